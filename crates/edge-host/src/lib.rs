@@ -1,1 +1,36 @@
-//! placeholder
+//! A host under a root prefix: facts are read, a plan is made, applied, recorded, and taken back.
+//!
+//! Every utility is built on this crate, and only this crate writes files, starts programs or
+//! touches the journal. It knows files, commands and time, and nothing of Kubernetes.
+//!
+//! From the ground up: [`Root`], [`Cmd`], the lock, [`Exit`]; then [`Action`] and [`Plan`]; then
+//! the journal and [`Report`]; then [`apply`]; then [`undo`].
+
+pub mod action;
+mod apply;
+mod cmd;
+mod error;
+mod exit;
+mod host;
+mod journal;
+mod live;
+mod lock;
+mod plan;
+mod report;
+mod root;
+mod run;
+mod signal;
+pub mod undo;
+
+pub use action::{Action, Inverse, Node};
+pub use apply::apply;
+pub use cmd::{Cmd, Output, SEARCH_PATH};
+pub use error::{Error, Result};
+pub use exit::Exit;
+pub use host::{Common, Host, Mode, Outcome};
+pub use journal::DIR as JOURNAL_DIR;
+pub use plan::Plan;
+pub use report::{Format, Report, Status};
+pub use root::{Content, Found, MAX_READ, Root, State};
+pub use run::main;
+pub use undo::{Editor, UndoArgs};

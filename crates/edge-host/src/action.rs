@@ -1,0 +1,207 @@
+//! The four primitive changes. Units, rules, links and packages are built from these above.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::error::Result;
+use crate::root::Found;
+
+/// One change, with what it is for.
+#[derive(Debug)]
+pub struct Action {
+    /// What is done.
+    pub what: What,
+    /// Why, in a few words: printed behind the action.
+    pub why: String,
+    /// Lines that show the change itself (`modules.edgeStream.enable: false -> true`), already free
+    /// of secrets.
+    pub details: Vec<String>,
+}
+
+/// What an action does.
+#[derive(Debug)]
+pub enum What {
+    /// Write a file or a symbolic link.
+    Write(Write),
+    /// Remove a file, a symbolic link or an empty directory.
+    Remove(Remove),
+    /// Set a value in a kernel file, live only.
+    Set(SetValue),
+    /// Run a command.
+    Run(Run),
+}
+
+/// A file or link that shall stand at a path.
+#[derive(Debug)]
+pub struct Write {
+    /// Absolute path below the root.
+    pub path: PathBuf,
+    /// What the facts found there; anything else at the time of writing is exit 4.
+    pub was: Found,
+    /// What shall stand there.
+    pub node: Node,
+    /// How it is undone.
+    pub inverse: Inverse,
+}
+
+/// What a write puts in place.
+pub enum Node {
+    /// A regular file. An existing one keeps its mode, owner and extended attributes.
+    File {
+        /// Its bytes.
+        content: Bytes,
+        /// Mode of a new file.
+        mode: u32,
+    },
+    /// A regular file with a private key: the one before stays beside as `NAME.old` (0600) and is
+    /// never copied into the journal.
+    PrivateKey {
+        /// Its bytes.
+        content: Bytes,
+    },
+    /// A symbolic link with this text.
+    Link(String),
+}
+
+/// Bytes that are known when the plan is made, or only when it is applied (a new key).
+pub enum Bytes {
+    /// Known.
+    Known(Vec<u8>),
+    /// Made once, when the action is done.
+    Made(Box<dyn FnOnce() -> Result<Vec<u8>>>),
+}
+
+/// How a write is taken back.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Inverse {
+    /// What stood there comes back, if the file is still exactly as we left it.
+    Whole,
+    /// The same while the file is as we left it; otherwise the edit alone is taken back by the
+    /// [`crate::Editor`] of this kind, whatever else has changed.
+    Edit {
+        /// Names the editor.
+        kind: String,
+        /// What the editor needs; it goes into the journal as it is.
+        data: Value,
+        /// The parts of the file that were edited, such as key paths: runs that touch other parts
+        /// do not stand in the way of an undo.
+        parts: Vec<String>,
+    },
+}
+
+/// A path that shall be gone.
+#[derive(Debug)]
+pub struct Remove {
+    /// Absolute path below the root; a link is removed itself.
+    pub path: PathBuf,
+    /// What the facts found there.
+    pub was: Found,
+}
+
+/// A kernel value.
+#[derive(Debug, Clone)]
+pub struct SetValue {
+    /// The file, such as a sysctl's below /proc/sys.
+    pub path: PathBuf,
+    /// What it held, without surrounding white space.
+    pub was: String,
+    /// What it shall hold.
+    pub value: String,
+}
+
+/// A command with the way to know whether it is done, and the way back.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// Program and arguments; the program is looked for before the first change.
+    pub argv: Vec<String>,
+    /// Exit status 0 says that it is done; without a probe it is run again after an interruption.
+    pub probe: Option<Vec<String>>,
+    /// The command that takes it back.
+    pub inverse: Option<Vec<String>>,
+    /// How long it may take.
+    pub deadline: Duration,
+}
+
+/// What an undo of an action can promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Undo {
+    /// Byte for byte what was.
+    Exact,
+    /// A command that does the opposite.
+    Inverse,
+    /// Nothing.
+    None,
+}
+
+impl fmt::Display for Undo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Undo::Exact => "exact",
+            Undo::Inverse => "inverse",
+            Undo::None => "none",
+        })
+    }
+}
+
+/// Copies larger than this are not kept, and the action says `undo: none`.
+pub const MAX_COPY: usize = 1 << 20;
+
+impl Action {
+    /// What an undo can promise.
+    pub fn undo(&self) -> Undo {
+        match &self.what {
+            What::Write(Write { was, node, .. })
+                if was.bytes.len() > MAX_COPY && !matches!(node, Node::PrivateKey { .. }) =>
+            {
+                Undo::None
+            }
+            What::Remove(Remove { was, .. }) if was.bytes.len() > MAX_COPY => Undo::None,
+            What::Write(_) | What::Remove(_) | What::Set(_) => Undo::Exact,
+            What::Run(run) if run.inverse.is_some() => Undo::Inverse,
+            What::Run(_) => Undo::None,
+        }
+    }
+
+    /// The verb for people and records.
+    pub fn verb(&self) -> &'static str {
+        match &self.what {
+            What::Write(Write { node: Node::Link(_), .. }) => "link",
+            What::Write(_) => "write",
+            What::Remove(_) => "remove",
+            What::Set(_) => "set",
+            What::Run(_) => "run",
+        }
+    }
+
+    /// The path it changes, if it changes one.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.what {
+            What::Write(write) => Some(&write.path),
+            What::Remove(remove) => Some(&remove.path),
+            What::Set(set) => Some(&set.path),
+            What::Run(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Node::File { content, mode } => write!(f, "File({content:?}, {mode:o})"),
+            Node::PrivateKey { .. } => f.write_str("PrivateKey"),
+            Node::Link(target) => write!(f, "Link({target})"),
+        }
+    }
+}
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bytes::Known(bytes) => write!(f, "{:?}", String::from_utf8_lossy(bytes)),
+            Bytes::Made(_) => f.write_str("made when applied"),
+        }
+    }
+}

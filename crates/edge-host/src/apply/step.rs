@@ -1,0 +1,245 @@
+//! One action: its journal record, and doing it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{getegid, geteuid};
+
+use crate::action::{Action, Bytes, Inverse, MAX_COPY, Node, What, Write};
+use crate::cmd::Cmd;
+use crate::error::{Error, Result};
+use crate::journal::{Change, WriteChange};
+use crate::root::{Content, Found, Meta, Root, Spot, State, sha256};
+
+/// The record of an action, made when nothing has changed yet; refuses where the facts no longer hold.
+pub(crate) fn change(root: &Root, action: &Action) -> Result<Change> {
+    Ok(match &action.what {
+        What::Write(write) => Change::Write(write_change(root, write)?),
+        What::Remove(remove) => {
+            let spot = walk(root, &remove.path, Link::Itself)?;
+            unchanged(root, &remove.path, &spot, &remove.was)?;
+            let copy = remove.was.bytes.len() <= MAX_COPY && matches!(remove.was.state, State::File { .. });
+            Change::Remove {
+                path: relative(&remove.path),
+                before: remove.was.state.clone(),
+                content: copy.then(|| Content::of(&remove.was.bytes)),
+            }
+        }
+        What::Set(set) => {
+            if !root.is_live() {
+                return Err(Error::failed(format!(
+                    "cannot set {}: an image has no kernel",
+                    root.display(&set.path).display()
+                )));
+            }
+            Change::Set { path: relative(&set.path), before: set.was.clone(), after: set.value.clone() }
+        }
+        What::Run(run) => Change::Run {
+            argv: run.argv.clone(),
+            probe: run.probe.clone(),
+            inverse: run.inverse.clone(),
+            seconds: run.deadline.as_secs(),
+        },
+    })
+}
+
+fn write_change(root: &Root, write: &Write) -> Result<WriteChange> {
+    let spot = walk(root, &write.path, link_mode(&write.node))?;
+    unchanged(root, &write.path, &spot, &write.was)?;
+    let fail = |cause: io::Error| Error::io("write", root.display(&write.path), &cause);
+    if matches!(write.was.state, State::Directory { .. } | State::Other) {
+        return Err(fail(io::Error::other(format!("{} stands there", write.was.state.describe()))));
+    }
+    let private = matches!(write.node, Node::PrivateKey { .. });
+    let in_place = !private && matches!(write.node, Node::File { .. }) && spot.needs_in_place().map_err(fail)?;
+    let is_file = matches!(write.was.state, State::File { .. });
+    let whole_now = matches!(&write.node, Node::File { content: Bytes::Known(_), .. });
+    if in_place && !(whole_now && write.was.bytes.len() <= MAX_COPY) {
+        // Without both sides in the journal a torn write in place could not be mended.
+        return Err(Error::refused(format!(
+            "cannot write {}: it is hard-linked or a mount point, and too large or not yet known to be written in place",
+            root.display(&write.path).display()
+        )));
+    }
+    let copy = is_file && !private && write.was.bytes.len() <= MAX_COPY;
+    let mut made = Vec::new();
+    let mut dir = spot.canonical();
+    for _ in 0..=spot.missing.len() {
+        dir.pop();
+        made.push(relative(&dir));
+    }
+    made.truncate(spot.missing.len());
+    made.reverse();
+    Ok(WriteChange {
+        path: relative(&write.path),
+        before: write.was.state.clone(),
+        content: copy.then(|| Content::of(&write.was.bytes)),
+        after: after(write),
+        in_place: match &write.node {
+            Node::File { content: Bytes::Known(bytes), .. } if in_place => Some(Content::of(bytes)),
+            _ => None,
+        },
+        made,
+        inverse: Inverse::clone(&write.inverse).into(),
+        kept_old: private && is_file,
+    })
+}
+
+/// The state the write will leave, where it is known before.
+fn after(write: &Write) -> Option<State> {
+    let (bytes, new_mode) = match &write.node {
+        Node::Link(target) => return Some(State::Link { target: target.clone() }),
+        Node::File { content: Bytes::Known(bytes), mode } => (bytes, *mode),
+        Node::PrivateKey { content: Bytes::Known(bytes) } => (bytes, KEY_MODE),
+        Node::File { .. } | Node::PrivateKey { .. } => return None,
+    };
+    let meta = meta(&write.was.state, new_mode, matches!(write.node, Node::PrivateKey { .. }));
+    let (uid, gid) = meta.owner.unwrap_or((geteuid().as_raw(), getegid().as_raw()));
+    Some(State::File { sha256: sha256(bytes), mode: meta.mode, uid, gid })
+}
+
+const KEY_MODE: u32 = 0o600;
+
+fn meta(was: &State, new_mode: u32, private: bool) -> Meta {
+    match was {
+        State::File { mode, uid, gid, .. } => {
+            Meta { mode: if private { KEY_MODE } else { *mode }, owner: Some((*uid, *gid)) }
+        }
+        _ => Meta { mode: new_mode, owner: None },
+    }
+}
+
+/// Does one action. What it left comes back where only doing it could tell.
+pub(crate) fn perform(root: &Root, what: What, change: &Change, command: Option<&Cmd>) -> Result<Option<State>> {
+    match (what, change) {
+        (What::Write(write), Change::Write(change)) => perform_write(root, write, change),
+        (What::Remove(remove), _) => {
+            let spot = walk(root, &remove.path, Link::Itself)?;
+            unchanged(root, &remove.path, &spot, &remove.was)?;
+            let removed = match remove.was.state {
+                State::Directory { .. } => spot.remove_dir(),
+                _ => spot.remove_file(),
+            };
+            removed.map_err(|cause| Error::io("remove", root.display(&remove.path), &cause))?;
+            Ok(None)
+        }
+        (What::Set(set), _) => {
+            let now = read_value(root, &set.path)?;
+            if now != set.was && now != set.value {
+                return Err(moved(root, "set", &set.path));
+            }
+            let spot = walk(root, &set.path, Link::Target)?;
+            spot.set_value(&set.value).map_err(|cause| Error::io("set", root.display(&set.path), &cause))?;
+            Ok(None)
+        }
+        (What::Run(_), _) => {
+            command.ok_or_else(|| Error::failed("cannot run a command that was not looked for"))?.run()?;
+            Ok(None)
+        }
+        (What::Write(write), _) => {
+            Err(Error::failed(format!("cannot write {}: its record is of another kind", write.path.display())))
+        }
+    }
+}
+
+fn perform_write(root: &Root, write: Write, change: &WriteChange) -> Result<Option<State>> {
+    let mut spot = walk(root, &write.path, link_mode(&write.node))?;
+    unchanged(root, &write.path, &spot, &write.was)?;
+    let shown = root.display(&write.path);
+    let fail = |cause: io::Error| Error::io("write", &shown, &cause);
+    let (content, new_mode, private) = match write.node {
+        Node::Link(target) => {
+            spot.make_parents().and_then(|()| spot.link_to(&target)).map_err(fail)?;
+            return Ok(None);
+        }
+        Node::File { content, mode } => (content, mode, false),
+        Node::PrivateKey { content } => (content, KEY_MODE, true),
+    };
+    let (bytes, made_now) = match content {
+        Bytes::Known(bytes) => (bytes, false),
+        Bytes::Made(make) => (make()?, true),
+    };
+    spot.make_parents().map_err(fail)?;
+    if change.in_place.is_some() {
+        spot.overwrite(&bytes).map_err(fail)?;
+    } else {
+        if change.kept_old {
+            spot.keep_old().map_err(fail)?;
+        }
+        spot.replace(&bytes, meta(&write.was.state, new_mode, private)).map_err(fail)?;
+    }
+    if made_now { Ok(Some(spot.find().map_err(fail)?.state)) } else { Ok(None) }
+}
+
+/// Whether `now` is a torn write in place from `from` to `to`: a front of one, the rest of the other.
+pub(crate) fn torn(now: &[u8], from: &[u8], to: &[u8]) -> bool {
+    if now == from || now == to {
+        return false;
+    }
+    let front = now.iter().zip(to).take_while(|(a, b)| a == b).count();
+    now[front..] == *from.get(front..).unwrap_or_default()
+}
+
+/// The value of a kernel file without surrounding white space.
+pub(crate) fn read_value(root: &Root, path: &Path) -> Result<String> {
+    let bytes =
+        root.read(path)?.ok_or_else(|| Error::io("read", root.display(path), &io::ErrorKind::NotFound.into()))?;
+    Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+}
+
+/// Whether a link as the last component is itself meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Link {
+    Itself,
+    Target,
+}
+
+fn link_mode(node: &Node) -> Link {
+    if matches!(node, Node::Link(_)) { Link::Itself } else { Link::Target }
+}
+
+pub(crate) fn walk<'r>(root: &'r Root, path: &Path, link: Link) -> Result<Spot<'r>> {
+    let walked = match link {
+        Link::Itself => root.walk_kept(path),
+        Link::Target => root.walk_followed(path),
+    };
+    walked.map_err(|cause| Error::io("reach", root.display(path), &cause))
+}
+
+fn unchanged(root: &Root, path: &Path, spot: &Spot<'_>, was: &Found) -> Result<()> {
+    let now = spot.find().map_err(|cause| Error::io("read", root.display(path), &cause))?;
+    if now.state == was.state { Ok(()) } else { Err(moved(root, "write", path)) }
+}
+
+fn moved(root: &Root, verb: &str, path: &Path) -> Error {
+    Error::refused(format!("cannot {verb} {}: it was changed by someone else meanwhile", root.display(path).display()))
+        .hint("run again: the change is made on what stands there now")
+}
+
+/// A path as records hold it: without the leading slash.
+pub(crate) fn relative(path: &Path) -> String {
+    path.strip_prefix("/").unwrap_or(path).to_string_lossy().into_owned()
+}
+
+/// A record's path again.
+pub(crate) fn absolute(path: &str) -> PathBuf {
+    Path::new("/").join(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::torn;
+
+    #[test]
+    fn a_torn_write_is_a_front_of_the_new_and_the_rest_of_the_old() {
+        let (from, to) = (b"one\ntwo\nthree\n".as_slice(), b"one\n2\n".as_slice());
+        for cut in 0..=to.len() {
+            let now = [&to[..cut], &from[cut..]].concat();
+            assert_eq!(torn(&now, from, to), now != from && now != to, "{cut}");
+        }
+        assert!(!torn(b"one\ntwo\nfour\n", from, to));
+        assert!(!torn(b"", from, to));
+        assert!(torn(b"long", b"", b"longer"));
+        assert!(!torn(b"lone", b"", b"longer"));
+    }
+}

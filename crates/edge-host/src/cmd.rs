@@ -1,0 +1,250 @@
+//! External programs: found before the first change, run with a clean environment and a deadline.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
+use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use crate::error::{Error, Result};
+
+/// Where programs are looked for, in this order, whatever the caller's PATH says.
+pub const SEARCH_PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin";
+/// What a program gets of our own environment.
+const PASSED_ON: [&str; 7] = ["HOME", "TERM", "http_proxy", "https_proxy", "no_proxy", "HTTPS_PROXY", "NO_PROXY"];
+/// More output than this is read and dropped.
+const KEEP_OUTPUT: usize = 4 << 20;
+/// The part of stderr that an error message shows.
+const SHOW_STDERR: usize = 400;
+const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A program that was found, with its arguments.
+#[derive(Debug, Clone)]
+pub struct Cmd {
+    program: PathBuf,
+    args: Vec<OsString>,
+    deadline: Duration,
+    stdin: Vec<u8>,
+}
+
+/// How a program ended and what it said.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// Its exit status.
+    pub status: ExitStatus,
+    /// Its standard output, as far as it is text.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+}
+
+impl Cmd {
+    /// Finds `name` in [`SEARCH_PATH`]; a missing program is an error before anything has changed.
+    pub fn find(name: &str) -> Result<Cmd> {
+        let program = which::which_in(name, Some(SEARCH_PATH), "/").map_err(|_| {
+            Error::failed(format!("cannot find the program {name} in {SEARCH_PATH}"))
+                .hint(format!("install the package that brings {name} and run again"))
+        })?;
+        Ok(Cmd { program, args: Vec::new(), deadline: DEFAULT_DEADLINE, stdin: Vec::new() })
+    }
+
+    /// Finds argv\[0\] and takes the rest as arguments.
+    pub fn of_argv(argv: &[String]) -> Result<Cmd> {
+        let (name, args) = argv.split_first().ok_or_else(|| Error::failed("cannot run an empty command"))?;
+        Ok(Cmd::find(name)?.args(args))
+    }
+
+    /// Adds one argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Cmd {
+        self.args.push(arg.as_ref().to_os_string());
+        self
+    }
+
+    /// Adds several arguments.
+    #[must_use]
+    pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Cmd {
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_os_string()));
+        self
+    }
+
+    /// Ends the program (TERM, five seconds later KILL) when it runs longer; 60 s unless set.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Cmd {
+        self.deadline = deadline;
+        self
+    }
+
+    /// What the program reads on its standard input; nothing unless set.
+    #[must_use]
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Cmd {
+        self.stdin = bytes.into();
+        self
+    }
+
+    /// The command line for messages.
+    pub fn shown(&self) -> String {
+        let mut text = self.program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        for arg in &self.args {
+            // Writing to a String cannot fail.
+            let _ = write!(text, " {}", arg.to_string_lossy());
+        }
+        text
+    }
+
+    /// Runs it; any exit status but 0 is an error that shows the end of its stderr.
+    pub fn run(&self) -> Result<Output> {
+        let output = self.output()?;
+        if output.status.success() {
+            return Ok(output);
+        }
+        let said = tail(&output.stderr, SHOW_STDERR);
+        let said = if said.is_empty() { tail(&output.stdout, SHOW_STDERR) } else { said };
+        let separator = if said.is_empty() { "" } else { ": " };
+        Err(Error::failed(format!("cannot run {}: {}{separator}{said}", self.shown(), output.status)))
+    }
+
+    /// Runs it and hands back how it ended, whatever that is.
+    ///
+    /// Fails where it cannot be started, or was ended for running past its deadline.
+    pub fn output(&self) -> Result<Output> {
+        let fail = |cause: io::Error| Error::failed(format!("cannot run {}: {cause}", self.shown()));
+        let mut command = Command::new(&self.program);
+        command.args(&self.args).env_clear().env("PATH", SEARCH_PATH).env("LC_ALL", "C").current_dir("/");
+        command.envs(PASSED_ON.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+        // A group of its own: Ctrl-C in a terminal reaches us, who stop between two steps, and not
+        // the program in the middle of one.
+        command.process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(fail)?;
+        let (stdout, stderr) = (collect(child.stdout.take()), collect(child.stderr.take()));
+        let feed = child.stdin.take().map(|mut pipe| {
+            let bytes = self.stdin.clone();
+            // A program that does not read its input to the end is not an error.
+            thread::spawn(move || pipe.write_all(&bytes).ok())
+        });
+        let status = self.wait(&mut child).map_err(fail)?;
+        if let Some(feed) = feed {
+            feed.join().ok();
+        }
+        let output = Output { status: status.0, stdout: joined(stdout), stderr: joined(stderr) };
+        if status.1 == Ended::AtDeadline {
+            let seconds = self.deadline.as_secs();
+            let said = tail(&output.stderr, SHOW_STDERR);
+            return Err(Error::failed(format!("cannot run {}: still running after {seconds} s: {said}", self.shown())));
+        }
+        Ok(output)
+    }
+
+    fn wait(&self, child: &mut Child) -> io::Result<(ExitStatus, Ended)> {
+        let begin = Instant::now();
+        let mut pause = Duration::from_millis(1);
+        while begin.elapsed() < self.deadline {
+            if let Some(status) = child.try_wait()? {
+                return Ok((status, Ended::ByItself));
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+        let group = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
+        for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+            // Already gone is what we want.
+            killpg(group, signal).ok();
+            let until = Instant::now() + GRACE;
+            while Instant::now() < until {
+                if let Some(status) = child.try_wait()? {
+                    return Ok((status, Ended::AtDeadline));
+                }
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
+        Ok((child.wait()?, Ended::AtDeadline))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    ByItself,
+    AtDeadline,
+}
+
+fn collect(pipe: Option<impl Read + Send + 'static>) -> Option<JoinHandle<Vec<u8>>> {
+    let mut pipe = pipe?;
+    Some(thread::spawn(move || {
+        let mut kept = Vec::new();
+        let mut buffer = [0; 8192];
+        while let Ok(count) = pipe.read(&mut buffer) {
+            if count == 0 {
+                break;
+            }
+            let room = KEEP_OUTPUT.saturating_sub(kept.len());
+            kept.extend_from_slice(&buffer[..count.min(room)]);
+        }
+        kept
+    }))
+}
+
+fn joined(handle: Option<JoinHandle<Vec<u8>>>) -> String {
+    let bytes = handle.and_then(|handle| handle.join().ok()).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The last `max` bytes of a text on one line.
+fn tail(text: &str, max: usize) -> String {
+    let text = text.trim();
+    let mut from = text.len().saturating_sub(max);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    text[from..].lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Cmd {
+        Cmd::find("sh").unwrap().arg("-c").arg(script)
+    }
+
+    #[test]
+    fn a_missing_program_is_named() {
+        let error = Cmd::find("no-such-program-here").unwrap_err();
+        assert!(error.to_string().starts_with("cannot find the program no-such-program-here in /usr/sbin:"));
+    }
+
+    #[test]
+    fn a_failure_shows_argv_status_and_the_end_of_stderr() {
+        let error = shell("echo one >&2; echo two >&2; exit 3").run().unwrap_err();
+        assert!(error.to_string().ends_with(": exit status: 3: one; two"), "{error}");
+        assert!(error.to_string().starts_with("cannot run sh -c "), "{error}");
+    }
+
+    #[test]
+    fn the_environment_is_cleared_and_the_locale_is_c() {
+        let said = shell("echo $LC_ALL,$CARGO_MANIFEST_DIR,$PATH").run().unwrap().stdout;
+        assert_eq!(said, format!("C,,{SEARCH_PATH}\n"));
+    }
+
+    #[test]
+    fn a_program_past_its_deadline_is_ended_with_its_children() {
+        let begin = Instant::now();
+        let error = shell("sleep 60 & sleep 60").deadline(Duration::from_millis(200)).run().unwrap_err();
+        assert!(error.to_string().contains("still running after 0 s"), "{error}");
+        assert!(begin.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn input_reaches_the_program_and_a_lot_of_output_does_not_block() {
+        let output = shell("cat; yes | head -c 1000000 >&2").stdin("hello").run().unwrap();
+        assert_eq!(output.stdout, "hello");
+        assert_eq!(output.stderr.len(), 1_000_000);
+    }
+}

@@ -1,0 +1,72 @@
+//! Exit codes: one meaning each, the same in every utility.
+
+use std::process::ExitCode;
+
+/// How a call ended. The numbers are part of the contract (docs/contract.md).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done as asked, changed or not.
+    #[default]
+    Done = 0,
+    /// Could not be done or found out.
+    Failed = 1,
+    /// The call itself is wrong: an unknown option, a missing value.
+    Usage = 2,
+    /// Not as asked: a dry run found changes, a check found faults.
+    Differs = 3,
+    /// Refused for safety; that part is untouched.
+    Refused = 4,
+    /// Interrupted; running the same call again continues.
+    Interrupted = 5,
+}
+
+impl Exit {
+    /// The number the shell sees.
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// Of several outcomes the one that is reported: 5 > 1 > 4 > 3 > 0.
+    /// A usage error never meets another outcome: nothing has been done yet.
+    #[must_use]
+    pub fn worst(self, other: Exit) -> Exit {
+        if other.weight() > self.weight() { other } else { self }
+    }
+
+    fn weight(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::Differs => 1,
+            Exit::Refused => 2,
+            Exit::Failed => 3,
+            Exit::Usage => 4,
+            Exit::Interrupted => 5,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Exit::*;
+
+    #[test]
+    fn the_worst_of_several_is_reported() {
+        for (a, b, want) in [
+            (Done, Differs, Differs),
+            (Refused, Differs, Refused),
+            (Refused, Failed, Failed),
+            (Failed, Interrupted, Interrupted),
+            (Interrupted, Done, Interrupted),
+        ] {
+            assert_eq!(a.worst(b), want);
+            assert_eq!(b.worst(a), want);
+        }
+    }
+}

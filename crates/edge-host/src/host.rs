@@ -1,0 +1,154 @@
+//! The host a call works on: its root, its options, its report.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::apply::settle;
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::journal::Journal;
+use crate::live;
+use crate::lock::{self, Lock};
+use crate::report::{Format, Report};
+use crate::root::Root;
+use crate::signal::Interrupt;
+
+/// The options that every utility has, before or after the verb.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every utility")]
+#[allow(clippy::struct_excessive_bools, reason = "command-line flags")]
+pub struct Common {
+    /// Work on the mounted image or chroot below DIR; nothing live is touched
+    #[arg(long, value_name = "DIR", global = true)]
+    pub root: Option<PathBuf>,
+
+    /// Print what would be done and change nothing; exit 3 if something would change
+    #[arg(short = 'n', long, global = true)]
+    pub dry_run: bool,
+
+    /// Print one JSON object a line (docs/contract.md)
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Wait this many seconds for another utility to finish
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, global = true)]
+    pub lock_wait: u64,
+
+    /// Change this host even from inside a container, chroot or mount namespace
+    #[arg(long, global = true)]
+    pub force_namespace: bool,
+}
+
+/// Whether actions are shown or done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Show the plan, change nothing.
+    DryRun,
+    /// Do it.
+    Apply,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// The exit code, unless an error came.
+    pub exit: Exit,
+    /// Something changed; in a dry run, would change.
+    pub changed: bool,
+    /// A reboot is needed for it to take effect.
+    pub reboot: bool,
+    /// The journal's number for `undo --id`.
+    pub run: Option<u64>,
+}
+
+/// The host a call works on.
+#[derive(Debug)]
+pub struct Host {
+    /// Every path goes through here.
+    pub root: Root,
+    /// What the user sees.
+    pub report: Report,
+    /// Shown or done.
+    pub mode: Mode,
+    pub(crate) tool: &'static str,
+    pub(crate) request: String,
+    pub(crate) interrupt: Interrupt,
+    pub(crate) lock: Option<Lock>,
+    pub(crate) progress: Outcome,
+    lock_wait: Duration,
+    namespace: Namespace,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Namespace {
+    MustBeTheHosts,
+    Any,
+}
+
+impl Host {
+    pub(crate) fn new(tool: &'static str, common: &Common, request: String, report: Report) -> Result<Host> {
+        let root = match &common.root {
+            Some(dir) => Root::image(dir)?,
+            None => Root::live()?,
+        };
+        Ok(Host {
+            root,
+            report,
+            mode: if common.dry_run { Mode::DryRun } else { Mode::Apply },
+            tool,
+            request,
+            interrupt: Interrupt::default(),
+            lock: None,
+            progress: Outcome::default(),
+            lock_wait: Duration::from_secs(common.lock_wait),
+            namespace: if common.force_namespace { Namespace::Any } else { Namespace::MustBeTheHosts },
+        })
+    }
+
+    /// Gets ready to change something: call it after all of stdin is read and before the facts are.
+    ///
+    /// Live, it asks for root and refuses a container or chroot (exit 4); it takes the lock and
+    /// settles what an interrupted run of this tool left. A dry run needs none of it.
+    pub fn prepare_change(&mut self) -> Result<()> {
+        if self.mode == Mode::DryRun || self.lock.is_some() {
+            return Ok(());
+        }
+        if self.root.is_live() && self.namespace == Namespace::MustBeTheHosts {
+            live::check()?;
+        }
+        self.interrupt.catch()?;
+        self.lock = Some(lock::take(&self.root, self.tool, self.lock_wait, &self.interrupt)?);
+        settle(self)
+    }
+
+    /// The name of the utility.
+    pub fn tool(&self) -> &'static str {
+        self.tool
+    }
+
+    /// Fails with exit 5 once the user has asked to stop; long waits call it.
+    pub fn check_interrupt(&self) -> Result<()> {
+        self.interrupt.check()
+    }
+
+    pub(crate) fn journal(&self) -> Journal<'_> {
+        Journal::new(&self.root)
+    }
+
+    pub(crate) fn must_be_prepared(&self) -> Result<()> {
+        if self.lock.is_some() { Ok(()) } else { Err(Error::failed("cannot change anything: the lock was not taken")) }
+    }
+}
+
+/// The report for a call that may not even be parsed.
+pub(crate) fn report_for(tool: &'static str, json: Wanted) -> Report {
+    Report::new(tool, if json == Wanted::Json { Format::Json } else { Format::Human })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    Json,
+    Lines,
+}

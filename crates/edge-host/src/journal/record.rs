@@ -1,0 +1,187 @@
+//! The records of the journal: self-contained lines of JSON, paths relative to the root.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::action::Inverse;
+use crate::root::{Content, State};
+
+/// The format this version writes. A run in any other is refused.
+pub(crate) const FORMAT: u32 = 1;
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "lowercase")]
+pub(crate) enum Record {
+    /// First line of each run.
+    Run(Header),
+    /// What is about to be done, and what stood there before.
+    Intent(Box<Intent>),
+    /// It is done.
+    Done {
+        seq: usize,
+        /// What stands there now, where it was not known before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<State>,
+    },
+    /// It was never done: an interruption came first.
+    Void { seq: usize },
+    /// The run is complete.
+    End,
+    /// A file is about to be brought back in place: both sides, to mend a torn write.
+    Undoing { seq: usize, from: Content, to: Content },
+    /// One action is taken back.
+    Undone { seq: usize },
+    /// The whole run is taken back.
+    Reverted,
+}
+
+/// What a run is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Header {
+    pub(crate) format: u32,
+    pub(crate) run: u64,
+    pub(crate) tool: String,
+    pub(crate) version: String,
+    /// A label only: order is by run number, as a board without a clock starts in 1970.
+    pub(crate) time: String,
+    /// Digest of the call, so that the same call continues an interrupted run.
+    pub(crate) request: String,
+}
+
+/// One action before it is done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Intent {
+    pub(crate) seq: usize,
+    pub(crate) why: String,
+    pub(crate) undo: String,
+    pub(crate) change: Change,
+}
+
+/// What an action changes, with all that taking it back needs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Change {
+    Write(WriteChange),
+    Remove {
+        path: String,
+        before: State,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        content: Option<Content>,
+    },
+    Set {
+        path: String,
+        before: String,
+        after: String,
+    },
+    Run {
+        argv: Vec<String>,
+        probe: Option<Vec<String>>,
+        inverse: Option<Vec<String>>,
+        seconds: u64,
+    },
+}
+
+/// A file or link that is written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct WriteChange {
+    pub(crate) path: String,
+    pub(crate) before: State,
+    /// Copy of what stood there; none for private keys and files over a mebibyte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) content: Option<Content>,
+    /// None where the content is made when applied; `Done` brings it then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) after: Option<State>,
+    /// The new bytes, for a write in place: a torn one can be told and mended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) in_place: Option<Content>,
+    /// Directories that are made on the way, outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) made: Vec<String>,
+    pub(crate) inverse: InverseRecord,
+    /// The previous file stays beside as NAME.old.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) kept_old: bool,
+}
+
+/// [`Inverse`] in a record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum InverseRecord {
+    Whole,
+    Edit { kind: String, data: Value, parts: Vec<String> },
+}
+
+impl From<Inverse> for InverseRecord {
+    fn from(inverse: Inverse) -> InverseRecord {
+        match inverse {
+            Inverse::Whole => InverseRecord::Whole,
+            Inverse::Edit { kind, data, parts } => InverseRecord::Edit { kind, data, parts },
+        }
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+impl Change {
+    /// What this change touched, for telling whether two runs met: a path, or `path#part`.
+    pub(crate) fn things(&self) -> Vec<String> {
+        match self {
+            Change::Write(WriteChange { path, inverse: InverseRecord::Edit { parts, .. }, .. }) => {
+                parts.iter().map(|part| format!("{path}#{part}")).collect()
+            }
+            Change::Write(WriteChange { path, .. }) | Change::Remove { path, .. } | Change::Set { path, .. } => {
+                vec![path.clone()]
+            }
+            Change::Run { argv, .. } => vec![format!("command {}", argv.join(" "))],
+        }
+    }
+
+    /// The path, if one is changed.
+    pub(crate) fn path(&self) -> Option<&str> {
+        match self {
+            Change::Write(WriteChange { path, .. }) | Change::Remove { path, .. } | Change::Set { path, .. } => {
+                Some(path)
+            }
+            Change::Run { .. } => None,
+        }
+    }
+}
+
+/// Whether two things overlap: the same, or one holds the other (a file its keys, a key its children).
+pub(crate) fn overlap(a: &str, b: &str) -> bool {
+    let holds = |outer: &str, inner: &str| match inner.strip_prefix(outer) {
+        Some("") => true,
+        Some(rest) => rest.starts_with('#') || (outer.contains('#') && rest.starts_with(['.', '['])),
+        None => false,
+    };
+    // Commands run again do not stand in each other's way.
+    !a.starts_with("command ") && (holds(a, b) || holds(b, a))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::overlap;
+
+    #[test]
+    fn a_file_holds_its_keys_and_a_key_its_children() {
+        for (a, b, want) in [
+            ("etc/x", "etc/x", true),
+            ("etc/x", "etc/x#a.b", true),
+            ("etc/x#a", "etc/x#a.b", true),
+            ("etc/x#a", "etc/x#a[0]", true),
+            ("etc/x#a", "etc/x#ab", false),
+            ("etc/x#a.b", "etc/x#a.c", false),
+            ("etc/x", "etc/xy", false),
+            ("etc/x", "etc/x.d", false),
+            ("command systemctl daemon-reload", "command systemctl daemon-reload", false),
+        ] {
+            assert_eq!(overlap(a, b), want, "{a} {b}");
+            assert_eq!(overlap(b, a), want, "{b} {a}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Whether "live" means this host: in a chroot, container or foreign mount namespace it does not.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use nix::unistd::geteuid;
+
+use crate::error::{Error, Result};
+
+const INIT_ROOT: &str = "/proc/1/root/.";
+const INIT_MOUNTS: &str = "/proc/1/ns/mnt";
+const OWN_MOUNTS: &str = "/proc/self/ns/mnt";
+const OWN_ROOT: &str = "/";
+/// Files that container managers leave for exactly this question.
+const CONTAINER_MARKS: [&str; 3] = ["/run/systemd/container", "/run/.containerenv", "/.dockerenv"];
+
+/// Refuses live changes where they would not reach the host, and asks for root.
+pub(crate) fn check() -> Result<()> {
+    if !geteuid().is_root() {
+        return Err(Error::failed("cannot change this host: not run as root")
+            .hint("run it with sudo, or see what it would do with --dry-run"));
+    }
+    let Some(reason) = elsewhere() else { return Ok(()) };
+    Err(Error::refused(format!("cannot change this host: {reason}"))
+        .hint("--root / changes the files of this tree and nothing live"))
+}
+
+fn elsewhere() -> Option<&'static str> {
+    let (Ok(own), Ok(init)) = (fs::metadata(OWN_ROOT), fs::metadata(INIT_ROOT)) else {
+        return Some("it cannot be told whether this is a chroot, as /proc is not readable");
+    };
+    if (own.dev(), own.ino()) != (init.dev(), init.ino()) {
+        return Some("this is a chroot");
+    }
+    if fs::read_link(OWN_MOUNTS).ok() != fs::read_link(INIT_MOUNTS).ok() {
+        return Some("this is a mount namespace of its own");
+    }
+    if CONTAINER_MARKS.iter().any(|mark| Path::new(mark).exists()) {
+        return Some("this is a container");
+    }
+    None
+}

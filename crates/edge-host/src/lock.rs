@@ -1,0 +1,114 @@
+//! One lock for all live changes, so that two utilities never edit one host at a time.
+
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg, OFlag, openat};
+use nix::sys::stat::{Mode, SFlag, fstat};
+use nix::unistd::geteuid;
+
+use crate::error::{Error, Result};
+use crate::root::{Meta, Root, State};
+use crate::signal::Interrupt;
+
+const LIVE_DIR: &str = "/run/edgeutils";
+/// Beside the journal, where an image has no live directory.
+const IMAGE_DIR: &str = "/var/lib/edgeutils";
+const NAME: &str = "lock";
+const POLL: Duration = Duration::from_millis(50);
+
+/// Held until dropped; the kernel drops it with the process, so a stale lock cannot exist.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: Flock<File>,
+}
+
+/// Takes the lock, waiting up to `wait`; a holder that outlasts it is named.
+pub(crate) fn take(root: &Root, tool: &str, wait: Duration, interrupt: &Interrupt) -> Result<Lock> {
+    let dir = Path::new(if root.is_live() { LIVE_DIR } else { IMAGE_DIR });
+    private_dir(root, dir)?;
+    let path = dir.join(NAME);
+    let shown = root.display(&path);
+    let fail = |cause: std::io::Error| Error::io("lock", &shown, &cause);
+    let spot = root.walk_kept(&path).map_err(fail)?;
+    let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let planted = |what: &str| {
+        Error::refused(format!("cannot lock {}: {what}", shown.display()))
+            .hint("look who put it there, remove it and run again")
+    };
+    let fd = match openat(spot.dir(), NAME, flags, Mode::from_bits_truncate(0o600)) {
+        Ok(fd) => fd,
+        Err(Errno::ELOOP) => return Err(planted("it is a symbolic link")),
+        Err(Errno::EISDIR) => return Err(planted("it is a directory")),
+        Err(errno) => return Err(fail(errno.into())),
+    };
+    let stat = fstat(&fd).map_err(|errno| fail(errno.into()))?;
+    if stat.st_mode & SFlag::S_IFMT.bits() != SFlag::S_IFREG.bits() {
+        return Err(planted("it is not a regular file"));
+    }
+    if stat.st_uid != geteuid().as_raw() || stat.st_nlink != 1 {
+        return Err(planted("it is not ours"));
+    }
+
+    let until = Instant::now() + wait;
+    let mut file = File::from(fd);
+    let mut locked = loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(locked) => break locked,
+            Err((mut back, Errno::EWOULDBLOCK)) => {
+                interrupt.check()?;
+                if Instant::now() >= until {
+                    return Err(busy(&mut back, wait));
+                }
+                thread::sleep(POLL.min(until.saturating_duration_since(Instant::now())));
+                file = back;
+            }
+            Err((_, errno)) => return Err(fail(errno.into())),
+        }
+    };
+    // Only a label for whoever waits; the lock holds without it, so a full file system is no reason to stop.
+    let label = format!("{tool} (pid {})", std::process::id());
+    let _ = locked.set_len(0).and_then(|()| locked.rewind()).and_then(|()| locked.write_all(label.as_bytes()));
+    Ok(Lock { _file: locked })
+}
+
+fn busy(file: &mut File, wait: Duration) -> Error {
+    let mut holder = String::new();
+    let known = file.rewind().and_then(|()| file.take(128).read_to_string(&mut holder)).is_ok();
+    let holder =
+        if known && !holder.is_empty() { holder.replace(char::is_control, "?") } else { "another process".to_owned() };
+    Error::failed(format!("cannot take the lock: {holder} has held it for {} s", wait.as_secs()))
+        .hint("wait for it to end, or wait longer with --lock-wait SECONDS")
+}
+
+/// Makes `path` a directory that only we can enter, or refuses what stands there instead.
+pub(crate) fn private_dir(root: &Root, path: &Path) -> Result<()> {
+    let shown = root.display(path);
+    let fail = |cause: std::io::Error| Error::io("make", &shown, &cause);
+    let mut spot = root.walk_kept(path).map_err(fail)?;
+    let found = spot.find().map_err(fail)?;
+    match found.state {
+        State::Directory { mode, uid, .. } => {
+            if uid != geteuid().as_raw() || mode & 0o022 != 0 {
+                return Err(Error::refused(format!(
+                    "cannot use {}: it belongs to another user or others may write to it",
+                    shown.display()
+                ))
+                .hint("look who made it; our own is owned by the caller, mode 0700"));
+            }
+            Ok(())
+        }
+        State::Absent => {
+            spot.make_parents().map_err(fail)?;
+            spot.make_dir(Meta { mode: 0o700, owner: None }).map_err(fail)
+        }
+        other => {
+            Err(Error::refused(format!("cannot use {}: it is {}, not a directory", shown.display(), other.describe()))
+                .hint("look who put it there, remove it and run again"))
+        }
+    }
+}

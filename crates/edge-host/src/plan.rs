@@ -1,0 +1,68 @@
+//! A list of actions: pure data, made from facts, shown by a dry run and carried out by `apply`.
+
+use std::path::PathBuf;
+
+use crate::action::{Action, Inverse, Node, Remove, Run, SetValue, What, Write};
+use crate::root::Found;
+
+/// What is to be done, in order. Empty means converged.
+///
+/// The order is the planner's duty: what a crash may leave behind is harmless (write before start,
+/// stop before delete).
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The actions, first to last.
+    pub actions: Vec<Action>,
+    /// Things to say along with it: what was found, what was left and why.
+    pub notes: Vec<String>,
+}
+
+impl Plan {
+    /// A plan that changes nothing.
+    pub fn new() -> Plan {
+        Plan::default()
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.actions.is_empty()
+    }
+
+    /// Adds a write of a file or link; its detail lines can be added to the returned action.
+    pub fn write(
+        &mut self,
+        path: impl Into<PathBuf>,
+        was: Found,
+        node: Node,
+        inverse: Inverse,
+        why: impl Into<String>,
+    ) -> &mut Action {
+        self.push(What::Write(Write { path: path.into(), was, node, inverse }), why)
+    }
+
+    /// Adds a removal.
+    pub fn remove(&mut self, path: impl Into<PathBuf>, was: Found, why: impl Into<String>) -> &mut Action {
+        self.push(What::Remove(Remove { path: path.into(), was }), why)
+    }
+
+    /// Adds a kernel value.
+    pub fn set(&mut self, set: SetValue, why: impl Into<String>) -> &mut Action {
+        self.push(What::Set(set), why)
+    }
+
+    /// Adds a command.
+    pub fn run(&mut self, run: Run, why: impl Into<String>) -> &mut Action {
+        self.push(What::Run(run), why)
+    }
+
+    /// Adds something to say.
+    pub fn note(&mut self, text: impl Into<String>) {
+        self.notes.push(text.into());
+    }
+
+    fn push(&mut self, what: What, why: impl Into<String>) -> &mut Action {
+        let at = self.actions.len();
+        self.actions.push(Action { what, why: why.into(), details: Vec::new() });
+        &mut self.actions[at]
+    }
+}

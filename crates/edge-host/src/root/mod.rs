@@ -1,0 +1,69 @@
+//! A host under a root prefix: every path a utility reads or writes goes through here.
+//!
+//! `Root::live()` is the running system. `Root::image(DIR)` is a mounted image or chroot below DIR:
+//! absolute links begin again at DIR, `..` stops at DIR, and nothing outside it is ever opened.
+//! Each component is opened from the descriptor of the one before it, without following links, so
+//! that a component swapped for a link meanwhile leads nowhere. Only openat, readlinkat and their
+//! kin are used: no openat2, which Linux has from 5.6 only.
+
+mod read;
+mod state;
+mod walk;
+mod write;
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+
+use crate::error::{Error, Result};
+
+pub use read::{Found, MAX_READ};
+pub use state::{Content, State};
+pub(crate) use state::{digest, sha256};
+pub(crate) use walk::Spot;
+pub(crate) use write::Meta;
+
+/// Directories that hold live facts of the running kernel: in an image they are never looked at.
+const VIRTUAL: [&str; 4] = ["proc", "sys", "run", "dev"];
+const LIVE_ROOT: &str = "/";
+
+/// The host that is worked on: the running one, or an image below a directory.
+#[derive(Debug)]
+pub struct Root {
+    top: OwnedFd,
+    prefix: Option<PathBuf>,
+}
+
+impl Root {
+    /// The running system.
+    pub fn live() -> Result<Root> {
+        Ok(Root { top: open_top(Path::new(LIVE_ROOT))?, prefix: None })
+    }
+
+    /// The tree below `dir`; it must be a directory.
+    ///
+    /// `dir` itself is the operator's own path and is opened like any other, links included.
+    pub fn image(dir: &Path) -> Result<Root> {
+        Ok(Root { top: open_top(dir)?, prefix: Some(dir.to_path_buf()) })
+    }
+
+    /// Whether this is the running system, where units, sysctls and programs are real.
+    pub fn is_live(&self) -> bool {
+        self.prefix.is_none()
+    }
+
+    /// The path as the operator can use it in a shell: below DIR for an image.
+    pub fn display(&self, path: &Path) -> PathBuf {
+        match &self.prefix {
+            Some(prefix) => prefix.join(path.strip_prefix("/").unwrap_or(path)),
+            None => path.to_path_buf(),
+        }
+    }
+}
+
+fn open_top(dir: &Path) -> Result<OwnedFd> {
+    open(dir, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
+        .map_err(|errno| Error::io("open the root", dir, &errno.into()))
+}

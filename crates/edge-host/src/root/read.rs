@@ -1,0 +1,166 @@
+//! Reading below a root: files with their state, link texts, directory lists.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::stat::{FileStat, SFlag, fstat};
+
+use super::Root;
+use super::state::{State, sha256};
+use super::walk::{Last, Spot};
+use crate::error::{Error, Result};
+
+/// Largest file that is read into memory. Configuration files are smaller by far.
+pub const MAX_READ: u64 = 16 << 20;
+
+/// What was found at a path: its state, and the bytes of a regular file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The state at the time of reading; `Action`s are checked against it before they write.
+    pub state: State,
+    /// The bytes of a regular file, empty for anything else.
+    pub bytes: Vec<u8>,
+    /// Names of this file on its file system: more than one means hard links.
+    pub links: u64,
+}
+
+impl Found {
+    /// Whether anything is there.
+    pub fn exists(&self) -> bool {
+        self.state != State::Absent
+    }
+}
+
+impl Root {
+    /// Reads the regular file at `path`, links followed; `None` where nothing is there.
+    ///
+    /// Anything but a regular file is an error, and so is one larger than [`MAX_READ`]: neither is
+    /// ever taken for absent.
+    pub fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
+        let found = self.find(path)?;
+        match found.state {
+            State::Absent => Ok(None),
+            State::File { .. } => Ok(Some(found.bytes)),
+            other => Err(self.read_error(path, &io::Error::other(format!("it is {}, not a file", other.describe())))),
+        }
+    }
+
+    /// What stands at `path`, links followed, with the bytes of a regular file.
+    pub fn find(&self, path: &Path) -> Result<Found> {
+        self.look(path, Last::Follow)
+    }
+
+    /// What stands at `path` itself: a link is reported as a link.
+    pub fn find_link(&self, path: &Path) -> Result<Found> {
+        self.look(path, Last::Keep)
+    }
+
+    /// The path without any link in it, as it is below the root.
+    pub fn canonical(&self, path: &Path) -> Result<PathBuf> {
+        let spot = self.walk(path, Last::Follow).map_err(|cause| self.read_error(path, &cause))?;
+        Ok(spot.canonical())
+    }
+
+    /// Opens a regular file for reading in parts; `None` where nothing is there.
+    pub fn open(&self, path: &Path) -> Result<Option<File>> {
+        let fail = |cause: io::Error| self.read_error(path, &cause);
+        let spot = self.walk(path, Last::Follow).map_err(fail)?;
+        match spot.stat().map_err(fail)? {
+            None => Ok(None),
+            Some(stat) if kind(&stat) == SFlag::S_IFREG => {
+                let fd = spot.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK).map_err(fail)?;
+                Ok(Some(File::from(fd)))
+            }
+            Some(_) => Err(fail(io::Error::other("it is not a regular file"))),
+        }
+    }
+
+    /// The names in a directory, sorted; empty where it does not exist.
+    pub fn list(&self, path: &Path) -> Result<Vec<OsString>> {
+        let fail = |cause: io::Error| Error::io("list", self.display(path), &cause);
+        let spot = self.walk(path, Last::Follow).map_err(fail)?;
+        let fd = match spot.open(OFlag::O_RDONLY | OFlag::O_DIRECTORY) {
+            Ok(fd) => fd,
+            Err(cause) if cause.raw_os_error() == Some(Errno::ENOENT as i32) => return Ok(Vec::new()),
+            Err(cause) => return Err(fail(cause)),
+        };
+        let mut names = Vec::new();
+        for entry in Dir::from_fd(fd).map_err(|errno| fail(errno.into()))?.iter() {
+            let entry = entry.map_err(|errno| fail(errno.into()))?;
+            let name = std::ffi::OsStr::from_bytes(entry.file_name().to_bytes());
+            if name != "." && name != ".." {
+                names.push(name.to_os_string());
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn look(&self, path: &Path, last: Last) -> Result<Found> {
+        let spot = self.walk(path, last).map_err(|cause| self.read_error(path, &cause))?;
+        spot.find().map_err(|cause| self.read_error(path, &cause))
+    }
+
+    fn read_error(&self, path: &Path, cause: &io::Error) -> Error {
+        if cause.raw_os_error() == Some(Errno::ENOTSUP as i32) && !self.is_live() {
+            return Error::failed(format!(
+                "cannot read {}: live facts of an image are unknown",
+                self.display(path).display()
+            ));
+        }
+        Error::io("read", self.display(path), cause)
+    }
+}
+
+impl Spot<'_> {
+    /// State and bytes of what stands here.
+    pub(crate) fn find(&self) -> io::Result<Found> {
+        let nothing = Found { state: State::Absent, bytes: Vec::new(), links: 0 };
+        let Some(stat) = self.stat()? else { return Ok(nothing) };
+        let of = |state| Found { state, bytes: Vec::new(), links: stat.st_nlink };
+        let (mode, uid, gid) = (stat.st_mode & 0o7777, stat.st_uid, stat.st_gid);
+        match kind(&stat) {
+            SFlag::S_IFREG => {
+                // Not blocking: a pipe put in its place meanwhile must not hang us.
+                let fd = match self.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK) {
+                    Ok(fd) => fd,
+                    Err(cause) if cause.raw_os_error() == Some(Errno::ENOENT as i32) => return Ok(nothing),
+                    Err(cause) => return Err(cause),
+                };
+                read_file(fd)
+            }
+            SFlag::S_IFLNK => {
+                let target = self.link_target()?;
+                let target = target.into_string().map_err(|_| io::Error::other("its target is not UTF-8"))?;
+                Ok(of(State::Link { target }))
+            }
+            SFlag::S_IFDIR => Ok(of(State::Directory { mode, uid, gid })),
+            _ => Ok(of(State::Other)),
+        }
+    }
+}
+
+fn read_file(fd: OwnedFd) -> io::Result<Found> {
+    let stat = fstat(&fd)?;
+    if kind(&stat) != SFlag::S_IFREG {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(stat.st_size.clamp(0, 1 << 20)).unwrap_or(0) + 1);
+    let read = File::from(fd).take(MAX_READ + 1).read_to_end(&mut bytes)?;
+    if read as u64 > MAX_READ {
+        return Err(io::Error::other(format!("it is larger than {} MiB", MAX_READ >> 20)));
+    }
+    let state = State::File { sha256: sha256(&bytes), mode: stat.st_mode & 0o7777, uid: stat.st_uid, gid: stat.st_gid };
+    Ok(Found { state, bytes, links: stat.st_nlink })
+}
+
+pub(crate) fn kind(stat: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits())
+}

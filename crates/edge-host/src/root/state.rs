@@ -1,0 +1,106 @@
+//! What stands at a path, in a form that can be compared later and kept in the journal.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// What stands at a path at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "lowercase", deny_unknown_fields)]
+pub enum State {
+    /// Nothing.
+    Absent,
+    /// A regular file.
+    File {
+        /// SHA-256 of its bytes, in hex.
+        sha256: String,
+        /// Permission bits, set-id bits included.
+        mode: u32,
+        /// Owner's number.
+        uid: u32,
+        /// Group's number.
+        gid: u32,
+    },
+    /// A symbolic link.
+    Link {
+        /// Its text.
+        target: String,
+    },
+    /// A directory.
+    Directory {
+        /// Permission bits.
+        mode: u32,
+        /// Owner's number.
+        uid: u32,
+        /// Group's number.
+        gid: u32,
+    },
+    /// A socket, device or pipe.
+    Other,
+}
+
+impl State {
+    /// Whether both hold the same bytes (or link text, or nothing), whatever mode and owner say.
+    pub fn same_content(&self, other: &State) -> bool {
+        match (self, other) {
+            (State::File { sha256: a, .. }, State::File { sha256: b, .. }) => a == b,
+            (State::Directory { .. }, State::Directory { .. }) => true,
+            (a, b) => a == b,
+        }
+    }
+
+    /// A few words for messages: `a file`, `nothing`.
+    pub fn describe(&self) -> &'static str {
+        match self {
+            State::Absent => "nothing",
+            State::File { .. } => "a file",
+            State::Link { .. } => "a symbolic link",
+            State::Directory { .. } => "a directory",
+            State::Other => "a device, socket or pipe",
+        }
+    }
+}
+
+/// Bytes in a journal record: readable where they are text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Content {
+    /// UTF-8 text as it is.
+    Text(String),
+    /// Anything else.
+    Base64(String),
+}
+
+impl Content {
+    /// Wraps bytes for a record.
+    pub fn of(bytes: &[u8]) -> Content {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Content::Text(text.to_owned()),
+            Err(_) => Content::Base64(STANDARD.encode(bytes)),
+        }
+    }
+
+    /// The bytes again; `None` where a record was damaged.
+    pub fn bytes(&self) -> Option<Vec<u8>> {
+        match self {
+            Content::Text(text) => Some(text.clone().into_bytes()),
+            Content::Base64(code) => STANDARD.decode(code).ok(),
+        }
+    }
+}
+
+/// SHA-256 in hex, the identity of a file's content.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        text.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
+        text.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
+    }
+    text
+}
+
+/// A short identity of some bytes, for telling whether two are the same.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    sha256(bytes)[..16].to_owned()
+}

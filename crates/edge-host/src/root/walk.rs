@@ -1,0 +1,184 @@
+//! From a path to the descriptor of its parent directory and the last name in it.
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, openat, readlinkat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
+
+use super::{Root, VIRTUAL};
+
+/// As the kernel does it: more links than this are a loop.
+const MAX_LINKS: usize = 40;
+
+/// What to do with a link as the last component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Last {
+    /// Go where it points: a symlinked fstab stays a symlink, its target is edited.
+    Follow,
+    /// The link itself is meant.
+    Keep,
+}
+
+/// A resolved place: the deepest directory that exists, and what follows it.
+#[derive(Debug)]
+pub(crate) struct Spot<'r> {
+    root: &'r Root,
+    stack: Vec<(OwnedFd, OsString)>,
+    /// Directories on the way that do not exist yet.
+    pub(crate) missing: Vec<OsString>,
+    /// The last component.
+    pub(crate) name: OsString,
+}
+
+impl Spot<'_> {
+    /// The descriptor of the deepest existing directory; the parent itself unless some are missing.
+    pub(crate) fn dir(&self) -> BorrowedFd<'_> {
+        self.stack.last().map_or(self.root.top.as_fd(), |(fd, _)| fd.as_fd())
+    }
+
+    /// The path below the root without any link in it.
+    pub(crate) fn canonical(&self) -> PathBuf {
+        let mut path = PathBuf::from(super::LIVE_ROOT);
+        path.extend(self.stack.iter().map(|(_, name)| name));
+        path.extend(&self.missing);
+        path.push(&self.name);
+        path
+    }
+
+    /// The state of the last component itself, a link not followed; `None` where nothing is there.
+    pub(crate) fn stat(&self) -> io::Result<Option<FileStat>> {
+        if !self.missing.is_empty() {
+            return Ok(None);
+        }
+        match fstatat(self.dir(), self.name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Opens the last component, never through a link.
+    pub(crate) fn open(&self, flags: OFlag) -> io::Result<OwnedFd> {
+        if !self.missing.is_empty() {
+            return Err(Errno::ENOENT.into());
+        }
+        let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        Ok(openat(self.dir(), self.name.as_os_str(), flags, Mode::empty())?)
+    }
+
+    /// Where the last component points, if it is a link.
+    pub(crate) fn link_target(&self) -> io::Result<OsString> {
+        Ok(readlinkat(self.dir(), self.name.as_os_str())?)
+    }
+
+    /// Goes one directory down; used when missing directories have been made.
+    pub(crate) fn descend(&mut self, fd: OwnedFd, name: OsString) {
+        self.stack.push((fd, name));
+    }
+}
+
+impl Root {
+    /// Resolves `path` component by component.
+    ///
+    /// Fails with ELOOP on a link loop, ENOTDIR where a file stands in the way, EINVAL on a path
+    /// with NUL, ENOTSUP on proc, sys, run and dev of an image.
+    pub(crate) fn walk(&self, path: &Path, last: Last) -> io::Result<Spot<'_>> {
+        let mut spot = Spot { root: self, stack: Vec::new(), missing: Vec::new(), name: OsString::from(".") };
+        let mut todo: VecDeque<OsString> = VecDeque::new();
+        prepend(&mut todo, path);
+        let mut links = 0;
+        while let Some(name) = todo.pop_front() {
+            if name == ".." {
+                if !spot.missing.is_empty() {
+                    return Err(Errno::ENOENT.into());
+                }
+                spot.stack.pop();
+                continue;
+            }
+            self.refuse_virtual(&spot, &name)?;
+            if !spot.missing.is_empty() {
+                if todo.is_empty() {
+                    spot.name = name;
+                    return Ok(spot);
+                }
+                spot.missing.push(name);
+                continue;
+            }
+            let here = match openat(spot.dir(), name.as_os_str(), STEP, Mode::empty()) {
+                Ok(fd) => fd,
+                Err(Errno::ENOENT) if todo.is_empty() => {
+                    spot.name = name;
+                    return Ok(spot);
+                }
+                Err(Errno::ENOENT) => {
+                    spot.missing.push(name);
+                    continue;
+                }
+                Err(errno) => return Err(errno.into()),
+            };
+            let kind = SFlag::from_bits_truncate(fstat(&here)?.st_mode & SFlag::S_IFMT.bits());
+            match kind {
+                SFlag::S_IFLNK if todo.is_empty() && last == Last::Keep => {
+                    spot.name = name;
+                    return Ok(spot);
+                }
+                SFlag::S_IFLNK => {
+                    links += 1;
+                    if links > MAX_LINKS {
+                        return Err(Errno::ELOOP.into());
+                    }
+                    // Read from the opened link itself, so that what was checked is what is followed.
+                    let target = PathBuf::from(readlinkat(&here, OsStr::new(""))?);
+                    if target.is_absolute() {
+                        spot.stack.clear();
+                    }
+                    prepend(&mut todo, &target);
+                }
+                _ if todo.is_empty() => {
+                    spot.name = name;
+                    return Ok(spot);
+                }
+                SFlag::S_IFDIR => spot.stack.push((here, name)),
+                _ => return Err(Errno::ENOTDIR.into()),
+            }
+        }
+        // The path ended in `..` or is the root: the directory itself, named from inside.
+        Ok(spot)
+    }
+
+    /// [`Root::walk`] to what our own directories must be: a link as the last component is not followed.
+    pub(crate) fn walk_kept(&self, path: &Path) -> io::Result<Spot<'_>> {
+        self.walk(path, Last::Keep)
+    }
+
+    /// [`Root::walk`] to a file that is edited where its links lead.
+    pub(crate) fn walk_followed(&self, path: &Path) -> io::Result<Spot<'_>> {
+        self.walk(path, Last::Follow)
+    }
+
+    fn refuse_virtual(&self, spot: &Spot<'_>, name: &OsStr) -> io::Result<()> {
+        let at_top = spot.stack.is_empty() && spot.missing.is_empty();
+        if !self.is_live() && at_top && VIRTUAL.iter().any(|virtual_dir| name == *virtual_dir) {
+            return Err(Errno::ENOTSUP.into());
+        }
+        Ok(())
+    }
+}
+
+const STEP: OFlag = OFlag::O_PATH.union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
+
+/// Puts the components of `path` in front of what is still to do.
+fn prepend(todo: &mut VecDeque<OsString>, path: &Path) {
+    for component in path.components().rev() {
+        match component {
+            Component::Normal(name) => todo.push_front(name.to_os_string()),
+            Component::ParentDir => todo.push_front(OsString::from("..")),
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Changing what stands at a path: beside, fsynced and renamed, or in place where it must be.
+//!
+//! Everything works on the parent's descriptor. Nothing here decides whether a change is right:
+//! that is `apply`'s part, which journals first and compares with the facts.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat, renameat};
+use nix::sys::stat::{Mode, SFlag, fchmod, mkdirat};
+use nix::unistd::{Gid, LinkatFlags, Uid, UnlinkatFlags, fchown, fsync, linkat, symlinkat, unlinkat};
+use sha2::{Digest, Sha256};
+use xattr::FileExt;
+
+use super::read::kind;
+use super::walk::Spot;
+
+const FDINFO: &str = "/proc/self/fdinfo";
+const NAME_MAX: usize = 255;
+const OLD_SUFFIX: &str = ".old";
+
+/// Mode and owner that a written file gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Meta {
+    /// Permission bits.
+    pub(crate) mode: u32,
+    /// User and group; `None` leaves the caller's own.
+    pub(crate) owner: Option<(u32, u32)>,
+}
+
+/// The name a new file has until it is complete. It is a function of the final name, so that a run
+/// after a crash finds and removes it.
+pub(crate) fn temporary_name(name: &OsStr) -> OsString {
+    const WRAP: (&[u8], &[u8]) = (b".", b".edgeutils-new");
+    let bytes = name.as_bytes();
+    if bytes.len() + WRAP.0.len() + WRAP.1.len() <= NAME_MAX {
+        return OsString::from_vec([WRAP.0, bytes, WRAP.1].concat());
+    }
+    let digest = super::state::sha256(&Sha256::digest(bytes));
+    OsString::from_vec([WRAP.0, digest.as_bytes(), WRAP.1].concat())
+}
+
+impl Spot<'_> {
+    /// Makes the missing directories on the way (mode 0755, whatever the umask).
+    pub(crate) fn make_parents(&mut self) -> io::Result<()> {
+        for name in std::mem::take(&mut self.missing) {
+            match mkdirat(self.dir(), name.as_os_str(), Mode::from_bits_truncate(0o755)) {
+                Ok(()) => {
+                    let made = self.open_directory(&name)?;
+                    fchmod(&made, Mode::from_bits_truncate(0o755))?;
+                    self.sync_dir()?;
+                }
+                Err(Errno::EEXIST) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+            let next = self.open_directory(&name)?;
+            self.descend(next, name);
+        }
+        Ok(())
+    }
+
+    /// Whether the file must be written in place: a rename would part its hard links, and the
+    /// kernel refuses it for a mount point (a bind-mounted file).
+    pub(crate) fn needs_in_place(&self) -> io::Result<bool> {
+        match self.stat()? {
+            Some(stat) if kind(&stat) == SFlag::S_IFREG => Ok(stat.st_nlink > 1 || self.is_mount_point()?),
+            _ => Ok(false),
+        }
+    }
+
+    fn is_mount_point(&self) -> io::Result<bool> {
+        let own = self.open(OFlag::O_PATH)?;
+        // Mount ids from fdinfo: since Linux 3.15, unlike statx's, which came after 5.4. Without
+        // /proc nothing is known, and the rename itself will say EBUSY.
+        Ok(match (mount_id(own.as_fd()), mount_id(self.dir())) {
+            (Some(own), Some(parent)) => own != parent,
+            _ => false,
+        })
+    }
+
+    /// Writes a complete new file beside and renames it over the name. What stood there keeps its
+    /// extended attributes.
+    pub(crate) fn replace(&self, bytes: &[u8], meta: Meta) -> io::Result<()> {
+        let temporary = temporary_name(&self.name);
+        self.unlink_if_there(&temporary)?;
+        let written = self.write_new(&temporary, bytes, meta).and_then(|()| {
+            renameat(self.dir(), temporary.as_os_str(), self.dir(), self.name.as_os_str())?;
+            Ok(())
+        });
+        if let Err(cause) = written {
+            // Best effort: the cause matters more than what is left, which the next run removes.
+            self.unlink_if_there(&temporary).ok();
+            return Err(cause);
+        }
+        self.sync_dir()
+    }
+
+    fn write_new(&self, name: &OsStr, bytes: &[u8], meta: Meta) -> io::Result<()> {
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let mut file = File::from(openat(self.dir(), name, flags, Mode::from_bits_truncate(0o600))?);
+        file.write_all(bytes)?;
+        if let Some((uid, gid)) = meta.owner {
+            fchown(&file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
+        }
+        if let Ok(old) = self.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK) {
+            copy_xattrs(&File::from(old), &file)?;
+        }
+        // Last: a change of owner clears the set-id bits.
+        fchmod(&file, Mode::from_bits_truncate(meta.mode))?;
+        file.sync_all()
+    }
+
+    /// Writes into the existing file, which keeps its inode.
+    ///
+    /// The bytes are written from the front and the rest is cut off last, so that a torn write is
+    /// always a front of the new and the remainder of the old: `journal` can tell and mend it.
+    pub(crate) fn overwrite(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut file = File::from(self.open(OFlag::O_WRONLY | OFlag::O_NONBLOCK)?);
+        file.write_all(bytes)?;
+        file.set_len(bytes.len() as u64)?;
+        file.sync_all()
+    }
+
+    /// Makes or replaces a symbolic link.
+    pub(crate) fn link_to(&self, target: &str) -> io::Result<()> {
+        let temporary = temporary_name(&self.name);
+        self.unlink_if_there(&temporary)?;
+        symlinkat(target, self.dir(), temporary.as_os_str())?;
+        renameat(self.dir(), temporary.as_os_str(), self.dir(), self.name.as_os_str())?;
+        self.sync_dir()
+    }
+
+    /// Gives what stands here a second name, `NAME.old`, mode 0600; an older one is replaced.
+    pub(crate) fn keep_old(&self) -> io::Result<()> {
+        let old = self.old_name();
+        self.unlink_if_there(&old)?;
+        linkat(self.dir(), self.name.as_os_str(), self.dir(), old.as_os_str(), LinkatFlags::empty())?;
+        self.sync_dir()
+    }
+
+    /// Moves `NAME.old` back over the name.
+    pub(crate) fn restore_old(&self) -> io::Result<()> {
+        renameat(self.dir(), self.old_name().as_os_str(), self.dir(), self.name.as_os_str())?;
+        self.sync_dir()
+    }
+
+    /// The name the previous generation is kept under.
+    pub(crate) fn old_name(&self) -> OsString {
+        let mut old = self.name.clone();
+        old.push(OLD_SUFFIX);
+        old
+    }
+
+    /// Removes a file or link; already gone is success.
+    pub(crate) fn remove_file(&self) -> io::Result<()> {
+        if self.missing.is_empty() {
+            self.unlink_if_there(&self.name)?;
+            self.sync_dir()?;
+        }
+        Ok(())
+    }
+
+    /// Removes an empty directory; already gone is success.
+    pub(crate) fn remove_dir(&self) -> io::Result<()> {
+        if !self.missing.is_empty() {
+            return Ok(());
+        }
+        match unlinkat(self.dir(), self.name.as_os_str(), UnlinkatFlags::RemoveDir) {
+            Ok(()) => self.sync_dir(),
+            Err(Errno::ENOENT) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Makes a directory with this mode and owner.
+    pub(crate) fn make_dir(&self, meta: Meta) -> io::Result<()> {
+        match mkdirat(self.dir(), self.name.as_os_str(), Mode::from_bits_truncate(0o700)) {
+            Ok(()) | Err(Errno::EEXIST) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        let made = self.open_directory(&self.name)?;
+        if let Some((uid, gid)) = meta.owner {
+            fchown(&made, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
+        }
+        fchmod(&made, Mode::from_bits_truncate(meta.mode))?;
+        self.sync_dir()
+    }
+
+    /// Writes the value of a kernel file (sysctl and the like): one write, nothing renamed.
+    pub(crate) fn set_value(&self, value: &str) -> io::Result<()> {
+        File::from(self.open(OFlag::O_WRONLY)?).write_all(value.as_bytes())
+    }
+
+    /// Removes what an interrupted `replace` may have left.
+    pub(crate) fn remove_temporary(&self) -> io::Result<()> {
+        if self.missing.is_empty() { self.unlink_if_there(&temporary_name(&self.name)) } else { Ok(()) }
+    }
+
+    fn open_directory(&self, name: &OsStr) -> io::Result<OwnedFd> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        Ok(openat(self.dir(), name, flags, Mode::empty())?)
+    }
+
+    fn unlink_if_there(&self, name: &OsStr) -> io::Result<()> {
+        match unlinkat(self.dir(), name, UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let dir = openat(self.dir(), ".", flags, Mode::empty())?;
+        match fsync(&dir) {
+            // Some FUSE and network file systems cannot sync a directory; the rename holds all the same.
+            Ok(()) | Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+}
+
+fn copy_xattrs(from: &File, to: &File) -> io::Result<()> {
+    let unsupported = |cause: &io::Error| cause.raw_os_error() == Some(Errno::EOPNOTSUPP as i32);
+    let names = match from.list_xattr() {
+        Ok(names) => names,
+        Err(cause) if unsupported(&cause) => return Ok(()),
+        Err(cause) => return Err(cause),
+    };
+    for name in names {
+        let Some(value) = from.get_xattr(&name)? else { continue };
+        match to.set_xattr(&name, &value) {
+            Ok(()) => {}
+            // The kernel's security modules label new files themselves; without the right to copy
+            // a label the default one is what every other new file gets.
+            Err(_) if name.as_bytes().starts_with(b"security.") => {}
+            Err(cause) => return Err(cause),
+        }
+    }
+    Ok(())
+}
+
+fn mount_id(fd: impl AsFd) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("{FDINFO}/{}", fd.as_fd().as_raw_fd())).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("mnt_id:")?.trim().parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_name_gets_a_short_temporary_one() {
+        assert_eq!(temporary_name(OsStr::new("fstab")), ".fstab.edgeutils-new");
+        let long = "x".repeat(NAME_MAX);
+        let name = temporary_name(OsStr::new(&long));
+        assert!(name.len() <= NAME_MAX && name.to_string_lossy().ends_with(".edgeutils-new"), "{name:?}");
+    }
+}

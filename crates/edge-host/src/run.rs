@@ -1,0 +1,89 @@
+//! The frame around a utility: parse the call, run it, report how it ended.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::host::{Common, Host, Outcome, Wanted, report_for};
+use crate::root::digest;
+
+/// The whole of a utility's `main`.
+///
+/// `common` picks the shared options out of the parsed call; `run` does the work. Whatever happens,
+/// the exit code is one of the contract's and, with `--json`, the last line is the result.
+pub fn main<C: Parser>(
+    tool: &'static str,
+    common: fn(&C) -> &Common,
+    run: fn(C, &mut Host) -> Result<Outcome>,
+) -> ExitCode {
+    std::panic::set_hook(Box::new(move |info| internal_error(tool, &info.to_string())));
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let cli = match C::try_parse_from(&args) {
+        Ok(cli) => cli,
+        Err(error) => return not_parsed(tool, &args, &error).into(),
+    };
+    let wanted = if common(&cli).json { Wanted::Json } else { Wanted::Lines };
+    let mut report = report_for(tool, wanted);
+    let joined: Vec<u8> = args.iter().skip(1).flat_map(|arg| [arg.as_encoded_bytes(), b"\0"].concat()).collect();
+    let mut host = match Host::new(tool, common(&cli), digest(&joined), report) {
+        Ok(host) => host,
+        Err(error) => {
+            report = report_for(tool, wanted);
+            report.error(&error);
+            report.result(error.exit(), &Outcome::default());
+            return error.exit().into();
+        }
+    };
+    let (mut exit, outcome) = match run(cli, &mut host) {
+        Ok(outcome) => (outcome.exit, outcome),
+        Err(error) => {
+            host.report.error(&error);
+            // What was done before the error came is part of the result.
+            (error.exit(), host.progress)
+        }
+    };
+    if let Err(error) = host.report.finish() {
+        host.report.error(&error);
+        exit = exit.worst(error.exit());
+    }
+    host.report.result(exit, &outcome);
+    exit.into()
+}
+
+/// A call that clap did not accept, or that only asks for help or the version.
+fn not_parsed(tool: &'static str, args: &[OsString], error: &clap::Error) -> Exit {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        // A closed pipe (`--help | head`) is no error.
+        let _ = error.print();
+        return Exit::Done;
+    }
+    let wanted = if args.iter().any(|arg| arg == "--json") { Wanted::Json } else { Wanted::Lines };
+    let mut report = report_for(tool, wanted);
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    // The first paragraph is the error; usage and tips follow as hints.
+    let (message, rest) = text.split_once("\n\n").unwrap_or((text, ""));
+    let message: Vec<&str> = message.lines().map(str::trim).collect();
+    let mut usage = Error::usage(message.join(" "));
+    let tip = rest.lines().map(str::trim).find_map(|line| line.strip_prefix("tip: "));
+    let usage_line = rest.lines().map(str::trim).find_map(|line| line.strip_prefix("Usage: "));
+    if let Some(hint) = tip.map(str::to_owned).or_else(|| usage_line.map(|line| format!("usage: {line}"))) {
+        usage = usage.hint(hint);
+    }
+    report.error(&usage);
+    report.result(Exit::Usage, &Outcome::default());
+    Exit::Usage
+}
+
+/// A defect of ours: one line and exit 1, never a backtrace.
+#[allow(clippy::exit, reason = "a panic hook is the one place with no way to return")]
+fn internal_error(tool: &'static str, what: &str) {
+    let error = Error::failed(format!("internal error: {what}"))
+        .hint("please report this line; `undo` takes back what was done so far");
+    report_for(tool, Wanted::Lines).error(&error);
+    std::process::exit(i32::from(Exit::Failed.code()));
+}
