@@ -1,1 +1,141 @@
-//! placeholder
+//! One lossless edit of a YAML text, proven by a second parser.
+//!
+//! The text is read into a tree of spans, and an edit replaces the bytes of one entry: comments,
+//! order, indentation, quotes, anchors, line ends and later documents stay because they are never
+//! touched. Then an unrelated parser reads the text before and after, and the edit is only handed
+//! out when the values differ by exactly what was asked for. What cannot be edited safely is
+//! refused, with the line and a sentence that says what to do by hand.
+//!
+//! No file is read or written here, and nothing is known of what the YAML is for.
+//!
+//! ```
+//! use edge_yaml::{Document, Edit, Value};
+//!
+//! let document = Document::parse("a:  # first\n  enable: false  # off\n")?;
+//! let edits = [Edit::Set { path: "a.enable".parse()?, value: Value::Bool(true) }];
+//! let edited = document.apply(&edits)?;
+//! assert_eq!(edited.text, "a:  # first\n  enable: true  # off\n");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod edit;
+mod emit;
+mod error;
+mod insert;
+mod parse;
+mod path;
+mod proof;
+mod remove;
+mod replace;
+mod tree;
+
+pub use edit::{Change, Edit, Edited};
+pub use error::{Error, Position};
+pub use path::{Path, PathError, Step};
+pub use serde_yaml::{Mapping, Number, Value};
+
+use tree::Tree;
+
+/// Longest text that is edited.
+pub const MAX_BYTES: usize = 1 << 20;
+/// Deepest nesting that is edited; the second parser has the same bound.
+const MAX_DEPTH: usize = 127;
+/// Most values that a document may have when its aliases are written out.
+const MAX_NODES: usize = 1_000_000;
+
+/// A parsed text; its first document can be edited.
+#[derive(Clone, Debug)]
+pub struct Document<'t> {
+    /// The text without its byte order mark.
+    text: &'t str,
+    bom: &'t str,
+    tree: Tree,
+    /// The first document.
+    value: Value,
+    /// The other documents.
+    later: Vec<Value>,
+}
+
+/// A key that stands more than once in one mapping.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Duplicate {
+    /// The path of the key.
+    pub path: Path,
+    /// Where it stands, in order; the last one counts.
+    pub positions: Vec<Position>,
+}
+
+impl<'t> Document<'t> {
+    /// Parses a text, with both parsers.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::Syntax`], and [`Error::Refused`] for a text that is never
+    /// edited: tab indentation, control characters, Go templates, nesting too deep, alias bombs.
+    /// Duplicate keys are no error here, so that they can be reported.
+    pub fn parse(text: &'t str) -> Result<Document<'t>, Error> {
+        if text.len() > MAX_BYTES {
+            return Err(Error::TooLarge { bytes: text.len() });
+        }
+        let body = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let tree = parse::parse(body)?;
+        let mut values = proof::read(body)?.into_iter();
+        Ok(Document {
+            text: body,
+            bom: &text[..text.len() - body.len()],
+            tree,
+            value: values.next().unwrap_or(Value::Null),
+            later: values.collect(),
+        })
+    }
+
+    /// The value of the first document; aliases are written out, merge keys (`<<`) are not merged.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// The value at a path, with merge keys applied, or `None` if there is none.
+    pub fn get(&self, path: &Path) -> Option<Value> {
+        let found = proof::get(&self.value, path.steps())?;
+        let mut merged = found.clone();
+        // A `<<` that is no merge is left as it stands.
+        Some(match merged.apply_merge() {
+            Ok(()) => merged,
+            Err(_) => found.clone(),
+        })
+    }
+
+    /// Where the key or item at a path stands; through an alias, where the original stands.
+    pub fn position(&self, path: &Path) -> Option<Position> {
+        self.tree.position(self.text, path.steps())
+    }
+
+    /// Whether more documents follow the first; they are kept byte for byte.
+    pub fn has_more_documents(&self) -> bool {
+        self.tree.more
+    }
+
+    /// The keys that stand more than once, in the order of the text.
+    pub fn duplicates(&self) -> Vec<Duplicate> {
+        let mut all: Vec<Duplicate> = Vec::new();
+        for (mapping, key, entries) in &self.tree.duplicates {
+            let mut steps = self.tree.steps_to(self.text, *mapping);
+            steps.push(Step::Key(key.clone()));
+            let starts = entries.iter().map(|&i| self.tree.nodes[*mapping].entries()[i].start);
+            let positions = starts.map(|at| Position::of(self.text, at)).collect();
+            all.extend(Path::new(steps).map(|path| Duplicate { path, positions }));
+        }
+        all.sort_by_key(|duplicate| duplicate.positions.first().copied());
+        all
+    }
+
+    /// Makes the edits one after another: all of them, or none.
+    ///
+    /// An edit that finds the value already so changes no byte and gives no [`Change`].
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when one of them is left to a human, [`Error::Unproven`] when the second
+    /// parser does not agree with the result, [`Error::TooLarge`] when that is too long.
+    pub fn apply(&self, edits: &[Edit]) -> Result<Edited, Error> {
+        edit::apply(self, edits)
+    }
+}

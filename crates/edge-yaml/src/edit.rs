@@ -1,0 +1,373 @@
+//! From edits to the edited text: which bytes go, in which order, and the proof.
+
+use crate::emit::Style;
+use crate::tree::{self, Id, Key, Kind, Scalar, Shape, Tree};
+use crate::{Document, Error, MAX_BYTES, Path, Position, Step, insert, parse, proof, remove, replace};
+use serde_yaml::Value;
+use std::borrow::Cow;
+
+/// One wish.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Edit {
+    /// The value is at the path; mappings on the way there are made when missing.
+    /// The index after the last item of a list appends.
+    Set {
+        /// Where.
+        path: Path,
+        /// What.
+        value: Value,
+    },
+    /// Nothing is at the path.
+    Unset {
+        /// Where.
+        path: Path,
+    },
+}
+
+impl Edit {
+    /// Where the edit is made.
+    pub fn path(&self) -> &Path {
+        match self {
+            Edit::Set { path, .. } | Edit::Unset { path } => path,
+        }
+    }
+
+    fn value(&self) -> Option<&Value> {
+        match self {
+            Edit::Set { value, .. } => Some(value),
+            Edit::Unset { .. } => None,
+        }
+    }
+}
+
+/// What an edit did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// Where.
+    pub path: Path,
+    /// The value before, if there was one.
+    pub before: Option<Value>,
+    /// The value after, `None` when removed.
+    pub after: Option<Value>,
+}
+
+/// The result of [`Document::apply`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Edited {
+    /// The whole text, with byte order mark and later documents.
+    pub text: String,
+    /// What was changed, in the order of the edits; empty when the text is the same.
+    pub changes: Vec<Change>,
+}
+
+/// Bytes to replace.
+#[derive(Clone, Debug)]
+pub(crate) struct Splice {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) text: String,
+}
+
+impl Splice {
+    pub(crate) fn new(start: usize, end: usize, text: impl Into<String>) -> Splice {
+        let text = text.into();
+        Splice { start, end, text }
+    }
+}
+
+/// A text with its tree.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) tree: &'a Tree,
+    pub(crate) style: Style,
+}
+
+/// Where a path leads in the text.
+pub(crate) enum Place {
+    /// To this entry of this collection.
+    Entry(Id, usize),
+    /// Not all the way: the deepest node, and how many steps lead to it.
+    Missing(Id, usize),
+    /// The document is empty.
+    Nothing,
+}
+
+/// Splices of one edit, kept until the text is needed again.
+struct Pending<'e> {
+    path: &'e Path,
+    /// Steps that lead to the collection that gets or loses an entry; all for a mere replacement.
+    depth: usize,
+    splices: Vec<Splice>,
+}
+
+pub(crate) fn apply(document: &Document<'_>, edits: &[Edit]) -> Result<Edited, Error> {
+    refuse_duplicates(document)?;
+    let mut text = Cow::Borrowed(document.text);
+    let mut tree = Cow::Borrowed(&document.tree);
+    let mut value = Cow::Borrowed(&document.value);
+    let mut pending: Vec<Pending<'_>> = Vec::new();
+    let mut changes = Vec::new();
+    let style = style(document.text, &document.tree);
+    for edit in edits {
+        if pending.iter().any(|p| p.disturbs(edit, &text, &tree)) {
+            (text, tree) = flush(&text, &mut pending)?;
+        }
+        let before = proof::get(&value, edit.path().steps()).cloned();
+        let mut planned = plan(edit, &value, Source { text: &text, tree: &tree, style })?;
+        if planned.iter().flat_map(|(_, s)| s).any(|s| pending.iter().any(|p| p.touches(s))) {
+            (text, tree) = flush(&text, &mut pending)?;
+            planned = plan(edit, &value, Source { text: &text, tree: &tree, style })?;
+        }
+        let Some((depth, splices)) = planned else {
+            continue;
+        };
+        proof::make(value.to_mut(), edit.path().steps(), edit.value());
+        let path = edit.path();
+        pending.push(Pending { path, depth, splices });
+        changes.push(Change { path: path.clone(), before, after: edit.value().cloned() });
+    }
+    let text = splice(&text, &mut pending);
+    if !changes.is_empty() {
+        let bytes = text.len();
+        if bytes > MAX_BYTES {
+            return Err(Error::TooLarge { bytes });
+        }
+        let wanted: Vec<&Value> = std::iter::once(&*value).chain(&document.later).collect();
+        proof::check(&text, &wanted)?;
+    }
+    let text = format!("{}{text}", document.bom);
+    Ok(Edited { text, changes })
+}
+
+/// The second parser cannot tell which of two equal keys an edit means.
+fn refuse_duplicates(document: &Document<'_>) -> Result<(), Error> {
+    let Some(duplicate) = document.duplicates().into_iter().next() else {
+        return Ok(());
+    };
+    let places: Vec<String> = duplicate.positions.iter().map(Position::to_string).collect();
+    Err(Error::Refused {
+        position: duplicate.positions[0],
+        reason: format!("the key {} stands more than once ({}); keep one of them", duplicate.path, places.join("; ")),
+    })
+}
+
+/// Makes the pending splices; the new text has new positions.
+fn flush<'a>(text: &str, pending: &mut Vec<Pending<'_>>) -> Result<(Cow<'a, str>, Cow<'a, Tree>), Error> {
+    let text = splice(text, pending);
+    let tree = parse::parse(&text).map_err(|error| Error::Unproven { reason: error.to_string() })?;
+    Ok((Cow::Owned(text), Cow::Owned(tree)))
+}
+
+fn splice(text: &str, pending: &mut Vec<Pending<'_>>) -> String {
+    let mut all: Vec<Splice> = pending.drain(..).flat_map(|p| p.splices).collect();
+    all.sort_by_key(|s| (s.start, s.end));
+    let mut out = String::with_capacity(text.len() + 256);
+    let mut at = 0;
+    for splice in all {
+        out.push_str(&text[at..splice.start]);
+        out.push_str(&splice.text);
+        at = splice.end;
+    }
+    out.push_str(&text[at..]);
+    out
+}
+
+impl Pending<'_> {
+    /// Whether the place of this edit can no longer be told from the tree as it is.
+    fn disturbs(&self, edit: &Edit, text: &str, tree: &Tree) -> bool {
+        let (ours, theirs) = (self.path.steps(), edit.path().steps());
+        let common = ours.iter().zip(theirs).take_while(|(a, b)| a == b).count();
+        if common == ours.len() || common == theirs.len() || common > self.depth {
+            return true;
+        }
+        if common < self.depth {
+            return false;
+        }
+        // The same collection: fine only for what goes on inside another key of it.
+        let inside = theirs.len() > common + 1 || edit.value().is_some();
+        let node = theirs[..common].iter().try_fold(tree.root, |node, step| {
+            let id = node?;
+            Some(tree.find(text, id, step).map(|i| tree.nodes[id].entries()[i].value))
+        });
+        let known = node.flatten().is_some_and(|id| {
+            matches!(tree.nodes[id].kind, Kind::Map(..)) && tree.find(text, id, &theirs[common]).is_some()
+        });
+        !(inside && known)
+    }
+
+    fn touches(&self, other: &Splice) -> bool {
+        self.splices.iter().any(|s| s.start <= other.end && other.start <= s.end)
+    }
+}
+
+/// The splices of one edit, and the depth of the collection that they change; `None` if all is so.
+fn plan(edit: &Edit, root: &Value, source: Source<'_>) -> Result<Option<(usize, Vec<Splice>)>, Error> {
+    let steps = edit.path().steps();
+    let before = proof::get(root, steps);
+    let place = source.locate(steps, edit.value().is_some())?;
+    match (edit, place) {
+        (Edit::Set { value, .. }, Place::Entry(owner, index)) => {
+            let node = source.tree.nodes[owner].entries()[index].value;
+            if before == Some(value) && !source.reads_otherwise(node, value) {
+                return Ok(None);
+            }
+            source.refuse_shared(node)?;
+            Ok(Some((steps.len(), replace::value(source, owner, index, value)?)))
+        }
+        (Edit::Set { value, .. }, Place::Missing(..) | Place::Nothing) if before == Some(value) => {
+            // A merge key brings the value already.
+            Ok(None)
+        }
+        (Edit::Set { .. }, Place::Missing(node, depth))
+            if depth + 1 < steps.len() && proof::get(root, &steps[..=depth]).is_some() =>
+        {
+            let reason = "a merge key (<<) brings a part of the path; write that part out here first";
+            Err(source.refused(node, reason))
+        }
+        (Edit::Set { value, .. }, Place::Missing(node, depth)) => {
+            let splices = insert::entry(source, node, &steps[depth..], value)?;
+            Ok(Some((depth, splices)))
+        }
+        (Edit::Set { value, .. }, Place::Nothing) => Ok(Some((0, insert::into_empty(source, steps, value)?))),
+        (Edit::Unset { .. }, Place::Entry(owner, index)) => {
+            let node = source.tree.nodes[owner].entries()[index].value;
+            source.refuse_shared(node)?;
+            Ok(Some((steps.len() - 1, remove::entry(source, owner, index)?)))
+        }
+        (Edit::Unset { path }, Place::Missing(node, _)) if before.is_some() => {
+            let reason = format!("{path} comes from a merge key (<<); change it where it is defined");
+            Err(source.refused(node, reason))
+        }
+        (Edit::Unset { .. }, _) => Ok(None),
+    }
+}
+
+impl Source<'_> {
+    pub(crate) fn refused(&self, node: Id, reason: impl Into<String>) -> Error {
+        Error::refused(self.text, self.tree.nodes[node].start, reason)
+    }
+
+    /// Follows a path, and refuses what an edit must not go through.
+    fn locate(&self, steps: &[Step], setting: bool) -> Result<Place, Error> {
+        let Some(mut id) = self.tree.root else {
+            return Ok(Place::Nothing);
+        };
+        for (depth, step) in steps.iter().enumerate() {
+            let node = &self.tree.nodes[id];
+            if self.tree.is_shared(id) {
+                return Err(self.refused(id, "an anchor that an alias elsewhere refers to; the edit would change both places: write the alias out first"));
+            }
+            if node.tagged {
+                return Err(self.refused(id, "a value with a tag; edit it by hand"));
+            }
+            match (&node.kind, step) {
+                (Kind::Alias(_), _) => {
+                    return Err(self.refused(id, "an alias; the edit would change its anchor and all other aliases: write the value out here first"));
+                }
+                (Kind::Map(..), Step::Key(_)) | (Kind::Seq(..), Step::Index(_)) => {}
+                (Kind::Scalar(_), _) if self.is_null(id) => return Ok(Place::Missing(id, depth)),
+                (_, _) if !setting => return Ok(Place::Missing(id, depth)),
+                (Kind::Map(..), _) => {
+                    return Err(self.refused(id, "a mapping, which has no [index]"));
+                }
+                (Kind::Seq(..), _) => {
+                    return Err(self.refused(id, "a list, which has no keys; give an [index]"));
+                }
+                (Kind::Scalar(_), _) => {
+                    return Err(self.refused(id, "a plain value, not a mapping or list; unset it first"));
+                }
+            }
+            let odd = |e: &&tree::Entry| matches!(e.key, Key::Odd);
+            let is_map = matches!(node.kind, Kind::Map(..));
+            if let Some(entry) = node.entries().iter().find(odd).filter(|_| is_map) {
+                let reason = "a mapping with an explicit (? …), tagged or compound key; edit it by hand";
+                return Err(Error::refused(self.text, entry.start, reason));
+            }
+            match self.tree.find(self.text, id, step) {
+                Some(index) if depth + 1 == steps.len() => return Ok(Place::Entry(id, index)),
+                Some(index) => id = node.entries()[index].value,
+                None => return Ok(Place::Missing(id, depth)),
+            }
+        }
+        Ok(Place::Nothing)
+    }
+
+    /// Refuses to take away or replace what an alias elsewhere refers to.
+    fn refuse_shared(&self, id: Id) -> Result<(), Error> {
+        let node = &self.tree.nodes[id];
+        if node.tagged {
+            return Err(self.refused(id, "a value with a tag; edit it by hand"));
+        }
+        match self.tree.alias_into(node.start..node.end.max(node.start + 1)) {
+            None => Ok(()),
+            Some(alias) => {
+                let at = Position::of(self.text, self.tree.nodes[alias].start);
+                let reason = format!("an anchor that the alias at {at} refers to; write the alias out first");
+                Err(self.refused(id, reason))
+            }
+        }
+    }
+
+    pub(crate) fn is_null(&self, id: Id) -> bool {
+        let node = &self.tree.nodes[id];
+        match node.kind {
+            Kind::Scalar(Scalar::Empty) => true,
+            Kind::Scalar(Scalar::Plain) => {
+                matches!(&self.text[node.start..node.end], "~" | "null" | "Null" | "NULL")
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether this value, though it is the wanted one to us, is another one to other readers:
+    /// `yes` is a string in YAML 1.2 and a boolean in 1.1.
+    fn reads_otherwise(&self, id: Id, wanted: &Value) -> bool {
+        let node = &self.tree.nodes[id];
+        let plain = matches!(node.kind, Kind::Scalar(Scalar::Plain));
+        let text = &self.text[node.start..node.end];
+        plain && wanted.is_string() && !crate::emit::is_plain(text, crate::emit::Place::Block) && is_ambiguous(text)
+    }
+}
+
+/// Another type in YAML 1.1, whatever else stands against it without quotes.
+fn is_ambiguous(text: &str) -> bool {
+    !text.contains([' ', '\n', '"', '\'', '[', '{'])
+}
+
+/// The habits of a document, from its first nested mapping and first list.
+fn style(text: &str, tree: &Tree) -> Style {
+    let mut style = Style {
+        step: 0,
+        sequence_step: usize::MAX,
+        eol: match text.find('\n') {
+            Some(at) if text[..at].ends_with('\r') => "\r\n",
+            _ => "\n",
+        },
+    };
+    for node in &tree.nodes {
+        let Kind::Map(Shape::Block, entries) = &node.kind else {
+            continue;
+        };
+        for entry in entries {
+            let child = &tree.nodes[entry.value];
+            let indent = match child.kind {
+                Kind::Map(Shape::Block, _) if style.step == 0 => &mut style.step,
+                Kind::Seq(Shape::Block, _) if style.sequence_step == usize::MAX => &mut style.sequence_step,
+                _ => continue,
+            };
+            let own = tree::column(text, entry.start);
+            *indent = child.entries().first().map_or(2, |e| tree::column(text, e.start)) - own;
+        }
+        if style.step > 0 && style.sequence_step < usize::MAX {
+            break;
+        }
+    }
+    if style.step == 0 {
+        style.step = 2;
+    }
+    if style.sequence_step == usize::MAX {
+        style.sequence_step = 0;
+    }
+    style
+}

@@ -1,0 +1,425 @@
+//! From parser events to the span tree.
+//!
+//! The parser says what follows what, and where plain and block scalars end. All other places are
+//! found by walking over white space and comments from the end of the token before, because the
+//! spans of events do not say where colons, dashes, anchors and quotes stand.
+
+use crate::tree::{Block, Entry, Id, Key, Kind, Node, Scalar, Shape, Tree, skip_trivia};
+use crate::{Error, MAX_DEPTH, MAX_NODES, Position, emit, proof, tree};
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
+
+/// Builds the span tree of the first document.
+pub(crate) fn parse(text: &str) -> Result<Tree, Error> {
+    check_characters(text)?;
+    let mut builder = Builder {
+        text,
+        offsets: Offsets::new(text),
+        tree: Tree { finish: text.len(), ..Tree::default() },
+        anchors: vec![None],
+        stack: Vec::new(),
+        cursor: 0,
+    };
+    // Reading from an iterator is twice as fast as the parser's own input from a `&str`.
+    let mut parser = Parser::new_from_iter(text.chars());
+    let mut ended = false;
+    while let Some(event) = parser.next_event() {
+        let (event, span) = match event {
+            Ok(event) => event,
+            // What stands in later documents is for the second parser to judge.
+            Err(_) if ended => break,
+            Err(error) => return Err(builder.syntax(&error)),
+        };
+        match event {
+            Event::DocumentStart(_) if ended => {
+                builder.tree.more = true;
+                break;
+            }
+            Event::DocumentStart(explicit) => {
+                if explicit {
+                    builder.cursor = builder.offsets.byte(span.end.index());
+                }
+                builder.tree.begin = builder.cursor;
+            }
+            Event::DocumentEnd => {
+                builder.tree.finish = builder.offsets.byte(span.start.index());
+                ended = true;
+            }
+            Event::StreamStart | Event::StreamEnd | Event::Nothing => {}
+            event => builder.event(&event, span)?,
+        }
+    }
+    builder.tree.references.resize(builder.anchors.len(), 0);
+    Ok(builder.tree)
+}
+
+/// Refuses what the two parsers, or two versions of YAML, read differently.
+fn check_characters(text: &str) -> Result<(), Error> {
+    let bad = |c: char| match c {
+        '\n' | '\t' | '\r' | ' '..='~' => false,
+        '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => true,
+        c => c.is_control(),
+    };
+    let bytes = text.as_bytes();
+    for (i, c) in text.char_indices() {
+        if bad(c) {
+            let reason =
+                format!("the character U+{:04X} has no place in a YAML file edited by tools; remove it", c as u32);
+            return Err(Error::refused(text, i, reason));
+        }
+        if c == '\r' && bytes.get(i + 1) != Some(&b'\n') {
+            let reason = "a carriage return without a line feed; convert the line ends";
+            return Err(Error::refused(text, i, reason));
+        }
+    }
+    Ok(())
+}
+
+/// From character to byte offsets.
+struct Offsets {
+    /// Character index of each character of more than one byte, and the byte offset after it.
+    wide: Vec<(usize, usize)>,
+}
+
+impl Offsets {
+    fn new(text: &str) -> Offsets {
+        let mut wide = Vec::new();
+        if !text.is_ascii() {
+            for (chars, (bytes, c)) in text.char_indices().enumerate() {
+                if !c.is_ascii() {
+                    wide.push((chars, bytes + c.len_utf8()));
+                }
+            }
+        }
+        Offsets { wide }
+    }
+
+    fn byte(&self, index: usize) -> usize {
+        match self.wide.partition_point(|&(i, _)| i < index) {
+            0 => index,
+            n => self.wide[n - 1].1 + (index - self.wide[n - 1].0 - 1),
+        }
+    }
+}
+
+/// A collection that is still open.
+struct Frame {
+    node: Id,
+    /// The entry whose value comes next: its start, its key, and whether a `:` or `-` was seen.
+    entry: Option<(usize, Key, bool)>,
+    /// Where the key began, and whether a `?` announced it.
+    key_start: usize,
+    explicit: bool,
+}
+
+struct Builder<'t> {
+    text: &'t str,
+    offsets: Offsets,
+    tree: Tree,
+    /// Node of each anchor, by number; `None` for anchors of keys.
+    anchors: Vec<Option<Id>>,
+    stack: Vec<Frame>,
+    /// End of the last token.
+    cursor: usize,
+}
+
+impl Builder<'_> {
+    fn event(&mut self, event: &Event<'_>, span: Span) -> Result<(), Error> {
+        match event {
+            Event::SequenceEnd | Event::MappingEnd => return self.close(span),
+            _ => self.before_node(event)?,
+        }
+        let (anchor, tagged) = match event {
+            Event::Scalar(_, _, anchor, tag) => (*anchor, tag.is_some()),
+            Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => (*anchor, tag.is_some()),
+            _ => (0, false),
+        };
+        let props_end = self.properties(usize::from(anchor > 0) + usize::from(tagged));
+        let start = skip_trivia(self.text, props_end);
+        let id = self.tree.nodes.len();
+        if anchor >= self.anchors.len() {
+            self.anchors.resize(anchor + 1, None);
+        }
+        if anchor > 0 {
+            self.anchors[anchor] = Some(id);
+        }
+        let in_flow = self.stack.last().is_some_and(|frame| {
+            let parent = &self.tree.nodes[frame.node];
+            parent.in_flow || !parent.is_block_collection()
+        });
+        let mut node =
+            Node { kind: Kind::Alias(None), props_end, start, end: start, anchor, tagged, in_flow, weight: 1 };
+        match event {
+            Event::Alias(target) => {
+                node.end = self.offsets.byte(span.end.index());
+                self.alias(&mut node, *target)?;
+            }
+            Event::Scalar(value, style, ..) => {
+                let (scalar, end) = self.scalar(start, *style, value, span);
+                if scalar == Scalar::Empty {
+                    node.start = props_end;
+                }
+                node.end = if scalar == Scalar::Empty { props_end } else { end };
+                node.kind = Kind::Scalar(scalar);
+            }
+            _ => {
+                let is_map = matches!(event, Event::MappingStart(..));
+                let open = self.text.as_bytes().get(start).copied();
+                let span_end = self.offsets.byte(span.end.index()).min(self.text.len());
+                // A block mapping may begin with a flow key; only a bracket in the span is its own.
+                let own = self.text[..span_end].trim_end().len() == start + 1;
+                let shape = match open {
+                    Some(b'{') if is_map && own => Shape::Flow,
+                    Some(b'[') if !is_map && own => Shape::Flow,
+                    _ if in_flow => Shape::Pair,
+                    _ => Shape::Block,
+                };
+                node.kind = if is_map { Kind::Map(shape, Vec::new()) } else { Kind::Seq(shape, Vec::new()) };
+                // Not yet known; 0 marks a node that is still open.
+                node.weight = 0;
+                self.cursor = start + usize::from(shape == Shape::Flow);
+                self.tree.nodes.push(node);
+                self.stack.push(Frame { node: id, entry: None, key_start: start, explicit: false });
+                if self.stack.len() > MAX_DEPTH {
+                    let reason = format!("nested deeper than {MAX_DEPTH} levels; edit it by hand");
+                    return Err(Error::refused(self.text, start, reason));
+                }
+                return Ok(());
+            }
+        }
+        self.cursor = node.end;
+        self.tree.nodes.push(node);
+        self.after_node(id, Some(event))
+    }
+
+    /// Where the entry begins, if the node about to come begins one.
+    fn before_node(&mut self, event: &Event<'_>) -> Result<(), Error> {
+        let Some(frame) = self.stack.last_mut() else {
+            return Ok(());
+        };
+        let node = &self.tree.nodes[frame.node];
+        let (is_map, shape) = match &node.kind {
+            Kind::Map(shape, _) => (true, *shape),
+            Kind::Seq(shape, _) => (false, *shape),
+            _ => return Ok(()),
+        };
+        if is_map && frame.entry.is_some() {
+            return Ok(());
+        }
+        let mut start = skip_trivia(self.text, self.cursor);
+        let bytes = self.text.as_bytes();
+        if shape == Shape::Flow && bytes.get(start) == Some(&b',') {
+            start = skip_trivia(self.text, start + 1);
+        }
+        self.cursor = start;
+        frame.key_start = start;
+        frame.explicit = bytes.get(start) == Some(&b'?') && bytes.get(start + 1).is_none_or(u8::is_ascii_whitespace);
+        if shape == Shape::Block {
+            let indent = &self.text[tree::line_start(self.text, start)..start];
+            if indent.contains('\t') {
+                let reason = "indented with a tab; YAML wants spaces";
+                return Err(Error::refused(self.text, start, reason));
+            }
+            if !is_map && bytes.get(start) == Some(&b'-') {
+                self.cursor = start + 1;
+            }
+        }
+        if !is_map {
+            frame.entry = Some((start, Key::Odd, shape == Shape::Block));
+        } else if frame.explicit {
+            self.cursor = start + 1;
+        } else if shape == Shape::Flow && matches!(event, Event::MappingStart(..)) && self.text[..start].ends_with('{')
+        {
+            let reason = "a Go template {{ … }}; render it first, then edit the result";
+            return Err(Error::refused(self.text, start - 1, reason));
+        }
+        Ok(())
+    }
+
+    /// Puts a finished node into its parent, as key or as value.
+    fn after_node(&mut self, id: Id, event: Option<&Event<'_>>) -> Result<(), Error> {
+        let text = self.text;
+        let Some(frame) = self.stack.last_mut() else {
+            self.tree.root = Some(id);
+            return Ok(());
+        };
+        if let Some((start, key, marked)) = frame.entry.take() {
+            let entry = Entry { start, key, marked, value: id };
+            match &mut self.tree.nodes[frame.node].kind {
+                Kind::Seq(_, entries) | Kind::Map(_, entries) => entries.push(entry),
+                _ => {}
+            }
+            return Ok(());
+        }
+        let node = &self.tree.nodes[id];
+        let colon = skip_trivia(text, self.cursor);
+        let marked = text.as_bytes().get(colon) == Some(&b':');
+        let explicit = frame.explicit || text[self.cursor..colon].contains('\n');
+        let key = match event {
+            Some(Event::Scalar(value, style, ..)) if !explicit && !node.tagged => key(text, node, value, *style)?,
+            _ => Key::Odd,
+        };
+        if marked {
+            self.cursor = colon + 1;
+        }
+        frame.entry = Some((frame.key_start, key, marked));
+        Ok(())
+    }
+
+    /// The end of `count` anchors and tags from the cursor, or the cursor itself.
+    fn properties(&self, count: usize) -> usize {
+        let mut end = self.cursor;
+        for _ in 0..count {
+            let start = skip_trivia(self.text, end);
+            let length = self.text[start..].find(|c: char| c.is_whitespace() || c == ',');
+            end = length.map_or(self.text.len(), |length| start + length);
+        }
+        end
+    }
+
+    fn scalar(&self, start: usize, style: ScalarStyle, value: &str, span: Span) -> (Scalar, usize) {
+        let rest = &self.text.as_bytes()[start..];
+        let end = self.offsets.byte(span.end.index()).min(self.text.len());
+        let quoted = |quote: u8| {
+            let mut i = 1;
+            while let Some(&byte) = rest.get(i) {
+                let next = rest.get(i + 1);
+                match byte {
+                    b'\\' if quote == b'"' => i += 2,
+                    b'\'' if quote == b'\'' && next == Some(&b'\'') => i += 2,
+                    _ if byte == quote => return start + i + 1,
+                    _ => i += 1,
+                }
+            }
+            self.text.len()
+        };
+        match style {
+            ScalarStyle::Plain if value.is_empty() => (Scalar::Empty, start),
+            ScalarStyle::Plain => (Scalar::Plain, end),
+            ScalarStyle::SingleQuoted => (Scalar::Single, quoted(b'\'')),
+            ScalarStyle::DoubleQuoted => (Scalar::Double, quoted(b'"')),
+            ScalarStyle::Literal | ScalarStyle::Folded => self.block_scalar(start, end),
+        }
+    }
+
+    fn block_scalar(&self, start: usize, end: usize) -> (Scalar, usize) {
+        let text = self.text;
+        let header = text[start..].find(char::is_whitespace).map_or(text.len(), |length| start + length);
+        let mut block = Block {
+            header_end: header,
+            indent: None,
+            keep: text[start..header].contains('+'),
+            literal: text[start..].starts_with('|'),
+        };
+        let content = tree::next_line(text, header);
+        if end <= content {
+            return (Scalar::Block(block), header);
+        }
+        let lines = || text[content..end].split('\n').map(|l| l.trim_end_matches('\r'));
+        block.indent = lines()
+            .find(|line| !line.trim_matches(' ').is_empty())
+            .map(|line| line.len() - line.trim_start_matches(' ').len());
+        let mut last = header;
+        let mut at = content;
+        for line in lines() {
+            let is_content = !line.trim_matches(' ').is_empty()
+                || block.indent.is_some_and(|indent| line.len() > indent && at + line.len() < end)
+                || (block.keep && at + line.len() < end);
+            if is_content {
+                last = at + line.len();
+            }
+            at = tree::next_line(text, at);
+        }
+        (Scalar::Block(block), last)
+    }
+
+    fn alias(&mut self, node: &mut Node, target: usize) -> Result<(), Error> {
+        if target >= self.tree.references.len() {
+            self.tree.references.resize(target + 1, 0);
+        }
+        self.tree.references[target] += 1;
+        let id = self.anchors.get(target).copied().flatten();
+        node.kind = Kind::Alias(id);
+        if let Some(id) = id {
+            node.weight = self.tree.nodes[id].weight;
+            if node.weight == 0 {
+                let reason = "an alias inside its own anchor; write the value out";
+                return Err(Error::refused(self.text, node.start, reason));
+            }
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, span: Span) -> Result<(), Error> {
+        let Some(frame) = self.stack.pop() else {
+            return Ok(());
+        };
+        let nodes = &mut self.tree.nodes;
+        let inner: usize = nodes[frame.node]
+            .entries()
+            .iter()
+            .fold(1, |sum, entry| sum.saturating_add(nodes[entry.value].weight).saturating_add(1));
+        let node = &mut nodes[frame.node];
+        node.weight = inner;
+        if matches!(node.kind, Kind::Map(Shape::Flow, _) | Kind::Seq(Shape::Flow, _)) {
+            self.cursor = self.offsets.byte(span.start.index()) + 1;
+        }
+        node.end = self.cursor;
+        let start = node.start;
+        if inner > MAX_NODES {
+            let reason = "the aliases expand to too many values; write them out";
+            return Err(Error::refused(self.text, start, reason));
+        }
+        if let Kind::Map(_, entries) = &nodes[frame.node].kind {
+            let found = duplicates(self.text, entries);
+            let found = found.into_iter().map(|(key, all)| (frame.node, key, all));
+            self.tree.duplicates.extend(found);
+        }
+        self.after_node(frame.node, None)
+    }
+
+    fn syntax(&self, error: &ScanError) -> Error {
+        let offset = self.offsets.byte(error.marker().index()).min(self.text.len());
+        let position = Position::of(self.text, offset);
+        let line = &self.text[tree::line_start(self.text, offset)..tree::line_end(self.text, offset)];
+        if line.contains("{{") {
+            let reason = "a Go template {{ … }}; render it first, then edit the result";
+            return Error::refused(self.text, offset, reason);
+        }
+        if line[..line.len() - line.trim_start().len()].contains('\t') {
+            let reason = "indented with a tab; YAML wants spaces";
+            return Error::refused(self.text, offset, reason);
+        }
+        Error::Syntax { position, reason: error.info().to_owned() }
+    }
+}
+
+fn key(text: &str, node: &Node, value: &str, style: ScalarStyle) -> Result<Key, Error> {
+    if style == ScalarStyle::Plain && !emit::is_plain(value, emit::Place::Key) {
+        // Perhaps a number or the like: the second parser's reading counts.
+        let read = proof::scalar(value);
+        if !matches!(read, Some(serde_yaml::Value::String(_))) {
+            let other = read.and_then(|v| proof::key_text(&v).map(Key::Other));
+            return Ok(other.unwrap_or(Key::Odd));
+        }
+    }
+    let quotes = usize::from(style != ScalarStyle::Plain);
+    let range = node.start + quotes..node.end.saturating_sub(quotes);
+    Ok(if text.get(range.clone()) == Some(value) { Key::Slice(range) } else { Key::Text(value.to_owned()) })
+}
+
+/// The keys that stand more than once, each with its entries.
+fn duplicates(text: &str, entries: &[Entry]) -> Vec<(String, Vec<usize>)> {
+    let identity = |i: usize| {
+        let key = &entries[i].key;
+        (matches!(key, Key::Other(..)), key.text(text))
+    };
+    let mut order: Vec<usize> = (0..entries.len()).filter(|&i| identity(i).1.is_some()).collect();
+    order.sort_by_key(|&i| identity(i));
+    let mut found: Vec<(String, Vec<usize>)> = order
+        .chunk_by(|&a, &b| identity(a) == identity(b))
+        .filter(|same| same.len() > 1)
+        .map(|same| (identity(same[0]).1.unwrap_or_default().to_owned(), same.to_vec()))
+        .collect();
+    found.sort_by_key(|(_, all)| all[0]);
+    found
+}
