@@ -1,2 +1,85 @@
-//! placeholder
-fn main() {}
+//! The project's own tasks: `cargo xtask COMMAND`. Reads the workspace, writes under its target directory.
+//!
+//! One file or folder a command; `sh` runs programs, `workspace` knows the members, `utilities` their command lines.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a developer's tool: its prints are its user interface")]
+
+mod bench;
+mod demo;
+mod dist;
+mod failure;
+mod machine;
+mod man;
+mod sample;
+mod sh;
+mod test;
+mod tidy;
+mod utilities;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+/// The project's own tasks.
+#[derive(Parser)]
+#[command(name = "xtask", bin_name = "cargo xtask", help_expected = true)]
+struct Cli {
+    /// Show each program before it runs
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run every check and test; the last line is `N passed, N failed, N skipped`
+    Test(test::Args),
+    /// Build the static binaries and pack them with man pages, completions and checksums
+    Dist(dist::Args),
+    /// Make the man pages, the shell completions and docs/<utility>.md from the command lines
+    Man(man::Args),
+    /// Compare the utilities with the programs they stand in for
+    Bench(bench::Args),
+    /// Check the invariants of the source that the compiler cannot
+    Tidy(tidy::Args),
+    /// Show the utilities at work on a copied root tree, and everything undone
+    Demo(demo::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    sh::set_verbose(cli.verbose);
+    let done = Workspace::find().and_then(|workspace| match cli.task {
+        Task::Test(args) => test::run(&workspace, &args),
+        Task::Dist(args) => dist::run(&workspace, &args),
+        Task::Man(args) => man::run(&workspace, &args),
+        Task::Bench(args) => bench::run(&workspace, &args),
+        Task::Tidy(args) => tidy::run(&workspace, &args),
+        Task::Demo(args) => demo::run(&workspace, &args),
+    });
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            for hint in failure::hints(&error) {
+                eprintln!("hint: {hint}");
+            }
+            ExitCode::from(1)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound_and_every_flag_has_help() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,132 @@
+//! What is compared with what, and the limit: one row each.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::measure::{Measure, Program};
+use crate::sample::edgecore_yaml;
+
+/// A pair of programs and what ours may cost.
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) ours: Program,
+    pub(crate) theirs: Program,
+    pub(crate) measure: Measure,
+    pub(crate) limit: Limit,
+    pub(crate) runs: u16,
+}
+
+/// How ours must compare.
+#[derive(Clone, Copy)]
+pub(crate) enum Limit {
+    /// At most so many times theirs.
+    Times(f64),
+    /// At least so many times as fast as theirs.
+    Faster(f64),
+    /// At most so much, whatever theirs.
+    MiB(f64),
+}
+
+/// The file under a root that `edge-conf` edits.
+const EDGECORE_YAML: &str = "etc/kubeedge/config/edgecore.yaml";
+
+/// Where a run leaves its journal under a root.
+const TRACES: &str = "var/lib/edgeutils";
+
+/// The program that does least.
+const NOTHING: &str = "/bin/true";
+
+/// The three keys, as each of the three programs is told.
+const EDGE_CONF: &[&str] = &[
+    "modules.edgeStream.enable=true",
+    "modules.edgeStream.server=192.0.2.1:10004",
+    "modules.metaManager.metaServer.enable=true",
+];
+const SED: &[&str] = &[
+    "/^  edgeStream:/,/^  [a-z]/s/enable: false/enable: true/",
+    "/^  edgeStream:/,/^  [a-z]/s/server: .*/server: 192.0.2.1:10004/",
+    "/^    metaServer:/,/^    [a-z]/s/enable: false/enable: true/",
+];
+const YQ: &str = ".modules.edgeStream.enable = true \
+    | .modules.edgeStream.server = \"192.0.2.1:10004\" \
+    | .modules.metaManager.metaServer.enable = true";
+
+/// Every case, with the binaries of `bin` and files in `scratch`.
+pub(crate) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
+    let mut cases = vec![version(bin, "edge-conf")];
+    for release in ["1.8", "1.23"] {
+        cases.extend(set(bin, scratch, release)?);
+    }
+    Ok(cases)
+}
+
+/// How long a utility takes to start.
+fn version(bin: &Path, utility: &str) -> Case {
+    let program = bin.join(utility).to_string_lossy().into_owned();
+    Case {
+        name: format!("{utility} --version"),
+        ours: Program::new(utility, &[program.as_str(), "--version"]),
+        theirs: Program::new("true", &[NOTHING]),
+        measure: Measure::Wall,
+        limit: Limit::Times(1.2),
+        runs: 501,
+    }
+}
+
+/// Three keys set in the default edgecore.yaml of a release.
+fn set(bin: &Path, scratch: &Path, release: &str) -> Result<[Case; 3]> {
+    let before = edgecore_yaml(release)?;
+    let root = scratch.join(release);
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+
+    let program = text(&bin.join("edge-conf"));
+    let root_text = text(&root);
+    let mut argv = vec![program.as_str(), "--root", &root_text, "--kubeedge-version"];
+    argv.extend([release, "set"].iter().chain(EDGE_CONF));
+    let ours = Program::new("edge-conf", &argv).changing(root.join(EDGECORE_YAML), &before).leaving(root.join(TRACES));
+
+    let copy = scratch.join(format!("{release}.sed.yaml"));
+    let copy_text = text(&copy);
+    let mut argv = vec!["sed", "-i"];
+    argv.extend(SED.iter().flat_map(|expression| ["-e", expression]));
+    argv.push(&copy_text);
+    let sed = Program::new("sed", &argv).changing(copy, &before);
+
+    let copy = scratch.join(format!("{release}.yq.yaml"));
+    let copy_text = text(&copy);
+    let yq = Program::new("yq", &["yq", "-y", "-i", YQ, &copy_text]).changing(copy, &before);
+
+    let case = |theirs: &Program, measure, limit, runs| Case {
+        name: format!("edge-conf set, 3 keys, {release}"),
+        ours: ours.clone(),
+        theirs: theirs.clone(),
+        measure,
+        limit,
+        runs,
+    };
+    Ok([
+        case(&sed, Measure::Cpu, Limit::Times(3.0), 301),
+        case(&yq, Measure::Wall, Limit::Faster(10.0), 15),
+        case(&Program::new("true", &[NOTHING]), Measure::Memory, Limit::MiB(8.0), 5),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_three_expressions_of_sed_each_change_their_line() {
+        let scratch = std::env::temp_dir().join(format!("xtask-cases-{}", std::process::id()));
+        for release in ["1.8", "1.23"] {
+            let [sed, ..] = set(Path::new("bin"), &scratch, release).unwrap();
+            sed.theirs.time().unwrap();
+            let after = std::fs::read_to_string(scratch.join(format!("{release}.sed.yaml"))).unwrap();
+            let before = edgecore_yaml(release).unwrap();
+            let changed = before.lines().zip(after.lines()).filter(|(a, b)| a != b);
+            assert_eq!(changed.count(), 3, "{after}");
+        }
+        crate::workspace::remove_tree(&scratch).unwrap();
+    }
+}

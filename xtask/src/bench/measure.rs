@@ -1,0 +1,188 @@
+//! One run of a program: wall time, CPU time, peak memory.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use nix::sys::resource::{UsageWho, getrusage};
+
+use crate::workspace::{read, remove_tree, write};
+
+/// What is compared.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Measure {
+    Wall,
+    /// User and system time of the program.
+    Cpu,
+    /// The most memory resident at once.
+    Memory,
+}
+
+impl fmt::Display for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Measure::Wall => "wall",
+            Measure::Cpu => "CPU",
+            Measure::Memory => "peak memory",
+        })
+    }
+}
+
+/// Seconds of one run.
+pub(crate) struct Times {
+    pub(crate) wall: f64,
+    pub(crate) cpu: f64,
+}
+
+/// A file that each run must change, put back before the next.
+#[derive(Clone)]
+struct Changes {
+    file: PathBuf,
+    before: String,
+    /// What a run leaves beside it, removed before the next.
+    traces: Option<PathBuf>,
+}
+
+/// A command to measure.
+#[derive(Clone)]
+pub(crate) struct Program {
+    name: String,
+    argv: Vec<OsString>,
+    changes: Option<Changes>,
+}
+
+impl Program {
+    pub(crate) fn new(name: &str, argv: &[impl Into<OsString> + Clone]) -> Program {
+        Program { name: name.to_owned(), argv: argv.iter().cloned().map(Into::into).collect(), changes: None }
+    }
+
+    /// Each run finds `before` in `file`, and must leave something else there.
+    pub(crate) fn changing(mut self, file: PathBuf, before: &str) -> Program {
+        self.changes = Some(Changes { file, before: before.to_owned(), traces: None });
+        self
+    }
+
+    /// A directory to remove before each run.
+    pub(crate) fn leaving(mut self, traces: PathBuf) -> Program {
+        if let Some(changes) = &mut self.changes {
+            changes.traces = Some(traces);
+        }
+        self
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Runs once; only the program itself is within the measured time.
+    pub(crate) fn time(&self) -> Result<Times> {
+        self.prepare()?;
+        let mut command = self.command(&[])?;
+        let cpu_before = cpu_of_children()?;
+        let started = Instant::now();
+        let status = command.status().with_context(|| self.cannot())?;
+        let wall = started.elapsed().as_secs_f64();
+        let cpu = cpu_of_children()? - cpu_before;
+        if !status.success() {
+            bail!("{}: {status}", self.cannot());
+        }
+        self.verify()?;
+        Ok(Times { wall, cpu })
+    }
+
+    fn command(&self, prefix: &[OsString]) -> Result<Command> {
+        let mut argv = prefix.iter().chain(&self.argv);
+        let mut command = Command::new(argv.next().context("an empty command")?);
+        command.args(argv).stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(Stdio::null());
+        Ok(command)
+    }
+
+    fn cannot(&self) -> String {
+        let argv: Vec<_> = self.argv.iter().map(|arg| arg.to_string_lossy()).collect();
+        format!("cannot measure {}", argv.join(" "))
+    }
+
+    fn prepare(&self) -> Result<()> {
+        let Some(changes) = &self.changes else {
+            return Ok(());
+        };
+        if let Some(traces) = &changes.traces {
+            remove_tree(traces)?;
+        }
+        write(&changes.file, &changes.before)
+    }
+
+    fn verify(&self) -> Result<()> {
+        match &self.changes {
+            Some(changes) if read(&changes.file)? == changes.before.as_bytes() => {
+                bail!("{}: it changed nothing", self.cannot())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The peak memory of one run in KiB.
+///
+/// What the kernel counts for a child includes its parent's pages before exec, so the parent is a small program.
+pub(crate) fn peak_memory(program: &Program) -> Result<f64> {
+    program.prepare()?;
+    let report = std::env::temp_dir().join(format!("xtask-peak-{}", std::process::id()));
+    let prefix: [OsString; 5] =
+        ["time".into(), "--format=%M".into(), "--quiet".into(), "--output".into(), report.clone().into()];
+    let status = program.command(&prefix)?.status();
+    let status = status.with_context(|| program.cannot())?;
+    let said = read(&report)?;
+    std::fs::remove_file(&report).with_context(|| program.cannot())?;
+    if !status.success() {
+        bail!("{}: {status}", program.cannot());
+    }
+    program.verify()?;
+    let said = String::from_utf8_lossy(&said).trim().to_owned();
+    said.parse().with_context(|| format!("{}: time said {said:?}", program.cannot()))
+}
+
+/// Seconds of CPU that all ended children have used.
+fn cpu_of_children() -> Result<f64> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).context("cannot read resource usage")?;
+    let seconds = |time: nix::sys::time::TimeVal| {
+        let micros = i32::try_from(time.tv_usec()).unwrap_or_default();
+        let whole = i32::try_from(time.tv_sec()).unwrap_or(i32::MAX);
+        f64::from(whole) + f64::from(micros) / 1e6
+    };
+    Ok(seconds(usage.user_time()) + seconds(usage.system_time()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_child_costs_cpu_and_a_sleeping_one_only_wall() {
+        let busy = Program::new("busy", &["sh", "-c", "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done"]);
+        assert!(busy.time().unwrap().cpu > 0.01);
+        let asleep = Program::new("asleep", &["sleep", "0.2"]).time().unwrap();
+        assert!(asleep.wall >= 0.2);
+    }
+
+    #[test]
+    fn a_run_that_changes_nothing_is_refused() {
+        let file = std::env::temp_dir().join(format!("xtask-bench-{}", std::process::id()));
+        let path = file.to_string_lossy().into_owned();
+        let idle = Program::new("idle", &["true"]).changing(file.clone(), "a\n");
+        let error = idle.time().err().unwrap().to_string();
+        assert_eq!(error, "cannot measure true: it changed nothing");
+        let sed = Program::new("sed", &["sed", "-i", "s/a/b/", &path]);
+        sed.changing(file.clone(), "a\n").time().unwrap();
+        std::fs::remove_file(file).unwrap();
+    }
+
+    #[test]
+    fn a_program_that_fails_is_refused() {
+        assert!(Program::new("false", &["false"]).time().is_err());
+    }
+}

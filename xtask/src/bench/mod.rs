@@ -1,0 +1,174 @@
+//! `xtask bench`: ours and theirs side by side, interleaved, as ratios of medians.
+
+mod cases;
+mod measure;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use self::cases::{Case, Limit};
+use self::measure::{Measure, Program, peak_memory};
+use crate::dist::{self, Target, Toolchain};
+use crate::failure::hinted;
+use crate::machine::Missing;
+use crate::workspace::Workspace;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Exit 1 if a figure misses its limit
+    #[arg(long)]
+    strict: bool,
+    /// How often each program of a pair runs [default: by case]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    runs: Option<u16>,
+}
+
+/// Peak memory varies little: a few runs are enough.
+const MEMORY_RUNS: u16 = 5;
+
+pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
+    let missing = Missing::for_suites(&["bench"]);
+    if let Some(line) = missing.lines().first() {
+        let what = format!("cannot compare: not installed: {}", missing.packages.join(", "));
+        return Err(hinted(what, line));
+    }
+    let toolchain = Toolchain::choose(Some(Target::native()))?;
+    println!("built for {} with {}", toolchain.target(), toolchain.described());
+    let built = dist::build(workspace, &toolchain, &workspace.target.join("dist"))?;
+    let scratch = workspace.scratch("bench")?;
+
+    let mut rows = Vec::new();
+    for case in cases::all(&built.tree.join("bin"), &scratch)? {
+        let row = measured(&case, args.runs)?;
+        eprintln!("{}", row.name);
+        rows.push(row);
+    }
+    print!("{}", table(&rows));
+    let missed = rows.iter().filter(|row| !row.is_ok).count();
+    Ok(ExitCode::from(u8::from(args.strict && missed > 0)))
+}
+
+/// A line of the table.
+struct Row {
+    name: String,
+    ours: String,
+    theirs: String,
+    ratio: String,
+    limit: String,
+    is_ok: bool,
+}
+
+fn measured(case: &Case, runs: Option<u16>) -> Result<Row> {
+    let runs = runs.unwrap_or(case.runs);
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    // One run of each first, so that both find their files in memory.
+    sample(&case.ours, case.measure)?;
+    sample(&case.theirs, case.measure)?;
+    let runs = match case.measure {
+        Measure::Memory => runs.min(MEMORY_RUNS),
+        _ => runs,
+    };
+    for _ in 0..runs {
+        ours.push(sample(&case.ours, case.measure)?);
+        theirs.push(sample(&case.theirs, case.measure)?);
+    }
+    let (ours, theirs) = (median(ours), median(theirs));
+    let ratio = ours / theirs.max(f64::MIN_POSITIVE);
+    let shown = |value: f64| match case.measure {
+        Measure::Memory => format!("{:.2} MiB", value / 1024.0),
+        Measure::Wall | Measure::Cpu => format!("{:.2} ms", value * 1000.0),
+    };
+    let (limit, is_ok) = match case.limit {
+        Limit::Times(limit) => (format!("≤ {limit} ×"), ratio <= limit),
+        Limit::Faster(limit) => (format!("≥ {limit} × faster"), ratio * limit <= 1.0),
+        Limit::MiB(limit) => (format!("≤ {limit} MiB"), ours <= limit * 1024.0),
+    };
+    let ratio = match case.limit {
+        Limit::Faster(_) => format!("{:.1} × faster", 1.0 / ratio.max(f64::MIN_POSITIVE)),
+        Limit::Times(_) | Limit::MiB(_) => format!("{ratio:.2} ×"),
+    };
+    Ok(Row {
+        name: format!("{}: {}", case.name, case.measure),
+        ours: shown(ours),
+        theirs: format!("{} {}", case.theirs.name(), shown(theirs)),
+        ratio,
+        limit,
+        is_ok,
+    })
+}
+
+fn sample(program: &Program, measure: Measure) -> Result<f64> {
+    match measure {
+        Measure::Memory => peak_memory(program),
+        Measure::Wall => Ok(program.time()?.wall),
+        Measure::Cpu => Ok(program.time()?.cpu),
+    }
+}
+
+/// The middle value; of an even number, the mean of the two.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match (values.get(middle), values.len() % 2) {
+        (None, _) => f64::NAN,
+        (Some(upper), 1) => *upper,
+        (Some(upper), _) => {
+            let lower = values.get(middle.wrapping_sub(1)).unwrap_or(upper);
+            f64::midpoint(*lower, *upper)
+        }
+    }
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut cells = vec![["case", "ours", "theirs", "ratio", "limit", ""].map(str::to_owned)];
+    for row in rows {
+        let state = if row.is_ok { "ok" } else { "MISSED" };
+        cells.push([
+            row.name.clone(),
+            row.ours.clone(),
+            row.theirs.clone(),
+            row.ratio.clone(),
+            row.limit.clone(),
+            state.to_owned(),
+        ]);
+    }
+    let width = |column: usize| {
+        let widths = cells.iter().filter_map(|row| row.get(column));
+        widths.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..6).map(width).collect();
+    let mut table = String::new();
+    for row in &cells {
+        let padded = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        table.push_str(padded.collect::<Vec<_>>().join("  ").trim_end());
+        table.push('\n');
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_middle() {
+        assert!((median(vec![3.0, 1.0, 2.0]) - 2.0).abs() < 1e-9);
+        assert!((median(vec![4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < 1e-9);
+        assert!(median(Vec::new()).is_nan());
+    }
+
+    #[test]
+    fn a_missed_limit_is_said() {
+        let case = |limit| Case {
+            name: "true and true".to_owned(),
+            ours: Program::new("true", &["true"]),
+            theirs: Program::new("true", &["true"]),
+            measure: Measure::Wall,
+            limit,
+            runs: 3,
+        };
+        assert!(measured(&case(Limit::Times(1000.0)), None).unwrap().is_ok);
+        assert!(!measured(&case(Limit::Faster(1000.0)), None).unwrap().is_ok);
+    }
+}

@@ -1,0 +1,161 @@
+//! `xtask demo`: edge-conf at work on an edge node, each change shown, repeated, and undone.
+
+mod node;
+mod tree;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+use self::node::Node;
+use self::tree::Tree;
+use crate::failure::hinted;
+use crate::sh::Sh;
+use crate::workspace::Workspace;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// On this host's own view of its files, in a private mount namespace; root only
+    #[arg(long)]
+    live: bool,
+    /// Already in the private namespace
+    #[arg(long, hide = true)]
+    inside: bool,
+}
+
+/// One thing that an administrator wants done.
+struct Step {
+    title: &'static str,
+    args: &'static [&'static str],
+}
+
+const STEPS: &[Step] = &[
+    Step { title: "A slower heartbeat for a metered link", args: &["set", "modules.edgeHub.heartbeat=60"] },
+    Step {
+        title: "kubectl logs and exec through the cloud's stream",
+        args: &["enable", "logs", "--server", "192.0.2.1:10004"],
+    },
+    Step { title: "The Kubernetes API at the edge", args: &["enable", "metaserver"] },
+    Step { title: "edgecore starts where kube-proxy runs too", args: &["env", "CHECK_EDGECORE_ENVIRONMENT=false"] },
+];
+
+/// Exit codes of the contract that the demo waits for.
+const DONE: i32 = 0;
+const WOULD_CHANGE: i32 = 3;
+
+pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
+    if !args.inside {
+        Sh::new("cargo build --quiet --locked --package edge-conf").dir(&workspace.root).run()?;
+    }
+    let scratch = workspace.scratch("demo")?;
+    let node = match (args.live, args.inside) {
+        (false, _) => Node::copied(&scratch.join("node"))?,
+        (true, true) => Node::overlaid(&scratch.join("live"))?,
+        (true, false) => return in_private_namespace(),
+    };
+    let demo = Demo { program: workspace.debug_bin().join("edge-conf"), node };
+    demo.run()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs this same demo where its mounts are seen by no one else.
+fn in_private_namespace() -> Result<ExitCode> {
+    if !nix::unistd::geteuid().is_root() {
+        return Err(hinted(
+            "cannot make a private mount namespace: not running as root",
+            "sudo cargo xtask demo --live",
+        ));
+    }
+    Sh::new("unshare --mount --net --propagation private --")
+        .arg(std::env::current_exe()?)
+        .args(["demo", "--live", "--inside"])
+        .run()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+struct Demo {
+    program: PathBuf,
+    node: Node,
+}
+
+impl Demo {
+    fn run(&self) -> Result<()> {
+        println!("The node: {}", self.node.described());
+        let start = self.node.tree()?;
+        for (number, step) in (1..).zip(STEPS) {
+            println!("\n{number}. {}", step.title);
+            self.step(step)?;
+        }
+        println!("\n{}. All of it undone, the newest first", STEPS.len() + 1);
+        for _ in STEPS {
+            let before = self.node.tree()?;
+            self.expect(DONE, &["undo"])?;
+            self.show_changes(&before, "undo changed nothing")?;
+        }
+        let left = start.diff(&self.node.tree()?);
+        if !left.is_empty() {
+            bail!("the tree is not as it was:\n{left}");
+        }
+        println!("\nThe tree is what it was, byte for byte: {} entries.", start.len());
+        Ok(())
+    }
+
+    /// Dry run, run, and both again to see that nothing is left to do.
+    fn step(&self, step: &Step) -> Result<()> {
+        let dry: Vec<&str> = [&["-n"], step.args].concat();
+        let before = self.node.tree()?;
+        self.expect(WOULD_CHANGE, &dry)?;
+        self.must_equal(&before, "the dry run changed the tree")?;
+
+        self.expect(DONE, step.args)?;
+        self.show_changes(&before, "it changed nothing")?;
+
+        let after = self.node.tree()?;
+        self.expect(DONE, &dry)?;
+        self.expect(DONE, step.args)?;
+        self.must_equal(&after, "the second run changed the tree")
+    }
+
+    /// Runs edge-conf on the node, shows what it says, and checks how it ended.
+    fn expect(&self, code: i32, args: &[&str]) -> Result<()> {
+        let sh = Sh::program(&self.program).args(self.node.options()).args(args);
+        println!("$ edge-conf {}", args.join(" "));
+        let output = sh.output()?;
+        for text in [&output.stdout, &output.stderr] {
+            for line in String::from_utf8_lossy(text).lines() {
+                println!("  {line}");
+            }
+        }
+        match output.status.code() {
+            Some(found) if found == code => Ok(()),
+            found => bail!(
+                "edge-conf {} ended with {}, not {code}",
+                args.join(" "),
+                found.map_or("a signal".to_owned(), |found| found.to_string()),
+            ),
+        }
+    }
+
+    fn show_changes(&self, before: &Tree, none: &str) -> Result<()> {
+        let diff = before.diff(&self.node.tree()?);
+        if diff.is_empty() {
+            bail!("{none}");
+        }
+        print!("{diff}");
+        Ok(())
+    }
+
+    fn must_equal(&self, before: &Tree, otherwise: &str) -> Result<()> {
+        let diff = before.diff(&self.node.tree()?);
+        if diff.is_empty() {
+            return Ok(());
+        }
+        bail!("{otherwise}:\n{diff}")
+    }
+}
+
+/// A mount, named in full if it fails.
+fn mount(args: &[&str], at: &Path) -> Result<()> {
+    Sh::new("mount").args(args).arg(at).run().with_context(|| format!("cannot mount over {}", at.display()))
+}

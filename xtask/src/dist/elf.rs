@@ -1,0 +1,96 @@
+//! What an ELF file says of the machine and the libraries it needs.
+
+use std::fmt;
+
+use anyhow::{Context, Result, bail};
+use object::elf;
+use object::read::elf::{Dyn, ElfFile64, FileHeader, ProgramHeader};
+
+/// An ELF file's machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Machine {
+    Amd64,
+    Arm64,
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Machine::Amd64 => "x86-64",
+            Machine::Arm64 => "AArch64",
+        })
+    }
+}
+
+/// What counts about a program file.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    pub(crate) machine: Machine,
+    pub(crate) pie: bool,
+    /// The dynamic loader and the shared libraries it asks for: none in a static program.
+    pub(crate) needs: Vec<String>,
+}
+
+/// Reads the headers of a 64-bit little-endian ELF file.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Kind> {
+    let file: ElfFile64<'_, object::Endianness> = ElfFile64::parse(bytes)?;
+    let header = file.elf_header();
+    let endian = file.endian();
+    let machine = match header.e_machine(endian) {
+        elf::EM_X86_64 => Machine::Amd64,
+        elf::EM_AARCH64 => Machine::Arm64,
+        other => bail!("unknown machine {other}"),
+    };
+    let mut needs = Vec::new();
+    for segment in file.elf_program_headers() {
+        if let Some(loader) = segment.interpreter(endian, bytes).context("bad PT_INTERP")? {
+            needs.push(format!("the loader {}", String::from_utf8_lossy(loader)));
+        }
+        let entries = segment.dynamic(endian, bytes).context("bad PT_DYNAMIC")?;
+        for entry in entries.unwrap_or_default() {
+            if entry.d_tag(endian) == elf::DT_NEEDED {
+                needs.push("a shared library".to_owned());
+            }
+        }
+    }
+    Ok(Kind { machine, pie: header.e_type(endian) == elf::ET_DYN, needs })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_test_program_is_dynamic() {
+        let me = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        let kind = parse(&me).unwrap();
+        assert!(kind.needs.iter().any(|need| need.starts_with("the loader /lib")));
+        assert!(kind.needs.iter().any(|need| need == "a shared library"));
+    }
+
+    #[test]
+    fn without_program_headers_it_needs_nothing() {
+        let kind = parse(&header(elf::EM_AARCH64)).unwrap();
+        assert_eq!(kind.machine, Machine::Arm64);
+        assert!(!kind.pie);
+        assert!(kind.needs.is_empty());
+    }
+
+    #[test]
+    fn other_machines_and_other_files_are_refused() {
+        assert!(parse(&header(elf::EM_RISCV)).is_err());
+        assert!(parse(b"#!/bin/sh\n").is_err());
+        assert!(parse(&header(elf::EM_AARCH64)[..40]).is_err());
+    }
+
+    /// An ELF64 little-endian executable's header and nothing more.
+    fn header(machine: elf::Machine) -> Vec<u8> {
+        let mut bytes = vec![0; 64];
+        bytes[..7].copy_from_slice(&[0x7f, b'E', b'L', b'F', 2, 1, 1]);
+        bytes[16..18].copy_from_slice(&elf::ET_EXEC.0.to_le_bytes());
+        bytes[18..20].copy_from_slice(&machine.0.to_le_bytes());
+        bytes[20] = 1;
+        bytes[52] = 64;
+        bytes
+    }
+}

@@ -1,0 +1,220 @@
+//! Which Rust can build a target on this machine, and how it is called.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+
+use super::elf::Machine;
+use crate::failure::hinted;
+use crate::machine::on_path;
+use crate::sh::Sh;
+use crate::workspace::Workspace;
+
+/// Where a distribution's own Rust and linkers stand, whatever rustup has put on the PATH before them.
+const DISTRIBUTION_BIN: &str = "/usr/bin";
+
+/// What can be built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Target {
+    #[value(name = "aarch64-unknown-linux-musl")]
+    Arm64Musl,
+    #[value(name = "aarch64-unknown-linux-gnu")]
+    Arm64Gnu,
+    #[value(name = "x86_64-unknown-linux-musl")]
+    Amd64Musl,
+    #[value(name = "x86_64-unknown-linux-gnu")]
+    Amd64Gnu,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.triple())
+    }
+}
+
+impl Target {
+    fn triple(self) -> &'static str {
+        match self {
+            Target::Arm64Musl => "aarch64-unknown-linux-musl",
+            Target::Arm64Gnu => "aarch64-unknown-linux-gnu",
+            Target::Amd64Musl => "x86_64-unknown-linux-musl",
+            Target::Amd64Gnu => "x86_64-unknown-linux-gnu",
+        }
+    }
+
+    pub(crate) fn machine(self) -> Machine {
+        match self {
+            Target::Arm64Musl | Target::Arm64Gnu => Machine::Arm64,
+            Target::Amd64Musl | Target::Amd64Gnu => Machine::Amd64,
+        }
+    }
+
+    /// The static target of the machine we run on.
+    pub(crate) fn native() -> Target {
+        if cfg!(target_arch = "aarch64") { Target::Arm64Musl } else { Target::Amd64Musl }
+    }
+
+    /// The compiler that links for a glibc target; musl targets link with Rust's own lld.
+    fn linker(self) -> Option<&'static str> {
+        match self {
+            Target::Arm64Musl | Target::Amd64Musl => None,
+            Target::Arm64Gnu => Some("aarch64-linux-gnu-gcc"),
+            Target::Amd64Gnu => Some("x86_64-linux-gnu-gcc"),
+        }
+    }
+
+    /// The rustup target that would make the default build possible, if nothing does yet.
+    pub(crate) fn default_missing() -> Option<&'static str> {
+        let missing = Toolchain::choose(None).is_err();
+        missing.then_some(Target::Arm64Musl.triple())
+    }
+}
+
+/// A Rust that can build a target.
+#[derive(Clone, Debug)]
+pub(crate) struct Toolchain {
+    target: Target,
+    rustc: PathBuf,
+    /// True for the distribution's own Rust, called by path beside rustup's.
+    is_distribution: bool,
+}
+
+impl Toolchain {
+    /// The first Rust that has the target's standard library and linker; without a target, arm64.
+    pub(crate) fn choose(target: Option<Target>) -> Result<Toolchain> {
+        let targets = match target {
+            Some(target) => vec![target],
+            None => vec![Target::Arm64Musl, Target::Arm64Gnu],
+        };
+        for target in &targets {
+            if let Some(found) = Toolchain::find(*target) {
+                return Ok(found);
+            }
+        }
+        let wanted = targets.first().copied().unwrap_or(Target::Arm64Musl);
+        Err(hinted(
+            format!("no Rust on this machine can build for {wanted}"),
+            install_line(wanted, on_path("rustup").is_some()),
+        ))
+    }
+
+    fn find(target: Target) -> Option<Toolchain> {
+        if target.linker().is_some_and(|linker| on_path(linker).is_none()) {
+            return None;
+        }
+        let distribution = Path::new(DISTRIBUTION_BIN).join("rustc");
+        let on_path = on_path("rustc").map(|rustc| (rustc == distribution, rustc));
+        let own = distribution.is_file().then_some((true, distribution));
+        on_path
+            .into_iter()
+            .chain(own)
+            .find(|(_, rustc)| has_std(rustc, target))
+            .map(|(is_distribution, rustc)| Toolchain { target, rustc, is_distribution })
+    }
+
+    pub(crate) fn target(&self) -> Target {
+        self.target
+    }
+
+    /// For the user: which Rust, where, and what links.
+    pub(crate) fn described(&self) -> String {
+        let version = Sh::program(&self.rustc).arg("--version").capture();
+        format!(
+            "{} ({}), linked by {}",
+            version.as_deref().unwrap_or("rustc").trim(),
+            self.rustc.display(),
+            self.target.linker().unwrap_or("rust-lld"),
+        )
+    }
+
+    /// Builds every utility; the directory with the programs.
+    pub(crate) fn build(&self, workspace: &Workspace) -> Result<PathBuf> {
+        let triple = self.target.triple();
+        let cargo =
+            if self.is_distribution { Path::new(DISTRIBUTION_BIN).join("cargo") } else { PathBuf::from("cargo") };
+        // Another compiler's objects do not mix with ours.
+        let target_dir =
+            if self.is_distribution { workspace.target.join("distribution-rust") } else { workspace.target.clone() };
+        let mut sh = Sh::program(cargo)
+            .dir(&workspace.root)
+            .args(["build", "--quiet", "--release", "--locked", "--target", triple])
+            .env("CARGO_TARGET_DIR", &target_dir)
+            .env("CARGO_ENCODED_RUSTFLAGS", self.flags(&workspace.root)?);
+        for name in &workspace.utilities {
+            sh = sh.args(["--package", name]);
+        }
+        if self.is_distribution {
+            sh = sh.env("RUSTC", &self.rustc);
+        }
+        let upper = triple.to_uppercase().replace('-', "_");
+        sh = match self.target.linker() {
+            Some(linker) => sh
+                .env(&format!("CARGO_TARGET_{upper}_LINKER"), linker)
+                .env(&format!("CC_{}", triple.replace('-', "_")), linker),
+            None => sh.env(&format!("CARGO_TARGET_{upper}_LINKER"), "rust-lld"),
+        };
+        sh.run().with_context(|| format!("cannot build for {triple}"))?;
+        Ok(target_dir.join(triple).join("release"))
+    }
+
+    /// Static, and the same bytes wherever the sources lie.
+    fn flags(&self, root: &Path) -> Result<String> {
+        let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+        let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
+        let home = home.context("cannot find cargo's home: HOME is not set")?;
+        let mut flags = vec![
+            "-Ctarget-feature=+crt-static".to_owned(),
+            format!("--remap-path-prefix={}=/edgeutils", root.display()),
+            format!("--remap-path-prefix={}=/cargo", home.display()),
+        ];
+        if self.target.linker().is_none() {
+            flags.push("-Clink-self-contained=yes".to_owned());
+        }
+        Ok(flags.join("\u{1f}"))
+    }
+}
+
+/// True if this Rust has the target's standard library.
+fn has_std(rustc: &Path, target: Target) -> bool {
+    let asked = Sh::program(rustc).args(["--print", "target-libdir", "--target", target.triple()]).capture();
+    let Ok(dir) = asked else { return false };
+    let entries = std::fs::read_dir(dir.trim()).into_iter().flatten();
+    entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-"))
+}
+
+/// The one line that makes the target buildable.
+fn install_line(target: Target, has_rustup: bool) -> String {
+    match (target, has_rustup) {
+        (Target::Arm64Musl | Target::Amd64Musl, true) => format!("rustup target add {target}"),
+        (Target::Arm64Gnu, true) => {
+            format!("rustup target add {target} && apt-get install -y gcc-aarch64-linux-gnu")
+        }
+        (Target::Amd64Gnu, true) => format!("rustup target add {target} && apt-get install -y gcc-x86-64-linux-gnu"),
+        (Target::Arm64Musl | Target::Arm64Gnu, false) => "dpkg --add-architecture arm64 && apt-get update && \
+             apt-get install -y cargo-web libstd-rust-web-dev:arm64 gcc-aarch64-linux-gnu"
+            .to_owned(),
+        (Target::Amd64Musl | Target::Amd64Gnu, false) => "dpkg --add-architecture amd64 && apt-get update && \
+             apt-get install -y cargo-web libstd-rust-web-dev:amd64 gcc-x86-64-linux-gnu"
+            .to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_rustup_the_line_is_rustups() {
+        assert_eq!(install_line(Target::Arm64Musl, true), "rustup target add aarch64-unknown-linux-musl");
+        let without = install_line(Target::Arm64Musl, false);
+        assert!(without.contains("libstd-rust-web-dev:arm64"), "{without}");
+    }
+
+    #[test]
+    fn a_rust_without_the_library_is_not_taken() {
+        assert!(!has_std(Path::new("no-such-rustc"), Target::Arm64Musl));
+        assert!(!has_std(Path::new("true"), Target::Arm64Musl));
+    }
+}

@@ -1,0 +1,167 @@
+//! What the suites need of the machine, and how to get it: Debian packages, rustup targets, cargo tools.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::dist::Target;
+use crate::failure::hinted;
+use crate::sh::Sh;
+
+/// A Debian package that a suite needs.
+pub(crate) struct Package {
+    name: &'static str,
+    /// A program on the PATH, or a file; there means installed.
+    probe: &'static str,
+    suites: &'static [&'static str],
+}
+
+/// Add a row for each program that a test runs.
+pub(crate) const PACKAGES: &[Package] = &[
+    package("iptables", "iptables-nft", &["stories"]),
+    package("python3-yaml", "/usr/lib/python3/dist-packages/yaml/__init__.py", &["unit", "stories"]),
+    package("qemu-user-static", "qemu-aarch64-static", &["qemu"]),
+    package("shellcheck", "shellcheck", &["shellcheck"]),
+    package("strace", "strace", &["stories"]),
+    package("time", "time", &["bench"]),
+    package("util-linux", "unshare", &["stories", "demo"]),
+    package("yq", "yq", &["bench"]),
+];
+
+const fn package(name: &'static str, probe: &'static str, suites: &'static [&'static str]) -> Package {
+    Package { name, probe, suites }
+}
+
+/// cargo-deny, built into target/tools; the debug profile builds in a third of the time and is quick enough.
+const CARGO_DENY: &str = "cargo install --quiet --debug --locked cargo-deny --version 0.20.2";
+
+/// Where `--install` puts cargo's tools.
+fn tools(target: &Path) -> PathBuf {
+    target.join("tools")
+}
+
+/// The path of cargo-deny, if it is on the PATH or in target/tools.
+pub(crate) fn cargo_deny(target: &Path) -> Option<PathBuf> {
+    let own = tools(target).join("bin/cargo-deny");
+    if own.is_file() { Some(own) } else { on_path("cargo-deny") }
+}
+
+/// The line that installs cargo-deny for everyone on this machine.
+pub(crate) fn cargo_deny_line() -> String {
+    CARGO_DENY.replace("--quiet --debug ", "")
+}
+
+/// Builds cargo-deny into target/tools, its objects dropped afterwards.
+pub(crate) fn install_cargo_deny(target: &Path, log: &Path) -> Result<bool> {
+    let root = tools(target);
+    let objects = root.join("build");
+    let built = Sh::new(CARGO_DENY).arg("--root").arg(&root).env("CARGO_TARGET_DIR", &objects).logged(log)?;
+    crate::workspace::remove_tree(&objects)?;
+    Ok(built)
+}
+
+/// A program as the shell would find it, sbin included.
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let sbin = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    std::env::split_paths(&path).chain(sbin).map(|dir| dir.join(name)).find(|file| file.is_file())
+}
+
+fn is_there(probe: &str) -> bool {
+    if probe.starts_with('/') { Path::new(probe).exists() } else { on_path(probe).is_some() }
+}
+
+/// What is missing for some suites.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Missing {
+    pub(crate) packages: Vec<&'static str>,
+    pub(crate) targets: Vec<&'static str>,
+}
+
+impl Missing {
+    /// What of `suites`' needs the machine has not.
+    pub(crate) fn for_suites(suites: &[&str]) -> Missing {
+        let target =
+            suites.iter().any(|suite| ["dist", "qemu"].contains(suite)).then(Target::default_missing).flatten();
+        Missing { packages: missing_packages(PACKAGES, suites, is_there), targets: target.into_iter().collect() }
+    }
+
+    /// The lines that bring it, one for each installer.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if !self.packages.is_empty() {
+            lines.push(format!("apt-get install -y {}", self.packages.join(" ")));
+        }
+        if !self.targets.is_empty() {
+            lines.push(format!("rustup target add {}", self.targets.join(" ")));
+        }
+        lines
+    }
+
+    /// Installs all of it; root is needed for packages only.
+    pub(crate) fn install(&self, log: &Path) -> Result<()> {
+        if !self.packages.is_empty() {
+            if !nix::unistd::geteuid().is_root() {
+                return Err(hinted(
+                    format!("cannot install {}: not running as root", self.packages.join(", ")),
+                    format!("sudo apt-get install -y {}", self.packages.join(" ")),
+                ));
+            }
+            apt("update", &[], log)?;
+            apt("install -y --no-install-recommends", &self.packages, log)?;
+        }
+        if !self.targets.is_empty() {
+            let added = Sh::new("rustup target add").args(&self.targets).logged(log);
+            if !added.context("cannot add a Rust target")? {
+                return Err(failed("rustup target add", log));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn apt(verb: &str, packages: &[&str], log: &Path) -> Result<()> {
+    let line = format!("apt-get -q -o DPkg::Lock::Timeout=600 {verb}");
+    let done = Sh::new(&line).args(packages).env("DEBIAN_FRONTEND", "noninteractive").logged(log)?;
+    if done { Ok(()) } else { Err(failed(&line, log)) }
+}
+
+fn failed(line: &str, log: &Path) -> anyhow::Error {
+    hinted(format!("{line} failed"), format!("see the end of {}", log.display()))
+}
+
+fn missing_packages(table: &[Package], suites: &[&str], is_there: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    table
+        .iter()
+        .filter(|row| row.suites.iter().any(|suite| suites.contains(suite)))
+        .filter(|row| !is_there(row.probe))
+        .map(|row| row.name)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_wanted_suites_need_and_lack_is_missing() {
+        let table =
+            &[package("one", "here", &["a"]), package("two", "gone", &["a", "b"]), package("three", "gone", &["c"])];
+        let missing = missing_packages(table, &["a", "b"], |probe| probe == "here");
+        assert_eq!(missing, ["two"]);
+    }
+
+    #[test]
+    fn one_line_for_each_installer() {
+        let missing = Missing { packages: vec!["strace", "yq"], targets: vec!["aarch64-unknown-linux-musl"] };
+        assert_eq!(missing.lines(), ["apt-get install -y strace yq", "rustup target add aarch64-unknown-linux-musl"]);
+    }
+
+    #[test]
+    fn the_table_is_sorted_and_names_suites_that_exist() {
+        assert!(PACKAGES.is_sorted_by_key(|row| row.name));
+        for suite in PACKAGES.iter().flat_map(|row| row.suites) {
+            assert!(*suite == "bench" || crate::test::suite_names().contains(suite), "{suite}");
+        }
+    }
+}

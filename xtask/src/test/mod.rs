@@ -1,0 +1,177 @@
+//! `xtask test`: every check and test, one line each, and one line over all.
+
+mod suites;
+mod tally;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use self::suites::SUITES;
+use self::tally::Tally;
+use crate::machine::Missing;
+use crate::workspace::{Workspace, write};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Install what the tests need first: Debian packages (as root), the arm64 target, cargo-deny
+    #[arg(long)]
+    install: bool,
+    /// Run only these suites, in the usual order
+    #[arg(long, num_args = 1.., value_name = "SUITE", value_parser = suite_names())]
+    only: Vec<String>,
+}
+
+/// One suite: a line on the terminal and a log.
+struct Suite {
+    name: &'static str,
+    run: fn(&Bench<'_>) -> Result<Outcome>,
+}
+
+/// What a suite works with.
+struct Bench<'a> {
+    workspace: &'a Workspace,
+    /// This program, to run its other tasks.
+    xtask: PathBuf,
+    log: PathBuf,
+    install: bool,
+}
+
+/// How a suite ended.
+#[derive(Default)]
+struct Outcome {
+    tally: Tally,
+    /// What the reader should know although nothing failed.
+    notes: Vec<String>,
+}
+
+/// How much of a failed suite's log the terminal gets.
+const SHOWN_LINES: usize = 40;
+
+/// The suites' names in the order they run.
+pub(crate) fn suite_names() -> Vec<&'static str> {
+    SUITES.iter().map(|suite| suite.name).collect()
+}
+
+pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
+    let logs = workspace.scratch("xtask")?;
+    let wanted: Vec<&Suite> =
+        SUITES.iter().filter(|suite| args.only.is_empty() || args.only.iter().any(|only| only == suite.name)).collect();
+    let names: Vec<&str> = wanted.iter().map(|suite| suite.name).collect();
+    let missing = Missing::for_suites(&names);
+    if args.install && !missing.lines().is_empty() {
+        let log = logs.join("install.log");
+        write(&log, "")?;
+        missing.install(&log)?;
+    }
+
+    let xtask = std::env::current_exe()?;
+    let mut total = Tally::default();
+    let mut notes = Vec::new();
+    for suite in wanted {
+        let bench = Bench {
+            workspace,
+            xtask: xtask.clone(),
+            log: logs.join(format!("{}.log", suite.name)),
+            install: args.install,
+        };
+        let started = Instant::now();
+        let outcome = outcome(suite, &bench);
+        let seconds = started.elapsed().as_secs_f64();
+        println!("{}", outcome.tally.line(suite.name, seconds));
+        if outcome.tally.failed > 0 {
+            print!("{}", ending(&bench.log));
+        }
+        notes.extend(outcome.notes);
+        total.add(&outcome.tally);
+    }
+
+    for (test, reason) in &total.reasons {
+        println!("skipped {test}: {reason}");
+    }
+    for note in notes {
+        println!("note: {note}");
+    }
+    let missing = Missing::for_suites(&names);
+    for line in missing.lines() {
+        println!("hint: {line}");
+    }
+    let skips_fail = in_ci() && total.skipped > 0;
+    if skips_fail {
+        println!("CI is set: a skip is a failure");
+    }
+    println!("{total}");
+    Ok(ExitCode::from(u8::from(total.failed > 0 || skips_fail)))
+}
+
+/// Runs one suite; one that cannot even start has failed.
+fn outcome(suite: &Suite, bench: &Bench<'_>) -> Outcome {
+    let missing = Missing::for_suites(&[suite.name]);
+    if !missing.lines().is_empty() {
+        let names = [missing.packages, missing.targets].concat().join(", ");
+        return Outcome::skipped(suite.name, &format!("not installed: {names}"));
+    }
+    let ran = write(&bench.log, "").and_then(|()| (suite.run)(bench));
+    ran.unwrap_or_else(|error| {
+        let mut text = std::fs::read_to_string(&bench.log).unwrap_or_default();
+        text.push_str(&format!("xtask: {error:#}\n"));
+        for hint in crate::failure::hints(&error) {
+            text.push_str(&format!("hint: {hint}\n"));
+        }
+        if write(&bench.log, text).is_err() {
+            eprintln!("xtask: {error:#}");
+        }
+        Outcome::of(false)
+    })
+}
+
+impl Outcome {
+    /// A suite that is one test.
+    fn of(passed: bool) -> Outcome {
+        let (passed, failed) = if passed { (1, 0) } else { (0, 1) };
+        Tally { passed, failed, ..Tally::default() }.into()
+    }
+
+    fn skipped(name: &str, reason: &str) -> Outcome {
+        Tally { skipped: 1, reasons: vec![(name.to_owned(), reason.to_owned())], ..Tally::default() }.into()
+    }
+
+    fn and(mut self, other: Outcome) -> Outcome {
+        self.tally.add(&other.tally);
+        self.notes.extend(other.notes);
+        self
+    }
+}
+
+impl From<Tally> for Outcome {
+    fn from(tally: Tally) -> Outcome {
+        Outcome { tally, notes: Vec::new() }
+    }
+}
+
+/// True in continuous integration, where nothing may be left out.
+fn in_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|value| !value.is_empty())
+}
+
+fn ending(log: &Path) -> String {
+    let text = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    let from = lines.len().saturating_sub(SHOWN_LINES);
+    let mut shown = format!("  from {}:\n", log.display());
+    for line in lines.iter().skip(from) {
+        shown.push_str(&format!("  | {line}\n"));
+    }
+    shown
+}
+
+/// An error if nothing matches, so that a suite cannot pass by running nothing.
+fn some<T>(found: Vec<T>, what: &str) -> Result<Vec<T>> {
+    if found.is_empty() {
+        bail!("there is no {what} to run");
+    }
+    Ok(found)
+}

@@ -1,0 +1,193 @@
+//! The suites, cheap ones first.
+//!
+//! A test program gets three variables of its environment from here:
+//! EDGEUTILS_BIN_DIR, the directory with the utilities to run;
+//! EDGEUTILS_RUNNER, a program to run them with (an emulator), unset for none;
+//! EDGEUTILS_SKIP_LOG, a file to append `SKIP <test>: <reason>` to, one line a test that could not run.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::tally::Tally;
+use super::{Bench, Outcome, Suite, some};
+use crate::dist::{self, Target, Toolchain};
+use crate::machine;
+use crate::sh::Sh;
+use crate::workspace::{read, write};
+
+pub(super) const SUITES: &[Suite] = &[
+    suite("fmt", fmt),
+    suite("clippy", clippy),
+    suite("tidy", tidy),
+    suite("man", man),
+    suite("shellcheck", shellcheck),
+    suite("deny", deny),
+    suite("unit", unit),
+    suite("stories", stories),
+    suite("dist", dist),
+    suite("qemu", qemu),
+    suite("demo", demo),
+];
+
+const fn suite(name: &'static str, run: fn(&Bench<'_>) -> Result<Outcome>) -> Suite {
+    Suite { name, run }
+}
+
+const EMULATOR: &str = "qemu-aarch64-static";
+
+impl Bench<'_> {
+    fn sh(&self, line: &str) -> Sh {
+        Sh::new(line).dir(&self.workspace.root)
+    }
+
+    fn one(&self, line: &str) -> Result<Outcome> {
+        Ok(Outcome::of(self.sh(line).logged(&self.log)?))
+    }
+
+    /// Another task of this program.
+    fn task(&self, args: &[&str]) -> Result<Outcome> {
+        let sh = Sh::program(&self.xtask).dir(&self.workspace.root);
+        Ok(Outcome::of(sh.args(args).logged(&self.log)?))
+    }
+
+    /// Runs cargo test and counts.
+    fn cargo_test(&self, sh: Sh) -> Result<Outcome> {
+        let skip_log = self.log.with_extension("skips");
+        write(&skip_log, "")?;
+        let before = read(&self.log)?.len();
+        let ended_well = sh.env("EDGEUTILS_SKIP_LOG", &skip_log).logged(&self.log)?;
+        let log = read(&self.log)?;
+        let printed = String::from_utf8_lossy(log.get(before..).unwrap_or_default());
+        let skips = String::from_utf8_lossy(&read(&skip_log)?).into_owned();
+        Ok(Tally::of_cargo_test(&printed, ended_well, &skips).into())
+    }
+}
+
+fn fmt(bench: &Bench<'_>) -> Result<Outcome> {
+    bench.one("cargo fmt --all --check")
+}
+
+fn clippy(bench: &Bench<'_>) -> Result<Outcome> {
+    bench.one("cargo clippy --quiet --locked --workspace --all-targets -- -D warnings")
+}
+
+fn tidy(bench: &Bench<'_>) -> Result<Outcome> {
+    bench.task(&["tidy"])
+}
+
+fn man(bench: &Bench<'_>) -> Result<Outcome> {
+    bench.task(&["man", "--check"])
+}
+
+fn shellcheck(bench: &Bench<'_>) -> Result<Outcome> {
+    let mut scripts = files_with(&bench.workspace.root.join("scripts"), "sh")?;
+    scripts.push(bench.workspace.root.join(".ci/run"));
+    let sh = bench.sh("shellcheck").args(scripts);
+    Ok(Outcome::of(sh.logged(&bench.log)?))
+}
+
+/// Licences, bans and sources always; advisories where their database can be fetched.
+fn deny(bench: &Bench<'_>) -> Result<Outcome> {
+    let target = &bench.workspace.target;
+    if bench.install && machine::cargo_deny(target).is_none() {
+        machine::install_cargo_deny(target, &bench.log)?;
+    }
+    let Some(cargo_deny) = machine::cargo_deny(target) else {
+        let reason = format!("not installed: {}", machine::cargo_deny_line());
+        return Ok(Outcome::skipped("deny", &reason));
+    };
+    let run = || Sh::program(&cargo_deny).dir(&bench.workspace.root);
+    let rest = run().args(["--offline", "check", "bans", "licenses", "sources"]);
+    let rest = Outcome::of(rest.logged(&bench.log)?);
+
+    let fetch = Sh::new("timeout 60").arg(&cargo_deny).args(["fetch", "db"]);
+    if !fetch.dir(&bench.workspace.root).logged(&bench.log)? {
+        let mut rest = rest;
+        let note = "advisories were not checked: their database cannot be fetched from here";
+        rest.notes.push(note.to_owned());
+        return Ok(rest);
+    }
+    let advisories = run().args(["check", "--disable-fetch", "advisories"]);
+    Ok(rest.and(Outcome::of(advisories.logged(&bench.log)?)))
+}
+
+/// Unit and property tests, then the examples in doc comments.
+fn unit(bench: &Bench<'_>) -> Result<Outcome> {
+    let test = "cargo test --quiet --locked --workspace --no-fail-fast";
+    let units = bench.cargo_test(bench.sh(test).args(["--lib", "--bins"]))?;
+    let examples = bench.cargo_test(bench.sh(test).arg("--doc"))?;
+    Ok(units.and(examples))
+}
+
+/// Command-line, root-tree and live tests, against the debug build.
+fn stories(bench: &Bench<'_>) -> Result<Outcome> {
+    let build = bench.sh("cargo build --quiet --locked --workspace --bins");
+    if !build.logged(&bench.log)? {
+        return Ok(Outcome::of(false));
+    }
+    let test = bench.sh("cargo test --quiet --locked --workspace --no-fail-fast --test *");
+    bench.cargo_test(test.env("EDGEUTILS_BIN_DIR", bench.workspace.debug_bin()))
+}
+
+fn dist(bench: &Bench<'_>) -> Result<Outcome> {
+    bench.task(&["dist", "--report"])
+}
+
+/// The arm64 binaries for real: each starts, and the root-tree tests pass with it.
+fn qemu(bench: &Bench<'_>) -> Result<Outcome> {
+    let out = bench.workspace.target.join("dist");
+    let built = dist::build(bench.workspace, &Toolchain::choose(None)?, &out)?;
+    let mut outcome = Outcome::default();
+    for binary in &built.binaries {
+        let sh = match emulator() {
+            Some(emulator) => Sh::new(emulator).arg(&binary.path),
+            None => Sh::program(&binary.path),
+        };
+        let wanted = format!("{} {}", binary.name, bench.workspace.version);
+        let printed = sh.arg("--version").capture()?;
+        let is_right = printed.trim_end() == wanted;
+        let mut log = String::from_utf8_lossy(&read(&bench.log)?).into_owned();
+        log.push_str(&format!("{wanted}: {printed}"));
+        write(&bench.log, log)?;
+        outcome = outcome.and(Outcome::of(is_right));
+    }
+    let mut test = bench.sh("cargo test --quiet --locked --workspace --no-fail-fast");
+    let files = files_with(&bench.workspace.root.join("tests/tests"), "rs")?;
+    for file in some(files, "test in tests/tests")? {
+        let name = file.file_stem().context("a test without a name")?;
+        test = test.arg("--test").arg(name);
+    }
+    test = test.env("EDGEUTILS_BIN_DIR", built.tree.join("bin"));
+    if let Some(emulator) = emulator() {
+        test = test.env("EDGEUTILS_RUNNER", emulator);
+    }
+    Ok(outcome.and(bench.cargo_test(test)?))
+}
+
+fn demo(bench: &Bench<'_>) -> Result<Outcome> {
+    bench.task(&["demo"])
+}
+
+/// What runs an arm64 program here; nothing on arm64 itself.
+fn emulator() -> Option<&'static str> {
+    let is_native = Target::native().machine() == Target::Arm64Musl.machine();
+    (!is_native).then_some(EMULATOR)
+}
+
+/// The files of a directory with this extension, sorted; none if there is no such directory.
+fn files_with(dir: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    let cannot = || format!("cannot list {}", dir.display());
+    let mut found = Vec::new();
+    if !dir.exists() {
+        return Ok(found);
+    }
+    for entry in std::fs::read_dir(dir).with_context(cannot)? {
+        let path = entry.with_context(cannot)?.path();
+        if path.extension().is_some_and(|found| found == extension) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}

@@ -1,0 +1,168 @@
+//! Rules about the Cargo.toml files.
+
+use toml_edit::{Document, Item, TableLike};
+
+use super::{File, Offence, Tree};
+
+const ROOT: &str = "Cargo.toml";
+const INHERITED: &[&str] = &["version", "edition", "rust-version", "license"];
+const TABLES: &[&str] = &["dependencies", "dev-dependencies", "build-dependencies"];
+
+type Manifest = Document<String>;
+
+/// No crate depends on one that has a program of the same floor.
+pub(super) fn floors(tree: &Tree) -> Vec<Offence> {
+    let mut offences = Vec::new();
+    for file in members(tree).filter(|file| file.path.starts_with("crates/")) {
+        for (name, _, line) in dependencies(file) {
+            if tree.utilities.contains(&name) {
+                let what = format!("depends on the utility {name}");
+                offences.push(Offence::new(&file.path, line, what));
+            }
+        }
+    }
+    offences
+}
+
+/// Members inherit what the workspace decides.
+pub(super) fn inherited(tree: &Tree) -> Vec<Offence> {
+    let mut offences = Vec::new();
+    for file in members(tree) {
+        let manifest = match file.text.parse::<Manifest>() {
+            Ok(manifest) => manifest,
+            Err(error) => {
+                offences.push(Offence::new(&file.path, 1, error.message()));
+                continue;
+            }
+        };
+        let package = manifest.get("package").and_then(Item::as_table_like);
+        for key in INHERITED {
+            let item = package.and_then(|package| package.get(key));
+            if !item.is_some_and(is_inherited) {
+                let what = format!("package.{key} is not the workspace's");
+                offences.push(Offence::new(&file.path, 1, what));
+            }
+        }
+        if !manifest.get("lints").is_some_and(is_inherited) {
+            offences.push(Offence::new(&file.path, 1, "lints are not the workspace's"));
+        }
+        for (name, is_inherited, line) in dependencies(file) {
+            if !is_inherited {
+                let what = format!("{name} is not `{name}.workspace = true`");
+                offences.push(Offence::new(&file.path, line, what));
+            }
+        }
+    }
+    offences
+}
+
+/// Every dependency of the workspace's table is some member's.
+pub(super) fn used(tree: &Tree) -> Vec<Offence> {
+    let Some(file) = tree.file(ROOT) else {
+        return vec![Offence::new(ROOT, 1, "is missing")];
+    };
+    let used: Vec<String> = members(tree).flat_map(dependencies).map(|(name, _, _)| name).collect();
+    let Ok(manifest) = file.text.parse::<Manifest>() else {
+        return vec![Offence::new(ROOT, 1, "is no TOML")];
+    };
+    let table =
+        manifest.get("workspace").and_then(|workspace| workspace.get("dependencies")).and_then(Item::as_table_like);
+    let Some(table) = table else {
+        return Vec::new();
+    };
+    // The members stand in the table together, whether another uses them yet or not.
+    let is_member = |item: &Item| item.get("path").is_some();
+    table
+        .iter()
+        .filter(|(name, item)| !is_member(item) && !used.iter().any(|used| used == name))
+        .map(|(name, _)| Offence::new(ROOT, line_of(file, table, name), format!("{name} is unused")))
+        .collect()
+}
+
+fn members(tree: &Tree) -> impl Iterator<Item = &File> {
+    tree.files.iter().filter(|file| file.name() == "Cargo.toml" && file.path != ROOT)
+}
+
+fn is_inherited(item: &Item) -> bool {
+    item.get("workspace").and_then(Item::as_bool) == Some(true)
+}
+
+/// Each dependency of a member: its name, whether it is the workspace's, its line.
+fn dependencies(file: &File) -> Vec<(String, bool, usize)> {
+    let mut found = Vec::new();
+    let Ok(manifest) = file.text.parse::<Manifest>() else {
+        return found;
+    };
+    let mut collect = |owner: &dyn TableLike| {
+        for key in TABLES {
+            if let Some(table) = owner.get(key).and_then(Item::as_table_like) {
+                for (name, item) in table.iter() {
+                    let line = line_of(file, table, name);
+                    found.push((name.to_owned(), is_inherited(item), line));
+                }
+            }
+        }
+    };
+    collect(manifest.as_table());
+    let targets = manifest.get("target").and_then(Item::as_table_like);
+    for (_, item) in targets.into_iter().flat_map(TableLike::iter) {
+        if let Some(target) = item.as_table_like() {
+            collect(target);
+        }
+    }
+    found
+}
+
+fn line_of(file: &File, table: &dyn TableLike, name: &str) -> usize {
+    let span = table.key(name).and_then(toml_edit::Key::span);
+    let before = span.and_then(|span| file.text.get(..span.start));
+    before.map_or(1, |before| before.matches('\n').count() + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::offences;
+    use super::*;
+
+    const HEAD: &str = "[package]\nname = \"a\"\nversion.workspace = true\nedition.workspace = true\nrust-version.workspace = true\nlicense.workspace = true\n[lints]\nworkspace = true\n";
+
+    fn member(rest: &str) -> String {
+        format!("{HEAD}{rest}")
+    }
+
+    #[test]
+    fn a_crate_that_uses_a_utility_is_found_and_xtask_may() {
+        let uses = member("[dependencies]\nedge-x.workspace = true\n");
+        let files = [("crates/edge-y/Cargo.toml", uses.as_str()), ("xtask/Cargo.toml", &uses)];
+        assert_eq!(offences(floors, &files), ["crates/edge-y/Cargo.toml:10 depends on the utility edge-x"]);
+    }
+
+    #[test]
+    fn whatever_is_not_inherited_is_found() {
+        let own = member(
+            "[dev-dependencies]\nclap = \"4\"\nnix = { workspace = true, features = [\"fs\"] }\n[target.'cfg(unix)'.dependencies]\ntar = \"1\"\n",
+        );
+        assert_eq!(
+            offences(inherited, &[("crates/a/Cargo.toml", &own)]),
+            [
+                "crates/a/Cargo.toml:10 clap is not `clap.workspace = true`",
+                "crates/a/Cargo.toml:13 tar is not `tar.workspace = true`"
+            ]
+        );
+        for line in HEAD.lines().filter(|line| line.contains("workspace = true")) {
+            let without: Vec<&str> = HEAD.lines().filter(|other| *other != line).collect();
+            let without = without.join("\n");
+            let found = offences(inherited, &[("crates/a/Cargo.toml", &without)]);
+            assert_eq!(found.len(), 1, "{line}");
+        }
+        assert!(offences(inherited, &[("crates/a/Cargo.toml", HEAD)]).is_empty());
+    }
+
+    #[test]
+    fn an_unused_dependency_is_found() {
+        let root = "[workspace.dependencies]\na = { path = \"crates/a\" }\nclap = \"4\"\ntar = \"1\"\n";
+        let uses = member("[dependencies]\nclap.workspace = true\n");
+        let files = [("Cargo.toml", root), ("crates/a/Cargo.toml", uses.as_str())];
+        assert_eq!(offences(used, &files), ["Cargo.toml:4 tar is unused"]);
+    }
+}

@@ -1,0 +1,204 @@
+//! `xtask tidy`: the invariants of the source that a reading of its text can check.
+
+mod layers;
+mod manifests;
+mod paths;
+mod source;
+mod texts;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use self::source::Source;
+use crate::sh::Sh;
+use crate::workspace::Workspace;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Print each rule with its reason, and check nothing
+    #[arg(long)]
+    list: bool,
+}
+
+/// What must hold of the tree, and why.
+struct Rule {
+    name: &'static str,
+    reason: &'static str,
+    check: fn(&Tree) -> Vec<Offence>,
+}
+
+/// Where a rule is broken.
+#[derive(Debug, PartialEq, Eq)]
+struct Offence {
+    path: String,
+    line: usize,
+    what: String,
+}
+
+impl Offence {
+    fn new(path: &str, line: usize, what: impl Into<String>) -> Offence {
+        Offence { path: path.to_owned(), line, what: what.into() }
+    }
+}
+
+const RULES: &[Rule] = &[
+    Rule { name: "module-doc", reason: "every Rust file says at its top what it is for", check: texts::module_doc },
+    Rule { name: "file-size", reason: "a file is read in one sitting: 500 lines at most", check: texts::file_size },
+    Rule {
+        name: "unfinished",
+        reason: "what is committed is finished, and stands on no one's machine",
+        check: texts::unfinished,
+    },
+    Rule {
+        name: "scripts",
+        reason: "shell is for glue: POSIX sh, 50 lines at most, stops at an error",
+        check: texts::scripts,
+    },
+    Rule { name: "docs", reason: "every utility has its page and its row in the README", check: texts::docs },
+    Rule {
+        name: "one-writer",
+        reason: "only edge-host writes files and starts programs, so every change is planned and journalled",
+        check: paths::one_writer,
+    },
+    Rule {
+        name: "pure-plan",
+        reason: "a plan depends on its facts alone: no files, programs, clock or chance in plan.rs",
+        check: paths::pure_plan,
+    },
+    Rule {
+        name: "named-paths",
+        reason: "an absolute path is a named constant, so that all go through the root",
+        check: paths::named_paths,
+    },
+    Rule {
+        name: "layers",
+        reason: "edge-host is built from the ground up: a layer uses only those below",
+        check: layers::edge_host,
+    },
+    Rule { name: "floors", reason: "a utility never uses another: they meet in pipes", check: manifests::floors },
+    Rule {
+        name: "inherited",
+        reason: "versions, edition and lints stand in one place, the workspace's Cargo.toml",
+        check: manifests::inherited,
+    },
+    Rule { name: "used", reason: "a dependency that no member uses is removed", check: manifests::used },
+];
+
+/// The tracked text files, and the utilities that cargo knows.
+#[derive(Default)]
+struct Tree {
+    files: Vec<File>,
+    utilities: Vec<String>,
+}
+
+/// A text file: its path in the workspace, its text, and as Rust if it is.
+struct File {
+    path: String,
+    text: String,
+    rust: Option<Source>,
+}
+
+impl File {
+    fn new(path: &str, text: &str) -> File {
+        let rust = Path::new(path).extension().is_some_and(|ext| ext == "rs");
+        File { path: path.to_owned(), text: text.to_owned(), rust: rust.then(|| Source::parse(text)) }
+    }
+
+    fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
+
+    /// True if all of the file is test code.
+    fn is_test(&self) -> bool {
+        let of_tests = |part: &str| ["tests", "tests.rs", "testing", "testing.rs"].contains(&part);
+        self.path.split('/').any(of_tests)
+    }
+
+    /// The code lines that ship: number from 1, and the line.
+    fn shipped(&self) -> impl Iterator<Item = (usize, &source::Line)> {
+        let lines = match &self.rust {
+            Some(source) if !self.is_test() => source.lines.as_slice(),
+            _ => &[],
+        };
+        (1..).zip(lines).filter(|(_, line)| !line.in_test)
+    }
+}
+
+impl Tree {
+    /// What git tracks or would track.
+    fn read(workspace: &Workspace) -> Result<Tree> {
+        let listed = Sh::new("git ls-files --cached --others --exclude-standard -z").dir(&workspace.root).capture()?;
+        let mut files = Vec::new();
+        for path in listed.split('\0').filter(|path| !path.is_empty()) {
+            // A file deleted but not yet committed, or one that is not text, has nothing to check.
+            if let Ok(text) = std::fs::read_to_string(workspace.root.join(path)) {
+                files.push(File::new(path, &text));
+            }
+        }
+        Ok(Tree { files, utilities: workspace.utilities.clone() })
+    }
+
+    /// The Rust files of the libraries and utilities.
+    fn crates(&self) -> impl Iterator<Item = &File> {
+        self.files.iter().filter(|file| file.path.starts_with("crates/") && file.rust.is_some())
+    }
+
+    fn file(&self, path: &str) -> Option<&File> {
+        self.files.iter().find(|file| file.path == path)
+    }
+}
+
+pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
+    if args.list {
+        for rule in RULES {
+            println!("{:<12} {}", rule.name, rule.reason);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let tree = Tree::read(workspace)?;
+    let mut broken = 0;
+    for rule in RULES {
+        let offences = (rule.check)(&tree);
+        for offence in &offences {
+            println!("{}:{}: {} [{}]", offence.path, offence.line, offence.what, rule.name);
+        }
+        if !offences.is_empty() {
+            println!("  {}: {}", rule.name, rule.reason);
+        }
+        broken += offences.len();
+    }
+    for warning in texts::nearly_too_long(&tree) {
+        println!("warning: {warning}");
+    }
+    println!("{} rules, {} files, {broken} offences", RULES.len(), tree.files.len());
+    Ok(ExitCode::from(u8::from(broken > 0)))
+}
+
+#[cfg(test)]
+mod testing {
+    use super::*;
+
+    /// The offences of a rule on a tree of these files, as `path:line what`.
+    pub(crate) fn offences(check: fn(&Tree) -> Vec<Offence>, files: &[(&str, &str)]) -> Vec<String> {
+        let tree = Tree {
+            files: files.iter().map(|(path, text)| File::new(path, text)).collect(),
+            utilities: vec!["edge-x".to_owned()],
+        };
+        check(&tree).into_iter().map(|offence| format!("{}:{} {}", offence.path, offence.line, offence.what)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_have_their_own_names() {
+        let mut names: Vec<&str> = RULES.iter().map(|rule| rule.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), RULES.len());
+    }
+}
