@@ -1,0 +1,169 @@
+//! A utility for the tests of edge-host: applies a plan that is given as JSON.
+//!
+//! `edge-fixture apply --plan FILE` where FILE holds a list of objects:
+//! `{"write": PATH, "text": T}`, `{"key": PATH, "text": T}`, `{"line": PATH, "text": T}` (an edit
+//! that appends a line and can be taken back by itself), `{"link": PATH, "target": T}`,
+//! `{"remove": PATH}`, `{"set": PATH, "text": T}`, `{"run": [ARGV], "inverse": [ARGV]}`.
+//! What is so already is left out, as in every utility.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use edge_host::action::{Bytes, Run, SetValue};
+use edge_host::{Common, Editor, Error, Host, Inverse, Node, Outcome, Plan, Result, State, UndoArgs, apply, undo};
+use serde_json::{Value, json};
+
+#[derive(Debug, Parser)]
+#[command(name = "edge-fixture", version)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Apply the plan in a file
+    Apply {
+        /// The plan
+        #[arg(long)]
+        plan: PathBuf,
+        /// Read all of stdin first and go on after its end
+        #[arg(long)]
+        stdin: bool,
+        /// After the facts are read, wait until this file exists
+        #[arg(long)]
+        pause: Option<PathBuf>,
+    },
+    /// Read files, one line of JSON for each
+    Read {
+        /// What to read
+        paths: Vec<PathBuf>,
+    },
+    /// Take the newest run back
+    Undo(UndoArgs),
+}
+
+fn main() -> ExitCode {
+    edge_host::main("edge-fixture", |cli: &Cli| &cli.common, run)
+}
+
+fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
+    match cli.verb {
+        Verb::Apply { plan, stdin, pause } => {
+            if stdin {
+                std::io::copy(&mut std::io::stdin(), &mut std::io::sink())
+                    .map_err(|cause| Error::io("read", "-", &cause))?;
+            }
+            host.prepare_change()?;
+            let text = std::fs::read_to_string(&plan).map_err(|cause| Error::io("read", &plan, &cause))?;
+            let items: Vec<Value> = serde_json::from_str(&text).map_err(|cause| Error::usage(cause.to_string()))?;
+            let plan = make(host, &items)?;
+            if let Some(gate) = pause {
+                while !gate.exists() {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            }
+            apply(host, plan)
+        }
+        Verb::Read { paths } => {
+            for path in paths {
+                let text = match host.root.read(&path) {
+                    Ok(Some(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
+                    Ok(None) => "absent".to_owned(),
+                    Err(error) => format!("error: {error}"),
+                };
+                host.report.line(&json!({"path": path, "text": text}).to_string());
+            }
+            Ok(Outcome::default())
+        }
+        Verb::Undo(args) => undo::run(host, &args, &[&AddedLine]),
+    }
+}
+
+fn make(host: &Host, items: &[Value]) -> Result<Plan> {
+    let mut plan = Plan::new();
+    for item in items {
+        let text = item["text"].as_str().unwrap_or_default().as_bytes().to_vec();
+        let path = |key: &str| item[key].as_str().map(Path::new);
+        if let Some(path) = path("write") {
+            let was = host.root.find(path)?;
+            if was.bytes != text || !was.exists() {
+                let node = Node::File { content: Bytes::Known(text), mode: 0o644 };
+                plan.write(path, was, node, Inverse::Whole, "as the test wants it");
+            }
+        } else if let Some(path) = path("key") {
+            let was = host.root.find(path)?;
+            if was.bytes != text {
+                let content = Bytes::Made(Box::new(move || Ok(text)));
+                plan.write(path, was, Node::PrivateKey { content }, Inverse::Whole, "a key");
+            }
+        } else if let Some(path) = path("line") {
+            let was = host.root.find(path)?;
+            let line = item["text"].as_str().unwrap_or_default();
+            if !lines(&was.bytes).any(|have| have == line) {
+                let content = [was.bytes.as_slice(), line.as_bytes(), b"\n"].concat();
+                let inverse =
+                    Inverse::Edit { kind: "line".into(), data: json!({"line": line}), parts: vec![line.into()] };
+                plan.write(
+                    path,
+                    was,
+                    Node::File { content: Bytes::Known(content), mode: 0o644 },
+                    inverse,
+                    "one line more",
+                );
+            }
+        } else if let Some(path) = path("link") {
+            let was = host.root.find_link(path)?;
+            let target = item["target"].as_str().unwrap_or_default().to_owned();
+            if was.state != (State::Link { target: target.clone() }) {
+                plan.write(path, was, Node::Link(target), Inverse::Whole, "a link");
+            }
+        } else if let Some(path) = path("remove") {
+            let was = host.root.find_link(path)?;
+            if was.exists() {
+                plan.remove(path, was, "not wanted");
+            }
+        } else if let Some(path) = path("set") {
+            let was = String::from_utf8_lossy(&host.root.read(path)?.unwrap_or_default()).trim().to_owned();
+            let value = String::from_utf8_lossy(&text).into_owned();
+            if was != value {
+                plan.set(SetValue { path: path.into(), was, value }, "a value");
+            }
+        } else if let Ok(argv) = serde_json::from_value::<Vec<String>>(item["run"].clone()) {
+            let probe: Option<Vec<String>> = serde_json::from_value(item["probe"].clone()).unwrap_or_default();
+            let inverse = serde_json::from_value(item["inverse"].clone()).unwrap_or_default();
+            let done = probe.as_ref().is_some_and(|probe| {
+                edge_host::Cmd::of_argv(probe).and_then(|cmd| cmd.output()).is_ok_and(|output| output.status.success())
+            });
+            // As a utility does: a command goes along with the changes it follows, or with its own probe.
+            if !done && (probe.is_some() || !plan.is_empty()) {
+                plan.run(Run { argv, probe, inverse, deadline: Duration::from_secs(20) }, "a command");
+            }
+        }
+    }
+    Ok(plan)
+}
+
+struct AddedLine;
+
+impl Editor for AddedLine {
+    fn kind(&self) -> &'static str {
+        "line"
+    }
+
+    fn take_back(&self, now: &[u8], data: &Value) -> Result<Vec<u8>> {
+        let line = data["line"].as_str().unwrap_or_default();
+        if !lines(now).any(|have| have == line) {
+            return Err(Error::refused(format!("the line {line} is no longer there")));
+        }
+        Ok(lines(now).filter(|have| *have != line).map(|have| format!("{have}\n")).collect::<String>().into_bytes())
+    }
+}
+
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &str> {
+    std::str::from_utf8(bytes).unwrap_or_default().lines()
+}

@@ -1,0 +1,61 @@
+//! SIGKILL before each system call that can change something, one run for each of them.
+//!
+//! strace delivers the signal when the call is entered, so the call itself is never made: the kill
+//! before one call is the kill after the one before it. The program under test is the real one.
+
+use std::path::Path;
+use std::process::Command;
+
+/// System calls that change files; a kill before each of them covers every state in between.
+///
+/// openat is left out: what it creates is seen at the write that follows.
+const CHANGING: &str = "write,pwrite64,fsync,fdatasync,ftruncate,fallocate,rename,renameat,renameat2,unlink,\
+unlinkat,mkdir,mkdirat,symlinkat,linkat,fchmod,fchown,fsetxattr,fchmodat,fchownat";
+
+/// One call of a run: the nth (from 1) of its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    name: String,
+    nth: usize,
+}
+
+/// Whether strace can be used here.
+pub fn can_kill() -> bool {
+    Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status().is_ok_and(|status| status.success())
+}
+
+/// The changing calls that `argv` makes when nothing stops it, in order.
+pub fn calls(argv: &[&str]) -> Vec<Call> {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let status = strace(log.path(), &format!("trace={CHANGING}"), argv);
+    assert!(status.is_some(), "the run that is counted was killed");
+    let mut calls: Vec<Call> = Vec::new();
+    for line in std::fs::read_to_string(log.path()).unwrap().lines() {
+        let Some((before, _)) = line.split_once('(') else { continue };
+        let name = before.rsplit(' ').next().unwrap_or_default().to_owned();
+        let nth = 1 + calls.iter().filter(|call| call.name == name).count();
+        calls.push(Call { name, nth });
+    }
+    calls
+}
+
+/// Runs `argv` and kills it before that call; whether it was killed.
+pub fn kill_before(call: &Call, argv: &[&str]) -> bool {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    // strace counts each system call by itself.
+    strace(log.path(), &format!("inject={}:signal=SIGKILL:when={}", call.name, call.nth), argv).is_none()
+}
+
+/// The exit code; `None` where it was killed.
+fn strace(log: &Path, expression: &str, argv: &[&str]) -> Option<i32> {
+    let output = Command::new("strace")
+        .args(["-qq", "-f", "-o"])
+        .arg(log)
+        .args(["-e", expression])
+        .args(argv)
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .output()
+        .unwrap();
+    output.status.code()
+}

@@ -1,0 +1,142 @@
+//! A utility run as a user runs it, with nothing of the test's environment.
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+/// Where built utilities are found instead of the own build, such as an unpacked archive.
+pub const BIN_DIR: &str = "EDGEUTILS_BIN_DIR";
+/// A program that runs them, such as an emulator.
+pub const RUNNER: &str = "EDGEUTILS_RUNNER";
+
+/// A call of a utility.
+#[derive(Debug)]
+pub struct Tool {
+    command: Command,
+    stdin: Vec<u8>,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ran {
+    /// Exit code; 128 + N for signal N.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Tool {
+    /// A utility of the workspace by name.
+    pub fn new(name: &str) -> Tool {
+        Tool::program(&path(name))
+    }
+
+    /// Any program, such as the fixture.
+    pub fn program(program: &Path) -> Tool {
+        let mut command = match std::env::var_os(RUNNER) {
+            Some(runner) => {
+                let mut command = Command::new(runner);
+                command.arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
+        // COLUMNS keeps help independent of the terminal.
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("COLUMNS", "80");
+        Tool { command, stdin: Vec::new() }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Tool {
+        self.command.arg(arg);
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Tool {
+        self.command.args(args);
+        self
+    }
+
+    /// Adds a variable to its environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Tool {
+        self.command.env(name, value);
+        self
+    }
+
+    /// What it reads.
+    #[must_use]
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Tool {
+        self.stdin = bytes.into();
+        self
+    }
+
+    /// The command, for a test that needs more of it.
+    pub fn into_command(self) -> Command {
+        self.command
+    }
+
+    /// Runs it to its end.
+    pub fn run(self) -> Ran {
+        let Tool { mut command, stdin } = self;
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut pipe = child.stdin.take().unwrap();
+        let feed = std::thread::spawn(move || {
+            // A utility may end without reading.
+            let _ = pipe.write_all(&stdin);
+        });
+        let output = child.wait_with_output().unwrap();
+        feed.join().unwrap();
+        Ran::of(&output)
+    }
+}
+
+impl Ran {
+    /// From a finished process.
+    pub fn of(output: &std::process::Output) -> Ran {
+        use std::os::unix::process::ExitStatusExt;
+        let status = output.status;
+        Ran {
+            code: status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
+            stdout: String::from_utf8(output.stdout.clone()).unwrap(),
+            stderr: String::from_utf8(output.stderr.clone()).unwrap(),
+        }
+    }
+
+    /// Fails unless it ended with this code.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Ran {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+/// The program of a utility: from [`BIN_DIR`], else built now.
+pub fn path(name: &str) -> PathBuf {
+    if let Some(dir) = std::env::var_os(BIN_DIR) {
+        return Path::new(&dir).join(name);
+    }
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let dir = BUILT.get_or_init(|| {
+        // target/PROFILE/deps/this-test
+        let own = std::env::current_exe().unwrap();
+        let dir = own.parent().unwrap().parent().unwrap().to_path_buf();
+        let target = dir.parent().unwrap();
+        let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+            .args(["build", "--quiet", "--workspace", "--bins", "--exclude", "xtask", "--exclude", "edgeutils-tests"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env("CARGO_TARGET_DIR", target)
+            .status()
+            .unwrap();
+        assert!(status.success(), "the utilities do not build");
+        dir
+    });
+    dir.join(name)
+}
