@@ -1,36 +1,13 @@
 //! The edge node that bench and demo work on: default configurations, made from edge-conf's key table.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use edge_conf::schema::{Kind, render};
 
-/// The default edgecore.yaml of a KubeEdge release, as `keadm` or `edgecore --defaultconfig` leaves it.
-pub(crate) fn edgecore_yaml(version: &str) -> Result<String> {
-    let server = if version == "1.8" { "10000" } else { "10002" };
-    Ok(DEFAULTS.replace("@PORT@", server))
+/// The default edgecore.yaml of a KubeEdge release, as `edgecore --defaultconfig` prints it.
+pub(crate) fn edgecore_yaml(release: &str) -> Result<String> {
+    let release = release.parse().with_context(|| format!("{release} is no release"))?;
+    Ok(render(Kind::EdgeCore, release))
 }
-
-/// Stands in for `edge_conf::schema::render`.
-const DEFAULTS: &str = "\
-apiVersion: edgecore.config.kubeedge.io/v1alpha1
-kind: EdgeCore
-modules:
-  edgeHub:
-    enable: true
-    heartbeat: 15
-    websocket:
-      enable: true
-      server: 127.0.0.1:@PORT@
-  edgeStream:
-    enable: false
-    handshakeTimeout: 30
-    server: 127.0.0.1:10004
-  metaManager:
-    contextSendGroup: hub
-    metaServer:
-      enable: false
-      server: 127.0.0.1:10550
-  edged:
-    enable: true
-";
 
 /// A unit as `keadm join` installs it.
 pub(crate) const EDGECORE_UNIT: &str = "\

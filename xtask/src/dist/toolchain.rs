@@ -96,7 +96,11 @@ impl Toolchain {
         let wanted = targets.first().copied().unwrap_or(Target::Arm64Musl);
         Err(hinted(
             format!("no Rust on this machine can build for {wanted}"),
-            install_line(wanted, on_path("rustup").is_some()),
+            install_line(
+                wanted,
+                on_path("rustup").is_some(),
+                wanted.linker().is_none_or(|linker| on_path(linker).is_some()),
+            ),
         ))
     }
 
@@ -185,19 +189,23 @@ fn has_std(rustc: &Path, target: Target) -> bool {
 }
 
 /// The one line that makes the target buildable.
-fn install_line(target: Target, has_rustup: bool) -> String {
-    match (target, has_rustup) {
-        (Target::Arm64Musl | Target::Amd64Musl, true) => format!("rustup target add {target}"),
-        (Target::Arm64Gnu, true) => {
-            format!("rustup target add {target} && apt-get install -y gcc-aarch64-linux-gnu")
-        }
-        (Target::Amd64Gnu, true) => format!("rustup target add {target} && apt-get install -y gcc-x86-64-linux-gnu"),
-        (Target::Arm64Musl | Target::Arm64Gnu, false) => "dpkg --add-architecture arm64 && apt-get update && \
-             apt-get install -y cargo-web libstd-rust-web-dev:arm64 gcc-aarch64-linux-gnu"
-            .to_owned(),
-        (Target::Amd64Musl | Target::Amd64Gnu, false) => "dpkg --add-architecture amd64 && apt-get update && \
-             apt-get install -y cargo-web libstd-rust-web-dev:amd64 gcc-x86-64-linux-gnu"
-            .to_owned(),
+fn install_line(target: Target, has_rustup: bool, has_linker: bool) -> String {
+    let architecture = match target.machine() {
+        Machine::Arm64 => "arm64",
+        Machine::Amd64 => "amd64",
+    };
+    let package = match target.machine() {
+        Machine::Arm64 => "gcc-aarch64-linux-gnu",
+        Machine::Amd64 => "gcc-x86-64-linux-gnu",
+    };
+    match (has_rustup, has_linker) {
+        (true, true) => format!("rustup target add {target}"),
+        (true, false) => format!("rustup target add {target} && apt-get install -y {package}"),
+        // Debian's Rust has no musl library for another architecture; its glibc one links statically too.
+        (false, _) => format!(
+            "dpkg --add-architecture {architecture} && apt-get update && \
+             apt-get install -y cargo-web libstd-rust-web-dev:{architecture} {package}"
+        ),
     }
 }
 
@@ -207,8 +215,12 @@ mod tests {
 
     #[test]
     fn with_rustup_the_line_is_rustups() {
-        assert_eq!(install_line(Target::Arm64Musl, true), "rustup target add aarch64-unknown-linux-musl");
-        let without = install_line(Target::Arm64Musl, false);
+        assert_eq!(install_line(Target::Arm64Musl, true, true), "rustup target add aarch64-unknown-linux-musl");
+        assert_eq!(
+            install_line(Target::Arm64Gnu, true, false),
+            "rustup target add aarch64-unknown-linux-gnu && apt-get install -y gcc-aarch64-linux-gnu"
+        );
+        let without = install_line(Target::Arm64Musl, false, true);
         assert!(without.contains("libstd-rust-web-dev:arm64"), "{without}");
     }
 

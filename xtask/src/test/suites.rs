@@ -154,15 +154,24 @@ fn qemu(bench: &Bench<'_>) -> Result<Outcome> {
     }
     let mut test = bench.sh("cargo test --quiet --locked --workspace --no-fail-fast");
     let files = files_with(&bench.workspace.root.join("tests/tests"), "rs")?;
-    for file in some(files, "test in tests/tests")? {
-        let name = file.file_stem().context("a test without a name")?;
-        test = test.arg("--test").arg(name);
+    let names: Vec<String> = files.iter().filter_map(|file| emulated(file, &bench.workspace.utilities)).collect();
+    for name in some(names, "root-tree test in tests/tests")? {
+        test = test.args(["--test", &name]);
     }
     test = test.env("EDGEUTILS_BIN_DIR", built.tree.join("bin"));
     if let Some(emulator) = emulator() {
         test = test.env("EDGEUTILS_RUNNER", emulator);
     }
     Ok(outcome.and(bench.cargo_test(test)?))
+}
+
+/// The name of a test file that runs one utility on trees: conf_enable_logs.rs for edge-conf, but not conf_live.rs.
+fn emulated(file: &Path, utilities: &[String]) -> Option<String> {
+    let name = file.file_stem()?.to_str()?;
+    let mut words = name.split('_');
+    let utility = format!("edge-{}", words.next()?);
+    let is_live = words.any(|word| word == "live");
+    (utilities.contains(&utility) && !is_live).then(|| name.to_owned())
 }
 
 fn demo(bench: &Bench<'_>) -> Result<Outcome> {
@@ -190,4 +199,19 @@ fn files_with(dir: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_root_tree_tests_of_utilities_are_emulated() {
+        let utilities = ["edge-conf".to_owned()];
+        let emulated = |file| emulated(Path::new(file), &utilities);
+        assert_eq!(emulated("tests/tests/conf_enable_logs.rs").as_deref(), Some("conf_enable_logs"));
+        assert_eq!(emulated("tests/tests/conf.rs").as_deref(), Some("conf"));
+        assert_eq!(emulated("tests/tests/conf_live.rs"), None);
+        assert_eq!(emulated("tests/tests/host_crash.rs"), None);
+    }
 }
