@@ -1,0 +1,365 @@
+//! Finds a path in the key table, or says where it belongs.
+//!
+//! A path is a list of steps: `["modules", "cloudHub", "advertiseAddress", "[0]"]`. A step in
+//! square brackets is an index; any other is a key, dots and all.
+
+use super::Kind;
+use super::minor::Minor;
+use super::near;
+use super::table::{Key, Table, within};
+use super::types::{Ty, TypeError, check_type, typed};
+use serde_yaml::Value;
+
+/// What the table says about a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// KubeEdge reads it.
+    Known(Found),
+    /// KubeEdge reads it and takes no notice of it.
+    Dead {
+        /// The key all the same.
+        found: Found,
+        /// The path that counts instead.
+        by: String,
+    },
+    /// A known key at another place of this file.
+    WrongPlace {
+        /// Its place.
+        belongs: String,
+    },
+    /// A key of the other file.
+    WrongKind {
+        /// The kind of that file.
+        kind: Kind,
+        /// Its place there.
+        path: String,
+    },
+    /// A key of newer versions.
+    NotYet {
+        /// The path in its right spelling.
+        path: String,
+        /// The first version that has it (again).
+        first: Minor,
+        /// The path of the same setting in the version asked for.
+        instead: Option<String>,
+    },
+    /// A key of older versions.
+    Gone {
+        /// The path in its right spelling.
+        path: String,
+        /// The last version that had it.
+        last: Minor,
+        /// The path of the same setting in the version asked for.
+        now: Option<String>,
+    },
+    /// No version has it.
+    Unknown {
+        /// The known path that looks most like it.
+        closest: Option<String>,
+    },
+}
+
+/// A path that the table knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The steps as KubeEdge spells them; map keys and indexes as given.
+    pub path: Vec<String>,
+    /// The row: of the version asked for, or else the newest one.
+    pub key: Key,
+    /// The type of the value at the path: for an element of a list or map, that of the element.
+    pub ty: Ty,
+    /// All rows in question: one where the version is known, else one for each type it ever had.
+    pub rows: Vec<Key>,
+    place: Place,
+}
+
+/// Whether the path is that of a row or one step into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Row,
+    Element,
+}
+
+impl Place {
+    fn ty(self, row: &Key) -> Ty {
+        match self {
+            Self::Row => row.ty,
+            Self::Element => row.ty.element().unwrap_or(Ty::Any),
+        }
+    }
+}
+
+impl Found {
+    /// The path as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        show(&self.path)
+    }
+
+    /// Whether a value may stand here; without a known version, in any of them.
+    ///
+    /// # Errors
+    /// Says what the value must be.
+    pub fn check(&self, value: &Value) -> Result<(), TypeError> {
+        self.any_type(|ty| check_type(ty, value))
+    }
+
+    /// Makes a value of a command-line text.
+    ///
+    /// # Errors
+    /// Says what the value must be.
+    pub fn typed(&self, text: &str) -> Result<Value, TypeError> {
+        self.any_type(|ty| typed(ty, text))
+    }
+
+    /// The versions that have it, for a message: `1.12 only, 1.15 and newer`.
+    #[must_use]
+    pub fn versions(&self) -> String {
+        let parts: Vec<String> = self.rows.iter().map(Key::versions).collect();
+        parts.join(", ")
+    }
+
+    /// The newest type decides what is said when none fits.
+    fn any_type<T>(&self, attempt: impl Fn(Ty) -> Result<T, TypeError>) -> Result<T, TypeError> {
+        attempt(self.ty)
+            .or_else(|error| self.rows.iter().rev().find_map(|row| attempt(self.place.ty(row)).ok()).ok_or(error))
+    }
+}
+
+impl Table {
+    /// Finds a path. Capitals do not matter to KubeEdge, so they do not here.
+    ///
+    /// Without a version the path must exist in at least one. A version older than the table is
+    /// taken for its oldest.
+    #[must_use]
+    pub fn lookup(self, path: &[&str], version: Option<Minor>) -> Lookup {
+        let version = version.map(|version| version.max(Self::OLDEST));
+        let rows = self.fitting(path);
+        if let Some((newest, place)) = rows.last() {
+            return match version {
+                None => Lookup::Known(found(path, newest, *place, &rows)),
+                Some(version) => self.in_version(path, version, &rows),
+            };
+        }
+        let other = Self::of(self.kind().other());
+        if let Some((row, _)) = other.fitting(path).last() {
+            return Lookup::WrongKind { kind: other.kind(), path: show(&canonical(path, row.path)) };
+        }
+        if let Some(belongs) = self.by_end(path, path.len(), version) {
+            return Lookup::WrongPlace { belongs };
+        }
+        if let Some(path) = other.by_end(path, path.len(), None) {
+            return Lookup::WrongKind { kind: other.kind(), path };
+        }
+        let closest = near::closest(path, self.paths_at(version));
+        if closest.is_none() {
+            // The longest end of the path that says which key is meant; a lone last step only
+            // where it is a telling one (clusterDNS, not port).
+            for length in (1..path.len()).rev() {
+                if length == 1 && path.last().is_none_or(|leaf| leaf.len() < 8) {
+                    break;
+                }
+                if let Some(belongs) = self.by_end(path, length, version) {
+                    return Lookup::WrongPlace { belongs };
+                }
+            }
+        }
+        Lookup::Unknown { closest }
+    }
+
+    /// Where the setting of a row stands in a version that does not have the row.
+    #[must_use]
+    pub fn counterpart(self, path: &str, version: Minor) -> Option<&'static str> {
+        let mut seen = vec![path];
+        let mut next = 0;
+        while let Some(&at) = seen.get(next) {
+            next += 1;
+            for (from, to) in self.moves() {
+                let hop = if from == at {
+                    to
+                } else if to == at {
+                    from
+                } else {
+                    continue;
+                };
+                if !seen.contains(&hop) {
+                    if self.key(hop, version).is_some() {
+                        return Some(hop);
+                    }
+                    seen.push(hop);
+                }
+            }
+        }
+        None
+    }
+
+    fn in_version(self, path: &[&str], version: Minor, rows: &[(Key, Place)]) -> Lookup {
+        if let Some((row, place)) = rows.iter().find(|(row, _)| row.is_in(version)) {
+            let found = found(path, row, *place, &[(*row, *place)]);
+            let dead = self.dead().find(|dead| dead.path == row.path && within(version, dead.first, dead.last));
+            return match dead {
+                Some(dead) => Lookup::Dead { found, by: dead.by.to_owned() },
+                None => Lookup::Known(found),
+            };
+        }
+        let spelt = |row: &Key| show(&canonical(path, row.path));
+        let twin = |row: &Key| self.counterpart(row.path, version).map(|to| show(&canonical(&[], to)));
+        if let Some((row, _)) = rows.iter().find(|(row, _)| row.first > version) {
+            return Lookup::NotYet { path: spelt(row), first: row.first, instead: twin(row) };
+        }
+        match rows.last() {
+            Some((row, _)) => Lookup::Gone { path: spelt(row), last: row.last.unwrap_or(row.first), now: twin(row) },
+            None => Lookup::Unknown { closest: None },
+        }
+    }
+
+    /// The rows that a path names, oldest first.
+    fn fitting(self, path: &[&str]) -> Vec<(Key, Place)> {
+        let mut fitting: Vec<(Key, Place)> = self
+            .rows()
+            .filter_map(|(row, rest)| {
+                let fit = fit(row, path)?;
+                let key = Key::parse(row, rest)?;
+                fit.place(key.ty).map(|place| (key, place))
+            })
+            .collect();
+        fitting.sort_by_key(|(key, _)| key.first);
+        fitting
+    }
+
+    /// The one path whose end is the last `length` steps.
+    fn by_end(self, path: &[&str], length: usize, version: Option<Minor>) -> Option<String> {
+        let end = path.get(path.len().checked_sub(length)?..)?;
+        if index(end.first()?).is_some() {
+            return None;
+        }
+        let mut hit: Option<(&str, &str)> = None;
+        for (row, rest) in self.rows() {
+            let Some(tail) = tails(row).find(|tail| fit(tail, end).is_some()) else { continue };
+            let Some(key) = Key::parse(row, rest) else { continue };
+            let holds = version.is_none_or(|version| key.is_in(version));
+            if !holds || fit(tail, end).and_then(|fit| fit.place(key.ty)).is_none() {
+                continue;
+            }
+            match hit {
+                Some((other, _)) if other != row => return None,
+                _ => hit = Some((row, tail)),
+            }
+        }
+        let (row, tail) = hit?;
+        let mut steps = canonical(&[], row.strip_suffix(tail)?.trim_end_matches('.'));
+        steps.extend(canonical(end, tail));
+        Some(show(&steps))
+    }
+
+    fn paths_at(self, version: Option<Minor>) -> impl Iterator<Item = &'static str> {
+        self.rows().filter_map(move |(path, rest)| match version {
+            None => Some(path),
+            Some(version) => Key::parse(path, rest)?.is_in(version).then_some(path),
+        })
+    }
+}
+
+/// A path as text: dots between keys, quotes round keys that have dots, indexes as they are.
+#[must_use]
+pub fn show<S: AsRef<str>>(path: &[S]) -> String {
+    let mut text = String::new();
+    for step in path {
+        let step = step.as_ref();
+        if index(step).is_some() || step == "[]" {
+            text.push_str(step);
+            continue;
+        }
+        if !text.is_empty() {
+            text.push('.');
+        }
+        if step.is_empty() || step.contains(['.', '[', ']', '"', ' ', '=']) {
+            text.push('"');
+            text.push_str(&step.replace('\\', "\\\\").replace('"', "\\\""));
+            text.push('"');
+        } else {
+            text.push_str(step);
+        }
+    }
+    text
+}
+
+/// The number in `[3]`.
+fn index(step: &str) -> Option<&str> {
+    step.strip_prefix('[')?
+        .strip_suffix(']')
+        .filter(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// How a row's path fits the steps of a path.
+#[derive(Clone, Copy)]
+enum Fit<'a> {
+    Whole,
+    /// All but the last step, which is this one.
+    AllBut(&'a str),
+}
+
+impl Fit<'_> {
+    fn place(self, ty: Ty) -> Option<Place> {
+        match (self, ty) {
+            (Self::Whole, _) => Some(Place::Row),
+            (Self::AllBut(step), Ty::List(_)) => index(step).map(|_| Place::Element),
+            (Self::AllBut(step), Ty::Map(_)) => index(step).is_none().then_some(Place::Element),
+            _ => None,
+        }
+    }
+}
+
+fn fit<'a>(row: &str, path: &[&'a str]) -> Option<Fit<'a>> {
+    let mut rest = row;
+    for (position, step) in path.iter().enumerate() {
+        if rest.is_empty() {
+            let last = position > 0 && position + 1 == path.len();
+            return last.then_some(Fit::AllBut(step));
+        }
+        rest = match rest.strip_prefix("[]") {
+            Some(rest) => index(step).map(|_| rest)?,
+            None => {
+                let rest = rest.strip_prefix('.').unwrap_or(rest);
+                let end = rest.find(['.', '[']).unwrap_or(rest.len());
+                let (key, rest) = rest.split_at(end);
+                key.eq_ignore_ascii_case(step).then_some(rest)?
+            }
+        };
+    }
+    (rest.is_empty() && !path.is_empty()).then_some(Fit::Whole)
+}
+
+/// The ends of a row's path: `a.b.c`, `b.c`, `c`.
+fn tails(row: &str) -> impl Iterator<Item = &str> {
+    std::iter::once(row).chain(row.match_indices('.').filter_map(|(dot, _)| row.get(dot + 1..)))
+}
+
+/// The steps of a row's path, with the indexes of `path` and what it has beyond the row.
+fn canonical(path: &[&str], row: &str) -> Vec<String> {
+    let mut steps = Vec::new();
+    for segment in row.split('.').filter(|segment| !segment.is_empty()) {
+        let key = segment.strip_suffix("[]").unwrap_or(segment);
+        steps.push(key.to_owned());
+        if key.len() < segment.len() {
+            let given = path.get(steps.len()).map_or("[]", |step| step);
+            steps.push(given.to_owned());
+        }
+    }
+    steps.extend(path.iter().skip(steps.len()).map(|step| (*step).to_owned()));
+    steps
+}
+
+fn found(path: &[&str], row: &Key, place: Place, rows: &[(Key, Place)]) -> Found {
+    Found {
+        path: canonical(path, row.path),
+        key: *row,
+        ty: place.ty(row),
+        rows: rows.iter().map(|(row, _)| *row).collect(),
+        place,
+    }
+}
+
+#[cfg(test)]
+#[path = "lookup_tests.rs"]
+mod tests;

@@ -1,0 +1,288 @@
+//! The key table: rows of facts in `data/*.keys`, scanned where they lie.
+//!
+//! Nothing is kept in memory and nothing is parsed ahead: a lookup runs over some fifty kilobytes
+//! of text, compares the first field of each line, and reads the rest of the few that match.
+
+use super::Kind;
+use super::minor::Minor;
+use super::types::Ty;
+
+const EDGECORE: &str = include_str!("../../data/edgecore.keys");
+const CLOUDCORE: &str = include_str!("../../data/cloudcore.keys");
+
+/// All that is known about the keys of one kind of file.
+#[derive(Clone, Copy, Debug)]
+pub struct Table {
+    kind: Kind,
+    text: &'static str,
+}
+
+/// One row: a key, in the versions in which it has one type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Its place, as KubeEdge spells it: `modules.edged.registerWithTaints[].key`.
+    pub path: &'static str,
+    /// What its value must be.
+    pub ty: Ty,
+    /// The first version that has it.
+    pub first: Minor,
+    /// The last version that has it; none: the newest one still does.
+    pub last: Option<Minor>,
+    defaults: &'static str,
+}
+
+/// The value of a key in the default configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Default {
+    /// YAML on one line.
+    pub yaml: &'static str,
+    /// Who decides it.
+    pub source: Source,
+}
+
+/// Where a default value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// KubeEdge: the same on every host.
+    KubeEdge,
+    /// The host (its name, its address); the table has an example.
+    Host,
+}
+
+/// A key that is read without complaint and has no effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Dead {
+    pub(super) path: &'static str,
+    pub(super) first: Minor,
+    pub(super) last: Option<Minor>,
+    pub(super) by: &'static str,
+}
+
+impl Table {
+    /// The oldest version that the table knows.
+    pub const OLDEST: Minor = Minor::new(4);
+
+    /// The table of this kind of file.
+    #[must_use]
+    pub const fn of(kind: Kind) -> Self {
+        let text = match kind {
+            Kind::EdgeCore => EDGECORE,
+            Kind::CloudCore => CLOUDCORE,
+        };
+        Self { kind, text }
+    }
+
+    /// The kind of file that it describes.
+    #[must_use]
+    pub const fn kind(self) -> Kind {
+        self.kind
+    }
+
+    /// The newest version that the table knows; a newer one is taken for this one.
+    #[must_use]
+    pub fn newest(self) -> Minor {
+        self.lines().find_map(|line| Minor::bare(line.strip_prefix("known ")?.trim())).unwrap_or(Self::OLDEST)
+    }
+
+    /// All rows.
+    pub fn keys(self) -> impl Iterator<Item = Key> {
+        self.rows().filter_map(|(path, rest)| Key::parse(path, rest))
+    }
+
+    /// The rows that hold in a version.
+    pub fn keys_at(self, version: Minor) -> impl Iterator<Item = Key> {
+        self.keys().filter(move |key| key.is_in(version))
+    }
+
+    /// The row of a path in canonical spelling.
+    #[must_use]
+    pub fn key(self, path: &str, version: Minor) -> Option<Key> {
+        self.rows()
+            .filter(|(own, _)| *own == path)
+            .filter_map(|(path, rest)| Key::parse(path, rest))
+            .find(|key| key.is_in(version))
+    }
+
+    /// Path and unparsed rest of each row.
+    pub(super) fn rows(self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.lines().filter_map(|line| {
+            let (path, rest) = line.split_once("  ")?;
+            // `moved A  B` and `dead  A  B` have a space or nothing where a row has its type.
+            (!path.contains(' ') && path != "dead").then_some((path, rest))
+        })
+    }
+
+    /// Pairs of paths that are the same setting in different versions.
+    pub(super) fn moves(self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.lines().filter_map(|line| {
+            let mut words = line.strip_prefix("moved ")?.split_ascii_whitespace();
+            Some((words.next()?, words.next()?))
+        })
+    }
+
+    /// Keys without effect.
+    pub(super) fn dead(self) -> impl Iterator<Item = Dead> {
+        self.lines().filter_map(|line| {
+            let mut words = line.strip_prefix("dead ")?.split_ascii_whitespace();
+            let path = words.next()?;
+            let (first, last) = range(words.next()?)?;
+            Some(Dead { path, first, last, by: words.next()? })
+        })
+    }
+
+    fn lines(self) -> impl Iterator<Item = &'static str> {
+        self.text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'))
+    }
+}
+
+impl Key {
+    pub(super) fn parse(path: &'static str, rest: &'static str) -> Option<Self> {
+        let (ty, rest) = field(rest)?;
+        let (versions, defaults) = field(rest)?;
+        let (first, last) = range(versions)?;
+        Some(Self { path, ty: Ty::parse(ty)?, first, last, defaults })
+    }
+
+    /// Whether this row holds in a version.
+    #[must_use]
+    pub fn is_in(&self, version: Minor) -> bool {
+        within(version, self.first, self.last)
+    }
+
+    /// The versions of this row, for a message: `1.4 to 1.11`, `1.12 and newer`.
+    #[must_use]
+    pub fn versions(&self) -> String {
+        match self.last {
+            None => format!("{} and newer", self.first),
+            Some(last) if last == self.first => format!("{last} only"),
+            Some(last) => format!("{} to {last}", self.first),
+        }
+    }
+
+    /// Its value in the default configuration of a version; none if it does not stand there.
+    #[must_use]
+    pub fn default_in(&self, version: Minor) -> Option<Default> {
+        let yaml = if self.is_ranged() {
+            // Values have single spaces at most, so two part one range from the next.
+            self.defaults.split("  ").find_map(|part| {
+                let (versions, value) = part.split_once('=')?;
+                let (first, last) = range(versions)?;
+                within(version, first, last).then_some(value)
+            })?
+        } else {
+            Some(self.defaults).filter(|value| *value != "-" && self.is_in(version))?
+        };
+        Some(match yaml.strip_prefix('@') {
+            Some(yaml) => Default { yaml, source: Source::Host },
+            None => Default { yaml, source: Source::KubeEdge },
+        })
+    }
+
+    fn is_ranged(&self) -> bool {
+        self.defaults.split_once('=').is_some_and(|(versions, _)| range(versions).is_some())
+    }
+}
+
+pub(super) fn within(version: Minor, first: Minor, last: Option<Minor>) -> bool {
+    first <= version && last.is_none_or(|last| version <= last)
+}
+
+/// The field at the start and what comes after it; fields are parted by two spaces or more.
+fn field(text: &'static str) -> Option<(&'static str, &'static str)> {
+    let text = text.trim_ascii_start();
+    let (field, rest) = text.split_once("  ").unwrap_or((text, ""));
+    (!field.is_empty()).then_some((field, rest.trim_ascii_start()))
+}
+
+/// Reads `1.4-1.11`, `1.12`, `1.13-`.
+fn range(text: &str) -> Option<(Minor, Option<Minor>)> {
+    match text.split_once('-') {
+        None => Minor::bare(text).map(|only| (only, Some(only))),
+        Some((first, "")) => Some((Minor::bare(first)?, None)),
+        Some((first, last)) => Some((Minor::bare(first)?, Some(Minor::bare(last)?))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOTH: [Kind; 2] = [Kind::EdgeCore, Kind::CloudCore];
+
+    #[test]
+    fn every_line_is_understood() {
+        for kind in BOTH {
+            let table = Table::of(kind);
+            for line in table.lines() {
+                let known = line.starts_with("known 1.")
+                    || line.starts_with("moved ") && line.split_ascii_whitespace().count() == 3
+                    || line.starts_with("dead ") && line.split_ascii_whitespace().count() == 4
+                    || line.split_once("  ").is_some_and(|(path, rest)| Key::parse(path, rest).is_some());
+                assert!(known, "{kind:?}: {line}");
+            }
+            assert_eq!(table.rows().count(), table.keys().count());
+            assert_eq!(table.newest(), Minor::new(23));
+        }
+    }
+
+    #[test]
+    fn rows_of_one_path_never_overlap_and_have_their_section() {
+        for kind in BOTH {
+            let table = Table::of(kind);
+            for minor in Table::OLDEST.number()..=table.newest().number() {
+                let version = Minor::new(minor);
+                let paths: Vec<_> = table.keys_at(version).map(|key| key.path).collect();
+                for path in &paths {
+                    assert_eq!(paths.iter().filter(|p| p == &path).count(), 1, "{path} in {version}");
+                    if let Some((section, _)) = path.rsplit_once('.') {
+                        let section = section.strip_suffix("[]").unwrap_or(section);
+                        assert!(paths.contains(&section), "{path} in {version}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn moved_and_dead_lines_name_rows() {
+        for kind in BOTH {
+            let table = Table::of(kind);
+            let has = |path: &str| table.keys().any(|key| key.path == path);
+            for (from, to) in table.moves() {
+                assert!(has(from) && has(to), "{from} {to}");
+            }
+            for dead in table.dead() {
+                assert!(has(dead.path) && has(dead.by), "{dead:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn defaults_follow_the_version() {
+        let table = Table::of(Kind::EdgeCore);
+        let yaml = |path, minor| {
+            table.key(path, Minor::new(minor)).and_then(|key| key.default_in(Minor::new(minor))).map(|d| d.yaml)
+        };
+        assert_eq!(yaml("modules.edged.podSandboxImage", 12), Some("kubeedge/pause:3.1"));
+        assert_eq!(yaml("modules.edged.podSandboxImage", 13), Some("kubeedge/pause:3.6"));
+        assert_eq!(yaml("modules.edgeHub.quic.enable", 6), None);
+        assert_eq!(yaml("modules.edgeHub.quic.enable", 7), Some("false"));
+        assert_eq!(yaml("modules.edgeMesh.enable", 8), None);
+        let host = table.key("modules.edged.hostnameOverride", Minor::new(8));
+        assert_eq!(host.and_then(|key| key.default_in(Minor::new(8))).map(|d| d.source), Some(Source::Host));
+    }
+
+    #[test]
+    fn the_number_of_keys_by_version() {
+        let count = |kind: Kind| {
+            let table = Table::of(kind);
+            (4..=23).map(|n| table.keys_at(Minor::new(n)).count()).collect::<Vec<_>>()
+        };
+        let edgecore =
+            [99, 104, 115, 115, 109, 113, 117, 118, 245, 224, 216, 217, 223, 225, 216, 217, 223, 226, 227, 229];
+        let cloudcore =
+            [106, 107, 118, 116, 116, 120, 120, 110, 127, 124, 124, 126, 126, 128, 135, 137, 137, 137, 137, 137];
+        assert_eq!(count(Kind::EdgeCore), edgecore);
+        assert_eq!(count(Kind::CloudCore), cloudcore);
+    }
+}
