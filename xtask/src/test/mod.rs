@@ -84,15 +84,16 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         if outcome.tally.failed > 0 {
             print!("{}", ending(&bench.log));
         }
-        notes.extend(outcome.notes);
+        for (test, reason) in &outcome.tally.reasons {
+            let place = if test == suite.name { String::new() } else { format!("{}: ", suite.name) };
+            notes.push(format!("skipped {place}{test}: {reason}"));
+        }
+        notes.extend(outcome.notes.iter().map(|note| format!("note: {note}")));
         total.add(&outcome.tally);
     }
 
-    for (test, reason) in &total.reasons {
-        println!("skipped {test}: {reason}");
-    }
     for note in notes {
-        println!("note: {note}");
+        println!("{note}");
     }
     let missing = Missing::for_suites(&names);
     for line in missing.lines() {

@@ -38,7 +38,7 @@ const EMULATOR: &str = "qemu-aarch64-static";
 
 impl Bench<'_> {
     fn sh(&self, line: &str) -> Sh {
-        Sh::new(line).dir(&self.workspace.root)
+        Sh::new(line).dir(&self.workspace.root).env("CARGO_TERM_COLOR", "never")
     }
 
     fn one(&self, line: &str) -> Result<Outcome> {
@@ -65,7 +65,7 @@ impl Bench<'_> {
 }
 
 fn fmt(bench: &Bench<'_>) -> Result<Outcome> {
-    bench.one("cargo fmt --all --check")
+    bench.one("cargo fmt --all --check -- --color never")
 }
 
 fn clippy(bench: &Bench<'_>) -> Result<Outcome> {
