@@ -1,6 +1,6 @@
 //! From edits to the edited text: which bytes go, in which order, and the proof.
 
-use crate::emit::Style;
+use crate::emit::{Multi, Style};
 use crate::tree::{self, Id, Key, Kind, Scalar, Shape, Tree};
 use crate::{Document, Error, MAX_BYTES, Path, Position, Step, insert, parse, proof, remove, replace};
 use serde_yaml::Value;
@@ -344,6 +344,7 @@ fn style(text: &str, tree: &Tree) -> Style {
             Some(at) if text[..at].ends_with('\r') => "\r\n",
             _ => "\n",
         },
+        multi: Multi::Literal,
     };
     for node in &tree.nodes {
         let Kind::Map(Shape::Block, entries) = &node.kind else {

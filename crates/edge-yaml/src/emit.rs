@@ -34,6 +34,16 @@ pub(crate) struct Style {
     /// Columns from a mapping to a sequence in it; 0 for `key:` over `- item`.
     pub(crate) sequence_step: usize,
     pub(crate) eol: &'static str,
+    pub(crate) multi: Multi,
+}
+
+/// How a new string of several lines is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Multi {
+    /// As a literal block, if that can hold it.
+    Literal,
+    /// In quotes, because a deep comment below would become part of a literal.
+    Quoted,
 }
 
 /// Whether a string may stand without quotes and is a string to every reader, of 1.1 and of 1.2.
@@ -195,11 +205,11 @@ fn unwritable(what: &str) -> Error {
 }
 
 /// Whether block style gives this value lines of its own.
-pub(crate) fn wants_lines(value: &Value) -> bool {
+pub(crate) fn wants_lines(value: &Value, style: Style) -> bool {
     match value {
         Value::Mapping(map) => !map.is_empty(),
         Value::Sequence(items) => !items.is_empty(),
-        Value::String(text) => literal_header(text, 2).is_some(),
+        Value::String(text) => style.multi == Multi::Literal && literal_header(text, 2).is_some(),
         _ => false,
     }
 }
@@ -211,6 +221,16 @@ fn literal_header(text: &str, relative: usize) -> Option<String> {
     // Two line ends at the end would need `|+`, which takes in blank lines that follow.
     let fits = text.contains('\n') && !body.is_empty() && !body.ends_with('\n');
     fits.then(|| header(text, relative)).flatten()
+}
+
+/// Whether block style ends this value with a literal whose last line end counts.
+pub(crate) fn ends_with_literal(value: &Value, style: Style) -> bool {
+    match value {
+        Value::String(text) => text.ends_with('\n') && wants_lines(value, style),
+        Value::Mapping(map) => map.values().last().is_some_and(|v| ends_with_literal(v, style)),
+        Value::Sequence(items) => items.last().is_some_and(|v| ends_with_literal(v, style)),
+        _ => false,
+    }
 }
 
 /// The header for any string that a literal block can hold.
@@ -272,7 +292,7 @@ pub(crate) fn after_key(out: &mut String, value: &Value, column: usize, style: S
 
 fn line_or_literal(out: &mut String, value: &Value, inner: usize, column: usize, style: Style) -> Result<(), Error> {
     if let Value::String(text) = value {
-        let wanted = literal_header(text, inner - column).is_some();
+        let wanted = style.multi == Multi::Literal && literal_header(text, inner - column).is_some();
         if let Some((header, lines)) = literal(text, inner, column, style.eol).filter(|_| wanted) {
             out.push_str(&header);
             out.push_str(&lines);
@@ -314,7 +334,7 @@ pub(crate) fn block(out: &mut String, value: &Value, column: usize, style: Style
 /// Writes a value after a dash at `column`.
 pub(crate) fn item_value(out: &mut String, value: &Value, column: usize, style: Style) -> Result<(), Error> {
     match value {
-        Value::Mapping(_) | Value::Sequence(_) if wants_lines(value) => block(out, value, column + 2, style),
+        Value::Mapping(_) | Value::Sequence(_) if wants_lines(value, style) => block(out, value, column + 2, style),
         value => line_or_literal(out, value, column + 2, column, style),
     }
 }

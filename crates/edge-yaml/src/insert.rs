@@ -34,6 +34,8 @@ pub(crate) fn entry(source: Source<'_>, id: Id, steps: &[Step], value: &Value) -
         }
         Kind::Map(Shape::Block, entries) | Kind::Seq(Shape::Block, entries) => {
             let column = entries.first().map_or(0, |e| tree::column(source.text, e.start));
+            let at = end_of_block(source, id, column);
+            let source = source.settled(at, column);
             let mut line = String::new();
             line.push_str(source.style.eol);
             line.extend(std::iter::repeat_n(' ', column));
@@ -48,12 +50,11 @@ pub(crate) fn entry(source: Source<'_>, id: Id, steps: &[Step], value: &Value) -
                     emit::item_value(&mut line, &value, column, source.style)?;
                 }
             }
-            let at = end_of_block(source, id, column);
             if at == source.text.len() && open_literal(source, node) {
                 let reason = "a block scalar at the end of the text without a line end after it; add one";
                 return Err(Error::refused(source.text, node.end, reason));
             }
-            if at == source.text.len() && ends_with_literal(&value) {
+            if at == source.text.len() && emit::ends_with_literal(&value, source.style) {
                 line.push_str(source.style.eol);
             }
             Ok(vec![Splice::new(at, at, line)])
@@ -69,9 +70,10 @@ pub(crate) fn into_empty(source: Source<'_>, steps: &[Step], value: &Value) -> R
     emit::block(&mut out, &whole, 0, source.style)?;
     let at = source.text.len();
     let eol = source.style.eol;
-    if at == 0 || source.text.ends_with('\n') {
+    if at == 0 || source.text.ends_with('\n') || emit::ends_with_literal(value, source.style) {
         out.push_str(eol);
-    } else {
+    }
+    if at > 0 && !source.text.ends_with('\n') {
         out.insert_str(0, eol);
     }
     Ok(vec![Splice::new(at, at, out)])
@@ -87,6 +89,9 @@ fn grow(source: Source<'_>, id: Id, whole: &Value) -> Result<Vec<Splice>, Error>
     let mut out = String::new();
     emit::block(&mut out, whole, 0, source.style)?;
     let eol = source.style.eol;
+    if node.end == source.text.len() && emit::ends_with_literal(whole, source.style) {
+        out.push_str(eol);
+    }
     if matches!(node.kind, Kind::Scalar(Scalar::Empty)) {
         let at = tree::line_end(source.text, source.tree.begin.max(node.props_end));
         return Ok(vec![Splice::new(at, at, format!("{eol}{out}"))]);
@@ -151,15 +156,6 @@ fn open_literal(source: Source<'_>, node: &Node) -> bool {
         Kind::Scalar(Scalar::Block(block)) => {
             node.end == source.text.len() && !source.text[node.start..block.header_end].contains('-')
         }
-        _ => false,
-    }
-}
-
-fn ends_with_literal(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.ends_with('\n') && emit::wants_lines(value),
-        Value::Mapping(map) => map.values().last().is_some_and(ends_with_literal),
-        Value::Sequence(items) => items.last().is_some_and(ends_with_literal),
         _ => false,
     }
 }

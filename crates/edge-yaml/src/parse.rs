@@ -180,8 +180,7 @@ impl Builder<'_> {
                 self.tree.nodes.push(node);
                 self.stack.push(Frame { node: id, entry: None, key_start: start, explicit: false });
                 if self.stack.len() > MAX_DEPTH {
-                    let reason = format!("nested deeper than {MAX_DEPTH} levels; edit it by hand");
-                    return Err(Error::refused(self.text, start, reason));
+                    return Err(self.too_deep(start));
                 }
                 return Ok(());
             }
@@ -377,9 +376,13 @@ impl Builder<'_> {
         self.after_node(frame.node, None)
     }
 
+    fn too_deep(&self, offset: usize) -> Error {
+        let reason = format!("nested deeper than {MAX_DEPTH} levels; edit it by hand");
+        Error::refused(self.text, offset, reason)
+    }
+
     fn syntax(&self, error: &ScanError) -> Error {
         let offset = self.offsets.byte(error.marker().index()).min(self.text.len());
-        let position = Position::of(self.text, offset);
         let line = &self.text[tree::line_start(self.text, offset)..tree::line_end(self.text, offset)];
         if line.contains("{{") {
             let reason = "a Go template {{ … }}; render it first, then edit the result";
@@ -389,7 +392,11 @@ impl Builder<'_> {
             let reason = "indented with a tab; YAML wants spaces";
             return Error::refused(self.text, offset, reason);
         }
-        Error::Syntax { position, reason: error.info().to_owned() }
+        // The parser has a bound of its own for brackets.
+        if error.info().contains("recursion limit") {
+            return self.too_deep(offset);
+        }
+        Error::Syntax { position: Position::of(self.text, offset), reason: error.info().to_owned() }
     }
 }
 

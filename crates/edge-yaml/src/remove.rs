@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::edit::{Source, Splice};
-use crate::tree::{self, Id, Kind, Node, Shape, skip_trivia};
+use crate::tree::{self, Id, Kind, Node, Scalar, Shape, skip_trivia};
 
 /// The splices that remove an entry with the comment at its end; comments above it stay.
 pub(crate) fn entry(source: Source<'_>, owner: Id, index: usize) -> Result<Vec<Splice>, Error> {
@@ -23,6 +23,7 @@ fn block(source: Source<'_>, owner: Id, node: &Node, index: usize) -> Result<Vec
     let next = tree::next_line(text, end).min(source.tree.finish.max(end));
     if node.entries().len() > 1 {
         if first_on_line {
+            let next = if follows_keep(source, line) { skip_blank(text, next) } else { next };
             return Ok(vec![Splice::new(line, next, "")]);
         }
         // The first entry stands behind a dash: what follows moves up to it.
@@ -39,6 +40,19 @@ fn block(source: Source<'_>, owner: Id, node: &Node, index: usize) -> Result<Vec
     }
     let at = node.props_end;
     Ok(vec![Splice::new(at, at, format!(" {empty}")), Splice::new(line, next, "")])
+}
+
+/// Whether the value above ends with `|+`, which would take in the blank lines that move up to it.
+fn follows_keep(source: Source<'_>, line: usize) -> bool {
+    let mut above = source.tree.nodes.iter().rev().filter(|n| n.start < line && n.entries().is_empty());
+    matches!(above.next().map(|n| &n.kind), Some(Kind::Scalar(Scalar::Block(block))) if block.keep)
+}
+
+fn skip_blank(text: &str, mut line: usize) -> usize {
+    while line < text.len() && text[line..tree::line_end(text, line)].trim_matches(' ').is_empty() {
+        line = tree::next_line(text, line);
+    }
+    line
 }
 
 fn flow(source: Source<'_>, node: &Node, index: usize) -> Result<Vec<Splice>, Error> {

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::edit::{Source, Splice};
-use crate::emit::{self, Place, Quotes};
+use crate::emit::{self, Multi, Place, Quotes};
 use crate::tree::{self, Block, Entry, Id, Kind, Node, Scalar, Shape};
 use serde_yaml::Value;
 
@@ -14,6 +14,8 @@ pub(crate) fn value(source: Source<'_>, owner: Id, index: usize, value: &Value) 
         let reason = "a key without a colon; write it as \"key: value\" first";
         return Err(Error::refused(source.text, entry.start, reason));
     }
+    let column = tree::column(source.text, entry.start);
+    let source = source.settled(tree::line_end(source.text, node.end), column);
     if node.in_flow {
         return in_flow(source, owner, node, value);
     }
@@ -26,9 +28,11 @@ pub(crate) fn value(source: Source<'_>, owner: Id, index: usize, value: &Value) 
         && one_line(node)
         && !value.is_string();
     let own_line = tree::line_end(source.text, node.props_end) < node.start;
-    // A scalar below its key stays there, on one line.
-    let below = own_line && matches!(node.kind, Kind::Scalar(_) | Kind::Alias(_));
-    if keeps_flow || !emit::wants_lines(value) || (below && value.is_string()) {
+    // A scalar below its key stays there, a quoted one in its quotes; both on one line.
+    let scalar = matches!(node.kind, Kind::Scalar(_) | Kind::Alias(_));
+    let quoted = matches!(node.kind, Kind::Scalar(Scalar::Single | Scalar::Double));
+    let on_its_line = value.is_string() && (quoted || (own_line && scalar));
+    if keeps_flow || on_its_line || !emit::wants_lines(value, source.style) {
         return on_one_line(source, node, value);
     }
     over_lines(source, owner, index, value)
@@ -90,15 +94,15 @@ fn over_block_scalar(
         if let Some((header, lines)) = literal {
             return Ok(vec![
                 Splice::new(node.start, block.header_end, header),
-                Splice::new(header_line, content_end, source.ended(content_end, string, lines)),
+                Splice::new(header_line, content_end, source.ended(content_end, value, lines)),
             ]);
         }
     }
-    if emit::wants_lines(value) && !value.is_string() {
+    if emit::wants_lines(value, source.style) && !value.is_string() {
         let (head, tail) = source.lines(owner, None, parent, value)?;
         return Ok(vec![
             Splice::new(node.props_end, block.header_end, head),
-            Splice::new(header_line, content_end, source.ended(content_end, "", tail)),
+            Splice::new(header_line, content_end, source.ended(content_end, value, tail)),
         ]);
     }
     let new = emit::inline(value, Place::Block, Quotes::AsNeeded)?;
@@ -121,16 +125,11 @@ fn over_lines(source: Source<'_>, owner: Id, index: usize, value: &Value) -> Res
     let at = node.props_end;
     let first = tree::line_end(text, at);
     let last = tree::line_end(text, node.end);
-    let is_string = value.is_string();
-    if is_string && !source.may_follow(last, parent + source.style.step) {
-        return on_one_line(source, node, value);
-    }
-    let string = value.as_str().unwrap_or("");
     if matches!(node.kind, Kind::Scalar(Scalar::Empty)) {
-        return Ok(vec![Splice::new(at, at, head), Splice::new(first, first, source.ended(first, string, tail))]);
+        return Ok(vec![Splice::new(at, at, head), Splice::new(first, first, source.ended(first, value, tail))]);
     }
     if node.is_block_collection() {
-        tail = source.ended(last, string, tail);
+        tail = source.ended(last, value, tail);
         return Ok(if first < node.start {
             vec![Splice::new(at, at, head), Splice::new(first, last, tail)]
         } else {
@@ -144,18 +143,26 @@ fn over_lines(source: Source<'_>, owner: Id, index: usize, value: &Value) -> Res
             let indent = " ".repeat(parent + source.style.step);
             tail = format!("{}{indent}{comment}{tail}", source.style.eol);
         }
-        let tail = source.ended(last, string, tail);
+        let tail = source.ended(last, value, tail);
         return Ok(vec![Splice::new(at, at, head), Splice::new(first, last, tail)]);
     }
-    Ok(vec![Splice::new(at, node.end, head), Splice::new(last, last, source.ended(last, string, tail))])
+    Ok(vec![Splice::new(at, node.end, head), Splice::new(last, last, source.ended(last, value, tail))])
 }
 
 impl Source<'_> {
     /// Quotes for new text in brackets: JSON stays JSON.
     pub(crate) fn flow_quotes(&self, owner: Id) -> Quotes {
-        match self.tree.nodes[owner].entries().first() {
-            Some(entry) if self.text[entry.start..].starts_with('"') => Quotes::Double,
-            _ => Quotes::AsNeeded,
+        let mut id = owner;
+        loop {
+            if let Kind::Map(_, entries) = &self.tree.nodes[id].kind {
+                if entries.first().is_some_and(|e| self.text[e.start..].starts_with('"')) {
+                    return Quotes::Double;
+                }
+            }
+            match self.tree.owner(id) {
+                Some((outer, _)) if self.tree.nodes[id].in_flow => id = outer,
+                _ => return Quotes::AsNeeded,
+            }
         }
     }
 
@@ -180,6 +187,14 @@ impl Source<'_> {
         Ok((out, tail))
     }
 
+    /// With the style for a value at `parent` that ends at `at`.
+    pub(crate) fn settled(mut self, at: usize, parent: usize) -> Self {
+        if !self.may_follow(at, parent + 1) {
+            self.style.multi = Multi::Quoted;
+        }
+        self
+    }
+
     /// Whether what follows does not become part of a literal block that ends here.
     fn may_follow(&self, at: usize, column: usize) -> bool {
         let rest = &self.text[at..];
@@ -191,9 +206,8 @@ impl Source<'_> {
     }
 
     /// At the very end of a text without a line end, a literal that ends with one needs one.
-    fn ended(&self, at: usize, string: &str, mut lines: String) -> String {
-        let literal = string.ends_with('\n') && !lines.is_empty();
-        if at == self.text.len() && literal {
+    fn ended(&self, at: usize, value: &Value, mut lines: String) -> String {
+        if at == self.text.len() && emit::ends_with_literal(value, self.style) {
             lines.push_str(self.style.eol);
         }
         lines

@@ -171,11 +171,7 @@ impl Tree {
             let (owner, index) = self.find_merged(text, node, step, 0)?;
             let entry = &self.nodes[owner].entries()[index];
             node = entry.value;
-            // Of an item, the value is the better place to point at; the dash may be far away.
-            at = Some(match step {
-                Step::Key(_) => entry.start,
-                Step::Index(_) => self.nodes[node].start,
-            });
+            at = Some(entry.start);
         }
         at.map(|offset| Position::of(text, offset))
     }
