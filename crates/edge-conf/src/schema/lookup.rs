@@ -216,7 +216,7 @@ impl Table {
     /// The rows that a path names, oldest first.
     fn fitting(self, path: &[&str]) -> Vec<(Key, Place)> {
         let mut fitting: Vec<(Key, Place)> = self
-            .rows()
+            .rows_like(path)
             .filter_map(|(row, rest)| {
                 let fit = fit(row, path)?;
                 let key = Key::parse(row, rest)?;
@@ -235,8 +235,12 @@ impl Table {
         }
         let mut hit: Option<(&str, &str)> = None;
         for (row, rest) in self.rows() {
-            let Some(tail) = tails(row).find(|tail| fit(tail, end).is_some()) else { continue };
-            let Some(key) = Key::parse(row, rest) else { continue };
+            let Some(tail) = tails(row).find(|tail| fit(tail, end).is_some()) else {
+                continue;
+            };
+            let Some(key) = Key::parse(row, rest) else {
+                continue;
+            };
             let holds = version.is_none_or(|version| key.is_in(version));
             if !holds || fit(tail, end).and_then(|fit| fit.place(key.ty)).is_none() {
                 continue;
@@ -320,10 +324,11 @@ fn fit<'a>(row: &str, path: &[&'a str]) -> Option<Fit<'a>> {
         rest = match rest.strip_prefix("[]") {
             Some(rest) => index(step).map(|_| rest)?,
             None => {
+                // Most rows differ from the path in their first letters: nothing is searched.
                 let rest = rest.strip_prefix('.').unwrap_or(rest);
-                let end = rest.find(['.', '[']).unwrap_or(rest.len());
-                let (key, rest) = rest.split_at(end);
-                key.eq_ignore_ascii_case(step).then_some(rest)?
+                let (key, rest) = rest.split_at_checked(step.len())?;
+                let ends = matches!(rest.as_bytes().first(), None | Some(b'.' | b'['));
+                (ends && key.eq_ignore_ascii_case(step)).then_some(rest)?
             }
         };
     }

@@ -19,7 +19,9 @@ pub fn render(kind: Kind, version: Minor) -> String {
 pub fn default_config(kind: Kind, version: Minor) -> Mapping {
     let mut root = Mapping::new();
     for key in Table::of(kind).keys_at(version) {
-        let Some(default) = key.default_in(version) else { continue };
+        let Some(default) = key.default_in(version) else {
+            continue;
+        };
         let value = serde_yaml::from_str(default.yaml).unwrap_or(Value::Null);
         let steps: Vec<&str> = key.path.split('.').collect();
         insert(&mut root, &steps, value);

@@ -105,15 +105,11 @@ impl Table {
 
     /// Path and unparsed rest of each row.
     pub(super) fn rows(self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        self.lines().filter_map(|line| {
-            let (path, rest) = line.split_once("  ")?;
-            // `moved A  B` and `dead  A  B` have a space or nothing where a row has its type.
-            (!path.contains(' ') && path != "dead").then_some((path, rest))
-        })
+        self.lines().filter_map(row)
     }
 
     /// Pairs of paths that are the same setting in different versions.
-    pub(super) fn moves(self) -> impl Iterator<Item = (&'static str, &'static str)> {
+    pub(crate) fn moves(self) -> impl Iterator<Item = (&'static str, &'static str)> {
         self.lines().filter_map(|line| {
             let mut words = line.strip_prefix("moved ")?.split_ascii_whitespace();
             Some((words.next()?, words.next()?))
@@ -122,7 +118,8 @@ impl Table {
 
     /// Keys without effect.
     pub(super) fn dead(self) -> impl Iterator<Item = Dead> {
-        self.lines().filter_map(|line| {
+        // They are the last lines: the rows before them need not be passed over.
+        self.text.trim_end().rsplit('\n').map_while(|line| {
             let mut words = line.strip_prefix("dead ")?.split_ascii_whitespace();
             let path = words.next()?;
             let (first, last) = range(words.next()?)?;
@@ -130,8 +127,13 @@ impl Table {
         })
     }
 
+    /// The rows that may be those of a path: cheap to ask of every row.
+    pub(super) fn rows_like(self, path: &[&str]) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.lines().filter(move |line| begins(line, path)).filter_map(row)
+    }
+
     fn lines(self) -> impl Iterator<Item = &'static str> {
-        self.text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'))
+        self.text.split('\n').filter(|line| !line.starts_with('#'))
     }
 }
 
@@ -187,6 +189,39 @@ pub(super) fn within(version: Minor, first: Minor, last: Option<Minor>) -> bool 
     first <= version && last.is_none_or(|last| version <= last)
 }
 
+/// Path and unparsed rest of a line that is a row.
+fn row(line: &'static str) -> Option<(&'static str, &'static str)> {
+    // Fields are parted by two spaces; the word before a `moved` or `known` has one, and that
+    // before a `dead` is never a path.
+    let end = line.bytes().position(|byte| byte == b' ')?;
+    let (path, rest) = line.split_at(end);
+    (rest.starts_with("  ") && path != "dead").then_some((path, rest))
+}
+
+/// Whether the row's path begins with the steps, or ends before they do.
+fn begins(row: &str, path: &[&str]) -> bool {
+    let mut rest = row.as_bytes();
+    for step in path {
+        match rest.first() {
+            Some(b' ') => return true,
+            Some(b'[') => {
+                rest = rest.get(2..).unwrap_or_default();
+                continue;
+            }
+            Some(b'.') => rest = rest.get(1..).unwrap_or_default(),
+            _ => {}
+        }
+        let Some((key, after)) = rest.split_at_checked(step.len()) else {
+            return false;
+        };
+        if !key.eq_ignore_ascii_case(step.as_bytes()) {
+            return false;
+        }
+        rest = after;
+    }
+    true
+}
+
 /// The field at the start and what comes after it; fields are parted by two spaces or more.
 fn field(text: &'static str) -> Option<(&'static str, &'static str)> {
     let text = text.trim_ascii_start();
@@ -213,7 +248,7 @@ mod tests {
     fn every_line_is_understood() {
         for kind in BOTH {
             let table = Table::of(kind);
-            for line in table.lines() {
+            for line in table.lines().filter(|line| !line.is_empty()) {
                 let known = line.starts_with("known 1.")
                     || line.starts_with("moved ") && line.split_ascii_whitespace().count() == 3
                     || line.starts_with("dead ") && line.split_ascii_whitespace().count() == 4

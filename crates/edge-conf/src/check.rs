@@ -1,0 +1,93 @@
+//! What is wrong with a configuration, and what KubeEdge makes of it.
+//!
+//! KubeEdge forgives unknown keys by ignoring them and wrong values by not starting; neither is
+//! said where the user looks. This says both. Pure: the file is parsed by the caller, who also
+//! passes the exact duplicates, since a parsed value no longer has them.
+
+mod keys;
+mod rules;
+mod values;
+
+use crate::schema::{Kind, Minor, show};
+use serde_yaml::Value;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Worth knowing.
+    Note,
+    /// Likely not what was meant; the component works.
+    Warning,
+    /// A setting is lost, or the component does not start or does not do its work.
+    Fault,
+}
+
+/// One thing that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Where: the steps as they are spelt in the file, indexes as `[0]`; none: the whole file.
+    pub steps: Vec<String>,
+    /// What is wrong and what KubeEdge does with it.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl Finding {
+    /// The place as text.
+    #[must_use]
+    pub fn path(&self) -> String {
+        show(&self.steps)
+    }
+
+    fn new<S: AsRef<str>>(severity: Severity, steps: &[S], message: impl Into<String>) -> Self {
+        let steps = steps.iter().map(|step| step.as_ref().to_owned()).collect();
+        Self { severity, steps, message: message.into(), hint: None }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// A key that stands several times in one mapping, in one spelling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Duplicate {
+    /// Where.
+    pub steps: Vec<String>,
+    /// The lines, counted from 1.
+    pub lines: Vec<usize>,
+}
+
+/// Checks a configuration of a kind, for a version of KubeEdge if it is known.
+///
+/// The findings are in the order of the file where they are about keys, then those about settings.
+#[must_use]
+pub fn check(kind: Kind, version: Option<Minor>, doc: &Value, duplicates: &[Duplicate]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    match doc {
+        // An empty file is a valid one: the defaults.
+        Value::Null => return findings,
+        Value::Mapping(_) => {}
+        _ => {
+            let message = format!("the file must be a section of keys; {} does not start", kind.program());
+            findings.push(Finding::new::<&str>(Severity::Fault, &[], message));
+            return findings;
+        }
+    }
+    keys::duplicates(duplicates, &mut findings);
+    rules::head(kind, version, doc, &mut findings);
+    keys::walk(kind, version, doc, &mut findings);
+    match kind {
+        Kind::EdgeCore => rules::edgecore(version, doc, &mut findings),
+        Kind::CloudCore => rules::cloudcore(version, doc, &mut findings),
+    }
+    findings
+}
+
+#[cfg(test)]
+#[path = "check/tests.rs"]
+mod tests;

@@ -1,0 +1,187 @@
+//! Every key of the file against the key table.
+
+use super::values::{Values, spellings};
+use super::{Duplicate, Finding, Severity};
+use crate::schema::{Found, Kind, Lookup, Minor, Table, Ty, show, winner};
+use serde_yaml::{Mapping, Value};
+
+/// Exact duplicates.
+pub(super) fn duplicates(duplicates: &[Duplicate], findings: &mut Vec<Finding>) {
+    for duplicate in duplicates {
+        let lines: Vec<String> = duplicate.lines.iter().map(usize::to_string).collect();
+        let message = format!("stands in lines {}; KubeEdge takes the last one and drops the others", lines.join(", "));
+        findings.push(
+            Finding::new(Severity::Fault, &duplicate.steps, message)
+                .hint("keep one; of a section, the earlier one is dropped as a whole"),
+        );
+    }
+}
+
+/// Walks the file.
+pub(super) fn walk(kind: Kind, version: Option<Minor>, doc: &Value, findings: &mut Vec<Finding>) {
+    let values = Values::new(kind, version, doc);
+    let walker = Walker { kind, table: Table::of(kind), version, implied: implied(kind, version, &values), values };
+    if let Value::Mapping(root) = doc {
+        walker.section(&mut Vec::new(), root, findings);
+    }
+}
+
+/// The first version that the file itself claims to be for, where none is given.
+fn implied(kind: Kind, version: Option<Minor>, values: &Values<'_>) -> Option<Minor> {
+    let claims = kind == Kind::EdgeCore && version.is_none() && values.text("apiVersion")?.ends_with("/v1alpha2");
+    claims.then_some(super::rules::V1ALPHA2)
+}
+
+struct Walker<'a> {
+    kind: Kind,
+    table: Table,
+    version: Option<Minor>,
+    implied: Option<Minor>,
+    values: Values<'a>,
+}
+
+impl Walker<'_> {
+    fn section(&self, at: &mut Vec<String>, mapping: &Mapping, findings: &mut Vec<Finding>) {
+        for (key, value) in mapping {
+            let Some(key) = key.as_str() else {
+                findings.push(Finding::new(Severity::Warning, at, "has a key that is no text; KubeEdge ignores it"));
+                continue;
+            };
+            at.push(key.to_owned());
+            variants(at, mapping, key, findings);
+            self.key(at, value, findings);
+            at.pop();
+        }
+    }
+
+    fn key(&self, at: &mut Vec<String>, value: &Value, findings: &mut Vec<Finding>) {
+        let steps: Vec<&str> = at.iter().map(String::as_str).collect();
+        let ignored = |message: String| Finding::new(Severity::Fault, at, format!("{message}; KubeEdge ignores it"));
+        let finding = match self.table.lookup(&steps, self.version) {
+            Lookup::Known(found) => {
+                findings.extend(self.lost(at, &found));
+                self.value(at, &found, value, findings);
+                return;
+            }
+            Lookup::Dead { found, by } => {
+                findings.extend(self.dead(at, value, &by));
+                self.value(at, &found, value, findings);
+                return;
+            }
+            Lookup::WrongPlace { belongs } => {
+                ignored("is in the wrong place".to_owned()).hint(format!("it belongs at {belongs}"))
+            }
+            Lookup::WrongKind { kind, path } => {
+                ignored(format!("is a key of {}", kind.file_name())).hint(format!("set {path} in {}", kind.file_name()))
+            }
+            Lookup::NotYet { first, instead, .. } => {
+                let finding = ignored(format!("is known from KubeEdge {first} on"));
+                match instead {
+                    Some(instead) => finding.hint(format!("here it is {instead}")),
+                    None => finding,
+                }
+            }
+            Lookup::Gone { last, now, .. } => match now {
+                Some(now) => ignored(format!("was last known in KubeEdge {last}")).hint(format!("now it is {now}")),
+                // What nothing replaces is only a leftover.
+                None => {
+                    Finding { severity: Severity::Warning, ..ignored(format!("was last known in KubeEdge {last}")) }
+                }
+            },
+            Lookup::Unknown { closest } => {
+                let finding = ignored("is no key of KubeEdge".to_owned());
+                match closest {
+                    Some(closest) => finding.hint(format!("did you mean {closest}?")),
+                    None => finding,
+                }
+            }
+        };
+        findings.push(finding);
+    }
+
+    /// Without a known version, a key that is too old for what the file says it is.
+    fn lost(&self, at: &[String], found: &Found) -> Option<Finding> {
+        let implied = self.implied?;
+        let last = found.rows.iter().map(|row| row.last).max_by_key(|last| last.map_or(u16::MAX, Minor::number))??;
+        if last >= implied {
+            return None;
+        }
+        let message =
+            format!("was last known in KubeEdge {last}, but apiVersion is that of {implied} and newer; they ignore it");
+        let finding = Finding::new(Severity::Fault, at, message);
+        Some(match self.table.counterpart(found.key.path, implied) {
+            Some(now) => finding.hint(format!("there it is {now}")),
+            None => finding,
+        })
+    }
+
+    /// A key without effect is a fault only if it says something else than the one that counts.
+    fn dead(&self, at: &[String], value: &Value, by: &str) -> Option<Finding> {
+        let in_force = self.values.in_force(by);
+        if value.is_null() || value.as_str().is_some_and(|value| in_force.as_deref() == Some(value)) {
+            return None;
+        }
+        let successor = self.table.moves().any(|(_, to)| to == by);
+        let severity = if successor { Severity::Fault } else { Severity::Warning };
+        let message = "has no effect in this version of KubeEdge";
+        Some(Finding::new(severity, at, message).hint(format!("set {by}")))
+    }
+
+    fn value(&self, at: &mut Vec<String>, found: &Found, value: &Value, findings: &mut Vec<Finding>) {
+        let program = self.kind.program();
+        if let Err(error) = found.check(value) {
+            findings.push(Finding::new(Severity::Fault, at, format!("{error}; {program} does not start")));
+            return;
+        }
+        match (found.ty, value) {
+            (Ty::Object, Value::Null) if crashes(found.key.path) => {
+                let message = format!("is an empty section; {program} crashes on it at start");
+                findings.push(Finding::new(Severity::Fault, at, message).hint("fill it or leave it out"));
+            }
+            (Ty::Object, Value::Mapping(section)) => self.section(at, section, findings),
+            (Ty::List("object"), Value::Sequence(elements)) => {
+                for (position, element) in elements.iter().enumerate() {
+                    if let Value::Mapping(section) = element {
+                        at.push(format!("[{position}]"));
+                        self.section(at, section, findings);
+                        at.pop();
+                    }
+                }
+            }
+            (Ty::Bool, Value::String(word)) => {
+                let truth = crate::schema::types::yaml_1_1_bool(word).unwrap_or(false);
+                let message = format!("{program} reads {word} as {truth}, but only without quotes");
+                findings.push(Finding::new(Severity::Warning, at, message).hint(format!("write {truth}")));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Sections that KubeEdge uses without looking whether they are there.
+fn crashes(path: &str) -> bool {
+    let depth = path.split('.').count();
+    let server = ["websocket", "quic", "https", "unixsocket", "tailoredKubeletConfig"];
+    match depth {
+        1 => path != "leaderelection",
+        2 => path.starts_with("modules."),
+        _ => path.rsplit('.').next().is_some_and(|leaf| server.contains(&leaf)),
+    }
+}
+
+/// The same key in several spellings: said once, at the one that wins.
+fn variants(at: &[String], mapping: &Mapping, key: &str, findings: &mut Vec<Finding>) {
+    let spellings = spellings(mapping, key);
+    if spellings.len() < 2 || winner(&spellings) != Some(key) {
+        return;
+    }
+    let others: Vec<&str> = spellings.into_iter().filter(|other| *other != key).collect();
+    let message = match mapping.get(key) {
+        Some(Value::Mapping(_)) => format!(
+            "stands here as {} too; KubeEdge reads both, and where both set a key it takes that of {key}",
+            others.join(" and ")
+        ),
+        _ => format!("stands here as {} too; KubeEdge takes {key}, whatever the order", others.join(" and ")),
+    };
+    findings.push(Finding::new(Severity::Fault, at, message).hint(format!("keep {}", show(at))));
+}

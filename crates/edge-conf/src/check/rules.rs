@@ -1,0 +1,213 @@
+//! What the settings mean together: the rules of KubeEdge's own validation, and its traps.
+
+use super::values::Values;
+use super::{Finding, Severity};
+use crate::schema::{Kind, Minor};
+use serde_yaml::Value;
+use std::net::IpAddr;
+
+/// The first version whose edgecore reads its file as v1alpha2.
+pub(super) const V1ALPHA2: Minor = Minor::new(12);
+/// The first version that checks the node's name.
+const NAMES_CHECKED: Minor = Minor::new(8);
+
+/// `kind:` and `apiVersion:`. KubeEdge looks at neither; they say what the file was written for.
+pub(super) fn head(kind: Kind, version: Option<Minor>, doc: &Value, findings: &mut Vec<Finding>) {
+    let values = Values::new(kind, version, doc);
+    if let Some(text) = values.text("kind") {
+        if text.parse() == Ok(kind.other()) {
+            let message = format!("is {text}: this is a file for {}", kind.other().program());
+            findings.push(
+                Finding::new(Severity::Fault, &["kind"], message)
+                    .hint(format!("{} would ignore most of it", kind.program())),
+            );
+        } else if text != kind.name() {
+            let message = format!("is \"{text}\"; KubeEdge does not look at it, other tools do");
+            findings.push(Finding::new(Severity::Warning, &["kind"], message).hint(format!("write {kind}")));
+        }
+    }
+    if let Some(text) = values.text("apiVersion") {
+        findings.extend(api_version(kind, version, text));
+    }
+}
+
+fn api_version(kind: Kind, version: Option<Minor>, text: &str) -> Option<Finding> {
+    let found = |severity, message| Some(Finding::new(severity, &["apiVersion"], message));
+    let group = format!("{}.config.kubeedge.io/", kind.program());
+    let Some(api) = text.strip_prefix(&group) else {
+        return found(Severity::Warning, format!("is not one of {}; KubeEdge does not look at it", kind.program()))
+            .map(|finding| finding.hint(format!("it begins with {group}")));
+    };
+    match (kind, api, version) {
+        (Kind::EdgeCore, "v1alpha1", Some(version)) if version >= V1ALPHA2 => found(
+            Severity::Fault,
+            format!(
+                "is v1alpha1, but edgecore {version} reads the file as v1alpha2: cgroupDriver and the \
+                 container runtime's socket are lost without a word (cgroupfs and the default socket instead)"
+            ),
+        )
+        .map(|finding| finding.hint("move the settings to modules.edged.tailoredKubeletConfig and write v1alpha2")),
+        (Kind::EdgeCore, "v1alpha2", Some(version)) if version < V1ALPHA2 => found(
+            Severity::Fault,
+            format!("is v1alpha2, but edgecore {version} reads the file as v1alpha1 and ignores its new keys"),
+        ),
+        (Kind::EdgeCore, "v1alpha1" | "v1alpha2", _) | (Kind::CloudCore, "v1alpha1", _) => None,
+        (Kind::CloudCore, "v1alpha2", _) => {
+            found(Severity::Note, "is v1alpha2, which cloudcore does not have; it does not look at it".to_owned())
+        }
+        _ => found(Severity::Warning, format!("is \"{api}\", which no version has; KubeEdge does not look at it")),
+    }
+}
+
+/// The rules of edgecore.
+pub(super) fn edgecore(version: Option<Minor>, doc: &Value, findings: &mut Vec<Finding>) {
+    let values = Values::new(Kind::EdgeCore, version, doc);
+    switched_off(&values, findings);
+    edge_hub(&values, findings);
+    edge_stream(&values, findings);
+    if !values.is_on("modules.edged.enable") {
+        return;
+    }
+    if version.is_none_or(|version| version >= NAMES_CHECKED) {
+        if let Some(name) = values.text("modules.edged.hostnameOverride").filter(|name| !is_dns_name(name)) {
+            let message =
+                format!("\"{name}\" is not a node name (lower-case letters, digits, - and .); edgecore does not start");
+            findings.push(fault("modules.edged.hostnameOverride", message));
+        }
+    }
+    if version == Some(Minor::new(4)) && values.text("modules.edged.nodeIP") == Some("") {
+        findings.push(fault("modules.edged.nodeIP", "is empty; edgecore 1.4 does not start"));
+    }
+}
+
+/// `--minconfig` of 1.7 and newer writes `enable: false` for what is on by default.
+fn switched_off(values: &Values<'_>, findings: &mut Vec<Finding>) {
+    let hub_is_off = values.is_turned_off("modules.edgeHub.enable");
+    if hub_is_off {
+        findings.push(
+            fault("modules.edgeHub.enable", "is false: the node never connects to cloudcore")
+                .hint("--minconfig of KubeEdge 1.7 and newer writes it so; set it to true"),
+        );
+    }
+    let severity = if hub_is_off { Severity::Warning } else { Severity::Note };
+    for (path, effect) in [
+        ("modules.edged.enable", "the node runs no pods"),
+        ("modules.deviceTwin.enable", "device twins are not kept"),
+        ("modules.eventBus.enable", "there is no MQTT"),
+    ] {
+        if values.is_turned_off(path) {
+            let severity = if path == "modules.edged.enable" { Severity::Warning } else { severity };
+            findings.push(
+                Finding { severity, ..fault(path, format!("is false: {effect}")) }
+                    .hint("--minconfig of KubeEdge 1.7 and newer writes it so; the default is true"),
+            );
+        }
+    }
+}
+
+fn edge_hub(values: &Values<'_>, findings: &mut Vec<Finding>) {
+    if !values.is_on("modules.edgeHub.enable") {
+        return;
+    }
+    let (websocket, quic) = ("modules.edgeHub.websocket.enable", "modules.edgeHub.quic.enable");
+    if values.is_on(websocket) == values.is_on(quic) {
+        let state = if values.is_on(quic) { "both on" } else { "both off" };
+        findings.push(
+            fault("modules.edgeHub", format!("websocket and quic are {state}; edgecore does not start"))
+                .hint("turn on exactly one of them"),
+        );
+    }
+    for path in ["modules.edgeHub.messageQPS", "modules.edgeHub.messageBurst"] {
+        if is_below(values.written(path), 0) {
+            findings.push(fault(path, "is below 0; edgecore does not start"));
+        }
+    }
+}
+
+fn edge_stream(values: &Values<'_>, findings: &mut Vec<Finding>) {
+    let path = "modules.edgeStream.server";
+    let hub = if values.is_on("modules.edgeHub.quic.enable") {
+        "modules.edgeHub.quic.server"
+    } else {
+        "modules.edgeHub.websocket.server"
+    };
+    let Some(cloudcore) = values.text(hub).map(host).filter(|host| !is_loopback(host)) else {
+        return;
+    };
+    let server = values.in_force(path).unwrap_or_default();
+    if values.is_on("modules.edgeStream.enable") && is_loopback(host(&server)) {
+        let message = format!("is {server}: the tunnel for kubectl logs and exec goes to this host, not to cloudcore");
+        findings.push(fault(path, message).hint(format!("set {path}={cloudcore}:10004")));
+    }
+}
+
+/// The rules of cloudcore.
+pub(super) fn cloudcore(version: Option<Minor>, doc: &Value, findings: &mut Vec<Finding>) {
+    let values = Values::new(Kind::CloudCore, version, doc);
+    let relative = "kubeAPIConfig.kubeConfig";
+    if values.text(relative).is_some_and(|path| !path.is_empty() && !path.starts_with('/')) {
+        findings.push(fault(relative, "is no absolute path; cloudcore does not start"));
+    }
+    if values.is_on("modules.edgeController.enable") {
+        positive("modules.edgeController.nodeUpdateFrequency", &values, findings);
+    }
+    if values.is_turned_off("modules.cloudHub.enable") {
+        findings.push(
+            fault("modules.cloudHub.enable", "is false: no node can connect")
+                .hint("--minconfig of KubeEdge 1.7 and newer writes it so; set it to true"),
+        );
+        return;
+    }
+    positive("modules.cloudHub.tokenRefreshDuration", &values, findings);
+    for server in ["https", "websocket", "quic"] {
+        let path = format!("modules.cloudHub.{server}.port");
+        if is_below(values.written(&path), 1) || is_above(values.written(&path), 65535) {
+            findings.push(fault(&path, "is not from 1 to 65535; cloudcore does not start"));
+        }
+    }
+    let socket = "modules.cloudHub.unixsocket.address";
+    if values.text(socket).is_some_and(|address| !address.to_ascii_lowercase().starts_with("unix://")) {
+        findings.push(fault(socket, "does not begin with unix://; cloudcore does not start"));
+    }
+}
+
+fn positive(path: &str, values: &Values<'_>, findings: &mut Vec<Finding>) {
+    if is_below(values.written(path), 1) {
+        findings.push(fault(path, "is not above 0; cloudcore does not start"));
+    }
+}
+
+fn fault(path: &str, message: impl Into<String>) -> Finding {
+    let steps: Vec<&str> = path.split('.').collect();
+    Finding::new(Severity::Fault, &steps, message)
+}
+
+fn is_below(value: Option<&Value>, least: i64) -> bool {
+    value.and_then(Value::as_i64).is_some_and(|number| number < least)
+}
+
+fn is_above(value: Option<&Value>, most: i64) -> bool {
+    value.and_then(Value::as_i64).is_some_and(|number| number > most)
+}
+
+/// The host of `host:port`, brackets of an IPv6 address taken off.
+fn host(server: &str) -> &str {
+    let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.is_empty() || host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// A DNS-1123 subdomain, as Kubernetes wants a node's name.
+fn is_dns_name(name: &str) -> bool {
+    let letter = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let label = |label: &str| {
+        let bytes = label.as_bytes();
+        bytes.first().is_some_and(letter)
+            && bytes.last().is_some_and(letter)
+            && bytes.iter().all(|byte| letter(byte) || *byte == b'-')
+    };
+    name.len() <= 253 && name.split('.').all(label)
+}

@@ -1,0 +1,77 @@
+//! Values as KubeEdge sees them: capitals ignored, spellings merged, defaults in the gaps.
+
+use crate::schema::{Kind, Minor, Table, winner};
+use serde_yaml::{Mapping, Value};
+
+/// The settings that take effect.
+pub(super) struct Values<'a> {
+    table: Table,
+    version: Minor,
+    doc: &'a Value,
+}
+
+impl<'a> Values<'a> {
+    pub(super) fn new(kind: Kind, version: Option<Minor>, doc: &'a Value) -> Self {
+        let table = Table::of(kind);
+        Self { table, version: version.unwrap_or_else(|| table.newest()), doc }
+    }
+
+    /// The value in the file.
+    pub(super) fn written(&self, path: &str) -> Option<&'a Value> {
+        let steps: Vec<&str> = path.split('.').collect();
+        effective(self.doc, &steps)
+    }
+
+    /// Text in the file.
+    pub(super) fn text(&self, path: &str) -> Option<&'a str> {
+        self.written(path).and_then(Value::as_str)
+    }
+
+    /// Whether a switch is on: in the file, or else by default.
+    pub(super) fn is_on(&self, path: &str) -> bool {
+        match self.written(path) {
+            Some(Value::Bool(truth)) => *truth,
+            Some(Value::String(word)) => crate::schema::types::yaml_1_1_bool(word).unwrap_or(false),
+            _ => self.default(path) == Some("true"),
+        }
+    }
+
+    /// A switch that the file itself turns off.
+    pub(super) fn is_turned_off(&self, path: &str) -> bool {
+        self.written(path).is_some() && !self.is_on(path)
+    }
+
+    /// The value in the file, or else the default, as text.
+    pub(super) fn in_force(&self, path: &str) -> Option<String> {
+        match self.written(path) {
+            Some(Value::String(text)) => Some(text.clone()),
+            Some(_) => None,
+            None => self.default(path).map(str::to_owned),
+        }
+    }
+
+    fn default(&self, path: &str) -> Option<&'static str> {
+        // A switch that an old version does not print by default is off there.
+        Some(self.table.key(path, self.version)?.default_in(self.version)?.yaml)
+    }
+}
+
+/// The value at a path that KubeEdge ends up with; `null` leaves what was there before.
+fn effective<'a>(value: &'a Value, steps: &[&str]) -> Option<&'a Value> {
+    let Some((step, rest)) = steps.split_first() else {
+        return Some(value).filter(|value| !value.is_null());
+    };
+    let mut spellings = spellings(value.as_mapping()?, step);
+    while let Some(greatest) = winner(&spellings) {
+        if let Some(found) = value.get(greatest).and_then(|value| effective(value, rest)) {
+            return Some(found);
+        }
+        spellings.retain(|spelling| *spelling != greatest);
+    }
+    None
+}
+
+/// The keys of a mapping that are one key to KubeEdge.
+pub(super) fn spellings<'a>(mapping: &'a Mapping, key: &str) -> Vec<&'a str> {
+    mapping.keys().filter_map(Value::as_str).filter(|own| own.eq_ignore_ascii_case(key)).collect()
+}
