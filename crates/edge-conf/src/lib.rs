@@ -1,4 +1,40 @@
-//! Edits and checks edgecore.yaml and cloudcore.yaml.
+//! Edits and checks edgecore.yaml and cloudcore.yaml, losing nothing and guessing nothing.
+//!
+//! Reads the configuration files in /etc/kubeedge/config (or --file), the version inside the
+//! installed edgecore and cloudcore, and whether the stream certificates are there.
+//! Writes those configuration files and drop-ins in /etc/systemd/system.
+//! Runs systemctl (daemon-reload with `env`, restart with `--restart`) and journalctl.
 
+pub mod check;
+pub mod cli;
+pub mod configmap;
+pub mod dropin;
+pub mod editor;
+pub mod facts;
+pub mod feature;
+pub mod plan;
+pub mod resolve;
+mod restart;
 pub mod schema;
+mod verbs;
 pub mod version;
+pub mod wish;
+
+use edge_host::{Editor, Host, Outcome, Result, undo};
+
+use cli::{Cli, Verb};
+
+/// Carries out one call.
+pub fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
+    let Cli { common, options, verb } = cli;
+    match verb {
+        Verb::Get { path } => verbs::get::run(host, &options, &path),
+        Verb::Set { .. } | Verb::Unset { .. } | Verb::Enable(_) => verbs::edit::run(host, &common, &options, &verb),
+        Verb::Check => verbs::check::run(host, &options),
+        Verb::Env { variables, unit } => verbs::env::run(host, &options, &variables, &unit),
+        Verb::Undo(args) => undo::run(host, &args, EDITORS),
+    }
+}
+
+/// What takes the edits of this utility back.
+const EDITORS: &[&dyn Editor] = &[&editor::Settings, &dropin::Environment];

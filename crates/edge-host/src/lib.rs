@@ -33,4 +33,4 @@ pub use plan::Plan;
 pub use report::{Format, Report, Status};
 pub use root::{Content, Found, MAX_READ, Root, State};
 pub use run::main;
-pub use undo::{Editor, UndoArgs};
+pub use undo::{Editor, UndoArgs, redact};

@@ -61,6 +61,11 @@ fn not_parsed(tool: &'static str, args: &[OsString], error: &clap::Error) -> Exi
         let _ = error.print();
         return Exit::Done;
     }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // The help itself says what is missing; clap writes it to stderr.
+        let _ = error.print();
+        return Exit::Usage;
+    }
     let wanted = if args.iter().any(|arg| arg == "--json") { Wanted::Json } else { Wanted::Lines };
     let mut report = report_for(tool, wanted);
     let text = error.render().to_string();

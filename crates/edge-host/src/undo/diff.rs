@@ -13,7 +13,7 @@ pub(super) fn difference_of(before: &[u8], now: &[u8]) -> String {
     let (Ok(before), Ok(now)) = (std::str::from_utf8(before), std::str::from_utf8(now)) else {
         return "(binary content differs)".to_owned();
     };
-    let (before, now) = (strike(before), strike(now));
+    let (before, now) = (redact(before), redact(now));
     let diff = TextDiff::from_lines(&before, &now);
     let mut lines = Vec::new();
     for change in diff.iter_all_changes() {
@@ -32,8 +32,8 @@ pub(super) fn difference_of(before: &[u8], now: &[u8]) -> String {
     lines.join("\n")
 }
 
-/// Replaces values of secret keys and the bodies of PEM blocks.
-fn strike(text: &str) -> String {
+/// A text with the values of secret keys and the bodies of PEM blocks struck out.
+pub fn redact(text: &str) -> String {
     let mut struck = String::with_capacity(text.len());
     let mut in_pem = false;
     for line in text.split_inclusive('\n') {

@@ -4,6 +4,8 @@
 mod diff;
 mod step;
 
+pub use diff::redact;
+
 use std::path::PathBuf;
 
 use clap::Args;

@@ -1,0 +1,50 @@
+//! A Kubernetes ConfigMap: the YAML inside its data is what is edited, all around it stays.
+
+use edge_host::{Error, Result};
+use edge_yaml::{Document, Edit, Path, Step, Value};
+
+use crate::facts;
+
+/// The entry of a ConfigMap that holds a configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Where it is in the ConfigMap.
+    pub path: Path,
+    /// Its text.
+    pub text: String,
+}
+
+/// The configuration inside, if the document is a ConfigMap.
+pub fn entry(document: &Document<'_>) -> Result<Option<Entry>> {
+    let value = document.value();
+    if value.get("kind").and_then(Value::as_str) != Some("ConfigMap") {
+        return Ok(None);
+    }
+    let data = value.get("data").and_then(Value::as_mapping);
+    let texts = data.into_iter().flatten().filter_map(|(name, text)| Some((name.as_str()?, text.as_str()?)));
+    let configs: Vec<(&str, &str)> = texts.filter(|(name, text)| holds_config(name, text)).collect();
+    match configs.as_slice() {
+        [(name, text)] => {
+            let steps = vec![Step::Key("data".to_owned()), Step::Key((*name).to_owned())];
+            Ok(Path::new(steps).map(|path| Entry { path, text: (*text).to_owned() }))
+        }
+        [] => Err(Error::failed("cannot edit this ConfigMap: its data holds neither cloudcore.yaml nor edgecore.yaml")),
+        _ => Err(Error::refused("cannot edit this ConfigMap: its data holds more than one configuration")
+            .hint("take the entry that is meant out of it and edit that alone")),
+    }
+}
+
+fn holds_config(name: &str, text: &str) -> bool {
+    let by_name = || name.starts_with("cloudcore") || name.starts_with("edgecore");
+    match serde_yaml::from_str::<Value>(text) {
+        Ok(value) if value.is_mapping() => facts::kind(&value, Some(std::path::Path::new(name))).is_some(),
+        // What does not parse is named by the editor, with its line, once it is chosen.
+        _ => by_name(),
+    }
+}
+
+/// The ConfigMap's text with the entry replaced.
+pub fn put_back(document: &Document<'_>, entry: &Entry, text: &str) -> Result<String, edge_yaml::Error> {
+    let edit = Edit::Set { path: entry.path.clone(), value: Value::from(text) };
+    Ok(document.apply(&[edit])?.text)
+}

@@ -1,0 +1,202 @@
+//! Environment variables of a unit, in a drop-in of our own: the unit file may be a hard link, a
+//! package's, or gone with the next version.
+
+use edge_host::{Editor, Error, Result};
+use serde_json::{Value, json};
+
+/// The editor that takes variables back.
+pub const EDITOR: &str = "unit-environment";
+const SECTION: &str = "[Service]";
+const HEADER: &str = "# Made by edge-conf env; `edge-conf undo` takes it back.\n";
+
+/// One variable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+impl Variable {
+    /// `NAME=VALUE` as given on the command line.
+    pub fn parse(text: &str) -> Result<Variable> {
+        let bad = |why: &str| Error::usage(format!("cannot use the variable {text:?}: {why}"));
+        let (name, value) = text.split_once('=').ok_or_else(|| bad("NAME=VALUE is wanted"))?;
+        let first = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
+        let good = name.as_bytes().first().is_some_and(first)
+            && name.bytes().all(|byte| first(&byte) || byte.is_ascii_digit());
+        if !good {
+            return Err(bad("a name has letters, digits and _ and does not begin with a digit"));
+        }
+        if value.contains(char::is_control) {
+            return Err(bad("the value holds a line break or another control character"));
+        }
+        Ok(Variable { name: name.to_owned(), value: value.to_owned() })
+    }
+
+    /// The line of a unit file, quoted as systemd reads it.
+    fn line(&self) -> String {
+        let value = self.value.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%");
+        format!("Environment=\"{}={value}\"", self.name)
+    }
+}
+
+/// A unit's name: it becomes part of a path.
+pub fn unit_name(text: &str) -> Result<&str> {
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || b":_.@-\\".contains(&byte);
+    let ok = text.len() < 256
+        && text
+            .strip_suffix(".service")
+            .is_some_and(|stem| !stem.is_empty() && stem.bytes().all(good) && !stem.starts_with('.'));
+    if ok {
+        Ok(text)
+    } else {
+        Err(Error::usage(format!("cannot use the unit {text:?}: a name such as edgecore.service is wanted")))
+    }
+}
+
+/// What a drop-in becomes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Edited {
+    /// Its text.
+    pub text: String,
+    /// A line for each variable that changed.
+    pub details: Vec<String>,
+    /// For the journal.
+    pub inverse: Value,
+    /// Names of the variables that changed.
+    pub names: Vec<String>,
+}
+
+/// Sets variables in the text of a drop-in, which may be empty; every other line stays.
+pub fn set(text: &str, variables: &[Variable]) -> Edited {
+    let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
+    let mut edited = Edited { text: String::new(), details: Vec::new(), inverse: json!([]), names: Vec::new() };
+    let mut records = Vec::new();
+    for variable in variables {
+        let wanted = variable.line();
+        let at = position(&lines, &variable.name);
+        let before = at.map(|at| lines[at].trim_end().to_owned());
+        if before.as_deref() == Some(wanted.as_str()) {
+            continue;
+        }
+        let was = before.as_deref().unwrap_or("(not set)");
+        edited.details.push(if before.is_some() { format!("{was} -> {wanted}") } else { wanted.clone() });
+        records.push(json!({"name": variable.name, "before": before, "after": wanted}));
+        edited.names.push(variable.name.clone());
+        put(&mut lines, at, &wanted);
+    }
+    edited.text = lines.concat();
+    edited.inverse = json!({"variables": records});
+    edited
+}
+
+fn put(lines: &mut Vec<String>, at: Option<usize>, wanted: &str) {
+    let line = format!("{wanted}\n");
+    if let Some(at) = at {
+        lines[at] = line;
+        return;
+    }
+    if lines.is_empty() {
+        lines.push(HEADER.to_owned());
+    }
+    if let Some(last) = lines.last_mut().filter(|last| !last.ends_with('\n')) {
+        last.push('\n');
+    }
+    // Behind the last line of the section, so that it is the last word.
+    let section = lines.iter().rposition(|line| line.trim() == SECTION);
+    let Some(section) = section else {
+        lines.push(format!("{SECTION}\n"));
+        lines.push(line);
+        return;
+    };
+    let end = lines[section + 1..]
+        .iter()
+        .position(|line| line.starts_with('['))
+        .map_or(lines.len(), |next| section + 1 + next);
+    lines.insert(end, line);
+}
+
+/// The line that sets this variable alone.
+fn position(lines: &[String], name: &str) -> Option<usize> {
+    let plain = format!("Environment={name}=");
+    let quoted = format!("Environment=\"{name}=");
+    lines.iter().rposition(|line| {
+        let line = line.trim();
+        line.starts_with(&quoted) || (line.starts_with(&plain) && !line[plain.len()..].contains(char::is_whitespace))
+    })
+}
+
+/// The editor of these records.
+#[derive(Debug, Clone, Copy)]
+pub struct Environment;
+
+impl Editor for Environment {
+    fn kind(&self) -> &'static str {
+        EDITOR
+    }
+
+    fn take_back(&self, now: &[u8], data: &Value) -> Result<Vec<u8>> {
+        let text = std::str::from_utf8(now).map_err(|_| Error::refused("it is no text any more"))?;
+        let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
+        for record in data["variables"].as_array().map(Vec::as_slice).unwrap_or_default() {
+            let name = record["name"].as_str().unwrap_or_default();
+            let (before, after) = (record["before"].as_str(), record["after"].as_str());
+            let at = position(&lines, name);
+            let own = at.map(|at| lines[at].trim_end().to_owned());
+            match (own.as_deref(), before) {
+                (own, before) if own == before => {}
+                (own, _) if own != after => {
+                    return Err(Error::refused(format!("{name} is set to something else now"))
+                        .hint("set it by hand to what it shall be"));
+                }
+                (_, Some(before)) => put(&mut lines, at, before),
+                (_, None) => {
+                    lines.remove(at.unwrap_or_default());
+                }
+            }
+        }
+        Ok(lines.concat().into_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variable(text: &str) -> Variable {
+        Variable::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_variable_is_set_once_and_every_other_line_stays() {
+        let first = set("", &[variable("A=1"), variable("B=50% \"x\\y\"")]);
+        assert_eq!(
+            first.text,
+            format!("{HEADER}[Service]\nEnvironment=\"A=1\"\nEnvironment=\"B=50%% \\\"x\\\\y\\\"\"\n")
+        );
+        assert!(set(&first.text, &[variable("A=1")]).details.is_empty());
+        let theirs = "# mine\n[Unit]\nAfter=x\n[Service]\nEnvironment=A=0\nNice=1\n[Install]\nAlias=y";
+        let second = set(theirs, &[variable("A=2"), variable("C=3")]);
+        assert_eq!(
+            second.text,
+            "# mine\n[Unit]\nAfter=x\n[Service]\nEnvironment=\"A=2\"\nNice=1\nEnvironment=\"C=3\"\n[Install]\nAlias=y\n"
+        );
+        let back = Environment.take_back(second.text.as_bytes(), &second.inverse).unwrap();
+        assert_eq!(String::from_utf8(back).unwrap(), format!("{theirs}\n"));
+        let error = Environment.take_back(b"[Service]\nEnvironment=A=9\n", &second.inverse).unwrap_err();
+        assert_eq!(error.to_string(), "A is set to something else now");
+    }
+
+    #[test]
+    fn names_and_values_are_typed() {
+        for bad in ["A", "=x", "1A=x", "A B=x", "A=x\ny"] {
+            assert!(Variable::parse(bad).is_err(), "{bad}");
+        }
+        for bad in ["edgecore", "../x.service", ".service", "a/b.service", "..service", "a b.service"] {
+            assert!(unit_name(bad).is_err(), "{bad}");
+        }
+        assert!(unit_name("edgecore@1.service").is_ok());
+    }
+}

@@ -1,0 +1,228 @@
+//! Every read: which file, what it holds, which version reads it.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use edge_host::{Error, Found, Host, Result};
+use edge_yaml::{Document, Value};
+
+use crate::schema::{Kind, Lookup, Minor, Table};
+use crate::version;
+use crate::wish::Wish;
+
+/// Where keadm and the install guides put both files.
+const CONFIG_DIR: &str = "/etc/kubeedge/config";
+/// Where the programs are, newest convention first; keadm 1.4 used /etc/kubeedge.
+const PROGRAM_DIRS: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/etc/kubeedge"];
+const STDIN: &str = "-";
+/// "No such file or directory", as the kernel numbers it everywhere.
+const ENOENT: i32 = 2;
+
+/// A file as it was read.
+#[derive(Debug, Clone)]
+pub struct File {
+    /// Where it is on the target; none for standard input.
+    pub path: Option<PathBuf>,
+    /// What was found, for the check before the write.
+    pub was: Found,
+    /// Its text.
+    pub text: String,
+}
+
+/// Where a version was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// Given with --kubeedge-version.
+    Given(Minor),
+    /// The edgecoreVersion that edgecore wrote into the file.
+    InFile(Minor),
+    /// Read from the installed program, which was not run.
+    InProgram(Minor),
+    /// Not known.
+    Nowhere,
+}
+
+impl Known {
+    /// The version, if known.
+    pub fn version(self) -> Option<Minor> {
+        match self {
+            Known::Given(version) | Known::InFile(version) | Known::InProgram(version) => Some(version),
+            Known::Nowhere => None,
+        }
+    }
+}
+
+impl File {
+    /// What messages call it.
+    pub fn name(&self, host: &Host) -> String {
+        match &self.path {
+            Some(path) => host.root.display(path).display().to_string(),
+            None => "standard input".to_owned(),
+        }
+    }
+}
+
+/// Whether `--file -` was given.
+pub fn is_stdin(file: Option<&Path>) -> bool {
+    file == Some(Path::new(STDIN))
+}
+
+/// All of standard input as text.
+pub fn read_stdin() -> Result<String> {
+    let mut bytes = Vec::new();
+    // One byte more than is edited is enough to tell that it is too much.
+    let limit = edge_yaml::MAX_BYTES as u64 + 1;
+    let read = std::io::stdin().take(limit).read_to_end(&mut bytes);
+    read.map_err(|cause| Error::failed(format!("cannot read standard input: {cause}")))?;
+    text_of(bytes, "standard input")
+}
+
+/// The document on standard input.
+pub fn stdin_file() -> Result<File> {
+    let text = read_stdin()?;
+    if text.trim().is_empty() {
+        return Err(
+            Error::failed("cannot edit standard input: it is empty").hint("look at the program before the pipe")
+        );
+    }
+    let was = Found { state: edge_host::State::Absent, bytes: Vec::new(), links: 0 };
+    Ok(File { path: None, was, text })
+}
+
+/// The file at a path on the target; a missing one is an error and never made.
+pub fn read_file(host: &Host, path: &Path) -> Result<File> {
+    let path = std::path::absolute(path).map_err(|cause| Error::io("find", path, &cause))?;
+    let was = host.root.find(&path)?;
+    let shown = host.root.display(&path);
+    if !was.exists() {
+        return Err(Error::io("read", &shown, &std::io::Error::from_raw_os_error(ENOENT)).hint(
+            "edge-conf never makes this file: keadm join (edge) or keadm init (cloud) does; another place: --file FILE",
+        ));
+    }
+    let edge_host::State::File { .. } = was.state else {
+        return Err(Error::failed(format!(
+            "cannot read {}: it is {}, not a file",
+            shown.display(),
+            was.state.describe()
+        )));
+    };
+    let text = text_of(was.bytes.clone(), &shown.display().to_string())?;
+    Ok(File { path: Some(path), was, text })
+}
+
+fn text_of(bytes: Vec<u8>, name: &str) -> Result<String> {
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let before = &error.as_bytes()[..valid];
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        Error::refused(format!("cannot edit {name}: line {line}: it is not UTF-8 text"))
+            .hint("is it a binary file, or encoded in UTF-16?")
+    })
+}
+
+/// The default path of a kind.
+pub fn default_path(kind: Kind) -> PathBuf {
+    Path::new(CONFIG_DIR).join(kind.file_name())
+}
+
+/// Which of the two default files are there.
+pub fn present(host: &Host) -> Result<Vec<Kind>> {
+    let mut kinds = Vec::new();
+    for kind in [Kind::EdgeCore, Kind::CloudCore] {
+        if host.root.open(&default_path(kind))?.is_some() {
+            kinds.push(kind);
+        }
+    }
+    Ok(kinds)
+}
+
+/// The one default file that is meant: by the settings, else the one that is there.
+pub fn choose(host: &Host, wanted: Option<Kind>, wishes: &[Wish]) -> Result<PathBuf> {
+    let present = present(host)?;
+    if let Some(kind) = wanted {
+        return Ok(default_path(kind));
+    }
+    match present.as_slice() {
+        [] => Err(Error::failed(format!(
+            "cannot find a configuration: neither edgecore.yaml nor cloudcore.yaml is in {}",
+            host.root.display(Path::new(CONFIG_DIR)).display()
+        ))
+        .hint("keadm join (edge) or keadm init (cloud) makes it; another place: --file FILE")),
+        [kind] => Ok(default_path(*kind)),
+        _ => {
+            let mut kinds: Vec<Kind> = wishes.iter().filter_map(kind_of).collect();
+            kinds.dedup();
+            match kinds.as_slice() {
+                [kind] => Ok(default_path(*kind)),
+                _ => Err(Error::usage(format!(
+                    "cannot tell which file is meant: both edgecore.yaml and cloudcore.yaml are in {CONFIG_DIR}"
+                ))
+                .hint(format!("name it: --file {CONFIG_DIR}/edgecore.yaml"))),
+            }
+        }
+    }
+}
+
+/// The kind of file that a setting belongs to, where it belongs to one alone.
+fn kind_of(wish: &Wish) -> Option<Kind> {
+    let steps = crate::resolve::texts(wish.path());
+    let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+    let is_in = |kind| {
+        matches!(
+            Table::of(kind).lookup(&steps, None),
+            Lookup::Known(_) | Lookup::Dead { .. } | Lookup::WrongPlace { .. }
+        )
+    };
+    match (is_in(Kind::EdgeCore), is_in(Kind::CloudCore)) {
+        (true, false) => Some(Kind::EdgeCore),
+        (false, true) => Some(Kind::CloudCore),
+        _ => None,
+    }
+}
+
+/// The kind of a document: by its `kind:`, else by the file's name.
+///
+/// KubeEdge never looks at `kind:`, so a file that has none is judged by its name.
+pub fn kind(document: &Value, path: Option<&Path>) -> Option<Kind> {
+    let written = document.get("kind").and_then(Value::as_str).and_then(|text| text.parse().ok());
+    let by_name = || {
+        let name = path?.file_name()?.to_str()?;
+        [Kind::EdgeCore, Kind::CloudCore].into_iter().find(|kind| name.starts_with(kind.program()))
+    };
+    written.or_else(by_name)
+}
+
+/// The version that reads the file.
+pub fn version(host: &Host, given: Option<Minor>, kind: Kind, document: &Document<'_>, file: &File) -> Result<Known> {
+    if let Some(version) = given {
+        return Ok(Known::Given(version));
+    }
+    let in_file = document.value().get("edgecoreVersion").and_then(Value::as_str);
+    if let (Kind::EdgeCore, Some(Ok(version))) = (kind, in_file.map(str::parse)) {
+        return Ok(Known::InFile(version));
+    }
+    // A file at another place may be meant for another machine than this one.
+    if file.path.as_deref() == Some(default_path(kind).as_path()) {
+        for dir in PROGRAM_DIRS {
+            let path = Path::new(dir).join(kind.program());
+            let Some(mut program) = host.root.open(&path)? else { continue };
+            let found =
+                version::from_elf(&mut program).map_err(|cause| Error::io("read", host.root.display(&path), &cause))?;
+            if let Some(version) = found {
+                return Ok(Known::InProgram(version.minor));
+            }
+        }
+    }
+    Ok(Known::Nowhere)
+}
+
+/// Those of these files that are not there.
+pub fn missing(host: &Host, files: &[String]) -> Result<Vec<String>> {
+    let mut missing = Vec::new();
+    for file in files {
+        if !host.root.find(Path::new(file))?.exists() {
+            missing.push(file.clone());
+        }
+    }
+    Ok(missing)
+}

@@ -1,0 +1,126 @@
+//! From facts and wishes to the plan: pure.
+
+use std::path::PathBuf;
+
+use edge_host::action::Bytes;
+use edge_host::{Error, Found, Inverse, Node, Plan, Result};
+use edge_yaml::{Change, Document, Edited, Value};
+use serde_json::{Map, json};
+
+use crate::resolve::{Rules, resolve};
+use crate::wish::Wish;
+
+/// The editor that takes these edits back.
+pub const EDITOR: &str = "yaml";
+/// Settings that are never shown.
+const SECRETS: [&str; 3] = ["token", "password", "passwd"];
+
+/// Makes the wished edits in a document.
+pub fn edit(name: &str, document: &Document<'_>, rules: Rules, wishes: &[Wish]) -> Result<Edited> {
+    let edits = resolve(document.value(), rules, wishes)?;
+    document.apply(&edits).map_err(|error| yaml_error(name, &error))
+}
+
+/// The plan that writes an edited file; empty where nothing changed.
+pub fn write(path: PathBuf, was: Found, whole: String, edited: &Edited, within: Within) -> Plan {
+    let mut plan = Plan::new();
+    if edited.changes.is_empty() {
+        return plan;
+    }
+    let inverse = match within {
+        Within::File => inverse(&edited.changes),
+        Within::ConfigMap => Inverse::Whole,
+    };
+    let node = Node::File { content: Bytes::Known(whole.into_bytes()), mode: 0o640 };
+    let action = plan.write(path, was, node, inverse, "");
+    action.details = details(edited);
+    plan
+}
+
+/// What the edited text is a part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Within {
+    /// It is the file.
+    File,
+    /// It is an entry of a ConfigMap.
+    ConfigMap,
+}
+
+/// A line for each change, secrets struck out.
+pub fn details(edited: &Edited) -> Vec<String> {
+    edited
+        .changes
+        .iter()
+        .map(|change| format!("{}: {} -> {}", change.path, show(change, &change.before), show(change, &change.after)))
+        .collect()
+}
+
+fn show(change: &Change, value: &Option<Value>) -> String {
+    let Some(value) = value else { return "(not set)".to_owned() };
+    let path = change.path.to_string().to_ascii_lowercase();
+    let is_text = value.as_str().is_some_and(|text| !text.is_empty());
+    let holds_secret = value.is_mapping() && !value.as_mapping().is_some_and(serde_yaml::Mapping::is_empty);
+    if SECRETS.iter().any(|word| path.rsplit('.').next().unwrap_or_default().contains(word))
+        && (is_text || holds_secret)
+    {
+        return "***".to_owned();
+    }
+    one_line(value)
+}
+
+/// A value on one line, as JSON writes it, long ones cut; secrets inside a section struck out.
+pub fn one_line(value: &Value) -> String {
+    const MAX: usize = 120;
+    let mut json = serde_json::to_value(value).unwrap_or_default();
+    strike(&mut json);
+    let text = match &json {
+        serde_json::Value::String(text) if !text.is_empty() && !text.contains(char::is_control) => text.clone(),
+        json => json.to_string(),
+    };
+    if text.chars().count() <= MAX { text } else { text.chars().take(MAX).chain("…".chars()).collect() }
+}
+
+fn strike(json: &mut serde_json::Value) {
+    match json {
+        serde_json::Value::Object(entries) => {
+            for (key, value) in entries {
+                let key = key.to_ascii_lowercase();
+                if SECRETS.iter().any(|word| key.contains(word)) && value.as_str().is_some_and(|text| !text.is_empty())
+                {
+                    *value = json!("***");
+                } else {
+                    strike(value);
+                }
+            }
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(strike),
+        _ => {}
+    }
+}
+
+/// The record from which the edits alone can be taken back.
+fn inverse(changes: &[Change]) -> Inverse {
+    let mut records = Vec::new();
+    for change in changes {
+        let mut record = Map::new();
+        record.insert("path".to_owned(), json!(change.path.to_string()));
+        for (side, value) in [("before", &change.before), ("after", &change.after)] {
+            let Some(value) = value else { continue };
+            // What JSON cannot hold (a tag, a key that is no text) comes back with the whole file only.
+            let Ok(value) = serde_json::to_value(value) else { return Inverse::Whole };
+            record.insert(side.to_owned(), value);
+        }
+        records.push(serde_json::Value::Object(record));
+    }
+    let parts = changes.iter().map(|change| change.path.to_string()).collect();
+    Inverse::Edit { kind: EDITOR.to_owned(), data: json!({"changes": records}), parts }
+}
+
+/// An error of the editor, with the file's name: exit 1 where it is no YAML, 4 where it is left to a human.
+pub fn yaml_error(name: &str, error: &edge_yaml::Error) -> Error {
+    let message = format!("cannot edit {name}: {error}");
+    match error {
+        edge_yaml::Error::Syntax { .. } => Error::failed(message),
+        _ => Error::refused(message),
+    }
+}

@@ -1,0 +1,69 @@
+//! `edge-conf env NAME=VALUE…`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use edge_host::action::{Bytes, Run};
+use edge_host::{Error, Exit, Host, Inverse, Node, Outcome, Plan, Result, apply};
+
+use crate::cli::Options;
+use crate::dropin::{self, EDITOR, Variable, unit_name};
+use crate::restart::{self, Check, has_systemd};
+
+const UNIT_DIR: &str = "/etc/systemd/system";
+/// Where units are besides: packages' and the distribution's.
+const OTHER_UNIT_DIRS: [&str; 2] = ["/lib/systemd/system", "/usr/lib/systemd/system"];
+const DROPIN: &str = "20-edgeutils.conf";
+const RELOAD: [&str; 2] = ["systemctl", "daemon-reload"];
+
+pub(crate) fn run(host: &mut Host, options: &Options, variables: &[String], unit: &str) -> Result<Outcome> {
+    let unit = unit_name(unit)?;
+    let variables: Vec<Variable> = variables.iter().map(|text| Variable::parse(text)).collect::<Result<_>>()?;
+    if options.file.is_some() {
+        return Err(Error::usage("cannot use --file with env: the drop-in's place follows from --unit"));
+    }
+    if options.restart && !host.root.is_live() {
+        return Err(Error::usage("cannot use --restart here: only this host has a running unit"));
+    }
+    host.prepare_change()?;
+    let path = Path::new(UNIT_DIR).join(format!("{unit}.d")).join(DROPIN);
+    let was = host.root.find(&path)?;
+    let text = std::str::from_utf8(&was.bytes).map_err(|_| {
+        Error::refused(format!("cannot edit {}: it is not UTF-8 text", host.root.display(&path).display()))
+    })?;
+    let edited = dropin::set(text, &variables);
+
+    let mut plan = Plan::new();
+    if !has_unit(host, unit)? {
+        plan.note(format!("{unit} is not there yet; the drop-in will hold for it when it comes"));
+    }
+    if !edited.details.is_empty() {
+        let inverse = Inverse::Edit { kind: EDITOR.to_owned(), data: edited.inverse, parts: edited.names };
+        let node = Node::File { content: Bytes::Known(edited.text.into_bytes()), mode: 0o644 };
+        plan.write(path, was, node, inverse, "a drop-in; the unit file stays as it is").details = edited.details;
+        if host.root.is_live() && has_systemd(host)? {
+            let argv: Vec<String> = RELOAD.map(str::to_owned).to_vec();
+            let run = Run { argv: argv.clone(), probe: None, inverse: Some(argv), deadline: Duration::from_secs(60) };
+            plan.run(run, "so that systemd sees it");
+        }
+    }
+    let outcome = apply(host, plan)?;
+    if outcome.changed && outcome.exit == Exit::Done {
+        if options.restart {
+            restart::run(host, unit, outcome, &Check::Running)?;
+        } else if host.root.is_live() {
+            host.report.hint(&format!("{unit} has it after: systemctl restart {unit}, or --restart"));
+        }
+    }
+    Ok(outcome)
+}
+
+fn has_unit(host: &Host, unit: &str) -> Result<bool> {
+    for dir in [UNIT_DIR].into_iter().chain(OTHER_UNIT_DIRS) {
+        let path: PathBuf = Path::new(dir).join(unit);
+        if host.root.find_link(&path)?.exists() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

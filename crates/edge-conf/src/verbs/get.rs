@@ -1,0 +1,59 @@
+//! `edge-conf get PATH`.
+
+use edge_host::{Error, Host, Outcome, Result};
+use serde_json::json;
+
+use super::{Opened, rules};
+use crate::cli::Options;
+use crate::facts;
+use crate::resolve::{spelled, texts};
+use crate::schema::{Lookup, Table};
+use crate::wish::{Wish, parse_path};
+
+pub(crate) fn run(host: &mut Host, options: &Options, path: &str) -> Result<Outcome> {
+    let wanted = parse_path(path)?;
+    let file = match &options.file {
+        Some(path) if facts::is_stdin(Some(path)) => facts::stdin_file()?,
+        Some(path) => facts::read_file(host, path)?,
+        None => {
+            let path = facts::choose(host, None, &[Wish::Unset { path: wanted.clone() }])?;
+            facts::read_file(host, &path)?
+        }
+    };
+    let name = file.name(host);
+    let opened = Opened::of(&file, &name)?;
+    let inner = opened.inner(&name)?;
+    let document = inner.document();
+    let own = spelled(document.value(), &texts(&wanted)).unwrap_or_else(|| wanted.clone());
+    let Some(value) = document.get(&own) else {
+        let error = Error::failed(format!("cannot get {wanted}: it is not set in {name}"));
+        // What KubeEdge does then is worth more than the bare fact, where it is known.
+        let rules = rules(host, options, &file, opened.entry.as_ref(), document);
+        let steps = texts(&wanted);
+        let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+        return Err(match rules.map(|(rules, _)| (rules, Table::of(rules.kind).lookup(&steps, rules.version))) {
+            Ok((rules, Lookup::Known(found))) => {
+                let version = rules.version.unwrap_or_else(|| Table::of(rules.kind).newest());
+                match found.key.default_in(version).filter(|_| found.text() == found.key.path) {
+                    Some(default) => error.hint(format!("KubeEdge {version} then uses its default: {}", default.yaml)),
+                    None => error,
+                }
+            }
+            Ok((_, Lookup::WrongPlace { belongs })) => error.hint(format!("it belongs at {belongs}")),
+            Ok((_, Lookup::Unknown { closest: Some(closest) })) => error.hint(format!("did you mean {closest}?")),
+            _ => error,
+        });
+    };
+    let text = match value.as_str() {
+        Some(text) => format!("{text}\n"),
+        None => {
+            serde_yaml::to_string(&value).map_err(|cause| Error::failed(format!("cannot print {wanted}: {cause}")))?
+        }
+    };
+    if host.report.is_json() {
+        host.report.record("value", json!({"file": name, "path": own.to_string(), "value": value}));
+    } else {
+        host.report.document(text.as_bytes())?;
+    }
+    Ok(Outcome::default())
+}

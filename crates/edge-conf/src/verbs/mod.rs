@@ -1,0 +1,75 @@
+//! One file for each verb, and what they share: the document that is meant.
+
+pub(crate) mod check;
+pub(crate) mod edit;
+pub(crate) mod env;
+pub(crate) mod get;
+
+use edge_host::{Error, Host, Result};
+use edge_yaml::Document;
+
+use crate::cli::Options;
+use crate::configmap::{self, Entry};
+use crate::facts::{self, File, Known};
+use crate::plan::yaml_error;
+use crate::resolve::{Policy, Rules};
+
+/// The parsed file, and the entry that is meant where it is a ConfigMap.
+pub(crate) struct Opened<'t> {
+    pub(crate) outer: Document<'t>,
+    pub(crate) entry: Option<Entry>,
+}
+
+impl<'t> Opened<'t> {
+    pub(crate) fn of(file: &'t File, name: &str) -> Result<Opened<'t>> {
+        let outer = Document::parse(&file.text).map_err(|error| yaml_error(name, &error))?;
+        let entry = configmap::entry(&outer)?;
+        Ok(Opened { outer, entry })
+    }
+
+    /// The configuration itself.
+    pub(crate) fn inner<'s>(&'s self, name: &str) -> Result<Inner<'s, 't>> {
+        Ok(match &self.entry {
+            None => Inner::Whole(&self.outer),
+            Some(entry) => {
+                let name = format!("{name}, {}", entry.path);
+                Inner::Entry(Box::new(Document::parse(&entry.text).map_err(|error| yaml_error(&name, &error))?))
+            }
+        })
+    }
+}
+
+/// The document that holds the settings.
+pub(crate) enum Inner<'s, 't> {
+    Whole(&'s Document<'t>),
+    Entry(Box<Document<'s>>),
+}
+
+impl<'s, 't: 's> Inner<'s, 't> {
+    pub(crate) fn document(&self) -> &Document<'s> {
+        match self {
+            Inner::Whole(document) => document,
+            Inner::Entry(document) => document,
+        }
+    }
+}
+
+/// What the document is checked against, and where its version is known from.
+pub(crate) fn rules(
+    host: &Host,
+    options: &Options,
+    file: &File,
+    entry: Option<&Entry>,
+    document: &Document<'_>,
+) -> Result<(Rules, Known)> {
+    let entry_name =
+        entry.map(|entry| std::path::PathBuf::from(crate::resolve::texts(&entry.path).pop().unwrap_or_default()));
+    let path = entry_name.as_deref().or(file.path.as_deref());
+    let kind = facts::kind(document.value(), path).ok_or_else(|| {
+        Error::refused(format!("cannot use {}: its kind is neither EdgeCore nor CloudCore", file.name(host)))
+            .hint("is it the right file? A configuration begins with apiVersion and kind")
+    })?;
+    let known = facts::version(host, options.kubeedge_version, kind, document, file)?;
+    let policy = if options.force { Policy::Force } else { Policy::Strict };
+    Ok((Rules { kind, version: known.version(), policy }, known))
+}
