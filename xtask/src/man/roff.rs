@@ -62,10 +62,17 @@ fn extra(command: &Command, man: &Man) -> Result<String> {
     }
     let mut out = Vec::new();
     man.render_extra_section(&mut out)?;
-    // Examples are lines to copy: keep them as they are laid out.
-    let body = text(out)?.replacen(".SH EXTRA\n", ".SH EXAMPLES\n.nf\n", 1);
-    let body = body.replacen(".nf\nExample:\n", ".nf\n", 1).replacen(".nf\nExamples:\n", ".nf\n", 1);
-    Ok(format!("{}\n.fi\n", body.trim_end()))
+    // Lines to copy: keep them as they are laid out.
+    let body = text(out)?.replacen(".SH EXTRA\n", ".SH NOTES\n.nf\n", 1);
+    let body = ["Example:\n", "Examples:\n"]
+        .iter()
+        .fold(body, |body, title| body.replacen(&format!(".SH NOTES\n.nf\n{title}"), ".SH EXAMPLES\n.nf\n", 1));
+    let body = if body.contains(".SH NOTES") {
+        body.replacen("\n.nf\n", "\n", 1)
+    } else {
+        format!("{}\n.fi", body.trim_end())
+    };
+    Ok(format!("{}\n", body.trim_end()))
 }
 
 /// A section without the preamble.
@@ -77,6 +84,14 @@ fn text(out: Vec<u8>) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_example_is_a_note_in_running_text() {
+        let mut command = Command::new("edge-x").about("Do x").after_help("Exit codes: 0 done.");
+        command.build();
+        let page = page(&command).unwrap();
+        assert!(page.contains(".SH NOTES\nExit codes: 0 done."), "{page}");
+    }
 
     #[test]
     fn each_verb_is_a_section_with_its_examples() {
