@@ -125,7 +125,7 @@ struct Builder<'t> {
 impl Builder<'_> {
     fn event(&mut self, event: &Event<'_>, span: Span) -> Result<(), Error> {
         match event {
-            Event::SequenceEnd | Event::MappingEnd => return self.close(span),
+            Event::SequenceEnd | Event::MappingEnd => return self.close(),
             _ => self.before_node(event)?,
         }
         let (anchor, tagged) = match event {
@@ -166,7 +166,7 @@ impl Builder<'_> {
                 let open = self.text.as_bytes().get(start).copied();
                 let span_end = self.offsets.byte(span.end.index()).min(self.text.len());
                 // A block mapping may begin with a flow key; only a bracket in the span is its own.
-                let own = self.text[..span_end].trim_end().len() == start + 1;
+                let own = span_end > start;
                 let shape = match open {
                     Some(b'{') if is_map && own => Shape::Flow,
                     Some(b'[') if !is_map && own => Shape::Flow,
@@ -348,7 +348,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn close(&mut self, span: Span) -> Result<(), Error> {
+    fn close(&mut self) -> Result<(), Error> {
         let Some(frame) = self.stack.pop() else {
             return Ok(());
         };
@@ -360,7 +360,12 @@ impl Builder<'_> {
         let node = &mut nodes[frame.node];
         node.weight = inner;
         if matches!(node.kind, Kind::Map(Shape::Flow, _) | Kind::Seq(Shape::Flow, _)) {
-            self.cursor = self.offsets.byte(span.start.index()) + 1;
+            // The span of the event is that of the comma, if one stands before the bracket.
+            let mut close = skip_trivia(self.text, self.cursor);
+            if self.text[close..].starts_with(',') {
+                close = skip_trivia(self.text, close + 1);
+            }
+            self.cursor = (close + 1).min(self.text.len());
         }
         node.end = self.cursor;
         let start = node.start;

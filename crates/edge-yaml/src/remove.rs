@@ -79,15 +79,17 @@ fn flow(source: Source<'_>, node: &Node, index: usize) -> Result<Vec<Splice>, Er
     if one_line {
         return Ok(vec![Splice::new(before, end, "")]);
     }
+    // Over several lines: a line of its own goes, a shared one keeps the rest.
     let line = tree::line_start(text, entry.start);
     let line_end = tree::line_end(text, after);
-    let rest = text[after..line_end].trim();
-    let alone = text[line..entry.start].trim().is_empty() && (rest.is_empty() || rest.starts_with('#'));
-    if !alone {
-        let reason = "in a bracket over several lines that share entries; remove it by hand";
-        return Err(Error::refused(text, entry.start, reason));
-    }
-    let mut splices = vec![Splice::new(line, tree::next_line(text, after), "")];
+    let rest = text[after..line_end].trim_start();
+    let above = text[line..entry.start].trim_end().len();
+    let (from, to) = match (above, rest.is_empty() || rest.starts_with('#')) {
+        (0, true) => (line, tree::next_line(text, after)),
+        (_, true) => (line + above, line_end),
+        (_, false) => (entry.start, next.min(line_end).max(after)),
+    };
+    let mut splices = vec![Splice::new(from, to, "")];
     if after == end && index > 0 {
         // The last one: the comma before it goes, as JSON wants it.
         let comma = skip_trivia(text, before);

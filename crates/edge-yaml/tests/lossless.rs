@@ -186,9 +186,13 @@ fn brackets_stay_brackets() {
     case("a: { b: 1 } # c\n", &["-a.b"], "a: {} # c\n");
     case("{\n  \"a\": 1,\n  \"b\": 2\n}\n", &["-b"], "{\n  \"a\": 1\n}\n");
     case("{\n  \"a\": 1, # c\n  \"b\": 2\n}\n", &["-a"], "{\n  \"b\": 2\n}\n");
+    case("a: { # x {\n  b: 1, # y\n  c: 2\n }\n", &["-a.b"], "a: { # x {\n  c: 2\n }\n");
     refused("a: [b: 1]\n", &["a[0].c=1"], "a pair without braces");
     refused("a: {b, c: 1}\n", &["a.b=1"], "a key without a colon");
-    refused("a: {b: 1, c: 2,\n  d: 3}\n", &["-a.c"], "remove it by hand");
+    case("a: {b: 1, c: 2,\n  d: 3}\n", &["-a.c"], "a: {b: 1,\n  d: 3}\n");
+    case("a: {b: 1, # x\n  d: 3}\n", &["-a.d"], "a: {b: 1 # x\n  }\n");
+    case("a: {\n  b: 1, d: 3\n }\n", &["-a.b"], "a: {\n  d: 3\n }\n");
+    case("a: [b # x\n ]\n", &["-a[0]"], "a: [\n ]\n");
 }
 
 #[test]
