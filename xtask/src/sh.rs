@@ -62,16 +62,16 @@ impl Sh {
         self
     }
 
-    /// The command as one would type it.
+    /// The command as one would type it, its environment aside.
     pub(crate) fn shown(&self) -> String {
         let words = std::iter::once(self.command.get_program()).chain(self.command.get_args());
-        let env = self.shown_env.iter().map(|(name, value)| format!("{}={}", name, quoted(value)));
-        env.chain(words.map(quoted)).collect::<Vec<_>>().join(" ")
+        words.map(quoted).collect::<Vec<_>>().join(" ")
     }
 
     fn announce(&self) {
         if VERBOSE.load(Ordering::Relaxed) {
-            eprintln!("+ {}", self.shown());
+            let env = self.shown_env.iter().map(|(name, value)| format!("{name}={} ", quoted(value)));
+            eprintln!("+ {}{}", env.collect::<String>(), self.shown());
         }
     }
 

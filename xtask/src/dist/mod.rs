@@ -4,7 +4,7 @@ mod archive;
 mod elf;
 mod toolchain;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -64,19 +64,11 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
 }
 
 /// Builds every utility, checks each binary, and packs them into `out`.
-pub(crate) fn build(workspace: &Workspace, toolchain: &Toolchain, out: &std::path::Path) -> Result<Built> {
-    let profile_dir = toolchain.build(workspace)?;
+pub(crate) fn build(workspace: &Workspace, toolchain: &Toolchain, out: &Path) -> Result<Built> {
     let stem = format!("edgeutils-{}-{}", workspace.version, toolchain.target());
     let tree = out.join(&stem);
     remove_tree(&tree)?;
-    make_dir(&tree.join("bin"))?;
-    let mut binaries = Vec::new();
-    for name in &workspace.utilities {
-        let path = tree.join("bin").join(name);
-        std::fs::copy(profile_dir.join(name), &path)
-            .with_context(|| format!("cannot copy {name} to {}", path.display()))?;
-        binaries.push(checked(name, path, toolchain.target())?);
-    }
+    let binaries = compile(workspace, toolchain, &tree.join("bin"))?;
     man::write_all(&tree)?;
     for name in ["LICENSE", "README.md"] {
         write(&tree.join(name), read(&workspace.root.join(name))?)?;
@@ -85,6 +77,20 @@ pub(crate) fn build(workspace: &Workspace, toolchain: &Toolchain, out: &std::pat
     let archive = out.join(format!("{stem}.tar"));
     archive::pack(&tree, &stem, &archive, archive::epoch()?)?;
     Ok(Built { binaries, tree, archive })
+}
+
+/// Builds every utility into `bin` and checks each.
+pub(crate) fn compile(workspace: &Workspace, toolchain: &Toolchain, bin: &Path) -> Result<Vec<Binary>> {
+    let profile_dir = toolchain.build(workspace)?;
+    make_dir(bin)?;
+    let mut binaries = Vec::new();
+    for name in &workspace.utilities {
+        let path = bin.join(name);
+        std::fs::copy(profile_dir.join(name), &path)
+            .with_context(|| format!("cannot copy {name} to {}", path.display()))?;
+        binaries.push(checked(name, path, toolchain.target())?);
+    }
+    Ok(binaries)
 }
 
 fn checked(name: &str, path: PathBuf, target: Target) -> Result<Binary> {
