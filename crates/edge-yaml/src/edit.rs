@@ -1,6 +1,6 @@
 //! From edits to the edited text: which bytes go, in which order, and the proof.
 
-use crate::emit::{Multi, Style};
+use crate::emit::{self, Multi, Style};
 use crate::tree::{self, Id, Key, Kind, Scalar, Shape, Tree};
 use crate::{Document, Error, MAX_BYTES, Path, Position, Step, insert, parse, proof, remove, replace};
 use serde_yaml::Value;
@@ -325,14 +325,8 @@ impl Source<'_> {
     fn reads_otherwise(&self, id: Id, wanted: &Value) -> bool {
         let node = &self.tree.nodes[id];
         let plain = matches!(node.kind, Kind::Scalar(Scalar::Plain));
-        let text = &self.text[node.start..node.end];
-        plain && wanted.is_string() && !crate::emit::is_plain(text, crate::emit::Place::Block) && is_ambiguous(text)
+        plain && wanted.is_string() && emit::is_ambiguous(&self.text[node.start..node.end])
     }
-}
-
-/// Another type in YAML 1.1, whatever else stands against it without quotes.
-fn is_ambiguous(text: &str) -> bool {
-    !text.contains([' ', '\n', '"', '\'', '[', '{'])
 }
 
 /// The habits of a document, from its first nested mapping and first list.

@@ -52,6 +52,10 @@ pub(crate) fn is_plain(text: &str, place: Place) -> bool {
     let (Some(&first), Some(&last)) = (bytes.first(), bytes.last()) else {
         return false;
     };
+    // Most keys are one word; the rules below are for the rest.
+    if first.is_ascii_alphabetic() && bytes.len() > 5 && bytes.iter().all(u8::is_ascii_alphabetic) {
+        return bytes.len() <= 120 && !text.eq_ignore_ascii_case("infinity");
+    }
     if matches!(
         first,
         b' ' | b'?'
@@ -72,8 +76,6 @@ pub(crate) fn is_plain(text: &str, place: Place) -> bool {
             | b'%'
             | b'@'
             | b'`'
-            | b'='
-            | b'<'
     ) || matches!(last, b' ' | b':')
         || (first == b'-' && matches!(bytes.get(1), None | Some(b' ' | b'-')))
         || text.starts_with("...")
@@ -87,7 +89,12 @@ pub(crate) fn is_plain(text: &str, place: Place) -> bool {
     if place != Place::Block && text.contains([',', '[', ']', '{', '}', '"', '\'']) {
         return false;
     }
-    !is_word(text) && !is_number(text) && !is_date(text)
+    !is_ambiguous(text)
+}
+
+/// Whether some reader takes this text without quotes for something else than a string.
+pub(crate) fn is_ambiguous(text: &str) -> bool {
+    is_word(text) || is_number(text) || is_date(text) || matches!(text, "=" | "<<")
 }
 
 /// Null and boolean, as YAML 1.1 has them.

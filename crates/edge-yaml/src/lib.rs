@@ -18,6 +18,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod chars;
 mod edit;
 mod emit;
 mod error;
@@ -40,8 +41,11 @@ use tree::Tree;
 pub const MAX_BYTES: usize = 1 << 20;
 /// Deepest nesting that is edited; the second parser has the same bound.
 const MAX_DEPTH: usize = 127;
-/// Most values that a document may have when its aliases are written out.
-const MAX_NODES: usize = 1_000_000;
+/// Most values that a document may have when its aliases are written out, unless it has half of
+/// them without.
+const MAX_NODES: usize = 100_000;
+/// Most duplicate keys that are reported, and most places of each.
+const MAX_DUPLICATES: usize = 30;
 
 /// A parsed text; its first document can be edited.
 #[derive(Clone, Debug)]
@@ -114,13 +118,14 @@ impl<'t> Document<'t> {
         self.tree.more
     }
 
-    /// The keys that stand more than once, in the order of the text.
+    /// The keys that stand more than once, in the order of the text; the first 30 of them, with
+    /// the first 30 places of each.
     pub fn duplicates(&self) -> Vec<Duplicate> {
         let mut all: Vec<Duplicate> = Vec::new();
         for (mapping, key, entries) in &self.tree.duplicates {
             let mut steps = self.tree.steps_to(self.text, *mapping);
             steps.push(Step::Key(key.clone()));
-            let starts = entries.iter().map(|&i| self.tree.nodes[*mapping].entries()[i].start);
+            let starts = entries.iter().take(MAX_DUPLICATES).map(|&i| self.tree.nodes[*mapping].entries()[i].start);
             let positions = starts.map(|at| Position::of(self.text, at)).collect();
             all.extend(Path::new(steps).map(|path| Duplicate { path, positions }));
         }

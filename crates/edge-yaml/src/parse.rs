@@ -4,13 +4,14 @@
 //! found by walking over white space and comments from the end of the token before, because the
 //! spans of events do not say where colons, dashes, anchors and quotes stand.
 
+use crate::chars::{self, Offsets};
 use crate::tree::{Block, Entry, Id, Key, Kind, Node, Scalar, Shape, Tree, skip_trivia};
-use crate::{Error, MAX_DEPTH, MAX_NODES, Position, emit, proof, tree};
+use crate::{Error, MAX_DEPTH, MAX_DUPLICATES, MAX_NODES, Position, emit, proof, tree};
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
 /// Builds the span tree of the first document.
 pub(crate) fn parse(text: &str) -> Result<Tree, Error> {
-    check_characters(text)?;
+    chars::check(text)?;
     let mut builder = Builder {
         text,
         offsets: Offsets::new(text),
@@ -50,55 +51,6 @@ pub(crate) fn parse(text: &str) -> Result<Tree, Error> {
     }
     builder.tree.references.resize(builder.anchors.len(), 0);
     Ok(builder.tree)
-}
-
-/// Refuses what the two parsers, or two versions of YAML, read differently.
-fn check_characters(text: &str) -> Result<(), Error> {
-    let bad = |c: char| match c {
-        '\n' | '\t' | '\r' | ' '..='~' => false,
-        '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => true,
-        c => c.is_control(),
-    };
-    let bytes = text.as_bytes();
-    for (i, c) in text.char_indices() {
-        if bad(c) {
-            let reason =
-                format!("the character U+{:04X} has no place in a YAML file edited by tools; remove it", c as u32);
-            return Err(Error::refused(text, i, reason));
-        }
-        if c == '\r' && bytes.get(i + 1) != Some(&b'\n') {
-            let reason = "a carriage return without a line feed; convert the line ends";
-            return Err(Error::refused(text, i, reason));
-        }
-    }
-    Ok(())
-}
-
-/// From character to byte offsets.
-struct Offsets {
-    /// Character index of each character of more than one byte, and the byte offset after it.
-    wide: Vec<(usize, usize)>,
-}
-
-impl Offsets {
-    fn new(text: &str) -> Offsets {
-        let mut wide = Vec::new();
-        if !text.is_ascii() {
-            for (chars, (bytes, c)) in text.char_indices().enumerate() {
-                if !c.is_ascii() {
-                    wide.push((chars, bytes + c.len_utf8()));
-                }
-            }
-        }
-        Offsets { wide }
-    }
-
-    fn byte(&self, index: usize) -> usize {
-        match self.wide.partition_point(|&(i, _)| i < index) {
-            0 => index,
-            n => self.wide[n - 1].1 + (index - self.wide[n - 1].0 - 1),
-        }
-    }
 }
 
 /// A collection that is still open.
@@ -353,10 +305,9 @@ impl Builder<'_> {
             return Ok(());
         };
         let nodes = &mut self.tree.nodes;
-        let inner: usize = nodes[frame.node]
-            .entries()
-            .iter()
-            .fold(1, |sum, entry| sum.saturating_add(nodes[entry.value].weight).saturating_add(1));
+        let count = nodes.len();
+        let sum = |sum: usize, entry: &Entry| sum.saturating_add(nodes[entry.value].weight);
+        let inner = nodes[frame.node].entries().iter().fold(1, sum);
         let node = &mut nodes[frame.node];
         node.weight = inner;
         if matches!(node.kind, Kind::Map(Shape::Flow, _) | Kind::Seq(Shape::Flow, _)) {
@@ -369,13 +320,14 @@ impl Builder<'_> {
         }
         node.end = self.cursor;
         let start = node.start;
-        if inner > MAX_NODES {
+        if inner > MAX_NODES.max(count * 2) {
             let reason = "the aliases expand to too many values; write them out";
             return Err(Error::refused(self.text, start, reason));
         }
         if let Kind::Map(_, entries) = &nodes[frame.node].kind {
             let found = duplicates(self.text, entries);
-            let found = found.into_iter().map(|(key, all)| (frame.node, key, all));
+            let room = MAX_DUPLICATES.saturating_sub(self.tree.duplicates.len());
+            let found = found.into_iter().take(room).map(|(key, all)| (frame.node, key, all));
             self.tree.duplicates.extend(found);
         }
         self.after_node(frame.node, None)
@@ -421,6 +373,12 @@ fn key(text: &str, node: &Node, value: &str, style: ScalarStyle) -> Result<Key, 
 
 /// The keys that stand more than once, each with its entries.
 fn duplicates(text: &str, entries: &[Entry]) -> Vec<(String, Vec<usize>)> {
+    // Few keys are faster compared than sorted, and most mappings have few.
+    let texts = || entries.iter().map(|e| e.key.text(text));
+    let clear = |(i, key): (usize, Option<&str>)| key.is_none() || texts().take(i).all(|k| k != key);
+    if entries.len() <= 16 && texts().enumerate().all(clear) {
+        return Vec::new();
+    }
     let identity = |i: usize| {
         let key = &entries[i].key;
         (matches!(key, Key::Other(..)), key.text(text))

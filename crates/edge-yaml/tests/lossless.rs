@@ -120,6 +120,7 @@ fn quotes_follow_the_old_value_and_the_need() {
     }
     case("a: yes\n", &["a='yes'"], "a: \"yes\"\n");
     case("a: yes\n", &["a=true"], "a: true\n");
+    case("a: <b>\n", &["a=<b>"], "a: <b>\n");
     case("a: 0x10\n", &["a=16"], "a: 0x10\n");
 }
 
@@ -229,6 +230,11 @@ fn block_scalars() {
         &["data.\"edgecore.yaml\"=\"a: 2\\nb: # c\\n  d: 2\\n\""],
         "kind: ConfigMap\ndata:\n  edgecore.yaml: |\n    a: 2\n    b: # c\n      d: 2\n# end\n",
     );
+    // The last line end of a literal counts, also where the text ends without one.
+    case("a: []", &["a[0]=\"p\\nq\\n\""], "a:\n- |\n  p\n  q\n");
+    // A comment that would become part of a literal, and blank lines that would join `|+`.
+    case("a:\n\n    # c\n", &["a=\"p\\nq\\n\""], "a: \"p\\nq\\n\"\n\n    # c\n");
+    case("a: |+\n  x\n\nb: 1\n\nc: 1\n", &["-b"], "a: |+\n  x\n\nc: 1\n");
     refused("a: |\n  x", &["b=1"], "without a line end after it");
 }
 
@@ -314,6 +320,8 @@ fn what_is_refused_says_where_and_why() {
     for i in 1..9 {
         bomb += &format!("a{i}: &a{i} [{}]\n", vec![format!("*a{}", i - 1); 10].join(", "));
     }
+    let same = "a: 1\n".repeat(200_000);
+    refused(&same, &["b=1"], "the key a stands more than once");
     refused(&bomb, &["b=1"], "the aliases expand to too many values");
 }
 

@@ -4,6 +4,7 @@
 use edge_yaml::{Document, Edit, Error, Mapping, Path, Step, Value};
 use proptest::prelude::*;
 use proptest::sample::select;
+use proptest::test_runner::FileFailurePersistence;
 use std::fmt::Write;
 
 /// A tree to be written in many ways.
@@ -444,7 +445,7 @@ fn outside(before: &str, after: &str) -> (usize, usize) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, max_shrink_iters: 20000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, max_shrink_iters: 20000, failure_persistence: Some(Box::new(FileFailurePersistence::Direct("proptest-regressions/random.txt"))), ..ProptestConfig::default() })]
 
     #[test]
     fn an_edit_changes_one_entry(tree in document(), form in form(), aim in aim(), new in prop::option::weighted(0.7, new_value())) {
