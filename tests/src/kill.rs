@@ -1,10 +1,14 @@
-//! SIGKILL before each system call that can change something, one run for each of them.
+//! SIGKILL before each system call that can change something, one run for each of them; and calls
+//! that fail on request.
 //!
 //! strace delivers the signal when the call is entered, so the call itself is never made: the kill
 //! before one call is the kill after the one before it. The program under test is the real one.
 
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
+
+use crate::tool::Ran;
 
 /// System calls that change files; a kill before each of them covers every state in between.
 ///
@@ -46,9 +50,28 @@ pub fn kill_before(call: &Call, argv: &[&str]) -> bool {
     strace(log.path(), &format!("inject={}:signal=SIGKILL:when={}", call.name, call.nth), argv).is_none()
 }
 
+/// Runs `argv` with system calls tampered with, such as `inject=fsync:error=EIO:when=2`.
+pub fn tampered(expression: &str, argv: &[&str]) -> Ran {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    Ran::of(&traced(log.path(), expression, argv))
+}
+
+/// The names of all system calls that `argv` makes.
+pub fn names(argv: &[&str]) -> BTreeSet<String> {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    assert!(traced(log.path(), "trace=all", argv).status.success());
+    let text = std::fs::read_to_string(log.path()).unwrap();
+    let name = |line: &str| Some(line.split_once('(')?.0.rsplit(' ').next()?.to_owned());
+    text.lines().filter_map(name).collect()
+}
+
 /// The exit code; `None` where it was killed.
 fn strace(log: &Path, expression: &str, argv: &[&str]) -> Option<i32> {
-    let output = Command::new("strace")
+    traced(log, expression, argv).status.code()
+}
+
+fn traced(log: &Path, expression: &str, argv: &[&str]) -> Output {
+    Command::new("strace")
         .args(["-qq", "-f", "-o"])
         .arg(log)
         .args(["-e", expression])
@@ -56,6 +79,5 @@ fn strace(log: &Path, expression: &str, argv: &[&str]) -> Option<i32> {
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .output()
-        .unwrap();
-    output.status.code()
+        .unwrap()
 }

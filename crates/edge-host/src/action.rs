@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::error::Result;
-use crate::root::Found;
+use crate::root::{Found, State};
 
 /// One change, with what it is for.
 #[derive(Debug)]
@@ -158,7 +158,7 @@ impl Action {
             {
                 Undo::None
             }
-            What::Remove(Remove { was, .. }) if was.bytes.len() > MAX_COPY => Undo::None,
+            What::Remove(Remove { was, .. }) if was.bytes.len() > MAX_COPY || was.state == State::Other => Undo::None,
             What::Write(_) | What::Remove(_) | What::Set(_) => Undo::Exact,
             What::Run(run) if run.inverse.is_some() => Undo::Inverse,
             What::Run(_) => Undo::None,

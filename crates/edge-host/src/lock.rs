@@ -81,30 +81,38 @@ fn busy(file: &mut File, wait: Duration) -> Error {
     let known = file.rewind().and_then(|()| file.take(128).read_to_string(&mut holder)).is_ok();
     let holder =
         if known && !holder.is_empty() { holder.replace(char::is_control, "?") } else { "another process".to_owned() };
-    Error::failed(format!("cannot take the lock: {holder} has held it for {} s", wait.as_secs()))
+    Error::failed(format!("cannot take the lock: {holder} holds it, waited {} s", wait.as_secs()))
         .hint("wait for it to end, or wait longer with --lock-wait SECONDS")
 }
 
 /// Makes `path` a directory that only we can enter, or refuses what stands there instead.
 pub(crate) fn private_dir(root: &Root, path: &Path) -> Result<()> {
-    let shown = root.display(path);
-    let fail = |cause: std::io::Error| Error::io("make", &shown, &cause);
+    if private_if_there(root, path)? {
+        return Ok(());
+    }
+    let fail = |cause: std::io::Error| Error::io("make", root.display(path), &cause);
     let mut spot = root.walk_kept(path).map_err(fail)?;
-    let found = spot.find().map_err(fail)?;
+    spot.make_parents().map_err(fail)?;
+    spot.make_dir(Meta { mode: 0o700, owner: None }).map_err(fail)
+}
+
+/// Whether `path` is a directory that nobody else can write to; refuses anything else but nothing.
+pub(crate) fn private_if_there(root: &Root, path: &Path) -> Result<bool> {
+    let shown = root.display(path);
+    let spot = root.walk_kept(path).map_err(|cause| Error::io("read", &shown, &cause))?;
+    let found = spot.find().map_err(|cause| Error::io("read", &shown, &cause))?;
     match found.state {
+        State::Absent => Ok(false),
         State::Directory { mode, uid, .. } => {
-            if uid != geteuid().as_raw() || mode & 0o022 != 0 {
+            // Root's own is as good as ours; whether we may enter it, the kernel says.
+            if ![0, geteuid().as_raw()].contains(&uid) || mode & 0o022 != 0 {
                 return Err(Error::refused(format!(
                     "cannot use {}: it belongs to another user or others may write to it",
                     shown.display()
                 ))
                 .hint("look who made it; our own is owned by the caller, mode 0700"));
             }
-            Ok(())
-        }
-        State::Absent => {
-            spot.make_parents().map_err(fail)?;
-            spot.make_dir(Meta { mode: 0o700, owner: None }).map_err(fail)
+            Ok(true)
         }
         other => {
             Err(Error::refused(format!("cannot use {}: it is {}, not a directory", shown.display(), other.describe()))

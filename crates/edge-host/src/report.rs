@@ -228,7 +228,7 @@ fn past(verb: &str) -> &str {
         "link" => "linked",
         "remove" => "removed",
         "restore" => "restored",
-        "take back" => "took back",
+        "take back the edit of" => "took back the edit of",
         "run" => "ran",
         other => other,
     }

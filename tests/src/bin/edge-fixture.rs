@@ -3,9 +3,13 @@
 //! `edge-fixture apply --plan FILE` where FILE holds a list of objects:
 //! `{"write": PATH, "text": T}`, `{"key": PATH, "text": T}`, `{"line": PATH, "text": T}` (an edit
 //! that appends a line and can be taken back by itself), `{"link": PATH, "target": T}`,
-//! `{"remove": PATH}`, `{"set": PATH, "text": T}`, `{"run": [ARGV], "inverse": [ARGV]}`.
-//! What is so already is left out, as in every utility.
+//! `{"remove": PATH}`, `{"set": PATH, "text": T}`, `{"run": [ARGV], "inverse": [ARGV]}`,
+//! `{"panic": T}`. What is so already is left out, as in every utility. PATH is a text or a list of
+//! bytes. A key with `"reached": FILE, "gate": FILE` makes the first when its turn comes and waits
+//! for the second, so that a test can act in the middle of an apply.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -42,6 +46,16 @@ enum Verb {
     Read {
         /// What to read
         paths: Vec<PathBuf>,
+        /// Read so many times and print what differs from the time before
+        #[arg(long, default_value_t = 1)]
+        times: usize,
+    },
+    /// Read files as a process that is chrooted into DIR does
+    Chrooted {
+        /// The new root
+        dir: PathBuf,
+        /// What to read
+        paths: Vec<PathBuf>,
     },
     /// Take the newest run back
     Undo(UndoArgs),
@@ -63,20 +77,34 @@ fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
             let items: Vec<Value> = serde_json::from_str(&text).map_err(|cause| Error::usage(cause.to_string()))?;
             let plan = make(host, &items)?;
             if let Some(gate) = pause {
-                while !gate.exists() {
-                    std::thread::sleep(Duration::from_millis(5));
-                }
+                wait_for(&gate);
             }
             apply(host, plan)
         }
-        Verb::Read { paths } => {
+        Verb::Read { paths, times } => {
+            let mut before = String::new();
+            for _ in 0..times {
+                let mut now = String::new();
+                for path in &paths {
+                    let text = match host.root.read(path) {
+                        Ok(Some(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
+                        Ok(None) => "absent".to_owned(),
+                        Err(error) => format!("error: {error}"),
+                    };
+                    now += &format!("{}\n", json!({"path": path.to_string_lossy(), "text": text}));
+                }
+                if now != before {
+                    host.report.line(now.trim_end());
+                    before = now;
+                }
+            }
+            Ok(Outcome::default())
+        }
+        Verb::Chrooted { dir, paths } => {
+            nix::unistd::chroot(&dir).map_err(|errno| Error::io("chroot to", &dir, &errno.into()))?;
             for path in paths {
-                let text = match host.root.read(&path) {
-                    Ok(Some(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
-                    Ok(None) => "absent".to_owned(),
-                    Err(error) => format!("error: {error}"),
-                };
-                host.report.line(&json!({"path": path, "text": text}).to_string());
+                let text = std::fs::read_to_string(Path::new("/").join(&path)).map_err(|cause| cause.raw_os_error());
+                host.report.line(&json!({"path": path, "text": text.ok()}).to_string());
             }
             Ok(Outcome::default())
         }
@@ -84,25 +112,54 @@ fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
     }
 }
 
+fn wait_for(gate: &Path) {
+    // Bounded, so that a failed test leaves nothing running.
+    for _ in 0..4000 {
+        if gate.exists() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn path_of(value: &Value) -> Option<PathBuf> {
+    let bytes =
+        |list: &Vec<Value>| -> Option<Vec<u8>> { list.iter().map(|byte| u8::try_from(byte.as_u64()?).ok()).collect() };
+    match value {
+        Value::String(text) => Some(PathBuf::from(text)),
+        Value::Array(list) => Some(PathBuf::from(OsString::from_vec(bytes(list)?))),
+        _ => None,
+    }
+}
+
 fn make(host: &Host, items: &[Value]) -> Result<Plan> {
     let mut plan = Plan::new();
     for item in items {
         let text = item["text"].as_str().unwrap_or_default().as_bytes().to_vec();
-        let path = |key: &str| item[key].as_str().map(Path::new);
+        let path = |key: &str| path_of(&item[key]);
+        assert!(item["panic"].is_null(), "a defect");
         if let Some(path) = path("write") {
-            let was = host.root.find(path)?;
+            let was = host.root.find(&path)?;
             if was.bytes != text || !was.exists() {
                 let node = Node::File { content: Bytes::Known(text), mode: 0o644 };
                 plan.write(path, was, node, Inverse::Whole, "as the test wants it");
             }
         } else if let Some(path) = path("key") {
-            let was = host.root.find(path)?;
+            let was = host.root.find(&path)?;
             if was.bytes != text {
-                let content = Bytes::Made(Box::new(move || Ok(text)));
+                let (reached, gate) = (path_of(&item["reached"]), path_of(&item["gate"]));
+                let make = move || {
+                    if let Some(reached) = reached {
+                        std::fs::write(&reached, "").map_err(|cause| Error::io("write", &reached, &cause))?;
+                    }
+                    gate.as_deref().map(wait_for);
+                    Ok(text)
+                };
+                let content = Bytes::Made(Box::new(make));
                 plan.write(path, was, Node::PrivateKey { content }, Inverse::Whole, "a key");
             }
         } else if let Some(path) = path("line") {
-            let was = host.root.find(path)?;
+            let was = host.root.find(&path)?;
             let line = item["text"].as_str().unwrap_or_default();
             if !lines(&was.bytes).any(|have| have == line) {
                 let content = [was.bytes.as_slice(), line.as_bytes(), b"\n"].concat();
@@ -117,21 +174,21 @@ fn make(host: &Host, items: &[Value]) -> Result<Plan> {
                 );
             }
         } else if let Some(path) = path("link") {
-            let was = host.root.find_link(path)?;
+            let was = host.root.find_link(&path)?;
             let target = item["target"].as_str().unwrap_or_default().to_owned();
             if was.state != (State::Link { target: target.clone() }) {
                 plan.write(path, was, Node::Link(target), Inverse::Whole, "a link");
             }
         } else if let Some(path) = path("remove") {
-            let was = host.root.find_link(path)?;
+            let was = host.root.find_link(&path)?;
             if was.exists() {
                 plan.remove(path, was, "not wanted");
             }
         } else if let Some(path) = path("set") {
-            let was = String::from_utf8_lossy(&host.root.read(path)?.unwrap_or_default()).trim().to_owned();
+            let was = String::from_utf8_lossy(&host.root.read(&path)?.unwrap_or_default()).trim().to_owned();
             let value = String::from_utf8_lossy(&text).into_owned();
             if was != value {
-                plan.set(SetValue { path: path.into(), was, value }, "a value");
+                plan.set(SetValue { path, was, value }, "a value");
             }
         } else if let Ok(argv) = serde_json::from_value::<Vec<String>>(item["run"].clone()) {
             let probe: Option<Vec<String>> = serde_json::from_value(item["probe"].clone()).unwrap_or_default();

@@ -15,7 +15,7 @@ use crate::plan::Plan;
 use crate::report::{Shown, Status};
 
 pub(crate) use settle::settle;
-pub(crate) use step::{Link, absolute, read_value, walk};
+pub(crate) use step::{Link, absolute, read_value, same_value, walk};
 
 /// Shows the plan (dry run) or carries it out.
 ///
@@ -35,11 +35,14 @@ pub fn apply(host: &mut Host, plan: Plan) -> Result<Outcome> {
     host.must_be_prepared()?;
     let mut actions = plan.actions;
     let interrupted = settle::interrupted_run(host)?;
-    let carried = carried_over(interrupted.as_ref(), &actions);
+    let carried = carried_over(interrupted.as_ref(), &actions)?;
     actions.extend(carried);
     if actions.is_empty() {
         if let Some(run) = &interrupted {
-            host.journal().reopen(run)?.append(&[Record::End])?;
+            let owed = run.entries.iter().filter(|entry| entry.progress == Progress::Pending);
+            let mut records: Vec<Record> = owed.map(|entry| Record::Void { seq: entry.intent.seq }).collect();
+            records.push(Record::End);
+            host.journal().reopen(run)?.append(&records)?;
             host.progress.run = Some(run.header.run);
         }
         host.report.line("nothing to do: it is so already");
@@ -71,16 +74,41 @@ pub fn apply(host: &mut Host, plan: Plan) -> Result<Outcome> {
             writer
         }
     };
-    writer.append_intents(&records)?;
+    // What the interrupted run still owed is planned again, or carried over.
+    let owed = interrupted.iter().flat_map(|run| &run.entries).filter(|entry| entry.progress == Progress::Pending);
+    records.extend(owed.map(|entry| Record::Void { seq: entry.intent.seq }));
+    if let Err(error) = writer.append_intents(&records) {
+        if interrupted.is_none() {
+            host.journal().forget(writer, host.tool);
+        }
+        return Err(error);
+    }
     host.progress.run = Some(writer.id);
 
-    for (index, ((action, change), command)) in actions.into_iter().zip(changes).zip(commands).enumerate() {
-        host.interrupt.check()?;
-        one(host, &mut writer, first_seq + index, action, &change, command.as_ref())?;
+    for (index, ((action, change), command)) in actions.into_iter().zip(&changes).zip(commands).enumerate() {
+        let seq = first_seq + index;
+        let done = match host.interrupt.check() {
+            Ok(()) => one(host, &mut writer, seq, action, change, command.as_ref()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = done {
+            let untouched = if error.exit() == Exit::Failed { index + 1 } else { index };
+            give_up(&mut writer, first_seq + untouched, changes.get(untouched..).unwrap_or_default());
+            return Err(error);
+        }
     }
     writer.append(&[Record::End])?;
     writer.sync()?;
     Ok(host.progress)
+}
+
+/// Records that these were never begun: someone else's change of such a file, made before the next
+/// call, must not pass for ours. Commands stay owed to the same call.
+fn give_up(writer: &mut Writer, first_seq: usize, changes: &[Change]) {
+    let files = changes.iter().enumerate().filter(|(_, change)| !matches!(change, Change::Run { .. }));
+    let records: Vec<Record> = files.map(|(index, _)| Record::Void { seq: first_seq + index }).collect();
+    // Best effort: without it the next call reads off the host what was done.
+    writer.append(&records).ok();
 }
 
 fn one(
@@ -92,6 +120,11 @@ fn one(
     command: Option<&Cmd>,
 ) -> Result<()> {
     let shown = Shown::of(&action);
+    let is_command = matches!(change, Change::Run { .. });
+    if is_command {
+        writer.append(&[Record::Begun { seq }])?;
+        writer.sync()?;
+    }
     match step::perform(&host.root, action.what, change, command) {
         Ok(after) => {
             host.progress.changed = true;
@@ -100,7 +133,10 @@ fn one(
             Ok(())
         }
         Err(error) => {
-            // Untouched, as far as can be known; a crash between is settled by the next run.
+            if is_command {
+                // Best effort: otherwise it counts as one of which nothing is known.
+                writer.append(&[Record::Failed { seq }]).ok();
+            }
             let status = if error.exit() == Exit::Refused { Status::Refused } else { Status::Failed };
             host.report.action(&shown, status);
             let Some(id) = host.progress.run.filter(|_| host.progress.changed) else { return Err(error) };
@@ -126,26 +162,32 @@ fn show(host: &mut Host, plan: &Plan) -> Outcome {
 
 /// Commands that the interrupted run still owes: the files they follow are in place already, so
 /// the new plan, made from fresh facts, cannot know of them.
-fn carried_over(interrupted: Option<&crate::journal::Run>, planned: &[Action]) -> Vec<Action> {
-    let is_planned =
-        |argv: &[String]| planned.iter().any(|action| matches!(&action.what, What::Run(run) if run.argv == argv));
+fn carried_over(interrupted: Option<&crate::journal::Run>, planned: &[Action]) -> Result<Vec<Action>> {
+    let mut carried: Vec<Action> = Vec::new();
     let entries = interrupted.map(|run| run.entries.as_slice()).unwrap_or_default();
-    let pending = entries.iter().filter(|entry| entry.progress == Progress::Pending);
-    pending
-        .filter_map(|entry| match &entry.intent.change {
-            Change::Run { argv, probe, inverse, seconds } if !is_planned(argv) => Some(Action {
-                what: What::Run(Run {
-                    argv: argv.clone(),
-                    probe: probe.clone(),
-                    inverse: inverse.clone(),
-                    deadline: std::time::Duration::from_secs(*seconds),
-                }),
-                why: entry.intent.why.clone(),
-                details: Vec::new(),
+    for entry in entries.iter().filter(|entry| entry.progress == Progress::Pending) {
+        let Change::Run { argv, probe, inverse, seconds } = &entry.intent.change else { continue };
+        let is_same = |action: &Action| matches!(&action.what, What::Run(run) if run.argv == *argv);
+        if planned.iter().chain(&carried).any(is_same) {
+            continue;
+        }
+        if let Some(probe) = probe {
+            if Cmd::of_argv(probe)?.output()?.status.success() {
+                continue;
+            }
+        }
+        carried.push(Action {
+            what: What::Run(Run {
+                argv: argv.clone(),
+                probe: probe.clone(),
+                inverse: inverse.clone(),
+                deadline: std::time::Duration::from_secs(*seconds),
             }),
-            _ => None,
-        })
-        .collect()
+            why: entry.intent.why.clone(),
+            details: Vec::new(),
+        });
+    }
+    Ok(carried)
 }
 
 fn command(host: &Host, run: &Run) -> Result<Cmd> {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::apply::step::{Link, absolute, read_value, torn, walk};
+use crate::apply::step::{Link, absolute, read_value, same_value, torn, walk};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::host::Host;
@@ -14,21 +14,29 @@ use crate::root::{Root, State};
 pub(crate) fn settle(host: &mut Host) -> Result<()> {
     let Some(run) = newest_unfinished(host)? else { return Ok(()) };
     let mut records = Vec::new();
+    let continues = if run.header.request == host.request { Continues::Yes } else { Continues::No };
     for entry in run.entries.iter().filter(|entry| entry.progress == Progress::Pending || entry.undoing.is_some()) {
         let seq = entry.intent.seq;
-        match judge(&host.root, entry)? {
+        match judge(&host.root, entry, continues)? {
             Judged::Done(after) => records.push(Record::Done { seq, after }),
             Judged::NotDone => records.push(Record::Void { seq }),
-            Judged::Owed if run.header.request != host.request => records.push(Record::Void { seq }),
-            Judged::Owed | Judged::BeingUndone => {}
+            Judged::Undone => records.push(Record::Undone { seq }),
+            Judged::Owed if continues == Continues::Yes => {}
+            Judged::Owed => {
+                if let Change::Run { argv, .. } = &entry.intent.change {
+                    let argv = argv.join(" ");
+                    host.report.warning(&format!("`{argv}` of the interrupted run {} was not run", run.header.run));
+                }
+                records.push(Record::Void { seq });
+            }
         }
     }
-    if run.is_unfinished() && run.header.request != host.request {
+    if run.is_unfinished() && continues == Continues::No {
         records.push(Record::End);
     }
     if !records.is_empty() {
         let id = run.header.run;
-        host.report.note(&format!("run {id} was interrupted; what it had done is known from the host itself"));
+        host.report.note(&format!("run {id} did not end; what it had done is known from the host itself"));
         let mut writer = host.journal().reopen(&run)?;
         writer.append(&records)?;
         writer.sync()?;
@@ -52,19 +60,29 @@ fn newest_unfinished(host: &Host) -> Result<Option<Run>> {
     Ok(journal.load(newest)?.filter(|run| run.is_unfinished() || run.is_half_undone()))
 }
 
+/// Whether this call is the one that was interrupted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Continues {
+    Yes,
+    No,
+}
+
 enum Judged {
     Done(Option<State>),
     NotDone,
-    /// A command without a probe that may or may not have run: the same call runs it again.
+    /// A command that has not done its work: the same call runs it.
     Owed,
-    BeingUndone,
+    Undone,
 }
 
-fn judge(root: &Root, entry: &Entry) -> Result<Judged> {
+fn judge(root: &Root, entry: &Entry, continues: Continues) -> Result<Judged> {
     Ok(match &entry.intent.change {
         Change::Write(change) if entry.undoing.is_some() => {
-            mend_undo(root, change, entry)?;
-            Judged::BeingUndone
+            if mend_undo(root, change, entry)? {
+                Judged::Undone
+            } else {
+                Judged::Done(entry.after.clone())
+            }
         }
         Change::Write(change) => judge_write(root, change)?,
         Change::Remove { path, before, .. } => {
@@ -72,19 +90,23 @@ fn judge(root: &Root, entry: &Entry) -> Result<Judged> {
             if now.same_content(before) { Judged::NotDone } else { Judged::Done(None) }
         }
         Change::Set { path, after, .. } => {
-            if root.is_live() && read_value(root, &absolute(path))? == *after {
+            if root.is_live() && same_value(&read_value(root, &absolute(path))?, after) {
                 Judged::Done(None)
             } else {
                 Judged::NotDone
             }
         }
+        Change::Run { .. } if !entry.begun => Judged::Owed,
         Change::Run { probe: Some(probe), .. } if root.is_live() => {
             if Cmd::of_argv(probe)?.output()?.status.success() {
                 Judged::Done(None)
             } else {
-                Judged::NotDone
+                Judged::Owed
             }
         }
+        // Nobody knows. The same call runs it again; for any other it counts as done, as taking back
+        // what was not done is harmless, and leaving what was done is not.
+        Change::Run { inverse: Some(_), .. } if continues == Continues::No => Judged::Done(None),
         Change::Run { .. } => Judged::Owed,
     })
 }
@@ -99,7 +121,7 @@ fn judge_write(root: &Root, change: &WriteChange) -> Result<Judged> {
     if let (Some(to), Some(from)) = (&change.in_place, &change.content) {
         let (to, from) = (to.bytes().unwrap_or_default(), from.bytes().unwrap_or_default());
         if torn(&now.bytes, &from, &to) {
-            spot.overwrite(&from).map_err(fail)?;
+            spot.overwrite(&from, &now.bytes).map_err(fail)?;
             return Ok(Judged::NotDone);
         }
     }
@@ -112,14 +134,16 @@ fn judge_write(root: &Root, change: &WriteChange) -> Result<Judged> {
     Ok(Judged::Done(change.after.is_none().then_some(now.state)))
 }
 
-fn mend_undo(root: &Root, change: &WriteChange, entry: &Entry) -> Result<()> {
-    let Some((from, to)) = &entry.undoing else { return Ok(()) };
+/// Mends an undo in place that may have been torn; whether it was complete.
+fn mend_undo(root: &Root, change: &WriteChange, entry: &Entry) -> Result<bool> {
+    let Some((from, to)) = &entry.undoing else { return Ok(false) };
     let path = absolute(&change.path);
     let spot = walk(root, &path, Link::Target)?;
     let fail = |cause: io::Error| Error::io("mend", root.display(&path), &cause);
     let (from, to) = (from.bytes().unwrap_or_default(), to.bytes().unwrap_or_default());
-    if torn(&spot.find().map_err(fail)?.bytes, &from, &to) {
-        spot.overwrite(&from).map_err(fail)?;
+    let now = spot.find().map_err(fail)?.bytes;
+    if torn(&now, &from, &to) {
+        spot.overwrite(&from, &now).map_err(fail)?;
     }
-    Ok(())
+    Ok(now == to)
 }

@@ -1,6 +1,8 @@
 //! One action: its journal record, and doing it.
 
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{getegid, geteuid};
@@ -17,7 +19,7 @@ pub(crate) fn change(root: &Root, action: &Action) -> Result<Change> {
         What::Write(write) => Change::Write(write_change(root, write)?),
         What::Remove(remove) => {
             let spot = walk(root, &remove.path, Link::Itself)?;
-            unchanged(root, &remove.path, &spot, &remove.was)?;
+            unchanged(root, "remove", &remove.path, &spot, &remove.was)?;
             let copy = remove.was.bytes.len() <= MAX_COPY && matches!(remove.was.state, State::File { .. });
             Change::Remove {
                 path: relative(&remove.path),
@@ -45,7 +47,7 @@ pub(crate) fn change(root: &Root, action: &Action) -> Result<Change> {
 
 fn write_change(root: &Root, write: &Write) -> Result<WriteChange> {
     let spot = walk(root, &write.path, link_mode(&write.node))?;
-    unchanged(root, &write.path, &spot, &write.was)?;
+    unchanged(root, "write", &write.path, &spot, &write.was)?;
     let fail = |cause: io::Error| Error::io("write", root.display(&write.path), &cause);
     if matches!(write.was.state, State::Directory { .. } | State::Other) {
         return Err(fail(io::Error::other(format!("{} stands there", write.was.state.describe()))));
@@ -53,13 +55,21 @@ fn write_change(root: &Root, write: &Write) -> Result<WriteChange> {
     let private = matches!(write.node, Node::PrivateKey { .. });
     let in_place = !private && matches!(write.node, Node::File { .. }) && spot.needs_in_place().map_err(fail)?;
     let is_file = matches!(write.was.state, State::File { .. });
+    if private && is_file && spot.is_mount_point().map_err(fail)? {
+        let shown = root.display(&write.path);
+        return Err(Error::refused(format!(
+            "cannot write {}: it is a mount point, and a key is never written in place",
+            shown.display()
+        )));
+    }
     let whole_now = matches!(&write.node, Node::File { content: Bytes::Known(_), .. });
     if in_place && !(whole_now && write.was.bytes.len() <= MAX_COPY) {
         // Without both sides in the journal a torn write in place could not be mended.
         return Err(Error::refused(format!(
             "cannot write {}: it is hard-linked or a mount point, and too large or not yet known to be written in place",
             root.display(&write.path).display()
-        )));
+        ))
+        .hint("give it one name only (cp FILE NEW && mv NEW FILE), or unmount it, and run again"));
     }
     let copy = is_file && !private && write.was.bytes.len() <= MAX_COPY;
     let mut made = Vec::new();
@@ -115,7 +125,7 @@ pub(crate) fn perform(root: &Root, what: What, change: &Change, command: Option<
         (What::Write(write), Change::Write(change)) => perform_write(root, write, change),
         (What::Remove(remove), _) => {
             let spot = walk(root, &remove.path, Link::Itself)?;
-            unchanged(root, &remove.path, &spot, &remove.was)?;
+            unchanged(root, "remove", &remove.path, &spot, &remove.was)?;
             let removed = match remove.was.state {
                 State::Directory { .. } => spot.remove_dir(),
                 _ => spot.remove_file(),
@@ -125,7 +135,7 @@ pub(crate) fn perform(root: &Root, what: What, change: &Change, command: Option<
         }
         (What::Set(set), _) => {
             let now = read_value(root, &set.path)?;
-            if now != set.was && now != set.value {
+            if !same_value(&now, &set.was) && !same_value(&now, &set.value) {
                 return Err(moved(root, "set", &set.path));
             }
             let spot = walk(root, &set.path, Link::Target)?;
@@ -143,28 +153,29 @@ pub(crate) fn perform(root: &Root, what: What, change: &Change, command: Option<
 }
 
 fn perform_write(root: &Root, write: Write, change: &WriteChange) -> Result<Option<State>> {
-    let mut spot = walk(root, &write.path, link_mode(&write.node))?;
-    unchanged(root, &write.path, &spot, &write.was)?;
+    let link = link_mode(&write.node);
+    let known = |content| match content {
+        Bytes::Known(bytes) => Ok((bytes, false)),
+        Bytes::Made(make) => make().map(|bytes| (bytes, true)),
+    };
+    // Making a key takes its time: what stands there is looked at after that.
+    let ((bytes, made_now), new_mode, private) = match write.node {
+        Node::Link(target) => ((target.into_bytes(), false), 0, false),
+        Node::File { content, mode } => (known(content)?, mode, false),
+        Node::PrivateKey { content } => (known(content)?, KEY_MODE, true),
+    };
+    let mut spot = walk(root, &write.path, link)?;
+    unchanged(root, "write", &write.path, &spot, &write.was)?;
     let shown = root.display(&write.path);
     let fail = |cause: io::Error| Error::io("write", &shown, &cause);
-    let (content, new_mode, private) = match write.node {
-        Node::Link(target) => {
-            spot.make_parents().and_then(|()| spot.link_to(&target)).map_err(fail)?;
-            return Ok(None);
-        }
-        Node::File { content, mode } => (content, mode, false),
-        Node::PrivateKey { content } => (content, KEY_MODE, true),
-    };
-    let (bytes, made_now) = match content {
-        Bytes::Known(bytes) => (bytes, false),
-        Bytes::Made(make) => (make()?, true),
-    };
     spot.make_parents().map_err(fail)?;
-    if change.in_place.is_some() {
-        spot.overwrite(&bytes).map_err(fail)?;
+    if link == Link::Itself {
+        spot.link_to(OsStr::from_bytes(&bytes)).map_err(fail)?;
+    } else if change.in_place.is_some() {
+        spot.overwrite(&bytes, &write.was.bytes).map_err(fail)?;
     } else {
         if change.kept_old {
-            spot.keep_old().map_err(fail)?;
+            spot.keep_old(&write.was.bytes, meta(&write.was.state, KEY_MODE, true).owner).map_err(fail)?;
         }
         spot.replace(&bytes, meta(&write.was.state, new_mode, private)).map_err(fail)?;
     }
@@ -187,6 +198,11 @@ pub(crate) fn read_value(root: &Root, path: &Path) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
 }
 
+/// Whether two kernel values are the same: the kernel shows tabs where spaces were written.
+pub(crate) fn same_value(a: &str, b: &str) -> bool {
+    a.split_whitespace().eq(b.split_whitespace())
+}
+
 /// Whether a link as the last component is itself meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Link {
@@ -203,12 +219,12 @@ pub(crate) fn walk<'r>(root: &'r Root, path: &Path, link: Link) -> Result<Spot<'
         Link::Itself => root.walk_kept(path),
         Link::Target => root.walk_followed(path),
     };
-    walked.map_err(|cause| Error::io("reach", root.display(path), &cause))
+    walked.map_err(|cause| root.path_error("reach", path, &cause))
 }
 
-fn unchanged(root: &Root, path: &Path, spot: &Spot<'_>, was: &Found) -> Result<()> {
+fn unchanged(root: &Root, verb: &str, path: &Path, spot: &Spot<'_>, was: &Found) -> Result<()> {
     let now = spot.find().map_err(|cause| Error::io("read", root.display(path), &cause))?;
-    if now.state == was.state { Ok(()) } else { Err(moved(root, "write", path)) }
+    if now.state == was.state { Ok(()) } else { Err(moved(root, verb, path)) }
 }
 
 fn moved(root: &Root, verb: &str, path: &Path) -> Error {

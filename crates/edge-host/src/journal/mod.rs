@@ -19,7 +19,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::fsync;
 
 use crate::error::{Error, Result};
-use crate::lock::private_dir;
+use crate::lock::{private_dir, private_if_there};
 use crate::root::Root;
 
 pub(crate) use record::{Change, FORMAT, Header, Intent, InverseRecord, Record, WriteChange, overlap};
@@ -47,6 +47,8 @@ pub(crate) struct Writer {
     pub(crate) id: u64,
     file: File,
     path: PathBuf,
+    /// How much of the file is whole records.
+    len: u64,
 }
 
 /// A run's file by its name.
@@ -74,6 +76,8 @@ impl<'r> Journal<'r> {
 
     /// All runs, oldest first.
     pub(crate) fn names(&self) -> Result<Vec<RunName>> {
+        // What someone else could have written is no ground to change a host on.
+        private_if_there(self.root, Path::new(DIR))?;
         let mut names: Vec<RunName> =
             self.root.list(Path::new(DIR))?.iter().filter_map(|name| RunName::parse(name.to_str()?)).collect();
         names.sort_by_key(|name| name.id);
@@ -84,10 +88,26 @@ impl<'r> Journal<'r> {
     pub(crate) fn load(&self, name: &RunName) -> Result<Option<Run>> {
         let path = name.path();
         // Read without [`MAX_READ`]: ten copies of a mebibyte are more.
-        let Some(mut file) = self.root.open(&path)? else { return Ok(None) };
+        let Some(bytes) = self.read_whole(&path)? else { return Ok(None) };
+        let shown = self.root.display(&path);
+        let run = Run::parse(&bytes, &shown)?;
+        match run {
+            Some(run) if (run.header.run, &run.header.tool) != (name.id, &name.tool) => Err(Error::refused(format!(
+                "cannot read the journal {}: it is run {} of {}, whose file has another name",
+                shown.display(),
+                run.header.run,
+                run.header.tool
+            ))
+            .hint("give it its own name again, or move it away")),
+            run => Ok(run),
+        }
+    }
+
+    fn read_whole(&self, path: &Path) -> Result<Option<Vec<u8>>> {
+        let Some(mut file) = self.root.open(path)? else { return Ok(None) };
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(|cause| Error::io("read", self.root.display(&path), &cause))?;
-        Run::parse(&bytes, &self.root.display(&path))
+        file.read_to_end(&mut bytes).map_err(|cause| Error::io("read", self.root.display(path), &cause))?;
+        Ok(Some(bytes))
     }
 
     /// Whether the last record of a run closes it, told from its end without reading the rest.
@@ -106,7 +126,8 @@ impl<'r> Journal<'r> {
     pub(crate) fn begin(&self, tool: &str, request: &str) -> Result<(Writer, Record)> {
         private_dir(self.root, Path::new(DIR))?;
         let names = self.names()?;
-        let id = names.last().map_or(1, |last| last.id + 1);
+        let id = names.last().map_or(Some(1), |last| last.id.checked_add(1));
+        let id = id.ok_or_else(|| Error::refused("cannot number a new run: the journal holds the last number"))?;
         self.prune(&names)?;
         let path = RunName { id, tool: tool.to_owned() }.path();
         let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT | OFlag::O_EXCL;
@@ -119,7 +140,16 @@ impl<'r> Journal<'r> {
             time: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
             request: request.to_owned(),
         });
-        Ok((Writer { id, file, path: self.root.display(&path) }, header))
+        Ok((Writer { id, file, path: self.root.display(&path), len: 0 }, header))
+    }
+
+    /// Takes a run that could not be recorded out again: if it stayed, attempts on a full disk would
+    /// push the runs out that are kept.
+    pub(crate) fn forget(&self, writer: Writer, tool: &str) {
+        let path = RunName { id: writer.id, tool: tool.to_owned() }.path();
+        drop(writer);
+        // Best effort: what made it fail is the error that the user sees.
+        self.root.walk_kept(&path).and_then(|spot| spot.remove_file()).ok();
     }
 
     /// Goes on with a run that exists, after what is whole in it.
@@ -129,7 +159,7 @@ impl<'r> Journal<'r> {
         let shown = self.root.display(&path);
         // A record that a power cut tore is cut off: it would spoil the next one.
         file.set_len(run.whole_bytes).map_err(|cause| Error::io("write", &shown, &cause))?;
-        Ok(Writer { id: run.header.run, file, path: shown })
+        Ok(Writer { id: run.header.run, file, path: shown, len: run.whole_bytes })
     }
 
     fn open_file(&self, path: &Path, flags: OFlag) -> Result<File> {
@@ -154,7 +184,10 @@ impl<'r> Journal<'r> {
         }
         let first_path = Path::new(DIR).join(FIRST);
         let mut known: Vec<String> = Vec::new();
-        if let Some(bytes) = self.root.read(&first_path)? {
+        let mut whole = 0;
+        if let Some(bytes) = self.read_whole(&first_path)? {
+            // A crash may have torn the last line; its run is still there and is recorded again.
+            whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
             for line in bytes.split(|byte| *byte == b'\n') {
                 if let Ok(Record::Intent(intent)) = serde_json::from_slice(line) {
                     known.extend(intent.change.path().map(str::to_owned));
@@ -162,7 +195,9 @@ impl<'r> Journal<'r> {
             }
         }
         let file = self.open_file(&first_path, OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT)?;
-        let mut first = Writer { id: 0, file, path: self.root.display(&first_path) };
+        let len = whole as u64;
+        file.set_len(len).map_err(|cause| journal_error(&self.root.display(&first_path), &cause))?;
+        let mut first = Writer { id: 0, file, path: self.root.display(&first_path), len };
         for name in &names[..surplus] {
             let mut records = Vec::new();
             for entry in self.load(name)?.map(|run| run.entries).unwrap_or_default() {
@@ -191,23 +226,40 @@ impl Writer {
                 .map_err(|cause| Error::failed(format!("cannot write {}: {cause}", self.path.display())))?;
             text.push(b'\n');
         }
-        self.file.write_all(&text).map_err(|cause| journal_error(&self.path, &cause))
+        if text.len() > ROOM_FOR_EACH * records.len().max(1) {
+            // More than was set aside: find out that there is no room before half a line is written.
+            self.reserve_bytes(text.len())?;
+        }
+        if let Err(cause) = self.file.write_all(&text) {
+            // The next record must not be joined to a torn one.
+            self.file.set_len(self.len).ok();
+            return Err(journal_error(&self.path, &cause));
+        }
+        self.len += text.len() as u64;
+        Ok(())
     }
 
     /// Appends the intents of a run and fsyncs them, with room for all that follows: without it
     /// nothing is changed.
     pub(crate) fn append_intents(&mut self, records: &[Record]) -> Result<()> {
-        self.append(records)?;
-        self.reserve(records.len())?;
-        self.sync()
+        let before = self.len;
+        let written = self.append(records).and_then(|()| self.reserve(records.len())).and_then(|()| self.sync());
+        if written.is_err() {
+            // Nothing of it will be done.
+            self.file.set_len(before).ok();
+            self.len = before;
+        }
+        written
     }
 
     /// Makes sure that short records for this many actions will find room.
     pub(crate) fn reserve(&mut self, actions: usize) -> Result<()> {
-        let size = self.file.metadata().map_err(|cause| journal_error(&self.path, &cause))?.len();
-        let room = i64::try_from((actions + 2) * ROOM_FOR_EACH).unwrap_or(i64::MAX);
-        match fallocate(self.file.as_fd(), FallocateFlags::FALLOC_FL_KEEP_SIZE, i64::try_from(size).unwrap_or(0), room)
-        {
+        self.reserve_bytes((actions + 2) * ROOM_FOR_EACH)
+    }
+
+    fn reserve_bytes(&self, room: usize) -> Result<()> {
+        let (from, room) = (i64::try_from(self.len).unwrap_or(0), i64::try_from(room).unwrap_or(i64::MAX));
+        match fallocate(self.file.as_fd(), FallocateFlags::FALLOC_FL_KEEP_SIZE, from, room) {
             Ok(()) | Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => Ok(()),
             Err(errno) => Err(journal_error(&self.path, &errno.into())),
         }

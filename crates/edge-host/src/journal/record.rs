@@ -17,6 +17,10 @@ pub(crate) enum Record {
     Run(Header),
     /// What is about to be done, and what stood there before.
     Intent(Box<Intent>),
+    /// A command is about to be run. Files tell by themselves whether they were written.
+    Begun { seq: usize },
+    /// A command was run and failed.
+    Failed { seq: usize },
     /// It is done.
     Done {
         seq: usize,

@@ -24,6 +24,8 @@ pub(crate) struct Run {
 pub(crate) struct Entry {
     pub(crate) intent: Intent,
     pub(crate) progress: Progress,
+    /// A command that was started; without `Done` it is not known whether it did its work.
+    pub(crate) begun: bool,
     /// What it left, where only doing it could tell.
     pub(crate) after: Option<State>,
     /// Both sides of an undo in place that may have been torn.
@@ -38,6 +40,17 @@ pub(crate) enum Progress {
     Done,
     Void,
     Undone,
+}
+
+impl Entry {
+    fn new(intent: Intent) -> Entry {
+        Entry { intent, progress: Progress::Pending, begun: false, after: None, undoing: None }
+    }
+
+    /// Whether it changed the host, or may have, and is not taken back.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.progress, Progress::Done | Progress::Pending)
+    }
 }
 
 impl Run {
@@ -79,12 +92,15 @@ impl Run {
                     return None;
                 }
                 self.ended = false;
-                self.entries.push(Entry { intent: *intent, progress: Progress::Pending, after: None, undoing: None });
+                self.entries.push(Entry::new(*intent));
             }
+            Record::Begun { seq } => self.entries.get_mut(seq)?.begun = true,
+            Record::Failed { seq } => self.entries.get_mut(seq)?.begun = false,
             Record::Done { seq, after } => {
                 let entry = self.entries.get_mut(seq)?;
                 entry.progress = Progress::Done;
                 entry.after = after;
+                entry.undoing = None;
             }
             Record::Void { seq } => self.entries.get_mut(seq)?.progress = Progress::Void,
             Record::Undoing { seq, from, to } => self.entries.get_mut(seq)?.undoing = Some((from, to)),

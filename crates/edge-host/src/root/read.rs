@@ -84,7 +84,7 @@ impl Root {
 
     /// The names in a directory, sorted; empty where it does not exist.
     pub fn list(&self, path: &Path) -> Result<Vec<OsString>> {
-        let fail = |cause: io::Error| Error::io("list", self.display(path), &cause);
+        let fail = |cause: io::Error| self.path_error("list", path, &cause);
         let spot = self.walk(path, Last::Follow).map_err(fail)?;
         let fd = match spot.open(OFlag::O_RDONLY | OFlag::O_DIRECTORY) {
             Ok(fd) => fd,
@@ -109,13 +109,17 @@ impl Root {
     }
 
     fn read_error(&self, path: &Path, cause: &io::Error) -> Error {
+        self.path_error("read", path, cause)
+    }
+
+    /// [`Error::io`] with the path as the operator knows it, and a reason for what the kernel never said.
+    pub(crate) fn path_error(&self, verb: &str, path: &Path, cause: &io::Error) -> Error {
         if cause.raw_os_error() == Some(Errno::ENOTSUP as i32) && !self.is_live() {
-            return Error::failed(format!(
-                "cannot read {}: live facts of an image are unknown",
-                self.display(path).display()
-            ));
+            let shown = self.display(path);
+            return Error::failed(format!("cannot {verb} {}: live facts of an image are unknown", shown.display()))
+                .hint("proc, sys, run and dev of an image are neither read nor changed");
         }
-        Error::io("read", self.display(path), cause)
+        Error::io(verb, self.display(path), cause)
     }
 }
 

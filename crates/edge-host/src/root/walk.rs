@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
@@ -93,6 +94,15 @@ impl Root {
         prepend(&mut todo, path);
         let mut links = 0;
         while let Some(name) = todo.pop_front() {
+            // A trailing slash asks for a directory, as it does of the kernel.
+            let mut directory = false;
+            while todo.front().is_some_and(|next| next == ".") {
+                todo.pop_front();
+                directory = true;
+            }
+            if name == "." {
+                continue;
+            }
             if name == ".." {
                 if !spot.missing.is_empty() {
                     return Err(Errno::ENOENT.into());
@@ -123,7 +133,7 @@ impl Root {
             };
             let kind = SFlag::from_bits_truncate(fstat(&here)?.st_mode & SFlag::S_IFMT.bits());
             match kind {
-                SFlag::S_IFLNK if todo.is_empty() && last == Last::Keep => {
+                SFlag::S_IFLNK if todo.is_empty() && last == Last::Keep && !directory => {
                     spot.name = name;
                     return Ok(spot);
                 }
@@ -137,8 +147,12 @@ impl Root {
                     if target.is_absolute() {
                         spot.stack.clear();
                     }
+                    if directory {
+                        todo.push_front(OsString::from("."));
+                    }
                     prepend(&mut todo, &target);
                 }
+                _ if todo.is_empty() && directory && kind != SFlag::S_IFDIR => return Err(Errno::ENOTDIR.into()),
                 _ if todo.is_empty() => {
                     spot.name = name;
                     return Ok(spot);
@@ -174,6 +188,10 @@ const STEP: OFlag = OFlag::O_PATH.union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXE
 
 /// Puts the components of `path` in front of what is still to do.
 fn prepend(todo: &mut VecDeque<OsString>, path: &Path) {
+    let bytes = path.as_os_str().as_bytes();
+    if bytes.ends_with(b"/") || bytes.ends_with(b"/.") {
+        todo.push_front(OsString::from("."));
+    }
     for component in path.components().rev() {
         match component {
             Component::Normal(name) => todo.push_front(name.to_os_string()),

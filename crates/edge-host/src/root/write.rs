@@ -5,14 +5,14 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat, renameat};
-use nix::sys::stat::{Mode, SFlag, fchmod, mkdirat};
-use nix::unistd::{Gid, LinkatFlags, Uid, UnlinkatFlags, fchown, fsync, linkat, symlinkat, unlinkat};
+use nix::fcntl::{AtFlags, FallocateFlags, OFlag, fallocate, openat, renameat};
+use nix::sys::stat::{Mode, SFlag, fchmod, fstat, fstatat, mkdirat};
+use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fsync, symlinkat, unlinkat};
 use sha2::{Digest, Sha256};
 use xattr::FileExt;
 
@@ -72,7 +72,8 @@ impl Spot<'_> {
         }
     }
 
-    fn is_mount_point(&self) -> io::Result<bool> {
+    /// Whether something is mounted over the name itself.
+    pub(crate) fn is_mount_point(&self) -> io::Result<bool> {
         let own = self.open(OFlag::O_PATH)?;
         // Mount ids from fdinfo: since Linux 3.15, unlike statx's, which came after 5.4. Without
         // /proc nothing is known, and the rename itself will say EBUSY.
@@ -87,13 +88,15 @@ impl Spot<'_> {
     pub(crate) fn replace(&self, bytes: &[u8], meta: Meta) -> io::Result<()> {
         let temporary = temporary_name(&self.name);
         self.unlink_if_there(&temporary)?;
-        let written = self.write_new(&temporary, bytes, meta).and_then(|()| {
-            renameat(self.dir(), temporary.as_os_str(), self.dir(), self.name.as_os_str())?;
-            Ok(())
-        });
-        if let Err(cause) = written {
+        self.move_over(self.write_new(&temporary, bytes, meta), &temporary, &self.name)
+    }
+
+    /// The second half of a replacement: the complete new file gets its name, or nothing is left of it.
+    fn move_over(&self, made: io::Result<()>, temporary: &OsStr, name: &OsStr) -> io::Result<()> {
+        let moved = made.and_then(|()| Ok(renameat(self.dir(), temporary, self.dir(), name)?));
+        if let Err(cause) = moved {
             // Best effort: the cause matters more than what is left, which the next run removes.
-            self.unlink_if_there(&temporary).ok();
+            self.unlink_if_there(temporary).ok();
             return Err(cause);
         }
         self.sync_dir()
@@ -118,32 +121,52 @@ impl Spot<'_> {
     ///
     /// The bytes are written from the front and the rest is cut off last, so that a torn write is
     /// always a front of the new and the remainder of the old: `journal` can tell and mend it.
-    pub(crate) fn overwrite(&self, bytes: &[u8]) -> io::Result<()> {
+    /// Where it fails, what was there `before` is written again.
+    pub(crate) fn overwrite(&self, bytes: &[u8], before: &[u8]) -> io::Result<()> {
         let mut file = File::from(self.open(OFlag::O_WRONLY | OFlag::O_NONBLOCK)?);
-        file.write_all(bytes)?;
-        file.set_len(bytes.len() as u64)?;
+        let mode = fstat(&file)?.st_mode & 0o7777;
+        if bytes.len() > before.len() {
+            // Room first: a disk that fills up half way would leave a file that is neither.
+            let room = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+            match fallocate(&file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, room) {
+                Ok(()) | Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        if let Err(cause) = put_bytes(&mut file, bytes) {
+            // Best effort: if this fails too, the journal holds both sides and the next run mends it.
+            put_bytes(&mut file, before).ok();
+            return Err(cause);
+        }
+        if fstat(&file)?.st_mode & 0o7777 != mode {
+            // The kernel clears set-id bits when anyone but root writes.
+            fchmod(&file, Mode::from_bits_truncate(mode))?;
+        }
         file.sync_all()
     }
 
     /// Makes or replaces a symbolic link.
-    pub(crate) fn link_to(&self, target: &str) -> io::Result<()> {
+    pub(crate) fn link_to(&self, target: &OsStr) -> io::Result<()> {
         let temporary = temporary_name(&self.name);
         self.unlink_if_there(&temporary)?;
-        symlinkat(target, self.dir(), temporary.as_os_str())?;
-        renameat(self.dir(), temporary.as_os_str(), self.dir(), self.name.as_os_str())?;
-        self.sync_dir()
+        let made = symlinkat(target, self.dir(), temporary.as_os_str()).map_err(io::Error::from);
+        self.move_over(made, &temporary, &self.name)
     }
 
-    /// Gives what stands here a second name, `NAME.old`, mode 0600; an older one is replaced.
-    pub(crate) fn keep_old(&self) -> io::Result<()> {
+    /// Copies what stands here to `NAME.old`, mode 0600; an older one is replaced. A copy and not a
+    /// second name, as the key in use must keep its own mode until it is replaced.
+    pub(crate) fn keep_old(&self, bytes: &[u8], owner: Option<(u32, u32)>) -> io::Result<()> {
         let old = self.old_name();
-        self.unlink_if_there(&old)?;
-        linkat(self.dir(), self.name.as_os_str(), self.dir(), old.as_os_str(), LinkatFlags::empty())?;
-        self.sync_dir()
+        let temporary = temporary_name(&old);
+        self.unlink_if_there(&temporary)?;
+        self.move_over(self.write_new(&temporary, bytes, Meta { mode: 0o600, owner }), &temporary, &old)
     }
 
-    /// Moves `NAME.old` back over the name.
-    pub(crate) fn restore_old(&self) -> io::Result<()> {
+    /// Moves `NAME.old` back over the name, with the mode it had there.
+    pub(crate) fn restore_old(&self, mode: u32) -> io::Result<()> {
+        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let old = openat(self.dir(), self.old_name().as_os_str(), flags, Mode::empty())?;
+        fchmod(&old, Mode::from_bits_truncate(mode))?;
         renameat(self.dir(), self.old_name().as_os_str(), self.dir(), self.name.as_os_str())?;
         self.sync_dir()
     }
@@ -172,6 +195,7 @@ impl Spot<'_> {
         match unlinkat(self.dir(), self.name.as_os_str(), UnlinkatFlags::RemoveDir) {
             Ok(()) => self.sync_dir(),
             Err(Errno::ENOENT) => Ok(()),
+            Err(Errno::EROFS) if self.is_absent(&self.name) => Ok(()),
             Err(errno) => Err(errno.into()),
         }
     }
@@ -197,7 +221,10 @@ impl Spot<'_> {
 
     /// Removes what an interrupted `replace` may have left.
     pub(crate) fn remove_temporary(&self) -> io::Result<()> {
-        if self.missing.is_empty() { self.unlink_if_there(&temporary_name(&self.name)) } else { Ok(()) }
+        if self.missing.is_empty() {
+            self.unlink_if_there(&temporary_name(&self.name))?;
+        }
+        Ok(())
     }
 
     fn open_directory(&self, name: &OsStr) -> io::Result<OwnedFd> {
@@ -208,8 +235,14 @@ impl Spot<'_> {
     fn unlink_if_there(&self, name: &OsStr) -> io::Result<()> {
         match unlinkat(self.dir(), name, UnlinkatFlags::NoRemoveDir) {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            // A read-only file system says so before it looks whether the name is there.
+            Err(Errno::EROFS) if self.is_absent(name) => Ok(()),
             Err(errno) => Err(errno.into()),
         }
+    }
+
+    fn is_absent(&self, name: &OsStr) -> bool {
+        fstatat(self.dir(), name, AtFlags::AT_SYMLINK_NOFOLLOW).is_err_and(|errno| errno == Errno::ENOENT)
     }
 
     fn sync_dir(&self) -> io::Result<()> {
@@ -221,6 +254,12 @@ impl Spot<'_> {
             Err(errno) => Err(errno.into()),
         }
     }
+}
+
+fn put_bytes(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    file.rewind()?;
+    file.write_all(bytes)?;
+    file.set_len(bytes.len() as u64)
 }
 
 fn copy_xattrs(from: &File, to: &File) -> io::Result<()> {

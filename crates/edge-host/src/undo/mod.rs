@@ -9,6 +9,7 @@ pub use diff::redact;
 use std::path::PathBuf;
 
 use clap::Args;
+use nix::errno::Errno;
 use serde_json::{Value, json};
 
 use crate::action::Undo;
@@ -74,7 +75,7 @@ pub fn run(host: &mut Host, args: &UndoArgs, editors: &[&dyn Editor]) -> Result<
     let mut exit = Exit::Done;
     for entry in &entries {
         host.check_interrupt()?;
-        let step = match blocker(entry, &later) {
+        let step = match blocker(&host.root, entry, &later) {
             Some(error) => Err(error),
             None => step::plan(&host.root, entry, editors),
         };
@@ -152,15 +153,11 @@ fn choose(host: &Host, id: Option<u64>) -> Result<Option<Run>> {
 fn newest_open(host: &Host) -> Result<Option<Run>> {
     let journal = host.journal();
     for name in journal.names()?.iter().rev().filter(|name| name.tool == host.tool()) {
-        if let Some(run) = journal.load(name)?.filter(|run| !run.reverted && run.entries.iter().any(is_open)) {
+        if let Some(run) = journal.load(name)?.filter(|run| !run.reverted && run.entries.iter().any(Entry::is_open)) {
             return Ok(Some(run));
         }
     }
     Ok(None)
-}
-
-fn is_open(entry: &Entry) -> bool {
-    matches!(entry.progress, Progress::Done | Progress::Pending)
 }
 
 /// What later runs of any utility touched and have not taken back.
@@ -169,19 +166,22 @@ fn later_things(host: &Host, id: u64) -> Result<Vec<(String, u64, String)>> {
     let mut things = Vec::new();
     for name in journal.names()?.iter().filter(|name| name.id > id) {
         let Some(run) = journal.load(name)?.filter(|run| !run.reverted) else { continue };
-        for entry in run.entries.iter().filter(|entry| is_open(entry)) {
+        for entry in run.entries.iter().filter(|entry| entry.is_open()) {
             things.extend(entry.intent.change.things().into_iter().map(|thing| (thing, name.id, name.tool.clone())));
         }
     }
     Ok(things)
 }
 
-fn blocker(entry: &Entry, later: &[(String, u64, String)]) -> Option<Error> {
+fn blocker(root: &Root, entry: &Entry, later: &[(String, u64, String)]) -> Option<Error> {
     let own = entry.intent.change.things();
     let (thing, id, tool) = later.iter().find(|(thing, ..)| own.iter().any(|own| overlap(own, thing)))?;
-    let shown = thing.replace('#', ": ");
+    let (path, part) = thing.split_once('#').map_or((thing.as_str(), None), |(path, part)| (path, Some(part)));
+    let part = part.map(|part| format!(": {part}")).unwrap_or_default();
+    let shown = root.display(&absolute(path));
+    let shown = shown.display();
     Some(
-        Error::refused(format!("cannot undo the change of /{shown}: run {id} of {tool} changed it later"))
+        Error::refused(format!("cannot undo the change of {shown}{part}: run {id} of {tool} changed it later"))
             .hint(format!("take that back first: {tool} undo --id {id}")),
     )
 }
@@ -230,14 +230,19 @@ fn list(host: &mut Host) -> Result<Outcome> {
     Ok(Outcome::default())
 }
 
+/// Reasons for a directory to stay: it holds something, is mounted on, is a link or file by now.
+const STAYS: [Errno; 4] = [Errno::ENOTEMPTY, Errno::EEXIST, Errno::EBUSY, Errno::ENOTDIR];
+
 /// Removes directories that were made on the way to a file, innermost first, as far as they are empty.
 pub(crate) fn remove_made(root: &Root, made: &[String]) -> Result<()> {
     for dir in made.iter().rev() {
         let path: PathBuf = absolute(dir);
         let spot = walk(root, &path, Link::Itself)?;
         // Someone else's file in it is a good reason to stay.
-        if spot.remove_dir().is_err() {
-            break;
+        match spot.remove_dir() {
+            Ok(()) => {}
+            Err(cause) if STAYS.iter().any(|errno| cause.raw_os_error() == Some(*errno as i32)) => break,
+            Err(cause) => return Err(Error::io("remove", root.display(&path), &cause)),
         }
     }
     Ok(())

@@ -1,11 +1,12 @@
 //! Taking one action back: what is there now decides how.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
 use super::diff::difference_of;
 use super::{Editor, remove_made};
-use crate::apply::{Link, absolute, read_value, walk};
+use crate::apply::{Link, absolute, read_value, same_value, walk};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -76,6 +77,11 @@ pub(crate) fn plan(root: &Root, entry: &Entry, editors: &[&dyn Editor]) -> Resul
             match (now.same_content(before), &now, before, content) {
                 (true, ..) => Ok(Step::Already),
                 (_, State::Absent, State::File { .. }, None) => Err(no_copy(root, path)),
+                (_, State::Absent, State::Other, _) => Err(Error::refused(format!(
+                    "cannot undo the removal of {}: it was {}",
+                    root.display(&absolute(path)).display(),
+                    before.describe()
+                ))),
                 (_, State::Absent, _, content) => Ok(Step::Restore {
                     state: before.clone(),
                     bytes: content.as_ref().and_then(Content::bytes).unwrap_or_default(),
@@ -88,8 +94,8 @@ pub(crate) fn plan(root: &Root, entry: &Entry, editors: &[&dyn Editor]) -> Resul
             Ok(Step::Left("nothing live is touched under --root"))
         }
         Change::Set { path, before, after } => match read_value(root, &absolute(path))? {
-            now if now == *before => Ok(Step::Already),
-            now if now == *after => Ok(Step::Set(before.clone())),
+            now if same_value(&now, before) => Ok(Step::Already),
+            now if same_value(&now, after) => Ok(Step::Set(before.clone())),
             now => Err(Error::refused(format!(
                 "cannot set {} back: it is {now} now, and we left {after}",
                 root.display(&absolute(path)).display()
@@ -112,7 +118,8 @@ fn plan_write(root: &Root, entry: &Entry, change: &WriteChange, editors: &[&dyn 
         return match &change.before {
             State::Absent => Ok(Step::Remove),
             State::File { sha256: was, .. } if change.kept_old => {
-                let old = path.with_file_name(spot.old_name());
+                // Beside the key itself, wherever a link led to it.
+                let old = spot.canonical().with_file_name(spot.old_name());
                 match root.read(&old)? {
                     Some(bytes) if sha256(&bytes) == *was => {
                         Ok(Step::Restore { state: change.before.clone(), bytes: Vec::new(), from: Source::Beside })
@@ -223,8 +230,8 @@ fn restore(root: &Root, path: &Path, change: &Change, state: &State, bytes: &[u8
     let mut spot = walk(root, path, link)?;
     spot.make_parents().map_err(fail)?;
     match state {
-        _ if from == Source::Beside => spot.restore_old(),
-        State::Link { target } => spot.link_to(target),
+        State::File { mode, .. } if from == Source::Beside => spot.restore_old(*mode),
+        State::Link { target } => spot.link_to(OsStr::new(target)),
         State::Directory { mode, uid, gid } => spot.make_dir(Meta { mode: *mode, owner: Some((*uid, *gid)) }),
         State::File { .. } => put(&spot, bytes, state),
         State::Absent | State::Other => Ok(()),
@@ -235,7 +242,7 @@ fn restore(root: &Root, path: &Path, change: &Change, state: &State, bytes: &[u8
 fn put(spot: &Spot<'_>, bytes: &[u8], state: &State) -> io::Result<()> {
     spot.remove_temporary()?;
     if spot.needs_in_place()? {
-        return spot.overwrite(bytes);
+        return spot.overwrite(bytes, &spot.find()?.bytes);
     }
     let meta = match state {
         State::File { mode, uid, gid, .. } => Meta { mode: *mode, owner: Some((*uid, *gid)) },
