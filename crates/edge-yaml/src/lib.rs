@@ -23,6 +23,7 @@ mod edit;
 mod emit;
 mod error;
 mod insert;
+mod keys;
 mod parse;
 mod path;
 mod proof;

@@ -6,7 +6,7 @@
 
 use crate::chars::{self, Offsets};
 use crate::tree::{Block, Entry, Id, Key, Kind, Node, Scalar, Shape, Tree, skip_trivia};
-use crate::{Error, MAX_DEPTH, MAX_DUPLICATES, MAX_NODES, Position, emit, proof, tree};
+use crate::{Error, MAX_DEPTH, MAX_DUPLICATES, MAX_NODES, Position, keys, tree};
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
 /// Builds the span tree of the first document.
@@ -15,7 +15,12 @@ pub(crate) fn parse(text: &str) -> Result<Tree, Error> {
     let mut builder = Builder {
         text,
         offsets: Offsets::new(text),
-        tree: Tree { finish: text.len(), ..Tree::default() },
+        tree: Tree {
+            finish: text.len(),
+            // About one in twenty bytes begins a value; growing would copy and touch new pages.
+            nodes: Vec::with_capacity(text.len() / 20 + 8),
+            ..Tree::default()
+        },
         anchors: vec![None],
         stack: Vec::new(),
         cursor: 0,
@@ -138,8 +143,17 @@ impl Builder<'_> {
             }
         }
         self.cursor = node.end;
+        if self.stack.last().is_some_and(|frame| frame.entry.is_none()) {
+            self.after_key(&node, event)?;
+            // Only an anchor makes a scalar key worth keeping: an alias may name it.
+            if anchor > 0 {
+                self.tree.nodes.push(node);
+            }
+            return Ok(());
+        }
         self.tree.nodes.push(node);
-        self.after_node(id, Some(event))
+        self.after_value(id);
+        Ok(())
     }
 
     /// Where the entry begins, if the node about to come begins one.
@@ -186,12 +200,11 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Puts a finished node into its parent, as key or as value.
-    fn after_node(&mut self, id: Id, event: Option<&Event<'_>>) -> Result<(), Error> {
-        let text = self.text;
+    /// Puts a finished node into its parent.
+    fn after_value(&mut self, id: Id) {
         let Some(frame) = self.stack.last_mut() else {
             self.tree.root = Some(id);
-            return Ok(());
+            return;
         };
         if let Some((start, key, marked)) = frame.entry.take() {
             let entry = Entry { start, key, marked, value: id };
@@ -199,14 +212,20 @@ impl Builder<'_> {
                 Kind::Seq(_, entries) | Kind::Map(_, entries) => entries.push(entry),
                 _ => {}
             }
-            return Ok(());
         }
-        let node = &self.tree.nodes[id];
+    }
+
+    /// Reads the key that ends at the cursor, with its colon; the value comes next.
+    fn after_key(&mut self, node: &Node, event: &Event<'_>) -> Result<(), Error> {
+        let text = self.text;
+        let Some(frame) = self.stack.last_mut() else {
+            return Ok(());
+        };
         let colon = skip_trivia(text, self.cursor);
         let marked = text.as_bytes().get(colon) == Some(&b':');
         let explicit = frame.explicit || text[self.cursor..colon].contains('\n');
         let key = match event {
-            Some(Event::Scalar(value, style, ..)) if !explicit && !node.tagged => key(text, node, value, *style)?,
+            Event::Scalar(value, style, ..) if !explicit && !node.tagged => keys::read(text, node, value, *style),
             _ => Key::Odd,
         };
         if marked {
@@ -325,12 +344,17 @@ impl Builder<'_> {
             return Err(Error::refused(self.text, start, reason));
         }
         if let Kind::Map(_, entries) = &nodes[frame.node].kind {
-            let found = duplicates(self.text, entries);
+            let found = keys::duplicates(self.text, entries);
             let room = MAX_DUPLICATES.saturating_sub(self.tree.duplicates.len());
             let found = found.into_iter().take(room).map(|(key, all)| (frame.node, key, all));
             self.tree.duplicates.extend(found);
         }
-        self.after_node(frame.node, None)
+        if self.stack.last().is_some_and(|frame| frame.entry.is_none()) {
+            let node = self.tree.nodes[frame.node].clone();
+            return self.after_key(&node, &Event::MappingEnd);
+        }
+        self.after_value(frame.node);
+        Ok(())
     }
 
     fn too_deep(&self, offset: usize) -> Error {
@@ -355,41 +379,4 @@ impl Builder<'_> {
         }
         Error::Syntax { position: Position::of(self.text, offset), reason: error.info().to_owned() }
     }
-}
-
-fn key(text: &str, node: &Node, value: &str, style: ScalarStyle) -> Result<Key, Error> {
-    if style == ScalarStyle::Plain && !emit::is_plain(value, emit::Place::Key) {
-        // Perhaps a number or the like: the second parser's reading counts.
-        let read = proof::scalar(value);
-        if !matches!(read, Some(serde_yaml::Value::String(_))) {
-            let other = read.and_then(|v| proof::key_text(&v).map(Key::Other));
-            return Ok(other.unwrap_or(Key::Odd));
-        }
-    }
-    let quotes = usize::from(style != ScalarStyle::Plain);
-    let range = node.start + quotes..node.end.saturating_sub(quotes);
-    Ok(if text.get(range.clone()) == Some(value) { Key::Slice(range) } else { Key::Text(value.to_owned()) })
-}
-
-/// The keys that stand more than once, each with its entries.
-fn duplicates(text: &str, entries: &[Entry]) -> Vec<(String, Vec<usize>)> {
-    // Few keys are faster compared than sorted, and most mappings have few.
-    let texts = || entries.iter().map(|e| e.key.text(text));
-    let clear = |(i, key): (usize, Option<&str>)| key.is_none() || texts().take(i).all(|k| k != key);
-    if entries.len() <= 16 && texts().enumerate().all(clear) {
-        return Vec::new();
-    }
-    let identity = |i: usize| {
-        let key = &entries[i].key;
-        (matches!(key, Key::Other(..)), key.text(text))
-    };
-    let mut order: Vec<usize> = (0..entries.len()).filter(|&i| identity(i).1.is_some()).collect();
-    order.sort_by_key(|&i| identity(i));
-    let mut found: Vec<(String, Vec<usize>)> = order
-        .chunk_by(|&a, &b| identity(a) == identity(b))
-        .filter(|same| same.len() > 1)
-        .map(|same| (identity(same[0]).1.unwrap_or_default().to_owned(), same.to_vec()))
-        .collect();
-    found.sort_by_key(|(_, all)| all[0]);
-    found
 }
