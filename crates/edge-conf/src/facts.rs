@@ -182,14 +182,19 @@ fn kind_of(wish: &Wish) -> Option<Kind> {
 
 /// The kind of a document: by its `kind:`, else by the file's name.
 ///
-/// KubeEdge never looks at `kind:`, so a file that has none is judged by its name.
+/// KubeEdge never looks at `kind:`, so a file that has none is judged by its name. One that says it
+/// is something else is something else.
 pub fn kind(document: &Value, path: Option<&Path>) -> Option<Kind> {
-    let written = document.get("kind").and_then(Value::as_str).and_then(|text| text.parse().ok());
-    let by_name = || {
-        let name = path?.file_name()?.to_str()?;
-        [Kind::EdgeCore, Kind::CloudCore].into_iter().find(|kind| name.starts_with(kind.program()))
-    };
-    written.or_else(by_name)
+    match document.get("kind").and_then(Value::as_str) {
+        Some(written) => written.parse().ok(),
+        None => kind_by_name(path),
+    }
+}
+
+/// The kind that a file's name speaks of.
+pub fn kind_by_name(path: Option<&Path>) -> Option<Kind> {
+    let name = path?.file_name()?.to_str()?;
+    [Kind::EdgeCore, Kind::CloudCore].into_iter().find(|kind| name.starts_with(kind.program()))
 }
 
 /// The version that reads the file.

@@ -64,7 +64,7 @@ impl Walker<'_> {
                 return;
             }
             Lookup::Dead { found, by } => {
-                findings.extend(self.dead(at, value, &by));
+                findings.extend(self.dead(at, &found, value, &by));
                 self.value(at, &found, value, findings);
                 return;
             }
@@ -115,10 +115,13 @@ impl Walker<'_> {
         })
     }
 
-    /// A key without effect is a fault only if it says something else than the one that counts.
-    fn dead(&self, at: &[String], value: &Value, by: &str) -> Option<Finding> {
+    /// A key without effect is a fault only if it says something else than the one that counts, and
+    /// was set by someone: its default stands in every file that KubeEdge wrote.
+    fn dead(&self, at: &[String], found: &Found, value: &Value, by: &str) -> Option<Finding> {
         let in_force = self.values.in_force(by);
-        if value.is_null() || value.as_str().is_some_and(|value| in_force.as_deref() == Some(value)) {
+        let default = self.version.and_then(|version| found.key.default_in(version));
+        let is_default = default.is_some_and(|default| value.as_str() == Some(default.yaml));
+        if is_default || value.is_null() || value.as_str().is_some_and(|value| in_force.as_deref() == Some(value)) {
             return None;
         }
         let successor = self.table.moves().any(|(_, to)| to == by);

@@ -65,7 +65,8 @@ pub(crate) fn rules(
     let entry_name =
         entry.map(|entry| std::path::PathBuf::from(crate::resolve::texts(&entry.path).pop().unwrap_or_default()));
     let path = entry_name.as_deref().or(file.path.as_deref());
-    let kind = facts::kind(document.value(), path).ok_or_else(|| {
+    let by_force = || options.force.then(|| facts::kind_by_name(path)).flatten();
+    let kind = facts::kind(document.value(), path).or_else(by_force).ok_or_else(|| {
         Error::refused(format!("cannot use {}: its kind is neither EdgeCore nor CloudCore", file.name(host)))
             .hint("is it the right file? A configuration begins with apiVersion and kind")
     })?;

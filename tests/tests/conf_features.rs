@@ -1,0 +1,181 @@
+//! What the install guides do with an editor, in every KubeEdge version: done once, then nothing,
+//! then taken back to the byte.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use edge_conf::schema::{Kind, Minor, render};
+use edgeutils_tests::tool::{Ran, Tool};
+use edgeutils_tests::tree::{Tree, assert_same};
+use serde_json::{Value, json};
+
+const EDGECORE: &str = "etc/kubeedge/config/edgecore.yaml";
+const CLOUDCORE: &str = "etc/kubeedge/config/cloudcore.yaml";
+
+fn versions() -> impl Iterator<Item = u16> {
+    4..=23
+}
+
+fn conf(tree: &Tree, version: u16, args: &[&str]) -> Ran {
+    let version = format!("1.{version}");
+    Tool::new("edge-conf").arg("--root").arg(tree.path()).args(["--kubeedge-version", &version]).args(args).run()
+}
+
+fn node(kind: Kind, version: u16) -> Tree {
+    let text = format!("# ours, do not remove\n{}", render(kind, Minor::new(version)));
+    let path = if kind == Kind::EdgeCore { EDGECORE } else { CLOUDCORE };
+    Tree::with(&[(path, &text), ("etc/hostname", "node\n")])
+}
+
+/// Applies, applies again, checks, and undoes; what each wanted path holds after the first.
+fn round(kind: Kind, version: u16, args: &[&str], want: &[(&str, Value)]) {
+    let tree = node(kind, version);
+    let before = tree.snapshot();
+    let dry = conf(&tree, version, &[args, &["-n"]].concat()).expect(3);
+    assert_same(&tree.snapshot(), &before, "a dry run");
+    let done = conf(&tree, version, args).expect(0);
+    assert_eq!(done.stdout, dry.stdout.replace("would write", "wrote"), "1.{version}: what was shown is what was done");
+    for (path, value) in want {
+        let got = conf(&tree, version, &["get", path, "--json"]).expect(0);
+        let got: Value = serde_json::from_str(got.stdout.lines().next().unwrap()).unwrap();
+        assert_eq!(&got["value"], value, "1.{version} {path}");
+    }
+    conf(&tree, version, &["check"]).expect(0);
+    let wanted = tree.snapshot();
+    let again = conf(&tree, version, args).expect(0);
+    assert_eq!(again.stdout, "nothing to do: it is so already\n", "1.{version}");
+    conf(&tree, version, &[args, &["-n"]].concat()).expect(0);
+    assert_same(&tree.snapshot(), &wanted, "a second run");
+    conf(&tree, version, &["undo"]).expect(0);
+    assert_same(&tree.snapshot(), &before, &format!("1.{version} {args:?} and undo"));
+    assert_eq!(conf(&tree, version, &["undo"]).expect(0).stdout, "nothing to undo\n");
+}
+
+#[test]
+fn logs_on_the_edge() {
+    for version in versions() {
+        let want =
+            [("modules.edgeStream.enable", json!(true)), ("modules.edgeStream.server", json!("192.0.2.7:10004"))];
+        round(Kind::EdgeCore, version, &["enable", "logs", "--server", "192.0.2.7:10004"], &want);
+    }
+}
+
+#[test]
+fn logs_on_the_edge_takes_cloudcores_address_from_the_hub() {
+    // The rendered default names 192.0.2.2 as the hub and 127.0.0.1 as the stream server.
+    let want = [("modules.edgeStream.server", json!("192.0.2.2:10004"))];
+    round(Kind::EdgeCore, 4, &["enable", "logs"], &want);
+    let tree = node(Kind::EdgeCore, 8);
+    tree.write(EDGECORE, "kind: EdgeCore\nmodules: {}\n");
+    let ran = conf(&tree, 8, &["enable", "logs"]).expect(2);
+    assert_eq!(
+        ran.stderr,
+        "edge-conf: cannot tell where cloudcore is: neither edgeStream nor edgeHub names it\n\
+         hint: edge-conf enable logs --server IP:10004\n"
+    );
+}
+
+#[test]
+fn logs_on_the_cloud_wait_for_the_certificates() {
+    for version in versions() {
+        let tree = node(Kind::CloudCore, version);
+        let before = tree.snapshot();
+        let ran = conf(&tree, version, &["enable", "logs"]).expect(4);
+        assert_eq!(
+            ran.stderr.lines().next_back().unwrap(),
+            "hint: make them first: edge-certgen stream --ip CLOUDCORE_IP"
+        );
+        assert!(ran.stderr.contains("/etc/kubeedge/ca/streamCA.crt, /etc/kubeedge/certs/stream.crt"), "{}", ran.stderr);
+        assert_same(&tree.snapshot(), &before, "refused");
+        for file in ["ca/streamCA.crt", "certs/stream.crt", "certs/stream.key"] {
+            tree.write(&format!("etc/kubeedge/{file}"), "x");
+        }
+        conf(&tree, version, &["enable", "logs"]).expect(0);
+        assert_eq!(conf(&tree, version, &["get", "modules.cloudStream.enable"]).expect(0).stdout, "true\n");
+    }
+}
+
+#[test]
+fn the_metaserver_and_its_cloud_side() {
+    for version in 7..=23 {
+        let mut want = vec![("modules.metaManager.metaServer.enable", json!(true))];
+        if version == 7 {
+            want.push(("modules.edgeMesh.enable", json!(false)));
+        }
+        round(Kind::EdgeCore, version, &["enable", "metaserver"], &want);
+    }
+    let tree = node(Kind::EdgeCore, 5);
+    let ran = conf(&tree, 5, &["enable", "metaserver"]).expect(4);
+    assert!(ran.stderr.contains("edgecore 1.5 does not have it: it came with 1."), "{}", ran.stderr);
+    for version in 6..=23 {
+        let want = [("modules.dynamicController.enable", json!(true))];
+        round(Kind::CloudCore, version, &["enable", "dynamic-controller"], &want);
+    }
+}
+
+#[test]
+fn crio_by_the_keys_of_each_version() {
+    const SOCKET: &str = "unix:///var/run/crio/crio.sock";
+    for version in versions() {
+        let tailored = "modules.edged.tailoredKubeletConfig";
+        let (runtime, service, driver) = match version {
+            ..12 => (
+                "modules.edged.remoteRuntimeEndpoint".to_owned(),
+                "modules.edged.remoteImageEndpoint".to_owned(),
+                "modules.edged.cgroupDriver".to_owned(),
+            ),
+            12..16 => (
+                "modules.edged.remoteRuntimeEndpoint".to_owned(),
+                "modules.edged.remoteImageEndpoint".to_owned(),
+                format!("{tailored}.cgroupDriver"),
+            ),
+            _ => (
+                format!("{tailored}.containerRuntimeEndpoint"),
+                format!("{tailored}.imageServiceEndpoint"),
+                format!("{tailored}.cgroupDriver"),
+            ),
+        };
+        let want = [(runtime.as_str(), json!(SOCKET)), (&service, json!(SOCKET)), (&driver, json!("systemd"))];
+        round(Kind::EdgeCore, version, &["enable", "crio"], &want);
+    }
+}
+
+#[test]
+fn crio_settings_come_through_a_pipe() {
+    let tree = node(Kind::EdgeCore, 23);
+    let pipe = |text: &str| {
+        let tool = Tool::new("edge-conf").arg("--root").arg(tree.path());
+        tool.args(["enable", "crio", "-"]).stdin(text).run()
+    };
+    pipe("socket=/run/x.sock\ncgroupDriver=cgroupfs\n").expect(0);
+    let path = "modules.edged.tailoredKubeletConfig.containerRuntimeEndpoint";
+    assert_eq!(conf(&tree, 23, &["get", path]).expect(0).stdout, "unix:///run/x.sock\n");
+    let after = tree.snapshot();
+    for (input, message) in [
+        ("", "cannot use standard input: it is empty"),
+        ("socket=/run/y", "cannot use standard input: it ends in the middle of a line"),
+        ("socks=/run/y\n", "cannot use the line \"socks=/run/y\" of standard input"),
+    ] {
+        assert!(pipe(input).expect(1).stderr.contains(message), "{input:?}");
+    }
+    assert!(pipe("cgroupDriver=banana\n").expect(4).stderr.contains("must be cgroupfs or systemd"));
+    assert_same(&tree.snapshot(), &after, "bad input");
+}
+
+#[test]
+fn variables_go_into_a_drop_in_and_the_unit_file_stays() {
+    let tree = node(Kind::EdgeCore, 8);
+    tree.write("etc/systemd/system/edgecore.service", "[Service]\nExecStart=/usr/local/bin/edgecore\n");
+    std::fs::hard_link(tree.at("etc/systemd/system/edgecore.service"), tree.at("etc/kubeedge/edgecore.service"))
+        .unwrap();
+    let before = tree.snapshot();
+    let args = ["env", "CHECK_EDGECORE_ENVIRONMENT=false", "B=50%"];
+    conf(&tree, 8, &args).expect(0);
+    assert_eq!(
+        tree.read("etc/systemd/system/edgecore.service.d/20-edgeutils.conf"),
+        "# Made by edge-conf env; `edge-conf undo` takes it back.\n[Service]\n\
+         Environment=\"CHECK_EDGECORE_ENVIRONMENT=false\"\nEnvironment=\"B=50%%\"\n"
+    );
+    assert_eq!(conf(&tree, 8, &args).expect(0).stdout, "nothing to do: it is so already\n");
+    conf(&tree, 8, &["undo"]).expect(0);
+    assert_same(&tree.snapshot(), &before, "env and undo");
+}
