@@ -6,10 +6,12 @@ use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use crate::error::{Error, Result};
@@ -24,6 +26,8 @@ const KEEP_OUTPUT: usize = 4 << 20;
 const SHOW_STDERR: usize = 400;
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_secs(5);
+/// How long the last output of a program that has ended is waited for.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// A program that was found, with its arguments.
 #[derive(Debug, Clone)]
@@ -125,20 +129,20 @@ impl Cmd {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(fail)?;
         let (stdout, stderr) = (collect(child.stdout.take()), collect(child.stderr.take()));
-        let feed = child.stdin.take().map(|mut pipe| {
+        if let Some(mut pipe) = child.stdin.take().filter(|_| !self.stdin.is_empty()) {
             let bytes = self.stdin.clone();
-            // A program that does not read its input to the end is not an error.
-            thread::spawn(move || pipe.write_all(&bytes).ok())
-        });
-        let status = self.wait(&mut child).map_err(fail)?;
-        if let Some(feed) = feed {
-            feed.join().ok();
+            // A program that does not read its input to the end is not an error, and not waited for.
+            thread::spawn(move || pipe.write_all(&bytes).ok());
         }
-        let output = Output { status: status.0, stdout: joined(stdout), stderr: joined(stderr) };
-        if status.1 == Ended::AtDeadline {
-            let seconds = self.deadline.as_secs();
+        let (status, ended) = self.wait(&mut child).map_err(fail)?;
+        let until = Instant::now() + LINGER;
+        let output = Output { status, stdout: collected(stdout, until), stderr: collected(stderr, until) };
+        if ended == Ended::AtDeadline {
             let said = tail(&output.stderr, SHOW_STDERR);
-            return Err(Error::failed(format!("cannot run {}: still running after {seconds} s: {said}", self.shown())));
+            let separator = if said.is_empty() { "" } else { ": " };
+            let seconds = self.deadline.as_secs();
+            let shown = self.shown();
+            return Err(Error::failed(format!("cannot run {shown}: still running after {seconds} s{separator}{said}")));
         }
         Ok(output)
     }
@@ -154,17 +158,16 @@ impl Cmd {
             pause = (pause * 2).min(Duration::from_millis(50));
         }
         let group = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
-        for signal in [Signal::SIGTERM, Signal::SIGKILL] {
-            // Already gone is what we want.
-            killpg(group, signal).ok();
-            let until = Instant::now() + GRACE;
-            while Instant::now() < until {
-                if let Some(status) = child.try_wait()? {
-                    return Ok((status, Ended::AtDeadline));
-                }
-                thread::sleep(Duration::from_millis(20));
-            }
+        // Already gone is what we want.
+        killpg(group, Signal::SIGTERM).ok();
+        let until = Instant::now() + GRACE;
+        // Looked at but not yet taken off the kernel's list: until then no other process can have its number.
+        let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        while waitid(Id::Pid(group), look) == Ok(WaitStatus::StillAlive) && Instant::now() < until {
+            thread::sleep(Duration::from_millis(20));
         }
+        // Those of its children that did not listen go with it.
+        killpg(group, Signal::SIGKILL).ok();
         Ok((child.wait()?, Ended::AtDeadline))
     }
 }
@@ -175,24 +178,33 @@ enum Ended {
     AtDeadline,
 }
 
-fn collect(pipe: Option<impl Read + Send + 'static>) -> Option<JoinHandle<Vec<u8>>> {
+fn collect(pipe: Option<impl Read + Send + 'static>) -> Option<Receiver<Vec<u8>>> {
     let mut pipe = pipe?;
-    Some(thread::spawn(move || {
-        let mut kept = Vec::new();
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        let mut kept = 0;
         let mut buffer = [0; 8192];
         while let Ok(count) = pipe.read(&mut buffer) {
             if count == 0 {
                 break;
             }
-            let room = KEEP_OUTPUT.saturating_sub(kept.len());
-            kept.extend_from_slice(&buffer[..count.min(room)]);
+            let piece = &buffer[..count.min(KEEP_OUTPUT - kept)];
+            kept += piece.len();
+            // Nobody listens any more once the program has ended; it is read all the same, so that
+            // what it left running does not block.
+            sender.send(piece.to_vec()).ok();
         }
-        kept
-    }))
+    });
+    Some(receiver)
 }
 
-fn joined(handle: Option<JoinHandle<Vec<u8>>>) -> String {
-    let bytes = handle.and_then(|handle| handle.join().ok()).unwrap_or_default();
+/// What came until the pipe was closed, or until then: a daemon that the program left running may
+/// hold it open for ever.
+fn collected(pieces: Option<Receiver<Vec<u8>>>, until: Instant) -> String {
+    let mut bytes = Vec::new();
+    while let Some(Ok(piece)) = pieces.as_ref().map(|pieces| pieces.recv_timeout(until - Instant::now())) {
+        bytes.extend(piece);
+    }
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
@@ -239,6 +251,33 @@ mod tests {
         let error = shell("sleep 60 & sleep 60").deadline(Duration::from_millis(200)).run().unwrap_err();
         assert!(error.to_string().contains("still running after 0 s"), "{error}");
         assert!(begin.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn what_a_program_leaves_running_is_not_waited_for() {
+        let begin = Instant::now();
+        let output = shell("echo said; sleep 8 & exit 0").run().unwrap();
+        assert_eq!(output.stdout, "said\n");
+        // Out of its group, so that no signal reaches it, and holding all three pipes.
+        let input = vec![b'x'; 1 << 20];
+        let late = shell("setsid sleep 8 & sleep 8").stdin(input).deadline(Duration::from_millis(100)).run();
+        let message = late.unwrap_err().to_string();
+        assert!(message.ends_with("sleep 8: still running after 0 s"), "{message}");
+        assert!(begin.elapsed() < Duration::from_secs(6), "{:?}", begin.elapsed());
+    }
+
+    #[test]
+    fn a_child_that_ignores_the_first_signal_goes_with_its_parent() {
+        let dir = tempfile::tempdir().unwrap();
+        let pid = dir.path().join("pid");
+        let script = format!("(trap '' TERM; echo $$; exec sleep 60) & echo $! > {}; wait", pid.display());
+        shell(&script).deadline(Duration::from_millis(100)).run().unwrap_err();
+        let stat = std::path::Path::new("/proc").join(std::fs::read_to_string(&pid).unwrap().trim()).join("stat");
+        let gone = || std::fs::read_to_string(&stat).map_or(true, |text| text.contains(") Z "));
+        assert!((0..100).any(|_| gone() || {
+            thread::sleep(Duration::from_millis(20));
+            false
+        }));
     }
 
     #[test]

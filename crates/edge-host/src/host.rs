@@ -115,8 +115,11 @@ impl Host {
         if self.mode == Mode::DryRun || self.lock.is_some() {
             return Ok(());
         }
-        if self.root.is_live() && self.namespace == Namespace::MustBeTheHosts {
-            live::check()?;
+        if self.root.is_live() {
+            live::check_root()?;
+            if self.namespace == Namespace::MustBeTheHosts {
+                live::check()?;
+            }
         }
         self.interrupt.catch()?;
         self.lock = Some(lock::take(&self.root, self.tool, self.lock_wait, &self.interrupt)?);

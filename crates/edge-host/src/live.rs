@@ -11,16 +11,23 @@ use crate::error::{Error, Result};
 const INIT_ROOT: &str = "/proc/1/root/.";
 const INIT_MOUNTS: &str = "/proc/1/ns/mnt";
 const OWN_MOUNTS: &str = "/proc/self/ns/mnt";
+const OWN_PIDS: &str = "/proc/self/ns/pid";
+const INIT_PIDS: &str = "pid:[4026531836]";
 const OWN_ROOT: &str = "/";
 /// Files that container managers leave for exactly this question.
 const CONTAINER_MARKS: [&str; 3] = ["/run/systemd/container", "/run/.containerenv", "/.dockerenv"];
 
-/// Refuses live changes where they would not reach the host, and asks for root.
-pub(crate) fn check() -> Result<()> {
+/// Asks for root, which every live change needs.
+pub(crate) fn check_root() -> Result<()> {
     if !geteuid().is_root() {
         return Err(Error::failed("cannot change this host: not run as root")
             .hint("run it with sudo, or see what it would do with --dry-run"));
     }
+    Ok(())
+}
+
+/// Refuses live changes where they would not reach the host.
+pub(crate) fn check() -> Result<()> {
     let Some(reason) = elsewhere() else { return Ok(()) };
     Err(Error::refused(format!("cannot change this host: {reason}"))
         .hint("--root / changes the files of this tree and nothing live"))
@@ -35,6 +42,11 @@ fn elsewhere() -> Option<&'static str> {
     }
     if fs::read_link(OWN_MOUNTS).ok() != fs::read_link(INIT_MOUNTS).ok() {
         return Some("this is a mount namespace of its own");
+    }
+    // The number of the first PID namespace is part of the kernel's interface (proc_ns.h). Some
+    // container runtimes leave no other mark.
+    if fs::read_link(OWN_PIDS).is_ok_and(|link| link.as_os_str() != INIT_PIDS) {
+        return Some("this is a PID namespace of its own, as containers have");
     }
     if CONTAINER_MARKS.iter().any(|mark| Path::new(mark).exists()) {
         return Some("this is a container");

@@ -104,6 +104,7 @@ impl Report {
             Status::Done => past(&shown.verb).to_owned(),
             Status::Failed => format!("could not {}", shown.verb),
             Status::Refused => format!("refused to {}", shown.verb),
+            Status::Already if shown.verb == "leave" => "left".to_owned(),
             Status::Already => format!("need not {}", shown.verb),
         };
         let why = if shown.why.is_empty() { String::new() } else { format!(": {}", shown.why) };

@@ -20,11 +20,12 @@ pub fn main<C: Parser>(
     common: fn(&C) -> &Common,
     run: fn(C, &mut Host) -> Result<Outcome>,
 ) -> ExitCode {
-    std::panic::set_hook(Box::new(move |info| internal_error(tool, &info.to_string())));
     let args: Vec<OsString> = std::env::args_os().collect();
+    let asked = if args.iter().any(|arg| arg == "--json") { Wanted::Json } else { Wanted::Lines };
+    std::panic::set_hook(Box::new(move |info| internal_error(tool, asked, &info.to_string())));
     let cli = match C::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => return not_parsed(tool, &args, &error).into(),
+        Err(error) => return not_parsed(tool, asked, &error).into(),
     };
     let wanted = if common(&cli).json { Wanted::Json } else { Wanted::Lines };
     let mut report = report_for(tool, wanted);
@@ -55,7 +56,7 @@ pub fn main<C: Parser>(
 }
 
 /// A call that clap did not accept, or that only asks for help or the version.
-fn not_parsed(tool: &'static str, args: &[OsString], error: &clap::Error) -> Exit {
+fn not_parsed(tool: &'static str, wanted: Wanted, error: &clap::Error) -> Exit {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         // A closed pipe (`--help | head`) is no error.
         let _ = error.print();
@@ -66,7 +67,6 @@ fn not_parsed(tool: &'static str, args: &[OsString], error: &clap::Error) -> Exi
         let _ = error.print();
         return Exit::Usage;
     }
-    let wanted = if args.iter().any(|arg| arg == "--json") { Wanted::Json } else { Wanted::Lines };
     let mut report = report_for(tool, wanted);
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
@@ -86,9 +86,11 @@ fn not_parsed(tool: &'static str, args: &[OsString], error: &clap::Error) -> Exi
 
 /// A defect of ours: one line and exit 1, never a backtrace.
 #[allow(clippy::exit, reason = "a panic hook is the one place with no way to return")]
-fn internal_error(tool: &'static str, what: &str) {
+fn internal_error(tool: &'static str, wanted: Wanted, what: &str) {
     let error = Error::failed(format!("internal error: {what}"))
         .hint("please report this line; `undo` takes back what was done so far");
-    report_for(tool, Wanted::Lines).error(&error);
+    let mut report = report_for(tool, wanted);
+    report.error(&error);
+    report.result(error.exit(), &Outcome::default());
     std::process::exit(i32::from(Exit::Failed.code()));
 }

@@ -1,4 +1,6 @@
 //! SIGINT, SIGTERM and SIGHUP during a change: finish the step, stop, say how to go on.
+//!
+//! A signal that the caller ignores (`nohup`, a job in the background of a script) stays ignored.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +17,8 @@ impl Interrupt {
     /// Begins to catch the signals. Before this call they end the process as usual: while standard
     /// input is read nothing needs protection.
     pub(crate) fn catch(&self) -> Result<()> {
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
+        let ignored = ignored();
+        for signal in [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0) {
             signal_hook::flag::register(signal, Arc::clone(&self.0))
                 .map_err(|cause| Error::failed(format!("cannot catch signal {signal}: {cause}")))?;
         }
@@ -29,4 +32,13 @@ impl Interrupt {
         }
         Ok(())
     }
+}
+
+const STATUS: &str = "/proc/self/status";
+
+/// The signals that are ignored since before we started, a bit each; none where /proc does not tell.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string(STATUS).unwrap_or_default();
+    let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    mask.unwrap_or(0)
 }

@@ -22,7 +22,7 @@ pub(crate) fn change(root: &Root, action: &Action) -> Result<Change> {
             unchanged(root, "remove", &remove.path, &spot, &remove.was)?;
             let copy = remove.was.bytes.len() <= MAX_COPY && matches!(remove.was.state, State::File { .. });
             Change::Remove {
-                path: relative(&remove.path),
+                path: relative(root, &remove.path)?,
                 before: remove.was.state.clone(),
                 content: copy.then(|| Content::of(&remove.was.bytes)),
             }
@@ -34,7 +34,7 @@ pub(crate) fn change(root: &Root, action: &Action) -> Result<Change> {
                     root.display(&set.path).display()
                 )));
             }
-            Change::Set { path: relative(&set.path), before: set.was.clone(), after: set.value.clone() }
+            Change::Set { path: relative(root, &set.path)?, before: set.was.clone(), after: set.value.clone() }
         }
         What::Run(run) => Change::Run {
             argv: run.argv.clone(),
@@ -76,12 +76,13 @@ fn write_change(root: &Root, write: &Write) -> Result<WriteChange> {
     let mut dir = spot.canonical();
     for _ in 0..=spot.missing.len() {
         dir.pop();
-        made.push(relative(&dir));
+        made.push(dir.clone());
     }
     made.truncate(spot.missing.len());
     made.reverse();
+    let made = made.iter().map(|dir| relative(root, dir)).collect::<Result<Vec<_>>>()?;
     Ok(WriteChange {
-        path: relative(&write.path),
+        path: relative(root, &write.path)?,
         before: write.was.state.clone(),
         content: copy.then(|| Content::of(&write.was.bytes)),
         after: after(write),
@@ -232,9 +233,16 @@ fn moved(root: &Root, verb: &str, path: &Path) -> Error {
         .hint("run again: the change is made on what stands there now")
 }
 
-/// A path as records hold it: without the leading slash.
-pub(crate) fn relative(path: &Path) -> String {
-    path.strip_prefix("/").unwrap_or(path).to_string_lossy().into_owned()
+/// A path as records hold it: without the leading slash. A name that is no text could not be found
+/// again by an undo.
+fn relative(root: &Root, path: &Path) -> Result<String> {
+    match path.strip_prefix("/").unwrap_or(path).to_str() {
+        Some(text) => Ok(text.to_owned()),
+        None => Err(Error::refused(format!(
+            "cannot change {}: its name is not UTF-8 and cannot be recorded",
+            root.display(path).display()
+        ))),
+    }
 }
 
 /// A record's path again.

@@ -27,8 +27,6 @@ pub struct Found {
     pub state: State,
     /// The bytes of a regular file, empty for anything else.
     pub bytes: Vec<u8>,
-    /// Names of this file on its file system: more than one means hard links.
-    pub links: u64,
 }
 
 impl Found {
@@ -126,9 +124,9 @@ impl Root {
 impl Spot<'_> {
     /// State and bytes of what stands here.
     pub(crate) fn find(&self) -> io::Result<Found> {
-        let nothing = Found { state: State::Absent, bytes: Vec::new(), links: 0 };
+        let nothing = Found { state: State::Absent, bytes: Vec::new() };
         let Some(stat) = self.stat()? else { return Ok(nothing) };
-        let of = |state| Found { state, bytes: Vec::new(), links: stat.st_nlink };
+        let of = |state| Found { state, bytes: Vec::new() };
         let (mode, uid, gid) = (stat.st_mode & 0o7777, stat.st_uid, stat.st_gid);
         match kind(&stat) {
             SFlag::S_IFREG => {
@@ -162,7 +160,7 @@ fn read_file(fd: OwnedFd) -> io::Result<Found> {
         return Err(io::Error::other(format!("it is larger than {} MiB", MAX_READ >> 20)));
     }
     let state = State::File { sha256: sha256(&bytes), mode: stat.st_mode & 0o7777, uid: stat.st_uid, gid: stat.st_gid };
-    Ok(Found { state, bytes, links: stat.st_nlink })
+    Ok(Found { state, bytes })
 }
 
 pub(crate) fn kind(stat: &FileStat) -> SFlag {

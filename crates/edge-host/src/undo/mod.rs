@@ -75,7 +75,9 @@ pub fn run(host: &mut Host, args: &UndoArgs, editors: &[&dyn Editor]) -> Result<
     let mut exit = Exit::Done;
     for entry in &entries {
         host.check_interrupt()?;
-        let step = match blocker(&host.root, entry, &later) {
+        let blocked = blocker(&host.root, entry, &later);
+        let differs = blocked.is_none();
+        let step = match blocked {
             Some(error) => Err(error),
             None => step::plan(&host.root, entry, editors),
         };
@@ -94,7 +96,7 @@ pub fn run(host: &mut Host, args: &UndoArgs, editors: &[&dyn Editor]) -> Result<
             if error.exit() == Exit::Interrupted {
                 return Err(error);
             }
-            if let Some(text) = step::difference(&host.root, entry, &error) {
+            if let Some(text) = step::difference(&host.root, entry, &error).filter(|_| differs) {
                 host.report.lines_on_stderr(&text);
             }
             host.report.error(&error);

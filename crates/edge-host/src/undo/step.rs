@@ -47,7 +47,8 @@ impl Step {
 
     pub(crate) fn verb(&self) -> &'static str {
         match self {
-            Step::Already | Step::Restore { .. } | Step::Left(_) => "restore",
+            Step::Already | Step::Restore { .. } => "restore",
+            Step::Left(_) => "leave",
             Step::Remove => "remove",
             Step::Edit { .. } => "take back the edit of",
             Step::Set(_) => "set",

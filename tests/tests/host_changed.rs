@@ -1,0 +1,185 @@
+//! Files that others change too: before we write, and before we take our change back.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::time::Instant;
+
+use edgeutils_tests::image::Image;
+use edgeutils_tests::live::{can_unshare, transcript};
+use edgeutils_tests::skip;
+use edgeutils_tests::tool::Ran;
+
+const FIXTURE: &str = env!("CARGO_BIN_EXE_edge-fixture");
+
+#[test]
+fn a_target_changed_between_the_facts_and_the_write_is_refused() {
+    let image = Image::with(FIXTURE, &[("etc/a", "one\n"), ("etc/b", "one\n")]);
+    image.plan("plan.json", r#"[{"write": "/etc/a", "text": "two\n"}, {"write": "/etc/b", "text": "two\n"}]"#);
+    let child = image
+        .command(&["apply", "--plan", "PLANS/plan.json", "--pause", "PLANS/gate"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The lock is taken before the facts are read; give the facts their time.
+    let begin = Instant::now();
+    while !image.tree.at("var/lib/edgeutils/lock").exists() && begin.elapsed().as_secs() < 10 {
+        std::thread::yield_now();
+    }
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    image.tree.write("etc/b", "someone else's\n");
+    std::fs::write(image.beside("gate"), "").unwrap();
+    image.named(&Ran::of(&child.wait_with_output().unwrap())).says(
+        4,
+        "edge-fixture: cannot write DIR/etc/b: it was changed by someone else meanwhile
+         hint: run again: the change is made on what stands there now",
+    );
+    // Nothing was done, the first file neither.
+    assert_eq!((image.tree.read("etc/a"), image.tree.read("etc/b")), ("one\n".into(), "someone else's\n".into()));
+    assert!(!image.tree.at("var/lib/edgeutils/journal").exists());
+}
+
+#[test]
+fn a_file_changed_in_the_middle_of_a_run_is_left_and_never_taken_for_ours() {
+    if !can_unshare() {
+        return skip("host_changed in the middle", "no mount namespace can be made here");
+    }
+    transcript(
+        FIXTURE,
+        r#"
+        echo one > a; echo one > b; echo one > c
+        plan '[{"write": "/mnt/a", "text": "two"}, {"run": ["sh", "-c", "echo theirs > /mnt/b"]},
+               {"write": "/mnt/b", "text": "two"}, {"write": "/mnt/c", "text": "two"}]'
+        apply
+        echo theirs > c
+        edge undo
+        cat a b c
+        "#,
+        "wrote /mnt/a: as the test wants it  [undo: exact]
+        ran sh -c echo theirs > /mnt/b: a command  [undo: none]
+        refused to write /mnt/b: as the test wants it  [undo: exact]
+        edge-fixture: cannot write /mnt/b: it was changed by someone else meanwhile
+        hint: run again: the change is made on what stands there now; the same call again goes on, `edge-fixture undo --id 1` takes back what was done
+        exit 4
+        edge-fixture: note: run 1 did not end; what it had done is known from the host itself
+        left sh -c echo theirs > /mnt/b: this command has no opposite
+        restored /mnt/a: what was there before
+        exit 0
+        one
+        theirs
+        theirs",
+    );
+}
+
+#[test]
+fn what_someone_changed_since_stays_and_the_other_parts_come_back() {
+    let image = Image::with(FIXTURE, &[("etc/a", "a: 1\ntoken: abc.def\nurl: x://u:secret@h/\n"), ("etc/b", "one\n")]);
+    let plan = r#"[{"write": "/etc/a", "text": "a: 2\ntoken: abc.def\n"}, {"write": "/etc/b", "text": "two\n"},
+                   {"write": "/etc/deep/er/c", "text": "three\n"}]"#;
+    image.apply(plan).expect(0);
+    image.tree.write("etc/a", "a: 3\ntoken: new.token\nb: 1\n");
+    let said = image.undo().says(
+        4,
+        "- a: 1
+         + a: 3
+         - url: x://u:***@h/
+         + b: 1
+         edge-fixture: cannot undo the change of DIR/etc/a: it was changed since by someone else
+         hint: put right by hand what you want to keep; the lines above show what differs from before our change",
+    );
+    assert_eq!(
+        said.stdout,
+        "removed /etc/deep/er/c: it was not there before\nrestored /etc/b: what was there before\n"
+    );
+    assert_eq!(image.tree.read("etc/a"), "a: 3\ntoken: new.token\nb: 1\n");
+    assert_eq!(image.tree.read("etc/b"), "one\n");
+    assert!(!image.tree.at("etc/deep").exists(), "directories made on the way go as well");
+    // Once it is as we left it, the same undo finishes.
+    image.tree.write("etc/a", "a: 2\ntoken: abc.def\n");
+    image.undo().says(0, "");
+    assert!(image.tree.read("etc/a").starts_with("a: 1\n"));
+    assert_eq!(image.undo().expect(0).stdout, "nothing to undo\n");
+}
+
+#[test]
+fn an_edit_is_taken_back_by_edit_whatever_else_changed() {
+    let image = Image::with(FIXTURE, &[("etc/a", "one\n")]);
+    image.apply(r#"[{"line": "/etc/a", "text": "ours"}]"#).expect(0);
+    image.tree.write("etc/a", "zero\none\nours\ntwo\n");
+    let said = image.undo().says(0, "");
+    assert_eq!(said.stdout, "took back the edit of /etc/a: other changes to the file stay\n");
+    assert_eq!(image.tree.read("etc/a"), "zero\none\ntwo\n");
+
+    image.apply(r#"[{"line": "/etc/a", "text": "ours"}]"#).expect(0);
+    image.tree.write("etc/a", "zero\ntheirs\n");
+    image.undo().says(
+        4,
+        "- one
+         - two
+         + theirs
+         edge-fixture: cannot undo the change of DIR/etc/a: the line ours is no longer there",
+    );
+    assert_eq!(image.tree.read("etc/a"), "zero\ntheirs\n");
+}
+
+#[test]
+fn what_a_later_run_touched_names_that_run_and_its_tool() {
+    let image = Image::with(FIXTURE, &[("etc/a", "one\n"), ("etc/b", "first\n")]);
+    image.apply(r#"[{"write": "/etc/a", "text": "two\n"}, {"line": "/etc/b", "text": "x"}]"#).expect(0);
+    image.apply(r#"[{"write": "/etc/a", "text": "three\n"}, {"line": "/etc/b", "text": "y"}]"#).expect(0);
+    let journal = image.tree.at("var/lib/edgeutils/journal");
+    // The second was another utility's.
+    let text = std::fs::read_to_string(journal.join("000002-edge-fixture.jsonl")).unwrap();
+    std::fs::write(journal.join("000002-edge-other.jsonl"), text.replace("\"edge-fixture\"", "\"edge-other\""))
+        .unwrap();
+    std::fs::remove_file(journal.join("000002-edge-fixture.jsonl")).unwrap();
+    image.run(&["undo", "--id", "1"]).says(
+        4,
+        "edge-fixture: cannot undo the change of DIR/etc/a: run 2 of edge-other changed it later
+         hint: take that back first: edge-other undo --id 2",
+    );
+    // Another line of the same file is another part.
+    assert_eq!((image.tree.read("etc/a"), image.tree.read("etc/b")), ("three\n".into(), "first\ny\n".into()));
+    image.run(&["undo", "--id", "2"]).says(
+        2,
+        "edge-fixture: cannot undo run 2: it was made by edge-other
+         hint: edge-other undo --id 2",
+    );
+    image.run(&["undo", "--id", "7"]).says(
+        1,
+        "edge-fixture: cannot undo run 7: it is not in the journal
+         hint: `edge-fixture undo --list` shows what is",
+    );
+}
+
+#[test]
+fn runs_come_back_newest_first_and_one_that_was_half_undone_goes_on() {
+    let image = Image::with(FIXTURE, &[("etc/a", "one\n"), ("etc/b", "one\n")]);
+    image.apply(r#"[{"write": "/etc/a", "text": "two\n"}, {"write": "/etc/b", "text": "two\n"}]"#).expect(0);
+    // Only b comes back: a was changed.
+    image.tree.write("etc/a", "theirs\n");
+    image.undo().expect(4);
+    // The same call again is a new run on top.
+    let again = r#"[{"write": "/etc/a", "text": "two\n"}, {"write": "/etc/b", "text": "two\n"}]"#;
+    image.apply(again).says(0, "");
+    image.undo().says(0, "");
+    assert_eq!((image.tree.read("etc/a"), image.tree.read("etc/b")), ("theirs\n".into(), "one\n".into()));
+    // And then what is left of the first.
+    image.tree.write("etc/a", "two\n");
+    image.undo().says(0, "");
+    assert_eq!((image.tree.read("etc/a"), image.tree.read("etc/b")), ("one\n".into(), "one\n".into()));
+    assert_eq!(image.undo().expect(0).stdout, "nothing to undo\n");
+}
+
+#[test]
+fn a_large_file_is_changed_without_a_copy_and_says_so() {
+    let image = Image::with(FIXTURE, &[("etc/a", &"x".repeat((1 << 20) + 1)), ("etc/b", &"x".repeat(1 << 20))]);
+    let said = image.apply(r#"[{"write": "/etc/a", "text": "two\n"}, {"write": "/etc/b", "text": "two\n"}]"#).expect(0);
+    assert_eq!(
+        said.stdout,
+        "wrote /etc/a: as the test wants it  [undo: none]\nwrote /etc/b: as the test wants it  [undo: exact]\n"
+    );
+    assert!(image.run(&["undo", "--list"]).expect(0).stdout.ends_with("/etc/a, /etc/b  [in part without undo]\n"));
+    image.undo().says(4, "edge-fixture: cannot undo the change of DIR/etc/a: it was too large for a copy to be kept");
+    assert_eq!((image.tree.read("etc/a"), image.tree.read("etc/b").len()), ("two\n".into(), 1 << 20));
+}

@@ -1,0 +1,196 @@
+//! The journal itself: formats, damage, order, what is kept and who may have written it.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::PathBuf;
+
+use edgeutils_tests::image::Image;
+use edgeutils_tests::{is_root, skip};
+
+const FIXTURE: &str = env!("CARGO_BIN_EXE_edge-fixture");
+
+fn journal(image: &Image, name: &str) -> PathBuf {
+    image.tree.at("var/lib/edgeutils/journal").join(name)
+}
+
+fn first_run(image: &Image) -> PathBuf {
+    journal(image, "000001-edge-fixture.jsonl")
+}
+
+/// One file, changed once.
+fn changed_once() -> Image {
+    let image = Image::with(FIXTURE, &[("etc/a", "one\n")]);
+    image.apply(r#"[{"write": "/etc/a", "text": "two\n"}]"#).expect(0);
+    image
+}
+
+fn names(image: &Image) -> Vec<String> {
+    let entries = fs::read_dir(journal(image, "")).unwrap();
+    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn an_unknown_format_is_refused() {
+    let image = changed_once();
+    let text = fs::read_to_string(first_run(&image)).unwrap();
+    // Whatever else a later format may hold.
+    let later = text.replace("\"format\":1", "\"format\":2").replace("\"record\":\"run\"", "\"record\":\"begin\"");
+    assert_ne!(text, later);
+    fs::write(first_run(&image), later).unwrap();
+    image.undo().says(
+        4,
+        "edge-fixture: cannot read the journal DIR/var/lib/edgeutils/journal/000001-edge-fixture.jsonl: record format 2 is not known to this version
+         hint: use the version that wrote it, or a newer one",
+    );
+    assert_eq!(image.tree.read("etc/a"), "two\n");
+    // A run that ended is in nobody's way.
+    image.apply(r#"[{"write": "/etc/b", "text": "two\n"}]"#).says(0, "");
+}
+
+#[test]
+fn a_damaged_journal_is_refused_with_the_line() {
+    for (from, to, says) in [
+        ("{\"record\":\"intent\"", "{\"record\":\"intend\"", "line 2: unknown variant `intend`, expected one of "),
+        ("{\"record\":\"done\"", "\0\0\0\0", "line 3: it is not a JSON record"),
+        ("\"seq\":0,\"why\"", "\"seq\":1,\"why\"", "line 2: it does not belong there"),
+        ("\"format\":1,", "", "line 1: it has no format number"),
+        ("{\"record\":\"done\",\"seq\":0", "{\"record\":\"done\",\"seq\":9", "line 3: it does not belong there"),
+        ("\"is\":\"file\"", "\"is\":\"pipe\"", "line 2: unknown variant `pipe`, expected one of "),
+    ] {
+        let image = changed_once();
+        let text = fs::read_to_string(first_run(&image)).unwrap();
+        assert!(text.contains(from), "{from} in {text}");
+        fs::write(first_run(&image), text.replacen(from, to, 1)).unwrap();
+        let ran = image.undo();
+        let want = "edge-fixture: cannot read the journal DIR/var/lib/edgeutils/journal/000001-edge-fixture.jsonl: ";
+        assert!(ran.stderr.starts_with(&format!("{want}{says}")), "{from}: {}", ran.stderr);
+        let hint = "hint: move that file away to go on without it: its run can then no longer be undone\n";
+        assert!(ran.stderr.ends_with(hint), "{}", ran.stderr);
+        assert_eq!((ran.code, image.tree.read("etc/a")), (4, "two\n".into()));
+        fs::remove_file(first_run(&image)).unwrap();
+        assert_eq!(image.undo().expect(0).stdout, "nothing to undo\n");
+    }
+}
+
+#[test]
+fn a_file_under_another_runs_name_is_refused() {
+    let image = changed_once();
+    fs::rename(first_run(&image), journal(&image, "000007-edge-fixture.jsonl")).unwrap();
+    image.undo().says(
+        4,
+        "edge-fixture: cannot read the journal DIR/var/lib/edgeutils/journal/000007-edge-fixture.jsonl: it is run 1 of edge-fixture, whose file has another name
+         hint: give it its own name again, or move it away",
+    );
+}
+
+#[test]
+fn a_record_that_a_power_cut_tore_is_cut_off() {
+    let image = changed_once();
+    let whole = fs::read(first_run(&image)).unwrap();
+    let intents = whole.split_inclusive(|byte| *byte == b'\n').take(2).map(<[u8]>::len).sum::<usize>();
+    // From the end of the intents, which were durable before the file was changed, to the last byte.
+    for cut in (intents..whole.len()).step_by(2) {
+        image.tree.write("etc/a", "two\n");
+        fs::write(first_run(&image), &whole[..cut]).unwrap();
+        image.undo().expect(0);
+        assert_eq!(image.tree.read("etc/a"), "one\n", "cut at {cut}");
+        let text = fs::read_to_string(first_run(&image)).unwrap();
+        assert!(text.lines().all(|line| line.starts_with('{') && line.ends_with('}')), "cut at {cut}: {text}");
+        assert!(text.ends_with("{\"record\":\"reverted\"}\n"), "cut at {cut}: {text}");
+    }
+    // Torn before anything could be changed: there is nothing to take back.
+    for cut in (0..intents).step_by(7) {
+        fs::write(first_run(&image), &whole[..cut]).unwrap();
+        let ran = image.undo().expect(0);
+        assert_eq!((ran.stdout.as_str(), image.tree.read("etc/a")), ("nothing to undo\n", "one\n".into()), "{cut}");
+    }
+}
+
+#[test]
+fn order_is_by_number_and_the_clock_is_a_label() {
+    let image = changed_once();
+    image.apply(r#"[{"write": "/etc/a", "text": "three\n"}]"#).expect(0);
+    // The board's clock was ahead at the first run, and starts in 1970 at the second.
+    let second = journal(&image, "000002-edge-fixture.jsonl");
+    for (path, time) in [(first_run(&image), "2099-01-01T00:00:00Z"), (second, "1970-01-01T00:00:07Z")] {
+        let text = fs::read_to_string(&path).unwrap();
+        let (before, rest) = text.split_once("\"time\":\"").unwrap();
+        let (_, after) = rest.split_once('"').unwrap();
+        fs::write(path, format!("{before}\"time\":\"{time}\"{after}")).unwrap();
+    }
+    let list = image.run(&["undo", "--list"]).expect(0).stdout;
+    assert_eq!(
+        list,
+        "   1  2099-01-01T00:00:00Z  done          /etc/a\n   2  1970-01-01T00:00:07Z  done          /etc/a\n"
+    );
+    image.undo().says(0, "");
+    assert_eq!(image.tree.read("etc/a"), "two\n");
+    image.undo().says(0, "");
+    assert_eq!(image.tree.read("etc/a"), "one\n");
+    let list = image.run(&["undo", "--list"]).expect(0).stdout;
+    assert_eq!(list.matches("undone").count(), 2, "{list}");
+}
+
+#[test]
+fn the_last_twenty_runs_and_the_first_state_of_each_path_are_kept() {
+    let image = Image::with(FIXTURE, &[("etc/a", "the first\n")]);
+    for run in 1..=20 {
+        image.apply(&format!(r#"[{{"write": "/etc/a", "text": "{run}\n"}}]"#)).expect(0);
+    }
+    assert_eq!(names(&image).len(), 20, "{:?}", names(&image));
+    for run in 21..=25 {
+        image.apply(&format!(r#"[{{"write": "/etc/a", "text": "{run}\n"}}]"#)).expect(0);
+        // A crash may tear what is kept; the run is still there at that time.
+        let first = journal(&image, "first.jsonl");
+        let mut text = fs::read(&first).unwrap();
+        text.extend(b"{\"record\":\"inte");
+        fs::write(&first, text).unwrap();
+    }
+    let names = names(&image);
+    assert_eq!((names.len(), names[0].as_str()), (21, "000006-edge-fixture.jsonl"));
+    assert_eq!((names[19].as_str(), names[20].as_str()), ("000025-edge-fixture.jsonl", "first.jsonl"));
+    let first = fs::read_to_string(journal(&image, "first.jsonl")).unwrap();
+    let whole: Vec<&str> = first.lines().filter(|line| line.ends_with('}')).collect();
+    assert_eq!(whole.len(), 1, "{first}");
+    assert!(whole[0].contains("\"path\":\"etc/a\"") && whole[0].contains("the first\\n"), "{first}");
+    for _ in 0..20 {
+        image.undo().expect(0);
+    }
+    assert_eq!(image.tree.read("etc/a"), "5\n");
+    assert_eq!(image.undo().expect(0).stdout, "nothing to undo\n");
+}
+
+#[test]
+fn the_journal_is_private_and_one_that_others_could_write_is_not_believed() {
+    let image = changed_once();
+    let mode = |path: PathBuf| fs::metadata(path).unwrap().mode() & 0o7777;
+    assert_eq!((mode(journal(&image, "")), mode(first_run(&image))), (0o700, 0o600));
+    let refused =
+        "edge-fixture: cannot use DIR/var/lib/edgeutils/journal: it belongs to another user or others may write to it
+                   hint: look who made it; our own is owned by the caller, mode 0700";
+    fs::set_permissions(journal(&image, ""), fs::Permissions::from_mode(0o777)).unwrap();
+    image.undo().says(4, refused);
+    image.run(&["undo", "--list"]).says(4, refused);
+    image.apply(r#"[{"write": "/etc/a", "text": "three\n"}]"#).says(4, refused);
+    assert_eq!(image.tree.read("etc/a"), "two\n");
+    if !is_root() {
+        return skip("host_journal owner", "files of another user need root");
+    }
+    fs::set_permissions(journal(&image, ""), fs::Permissions::from_mode(0o700)).unwrap();
+    chown(journal(&image, ""), Some(65534), Some(65534)).unwrap();
+    image.undo().says(4, refused);
+    // A link to a directory of someone's own choice.
+    fs::rename(journal(&image, ""), image.beside("journal")).unwrap();
+    std::os::unix::fs::symlink(image.beside("journal"), journal(&image, "").to_str().unwrap().trim_end_matches('/'))
+        .unwrap();
+    image.undo().says(
+        4,
+        "edge-fixture: cannot use DIR/var/lib/edgeutils/journal: it is a symbolic link, not a directory
+         hint: look who put it there, remove it and run again",
+    );
+    assert_eq!(image.tree.read("etc/a"), "two\n");
+}
