@@ -85,7 +85,7 @@ pub fn stdin_file() -> Result<File> {
             Error::failed("cannot edit standard input: it is empty").hint("look at the program before the pipe")
         );
     }
-    let was = Found { state: edge_host::State::Absent, bytes: Vec::new(), links: 0 };
+    let was = Found { state: edge_host::State::Absent, bytes: Vec::new() };
     Ok(File { path: None, was, text })
 }
 
