@@ -1,0 +1,106 @@
+//! docs/contract.md holds: every JSON record has exactly the fields that the page lists.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use edgeutils_tests::tool::{Ran, Tool};
+use edgeutils_tests::tree::Tree;
+use serde_json::Value;
+
+const PAGE: &str = include_str!("../../docs/contract.md");
+const FILE: &str = "etc/kubeedge/config/edgecore.yaml";
+const START: &str = "kind: EdgeCore\nmodules:\n  edgeStream:\n    enable: false\n  nothing: 1\n";
+
+/// Fields by record type, as the page lists them.
+fn documented() -> BTreeMap<String, BTreeSet<String>> {
+    let records = PAGE.split("## JSON records").nth(1).unwrap().split("\n## ").next().unwrap();
+    let mut all = BTreeMap::new();
+    for section in records.split("\n### ").skip(1) {
+        let name = section.lines().next().unwrap().trim().to_owned();
+        let fields = section.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned()));
+        all.insert(name, fields.collect());
+    }
+    all
+}
+
+fn conf(tree: &Tree, args: &[&str]) -> Ran {
+    Tool::new("edge-conf").arg("--root").arg(tree.path()).arg("--json").args(args).run()
+}
+
+/// Runs every verb in every kind of ending, and hands each record over.
+fn everything(mut seen: impl FnMut(&str, &Value, bool)) {
+    let tree = Tree::with(&[(FILE, START)]);
+    let calls: &[(&[&str], i32)] = &[
+        (&["set", "-n", "modules.edgeStream.enable=true"], 3),
+        (&["set", "modules.edgeStream.enable=true"], 0),
+        (&["set", "modules.edgeStream.enable=true"], 0),
+        (&["set", "-n", "modules.edgeStream.enable=true"], 0),
+        (&["set", "edgeStream.enable=true"], 4),
+        (&["set", "modules.edgeStream.enable"], 2),
+        (&["frobnicate"], 2),
+        (&["get", "modules.edgeStream"], 0),
+        (&["get", "modules.edgeHub"], 1),
+        (&["check"], 3),
+        (&["enable", "dynamic-controller"], 1),
+        (&["env", "A=b"], 0),
+        (&["undo", "--list"], 0),
+        (&["undo", "-n"], 3),
+        (&["undo"], 0),
+        (&["undo"], 0),
+        (&["undo"], 0),
+        (&["undo", "--id", "99"], 1),
+        (&["--file", "-", "set", "modules.edgeStream.enable=true"], 2),
+    ];
+    for (args, code) in calls {
+        let ran = conf(&tree, args).expect(*code);
+        let lines: Vec<&str> = ran.stdout.lines().collect();
+        for (index, line) in lines.iter().enumerate() {
+            let record = serde_json::from_str(line).unwrap_or_else(|_| panic!("{args:?} printed {line}"));
+            seen(&format!("{args:?}"), &record, index + 1 == lines.len());
+        }
+        let last: Value = serde_json::from_str(lines.last().unwrap()).unwrap();
+        assert_eq!(last["exit"], *code, "{args:?}");
+    }
+}
+
+#[test]
+fn every_record_is_as_the_page_says() {
+    let page = documented();
+    let mut met = BTreeSet::new();
+    everything(|call, record, is_last| {
+        assert_eq!(record["v"], 1, "{call}");
+        let kind = record["type"].as_str().unwrap();
+        let want = page.get(kind).unwrap_or_else(|| panic!("{call}: the record {kind} is not on the page"));
+        let mut got: BTreeSet<String> = record.as_object().unwrap().keys().cloned().collect();
+        got.remove("v");
+        got.remove("type");
+        assert_eq!(&got, want, "{call}: fields of {kind}");
+        assert_eq!(kind == "result", is_last, "{call}: the result is the last record");
+        met.insert(kind.to_owned());
+    });
+    assert_eq!(met, page.into_keys().collect(), "every record of the page was met");
+}
+
+#[test]
+fn the_exit_codes_of_the_page_are_those_of_the_programs() {
+    let rows = PAGE
+        .split("## Exit codes")
+        .nth(1)
+        .unwrap()
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.chars().next()?.to_digit(10));
+    assert_eq!(rows.collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
+    use edge_host::Exit::{Differs, Done, Failed, Interrupted, Refused, Usage};
+    assert_eq!([Done, Failed, Usage, Differs, Refused, Interrupted].map(edge_host::Exit::code), [0, 1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn every_option_of_the_page_is_in_every_help() {
+    for option in ["--root <DIR>", "-n, --dry-run", "--json", "--lock-wait <SECONDS>", "--force-namespace"] {
+        for verb in [&["--help"] as &[&str], &["set", "--help"], &["undo", "--help"]] {
+            let help = Tool::new("edge-conf").args(verb).run().expect(0).stdout;
+            assert!(help.contains(option), "{option} is not in edge-conf {verb:?}:\n{help}");
+        }
+    }
+}
