@@ -66,6 +66,11 @@ impl Tree {
     pub fn snapshot(&self) -> Snapshot {
         snapshot(self.path())
     }
+
+    /// The same but for some paths, such as a pipe that must not be read.
+    pub fn snapshot_without(&self, paths: &[&str]) -> Snapshot {
+        of(self.path(), &|path| paths.iter().any(|without| path == Path::new(without)))
+    }
 }
 
 impl Default for Tree {
@@ -76,11 +81,15 @@ impl Default for Tree {
 
 /// Everything below `root` but the journal and the lock: kind, mode, owner and content.
 pub fn snapshot(root: &Path) -> Snapshot {
+    of(root, &|_| false)
+}
+
+fn of(root: &Path, without: &dyn Fn(&Path) -> bool) -> Snapshot {
     let mut all = Snapshot::new();
     for entry in WalkDir::new(root).min_depth(1).sort_by_file_name() {
         let entry = entry.unwrap();
         let path = entry.path().strip_prefix(root).unwrap().to_path_buf();
-        if path.starts_with("var/lib/edgeutils") {
+        if path.starts_with("var/lib/edgeutils") || without(&path) {
             continue;
         }
         let meta = entry.path().symlink_metadata().unwrap();

@@ -136,7 +136,8 @@ impl Cmd {
         }
         let (status, ended) = self.wait(&mut child).map_err(fail)?;
         let until = Instant::now() + LINGER;
-        let output = Output { status, stdout: collected(stdout, until), stderr: collected(stderr, until) };
+        let output =
+            Output { status, stdout: collected(stdout.as_ref(), until), stderr: collected(stderr.as_ref(), until) };
         if ended == Ended::AtDeadline {
             let said = tail(&output.stderr, SHOW_STDERR);
             let separator = if said.is_empty() { "" } else { ": " };
@@ -200,10 +201,12 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> Option<Receiver<Vec<u8>>
 
 /// What came until the pipe was closed, or until then: a daemon that the program left running may
 /// hold it open for ever.
-fn collected(pieces: Option<Receiver<Vec<u8>>>, until: Instant) -> String {
+fn collected(pieces: Option<&Receiver<Vec<u8>>>, until: Instant) -> String {
     let mut bytes = Vec::new();
-    while let Some(Ok(piece)) = pieces.as_ref().map(|pieces| pieces.recv_timeout(until - Instant::now())) {
-        bytes.extend(piece);
+    if let Some(pieces) = pieces {
+        while let Ok(piece) = pieces.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            bytes.extend(piece);
+        }
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }

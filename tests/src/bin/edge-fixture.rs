@@ -103,8 +103,11 @@ fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
         Verb::Chrooted { dir, paths } => {
             nix::unistd::chroot(&dir).map_err(|errno| Error::io("chroot to", &dir, &errno.into()))?;
             for path in paths {
-                let text = std::fs::read_to_string(Path::new("/").join(&path)).map_err(|cause| cause.raw_os_error());
-                host.report.line(&json!({"path": path, "text": text.ok()}).to_string());
+                let line = match std::fs::read_to_string(Path::new("/").join(&path)) {
+                    Ok(text) => json!({"path": path, "text": text}),
+                    Err(cause) => json!({"path": path, "errno": cause.raw_os_error()}),
+                };
+                host.report.line(&line.to_string());
             }
             Ok(Outcome::default())
         }

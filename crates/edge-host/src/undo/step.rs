@@ -206,7 +206,9 @@ pub(crate) fn perform(root: &Root, entry: &Entry, step: Step) -> Result<()> {
         }
         Step::Left(_) => Ok(()),
         Step::Remove => {
-            walk(root, &path, Link::Itself)?.remove_file().map_err(fail)?;
+            // A file that was made through a dangling link is removed, and not the link.
+            let link = if let Change::Write(change) = change { link_of(change) } else { Link::Itself };
+            walk(root, &path, link)?.remove_file().map_err(fail)?;
             remove_made(root, made)
         }
         Step::Restore { state, bytes, from } => restore(root, &path, change, &state, &bytes, from),
