@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::Result;
@@ -121,8 +122,21 @@ pub struct Run {
     pub probe: Option<Vec<String>>,
     /// The command that takes it back.
     pub inverse: Option<Vec<String>>,
+    /// When the inverse has its turn in an undo.
+    pub turn: Turn,
     /// How long it may take.
     pub deadline: Duration,
+}
+
+/// When the inverse of a command has its turn in an undo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Turn {
+    /// In the reverse of the plan's order: what was started last is stopped first.
+    #[default]
+    Reverse,
+    /// After everything else: a reload that must see the files as they were.
+    Last,
 }
 
 /// What an undo of an action can promise.

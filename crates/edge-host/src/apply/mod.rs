@@ -15,7 +15,7 @@ use crate::plan::Plan;
 use crate::report::{Shown, Status};
 
 pub(crate) use settle::settle;
-pub(crate) use step::{Link, absolute, read_value, same_value, walk};
+pub(crate) use step::{Link, absolute, read_value, remove_made, same_value, walk};
 
 /// Shows the plan (dry run) or carries it out.
 ///
@@ -166,7 +166,7 @@ fn carried_over(interrupted: Option<&crate::journal::Run>, planned: &[Action]) -
     let mut carried: Vec<Action> = Vec::new();
     let entries = interrupted.map(|run| run.entries.as_slice()).unwrap_or_default();
     for entry in entries.iter().filter(|entry| entry.progress == Progress::Pending) {
-        let Change::Run { argv, probe, inverse, seconds } = &entry.intent.change else { continue };
+        let Change::Run { argv, probe, inverse, turn, seconds } = &entry.intent.change else { continue };
         let is_same = |action: &Action| matches!(&action.what, What::Run(run) if run.argv == *argv);
         if planned.iter().chain(&carried).any(is_same) {
             continue;
@@ -181,6 +181,7 @@ fn carried_over(interrupted: Option<&crate::journal::Run>, planned: &[Action]) -
                 argv: argv.clone(),
                 probe: probe.clone(),
                 inverse: inverse.clone(),
+                turn: *turn,
                 deadline: std::time::Duration::from_secs(*seconds),
             }),
             why: entry.intent.why.clone(),

@@ -127,7 +127,7 @@ fn judge_write(root: &Root, change: &WriteChange) -> Result<Judged> {
     }
     if now.state.same_content(&change.before) {
         // Directories that were made on the way are only of use to the file.
-        crate::undo::remove_made(root, &change.made)?;
+        super::step::remove_made(root, &change.made)?;
         return Ok(Judged::NotDone);
     }
     // Ours, or changed by someone since: an undo can tell these apart, so it counts as done.

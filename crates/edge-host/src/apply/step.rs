@@ -5,9 +5,10 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::unistd::{getegid, geteuid};
 
-use crate::action::{Action, Bytes, Inverse, MAX_COPY, Node, What, Write};
+use crate::action::{Action, Bytes, Inverse, MAX_COPY, Node, SetValue, What, Write};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::journal::{Change, WriteChange};
@@ -34,12 +35,14 @@ pub(crate) fn change(root: &Root, action: &Action) -> Result<Change> {
                     root.display(&set.path).display()
                 )));
             }
+            as_found(root, set)?;
             Change::Set { path: relative(root, &set.path)?, before: set.was.clone(), after: set.value.clone() }
         }
         What::Run(run) => Change::Run {
             argv: run.argv.clone(),
             probe: run.probe.clone(),
             inverse: run.inverse.clone(),
+            turn: run.turn,
             seconds: run.deadline.as_secs(),
         },
     })
@@ -135,10 +138,7 @@ pub(crate) fn perform(root: &Root, what: What, change: &Change, command: Option<
             Ok(None)
         }
         (What::Set(set), _) => {
-            let now = read_value(root, &set.path)?;
-            if !same_value(&now, &set.was) && !same_value(&now, &set.value) {
-                return Err(moved(root, "set", &set.path));
-            }
+            as_found(root, &set)?;
             let spot = walk(root, &set.path, Link::Target)?;
             spot.set_value(&set.value).map_err(|cause| Error::io("set", root.display(&set.path), &cause))?;
             Ok(None)
@@ -194,8 +194,7 @@ pub(crate) fn torn(now: &[u8], from: &[u8], to: &[u8]) -> bool {
 
 /// The value of a kernel file without surrounding white space.
 pub(crate) fn read_value(root: &Root, path: &Path) -> Result<String> {
-    let bytes =
-        root.read(path)?.ok_or_else(|| Error::io("read", root.display(path), &io::ErrorKind::NotFound.into()))?;
+    let bytes = root.read(path)?.ok_or_else(|| Error::io("read", root.display(path), &Errno::ENOENT.into()))?;
     Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
 }
 
@@ -228,6 +227,12 @@ fn unchanged(root: &Root, verb: &str, path: &Path, spot: &Spot<'_>, was: &Found)
     if now.state == was.state { Ok(()) } else { Err(moved(root, verb, path)) }
 }
 
+fn as_found(root: &Root, set: &SetValue) -> Result<()> {
+    let now = read_value(root, &set.path)?;
+    let holds = same_value(&now, &set.was) || same_value(&now, &set.value);
+    if holds { Ok(()) } else { Err(moved(root, "set", &set.path)) }
+}
+
 fn moved(root: &Root, verb: &str, path: &Path) -> Error {
     Error::refused(format!("cannot {verb} {}: it was changed by someone else meanwhile", root.display(path).display()))
         .hint("run again: the change is made on what stands there now")
@@ -248,6 +253,24 @@ fn relative(root: &Root, path: &Path) -> Result<String> {
 /// A record's path again.
 pub(crate) fn absolute(path: &str) -> PathBuf {
     Path::new("/").join(path)
+}
+
+/// Reasons for a directory to stay: it holds something, is mounted on, is a link or file by now.
+const STAYS: [Errno; 4] = [Errno::ENOTEMPTY, Errno::EEXIST, Errno::EBUSY, Errno::ENOTDIR];
+
+/// Removes directories that were made on the way to a file, innermost first, as far as they are empty.
+pub(crate) fn remove_made(root: &Root, made: &[String]) -> Result<()> {
+    for dir in made.iter().rev() {
+        let path: PathBuf = absolute(dir);
+        let spot = walk(root, &path, Link::Itself)?;
+        // Someone else's file in it is a good reason to stay.
+        match spot.remove_dir() {
+            Ok(()) => {}
+            Err(cause) if STAYS.iter().any(|errno| cause.raw_os_error() == Some(*errno as i32)) => break,
+            Err(cause) => return Err(Error::io("remove", root.display(&path), &cause)),
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

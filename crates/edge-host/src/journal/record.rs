@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::action::Inverse;
+use crate::action::{Inverse, Turn};
 use crate::root::{Content, State};
 
 /// The format this version writes. A run in any other is refused.
@@ -82,6 +82,8 @@ pub(crate) enum Change {
         argv: Vec<String>,
         probe: Option<Vec<String>>,
         inverse: Option<Vec<String>>,
+        #[serde(default)]
+        turn: Turn,
         seconds: u64,
     },
 }

@@ -6,14 +6,11 @@ mod step;
 
 pub use diff::redact;
 
-use std::path::PathBuf;
-
 use clap::Args;
-use nix::errno::Errno;
 use serde_json::{Value, json};
 
-use crate::action::Undo;
-use crate::apply::{Link, absolute, walk};
+use crate::action::{Turn, Undo};
+use crate::apply::absolute;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::host::{Host, Mode, Outcome};
@@ -55,13 +52,14 @@ pub fn run(host: &mut Host, args: &UndoArgs, editors: &[&dyn Editor]) -> Result<
     };
     let id = run.header.run;
     let later = later_things(host, id)?;
-    let entries: Vec<Entry> = run
+    let mut entries: Vec<Entry> = run
         .entries
         .iter()
         .rev()
         .filter(|entry| !matches!(entry.progress, Progress::Void | Progress::Undone))
         .cloned()
         .collect();
+    entries.sort_by_key(|entry| matches!(entry.intent.change, Change::Run { turn: Turn::Last, .. }));
 
     host.progress.run = Some(id);
     let mut writer = match host.mode {
@@ -230,22 +228,4 @@ fn list(host: &mut Host) -> Result<Outcome> {
         host.report.line("no runs");
     }
     Ok(Outcome::default())
-}
-
-/// Reasons for a directory to stay: it holds something, is mounted on, is a link or file by now.
-const STAYS: [Errno; 4] = [Errno::ENOTEMPTY, Errno::EEXIST, Errno::EBUSY, Errno::ENOTDIR];
-
-/// Removes directories that were made on the way to a file, innermost first, as far as they are empty.
-pub(crate) fn remove_made(root: &Root, made: &[String]) -> Result<()> {
-    for dir in made.iter().rev() {
-        let path: PathBuf = absolute(dir);
-        let spot = walk(root, &path, Link::Itself)?;
-        // Someone else's file in it is a good reason to stay.
-        match spot.remove_dir() {
-            Ok(()) => {}
-            Err(cause) if STAYS.iter().any(|errno| cause.raw_os_error() == Some(*errno as i32)) => break,
-            Err(cause) => return Err(Error::io("remove", root.display(&path), &cause)),
-        }
-    }
-    Ok(())
 }

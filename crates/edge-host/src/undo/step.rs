@@ -4,9 +4,9 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
+use super::Editor;
 use super::diff::difference_of;
-use super::{Editor, remove_made};
-use crate::apply::{Link, absolute, read_value, same_value, walk};
+use crate::apply::{Link, absolute, read_value, remove_made, same_value, walk};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::exit::Exit;

@@ -1,0 +1,189 @@
+//! Kernel values and commands on a live host of the test's own: done, interrupted, taken back.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use edgeutils_tests::live::{can_unshare, script, transcript};
+use edgeutils_tests::{kill, skip};
+
+const FIXTURE: &str = env!("CARGO_BIN_EXE_edge-fixture");
+
+/// A file, a command with a probe that follows it, and one without.
+const PLAN: &str = r#"plan '[{"write": "/mnt/conf", "text": "new\n"},
+    {"run": ["sh", "-c", "echo start >> /mnt/log; touch /mnt/up"], "inverse": ["sh", "-c", "echo stop >> /mnt/log; rm /mnt/up"],
+     "probe": ["test", "-e", "/mnt/up"]},
+    {"run": ["sh", "-c", "echo reload >> /mnt/log"], "inverse": ["sh", "-c", "echo unload >> /mnt/log"]}]'
+"#;
+
+fn live(test: &str, text: &str, want: &str) {
+    if can_unshare() {
+        transcript(FIXTURE, text, want);
+    } else {
+        skip(&format!("host_live {test}"), "no mount namespace can be made here");
+    }
+}
+
+#[test]
+fn a_kernel_value_is_set_and_set_back() {
+    // The kernel shows the two numbers with a tab between, however they were written.
+    live(
+        "set",
+        r#"
+        range=/proc/sys/net/ipv4/ip_local_port_range
+        echo 30000 40000 > $range
+        plan '[{"set": "'$range'", "text": "31000 41000"}]'
+        apply -n; cat $range
+        apply; cat $range
+        edge undo -n
+        edge undo; cat $range
+        edge undo
+        apply > /dev/null; echo 5000 6000 > $range
+        edge undo; cat $range
+        plan '[{"set": "/proc/sys/net/ipv4/ip_forward", "text": "nonsense"}]'; apply
+        plan '[{"set": "/proc/sys/no/such", "text": "1"}]'; apply
+        "#,
+        "would set /proc/sys/net/ipv4/ip_local_port_range to 31000 41000: a value  [undo: exact]
+        exit 3
+        30000	40000
+        set /proc/sys/net/ipv4/ip_local_port_range to 31000 41000: a value  [undo: exact]
+        exit 0
+        31000	41000
+        would set /proc/sys/net/ipv4/ip_local_port_range: to 30000	40000, as before
+        exit 3
+        set /proc/sys/net/ipv4/ip_local_port_range: to 30000	40000, as before
+        exit 0
+        30000	40000
+        nothing to undo
+        exit 0
+        edge-fixture: cannot set /proc/sys/net/ipv4/ip_local_port_range back: it is 5000	6000 now, and we left 31000 41000
+        exit 4
+        5000	6000
+        could not set /proc/sys/net/ipv4/ip_forward to nonsense: a value  [undo: exact]
+        edge-fixture: cannot set /proc/sys/net/ipv4/ip_forward: Invalid argument (os error 22)
+        exit 1
+        edge-fixture: note: run 3 did not end; what it had done is known from the host itself
+        edge-fixture: cannot read /proc/sys/no/such: No such file or directory (os error 2)
+        exit 1",
+    );
+}
+
+#[test]
+fn commands_are_run_once_and_taken_back_in_reverse() {
+    live(
+        "run",
+        &format!(
+            "{PLAN}
+            apply; apply; cat log; : > log
+            edge undo; cat log; ls; edge undo"
+        ),
+        "wrote /mnt/conf: as the test wants it  [undo: exact]
+        ran sh -c echo start >> /mnt/log; touch /mnt/up: a command  [undo: inverse]
+        ran sh -c echo reload >> /mnt/log: a command  [undo: inverse]
+        exit 0
+        nothing to do: it is so already
+        exit 0
+        start
+        reload
+        ran sh -c echo unload >> /mnt/log
+        ran sh -c echo stop >> /mnt/log; rm /mnt/up
+        removed /mnt/conf: it was not there before
+        exit 0
+        unload
+        stop
+        log
+        plan.json
+        nothing to undo
+        exit 0",
+    );
+}
+
+#[test]
+fn a_command_that_fails_is_told_and_owed_to_the_same_call() {
+    live(
+        "failing command",
+        r#"
+        plan '[{"write": "/mnt/conf", "text": "new\n"},
+               {"run": ["sh", "-c", "echo no luck >&2; [ -e /mnt/luck ]"], "inverse": ["sh", "-c", "echo back >> /mnt/log"]}]'
+        apply
+        touch luck; apply; apply
+        edge undo; cat log
+        rm luck; apply > /dev/null
+        # It failed, so there is nothing of it to take back.
+        edge undo; cat log
+        plan '[{"run": ["no-such-program"], "probe": ["false"]}, {"write": "/mnt/never", "text": "x"}]'; apply; ls
+        "#,
+        "wrote /mnt/conf: as the test wants it  [undo: exact]
+        could not run sh -c echo no luck >&2; [ -e /mnt/luck ]: a command  [undo: inverse]
+        edge-fixture: cannot run sh -c echo no luck >&2; [ -e /mnt/luck ]: exit status: 1: no luck
+        hint: the same call again goes on, `edge-fixture undo --id 1` takes back what was done
+        exit 1
+        ran sh -c echo no luck >&2; [ -e /mnt/luck ]: a command  [undo: inverse]
+        exit 0
+        nothing to do: it is so already
+        exit 0
+        ran sh -c echo back >> /mnt/log
+        removed /mnt/conf: it was not there before
+        exit 0
+        back
+        edge-fixture: cannot run sh -c echo no luck >&2; [ -e /mnt/luck ]: exit status: 1: no luck
+        hint: the same call again goes on, `edge-fixture undo --id 2` takes back what was done
+        edge-fixture: warning: `sh -c echo no luck >&2; [ -e /mnt/luck ]` of the interrupted run 2 was not run
+        edge-fixture: note: run 2 did not end; what it had done is known from the host itself
+        removed /mnt/conf: it was not there before
+        exit 0
+        back
+        edge-fixture: cannot find the program no-such-program in /usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin
+        hint: install the package that brings no-such-program and run again
+        exit 1
+        log
+        plan.json",
+    );
+}
+
+/// Kills an apply of [`PLAN`] at the nth of a system call, then goes on with `then`. What the log of
+/// the commands holds after that and which files are there; `None` where there was nothing to kill.
+fn killed(call: &str, nth: usize, then: &str) -> Option<(String, String)> {
+    let text = format!(
+        "{PLAN}
+        strace -qq -o /dev/null -e inject={call}:signal=SIGKILL:when={nth} \
+            \"$FIXTURE\" --force-namespace apply --plan /mnt/plan.json > /dev/null 2>&1
+        [ $? -eq 137 ] || exit 7
+        touch log; {{ {then}; }} > /dev/null 2>&1
+        echo $(cat log); echo *"
+    );
+    let ran = script(FIXTURE, &text);
+    if ran.code == 7 {
+        return None;
+    }
+    let (log, files) = ran.stdout.split_once('\n').unwrap();
+    Some((log.to_owned(), files.trim().to_owned()))
+}
+
+#[test]
+fn an_apply_killed_around_its_commands_runs_each_once_or_takes_it_back() {
+    if !(can_unshare() && kill::can_kill()) {
+        return skip("host_live killed", "no mount namespace can be made here, or strace cannot trace");
+    }
+    let mut kills = 0;
+    // Without -f only our own calls are counted: records written and synced, files renamed, and what
+    // comes right before and after a program (clone, waiting for it, reading what it said).
+    for call in ["write", "fdatasync", "renameat", "wait4,waitid", "poll", "clone,clone3,vfork"] {
+        for nth in 1..=16 {
+            let Some((log, files)) = killed(call, nth, "apply; edge undo") else { break };
+            kills += 1;
+            let case = format!("{call} {nth}: {log}, {files}");
+            assert_eq!(files, "log plan.json", "{case}");
+            let count = |word: &str| log.split(' ').filter(|have| *have == word).count();
+            // The probe tells whether it was run; without one it is run again where that is not known.
+            assert_eq!((count("start"), count("stop"), count("unload")), (1, 1, 1), "{case}");
+            assert!((1..=2).contains(&count("reload")), "{case}");
+
+            let (log, files) = killed(call, nth, "edge undo").unwrap();
+            let case = format!("undo after {call} {nth}: {log}, {files}");
+            assert_eq!(files, "log plan.json", "{case}");
+            let count = |word: &str| log.split(' ').filter(|have| *have == word).count();
+            assert_eq!(count("start"), count("stop"), "{case}");
+            assert!(count("reload") <= count("unload") && count("unload") <= 1, "{case}");
+        }
+    }
+    assert!(kills > 15, "only {kills} kills");
+}
