@@ -7,6 +7,7 @@
 pub mod image;
 pub mod kill;
 pub mod live;
+pub mod systemd;
 pub mod tool;
 pub mod tree;
 

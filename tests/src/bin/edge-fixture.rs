@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use edge_host::action::{Bytes, Run, SetValue};
+use edge_host::action::{Bytes, Run, SetValue, Turn};
 use edge_host::{Common, Editor, Error, Host, Inverse, Node, Outcome, Plan, Result, State, UndoArgs, apply, undo};
 use serde_json::{Value, json};
 
@@ -201,7 +201,10 @@ fn make(host: &Host, items: &[Value]) -> Result<Plan> {
             });
             // As a utility does: a command goes along with the changes it follows, or with its own probe.
             if !done && (probe.is_some() || !plan.is_empty()) {
-                plan.run(Run { argv, probe, inverse, deadline: Duration::from_secs(20) }, "a command");
+                plan.run(
+                    Run { argv, probe, inverse, turn: Turn::Reverse, deadline: Duration::from_secs(20) },
+                    "a command",
+                );
             }
         }
     }

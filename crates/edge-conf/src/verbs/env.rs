@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use edge_host::action::{Bytes, Run};
+use edge_host::action::{Bytes, Run, Turn};
 use edge_host::{Error, Exit, Host, Inverse, Node, Outcome, Plan, Result, apply};
 
 use crate::cli::Options;
@@ -43,7 +43,8 @@ pub(crate) fn run(host: &mut Host, options: &Options, variables: &[String], unit
         plan.write(path, was, node, inverse, "a drop-in; the unit file stays as it is").details = edited.details;
         if host.root.is_live() && has_systemd(host)? {
             let argv: Vec<String> = RELOAD.map(str::to_owned).to_vec();
-            let run = Run { argv: argv.clone(), probe: None, inverse: Some(argv), deadline: Duration::from_secs(60) };
+            let inverse = Some(argv.clone());
+            let run = Run { argv, probe: None, inverse, turn: Turn::Last, deadline: Duration::from_secs(60) };
             plan.run(run, "so that systemd sees it");
         }
     }

@@ -1,0 +1,140 @@
+//! `--restart` and `env` with a real systemd. Only the component is a stand-in: a script that reads
+//! its configuration as edgecore does, and fails, or rewrites it, where the test wants it to.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use edgeutils_tests::systemd::Systemd;
+use edgeutils_tests::{skip, tool};
+
+const FILE: &str = "/etc/kubeedge/config/edgecore.yaml";
+const START: &str = "\
+# ours
+kind: EdgeCore
+modules:
+  edgeHub:
+    heartbeat: 15
+    token: a.secret.token
+  edgeStream:
+    enable: false
+    server: 127.0.0.1:10004
+";
+/// Fails on heartbeat 999 after a second, as a component with a bad configuration does; drops the
+/// comments of its file, as edgecore does from 1.21; with heartbeat 888 it loses a setting too.
+const EDGECORE: &str = r#"#!/bin/sh
+file=/etc/kubeedge/config/edgecore.yaml
+echo "edgecore starts, CHECK=$CHECK_EDGECORE_ENVIRONMENT, token: a.secret.token"
+if grep -q 'heartbeat: 999' $file; then sleep 1; echo 'heartbeat is out of range'; exit 1; fi
+sed -i '/^#/d' $file
+if grep -q 'heartbeat: 888' $file; then sed -i '/enable: true/d' $file; fi
+exec sleep 1000
+"#;
+const UNIT: &str = "[Service]\nExecStart=/usr/local/bin/edgecore\nRestart=always\nRestartSec=10\n";
+
+fn boot(test: &str) -> Option<Systemd> {
+    match Systemd::boot(&[&tool::path("edge-conf")]) {
+        Ok(machine) => {
+            machine.write("/usr/local/bin/edgecore", EDGECORE, "755");
+            machine.write("/etc/systemd/system/edgecore.service", UNIT, "644");
+            machine.write(FILE, START, "640");
+            machine.sh("systemctl daemon-reload && systemctl start edgecore.service").expect(0);
+            Some(machine)
+        }
+        Err(reason) => {
+            skip(test, &reason);
+            None
+        }
+    }
+}
+
+fn pid(machine: &Systemd) -> String {
+    machine.sh("systemctl show -p ActiveState,MainPID edgecore.service").expect(0).stdout
+}
+
+#[test]
+fn a_restart_is_watched_and_a_bad_value_comes_back() {
+    let Some(machine) = boot("conf_live_restart") else { return };
+    let conf = |args: &str| machine.sh(&format!("edge-conf --force-namespace --kubeedge-version 1.8 {args}"));
+
+    let before = pid(&machine);
+    let ran = conf("set modules.edgeHub.heartbeat=20").expect(0);
+    assert!(
+        ran.stderr.contains("edgecore reads it when it starts: systemctl restart edgecore.service"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(pid(&machine), before, "without --restart nothing is restarted");
+
+    let ran = conf("set modules.edgeStream.enable=true --restart").expect(0);
+    assert!(ran.stdout.ends_with("restarted edgecore.service: it is up\n"), "{}", ran.stdout);
+    assert_ne!(pid(&machine), before);
+    let after = machine.read(FILE);
+    assert_eq!(after, START.replace("# ours\n", "").replace("15", "20").replace("false", "true"));
+
+    // Nothing to change: nothing to restart.
+    let before = pid(&machine);
+    conf("set modules.edgeStream.enable=true --restart").expect(0);
+    assert_eq!(pid(&machine), before);
+
+    let ran = conf("set modules.edgeHub.heartbeat=999 --restart").expect(1);
+    assert!(ran.stderr.contains("heartbeat is out of range"), "the end of its log: {}", ran.stderr);
+    assert!(
+        ran.stderr.contains("edgecore.service did not come up with the new values: the old ones are back and it is up"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!ran.stderr.contains("secret"), "{}", ran.stderr);
+    assert_eq!(machine.read(FILE), after, "the old values are back");
+    assert!(pid(&machine).contains("ActiveState=active"));
+
+    let ran = conf("set modules.edgeHub.heartbeat=888 --restart").expect(0);
+    assert!(ran.stdout.contains("it is up"), "{}", ran.stdout);
+    machine.write(FILE, START, "640");
+    let ran = conf("set modules.edgeStream.enable=true modules.edgeHub.heartbeat=888 --restart").expect(1);
+    assert!(
+        ran.stderr.contains("has taken settings out of /etc/kubeedge/config/edgecore.yaml: modules.edgeStream.enable"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn a_variable_reaches_the_unit_and_leaves_it_again() {
+    let Some(machine) = boot("conf_live_env") else { return };
+    let conf = |args: &str| machine.sh(&format!("edge-conf --force-namespace {args}"));
+    let shown = |what: &str| machine.sh(&format!("systemctl show -p {what} edgecore.service")).expect(0).stdout;
+
+    let ran = conf("env CHECK_EDGECORE_ENVIRONMENT=false 'B=50% of \"it\"' --restart").expect(0);
+    assert!(
+        ran.stdout.contains("ran systemctl daemon-reload: so that systemd sees it  [undo: inverse]"),
+        "{}",
+        ran.stdout
+    );
+    assert_eq!(shown("NeedDaemonReload"), "NeedDaemonReload=no\n");
+    let environment =
+        machine.sh("tr '\\0' '\\n' < /proc/$(systemctl show --value -p MainPID edgecore.service)/environ").stdout;
+    assert!(environment.contains("CHECK_EDGECORE_ENVIRONMENT=false\n"), "{environment}");
+    assert!(environment.contains("B=50% of \"it\"\n"), "{environment}");
+    assert_eq!(conf("env CHECK_EDGECORE_ENVIRONMENT=false").expect(0).stdout, "nothing to do: it is so already\n");
+
+    conf("undo").expect(0);
+    assert_eq!(shown("Environment"), "Environment=\n");
+    assert_eq!(shown("NeedDaemonReload"), "NeedDaemonReload=no\n");
+    machine.sh("test ! -e /etc/systemd/system/edgecore.service.d").expect(0);
+}
+
+#[test]
+fn a_live_change_is_refused_in_a_container_and_asks_for_root() {
+    let Some(machine) = boot("conf_live_refused") else { return };
+    let ran = machine.sh("edge-conf set modules.edgeStream.enable=true").expect(4);
+    assert_eq!(
+        ran.stderr,
+        "edge-conf: cannot change this host: this is a PID namespace of its own, as containers have\n\
+         hint: --root / changes the files of this tree and nothing live\n"
+    );
+    let ran = machine.sh("chmod 644 /etc/kubeedge/config/edgecore.yaml; setpriv --reuid=65534 --clear-groups edge-conf set modules.edgeStream.enable=true").expect(1);
+    assert!(ran.stderr.starts_with("edge-conf: cannot change this host: not run as root\nhint: "), "{}", ran.stderr);
+    machine.sh("setpriv --reuid=65534 --clear-groups edge-conf -n set modules.edgeStream.enable=true").expect(3);
+    assert_eq!(machine.read(FILE).matches("enable: false").count(), 1);
+    machine.sh("edge-conf --root / set modules.edgeStream.enable=true").expect(0);
+    assert_eq!(machine.read(FILE).matches("enable: true").count(), 1);
+}
