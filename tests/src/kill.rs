@@ -23,6 +23,18 @@ pub struct Call {
     nth: usize,
 }
 
+impl Call {
+    /// The name of the system call.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The tampering that makes it fail with this error.
+    pub fn failing(&self, errno: &str) -> String {
+        format!("inject={}:error={errno}:when={}", self.name, self.nth)
+    }
+}
+
 /// Whether strace can be used here.
 pub fn can_kill() -> bool {
     Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status().is_ok_and(|status| status.success())
