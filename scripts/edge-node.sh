@@ -1,0 +1,40 @@
+#!/bin/sh
+# The edge side of a KubeEdge node, as far as the utilities are there: today its configuration.
+#
+#   CLOUDCORE=192.0.2.1 sh edge-node.sh [-n]     # on the node; -n only shows, and exits 3 if there is something to do
+#   ROOT=/mnt/image … sh edge-node.sh            # on a mounted image
+#
+# CLOUDCORE  address of cloudcore; default: the one that edgecore.yaml names
+# RUNTIME    crio (default), or keep: leave the container runtime as it is
+# Run again at any time: what is so already stays as it is. `edge-conf undo`, once for each step, takes it back.
+set -eu
+
+root=${ROOT:-}
+cloudcore=${CLOUDCORE:-}
+runtime=${RUNTIME:-crio}
+status=0
+
+# A dry run that finds changes is no failure: the next step is shown too.
+conf() {
+    code=0
+    edge-conf ${root:+--root "$root"} "$@" || code=$?
+    case $code in
+        0) ;;
+        3) status=3 ;;
+        *) exit "$code" ;;
+    esac
+}
+
+case $runtime in
+    crio | keep) ;;
+    *) echo "edge-node.sh: RUNTIME is crio or keep, not $runtime" >&2; exit 2 ;;
+esac
+if [ ! -e "$root/etc/kubeedge/config/edgecore.yaml" ]; then
+    echo "edge-node.sh: no edgecore.yaml yet: keadm join makes it; then run this again" >&2
+    exit 0
+fi
+conf enable logs ${cloudcore:+--server "$cloudcore:10004"} "$@"
+if [ "$runtime" = crio ]; then
+    conf enable crio "$@"
+fi
+exit "$status"

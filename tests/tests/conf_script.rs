@@ -1,0 +1,57 @@
+//! scripts/edge-node.sh: the utilities as a shell script uses them.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use edge_conf::schema::{Kind, Minor, render};
+use edgeutils_tests::tool::{self, Ran};
+use edgeutils_tests::tree::{Tree, assert_same};
+
+const FILE: &str = "etc/kubeedge/config/edgecore.yaml";
+
+fn script(tree: &Tree, variables: &[(&str, &str)], args: &[&str]) -> Ran {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/edge-node.sh");
+    // Under an emulator the script finds a wrapper, as binfmt_misc would be one.
+    let bin = Tree::new();
+    let runner = std::env::var(tool::RUNNER).unwrap_or_default();
+    bin.write("edge-conf", format!("#!/bin/sh\nexec {runner} {} \"$@\"\n", tool::path("edge-conf").display()));
+    std::fs::set_permissions(bin.at("edge-conf"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let search = format!("{}:/usr/bin:/bin", bin.path().display());
+    let mut command = Command::new("sh");
+    command.arg(path).args(args).env_clear().env("PATH", search).env("ROOT", tree.path());
+    Ran::of(&command.envs(variables.iter().copied()).output().unwrap())
+}
+
+#[test]
+fn the_node_script_shows_does_and_does_nothing_twice() {
+    let tree = Tree::with(&[(FILE, &render(Kind::EdgeCore, Minor::new(8)))]);
+    let before = tree.snapshot();
+    let cloudcore = [("CLOUDCORE", "192.0.2.9")];
+    let ran = script(&tree, &cloudcore, &["-n"]).expect(3);
+    assert!(
+        ran.stdout.contains("would write") && ran.stdout.contains("-> unix:///var/run/crio/crio.sock"),
+        "{}",
+        ran.stdout
+    );
+    assert_same(&tree.snapshot(), &before, "edge-node.sh -n");
+    script(&tree, &cloudcore, &[]).expect(0);
+    let text = tree.read(FILE);
+    assert!(text.contains("server: 192.0.2.9:10004\n") && text.contains("cgroupDriver: systemd\n"), "{text}");
+    script(&tree, &cloudcore, &["-n"]).expect(0);
+    let again = script(&tree, &cloudcore, &[]).expect(0);
+    assert_eq!(again.stdout, "nothing to do: it is so already\n".repeat(2));
+    script(&tree, &[("RUNTIME", "docker")], &[]).expect(2);
+    let ran = script(&tree, &[("CLOUDCORE", "nonsense!")], &[]).expect(2);
+    assert!(ran.stderr.contains("cannot use --server"), "{}", ran.stderr);
+    assert_eq!(tree.read(FILE), text);
+}
+
+#[test]
+fn before_the_join_there_is_nothing_to_configure() {
+    let tree = Tree::with(&[("etc/hostname", "x\n")]);
+    let ran = script(&tree, &[], &[]).expect(0);
+    assert_eq!(ran.stderr, "edge-node.sh: no edgecore.yaml yet: keadm join makes it; then run this again\n");
+}
