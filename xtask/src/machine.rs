@@ -18,11 +18,11 @@ pub(crate) struct Package {
 
 /// Add a row for each program that a test runs.
 pub(crate) const PACKAGES: &[Package] = &[
-    package("iptables", "iptables-nft", &["stories"]),
     package("python3-yaml", "/usr/lib/python3/dist-packages/yaml/__init__.py", &["unit", "stories"]),
     package("qemu-user-static", "qemu-aarch64-static", &["qemu"]),
     package("shellcheck", "shellcheck", &["shellcheck"]),
     package("strace", "strace", &["stories"]),
+    package("systemd", "/lib/systemd/systemd", &["stories"]),
     package("time", "time", &["bench"]),
     package("util-linux", "unshare", &["stories", "demo"]),
     package("yq", "yq", &["bench"]),
