@@ -1,7 +1,7 @@
 //! Environment variables of a unit, in a drop-in of our own: the unit file may be a hard link, a
 //! package's, or gone with the next version.
 
-use edge_host::{Editor, Error, Result};
+use edge_host::{Editor, Error, Result, redact};
 use serde_json::{Value, json};
 
 /// The editor that takes variables back.
@@ -21,7 +21,9 @@ pub struct Variable {
 impl Variable {
     /// `NAME=VALUE` as given on the command line.
     pub fn parse(text: &str) -> Result<Variable> {
-        let bad = |why: &str| Error::usage(format!("cannot use the variable {text:?}: {why}"));
+        // The name alone: the value may be a secret.
+        let shown = text.split(['=', ' ', ':']).next().unwrap_or_default();
+        let bad = |why: &str| Error::usage(format!("cannot use the variable {shown:?}: {why}"));
         let (name, value) = text.split_once('=').ok_or_else(|| bad("NAME=VALUE is wanted"))?;
         let first = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
         let good = name.as_bytes().first().is_some_and(first)
@@ -81,8 +83,8 @@ pub fn set(text: &str, variables: &[Variable]) -> Edited {
         if before.as_deref() == Some(wanted.as_str()) {
             continue;
         }
-        let was = before.as_deref().unwrap_or("(not set)");
-        edited.details.push(if before.is_some() { format!("{was} -> {wanted}") } else { wanted.clone() });
+        let shown = redact(&wanted);
+        edited.details.push(before.as_deref().map_or(shown.clone(), |was| format!("{} -> {shown}", redact(was))));
         records.push(json!({"name": variable.name, "before": before, "after": wanted}));
         edited.names.push(variable.name.clone());
         put(&mut lines, at, &wanted);

@@ -4,8 +4,9 @@ use edge_host::{Editor, Error, Result};
 use edge_yaml::{Document, Edit, Value};
 use serde_json::Value as Json;
 
-use crate::plan::{EDITOR, one_line, yaml_error};
+use crate::plan::{EDITOR, yaml_error};
 use crate::resolve::{spelled, texts};
+use crate::show;
 use crate::wish::parse_path;
 
 /// The editor of [`crate::plan`]'s inverse records.
@@ -43,7 +44,7 @@ fn opposite(document: &Document<'_>, change: &Json) -> Result<Option<Edit>> {
         return Ok(None);
     }
     if now != after {
-        let show = |value: &Option<Value>| value.as_ref().map_or("not set".to_owned(), one_line);
+        let show = |value: &Option<Value>| show::at(&path, value.as_ref());
         return Err(Error::refused(format!("{path} is {} now, and we left it {}", show(&now), show(&after)))
             .hint("set it by hand to what it shall be"));
     }

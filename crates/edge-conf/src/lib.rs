@@ -16,6 +16,7 @@ pub mod plan;
 pub mod resolve;
 mod restart;
 pub mod schema;
+pub mod show;
 mod verbs;
 pub mod version;
 pub mod wish;

@@ -8,12 +8,11 @@ use edge_yaml::{Change, Document, Edited, Value};
 use serde_json::{Map, json};
 
 use crate::resolve::{Rules, resolve};
+use crate::show;
 use crate::wish::Wish;
 
 /// The editor that takes these edits back.
 pub const EDITOR: &str = "yaml";
-/// Settings that are never shown.
-const SECRETS: [&str; 3] = ["token", "password", "passwd"];
 
 /// Makes the wished edits in a document.
 pub fn edit(name: &str, document: &Document<'_>, rules: Rules, wishes: &[Wish]) -> Result<Edited> {
@@ -51,51 +50,11 @@ pub fn details(edited: &Edited) -> Vec<String> {
     edited
         .changes
         .iter()
-        .map(|change| format!("{}: {} -> {}", change.path, show(change, &change.before), show(change, &change.after)))
+        .map(|change| {
+            let show = |side: &Option<Value>| show::at(&change.path, side.as_ref());
+            format!("{}: {} -> {}", change.path, show(&change.before), show(&change.after))
+        })
         .collect()
-}
-
-fn show(change: &Change, value: &Option<Value>) -> String {
-    let Some(value) = value else { return "(not set)".to_owned() };
-    let path = change.path.to_string().to_ascii_lowercase();
-    let is_text = value.as_str().is_some_and(|text| !text.is_empty());
-    let holds_secret = value.is_mapping() && !value.as_mapping().is_some_and(serde_yaml::Mapping::is_empty);
-    if SECRETS.iter().any(|word| path.rsplit('.').next().unwrap_or_default().contains(word))
-        && (is_text || holds_secret)
-    {
-        return "***".to_owned();
-    }
-    one_line(value)
-}
-
-/// A value on one line, as JSON writes it, long ones cut; secrets inside a section struck out.
-pub fn one_line(value: &Value) -> String {
-    const MAX: usize = 120;
-    let mut json = serde_json::to_value(value).unwrap_or_default();
-    strike(&mut json);
-    let text = match &json {
-        serde_json::Value::String(text) if !text.is_empty() && !text.contains(char::is_control) => text.clone(),
-        json => json.to_string(),
-    };
-    if text.chars().count() <= MAX { text } else { text.chars().take(MAX).chain("…".chars()).collect() }
-}
-
-fn strike(json: &mut serde_json::Value) {
-    match json {
-        serde_json::Value::Object(entries) => {
-            for (key, value) in entries {
-                let key = key.to_ascii_lowercase();
-                if SECRETS.iter().any(|word| key.contains(word)) && value.as_str().is_some_and(|text| !text.is_empty())
-                {
-                    *value = json!("***");
-                } else {
-                    strike(value);
-                }
-            }
-        }
-        serde_json::Value::Array(items) => items.iter_mut().for_each(strike),
-        _ => {}
-    }
 }
 
 /// The record from which the edits alone can be taken back.

@@ -51,7 +51,10 @@ pub fn parse_path(text: &str) -> Result<Path> {
 /// `PATH=VALUE`. The path ends at the first `=` that is not quoted.
 pub fn parse_setting(text: &str) -> Result<Wish> {
     let at = unquoted_equals(text).ok_or_else(|| {
-        Error::usage(format!("cannot understand {text:?}: PATH=VALUE is wanted"))
+        // What stands behind the path may be a secret.
+        let end = text.find([':', ' ', '\t']).unwrap_or(text.len());
+        let more = if end < text.len() { "…" } else { "" };
+        Error::usage(format!("cannot understand \"{}{more}\": PATH=VALUE is wanted", text[..end].escape_debug()))
             .hint("to remove a setting use: edge-conf unset PATH")
     })?;
     let (path, value) = (&text[..at], &text[at + 1..]);

@@ -1,0 +1,90 @@
+//! Secrets are written where they belong and shown nowhere: not in plans, records, errors or differences.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use edgeutils_tests::tool::{Ran, Tool};
+use edgeutils_tests::tree::Tree;
+
+const FILE: &str = "etc/kubeedge/config/edgecore.yaml";
+const START: &str = "\
+kind: EdgeCore
+modules:
+  edgeHub:
+    heartbeat: 15
+    token: geheim.one
+  eventBus:
+    mqttPassword: geheim-mqtt
+    mqttServerExternal: tcp://user:geheim-url@192.0.2.1:1883
+";
+
+fn conf(tree: &Tree, args: &[&str]) -> Ran {
+    Tool::new("edge-conf").arg("--root").arg(tree.path()).args(["--kubeedge-version", "1.10"]).args(args).run()
+}
+
+#[track_caller]
+fn says_nothing_of_it(ran: &Ran) {
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(!said.contains("geheim"), "{said}");
+}
+
+#[test]
+fn not_when_settings_are_written_or_taken_back() {
+    for args in [
+        &["set", "modules.edgeHub.token=geheim.two"] as &[&str],
+        &["set", "modules.eventBus.mqttPassword=geheim-two"],
+        &["set", "modules.eventBus.mqttServerExternal=tcp://user:geheim-two@192.0.2.1:1883"],
+        &["set", "modules.eventBus={mqttPassword: geheim-two}"],
+        &["set", "modules.eventBus={mqttServerExternal: 'tcp://user:geheim-two@192.0.2.1:1883'}"],
+        &["unset", "modules"],
+        &["unset", "modules.edgeHub.token"],
+    ] {
+        for form in [&[] as &[&str], &["--json"]] {
+            let tree = Tree::with(&[(FILE, START)]);
+            says_nothing_of_it(&conf(&tree, &[args, form, &["-n"]].concat()).expect(3));
+            says_nothing_of_it(&conf(&tree, &[args, form].concat()).expect(0));
+            says_nothing_of_it(&conf(&tree, &[&["check"], form].concat()));
+            // Changed by someone since: the undo says so without the values.
+            tree.write(FILE, tree.read(FILE).replace("geheim", "geheimnis") + "  edgeStream: {enable: true}\n");
+            says_nothing_of_it(&conf(&tree, &[&["undo"], form].concat()));
+        }
+    }
+}
+
+#[test]
+fn not_when_someone_else_changed_it_since() {
+    let tree = Tree::with(&[(FILE, START)]);
+    conf(&tree, &["set", "modules.edgeHub.token=geheim.two"]).expect(0);
+    tree.write(FILE, START.replace("geheim.one", "geheim.three"));
+    let ran = conf(&tree, &["undo"]).expect(4);
+    assert!(ran.stderr.contains("modules.edgeHub.token is *** now, and we left it ***"), "{}", ran.stderr);
+    says_nothing_of_it(&ran);
+}
+
+#[test]
+fn not_when_the_call_is_wrong() {
+    let tree = Tree::with(&[(FILE, START)]);
+    says_nothing_of_it(&conf(&tree, &["set", "modules.edgeHub.token: geheim"]).expect(2));
+    says_nothing_of_it(&conf(&tree, &["set", "modules.edgeHub.token geheim"]).expect(2));
+    says_nothing_of_it(&conf(&tree, &["env", "MQTT_PASSWORD geheim"]).expect(2));
+    says_nothing_of_it(&conf(&tree, &["env", "MQTT_PASSWORD=geheim\n"]).expect(2));
+}
+
+#[test]
+fn not_when_a_unit_gets_them() {
+    let tree = Tree::with(&[(FILE, START)]);
+    for form in [&[] as &[&str], &["--json"]] {
+        says_nothing_of_it(&conf(&tree, &[&["env", "A=1", "MQTT_PASSWORD=geheim one"], form].concat()).expect(0));
+        says_nothing_of_it(&conf(&tree, &[&["env", "MQTT_PASSWORD=geheim \"two"], form].concat()).expect(0));
+        says_nothing_of_it(&conf(&tree, &[&["env", "URL=http://u:geheim@h/"], form].concat()).expect(0));
+        says_nothing_of_it(&conf(&tree, &[&["env", "URL=http://u:geheim2@h/", "-n"], form].concat()).expect(3));
+        conf(&tree, &["undo"]).expect(0);
+        conf(&tree, &["undo"]).expect(0);
+        says_nothing_of_it(&conf(&tree, &[&["undo"], form].concat()).expect(0));
+    }
+}
+
+#[test]
+fn get_shows_what_was_asked_for() {
+    let tree = Tree::with(&[(FILE, START)]);
+    assert_eq!(conf(&tree, &["get", "modules.edgeHub.token"]).expect(0).stdout, "geheim.one\n");
+}
