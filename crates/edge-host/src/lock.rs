@@ -12,7 +12,7 @@ use nix::sys::stat::{Mode, SFlag, fstat};
 use nix::unistd::geteuid;
 
 use crate::error::{Error, Result};
-use crate::root::{Meta, Root, State};
+use crate::root::{Meta, Root, Spot, State};
 use crate::signal::Interrupt;
 
 const LIVE_DIR: &str = "/run/edgeutils";
@@ -87,19 +87,18 @@ fn busy(file: &mut File, wait: Duration) -> Error {
 
 /// Makes `path` a directory that only we can enter, or refuses what stands there instead.
 pub(crate) fn private_dir(root: &Root, path: &Path) -> Result<()> {
-    if private_if_there(root, path)? {
-        return Ok(());
-    }
     let fail = |cause: std::io::Error| Error::io("make", root.display(path), &cause);
     let mut spot = root.walk_kept(path).map_err(fail)?;
+    if is_private(root, path, &spot)? {
+        return Ok(());
+    }
     spot.make_parents().map_err(fail)?;
     spot.make_dir(Meta { mode: 0o700, owner: None }).map_err(fail)
 }
 
 /// Whether `path` is a directory that nobody else can write to; refuses anything else but nothing.
-pub(crate) fn private_if_there(root: &Root, path: &Path) -> Result<bool> {
+pub(crate) fn is_private(root: &Root, path: &Path, spot: &Spot<'_>) -> Result<bool> {
     let shown = root.display(path);
-    let spot = root.walk_kept(path).map_err(|cause| Error::io("read", &shown, &cause))?;
     let found = spot.find().map_err(|cause| Error::io("read", &shown, &cause))?;
     match found.state {
         State::Absent => Ok(false),

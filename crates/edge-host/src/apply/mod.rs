@@ -84,6 +84,7 @@ pub fn apply(host: &mut Host, plan: Plan) -> Result<Outcome> {
         return Err(error);
     }
     host.progress.run = Some(writer.id);
+    host.all_ended = false;
 
     for (index, ((action, change), command)) in actions.into_iter().zip(&changes).zip(commands).enumerate() {
         let seq = first_seq + index;

@@ -12,7 +12,10 @@ use crate::root::{Root, State};
 /// Settles the newest run of this tool if it did not end: an intent without done is checked against
 /// both states. A run of another call is closed then; one of the same call is left open to go on.
 pub(crate) fn settle(host: &mut Host) -> Result<()> {
-    let Some(run) = newest_unfinished(host)? else { return Ok(()) };
+    let Some(run) = newest_unfinished(host)? else {
+        host.all_ended = true;
+        return Ok(());
+    };
     let mut records = Vec::new();
     let continues = if run.header.request == host.request { Continues::Yes } else { Continues::No };
     for entry in run.entries.iter().filter(|entry| entry.progress == Progress::Pending || entry.undoing.is_some()) {
@@ -46,6 +49,9 @@ pub(crate) fn settle(host: &mut Host) -> Result<()> {
 
 /// The run that the same call began and did not end.
 pub(super) fn interrupted_run(host: &Host) -> Result<Option<Run>> {
+    if host.all_ended {
+        return Ok(None);
+    }
     let run = newest_unfinished(host)?;
     Ok(run.filter(|run| run.is_unfinished() && !run.is_half_undone() && run.header.request == host.request))
 }

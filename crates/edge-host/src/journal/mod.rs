@@ -19,7 +19,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::fsync;
 
 use crate::error::{Error, Result};
-use crate::lock::{private_dir, private_if_there};
+use crate::lock::{is_private, private_dir};
 use crate::root::Root;
 
 pub(crate) use record::{Change, FORMAT, Header, Intent, InverseRecord, Record, WriteChange, overlap};
@@ -77,9 +77,14 @@ impl<'r> Journal<'r> {
     /// All runs, oldest first.
     pub(crate) fn names(&self) -> Result<Vec<RunName>> {
         // What someone else could have written is no ground to change a host on.
-        private_if_there(self.root, Path::new(DIR))?;
+        let (dir, shown) = (Path::new(DIR), self.root.display(Path::new(DIR)));
+        let fail = |cause: io::Error| Error::io("list", &shown, &cause);
+        let spot = self.root.walk_kept(dir).map_err(fail)?;
+        if !is_private(self.root, dir, &spot)? {
+            return Ok(Vec::new());
+        }
         let mut names: Vec<RunName> =
-            self.root.list(Path::new(DIR))?.iter().filter_map(|name| RunName::parse(name.to_str()?)).collect();
+            spot.list().map_err(fail)?.iter().filter_map(|name| RunName::parse(name.to_str()?)).collect();
         names.sort_by_key(|name| name.id);
         Ok(names)
     }

@@ -6,6 +6,7 @@
 //! that a component swapped for a link meanwhile leads nowhere. Only openat, readlinkat and their
 //! kin are used: no openat2, which Linux has from 5.6 only.
 
+mod attributes;
 mod read;
 mod state;
 mod walk;

@@ -83,22 +83,7 @@ impl Root {
     /// The names in a directory, sorted; empty where it does not exist.
     pub fn list(&self, path: &Path) -> Result<Vec<OsString>> {
         let fail = |cause: io::Error| self.path_error("list", path, &cause);
-        let spot = self.walk(path, Last::Follow).map_err(fail)?;
-        let fd = match spot.open(OFlag::O_RDONLY | OFlag::O_DIRECTORY) {
-            Ok(fd) => fd,
-            Err(cause) if cause.raw_os_error() == Some(Errno::ENOENT as i32) => return Ok(Vec::new()),
-            Err(cause) => return Err(fail(cause)),
-        };
-        let mut names = Vec::new();
-        for entry in Dir::from_fd(fd).map_err(|errno| fail(errno.into()))?.iter() {
-            let entry = entry.map_err(|errno| fail(errno.into()))?;
-            let name = std::ffi::OsStr::from_bytes(entry.file_name().to_bytes());
-            if name != "." && name != ".." {
-                names.push(name.to_os_string());
-            }
-        }
-        names.sort();
-        Ok(names)
+        self.walk(path, Last::Follow).and_then(|spot| spot.list()).map_err(fail)
     }
 
     fn look(&self, path: &Path, last: Last) -> Result<Found> {
@@ -122,6 +107,25 @@ impl Root {
 }
 
 impl Spot<'_> {
+    /// The names in this directory, sorted; empty where it does not exist.
+    pub(crate) fn list(&self) -> io::Result<Vec<OsString>> {
+        let fd = match self.open(OFlag::O_RDONLY | OFlag::O_DIRECTORY) {
+            Ok(fd) => fd,
+            Err(cause) if cause.raw_os_error() == Some(Errno::ENOENT as i32) => return Ok(Vec::new()),
+            Err(cause) => return Err(cause),
+        };
+        let mut names = Vec::new();
+        for entry in Dir::from_fd(fd)?.iter() {
+            let entry = entry?;
+            let name = std::ffi::OsStr::from_bytes(entry.file_name().to_bytes());
+            if name != "." && name != ".." {
+                names.push(name.to_os_string());
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
     /// State and bytes of what stands here.
     pub(crate) fn find(&self) -> io::Result<Found> {
         let nothing = Found { state: State::Absent, bytes: Vec::new() };

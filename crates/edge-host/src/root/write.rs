@@ -6,7 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Seek, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use nix::errno::Errno;
@@ -14,12 +14,11 @@ use nix::fcntl::{AtFlags, FallocateFlags, OFlag, fallocate, openat, renameat};
 use nix::sys::stat::{Mode, SFlag, fchmod, fstat, fstatat, mkdirat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fsync, symlinkat, unlinkat};
 use sha2::{Digest, Sha256};
-use xattr::FileExt;
 
+use super::attributes::{copy_xattrs, mount_id};
 use super::read::kind;
 use super::walk::Spot;
 
-const FDINFO: &str = "/proc/self/fdinfo";
 const NAME_MAX: usize = 255;
 const OLD_SUFFIX: &str = ".old";
 
@@ -260,31 +259,6 @@ fn put_bytes(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     file.rewind()?;
     file.write_all(bytes)?;
     file.set_len(bytes.len() as u64)
-}
-
-fn copy_xattrs(from: &File, to: &File) -> io::Result<()> {
-    let unsupported = |cause: &io::Error| cause.raw_os_error() == Some(Errno::EOPNOTSUPP as i32);
-    let names = match from.list_xattr() {
-        Ok(names) => names,
-        Err(cause) if unsupported(&cause) => return Ok(()),
-        Err(cause) => return Err(cause),
-    };
-    for name in names {
-        let Some(value) = from.get_xattr(&name)? else { continue };
-        match to.set_xattr(&name, &value) {
-            Ok(()) => {}
-            // The kernel's security modules label new files themselves; without the right to copy
-            // a label the default one is what every other new file gets.
-            Err(_) if name.as_bytes().starts_with(b"security.") => {}
-            Err(cause) => return Err(cause),
-        }
-    }
-    Ok(())
-}
-
-fn mount_id(fd: impl AsFd) -> Option<u64> {
-    let text = std::fs::read_to_string(format!("{FDINFO}/{}", fd.as_fd().as_raw_fd())).ok()?;
-    text.lines().find_map(|line| line.strip_prefix("mnt_id:")?.trim().parse().ok())
 }
 
 #[cfg(test)]
