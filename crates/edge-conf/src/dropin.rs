@@ -71,12 +71,16 @@ pub struct Edited {
     pub names: Vec<String>,
 }
 
-/// Sets variables in the text of a drop-in, which may be empty; every other line stays.
+/// Sets variables in the text of a drop-in, which may be empty; every other line stays. Of one that
+/// is given twice the last value counts.
 pub fn set(text: &str, variables: &[Variable]) -> Edited {
     let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
     let mut edited = Edited { text: String::new(), details: Vec::new(), inverse: json!([]), names: Vec::new() };
     let mut records = Vec::new();
-    for variable in variables {
+    for (given, variable) in variables.iter().enumerate() {
+        if variables[given + 1..].iter().any(|later| later.name == variable.name) {
+            continue;
+        }
         let wanted = variable.line();
         let at = position(&lines, &variable.name);
         let before = at.map(|at| lines[at].trim_end().to_owned());
@@ -120,14 +124,42 @@ fn put(lines: &mut Vec<String>, at: Option<usize>, wanted: &str) {
     lines.insert(end, line);
 }
 
-/// The line that sets this variable alone.
+/// The line that sets this variable and nothing else, and is the last word on it: systemd takes the
+/// last assignment, and an empty one takes all before it away.
 fn position(lines: &[String], name: &str) -> Option<usize> {
-    let plain = format!("Environment={name}=");
-    let quoted = format!("Environment=\"{name}=");
-    lines.iter().rposition(|line| {
-        let line = line.trim();
-        line.starts_with(&quoted) || (line.starts_with(&plain) && !line[plain.len()..].contains(char::is_whitespace))
-    })
+    let last = lines.iter().rposition(|line| mentions(line, name))?;
+    let value = lines[last].trim().strip_prefix("Environment=")?;
+    let alone = match value.strip_prefix('"') {
+        Some(quoted) => is_one_quoted(quoted),
+        None => !value.contains(|char: char| char.is_whitespace() || "\"'\\".contains(char)),
+    };
+    let before = lines[..last].last().is_some_and(|line| line.trim_end().ends_with('\\'));
+    (alone && !before && last >= reset(lines)).then_some(last)
+}
+
+/// Whether a line holds `NAME=` where an assignment can begin.
+fn mentions(line: &str, name: &str) -> bool {
+    let assigned = format!("{name}=");
+    let begins = |at: usize| line[..at].ends_with(|char: char| char.is_whitespace() || "\"'=".contains(char));
+    !line.trim_start().starts_with(['#', ';']) && line.match_indices(&assigned).any(|(at, _)| at == 0 || begins(at))
+}
+
+/// Whether the quote that is open ends with the text.
+fn is_one_quoted(text: &str) -> bool {
+    let mut chars = text.chars();
+    while let Some(char) = chars.next() {
+        match char {
+            '\\' => drop(chars.next()),
+            '"' => return chars.as_str().is_empty(),
+            _ => {}
+        }
+    }
+    false
+}
+
+/// The line behind the last one that takes all variables away.
+fn reset(lines: &[String]) -> usize {
+    lines.iter().rposition(|line| line.trim() == "Environment=").map_or(0, |at| at + 1)
 }
 
 /// The editor of these records.
@@ -189,6 +221,40 @@ mod tests {
         assert_eq!(String::from_utf8(back).unwrap(), format!("{theirs}\n"));
         let error = Environment.take_back(b"[Service]\nEnvironment=A=9\n", &second.inverse).unwrap_err();
         assert_eq!(error.to_string(), "A is set to something else now");
+    }
+
+    #[test]
+    fn a_line_that_sets_more_than_this_variable_stays_and_ours_comes_after_it() {
+        for theirs in [
+            "Environment=\"A=1\" \"B=2\"",
+            "Environment=A=1 B=2",
+            "Environment=B=2 A=1",
+            "Environment=\"A=1\" \\\n  \"B=2\"",
+            "Environment=\"B=2\" \\\n  \"A=1\"",
+            "Environment=\"A=1\"\nEnvironment=",
+            "Environment='A=1'",
+            "Environment=\"A=1\\\"\" \"B=2\"",
+        ] {
+            let text = format!("[Service]\n{theirs}\n");
+            let edited = set(&text, &[variable("A=9")]);
+            assert_eq!(edited.text, format!("{text}Environment=\"A=9\"\n"));
+            assert!(set(&edited.text, &[variable("A=9")]).details.is_empty(), "{theirs}");
+            let back = Environment.take_back(edited.text.as_bytes(), &edited.inverse).unwrap();
+            assert_eq!(String::from_utf8(back).unwrap(), text);
+        }
+        // Another name, a comment: no mention.
+        let text = "[Service]\nEnvironment=AA=1\n# Environment=\"A=1\"\nEnvironment=\"A=1\"\n";
+        assert_eq!(
+            set(text, &[variable("A=2")]).text,
+            text.replace("\n# Environment=\"A=1\"\nEnvironment=\"A=1", "\n# Environment=\"A=1\"\nEnvironment=\"A=2")
+        );
+    }
+
+    #[test]
+    fn of_a_variable_given_twice_the_last_value_counts() {
+        let edited = set("", &[variable("A=1"), variable("A=2")]);
+        assert_eq!(edited.details, ["Environment=\"A=2\""]);
+        assert!(set(&edited.text, &[variable("A=1"), variable("A=2")]).details.is_empty());
     }
 
     #[test]
