@@ -134,3 +134,26 @@ fn each_call_of_an_apply_fails_once() {
 fn each_call_of_an_undo_fails_once() {
     everywhere("undo");
 }
+
+#[test]
+fn a_record_that_was_written_in_half_is_taken_out_again() {
+    if !kill::can_kill() {
+        return skip("host_errors half", "strace cannot trace here");
+    }
+    let image = Image::with(FIXTURE, &[("etc/b", "one\n"), ("etc/linked-a", &"x".repeat(3000))]);
+    fs::hard_link(image.tree.at("etc/linked-a"), image.tree.at("etc/linked-b")).unwrap();
+    image.apply(r#"[{"write": "/etc/b", "text": "two\n"}, {"write": "/etc/linked-a", "text": "two\n"}]"#).expect(0);
+    let size = image.journal().len();
+    // A file system without fallocate, and a limit that the copy of the first part goes beyond.
+    let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", (size + 100).div_ceil(512));
+    let own = image.argv(&["undo"]);
+    let mut argv = vec!["sh", "-c", script.as_str()];
+    argv.extend(own.iter().map(String::as_str));
+    let journal = "DIR/var/lib/edgeutils/journal/000001-edge-fixture.jsonl";
+    image
+        .named(&kill::tampered("inject=fallocate:error=EOPNOTSUPP", &argv))
+        .says(1, &format!("edge-fixture: cannot write the journal {journal}: File too large (os error 27)"));
+    assert_eq!((image.tree.read("etc/b"), image.tree.read("etc/linked-b")), ("one\n".into(), "two\n".into()));
+    image.undo().says(0, "");
+    assert_eq!(image.tree.read("etc/linked-b"), "x".repeat(3000));
+}

@@ -139,7 +139,9 @@ fn order_is_by_number_and_the_clock_is_a_label() {
 fn the_last_twenty_runs_and_the_first_state_of_each_path_are_kept() {
     let image = Image::with(FIXTURE, &[("etc/a", "the first\n")]);
     for run in 1..=20 {
-        image.apply(&format!(r#"[{{"write": "/etc/a", "text": "{run}\n"}}]"#)).expect(0);
+        let plan =
+            format!(r#"[{{"write": "/etc/a", "text": "{run}\n"}}, {{"write": "/etc/only-{run}", "text": "x"}}]"#);
+        image.apply(&plan).expect(0);
     }
     assert_eq!(names(&image).len(), 20, "{:?}", names(&image));
     for run in 21..=25 {
@@ -155,8 +157,15 @@ fn the_last_twenty_runs_and_the_first_state_of_each_path_are_kept() {
     assert_eq!((names[19].as_str(), names[20].as_str()), ("000025-edge-fixture.jsonl", "first.jsonl"));
     let first = fs::read_to_string(journal(&image, "first.jsonl")).unwrap();
     let whole: Vec<&str> = first.lines().filter(|line| line.ends_with('}')).collect();
-    assert_eq!(whole.len(), 1, "{first}");
-    assert!(whole[0].contains("\"path\":\"etc/a\"") && whole[0].contains("the first\\n"), "{first}");
+    let paths: Vec<String> = whole
+        .iter()
+        .map(|line| {
+            let record: serde_json::Value = serde_json::from_str(line).unwrap();
+            record["change"]["write"]["path"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(paths, ["etc/a", "etc/only-1", "etc/only-2", "etc/only-3", "etc/only-4", "etc/only-5"]);
+    assert!(whole[0].contains("the first\\n"), "{first}");
     for _ in 0..20 {
         image.undo().expect(0);
     }
