@@ -9,6 +9,7 @@
 pub mod cgroup;
 pub mod cli;
 pub mod kernel;
+pub mod report;
 pub mod swap;
 pub mod wanted;
 
