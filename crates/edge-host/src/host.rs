@@ -77,6 +77,8 @@ pub struct Host {
     pub(crate) interrupt: Interrupt,
     pub(crate) lock: Option<Lock>,
     pub(crate) progress: Outcome,
+    /// Actions that a dry run has shown so far.
+    pub(crate) planned: usize,
     /// No run of this tool is open: found out when the lock was taken, so that it is not looked up twice.
     pub(crate) all_ended: bool,
     lock_wait: Duration,
@@ -104,6 +106,7 @@ impl Host {
             interrupt: Interrupt::default(),
             lock: None,
             progress: Outcome::default(),
+            planned: 0,
             all_ended: false,
             lock_wait: Duration::from_secs(common.lock_wait),
             namespace: if common.force_namespace { Namespace::Any } else { Namespace::MustBeTheHosts },

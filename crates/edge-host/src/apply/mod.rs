@@ -26,11 +26,29 @@ pub(crate) use step::{Link, absolute, read_value, remove_made, same_value, walk}
 /// exit 4 where a file is no longer what the facts found, exit 5 after a signal. What was done until
 /// then is in the journal: the same call again goes on, `undo` takes it back.
 pub fn apply(host: &mut Host, plan: Plan) -> Result<Outcome> {
+    carry_out(host, plan, Then::End)
+}
+
+/// Carries out a plan that another one follows in the same call, as some facts exist only after it
+/// (a sysctl of a module that is loaded first). Both are one run: one undo takes back both, and a
+/// kill in between is gone on with. The last plan of a call goes to [`apply`], empty or not.
+pub fn apply_part(host: &mut Host, plan: Plan) -> Result<Outcome> {
+    carry_out(host, plan, Then::More)
+}
+
+/// Whether the run ends with this plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    More,
+    End,
+}
+
+fn carry_out(host: &mut Host, plan: Plan, then: Then) -> Result<Outcome> {
     for note in &plan.notes {
         host.report.note(note);
     }
     if host.mode == Mode::DryRun {
-        return Ok(show(host, &plan));
+        return Ok(show(host, &plan, then));
     }
     host.must_be_prepared()?;
     let mut actions = plan.actions;
@@ -38,6 +56,9 @@ pub fn apply(host: &mut Host, plan: Plan) -> Result<Outcome> {
     let carried = carried_over(interrupted.as_ref(), &actions)?;
     actions.extend(carried);
     if actions.is_empty() {
+        if then == Then::More {
+            return Ok(host.progress);
+        }
         if let Some(run) = &interrupted {
             let owed = run.entries.iter().filter(|entry| entry.progress == Progress::Pending);
             let mut records: Vec<Record> = owed.map(|entry| Record::Void { seq: entry.intent.seq }).collect();
@@ -45,7 +66,9 @@ pub fn apply(host: &mut Host, plan: Plan) -> Result<Outcome> {
             host.journal().reopen(run)?.append(&records)?;
             host.progress.run = Some(run.header.run);
         }
-        host.report.line("nothing to do: it is so already");
+        if !host.progress.changed {
+            host.report.line("nothing to do: it is so already");
+        }
         return Ok(host.progress);
     }
 
@@ -98,8 +121,10 @@ pub fn apply(host: &mut Host, plan: Plan) -> Result<Outcome> {
             return Err(error);
         }
     }
-    writer.append(&[Record::End])?;
-    writer.sync()?;
+    if then == Then::End {
+        writer.append(&[Record::End])?;
+        writer.sync()?;
+    }
     Ok(host.progress)
 }
 
@@ -149,16 +174,21 @@ fn one(
     }
 }
 
-fn show(host: &mut Host, plan: &Plan) -> Outcome {
+fn show(host: &mut Host, plan: &Plan, then: Then) -> Outcome {
     for action in &plan.actions {
         host.report.action(&Shown::of(action), Status::Planned);
     }
-    if plan.is_empty() {
-        host.report.line("nothing to do: it is so already");
+    host.planned += plan.actions.len();
+    let changed = host.planned > 0;
+    if then == Then::End {
+        if !changed {
+            host.report.line("nothing to do: it is so already");
+        }
+        host.report.record("plan", json!({"actions": host.planned}));
     }
-    host.report.record("plan", json!({"actions": plan.actions.len()}));
-    let exit = if plan.is_empty() { Exit::Done } else { Exit::Differs };
-    Outcome { exit, changed: !plan.is_empty(), ..Outcome::default() }
+    let exit = if changed { Exit::Differs } else { Exit::Done };
+    host.progress.changed = changed;
+    Outcome { exit, changed, ..Outcome::default() }
 }
 
 /// Commands that the interrupted run still owes: the files they follow are in place already, so
