@@ -62,7 +62,7 @@ Examples:
   edge-prep apply --swap off -n";
 
 /// What is wanted.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct WantedArgs {
     /// All that this role needs; options below have the last word
     #[arg(long = "for", value_name = "ROLE")]

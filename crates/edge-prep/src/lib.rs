@@ -4,18 +4,30 @@
 //! boot configuration, modules-load.d and sysctl.d.
 //! Writes files of its own in modules-load.d and sysctl.d, the boot command line, and what turns
 //! swap off for good: comments in fstab, masks and drop-ins.
-//! Runs systemctl, swapoff, swapon, modprobe, update-grub and update-initramfs, live only.
+//! Runs systemctl, swapoff, swapon, modprobe and update-grub, live only.
 
 pub mod cgroup;
 pub mod cli;
 pub mod kernel;
 pub mod report;
+mod stored;
 pub mod swap;
+mod verbs;
 pub mod wanted;
 
-use edge_host::{Host, Outcome, Result};
+use edge_host::{Editor, Host, Outcome, Result, undo};
+
+use cli::{Cli, Verb};
 
 /// Carries out one call.
-pub fn run(_cli: cli::Cli, _host: &mut Host) -> Result<Outcome> {
-    Ok(Outcome::default())
+pub fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
+    match cli.verb {
+        Verb::Status => verbs::status(host),
+        Verb::Apply(args) => verbs::apply(host, &args),
+        Verb::Verify(args) => verbs::verify(host, &args),
+        Verb::Undo(args) => {
+            let editors: Vec<&dyn Editor> = swap::editors().iter().chain(cgroup::editors()).copied().collect();
+            undo::run(host, &args, &editors)
+        }
+    }
 }

@@ -44,7 +44,12 @@ pub fn plan(facts: &Facts, modules: &[Module], sysctls: &[Sysctl], plan: &mut Pl
     own_sysctls(plan, facts, &kept, &missing);
     for sysctl in sysctls {
         if let Some(by) = facts.sysctls.overridden(sysctl) {
-            plan.note(format!("{} will be {} after a reboot all the same: {} sets it later", sysctl.key, by.value, by.place()));
+            plan.note(format!(
+                "{} will be {} after a reboot all the same: {} sets it later",
+                sysctl.key,
+                by.value,
+                by.place()
+            ));
         }
     }
     for module in modules {

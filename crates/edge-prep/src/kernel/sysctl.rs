@@ -182,7 +182,8 @@ impl SysctlFacts {
     pub(super) fn own_without(&self, sysctls: &[Sysctl]) -> String {
         let text = String::from_utf8_lossy(&self.own.bytes).into_owned();
         let stays = |line: &&str| {
-            setting(line).is_none_or(|(key, value)| !sysctls.iter().any(|sysctl| sysctl.key == key && sysctl.value != value))
+            setting(line)
+                .is_none_or(|(key, value)| !sysctls.iter().any(|sysctl| sysctl.key == key && sysctl.value != value))
         };
         text.split_inclusive('\n').filter(stays).collect()
     }
@@ -206,7 +207,11 @@ impl SysctlFacts {
             (Some(now), _) if now != sysctl.value => {
                 let layer = last.filter(|at| at.value == now).map(|at| format!("{} sets it", at.place()));
                 let hint = if layer.is_some() { "change it there" } else { "edge-prep apply sets it" };
-                faults.push(Fault { what: format!("{key} is {now}, not {}", sysctl.value), layer, hint: Some(hint.to_owned()) });
+                faults.push(Fault {
+                    what: format!("{key} is {now}, not {}", sysctl.value),
+                    layer,
+                    hint: Some(hint.to_owned()),
+                });
             }
             (None, true) => faults.push(Fault {
                 what: format!("{key} is not there"),
@@ -238,7 +243,18 @@ mod tests {
 
     #[test]
     fn keys_and_values_are_typed() {
-        for bad in ["a.b", "=1", "a=1", "net.=1", "../x=1", "net../x=1", "net/../../etc/x=1", "net.a b=1", "net.x=", "net.x=1\n2"] {
+        for bad in [
+            "a.b",
+            "=1",
+            "a=1",
+            "net.=1",
+            "../x=1",
+            "net../x=1",
+            "net/../../etc/x=1",
+            "net.a b=1",
+            "net.x=",
+            "net.x=1\n2",
+        ] {
             assert!(Sysctl::parse(bad).is_err(), "{bad:?}");
         }
         let sysctl = Sysctl::parse("net/ipv4/conf/eth0.100/forwarding = 1").unwrap();

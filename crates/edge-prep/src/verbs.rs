@@ -1,0 +1,103 @@
+//! `edge-prep status`, `apply` and `verify`: what the parts have to say, in one order.
+
+use edge_host::{Error, Exit, Host, Mode, Outcome, Plan, Result, apply_part, require_reboot};
+
+use crate::cgroup::Reboot;
+use crate::cli::{Role, WantedArgs};
+use crate::report::{show_fault, show_line};
+use crate::wanted::Wanted;
+use crate::{cgroup, kernel, stored, swap};
+
+pub(crate) fn status(host: &mut Host) -> Result<Outcome> {
+    // Modules and sysctls: those that a role would ask for, and those that were asked for.
+    let role = WantedArgs { role: Some(Role::Edgecore), ..WantedArgs::default() };
+    let mut wanted = Wanted::of(&role)?.unwrap_or_default();
+    if let Some(stored) = stored::read(host)? {
+        wanted.modules.extend(stored.modules);
+        wanted.sysctls.extend(stored.sysctls);
+    }
+    let (mut names, mut keys) = (Vec::new(), Vec::new());
+    wanted.modules.retain(|module| is_new(&mut names, module.name()));
+    wanted.sysctls.retain(|sysctl| is_new(&mut keys, &sysctl.key));
+    let mut lines = swap::status(&swap::facts(host)?);
+    lines.extend(cgroup::status(&cgroup::facts(host)?));
+    let kernel = kernel::facts(host, &wanted.modules, &wanted.sysctls)?;
+    lines.extend(kernel::status(&kernel, &wanted.modules, &wanted.sysctls));
+    for line in &lines {
+        show_line(host, line);
+    }
+    Ok(Outcome::default())
+}
+
+fn is_new(seen: &mut Vec<String>, name: &str) -> bool {
+    let is_new = !seen.iter().any(|other| other == name);
+    seen.push(name.to_owned());
+    is_new
+}
+
+pub(crate) fn apply(host: &mut Host, args: &WantedArgs) -> Result<Outcome> {
+    let wanted = Wanted::of(args)?.ok_or_else(Wanted::nothing)?;
+    host.prepare_change()?;
+    let mut plan = Plan::new();
+    let mut reboot = Reboot::No;
+    let kernel = kernel::facts(host, &wanted.modules, &wanted.sysctls)?;
+    kernel::plan(&kernel, &wanted.modules, &wanted.sysctls, &mut plan);
+    if let Some(policy) = wanted.swap {
+        swap::plan(&swap::facts(host)?, policy, &mut plan)?;
+    }
+    if let Some(policy) = wanted.memory_cgroup {
+        reboot = cgroup::plan(&cgroup::facts(host)?, policy, &mut plan)?;
+    }
+    stored::plan(host, &wanted, &mut plan)?;
+    apply_part(host, plan)?;
+
+    // Bridge sysctls are there only once their module is.
+    let mut plan = Plan::new();
+    let kernel = kernel::facts(host, &wanted.modules, &wanted.sysctls)?;
+    let waits = kernel::waits_for_module(&kernel, &wanted.sysctls);
+    if waits && host.mode == Mode::DryRun {
+        plan.note("then, depending on that: sysctls that appear with their modules");
+    } else if waits {
+        plan.note("some sysctls are not there, as no loaded module brings them; they are set at boot");
+    }
+    kernel::live_plan(&kernel, &wanted.sysctls, &mut plan);
+    let mut outcome = edge_host::apply(host, plan)?;
+    if waits && host.mode == Mode::DryRun {
+        outcome.exit = outcome.exit.worst(Exit::Differs);
+        outcome.changed = true;
+    }
+    if reboot == Reboot::Needed {
+        outcome.reboot = true;
+        host.report.note("a reboot is needed: then run edge-prep verify");
+        if !args.no_reboot_flag {
+            require_reboot(host)?;
+        }
+    }
+    Ok(outcome)
+}
+
+pub(crate) fn verify(host: &mut Host, args: &WantedArgs) -> Result<Outcome> {
+    let wanted = match Wanted::of(args)? {
+        Some(wanted) => wanted,
+        None => stored::read(host)?.ok_or_else(|| {
+            Error::usage("cannot verify: nothing was applied here yet")
+                .hint("say what is wanted: edge-prep verify --for edgecore")
+        })?,
+    };
+    let kernel = kernel::facts(host, &wanted.modules, &wanted.sysctls)?;
+    let mut faults = Vec::new();
+    if let Some(policy) = wanted.swap {
+        faults.extend(swap::faults(&swap::facts(host)?, policy));
+    }
+    if let Some(policy) = wanted.memory_cgroup {
+        faults.extend(cgroup::faults(&cgroup::facts(host)?, policy));
+    }
+    faults.extend(kernel::faults(&kernel, &wanted.modules, &wanted.sysctls));
+    for fault in &faults {
+        show_fault(host, fault);
+    }
+    if faults.is_empty() {
+        host.report.line("all is as wanted");
+    }
+    Ok(Outcome { exit: if faults.is_empty() { Exit::Done } else { Exit::Differs }, ..Outcome::default() })
+}
