@@ -1,0 +1,13 @@
+//! nvzramconfig (NVIDIA Jetson): one zram device a processor, its unit is a file in /etc.
+
+use edge_host::{Result, Root};
+
+use super::service::{self, Service};
+use super::{Brings, Found};
+
+const UNIT: &str = "nvzramconfig.service";
+
+pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
+    let found = service::detect(root, Service { source: "nvzramconfig", unit: UNIT, brings: Brings::Zram })?;
+    Ok(found.into_iter().collect())
+}

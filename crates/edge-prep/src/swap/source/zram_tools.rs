@@ -1,0 +1,13 @@
+//! zram-tools (Debian, Ubuntu).
+
+use edge_host::{Result, Root};
+
+use super::service::{self, Service};
+use super::{Brings, Found};
+
+const UNIT: &str = "zramswap.service";
+
+pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
+    let found = service::detect(root, Service { source: "zram-tools", unit: UNIT, brings: Brings::Zram })?;
+    Ok(found.into_iter().collect())
+}
