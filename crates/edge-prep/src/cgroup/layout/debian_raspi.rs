@@ -1,0 +1,115 @@
+//! Debian's own images for the Raspberry Pi: a hook of the raspi-firmware package writes cmdline.txt
+//! anew with each kernel and initramfs, so what shall last stands in a file of its own.
+//!
+//! Raspberry Pi OS has a package of the same name since Bookworm; its hook leaves cmdline.txt alone.
+
+use std::path::Path;
+use std::time::Duration;
+
+use edge_host::action::{Bytes, Run, Turn};
+use edge_host::{Node, Plan, Result, Root, State};
+
+use super::partition::{self, Partition};
+use super::{BootFile, NEW_FILE_MODE, Where, argv, token_inverse};
+use crate::cgroup::cmdline::{self, ENABLE, OneLine, Said};
+
+const EXTRA: &str = "/etc/default/raspi-extra-cmdline";
+const SETTINGS: &str = "/etc/default/raspi-firmware";
+const HOOK: &str = "/etc/kernel/postinst.d/z50-raspi-firmware";
+const RASPBERRY_PI_OS: &str = "/etc/rpi-issue";
+const BOOT: &str = "/boot/firmware";
+const GENERATED: &str = "/boot/firmware/cmdline.txt";
+const WRITTEN: &[u8] = b"cmdline.txt";
+/// The hook runs behind it.
+const REGENERATE: [&str; 2] = ["update-initramfs", "-u"];
+/// An initramfs takes its time on a small board.
+const WITHIN: Duration = Duration::from_secs(900);
+
+/// The file of the extra words, and the one that is made with them.
+#[derive(Debug, Clone)]
+pub struct DebianRaspi {
+    /// What is edited.
+    pub extra: BootFile,
+    generated: BootFile,
+    partition: Result<Partition>,
+}
+
+pub(super) fn find(root: &Root) -> Result<Option<DebianRaspi>> {
+    if root.find(Path::new(RASPBERRY_PI_OS))?.exists() {
+        return Ok(None);
+    }
+    let writes = match root.read(Path::new(HOOK))? {
+        Some(hook) => hook.windows(WRITTEN.len()).any(|bytes| bytes == WRITTEN),
+        None => root.find(Path::new(EXTRA))?.exists() && root.find(Path::new(SETTINGS))?.exists(),
+    };
+    if !writes {
+        return Ok(None);
+    }
+    let generated = BootFile::read(root, Path::new(GENERATED))?;
+    let partition = partition::check(root, Path::new(BOOT));
+    Ok(Some(DebianRaspi { extra: BootFile::read(root, Path::new(EXTRA))?, generated, partition }))
+}
+
+impl DebianRaspi {
+    fn line(&self) -> Result<OneLine<'_>> {
+        if self.extra.now.state == State::Absent {
+            return OneLine::parse(b"");
+        }
+        OneLine::parse(self.extra.bytes()?).map_err(|error| self.extra.refuse(&error))
+    }
+
+    pub(super) fn said(&self) -> Result<Said> {
+        Ok(cmdline::said(self.line()?.body))
+    }
+
+    pub(super) fn enable(&self, place: Where, plan: &mut Plan) -> Result<()> {
+        let line = self.line()?;
+        if place == Where::Live && self.partition.clone()? == Partition::ReadOnly {
+            return Err(partition::read_only(&self.generated.shown, Path::new(BOOT)));
+        }
+        let end = if self.extra.now.bytes.is_empty() { "\n" } else { line.end };
+        let text = format!("{}{end}", cmdline::append(line.body));
+        let node = Node::File { content: Bytes::Known(text.into_bytes()), mode: NEW_FILE_MODE };
+        let was = self.extra.now.clone();
+        if place == Where::Live && self.generated.now.exists() {
+            self.generated.keep_old(plan);
+        }
+        plan.write(
+            &self.extra.path,
+            was,
+            node,
+            token_inverse(line.body),
+            "the memory cgroup, in each cmdline.txt to come",
+        )
+        .details
+        .push(format!("+ {ENABLE}"));
+        match place {
+            Where::Live => regenerate(plan),
+            Where::Image => plan.note(format!(
+                "{} is written with it by `{}` on the machine or in a chroot",
+                self.generated.shown,
+                REGENERATE.join(" ")
+            )),
+        }
+        Ok(())
+    }
+
+    /// The words stand, and cmdline.txt was not yet made with them.
+    pub(super) fn bring_over(&self, plan: &mut Plan) {
+        let line = String::from_utf8_lossy(&self.generated.now.bytes);
+        if self.generated.now.exists() && cmdline::said(line.trim_end()) != Said::Enabled {
+            regenerate(plan);
+        }
+    }
+}
+
+fn regenerate(plan: &mut Plan) {
+    let run = Run {
+        argv: argv(&REGENERATE),
+        probe: Some(argv(&["grep", "-qw", "--", ENABLE, GENERATED])),
+        inverse: Some(argv(&REGENERATE)),
+        turn: Turn::Last,
+        deadline: WITHIN,
+    };
+    plan.run(run, "its hook writes cmdline.txt anew");
+}
