@@ -165,7 +165,7 @@ pub fn choose(host: &Host, wanted: Option<Kind>, wishes: &[Wish]) -> Result<Path
 
 /// The kind of file that a setting belongs to, where it belongs to one alone.
 fn kind_of(wish: &Wish) -> Option<Kind> {
-    let steps = crate::resolve::texts(wish.path());
+    let steps = crate::spelling::texts(wish.path());
     let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
     let is_in = |kind| {
         matches!(

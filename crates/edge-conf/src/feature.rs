@@ -225,7 +225,7 @@ fn host_of(address: &str) -> Option<&str> {
 
 fn value_at(document: &Document<'_>, path: &str) -> Result<Option<Value>> {
     let path: Path = parse_path(path)?;
-    let own = crate::resolve::spelled(document.value(), &crate::resolve::texts(&path));
+    let own = crate::spelling::spelled(document.value(), &crate::spelling::texts(&path));
     Ok(own.and_then(|path| document.get(&path)).filter(|value| !value.is_null()))
 }
 

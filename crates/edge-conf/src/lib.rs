@@ -17,6 +17,7 @@ pub mod resolve;
 mod restart;
 pub mod schema;
 pub mod show;
+pub mod spelling;
 mod verbs;
 pub mod version;
 pub mod wish;

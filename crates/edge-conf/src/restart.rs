@@ -8,7 +8,7 @@ use edge_host::{Cmd, Error, Exit, Host, Outcome, Result, UndoArgs, redact, undo}
 use edge_yaml::{Document, Edited};
 
 use crate::EDITORS;
-use crate::resolve::{spelled, texts};
+use crate::spelling::{spelled, texts};
 
 const SYSTEMD_RUNS: &str = "/run/systemd/system";
 /// A component that fails on its configuration does so within seconds; systemd starts it again

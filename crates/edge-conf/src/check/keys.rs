@@ -1,8 +1,9 @@
 //! Every key of the file against the key table.
 
-use super::values::{Values, spellings};
+use super::values::Values;
 use super::{Duplicate, Finding, Severity};
 use crate::schema::{Found, Kind, Lookup, Minor, Table, Ty, show, winner};
+use crate::spelling::spellings;
 use serde_yaml::{Mapping, Value};
 
 /// Exact duplicates.

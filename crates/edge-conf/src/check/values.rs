@@ -1,7 +1,8 @@
 //! Values as KubeEdge sees them: capitals ignored, spellings merged, defaults in the gaps.
 
 use crate::schema::{Kind, Minor, Table, winner};
-use serde_yaml::{Mapping, Value};
+use crate::spelling::spellings;
+use serde_yaml::Value;
 
 /// The settings that take effect.
 pub(super) struct Values<'a> {
@@ -69,9 +70,4 @@ fn effective<'a>(value: &'a Value, steps: &[&str]) -> Option<&'a Value> {
         spellings.retain(|spelling| *spelling != greatest);
     }
     None
-}
-
-/// The keys of a mapping that are one key to KubeEdge.
-pub(super) fn spellings<'a>(mapping: &'a Mapping, key: &str) -> Vec<&'a str> {
-    mapping.keys().filter_map(Value::as_str).filter(|own| own.eq_ignore_ascii_case(key)).collect()
 }

@@ -10,7 +10,7 @@ use super::{Opened, rules};
 use crate::check::{Duplicate, Finding, Severity, check};
 use crate::cli::Options;
 use crate::facts::{self, File, Known};
-use crate::resolve::texts;
+use crate::spelling::texts;
 
 pub(crate) fn run(host: &mut Host, options: &Options) -> Result<Outcome> {
     let files = match &options.file {

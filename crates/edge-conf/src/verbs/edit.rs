@@ -9,7 +9,7 @@ use crate::configmap;
 use crate::facts::{self, File, Known};
 use crate::feature::{self, Crio, Wishes};
 use crate::plan::{self, Within};
-use crate::resolve::{Policy, Rules};
+use crate::resolve::{Policy, Rules, unknown};
 use crate::restart::{self, Check};
 use crate::schema::Kind;
 use crate::wish::{Wish, parse_path, parse_setting, piped_lines};
@@ -54,6 +54,7 @@ pub(crate) fn run(host: &mut Host, common: &Common, options: &Options, verb: &Ve
         None => edited.text.clone(),
     };
     say(host, document, rules, known, &wishes);
+    unknown(document, rules, &wishes.wishes).iter().for_each(|note| host.report.note(note));
 
     if filter && host.mode == Mode::Apply {
         host.report.document(whole.as_bytes())?;

@@ -63,7 +63,7 @@ pub(crate) fn rules(
     document: &Document<'_>,
 ) -> Result<(Rules, Known)> {
     let entry_name =
-        entry.map(|entry| std::path::PathBuf::from(crate::resolve::texts(&entry.path).pop().unwrap_or_default()));
+        entry.map(|entry| std::path::PathBuf::from(crate::spelling::texts(&entry.path).pop().unwrap_or_default()));
     let path = entry_name.as_deref().or(file.path.as_deref());
     let by_force = || options.force.then(|| facts::kind_by_name(path)).flatten();
     let kind = facts::kind(document.value(), path).or_else(by_force).ok_or_else(|| {
