@@ -45,8 +45,7 @@ impl<'a> Values<'a> {
     /// The value in the file, or else the default, as text.
     pub(super) fn in_force(&self, path: &str) -> Option<String> {
         match self.written(path) {
-            Some(Value::String(text)) => Some(text.clone()),
-            Some(_) => None,
+            Some(written) => plain(written),
             None => self.default(path).map(str::to_owned),
         }
     }
@@ -70,4 +69,14 @@ fn effective<'a>(value: &'a Value, steps: &[&str]) -> Option<&'a Value> {
         spellings.retain(|spelling| *spelling != greatest);
     }
     None
+}
+
+/// A plain value as text.
+pub(super) fn plain(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        _ => None,
+    }
 }
