@@ -29,6 +29,7 @@ use cli::{Cli, Verb};
 /// Carries out one call.
 pub fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
     let Cli { common, options, verb } = cli;
+    verbs::refuse_meaningless(&options, &verb)?;
     match verb {
         Verb::Get { path } => verbs::get::run(host, &options, &path),
         Verb::Set { .. } | Verb::Unset { .. } | Verb::Enable(_) => verbs::edit::run(host, &common, &options, &verb),
