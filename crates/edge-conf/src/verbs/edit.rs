@@ -63,11 +63,17 @@ pub(crate) fn run(host: &mut Host, common: &Common, options: &Options, verb: &Ve
     let within = if opened.entry.is_some() { Within::ConfigMap } else { Within::File };
     let path = file.path.clone().unwrap_or_else(|| STDIN.into());
     let plan = plan::write(path.clone(), file.was.clone(), whole, &edited, within);
+    let unit = format!("{}.service", rules.kind.program());
+    if options.restart {
+        restart::ready(host, &unit)?;
+    }
     let outcome = apply(host, plan)?;
+    if options.restart && !outcome.changed {
+        host.report.hint(&format!("nothing was changed, so {unit} is not restarted"));
+    }
     if !outcome.changed || outcome.exit != Exit::Done {
         return Ok(outcome);
     }
-    let unit = format!("{}.service", rules.kind.program());
     if options.restart {
         restart::run(host, &unit, outcome, &Check::Settings { path: &path, edited: &edited })?;
     } else if host.root.is_live() && opened.entry.is_none() {

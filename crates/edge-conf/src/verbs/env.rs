@@ -45,7 +45,13 @@ pub(crate) fn run(host: &mut Host, options: &Options, variables: &[String], unit
             plan.run(run, "so that systemd sees it");
         }
     }
+    if options.restart {
+        restart::ready(host, unit)?;
+    }
     let outcome = apply(host, plan)?;
+    if options.restart && !outcome.changed {
+        host.report.hint(&format!("nothing was changed, so {unit} is not restarted"));
+    }
     if outcome.changed && outcome.exit == Exit::Done {
         if options.restart {
             restart::run(host, unit, outcome, &Check::Running)?;
