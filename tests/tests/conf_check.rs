@@ -200,6 +200,8 @@ fn the_version_is_the_files_own_or_said_to_be_unknown() {
     assert!(check(&tree, "", &[]).expect(3).stdout.ends_with("edgecore.yaml: 1 fault for KubeEdge 1.23\n"));
     let ran = check(&tree, "1.99", &[]).expect(3);
     assert_eq!(ran.stderr, "edge-conf: note: KubeEdge 1.99 is newer than what edge-conf knows: taken for 1.23\n");
+    let ran = check(&tree, "1.3", &[]).expect(3);
+    assert_eq!(ran.stderr, "edge-conf: note: KubeEdge 1.3 is older than what edge-conf knows: taken for 1.4\n");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! Writes those configuration files and drop-ins in /etc/systemd/system.
 //! Runs systemctl (daemon-reload with `env`, restart with `--restart`) and journalctl.
 
+pub mod address;
 pub mod check;
 pub mod cli;
 pub mod configmap;

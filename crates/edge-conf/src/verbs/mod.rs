@@ -93,9 +93,15 @@ pub(crate) fn rules(
             .hint("is it the right file? A configuration begins with apiVersion and kind")
     })?;
     let known = facts::version(host, options.kubeedge_version, kind, document, file)?;
-    let newest = Table::of(kind).newest();
-    if let Some(version) = known.version().filter(|version| *version > newest) {
-        host.report.note(&format!("KubeEdge {version} is newer than what edge-conf knows: taken for {newest}"));
+    let (oldest, newest) = (Table::OLDEST, Table::of(kind).newest());
+    match known.version() {
+        Some(version) if version > newest => {
+            host.report.note(&format!("KubeEdge {version} is newer than what edge-conf knows: taken for {newest}"))
+        }
+        Some(version) if version < oldest => {
+            host.report.note(&format!("KubeEdge {version} is older than what edge-conf knows: taken for {oldest}"))
+        }
+        _ => {}
     }
     let policy = if options.force { Policy::Force } else { Policy::Strict };
     Ok((Rules { kind, version: known.version(), policy }, known))
