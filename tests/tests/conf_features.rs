@@ -65,6 +65,12 @@ fn logs_on_the_edge_takes_cloudcores_address_from_the_hub() {
     let want = [("modules.edgeStream.server", json!("192.0.2.2:10004"))];
     round(Kind::EdgeCore, 4, &["enable", "logs"], &want);
     let tree = node(Kind::EdgeCore, 8);
+    for own in ["localhost:10004", "'[::1]:10004'", "127.0.0.1:10004"] {
+        let hub = "edgeHub: {websocket: {server: 'cloud:10000'}}";
+        tree.write(EDGECORE, format!("kind: EdgeCore\nmodules: {{edgeStream: {{server: {own}}}, {hub}}}\n"));
+        conf(&tree, 8, &["enable", "logs"]).expect(0);
+        assert_eq!(conf(&tree, 8, &["get", "modules.edgeStream.server"]).expect(0).stdout, "cloud:10004\n", "{own}");
+    }
     tree.write(EDGECORE, "kind: EdgeCore\nmodules: {}\n");
     let ran = conf(&tree, 8, &["enable", "logs"]).expect(2);
     assert_eq!(

@@ -58,6 +58,79 @@ fn the_yaml_inside_a_configmap_is_edited_and_all_around_it_stays() {
     assert_eq!(ran.stdout, quoted.replace("false", "true"));
 }
 
+/// The ConfigMap with another text of its entry.
+fn with_entry(entry: &str) -> String {
+    let rest: Vec<&str> = CONFIGMAP.split_inclusive('\n').filter(|line| !line.starts_with("  ")).collect();
+    rest.concat().replace("\ndata:\n", &format!("\ndata:\n  cloudcore.yaml: {entry}\n"))
+}
+
+#[test]
+fn the_entry_of_a_configmap_may_be_written_in_any_way() {
+    let set = |input: &str| filter(input, &["set", "modules.cloudStream.enable=true"]);
+    let crlf = CONFIGMAP.replace('\n', "\r\n");
+    assert_eq!(set(&crlf).expect(0).stdout, crlf.replace("false", "true"));
+    let trailing = CONFIGMAP.replace("# no logs yet", "   ");
+    assert_eq!(set(&trailing).expect(0).stdout, trailing.replace("false", "true"));
+    let body = "kind: CloudCore\n    modules:\n      cloudStream: {enable: false}";
+    for header in ["|", "|-", "|+", "|2-"] {
+        let input = with_entry(&format!("{header}\n    {body}"));
+        // The header is the shortest that says the same.
+        let header = header.replace(['2', '+'], "");
+        let want = with_entry(&format!("{header}\n    {}", body.replace("false", "true")));
+        assert_eq!(set(&input).expect(0).stdout, want);
+    }
+    let json = r#"{"kind": "ConfigMap", "data": {"cloudcore.yaml": "kind: CloudCore\nmodules:\n  cloudStream:\n    enable: false   \n"}}"#;
+    assert_eq!(set(json).expect(0).stdout, json.replace("false", "true"));
+    // Nothing to change: not a byte differs.
+    assert_eq!(filter(&crlf, &["set", "modules.cloudStream.enable=false"]).expect(0).stdout, crlf);
+}
+
+#[test]
+fn a_configmap_that_cannot_be_edited_is_named_with_its_entry() {
+    let set = |input: &str| filter(input, &["set", "modules.cloudStream.enable=true"]);
+    for (input, code, message) in [
+        (
+            with_entry("|\n    modules: [\n"),
+            1,
+            r#"standard input, data."cloudcore.yaml": line 2, column 1: not valid YAML"#,
+        ),
+        (
+            with_entry("|\n    kind: CloudCore\n    kind: CloudCore\n"),
+            4,
+            r#"standard input, data."cloudcore.yaml": line 1, column 1: the key kind stands more than once"#,
+        ),
+        (
+            format!("kind: List\nitems:\n- {}", CONFIGMAP.replace('\n', "\n  ")),
+            1,
+            "cannot edit a List: one ConfigMap alone is wanted\nhint: cloudcore's under Helm: kubectl get configmap",
+        ),
+        ("kind: ConfigMap\ndata:\n".to_owned(), 1, "its data holds neither cloudcore.yaml nor edgecore.yaml\nhint: "),
+        (
+            CONFIGMAP.replace("\ndata:\n", "\ndata:\n  edgecore.yaml: 'kind: EdgeCore'\n"),
+            4,
+            "its data holds more than one configuration",
+        ),
+        (
+            format!("{CONFIGMAP}# {}", "ü".repeat(1 << 19)),
+            4,
+            "cannot use standard input: it has more than 1048576 bytes",
+        ),
+    ] {
+        let ran = set(&input).expect(code);
+        assert!(ran.stderr.contains(message), "{}", ran.stderr);
+        assert_eq!(ran.stdout, "");
+    }
+    let ran = set(&format!("{CONFIGMAP}---\n{CONFIGMAP}")).expect(0);
+    assert!(ran.stderr.contains("note: there is more than one document: only the first is edited"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_filter_feeds_a_filter() {
+    let first = filter(EDGE, &["set", "modules.edgeHub.heartbeat=20"]).expect(0);
+    let second = filter(&first.stdout, &["unset", "modules.edgeHub"]).expect(0);
+    assert_eq!(second.stdout, EDGE);
+}
+
 #[test]
 fn a_failing_filter_prints_nothing() {
     for (input, args, code, message) in [

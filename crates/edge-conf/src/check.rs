@@ -47,6 +47,14 @@ impl Finding {
         Self { severity, steps, message: message.into(), hint: None }
     }
 
+    /// A mere warning where nothing is lost by it.
+    fn mild_if(mut self, harmless: bool) -> Self {
+        if harmless {
+            self.severity = Severity::Warning;
+        }
+        self
+    }
+
     fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

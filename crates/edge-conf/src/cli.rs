@@ -33,6 +33,7 @@ pub struct Cli {
 
 /// Options of all verbs.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of edge-conf")]
 pub struct Options {
     /// The file to work on; - filters standard input to standard output. A Kubernetes ConfigMap is
     /// taken too: the YAML inside its data is edited. Default: edgecore.yaml or cloudcore.yaml in
@@ -67,10 +68,8 @@ pub enum Verb {
     },
 
     /// Set values, all of them or none
-    #[command(
-        after_help = "Example:\n  edge-conf set modules.edgeStream.enable=true modules.edgeStream.server=192.0.2.1:10004\n  \
-echo modules.edgeHub.heartbeat=20 | edge-conf set -"
-    )]
+    #[command(after_help = "Example:\n  edge-conf set modules.edgeStream.enable=true modules.edgeHub.heartbeat=20\n  \
+echo modules.edgeHub.heartbeat=20 | edge-conf set -")]
     Set {
         /// Path and value; the value is YAML, typed by the key. - reads such lines from standard input
         #[arg(value_name = "PATH=VALUE", required = true)]

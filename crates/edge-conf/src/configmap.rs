@@ -5,6 +5,8 @@ use edge_yaml::{Document, Edit, Path, Step, Value};
 
 use crate::facts;
 
+const GET_IT: &str = "cloudcore's under Helm: kubectl get configmap -n kubeedge cloudcore -o yaml";
+
 /// The entry of a ConfigMap that holds a configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
@@ -17,8 +19,12 @@ pub struct Entry {
 /// The configuration inside, if the document is a ConfigMap.
 pub fn entry(document: &Document<'_>) -> Result<Option<Entry>> {
     let value = document.value();
-    if value.get("kind").and_then(Value::as_str) != Some("ConfigMap") {
-        return Ok(None);
+    match value.get("kind").and_then(Value::as_str) {
+        Some("ConfigMap") => {}
+        Some(kind @ ("List" | "ConfigMapList")) => {
+            return Err(Error::failed(format!("cannot edit a {kind}: one ConfigMap alone is wanted")).hint(GET_IT));
+        }
+        _ => return Ok(None),
     }
     let data = value.get("data").and_then(Value::as_mapping);
     let texts = data.into_iter().flatten().filter_map(|(name, text)| Some((name.as_str()?, text.as_str()?)));
@@ -28,7 +34,8 @@ pub fn entry(document: &Document<'_>) -> Result<Option<Entry>> {
             let steps = vec![Step::Key("data".to_owned()), Step::Key((*name).to_owned())];
             Ok(Path::new(steps).map(|path| Entry { path, text: (*text).to_owned() }))
         }
-        [] => Err(Error::failed("cannot edit this ConfigMap: its data holds neither cloudcore.yaml nor edgecore.yaml")),
+        [] => Err(Error::failed("cannot edit this ConfigMap: its data holds neither cloudcore.yaml nor edgecore.yaml")
+            .hint(GET_IT)),
         _ => Err(Error::refused("cannot edit this ConfigMap: its data holds more than one configuration")
             .hint("take the entry that is meant out of it and edit that alone")),
     }

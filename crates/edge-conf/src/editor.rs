@@ -5,8 +5,8 @@ use edge_yaml::{Document, Edit, Value};
 use serde_json::Value as Json;
 
 use crate::plan::{EDITOR, yaml_error};
-use crate::resolve::{spelled, texts};
 use crate::show;
+use crate::spelling::{spelled, texts};
 use crate::wish::parse_path;
 
 /// The editor of [`crate::plan`]'s inverse records.

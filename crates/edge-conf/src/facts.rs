@@ -38,6 +38,8 @@ pub enum Known {
     InFile(Minor),
     /// Read from the installed program, which was not run.
     InProgram(Minor),
+    /// Two installed programs are of different versions.
+    Disputed(Minor, Minor),
     /// Not known.
     Nowhere,
 }
@@ -47,7 +49,7 @@ impl Known {
     pub fn version(self) -> Option<Minor> {
         match self {
             Known::Given(version) | Known::InFile(version) | Known::InProgram(version) => Some(version),
-            Known::Nowhere => None,
+            Known::Disputed(..) | Known::Nowhere => None,
         }
     }
 }
@@ -74,6 +76,12 @@ pub fn read_stdin() -> Result<String> {
     let limit = edge_yaml::MAX_BYTES as u64 + 1;
     let read = std::io::stdin().take(limit).read_to_end(&mut bytes);
     read.map_err(|cause| Error::failed(format!("cannot read standard input: {cause}")))?;
+    if bytes.len() > edge_yaml::MAX_BYTES {
+        return Err(Error::refused(format!(
+            "cannot use standard input: it has more than {} bytes",
+            edge_yaml::MAX_BYTES
+        )));
+    }
     text_of(bytes, "standard input")
 }
 
@@ -91,13 +99,20 @@ pub fn stdin_file() -> Result<File> {
 
 /// The file at a path on the target; a missing one is an error and never made.
 pub fn read_file(host: &Host, path: &Path) -> Result<File> {
+    if !host.root.is_live() && path.is_relative() {
+        let message = format!("cannot use --file {}: with --root it is a path from there on", path.display());
+        return Err(Error::usage(message).hint("such as --file /etc/kubeedge/config/edgecore.yaml"));
+    }
     let path = std::path::absolute(path).map_err(|cause| Error::io("find", path, &cause))?;
     let was = host.root.find(&path)?;
     let shown = host.root.display(&path);
     if !was.exists() {
-        return Err(Error::io("read", &shown, &std::io::Error::from_raw_os_error(ENOENT)).hint(
-            "edge-conf never makes this file: keadm join (edge) or keadm init (cloud) does; another place: --file FILE",
-        ));
+        let hint = if !host.root.is_live() && path.starts_with(host.root.display(Path::new("/"))) {
+            "with --root, --file is a path from there on"
+        } else {
+            "edge-conf never makes this file: keadm join (edge) or keadm init (cloud) does; another place: --file FILE"
+        };
+        return Err(Error::io("read", &shown, &std::io::Error::from_raw_os_error(ENOENT)).hint(hint));
     }
     let edge_host::State::File { .. } = was.state else {
         return Err(Error::failed(format!(
@@ -165,7 +180,7 @@ pub fn choose(host: &Host, wanted: Option<Kind>, wishes: &[Wish]) -> Result<Path
 
 /// The kind of file that a setting belongs to, where it belongs to one alone.
 fn kind_of(wish: &Wish) -> Option<Kind> {
-    let steps = crate::resolve::texts(wish.path());
+    let steps = crate::spelling::texts(wish.path());
     let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
     let is_in = |kind| {
         matches!(
@@ -207,18 +222,21 @@ pub fn version(host: &Host, given: Option<Minor>, kind: Kind, document: &Documen
         return Ok(Known::InFile(version));
     }
     // A file at another place may be meant for another machine than this one.
+    let mut known = Known::Nowhere;
     if file.path.as_deref() == Some(default_path(kind).as_path()) {
         for dir in PROGRAM_DIRS {
             let path = Path::new(dir).join(kind.program());
             let Some(mut program) = host.root.open(&path)? else { continue };
             let found =
                 version::from_elf(&mut program).map_err(|cause| Error::io("read", host.root.display(&path), &cause))?;
-            if let Some(version) = found {
-                return Ok(Known::InProgram(version.minor));
-            }
+            let Some(found) = found.map(|version| version.minor) else { continue };
+            known = match known {
+                Known::InProgram(other) if other != found => return Ok(Known::Disputed(other, found)),
+                _ => Known::InProgram(found),
+            };
         }
     }
-    Ok(Known::Nowhere)
+    Ok(known)
 }
 
 /// Those of these files that are not there.

@@ -3,13 +3,12 @@
 use edge_host::{Error, Result};
 use edge_yaml::{Document, Path, Value};
 
+use crate::address::{address, host_of, is_loopback};
 use crate::schema::{Kind, Minor, Table};
 use crate::wish::{Wish, parse_path};
 
 /// The tunnel's port on cloudcore unless it was changed there.
 const TUNNEL_PORT: u16 = 10004;
-/// What edgecore.yaml holds before anyone has said where cloudcore is.
-const LOOPBACK: &str = "127.0.0.1";
 const DEFAULT_SOCKET: &str = "unix:///var/run/crio/crio.sock";
 const DEFAULT_DRIVER: &str = "systemd";
 /// CRI socket and image socket moved to the kubelet's own section here.
@@ -48,11 +47,12 @@ pub fn edge_logs(document: &Document<'_>, server: Option<&str>) -> Result<Wishes
         Some(server) => Some(address(server)?),
         None => {
             let own = text_at(document, "modules.edgeStream.server")?.unwrap_or_default();
-            if host_of(&own).is_some_and(|host| host != LOOPBACK) {
+            // The loopback address is what stands there before anyone has said where cloudcore is.
+            if host_of(&own).is_some_and(|host| !is_loopback(host)) {
                 None
             } else {
                 let hub = text_at(document, "modules.edgeHub.websocket.server")?.unwrap_or_default();
-                let host = host_of(&hub).filter(|host| *host != LOOPBACK).ok_or_else(|| {
+                let host = host_of(&hub).filter(|host| !is_loopback(host)).ok_or_else(|| {
                     Error::usage("cannot tell where cloudcore is: neither edgeStream nor edgeHub names it")
                         .hint("edge-conf enable logs --server IP:10004")
                 })?;
@@ -178,37 +178,6 @@ fn era(document: &Document<'_>) -> Result<Minor> {
         .hint("edge-conf enable crio --kubeedge-version V"))
 }
 
-fn address(server: &str) -> Result<String> {
-    let bad = |why: &str| {
-        Error::usage(format!("cannot use --server {server:?}: {why}"))
-            .hint("such as 192.0.2.1:10004 or [2001:db8::1]:10004")
-    };
-    let (host, port) = server.rsplit_once(':').ok_or_else(|| bad("the port is missing"))?;
-    if !port.parse::<u16>().is_ok_and(|port| port > 0) {
-        return Err(bad("the port is not a number from 1 to 65535"));
-    }
-    let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let good = match v6 {
-        Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => host.parse::<std::net::Ipv4Addr>().is_ok() || is_name(host),
-    };
-    if good { Ok(server.to_owned()) } else { Err(bad("its host is neither an address nor a name")) }
-}
-
-/// A DNS name; one whose last label is a number was meant as an address.
-fn is_name(host: &str) -> bool {
-    let label = |label: &str| {
-        let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        !label.is_empty()
-            && label.len() < 64
-            && label.bytes().all(inner)
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    let last = host.rsplit('.').next().unwrap_or_default();
-    host.len() < 254 && host.split('.').all(label) && !last.bytes().all(|byte| byte.is_ascii_digit())
-}
-
 fn endpoint(socket: &str) -> Result<String> {
     let path = socket.strip_prefix("unix://").unwrap_or(socket);
     if !path.starts_with('/') || path.contains(char::is_whitespace) || path.contains(char::is_control) {
@@ -218,14 +187,9 @@ fn endpoint(socket: &str) -> Result<String> {
     Ok(format!("unix://{path}"))
 }
 
-fn host_of(address: &str) -> Option<&str> {
-    let (host, _) = address.rsplit_once(':')?;
-    (!host.is_empty()).then_some(host)
-}
-
 fn value_at(document: &Document<'_>, path: &str) -> Result<Option<Value>> {
     let path: Path = parse_path(path)?;
-    let own = crate::resolve::spelled(document.value(), &crate::resolve::texts(&path));
+    let own = crate::spelling::spelled(document.value(), &crate::spelling::texts(&path));
     Ok(own.and_then(|path| document.get(&path)).filter(|value| !value.is_null()))
 }
 

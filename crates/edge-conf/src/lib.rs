@@ -5,6 +5,7 @@
 //! Writes those configuration files and drop-ins in /etc/systemd/system.
 //! Runs systemctl (daemon-reload with `env`, restart with `--restart`) and journalctl.
 
+pub mod address;
 pub mod check;
 pub mod cli;
 pub mod configmap;
@@ -17,6 +18,7 @@ pub mod resolve;
 mod restart;
 pub mod schema;
 pub mod show;
+pub mod spelling;
 mod verbs;
 pub mod version;
 pub mod wish;
@@ -28,6 +30,7 @@ use cli::{Cli, Verb};
 /// Carries out one call.
 pub fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
     let Cli { common, options, verb } = cli;
+    verbs::refuse_meaningless(&options, &verb)?;
     match verb {
         Verb::Get { path } => verbs::get::run(host, &options, &path),
         Verb::Set { .. } | Verb::Unset { .. } | Verb::Enable(_) => verbs::edit::run(host, &common, &options, &verb),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use edge_host::action::Bytes;
 use edge_host::{Error, Found, Inverse, Node, Plan, Result};
-use edge_yaml::{Change, Document, Edited, Value};
+use edge_yaml::{Change, Document, Edited, Step, Value};
 use serde_json::{Map, json};
 
 use crate::resolve::{Rules, resolve};
@@ -61,6 +61,10 @@ pub fn details(edited: &Edited) -> Vec<String> {
 fn inverse(changes: &[Change]) -> Inverse {
     let mut records = Vec::new();
     for change in changes {
+        // The items behind it have moved up: what stands at its index now says nothing of it.
+        if change.after.is_none() && matches!(change.path.steps().last(), Some(Step::Index(_))) {
+            return Inverse::Whole;
+        }
         let mut record = Map::new();
         record.insert("path".to_owned(), json!(change.path.to_string()));
         for (side, value) in [("before", &change.before), ("after", &change.after)] {

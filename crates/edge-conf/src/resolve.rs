@@ -3,9 +3,10 @@
 //! KubeEdge drops what it does not know without a word, so a wish for it is refused here.
 
 use edge_host::{Error, Result};
-use edge_yaml::{Edit, Path, Step, Value};
+use edge_yaml::{Document, Edit, Path, Step, Value};
 
-use crate::schema::{Found, Kind, Lookup, Minor, Table, TypeError, winner};
+use crate::schema::{Found, Kind, Lookup, Minor, Table, TypeError};
+use crate::spelling::{all_spelled, spelled, texts};
 use crate::wish::{Given, Wish};
 
 /// What to do with a wish that KubeEdge would ignore or reject.
@@ -29,11 +30,46 @@ pub struct Rules {
 }
 
 /// Makes the edits for wishes in a document with this value.
+///
+/// An index means the item that has it before the call, so items are removed from the last on.
 pub fn resolve(document: &Value, rules: Rules, wishes: &[Wish]) -> Result<Vec<Edit>> {
-    wishes.iter().map(|wish| one(document, rules, wish)).collect()
+    let mut edits = Vec::new();
+    for wish in wishes {
+        match wish {
+            Wish::Set { value, .. } => edits.push(set(document, rules, wish, value)?),
+            Wish::Unset { path } => edits.extend(unset(document, path)),
+        }
+    }
+    let removes_item = |edit: &Edit| matches!(edit, Edit::Unset { path } if path.steps().iter().any(|step| matches!(step, Step::Index(_))));
+    let (mut items, mut rest): (Vec<Edit>, Vec<Edit>) = edits.into_iter().partition(removes_item);
+    items.sort_by(|a, b| order(b.path()).cmp(&order(a.path())));
+    items.dedup();
+    rest.extend(items);
+    Ok(rest)
 }
 
-fn one(document: &Value, rules: Rules, wish: &Wish) -> Result<Edit> {
+/// By keys, then by number.
+fn order(path: &Path) -> Vec<(&str, usize)> {
+    let steps = path.steps().iter();
+    steps
+        .map(|step| match step {
+            Step::Key(key) => (key.as_str(), 0),
+            Step::Index(index) => ("", *index),
+        })
+        .collect()
+}
+
+/// Removes a key in all spellings it has: the one that is left would count.
+fn unset(document: &Value, path: &Path) -> Vec<Edit> {
+    let wanted = texts(path);
+    let mut paths = all_spelled(document, &wanted);
+    if paths.is_empty() {
+        paths.push(spelled(document, &wanted).unwrap_or_else(|| path.clone()));
+    }
+    paths.into_iter().map(|path| Edit::Unset { path }).collect()
+}
+
+fn set(document: &Value, rules: Rules, wish: &Wish, value: &Given) -> Result<Edit> {
     let steps = texts(wish.path());
     let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
     let found = Table::of(rules.kind).lookup(&steps, rules.version);
@@ -42,7 +78,6 @@ fn one(document: &Value, rules: Rules, wish: &Wish) -> Result<Edit> {
         _ => steps.iter().map(|step| (*step).to_owned()).collect(),
     };
     let path = spelled(document, &canonical).unwrap_or_else(|| wish.path().clone());
-    let Wish::Set { value, .. } = wish else { return Ok(Edit::Unset { path }) };
     let value = match (found, rules.policy) {
         (Lookup::Known(found), policy) => typed(wish, &found, value).or_else(|error| forced(policy, error, value))?,
         (Lookup::Dead { found, .. }, Policy::Force) => {
@@ -52,6 +87,26 @@ fn one(document: &Value, rules: Rules, wish: &Wish) -> Result<Edit> {
         (other, Policy::Strict) => return Err(misplaced(wish, rules, &other)),
     };
     Ok(Edit::Set { path, value })
+}
+
+/// What there is to say of settings that shall go, are not there, and are no settings.
+pub fn unknown(document: &Document<'_>, rules: Rules, wishes: &[Wish]) -> Vec<String> {
+    let absent = |wish: &&Wish| matches!(wish, Wish::Unset { path } if document.get(path).is_none());
+    let say = |wish: &Wish| {
+        let steps = texts(wish.path());
+        let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+        let why = match Table::of(rules.kind).lookup(&steps, None) {
+            Lookup::Unknown { closest: None } => format!("no version of {} knows it", rules.kind.program()),
+            Lookup::Unknown { closest: Some(closest) } => {
+                format!("no version of {} knows it, did you mean {closest}?", rules.kind.program())
+            }
+            Lookup::WrongPlace { belongs } => format!("it belongs at {belongs}"),
+            Lookup::WrongKind { kind, .. } => format!("it is a setting of {}", kind.file_name()),
+            _ => return None,
+        };
+        Some(format!("{} is not set: {why}", wish.path()))
+    };
+    wishes.iter().filter(absent).filter_map(say).collect()
 }
 
 fn typed(wish: &Wish, found: &Found, value: &Given) -> Result<Value> {
@@ -65,6 +120,7 @@ fn typed(wish: &Wish, found: &Found, value: &Given) -> Result<Value> {
 fn type_error(wish: &Wish, error: &TypeError) -> Error {
     let refused = Error::refused(format!("cannot set {}: it {error}", wish.path()));
     match error.right_form() {
+        _ if error.is_nothing() => refused.hint(format!("to have the default: edge-conf unset {}", wish.path())),
         Some(form) => refused.hint(form),
         None => refused.hint("--force sets it all the same"),
     }
@@ -122,42 +178,6 @@ fn other_place(place: Option<&str>, force: &str) -> String {
     place.map_or(force.to_owned(), |place| format!("there it is {place}; {force}"))
 }
 
-/// The steps of a path as the key table takes them: `[n]` for an index.
-pub fn texts(path: &Path) -> Vec<String> {
-    path.steps()
-        .iter()
-        .map(|step| match step {
-            Step::Key(key) => key.clone(),
-            Step::Index(index) => format!("[{index}]"),
-        })
-        .collect()
-}
-
-/// The path as this document spells it: a key that stands there in other capitals is the same key
-/// to KubeEdge, and a second spelling beside it would be a trap.
-pub fn spelled(document: &Value, canonical: &[String]) -> Option<Path> {
-    let mut at = Some(document);
-    let mut steps = Vec::new();
-    for step in canonical {
-        let index = step.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).and_then(|rest| rest.parse().ok());
-        if let (Some(index), Some(Value::Sequence(_)) | None) = (index, at) {
-            at = at.and_then(|value| value.get(index));
-            steps.push(Step::Index(index));
-            continue;
-        }
-        let key = at.and_then(|value| own_spelling(value, step)).unwrap_or(step);
-        steps.push(Step::Key(key.to_owned()));
-        at = at.and_then(|value| value.get(key));
-    }
-    Path::new(steps)
-}
-
-fn own_spelling<'v>(mapping: &'v Value, key: &str) -> Option<&'v str> {
-    let spellings = mapping.as_mapping()?.keys().filter_map(Value::as_str);
-    let same: Vec<&str> = spellings.filter(|spelling| spelling.eq_ignore_ascii_case(key)).collect();
-    winner(&same)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,7 +186,7 @@ mod tests {
     fn edit(document: &str, version: Option<u16>, setting: &str) -> Result<Edit> {
         let document: Value = serde_yaml::from_str(document).unwrap();
         let rules = Rules { kind: Kind::EdgeCore, version: version.map(Minor::new), policy: Policy::Strict };
-        one(&document, rules, &parse_setting(setting).unwrap())
+        resolve(&document, rules, &[parse_setting(setting).unwrap()]).map(|mut edits| edits.remove(0))
     }
 
     fn refusal(version: Option<u16>, setting: &str) -> String {
@@ -185,6 +205,45 @@ mod tests {
             let edit = edit(document, Some(8), "MODULES.edgestream.ENABLE=true").unwrap();
             assert_eq!(edit.path().to_string(), want, "{document}");
         }
+    }
+
+    #[test]
+    fn the_users_own_keys_are_not_spelled_otherwise() {
+        let labels = "modules: {edged: {NodeLabels: {App: a, app: b}}}";
+        for (setting, want) in [
+            ("modules.edged.nodeLabels.App=x", "modules.edged.NodeLabels.App"),
+            ("modules.edged.nodeLabels.app=x", "modules.edged.NodeLabels.app"),
+            ("modules.edged.nodeLabels.APP=x", "modules.edged.NodeLabels.APP"),
+        ] {
+            assert_eq!(edit(labels, Some(12), setting).unwrap().path().to_string(), want);
+        }
+    }
+
+    fn removed(document: &str, paths: &[&str]) -> Vec<String> {
+        let document: Value = serde_yaml::from_str(document).unwrap();
+        let rules = Rules { kind: Kind::EdgeCore, version: None, policy: Policy::Strict };
+        let wishes: Vec<Wish> = paths.iter().map(|path| Wish::Unset { path: path.parse().unwrap() }).collect();
+        resolve(&document, rules, &wishes).unwrap().iter().map(|edit| edit.path().to_string()).collect()
+    }
+
+    #[test]
+    fn a_key_is_removed_in_all_its_spellings() {
+        let document = "modules: {edgestream: {Enable: true, enable: false}, edgeStream: {ENABLE: true}}";
+        assert_eq!(
+            removed(document, &["modules.edgeStream.enable"]),
+            ["modules.edgestream.enable", "modules.edgestream.Enable", "modules.edgeStream.ENABLE"]
+        );
+        assert_eq!(
+            removed("modules: {edged: {nodeLabels: {App: a, app: b}}}", &["modules.edged.nodeLabels.App"]),
+            ["modules.edged.nodeLabels.App"]
+        );
+        assert_eq!(removed("{}", &["a.b"]), ["a.b"]);
+    }
+
+    #[test]
+    fn items_are_removed_by_the_indexes_they_had() {
+        let list = "l: [a, b, c]";
+        assert_eq!(removed(list, &["l[0]", "x", "l[2]", "l[0]"]), ["x", "l[2]", "l[0]"]);
     }
 
     #[test]

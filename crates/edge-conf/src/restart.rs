@@ -7,13 +7,17 @@ use std::time::{Duration, Instant};
 use edge_host::{Cmd, Error, Exit, Host, Outcome, Result, UndoArgs, redact, undo};
 use edge_yaml::{Document, Edited};
 
+mod left;
+mod watch;
+
 use crate::EDITORS;
-use crate::resolve::{spelled, texts};
+use crate::spelling::{spelled, texts};
+use left::{Left, left_of};
+use watch::{State, Verdict, Watch, value_of};
 
 const SYSTEMD_RUNS: &str = "/run/systemd/system";
-/// A component that fails on its configuration does so within seconds; systemd starts it again
-/// after ten (KubeEdge's own units), so only one that stays up this long is up.
-const MUST_STAY_UP: Duration = Duration::from_secs(5);
+/// systemd itself gives a unit 90 s to stop and 90 s to start, and ends the restart then.
+const RESTART_WITHIN: Duration = Duration::from_secs(200);
 const UP_WITHIN: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(200);
 const LOG_LINES: &str = "20";
@@ -36,12 +40,24 @@ pub(crate) fn has_systemd(host: &Host) -> Result<bool> {
     Ok(host.root.find(Path::new(SYSTEMD_RUNS))?.exists())
 }
 
+/// Fails where the unit cannot be restarted anyway: asked before anything is changed.
+pub(crate) fn ready(host: &Host, unit: &str) -> Result<()> {
+    let refused = |why: &str| Error::failed(format!("cannot restart {unit}: {why}; nothing was changed"));
+    if !has_systemd(host)? {
+        return Err(refused("this host does not run systemd")
+            .hint("without --restart the change is made; restart the component as it was started"));
+    }
+    match property(unit, "LoadState")?.as_str() {
+        "loaded" => Ok(()),
+        "not-found" => Err(refused("systemd knows no such unit")
+            .hint("without --restart the change is made, for when the component is installed")),
+        "masked" => Err(refused("it is masked").hint(format!("systemctl unmask {unit}, or leave --restart away"))),
+        other => Err(refused(&format!("its unit is {other}")).hint(format!("systemctl status {unit} says more"))),
+    }
+}
+
 /// Restarts the unit and watches it; if it does not come up the run is taken back.
 pub(crate) fn run(host: &mut Host, unit: &str, outcome: Outcome, check: &Check<'_>) -> Result<()> {
-    if !has_systemd(host)? {
-        return Err(Error::failed(format!("cannot restart {unit}: this host does not run systemd"))
-            .hint("the change is made; restart the component as it was started"));
-    }
     let Err(error) = restart_and_watch(host, unit) else {
         host.report.line(&format!("restarted {unit}: it is up"));
         return match check {
@@ -49,6 +65,11 @@ pub(crate) fn run(host: &mut Host, unit: &str, outcome: Outcome, check: &Check<'
             Check::Settings { path, edited } => still_there(host, unit, path, edited),
         };
     };
+    if error.exit() == Exit::Interrupted {
+        // The user stopped the waiting; whether the unit comes up is not known.
+        return Err(Error::interrupted(format!("interrupted while {unit} came up: the new values stay"))
+            .hint(format!("systemctl status {unit}; edge-conf undo takes the values back")));
+    }
     show_log(host, unit);
     let Some(id) = outcome.run else { return Err(error) };
     host.report.error(&error);
@@ -65,74 +86,48 @@ pub(crate) fn run(host: &mut Host, unit: &str, outcome: Outcome, check: &Check<'
 
 fn restart_and_watch(host: &Host, unit: &str) -> Result<()> {
     Cmd::find("systemctl")?.arg("daemon-reload").run()?;
-    // A unit that has failed too often is not started again without this.
+    // A unit that has failed too often is not started again without this; one that has not is no error.
     Cmd::find("systemctl")?.args(["reset-failed", "--", unit]).output()?;
-    Cmd::find("systemctl")?.args(["restart", "--", unit]).deadline(UP_WITHIN).run()?;
+    Cmd::find("systemctl")?.args(["restart", "--", unit]).deadline(RESTART_WITHIN).run()?;
     let until = Instant::now() + UP_WITHIN;
-    let mut up_since: Option<(Instant, State)> = None;
+    let mut watch = Watch::default();
     loop {
         host.check_interrupt()?;
-        let state = State::of(unit)?;
-        if state.active == "failed" {
-            return Err(Error::failed(format!("{unit} failed ({})", state.result)));
-        }
-        match &up_since {
-            // Same process, still active: a crash loop looks active in between.
-            Some((since, first)) if *first == state => {
-                if since.elapsed() >= MUST_STAY_UP {
-                    return Ok(());
-                }
+        let shown = show(unit, "ActiveState,SubState,MainPID,Result")?;
+        match watch.see(State::parse(&shown), Instant::now()) {
+            Verdict::Up => return Ok(()),
+            Verdict::Down(why) => return Err(Error::failed(format!("{unit} {why}"))),
+            Verdict::Wait if Instant::now() >= until => {
+                return Err(Error::failed(format!("{unit} was not up within {} s", UP_WITHIN.as_secs())));
             }
-            Some((_, first)) if first.active == "active" => {
-                return Err(Error::failed(format!("{unit} came up and ended again ({})", state.result)));
-            }
-            _ => up_since = (state.active == "active").then(|| (Instant::now(), state)),
+            Verdict::Wait => thread::sleep(POLL),
         }
-        if Instant::now() >= until {
-            return Err(Error::failed(format!("{unit} was not up within {} s", UP_WITHIN.as_secs())));
-        }
-        thread::sleep(POLL);
     }
 }
 
-/// What systemd says of a unit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct State {
-    active: String,
-    pid: String,
-    result: String,
+fn show(unit: &str, properties: &str) -> Result<String> {
+    Ok(Cmd::find("systemctl")?.args(["show", "-p", properties, "--", unit]).run()?.stdout)
 }
 
-impl State {
-    fn of(unit: &str) -> Result<State> {
-        let shown =
-            Cmd::find("systemctl")?.args(["show", "-p", "ActiveState,MainPID,Result", "--", unit]).run()?.stdout;
-        Ok(State::parse(&shown))
-    }
-
-    fn parse(shown: &str) -> State {
-        let value = |name: &str| {
-            shown.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default().to_owned()
-        };
-        State { active: value("ActiveState"), pid: value("MainPID"), result: value("Result") }
-    }
+fn property(unit: &str, name: &str) -> Result<String> {
+    Ok(value_of(&show(unit, name)?, name))
 }
 
 /// Fails where the component has dropped a setting while it rewrote its file.
-fn still_there(host: &Host, unit: &str, path: &Path, edited: &Edited) -> Result<()> {
+fn still_there(host: &mut Host, unit: &str, path: &Path, edited: &Edited) -> Result<()> {
     let bytes = host.root.read(path)?.unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let document =
         Document::parse(&text).map_err(|error| crate::plan::yaml_error(&path.display().to_string(), &error))?;
-    let lost: Vec<String> = edited
-        .changes
-        .iter()
-        .filter(|change| {
-            let own = spelled(document.value(), &texts(&change.path)).unwrap_or_else(|| change.path.clone());
-            change.after.is_some() && document.get(&own) != change.after
-        })
-        .map(|change| change.path.to_string())
-        .collect();
+    let mut lost = Vec::new();
+    for change in &edited.changes {
+        let own = spelled(document.value(), &texts(&change.path)).unwrap_or_else(|| change.path.clone());
+        match left_of(change, &edited.changes, document.get(&own).as_ref()) {
+            Left::AsSet => {}
+            Left::Otherwise => host.report.note(&format!("{unit} has written {own} in another form")),
+            Left::Nothing => lost.push(change.path.to_string()),
+        }
+    }
     if lost.is_empty() {
         return Ok(());
     }
@@ -149,19 +144,5 @@ fn show_log(host: &mut Host, unit: &str) {
             host.report.lines_on_stderr(&redact(&output.stdout));
         }
         Err(error) => host.report.note(&format!("its log cannot be shown: {error}")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::State;
-
-    #[test]
-    fn the_state_of_a_unit_is_read_in_any_order() {
-        let state = State::parse("Result=exit-code\nMainPID=17\nActiveState=activating\n");
-        assert_eq!(
-            (state.active.as_str(), state.pid.as_str(), state.result.as_str()),
-            ("activating", "17", "exit-code")
-        );
     }
 }

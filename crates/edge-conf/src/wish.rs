@@ -78,6 +78,7 @@ fn unquoted_equals(text: &str) -> Option<usize> {
 ///
 /// Empty input and a last line without its end are what a failed producer leaves behind: exit 1.
 pub fn piped_lines(text: &str) -> Result<Vec<&str>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if !text.is_empty() && !text.ends_with('\n') {
         return Err(Error::failed("cannot use standard input: it ends in the middle of a line")
             .hint("look at the program before the pipe; each line must end in a newline"));

@@ -127,6 +127,11 @@ pub(crate) fn apply(document: &Document<'_>, edits: &[Edit]) -> Result<Edited, E
         pending.push(Pending { path, depth, splices });
         changes.push(Change { path: path.clone(), before, after: edit.value().cloned() });
     }
+    // Edits that take each other back are none, as the next call with them would be.
+    let moves = |change: &Change| change.before != change.after;
+    if changes.len() > 1 && changes.iter().any(moves) && *value == document.value {
+        return Ok(Edited { text: format!("{}{}", document.bom, document.text), changes: Vec::new() });
+    }
     let text = splice(&text, &mut pending);
     if !changes.is_empty() {
         let bytes = text.len();
@@ -134,7 +139,7 @@ pub(crate) fn apply(document: &Document<'_>, edits: &[Edit]) -> Result<Edited, E
             return Err(Error::TooLarge { bytes });
         }
         let wanted: Vec<&Value> = std::iter::once(&*value).chain(&document.later).collect();
-        proof::check(&text, &wanted)?;
+        proof::check(&text, &wanted).map_err(|error| duplicate_below(document).unwrap_or(error))?;
     }
     let text = format!("{}{text}", document.bom);
     Ok(Edited { text, changes })
@@ -150,6 +155,13 @@ fn refuse_duplicates(document: &Document<'_>) -> Result<(), Error> {
         position: duplicate.positions[0],
         reason: format!("the key {} stands more than once ({}); keep one of them", duplicate.path, places.join("; ")),
     })
+}
+
+/// A key that stands twice in a later document, which the proof cannot follow either.
+fn duplicate_below(document: &Document<'_>) -> Option<Error> {
+    let position = (!document.later.is_empty()).then(|| proof::duplicate_below(document.text))??;
+    let reason = "a key stands more than once in a later document; keep one of them".to_owned();
+    Some(Error::Refused { position, reason })
 }
 
 /// Makes the pending splices; the new text has new positions.

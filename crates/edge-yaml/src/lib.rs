@@ -36,6 +36,7 @@ pub use error::{Error, Position};
 pub use path::{Path, PathError, Step};
 pub use serde_yaml::{Mapping, Number, Value};
 
+use std::borrow::Cow;
 use tree::Tree;
 
 /// Longest text that is edited.
@@ -96,6 +97,16 @@ impl<'t> Document<'t> {
     /// The value of the first document; aliases are written out, merge keys (`<<`) are not merged.
     pub fn value(&self) -> &Value {
         &self.value
+    }
+
+    /// The value of the first document, with merge keys applied.
+    pub fn merged(&self) -> Cow<'_, Value> {
+        let mut merged = Cow::Borrowed(&self.value);
+        // A `<<` that is no merge is left as it stands.
+        if self.text.contains("<<") && merged.to_mut().apply_merge().is_err() {
+            merged = Cow::Borrowed(&self.value);
+        }
+        merged
     }
 
     /// The value at a path, with merge keys applied, or `None` if there is none.

@@ -4,6 +4,7 @@
 //! text before and after; the wanted values are the ones before with the edit made on them.
 
 use crate::{Error, Position, Step};
+use serde::Deserialize;
 use serde::de::VariantAccess;
 use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, Visitor};
 use serde_yaml::value::{Tag, TaggedValue};
@@ -39,6 +40,13 @@ pub(crate) fn check(text: &str, wanted: &[&Value]) -> Result<(), Error> {
         return Err(unproven("a document is missing".to_owned()));
     }
     Ok(())
+}
+
+/// Where a mapping with a duplicate key stands in a document after the first.
+pub(crate) fn duplicate_below(text: &str) -> Option<Position> {
+    let later = serde_yaml::Deserializer::from_str(text).skip(1);
+    let error = later.map(Value::deserialize).find_map(Result::err)?;
+    error.location().map(|at| Position { line: at.line(), column: at.column() })
 }
 
 /// What a plain scalar stands for.

@@ -262,7 +262,9 @@ fn edits_are_made_in_order() {
     let edited = apply("a: 1\nb: 2\n", &["-a", "a.x=1"]).unwrap();
     assert_eq!(edited.text, "b: 2\na:\n  x: 1\n");
     let edited = apply("b: 2\n", &["a.x=1", "-a"]).unwrap();
-    assert_eq!((edited.text.as_str(), edited.changes.len()), ("b: 2\n", 2));
+    assert_eq!((edited.text.as_str(), edited.changes.len()), ("b: 2\n", 0), "they take each other back");
+    let edited = apply("a: 1 # c\nb: 2\n", &["-a", "b=3", "a=1", "b=2"]).unwrap();
+    assert_eq!((edited.text.as_str(), edited.changes.len()), ("a: 1 # c\nb: 2\n", 0));
     let edited = apply("a: 1\n", &["a=2", "a=3"]).unwrap();
     assert_eq!(edited.text, "a: 3\n");
     assert_eq!(edited.changes[1].before, Some(Value::from(2)));
@@ -322,6 +324,8 @@ fn what_is_refused_says_where_and_why() {
     }
     let same = "a: 1\n".repeat(200_000);
     refused(&same, &["b=1"], "the key a stands more than once");
+    let below = "a: 1\n---\nb: 1\n---\nc:\n  x: 1\n  x: 2\n";
+    refused(below, &["a=2"], "line 6, column 3: a key stands more than once in a later document");
     refused(&bomb, &["b=1"], "the aliases expand to too many values");
 }
 

@@ -1,8 +1,9 @@
 //! Every key of the file against the key table.
 
-use super::values::{Values, spellings};
+use super::values::{Values, plain};
 use super::{Duplicate, Finding, Severity};
 use crate::schema::{Found, Kind, Lookup, Minor, Table, Ty, show, winner};
+use crate::spelling::spellings;
 use serde_yaml::{Mapping, Value};
 
 /// Exact duplicates.
@@ -76,17 +77,21 @@ impl Walker<'_> {
             }
             Lookup::NotYet { first, instead, .. } => {
                 let finding = ignored(format!("is known from KubeEdge {first} on"));
+                let finding = finding.mild_if(self.is_default(at, value, first));
                 match instead {
                     Some(instead) => finding.hint(format!("here it is {instead}")),
                     None => finding,
                 }
             }
             Lookup::Gone { last, now, .. } => match now {
-                Some(now) => ignored(format!("was last known in KubeEdge {last}")).hint(format!("now it is {now}")),
-                // What nothing replaces is only a leftover.
-                None => {
-                    Finding { severity: Severity::Warning, ..ignored(format!("was last known in KubeEdge {last}")) }
+                Some(now) => {
+                    let in_force = self.values.in_force(&now);
+                    let finding =
+                        ignored(format!("was last known in KubeEdge {last}")).hint(format!("now it is {now}"));
+                    finding.mild_if(plain(value).is_some_and(|text| text == in_force.unwrap_or_default()))
                 }
+                // What nothing replaces is only a leftover.
+                None => ignored(format!("was last known in KubeEdge {last}")).mild_if(true),
             },
             Lookup::Unknown { closest } => {
                 let finding = ignored("is no key of KubeEdge".to_owned());
@@ -97,6 +102,19 @@ impl Walker<'_> {
             }
         };
         findings.push(finding);
+    }
+
+    /// Whether a version has all this by default: what writes whole configurations wrote it.
+    fn is_default(&self, at: &[String], value: &Value, version: Minor) -> bool {
+        if let Value::Mapping(section) = value {
+            let entry = |(key, value): (&Value, &Value)| {
+                let at = [at, &[key.as_str().unwrap_or_default().to_owned()]].concat();
+                self.is_default(&at, value, version)
+            };
+            return section.iter().all(entry);
+        }
+        let default = self.table.key(&show(at), version).and_then(|key| key.default_in(version));
+        default.is_some_and(|default| serde_yaml::from_str(default.yaml).is_ok_and(|default: Value| default == *value))
     }
 
     /// Without a known version, a key that is too old for what the file says it is.
@@ -121,7 +139,7 @@ impl Walker<'_> {
         let in_force = self.values.in_force(by);
         let default = self.version.and_then(|version| found.key.default_in(version));
         let is_default = default.is_some_and(|default| value.as_str() == Some(default.yaml));
-        if is_default || value.is_null() || value.as_str().is_some_and(|value| in_force.as_deref() == Some(value)) {
+        if is_default || value.is_null() || (in_force.is_some() && plain(value) == in_force) {
             return None;
         }
         let successor = self.table.moves().any(|(_, to)| to == by);

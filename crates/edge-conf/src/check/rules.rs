@@ -2,9 +2,9 @@
 
 use super::values::Values;
 use super::{Finding, Severity};
+use crate::address::{host_of, is_loopback};
 use crate::schema::{Kind, Minor};
 use serde_yaml::Value;
-use std::net::IpAddr;
 
 /// The first version whose edgecore reads its file as v1alpha2.
 pub(super) const V1ALPHA2: Minor = Minor::new(12);
@@ -131,11 +131,11 @@ fn edge_stream(values: &Values<'_>, findings: &mut Vec<Finding>) {
     } else {
         "modules.edgeHub.websocket.server"
     };
-    let Some(cloudcore) = values.text(hub).map(host).filter(|host| !is_loopback(host)) else {
+    let Some(cloudcore) = values.text(hub).and_then(host_of).filter(|host| !is_loopback(host)) else {
         return;
     };
     let server = values.in_force(path).unwrap_or_default();
-    if values.is_on("modules.edgeStream.enable") && is_loopback(host(&server)) {
+    if values.is_on("modules.edgeStream.enable") && (server.is_empty() || host_of(&server).is_some_and(is_loopback)) {
         let message = format!("is {server}: the tunnel for kubectl logs and exec goes to this host, not to cloudcore");
         findings.push(fault(path, message).hint(format!("set {path}={cloudcore}:10004")));
     }
@@ -188,16 +188,6 @@ fn is_below(value: Option<&Value>, least: i64) -> bool {
 
 fn is_above(value: Option<&Value>, most: i64) -> bool {
     value.and_then(Value::as_i64).is_some_and(|number| number > most)
-}
-
-/// The host of `host:port`, brackets of an IPv6 address taken off.
-fn host(server: &str) -> &str {
-    let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
-    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
-}
-
-fn is_loopback(host: &str) -> bool {
-    host.is_empty() || host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// A DNS-1123 subdomain, as Kubernetes wants a node's name.

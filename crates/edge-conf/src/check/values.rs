@@ -1,7 +1,8 @@
 //! Values as KubeEdge sees them: capitals ignored, spellings merged, defaults in the gaps.
 
 use crate::schema::{Kind, Minor, Table, winner};
-use serde_yaml::{Mapping, Value};
+use crate::spelling::spellings;
+use serde_yaml::Value;
 
 /// The settings that take effect.
 pub(super) struct Values<'a> {
@@ -44,8 +45,7 @@ impl<'a> Values<'a> {
     /// The value in the file, or else the default, as text.
     pub(super) fn in_force(&self, path: &str) -> Option<String> {
         match self.written(path) {
-            Some(Value::String(text)) => Some(text.clone()),
-            Some(_) => None,
+            Some(written) => plain(written),
             None => self.default(path).map(str::to_owned),
         }
     }
@@ -71,7 +71,12 @@ fn effective<'a>(value: &'a Value, steps: &[&str]) -> Option<&'a Value> {
     None
 }
 
-/// The keys of a mapping that are one key to KubeEdge.
-pub(super) fn spellings<'a>(mapping: &'a Mapping, key: &str) -> Vec<&'a str> {
-    mapping.keys().filter_map(Value::as_str).filter(|own| own.eq_ignore_ascii_case(key)).collect()
+/// A plain value as text.
+pub(super) fn plain(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        _ => None,
+    }
 }

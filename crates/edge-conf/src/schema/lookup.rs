@@ -96,6 +96,12 @@ impl Found {
         show(&self.path)
     }
 
+    /// Whether it is an entry of a list or map rather than a key of KubeEdge's.
+    #[must_use]
+    pub fn is_entry(&self) -> bool {
+        self.place == Place::Element
+    }
+
     /// Whether a value may stand here; without a known version, in any of them.
     ///
     /// # Errors
@@ -151,7 +157,7 @@ impl Table {
         if let Some(path) = other.by_end(path, path.len(), None) {
             return Lookup::WrongKind { kind: other.kind(), path };
         }
-        let closest = near::closest(path, self.paths_at(version));
+        let closest = self.entry_meant(path).or_else(|| near::closest(path, self.paths_at(version)));
         if closest.is_none() {
             // The longest end of the path that says which key is meant; a lone last step only
             // where it is a telling one (clusterDNS, not port).
@@ -254,6 +260,25 @@ impl Table {
         let mut steps = canonical(&[], row.strip_suffix(tail)?.trim_end_matches('.'));
         steps.extend(canonical(end, tail));
         Some(show(&steps))
+    }
+
+    /// The entry of a map or list that was meant, where its key lacks quotes or its index brackets:
+    /// `evictionHard.memory.available`, `clusterDNS.0`.
+    fn entry_meant(self, path: &[&str]) -> Option<String> {
+        (1..path.len()).rev().find_map(|length| {
+            let (owner, rest) = path.split_at(length);
+            let (row, place) = self.fitting(owner).pop()?;
+            let entry = match row.ty {
+                Ty::Map(_) if rest.len() > 1 => rest.join("."),
+                Ty::List(_) if rest.len() == 1 && rest[0].bytes().all(|byte| byte.is_ascii_digit()) => {
+                    format!("[{}]", rest[0])
+                }
+                _ => return None,
+            };
+            let mut steps = canonical(owner, row.path);
+            steps.push(entry);
+            (place == Place::Row).then(|| show(&steps))
+        })
     }
 
     fn paths_at(self, version: Option<Minor>) -> impl Iterator<Item = &'static str> {

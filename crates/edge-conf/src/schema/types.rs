@@ -40,6 +40,8 @@ pub enum Ty {
     Any,
 }
 
+const NOTHING: &str = "nothing";
+
 /// A value that is not what its key wants, in the user's words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be {want}, not {got}")]
@@ -57,6 +59,12 @@ impl TypeError {
     fn hint(mut self, hint: String) -> Self {
         self.hint = Some(hint);
         self
+    }
+
+    /// Whether there was no value at all.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.got == NOTHING
     }
 
     /// The form that would have been right.
@@ -304,7 +312,7 @@ fn scalar(value: &Value) -> String {
 
 fn describe(value: &Value) -> String {
     match value {
-        Value::Null => "nothing".to_owned(),
+        Value::Null => NOTHING.to_owned(),
         Value::String(text) => format!("\"{}\"", text.chars().take(60).collect::<String>().escape_debug()),
         Value::Sequence(_) => "a list".to_owned(),
         Value::Mapping(_) => "a section".to_owned(),

@@ -10,7 +10,7 @@ use super::{Opened, rules};
 use crate::check::{Duplicate, Finding, Severity, check};
 use crate::cli::Options;
 use crate::facts::{self, File, Known};
-use crate::resolve::texts;
+use crate::spelling::texts;
 
 pub(crate) fn run(host: &mut Host, options: &Options) -> Result<Outcome> {
     let files = match &options.file {
@@ -46,15 +46,15 @@ fn one(host: &mut Host, options: &Options, file: &File) -> Result<Exit> {
             lines: duplicate.positions.iter().map(|position| position.line).collect(),
         })
         .collect();
-    let findings = check(rules.kind, rules.version, document.value(), &duplicates);
+    let findings = check(rules.kind, rules.version, &document.merged(), &duplicates);
     for finding in &findings {
         let line = path_of(&finding.steps).and_then(|path| document.position(&path)).map(|position| position.line);
         show(host, &name, line, finding);
     }
     let faults = findings.iter().filter(|finding| finding.severity == Severity::Fault).count();
     let version = match known {
-        Known::Nowhere => "any KubeEdge version".to_owned(),
-        known => known.version().map(|version| format!("KubeEdge {version}")).unwrap_or_default(),
+        Known::Given(version) | Known::InFile(version) | Known::InProgram(version) => format!("KubeEdge {version}"),
+        Known::Disputed(..) | Known::Nowhere => "an unknown KubeEdge version".to_owned(),
     };
     host.report.line(&match faults {
         0 => format!("{name}: no faults for {version}"),

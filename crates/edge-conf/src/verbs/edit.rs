@@ -9,7 +9,7 @@ use crate::configmap;
 use crate::facts::{self, File, Known};
 use crate::feature::{self, Crio, Wishes};
 use crate::plan::{self, Within};
-use crate::resolve::{Policy, Rules};
+use crate::resolve::{Policy, Rules, unknown};
 use crate::restart::{self, Check};
 use crate::schema::Kind;
 use crate::wish::{Wish, parse_path, parse_setting, piped_lines};
@@ -45,7 +45,7 @@ pub(crate) fn run(host: &mut Host, common: &Common, options: &Options, verb: &Ve
     if asked.is_logs() && rules.kind == Kind::CloudCore {
         stream_files(host, &file, document, rules)?;
     }
-    let edited = plan::edit(&name, document, rules, &wishes.wishes)?;
+    let edited = plan::edit(&opened.inner_name(&name), document, rules, &wishes.wishes)?;
     let whole = match &opened.entry {
         Some(_) if edited.changes.is_empty() => file.text.clone(),
         Some(entry) => {
@@ -53,7 +53,8 @@ pub(crate) fn run(host: &mut Host, common: &Common, options: &Options, verb: &Ve
         }
         None => edited.text.clone(),
     };
-    say(host, document, rules, known, &wishes);
+    say(host, &opened.outer, rules, known, &wishes);
+    unknown(document, rules, &wishes.wishes).iter().for_each(|note| host.report.note(note));
 
     if filter && host.mode == Mode::Apply {
         host.report.document(whole.as_bytes())?;
@@ -62,11 +63,17 @@ pub(crate) fn run(host: &mut Host, common: &Common, options: &Options, verb: &Ve
     let within = if opened.entry.is_some() { Within::ConfigMap } else { Within::File };
     let path = file.path.clone().unwrap_or_else(|| STDIN.into());
     let plan = plan::write(path.clone(), file.was.clone(), whole, &edited, within);
+    let unit = format!("{}.service", rules.kind.program());
+    if options.restart {
+        restart::ready(host, &unit)?;
+    }
     let outcome = apply(host, plan)?;
+    if options.restart && !outcome.changed {
+        host.report.hint(&format!("nothing was changed, so {unit} is not restarted"));
+    }
     if !outcome.changed || outcome.exit != Exit::Done {
         return Ok(outcome);
     }
-    let unit = format!("{}.service", rules.kind.program());
     if options.restart {
         restart::run(host, &unit, outcome, &Check::Settings { path: &path, edited: &edited })?;
     } else if host.root.is_live() && opened.entry.is_none() {
@@ -177,19 +184,24 @@ fn stream_files(host: &mut Host, file: &File, document: &Document<'_>, rules: Ru
         .hint("make them first: edge-certgen stream --ip CLOUDCORE_IP"))
 }
 
-fn say(host: &mut Host, document: &Document<'_>, rules: Rules, known: Known, wishes: &Wishes) {
+fn say(host: &mut Host, outer: &Document<'_>, rules: Rules, known: Known, wishes: &Wishes) {
     match known {
         Known::Given(_) => {}
         Known::InFile(version) => host.report.note(&format!("KubeEdge {version}, by edgecoreVersion in the file")),
         Known::InProgram(version) => {
             host.report.note(&format!("KubeEdge {version}, by the installed {}", rules.kind.program()));
         }
+        Known::Disputed(one, other) => host.report.note(&format!(
+            "one installed {} is of KubeEdge {one} and another of {other}: checked against all; \
+             --kubeedge-version V is stricter",
+            rules.kind.program()
+        )),
         Known::Nowhere => {
             host.report.note("the KubeEdge version is unknown: checked against all; --kubeedge-version V is stricter")
         }
     }
-    if document.has_more_documents() {
-        host.report.note("the file holds more than one document: the first is edited, as only that one is read");
+    if outer.has_more_documents() {
+        host.report.note("there is more than one document: only the first is edited");
     }
     for note in &wishes.notes {
         host.report.note(note);

@@ -19,9 +19,6 @@ const RELOAD: [&str; 2] = ["systemctl", "daemon-reload"];
 pub(crate) fn run(host: &mut Host, options: &Options, variables: &[String], unit: &str) -> Result<Outcome> {
     let unit = unit_name(unit)?;
     let variables: Vec<Variable> = variables.iter().map(|text| Variable::parse(text)).collect::<Result<_>>()?;
-    if options.file.is_some() {
-        return Err(Error::usage("cannot use --file with env: the drop-in's place follows from --unit"));
-    }
     if options.restart && !host.root.is_live() {
         return Err(Error::usage("cannot use --restart here: only this host has a running unit"));
     }
@@ -48,7 +45,13 @@ pub(crate) fn run(host: &mut Host, options: &Options, variables: &[String], unit
             plan.run(run, "so that systemd sees it");
         }
     }
+    if options.restart {
+        restart::ready(host, unit)?;
+    }
     let outcome = apply(host, plan)?;
+    if options.restart && !outcome.changed {
+        host.report.hint(&format!("nothing was changed, so {unit} is not restarted"));
+    }
     if outcome.changed && outcome.exit == Exit::Done {
         if options.restart {
             restart::run(host, unit, outcome, &Check::Running)?;

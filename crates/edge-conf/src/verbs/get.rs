@@ -6,8 +6,8 @@ use serde_json::json;
 use super::{Opened, rules};
 use crate::cli::Options;
 use crate::facts;
-use crate::resolve::{spelled, texts};
 use crate::schema::{Lookup, Table};
+use crate::spelling::{all_spelled, spelled, texts};
 use crate::wish::{Wish, parse_path};
 
 pub(crate) fn run(host: &mut Host, options: &Options, path: &str) -> Result<Outcome> {
@@ -24,7 +24,10 @@ pub(crate) fn run(host: &mut Host, options: &Options, path: &str) -> Result<Outc
     let opened = Opened::of(&file, &name)?;
     let inner = opened.inner(&name)?;
     let document = inner.document();
-    let own = spelled(document.value(), &texts(&wanted)).unwrap_or_else(|| wanted.clone());
+    // Of several spellings the one that counts, and null counts nowhere.
+    let all = all_spelled(document.value(), &texts(&wanted)).into_iter();
+    let counts = all.into_iter().find(|path| document.get(path).is_some_and(|value| !value.is_null()));
+    let own = counts.or_else(|| spelled(document.value(), &texts(&wanted))).unwrap_or_else(|| wanted.clone());
     let Some(value) = document.get(&own) else {
         let error = Error::failed(format!("cannot get {wanted}: it is not set in {name}"));
         // What KubeEdge does then is worth more than the bare fact, where it is known.

@@ -8,11 +8,28 @@ pub(crate) mod get;
 use edge_host::{Error, Host, Result};
 use edge_yaml::Document;
 
-use crate::cli::Options;
+use crate::cli::{Options, Verb};
 use crate::configmap::{self, Entry};
 use crate::facts::{self, File, Known};
 use crate::plan::yaml_error;
 use crate::resolve::{Policy, Rules};
+use crate::schema::Table;
+
+/// An option that a verb cannot follow is an error: the user believes that it holds.
+pub(crate) fn refuse_meaningless(options: &Options, verb: &Verb) -> Result<()> {
+    let (name, meaningless): (_, &[&str]) = match verb {
+        Verb::Get { .. } => ("get", &["--restart"]),
+        Verb::Check => ("check", &["--restart"]),
+        Verb::Env { .. } => ("env", &["--file", "--force"]),
+        Verb::Undo(_) => ("undo", &["--file", "--restart", "--force"]),
+        Verb::Set { .. } | Verb::Unset { .. } | Verb::Enable(_) => return Ok(()),
+    };
+    let given = [("--file", options.file.is_some()), ("--restart", options.restart), ("--force", options.force)];
+    match given.into_iter().find(|(option, given)| *given && meaningless.contains(option)) {
+        Some((option, _)) => Err(Error::usage(format!("cannot use {option} with {name}: it has no meaning there"))),
+        None => Ok(()),
+    }
+}
 
 /// The parsed file, and the entry that is meant where it is a ConfigMap.
 pub(crate) struct Opened<'t> {
@@ -32,10 +49,15 @@ impl<'t> Opened<'t> {
         Ok(match &self.entry {
             None => Inner::Whole(&self.outer),
             Some(entry) => {
-                let name = format!("{name}, {}", entry.path);
-                Inner::Entry(Box::new(Document::parse(&entry.text).map_err(|error| yaml_error(&name, &error))?))
+                let document = Document::parse(&entry.text).map_err(|error| yaml_error(&self.inner_name(name), &error));
+                Inner::Entry(Box::new(document?))
             }
         })
+    }
+
+    /// What messages call the configuration: its lines are counted from its own first one.
+    pub(crate) fn inner_name(&self, name: &str) -> String {
+        self.entry.as_ref().map_or(name.to_owned(), |entry| format!("{name}, {}", entry.path))
     }
 }
 
@@ -56,14 +78,14 @@ impl<'s, 't: 's> Inner<'s, 't> {
 
 /// What the document is checked against, and where its version is known from.
 pub(crate) fn rules(
-    host: &Host,
+    host: &mut Host,
     options: &Options,
     file: &File,
     entry: Option<&Entry>,
     document: &Document<'_>,
 ) -> Result<(Rules, Known)> {
     let entry_name =
-        entry.map(|entry| std::path::PathBuf::from(crate::resolve::texts(&entry.path).pop().unwrap_or_default()));
+        entry.map(|entry| std::path::PathBuf::from(crate::spelling::texts(&entry.path).pop().unwrap_or_default()));
     let path = entry_name.as_deref().or(file.path.as_deref());
     let by_force = || options.force.then(|| facts::kind_by_name(path)).flatten();
     let kind = facts::kind(document.value(), path).or_else(by_force).ok_or_else(|| {
@@ -71,6 +93,16 @@ pub(crate) fn rules(
             .hint("is it the right file? A configuration begins with apiVersion and kind")
     })?;
     let known = facts::version(host, options.kubeedge_version, kind, document, file)?;
+    let (oldest, newest) = (Table::OLDEST, Table::of(kind).newest());
+    match known.version() {
+        Some(version) if version > newest => {
+            host.report.note(&format!("KubeEdge {version} is newer than what edge-conf knows: taken for {newest}"))
+        }
+        Some(version) if version < oldest => {
+            host.report.note(&format!("KubeEdge {version} is older than what edge-conf knows: taken for {oldest}"))
+        }
+        _ => {}
+    }
     let policy = if options.force { Policy::Force } else { Policy::Strict };
     Ok((Rules { kind, version: known.version(), policy }, known))
 }

@@ -1,0 +1,87 @@
+//! Addresses as KubeEdge's files write them: `host:port`.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use edge_host::{Error, Result};
+
+/// An address from the command line.
+pub fn address(server: &str) -> Result<String> {
+    let bad = |why: &str| {
+        Error::usage(format!("cannot use --server {server:?}: {why}"))
+            .hint("such as 192.0.2.1:10004 or [2001:db8::1]:10004")
+    };
+    let (host, port) = server.rsplit_once(':').ok_or_else(|| bad("the port is missing"))?;
+    if !port.parse::<u16>().is_ok_and(|port| port > 0) {
+        return Err(bad("the port is not a number from 1 to 65535"));
+    }
+    let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let good = match v6 {
+        Some(v6) => v6.parse::<Ipv6Addr>().is_ok(),
+        None => host.parse::<Ipv4Addr>().is_ok() || is_name(host),
+    };
+    if good { Ok(server.to_owned()) } else { Err(bad("its host is neither an address nor a name")) }
+}
+
+/// A DNS name; one whose last label is a number was meant as an address.
+fn is_name(host: &str) -> bool {
+    let label = |label: &str| {
+        let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        !label.is_empty()
+            && label.len() < 64
+            && label.bytes().all(inner)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let last = host.rsplit('.').next().unwrap_or_default();
+    host.len() < 254 && host.split('.').all(label) && !last.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The host of `host:port`, with the brackets of an IPv6 address.
+pub fn host_of(address: &str) -> Option<&str> {
+    let (host, _) = address.rsplit_once(':')?;
+    (!host.is_empty()).then_some(host)
+}
+
+/// Whether a host is this one itself.
+pub fn is_loopback(host: &str) -> bool {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_a_host_and_a_port() {
+        for good in ["192.0.2.1:10004", "[2001:db8::1]:10004", "cloud.example:1", "a-b:65535"] {
+            assert_eq!(address(good).unwrap(), good);
+        }
+        for bad in [
+            "",
+            "192.0.2.1",
+            "192.0.2.1:",
+            "192.0.2.1:0",
+            "192.0.2.1:65536",
+            "999.1.1.1:1",
+            "::1:1",
+            "[x]:1",
+            "a b:1",
+            "http://x:1",
+            "-a:1",
+        ] {
+            assert!(address(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_loopback_host_has_many_names() {
+        for own in ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "localhost:1", "LocalHost:1"] {
+            assert!(host_of(own).is_some_and(is_loopback), "{own}");
+        }
+        for other in ["192.0.2.1:1", "[2001:db8::1]:1", "cloud:1"] {
+            assert!(host_of(other).is_some_and(|host| !is_loopback(host)), "{other}");
+        }
+        assert_eq!((host_of("x"), host_of(":1"), host_of("[::1]:1")), (None, None, Some("[::1]")));
+    }
+}

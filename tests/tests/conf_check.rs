@@ -1,0 +1,217 @@
+//! `check`: each kind of fault once, none where KubeEdge itself wrote the file.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use edge_conf::schema::{Kind, Minor, render};
+use edgeutils_tests::tool::{Ran, Tool};
+use edgeutils_tests::tree::Tree;
+use serde_json::Value;
+
+const EDGECORE: &str = "etc/kubeedge/config/edgecore.yaml";
+const CLOUDCORE: &str = "etc/kubeedge/config/cloudcore.yaml";
+
+fn check(tree: &Tree, version: &str, args: &[&str]) -> Ran {
+    let tool = Tool::new("edge-conf").arg("--root").arg(tree.path()).arg("check").args(args);
+    if version.is_empty() { tool.run() } else { tool.args(["--kubeedge-version", version]).run() }
+}
+
+/// The findings as `LINE SEVERITY PATH: TEXT [HINT]`, from the records.
+fn findings(tree: &Tree, version: &str) -> (i32, Vec<String>) {
+    let ran = check(tree, version, &["--json"]);
+    let records = ran.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let found = records.filter(|record| record["type"] == "finding").map(|finding| {
+        let text = |key: &str| finding[key].as_str().map(str::to_owned).unwrap_or_default();
+        let hint = if finding["hint"].is_null() { String::new() } else { format!(" [{}]", text("hint")) };
+        format!("{} {} {}: {}{hint}", finding["line"], text("severity"), text("path"), text("text"))
+    });
+    (ran.code, found.collect())
+}
+
+#[track_caller]
+fn finds(path: &str, version: &str, text: &str, code: i32, wanted: &[&str]) {
+    let tree = Tree::with(&[(path, text)]);
+    let before = tree.snapshot();
+    let (exit, found) = findings(&tree, version);
+    assert_eq!(found, wanted, "{text}");
+    assert_eq!(exit, code);
+    // For people the same, and the file stays.
+    let ran = check(&tree, version, &[]).expect(code);
+    assert_eq!(ran.stdout.lines().filter(|line| !line.starts_with("    hint: ")).count(), wanted.len() + 1);
+    assert_eq!(tree.snapshot(), before);
+}
+
+#[test]
+fn keys_that_kubeedge_ignores() {
+    finds(
+        EDGECORE,
+        "1.8",
+        "kind: EdgeCore\nedgeStream: {enable: true}\nmodules:\n  edgeHub:\n    heartbeet: 15\n  edgeMush: {}\n  dynamicController: {enable: true}\n",
+        3,
+        &[
+            "2 fault edgeStream: is in the wrong place; KubeEdge ignores it [it belongs at modules.edgeStream]",
+            "5 fault modules.edgeHub.heartbeet: is no key of KubeEdge; KubeEdge ignores it [did you mean modules.edgeHub.heartbeat?]",
+            "6 fault modules.edgeMush: is no key of KubeEdge; KubeEdge ignores it",
+            "7 fault modules.dynamicController: is a key of cloudcore.yaml; KubeEdge ignores it [set modules.dynamicController in cloudcore.yaml]",
+        ],
+    );
+}
+
+#[test]
+fn values_that_kubeedge_rejects() {
+    finds(
+        EDGECORE,
+        "1.8",
+        "kind: EdgeCore\nmodules:\n  edgeHub: {heartbeat: 15s}\n  edgeStream: {enable: perhaps}\n  metaManager:\n",
+        3,
+        &[
+            "3 fault modules.edgeHub.heartbeat: must be a whole number from -2147483648 to 2147483647, not \"15s\"; edgecore does not start",
+            "4 fault modules.edgeStream.enable: must be true or false, not \"perhaps\"; edgecore does not start",
+            "5 fault modules.metaManager: is an empty section; edgecore crashes on it at start [fill it or leave it out]",
+        ],
+    );
+}
+
+#[test]
+fn a_file_for_another_version() {
+    let api = "kind: EdgeCore\napiVersion: edgecore.config.kubeedge.io/";
+    finds(EDGECORE, "1.11", &format!("{api}v1alpha1\n"), 0, &[]);
+    finds(EDGECORE, "1.12", &format!("{api}v1alpha2\n"), 0, &[]);
+    for (version, text) in [("1.12", "v1alpha1"), ("1.11", "v1alpha2")] {
+        let (code, found) = findings(&Tree::with(&[(EDGECORE, &format!("{api}{text}\n"))]), version);
+        assert_eq!((code, found.len()), (3, 1), "{found:?}");
+        assert!(found[0].starts_with(&format!("2 fault apiVersion: is {text}, but edgecore {version} ")), "{found:?}");
+    }
+}
+
+#[test]
+fn settings_that_a_newer_version_loses() {
+    let crio = "kind: EdgeCore\nmodules:\n  edged:\n    cgroupDriver: systemd\n    remoteRuntimeEndpoint: unix:///var/run/crio/crio.sock\n";
+    let driver = "4 fault modules.edged.cgroupDriver: was last known in KubeEdge 1.11; KubeEdge ignores it [now it is modules.edged.tailoredKubeletConfig.cgroupDriver]";
+    let socket = "modules.edged.tailoredKubeletConfig.containerRuntimeEndpoint";
+    finds(EDGECORE, "1.11", crio, 0, &[]);
+    finds(EDGECORE, "1.12", crio, 3, &[driver]);
+    let dead = format!(
+        "5 fault modules.edged.remoteRuntimeEndpoint: has no effect in this version of KubeEdge [set {socket}]"
+    );
+    finds(EDGECORE, "1.16", crio, 3, &[driver, &dead]);
+    let gone = format!(
+        "5 fault modules.edged.remoteRuntimeEndpoint: was last known in KubeEdge 1.17; KubeEdge ignores it [now it is {socket}]"
+    );
+    finds(EDGECORE, "1.18", crio, 3, &[driver, &gone]);
+    // What is so by default, or stands at the new place too, is no loss.
+    let kept = crio.replace("systemd", "cgroupfs")
+        + "    tailoredKubeletConfig:\n      containerRuntimeEndpoint: unix:///var/run/crio/crio.sock\n";
+    let warnings = [driver.replace("fault", "warning"), gone.replace("fault", "warning")];
+    finds(EDGECORE, "1.18", &kept, 0, &[&warnings[0], &warnings[1]]);
+    finds(
+        CLOUDCORE,
+        "1.16",
+        "kind: CloudCore\nmodules:\n  nodeUpgradeJobController: {enable: true}\n",
+        3,
+        &[
+            "3 fault modules.nodeUpgradeJobController: was last known in KubeEdge 1.15; KubeEdge ignores it [now it is modules.taskManager]",
+        ],
+    );
+}
+
+#[test]
+fn the_minconfig_trap() {
+    let hint = "[--minconfig of KubeEdge 1.7 and newer writes it so; set it to true]";
+    let min = "kind: EdgeCore\nmodules:\n  edgeHub:\n    enable: false\n  eventBus:\n    enable: false\n";
+    let hub = format!("4 fault modules.edgeHub.enable: is false: the node never connects to cloudcore {hint}");
+    let bus = "6 warning modules.eventBus.enable: is false: there is no MQTT [--minconfig of KubeEdge 1.7 and newer writes it so; the default is true]";
+    finds(EDGECORE, "1.8", min, 3, &[&hub, bus]);
+    finds(
+        CLOUDCORE,
+        "1.8",
+        "kind: CloudCore\nmodules:\n  cloudHub: {enable: false}\n",
+        3,
+        &[&format!("3 fault modules.cloudHub.enable: is false: no node can connect {hint}")],
+    );
+}
+
+#[test]
+fn keys_that_stand_twice() {
+    finds(
+        EDGECORE,
+        "1.8",
+        "kind: EdgeCore\nmodules:\n  edgeHub:\n    heartbeat: 15\n    heartbeat: 20\n  edgeStream: {Enable: true, enable: false}\n",
+        3,
+        &[
+            "5 fault modules.edgeHub.heartbeat: stands in lines 4, 5; KubeEdge takes the last one and drops the others [keep one; of a section, the earlier one is dropped as a whole]",
+            "6 fault modules.edgeStream.enable: stands here as Enable too; KubeEdge takes enable, whatever the order [keep modules.edgeStream.enable]",
+        ],
+    );
+}
+
+#[test]
+fn the_tunnel_to_this_host() {
+    let text = "kind: EdgeCore\nmodules:\n  edgeHub: {websocket: {server: 192.0.2.2:10000}}\n  edgeStream:\n    enable: true\n    server: 127.0.0.1:10004\n";
+    finds(
+        EDGECORE,
+        "1.8",
+        text,
+        3,
+        &[
+            "6 fault modules.edgeStream.server: is 127.0.0.1:10004: the tunnel for kubectl logs and exec goes to this host, not to cloudcore [set modules.edgeStream.server=192.0.2.2:10004]",
+        ],
+    );
+    finds(EDGECORE, "1.8", &text.replace("127.0.0.1", "192.0.2.2"), 0, &[]);
+    finds(EDGECORE, "1.8", &text.replace("true", "false"), 0, &[]);
+}
+
+#[test]
+fn nothing_in_what_kubeedge_wrote_even_for_its_next_version() {
+    for (kind, path) in [(Kind::EdgeCore, EDGECORE), (Kind::CloudCore, CLOUDCORE)] {
+        for minor in 4..=23 {
+            let tree = Tree::with(&[(path, &render(kind, Minor::new(minor)))]);
+            let ran = check(&tree, &format!("1.{minor}"), &[]).expect(0);
+            let name = tree.at(path);
+            assert_eq!(ran.stdout, format!("{}: no faults for KubeEdge 1.{minor}\n", name.display()));
+            // The step to v1alpha2 is the one that loses settings.
+            if !(kind == Kind::EdgeCore && minor == 11 || kind == Kind::CloudCore && minor == 15 || minor == 23) {
+                check(&tree, &format!("1.{}", minor + 1), &[]).expect(0);
+            }
+        }
+    }
+}
+
+#[test]
+fn merged_keys_count_where_they_are_merged() {
+    let text = "kind: EdgeCore\nmodules:\n  edgeStream: &x\n    enable: true\n  edgeHub:\n    <<: {heartbeat: 15, hartbeat: 3}\n    enable: true\n";
+    finds(
+        EDGECORE,
+        "1.8",
+        text,
+        3,
+        &[
+            "6 fault modules.edgeHub.hartbeat: is no key of KubeEdge; KubeEdge ignores it [did you mean modules.edgeHub.heartbeat?]",
+        ],
+    );
+}
+
+#[test]
+fn the_version_is_the_files_own_or_said_to_be_unknown() {
+    let text = "kind: EdgeCore\nmodules: {edged: {cgroupDriver: systemd}}\n";
+    let tree = Tree::with(&[(EDGECORE, text)]);
+    let ran = check(&tree, "", &[]).expect(0);
+    assert!(ran.stdout.ends_with("edgecore.yaml: no faults for an unknown KubeEdge version\n"), "{}", ran.stdout);
+    tree.write(EDGECORE, format!("edgecoreVersion: v1.23.1\n{text}"));
+    assert!(check(&tree, "", &[]).expect(3).stdout.ends_with("edgecore.yaml: 1 fault for KubeEdge 1.23\n"));
+    let ran = check(&tree, "1.99", &[]).expect(3);
+    assert_eq!(ran.stderr, "edge-conf: note: KubeEdge 1.99 is newer than what edge-conf knows: taken for 1.23\n");
+    let ran = check(&tree, "1.3", &[]).expect(3);
+    assert_eq!(ran.stderr, "edge-conf: note: KubeEdge 1.3 is older than what edge-conf knows: taken for 1.4\n");
+}
+
+#[test]
+fn both_files_are_checked_and_the_worst_is_the_exit() {
+    let tree = Tree::with(&[(EDGECORE, "kind: EdgeCore\n"), (CLOUDCORE, "kind: CloudCore\nx: 1\n")]);
+    let ran = check(&tree, "1.8", &[]).expect(3);
+    assert!(
+        ran.stdout.contains("edgecore.yaml: no faults") && ran.stdout.contains("cloudcore.yaml: 1 fault for"),
+        "{}",
+        ran.stdout
+    );
+    check(&tree, "1.8", &["--file", "/etc/kubeedge/config/edgecore.yaml"]).expect(0);
+}

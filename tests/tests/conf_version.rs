@@ -1,0 +1,130 @@
+//! Which version reads the file: given, else in the file, else in the installed program, else unknown.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use edgeutils_tests::tool::{Ran, Tool};
+use edgeutils_tests::tree::Tree;
+
+const FILE: &str = "etc/kubeedge/config/edgecore.yaml";
+const START: &str = "kind: EdgeCore\nmodules: {}\n";
+
+/// A 64-bit little-endian ELF file of one kilobyte with one section, as Go's linker lays it.
+fn elf(name: &str, content: &[u8]) -> Vec<u8> {
+    let names = format!("\0{name}\0.shstrtab\0");
+    let mut file = vec![0; 64];
+    file[..6].copy_from_slice(b"\x7fELF\x02\x01");
+    file.extend(content);
+    file.resize(512, 0);
+    file.extend(names.bytes());
+    file.resize(640, 0);
+    let sections = [(0, 0, 0, 0), (1, 1, 64, content.len()), (2 + name.len(), 3, 512, names.len())];
+    for (name, kind, offset, size) in sections {
+        let mut header = [0; 64];
+        header[..4].copy_from_slice(&u32::try_from(name).unwrap().to_le_bytes());
+        header[4..8].copy_from_slice(&u32::to_le_bytes(kind));
+        header[0x10..0x18].copy_from_slice(&u64::to_le_bytes(0x40_0000 + offset));
+        header[0x18..0x20].copy_from_slice(&u64::to_le_bytes(offset));
+        header[0x20..0x28].copy_from_slice(&u64::try_from(size).unwrap().to_le_bytes());
+        file.extend(header);
+    }
+    file[0x28..0x30].copy_from_slice(&640_u64.to_le_bytes());
+    for (at, value) in [(0x3a, 64_u16), (0x3c, 3), (0x3e, 2)] {
+        file[at..at + 2].copy_from_slice(&value.to_le_bytes());
+    }
+    file
+}
+
+/// With the flags of the build, as Go 1.18 and newer write them.
+fn with_flags(version: &str) -> Vec<u8> {
+    let flags = format!("build\t-ldflags=\"-X github.com/kubeedge/kubeedge/pkg/version.gitVersion={version} -s\"\n");
+    elf(".go.buildinfo", flags.as_bytes())
+}
+
+/// With the text alone, as older ones do.
+fn with_text(version: &str) -> Vec<u8> {
+    elf(".rodata", format!("clean\0\0\0{version}\0\0\0\0\0v1.19.3v0.22.6").as_bytes())
+}
+
+fn conf(tree: &Tree, args: &[&str]) -> Ran {
+    Tool::new("edge-conf").arg("--root").arg(tree.path()).args(args).run()
+}
+
+/// What is said of the version when `enable crio` is tried, whose keys depend on it.
+fn said(tree: &Tree) -> String {
+    let ran = conf(tree, &["enable", "crio", "-n"]);
+    let line = ran.stderr.lines().next().unwrap_or_default().to_owned();
+    line.strip_prefix("edge-conf: note: ").unwrap_or(&line).to_owned()
+}
+
+#[test]
+fn it_is_read_from_the_installed_program_and_never_run() {
+    for (place, program, version) in [
+        ("usr/local/bin", with_flags("v1.23.1"), "1.23"),
+        ("usr/bin", with_text("v1.8.2"), "1.8"),
+        ("etc/kubeedge", with_text("v1.4.0"), "1.4"),
+    ] {
+        let tree = Tree::with(&[(FILE, START)]);
+        tree.write(&format!("{place}/edgecore"), program);
+        assert_eq!(said(&tree), format!("KubeEdge {version}, by the installed edgecore"), "{place}");
+    }
+    let tree = Tree::with(&[(FILE, START)]);
+    tree.write("usr/local/bin/edgecore", with_flags("v1.23.1"));
+    conf(&tree, &["enable", "crio"]).expect(0);
+    let key = "modules.edged.tailoredKubeletConfig.containerRuntimeEndpoint";
+    conf(&tree, &["get", key]).expect(0);
+    let ran = conf(&tree, &["set", "modules.edged.cgroupDriver=systemd"]).expect(4);
+    assert!(ran.stderr.contains("edgecore 1.23 does not have it any more: 1.11 was the last"), "{}", ran.stderr);
+    // cloudcore.yaml is read by cloudcore.
+    tree.write("etc/kubeedge/config/cloudcore.yaml", "kind: CloudCore\n");
+    tree.write("usr/local/bin/cloudcore", with_text("v1.5.0"));
+    let ran = conf(&tree, &["enable", "dynamic-controller"]).expect(4);
+    assert!(ran.stderr.contains("cloudcore 1.5 does not have it: it came with 1.6"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_is_nearer_counts_more() {
+    let tree = Tree::with(&[(FILE, &format!("edgecoreVersion: v1.22.0\n{START}"))]);
+    tree.write("usr/local/bin/edgecore", with_flags("v1.8.2"));
+    assert_eq!(said(&tree), "KubeEdge 1.22, by edgecoreVersion in the file");
+    let ran = conf(&tree, &["--kubeedge-version", "1.10", "enable", "crio", "-n"]).expect(3);
+    assert_eq!(ran.stderr, "", "nothing is said of what was given");
+    assert!(ran.stdout.contains("modules.edged.runtimeType: (not set) -> remote"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_program_tells_nothing_of_another_machines_file() {
+    let tree = Tree::with(&[("srv/edgecore.yaml", START)]);
+    tree.write("usr/local/bin/edgecore", with_flags("v1.8.2"));
+    let ran = conf(&tree, &["--file", "/srv/edgecore.yaml", "set", "modules.edgeStream.enable=true"]).expect(0);
+    assert!(ran.stderr.contains("the KubeEdge version is unknown: checked against all"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_tells_no_version_is_said_and_all_are_checked() {
+    for program in [b"#!/bin/sh\n".as_slice(), b"", &with_text("v2.0.0"), &with_flags("v0.0.0-master")] {
+        let tree = Tree::with(&[(FILE, START)]);
+        tree.write("usr/local/bin/edgecore", program);
+        let ran = conf(&tree, &["set", "modules.edged.cgroupDriver=systemd"]).expect(0);
+        assert_eq!(
+            ran.stderr,
+            "edge-conf: note: the KubeEdge version is unknown: checked against all; --kubeedge-version V is stricter\n"
+        );
+        assert!(
+            conf(&tree, &["enable", "crio"])
+                .expect(1)
+                .stderr
+                .contains("hint: edge-conf enable crio --kubeedge-version V")
+        );
+    }
+}
+
+#[test]
+fn two_programs_that_differ_are_not_believed() {
+    let tree = Tree::with(&[(FILE, START)]);
+    tree.write("usr/local/bin/edgecore", with_flags("v1.23.1"));
+    tree.write("etc/kubeedge/edgecore", with_text("v1.23.0"));
+    assert_eq!(said(&tree), "KubeEdge 1.23, by the installed edgecore");
+    tree.write("etc/kubeedge/edgecore", with_text("v1.4.0"));
+    let ran = conf(&tree, &["set", "modules.edged.cgroupDriver=systemd"]).expect(0);
+    assert!(ran.stderr.contains("one installed edgecore is of KubeEdge 1.23 and another of 1.4"), "{}", ran.stderr);
+}
