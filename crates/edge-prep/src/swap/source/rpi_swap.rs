@@ -49,7 +49,7 @@ pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
     let ours = Path::new(OURS);
     let (after_reboot, remedy) = if mechanism == NONE {
         (AfterReboot::Off, Remedy::Nothing)
-    } else if file.parent() != Path::new(CONFIG).parent() && file.file_name() > ours.file_name() {
+    } else if DROPINS.iter().any(|dir| file.starts_with(dir)) && file.file_name() > ours.file_name() {
         // Ours would be read before it and not count.
         let hand = format!("{} is read last and sets {KEY}={mechanism}: make it {KEY}={NONE}", file.display());
         (AfterReboot::Back, Remedy::ByHand(hand))

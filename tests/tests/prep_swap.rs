@@ -1,0 +1,306 @@
+//! The places that swap comes from, in image trees: off, off again, and back to the byte.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use edgeutils_tests::tool::{Ran, Tool};
+use edgeutils_tests::tree::{Tree, assert_same};
+
+const ETC: &str = "etc/systemd/system";
+const LIB: &str = "usr/lib/systemd/system";
+const SERVICE: &str = "[Service]\nType=oneshot\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n";
+
+fn prep(tree: &Tree, args: &[&str]) -> Ran {
+    Tool::new("edge-prep").arg("--root").arg(tree.path()).args(args).run()
+}
+
+fn off(tree: &Tree) -> Ran {
+    prep(tree, &["apply", "--swap", "off"])
+}
+
+/// Turns swap off; a second call finds nothing to do, nor a check any fault; undo is exact.
+#[track_caller]
+fn there_and_back(tree: &Tree, check: impl Fn(&Tree)) {
+    let before = tree.snapshot();
+    let planned = prep(tree, &["apply", "--swap", "off", "-n"]).expect(3);
+    assert_same(&tree.snapshot(), &before, "a dry run");
+    let faults = prep(tree, &["verify", "--swap", "off"]).expect(3);
+    assert!(faults.stdout.contains("swap will be on after a reboot"), "{}", faults.stdout);
+
+    let done = off(tree).expect(0);
+    assert_eq!(planned.stdout.replace("would write", "wrote").lines().count(), done.stdout.lines().count());
+    check(tree);
+    let after = tree.snapshot();
+    let again = off(tree).expect(0);
+    assert_eq!(again.stdout, "nothing to do: it is so already\n");
+    assert_same(&tree.snapshot(), &after, "a second apply");
+    prep(tree, &["verify", "--swap", "off"]).expect(0);
+
+    prep(tree, &["undo"]).expect(0);
+    assert_same(&tree.snapshot(), &before, "undo");
+}
+
+/// Nothing but what was wanted is written down, for verify.
+#[track_caller]
+fn nothing_to_do(tree: &Tree) {
+    let before = tree.snapshot();
+    let ran = off(tree).expect(0);
+    assert!(ran.stdout.lines().all(|line| line.contains("/var/lib/edgeutils/")), "{}", ran.stdout);
+    assert_same(&tree.snapshot(), &before, "nothing to do");
+}
+
+#[test]
+fn fstab_lines_are_commented_and_every_other_byte_stays() {
+    let fstab = "# swap was on /dev/sda5\n\
+        UUID=1-2 / ext4 errors=remount-ro 0 1\r\n\
+        \tUUID=aa\tnone\tswap\tsw\t0\t0\r\n\
+        LABEL=my\\040swap none swap sw 0 0\n\
+        PARTUUID=3 none swap\n\
+        PARTLABEL=s none swap defaults,pri=5\n\
+        /swap.img swap swap sw\n\
+        /dev/sdz none swap noauto 0 0\n\
+        /dev/sdb1 /mnt/swap ext4 defaults 0 0\n\
+        tmpfs /tmp tmpfs noswap 0 0\n\
+        /two none\n\
+        /swapfile none swap sw 0 0";
+    let tree = Tree::with(&[("etc/fstab", fstab)]);
+    there_and_back(&tree, |tree| {
+        let mut want = fstab.to_owned();
+        for line in ["\tUUID=aa", "LABEL=my", "PARTUUID=3", "PARTLABEL=s", "/swap.img", "/swapfile"] {
+            want = want.replace(line, &format!("# edge-prep: {line}"));
+        }
+        assert_eq!(tree.read("etc/fstab"), want);
+    });
+}
+
+#[test]
+fn a_symlinked_fstab_stays_one() {
+    let tree = Tree::with(&[("data/fstab", "/a none swap\n")]);
+    tree.link("etc/fstab", "../data/fstab");
+    there_and_back(&tree, |tree| {
+        assert!(tree.at("etc/fstab").is_symlink());
+        assert_eq!(tree.read("data/fstab"), "# edge-prep: /a none swap\n");
+    });
+}
+
+#[test]
+fn a_comment_comes_off_in_a_file_that_changed_since() {
+    let tree = Tree::with(&[("etc/fstab", "/a none swap sw\n/b none swap\n")]);
+    off(&tree).expect(0);
+    tree.write("etc/fstab", "/new /new ext4\n# edge-prep: /b none swap\n# edge-prep: /a none swap sw\n");
+    let ran = prep(&tree, &["undo"]).expect(0);
+    assert!(ran.stdout.contains("took back the edit of /etc/fstab"), "{}", ran.stdout);
+    assert_eq!(tree.read("etc/fstab"), "/new /new ext4\n/b none swap\n/a none swap sw\n");
+
+    off(&tree).expect(0);
+    tree.write("etc/fstab", "# edge-prep: /b none swap\n");
+    let ran = prep(&tree, &["undo"]).expect(4);
+    assert!(ran.stderr.contains("the line \"# edge-prep: /a none swap sw\" is not there any more"), "{}", ran.stderr);
+    assert_eq!(tree.read("etc/fstab"), "# edge-prep: /b none swap\n");
+}
+
+#[test]
+fn services_are_disabled_and_their_files_stay() {
+    for (unit, extra) in [
+        ("dphys-swapfile.service", ("etc/dphys-swapfile", "CONF_SWAPFILE=/data/swap\n")),
+        ("zramswap.service", ("etc/default/zramswap", "PERCENT=50\n")),
+        ("zram-config.service", ("usr/bin/init-zram-swapping", "#!/bin/sh\n")),
+        ("nvzramconfig.service", ("etc/systemd/nvzramconfig.sh", "#!/bin/sh\n")),
+    ] {
+        for dir in [LIB, ETC] {
+            let file = format!("{dir}/{unit}");
+            let tree = Tree::with(&[(&file, SERVICE), extra]);
+            let link = format!("{ETC}/multi-user.target.wants/{unit}");
+            tree.link(&link, &format!("/{file}"));
+            tree.link("lib", "usr/lib");
+            there_and_back(&tree, |tree| {
+                assert!(!tree.at(&link).is_symlink());
+                assert_eq!((tree.read(&file), tree.read(extra.0)), (SERVICE.to_owned(), extra.1.to_owned()));
+            });
+        }
+    }
+}
+
+#[test]
+fn a_service_that_cannot_be_disabled_is_masked() {
+    // Enabled by its package below /usr.
+    let tree = Tree::with(&[(&format!("{LIB}/zramswap.service"), SERVICE)]);
+    tree.link(&format!("{LIB}/multi-user.target.wants/zramswap.service"), "../zramswap.service");
+    let masked = |tree: &Tree, unit: &str| {
+        assert_eq!(std::fs::read_link(tree.at(&format!("{ETC}/{unit}"))).unwrap().to_str(), Some("/dev/null"));
+    };
+    there_and_back(&tree, |tree| masked(tree, "zramswap.service"));
+
+    // An init script, as on Debian without a unit.
+    let tree = Tree::with(&[("etc/init.d/dphys-swapfile", "#!/bin/sh\n")]);
+    tree.link("etc/rc3.d/S01dphys-swapfile", "../init.d/dphys-swapfile");
+    there_and_back(&tree, |tree| masked(tree, "dphys-swapfile.service"));
+
+    // The script alone, not started at any run level.
+    let tree = Tree::with(&[("etc/init.d/dphys-swapfile", "#!/bin/sh\n")]);
+    nothing_to_do(&tree);
+}
+
+#[test]
+fn a_vendors_swap_unit_is_masked_and_an_administrators_is_disabled() {
+    let unit = "[Swap]\nWhat=/data/swap\n[Install]\nWantedBy=swap.target\n";
+    let name = "data-swap.swap";
+    let tree = Tree::with(&[(&format!("{LIB}/{name}"), unit)]);
+    tree.link("lib", "usr/lib");
+    there_and_back(&tree, |tree| {
+        assert_eq!(std::fs::read_link(tree.at(&format!("{ETC}/{name}"))).unwrap().to_str(), Some("/dev/null"));
+    });
+
+    let own = format!("{ETC}/{name}");
+    let tree = Tree::with(&[(&own, unit)]);
+    let link = format!("{ETC}/swap.target.wants/{name}");
+    tree.link(&link, &format!("/{own}"));
+    there_and_back(&tree, |tree| {
+        assert!(!tree.at(&link).is_symlink());
+        assert_eq!(tree.read(&own), unit);
+    });
+
+    // One that is masked already, and one in /etc that nothing enables.
+    let tree = Tree::with(&[(&format!("{LIB}/{name}"), unit), (&format!("{ETC}/x.swap"), unit)]);
+    tree.link(&own, "/dev/null");
+    nothing_to_do(&tree);
+}
+
+#[test]
+fn rpi_swap_gets_a_drop_in() {
+    const GENERATOR: &str = "usr/lib/systemd/system-generators/rpi-swap-generator";
+    const OURS: &str = "etc/rpi/swap.conf.d/90-edgeutils.conf";
+    let with = |files: &[(&str, &str)]| {
+        let tree = Tree::with(files);
+        tree.write(GENERATOR, "#!/bin/sh\n");
+        tree
+    };
+    let set = "[Main]\nMechanism=swapfile\n";
+    for files in
+        [&[][..], &[("etc/rpi/swap.conf", "[Main]\n#Mechanism=auto\n")], &[("etc/rpi/swap.conf.d/80-x.conf", set)]]
+    {
+        there_and_back(&with(files), |tree| assert!(tree.read(OURS).ends_with("[Main]\nMechanism=none\n")));
+    }
+    // Off already, or by a file that is read later than ours would be.
+    nothing_to_do(&with(&[("etc/rpi/swap.conf", "[Main]\nMechanism=none\n")]));
+    let tree = with(&[("etc/rpi/swap.conf.d/99-x.conf", set)]);
+    let ran = off(&tree).expect(0);
+    assert!(
+        ran.stderr.contains(
+            "/etc/rpi/swap.conf.d/99-x.conf is read last and sets Mechanism=swapfile: make it Mechanism=none"
+        ),
+        "{}",
+        ran.stderr
+    );
+    assert!(!tree.at(OURS).exists());
+    let ran = prep(&tree, &["verify", "--swap", "off"]).expect(3);
+    assert!(ran.stdout.contains("rpi-swap, /etc/rpi/swap.conf.d/99-x.conf"), "{}", ran.stdout);
+}
+
+#[test]
+fn zram_generator_gets_a_drop_in_for_swap_alone() {
+    const GENERATOR: &str = "usr/lib/systemd/system-generators/zram-generator";
+    const OURS: &str = "etc/systemd/zram-generator.conf.d/zz-edgeutils.conf";
+    let tree = Tree::with(&[
+        (GENERATOR, ""),
+        ("usr/lib/systemd/zram-generator.conf", "[zram0]\n"),
+        ("etc/systemd/zram-generator.conf", "# mine\n[zram1]\nzram-size = ram / 2\n"),
+        ("usr/lib/systemd/zram-generator.conf.d/20-tmp.conf", "[zram2]\nmount-point = /var/tmp\n[zram3]\n"),
+    ]);
+    there_and_back(&tree, |tree| {
+        let text = tree.read(OURS);
+        assert!(text.ends_with("[zram1]\nhost-memory-limit = 0\n[zram3]\nhost-memory-limit = 0\n"), "{text}");
+    });
+    let masked = Tree::with(&[(GENERATOR, ""), ("usr/lib/systemd/zram-generator.conf", "[zram0]\n")]);
+    masked.link("etc/systemd/zram-generator.conf", "/dev/null");
+    nothing_to_do(&masked);
+}
+
+#[test]
+fn what_is_left_to_a_human_is_named_with_its_line_and_not_touched() {
+    let tree = Tree::with(&[
+        ("etc/crypttab", "# x\ncswap /dev/sda2 /dev/urandom swap\n"),
+        ("etc/cloud/cloud.cfg.d/50-swap.cfg", "#cloud-config\nswap:\n  filename: /swap.img\n"),
+        ("etc/waagent.conf", "ResourceDisk.Format=y\nResourceDisk.EnableSwap=y\n"),
+        ("etc/initramfs-tools/conf.d/resume", "RESUME=UUID=1\n"),
+        ("etc/default/armbian-zram-config", "ENABLED=true\nSWAP=true\n"),
+        (&format!("{LIB}/armbian-zram-config.service"), SERVICE),
+    ]);
+    tree.link(
+        &format!("{ETC}/sysinit.target.wants/armbian-zram-config.service"),
+        "/usr/lib/systemd/system/armbian-zram-config.service",
+    );
+    let before = tree.snapshot();
+    let ran = off(&tree).expect(0);
+    assert_same(&tree.snapshot(), &before, "hand steps");
+    for say in [
+        "/etc/crypttab:2",
+        "take `swap:` out of /etc/cloud/cloud.cfg.d/50-swap.cfg:2",
+        "set ResourceDisk.EnableSwap=n in /etc/waagent.conf:2",
+        "echo RESUME=none > /etc/initramfs-tools/conf.d/resume && update-initramfs -u",
+        "set SWAP=false in /etc/default/armbian-zram-config",
+    ] {
+        assert!(ran.stderr.contains(say), "{say}: {}", ran.stderr);
+        assert!(prep(&tree, &["status"]).expect(0).stdout.contains(say), "{say}");
+    }
+    let faults = prep(&tree, &["verify", "--swap", "off"]).expect(3).stdout;
+    assert_eq!(faults.matches("fault: ").count(), 3, "{faults}");
+}
+
+#[test]
+fn an_fstab_that_cannot_be_edited_is_left_alone() {
+    // No copy is kept of so large a file, so it is left to its owner.
+    let large = format!("/a none swap\n{}", "# x\n".repeat(10 << 18));
+    let tree = Tree::with(&[("etc/fstab", &large)]);
+    let ran = off(&tree).expect(0);
+    assert!(ran.stderr.contains("/etc/fstab is larger than 1 MiB"), "{}", ran.stderr);
+    assert!(tree.read("etc/fstab") == large);
+    let larger = format!("/a none swap\n{}", "# x\n".repeat(17 << 18));
+    tree.write("etc/fstab", &larger);
+    let ran = off(&tree).expect(1);
+    assert!(ran.stderr.contains("it is larger than 16 MiB"), "{}", ran.stderr);
+
+    let tree = Tree::new();
+    std::fs::create_dir_all(tree.at("etc/fstab")).unwrap();
+    let ran = off(&tree).expect(1);
+    assert!(ran.stderr.contains("/etc/fstab: it is a directory, not a file"), "{}", ran.stderr);
+
+    // Bytes that are no text, and NUL, do not stop it and stay.
+    let odd = b"\xff\xfe # \0\n/a none swap sw\n/\xff none swap\n".to_vec();
+    let tree = Tree::new();
+    tree.write("etc/fstab", &odd);
+    off(&tree).expect(0);
+    let want = [b"\xff\xfe # \0\n# edge-prep: /a none swap sw\n# edge-prep: /\xff none swap\n".as_slice()].concat();
+    assert_eq!(std::fs::read(tree.at("etc/fstab")).unwrap(), want);
+    prep(&tree, &["undo"]).expect(0);
+    assert_eq!(std::fs::read(tree.at("etc/fstab")).unwrap(), odd);
+}
+
+#[test]
+fn keep_and_limited_change_nothing_and_say_what_goes_with_them() {
+    let tree = Tree::with(&[("etc/fstab", "/a none swap\n")]);
+    let before = tree.snapshot();
+    let ran = prep(&tree, &["apply", "--swap", "keep", "-n"]);
+    assert!(ran.stderr.contains("swap stays as it is (an image's live facts are unknown)"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("failSwapOn: false"), "{}", ran.stderr);
+    let ran = prep(&tree, &["apply", "--swap", "limited", "-n"]);
+    for say in
+        ["LimitedSwap needs cgroup v2", "1.28", "1.34", "Linux 6.3", "the cgroup version of this host is unknown"]
+    {
+        assert!(ran.stderr.contains(say), "{say}: {}", ran.stderr);
+    }
+    assert_same(&tree.snapshot(), &before, "keep and limited");
+    assert_eq!(prep(&tree, &["verify", "--swap", "keep"]).expect(0).stdout, "all is as wanted\n");
+}
+
+#[test]
+fn nothing_live_of_an_image_is_read() {
+    let tree = Tree::with(&[
+        ("proc/swaps", "Filename Type Size Used Priority\n/dev/sda2 partition 9 9 -2\n"),
+        ("run/systemd/generator.late/dev-sda2.swap", "# by systemd-gpt-auto-generator\n[Swap]\nWhat=/dev/sda2\n"),
+        ("run/systemd/system/x", ""),
+    ]);
+    nothing_to_do(&tree);
+    let ran = prep(&tree, &["status"]).expect(0);
+    assert!(ran.stdout.contains("swap now: unknown: an image's live facts are unknown"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("sda2"), "{}", ran.stdout);
+}
