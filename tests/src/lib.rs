@@ -8,6 +8,7 @@ pub mod image;
 pub mod kill;
 pub mod live;
 pub mod systemd;
+pub mod systems;
 pub mod tool;
 pub mod tree;
 

@@ -1,0 +1,302 @@
+//! The memory cgroup on ten systems: the right file and only that one, once, and back to the byte.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use edgeutils_tests::systems::{self, AMD64_GRUB, DEBIAN_RASPI, RASPBERRY_PI_OS_12};
+use edgeutils_tests::tool::{Ran, Tool};
+use edgeutils_tests::tree::{Tree, assert_same};
+
+const TOKEN: &str = "cgroup_enable=memory";
+const OLD: &str = ".edgeutils-old";
+const DROP_IN: &str = "etc/default/grub.d/90-edgeutils.cfg";
+const APPLY: [&str; 3] = ["apply", "--memory-cgroup", "on"];
+
+fn prep(tree: &Tree, args: &[&str]) -> Ran {
+    Tool::new("edge-prep").arg("--root").arg(tree.path()).args(args).run()
+}
+
+fn dry_run(tree: &Tree) -> Ran {
+    prep(tree, &["-n", "apply", "--memory-cgroup", "on"])
+}
+
+#[test]
+fn ten_systems_there_and_back() {
+    for (name, tree) in systems::all() {
+        let start = tree.snapshot();
+        let Some(file) = systems::command_line(name) else {
+            // Generic kernels have it on: only what `verify` needs to know is kept.
+            prep(&tree, &APPLY).expect(0);
+            assert_same(&tree.snapshot(), &start, name);
+            prep(&tree, &["verify", "--memory-cgroup", "on"]).expect(0);
+            continue;
+        };
+        let before = tree.read(file);
+        dry_run(&tree).expect(3);
+        assert_same(&tree.snapshot(), &start, name);
+        prep(&tree, &["verify", "--memory-cgroup", "on"]).expect(3);
+
+        let ran = prep(&tree, &APPLY).expect(0);
+        assert!(ran.stdout.contains(&format!("/{file}")), "{name}: {}", ran.stdout);
+        let words = before.trim_end_matches('\n');
+        let mut want = start.clone();
+        let entry = want.get_mut(std::path::Path::new(file)).unwrap();
+        *entry = entry.replace(words, &format!("{words} {TOKEN}"));
+        if name != DEBIAN_RASPI {
+            let old = start[std::path::Path::new(file)].clone();
+            want.insert(format!("{file}{OLD}").into(), old);
+        }
+        assert_same(&tree.snapshot(), &want, name);
+
+        let again = prep(&tree, &APPLY).expect(0);
+        assert!(again.stdout.contains("nothing to do"), "{name}: {}", again.stdout);
+        dry_run(&tree).expect(0);
+        prep(&tree, &["verify", "--memory-cgroup", "on"]).expect(0);
+        assert_same(&tree.snapshot(), &want, name);
+        prep(&tree, &["undo"]).expect(0);
+        assert_same(&tree.snapshot(), &start, name);
+    }
+}
+
+#[test]
+fn what_was_changed_since_stays_when_our_token_goes() {
+    for (name, tree) in systems::all() {
+        let Some(file) = systems::command_line(name) else { continue };
+        prep(&tree, &APPLY).expect(0);
+        let start = tree.read(file).replace(&format!(" {TOKEN}"), "");
+        tree.write(file, format!("{} quiet2\n", tree.read(file).trim_end()));
+        prep(&tree, &["undo"]).expect(0);
+        assert_eq!(tree.read(file), format!("{} quiet2\n", start.trim_end()), "{name}");
+        assert!(!tree.at(&format!("{file}{OLD}")).exists(), "{name}");
+    }
+}
+
+#[test]
+fn line_endings_and_words_of_others_stay() {
+    let tree = systems::by_name(RASPBERRY_PI_OS_12);
+    let file = "boot/firmware/cmdline.txt";
+    for (before, after) in [
+        ("a b", "a b cgroup_enable=memory"),
+        ("a b\r\n", "a b cgroup_enable=memory\r\n"),
+        ("cgroup_memory=1 a cgroup_memory=1\n", "cgroup_memory=1 a cgroup_memory=1 cgroup_enable=memory\n"),
+        ("cgroup_disable=memory a\n", "cgroup_disable=memory a cgroup_enable=memory\n"),
+        (
+            "cgroup_enable=memory cgroup_disable=memory\n",
+            "cgroup_enable=memory cgroup_disable=memory cgroup_enable=memory\n",
+        ),
+        ("a -- b\n", "a cgroup_enable=memory -- b\n"),
+    ] {
+        tree.write(file, before);
+        prep(&tree, &APPLY).expect(0);
+        assert_eq!(tree.read(file), after);
+        assert_eq!(tree.read(&format!("{file}{OLD}")), before);
+        prep(&tree, &["undo"]).expect(0);
+        assert_eq!(tree.read(file), before);
+    }
+    for already in ["cgroup_enable=memory a cgroup_enable=memory\n", "cgroup_enable=cpuset cgroup_enable=cpu,memory a"]
+    {
+        tree.write(file, already);
+        prep(&tree, &APPLY).expect(0);
+        assert_eq!(tree.read(file), already);
+        assert!(!tree.at(&format!("{file}{OLD}")).exists());
+    }
+}
+
+#[test]
+fn an_older_rescue_file_comes_back_with_undo() {
+    let tree = systems::by_name(RASPBERRY_PI_OS_12);
+    let old = "boot/firmware/cmdline.txt.edgeutils-old";
+    tree.write(old, "root=/dev/gone\n");
+    let start = tree.snapshot();
+    prep(&tree, &APPLY).expect(0);
+    assert!(tree.read(old).contains("root=PARTUUID=0ddba11c-02"), "what booted last is kept");
+    prep(&tree, &["undo"]).expect(0);
+    assert_same(&tree.snapshot(), &start, "undo");
+}
+
+/// What a damaged or surprising boot partition gets: an exit code, these words, and no change.
+#[track_caller]
+fn refused(tree: &Tree, code: i32, words: &str) {
+    let start = tree.snapshot();
+    for args in [vec!["-n", "apply", "--memory-cgroup", "on"], APPLY.to_vec()] {
+        let ran = prep(tree, &args).expect(code);
+        let said = ran.stderr.replace(tree.path().to_str().unwrap(), "DIR");
+        assert!(said.contains(words), "{said}");
+        assert!(said.contains("hint: "), "{said}");
+    }
+    assert_same(&tree.snapshot(), &start, words);
+    // A look around never fails on it.
+    prep(tree, &["status"]).expect(0);
+}
+
+#[test]
+fn a_damaged_command_line_is_left_alone() {
+    let file = "boot/firmware/cmdline.txt";
+    let long = "a".repeat(4097);
+    for (bytes, words) in [
+        (b"a b\nc d\n".as_slice(), "it has 2 lines, and only the first one is read at boot"),
+        (b"\na b\n", "it has 2 lines"),
+        (b"a\0\0\0", "it holds NUL bytes"),
+        (b"", "it is empty"),
+        (b"\n", "it is empty"),
+        (b"a\xff\xfe", "it is not UTF-8 text"),
+        (b"a=\"b", "it has a quotation mark that is never closed"),
+        (long.as_bytes(), "it has 4097 bytes"),
+    ] {
+        let tree = systems::by_name(RASPBERRY_PI_OS_12);
+        tree.write(file, bytes);
+        refused(&tree, 4, &format!("cannot edit DIR/{file}: {words}"));
+    }
+    let tree = systems::by_name(RASPBERRY_PI_OS_12);
+    std::fs::remove_file(tree.at(file)).unwrap();
+    refused(&tree, 4, "cannot edit DIR/boot/firmware/cmdline.txt: it is not there");
+    std::fs::create_dir(tree.at(file)).unwrap();
+    let ran = dry_run(&tree).expect(1);
+    assert!(ran.stderr.contains("it is a directory, not a file"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_boot_partition_that_is_not_mounted_is_named() {
+    // The stub in /boot is never taken for the file.
+    let tree = systems::by_name(RASPBERRY_PI_OS_12);
+    std::fs::remove_dir_all(tree.at("boot/firmware")).unwrap();
+    refused(&tree, 4, "DIR/boot/firmware is empty, and PARTUUID=0ddba11c-01 belongs there");
+    std::fs::create_dir(tree.at("boot/firmware")).unwrap();
+    refused(&tree, 4, "mount the image's boot partition there as well: mount PARTITION DIR/boot/firmware");
+    tree.write("etc/fstab", "");
+    refused(&tree, 4, "DIR/boot/cmdline.txt is a stub, and DIR/boot/firmware holds none");
+
+    let tree = systems::by_name(systems::RASPBERRY_PI_OS_10);
+    std::fs::remove_dir_all(tree.at("boot")).unwrap();
+    refused(&tree, 4, "DIR/boot is empty, and PARTUUID=5a1c0de5-01 belongs there");
+}
+
+#[test]
+fn config_txt_says_which_file_or_nothing_is_guessed() {
+    let tree = systems::by_name(RASPBERRY_PI_OS_12);
+    let config = "boot/firmware/config.txt";
+    tree.write("boot/firmware/other.txt", "a\n");
+    tree.write(config, "[pi4]\ncmdline=other.txt\n");
+    refused(&tree, 4, "config.txt line 2: cmdline=other.txt stands in a section that may or may not hold here");
+    tree.write(config, "cmdline=../../etc/passwd\n");
+    let ran = dry_run(&tree).expect(4);
+    assert!(ran.stderr.contains("is no file beside it"), "{}", ran.stderr);
+    tree.write(config, "include a.txt\n");
+    tree.write("boot/firmware/a.txt", "include config.txt\n");
+    refused(&tree, 4, "leads round in a circle");
+    // Included from the partition alone.
+    tree.write(config, "include ../../etc/a.txt\ninclude /etc/a.txt\ninclude gone.txt\n");
+    tree.write("etc/a.txt", "cmdline=other.txt\n");
+    prep(&tree, &APPLY).expect(0);
+    assert!(tree.read("boot/firmware/cmdline.txt").contains(TOKEN));
+    prep(&tree, &["undo"]).expect(0);
+    tree.write(config, "[pi5]\ncmdline=cmdline.txt\n[tryboot]\ncmdline=gone.txt\n[all]\ncmdline=other.txt\n");
+    prep(&tree, &APPLY).expect(0);
+    assert_eq!(tree.read("boot/firmware/other.txt"), "a cgroup_enable=memory\n");
+}
+
+#[test]
+fn grub_gets_a_drop_in_where_a_word_stands_against_it() {
+    let tree = systems::by_name(AMD64_GRUB);
+    let grub = tree.read("etc/default/grub").replace("quiet", "quiet cgroup_disable=memory");
+    tree.write("etc/default/grub", &grub);
+    let start = tree.snapshot();
+    let ran = prep(&tree, &APPLY).expect(0);
+    assert!(ran.stderr.contains("run update-grub on the machine"), "{}", ran.stderr);
+    assert!(ran.stdout.contains("etc/default/grub line 3"), "{}", ran.stdout);
+    let text = tree.read(DROP_IN);
+    assert!(text.contains("cgroup_enable=memory"), "{text}");
+    prep(&tree, &["verify", "--memory-cgroup", "on"]).expect(0);
+    assert!(prep(&tree, &APPLY).expect(0).stdout.contains("nothing to do"));
+    prep(&tree, &["undo"]).expect(0);
+    assert_same(&tree.snapshot(), &start, "undo");
+
+    // A file behind ours has the last word.
+    tree.write("etc/default/grub.d/99-mine.cfg", "GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX cgroup_disable=memory\"\n");
+    refused(&tree, 4, "99-mine.cfg line 1 turns it off where a drop-in cannot take it back");
+    std::fs::remove_file(tree.at("etc/default/grub.d/99-mine.cfg")).unwrap();
+    tree.write("boot/config-6.1.0-18-amd64", "# CONFIG_MEMCG is not set\n");
+    refused(&tree, 1, "every kernel in /boot was built without it (CONFIG_MEMCG)");
+}
+
+#[test]
+fn extlinux_gets_it_in_the_entry_that_is_booted() {
+    let text = "TIMEOUT 30\nDEFAULT a\nLABEL b\n  APPEND root=/dev/b cgroup_disable=memory\nLABEL a\n  LINUX /Image\n  APPEND root=/dev/a WORD rw\n";
+    let file = "boot/extlinux/extlinux.conf";
+    let tree = Tree::with(&[(file, &text.replace(" WORD", ""))]);
+    prep(&tree, &APPLY).expect(0);
+    assert_eq!(tree.read(file), text.replace(" WORD", ""), "generic kernels have it on");
+    tree.write(file, text.replace("WORD", "cgroup_disable=memory"));
+    let start = tree.snapshot();
+    prep(&tree, &APPLY).expect(0);
+    assert_eq!(tree.read(file), text.replace("WORD", TOKEN));
+    assert!(tree.at(&format!("{file}{OLD}")).exists());
+    prep(&tree, &["undo"]).expect(0);
+    assert_same(&tree.snapshot(), &start, "undo");
+    prep(&tree, &APPLY).expect(0);
+    tree.write(file, tree.read(file).replace("rw", "ro"));
+    prep(&tree, &["undo"]).expect(0);
+    assert_eq!(tree.read(file), text.replace("WORD", "cgroup_disable=memory").replace("rw", "ro"));
+}
+
+#[test]
+fn what_is_not_edited_is_said_with_the_step() {
+    let off = "cgroup_disable=memory";
+    for (files, words) in [
+        (
+            vec![("boot/armbianEnv.txt", "verbosity=1\nextraargs=cgroup_disable=memory\n")],
+            "of the line extraargs= in DIR/boot/armbianEnv.txt",
+        ),
+        (vec![("boot/uEnv.txt", "cmdline=cgroup_disable=memory\n")], "of the line cmdline= in DIR/boot/uEnv.txt"),
+        (
+            vec![("etc/kernel/cmdline", "root=x cgroup_disable=memory\n")],
+            "take cgroup_disable=memory out of DIR/etc/kernel/cmdline",
+        ),
+        (
+            vec![("etc/default/grub", "GRUB_CMDLINE_LINUX=\"cgroup_disable=memory\"\n")],
+            "grubby --update-kernel=ALL --remove-args=cgroup_disable=memory",
+        ),
+        (
+            vec![("boot/extlinux/extlinux.conf", "# made by u-boot-update\nLABEL a\nAPPEND cgroup_disable=memory\n")],
+            "take cgroup_disable=memory out of U_BOOT_PARAMETERS",
+        ),
+    ] {
+        let tree = Tree::with(&files);
+        refused(&tree, 4, words);
+        // Where nothing stands against it, a generic kernel has it on.
+        let (file, text) = files[0];
+        tree.write(file, text.replace(off, "quiet"));
+        prep(&tree, &APPLY).expect(0);
+        assert_eq!(tree.read(file), text.replace(off, "quiet"));
+    }
+}
+
+#[test]
+fn an_unreadable_partition_is_no_absent_one() {
+    if !edgeutils_tests::is_root() {
+        let tree = systems::by_name(RASPBERRY_PI_OS_12);
+        let dir = tree.at("boot/firmware");
+        let mode = |mode| std::fs::set_permissions(&dir, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        mode(0o000);
+        let ran = dry_run(&tree);
+        mode(0o755);
+        assert!(ran.expect(1).stderr.contains("Permission denied"));
+        return;
+    }
+    // Root reads everything: a loop of links is as unreadable as a broken disk.
+    let tree = systems::by_name(RASPBERRY_PI_OS_12);
+    std::fs::remove_dir_all(tree.at("boot/firmware")).unwrap();
+    tree.link("boot/firmware", "/boot/firmware");
+    let ran = dry_run(&tree).expect(1);
+    assert!(ran.stderr.contains("boot/firmware/config.txt"), "{}", ran.stderr);
+}
+
+#[test]
+fn status_names_the_file_and_what_it_says() {
+    for (name, tree) in systems::all() {
+        let ran = prep(&tree, &["status"]).expect(0);
+        let file = systems::command_line(name).unwrap_or(DROP_IN);
+        let line = ran.stdout.lines().find(|line| line.starts_with("boot command line: says nothing")).unwrap();
+        assert!(line.contains(&format!("/{file}")), "{name}: {line}");
+        assert!(ran.stdout.contains("memory cgroup: unknown: an image runs no kernel"), "{name}");
+    }
+}
