@@ -98,6 +98,19 @@ fn a_restart_is_watched_and_a_bad_value_comes_back() {
 }
 
 #[test]
+fn a_unit_that_cannot_be_restarted_is_found_before_the_change() {
+    let Some(machine) = boot("conf_live_no_unit") else { return };
+    let set = "edge-conf --force-namespace --kubeedge-version 1.8 set modules.edgeHub.heartbeat=20 --restart";
+    machine.sh("systemctl stop edgecore.service; ln -sf /dev/null /etc/systemd/system/edgecore.service; systemctl daemon-reload").expect(0);
+    let masked = machine.sh(set).expect(1);
+    assert!(masked.stderr.starts_with("edge-conf: cannot restart edgecore.service: "), "{}", masked.stderr);
+    machine.sh("rm /etc/systemd/system/edgecore.service; systemctl daemon-reload").expect(0);
+    let missing = machine.sh(set).expect(1);
+    assert!(missing.stderr.starts_with("edge-conf: cannot restart edgecore.service: "), "{}", missing.stderr);
+    assert_eq!(machine.read(FILE), START.replace("# ours\n", ""), "only the stand-in's own rewrite");
+}
+
+#[test]
 fn a_variable_reaches_the_unit_and_leaves_it_again() {
     let Some(machine) = boot("conf_live_env") else { return };
     let conf = |args: &str| machine.sh(&format!("edge-conf --force-namespace {args}"));

@@ -102,3 +102,13 @@ fn a_token_is_never_shown() {
     let ran = conf(&tree, &["set", "modules.edgeHub={token: another.secret}", "--force", "--json"]).expect(0);
     assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("secret"), "{}", ran.stdout);
 }
+
+#[test]
+fn a_file_that_was_removed_since_is_said_to_be_and_not_made_again() {
+    let tree = enabled();
+    std::fs::remove_file(tree.at(FILE)).unwrap();
+    let ran = conf(&tree, &["undo"]).expect(4);
+    let first = ran.stderr.lines().next().unwrap();
+    assert!(first.ends_with("edgecore.yaml: it was removed since by someone else"), "{}", ran.stderr);
+    assert!(!tree.at(FILE).exists());
+}

@@ -262,13 +262,19 @@ pub(crate) fn difference(root: &Root, entry: &Entry, error: &Error) -> Option<St
     }
     let before = change.content.as_ref()?.bytes()?;
     let now = root.find(&absolute(&change.path)).ok()?;
-    Some(difference_of(&before, &now.bytes))
+    // Of a file that is gone or something else the message says enough.
+    matches!(now.state, State::File { .. }).then(|| difference_of(&before, &now.bytes))
 }
 
 fn changed_since(root: &Root, path: &str) -> Error {
     Error::refused(format!(
-        "cannot undo the change of {}: it was changed since by someone else",
-        root.display(&absolute(path)).display()
+        "cannot undo the change of {}: {} since by someone else",
+        root.display(&absolute(path)).display(),
+        match root.find_link(&absolute(path)).map(|found| found.state) {
+            Ok(State::Absent) => "it was removed",
+            Ok(State::Directory { .. } | State::Other) => "it was replaced",
+            _ => "it was changed",
+        }
     ))
     .hint("put right by hand what you want to keep; the lines above show what differs from before our change")
 }
