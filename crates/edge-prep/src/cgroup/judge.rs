@@ -196,3 +196,60 @@ fn why_off(facts: &Facts, live: &Live) -> Fault {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cgroup::layout::Partition;
+    use crate::cgroup::layout::testing::{DropIn, grub_with, raspberry};
+    use crate::cgroup::testing::{facts, live};
+
+    const FILE: &str = "/boot/firmware/cmdline.txt";
+    const TREE: &str = "device tree bootargs: /proc/device-tree/chosen/bootargs";
+
+    #[test]
+    fn the_layer_that_made_it_so_is_named() {
+        let pi = |text| raspberry(text, Partition::Writable);
+        let (off, on, against) = ("root=x", "root=x cgroup_enable=memory", "cgroup_disable=memory root=x");
+        for (layout, cmdline, layer, what) in [
+            (pi(off), off, FILE, "this kernel has it off unless it is asked"),
+            (pi(off), against, TREE, "the kernel was told cgroup_disable=memory, which does not stand in"),
+            (pi(against), against, FILE, "the command line disables the memory cgroup"),
+            (pi(on), against, FILE, "asks for the memory cgroup, and the running kernel was not told"),
+            (
+                pi(on),
+                "cgroup_disable=memory root=x cgroup_enable=memory",
+                "device tree bootargs",
+                "does not know cgroup_enable=memory",
+            ),
+            (pi(on), on, "kernel configuration", "and does not have the memory cgroup"),
+            (grub_with(DropIn::Absent), off, "kernel configuration", "nothing disables it"),
+            (grub_with(DropIn::Absent), against, TREE, "which does not stand in"),
+        ] {
+            let facts = facts(layout, Some(live(Memory::Off, cmdline)));
+            let faults = faults(&facts, MemoryCgroup::On);
+            assert_eq!(faults.len(), 1, "{faults:?}");
+            assert_eq!(faults[0].layer.as_deref(), Some(layer), "{faults:?}");
+            assert!(faults[0].what.contains(what), "{faults:?}");
+            assert!(status(&facts)[0].text.contains(what), "{:?}", status(&facts));
+        }
+        let mut without = facts(pi(on), Some(live(Memory::Off, on)));
+        without.live.as_mut().unwrap().built = Some(Built::Without);
+        let all = faults(&without, MemoryCgroup::On);
+        assert_eq!(all[0].layer.as_deref(), Some("kernel configuration: CONFIG_MEMCG is not set"));
+        assert!(faults(&without, MemoryCgroup::Keep).is_empty());
+    }
+
+    #[test]
+    fn what_works_now_and_will_not_is_a_fault_too() {
+        let pi = |text| raspberry(text, Partition::Writable);
+        assert!(faults(&facts(pi("a"), Some(live(Memory::On, "a"))), MemoryCgroup::On).is_empty());
+        let later = faults(&facts(pi("cgroup_disable=memory"), Some(live(Memory::On, "a"))), MemoryCgroup::On);
+        assert!(later[0].what.contains("will be off after a reboot"), "{later:?}");
+        for memory in [Memory::NotDelegated, Memory::NotMounted, Memory::Unknown] {
+            assert_eq!(faults(&facts(pi("a"), Some(live(memory, "a"))), MemoryCgroup::On).len(), 1, "{memory:?}");
+        }
+        let old = live(Memory::On, "systemd.unified_cgroup_hierarchy=0");
+        assert!(status(&facts(pi("a"), Some(old))).iter().any(|line| line.text.contains("kubelet 1.35")));
+    }
+}

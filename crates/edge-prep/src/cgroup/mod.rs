@@ -17,6 +17,8 @@ mod judge;
 pub mod layout;
 pub mod live;
 mod plan;
+#[cfg(test)]
+mod testing;
 
 use edge_host::{Editor, Host, Result, Root};
 

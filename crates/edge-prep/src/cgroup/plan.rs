@@ -87,3 +87,96 @@ fn hopeless(facts: &Facts) -> Option<Error> {
             .hint("install a kernel with CONFIG_MEMCG=y, such as the distribution's own")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cgroup::layout::Partition;
+    use crate::cgroup::layout::testing::{DropIn, debian_raspi, grub_with, raspberry};
+    use crate::cgroup::testing::{facts, live};
+    use edge_host::Exit;
+
+    const OFF: &str = "root=x\n";
+    const ON: &str = "root=x cgroup_enable=memory\n";
+    const FILE: &str = "/boot/firmware/cmdline.txt";
+    const OLD: &str = "/boot/firmware/cmdline.txt.edgeutils-old";
+    const EXTRA: &str = "/etc/default/raspi-extra-cmdline";
+    const DROP_IN: &str = "/etc/default/grub.d/90-edgeutils.cfg";
+
+    fn planned(facts: &Facts) -> (Vec<String>, Reboot) {
+        let mut to = Plan::new();
+        let reboot = plan(facts, MemoryCgroup::On, &mut to).unwrap();
+        let shown = |action: &edge_host::Action| {
+            let path = action.path().map(|path| path.display().to_string());
+            path.unwrap_or_else(|| action.verb().to_owned())
+        };
+        (to.actions.iter().map(shown).collect(), reboot)
+    }
+
+    fn refusal(facts: &Facts) -> Error {
+        let mut to = Plan::new();
+        let error = plan(facts, MemoryCgroup::On, &mut to).unwrap_err();
+        assert!(to.is_empty());
+        error
+    }
+
+    #[test]
+    fn what_the_kernel_has_and_what_lasts_decide() {
+        let pi = |text| raspberry(text, Partition::Writable);
+        let edit = [OLD, FILE].as_slice();
+        let grub_edit = [DROP_IN, "run"].as_slice();
+        let (told, quiet) = ("a cgroup_disable=memory root=x cgroup_enable=memory", "a root=x");
+        for (layout, memory, cmdline, want, reboot) in [
+            (pi(OFF), Memory::Off, quiet, edit, Reboot::Needed),
+            (pi(ON), Memory::Off, quiet, &[], Reboot::Needed),
+            (pi(ON), Memory::On, told, &[], Reboot::No),
+            (pi(ON), Memory::Off, told, &[], Reboot::No),
+            (pi(OFF), Memory::On, quiet, &[], Reboot::No),
+            (pi(OFF), Memory::On, told, edit, Reboot::Needed),
+            (pi("cgroup_disable=memory"), Memory::On, quiet, edit, Reboot::Needed),
+            (pi(OFF), Memory::NotDelegated, quiet, &[], Reboot::No),
+            (debian_raspi(OFF, OFF), Memory::Off, quiet, &[OLD, EXTRA, "run"], Reboot::Needed),
+            (debian_raspi(ON, OFF), Memory::Off, quiet, &["run"], Reboot::Needed),
+            (debian_raspi(ON, ON), Memory::Off, quiet, &[], Reboot::Needed),
+            (grub_with(DropIn::Absent), Memory::On, quiet, &[], Reboot::No),
+            (grub_with(DropIn::Absent), Memory::Off, quiet, grub_edit, Reboot::Needed),
+            (grub_with(DropIn::Stands), Memory::Off, quiet, &["run"], Reboot::Needed),
+        ] {
+            let facts = facts(layout, Some(live(memory, cmdline)));
+            let (paths, needed) = planned(&facts);
+            assert_eq!(
+                (paths.as_slice(), needed),
+                (&want.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>()[..], reboot),
+                "{facts:?}"
+            );
+        }
+        let mut to = Plan::new();
+        let image = facts(pi(OFF), None);
+        assert_eq!(plan(&image, MemoryCgroup::Keep, &mut to).unwrap(), Reboot::No);
+        assert!(to.is_empty(), "kept as it is");
+        assert_eq!(planned(&image), (vec![OLD.to_owned(), FILE.to_owned()], Reboot::No), "an image runs no kernel");
+    }
+
+    #[test]
+    fn what_cannot_work_or_last_is_refused() {
+        let off = || Some(live(Memory::Off, "root=x"));
+        let error = refusal(&facts(raspberry(OFF, Partition::ReadOnly), off()));
+        assert_eq!((error.exit(), error.hint_text()), (Exit::Refused, Some("mount -o remount,rw /boot/firmware")));
+
+        let mut overlaid = facts(raspberry(OFF, Partition::Writable), off());
+        overlaid.overlay = Overlay::Volatile("boot=overlay in /proc/cmdline".to_owned());
+        let error = refusal(&overlaid);
+        assert_eq!(error.exit(), Exit::Refused);
+        assert!(error.message().contains("forgets changes at reboot"), "{error}");
+
+        let mut without = facts(grub_with(DropIn::Absent), off());
+        without.live.as_mut().unwrap().built = Some(Built::Without);
+        assert_eq!(refusal(&without).exit(), Exit::Failed);
+
+        let blocked = |live| facts(Layout::Blocked(Error::refused("cannot find it")), live);
+        assert_eq!(refusal(&blocked(off())).message(), "cannot find it");
+        assert_eq!(refusal(&blocked(None)).message(), "cannot find it");
+        assert_eq!(planned(&blocked(Some(live(Memory::On, "")))), (vec![], Reboot::No), "it works now");
+        assert_eq!(refusal(&facts(Layout::Unknown, off())).exit(), Exit::Refused);
+    }
+}

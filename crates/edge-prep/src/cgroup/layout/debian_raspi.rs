@@ -30,8 +30,8 @@ const WITHIN: Duration = Duration::from_secs(900);
 pub struct DebianRaspi {
     /// What is edited.
     pub extra: BootFile,
-    generated: BootFile,
-    partition: Result<Partition>,
+    pub(super) generated: BootFile,
+    pub(super) partition: Result<Partition>,
 }
 
 pub(super) fn find(root: &Root) -> Result<Option<DebianRaspi>> {

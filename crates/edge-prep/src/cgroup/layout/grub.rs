@@ -173,6 +173,21 @@ fn update(plan: &mut Plan) {
 }
 
 #[cfg(test)]
+pub(super) mod testing {
+    use super::super::testing::{DropIn, file};
+    use super::{DROP_IN, Found, Generated, Grub, TEXT};
+    use edge_host::State;
+
+    pub(crate) fn grub(drop_in: DropIn) -> Grub {
+        let drop_in = match drop_in {
+            DropIn::Stands => file(TEXT),
+            DropIn::Absent => Found { state: State::Absent, bytes: Vec::new() },
+        };
+        Grub { drop_in, shown: DROP_IN.to_owned(), against: Vec::new(), generated: Generated::WithoutToken }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::process::Command;

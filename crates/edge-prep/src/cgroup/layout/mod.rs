@@ -9,6 +9,8 @@ mod extlinux;
 mod grub;
 mod partition;
 mod raspberry;
+#[cfg(test)]
+pub(super) mod testing;
 
 use std::path::{Path, PathBuf};
 

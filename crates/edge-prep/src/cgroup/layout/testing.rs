@@ -1,0 +1,40 @@
+//! Layouts as literals, for tests of what is planned from them.
+
+use edge_host::{Found, State};
+
+use super::grub::testing::grub;
+use super::{BootFile, Layout, Partition, Raspberry};
+
+/// What stands where a file with this text is.
+pub(crate) fn file(text: &str) -> Found {
+    let state = State::File { sha256: String::new(), mode: 0o644, uid: 0, gid: 0 };
+    Found { state, bytes: text.as_bytes().to_vec() }
+}
+
+fn boot_file(path: &str, text: &str) -> BootFile {
+    let old = Found { state: State::Absent, bytes: Vec::new() };
+    BootFile { path: path.into(), shown: path.to_owned(), now: file(text), old }
+}
+
+pub(crate) fn raspberry(text: &str, partition: Partition) -> Layout {
+    let file = boot_file("/boot/firmware/cmdline.txt", text);
+    Layout::Raspberry(Raspberry { file, dir: "/boot/firmware".into(), partition })
+}
+
+/// Debian's, with what stands in both of its files.
+pub(crate) fn debian_raspi(extra: &str, generated: &str) -> Layout {
+    let extra = boot_file("/etc/default/raspi-extra-cmdline", extra);
+    let generated = boot_file("/boot/firmware/cmdline.txt", generated);
+    Layout::DebianRaspi(super::DebianRaspi { extra, generated, partition: Ok(Partition::Writable) })
+}
+
+/// GRUB with the drop-in or without, and a grub.cfg without the token.
+pub(crate) fn grub_with(drop_in: DropIn) -> Layout {
+    Layout::Grub(grub(drop_in))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DropIn {
+    Stands,
+    Absent,
+}
