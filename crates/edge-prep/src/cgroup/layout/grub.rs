@@ -72,7 +72,7 @@ enum Generated {
 pub(super) fn find(root: &Root) -> Result<Option<Layout>> {
     let Some(main) = root.read(Path::new(MAIN))? else { return Ok(None) };
     let names = root.list(Path::new(DROP_IN_DIR))?;
-    let mut has_update = !names.is_empty();
+    let mut has_update = root.find(Path::new(DROP_IN_DIR))?.exists();
     for path in UPDATE_GRUB {
         has_update = has_update || root.find(Path::new(path))?.exists();
     }

@@ -49,12 +49,12 @@ pub(super) fn find(root: &Root, model: Option<&str>) -> Result<Option<Raspberry>
             return of(root, dir, config.as_deref().unwrap_or_default(), model, partition).map(Some);
         }
     }
-    // No file, but signs of such a machine: then its boot partition is not there.
+    // No file: then the partition may not be there. The first place is only such machines'; the
+    // second is everyone's, and other signs are needed.
+    partition::check(root, Path::new(PLACES[0]))?;
     let is_raspberry = model.is_some_and(|model| model.contains("Raspberry Pi"));
     if stub.is_some() || is_raspberry || root.find(Path::new(MARK))?.exists() {
-        for dir in PLACES.map(Path::new) {
-            partition::check(root, dir)?;
-        }
+        partition::check(root, Path::new(PLACES[1]))?;
     }
     match stub {
         Some(stub) => Err(Error::refused(format!(
