@@ -96,11 +96,11 @@ pub(super) fn plan(all: &[Active], plan: &mut Plan) {
                     turn: Turn::Last,
                     ..swapoff(active)
                 };
-                plan.run(run, describe(&[active]));
+                plan.run(run, figures(active));
             }
             Way::Unit(unit) => stop(unit, &[active], plan),
             Way::Path => {
-                plan.run(swapoff(active), describe(&[active]));
+                plan.run(swapoff(active), figures(active));
             }
             Way::None(_) => {}
         }

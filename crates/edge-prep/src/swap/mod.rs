@@ -14,6 +14,8 @@ mod machine;
 mod off;
 mod policy;
 pub mod source;
+#[cfg(test)]
+mod tests;
 mod units;
 
 use edge_host::{Editor, Host, Plan, Result};

@@ -18,6 +18,8 @@ const TEXT: &str = "# Made by edge-prep: swap is off; `edge-prep undo` takes it 
 const SECTION: &str = "Main";
 const KEY: &str = "Mechanism";
 const NONE: &str = "none";
+/// Where its swap file is unless it is told otherwise.
+const SWAP_FILE: &str = "/var/swap";
 /// What it does without any setting.
 const DEFAULT: &str = "auto";
 
@@ -66,7 +68,7 @@ pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
         line: None,
         why: format!("{KEY}={mechanism}"),
         what: format!("{KEY}={mechanism}"),
-        brings: if mechanism == "swapfile" { Brings::Unknown } else { Brings::Zram },
+        brings: if mechanism == "swapfile" { Brings::Path(PathBuf::from(SWAP_FILE)) } else { Brings::Zram },
         after_reboot,
         remedy,
         service: None,
