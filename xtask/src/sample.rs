@@ -25,14 +25,6 @@ Environment=DEPLOY_MQTT_CONTAINER=true
 WantedBy=multi-user.target
 ";
 
-/// What the node says it is.
-pub(crate) const OS_RELEASE: &str = "\
-PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"
-NAME=\"Debian GNU/Linux\"
-VERSION_ID=\"12\"
-ID=debian
-";
-
 #[cfg(test)]
 mod tests {
     use super::*;

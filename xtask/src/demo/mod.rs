@@ -1,4 +1,4 @@
-//! `xtask demo`: edge-conf at work on an edge node, each change shown, repeated, and undone.
+//! `xtask demo`: the utilities at work on an edge node, each change shown, repeated, and undone.
 
 mod node;
 mod tree;
@@ -27,17 +27,50 @@ pub(crate) struct Args {
 /// One thing that an administrator wants done.
 struct Step {
     title: &'static str,
+    tool: &'static str,
+    place: Place,
     args: &'static [&'static str],
 }
 
+/// Where a step is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Anywhere,
+    /// It would change the running kernel, which no namespace hides.
+    CopyOnly,
+}
+
 const STEPS: &[Step] = &[
-    Step { title: "A slower heartbeat for a metered link", args: &["set", "modules.edgeHub.heartbeat=60"] },
+    Step {
+        title: "Swap off for good, the memory cgroup on, modules and sysctls",
+        tool: "edge-prep",
+        place: Place::CopyOnly,
+        args: &["apply", "--for", "kubeadm"],
+    },
+    Step {
+        title: "A slower heartbeat for a metered link",
+        tool: "edge-conf",
+        place: Place::Anywhere,
+        args: &["set", "modules.edgeHub.heartbeat=60"],
+    },
     Step {
         title: "kubectl logs and exec through the cloud's stream",
+        tool: "edge-conf",
+        place: Place::Anywhere,
         args: &["enable", "logs", "--server", "192.0.2.1:10004"],
     },
-    Step { title: "The Kubernetes API at the edge", args: &["enable", "metaserver"] },
-    Step { title: "edgecore starts where kube-proxy runs too", args: &["env", "CHECK_EDGECORE_ENVIRONMENT=false"] },
+    Step {
+        title: "The Kubernetes API at the edge",
+        tool: "edge-conf",
+        place: Place::Anywhere,
+        args: &["enable", "metaserver"],
+    },
+    Step {
+        title: "edgecore starts where kube-proxy runs too",
+        tool: "edge-conf",
+        place: Place::Anywhere,
+        args: &["env", "CHECK_EDGECORE_ENVIRONMENT=false"],
+    },
 ];
 
 /// Exit codes of the contract that the demo waits for.
@@ -46,7 +79,7 @@ const WOULD_CHANGE: i32 = 3;
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     if !args.inside {
-        Sh::new("cargo build --quiet --locked --package edge-conf").dir(&workspace.root).run()?;
+        Sh::new("cargo build --quiet --locked --package edge-conf --package edge-prep").dir(&workspace.root).run()?;
     }
     let scratch = workspace.scratch("demo")?;
     let node = match (args.live, args.inside) {
@@ -54,7 +87,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         (true, true) => Node::overlaid(&scratch.join("live"))?,
         (true, false) => return in_private_namespace(),
     };
-    let demo = Demo { program: workspace.debug_bin().join("edge-conf"), node };
+    let demo = Demo { programs: workspace.debug_bin(), node };
     demo.run()?;
     Ok(ExitCode::SUCCESS)
 }
@@ -75,7 +108,7 @@ fn in_private_namespace() -> Result<ExitCode> {
 }
 
 struct Demo {
-    program: PathBuf,
+    programs: PathBuf,
     node: Node,
 }
 
@@ -83,14 +116,16 @@ impl Demo {
     fn run(&self) -> Result<()> {
         println!("The node: {}", self.node.described());
         let start = self.node.tree()?;
-        for (number, step) in (1..).zip(STEPS) {
+        let is_shown = |step: &&Step| step.place == Place::Anywhere || !self.node.is_live();
+        let steps: Vec<&Step> = STEPS.iter().filter(is_shown).collect();
+        for (number, step) in (1..).zip(&steps) {
             println!("\n{number}. {}", step.title);
             self.step(step)?;
         }
-        println!("\n{}. All of it undone, the newest first", STEPS.len() + 1);
-        for _ in STEPS {
+        println!("\n{}. All of it undone, the newest first", steps.len() + 1);
+        for step in steps.iter().rev() {
             let before = self.node.tree()?;
-            self.expect(DONE, &["undo"])?;
+            self.expect(DONE, step.tool, &["undo"])?;
             self.show_changes(&before, "undo changed nothing")?;
         }
         let left = start.diff(&self.node.tree()?);
@@ -105,22 +140,22 @@ impl Demo {
     fn step(&self, step: &Step) -> Result<()> {
         let dry: Vec<&str> = [&["-n"], step.args].concat();
         let before = self.node.tree()?;
-        self.expect(WOULD_CHANGE, &dry)?;
+        self.expect(WOULD_CHANGE, step.tool, &dry)?;
         self.must_equal(&before, "the dry run changed the tree")?;
 
-        self.expect(DONE, step.args)?;
+        self.expect(DONE, step.tool, step.args)?;
         self.show_changes(&before, "it changed nothing")?;
 
         let after = self.node.tree()?;
-        self.expect(DONE, &dry)?;
-        self.expect(DONE, step.args)?;
+        self.expect(DONE, step.tool, &dry)?;
+        self.expect(DONE, step.tool, step.args)?;
         self.must_equal(&after, "the second run changed the tree")
     }
 
-    /// Runs edge-conf on the node, shows what it says, and checks how it ended.
-    fn expect(&self, code: i32, args: &[&str]) -> Result<()> {
-        let sh = Sh::program(&self.program).args(self.node.options()).args(args);
-        println!("$ edge-conf {}", args.join(" "));
+    /// Runs a utility on the node, shows what it says, and checks how it ended.
+    fn expect(&self, code: i32, tool: &str, args: &[&str]) -> Result<()> {
+        let sh = Sh::program(&self.programs.join(tool)).args(self.node.options(tool)).args(args);
+        println!("$ {tool} {}", args.join(" "));
         let output = sh.output()?;
         for text in [&output.stdout, &output.stderr] {
             for line in String::from_utf8_lossy(text).lines() {
@@ -130,7 +165,7 @@ impl Demo {
         match output.status.code() {
             Some(found) if found == code => Ok(()),
             found => bail!(
-                "edge-conf {} ended with {}, not {code}",
+                "{tool} {} ended with {}, not {code}",
                 args.join(" "),
                 found.map_or("a signal".to_owned(), |found| found.to_string()),
             ),

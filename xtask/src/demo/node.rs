@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use edgeutils_tests::systems;
 
 use super::mount;
 use super::tree::Tree;
-use crate::sample::{EDGECORE_UNIT, OS_RELEASE, edgecore_yaml};
+use crate::sample::{EDGECORE_UNIT, edgecore_yaml};
+use crate::sh::Sh;
 use crate::workspace::{make_dir, remove_tree, write};
 
 /// The release that the node runs.
@@ -26,7 +28,7 @@ const HIDDEN: &str = "/run";
 const NOTE: &str = "# Site 12, mast 3. Metered link: ask Ines before raising any interval.\n";
 const REMARK: &str = "    server: 127.0.0.1:10004 # see ticket 311\n";
 
-/// Where edge-conf works.
+/// Where the utilities work.
 pub(crate) struct Node {
     root: PathBuf,
     is_live: bool,
@@ -37,8 +39,10 @@ impl Node {
     pub(crate) fn copied(dir: &Path) -> Result<Node> {
         remove_tree(dir)?;
         let node = Node { root: dir.to_owned(), is_live: false };
+        make_dir(dir)?;
+        let system = systems::by_name(systems::RASPBERRY_PI_OS_12);
+        Sh::new("cp --archive").arg(system.path().join(".")).arg(dir).run()?;
         node.furnish()?;
-        write(&dir.join("etc/os-release"), OS_RELEASE)?;
         make_dir(&dir.join("var/lib"))?;
         make_dir(&dir.join("run"))?;
         Ok(node)
@@ -74,13 +78,20 @@ impl Node {
         if self.is_live {
             format!("this host, KubeEdge {RELEASE}, changes kept in memory")
         } else {
-            format!("KubeEdge {RELEASE} in {}", self.root.display())
+            format!("{} with KubeEdge {RELEASE}, in {}", systems::RASPBERRY_PI_OS_12, self.root.display())
         }
     }
 
-    /// What every call of edge-conf begins with.
-    pub(crate) fn options(&self) -> Vec<String> {
-        let mut options = vec!["--kubeedge-version".to_owned(), RELEASE.to_owned()];
+    pub(crate) fn is_live(&self) -> bool {
+        self.is_live
+    }
+
+    /// What every call of a utility begins with.
+    pub(crate) fn options(&self, tool: &str) -> Vec<String> {
+        let mut options = Vec::new();
+        if tool == "edge-conf" {
+            options.extend(["--kubeedge-version".to_owned(), RELEASE.to_owned()]);
+        }
         if self.is_live {
             options.push("--force-namespace".to_owned());
         } else {
