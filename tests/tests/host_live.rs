@@ -139,6 +139,27 @@ fn a_command_that_fails_is_told_and_owed_to_the_same_call() {
     );
 }
 
+#[test]
+fn a_command_that_fails_after_its_work_counts_as_done_and_is_taken_back() {
+    live(
+        "failed after its work",
+        r#"
+        plan '[{"run": ["sh", "-c", "touch /mnt/up; echo too late >&2; exit 1"], "inverse": ["rm", "/mnt/up"],
+                "probe": ["test", "-e", "/mnt/up"]}]'
+        apply; ls
+        edge undo; ls
+        "#,
+        "edge-fixture: warning: cannot run sh -c touch /mnt/up; echo too late >&2; exit 1: exit status: 1: too late; what it was to do is done all the same
+        ran sh -c touch /mnt/up; echo too late >&2; exit 1: a command  [undo: inverse]
+        exit 0
+        plan.json
+        up
+        ran rm /mnt/up
+        exit 0
+        plan.json",
+    );
+}
+
 /// Kills an apply of [`PLAN`] at the nth of a system call, then goes on with `then`. What the log of
 /// the commands holds after that and which files are there; `None` where there was nothing to kill.
 fn killed(call: &str, nth: usize, then: &str) -> Option<(String, String)> {

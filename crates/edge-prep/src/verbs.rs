@@ -42,8 +42,11 @@ pub(crate) fn apply(host: &mut Host, args: &WantedArgs) -> Result<Outcome> {
     let mut reboot = Reboot::No;
     let kernel = kernel::facts(host, &wanted.modules, &wanted.sysctls)?;
     kernel::plan(&kernel, &wanted.modules, &wanted.sysctls, &mut plan);
+    let mut by_hand = false;
     if let Some(policy) = wanted.swap {
-        swap::plan(&swap::facts(host)?, policy, &mut plan)?;
+        let facts = swap::facts(host)?;
+        swap::plan(&facts, policy, &mut plan)?;
+        by_hand = swap::leaves_by_hand(&facts, policy);
     }
     if let Some(policy) = wanted.memory_cgroup {
         reboot = cgroup::plan(&cgroup::facts(host)?, policy, &mut plan)?;
@@ -65,6 +68,10 @@ pub(crate) fn apply(host: &mut Host, args: &WantedArgs) -> Result<Outcome> {
     if waits && host.mode == Mode::DryRun {
         outcome.exit = outcome.exit.worst(Exit::Differs);
         outcome.changed = true;
+    }
+    if by_hand {
+        // Swap will be back after a reboot, and that is not what was asked for.
+        outcome.exit = outcome.exit.worst(Exit::Differs);
     }
     if reboot == Reboot::Needed {
         outcome.reboot = true;

@@ -10,7 +10,7 @@ use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::host::{Host, Mode, Outcome};
-use crate::journal::{Change, Intent, Progress, Record, Writer};
+use crate::journal::{Change, Entry, Intent, Progress, Record, Writer};
 use crate::plan::Plan;
 use crate::report::{Shown, Status};
 
@@ -53,7 +53,8 @@ fn carry_out(host: &mut Host, plan: Plan, then: Then) -> Result<Outcome> {
     host.must_be_prepared()?;
     let mut actions = plan.actions;
     let interrupted = settle::interrupted_run(host)?;
-    let carried = carried_over(interrupted.as_ref(), &actions)?;
+    let (carried, finished) = carried_over(interrupted.as_ref(), &actions)?;
+    let settled = |entry: &Entry| settled(entry, &finished);
     actions.extend(carried);
     if actions.is_empty() {
         if then == Then::More {
@@ -61,7 +62,7 @@ fn carry_out(host: &mut Host, plan: Plan, then: Then) -> Result<Outcome> {
         }
         if let Some(run) = &interrupted {
             let owed = run.entries.iter().filter(|entry| entry.progress == Progress::Pending);
-            let mut records: Vec<Record> = owed.map(|entry| Record::Void { seq: entry.intent.seq }).collect();
+            let mut records: Vec<Record> = owed.map(settled).collect();
             records.push(Record::End);
             host.journal().reopen(run)?.append(&records)?;
             host.progress.run = Some(run.header.run);
@@ -99,7 +100,7 @@ fn carry_out(host: &mut Host, plan: Plan, then: Then) -> Result<Outcome> {
     };
     // What the interrupted run still owed is planned again, or carried over.
     let owed = interrupted.iter().flat_map(|run| &run.entries).filter(|entry| entry.progress == Progress::Pending);
-    records.extend(owed.map(|entry| Record::Void { seq: entry.intent.seq }));
+    records.extend(owed.map(settled));
     if let Err(error) = writer.append_intents(&records) {
         if interrupted.is_none() {
             host.journal().forget(writer, host.tool);
@@ -151,7 +152,16 @@ fn one(
         writer.append(&[Record::Begun { seq }])?;
         writer.sync()?;
     }
-    match step::perform(&host.root, action.what, change, command) {
+    let done = match step::perform(&host.root, action.what, change, command) {
+        // What counts is whether the work is done: a program may fail after it, or be ended at its
+        // deadline while systemd goes on with the job.
+        Err(error) if has_done_its_work(change) => {
+            host.report.warning(&format!("{error}; what it was to do is done all the same"));
+            Ok(None)
+        }
+        done => done,
+    };
+    match done {
         Ok(after) => {
             host.progress.changed = true;
             writer.append(&[Record::Done { seq, after }])?;
@@ -174,6 +184,12 @@ fn one(
     }
 }
 
+/// Whether a command's own probe says so.
+fn has_done_its_work(change: &Change) -> bool {
+    let Change::Run { probe: Some(probe), .. } = change else { return false };
+    Cmd::of_argv(probe).and_then(|probe| probe.output()).is_ok_and(|output| output.status.success())
+}
+
 fn show(host: &mut Host, plan: &Plan, then: Then) -> Outcome {
     for action in &plan.actions {
         host.report.action(&Shown::of(action), Status::Planned);
@@ -191,10 +207,18 @@ fn show(host: &mut Host, plan: &Plan, then: Then) -> Outcome {
     Outcome { exit, changed, ..Outcome::default() }
 }
 
+/// What becomes of an entry that is still open when its run goes on.
+fn settled(entry: &Entry, finished: &[usize]) -> Record {
+    let seq = entry.intent.seq;
+    if entry.begun && finished.contains(&seq) { Record::Done { seq, after: None } } else { Record::Void { seq } }
+}
+
 /// Commands that the interrupted run still owes: the files they follow are in place already, so
-/// the new plan, made from fresh facts, cannot know of them.
-fn carried_over(interrupted: Option<&crate::journal::Run>, planned: &[Action]) -> Result<Vec<Action>> {
+/// the new plan, made from fresh facts, cannot know of them. With them come the numbers of those
+/// that have done their work meanwhile: a program outlives the utility that started it.
+fn carried_over(interrupted: Option<&crate::journal::Run>, planned: &[Action]) -> Result<(Vec<Action>, Vec<usize>)> {
     let mut carried: Vec<Action> = Vec::new();
+    let mut finished = Vec::new();
     let entries = interrupted.map(|run| run.entries.as_slice()).unwrap_or_default();
     for entry in entries.iter().filter(|entry| entry.progress == Progress::Pending) {
         let Change::Run { argv, probe, inverse, turn, seconds } = &entry.intent.change else { continue };
@@ -204,6 +228,7 @@ fn carried_over(interrupted: Option<&crate::journal::Run>, planned: &[Action]) -
         }
         if let Some(probe) = probe {
             if Cmd::of_argv(probe)?.output()?.status.success() {
+                finished.push(entry.intent.seq);
                 continue;
             }
         }
@@ -219,7 +244,7 @@ fn carried_over(interrupted: Option<&crate::journal::Run>, planned: &[Action]) -
             details: Vec::new(),
         });
     }
-    Ok(carried)
+    Ok((carried, finished))
 }
 
 fn command(host: &Host, run: &Run) -> Result<Cmd> {
