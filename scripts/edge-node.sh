@@ -1,12 +1,13 @@
 #!/bin/sh
-# The edge side of a KubeEdge node, as far as the utilities are there: today its configuration.
+# The edge side of a KubeEdge node, as far as the utilities are there: host preparation, then the
+# configuration where keadm join has made it.
 #
 #   CLOUDCORE=192.0.2.1 sh edge-node.sh [-n]     # on the node; -n only shows, and exits 3 if there is something to do
 #   ROOT=/mnt/image … sh edge-node.sh            # on a mounted image
 #
 # CLOUDCORE  address of cloudcore; default: the one that edgecore.yaml names
 # RUNTIME    crio (default), or keep: leave the container runtime as it is
-# Run again at any time: what is so already stays as it is. `edge-conf undo`, once for each step, takes it back.
+# Run again at any time: what is so already stays. `edge-conf undo` and `edge-prep undo` take it back.
 set -eu
 
 root=${ROOT:-}
@@ -14,10 +15,12 @@ cloudcore=${CLOUDCORE:-}
 runtime=${RUNTIME:-crio}
 status=0
 
-# A dry run that finds changes is no failure: the next step is shown too.
-conf() {
+# Exit 3 is no failure: a dry run found changes, or a step is left to be done by hand.
+step() {
+    tool=$1
+    shift
     code=0
-    edge-conf ${root:+--root "$root"} "$@" || code=$?
+    "$tool" ${root:+--root "$root"} "$@" || code=$?
     case $code in
         0) ;;
         3) status=3 ;;
@@ -29,12 +32,13 @@ case $runtime in
     crio | keep) ;;
     *) echo "edge-node.sh: RUNTIME is crio or keep, not $runtime" >&2; exit 2 ;;
 esac
+step edge-prep apply --for edgecore "$@"
 if [ ! -e "$root/etc/kubeedge/config/edgecore.yaml" ]; then
     echo "edge-node.sh: no edgecore.yaml yet: keadm join makes it; then run this again" >&2
-    exit 0
+    exit "$status"
 fi
-conf enable logs ${cloudcore:+--server "$cloudcore:10004"} "$@"
+step edge-conf enable logs ${cloudcore:+--server "$cloudcore:10004"} "$@"
 if [ "$runtime" = crio ]; then
-    conf enable crio "$@"
+    step edge-conf enable crio "$@"
 fi
 exit "$status"

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use edgeutils_tests::systems;
 use edgeutils_tests::tool::{Ran, Tool};
 use edgeutils_tests::tree::Tree;
 use serde_json::Value;
@@ -24,14 +25,15 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
     all
 }
 
-fn conf(tree: &Tree, args: &[&str]) -> Ran {
-    Tool::new("edge-conf").arg("--root").arg(tree.path()).arg("--json").args(args).run()
+fn run(tree: &Tree, tool: &str, args: &[&str]) -> Ran {
+    Tool::new(tool).arg("--root").arg(tree.path()).arg("--json").args(args).run()
 }
 
 /// Runs every verb in every kind of ending, and hands each record over.
 fn everything(mut seen: impl FnMut(&str, &Value, bool)) {
-    let tree = Tree::with(&[(FILE, START)]);
-    let calls: &[(&[&str], i32)] = &[
+    let tree = systems::by_name(systems::RASPBERRY_PI_OS_12);
+    tree.write(FILE, START);
+    let conf: &[(&[&str], i32)] = &[
         (&["set", "-n", "modules.edgeStream.enable=true"], 3),
         (&["set", "modules.edgeStream.enable=true"], 0),
         (&["set", "modules.edgeStream.enable=true"], 0),
@@ -52,8 +54,20 @@ fn everything(mut seen: impl FnMut(&str, &Value, bool)) {
         (&["undo", "--id", "99"], 1),
         (&["--file", "-", "set", "modules.edgeStream.enable=true"], 2),
     ];
-    for (args, code) in calls {
-        let ran = conf(&tree, args).expect(*code);
+    let prep: &[(&[&str], i32)] = &[
+        (&["status"], 0),
+        (&["verify", "--for", "kubeadm"], 3),
+        (&["verify"], 2),
+        (&["apply"], 2),
+        (&["apply", "--for", "kubeadm", "-n"], 3),
+        (&["apply", "--for", "kubeadm"], 0),
+        (&["verify"], 0),
+        (&["apply", "--sysctl", "../x=1"], 2),
+        (&["undo"], 0),
+    ];
+    let calls = conf.iter().map(|call| ("edge-conf", call)).chain(prep.iter().map(|call| ("edge-prep", call)));
+    for (tool, (args, code)) in calls {
+        let ran = run(&tree, tool, args).expect(*code);
         let lines: Vec<&str> = ran.stdout.lines().collect();
         for (index, line) in lines.iter().enumerate() {
             let record = serde_json::from_str(line).unwrap_or_else(|_| panic!("{args:?} printed {line}"));
@@ -98,9 +112,10 @@ fn the_exit_codes_of_the_page_are_those_of_the_programs() {
 #[test]
 fn every_option_of_the_page_is_in_every_help() {
     for option in ["--root <DIR>", "-n, --dry-run", "--json", "--lock-wait <SECONDS>", "--force-namespace"] {
-        for verb in [&["--help"] as &[&str], &["set", "--help"], &["undo", "--help"]] {
-            let help = Tool::new("edge-conf").args(verb).run().expect(0).stdout;
-            assert!(help.contains(option), "{option} is not in edge-conf {verb:?}:\n{help}");
+        for call in ["edge-conf --help", "edge-conf set --help", "edge-prep --help", "edge-prep undo --help"] {
+            let mut words = call.split(' ');
+            let help = Tool::new(words.next().unwrap()).args(words).run().expect(0).stdout;
+            assert!(help.contains(option), "{option} is not in {call}:\n{help}");
         }
     }
 }

@@ -32,6 +32,9 @@ impl Sysctl {
             Error::usage(format!("cannot use the sysctl {text:?}: {why}")).hint("such as net.ipv4.ip_forward=1")
         };
         let (key, value) = text.split_once('=').ok_or_else(|| bad("K=V is wanted"))?;
+        if value.contains(['\n', '\r', '\0']) {
+            return Err(bad("the value has more than one line"));
+        }
         let key = dotted(key.trim());
         let good = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:@".contains(&byte);
         let parts: Vec<&str> = key.split('.').collect();

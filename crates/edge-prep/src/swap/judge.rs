@@ -72,6 +72,12 @@ pub fn faults(facts: &Facts, wanted: wanted::Swap) -> Vec<Fault> {
     }
 }
 
+/// Whether swap that shall be off will be back until a step by hand is done.
+pub fn leaves_by_hand(facts: &Facts, wanted: wanted::Swap) -> bool {
+    let is_left = |found: &Found| found.after_reboot == AfterReboot::Back && matches!(found.remedy, Remedy::ByHand(_));
+    wanted == wanted::Swap::Off && facts.found.iter().any(is_left)
+}
+
 fn off(facts: &Facts) -> Vec<Fault> {
     let on = facts.active.iter().flatten().map(|active| {
         let behind = behind(active, &facts.found);

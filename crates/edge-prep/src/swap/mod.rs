@@ -22,7 +22,7 @@ use edge_host::{Editor, Host, Plan, Result};
 
 use crate::wanted;
 pub use active::{Active, Way};
-pub use judge::{faults, status};
+pub use judge::{faults, leaves_by_hand, status};
 pub use machine::{Cgroup, Kernel};
 pub use source::{AfterReboot, Brings, Change, Found, Remedy};
 

@@ -1,0 +1,57 @@
+//! Modules and sysctls on a running kernel: those of a network namespace of the test's own.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use edgeutils_tests::systemd::Systemd;
+use edgeutils_tests::{skip, tool};
+
+const FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
+/// Any module that this kernel has, loaded or built in.
+const MODULE: &str =
+    "for dir in /sys/module/*; do basename $dir; done | grep -x -m 1 -e loop -e overlay -e ipv6 -e tcp_cubic";
+
+#[test]
+fn a_live_value_is_set_verified_and_set_back() {
+    let machine = match Systemd::boot(&[&tool::path("edge-prep")]) {
+        Ok(machine) => machine,
+        Err(reason) => return skip("prep_live_kernel", &reason),
+    };
+    let prep = |args: &str| machine.sh(&format!("edge-prep --force-namespace {args}"));
+    let module = machine.sh(MODULE).expect(0).stdout.trim().to_owned();
+    machine.sh(&format!("echo 0 > {FORWARD}")).expect(0);
+    let wanted = format!("--module {module} --sysctl net.ipv4.ip_forward=1");
+
+    prep(&format!("verify {wanted}")).expect(3);
+    let dry = prep(&format!("apply {wanted} -n")).expect(3);
+    assert!(dry.stdout.contains("would set /proc/sys/net/ipv4/ip_forward to 1: now  [undo: exact]"), "{}", dry.stdout);
+    assert_eq!(machine.read(FORWARD), "0\n");
+    let done = prep(&format!("apply {wanted}")).expect(0);
+    assert_eq!(done.stdout, dry.stdout.replace("would write", "wrote").replace("would set", "set"));
+    assert_eq!(machine.read(FORWARD), "1\n");
+    assert_eq!(prep("verify").expect(0).stdout, "all is as wanted\n");
+    assert_eq!(prep(&format!("apply {wanted}")).expect(0).stdout, "nothing to do: it is so already\n");
+
+    // Someone else's word is found and named, and ours can be taken back only while it is there.
+    machine.sh(&format!("echo 0 > {FORWARD}")).expect(0);
+    let ran = prep("verify").expect(3);
+    assert!(ran.stdout.contains("fault: net.ipv4.ip_forward is 0, not 1"), "{}", ran.stdout);
+    machine.sh(&format!("echo 1 > {FORWARD}")).expect(0);
+    prep("undo").expect(0);
+    assert_eq!(machine.read(FORWARD), "0\n");
+    machine
+        .sh("test ! -e /etc/sysctl.d/90-edgeutils.conf && test ! -e /etc/modules-load.d/90-edgeutils.conf")
+        .expect(0);
+}
+
+#[test]
+fn a_module_that_the_kernel_does_not_have_is_an_error_and_the_same_call_goes_on() {
+    let machine = match Systemd::boot(&[&tool::path("edge-prep")]) {
+        Ok(machine) => machine,
+        Err(reason) => return skip("prep_live_module", &reason),
+    };
+    let ran = machine.sh("edge-prep --force-namespace apply --module no_such_module").expect(1);
+    assert!(ran.stderr.starts_with("edge-prep: cannot "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("modprobe"), "{}", ran.stderr);
+    machine.sh("edge-prep --force-namespace undo").expect(0);
+    machine.sh("test ! -e /etc/modules-load.d/90-edgeutils.conf").expect(0);
+}
