@@ -1,11 +1,14 @@
 //! What is compared with what, and the limit: one row each.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use edgeutils_tests::systems;
 
 use super::measure::{Measure, Program};
 use crate::sample::edgecore_yaml;
+use crate::sh::Sh;
+use crate::workspace::{make_dir, read};
 
 /// A pair of programs and what ours may cost.
 pub(crate) struct Case {
@@ -54,7 +57,8 @@ const YQ: &str = ".modules.edgeStream.enable = true \
 
 /// Every case, with the binaries of `bin` and files in `scratch`.
 pub(crate) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
-    let mut cases = vec![version(bin, "edge-conf")];
+    let mut cases = vec![version(bin, "edge-conf"), version(bin, "edge-prep")];
+    cases.extend(prepare(bin, scratch)?);
     for release in ["1.8", "1.23"] {
         cases.extend(set(bin, scratch, release)?);
     }
@@ -72,6 +76,55 @@ fn version(bin: &Path, utility: &str) -> Case {
         limit: Limit::Times(1.2),
         runs: 501,
     }
+}
+
+/// What the install guides type to the same end, on the files of a tree.
+const GUIDE: &str = "\
+sed -i '/swap/d' etc/fstab
+printf 'overlay\\nbr_netfilter\\n' > etc/modules-load.d/k8s.conf
+printf 'net.bridge.bridge-nf-call-iptables=1\\nnet.ipv4.ip_forward=1\\n' > etc/sysctl.d/k8s.conf
+sed -i 's/$/ cgroup_enable=memory cgroup_memory=1/' boot/firmware/cmdline.txt";
+
+/// A Raspberry Pi looked at by a dry run, against the guides' four lines, which look at nothing.
+fn prepare(bin: &Path, scratch: &Path) -> Result<[Case; 2]> {
+    let system = systems::by_name(systems::RASPBERRY_PI_OS_12);
+    let copy = |name: &str| -> Result<PathBuf> {
+        let dir = scratch.join(name);
+        make_dir(&dir)?;
+        Sh::new("cp --archive").arg(system.path().join(".")).arg(&dir).run()?;
+        Ok(dir)
+    };
+    let (own, guide) = (copy("prep")?, copy("guide")?);
+    for dir in ["etc/modules-load.d", "etc/sysctl.d"] {
+        make_dir(&guide.join(dir))?;
+    }
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let argv = [
+        text(&bin.join("edge-prep")),
+        "--root".into(),
+        text(&own),
+        "apply".into(),
+        "--for".into(),
+        "kubeadm".into(),
+        "-n".into(),
+    ];
+    let ours = Program::new("edge-prep", &argv).ending_with(3);
+    let cmdline = guide.join("boot/firmware/cmdline.txt");
+    let before = String::from_utf8(read(&cmdline)?)?;
+    let script = format!("cd {}\n{GUIDE}", text(&guide));
+    let theirs = Program::new("guide", &["sh".to_owned(), "-c".to_owned(), script]).changing(cmdline, &before);
+    let case = |theirs: Program, measure, limit, runs| Case {
+        name: "edge-prep apply -n, Raspberry Pi".to_owned(),
+        ours: ours.clone(),
+        theirs,
+        measure,
+        limit,
+        runs,
+    };
+    Ok([
+        case(theirs, Measure::Cpu, Limit::Times(4.0), 301),
+        case(Program::new("true", &[NOTHING]), Measure::Memory, Limit::MiB(8.0), 5),
+    ])
 }
 
 /// Three keys set in the default edgecore.yaml of a release.

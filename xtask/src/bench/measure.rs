@@ -52,11 +52,13 @@ pub(crate) struct Program {
     name: String,
     argv: Vec<OsString>,
     changes: Option<Changes>,
+    /// The exit code of a run that did what it should.
+    code: i32,
 }
 
 impl Program {
     pub(crate) fn new(name: &str, argv: &[impl Into<OsString> + Clone]) -> Program {
-        Program { name: name.to_owned(), argv: argv.iter().cloned().map(Into::into).collect(), changes: None }
+        Program { name: name.to_owned(), argv: argv.iter().cloned().map(Into::into).collect(), changes: None, code: 0 }
     }
 
     /// Each run finds `before` in `file`, and must leave something else there.
@@ -73,6 +75,12 @@ impl Program {
         self
     }
 
+    /// A run ends with this code, such as the 3 of a dry run that found changes.
+    pub(crate) fn ending_with(mut self, code: i32) -> Program {
+        self.code = code;
+        self
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -86,7 +94,7 @@ impl Program {
         let status = command.status().with_context(|| self.cannot())?;
         let wall = started.elapsed().as_secs_f64();
         let cpu = cpu_of_children()? - cpu_before;
-        if !status.success() {
+        if status.code() != Some(self.code) {
             bail!("{}: {status}", self.cannot());
         }
         self.verify()?;
@@ -138,7 +146,7 @@ pub(crate) fn peak_memory(program: &Program) -> Result<f64> {
     let status = status.with_context(|| program.cannot())?;
     let said = read(&report)?;
     std::fs::remove_file(&report).with_context(|| program.cannot())?;
-    if !status.success() {
+    if status.code() != Some(program.code) {
         bail!("{}: {status}", program.cannot());
     }
     program.verify()?;

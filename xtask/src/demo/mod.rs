@@ -154,7 +154,7 @@ impl Demo {
 
     /// Runs a utility on the node, shows what it says, and checks how it ended.
     fn expect(&self, code: i32, tool: &str, args: &[&str]) -> Result<()> {
-        let sh = Sh::program(&self.programs.join(tool)).args(self.node.options(tool)).args(args);
+        let sh = Sh::program(self.programs.join(tool)).args(self.node.options(tool)).args(args);
         println!("$ {tool} {}", args.join(" "));
         let output = sh.output()?;
         for text in [&output.stdout, &output.stderr] {
