@@ -11,8 +11,10 @@ use crate::wanted::{MemoryCgroup, Swap};
 /// only what is asked for, and takes it back to the byte.
 #[derive(Debug, Parser)]
 #[command(name = "edge-prep", version, help_expected = true, subcommand_required = true, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 done; 1 could not be done; 2 usage; 3 a dry run found changes, or verify found \
-faults; 4 refused, nothing touched; 5 interrupted, run again.")]
+#[command(
+    after_help = "Exit codes: 0 done; 1 could not be done; 2 usage; 3 a dry run found changes, verify found faults, \
+or apply left a step to be done by hand; 4 refused, nothing touched; 5 interrupted, run again."
+)]
 pub struct Cli {
     /// What every utility has.
     #[command(flatten)]

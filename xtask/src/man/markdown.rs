@@ -68,7 +68,8 @@ fn examples(text: &str) -> String {
             _ => {}
         }
         in_code = is_code;
-        out.push_str(if is_code { line.trim_start() } else { line });
+        // Two columns are the mark of code; what is more is its own, as in a table.
+        out.push_str(if is_code { line.strip_prefix("  ").unwrap_or(line) } else { line });
         out.push('\n');
     }
     if in_code {
