@@ -5,7 +5,7 @@ use edge_host::{Error, Exit, Host, Mode, Outcome, Plan, Result, apply_part, requ
 use crate::cgroup::Reboot;
 use crate::cli::{Role, WantedArgs};
 use crate::report::{show_fault, show_line};
-use crate::wanted::Wanted;
+use crate::wanted::{MemoryCgroup, Wanted};
 use crate::{cgroup, kernel, stored, swap};
 
 pub(crate) fn status(host: &mut Host) -> Result<Outcome> {
@@ -20,13 +20,14 @@ pub(crate) fn status(host: &mut Host) -> Result<Outcome> {
     wanted.modules.retain(|module| is_new(&mut names, module.name()));
     wanted.sysctls.retain(|sysctl| is_new(&mut keys, &sysctl.key));
     let mut lines = swap::status(&swap::facts(host)?);
-    lines.extend(cgroup::status(&cgroup::facts(host)?));
+    let cgroup = cgroup::facts(host)?;
+    lines.extend(cgroup::status(&cgroup));
     let kernel = kernel::facts(host, &wanted.modules, &wanted.sysctls)?;
     lines.extend(kernel::status(&kernel, &wanted.modules, &wanted.sysctls));
     for line in &lines {
         show_line(host, line);
     }
-    Ok(Outcome::default())
+    cgroup::unreadable(&cgroup).map_or(Ok(Outcome::default()), Err)
 }
 
 fn is_new(seen: &mut Vec<String>, name: &str) -> bool {
@@ -41,7 +42,7 @@ pub(crate) fn apply(host: &mut Host, args: &WantedArgs) -> Result<Outcome> {
     let mut plan = Plan::new();
     let mut reboot = Reboot::No;
     let kernel = kernel::facts(host, &wanted.modules, &wanted.sysctls)?;
-    kernel::plan(&kernel, &wanted.modules, &wanted.sysctls, &mut plan);
+    kernel::plan(&kernel, &wanted.modules, &wanted.sysctls, &mut plan)?;
     let mut by_hand = false;
     if let Some(policy) = wanted.swap {
         let facts = swap::facts(host)?;
@@ -97,7 +98,11 @@ pub(crate) fn verify(host: &mut Host, args: &WantedArgs) -> Result<Outcome> {
         faults.extend(swap::faults(&swap::facts(host)?, policy));
     }
     if let Some(policy) = wanted.memory_cgroup {
-        faults.extend(cgroup::faults(&cgroup::facts(host)?, policy));
+        let cgroup = cgroup::facts(host)?;
+        if let Some(error) = cgroup::unreadable(&cgroup).filter(|_| policy == MemoryCgroup::On) {
+            return Err(error);
+        }
+        faults.extend(cgroup::faults(&cgroup, policy));
     }
     faults.extend(kernel::faults(&kernel, &wanted.modules, &wanted.sysctls));
     for fault in &faults {

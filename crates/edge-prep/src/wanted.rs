@@ -63,7 +63,7 @@ impl Wanted {
         wanted.memory_cgroup = args.memory_cgroup.or(wanted.memory_cgroup);
         for name in &args.modules {
             let module = Module::parse(name)?;
-            if !wanted.modules.contains(&module) {
+            if !wanted.modules.iter().any(|other| other.kernel_name() == module.kernel_name()) {
                 wanted.modules.push(module);
             }
         }

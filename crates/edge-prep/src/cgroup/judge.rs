@@ -1,6 +1,6 @@
 //! What `status` and `verify` say of the memory cgroup: how it is, and which layer made it so.
 
-use edge_host::Error;
+use edge_host::{Error, Exit};
 
 use super::cmdline::{self, DISABLE, ENABLE, Said};
 use super::layout::{Fallback, Layout};
@@ -82,6 +82,13 @@ fn lasting(facts: &Facts) -> Line {
 
 fn with_hint(error: &Error) -> String {
     error.hint_text().map_or(error.to_string(), |hint| format!("{error} ({hint})"))
+}
+
+/// Why nothing can be said of the boot command line: it could not be read, which is not the same as
+/// a fault. What works now needs no look at it.
+pub fn unreadable(facts: &Facts) -> Option<Error> {
+    let is_there = facts.live.as_ref().is_some_and(|live| super::plan::is_there(live.memory));
+    facts.layout.said().err().filter(|error| error.exit() == Exit::Failed && !is_there)
 }
 
 /// What is not as wanted, and which layer made it so.

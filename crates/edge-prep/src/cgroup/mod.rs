@@ -25,7 +25,7 @@ use edge_host::{Editor, Host, Result, Root};
 use layout::Layout;
 use live::{Built, Live, Mount};
 
-pub use judge::{faults, status};
+pub use judge::{faults, status, unreadable};
 pub use plan::plan;
 
 const OVERLAY_KIND: &str = "overlay";

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use edge_host::action::{Bytes, Run, SetValue, Turn};
-use edge_host::{Found, Host, Inverse, Node, Plan, Result};
+use edge_host::{Error, Found, Host, Inverse, Node, Plan, Result, Root, State};
 
 use crate::report::{Fault, Line};
 use modules::ModuleFacts;
@@ -18,6 +18,8 @@ use sysctl::SysctlFacts;
 
 const MODULES_FILE: &str = "/etc/modules-load.d/90-edgeutils.conf";
 const SYSCTL_FILE: &str = "/etc/sysctl.d/90-edgeutils.conf";
+/// What a mask points to.
+const NULL: &str = "/dev/null";
 const OWN_FILE_MODE: u32 = 0o644;
 const MODPROBE_WITHIN: Duration = Duration::from_secs(30);
 
@@ -34,14 +36,15 @@ pub fn facts(host: &Host, modules: &[Module], sysctls: &[Sysctl]) -> Result<Fact
 }
 
 /// The part of the plan that does not depend on modules being loaded.
-pub fn plan(facts: &Facts, modules: &[Module], sysctls: &[Sysctl], plan: &mut Plan) {
+pub fn plan(facts: &Facts, modules: &[Module], sysctls: &[Sysctl], plan: &mut Plan) -> Result<()> {
     let wanted: Vec<String> = modules.iter().map(|module| module.name().to_owned()).collect();
     let missing: Vec<String> = wanted.iter().filter(|name| !facts.modules.persists(name)).cloned().collect();
-    own_file(plan, MODULES_FILE, &facts.modules.own, &missing, "loaded at every boot");
+    let own = &facts.modules.own;
+    own_file(plan, MODULES_FILE, own, own.bytes.clone(), &missing, "loaded at every boot")?;
     let missing: Vec<String> =
         sysctls.iter().filter(|sysctl| !facts.sysctls.persists(sysctl)).map(Sysctl::line).collect();
     let kept = facts.sysctls.own_without(sysctls);
-    own_sysctls(plan, facts, &kept, &missing);
+    own_file(plan, SYSCTL_FILE, &facts.sysctls.own, kept, &missing, "set at every boot")?;
     for sysctl in sysctls {
         if let Some(by) = facts.sysctls.overridden(sysctl) {
             plan.note(format!(
@@ -61,6 +64,7 @@ pub fn plan(facts: &Facts, modules: &[Module], sysctls: &[Sysctl], plan: &mut Pl
             plan.run(run, "loaded now");
         }
     }
+    Ok(())
 }
 
 /// The part that comes after: live values, some of which appear only with their module.
@@ -79,34 +83,36 @@ pub fn waits_for_module(facts: &Facts, sysctls: &[Sysctl]) -> bool {
     facts.sysctls.is_live && sysctls.iter().any(|sysctl| facts.sysctls.live(sysctl).is_none())
 }
 
-fn own_file(plan: &mut Plan, path: &str, own: &Found, lines: &[String], why: &str) {
-    if lines.is_empty() {
-        return;
-    }
-    let mut text = String::from_utf8_lossy(&own.bytes).into_owned();
-    if text.is_empty() {
-        text.push_str(HEADER);
-    }
-    for line in lines {
-        text.push_str(line);
-        text.push('\n');
-    }
-    let node = Node::File { content: Bytes::Known(text.into_bytes()), mode: OWN_FILE_MODE };
-    plan.write(Path::new(path), own.clone(), node, Inverse::Whole, why).details = lines.to_vec();
+/// What stands at a path of the configuration; a mask is not followed, which in an image cannot be.
+fn standing(root: &Root, path: &Path) -> Result<Found> {
+    let link = root.find_link(path)?;
+    if is_mask(&link) { Ok(link) } else { root.find(path) }
 }
 
-fn own_sysctls(plan: &mut Plan, facts: &Facts, kept: &str, missing: &[String]) {
-    if missing.is_empty() {
-        return;
+fn is_mask(found: &Found) -> bool {
+    matches!(&found.state, State::Link { target } if target == NULL)
+}
+
+/// Adds lines behind those that are kept.
+fn own_file(plan: &mut Plan, path: &str, own: &Found, kept: Vec<u8>, lines: &[String], why: &str) -> Result<()> {
+    if lines.is_empty() {
+        return Ok(());
     }
-    let mut text = if kept.is_empty() { HEADER.to_owned() } else { kept.to_owned() };
-    for line in missing {
-        text.push_str(line);
-        text.push('\n');
+    if is_mask(own) {
+        return Err(Error::refused(format!("cannot write {path}: it is masked by a link to {NULL}"))
+            .hint("remove the link and run again"));
     }
-    let node = Node::File { content: Bytes::Known(text.into_bytes()), mode: OWN_FILE_MODE };
-    plan.write(Path::new(SYSCTL_FILE), facts.sysctls.own.clone(), node, Inverse::Whole, "set at every boot").details =
-        missing.to_vec();
+    let mut text = if kept.is_empty() { HEADER.into() } else { kept };
+    if !text.ends_with(b"\n") {
+        text.push(b'\n');
+    }
+    for line in lines {
+        text.extend_from_slice(line.as_bytes());
+        text.push(b'\n');
+    }
+    let node = Node::File { content: Bytes::Known(text), mode: OWN_FILE_MODE };
+    plan.write(Path::new(path), own.clone(), node, Inverse::Whole, why).details = lines.to_vec();
+    Ok(())
 }
 
 const HEADER: &str = "# Made by edge-prep; `edge-prep undo` takes it back.\n";

@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 use crate::report::{Fault, Line};
 
 /// Directories of systemd-modules-load, the first wins for files of one name (modules-load.d(5)).
-const LOAD_DIRS: [&str; 4] =
-    ["/etc/modules-load.d", "/run/modules-load.d", "/usr/local/lib/modules-load.d", "/usr/lib/modules-load.d"];
+/// Not the one below /run: what it lists is gone at the next boot.
+const LOAD_DIRS: [&str; 3] = ["/etc/modules-load.d", "/usr/local/lib/modules-load.d", "/usr/lib/modules-load.d"];
 /// Debian's older list; systemd reads it through a link in /etc/modules-load.d.
 const OLD_LIST: &str = "/etc/modules";
 const SYS_MODULE: &str = "/sys/module";
 const RELEASE: &str = "/proc/sys/kernel/osrelease";
 const LIB_MODULES: &str = "/lib/modules";
-const RUN: &str = "/run";
+pub(super) const RUN: &str = "/run";
 
 /// A module's name: it becomes an argument and part of a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ impl Module {
     }
 
     /// The kernel writes every dash as an underscore.
-    fn kernel_name(&self) -> String {
+    pub(crate) fn kernel_name(&self) -> String {
         self.0.replace('-', "_")
     }
 
@@ -84,7 +84,11 @@ pub(super) fn facts(host: &Host, modules: &[Module]) -> Result<ModuleFacts> {
         texts.push((PathBuf::from(OLD_LIST), String::from_utf8_lossy(&bytes).into_owned()));
     }
     let now = if host.root.is_live() { Some(now(host, modules)?) } else { None };
-    Ok(ModuleFacts { listed: effective_modules(&texts), now, own: host.root.find(Path::new(super::MODULES_FILE))? })
+    Ok(ModuleFacts {
+        listed: effective_modules(&texts),
+        now,
+        own: super::standing(&host.root, Path::new(super::MODULES_FILE))?,
+    })
 }
 
 fn now(host: &Host, modules: &[Module]) -> Result<BTreeMap<String, Now>> {
@@ -146,7 +150,7 @@ pub(super) fn effective_files(host: &Host, dirs: &[&str]) -> Result<Vec<(PathBuf
     }
     let mut all = Vec::new();
     for path in files.into_values() {
-        let found = host.root.find(&path)?;
+        let found = super::standing(&host.root, &path)?;
         // A link to /dev/null masks the file of that name; a dangling one is as good as empty.
         if matches!(found.state, edge_host::State::File { .. }) {
             all.push((path, found));

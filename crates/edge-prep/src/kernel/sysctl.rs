@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use edge_host::{Error, Found, Host, Result};
 use serde::{Deserialize, Serialize};
 
-use super::modules::effective_files;
+use super::modules::{RUN, effective_files};
 use crate::report::{Fault, Line};
 
 /// Directories of systemd-sysctl, the first wins for files of one name (sysctl.d(5)).
@@ -97,6 +97,12 @@ impl SetAt {
     pub(super) fn place(&self) -> String {
         format!("{}:{}", self.file.display(), self.line)
     }
+
+    /// Whether systemd finds it there at every boot. procps' own file it reads through a link alone,
+    /// and then that has the link's name.
+    fn lasts(&self) -> bool {
+        !self.file.starts_with(RUN) && self.file != Path::new(OLD_FILE)
+    }
 }
 
 /// What was read.
@@ -129,7 +135,7 @@ pub(super) fn facts(host: &Host, sysctls: &[Sysctl]) -> Result<SysctlFacts> {
             }
         }
     }
-    let own = host.root.find(Path::new(super::SYSCTL_FILE))?;
+    let own = super::standing(&host.root, Path::new(super::SYSCTL_FILE))?;
     Ok(SysctlFacts { set: effective_sysctls(&texts), live, is_live: host.root.is_live(), own })
 }
 
@@ -163,11 +169,12 @@ impl SysctlFacts {
         self.set.get(&sysctl.key)?.last()
     }
 
-    /// Whether boot sets it, by our file or another, whatever comes later.
+    /// Whether every boot sets it, by our file or another, whatever comes later.
     pub(super) fn persists(&self, sysctl: &Sysctl) -> bool {
-        let ours = |at: &SetAt| at.file == Path::new(super::SYSCTL_FILE) && at.value == sysctl.value;
-        self.last(sysctl).is_some_and(|at| at.value == sysctl.value)
-            || self.set.get(&sysctl.key).is_some_and(|all| all.iter().any(ours))
+        let all = || self.set.get(&sysctl.key).into_iter().flatten();
+        let is_wanted = |at: Option<&SetAt>| at.is_some_and(|at| at.value == sysctl.value);
+        let own = Path::new(super::SYSCTL_FILE);
+        is_wanted(all().rfind(|at| at.lasts())) || is_wanted(all().rfind(|at| at.file == own))
     }
 
     /// The setting of another file that comes after ours and says something else.
@@ -182,13 +189,12 @@ impl SysctlFacts {
     }
 
     /// The text of our own file without other values for these keys.
-    pub(super) fn own_without(&self, sysctls: &[Sysctl]) -> String {
-        let text = String::from_utf8_lossy(&self.own.bytes).into_owned();
-        let stays = |line: &&str| {
-            setting(line)
+    pub(super) fn own_without(&self, sysctls: &[Sysctl]) -> Vec<u8> {
+        let stays = |line: &&[u8]| {
+            setting(&String::from_utf8_lossy(line))
                 .is_none_or(|(key, value)| !sysctls.iter().any(|sysctl| sysctl.key == key && sysctl.value != value))
         };
-        text.split_inclusive('\n').filter(stays).collect()
+        self.own.bytes.split_inclusive(|byte| *byte == b'\n').filter(stays).collect::<Vec<_>>().concat()
     }
 
     pub(super) fn line(&self, sysctl: &Sysctl) -> Line {
@@ -198,7 +204,11 @@ impl SysctlFacts {
             (None, true) => "not there".to_owned(),
             (None, false) => "unknown".to_owned(),
         };
-        let text = last.map_or("not set at boot".to_owned(), |at| format!("set to {} at boot", at.value));
+        let text = match last {
+            Some(at) if at.lasts() => format!("set to {} at boot", at.value),
+            Some(at) => format!("set to {} by a file that systemd does not find at every boot", at.value),
+            None => "not set at boot".to_owned(),
+        };
         Line { object: format!("sysctl {}", sysctl.key), state, source: last.map(SetAt::place), text }
     }
 
@@ -229,7 +239,12 @@ impl SysctlFacts {
                 layer: Some(at.place()),
                 hint: Some("change it there: that file has the last word".to_owned()),
             }),
-            Some(_) => {}
+            Some(_) if self.persists(sysctl) => {}
+            Some(at) => faults.push(Fault {
+                what: format!("{key} is set by a file that systemd does not find at every boot"),
+                layer: Some(at.place()),
+                hint: Some("edge-prep apply sets it".to_owned()),
+            }),
             None => faults.push(Fault {
                 what: format!("{key} is not set at boot by any file"),
                 layer: None,

@@ -42,7 +42,8 @@ struct Device {
     file: PathBuf,
     line: usize,
     kind: Kind,
-    limit: Option<String>,
+    /// The last limit that is set, and the file that sets it.
+    limit: Option<(String, PathBuf)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,9 +73,23 @@ pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
     Ok(swaps
         .into_iter()
         .map(|(name, device)| {
-            let off = device.limit.as_deref() == Some(OFF);
+            let off = device.limit.as_ref().is_some_and(|(limit, _)| limit == OFF);
             let path = Path::new("/dev").join(&name);
-            let change = Change::Write { path: ours.to_path_buf(), was: was.clone(), text: wanted.clone() };
+            let is_later =
+                |file: &Path| DROPINS.iter().any(|dir| file.starts_with(dir)) && file.file_name() > ours.file_name();
+            let remedy = match &device.limit {
+                _ if off => Remedy::Nothing,
+                // Ours would be read before it and not count.
+                Some((limit, file)) if is_later(file) => Remedy::ByHand(format!(
+                    "{} is read last and sets {LIMIT} = {limit}: make it {LIMIT} = {OFF}",
+                    file.display()
+                )),
+                _ => Remedy::Change(vec![Change::Write {
+                    path: ours.to_path_buf(),
+                    was: was.clone(),
+                    text: wanted.clone(),
+                }]),
+            };
             Found {
                 source: "zram-generator",
                 file: device.file,
@@ -83,7 +98,7 @@ pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
                 brings: Brings::Path(path),
                 after_reboot: if off { AfterReboot::Off } else { AfterReboot::Back },
                 why: if off { format!("{LIMIT} = {OFF}") } else { "made at each boot".to_owned() },
-                remedy: if off { Remedy::Nothing } else { Remedy::Change(vec![change]) },
+                remedy,
                 service: None,
             }
         })
@@ -127,7 +142,7 @@ fn add(devices: &mut BTreeMap<String, Device>, path: &Path, text: &str) {
         if fs || value(text, name, "mount-point").is_some() {
             device.kind = Kind::FileSystem;
         }
-        device.limit = value(text, name, LIMIT).or(device.limit.take());
+        device.limit = value(text, name, LIMIT).map(|limit| (limit, path.to_path_buf())).or(device.limit.take());
     }
 }
 
@@ -146,7 +161,15 @@ mod tests {
         add(&mut devices, Path::new("/b"), "[zram2]\nfs-type = ext4\n[zram3]\n[zram0]\nhost-memory-limit = 0\n");
         let short: Vec<_> = devices
             .iter()
-            .map(|(name, d)| (name.as_str(), d.file.to_str().unwrap(), d.line, d.kind, d.limit.as_deref()))
+            .map(|(name, d)| {
+                (
+                    name.as_str(),
+                    d.file.to_str().unwrap(),
+                    d.line,
+                    d.kind,
+                    d.limit.as_ref().map(|(limit, _)| limit.as_str()),
+                )
+            })
             .collect();
         assert_eq!(
             short,

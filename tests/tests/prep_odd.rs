@@ -1,0 +1,98 @@
+//! Hosts with files of their own where edge-prep writes, and files that cannot be read.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use edgeutils_tests::tool::{Ran, Tool};
+use edgeutils_tests::tree::{Tree, assert_same};
+
+const MODULES: &str = "etc/modules-load.d/90-edgeutils.conf";
+const SYSCTLS: &str = "etc/sysctl.d/90-edgeutils.conf";
+
+fn prep(tree: &Tree, args: &[&str]) -> Ran {
+    Tool::new("edge-prep").arg("--root").arg(tree.path()).args(args).run()
+}
+
+#[test]
+fn what_stands_in_our_files_stays_to_the_byte() {
+    let tree = Tree::new();
+    tree.write(MODULES, "loop");
+    tree.write(SYSCTLS, b"# caf\xe9\nvm.swappiness=3");
+    let start = tree.snapshot();
+    prep(&tree, &["apply", "--module", "overlay", "--sysctl", "net.ipv4.ip_forward=1"]).expect(0);
+    assert_eq!(tree.read(MODULES), "loop\noverlay\n");
+    let bytes = std::fs::read(tree.at(SYSCTLS)).unwrap();
+    assert_eq!(bytes, b"# caf\xe9\nvm.swappiness=3\nnet.ipv4.ip_forward = 1\n");
+    prep(&tree, &["undo"]).expect(0);
+    assert_same(&tree.snapshot(), &start, "undo");
+}
+
+#[test]
+fn a_mask_in_the_place_of_our_file_is_named() {
+    let tree = Tree::with(&[("usr/lib/sysctl.d/50-x.conf", "net.ipv4.ip_forward = 1\n")]);
+    tree.link(SYSCTLS, "/dev/null");
+    // Not in our place, a mask is what it is.
+    tree.link("etc/sysctl.d/50-x.conf", "/dev/null");
+    tree.link("etc/modules-load.d/x.conf", "/dev/null");
+    let ran = prep(&tree, &["apply", "--sysctl", "vm.swappiness=1"]).expect(4);
+    assert!(ran.stderr.contains("90-edgeutils.conf: it is masked by a link to /dev/null\nhint: "), "{}", ran.stderr);
+    assert!(prep(&tree, &["status"]).expect(0).stdout.contains("sysctl net.ipv4.ip_forward: unknown: not set at boot"));
+}
+
+#[test]
+fn one_key_twice_in_our_file_is_judged_by_the_last() {
+    let tree = Tree::with(&[(SYSCTLS, "vm.swappiness = 1\nvm.swappiness = 9\n")]);
+    prep(&tree, &["apply", "--sysctl", "vm.swappiness=1"]).expect(0);
+    assert!(tree.read(SYSCTLS).ends_with("vm.swappiness = 1\n"), "{}", tree.read(SYSCTLS));
+    prep(&tree, &["verify"]).expect(0);
+}
+
+#[test]
+fn a_file_that_systemd_does_not_read_sets_nothing() {
+    let tree = Tree::with(&[("etc/sysctl.conf", "vm.swappiness = 1\n")]);
+    let wanted = ["--sysctl", "vm.swappiness=1"];
+    let ran = prep(&tree, &[&["verify"], &wanted as &[&str]].concat()).expect(3);
+    assert!(ran.stdout.contains("/etc/sysctl.conf:1"), "{}", ran.stdout);
+    prep(&tree, &[&["apply"], &wanted as &[&str]].concat()).expect(0);
+    assert!(tree.read(SYSCTLS).ends_with("vm.swappiness = 1\n"));
+    prep(&tree, &["verify"]).expect(0);
+    // Debian up to 12 links it, and then it counts.
+    let tree = Tree::with(&[("etc/sysctl.conf", "vm.swappiness = 1\n")]);
+    tree.link("etc/sysctl.d/99-sysctl.conf", "../sysctl.conf");
+    prep(&tree, &[&["verify"], &wanted as &[&str]].concat()).expect(0);
+}
+
+#[test]
+fn a_module_in_two_spellings_is_one() {
+    let tree = Tree::new();
+    prep(&tree, &["apply", "--module", "br_netfilter", "--module", "br-netfilter"]).expect(0);
+    assert_eq!(tree.read(MODULES).matches("netfilter").count(), 1);
+}
+
+#[test]
+fn a_zram_drop_in_behind_ours_is_left_to_a_human() {
+    let tree = Tree::with(&[
+        ("usr/lib/systemd/system-generators/zram-generator", ""),
+        ("etc/systemd/zram-generator.conf", "[zram0]\n"),
+        ("etc/systemd/zram-generator.conf.d/zzz.conf", "[zram0]\nhost-memory-limit = none\n"),
+    ]);
+    for _ in 0..2 {
+        let ran = prep(&tree, &["apply", "--swap", "off"]).expect(3);
+        assert!(ran.stderr.contains("zzz.conf is read last and sets host-memory-limit = none"), "{}", ran.stderr);
+        assert!(!tree.at("etc/systemd/zram-generator.conf.d/zz-edgeutils.conf").exists());
+    }
+    prep(&tree, &["verify"]).expect(3);
+}
+
+#[test]
+fn what_cannot_be_read_is_no_fault_and_not_absent() {
+    // Root reads everything: a loop of links is as unreadable as a broken disk.
+    for path in ["boot/firmware/config.txt", "etc/fstab", "etc/crypttab", "etc/modules", "etc/dphys-swapfile"] {
+        let tree = Tree::with(&[("etc/rpi-issue", ""), ("boot/firmware/cmdline.txt", "root=x\n")]);
+        tree.link(path, &format!("/{path}"));
+        for args in [&["status"] as &[&str], &["verify", "--for", "kubeadm"], &["apply", "--for", "kubeadm", "-n"]] {
+            let ran = prep(&tree, args).expect(1);
+            let error = ran.stderr.lines().find(|line| line.starts_with("edge-prep: cannot ")).unwrap();
+            assert!(error.contains(path), "{args:?}: {error}");
+        }
+    }
+}
