@@ -183,7 +183,7 @@ fn rpi_swap_gets_a_drop_in() {
     // Off already, or by a file that is read later than ours would be.
     nothing_to_do(&with(&[("etc/rpi/swap.conf", "[Main]\nMechanism=none\n")]));
     let tree = with(&[("etc/rpi/swap.conf.d/99-x.conf", set)]);
-    let ran = off(&tree).expect(0);
+    let ran = off(&tree).expect(3);
     assert!(
         ran.stderr.contains(
             "/etc/rpi/swap.conf.d/99-x.conf is read last and sets Mechanism=swapfile: make it Mechanism=none"
@@ -230,7 +230,7 @@ fn what_is_left_to_a_human_is_named_with_its_line_and_not_touched() {
         "/usr/lib/systemd/system/armbian-zram-config.service",
     );
     let before = tree.snapshot();
-    let ran = off(&tree).expect(0);
+    let ran = off(&tree).expect(3);
     assert_same(&tree.snapshot(), &before, "hand steps");
     for say in [
         "/etc/crypttab:2",
@@ -251,7 +251,7 @@ fn an_fstab_that_cannot_be_edited_is_left_alone() {
     // No copy is kept of so large a file, so it is left to its owner.
     let large = format!("/a none swap\n{}", "# x\n".repeat(10 << 18));
     let tree = Tree::with(&[("etc/fstab", &large)]);
-    let ran = off(&tree).expect(0);
+    let ran = off(&tree).expect(3);
     assert!(ran.stderr.contains("/etc/fstab is larger than 1 MiB"), "{}", ran.stderr);
     assert!(tree.read("etc/fstab") == large);
     let larger = format!("/a none swap\n{}", "# x\n".repeat(17 << 18));
