@@ -96,3 +96,19 @@ fn what_cannot_be_read_is_no_fault_and_not_absent() {
         }
     }
 }
+
+#[test]
+fn an_ostree_is_known_by_its_files() {
+    let tree = Tree::with(&[("usr/bin/rpm-ostree", ""), ("ostree/repo/config", "")]);
+    let ran = prep(&tree, &["status"]).expect(0);
+    assert!(ran.stdout.contains("boot command line: says nothing: rpm-ostree"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_config_txt_of_nul_bytes_is_no_guess() {
+    let tree = Tree::with(&[("boot/firmware/config.txt", "\0\0\0"), ("boot/firmware/cmdline.txt", "root=x\n")]);
+    let start = tree.snapshot();
+    let ran = prep(&tree, &["apply", "--memory-cgroup", "on"]).expect(4);
+    assert!(ran.stderr.contains("config.txt: it holds NUL bytes"), "{}", ran.stderr);
+    assert_same(&tree.snapshot(), &start, "refused");
+}

@@ -114,7 +114,8 @@ pub fn evaluate(
         return Err(Error::refused(format!(
             "cannot use the command line that {NAME} names: {file:?} is no file beside it ({})",
             because.join(", ")
-        )));
+        ))
+        .hint("put that line right by hand: it names a file on the boot partition"));
     }
     Ok(Choice { file, because })
 }
@@ -126,6 +127,10 @@ impl Reader<'_> {
                 "cannot follow the includes of {NAME}: {name} leads round in a circle"
             ))
             .hint("take the include line out by hand and run again"));
+        }
+        if text.contains('\0') {
+            return Err(Error::refused(format!("cannot use {name}: it holds NUL bytes, as after a power cut"))
+                .hint("put it right by hand first: the machine may not boot as it is"));
         }
         self.open.push(name.to_owned());
         for (number, line) in (1..).zip(text.lines()) {
@@ -282,7 +287,7 @@ mod tests {
             assert_eq!(error.exit(), edge_host::Exit::Refused);
             assert!(error.message().contains("in a section that may or may not hold here"), "{error}");
         }
-        for text in ["cmdline=../x", "cmdline=/etc/x", "os_prefix=a//\n", "cmdline=\n"] {
+        for text in ["\0\0", "cmdline=../x", "cmdline=/etc/x", "os_prefix=a//\n", "cmdline=\n"] {
             assert!(choose(&[(NAME, text)], None).is_err(), "{text}");
         }
     }

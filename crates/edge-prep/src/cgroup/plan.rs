@@ -91,8 +91,8 @@ fn hopeless(facts: &Facts) -> Option<Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cgroup::layout::Partition;
     use crate::cgroup::layout::testing::{DropIn, debian_raspi, grub_with, raspberry};
+    use crate::cgroup::layout::{ByHand, Partition};
     use crate::cgroup::testing::{facts, live};
     use edge_host::Exit;
 
@@ -178,5 +178,10 @@ mod tests {
         assert_eq!(refusal(&blocked(None)).message(), "cannot find it");
         assert_eq!(planned(&blocked(Some(live(Memory::On, "")))), (vec![], Reboot::No), "it works now");
         assert_eq!(refusal(&facts(Layout::Unknown, off())).exit(), Exit::Refused);
+
+        let step = "rpm-ostree kargs --append-if-missing=cgroup_enable=memory".to_owned();
+        let by_hand = ByHand { name: "rpm-ostree", shown: None, said: Said::Nothing, step: step.clone() };
+        let error = refusal(&facts(Layout::ByHand(by_hand), off()));
+        assert_eq!((error.exit(), error.hint_text()), (Exit::Refused, Some(step.as_str())));
     }
 }

@@ -28,7 +28,8 @@ impl Module {
     pub fn parse(text: &str) -> Result<Module> {
         let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
         if text.is_empty() || text.starts_with('-') || text.len() > 64 || !text.bytes().all(good) {
-            return Err(Error::usage(format!("cannot use the module {text:?}: a name such as br_netfilter is wanted")));
+            return Err(Error::usage(format!("cannot use the module {text:?}: it is no module's name"))
+                .hint("such as br_netfilter"));
         }
         Ok(Module(text.to_owned()))
     }

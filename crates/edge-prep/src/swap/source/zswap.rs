@@ -9,10 +9,12 @@ use super::{AfterReboot, Brings, Found, Remedy, text};
 const SWITCH: &str = "/sys/module/zswap/parameters/enabled";
 
 pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
-    if !root.is_live() || text(root, SWITCH)?.is_none_or(|value| value.trim() != "Y") {
-        return Ok(Vec::new());
-    }
-    Ok(vec![Found {
+    let value = if root.is_live() { text(root, SWITCH)? } else { None };
+    Ok(value.and_then(|value| found(&value)).into_iter().collect())
+}
+
+fn found(value: &str) -> Option<Found> {
+    (value.trim() == "Y").then(|| Found {
         source: "zswap",
         file: Path::new(SWITCH).to_path_buf(),
         line: None,
@@ -22,5 +24,18 @@ pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
         why: "a compressed cache in front of swap, idle without it".to_owned(),
         remedy: Remedy::Nothing,
         service: None,
-    }])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_mentioned_where_it_is_on() {
+        assert!(found("N\n").is_none() && found("").is_none());
+        let on = found("Y\n").unwrap();
+        assert_eq!((on.after_reboot, on.what.as_str()), (AfterReboot::Aside, "zswap"));
+        assert!(matches!(on.remedy, Remedy::Nothing));
+    }
 }
