@@ -24,6 +24,8 @@ fn a_live_value_is_set_verified_and_set_back() {
     prep(&format!("verify {wanted}")).expect(3);
     let dry = prep(&format!("apply {wanted} -n")).expect(3);
     assert!(dry.stdout.contains("would set /proc/sys/net/ipv4/ip_forward to 1: now  [undo: exact]"), "{}", dry.stdout);
+    // Such a machine is an overlay with its changes in memory.
+    assert!(dry.stderr.contains("these changes are gone at the next boot"), "{}", dry.stderr);
     assert_eq!(machine.read(FORWARD), "0\n");
     let done = prep(&format!("apply {wanted}")).expect(0);
     assert_eq!(done.stdout, dry.stdout.replace("would write", "wrote").replace("would set", "set"));

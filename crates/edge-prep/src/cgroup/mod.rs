@@ -26,7 +26,7 @@ use layout::Layout;
 use live::{Built, Live, Mount};
 
 pub use judge::{faults, status, unreadable};
-pub use plan::plan;
+pub use plan::{plan, say_what_is_forgotten};
 
 const OVERLAY_KIND: &str = "overlay";
 const ROOT_POINT: &str = "/";
@@ -80,8 +80,17 @@ pub fn facts_of(root: &Root) -> Result<Facts> {
         (None, Layout::Grub(_) | Layout::Extlinux(_)) => live::installed(root)?,
         _ => None,
     };
-    let overlay = live.as_ref().map_or(Overlay::No, |live| overlay(&live.mounts, &live.cmdline));
+    let overlay = overlay_of(live.as_ref());
     Ok(Facts { live, layout, installed, overlay })
+}
+
+/// Whether what is changed on this host outlives a reboot.
+pub fn overlay_over(host: &Host) -> Result<Overlay> {
+    Ok(overlay_of(live::read(&host.root)?.as_ref()))
+}
+
+fn overlay_of(live: Option<&Live>) -> Overlay {
+    live.map_or(Overlay::No, |live| overlay(&live.mounts, &live.cmdline))
 }
 
 /// What takes single edits back.

@@ -54,6 +54,16 @@ pub fn plan(facts: &Facts, wanted: MemoryCgroup, plan: &mut Plan) -> Result<Rebo
     }
 }
 
+/// Says so where files are changed that will be as before after the next boot.
+pub fn say_what_is_forgotten(overlay: &Overlay, plan: &mut Plan) {
+    match overlay {
+        Overlay::Volatile(why) if plan.actions.iter().any(|action| action.path().is_some()) => {
+            plan.note(format!("the root file system is an overlay: these changes are gone at the next boot ({why})"));
+        }
+        _ => {}
+    }
+}
+
 /// Whether the kernel has the controller, in use or not.
 pub(super) fn is_there(memory: Memory) -> bool {
     matches!(memory, Memory::On | Memory::NotDelegated | Memory::NotMounted)
