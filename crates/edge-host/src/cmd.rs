@@ -25,6 +25,7 @@ const KEEP_OUTPUT: usize = 4 << 20;
 /// The part of stderr that an error message shows.
 const SHOW_STDERR: usize = 400;
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
+const TELL_EVERY: Duration = Duration::from_secs(10);
 const GRACE: Duration = Duration::from_secs(5);
 /// How long the last output of a program that has ended is waited for.
 const LINGER: Duration = Duration::from_secs(1);
@@ -35,6 +36,7 @@ pub struct Cmd {
     program: PathBuf,
     args: Vec<OsString>,
     deadline: Duration,
+    tell_every: Duration,
     stdin: Vec<u8>,
 }
 
@@ -56,7 +58,7 @@ impl Cmd {
             Error::failed(format!("cannot find the program {name} in {SEARCH_PATH}"))
                 .hint(format!("install the package that brings {name} and run again"))
         })?;
-        Ok(Cmd { program, args: Vec::new(), deadline: DEFAULT_DEADLINE, stdin: Vec::new() })
+        Ok(Cmd { program, args: Vec::new(), deadline: DEFAULT_DEADLINE, tell_every: TELL_EVERY, stdin: Vec::new() })
     }
 
     /// Finds argv\[0\] and takes the rest as arguments.
@@ -105,7 +107,13 @@ impl Cmd {
 
     /// Runs it; any exit status but 0 is an error that shows the end of its stderr.
     pub fn run(&self) -> Result<Output> {
-        let output = self.output()?;
+        self.run_telling(&mut |_| {})
+    }
+
+    /// [`Cmd::run`] that calls `tell` every ten seconds with the time it has run: turning swap off
+    /// takes minutes on a slow card, and silence looks like a hang.
+    pub fn run_telling(&self, tell: &mut dyn FnMut(Duration)) -> Result<Output> {
+        let output = self.output_telling(tell)?;
         if output.status.success() {
             return Ok(output);
         }
@@ -119,6 +127,10 @@ impl Cmd {
     ///
     /// Fails where it cannot be started, or was ended for running past its deadline.
     pub fn output(&self) -> Result<Output> {
+        self.output_telling(&mut |_| {})
+    }
+
+    fn output_telling(&self, tell: &mut dyn FnMut(Duration)) -> Result<Output> {
         let fail = |cause: io::Error| Error::failed(format!("cannot run {}: {cause}", self.shown()));
         let mut command = Command::new(&self.program);
         command.args(&self.args).env_clear().env("PATH", SEARCH_PATH).env("LC_ALL", "C").current_dir("/");
@@ -134,7 +146,7 @@ impl Cmd {
             // A program that does not read its input to the end is not an error, and not waited for.
             thread::spawn(move || pipe.write_all(&bytes).ok());
         }
-        let (status, ended) = self.wait(&mut child).map_err(fail)?;
+        let (status, ended) = self.wait(&mut child, tell).map_err(fail)?;
         let until = Instant::now() + LINGER;
         let output =
             Output { status, stdout: collected(stdout.as_ref(), until), stderr: collected(stderr.as_ref(), until) };
@@ -148,12 +160,17 @@ impl Cmd {
         Ok(output)
     }
 
-    fn wait(&self, child: &mut Child) -> io::Result<(ExitStatus, Ended)> {
+    fn wait(&self, child: &mut Child, tell: &mut dyn FnMut(Duration)) -> io::Result<(ExitStatus, Ended)> {
         let begin = Instant::now();
+        let mut told = 1;
         let mut pause = Duration::from_millis(1);
         while begin.elapsed() < self.deadline {
             if let Some(status) = child.try_wait()? {
                 return Ok((status, Ended::ByItself));
+            }
+            if begin.elapsed() >= self.tell_every * told {
+                tell(begin.elapsed());
+                told += 1;
             }
             thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(50));
@@ -281,6 +298,15 @@ mod tests {
             thread::sleep(Duration::from_millis(20));
             false
         }));
+    }
+
+    #[test]
+    fn a_long_run_is_told_of() {
+        let mut command = shell("sleep 0.5");
+        command.tell_every = Duration::from_millis(100);
+        let mut told = Vec::new();
+        command.run_telling(&mut |elapsed| told.push(elapsed)).unwrap();
+        assert!((2..=5).contains(&told.len()) && told.is_sorted(), "{told:?}");
     }
 
     #[test]

@@ -152,7 +152,16 @@ fn one(
         writer.append(&[Record::Begun { seq }])?;
         writer.sync()?;
     }
-    let done = match step::perform(&host.root, action.what, change, command) {
+    let performed = match command {
+        Some(command) => {
+            let (report, name) = (&mut host.report, command.shown());
+            let told =
+                command.run_telling(&mut |elapsed| report.note(&format!("{name} has run for {} s", elapsed.as_secs())));
+            told.map(|_| None)
+        }
+        None => step::perform(&host.root, action.what, change),
+    };
+    let done = match performed {
         // What counts is whether the work is done: a program may fail after it, or be ended at its
         // deadline while systemd goes on with the job.
         Err(error) if has_done_its_work(change) => {

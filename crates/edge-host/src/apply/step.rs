@@ -9,7 +9,6 @@ use nix::errno::Errno;
 use nix::unistd::{getegid, geteuid};
 
 use crate::action::{Action, Bytes, Inverse, MAX_COPY, Node, SetValue, What, Write};
-use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::journal::{Change, WriteChange};
 use crate::root::{Content, Found, Meta, Root, Spot, State, sha256};
@@ -123,8 +122,8 @@ fn meta(was: &State, new_mode: u32, private: bool) -> Meta {
     }
 }
 
-/// Does one action. What it left comes back where only doing it could tell.
-pub(crate) fn perform(root: &Root, what: What, change: &Change, command: Option<&Cmd>) -> Result<Option<State>> {
+/// Does one action that is no command. What it left comes back where only doing it could tell.
+pub(crate) fn perform(root: &Root, what: What, change: &Change) -> Result<Option<State>> {
     match (what, change) {
         (What::Write(write), Change::Write(change)) => perform_write(root, write, change),
         (What::Remove(remove), _) => {
@@ -143,10 +142,7 @@ pub(crate) fn perform(root: &Root, what: What, change: &Change, command: Option<
             spot.set_value(&set.value).map_err(|cause| Error::io("set", root.display(&set.path), &cause))?;
             Ok(None)
         }
-        (What::Run(_), _) => {
-            command.ok_or_else(|| Error::failed("cannot run a command that was not looked for"))?.run()?;
-            Ok(None)
-        }
+        (What::Run(_), _) => Err(Error::failed("cannot run a command that was not looked for")),
         (What::Write(write), _) => {
             Err(Error::failed(format!("cannot write {}: its record is of another kind", write.path.display())))
         }
