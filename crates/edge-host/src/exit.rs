@@ -52,6 +52,19 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// The exit code, unless an error came.
+    pub exit: Exit,
+    /// Something changed; in a dry run, would change.
+    pub changed: bool,
+    /// A reboot is needed for it to take effect.
+    pub reboot: bool,
+    /// The journal's number for `undo --id`.
+    pub run: Option<u64>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::Exit::*;

@@ -5,12 +5,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::apply::settle;
 use crate::error::{Error, Result};
-use crate::exit::Exit;
+use crate::exit::Outcome;
 use crate::journal::Journal;
-use crate::live;
-use crate::lock::{self, Lock};
+use crate::lock::Lock;
 use crate::report::{Format, Report};
 use crate::root::Root;
 use crate::signal::Interrupt;
@@ -50,19 +48,6 @@ pub enum Mode {
     Apply,
 }
 
-/// How a call ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Outcome {
-    /// The exit code, unless an error came.
-    pub exit: Exit,
-    /// Something changed; in a dry run, would change.
-    pub changed: bool,
-    /// A reboot is needed for it to take effect.
-    pub reboot: bool,
-    /// The journal's number for `undo --id`.
-    pub run: Option<u64>,
-}
-
 /// The host a call works on.
 #[derive(Debug)]
 pub struct Host {
@@ -81,12 +66,12 @@ pub struct Host {
     pub(crate) planned: usize,
     /// No run of this tool is open: found out when the lock was taken, so that it is not looked up twice.
     pub(crate) all_ended: bool,
-    lock_wait: Duration,
-    namespace: Namespace,
+    pub(crate) lock_wait: Duration,
+    pub(crate) namespace: Namespace,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Namespace {
+pub(crate) enum Namespace {
     MustBeTheHosts,
     Any,
 }
@@ -111,25 +96,6 @@ impl Host {
             lock_wait: Duration::from_secs(common.lock_wait),
             namespace: if common.force_namespace { Namespace::Any } else { Namespace::MustBeTheHosts },
         })
-    }
-
-    /// Gets ready to change something: call it after all of stdin is read and before the facts are.
-    ///
-    /// Live, it asks for root and refuses a container or chroot (exit 4); it takes the lock and
-    /// settles what an interrupted run of this tool left. A dry run needs none of it.
-    pub fn prepare_change(&mut self) -> Result<()> {
-        if self.mode == Mode::DryRun || self.lock.is_some() {
-            return Ok(());
-        }
-        if self.root.is_live() {
-            live::check_root()?;
-            if self.namespace == Namespace::MustBeTheHosts {
-                live::check()?;
-            }
-        }
-        self.interrupt.catch()?;
-        self.lock = Some(lock::take(&self.root, self.tool, self.lock_wait, &self.interrupt)?);
-        settle(self)
     }
 
     /// The name of the utility.

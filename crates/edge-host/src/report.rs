@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::action::Action;
 use crate::error::{Error, Result};
-use crate::exit::Exit;
+use crate::exit::{Exit, Outcome};
 
 /// Version of the JSON records (docs/contract.md).
 const JSON_VERSION: u32 = 1;
@@ -157,7 +157,7 @@ impl Report {
     }
 
     /// The last record.
-    pub(crate) fn result(&mut self, exit: Exit, outcome: &crate::host::Outcome) {
+    pub(crate) fn result(&mut self, exit: Exit, outcome: &Outcome) {
         self.record(
             "result",
             json!({"exit": exit.code(), "changed": outcome.changed, "reboot": outcome.reboot, "run": outcome.run}),

@@ -7,8 +7,8 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::error::{Error, Result};
-use crate::exit::Exit;
-use crate::host::{Common, Host, Outcome, Wanted, report_for};
+use crate::exit::{Exit, Outcome};
+use crate::host::{Common, Host, Wanted, report_for};
 use crate::root::digest;
 
 /// The whole of a utility's `main`.

@@ -1,9 +1,9 @@
 //! The command line: types and help, no logic.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use edge_host::{Common, UndoArgs};
 
-use crate::wanted::{MemoryCgroup, Swap};
+use crate::wanted::{MemoryCgroup, Role, Swap};
 
 /// Make a host ready for edgecore or kubeadm: swap, memory cgroup, kernel modules, sysctls
 ///
@@ -64,7 +64,7 @@ Examples:
   edge-prep apply --swap off -n";
 
 /// What is wanted.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct WantedArgs {
     /// All that this role needs; options below have the last word
     #[arg(long = "for", value_name = "ROLE")]
@@ -89,13 +89,4 @@ pub struct WantedArgs {
     /// Do not tell the distribution's tools (/run/reboot-required) that a reboot is needed
     #[arg(long)]
     pub no_reboot_flag: bool,
-}
-
-/// Who the host is made ready for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Role {
-    /// KubeEdge's node agent.
-    Edgecore,
-    /// A Kubernetes node made by kubeadm.
-    Kubeadm,
 }

@@ -6,6 +6,7 @@
 //! swap off for good: comments in fstab, masks and drop-ins.
 //! Runs systemctl, swapoff, swapon, modprobe and update-grub, live only.
 
+mod asked;
 pub mod cgroup;
 pub mod cli;
 pub mod kernel;

@@ -3,15 +3,14 @@
 use edge_host::{Error, Exit, Host, Mode, Outcome, Plan, Result, apply_part, require_reboot};
 
 use crate::cgroup::Reboot;
-use crate::cli::{Role, WantedArgs};
+use crate::cli::WantedArgs;
 use crate::report::{show_fault, show_line};
-use crate::wanted::{MemoryCgroup, Wanted};
-use crate::{cgroup, kernel, stored, swap};
+use crate::wanted::{MemoryCgroup, Role, Wanted};
+use crate::{asked, cgroup, kernel, stored, swap};
 
 pub(crate) fn status(host: &mut Host) -> Result<Outcome> {
     // Modules and sysctls: those that a role would ask for, and those that were asked for.
-    let role = WantedArgs { role: Some(Role::Edgecore), ..WantedArgs::default() };
-    let mut wanted = Wanted::of(&role)?.unwrap_or_default();
+    let mut wanted = Wanted::of_role(Role::Edgecore)?;
     if let Some(stored) = stored::read(host)? {
         wanted.modules.extend(stored.modules);
         wanted.sysctls.extend(stored.sysctls);
@@ -37,7 +36,7 @@ fn is_new(seen: &mut Vec<String>, name: &str) -> bool {
 }
 
 pub(crate) fn apply(host: &mut Host, args: &WantedArgs) -> Result<Outcome> {
-    let wanted = Wanted::of(args)?.ok_or_else(Wanted::nothing)?;
+    let wanted = asked::wanted(args)?.ok_or_else(Wanted::nothing)?;
     host.prepare_change()?;
     let mut plan = Plan::new();
     let mut reboot = Reboot::No;
@@ -86,7 +85,7 @@ pub(crate) fn apply(host: &mut Host, args: &WantedArgs) -> Result<Outcome> {
 }
 
 pub(crate) fn verify(host: &mut Host, args: &WantedArgs) -> Result<Outcome> {
-    let wanted = match Wanted::of(args)? {
+    let wanted = match asked::wanted(args)? {
         Some(wanted) => wanted,
         None => stored::read(host)?.ok_or_else(|| {
             Error::usage("cannot verify: nothing was applied here yet")

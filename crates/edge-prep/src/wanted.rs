@@ -4,12 +4,20 @@ use clap::ValueEnum;
 use edge_host::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::cli::{Role, WantedArgs};
 use crate::kernel::{Module, Sysctl};
 
 const ROLE_MODULES: [&str; 2] = ["overlay", "br_netfilter"];
 const ROLE_SYSCTLS: [&str; 3] =
     ["net.bridge.bridge-nf-call-iptables=1", "net.bridge.bridge-nf-call-ip6tables=1", "net.ipv4.ip_forward=1"];
+
+/// Who the host is made ready for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// KubeEdge's node agent.
+    Edgecore,
+    /// A Kubernetes node made by kubeadm.
+    Kubeadm,
+}
 
 /// What shall become of swap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -47,33 +55,17 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// From the command line; none where nothing was asked for.
-    pub fn of(args: &WantedArgs) -> Result<Option<Wanted>> {
-        let mut wanted = Wanted::default();
-        if let Some(role) = args.role {
-            wanted.swap = Some(match role {
+    /// All that a role stands for.
+    pub fn of_role(role: Role) -> Result<Wanted> {
+        Ok(Wanted {
+            swap: Some(match role {
                 Role::Edgecore => Swap::Keep,
                 Role::Kubeadm => Swap::Off,
-            });
-            wanted.memory_cgroup = Some(MemoryCgroup::On);
-            wanted.modules = ROLE_MODULES.iter().map(|name| Module::parse(name)).collect::<Result<_>>()?;
-            wanted.sysctls = ROLE_SYSCTLS.iter().map(|text| Sysctl::parse(text)).collect::<Result<_>>()?;
-        }
-        wanted.swap = args.swap.or(wanted.swap);
-        wanted.memory_cgroup = args.memory_cgroup.or(wanted.memory_cgroup);
-        for name in &args.modules {
-            let module = Module::parse(name)?;
-            if !wanted.modules.iter().any(|other| other.kernel_name() == module.kernel_name()) {
-                wanted.modules.push(module);
-            }
-        }
-        for text in &args.sysctls {
-            let sysctl = Sysctl::parse(text)?;
-            // The last word on a key is the user's.
-            wanted.sysctls.retain(|other| other.key != sysctl.key);
-            wanted.sysctls.push(sysctl);
-        }
-        Ok((wanted != Wanted::default()).then_some(wanted))
+            }),
+            memory_cgroup: Some(MemoryCgroup::On),
+            modules: ROLE_MODULES.iter().map(|name| Module::parse(name)).collect::<Result<_>>()?,
+            sysctls: ROLE_SYSCTLS.iter().map(|text| Sysctl::parse(text)).collect::<Result<_>>()?,
+        })
     }
 
     /// The error of an `apply` that asks for nothing.

@@ -1,5 +1,6 @@
 //! The one loop that changes a host: record what is about to be done, do it, record that it is done.
 
+mod prepare;
 mod settle;
 mod step;
 
@@ -8,13 +9,12 @@ use serde_json::json;
 use crate::action::{Action, Run, What};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
-use crate::exit::Exit;
-use crate::host::{Host, Mode, Outcome};
+use crate::exit::{Exit, Outcome};
+use crate::host::{Host, Mode};
 use crate::journal::{Change, Entry, Intent, Progress, Record, Writer};
 use crate::plan::Plan;
 use crate::report::{Shown, Status};
 
-pub(crate) use settle::settle;
 pub(crate) use step::{Link, absolute, read_value, remove_made, same_value, walk};
 
 /// Shows the plan (dry run) or carries it out.

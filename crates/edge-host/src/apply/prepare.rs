@@ -1,0 +1,27 @@
+//! Before the facts of a change are read: the right host, the lock, and no loose ends.
+
+use super::settle::settle;
+use crate::error::Result;
+use crate::host::{Host, Mode, Namespace};
+use crate::{live, lock};
+
+impl Host {
+    /// Gets ready to change something: call it after all of stdin is read and before the facts are.
+    ///
+    /// Live, it asks for root and refuses a container or chroot (exit 4); it takes the lock and
+    /// settles what an interrupted run of this tool left. A dry run needs none of it.
+    pub fn prepare_change(&mut self) -> Result<()> {
+        if self.mode == Mode::DryRun || self.lock.is_some() {
+            return Ok(());
+        }
+        if self.root.is_live() {
+            live::check_root()?;
+            if self.namespace == Namespace::MustBeTheHosts {
+                live::check()?;
+            }
+        }
+        self.interrupt.catch()?;
+        self.lock = Some(lock::take(&self.root, self.tool, self.lock_wait, &self.interrupt)?);
+        settle(self)
+    }
+}
