@@ -111,3 +111,19 @@ fn names_that_lead_elsewhere_are_refused() {
     }
     assert!(!tree.at("etc").exists());
 }
+
+#[test]
+fn the_rescue_copy_stays_while_the_command_line_cannot_be_taken_back() {
+    let tree = systems::by_name(systems::RASPBERRY_PI_OS_12);
+    let (file, copy) = ("boot/firmware/cmdline.txt", "boot/firmware/cmdline.txt.edgeutils-old");
+    let before = tree.snapshot();
+    prep(&tree, &["apply", "--memory-cgroup", "on"]).expect(0);
+    let ours = tree.read(file);
+    tree.write(file, "damaged\nin two lines\n");
+    let ran = prep(&tree, &["undo"]).expect(4);
+    assert!(ran.stderr.contains("cmdline.txt.edgeutils-old stays, for a rescue"), "{}", ran.stderr);
+    assert!(tree.at(copy).exists());
+    tree.write(file, &ours);
+    prep(&tree, &["undo"]).expect(0);
+    assert_same(&tree.snapshot(), &before, "undo once the file is as we left it");
+}

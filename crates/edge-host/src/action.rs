@@ -160,6 +160,10 @@ impl fmt::Display for Undo {
     }
 }
 
+/// A copy beside a file, for a rescue without this program: an undo keeps it while the file itself
+/// could not be taken back.
+pub const RESCUE_SUFFIX: &str = ".edgeutils-old";
+
 /// Copies larger than this are not kept, and the action says `undo: none`.
 pub const MAX_COPY: usize = 1 << 20;
 

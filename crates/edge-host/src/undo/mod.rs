@@ -9,7 +9,7 @@ pub use diff::redact;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::action::{Turn, Undo};
+use crate::action::{RESCUE_SUFFIX, Turn, Undo};
 use crate::apply::absolute;
 use crate::error::{Error, Result};
 use crate::exit::{Exit, Outcome};
@@ -71,8 +71,14 @@ pub fn run(host: &mut Host, args: &UndoArgs, editors: &[&dyn Editor]) -> Result<
         writer.reserve(entries.len())?;
     }
     let mut exit = Exit::Done;
+    let mut rescues: Vec<String> = Vec::new();
     for entry in &entries {
         host.check_interrupt()?;
+        let path = entry.intent.change.path().unwrap_or_default();
+        if rescues.iter().any(|rescue| rescue == path) {
+            host.report.note(&format!("{} stays, for a rescue", host.root.display(&absolute(path)).display()));
+            continue;
+        }
         let blocked = blocker(&host.root, entry, &later);
         let differs = blocked.is_none();
         let step = match blocked {
@@ -99,6 +105,7 @@ pub fn run(host: &mut Host, args: &UndoArgs, editors: &[&dyn Editor]) -> Result<
             }
             host.report.error(&error);
             exit = exit.worst(error.exit());
+            rescues.push(format!("{path}{RESCUE_SUFFIX}"));
         }
     }
     if let Some(mut writer) = writer {

@@ -15,6 +15,7 @@ pub(super) mod testing;
 use std::path::{Path, PathBuf};
 
 use edge_host::action::Bytes;
+use edge_host::action::RESCUE_SUFFIX;
 use edge_host::{Error, Found, Inverse, Node, Plan, Result, Root, State};
 
 pub use by_hand::ByHand;
@@ -26,7 +27,6 @@ pub use raspberry::Raspberry;
 
 use super::cmdline::{self, ENABLE, OneLine, Said};
 
-const OLD_SUFFIX: &str = ".edgeutils-old";
 const NEW_FILE_MODE: u32 = 0o644;
 
 /// How this host's kernel gets its command line.
@@ -223,7 +223,7 @@ impl BootFile {
 
 fn old_path(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(OLD_SUFFIX);
+    name.push(RESCUE_SUFFIX);
     path.with_file_name(name)
 }
 
