@@ -255,6 +255,20 @@ fn files(root: &Root, dir: &str, ending: &str) -> Result<Vec<PathBuf>> {
         .collect())
 }
 
+/// The drop-ins of these directories in the order in which they count, the strongest directory last:
+/// its file takes the place of one of the same name in the others.
+fn dropins(root: &Root, dirs: &[&str]) -> Result<Vec<PathBuf>> {
+    let mut all: Vec<PathBuf> = Vec::new();
+    for dir in dirs {
+        for file in files(root, dir, ".conf")? {
+            all.retain(|other| other.file_name() != file.file_name());
+            all.push(file);
+        }
+    }
+    all.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
+    Ok(all)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use edge_host::{Result, Root};
 
-use super::{AfterReboot, Brings, Change, Found, Remedy, files};
+use super::{AfterReboot, Brings, Change, Found, Remedy, dropins};
 use crate::swap::units::value;
 
 const GENERATORS: [&str; 2] =
@@ -32,16 +32,7 @@ pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
     }
     let Some(generator) = generator else { return Ok(Vec::new()) };
     let mut settings = Vec::new();
-    let mut dropins: Vec<PathBuf> = Vec::new();
-    for dir in DROPINS {
-        for file in files(root, dir, ".conf")? {
-            // A file in /etc takes the place of one of the same name below /usr.
-            dropins.retain(|other| other.file_name() != file.file_name());
-            dropins.push(file);
-        }
-    }
-    dropins.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
-    for file in std::iter::once(PathBuf::from(CONFIG)).chain(dropins) {
+    for file in std::iter::once(PathBuf::from(CONFIG)).chain(dropins(root, &DROPINS)?) {
         let text = super::text(root, &file)?.unwrap_or_default();
         if let Some(mechanism) = value(&text, SECTION, KEY) {
             settings.push((file, mechanism));

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use edge_host::{Result, Root};
 
-use super::{AfterReboot, Brings, Change, Found, Remedy, files, text};
+use super::{AfterReboot, Brings, Change, Found, Remedy, dropins, text};
 use crate::swap::units::value;
 
 const GENERATORS: [&str; 2] =
@@ -113,15 +113,7 @@ fn fragments(root: &Root) -> Result<Vec<PathBuf>> {
             all.push(path.to_path_buf());
         }
     }
-    let mut dropins: Vec<PathBuf> = Vec::new();
-    for dir in DROPINS {
-        for file in files(root, dir, ".conf")? {
-            dropins.retain(|other| other.file_name() != file.file_name());
-            dropins.push(file);
-        }
-    }
-    dropins.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
-    all.extend(dropins);
+    all.extend(dropins(root, &DROPINS)?);
     Ok(all)
 }
 
