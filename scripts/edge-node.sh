@@ -10,6 +10,8 @@
 # Run again at any time: what is so already stays. `edge-conf undo` and `edge-prep undo` take it back.
 set -eu
 
+# In an unpacked archive the utilities are beside the scripts.
+PATH=$(cd "$(dirname "$0")/.." && pwd)/bin:$PATH
 root=${ROOT:-}
 cloudcore=${CLOUDCORE:-}
 runtime=${RUNTIME:-crio}

@@ -32,6 +32,9 @@ const SIZE_LIMIT: u64 = 2 << 20;
 /// Those that link TLS or gRPC may weigh more: name and limit.
 const SIZE_LIMITS: &[(&str, u64)] = &[];
 
+/// What puts the utilities together on a host; they look for them in bin/ beside themselves.
+pub(crate) const SCRIPTS: &[&str] = &["scripts/cloud-node.sh", "scripts/edge-node.sh"];
+
 /// A built and checked binary.
 pub(crate) struct Binary {
     pub(crate) name: String,
@@ -70,7 +73,7 @@ pub(crate) fn build(workspace: &Workspace, toolchain: &Toolchain, out: &Path) ->
     remove_tree(&tree)?;
     let binaries = compile(workspace, toolchain, &tree.join("bin"))?;
     man::write_all(&tree)?;
-    for name in ["LICENSE", "README.md"] {
+    for name in [&["LICENSE", "README.md"], SCRIPTS].concat() {
         write(&tree.join(name), read(&workspace.root.join(name))?)?;
     }
     archive::write_sums(&tree)?;
