@@ -18,6 +18,7 @@ pub(crate) struct Package {
 
 /// Add a row for each program that a test runs.
 pub(crate) const PACKAGES: &[Package] = &[
+    package("ansible-core", "ansible-playbook", &["stories"]),
     package("curl", "curl", &["stories"]),
     package("python3-yaml", "/usr/lib/python3/dist-packages/yaml/__init__.py", &["unit", "stories"]),
     package("qemu-user-static", "qemu-aarch64-static", &["qemu"]),
