@@ -13,7 +13,8 @@ use edgeutils_tests::{kill, skip};
 
 const FIXTURE: &str = env!("CARGO_BIN_EXE_edge-fixture");
 
-/// Ten changes of files: new ones in new directories, edits, a link, removals, a key, a hard link.
+/// Thirteen changes of files: new ones in new directories, edits, a link, removals, a key, a hard link,
+/// large files.
 const PLAN: &str = r#"[
   {"write": "/etc/new.conf", "text": "new\n"},
   {"write": "/etc/deep/er/still/new.conf", "text": "deep\n"},
@@ -24,7 +25,10 @@ const PLAN: &str = r#"[
   {"link": "/etc/systemd/system/multi-user.target.wants/x.service", "target": "/etc/systemd/system/x.service"},
   {"key": "/etc/key", "text": "new key"},
   {"remove": "/etc/old.conf"},
-  {"write": "/etc/by-link", "text": "through the link\n"}
+  {"write": "/etc/by-link", "text": "through the link\n"},
+  {"large": "/opt/bin/program", "text": "new program\n"},
+  {"large": "/opt/bin/by-link", "text": "a program of its own\n"},
+  {"remove large": "/opt/bin/gone"}
 ]"#;
 
 fn start() -> Tree {
@@ -35,11 +39,14 @@ fn start() -> Tree {
         ("etc/key", "old key"),
         ("etc/old.conf", "old\n"),
         ("etc/real/target", "before\n"),
+        ("opt/bin/program", "old program\n"),
+        ("opt/bin/gone", "a program that goes\n"),
         ("plan.json", PLAN),
     ]);
     std::fs::set_permissions(tree.at("etc/key"), std::fs::Permissions::from_mode(0o600)).unwrap();
     std::fs::hard_link(tree.at("etc/linked-a"), tree.at("etc/linked-b")).unwrap();
     tree.link("etc/by-link", "real/target");
+    tree.link("opt/bin/by-link", "program");
     tree.link("etc/systemd/system/multi-user.target.wants/x.service", "/lib/systemd/system/x.service");
     tree
 }

@@ -1,6 +1,7 @@
 //! The four primitive changes. Units, rules, links and packages are built from these above.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -65,7 +66,21 @@ pub enum Node {
     },
     /// A symbolic link with this text.
     Link(String),
+    /// A regular file too large for memory and journal, such as a program: written in pieces, always
+    /// beside and renamed, so that one in use is no obstacle. A link there is replaced itself. What
+    /// stood there is kept whole until its run is forgotten or taken back.
+    Large {
+        /// Writes its bytes.
+        content: Pour,
+        /// What they must be, in hex; anything else is not put in place.
+        sha256: String,
+        /// Its mode, whatever stood there; the owner is the caller.
+        mode: u32,
+    },
 }
+
+/// Writes the bytes of a large file, once, when the action is done.
+pub type Pour = Box<dyn FnOnce(&mut dyn io::Write) -> Result<()>>;
 
 /// Bytes that are known when the plan is made, or only when it is applied (a new key).
 pub enum Bytes {
@@ -100,6 +115,17 @@ pub struct Remove {
     pub path: PathBuf,
     /// What the facts found there.
     pub was: Found,
+    /// How a file is kept for an undo.
+    pub keep: Keep,
+}
+
+/// How what stood at a path is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// In the journal, up to [`MAX_COPY`].
+    Copy,
+    /// Beside the journal, whatever its size: for what [`crate::Root::find_large`] found.
+    Aside,
 }
 
 /// A kernel value.
@@ -172,11 +198,15 @@ impl Action {
     pub fn undo(&self) -> Undo {
         match &self.what {
             What::Write(Write { was, node, .. })
-                if was.bytes.len() > MAX_COPY && !matches!(node, Node::PrivateKey { .. }) =>
+                if was.bytes.len() > MAX_COPY && !matches!(node, Node::PrivateKey { .. } | Node::Large { .. }) =>
             {
                 Undo::None
             }
-            What::Remove(Remove { was, .. }) if was.bytes.len() > MAX_COPY || was.state == State::Other => Undo::None,
+            What::Remove(Remove { was, keep, .. })
+                if was.state == State::Other || (*keep == Keep::Copy && was.bytes.len() > MAX_COPY) =>
+            {
+                Undo::None
+            }
             What::Write(_) | What::Remove(_) | What::Set(_) => Undo::Exact,
             What::Run(run) if run.inverse.is_some() => Undo::Inverse,
             What::Run(_) => Undo::None,
@@ -211,6 +241,7 @@ impl fmt::Debug for Node {
             Node::File { content, mode } => write!(f, "File({content:?}, {mode:o})"),
             Node::PrivateKey { .. } => f.write_str("PrivateKey"),
             Node::Link(target) => write!(f, "Link({target})"),
+            Node::Large { sha256, mode, .. } => write!(f, "Large({sha256}, {mode:o})"),
         }
     }
 }

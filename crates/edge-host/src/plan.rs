@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::action::{Action, Inverse, Node, Remove, Run, SetValue, What, Write};
+use crate::action::{Action, Inverse, Keep, Node, Remove, Run, SetValue, What, Write};
 use crate::root::Found;
 
 /// What is to be done, in order. Empty means converged.
@@ -42,7 +42,12 @@ impl Plan {
 
     /// Adds a removal.
     pub fn remove(&mut self, path: impl Into<PathBuf>, was: Found, why: impl Into<String>) -> &mut Action {
-        self.push(What::Remove(Remove { path: path.into(), was }), why)
+        self.push(What::Remove(Remove { path: path.into(), was, keep: Keep::Copy }), why)
+    }
+
+    /// Adds the removal of a file that [`crate::Root::find_large`] found, such as a program.
+    pub fn remove_large(&mut self, path: impl Into<PathBuf>, was: Found, why: impl Into<String>) -> &mut Action {
+        self.push(What::Remove(Remove { path: path.into(), was, keep: Keep::Aside }), why)
     }
 
     /// Adds a kernel value.

@@ -3,12 +3,14 @@
 //! `edge-fixture apply --plan FILE` where FILE holds a list of objects:
 //! `{"write": PATH, "text": T}`, `{"key": PATH, "text": T}`, `{"line": PATH, "text": T}` (an edit
 //! that appends a line and can be taken back by itself), `{"link": PATH, "target": T}`,
-//! `{"remove": PATH}`, `{"set": PATH, "text": T}`, `{"run": [ARGV], "inverse": [ARGV]}`,
+//! `{"large": PATH, "text": T, "times": N, "sum": T}` (a large file of N times the text, whose
+//! checksum is that of T where one is given), `{"remove": PATH}`, `{"remove large": PATH}`, `{"set": PATH, "text": T}`, `{"run": [ARGV], "inverse": [ARGV]}`,
 //! `{"panic": T}`. What is so already is left out, as in every utility. PATH is a text or a list of
 //! bytes. A key with `"reached": FILE, "gate": FILE` makes the first when its turn comes and waits
 //! for the second, so that a test can act in the middle of an apply.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,6 +20,7 @@ use clap::{Parser, Subcommand};
 use edge_host::action::{Bytes, Run, SetValue, Turn};
 use edge_host::{Common, Editor, Error, Host, Inverse, Node, Outcome, Plan, Result, State, UndoArgs, apply, undo};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 #[derive(Debug, Parser)]
 #[command(name = "edge-fixture", version)]
@@ -187,6 +190,22 @@ fn make(host: &Host, items: &[Value]) -> Result<Plan> {
             if was.exists() {
                 plan.remove(path, was, "not wanted");
             }
+        } else if let Some(path) = path("large") {
+            let times = item["times"].as_u64().unwrap_or(1);
+            let sum = item["sum"].as_str().map_or_else(|| checksum(&text, times), |sum| checksum(sum.as_bytes(), 1));
+            let was = host.root.find_large(&path)?;
+            if !matches!(&was.state, State::File { sha256, .. } if *sha256 == sum) {
+                let shown = path.clone();
+                let content = Box::new(move |to: &mut dyn Write| {
+                    (0..times).try_for_each(|_| to.write_all(&text)).map_err(|cause| Error::io("write", &shown, &cause))
+                });
+                plan.write(path, was, Node::Large { content, sha256: sum, mode: 0o755 }, Inverse::Whole, "a program");
+            }
+        } else if let Some(path) = path("remove large") {
+            let was = host.root.find_large(&path)?;
+            if was.exists() {
+                plan.remove_large(path, was, "not wanted");
+            }
         } else if let Some(path) = path("set") {
             let was = String::from_utf8_lossy(&host.root.read(&path)?.unwrap_or_default()).trim().to_owned();
             let value = String::from_utf8_lossy(&text).into_owned();
@@ -209,6 +228,12 @@ fn make(host: &Host, items: &[Value]) -> Result<Plan> {
         }
     }
     Ok(plan)
+}
+
+fn checksum(text: &[u8], times: u64) -> String {
+    let mut sum = Sha256::new();
+    (0..times).for_each(|_| sum.update(text));
+    sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 struct AddedLine;

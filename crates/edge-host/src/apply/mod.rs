@@ -15,7 +15,7 @@ use crate::journal::{Change, Entry, Intent, Progress, Record, Writer};
 use crate::plan::Plan;
 use crate::report::{Shown, Status};
 
-pub(crate) use step::{Link, absolute, read_value, remove_made, same_value, walk};
+pub(crate) use step::{Link, absolute, link_of, read_value, remove_made, same_value, walk};
 
 /// Shows the plan (dry run) or carries it out.
 ///
@@ -101,7 +101,8 @@ fn carry_out(host: &mut Host, plan: Plan, then: Then) -> Result<Outcome> {
     // What the interrupted run still owed is planned again, or carried over.
     let owed = interrupted.iter().flat_map(|run| &run.entries).filter(|entry| entry.progress == Progress::Pending);
     records.extend(owed.map(settled));
-    if let Err(error) = writer.append_intents(&records) {
+    let kept = changes.iter().try_for_each(|change| host.journal().keep(change));
+    if let Err(error) = kept.and_then(|()| writer.append_intents(&records)) {
         if interrupted.is_none() {
             host.journal().forget(writer, host.tool);
         }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::apply::step::{Link, absolute, read_value, same_value, torn, walk};
+use crate::apply::step::{Link, absolute, link_of, read_value, same_value, torn, walk};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::host::Host;
@@ -92,7 +92,7 @@ fn judge(root: &Root, entry: &Entry, continues: Continues) -> Result<Judged> {
         }
         Change::Write(change) => judge_write(root, change)?,
         Change::Remove { path, before, .. } => {
-            let now = root.find_link(&absolute(path))?.state;
+            let now = root.find_large(&absolute(path))?.state;
             if now.same_content(before) { Judged::NotDone } else { Judged::Done(None) }
         }
         Change::Set { path, after, .. } => {
@@ -119,25 +119,25 @@ fn judge(root: &Root, entry: &Entry, continues: Continues) -> Result<Judged> {
 
 fn judge_write(root: &Root, change: &WriteChange) -> Result<Judged> {
     let path = absolute(&change.path);
-    let is_link = matches!(change.after, Some(State::Link { .. }));
-    let spot = walk(root, &path, if is_link { Link::Itself } else { Link::Target })?;
+    let spot = walk(root, &path, link_of(change))?;
     let fail = |cause: io::Error| Error::io("mend", root.display(&path), &cause);
     spot.remove_temporary().map_err(fail)?;
-    let now = spot.find().map_err(fail)?;
     if let (Some(to), Some(from)) = (&change.in_place, &change.content) {
         let (to, from) = (to.bytes().unwrap_or_default(), from.bytes().unwrap_or_default());
-        if torn(&now.bytes, &from, &to) {
-            spot.overwrite(&from, &now.bytes).map_err(fail)?;
+        let now = spot.find().map_err(fail)?.bytes;
+        if torn(&now, &from, &to) {
+            spot.overwrite(&from, &now).map_err(fail)?;
             return Ok(Judged::NotDone);
         }
     }
-    if now.state.same_content(&change.before) {
+    let now = spot.state().map_err(fail)?;
+    if now.same_content(&change.before) {
         // Directories that were made on the way are only of use to the file.
         super::step::remove_made(root, &change.made)?;
         return Ok(Judged::NotDone);
     }
     // Ours, or changed by someone since: an undo can tell these apart, so it counts as done.
-    Ok(Judged::Done(change.after.is_none().then_some(now.state)))
+    Ok(Judged::Done(change.after.is_none().then_some(now)))
 }
 
 /// Mends an undo in place that may have been torn; whether it was complete.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::unistd::{getegid, geteuid};
 
-use crate::action::{Action, Bytes, Inverse, MAX_COPY, Node, SetValue, What, Write};
+use crate::action::{Action, Bytes, Inverse, Keep, MAX_COPY, Node, Pour, SetValue, What, Write};
 use crate::error::{Error, Result};
 use crate::journal::{Change, WriteChange};
 use crate::root::{Content, Found, Meta, Root, Spot, State, sha256};
@@ -20,8 +20,11 @@ pub(crate) fn change(root: &Root, action: &Action) -> Result<Change> {
         What::Remove(remove) => {
             let spot = walk(root, &remove.path, Link::Itself)?;
             unchanged(root, "remove", &remove.path, &spot, &remove.was)?;
-            let copy = remove.was.bytes.len() <= MAX_COPY && matches!(remove.was.state, State::File { .. });
+            let is_file = matches!(remove.was.state, State::File { .. });
+            let aside = is_file && remove.keep == Keep::Aside;
+            let copy = is_file && !aside && remove.was.bytes.len() <= MAX_COPY;
             Change::Remove {
+                aside,
                 path: relative(root, &remove.path)?,
                 before: remove.was.state.clone(),
                 content: copy.then(|| Content::of(&remove.was.bytes)),
@@ -54,6 +57,10 @@ fn write_change(root: &Root, write: &Write) -> Result<WriteChange> {
     if matches!(write.was.state, State::Directory { .. } | State::Other) {
         return Err(fail(io::Error::other(format!("{} stands there", write.was.state.describe()))));
     }
+    let large = matches!(write.node, Node::Large { .. });
+    if large && spot.is_covered().map_err(fail)? {
+        return Err(fail(io::Error::other("it is a mount point")));
+    }
     let private = matches!(write.node, Node::PrivateKey { .. });
     let in_place = !private && matches!(write.node, Node::File { .. }) && spot.needs_in_place().map_err(fail)?;
     let is_file = matches!(write.was.state, State::File { .. });
@@ -73,7 +80,7 @@ fn write_change(root: &Root, write: &Write) -> Result<WriteChange> {
         ))
         .hint("give it one name only (cp FILE NEW && mv NEW FILE), or unmount it, and run again"));
     }
-    let copy = is_file && !private && write.was.bytes.len() <= MAX_COPY;
+    let copy = is_file && !private && !large && write.was.bytes.len() <= MAX_COPY;
     let mut made = Vec::new();
     let mut dir = spot.canonical();
     for _ in 0..=spot.missing.len() {
@@ -95,6 +102,7 @@ fn write_change(root: &Root, write: &Write) -> Result<WriteChange> {
         made,
         inverse: Inverse::clone(&write.inverse).into(),
         kept_old: private && is_file,
+        large,
     })
 }
 
@@ -104,6 +112,10 @@ fn after(write: &Write) -> Option<State> {
         Node::Link(target) => return Some(State::Link { target: target.clone() }),
         Node::File { content: Bytes::Known(bytes), mode } => (bytes, *mode),
         Node::PrivateKey { content: Bytes::Known(bytes) } => (bytes, KEY_MODE),
+        Node::Large { sha256, mode, .. } => {
+            let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
+            return Some(State::File { sha256: sha256.clone(), mode: *mode, uid, gid });
+        }
         Node::File { .. } | Node::PrivateKey { .. } => return None,
     };
     let meta = meta(&write.was.state, new_mode, matches!(write.node, Node::PrivateKey { .. }));
@@ -155,11 +167,15 @@ fn perform_write(root: &Root, write: Write, change: &WriteChange) -> Result<Opti
         Bytes::Known(bytes) => Ok((bytes, false)),
         Bytes::Made(make) => make().map(|bytes| (bytes, true)),
     };
+    if let Node::Large { content, sha256, mode } = write.node {
+        return perform_large(root, &write.path, &write.was, content, (&sha256, mode));
+    }
     // Making a key takes its time: what stands there is looked at after that.
     let ((bytes, made_now), new_mode, private) = match write.node {
         Node::Link(target) => ((target.into_bytes(), false), 0, false),
         Node::File { content, mode } => (known(content)?, mode, false),
         Node::PrivateKey { content } => (known(content)?, KEY_MODE, true),
+        Node::Large { .. } => return Err(Error::failed("cannot hold a large file in memory")),
     };
     let mut spot = walk(root, &write.path, link)?;
     unchanged(root, "write", &write.path, &spot, &write.was)?;
@@ -177,6 +193,31 @@ fn perform_write(root: &Root, write: Write, change: &WriteChange) -> Result<Opti
         spot.replace(&bytes, meta(&write.was.state, new_mode, private)).map_err(fail)?;
     }
     if made_now { Ok(Some(spot.find().map_err(fail)?.state)) } else { Ok(None) }
+}
+
+fn perform_large(
+    root: &Root,
+    path: &Path,
+    was: &Found,
+    content: Pour,
+    (sha256, mode): (&str, u32),
+) -> Result<Option<State>> {
+    let fail = |cause: io::Error| Error::io("write", root.display(path), &cause);
+    let mut spot = walk(root, path, Link::Itself)?;
+    unchanged(root, "write", path, &spot, was)?;
+    spot.make_parents().map_err(fail)?;
+    let mut failed = None;
+    let poured = spot.replace_large(sha256, Meta { mode, owner: None }, |file| {
+        content(file).map_err(|error| {
+            let cause = io::Error::other(error.to_string());
+            failed = Some(error);
+            cause
+        })
+    });
+    match (poured, failed) {
+        (_, Some(error)) => Err(error),
+        (poured, None) => poured.map(|()| None).map_err(fail),
+    }
 }
 
 /// Whether `now` is a torn write in place from `from` to `to`: a front of one, the rest of the other.
@@ -207,7 +248,12 @@ pub(crate) enum Link {
 }
 
 fn link_mode(node: &Node) -> Link {
-    if matches!(node, Node::Link(_)) { Link::Itself } else { Link::Target }
+    if matches!(node, Node::Link(_) | Node::Large { .. }) { Link::Itself } else { Link::Target }
+}
+
+/// The same of a record.
+pub(crate) fn link_of(change: &WriteChange) -> Link {
+    if change.large || matches!(change.after, Some(State::Link { .. })) { Link::Itself } else { Link::Target }
 }
 
 pub(crate) fn walk<'r>(root: &'r Root, path: &Path, link: Link) -> Result<Spot<'r>> {
@@ -219,8 +265,8 @@ pub(crate) fn walk<'r>(root: &'r Root, path: &Path, link: Link) -> Result<Spot<'
 }
 
 fn unchanged(root: &Root, verb: &str, path: &Path, spot: &Spot<'_>, was: &Found) -> Result<()> {
-    let now = spot.find().map_err(|cause| Error::io("read", root.display(path), &cause))?;
-    if now.state == was.state { Ok(()) } else { Err(moved(root, verb, path)) }
+    let now = spot.state().map_err(|cause| Error::io("read", root.display(path), &cause))?;
+    if now == was.state { Ok(()) } else { Err(moved(root, verb, path)) }
 }
 
 fn as_found(root: &Root, set: &SetValue) -> Result<()> {

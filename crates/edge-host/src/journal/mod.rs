@@ -4,6 +4,7 @@
 //! fsynced before the change it speaks of. The last 20 runs are kept, and the first state of each
 //! path for ever, in `first.jsonl`.
 
+mod kept;
 mod record;
 mod run;
 
@@ -22,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::lock::{is_private, private_dir};
 use crate::root::Root;
 
+pub(crate) use kept::kept_path;
 pub(crate) use record::{Change, FORMAT, Header, Intent, InverseRecord, Record, WriteChange, overlap};
 pub(crate) use run::{Entry, Progress, Run};
 
@@ -134,6 +136,7 @@ impl<'r> Journal<'r> {
         let id = names.last().map_or(Some(1), |last| last.id.checked_add(1));
         let id = id.ok_or_else(|| Error::refused("cannot number a new run: the journal holds the last number"))?;
         self.prune(&names)?;
+        self.sweep_kept()?;
         let path = RunName { id, tool: tool.to_owned() }.path();
         let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT | OFlag::O_EXCL;
         let file = self.open_file(&path, flags)?;

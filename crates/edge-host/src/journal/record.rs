@@ -72,6 +72,9 @@ pub(crate) enum Change {
         before: State,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         content: Option<Content>,
+        /// The file is kept whole under its checksum.
+        #[serde(default, skip_serializing_if = "is_false")]
+        aside: bool,
     },
     Set {
         path: String,
@@ -109,6 +112,10 @@ pub(crate) struct WriteChange {
     /// The previous file stays beside as NAME.old.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) kept_old: bool,
+    /// A large file: a link in its place is replaced itself, and what stood there is kept whole
+    /// under its checksum.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) large: bool,
 }
 
 /// [`Inverse`] in a record.
@@ -144,6 +151,15 @@ impl Change {
                 vec![path.clone()]
             }
             Change::Run { argv, .. } => vec![format!("command {}", argv.join(" "))],
+        }
+    }
+
+    /// The checksum under which the file that stood there is kept whole, if it is.
+    pub(crate) fn aside(&self) -> Option<&str> {
+        match self {
+            Change::Write(WriteChange { large: true, before: State::File { sha256, .. }, .. })
+            | Change::Remove { aside: true, before: State::File { sha256, .. }, .. } => Some(sha256),
+            _ => None,
         }
     }
 

@@ -7,6 +7,7 @@
 //! kin are used: no openat2, which Linux has from 5.6 only.
 
 mod attributes;
+mod large;
 mod read;
 mod state;
 mod walk;

@@ -91,7 +91,7 @@ impl Spot<'_> {
     }
 
     /// The second half of a replacement: the complete new file gets its name, or nothing is left of it.
-    fn move_over(&self, made: io::Result<()>, temporary: &OsStr, name: &OsStr) -> io::Result<()> {
+    pub(super) fn move_over(&self, made: io::Result<()>, temporary: &OsStr, name: &OsStr) -> io::Result<()> {
         let moved = made.and_then(|()| Ok(renameat(self.dir(), temporary, self.dir(), name)?));
         if let Err(cause) = moved {
             // Best effort: the cause matters more than what is left, which the next run removes.
@@ -244,7 +244,7 @@ impl Spot<'_> {
         fstatat(self.dir(), name, AtFlags::AT_SYMLINK_NOFOLLOW).is_err_and(|errno| errno == Errno::ENOENT)
     }
 
-    fn sync_dir(&self) -> io::Result<()> {
+    pub(super) fn sync_dir(&self) -> io::Result<()> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let dir = openat(self.dir(), ".", flags, Mode::empty())?;
         match fsync(&dir) {

@@ -113,6 +113,7 @@ pub fn run(host: &mut Host, args: &UndoArgs, editors: &[&dyn Editor]) -> Result<
             writer.append(&[Record::Reverted])?;
         }
         writer.sync()?;
+        host.journal().sweep_kept()?;
     } else if host.progress.changed {
         exit = exit.worst(Exit::Differs);
     }

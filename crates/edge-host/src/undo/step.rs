@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::Editor;
 use super::diff::difference_of;
-use crate::apply::{Link, absolute, read_value, remove_made, same_value, walk};
+use crate::apply::{Link, absolute, link_of, read_value, remove_made, same_value, walk};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -38,6 +38,8 @@ pub(crate) enum Source {
     Journal,
     /// The file kept beside as NAME.old.
     Beside,
+    /// The large file kept whole beside the journal.
+    Aside,
 }
 
 impl Step {
@@ -73,10 +75,13 @@ impl Step {
 pub(crate) fn plan(root: &Root, entry: &Entry, editors: &[&dyn Editor]) -> Result<Step> {
     match &entry.intent.change {
         Change::Write(change) => plan_write(root, entry, change, editors),
-        Change::Remove { path, before, content } => {
-            let now = root.find_link(&absolute(path))?.state;
+        Change::Remove { path, before, content, aside } => {
+            let now = root.find_large(&absolute(path))?.state;
             match (now.same_content(before), &now, before, content) {
                 (true, ..) => Ok(Step::Already),
+                (_, State::Absent, State::File { .. }, None) if *aside => {
+                    from_aside(root, path, before, before.clone())
+                }
                 (_, State::Absent, State::File { .. }, None) => Err(no_copy(root, path)),
                 (_, State::Absent, State::Other, _) => Err(Error::refused(format!(
                     "cannot undo the removal of {}: it was {}",
@@ -110,12 +115,13 @@ pub(crate) fn plan(root: &Root, entry: &Entry, editors: &[&dyn Editor]) -> Resul
 fn plan_write(root: &Root, entry: &Entry, change: &WriteChange, editors: &[&dyn Editor]) -> Result<Step> {
     let path = absolute(&change.path);
     let spot = walk(root, &path, link_of(change))?;
-    let now = spot.find().map_err(|cause| Error::io("read", root.display(&path), &cause))?;
-    if now.state.same_content(&change.before) {
+    let fail = |cause: io::Error| Error::io("read", root.display(&path), &cause);
+    let now = spot.state().map_err(fail)?;
+    if now.same_content(&change.before) {
         return Ok(Step::Already);
     }
     let after = entry.after.as_ref().or(change.after.as_ref());
-    if after.is_some_and(|after| now.state.same_content(after)) {
+    if after.is_some_and(|after| now.same_content(after)) {
         return match &change.before {
             State::Absent => Ok(Step::Remove),
             State::File { sha256: was, .. } if change.kept_old => {
@@ -132,9 +138,12 @@ fn plan_write(root: &Root, entry: &Entry, change: &WriteChange, editors: &[&dyn 
                     ))),
                 }
             }
+            State::File { .. } if change.large => {
+                from_aside(root, &change.path, &change.before, keep_rights(&change.before, after, &now))
+            }
             State::File { .. } if change.content.is_none() => Err(no_copy(root, &change.path)),
             before => Ok(Step::Restore {
-                state: keep_rights(before, after, &now.state),
+                state: keep_rights(before, after, &now),
                 bytes: change.content.as_ref().and_then(Content::bytes).unwrap_or_default(),
                 from: Source::Journal,
             }),
@@ -144,7 +153,8 @@ fn plan_write(root: &Root, entry: &Entry, change: &WriteChange, editors: &[&dyn 
     let Some(editor) = editors.iter().find(|editor| editor.kind() == kind) else {
         return Err(Error::failed(format!("cannot undo {}: no editor for {kind}", root.display(&path).display())));
     };
-    let State::File { .. } = now.state else { return Err(changed_since(root, &change.path)) };
+    let State::File { .. } = now else { return Err(changed_since(root, &change.path)) };
+    let now = spot.find().map_err(fail)?;
     let bytes = editor.take_back(&now.bytes, data).map_err(|error| {
         let exit = error.exit();
         let message = format!("cannot undo the change of {}: {error}", root.display(&path).display());
@@ -152,6 +162,21 @@ fn plan_write(root: &Root, entry: &Entry, change: &WriteChange, editors: &[&dyn 
         error.hint_text().map_or(again.clone(), |hint| again.hint(hint))
     })?;
     if bytes == now.bytes { Ok(Step::Already) } else { Ok(Step::Edit { bytes, state: now.state }) }
+}
+
+/// What was kept whole, if it is still there and still what it was.
+fn from_aside(root: &Root, path: &str, before: &State, state: State) -> Result<Step> {
+    let State::File { sha256, .. } = before else { return Err(no_copy(root, path)) };
+    let kept = crate::journal::kept_path(sha256);
+    let found = root.find_large(&kept)?.state;
+    if found.same_content(before) {
+        return Ok(Step::Restore { state, bytes: Vec::new(), from: Source::Aside });
+    }
+    Err(Error::refused(format!(
+        "cannot undo the change of {}: {} is not what was kept there",
+        root.display(&absolute(path)).display(),
+        root.display(&kept).display()
+    )))
 }
 
 /// The mode and owner that a restored file gets: those of before, unless someone changed them since.
@@ -164,10 +189,6 @@ fn keep_rights(before: &State, after: Option<&State>, now: &State) -> State {
         ) if (m, u, g) != (mode, uid, gid) => State::File { sha256: sha256.clone(), mode: *mode, uid: *uid, gid: *gid },
         _ => before.clone(),
     }
-}
-
-fn link_of(change: &WriteChange) -> Link {
-    if matches!(change.after, Some(State::Link { .. })) { Link::Itself } else { Link::Target }
 }
 
 /// For a file that must be written in place: both sides, before it is touched.
@@ -234,6 +255,10 @@ fn restore(root: &Root, path: &Path, change: &Change, state: &State, bytes: &[u8
     spot.make_parents().map_err(fail)?;
     match state {
         State::File { mode, .. } if from == Source::Beside => spot.restore_old(*mode),
+        State::File { sha256, mode, uid, gid } if from == Source::Aside => {
+            let kept = walk(root, &crate::journal::kept_path(sha256), Link::Itself)?;
+            spot.copy_large(&kept, sha256, Meta { mode: *mode, owner: Some((*uid, *gid)) })
+        }
         State::Link { target } => spot.link_to(OsStr::new(target)),
         State::Directory { mode, uid, gid } => spot.make_dir(Meta { mode: *mode, owner: Some((*uid, *gid)) }),
         State::File { .. } => put(&spot, bytes, state),

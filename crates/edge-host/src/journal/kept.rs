@@ -1,0 +1,66 @@
+//! Large files that were replaced or removed, kept whole beside the journal until no run needs them.
+//!
+//! `/var/lib/edgeutils/journal/kept/SHA256`: a second name of the file where the file systems are the
+//! same, else a copy. What nothing refers to any more is swept away, also after a crash in between.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::lock::private_dir;
+use crate::root::{Meta, State};
+
+use super::{Change, DIR, Entry, Journal};
+
+const KEPT: &str = "kept";
+
+/// Where a file of this checksum is kept.
+pub(crate) fn kept_path(sha256: &str) -> PathBuf {
+    Path::new(DIR).join(KEPT).join(sha256)
+}
+
+impl Journal<'_> {
+    /// Keeps what a change is about to replace or remove, where it is a large file.
+    ///
+    /// Called before the change is recorded: without room for it nothing is changed.
+    pub(crate) fn keep(&self, change: &Change) -> Result<()> {
+        let (Some(sha256), Some(path)) = (change.aside(), change.path()) else { return Ok(()) };
+        private_dir(self.root, &Path::new(DIR).join(KEPT))?;
+        let path = Path::new("/").join(path);
+        let fail = |cause: io::Error| Error::io("keep", self.root.display(&path), &cause);
+        let file = self.root.walk_kept(&path).map_err(fail)?;
+        let kept = self.root.walk_kept(&kept_path(sha256)).map_err(fail)?;
+        let state = kept.state().map_err(fail)?;
+        if matches!(&state, State::File { sha256: found, .. } if found == sha256) {
+            return Ok(());
+        }
+        // What an interruption left of a copy, or what was written to under its other name.
+        kept.remove_file().map_err(fail)?;
+        match kept.link_from(&file) {
+            Ok(()) => Ok(()),
+            // Another file system, or one without hard links.
+            Err(_) => kept.copy_large(&file, sha256, Meta { mode: 0o600, owner: None }).map_err(fail),
+        }
+    }
+
+    /// Removes what no run can bring back any more.
+    pub(crate) fn sweep_kept(&self) -> Result<()> {
+        let dir = Path::new(DIR).join(KEPT);
+        let names = self.root.list(&dir)?;
+        if names.is_empty() {
+            return Ok(());
+        }
+        let mut needed = Vec::new();
+        for name in self.names()? {
+            let entries = self.load(&name)?.map(|run| run.entries).unwrap_or_default();
+            let open = entries.iter().filter(|entry| entry.is_open());
+            needed.extend(open.filter_map(|entry: &Entry| entry.intent.change.aside().map(str::to_owned)));
+        }
+        for name in names.iter().filter(|name| !needed.iter().any(|needed| *name == needed.as_str())) {
+            let path = dir.join(name);
+            let removed = self.root.walk_kept(&path).and_then(|spot| spot.remove_file());
+            removed.map_err(|cause| Error::io("remove", self.root.display(&path), &cause))?;
+        }
+        Ok(())
+    }
+}

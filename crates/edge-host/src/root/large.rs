@@ -1,0 +1,124 @@
+//! Files that are too large to be held in memory: read, written and copied in pieces.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::stat::{Mode, SFlag, fchmod, fstat};
+use nix::unistd::{Gid, Uid, fchown, linkat};
+use sha2::{Digest, Sha256};
+
+use super::Root;
+use super::attributes::copy_xattrs;
+use super::read::{Found, kind};
+use super::state::{State, hex};
+use super::walk::{Last, Spot};
+use super::write::{Meta, temporary_name};
+use crate::error::Result;
+
+const PIECE: usize = 64 << 10;
+
+impl Root {
+    /// What stands at `path` itself, a link not followed, without its bytes: for programs and
+    /// archives, of any size, that are replaced by [`crate::Node::Large`] or removed whole.
+    pub fn find_large(&self, path: &Path) -> Result<Found> {
+        let fail = |cause: io::Error| self.path_error("read", path, &cause);
+        let state = self.walk(path, Last::Keep).and_then(|spot| spot.state()).map_err(fail)?;
+        Ok(Found { state, bytes: Vec::new() })
+    }
+}
+
+/// Hands bytes on and adds them up.
+struct Summed<'a> {
+    file: &'a mut File,
+    sum: Sha256,
+}
+
+impl Write for Summed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.file.write(bytes)?;
+        self.sum.update(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Spot<'_> {
+    /// The state of what stands here; a regular file is read in pieces, whatever its size.
+    pub(crate) fn state(&self) -> io::Result<State> {
+        match self.stat()? {
+            Some(stat) if kind(&stat) == SFlag::S_IFREG => {}
+            _ => return Ok(self.find()?.state),
+        }
+        // Not blocking: a pipe put in its place meanwhile must not hang us.
+        let mut file = File::from(self.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK)?);
+        let stat = fstat(&file)?;
+        if kind(&stat) != SFlag::S_IFREG {
+            return Err(io::Error::other("it is not a regular file"));
+        }
+        let mut sum = Sha256::new();
+        let mut piece = vec![0; PIECE];
+        loop {
+            match file.read(&mut piece)? {
+                0 => break,
+                count => sum.update(&piece[..count]),
+            }
+        }
+        let (mode, uid, gid) = (stat.st_mode & 0o7777, stat.st_uid, stat.st_gid);
+        Ok(State::File { sha256: hex(&sum.finalize()), mode, uid, gid })
+    }
+
+    /// Whether something is mounted over the name, so that it cannot be replaced.
+    pub(crate) fn is_covered(&self) -> io::Result<bool> {
+        match self.stat()? {
+            Some(stat) if kind(&stat) == SFlag::S_IFREG => self.is_mount_point(),
+            _ => Ok(false),
+        }
+    }
+
+    /// Writes a complete new file of this checksum beside and renames it over the name.
+    pub(crate) fn replace_large(
+        &self,
+        sha256: &str,
+        meta: Meta,
+        pour: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let temporary = temporary_name(&self.name);
+        self.remove_temporary()?;
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let make = || -> io::Result<()> {
+            let fd = openat(self.dir(), temporary.as_os_str(), flags, Mode::from_bits_truncate(0o600))?;
+            let mut file = File::from(fd);
+            let mut summed = Summed { file: &mut file, sum: Sha256::new() };
+            pour(&mut summed)?;
+            let got = hex(&summed.sum.finalize());
+            if got != sha256 {
+                return Err(io::Error::other(format!("its content has the checksum {got}, not {sha256}")));
+            }
+            if let Some((uid, gid)) = meta.owner {
+                fchown(&file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
+            }
+            fchmod(&file, Mode::from_bits_truncate(meta.mode))?;
+            file.sync_all()
+        };
+        self.move_over(make(), &temporary, &self.name)
+    }
+
+    /// Puts a copy of another file here, its extended attributes too.
+    pub(crate) fn copy_large(&self, from: &Spot<'_>, sha256: &str, meta: Meta) -> io::Result<()> {
+        let mut source = File::from(from.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK)?);
+        self.replace_large(sha256, meta, |to| io::copy(&mut source, to).map(|_| ()))?;
+        let copy = File::from(self.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK)?);
+        copy_xattrs(&source, &copy)
+    }
+
+    /// Gives another file a second name here.
+    pub(crate) fn link_from(&self, from: &Spot<'_>) -> io::Result<()> {
+        linkat(from.dir(), from.name.as_os_str(), self.dir(), self.name.as_os_str(), AtFlags::empty())?;
+        self.sync_dir()
+    }
+}
