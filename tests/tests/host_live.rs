@@ -160,6 +160,80 @@ fn a_command_that_fails_after_its_work_counts_as_done_and_is_taken_back() {
     );
 }
 
+/// A file, and a script that leaves `two` in another.
+const SCRIPT: &str = r#"plan '[{"write": "/mnt/conf", "text": "new\n"},
+    {"script": ["sh"], "text": "echo script >> /mnt/log; printf two > /mnt/state", "state": "/mnt/state", "after": "two"}]'
+    printf one > /mnt/state
+"#;
+
+#[test]
+fn a_script_is_taken_back_by_what_is_there_then() {
+    live(
+        "script",
+        &format!(
+            r#"{SCRIPT}
+            apply -n; cat log
+            apply; apply; cat state; echo; edge undo --list | sed 's/.*done/done/'
+            edge undo -n; edge undo; cat state; echo
+            # Somebody has brought it back already: nothing is run.
+            apply > /dev/null; printf one > state; : > log; edge undo; cat log
+            # Another run of it came later.
+            apply > /dev/null
+            plan '[{{"script": ["sh"], "text": "printf three > /mnt/state", "state": "/mnt/state", "after": "three"}}]'
+            apply > /dev/null; edge undo --id 3; edge undo > /dev/null; edge undo > /dev/null; cat state; echo
+            # It failed by itself, so there is nothing to take back; ended from outside, nobody knows.
+            for end in 'exit 1' 'kill -9 $$'; do
+                plan "[{{\"script\": [\"sh\"], \"text\": \"printf four > /mnt/state; $end\", \"state\": \"/mnt/state\", \"after\": \"four\"}}]"
+                apply > said; tail -2 said; edge undo > said; tail -2 said; cat state; echo; printf one > state
+            done
+            "#
+        ),
+        "would write /mnt/conf: as the test wants it  [undo: exact]
+        would run sh: a script  [undo: inverse]
+        exit 3
+        cat: log: No such file or directory
+        wrote /mnt/conf: as the test wants it  [undo: exact]
+        ran sh: a script  [undo: inverse]
+        exit 0
+        nothing to do: it is so already
+        exit 0
+        two
+        done          /mnt/conf, the state in /mnt/state
+        exit 0
+        would run sh: what was there before
+        printf %s 'one' > /mnt/state; echo back >> /mnt/log
+        would remove /mnt/conf: it was not there before
+        exit 3
+        ran sh: what was there before
+        printf %s 'one' > /mnt/state; echo back >> /mnt/log
+        removed /mnt/conf: it was not there before
+        exit 0
+        one
+        need not restore sh: it is as it was before
+        removed /mnt/conf: it was not there before
+        exit 0
+        edge-fixture: cannot undo the change of the state in /mnt/state: run 4 of edge-fixture changed it later
+        hint: take that back first: edge-fixture undo --id 4
+        removed /mnt/conf: it was not there before
+        exit 4
+        one
+        edge-fixture: cannot run sh: exit status: 1
+        could not run sh: a script  [undo: inverse]
+        exit 1
+        edge-fixture: note: run 5 did not end; what it had done is known from the host itself
+        nothing to undo
+        exit 0
+        four
+        edge-fixture: cannot run sh: signal: 9 (SIGKILL)
+        could not run sh: a script  [undo: inverse]
+        exit 1
+        edge-fixture: note: run 6 did not end; what it had done is known from the host itself
+        printf %s 'one' > /mnt/state; echo back >> /mnt/log
+        exit 0
+        one",
+    );
+}
+
 /// Kills an apply of [`PLAN`] at the nth of a system call, then goes on with `then`. What the log of
 /// the commands holds after that and which files are there; `None` where there was nothing to kill.
 fn killed(call: &str, nth: usize, then: &str) -> Option<(String, String)> {

@@ -1,4 +1,4 @@
-//! The four primitive changes. Units, rules, links and packages are built from these above.
+//! The five primitive changes. Units, rules, links and packages are built from these above.
 
 use std::fmt;
 use std::io;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use crate::cmd::Script;
 use crate::error::Result;
 use crate::root::{Found, State};
 
@@ -34,6 +35,8 @@ pub enum What {
     Set(SetValue),
     /// Run a command.
     Run(Run),
+    /// Have a program carry out a script.
+    Transaction(Transaction),
 }
 
 /// A file or link that shall stand at a path.
@@ -154,6 +157,22 @@ pub struct Run {
     pub deadline: Duration,
 }
 
+/// A script that is carried out whole or not at all, such as a table's new rules for iptables-restore.
+///
+/// It is taken back by the facts of that moment and not by an inverse that was fixed beforehand: an
+/// [`crate::Editor`] of its kind makes the script back from what is there then.
+#[derive(Debug, Clone)]
+pub struct Transaction {
+    /// What is run.
+    pub script: Script,
+    /// What it changes, for people and for telling whether two runs met: `nat of iptables-nft`.
+    pub object: String,
+    /// Names the editor.
+    pub kind: String,
+    /// What the editor needs; it goes into the journal as it is.
+    pub data: Value,
+}
+
 /// When the inverse of a command has its turn in an undo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -209,6 +228,7 @@ impl Action {
             }
             What::Write(_) | What::Remove(_) | What::Set(_) => Undo::Exact,
             What::Run(run) if run.inverse.is_some() => Undo::Inverse,
+            What::Transaction(_) => Undo::Inverse,
             What::Run(_) => Undo::None,
         }
     }
@@ -220,7 +240,7 @@ impl Action {
             What::Write(_) => "write",
             What::Remove(_) => "remove",
             What::Set(_) => "set",
-            What::Run(_) => "run",
+            What::Run(_) | What::Transaction(_) => "run",
         }
     }
 
@@ -230,7 +250,7 @@ impl Action {
             What::Write(write) => Some(&write.path),
             What::Remove(remove) => Some(&remove.path),
             What::Set(set) => Some(&set.path),
-            What::Run(_) => None,
+            What::Run(_) | What::Transaction(_) => None,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,13 +20,16 @@ use crate::error::{Error, Result};
 pub const SEARCH_PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin";
 /// What a program gets of our own environment.
 const PASSED_ON: [&str; 7] = ["HOME", "TERM", "http_proxy", "https_proxy", "no_proxy", "HTTPS_PROXY", "NO_PROXY"];
-/// More output than this is read and dropped.
+/// More output than this is read and dropped, unless asked for.
 const KEEP_OUTPUT: usize = 4 << 20;
 /// The part of stderr that an error message shows.
 const SHOW_STDERR: usize = 400;
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
 const TELL_EVERY: Duration = Duration::from_secs(10);
 const GRACE: Duration = Duration::from_secs(5);
+/// Between two looks at a program that runs.
+const SHORTEST_PAUSE: Duration = Duration::from_micros(100);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 /// How long the last output of a program that has ended is waited for.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -38,6 +41,18 @@ pub struct Cmd {
     deadline: Duration,
     tell_every: Duration,
     stdin: Vec<u8>,
+    keep_output: usize,
+}
+
+/// A program and what it reads on its standard input.
+#[derive(Debug, Clone)]
+pub struct Script {
+    /// Program and arguments; the program is looked for before the first change.
+    pub argv: Vec<String>,
+    /// Its input.
+    pub text: String,
+    /// How long it may take.
+    pub deadline: Duration,
 }
 
 /// How a program ended and what it said.
@@ -58,13 +73,25 @@ impl Cmd {
             Error::failed(format!("cannot find the program {name} in {SEARCH_PATH}"))
                 .hint(format!("install the package that brings {name} and run again"))
         })?;
-        Ok(Cmd { program, args: Vec::new(), deadline: DEFAULT_DEADLINE, tell_every: TELL_EVERY, stdin: Vec::new() })
+        Ok(Cmd {
+            program,
+            args: Vec::new(),
+            deadline: DEFAULT_DEADLINE,
+            tell_every: TELL_EVERY,
+            stdin: Vec::new(),
+            keep_output: KEEP_OUTPUT,
+        })
     }
 
     /// Finds argv\[0\] and takes the rest as arguments.
     pub fn of_argv(argv: &[String]) -> Result<Cmd> {
         let (name, args) = argv.split_first().ok_or_else(|| Error::failed("cannot run an empty command"))?;
         Ok(Cmd::find(name)?.args(args))
+    }
+
+    /// The program of a script, with its input.
+    pub fn of_script(script: &Script) -> Result<Cmd> {
+        Ok(Cmd::of_argv(&script.argv)?.stdin(script.text.as_bytes()).deadline(script.deadline))
     }
 
     /// Adds one argument.
@@ -95,6 +122,13 @@ impl Cmd {
         self
     }
 
+    /// How many bytes of each output are kept; 4 MiB unless set. More is read and dropped.
+    #[must_use]
+    pub fn keep_output(mut self, bytes: usize) -> Cmd {
+        self.keep_output = bytes;
+        self
+    }
+
     /// The command line for messages.
     pub fn shown(&self) -> String {
         let mut text = self.program.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -114,6 +148,11 @@ impl Cmd {
     /// takes minutes on a slow card, and silence looks like a hang.
     pub fn run_telling(&self, tell: &mut dyn FnMut(Duration)) -> Result<Output> {
         let output = self.output_telling(tell)?;
+        self.succeeded(output)
+    }
+
+    /// The same output, or the error that its exit status stands for.
+    pub fn succeeded(&self, output: Output) -> Result<Output> {
         if output.status.success() {
             return Ok(output);
         }
@@ -130,7 +169,7 @@ impl Cmd {
         self.output_telling(&mut |_| {})
     }
 
-    fn output_telling(&self, tell: &mut dyn FnMut(Duration)) -> Result<Output> {
+    pub(crate) fn output_telling(&self, tell: &mut dyn FnMut(Duration)) -> Result<Output> {
         let fail = |cause: io::Error| Error::failed(format!("cannot run {}: {cause}", self.shown()));
         let mut command = Command::new(&self.program);
         command.args(&self.args).env_clear().env("PATH", SEARCH_PATH).env("LC_ALL", "C").current_dir("/");
@@ -140,13 +179,15 @@ impl Cmd {
         command.process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(fail)?;
-        let (stdout, stderr) = (collect(child.stdout.take()), collect(child.stderr.take()));
+        let (closed, closes) = channel();
+        let stdout = collect(child.stdout.take(), self.keep_output, closed.clone());
+        let stderr = collect(child.stderr.take(), self.keep_output, closed);
         if let Some(mut pipe) = child.stdin.take().filter(|_| !self.stdin.is_empty()) {
             let bytes = self.stdin.clone();
             // A program that does not read its input to the end is not an error, and not waited for.
             thread::spawn(move || pipe.write_all(&bytes).ok());
         }
-        let (status, ended) = self.wait(&mut child, tell).map_err(fail)?;
+        let (status, ended) = self.wait(&mut child, &closes, tell).map_err(fail)?;
         let until = Instant::now() + LINGER;
         let output =
             Output { status, stdout: collected(stdout.as_ref(), until), stderr: collected(stderr.as_ref(), until) };
@@ -160,10 +201,17 @@ impl Cmd {
         Ok(output)
     }
 
-    fn wait(&self, child: &mut Child, tell: &mut dyn FnMut(Duration)) -> io::Result<(ExitStatus, Ended)> {
+    /// Waits for the end of the program. A closed pipe is the sign to look right away: most programs
+    /// end with it, and those that stay are looked at ever less often.
+    fn wait(
+        &self,
+        child: &mut Child,
+        closes: &Receiver<()>,
+        tell: &mut dyn FnMut(Duration),
+    ) -> io::Result<(ExitStatus, Ended)> {
         let begin = Instant::now();
         let mut told = 1;
-        let mut pause = Duration::from_millis(1);
+        let mut pause = SHORTEST_PAUSE;
         while begin.elapsed() < self.deadline {
             if let Some(status) = child.try_wait()? {
                 return Ok((status, Ended::ByItself));
@@ -172,8 +220,14 @@ impl Cmd {
                 tell(begin.elapsed());
                 told += 1;
             }
-            thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(50));
+            pause = match closes.recv_timeout(pause) {
+                Ok(()) => SHORTEST_PAUSE,
+                Err(RecvTimeoutError::Timeout) => (pause * 2).min(LONGEST_PAUSE),
+                Err(RecvTimeoutError::Disconnected) => {
+                    thread::sleep(pause);
+                    (pause * 2).min(LONGEST_PAUSE)
+                }
+            };
         }
         let group = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
         // Already gone is what we want.
@@ -196,22 +250,25 @@ enum Ended {
     AtDeadline,
 }
 
-fn collect(pipe: Option<impl Read + Send + 'static>) -> Option<Receiver<Vec<u8>>> {
+/// Reads a pipe to its end, keeps the first `keep` bytes, and says when it is closed.
+fn collect(pipe: Option<impl Read + Send + 'static>, keep: usize, closed: Sender<()>) -> Option<Receiver<Vec<u8>>> {
     let mut pipe = pipe?;
     let (sender, receiver) = channel();
     thread::spawn(move || {
         let mut kept = 0;
-        let mut buffer = [0; 8192];
+        let mut buffer = [0; 16384];
         while let Ok(count) = pipe.read(&mut buffer) {
             if count == 0 {
                 break;
             }
-            let piece = &buffer[..count.min(KEEP_OUTPUT - kept)];
+            let piece = &buffer[..count.min(keep - kept)];
             kept += piece.len();
             // Nobody listens any more once the program has ended; it is read all the same, so that
             // what it left running does not block.
             sender.send(piece.to_vec()).ok();
         }
+        // Whoever waits may be gone already.
+        closed.send(()).ok();
     });
     Some(receiver)
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::action::{Action, Inverse, Keep, Node, Remove, Run, SetValue, What, Write};
+use crate::action::{Action, Inverse, Keep, Node, Remove, Run, SetValue, Transaction, What, Write};
 use crate::root::Found;
 
 /// What is to be done, in order. Empty means converged.
@@ -58,6 +58,11 @@ impl Plan {
     /// Adds a command.
     pub fn run(&mut self, run: Run, why: impl Into<String>) -> &mut Action {
         self.push(What::Run(run), why)
+    }
+
+    /// Adds a script that a program carries out.
+    pub fn transaction(&mut self, transaction: Transaction, why: impl Into<String>) -> &mut Action {
+        self.push(What::Transaction(transaction), why)
     }
 
     /// Adds something to say.

@@ -210,6 +210,7 @@ impl Shown {
         let object = match (&action.what, action.path()) {
             (crate::action::What::Set(set), _) => format!("{} to {}", set.path.display(), set.value),
             (crate::action::What::Run(run), _) => run.argv.join(" "),
+            (crate::action::What::Transaction(transaction), _) => transaction.script.argv.join(" "),
             (_, Some(path)) => path.display().to_string(),
             (_, None) => String::new(),
         };

@@ -5,7 +5,8 @@
 //! that appends a line and can be taken back by itself), `{"link": PATH, "target": T}`,
 //! `{"large": PATH, "text": T, "times": N, "sum": T}` (a large file of N times the text, whose
 //! checksum is that of T where one is given), `{"remove": PATH}`, `{"remove large": PATH}`, `{"set": PATH, "text": T}`, `{"run": [ARGV], "inverse": [ARGV]}`,
-//! `{"panic": T}`. What is so already is left out, as in every utility. PATH is a text or a list of
+//! `{"script": [ARGV], "text": INPUT, "state": PATH, "after": T}` (a transaction that leaves T in the
+//! file), `{"panic": T}`. What is so already is left out, as in every utility. PATH is a text or a list of
 //! bytes. A key with `"reached": FILE, "gate": FILE` makes the first when its turn comes and waits
 //! for the second, so that a test can act in the middle of an apply.
 
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use edge_host::action::{Bytes, Run, SetValue, Turn};
+use edge_host::action::{Bytes, Run, Script, SetValue, Transaction, Turn};
 use edge_host::{Common, Editor, Error, Host, Inverse, Node, Outcome, Plan, Result, State, UndoArgs, apply, undo};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -114,7 +115,7 @@ fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
             }
             Ok(Outcome::default())
         }
-        Verb::Undo(args) => undo::run(host, &args, &[&AddedLine]),
+        Verb::Undo(args) => undo::run(host, &args, &[&AddedLine, &Keeper]),
     }
 }
 
@@ -212,6 +213,19 @@ fn make(host: &Host, items: &[Value]) -> Result<Plan> {
             if was != value {
                 plan.set(SetValue { path, was, value }, "a value");
             }
+        } else if let Ok(argv) = serde_json::from_value::<Vec<String>>(item["script"].clone()) {
+            let state = path("state").unwrap_or_default();
+            let before = String::from_utf8_lossy(&host.root.read(&state)?.unwrap_or_default()).into_owned();
+            if item["after"].as_str() != Some(&before) {
+                let text = String::from_utf8_lossy(&text).into_owned();
+                let transaction = Transaction {
+                    script: Script { argv, text, deadline: Duration::from_secs(20) },
+                    object: format!("the state in {}", state.display()),
+                    kind: "keeper".into(),
+                    data: json!({"state": state, "before": before}),
+                };
+                plan.transaction(transaction, "a script");
+            }
         } else if let Ok(argv) = serde_json::from_value::<Vec<String>>(item["run"].clone()) {
             let probe: Option<Vec<String>> = serde_json::from_value(item["probe"].clone()).unwrap_or_default();
             let inverse = serde_json::from_value(item["inverse"].clone()).unwrap_or_default();
@@ -249,6 +263,28 @@ impl Editor for AddedLine {
             return Err(Error::refused(format!("the line {line} is no longer there")));
         }
         Ok(lines(now).filter(|have| *have != line).map(|have| format!("{have}\n")).collect::<String>().into_bytes())
+    }
+}
+
+/// Keeps a state in a file.
+struct Keeper;
+
+impl Editor for Keeper {
+    fn kind(&self) -> &'static str {
+        "keeper"
+    }
+
+    fn take_back(&self, _now: &[u8], _data: &Value) -> Result<Vec<u8>> {
+        Err(Error::failed("it edits no file"))
+    }
+
+    fn script_back(&self, data: &Value) -> Result<Option<Script>> {
+        let (state, before) = (data["state"].as_str().unwrap_or_default(), data["before"].as_str().unwrap_or_default());
+        if std::fs::read_to_string(state).unwrap_or_default() == before {
+            return Ok(None);
+        }
+        let text = format!("printf %s '{before}' > {state}; echo back >> /mnt/log");
+        Ok(Some(Script { argv: vec!["sh".into()], text, deadline: Duration::from_secs(20) }))
     }
 }
 

@@ -6,7 +6,7 @@ mod step;
 
 use serde_json::json;
 
-use crate::action::{Action, Run, What};
+use crate::action::{Action, Run, Script, What};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::exit::{Exit, Outcome};
@@ -78,6 +78,7 @@ fn carry_out(host: &mut Host, plan: Plan, then: Then) -> Result<Outcome> {
     for action in &actions {
         commands.push(match &action.what {
             What::Run(run) => Some(command(host, run)?),
+            What::Transaction(transaction) => Some(fed(host, &transaction.script)?),
             _ => None,
         });
     }
@@ -148,7 +149,8 @@ fn one(
     command: Option<&Cmd>,
 ) -> Result<()> {
     let shown = Shown::of(&action);
-    let is_command = matches!(change, Change::Run { .. });
+    let is_command = change.argv().is_some();
+    let mut is_known = true;
     if is_command {
         writer.append(&[Record::Begun { seq }])?;
         writer.sync()?;
@@ -156,9 +158,12 @@ fn one(
     let performed = match command {
         Some(command) => {
             let (report, name) = (&mut host.report, command.shown());
-            let told =
-                command.run_telling(&mut |elapsed| report.note(&format!("{name} has run for {} s", elapsed.as_secs())));
-            told.map(|_| None)
+            let output = command
+                .output_telling(&mut |elapsed| report.note(&format!("{name} has run for {} s", elapsed.as_secs())));
+            // Ended from outside it may have done its work before.
+            let ended_itself = output.as_ref().is_ok_and(|output| output.status.code().is_some());
+            is_known = ended_itself || !matches!(change, Change::Transaction { .. });
+            output.and_then(|output| command.succeeded(output)).map(|_| None)
         }
         None => step::perform(&host.root, action.what, change),
     };
@@ -179,7 +184,7 @@ fn one(
             Ok(())
         }
         Err(error) => {
-            if is_command {
+            if is_command && is_known {
                 // Best effort: otherwise it counts as one of which nothing is known.
                 writer.append(&[Record::Failed { seq }]).ok();
             }
@@ -257,10 +262,20 @@ fn carried_over(interrupted: Option<&crate::journal::Run>, planned: &[Action]) -
     Ok((carried, finished))
 }
 
-fn command(host: &Host, run: &Run) -> Result<Cmd> {
-    if !host.root.is_live() {
-        return Err(Error::failed(format!("cannot run {}: no program is run for an image", run.argv.join(" "))));
+fn must_be_live(host: &Host, argv: &[String]) -> Result<()> {
+    if host.root.is_live() {
+        return Ok(());
     }
+    Err(Error::failed(format!("cannot run {}: no program is run for an image", argv.join(" "))))
+}
+
+fn fed(host: &Host, script: &Script) -> Result<Cmd> {
+    must_be_live(host, &script.argv)?;
+    Cmd::of_script(script)
+}
+
+fn command(host: &Host, run: &Run) -> Result<Cmd> {
+    must_be_live(host, &run.argv)?;
     // Both ways back are looked for as well: an undo must not find out that they are missing.
     for argv in [&run.probe, &run.inverse].into_iter().flatten() {
         Cmd::of_argv(argv)?;

@@ -102,6 +102,15 @@ fn judge(root: &Root, entry: &Entry, continues: Continues) -> Result<Judged> {
                 Judged::NotDone
             }
         }
+        // The new plan is made from fresh facts and knows what is left of it; an undo goes by facts
+        // too, so that it counts as done wherever it may have been.
+        Change::Transaction { .. } => {
+            if entry.begun {
+                Judged::Done(None)
+            } else {
+                Judged::NotDone
+            }
+        }
         Change::Run { .. } if !entry.begun => Judged::Owed,
         Change::Run { probe: Some(probe), .. } if root.is_live() => {
             if Cmd::of_argv(probe)?.output()?.status.success() {

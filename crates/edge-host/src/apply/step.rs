@@ -47,6 +47,12 @@ pub(crate) fn change(root: &Root, action: &Action) -> Result<Change> {
             turn: run.turn,
             seconds: run.deadline.as_secs(),
         },
+        What::Transaction(transaction) => Change::Transaction {
+            argv: transaction.script.argv.clone(),
+            object: transaction.object.clone(),
+            kind: transaction.kind.clone(),
+            data: transaction.data.clone(),
+        },
     })
 }
 
@@ -154,7 +160,7 @@ pub(crate) fn perform(root: &Root, what: What, change: &Change) -> Result<Option
             spot.set_value(&set.value).map_err(|cause| Error::io("set", root.display(&set.path), &cause))?;
             Ok(None)
         }
-        (What::Run(_), _) => Err(Error::failed("cannot run a command that was not looked for")),
+        (What::Run(_) | What::Transaction(_), _) => Err(Error::failed("cannot run a command that was not looked for")),
         (What::Write(write), _) => {
             Err(Error::failed(format!("cannot write {}: its record is of another kind", write.path.display())))
         }

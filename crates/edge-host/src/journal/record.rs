@@ -89,6 +89,12 @@ pub(crate) enum Change {
         turn: Turn,
         seconds: u64,
     },
+    Transaction {
+        argv: Vec<String>,
+        object: String,
+        kind: String,
+        data: Value,
+    },
 }
 
 /// A file or link that is written.
@@ -151,6 +157,15 @@ impl Change {
                 vec![path.clone()]
             }
             Change::Run { argv, .. } => vec![format!("command {}", argv.join(" "))],
+            Change::Transaction { object, .. } => vec![object.clone()],
+        }
+    }
+
+    /// The command line, if one is run.
+    pub(crate) fn argv(&self) -> Option<&[String]> {
+        match self {
+            Change::Run { argv, .. } | Change::Transaction { argv, .. } => Some(argv),
+            _ => None,
         }
     }
 
@@ -169,7 +184,7 @@ impl Change {
             Change::Write(WriteChange { path, .. }) | Change::Remove { path, .. } | Change::Set { path, .. } => {
                 Some(path)
             }
-            Change::Run { .. } => None,
+            Change::Run { .. } | Change::Transaction { .. } => None,
         }
     }
 }

@@ -9,7 +9,7 @@ pub use diff::redact;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::action::{RESCUE_SUFFIX, Turn, Undo};
+use crate::action::{RESCUE_SUFFIX, Script, Turn, Undo};
 use crate::apply::absolute;
 use crate::error::{Error, Result};
 use crate::exit::{Exit, Outcome};
@@ -38,6 +38,15 @@ pub trait Editor {
     /// The file's bytes with our edit taken back, everything else as it is now. The same bytes mean
     /// that it is taken back already. Refuses (exit 4) where our value is no longer there.
     fn take_back(&self, now: &[u8], data: &Value) -> Result<Vec<u8>>;
+
+    /// For kinds of [`crate::action::Transaction`]: the script that brings back what was, made from
+    /// what is there now; `None` where it is so already.
+    ///
+    /// Fails for kinds that edit files.
+    fn script_back(&self, data: &Value) -> Result<Option<Script>> {
+        let _ = data;
+        Err(Error::failed(format!("cannot undo by a script: {} edits files", self.kind())))
+    }
 }
 
 /// `undo`: the newest run of this tool that is not yet taken back, or the one that is named.
@@ -186,8 +195,10 @@ fn blocker(root: &Root, entry: &Entry, later: &[(String, u64, String)]) -> Optio
     let (thing, id, tool) = later.iter().find(|(thing, ..)| own.iter().any(|own| overlap(own, thing)))?;
     let (path, part) = thing.split_once('#').map_or((thing.as_str(), None), |(path, part)| (path, Some(part)));
     let part = part.map(|part| format!(": {part}")).unwrap_or_default();
-    let shown = root.display(&absolute(path));
-    let shown = shown.display();
+    let shown = match entry.intent.change.path() {
+        Some(_) => root.display(&absolute(path)).display().to_string(),
+        None => path.to_owned(),
+    };
     Some(
         Error::refused(format!("cannot undo the change of {shown}{part}: run {id} of {tool} changed it later"))
             .hint(format!("take that back first: {tool} undo --id {id}")),
@@ -197,9 +208,10 @@ fn blocker(root: &Root, entry: &Entry, later: &[(String, u64, String)]) -> Optio
 fn shown(entry: &Entry, step: &step::Step) -> Shown {
     let object = match &entry.intent.change {
         Change::Run { argv, inverse, .. } => inverse.as_ref().unwrap_or(argv).join(" "),
+        Change::Transaction { argv, .. } => argv.join(" "),
         change => absolute(change.path().unwrap_or_default()).display().to_string(),
     };
-    Shown { verb: step.verb().to_owned(), object, why: step.why(), undo: None, details: Vec::new() }
+    Shown { verb: step.verb().to_owned(), object, why: step.why(), undo: None, details: step.details() }
 }
 
 fn list(host: &mut Host) -> Result<Outcome> {
@@ -221,6 +233,7 @@ fn list(host: &mut Host) -> Result<Outcome> {
             .filter(|entry| entry.progress != Progress::Void)
             .map(|entry| match &entry.intent.change {
                 Change::Run { argv, .. } => argv.join(" "),
+                Change::Transaction { object, .. } => object.clone(),
                 change => format!("/{}", change.path().unwrap_or_default()),
             })
             .collect();

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::Editor;
 use super::diff::difference_of;
+use crate::action::Script;
 use crate::apply::{Link, absolute, link_of, read_value, remove_made, same_value, walk};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
@@ -28,6 +29,8 @@ pub(crate) enum Step {
     Set(String),
     /// The inverse command is run.
     Run(Vec<String>),
+    /// A script made from what is there now is run.
+    Script(Script),
     /// It cannot be taken back here, and why that is no error.
     Left(&'static str),
 }
@@ -54,7 +57,15 @@ impl Step {
             Step::Remove => "remove",
             Step::Edit { .. } => "take back the edit of",
             Step::Set(_) => "set",
-            Step::Run(_) => "run",
+            Step::Run(_) | Step::Script(_) => "run",
+        }
+    }
+
+    /// The lines of a script.
+    pub(crate) fn details(&self) -> Vec<String> {
+        match self {
+            Step::Script(script) => script.text.lines().map(str::to_owned).collect(),
+            _ => Vec::new(),
         }
     }
 
@@ -66,6 +77,7 @@ impl Step {
             Step::Edit { .. } => "other changes to the file stay".to_owned(),
             Step::Set(value) => format!("to {value}, as before"),
             Step::Run(_) => String::new(),
+            Step::Script(_) => "what was there before".to_owned(),
             Step::Left(why) => (*why).to_owned(),
         }
     }
@@ -96,7 +108,7 @@ pub(crate) fn plan(root: &Root, entry: &Entry, editors: &[&dyn Editor]) -> Resul
                 _ => Err(changed_since(root, path)),
             }
         }
-        Change::Set { .. } | Change::Run { .. } if !root.is_live() => {
+        Change::Set { .. } | Change::Run { .. } | Change::Transaction { .. } if !root.is_live() => {
             Ok(Step::Left("nothing live is touched under --root"))
         }
         Change::Set { path, before, after } => match read_value(root, &absolute(path))? {
@@ -109,6 +121,12 @@ pub(crate) fn plan(root: &Root, entry: &Entry, editors: &[&dyn Editor]) -> Resul
         },
         Change::Run { inverse: Some(inverse), .. } => Ok(Step::Run(inverse.clone())),
         Change::Run { .. } => Ok(Step::Left("this command has no opposite")),
+        Change::Transaction { kind, data, object, .. } => {
+            let Some(editor) = editors.iter().find(|editor| editor.kind() == kind) else {
+                return Err(Error::failed(format!("cannot undo the change of {object}: no editor knows {kind:?}")));
+            };
+            Ok(editor.script_back(data)?.map_or(Step::Already, Step::Script))
+        }
     }
 }
 
@@ -242,6 +260,7 @@ pub(crate) fn perform(root: &Root, entry: &Entry, step: Step) -> Result<()> {
         }
         Step::Set(value) => walk(root, &path, Link::Target)?.set_value(&value).map_err(fail),
         Step::Run(argv) => Cmd::of_argv(&argv)?.run().map(|_| ()),
+        Step::Script(script) => Cmd::of_script(&script)?.run().map(|_| ()),
     }
 }
 

@@ -61,6 +61,7 @@ fn shown(facts: &Facts) -> Vec<String> {
         What::Write(write) => format!("write {}", write.path.display()),
         What::Remove(remove) => format!("remove {}", remove.path.display()),
         What::Set(_) => "set".to_owned(),
+        What::Transaction(_) => "script".to_owned(),
     };
     made.actions.iter().map(|action| line(&action.what)).collect()
 }
