@@ -1,0 +1,203 @@
+//! What a host has: the programs of each backend, and what each of them has saved.
+
+use std::path::Path;
+use std::time::Duration;
+
+use edge_host::{Cmd, Error, Result, Root, SEARCH_PATH};
+
+use crate::backend::{Backend, Choice, Family, choose};
+use crate::owned::{Name, Owned, Owner};
+use crate::save::Save;
+
+/// The tables that x_tables has in this network namespace, one a line. Without a look here,
+/// `iptables-legacy-save -t` would load the kernel's modules, and with them empty tables appear.
+const LEGACY_TABLES: [(Family, &str); 2] =
+    [(Family::V4, "/proc/net/ip_tables_names"), (Family::V6, "/proc/net/ip6_tables_names")];
+/// A rule takes about 100 bytes, a large cluster has a hundred thousand.
+const LARGEST_SAVE: usize = 64 << 20;
+const DEADLINE: Duration = Duration::from_secs(60);
+/// Chains that the kubelet makes for nothing but to mark the backend that it uses.
+const KUBELET_MARKS: [&str; 2] = ["KUBE-IPTABLES-HINT", "KUBE-KUBELET-CANARY"];
+
+/// The rules of a host, as far as they were asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Firewall {
+    /// One for each backend and family that has programs here.
+    pub seen: Vec<Seen>,
+    /// What could not be read, with the backend: a kernel may be without one of them.
+    pub unusable: Vec<(Backend, Family, Error)>,
+    default: Option<Backend>,
+}
+
+/// What one backend has for one family.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Which backend.
+    pub backend: Backend,
+    /// Which family.
+    pub family: Family,
+    /// The program that restores: `iptables-nft-restore`.
+    pub restore: String,
+    /// The output of its iptables-save; empty where nothing was ever put in.
+    pub text: String,
+}
+
+impl Firewall {
+    /// What was read elsewhere, and the backend that plain `iptables` stands for there.
+    pub fn of(seen: Vec<Seen>, default: Option<Backend>) -> Firewall {
+        Firewall { seen, unusable: Vec::new(), default }
+    }
+
+    /// Reads the rules of these families, of both backends.
+    ///
+    /// Runs one iptables-save for each family and backend, none for a backend in which the kernel
+    /// has no table. Errors: exit 1 where a family cannot be read at all: no program, not root.
+    pub fn read(root: &Root, families: &[Family]) -> Result<Firewall> {
+        let mut firewall = Firewall::of(Vec::new(), default_backend(root)?);
+        firewall.read_others(root, families)?;
+        for &family in families {
+            if !firewall.seen.iter().any(|seen| seen.family == family) {
+                return Err(firewall.none(family));
+            }
+        }
+        Ok(firewall)
+    }
+
+    /// The same of all families that this host has programs for, one at least.
+    pub fn read_any(root: &Root) -> Result<Firewall> {
+        let mut firewall = Firewall::read(root, &[Family::V4])?;
+        firewall.read_others(root, &[Family::V6])?;
+        Ok(firewall)
+    }
+
+    /// Reads other families too, as far as this host has programs for them.
+    pub fn read_others(&mut self, root: &Root, families: &[Family]) -> Result<()> {
+        for &family in families {
+            for backend in Backend::ALL {
+                let Some(stem) = stem(backend, family, self.default) else { continue };
+                match read_one(root, backend, family, &stem) {
+                    Ok(text) => self.seen.push(Seen { backend, family, restore: format!("{stem}-restore"), text }),
+                    Err(error) => self.unusable.push((backend, family, error)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Why a family cannot be used at all.
+    fn none(&self, family: Family) -> Error {
+        let failed = self.unusable.iter().find(|(_, other, _)| *other == family);
+        failed.map_or_else(
+            || {
+                let program = family.program();
+                Error::failed(format!("cannot find the program {program}-save in {SEARCH_PATH}"))
+                    .hint("install iptables (Debian, Ubuntu: apt-get install iptables) and run again")
+            },
+            |(_, _, error)| error.clone(),
+        )
+    }
+
+    /// What one backend has for one family.
+    pub fn get(&self, backend: Backend, family: Family) -> Option<&Seen> {
+        self.seen.iter().find(|seen| seen.backend == backend && seen.family == family)
+    }
+
+    /// The backend that an owner's rules of a family belong in, see [`choose`].
+    pub fn choose(&self, family: Family, table: &str, owner: &Owner) -> Result<Backend> {
+        let marks = KUBELET_MARKS.map(|mark| Name::Exactly(mark.to_owned())).to_vec();
+        let kubelet = Owner { chains: marks, ..Owner::default() };
+        let mut choices = Vec::new();
+        for seen in self.seen.iter().filter(|seen| seen.family == family) {
+            let save = seen.parse()?;
+            choices.push(Choice {
+                backend: seen.backend,
+                has_own: !Owned::of(save.table(table), owner).same(&Owned::default()),
+                is_populated: save.is_populated(),
+                has_kubelet: save.tables.iter().flat_map(|table| table.chains()).any(|c| kubelet.owns_chain(c.name)),
+            });
+        }
+        choose(&choices, self.default).ok_or_else(|| self.none(family))
+    }
+
+    /// The backend that the user named, if it can be used here.
+    pub fn named(&self, backend: Backend, family: Family) -> Result<Backend> {
+        if self.get(backend, family).is_some() {
+            return Ok(backend);
+        }
+        let failed = self.unusable.iter().find(|(b, f, _)| (*b, *f) == (backend, family));
+        Err(failed.map_or_else(
+            || {
+                let program = family.program();
+                Error::failed(format!("cannot use --backend {backend}: {program}-{backend}-save is not on this host"))
+                    .hint("without --backend, the one that the host uses is found")
+            },
+            |(_, _, error)| error.clone(),
+        ))
+    }
+}
+
+impl Seen {
+    /// The same, read again.
+    pub fn again(&self, root: &Root) -> Result<Seen> {
+        let stem = self.restore.strip_suffix("-restore").unwrap_or(&self.restore);
+        Ok(Seen { text: read_one(root, self.backend, self.family, stem)?, ..self.clone() })
+    }
+
+    /// The rules, with an error that names the program.
+    pub fn parse(&self) -> Result<Save<'_>> {
+        Save::parse(&self.text).map_err(|malformed| {
+            let program = self.restore.replace("-restore", "-save");
+            Error::failed(format!("cannot read what {program} printed: {malformed}"))
+        })
+    }
+}
+
+fn read_one(root: &Root, backend: Backend, family: Family, stem: &str) -> Result<String> {
+    if backend == Backend::Legacy && !legacy_has_tables(root, family)? {
+        return Ok(String::new());
+    }
+    let save = Cmd::find(&format!("{stem}-save"))?.arg("--counters").deadline(DEADLINE).keep_output(LARGEST_SAVE);
+    match save.run() {
+        Ok(output) => Ok(output.stdout),
+        Err(error) if error.message().contains("you must be root") => {
+            Err(Error::failed(format!("cannot read the {family} rules: not run as root")).hint("run it with sudo"))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn legacy_has_tables(root: &Root, family: Family) -> Result<bool> {
+    let path = LEGACY_TABLES.iter().find(|(other, _)| *other == family).map_or("", |(_, path)| path);
+    // Not there: the kernel has no x_tables, or has not loaded it.
+    let names = root.read(Path::new(path))?.unwrap_or_default();
+    Ok(!names.trim_ascii().is_empty())
+}
+
+/// What the names of a backend's programs begin with: `iptables-nft`, or plain `iptables` on hosts
+/// that have only one backend and do not say which.
+fn stem(backend: Backend, family: Family, default: Option<Backend>) -> Option<String> {
+    let program = family.program();
+    let named = format!("{program}-{backend}");
+    if is_there(&named) {
+        return Some(named);
+    }
+    (default == Some(backend) && is_there(program)).then(|| program.to_owned())
+}
+
+fn is_there(stem: &str) -> bool {
+    ["save", "restore"].iter().all(|verb| which::which_in(format!("{stem}-{verb}"), Some(SEARCH_PATH), "/").is_ok())
+}
+
+/// The backend that plain `iptables` stands for: told by the file that its links lead to, as
+/// Debian's alternatives do, else by what it says of itself.
+fn default_backend(root: &Root) -> Result<Option<Backend>> {
+    let Ok(program) = which::which_in(Family::V4.program(), Some(SEARCH_PATH), "/") else { return Ok(None) };
+    let file = root.canonical(&program)?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if let Some(backend) = Backend::ALL.into_iter().find(|backend| name.contains(&backend.to_string())) {
+        return Ok(Some(backend));
+    }
+    let said = Cmd::find(Family::V4.program())?.arg("-V").run()?.stdout;
+    // Versions before 1.8 know one backend and do not name it.
+    Ok(Some(if said.contains("nf_tables") { Backend::Nft } else { Backend::Legacy }))
+}

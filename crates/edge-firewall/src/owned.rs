@@ -1,0 +1,206 @@
+//! Whose chains and rules are whose: what an owner has in a table, and where it stands.
+
+use serde::{Deserialize, Serialize};
+
+use crate::save::{Rule, Table};
+use crate::words::same_rule;
+
+/// How an owner's things are told from everybody else's: by whole names, never by a word inside a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Owner {
+    /// Its chains; the rules in them and the jumps to them are the owner's too.
+    #[serde(default)]
+    pub chains: Vec<Name>,
+    /// Comments that mark its rules in the chains of others, whole.
+    #[serde(default)]
+    pub comments: Vec<String>,
+    /// Rules in the chains of others that are its own word by word: chain and rule.
+    #[serde(default)]
+    pub rules: Vec<(String, String)>,
+}
+
+/// The name of a chain, or how such names begin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Name {
+    /// This name.
+    Exactly(String),
+    /// Every name that begins so: `KUBE-SVC-`.
+    Beginning(String),
+}
+
+impl Owner {
+    /// Whether a chain that somebody made is the owner's, by its name.
+    pub fn owns_chain(&self, name: &str) -> bool {
+        self.chains.iter().any(|own| match own {
+            Name::Exactly(own) => own == name,
+            Name::Beginning(own) => name.starts_with(own),
+        })
+    }
+
+    /// Whether a rule in somebody else's chain is the owner's.
+    pub fn owns_rule(&self, rule: &Rule<'_>) -> bool {
+        rule.target().is_some_and(|target| self.owns_chain(&target))
+            || (!self.comments.is_empty() && rule.comment().is_some_and(|comment| self.comments.contains(&comment)))
+            || self.rules.iter().any(|(chain, text)| chain == rule.chain && same_rule(text, rule.text))
+    }
+}
+
+/// All that an owner has in one table, or shall have.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Owned {
+    /// Its chains.
+    pub chains: Vec<OwnedChain>,
+    /// Its rules in the chains of others.
+    pub placed: Vec<Placed>,
+}
+
+/// A chain with its rules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnedChain {
+    /// Its name.
+    pub name: String,
+    /// Its rules, first to last, without the chain.
+    pub rules: Vec<String>,
+}
+
+/// A rule in somebody else's chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placed {
+    /// That chain.
+    pub chain: String,
+    /// Its place in it, from 1; at the end without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<usize>,
+    /// Matches and target.
+    pub rule: String,
+    /// Packets and bytes that it has counted, as printed: `[7:420]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counters: Option<String>,
+}
+
+impl Owned {
+    /// What the owner has in a table; nothing where there is no such table.
+    pub fn of(table: Option<&Table<'_>>, owner: &Owner) -> Owned {
+        let Some(table) = table else { return Owned::default() };
+        let own = table.chains().filter(|chain| chain.is_made() && owner.owns_chain(chain.name));
+        let mut owned = Owned {
+            chains: own.map(|chain| OwnedChain { name: chain.name.to_owned(), rules: Vec::new() }).collect(),
+            placed: Vec::new(),
+        };
+        let mut chain_before = "";
+        let mut position = 0;
+        for rule in table.rules() {
+            // iptables-save prints the rules of a chain one behind the other.
+            position = if rule.chain == chain_before { position + 1 } else { 1 };
+            chain_before = rule.chain;
+            if let Some(chain) = owned.chains.iter_mut().find(|chain| chain.name == rule.chain) {
+                chain.rules.push(rule.text.to_owned());
+            } else if owner.owns_rule(rule) {
+                owned.placed.push(Placed {
+                    chain: rule.chain.to_owned(),
+                    position: Some(position),
+                    rule: rule.text.to_owned(),
+                    counters: rule.counters.map(str::to_owned),
+                });
+            }
+        }
+        owned
+    }
+
+    /// Whether both are the same but for places among other rules and counters.
+    pub fn same(&self, other: &Owned) -> bool {
+        let holds = |a: &Owned, b: &Owned| {
+            a.chains.iter().all(|chain| b.chain(&chain.name).is_some_and(|rules| same_rules(&chain.rules, rules)))
+        };
+        holds(self, other) && holds(other, self) && self.beyond(other).is_empty() && other.beyond(self).is_empty()
+    }
+
+    /// The rules of a chain.
+    pub fn chain(&self, name: &str) -> Option<&[String]> {
+        self.chains.iter().find(|chain| chain.name == name).map(|chain| chain.rules.as_slice())
+    }
+
+    /// The rules in others' chains that `other` has not, or not as often.
+    pub(crate) fn beyond(&self, other: &Owned) -> Vec<&Placed> {
+        let mut left: Vec<&Placed> = other.placed.iter().collect();
+        let mut beyond = Vec::new();
+        for placed in &self.placed {
+            match left.iter().position(|other| other.chain == placed.chain && same_rule(&other.rule, &placed.rule)) {
+                Some(found) => _ = left.swap_remove(found),
+                None => beyond.push(placed),
+            }
+        }
+        beyond
+    }
+}
+
+pub(crate) fn same_rules(a: &[String], b: &[String]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_rule(a, b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::save::Save;
+
+    const SAVE: &str = r#"*nat
+:OUTPUT ACCEPT [0:0]
+:OWN - [0:0]
+:OWN-2 - [0:0]
+:OTHER - [0:0]
+-A PREROUTING -j OTHER
+[1:2] -A OUTPUT -j OTHER
+[3:4] -A OUTPUT -m comment --comment "mark" -j OTHER
+-A OUTPUT -m comment --comment "a mark" -j OTHER
+-A OUTPUT -m comment --comment "-j OWN" -j OTHER
+-A OUTPUT -g OWN
+-A OUTPUT -p tcp --dport 1 -j DNAT --to-destination 192.0.2.1
+-A OWN -j OWN-2
+-A OWN-2 -j RETURN
+-A OTHER -j OWN
+COMMIT
+"#;
+
+    fn owned(owner: &Owner) -> Owned {
+        Owned::of(Save::parse(SAVE).unwrap().table("nat"), owner)
+    }
+
+    #[test]
+    fn chains_and_jumps_are_found_by_whole_names() {
+        let owner = Owner { chains: vec![Name::Exactly("OWN".into())], ..Owner::default() };
+        let found = owned(&owner);
+        assert_eq!(found.chain("OWN").unwrap(), ["-j OWN-2"]);
+        assert!(found.chain("OWN-2").is_none());
+        let places: Vec<_> = found.placed.iter().map(|rule| (rule.chain.as_str(), rule.position)).collect();
+        assert_eq!(places, [("OUTPUT", Some(5)), ("OTHER", Some(1))]);
+
+        let owner = Owner { chains: vec![Name::Beginning("OWN".into())], ..Owner::default() };
+        assert_eq!(owned(&owner).chain("OWN-2").unwrap(), ["-j RETURN"]);
+        // A chain of the kernel's is nobody's.
+        let owner = Owner { chains: vec![Name::Beginning("O".into())], ..Owner::default() };
+        assert!(owned(&owner).chain("OUTPUT").is_none());
+    }
+
+    #[test]
+    fn marks_and_rules_are_compared_whole() {
+        let owner = Owner { comments: vec!["mark".into()], ..Owner::default() };
+        let found = owned(&owner);
+        assert_eq!(found.placed.len(), 1);
+        assert_eq!((found.placed[0].position, found.placed[0].counters.as_deref()), (Some(2), Some("[3:4]")));
+        let rule = "-p tcp -m tcp --dport 1 -j DNAT --to-destination 192.0.2.1";
+        let owner = |chain: &str| Owner { rules: vec![(chain.into(), rule.into())], ..Owner::default() };
+        assert_eq!(owned(&owner("OUTPUT")).placed[0].position, Some(6));
+        assert!(owned(&owner("PREROUTING")).placed.is_empty());
+    }
+
+    #[test]
+    fn how_often_a_rule_stands_there_counts() {
+        let rule = Placed { chain: "OUTPUT".into(), position: None, rule: "-j OWN".into(), counters: None };
+        let times = |count| Owned { chains: Vec::new(), placed: vec![rule.clone(); count] };
+        assert!(times(2).same(&times(2)) && !times(2).same(&times(1)));
+        assert_eq!((times(3).beyond(&times(1)).len(), times(1).beyond(&times(3)).len()), (2, 0));
+        let moved = Owned { placed: vec![Placed { position: Some(7), ..rule.clone() }], chains: Vec::new() };
+        assert!(moved.same(&times(1)));
+    }
+}

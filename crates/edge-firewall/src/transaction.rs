@@ -1,0 +1,88 @@
+//! A change of rules as an action of edge-host, and its way back.
+
+use std::time::Duration;
+
+use edge_host::action::{Script, Transaction};
+use edge_host::{Editor, Error, Result, Root};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::backend::{Backend, Family};
+use crate::host::{Firewall, Seen};
+use crate::owned::{Owned, Owner};
+use crate::script::script;
+
+const KIND: &str = "iptables";
+/// Beyond the time that may be spent waiting for the lock.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// What the journal keeps of a change.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    backend: Backend,
+    family: Family,
+    table: String,
+    owner: Owner,
+    /// What the owner had.
+    before: Owned,
+    lock_seconds: u64,
+}
+
+/// The change of a table that gives the owner what it shall have; `None` where it has that already.
+///
+/// `lock_wait` is how long iptables-restore waits for the lock of x_tables; nf_tables has none, and
+/// its programs begin again by themselves where another change came in between.
+pub fn transaction(
+    seen: &Seen,
+    table: &str,
+    owner: &Owner,
+    wanted: &Owned,
+    lock_wait: Duration,
+) -> Result<Option<Transaction>> {
+    let save = seen.parse()?;
+    let Some(text) = script(table, save.table(table), owner, wanted) else { return Ok(None) };
+    let kept = Kept {
+        backend: seen.backend,
+        family: seen.family,
+        table: table.to_owned(),
+        owner: owner.clone(),
+        before: Owned::of(save.table(table), owner),
+        lock_seconds: lock_wait.as_secs(),
+    };
+    let object = format!("table {table} of {}-{}", seen.family.program(), seen.backend);
+    let data = serde_json::to_value(&kept)
+        .map_err(|cause| Error::failed(format!("cannot record the change of {object}: {cause}")))?;
+    Ok(Some(Transaction { script: restore(&seen.restore, text, lock_wait), object, kind: KIND.to_owned(), data }))
+}
+
+fn restore(program: &str, text: String, lock_wait: Duration) -> Script {
+    let wait = format!("--wait={}", lock_wait.as_secs());
+    let argv = [program, "--noflush", "--counters", &wait].map(str::to_owned).to_vec();
+    Script { argv, text, deadline: DEADLINE + lock_wait }
+}
+
+/// Takes changes of rules back: the owner gets what it had, made out of what it has now.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules;
+
+impl Editor for Rules {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn take_back(&self, _now: &[u8], _data: &Value) -> Result<Vec<u8>> {
+        Err(Error::failed("cannot undo a change of rules in a file"))
+    }
+
+    fn script_back(&self, data: &Value) -> Result<Option<Script>> {
+        let kept: Kept = serde_json::from_value(data.clone())
+            .map_err(|cause| Error::failed(format!("cannot undo a change of rules: {cause}")))?;
+        let firewall = Firewall::read(&Root::live()?, &[kept.family])?;
+        let backend = firewall.named(kept.backend, kept.family)?;
+        let Some(seen) = firewall.get(backend, kept.family) else { return Ok(None) };
+        let save = seen.parse()?;
+        let lock_wait = Duration::from_secs(kept.lock_seconds);
+        let text = script(&kept.table, save.table(&kept.table), &kept.owner, &kept.before);
+        Ok(text.map(|text| restore(&seen.restore, text, lock_wait)))
+    }
+}
