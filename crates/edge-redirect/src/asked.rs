@@ -1,0 +1,69 @@
+//! From the command line and standard input to what is wanted.
+
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use edge_host::{Error, MAX_READ, Result};
+
+use crate::cli::AddArgs;
+use crate::known::Known;
+use crate::pair::{Pair, distinct};
+use crate::tunnelport;
+use crate::wanted::{ByHand, Kept, Persist, Wanted};
+
+/// What these options ask for; all of standard input is read, if it is asked for.
+pub(crate) fn wanted(args: &AddArgs, known: &Known, lock_wait: Duration) -> Result<Wanted> {
+    Ok(Wanted {
+        pairs: pairs(args, known)?,
+        reach: args.from,
+        engine: args.backend,
+        persist: if args.persist { Persist::Yes } else { Persist::AsItIs },
+        by_hand: if args.adopt { ByHand::Adopt } else { ByHand::Leave },
+        kept: if args.force { Kept::Add } else { Kept::Yield },
+        lock_wait,
+    })
+}
+
+fn pairs(args: &AddArgs, known: &Known) -> Result<Vec<Pair>> {
+    if let Some(path) = &args.tunnelport {
+        return distinct(tunnelport::parse(&input(path)?, known)?);
+    }
+    let Some(ip) = args.cloudcore else {
+        return typed(&args.pairs);
+    };
+    let Some(version) = &args.kubeedge_version else {
+        return Err(Error::usage(format!("cannot redirect to {ip}: which port the API server dials is not known"))
+            .hint(format!("add --kubeedge-version, or say it: edge-redirect add PORT={ip}:{}", known.stream_port)));
+    };
+    let port = known.tunnel_port(version)?;
+    let pair = Pair::new(port, SocketAddr::new(ip, known.stream_port));
+    Ok(vec![pair.map_err(|cause| Error::usage(format!("cannot use --cloudcore {ip}: {cause}")))?])
+}
+
+/// Pairs as they were typed; at least one.
+pub(crate) fn typed(texts: &[String]) -> Result<Vec<Pair>> {
+    if texts.is_empty() {
+        return Err(Error::usage("cannot redirect: neither a port and an address nor a cloudcore is given").hint(
+            "edge-redirect add 10351=192.0.2.1:10003, or --cloudcore IP --kubeedge-version V, or --tunnelport -",
+        ));
+    }
+    distinct(texts.iter().map(|text| Pair::parse(text)).collect::<Result<_>>()?)
+}
+
+fn input(path: &Path) -> Result<String> {
+    let fail = |cause: &std::io::Error| Error::io("read", path, cause);
+    let reader: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(std::io::stdin())
+    } else {
+        // The operator's own file, wherever --root is.
+        Box::new(std::fs::File::open(path).map_err(|cause| fail(&cause))?)
+    };
+    let mut text = String::new();
+    let read = reader.take(MAX_READ + 1).read_to_string(&mut text).map_err(|cause| fail(&cause))?;
+    if read as u64 > MAX_READ {
+        return Err(Error::failed(format!("cannot read {}: it is larger than {} MiB", path.display(), MAX_READ >> 20)));
+    }
+    Ok(text)
+}

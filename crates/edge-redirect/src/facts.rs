@@ -1,0 +1,39 @@
+//! What is there: the rules of both engines, and what outlives a reboot.
+
+use edge_firewall::{Family, Firewall};
+use edge_host::{Host, Result};
+
+use crate::pair::Pair;
+use crate::persist;
+use crate::wanted::Persist;
+
+/// What was found.
+#[derive(Debug, Clone)]
+pub(crate) struct Facts {
+    /// None below --root, where nothing live is read.
+    pub(crate) firewall: Option<Firewall>,
+    pub(crate) persist: persist::Facts,
+}
+
+/// All there is, of the families that this host has programs for.
+pub(crate) fn all(host: &Host) -> Result<Facts> {
+    let firewall = if host.root.is_live() { Some(Firewall::read_any(&host.root)?) } else { None };
+    Ok(Facts { firewall, persist: persist::facts(host)? })
+}
+
+/// What these redirects need: the rules of their families, and of the others only where all of them
+/// are going to be written down.
+pub(crate) fn for_pairs(host: &Host, pairs: &[Pair], wish: Persist) -> Result<Facts> {
+    let persist = persist::facts(host)?;
+    if !host.root.is_live() {
+        return Ok(Facts { firewall: None, persist });
+    }
+    let needed = |family: &Family| pairs.iter().any(|pair| pair.family() == *family);
+    let families: Vec<Family> = Family::ALL.into_iter().filter(needed).collect();
+    let mut firewall = Firewall::read(&host.root, &families)?;
+    if wish == Persist::Yes || persist.stored.is_some() {
+        let others: Vec<Family> = Family::ALL.into_iter().filter(|family| !needed(family)).collect();
+        firewall.read_others(&host.root, &others)?;
+    }
+    Ok(Facts { firewall: Some(firewall), persist })
+}

@@ -1,0 +1,226 @@
+//! From what is there and what is wanted to what is to be done.
+
+use std::time::Duration;
+
+use edge_firewall::{Backend, Family, Firewall, Owned, Owner, Seen, transaction};
+use edge_host::{Error, Plan, Result};
+
+use crate::facts::Facts;
+use crate::known::Known;
+use crate::pair::{Pair, merged};
+use crate::persist::Stored;
+use crate::rules::{HandMade, Redirects, TABLE, hand_made, kept_by_cloudcore, owned, owner, redirects};
+use crate::wanted::{ByHand, Engine, Kept, Persist, Reach, Wanted};
+
+/// What the rules shall be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Goal {
+    pub(crate) pairs: Vec<Pair>,
+    pub(crate) reach: Reach,
+    pub(crate) engine: Engine,
+    pub(crate) by_hand: ByHand,
+    pub(crate) lock_wait: Duration,
+}
+
+/// An `add`: the goal, and what of it is stored; none where there is nothing to add.
+pub(crate) fn add(
+    facts: &Facts,
+    wanted: &Wanted,
+    known: &Known,
+    plan: &mut Plan,
+) -> Result<Option<(Goal, Option<Stored>)>> {
+    let mut new = wanted.pairs.clone();
+    if let (Some(firewall), Kept::Yield) = (&facts.firewall, wanted.kept) {
+        if let Some(kept) = kept(firewall, known)? {
+            new.retain(|pair| pair.family() != Family::V4);
+            if new.len() < wanted.pairs.len() {
+                plan.note(yields(&kept, &known.kept_chain));
+            }
+        }
+    }
+    if new.is_empty() {
+        return Ok(None);
+    }
+    let (live, reach) = live(facts)?;
+    let stored = facts.persist.stored.as_ref();
+    let before = merged(stored.map_or(&[], |stored| stored.pairs.as_slice()), &live);
+    let reach = wanted.reach.or(reach.max(stored.map(|stored| stored.reach))).unwrap_or(Reach::Output);
+    // One that was named once stays, until another one is.
+    let engine = match (wanted.engine, stored) {
+        (Engine::Auto, Some(stored)) => stored.engine,
+        (engine, _) => engine,
+    };
+    let goal =
+        Goal { pairs: merged(&before, &new), reach, engine, by_hand: wanted.by_hand, lock_wait: wanted.lock_wait };
+    let keep = wanted.persist == Persist::Yes || stored.is_some();
+    let keep = keep.then(|| Stored { pairs: goal.pairs.clone(), reach, engine });
+    Ok(Some((goal, keep)))
+}
+
+/// Where cloudcore keeps its own chain for IPv4: the backend, and what its rules do.
+fn kept(firewall: &Firewall, known: &Known) -> Result<Option<(Backend, Vec<String>)>> {
+    for seen in firewall.seen.iter().filter(|seen| seen.family == Family::V4) {
+        let save = seen.parse()?;
+        if let Some(rules) = kept_by_cloudcore(save.table(TABLE), &known.kept_chain) {
+            return Ok(Some((seen.backend, rules)));
+        }
+    }
+    Ok(None)
+}
+
+fn yields((backend, rules): &(Backend, Vec<String>), chain: &str) -> String {
+    let what = if rules.is_empty() { "no port yet".to_owned() } else { rules.join(", ") };
+    format!("cloudcore keeps {chain} here itself ({backend}): {what}; nothing is added for IPv4 (--force adds it)")
+}
+
+/// All that is redirected now, and whose connections.
+fn live(facts: &Facts) -> Result<(Vec<Pair>, Option<Reach>)> {
+    let (mut pairs, mut reach) = (Vec::new(), None);
+    for seen in facts.firewall.iter().flat_map(|firewall| &firewall.seen) {
+        let found = current(seen)?;
+        pairs = merged(&pairs, &found.pairs);
+        reach = reach.max(found.reach);
+    }
+    Ok((pairs, reach))
+}
+
+/// What our rules in one backend do.
+pub(crate) fn current(seen: &Seen) -> Result<Redirects> {
+    Ok(redirects(seen.parse()?.table(TABLE)))
+}
+
+/// Adds the changes that make the rules of all families that were read what they shall be.
+pub(crate) fn rules(
+    firewall: &Firewall,
+    goal: &Goal,
+    known: &Known,
+    plan: &mut Plan,
+) -> Result<Vec<(Backend, Family)>> {
+    let mut changed = Vec::new();
+    for family in Family::ALL {
+        if !firewall.seen.iter().any(|seen| seen.family == family) {
+            continue;
+        }
+        let pairs: Vec<Pair> = goal.pairs.iter().copied().filter(|pair| pair.family() == family).collect();
+        let home = match goal.engine.backend() {
+            _ if pairs.is_empty() => None,
+            Some(backend) => Some(firewall.named(backend, family)?),
+            None => Some(firewall.choose(family, TABLE, &owner())?),
+        };
+        for seen in firewall.seen.iter().filter(|seen| seen.family == family) {
+            let wanted = if home == Some(seen.backend) { owned(&pairs, goal.reach) } else { Owned::default() };
+            let own = with_adopted(seen, &pairs, goal, known, plan)?;
+            if change(seen, &own, &wanted, goal.lock_wait, &why(&wanted, &pairs), plan)? {
+                changed.push((seen.backend, family));
+            }
+        }
+    }
+    Ok(changed)
+}
+
+/// Our own rules, and those made by hand that are to be ours; the others are told of.
+fn with_adopted(seen: &Seen, pairs: &[Pair], goal: &Goal, known: &Known, plan: &mut Plan) -> Result<Owner> {
+    let mut own = owner();
+    let is_wanted = |port: u16| pairs.iter().any(|pair| pair.port == port);
+    let save = seen.parse()?;
+    let found = hand_made(save.table(TABLE), |port| is_wanted(port) || known.is_tunnel_port(port), known.stream_port);
+    let mut told: Vec<&HandMade> = Vec::new();
+    for rule in &found {
+        let is_replaced = rule.is_plain && is_wanted(rule.port) && rule.is_within(goal.reach);
+        if goal.by_hand == ByHand::Adopt && is_replaced {
+            own.rules.push((rule.chain.clone(), rule.rule.clone()));
+        } else if !pairs.is_empty() && !told.contains(&rule) {
+            told.push(rule);
+            let count = found.iter().filter(|other| other == &rule).count();
+            plan.note(tell(
+                rule,
+                count,
+                seen,
+                if is_replaced { Some("--adopt replaces it") } else { stays(rule, goal, is_wanted(rule.port)) },
+            ));
+        }
+    }
+    Ok(own)
+}
+
+/// Why a rule is not replaced even with `--adopt`.
+fn stays(rule: &HandMade, goal: &Goal, is_wanted: bool) -> Option<&'static str> {
+    if !is_wanted {
+        None
+    } else if !rule.is_plain {
+        Some("it has conditions of its own and is left to you")
+    } else if !rule.is_within(goal.reach) {
+        Some("--from forward --adopt replaces it")
+    } else {
+        None
+    }
+}
+
+/// A rule made by hand, in words.
+pub(crate) fn tell(rule: &HandMade, count: usize, seen: &Seen, what: Option<&str>) -> String {
+    let times = if count > 1 { format!("{count} times ") } else { String::new() };
+    let local = if rule.takes_local && rule.chain == "OUTPUT" { ", connections to this host itself too" } else { "" };
+    let what = what.map(|what| format!("; {what}")).unwrap_or_default();
+    format!("{times}by hand in {} ({}): port {} goes to {}{local}{what}", rule.chain, seen.backend, rule.port, rule.to)
+}
+
+fn why(wanted: &Owned, pairs: &[Pair]) -> String {
+    if wanted.chains.is_empty() {
+        return "nothing is redirected here any more".to_owned();
+    }
+    let each: Vec<String> = pairs.iter().map(|pair| format!("{} to {}", pair.port, pair.to)).collect();
+    format!("redirect {}", each.join(", "))
+}
+
+/// Adds one change; whether there is one.
+fn change(seen: &Seen, own: &Owner, wanted: &Owned, lock_wait: Duration, why: &str, plan: &mut Plan) -> Result<bool> {
+    let Some(transaction) = transaction(seen, TABLE, own, wanted, lock_wait)? else { return Ok(false) };
+    let frame = |line: &&str| !line.starts_with('*') && *line != "COMMIT";
+    let details: Vec<String> = transaction.script.text.lines().filter(frame).map(str::to_owned).collect();
+    plan.transaction(transaction, why).details = details;
+    Ok(true)
+}
+
+/// A `remove`: of these ports, or of everything; what is left to be stored.
+pub(crate) fn remove(facts: &Facts, ports: &[u16], lock_wait: Duration, plan: &mut Plan) -> Result<Option<Stored>> {
+    let goes = |pair: &Pair| ports.is_empty() || ports.contains(&pair.port);
+    let mut known_ports: Vec<u16> = Vec::new();
+    for seen in facts.firewall.iter().flat_map(|firewall| &firewall.seen) {
+        let found = current(seen)?;
+        known_ports.extend(found.pairs.iter().map(|pair| pair.port));
+        let left: Vec<Pair> = found.pairs.iter().copied().filter(|pair| !goes(pair)).collect();
+        if left == found.pairs && !ports.is_empty() {
+            continue;
+        }
+        let wanted = owned(&left, found.reach.unwrap_or(Reach::Output));
+        change(seen, &owner(), &wanted, lock_wait, &why(&wanted, &left), plan)?;
+    }
+    let stored = facts.persist.stored.clone();
+    known_ports.extend(stored.iter().flat_map(|stored| &stored.pairs).map(|pair| pair.port));
+    for port in ports.iter().filter(|port| !known_ports.contains(port)) {
+        plan.note(format!("port {port} is not redirected"));
+    }
+    Ok(stored.and_then(|stored| {
+        let pairs: Vec<Pair> = stored.pairs.iter().copied().filter(|pair| !goes(pair)).collect();
+        (!pairs.is_empty()).then_some(Stored { pairs, ..stored })
+    }))
+}
+
+/// Fails where rules that were made are not there: another program replaces them at the same time.
+pub(crate) fn verify(seen: &Seen, goal: &Goal) -> Result<()> {
+    let found = current(seen)?;
+    let wanted: Vec<Pair> = goal.pairs.iter().copied().filter(|pair| pair.family() == seen.family).collect();
+    let is_there =
+        found.is_whole && (found.pairs.is_empty() || (found.pairs == wanted && found.reach == Some(goal.reach)));
+    if is_there {
+        return Ok(());
+    }
+    Err(Error::failed(format!(
+        "cannot find the {} rules again that were just made with {}: another program has replaced them",
+        seen.family, seen.restore
+    ))
+    .hint("run again; if it comes back, find what flushes the nat table (a firewall service that is being restarted)"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! `edge-redirect status`: what is redirected, by whom, and whether it outlives a reboot.
+
+use edge_firewall::{Family, Firewall, Save, Seen, Table};
+use edge_host::{Host, Outcome, Result};
+use serde_json::json;
+
+use crate::facts::{self, Facts};
+use crate::known::Known;
+use crate::pair::Pair;
+use crate::persist::{FILE, UNIT};
+use crate::plan;
+use crate::rules::{CHAIN, Redirects, TABLE, hand_made, kept_by_cloudcore, redirects};
+use crate::wanted::Reach;
+
+/// A line of it.
+struct Line {
+    object: String,
+    state: String,
+    source: Option<String>,
+    text: String,
+}
+
+impl Line {
+    fn new(object: impl Into<String>, state: &str, text: impl Into<String>) -> Line {
+        Line { object: object.into(), state: state.to_owned(), source: None, text: text.into() }
+    }
+
+    fn from(mut self, source: impl Into<String>) -> Line {
+        self.source = Some(source.into());
+        self
+    }
+}
+
+pub(crate) fn status(host: &mut Host) -> Result<Outcome> {
+    let known = Known::read()?;
+    let facts = facts::all(host)?;
+    let mut lines = Vec::new();
+    let mut live: Vec<Pair> = Vec::new();
+    for seen in facts.firewall.iter().flat_map(|firewall| &firewall.seen) {
+        let save = seen.parse()?;
+        let found = redirects(save.table(TABLE));
+        lines.extend(ours(seen, &save, &found, &facts));
+        live.extend(found.pairs);
+        lines.extend(theirs(seen, save.table(TABLE), &known));
+    }
+    lines.extend(stored(&facts, &live));
+    lines.extend(facts.firewall.iter().flat_map(unusable));
+    if lines.is_empty() {
+        lines.push(Line::new("redirect", "none", "edge-redirect add makes one"));
+    }
+    for line in &lines {
+        let source = line.source.as_ref().map(|source| format!("  ({source})")).unwrap_or_default();
+        let text = if line.text.is_empty() { String::new() } else { format!(": {}", line.text) };
+        host.report.line(&format!("{}: {}{text}{source}", line.object, line.state));
+        host.report.record(
+            "status",
+            json!({"object": line.object, "state": line.state, "source": line.source, "text": line.text}),
+        );
+    }
+    Ok(Outcome::default())
+}
+
+fn name(pair: &Pair) -> String {
+    format!("redirect {} to {}", pair.port, pair.to)
+}
+
+fn ours(seen: &Seen, save: &Save<'_>, found: &Redirects, facts: &Facts) -> Vec<Line> {
+    let source = format!("{CHAIN}, {} {}", seen.family, seen.backend);
+    let mut lines = Vec::new();
+    for pair in &found.pairs {
+        let kept = facts.persist.stored.as_ref().is_some_and(|stored| stored.pairs.contains(pair));
+        let whose = match found.reach {
+            Some(Reach::Forward) => "from this host and forwarded",
+            Some(Reach::Output) => "from this host",
+            None => "no rule leads there",
+        };
+        let after = if kept { "" } else { ", gone after a reboot" };
+        let text = format!("{whose}, {} connections so far{after}", connections(save.table(TABLE), pair));
+        let state = if found.reach.is_some() { "live" } else { "not reached" };
+        lines.push(Line::new(name(pair), state, text).from(source.clone()));
+    }
+    if !found.is_whole {
+        let text = "these are not exactly the rules that add makes; edge-redirect add puts them right";
+        lines.push(Line::new(format!("chain {CHAIN}"), "changed by someone", text).from(source));
+    }
+    lines
+}
+
+/// The packets that a rule of ours has counted: one for each connection, as only the first of one
+/// goes through the nat table.
+fn connections(table: Option<&Table<'_>>, pair: &Pair) -> u64 {
+    let end = format!("--to-destination {}", pair.to);
+    let port = pair.port.to_string();
+    let mut rules = table.into_iter().flat_map(|table| table.rules()).filter(|rule| rule.chain == CHAIN);
+    let rule = rules.find(|rule| rule.text.ends_with(&end) && rule.text.split(' ').any(|word| word == port));
+    let counters = rule.and_then(|rule| rule.counters).unwrap_or_default();
+    counters.trim_start_matches('[').split(':').next().and_then(|packets| packets.parse().ok()).unwrap_or(0)
+}
+
+fn theirs(seen: &Seen, table: Option<&Table<'_>>, known: &Known) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let source = format!("{} {}", seen.family, seen.backend);
+    if let Some(rules) = kept_by_cloudcore(table, &known.kept_chain) {
+        let text = if rules.is_empty() { "no port yet".to_owned() } else { rules.join(", ") };
+        let object = format!("chain {}", known.kept_chain);
+        lines.push(Line::new(object, "kept by cloudcore", text).from(source.clone()));
+    }
+    let found = hand_made(table, |port| known.is_tunnel_port(port), known.stream_port);
+    for (index, rule) in found.iter().enumerate().filter(|(index, rule)| !found[..*index].contains(rule)) {
+        let count = found[index..].iter().filter(|other| other == &rule).count();
+        let text = plan::tell(rule, count, seen, Some("edge-redirect add --adopt replaces it"));
+        lines.push(Line::new("rule", "made by hand", text).from(source.clone()));
+    }
+    lines
+}
+
+fn stored(facts: &Facts, live: &[Pair]) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for pair in facts.persist.stored.iter().flat_map(|stored| &stored.pairs) {
+        if facts.firewall.is_none() {
+            lines.push(Line::new(name(pair), "at boot", "").from(FILE));
+        } else if !live.contains(pair) {
+            lines.push(Line::new(name(pair), "not live", "edge-redirect restore makes it").from(FILE));
+        }
+    }
+    if facts.persist.exists() && !facts.persist.is_enabled() {
+        let text = "nothing restores the rules at boot; edge-redirect add --persist enables it";
+        lines.push(Line::new(format!("unit {UNIT}"), "not enabled", text));
+    } else if facts.persist.exists() {
+        lines.push(Line::new(format!("unit {UNIT}"), "enabled", "it restores the rules at boot").from(FILE));
+    }
+    lines
+}
+
+fn unusable(firewall: &Firewall) -> Vec<Line> {
+    let lines = firewall.unusable.iter().map(|(backend, family, error)| {
+        let family: &Family = family;
+        Line::new(format!("{family} {backend}"), "not readable", error.message())
+    });
+    lines.collect()
+}
