@@ -65,7 +65,19 @@ fn everything(mut seen: impl FnMut(&str, &Value, bool)) {
         (&["apply", "--sysctl", "../x=1"], 2),
         (&["undo"], 0),
     ];
+    let redirect: &[(&[&str], i32)] = &[
+        (&["status"], 0),
+        (&["add", "10351=192.0.2.1:10003"], 2),
+        (&["add", "10351=192.0.2.1:10003", "--persist", "-n"], 3),
+        (&["add", "10351=192.0.2.1:10003", "--persist"], 0),
+        (&["status"], 0),
+        (&["render", "systemd"], 2),
+        (&["restore"], 2),
+        (&["remove"], 0),
+        (&["undo"], 0),
+    ];
     let calls = conf.iter().map(|call| ("edge-conf", call)).chain(prep.iter().map(|call| ("edge-prep", call)));
+    let calls = calls.chain(redirect.iter().map(|call| ("edge-redirect", call)));
     for (tool, (args, code)) in calls {
         let ran = run(&tree, tool, args).expect(*code);
         let lines: Vec<&str> = ran.stdout.lines().collect();
@@ -112,7 +124,13 @@ fn the_exit_codes_of_the_page_are_those_of_the_programs() {
 #[test]
 fn every_option_of_the_page_is_in_every_help() {
     for option in ["--root <DIR>", "-n, --dry-run", "--json", "--lock-wait <SECONDS>", "--force-namespace"] {
-        for call in ["edge-conf --help", "edge-conf set --help", "edge-prep --help", "edge-prep undo --help"] {
+        for call in [
+            "edge-conf --help",
+            "edge-conf set --help",
+            "edge-prep --help",
+            "edge-prep undo --help",
+            "edge-redirect add --help",
+        ] {
             let mut words = call.split(' ');
             let help = Tool::new(words.next().unwrap()).args(words).run().expect(0).stdout;
             assert!(help.contains(option), "{option} is not in {call}:\n{help}");

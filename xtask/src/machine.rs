@@ -20,6 +20,9 @@ pub(crate) struct Package {
 pub(crate) const PACKAGES: &[Package] = &[
     package("ansible-core", "ansible-playbook", &["stories"]),
     package("curl", "curl", &["stories"]),
+    package("iproute2", "ip", &["stories", "bench"]),
+    package("iptables", "iptables-legacy", &["stories", "bench"]),
+    package("openssl", "openssl", &["stories"]),
     package("python3-yaml", "/usr/lib/python3/dist-packages/yaml/__init__.py", &["unit", "stories"]),
     package("qemu-user-static", "qemu-aarch64-static", &["qemu"]),
     package("shellcheck", "shellcheck", &["shellcheck"]),

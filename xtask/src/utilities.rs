@@ -4,7 +4,11 @@ use clap::{Command, CommandFactory};
 
 /// Each utility's name and clap definition, in the order of the README.
 pub(crate) fn utilities() -> Vec<(&'static str, Command)> {
-    vec![("edge-prep", edge_prep::cli::Cli::command()), ("edge-conf", edge_conf::cli::Cli::command())]
+    vec![
+        ("edge-prep", edge_prep::cli::Cli::command()),
+        ("edge-conf", edge_conf::cli::Cli::command()),
+        ("edge-redirect", edge_redirect::cli::Cli::command()),
+    ]
 }
 
 #[cfg(test)]

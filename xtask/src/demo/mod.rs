@@ -36,7 +36,8 @@ struct Step {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Anywhere,
-    /// It would change the running kernel, which no namespace hides.
+    /// It would change the running kernel, which no namespace hides; or a unit would have to start a
+    /// program from a build directory, which is refused.
     CopyOnly,
 }
 
@@ -71,6 +72,12 @@ const STEPS: &[Step] = &[
         place: Place::Anywhere,
         args: &["env", "CHECK_EDGECORE_ENVIRONMENT=false"],
     },
+    Step {
+        title: "The API server's way to cloudcore, again after each boot",
+        tool: "edge-redirect",
+        place: Place::CopyOnly,
+        args: &["add", "10351=192.0.2.1:10003", "--persist"],
+    },
 ];
 
 /// Exit codes of the contract that the demo waits for.
@@ -79,7 +86,9 @@ const WOULD_CHANGE: i32 = 3;
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     if !args.inside {
-        Sh::new("cargo build --quiet --locked --package edge-conf --package edge-prep").dir(&workspace.root).run()?;
+        Sh::new("cargo build --quiet --locked --package edge-conf --package edge-prep --package edge-redirect")
+            .dir(&workspace.root)
+            .run()?;
     }
     let scratch = workspace.scratch("demo")?;
     let node = match (args.live, args.inside) {

@@ -1,0 +1,146 @@
+//! The rules of others: read without loss, and never moved, changed or reset. iptables is the judge.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use edge_firewall::{Line, Save, quote, words};
+use edgeutils_tests::rules::{can_run, foreign, script, script_on};
+use edgeutils_tests::skip;
+
+fn can(test: &str) -> bool {
+    if !can_run() {
+        skip(&format!("firewall_live {test}"), "no network namespace with both iptables can be made here");
+    }
+    can_run()
+}
+
+/// Rules of every kind of word and quote.
+const ODD: &str = r#"*nat
+:OUTPUT ACCEPT [1:2]
+:odd.chain_name - [0:0]
+[3:4] -A OUTPUT -d 198.51.100.0/24 ! -o lo -p tcp -m multiport --dports 1,2:3 -m comment --comment "a \"b\" \\ \' -j c; # no comment, %1 é" -j odd.chain_name
+[0:0] -A OUTPUT -m comment --comment plain -j RETURN
+[0:0] -A OUTPUT
+[5:6] -A odd.chain_name -m statistic --mode nth --every 3 --packet 0 -g odd.chain_name2
+COMMIT
+"#;
+
+#[test]
+fn what_iptables_prints_is_read_without_loss() {
+    if !can("lossless") {
+        return;
+    }
+    let rules = foreign(400);
+    for backend in ["nft", "legacy"] {
+        let odd = ODD.replace("-g odd.chain_name2", "-j RETURN");
+        let text = format!(
+            "cat > odd <<'END'\n{odd}END\n\
+             iptables-{backend}-restore --counters < $RULES && iptables-{backend}-restore --counters --noflush < odd && \
+             iptables-{backend}-save --counters"
+        );
+        let printed = script_on(&rules, &text).expect(0).stdout;
+        let save = Save::parse(&printed).unwrap();
+        assert_eq!(save.to_string(), printed, "{backend}");
+        assert!(save.tables.iter().flat_map(|table| table.rules()).count() > 400);
+
+        // Each rule taken apart and quoted again is the same rule to iptables.
+        let mut again = String::new();
+        for table in &save.tables {
+            again += &format!("*{}\n", table.name);
+            for line in &table.lines {
+                again += &match line {
+                    Line::Rule(rule) => {
+                        let words: Vec<String> = words(rule.text).map(|word| quote(&word)).collect();
+                        format!("{} -A {} {}\n", rule.counters.unwrap(), rule.chain, words.join(" "))
+                    }
+                    other => format!("{other}\n"),
+                };
+            }
+            again += "COMMIT\n";
+        }
+        let text = format!("iptables-{backend}-restore --counters < $RULES && iptables-{backend}-save --counters");
+        let judged = script_on(&again, &text).expect(0).stdout;
+        let judged = Save::parse(&judged).unwrap();
+        for table in &save.tables {
+            // x_tables lists them in the order in which they were first used.
+            let other = judged.table(table.name).unwrap();
+            assert_eq!(table.lines.len(), other.lines.len());
+            for (line, other) in table.lines.iter().zip(&other.lines) {
+                assert_eq!(line, other, "{backend} {}", table.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn ten_thousand_rules_of_others_stay_as_they_are() {
+    if !can("foreign rules") {
+        return;
+    }
+    let rules = foreign(10_000);
+    assert!(rules.lines().filter(|line| line.contains("-A ")).count() >= 10_000);
+    for backend in ["nft", "legacy"] {
+        // docker restarts while we work; ours comes between, first and last.
+        let text = format!(
+            "
+            iptables-{backend}-restore --counters < $RULES || exit 97
+            saved iptables-{backend}-save > before
+            foreign() {{ saved iptables-{backend}-save | grep -v EDGEUTILS-STREAM$ | grep -v -e '^:EDGEUTILS' -e '-A EDGEUTILS'; }}
+            foreign > foreign-before
+            echo $(grep -c -e -A before) rules
+            redirect add 10351=192.0.2.1:10003 10352=192.0.2.2:10003 --from forward --backend {backend} | tail -1
+            foreign | cmp foreign-before && saved iptables-{backend}-save | grep -c EDGEUTILS-STREAM
+            redirect add 10352=192.0.2.9:10003 | tail -1
+            foreign | cmp foreign-before
+            redirect remove | tail -1
+            saved iptables-{backend}-save | cmp before && echo after remove as before
+            redirect undo | tail -1
+            foreign | cmp foreign-before
+            redirect undo > /dev/null; redirect undo | tail -1
+            saved iptables-{backend}-save | cmp before && echo after undo as before
+            "
+        );
+        let said = script_on(&rules, &text).stdout;
+        let said: Vec<&str> = said.lines().filter(|line| !line.contains("note: ")).collect();
+        let (count, rest) = said.split_first().unwrap();
+        assert!(count.ends_with(" rules") && count.len() == "10013 rules".len(), "{count}");
+        // The comment of a foreign rule has our chain's name in it: one more line, one chain, two rules, two jumps.
+        assert_eq!(
+            rest,
+            ["exit 0", "6", "exit 0", "exit 0", "after remove as before", "exit 0", "exit 0", "after undo as before"],
+            "{backend}"
+        );
+    }
+}
+
+#[test]
+fn another_writer_at_the_same_time_loses_nothing() {
+    if !can("concurrent writer") {
+        return;
+    }
+    for backend in ["nft", "legacy"] {
+        let text = format!(
+            "
+            iptables-{backend} -t nat -N theirs
+            (n=0; while [ $n -lt 150 ]; do n=$((n+1))
+                iptables-{backend} --wait 20 -t nat -A theirs -s 198.51.100.$n -j RETURN || echo theirs failed
+                iptables-{backend} --wait 20 -t nat -I OUTPUT -p udp --dport $n -j theirs || echo theirs failed
+                [ $((n % 2)) = 0 ] || iptables-{backend} --wait 20 -t nat -D OUTPUT -p udp --dport $n -j theirs || echo theirs failed
+            done) & writer=$!
+            ours=0
+            while kill -0 $writer 2> /dev/null; do
+                ours=$((ours+1))
+                /mnt/bin/edge-redirect --force-namespace add 10351=192.0.2.$((ours % 200 + 1)):10003 --backend {backend} > said 2>&1 || cat said
+                [ $((ours % 3)) != 0 ] || /mnt/bin/edge-redirect --force-namespace remove > said 2>&1 || cat said
+            done
+            [ $ours -gt 3 ] || echo only $ours of ours
+            redirect add 10351=192.0.2.1:10003 > /dev/null
+            iptables-{backend}-save -t nat | grep -c -e '-A theirs'
+            iptables-{backend}-save -t nat | grep -c -e '-j theirs'
+            iptables-{backend}-save -t nat | grep -c -e '-j EDGEUTILS-STREAM' -e '-A EDGEUTILS-STREAM'
+            "
+        );
+        let said = script(&text).stdout;
+        let said: Vec<&str> = said.lines().filter(|line| !line.contains("note: ")).collect();
+        assert_eq!(said, ["150", "75", "2"], "{backend}");
+    }
+}

@@ -1,0 +1,235 @@
+//! edge-redirect with the real iptables of both engines, in namespaces of its own.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use edgeutils_tests::rules::{can_run, script};
+use edgeutils_tests::skip;
+
+/// Runs the script for each engine; `$b` is its name.
+#[track_caller]
+fn each(test: &str, text: &str, want: &str) {
+    if !can_run() {
+        return skip(&format!("redirect_live {test}"), "no network namespace with both iptables can be made here");
+    }
+    let even = |text: &str| text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
+    for backend in ["nft", "legacy"] {
+        let ran = script(&format!("b={backend}\n{text}"));
+        assert_eq!(even(&ran.stdout), even(&want.replace("$b", backend)), "{backend} printed:\n{}", ran.stdout);
+    }
+}
+
+const JUMP: &str = "-p tcp -m addrtype ! --dst-type LOCAL -m comment --comment \"edgeutils: kubectl logs and exec\" -j EDGEUTILS-STREAM";
+
+#[test]
+fn it_is_made_once_shown_removed_and_taken_back() {
+    each(
+        "made and undone",
+        r"
+        redirect add 10351=192.0.2.1:10003 --backend $b -n
+        saved iptables-$b-save
+        redirect add 10351=192.0.2.1:10003 --backend $b
+        redirect add 10351=192.0.2.1:10003 --backend $b
+        # Where they are, they are found without being told.
+        redirect add 10351=192.0.2.1:10003
+        saved iptables-$b-save | grep -e -A
+        redirect status
+        redirect remove -n | tail -1
+        redirect remove | tail -1
+        redirect remove
+        saved iptables-$b-save | grep -c -e EDGEUTILS
+        redirect undo | tail -1
+        saved iptables-$b-save | grep -e -A
+        redirect undo | tail -1
+        redirect undo
+        saved iptables-$b-save | grep -c -e EDGEUTILS
+        ",
+        &format!(
+            "edge-redirect: note: the rules are gone after a reboot: --persist brings them back at each boot
+            would run iptables-$b-restore --noflush --counters --wait=60: redirect 10351 to 192.0.2.1:10003  [undo: inverse]
+            :EDGEUTILS-STREAM - [0:0]
+            -A EDGEUTILS-STREAM -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.1:10003
+            -A OUTPUT {JUMP}
+            exit 3
+            edge-redirect: note: the rules are gone after a reboot: --persist brings them back at each boot
+            ran iptables-$b-restore --noflush --counters --wait=60: redirect 10351 to 192.0.2.1:10003  [undo: inverse]
+            :EDGEUTILS-STREAM - [0:0]
+            -A EDGEUTILS-STREAM -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.1:10003
+            -A OUTPUT {JUMP}
+            exit 0
+            nothing to do: it is so already
+            exit 0
+            nothing to do: it is so already
+            exit 0
+            [0:0] -A OUTPUT {JUMP}
+            [0:0] -A EDGEUTILS-STREAM -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.1:10003
+            redirect 10351 to 192.0.2.1:10003: live: from this host, 0 connections so far, gone after a reboot  (EDGEUTILS-STREAM, IPv4 $b)
+            exit 0
+            exit 3
+            exit 0
+            nothing to do: it is so already
+            exit 0
+            0
+            exit 0
+            [0:0] -A OUTPUT {JUMP}
+            [0:0] -A EDGEUTILS-STREAM -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.1:10003
+            exit 0
+            nothing to undo
+            exit 0
+            0"
+        ),
+    );
+}
+
+#[test]
+fn a_redirect_of_a_later_run_keeps_an_earlier_one_from_being_undone() {
+    each(
+        "order of undo",
+        r"
+        redirect add 10351=192.0.2.1:10003 --backend $b > /dev/null 2>&1
+        redirect add 10352=192.0.2.2:10003 > /dev/null 2>&1
+        redirect undo --id 1
+        # After a reboot there is nothing left to take back.
+        iptables-$b -t nat -F; iptables-$b -t nat -X
+        redirect undo
+        saved iptables-$b-save | grep -c EDGEUTILS
+        redirect undo
+        saved iptables-$b-save | grep -c EDGEUTILS
+        ",
+        &format!(
+            "edge-redirect: cannot undo the change of table nat of iptables-$b: run 2 of edge-redirect changed it later
+            hint: take that back first: edge-redirect undo --id 2
+            exit 4
+            ran iptables-$b-restore --noflush --counters --wait=60: what was there before
+            *nat
+            :EDGEUTILS-STREAM - [0:0]
+            -A EDGEUTILS-STREAM -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.1:10003
+            [0:0] -A OUTPUT {JUMP}
+            COMMIT
+            exit 0
+            3
+            ran iptables-$b-restore --noflush --counters --wait=60: what was there before
+            *nat
+            -D OUTPUT {JUMP}
+            :EDGEUTILS-STREAM - [0:0]
+            -X EDGEUTILS-STREAM
+            COMMIT
+            exit 0
+            0"
+        ),
+    );
+}
+
+#[test]
+fn rules_of_the_guides_are_replaced_and_come_back_in_their_places() {
+    each(
+        "adopt",
+        r"
+        guide() { iptables-$b -t nat -A $1 -p tcp --dport 10350 -j DNAT --to 192.0.2.9:10003; }
+        guide OUTPUT
+        iptables-$b -t nat -A OUTPUT -d 198.51.100.0/24 -j ACCEPT
+        guide OUTPUT; guide PREROUTING
+        iptables-$b -t nat -A OUTPUT -d 203.0.113.0/24 -j ACCEPT
+        # Give them counters.
+        iptables-$b-save --counters | sed 's/^\[0:0\] -A/[5:300] -A/' > counted
+        iptables-$b-restore --counters < counted
+        saved iptables-$b-save -t nat > before
+        redirect status
+        redirect add --cloudcore 192.0.2.1 --kubeedge-version v1.6.2 --adopt --from forward 2> /dev/null
+        saved iptables-$b-save -t nat | grep -e '-A [OP]'
+        redirect undo | tail -1
+        saved iptables-$b-save -t nat | diff before - && echo as before
+        ",
+        &format!(
+            "rule: made by hand: by hand in PREROUTING ($b): port 10350 goes to 192.0.2.9:10003; edge-redirect add --adopt replaces it  (IPv4 $b)
+            rule: made by hand: 2 times by hand in OUTPUT ($b): port 10350 goes to 192.0.2.9:10003, connections to this host itself too; edge-redirect add --adopt replaces it  (IPv4 $b)
+            exit 0
+            ran iptables-$b-restore --noflush --counters --wait=60: redirect 10350 to 192.0.2.1:10003  [undo: inverse]
+            -D PREROUTING -p tcp -m tcp --dport 10350 -j DNAT --to-destination 192.0.2.9:10003
+            -D OUTPUT -p tcp -m tcp --dport 10350 -j DNAT --to-destination 192.0.2.9:10003
+            -D OUTPUT -p tcp -m tcp --dport 10350 -j DNAT --to-destination 192.0.2.9:10003
+            :EDGEUTILS-STREAM - [0:0]
+            -A EDGEUTILS-STREAM -p tcp -m tcp --dport 10350 -j DNAT --to-destination 192.0.2.1:10003
+            -A PREROUTING {JUMP}
+            -A OUTPUT {JUMP}
+            exit 0
+            [0:0] -A PREROUTING {JUMP}
+            [5:300] -A OUTPUT -d 198.51.100.0/24 -j ACCEPT
+            [5:300] -A OUTPUT -d 203.0.113.0/24 -j ACCEPT
+            [0:0] -A OUTPUT {JUMP}
+            exit 0
+            as before"
+        ),
+    );
+}
+
+#[test]
+fn where_cloudcore_keeps_its_chain_it_is_left_to_it() {
+    each(
+        "TUNNEL-PORT",
+        r#"
+        iptables-$b -t nat -N TUNNEL-PORT
+        iptables-$b -t nat -A OUTPUT -m comment --comment 'kubeedge tunnel port' -j TUNNEL-PORT
+        iptables-$b -t nat -A TUNNEL-PORT -p tcp --dport 10351 -j DNAT --to 192.0.2.1:10003
+        redirect add 10351=192.0.2.1:10003 --persist
+        redirect --json add 10351=192.0.2.1:10003 | grep result
+        ls /etc/edgeutils /var/lib/edgeutils/journal
+        redirect status
+        redirect add 10351=192.0.2.1:10003 --force | tail -1
+        "#,
+        "edge-redirect: note: cloudcore keeps TUNNEL-PORT here itself ($b): 10351 to 192.0.2.1:10003; nothing is added for IPv4 (--force adds it)
+        nothing to do: it is so already
+        exit 0
+        edge-redirect: note: cloudcore keeps TUNNEL-PORT here itself ($b): 10351 to 192.0.2.1:10003; nothing is added for IPv4 (--force adds it)
+        {\"changed\":false,\"exit\":0,\"reboot\":false,\"run\":null,\"type\":\"result\",\"v\":1}
+        ls: cannot access '/etc/edgeutils': No such file or directory
+        ls: cannot access '/var/lib/edgeutils/journal': No such file or directory
+        chain TUNNEL-PORT: kept by cloudcore: 10351 to 192.0.2.1:10003  (IPv4 $b)
+        exit 0
+        edge-redirect: note: the rules are gone after a reboot: --persist brings them back at each boot
+        exit 0",
+    );
+}
+
+#[test]
+fn what_is_stored_is_restored_without_journal_or_lock() {
+    each(
+        "restore",
+        r"
+        redirect restore
+        redirect add 10351=192.0.2.1:10003 '10352=[2001:db8::1]:10003' --persist --from forward --backend $b > /dev/null
+        saved iptables-$b-save > before; saved ip6tables-$b-save > before6
+        redirect restore
+        iptables-$b -t nat -F; ip6tables-$b -t nat -F; ip6tables-$b -t nat -X
+        redirect status | sed 's/ .*(/ (/'
+        redirect restore -n | tail -1
+        rm -r /run/edgeutils
+        redirect restore | tail -1
+        ls /run/edgeutils; ls /var/lib/edgeutils/journal | grep -c jsonl
+        saved iptables-$b-save | diff before - && saved ip6tables-$b-save | diff before6 - && echo as before
+        # Taken out of the file by hand, it goes.
+        sed -i /10352/d /etc/edgeutils/redirect.toml
+        redirect restore | tail -1; redirect status | grep -c 10352
+        echo 'redirect = 1' > /etc/edgeutils/redirect.toml; redirect restore
+        ",
+        "edge-redirect: cannot restore: /etc/edgeutils/redirect.toml is not there
+        hint: edge-redirect add PORT=IP:PORT --persist writes it
+        exit 1
+        nothing to do: it is so already
+        exit 0
+        chain (EDGEUTILS-STREAM, IPv4 $b)
+        redirect (/etc/edgeutils/redirect.toml)
+        redirect (/etc/edgeutils/redirect.toml)
+        unit (/etc/edgeutils/redirect.toml)
+        exit 0
+        exit 3
+        exit 0
+        ls: cannot access '/run/edgeutils': No such file or directory
+        1
+        as before
+        exit 0
+        0
+        edge-redirect: cannot read /etc/edgeutils/redirect.toml: redirect is no list
+        hint: put it right or remove it: redirect = [\"10351=192.0.2.1:10003\"]
+        exit 1",
+    );
+}

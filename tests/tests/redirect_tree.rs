@@ -1,0 +1,143 @@
+//! edge-redirect below --root: what makes the rules at boot, to the byte and back.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::os::unix::fs::PermissionsExt;
+
+use edgeutils_tests::is_root;
+use edgeutils_tests::tool::{Ran, Tool};
+use edgeutils_tests::tree::{Tree, assert_same};
+
+const FILE: &str = "etc/edgeutils/redirect.toml";
+const UNIT: &str = "etc/systemd/system/edge-redirect.service";
+const LINK: &str = "etc/systemd/system/multi-user.target.wants/edge-redirect.service";
+
+fn redirect(tree: &Tree, args: &[&str]) -> Ran {
+    Tool::new("edge-redirect").arg("--root").arg(tree.path()).args(args).run()
+}
+
+/// An image with the program in it.
+fn image() -> Tree {
+    let tree = Tree::with(&[("usr/bin/edge-redirect", "\u{7f}ELF")]);
+    std::fs::set_permissions(tree.at("usr/bin/edge-redirect"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    // A temporary directory of root's own, with the mode of a root file system.
+    std::fs::set_permissions(tree.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    tree
+}
+
+#[test]
+fn what_boot_needs_is_written_once_and_taken_back() {
+    let tree = image();
+    let before = tree.snapshot();
+    let add = ["add", "10351=192.0.2.1:10003", "10351=[2001:db8::1]:10003", "--from", "forward", "--persist"];
+    redirect(&tree, &[&add[..], &["-n"]].concat()).expect(3);
+    assert_same(&tree.snapshot(), &before, "a dry run");
+    let ran = redirect(&tree, &add).expect(0);
+    assert_eq!(ran.stderr, "edge-redirect: note: no live rule is read or made below --root\n");
+    assert!(tree.read(FILE).ends_with(
+        "redirect = [\n    \"10351=192.0.2.1:10003\",\n    \"10351=[2001:db8::1]:10003\",\n]\nfrom = \"forward\"\nbackend = \"auto\"\n"
+    ));
+    let unit = tree.read(UNIT);
+    assert!(unit.contains("\nExecStart=/usr/bin/edge-redirect restore\n"), "{unit}");
+    let target = std::fs::read_link(tree.at(LINK)).unwrap();
+    assert_eq!(target.to_str(), Some("/etc/systemd/system/edge-redirect.service"));
+
+    let after = tree.snapshot();
+    let ran = redirect(&tree, &add).expect(0);
+    assert_eq!(ran.stdout, "nothing to do: it is so already\n");
+    assert_same(&tree.snapshot(), &after, "a second run");
+    let ran = redirect(&tree, &["status"]).expect(0);
+    assert_eq!(
+        ran.stdout,
+        "redirect 10351 to 192.0.2.1:10003: at boot  (/etc/edgeutils/redirect.toml)\n\
+         redirect 10351 to [2001:db8::1]:10003: at boot  (/etc/edgeutils/redirect.toml)\n\
+         unit edge-redirect.service: enabled: it restores the rules at boot  (/etc/edgeutils/redirect.toml)\n"
+    );
+    redirect(&tree, &["undo"]).expect(0);
+    assert_same(&tree.snapshot(), &before, "undo");
+}
+
+#[test]
+fn ports_come_and_go_and_the_operators_comments_stay() {
+    let tree = image();
+    redirect(&tree, &["add", "10351=192.0.2.1:10003", "--persist"]).expect(0);
+    let noted = tree.read(FILE).replace("from = \"output\"", "from = \"output\" # the API server is no pod");
+    tree.write(FILE, &noted);
+    redirect(&tree, &["add", "10352=192.0.2.2:10003", "10351=192.0.2.9:10003", "--persist"]).expect(0);
+    let text = tree.read(FILE);
+    let list = "redirect = [\n    \"10351=192.0.2.9:10003\",\n    \"10352=192.0.2.2:10003\",\n]\n";
+    assert!(text.contains(list) && text.contains("# the API server is no pod"), "{text}");
+    let ran = redirect(&tree, &["remove", "10352", "7"]).expect(0);
+    assert!(ran.stderr.contains("note: port 7 is not redirected"), "{}", ran.stderr);
+    assert!(!tree.read(FILE).contains("10352"));
+    // The last one takes everything with it.
+    let whole = tree.snapshot();
+    redirect(&tree, &["remove", "10351"]).expect(0);
+    assert!(!tree.at(FILE).exists() && !tree.at(UNIT).exists() && !tree.at(LINK).exists());
+    assert!(!tree.at("etc/edgeutils").exists(), "a directory of ours is left");
+    assert_eq!(redirect(&tree, &["remove"]).expect(0).stdout, "nothing to do: it is so already\n");
+    redirect(&tree, &["undo"]).expect(0);
+    assert_same(&tree.snapshot(), &whole, "undo of a removal");
+}
+
+#[test]
+fn a_program_that_others_may_replace_is_not_started_at_boot() {
+    let add = ["add", "10351=192.0.2.1:10003", "--persist"];
+    for (path, mode) in
+        [("usr/bin/edge-redirect", 0o757), ("usr/bin/edge-redirect", 0o775), ("usr/bin", 0o777), ("usr", 0o1777)]
+    {
+        let tree = image();
+        std::fs::set_permissions(tree.at(path), std::fs::Permissions::from_mode(mode)).unwrap();
+        let before = tree.snapshot();
+        let ran = redirect(&tree, &add).expect(4);
+        let shown = tree.at(path);
+        assert!(ran.stderr.contains(&format!("{} is writable by others than root", shown.display())), "{}", ran.stderr);
+        assert!(ran.stderr.contains("\nhint: install -o root"), "{}", ran.stderr);
+        assert_same(&tree.snapshot(), &before, path);
+    }
+    if is_root() {
+        let tree = image();
+        std::os::unix::fs::chown(tree.at("usr/bin"), Some(1000), None).unwrap();
+        let ran = redirect(&tree, &add).expect(4);
+        assert!(ran.stderr.contains("usr/bin does not belong to root"), "{}", ran.stderr);
+    }
+    // Not there yet is no danger, and said.
+    let tree = Tree::new();
+    let ran = redirect(&tree, &add).expect(0);
+    assert!(
+        ran.stderr.contains("usr/local/bin/edge-redirect is not there yet, and the unit starts it"),
+        "{}",
+        ran.stderr
+    );
+    assert!(tree.read(UNIT).contains("ExecStart=/usr/local/bin/edge-redirect restore"));
+}
+
+#[test]
+fn documents_are_for_other_programs() {
+    let tree = image();
+    let ran = redirect(&tree, &["render", "iptables-restore", "10351=192.0.2.1:10003", "--from", "forward"]).expect(0);
+    let jump = "-p tcp -m addrtype ! --dst-type LOCAL -m comment --comment \"edgeutils: kubectl logs and exec\" -j EDGEUTILS-STREAM";
+    assert_eq!(
+        ran.stdout,
+        format!(
+            "*nat\n:EDGEUTILS-STREAM - [0:0]\n-A EDGEUTILS-STREAM -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.1:10003\n-A PREROUTING {jump}\n-A OUTPUT {jump}\nCOMMIT\n"
+        )
+    );
+    let ran = redirect(&tree, &["render", "systemd"]).expect(0);
+    redirect(&tree, &["add", "10351=192.0.2.1:10003", "--persist"]).expect(0);
+    assert_eq!(ran.stdout, tree.read(UNIT));
+    let stored = redirect(&tree, &["render", "iptables-restore"]).expect(0);
+    assert!(stored.stdout.contains("--dport 10351"), "{}", stored.stdout);
+    let both = ["render", "iptables-restore", "1=192.0.2.1:1", "1=[2001:db8::1]:1"];
+    for (args, cause) in [
+        (&["render", "iptables-restore", "--json"][..], "cannot render as JSON"),
+        (&["render", "systemd", "1=192.0.2.1:1"], "cannot render the unit for single ports"),
+        (&both, "cannot render IPv4 and IPv6 at once"),
+    ] {
+        let ran = redirect(&tree, args).expect(2);
+        assert!(ran.stderr.contains(cause) || ran.stdout.contains(cause), "{}{}", ran.stdout, ran.stderr);
+    }
+    let empty = Tree::new();
+    let ran = redirect(&empty, &["render", "iptables-restore"]).expect(1);
+    assert!(ran.stderr.contains("cannot render: /etc/edgeutils/redirect.toml is not there"), "{}", ran.stderr);
+}
