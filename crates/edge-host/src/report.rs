@@ -18,6 +18,8 @@ pub enum Format {
     Human,
     /// One JSON object a line.
     Json,
+    /// A document for the next program; lines for people go to standard error.
+    Document,
 }
 
 /// How far an action is when it is reported.
@@ -72,10 +74,17 @@ impl Report {
         self.format == Format::Json
     }
 
+    /// What is done on the way to a document goes to standard error: standard output is the document's.
+    pub fn result_to_stderr(&mut self) {
+        self.format = Format::Document;
+    }
+
     /// A line of the result; nothing in JSON, where a record says the same.
     pub fn line(&mut self, text: &str) {
-        if !self.is_json() {
-            self.out(format!("{text}\n").as_bytes());
+        match self.format {
+            Format::Human => self.out(format!("{text}\n").as_bytes()),
+            Format::Document => self.err(&format!("{text}\n")),
+            Format::Json => {}
         }
     }
 

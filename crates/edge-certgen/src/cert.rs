@@ -1,0 +1,224 @@
+//! Certificates as they are read: what counts for making and judging them.
+
+use std::net::IpAddr;
+
+use der::asn1::ObjectIdentifier;
+use der::{Decode, Encode};
+use ring::digest::{SHA256, digest};
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName, SubjectKeyIdentifier};
+use x509_cert::name::Name as DistinguishedName;
+
+use crate::encoding::{self, CERTIFICATE};
+use crate::key::Algorithm;
+use crate::names::Name;
+use crate::sign::{Signed, check};
+use crate::{subject, times};
+
+/// A certificate.
+#[derive(Debug, Clone)]
+pub struct Certificate {
+    /// To whom it was given.
+    pub subject: DistinguishedName,
+    /// By whom.
+    pub issuer: DistinguishedName,
+    /// Addresses and names it is good for.
+    pub names: Vec<Name>,
+    /// Other entries beside them, such as e-mail addresses, and names that are none, for people.
+    pub odd_names: Vec<String>,
+    /// From when it counts, in seconds since 1970.
+    pub not_before: i64,
+    /// The last second in which it counts.
+    pub not_after: i64,
+    /// Whether it may sign others.
+    pub authority: Authority,
+    /// The uses that it names, as Go calls them; empty where it names none.
+    pub usages: Vec<String>,
+    /// The kind of its key, where it is known.
+    pub algorithm: Option<Algorithm>,
+    /// Its key as it stands in it (SubjectPublicKeyInfo, DER).
+    pub public_key_info: Vec<u8>,
+    /// The identifier of its key.
+    pub key_identifier: Option<Vec<u8>>,
+    /// The whole of it.
+    pub der: Vec<u8>,
+    point: Vec<u8>,
+    signed: Vec<u8>,
+    signature: Vec<u8>,
+    signature_algorithm: ObjectIdentifier,
+}
+
+/// Whether a certificate may sign others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authority {
+    /// It may.
+    Yes,
+    /// It does not say that it is a CA.
+    No,
+    /// It is a CA that may sign anything but certificates.
+    NotForCertificates,
+}
+
+/// All certificates of a PEM file, in order; the first is the one that counts.
+///
+/// Errors: why there is none, without the file's name.
+pub fn all_from_pem(bytes: &[u8]) -> Result<Vec<Certificate>, String> {
+    let blocks = encoding::blocks(bytes)?;
+    let certificates = blocks.iter().filter(|block| block.label == CERTIFICATE);
+    let all = certificates.map(|block| Certificate::from_der(&block.der)).collect::<Result<Vec<_>, _>>()?;
+    if all.is_empty() {
+        let label = blocks.first().map_or("", |block| block.label.as_str());
+        return Err(format!("it holds no certificate but {label}"));
+    }
+    Ok(all)
+}
+
+impl Certificate {
+    /// The first certificate of a PEM file.
+    ///
+    /// Errors: why there is none, without the file's name.
+    pub fn from_pem(bytes: &[u8]) -> Result<Certificate, String> {
+        all_from_pem(bytes)?.into_iter().next().ok_or_else(|| "it holds no certificate".to_owned())
+    }
+
+    /// A certificate in DER.
+    pub fn from_der(der: &[u8]) -> Result<Certificate, String> {
+        let damaged = |cause: der::Error| format!("its certificate is damaged: {cause}");
+        let parsed = x509_cert::Certificate::from_der(der).map_err(damaged)?;
+        let tbs = &parsed.tbs_certificate;
+        let seconds =
+            |time: &x509_cert::time::Time| i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
+        let is_ca = tbs.get::<BasicConstraints>().map_err(damaged)?.is_some_and(|(_, basic)| basic.ca);
+        let usage = tbs.get::<KeyUsage>().map_err(damaged)?;
+        let authority = match (is_ca, usage) {
+            (false, _) => Authority::No,
+            (true, Some((_, usage))) if !usage.key_cert_sign() => Authority::NotForCertificates,
+            (true, _) => Authority::Yes,
+        };
+        let entries = tbs.get::<SubjectAltName>().map_err(damaged)?.map(|(_, names)| names.0).unwrap_or_default();
+        let (mut names, mut odd_names) = (Vec::new(), Vec::new());
+        for entry in &entries {
+            match name(entry) {
+                Ok(name) => names.push(name),
+                Err(odd) => odd_names.push(odd),
+            }
+        }
+        let usages = tbs.get::<ExtendedKeyUsage>().map_err(damaged)?.map(|(_, usages)| usages.0).unwrap_or_default();
+        let key = &tbs.subject_public_key_info;
+        let curve = key.algorithm.parameters.as_ref().and_then(|any| any.decode_as::<ObjectIdentifier>().ok());
+        let point = key.subject_public_key.raw_bytes();
+        let bits = pkcs1::RsaPublicKey::from_der(point).map_or(0, |key| crate::key::bits(key.modulus.as_bytes()));
+        Ok(Certificate {
+            subject: tbs.subject.clone(),
+            issuer: tbs.issuer.clone(),
+            names,
+            odd_names,
+            not_before: seconds(&tbs.validity.not_before),
+            not_after: seconds(&tbs.validity.not_after),
+            authority,
+            usages: usages.iter().map(usage_name).collect(),
+            algorithm: Algorithm::of(key.algorithm.oid, curve, bits),
+            public_key_info: key.to_der().map_err(damaged)?,
+            key_identifier: tbs
+                .get::<SubjectKeyIdentifier>()
+                .map_err(damaged)?
+                .map(|(_, identifier)| identifier.0.as_bytes().to_vec()),
+            der: der.to_vec(),
+            point: point.to_vec(),
+            signed: signed_part(der).ok_or("its certificate is damaged")?.to_vec(),
+            signature: parsed.signature.raw_bytes().to_vec(),
+            signature_algorithm: parsed.signature_algorithm.oid,
+        })
+    }
+
+    /// The raw public key, as [`crate::key::PrivateKey::with_public_of`] takes it.
+    pub fn point(&self) -> &[u8] {
+        &self.point
+    }
+
+    /// Whether `issuer`'s key signed it and `issuer`'s name stands in it.
+    pub fn signed_by(&self, issuer: &Certificate) -> Signed {
+        if !subject::same(&self.issuer, &issuer.subject) {
+            return Signed::No;
+        }
+        check(self.signature_algorithm, issuer.algorithm, &issuer.point, &self.signed, &self.signature)
+    }
+
+    /// Whole days until it ends, negative once it has.
+    pub fn days_left(&self, now: i64) -> i64 {
+        times::days_left(now, self.not_after)
+    }
+
+    /// SHA-256 of the whole, as `openssl x509 -fingerprint -sha256` shows it.
+    pub fn fingerprint(&self) -> String {
+        let bytes = digest(&SHA256, &self.der);
+        bytes.as_ref().iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
+    }
+
+    /// The kind of its key for people.
+    pub fn key_shown(&self) -> String {
+        self.algorithm.map_or_else(|| "an unknown kind".to_owned(), |algorithm| algorithm.to_string())
+    }
+}
+
+/// The bytes that are signed, as they stand in the certificate.
+fn signed_part(der: &[u8]) -> Option<&[u8]> {
+    let outer = der::asn1::AnyRef::from_der(der).ok()?.value();
+    let mut reader = der::SliceReader::new(outer).ok()?;
+    der::Reader::tlv_bytes(&mut reader).ok()
+}
+
+fn name(entry: &GeneralName) -> Result<Name, String> {
+    match entry {
+        GeneralName::DnsName(name) => {
+            crate::names::host("DNS", name.as_str()).map_err(|_| format!("DNS:{}", name.as_str()))
+        }
+        GeneralName::IpAddress(bytes) => {
+            let bytes = bytes.as_bytes();
+            let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+            let ip = v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from));
+            ip.map(|ip| Name::Ip(ip.to_canonical())).map_err(|_| format!("IP of {} bytes", bytes.len()))
+        }
+        GeneralName::Rfc822Name(name) => Err(format!("email:{}", name.as_str())),
+        GeneralName::UniformResourceIdentifier(name) => Err(format!("URI:{}", name.as_str())),
+        GeneralName::DirectoryName(name) => Err(format!("DirName:{}", subject::shown(name))),
+        _ => Err("another name".to_owned()),
+    }
+}
+
+fn usage_name(oid: &ObjectIdentifier) -> String {
+    match oid.to_string().as_str() {
+        "1.3.6.1.5.5.7.3.1" => "serverAuth".to_owned(),
+        "1.3.6.1.5.5.7.3.2" => "clientAuth".to_owned(),
+        "2.5.29.37.0" => "any".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_certificate_is_said_to_be_what_it_is() {
+        for (text, why) in [
+            ("", "it is empty"),
+            ("subject=x", "it is not PEM"),
+            (
+                "-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n",
+                "no certificate but EC PRIVATE KEY",
+            ),
+            ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "damaged"),
+        ] {
+            let said = Certificate::from_pem(text.as_bytes()).unwrap_err();
+            assert!(said.contains(why), "{text}: {said}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+            let _ = Certificate::from_der(&bytes);
+        }
+    }
+}

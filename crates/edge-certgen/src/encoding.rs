@@ -1,0 +1,39 @@
+//! PEM blocks in and out.
+
+use pem::{EncodeConfig, LineEnding, Pem};
+
+/// One block of a PEM file.
+#[derive(Debug, Clone)]
+pub(crate) struct Block {
+    pub(crate) label: String,
+    pub(crate) der: Vec<u8>,
+    /// Encrypted in the way of old OpenSSL: a header inside the block.
+    pub(crate) has_encryption_header: bool,
+}
+
+const BEGIN: &[u8] = b"-----BEGIN ";
+
+pub(crate) const CERTIFICATE: &str = "CERTIFICATE";
+
+/// All blocks of a file, in order; text between them is passed over, as every loader does.
+pub(crate) fn blocks(bytes: &[u8]) -> Result<Vec<Block>, String> {
+    if bytes.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    let found = pem::parse_many(bytes).map_err(|cause| format!("it is damaged PEM: {cause}"))?;
+    if found.is_empty() {
+        let begins = bytes.windows(BEGIN.len()).any(|window| window == BEGIN);
+        return Err(if begins { "its PEM is cut off" } else { "it is not PEM" }.to_owned());
+    }
+    Ok(found.into_iter().map(block).collect())
+}
+
+fn block(pem: Pem) -> Block {
+    let has_encryption_header = pem.headers().get("Proc-Type").is_some_and(|kind| kind.contains("ENCRYPTED"));
+    Block { label: pem.tag().to_owned(), has_encryption_header, der: pem.into_contents() }
+}
+
+/// A block as text, lines of 64 ending in a line feed.
+pub(crate) fn encode(label: &str, der: &[u8]) -> String {
+    pem::encode_config(&Pem::new(label, der), EncodeConfig::new().set_line_ending(LineEnding::LF))
+}

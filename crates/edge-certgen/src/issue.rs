@@ -1,0 +1,159 @@
+//! New certificates: rcgen builds them, the CA's own name goes in to the byte, its key signs.
+
+use der::asn1::BitString;
+use der::{Decode, Encode};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod,
+    KeyUsagePurpose, PublicKeyData, SanType, SerialNumber, SignatureAlgorithm, SigningKey,
+};
+use ring::digest::{SHA256, digest};
+use ring::rand::{SecureRandom, SystemRandom};
+use x509_cert::name::Name as DistinguishedNameDer;
+use x509_cert::spki::SubjectPublicKeyInfoOwned;
+
+use crate::cert::Certificate;
+use crate::encoding::{self, CERTIFICATE};
+use crate::key::RSA_ENCRYPTION;
+use crate::names::Name;
+use crate::sign::Signer;
+use crate::times;
+
+/// How far back a certificate begins, for clients whose clock is behind.
+pub const BACKDATED: i64 = 300;
+/// How many bytes of the key's hash identify it (RFC 7093, method 1).
+const IDENTIFIER: usize = 20;
+const SERIAL: usize = 16;
+
+/// What a new certificate shall say.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// To whom.
+    pub subject: DistinguishedNameDer,
+    /// Good for which addresses and names.
+    pub names: Vec<Name>,
+    /// For which uses, as Go calls them: `serverAuth`, `clientAuth`.
+    pub usages: Vec<String>,
+    /// When it is made, in seconds since 1970.
+    pub now: i64,
+    /// How long it is good.
+    pub days: u32,
+}
+
+impl Request {
+    /// Its last second.
+    pub fn not_after(&self) -> i64 {
+        self.now + i64::from(self.days) * times::DAY
+    }
+}
+
+/// A certificate for a key, signed by a CA, as PEM.
+///
+/// Errors: why it could not be made; what was asked for and the CA have been looked at before.
+pub fn leaf(
+    request: &Request,
+    public_key_info: &[u8],
+    authority: &Certificate,
+    signer: &Signer,
+) -> Result<String, String> {
+    let mut params = params(request, public_key_info)?;
+    params.use_authority_key_identifier_extension = true;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    let info = SubjectPublicKeyInfoOwned::from_der(public_key_info).map_err(|cause| format!("its key: {cause}"))?;
+    if info.algorithm.oid == RSA_ENCRYPTION {
+        // TLS 1.2 without elliptic curves sends a secret encrypted to the key.
+        params.key_usages.push(KeyUsagePurpose::KeyEncipherment);
+    }
+    params.is_ca = IsCa::ExplicitNoCa;
+    let authority_identifier = match &authority.key_identifier {
+        Some(identifier) => identifier.clone(),
+        None => identifier(&authority.public_key_info)?,
+    };
+    signed(request, &params, public_key_info, &authority.subject, authority_identifier, signer)
+}
+
+/// A CA that signs itself, as PEM.
+///
+/// Errors: why it could not be made.
+pub fn authority(request: &Request, public_key_info: &[u8], signer: &Signer) -> Result<String, String> {
+    let mut params = params(request, public_key_info)?;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    signed(request, &params, public_key_info, &request.subject, identifier(public_key_info)?, signer)
+}
+
+fn params(request: &Request, public_key_info: &[u8]) -> Result<CertificateParams, String> {
+    let time = |seconds| times::of(seconds).ok_or_else(|| format!("no certificate can hold the time {seconds}"));
+    let mut serial = [0; SERIAL];
+    SystemRandom::new().fill(&mut serial).map_err(|_| "the system gave no random numbers")?;
+    let mut params = CertificateParams::default();
+    params.not_before = time(request.now - BACKDATED)?;
+    params.not_after = time(request.not_after())?;
+    params.serial_number = Some(SerialNumber::from_slice(&serial));
+    params.key_identifier_method = KeyIdMethod::PreSpecified(identifier(public_key_info)?);
+    for name in &request.names {
+        params.subject_alt_names.push(match name {
+            Name::Ip(ip) => SanType::IpAddress(*ip),
+            Name::Dns(name) => SanType::DnsName(name.as_str().try_into().map_err(|cause| format!("{name}: {cause}"))?),
+        });
+    }
+    for usage in &request.usages {
+        params.extended_key_usages.push(match usage.as_str() {
+            "serverAuth" => ExtendedKeyUsagePurpose::ServerAuth,
+            "clientAuth" => ExtendedKeyUsagePurpose::ClientAuth,
+            other => return Err(format!("{other} is no use of a certificate")),
+        });
+    }
+    // Its place is taken by the real one below: rcgen holds each attribute of a name only once.
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, "draft");
+    Ok(params)
+}
+
+/// The identifier of a key: the front of the hash of its bits.
+fn identifier(public_key_info: &[u8]) -> Result<Vec<u8>, String> {
+    let info = SubjectPublicKeyInfoOwned::from_der(public_key_info).map_err(|cause| format!("its key: {cause}"))?;
+    let hash = digest(&SHA256, info.subject_public_key.raw_bytes());
+    Ok(hash.as_ref().get(..IDENTIFIER).unwrap_or_default().to_vec())
+}
+
+/// Leaves the signature of the draft empty.
+struct Draft<'a>(&'a Signer);
+
+impl PublicKeyData for Draft<'_> {
+    fn der_bytes(&self) -> &[u8] {
+        self.0.der_bytes()
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        self.0.algorithm()
+    }
+}
+
+impl SigningKey for Draft<'_> {
+    fn sign(&self, _: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        Ok(Vec::new())
+    }
+}
+
+fn signed(
+    request: &Request,
+    params: &CertificateParams,
+    public_key_info: &[u8],
+    issuer: &DistinguishedNameDer,
+    issuer_identifier: Vec<u8>,
+    signer: &Signer,
+) -> Result<String, String> {
+    let mut of_issuer = CertificateParams::default();
+    of_issuer.key_identifier_method = KeyIdMethod::PreSpecified(issuer_identifier);
+    let draft = params.signed_by(&Draft(signer), &Issuer::new(of_issuer, Draft(signer)));
+    let draft = draft.map_err(|cause| cause.to_string())?;
+    let der = |cause: der::Error| cause.to_string();
+    let mut certificate = x509_cert::Certificate::from_der(draft.der()).map_err(der)?;
+    let tbs = &mut certificate.tbs_certificate;
+    tbs.subject.clone_from(&request.subject);
+    tbs.issuer.clone_from(issuer);
+    tbs.subject_public_key_info = SubjectPublicKeyInfoOwned::from_der(public_key_info).map_err(der)?;
+    let signature = signer.sign(&tbs.to_der().map_err(der)?)?;
+    certificate.signature = BitString::from_bytes(&signature).map_err(der)?;
+    Ok(encoding::encode(CERTIFICATE, &certificate.to_der().map_err(der)?))
+}

@@ -1,0 +1,244 @@
+//! What is wrong with a pair: pure, from what was read to findings.
+
+use edge_host::State;
+
+use crate::cert::{Authority, Certificate};
+use crate::facts::{Pair, Read};
+use crate::key::{Algorithm, Form, Place, PrivateKey};
+use crate::kind::{Kind, Loads, Reads};
+use crate::names::{self, Name};
+use crate::plan::TOO_OPEN;
+use crate::report::{Finding, Severity};
+use crate::sign::Signed;
+use crate::{subject, times};
+
+/// A pair with what it must be.
+#[derive(Debug)]
+pub struct Judged<'a> {
+    /// What was found.
+    pub pair: &'a Pair,
+    /// For what.
+    pub kind: &'a Kind,
+    /// What its program takes as a key.
+    pub loads: Loads,
+    /// The certificate's path for people.
+    pub certificate_file: String,
+    /// The key's.
+    pub key_file: String,
+    /// The names it must have.
+    pub names: &'a [Name],
+    /// So few days left are a fault.
+    pub renew_before: i64,
+    /// The clock.
+    pub now: i64,
+}
+
+/// Who must have signed it.
+#[derive(Debug)]
+pub enum Chain {
+    /// It is its own CA.
+    Itself,
+    /// The CA in this file.
+    Signed {
+        /// Its path for people.
+        file: String,
+        /// What was found there.
+        read: Box<Read<Certificate>>,
+    },
+}
+
+fn fault(file: &str, text: impl Into<String>, hint: Option<String>) -> Finding {
+    Finding { severity: Severity::Fault, file: file.to_owned(), text: text.into(), hint }
+}
+
+fn warning(file: &str, text: impl Into<String>, hint: Option<String>) -> Finding {
+    Finding { severity: Severity::Warning, ..fault(file, text, hint) }
+}
+
+impl Judged<'_> {
+    fn again(&self) -> Option<String> {
+        Some(match self.kind {
+            Kind::Other(name) => format!("edge-certgen genCertAndKey {name}"),
+            Kind::Ca => "edge-certgen ca".to_owned(),
+            other => format!("edge-certgen {}", other.stem()),
+        })
+    }
+}
+
+/// The pair by itself: both halves, whether they belong together, time, names, key form, modes.
+pub fn pair(judged: &Judged<'_>, findings: &mut Vec<Finding>) {
+    let (certificate_file, key_file) = (judged.certificate_file.as_str(), judged.key_file.as_str());
+    match &judged.pair.certificate {
+        Read::Absent => findings.push(fault(certificate_file, "it is not there", judged.again())),
+        Read::Bad(why) => findings.push(fault(certificate_file, why, judged.again())),
+        Read::Good(certificate) => certificate_findings(judged, certificate, findings),
+    }
+    match &judged.pair.key {
+        Read::Absent => findings.push(fault(key_file, "it is not there", judged.again())),
+        Read::Bad(why) => {
+            let hint = Some("edge-certgen … --new-key makes another one".to_owned());
+            findings.push(fault(key_file, format!("{why}, and cloudcore would not start with it"), hint));
+        }
+        Read::Good(key) => key_findings(judged, key, findings),
+    }
+    if judged.pair.is_half_renewed() {
+        let text = "a renewal was interrupted: the new key is there, its certificate is not";
+        findings.push(fault(certificate_file, text, judged.again().map(|call| format!("{call} completes it"))));
+    } else if judged.pair.matches() == Some(false) {
+        let text = format!("it is not for the key {key_file}: cloudcore would not start with it");
+        findings.push(fault(certificate_file, text, judged.again()));
+    }
+    modes(judged, findings);
+}
+
+fn certificate_findings(judged: &Judged<'_>, certificate: &Certificate, findings: &mut Vec<Finding>) {
+    let file = judged.certificate_file.as_str();
+    let (now, left) = (judged.now, certificate.days_left(judged.now));
+    if now < certificate.not_before {
+        let text = format!(
+            "it is not valid before {}, and the clock says {}",
+            times::date(certificate.not_before),
+            times::date(now)
+        );
+        findings.push(fault(file, text, Some("set the clock, if that is what is wrong".to_owned())));
+    } else if now > certificate.not_after {
+        findings.push(fault(file, format!("it ended on {}", times::date(certificate.not_after)), judged.again()));
+    } else if left <= judged.renew_before {
+        findings.push(fault(file, format!("it has {} left", times::days(left)), judged.again()));
+    }
+    let missing: Vec<Name> = judged.names.iter().filter(|name| !covers(&certificate.names, name)).cloned().collect();
+    if !missing.is_empty() {
+        findings.push(fault(file, format!("it is not for {}", names::shown(&missing)), judged.again()));
+    }
+    match judged.kind {
+        Kind::Ca if certificate.authority != Authority::Yes => {
+            findings.push(fault(file, "it is no CA: edge nodes would refuse what it signs", judged.again()));
+        }
+        Kind::Stream | Kind::Server if certificate.names.is_empty() => {
+            let text = "it has no names (subjectAltName), and programs in Go look at nothing else";
+            findings.push(fault(file, text, judged.again()));
+        }
+        Kind::Server if matches!(certificate.algorithm, Some(Algorithm::Rsa(_))) => {
+            let text = "its key is RSA: cloudcore's tunnel refuses edge nodes that have TLS 1.2 only";
+            findings.push(warning(file, text, Some("edge-certgen server --new-key --force".to_owned())));
+        }
+        _ => {}
+    }
+    let usage = match judged.kind {
+        Kind::Stream | Kind::Server => "serverAuth",
+        Kind::Edge => "clientAuth",
+        Kind::Ca | Kind::Other(_) => return,
+    };
+    let has = |usage: &str| certificate.usages.iter().any(|other| other == usage);
+    if !certificate.usages.is_empty() && !has(usage) && !has("any") {
+        findings.push(fault(file, format!("it is not for {usage} (extendedKeyUsage)"), judged.again()));
+    }
+}
+
+/// Whether one of the names is this one, or a wildcard for it.
+fn covers(all: &[Name], wanted: &Name) -> bool {
+    all.iter().any(|name| match (name, wanted) {
+        (Name::Dns(name), Name::Dns(wanted)) if name != wanted => {
+            let under = name.strip_prefix("*.").zip(wanted.split_once('.'));
+            under.is_some_and(|(domain, (_, rest))| domain == rest)
+        }
+        (name, wanted) => name == wanted,
+    })
+}
+
+fn key_findings(judged: &Judged<'_>, key: &PrivateKey, findings: &mut Vec<Finding>) {
+    let file = judged.key_file.as_str();
+    if *judged.kind == Kind::Ca && !key.algorithm.is_ec() {
+        let text = format!("it is {}: cloudcore takes only an EC key for its CA, and every join fails", key.algorithm);
+        let hint = "edge-certgen ca --new-key makes a new CA; every edge node must join again".to_owned();
+        findings.push(fault(file, text, Some(hint)));
+    } else if *judged.kind == Kind::Ca && key.form != Form::Sec1 {
+        let text =
+            format!("it is in the form {}: cloudcore wants SEC1 (EC PRIVATE KEY), and every join fails", key.form);
+        findings.push(fault(file, text, judged.again().map(|call| format!("{call} rewrites it"))));
+    }
+    if judged.loads.reads == Reads::FirstBlock && key.place == Place::Later {
+        let text = "something stands before the key, and cloudcore reads the first block only: it would not start";
+        findings.push(fault(file, text, judged.again().map(|call| format!("{call} rewrites it"))));
+    }
+    if let Algorithm::Rsa(bits @ ..2048) = key.algorithm {
+        findings.push(fault(file, format!("it has only {bits} bits, which clients refuse"), judged.again()));
+    }
+}
+
+fn modes(judged: &Judged<'_>, findings: &mut Vec<Finding>) {
+    if let State::File { mode, .. } = judged.pair.key_found.state {
+        if mode & TOO_OPEN != 0 {
+            let text = format!("its mode is {mode:04o}: a private key is for its owner alone");
+            findings.push(fault(&judged.key_file, text, Some(format!("chmod 600 {}", judged.key_file))));
+        }
+    }
+    if let State::File { mode, .. } = judged.pair.certificate_found.state {
+        if mode & 0o022 != 0 {
+            let text = format!("its mode is {mode:04o}: others can replace it");
+            findings.push(fault(
+                &judged.certificate_file,
+                text,
+                Some(format!("chmod 644 {}", judged.certificate_file)),
+            ));
+        }
+    }
+}
+
+/// Who signed it.
+pub fn chain(judged: &Judged<'_>, chain: &Chain, findings: &mut Vec<Finding>) {
+    let Some(certificate) = judged.pair.certificate.good() else { return };
+    let file = judged.certificate_file.as_str();
+    let (ca_file, read) = match chain {
+        Chain::Itself => {
+            if certificate.signed_by(certificate) == Signed::No {
+                let signer = subject::shown(&certificate.issuer);
+                findings.push(warning(
+                    file,
+                    format!("it is signed by {signer}, whose certificate nodes do not get"),
+                    None,
+                ));
+            }
+            return;
+        }
+        Chain::Signed { file, read } => (file.as_str(), read.as_ref()),
+    };
+    let ca = match read {
+        Read::Absent => return findings.push(fault(ca_file, "it is not there", judged.again())),
+        Read::Bad(why) => return findings.push(fault(ca_file, why, judged.again())),
+        Read::Good(ca) => ca,
+    };
+    match certificate.signed_by(ca) {
+        Signed::Yes => {}
+        Signed::Unknown => {
+            findings.push(warning(file, format!("whether {ca_file} signed it cannot be checked here"), None));
+        }
+        Signed::No => {
+            let signer = subject::shown(&certificate.issuer);
+            findings.push(fault(file, format!("{ca_file} did not sign it, but {signer}"), judged.again()));
+        }
+    }
+    if ca.authority != Authority::Yes {
+        findings.push(fault(ca_file, "it is no CA", None));
+    }
+    if judged.now > ca.not_after {
+        findings.push(fault(ca_file, format!("it ended on {}", times::date(ca.not_after)), None));
+    } else if ca.days_left(judged.now) <= judged.renew_before {
+        findings.push(fault(ca_file, format!("it has {} left", times::days(ca.days_left(judged.now))), None));
+    }
+}
+
+/// A directory that anyone may change makes every mode in it pointless.
+pub fn directory(file: &str, role: &str, mode: u32, findings: &mut Vec<Finding>) {
+    if mode & 0o022 == 0 {
+        return;
+    }
+    let finding = fault(
+        file,
+        format!("its mode is {mode:04o}: others can replace the {role}"),
+        Some(format!("chmod go-w {file}")),
+    );
+    if !findings.contains(&finding) {
+        findings.push(finding);
+    }
+}

@@ -1,0 +1,242 @@
+//! Names that certificates are good for, and what is refused as one.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use edge_host::{Error, Result};
+
+/// An address or a name, in the form a certificate holds it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Name {
+    /// An IPv4 or IPv6 address.
+    Ip(IpAddr),
+    /// A DNS name in lower-case ASCII, `*.` in front where it is a wildcard.
+    Dns(String),
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Name::Ip(ip) => write!(f, "IP:{ip}"),
+            Name::Dns(name) => write!(f, "DNS:{name}"),
+        }
+    }
+}
+
+/// The longest name and label that DNS knows.
+const MAX_NAME: usize = 253;
+const MAX_LABEL: usize = 63;
+
+/// Names as a user or a file gives them, without repeats, in the order given.
+pub fn collect(names: impl IntoIterator<Item = Name>) -> Vec<Name> {
+    let mut seen: Vec<Name> = Vec::new();
+    for name in names {
+        if !seen.contains(&name) {
+            seen.push(name);
+        }
+    }
+    seen
+}
+
+/// Those for people: `IP:192.0.2.1, DNS:cloud.example.com`.
+pub fn shown(names: &[Name]) -> String {
+    names.iter().map(Name::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// An address given with `option`.
+///
+/// Errors: exit 2 with the reason, and with the option that it belongs to where that can be told.
+pub fn address(option: &str, text: &str) -> Result<Name> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    match bare.parse::<IpAddr>() {
+        // Clients compare a mapped address as the IPv4 address that it is.
+        Ok(ip) => reachable(option, text, ip.to_canonical()),
+        Err(_) => Err(no_address(option, text)),
+    }
+}
+
+fn reachable(option: &str, text: &str, ip: IpAddr) -> Result<Name> {
+    let why = match ip {
+        ip if ip.is_unspecified() => "it means every address, and no client connects to it by that",
+        ip if ip.is_multicast() => "it is a multicast address",
+        IpAddr::V4(ip) if ip.is_broadcast() => "it is a broadcast address",
+        _ => return Ok(Name::Ip(ip)),
+    };
+    Err(wrong(option, text, why))
+}
+
+fn no_address(option: &str, text: &str) -> Error {
+    if text.contains("://") {
+        return wrong(option, text, "it is a URL").hint("give the host of it alone");
+    }
+    if let Ok(address) = text.parse::<std::net::SocketAddr>() {
+        return wrong(option, text, "it has a port").hint(format!("a certificate is for every port: {}", address.ip()));
+    }
+    if let Some((ip, _)) = text.split_once('/').filter(|(ip, _)| ip.parse::<IpAddr>().is_ok()) {
+        return wrong(option, text, "it is a network")
+            .hint(format!("name each address of it that is used, such as {ip}"));
+    }
+    if let Some((ip, _)) = text.split_once('%').filter(|(ip, _)| ip.parse::<IpAddr>().is_ok()) {
+        return wrong(option, text, "it has a zone, which no certificate can hold").hint(format!("give {ip} alone"));
+    }
+    let error = wrong(option, text, "it is not an IP address");
+    let other = option.replace("ip", if option.contains("node") { "name" } else { "dns" });
+    if other != option && host(&other, text).is_ok() {
+        error.hint(format!("for a name: {other} {text}"))
+    } else {
+        error
+    }
+}
+
+/// A name given with `option`: unicode is turned into its ASCII form, a final dot is dropped.
+///
+/// Errors: exit 2 with the reason.
+pub fn host(option: &str, text: &str) -> Result<Name> {
+    let bad = |why: &str| Err(wrong(option, text, why));
+    if text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok() {
+        let other = option.replace("dns", "ip").replace("name", "ip");
+        return Err(wrong(option, text, "it is an IP address").hint(format!("for an address: {other} {text}")));
+    }
+    if text.contains("://") {
+        return Err(wrong(option, text, "it is a URL").hint("give the host of it alone"));
+    }
+    if let Some((name, port)) = text.rsplit_once(':').filter(|(_, port)| port.parse::<u32>().is_ok()) {
+        let error = wrong(option, text, "it has a port");
+        return Err(error.hint(format!("a certificate is for every port: {name} without :{port}")));
+    }
+    if text.chars().any(char::is_whitespace) {
+        return Err(wrong(option, text, "it has a space in it").hint(format!("repeat {option}, or put commas between")));
+    }
+    let dotless = text.strip_suffix('.').unwrap_or(text);
+    let (wildcard, rest) = match dotless.strip_prefix("*.") {
+        Some(rest) => ("*.", rest),
+        None => ("", dotless),
+    };
+    if dotless == "*" {
+        return bad("a wildcard needs a name behind it, such as *.example.com");
+    }
+    if rest.contains('*') {
+        return bad("a * can only be the whole first label, such as *.example.com");
+    }
+    if rest.split('.').any(str::is_empty) {
+        return bad("one of its labels is empty");
+    }
+    let Ok(ascii) = idna::domain_to_ascii(rest) else {
+        return bad("it is not a name that DNS can hold (IDNA)");
+    };
+    for label in ascii.split('.') {
+        if label.len() > MAX_LABEL {
+            return bad("one of its labels has more than 63 characters");
+        }
+        if label.starts_with('-') || label.ends_with('-') {
+            return bad("one of its labels begins or ends with a hyphen");
+        }
+        // The underscore is in no host name, but real hosts have it, and Go and OpenSSL take it.
+        if let Some(odd) = label.chars().find(|c| !c.is_ascii_alphanumeric() && !['-', '_'].contains(c)) {
+            return bad(&format!("{odd:?} cannot be in a name"));
+        }
+    }
+    if wildcard.len() + ascii.len() > MAX_NAME {
+        return bad("it has more than 253 characters");
+    }
+    if ascii.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit())) {
+        return bad("it ends in a number, which makes it neither a name nor an address");
+    }
+    Ok(Name::Dns(format!("{wildcard}{ascii}")))
+}
+
+fn wrong(option: &str, text: &str, why: &str) -> Error {
+    let text: String = text.chars().take(80).flat_map(char::escape_debug).collect();
+    Error::usage(format!("cannot take {option} {text}: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> String {
+        host("--dns", text).unwrap().to_string()
+    }
+
+    fn refusal(made: Result<Name>) -> String {
+        let error = made.unwrap_err();
+        format!("{} ({})", error.message(), error.hint_text().unwrap_or_default())
+    }
+
+    #[test]
+    fn names_are_taken_in_their_ascii_form() {
+        assert_eq!(name("Cloud.Example.COM."), "DNS:cloud.example.com");
+        assert_eq!(name("*.example.com"), "DNS:*.example.com");
+        assert_eq!(name("bücher.example"), "DNS:xn--bcher-kva.example");
+        assert_eq!(name("*.bücher.example"), "DNS:*.xn--bcher-kva.example");
+        assert_eq!(name("xn--bcher-kva.example"), "DNS:xn--bcher-kva.example");
+        assert_eq!(name("edge_1"), "DNS:edge_1");
+        assert_eq!(name("localhost"), "DNS:localhost");
+    }
+
+    #[test]
+    fn addresses_are_taken_in_their_shortest_form() {
+        let ip = |text| address("--ip", text).unwrap().to_string();
+        assert_eq!(ip("192.0.2.1"), "IP:192.0.2.1");
+        assert_eq!(ip("FD00:0:0::1"), "IP:fd00::1");
+        assert_eq!(ip("[fd00::1]"), "IP:fd00::1");
+        assert_eq!(ip("::ffff:192.0.2.1"), "IP:192.0.2.1");
+        assert_eq!(ip("127.0.0.1"), "IP:127.0.0.1");
+    }
+
+    #[test]
+    fn junk_is_refused_with_the_reason() {
+        for (text, why) in [
+            ("https://a.example", "it is a URL"),
+            ("a.example:10003", "it has a port"),
+            ("a b", "it has a space"),
+            ("a..b", "labels is empty"),
+            (".a", "labels is empty"),
+            ("*", "a wildcard needs"),
+            ("a.*.example", "the whole first label"),
+            ("w*.example", "the whole first label"),
+            ("*.*.example", "the whole first label"),
+            ("-a.example", "hyphen"),
+            ("a/b", "'/' cannot be"),
+            ("a@b", "'@' cannot be"),
+            ("xn--a\u{0}", "IDNA"),
+            ("1.2.3", "ends in a number"),
+            ("300.1.1.1", "ends in a number"),
+            (&"a".repeat(64), "63"),
+            (&["abcdefgh"; 30].join("."), "253"),
+            ("192.0.2.1", "for an address: --ip 192.0.2.1"),
+            ("[fd00::1]", "it is an IP address"),
+        ] {
+            let said = refusal(host("--dns", text));
+            assert!(said.contains(why), "{text}: {said}");
+        }
+        for (text, why) in [
+            ("cloud.example.com", "for a name: --dns cloud.example.com"),
+            ("192.0.2.1:10003", "every port: 192.0.2.1"),
+            ("192.0.2.0/24", "it is a network"),
+            ("fe80::1%eth0", "it has a zone"),
+            ("0.0.0.0", "every address"),
+            ("::", "every address"),
+            ("255.255.255.255", "broadcast"),
+            ("ff02::1", "multicast"),
+            ("192.168.001.001", "it is not an IP address"),
+            ("http://192.0.2.1", "it is a URL"),
+            ("", "it is not an IP address"),
+        ] {
+            let said = refusal(address("--ip", text));
+            assert!(said.contains(why), "{text}: {said}");
+        }
+        assert!(refusal(address("--node-ip", "edge-1")).contains("for a name: --node-name edge-1"));
+        assert!(refusal(host("--node-name", "192.0.2.9")).contains("for an address: --node-ip 192.0.2.9"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_taken_is_a_name_that_is_taken_again_as_it_is(text in "\\PC{0,40}") {
+            if let Ok(Name::Dns(name)) = host("--dns", &text) {
+                proptest::prop_assert!(name.is_ascii() && name.len() <= MAX_NAME);
+                proptest::prop_assert_eq!(host("--dns", &name).unwrap(), Name::Dns(name.clone()));
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Certificates, keys and findings for people and as records.
+
+use edge_host::Host;
+use serde_json::json;
+
+use crate::cert::{Authority, Certificate};
+use crate::key::PrivateKey;
+use crate::{subject, times};
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// Something does not work, or will not.
+    Fault,
+    /// It works, and will surprise.
+    Warning,
+}
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad.
+    pub severity: Severity,
+    /// In which file.
+    pub file: String,
+    /// What, and what follows from it.
+    pub text: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl Severity {
+    fn name(self) -> &'static str {
+        match self {
+            Severity::Fault => "fault",
+            Severity::Warning => "warning",
+        }
+    }
+}
+
+pub(crate) fn show_finding(host: &mut Host, finding: &Finding) {
+    let severity = finding.severity.name();
+    host.report.line(&format!("{severity}: {}: {}", finding.file, finding.text));
+    if let Some(hint) = &finding.hint {
+        host.report.line(&format!("    hint: {hint}"));
+    }
+    host.report.record(
+        "finding",
+        json!({"severity": severity, "file": finding.file, "line": null, "path": "", "text": finding.text,
+               "hint": finding.hint}),
+    );
+}
+
+/// A certificate as a record.
+pub(crate) fn certificate_record(
+    host: &mut Host,
+    file: &str,
+    certificate: &Certificate,
+    key_file: Option<&str>,
+    now: i64,
+) {
+    host.report.record(
+        "certificate",
+        json!({
+            "file": file,
+            "subject": subject::shown(&certificate.subject),
+            "issuer": subject::shown(&certificate.issuer),
+            "names": all_names(certificate),
+            "usages": certificate.usages,
+            "ca": certificate.authority != Authority::No,
+            "not_before": times::rfc3339(certificate.not_before),
+            "not_after": times::rfc3339(certificate.not_after),
+            "days_left": certificate.days_left(now),
+            "key": certificate.key_shown(),
+            "key_file": key_file,
+            "sha256": certificate.fingerprint(),
+        }),
+    );
+}
+
+/// A key as a record.
+pub(crate) fn key_record(host: &mut Host, file: &str, key: &PrivateKey, certificate_file: Option<&str>) {
+    let fields = json!({"file": file, "key": key.algorithm.to_string(), "form": key.form.to_string(),
+                        "certificate_file": certificate_file});
+    host.report.record("key", fields);
+}
+
+/// All names of a certificate, those that are none included.
+pub(crate) fn all_names(certificate: &Certificate) -> Vec<String> {
+    certificate.names.iter().map(ToString::to_string).chain(certificate.odd_names.iter().cloned()).collect()
+}
+
+/// `824 days left`, `ended 3 days ago`.
+pub(crate) fn end_shown(certificate: &Certificate, now: i64) -> String {
+    if now < certificate.not_before {
+        return format!("not valid before {}", times::date(certificate.not_before));
+    }
+    let left = certificate.days_left(now);
+    let end = times::date(certificate.not_after);
+    if now > certificate.not_after {
+        format!("ended on {end}")
+    } else {
+        format!("{} left, until {end}", times::days(left))
+    }
+}

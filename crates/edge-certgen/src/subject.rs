@@ -1,0 +1,170 @@
+//! The subject of a certificate, written as openssl's -subj takes it.
+
+use der::asn1::{Any, ObjectIdentifier, SetOfVec};
+use der::{Encode, Tag, Tagged};
+use edge_host::{Error, Result};
+use x509_cert::attr::AttributeTypeAndValue;
+use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
+
+/// An attribute that a subject may have: its short name, its number, how long it may be.
+struct Attribute {
+    name: &'static str,
+    oid: &'static str,
+    max: usize,
+    tag: Tag,
+}
+
+/// Upper bounds are those of RFC 5280, which OpenSSL keeps to.
+const ATTRIBUTES: &[Attribute] = &[
+    Attribute { name: "CN", oid: "2.5.4.3", max: 64, tag: Tag::Utf8String },
+    Attribute { name: "serialNumber", oid: "2.5.4.5", max: 64, tag: Tag::PrintableString },
+    Attribute { name: "C", oid: "2.5.4.6", max: 2, tag: Tag::PrintableString },
+    Attribute { name: "L", oid: "2.5.4.7", max: 128, tag: Tag::Utf8String },
+    Attribute { name: "ST", oid: "2.5.4.8", max: 128, tag: Tag::Utf8String },
+    Attribute { name: "street", oid: "2.5.4.9", max: 128, tag: Tag::Utf8String },
+    Attribute { name: "O", oid: "2.5.4.10", max: 64, tag: Tag::Utf8String },
+    Attribute { name: "OU", oid: "2.5.4.11", max: 64, tag: Tag::Utf8String },
+    Attribute { name: "DC", oid: "0.9.2342.19200300.100.1.25", max: 63, tag: Tag::Ia5String },
+    Attribute { name: "UID", oid: "0.9.2342.19200300.100.1.1", max: 256, tag: Tag::Utf8String },
+    Attribute { name: "emailAddress", oid: "1.2.840.113549.1.9.1", max: 255, tag: Tag::Ia5String },
+];
+
+/// A subject from `/C=CN/O=KubeEdge/CN=name`; a slash or backslash in a value has a backslash before it.
+///
+/// Errors: exit 2 with what is wrong.
+pub fn parse(text: &str) -> Result<Name> {
+    let wrong = |why: String| {
+        Error::usage(format!("cannot take the subject {text}: {why}")).hint("as openssl takes it: /O=KubeEdge/CN=name")
+    };
+    let rest = text.strip_prefix('/').ok_or_else(|| wrong("it does not begin with /".to_owned()))?;
+    let mut parts = Vec::new();
+    for part in split(rest) {
+        let (name, value) = part.split_once('=').ok_or_else(|| wrong(format!("{part:?} has no =")))?;
+        let known = ATTRIBUTES.iter().find(|attribute| attribute.name.eq_ignore_ascii_case(name));
+        let known = known.ok_or_else(|| {
+            let all: Vec<&str> = ATTRIBUTES.iter().map(|attribute| attribute.name).collect();
+            wrong(format!("{name:?} is none of {}", all.join(", ")))
+        })?;
+        parts.push(attribute(known, value).map_err(wrong)?);
+    }
+    Ok(RdnSequence(parts))
+}
+
+fn attribute(known: &Attribute, value: &str) -> std::result::Result<RelativeDistinguishedName, String> {
+    let name = known.name;
+    if value.is_empty() {
+        return Err(format!("{name} is empty"));
+    }
+    if value.chars().count() > known.max {
+        return Err(format!("{name} has more than {} characters", known.max));
+    }
+    if let Some(odd) = value.chars().find(|c| c.is_control()) {
+        return Err(format!("{name} has {odd:?} in it"));
+    }
+    if name == "C" && !(value.len() == 2 && value.bytes().all(|byte| byte.is_ascii_uppercase())) {
+        return Err("C is a country's two capital letters".to_owned());
+    }
+    let printable = |c: char| c.is_ascii_alphanumeric() || " '()+,-./:=?".contains(c);
+    if known.tag == Tag::PrintableString && !value.chars().all(printable)
+        || known.tag == Tag::Ia5String && !value.is_ascii()
+    {
+        return Err(format!("{name} has characters that it cannot hold"));
+    }
+    let build = || {
+        let value = Any::new(known.tag, value.as_bytes())?;
+        let pair = AttributeTypeAndValue { oid: ObjectIdentifier::new(known.oid)?, value };
+        Ok(RelativeDistinguishedName(SetOfVec::try_from(vec![pair])?))
+    };
+    build().map_err(|cause: der::Error| format!("{name}: {cause}"))
+}
+
+/// Parts between slashes, with backslashes taken away.
+fn split(text: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (c, parts.last_mut()) {
+            ('\\', Some(part)) => part.extend(chars.next()),
+            ('/', _) => parts.push(String::new()),
+            (c, Some(part)) => part.push(c),
+            (_, None) => {}
+        }
+    }
+    parts
+}
+
+/// The subject that KubeEdge 1.16 and later ask of an edge node's certificate.
+pub fn of_node(name: &str) -> Result<Name> {
+    parse(&format!("/O=system:nodes/CN=system:node:{}", name.replace('\\', "\\\\").replace('/', "\\/")))
+}
+
+/// A name for people: `CN=kubernetes`, in the order of the certificate.
+pub fn shown(name: &Name) -> String {
+    let mut parts = Vec::new();
+    for rdn in &name.0 {
+        let values = rdn.0.iter().map(|pair| {
+            let oid = pair.oid.to_string();
+            let known = ATTRIBUTES.iter().find(|attribute| attribute.oid == oid);
+            let value: String = text(&pair.value).chars().flat_map(escaped).collect();
+            format!("{}={value}", known.map_or(oid.as_str(), |attribute| attribute.name))
+        });
+        parts.push(values.collect::<Vec<_>>().join("+"));
+    }
+    parts.join(", ")
+}
+
+fn escaped(c: char) -> Vec<char> {
+    if c.is_control() { c.escape_default().collect() } else { vec![c] }
+}
+
+fn text(value: &Any) -> String {
+    match value.tag() {
+        Tag::BmpString => {
+            let units: Vec<u16> = value
+                .value()
+                .chunks(2)
+                .map(|pair| pair.iter().fold(0, |unit, byte| unit << 8 | u16::from(*byte)))
+                .collect();
+            String::from_utf16_lossy(&units)
+        }
+        Tag::TeletexString => value.value().iter().map(|byte| char::from(*byte)).collect(),
+        _ => String::from_utf8_lossy(value.value()).into_owned(),
+    }
+}
+
+/// Whether two names are the same to the byte, as clients compare them.
+pub fn same(a: &Name, b: &Name) -> bool {
+    matches!((a.to_der(), b.to_der()), (Ok(a), Ok(b)) if a == b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_is_read_and_shown() {
+        let name = parse("/C=CN/ST=Zhejiang/O=Kube Edge/OU=a/OU=b/CN=x\\/y").unwrap();
+        assert_eq!(shown(&name), "C=CN, ST=Zhejiang, O=Kube Edge, OU=a, OU=b, CN=x/y");
+        assert_eq!(shown(&of_node("edge-1").unwrap()), "O=system:nodes, CN=system:node:edge-1");
+        assert!(same(&name, &name) && !same(&name, &of_node("a").unwrap()));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_subject_is_said() {
+        for (text, why) in [
+            ("CN=x", "does not begin with /"),
+            ("/CN", "has no ="),
+            ("/", "has no ="),
+            ("/X=y", "is none of"),
+            ("/C=CHN", "more than 2"),
+            ("/C=cn", "two capital letters"),
+            ("/CN=", "CN is empty"),
+            ("/CN=a\nb", "has '\\n' in it"),
+            ("/DC=ä", "cannot hold"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.message().contains(why), "{text:?}: {error}");
+        }
+        assert!(parse(&format!("/CN={}", "x".repeat(65))).is_err());
+    }
+}

@@ -1,0 +1,237 @@
+//! `edge-certgen stream`, `ca`, `server`, `edge` and genCertAndKey.
+
+use std::path::Path;
+
+use edge_host::action::Bytes;
+use edge_host::{Error, Exit, Host, Inverse, Mode, Node, Outcome, Plan, Result, apply, apply_part};
+
+use crate::authority::{self, Ready};
+use crate::cli::{Names, Options};
+use crate::facts::{self, Source};
+use crate::issue::Request;
+use crate::key::PrivateKey;
+use crate::kind::{Dirs, Kind, Knowledge};
+use crate::names::Name;
+use crate::plan::{Decision, KeyWish, Wanted, decide, decide_authority, plan};
+use crate::{names, times, wanted};
+
+const RESTART: &str = "restart cloudcore (systemctl restart cloudcore): it reads certificates only when it starts";
+
+pub(crate) fn stream(host: &mut Host, options: &Options, given: &Names) -> Result<Outcome> {
+    let kind = Kind::Stream;
+    let names = wanted::names_or_variables(given)?;
+    let (dirs, known) = (wanted::dirs(host, options)?, kind.knowledge()?);
+    let asked = wanted::wanted(options, &known, names, None)?;
+    let authority = wanted::authority(options, &kind)?;
+    let call = Call { options, dirs, kind, asked, known };
+    let key = call.given_key()?;
+    host.prepare_change()?;
+    let now = clock(host)?;
+    let source = facts::cluster_authority(host, &authority)?;
+    let mut plan = Plan::new();
+    let copy = host.root.find(&call.dirs.stream_ca())?;
+    if copy.bytes != source.bytes {
+        let node = Node::File { content: Bytes::Known(source.bytes.clone()), mode: 0o644 };
+        let why = format!("a copy of {}", source.shown);
+        plan.write(call.dirs.stream_ca(), copy, node, Inverse::Whole, why);
+    }
+    call.leaf(host, &source, key, now, &mut plan)?;
+    let outcome = apply(host, plan)?;
+    Ok(said(host, outcome))
+}
+
+pub(crate) fn ca(host: &mut Host, options: &Options) -> Result<Outcome> {
+    let mut plan = Plan::new();
+    let call = Call::of_authority(host, options)?;
+    let key = call.given_key()?;
+    host.prepare_change()?;
+    let now = clock(host)?;
+    call.authority(host, key, now, &mut plan)?;
+    let outcome = apply(host, plan)?;
+    Ok(said(host, outcome))
+}
+
+pub(crate) fn server(host: &mut Host, options: &Options, given: &Names) -> Result<Outcome> {
+    let names = wanted::names_or_variables(given)?;
+    by_hub(host, options, Kind::Server, names, None)
+}
+
+pub(crate) fn edge(host: &mut Host, options: &Options, given: &Names) -> Result<Outcome> {
+    let names = wanted::names(given)?;
+    let node = match given.node_name.as_slice() {
+        [] => None,
+        [name] => Some(name.as_str()),
+        _ => {
+            return Err(Error::usage("cannot make one pair for several edge nodes")
+                .hint("call edge-certgen edge for each, with a --cert-dir of its own"));
+        }
+    };
+    by_hub(host, options, Kind::Edge, names, node)
+}
+
+/// genCertAndKey NAME [IP…].
+pub(crate) fn named(host: &mut Host, options: &Options, name: &str, addresses: &[String]) -> Result<Outcome> {
+    let kind = Kind::named(name)?;
+    let given = addresses.iter().map(|text| names::address("IP", text)).collect::<Result<Vec<_>>>()?;
+    if kind == Kind::Stream {
+        return Err(
+            Error::usage("cannot make stream so: it is signed by the cluster's CA").hint("edge-certgen stream --ip IP")
+        );
+    }
+    by_hub(host, options, kind, given, None)
+}
+
+/// A pair signed by rootCA, which is made first if it is not there: as one run.
+fn by_hub(host: &mut Host, options: &Options, kind: Kind, names: Vec<Name>, node: Option<&str>) -> Result<Outcome> {
+    let outcome = make_by_hub(host, options, kind, names, node)?;
+    Ok(said(host, outcome))
+}
+
+/// The same without a word about a restart.
+pub(crate) fn make_by_hub(
+    host: &mut Host,
+    options: &Options,
+    kind: Kind,
+    names: Vec<Name>,
+    node: Option<&str>,
+) -> Result<Outcome> {
+    let (dirs, known) = (wanted::dirs(host, options)?, kind.knowledge()?);
+    let asked = wanted::wanted(options, &known, names, node)?;
+    let authority = wanted::authority(options, &kind)?;
+    let call = Call { options, dirs, kind, asked, known };
+    let key = call.given_key()?;
+    host.prepare_change()?;
+    let now = clock(host)?;
+    let found = facts::hub_authority(host, &authority, &call.dirs)?;
+    let source = match found {
+        Some(source) => source,
+        None => {
+            let of_authority = Call::of_missing_authority(host, options)?;
+            let mut plan = Plan::new();
+            of_authority.authority(host, None, now, &mut plan)?;
+            apply_part(host, plan)?;
+            if host.mode == Mode::DryRun {
+                let mut plan = Plan::new();
+                let (key, certificate) = (call.dirs.key(&call.kind), call.dirs.certificate(&call.kind));
+                plan.note(format!("then, signed by it: {} and {}", key.display(), certificate.display()));
+                let mut outcome = apply(host, plan)?;
+                outcome.exit = outcome.exit.worst(Exit::Differs);
+                return Ok(outcome);
+            }
+            facts::hub_authority(host, &authority, &call.dirs)?
+                .ok_or_else(|| Error::failed("cannot sign: rootCA.crt was removed meanwhile"))?
+        }
+    };
+    let mut plan = Plan::new();
+    call.leaf(host, &source, key, now, &mut plan)?;
+    apply(host, plan)
+}
+
+fn clock(host: &Host) -> Result<i64> {
+    let now = facts::now();
+    host.check_interrupt()?;
+    times::believed(now)?;
+    Ok(now)
+}
+
+fn said(host: &mut Host, outcome: Outcome) -> Outcome {
+    if outcome.changed && host.mode == Mode::Apply {
+        host.report.hint(RESTART);
+    }
+    outcome
+}
+
+/// What one call makes.
+struct Call<'a> {
+    options: &'a Options,
+    dirs: Dirs,
+    kind: Kind,
+    asked: Wanted,
+    known: Knowledge,
+}
+
+impl<'a> Call<'a> {
+    fn of_authority(host: &Host, options: &'a Options) -> Result<Call<'a>> {
+        let known = Kind::Ca.knowledge()?;
+        if options.ca.is_some() || options.ca_key.is_some() {
+            return Err(Error::usage("cannot take --ca and --ca-key here: the hub's CA signs itself"));
+        }
+        let mut asked = wanted::wanted(options, &known, Vec::new(), None)?;
+        if options.subject.is_none() {
+            // SUBJECT is what certgen.sh gives to everything; a CA with the name of what it signs confuses clients.
+            asked.subject = crate::subject::parse(&known.subject)?;
+        }
+        Ok(Call { options, dirs: wanted::dirs(host, options)?, kind: Kind::Ca, asked, known })
+    }
+
+    /// rootCA where it is made on the way to another pair: by what is usual, whatever is said of that pair.
+    fn of_missing_authority(host: &Host, options: &'a Options) -> Result<Call<'a>> {
+        let known = Kind::Ca.knowledge()?;
+        let mut call = Call::of_authority(host, options)?;
+        call.asked.subject = crate::subject::parse(&known.subject)?;
+        call.asked.subject_must_be = None;
+        call.asked.days = known.days;
+        call.asked.algorithm = None;
+        call.asked.key = KeyWish::Keep;
+        Ok(call)
+    }
+
+    fn given_key(&self) -> Result<Option<PrivateKey>> {
+        self.options
+            .key
+            .as_deref()
+            .map(|path| {
+                let path = if wanted::is_stdin(path) { path.to_path_buf() } else { wanted::absolute("--key", path)? };
+                facts::own_key(Path::new(&path))
+            })
+            .transpose()
+    }
+
+    fn leaf(&self, host: &Host, source: &Source, key: Option<PrivateKey>, now: i64, to: &mut Plan) -> Result<()> {
+        let pair = facts::pair(host, &self.dirs, &self.kind)?;
+        let mut asked = self.asked.clone();
+        if asked.names.is_empty() && self.kind != Kind::Edge {
+            // A renewal from a timer names nothing anew.
+            asked.names = pair.certificate.good().map(|certificate| certificate.names.clone()).unwrap_or_default();
+            if asked.names.is_empty() && !matches!(self.kind, Kind::Other(_)) {
+                return Err(Error::usage(format!("cannot make {}: no address and no name is given", self.kind.stem()))
+                    .hint(format!(
+                        "what clients call cloudcore by: edge-certgen {} --ip IP --dns NAME",
+                        self.kind.stem()
+                    )));
+            }
+        }
+        if self.kind != Kind::Edge {
+            asked.names = wanted::with_loopback(asked.names)?;
+        } else if asked.names.is_empty() {
+            asked.names = pair.certificate.good().map(|certificate| certificate.names.clone()).unwrap_or_default();
+        }
+        let decision = decide(&pair, &asked, key, &source.certificate, now)?;
+        let ready = match &decision {
+            Decision::Keep(_) => None,
+            Decision::Make { .. } => Some(self.ready(host, source, now, &asked)?),
+        };
+        plan(pair, &asked, decision, ready, now, to);
+        Ok(())
+    }
+
+    fn ready(&self, host: &Host, source: &Source, now: i64, asked: &Wanted) -> Result<Ready> {
+        let request =
+            Request { subject: asked.subject.clone(), names: Vec::new(), usages: Vec::new(), now, days: asked.days };
+        authority::ready(host, source, now, request.not_after())
+    }
+
+    fn authority(&self, host: &Host, key: Option<PrivateKey>, now: i64, to: &mut Plan) -> Result<()> {
+        let pair = facts::pair(host, &self.dirs, &self.kind)?;
+        let had = pair.certificate.good().is_some();
+        let decision = decide_authority(&pair, &self.asked, key, now)?;
+        if had && matches!(decision, Decision::Make { .. }) {
+            to.note(format!(
+                "edge nodes trust {} as it was when they joined: those signed by another key must join again, and tokens change",
+                self.known.what
+            ));
+        }
+        plan(pair, &self.asked, decision, None, now, to);
+        Ok(())
+    }
+}
