@@ -218,10 +218,11 @@ impl Spot<'_> {
         File::from(self.open(OFlag::O_WRONLY)?).write_all(value.as_bytes())
     }
 
-    /// Removes what an interrupted `replace` may have left.
+    /// Removes what an interrupted `replace` or `keep_old` may have left.
     pub(crate) fn remove_temporary(&self) -> io::Result<()> {
         if self.missing.is_empty() {
             self.unlink_if_there(&temporary_name(&self.name))?;
+            self.unlink_if_there(&temporary_name(&self.old_name()))?;
         }
         Ok(())
     }
