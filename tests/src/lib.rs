@@ -7,6 +7,7 @@
 pub mod image;
 pub mod kill;
 pub mod live;
+pub mod pki;
 pub mod rules;
 pub mod systemd;
 pub mod systems;

@@ -65,6 +65,26 @@ fn everything(mut seen: impl FnMut(&str, &Value, bool)) {
         (&["apply", "--sysctl", "../x=1"], 2),
         (&["undo"], 0),
     ];
+    let [rootca_crt, rootca_key] =
+        ["rootCA.crt", "rootCA.key"].map(|name| tree.at("etc/pki-of-test").join(name).to_str().unwrap().to_owned());
+    let certgen: &[(&[&str], i32)] = &[
+        (&["verify"], 3),
+        (&["stream"], 2),
+        (&["stream", "--ip", "192.0.2.1"], 1),
+        (&["ca", "-n"], 3),
+        (&["ca", "--ca-dir", "/etc/pki-of-test"], 0),
+        (&["stream", "--ip", "192.0.2.1", "--dns", "a b"], 2),
+        (&["server", "--ip", "192.0.2.1", "-n"], 3),
+        (&["server", "--ip", "192.0.2.1"], 0),
+        (&["server", "--ip", "192.0.2.1"], 0),
+        (&["edge", "--days", "99999"], 2),
+        (&["verify", "server", "--ip", "192.0.2.1"], 0),
+        (&["verify", "--ip", "192.0.2.2"], 3),
+        (&["secret", "chart"], 2),
+        (&["undo"], 0),
+    ];
+    let show: &[(&[&str], i32)] = &[(&["show", &rootca_crt, &rootca_key], 0), (&["show", "/nowhere"], 1)];
+    let certgen = certgen.iter().chain(show).map(|call| ("edge-certgen", call));
     let redirect: &[(&[&str], i32)] = &[
         (&["status"], 0),
         (&["add", "10351=192.0.2.1:10003"], 2),
@@ -77,7 +97,7 @@ fn everything(mut seen: impl FnMut(&str, &Value, bool)) {
         (&["undo"], 0),
     ];
     let calls = conf.iter().map(|call| ("edge-conf", call)).chain(prep.iter().map(|call| ("edge-prep", call)));
-    let calls = calls.chain(redirect.iter().map(|call| ("edge-redirect", call)));
+    let calls = calls.chain(redirect.iter().map(|call| ("edge-redirect", call))).chain(certgen);
     for (tool, (args, code)) in calls {
         let ran = run(&tree, tool, args).expect(*code);
         let lines: Vec<&str> = ran.stdout.lines().collect();
@@ -130,6 +150,8 @@ fn every_option_of_the_page_is_in_every_help() {
             "edge-prep --help",
             "edge-prep undo --help",
             "edge-redirect add --help",
+            "edge-certgen --help",
+            "edge-certgen stream --help",
         ] {
             let mut words = call.split(' ');
             let help = Tool::new(words.next().unwrap()).args(words).run().expect(0).stdout;

@@ -20,9 +20,11 @@ pub(crate) struct Package {
 pub(crate) const PACKAGES: &[Package] = &[
     package("ansible-core", "ansible-playbook", &["stories"]),
     package("curl", "curl", &["stories"]),
+    package("gcc-aarch64-linux-gnu", "aarch64-linux-gnu-gcc", &["dist", "qemu"]),
+    package("golang-go", "go", &["stories"]),
     package("iproute2", "ip", &["stories", "bench"]),
     package("iptables", "iptables-legacy", &["stories", "bench"]),
-    package("openssl", "openssl", &["stories"]),
+    package("openssl", "openssl", &["stories", "bench"]),
     package("python3-yaml", "/usr/lib/python3/dist-packages/yaml/__init__.py", &["unit", "stories"]),
     package("qemu-user-static", "qemu-aarch64-static", &["qemu"]),
     package("shellcheck", "shellcheck", &["shellcheck"]),

@@ -6,6 +6,7 @@ use clap::{Command, CommandFactory};
 pub(crate) fn utilities() -> Vec<(&'static str, Command)> {
     vec![
         ("edge-prep", edge_prep::cli::Cli::command()),
+        ("edge-certgen", edge_certgen::cli::Cli::command()),
         ("edge-conf", edge_conf::cli::Cli::command()),
         ("edge-redirect", edge_redirect::cli::Cli::command()),
     ]

@@ -169,7 +169,7 @@ fn key_findings(judged: &Judged<'_>, key: &PrivateKey, findings: &mut Vec<Findin
 fn modes(judged: &Judged<'_>, findings: &mut Vec<Finding>) {
     if let State::File { mode, .. } = judged.pair.key_found.state {
         if mode & TOO_OPEN != 0 {
-            let text = format!("its mode is {mode:04o}: a private key is for its owner alone");
+            let text = format!("its mode is {mode:04o}: others can read or replace the private key");
             findings.push(fault(&judged.key_file, text, Some(format!("chmod 600 {}", judged.key_file))));
         }
     }

@@ -174,7 +174,7 @@ fn keep(pair: &Pair, wanted: &Wanted) -> Decision {
 /// Why the pair that is there does not do, apart from who signed it.
 fn why_not(pair: &Pair, wanted: &Wanted, given: Option<&PrivateKey>, now: i64) -> Option<String> {
     let certificate = match &pair.certificate {
-        Read::Absent => return Some("there is none".to_owned()),
+        Read::Absent => return Some("new".to_owned()),
         Read::Bad(why) => return Some(why.clone()),
         Read::Good(certificate) => certificate,
     };
@@ -231,7 +231,8 @@ fn key(pair: &Pair, wanted: &Wanted, given: Option<PrivateKey>) -> Result<Key> {
             None => Key::Given(given),
         });
     }
-    if wanted.key == KeyWish::New {
+    // Completing what was interrupted needs no third key, and the first one stays beside for an undo.
+    if wanted.key == KeyWish::New && !pair.is_half_renewed() {
         return Ok(new);
     }
     let unusable = |why: &str| {

@@ -60,8 +60,15 @@ impl Target {
     fn linker(self) -> Option<&'static str> {
         match self {
             Target::Arm64Musl | Target::Amd64Musl => None,
-            Target::Arm64Gnu => Some("aarch64-linux-gnu-gcc"),
-            Target::Amd64Gnu => Some("x86_64-linux-gnu-gcc"),
+            Target::Arm64Gnu | Target::Amd64Gnu => Some(self.compiler()),
+        }
+    }
+
+    /// The compiler for the C and assembler of a dependency (ring); it needs no C library of the target.
+    fn compiler(self) -> &'static str {
+        match self.machine() {
+            Machine::Arm64 => "aarch64-linux-gnu-gcc",
+            Machine::Amd64 => "x86_64-linux-gnu-gcc",
         }
     }
 
@@ -96,18 +103,12 @@ impl Toolchain {
         let wanted = targets.first().copied().unwrap_or(Target::Arm64Musl);
         Err(hinted(
             format!("no Rust on this machine can build for {wanted}"),
-            install_line(
-                wanted,
-                on_path("rustup").is_some(),
-                wanted.linker().is_none_or(|linker| on_path(linker).is_some()),
-            ),
+            install_line(wanted, on_path("rustup").is_some(), on_path(wanted.compiler()).is_some()),
         ))
     }
 
     fn find(target: Target) -> Option<Toolchain> {
-        if target.linker().is_some_and(|linker| on_path(linker).is_none()) {
-            return None;
-        }
+        on_path(target.compiler())?;
         let distribution = Path::new(DISTRIBUTION_BIN).join("rustc");
         let on_path = on_path("rustc").map(|rustc| (rustc == distribution, rustc));
         let own = distribution.is_file().then_some((true, distribution));
@@ -152,13 +153,12 @@ impl Toolchain {
         if self.is_distribution {
             sh = sh.env("RUSTC", &self.rustc);
         }
-        let upper = triple.to_uppercase().replace('-', "_");
-        sh = match self.target.linker() {
-            Some(linker) => sh
-                .env(&format!("CARGO_TARGET_{upper}_LINKER"), linker)
-                .env(&format!("CC_{}", triple.replace('-', "_")), linker),
-            None => sh.env(&format!("CARGO_TARGET_{upper}_LINKER"), "rust-lld"),
-        };
+        let (upper, lower) = (triple.to_uppercase().replace('-', "_"), triple.replace('-', "_"));
+        sh = sh
+            .env(&format!("CARGO_TARGET_{upper}_LINKER"), self.target.linker().unwrap_or("rust-lld"))
+            .env(&format!("CC_{lower}"), self.target.compiler())
+            // The checked functions that a distribution's compiler turns memcpy into are glibc's own.
+            .env(&format!("CFLAGS_{lower}"), "-U_FORTIFY_SOURCE");
         sh.run().with_context(|| format!("cannot build for {triple}"))?;
         Ok(target_dir.join(triple).join("release"))
     }

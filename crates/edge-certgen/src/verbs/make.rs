@@ -15,7 +15,9 @@ use crate::names::Name;
 use crate::plan::{Decision, KeyWish, Wanted, decide, decide_authority, plan};
 use crate::{names, times, wanted};
 
-const RESTART: &str = "restart cloudcore (systemctl restart cloudcore): it reads certificates only when it starts";
+const CLOUD: &str = "restart cloudcore (systemctl restart cloudcore): it reads certificates only when it starts";
+const EDGE: &str = "put rootCA.crt, edge.crt and edge.key on the node (as ca/rootCA.crt, certs/server.crt and server.key) and \
+restart edgecore there";
 
 pub(crate) fn stream(host: &mut Host, options: &Options, given: &Names) -> Result<Outcome> {
     let kind = Kind::Stream;
@@ -27,6 +29,7 @@ pub(crate) fn stream(host: &mut Host, options: &Options, given: &Names) -> Resul
     let key = call.given_key()?;
     host.prepare_change()?;
     let now = clock(host)?;
+    let call = call.named(host)?;
     let source = facts::cluster_authority(host, &authority)?;
     let mut plan = Plan::new();
     let copy = host.root.find(&call.dirs.stream_ca())?;
@@ -37,7 +40,7 @@ pub(crate) fn stream(host: &mut Host, options: &Options, given: &Names) -> Resul
     }
     call.leaf(host, &source, key, now, &mut plan)?;
     let outcome = apply(host, plan)?;
-    Ok(said(host, outcome))
+    Ok(said(host, &call.kind, outcome))
 }
 
 pub(crate) fn ca(host: &mut Host, options: &Options) -> Result<Outcome> {
@@ -48,12 +51,12 @@ pub(crate) fn ca(host: &mut Host, options: &Options) -> Result<Outcome> {
     let now = clock(host)?;
     call.authority(host, key, now, &mut plan)?;
     let outcome = apply(host, plan)?;
-    Ok(said(host, outcome))
+    Ok(said(host, &call.kind, outcome))
 }
 
 pub(crate) fn server(host: &mut Host, options: &Options, given: &Names) -> Result<Outcome> {
     let names = wanted::names_or_variables(given)?;
-    by_hub(host, options, Kind::Server, names, None)
+    by_hub(host, options, &Kind::Server, names, None)
 }
 
 pub(crate) fn edge(host: &mut Host, options: &Options, given: &Names) -> Result<Outcome> {
@@ -66,7 +69,7 @@ pub(crate) fn edge(host: &mut Host, options: &Options, given: &Names) -> Result<
                 .hint("call edge-certgen edge for each, with a --cert-dir of its own"));
         }
     };
-    by_hub(host, options, Kind::Edge, names, node)
+    by_hub(host, options, &Kind::Edge, names, node)
 }
 
 /// genCertAndKey NAME [IP…].
@@ -78,30 +81,31 @@ pub(crate) fn named(host: &mut Host, options: &Options, name: &str, addresses: &
             Error::usage("cannot make stream so: it is signed by the cluster's CA").hint("edge-certgen stream --ip IP")
         );
     }
-    by_hub(host, options, kind, given, None)
+    by_hub(host, options, &kind, given, None)
 }
 
 /// A pair signed by rootCA, which is made first if it is not there: as one run.
-fn by_hub(host: &mut Host, options: &Options, kind: Kind, names: Vec<Name>, node: Option<&str>) -> Result<Outcome> {
+fn by_hub(host: &mut Host, options: &Options, kind: &Kind, names: Vec<Name>, node: Option<&str>) -> Result<Outcome> {
     let outcome = make_by_hub(host, options, kind, names, node)?;
-    Ok(said(host, outcome))
+    Ok(said(host, kind, outcome))
 }
 
 /// The same without a word about a restart.
 pub(crate) fn make_by_hub(
     host: &mut Host,
     options: &Options,
-    kind: Kind,
+    kind: &Kind,
     names: Vec<Name>,
     node: Option<&str>,
 ) -> Result<Outcome> {
     let (dirs, known) = (wanted::dirs(host, options)?, kind.knowledge()?);
     let asked = wanted::wanted(options, &known, names, node)?;
-    let authority = wanted::authority(options, &kind)?;
-    let call = Call { options, dirs, kind, asked, known };
+    let authority = wanted::authority(options, kind)?;
+    let call = Call { options, dirs, kind: kind.clone(), asked, known };
     let key = call.given_key()?;
     host.prepare_change()?;
     let now = clock(host)?;
+    let call = call.named(host)?;
     let found = facts::hub_authority(host, &authority, &call.dirs)?;
     let source = match found {
         Some(source) => source,
@@ -134,9 +138,15 @@ fn clock(host: &Host) -> Result<i64> {
     Ok(now)
 }
 
-fn said(host: &mut Host, outcome: Outcome) -> Outcome {
-    if outcome.changed && host.mode == Mode::Apply {
-        host.report.hint(RESTART);
+/// What to do for the change to count: on this host, or where the pair belongs.
+fn said(host: &mut Host, kind: &Kind, outcome: Outcome) -> Outcome {
+    let hint = match kind {
+        Kind::Stream | Kind::Ca | Kind::Server => Some(CLOUD).filter(|_| host.root.is_live()),
+        Kind::Edge => Some(EDGE),
+        Kind::Other(_) => None,
+    };
+    if let Some(hint) = hint.filter(|_| outcome.changed && host.mode == Mode::Apply) {
+        host.report.hint(hint);
     }
     outcome
 }
@@ -187,35 +197,39 @@ impl<'a> Call<'a> {
             .transpose()
     }
 
+    /// The names of the pair: before anything is made on the way to it.
+    fn named(mut self, host: &Host) -> Result<Call<'a>> {
+        if self.asked.names.is_empty() {
+            // A renewal from a timer names nothing anew.
+            let pair = facts::pair(host, &self.dirs, &self.kind)?;
+            self.asked.names = pair.certificate.good().map(|certificate| certificate.names.clone()).unwrap_or_default();
+        }
+        let stem = self.kind.stem();
+        match self.kind {
+            Kind::Edge => return Ok(self),
+            Kind::Stream | Kind::Server if self.asked.names.is_empty() => {
+                return Err(Error::usage(format!("cannot make {stem}: no address and no name is given"))
+                    .hint(format!("what clients call cloudcore by: edge-certgen {stem} --ip IP --dns NAME")));
+            }
+            _ => {}
+        }
+        self.asked.names = wanted::with_loopback(self.asked.names)?;
+        Ok(self)
+    }
+
     fn leaf(&self, host: &Host, source: &Source, key: Option<PrivateKey>, now: i64, to: &mut Plan) -> Result<()> {
         let pair = facts::pair(host, &self.dirs, &self.kind)?;
-        let mut asked = self.asked.clone();
-        if asked.names.is_empty() && self.kind != Kind::Edge {
-            // A renewal from a timer names nothing anew.
-            asked.names = pair.certificate.good().map(|certificate| certificate.names.clone()).unwrap_or_default();
-            if asked.names.is_empty() && !matches!(self.kind, Kind::Other(_)) {
-                return Err(Error::usage(format!("cannot make {}: no address and no name is given", self.kind.stem()))
-                    .hint(format!(
-                        "what clients call cloudcore by: edge-certgen {} --ip IP --dns NAME",
-                        self.kind.stem()
-                    )));
-            }
-        }
-        if self.kind != Kind::Edge {
-            asked.names = wanted::with_loopback(asked.names)?;
-        } else if asked.names.is_empty() {
-            asked.names = pair.certificate.good().map(|certificate| certificate.names.clone()).unwrap_or_default();
-        }
-        let decision = decide(&pair, &asked, key, &source.certificate, now)?;
+        let decision = decide(&pair, &self.asked, key, &source.certificate, now)?;
         let ready = match &decision {
             Decision::Keep(_) => None,
-            Decision::Make { .. } => Some(self.ready(host, source, now, &asked)?),
+            Decision::Make { .. } => Some(self.ready(host, source, now)?),
         };
-        plan(pair, &asked, decision, ready, now, to);
+        plan(pair, &self.asked, decision, ready, now, to);
         Ok(())
     }
 
-    fn ready(&self, host: &Host, source: &Source, now: i64, asked: &Wanted) -> Result<Ready> {
+    fn ready(&self, host: &Host, source: &Source, now: i64) -> Result<Ready> {
+        let asked = &self.asked;
         let request =
             Request { subject: asked.subject.clone(), names: Vec::new(), usages: Vec::new(), now, days: asked.days };
         authority::ready(host, source, now, request.not_after())

@@ -57,7 +57,7 @@ pub(crate) fn build(host: &mut Host, common: &Common, options: &Options) -> Resu
             .hint("edge-certgen edge, then edge-certgen secret cloudcore"));
     }
     host.report.result_to_stderr();
-    let outcome = super::make::make_by_hub(host, options, Kind::Edge, Vec::new(), None)?;
+    let outcome = super::make::make_by_hub(host, options, &Kind::Edge, Vec::new(), None)?;
     debug_assert_eq!(host.mode, Mode::Apply);
     let text = document(host, options, Shape::Cloudcore, "kubeedge")?;
     host.report.document(text.as_bytes())?;
@@ -114,10 +114,10 @@ fn document(host: &Host, options: &Options, shape: Shape, namespace: &str) -> Re
     }
     let authority = host.root.read(&authority_path)?.ok_or_else(|| missing(&shown(&authority_path)))?;
     Certificate::from_pem(&authority).map_err(|why| facts::unreadable(&shown(&authority_path), &why))?;
-    let mut entries = vec![
-        (template.authority.clone(), authority, shown(&authority_path)),
-        (template.certificate.clone(), pair.certificate_found.bytes.clone(), certificate),
-        (template.key.clone(), pair.key_found.bytes.clone(), key),
+    let entries = [
+        (template.authority, authority, shown(&authority_path)),
+        (template.certificate, pair.certificate_found.bytes, certificate),
+        (template.key, pair.key_found.bytes, key),
     ];
     let mut yaml =
         format!("apiVersion: v1\nkind: Secret\nmetadata:\n  name: {}\n  namespace: {namespace}\n", template.name);
@@ -129,7 +129,7 @@ fn document(host: &Host, options: &Options, shape: Shape, namespace: &str) -> Re
         let _ = writeln!(yaml, "    {key}: {value}");
     }
     yaml.push_str("type: Opaque\nstringData:\n");
-    for (name, bytes, shown) in entries.drain(..) {
+    for (name, bytes, shown) in entries {
         let text = String::from_utf8(bytes).map_err(|_| facts::unreadable(&shown, "it is not text"))?;
         let _ = writeln!(yaml, "  {name}: |");
         for line in text.lines().map(str::trim_end).filter(|line| !line.is_empty()) {

@@ -1,0 +1,282 @@
+//! edge-certgen stream in the place of certgen.sh: the same files, kept while they are good.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use edgeutils_tests::pki::{CA_KEYS, Pki, shell, x509};
+use edgeutils_tests::tool::{Ran, Tool};
+use edgeutils_tests::tree::{Tree, assert_same};
+
+const CRT: &str = "etc/kubeedge/certs/stream.crt";
+const KEY: &str = "etc/kubeedge/certs/stream.key";
+const STREAM_CA: &str = "etc/kubeedge/ca/streamCA.crt";
+
+fn tool(tree: &Tree) -> Tool {
+    Tool::new("edge-certgen").arg("--root").arg(tree.path())
+}
+
+fn certgen(tree: &Tree, args: &[&str]) -> Ran {
+    tool(tree).args(args).run()
+}
+
+/// A control plane host of kubeadm, and nothing of KubeEdge.
+fn cluster() -> Tree {
+    cluster_with("etc/kubernetes/pki/ca.crt", "etc/kubernetes/pki/ca.key", &Pki::usual("ca"))
+}
+
+fn cluster_with(crt: &str, key: &str, pki: &Pki) -> Tree {
+    let read = |name| std::fs::read_to_string(pki.at(name)).unwrap();
+    Tree::with(&[(crt, &read("ca.crt")), (key, &read("ca.key"))])
+}
+
+fn files(tree: &Tree) -> Vec<String> {
+    let all = tree.snapshot();
+    let kubeedge = all.iter().filter(|(path, what)| path.starts_with("etc/kubeedge") && !what.ends_with("directory"));
+    kubeedge.map(|(path, what)| format!("{} {}", &what[..3], path.display())).collect()
+}
+
+#[test]
+fn the_files_of_certgen_sh_are_made_where_it_makes_them_and_nothing_else() {
+    let tree = cluster();
+    let before = tree.snapshot();
+    certgen(
+        &tree,
+        &["stream", "--ip", "192.0.2.1,fd00::1", "--dns", "*.Example.com.", "--dns", "bücher.example", "-n"],
+    )
+    .expect(3);
+    assert_same(&tree.snapshot(), &before, "after the dry run");
+    let args = ["stream", "--ip", "192.0.2.1,fd00::1", "--dns", "*.Example.com.", "--dns", "bücher.example"];
+    certgen(&tree, &args).expect(0);
+    assert_eq!(files(&tree), [format!("644 {STREAM_CA}"), format!("644 {CRT}"), format!("600 {KEY}")]);
+    assert_eq!(tree.read(STREAM_CA), tree.read("etc/kubernetes/pki/ca.crt"));
+    let crt = tree.at(CRT);
+    assert_eq!(
+        x509(&crt, "-ext subjectAltName"),
+        "X509v3 Subject Alternative Name: \n    IP Address:127.0.0.1, IP Address:192.0.2.1, IP Address:FD00:0:0:0:0:0:0:1, \
+         DNS:*.example.com, DNS:xn--bcher-kva.example\n"
+    );
+    assert!(x509(&crt, "-ext keyUsage,extendedKeyUsage,basicConstraints").contains("TLS Web Server Authentication"));
+    assert_eq!(x509(&crt, "-subject").trim(), "subject=C = CN, ST = Zhejiang, L = Hangzhou, O = KubeEdge");
+    let serial = x509(&crt, "-serial");
+    assert!(serial.trim().len() >= "serial=".len() + 28, "{serial}");
+    shell(&format!("openssl verify -x509_strict -CAfile {} {}", tree.at(STREAM_CA).display(), crt.display()));
+    // Again: nothing, in the dry run as well.
+    let after = tree.snapshot();
+    certgen(&tree, &args).expect(0);
+    certgen(&tree, &[&args[..], &["-n"]].concat()).expect(0);
+    assert_same(&tree.snapshot(), &after, "after the second run");
+    certgen(&tree, &["undo"]).expect(0);
+    assert_same(&tree.snapshot(), &before, "after the undo");
+}
+
+#[test]
+fn every_form_of_a_ca_s_key_signs() {
+    for (form, command) in CA_KEYS {
+        let pki = Pki::new();
+        pki.authority("ca", command);
+        let tree = cluster_with("etc/kubernetes/pki/ca.crt", "etc/kubernetes/pki/ca.key", &pki);
+        for key_type in ["ecdsa-p256", "ecdsa-p384", "ed25519"] {
+            certgen(&tree, &["stream", "--ip", "192.0.2.1", "--key-type", key_type]).expect(0);
+            let (ca, crt) = (pki.at("ca.crt"), tree.at(CRT));
+            shell(&format!("openssl verify -x509_strict -CAfile {ca} -verify_ip 192.0.2.1 {}", crt.display()));
+            let public = |line: &str| shell(&format!("openssl {line}"));
+            let of_key = public(&format!("pkey -pubout -in {}", tree.at(KEY).display()));
+            assert_eq!(public(&format!("x509 -noout -pubkey -in {}", crt.display())), of_key, "{form} {key_type}");
+            certgen(&tree, &["verify", "stream", "--ip", "192.0.2.1"]).expect(0);
+        }
+    }
+}
+
+#[test]
+fn the_ca_of_each_distribution_is_found_and_its_directory_left_alone() {
+    for (name, dir, stem) in [
+        ("k3s", "var/lib/rancher/k3s/server/tls", "server-ca"),
+        ("RKE2", "var/lib/rancher/rke2/server/tls", "server-ca"),
+        ("k0s", "var/lib/k0s/pki", "ca"),
+        ("MicroK8s", "var/snap/microk8s/current/certs", "ca"),
+    ] {
+        let tree = cluster_with(&format!("{dir}/{stem}.crt"), &format!("{dir}/{stem}.key"), &Pki::usual("ca"));
+        let before = edgeutils_tests::tree::snapshot(&tree.at(dir));
+        certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(0);
+        assert_same(&edgeutils_tests::tree::snapshot(&tree.at(dir)), &before, name);
+        certgen(&tree, &["verify"]).expect(0);
+    }
+    let nowhere = Tree::new();
+    let ran = certgen(&nowhere, &["stream", "--ip", "192.0.2.1"]).expect(1);
+    assert_eq!(
+        ran.stderr,
+        "edge-certgen: cannot sign: no CA of kubeadm, k3s, RKE2, k0s, MicroK8s is on this host\n\
+         hint: run this on a control plane host, or name the CA with --ca FILE --ca-key FILE\n"
+    );
+    assert!(nowhere.snapshot().is_empty());
+}
+
+#[test]
+fn the_variables_of_certgen_sh_count_and_flags_win() {
+    let pki = Pki::usual("ca");
+    let tree = Tree::new();
+    let with = |args: &[&str]| {
+        tool(&tree)
+            .env("CLOUDCOREIPS", "192.0.2.1 192.0.2.2")
+            .env("CLOUDCORE_DOMAINS", "a.example b.example")
+            .env("CA_PATH", "/x/ca")
+            .env("CERT_PATH", "/x/certs")
+            .env("K8SCA_FILE", pki.at("ca.crt"))
+            .env("K8SCA_KEY_FILE", pki.at("ca.key"))
+            .env("SUBJECT", "/O=Mine/CN=my name")
+            .env("KEY_TYPE", "ec")
+            .args(args)
+            .run()
+    };
+    with(&["stream"]).expect(0);
+    assert!(tree.at("x/ca/streamCA.crt").exists());
+    let crt = tree.at("x/certs/stream.crt");
+    assert_eq!(x509(&crt, "-subject").trim(), "subject=O = Mine, CN = my name");
+    assert!(
+        x509(&crt, "-ext subjectAltName")
+            .contains("IP Address:127.0.0.1, IP Address:192.0.2.1, IP Address:192.0.2.2, DNS:a.example, DNS:b.example")
+    );
+    with(&["stream", "--ip", "192.0.2.3", "--cert-dir", "/y", "--subject", "/CN=flag"]).expect(0);
+    let crt = tree.at("y/stream.crt");
+    assert!(x509(&crt, "-ext subjectAltName").contains("192.0.2.3, DNS:a.example"));
+    assert_eq!(x509(&crt, "-subject").trim(), "subject=CN = flag");
+    let ran = Tool::new("edge-certgen").env("KEY_TYPE", "rsa").args(["ca", "-n"]).run().expect(2);
+    assert!(ran.stderr.contains("cannot take KEY_TYPE rsa: no RSA key is made here\nhint: "), "{}", ran.stderr);
+    let ran = tool(&tree).env("CERT_PATH", "./").args(["stream", "--ip", "192.0.2.1"]).run().expect(2);
+    assert!(ran.stderr.contains("cannot take CERT_PATH ./: with --root it must begin with /"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_renewal_keeps_the_key_and_a_new_key_keeps_the_old_one_beside() {
+    let tree = cluster();
+    certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(0);
+    let (first_key, first_crt) = (tree.read(KEY), tree.read(CRT));
+    let inode = std::fs::metadata(tree.at(KEY)).unwrap().ino();
+    // Another name, then the end that comes near: each says why.
+    let ran = certgen(&tree, &["stream", "--ip", "192.0.2.1", "--dns", "new.example"]).expect(0);
+    assert!(
+        ran.stdout.starts_with(&format!("wrote /{CRT}: it is not for DNS:new.example  [undo: exact]\n")),
+        "{}",
+        ran.stdout
+    );
+    assert_eq!((tree.read(KEY), std::fs::metadata(tree.at(KEY)).unwrap().ino()), (first_key.clone(), inode));
+    assert_ne!(tree.read(CRT), first_crt);
+    // Without names: those that are there.
+    let ran = certgen(&tree, &["stream", "--renew-before", "900"]).expect(0);
+    assert!(ran.stdout.contains("it has 825 days left"), "{}", ran.stdout);
+    assert!(x509(&tree.at(CRT), "-ext subjectAltName").contains("192.0.2.1, DNS:new.example"));
+    assert_eq!(tree.read(KEY), first_key);
+    // --new-key is a wish for when something is made; --force makes it.
+    certgen(&tree, &["stream", "--new-key", "-n"]).expect(0);
+    certgen(&tree, &["stream", "--new-key", "--force"]).expect(0);
+    assert_ne!(tree.read(KEY), first_key);
+    assert_eq!(tree.read("etc/kubeedge/certs/stream.key.old"), first_key);
+    assert_eq!(std::fs::metadata(tree.at("etc/kubeedge/certs/stream.key.old")).unwrap().mode() & 0o777, 0o600);
+    certgen(&tree, &["verify", "stream"]).expect(0);
+    let journal = shell(&format!("cat {}/var/lib/edgeutils/journal/*", tree.path().display()));
+    assert!(journal.contains("stream.key") && !journal.contains("PRIVATE KEY"), "{journal}");
+    // Back to the first, step by step.
+    for _ in 0..4 {
+        certgen(&tree, &["undo"]).expect(0);
+        if tree.at(CRT).exists() {
+            certgen(&tree, &["verify", "stream"]).expect(0);
+        }
+    }
+    assert_eq!(files(&tree), [""; 0]);
+}
+
+#[test]
+fn another_ca_another_kind_and_a_key_of_ones_own_are_followed() {
+    let tree = cluster();
+    certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(0);
+    let key = tree.read(KEY);
+    let pki = Pki::usual("ca");
+    tree.write("etc/kubernetes/pki/ca.crt", std::fs::read(pki.at("ca.crt")).unwrap());
+    tree.write("etc/kubernetes/pki/ca.key", std::fs::read(pki.at("ca.key")).unwrap());
+    let ran = certgen(&tree, &["verify"]).expect(0);
+    assert!(ran.stdout.ends_with("all is as it should be\n"), "streamCA.crt still fits: {}", ran.stdout);
+    let ran = certgen(&tree, &["stream"]).expect(0);
+    assert!(ran.stdout.contains("another CA signed it: CN=kubernetes"), "{}", ran.stdout);
+    assert_eq!(tree.read(KEY), key);
+    let ran = certgen(&tree, &["stream", "--key-type", "ecdsa-p384"]).expect(0);
+    assert!(ran.stdout.contains("its key is ecdsa-p256, and ecdsa-p384 is asked for"), "{}", ran.stdout);
+    let own = shell("openssl genrsa -traditional 2048 2>/dev/null");
+    tool(&tree).args(["stream", "--key", "-"]).stdin(own.clone()).run().expect(0);
+    assert_eq!(tree.read(KEY).replace(['\n', '\r'], ""), own.replace('\n', ""));
+    assert!(x509(&tree.at(CRT), "-ext keyUsage").contains("Digital Signature, Key Encipherment"));
+    tool(&tree).args(["stream", "--key", "-", "-n"]).stdin(own).run().expect(0);
+    // The key stays through a renewal in the form that it has.
+    let pkcs8 = shell(&format!("openssl pkcs8 -topk8 -nocrypt -in {}", tree.at(KEY).display()));
+    tree.write(KEY, &pkcs8);
+    std::fs::set_permissions(tree.at(KEY), std::fs::Permissions::from_mode(0o600)).unwrap();
+    certgen(&tree, &["stream", "--force"]).expect(0);
+    assert_eq!(tree.read(KEY), pkcs8);
+    certgen(&tree, &["verify"]).expect(0);
+}
+
+#[test]
+fn modes_are_right_whatever_the_umask_and_an_open_key_is_closed() {
+    for umask in ["000", "077"] {
+        let tree = cluster();
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", "umask $0; exec \"$@\"", umask]).arg(edgeutils_tests::tool::path("edge-certgen"));
+        if let Some(runner) = std::env::var_os(edgeutils_tests::tool::RUNNER) {
+            shell = std::process::Command::new("sh");
+            shell
+                .args(["-c", "umask $0; exec \"$@\"", umask])
+                .arg(runner)
+                .arg(edgeutils_tests::tool::path("edge-certgen"));
+        }
+        Ran::of(&shell.arg("--root").arg(tree.path()).args(["server", "--ip", "192.0.2.1"]).output().unwrap())
+            .expect(0);
+        let mode = |path: &str| std::fs::metadata(tree.at(path)).unwrap().mode() & 0o7777;
+        let all = [
+            "etc/kubeedge/ca",
+            "etc/kubeedge/ca/rootCA.key",
+            "etc/kubeedge/ca/rootCA.crt",
+            "etc/kubeedge/certs/server.key",
+        ];
+        assert_eq!(all.map(mode), [0o755, 0o600, 0o644, 0o600], "umask {umask}");
+    }
+    let tree = cluster();
+    certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(0);
+    std::fs::set_permissions(tree.at(KEY), std::fs::Permissions::from_mode(0o644)).unwrap();
+    let ran = certgen(&tree, &["verify"]).expect(3);
+    assert!(
+        ran.stdout
+            .contains("stream.key: its mode is 0644: others can read or replace the private key\n    hint: chmod 600 ")
+    );
+    let crt = tree.read(CRT);
+    certgen(&tree, &["stream"]).expect(0);
+    certgen(&tree, &["verify"]).expect(0);
+    assert_eq!(tree.read(CRT), crt);
+}
+
+#[test]
+fn links_stay_links_and_what_is_no_file_is_an_error() {
+    let tree = cluster();
+    std::fs::create_dir_all(tree.at("data/tls")).unwrap();
+    tree.link("etc/kubeedge/certs", "../../data/tls");
+    certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(0);
+    assert!(tree.at("data/tls/stream.key").exists());
+    std::fs::rename(tree.at("data/tls/stream.crt"), tree.at("data/real.crt")).unwrap();
+    tree.link("data/tls/stream.crt", "/data/real.crt");
+    let old = tree.read("data/real.crt");
+    certgen(&tree, &["stream", "--force"]).expect(0);
+    assert_ne!(tree.read("data/real.crt"), old);
+    assert!(tree.at("data/tls/stream.crt").symlink_metadata().unwrap().is_symlink());
+    std::fs::remove_file(tree.at("data/tls/stream.crt")).unwrap();
+    std::fs::create_dir(tree.at("data/tls/stream.crt")).unwrap();
+    let before = tree.snapshot();
+    let ran = certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(1);
+    assert!(ran.stderr.contains("stream.crt: a directory stands there"), "{}", ran.stderr);
+    assert_same(&tree.snapshot(), &before, "after the error");
+    // A dangling link leads to where the new file goes.
+    let other = cluster();
+    other.link("etc/kubeedge/certs/stream.key", "/secure/stream.key");
+    std::fs::create_dir(other.at("secure")).unwrap();
+    certgen(&other, &["stream", "--ip", "192.0.2.1"]).expect(0);
+    assert!(other.at("secure/stream.key").exists() && Path::new(&other.at(KEY)).is_symlink());
+}

@@ -1,0 +1,225 @@
+//! edge-certgen verify: each fault that cloudcore, an apiserver or a node would stumble over.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::os::unix::fs::PermissionsExt;
+
+use edgeutils_tests::pki::{CA_KEYS, Pki, shell};
+use edgeutils_tests::skip;
+use edgeutils_tests::tool::{Ran, Tool};
+use edgeutils_tests::tree::Tree;
+
+fn certgen(tree: &Tree, args: &[&str]) -> Ran {
+    Tool::new("edge-certgen").arg("--root").arg(tree.path()).args(args).run()
+}
+
+/// The findings alone, without the root and the hints.
+fn findings(tree: &Tree, args: &[&str]) -> Vec<String> {
+    let ran = certgen(tree, args);
+    let root = tree.path().to_str().unwrap();
+    let lines: Vec<String> = ran.stdout.lines().map(|line| line.replace(root, "")).collect();
+    let found: Vec<String> =
+        lines.into_iter().filter(|line| line.starts_with("fault") || line.starts_with("warning")).collect();
+    let faulty = found.iter().any(|line| line.starts_with("fault"));
+    assert_eq!(ran.code, if faulty { 3 } else { 0 }, "{found:?} {}", ran.stderr);
+    found
+}
+
+fn stream(pki: &Pki) -> Tree {
+    let tree = Tree::new();
+    let args = [
+        "stream",
+        "--ip",
+        "192.0.2.1",
+        "--dns",
+        "*.example.com",
+        "--ca",
+        &pki.at("ca.crt"),
+        "--ca-key",
+        &pki.at("ca.key"),
+    ];
+    certgen(&tree, &args).expect(0);
+    tree
+}
+
+fn put(tree: &Tree, path: &str, from: &str, mode: u32) {
+    tree.write(path, std::fs::read(from).unwrap());
+    std::fs::set_permissions(tree.at(path), std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+const CRT: &str = "etc/kubeedge/certs/stream.crt";
+const KEY: &str = "etc/kubeedge/certs/stream.key";
+const STREAM_CA: &str = "etc/kubeedge/ca/streamCA.crt";
+
+#[test]
+fn names_given_or_in_cloudcore_yaml_must_be_there() {
+    let tree = stream(&Pki::usual("ca"));
+    assert_eq!(findings(&tree, &["verify", "--ip", "192.0.2.1", "--dns", "any.example.com"]), [""; 0]);
+    assert_eq!(
+        findings(
+            &tree,
+            &[
+                "verify",
+                "--ip",
+                "192.0.2.2,192.0.2.1",
+                "--dns",
+                "a.b.example.com,example.com",
+                "--node-ip",
+                "192.0.2.9"
+            ]
+        ),
+        [format!("fault: /{CRT}: it is not for IP:192.0.2.2, IP:192.0.2.9, DNS:a.b.example.com, DNS:example.com")]
+    );
+    let config = |text: &str| tree.write("etc/kubeedge/config/cloudcore.yaml", text);
+    config("modules:\n  cloudHub:\n    advertiseAddress:\n    - 192.0.2.1\n    dnsNames: ['']\n");
+    assert_eq!(findings(&tree, &["verify"]), [""; 0]);
+    config(
+        "modules:\n  cloudHub:\n    advertiseAddress: [192.0.2.7]\n  cloudStream:\n    tlsStreamCertFile: /x/stream.crt\n",
+    );
+    assert_eq!(
+        findings(&tree, &["verify"]),
+        [
+            "warning: /etc/kubeedge/config/cloudcore.yaml: the stream's certificate is another there: /x/stream.crt"
+                .to_owned(),
+            format!("fault: /{CRT}: it is not for IP:192.0.2.7"),
+        ]
+    );
+    config("modules: [\n");
+    assert!(findings(&tree, &["verify"])[0].contains("its addresses are not known: it is no YAML"));
+}
+
+#[test]
+fn what_is_missing_damaged_or_another_s() {
+    let pki = Pki::usual("ca");
+    assert_eq!(findings(&Tree::new(), &["verify"]), ["fault: /etc/kubeedge/certs: no certificate of KubeEdge is here"]);
+    assert_eq!(
+        findings(&Tree::new(), &["verify", "stream"]),
+        [format!("fault: /{CRT}: it is not there"), format!("fault: /{KEY}: it is not there")]
+    );
+    let tree = stream(&pki);
+    std::fs::remove_file(tree.at(KEY)).unwrap();
+    assert_eq!(findings(&tree, &["verify"]), [format!("fault: /{KEY}: it is not there")]);
+    put(&tree, KEY, &pki.at("ca.key"), 0o600);
+    assert_eq!(
+        findings(&tree, &["verify"]),
+        [format!("fault: /{CRT}: it is not for the key {}: cloudcore would not start with it", tree.at(KEY).display())
+            .replace(tree.path().to_str().unwrap(), "")]
+    );
+    shell(&format!("openssl pkcs8 -topk8 -in {} -passout pass:x > {}", pki.at("ca.key"), tree.at(KEY).display()));
+    assert_eq!(
+        findings(&tree, &["verify"]),
+        [format!("fault: /{KEY}: it is encrypted, and cloudcore would not start with it")]
+    );
+    let tree = stream(&pki);
+    tree.write(CRT, "");
+    assert_eq!(findings(&tree, &["verify"]), [format!("fault: /{CRT}: it is empty")]);
+    let tree = stream(&pki);
+    pki.authority("other", CA_KEYS[2].1);
+    put(&tree, STREAM_CA, &pki.at("other.crt"), 0o644);
+    assert_eq!(
+        findings(&tree, &["verify"]),
+        [format!("fault: /{CRT}: /{STREAM_CA} did not sign it, but CN=kubernetes")]
+    );
+    std::fs::remove_file(tree.at(STREAM_CA)).unwrap();
+    assert_eq!(findings(&tree, &["verify"]), [format!("fault: /{STREAM_CA}: it is not there")]);
+}
+
+#[test]
+fn ends_uses_and_odd_certificates() {
+    let Some(pki) = Pki::odd() else { return skip("certgen_verify ends", "go is not there") };
+    let with = |name: &str| {
+        let tree = Tree::new();
+        put(&tree, CRT, &pki.at(&format!("{name}.crt")), 0o644);
+        put(&tree, KEY, &pki.at(&format!("{name}.key")), 0o600);
+        put(&tree, STREAM_CA, &pki.at("hub-ca.crt"), 0o644);
+        tree
+    };
+    let today = shell("date -u -d '1 minute ago' +%F");
+    assert_eq!(findings(&with("ended"), &["verify"]), [format!("fault: /{CRT}: it ended on {}", today.trim())]);
+    assert_eq!(findings(&with("nearly"), &["verify"]), [format!("fault: /{CRT}: it has 10 days left")]);
+    assert_eq!(findings(&with("nearly"), &["verify", "--renew-before", "9"]), [""; 0]);
+    assert_eq!(
+        findings(&with("for-clients"), &["verify"]),
+        [format!("fault: /{CRT}: it is not for serverAuth (extendedKeyUsage)")]
+    );
+    // cloudcore's own: an empty name is no reason to reject it.
+    assert_eq!(findings(&with("empty-name"), &["verify", "--ip", "192.0.2.1"]), [""; 0]);
+    // The CA of certgen.sh up to 1.6 signed without names; that is X.509 version 1.
+    let tree = with("ended");
+    let (ca, key) = (pki.at("hub-ca.crt"), pki.at("hub-ca.key"));
+    shell(&format!(
+        "openssl req -new -key {k} -subj /O=KubeEdge | openssl x509 -req -CA {ca} -CAkey {key} -set_serial 7 -days 5000 2>/dev/null > {c}",
+        k = tree.at(KEY).display(),
+        c = tree.at(CRT).display()
+    ));
+    assert_eq!(
+        findings(&tree, &["verify"]),
+        [format!("fault: /{CRT}: it has no names (subjectAltName), and programs in Go look at nothing else")]
+    );
+}
+
+#[test]
+fn the_hub_s_pairs_have_rules_of_their_own() {
+    let tree = Tree::new();
+    certgen(&tree, &["server", "--ip", "192.0.2.1"]).expect(0);
+    certgen(&tree, &["edge"]).expect(0);
+    assert_eq!(findings(&tree, &["verify"]), [""; 0]);
+    // EC PARAMETERS in front of the key: the stream takes it, the hub does not.
+    let parameters = shell("openssl ecparam -name prime256v1");
+    let key = tree.read("etc/kubeedge/certs/server.key");
+    tree.write("etc/kubeedge/certs/server.key", format!("{parameters}{key}"));
+    std::fs::set_permissions(tree.at("etc/kubeedge/certs/server.key"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(
+        findings(&tree, &["verify"]),
+        [
+            "fault: /etc/kubeedge/certs/server.key: something stands before the key, and cloudcore reads the first block only: it would not start"
+        ]
+    );
+    certgen(&tree, &["server"]).expect(0);
+    assert_eq!(tree.read("etc/kubeedge/certs/server.key"), key);
+    // RSA works, and surprises.
+    let own = shell("openssl genrsa 2048 2>/dev/null");
+    Tool::new("edge-certgen").arg("--root").arg(tree.path()).args(["server", "--key", "-"]).stdin(own).run().expect(0);
+    assert_eq!(
+        findings(&tree, &["verify"]),
+        [
+            "warning: /etc/kubeedge/certs/server.crt: its key is RSA: cloudcore's tunnel refuses edge nodes that have TLS 1.2 only"
+        ]
+    );
+    // An RSA CA, as certgen.sh made it up to 1.21: every join fails.
+    let tree = Tree::new();
+    std::fs::create_dir_all(tree.at("etc/kubeedge/ca")).unwrap();
+    let (k, c) = (tree.at("etc/kubeedge/ca/rootCA.key"), tree.at("etc/kubeedge/ca/rootCA.crt"));
+    shell(&format!(
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=kubeedge.io -keyout {} -out {} 2>/dev/null",
+        k.display(),
+        c.display()
+    ));
+    assert!(
+        findings(&tree, &["verify", "ca"])[0]
+            .contains("rootCA.key: it is rsa-2048: cloudcore takes only an EC key for its CA, and every join fails")
+    );
+    let ran = certgen(&tree, &["ca"]).expect(4);
+    assert!(ran.stderr.contains("cloudcore loads no rsa-2048 key for its CA"), "{}", ran.stderr);
+}
+
+#[test]
+fn modes_and_directories() {
+    let tree = stream(&Pki::usual("ca"));
+    let set =
+        |path: &str, mode| std::fs::set_permissions(tree.at(path), std::fs::Permissions::from_mode(mode)).unwrap();
+    // A group of its own may read the key.
+    set(KEY, 0o640);
+    assert_eq!(findings(&tree, &["verify"]), [""; 0]);
+    set(KEY, 0o604);
+    set(CRT, 0o666);
+    set("etc/kubeedge/certs", 0o777);
+    assert_eq!(
+        findings(&tree, &["verify"]),
+        [
+            format!("fault: /{KEY}: its mode is 0604: others can read or replace the private key"),
+            format!("fault: /{CRT}: its mode is 0666: others can replace it"),
+            "fault: /etc/kubeedge/certs: its mode is 0777: others can replace the pairs".to_owned()
+        ]
+    );
+}
