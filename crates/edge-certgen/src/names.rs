@@ -235,7 +235,7 @@ mod tests {
         fn what_is_taken_is_a_name_that_is_taken_again_as_it_is(text in "\\PC{0,40}") {
             if let Ok(Name::Dns(name)) = host("--dns", &text) {
                 proptest::prop_assert!(name.is_ascii() && name.len() <= MAX_NAME);
-                proptest::let again = host("--dns", &name).unwrap();
+                let again = host("--dns", &name).unwrap();
                 proptest::prop_assert_eq!(again, Name::Dns(name));
             }
         }
