@@ -15,6 +15,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use crate::error::{Error, Result};
+use crate::signal::Interrupt;
 
 /// Where programs are looked for, in this order, whatever the caller's PATH says.
 pub const SEARCH_PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin";
@@ -24,6 +25,7 @@ const PASSED_ON: [&str; 7] = ["HOME", "TERM", "http_proxy", "https_proxy", "no_p
 const KEEP_OUTPUT: usize = 4 << 20;
 /// The part of stderr that an error message shows.
 const SHOW_STDERR: usize = 400;
+const TOP: &str = "/";
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
 const TELL_EVERY: Duration = Duration::from_secs(10);
 const GRACE: Duration = Duration::from_secs(5);
@@ -42,6 +44,10 @@ pub struct Cmd {
     tell_every: Duration,
     stdin: Vec<u8>,
     keep_output: usize,
+    variables: Vec<(OsString, OsString)>,
+    dir: PathBuf,
+    user: Option<(u32, u32)>,
+    interrupt: Option<Interrupt>,
 }
 
 /// A program and what it reads on its standard input.
@@ -69,18 +75,27 @@ pub struct Output {
 impl Cmd {
     /// Finds `name` in [`SEARCH_PATH`]; a missing program is an error before anything has changed.
     pub fn find(name: &str) -> Result<Cmd> {
-        let program = which::which_in(name, Some(SEARCH_PATH), "/").map_err(|_| {
+        let program = which::which_in(name, Some(SEARCH_PATH), TOP).map_err(|_| {
             Error::failed(format!("cannot find the program {name} in {SEARCH_PATH}"))
                 .hint(format!("install the package that brings {name} and run again"))
         })?;
-        Ok(Cmd {
-            program,
+        Ok(Cmd::at(program))
+    }
+
+    /// The program at this very path, for what lies in no [`SEARCH_PATH`]: a plugin, a user's compiler.
+    pub fn at(program: impl Into<PathBuf>) -> Cmd {
+        Cmd {
+            program: program.into(),
             args: Vec::new(),
             deadline: DEFAULT_DEADLINE,
             tell_every: TELL_EVERY,
             stdin: Vec::new(),
             keep_output: KEEP_OUTPUT,
-        })
+            variables: Vec::new(),
+            dir: PathBuf::from(TOP),
+            user: None,
+            interrupt: None,
+        }
     }
 
     /// Finds argv\[0\] and takes the rest as arguments.
@@ -129,6 +144,41 @@ impl Cmd {
         self
     }
 
+    /// Sets a variable of its environment, which holds little else.
+    #[must_use]
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Cmd {
+        self.variables.push((name.as_ref().to_os_string(), value.as_ref().to_os_string()));
+        self
+    }
+
+    /// The directory it runs in; / unless set.
+    #[must_use]
+    pub fn dir(mut self, dir: impl Into<PathBuf>) -> Cmd {
+        self.dir = dir.into();
+        self
+    }
+
+    /// Runs it with the rights of this user and group, which only root may ask for.
+    #[must_use]
+    pub fn user(mut self, uid: u32, gid: u32) -> Cmd {
+        self.user = Some((uid, gid));
+        self
+    }
+
+    /// How often [`Cmd::run_telling`] tells; every ten seconds unless set.
+    #[must_use]
+    pub fn tell_every(mut self, every: Duration) -> Cmd {
+        self.tell_every = every;
+        self
+    }
+
+    /// Ends it, as at its deadline, once this is set: for what may be thrown away half done.
+    #[must_use]
+    pub(crate) fn ended_by(mut self, interrupt: Interrupt) -> Cmd {
+        self.interrupt = Some(interrupt);
+        self
+    }
+
     /// The command line for messages.
     pub fn shown(&self) -> String {
         let mut text = self.program.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -172,8 +222,13 @@ impl Cmd {
     pub(crate) fn output_telling(&self, tell: &mut dyn FnMut(Duration)) -> Result<Output> {
         let fail = |cause: io::Error| Error::failed(format!("cannot run {}: {cause}", self.shown()));
         let mut command = Command::new(&self.program);
-        command.args(&self.args).env_clear().env("PATH", SEARCH_PATH).env("LC_ALL", "C").current_dir("/");
+        command.args(&self.args).env_clear().env("PATH", SEARCH_PATH).env("LC_ALL", "C").current_dir(&self.dir);
         command.envs(PASSED_ON.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        if let Some((uid, gid)) = self.user {
+            // The standard library drops the supplementary groups along with it.
+            command.uid(uid).gid(gid);
+        }
         // A group of its own: Ctrl-C in a terminal reaches us, who stop between two steps, and not
         // the program in the middle of one.
         command.process_group(0);
@@ -191,6 +246,9 @@ impl Cmd {
         let until = Instant::now() + LINGER;
         let output =
             Output { status, stdout: collected(stdout.as_ref(), until), stderr: collected(stderr.as_ref(), until) };
+        if let (Ended::BySignal, Some(interrupt)) = (ended, &self.interrupt) {
+            interrupt.check()?;
+        }
         if ended == Ended::AtDeadline {
             let said = tail(&output.stderr, SHOW_STDERR);
             let separator = if said.is_empty() { "" } else { ": " };
@@ -212,7 +270,8 @@ impl Cmd {
         let begin = Instant::now();
         let mut told = 1;
         let mut pause = SHORTEST_PAUSE;
-        while begin.elapsed() < self.deadline {
+        let stopped = || self.interrupt.as_ref().is_some_and(|interrupt| interrupt.check().is_err());
+        while begin.elapsed() < self.deadline && !stopped() {
             if let Some(status) = child.try_wait()? {
                 return Ok((status, Ended::ByItself));
             }
@@ -240,7 +299,7 @@ impl Cmd {
         }
         // Those of its children that did not listen go with it.
         killpg(group, Signal::SIGKILL).ok();
-        Ok((child.wait()?, Ended::AtDeadline))
+        Ok((child.wait()?, if stopped() { Ended::BySignal } else { Ended::AtDeadline }))
     }
 }
 
@@ -248,6 +307,7 @@ impl Cmd {
 enum Ended {
     ByItself,
     AtDeadline,
+    BySignal,
 }
 
 /// Reads a pipe to its end, keeps the first `keep` bytes, and says when it is closed.
@@ -320,6 +380,34 @@ mod tests {
     fn the_environment_is_cleared_and_the_locale_is_c() {
         let said = shell("echo $LC_ALL,$CARGO_MANIFEST_DIR,$PATH").run().unwrap().stdout;
         assert_eq!(said, format!("C,,{SEARCH_PATH}\n"));
+    }
+
+    #[test]
+    fn variables_and_the_directory_are_as_set() {
+        let said = shell("echo $A,$LC_ALL,$PWD").env("A", "b").env("LC_ALL", "d").dir("/usr").run().unwrap().stdout;
+        assert_eq!(said, "b,d,/usr\n");
+    }
+
+    #[test]
+    fn another_users_rights_leave_none_of_ours() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let said = shell("id -u; id -g; id -G").user(4242, 4343).run().unwrap().stdout;
+        assert_eq!(said, "4242\n4343\n4343\n");
+    }
+
+    #[test]
+    fn a_signal_to_us_ends_what_may_be_thrown_away() {
+        let (interrupt, begin) = (Interrupt::default(), Instant::now());
+        let raise = interrupt.clone();
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(100));
+            raise.set();
+        });
+        let error = shell("sleep 60").ended_by(interrupt).run().unwrap_err();
+        assert_eq!(error.exit(), crate::Exit::Interrupted);
+        assert!(begin.elapsed() < Duration::from_secs(5));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::exit::Outcome;
 use crate::journal::Journal;
@@ -106,6 +107,18 @@ impl Host {
     /// Fails with exit 5 once the user has asked to stop; long waits call it.
     pub fn check_interrupt(&self) -> Result<()> {
         self.interrupt.check()
+    }
+
+    /// From now on the first SIGINT, SIGTERM or SIGHUP is caught: for long work that changes nothing on
+    /// the host, such as a build. [`Host::prepare_change`] does it by itself.
+    pub fn catch_signals(&self) -> Result<()> {
+        self.interrupt.catch()
+    }
+
+    /// A command that ends when the user asks us to stop, with exit 5.
+    #[must_use]
+    pub fn stoppable(&self, command: Cmd) -> Cmd {
+        command.ended_by(self.interrupt.clone())
     }
 
     pub(crate) fn journal(&self) -> Journal<'_> {

@@ -1,0 +1,217 @@
+//! What the operator names with `--out`: their own files, not the host's, and never journalled.
+//!
+//! A file appears whole or not at all. A directory is filled beside its place and gets its name when
+//! it is complete; one of a call that was killed is removed by the next.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+const MARK: &str = ".edgeutils-new";
+const OLD_MARK: &str = ".edgeutils-old";
+
+/// Writes a file of the operator's; `-` is not one, see [`crate::Report::document`].
+pub fn out_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let fail = |cause: io::Error| Error::io("write", path, &cause);
+    // A pipe or device is written to, and not replaced.
+    if fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
+        let mut file = OpenOptions::new().write(true).open(path).map_err(fail)?;
+        return file.write_all(bytes).map_err(fail);
+    }
+    let temporary = beside(path, MARK)?;
+    let write = || -> io::Result<()> {
+        gone(fs::remove_file(&temporary))?;
+        put(&temporary, bytes)?;
+        fs::rename(&temporary, path)
+    };
+    write().map_err(|cause| {
+        // Best effort: the cause matters more than what is left.
+        fs::remove_file(&temporary).ok();
+        fail(cause)
+    })
+}
+
+/// A directory of the operator's that is being filled.
+#[derive(Debug)]
+pub struct OutDir {
+    path: PathBuf,
+    temporary: PathBuf,
+    owner: Option<(u32, u32)>,
+    finished: bool,
+}
+
+impl OutDir {
+    /// Begins to fill `path`, for another user where one is given. Whatever a killed call left of it
+    /// is removed; what stands at `path` itself stays until [`OutDir::finish`].
+    pub fn begin(path: &Path, owner: Option<(u32, u32)>) -> Result<OutDir> {
+        let fail = |cause: io::Error| Error::io("make", path, &cause);
+        let path = std::path::absolute(path).map_err(fail)?;
+        let temporary = beside(&path, MARK)?;
+        let make = || -> io::Result<()> {
+            remove_tree(&temporary)?;
+            if let Some(parent) = path.parent() {
+                make_parents(parent, owner)?;
+            }
+            DirBuilder::new().mode(0o700).create(&temporary)?;
+            owner.map_or(Ok(()), |(uid, gid)| chown(&temporary, Some(uid), Some(gid)))
+        };
+        make().map_err(fail)?;
+        Ok(OutDir { path, temporary, owner, finished: false })
+    }
+
+    /// Makes a directory in it.
+    pub fn dir(&self, name: &str) -> Result<PathBuf> {
+        let path = self.temporary.join(name);
+        let make = || -> io::Result<()> {
+            DirBuilder::new().mode(0o755).create(&path)?;
+            self.owner.map_or(Ok(()), |(uid, gid)| chown(&path, Some(uid), Some(gid)))
+        };
+        make().map_err(|cause| Error::io("make", &path, &cause))?;
+        Ok(path)
+    }
+
+    /// Writes a file in it.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.temporary.join(name);
+        let write = || -> io::Result<()> {
+            put(&path, bytes)?;
+            self.owner.map_or(Ok(()), |(uid, gid)| chown(&path, Some(uid), Some(gid)))
+        };
+        write().map_err(|cause| Error::io("write", self.path.join(name), &cause))
+    }
+
+    /// Moves a file from one place in it to another.
+    pub fn rename(&self, from: &Path, name: &str) -> Result<()> {
+        let to = self.temporary.join(name);
+        fs::rename(from, &to).map_err(|cause| Error::io("write", self.path.join(name), &cause))
+    }
+
+    /// Removes a directory in it and all below.
+    pub fn remove(&self, path: &Path) -> Result<()> {
+        remove_tree(path).map_err(|cause| Error::io("remove", path, &cause))
+    }
+
+    /// Gives it its name. What had the name is replaced, and comes back if that fails.
+    pub fn finish(mut self) -> Result<()> {
+        let old = beside(&self.path, OLD_MARK)?;
+        let finish = || -> io::Result<()> {
+            sync_files(&self.temporary)?;
+            fs::set_permissions(&self.temporary, Permissions::from_mode(0o755))?;
+            remove_tree(&old)?;
+            gone(fs::rename(&self.path, &old))?;
+            if let Err(cause) = fs::rename(&self.temporary, &self.path) {
+                // Best effort: what stood there comes back under its name.
+                fs::rename(&old, &self.path).ok();
+                return Err(cause);
+            }
+            remove_tree(&old)
+        };
+        finish().map_err(|cause| Error::io("write", &self.path, &cause))?;
+        self.finished = true;
+        Ok(())
+    }
+}
+
+impl Drop for OutDir {
+    fn drop(&mut self) {
+        if !self.finished {
+            // Best effort: the next call removes what is left.
+            remove_tree(&self.temporary).ok();
+        }
+    }
+}
+
+fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn beside(path: &Path, mark: &str) -> Result<PathBuf> {
+    let Some(name) = path.file_name() else {
+        return Err(Error::usage(format!("cannot write {}: it has no name", path.display())));
+    };
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push(mark);
+    Ok(path.with_file_name(hidden))
+}
+
+/// Makes the directories above, for the same owner.
+fn make_parents(dir: &Path, owner: Option<(u32, u32)>) -> io::Result<()> {
+    if dir.as_os_str().is_empty() || dir.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = dir.parent() {
+        make_parents(parent, owner)?;
+    }
+    DirBuilder::new().mode(0o755).create(dir)?;
+    owner.map_or(Ok(()), |(uid, gid)| chown(dir, Some(uid), Some(gid)))
+}
+
+fn sync_files(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() && !path.is_symlink() {
+            sync_files(&path)?;
+        } else if path.is_file() {
+            File::open(&path)?.sync_all()?;
+        }
+    }
+    File::open(dir)?.sync_all()
+}
+
+fn remove_tree(path: &Path) -> io::Result<()> {
+    gone(fs::remove_dir_all(path))
+}
+
+/// Already gone is success.
+fn gone(done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_appears_whole_and_what_was_there_goes() {
+        let top = tempfile::tempdir().unwrap();
+        let path = top.path().join("a/b");
+        for text in ["one", "two"] {
+            let out = OutDir::begin(&path, None).unwrap();
+            out.write("file", text.as_bytes()).unwrap();
+            assert!(!path.exists() || fs::read_to_string(path.join("file")).unwrap() == "one");
+            out.finish().unwrap();
+            assert_eq!(fs::read_to_string(path.join("file")).unwrap(), text);
+        }
+        assert_eq!(fs::read_dir(top.path().join("a")).unwrap().count(), 1, "nothing is left beside");
+    }
+
+    #[test]
+    fn nothing_is_left_of_one_that_is_not_finished() {
+        let top = tempfile::tempdir().unwrap();
+        let path = top.path().join("b");
+        fs::create_dir_all(top.path().join(".b.edgeutils-new/of/a/killed/call")).unwrap();
+        drop(OutDir::begin(&path, None).unwrap());
+        assert_eq!(fs::read_dir(top.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_file_appears_whole() {
+        let top = tempfile::tempdir().unwrap();
+        let path = top.path().join("f");
+        out_file(&path, b"one").unwrap();
+        out_file(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert!(out_file(&top.path().join("no/f"), b"").unwrap_err().to_string().starts_with("cannot write "));
+        assert_eq!(fs::read_dir(top.path()).unwrap().count(), 1);
+    }
+}
