@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use edgeutils_tests::systems;
 use edgeutils_tests::tool::{Ran, Tool};
 use edgeutils_tests::tree::Tree;
+use edgeutils_tests::{cni, systems};
 use serde_json::Value;
 
 const PAGE: &str = include_str!("../../docs/contract.md");
@@ -27,6 +27,14 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
 
 fn run(tree: &Tree, tool: &str, args: &[&str]) -> Ran {
     Tool::new(tool).arg("--root").arg(tree.path()).arg("--json").args(args).run()
+}
+
+/// A build, which knows no root: of a folder with one plugin, that needs nothing from afar.
+fn built() -> (&'static [&'static str], i32, Ran) {
+    const ARGS: &[&str] = &["build", "--version", "v1.9.1", "--json", "--from"];
+    let tree = Tree::with(&[("src/vendor/modules.txt", "")]);
+    let ran = cni::builder().args(ARGS).arg(cni::folder(&tree)).arg("--out").arg(tree.at("out")).run();
+    (ARGS, 0, ran)
 }
 
 /// Runs every verb in every kind of ending, and hands each record over.
@@ -96,17 +104,27 @@ fn everything(mut seen: impl FnMut(&str, &Value, bool)) {
         (&["remove"], 0),
         (&["undo"], 0),
     ];
+    let cni: &[(&[&str], i32)] = &[
+        (&["check"], 3),
+        (&["remove"], 0),
+        (&["conf", "bridge", "--subnet", "10.85.0.0/16", "--cni-version", "1.0.0"], 1),
+        (&["install", "--from-build", "/nowhere"], 1),
+        (&["install"], 2),
+        (&["build", "--version", "v1.9.1", "--out", "x"], 2),
+    ];
     let calls = conf.iter().map(|call| ("edge-conf", call)).chain(prep.iter().map(|call| ("edge-prep", call)));
     let calls = calls.chain(redirect.iter().map(|call| ("edge-redirect", call))).chain(certgen);
-    for (tool, (args, code)) in calls {
-        let ran = run(&tree, tool, args).expect(*code);
+    let calls = calls.chain(cni.iter().map(|call| ("edge-cni", call)));
+    let calls = calls.map(|(tool, (args, code))| (*args, *code, run(&tree, tool, args)));
+    for (args, code, ran) in calls.chain([built()]) {
+        let ran = ran.expect(code);
         let lines: Vec<&str> = ran.stdout.lines().collect();
         for (index, line) in lines.iter().enumerate() {
             let record = serde_json::from_str(line).unwrap_or_else(|_| panic!("{args:?} printed {line}"));
             seen(&format!("{args:?}"), &record, index + 1 == lines.len());
         }
         let last: Value = serde_json::from_str(lines.last().unwrap()).unwrap();
-        assert_eq!(last["exit"], *code, "{args:?}");
+        assert_eq!(last["exit"], code, "{args:?}");
     }
 }
 
@@ -152,6 +170,7 @@ fn every_option_of_the_page_is_in_every_help() {
             "edge-redirect add --help",
             "edge-certgen --help",
             "edge-certgen stream --help",
+            "edge-cni conf bridge --help",
         ] {
             let mut words = call.split(' ');
             let help = Tool::new(words.next().unwrap()).args(words).run().expect(0).stdout;

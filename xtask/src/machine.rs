@@ -26,7 +26,7 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("iptables", "iptables-legacy", &["stories", "bench"]),
     package("openssl", "openssl", &["stories", "bench"]),
     package("python3-yaml", "/usr/lib/python3/dist-packages/yaml/__init__.py", &["unit", "stories"]),
-    package("qemu-user-static", "qemu-aarch64-static", &["qemu"]),
+    package("qemu-user-static", "qemu-aarch64-static", &["qemu", "stories"]),
     package("shellcheck", "shellcheck", &["shellcheck"]),
     package("strace", "strace", &["stories"]),
     package("systemd", "/lib/systemd/systemd", &["stories"]),

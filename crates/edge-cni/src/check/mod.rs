@@ -1,0 +1,178 @@
+//! `edge-cni check`: what keeps the network from being ready, and what will.
+
+pub mod finding;
+mod judge;
+mod leases;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use edge_host::{Exit, Host, Outcome, Result};
+
+use crate::arch::Arch;
+use crate::cli::CheckArgs;
+use crate::conflist::{self, File, Network, is_link_local};
+use crate::install::must_be_absolute;
+use crate::installed::{self, Installed};
+use crate::network::{Networks, networks};
+use crate::plugin::{self, DEBIAN_DIR, Standing};
+use crate::releases::Releases;
+use crate::trial;
+use finding::{Finding, Severity, show};
+use judge::{Facts, Looked};
+
+/// Older runtimes ask for it by themselves, whatever the network says.
+const LOOPBACK: &str = "loopback";
+
+pub(crate) fn run(host: &mut Host, args: &CheckArgs) -> Result<Outcome> {
+    for dir in [&args.bin_dir, &args.conf_dir] {
+        must_be_absolute(dir)?;
+    }
+    trial::possible(host, args.live)?;
+    let facts = facts(host, args)?;
+    let (mut findings, used) = judge::judge(&facts);
+    let mut tried = None;
+    if let Some((file, network)) = used.and_then(|file| Some((file, file.content.as_ref().ok()?))) {
+        if plugin::look(host, &args.bin_dir, LOOPBACK)? == Standing::Missing {
+            let text =
+                format!("there is no {LOOPBACK} in it, which containerd and CRI-O before 1.30 run for every pod");
+            findings.push(Finding::new(Severity::Warning, &args.bin_dir, text).hint("edge-cni install puts it there"));
+        }
+        findings.extend(leases::judge(network, &leases::leases(host, network)?));
+        if let Some(networks) = networks(host)? {
+            findings.extend(against_host(file, network, &networks));
+        }
+        if args.live {
+            let (found, text) = trial::run(host, &args.bin_dir, file, network)?;
+            findings.extend(found);
+            tried = text;
+        }
+    }
+    for finding in &findings {
+        show(host, finding);
+    }
+    let faults = findings.iter().filter(|finding| finding.severity == Severity::Fault).count();
+    if let Some(text) = tried {
+        host.report.line(&text);
+    }
+    let name = used.map_or_else(|| args.conf_dir.display().to_string(), |file| summary(&facts, file));
+    host.report.line(&match faults {
+        0 => format!("{name}: no faults"),
+        1 => format!("{name}: 1 fault"),
+        faults => format!("{name}: {faults} faults"),
+    });
+    Ok(Outcome { exit: if faults == 0 { Exit::Done } else { Exit::Differs }, ..Outcome::default() })
+}
+
+/// The network that is used, with its plugins and their releases.
+fn summary(facts: &Facts, file: &File) -> String {
+    let Ok(network) = &file.content else { return file.path.display().to_string() };
+    let mut programs = Vec::new();
+    for (name, _) in network.programs() {
+        let answer = facts.plugins.get(&name).and_then(|looked| looked.answer.as_ref()?.as_ref().ok());
+        let release = answer.and_then(|answer| answer.release.clone());
+        programs.push(release.map_or_else(|| name.clone(), |release| format!("{name} {release}")));
+    }
+    format!("{} ({}, with {})", file.path.display(), network.version, programs.join(", "))
+}
+
+fn facts(host: &mut Host, args: &CheckArgs) -> Result<Facts> {
+    let files = conflist::files(host, &args.conf_dir)?;
+    let machine = plugin::machine(host)?;
+    let record = installed::read(host)?;
+    let mut plugins = BTreeMap::new();
+    for network in files.iter().filter_map(|file| file.content.as_ref().ok()) {
+        for (name, _) in network.programs() {
+            if plugin::is_name(&name) && !plugins.contains_key(&name) {
+                let looked = look(host, &args.bin_dir, &name, machine, &record)?;
+                plugins.insert(name, looked);
+            }
+        }
+    }
+    Ok(Facts {
+        left_aside: conflist::left_aside(host, &args.conf_dir)?,
+        conf_dir: args.conf_dir.clone(),
+        bin_dir: args.bin_dir.clone(),
+        files,
+        machine,
+        plugins,
+    })
+}
+
+fn look(host: &Host, dir: &Path, name: &str, machine: Option<Arch>, record: &Installed) -> Result<Looked> {
+    let standing = plugin::look(host, dir, name)?;
+    let path = dir.join(name);
+    let runs = |standing: &Standing| match standing {
+        Standing::Program(program) => machine.is_none_or(|machine| machine.is_of(*program)),
+        _ => false,
+    };
+    let ask = host.root.is_live() && runs(&standing);
+    let answer = ask.then(|| plugin::ask(host, &path).map_err(|error| error.message().to_owned()));
+    let release = record.plugins.get(&*path.to_string_lossy()).and_then(|plugin| plugin.version.clone());
+    let releases = Releases::known()?;
+    Ok(Looked {
+        elsewhere: standing == Standing::Missing && host.root.open(&Path::new(DEBIAN_DIR).join(name))?.is_some(),
+        standing,
+        answer,
+        known: release.and_then(|release| releases.reads(&release)),
+    })
+}
+
+/// The network against what the host has by now.
+fn against_host(file: &File, network: &Network, networks: &Networks) -> Vec<Finding> {
+    let Some(bridge) = network.bridge() else { return Vec::new() };
+    let ranges = network.ranges();
+    let mut findings = Vec::new();
+    for range in &ranges {
+        let foreign = networks.routes.iter().filter(|route| route.link.as_deref() != Some(bridge));
+        for route in foreign.filter(|route| route.to.contains(&range.subnet)) {
+            let link = route.link.as_ref().map(|link| format!(" through {link}")).unwrap_or_default();
+            let text = format!("{} overlaps this host's route to {}{link}", range.subnet, route.to);
+            findings.push(
+                Finding::new(Severity::Warning, &file.path, text).hint("pods take that traffic: choose another subnet"),
+            );
+        }
+    }
+    for own in networks.addresses.iter().filter(|own| own.link == bridge) {
+        let address = own.address.addr();
+        let family = |subnet: &ipnet::IpNet| subnet.addr().is_ipv4() == address.is_ipv4();
+        let mut subnets = ranges.iter().map(|range| range.subnet).filter(family).peekable();
+        if is_link_local(address) || subnets.peek().is_none() || subnets.any(|subnet| subnet.contains(&address)) {
+            continue;
+        }
+        let text =
+            format!("{bridge} has the address {} of another network: bridge refuses to add a second one", own.address);
+        let hint = format!("while no pod runs: ip link delete {bridge}");
+        findings.push(Finding::new(Severity::Fault, &file.path, text).hint(hint));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conflist::parse;
+    use crate::network::{Address, Route};
+
+    #[test]
+    fn routes_and_addresses_of_another_network_are_found() {
+        let text = r#"{"name": "n", "plugins": [{"type": "bridge", "ipam": {"type": "host-local", "subnet": "10.85.0.0/16"}}]}"#;
+        let file = File { path: "/x".into(), content: parse(text, "conflist") };
+        let of = |route: (&str, &str), address: &str| {
+            let routes = vec![Route { to: route.0.parse().unwrap(), link: Some(route.1.to_owned()) }];
+            let addresses = vec![Address { address: address.parse().unwrap(), link: "cni0".to_owned() }];
+            let found = against_host(&file, file.content.as_ref().unwrap(), &Networks { routes, addresses });
+            found.into_iter().map(|finding| finding.text).collect::<Vec<_>>()
+        };
+        assert!(of(("10.85.0.0/16", "cni0"), "10.85.0.1/16").is_empty());
+        assert!(of(("10.85.7.7/32", "veth1"), "fe80::1/64").is_empty());
+        assert_eq!(
+            of(("10.0.0.0/8", "tun0"), "10.85.0.1/16"),
+            ["10.85.0.0/16 overlaps this host's route to 10.0.0.0/8 through tun0"]
+        );
+        assert_eq!(
+            of(("10.88.0.0/16", "cni0"), "10.88.0.1/16"),
+            ["cni0 has the address 10.88.0.1/16 of another network: bridge refuses to add a second one"]
+        );
+    }
+}

@@ -1,0 +1,153 @@
+//! From what is wanted and what is there to a network configuration, or the reason against it.
+
+use edge_host::{Error, Result};
+use ipnet::IpNet;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::conflist::{File, is_link_local, overlap};
+use crate::network::Networks;
+use crate::version::Cni;
+
+/// The bridge that pods hang on.
+pub(super) const BRIDGE: &str = "cni0";
+/// What a runtime runs for such a network.
+pub(super) const PROGRAMS: [&str; 3] = ["bridge", "host-local", "portmap"];
+
+/// What is wanted.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    pub(super) name: String,
+    pub(super) subnets: Vec<IpNet>,
+}
+
+/// Looks at each subnet by itself, and at all of them together.
+pub(super) fn typed(name: &str, subnets: &[IpNet]) -> Result<Wanted> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if !name.bytes().all(plain) || !name.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric) || name.len() > 64 {
+        return Err(Error::usage(format!("cannot name a network {name:?}: letters, digits, - _ and . are for names")));
+    }
+    for subnet in subnets {
+        let wrong = |what: &str| Error::usage(format!("cannot use {subnet}: {what}"));
+        if subnet.trunc() != *subnet {
+            return Err(wrong("it has bits behind its prefix").hint(format!("the subnet is {}", subnet.trunc())));
+        }
+        let address = subnet.addr();
+        if address.is_loopback() || address.is_multicast() || address.is_unspecified() || is_link_local(address) {
+            return Err(wrong("its addresses are not for pods").hint("such as 10.85.0.0/16, or fd00:85::/64"));
+        }
+        if subnet.max_prefix_len() - subnet.prefix_len() < 3 {
+            return Err(wrong("it has room for no pod or two").hint("a node with its usual 110 pods needs a /25"));
+        }
+        let family = |other: &&IpNet| other.addr().is_ipv4() == address.is_ipv4();
+        if subnets.iter().filter(family).count() > 1 {
+            let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
+            return Err(Error::usage(format!("cannot use {subnet}: there is another subnet for {family}"))
+                .hint("every pod gets one address of each; give one subnet of each"));
+        }
+    }
+    Ok(Wanted { name: name.to_owned(), subnets: subnets.to_vec() })
+}
+
+/// Refuses what would take other traffic along, or give one address away twice.
+pub(super) fn refuse_overlaps(wanted: &Wanted, networks: Option<&Networks>, others: &[&File]) -> Result<()> {
+    for subnet in &wanted.subnets {
+        let routes = networks.map(|networks| networks.routes.as_slice()).unwrap_or_default();
+        // Our own bridge's route is there once the first pod is.
+        let mut foreign = routes.iter().filter(|route| route.link.as_deref() != Some(BRIDGE));
+        if let Some(route) = foreign.find(|route| overlap(route.to, *subnet)) {
+            let link = route.link.as_ref().map(|link| format!(" through {link}")).unwrap_or_default();
+            return Err(Error::refused(format!("cannot use {subnet}: this host has a route to {}{link}", route.to))
+                .hint("pods would get that traffic: choose another subnet, `ip route` shows what is taken"));
+        }
+    }
+    for other in others {
+        let Ok(network) = &other.content else { continue };
+        let shown = other.path.display();
+        if network.name == wanted.name {
+            return Err(Error::refused(format!("cannot name the network {}: {shown} has that name", wanted.name))
+                .hint("choose another with --name, or remove that file"));
+        }
+        for range in network.ranges() {
+            if let Some(subnet) = wanted.subnets.iter().find(|subnet| overlap(range.subnet, **subnet)) {
+                return Err(Error::refused(format!(
+                    "cannot use {subnet}: {shown} gives away addresses of {}",
+                    range.subnet
+                ))
+                .hint("choose another subnet, or remove that file"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The newest version that all of these plugins read.
+pub(super) fn version(reads: &[(String, Vec<Cni>)], asked: Option<Cni>) -> Result<Cni> {
+    let common = |version: &Cni| reads.iter().all(|(_, reads)| reads.contains(version));
+    if let Some(asked) = asked {
+        let cannot = |what: String| Error::refused(format!("cannot write version {asked}: {what}"));
+        if !(Cni::WITH_LISTS..=Cni::NEWEST).contains(&asked) {
+            return Err(Error::usage(format!(
+                "cannot write version {asked}: lists of plugins are from {} to {}",
+                Cni::WITH_LISTS,
+                Cni::NEWEST
+            )));
+        }
+        if let Some((name, reads)) = reads.iter().find(|(_, reads)| !reads.contains(&asked)) {
+            let newest = reads.iter().max().map(|newest| format!("at most {newest}")).unwrap_or_default();
+            return Err(cannot(format!("the installed {name} reads {newest}")));
+        }
+        return Ok(asked);
+    }
+    let all = reads.iter().flat_map(|(_, reads)| reads).copied();
+    let known = all.filter(|version| (Cni::WITH_LISTS..=Cni::NEWEST).contains(version));
+    known.filter(common).max().ok_or_else(|| {
+        Error::failed("cannot write a network: the installed plugins have no version in common")
+            .hint("install all of one release: edge-cni install")
+    })
+}
+
+/// The file, its keys in the order in which people write them.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    cni_version: String,
+    name: &'a str,
+    plugins: (Bridge, Value),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Bridge {
+    r#type: &'static str,
+    bridge: &'static str,
+    is_gateway: bool,
+    ip_masq: bool,
+    hairpin_mode: bool,
+    ipam: Ipam,
+}
+
+#[derive(Serialize)]
+struct Ipam {
+    r#type: &'static str,
+    ranges: Vec<Value>,
+    routes: Vec<Value>,
+}
+
+/// The bytes of the file.
+pub(super) fn document(wanted: &Wanted, version: Cni) -> Result<String> {
+    let everywhere = |subnet: &IpNet| if subnet.addr().is_ipv4() { "0.0.0.0/0" } else { "::/0" };
+    let ipam = Ipam {
+        r#type: "host-local",
+        ranges: wanted.subnets.iter().map(|subnet| json!([{"subnet": subnet.to_string()}])).collect(),
+        routes: wanted.subnets.iter().map(|subnet| json!({"dst": everywhere(subnet)})).collect(),
+    };
+    let bridge = Bridge { r#type: "bridge", bridge: BRIDGE, is_gateway: true, ip_masq: true, hairpin_mode: true, ipam };
+    let ports = json!({"type": "portmap", "capabilities": {"portMappings": true}});
+    let document = Document { cni_version: version.to_string(), name: &wanted.name, plugins: (bridge, ports) };
+    let text = serde_json::to_string_pretty(&document);
+    Ok(text.map_err(|cause| Error::failed(format!("cannot write a network: {cause}")))? + "\n")
+}
+
+#[cfg(test)]
+mod tests;

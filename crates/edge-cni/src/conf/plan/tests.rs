@@ -1,0 +1,97 @@
+//! Subnets, routes and versions as literals.
+
+use std::path::PathBuf;
+
+use edge_host::Exit;
+
+use super::*;
+use crate::conflist::parse;
+use crate::network::Route;
+
+fn nets(texts: &[&str]) -> Vec<IpNet> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+fn cni(texts: &[&str]) -> Vec<Cni> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+#[test]
+fn subnets_are_looked_at() {
+    for good in [&["10.85.0.0/16"][..], &["10.85.0.0/16", "fd00:85::/64"], &["fd00:85::/64"]] {
+        assert!(typed("n", &nets(good)).is_ok(), "{good:?}");
+    }
+    for bad in [
+        &["10.85.0.1/16"][..],
+        &["127.0.0.0/8"],
+        &["224.0.0.0/8"],
+        &["169.254.0.0/16"],
+        &["fe80::/64"],
+        &["0.0.0.0/0"],
+        &["::/0"],
+        &["10.0.0.0/30"],
+        &["10.85.0.0/16", "10.86.0.0/16"],
+    ] {
+        assert_eq!(typed("n", &nets(bad)).unwrap_err().exit(), Exit::Usage, "{bad:?}");
+    }
+    for name in ["", "a/b", "-x", ".x", "a b", "ä"] {
+        assert!(typed(name, &nets(&["10.85.0.0/16"])).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn what_overlaps_is_refused() {
+    let wanted = typed("n", &nets(&["10.85.0.0/16", "fd00:85::/64"])).unwrap();
+    let on = |to: &str, link: &str| Networks {
+        routes: vec![Route { to: to.parse().unwrap(), link: Some(link.to_owned()) }],
+        addresses: Vec::new(),
+    };
+    for (networks, good) in [
+        (on("10.0.0.0/8", "tun0"), false),
+        (on("10.85.3.0/24", "eth0"), false),
+        (on("fd00::/16", "eth0"), false),
+        (on("192.0.2.0/24", "eth0"), true),
+        (on("10.85.0.0/16", BRIDGE), true),
+    ] {
+        assert_eq!(refuse_overlaps(&wanted, Some(&networks), &[]).is_ok(), good, "{networks:?}");
+    }
+    let other = |text: &str| File { path: PathBuf::from("/x"), content: parse(text, "conflist") };
+    let with = |name: &str, subnet: &str| {
+        other(&format!(
+            r#"{{"name": "{name}", "plugins": [{{"type": "ptp", "ipam": {{"type": "host-local", "subnet": "{subnet}"}}}}]}}"#
+        ))
+    };
+    for (file, good) in [
+        (with("m", "10.85.7.0/24"), false),
+        (with("n", "10.86.0.0/16"), false),
+        (with("m", "10.86.0.0/16"), true),
+        (other("{"), true),
+    ] {
+        assert_eq!(refuse_overlaps(&wanted, None, &[&file]).is_ok(), good, "{file:?}");
+    }
+}
+
+#[test]
+fn the_newest_that_all_read_is_written() {
+    let of = |name: &str, texts: &[&str]| (name.to_owned(), cni(texts));
+    let old = of("bridge", &["0.1.0", "0.3.1", "0.4.0"]);
+    let new = of("portmap", &["0.3.1", "0.4.0", "1.0.0", "1.1.0", "2.0.0"]);
+    assert_eq!(version(std::slice::from_ref(&new), None).unwrap().to_string(), "1.1.0");
+    assert_eq!(version(&[new.clone(), old.clone()], None).unwrap().to_string(), "0.4.0");
+    assert!(version(&[new.clone(), of("x", &["0.2.0"])], None).is_err());
+    let asked = |text: &str| version(&[new.clone(), old.clone()], text.parse().ok());
+    assert_eq!(asked("0.3.1").unwrap().to_string(), "0.3.1");
+    let error = asked("1.0.0").unwrap_err();
+    assert_eq!(error.message(), "cannot write version 1.0.0: the installed bridge reads at most 0.4.0");
+    assert_eq!((error.exit(), asked("2.0.0").unwrap_err().exit()), (Exit::Refused, Exit::Usage));
+}
+
+#[test]
+fn what_is_written_is_what_is_read() {
+    let wanted = typed("edge", &nets(&["10.85.0.0/16", "fd00:85::/64"])).unwrap();
+    let network = parse(&document(&wanted, Cni::NEWEST).unwrap(), "conflist").unwrap();
+    assert_eq!((network.name.as_str(), network.version, network.bridge()), ("edge", Cni::NEWEST, Some(BRIDGE)));
+    assert_eq!(network.ranges().iter().map(|range| range.subnet).collect::<Vec<_>>(), wanted.subnets);
+    let named: Vec<String> = network.programs().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(named, PROGRAMS);
+}

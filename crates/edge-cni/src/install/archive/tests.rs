@@ -1,0 +1,90 @@
+//! Archives as a release makes them, and as nobody should.
+
+use std::io::Write as _;
+
+use flate2::write::GzEncoder;
+use tar::{Builder, Header};
+
+use super::*;
+use crate::arch::tests::tiny;
+
+fn header(kind: EntryType, size: usize) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_size(size as u64);
+    header.set_mode(0o4777);
+    header.set_uid(1001);
+    header
+}
+
+/// An archive with these entries; names go in as they are, whatever the library thinks of them.
+fn packed(entries: &[(&str, EntryType, &[u8])]) -> tempfile::TempPath {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut builder = Builder::new(GzEncoder::new(file.reopen().unwrap(), flate2::Compression::fast()));
+    for (name, kind, bytes) in entries {
+        let mut header = header(*kind, bytes.len());
+        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+        if *kind == EntryType::Symlink || *kind == EntryType::Link {
+            header.set_link_name("bridge").unwrap();
+        }
+        header.set_cksum();
+        builder.append(&header, *bytes).unwrap();
+    }
+    builder.into_inner().unwrap().finish().unwrap().flush().unwrap();
+    file.into_temp_path()
+}
+
+#[test]
+fn a_release_is_its_plugins() {
+    let (one, two) = (tiny(64, 62), [tiny(64, 62), vec![7; 9000]].concat());
+    let archive = packed(&[
+        ("./", EntryType::Directory, b""),
+        ("./LICENSE", EntryType::Regular, b"text"),
+        ("./README.md", EntryType::Regular, b"text"),
+        ("./bridge", EntryType::Regular, &one),
+        ("portmap", EntryType::Regular, &two),
+    ]);
+    let list = list(&archive).unwrap();
+    assert_eq!(list.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["bridge", "portmap"]);
+    let mut unpacker = Unpacker::new(&archive);
+    // In order, again, and backwards.
+    for index in [0, 1, 1, 0] {
+        let (mut got, want) = (Vec::new(), [&one, &two][index]);
+        unpacker.pour(&list[index], &mut got).unwrap();
+        assert!(got == *want && list[index].sha256 == sum_of(&mut want.as_slice()).unwrap().0, "{index}");
+    }
+}
+
+#[test]
+fn what_is_no_plugin_is_refused() {
+    let good = tiny(64, 62);
+    for (name, kind, bytes) in [
+        ("../bridge", EntryType::Regular, good.as_slice()),
+        ("/bridge", EntryType::Regular, &good),
+        ("bin/bridge", EntryType::Regular, &good),
+        ("bin/", EntryType::Directory, b""),
+        ("bridge", EntryType::Symlink, b""),
+        ("bridge", EntryType::Link, b""),
+        ("bridge", EntryType::Char, b""),
+        ("bridge", EntryType::Fifo, b""),
+        (".hidden", EntryType::Regular, &good),
+        ("bridge", EntryType::Regular, b"#!/bin/sh\n"),
+        ("README.md", EntryType::Symlink, b""),
+        ("README.md", EntryType::Regular, b"and nothing else"),
+    ] {
+        let error = list(&packed(&[(name, kind, bytes)])).unwrap_err();
+        assert_eq!(error.exit(), edge_host::Exit::Refused, "{name} {kind:?}: {error}");
+    }
+    let twice = packed(&[("bridge", EntryType::Regular, &good), ("./bridge", EntryType::Regular, &good)]);
+    assert!(list(&twice).unwrap_err().message().ends_with(": bridge is in it twice"));
+}
+
+#[test]
+fn half_an_archive_is_an_error() {
+    let archive = packed(&[("bridge", EntryType::Regular, &[tiny(64, 62), vec![7; 90000]].concat())]);
+    let bytes = std::fs::read(&archive).unwrap();
+    for end in [0, 1, 20, bytes.len() / 2, bytes.len() - 9] {
+        std::fs::write(&archive, &bytes[..end]).unwrap();
+        assert!(list(&archive).is_err(), "{end} of {}", bytes.len());
+    }
+}

@@ -1,0 +1,220 @@
+//! A set of plugins that can be installed: a build, an archive, or what a folder has for a machine.
+
+use std::cell::RefCell;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use edge_host::action::Pour;
+use edge_host::{Error, Result};
+
+use super::archive::{self, Packed, Unpacker, is_archive, is_sha256};
+use crate::arch::{Arch, Program};
+use crate::build::manifest::{Built, Manifest};
+use crate::plugin;
+use crate::releases::Releases;
+use crate::version::Release;
+
+/// The set.
+#[derive(Debug, Clone)]
+pub(crate) struct Set {
+    /// None of an archive that is not known.
+    pub(crate) version: Option<Release>,
+    pub(crate) arch: Arch,
+    /// Name and checksum.
+    pub(crate) plugins: Vec<(String, String)>,
+    from: From,
+}
+
+#[derive(Debug, Clone)]
+enum From {
+    Build(PathBuf),
+    Archive { packed: Vec<Packed>, unpacker: Rc<RefCell<Unpacker>> },
+}
+
+impl Set {
+    /// What `edge-cni build` made, each plugin as the manifest says.
+    pub(crate) fn of_build(dir: &Path) -> Result<Set> {
+        let Some(manifest) = Manifest::read(dir)? else {
+            let there = dir.is_dir();
+            let what = if there { "no build of edge-cni that is complete" } else { "no directory" };
+            return Err(Error::failed(format!("cannot install from {}: it is {what}", dir.display()))
+                .hint("make one: edge-cni build --version V --out DIR"));
+        };
+        for (name, built) in &manifest.plugins {
+            must_be(&dir.join(name), built, manifest.arch)?;
+        }
+        Ok(Set {
+            version: Some(manifest.version),
+            arch: manifest.arch,
+            plugins: manifest.plugins.into_iter().map(|(name, built)| (name, built.sha256)).collect(),
+            from: From::Build(dir.to_path_buf()),
+        })
+    }
+
+    /// A release archive whose checksum is given, or known.
+    pub(crate) fn of_archive(path: &Path, given: Option<&str>) -> Result<Set> {
+        let releases = Releases::known()?;
+        if let Some(given) = given.filter(|given| !is_sha256(given)) {
+            return Err(Error::usage(format!("cannot use --sha256 {given}: it has not 64 hexadecimal digits")));
+        }
+        let got = archive::checksum(path)?;
+        let known = releases.archive(&got);
+        match given {
+            Some(given) if !given.eq_ignore_ascii_case(&got) => {
+                return Err(Error::refused(format!(
+                    "cannot install {}: its SHA-256 is {got}, not {}",
+                    path.display(),
+                    given.to_ascii_lowercase()
+                ))
+                .hint("it is not complete, or not what it should be: get it again"));
+            }
+            None if known.is_none() => {
+                return Err(Error::refused(format!(
+                    "cannot install {}: its SHA-256 {got} is not that of a release that is known",
+                    path.display()
+                ))
+                .hint("compare it with what the release publishes beside it, and give that: --sha256 H"));
+            }
+            _ => {}
+        }
+        let packed = archive::list(path)?;
+        let arch = arch_of(path, packed.iter().map(|one| (one.name.as_str(), one.program)))?;
+        Ok(Set {
+            version: known.map(|known| known.release.clone()).or_else(|| release_in(path)),
+            // The header of 32-bit ARM does not tell the version, a known archive does.
+            arch: known.map_or(arch, |known| known.arch),
+            plugins: packed.iter().map(|one| (one.name.clone(), one.sha256.clone())).collect(),
+            from: From::Archive { packed, unpacker: Rc::new(RefCell::new(Unpacker::new(path))) },
+        })
+    }
+
+    /// The newest that a folder has for a machine.
+    pub(crate) fn of_folder(dir: &Path, machine: Arch) -> Result<Set> {
+        let fail = |cause: io::Error| Error::io("list", dir, &cause);
+        let mut paths: Vec<PathBuf> = vec![dir.to_path_buf()];
+        for entry in fs::read_dir(dir).map_err(fail)? {
+            paths.push(entry.map_err(fail)?.path());
+        }
+        paths.sort();
+        let mut sets: Vec<Set> = Vec::new();
+        let mut others: Vec<Arch> = Vec::new();
+        for path in paths {
+            let set = if path.is_dir() && Manifest::read(&path)?.is_some() {
+                Set::of_build(&path)?
+            } else if path.is_file() && is_archive(&path) {
+                // One for another machine need not be read to its end.
+                if arch_in(&path).is_some_and(|arch| !machine.runs(arch)) {
+                    others.extend(arch_in(&path));
+                    continue;
+                }
+                Set::of_archive(&path, archive::beside(&path).as_deref())?
+            } else {
+                continue;
+            };
+            if machine.runs(set.arch) { sets.push(set) } else { others.push(set.arch) }
+        }
+        sets.sort_by(|one, other| one.version.cmp(&other.version));
+        sets.pop().ok_or_else(|| {
+            let mut names: Vec<String> = others.iter().map(Arch::to_string).collect();
+            names.sort();
+            names.dedup();
+            let has =
+                if names.is_empty() { "nothing".to_owned() } else { format!("plugins for {} only", names.join(", ")) };
+            Error::failed(format!("cannot install from {}: it has {has}, and nothing for {machine}", dir.display()))
+                .hint("it must hold builds (edge-cni build --out DIR/NAME) or archives named as releases name them")
+        })
+    }
+
+    /// What it is, for messages.
+    pub(crate) fn shown(&self) -> String {
+        match &self.version {
+            Some(version) => version.to_string(),
+            None => "an unknown release".to_owned(),
+        }
+    }
+
+    /// Writes one of its plugins.
+    pub(crate) fn pour(&self, name: &str) -> Pour {
+        let name = name.to_owned();
+        match &self.from {
+            From::Build(dir) => {
+                let path = dir.join(&name);
+                Box::new(move |to| {
+                    let mut from = File::open(&path).map_err(|cause| Error::io("read", &path, &cause))?;
+                    let copied = io::copy(&mut from, to).map(|_| ());
+                    copied.map_err(|cause| Error::failed(format!("cannot install {name}: {cause}")))
+                })
+            }
+            From::Archive { packed, unpacker } => {
+                let plugin = packed.iter().find(|one| one.name == name).cloned();
+                let unpacker = Rc::clone(unpacker);
+                Box::new(move |to| match plugin {
+                    Some(plugin) => unpacker.borrow_mut().pour(&plugin, to),
+                    None => Err(Error::failed(format!("cannot install {name}: it is not in the archive"))),
+                })
+            }
+        }
+    }
+}
+
+fn must_be(path: &Path, built: &Built, arch: Arch) -> Result<()> {
+    let wrong = |what: &str| {
+        Error::refused(format!("cannot install {}: {what}", path.display())).hint("build again: edge-cni build")
+    };
+    if crate::build::manifest::sum(path)? != *built {
+        return Err(wrong("it is not what the build's manifest says"));
+    }
+    let file = File::open(path).map_err(|cause| Error::io("read", path, &cause))?;
+    match plugin::head(file).as_deref().and_then(Program::parse) {
+        Some(program) if arch.is_of(program) => Ok(()),
+        _ => Err(wrong(&format!("it is no program for {arch}"))),
+    }
+}
+
+/// All of a set are for one machine.
+fn arch_of<'p>(path: &Path, programs: impl Iterator<Item = (&'p str, Program)>) -> Result<Arch> {
+    let mut found: Option<Arch> = None;
+    for (name, program) in programs {
+        let refuse = |what: String| Error::refused(format!("cannot install {}: {what}", path.display()));
+        let arch = Arch::of_program(program)
+            .ok_or_else(|| refuse(format!("{name} is for {}, which is not supported", program.machine())))?;
+        if found.is_some_and(|found| found != arch) {
+            return Err(refuse(format!("{name} is for {arch}, and others are not")));
+        }
+        found = Some(arch);
+    }
+    found.ok_or_else(|| Error::refused(format!("cannot install {}: there is no plugin in it", path.display())))
+}
+
+/// `cni-plugins-linux-ARCH-VERSION.tgz`.
+fn words_of(path: &Path) -> Option<(String, String)> {
+    let name = path.file_name()?.to_str()?.strip_prefix("cni-plugins-linux-")?;
+    let name = name.strip_suffix(".tgz").or_else(|| name.strip_suffix(".tar.gz"))?;
+    let (arch, version) = name.split_once('-')?;
+    Some((arch.to_owned(), version.to_owned()))
+}
+
+fn release_in(path: &Path) -> Option<Release> {
+    words_of(path)?.1.parse().ok()
+}
+
+fn arch_in(path: &Path) -> Option<Arch> {
+    let (word, _) = words_of(path)?;
+    <Arch as clap::ValueEnum>::value_variants().iter().copied().find(|arch| arch.to_string() == word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_tells_machine_and_release() {
+        let path = Path::new("/x/cni-plugins-linux-arm64-v1.0.0-rc1.tgz");
+        assert_eq!((arch_in(path), release_in(path).unwrap().to_string()), (Some(Arch::Arm64), "v1.0.0-rc1".into()));
+        let other = Path::new("/x/cni-plugins-linux-mips64le-v1.9.1.tgz");
+        assert_eq!((arch_in(other), release_in(other).unwrap().to_string()), (None, "v1.9.1".into()));
+        assert_eq!(arch_in(Path::new("/x/plugins.tgz")), None);
+    }
+}

@@ -1,0 +1,38 @@
+//! Builds, installs, configures and checks the CNI plugins that a container runtime needs.
+//!
+//! Reads the plugins' headers and versions, the network configurations below /etc/cni/net.d, the
+//! leases below /var/lib/cni/networks, routes and addresses; for a build the Go module or a folder.
+//! Writes plugins into /opt/cni/bin, one network configuration, and a record of both.
+//! Runs go (as the user who called sudo) for a build, and the plugins themselves, live only.
+
+pub mod arch;
+mod build;
+pub mod check;
+pub mod cli;
+mod conf;
+mod conflist;
+mod go;
+mod install;
+mod installed;
+mod network;
+mod plugin;
+mod releases;
+mod remove;
+mod trial;
+pub mod version;
+
+use edge_host::{Host, Outcome, Result, undo};
+
+use cli::{Cli, Conf, Verb};
+
+/// Carries out one call.
+pub fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
+    match cli.verb {
+        Verb::Build(args) => build::run(host, &args),
+        Verb::Install(args) => install::run(host, &args),
+        Verb::Conf(Conf::Bridge(args)) => conf::run(host, &args),
+        Verb::Check(args) => check::run(host, &args),
+        Verb::Remove => remove::run(host),
+        Verb::Undo(args) => undo::run(host, &args, &[]),
+    }
+}

@@ -1,0 +1,152 @@
+//! An installed plugin: what its header says, and what it answers when asked for its version.
+
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use edge_host::{Cmd, Error, Host, Result};
+use serde_json::Value;
+
+use crate::arch::{Arch, HEAD, Program};
+use crate::version::Cni;
+
+/// Where CRI-O, containerd and kubelet look for plugins.
+pub(crate) const BIN_DIR: &str = "/opt/cni/bin";
+/// Where Debian's package puts them, and no runtime looks by itself.
+pub(crate) const DEBIAN_DIR: &str = "/usr/lib/cni";
+/// Programs that every system has, to tell what an image is for.
+const SAMPLES: [&str; 3] = ["/bin/sh", "/usr/bin/env", "/sbin/init"];
+/// A plugin answers at once; a hanging one is as good as broken.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// What stands under a plugin's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Missing,
+    /// No program of any machine: a script, or half a download.
+    NoProgram,
+    /// Nobody may run it.
+    NotExecutable,
+    Program(Program),
+}
+
+/// What a plugin said of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// The CNI versions that it reads, ascending.
+    pub(crate) reads: Vec<Cni>,
+    /// Its release, as it was stamped in; none where it does not know.
+    pub(crate) release: Option<String>,
+}
+
+/// Whether a name can be one: it is joined to a directory and run.
+pub(crate) fn is_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    !name.is_empty() && name.len() <= 64 && !name.starts_with(['.', '-']) && name.bytes().all(plain)
+}
+
+/// Looks at a plugin's header.
+pub(crate) fn look(host: &Host, dir: &Path, name: &str) -> Result<Standing> {
+    let Some(file) = host.root.open(&dir.join(name))? else { return Ok(Standing::Missing) };
+    let meta = file.metadata().map_err(|cause| Error::io("read", host.root.display(&dir.join(name)), &cause))?;
+    if meta.mode() & 0o111 == 0 {
+        return Ok(Standing::NotExecutable);
+    }
+    Ok(head(file).as_deref().and_then(Program::parse).map_or(Standing::NoProgram, Standing::Program))
+}
+
+/// The first bytes of a file; none where it cannot be read.
+pub(crate) fn head(file: impl Read) -> Option<Vec<u8>> {
+    let mut head = Vec::with_capacity(HEAD);
+    file.take(HEAD as u64).read_to_end(&mut head).ok()?;
+    Some(head)
+}
+
+/// What this host runs: the kernel's word, or that of the image's own programs.
+pub(crate) fn machine(host: &Host) -> Result<Option<Arch>> {
+    if host.root.is_live() {
+        return Ok(own_machine());
+    }
+    for sample in SAMPLES {
+        // A link out of the image or an unreadable file says nothing.
+        let Ok(Some(file)) = host.root.open(Path::new(sample)) else { continue };
+        if let Some(program) = head(file).as_deref().and_then(Program::parse) {
+            return Ok(Arch::of_program(program));
+        }
+    }
+    Ok(None)
+}
+
+/// What this machine runs.
+pub(crate) fn own_machine() -> Option<Arch> {
+    let name = nix::sys::utsname::uname().ok()?;
+    Arch::of_uname(name.machine().to_str()?)
+}
+
+/// Asks a plugin for its versions.
+///
+/// Fails where it cannot be run or says something else.
+pub(crate) fn ask(host: &Host, path: &Path) -> Result<Answer> {
+    let program = program(host, path)?;
+    let version = Cmd::at(&program).env("CNI_COMMAND", "VERSION").stdin(r#"{"cniVersion":"0.4.0"}"#).deadline(ANSWER);
+    let said = version.run().map_err(|error| Error::failed(error.message().to_owned()))?.stdout;
+    let reads = parse_versions(&said).ok_or_else(|| {
+        let said: String = said.chars().take(80).collect();
+        Error::failed(format!("cannot ask {} for its version: it says {said:?}", path.display()))
+    })?;
+    // Without a command a plugin says what it is; not all of them do.
+    let about = Cmd::at(&program).deadline(ANSWER).output().ok();
+    let release = about.and_then(|about| parse_release(&format!("{}\n{}", about.stdout, about.stderr)));
+    Ok(Answer { reads, release })
+}
+
+/// The path without links: what is run is what was looked at.
+fn program(host: &Host, path: &Path) -> Result<PathBuf> {
+    if !host.root.is_live() {
+        return Err(Error::failed(format!("cannot run {}: no program is run for an image", path.display())));
+    }
+    host.root.canonical(path)
+}
+
+fn parse_versions(said: &str) -> Option<Vec<Cni>> {
+    let said: Value = serde_json::from_str(said).ok()?;
+    let texts = said.get("supportedVersions")?.as_array()?.iter().filter_map(Value::as_str);
+    let mut versions: Vec<Cni> = texts.filter_map(|text| text.parse().ok()).collect();
+    versions.sort();
+    (!versions.is_empty()).then_some(versions)
+}
+
+/// `CNI bridge plugin v1.9.1`; a plugin of a plain build says `version unknown`.
+fn parse_release(about: &str) -> Option<String> {
+    let line = about.lines().find(|line| line.starts_with("CNI ") && line.contains(" plugin "))?;
+    let release = line.split(" plugin ").nth(1)?.trim();
+    let release = release.strip_prefix("version ").unwrap_or(release);
+    (release != "unknown" && !release.is_empty()).then(|| release.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_read() {
+        let said = r#"{"cniVersion":"1.0.0","supportedVersions":["0.1.0","0.4.0","1.0.0","x"]}"#;
+        let versions: Vec<String> = parse_versions(said).unwrap().iter().map(Cni::to_string).collect();
+        assert_eq!(versions, ["0.1.0", "0.4.0", "1.0.0"]);
+        for bad in ["", "{}", "[]", r#"{"supportedVersions":[]}"#, "Usage: …"] {
+            assert_eq!(parse_versions(bad), None, "{bad}");
+        }
+        assert_eq!(parse_release("CNI bridge plugin v1.9.1\nCNI protocol…\n").as_deref(), Some("v1.9.1"));
+        assert_eq!(parse_release("CNI bridge plugin version unknown\n"), None);
+        assert_eq!(parse_release("hello\n"), None);
+    }
+
+    #[test]
+    fn names_are_typed() {
+        for bad in ["", ".", "..", "a/b", "-a", "a b", ".hidden", &"x".repeat(65)] {
+            assert!(!is_name(bad), "{bad:?}");
+        }
+        assert!(is_name("host-local") && is_name("cilium-cni") && is_name("v2.plugin_x"));
+    }
+}

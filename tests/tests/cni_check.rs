@@ -1,0 +1,158 @@
+//! What is found in an image: each way in which a network can fail to be ready.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::os::unix::fs::PermissionsExt;
+
+use edgeutils_tests::cni::{AMD64, ARM64, fake_build, image_for, tiny};
+use edgeutils_tests::tool::{Ran, Tool};
+use edgeutils_tests::tree::{Tree, assert_same};
+use serde_json::Value;
+
+const LIST: &str = r#"{
+  "cniVersion": "1.0.0",
+  "name": "pods",
+  "plugins": [
+    {"type": "bridge", "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.85.0.0/29"}]]}},
+    {"type": "portmap"}
+  ]
+}"#;
+
+fn run(tree: &Tree, args: &[&str]) -> Ran {
+    Tool::new("edge-cni").arg("--root").arg(tree.path()).args(args).run()
+}
+
+fn image(release: &str, machine: u8) -> Tree {
+    let (tree, beside) = (Tree::new(), Tree::new());
+    image_for(&tree, ARM64);
+    let arch = if machine == ARM64 { "arm64" } else { "amd64" };
+    let plugins = ["bridge", "host-local", "loopback", "portmap"].map(|name| (name, tiny(machine, name)));
+    fake_build(&beside.at("build"), release, arch, &plugins);
+    run(&tree, &["install", "--from-build", beside.at("build").to_str().unwrap()]).expect(0);
+    tree
+}
+
+/// Severity, file, place and text of each finding.
+fn findings(tree: &Tree, code: i32) -> Vec<String> {
+    let ran = run(tree, &["check", "--json"]).expect(code);
+    let records = ran.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let text = |record: &Value, key: &str| record[key].as_str().unwrap_or_default().to_owned();
+    records
+        .filter(|record| record["type"] == "finding")
+        .map(|record| {
+            let line = record["line"].as_u64().map(|line| format!(":{line}")).unwrap_or_default();
+            let file = text(&record, "file").replace("/etc/cni/net.d/", "");
+            format!("{} {file}{line} {}: {}", text(&record, "severity"), text(&record, "path"), text(&record, "text"))
+        })
+        .collect()
+}
+
+const NOT_READY: &str = "a runtime only says that the network is not ready";
+
+#[test]
+fn nothing_wrong_is_said_in_one_line_and_nothing_is_touched() {
+    let tree = image("v1.9.1", ARM64);
+    tree.write("etc/cni/net.d/10-pods.conflist", LIST);
+    let before = tree.snapshot();
+    let ran = run(&tree, &["check"]).expect(0);
+    assert_eq!(ran.stdout, "/etc/cni/net.d/10-pods.conflist (1.0.0, with bridge, host-local, portmap): no faults\n");
+    assert_same(&tree.snapshot(), &before, "a check");
+}
+
+#[test]
+fn each_cause_is_named() {
+    let with = |change: &dyn Fn(&Tree), release: &str| {
+        let tree = image(release, ARM64);
+        tree.write("etc/cni/net.d/10-pods.conflist", LIST);
+        change(&tree);
+        findings(&tree, 3)
+    };
+    let gone = |tree: &Tree| std::fs::remove_file(tree.at("opt/cni/bin/portmap")).unwrap();
+    assert_eq!(
+        with(&gone, "v1.9.1"),
+        [format!("fault 10-pods.conflist plugins[1].type: portmap is not in /opt/cni/bin: {NOT_READY}")]
+    );
+    let script = |tree: &Tree| std::fs::write(tree.at("opt/cni/bin/host-local"), "#!/bin/sh\n").unwrap();
+    assert_eq!(
+        with(&script, "v1.9.1"),
+        [format!("fault 10-pods.conflist plugins[0].ipam.type: /opt/cni/bin/host-local is no program: {NOT_READY}")]
+    );
+    let locked = |tree: &Tree| {
+        std::fs::set_permissions(tree.at("opt/cni/bin/bridge"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    };
+    assert_eq!(
+        with(&locked, "v1.9.1"),
+        [format!("fault 10-pods.conflist plugins[0].type: /opt/cni/bin/bridge is not executable: {NOT_READY}")]
+    );
+    assert_eq!(
+        with(&|_| (), "v0.8.7")[0],
+        format!(
+            "fault 10-pods.conflist plugins[0].type: bridge reads at most 0.4.0, and the network asks for 1.0.0: {NOT_READY}"
+        )
+    );
+    let broken =
+        |tree: &Tree| tree.write("etc/cni/net.d/10-pods.conflist", LIST.replace("\"portmap\"}", "\"portmap\"},"));
+    assert_eq!(
+        with(&broken, "v1.9.1"),
+        [format!("fault 10-pods.conflist:7 : it is no JSON: trailing comma at line 7 column 3: {NOT_READY}")]
+    );
+}
+
+#[test]
+fn plugins_for_another_machine_are_found_by_their_header() {
+    let tree = image("v1.9.1", AMD64);
+    tree.write("etc/cni/net.d/10-pods.conflist", LIST);
+    let found = findings(&tree, 3);
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert_eq!(found[0], "fault 10-pods.conflist plugins[0].type: /opt/cni/bin/bridge is for amd64, and this is arm64");
+}
+
+#[test]
+fn no_configuration_is_a_fault_and_one_that_is_switched_off_is_pointed_out() {
+    let tree = image("v1.9.1", ARM64);
+    assert!(findings(&tree, 3)[0].contains("there is no network configuration"));
+    tree.write("etc/cni/net.d/10-crio-bridge.conflist.disabled", LIST);
+    let ran = run(&tree, &["check"]).expect(3);
+    assert!(ran.stdout.contains("hint: 10-crio-bridge.conflist.disabled is not read"), "{}", ran.stdout);
+}
+
+#[test]
+fn the_first_that_can_be_used_counts() {
+    let tree = image("v1.9.1", ARM64);
+    tree.write("etc/cni/net.d/10-pods.conflist", LIST);
+    tree.write("etc/cni/net.d/20-late.conf", r#"{"name": "late", "type": "gone"}"#);
+    let found = findings(&tree, 0);
+    assert_eq!(found[0], "note 20-late.conf : not used, as 10-pods.conflist comes first");
+    assert!(found[1].starts_with("warning 20-late.conf plugins[0].type: gone is not in "), "{found:?}");
+    tree.write("etc/cni/net.d/05-list.conf", LIST);
+    let found = findings(&tree, 3);
+    assert!(found[0].starts_with("fault 05-list.conf : it holds a list of plugins, and only a .conflist"), "{found:?}");
+}
+
+#[test]
+fn a_range_that_is_given_away_is_a_fault() {
+    let tree = image("v1.9.1", ARM64);
+    tree.write("etc/cni/net.d/10-pods.conflist", LIST);
+    tree.write("var/lib/cni/networks/pods/last_reserved_ip.0", "10.85.0.6");
+    for last in 2..=6 {
+        assert!(findings(&tree, 0).is_empty(), "{last}");
+        tree.write(&format!("var/lib/cni/networks/pods/10.85.0.{last}"), "container\neth0");
+    }
+    assert_eq!(
+        findings(&tree, 3),
+        ["fault /var/lib/cni/networks/pods : all 5 addresses of 10.85.0.0/29 are given away: no new pod gets one"]
+    );
+}
+
+#[test]
+fn other_directories_can_be_named() {
+    let tree = image("v1.9.1", ARM64);
+    std::fs::rename(tree.at("opt/cni/bin"), tree.at("opt/plugins")).unwrap();
+    tree.write("srv/net.d/10-pods.conflist", LIST);
+    run(&tree, &["check"]).expect(3);
+    let ran = run(&tree, &["check", "--bin-dir", "/opt/plugins", "--conf-dir", "/srv/net.d"]).expect(0);
+    assert!(ran.stdout.starts_with("/srv/net.d/10-pods.conflist (1.0.0"), "{}", ran.stdout);
+    run(&tree, &["check", "--conf-dir", "net.d"]).expect(2);
+    let ran = run(&tree, &["check", "--live"]).expect(2);
+    assert!(ran.stderr.contains("cannot check --live with --root"), "{}", ran.stderr);
+}

@@ -1,0 +1,206 @@
+//! Plugins put in place, kept apart from those of others, taken back and removed.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::process::Command;
+
+use edgeutils_tests::cni::{AMD64, ARM64, fake_build, image_for, sha256, tiny};
+use edgeutils_tests::tool::{Ran, Tool};
+use edgeutils_tests::tree::{Tree, assert_same};
+
+const BIN: &str = "opt/cni/bin";
+
+fn run(tree: &Tree, args: &[&str]) -> Ran {
+    let ran = Tool::new("edge-cni").arg("--root").arg(tree.path()).args(args).run();
+    let even = |text: &str| text.replace(tree.path().to_str().unwrap(), "DIR");
+    Ran { code: ran.code, stdout: even(&ran.stdout), stderr: even(&ran.stderr) }
+}
+
+/// An image for arm64 with a plugin of someone else, and a build for it beside.
+fn image() -> (Tree, Tree) {
+    let (tree, beside) = (Tree::new(), Tree::new());
+    image_for(&tree, ARM64);
+    tree.write(&format!("{BIN}/cilium-cni"), "someone else's");
+    tree.write(&format!("{BIN}/bridge"), tiny(ARM64, "the distribution's"));
+    fs::set_permissions(tree.at(&format!("{BIN}/bridge")), fs::Permissions::from_mode(0o700)).unwrap();
+    let plugins = [("bridge", tiny(ARM64, "new bridge")), ("loopback", tiny(ARM64, "new loopback"))];
+    fake_build(&beside.at("build"), "v1.9.1", "arm64", &plugins);
+    (tree, beside)
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// A release archive, made by the system's tar.
+fn archive(beside: &Tree, name: &str, files: &[(&str, Vec<u8>)]) -> std::path::PathBuf {
+    let dir = beside.at(&format!("{name}.d"));
+    fs::create_dir_all(&dir).unwrap();
+    for (file, bytes) in files {
+        fs::write(dir.join(file), bytes).unwrap();
+        fs::set_permissions(dir.join(file), fs::Permissions::from_mode(0o4775)).unwrap();
+    }
+    let path = beside.at(name);
+    let status = Command::new("tar").arg("-C").arg(&dir).arg("--owner=1001").arg("-czf").arg(&path).arg(".").status();
+    assert!(status.unwrap().success());
+    path
+}
+
+#[test]
+fn a_build_is_installed_once_and_comes_off_again() {
+    let (tree, beside) = image();
+    let before = tree.snapshot();
+    let build = beside.at("build");
+    let dry = run(&tree, &["install", "--from-build", text(&build), "-n"]).expect(3);
+    assert_eq!(
+        dry.stdout,
+        "would write /var/lib/edgeutils/edge-cni.json: what is ours, for remove  [undo: exact]\n\
+         would write /opt/cni/bin/bridge: v1.9.1 for arm64  [undo: exact]\n\
+         would write /opt/cni/bin/loopback: v1.9.1 for arm64  [undo: exact]\n"
+    );
+    assert_same(&tree.snapshot(), &before, "a dry run");
+    let done = run(&tree, &["install", "--from-build", text(&build)]).expect(0);
+    assert_eq!(done.stdout, dry.stdout.replace("would write", "wrote"));
+    for (name, want) in [("bridge", "new bridge"), ("loopback", "new loopback")] {
+        let path = tree.at(&format!("{BIN}/{name}"));
+        assert_eq!(fs::read(&path).unwrap(), tiny(ARM64, want));
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o755);
+    }
+    assert_eq!(tree.read(&format!("{BIN}/cilium-cni")), "someone else's");
+    let again = run(&tree, &["install", "--from-build", text(&build)]).expect(0);
+    assert_eq!(again.stdout, "nothing to do: it is so already\n");
+    run(&tree, &["undo"]).expect(0);
+    assert_same(&tree.snapshot(), &before, "undone");
+}
+
+#[test]
+fn a_mode_that_someone_changed_is_put_right() {
+    let (tree, beside) = image();
+    run(&tree, &["install", "--from-build", text(&beside.at("build"))]).expect(0);
+    let path = tree.at(&format!("{BIN}/bridge"));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    run(&tree, &["install", "--from-build", text(&beside.at("build"))]).expect(0);
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o755);
+}
+
+#[test]
+fn a_link_is_replaced_and_not_written_through() {
+    let (tree, beside) = image();
+    tree.write(&format!("{BIN}/all-in-one"), tiny(ARM64, "all of them"));
+    tree.link(&format!("{BIN}/loopback"), "all-in-one");
+    run(&tree, &["install", "--from-build", text(&beside.at("build"))]).expect(0);
+    assert_eq!(fs::read(tree.at(&format!("{BIN}/all-in-one"))).unwrap(), tiny(ARM64, "all of them"));
+    assert!(!tree.at(&format!("{BIN}/loopback")).is_symlink());
+    run(&tree, &["undo"]).expect(0);
+    assert!(tree.at(&format!("{BIN}/loopback")).is_symlink());
+}
+
+#[test]
+fn remove_takes_what_is_ours_and_as_we_left_it() {
+    let (tree, beside) = image();
+    run(&tree, &["install", "--from-build", text(&beside.at("build"))]).expect(0);
+    run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16"]).expect(1);
+    tree.write(&format!("{BIN}/bridge"), "upgraded by someone else");
+    tree.write("etc/cni/net.d/20-x.conflist", r#"{"name": "x", "plugins": [{"type": "loopback"}]}"#);
+    let ran = run(&tree, &["remove"]).expect(0);
+    assert_eq!(
+        ran.stderr,
+        "edge-cni: note: /opt/cni/bin/bridge stays: it is another one since\n\
+         edge-cni: note: /etc/cni/net.d/20-x.conflist needs loopback, which goes\n"
+    );
+    assert!(tree.at(&format!("{BIN}/bridge")).exists() && tree.at(&format!("{BIN}/cilium-cni")).exists());
+    assert!(!tree.at(&format!("{BIN}/loopback")).exists());
+    assert_eq!(run(&tree, &["remove"]).expect(0).stdout, "nothing to do: it is so already\n");
+    run(&tree, &["undo"]).expect(0);
+    assert_eq!(fs::read(tree.at(&format!("{BIN}/loopback"))).unwrap(), tiny(ARM64, "new loopback"));
+}
+
+#[test]
+fn a_build_that_is_not_whole_is_not_installed() {
+    let (tree, beside) = image();
+    let before = tree.snapshot();
+    let build = beside.at("build");
+    fs::write(build.join("loopback"), tiny(ARM64, "forged")).unwrap();
+    let ran = run(&tree, &["install", "--from-build", text(&build)]).expect(4);
+    assert!(
+        ran.stderr.contains("/build/loopback: it is not what the build's manifest says\nhint: build again"),
+        "{ran:?}"
+    );
+    fs::remove_file(build.join("edge-cni.json")).unwrap();
+    let ran = run(&tree, &["install", "--from-build", text(&build)]).expect(1);
+    assert!(ran.stderr.contains("it is no build of edge-cni that is complete\nhint: "), "{ran:?}");
+    fs::write(build.join("edge-cni.json"), "{").unwrap();
+    run(&tree, &["install", "--from-build", text(&build)]).expect(1);
+    let ran = run(&tree, &["install", "--from-build", "/nowhere"]).expect(1);
+    assert!(ran.stderr.contains("cannot install from /nowhere: it is no directory"), "{ran:?}");
+    assert_same(&tree.snapshot(), &before, "nothing was touched");
+}
+
+#[test]
+fn an_archive_is_verified_and_unpacked_flat() {
+    let (tree, beside) = image();
+    let files = [
+        ("bridge", tiny(ARM64, "released bridge")),
+        ("host-local", tiny(ARM64, "released host-local")),
+        ("LICENSE", b"text".to_vec()),
+        ("README.md", b"text".to_vec()),
+    ];
+    let path = archive(&beside, "cni-plugins-linux-arm64-v1.7.0.tgz", &files);
+    let sum = sha256(&fs::read(&path).unwrap());
+    let ran = run(&tree, &["install", "--archive", text(&path)]).expect(4);
+    assert!(
+        ran.stderr.contains(&format!("its SHA-256 {sum} is not that of a release that is known\nhint: ")),
+        "{ran:?}"
+    );
+    let ran = run(&tree, &["install", "--archive", text(&path), "--sha256", &"0".repeat(64)]).expect(4);
+    assert!(ran.stderr.contains(&format!("its SHA-256 is {sum}, not 0000")), "{ran:?}");
+    run(&tree, &["install", "--archive", text(&path), "--sha256", "0123"]).expect(2);
+    let ran = run(&tree, &["install", "--archive", text(&path), "--sha256", &sum.to_uppercase()]).expect(0);
+    assert!(ran.stdout.contains("wrote /opt/cni/bin/host-local: v1.7.0 for arm64  [undo: exact]"), "{ran:?}");
+    for name in ["bridge", "host-local"] {
+        let meta = fs::metadata(tree.at(&format!("{BIN}/{name}"))).unwrap();
+        assert_eq!((meta.mode() & 0o7777, meta.uid()), (0o755, nix::unistd::geteuid().as_raw()), "{name}");
+    }
+    assert!(!tree.at(&format!("{BIN}/README.md")).exists() && !tree.at(&format!("{BIN}/LICENSE")).exists());
+}
+
+#[test]
+fn a_folder_gives_the_newest_for_the_machine() {
+    let (tree, beside) = image();
+    fake_build(&beside.at("usb/old"), "v1.8.0", "arm64", &[("bridge", tiny(ARM64, "old"))]);
+    fake_build(&beside.at("usb/new"), "v1.10.0", "arm64", &[("bridge", tiny(ARM64, "newest"))]);
+    fake_build(&beside.at("usb/other"), "v1.11.0", "amd64", &[("bridge", tiny(AMD64, "other"))]);
+    let usb = beside.at("usb");
+    run(&tree, &["install", "--offline", text(&usb)]).expect(0);
+    assert_eq!(fs::read(tree.at(&format!("{BIN}/bridge"))).unwrap(), tiny(ARM64, "newest"));
+
+    // An archive counts too, with the checksum that a release publishes beside it.
+    let path = archive(&beside, "cni-plugins-linux-arm64-v1.12.0.tgz", &[("bridge", tiny(ARM64, "archived"))]);
+    let to = usb.join(path.file_name().unwrap());
+    fs::copy(&path, &to).unwrap();
+    fs::write(format!("{}.sha256", text(&to)), format!("{}  x\n", sha256(&fs::read(&to).unwrap()))).unwrap();
+    run(&tree, &["install", "--offline", text(&usb)]).expect(0);
+    assert_eq!(fs::read(tree.at(&format!("{BIN}/bridge"))).unwrap(), tiny(ARM64, "archived"));
+
+    image_for(&tree, 21);
+    fs::remove_file(tree.at("bin/sh")).unwrap();
+    let ran = run(&tree, &["install", "--offline", text(&usb)]).expect(1);
+    assert!(ran.stderr.contains("cannot tell what machine the image is for"), "{ran:?}");
+    let none = beside.at("none");
+    fake_build(&none.join("a"), "v1.8.0", "amd64", &[("bridge", tiny(AMD64, "x"))]);
+    image_for(&tree, ARM64);
+    let ran = run(&tree, &["install", "--offline", text(&none)]).expect(1);
+    assert!(ran.stderr.contains("it has plugins for amd64 only, and nothing for arm64"), "{ran:?}");
+}
+
+#[test]
+fn one_source_and_an_absolute_place_are_asked_for() {
+    let (tree, beside) = image();
+    run(&tree, &["install"]).expect(2);
+    run(&tree, &["install", "--from-build", "x", "--archive", "y"]).expect(2);
+    let ran = run(&tree, &["install", "--from-build", text(&beside.at("build")), "--bin-dir", "bin"]).expect(2);
+    assert!(ran.stderr.contains("cannot use bin: it does not begin with /"), "{ran:?}");
+}

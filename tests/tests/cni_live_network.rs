@@ -1,0 +1,183 @@
+//! The real plugins, built by edge-cni from the Go module, installed and used on a host of the test's own.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use edgeutils_tests::cni::{built, own_arch, script};
+use edgeutils_tests::{live, skip};
+
+const PLUGINS: &str = "bridge,dhcp,host-local,loopback,portmap";
+
+/// Runs a script with both releases at hand, as $NEW and $OLD; none where it cannot be run here.
+fn transcript(test: &str, text: &str) -> Option<String> {
+    if !live::can_unshare() {
+        skip(test, "namespaces cannot be made");
+        return None;
+    }
+    let new = built("v1.9.1", own_arch(), PLUGINS);
+    let old = built("v0.8.7", own_arch(), PLUGINS);
+    let ran = script(&format!("NEW={}; OLD={}\n{text}", new.display(), old.display()));
+    assert_eq!(ran.code, 0, "{}", ran.stdout);
+    Some(ran.stdout)
+}
+
+/// Fails unless each of these is in the text, in this order.
+#[track_caller]
+fn in_order(text: &str, wanted: &[&str]) {
+    let mut rest = text;
+    for want in wanted {
+        let Some(at) = rest.find(want) else { panic!("{want:?} is not in its place in\n{text}") };
+        rest = &rest[at + want.len()..];
+    }
+}
+
+#[test]
+fn installed_configured_and_tried_and_nothing_is_left_of_the_trial() {
+    let Some(said) = transcript(
+        "cni_live_network trial",
+        r#"
+        cni install --from-build "$NEW" > /dev/null
+        cni conf bridge --subnet 10.85.0.0/16 --subnet fd00:85::/64
+        state() {
+            ip -o link; ip -o addr; ip route; iptables-save; ip netns list; cat /proc/sys/net/ipv4/ip_forward
+            find /var/lib/cni /run /opt /etc/cni 2>/dev/null | sort
+            grep -c . /proc/self/mountinfo
+        }
+        state > /mnt/before
+        cni check --live
+        state > /mnt/after
+        cmp /mnt/before /mnt/after && echo "nothing is left"
+        cni check --live --json | grep -c '"type":"finding"'
+        /opt/cni/bin/bridge 2>&1 | head -1
+        "#,
+    ) else {
+        return;
+    };
+    in_order(
+        &said,
+        &[
+            "wrote /etc/cni/net.d/10-edgeutils.conflist: the network edgeutils  [undo: exact]\nexit 0\n",
+            "tried edgeutils: ADD gave 10.85.0.2/16 and fd00:85::2/64, CHECK agreed, DEL left nothing\n",
+            "10-edgeutils.conflist (1.1.0, with bridge v1.9.1, host-local v1.9.1, portmap v1.9.1): no faults\nexit 0\n",
+            "nothing is left\n0\n",
+            "CNI bridge plugin v1.9.1\n",
+        ],
+    );
+}
+
+#[test]
+fn a_release_that_is_too_old_is_named_as_the_cause() {
+    let Some(said) = transcript(
+        "cni_live_network old",
+        r#"
+        cni install --from-build "$OLD" > /dev/null
+        cni conf bridge --subnet 10.85.0.0/16 > /dev/null
+        grep cniVersion /etc/cni/net.d/*
+        cni check --live
+        sed -i 's/"0.4.0"/"1.0.0"/' /etc/cni/net.d/10-edgeutils.conflist
+        cni check
+        cni install --from-build "$NEW" > /dev/null
+        cni check --live
+        "#,
+    ) else {
+        return;
+    };
+    in_order(
+        &said,
+        &[
+            "\"cniVersion\": \"0.4.0\"",
+            "tried edgeutils: ADD gave 10.85.0.2/16, CHECK agreed, DEL left nothing\n",
+            "no faults\nexit 0\n",
+            "fault: plugins[0].type: bridge v0.8.7 reads at most 0.4.0, and the network asks for 1.0.0",
+            "hint: install a newer release",
+            "exit 3\n",
+            "tried edgeutils: ADD gave 10.85.0.2/16",
+            "no faults\nexit 0\n",
+        ],
+    );
+}
+
+#[test]
+fn a_daemon_that_runs_is_no_obstacle_and_all_comes_back() {
+    let Some(said) = transcript(
+        "cni_live_network daemon",
+        r#"
+        cni install --from-build "$OLD" > /dev/null
+        mkdir -p /run/cni
+        /opt/cni/bin/dhcp daemon & daemon=$!
+        for i in 1 2 3 4 5 6 7 8 9 10; do test -S /run/cni/dhcp.sock && break; sleep 0.2; done
+        echo x 2>/dev/null >> /opt/cni/bin/dhcp || echo "it is busy"
+        cni install --from-build "$NEW" > /dev/null
+        cmp "$NEW/dhcp" /opt/cni/bin/dhcp && echo "replaced"
+        kill -0 $daemon && echo "still running"
+        cni undo > /dev/null
+        cmp "$OLD/dhcp" /opt/cni/bin/dhcp && echo "brought back"
+        kill $daemon
+        cni undo > /dev/null
+        find /opt
+        "#,
+    ) else {
+        return;
+    };
+    assert_eq!(said, "it is busy\nreplaced\nstill running\nbrought back\n/opt\n");
+}
+
+#[test]
+fn routes_and_a_bridge_of_another_network_stand_in_the_way() {
+    let Some(said) = transcript(
+        "cni_live_network routes",
+        r#"
+        cni install --from-build "$NEW" > /dev/null
+        ip link add eth7 type veth peer name eth8 && ip link set eth8 up && ip addr add 10.85.3.1/24 dev eth7 && ip link set eth7 up
+        cni conf bridge --subnet 10.85.0.0/16
+        cni conf bridge --subnet 10.86.0.0/16
+        ip link add cni0 type bridge && ip addr add 10.99.0.1/16 dev cni0 && ip link set cni0 up
+        cni check
+        ip link delete cni0
+        ip addr add 10.86.3.1/8 dev eth7
+        cni check
+        "#,
+    ) else {
+        return;
+    };
+    in_order(
+        &said,
+        &[
+            "edge-cni: cannot use 10.85.0.0/16: this host has a route to 10.85.3.0/24 through eth7\nhint: ",
+            "exit 4\n",
+            "wrote /etc/cni/net.d/10-edgeutils.conflist",
+            "fault: cni0 has the address 10.99.0.1/16 of another network: bridge refuses to add a second one\n",
+            "hint: while no pod runs: ip link delete cni0\n",
+            "exit 3\n",
+            "warning: 10.86.0.0/16 overlaps this host's route to 10.0.0.0/8 through eth7\n",
+            "no faults\nexit 0\n",
+        ],
+    );
+}
+
+#[test]
+fn what_fails_in_a_trial_is_told_in_the_plugins_words() {
+    let Some(said) = transcript(
+        "cni_live_network failing",
+        r#"
+        cni install --from-build "$NEW" > /dev/null
+        cni conf bridge --subnet 10.85.0.0/16 > /dev/null
+        sed -i 's/"bridge": "cni0"/"bridge": "a-name-that-is-too-long"/' /etc/cni/net.d/10-edgeutils.conflist
+        cni check --live
+        ip -o link | grep -c veth
+        sed -i 's/"type": "portmap"/"type": "macvlan", "master": "eth0"/' /etc/cni/net.d/10-edgeutils.conflist
+        cp "$NEW/bridge" /opt/cni/bin/macvlan
+        cni check --live
+        "#,
+    ) else {
+        return;
+    };
+    in_order(
+        &said,
+        &[
+            "fault: plugins[0]: ADD by bridge fails: failed to create bridge \"a-name-that-is-too-long\"",
+            "exit 3\n",
+            "0\n",
+            "note: not tried: macvlan needs a device of the host (master)\n",
+        ],
+    );
+}
