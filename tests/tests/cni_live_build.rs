@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
@@ -60,14 +61,26 @@ fn the_manifest_says_what_was_built_and_a_second_run_builds_nothing() {
 }
 
 #[test]
-fn the_old_release_is_built_for_arm64_and_answers_there() {
-    let out = built("v0.8.7", "arm64", "bridge,host-local,loopback,portmap");
-    for name in ["bridge", "host-local", "loopback", "portmap"] {
-        let emulator = if cfg!(target_arch = "aarch64") { "env" } else { "qemu-aarch64-static" };
-        let output = Command::new(emulator).arg(out.join(name)).env("CNI_COMMAND", "VERSION").output();
-        let Ok(output) = output else { return skip("cni_live_build arm64", "qemu-user-static is not installed") };
-        let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{name}: {output:?}"));
-        assert_eq!(said["supportedVersions"].as_array().unwrap().last().unwrap(), "0.4.0", "{name}");
+fn both_releases_are_built_for_arm64_and_answer_there() {
+    const PLUGINS: [&str; 4] = ["bridge", "host-local", "loopback", "portmap"];
+    for (release, newest) in [("v0.8.7", "0.4.0"), ("v1.9.1", "1.1.0")] {
+        let out = built(release, "arm64", &PLUGINS.join(","));
+        for name in PLUGINS {
+            let emulator = if cfg!(target_arch = "aarch64") { "env" } else { "qemu-aarch64-static" };
+            let mut plugin = Command::new(emulator);
+            plugin.arg(out.join(name)).env("CNI_COMMAND", "VERSION").stdin(std::process::Stdio::piped());
+            plugin.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+            let Ok(mut child) = plugin.spawn() else {
+                return skip("cni_live_build arm64", "qemu-user-static is not installed");
+            };
+            // Newer ones want to be told which version they are asked in.
+            child.stdin.take().unwrap().write_all(br#"{"cniVersion": "0.4.0"}"#).ok();
+            let output = child.wait_with_output().unwrap();
+            let said: Value =
+                serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{release} {name}: {output:?}"));
+            let reads = said["supportedVersions"].as_array().unwrap();
+            assert_eq!(reads.last().unwrap(), newest, "{release} {name}");
+        }
     }
 }
 
