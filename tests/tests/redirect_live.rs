@@ -191,6 +191,93 @@ fn where_cloudcore_keeps_its_chain_it_is_left_to_it() {
 }
 
 #[test]
+fn a_cloudcore_of_this_host_that_will_keep_its_chain_is_left_to_do_so() {
+    each(
+        "cloudcore here",
+        r"
+        ip addr add 192.0.2.1/32 dev lo
+        redirect add --cloudcore 192.0.2.1 --kubeedge-version 1.8.2 --persist --backend $b
+        redirect add --cloudcore 192.0.2.1 --kubeedge-version 1.7.2 -n --backend $b | tail -1
+        redirect add --cloudcore 192.0.2.2 --kubeedge-version 1.8.2 -n --backend $b | tail -1
+        redirect add --cloudcore 192.0.2.1 --kubeedge-version 1.8.2 --force -n --backend $b | tail -1
+        ",
+        "edge-redirect: note: cloudcore 1.8.2 keeps TUNNEL-PORT itself on its own host, and that is this one: nothing is added (--force adds it)
+        nothing to do: it is so already
+        exit 0
+        edge-redirect: note: the rules are gone after a reboot: --persist brings them back at each boot
+        exit 3
+        edge-redirect: note: the rules are gone after a reboot: --persist brings them back at each boot
+        exit 3
+        edge-redirect: note: the rules are gone after a reboot: --persist brings them back at each boot
+        exit 3",
+    );
+}
+
+#[test]
+fn only_what_must_be_run_is_run() {
+    // What each call starts, in order; strace shows the real programs behind Debian's links.
+    each(
+        "programs",
+        r#"
+        iptables-$b -t nat -N theirs; ip6tables-$b -t nat -N theirs
+        run() { strace -f -qq -e trace=execve -e signal=none -o trace /mnt/bin/edge-redirect --force-namespace "$@" > said 2>&1 || cat said
+            sed -n 's/.*execve("\([^"]*\)", .* = 0$/\1/p' trace | xargs -n1 basename | tail -n +2 | grep -v -e "$other" | tr '\n' ' '; echo; }
+        case $b in nft) other=-legacy- ;; legacy) other=-nft- ;; esac
+        run add 10351=192.0.2.1:10003
+        run add 10351=192.0.2.1:10003
+        run add 10351=192.0.2.1:10003 -n
+        run remove; run remove
+        "#,
+        "iptables-$b-save iptables-$b-restore iptables-$b-save
+        iptables-$b-save
+        iptables-$b-save
+        iptables-$b-save ip6tables-$b-save iptables-$b-restore
+        iptables-$b-save ip6tables-$b-save",
+    );
+}
+
+#[test]
+fn a_host_that_cannot_be_changed_says_why_and_stays_as_it_is() {
+    each(
+        "bad hosts",
+        r"
+        iptables-$b -t nat -N theirs; saved iptables-$b-save > before
+        setpriv --reuid 65534 --clear-groups /mnt/bin/edge-redirect status; echo exit $?
+        setpriv --reuid 65534 --clear-groups /mnt/bin/edge-redirect --force-namespace add 1=192.0.2.1:1; echo exit $?
+        saved iptables-$b-save | diff before -; [ ! -e /var/lib ] || echo traces
+        setpriv --reuid 65534 --clear-groups /mnt/bin/edge-redirect add 1=192.0.2.1:1 -n; echo exit $?
+        # The tables' own lock is held: told after the wait, nothing is changed; nf_tables has no lock.
+        if [ $b = legacy ]; then
+            flock /run/xtables.lock sleep 4 & holder=$!
+            redirect add 1=192.0.2.1:1 --lock-wait 1 > out 2> said; tail -1 out; rm -r /var/lib/edgeutils; grep -c 'xtables lock' said; kill $holder
+        else echo exit 1; echo 1; fi
+        saved iptables-$b-save | grep -c EDGEUTILS
+        mount -t tmpfs tmpfs /usr/sbin; mount --bind /usr/sbin /sbin 2> /dev/null
+        redirect add 1=192.0.2.1:1
+        redirect status
+        ",
+        "edge-redirect: cannot read the IPv4 rules: not run as root
+        hint: run it with sudo
+        exit 1
+        edge-redirect: cannot change this host: not run as root
+        hint: run it with sudo, or see what it would do with --dry-run
+        exit 1
+        edge-redirect: cannot read the IPv4 rules: not run as root
+        hint: run it with sudo
+        exit 1
+        exit 1
+        1
+        0
+        edge-redirect: cannot find the program iptables-save in /usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin
+        hint: install iptables (Debian, Ubuntu: apt-get install iptables) and run again
+        exit 1
+        edge-redirect: cannot find the program iptables-save in /usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin
+        hint: install iptables (Debian, Ubuntu: apt-get install iptables) and run again
+        exit 1",
+    );
+}
+
+#[test]
 fn what_is_stored_is_restored_without_journal_or_lock() {
     each(
         "restore",

@@ -42,7 +42,21 @@ pub struct Seen {
     pub text: String,
 }
 
+/// [`Seen`] with its rules: read once, as a large host prints megabytes of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View<'f> {
+    /// Whose they are.
+    pub seen: &'f Seen,
+    /// The rules.
+    pub save: Save<'f>,
+}
+
 impl Firewall {
+    /// All that was read, taken apart.
+    pub fn views(&self) -> Result<Vec<View<'_>>> {
+        self.seen.iter().map(|seen| Ok(View { seen, save: seen.parse()? })).collect()
+    }
+
     /// What was read elsewhere, and the backend that plain `iptables` stands for there.
     pub fn of(seen: Vec<Seen>, default: Option<Backend>) -> Firewall {
         Firewall { seen, unusable: Vec::new(), default }
@@ -75,9 +89,13 @@ impl Firewall {
         for &family in families {
             for backend in Backend::ALL {
                 let Some(stem) = stem(backend, family, self.default) else { continue };
-                match read_one(root, backend, family, &stem) {
-                    Ok(text) => self.seen.push(Seen { backend, family, restore: format!("{stem}-restore"), text }),
-                    Err(error) => self.unusable.push((backend, family, error)),
+                match read_one(root, backend, family, &stem)? {
+                    Read::Rules(text) => {
+                        self.seen.push(Seen { backend, family, restore: format!("{stem}-restore"), text });
+                    }
+                    // What the host itself uses is never taken for empty.
+                    Read::Failed(error) if self.default == Some(backend) => return Err(error),
+                    Read::Failed(error) => self.unusable.push((backend, family, error)),
                 }
             }
         }
@@ -103,12 +121,11 @@ impl Firewall {
     }
 
     /// The backend that an owner's rules of a family belong in, see [`choose`].
-    pub fn choose(&self, family: Family, table: &str, owner: &Owner) -> Result<Backend> {
+    pub fn choose(&self, views: &[View<'_>], family: Family, table: &str, owner: &Owner) -> Result<Backend> {
         let marks = KUBELET_MARKS.map(|mark| Name::Exactly(mark.to_owned())).to_vec();
         let kubelet = Owner { chains: marks, ..Owner::default() };
         let mut choices = Vec::new();
-        for seen in self.seen.iter().filter(|seen| seen.family == family) {
-            let save = seen.parse()?;
+        for View { seen, save } in views.iter().filter(|view| view.seen.family == family) {
             choices.push(Choice {
                 backend: seen.backend,
                 has_own: !Owned::of(save.table(table), owner).same(&Owned::default()),
@@ -140,7 +157,10 @@ impl Seen {
     /// The same, read again.
     pub fn again(&self, root: &Root) -> Result<Seen> {
         let stem = self.restore.strip_suffix("-restore").unwrap_or(&self.restore);
-        Ok(Seen { text: read_one(root, self.backend, self.family, stem)?, ..self.clone() })
+        match read_one(root, self.backend, self.family, stem)? {
+            Read::Rules(text) => Ok(Seen { text, ..self.clone() }),
+            Read::Failed(error) => Err(error),
+        }
     }
 
     /// The rules, with an error that names the program.
@@ -152,17 +172,25 @@ impl Seen {
     }
 }
 
-fn read_one(root: &Root, backend: Backend, family: Family, stem: &str) -> Result<String> {
+/// What came of reading one backend.
+enum Read {
+    Rules(String),
+    /// Its program failed: a kernel may be without this backend.
+    Failed(Error),
+}
+
+/// Errors: exit 1 where only root may read it.
+fn read_one(root: &Root, backend: Backend, family: Family, stem: &str) -> Result<Read> {
     if backend == Backend::Legacy && !legacy_has_tables(root, family)? {
-        return Ok(String::new());
+        return Ok(Read::Rules(String::new()));
     }
     let save = Cmd::find(&format!("{stem}-save"))?.arg("--counters").deadline(DEADLINE).keep_output(LARGEST_SAVE);
     match save.run() {
-        Ok(output) => Ok(output.stdout),
+        Ok(output) => Ok(Read::Rules(output.stdout)),
         Err(error) if error.message().contains("you must be root") => {
             Err(Error::failed(format!("cannot read the {family} rules: not run as root")).hint("run it with sudo"))
         }
-        Err(error) => Err(error),
+        Err(error) => Ok(Read::Failed(error)),
     }
 }
 

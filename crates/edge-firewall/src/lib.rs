@@ -16,7 +16,7 @@ mod transaction;
 mod words;
 
 pub use backend::{Backend, Choice, Family, choose};
-pub use host::{Firewall, Seen};
+pub use host::{Firewall, Seen, View};
 pub use owned::{Name, Owned, OwnedChain, Owner, Placed};
 pub use save::{Chain, Line, Malformed, Rule, Save, Table};
 pub use script::script;

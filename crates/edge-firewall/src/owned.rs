@@ -29,6 +29,14 @@ pub enum Name {
     Beginning(String),
 }
 
+impl Name {
+    fn letters(&self) -> &str {
+        match self {
+            Name::Exactly(name) | Name::Beginning(name) => name,
+        }
+    }
+}
+
 impl Owner {
     /// Whether a chain that somebody made is the owner's, by its name.
     pub fn owns_chain(&self, name: &str) -> bool {
@@ -40,7 +48,9 @@ impl Owner {
 
     /// Whether a rule in somebody else's chain is the owner's.
     pub fn owns_rule(&self, rule: &Rule<'_>) -> bool {
-        rule.target().is_some_and(|target| self.owns_chain(&target))
+        // Most rules of a host have not even the letters, and need not be taken apart.
+        let may_lead = self.chains.iter().any(|name| rule.text.contains(name.letters()));
+        (may_lead && rule.target().is_some_and(|target| self.owns_chain(&target)))
             || (!self.comments.is_empty() && rule.comment().is_some_and(|comment| self.comments.contains(&comment)))
             || self.rules.iter().any(|(chain, text)| chain == rule.chain && same_rule(text, rule.text))
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::backend::{Backend, Family};
-use crate::host::{Firewall, Seen};
+use crate::host::{Firewall, View};
 use crate::owned::{Owned, Owner};
 use crate::script::script;
 
@@ -33,13 +33,13 @@ struct Kept {
 /// `lock_wait` is how long iptables-restore waits for the lock of x_tables; nf_tables has none, and
 /// its programs begin again by themselves where another change came in between.
 pub fn transaction(
-    seen: &Seen,
+    view: &View<'_>,
     table: &str,
     owner: &Owner,
     wanted: &Owned,
     lock_wait: Duration,
 ) -> Result<Option<Transaction>> {
-    let save = seen.parse()?;
+    let View { seen, save } = view;
     let Some(text) = script(table, save.table(table), owner, wanted) else { return Ok(None) };
     let kept = Kept {
         backend: seen.backend,

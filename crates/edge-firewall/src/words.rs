@@ -29,10 +29,11 @@ pub fn words(rule: &str) -> impl Iterator<Item = Cow<'_, str>> {
 /// Where the closing quote stands, behind the opening one.
 pub(crate) fn end_of_quote(text: &str) -> Option<usize> {
     let mut escaped = false;
-    text.char_indices().find_map(|(at, c)| {
-        let closes = c == '"' && !escaped;
-        escaped = c == '\\' && !escaped;
-        closes.then_some(at)
+    // Neither is a part of a longer character in UTF-8.
+    text.bytes().position(|byte| {
+        let closes = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        closes
     })
 }
 

@@ -342,7 +342,8 @@ fn collected(pieces: Option<&Receiver<Vec<u8>>>, until: Instant) -> String {
             bytes.extend(piece);
         }
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    // Rulesets have megabytes: they are copied only where they are no text.
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 /// The last `max` bytes of a text on one line.

@@ -1,5 +1,8 @@
 //! What is there: the rules of both engines, and what outlives a reboot.
 
+use std::net::{IpAddr, UdpSocket};
+use std::path::Path;
+
 use edge_firewall::{Family, Firewall};
 use edge_host::{Host, Result};
 
@@ -7,12 +10,25 @@ use crate::pair::Pair;
 use crate::persist;
 use crate::wanted::Persist;
 
+/// There on the host of a cloudcore that keadm or a package installed.
+const CLOUDCORE: &str = "/etc/kubeedge/config/cloudcore.yaml";
+
 /// What was found.
 #[derive(Debug, Clone)]
 pub(crate) struct Facts {
     /// None below --root, where nothing live is read.
     pub(crate) firewall: Option<Firewall>,
     pub(crate) persist: persist::Facts,
+}
+
+/// Whether the cloudcore of this address runs on this host: the address is the host's own, or an
+/// image, whose addresses are not known, has its configuration.
+pub(crate) fn runs_cloudcore(host: &Host, address: IpAddr) -> Result<bool> {
+    if host.root.is_live() {
+        // Only an address of its own can be bound to.
+        return Ok(UdpSocket::bind((address, 0)).is_ok());
+    }
+    Ok(host.root.find(Path::new(CLOUDCORE))?.exists())
 }
 
 /// All there is, of the families that this host has programs for.

@@ -12,7 +12,9 @@ pub(crate) struct Known {
     pub(crate) stream_port: u16,
     /// The first tunnel port from a minor version on, oldest first.
     tunnel_ports: Vec<(u16, u16)>,
-    /// The chain that cloudcore keeps.
+    /// The minor version from which cloudcore keeps a chain of its own.
+    kept_since: u16,
+    /// That chain.
     pub(crate) kept_chain: String,
     /// The annotation of the config map.
     pub(crate) annotation: String,
@@ -38,6 +40,11 @@ impl Known {
             let first = self.tunnel_ports.first().map_or(0, |(since, _)| *since);
             Error::usage(format!("cannot use --kubeedge-version {version}: kubectl logs came with KubeEdge 1.{first}"))
         })
+    }
+
+    /// Whether cloudcore of this version keeps the redirect itself, on its own host and for IPv4.
+    pub(crate) fn is_kept(&self, version: &str) -> bool {
+        minor(version).is_some_and(|minor| minor >= self.kept_since)
     }
 
     /// Every first port of any version.
@@ -68,6 +75,7 @@ fn parse(text: &str) -> Option<Known> {
     Some(Known {
         stream_port: number(document.get("stream_port"))?,
         tunnel_ports: tunnel_ports.collect::<Option<Vec<_>>>()?,
+        kept_since: number(document.get("kept")?.get("since"))?,
         kept_chain: text("kept", "chain")?,
         annotation: text("record", "annotation")?,
         flush: list("flush")?,
@@ -97,6 +105,7 @@ mod tests {
             let error = known.tunnel_port(bad).unwrap_err();
             assert_eq!(error.exit(), edge_host::Exit::Usage, "{bad}: {error}");
         }
+        assert!(known.is_kept("v1.8.0") && known.is_kept("1.23") && !known.is_kept("1.7.2"));
         assert!(known.is_tunnel_port(10350) && known.is_tunnel_port(10351) && !known.is_tunnel_port(10352));
     }
 }

@@ -82,21 +82,6 @@ pub(crate) fn facts(host: &Host) -> Result<Facts> {
 }
 
 impl Facts {
-    /// A host on which nothing was stored.
-    #[cfg(test)]
-    pub(crate) fn nothing() -> Facts {
-        let absent = Found { state: State::Absent, bytes: Vec::new() };
-        Facts {
-            file: absent.clone(),
-            stored: None,
-            unit: absent.clone(),
-            link: absent.clone(),
-            dir_is_shared: false,
-            dir: absent,
-            systemd_runs: false,
-        }
-    }
-
     /// Whether the unit is there and enabled.
     pub(crate) fn is_enabled(&self) -> bool {
         self.unit.exists() && self.link.exists()

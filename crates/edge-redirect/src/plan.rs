@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use edge_firewall::{Backend, Family, Firewall, Owned, Owner, Seen, transaction};
+use edge_firewall::{Backend, Family, Firewall, Owned, Owner, Seen, View, transaction};
 use edge_host::{Error, Plan, Result};
 
-use crate::facts::Facts;
 use crate::known::Known;
 use crate::pair::{Pair, merged};
 use crate::persist::Stored;
@@ -24,14 +23,15 @@ pub(crate) struct Goal {
 
 /// An `add`: the goal, and what of it is stored; none where there is nothing to add.
 pub(crate) fn add(
-    facts: &Facts,
+    stored: Option<&Stored>,
+    views: &[View<'_>],
     wanted: &Wanted,
     known: &Known,
     plan: &mut Plan,
 ) -> Result<Option<(Goal, Option<Stored>)>> {
     let mut new = wanted.pairs.clone();
-    if let (Some(firewall), Kept::Yield) = (&facts.firewall, wanted.kept) {
-        if let Some(kept) = kept(firewall, known)? {
+    if wanted.kept == Kept::Yield {
+        if let Some(kept) = kept(views, known) {
             new.retain(|pair| pair.family() != Family::V4);
             if new.len() < wanted.pairs.len() {
                 plan.note(yields(&kept, &known.kept_chain));
@@ -41,8 +41,7 @@ pub(crate) fn add(
     if new.is_empty() {
         return Ok(None);
     }
-    let (live, reach) = live(facts)?;
-    let stored = facts.persist.stored.as_ref();
+    let (live, reach) = live(views);
     let before = merged(stored.map_or(&[], |stored| stored.pairs.as_slice()), &live);
     let reach = wanted.reach.or(reach.max(stored.map(|stored| stored.reach))).unwrap_or(Reach::Output);
     // One that was named once stays, until another one is.
@@ -58,14 +57,10 @@ pub(crate) fn add(
 }
 
 /// Where cloudcore keeps its own chain for IPv4: the backend, and what its rules do.
-fn kept(firewall: &Firewall, known: &Known) -> Result<Option<(Backend, Vec<String>)>> {
-    for seen in firewall.seen.iter().filter(|seen| seen.family == Family::V4) {
-        let save = seen.parse()?;
-        if let Some(rules) = kept_by_cloudcore(save.table(TABLE), &known.kept_chain) {
-            return Ok(Some((seen.backend, rules)));
-        }
-    }
-    Ok(None)
+fn kept(views: &[View<'_>], known: &Known) -> Option<(Backend, Vec<String>)> {
+    views.iter().filter(|view| view.seen.family == Family::V4).find_map(|View { seen, save }| {
+        kept_by_cloudcore(save.table(TABLE), &known.kept_chain).map(|rules| (seen.backend, rules))
+    })
 }
 
 fn yields((backend, rules): &(Backend, Vec<String>), chain: &str) -> String {
@@ -74,24 +69,25 @@ fn yields((backend, rules): &(Backend, Vec<String>), chain: &str) -> String {
 }
 
 /// All that is redirected now, and whose connections.
-fn live(facts: &Facts) -> Result<(Vec<Pair>, Option<Reach>)> {
+fn live(views: &[View<'_>]) -> (Vec<Pair>, Option<Reach>) {
     let (mut pairs, mut reach) = (Vec::new(), None);
-    for seen in facts.firewall.iter().flat_map(|firewall| &firewall.seen) {
-        let found = current(seen)?;
+    for view in views {
+        let found = current(view);
         pairs = merged(&pairs, &found.pairs);
         reach = reach.max(found.reach);
     }
-    Ok((pairs, reach))
+    (pairs, reach)
 }
 
 /// What our rules in one backend do.
-pub(crate) fn current(seen: &Seen) -> Result<Redirects> {
-    Ok(redirects(seen.parse()?.table(TABLE)))
+pub(crate) fn current(view: &View<'_>) -> Redirects {
+    redirects(view.save.table(TABLE))
 }
 
 /// Adds the changes that make the rules of all families that were read what they shall be.
 pub(crate) fn rules(
     firewall: &Firewall,
+    views: &[View<'_>],
     goal: &Goal,
     known: &Known,
     plan: &mut Plan,
@@ -105,12 +101,13 @@ pub(crate) fn rules(
         let home = match goal.engine.backend() {
             _ if pairs.is_empty() => None,
             Some(backend) => Some(firewall.named(backend, family)?),
-            None => Some(firewall.choose(family, TABLE, &owner())?),
+            None => Some(firewall.choose(views, family, TABLE, &owner())?),
         };
-        for seen in firewall.seen.iter().filter(|seen| seen.family == family) {
+        for view in views.iter().filter(|view| view.seen.family == family) {
+            let seen = view.seen;
             let wanted = if home == Some(seen.backend) { owned(&pairs, goal.reach) } else { Owned::default() };
-            let own = with_adopted(seen, &pairs, goal, known, plan)?;
-            if change(seen, &own, &wanted, goal.lock_wait, &why(&wanted, &pairs), plan)? {
+            let own = with_adopted(view, &pairs, goal, known, plan);
+            if change(view, &own, &wanted, goal.lock_wait, &why(&wanted, &pairs), plan)? {
                 changed.push((seen.backend, family));
             }
         }
@@ -119,10 +116,10 @@ pub(crate) fn rules(
 }
 
 /// Our own rules, and those made by hand that are to be ours; the others are told of.
-fn with_adopted(seen: &Seen, pairs: &[Pair], goal: &Goal, known: &Known, plan: &mut Plan) -> Result<Owner> {
+fn with_adopted(view: &View<'_>, pairs: &[Pair], goal: &Goal, known: &Known, plan: &mut Plan) -> Owner {
     let mut own = owner();
     let is_wanted = |port: u16| pairs.iter().any(|pair| pair.port == port);
-    let save = seen.parse()?;
+    let View { seen, save } = view;
     let found = hand_made(save.table(TABLE), |port| is_wanted(port) || known.is_tunnel_port(port), known.stream_port);
     let mut told: Vec<&HandMade> = Vec::new();
     for rule in &found {
@@ -140,7 +137,7 @@ fn with_adopted(seen: &Seen, pairs: &[Pair], goal: &Goal, known: &Known, plan: &
             ));
         }
     }
-    Ok(own)
+    own
 }
 
 /// Why a rule is not replaced even with `--adopt`.
@@ -173,8 +170,15 @@ fn why(wanted: &Owned, pairs: &[Pair]) -> String {
 }
 
 /// Adds one change; whether there is one.
-fn change(seen: &Seen, own: &Owner, wanted: &Owned, lock_wait: Duration, why: &str, plan: &mut Plan) -> Result<bool> {
-    let Some(transaction) = transaction(seen, TABLE, own, wanted, lock_wait)? else { return Ok(false) };
+fn change(
+    view: &View<'_>,
+    own: &Owner,
+    wanted: &Owned,
+    lock_wait: Duration,
+    why: &str,
+    plan: &mut Plan,
+) -> Result<bool> {
+    let Some(transaction) = transaction(view, TABLE, own, wanted, lock_wait)? else { return Ok(false) };
     let frame = |line: &&str| !line.starts_with('*') && *line != "COMMIT";
     let details: Vec<String> = transaction.script.text.lines().filter(frame).map(str::to_owned).collect();
     plan.transaction(transaction, why).details = details;
@@ -182,25 +186,30 @@ fn change(seen: &Seen, own: &Owner, wanted: &Owned, lock_wait: Duration, why: &s
 }
 
 /// A `remove`: of these ports, or of everything; what is left to be stored.
-pub(crate) fn remove(facts: &Facts, ports: &[u16], lock_wait: Duration, plan: &mut Plan) -> Result<Option<Stored>> {
+pub(crate) fn remove(
+    stored: Option<&Stored>,
+    views: &[View<'_>],
+    ports: &[u16],
+    lock_wait: Duration,
+    plan: &mut Plan,
+) -> Result<Option<Stored>> {
     let goes = |pair: &Pair| ports.is_empty() || ports.contains(&pair.port);
     let mut known_ports: Vec<u16> = Vec::new();
-    for seen in facts.firewall.iter().flat_map(|firewall| &firewall.seen) {
-        let found = current(seen)?;
+    for view in views {
+        let found = current(view);
         known_ports.extend(found.pairs.iter().map(|pair| pair.port));
         let left: Vec<Pair> = found.pairs.iter().copied().filter(|pair| !goes(pair)).collect();
         if left == found.pairs && !ports.is_empty() {
             continue;
         }
         let wanted = owned(&left, found.reach.unwrap_or(Reach::Output));
-        change(seen, &owner(), &wanted, lock_wait, &why(&wanted, &left), plan)?;
+        change(view, &owner(), &wanted, lock_wait, &why(&wanted, &left), plan)?;
     }
-    let stored = facts.persist.stored.clone();
     known_ports.extend(stored.iter().flat_map(|stored| &stored.pairs).map(|pair| pair.port));
     for port in ports.iter().filter(|port| !known_ports.contains(port)) {
         plan.note(format!("port {port} is not redirected"));
     }
-    Ok(stored.and_then(|stored| {
+    Ok(stored.cloned().and_then(|stored| {
         let pairs: Vec<Pair> = stored.pairs.iter().copied().filter(|pair| !goes(pair)).collect();
         (!pairs.is_empty()).then_some(Stored { pairs, ..stored })
     }))
@@ -208,7 +217,7 @@ pub(crate) fn remove(facts: &Facts, ports: &[u16], lock_wait: Duration, plan: &m
 
 /// Fails where rules that were made are not there: another program replaces them at the same time.
 pub(crate) fn verify(seen: &Seen, goal: &Goal) -> Result<()> {
-    let found = current(seen)?;
+    let found = current(&View { seen, save: seen.parse()? });
     let wanted: Vec<Pair> = goal.pairs.iter().copied().filter(|pair| pair.family() == seen.family).collect();
     let is_there =
         found.is_whole && (found.pairs.is_empty() || (found.pairs == wanted && found.reach == Some(goal.reach)));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use edge_firewall::{Backend, Family, Firewall, script};
+use edge_firewall::{Backend, Family, Firewall, View, script};
 use edge_host::action::What;
 use edge_host::{Cmd, Error, Exit, Host, Mode, Outcome, Plan, Result, apply};
 use serde_json::json;
@@ -16,7 +16,7 @@ use crate::persist::{self, FILE, Stored};
 use crate::plan::{self, Goal};
 use crate::rules::{TABLE, owned, owner};
 use crate::unit;
-use crate::wanted::{ByHand, Persist, Reach};
+use crate::wanted::{ByHand, Kept, Persist, Reach, Wanted};
 
 pub(crate) fn add(host: &mut Host, args: &AddArgs, lock_wait: Duration) -> Result<Outcome> {
     let known = Known::read()?;
@@ -26,14 +26,19 @@ pub(crate) fn add(host: &mut Host, args: &AddArgs, lock_wait: Duration) -> Resul
             .hint("with --persist they are made when the image boots"));
     }
     host.prepare_change()?;
+    if let Some(note) = kept_here(host, args, &wanted, &known)? {
+        host.report.note(&note);
+        return apply(host, Plan::new());
+    }
     let facts = facts::for_pairs(host, &wanted.pairs, wanted.persist)?;
+    let views = views(&facts)?;
     let mut plan = Plan::new();
-    let Some((goal, stored)) = plan::add(&facts, &wanted, &known, &mut plan)? else {
+    let Some((goal, stored)) = plan::add(facts.persist.stored.as_ref(), &views, &wanted, &known, &mut plan)? else {
         return apply(host, plan);
     };
     let mut changed = Vec::new();
     if let Some(firewall) = &facts.firewall {
-        changed = plan::rules(firewall, &goal, &known, &mut plan)?;
+        changed = plan::rules(firewall, &views, &goal, &known, &mut plan)?;
         if stored.is_none() && !changed.is_empty() {
             plan.note("the rules are gone after a reboot: --persist brings them back at each boot");
         }
@@ -50,6 +55,24 @@ pub(crate) fn add(host: &mut Host, args: &AddArgs, lock_wait: Duration) -> Resul
     plan.notes.append(&mut kept.notes);
     plan.actions.append(&mut kept.actions);
     carry_out(host, &facts, &goal, &changed, plan)
+}
+
+/// Whether the cloudcore that is named runs on this very host and will keep the redirect itself,
+/// though it has not started yet.
+fn kept_here(host: &Host, args: &AddArgs, wanted: &Wanted, known: &Known) -> Result<Option<String>> {
+    let (Some(ip), Some(version)) = (args.cloudcore, &args.kubeedge_version) else { return Ok(None) };
+    if wanted.kept == Kept::Add || ip.is_ipv6() || !known.is_kept(version) || !facts::runs_cloudcore(host, ip)? {
+        return Ok(None);
+    }
+    Ok(Some(format!(
+        "cloudcore {version} keeps {} itself on its own host, and that is this one: nothing is added (--force adds it)",
+        known.kept_chain
+    )))
+}
+
+/// The rules, taken apart once; none below --root.
+fn views(facts: &Facts) -> Result<Vec<View<'_>>> {
+    facts.firewall.as_ref().map_or_else(|| Ok(Vec::new()), Firewall::views)
 }
 
 /// Applies the plan, and looks at what was made.
@@ -84,7 +107,7 @@ pub(crate) fn remove(host: &mut Host, args: &RemoveArgs, lock_wait: Duration) ->
     if facts.firewall.is_none() {
         plan.note("no live rule is read or removed below --root");
     }
-    match plan::remove(&facts, &args.ports, lock_wait, &mut plan)? {
+    match plan::remove(facts.persist.stored.as_ref(), &views(&facts)?, &args.ports, lock_wait, &mut plan)? {
         Some(stored) if facts.persist.stored.as_ref() == Some(&stored) => {}
         Some(stored) => {
             let program = unit::program(host)?;
@@ -117,7 +140,8 @@ pub(crate) fn restore(host: &mut Host, lock_wait: Duration) -> Result<Outcome> {
         // The error that names what is missing.
         Firewall::read(&host.root, &[family])?;
     }
-    let changed = plan::rules(firewall, &goal, &known, &mut plan)?;
+    let views = views(&facts)?;
+    let changed = plan::rules(firewall, &views, &goal, &known, &mut plan)?;
     if host.mode == Mode::DryRun || plan.is_empty() {
         if host.mode == Mode::DryRun {
             return apply(host, plan);

@@ -52,13 +52,21 @@ pub(crate) struct Program {
     name: String,
     argv: Vec<OsString>,
     changes: Option<Changes>,
+    /// Run before each run, outside of its time.
+    after: Option<Vec<OsString>>,
     /// The exit code of a run that did what it should.
     code: i32,
 }
 
 impl Program {
     pub(crate) fn new(name: &str, argv: &[impl Into<OsString> + Clone]) -> Program {
-        Program { name: name.to_owned(), argv: argv.iter().cloned().map(Into::into).collect(), changes: None, code: 0 }
+        Program {
+            name: name.to_owned(),
+            argv: argv.iter().cloned().map(Into::into).collect(),
+            changes: None,
+            after: None,
+            code: 0,
+        }
     }
 
     /// Each run finds `before` in `file`, and must leave something else there.
@@ -72,6 +80,12 @@ impl Program {
         if let Some(changes) = &mut self.changes {
             changes.traces = Some(traces);
         }
+        self
+    }
+
+    /// Each run begins after this command, which must succeed.
+    pub(crate) fn after(mut self, argv: &[impl Into<OsString> + Clone]) -> Program {
+        self.after = Some(argv.iter().cloned().map(Into::into).collect());
         self
     }
 
@@ -115,6 +129,13 @@ impl Program {
     }
 
     fn prepare(&self) -> Result<()> {
+        if let Some((program, args)) = self.after.as_ref().and_then(|argv| argv.split_first()) {
+            let output = Command::new(program).args(args).stdin(Stdio::null()).output();
+            let output = output.with_context(|| self.cannot())?;
+            if !output.status.success() {
+                bail!("{}: what comes before: {}", self.cannot(), String::from_utf8_lossy(&output.stderr).trim());
+            }
+        }
         let Some(changes) = &self.changes else {
             return Ok(());
         };

@@ -1,6 +1,7 @@
 //! `xtask bench`: ours and theirs side by side, interleaved, as ratios of medians.
 
 mod cases;
+mod firewall;
 mod measure;
 
 use std::process::ExitCode;
@@ -40,7 +41,8 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     dist::compile(workspace, &toolchain, &bin)?;
 
     let mut rows = Vec::new();
-    for case in cases::all(&bin, &scratch)? {
+    let (firewall, _hosts) = firewall::cases(&bin, &scratch)?;
+    for case in cases::all(&bin, &scratch)?.into_iter().chain(firewall) {
         let row = measured(&case, args.runs)?;
         eprintln!("{}", row.name);
         rows.push(row);

@@ -46,7 +46,7 @@ fn scripts(plan: &Plan) -> String {
 
 fn run(firewall: &Firewall, goal: &Goal) -> (String, Vec<String>) {
     let mut plan = Plan::new();
-    rules(firewall, goal, &Known::read().unwrap(), &mut plan).unwrap();
+    rules(firewall, &firewall.views().unwrap(), goal, &Known::read().unwrap(), &mut plan).unwrap();
     (scripts(&plan), plan.notes)
 }
 
@@ -71,7 +71,9 @@ fn rules_go_where_the_host_has_its_own() {
     }
     let only = firewall(&[(Nft, Family::V4, "")]);
     let known = Known::read().unwrap();
-    let error = rules(&only, &Goal { engine: Engine::Legacy, ..goal }, &known, &mut Plan::new()).unwrap_err();
+    let error =
+        rules(&only, &only.views().unwrap(), &Goal { engine: Engine::Legacy, ..goal }, &known, &mut Plan::new())
+            .unwrap_err();
     assert!(
         error.message().contains("cannot use --backend legacy: iptables-legacy-save is not on this host"),
         "{error}"
@@ -150,13 +152,11 @@ fn only_named_ports_are_removed() {
     let two = there(
         "[0:0] -A OUTPUT JUMP\n-A EDGEUTILS-STREAM -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.1:10003\n-A EDGEUTILS-STREAM -p tcp -m tcp --dport 10352 -j DNAT --to-destination 192.0.2.2:10003\n",
     );
-    let facts = |text: &str| Facts {
-        firewall: Some(firewall(&[(Backend::Nft, Family::V4, text)])),
-        persist: crate::persist::Facts::nothing(),
-    };
+    let firewall = firewall(&[(Backend::Nft, Family::V4, &two)]);
+    let views = firewall.views().unwrap();
     let run = |ports: &[u16]| {
         let mut plan = Plan::new();
-        assert!(remove(&facts(&two), ports, Duration::ZERO, &mut plan).unwrap().is_none());
+        assert!(remove(None, &views, ports, Duration::ZERO, &mut plan).unwrap().is_none());
         (scripts(&plan), plan.notes)
     };
     let all = "iptables-nft-restore\n-D OUTPUT JUMP\n:EDGEUTILS-STREAM - [0:0]\n-X EDGEUTILS-STREAM\n";
@@ -172,10 +172,8 @@ fn only_named_ports_are_removed() {
 #[test]
 fn where_cloudcore_keeps_its_chain_nothing_is_added_for_ipv4() {
     let kept = "*nat\n:OUTPUT ACCEPT [0:0]\n:TUNNEL-PORT - [0:0]\n-A OUTPUT -m comment --comment \"kubeedge tunnel port\" -j TUNNEL-PORT\n-A TUNNEL-PORT -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.1:10003\nCOMMIT\n";
-    let facts = Facts {
-        firewall: Some(firewall(&[(Backend::Legacy, Family::V4, kept), (Backend::Nft, Family::V6, "")])),
-        persist: crate::persist::Facts::nothing(),
-    };
+    let firewall = firewall(&[(Backend::Legacy, Family::V4, kept), (Backend::Nft, Family::V6, "")]);
+    let views = firewall.views().unwrap();
     let known = Known::read().unwrap();
     let wanted = |pairs: &[&str], kept| Wanted {
         pairs: goal(pairs).pairs,
@@ -187,7 +185,7 @@ fn where_cloudcore_keeps_its_chain_nothing_is_added_for_ipv4() {
         lock_wait: Duration::ZERO,
     };
     let mut plan = Plan::new();
-    assert!(add(&facts, &wanted(&["10351=192.0.2.1:10003"], Kept::Yield), &known, &mut plan).unwrap().is_none());
+    assert!(add(None, &views, &wanted(&["10351=192.0.2.1:10003"], Kept::Yield), &known, &mut plan).unwrap().is_none());
     assert_eq!(
         plan.notes,
         [
@@ -195,8 +193,11 @@ fn where_cloudcore_keeps_its_chain_nothing_is_added_for_ipv4() {
         ]
     );
     let both = ["10351=192.0.2.1:10003", "10351=[2001:db8::1]:10003"];
-    let (goal, stored) = add(&facts, &wanted(&both, Kept::Yield), &known, &mut Plan::new()).unwrap().unwrap();
+    let (goal, stored) = add(None, &views, &wanted(&both, Kept::Yield), &known, &mut Plan::new()).unwrap().unwrap();
     assert_eq!(goal.pairs.len(), 1);
     assert_eq!(stored.unwrap().pairs, goal.pairs);
-    assert_eq!(add(&facts, &wanted(&both, Kept::Add), &known, &mut Plan::new()).unwrap().unwrap().0.pairs.len(), 2);
+    assert_eq!(
+        add(None, &views, &wanted(&both, Kept::Add), &known, &mut Plan::new()).unwrap().unwrap().0.pairs.len(),
+        2
+    );
 }

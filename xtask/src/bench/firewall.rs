@@ -1,0 +1,117 @@
+//! `edge-redirect` on a host with ten thousand rules, against the xtables programs that it must run.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use edgeutils_tests::rules;
+
+use super::cases::{Case, Limit};
+use super::measure::{Measure, Program};
+use crate::workspace::{make_dir, write};
+
+const RULES: usize = 10_000;
+const RUNS: u16 = 41;
+
+/// Rules of many hands in a network namespace of its own; $1 is the engine, $2 the rules, $3 a
+/// directory of the real file system for the journal, whose writes count.
+const START: &str = r#"
+set -e
+for dir in /run /mnt; do mount -t tmpfs -o mode=755 tmpfs "$dir"; done
+mkdir -p "$3" && mount --bind "$3" /var/lib
+"iptables-$1-restore" --counters < "$2"
+echo ready
+exec sleep 3600
+"#;
+
+/// What it must run: one save before, one restore, one save after, each kept. $1 is the engine.
+const ADD: &str = r#"
+set -e
+"iptables-$1-save" --counters > /run/before
+"iptables-$1-restore" --noflush --counters <<'END'
+*nat
+:EDGEUTILS-STREAM - [0:0]
+-A EDGEUTILS-STREAM -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.1:10003
+-A OUTPUT -p tcp -m addrtype ! --dst-type LOCAL -m comment --comment "edgeutils: kubectl logs and exec" -j EDGEUTILS-STREAM
+COMMIT
+END
+"iptables-$1-save" --counters > /run/after
+"#;
+
+/// What it must run where all is in order.
+const LOOK: &str = r#""iptables-$1-save" --counters > /run/before"#;
+
+const CLEAN: &str = r#""$2" --force-namespace remove && rm -rf /var/lib/edgeutils"#;
+
+/// A host that ends with the value.
+pub(super) struct Host {
+    child: Child,
+}
+
+impl Host {
+    fn start(engine: &str, rules: &Path, journal: &Path) -> Result<Host> {
+        let mut child = Command::new("unshare")
+            .args(["--mount", "--net", "--propagation", "private", "--", "sh", "-c", START, "sh", engine])
+            .args([rules, journal])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot run unshare")?;
+        let stdout = child.stdout.take();
+        let host = Host { child };
+        let mut said = String::new();
+        BufReader::new(stdout.context("no pipe")?).read_line(&mut said).context("cannot hear from unshare")?;
+        if said.trim() != "ready" {
+            bail!("cannot make a host with {RULES} rules for {engine}");
+        }
+        Ok(host)
+    }
+
+    /// A command line on it.
+    fn argv(&self, words: &[&str]) -> Vec<String> {
+        let pid = self.child.id().to_string();
+        let enter = ["nsenter", "--target", &pid, "--mount", "--net", "--"];
+        enter.iter().chain(words).map(|&word| word.to_owned()).collect()
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // Gone already is what we want.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The cases, and the hosts that they need as long as they are measured. None without root.
+pub(super) fn cases(bin: &Path, scratch: &Path) -> Result<(Vec<Case>, Vec<Host>)> {
+    let (mut cases, mut hosts) = (Vec::new(), Vec::new());
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("edge-redirect is not measured: not running as root");
+        return Ok((cases, hosts));
+    }
+    let own = bin.join("edge-redirect").to_string_lossy().into_owned();
+    let file = scratch.join("rules");
+    write(&file, rules::foreign(RULES))?;
+    for engine in ["nft", "legacy"] {
+        for (what, theirs, is_new) in [("add", ADD, true), ("add, in order", LOOK, false)] {
+            let journal = scratch.join(format!("{engine}-{is_new}"));
+            make_dir(&journal)?;
+            let host = Host::start(engine, &file, &journal)?;
+            let add = host.argv(&[&own, "--force-namespace", "add", "10351=192.0.2.1:10003", "--backend", engine]);
+            let mut ours = Program::new("edge-redirect", &add);
+            let mut theirs = Program::new("iptables", &host.argv(&["sh", "-c", theirs, "sh", engine]));
+            if is_new {
+                let clean = host.argv(&["sh", "-c", CLEAN, "sh", engine, &own]);
+                (ours, theirs) = (ours.after(&clean), theirs.after(&clean));
+            } else {
+                ours.time()?;
+            }
+            let name = format!("edge-redirect {what}, {RULES} rules, {engine}");
+            cases.push(Case { name, ours, theirs, measure: Measure::Wall, limit: Limit::Times(1.3), runs: RUNS });
+            hosts.push(host);
+        }
+    }
+    Ok((cases, hosts))
+}
