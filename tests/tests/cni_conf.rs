@@ -165,3 +165,32 @@ fn a_wrong_subnet_is_a_wrong_call() {
     run(&tree, &["conf"]).expect(2);
     run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16", "--name", "../x"]).expect(2);
 }
+
+/// A program with Go's list of modules in it, as far as it matters.
+fn runtime(tree: &Tree, path: &str, libcni: &str) {
+    tree.write(
+        path,
+        format!("{}\tmod\tx\ndep\tgithub.com/containernetworking/cni\t{libcni}\th1:x\n", "x".repeat(400_000)),
+    );
+}
+
+#[test]
+fn an_old_runtime_is_not_given_what_it_does_not_read() {
+    let tree = image("v1.9.1");
+    runtime(&tree, "usr/bin/crio", "v1.1.2");
+    let ran = run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16"]).expect(0);
+    assert_eq!(read(&tree)["cniVersion"], "1.0.0");
+    let note = "note: the plugins read newer versions, but CRI-O (/usr/bin/crio, libcni v1.1.2) at most 1.0.0\n";
+    assert!(ran.stderr.contains(note), "{ran:?}");
+    assert!(run(&tree, &["check"]).expect(0).stdout.ends_with("no faults\n"));
+    run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16", "--cni-version", "1.1.0"]).expect(0);
+    let ran = run(&tree, &["check"]).expect(3);
+    let fault = "fault: cniVersion: CRI-O (/usr/bin/crio, libcni v1.1.2) reads at most 1.0.0, and the network asks for 1.1.0: it looks ready, and every pod fails\n    hint: write it for that runtime: edge-cni conf bridge --cni-version 1.0.0\n";
+    assert!(ran.stdout.contains(fault), "{ran:?}");
+    // One of two may not be the one that is used.
+    runtime(&tree, "usr/local/bin/containerd", "v1.3.0");
+    assert!(run(&tree, &["check"]).expect(0).stdout.contains("warning: cniVersion: CRI-O "));
+    runtime(&tree, "usr/bin/crio", "v1.2.3");
+    run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16"]).expect(0);
+    assert_eq!(read(&tree)["cniVersion"], "1.1.0");
+}

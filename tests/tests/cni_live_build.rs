@@ -92,6 +92,10 @@ fn what_stands_at_out_and_is_no_build_stays() {
     assert_eq!(tree.read("out/precious"), "data");
     tree.write("file", "data");
     build(&tree.at("file"), &[]).expect(4);
+    fs::create_dir(tree.at("empty")).unwrap();
+    let mut command = builder().args(["build", "--version", "v1.9.1", "--out", "."]).into_command();
+    let ran = Ran::of(&command.current_dir(tree.at("empty")).output().unwrap()).expect(2);
+    assert!(ran.stderr.starts_with("edge-cni: cannot build into .: this call stands in it\nhint: "), "{ran:?}");
 }
 
 #[test]
@@ -154,7 +158,9 @@ fn what_cannot_be_fetched_is_told_with_what_to_do() {
         .run();
     assert!(
         ran.code == 2
-            && ran.stderr.contains("cannot build flannel: v1.9.1 has no such plugin\nhint: it has bandwidth, bridge, "),
+            && ran
+                .stderr
+                .contains("cannot build \"flannel\": v1.9.1 has no such plugin\nhint: it has bandwidth, bridge, "),
         "{ran:?}"
     );
     let ran =

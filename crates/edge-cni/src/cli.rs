@@ -127,7 +127,7 @@ pub struct InstallArgs {
 pub enum Conf {
     /// Pods on a bridge of this host, with addresses of their own and masquerading
     ///
-    /// In the newest version that the installed plugins read. A subnet that overlaps a route of the
+    /// In the newest version that the installed plugins read, and the runtime that is installed. A subnet that overlaps a route of the
     /// host or another configuration is refused.
     #[command(after_help = "Examples:\n  edge-cni conf bridge --subnet 10.85.0.0/16\n  \
 edge-cni conf bridge --subnet 10.85.0.0/16 --subnet fd00:85::/64 --out -")]
@@ -149,7 +149,7 @@ pub struct BridgeArgs {
     #[arg(long, value_name = "FILE|-")]
     pub out: Option<PathBuf>,
 
-    /// Write this version, for a runtime that does not read the newest one of the plugins
+    /// Write this version [default: the newest that the plugins, and CRI-O and containerd if they are here, read]
     #[arg(long, value_name = "V")]
     pub cni_version: Option<Cni>,
 

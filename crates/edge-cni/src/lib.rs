@@ -18,6 +18,7 @@ mod network;
 mod plugin;
 mod releases;
 mod remove;
+mod runtime;
 mod trial;
 pub mod version;
 

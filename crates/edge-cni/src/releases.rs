@@ -18,6 +18,7 @@ pub(crate) struct Releases {
     /// The newest release that is known.
     pub(crate) newest: Release,
     eras: Vec<Era>,
+    libcni: Vec<(Release, Cni)>,
     archives: Vec<Archive>,
 }
 
@@ -53,6 +54,11 @@ impl Releases {
         self.era(release).map(|era| era.reads)
     }
 
+    /// The newest CNI version that a runtime with this libcni reads, as far as is known.
+    pub(crate) fn libcni_reads(&self, libcni: &Release) -> Option<Cni> {
+        self.libcni.iter().rev().find(|(from, _)| from <= libcni).map(|(_, reads)| *reads)
+    }
+
     /// The newest release that this Go can build.
     pub(crate) fn newest_for(&self, go: Go) -> Option<&Release> {
         self.eras.iter().rev().find(|era| era.go <= go).map(|era| &era.from)
@@ -80,6 +86,10 @@ fn parse(text: &str) -> Option<Releases> {
             reads: of("reads")?.parse().ok()?,
         });
     }
+    let mut libcni = Vec::new();
+    for row in table.get("libcni")?.as_array_of_tables()? {
+        libcni.push((text(row, "from")?.parse().ok()?, text(row, "reads")?.parse().ok()?));
+    }
     let mut archives = Vec::new();
     for row in table.get("archives")?.as_array_of_tables()? {
         let release: Release = text(row, "release")?.parse().ok()?;
@@ -90,7 +100,14 @@ fn parse(text: &str) -> Option<Releases> {
         }
     }
     let of = |key| text(table.as_table(), key);
-    Some(Releases { module: of("module")?, stamp: of("stamp")?, newest: of("newest")?.parse().ok()?, eras, archives })
+    Some(Releases {
+        module: of("module")?,
+        stamp: of("stamp")?,
+        newest: of("newest")?.parse().ok()?,
+        eras,
+        libcni,
+        archives,
+    })
 }
 
 #[cfg(test)]

@@ -57,11 +57,17 @@ const YQ: &str = ".modules.edgeStream.enable = true \
 
 /// Every case, with the binaries of `bin` and files in `scratch`.
 pub(crate) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
-    let mut cases = vec![version(bin, "edge-conf"), version(bin, "edge-prep"), version(bin, "edge-redirect")];
+    let mut cases = vec![
+        version(bin, "edge-conf"),
+        version(bin, "edge-cni"),
+        version(bin, "edge-prep"),
+        version(bin, "edge-redirect"),
+    ];
     cases.extend(prepare(bin, scratch)?);
     for release in ["1.8", "1.23"] {
         cases.extend(set(bin, scratch, release)?);
     }
+    cases.extend(super::cni::all(bin, scratch)?);
     Ok(cases)
 }
 

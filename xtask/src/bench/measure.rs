@@ -19,6 +19,8 @@ pub(crate) enum Measure {
     Cpu,
     /// The most memory resident at once.
     Memory,
+    /// What it made.
+    Size,
 }
 
 impl fmt::Display for Measure {
@@ -27,6 +29,7 @@ impl fmt::Display for Measure {
             Measure::Wall => "wall",
             Measure::Cpu => "CPU",
             Measure::Memory => "peak memory",
+            Measure::Size => "size",
         })
     }
 }
@@ -54,6 +57,8 @@ pub(crate) struct Program {
     changes: Option<Changes>,
     /// Run before each run, outside of its time.
     after: Option<Vec<OsString>>,
+    /// The directory with what a run makes.
+    makes: Option<PathBuf>,
     /// The exit code of a run that did what it should.
     code: i32,
 }
@@ -65,6 +70,7 @@ impl Program {
             argv: argv.iter().cloned().map(Into::into).collect(),
             changes: None,
             after: None,
+            makes: None,
             code: 0,
         }
     }
@@ -93,6 +99,24 @@ impl Program {
     pub(crate) fn ending_with(mut self, code: i32) -> Program {
         self.code = code;
         self
+    }
+
+    /// What a run makes is in this directory.
+    pub(crate) fn making(mut self, dir: PathBuf) -> Program {
+        self.makes = Some(dir);
+        self
+    }
+
+    /// Runs once; the bytes of what it made.
+    pub(crate) fn size(&self) -> Result<f64> {
+        self.time()?;
+        let dir = self.makes.as_ref().with_context(|| self.cannot())?;
+        let mut size = 0;
+        for entry in std::fs::read_dir(dir).with_context(|| self.cannot())? {
+            size += entry.and_then(|entry| entry.metadata()).with_context(|| self.cannot())?.len();
+        }
+        // No plugin has so much that a bit of it would be lost.
+        Ok(size as f64)
     }
 
     pub(crate) fn name(&self) -> &str {

@@ -1,6 +1,7 @@
 //! `xtask bench`: ours and theirs side by side, interleaved, as ratios of medians.
 
 mod cases;
+mod cni;
 mod firewall;
 mod measure;
 
@@ -80,6 +81,7 @@ fn measured(case: &Case, runs: Option<u16>) -> Result<Row> {
     let ratio = ours / theirs.max(f64::MIN_POSITIVE);
     let shown = |value: f64| match case.measure {
         Measure::Memory => format!("{:.2} MiB", value / 1024.0),
+        Measure::Size => format!("{:.2} MiB", value / 1_048_576.0),
         Measure::Wall | Measure::Cpu => format!("{:.2} ms", value * 1000.0),
     };
     let (limit, is_ok) = match case.limit {
@@ -104,6 +106,7 @@ fn measured(case: &Case, runs: Option<u16>) -> Result<Row> {
 fn sample(program: &Program, measure: Measure) -> Result<f64> {
     match measure {
         Measure::Memory => peak_memory(program),
+        Measure::Size => program.size(),
         Measure::Wall => Ok(program.time()?.wall),
         Measure::Cpu => Ok(program.time()?.cpu),
     }

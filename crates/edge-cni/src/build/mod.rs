@@ -63,6 +63,11 @@ pub(crate) fn run(host: &mut Host, args: &BuildArgs) -> Result<Outcome> {
         show(host, built, &args.out);
         return Ok(already(host));
     }
+    // The directory is replaced, and whoever stands in it would be left with one that is gone.
+    if fs::canonicalize(&args.out).is_ok_and(|out| std::env::current_dir().is_ok_and(|here| here.starts_with(out))) {
+        return Err(Error::usage(format!("cannot build into {}: this call stands in it", args.out.display()))
+            .hint("name another directory, or call it from above"));
+    }
     if host.mode == Mode::DryRun {
         let list = if args.plugins.is_empty() { "all plugins".to_owned() } else { args.plugins.join(", ") };
         let out = args.out.display();

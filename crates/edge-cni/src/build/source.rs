@@ -94,6 +94,9 @@ fn cannot_fetch(module: &str, cause: &str, go: &Go, releases: &Releases) -> Erro
 /// Looks at a checked-out folder; it must bring its dependencies along.
 pub(crate) fn folder(dir: &Path, releases: &Releases) -> Result<Source> {
     let cannot = |cause: &str| Error::failed(format!("cannot build from {}: {cause}", dir.display()));
+    if !dir.is_dir() {
+        return Err(cannot("there is no such directory"));
+    }
     let go_mod = dir.join("go.mod");
     let text = match fs::read_to_string(&go_mod) {
         Ok(text) => text,
@@ -145,7 +148,7 @@ impl Source {
     pub(crate) fn chosen(&self, asked: &[String], release: &Release) -> Result<Vec<Package>> {
         if let Some(unknown) = asked.iter().find(|name| !self.packages.iter().any(|package| package.name == **name)) {
             let names: Vec<&str> = self.packages.iter().map(|package| package.name.as_str()).collect();
-            return Err(Error::usage(format!("cannot build {unknown}: {release} has no such plugin"))
+            return Err(Error::usage(format!("cannot build {unknown:?}: {release} has no such plugin"))
                 .hint(format!("it has {}", names.join(", "))));
         }
         Ok(self.packages.iter().filter(|one| asked.is_empty() || asked.contains(&one.name)).cloned().collect())

@@ -17,6 +17,7 @@ use crate::installed::{self, Installed};
 use crate::network::{Networks, networks};
 use crate::plugin::{self, DEBIAN_DIR, Standing};
 use crate::releases::Releases;
+use crate::runtime::{Runtime, runtimes};
 use crate::trial;
 use finding::{Finding, Severity, show};
 use judge::{Facts, Looked};
@@ -38,6 +39,7 @@ pub(crate) fn run(host: &mut Host, args: &CheckArgs) -> Result<Outcome> {
                 format!("there is no {LOOPBACK} in it, which containerd and CRI-O before 1.30 run for every pod");
             findings.push(Finding::new(Severity::Warning, &args.bin_dir, text).hint("edge-cni install puts it there"));
         }
+        findings.extend(against_runtimes(file, network, &runtimes(host)?));
         findings.extend(leases::judge(network, &leases::leases(host, network)?));
         if let Some(networks) = networks(host)? {
             findings.extend(against_host(file, network, &networks));
@@ -116,6 +118,24 @@ fn look(host: &Host, dir: &Path, name: &str, machine: Option<Arch>, record: &Ins
         answer,
         known: release.and_then(|release| releases.reads(&release)),
     })
+}
+
+/// The network against what calls its plugins.
+fn against_runtimes(file: &File, network: &Network, runtimes: &[Runtime]) -> Vec<Finding> {
+    // With several it is not known which one is used.
+    let severity = if runtimes.len() == 1 { Severity::Fault } else { Severity::Warning };
+    let too_old = runtimes.iter().filter(|runtime| runtime.reads < network.version);
+    let finding = |runtime: &Runtime| {
+        let text = format!(
+            "{} reads at most {}, and the network asks for {}: it looks ready, and every pod fails",
+            runtime.shown(),
+            runtime.reads,
+            network.version
+        );
+        let hint = format!("write it for that runtime: edge-cni conf bridge --cni-version {}", runtime.reads);
+        Finding::new(severity, &file.path, text).at("cniVersion").hint(hint)
+    };
+    too_old.map(finding).collect()
 }
 
 /// The network against what the host has by now.

@@ -15,10 +15,14 @@ use crate::installed;
 use crate::network::networks;
 use crate::plugin::{self, DEBIAN_DIR};
 use crate::releases::Releases;
+use crate::runtime::runtimes;
 use crate::version::Cni;
 use plan::{PROGRAMS, Wanted};
 
 const STDOUT: &str = "-";
+
+/// A plugin and the versions that it reads.
+type Reads = (String, Vec<Cni>);
 
 pub(crate) fn run(host: &mut Host, args: &BridgeArgs) -> Result<Outcome> {
     must_be_absolute(&args.bin_dir)?;
@@ -51,7 +55,7 @@ pub(crate) fn run(host: &mut Host, args: &BridgeArgs) -> Result<Outcome> {
 
 /// What the plugins read: as they say themselves, or as the record of an image says of their release.
 fn version(host: &mut Host, args: &BridgeArgs) -> Result<Cni> {
-    let mut reads: Vec<(String, Vec<Cni>)> = Vec::new();
+    let mut reads: Vec<Reads> = Vec::new();
     let record = installed::read(host)?;
     let releases = Releases::known()?;
     for name in PROGRAMS {
@@ -85,8 +89,30 @@ fn version(host: &mut Host, args: &BridgeArgs) -> Result<Cni> {
     }
     match args.cni_version {
         Some(asked) if reads.is_empty() => plan::version(&[(PROGRAMS[0].to_owned(), vec![asked])], Some(asked)),
+        None => {
+            let (reads, capped) = capped(host, reads)?;
+            let version = plan::version(&reads, None)?;
+            if let Some(text) = capped.filter(|_| version < Cni::NEWEST) {
+                host.report.note(&text);
+            }
+            Ok(version)
+        }
         asked => plan::version(&reads, asked),
     }
+}
+
+/// Leaves out what the host's runtimes do not read, and says so.
+fn capped(host: &Host, reads: Vec<Reads>) -> Result<(Vec<Reads>, Option<String>)> {
+    let Some(oldest) = runtimes(host)?.into_iter().min_by_key(|runtime| runtime.reads) else {
+        return Ok((reads, None));
+    };
+    let newest = reads.iter().filter_map(|(_, reads)| reads.iter().max()).min().copied();
+    if newest.is_none_or(|newest| newest <= oldest.reads) {
+        return Ok((reads, None));
+    }
+    let cap = |reads: Vec<Cni>| reads.into_iter().filter(|version| *version <= oldest.reads).collect();
+    let text = format!("the plugins read newer versions, but {} at most {}", oldest.shown(), oldest.reads);
+    Ok((reads.into_iter().map(|(name, reads)| (name, cap(reads))).collect(), Some(text)))
 }
 
 /// The versions of the specification with lists, up to this one.

@@ -120,9 +120,12 @@ impl Set {
             let mut names: Vec<String> = others.iter().map(Arch::to_string).collect();
             names.sort();
             names.dedup();
-            let has =
-                if names.is_empty() { "nothing".to_owned() } else { format!("plugins for {} only", names.join(", ")) };
-            Error::failed(format!("cannot install from {}: it has {has}, and nothing for {machine}", dir.display()))
+            let has = if names.is_empty() {
+                "there are no plugins in it".to_owned()
+            } else {
+                format!("it has plugins for {} only, and nothing for {machine}", names.join(", "))
+            };
+            Error::failed(format!("cannot install from {}: {has}", dir.display()))
                 .hint("it must hold builds (edge-cni build --out DIR/NAME) or archives named as releases name them")
         })
     }

@@ -1,0 +1,101 @@
+//! Builds of all CNI plugins by the real go command: minutes, so each runs once or twice.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::cases::{Case, Limit};
+use super::measure::{Measure, Program};
+use crate::sh::Sh;
+use crate::workspace::make_dir;
+
+const RELEASE: &str = "v1.9.1";
+const MODULE: &str = "github.com/containernetworking/plugins";
+const STAMP: &str = "github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion";
+/// A program's first run is not counted, and fills the caches that are not cleared.
+const RUNS: u16 = 1;
+
+/// The cases of edge-cni; the module is fetched before the first.
+pub(super) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
+    let dir = scratch.join("cni");
+    make_dir(&dir)?;
+    let fetched = Sh::new("go mod download -json").arg(format!("{MODULE}@{RELEASE}")).dir(Path::new("/")).capture()?;
+    let fetched: serde_json::Value = serde_json::from_str(&fetched).context("go mod download said something else")?;
+    let source = PathBuf::from(fetched["Dir"].as_str().context("go mod download named no directory")?);
+    let packages = packages(&source)?;
+    let edge_cni = bin.join("edge-cni").display().to_string();
+    let path = |name: &str| dir.join(name).display().to_string();
+
+    // One cold cache each; the module itself is there for both.
+    let out = path("out");
+    let cold = |name: &str| format!("rm -rf {0}; export GOCACHE={0}", path(name));
+    let ours = format!("{}; rm -rf {out}; {edge_cni} build --version {RELEASE} --out {out}", cold("cache-ours"));
+    let flags = format!("-trimpath -ldflags '-s -w -X {STAMP}={RELEASE}'");
+    let gopath = path("gopath");
+    let one_by_one = format!(
+        "{}; export GOMODCACHE=$(go env GOMODCACHE) GOPATH={gopath} CGO_ENABLED=0; cd /; for package in {}; do go install {flags} $package || exit 1; done",
+        cold("cache-theirs"),
+        packages.join(" ")
+    );
+    let warm = format!(
+        "export GOCACHE={}; rm -rf {out}; {edge_cni} build --version {RELEASE} --out {out}",
+        path("cache-ours")
+    );
+    let default = path("default");
+    let by_default = format!(
+        "export GOCACHE={} GOMODCACHE=$(go env GOMODCACHE) GOPATH={default}; cd /; rm -rf {default}; go install {}",
+        path("cache-default"),
+        packages.join(" ")
+    );
+    let root = path("root");
+    make_dir(&dir.join("root"))?;
+    let install = format!("rm -rf {root}/*; exec {edge_cni} --root {root} install --from-build {out}");
+    let shell = |name: &str, script: String| Program::new(name, &["sh".to_owned(), "-c".to_owned(), script]);
+    let case = |name: &str, ours: Program, theirs: Program, measure, limit| Case {
+        name: format!("edge-cni {name}"),
+        ours,
+        theirs,
+        measure,
+        limit,
+        runs: RUNS,
+    };
+    Ok(vec![
+        case(
+            "build, all plugins, cold cache",
+            shell("edge-cni", ours),
+            shell("go, one by one", one_by_one),
+            Measure::Wall,
+            Limit::Times(0.7),
+        ),
+        case(
+            "build, all plugins",
+            shell("edge-cni", warm).making(dir.join("out")),
+            shell("go, default flags", by_default).making(dir.join("default/bin")),
+            Measure::Size,
+            Limit::Times(0.75),
+        ),
+        case(
+            "install, all plugins",
+            shell("edge-cni", install),
+            Program::new("true", &["/bin/true"]),
+            Measure::Memory,
+            Limit::MiB(24.0),
+        ),
+    ])
+}
+
+/// The plugins of a source tree, as go is told to install them.
+fn packages(source: &Path) -> Result<Vec<String>> {
+    let mut packages = Vec::new();
+    for kind in ["main", "meta", "ipam"] {
+        let dir = source.join("plugins").join(kind);
+        for entry in std::fs::read_dir(&dir).with_context(|| format!("cannot list {}", dir.display()))? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            if name != "windows" {
+                packages.push(format!("{MODULE}/plugins/{kind}/{name}@{RELEASE}"));
+            }
+        }
+    }
+    packages.sort();
+    Ok(packages)
+}
