@@ -188,6 +188,31 @@ fn a_renewal_keeps_the_key_and_a_new_key_keeps_the_old_one_beside() {
 }
 
 #[test]
+fn a_key_that_is_gone_for_good_leaves_its_pair_whole() {
+    let tree = cluster();
+    certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(0);
+    certgen(&tree, &["stream", "--new-key", "--force"]).expect(0);
+    let second = tree.read(KEY);
+    certgen(&tree, &["stream", "--new-key", "--force"]).expect(0);
+    // The newest comes back; the one before has no key to come back to.
+    certgen(&tree, &["undo"]).expect(0);
+    assert_eq!(tree.read(KEY), second);
+    let before = tree.snapshot();
+    let ran = certgen(&tree, &["undo"]).expect(4);
+    let (key, root) = (tree.at(KEY), tree.path().display().to_string());
+    assert_eq!(
+        ran.stderr,
+        format!(
+            "edge-certgen: cannot undo {}: {root}/{KEY}.old is not the previous one\n\
+             hint: the rest of the run stays as well, as it belongs to the key\n",
+            key.display()
+        )
+    );
+    assert_same(&tree.snapshot(), &before, "after the undo that was refused");
+    certgen(&tree, &["verify"]).expect(0);
+}
+
+#[test]
 fn another_ca_another_kind_and_a_key_of_ones_own_are_followed() {
     let tree = cluster();
     certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(0);

@@ -71,6 +71,7 @@ pub fn run(host: &mut Host, args: &UndoArgs, editors: &[&dyn Editor]) -> Result<
     entries.sort_by_key(|entry| matches!(entry.intent.change, Change::Run { turn: Turn::Last, .. }));
 
     host.progress.run = Some(id);
+    keys_can_come_back(&host.root, &entries, &later, editors)?;
     let mut writer = match host.mode {
         Mode::Apply => Some(host.journal().reopen(&run)?),
         Mode::DryRun => None,
@@ -127,6 +128,40 @@ pub fn run(host: &mut Host, args: &UndoArgs, editors: &[&dyn Editor]) -> Result<
         exit = exit.worst(Exit::Differs);
     }
     Ok(Outcome { exit, ..host.progress })
+}
+
+/// A private key is kept for one generation. One that is gone cannot come back, and what was changed
+/// together with it, such as its certificate, is of use only with it: then all of the run stays.
+fn keys_can_come_back(
+    root: &Root,
+    entries: &[Entry],
+    later: &[(String, u64, String)],
+    editors: &[&dyn Editor],
+) -> Result<()> {
+    let stays = |error: Error| {
+        if entries.len() > 1 {
+            error.hint("the rest of the run stays as well, as it belongs to the key")
+        } else {
+            error
+        }
+    };
+    let mut seen: Vec<&str> = Vec::new();
+    for entry in entries {
+        let Change::Write(change) = &entry.intent.change else { continue };
+        if !change.kept_old || blocker(root, entry, later).is_some() {
+            continue;
+        }
+        if seen.contains(&change.path.as_str()) {
+            let shown = root.display(&absolute(&change.path));
+            return Err(stays(Error::refused(format!(
+                "cannot undo {}: it was replaced twice, and only the last one before is kept",
+                shown.display()
+            ))));
+        }
+        seen.push(&change.path);
+        step::plan(root, entry, editors).map_err(stays)?;
+    }
+    Ok(())
 }
 
 fn take_back(
