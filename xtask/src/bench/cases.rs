@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use edgeutils_tests::systems;
 
+use super::certgen;
 use super::measure::{Measure, Program};
 use crate::sample::edgecore_yaml;
 use crate::sh::Sh;
@@ -25,6 +26,8 @@ pub(crate) struct Case {
 pub(crate) enum Limit {
     /// At most so many times theirs.
     Times(f64),
+    /// At most so many times theirs, and so many milliseconds.
+    TimesAnd(f64, f64),
     /// At least so many times as fast as theirs.
     Faster(f64),
     /// At most so much, whatever theirs.
@@ -35,10 +38,10 @@ pub(crate) enum Limit {
 const EDGECORE_YAML: &str = "etc/kubeedge/config/edgecore.yaml";
 
 /// Where a run leaves its journal under a root.
-const TRACES: &str = "var/lib/edgeutils";
+pub(super) const TRACES: &str = "var/lib/edgeutils";
 
 /// The program that does least.
-const NOTHING: &str = "/bin/true";
+pub(super) const NOTHING: &str = "/bin/true";
 
 /// The three keys, as each of the three programs is told.
 const EDGE_CONF: &[&str] = &[
@@ -64,6 +67,7 @@ pub(crate) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
         version(bin, "edge-redirect"),
     ];
     cases.extend(prepare(bin, scratch)?);
+    cases.extend(certgen::cases(bin)?);
     for release in ["1.8", "1.23"] {
         cases.extend(set(bin, scratch, release)?);
     }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -98,6 +98,14 @@ impl Program {
     /// A run ends with this code, such as the 3 of a dry run that found changes.
     pub(crate) fn ending_with(mut self, code: i32) -> Program {
         self.code = code;
+        self
+    }
+
+    /// The same call with another value in the place of one argument.
+    pub(crate) fn with_argument(mut self, old: &Path, new: &Path) -> Program {
+        for argument in self.argv.iter_mut().filter(|argument| argument.as_os_str() == old.as_os_str()) {
+            *argument = new.into();
+        }
         self
     }
 
