@@ -212,6 +212,8 @@ fn a_key_that_cannot_be_used_is_never_replaced_unasked() {
         ("etc/kubeedge/certs/stream.key", "damaged\n"),
     ]);
     let before = tree.snapshot();
+    let ran = certgen(&tree, &["stream", "--ip", "192.0.2.1", "--key", &pki.at("ca.key")]).expect(4);
+    assert!(ran.stderr.contains("cannot use the key that is given: it is the CA's own\nhint: "), "{}", ran.stderr);
     let ran = certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(1);
     assert_eq!(
         ran.stderr,

@@ -144,6 +144,8 @@ fn the_variables_of_certgen_sh_count_and_flags_win() {
     assert_eq!(x509(&crt, "-subject").trim(), "subject=CN = flag");
     let ran = Tool::new("edge-certgen").env("KEY_TYPE", "rsa").args(["ca", "-n"]).run().expect(2);
     assert!(ran.stderr.contains("cannot take KEY_TYPE rsa: no RSA key is made here\nhint: "), "{}", ran.stderr);
+    let ran = Tool::new("edge-certgen").env("USE_PASSWORD", "true").args(["ca", "-n"]).run().expect(2);
+    assert!(ran.stderr.contains("cloudcore loads no encrypted key"), "{}", ran.stderr);
     let ran = tool(&tree).env("CERT_PATH", "./").args(["stream", "--ip", "192.0.2.1"]).run().expect(2);
     assert!(ran.stderr.contains("cannot take CERT_PATH ./: with --root it must begin with /"), "{}", ran.stderr);
 }

@@ -160,6 +160,9 @@ fn key_wish(options: &Options) -> KeyWish {
 
 /// The kind of key that was asked for, if one was.
 fn algorithm(options: &Options) -> Result<Option<Algorithm>> {
+    if variable("USE_PASSWORD")?.as_deref() == Some("true") {
+        return Err(Error::usage("cannot take USE_PASSWORD true: cloudcore loads no encrypted key").hint("unset it"));
+    }
     if let Some(wanted) = options.key_type {
         return Ok(Some(wanted.algorithm()));
     }

@@ -218,6 +218,10 @@ impl<'a> Call<'a> {
     }
 
     fn leaf(&self, host: &Host, source: &Source, key: Option<PrivateKey>, now: i64, to: &mut Plan) -> Result<()> {
+        if key.as_ref().is_some_and(|key| facts::belongs(&source.certificate, key)) {
+            return Err(Error::refused("cannot use the key that is given: it is the CA's own")
+                .hint("a server's key is on more hosts, and whoever reads this one can sign anything"));
+        }
         let pair = facts::pair(host, &self.dirs, &self.kind)?;
         let decision = decide(&pair, &self.asked, key, &source.certificate, now)?;
         let ready = match &decision {
