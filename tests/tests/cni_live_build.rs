@@ -257,16 +257,15 @@ fn under_sudo_go_runs_as_the_caller() {
     fs::set_permissions(tree.path(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::create_dir(tree.at("cache")).unwrap();
     std::os::unix::fs::chown(tree.at("cache"), Some(NOBODY), Some(NOBODY)).unwrap();
-    let ran = builder()
-        .env("SUDO_UID", NOBODY.to_string())
-        .env("SUDO_GID", NOBODY.to_string())
-        .env("GOCACHE", tree.at("cache/build"))
-        .env("GOMODCACHE", tree.at("cache/mod"))
-        .args(["build", "--version", "v1.9.1", "--from", &from, "--out"])
-        .arg(tree.at("deep/out"))
-        .run();
-    ran.expect(0);
-    for path in ["deep", "deep/out", "deep/out/tiny", "deep/out/edge-cni.json", "cache/build"] {
+    let call = |out: &str| {
+        let sudo = builder().env("SUDO_UID", NOBODY.to_string()).env("SUDO_GID", NOBODY.to_string());
+        let sudo = sudo.env("GOCACHE", tree.at("cache/build")).env("GOMODCACHE", tree.at("cache/mod"));
+        sudo.args(["build", "--version", "v1.9.1", "--from", &from, "--out"]).arg(tree.at(out)).run()
+    };
+    let ran = call("of-root").expect(1);
+    assert!(ran.stderr.contains("/of-root: Permission denied (os error 13)\nhint: a build has the rights of the user who called sudo (65534): "), "{ran:?}");
+    call("cache/deep/out").expect(0);
+    for path in ["cache/deep", "cache/deep/out", "cache/deep/out/tiny", "cache/deep/out/edge-cni.json", "cache/build"] {
         assert_eq!(fs::metadata(tree.at(path)).unwrap().uid(), NOBODY, "{path}");
     }
 }

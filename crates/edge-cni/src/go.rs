@@ -138,11 +138,7 @@ fn base(program: &Path, user: Option<&User>) -> Cmd {
     let mut path = program.parent().map_or_else(std::ffi::OsString::new, |dir| dir.as_os_str().to_os_string());
     path.push(":");
     path.push(std::env::var_os("PATH").unwrap_or_else(|| edge_host::SEARCH_PATH.into()));
-    let mut command = Cmd::at(program).dir(TOP).env("PATH", path).env("HOME", home(user));
-    if let Some(user) = user {
-        command = command.user(user.uid, user.gid);
-    }
-    command
+    Cmd::at(program).dir(TOP).env("PATH", path).env("HOME", home(user))
 }
 
 fn passed<'n>(names: &'n [&str]) -> impl Iterator<Item = (&'n str, std::ffi::OsString)> {

@@ -46,7 +46,6 @@ pub struct Cmd {
     keep_output: usize,
     variables: Vec<(OsString, OsString)>,
     dir: PathBuf,
-    user: Option<(u32, u32)>,
     interrupt: Option<Interrupt>,
 }
 
@@ -93,7 +92,6 @@ impl Cmd {
             keep_output: KEEP_OUTPUT,
             variables: Vec::new(),
             dir: PathBuf::from(TOP),
-            user: None,
             interrupt: None,
         }
     }
@@ -158,13 +156,6 @@ impl Cmd {
         self
     }
 
-    /// Runs it with the rights of this user and group, which only root may ask for.
-    #[must_use]
-    pub fn user(mut self, uid: u32, gid: u32) -> Cmd {
-        self.user = Some((uid, gid));
-        self
-    }
-
     /// How often [`Cmd::run_telling`] tells; every ten seconds unless set.
     #[must_use]
     pub fn tell_every(mut self, every: Duration) -> Cmd {
@@ -225,10 +216,6 @@ impl Cmd {
         command.args(&self.args).env_clear().env("PATH", SEARCH_PATH).env("LC_ALL", "C").current_dir(&self.dir);
         command.envs(PASSED_ON.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        if let Some((uid, gid)) = self.user {
-            // The standard library drops the supplementary groups along with it.
-            command.uid(uid).gid(gid);
-        }
         // A group of its own: Ctrl-C in a terminal reaches us, who stop between two steps, and not
         // the program in the middle of one.
         command.process_group(0);
@@ -387,15 +374,6 @@ mod tests {
     fn variables_and_the_directory_are_as_set() {
         let said = shell("echo $A,$LC_ALL,$PWD").env("A", "b").env("LC_ALL", "d").dir("/usr").run().unwrap().stdout;
         assert_eq!(said, "b,d,/usr\n");
-    }
-
-    #[test]
-    fn another_users_rights_leave_none_of_ours() {
-        if !nix::unistd::geteuid().is_root() {
-            return;
-        }
-        let said = shell("id -u; id -g; id -G").user(4242, 4343).run().unwrap().stdout;
-        assert_eq!(said, "4242\n4343\n4343\n");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -40,48 +40,37 @@ pub fn out_file(path: &Path, bytes: &[u8]) -> Result<()> {
 pub struct OutDir {
     path: PathBuf,
     temporary: PathBuf,
-    owner: Option<(u32, u32)>,
     finished: bool,
 }
 
 impl OutDir {
-    /// Begins to fill `path`, for another user where one is given. Whatever a killed call left of it
-    /// is removed; what stands at `path` itself stays until [`OutDir::finish`].
-    pub fn begin(path: &Path, owner: Option<(u32, u32)>) -> Result<OutDir> {
+    /// Begins to fill `path`. Whatever a killed call left of it is removed; what stands at `path`
+    /// itself stays until [`OutDir::finish`].
+    pub fn begin(path: &Path) -> Result<OutDir> {
         let fail = |cause: io::Error| Error::io("make", path, &cause);
         let path = std::path::absolute(path).map_err(fail)?;
         let temporary = beside(&path, MARK)?;
         let make = || -> io::Result<()> {
             remove_tree(&temporary)?;
             if let Some(parent) = path.parent() {
-                make_parents(parent, owner)?;
+                DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
             }
-            DirBuilder::new().mode(0o700).create(&temporary)?;
-            owner.map_or(Ok(()), |(uid, gid)| chown(&temporary, Some(uid), Some(gid)))
+            DirBuilder::new().mode(0o700).create(&temporary)
         };
         make().map_err(fail)?;
-        Ok(OutDir { path, temporary, owner, finished: false })
+        Ok(OutDir { path, temporary, finished: false })
     }
 
     /// Makes a directory in it.
     pub fn dir(&self, name: &str) -> Result<PathBuf> {
         let path = self.temporary.join(name);
-        let make = || -> io::Result<()> {
-            DirBuilder::new().mode(0o755).create(&path)?;
-            self.owner.map_or(Ok(()), |(uid, gid)| chown(&path, Some(uid), Some(gid)))
-        };
-        make().map_err(|cause| Error::io("make", &path, &cause))?;
+        DirBuilder::new().mode(0o755).create(&path).map_err(|cause| Error::io("make", &path, &cause))?;
         Ok(path)
     }
 
     /// Writes a file in it.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let path = self.temporary.join(name);
-        let write = || -> io::Result<()> {
-            put(&path, bytes)?;
-            self.owner.map_or(Ok(()), |(uid, gid)| chown(&path, Some(uid), Some(gid)))
-        };
-        write().map_err(|cause| Error::io("write", self.path.join(name), &cause))
+        put(&self.temporary.join(name), bytes).map_err(|cause| Error::io("write", self.path.join(name), &cause))
     }
 
     /// Moves a file from one place in it to another.
@@ -141,18 +130,6 @@ fn beside(path: &Path, mark: &str) -> Result<PathBuf> {
     Ok(path.with_file_name(hidden))
 }
 
-/// Makes the directories above, for the same owner.
-fn make_parents(dir: &Path, owner: Option<(u32, u32)>) -> io::Result<()> {
-    if dir.as_os_str().is_empty() || dir.is_dir() {
-        return Ok(());
-    }
-    if let Some(parent) = dir.parent() {
-        make_parents(parent, owner)?;
-    }
-    DirBuilder::new().mode(0o755).create(dir)?;
-    owner.map_or(Ok(()), |(uid, gid)| chown(dir, Some(uid), Some(gid)))
-}
-
 fn sync_files(dir: &Path) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
@@ -186,7 +163,7 @@ mod tests {
         let top = tempfile::tempdir().unwrap();
         let path = top.path().join("a/b");
         for text in ["one", "two"] {
-            let out = OutDir::begin(&path, None).unwrap();
+            let out = OutDir::begin(&path).unwrap();
             out.write("file", text.as_bytes()).unwrap();
             assert!(!path.exists() || fs::read_to_string(path.join("file")).unwrap() == "one");
             out.finish().unwrap();
@@ -200,7 +177,7 @@ mod tests {
         let top = tempfile::tempdir().unwrap();
         let path = top.path().join("b");
         fs::create_dir_all(top.path().join(".b.edgeutils-new/of/a/killed/call")).unwrap();
-        drop(OutDir::begin(&path, None).unwrap());
+        drop(OutDir::begin(&path).unwrap());
         assert_eq!(fs::read_dir(top.path()).unwrap().count(), 0);
     }
 

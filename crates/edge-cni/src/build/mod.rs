@@ -8,12 +8,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use edge_host::{Error, Exit, Host, Mode, OutDir, Outcome, Result};
+use edge_host::{Error, Exit, Host, Mode, OutDir, Outcome, Result, become_user};
 use serde_json::json;
 
 use crate::arch::{Arch, Linkage, Program};
 use crate::cli::BuildArgs;
-use crate::go::{self, Go};
+use crate::go::{self, Go, User};
 use crate::plugin;
 use crate::releases::Releases;
 use crate::version;
@@ -49,9 +49,12 @@ pub(crate) fn run(host: &mut Host, args: &BuildArgs) -> Result<Outcome> {
     let job = Job { releases: &releases, args, arch, folder };
     let what = format!("{} of the CNI plugins", args.release);
 
-    let local = job.folder.as_ref().map(|dir| source::folder(dir, &releases)).transpose()?;
+    // All of a build is the caller's own: as root nothing is read, run or written.
     let user = go::invoking_user()?;
-    let owner = user.as_ref().map(|user| (user.uid, user.gid));
+    if let Some(user) = &user {
+        become_user(user.uid, user.gid)?;
+    }
+    let local = job.folder.as_ref().map(|dir| source::folder(dir, &releases)).transpose()?;
     let mut need = match &local {
         Some(source) => source.needs,
         None => releases.go(&args.release).map(|need| need.max(version::Go::INSTALLS_MODULES)),
@@ -85,7 +88,7 @@ pub(crate) fn run(host: &mut Host, args: &BuildArgs) -> Result<Outcome> {
         go.must_be(need, &what)?;
     }
     let chosen = source.chosen(&args.plugins, &args.release)?;
-    let out = OutDir::begin(&args.out, owner)?;
+    let out = OutDir::begin(&args.out).map_err(|error| for_caller(error, user.as_ref()))?;
     let manifest = make(host, &job, &go, &source, &chosen, &out)?;
     if standing.is_some_and(|built| built == manifest && built.holds(&args.out)) {
         show(host, &manifest, &args.out);
@@ -96,6 +99,17 @@ pub(crate) fn run(host: &mut Host, args: &BuildArgs) -> Result<Outcome> {
     out.finish()?;
     show(host, &manifest, &args.out);
     Ok(Outcome { changed: true, ..Outcome::default() })
+}
+
+/// Under sudo a place that only root can write to is no place for a build.
+fn for_caller(error: Error, user: Option<&User>) -> Error {
+    match user {
+        Some(user) if error.message().contains("Permission denied") => error.hint(format!(
+            "a build has the rights of the user who called sudo ({}): name an --out that this user can write to",
+            user.uid
+        )),
+        _ => error,
+    }
 }
 
 /// The build that stands at --out; anything else that is not empty is not ours to replace.
