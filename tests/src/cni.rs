@@ -52,6 +52,11 @@ fn cache() -> PathBuf {
     own.ancestors().nth(3).unwrap().join("cni")
 }
 
+/// Whether there is a go command to build with.
+pub fn can_build() -> bool {
+    Command::new("go").arg("version").output().is_ok_and(|output| output.status.success())
+}
+
 /// edge-cni with the PATH of the test and Go's caches in the target directory.
 pub fn builder() -> Tool {
     let cache = cache();
@@ -113,7 +118,7 @@ pub fn script(text: &str) -> Ran {
         cni() { "$EDGE_CNI" --force-namespace "$@"; echo "exit $?"; }
     "#;
     let output = Command::new("timeout")
-        .args(["--kill-after=1", "120", "unshare", "-mnu", "--propagation", "private", "--"])
+        .args(["--kill-after=1", "300", "unshare", "-mnu", "--propagation", "private", "--"])
         .args(["sh", "-uc", &format!("{PRELUDE}{text}")])
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")

@@ -2,15 +2,15 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use edgeutils_tests::cni::{built, own_arch, script};
+use edgeutils_tests::cni::{built, can_build, own_arch, script};
 use edgeutils_tests::{live, skip};
 
 const PLUGINS: &str = "bridge,dhcp,host-local,loopback,portmap";
 
 /// Runs a script with both releases at hand, as $NEW and $OLD; none where it cannot be run here.
 fn transcript(test: &str, text: &str) -> Option<String> {
-    if !live::can_unshare() {
-        skip(test, "namespaces cannot be made");
+    if !live::can_unshare() || !can_build() {
+        skip(test, "namespaces cannot be made, or go is not on the PATH");
         return None;
     }
     let new = built("v1.9.1", own_arch(), PLUGINS);
