@@ -17,6 +17,8 @@ use nix::unistd::Pid;
 use crate::error::{Error, Result};
 use crate::signal::Interrupt;
 
+mod session;
+
 /// Where programs are looked for, in this order, whatever the caller's PATH says.
 pub const SEARCH_PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin";
 /// What a program gets of our own environment.
@@ -47,6 +49,8 @@ pub struct Cmd {
     variables: Vec<(OsString, OsString)>,
     dir: PathBuf,
     interrupt: Option<Interrupt>,
+    /// One that changes the host's packages.
+    protected: bool,
 }
 
 /// A program and what it reads on its standard input.
@@ -74,11 +78,9 @@ pub struct Output {
 impl Cmd {
     /// Finds `name` in [`SEARCH_PATH`]; a missing program is an error before anything has changed.
     pub fn find(name: &str) -> Result<Cmd> {
-        let program = which::which_in(name, Some(SEARCH_PATH), TOP).map_err(|_| {
-            Error::failed(format!("cannot find the program {name} in {SEARCH_PATH}"))
-                .hint(format!("install the package that brings {name} and run again"))
-        })?;
-        Ok(Cmd::at(program))
+        let protected = session::is_for(name);
+        let deadline = if protected { session::DEADLINE } else { DEFAULT_DEADLINE };
+        Ok(Cmd { deadline, protected, ..Cmd::at(find_program(name)?) })
     }
 
     /// The program at this very path, for what lies in no [`SEARCH_PATH`]: a plugin, a user's compiler.
@@ -93,6 +95,7 @@ impl Cmd {
             variables: Vec::new(),
             dir: PathBuf::from(TOP),
             interrupt: None,
+            protected: false,
         }
     }
 
@@ -122,6 +125,9 @@ impl Cmd {
     }
 
     /// Ends the program (TERM, five seconds later KILL) when it runs longer; 60 s unless set.
+    ///
+    /// apt-get, apt-mark and dpkg are never ended: past their deadline, 30 minutes unless set, they
+    /// are left running and that is the error.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Cmd {
         self.deadline = deadline;
@@ -211,11 +217,13 @@ impl Cmd {
     }
 
     pub(crate) fn output_telling(&self, tell: &mut dyn FnMut(Duration)) -> Result<Output> {
+        if self.protected {
+            return session::output(self, tell);
+        }
         let fail = |cause: io::Error| Error::failed(format!("cannot run {}: {cause}", self.shown()));
         let mut command = Command::new(&self.program);
-        command.args(&self.args).env_clear().env("PATH", SEARCH_PATH).env("LC_ALL", "C").current_dir(&self.dir);
-        command.envs(PASSED_ON.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
-        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        self.prepare(&mut command);
+        command.current_dir(&self.dir).envs(self.variables.iter().map(|(name, value)| (name, value)));
         // A group of its own: Ctrl-C in a terminal reaches us, who stop between two steps, and not
         // the program in the middle of one.
         command.process_group(0);
@@ -244,6 +252,11 @@ impl Cmd {
             return Err(Error::failed(format!("cannot run {shown}: still running after {seconds} s{separator}{said}")));
         }
         Ok(output)
+    }
+
+    fn prepare(&self, command: &mut Command) {
+        command.args(&self.args).env_clear().env("PATH", SEARCH_PATH).env("LC_ALL", "C").current_dir("/");
+        command.envs(PASSED_ON.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
     }
 
     /// Waits for the end of the program. A closed pipe is the sign to look right away: most programs
@@ -288,6 +301,13 @@ impl Cmd {
         killpg(group, Signal::SIGKILL).ok();
         Ok((child.wait()?, if stopped() { Ended::BySignal } else { Ended::AtDeadline }))
     }
+}
+
+fn find_program(name: &str) -> Result<PathBuf> {
+    which::which_in(name, Some(SEARCH_PATH), "/").map_err(|_| {
+        Error::failed(format!("cannot find the program {name} in {SEARCH_PATH}"))
+            .hint(format!("install the package that brings {name} and run again"))
+    })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -23,6 +23,7 @@ mod report;
 mod rights;
 mod root;
 mod run;
+mod scratch;
 mod signal;
 pub mod undo;
 
@@ -41,6 +42,7 @@ pub use report::{Format, Report, Status};
 pub use rights::become_user;
 pub use root::{Content, Found, MAX_READ, Root, State};
 pub use run::main;
+pub use scratch::Scratch;
 pub use undo::{Editor, UndoArgs, redact};
 
 /// Every utility gets it with this crate: one short run makes thousands of small allocations, and

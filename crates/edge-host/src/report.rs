@@ -1,6 +1,6 @@
 //! What the user sees: the result on stdout, everything said on the way on stderr, JSON on request.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use serde_json::{Value, json};
 
@@ -10,6 +10,8 @@ use crate::exit::{Exit, Outcome};
 
 /// Version of the JSON records (docs/contract.md).
 const JSON_VERSION: u32 = 1;
+/// To the first column, and erase to the end of the line.
+const CLEAR_LINE: &str = "\r\x1b[K";
 
 /// How the result is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +57,8 @@ pub struct Report {
     tool: &'static str,
     format: Format,
     stdout: Stdout,
+    /// A line of progress stands on the terminal.
+    in_progress: bool,
 }
 
 #[derive(Debug)]
@@ -66,7 +70,7 @@ enum Stdout {
 
 impl Report {
     pub(crate) fn new(tool: &'static str, format: Format) -> Report {
-        Report { tool, format, stdout: Stdout::Open }
+        Report { tool, format, stdout: Stdout::Open, in_progress: false }
     }
 
     /// Whether records are wanted instead of lines.
@@ -158,6 +162,22 @@ impl Report {
         self.record("error", json!({"exit": error.exit().code(), "text": error.message(), "hint": error.hint_text()}));
     }
 
+    /// How far a wait or a long step is: one line on a terminal, that the next one or whatever else is
+    /// said takes the place of. Nothing in a log or a pipe, where a note now and then is right.
+    pub fn progress(&mut self, text: &str) {
+        if io::stderr().is_terminal() {
+            self.err(&format!("{}: {text}", self.tool));
+            self.in_progress = true;
+        }
+    }
+
+    /// Takes the line of progress off the terminal.
+    pub fn progress_ends(&mut self) {
+        if std::mem::take(&mut self.in_progress) {
+            self.err(CLEAR_LINE);
+        }
+    }
+
     /// Plain lines on stderr, for what belongs to the next error: a difference, the end of a log.
     pub fn lines_on_stderr(&mut self, text: &str) {
         for line in text.lines() {
@@ -191,6 +211,7 @@ impl Report {
         if !matches!(self.stdout, Stdout::Open) {
             return;
         }
+        self.progress_ends();
         let mut stdout = io::stdout().lock();
         if let Err(cause) = stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             self.stdout =
@@ -198,9 +219,10 @@ impl Report {
         }
     }
 
-    fn err(&self, text: &str) {
+    fn err(&mut self, text: &str) {
+        let clear = if std::mem::take(&mut self.in_progress) { CLEAR_LINE } else { "" };
         // Nobody is left to be told that stderr cannot be written.
-        let _ = io::stderr().lock().write_all(text.as_bytes());
+        let _ = io::stderr().lock().write_all(format!("{clear}{text}").as_bytes());
     }
 }
 

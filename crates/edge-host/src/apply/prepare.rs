@@ -24,4 +24,13 @@ impl Host {
         self.lock = Some(lock::take(&self.root, self.tool, self.lock_wait, &self.interrupt)?);
         settle(self)
     }
+    /// Lets go of the lock for a wait on someone else (apt), and takes it again.
+    ///
+    /// Facts read before may be stale afterwards: read those again that a plan is made of.
+    pub fn without_lock<T>(&mut self, wait: impl FnOnce(&mut Host) -> Result<T>) -> Result<T> {
+        self.lock = None;
+        let waited = wait(self)?;
+        self.prepare_change()?;
+        Ok(waited)
+    }
 }

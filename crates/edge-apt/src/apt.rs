@@ -1,0 +1,218 @@
+//! apt's own programs: lists, versions, what an install would do. And what their messages mean.
+
+use std::path::{Path, PathBuf};
+
+use edge_host::{Cmd, Output, Result};
+
+use crate::trouble::explain;
+use crate::version::{PackageName, Version};
+
+/// Downloads through apt's proxies and certificates; it stands outside of every search path.
+const HELPER: &str = "/usr/lib/apt/apt-helper";
+const NOWHERE: &str = "/dev/null";
+/// Between two looks at the locks and apt's own another program may slip in: so long apt waits itself.
+pub(crate) const LOCK_TIMEOUT: &str = "DPkg::Lock::Timeout=10";
+/// Nobody is there to say which version of a configuration file to keep: the one that was changed by
+/// hand stays, one that was not is replaced.
+pub(crate) const CONFFILES: [&str; 2] = ["Dpkg::Options::=--force-confdef", "Dpkg::Options::=--force-confold"];
+const NO_TERMINAL: &str = "Dpkg::Use-Pty=0";
+const NETWORK: [&str; 3] = ["Acquire::http::Timeout=30", "Acquire::https::Timeout=30", "Acquire::Retries=2"];
+
+/// Which of apt's sources a program shall see.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Scope {
+    /// Instead of sources.list.
+    pub(crate) list: Option<PathBuf>,
+    /// Instead of sources.list.d.
+    pub(crate) parts: Option<PathBuf>,
+}
+
+impl Scope {
+    /// One file and nothing else.
+    pub(crate) fn only(list: &Path) -> Scope {
+        Scope { list: Some(list.to_path_buf()), parts: Some(PathBuf::from(NOWHERE)) }
+    }
+
+    /// No source at all: files that are named, and what is installed.
+    pub(crate) fn nothing() -> Scope {
+        Scope::only(Path::new(NOWHERE))
+    }
+
+    /// As apt's options.
+    pub(crate) fn options(&self) -> Vec<String> {
+        let option = |name: &str, path: &Option<PathBuf>| {
+            path.iter().flat_map(|path| ["-o".to_owned(), format!("{name}={}", path.display())]).collect::<Vec<_>>()
+        };
+        [option("Dir::Etc::sourcelist", &self.list), option("Dir::Etc::sourceparts", &self.parts)].concat()
+    }
+}
+
+/// The options of every call that may write.
+pub(crate) fn options() -> Vec<String> {
+    let mut all = vec!["-y".to_owned(), "-q".to_owned()];
+    for option in [LOCK_TIMEOUT, NO_TERMINAL].iter().chain(&CONFFILES).chain(&NETWORK) {
+        all.extend(["-o".to_owned(), (*option).to_owned()]);
+    }
+    all
+}
+
+/// Gets the lists of these sources and leaves those of others alone. Unlike apt it fails when
+/// anything of it fails: apt goes on with old lists. `of` is for messages.
+pub(crate) fn update(scope: &Scope, of: &str) -> Result<()> {
+    let mut cmd = Cmd::find("apt-get")?.arg("update").args(options()).args(scope.options());
+    cmd = cmd.args(["-o", "APT::Update::Error-Mode=any"]);
+    if scope.list.is_some() {
+        cmd = cmd.args(["-o", "APT::Get::List-Cleanup=0"]);
+    }
+    let output = cmd.output()?;
+    // An apt before 2.1.16 does not know Error-Mode and says 0.
+    if output.status.success() && !complains(&output.stderr) {
+        return Ok(());
+    }
+    Err(explain(&format!("cannot update the package lists of {of}"), &said(&output)))
+}
+
+fn complains(stderr: &str) -> bool {
+    let is_trouble = |line: &str| {
+        line.starts_with("E: ")
+            || line.strip_prefix("W: ").is_some_and(|what| {
+                ["Failed to fetch", "GPG error", "Some index files failed", "The repository", "An error occurred"]
+                    .iter()
+                    .any(|front| what.starts_with(front))
+            })
+    };
+    stderr.lines().any(is_trouble)
+}
+
+fn said(output: &Output) -> String {
+    if output.stderr.trim().is_empty() { output.stdout.clone() } else { output.stderr.clone() }
+}
+
+/// Downloads one file to `to`, through apt's proxies. What it is worth is for the caller to find out.
+pub(crate) fn download(url: &str, to: &Path, shown: &str) -> Result<()> {
+    let mut cmd = Cmd::find(HELPER)?;
+    for option in NETWORK {
+        cmd = cmd.args(["-o", option]);
+    }
+    let output = cmd.arg("download-file").arg(url).arg(to).deadline(std::time::Duration::from_secs(180)).output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(explain(&format!("cannot download {shown}"), &said(&output)))
+}
+
+/// The versions that these sources have of a package, by their lists.
+pub(crate) fn versions(scope: &Scope, name: &PackageName) -> Result<Vec<Version>> {
+    let output = Cmd::find("apt-cache")?.args(scope.options()).args(["madison", "--", name.as_str()]).run()?;
+    Ok(parse_versions(&output.stdout, name.as_str()))
+}
+
+/// `cri-o | 1.34.2-1.1 | https://… Packages`, a line for each version and source.
+fn parse_versions(text: &str, name: &str) -> Vec<Version> {
+    let mut all: Vec<Version> = Vec::new();
+    for line in text.lines() {
+        let mut columns = line.split(" | ").map(str::trim);
+        let (Some(package), Some(version), Some(source)) = (columns.next(), columns.next(), columns.next()) else {
+            continue;
+        };
+        // Not what a .dsc offers.
+        if package == name && source.ends_with("Packages") {
+            all.extend(Version::parse(version).ok().filter(|version| !all.contains(version)));
+        }
+    }
+    all.sort();
+    all
+}
+
+/// What apt would do.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Simulated {
+    pub(crate) unpacked: Vec<Change>,
+    pub(crate) removed: Vec<String>,
+}
+
+/// A package that would be unpacked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) name: String,
+    /// Installed now, if it is.
+    pub(crate) before: Option<String>,
+    pub(crate) version: String,
+}
+
+/// Asks apt what it would do; needs no lock and no root, changes nothing.
+pub(crate) fn simulate(scope: &Scope, arguments: &[String], object: &str) -> Result<Simulated> {
+    let output = Cmd::find("apt-get")?.arg("--simulate").args(arguments).args(scope.options()).output()?;
+    if !output.status.success() {
+        let unmet = unmet(&output.stdout);
+        let said = if unmet.is_empty() { said(&output) } else { format!("E: {unmet}") };
+        return Err(explain(&format!("cannot {object}"), &said));
+    }
+    Ok(parse_simulated(&output.stdout))
+}
+
+/// `Inst NAME [OLD] (NEW ORIGIN [ARCH])` and `Remv NAME [OLD]`.
+fn parse_simulated(text: &str) -> Simulated {
+    let mut all = Simulated::default();
+    for line in text.lines() {
+        let mut words = line.split(' ');
+        match (words.next(), words.next()) {
+            (Some("Inst"), Some(name)) => {
+                let mut next = words.next().unwrap_or_default();
+                let before = next.strip_prefix('[').map(|old| old.trim_end_matches(']').to_owned());
+                if before.is_some() {
+                    next = words.next().unwrap_or_default();
+                }
+                let version = next.trim_start_matches('(').trim_end_matches(')').to_owned();
+                all.unpacked.push(Change { name: name.to_owned(), before, version });
+            }
+            (Some("Remv"), Some(name)) => all.removed.push(name.to_owned()),
+            _ => {}
+        }
+    }
+    all
+}
+
+/// The lines of `The following packages have unmet dependencies:`.
+fn unmet(stdout: &str) -> String {
+    let lines = stdout.lines().skip_while(|line| !line.contains("unmet dependencies")).skip(1);
+    let lines: Vec<&str> = lines.take_while(|line| line.starts_with(' ')).map(str::trim).collect();
+    lines.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_those_of_packages_in_dpkgs_order() {
+        let text = "     cri-o | 1.34.10-1.1 | https://a/deb  Packages\n     cri-o | 1.34.9-1.1 | https://a/deb  Packages\n\
+                    cri-o | 1.34.9-1.1 | file:/x  Packages\n     cri-o | 9 | https://a/deb  Sources\n  cri-o-x | 8 | https://a/deb  Packages\n";
+        let all: Vec<String> = parse_versions(text, "cri-o").iter().map(ToString::to_string).collect();
+        assert_eq!(all, ["1.34.9-1.1", "1.34.10-1.1"]);
+    }
+
+    #[test]
+    fn what_apt_would_do_is_read() {
+        let text = "NOTE: This is only a simulation!\nRemv old [1.0]\nInst a (2:1.0-1 x:y [all]) []\nInst b [1] (2 x [amd64])\nConf a (2:1.0-1 x [all])\n";
+        let change = |name: &str, before: Option<&str>, version: &str| Change {
+            name: name.to_owned(),
+            before: before.map(str::to_owned),
+            version: version.to_owned(),
+        };
+        let unpacked = vec![change("a", None, "2:1.0-1"), change("b", Some("1"), "2")];
+        assert_eq!(parse_simulated(text), Simulated { unpacked, removed: vec!["old".to_owned()] });
+    }
+
+    #[test]
+    fn what_is_missing_is_told_in_apts_words() {
+        let text = "Some packages…\n\nThe following packages have unmet dependencies:\n cri-o : Depends: iptables but it is not installable\n         Depends: x\nE: no\n";
+        assert_eq!(unmet(text), "cri-o : Depends: iptables but it is not installable; Depends: x");
+    }
+
+    #[test]
+    fn a_warning_about_something_else_is_no_failure() {
+        assert!(complains("W: Failed to fetch http://x  404\n") && complains("E: x\n"));
+        assert!(!complains("W: http://x: Key is stored in legacy trusted.gpg keyring\nN: x\n"));
+    }
+}

@@ -1,0 +1,340 @@
+//! The apt part of an install: wait, prove the source, find versions, ask apt, then change.
+//!
+//! Whatever can be found out is found out before the first change: a key that is not the expected
+//! one, a repository that is down or unsigned, a version that is not there, a package that would go.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use edge_host::{Error, Host, Mode, Result, Scratch, apply_part};
+
+use crate::apt::{self, Scope};
+use crate::facts::{self, Facts};
+use crate::key::KeyFile;
+use crate::offline::Offline;
+use crate::plan::{self, Found};
+use crate::source::{KeyFrom, PARTS, Source, shown_uri};
+use crate::trouble::is_locked;
+use crate::version::{PackageName, Version};
+use crate::wait::wait;
+use crate::wanted::{Request, Wanted};
+
+/// The key while it is tried: apt wants it in a file that `_apt` can read.
+const TRIED: &str = "tried";
+
+/// What [`install`] left behind, or would.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installed {
+    /// The packages asked for with their versions; none where a dry run cannot know it.
+    pub packages: Vec<(PackageName, Option<Version>)>,
+    /// A dry run: more follows from a repository whose lists are not here yet. The call's exit is 3.
+    pub waits: bool,
+}
+
+/// Installs packages and what brings them, as part of the caller's run: the caller's own plan goes to
+/// [`edge_host::apply`] afterwards, empty or not, and one undo takes back all of it.
+///
+/// Call it before facts of your own are read: it calls [`Host::prepare_change`], and lets go of
+/// edge-host's lock while it waits for apt's. Where all is as wanted it starts no program.
+///
+/// Errors: exit 1 where something cannot be had, with the reason in plain words; exit 4 for a key
+/// that is not the expected one, a package that would be removed or go down, and under `--root`.
+pub fn install(host: &mut Host, wanted: &Wanted) -> Result<Installed> {
+    live_only(host, "install packages")?;
+    wanted.check()?;
+    host.prepare_change()?;
+    let begin = Instant::now();
+    let mut facts = facts::read(host, wanted)?;
+    loop {
+        if facts.are_as_wanted(wanted) {
+            for warning in facts.source.iter().flat_map(|source| &source.warnings) {
+                host.report.warning(warning);
+            }
+            return Ok(as_it_is(&facts, wanted));
+        }
+        if host.mode == Mode::Apply {
+            let left = wanted.wait.saturating_sub(begin.elapsed());
+            host.without_lock(|host| wait(host, left))?;
+            facts = facts::read(host, wanted)?;
+            if facts.are_as_wanted(wanted) {
+                continue;
+            }
+        }
+        match attempt(host, wanted, &facts) {
+            // Somebody was quicker: what this run has done stays, and is gone on with.
+            Err(error) if is_locked(&error) && begin.elapsed() < wanted.wait => {
+                host.report.note("another program took apt's lock meanwhile");
+                facts = facts::read(host, wanted)?;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Under `--root` nothing of an image is run, and a package is more than its files.
+pub(crate) fn live_only(host: &Host, what: &str) -> Result<()> {
+    if host.root.is_live() {
+        return Ok(());
+    }
+    Err(Error::refused(format!(
+        "cannot {what} below {}: its packages' scripts would run as root here",
+        host.root.display(Path::new("/")).display()
+    ))
+    .hint("run it on the host itself, at its first boot for an image; or install there without apt, from an archive"))
+}
+
+fn as_it_is(facts: &Facts, wanted: &Wanted) -> Installed {
+    let version = |request: &Request| facts.status.version_of(&request.name).cloned();
+    let packages = wanted.packages.iter().map(|request| (request.name.clone(), version(request))).collect();
+    Installed { packages, waits: false }
+}
+
+fn attempt(host: &mut Host, wanted: &Wanted, facts: &Facts) -> Result<Installed> {
+    if facts::is_interrupted(&host.root)? {
+        return Err(Error::failed("cannot install: dpkg was interrupted and wants to finish first")
+            .hint("edge-apt wait --repair mends it"));
+    }
+    if let Some((source, rival)) = wanted.source.as_ref().zip(facts.source.as_ref().and_then(|of| of.rivals.first())) {
+        return Err(Error::refused(format!(
+            "cannot add the repository {}: {} names it already, and apt stops at two entries with different keys",
+            shown_uri(&source.uri),
+            rival.display()
+        ))
+        .hint(format!("remove that entry: mv {} {}.off", rival.display(), rival.display())));
+    }
+    let missing = facts.missing(wanted);
+    let mut installed = as_it_is(facts, wanted);
+    let (key, found) = match (&wanted.offline, &wanted.source) {
+        (Some(offline), _) => {
+            let key = match &wanted.source {
+                Some(source) => Some(get_key(host, source, facts, None)?),
+                None => None,
+            };
+            (key, in_folder(offline, facts, &missing)?)
+        }
+        (None, Some(source)) if host.mode == Mode::Apply => {
+            let scratch = Scratch::make(host)?;
+            let key = get_key(host, source, facts, Some(&scratch))?;
+            let (only, all) = try_out(host, source, facts, &key, &scratch)?;
+            (Some(key), in_lists(facts, &missing, &only, &all, &shown_uri(&source.uri))?)
+        }
+        (None, Some(source)) => {
+            let key = facts.source.as_ref().and_then(|of| of.key.clone());
+            let is_there = facts.source_is_right(wanted);
+            let only = facts.source.as_ref().map(|of| Scope::only(&of.path)).unwrap_or_default();
+            let found = if is_there {
+                in_lists(facts, &missing, &only, &Scope::default(), &shown_uri(&source.uri))
+            } else {
+                Ok(None)
+            };
+            // Without lists that are as new as the repository this is no error yet.
+            (key, found.unwrap_or_default())
+        }
+        (None, None) => (None, in_own_sources(host, facts, &missing)?),
+    };
+    if let Some(found) = &found {
+        plan::judge(facts, wanted, found)?;
+        for (request, version) in &found.packages {
+            if let Some(of) = installed.packages.iter_mut().find(|(name, _)| *name == request.name) {
+                of.1 = Some(version.clone());
+            }
+        }
+    }
+    installed.waits = found.is_none() && !missing.is_empty();
+    let mut plan = plan::plan(facts, wanted, key.as_ref(), found.as_ref());
+    if installed.waits {
+        let wishes: Vec<String> =
+            missing.iter().map(|request| format!("{} ({})", request.name, request.version.words())).collect();
+        plan.note(format!("then, depending on what the repository has: apt-get install {}", wishes.join(", ")));
+        for request in &missing {
+            installed.packages.iter_mut().filter(|(name, _)| *name == request.name).for_each(|of| of.1 = None);
+        }
+    }
+    apply_part(host, plan)?;
+    Ok(installed)
+}
+
+/// The source's key: in place, given, or got; and it is the right one.
+fn get_key(host: &mut Host, source: &Source, facts: &Facts, scratch: Option<&Scratch>) -> Result<KeyFile> {
+    if let Some(of) = facts.source.as_ref().filter(|of| of.key.is_some()) {
+        of.warnings.iter().for_each(|warning| host.report.warning(warning));
+        if let Some(key) = &of.key {
+            return Ok(key.clone());
+        }
+    }
+    let from = shown_uri(&source.uri);
+    let bytes = match (&source.key, scratch) {
+        (KeyFrom::Bytes(bytes), _) => bytes.clone(),
+        (KeyFrom::Url(url), Some(scratch)) => {
+            let to = scratch.path().join(TRIED);
+            apt::download(url, &to, &shown_uri(url))?;
+            host.root
+                .read(&to)?
+                .ok_or_else(|| Error::failed(format!("cannot download {}: nothing came", shown_uri(url))))?
+        }
+        (KeyFrom::Url(url), None) => {
+            return Err(Error::failed(format!(
+                "cannot get the key {}: there is no network to get it by",
+                shown_uri(url)
+            ))
+            .hint("give it as a file, with its fingerprint"));
+        }
+    };
+    let key = KeyFile::parse(bytes, &from)?;
+    for warning in key.check(&source.fingerprints, facts.now, facts.status.apt(), &from)? {
+        host.report.warning(&warning);
+    }
+    Ok(key)
+}
+
+/// Gets the lists by a source file that apt is shown alone, before one is put in its place: one that
+/// does not work would fail every later `apt-get update` of this host.
+///
+/// Returns what shows apt this source alone, and what shows it all sources with this one.
+fn try_out(
+    host: &mut Host,
+    source: &Source,
+    facts: &Facts,
+    key: &KeyFile,
+    scratch: &Scratch,
+) -> Result<(Scope, Scope)> {
+    let tried_key = scratch.write(&format!("{TRIED}.{}", key.form.extension()), &key.bytes)?;
+    let own = source.path(facts.status.apt());
+    let extension = own.extension().unwrap_or_default().to_string_lossy().into_owned();
+    // The others first, so that ours has the last word about its own name.
+    for name in host.root.list(Path::new(PARTS))? {
+        let path = Path::new(PARTS).join(&name);
+        if let (Some(name), Some(bytes), false) = (name.to_str(), host.root.read(&path)?, path == own) {
+            scratch.write(name, &bytes)?;
+        }
+    }
+    let text = source.render(&tried_key, facts.status.architecture(), facts.status.apt());
+    let file = scratch.write(&format!("{}.{extension}", source.name), text.as_bytes())?;
+    let only = Scope::only(&file);
+    host.report.note(&format!("getting the package lists of {}", shown_uri(&source.uri)));
+    apt::update(&only, &shown_uri(&source.uri))?;
+    host.check_interrupt()?;
+    Ok((only, Scope { list: None, parts: Some(scratch.path().to_path_buf()) }))
+}
+
+/// Versions out of the lists of one source, installed with the help of all.
+fn in_lists<'w>(
+    facts: &Facts,
+    missing: &[&'w Request],
+    only: &Scope,
+    all: &Scope,
+    from: &str,
+) -> Result<Option<Found<'w>>> {
+    if missing.is_empty() {
+        return Ok(None);
+    }
+    let mut packages = Vec::new();
+    for &request in missing {
+        let versions = apt::versions(only, &request.name)?;
+        packages.push((request, choose(request, &versions, from)?));
+    }
+    let arguments: Vec<String> =
+        packages.iter().map(|(request, version)| format!("{}={version}", request.name)).collect();
+    ask(facts, packages, arguments, all).map(Some)
+}
+
+/// The newest that will do.
+fn choose(request: &Request, versions: &[Version], from: &str) -> Result<Version> {
+    let fitting = versions.iter().filter(|version| request.version.is_met_by(version)).max();
+    fitting.cloned().ok_or_else(|| {
+        let has: Vec<&str> = versions.iter().rev().take(5).map(Version::as_str).collect();
+        let has = if has.is_empty() {
+            "it has none of that name for this architecture".to_owned()
+        } else {
+            format!("it has {}{}", has.join(", "), if versions.len() > has.len() { ", …" } else { "" })
+        };
+        Error::failed(format!("cannot find {} {} in {from}: {has}", request.name, request.version.words()))
+    })
+}
+
+/// With what the host's own sources have; their lists are got anew only where they do not have it.
+fn in_own_sources<'w>(host: &mut Host, facts: &Facts, missing: &[&'w Request]) -> Result<Option<Found<'w>>> {
+    let own = Scope::default();
+    let from = "this host's sources";
+    match in_lists(facts, missing, &own, &own, from) {
+        Err(error) if host.mode == Mode::Apply && !is_locked(&error) => {
+            host.report.note("getting the package lists of this host's sources");
+            // One source that fails is no reason not to look into the others.
+            if let Err(failed) = apt::update(&own, from) {
+                host.report.warning(failed.message());
+            }
+            in_lists(facts, missing, &own, &own, from)
+        }
+        other => other,
+    }
+}
+
+/// Out of a folder, with nothing but what is installed.
+fn in_folder<'w>(offline: &Offline, facts: &Facts, missing: &[&'w Request]) -> Result<Option<Found<'w>>> {
+    if missing.is_empty() {
+        return Ok(None);
+    }
+    let request_of = |name: &str| missing.iter().copied().find(|request| request.name.as_str() == name);
+    let may = |file: &crate::offline::PackageFile| match request_of(&file.name) {
+        Some(request) => request.version.is_met_by(&file.version),
+        None => {
+            let installed =
+                PackageName::parse(&file.name).ok().and_then(|name| facts.status.version_of(&name).cloned());
+            installed.is_none_or(|installed| installed < file.version)
+        }
+    };
+    let chosen = offline.chosen(&facts.status, may);
+    let mut packages = Vec::new();
+    for &request in missing {
+        let file = chosen.iter().find(|file| file.name == request.name.as_str()).ok_or_else(|| {
+            let there = offline.architectures_of(request.name.as_str());
+            let there =
+                if there.is_empty() { String::new() } else { format!(" (it is there for {})", there.join(", ")) };
+            Error::failed(format!(
+                "cannot find {} {} for {} in {}{there}",
+                request.name,
+                request.version.words(),
+                facts.status.architecture(),
+                offline.dir().display()
+            ))
+        })?;
+        packages.push((request, file.version.clone()));
+    }
+    let path = |file: &&crate::offline::PackageFile| file.path.display().to_string();
+    // What was asked for alone, if it needs nothing else of the folder.
+    let asked: Vec<String> = chosen.iter().filter(|file| request_of(&file.name).is_some()).map(path).collect();
+    let everything: Vec<String> = chosen.iter().map(path).collect();
+    let nothing = Scope::nothing();
+    let mut found = match ask(facts, packages.clone(), asked, &nothing) {
+        Err(_) => ask(facts, packages, everything, &nothing)?,
+        Ok(found) => found,
+    };
+    found.arguments.extend(nothing.options());
+    Ok(Some(found))
+}
+
+fn ask<'w>(
+    facts: &Facts,
+    packages: Vec<(&'w Request, Version)>,
+    mut arguments: Vec<String>,
+    scope: &Scope,
+) -> Result<Found<'w>> {
+    // Named ones may change though they are held, and may go down: judge() has the last word on both.
+    if packages.iter().any(|(request, _)| facts.status.is_held(&request.name)) {
+        arguments.push("--allow-change-held-packages".to_owned());
+    }
+    let is_down = |(request, version): &(&Request, Version)| {
+        facts.status.find(&request.name).and_then(|of| of.version.as_ref()).is_some_and(|installed| version < installed)
+    };
+    if packages.iter().any(is_down) {
+        arguments.push("--allow-downgrades".to_owned());
+    }
+    let names: Vec<&str> = packages.iter().map(|(request, _)| request.name.as_str()).collect();
+    let object = format!("install {}", names.join(", "));
+    let call = [vec!["install".to_owned()], arguments.clone(), apt::options()].concat();
+    let simulated = apt::simulate(scope, &call, &object)?;
+    Ok(Found { arguments, packages, simulated })
+}
+
+/// How long others may keep apt's locks unless said otherwise: an upgrade of a whole system on a card.
+pub const DEFAULT_WAIT: Duration = Duration::from_secs(600);

@@ -1,0 +1,101 @@
+//! Reads OpenPGP certificates (RFC 9580): fingerprint, and until when they are good. No gpg needed.
+//!
+//! Signatures are not verified here. What a certificate is worth comes from its fingerprint, which
+//! the caller knows; what it signed is verified by apt. Expiry is read to be said in time.
+
+mod armor;
+mod certificate;
+mod packet;
+
+use std::fmt;
+
+use edge_host::{Error, Result};
+
+pub use certificate::{Certificate, SelfSignature};
+
+/// The fingerprint of a primary key: 20 bytes of version 4, 32 of version 6.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Fingerprint(Vec<u8>);
+
+impl Fingerprint {
+    /// In hex, white space and case no matter, `0x` in front allowed.
+    pub fn parse(text: &str) -> Result<Fingerprint> {
+        let bad = |why: &str| {
+            Error::usage(format!("cannot use the fingerprint {text:?}: {why}"))
+                .hint("40 hex digits as `gpg --show-keys FILE` prints them; a key id is too short to be safe")
+        };
+        let digits: Vec<char> = text.chars().filter(|c| !c.is_whitespace()).collect();
+        let digits = if digits.starts_with(&['0', 'x']) { &digits[2..] } else { &digits[..] };
+        let nibbles: Option<Vec<u8>> =
+            digits.iter().map(|c| c.to_digit(16).and_then(|nibble| u8::try_from(nibble).ok())).collect();
+        let nibbles = nibbles.ok_or_else(|| bad("it is not in hex"))?;
+        if ![40, 64].contains(&nibbles.len()) {
+            return Err(bad(&format!("it has {} digits", nibbles.len())));
+        }
+        Ok(Fingerprint(nibbles.chunks(2).map(|pair| pair.iter().fold(0, |byte, nibble| byte << 4 | nibble)).collect()))
+    }
+
+    /// The key id that signatures name: the last 8 bytes of version 4, the first of version 6.
+    fn key_id(&self) -> &[u8] {
+        if self.0.len() == 20 { &self.0[12..] } else { &self.0[..8] }
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02X}"))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Whether a key file is in ASCII armour; apt before 2.9 goes by the extension of its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// `-----BEGIN PGP`: `.asc`.
+    Armored,
+    /// Packets as they are: `.gpg`.
+    Binary,
+}
+
+impl Form {
+    /// What apt wants at the end of the file's name.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Form::Armored => "asc",
+            Form::Binary => "gpg",
+        }
+    }
+}
+
+/// The certificates of a key file, at least one.
+///
+/// Fails on anything else: a page of a proxy, a private key, a torn download.
+pub fn parse(bytes: &[u8]) -> Result<(Form, Vec<Certificate>), String> {
+    let armored = armor::begins(bytes);
+    let certificates = if armored {
+        let blocks = armor::decode(bytes)?;
+        let parsed: Result<Vec<_>, String> = blocks.iter().map(|block| certificate::parse(block)).collect();
+        parsed?.concat()
+    } else {
+        certificate::parse(bytes).map_err(|cause| not_a_key(bytes).unwrap_or(cause))?
+    };
+    if certificates.is_empty() {
+        return Err("there is no key in it".to_owned());
+    }
+    Ok((if armored { Form::Armored } else { Form::Binary }, certificates))
+}
+
+/// What it is instead, where that can be told.
+fn not_a_key(bytes: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(bytes.get(..200).unwrap_or(bytes)).ok()?.trim();
+    if text.is_empty() {
+        return Some("it is empty".to_owned());
+    }
+    let first: String = text.lines().next()?.chars().take(40).filter(|c| !c.is_control()).collect();
+    Some(format!("it is no OpenPGP key and begins with {first:?}"))
+}

@@ -1,0 +1,74 @@
+//! Taking away packages and the files that brought them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use edge_host::{Host, Mode, Plan, Result, apply_part};
+
+use crate::install::live_only;
+use crate::openpgp::Form;
+use crate::source::PARTS;
+use crate::version::PackageName;
+use crate::wait::wait;
+use crate::wanted::Pin;
+use crate::{key, plan, status};
+
+/// What shall go.
+#[derive(Debug)]
+pub struct Removal {
+    /// Packages; those that are not there are no error. Their configuration files stay.
+    pub packages: Vec<PackageName>,
+    /// The name of a source: its file and its key.
+    pub source: Option<String>,
+    /// The name of a pin.
+    pub pin: Option<String>,
+    /// How long others may keep apt's locks.
+    pub wait: Duration,
+}
+
+/// Removes it, as part of the caller's run; as with [`crate::install`] the caller's own facts are
+/// read afterwards. A package that another one needs stays and is an error.
+pub fn remove(host: &mut Host, removal: &Removal) -> Result<()> {
+    live_only(host, "remove packages")?;
+    host.prepare_change()?;
+    let mut plan = read(host, removal)?;
+    if plan.actions.iter().any(|action| action.path().is_none()) && host.mode == Mode::Apply {
+        host.without_lock(|host| wait(host, removal.wait))?;
+        plan = read(host, removal)?;
+    }
+    if !plan.is_empty() {
+        apply_part(host, plan)?;
+    }
+    Ok(())
+}
+
+fn read(host: &Host, removal: &Removal) -> Result<Plan> {
+    let mut plan = Plan::new();
+    let status = status::of(&host.root)?;
+    let gone = ["config-files", "not-installed"];
+    let there = removal.packages.iter().filter_map(|name| status.find(name));
+    let there: Vec<_> = there.filter(|package| !gone.contains(&package.state.as_str())).collect();
+    let packages: Vec<_> =
+        there.iter().filter_map(|package| Some((package.name.clone(), package.version.clone()?))).collect();
+    let held: Vec<String> = there.iter().filter(|package| package.held).map(|package| package.name.clone()).collect();
+    plan::removal(&packages, &held, &mut plan);
+
+    let mut paths: Vec<(PathBuf, &str)> = Vec::new();
+    if let Some(name) = &removal.source {
+        paths.extend(
+            ["sources", "list"].map(|end| (PathBuf::from(PARTS).join(format!("{name}.{end}")), "the repository")),
+        );
+        paths.extend([Form::Armored, Form::Binary].map(|form| (key::path(name, form), "its key")));
+    }
+    if let Some(name) = &removal.pin {
+        let pin = Pin { name: name.clone(), package: String::new(), pin: String::new(), priority: 0 };
+        paths.push((pin.path(), "the pin"));
+    }
+    for (path, why) in paths {
+        let found = host.root.find_link(&path)?;
+        if found.exists() {
+            plan.remove(path, found, why);
+        }
+    }
+    Ok(plan)
+}

@@ -1,0 +1,219 @@
+//! What dpkg has installed, read from its status file: no program is run.
+
+use std::path::Path;
+
+use edge_host::{Error, Host, Result, Root};
+
+use crate::version::{PackageName, Version};
+
+const STATUS: &str = "/var/lib/dpkg/status";
+const APT: &str = "apt";
+const DPKG: &str = "dpkg";
+
+/// The packages of a host, a mounted image's too.
+#[derive(Debug, Clone, Default)]
+pub struct Status {
+    packages: Vec<Installed>,
+}
+
+/// A package that dpkg knows of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installed {
+    /// Its name.
+    pub name: String,
+    /// Its architecture, `all` where it has none.
+    pub architecture: String,
+    /// Its version; none where only its configuration was left and that is gone too.
+    pub version: Option<Version>,
+    /// `installed`, `unpacked`, `half-configured`, `config-files`, …
+    pub state: String,
+    /// It is held: nothing but a call that names it changes it.
+    pub held: bool,
+    /// Unpacking was interrupted, and only unpacking it again mends that.
+    pub must_be_reinstalled: bool,
+}
+
+/// Reads it. A host without dpkg is an error with what it means.
+pub fn status(host: &Host) -> Result<Status> {
+    of(&host.root)
+}
+
+pub(crate) fn of(root: &Root) -> Result<Status> {
+    let bytes = root.read(Path::new(STATUS))?.ok_or_else(|| {
+        Error::failed(format!("cannot read {}: there is no such file", root.display(Path::new(STATUS)).display()))
+            .hint("this host does not have dpkg and apt; only Debian and what is made of it has")
+    })?;
+    Ok(Status::parse(&String::from_utf8_lossy(&bytes)))
+}
+
+impl Status {
+    /// Reads the text of a status file.
+    pub fn parse(text: &str) -> Status {
+        let mut packages: Vec<Installed> = Vec::new();
+        let mut is_new = true;
+        for line in text.lines() {
+            if line.is_empty() {
+                is_new = true;
+                continue;
+            }
+            // Continuation lines begin with a blank and are no field of ours.
+            let Some((field, value)) = line.split_once(':').filter(|_| !line.starts_with([' ', '\t'])) else {
+                continue;
+            };
+            let value = value.trim();
+            if is_new {
+                packages.push(Installed::nothing());
+                is_new = false;
+            }
+            let Some(package) = packages.last_mut() else { continue };
+            match field {
+                "Package" => value.clone_into(&mut package.name),
+                "Architecture" => value.clone_into(&mut package.architecture),
+                // dpkg wrote it: what it does not take itself stands in no status file.
+                "Version" => package.version = Version::parse(value).ok(),
+                "Status" => {
+                    let mut words = value.split(' ');
+                    package.held = words.next() == Some("hold");
+                    package.must_be_reinstalled = words.next() == Some("reinstreq");
+                    words.next().unwrap_or_default().clone_into(&mut package.state);
+                }
+                _ => {}
+            }
+        }
+        Status { packages }
+    }
+
+    /// All of them, half installed ones too.
+    pub fn packages(&self) -> &[Installed] {
+        &self.packages
+    }
+
+    /// The package of the host's own architecture, whatever state it is in.
+    pub fn find(&self, name: &PackageName) -> Option<&Installed> {
+        self.named(name.as_str())
+    }
+
+    /// The version that is installed in full.
+    pub fn version_of(&self, name: &PackageName) -> Option<&Version> {
+        self.find(name).filter(|package| package.is_installed())?.version.as_ref()
+    }
+
+    /// Whether it is held.
+    pub fn is_held(&self, name: &PackageName) -> bool {
+        self.find(name).is_some_and(|package| package.held)
+    }
+
+    /// The host's own architecture, as dpkg names it: that of dpkg itself. Empty if dpkg is not there.
+    pub fn architecture(&self) -> &str {
+        let dpkg = self.packages.iter().find(|package| package.name == DPKG);
+        dpkg.map_or("", |package| package.architecture.as_str())
+    }
+
+    /// apt's own version.
+    pub fn apt(&self) -> Option<&Version> {
+        self.named(APT).filter(|package| package.is_installed())?.version.as_ref()
+    }
+
+    /// What `dpkg --configure -a` or installing again would mend.
+    pub fn unfinished(&self) -> impl Iterator<Item = &Installed> {
+        let ends = ["installed", "config-files", "not-installed"];
+        self.packages
+            .iter()
+            .filter(move |package| package.must_be_reinstalled || !ends.contains(&package.state.as_str()))
+    }
+
+    fn named(&self, name: &str) -> Option<&Installed> {
+        let own = self.architecture();
+        let of_own = |package: &&Installed| package.architecture == own || package.architecture == "all";
+        let mut named = self.packages.iter().filter(|package| package.name == name);
+        named.clone().find(of_own).or_else(|| named.next())
+    }
+}
+
+impl Installed {
+    fn nothing() -> Installed {
+        Installed {
+            name: String::new(),
+            architecture: String::new(),
+            version: None,
+            state: String::new(),
+            held: false,
+            must_be_reinstalled: false,
+        }
+    }
+
+    /// Unpacked and configured, with nothing left to do.
+    pub fn is_installed(&self) -> bool {
+        self.state == "installed" && !self.must_be_reinstalled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "\
+Package: dpkg
+Status: install ok installed
+Architecture: arm64
+Version: 1.21.22
+
+Package: apt
+Status: install ok installed
+Architecture: arm64
+Version: 2.6.1
+
+Package: cri-o
+Status: hold ok installed
+Architecture: arm64
+Version: 1.34.2-1.1
+Description: x
+ Package: not-this
+ .
+
+Package: libx
+Status: install ok installed
+Architecture: armhf
+Version: 1
+
+Package: libx
+Status: install ok half-configured
+Architecture: arm64
+Version: 2
+
+Package: torn
+Status: install reinstreq half-installed
+Architecture: all
+Version: 1
+
+Package: gone
+Status: deinstall ok config-files
+Architecture: all
+Version: 1
+";
+
+    fn name(text: &str) -> PackageName {
+        PackageName::parse(text).unwrap()
+    }
+
+    #[test]
+    fn what_is_there_is_read_without_a_program() {
+        let status = Status::parse(TEXT);
+        assert_eq!((status.architecture(), status.apt().unwrap().as_str()), ("arm64", "2.6.1"));
+        assert_eq!(status.version_of(&name("cri-o")).unwrap().as_str(), "1.34.2-1.1");
+        assert!(status.is_held(&name("cri-o")) && !status.is_held(&name("apt")));
+        assert_eq!(status.find(&name("not-this")), None);
+        // The host's own architecture counts, and half configured is not installed.
+        assert_eq!(status.find(&name("libx")).unwrap().version.as_ref().unwrap().as_str(), "2");
+        assert_eq!(status.version_of(&name("libx")), None);
+        assert_eq!(status.version_of(&name("gone")), None);
+        let unfinished: Vec<&str> = status.unfinished().map(|package| package.name.as_str()).collect();
+        assert_eq!(unfinished, ["libx", "torn"]);
+    }
+
+    #[test]
+    fn nothing_at_all_is_no_package() {
+        assert!(Status::parse("").packages().is_empty());
+        assert_eq!(Status::parse("\n\n").architecture(), "");
+    }
+}

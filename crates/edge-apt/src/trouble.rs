@@ -1,0 +1,172 @@
+//! What apt's messages mean, and what a user can do.
+
+use edge_host::Error;
+
+/// A part of a message, what it means, and what can be done. The first that is found counts.
+struct Known {
+    says: &'static [&'static str],
+    means: &'static str,
+    hint: &'static str,
+}
+
+const fn known(says: &'static [&'static str], means: &'static str, hint: &'static str) -> Known {
+    Known { says, means, hint }
+}
+
+const KNOWN: &[Known] = &[
+    known(
+        &["is not valid yet"],
+        "its lists are dated in the future, so this host's clock is behind",
+        "set the clock (timedatectl, or wait until it is synchronized) and run again",
+    ),
+    known(
+        &["is expired (invalid since", "has expired (invalid"],
+        "its lists are past their date",
+        "is the clock right? Otherwise the repository or its mirror is no longer kept up",
+    ),
+    known(
+        &["EXPKEYSIG", "KEYEXPIRED", "The primary key is not live", "is not live: because"],
+        "the key that signs it has expired",
+        "get the key again: owners prolong it under the same fingerprint",
+    ),
+    known(
+        &["SHA1 is not considered secure", "Policy rejected"],
+        "its signature is too old a kind for this host's apt",
+        "its owner must sign it anew; a newer version's repository may be signed well, or use a bundle",
+    ),
+    known(
+        &["NO_PUBKEY", "No good signature", "Missing key"],
+        "it is signed with another key than the one given",
+        "was it moved, or is it the wrong address? Ask its owner for the key and its fingerprint",
+    ),
+    known(
+        &["BADSIG", "bad signature"],
+        "its signature is wrong: it was changed on the way, or is being written at this moment",
+        "try again in some minutes, without a proxy or mirror if there is one",
+    ),
+    known(
+        &["404  Not Found", "404 Not Found", "does not have a Release file", "File not found"],
+        "there is no such repository or file there (404)",
+        "is the version right, and released? Old versions are moved or removed",
+    ),
+    known(
+        &["403  Forbidden", "403 Forbidden"],
+        "the server refuses it (403)",
+        "it was moved, or wants a password (auth.conf.d)",
+    ),
+    known(
+        &["Could not resolve", "Temporary failure resolving", "Name or service not known"],
+        "its name cannot be resolved",
+        "is the network up, and DNS? A proxy is set with Acquire::http::Proxy in /etc/apt/apt.conf.d",
+    ),
+    known(
+        &[
+            "Could not connect",
+            "Connection failed",
+            "Connection timed out",
+            "Connection refused",
+            "Could not handshake",
+            "Unable to connect",
+        ],
+        "its server cannot be reached",
+        "is the network up? A proxy is set with Acquire::http::Proxy in /etc/apt/apt.conf.d; --offline needs none",
+    ),
+    known(
+        &["Certificate verification failed", "certificate", "No system certificates available"],
+        "the server's certificate is not trusted",
+        "install ca-certificates, set the clock, or give apt your own authority (Acquire::https::CaInfo)",
+    ),
+    known(
+        &["Hash Sum mismatch", "File has unexpected size"],
+        "its lists do not agree with each other: it is being written, or a proxy mixes old and new",
+        "try again in some minutes; Acquire::http::No-Cache=true goes around a proxy's store",
+    ),
+    known(
+        &["is not signed", "isn't signed", "Clearsigned file"],
+        "it is not signed",
+        "nothing is installed from it; ask its owner",
+    ),
+    known(
+        &["No space left on device", "You don't have enough free space"],
+        "the file system is full",
+        "free some space (apt-get clean) and run again",
+    ),
+    known(
+        &["Conflicting values set for option Signed-By"],
+        "two of apt's source files name one repository with two keys",
+        "remove one of the files in /etc/apt/sources.list.d",
+    ),
+    known(
+        &["Could not get lock", "Unable to lock", "Unable to acquire the dpkg frontend lock"],
+        "another program has taken apt's lock",
+        "run again: it is waited for",
+    ),
+    known(&["dpkg was interrupted"], "dpkg was interrupted", "edge-apt wait --repair mends it"),
+    known(
+        &["Depends:", "unmet dependencies", "not installable"],
+        "",
+        "add the source that has it, or put the package into the offline folder",
+    ),
+];
+
+/// One line out of what apt said: the known meaning, then apt's own words.
+pub(crate) fn explain(what: &str, said: &str) -> Error {
+    let found = KNOWN.iter().find_map(|known| {
+        let is_it = |line: &&str| known.says.iter().any(|says| line.contains(says));
+        said.lines().find(is_it).map(|line| (known, line))
+    });
+    let Some((known, line)) = found else {
+        let words: Vec<&str> = said.lines().map(bare).filter(|line| !line.is_empty()).take(3).collect();
+        return Error::failed(format!("{what}: {}", words.join("; ")));
+    };
+    let line = bare(line);
+    let text = if known.means.is_empty() { line.to_owned() } else { format!("{} ({line})", known.means) };
+    Error::failed(format!("{what}: {text}")).hint(known.hint)
+}
+
+/// Whether another program had the lock; both our own words and apt's.
+pub(crate) fn is_locked(error: &Error) -> bool {
+    let text = error.message();
+    [
+        "Could not get lock",
+        "Unable to lock",
+        "Unable to acquire the dpkg frontend lock",
+        "lock was locked by another process",
+    ]
+    .iter()
+    .any(|says| text.contains(says))
+}
+
+fn bare(line: &str) -> &str {
+    let line = line.trim();
+    line.strip_prefix("E: ").or_else(|| line.strip_prefix("W: ")).unwrap_or(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cause_is_said_before_apts_own_words() {
+        let said = "W: GPG error: file:/r ./ InRelease: The following signatures couldn't be verified because the public key is not available: NO_PUBKEY 1\nE: The repository 'file:/r ./ InRelease' is not signed.\n";
+        let error = explain("cannot update", said);
+        assert!(
+            error.message().starts_with("cannot update: it is signed with another key than the one given (GPG error"),
+            "{error}"
+        );
+        assert!(error.hint_text().is_some());
+    }
+
+    #[test]
+    fn what_is_not_known_is_passed_on() {
+        assert_eq!(explain("cannot x", "E: one\n\nW: two\n").message(), "cannot x: one; two");
+    }
+
+    #[test]
+    fn a_lock_is_told_from_other_trouble() {
+        assert!(is_locked(&Error::failed(
+            "cannot run apt-get: exit status: 100: E: Could not get lock /var/lib/dpkg/lock-frontend."
+        )));
+        assert!(!is_locked(&Error::failed("cannot run apt-get: exit status: 100: E: Unable to locate package")));
+    }
+}

@@ -1,0 +1,65 @@
+//! `edge-apt wait`.
+
+use std::time::{Duration, Instant};
+
+use edge_host::{Exit, Host, Mode, Outcome, Result};
+
+use crate::apt::{self, Scope};
+use crate::cli::WaitArgs;
+use crate::install::live_only;
+use crate::trouble::is_locked;
+use crate::wait::{show, wait as wait_for_locks};
+use crate::{lock, repair};
+
+const ALL: &str = "this host's sources";
+
+pub(crate) fn wait(host: &mut Host, args: &WaitArgs) -> Result<Outcome> {
+    live_only(host, "wait for apt")?;
+    if host.mode == Mode::DryRun {
+        return look(host, args);
+    }
+    let begin = Instant::now();
+    let timeout = Duration::from_secs(args.timeout);
+    wait_for_locks(host, timeout)?;
+    host.report.line("apt and dpkg are free");
+    let mut outcome = Outcome::default();
+    if args.repair {
+        host.prepare_change()?;
+        // Between the wait and our own lock another edge utility may have had its turn.
+        host.without_lock(|host| wait_for_locks(host, timeout.saturating_sub(begin.elapsed())))?;
+        outcome = repair::repair(host)?;
+    } else if let [first, ..] = repair::unfinished(&host.root)?.as_slice() {
+        host.report.warning(&format!("{first}: edge-apt wait --repair finishes it"));
+    }
+    if args.update {
+        update(host, timeout, begin)?;
+        host.report.line("the package lists are up to date");
+    }
+    Ok(outcome)
+}
+
+fn update(host: &mut Host, timeout: Duration, begin: Instant) -> Result<()> {
+    loop {
+        match apt::update(&Scope::default(), ALL) {
+            Err(error) if is_locked(&error) && begin.elapsed() < timeout => {
+                wait_for_locks(host, timeout.saturating_sub(begin.elapsed()))?;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// What a call without `--dry-run` would find and do now.
+fn look(host: &mut Host, args: &WaitArgs) -> Result<Outcome> {
+    let held = lock::held(&host.root)?;
+    show(host, &held);
+    host.report.line(if held.is_empty() { "apt and dpkg are free" } else { "would wait for apt and dpkg" });
+    let mut outcome = if args.repair { repair::repair(host)? } else { Outcome::default() };
+    if args.update {
+        host.report.line("would get the package lists");
+    }
+    if !held.is_empty() {
+        outcome.exit = outcome.exit.worst(Exit::Differs);
+    }
+    Ok(outcome)
+}

@@ -1,0 +1,152 @@
+//! Programs that change a host's packages: never stopped half-way, and nothing of them asks.
+//!
+//! A dpkg that is ended in the middle leaves packages half installed. So these run in a session of
+//! their own, where no signal of a terminal reaches them and no prompt finds one; their output goes
+//! to memory of their own, where it does not matter whether we are still there to read it.
+
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
+use super::{Cmd, Output, SHOW_STDERR, find_program, tail};
+use crate::error::{Error, Result};
+
+/// They are known by their names, so that no caller can forget it, an undo's inverse included.
+const PROGRAMS: [&str; 4] = ["apt", "apt-get", "apt-mark", "dpkg"];
+/// From util-linux, which every system with dpkg has.
+const SETSID: &str = "setsid";
+/// A card writes a few packages in minutes.
+pub(super) const DEADLINE: Duration = Duration::from_secs(30 * 60);
+/// debconf, ucf, needrestart's hook and apt-listchanges would ask otherwise.
+const NOTHING_ASKS: [(&str, &str); 6] = [
+    ("DEBIAN_FRONTEND", "noninteractive"),
+    ("DEBCONF_NONINTERACTIVE_SEEN", "true"),
+    ("UCF_FORCE_CONFFOLD", "1"),
+    ("NEEDRESTART_SUSPEND", "1"),
+    ("NEEDRESTART_MODE", "l"),
+    ("APT_LISTCHANGES_FRONTEND", "none"),
+];
+
+/// Whether this program is one of them.
+pub(super) fn is_for(program: &str) -> bool {
+    PROGRAMS.contains(&program)
+}
+
+/// Runs it to its end, or leaves it running past the deadline and says so.
+pub(super) fn output(cmd: &Cmd, tell: &mut dyn FnMut(Duration)) -> Result<Output> {
+    let shown = cmd.shown();
+    let fail = |cause: io::Error| Error::failed(format!("cannot run {shown}: {cause}"));
+    let (mut stdout, mut stderr) = (memory().map_err(fail)?, memory().map_err(fail)?);
+    // Not a group's leader, so it needs no fork to begin a session and its exit status is the program's.
+    let mut command = Command::new(find_program(SETSID)?);
+    command.arg(&cmd.program);
+    cmd.prepare(&mut command);
+    command.envs(NOTHING_ASKS).stdin(Stdio::null());
+    command.stdout(stdout.try_clone().map_err(fail)?).stderr(stderr.try_clone().map_err(fail)?);
+    let mut child = command.spawn().map_err(fail)?;
+    let status = wait(cmd, &mut child, tell).map_err(fail)?;
+    let said = text(&mut stderr, cmd.keep_output).map_err(fail)?;
+    let Some(status) = status else {
+        let separator = if said.trim().is_empty() { "" } else { ": " };
+        let said = tail(&said, SHOW_STDERR);
+        let seconds = cmd.deadline.as_secs();
+        return Err(Error::failed(format!(
+            "cannot wait for {shown}: still running after {seconds} s{separator}{said}"
+        ))
+        .hint(format!(
+            "it goes on as pid {}, as stopping it half-way would do damage: look at what it waits for, then run again",
+            child.id()
+        )));
+    };
+    Ok(Output { status, stdout: text(&mut stdout, cmd.keep_output).map_err(fail)?, stderr: said })
+}
+
+/// `None` past the deadline.
+fn wait(cmd: &Cmd, child: &mut Child, tell: &mut dyn FnMut(Duration)) -> io::Result<Option<ExitStatus>> {
+    let begin = Instant::now();
+    let mut told = 1;
+    let mut pause = Duration::from_millis(1);
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if begin.elapsed() >= cmd.deadline {
+            return Ok(None);
+        }
+        if begin.elapsed() >= cmd.tell_every * told {
+            tell(begin.elapsed());
+            told += 1;
+        }
+        thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+fn memory() -> io::Result<File> {
+    Ok(File::from(memfd_create(c"output", MFdFlags::MFD_CLOEXEC)?))
+}
+
+fn text(file: &mut File, keep: usize) -> io::Result<String> {
+    // What it left running may still write: from here on that goes where nobody looks.
+    file.rewind()?;
+    let mut bytes = Vec::new();
+    file.take(keep as u64).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The shell under the protection that a package tool has.
+    fn shell(script: &str) -> Cmd {
+        Cmd { protected: true, ..Cmd::find("sh").unwrap().args(["-c", script]) }
+    }
+
+    #[test]
+    fn package_tools_are_known_by_name_and_have_time() {
+        for (name, protected) in [("dpkg", true), ("dpkg-query", false), ("sh", false)] {
+            let cmd = Cmd::find(name).unwrap();
+            assert_eq!((cmd.protected, cmd.deadline == DEADLINE), (protected, protected), "{name}");
+        }
+    }
+
+    #[test]
+    fn it_has_a_session_of_its_own_and_nothing_to_ask_on() {
+        let script = "read line && echo asked; (: < /dev/tty) 2>/dev/null && echo tty; \
+                      echo $DEBIAN_FRONTEND,$$,$(cut -d' ' -f6 /proc/$$/stat)";
+        let said = shell(script).run().unwrap().stdout;
+        let words: Vec<&str> = said.trim().split(',').collect();
+        assert_eq!(words[0], "noninteractive");
+        assert_eq!(words[1], words[2], "its session's number is its own");
+    }
+
+    #[test]
+    fn status_and_both_streams_come_back() {
+        let output = shell("echo out; echo err >&2; exit 7").output().unwrap();
+        assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("out\n", "err\n"));
+        assert_eq!(output.status.code(), Some(7));
+        let error = shell("echo one >&2; exit 3").run().unwrap_err();
+        assert!(error.to_string().ends_with(": exit status: 3: one"), "{error}");
+    }
+
+    #[test]
+    fn past_its_deadline_it_is_left_running() {
+        let dir = tempfile::tempdir().unwrap();
+        let mark = dir.path().join("done");
+        let script = format!("echo begun >&2; sleep 1; echo still heard; : > {}", mark.display());
+        let error = shell(&script).deadline(Duration::from_millis(200)).run().unwrap_err();
+        assert!(error.to_string().ends_with("still running after 0 s: begun"), "{error}");
+        assert!(error.hint_text().is_some_and(|hint| hint.contains("goes on as pid ")), "{error}");
+        assert!(!mark.exists());
+        let ended = (0..200).any(|_| {
+            thread::sleep(Duration::from_millis(20));
+            mark.exists()
+        });
+        assert!(ended, "it was stopped half-way");
+    }
+}

@@ -1,0 +1,65 @@
+//! Files for the programs that we run, gone with the value: no change to the host, not journalled.
+
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::host::Host;
+
+/// Only root can make anything here, and a reboot takes away what a kill left.
+const PARENT: &str = "/run";
+/// Other users read it: apt verifies as `_apt`.
+const DIR_MODE: u32 = 0o755;
+const FILE_MODE: u32 = 0o644;
+
+/// A directory of this utility for as long as the value lives; live only, and under the lock.
+#[derive(Debug)]
+pub struct Scratch {
+    dir: PathBuf,
+}
+
+impl Scratch {
+    /// Makes it empty: `/run/edgeutils-TOOL`, readable by every user. What an earlier one left there
+    /// when it was killed is removed.
+    pub fn make(host: &Host) -> Result<Scratch> {
+        host.must_be_prepared()?;
+        if !host.root.is_live() {
+            return Err(Error::failed("cannot make a scratch directory: nothing live is touched under --root"));
+        }
+        let dir = Path::new(PARENT).join(format!("edgeutils-{}", host.tool));
+        let fail = |cause: io::Error| Error::io("make", &dir, &cause);
+        match fs::symlink_metadata(&dir) {
+            Ok(found) if found.is_dir() => fs::remove_dir_all(&dir).map_err(fail)?,
+            Ok(_) => fs::remove_file(&dir).map_err(fail)?,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
+            Err(cause) => return Err(fail(cause)),
+        }
+        DirBuilder::new().mode(DIR_MODE).create(&dir).map_err(fail)?;
+        // Whatever the umask.
+        fs::set_permissions(&dir, Permissions::from_mode(DIR_MODE)).map_err(fail)?;
+        Ok(Scratch { dir })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Writes a file that every user can read and says where it is; `name` has no slash.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf> {
+        let path = self.dir.join(name);
+        let fail = |cause: io::Error| Error::io("write", &path, &cause);
+        fs::write(&path, bytes).map_err(fail)?;
+        fs::set_permissions(&path, Permissions::from_mode(FILE_MODE)).map_err(fail)?;
+        Ok(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // The next one, or a reboot, removes what could not be removed now.
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
