@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops where it cannot go on")]
 
 pub mod cni;
+pub mod apt;
 pub mod image;
 pub mod kill;
 pub mod live;

@@ -14,7 +14,7 @@ const NOWHERE: &str = "/dev/null";
 pub(crate) const LOCK_TIMEOUT: &str = "DPkg::Lock::Timeout=10";
 /// Nobody is there to say which version of a configuration file to keep: the one that was changed by
 /// hand stays, one that was not is replaced.
-pub(crate) const CONFFILES: [&str; 2] = ["Dpkg::Options::=--force-confdef", "Dpkg::Options::=--force-confold"];
+pub(crate) const DPKG_CONFFILES: [&str; 2] = ["--force-confdef", "--force-confold"];
 const NO_TERMINAL: &str = "Dpkg::Use-Pty=0";
 const NETWORK: [&str; 3] = ["Acquire::http::Timeout=30", "Acquire::https::Timeout=30", "Acquire::Retries=2"];
 
@@ -50,7 +50,10 @@ impl Scope {
 /// The options of every call that may write.
 pub(crate) fn options() -> Vec<String> {
     let mut all = vec!["-y".to_owned(), "-q".to_owned()];
-    for option in [LOCK_TIMEOUT, NO_TERMINAL].iter().chain(&CONFFILES).chain(&NETWORK) {
+    for option in DPKG_CONFFILES {
+        all.extend(["-o".to_owned(), format!("Dpkg::Options::={option}")]);
+    }
+    for option in [LOCK_TIMEOUT, NO_TERMINAL].iter().chain(&NETWORK) {
         all.extend(["-o".to_owned(), (*option).to_owned()]);
     }
     all

@@ -11,9 +11,6 @@ use crate::source::{self, KeyFrom, Source, shown_uri};
 use crate::status::{self, Status};
 use crate::wanted::{Hold, Request, Wanted};
 
-/// Where dpkg keeps what it has not yet put into its status file.
-const UPDATES: &str = "/var/lib/dpkg/updates";
-
 /// The host as far as an install is concerned.
 #[derive(Debug)]
 pub(crate) struct Facts {
@@ -118,11 +115,4 @@ impl Facts {
     pub(crate) fn rendered(&self, source: &Source, key: &Path) -> String {
         source.render(key, self.status.architecture(), self.status.apt())
     }
-}
-
-/// Whether dpkg was stopped in the middle of a transaction: apt refuses everything then.
-pub(crate) fn is_interrupted(root: &Root) -> Result<bool> {
-    // Its names are numbers; `tmp.i` is one that was not finished and does not count.
-    let names = root.list(Path::new(UPDATES))?;
-    Ok(names.iter().any(|name| name.to_string_lossy().bytes().all(|byte| byte.is_ascii_digit())))
 }

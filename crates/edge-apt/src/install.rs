@@ -11,9 +11,10 @@ use edge_host::{Error, Host, Mode, Result, Scratch, apply_part};
 use crate::apt::{self, Scope};
 use crate::facts::{self, Facts};
 use crate::key::KeyFile;
-use crate::offline::Offline;
+use crate::offline::{Offline, PackageFile};
 use crate::plan::{self, Found};
 use crate::source::{KeyFrom, PARTS, Source, shown_uri};
+use crate::status;
 use crate::trouble::is_locked;
 use crate::version::{PackageName, Version};
 use crate::wait::wait;
@@ -90,7 +91,7 @@ fn as_it_is(facts: &Facts, wanted: &Wanted) -> Installed {
 }
 
 fn attempt(host: &mut Host, wanted: &Wanted, facts: &Facts) -> Result<Installed> {
-    if facts::is_interrupted(&host.root)? {
+    if status::is_interrupted(&host.root)? {
         return Err(Error::failed("cannot install: dpkg was interrupted and wants to finish first")
             .hint("edge-apt wait --repair mends it"));
     }
@@ -275,7 +276,7 @@ fn in_folder<'w>(offline: &Offline, facts: &Facts, missing: &[&'w Request]) -> R
         return Ok(None);
     }
     let request_of = |name: &str| missing.iter().copied().find(|request| request.name.as_str() == name);
-    let may = |file: &crate::offline::PackageFile| match request_of(&file.name) {
+    let may = |file: &PackageFile| match request_of(&file.name) {
         Some(request) => request.version.is_met_by(&file.version),
         None => {
             let installed =
@@ -300,14 +301,14 @@ fn in_folder<'w>(offline: &Offline, facts: &Facts, missing: &[&'w Request]) -> R
         })?;
         packages.push((request, file.version.clone()));
     }
-    let path = |file: &&crate::offline::PackageFile| file.path.display().to_string();
-    // What was asked for alone, if it needs nothing else of the folder.
-    let asked: Vec<String> = chosen.iter().filter(|file| request_of(&file.name).is_some()).map(path).collect();
-    let everything: Vec<String> = chosen.iter().map(path).collect();
+    let asked: Vec<&PackageFile> = chosen.iter().copied().filter(|file| request_of(&file.name).is_some()).collect();
+    let needed = Offline::needed(&asked, &chosen);
+    let paths = |files: &[&PackageFile]| files.iter().map(|file| file.path.display().to_string()).collect::<Vec<_>>();
     let nothing = Scope::nothing();
-    let mut found = match ask(facts, packages.clone(), asked, &nothing) {
-        Err(_) => ask(facts, packages, everything, &nothing)?,
-        Ok(found) => found,
+    // Only what is asked for, if it needs nothing of the folder that is not installed.
+    let mut found = match ask(facts, packages.clone(), paths(&asked), &nothing) {
+        Err(_) if needed.len() > asked.len() => ask(facts, packages, paths(&needed), &nothing)?,
+        other => other?,
     };
     found.arguments.extend(nothing.options());
     Ok(Some(found))

@@ -29,6 +29,10 @@ pub(crate) struct PackageFile {
     pub(crate) name: String,
     pub(crate) version: Version,
     pub(crate) architecture: String,
+    /// Names in its dependencies, alternatives too, and in what it recommends.
+    needs: Vec<String>,
+    /// Names that it stands for beside its own.
+    provides: Vec<String>,
 }
 
 impl Offline {
@@ -91,6 +95,22 @@ impl Offline {
             }
         }
         chosen
+    }
+
+    /// Those that are asked for, and of the rest what they need, by name. Whether it is enough, apt says.
+    pub(crate) fn needed<'f>(asked: &[&'f PackageFile], chosen: &[&'f PackageFile]) -> Vec<&'f PackageFile> {
+        let mut needed = asked.to_vec();
+        let mut at = 0;
+        while let Some(file) = needed.get(at).copied() {
+            let is_needed = |other: &&PackageFile| {
+                file.needs.iter().any(|name| *name == other.name || other.provides.contains(name))
+            };
+            let more: Vec<&PackageFile> =
+                chosen.iter().copied().filter(is_needed).filter(|other| !needed.contains(other)).collect();
+            needed.extend(more);
+            at += 1;
+        }
+        needed
     }
 
     /// The architectures of a package's files, for a message.
@@ -164,20 +184,37 @@ fn sha256(path: &Path) -> Result<String> {
 }
 
 fn describe(path: &Path) -> Result<PackageFile> {
-    let fields = ["Package", "Version", "Architecture"];
+    let fields = ["Package", "Version", "Architecture", "Pre-Depends", "Depends", "Recommends", "Provides"];
     let output = Cmd::find("dpkg-deb")?.arg("--field").arg(path).args(fields).run()?;
     let bad = || Error::failed(format!("cannot use {}: it is no Debian package", path.display()));
-    let field = |name: &str| {
-        let value = output.stdout.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-        value.map(|value| value.trim().to_owned()).ok_or_else(bad)
-    };
+    let value = |name: &str| output.stdout.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    let field = |name: &str| value(name).map(|value| value.trim().to_owned()).ok_or_else(bad);
     let version = Version::parse(&field("Version")?).map_err(|_| bad())?;
-    Ok(PackageFile { path: path.to_path_buf(), name: field("Package")?, version, architecture: field("Architecture")? })
+    let needs = ["Pre-Depends", "Depends", "Recommends"].iter().filter_map(|name| value(name)).flat_map(names);
+    Ok(PackageFile {
+        path: path.to_path_buf(),
+        name: field("Package")?,
+        version,
+        architecture: field("Architecture")?,
+        needs: needs.collect(),
+        provides: value("Provides").map(names).unwrap_or_default(),
+    })
+}
+
+/// The names of a list of packages: `a (>= 1) | b, c:any`.
+fn names(list: &str) -> Vec<String> {
+    let name = |entry: &str| entry.trim().split([' ', '(', ':', '[']).next().unwrap_or_default().to_owned();
+    list.split([',', '|']).map(name).filter(|name| !name.is_empty()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_taken_out_of_a_list_of_dependencies() {
+        assert_eq!(names("a (>= 1.0) | b, c:any,d [amd64] ,, "), ["a", "b", "c", "d"]);
+    }
 
     #[test]
     fn a_manifest_is_sha256sums_own() {

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use edge_host::action::{Run, Turn};
-use edge_host::{Cmd, Error, Exit, Host, Outcome, Plan, Result, Root, apply_part};
+use edge_host::{Action, Error, Exit, Host, Mode, Outcome, Plan, Result, Root, apply_part};
 
-use crate::apt::{self, CONFFILES, Scope};
-use crate::facts::is_interrupted;
-use crate::status;
+use crate::apt::{self, DPKG_CONFFILES, Scope, Simulated};
+use crate::status::{self, is_interrupted};
 
 const DEADLINE: Duration = Duration::from_secs(30 * 60);
 const AUDIT: &str = "test -z \"$(dpkg --audit)\"";
@@ -26,52 +25,38 @@ pub fn unfinished(root: &Root) -> Result<Vec<String>> {
     Ok(all)
 }
 
-/// Finishes it: `dpkg --configure -a`, and `apt-get -f install` only if packages are broken after
-/// that. Nothing asks, changed configuration files stay as they are. Needs apt's locks to be free.
+/// Finishes it: `dpkg --configure -a`, and `apt-get -f install` only if packages are missing or torn.
+/// Nothing asks, changed configuration files stay as they are. Needs apt's locks to be free.
 ///
 /// Refuses (exit 4) where apt would remove packages to mend others. Exit 3 where something is left.
 pub fn repair(host: &mut Host) -> Result<Outcome> {
-    let mut plan = Plan::new();
     let before = unfinished(&host.root)?;
-    if !before.is_empty() {
-        let mut argv: Vec<String> = ["dpkg", "--configure", "-a"].map(str::to_owned).to_vec();
-        argv.extend(
-            CONFFILES
-                .iter()
-                .filter_map(|option| option.split_once('='))
-                .map(|(_, option)| option.trim_start_matches('=').to_owned()),
-        );
-        plan.run(run(argv, AUDIT), "nothing asks; changed configuration files stay").details.clone_from(&before);
-    }
-    let dpkg_first = !plan.is_empty();
-    if let Err(error) = apply_part(host, plan) {
-        // What cannot be configured may be a package that has to be unpacked again, or one that is missing.
-        if error.exit() != Exit::Failed || unfinished(&host.root)? == before {
-            return Err(error);
+    // Where dpkg was stopped in the middle apt does nothing, not even look.
+    let is_stopped = is_interrupted(&host.root)?;
+    let broken = if is_stopped { None } else { broken()? };
+    let mut plan = Plan::new();
+    if !before.is_empty() && broken.is_none() {
+        configure(&mut plan).details = before;
+        if host.mode == Mode::DryRun && is_stopped {
+            plan.note("then, if packages are broken after that: apt-get -f install");
         }
-        host.report.warning(error.message());
+    }
+    let configured = apply_part(host, plan);
+    let broken = match (host.mode, &configured) {
+        (Mode::DryRun, _) => broken,
+        // One that needs another package, or has to be unpacked again, cannot be configured: that is next.
+        (Mode::Apply, _) if is_interrupted(&host.root)? => None,
+        (Mode::Apply, _) => self::broken()?,
+    };
+    if let (Err(error), None) = (&configured, &broken) {
+        return Err(error.clone());
     }
     let mut plan = Plan::new();
-    let dry = host.mode == edge_host::Mode::DryRun;
-    if dry && dpkg_first {
-        plan.note("then, if packages are broken after that: apt-get -f install");
-    } else if !is_consistent()? || !unfinished(&host.root)?.is_empty() {
-        let arguments = [vec!["--fix-broken".to_owned(), "install".to_owned()], apt::options()].concat();
-        let would = apt::simulate(&Scope::default(), &arguments, "mend the broken packages")?;
-        if !would.removed.is_empty() {
-            let names = would.removed.join(" ");
-            return Err(Error::refused(format!("cannot mend the broken packages: apt would remove {names}")).hint(
-                format!(
-                    "if they may go: apt-get -f install; otherwise bring what they need, or apt-get remove {names}"
-                ),
-            ));
-        }
-        let argv = [vec!["apt-get".to_owned()], arguments].concat();
-        let details = would.unpacked.iter().map(|change| format!("{} {}", change.name, change.version)).collect();
-        plan.run(run(argv, IS_CONSISTENT), "packages are broken").details = details;
+    if let Some(would) = broken {
+        mend(&would, &mut plan)?;
     }
     let mut outcome = edge_host::apply(host, plan)?;
-    if !dry {
+    if host.mode == Mode::Apply {
         for left in unfinished(&host.root)? {
             host.report.warning(&format!("{left} all the same: apt-get install --reinstall of it, or apt-get remove"));
             outcome.exit = outcome.exit.worst(Exit::Differs);
@@ -80,8 +65,33 @@ pub fn repair(host: &mut Host) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn is_consistent() -> Result<bool> {
-    Ok(Cmd::find("apt-get")?.args(["check", "-q"]).output()?.status.success())
+fn configure(plan: &mut Plan) -> &mut Action {
+    let mut argv: Vec<String> = ["dpkg", "--configure", "-a"].map(str::to_owned).to_vec();
+    argv.extend(DPKG_CONFFILES.map(str::to_owned));
+    plan.run(run(argv, AUDIT), "nothing asks; changed configuration files stay")
+}
+
+/// What apt would do to have every package's dependencies; `None` where it has nothing to do.
+fn broken() -> Result<Option<Simulated>> {
+    let would = apt::simulate(&Scope::default(), &fix_broken(), "mend the broken packages")?;
+    Ok(if would == Simulated::default() { None } else { Some(would) })
+}
+
+fn fix_broken() -> Vec<String> {
+    [vec!["--fix-broken".to_owned(), "install".to_owned()], apt::options()].concat()
+}
+
+fn mend(would: &Simulated, plan: &mut Plan) -> Result<()> {
+    if !would.removed.is_empty() {
+        let names = would.removed.join(" ");
+        return Err(Error::refused(format!("cannot mend the broken packages: apt would remove {names}")).hint(
+            format!("bring what they need (edge-apt wait --update, an offline folder), or apt-get remove {names}"),
+        ));
+    }
+    let argv = [vec!["apt-get".to_owned()], fix_broken()].concat();
+    let lines = would.unpacked.iter().map(|change| format!("{} {}", change.name, change.version)).collect();
+    plan.run(run(argv, IS_CONSISTENT), "packages are missing or torn").details = lines;
+    Ok(())
 }
 
 fn run(argv: Vec<String>, probe: &str) -> Run {

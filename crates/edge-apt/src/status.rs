@@ -7,6 +7,8 @@ use edge_host::{Error, Host, Result, Root};
 use crate::version::{PackageName, Version};
 
 const STATUS: &str = "/var/lib/dpkg/status";
+/// Where dpkg keeps what it has not yet put into its status file.
+const UPDATES: &str = "/var/lib/dpkg/updates";
 const APT: &str = "apt";
 const DPKG: &str = "dpkg";
 
@@ -43,7 +45,24 @@ pub(crate) fn of(root: &Root) -> Result<Status> {
         Error::failed(format!("cannot read {}: there is no such file", root.display(Path::new(STATUS)).display()))
             .hint("this host does not have dpkg and apt; only Debian and what is made of it has")
     })?;
-    Ok(Status::parse(&String::from_utf8_lossy(&bytes)))
+    let mut status = Status::parse(&String::from_utf8_lossy(&bytes));
+    // What a dpkg that was stopped had done by then stands in files of their own, oldest first.
+    for name in updates(root)? {
+        let bytes = root.read(&Path::new(UPDATES).join(name))?.unwrap_or_default();
+        status.merge(Status::parse(&String::from_utf8_lossy(&bytes)));
+    }
+    Ok(status)
+}
+
+/// Whether dpkg was stopped in the middle of its work: apt refuses everything then.
+pub(crate) fn is_interrupted(root: &Root) -> Result<bool> {
+    Ok(!updates(root)?.is_empty())
+}
+
+fn updates(root: &Root) -> Result<Vec<String>> {
+    // Their names are numbers; `tmp.i` is one that was not finished and does not count.
+    let names = root.list(Path::new(UPDATES))?.into_iter().filter_map(|name| name.into_string().ok());
+    Ok(names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())).collect())
 }
 
 impl Status {
@@ -81,6 +100,17 @@ impl Status {
             }
         }
         Status { packages }
+    }
+
+    /// Paragraphs that came later take the place of earlier ones.
+    fn merge(&mut self, later: Status) {
+        for package in later.packages {
+            let is_it = |old: &&mut Installed| old.name == package.name && old.architecture == package.architecture;
+            match self.packages.iter_mut().find(is_it) {
+                Some(old) => *old = package,
+                None => self.packages.push(package),
+            }
+        }
     }
 
     /// All of them, half installed ones too.

@@ -22,6 +22,8 @@ pub(crate) fn wait(host: &mut Host, args: &WaitArgs) -> Result<Outcome> {
     let timeout = Duration::from_secs(args.timeout);
     wait_for_locks(host, timeout)?;
     host.report.line("apt and dpkg are free");
+    // First, as a repair may need lists; and one that fails is no reason not to mend.
+    let updated = if args.update { update(host, timeout, begin) } else { Ok(()) };
     let mut outcome = Outcome::default();
     if args.repair {
         host.prepare_change()?;
@@ -31,11 +33,7 @@ pub(crate) fn wait(host: &mut Host, args: &WaitArgs) -> Result<Outcome> {
     } else if let [first, ..] = repair::unfinished(&host.root)?.as_slice() {
         host.report.warning(&format!("{first}: edge-apt wait --repair finishes it"));
     }
-    if args.update {
-        update(host, timeout, begin)?;
-        host.report.line("the package lists are up to date");
-    }
-    Ok(outcome)
+    updated.map(|()| outcome)
 }
 
 fn update(host: &mut Host, timeout: Duration, begin: Instant) -> Result<()> {
@@ -44,7 +42,11 @@ fn update(host: &mut Host, timeout: Duration, begin: Instant) -> Result<()> {
             Err(error) if is_locked(&error) && begin.elapsed() < timeout => {
                 wait_for_locks(host, timeout.saturating_sub(begin.elapsed()))?;
             }
-            other => return other,
+            Ok(()) => {
+                host.report.line("the package lists are up to date");
+                return Ok(());
+            }
+            failed => return failed,
         }
     }
 }
@@ -54,10 +56,10 @@ fn look(host: &mut Host, args: &WaitArgs) -> Result<Outcome> {
     let held = lock::held(&host.root)?;
     show(host, &held);
     host.report.line(if held.is_empty() { "apt and dpkg are free" } else { "would wait for apt and dpkg" });
-    let mut outcome = if args.repair { repair::repair(host)? } else { Outcome::default() };
     if args.update {
         host.report.line("would get the package lists");
     }
+    let mut outcome = if args.repair { repair::repair(host)? } else { Outcome::default() };
     if !held.is_empty() {
         outcome.exit = outcome.exit.worst(Exit::Differs);
     }

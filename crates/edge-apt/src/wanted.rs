@@ -156,7 +156,7 @@ mod tests {
         for bad in [
             Pin { pin: "x\ny".to_owned(), ..pin.clone() },
             Pin { name: "a.b".to_owned(), ..pin.clone() },
-            Pin { package: String::new(), ..pin.clone() },
+            Pin { package: String::new(), ..pin },
         ] {
             assert!(bad.check().is_err(), "{bad:?}");
         }

@@ -1,0 +1,227 @@
+//! The apt part of an install, with the real apt and dpkg and a signed repository.
+
+use std::path::Path;
+
+use edgeutils_tests::apt::AptHost;
+use edgeutils_tests::{skip, tool};
+
+/// Three versions of one package in two streams, in a repository signed with the key `good`.
+const REPOSITORY: &str = "
+for version in 1.33.2-1.1 1.34.9-1.1 1.34.10-1.1; do deb edge-thing $version 'Depends: edge-dep'; done
+deb edge-dep 1
+key good
+repo /repo good
+";
+const FROM: &str = "--uri file:/repo/ --key-file /keys/good.asc --fingerprint $(cat /keys/good.fpr)";
+
+fn host(test: &str) -> Option<AptHost> {
+    let fixture = Path::new(env!("CARGO_BIN_EXE_edge-apt-fixture"));
+    match AptHost::boot(&[fixture, &tool::path("edge-apt")]) {
+        Ok(host) => Some(host),
+        Err(reason) => {
+            skip(test, &reason);
+            None
+        }
+    }
+}
+
+#[test]
+fn an_install_brings_the_newest_of_a_stream_and_an_undo_takes_back_all_of_it() {
+    let Some(host) = host("an_install_brings_the_newest_of_a_stream_and_an_undo_takes_back_all_of_it") else { return };
+    host.sh(REPOSITORY).expect(0);
+    let tree = "find /etc/apt /usr/share/edge-* -printf '%p %m\\n' 2>/dev/null | sort";
+    let before = host.sh(tree).stdout;
+
+    let call = format!("fixture install {FROM} --pin 'version 1.34.*' --hold edge-thing~1.34");
+    let planned = host.sh(&format!("{call} -n")).expect(3);
+    assert!(planned.stdout.contains("would write /etc/apt/keyrings/test.asc"), "{}", planned.stdout);
+    assert!(planned.stderr.contains("then, depending on what the repository has: apt-get install edge-thing (1.34.*)"));
+    assert_eq!(host.sh(tree).stdout, before, "a dry run changed something");
+
+    let ran = host.sh(&call).expect(0);
+    assert!(ran.stdout.contains("    edge-dep 1\n    edge-thing 1.34.10-1.1\n"), "{}", ran.stdout);
+    assert!(ran.stdout.ends_with("edge-thing 1.34.10-1.1\n"), "{}", ran.stdout);
+    assert_eq!(host.sh("state edge-thing; state edge-dep").stdout, "hi 1.34.10-1.1\nii 1\n");
+    let files =
+        host.sh("stat -c '%n %a' /etc/apt/keyrings /etc/apt/*/test*; cmp /keys/good.asc /etc/apt/keyrings/test.asc");
+    assert_eq!(
+        files.expect(0).stdout,
+        "/etc/apt/keyrings 755\n/etc/apt/keyrings/test.asc 644\n/etc/apt/preferences.d/test 644\n/etc/apt/sources.list.d/test.sources 644\n"
+    );
+    // What was put there is what apt itself lives on.
+    let apt = host.sh("apt-get update 2>&1 && apt-cache policy edge-thing").expect(0);
+    assert!(!apt.stdout.contains("W:") && apt.stdout.contains("990"), "{}", apt.stdout);
+
+    // Again: nothing, and no program of apt's is needed to find that out.
+    let again = host.sh(&format!(
+        "mkdir /aside; mv /usr/bin/apt* /usr/bin/dpkg* /aside; {call}; code=$?; mv /aside/* /usr/bin; exit $code"
+    ));
+    assert!(again.clone().expect(0).stdout.starts_with("nothing to do: it is so already\n"), "{}", again.stdout);
+    host.sh(&format!("{call} -n")).expect(0);
+
+    host.sh("fixture undo").expect(0);
+    assert_eq!(host.sh(tree).stdout, before);
+    assert_eq!(host.sh("state edge-thing; state edge-dep").stdout, "none\nnone\n");
+}
+
+#[test]
+fn a_repository_that_is_not_as_it_shall_be_leaves_nothing_behind() {
+    let Some(host) = host("a_repository_that_is_not_as_it_shall_be_leaves_nothing_behind") else { return };
+    host.sh(REPOSITORY).expect(0);
+    host.sh(
+        "key other; key old 1y 20200101T000000; key soon 20d; cat /keys/good.asc /keys/other.asc > /keys/both.asc
+        head -c 300 /keys/good.asc > /keys/cut.asc; echo '<html><title>Log in</title>' > /keys/page.asc
+        GNUPGHOME=/keys/home gpg --batch -q --passphrase '' --pinentry-mode loopback --export-secret-keys --armor $(cat /keys/good.fpr) > /keys/secret.asc
+        repo /unsigned -; repo /other other; repo /expired old 20200301T000000; repo /torn good; echo x >> /torn/Packages
+        repo /soon soon; mkdir /empty
+        serve / 8000",
+    )
+    .expect(0);
+    let cases = [
+        // Address, key file, whose fingerprint, exit code, what is said.
+        ("file:/repo/", "good.asc", "other", 4, "its fingerprint is"),
+        ("file:/repo/", "both.asc", "good", 4, "its fingerprint is"),
+        ("file:/expired/", "old.asc", "old", 4, "it expired on 2020-12-31"),
+        ("file:/repo/", "cut.asc", "good", 1, "the download was cut off"),
+        ("file:/repo/", "page.asc", "good", 1, "begins with \"<html><title>Log in</title>\""),
+        ("file:/repo/", "secret.asc", "good", 1, "private key"),
+        ("file:/unsigned/", "good.asc", "good", 1, "it is not signed"),
+        ("file:/other/", "good.asc", "good", 1, "it is signed with another key than the one given"),
+        ("file:/torn/", "good.asc", "good", 1, "its lists do not agree with each other"),
+        ("file:/empty/", "good.asc", "good", 1, "there is no such repository"),
+        ("http://127.0.0.1:8000/none/", "good.asc", "good", 1, "there is no such repository"),
+        ("http://127.0.0.1:9/repo/", "good.asc", "good", 1, "its server cannot be reached"),
+        ("http://nowhere.invalid/repo/", "good.asc", "good", 1, "its name cannot be resolved"),
+    ];
+    let tree = "find /etc/apt /var/lib/edgeutils/journal /usr/share/edge-* /run -not -path '*/lists/*' -type f -exec sha256sum {} + 2>/dev/null | sort; dpkg -l | sha256sum";
+    host.sh("fixture install --offline /nowhere edge-thing").expect(1);
+    let before = host.sh(tree).stdout;
+    for (uri, key, whose, code, said) in cases {
+        let ran = host.sh(&format!(
+            "fixture install --uri {uri} --key-file /keys/{key} --fingerprint $(cat /keys/{whose}.fpr) edge-thing~1.34; code=$?; rm -f /run/edgeutils/lock; exit $code"
+        ));
+        assert!(ran.stderr.contains(said), "{uri} {key}: {}", ran.stderr);
+        assert!(ran.stderr.contains("\nhint: "), "{uri} {key}: {}", ran.stderr);
+        let ran = ran.expect(code);
+        assert_eq!(host.sh(tree).stdout, before, "{uri} {key} left something: {}", ran.stdout);
+    }
+    // A key at its end is warned of, and used.
+    let soon = host.sh("fixture install --uri file:/soon/ --key-file /keys/soon.gpg --fingerprint $(cat /keys/soon.fpr) edge-thing").expect(0);
+    assert!(soon.stderr.contains("in 19 days: from then on apt refuses"), "{}", soon.stderr);
+    assert_eq!(host.sh("ls /etc/apt/keyrings").stdout, "test.gpg\n");
+}
+
+#[test]
+fn old_lists_are_no_excuse_and_strangers_sources_no_obstacle() {
+    let Some(host) = host("old_lists_are_no_excuse_and_strangers_sources_no_obstacle") else { return };
+    host.sh(REPOSITORY).expect(0);
+    host.sh("serve / 8000; echo 'deb http://127.0.0.1:9/ broken main' > /etc/apt/sources.list.d/broken.list").expect(0);
+    let from = "--uri http://127.0.0.1:8000/repo/ --key-url http://127.0.0.1:8000/keys/good.asc --fingerprint $(cat /keys/good.fpr)";
+    // The key comes by the network too, and one broken source is not ours.
+    host.sh(&format!("fixture install {from} edge-thing=1.33.2-1.1")).expect(0);
+    assert_eq!(host.sh("state edge-thing").stdout, "ii 1.33.2-1.1\n");
+    // The lists of before are there, and the repository is down.
+    host.sh("serve_no_more").expect(0);
+    let down = host.sh(&format!("fixture install {from} edge-thing~1.34")).expect(1);
+    assert!(
+        down.stderr
+            .contains("cannot update the package lists of http://127.0.0.1:8000/repo/: its server cannot be reached"),
+        "{}",
+        down.stderr
+    );
+    assert_eq!(host.sh("state edge-thing").stdout, "ii 1.33.2-1.1\n");
+
+    // Another file with the same repository would stop apt: it is named before.
+    host.sh("serve / 8000; echo 'deb [trusted=yes] http://127.0.0.1:8000/repo /' > /etc/apt/sources.list.d/mine.list")
+        .expect(0);
+    let rival = host.sh(&format!("fixture install {from} edge-thing~1.34")).expect(4);
+    assert!(rival.stderr.contains("/etc/apt/sources.list.d/mine.list names it already"), "{}", rival.stderr);
+}
+
+#[test]
+fn holds_outlive_a_change_and_nothing_goes_that_was_not_named() {
+    let Some(host) = host("holds_outlive_a_change_and_nothing_goes_that_was_not_named") else { return };
+    host.sh(REPOSITORY).expect(0);
+    host.sh(&format!("fixture install {FROM} edge-thing=1.33.2-1.1 && apt-mark hold edge-thing")).expect(0);
+    let call = |more: &str| host.sh(&format!("fixture install {FROM} {more}"));
+
+    let up = call("edge-thing=1.34.9-1.1").expect(0);
+    assert!(up.stdout.contains("    edge-thing 1.33.2-1.1 -> 1.34.9-1.1\n"), "{}", up.stdout);
+    assert_eq!(host.sh("state edge-thing").stdout, "hi 1.34.9-1.1\n");
+
+    let down = call("edge-thing~1.33").expect(4);
+    assert!(down.stderr.contains("edge-thing would go down from 1.34.9-1.1 to 1.33.2-1.1"), "{}", down.stderr);
+    call("--downgrade edge-thing~1.33").expect(0);
+    assert_eq!(host.sh("state edge-thing").stdout, "hi 1.33.2-1.1\n");
+
+    let gone = call("edge-thing~1.35").expect(1);
+    assert!(
+        gone.stderr
+            .contains("cannot find edge-thing 1.35.* in file:/repo/: it has 1.34.10-1.1, 1.34.9-1.1, 1.33.2-1.1"),
+        "{}",
+        gone.stderr
+    );
+
+    // A package that another one would have to make room for, one that a stranger holds, one that cannot be met.
+    host.sh("deb edge-free 1; deb edge-rival 1 'Conflicts: edge-free'; deb edge-dep 2; deb edge-new 1 'Depends: edge-dep (>= 2)'; deb edge-poor 1 'Depends: edge-none'; repo /repo good; apt-mark hold edge-dep").expect(0);
+    call("edge-free").expect(0);
+    let rival = call("edge-rival").expect(4);
+    assert!(rival.stderr.contains("cannot install edge-rival: apt would remove edge-free"), "{}", rival.stderr);
+    let held = call("edge-new");
+    assert!(held.stderr.contains("edge-dep"), "{}", held.stderr);
+    assert_ne!(held.code, 0);
+    let poor = call("edge-poor").expect(1);
+    assert!(poor.stderr.contains("edge-poor : Depends: edge-none but it is not installable"), "{}", poor.stderr);
+    assert_eq!(host.sh("state edge-thing; state edge-dep; state edge-rival").stdout, "hi 1.33.2-1.1\nhi 1\nnone\n");
+}
+
+#[test]
+fn nothing_ever_asks() {
+    let Some(host) = host("nothing_ever_asks") else { return };
+    // A configuration file that was changed by hand and changes in the package, and a script that reads.
+    host.sh(
+        "mkdir -p /debs/edge-thing.files/etc /debs/edge-thing.control
+        echo /etc/edge-thing.conf > /debs/edge-thing.control/conffiles
+        printf '#!/bin/sh\\nif read answer; then echo $answer > /asked; fi\\nread answer < /dev/tty && echo tty > /asked\\necho $DEBIAN_FRONTEND $NEEDRESTART_SUSPEND $APT_LISTCHANGES_FRONTEND > /said\\nexit 0\\n' > /debs/edge-thing.control/postinst
+        chmod 755 /debs/edge-thing.control/postinst
+        echo one > /debs/edge-thing.files/etc/edge-thing.conf; deb edge-thing 1
+        echo two > /debs/edge-thing.files/etc/edge-thing.conf; deb edge-thing 2
+        key good; repo /repo good",
+    )
+    .expect(0);
+    host.sh(&format!("fixture install {FROM} edge-thing=1 && echo mine > /etc/edge-thing.conf")).expect(0);
+    host.sh(&format!("echo yes | fixture install {FROM} edge-thing=2")).expect(0);
+    let left = host.sh("state edge-thing; cat /etc/edge-thing.conf /said; ls /asked 2>&1").stdout;
+    assert!(left.starts_with("ii 2\nmine\nnoninteractive 1 none\nls: cannot access"), "{left}");
+}
+
+#[test]
+fn a_removal_is_exact_and_comes_back() {
+    let Some(host) = host("a_removal_is_exact_and_comes_back") else { return };
+    host.sh(REPOSITORY).expect(0);
+    host.sh(&format!("fixture install {FROM} --hold --pin 'version 1.34.*' edge-thing~1.34")).expect(0);
+    let needed = host.sh("fixture remove --wait 10 edge-dep").expect(1);
+    assert!(needed.stderr.contains("edge-thing depends on edge-dep"), "{}", needed.stderr);
+    assert_eq!(host.sh("state edge-thing").stdout, "hi 1.34.10-1.1\n");
+    host.sh("fixture remove --wait 10 --name test edge-thing edge-dep").expect(0);
+    assert_eq!(
+        host.sh("state edge-thing; state edge-dep; ls /etc/apt/*.d /etc/apt/keyrings | grep test").stdout,
+        "none\nnone\n"
+    );
+    let again = host.sh("fixture remove --wait 10 --name test edge-thing edge-dep").expect(0);
+    assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);
+    host.sh("fixture undo").expect(0);
+    assert_eq!(host.sh("state edge-thing; state edge-dep").stdout, "hi 1.34.10-1.1\nii 1\n");
+    assert!(host.sh("ls /etc/apt/*/").stdout.contains("test.sources"));
+}
+
+#[test]
+fn an_image_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let ran = tool::Tool::program(Path::new(env!("CARGO_BIN_EXE_edge-apt-fixture")))
+        .args(["install", "edge-thing", "--root"])
+        .arg(dir.path())
+        .run()
+        .expect(4);
+    assert!(ran.stderr.contains("its packages' scripts would run as root here\nhint: "), "{}", ran.stderr);
+}

@@ -1,0 +1,95 @@
+//! Packages out of a folder, on a host without a network; and a disk that is full.
+
+use std::path::Path;
+
+use edgeutils_tests::apt::AptHost;
+use edgeutils_tests::{skip, tool};
+
+fn host(test: &str) -> Option<AptHost> {
+    let fixture = Path::new(env!("CARGO_BIN_EXE_edge-apt-fixture"));
+    match AptHost::boot(&[fixture, &tool::path("edge-apt")]) {
+        Ok(host) => Some(host),
+        Err(reason) => {
+            skip(test, &reason);
+            None
+        }
+    }
+}
+
+const FOLDER: &str = "
+for version in 1.34.9 1.34.10 1.35.0; do deb edge-thing $version 'Depends: edge-dep'; done
+deb edge-dep 1; deb edge-dep 2; deb edge-other 1; ARCH=s390x deb edge-main 1
+cd /debs; sha256sum *.deb > SHA256SUMS; cd /
+";
+
+#[test]
+fn a_folder_brings_what_is_asked_for_and_what_that_needs() {
+    let Some(host) = host("a_folder_brings_what_is_asked_for_and_what_that_needs") else { return };
+    host.sh(FOLDER).expect(0);
+    let call = "fixture install --offline /debs --hold edge-thing~1.34";
+    let planned = host.sh(&format!("{call} -n")).expect(3);
+    assert!(
+        planned.stdout.contains("    edge-dep 2\n") && planned.stdout.contains("    edge-thing 1.34.10\n"),
+        "{}",
+        planned.stdout
+    );
+    host.sh(call).expect(0);
+    assert_eq!(
+        host.sh("state edge-thing; state edge-dep; ls /var/lib/apt/lists | grep _").stdout,
+        "hi 1.34.10\nii 2\n"
+    );
+    let again = host.sh(call).expect(0);
+    assert!(again.stdout.starts_with("nothing to do"), "{}", again.stdout);
+    // What is installed as new as there is left alone.
+    host.sh("fixture install --offline /debs edge-thing=1.35.0").expect(0);
+    assert_eq!(host.sh("state edge-thing; state edge-dep; state edge-other").stdout, "hi 1.35.0\nii 2\nnone\n");
+    // One that needs nothing brings nothing along.
+    host.sh("fixture install --offline /debs edge-other").expect(0);
+    host.sh("fixture undo").expect(0);
+    assert_eq!(host.sh("state edge-other").stdout, "none\n");
+
+    let none = host.sh("fixture install --offline /debs edge-thing~1.36").expect(1);
+    assert!(none.stderr.contains("cannot find edge-thing 1.36.* for "), "{}", none.stderr);
+    let foreign = host.sh("fixture install --offline /debs edge-main").expect(1);
+    assert!(foreign.stderr.contains("(it is there for s390x)"), "{}", foreign.stderr);
+}
+
+#[test]
+fn a_folder_that_is_not_as_its_manifest_says_is_refused() {
+    let Some(host) = host("a_folder_that_is_not_as_its_manifest_says_is_refused") else { return };
+    host.sh(FOLDER).expect(0);
+    let cases = [
+        ("printf x >> edge-dep_1_all.deb", 4, "its SHA-256 is "),
+        ("cp edge-dep_1_all.deb more.deb", 4, "SHA256SUMS does not list it"),
+        ("rm edge-dep_1_all.deb", 1, "edge-dep_1_all.deb is listed and not there"),
+        ("rm SHA256SUMS", 1, "cannot read /case/SHA256SUMS: No such file"),
+        ("echo nonsense > SHA256SUMS", 1, "line 1: "),
+        ("rm *.deb; : > SHA256SUMS", 1, "there is no package in it"),
+        ("echo x > bad.deb; sha256sum bad.deb > SHA256SUMS; rm edge*", 1, "bad.deb"),
+    ];
+    for (harm, code, said) in cases {
+        let ran = host.sh(&format!(
+            "rm -rf /case; cp -r /debs /case; cd /case; {harm}; fixture install --offline /case edge-thing~1.34"
+        ));
+        assert!(ran.stderr.contains(said), "{harm}: {}", ran.stderr);
+        ran.expect(code);
+        assert_eq!(host.sh("state edge-thing").stdout, "none\n");
+    }
+}
+
+#[test]
+fn a_full_disk_leaves_a_host_on_which_the_same_call_goes_on() {
+    let Some(host) = host("a_full_disk_leaves_a_host_on_which_the_same_call_goes_on") else { return };
+    host.sh(
+        "mkdir -p /debs/edge-big.files/opt/big; head -c 20000000 /dev/urandom > /debs/edge-big.files/opt/big/file
+        deb edge-big 1; cd /debs; sha256sum *.deb > SHA256SUMS; mkdir -p /opt/big; mount -t tmpfs -o size=10m tmpfs /opt/big",
+    )
+    .expect(0);
+    let full = host.sh("fixture install --offline /debs edge-big").expect(1);
+    assert!(full.stderr.contains("No space left on device"), "{}", full.stderr);
+    assert_eq!(host.sh("dpkg --audit; state edge-big | grep ii; ls /opt/big").stdout, "");
+    host.sh("mount -o remount,size=100m /opt/big; fixture install --offline /debs edge-big").expect(0);
+    assert_eq!(host.sh("state edge-big; edge-apt-fixture undo --list | wc -l").stdout, "ii 1\n1\n");
+    host.sh("fixture undo").expect(0);
+    assert_eq!(host.sh("state edge-big").stdout, "none\n");
+}
