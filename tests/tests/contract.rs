@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use edgeutils_tests::tool::{Ran, Tool};
+use edgeutils_tests::tool::{self, Ran, Tool};
 use edgeutils_tests::tree::Tree;
-use edgeutils_tests::{cni, skip, systems};
+use edgeutils_tests::{cni, live, skip, systems};
 use serde_json::Value;
 
 const PAGE: &str = include_str!("../../docs/contract.md");
@@ -115,9 +115,11 @@ fn everything(mut seen: impl FnMut(&str, &Value, bool)) {
     let calls = conf.iter().map(|call| ("edge-conf", call)).chain(prep.iter().map(|call| ("edge-prep", call)));
     let calls = calls.chain(redirect.iter().map(|call| ("edge-redirect", call))).chain(certgen);
     let calls = calls.chain(cni.iter().map(|call| ("edge-cni", call)));
-    let calls = calls.map(|(tool, (args, code))| (*args, *code, run(&tree, tool, args)));
-    for (args, code, ran) in calls.chain(cni::can_build().then(built)) {
-        let ran = ran.expect(code);
+    let apt: &[(&[&str], i32)] = &[(&["wait"], 4), (&["wait", "--timeout", "x"], 2), (&["undo", "--list"], 0)];
+    let calls = calls.chain(apt.iter().map(|call| ("edge-apt", call)));
+    let ran = calls.map(|(tool, (args, code))| (*args, *code, run(&tree, tool, args)));
+    let ran = ran.chain(cni::can_build().then(built)).map(|(args, code, ran)| (args, code, ran.expect(code)));
+    for (args, code, ran) in ran.chain(live_calls()) {
         let lines: Vec<&str> = ran.stdout.lines().collect();
         for (index, line) in lines.iter().enumerate() {
             let record = serde_json::from_str(line).unwrap_or_else(|_| panic!("{args:?} printed {line}"));
@@ -128,8 +130,22 @@ fn everything(mut seen: impl FnMut(&str, &Value, bool)) {
     }
 }
 
+/// What only a live host has: a lock of dpkg's that is held.
+fn live_calls() -> Vec<(&'static [&'static str], i32, Ran)> {
+    let hold = "import fcntl, time; f = open('/var/lib/dpkg/lock', 'w'); fcntl.lockf(f, fcntl.LOCK_EX); print('held', flush=True); time.sleep(30)";
+    let text = format!(
+        "mkdir -p /var/lib/dpkg; mkfifo /mnt/held; /usr/bin/python3 -c \"{hold}\" > /mnt/held & read held < /mnt/held
+        \"$FIXTURE\" wait -n --json 2>/dev/null; kill $!"
+    );
+    let ran = live::script(tool::path("edge-apt").to_str().unwrap(), &text);
+    vec![(&["wait", "-n"], 3, ran)]
+}
+
 #[test]
 fn every_record_is_as_the_page_says() {
+    if !live::can_unshare() {
+        return skip("every_record_is_as_the_page_says", "needs root and namespaces for what is live");
+    }
     let mut page = documented();
     if !cni::can_build() {
         skip("contract plugin", "go is not on the PATH");
@@ -175,6 +191,7 @@ fn every_option_of_the_page_is_in_every_help() {
             "edge-certgen --help",
             "edge-certgen stream --help",
             "edge-cni conf bridge --help",
+            "edge-apt wait --help",
         ] {
             let mut words = call.split(' ');
             let help = Tool::new(words.next().unwrap()).args(words).run().expect(0).stdout;

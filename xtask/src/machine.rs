@@ -20,7 +20,9 @@ pub(crate) struct Package {
 pub(crate) const PACKAGES: &[Package] = &[
     package("ansible-core", "ansible-playbook", &["stories"]),
     package("curl", "curl", &["stories"]),
+    package("dpkg-dev", "dpkg-scanpackages", &["stories"]),
     package("gcc-aarch64-linux-gnu", "aarch64-linux-gnu-gcc", &["dist", "qemu"]),
+    package("gnupg", "gpg", &["stories"]),
     package("golang-go", "go", &["stories"]),
     package("iproute2", "ip", &["stories", "bench"]),
     package("iptables", "iptables-legacy", &["stories", "bench"]),
