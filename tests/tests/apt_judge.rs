@@ -1,5 +1,7 @@
 //! Our order of versions against dpkg's, and our reading of keys against gpg's.
 
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::path::Path;
 use std::process::Command;
 

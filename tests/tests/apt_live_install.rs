@@ -1,5 +1,7 @@
 //! The apt part of an install, with the real apt and dpkg and a signed repository.
 
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::path::Path;
 
 use edgeutils_tests::apt::AptHost;

@@ -1,5 +1,7 @@
 //! Waiting for apt: who holds the locks, and that nothing is ever stopped in the middle.
 
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::path::Path;
 
 use edgeutils_tests::apt::AptHost;

@@ -1,5 +1,7 @@
 //! Packages out of a folder, on a host without a network; and a disk that is full.
 
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::path::Path;
 
 use edgeutils_tests::apt::AptHost;
