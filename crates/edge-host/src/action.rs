@@ -182,6 +182,8 @@ pub enum Turn {
     Reverse,
     /// After everything else: a reload that must see the files as they were.
     Last,
+    /// After even that: a restart of what was reloaded.
+    Finally,
 }
 
 /// What an undo of an action can promise.

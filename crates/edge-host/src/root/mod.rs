@@ -9,6 +9,7 @@
 mod attributes;
 mod large;
 mod read;
+mod stage;
 mod state;
 mod walk;
 mod write;
@@ -22,6 +23,7 @@ use nix::sys::stat::Mode;
 use crate::error::{Error, Result};
 
 pub use read::{Found, MAX_READ};
+pub use stage::{NewDir, NewFile};
 pub use state::{Content, State};
 pub(crate) use state::{digest, sha256};
 pub(crate) use walk::Spot;
@@ -49,6 +51,12 @@ impl Root {
     /// `dir` itself is the operator's own path and is opened like any other, links included.
     pub fn image(dir: &Path) -> Result<Root> {
         Ok(Root { top: open_top(dir)?, prefix: Some(dir.to_path_buf()) })
+    }
+
+    /// The same root again, for what is written while the host is in use.
+    pub fn try_clone(&self) -> Result<Root> {
+        let fail = |cause: std::io::Error| Error::io("open the root", self.display(Path::new(LIVE_ROOT)), &cause);
+        Ok(Root { top: self.top.try_clone().map_err(fail)?, prefix: self.prefix.clone() })
     }
 
     /// Whether this is the running system, where units, sysctls and programs are real.

@@ -68,7 +68,11 @@ pub fn run(host: &mut Host, args: &UndoArgs, editors: &[&dyn Editor]) -> Result<
         .filter(|entry| !matches!(entry.progress, Progress::Void | Progress::Undone))
         .cloned()
         .collect();
-    entries.sort_by_key(|entry| matches!(entry.intent.change, Change::Run { turn: Turn::Last, .. }));
+    entries.sort_by_key(|entry| match entry.intent.change {
+        Change::Run { turn: Turn::Last, .. } => 1,
+        Change::Run { turn: Turn::Finally, .. } => 2,
+        _ => 0,
+    });
 
     host.progress.run = Some(id);
     keys_can_come_back(&host.root, &entries, &later, editors)?;

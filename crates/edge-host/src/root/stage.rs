@@ -1,0 +1,346 @@
+//! Big things that are no changes to the host: downloads, build results, unpacked archives.
+//!
+//! They are written piece by piece beside their place, fsynced and renamed, so that what has the
+//! name is whole. A run that was killed leaves a temporary name, which the next one removes. None
+//! of it is journalled; what makes use of it (a link) is.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, openat, renameat};
+use nix::sys::stat::{Mode, SFlag, fchmod, fstat, fstatat, mkdirat};
+use nix::unistd::{UnlinkatFlags, fsync, unlinkat};
+
+use super::Root;
+use super::read::kind;
+use super::walk::Spot;
+use super::write::temporary_name;
+use crate::error::{Error, Result};
+
+const PIECE: usize = 64 << 10;
+const DIR_FLAGS: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
+const NEW_FILE: OFlag =
+    OFlag::O_WRONLY.union(OFlag::O_CREAT).union(OFlag::O_EXCL).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
+
+/// A file that gets its name when it is complete; dropped before that, nothing is left of it.
+#[derive(Debug)]
+pub struct NewFile<'r> {
+    spot: Spot<'r>,
+    temporary: OsString,
+    file: File,
+    shown: PathBuf,
+    finished: bool,
+}
+
+/// A directory that gets its name when it is complete; dropped before that, nothing is left of it.
+#[derive(Debug)]
+pub struct NewDir<'r> {
+    spot: Spot<'r>,
+    temporary: OsString,
+    top: OwnedFd,
+    shown: PathBuf,
+    finished: bool,
+}
+
+impl Root {
+    /// Begins a file at `path` with this mode; directories on the way are made (0755).
+    pub fn new_file(&self, path: &Path, mode: u32) -> Result<NewFile<'_>> {
+        let (spot, temporary, shown) = self.beside(path)?;
+        let make = || -> io::Result<File> {
+            let file = File::from(openat(spot.dir(), temporary.as_os_str(), NEW_FILE, Mode::empty())?);
+            fchmod(&file, Mode::from_bits_truncate(mode))?;
+            Ok(file)
+        };
+        let file = make().map_err(|cause| Error::io("write", &shown, &cause))?;
+        Ok(NewFile { spot, temporary, file, shown, finished: false })
+    }
+
+    /// Begins a directory at `path`, mode 0755; directories on the way are made.
+    pub fn new_dir(&self, path: &Path) -> Result<NewDir<'_>> {
+        let (spot, temporary, shown) = self.beside(path)?;
+        let make = || -> io::Result<OwnedFd> {
+            mkdirat(spot.dir(), temporary.as_os_str(), Mode::from_bits_truncate(0o700))?;
+            Ok(openat(spot.dir(), temporary.as_os_str(), DIR_FLAGS, Mode::empty())?)
+        };
+        let top = make().map_err(|cause| Error::io("make", &shown, &cause))?;
+        Ok(NewDir { spot, temporary, top, shown, finished: false })
+    }
+
+    /// Removes `path` and all that is in it, but nothing on another file system; already gone is success.
+    ///
+    /// It loses its name first, so that it is never seen half removed.
+    pub fn remove_tree(&self, path: &Path) -> Result<()> {
+        let shown = self.display(path);
+        let fail = |cause: io::Error| Error::io("remove", &shown, &cause);
+        let spot = self.walk_kept(path).map_err(fail)?;
+        if !spot.missing.is_empty() {
+            return Ok(());
+        }
+        let temporary = temporary_name(&spot.name);
+        let remove = || -> io::Result<()> {
+            remove_below(spot.dir(), &temporary)?;
+            match renameat(spot.dir(), spot.name.as_os_str(), spot.dir(), temporary.as_os_str()) {
+                Ok(()) => remove_below(spot.dir(), &temporary),
+                Err(Errno::ENOENT) => Ok(()),
+                Err(errno) => Err(errno.into()),
+            }
+        };
+        remove().map_err(fail)
+    }
+
+    /// Removes `path` if it is an empty directory; anything else stays as it is.
+    pub fn remove_if_empty(&self, path: &Path) -> Result<()> {
+        let fail = |cause: io::Error| self.path_error("remove", path, &cause);
+        match self.walk_kept(path).and_then(|spot| spot.remove_dir()) {
+            Err(cause)
+                if [Errno::ENOTEMPTY, Errno::EEXIST, Errno::ENOTDIR]
+                    .map(|errno| Some(errno as i32))
+                    .contains(&cause.raw_os_error()) =>
+            {
+                Ok(())
+            }
+            done => done.map_err(fail),
+        }
+    }
+
+    /// The place of something new, what an interrupted run left of it removed.
+    fn beside(&self, path: &Path) -> Result<(Spot<'_>, OsString, PathBuf)> {
+        let shown = self.display(path);
+        let fail = |cause: io::Error| self.path_error("write", path, &cause);
+        let mut spot = self.walk_kept(path).map_err(fail)?;
+        spot.make_parents().map_err(fail)?;
+        let temporary = temporary_name(&spot.name);
+        remove_below(spot.dir(), &temporary).map_err(fail)?;
+        Ok((spot, temporary, shown))
+    }
+}
+
+impl NewFile<'_> {
+    /// Gives it its name; what had the name before is replaced.
+    pub fn finish(mut self) -> Result<()> {
+        let finish = || -> io::Result<()> {
+            self.file.sync_all()?;
+            renameat(self.spot.dir(), self.temporary.as_os_str(), self.spot.dir(), self.spot.name.as_os_str())?;
+            sync(self.spot.dir())
+        };
+        finish().map_err(|cause| Error::io("write", &self.shown, &cause))?;
+        self.finished = true;
+        Ok(())
+    }
+}
+
+impl Write for NewFile<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for NewFile<'_> {
+    fn drop(&mut self) {
+        if !self.finished {
+            // Best effort: the next run removes what is left.
+            remove_below(self.spot.dir(), &self.temporary).ok();
+        }
+    }
+}
+
+impl NewDir<'_> {
+    /// Writes a file at `inner`, a path of plain names, with what `content` gives; the number of bytes.
+    ///
+    /// Fails with `cannot unpack` where `content` does, and where the name is taken already.
+    pub fn file(&mut self, inner: &Path, mode: u32, content: &mut dyn Read) -> Result<u64> {
+        let shown = self.shown.join(inner);
+        let fail = |cause: io::Error| Error::io("write", &shown, &cause);
+        let (dir, name) = self.parent(inner).map_err(fail)?;
+        let mut file = File::from(openat(&dir, name, NEW_FILE, Mode::empty()).map_err(|errno| fail(errno.into()))?);
+        let mut piece = vec![0; PIECE];
+        let mut written = 0;
+        loop {
+            let read = match content.read(&mut piece) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
+                Err(cause) => return Err(Error::failed(format!("cannot unpack {}: {cause}", inner.display()))),
+            };
+            file.write_all(&piece[..read]).map_err(fail)?;
+            written += read as u64;
+        }
+        fchmod(&file, Mode::from_bits_truncate(mode)).map_err(|errno| fail(errno.into()))?;
+        file.sync_all().map_err(fail)?;
+        Ok(written)
+    }
+
+    /// Gives it its name, which must be free.
+    pub fn finish(mut self) -> Result<()> {
+        let finish = || -> io::Result<()> {
+            fchmod(&self.top, Mode::from_bits_truncate(0o755))?;
+            sync_below(self.top.as_fd())?;
+            renameat(self.spot.dir(), self.temporary.as_os_str(), self.spot.dir(), self.spot.name.as_os_str())?;
+            sync(self.spot.dir())
+        };
+        finish().map_err(|cause| Error::io("make", &self.shown, &cause))?;
+        self.finished = true;
+        Ok(())
+    }
+
+    fn parent<'p>(&self, inner: &'p Path) -> io::Result<(OwnedFd, &'p OsStr)> {
+        let mut names: Vec<&OsStr> = Vec::new();
+        for component in inner.components() {
+            let Component::Normal(name) = component else { return Err(Errno::EINVAL.into()) };
+            names.push(name);
+        }
+        let last = names.pop().ok_or(Errno::EINVAL)?;
+        let mut dir = openat(&self.top, ".", DIR_FLAGS, Mode::empty())?;
+        for name in names {
+            match mkdirat(&dir, name, Mode::from_bits_truncate(0o755)) {
+                Ok(()) => {
+                    dir = openat(&dir, name, DIR_FLAGS, Mode::empty())?;
+                    fchmod(&dir, Mode::from_bits_truncate(0o755))?;
+                }
+                Err(Errno::EEXIST) => dir = openat(&dir, name, DIR_FLAGS, Mode::empty())?,
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok((dir, last))
+    }
+}
+
+impl Drop for NewDir<'_> {
+    fn drop(&mut self) {
+        if !self.finished {
+            // Best effort: the next run removes what is left.
+            remove_below(self.spot.dir(), &self.temporary).ok();
+        }
+    }
+}
+
+/// Removes a name and all below it; what is mounted there is an error.
+fn remove_below(dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
+    let stat = match fstatat(dir, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Ok(stat) => stat,
+        Err(Errno::ENOENT) => return Ok(()),
+        Err(errno) => return Err(errno.into()),
+    };
+    if kind(&stat) != SFlag::S_IFDIR {
+        return Ok(unlinkat(dir, name, UnlinkatFlags::NoRemoveDir)?);
+    }
+    let below = openat(dir, name, DIR_FLAGS, Mode::empty())?;
+    if fstat(&below)?.st_dev != fstat(dir)?.st_dev {
+        return Err(Errno::EBUSY.into());
+    }
+    for inner in names(below.as_fd())? {
+        remove_below(below.as_fd(), &inner)?;
+    }
+    Ok(unlinkat(dir, name, UnlinkatFlags::RemoveDir)?)
+}
+
+/// Writes the directories themselves to the disk; the files are there already.
+fn sync_below(dir: BorrowedFd<'_>) -> io::Result<()> {
+    for name in names(dir)? {
+        let stat = fstatat(dir, name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW)?;
+        if kind(&stat) == SFlag::S_IFDIR {
+            sync_below(openat(dir, name.as_os_str(), DIR_FLAGS, Mode::empty())?.as_fd())?;
+        }
+    }
+    sync(dir)
+}
+
+fn names(dir: BorrowedFd<'_>) -> io::Result<Vec<OsString>> {
+    use std::os::unix::ffi::OsStrExt;
+    let mut names = Vec::new();
+    for entry in Dir::from_fd(openat(dir, ".", DIR_FLAGS, Mode::empty())?)?.iter() {
+        let entry = entry?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if name != "." && name != ".." {
+            names.push(name.to_os_string());
+        }
+    }
+    Ok(names)
+}
+
+fn sync(dir: BorrowedFd<'_>) -> io::Result<()> {
+    let dir = openat(dir, ".", DIR_FLAGS, Mode::empty())?;
+    match fsync(&dir) {
+        // Some FUSE and network file systems cannot sync a directory; the rename holds all the same.
+        Ok(()) | Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names_in(dir: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_has_its_name_only_when_it_is_complete() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::image(dir.path()).unwrap();
+        let mut file = root.new_file(Path::new("/a/b"), 0o640).unwrap();
+        file.write_all(b"half").unwrap();
+        assert_eq!(names_in(&dir.path().join("a")), [".b.edgeutils-new"]);
+        drop(file);
+        assert!(names_in(&dir.path().join("a")).is_empty());
+        // What a killed run leaves does not stand in the way of the next.
+        std::fs::write(dir.path().join("a/.b.edgeutils-new"), "left").unwrap();
+        let mut file = root.new_file(Path::new("/a/b"), 0o640).unwrap();
+        file.write_all(b"whole").unwrap();
+        file.finish().unwrap();
+        assert_eq!(std::fs::read_to_string(dir.path().join("a/b")).unwrap(), "whole");
+        assert_eq!(names_in(&dir.path().join("a")), ["b"]);
+    }
+
+    #[test]
+    fn a_directory_appears_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::image(dir.path()).unwrap();
+        std::fs::create_dir_all(dir.path().join("s/.v1.edgeutils-new/deep")).unwrap();
+        let mut new = root.new_dir(Path::new("/s/v1")).unwrap();
+        assert_eq!(new.file(Path::new("bin/x"), 0o755, &mut b"12345".as_slice()).unwrap(), 5);
+        assert!(new.file(Path::new("bin/x"), 0o755, &mut b"again".as_slice()).is_err(), "the name is taken");
+        for bad in ["../x", "/x", "", "bin/../../x"] {
+            assert!(new.file(Path::new(bad), 0o755, &mut b"x".as_slice()).is_err(), "{bad:?}");
+        }
+        assert!(!dir.path().join("s/v1").exists());
+        new.finish().unwrap();
+        assert_eq!(std::fs::read_to_string(dir.path().join("s/v1/bin/x")).unwrap(), "12345");
+        drop(root.new_dir(Path::new("/s/v2")).unwrap());
+        assert_eq!(names_in(&dir.path().join("s")), ["v1"]);
+        root.remove_tree(Path::new("/s/v1")).unwrap();
+        root.remove_tree(Path::new("/s/v1")).unwrap();
+        assert!(names_in(&dir.path().join("s")).is_empty());
+        root.remove_if_empty(Path::new("/s")).unwrap();
+        root.remove_if_empty(Path::new("/s")).unwrap();
+        assert!(names_in(dir.path()).is_empty());
+    }
+
+    #[test]
+    fn a_tree_is_removed_without_following_links() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::image(dir.path()).unwrap();
+        std::fs::create_dir_all(dir.path().join("tree/in")).unwrap();
+        std::fs::create_dir(dir.path().join("kept")).unwrap();
+        std::fs::write(dir.path().join("kept/file"), "x").unwrap();
+        std::os::unix::fs::symlink("../../kept", dir.path().join("tree/in/link")).unwrap();
+        root.remove_tree(Path::new("/tree")).unwrap();
+        assert_eq!(names_in(dir.path()), ["kept"]);
+        assert_eq!(names_in(&dir.path().join("kept")), ["file"]);
+        root.remove_if_empty(Path::new("/kept")).unwrap();
+        assert_eq!(names_in(dir.path()), ["kept"]);
+    }
+}
