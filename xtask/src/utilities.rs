@@ -8,6 +8,7 @@ pub(crate) fn utilities() -> Vec<(&'static str, Command)> {
         ("edge-prep", edge_prep::cli::Cli::command()),
         ("edge-certgen", edge_certgen::cli::Cli::command()),
         ("edge-cni", edge_cni::cli::Cli::command()),
+        ("edge-crio", edge_crio::cli::Cli::command()),
         ("edge-apt", edge_apt::cli::Cli::command()),
         ("edge-conf", edge_conf::cli::Cli::command()),
         ("edge-redirect", edge_redirect::cli::Cli::command()),

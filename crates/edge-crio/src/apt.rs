@@ -1,0 +1,100 @@
+//! CRI-O as a package: what is asked of edge-apt.
+
+use std::path::Path;
+use std::time::Duration;
+
+use edge_apt::{
+    Downgrade, Fingerprint, Hold, KeyFrom, Layout, Offline, PackageName, Pin, Removal, Request, Source, Stream, Want,
+};
+use edge_host::{Error, Host, Mode, Result, Root};
+
+use crate::cli::InstallArgs;
+use crate::knowledge;
+use crate::plan::Needed;
+use crate::resolve::Offer;
+
+/// The stem of its files in sources.list.d, keyrings and preferences.d.
+const NAME: &str = "cri-o";
+/// Above any other repository's, also where that one has a newer minor.
+const PRIORITY: i32 = 1001;
+
+/// dpkg's list of packages.
+const STATUS: &str = "/var/lib/dpkg/status";
+
+/// The version of the package, if it is installed.
+pub(crate) fn installed(host: &Host) -> Result<Option<String>> {
+    if !host.root.find_link(Path::new(STATUS))?.exists() {
+        // Not every system has packages of this kind.
+        return Ok(None);
+    }
+    let package = package()?;
+    Ok(edge_apt::status(host)?.version_of(&package).map(ToString::to_string))
+}
+
+/// Installs the package; whether a dry run cannot know all of it yet.
+pub(crate) fn install(host: &mut Host, args: &InstallArgs, offer: Option<&Offer>) -> Result<Needed> {
+    let version = Stream::parse(&args.version.to_string())?;
+    let wanted = edge_apt::Wanted {
+        source: offer.map(|offer| source(args, offer)).transpose()?,
+        pin: offer.map(|_| Pin {
+            name: NAME.to_owned(),
+            package: NAME.to_owned(),
+            pin: format!("version {version}{}", if args.version.patch.is_some() { "-*" } else { ".*" }),
+            priority: PRIORITY,
+        }),
+        packages: vec![Request { name: package()?, version: Want::Stream(version) }],
+        hold: if args.hold { Hold::Hold } else { Hold::Keep },
+        downgrade: Downgrade::Refuse,
+        offline: args.offline.as_deref().map(Offline::open).transpose()?,
+        wait: Duration::from_secs(args.wait),
+    };
+    let done = edge_apt::install(host, &wanted)?;
+    Ok(if done.waits { Needed::Yes } else { Needed::No })
+}
+
+fn source(args: &InstallArgs, offer: &Offer) -> Result<Source> {
+    let fingerprint = args.fingerprint.as_deref().or(offer.fingerprint.as_deref()).unwrap_or_default();
+    let key = match (&args.key, &offer.key) {
+        (Some(file), _) => KeyFrom::Bytes(read_key(file)?),
+        (None, Some(url)) => KeyFrom::Url(url.clone()),
+        (None, None) => {
+            return Err(
+                Error::usage("cannot add the repository: its key is not known").hint("--key FILE --fingerprint F")
+            );
+        }
+    };
+    Ok(Source {
+        name: NAME.to_owned(),
+        uri: offer.url.clone(),
+        layout: Layout::Flat,
+        key,
+        fingerprints: vec![Fingerprint::parse(fingerprint)?],
+    })
+}
+
+/// The operator's own file.
+fn read_key(path: &Path) -> Result<Vec<u8>> {
+    let absolute = std::path::absolute(path).map_err(|cause| Error::io("read", path, &cause))?;
+    Root::live()?
+        .read(&absolute)?
+        .ok_or_else(|| Error::failed(format!("cannot read {}: it is not there", path.display())))
+}
+
+/// Removes the package, its repository and its pin.
+pub(crate) fn remove(host: &mut Host, wait: Duration) -> Result<()> {
+    let removal =
+        Removal { packages: vec![package()?], source: Some(NAME.to_owned()), pin: Some(NAME.to_owned()), wait };
+    edge_apt::remove(host, &removal)
+}
+
+/// Whoever uses apt is waited for before an undo that may use it too.
+pub(crate) fn before_undo(host: &mut Host) -> Result<()> {
+    if host.mode == Mode::DryRun || !host.root.is_live() || installed(host)?.is_none() {
+        return Ok(());
+    }
+    edge_apt::wait(host, edge_apt::DEFAULT_WAIT)
+}
+
+fn package() -> Result<PackageName> {
+    PackageName::parse(&knowledge::sources()?.apt.package)
+}

@@ -1,0 +1,88 @@
+//! What a bundle's install has put in place: the record for the next install and for removal.
+
+use std::path::{Path, PathBuf};
+
+use edge_host::{Error, Host, Result};
+use serde::{Deserialize, Serialize};
+
+use super::{Kind, MANIFEST};
+
+/// One install.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The form of this record: 1.
+    pub format: u32,
+    /// CRI-O's release.
+    pub version: String,
+    /// Debian's name of the architecture.
+    pub arch: String,
+    /// The archive's SHA-256.
+    pub archive: String,
+    /// What was put where.
+    pub files: Vec<Row>,
+}
+
+/// One file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// Where.
+    pub path: PathBuf,
+    /// What it is.
+    pub kind: Kind,
+    /// Its length.
+    pub size: u64,
+    /// Its SHA-256 as it was put there.
+    pub sha256: String,
+}
+
+/// The form that is written.
+pub const FORMAT: u32 = 1;
+
+impl Manifest {
+    /// The host's, if a bundle was installed.
+    pub fn read(host: &Host) -> Result<Option<Manifest>> {
+        let path = Path::new(MANIFEST);
+        let Some(bytes) = host.root.read(path)? else { return Ok(None) };
+        let shown = host.root.display(path);
+        let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| {
+            Error::refused(format!("cannot read {}: {error}", shown.display()))
+                .hint("it was changed by someone else; edge-crio undo knows what was put in place all the same")
+        })?;
+        if manifest.format != FORMAT {
+            return Err(Error::refused(format!(
+                "cannot read {}: it is of format {}",
+                shown.display(),
+                manifest.format
+            ))
+            .hint("a newer edge-crio wrote it: use that one"));
+        }
+        Ok(Some(manifest))
+    }
+
+    /// As it is written.
+    pub fn text(&self) -> Result<Vec<u8>> {
+        let mut text = serde_json::to_vec_pretty(self)
+            .map_err(|error| Error::failed(format!("cannot write {MANIFEST}: {error}")))?;
+        text.push(b'\n');
+        Ok(text)
+    }
+
+    /// The row of a path.
+    pub fn row(&self, path: &Path) -> Option<&Row> {
+        self.files.iter().find(|row| row.path == path)
+    }
+
+    /// Whether every file stands there with the right length; what a whole reading would take is left to `check`.
+    pub fn is_whole(&self, host: &Host) -> Result<bool> {
+        for row in &self.files {
+            let Some(file) = host.root.open(&row.path)? else { return Ok(false) };
+            let length =
+                file.metadata().map_err(|cause| Error::io("read", host.root.display(&row.path), &cause))?.len();
+            // What an administrator may change has any length.
+            if length != row.size && !row.kind.is_theirs() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}

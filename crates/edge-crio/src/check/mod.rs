@@ -1,0 +1,139 @@
+//! What keeps CRI-O from working here: pure judgements of facts that `verbs::check` reads.
+
+mod neighbours;
+
+pub use neighbours::{Neighbours, agreement, docker_driver, edgecore, kubelet_driver};
+
+use crate::config::{ConfFile, effective, is_stray};
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Worth knowing.
+    Note,
+    /// May go wrong.
+    Warning,
+    /// Does not work.
+    Fault,
+}
+
+impl Severity {
+    /// In a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Fault => "fault",
+        }
+    }
+}
+
+/// Something that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The file, directory, socket or unit that it is about.
+    pub file: String,
+    /// The setting in it, if it is one.
+    pub path: String,
+    /// What is wrong.
+    pub text: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl Finding {
+    /// Without a setting and a hint.
+    pub fn new(severity: Severity, file: impl Into<String>, text: impl Into<String>) -> Finding {
+        Finding { severity, file: file.into(), path: String::new(), text: text.into(), hint: None }
+    }
+
+    /// With what to do.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Finding {
+        Finding { hint: Some(hint.into()), ..self }
+    }
+
+    /// About this setting.
+    #[must_use]
+    pub fn at(self, path: &str) -> Finding {
+        Finding { path: path.to_owned(), ..self }
+    }
+}
+
+/// What is wrong with CRI-O's own files.
+pub fn configuration(files: &[ConfFile]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for file in files.iter().filter(|file| is_stray(&file.path)) {
+        let text = "CRI-O loads it too, whatever its name: files of this directory count in the order of their names";
+        findings.push(
+            Finding::new(Severity::Warning, file.path.display().to_string(), text)
+                .hint("move it out of the directory, unless it is meant to count"),
+        );
+    }
+    let config = effective(files);
+    for (file, why) in &config.broken {
+        findings.push(
+            Finding::new(
+                Severity::Fault,
+                file.display().to_string(),
+                format!("is no TOML, and CRI-O does not start with it: {why}"),
+            )
+            .hint("mend it, or move it out of the directory"),
+        );
+    }
+    if let Some((file, why)) = config.conmon_fault() {
+        findings.push(
+            Finding::new(Severity::Fault, file.display().to_string(), format!("{why}: CRI-O does not start"))
+                .at("crio.runtime.conmon_cgroup")
+                .hint(format!("edge-crio install --cgroup-driver {} sets both", config.driver())),
+        );
+    }
+    if let Some(manager) = &config.cgroup_manager {
+        if crate::config::Driver::parse(&manager.value).is_none() {
+            findings.push(
+                Finding::new(
+                    Severity::Fault,
+                    manager.file.display().to_string(),
+                    format!("{:?} is neither systemd nor cgroupfs: CRI-O does not start", manager.value),
+                )
+                .at("crio.runtime.cgroup_manager"),
+            );
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_fault_of_the_files_is_found() {
+        let file = |name: &str, text: &str| ConfFile {
+            path: format!("/etc/crio/crio.conf.d/{name}").into(),
+            text: text.to_owned(),
+        };
+        let files = [
+            file("10-crio.conf", "[crio.runtime]\nconmon_cgroup = \"system.slice\"\n"),
+            file("10-crio.conf.bak", "[crio.runtime]\ncgroup_manager = \"cgroupfs\"\n"),
+            file("30.conf", "["),
+        ];
+        let shown: Vec<String> = configuration(&files)
+            .iter()
+            .map(|finding| format!("{} {} {}", finding.severity.name(), finding.file, finding.text))
+            .collect();
+        assert_eq!(shown.len(), 3, "{shown:#?}");
+        assert!(shown[0].starts_with("warning /etc/crio/crio.conf.d/10-crio.conf.bak CRI-O loads it too"));
+        assert!(shown[1].starts_with("fault /etc/crio/crio.conf.d/30.conf is no TOML"));
+        assert!(
+            shown[2].starts_with(
+                "fault /etc/crio/crio.conf.d/10-crio.conf is \"system.slice\", but with the cgroupfs driver"
+            )
+        );
+        let bogus = [file("1.conf", "[crio.runtime]\ncgroup_manager = \"bogus\"\n")];
+        assert!(configuration(&bogus)[0].text.contains("neither systemd nor cgroupfs"));
+        assert!(configuration(&files[..1]).is_empty());
+    }
+}

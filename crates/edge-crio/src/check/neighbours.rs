@@ -1,0 +1,217 @@
+//! Who else must agree with CRI-O: edgecore, kubelet, docker.
+
+use serde_json::Value as Json;
+use serde_yaml::Value;
+
+use super::{Finding, Severity};
+
+/// Who says what.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Neighbours {
+    /// edgecore's file, and what it says.
+    pub edgecore: Option<(String, Edgecore)>,
+    /// kubelet's file, and its driver.
+    pub kubelet: Option<(String, String)>,
+    /// docker's file, and its driver.
+    pub docker: Option<(String, String)>,
+    /// kubelet runs, or starts at boot.
+    pub kubelet_active: Option<String>,
+    /// Sockets of runtimes that are there.
+    pub sockets: Vec<String>,
+}
+
+/// What edgecore uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edgecore {
+    /// Its driver; cgroupfs unless set.
+    pub driver: String,
+    /// Where the driver is set, or would be.
+    pub driver_path: String,
+    /// The runtime's socket, if it is set.
+    pub socket: Option<String>,
+    /// Where the socket is set, or would be.
+    pub socket_path: String,
+    /// It uses docker itself, as versions up to 1.17 can.
+    pub uses_docker: bool,
+}
+
+const VAR: &str = "/var";
+const RUN: &str = "/run/";
+/// edgecore's own default.
+const DEFAULT_DRIVER: &str = "cgroupfs";
+const OLD: &str = "modules.edged";
+const NEW: &str = "modules.edged.tailoredKubeletConfig";
+
+/// Reads edgecore.yaml; none where it is no YAML, which `edge-conf check` says better.
+pub fn edgecore(text: &str) -> Option<Edgecore> {
+    let document: Value = serde_yaml::from_str(text).ok()?;
+    let edged = document.get("modules")?.get("edged")?;
+    let tailored = edged.get("tailoredKubeletConfig");
+    let text =
+        |value: Option<&Value>, key: &str| value?.get(key)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    // From 1.12 on the driver is kubelet's setting, from 1.16 on the socket too.
+    let (driver, driver_path) = match tailored {
+        Some(tailored) => (text(Some(tailored), "cgroupDriver"), format!("{NEW}.cgroupDriver")),
+        None => (text(Some(edged), "cgroupDriver"), format!("{OLD}.cgroupDriver")),
+    };
+    let (socket, socket_path) = match text(tailored, "containerRuntimeEndpoint") {
+        Some(socket) => (Some(socket), format!("{NEW}.containerRuntimeEndpoint")),
+        None => (text(Some(edged), "remoteRuntimeEndpoint"), format!("{OLD}.remoteRuntimeEndpoint")),
+    };
+    let runtime = text(Some(edged), "containerRuntime").or_else(|| text(Some(edged), "runtimeType"));
+    Some(Edgecore {
+        driver: driver.unwrap_or_else(|| DEFAULT_DRIVER.to_owned()),
+        driver_path,
+        socket,
+        socket_path,
+        uses_docker: runtime.as_deref() == Some("docker"),
+    })
+}
+
+/// kubelet's driver, from its configuration: cgroupfs unless set.
+pub fn kubelet_driver(text: &str) -> Option<String> {
+    let document: Value = serde_yaml::from_str(text).ok()?;
+    let driver = document.get("cgroupDriver").and_then(Value::as_str).filter(|driver| !driver.is_empty());
+    Some(driver.unwrap_or(DEFAULT_DRIVER).to_owned())
+}
+
+/// docker's driver, where daemon.json sets it.
+pub fn docker_driver(text: &str) -> Option<String> {
+    let document: Json = serde_json::from_str(text).ok()?;
+    let options = document.get("exec-opts")?.as_array()?;
+    let driver =
+        options.iter().rev().filter_map(Json::as_str).find_map(|option| option.strip_prefix("native.cgroupdriver="));
+    driver.map(str::to_owned)
+}
+
+/// Where they do not agree with CRI-O's driver and socket.
+pub fn agreement(driver: &str, socket: &str, others: &Neighbours) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some((file, edgecore)) = &others.edgecore {
+        if edgecore.uses_docker {
+            findings.push(
+                Finding::new(Severity::Fault, file, "edgecore uses docker, and not CRI-O")
+                    .hint("edge-crio settings | edge-conf enable crio -"),
+            );
+        } else if edgecore.driver != driver {
+            let text = format!("edgecore makes cgroups by {}, and CRI-O by {driver}: no pod starts", edgecore.driver);
+            findings.push(
+                Finding::new(Severity::Fault, file, text)
+                    .at(&edgecore.driver_path)
+                    .hint("edge-crio settings | edge-conf enable crio -"),
+            );
+        }
+        if let Some(other) = edgecore.socket.as_deref().filter(|other| !is_same_socket(other, socket)) {
+            findings.push(
+                Finding::new(Severity::Fault, file, format!("edgecore asks the runtime at {other}, and not CRI-O"))
+                    .at(&edgecore.socket_path)
+                    .hint("edge-crio settings | edge-conf enable crio -"),
+            );
+        }
+        if let Some(how) = &others.kubelet_active {
+            findings.push(
+                Finding::new(
+                    Severity::Fault,
+                    "kubelet.service",
+                    format!("kubelet {how} beside edgecore: both want this runtime and port 10250"),
+                )
+                .hint("systemctl disable --now kubelet.service, on an edge node"),
+            );
+        }
+    }
+    if let Some((file, other)) = others.kubelet.as_ref().filter(|(_, other)| other != driver) {
+        let severity = if others.edgecore.is_some() { Severity::Note } else { Severity::Fault };
+        findings.push(
+            Finding::new(severity, file, format!("kubelet makes cgroups by {other}, and CRI-O by {driver}"))
+                .at("cgroupDriver")
+                .hint(format!("cgroupDriver: {driver} there, or edge-crio install --cgroup-driver {other}")),
+        );
+    }
+    if let Some((file, other)) = others.docker.as_ref().filter(|(_, other)| other != driver) {
+        findings.push(
+            Finding::new(
+                Severity::Note,
+                file,
+                format!("docker makes cgroups by {other}, and CRI-O by {driver}: two managers on one host"),
+            )
+            .at("exec-opts"),
+        );
+    }
+    let more: Vec<&str> =
+        others.sockets.iter().map(String::as_str).filter(|other| !is_same_socket(other, socket)).collect();
+    if !more.is_empty() {
+        findings.push(
+            Finding::new(
+                Severity::Warning,
+                more.join(", "),
+                "another container runtime listens here as well: keadm and crictl may take that one",
+            )
+            .hint(format!("name this one to them: --remote-runtime-endpoint=unix://{socket}")),
+        );
+    }
+    findings
+}
+
+/// Whether two addresses are one socket: /var/run is /run.
+fn is_same_socket(a: &str, b: &str) -> bool {
+    fn bare(text: &str) -> &str {
+        let text = text.strip_prefix("unix://").unwrap_or(text);
+        text.strip_prefix(VAR).filter(|rest| rest.starts_with(RUN)).unwrap_or(text)
+    }
+    bare(a) == bare(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edgecore_is_read_in_each_form() {
+        let old = edgecore(
+            "modules: {edged: {cgroupDriver: systemd, remoteRuntimeEndpoint: 'unix:///a', runtimeType: docker}}",
+        )
+        .unwrap();
+        assert_eq!((old.driver.as_str(), old.driver_path.as_str()), ("systemd", "modules.edged.cgroupDriver"));
+        assert!(old.uses_docker);
+        let new =
+            edgecore("modules: {edged: {tailoredKubeletConfig: {containerRuntimeEndpoint: 'unix:///b'}}}").unwrap();
+        assert_eq!(new.driver, "cgroupfs");
+        assert_eq!(new.socket.as_deref(), Some("unix:///b"));
+        assert_eq!(edgecore("kind: EdgeCore"), None);
+        assert_eq!(edgecore("a: ["), None);
+    }
+
+    #[test]
+    fn drivers_are_read() {
+        assert_eq!(kubelet_driver("cgroupDriver: systemd\n").as_deref(), Some("systemd"));
+        assert_eq!(kubelet_driver("kind: KubeletConfiguration\n").as_deref(), Some("cgroupfs"));
+        let docker = r#"{"exec-opts": ["a=b", "native.cgroupdriver=systemd"]}"#;
+        assert_eq!(docker_driver(docker).as_deref(), Some("systemd"));
+        assert_eq!(docker_driver("{}"), None);
+        assert_eq!(docker_driver("{"), None);
+    }
+
+    #[test]
+    fn each_disagreement_is_found() {
+        let others = Neighbours {
+            edgecore: edgecore("modules: {edged: {tailoredKubeletConfig: {cgroupDriver: cgroupfs, containerRuntimeEndpoint: 'unix:///run/containerd/containerd.sock'}}}")
+                .map(|edgecore| ("e".to_owned(), edgecore)),
+            kubelet: Some(("k".to_owned(), "cgroupfs".to_owned())),
+            docker: Some(("d".to_owned(), "cgroupfs".to_owned())),
+            kubelet_active: Some("runs".to_owned()),
+            sockets: vec!["/run/crio/crio.sock".to_owned(), "/run/containerd/containerd.sock".to_owned()],
+        };
+        let shown: Vec<String> = agreement("systemd", "/var/run/crio/crio.sock", &others)
+            .iter()
+            .map(|finding| format!("{} {} {}: {}", finding.severity.name(), finding.file, finding.path, finding.text))
+            .collect();
+        insta::assert_snapshot!(shown.join("\n"));
+        let good = Neighbours {
+            edgecore: edgecore("modules: {edged: {cgroupDriver: systemd, remoteRuntimeEndpoint: /run/crio/crio.sock}}")
+                .map(|edgecore| ("e".to_owned(), edgecore)),
+            sockets: vec!["/run/crio/crio.sock".to_owned()],
+            ..Neighbours::default()
+        };
+        assert_eq!(agreement("systemd", "/var/run/crio/crio.sock", &good), []);
+    }
+}

@@ -1,0 +1,107 @@
+//! A proxy for CRI-O's own downloads of images, in a drop-in of its unit.
+
+use edge_host::{Error, Result};
+
+/// A proxy.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Proxy {
+    url: String,
+    except: Option<String>,
+}
+
+impl Proxy {
+    /// `http://host:port`, and the hosts it is not used for.
+    pub fn parse(url: &str, except: Option<&str>) -> Result<Proxy> {
+        let bad = |why: &str| {
+            Error::usage(format!("cannot use the proxy {}: {why}", without_credentials(url).escape_debug()))
+                .hint("such as http://proxy.example:3128")
+        };
+        let rest = ["http://", "https://", "socks5://"].iter().find_map(|scheme| url.strip_prefix(scheme));
+        let rest = rest.ok_or_else(|| bad("it begins with none of http://, https:// and socks5://"))?;
+        if rest.is_empty() || url.contains(|char: char| char.is_control() || char.is_whitespace()) {
+            return Err(bad("it is no address"));
+        }
+        if let Some(list) = except {
+            if list.is_empty() || list.contains(char::is_control) {
+                return Err(Error::usage(
+                    "cannot use --no-proxy: a list such as localhost,10.0.0.0/8,.cluster.local is wanted",
+                ));
+            }
+        }
+        Ok(Proxy { url: url.to_owned(), except: except.map(str::to_owned) })
+    }
+
+    /// With a name and a password in it.
+    pub fn has_credentials(&self) -> bool {
+        self.shown() != self.url
+    }
+
+    /// The address without credentials.
+    pub fn shown(&self) -> String {
+        without_credentials(&self.url)
+    }
+
+    /// The address itself, for our own downloads.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl std::fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Proxy({})", self.shown())
+    }
+}
+
+/// A URL without the part before the @ of its host.
+pub fn without_credentials(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let host = rest[..end].rsplit_once('@').map_or(&rest[..end], |(_, host)| host);
+    let separator = if scheme.is_empty() { "" } else { "://" };
+    format!("{scheme}{separator}{host}{}", &rest[end..])
+}
+
+/// The drop-in, and lines that show it.
+pub fn proxy_drop_in(proxy: &Proxy) -> (String, Vec<String>) {
+    let mut text = "# Made by edge-crio; `edge-crio undo` takes it back.\n[Service]\n".to_owned();
+    let mut details = Vec::new();
+    let mut add = |name: &str, value: &str, shown: &str| {
+        let quoted = value.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%");
+        text.push_str(&format!("Environment=\"{name}={quoted}\"\n"));
+        details.push(format!("{name}={shown}"));
+    };
+    for name in ["HTTP_PROXY", "HTTPS_PROXY"] {
+        add(name, &proxy.url, &proxy.shown());
+    }
+    if let Some(except) = &proxy.except {
+        add("NO_PROXY", except, except);
+    }
+    (text, details)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_into_the_unit_is_quoted_and_not_shown() {
+        let proxy = Proxy::parse("http://me:p%40ss\"w\\@proxy.example:3128", Some("10.0.0.0/8")).unwrap();
+        let (text, details) = proxy_drop_in(&proxy);
+        assert!(text.contains("Environment=\"HTTP_PROXY=http://me:p%%40ss\\\"w\\\\@proxy.example:3128\"\n"), "{text}");
+        assert!(text.ends_with("Environment=\"NO_PROXY=10.0.0.0/8\"\n"));
+        assert_eq!(details[1], "HTTPS_PROXY=http://proxy.example:3128");
+        assert!(!format!("{proxy:?}{details:?}").contains("ss"));
+        assert!(proxy.has_credentials());
+    }
+
+    #[test]
+    fn only_addresses_are_taken() {
+        for bad in ["proxy:3128", "http://", "ftp://x", "http://a\nb", "http://u:secret@a b"] {
+            let error = Proxy::parse(bad, None).unwrap_err().to_string();
+            assert!(error.starts_with("cannot use the proxy") && !error.contains("secret"), "{error}");
+        }
+        assert!(Proxy::parse("http://a:1", Some("")).is_err());
+        assert!(!Proxy::parse("http://a:1", None).unwrap().has_credentials());
+    }
+}

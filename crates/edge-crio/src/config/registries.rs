@@ -1,0 +1,142 @@
+//! Mirrors of image registries, in a file of our own in registries.conf.d.
+
+use std::str::FromStr;
+
+use edge_host::Result;
+use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
+
+use super::{REGISTRIES, not_toml};
+
+const HEADER: &str =
+    "# Made by edge-crio; `edge-crio undo` takes it back. A registry's mirrors are tried in order, itself last.\n\n";
+
+/// A registry and a mirror of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mirror {
+    /// `docker.io`.
+    pub host: String,
+    /// `mirror.example:5000/path`.
+    pub location: String,
+    /// Spoken to without TLS.
+    pub insecure: bool,
+}
+
+impl FromStr for Mirror {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Mirror, String> {
+        let bad = |why: &str| format!("{why}: HOST=URL is wanted, such as docker.io=https://mirror.example");
+        let (host, url) = text.split_once('=').ok_or_else(|| bad("it has no ="))?;
+        let (insecure, location) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
+            (Some(rest), _) => (false, rest),
+            (_, Some(rest)) => (true, rest),
+            _ => return Err(bad("the address begins with neither https:// nor http://")),
+        };
+        let location = location.trim_end_matches('/');
+        if location.contains('@') {
+            return Err("credentials do not belong here, but into the auth.json of containers".to_owned());
+        }
+        let good = |text: &str| {
+            let known = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:/[]".contains(&byte);
+            !text.is_empty() && text.bytes().all(known) && !text.starts_with(['/', '-', '.']) && !text.contains("//")
+        };
+        if !good(host) || !good(location) {
+            return Err(bad("it is no registry"));
+        }
+        Ok(Mirror { host: host.to_owned(), location: location.to_owned(), insecure })
+    }
+}
+
+/// The file with these mirrors in it, instead of others of the same registries; a line for each that is new.
+pub fn mirrors(text: &str, wanted: &[Mirror]) -> Result<(String, Vec<String>)> {
+    let mut document: DocumentMut = text.parse().map_err(|error| not_toml(REGISTRIES, &error))?;
+    let mut details = Vec::new();
+    let mut hosts: Vec<&str> = wanted.iter().map(|mirror| mirror.host.as_str()).collect();
+    hosts.dedup();
+    for host in hosts {
+        let of_host: Vec<&Mirror> = wanted.iter().filter(|mirror| mirror.host == host).collect();
+        let entry = document.entry("registry").or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
+        let Some(registries) = entry.as_array_of_tables_mut() else { continue };
+        let is_host = |table: &Table| table.get("location").and_then(Item::as_str) == Some(host);
+        if registries.iter().any(|table| is_host(table) && has(table, &of_host)) {
+            continue;
+        }
+        registries.retain(|table| !is_host(table));
+        let mut table = Table::new();
+        table.insert("location", value(host));
+        let mut list = ArrayOfTables::new();
+        for mirror in of_host {
+            let mut entry = Table::new();
+            entry.insert("location", value(&mirror.location));
+            if mirror.insecure {
+                entry.insert("insecure", value(true));
+            }
+            list.push(entry);
+            let without_tls = if mirror.insecure { " (without TLS)" } else { "" };
+            details.push(format!("{host} by way of {}{without_tls}", mirror.location));
+        }
+        table.insert("mirror", Item::ArrayOfTables(list));
+        registries.push(table);
+    }
+    let edited = document.to_string();
+    Ok((if text.is_empty() && !details.is_empty() { format!("{HEADER}{edited}") } else { edited }, details))
+}
+
+fn has(table: &Table, wanted: &[&Mirror]) -> bool {
+    let Some(list) = table.get("mirror").and_then(Item::as_array_of_tables) else { return false };
+    let same = |(entry, mirror): (&Table, &&Mirror)| {
+        entry.get("location").and_then(Item::as_str) == Some(mirror.location.as_str())
+            && entry.get("insecure").and_then(Item::as_bool).unwrap_or_default() == mirror.insecure
+    };
+    list.len() == wanted.len() && list.iter().zip(wanted).all(same)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mirrors_are_put_in_and_others_stay() {
+        let wanted: Vec<Mirror> = ["docker.io=https://m.example/hub/", "quay.io=http://10.0.0.1:5000"]
+            .iter()
+            .map(|text| text.parse().unwrap())
+            .collect();
+        let (text, details) = mirrors("", &wanted).unwrap();
+        insta::assert_snapshot!(text, @r#"
+        # Made by edge-crio; `edge-crio undo` takes it back. A registry's mirrors are tried in order, itself last.
+
+        [[registry]]
+        location = "docker.io"
+
+        [[registry.mirror]]
+        location = "m.example/hub"
+
+        [[registry]]
+        location = "quay.io"
+
+        [[registry.mirror]]
+        location = "10.0.0.1:5000"
+        insecure = true
+        "#);
+        assert_eq!(details, ["docker.io by way of m.example/hub", "quay.io by way of 10.0.0.1:5000 (without TLS)"]);
+        assert_eq!(mirrors(&text, &wanted).unwrap(), (text.clone(), vec![]));
+        let other = ["docker.io=https://n.example".parse().unwrap()];
+        let (text, _) = mirrors(&text, &other).unwrap();
+        assert!(text.contains("n.example") && !text.contains("m.example") && text.contains("quay.io"), "{text}");
+    }
+
+    #[test]
+    fn only_registries_are_taken() {
+        for bad in [
+            "docker.io",
+            "=https://x",
+            "docker.io=x",
+            "a b=https://x",
+            "d=https://u:p@x",
+            "d=https://x\"y",
+            "-d=https://x",
+        ] {
+            assert!(bad.parse::<Mirror>().is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Downloads: over HTTPS, as the host trusts it, and only as long as bytes come.
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use edge_host::{Error, Host, Result, Root};
+use sha2::{Digest, Sha256};
+use ureq::Agent;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
+
+use crate::config::Proxy;
+
+/// The authorities that the host trusts, by distribution.
+const AUTHORITIES: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+const CONNECT_WITHIN: Duration = Duration::from_secs(30);
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// Without a byte for so long, a download is given up.
+const STALLED_AFTER: Duration = Duration::from_secs(60);
+const TELL_EVERY: Duration = Duration::from_secs(10);
+const PIECE: usize = 64 << 10;
+/// More than any bundle: a server must not fill the disk.
+const MAX_BYTES: u64 = 2 << 30;
+
+/// Whether an address may be used: HTTPS, or plain HTTP on this very machine.
+pub fn checked(url: &str) -> Result<&str> {
+    let bad = |why: &str| {
+        let shown = crate::config::without_credentials(url);
+        Error::usage(format!("cannot use the address {}: {why}", shown.escape_debug()))
+    };
+    if url.contains(|char: char| char.is_control() || char.is_whitespace()) {
+        return Err(bad("it holds white space"));
+    }
+    if url.starts_with("https://") {
+        return Ok(url);
+    }
+    let Some(rest) = url.strip_prefix("http://") else { return Err(bad("it does not begin with https://")) };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let host = &rest[..end];
+    let host = host
+        .strip_prefix('[')
+        .and_then(|host| host.split_once(']'))
+        .map_or_else(|| host.rsplit_once(':').map_or(host, |(host, _)| host), |(host, _)| host);
+    if ["localhost", "127.0.0.1", "::1"].contains(&host) {
+        Ok(url)
+    } else {
+        Err(bad("without TLS only this machine itself is asked").hint("an address that begins with https://"))
+    }
+}
+
+/// Fetches `url` into `to`; the SHA-256 of what came, in hex.
+///
+/// Fails (1) where the server says no, where the bytes stop coming or fewer come than were promised,
+/// and (5) once the user has asked to stop.
+pub fn fetch(host: &mut Host, url: &str, proxy: Option<&Proxy>, to: &mut dyn Write) -> Result<String> {
+    checked(url)?;
+    let shown = crate::config::without_credentials(url);
+    let fail = |cause: String| Error::failed(format!("cannot download {shown}: {cause}"));
+    let agent = agent(url, proxy)?;
+    let mut response = match agent.get(url).call() {
+        Ok(response) => response,
+        Err(ureq::Error::StatusCode(code)) => return Err(refused(&shown, code)),
+        Err(error) => {
+            return Err(fail(error.to_string()).hint(
+                "look at the network and the proxy, name a mirror, or bring the file: --archive FILE --sha256 H",
+            ));
+        }
+    };
+    let length: Option<u64> =
+        response.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
+    if length.is_some_and(|length| length > MAX_BYTES) {
+        return Err(fail(format!("it is larger than {} MiB", MAX_BYTES >> 20)));
+    }
+    let mut body = response.body_mut().with_config().limit(MAX_BYTES).reader();
+    let (mut sum, mut piece) = (Sha256::new(), vec![0; PIECE]);
+    let (mut came, begin, mut told) = (0_u64, Instant::now(), 1);
+    loop {
+        host.check_interrupt()?;
+        let read = match body.read(&mut piece) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(cause) if cause.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(cause) => return Err(fail(format!("{cause}, after {came} bytes")).hint("run the same command again")),
+        };
+        sum.update(&piece[..read]);
+        to.write_all(&piece[..read]).map_err(|cause| fail(cause.to_string()))?;
+        came += read as u64;
+        if begin.elapsed() >= TELL_EVERY * told {
+            told += 1;
+            let of = length.map(|length| format!(" of {}", length >> 20)).unwrap_or_default();
+            host.report.note(&format!("{}{of} MiB of {shown}", came >> 20));
+        }
+    }
+    if let Some(length) = length.filter(|length| *length != came) {
+        return Err(fail(format!("{came} bytes came of {length}")).hint("run the same command again"));
+    }
+    Ok(hex(&sum.finalize()))
+}
+
+fn agent(url: &str, proxy: Option<&Proxy>) -> Result<Agent> {
+    let mut builder = Agent::config_builder()
+        .timeout_connect(Some(CONNECT_WITHIN))
+        .timeout_recv_response(Some(ANSWER_WITHIN))
+        .timeout_per_read(Some(STALLED_AFTER))
+        .max_redirects(5)
+        .user_agent(concat!("edge-crio/", env!("CARGO_PKG_VERSION")));
+    if url.starts_with("https://") {
+        // Not led from an address with TLS to one without.
+        builder = builder.https_only(true).tls_config(trusted()?);
+    }
+    if let Some(proxy) = proxy {
+        let proxy = ureq::Proxy::new(proxy.url())
+            .map_err(|_| Error::usage(format!("cannot use the proxy {} for downloads", proxy.shown())))?;
+        builder = builder.proxy(Some(proxy));
+    }
+    Ok(builder.build().new_agent())
+}
+
+/// TLS with the authorities that this host trusts: a site's own mirror has the site's own.
+fn trusted() -> Result<TlsConfig> {
+    // The machine that downloads, whatever --root says.
+    let here = Root::live()?;
+    for file in AUTHORITIES {
+        let Some(bytes) = here.read(Path::new(file))? else { continue };
+        let roots: Vec<Certificate<'static>> = parse_pem(&bytes)
+            .filter_map(|item| match item {
+                Ok(PemItem::Certificate(certificate)) => Some(certificate),
+                _ => None,
+            })
+            .collect();
+        return Ok(TlsConfig::builder()
+            .provider(TlsProvider::Rustls)
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .root_certs(RootCerts::new_with_certs(&roots))
+            .build());
+    }
+    Err(Error::failed("cannot download over HTTPS: this host has no list of certificate authorities")
+        .hint("install ca-certificates, or bring the file: --archive FILE --sha256 H"))
+}
+
+fn refused(shown: &str, code: u16) -> Error {
+    let error = Error::failed(format!("cannot download {shown}: the server answers {code}"));
+    match code {
+        403 | 404 | 410 => error.hint("the release is not there (or not yet): see edge-crio resolve; or name a mirror"),
+        _ => error.hint("try again later, or name a mirror"),
+    }
+}
+
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_tls_only_this_machine_is_asked() {
+        for good in ["https://a.example/x", "http://localhost:1/x", "http://127.0.0.1/x", "http://[::1]:80/"] {
+            assert!(checked(good).is_ok(), "{good}");
+        }
+        let bad = [
+            "http://a.example/x",
+            "ftp://a",
+            "a.example",
+            "http://localhost.example/",
+            "http://127.0.0.1.example:80/",
+            "https://a b",
+            "http://localhost@a.example/",
+        ];
+        for bad in bad {
+            assert!(checked(bad).is_err(), "{bad}");
+        }
+        let error = checked("http://me:secret@a.example/").unwrap_err().to_string();
+        assert!(!error.contains("secret"), "{error}");
+    }
+}

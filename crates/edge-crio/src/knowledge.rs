@@ -1,0 +1,267 @@
+//! What this program knows of CRI-O, from data/*.toml.
+
+use std::collections::BTreeMap;
+
+use edge_host::{Error, Result};
+use serde::Deserialize;
+
+use crate::version::{KubeEdge, Version};
+
+const SOURCES: &str = include_str!("../data/sources.toml");
+const BUNDLES: &str = include_str!("../data/bundles.toml");
+const SKEW: &str = include_str!("../data/skew.toml");
+const KEADM: &str = include_str!("../data/keadm.toml");
+
+/// Where CRI-O comes from.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sources {
+    /// The packages.
+    pub apt: Apt,
+    /// The static binaries.
+    pub bundle: Bundle,
+    /// What upstream mends.
+    pub support: Support,
+    /// Repositories that are gone.
+    pub dead: Vec<Dead>,
+    /// Distributions with something to say about them.
+    pub system: Vec<SystemNote>,
+}
+
+/// The package repositories.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Apt {
+    /// Address of a minor's flat repository.
+    pub url: String,
+    /// Address of its key.
+    pub key: String,
+    /// The key's fingerprint.
+    pub fingerprint: String,
+    /// The day after which the key no longer counts.
+    pub key_expires: String,
+    /// The package.
+    pub package: String,
+    /// The oldest minor there.
+    pub first: u32,
+    /// The newest minor there.
+    pub newest: u32,
+    /// Debian's names of the architectures.
+    pub architectures: Vec<String>,
+    /// Older repositories carry signatures that sqv does not take.
+    pub oldest_signed_anew: u32,
+}
+
+/// The static bundles.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bundle {
+    /// Address of a release's archive.
+    pub url: String,
+    /// The oldest minor with this address.
+    pub first: u32,
+    /// Debian's names of the architectures.
+    pub architectures: Vec<String>,
+}
+
+/// What was supported when the data was written.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Support {
+    /// The month, `2026-08`.
+    pub as_of: String,
+    /// Minors that get patches.
+    pub minors: Vec<u32>,
+    /// The newest minor then.
+    pub newest_released: u32,
+}
+
+/// A repository that is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dead {
+    /// How guides call it.
+    pub name: String,
+    /// Oldest minor that was there.
+    pub first: u32,
+    /// Newest minor that was there.
+    pub last: u32,
+    /// The month it ended.
+    pub since: String,
+    /// What became of it.
+    pub text: String,
+}
+
+/// Something to say about a distribution.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SystemNote {
+    /// ID of os-release.
+    pub id: String,
+    /// VERSION_ID of os-release.
+    pub version: String,
+    /// What to say.
+    pub note: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Skew {
+    crio: CrioSkew,
+    kubeedge: KubeEdgeSkew,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CrioSkew {
+    last_v1alpha2: u32,
+    first_v1: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KubeEdgeSkew {
+    last_v1alpha2_only: u32,
+    first_v1_only: u32,
+    kubernetes: BTreeMap<String, u32>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Keadm {
+    flag: Vec<Flag>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Flag {
+    flag: String,
+    from: u32,
+    last: Option<u32>,
+}
+
+/// Reads the table of sources.
+pub fn sources() -> Result<Sources> {
+    parse("sources", SOURCES)
+}
+
+/// Bundles with a known sum: version, architecture, SHA-256 in hex; newest first.
+pub fn bundles() -> Result<Vec<(Version, String, String)>> {
+    let table: BTreeMap<String, BTreeMap<String, String>> = parse("bundles", BUNDLES)?;
+    let mut all = Vec::new();
+    for (version, sums) in table {
+        let version: Version = version.parse().map_err(|error: String| broken("bundles", &error))?;
+        all.extend(sums.into_iter().map(|(arch, sum)| (version, arch, sum)));
+    }
+    all.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    Ok(all)
+}
+
+/// How a KubeEdge and a CRI-O go together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fit {
+    /// They do not speak one CRI; with what to take instead.
+    Not(String),
+    /// They do; with what is worth knowing.
+    Speak(String),
+}
+
+/// Whether this KubeEdge can use this CRI-O.
+pub fn fit(crio: Version, kubeedge: KubeEdge) -> Result<Fit> {
+    let skew: Skew = parse("skew", SKEW)?;
+    let (edge, minor) = (kubeedge.0, crio.minor);
+    let crio_text = crio.minor_text();
+    if edge <= skew.kubeedge.last_v1alpha2_only && minor > skew.crio.last_v1alpha2 {
+        return Ok(Fit::Not(format!(
+            "KubeEdge {kubeedge} speaks only the CRI's v1alpha2, which CRI-O {crio_text} no longer has: \
+             take CRI-O 1.{} or older",
+            skew.crio.last_v1alpha2
+        )));
+    }
+    if edge >= skew.kubeedge.first_v1_only && minor < skew.crio.first_v1 {
+        return Ok(Fit::Not(format!(
+            "KubeEdge {kubeedge} speaks only the CRI's v1, which CRI-O {crio_text} does not have yet: \
+             take CRI-O 1.{} or newer",
+            skew.crio.first_v1
+        )));
+    }
+    let Some(inside) = skew.kubeedge.kubernetes.get(&edge.to_string()) else {
+        return Ok(Fit::Speak(format!("KubeEdge {kubeedge} and CRI-O {crio_text} speak one version of the CRI")));
+    };
+    let distance = match minor.cmp(inside) {
+        std::cmp::Ordering::Equal => "the same minor as CRI-O's, as both projects test it".to_owned(),
+        _ => format!(
+            "{} minors {} than CRI-O's: both speak one version of the CRI, but neither project tests the pair; 1.{inside} would be the same",
+            minor.abs_diff(*inside),
+            if *inside < minor { "older" } else { "newer" }
+        ),
+    };
+    Ok(Fit::Speak(format!("KubeEdge {kubeedge} has Kubernetes 1.{inside} inside, {distance}")))
+}
+
+/// The flags that `keadm join` of this version has for a CRI runtime.
+pub fn keadm_flags(kubeedge: KubeEdge, socket: &str, driver: &str) -> Result<Vec<String>> {
+    let table: Keadm = parse("keadm", KEADM)?;
+    let has = |flag: &&Flag| flag.from <= kubeedge.0 && flag.last.is_none_or(|last| kubeedge.0 <= last);
+    let filled = |flag: &Flag| flag.flag.replace("{socket}", socket).replace("{driver}", driver);
+    Ok(table.flag.iter().filter(has).map(filled).collect())
+}
+
+/// Fills the places of an address.
+pub fn address(pattern: &str, version: Version, arch: &str) -> String {
+    pattern.replace("{minor}", &version.minor_text()).replace("{version}", &version.to_string()).replace("{arch}", arch)
+}
+
+fn parse<T: serde::de::DeserializeOwned>(name: &str, text: &str) -> Result<T> {
+    toml_edit::de::from_str(text).map_err(|error| broken(name, &error.to_string()))
+}
+
+fn broken(name: &str, cause: &str) -> Error {
+    Error::failed(format!("cannot read the built-in data {name}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_data_is_whole() {
+        let sources = sources().unwrap();
+        assert_eq!(sources.apt.fingerprint.len(), 40);
+        assert!(sources.apt.url.contains("{minor}") && sources.bundle.url.contains("{version}"));
+        let bundles = bundles().unwrap();
+        assert!(bundles.len() > 60);
+        assert!(bundles.iter().all(|(version, _, sum)| version.patch.is_some()
+            && sum.len() == 64
+            && sum.bytes().all(|byte| byte.is_ascii_hexdigit())));
+        let newest = bundles.first().unwrap();
+        assert_eq!((newest.0.minor, newest.1.as_str()), (sources.support.newest_released, "amd64"));
+        // 1.34.10 is newer than 1.34.9.
+        let of_34: Vec<_> = bundles.iter().filter(|row| row.0.minor == 34 && row.1 == "arm64").collect();
+        assert!(of_34.is_sorted_by(|a, b| a.0 > b.0));
+    }
+
+    #[test]
+    fn kubeedge_and_crio_must_speak_one_cri() {
+        let fits = |crio: u32, edge: u32| match fit(Version::minor(crio), KubeEdge(edge)).unwrap() {
+            Fit::Not(text) => format!("not: {text}"),
+            Fit::Speak(text) => text,
+        };
+        assert!(fits(26, 12).starts_with("not: KubeEdge 1.12 speaks only the CRI's v1alpha2"));
+        assert!(fits(26, 12).ends_with("take CRI-O 1.25 or older"));
+        assert!(!fits(25, 12).starts_with("not"));
+        assert!(fits(19, 15).ends_with("take CRI-O 1.20 or newer"));
+        assert!(fits(32, 23).contains("the same minor"));
+        assert!(fits(34, 23).contains("2 minors older than CRI-O's"), "{}", fits(34, 23));
+        assert!(fits(30, 23).contains("2 minors newer"), "{}", fits(30, 23));
+        assert!(fits(34, 18).ends_with("speak one version of the CRI"));
+    }
+
+    #[test]
+    fn keadm_gets_the_flags_it_knows() {
+        let flags = |edge: u32| keadm_flags(KubeEdge(edge), "unix:///s", "systemd").unwrap().join(" ");
+        assert_eq!(flags(4), "--runtimetype=remote --remote-runtime-endpoint=unix:///s");
+        assert_eq!(flags(12), "--runtimetype=remote --remote-runtime-endpoint=unix:///s --cgroupdriver=systemd");
+        assert_eq!(flags(23), "--remote-runtime-endpoint=unix:///s --cgroupdriver=systemd");
+    }
+}

@@ -1,0 +1,42 @@
+//! Installs CRI-O from packages or a static bundle, configures and starts it, and asks it over the CRI
+//! whether it works.
+//!
+//! Reads os-release, dpkg's status, CRI-O's configuration and unit, CNI's configurations and plugins,
+//! storage.conf, edgecore.yaml, kubelet's and docker's configuration, and the CRI's socket.
+//! Writes drop-ins of its own for CRI-O, its registries and its unit's proxy, the links that enable the
+//! unit, storage.conf where the kernel refuses what it asks for, and the files of a bundle.
+//! Runs systemctl, journalctl, CNI plugins (for their version), and apt by way of edge-apt, live only.
+
+mod apt;
+pub mod bundle;
+pub mod check;
+pub mod cli;
+pub mod cni;
+pub mod config;
+pub mod cri;
+pub mod facts;
+pub mod fetch;
+pub mod knowledge;
+pub mod plan;
+pub mod resolve;
+pub mod system;
+pub mod unit;
+mod verbs;
+pub mod version;
+
+use edge_host::{Host, Outcome, Result};
+
+use cli::{Cli, Verb};
+
+/// Carries out one call.
+pub fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
+    match cli.verb {
+        Verb::Resolve(args) => verbs::resolve::run(host, &args),
+        Verb::Install(args) => verbs::install::run(host, &args),
+        Verb::Download(args) => verbs::download::run(host, &args),
+        Verb::Check => verbs::check::run(host),
+        Verb::Settings(args) => verbs::settings::run(host, &args),
+        Verb::Remove(args) => verbs::remove::run(host, &args),
+        Verb::Undo(args) => verbs::remove::undo(host, &args),
+    }
+}

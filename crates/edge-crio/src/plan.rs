@@ -1,0 +1,161 @@
+//! From facts and wishes to actions: pure.
+
+use std::path::Path;
+
+use edge_host::action::{Bytes, Pour};
+use edge_host::{Error, Found, Inverse, Node, Plan, Result, State};
+use sha2::{Digest, Sha256};
+
+use crate::config::{
+    self, Driver, Keys, Mirror, OWN, PROXY, Proxy, REGISTRIES, REGISTRIES_MAIN, STORAGE, drop_in, mirrors,
+    proxy_drop_in, without_metacopy,
+};
+use crate::facts::{Facts, Storage};
+use crate::fetch::hex;
+
+/// What is wanted of the configuration; what is not named stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Wanted {
+    /// Keys of our drop-in.
+    pub keys: Keys,
+    /// Mirrors of registries.
+    pub mirrors: Vec<Mirror>,
+    /// A proxy for the daemon.
+    pub proxy: Option<Proxy>,
+}
+
+/// What has to be done for a change to count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Effect {
+    /// systemd must read its files again.
+    pub reload: Needed,
+    /// CRI-O must be restarted.
+    pub restart: Needed,
+}
+
+/// Whether something must be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Needed {
+    /// It must.
+    Yes,
+    /// It need not.
+    #[default]
+    No,
+}
+
+impl Needed {
+    /// Whether it must.
+    pub fn is_yes(self) -> bool {
+        self == Needed::Yes
+    }
+}
+
+/// Plans the configuration.
+pub fn configure(facts: &Facts, wanted: &Wanted, plan: &mut Plan) -> Result<Effect> {
+    let mut effect = Effect::default();
+    let (text, details) = drop_in(utf8(OWN, &facts.own)?, &wanted.keys)?;
+    if !details.is_empty() {
+        write(plan, OWN, &facts.own, text, 0o644, "a drop-in of our own", details);
+        effect.restart = Needed::Yes;
+    }
+    overridden(facts, wanted, plan);
+    if !wanted.mirrors.is_empty() {
+        if is_old_form(&facts.registries_main) {
+            return Err(Error::refused(format!(
+                "cannot set mirrors: {REGISTRIES_MAIN} is of the old form, which containers' tools do not mix with the new one"
+            ))
+            .hint("turn its [registries.search] into unqualified-search-registries = […], see containers-registries.conf(5)"));
+        }
+        let (text, details) = mirrors(utf8(REGISTRIES, &facts.registries)?, &wanted.mirrors)?;
+        if !details.is_empty() {
+            write(plan, REGISTRIES, &facts.registries, text, 0o644, "mirrors of registries", details);
+            effect.restart = Needed::Yes;
+        }
+    }
+    if let Some(proxy) = &wanted.proxy {
+        let (text, details) = proxy_drop_in(proxy);
+        utf8(PROXY, &facts.proxy)?;
+        if facts.proxy.bytes != text.as_bytes() {
+            // A file that was there keeps its mode when it is edited; one that gets a password must not.
+            let mode = if proxy.has_credentials() { 0o600 } else { 0o644 };
+            let sha256 = hex(&Sha256::digest(&text));
+            let content: Pour = Box::new(move |to| {
+                to.write_all(text.as_bytes()).map_err(|cause| Error::failed(format!("cannot write {PROXY}: {cause}")))
+            });
+            let node = Node::Large { content, sha256, mode };
+            let why = "a proxy for CRI-O's downloads";
+            plan.write(Path::new(PROXY), facts.proxy.clone(), node, Inverse::Whole, why).details = details;
+            effect = Effect { reload: Needed::Yes, restart: Needed::Yes };
+        }
+    }
+    if let Some(storage) = &facts.storage {
+        if metacopy(storage, plan)?.is_yes() {
+            effect.restart = Needed::Yes;
+        }
+    }
+    Ok(effect)
+}
+
+/// Says where a later file has the last word.
+fn overridden(facts: &Facts, wanted: &Wanted, plan: &mut Plan) {
+    let now = config::effective(&facts.config);
+    let mut say = |key: &str, wanted: Option<&str>, setting: Option<&config::Setting>| {
+        let (Some(wanted), Some(setting)) = (wanted, setting) else { return };
+        if setting.file.as_path() > Path::new(OWN) && setting.value != wanted {
+            plan.note(format!(
+                "{key} will be {} all the same: {} comes later and sets it",
+                setting.value,
+                setting.file.display()
+            ));
+        }
+    };
+    say("cgroup_manager", wanted.keys.driver.map(Driver::name), now.cgroup_manager.as_ref());
+    say("pause_image", wanted.keys.pause_image.as_deref(), now.pause_image.as_ref());
+    let conmon = wanted.keys.driver.filter(|driver| *driver == Driver::Cgroupfs).map(|_| "pod");
+    say("conmon_cgroup", conmon, now.conmon_cgroup.as_ref());
+}
+
+fn metacopy(storage: &Storage, plan: &mut Plan) -> Result<Needed> {
+    let from = storage.from.display().to_string();
+    match storage.works {
+        Some(true) => Ok(Needed::No),
+        None => {
+            plan.note(format!(
+                "{from} asks for metacopy=on: whether the kernel takes it is tried by root, on the machine itself"
+            ));
+            Ok(Needed::No)
+        }
+        Some(false) => {
+            let text = without_metacopy(&from, &storage.text)?;
+            let details = vec![format!("mountopt: {} without metacopy, which this kernel refuses", storage.options)];
+            let why = if from == STORAGE[0] {
+                "without it pods cannot start"
+            } else {
+                "instead of the distribution's, without metacopy"
+            };
+            write(plan, STORAGE[0], &storage.own, text, 0o644, why, details);
+            Ok(Needed::Yes)
+        }
+    }
+}
+
+/// Version 1 of registries.conf: tables named registries.*.
+fn is_old_form(text: &str) -> bool {
+    text.lines().any(|line| line.trim_start().starts_with("[registries."))
+}
+
+fn utf8<'f>(path: &str, found: &'f Found) -> Result<&'f str> {
+    if !matches!(found.state, State::File { .. } | State::Absent) {
+        return Err(Error::refused(format!("cannot write {path}: {} stands there", found.state.describe())));
+    }
+    std::str::from_utf8(&found.bytes).map_err(|_| Error::refused(format!("cannot edit {path}: it is not UTF-8 text")))
+}
+
+fn write(plan: &mut Plan, path: &str, was: &Found, text: String, mode: u32, why: &str, details: Vec<String>) {
+    let node = Node::File { content: Bytes::Known(text.into_bytes()), mode };
+    plan.write(Path::new(path), was.clone(), node, Inverse::Whole, why).details = details;
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

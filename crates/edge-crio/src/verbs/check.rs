@@ -1,0 +1,257 @@
+//! `edge-crio check`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use edge_host::{Exit, Host, Outcome, Result, State};
+use serde_json::json;
+
+use crate::bundle::Manifest;
+use crate::check::{Finding, Neighbours, Severity, agreement, configuration, docker_driver, edgecore, kubelet_driver};
+use crate::config::{self, Effective};
+use crate::cri::{self, Answer};
+use crate::facts::{socket_path, storage};
+use crate::system::System;
+use crate::unit::{self, UNIT, UnitFacts};
+use crate::{apt, cni};
+
+const EDGECORE: &str = "/etc/kubeedge/config/edgecore.yaml";
+const KUBELET: &str = "/var/lib/kubelet/config.yaml";
+const DOCKER: &str = "/etc/docker/daemon.json";
+const KUBELET_WANTED: &str = "/etc/systemd/system/multi-user.target.wants/kubelet.service";
+const PROCESSES: &str = "/proc";
+/// Where runtimes listen.
+const SOCKETS: [&str; 5] = [
+    "/run/crio/crio.sock",
+    "/run/containerd/containerd.sock",
+    "/run/cri-dockerd.sock",
+    "/run/dockershim.sock",
+    "/run/isulad.sock",
+];
+const ASK_WITHIN: Duration = Duration::from_secs(5);
+
+pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
+    let system = System::read(host)?;
+    let files = config::read(host)?;
+    let config = config::effective(&files);
+    let mut findings = installed(host)?;
+    findings.extend(configuration(&files));
+    findings.extend(metacopy(host)?);
+    let mut driver = config.driver().to_owned();
+    if host.root.is_live() {
+        let answer = live(host, &config, &system, &mut findings)?;
+        if let Some(real) = answer.and_then(|answer| answer.driver).map(|driver| driver.to_string()) {
+            if real != driver {
+                let text =
+                    format!("CRI-O uses {real}, and its files say {driver}: they were changed since it was started");
+                findings.push(Finding::new(Severity::Fault, UNIT, text).hint(format!("systemctl restart {UNIT}")));
+            }
+            driver = real;
+        }
+    } else {
+        findings.extend(no_network(host, &config, &system, Severity::Warning)?);
+    }
+    findings.extend(agreement(&driver, socket_path(config.socket()), &neighbours(host)?));
+    for finding in &findings {
+        show(host, finding);
+    }
+    let worst = findings.iter().map(|finding| finding.severity).max();
+    if worst.is_none_or(|worst| worst < Severity::Warning) {
+        host.report.line("all is well");
+    }
+    let exit = if worst == Some(Severity::Fault) { Exit::Differs } else { Exit::Done };
+    Ok(Outcome { exit, ..Outcome::default() })
+}
+
+/// What is installed, and whether it is whole and only there once.
+fn installed(host: &mut Host) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let unit = UnitFacts::read(host)?;
+    let manifest = Manifest::read(host)?;
+    let package = apt::installed(host)?;
+    if let Some(manifest) = &manifest {
+        host.report.line(&format!("CRI-O {} from a bundle, {} files", manifest.version, manifest.files.len()));
+        for row in &manifest.files {
+            host.check_interrupt()?;
+            let whole = match &host.root.find_large(&row.path)?.state {
+                State::File { sha256, .. } => *sha256 == row.sha256 || row.kind.is_theirs(),
+                _ => false,
+            };
+            if !whole {
+                findings.push(
+                    Finding::new(Severity::Fault, row.path.display().to_string(), "is not what the bundle put there")
+                        .hint("edge-crio install with the same version mends it"),
+                );
+            }
+        }
+    }
+    if let Some(version) = &package {
+        host.report.line(&format!("CRI-O {version} from a package"));
+    }
+    if manifest.is_some() && package.is_some() {
+        findings.push(
+            Finding::new(
+                Severity::Fault,
+                UNIT,
+                "CRI-O is installed twice, as a package and from a bundle: the bundle's unit hides the package's",
+            )
+            .hint("apt-get remove cri-o, or edge-crio remove"),
+        );
+    }
+    if unit.all.len() > 1 {
+        let names: Vec<String> = unit.all.iter().map(|path| path.display().to_string()).collect();
+        findings.push(Finding::new(
+            Severity::Warning,
+            names.join(", "),
+            "there are several units of this name: the first one counts",
+        ));
+    }
+    match (&unit.file, unit.masked, unit.is_enabled()) {
+        (None, _, _) => findings.push(
+            Finding::new(Severity::Fault, UNIT, "CRI-O is not installed: there is no such unit")
+                .hint("edge-crio install --version V"),
+        ),
+        (Some(_), true, _) => findings.push(
+            Finding::new(Severity::Fault, UNIT, "is masked, and cannot be started")
+                .hint(format!("systemctl unmask {UNIT}")),
+        ),
+        (Some(_), false, false) => findings.push(
+            Finding::new(Severity::Fault, UNIT, "is not started at boot")
+                .hint(format!("systemctl enable {UNIT}, or edge-crio install")),
+        ),
+        (Some(_), false, true) => {}
+    }
+    Ok(findings)
+}
+
+fn metacopy(host: &Host) -> Result<Vec<Finding>> {
+    let Some(storage) = storage(host)? else { return Ok(Vec::new()) };
+    let file = storage.from.display().to_string();
+    Ok(match storage.works {
+        Some(true) => Vec::new(),
+        Some(false) => vec![
+            Finding::new(
+                Severity::Fault,
+                file,
+                format!("asks for {}, and this kernel refuses that: no pod starts", storage.options),
+            )
+            .at("mountopt")
+            .hint("edge-crio install takes metacopy out"),
+        ],
+        None => vec![
+            Finding::new(
+                Severity::Note,
+                file,
+                "asks for metacopy=on: whether the kernel takes it is tried by root, on the machine itself",
+            )
+            .at("mountopt"),
+        ],
+    })
+}
+
+/// Asks the daemon.
+fn live(host: &mut Host, config: &Effective, system: &System, findings: &mut Vec<Finding>) -> Result<Option<Answer>> {
+    let socket = socket_path(config.socket());
+    let answer = match cri::ask(Path::new(socket), ASK_WITHIN) {
+        Ok(answer) => answer,
+        Err(error) => {
+            let state = match UnitFacts::read(host)?.has_systemd {
+                true => format!("the unit is {}", unit::state()?.active),
+                false => "systemd does not run here".to_owned(),
+            };
+            findings.push(
+                Finding::new(Severity::Fault, socket, format!("{error}; {state}"))
+                    .hint(format!("journalctl -u {UNIT} says why")),
+            );
+            findings.extend(no_network(host, config, system, Severity::Warning)?);
+            return Ok(None);
+        }
+    };
+    host.report.line(&format!("{} {} answers on {socket} (CRI {})", answer.name, answer.version, answer.api));
+    if answer.name != "cri-o" {
+        findings.push(Finding::new(Severity::Fault, socket, format!("{} listens here, and not CRI-O", answer.name)));
+    }
+    if !answer.runtime_ready.holds {
+        findings.push(Finding::new(
+            Severity::Fault,
+            socket,
+            format!("CRI-O cannot run containers: {}", answer.runtime_ready.message),
+        ));
+    }
+    if !answer.network_ready.holds {
+        let causes = no_network(host, config, system, Severity::Fault)?;
+        if causes.is_empty() {
+            let text = format!("pods get no network; CRI-O says: {}", answer.network_ready.message);
+            findings.push(
+                Finding::new(Severity::Fault, socket, text)
+                    .hint(format!("systemctl restart {UNIT}, if the configuration came after it was started")),
+            );
+        }
+        findings.extend(causes);
+    }
+    Ok(Some(answer))
+}
+
+fn no_network(host: &Host, config: &Effective, system: &System, severity: Severity) -> Result<Vec<Finding>> {
+    let causes = cni::causes(host, config, system)?;
+    Ok(causes
+        .into_iter()
+        .map(|cause| {
+            Finding::new(severity, cause.file, format!("pods get no network: {}", cause.text)).hint(cause.hint)
+        })
+        .collect())
+}
+
+fn neighbours(host: &Host) -> Result<Neighbours> {
+    let text = |path: &str| -> Result<Option<String>> {
+        Ok(host.root.read(Path::new(path))?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    };
+    let named = |path: &str, value: Option<String>| value.map(|value| (path.to_owned(), value));
+    let mut all = Neighbours {
+        edgecore: text(EDGECORE)?.and_then(|text| edgecore(&text)).map(|edgecore| (EDGECORE.to_owned(), edgecore)),
+        kubelet: named(KUBELET, text(KUBELET)?.and_then(|text| kubelet_driver(&text))),
+        docker: named(DOCKER, text(DOCKER)?.and_then(|text| docker_driver(&text))),
+        ..Neighbours::default()
+    };
+    if host.root.find_link(Path::new(KUBELET_WANTED))?.exists() {
+        all.kubelet_active = Some("starts at boot".to_owned());
+    }
+    if host.root.is_live() {
+        for socket in SOCKETS {
+            if host.root.find_link(Path::new(socket))?.exists() {
+                all.sockets.push(socket.to_owned());
+            }
+        }
+        if runs(host, "kubelet")? {
+            all.kubelet_active = Some("runs".to_owned());
+        }
+    }
+    Ok(all)
+}
+
+fn runs(host: &Host, name: &str) -> Result<bool> {
+    for pid in host.root.list(Path::new(PROCESSES))? {
+        if !pid.to_str().is_some_and(|pid| pid.bytes().all(|byte| byte.is_ascii_digit())) {
+            continue;
+        }
+        // A process that has ended meanwhile is none.
+        let Ok(Some(comm)) = host.root.read(&Path::new(PROCESSES).join(pid).join("comm")) else { continue };
+        if String::from_utf8_lossy(&comm).trim() == name {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn show(host: &mut Host, finding: &Finding) {
+    let path = if finding.path.is_empty() { String::new() } else { format!(" {}", finding.path) };
+    host.report.line(&format!("{}: {}{path}: {}", finding.severity.name(), finding.file, finding.text));
+    if let Some(hint) = &finding.hint {
+        host.report.line(&format!("    hint: {hint}"));
+    }
+    host.report.record(
+        "finding",
+        json!({"severity": finding.severity.name(), "file": finding.file, "line": null, "path": finding.path,
+               "text": finding.text, "hint": finding.hint}),
+    );
+}

@@ -1,0 +1,99 @@
+//! `edge-crio resolve`.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use edge_host::{Error, Host, Outcome, Result};
+use serde_json::json;
+
+use crate::cli::{MirrorArgs, ResolveArgs};
+use crate::knowledge::{self, Fit};
+use crate::resolve::{Day, Mirrors, Offer, Question, Refusal, Resolution, day_of, resolve};
+use crate::system::{Arch, System};
+use crate::version::Version;
+
+pub(crate) fn run(host: &mut Host, args: &ResolveArgs) -> Result<Outcome> {
+    let system = System::read(host)?;
+    let arch = match &args.arch {
+        Some(arch) => arch,
+        None => system.arch()?,
+    };
+    let found = find(args.version, &system, arch, &mirrors(&args.mirrors)?)?;
+    let name = if system.name.is_empty() { "this system" } else { &system.name };
+    host.report.line(&format!("CRI-O {} for {name}, {arch}", args.version));
+    for offer in &found.offers {
+        show_offer(host, offer, arch);
+    }
+    for refusal in &found.refusals {
+        show_refusal(host, refusal, args.version, arch);
+    }
+    for note in &found.notes {
+        host.report.note(note);
+    }
+    if let Some(kubeedge) = args.kubeedge_version {
+        match knowledge::fit(args.version, kubeedge)? {
+            Fit::Speak(text) => host.report.line(&text),
+            Fit::Not(text) => return Err(Error::failed(format!("cannot use CRI-O {}: {text}", args.version))),
+        }
+    }
+    match nowhere(&found, args.version, &system, arch) {
+        Some(error) => Err(error),
+        None => Ok(Outcome::default()),
+    }
+}
+
+/// Asks the table of sources, on this day.
+pub(crate) fn find(version: Version, system: &System, arch: &Arch, mirrors: &Mirrors) -> Result<Resolution> {
+    let bundles = knowledge::bundles()?;
+    let question = Question { version, system, arch, mirrors, today: today(), bundles: &bundles };
+    Ok(resolve(&knowledge::sources()?, &question))
+}
+
+/// The addresses that were named, checked.
+pub(crate) fn mirrors(args: &MirrorArgs) -> Result<Mirrors> {
+    // apt verifies what it gets, by whatever way it came.
+    args.bundle_mirror.as_deref().map(crate::fetch::checked).transpose()?;
+    Ok(Mirrors { apt: args.apt_mirror.clone(), bundle: args.bundle_mirror.clone() })
+}
+
+/// The error where there is no source.
+pub(crate) fn nowhere(found: &Resolution, version: Version, system: &System, arch: &Arch) -> Option<Error> {
+    let instead = found.instead.as_deref()?;
+    let why: Vec<String> = found.refusals.iter().map(|refusal| refusal.why.clone()).collect();
+    let name = if system.name.is_empty() { "this system" } else { &system.name };
+    Some(Error::failed(format!("cannot get CRI-O {version} for {name} on {arch}: {}", why.join("; "))).hint(instead))
+}
+
+fn show_offer(host: &mut Host, offer: &Offer, arch: &Arch) {
+    host.report.line(&format!("{}: {} from {}", offer.kind.name(), offer.version, offer.url));
+    if let (Some(fingerprint), Some(key)) = (&offer.fingerprint, &offer.key) {
+        host.report.line(&format!("    signed by {fingerprint}, {key}"));
+    }
+    if let Some(sum) = &offer.sha256 {
+        host.report.line(&format!("    sha256 {sum}"));
+    }
+    for note in &offer.notes {
+        host.report.line(&format!("    {note}"));
+    }
+    host.report.record(
+        "source",
+        json!({"source": offer.kind.name(), "available": true, "version": offer.version.to_string(),
+               "arch": arch.debian(), "url": offer.url, "key": offer.key, "fingerprint": offer.fingerprint,
+               "sha256": offer.sha256, "text": offer.notes.join("; ")}),
+    );
+}
+
+fn show_refusal(host: &mut Host, refusal: &Refusal, version: Version, arch: &Arch) {
+    host.report.line(&format!("not from {}: {}", refusal.kind.name(), refusal.why));
+    host.report.record(
+        "source",
+        json!({"source": refusal.kind.name(), "available": false, "version": version.to_string(),
+               "arch": arch.debian(), "url": null, "key": null, "fingerprint": null, "sha256": null,
+               "text": refusal.why}),
+    );
+}
+
+/// By the host's clock; one that was never set counts as the day the data was written.
+fn today() -> Day {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map(|passed| passed.as_secs()).unwrap_or_default();
+    day_of(seconds)
+}

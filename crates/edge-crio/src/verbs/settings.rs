@@ -1,0 +1,56 @@
+//! `edge-crio settings`.
+
+use edge_host::{Error, Host, Outcome, Result};
+
+use crate::bundle::Manifest;
+use crate::cli::{Format, SettingsArgs};
+use crate::config::Driver;
+use crate::facts::{answer, socket_path};
+use crate::verbs::up;
+use crate::version::KubeEdge;
+use crate::{apt, knowledge, unit};
+
+pub(crate) fn run(host: &mut Host, args: &SettingsArgs) -> Result<Outcome> {
+    if host.report.is_json() {
+        return Err(Error::usage("cannot use --json with settings: its output is for another program"));
+    }
+    let config = up::configuration(host)?;
+    if let Some((file, why)) = config.broken.first() {
+        return Err(Error::failed(format!("cannot read {}: it is no TOML: {why}", file.display()))
+            .hint("CRI-O does not start with it either"));
+    }
+    let here = answer(host, config.socket())?;
+    let is_installed = here.is_some()
+        || Manifest::read(host)?.is_some()
+        || apt::installed(host)?.is_some()
+        || unit::UnitFacts::read(host)?.file.is_some();
+    if !is_installed {
+        return Err(Error::failed("cannot tell CRI-O's settings: it is not installed here")
+            .hint("edge-crio install --version V"));
+    }
+    // The daemon knows better than its files, which may have changed since it was started.
+    let driver =
+        here.and_then(|answer| answer.driver).map_or_else(|| config.driver().to_owned(), |driver| driver.to_string());
+    if Driver::parse(&driver).is_none() {
+        return Err(Error::failed(format!(
+            "cannot use CRI-O's cgroup_manager {driver:?}: it is neither systemd nor cgroupfs"
+        )));
+    }
+    let socket = format!("unix://{}", socket_path(config.socket()));
+    let text = match args.format {
+        Format::EdgeConf => format!("socket={socket}\ncgroupDriver={driver}\n"),
+        Format::Keadm => {
+            // clap asks for the version with this format.
+            let kubeedge = args.kubeedge_version.unwrap_or(KubeEdge(0));
+            let flags = knowledge::keadm_flags(kubeedge, &socket, &driver)?;
+            if flags.is_empty() {
+                return Err(Error::failed(format!(
+                    "cannot name flags: keadm of KubeEdge {kubeedge} has none for a runtime"
+                )));
+            }
+            format!("{}\n", flags.join(" "))
+        }
+    };
+    host.report.document(text.as_bytes())?;
+    Ok(Outcome::default())
+}

@@ -1,0 +1,265 @@
+//! Which source an install takes, and the bundle's archive in hand.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use edge_host::{Error, Host, Mode, Result, Root};
+
+use crate::bundle::{self, Manifest, Staged, Sysconfig, sum_of, unpack};
+use crate::cli::{From, InstallArgs};
+use crate::config::Proxy;
+use crate::fetch;
+use crate::knowledge;
+use crate::resolve::{Kind, Offer, archive_name};
+use crate::system::{Arch, System};
+use crate::verbs::resolve::{find, mirrors, nowhere};
+use crate::version::Version;
+
+/// What is installed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Chosen {
+    /// The package of a repository; none where a directory of .deb files is used.
+    Apt(Option<Offer>),
+    /// A bundle.
+    Bundle(Archive),
+}
+
+/// A bundle's archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Archive {
+    /// Its release.
+    pub(crate) version: Version,
+    /// Where it is.
+    pub(crate) place: Place,
+    /// What its sum must be.
+    pub(crate) sha256: String,
+}
+
+/// Where an archive is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The operator's own file.
+    File(PathBuf),
+    /// To be downloaded.
+    Url(String),
+}
+
+/// Decides, without any network.
+pub(crate) fn choose(host: &mut Host, args: &InstallArgs, system: &System, installed: Option<Kind>) -> Result<Chosen> {
+    let arch = system.arch()?.clone();
+    if let Some(dir) = &args.offline {
+        return offline(args, &arch, dir);
+    }
+    if let Some(archive) = &args.archive {
+        if args.source == From::Apt {
+            return Err(Error::usage("cannot use --archive with --source apt: it names a bundle"));
+        }
+        let place = match archive.contains("://") {
+            true => Place::Url(fetch::checked(archive)?.to_owned()),
+            false => Place::File(PathBuf::from(archive)),
+        };
+        return named(args, &arch, archive, place).map(Chosen::Bundle);
+    }
+    let found = find(args.version, system, &arch, &mirrors(&args.mirrors)?)?;
+    if let Some(error) = nowhere(&found, args.version, system, &arch) {
+        return Err(error);
+    }
+    let wanted = match args.source {
+        From::Apt => Some(Kind::Apt),
+        From::Bundle => Some(Kind::Bundle),
+        // What is there is not changed for another kind without being asked.
+        From::Auto => installed.filter(|kind| found.offers.iter().any(|offer| offer.kind == *kind)),
+    };
+    let usable = |offer: &&Offer| offer.kind == Kind::Apt || offer.sha256.is_some() || args.sha256.is_some();
+    let offer = match wanted {
+        Some(kind) => found.offers.iter().find(|offer| offer.kind == kind),
+        None => found.offers.iter().find(usable),
+    };
+    let Some(offer) = offer.cloned() else {
+        let why = found
+            .refusals
+            .iter()
+            .find(|refusal| Some(refusal.kind) == wanted)
+            .map_or("", |refusal| refusal.why.as_str());
+        let name = wanted.map_or("any source", Kind::name);
+        let others: Vec<&str> = found.offers.iter().map(|offer| offer.kind.name()).collect();
+        let error = Error::failed(format!("cannot get CRI-O {} from {name}: {why}", args.version));
+        return Err(if others.is_empty() {
+            error
+        } else {
+            error.hint(format!("--source {} has it", others.join(" or ")))
+        });
+    };
+    for note in found.notes.iter().chain(&offer.notes) {
+        host.report.note(note);
+    }
+    if offer.kind == Kind::Apt {
+        return Ok(Chosen::Apt(Some(offer)));
+    }
+    let sha256 = agreed(args.sha256.as_deref(), offer.sha256.as_deref(), &offer.url)?;
+    Ok(Chosen::Bundle(Archive { version: offer.version, place: Place::Url(offer.url), sha256 }))
+}
+
+/// An archive that is named: its release and its sum must be known or said.
+fn named(args: &InstallArgs, arch: &Arch, archive: &str, place: Place) -> Result<Archive> {
+    let name = archive.rsplit('/').next().unwrap_or(archive);
+    let of_name = release_of(name, arch);
+    let version = match (args.version.patch, of_name) {
+        (_, Some(of_name)) if !args.version.takes(of_name) => {
+            return Err(Error::usage(format!("cannot install {name} as {}: its name says {of_name}", args.version)));
+        }
+        (Some(_), _) => args.version,
+        (None, Some(of_name)) => of_name,
+        (None, None) => {
+            return Err(Error::usage(format!("cannot tell which release of {} {name} is", args.version))
+                .hint("name the release itself: --version 1.34.2"));
+        }
+    };
+    let known = known_sum(version, arch)?;
+    let sha256 = agreed(args.sha256.as_deref(), known.as_deref(), name)?;
+    Ok(Archive { version, place, sha256 })
+}
+
+fn release_of(name: &str, arch: &Arch) -> Option<Version> {
+    name.strip_prefix(&format!("cri-o.{}.v", arch.go()))?.strip_suffix(".tar.gz")?.parse().ok()
+}
+
+fn known_sum(version: Version, arch: &Arch) -> Result<Option<String>> {
+    let all = knowledge::bundles()?;
+    Ok(all.into_iter().find(|(other, of, _)| *other == version && of == arch.debian()).map(|(_, _, sum)| sum))
+}
+
+/// The sum to hold an archive to: the one that is known, the one that is given, and never two.
+pub(crate) fn agreed(given: Option<&str>, known: Option<&str>, what: &str) -> Result<String> {
+    let given = given.map(|given| {
+        let given = given.trim().to_ascii_lowercase();
+        let good = given.len() == 64 && given.bytes().all(|byte| byte.is_ascii_hexdigit());
+        good.then_some(given).ok_or_else(|| Error::usage("cannot use --sha256: it has 64 hexadecimal digits"))
+    });
+    match (given.transpose()?, known) {
+        (Some(given), Some(known)) if given != known => {
+            Err(Error::refused(format!("cannot use {what}: its known SHA-256 is {known}, and --sha256 says {given}"))
+                .hint("one of them is of another file; leave --sha256 out to hold it to the known one"))
+        }
+        (Some(given), _) => Ok(given),
+        (None, Some(known)) => Ok(known.to_owned()),
+        (None, None) => Err(Error::refused(format!("cannot use {what}: its SHA-256 is not known here"))
+            .hint("get it from a place you trust, and name it with --sha256")),
+    }
+}
+
+const SUMS: &str = "SHA256SUMS";
+
+/// A directory that was brought along: packages where there are any, else a bundle.
+fn offline(args: &InstallArgs, arch: &Arch, dir: &Path) -> Result<Chosen> {
+    let own = Root::image(dir)?;
+    let names: Vec<String> = own.list(Path::new("/"))?.into_iter().filter_map(|name| name.into_string().ok()).collect();
+    let has_packages = names.iter().any(|name| name.ends_with(".deb"));
+    if has_packages && args.source != From::Bundle {
+        return Ok(Chosen::Apt(None));
+    }
+    let fits = |name: &&String| release_of(name, arch).is_some_and(|release| args.version.takes(release));
+    let newest = names.iter().filter(fits).max_by_key(|name| release_of(name, arch));
+    let Some(name) = newest.filter(|_| args.source != From::Apt) else {
+        let wanted = archive_name(args.version, arch);
+        return Err(Error::failed(format!(
+            "cannot install from {}: there is neither a .deb nor {wanted} in it",
+            dir.display()
+        ))
+        .hint(format!(
+            "edge-crio download --version {} --arch {} --to DIR, on a machine with a network",
+            args.version,
+            arch.go()
+        )));
+    };
+    let sums = own.read(&Path::new("/").join(SUMS))?.unwrap_or_default();
+    let listed = listed_sum(&String::from_utf8_lossy(&sums), name);
+    let mut args = args.clone();
+    // A list beside the file tells a damaged copy from a good one; a known sum tells a false one too.
+    args.sha256 = args.sha256.or(listed);
+    named(&args, arch, name, Place::File(dir.join(name))).map(Chosen::Bundle)
+}
+
+/// The sum of a file in the format of sha256sum.
+fn listed_sum(sums: &str, name: &str) -> Option<String> {
+    sums.lines().find_map(|line| {
+        let (sum, of) = line.split_once(' ')?;
+        (of.trim_start_matches([' ', '*']) == name).then(|| sum.to_owned())
+    })
+}
+
+/// The archive's files: unpacked beside their place, or in a dry run only read. None in a dry run
+/// that would have to download it first.
+pub(crate) fn staged(
+    host: &mut Host,
+    archive: &Archive,
+    arch: &Arch,
+    proxy: Option<&Proxy>,
+) -> Result<Option<(Staged, Option<PathBuf>)>> {
+    let stage = bundle::stage_of(&archive.sha256);
+    if let Some(staged) = Staged::read(host, &stage)? {
+        return Ok(Some((staged, Some(stage))));
+    }
+    let (mut file, shown) = match &archive.place {
+        Place::File(path) => (open(path)?, path.display().to_string()),
+        Place::Url(url) if host.mode == Mode::DryRun => {
+            host.report.line(&format!(
+                "would download {}, sha256 {}",
+                crate::config::without_credentials(url),
+                archive.sha256
+            ));
+            return Ok(None);
+        }
+        Place::Url(url) => (download(host, url, archive, arch, proxy)?, crate::config::without_credentials(url)),
+    };
+    let sum = sum_of(host, &mut file, &shown)?;
+    if sum != archive.sha256 {
+        bundle_gone(host, archive, arch)?;
+        return Err(Error::refused(format!(
+            "cannot use {shown}: its SHA-256 is {sum}, and it must be {}",
+            archive.sha256
+        ))
+        .hint("it is damaged, of another release, or was changed on the way: get it again"));
+    }
+    if host.mode == Mode::DryRun {
+        return Ok(Some((unpack(host, &mut file, &shown, &sum, None)?, None)));
+    }
+    let root = host.root.try_clone()?;
+    let mut into = root.new_dir(&stage)?;
+    let staged = unpack(host, &mut file, &shown, &sum, Some(&mut into))?;
+    into.finish()?;
+    bundle_gone(host, archive, arch)?;
+    Ok(Some((staged, Some(stage))))
+}
+
+fn open(path: &Path) -> Result<File> {
+    let here = std::path::absolute(path).map_err(|cause| Error::io("read", path, &cause))?;
+    Root::live()?.open(&here)?.ok_or_else(|| Error::failed(format!("cannot read {}: it is not there", path.display())))
+}
+
+/// Downloads an archive to where it is unpacked.
+fn download(host: &mut Host, url: &str, archive: &Archive, arch: &Arch, proxy: Option<&Proxy>) -> Result<File> {
+    let place = bundle::download_of(&archive_name(archive.version, arch));
+    let root = host.root.try_clone()?;
+    host.report.note(&format!("downloading {}", crate::config::without_credentials(url)));
+    let mut file = root.new_file(&place, 0o600)?;
+    fetch::fetch(host, url, proxy, &mut file)?;
+    file.finish()?;
+    root.open(&place)?.ok_or_else(|| Error::failed(format!("cannot read {}: it is gone", place.display())))
+}
+
+fn bundle_gone(host: &Host, archive: &Archive, arch: &Arch) -> Result<()> {
+    host.root.remove_tree(&bundle::download_of(&archive_name(archive.version, arch)))
+}
+
+/// Whether this archive is what was installed, every file in its place.
+pub(crate) fn is_installed(host: &Host, manifest: Option<&Manifest>, archive: &Archive) -> Result<bool> {
+    match manifest {
+        Some(manifest) if manifest.archive == archive.sha256 => manifest.is_whole(host),
+        _ => Ok(false),
+    }
+}
+
+pub(crate) fn sysconfig(system: &System) -> Sysconfig {
+    if system.has_sysconfig { Sysconfig::There } else { Sysconfig::Absent }
+}

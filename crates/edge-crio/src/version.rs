@@ -1,0 +1,96 @@
+//! Versions as the user names them: a minor (1.34) or one release of it (1.34.2).
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A version of CRI-O: one release, or the newest of a minor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    /// 34 of 1.34.2.
+    pub minor: u32,
+    /// 2 of 1.34.2; any release of the minor where there is none.
+    pub patch: Option<u32>,
+}
+
+impl Version {
+    /// 1.34.
+    pub fn minor(minor: u32) -> Version {
+        Version { minor, patch: None }
+    }
+
+    /// `1.34`, whatever the patch.
+    pub fn minor_text(self) -> String {
+        format!("1.{}", self.minor)
+    }
+
+    /// Whether `other` is what this asks for.
+    pub fn takes(self, other: Version) -> bool {
+        self.minor == other.minor && (self.patch.is_none() || self.patch == other.patch)
+    }
+}
+
+impl FromStr for Version {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Version, String> {
+        let bad = || format!("{text:?} is no version: 1.34 for the newest of a minor, 1.34.2 for one release");
+        let digits = |text: &str| -> Option<u32> {
+            let plain = !text.is_empty() && text.len() < 6 && text.bytes().all(|byte| byte.is_ascii_digit());
+            // 1.034 is nobody's version.
+            let plain = plain && (text == "0" || !text.starts_with('0'));
+            plain.then(|| text.parse().ok()).flatten()
+        };
+        let parts: Vec<&str> = text.strip_prefix('v').unwrap_or(text).split('.').collect();
+        match parts.as_slice() {
+            ["1", minor] => Ok(Version::minor(digits(minor).ok_or_else(bad)?)),
+            ["1", minor, patch] => {
+                Ok(Version { minor: digits(minor).ok_or_else(bad)?, patch: Some(digits(patch).ok_or_else(bad)?) })
+            }
+            _ => Err(bad()),
+        }
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.patch {
+            Some(patch) => write!(f, "1.{}.{patch}", self.minor),
+            None => write!(f, "1.{}", self.minor),
+        }
+    }
+}
+
+/// A minor of KubeEdge: 23 of v1.23.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KubeEdge(pub u32);
+
+impl FromStr for KubeEdge {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<KubeEdge, String> {
+        let version = text.parse::<Version>().map_err(|_| format!("{text:?} is no version such as 1.23 or v1.23.1"))?;
+        Ok(KubeEdge(version.minor))
+    }
+}
+
+impl fmt::Display for KubeEdge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "1.{}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_typed() {
+        assert_eq!("v1.34.2".parse(), Ok(Version { minor: 34, patch: Some(2) }));
+        assert_eq!("1.34".parse::<Version>().unwrap().to_string(), "1.34");
+        for bad in ["", "1", "2.1", "1.x", "1.34.2.1", "1.34-rc1", "1..2", "1.34 ", "-1.34", "1.034", "1.9999999"] {
+            assert!(bad.parse::<Version>().is_err(), "{bad:?}");
+        }
+        assert!(Version::minor(34).takes(Version { minor: 34, patch: Some(9) }));
+        assert!(!Version { minor: 34, patch: Some(1) }.takes(Version { minor: 34, patch: Some(9) }));
+    }
+}
