@@ -4,13 +4,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops where it cannot go on")]
 
-pub mod cni;
 pub mod apt;
+pub mod cni;
 pub mod image;
 pub mod kill;
 pub mod live;
 pub mod pki;
 pub mod rules;
+pub mod standin;
 pub mod systemd;
 pub mod systems;
 pub mod tool;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use edgeutils_tests::tool::{self, Ran, Tool};
 use edgeutils_tests::tree::Tree;
-use edgeutils_tests::{cni, live, skip, systems};
+use edgeutils_tests::{cni, live, skip, standin, systems};
 use serde_json::Value;
 
 const PAGE: &str = include_str!("../../docs/contract.md");
@@ -117,6 +117,21 @@ fn everything(mut seen: impl FnMut(&str, &Value, bool)) {
     let calls = calls.chain(cni.iter().map(|call| ("edge-cni", call)));
     let apt: &[(&[&str], i32)] = &[(&["wait"], 4), (&["wait", "--timeout", "x"], 2), (&["undo", "--list"], 0)];
     let calls = calls.chain(apt.iter().map(|call| ("edge-apt", call)));
+    let bundles = tempfile::tempdir().unwrap();
+    let (archive, sum) = standin::bundle(bundles.path(), "1.30.4", "amd64", standin::AMD64);
+    let (archive, to) = (archive.to_str().unwrap(), bundles.path().to_str().unwrap());
+    let crio: &[(&[&str], i32)] = &[
+        (&["resolve", "--version", "1.34"], 1),
+        (&["resolve", "--version", "1.34", "--arch", "arm64"], 0),
+        (&["download", "--version", "1.30.4", "--arch", "amd64", "--sha256", &sum, "--to", to], 0),
+        (&["download", "--version", "1.30.4", "--arch", "amd64", "--to", to], 4),
+        (&["check"], 3),
+        (&["install", "--version", "1.30.4", "--archive", archive, "--sha256", &sum], 1),
+        (&["settings"], 2),
+        (&["remove"], 0),
+        (&["undo", "--list"], 0),
+    ];
+    let calls = calls.chain(crio.iter().map(|call| ("edge-crio", call)));
     let ran = calls.map(|(tool, (args, code))| (*args, *code, run(&tree, tool, args)));
     let ran = ran.chain(cni::can_build().then(built)).map(|(args, code, ran)| (args, code, ran.expect(code)));
     for (args, code, ran) in ran.chain(live_calls()) {

@@ -1,0 +1,175 @@
+// Command cri-standin stands in for CRI-O's daemon in tests: it speaks the real CRI, in the words of
+// Kubernetes' own module, but runs no containers.
+//
+// It reads crio.conf.d as CRI-O does, refuses to start where CRI-O does, says that the network is
+// ready where CRI-O would, and tells systemd when it is up (Type=notify).
+//
+// What a test wants of it stands in files below /run/cri-standin: `containers` (a running container a
+// line), `slow` (milliseconds until it is up), `fail` (it ends with this text), `api` (v1alpha2 for an
+// old one).
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"google.golang.org/grpc"
+	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
+)
+
+// version is set when it is built: -ldflags "-X main.version=1.34.2".
+var version = "1.34.2"
+
+const (
+	wishes = "/run/cri-standin"
+	socket = "/var/run/crio/crio.sock"
+)
+
+type server struct {
+	cri.UnimplementedRuntimeServiceServer
+	config config
+}
+
+func (s *server) Version(context.Context, *cri.VersionRequest) (*cri.VersionResponse, error) {
+	return &cri.VersionResponse{Version: "0.1.0", RuntimeName: "cri-o", RuntimeVersion: version, RuntimeApiVersion: "v1"}, nil
+}
+
+func (s *server) Status(context.Context, *cri.StatusRequest) (*cri.StatusResponse, error) {
+	network := &cri.RuntimeCondition{Type: "NetworkReady", Status: true}
+	if err := s.config.network(); err != nil {
+		// The cause is for the log alone, as with CRI-O.
+		fmt.Fprintln(os.Stderr, "network:", err)
+		network = &cri.RuntimeCondition{Type: "NetworkReady", Reason: "NetworkPluginNotReady", Message: fmt.Sprintf(
+			"Network plugin returns error: no CNI configuration file in %s. Has your network provider started?", s.config.networkDir)}
+	}
+	return &cri.StatusResponse{Status: &cri.RuntimeStatus{Conditions: []*cri.RuntimeCondition{
+		{Type: "RuntimeReady", Status: true}, network,
+	}}}, nil
+}
+
+func (s *server) ListContainers(context.Context, *cri.ListContainersRequest) (*cri.ListContainersResponse, error) {
+	answer := &cri.ListContainersResponse{Containers: []*cri.Container{
+		{Id: "0", Metadata: &cri.ContainerMetadata{Name: "ended"}, State: cri.ContainerState_CONTAINER_EXITED},
+	}}
+	for _, name := range strings.Fields(wish("containers")) {
+		answer.Containers = append(answer.Containers, &cri.Container{
+			Id: "id-" + name, PodSandboxId: "pod", Metadata: &cri.ContainerMetadata{Name: name, Attempt: 1},
+			ImageRef: "image", State: cri.ContainerState_CONTAINER_RUNNING, CreatedAt: time.Now().UnixNano(),
+			Labels: map[string]string{"io.kubernetes.container.name": name},
+		})
+	}
+	return answer, nil
+}
+
+func (s *server) RuntimeConfig(context.Context, *cri.RuntimeConfigRequest) (*cri.RuntimeConfigResponse, error) {
+	driver := cri.CgroupDriver_SYSTEMD
+	if s.config.cgroupManager == "cgroupfs" {
+		driver = cri.CgroupDriver_CGROUPFS
+	}
+	return &cri.RuntimeConfigResponse{Linux: &cri.LinuxRuntimeConfiguration{CgroupDriver: driver}}, nil
+}
+
+func wish(name string) string {
+	text, err := os.ReadFile(filepath.Join(wishes, name))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
+}
+
+func run() error {
+	config, err := read("/etc/crio/crio.conf.d")
+	if err != nil {
+		return err
+	}
+	if text := wish("fail"); text != "" {
+		return fmt.Errorf("%s", text)
+	}
+	if slow, err := strconv.Atoi(wish("slow")); err == nil {
+		time.Sleep(time.Duration(slow) * time.Millisecond)
+	}
+	path := config.listen
+	if path == "" {
+		path = socket
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	os.Remove(path)
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		return err
+	}
+	service := grpc.NewServer()
+	desc := cri.RuntimeService_ServiceDesc
+	if wish("api") == "v1alpha2" {
+		// The messages are the same; only the name of the service is older, and the newest call is missing.
+		desc.ServiceName = "runtime.v1alpha2.RuntimeService"
+		desc.Methods = without(desc.Methods, "RuntimeConfig")
+	}
+	service.RegisterService(&desc, &server{config: config})
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
+	go func() {
+		<-stop
+		service.Stop()
+	}()
+	if err := ready(); err != nil {
+		return err
+	}
+	return service.Serve(listener)
+}
+
+func without(methods []grpc.MethodDesc, name string) []grpc.MethodDesc {
+	var kept []grpc.MethodDesc
+	for _, method := range methods {
+		if method.MethodName != name {
+			kept = append(kept, method)
+		}
+	}
+	return kept
+}
+
+// ready tells systemd.
+func ready() error {
+	address := os.Getenv("NOTIFY_SOCKET")
+	if address == "" {
+		return nil
+	}
+	connection, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: address, Net: "unixgram"})
+	if err != nil {
+		return err
+	}
+	defer connection.Close()
+	_, err = connection.Write([]byte("READY=1"))
+	return err
+}
+
+// plugin answers as a CNI plugin that is asked for its version; one whose name ends in -old knows only
+// the older ones.
+func plugin() {
+	versions := `"0.1.0","0.2.0","0.3.0","0.3.1","0.4.0"`
+	if !strings.HasSuffix(os.Args[0], "-old") {
+		versions += `,"1.0.0","1.1.0"`
+	}
+	fmt.Printf("{\"cniVersion\":\"0.4.0\",\"supportedVersions\":[%s]}\n", versions)
+}
+
+func main() {
+	if os.Getenv("CNI_COMMAND") == "VERSION" {
+		plugin()
+		return
+	}
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "level=fatal msg="+strconv.Quote(err.Error()))
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,147 @@
+//! CRI-O's stand-in: a daemon of our own that speaks the real CRI, and a bundle in the real layout with
+//! it inside.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
+use tar::{Builder, EntryType, Header};
+
+const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/go/cri-standin");
+
+/// The unit as upstream's bundle has it, for another distribution and another place.
+pub const UNIT: &str = "[Unit]\nDescription=Container Runtime Interface for OCI (CRI-O)\nAfter=network.target\n\n\
+[Service]\nType=notify\nEnvironmentFile=-/etc/sysconfig/crio\nEnvironment=GOTRACEBACK=crash\n\
+ExecStart=/usr/local/bin/crio \\\n          $CRIO_CONFIG_OPTIONS \\\n          $CRIO_RUNTIME_OPTIONS\n\
+ExecReload=/bin/kill -s HUP $MAINPID\nTimeoutStartSec=0\nRestart=on-failure\nRestartSec=1\n\n\
+[Install]\nWantedBy=multi-user.target\nAlias=cri-o.service\n";
+const CONF: &str = "[crio.image]\nsignature_policy = \"/etc/crio/policy.json\"\n\n[crio.runtime]\ndefault_runtime = \"crun\"\n\n\
+[crio.runtime.runtimes.crun]\nruntime_path = \"/usr/libexec/crio/crun\"\nmonitor_path = \"/usr/libexec/crio/conmon\"\n";
+
+/// Builds the daemon for an architecture by Go's name; says why where it cannot be done here.
+pub fn build(arch: &str, version: &str) -> Result<PathBuf, String> {
+    let own = std::env::current_exe().map_err(|cause| cause.to_string())?;
+    let dir = own.ancestors().nth(2).ok_or("no target directory")?.join("standin").join(format!("{arch}-{version}"));
+    fs::create_dir_all(&dir).map_err(|cause| cause.to_string())?;
+    let built = dir.join("crio");
+    // Go itself knows what is up to date; two tests at once each build their own.
+    let fresh = dir.join(format!("crio-{}", std::process::id()));
+    let output = Command::new("go")
+        .args(["build", "-trimpath", "-buildvcs=false", "-ldflags", &format!("-s -w -X main.version={version}"), "-o"])
+        .arg(&fresh)
+        .arg(".")
+        .current_dir(SOURCE)
+        .env("CGO_ENABLED", "0")
+        .env("GOFLAGS", "-mod=readonly")
+        .env("GOOS", "linux")
+        .env("GOARCH", arch)
+        .output()
+        .map_err(|cause| format!("go cannot be run: {cause}"))?;
+    if !output.status.success() {
+        return Err(format!("the stand-in does not build: {}", String::from_utf8_lossy(&output.stderr)));
+    }
+    fs::rename(&fresh, &built).map_err(|cause| cause.to_string())?;
+    Ok(built)
+}
+
+/// The first bytes of a program for amd64.
+pub const AMD64: &[u8] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0";
+
+/// What an archive is made of.
+#[allow(missing_debug_implementations, reason = "the encoder has none")]
+pub struct Archive {
+    tar: Builder<GzEncoder<File>>,
+    path: PathBuf,
+}
+
+impl Archive {
+    /// An empty one at `path`.
+    pub fn at(path: &Path) -> Archive {
+        let file = File::create(path).unwrap();
+        Archive { tar: Builder::new(GzEncoder::new(file, Compression::none())), path: path.to_path_buf() }
+    }
+
+    /// Adds a plain file by the name as it is, whatever it is.
+    #[must_use]
+    pub fn file(self, name: &str, mode: u32, bytes: &[u8]) -> Archive {
+        self.entry(name, EntryType::Regular, mode, bytes, "")
+    }
+
+    /// Adds anything.
+    #[must_use]
+    pub fn entry(mut self, name: &str, kind: EntryType, mode: u32, bytes: &[u8], link: &str) -> Archive {
+        let mut header = Header::new_gnu();
+        header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_entry_type(kind);
+        header.set_mode(mode);
+        header.set_size(bytes.len() as u64);
+        if !link.is_empty() {
+            header.set_link_name(link).unwrap();
+        }
+        header.set_cksum();
+        self.tar.append(&header, bytes).unwrap();
+        self
+    }
+
+    /// Adds the header of a file of this size, and none of its bytes.
+    #[must_use]
+    pub fn promise(mut self, name: &str, size: u64) -> Archive {
+        let mut header = Header::new_gnu();
+        header.set_path(name).unwrap();
+        header.set_mode(0o755);
+        header.set_size(size);
+        header.set_cksum();
+        self.tar.append(&header, std::io::empty()).unwrap();
+        self
+    }
+
+    /// Ends it; its SHA-256.
+    pub fn finish(self) -> String {
+        self.tar.into_inner().unwrap().finish().unwrap();
+        sha256(&self.path)
+    }
+}
+
+/// A bundle of this release in `dir` with the program as crio, in the layout of upstream's; its path and sum.
+pub fn bundle(dir: &Path, version: &str, arch: &str, program: &[u8]) -> (PathBuf, String) {
+    let path = dir.join(format!("cri-o.{arch}.v{version}.tar.gz"));
+    let mut archive = Archive::at(&path).entry("cri-o/", EntryType::Directory, 0o755, b"", "");
+    let release = format!("of {version}\n");
+    let options = format!("CRIO_CONFIG_OPTIONS=\n# {version}\n");
+    let files: [(&str, u32, &[u8]); 18] = [
+        ("bin/crio", 0o755, program),
+        ("bin/pinns", 0o755, release.as_bytes()),
+        ("bin/crictl", 0o755, release.as_bytes()),
+        ("bin/conmon", 0o755, release.as_bytes()),
+        ("bin/crun", 0o755, release.as_bytes()),
+        ("cni-plugins/bridge", 0o755, program),
+        ("cni-plugins/host-local", 0o755, program),
+        ("etc/10-crio.conf", 0o644, CONF.as_bytes()),
+        ("etc/crio", 0o644, options.as_bytes()),
+        ("etc/crictl.yaml", 0o644, b"runtime-endpoint: unix:///var/run/crio/crio.sock\n"),
+        ("contrib/crio.service", 0o644, UNIT.as_bytes()),
+        ("contrib/policy.json", 0o644, b"{\"default\": [{\"type\": \"insecureAcceptAnything\"}]}\n"),
+        ("contrib/registries.conf", 0o644, b"unqualified-search-registries = [\"docker.io\"]\n"),
+        ("contrib/10-crio-bridge.conflist.disabled", 0o644, b"{}\n"),
+        ("man/crio.8", 0o644, b".TH crio 8\n"),
+        ("completions/bash/crio", 0o644, b"complete crio\n"),
+        ("install", 0o755, b"#!/bin/sh\ntouch /edgeutils-install-was-run\n"),
+        ("Makefile", 0o644, b"all:\n"),
+    ];
+    for (name, mode, bytes) in files {
+        archive = archive.file(&format!("cri-o/{name}"), mode, bytes);
+    }
+    let sum = archive.finish();
+    (path, sum)
+}
+
+/// The SHA-256 of a file, in hex.
+pub fn sha256(path: &Path) -> String {
+    let mut bytes = Vec::new();
+    File::open(path).unwrap().read_to_end(&mut bytes).unwrap();
+    Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

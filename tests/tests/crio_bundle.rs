@@ -1,0 +1,245 @@
+//! Bundles in an image: put in place, changed, taken away and brought back; and archives that are none.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::Path;
+
+use edgeutils_tests::standin::{Archive, bundle};
+use edgeutils_tests::tool::{Ran, Tool};
+use edgeutils_tests::tree::{Tree, assert_same};
+use tar::EntryType;
+
+/// A program's first bytes, for 64-bit ARM, and something behind them.
+fn program(rest: &str) -> Vec<u8> {
+    [b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0".as_slice(), rest.as_bytes()].concat()
+}
+
+fn system() -> Tree {
+    let tree =
+        Tree::with(&[("etc/os-release", "ID=debian\nVERSION_ID=12\nPRETTY_NAME=Debian\n"), ("usr/bin/apt-get", "")]);
+    tree.write("usr/bin/dpkg", program(""));
+    for dir in ["usr/local/bin", "usr/local/lib", "usr/local/share", "etc/systemd/system", "opt", "usr/libexec"] {
+        std::fs::create_dir_all(tree.at(dir)).unwrap();
+    }
+    tree
+}
+
+fn run(tree: &Tree, args: &[&str]) -> Ran {
+    Tool::new("edge-crio").arg("--root").arg(tree.path()).args(args).run()
+}
+
+fn install(tree: &Tree, version: &str, archive: &Path, sum: &str, more: &[&str]) -> Ran {
+    let archive = archive.to_str().unwrap();
+    run(tree, &[&["install", "--version", version, "--archive", archive, "--sha256", sum], more].concat())
+}
+
+#[test]
+fn a_bundle_goes_into_an_image_and_out_of_it_again() {
+    let (tree, dir) = (system(), tempfile::tempdir().unwrap());
+    let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", &program("one"));
+    let before = tree.snapshot();
+
+    let planned = install(&tree, "1.30", &archive, &sum, &["-n"]).expect(3);
+    assert!(planned.stdout.contains("would write /usr/local/bin/crio: CRI-O 1.30.4"), "{}", planned.stdout);
+    assert_same(&tree.snapshot(), &before, "a dry run");
+
+    install(&tree, "1.30", &archive, &sum, &["--cgroup-driver", "cgroupfs"]).expect(0);
+    let unit = tree.read("usr/local/lib/systemd/system/crio.service");
+    assert!(unit.contains("EnvironmentFile=-/etc/default/crio\n"), "{unit}");
+    assert_eq!(
+        std::fs::read_link(tree.at("etc/systemd/system/multi-user.target.wants/crio.service")).unwrap(),
+        Path::new("/usr/local/lib/systemd/system/crio.service")
+    );
+    assert!(tree.read("etc/crio/crio.conf.d/20-edgeutils.conf").contains("conmon_cgroup = \"pod\""));
+    assert_eq!(tree.read("usr/libexec/crio/conmon"), "of 1.30.4\n");
+    for left_out in
+        ["usr/local/bin/install", "edgeutils-install-was-run", "etc/cni/net.d", "var/lib/edgeutils/edge-crio"]
+    {
+        assert!(!tree.at(left_out).exists(), "{left_out}");
+    }
+    let ran = install(&tree, "1.30", &archive, &sum, &["--cgroup-driver", "cgroupfs"]).expect(0);
+    assert_eq!(ran.stdout, "nothing to do: it is so already\n");
+    // The archive is not even needed for that.
+    std::fs::rename(&archive, dir.path().join("away")).unwrap();
+    install(&tree, "1.30", &archive, &sum, &[]).expect(0);
+    std::fs::rename(dir.path().join("away"), &archive).unwrap();
+
+    assert_eq!(
+        run(&tree, &["settings"]).expect(0).stdout,
+        "socket=unix:///var/run/crio/crio.sock\ncgroupDriver=cgroupfs\n"
+    );
+    let installed = tree.snapshot();
+    run(&tree, &["remove"]).expect(0);
+    for gone in ["usr/local/bin/crio", "etc/crio", "usr/libexec/crio", "usr/local/lib/systemd/system/crio.service"] {
+        assert!(!tree.at(gone).exists(), "{gone}");
+    }
+    run(&tree, &["settings"]).expect(1);
+    run(&tree, &["undo"]).expect(0);
+    assert_same(&tree.snapshot(), &installed, "an undo of a removal");
+    run(&tree, &["undo"]).expect(0);
+    assert_same(&tree.snapshot(), &before, "an undo of the install");
+}
+
+#[test]
+fn a_newer_one_takes_the_older_ones_place_and_gives_it_back() {
+    let (tree, dir) = (system(), tempfile::tempdir().unwrap());
+    let (old, old_sum) = bundle(dir.path(), "1.30.4", "arm64", &program("one"));
+    let (new, new_sum) = bundle(dir.path(), "1.30.5", "arm64", &program("two"));
+    install(&tree, "1.30.4", &old, &old_sum, &[]).expect(0);
+    // What the administrator has changed stays, and so does what someone else has put there.
+    tree.write("etc/default/crio", "CRIO_CONFIG_OPTIONS=--log-level=debug\n");
+    let before = tree.snapshot();
+    let ran = install(&tree, "1.30.5", &new, &new_sum, &[]).expect(0);
+    assert!(
+        ran.stderr.contains("left as they are, changed or brought by someone else: /etc/default/crio"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(tree.read("usr/local/bin/pinns"), "of 1.30.5\n");
+    assert_eq!(tree.read("etc/default/crio"), "CRIO_CONFIG_OPTIONS=--log-level=debug\n");
+    run(&tree, &["undo"]).expect(0);
+    assert_same(&tree.snapshot(), &before, "an undo of an upgrade");
+    // A file that went bad is found, and mended by the same call.
+    tree.write("usr/libexec/crio/conmon", "broken");
+    let ran = run(&tree, &["check"]).expect(3);
+    assert!(ran.stdout.contains("fault: /usr/libexec/crio/conmon: is not what the bundle put there"), "{}", ran.stdout);
+    install(&tree, "1.30.4", &old, &old_sum, &[]).expect(0);
+    assert_eq!(tree.read("usr/libexec/crio/conmon"), "of 1.30.4\n");
+}
+
+#[test]
+fn what_is_there_and_not_ours_is_not_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", &program("one"));
+    let tree = system();
+    tree.write("usr/local/bin/crio", "someone's");
+    let before = tree.snapshot();
+    let ran = install(&tree, "1.30.4", &archive, &sum, &[]).expect(4);
+    assert!(
+        ran.stderr.starts_with("edge-crio: cannot install the bundle: /usr/local/bin/crio is there already"),
+        "{}",
+        ran.stderr
+    );
+    assert_same(&tree.snapshot(), &before, "a refusal");
+
+    let tree = system();
+    tree.write("opt/cni/bin/bridge", "someone's");
+    let ran = install(&tree, "1.30.4", &archive, &sum, &[]).expect(0);
+    assert!(ran.stderr.contains("brought by someone else: /opt/cni/bin/bridge"), "{}", ran.stderr);
+    run(&tree, &["remove"]).expect(0);
+    assert_eq!(tree.read("opt/cni/bin/bridge"), "someone's");
+
+    let tree = system();
+    tree.write(
+        "var/lib/dpkg/status",
+        "Package: cri-o\nStatus: install ok installed\nArchitecture: arm64\nVersion: 1.30.4-1.1\n\n",
+    );
+    let ran = install(&tree, "1.30.4", &archive, &sum, &[]).expect(4);
+    assert!(ran.stderr.contains("the package cri-o 1.30.4-1.1 is installed"), "{}", ran.stderr);
+}
+
+#[test]
+fn an_archive_is_held_to_its_sum_its_name_and_its_machine() {
+    let (tree, dir) = (system(), tempfile::tempdir().unwrap());
+    let before = tree.snapshot();
+    let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", &program("one"));
+    let other = "0".repeat(64);
+    let cases: [(&str, &str, i32, &str); 4] = [
+        ("1.30.4", &other, 4, "its SHA-256 is"),
+        ("1.31.0", &sum, 2, "its name says 1.30.4"),
+        ("1.30.9", &sum, 2, "its name says 1.30.4"),
+        ("1.30.4", "", 4, "its SHA-256 is not known here"),
+    ];
+    for (version, sum, code, said) in cases {
+        let path = archive.to_str().unwrap();
+        let mut args = vec!["install", "--version", version, "--archive", path];
+        if !sum.is_empty() {
+            args.extend(["--sha256", sum]);
+        }
+        let ran = run(&tree, &args);
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+        ran.expect(code);
+    }
+    let amd64 = Archive::at(&dir.path().join("x.tar.gz")).file(
+        "cri-o/bin/crio",
+        0o755,
+        b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0",
+    );
+    let sum = amd64.finish();
+    let ran = install(&tree, "1.30.4", &dir.path().join("x.tar.gz"), &sum, &[]).expect(4);
+    assert!(ran.stderr.contains("it is for amd64, and this system is arm64"), "{}", ran.stderr);
+    let ran = install(&tree, "1.30", &dir.path().join("x.tar.gz"), &sum, &[]).expect(2);
+    assert!(ran.stderr.contains("name the release itself"), "{}", ran.stderr);
+    let ran = install(&tree, "1.30.4", &dir.path().join("none.tar.gz"), &sum, &[]).expect(1);
+    assert!(ran.stderr.contains("none.tar.gz: it is not there"), "{}", ran.stderr);
+    // A known release is held to the sum that is known here.
+    let (known, sum) = bundle(dir.path(), "1.34.2", "arm64", &program("one"));
+    let ran = install(&tree, "1.34.2", &known, &sum, &[]).expect(4);
+    assert!(ran.stderr.contains("its known SHA-256 is ac7530f7"), "{}", ran.stderr);
+    std::fs::remove_dir_all(tree.at("var")).ok();
+    assert_same(&tree.snapshot(), &before, "refusals");
+}
+
+#[test]
+fn a_strangers_archive_writes_nothing_anywhere() {
+    let (tree, dir) = (system(), tempfile::tempdir().unwrap());
+    let before = tree.snapshot();
+    let path = dir.path().join("cri-o.arm64.v1.30.4.tar.gz");
+    let far = format!("{}/escaped", dir.path().display());
+    type Make = fn(&Path, &str) -> Archive;
+    fn good(path: &Path) -> Archive {
+        Archive::at(path).file("cri-o/bin/crio", 0o755, &program("x"))
+    }
+    let makes: [(&str, Make, i32); 12] = [
+        ("leads upwards", |path, _| good(path).file("cri-o/../../escaped", 0o644, b"x"), 4),
+        ("leads upwards", |path, _| good(path).file("../escaped", 0o644, b"x"), 4),
+        ("is an absolute path", |path, far| good(path).file(far, 0o644, b"x"), 4),
+        ("is a link", |path, _| good(path).entry("cri-o/bin/conmon", EntryType::Symlink, 0o777, b"", "/etc/shadow"), 4),
+        ("is a link", |path, _| good(path).entry("cri-o/bin/conmon", EntryType::Link, 0o777, b"", "/etc/passwd"), 4),
+        ("is a device or pipe", |path, _| good(path).entry("cri-o/bin/null", EntryType::Char, 0o666, b"", ""), 4),
+        ("is a device or pipe", |path, _| good(path).entry("cri-o/bin/pipe", EntryType::Fifo, 0o666, b"", ""), 4),
+        ("is in it twice", |path, _| good(path).file("cri-o/bin/crio", 0o755, b"other"), 4),
+        ("lies beside the directory", |path, _| good(path).file("elsewhere/bin/x", 0o755, b"x"), 4),
+        ("is a link", |path, _| good(path).entry("cri-o/elsewhere", EntryType::Symlink, 0o777, b"", "/"), 4),
+        ("there is no bin/crio in it", |path, _| Archive::at(path).file("cri-o/bin/conmon", 0o755, b"x"), 1),
+        ("there is no bin/crio in it", |path, _| Archive::at(path), 1),
+    ];
+    for (said, make, code) in makes {
+        let sum = make(&path, &far).finish();
+        let ran = install(&tree, "1.30.4", &path, &sum, &[]);
+        assert!(ran.stderr.contains(said), "{said}: {}", ran.stderr);
+        assert!(ran.stderr.contains("\nhint: "), "{said}: {}", ran.stderr);
+        ran.expect(code);
+        assert!(!dir.path().join("escaped").exists() && !tree.at("escaped").exists());
+        std::fs::remove_dir_all(tree.at("var")).ok();
+        assert_same(&tree.snapshot(), &before, said);
+    }
+}
+
+#[test]
+fn a_damaged_or_huge_archive_is_found() {
+    let (tree, dir) = (system(), tempfile::tempdir().unwrap());
+    let before = tree.snapshot();
+    let (archive, _) = bundle(dir.path(), "1.30.4", "arm64", &program("one"));
+    let whole = std::fs::read(&archive).unwrap();
+    let damaged = |bytes: &[u8]| {
+        std::fs::write(&archive, bytes).unwrap();
+        let sum = edgeutils_tests::standin::sha256(&archive);
+        let ran = install(&tree, "1.30.4", &archive, &sum, &[]);
+        std::fs::remove_dir_all(tree.at("var")).ok();
+        assert_same(&tree.snapshot(), &before, "a damaged archive");
+        ran
+    };
+    let mut flipped = whole.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 0x55;
+    for bytes in [&whole[..whole.len() / 2], &flipped, b"not gzip at all", b""] {
+        let ran = damaged(bytes).expect(1);
+        assert!(ran.stderr.contains("cannot unpack"), "{}", ran.stderr);
+    }
+    // A header that promises three gigabytes.
+    let big = Archive::at(&archive).file("cri-o/bin/crio", 0o755, &program("x")).promise("cri-o/bin/conmon", 3 << 30);
+    let sum = big.finish();
+    let ran = install(&tree, "1.30.4", &archive, &sum, &[]).expect(4);
+    assert!(ran.stderr.contains("makes it larger than any bundle"), "{}", ran.stderr);
+}

@@ -1,0 +1,129 @@
+//! CRI-O as a package, with the real apt and dpkg and a signed repository of our own. There is no
+//! systemd here: that the daemon starts is shown elsewhere.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use edgeutils_tests::apt::AptHost;
+use edgeutils_tests::tool::Ran;
+use edgeutils_tests::{skip, tool};
+
+/// Packages as upstream's: a unit and a configuration of its own; three releases of two minors.
+const REPOSITORY: &str = "
+files=/debs/cri-o.files; mkdir -p $files/usr/bin $files/usr/lib/systemd/system $files/etc/crio/crio.conf.d
+printf '#!/bin/sh\\n' > $files/usr/bin/crio; chmod 755 $files/usr/bin/crio
+printf '[Service]\\nType=notify\\nExecStart=/usr/bin/crio\\n[Install]\\nWantedBy=multi-user.target\\nAlias=cri-o.service\\n' > $files/usr/lib/systemd/system/crio.service
+echo '[crio.runtime]' > $files/etc/crio/crio.conf.d/10-crio.conf
+for version in 1.33.9-1.1 1.34.9-1.1 1.34.10-1.1; do deb cri-o $version; done
+key good; key other
+repo /repo good
+rm -rf /etc/crio /etc/systemd/system/crio.service
+";
+
+fn host(test: &str) -> Option<AptHost> {
+    match AptHost::boot(&[&tool::path("edge-crio")]) {
+        Ok(host) => {
+            host.sh(REPOSITORY).expect(0);
+            Some(host)
+        }
+        Err(reason) => {
+            skip(test, &reason);
+            None
+        }
+    }
+}
+
+fn install(host: &AptHost, args: &str) -> Ran {
+    host.sh(&format!(
+        "edge-crio --force-namespace install --apt-mirror file:/repo/ --key /keys/good.asc --fingerprint $(cat /keys/good.fpr) {args}"
+    ))
+}
+
+#[test]
+fn the_newest_of_a_minor_is_installed_held_configured_removed_and_brought_back() {
+    let Some(host) = host("crio_live_apt") else { return };
+    let tree = "find /etc/apt /etc/crio /etc/systemd/system/*.wants/crio.service /usr/bin/crio 2>/dev/null | sort";
+    let before = host.sh(tree).stdout;
+    let ran = install(&host, "--version 1.34 --hold -n").expect(3);
+    assert!(ran.stderr.contains("then, depending on that: the files of CRI-O itself"), "{}", ran.stderr);
+    assert_eq!(host.sh(tree).stdout, before, "a dry run");
+
+    let ran = install(&host, "--version 1.34 --hold --cgroup-driver cgroupfs").expect(0);
+    assert!(
+        ran.stderr.contains("systemd does not run here: CRI-O is installed, and was not started"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(host.sh("state cri-o").stdout, "hi 1.34.10-1.1\n");
+    assert_eq!(host.sh("cat /etc/crio/crio.conf.d/20-edgeutils.conf | grep -c pod").stdout, "1\n");
+    assert_eq!(
+        host.sh("readlink /etc/systemd/system/multi-user.target.wants/crio.service").stdout,
+        "/usr/lib/systemd/system/crio.service\n"
+    );
+    let again = install(&host, "--version 1.34 --hold --cgroup-driver cgroupfs").expect(0);
+    assert!(again.stdout.starts_with("nothing to do: it is so already\n"), "{}", again.stdout);
+    // A newer minor of the same repository does not come by itself.
+    let pin = host.sh("cat /etc/apt/preferences.d/cri-o").stdout;
+    assert!(pin.contains("Pin: version 1.34.*\n"), "{pin}");
+    assert_eq!(
+        host.sh("edge-crio settings").expect(0).stdout,
+        "socket=unix:///var/run/crio/crio.sock\ncgroupDriver=cgroupfs\n"
+    );
+
+    let installed = host.sh(tree).stdout;
+    host.sh("edge-crio --force-namespace remove").expect(0);
+    assert_eq!(host.sh("state cri-o").stdout, "none\n");
+    assert!(!host.sh(tree).stdout.contains("apt/keyrings/cri-o"), "{}", host.sh(tree).stdout);
+    host.sh("edge-crio --force-namespace undo").expect(0);
+    assert_eq!(host.sh("state cri-o").stdout, "hi 1.34.10-1.1\n");
+    assert_eq!(host.sh(tree).stdout, installed);
+}
+
+#[test]
+fn what_cannot_be_had_is_said_and_nothing_is_left() {
+    let Some(host) = host("crio_live_apt refused") else { return };
+    let tree = "find /etc/apt /etc/crio /usr/bin/crio 2>/dev/null | sort; dpkg -l | sha256sum";
+    let before = host.sh(tree).stdout;
+    let call = "edge-crio --force-namespace install --apt-mirror file:/repo/ --key /keys/good.asc";
+    let cases = [
+        (format!("{call} --fingerprint $(cat /keys/other.fpr) --version 1.34"), 4, "its fingerprint is"),
+        (
+            format!("{call} --fingerprint $(cat /keys/good.fpr) --version 1.35 --source apt"),
+            1,
+            "cannot find cri-o 1.35.*",
+        ),
+        (
+            format!("{call} --fingerprint $(cat /keys/good.fpr) --version 1.34.2 --source apt"),
+            1,
+            "cannot find cri-o 1.34.2",
+        ),
+        (
+            "edge-crio --force-namespace install --version 1.19 --source apt".to_owned(),
+            1,
+            "answer 404 since March 2024",
+        ),
+        ("edge-crio --force-namespace install --version 1.99".to_owned(), 1, "was not released yet in"),
+        ("edge-crio --root / install --version 1.34 --source apt".to_owned(), 1, "apt is not run for an image"),
+    ];
+    for (call, code, said) in cases {
+        let ran = host.sh(&call);
+        assert!(ran.stderr.contains(said), "{call}: {}", ran.stderr);
+        ran.expect(code);
+        assert_eq!(host.sh(tree).stdout, before, "{call}");
+    }
+}
+
+#[test]
+fn a_folder_of_packages_installs_without_a_source() {
+    let Some(host) = host("crio_live_apt offline") else { return };
+    host.sh("mkdir /usb; cp /debs/cri-o_1.34.9* /debs/cri-o_1.33.9* /usb; cd /usb && sha256sum *.deb > SHA256SUMS")
+        .expect(0);
+    host.sh("edge-crio --force-namespace install --version 1.34 --offline /usb").expect(0);
+    assert_eq!(host.sh("state cri-o").stdout, "ii 1.34.9-1.1\n");
+    host.sh("edge-crio --force-namespace install --version 1.34 --offline /usb").expect(0);
+    host.sh("edge-crio --force-namespace undo").expect(0);
+    assert!(["none\n", "rc 1.34.9-1.1\n"].contains(&host.sh("state cri-o").stdout.as_str()));
+    host.sh(
+        "echo x >> /usb/cri-o_1.34.9-1.1_all.deb; edge-crio --force-namespace install --version 1.34 --offline /usb",
+    )
+    .expect(4);
+}

@@ -1,0 +1,88 @@
+//! Where a version comes from, as a user asks: on trees of real systems, with wrong input, as records.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use edgeutils_tests::tool::{Ran, Tool};
+use edgeutils_tests::tree::Tree;
+
+/// The first bytes of a program: 64-bit ARM, and 32-bit ARM.
+const ARM64: &[u8] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0";
+const ARM32: &[u8] = b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x28\0";
+
+fn system(release: &str, program: &[u8]) -> Tree {
+    let tree = Tree::with(&[("etc/os-release", release), ("usr/bin/apt-get", "")]);
+    tree.write("usr/bin/dpkg", program);
+    tree
+}
+
+fn run(tree: &Tree, args: &[&str]) -> Ran {
+    Tool::new("edge-crio").arg("--root").arg(tree.path()).args(args).run()
+}
+
+const DEBIAN: &str = "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nID=debian\nVERSION_ID=\"12\"\n";
+
+#[test]
+fn an_image_gets_the_bundle_and_hears_why() {
+    let tree = system(DEBIAN, ARM64);
+    let ran = run(&tree, &["resolve", "--version", "1.34", "--kubeedge-version", "v1.23.1"]).expect(0);
+    assert_eq!(
+        ran.stdout,
+        "CRI-O 1.34 for Debian GNU/Linux 12 (bookworm), arm64\n\
+         bundle: 1.34.11 from https://storage.googleapis.com/cri-o/artifacts/cri-o.arm64.v1.34.11.tar.gz\n    \
+         sha256 8c8080cb799155b7a40d706c48fcced6869d8942f321042fc16502b42fcbec26\n\
+         not from apt: apt is not run for an image: a package's scripts would run as root\n\
+         KubeEdge 1.23 has Kubernetes 1.32 inside, 2 minors older than CRI-O's: both speak one version of the CRI, \
+         but neither project tests the pair; 1.32 would be the same\n"
+    );
+    assert_eq!(ran.stderr, "");
+}
+
+#[test]
+fn a_32_bit_system_is_told_what_it_can_do() {
+    let tree = system("PRETTY_NAME='Raspbian GNU/Linux 12 (bookworm)'\nID=raspbian\nVERSION_ID=12\n", ARM32);
+    let ran = run(&tree, &["resolve", "--version", "1.34"]).expect(1);
+    assert!(
+        ran.stderr.starts_with("edge-crio: cannot get CRI-O 1.34 for Raspbian GNU/Linux 12 (bookworm) on armhf: "),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains("hint: a 64-bit system runs on a Raspberry Pi 3 and later"), "{}", ran.stderr);
+    // Another machine's can be asked for all the same.
+    run(&tree, &["resolve", "--version", "1.34", "--arch", "arm64"]).expect(0);
+}
+
+#[test]
+fn a_kubeedge_that_cannot_use_it_is_an_error() {
+    let ran = run(&system(DEBIAN, ARM64), &["resolve", "--version", "1.34", "--kubeedge-version", "1.12"]).expect(1);
+    assert!(ran.stderr.contains("take CRI-O 1.25 or older"), "{}", ran.stderr);
+}
+
+#[test]
+fn wrong_calls_are_told_from_right_ones() {
+    let tree = system(DEBIAN, ARM64);
+    for (args, said) in [
+        (&["resolve"][..], "--version <V>"),
+        (&["resolve", "--version", "latest"], "is no version: 1.34 for the newest of a minor"),
+        (&["resolve", "--version", "1.34", "--arch", "z80"], "is no architecture"),
+        (
+            &["resolve", "--version", "1.34", "--bundle-mirror", "http://m.example"],
+            "without TLS only this machine itself is asked",
+        ),
+        (&["settings", "--format", "keadm"], "--kubeedge-version <V>"),
+        (&["install", "--version", "1.34", "--registry-mirror", "docker.io"], "HOST=URL is wanted"),
+        (&["install", "--version", "1.34", "--pause-image", "a b"], "a reference such as"),
+        (&["install", "--version", "1.34", "--no-proxy", "a"], "--proxy <URL>"),
+        (
+            &["install", "--version", "1.34.2", "--sha256", "12", "--archive", "/x"],
+            "cannot use --sha256: it has 64 hexadecimal digits",
+        ),
+        (&["install", "--version", "1.34.2", "--archive", "ftp://x/y"], "it does not begin with https://"),
+    ] {
+        let ran = run(&tree, args);
+        assert!(ran.stderr.contains(said), "{args:?}: {}", ran.stderr);
+        ran.expect(2);
+    }
+    // Nothing is known of the system: it is asked for.
+    let ran = run(&Tree::new(), &["resolve", "--version", "1.34"]).expect(1);
+    assert!(ran.stderr.ends_with("hint: name it: --arch arm64\n"), "{}", ran.stderr);
+}
