@@ -72,6 +72,7 @@ pub(crate) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
         cases.extend(set(bin, scratch, release)?);
     }
     cases.extend(super::cni::all(bin, scratch)?);
+    cases.extend(super::crio::all(bin, scratch)?);
     Ok(cases)
 }
 

@@ -3,6 +3,7 @@
 mod cases;
 mod certgen;
 mod cni;
+mod crio;
 mod firewall;
 mod measure;
 

@@ -30,7 +30,7 @@ pub(crate) struct Args {
 const SIZE_LIMIT: u64 = 2 << 20;
 
 /// Those that link cryptography, TLS, gRPC or netlink may weigh more: name and limit.
-const SIZE_LIMITS: &[(&str, u64)] = &[("edge-certgen", 3 << 20), ("edge-cni", 3 << 20)];
+const SIZE_LIMITS: &[(&str, u64)] = &[("edge-certgen", 3 << 20), ("edge-cni", 3 << 20), ("edge-crio", 5 << 20)];
 
 /// What puts the utilities together on a host; they look for them in bin/ beside themselves.
 pub(crate) const SCRIPTS: &[&str] = &["scripts/cloud-node.sh", "scripts/edge-node.sh"];

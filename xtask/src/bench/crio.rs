@@ -1,0 +1,72 @@
+//! edge-crio's install: where all is in order, beside a look at dpkg's list; and the memory of one that
+//! unpacks a bundle of full size.
+
+use std::path::Path;
+
+use anyhow::Result;
+use edgeutils_tests::standin;
+
+use super::cases::{Case, Limit, NOTHING};
+use super::measure::{Measure, Program};
+use crate::sh::Sh;
+use crate::workspace::{make_dir, write};
+
+const RELEASE: &str = "1.30.4";
+/// As large as CRI-O's own, the largest program of a bundle.
+const PROGRAM: usize = 60 << 20;
+/// dpkg's list of packages, which both read.
+const STATUS: &str = "/var/lib/dpkg/status";
+
+/// The two figures. A tree stands for the host, so that no systemd is needed and nothing is asked.
+pub(super) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
+    let dir = scratch.join("crio");
+    let root = dir.join("root");
+    for part in ["usr/bin", "var/lib/dpkg"] {
+        make_dir(&root.join(part))?;
+    }
+    let mut program = standin::AMD64.to_vec();
+    write(&root.join("usr/bin/dpkg"), &program)?;
+    // Bytes that do not compress, as a program's hardly do.
+    let mut state = 1_u64;
+    program.extend((0..PROGRAM).map(|_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state.to_be_bytes()[0]
+    }));
+    let (archive, sum) = standin::bundle(&dir, RELEASE, "amd64", &program);
+    Sh::new("cp").arg(STATUS).arg(root.join("var/lib/dpkg")).run()?;
+
+    let text = |path: &Path| path.display().to_string();
+    let edge_crio = text(&bin.join("edge-crio"));
+    let install = |root: &Path| {
+        let call = ["install", "--version", RELEASE, "--sha256", &sum, "--cgroup-driver", "systemd", "--archive"];
+        let words = [edge_crio.clone(), "--root".into(), text(root)].into_iter().chain(call.map(str::to_owned));
+        words.chain([text(&archive)]).collect::<Vec<String>>()
+    };
+    let again = Program::new("edge-crio", &install(&root));
+    again.time()?;
+    let fresh = dir.join("fresh");
+    let from_nothing = format!(
+        "rm -rf {0}; mkdir -p {0}/usr/bin; cp {1} {0}/usr/bin/dpkg; exec {2}",
+        text(&fresh),
+        text(&root.join("usr/bin/dpkg")),
+        install(&fresh).join(" ")
+    );
+    Ok(vec![
+        Case {
+            name: "edge-crio install, all in order".to_owned(),
+            ours: again,
+            theirs: Program::new("dpkg-query -W", &["dpkg-query", "-W"]),
+            measure: Measure::Cpu,
+            limit: Limit::Times(3.0),
+            runs: 101,
+        },
+        Case {
+            name: "edge-crio install, a bundle".to_owned(),
+            ours: Program::new("edge-crio", &["sh".to_owned(), "-c".to_owned(), from_nothing]),
+            theirs: Program::new("true", &[NOTHING]),
+            measure: Measure::Memory,
+            limit: Limit::MiB(24.0),
+            runs: 1,
+        },
+    ])
+}
