@@ -154,6 +154,8 @@ fn live(host: &mut Host, config: &Effective, system: &System, findings: &mut Vec
     let socket = socket_path(config.socket());
     let answer = match cri::ask(Path::new(socket), ASK_WITHIN) {
         Ok(answer) => answer,
+        // What is not installed is not asked either.
+        Err(_) if UnitFacts::read(host)?.file.is_none() => return Ok(None),
         Err(error) => {
             let state = match UnitFacts::read(host)?.has_systemd {
                 true => format!("the unit is {}", unit::state()?.active),

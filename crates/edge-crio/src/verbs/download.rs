@@ -27,7 +27,7 @@ pub(crate) fn run(host: &mut Host, args: &DownloadArgs) -> Result<Outcome> {
         Error::failed(format!("cannot download CRI-O {} for {}: {why}", args.version, args.arch))
     })?;
     let sum = agreed(args.sha256.as_deref(), offer.sha256.as_deref(), &offer.url)?;
-    let to = Root::image(&args.to)?;
+    let to = directory(&args.to)?;
     let name = archive_name(offer.version, &args.arch);
     let (path, shown) = (Path::new("/").join(&name), args.to.join(&name));
     let shown_text = shown.display().to_string();
@@ -57,6 +57,14 @@ pub(crate) fn run(host: &mut Host, args: &DownloadArgs) -> Result<Outcome> {
 fn done(host: &mut Host, path: &str, sum: &str, changed: bool) -> Outcome {
     host.report.record("file", json!({"path": path, "sha256": sum}));
     Outcome { changed, ..Outcome::default() }
+}
+
+/// A directory of the operator's.
+pub(crate) fn directory(path: &Path) -> Result<Root> {
+    Root::image(path).map_err(|error| {
+        Error::failed(error.message().replace("open the root", "open the directory"))
+            .hint("make it first, or name another")
+    })
 }
 
 /// Puts the archive into the list that `install --offline` and sha256sum -c read.

@@ -7,6 +7,8 @@ use std::time::Duration;
 use edge_host::action::Bytes;
 use edge_host::{Error, Exit, Host, Inverse, Mode, Node, Outcome, Plan, Result, apply, apply_part};
 
+use serde_json::json;
+
 use crate::bundle::{self, MANIFEST, Manifest};
 use crate::cli::InstallArgs;
 use crate::config::{Driver, Effective, Keys, Proxy};
@@ -58,7 +60,7 @@ pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
         }
     };
     let version = installed_version(host, &chosen, args)?;
-    let (outcome, facts, start) = configured(host, &wanted, version)?;
+    let (outcome, facts, start) = configured(host, &wanted, version, waits)?;
     if host.mode == Mode::DryRun {
         return Ok(dry(host, outcome, waits));
     }
@@ -212,7 +214,7 @@ fn right_machine(host: &Host, stage: Option<&Path>, system: &System) -> Result<(
 }
 
 /// Plans and applies the configuration, the links that enable the unit, and its start.
-fn configured(host: &mut Host, wanted: &Wanted, version: Version) -> Result<(Outcome, Facts, Start)> {
+fn configured(host: &mut Host, wanted: &Wanted, version: Version, waits: Needed) -> Result<(Outcome, Facts, Start)> {
     let facts = Facts::read(host)?;
     let config = crate::config::effective(&facts.config);
     if host.mode == Mode::Apply {
@@ -246,7 +248,16 @@ fn configured(host: &mut Host, wanted: &Wanted, version: Version) -> Result<(Out
             }
         }
     }
-    let outcome = apply(host, plan)?;
+    let outcome = match waits {
+        // More is to come than these: an empty plan is not "nothing to do".
+        Needed::Yes if host.mode == Mode::DryRun => {
+            let actions = plan.actions.len();
+            let outcome = apply_part(host, plan)?;
+            host.report.record("plan", json!({"actions": actions + 1}));
+            outcome
+        }
+        _ => apply(host, plan)?,
+    };
     Ok((outcome, facts, start))
 }
 

@@ -12,6 +12,7 @@ use crate::fetch;
 use crate::knowledge;
 use crate::resolve::{Kind, Offer, archive_name};
 use crate::system::{Arch, System};
+use crate::verbs::download::directory;
 use crate::verbs::resolve::{find, mirrors, nowhere};
 use crate::version::Version;
 
@@ -152,7 +153,7 @@ const SUMS: &str = "SHA256SUMS";
 
 /// A directory that was brought along: packages where there are any, else a bundle.
 fn offline(args: &InstallArgs, arch: &Arch, dir: &Path) -> Result<Chosen> {
-    let own = Root::image(dir)?;
+    let own = directory(dir)?;
     let names: Vec<String> = own.list(Path::new("/"))?.into_iter().filter_map(|name| name.into_string().ok()).collect();
     let has_packages = names.iter().any(|name| name.ends_with(".deb"));
     if has_packages && args.source != From::Bundle {
