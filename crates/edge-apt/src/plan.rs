@@ -237,3 +237,6 @@ fn file(bytes: Vec<u8>) -> Node {
 fn shell(script: &str) -> Vec<String> {
     ["sh", "-c", script, "sh"].map(str::to_owned).to_vec()
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use edge_host::{Exit, Host, Mode, Outcome, Result};
+use edge_host::{Error, Exit, Host, Mode, Outcome, Result};
 
 use crate::apt::{self, Scope};
 use crate::cli::WaitArgs;
-use crate::install::live_only;
 use crate::trouble::is_locked;
 use crate::wait::{show, wait as wait_for_locks};
 use crate::{lock, repair};
@@ -14,7 +13,12 @@ use crate::{lock, repair};
 const ALL: &str = "this host's sources";
 
 pub(crate) fn wait(host: &mut Host, args: &WaitArgs) -> Result<Outcome> {
-    live_only(host, "wait for apt")?;
+    if !host.root.is_live() {
+        return Err(Error::refused(
+            "cannot wait for apt below --root: nobody's locks are known there, and nothing is run",
+        )
+        .hint("run it on the host itself, or at the image's first boot"));
+    }
     if host.mode == Mode::DryRun {
         return look(host, args);
     }

@@ -157,9 +157,11 @@ fn one(
     }
     let performed = match command {
         Some(command) => {
-            let (report, name) = (&mut host.report, command.shown());
-            let output = command
-                .output_telling(&mut |elapsed| report.note(&format!("{name} has run for {} s", elapsed.as_secs())));
+            let (report, interrupt, name) = (&mut host.report, &host.interrupt, command.shown());
+            let output = command.output_telling(&mut |elapsed| {
+                let stops = if interrupt.check().is_err() { "; its end is waited for before stopping" } else { "" };
+                report.note(&format!("{name} has run for {} s{stops}", elapsed.as_secs()));
+            });
             // Ended from outside it may have done its work before.
             let ended_itself = output.as_ref().is_ok_and(|output| output.status.code().is_some());
             is_known = ended_itself || !matches!(change, Change::Transaction { .. });

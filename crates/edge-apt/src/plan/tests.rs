@@ -1,0 +1,196 @@
+//! Plans of made-up hosts.
+
+use std::path::PathBuf;
+
+use edge_host::action::{Undo, What};
+use edge_host::{Exit, Found as Standing, State};
+
+use super::*;
+use crate::facts::SourceFacts;
+use crate::openpgp::{Certificate, Fingerprint, SelfSignature};
+use crate::source::{KeyFrom, Layout};
+use crate::status::Status;
+use crate::version::PackageName;
+use crate::wanted::{Hold, Pin, Want};
+
+const STATUS: &str = "\
+Package: dpkg
+Status: install ok installed
+Architecture: arm64
+Version: 1.21.22
+
+Package: apt
+Status: install ok installed
+Architecture: arm64
+Version: 2.6.1
+";
+
+fn nothing() -> Standing {
+    Standing { state: State::Absent, bytes: Vec::new() }
+}
+
+fn fingerprint() -> Fingerprint {
+    Fingerprint::parse(&"A1".repeat(20)).unwrap()
+}
+
+fn wanted(hold: Hold) -> Wanted {
+    Wanted {
+        source: Some(Source {
+            name: "x".to_owned(),
+            uri: "https://me:secret@a.example/deb/".to_owned(),
+            layout: Layout::Flat,
+            key: KeyFrom::Url("https://a.example/key".to_owned()),
+            fingerprints: vec![fingerprint()],
+        }),
+        pin: Some(Pin {
+            name: "x".to_owned(),
+            package: "x-y".to_owned(),
+            pin: "version 1.*".to_owned(),
+            priority: 990,
+        }),
+        packages: vec![Request { name: PackageName::parse("x-y").unwrap(), version: Want::Any }],
+        hold,
+        downgrade: Downgrade::Refuse,
+        offline: None,
+        wait: Duration::ZERO,
+    }
+}
+
+fn facts(more: &str) -> Facts {
+    let path = |end: &str| (PathBuf::from(format!("/etc/apt/keyrings/x.{end}")), nothing());
+    Facts {
+        status: Status::parse(&format!("{STATUS}\n{more}")),
+        source: Some(SourceFacts {
+            path: "/etc/apt/sources.list.d/x.sources".into(),
+            file: nothing(),
+            keys: vec![path("asc"), path("gpg")],
+            key: None,
+            warnings: Vec::new(),
+            rivals: Vec::new(),
+        }),
+        pin: Some(nothing()),
+        now: 0,
+    }
+}
+
+fn installed(version: &str, want: &str) -> String {
+    format!("Package: x-y\nStatus: {want} ok installed\nArchitecture: arm64\nVersion: {version}\n")
+}
+
+fn key(form: Form) -> KeyFile {
+    let certificate = Certificate {
+        fingerprint: fingerprint(),
+        user: String::new(),
+        created: 0,
+        expires: None,
+        revoked: false,
+        self_signature: SelfSignature::Sound,
+    };
+    KeyFile { bytes: b"key".to_vec(), form, certificates: vec![certificate] }
+}
+
+fn found<'w>(wanted: &'w Wanted, changes: &[(&str, Option<&str>, &str)], removed: &[&str]) -> Found<'w> {
+    let change = |(name, before, version): &(&str, Option<&str>, &str)| Change {
+        name: (*name).to_owned(),
+        before: before.map(str::to_owned),
+        version: (*version).to_owned(),
+    };
+    let packages = wanted.packages.iter().map(|request| (request, Version::parse("2").unwrap())).collect();
+    Found {
+        arguments: vec!["x-y=2".to_owned()],
+        packages,
+        simulated: Simulated {
+            unpacked: changes.iter().map(change).collect(),
+            removed: removed.iter().map(|name| (*name).to_owned()).collect(),
+        },
+    }
+}
+
+/// Verb, object and promise of each action.
+fn shown(plan: &Plan) -> Vec<String> {
+    let object = |action: &edge_host::Action| match &action.what {
+        What::Run(run) => {
+            let inverse = run.inverse.as_ref().map(|argv| format!(" <- {}", argv.join(" "))).unwrap_or_default();
+            format!("{}{inverse}", run.argv.iter().take(3).cloned().collect::<Vec<_>>().join(" "))
+        }
+        _ => action.path().unwrap().display().to_string(),
+    };
+    plan.actions.iter().map(|action| format!("{} {}", action.verb(), object(action))).collect()
+}
+
+#[test]
+fn files_come_first_then_packages_then_holds() {
+    let wanted = wanted(Hold::Hold);
+    let found = found(&wanted, &[("x-dep", None, "1"), ("x-y", None, "2")], &[]);
+    let plan = plan(&facts(""), &wanted, Some(&key(Form::Binary)), Some(&found));
+    assert_eq!(
+        shown(&plan),
+        [
+            "write /etc/apt/keyrings/x.gpg",
+            "write /etc/apt/sources.list.d/x.sources",
+            "write /etc/apt/preferences.d/x",
+            "run apt-get install x-y=2 <- dpkg --remove x-dep x-y",
+            "run apt-mark hold x-y <- apt-mark unhold x-y",
+        ]
+    );
+    assert_eq!(plan.actions[3].details, ["x-dep 1", "x-y 2"]);
+    // An address may have a password in it.
+    assert!(!format!("{:?}{:?}", plan.actions[0].why, plan.actions[1].details).contains("secret"));
+}
+
+#[test]
+fn an_upgrade_has_no_way_back_and_keeps_its_hold() {
+    let wanted = wanted(Hold::Keep);
+    let found = found(&wanted, &[("x-y", Some("1"), "2")], &[]);
+    let plan = plan(&facts(&installed("1", "hold")), &wanted, Some(&key(Form::Armored)), Some(&found));
+    assert_eq!(shown(&plan)[3..], ["run apt-get install x-y=2", "run apt-mark hold x-y <- apt-mark hold x-y"]);
+    assert_eq!(plan.actions[3].undo(), Undo::None);
+}
+
+#[test]
+fn what_is_as_wanted_is_left_alone() {
+    let wanted = wanted(Hold::Hold);
+    let mut facts = facts(&installed("1", "hold"));
+    let key = key(Form::Armored);
+    let source = wanted.source.as_ref().unwrap();
+    let text = facts.rendered(source, &key.path("x"));
+    let of = facts.source.as_mut().unwrap();
+    of.file.bytes = text.into_bytes();
+    of.key = Some(key.clone());
+    facts.pin.as_mut().unwrap().bytes = wanted.pin.as_ref().unwrap().render().into_bytes();
+    assert!(facts.are_as_wanted(&wanted));
+    assert!(plan(&facts, &wanted, Some(&key), None).is_empty());
+    // Its key at its end is enough to begin again.
+    facts.source.as_mut().unwrap().key = None;
+    assert!(!facts.are_as_wanted(&wanted));
+}
+
+#[test]
+fn more_than_was_asked_for_is_refused() {
+    let wanted = wanted(Hold::Keep);
+    let stranger = "\nPackage: x-other\nStatus: hold ok installed\nArchitecture: arm64\nVersion: 1\n";
+    let cases = [
+        (found(&wanted, &[("x-y", None, "2")], &["x-other"]), "apt would remove x-other"),
+        (found(&wanted, &[("x-y", Some("3"), "2")], &[]), "x-y would go down from 3 to 2"),
+        (found(&wanted, &[("x-other:arm64", Some("1"), "2")], &[]), "it changes x-other:arm64, which is held"),
+    ];
+    for (found, why) in cases {
+        let error = judge(&facts(stranger), &wanted, &found).unwrap_err();
+        assert_eq!(error.exit(), Exit::Refused);
+        assert!(error.message().contains(why), "{error}");
+    }
+    let allowed = Wanted { downgrade: Downgrade::Allow, ..wanted };
+    judge(&facts(""), &allowed, &found(&allowed, &[("x-y", Some("3"), "2")], &[])).unwrap();
+    // What was named may go down, and what comes with it may not.
+    judge(&facts(""), &allowed, &found(&allowed, &[("x-dep", Some("3"), "2")], &[])).unwrap_err();
+}
+
+#[test]
+fn a_removal_lets_go_of_holds_and_can_be_had_again() {
+    let mut plan = Plan::new();
+    let version = Version::parse("1.2-1").unwrap();
+    removal(&[("x-y".to_owned(), version)], &["x-y".to_owned()], &mut plan);
+    let shown = shown(&plan);
+    assert_eq!(shown[0], "run apt-mark unhold x-y <- apt-mark hold x-y");
+    assert!(shown[1].starts_with("run dpkg --remove x-y <- apt-get install x-y=1.2-1 -y -q "), "{}", shown[1]);
+}
