@@ -9,6 +9,12 @@ pub(crate) fn edgecore_yaml(release: &str) -> Result<String> {
     Ok(render(Kind::EdgeCore, release))
 }
 
+/// The default cloudcore.yaml of a KubeEdge release.
+pub(crate) fn cloudcore_yaml(release: &str) -> Result<String> {
+    let release = release.parse().with_context(|| format!("{release} is no release"))?;
+    Ok(render(Kind::CloudCore, release))
+}
+
 /// A unit as `keadm join` installs it.
 pub(crate) const EDGECORE_UNIT: &str = "\
 [Unit]

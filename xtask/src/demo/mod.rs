@@ -1,6 +1,7 @@
-//! `xtask demo`: the utilities at work on an edge node, each change shown, repeated, and undone.
+//! `xtask demo`: the utilities at work on an edge node, each change shown, repeated, and undone; then the scripts.
 
 mod node;
+mod scripts;
 mod tree;
 
 use std::path::{Path, PathBuf};
@@ -86,9 +87,11 @@ const WOULD_CHANGE: i32 = 3;
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     if !args.inside {
-        Sh::new("cargo build --quiet --locked --package edge-conf --package edge-prep --package edge-redirect")
-            .dir(&workspace.root)
-            .run()?;
+        let mut build = Sh::new("cargo build --quiet --locked");
+        for utility in &workspace.utilities {
+            build = build.args(["--package", utility]);
+        }
+        build.dir(&workspace.root).run()?;
     }
     let scratch = workspace.scratch("demo")?;
     let node = match (args.live, args.inside) {
@@ -98,6 +101,12 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     };
     let demo = Demo { programs: workspace.debug_bin(), node };
     demo.run()?;
+    // Their trees stand for hosts that are not this one.
+    if !args.live {
+        for script in scripts::SCRIPTS {
+            script.play(workspace, &scratch.join("host"))?;
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -161,24 +170,12 @@ impl Demo {
         self.must_equal(&after, "the second run changed the tree")
     }
 
-    /// Runs a utility on the node, shows what it says, and checks how it ended.
-    fn expect(&self, code: i32, tool: &str, args: &[&str]) -> Result<()> {
+    /// Runs a utility on the node, shows what it says, and checks how it ended; gives its standard output.
+    fn expect(&self, code: i32, tool: &str, args: &[&str]) -> Result<String> {
         let sh = Sh::program(self.programs.join(tool)).args(self.node.options(tool)).args(args);
-        println!("$ {tool} {}", args.join(" "));
-        let output = sh.output()?;
-        for text in [&output.stdout, &output.stderr] {
-            for line in String::from_utf8_lossy(text).lines() {
-                println!("  {line}");
-            }
-        }
-        match output.status.code() {
-            Some(found) if found == code => Ok(()),
-            found => bail!(
-                "{tool} {} ended with {}, not {code}",
-                args.join(" "),
-                found.map_or("a signal".to_owned(), |found| found.to_string()),
-            ),
-        }
+        let call = format!("{tool} {}", args.join(" "));
+        println!("$ {call}");
+        output_of(sh, &call, code)
     }
 
     fn show_changes(&self, before: &Tree, none: &str) -> Result<()> {
@@ -196,6 +193,21 @@ impl Demo {
             return Ok(());
         }
         bail!("{otherwise}:\n{diff}")
+    }
+}
+
+/// Runs a program, shows what it says, and checks how it ended; gives its standard output.
+fn output_of(sh: Sh, call: &str, code: i32) -> Result<String> {
+    let output = sh.output()?;
+    let [stdout, stderr] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
+    for line in stdout.lines().chain(stderr.lines()) {
+        println!("  {line}");
+    }
+    match output.status.code() {
+        Some(found) if found == code => Ok(stdout),
+        found => {
+            bail!("{call} ended with {}, not {code}", found.map_or("a signal".to_owned(), |found| found.to_string()),)
+        }
     }
 }
 

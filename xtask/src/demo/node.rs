@@ -2,17 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use edgeutils_tests::systems;
 
 use super::mount;
 use super::tree::Tree;
-use crate::sample::{EDGECORE_UNIT, edgecore_yaml};
+use crate::sample::{EDGECORE_UNIT, cloudcore_yaml, edgecore_yaml};
 use crate::sh::Sh;
 use crate::workspace::{make_dir, remove_tree, write};
 
-/// The release that the node runs.
+/// The release that the edge node runs.
 const RELEASE: &str = "1.8";
+
+/// The newest one whose cloudcore leaves the redirect to the administrator.
+const CLOUD_RELEASE: &str = "1.7";
 
 /// Whose changes the demo shows.
 const SHOWN: &[&str] = &["etc/kubeedge", "etc/systemd/system"];
@@ -30,6 +33,8 @@ const REMARK: &str = "    server: 127.0.0.1:10004 # see ticket 311\n";
 
 /// Where the utilities work.
 pub(crate) struct Node {
+    system: &'static str,
+    release: &'static str,
     root: PathBuf,
     is_live: bool,
 }
@@ -38,14 +43,34 @@ impl Node {
     /// A fresh tree of an edge node in `dir`.
     pub(crate) fn copied(dir: &Path) -> Result<Node> {
         remove_tree(dir)?;
-        let node = Node { root: dir.to_owned(), is_live: false };
-        make_dir(dir)?;
-        let system = systems::by_name(systems::RASPBERRY_PI_OS_12);
-        Sh::new("cp --archive").arg(system.path().join(".")).arg(dir).run()?;
+        let root = dir.to_owned();
+        let node = Node { system: systems::RASPBERRY_PI_OS_12, release: RELEASE, root, is_live: false };
+        node.copy_system()?;
         node.furnish()?;
-        make_dir(&dir.join("var/lib"))?;
-        make_dir(&dir.join("run"))?;
         Ok(node)
+    }
+
+    /// A fresh tree of a cloud host in `dir`: kubeadm's CA and the default cloudcore.yaml.
+    pub(crate) fn cloud(dir: &Path) -> Result<Node> {
+        remove_tree(dir)?;
+        let node = Node { system: systems::AMD64_GRUB, release: CLOUD_RELEASE, root: dir.to_owned(), is_live: false };
+        node.copy_system()?;
+        write(&dir.join("etc/kubeedge/config/cloudcore.yaml"), cloudcore_yaml(CLOUD_RELEASE)?)?;
+        let pki = dir.join("etc/kubernetes/pki");
+        make_dir(&pki)?;
+        let ca = "openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=kubernetes -keyout ca.key -out ca.crt";
+        if !Sh::new(ca).dir(&pki).output()?.status.success() {
+            bail!("{ca}: failed");
+        }
+        Ok(node)
+    }
+
+    fn copy_system(&self) -> Result<()> {
+        make_dir(&self.root)?;
+        let system = systems::by_name(self.system);
+        Sh::new("cp --archive").arg(system.path().join(".")).arg(&self.root).run()?;
+        make_dir(&self.root.join("var/lib"))?;
+        make_dir(&self.root.join("run"))
     }
 
     /// This host, with what is written to it kept in memory at `dir`. Call in a private mount namespace.
@@ -60,7 +85,7 @@ impl Node {
             mount(&["-t", "overlay", "overlay", "-o", &options], Path::new(lower))?;
         }
         mount(&["-t", "tmpfs", "tmpfs"], Path::new(HIDDEN))?;
-        let node = Node { root: PathBuf::from("/"), is_live: true };
+        let node = Node { system: "this host", release: RELEASE, root: PathBuf::from("/"), is_live: true };
         node.furnish()?;
         Ok(node)
     }
@@ -76,10 +101,14 @@ impl Node {
 
     pub(crate) fn described(&self) -> String {
         if self.is_live {
-            format!("this host, KubeEdge {RELEASE}, changes kept in memory")
+            format!("{}, KubeEdge {}, changes kept in memory", self.system, self.release)
         } else {
-            format!("{} with KubeEdge {RELEASE}, in {}", systems::RASPBERRY_PI_OS_12, self.root.display())
+            format!("{} with KubeEdge {}, in {}", self.system, self.release, self.root.display())
         }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     pub(crate) fn is_live(&self) -> bool {
@@ -90,7 +119,7 @@ impl Node {
     pub(crate) fn options(&self, tool: &str) -> Vec<String> {
         let mut options = Vec::new();
         if tool == "edge-conf" {
-            options.extend(["--kubeedge-version".to_owned(), RELEASE.to_owned()]);
+            options.extend(["--kubeedge-version".to_owned(), self.release.to_owned()]);
         }
         if self.is_live {
             options.push("--force-namespace".to_owned());

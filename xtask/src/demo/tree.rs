@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
 use similar::TextDiff;
 
 use crate::workspace::read;
@@ -79,9 +80,7 @@ impl Tree {
                 }
                 _ => {}
             }
-            let text = |entry: Option<&Entry>| {
-                entry.map_or_else(String::new, |entry| String::from_utf8_lossy(&entry.content).into_owned())
-            };
+            let text = |entry: Option<&Entry>| entry.map_or_else(String::new, |entry| shown(&entry.content));
             let (old, new) = (text(old), text(new));
             let unified = TextDiff::from_lines(&old, &new)
                 .unified_diff()
@@ -94,6 +93,16 @@ impl Tree {
         }
         diff
     }
+}
+
+/// A file's text; of a private key only what tells it from another one.
+fn shown(content: &[u8]) -> String {
+    let text = String::from_utf8_lossy(content);
+    if !text.contains("PRIVATE KEY-----") {
+        return text.into_owned();
+    }
+    let digest = Sha256::digest(content);
+    format!("(a private key, its SHA-256 begins with {:02x}{:02x}{:02x})\n", digest[0], digest[1], digest[2])
 }
 
 #[cfg(test)]
@@ -121,6 +130,11 @@ mod tests {
         for wanted in ["    -two\n    +2\n", "    gone b\n", "    new c 120777", "    new d 40", "    +e\n"] {
             assert!(diff.contains(wanted), "no {wanted:?} in:\n{diff}");
         }
+
+        let before = tree();
+        write(&root.join("a"), "-----BEGIN PRIVATE KEY-----\nSECRET\n").unwrap();
+        let diff = before.diff(&tree());
+        assert!(diff.contains("+(a private key, its SHA-256 begins with ") && !diff.contains("SECRET"), "{diff}");
 
         let before = tree();
         let mode = std::fs::Permissions::from_mode(0o600);

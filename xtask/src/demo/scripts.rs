@@ -1,0 +1,94 @@
+//! The scripts, each on a tree of its own: shown, run, run again, and all of it undone.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use super::node::Node;
+use super::{DONE, Demo, WOULD_CHANGE, output_of};
+use crate::dist;
+use crate::sh::Sh;
+use crate::workspace::Workspace;
+
+/// A script and what it works on.
+pub(super) struct Script {
+    title: &'static str,
+    path: &'static str,
+    variables: &'static [(&'static str, &'static str)],
+    /// What it calls, in this order.
+    tools: &'static [&'static str],
+    node: fn(&Path) -> Result<Node>,
+}
+
+pub(super) const SCRIPTS: &[Script] = &[
+    Script {
+        title: "The edge's part of kubectl logs in one script",
+        path: "scripts/edge-node.sh",
+        variables: &[("CLOUDCORE", "192.0.2.1")],
+        tools: &["edge-prep", "edge-conf"],
+        node: Node::copied,
+    },
+    Script {
+        title: "The cloud's part in another: certificates, cloudcore.yaml, redirect",
+        path: "scripts/cloud-node.sh",
+        variables: &[("KUBEEDGE_VERSION", "1.7.2"), ("CLOUDCORE", "192.0.2.1"), ("NAMES", "cloudcore.example.com")],
+        tools: &["edge-certgen", "edge-conf", "edge-redirect"],
+        node: Node::cloud,
+    },
+];
+
+/// What `undo` prints when all is undone.
+const NOTHING_LEFT: &str = "nothing to undo\n";
+
+/// No script makes more runs than this with one utility.
+const MOST_RUNS: usize = 4;
+
+impl Script {
+    /// The whole story, on a fresh tree in `dir`.
+    pub(super) fn play(&self, workspace: &Workspace, dir: &Path) -> Result<()> {
+        debug_assert!(dist::SCRIPTS.contains(&self.path));
+        println!("\n{}", self.title);
+        let demo = Demo { programs: workspace.debug_bin(), node: (self.node)(dir)? };
+        println!("On {}", demo.node.described());
+        let start = demo.node.tree()?;
+        self.run(workspace, &demo, &["-n"], WOULD_CHANGE)?;
+        demo.must_equal(&start, "the dry run changed the tree")?;
+
+        self.run(workspace, &demo, &[], DONE)?;
+        demo.show_changes(&start, "it changed nothing")?;
+
+        let after = demo.node.tree()?;
+        self.run(workspace, &demo, &["-n"], DONE)?;
+        self.run(workspace, &demo, &[], DONE)?;
+        demo.must_equal(&after, "the second run changed the tree")?;
+
+        for tool in self.tools.iter().rev() {
+            undo_all(&demo, tool)?;
+        }
+        demo.must_equal(&start, "the tree is not as it was")?;
+        println!("\nThe tree is what it was, byte for byte: {} entries.", start.len());
+        Ok(())
+    }
+
+    fn run(&self, workspace: &Workspace, demo: &Demo, args: &[&str], code: i32) -> Result<()> {
+        let shown: Vec<String> = self.variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        println!("$ {} sh {} {}", shown.join(" "), self.path, args.join(" "));
+        let path = format!("{}:/usr/bin:/bin", demo.programs.display());
+        let mut sh = Sh::new("sh").arg(workspace.root.join(self.path)).args(args);
+        sh = sh.env("PATH", path).env("ROOT", demo.node.root());
+        for (name, value) in self.variables {
+            sh = sh.env(name, value);
+        }
+        output_of(sh, self.path, code)?;
+        Ok(())
+    }
+}
+
+fn undo_all(demo: &Demo, tool: &str) -> Result<()> {
+    for _ in 0..=MOST_RUNS {
+        if demo.expect(DONE, tool, &["undo"])? == NOTHING_LEFT {
+            return Ok(());
+        }
+    }
+    bail!("{tool} undo finds no end")
+}
