@@ -26,6 +26,15 @@ pub(crate) struct Args {
     /// How often each program of a pair runs [default: by case]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     runs: Option<u16>,
+    /// Only the cases with one of these in their name
+    #[arg(long, value_name = "TEXT")]
+    only: Vec<String>,
+}
+
+impl Args {
+    fn wants(&self, case: &Case) -> bool {
+        self.only.is_empty() || self.only.iter().any(|text| case.name.contains(text))
+    }
 }
 
 /// Peak memory varies little: a few runs are enough.
@@ -45,7 +54,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
 
     let mut rows = Vec::new();
     let (firewall, _hosts) = firewall::cases(&bin, &scratch)?;
-    for case in cases::all(&bin, &scratch)?.into_iter().chain(firewall) {
+    for case in cases::all(&bin, &scratch)?.into_iter().chain(firewall).filter(|case| args.wants(case)) {
         let row = measured(&case, args.runs)?;
         eprintln!("{}", row.name);
         rows.push(row);
