@@ -199,6 +199,7 @@ func odd(dir string) {
 		c.DNSNames = []string{"a.example"}
 	})
 	pair("nearly", func(c *x509.Certificate) {
+		c.NotBefore = time.Now().Add(-800 * 24 * time.Hour)
 		c.NotAfter = time.Now().Add(10*24*time.Hour + time.Minute)
 		c.DNSNames = []string{"a.example"}
 	})

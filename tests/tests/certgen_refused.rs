@@ -150,7 +150,7 @@ fn a_wrong_call() {
             &["stream", "--dns", "https://a"],
             "cannot take --dns https://a: it is a URL\nhint: give the host of it alone",
         ),
-        (&["stream", "--ip", ","], "cannot take --ip : it is not an IP address"),
+        (&["stream", "--ip", ","], "cannot take --ip: it is empty"),
         (
             &["stream", "--ip", "192.0.2.1", "--ca", "/x"],
             "cannot sign: a CA is a certificate and its key\nhint: give both --ca and --ca-key",

@@ -85,9 +85,10 @@ pub struct Options {
     #[arg(long, global = true)]
     pub new_key: bool,
 
-    /// Make a new certificate when the old one has this many days left, or fewer
-    #[arg(long, value_name = "DAYS", global = true, default_value_t = 30)]
-    pub renew_before: u32,
+    /// Make a new certificate when the old one has this many days left, or fewer [default: 30, or a
+    /// third of --days where that is less]
+    #[arg(long, value_name = "DAYS", global = true)]
+    pub renew_before: Option<u32>,
 
     /// Make a new certificate although the one that is there is good
     #[arg(long, global = true)]

@@ -13,6 +13,9 @@ pub(crate) struct Block {
 
 const BEGIN: &[u8] = b"-----BEGIN ";
 
+/// Every label of a private key ends so.
+const PRIVATE_KEY: &[u8] = b"PRIVATE KEY-----";
+
 pub(crate) const CERTIFICATE: &str = "CERTIFICATE";
 
 /// All blocks of a file, in order; text between them is passed over, as every loader does.
@@ -26,6 +29,24 @@ pub(crate) fn blocks(bytes: &[u8]) -> Result<Vec<Block>, String> {
         return Err(if begins { "its PEM is cut off" } else { "it is not PEM" }.to_owned());
     }
     Ok(found.into_iter().map(block).collect())
+}
+
+/// What a certificate's file holds for everybody to read: all of it, or, where anything but certificates
+/// stands in it, such as the private key, the certificates alone.
+pub(crate) fn without_keys(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let blocks = blocks(bytes)?;
+    let certificates: Vec<&Block> = blocks.iter().filter(|block| block.label == CERTIFICATE).collect();
+    // A key that is cut off is no block, and still most of a key.
+    let begins = bytes.windows(BEGIN.len()).filter(|window| *window == BEGIN).count();
+    if certificates.len() == begins {
+        return Ok(bytes.to_vec());
+    }
+    Ok(certificates.iter().map(|block| encode(CERTIFICATE, &block.der)).collect::<String>().into_bytes())
+}
+
+/// Whether a private key stands in a file, even a part of one.
+pub(crate) fn holds_key(bytes: &[u8]) -> bool {
+    bytes.windows(PRIVATE_KEY.len()).any(|window| window == PRIVATE_KEY)
 }
 
 fn block(pem: Pem) -> Block {

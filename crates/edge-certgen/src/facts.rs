@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use edge_host::{Error, Found, Host, MAX_READ, Result, Root, State};
 
 use crate::cert::Certificate;
+use crate::encoding::without_keys;
 use crate::key::PrivateKey;
 use crate::kind::{Dirs, Kind, places};
 use crate::wanted::{GivenAuthority, is_stdin};
@@ -115,8 +116,10 @@ fn parsed<T>(found: &Found, parse: impl FnOnce(&[u8]) -> std::result::Result<T, 
 /// The CA that signs: its certificate is read, its key only when something is signed.
 #[derive(Debug)]
 pub struct Source {
-    /// The certificate file's bytes.
+    /// What the certificate's file holds for everybody to read.
     pub bytes: Vec<u8>,
+    /// Whether its file holds more than that: the key, most likely.
+    pub is_mixed: bool,
     /// The certificate.
     pub certificate: Certificate,
     /// Its name for people.
@@ -133,6 +136,12 @@ enum Place {
 }
 
 impl Source {
+    fn of(bytes: &[u8], shown: String, key: Place) -> Result<Source> {
+        let read = || Ok((Certificate::from_pem(bytes)?, without_keys(bytes)?));
+        let (certificate, public) = read().map_err(|why: String| unreadable(&shown, &why))?;
+        Ok(Source { is_mixed: public != bytes, bytes: public, certificate, shown, key })
+    }
+
     /// Reads the key.
     ///
     /// Errors: exit 1, with what to do for one that is missing, encrypted or another's.
@@ -166,8 +175,7 @@ pub fn cluster_authority(host: &Host, given: &GivenAuthority) -> Result<Source> 
     for place in places()? {
         if let Some(bytes) = host.root.read(&place.certificate)? {
             let shown = host.root.display(&place.certificate).display().to_string();
-            let certificate = Certificate::from_pem(&bytes).map_err(|why| unreadable(&shown, &why))?;
-            return Ok(Source { bytes, certificate, shown, key: Place::Target(place.key) });
+            return Source::of(&bytes, shown, Place::Target(place.key));
         }
     }
     let clusters: Vec<String> = places()?.into_iter().map(|place| place.cluster).collect();
@@ -183,8 +191,7 @@ pub fn hub_authority(host: &Host, given: &GivenAuthority, dirs: &Dirs) -> Result
     let path = dirs.certificate(&Kind::Ca);
     let Some(bytes) = host.root.read(&path)? else { return Ok(None) };
     let shown = host.root.display(&path).display().to_string();
-    let certificate = Certificate::from_pem(&bytes).map_err(|why| unreadable(&shown, &why))?;
-    Ok(Some(Source { bytes, certificate, shown, key: Place::Target(dirs.key(&Kind::Ca)) }))
+    Source::of(&bytes, shown, Place::Target(dirs.key(&Kind::Ca))).map(Some)
 }
 
 fn given_authority(given: &GivenAuthority) -> Result<Source> {
@@ -194,8 +201,7 @@ fn given_authority(given: &GivenAuthority) -> Result<Source> {
     let shown = own_name(path);
     let absent = || Error::failed(format!("cannot read {shown}: it is not there"));
     let bytes = own_file(path)?.ok_or_else(absent)?;
-    let certificate = Certificate::from_pem(&bytes).map_err(|why| unreadable(&shown, &why))?;
-    Ok(Source { bytes, certificate, shown, key: Place::Own(key.clone()) })
+    Source::of(&bytes, shown, Place::Own(key.clone()))
 }
 
 pub(crate) fn unreadable(shown: &str, why: &str) -> Error {

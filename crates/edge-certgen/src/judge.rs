@@ -1,16 +1,16 @@
 //! What is wrong with a pair: pure, from what was read to findings.
 
-use edge_host::State;
+use edge_host::{Found, State};
 
 use crate::cert::{Authority, Certificate};
-use crate::facts::{Pair, Read};
+use crate::facts::{Pair, Read, belongs};
 use crate::key::{Algorithm, Form, Place, PrivateKey};
 use crate::kind::{Kind, Loads, Reads};
 use crate::names::{self, Name};
 use crate::plan::TOO_OPEN;
 use crate::report::{Finding, Severity};
 use crate::sign::Signed;
-use crate::{subject, times};
+use crate::{encoding, subject, times};
 
 /// A pair with what it must be.
 #[derive(Debug)]
@@ -27,8 +27,8 @@ pub struct Judged<'a> {
     pub key_file: String,
     /// The names it must have.
     pub names: &'a [Name],
-    /// So few days left are a fault.
-    pub renew_before: i64,
+    /// So few days left are a fault; [`times::renew_before`] where it is not said.
+    pub renew_before: Option<u32>,
     /// The clock.
     pub now: i64,
 }
@@ -44,6 +44,8 @@ pub enum Chain {
         file: String,
         /// What was found there.
         read: Box<Read<Certificate>>,
+        /// Whether a private key stands there too, for everybody to read.
+        bares_key: bool,
     },
 }
 
@@ -56,6 +58,12 @@ fn warning(file: &str, text: impl Into<String>, hint: Option<String>) -> Finding
 }
 
 impl Judged<'_> {
+    /// How many days left are too few for a certificate.
+    fn soon(&self, certificate: &Certificate) -> i64 {
+        let days = times::days_left(certificate.not_before, certificate.not_after);
+        i64::from(self.renew_before.unwrap_or_else(|| times::renew_before(days)))
+    }
+
     fn again(&self) -> Option<String> {
         Some(match self.kind {
             Kind::Other(name) => format!("edge-certgen genCertAndKey {name}"),
@@ -103,7 +111,7 @@ fn certificate_findings(judged: &Judged<'_>, certificate: &Certificate, findings
         findings.push(fault(file, text, Some("set the clock, if that is what is wrong".to_owned())));
     } else if now > certificate.not_after {
         findings.push(fault(file, format!("it ended on {}", times::date(certificate.not_after)), judged.again()));
-    } else if left <= judged.renew_before {
+    } else if left <= judged.soon(certificate) {
         findings.push(fault(file, format!("it has {} left", times::days(left)), judged.again()));
     }
     let missing: Vec<Name> = judged.names.iter().filter(|name| !covers(&certificate.names, name)).cloned().collect();
@@ -166,6 +174,15 @@ fn key_findings(judged: &Judged<'_>, key: &PrivateKey, findings: &mut Vec<Findin
     }
 }
 
+/// Whether a private key stands in a file that everybody may read.
+pub fn bares_key(found: &Found) -> bool {
+    matches!(found.state, State::File { mode, .. } if mode & 0o004 != 0) && encoding::holds_key(&found.bytes)
+}
+
+fn bared(file: &str, hint: Option<String>) -> Finding {
+    fault(file, "a private key stands in it, and it is for everybody to read", hint)
+}
+
 fn modes(judged: &Judged<'_>, findings: &mut Vec<Finding>) {
     if let State::File { mode, .. } = judged.pair.key_found.state {
         if mode & TOO_OPEN != 0 {
@@ -174,6 +191,9 @@ fn modes(judged: &Judged<'_>, findings: &mut Vec<Finding>) {
         }
     }
     if let State::File { mode, .. } = judged.pair.certificate_found.state {
+        if bares_key(&judged.pair.certificate_found) {
+            findings.push(bared(&judged.certificate_file, judged.again().map(|call| format!("{call} --force"))));
+        }
         if mode & 0o022 != 0 {
             let text = format!("its mode is {mode:04o}: others can replace it");
             findings.push(fault(
@@ -189,7 +209,7 @@ fn modes(judged: &Judged<'_>, findings: &mut Vec<Finding>) {
 pub fn chain(judged: &Judged<'_>, chain: &Chain, findings: &mut Vec<Finding>) {
     let Some(certificate) = judged.pair.certificate.good() else { return };
     let file = judged.certificate_file.as_str();
-    let (ca_file, read) = match chain {
+    let (ca_file, read, bares_key) = match chain {
         Chain::Itself => {
             if certificate.signed_by(certificate) == Signed::No {
                 let signer = subject::shown(&certificate.issuer);
@@ -201,8 +221,11 @@ pub fn chain(judged: &Judged<'_>, chain: &Chain, findings: &mut Vec<Finding>) {
             }
             return;
         }
-        Chain::Signed { file, read } => (file.as_str(), read.as_ref()),
+        Chain::Signed { file, read, bares_key } => (file.as_str(), read.as_ref(), *bares_key),
     };
+    if bares_key {
+        findings.push(bared(ca_file, judged.again()));
+    }
     let ca = match read {
         Read::Absent => return findings.push(fault(ca_file, "it is not there", judged.again())),
         Read::Bad(why) => return findings.push(fault(ca_file, why, judged.again())),
@@ -218,12 +241,16 @@ pub fn chain(judged: &Judged<'_>, chain: &Chain, findings: &mut Vec<Finding>) {
             findings.push(fault(file, format!("{ca_file} did not sign it, but {signer}"), judged.again()));
         }
     }
+    if judged.pair.key.good().is_some_and(|key| belongs(ca, key)) {
+        let text = "it is the CA's own key: whoever reads it can sign anything";
+        findings.push(fault(&judged.key_file, text, judged.again().map(|call| format!("{call} --new-key --force"))));
+    }
     if ca.authority != Authority::Yes {
         findings.push(fault(ca_file, "it is no CA", None));
     }
     if judged.now > ca.not_after {
         findings.push(fault(ca_file, format!("it ended on {}", times::date(ca.not_after)), None));
-    } else if ca.days_left(judged.now) <= judged.renew_before {
+    } else if ca.days_left(judged.now) <= judged.soon(ca) {
         findings.push(fault(ca_file, format!("it has {} left", times::days(ca.days_left(judged.now))), None));
     }
 }

@@ -146,6 +146,9 @@ pub fn host(option: &str, text: &str) -> Result<Name> {
 }
 
 fn wrong(option: &str, text: &str, why: &str) -> Error {
+    if text.is_empty() {
+        return Error::usage(format!("cannot take {option}: it is empty"));
+    }
     let text: String = text.chars().take(80).flat_map(char::escape_debug).collect();
     Error::usage(format!("cannot take {option} {text}: {why}"))
 }
@@ -190,6 +193,7 @@ mod tests {
             ("https://a.example", "it is a URL"),
             ("a.example:10003", "it has a port"),
             ("a b", "it has a space"),
+            ("", "cannot take --dns: it is empty"),
             ("a..b", "labels is empty"),
             (".a", "labels is empty"),
             ("*", "a wildcard needs"),
@@ -221,7 +225,7 @@ mod tests {
             ("ff02::1", "multicast"),
             ("192.168.001.001", "it is not an IP address"),
             ("http://192.0.2.1", "it is a URL"),
-            ("", "it is not an IP address"),
+            ("", "cannot take --ip: it is empty"),
         ] {
             let said = refusal(address("--ip", text));
             assert!(said.contains(why), "{text}: {said}");

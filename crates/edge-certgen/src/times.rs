@@ -3,6 +3,8 @@
 use edge_host::{Error, Result};
 use time::OffsetDateTime;
 
+/// So many days before its end a certificate is renewed, unless it is a short one.
+const RENEW_BEFORE: u32 = 30;
 /// Seconds of a day.
 pub const DAY: i64 = 86_400;
 
@@ -56,6 +58,12 @@ pub fn days_left(now: i64, then: i64) -> i64 {
     (then - now).div_euclid(DAY)
 }
 
+/// How many days before its end a certificate of `days` is renewed where nobody says: 30, or a third
+/// of it where that is less, so that what was just made stays.
+pub fn renew_before(days: i64) -> u32 {
+    u32::try_from(days / 3).unwrap_or(0).min(RENEW_BEFORE)
+}
+
 /// `1 day`, `30 days`.
 pub fn days(count: i64) -> String {
     if count == 1 { "1 day".to_owned() } else { format!("{count} days") }
@@ -83,6 +91,7 @@ mod tests {
     fn moments_are_shown_and_days_counted() {
         assert_eq!((date(0).as_str(), rfc3339(3661).as_str()), ("1970-01-01", "1970-01-01T01:01:01Z"));
         assert_eq!((days_left(0, DAY), days_left(0, DAY - 1), days_left(1, 0)), (1, 0, -1));
+        assert_eq!([825, 90, 89, 20, 1, -5].map(renew_before), [30, 30, 29, 6, 0, 0]);
         assert_eq!((days(1), days(-3)), ("1 day".into(), "-3 days".into()));
     }
 }

@@ -10,7 +10,7 @@ use crate::key::Algorithm;
 use crate::kind::{CA_DIR, CERT_DIR, Dirs, Kind, Knowledge};
 use crate::names::{self, Name};
 use crate::plan::{Existing, KeyWish, Wanted};
-use crate::subject;
+use crate::{subject, times};
 
 /// In every certificate of a server, as certgen.sh has it: cloudcore's own host.
 const LOOPBACK: &str = "127.0.0.1";
@@ -75,6 +75,10 @@ pub(crate) fn authority(options: &Options, kind: &Kind) -> Result<GivenAuthority
     };
     let certificate = of("--ca", &options.ca, "K8SCA_FILE")?;
     let key = of("--ca-key", &options.ca_key, "K8SCA_KEY_FILE")?;
+    if certificate.as_deref().is_some_and(is_stdin) {
+        return Err(Error::usage("cannot take --ca -: a certificate is no secret, and standard input is for the key")
+            .hint("--ca FILE --ca-key -"));
+    }
     if key.as_deref().is_some_and(is_stdin) && options.key.as_deref().is_some_and(is_stdin) {
         return Err(Error::usage("cannot take - twice: standard input is read once"));
     }
@@ -131,6 +135,7 @@ pub(crate) fn wanted(options: &Options, known: &Knowledge, names: Vec<Name>, nod
         (None, Some(node)) => Some(subject::of_node(node)?),
         (None, None) => variable("SUBJECT")?.map(|text| subject::parse(&text)).transpose()?,
     };
+    let days = options.days.unwrap_or(known.days);
     let asks_for_subject = options.subject.is_some() || node.is_some();
     let subject: DistinguishedName = match &given {
         Some(subject) => subject.clone(),
@@ -141,13 +146,26 @@ pub(crate) fn wanted(options: &Options, known: &Knowledge, names: Vec<Name>, nod
         subject_must_be: given.filter(|_| asks_for_subject),
         subject,
         usages: known.usages.clone(),
-        days: options.days.unwrap_or(known.days),
+        days,
         loads: known.loads.clone(),
         key: key_wish(options),
         algorithm: algorithm(options)?,
-        renew_before: options.renew_before,
+        renew_before: renew_before(options, days)?,
         existing: if options.force { Existing::Replace } else { Existing::Judge },
     })
+}
+
+fn renew_before(options: &Options, days: u32) -> Result<u32> {
+    let usual = times::renew_before(days.into());
+    match options.renew_before {
+        None => Ok(usual),
+        Some(asked) if asked < days => Ok(asked),
+        Some(asked) => Err(Error::usage(format!(
+            "cannot take --renew-before {asked}: each run would make another certificate, of {}",
+            times::days(days.into())
+        ))
+        .hint(format!("{} is usual: --renew-before {usual}", if usual < 30 { "a third of that" } else { "a month" }))),
+    }
 }
 
 fn key_wish(options: &Options) -> KeyWish {

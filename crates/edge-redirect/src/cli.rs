@@ -43,8 +43,8 @@ pub enum Verb {
     /// Redirect ports to cloudcore, in addition to those that are redirected already
     ///
     /// Where cloudcore itself keeps its chain TUNNEL-PORT (1.8 and later, on its own host, also where
-    /// --cloudcore and --kubeedge-version say so before it has started), nothing is added. A port that is redirected already gets the new address. Below --root only what
-    /// --persist writes is written.
+    /// --cloudcore and --kubeedge-version say so before it has started), nothing is added. A port that
+    /// is redirected already gets the new address. Below --root only what --persist writes is written.
     #[command(after_help = ADD)]
     Add(AddArgs),
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use edge_host::action::Bytes;
+use edge_host::action::{Bytes, What};
 use edge_host::{Error, Exit, Host, Inverse, Mode, Node, Outcome, Plan, Result, apply, apply_part};
 
 use crate::authority::{self, Ready};
@@ -10,14 +10,16 @@ use crate::cli::{Names, Options};
 use crate::facts::{self, Source};
 use crate::issue::Request;
 use crate::key::PrivateKey;
-use crate::kind::{Dirs, Kind, Knowledge};
+use crate::kind::{Dirs, Kind, Knowledge, places};
 use crate::names::Name;
-use crate::plan::{Decision, KeyWish, Wanted, decide, decide_authority, plan};
+use crate::plan::{Decision, Key, KeyWish, Wanted, decide, decide_authority, plan};
 use crate::{names, times, wanted};
 
 const CLOUD: &str = "restart cloudcore (systemctl restart cloudcore): it reads certificates only when it starts";
 const EDGE: &str = "put rootCA.crt, edge.crt and edge.key on the node (as ca/rootCA.crt, certs/server.crt and server.key) and \
 restart edgecore there";
+
+const READ_BY_MORE: &str = "a server's key is on more hosts, and whoever reads this one can sign anything";
 
 pub(crate) fn stream(host: &mut Host, options: &Options, given: &Names) -> Result<Outcome> {
     let kind = Kind::Stream;
@@ -35,10 +37,15 @@ pub(crate) fn stream(host: &mut Host, options: &Options, given: &Names) -> Resul
     let copy = host.root.find(&call.dirs.stream_ca())?;
     if copy.bytes != source.bytes {
         let node = Node::File { content: Bytes::Known(source.bytes.clone()), mode: 0o644 };
-        let why = format!("a copy of {}", source.shown);
+        let why = if source.is_mixed {
+            format!("the certificates in {}, and nothing else of it", source.shown)
+        } else {
+            format!("a copy of {}", source.shown)
+        };
         plan.write(call.dirs.stream_ca(), copy, node, Inverse::Whole, why);
     }
     call.leaf(host, &source, key, now, &mut plan)?;
+    spare_cluster(host, &plan)?;
     let outcome = apply(host, plan)?;
     Ok(said(host, &call.kind, outcome))
 }
@@ -50,6 +57,7 @@ pub(crate) fn ca(host: &mut Host, options: &Options) -> Result<Outcome> {
     host.prepare_change()?;
     let now = clock(host)?;
     call.authority(host, key, now, &mut plan)?;
+    spare_cluster(host, &plan)?;
     let outcome = apply(host, plan)?;
     Ok(said(host, &call.kind, outcome))
 }
@@ -61,9 +69,11 @@ pub(crate) fn server(host: &mut Host, options: &Options, given: &Names) -> Resul
 
 pub(crate) fn edge(host: &mut Host, options: &Options, given: &Names) -> Result<Outcome> {
     let names = wanted::names(given)?;
-    let node = match given.node_name.as_slice() {
+    // As it stands in the certificate: commas taken apart, in the letters that Kubernetes has.
+    let node_names = wanted::names(&Names { node_name: given.node_name.clone(), ..Names::default() })?;
+    let node = match node_names.as_slice() {
         [] => None,
-        [name] => Some(name.as_str()),
+        [Name::Dns(name)] => Some(name.as_str()),
         _ => {
             return Err(Error::usage("cannot make one pair for several edge nodes")
                 .hint("call edge-certgen edge for each, with a --cert-dir of its own"));
@@ -76,6 +86,10 @@ pub(crate) fn edge(host: &mut Host, options: &Options, given: &Names) -> Result<
 pub(crate) fn named(host: &mut Host, options: &Options, name: &str, addresses: &[String]) -> Result<Outcome> {
     let kind = Kind::named(name)?;
     let given = addresses.iter().map(|text| names::address("IP", text)).collect::<Result<Vec<_>>>()?;
+    if ["rootCA", "streamCA"].contains(&kind.stem()) {
+        return Err(Error::usage(format!("cannot make {name} so: it is a CA's name"))
+            .hint("edge-certgen ca makes rootCA, edge-certgen stream streamCA"));
+    }
     if kind == Kind::Stream {
         return Err(
             Error::usage("cannot make stream so: it is signed by the cluster's CA").hint("edge-certgen stream --ip IP")
@@ -113,6 +127,7 @@ pub(crate) fn make_by_hub(
             let of_authority = Call::of_missing_authority(host, options)?;
             let mut plan = Plan::new();
             of_authority.authority(host, None, now, &mut plan)?;
+            spare_cluster(host, &plan)?;
             apply_part(host, plan)?;
             if host.mode == Mode::DryRun {
                 let mut plan = Plan::new();
@@ -128,7 +143,35 @@ pub(crate) fn make_by_hub(
     };
     let mut plan = Plan::new();
     call.leaf(host, &source, key, now, &mut plan)?;
+    spare_cluster(host, &plan)?;
     apply(host, plan)
+}
+
+/// Refuses to write the cluster's own CA, which a link of the user's may lead to.
+fn spare_cluster(host: &Host, plan: &Plan) -> Result<()> {
+    for action in &plan.actions {
+        let What::Write(write) = &action.what else { continue };
+        let target = host.root.canonical(&write.path)?;
+        for place in places()? {
+            for file in [&place.certificate, &place.key] {
+                if host.root.canonical(file)? != target {
+                    continue;
+                }
+                let (shown, cluster) = (write.path.display(), &place.cluster);
+                return Err(if write.path == target {
+                    Error::refused(format!("cannot write {shown}: it is the CA of {cluster}"))
+                        .hint("every certificate of the cluster hangs on it")
+                } else {
+                    Error::refused(format!(
+                        "cannot write {shown}: it leads to {}, the CA of {cluster}",
+                        target.display()
+                    ))
+                    .hint(format!("remove the link {shown} and run again"))
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 fn clock(host: &Host) -> Result<i64> {
@@ -219,11 +262,16 @@ impl<'a> Call<'a> {
 
     fn leaf(&self, host: &Host, source: &Source, key: Option<PrivateKey>, now: i64, to: &mut Plan) -> Result<()> {
         if key.as_ref().is_some_and(|key| facts::belongs(&source.certificate, key)) {
-            return Err(Error::refused("cannot use the key that is given: it is the CA's own")
-                .hint("a server's key is on more hosts, and whoever reads this one can sign anything"));
+            return Err(Error::refused("cannot use the key that is given: it is the CA's own").hint(READ_BY_MORE));
         }
         let pair = facts::pair(host, &self.dirs, &self.kind)?;
         let decision = decide(&pair, &self.asked, key, &source.certificate, now)?;
+        let is_ca_s = pair.key.good().is_some_and(|key| facts::belongs(&source.certificate, key));
+        if is_ca_s && !matches!(decision, Decision::Make { key: Key::New(_) | Key::Given(_), .. }) {
+            let shown = pair.key_path.display();
+            return Err(Error::refused(format!("cannot use the key {shown}: it is the CA's own"))
+                .hint(format!("remove it and run again: {READ_BY_MORE}")));
+        }
         let ready = match &decision {
             Decision::Keep(_) => None,
             Decision::Make { .. } => Some(self.ready(host, source, now)?),

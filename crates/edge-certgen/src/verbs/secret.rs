@@ -8,6 +8,7 @@ use toml_edit::{Item, TableLike};
 
 use crate::cert::Certificate;
 use crate::cli::{Options, Shape};
+use crate::encoding::without_keys;
 use crate::facts::{self, Read};
 use crate::kind::{Kind, damaged, parse};
 use crate::wanted;
@@ -114,9 +115,11 @@ fn document(host: &Host, options: &Options, shape: Shape, namespace: &str) -> Re
     }
     let authority = host.root.read(&authority_path)?.ok_or_else(|| missing(&shown(&authority_path)))?;
     Certificate::from_pem(&authority).map_err(|why| facts::unreadable(&shown(&authority_path), &why))?;
+    // Whoever reads a certificate must not find a key beside it.
+    let public = |bytes: &[u8], file: &str| without_keys(bytes).map_err(|why| facts::unreadable(file, &why));
     let entries = [
-        (template.authority, authority, shown(&authority_path)),
-        (template.certificate, pair.certificate_found.bytes, certificate),
+        (template.authority, public(&authority, &shown(&authority_path))?, shown(&authority_path)),
+        (template.certificate, public(&pair.certificate_found.bytes, &certificate)?, certificate),
         (template.key, pair.key_found.bytes, key),
     ];
     let mut yaml =

@@ -104,7 +104,7 @@ fn look_at(
         certificate_file: host.root.display(&pair.certificate_path).display().to_string(),
         key_file: host.root.display(&pair.key_path).display().to_string(),
         names: if of_server { asked } else { &[] },
-        renew_before: i64::from(options.renew_before),
+        renew_before: options.renew_before,
         now,
     };
     if let Some(certificate) = pair.certificate.good() {
@@ -139,9 +139,13 @@ fn chain(host: &Host, options: &Options, dirs: &Dirs, kind: &Kind) -> Result<Cha
     }
     let path = if *kind == Kind::Stream { dirs.stream_ca() } else { dirs.certificate(&Kind::Ca) };
     let given = wanted::authority(options, kind)?;
-    let (bytes, file) = match &given.certificate {
-        Some(path) => (facts::own_file(path)?, facts::own_name(path)),
-        None => (host.root.read(&path)?, host.root.display(&path).display().to_string()),
+    let (bytes, file, bares_key) = match &given.certificate {
+        Some(path) => (facts::own_file(path)?, facts::own_name(path), false),
+        None => {
+            let found = host.root.find(&path)?;
+            let bares_key = judge::bares_key(&found);
+            (host.root.read(&path)?, host.root.display(&path).display().to_string(), bares_key)
+        }
     };
     let read = match bytes {
         None => Read::Absent,
@@ -150,5 +154,5 @@ fn chain(host: &Host, options: &Options, dirs: &Dirs, kind: &Kind) -> Result<Cha
             Err(why) => Read::Bad(why),
         },
     };
-    Ok(Chain::Signed { file, read: Box::new(read) })
+    Ok(Chain::Signed { file, read: Box::new(read), bares_key })
 }
