@@ -8,6 +8,7 @@ use std::path::Path;
 use edgeutils_tests::pki::{CA_KEYS, Pki, shell, x509};
 use edgeutils_tests::tool::{Ran, Tool};
 use edgeutils_tests::tree::{Tree, assert_same};
+use edgeutils_tests::{is_root, skip};
 
 const CRT: &str = "etc/kubeedge/certs/stream.crt";
 const KEY: &str = "etc/kubeedge/certs/stream.key";
@@ -308,4 +309,32 @@ fn links_stay_links_and_what_is_no_file_is_an_error() {
     std::fs::create_dir(other.at("secure")).unwrap();
     certgen(&other, &["stream", "--ip", "192.0.2.1"]).expect(0);
     assert!(other.at("secure/stream.key").exists() && Path::new(&other.at(KEY)).is_symlink());
+}
+
+#[test]
+fn a_certificate_that_cannot_be_written_leaves_the_old_pair_whole() {
+    if !is_root() {
+        return skip("certgen_stream immutable", "chattr needs root");
+    }
+    let tree = cluster();
+    certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(0);
+    certgen(&tree, &["stream", "--new-key", "--force"]).expect(0);
+    let before = tree.snapshot();
+    let chattr = |flag: &str| std::process::Command::new("chattr").arg(flag).arg(tree.at(CRT)).output();
+    if !chattr("+i").is_ok_and(|output| output.status.success()) {
+        return skip("certgen_stream immutable", "chattr +i does not work here");
+    }
+    let ran = certgen(&tree, &["stream", "--new-key", "--force"]);
+    let after = tree.snapshot();
+    chattr("-i").unwrap();
+    assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
+    let shown = tree.at(CRT);
+    let want = format!("edge-certgen: cannot write {}: Operation not permitted (os error 1)\nhint: ", shown.display());
+    assert!(ran.stderr.starts_with(&want), "{}", ran.stderr);
+    assert_same(&after, &before, "key, certificate, the key before, and nothing beside");
+    certgen(&tree, &["verify"]).expect(0);
+    certgen(&tree, &["stream", "--new-key", "--force"]).expect(0);
+    certgen(&tree, &["verify"]).expect(0);
+    certgen(&tree, &["undo"]).expect(0);
+    certgen(&tree, &["verify"]).expect(0);
 }

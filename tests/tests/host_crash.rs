@@ -13,8 +13,8 @@ use edgeutils_tests::{kill, skip};
 
 const FIXTURE: &str = env!("CARGO_BIN_EXE_edge-fixture");
 
-/// Thirteen changes of files: new ones in new directories, edits, a link, removals, a key, a hard link,
-/// large files.
+/// Fifteen changes of files: new ones in new directories, edits, a link, removals, a key, a hard link,
+/// large files, a key and its certificate together.
 const PLAN: &str = r#"[
   {"write": "/etc/new.conf", "text": "new\n"},
   {"write": "/etc/deep/er/still/new.conf", "text": "deep\n"},
@@ -28,7 +28,9 @@ const PLAN: &str = r#"[
   {"write": "/etc/by-link", "text": "through the link\n"},
   {"large": "/opt/bin/program", "text": "new program\n"},
   {"large": "/opt/bin/by-link", "text": "a program of its own\n"},
-  {"remove large": "/opt/bin/gone"}
+  {"remove large": "/opt/bin/gone"},
+  {"key": "/etc/pair/deep/key", "text": "new key", "with next": true},
+  {"write": "/etc/pair/deep/certificate", "text": "new certificate"}
 ]"#;
 
 fn start() -> Tree {

@@ -18,13 +18,22 @@ const PLAN: &str = r#"[
   {"write": "/etc/linked-a", "text": "both names see this, and it is longer\n"},
   {"link": "/etc/link", "target": "edited"},
   {"key": "/etc/key", "text": "new key"},
-  {"remove": "/etc/old"}
+  {"remove": "/etc/old"},
+  {"key": "/etc/pair.key", "text": "new key", "with next": true},
+  {"write": "/etc/pair.crt", "text": "new certificate"}
 ]"#;
 
 fn start() -> Image {
     let image = Image::with(
         FIXTURE,
-        &[("etc/edited", "one\n"), ("etc/linked-a", "short\n"), ("etc/key", "old key"), ("etc/old", "old\n")],
+        &[
+            ("etc/edited", "one\n"),
+            ("etc/linked-a", "short\n"),
+            ("etc/key", "old key"),
+            ("etc/old", "old\n"),
+            ("etc/pair.key", "old key"),
+            ("etc/pair.crt", "old certificate"),
+        ],
     );
     fs::hard_link(image.tree.at("etc/linked-a"), image.tree.at("etc/linked-b")).unwrap();
     image.plan("plan.json", PLAN);
@@ -66,6 +75,12 @@ fn failed_and_again(verb: &str, call: &Call, want: &Snapshot) -> bool {
     assert!(leftover.is_none() || call.name() == "unlinkat", "{case}\n{leftover:?}");
     let linked = image.tree.read("etc/linked-a");
     assert!(["short\n", "both names see this, and it is longer\n"].contains(&linked.as_str()), "{case}\n{linked}");
+    if verb == "apply" && !["renameat", "fsync"].contains(&call.name()) {
+        // Only what comes between its two renames can part a pair.
+        let halves =
+            [image.tree.read("etc/pair.key"), image.tree.read("etc/pair.crt")].map(|text| text.starts_with("new"));
+        assert_eq!(halves[0], halves[1], "{case}");
+    }
     if ran.code != 0 {
         assert_eq!(ran.code, 1, "{case}");
         let errors = ran.stderr.lines().filter(|line| line.starts_with("edge-fixture: cannot "));
@@ -81,14 +96,14 @@ fn failed_and_again(verb: &str, call: &Call, want: &Snapshot) -> bool {
     assert_eq!(again.code, 0, "{case}\nand again: {}{}", again.stdout, again.stderr);
     let mut got = image.tree.snapshot();
     if verb == "undo" {
-        got.retain(|path, _| !path.ends_with("key.old"));
+        got.retain(|path, _| !path.to_str().unwrap().ends_with("key.old"));
     }
     assert_same(&got, want, &case);
     if verb == "apply" {
         let undone = image.undo();
         assert_eq!(undone.code, 0, "{case}\nundo: {}{}", undone.stdout, undone.stderr);
         let mut got = image.tree.snapshot();
-        got.retain(|path, _| !path.ends_with("key.old"));
+        got.retain(|path, _| !path.to_str().unwrap().ends_with("key.old"));
         assert_same(&got, &start().tree.snapshot(), &format!("{case}\nand undone"));
     }
     ran.code != 0

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use std::fmt;
 use std::rc::Rc;
 
-use edge_host::action::Bytes;
+use edge_host::action::{Bytes, Staging};
 use edge_host::{Error, Inverse, Node, Plan, Result, State};
 use x509_cert::name::Name as DistinguishedName;
 
@@ -287,6 +287,7 @@ pub fn plan(pair: Pair, wanted: &Wanted, decision: Decision, ready: Option<Ready
         Decision::Make { why, key } => (why, key),
     };
     let cell = Rc::new(OnceCell::new());
+    let first = plan.actions.len();
     let key_shown = pair.key_path.display().to_string();
     match key {
         Key::Kept(key, rewrite) => {
@@ -317,6 +318,8 @@ pub fn plan(pair: Pair, wanted: &Wanted, decision: Decision, ready: Option<Ready
             plan.write(&pair.key_path, pair.key_found.clone(), node, Inverse::Whole, format!("a new {algorithm} key"));
         }
     }
+    // A key without its certificate is of no use: neither gets its name before both are written.
+    plan.actions.iter_mut().skip(first).for_each(|action| action.staging = Staging::WithNext);
     let request = Request {
         subject: wanted.subject.clone(),
         names: wanted.names.clone(),

@@ -22,6 +22,22 @@ pub struct Action {
     /// Lines that show the change itself (`modules.edgeStream.enable: false -> true`), already free
     /// of secrets.
     pub details: Vec<String>,
+    /// Whether it belongs together with the action after it.
+    pub staging: Staging,
+}
+
+/// Which writes are of use only together, such as a key and its certificate.
+///
+/// All of them are made, written and fsynced beside their places before the first one is renamed: a
+/// failure until then, such as a full file system, changes nothing at all. A kill between two renames
+/// is gone on with as always. Commands, removals, kernel values and [`Node::Large`] end such a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Staging {
+    /// By itself, or as the last of those that belong together.
+    #[default]
+    Alone,
+    /// Together with the next action.
+    WithNext,
 }
 
 /// What an action does.
@@ -244,6 +260,11 @@ impl Action {
             What::Set(_) => "set",
             What::Run(_) | What::Transaction(_) => "run",
         }
+    }
+
+    /// Whether it can be made ready beside its place while others are.
+    pub(crate) fn can_be_staged(&self) -> bool {
+        matches!(&self.what, What::Write(write) if !matches!(write.node, Node::Large { .. }))
     }
 
     /// The path it changes, if it changes one.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::action::{Action, Inverse, Keep, Node, Remove, Run, SetValue, Transaction, What, Write};
+use crate::action::{Action, Inverse, Keep, Node, Remove, Run, SetValue, Staging, Transaction, What, Write};
 use crate::root::Found;
 
 /// What is to be done, in order. Empty means converged.
@@ -72,7 +72,7 @@ impl Plan {
 
     fn push(&mut self, what: What, why: impl Into<String>) -> &mut Action {
         let at = self.actions.len();
-        self.actions.push(Action { what, why: why.into(), details: Vec::new() });
+        self.actions.push(Action { what, why: why.into(), details: Vec::new(), staging: Staging::Alone });
         &mut self.actions[at]
     }
 }

@@ -8,7 +8,8 @@
 //! `{"script": [ARGV], "text": INPUT, "state": PATH, "after": T}` (a transaction that leaves T in the
 //! file), `{"panic": T}`. What is so already is left out, as in every utility. PATH is a text or a list of
 //! bytes. A key with `"reached": FILE, "gate": FILE` makes the first when its turn comes and waits
-//! for the second, so that a test can act in the middle of an apply.
+//! for the second, so that a test can act in the middle of an apply. `"with next": true` stages a write
+//! together with the one after it.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use edge_host::action::{Bytes, Run, Script, SetValue, Transaction, Turn};
+use edge_host::action::{Bytes, Run, Script, SetValue, Staging, Transaction, Turn};
 use edge_host::{Common, Editor, Error, Host, Inverse, Node, Outcome, Plan, Result, State, UndoArgs, apply, undo};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -142,6 +143,7 @@ fn path_of(value: &Value) -> Option<PathBuf> {
 fn make(host: &Host, items: &[Value]) -> Result<Plan> {
     let mut plan = Plan::new();
     for item in items {
+        let first = plan.actions.len();
         let text = item["text"].as_str().unwrap_or_default().as_bytes().to_vec();
         let path = |key: &str| path_of(&item[key]);
         assert!(item["panic"].is_null(), "a defect");
@@ -239,6 +241,9 @@ fn make(host: &Host, items: &[Value]) -> Result<Plan> {
                     "a command",
                 );
             }
+        }
+        if item["with next"] == true {
+            plan.actions.iter_mut().skip(first).for_each(|action| action.staging = Staging::WithNext);
         }
     }
     Ok(plan)

@@ -2,11 +2,12 @@
 
 mod prepare;
 mod settle;
+mod stage;
 mod step;
 
 use serde_json::json;
 
-use crate::action::{Action, Run, Script, What};
+use crate::action::{Action, Run, Script, Staging, What};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::exit::{Exit, Outcome};
@@ -112,14 +113,24 @@ fn carry_out(host: &mut Host, plan: Plan, then: Then) -> Result<Outcome> {
     host.progress.run = Some(writer.id);
     host.all_ended = false;
 
-    for (index, ((action, change), command)) in actions.into_iter().zip(&changes).zip(commands).enumerate() {
-        let seq = first_seq + index;
+    let mut steps = actions.into_iter().zip(commands).enumerate().peekable();
+    while let Some((index, (action, command))) = steps.next() {
+        let mut row = vec![action];
+        while row.last().is_some_and(|last| last.staging == Staging::WithNext && last.can_be_staged()) {
+            let Some((_, (next, _))) = steps.next_if(|(_, (next, _))| next.can_be_staged()) else { break };
+            row.push(next);
+        }
+        let (seq, own) = (first_seq + index, &changes[index..index + row.len()]);
         let done = match host.interrupt.check() {
-            Ok(()) => one(host, &mut writer, seq, action, change, command.as_ref()),
-            Err(error) => Err(error),
+            Ok(()) if row.len() > 1 => together(host, &mut writer, seq, row, own),
+            Ok(()) => row.into_iter().zip(own).try_for_each(|(action, change)| {
+                one(host, &mut writer, seq, action, change, command.as_ref())
+                    .map_err(|error| (usize::from(error.exit() == Exit::Failed), error))
+            }),
+            Err(error) => Err((0, error)),
         };
-        if let Err(error) = done {
-            let untouched = if error.exit() == Exit::Failed { index + 1 } else { index };
+        if let Err((touched, error)) = done {
+            let untouched = index + touched;
             give_up(&mut writer, first_seq + untouched, changes.get(untouched..).unwrap_or_default());
             return Err(error);
         }
@@ -190,15 +201,59 @@ fn one(
                 // Best effort: otherwise it counts as one of which nothing is known.
                 writer.append(&[Record::Failed { seq }]).ok();
             }
-            let status = if error.exit() == Exit::Refused { Status::Refused } else { Status::Failed };
-            host.report.action(&shown, status);
-            let Some(id) = host.progress.run.filter(|_| host.progress.changed) else { return Err(error) };
-            let hint = error.hint_text().map(|hint| format!("{hint}; ")).unwrap_or_default();
-            let tool = host.tool;
-            Err(error
-                .hint(format!("{hint}the same call again goes on, `{tool} undo --id {id}` takes back what was done")))
+            Err(not_done(host, &shown, error))
         }
     }
+}
+
+/// Writes that belong together: all are ready beside their places before the first one gets its name.
+/// An error comes with the number of those that may have been changed.
+fn together(
+    host: &mut Host,
+    writer: &mut Writer,
+    first_seq: usize,
+    row: Vec<Action>,
+    changes: &[Change],
+) -> Result<(), (usize, Error)> {
+    let shown: Vec<Shown> = row.iter().map(Shown::of).collect();
+    let members = row.into_iter().map(|action| action.what).collect();
+    let mut placed = Vec::new();
+    let mut stopped = None;
+    match stage::stage_all(&host.root, members, changes) {
+        // Nothing comes between the renames: no look for a signal, and no record, as after a kill the
+        // host itself tells which of them were made.
+        Ok(staged) => {
+            for (index, staged) in staged.into_iter().enumerate() {
+                match staged.place() {
+                    Ok(after) => placed.push(Record::Done { seq: first_seq + index, after }),
+                    Err(error) => {
+                        stopped = Some((index, index + 1, error));
+                        break;
+                    }
+                }
+            }
+        }
+        Err((index, error)) => stopped = Some((index, 0, error)),
+    }
+    if !placed.is_empty() {
+        host.progress.changed = true;
+        writer.append(&placed).map_err(|error| (changes.len(), error))?;
+        shown.iter().take(placed.len()).for_each(|shown| host.report.action(shown, Status::Done));
+    }
+    match stopped {
+        Some((index, touched, error)) => Err((touched, not_done(host, &shown[index], error))),
+        None => Ok(()),
+    }
+}
+
+/// Shows what could not be done; what was done before can be gone on with, or taken back.
+fn not_done(host: &mut Host, shown: &Shown, error: Error) -> Error {
+    let status = if error.exit() == Exit::Refused { Status::Refused } else { Status::Failed };
+    host.report.action(shown, status);
+    let Some(id) = host.progress.run.filter(|_| host.progress.changed) else { return error };
+    let hint = error.hint_text().map(|hint| format!("{hint}; ")).unwrap_or_default();
+    let tool = host.tool;
+    error.hint(format!("{hint}the same call again goes on, `{tool} undo --id {id}` takes back what was done"))
 }
 
 /// Whether a command's own probe says so.
@@ -259,6 +314,7 @@ fn carried_over(interrupted: Option<&crate::journal::Run>, planned: &[Action]) -
             }),
             why: entry.intent.why.clone(),
             details: Vec::new(),
+            staging: Staging::Alone,
         });
     }
     Ok((carried, finished))

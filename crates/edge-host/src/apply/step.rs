@@ -1,13 +1,12 @@
 //! One action: its journal record, and doing it.
 
-use std::ffi::OsStr;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::unistd::{getegid, geteuid};
 
+use super::stage::stage;
 use crate::action::{Action, Bytes, Inverse, Keep, MAX_COPY, Node, Pour, SetValue, What, Write};
 use crate::error::{Error, Result};
 use crate::journal::{Change, WriteChange};
@@ -129,9 +128,9 @@ fn after(write: &Write) -> Option<State> {
     Some(State::File { sha256: sha256(bytes), mode: meta.mode, uid, gid })
 }
 
-const KEY_MODE: u32 = 0o600;
+pub(super) const KEY_MODE: u32 = 0o600;
 
-fn meta(was: &State, new_mode: u32, private: bool) -> Meta {
+pub(super) fn meta(was: &State, new_mode: u32, private: bool) -> Meta {
     match was {
         State::File { mode, uid, gid, .. } => {
             Meta { mode: if private { KEY_MODE } else { *mode }, owner: Some((*uid, *gid)) }
@@ -168,46 +167,15 @@ pub(crate) fn perform(root: &Root, what: What, change: &Change) -> Result<Option
 }
 
 fn perform_write(root: &Root, write: Write, change: &WriteChange) -> Result<Option<State>> {
-    let link = link_mode(&write.node);
-    let known = |content| match content {
-        Bytes::Known(bytes) => Ok((bytes, false)),
-        Bytes::Made(make) => make().map(|bytes| (bytes, true)),
-    };
-    if let Node::Large { content, sha256, mode } = write.node {
-        return perform_large(root, &write.path, &write.was, content, (&sha256, mode));
-    }
-    // Making a key takes its time: what stands there is looked at after that.
-    let ((bytes, made_now), new_mode, private) = match write.node {
-        Node::Link(target) => ((target.into_bytes(), false), 0, false),
-        Node::File { content, mode } => (known(content)?, mode, false),
-        Node::PrivateKey { content } => (known(content)?, KEY_MODE, true),
-        Node::Large { .. } => return Err(Error::failed("cannot hold a large file in memory")),
-    };
-    let mut spot = walk(root, &write.path, link)?;
-    unchanged(root, "write", &write.path, &spot, &write.was)?;
-    let shown = root.display(&write.path);
-    let fail = |cause: io::Error| Error::io("write", &shown, &cause);
-    spot.make_parents().map_err(fail)?;
-    if link == Link::Itself {
-        spot.link_to(OsStr::from_bytes(&bytes)).map_err(fail)?;
-    } else if change.in_place.is_some() {
-        spot.overwrite(&bytes, &write.was.bytes).map_err(fail)?;
-    } else {
-        if change.kept_old {
-            spot.keep_old(&write.was.bytes, meta(&write.was.state, KEY_MODE, true).owner).map_err(fail)?;
+    match write.node {
+        Node::Large { content, sha256, mode } => {
+            perform_large(root, &write.path, &write.was, content, (&sha256, mode)).map(|()| None)
         }
-        spot.replace(&bytes, meta(&write.was.state, new_mode, private)).map_err(fail)?;
+        _ => stage(root, write, change)?.place(),
     }
-    if made_now { Ok(Some(spot.find().map_err(fail)?.state)) } else { Ok(None) }
 }
 
-fn perform_large(
-    root: &Root,
-    path: &Path,
-    was: &Found,
-    content: Pour,
-    (sha256, mode): (&str, u32),
-) -> Result<Option<State>> {
+fn perform_large(root: &Root, path: &Path, was: &Found, content: Pour, (sha256, mode): (&str, u32)) -> Result<()> {
     let fail = |cause: io::Error| Error::io("write", root.display(path), &cause);
     let mut spot = walk(root, path, Link::Itself)?;
     unchanged(root, "write", path, &spot, was)?;
@@ -222,7 +190,7 @@ fn perform_large(
     });
     match (poured, failed) {
         (_, Some(error)) => Err(error),
-        (poured, None) => poured.map(|()| None).map_err(fail),
+        (poured, None) => poured.map_err(fail),
     }
 }
 
@@ -253,7 +221,7 @@ pub(crate) enum Link {
     Target,
 }
 
-fn link_mode(node: &Node) -> Link {
+pub(super) fn link_mode(node: &Node) -> Link {
     if matches!(node, Node::Link(_) | Node::Large { .. }) { Link::Itself } else { Link::Target }
 }
 
@@ -270,7 +238,7 @@ pub(crate) fn walk<'r>(root: &'r Root, path: &Path, link: Link) -> Result<Spot<'
     walked.map_err(|cause| root.path_error("reach", path, &cause))
 }
 
-fn unchanged(root: &Root, verb: &str, path: &Path, spot: &Spot<'_>, was: &Found) -> Result<()> {
+pub(super) fn unchanged(root: &Root, verb: &str, path: &Path, spot: &Spot<'_>, was: &Found) -> Result<()> {
     let now = spot.state().map_err(|cause| Error::io("read", root.display(path), &cause))?;
     if now == was.state { Ok(()) } else { Err(moved(root, verb, path)) }
 }

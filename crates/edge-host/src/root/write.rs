@@ -85,9 +85,37 @@ impl Spot<'_> {
     /// Writes a complete new file beside and renames it over the name. What stood there keeps its
     /// extended attributes.
     pub(crate) fn replace(&self, bytes: &[u8], meta: Meta) -> io::Result<()> {
-        let temporary = temporary_name(&self.name);
+        self.move_over(self.stage(bytes, meta), &temporary_name(&self.name), &self.name)
+    }
+
+    /// The first half of it: the complete new file, fsynced, under its temporary name.
+    pub(crate) fn stage(&self, bytes: &[u8], meta: Meta) -> io::Result<()> {
+        self.stage_as(&self.name, bytes, meta)
+    }
+
+    /// The second half: what was staged gets its name.
+    pub(crate) fn place(&self) -> io::Result<()> {
+        self.move_over(Ok(()), &temporary_name(&self.name), &self.name)
+    }
+
+    fn stage_as(&self, name: &OsStr, bytes: &[u8], meta: Meta) -> io::Result<()> {
+        let temporary = temporary_name(name);
         self.unlink_if_there(&temporary)?;
-        self.move_over(self.write_new(&temporary, bytes, meta), &temporary, &self.name)
+        self.write_new(&temporary, bytes, meta)
+    }
+
+    /// Fails where a file that cannot be renamed over stands here: one that is immutable or
+    /// append-only. Nothing is written; the kernel refuses to open such a one already.
+    pub(crate) fn can_be_replaced(&self) -> io::Result<()> {
+        match self.stat()? {
+            Some(stat) if kind(&stat) == SFlag::S_IFREG => {}
+            _ => return Ok(()),
+        }
+        match self.open(OFlag::O_WRONLY | OFlag::O_NONBLOCK) {
+            Err(cause) if cause.raw_os_error() == Some(Errno::EPERM as i32) => Err(cause),
+            // A mode that forbids writing is none that forbids a rename.
+            _ => Ok(()),
+        }
     }
 
     /// The second half of a replacement: the complete new file gets its name, or nothing is left of it.
@@ -146,19 +174,26 @@ impl Spot<'_> {
 
     /// Makes or replaces a symbolic link.
     pub(crate) fn link_to(&self, target: &OsStr) -> io::Result<()> {
-        let temporary = temporary_name(&self.name);
-        self.unlink_if_there(&temporary)?;
-        let made = symlinkat(target, self.dir(), temporary.as_os_str()).map_err(io::Error::from);
-        self.move_over(made, &temporary, &self.name)
+        self.move_over(self.stage_link(target), &temporary_name(&self.name), &self.name)
     }
 
-    /// Copies what stands here to `NAME.old`, mode 0600; an older one is replaced. A copy and not a
-    /// second name, as the key in use must keep its own mode until it is replaced.
-    pub(crate) fn keep_old(&self, bytes: &[u8], owner: Option<(u32, u32)>) -> io::Result<()> {
-        let old = self.old_name();
-        let temporary = temporary_name(&old);
+    /// The first half of it.
+    pub(crate) fn stage_link(&self, target: &OsStr) -> io::Result<()> {
+        let temporary = temporary_name(&self.name);
         self.unlink_if_there(&temporary)?;
-        self.move_over(self.write_new(&temporary, bytes, Meta { mode: 0o600, owner }), &temporary, &old)
+        Ok(symlinkat(target, self.dir(), temporary.as_os_str())?)
+    }
+
+    /// Copies what stands here beside, mode 0600, for [`Spot::place_old`]. A copy and not a second
+    /// name, as the key in use must keep its own mode until it is replaced.
+    pub(crate) fn stage_old(&self, bytes: &[u8], owner: Option<(u32, u32)>) -> io::Result<()> {
+        self.stage_as(&self.old_name(), bytes, Meta { mode: 0o600, owner })
+    }
+
+    /// That copy becomes `NAME.old`; an older one is replaced.
+    pub(crate) fn place_old(&self) -> io::Result<()> {
+        let old = self.old_name();
+        self.move_over(Ok(()), &temporary_name(&old), &old)
     }
 
     /// Moves `NAME.old` back over the name, with the mode it had there.
@@ -218,7 +253,7 @@ impl Spot<'_> {
         File::from(self.open(OFlag::O_WRONLY)?).write_all(value.as_bytes())
     }
 
-    /// Removes what an interrupted `replace` or `keep_old` may have left.
+    /// Removes what an interrupted write may have left, whether it was staged alone or with others.
     pub(crate) fn remove_temporary(&self) -> io::Result<()> {
         if self.missing.is_empty() {
             self.unlink_if_there(&temporary_name(&self.name))?;

@@ -1,0 +1,134 @@
+//! A write in two halves: made ready beside its place, where much can go wrong, and given its name.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use super::step::{KEY_MODE, Link, link_mode, meta, remove_made, unchanged, walk};
+use crate::action::{Bytes, Node, What, Write};
+use crate::error::{Error, Result};
+use crate::journal::{Change, WriteChange};
+use crate::root::{Found, Root, Spot, State};
+
+/// A write that is ready; dropped before it is placed, nothing is left of it.
+#[derive(Debug)]
+pub(super) struct Staged<'r> {
+    root: &'r Root,
+    spot: Spot<'r>,
+    path: PathBuf,
+    was: Found,
+    how: How,
+    /// Whether its bytes, and so the state it leaves, were not known before.
+    made_now: bool,
+    /// Directories that were made on the way.
+    made: Vec<String>,
+    placed: bool,
+}
+
+#[derive(Debug)]
+enum How {
+    /// It has its temporary name.
+    Beside,
+    /// So has the copy of the key that stands there.
+    BesideWithOld,
+    /// A write in place has nothing to stage.
+    InPlace(Vec<u8>),
+}
+
+/// Makes the content and writes it beside its place.
+///
+/// Errors: exit 4 where the facts no longer hold, else exit 1; the host is as it was.
+pub(super) fn stage<'r>(root: &'r Root, write: Write, change: &WriteChange) -> Result<Staged<'r>> {
+    let link = link_mode(&write.node);
+    let known = |content| match content {
+        Bytes::Known(bytes) => Ok((bytes, false)),
+        Bytes::Made(make) => make().map(|bytes| (bytes, true)),
+    };
+    // Making a key takes its time: what stands there is looked at after that.
+    let ((bytes, made_now), new_mode, private) = match write.node {
+        Node::Link(target) => ((target.into_bytes(), false), 0, false),
+        Node::File { content, mode } => (known(content)?, mode, false),
+        Node::PrivateKey { content } => (known(content)?, KEY_MODE, true),
+        Node::Large { .. } => return Err(Error::failed("cannot hold a large file in memory")),
+    };
+    let spot = walk(root, &write.path, link)?;
+    unchanged(root, "write", &write.path, &spot, &write.was)?;
+    let (path, was, made) = (write.path, write.was, change.made.clone());
+    let mut staged = Staged { root, spot, path, was, how: How::Beside, made_now, made, placed: false };
+    let shown = root.display(&staged.path);
+    let fail = |cause: io::Error| Error::io("write", &shown, &cause);
+    staged.spot.make_parents().map_err(fail)?;
+    let spot = &staged.spot;
+    if link == Link::Itself {
+        spot.stage_link(OsStr::from_bytes(&bytes)).map_err(fail)?;
+    } else if change.in_place.is_some() {
+        staged.how = How::InPlace(bytes);
+    } else {
+        if change.kept_old {
+            spot.stage_old(&staged.was.bytes, meta(&staged.was.state, KEY_MODE, true).owner).map_err(fail)?;
+            staged.how = How::BesideWithOld;
+        }
+        staged.spot.stage(&bytes, meta(&staged.was.state, new_mode, private)).map_err(fail)?;
+    }
+    Ok(staged)
+}
+
+/// Stages writes that belong together. Fails with the number of the one that could not be.
+pub(super) fn stage_all<'r>(
+    root: &'r Root,
+    members: Vec<What>,
+    changes: &[Change],
+) -> Result<Vec<Staged<'r>>, (usize, Error)> {
+    let mut all = Vec::new();
+    for (index, member) in members.into_iter().zip(changes).enumerate() {
+        let staged = match member {
+            (What::Write(write), Change::Write(change)) => stage(root, write, change),
+            _ => Err(Error::failed("cannot stage what is no write")),
+        };
+        all.push(staged.map_err(|error| (index, error))?);
+    }
+    // Staging took its time. What can be known of the renames is known before the first of them.
+    for (index, staged) in all.iter().enumerate() {
+        staged.can_be_placed().map_err(|error| (index, error))?;
+    }
+    Ok(all)
+}
+
+impl Staged<'_> {
+    /// Gives it its name. What it left comes back where only doing it could tell.
+    pub(super) fn place(mut self) -> Result<Option<State>> {
+        let placed = match &self.how {
+            How::Beside => self.spot.place(),
+            How::BesideWithOld => self.spot.place_old().and_then(|()| self.spot.place()),
+            How::InPlace(bytes) => self.spot.overwrite(bytes, &self.was.bytes),
+        };
+        let fail = |cause: io::Error| Error::io("write", self.root.display(&self.path), &cause);
+        placed.map_err(fail)?;
+        let after = if self.made_now { Some(self.spot.find().map_err(fail)?.state) } else { None };
+        self.placed = true;
+        Ok(after)
+    }
+
+    fn can_be_placed(&self) -> Result<()> {
+        unchanged(self.root, "write", &self.path, &self.spot, &self.was)?;
+        let shown = self.root.display(&self.path);
+        self.spot.can_be_replaced().map_err(|cause| {
+            let error = Error::io("write", &shown, &cause);
+            if error.hint_text().is_some() {
+                return error;
+            }
+            error.hint(format!("if lsattr shows it immutable: chattr -i {}, and run again", shown.display()))
+        })
+    }
+}
+
+impl Drop for Staged<'_> {
+    fn drop(&mut self) {
+        if !self.placed {
+            // Best effort: the error that led here matters more, and the next write removes what is left.
+            self.spot.remove_temporary().ok();
+            remove_made(self.root, &self.made).ok();
+        }
+    }
+}
