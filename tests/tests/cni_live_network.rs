@@ -2,7 +2,10 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::process::Command;
+
 use edgeutils_tests::cni::{built, can_build, own_arch, script};
+use edgeutils_tests::tree::Tree;
 use edgeutils_tests::{live, skip};
 
 const PLUGINS: &str = "bridge,dhcp,host-local,loopback,portmap";
@@ -180,4 +183,44 @@ fn what_fails_in_a_trial_is_told_in_the_plugins_words() {
             "note: not tried: macvlan needs a device of the host (master)\n",
         ],
     );
+}
+
+/// All plugins in one program, as some distributions have them: it goes by the name it is run under.
+const ALL_IN_ONE: &str = r#"package main
+
+import ("fmt"; "os"; "path/filepath")
+
+func main() {
+    switch filepath.Base(os.Args[0]) {
+    case "bridge", "host-local", "portmap", "loopback":
+        fmt.Println(`{"cniVersion": "1.0.0", "supportedVersions": ["0.4.0", "1.0.0"]}`)
+    default:
+        fmt.Println("no such plugin")
+        os.Exit(1)
+    }
+}
+"#;
+
+#[test]
+fn a_plugin_that_is_a_link_is_asked_by_its_own_name() {
+    if !live::can_unshare() || !can_build() {
+        skip("cni_live_network links", "namespaces cannot be made, or go is not on the PATH");
+        return;
+    }
+    let tree = Tree::new();
+    tree.write("main.go", ALL_IN_ONE);
+    let program = tree.at("all-in-one");
+    let mut go = Command::new("go");
+    go.args(["build", "-o"]).arg(&program).arg(tree.at("main.go")).env("CGO_ENABLED", "0");
+    assert!(go.status().unwrap().success());
+    let ran = script(&format!(
+        r#"
+        mkdir -p /opt/cni/bin && cp '{}' /opt/cni/bin/all-in-one
+        for name in bridge host-local portmap loopback; do ln -s all-in-one /opt/cni/bin/$name; done
+        cni conf bridge --subnet 10.85.0.0/16 > /dev/null
+        cni check
+        "#,
+        program.display()
+    ));
+    in_order(&ran.stdout, &["10-edgeutils.conflist (1.0.0, with bridge, host-local, portmap): no faults\nexit 0\n"]);
 }

@@ -90,10 +90,12 @@ pub(crate) fn parse(text: &str, kind: &str) -> std::result::Result<Network, Brok
     let Some(object) = value.as_object() else { return Err(Broken::of("it is no JSON object")) };
     let version = match object.get("cniVersion") {
         None => Cni::UNSAID,
-        Some(version) => {
-            let text = version.as_str().unwrap_or_default();
+        // To libcni an empty one is none.
+        Some(Value::String(text)) if text.is_empty() => Cni::UNSAID,
+        Some(Value::String(text)) => {
             text.parse().map_err(|cause: String| Broken::of(&format!("cniVersion: {cause}")))?
         }
+        Some(other) => return Err(Broken::of(&format!("cniVersion: {other} is no text, such as \"1.0.0\""))),
     };
     let list = object.get("plugins");
     let plugins = match (kind, list) {

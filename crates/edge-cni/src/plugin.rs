@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use edge_host::{Cmd, Error, Host, Result};
@@ -88,25 +88,20 @@ pub(crate) fn own_machine() -> Option<Arch> {
 ///
 /// Fails where it cannot be run or says something else.
 pub(crate) fn ask(host: &Host, path: &Path) -> Result<Answer> {
-    let program = program(host, path)?;
-    let version = Cmd::at(&program).env("CNI_COMMAND", "VERSION").stdin(r#"{"cniVersion":"0.4.0"}"#).deadline(ANSWER);
+    if !host.root.is_live() {
+        return Err(Error::failed(format!("cannot run {}: no program is run for an image", path.display())));
+    }
+    // By its own name, as a runtime does: a link to a program with several names goes by it.
+    let version = Cmd::at(path).env("CNI_COMMAND", "VERSION").stdin(r#"{"cniVersion":"0.4.0"}"#).deadline(ANSWER);
     let said = version.run().map_err(|error| Error::failed(error.message().to_owned()))?.stdout;
     let reads = parse_versions(&said).ok_or_else(|| {
         let said: String = said.chars().take(80).collect();
         Error::failed(format!("cannot ask {} for its version: it says {said:?}", path.display()))
     })?;
     // Without a command a plugin says what it is; not all of them do.
-    let about = Cmd::at(&program).deadline(ANSWER).output().ok();
+    let about = Cmd::at(path).deadline(ANSWER).output().ok();
     let release = about.and_then(|about| parse_release(&format!("{}\n{}", about.stdout, about.stderr)));
     Ok(Answer { reads, release })
-}
-
-/// The path without links: what is run is what was looked at.
-fn program(host: &Host, path: &Path) -> Result<PathBuf> {
-    if !host.root.is_live() {
-        return Err(Error::failed(format!("cannot run {}: no program is run for an image", path.display())));
-    }
-    host.root.canonical(path)
 }
 
 fn parse_versions(said: &str) -> Option<Vec<Cni>> {

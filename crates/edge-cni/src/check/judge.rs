@@ -58,10 +58,7 @@ pub(super) fn judge(facts: &Facts) -> (Vec<Finding>, Option<&File>) {
             Some(first) => {
                 let name = first.path.file_name().unwrap_or_default().to_string_lossy();
                 findings.push(Finding::new(Severity::Note, &file.path, format!("not used, as {name} comes first")));
-                findings.extend(
-                    own.into_iter()
-                        .map(|finding| Finding { severity: finding.severity.min(Severity::Warning), ..finding }),
-                );
+                findings.extend(own.into_iter().map(behind));
             }
             None => {
                 if !own.iter().any(|finding| finding.severity == Severity::Fault) {
@@ -82,6 +79,12 @@ pub(super) fn judge(facts: &Facts) -> (Vec<Finding>, Option<&File>) {
         }));
     }
     (findings, used)
+}
+
+/// What is wrong with a network that another one stands before: the runtime is ready all the same.
+fn behind(finding: Finding) -> Finding {
+    let text = finding.text.strip_suffix(&format!(": {NOT_READY}")).map(str::to_owned);
+    Finding { severity: finding.severity.min(Severity::Warning), text: text.unwrap_or(finding.text), ..finding }
 }
 
 fn against_plugins(facts: &Facts, file: &Path, network: &Network) -> Vec<Finding> {

@@ -51,10 +51,17 @@ fn what_a_runtime_does_not_read_is_told() {
             "conflist",
             "cniVersion: \"1\" is no version of CNI, such as 1.0.0",
         ),
+        (
+            r#"{"name": "n", "cniVersion": 1.0, "plugins": [{"type": "x"}]}"#,
+            "conflist",
+            "cniVersion: 1.0 is no text, such as \"1.0.0\"",
+        ),
     ] {
         assert_eq!(parse(text, kind).unwrap_err().text, want, "{text}");
     }
     assert_eq!(parse("{\n,", "conf").unwrap_err().line, Some(2));
+    let empty = parse(r#"{"name": "n", "cniVersion": "", "type": "x"}"#, "conf").unwrap();
+    assert_eq!(empty.version, Cni::UNSAID, "libcni takes it for none");
 }
 
 #[test]
