@@ -200,3 +200,15 @@ fn an_update_fails_when_it_fails() {
         bad.stderr
     );
 }
+
+#[test]
+fn a_container_is_refused_with_a_way_that_there_is() {
+    let Some(host) = host("a_container_is_refused_with_a_way_that_there_is") else { return };
+    for call in ["--repair", "--update"] {
+        let refused = host.sh(&format!("edge-apt wait {call}"));
+        assert!(refused.stderr.contains("edge-apt: cannot change this host: "), "{call}: {}", refused.stderr);
+        assert!(refused.stderr.contains("; --force-namespace works on the apt and dpkg that are here\n"), "{call}");
+        assert!(!refused.stderr.contains("--root"), "{call}: apt is never run below --root");
+        refused.expect(4);
+    }
+}

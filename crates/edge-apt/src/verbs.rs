@@ -26,13 +26,15 @@ pub(crate) fn wait(host: &mut Host, args: &WaitArgs) -> Result<Outcome> {
     let timeout = Duration::from_secs(args.timeout);
     wait_for_locks(host, timeout)?;
     host.report.line("apt and dpkg are free");
+    if args.update || args.repair {
+        host.prepare_change().map_err(of_this_tree)?;
+        // Between the wait and our own lock another edge utility may have had its turn.
+        host.without_lock(|host| wait_for_locks(host, timeout.saturating_sub(begin.elapsed())))?;
+    }
     // First, as a repair may need lists; and one that fails is no reason not to mend.
     let updated = if args.update { update(host, timeout, begin) } else { Ok(()) };
     let mut outcome = Outcome::default();
     if args.repair {
-        host.prepare_change()?;
-        // Between the wait and our own lock another edge utility may have had its turn.
-        host.without_lock(|host| wait_for_locks(host, timeout.saturating_sub(begin.elapsed())))?;
         outcome = repair::repair(host)?;
     } else if let [first, ..] = repair::unfinished(&host.root)?.as_slice() {
         host.report.warning(&format!("{first}: edge-apt wait --repair finishes it"));
@@ -44,7 +46,7 @@ fn update(host: &mut Host, timeout: Duration, begin: Instant) -> Result<()> {
     loop {
         match apt::update(&Scope::default(), ALL) {
             Err(error) if is_locked(&error) && begin.elapsed() < timeout => {
-                wait_for_locks(host, timeout.saturating_sub(begin.elapsed()))?;
+                host.without_lock(|host| wait_for_locks(host, timeout.saturating_sub(begin.elapsed())))?;
             }
             Ok(()) => {
                 host.report.line("the package lists are up to date");
@@ -52,6 +54,16 @@ fn update(host: &mut Host, timeout: Duration, begin: Instant) -> Result<()> {
             }
             failed => return failed,
         }
+    }
+}
+
+/// apt is never run below `--root`, which the refusal of a container hints at.
+fn of_this_tree(error: Error) -> Error {
+    match error.exit() {
+        Exit::Refused => {
+            error.hint("run it on the host itself; --force-namespace works on the apt and dpkg that are here")
+        }
+        _ => error,
     }
 }
 
