@@ -1,5 +1,6 @@
 //! What the user sees: the result on stdout, everything said on the way on stderr, JSON on request.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use serde_json::{Value, json};
@@ -86,7 +87,7 @@ impl Report {
     /// A line of the result; nothing in JSON, where a record says the same.
     pub fn line(&mut self, text: &str) {
         match self.format {
-            Format::Human => self.out(format!("{text}\n").as_bytes()),
+            Format::Human => self.out(format!("{}\n", visible(text)).as_bytes()),
             Format::Document => self.err(&format!("{text}\n")),
             Format::Json => {}
         }
@@ -174,7 +175,8 @@ impl Report {
     /// Takes the line of progress off the terminal.
     pub fn progress_ends(&mut self) {
         if std::mem::take(&mut self.in_progress) {
-            self.err(CLEAR_LINE);
+            // As in `err`: nobody is left to be told.
+            let _ = io::stderr().lock().write_all(CLEAR_LINE.as_bytes());
         }
     }
 
@@ -222,7 +224,7 @@ impl Report {
     fn err(&mut self, text: &str) {
         let clear = if std::mem::take(&mut self.in_progress) { CLEAR_LINE } else { "" };
         // Nobody is left to be told that stderr cannot be written.
-        let _ = io::stderr().lock().write_all(format!("{clear}{text}").as_bytes());
+        let _ = io::stderr().lock().write_all(format!("{clear}{}", visible(text)).as_bytes());
     }
 }
 
@@ -255,6 +257,16 @@ impl Shown {
     }
 }
 
+/// What steers a terminal is shown and not obeyed: names and texts come from images and foreign files.
+fn visible(text: &str) -> Cow<'_, str> {
+    let steers = |char: char| char.is_control() && !matches!(char, '\n' | '\r' | '\t');
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    let escaped = |char: char| if steers(char) { char.escape_default().to_string() } else { char.to_string() };
+    Cow::Owned(text.chars().map(escaped).collect())
+}
+
 fn past(verb: &str) -> &str {
     match verb {
         "write" => "wrote",
@@ -264,5 +276,17 @@ fn past(verb: &str) -> &str {
         "take back the edit of" => "took back the edit of",
         "run" => "ran",
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_is_shown() {
+        assert_eq!(visible("a\x1b[31mb\u{7}\u{9b}c"), "a\\u{1b}[31mb\\u{7}\\u{9b}c");
+        let plain = "\tü → „x“\r\n";
+        assert!(matches!(visible(plain), Cow::Borrowed(same) if same == plain));
     }
 }
