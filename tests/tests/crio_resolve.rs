@@ -86,3 +86,20 @@ fn wrong_calls_are_told_from_right_ones() {
     let ran = run(&Tree::new(), &["resolve", "--version", "1.34"]).expect(1);
     assert!(ran.stderr.ends_with("hint: name it: --arch arm64\n"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_foreign_systems_name_does_not_steer_the_terminal() {
+    let tree = system("ID=evil\nPRETTY_NAME=\"evil\u{1b}[2J\"\n", ARM64);
+    let ran = run(&tree, &["resolve", "--version", "1.34"]).expect(0);
+    assert!(ran.stdout.starts_with("CRI-O 1.34 for evil\\u{1b}[2J, arm64\n"), "{:?}", ran.stdout);
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_does_not_end_a_check() {
+    let tree = system(DEBIAN, ARM64);
+    std::fs::create_dir_all(tree.at("etc/cni/net.d/10-dir.conflist")).unwrap();
+    std::os::unix::fs::symlink("nothing", tree.at("etc/cni/net.d/20-link.conf")).unwrap();
+    let said = run(&tree, &["check"]).expect(3).stdout;
+    assert!(said.contains("/10-dir.conflist: pods get no network: ") && said.contains("is a directory"), "{said}");
+    assert!(said.contains("/20-link.conf: pods get no network: it is a link to nothing"), "{said}");
+}

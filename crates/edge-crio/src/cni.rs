@@ -43,8 +43,13 @@ pub fn causes(host: &Host, config: &Effective, system: &System) -> Result<Vec<Ca
         if !EXTENSIONS.contains(&extension) {
             continue;
         }
-        let text = host.root.read(&path)?.unwrap_or_default();
-        match fault(host, config, system, &String::from_utf8_lossy(&text))? {
+        // What cannot be read is a cause like any other, and not the end of the check.
+        let found = match host.root.read(&path) {
+            Ok(Some(text)) => fault(host, config, system, &String::from_utf8_lossy(&text))?,
+            Ok(None) => Some(("it is a link to nothing".to_owned(), "mend or remove it".to_owned())),
+            Err(error) => Some((error.message().to_owned(), "mend or remove it".to_owned())),
+        };
+        match found {
             None => return Ok(Vec::new()),
             Some((text, hint)) => causes.push(Cause { file: path.display().to_string(), text, hint }),
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use clap::ValueEnum;
-use edge_host::Result;
+use edge_host::{Error, Result};
 use toml_edit::{DocumentMut, Item, Table, value};
 
 use super::{OWN, not_toml};
@@ -54,26 +54,32 @@ pub fn drop_in(text: &str, keys: &Keys) -> Result<(String, Vec<String>)> {
     let mut document: DocumentMut = text.parse().map_err(|error| not_toml(OWN, &error))?;
     let mut details = Vec::new();
     if let Some(driver) = keys.driver {
-        set(&mut document, "runtime", "cgroup_manager", Some(driver.name()), &mut details);
+        set(&mut document, "runtime", "cgroup_manager", Some(driver.name()), &mut details)?;
         // conmon in a slice is systemd's; under cgroupfs CRI-O does not start unless it is in the pod's group.
         let conmon = (driver == Driver::Cgroupfs).then_some("pod");
-        set(&mut document, "runtime", "conmon_cgroup", conmon, &mut details);
+        set(&mut document, "runtime", "conmon_cgroup", conmon, &mut details)?;
     }
     if let Some(image) = &keys.pause_image {
-        set(&mut document, "image", "pause_image", Some(image), &mut details);
+        set(&mut document, "image", "pause_image", Some(image), &mut details)?;
     }
     let edited = document.to_string();
     Ok((if text.is_empty() && !details.is_empty() { format!("{HEADER}{edited}") } else { edited }, details))
 }
 
-fn set(document: &mut DocumentMut, section: &str, key: &str, wanted: Option<&str>, details: &mut Vec<String>) {
+fn set(
+    document: &mut DocumentMut,
+    section: &str,
+    key: &str,
+    wanted: Option<&str>,
+    details: &mut Vec<String>,
+) -> Result<()> {
     let before = document
         .get("crio")
         .and_then(|crio| crio.get(section))
         .and_then(|section| section.get(key))
         .map(|item| item.as_str().map_or_else(|| item.to_string().trim().to_owned(), str::to_owned));
     if before.as_deref() == wanted {
-        return;
+        return Ok(());
     }
     let path = format!("crio.{section}.{key}");
     details.push(match (&before, wanted) {
@@ -86,9 +92,9 @@ fn set(document: &mut DocumentMut, section: &str, key: &str, wanted: Option<&str
         table.set_implicit(true);
         Item::Table(table)
     });
-    let Some(table) = crio.as_table_like_mut() else { return };
-    let section = table.entry(section).or_insert_with(|| Item::Table(Table::new()));
-    let Some(table) = section.as_table_like_mut() else { return };
+    let Some(table) = crio.as_table_like_mut() else { return Err(no_table("crio")) };
+    let item = table.entry(section).or_insert_with(|| Item::Table(Table::new()));
+    let Some(table) = item.as_table_like_mut() else { return Err(no_table(&format!("crio.{section}"))) };
     match wanted {
         Some(wanted) => {
             table.insert(key, value(wanted));
@@ -97,6 +103,12 @@ fn set(document: &mut DocumentMut, section: &str, key: &str, wanted: Option<&str
             table.remove(key);
         }
     }
+    Ok(())
+}
+
+fn no_table(name: &str) -> Error {
+    Error::refused(format!("cannot edit {OWN}: {name} is no table in it"))
+        .hint("CRI-O does not start with such a file either: mend it, or move it out of the directory")
 }
 
 #[cfg(test)]
@@ -138,5 +150,10 @@ mod tests {
         assert_eq!(edited, format!("{text}cgroup_manager = \"systemd\"\n"));
         assert!(drop_in("a = [", &Keys::default()).unwrap_err().to_string().contains("it is no TOML"));
         assert_eq!(drop_in("", &Keys::default()).unwrap().0, "");
+        for (text, name) in [("crio = 1\n", "crio"), ("[crio]\nruntime = 'x'\n", "crio.runtime")] {
+            let keys = Keys { driver: Some(Driver::Cgroupfs), pause_image: None };
+            let error = drop_in(text, &keys).unwrap_err().to_string();
+            assert_eq!(error, format!("cannot edit {OWN}: {name} is no table in it"));
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use edge_host::Result;
+use edge_host::{Error, Result};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
 use super::{REGISTRIES, not_toml};
@@ -56,7 +56,10 @@ pub fn mirrors(text: &str, wanted: &[Mirror]) -> Result<(String, Vec<String>)> {
     for host in hosts {
         let of_host: Vec<&Mirror> = wanted.iter().filter(|mirror| mirror.host == host).collect();
         let entry = document.entry("registry").or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
-        let Some(registries) = entry.as_array_of_tables_mut() else { continue };
+        let Some(registries) = entry.as_array_of_tables_mut() else {
+            return Err(Error::refused(format!("cannot edit {REGISTRIES}: registry is no list of [[registry]] in it"))
+                .hint("write it as [[registry]] sections, or move the file out of the directory"));
+        };
         let is_host = |table: &Table| table.get("location").and_then(Item::as_str) == Some(host);
         if registries.iter().any(|table| is_host(table) && has(table, &of_host)) {
             continue;
@@ -120,6 +123,8 @@ mod tests {
         "#);
         assert_eq!(details, ["docker.io by way of m.example/hub", "quay.io by way of 10.0.0.1:5000 (without TLS)"]);
         assert_eq!(mirrors(&text, &wanted).unwrap(), (text.clone(), vec![]));
+        let inline = mirrors("registry = [{location = 'docker.io'}]\n", &wanted).unwrap_err();
+        assert!(inline.to_string().ends_with("registry is no list of [[registry]] in it"), "{inline}");
         let other = ["docker.io=https://n.example".parse().unwrap()];
         let (text, _) = mirrors(&text, &other).unwrap();
         assert!(text.contains("n.example") && !text.contains("m.example") && text.contains("quay.io"), "{text}");
