@@ -77,6 +77,11 @@ impl Target {
         let missing = Toolchain::choose(None).is_err();
         missing.then_some(Target::Arm64Musl.triple())
     }
+
+    /// The rustup target to add for a build for this one, if no Rust here has it.
+    pub(crate) fn missing(self) -> Option<&'static str> {
+        Toolchain::choose(Some(self)).is_err().then_some(self.triple())
+    }
 }
 
 /// A Rust that can build a target.
