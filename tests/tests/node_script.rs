@@ -56,7 +56,10 @@ fn the_node_script_shows_does_and_does_nothing_twice() {
 #[test]
 fn before_the_join_there_is_nothing_to_configure() {
     let tree = systems::by_name(systems::UBUNTU_24_04);
-    let ran = script(&tree, &[], &[]).expect(0);
+    let ran = script(&tree, &[("CLOUDCORE", "192.0.2.9"), ("RUNTIME", "keep"), ("KUBEEDGE_VERSION", "1.21.0")], &[]);
+    let ran = ran.expect(0);
     assert!(ran.stderr.ends_with("edge-node.sh: no edgecore.yaml yet: keadm join makes it; then run this again\n"));
+    let line = "\nkeadm join --cloudcore-ipport=192.0.2.9:10000 --token=TOKEN --kubeedge-version=1.21.0\n";
+    assert!(ran.stdout.ends_with(line), "{}", ran.stdout);
     assert!(tree.read("boot/firmware/cmdline.txt").trim_end().ends_with(" cgroup_enable=memory"));
 }
