@@ -21,19 +21,22 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("ansible-core", "ansible-playbook", &["stories"]),
     package("curl", "curl", &["stories"]),
     package("dpkg-dev", "dpkg-scanpackages", &["stories"]),
+    package("e2fsprogs", "debugfs", &["e2e"]),
     package("gcc-aarch64-linux-gnu", "aarch64-linux-gnu-gcc", &["dist", "qemu"]),
-    package("gnupg", "gpg", &["stories"]),
-    package("golang-go", "go", &["stories"]),
+    package("gnupg", "gpg", &["stories", "e2e"]),
+    package("golang-go", "go", &["stories", "e2e"]),
     package("iproute2", "ip", &["stories", "bench"]),
     package("iptables", "iptables-legacy", &["stories", "bench"]),
+    package("mmdebstrap", "mmdebstrap", &["e2e"]),
     package("openssl", "openssl", &["stories", "bench"]),
     package("python3-yaml", "/usr/lib/python3/dist-packages/yaml/__init__.py", &["unit", "stories"]),
+    package("qemu-system-x86", "qemu-system-x86_64", &["e2e"]),
     package("qemu-user-static", "qemu-aarch64-static", &["qemu", "stories"]),
     package("shellcheck", "shellcheck", &["shellcheck"]),
     package("strace", "strace", &["stories"]),
     package("systemd", "/lib/systemd/systemd", &["stories"]),
     package("time", "time", &["bench"]),
-    package("util-linux", "unshare", &["stories", "demo"]),
+    package("util-linux", "unshare", &["stories", "demo", "e2e"]),
     package("yq", "yq", &["bench"]),
 ];
 
@@ -90,9 +93,11 @@ pub(crate) struct Missing {
 impl Missing {
     /// What of `suites`' needs the machine has not.
     pub(crate) fn for_suites(suites: &[&str]) -> Missing {
-        let target =
-            suites.iter().any(|suite| ["dist", "qemu"].contains(suite)).then(Target::default_missing).flatten();
-        Missing { packages: missing_packages(PACKAGES, suites, is_there), targets: target.into_iter().collect() }
+        let wants = |name| suites.contains(&name);
+        let arm64 = (wants("dist") || wants("qemu")).then(Target::default_missing).flatten();
+        let amd64 = wants("e2e").then(|| Target::Amd64Musl.missing()).flatten();
+        let targets = arm64.into_iter().chain(amd64).collect();
+        Missing { packages: missing_packages(PACKAGES, suites, is_there), targets }
     }
 
     /// The lines that bring it, one for each installer.

@@ -7,6 +7,7 @@
 mod bench;
 mod demo;
 mod dist;
+mod e2e;
 mod failure;
 mod machine;
 mod man;
@@ -48,11 +49,18 @@ enum Task {
     Tidy(tidy::Args),
     /// Show the utilities at work on a copied root tree, and everything undone
     Demo(demo::Args),
+    /// Prepare real machines in QEMU by cloud-init, reboot them, reset them, and put them back
+    E2e(e2e::Args),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     sh::set_verbose(cli.verbose);
+    if let Task::E2e(args) = &cli.task {
+        if let Some(code) = e2e::serve(args) {
+            return code;
+        }
+    }
     let done = Workspace::find().and_then(|workspace| match cli.task {
         Task::Test(args) => test::run(&workspace, &args),
         Task::Dist(args) => dist::run(&workspace, &args),
@@ -60,6 +68,7 @@ fn main() -> ExitCode {
         Task::Bench(args) => bench::run(&workspace, &args),
         Task::Tidy(args) => tidy::run(&workspace, &args),
         Task::Demo(args) => demo::run(&workspace, &args),
+        Task::E2e(args) => e2e::run(&workspace, &args),
     });
     match done {
         Ok(code) => code,

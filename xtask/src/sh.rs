@@ -117,6 +117,12 @@ impl Sh {
         Ok(status.success())
     }
 
+    /// The command itself, to be started and left running.
+    pub(crate) fn into_command(self) -> Command {
+        self.announce();
+        self.command
+    }
+
     fn cannot(&self) -> String {
         format!("cannot run {}", self.command.get_program().to_string_lossy())
     }

@@ -28,6 +28,7 @@ pub(super) const SUITES: &[Suite] = &[
     suite("dist", dist),
     suite("qemu", qemu),
     suite("demo", demo),
+    suite("e2e", e2e),
 ];
 
 const fn suite(name: &'static str, run: fn(&Bench<'_>) -> Result<Outcome>) -> Suite {
@@ -82,6 +83,7 @@ fn man(bench: &Bench<'_>) -> Result<Outcome> {
 
 fn shellcheck(bench: &Bench<'_>) -> Result<Outcome> {
     let mut scripts = files_with(&bench.workspace.root.join("scripts"), "sh")?;
+    scripts.extend(files_with(&bench.workspace.root.join("xtask/data"), "sh")?);
     scripts.push(bench.workspace.root.join(".ci/run"));
     let sh = bench.sh("shellcheck").args(scripts);
     Ok(Outcome::of(sh.logged(&bench.log)?))
@@ -176,6 +178,14 @@ fn emulated(file: &Path, utilities: &[String]) -> Option<String> {
 
 fn demo(bench: &Bench<'_>) -> Result<Outcome> {
     bench.task(&["demo"])
+}
+
+/// A real machine, prepared and put back; root makes its disk.
+fn e2e(bench: &Bench<'_>) -> Result<Outcome> {
+    if !nix::unistd::geteuid().is_root() {
+        return Ok(Outcome::skipped("e2e", "not run as root"));
+    }
+    bench.task(&["e2e"])
 }
 
 /// What runs an arm64 program here; nothing on arm64 itself.

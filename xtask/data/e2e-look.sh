@@ -1,0 +1,25 @@
+# shellcheck shell=sh
+# Everything about the machine that a utility could leave behind, one line each: its kind, a tab, which, a tab, how.
+export LC_ALL=C
+tab=$(printf '\t')
+
+# Files of the root file system: type, mode, owner, target of a link; content by hash, that of large ones by size.
+cd /
+find . -xdev ! -type f -printf 'file\t%P\t%y %m %U:%G %l\n'
+find . -xdev -type f -size +16M -printf 'file\t%P\t%y %m %U:%G %s bytes\n'
+find . -xdev -type f -size -16385k -printf '%P\t%y %m %U:%G\n' | sort >/run/look.names
+find . -xdev -type f -size -16385k -printf '%P\0' | sort -z | xargs -0 md5sum -z | tr '\0' '\n' |
+    sed 's/^\([0-9a-f]*\)  \(.*\)$/\2\t\1/' | sort >/run/look.hashes
+join -t "$tab" /run/look.names /run/look.hashes | sed "s/^\([^$tab]*$tab\)\([^$tab]*\)$tab/file$tab\1\2 /"
+rm /run/look.names /run/look.hashes
+
+# The kernel, as it is now; iptables first, as asking it loads modules.
+iptables-save | sed -n 's/^\([-:].*\)/rule\t\1\tthere/p'
+sed -n '2,$s/^\([^ ]*\) .*/swap\t\1\ton/p' /proc/swaps
+sed 's/^\([^ ]*\) .*/module\t\1\tloaded/' /proc/modules
+sysctl -a 2>/dev/null | sed 's/^\([^ ]*\) = \(.*\)$/sysctl\t\1\t\2/'
+ip -o link show | sed 's/^[0-9]*: \([^:@]*\).*/link\t\1\tthere/'
+
+# What runs, and what will run after a reboot.
+systemctl list-units --all --plain --no-legend | awk '{ print "unit\t" $1 "\t" $2 " " $3 " " $4 }'
+systemctl list-unit-files --no-legend | awk '{ print "unit file\t" $1 "\t" $2 }'

@@ -1,0 +1,200 @@
+//! The machine's disk: Debian by mmdebstrap, made once and kept under the hash of its recipe.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+
+use super::arch::Arch;
+use crate::failure::hinted;
+use crate::sh::Sh;
+use crate::workspace::{make_dir, remove_tree};
+
+/// The Debian release of the machines.
+const RELEASE: &str = "bookworm";
+
+/// What is installed beside the essential packages and the kernel.
+const PACKAGES: &[&str] = &[
+    "ca-certificates",
+    "cloud-init",
+    "curl",
+    "dbus",
+    "iproute2",
+    "iptables",
+    "kmod",
+    "nftables",
+    "procps",
+    "qemu-guest-agent",
+    "systemd-sysv",
+    "systemd-zram-generator",
+    "udev",
+];
+
+/// Run by mmdebstrap on the installed tree.
+const SETUP: &str = include_str!("../../data/e2e-setup.sh");
+
+/// The disk's size; a file with holes, so that it takes what it holds.
+const DISK: &str = "3G";
+
+/// The variable that says where images are kept.
+const CACHE_VARIABLE: &str = "EDGEUTILS_IMAGES";
+
+/// A disk with Debian, and the kernel that boots it. Never written to: machines work on copies.
+#[derive(Debug)]
+pub(super) struct Image {
+    dir: PathBuf,
+}
+
+impl Image {
+    /// The image of this architecture from the cache, made if it is not there.
+    pub(super) fn get(arch: Arch, log: &Path) -> Result<Image> {
+        let image = Image { dir: cache()?.join(name(arch)) };
+        if !image.dir.exists() {
+            image.build(arch, log)?;
+        }
+        Ok(image)
+    }
+
+    pub(super) fn disk(&self) -> PathBuf {
+        self.dir.join("disk.img")
+    }
+
+    pub(super) fn kernel(&self) -> PathBuf {
+        self.dir.join("vmlinuz")
+    }
+
+    pub(super) fn initrd(&self) -> PathBuf {
+        self.dir.join("initrd.img")
+    }
+
+    /// Made beside its place and renamed: what is there is whole.
+    fn build(&self, arch: Arch, log: &Path) -> Result<()> {
+        if !nix::unistd::geteuid().is_root() {
+            return Err(hinted("cannot make a disk image: not running as root", "sudo cargo xtask e2e"));
+        }
+        let started = Instant::now();
+        println!("image     {} (once; about {} minutes)", self.dir.display(), if arch.is_native() { 2 } else { 8 });
+        let new = self.dir.with_extension(format!("new-{}", std::process::id()));
+        make_dir(&new)?;
+        let done = build_in(&new, arch, log);
+        let tree = remove_tree(&new.join("tree"));
+        if done.is_err() {
+            remove_tree(&new)?;
+        }
+        done.and(tree)?;
+        match fs::rename(&new, &self.dir) {
+            // Another run was quicker.
+            Err(_) if self.dir.exists() => remove_tree(&new)?,
+            renamed => renamed.with_context(|| format!("cannot make {}", self.dir.display()))?,
+        }
+        println!("          made in {:.0} s", started.elapsed().as_secs_f64());
+        Ok(())
+    }
+}
+
+fn build_in(dir: &Path, arch: Arch, log: &Path) -> Result<()> {
+    let tree = dir.join("tree");
+    let setup = dir.join("setup.sh");
+    fs::write(&setup, SETUP).with_context(|| format!("cannot write {}", setup.display()))?;
+    let debootstrap = Sh::new("mmdebstrap --mode=root --variant=minbase --format=directory")
+        .arg(format!("--architectures={}", arch.debian()))
+        .arg(format!("--include={},{}", arch.kernel_package(), PACKAGES.join(",")))
+        .arg(format!("--customize-hook=sh '{}' \"$1\"", setup.display()))
+        .arg(RELEASE)
+        .arg(&tree)
+        .args(mirrors()?);
+    if !debootstrap.logged(log)? {
+        let mut hint = format!("see the end of {}", log.display());
+        if !arch.is_native() {
+            hint.push_str(&format!(
+                "; programs for {} must run here: qemu-user-static and its entry in binfmt_misc",
+                arch.debian()
+            ));
+        }
+        return Err(hinted(format!("cannot make a Debian tree for {}", arch.debian()), hint));
+    }
+    for (link, name) in [("vmlinuz", "vmlinuz"), ("initrd.img", "initrd.img")] {
+        let from = tree.join(link);
+        fs::copy(&from, dir.join(name)).with_context(|| format!("cannot copy {}", from.display()))?;
+    }
+    let disk = dir.join("disk.img");
+    let made = Sh::new("mkfs.ext4 -q -E lazy_itable_init=1 -L root -d").arg(&tree).arg(&disk).arg(DISK).logged(log)?;
+    if !made {
+        return Err(hinted("cannot make the disk's file system", format!("see the end of {}", log.display())));
+    }
+    Ok(())
+}
+
+/// `debian-bookworm-amd64-` and a hash of everything that goes into it.
+fn name(arch: Arch) -> String {
+    let recipe = [RELEASE, arch.debian(), arch.kernel_package(), &PACKAGES.join(" "), DISK, SETUP].join("\n");
+    let hash: String = Sha256::digest(recipe).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    format!("debian-{RELEASE}-{}-{hash}", arch.debian())
+}
+
+/// Where images outlive `cargo clean`: $EDGEUTILS_IMAGES, else edgeutils in the user's cache.
+fn cache() -> Result<PathBuf> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(dir) = variable(CACHE_VARIABLE) {
+        return Ok(dir);
+    }
+    let caches = variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")));
+    match caches {
+        Some(dir) => Ok(dir.join("edgeutils")),
+        None => bail!("cannot find a cache directory: neither {CACHE_VARIABLE} nor HOME is set"),
+    }
+}
+
+/// This computer's own mirrors of the release, as sources.list has them; none: mmdebstrap's own.
+fn mirrors() -> Result<Vec<String>> {
+    const FORMAT: &str = "$(ORIGIN) $(CODENAME) $(COMPONENT) $(REPO_URI)";
+    let targets = Sh::new("apt-get indextargets --format").arg(FORMAT).arg("Created-By: Packages").capture();
+    Ok(sources(&targets.context("cannot ask apt for its mirrors")?))
+}
+
+fn sources(targets: &str) -> Vec<String> {
+    let mut sources: Vec<String> = Vec::new();
+    for line in targets.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let ["Debian", codename, "main", uri] = words[..] else { continue };
+        let source = format!("deb {uri} {codename} main");
+        if codename.split('-').next() == Some(RELEASE) && !sources.contains(&source) {
+            sources.push(source);
+        }
+    }
+    // Updates alone are no release.
+    if sources.iter().any(|source| source.ends_with(&format!(" {RELEASE} main"))) { sources } else { Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_debians_own_main_of_the_release_is_taken() {
+        let targets = "\
+Debian bookworm main http://mirror.example/debian/
+Debian bookworm contrib http://mirror.example/debian/
+Debian bookworm-security main http://mirror.example/debian-security/
+Debian bookworm main http://mirror.example/debian/
+Debian trixie main http://mirror.example/debian/
+ nodistro main https://vendor.example/
+";
+        assert_eq!(
+            sources(targets),
+            [
+                "deb http://mirror.example/debian/ bookworm main",
+                "deb http://mirror.example/debian-security/ bookworm-security main",
+            ]
+        );
+        assert!(sources("Debian bookworm-updates main http://mirror.example/debian/").is_empty());
+    }
+
+    #[test]
+    fn each_architecture_has_an_image_of_its_own() {
+        assert_ne!(name(Arch::Amd64), name(Arch::Arm64));
+        assert!(name(Arch::Arm64).starts_with("debian-bookworm-arm64-"));
+    }
+}

@@ -1,0 +1,40 @@
+//! What may differ on an edge node that has been prepared and put back. The shorter, the better.
+
+use super::look::{Allowed, Because};
+
+pub(super) const LEFT: &[Allowed] = &[
+    left("file", "opt/edgeutils*", "the user-data unpacks the utilities there"),
+    left("file", "etc/edgeutils*", "the user-data writes node.env"),
+    left("file", "var/lib/edgeutils*", "the journal remembers what was done and undone"),
+    left("file", "var/lib/cloud/*", "cloud-init keeps a directory for each first boot"),
+    left("file", "etc/sudoers.d/90-cloud-init-users", "cloud-init writes the time of the first boot into it"),
+    left("file", "etc/crio*", "the package is removed and not purged, as its user may want it back"),
+    left("file", "var/lib/dpkg/info/cri-o.list", "as above"),
+    left("file", "var/lib/dpkg/status*", "as above"),
+    left("file", "var/lib/apt/lists/*", "apt drops the lists of a source that is gone at its next update"),
+    left("file", "var/cache/apt/*", "apt keeps what it has downloaded, and an index of its lists"),
+    left("file", "var/cache/debconf/*-old", "cloud-init answers debconf at each first boot"),
+];
+
+/// What a running machine changes by itself.
+pub(super) const VOLATILE: &[Allowed] = &[
+    volatile("file", "tmp/systemd-private-*"),
+    volatile("file", "var/log/*"),
+    volatile("file", "var/tmp/systemd-private-*"),
+    volatile("sysctl", "fs.dentry-state"),
+    volatile("sysctl", "fs.file-nr"),
+    volatile("sysctl", "fs.inode-nr"),
+    volatile("sysctl", "fs.inode-state"),
+    volatile("sysctl", "kernel.ns_last_pid"),
+    volatile("sysctl", "kernel.random.*"),
+    // From the memory that is free when the kernel starts.
+    volatile("sysctl", "vm.user_reserve_kbytes"),
+];
+
+const fn left(kind: &'static str, name: &'static str, why: &'static str) -> Allowed {
+    Allowed { kind, name, because: Because::Left(why) }
+}
+
+const fn volatile(kind: &'static str, name: &'static str) -> Allowed {
+    Allowed { kind, name, because: Because::Volatile }
+}

@@ -1,0 +1,279 @@
+//! One machine: booted, asked to run commands, rebooted, and reset without warning. Every wait has a deadline.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::{Value, json};
+
+use super::arch::Arch;
+use super::channel::Channel;
+use super::disk::Disk;
+use super::image::Image;
+use super::qemu::{self, Accelerator, Wiring};
+use crate::failure::hinted;
+
+/// How long things take on real hardware, at the outside; software emulation gets more.
+const BOOT: Duration = Duration::from_secs(60);
+const SHUTDOWN: Duration = Duration::from_secs(30);
+/// The agent's own answers, whatever runs beside it.
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// What every command finds.
+const PATH: &str = "export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C\n";
+
+/// A machine and what it has said so far.
+#[derive(Debug)]
+pub(super) struct Machine {
+    arch: Arch,
+    accelerator: Accelerator,
+    image: Image,
+    disk: Disk,
+    console: PathBuf,
+    /// The command that answers one connection of the machine.
+    server: String,
+    /// Short, as a socket's path may be; gone with the value.
+    sockets: tempfile::TempDir,
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    qemu: Child,
+    agent: Channel,
+}
+
+/// What a command in the machine printed and how it ended.
+#[derive(Debug)]
+pub(super) struct Ran {
+    pub(super) code: i64,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+}
+
+impl Machine {
+    /// A machine that is off.
+    pub(super) fn new(arch: Arch, image: Image, disk: Disk, console: PathBuf, server: String) -> Result<Machine> {
+        let accelerator = Accelerator::find(arch, &image);
+        let sockets = tempfile::Builder::new().prefix("edgeutils-e2e-").tempdir();
+        let sockets = sockets.context("cannot make a directory for sockets")?;
+        Ok(Machine { arch, accelerator, image, disk, console, server, sockets, running: None })
+    }
+
+    pub(super) fn accelerator(&self) -> Accelerator {
+        self.accelerator
+    }
+
+    /// Turns it on and waits until it takes commands.
+    pub(super) fn boot(&mut self) -> Result<()> {
+        let socket = self.sockets.path().join("agent");
+        match fs::remove_file(&socket) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).context("cannot remove the machine's last socket");
+            }
+            _ => {}
+        }
+        let mut console = File::options().append(true).create(true).open(&self.console).context("no console log")?;
+        writeln!(console, "\n==== power on ====").context("cannot write the console log")?;
+        let wiring = Wiring {
+            image: &self.image,
+            disk: self.disk.path(),
+            console: &self.console,
+            agent_socket: &socket,
+            server: &self.server,
+        };
+        let log = console.try_clone().context("no console log")?;
+        let mut command: Command = qemu::command(self.arch, self.accelerator, &wiring).into_command();
+        let qemu = command.stdin(Stdio::null()).stdout(log).stderr(console).spawn();
+        let mut qemu = qemu.with_context(|| format!("cannot run {}", self.arch.qemu()))?;
+        let until = Instant::now() + BOOT * self.accelerator.patience();
+        match first_answer(&mut qemu, &socket, until) {
+            Ok(agent) => {
+                self.running = Some(Running { qemu, agent });
+                Ok(())
+            }
+            Err(error) => {
+                let _ = qemu.kill();
+                let _ = qemu.wait();
+                Err(error.context("the machine did not boot"))
+            }
+        }
+    }
+
+    /// Runs a shell script in the machine; how it ended, well or not.
+    pub(super) fn try_sh(&mut self, script: &str, within: Duration) -> Result<Ran> {
+        let until = Instant::now() + within * self.accelerator.patience();
+        let pid = self.start(script)?;
+        let running = self.running()?;
+        loop {
+            let status = running.agent.ask("guest-exec-status", &json!({"pid": pid}), ANSWER)?;
+            if status.get("exited").and_then(Value::as_bool) == Some(true) {
+                return ran(&status);
+            }
+            if Instant::now() >= until {
+                bail!("`{script}` was not done in time");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Runs a shell script in the machine that must end well; what it printed.
+    pub(super) fn sh(&mut self, script: &str, within: Duration) -> Result<String> {
+        let ran = self.try_sh(script, within)?;
+        if ran.code != 0 {
+            bail!("`{script}` ended with {}{}", ran.code, ran.said());
+        }
+        Ok(ran.stdout)
+    }
+
+    /// Starts a shell script in the machine and does not wait for it; its process there.
+    pub(super) fn start(&mut self, script: &str) -> Result<i64> {
+        let script = format!("{PATH}{script}");
+        let arguments = json!({"path": "/bin/sh", "arg": ["-c", script], "capture-output": true});
+        let started = self.running()?.agent.ask("guest-exec", &arguments, ANSWER)?;
+        started.get("pid").and_then(Value::as_i64).ok_or_else(|| anyhow!("the guest agent gave no process"))
+    }
+
+    /// Reboots as an administrator does.
+    pub(super) fn reboot(&mut self) -> Result<()> {
+        self.start("systemctl reboot")?;
+        self.wait_for_end().context("the machine did not go down for its reboot")?;
+        self.boot()
+    }
+
+    /// Takes the power away: what the kernel has not written is lost.
+    pub(super) fn power_cut(&mut self) -> Result<()> {
+        let mut running = self.running.take().ok_or_else(|| anyhow!("the machine is off"))?;
+        running.qemu.kill().context("cannot reset the machine")?;
+        running.qemu.wait().context("cannot reset the machine")?;
+        Ok(())
+    }
+
+    /// Turns it off as an administrator does.
+    pub(super) fn shut_down(&mut self) -> Result<()> {
+        self.start("systemctl poweroff")?;
+        self.wait_for_end().context("the machine did not turn itself off")
+    }
+
+    fn wait_for_end(&mut self) -> Result<()> {
+        let until = Instant::now() + SHUTDOWN * self.accelerator.patience();
+        let mut running = self.running.take().ok_or_else(|| anyhow!("the machine is off"))?;
+        while Instant::now() < until {
+            if let Some(status) = running.qemu.try_wait().context("lost QEMU")? {
+                return if status.success() { Ok(()) } else { Err(anyhow!("QEMU ended with {status}")) };
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        self.running = Some(running);
+        bail!("still on after {} s", (SHUTDOWN * self.accelerator.patience()).as_secs())
+    }
+
+    fn running(&mut self) -> Result<&mut Running> {
+        self.running.as_mut().ok_or_else(|| anyhow!("the machine is off"))
+    }
+
+    /// An error that says where the console is, and how to look at the disk.
+    pub(super) fn failed(&self, error: &anyhow::Error) -> anyhow::Error {
+        hinted(format!("{error:#}"), format!("the machine's console: {}", self.console.display()))
+    }
+
+    pub(super) fn disk(&self) -> &Path {
+        self.disk.path()
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        if let Some(mut running) = self.running.take() {
+            let _ = running.qemu.kill();
+            let _ = running.qemu.wait();
+        }
+    }
+}
+
+/// Waits for the guest agent; fails at once where QEMU ends.
+fn first_answer(qemu: &mut Child, socket: &Path, until: Instant) -> Result<Channel> {
+    let mut agent = loop {
+        if let Ok(agent) = Channel::connect(socket, "the guest agent") {
+            break agent;
+        }
+        still_on(qemu)?;
+        if Instant::now() >= until {
+            bail!("QEMU made no socket");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    for id in 1.. {
+        still_on(qemu)?;
+        agent.send(&json!({"execute": "guest-sync", "arguments": {"id": id}}))?;
+        let next = until.min(Instant::now() + Duration::from_secs(2));
+        while let Ok(message) = agent.receive(next) {
+            if message.get("return").is_some() {
+                // The answers to what was asked too early come now; a last question divides them from the rest.
+                return settled(agent, until);
+            }
+        }
+        if Instant::now() >= until {
+            bail!("no guest agent in time");
+        }
+    }
+    bail!("no guest agent in time")
+}
+
+fn settled(mut agent: Channel, until: Instant) -> Result<Channel> {
+    const LAST: i64 = i64::MAX >> 8;
+    agent.send(&json!({"execute": "guest-sync", "arguments": {"id": LAST}}))?;
+    while agent.receive(until)?.get("return").and_then(Value::as_i64) != Some(LAST) {}
+    Ok(agent)
+}
+
+fn still_on(qemu: &mut Child) -> Result<()> {
+    match qemu.try_wait().context("lost QEMU")? {
+        Some(status) => bail!("QEMU ended with {status}"),
+        None => Ok(()),
+    }
+}
+
+fn ran(status: &Value) -> Result<Ran> {
+    let output = |key: &str| -> Result<String> {
+        let encoded = status.get(key).and_then(Value::as_str).unwrap_or_default();
+        let bytes = BASE64.decode(encoded).context("the guest agent's output is no base64")?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let signal = status.get("signal").and_then(Value::as_i64).map(|signal| 128 + signal);
+    let code = status.get("exitcode").and_then(Value::as_i64).or(signal);
+    Ok(Ran {
+        code: code.ok_or_else(|| anyhow!("the guest agent gave no exit code"))?,
+        stdout: output("out-data")?,
+        stderr: output("err-data")?,
+    })
+}
+
+impl Ran {
+    /// The end of what it printed, each line on one of its own.
+    pub(super) fn said(&self) -> String {
+        const LINES: usize = 15;
+        let lines: Vec<&str> = self.stdout.lines().chain(self.stderr.lines()).collect();
+        let last = lines.iter().skip(lines.len().saturating_sub(LINES));
+        last.map(|line| format!("\n  | {line}")).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_and_status_come_out_of_the_agents_record() {
+        let done = ran(&json!({"exited": true, "exitcode": 3, "out-data": BASE64.encode("a\n")})).unwrap();
+        assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (3, "a\n", ""));
+        assert_eq!(done.said(), "\n  | a");
+        assert_eq!(ran(&json!({"exited": true, "signal": 9})).unwrap().code, 137);
+        assert!(ran(&json!({"exited": true})).is_err());
+    }
+}

@@ -1,0 +1,141 @@
+//! QEMU's command line: which accelerator really works here, and what the machine is made of.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::arch::Arch;
+use super::image::Image;
+use crate::sh::Sh;
+
+/// What carries out the machine's instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Accelerator {
+    Kvm,
+    /// Software, the same everywhere and ten times slower.
+    Tcg,
+}
+
+/// The machine's one way out: the test's own server, for each connection a process on QEMU's pipe. No port is opened
+/// on this computer, and `restrict` leaves no other way.
+const SERVER: &str = "10.0.2.100:80";
+
+/// How long a kernel that finds no disk takes to say so, where acceleration works.
+const TRIAL: Duration = Duration::from_secs(10);
+
+/// Memory in MiB.
+const MEMORY: &str = "1024";
+
+impl Accelerator {
+    /// KVM if a kernel really boots with it: there are hosts with a /dev/kvm on which QEMU aborts, or its machine
+    /// stands still.
+    pub(super) fn find(arch: Arch, image: &Image) -> Accelerator {
+        let is_offered = arch.is_native() && nix::unistd::access(KVM, nix::unistd::AccessFlags::W_OK).is_ok();
+        if is_offered && boots_with_kvm(arch, image) { Accelerator::Kvm } else { Accelerator::Tcg }
+    }
+
+    /// How much longer than on real hardware everything may take.
+    pub(super) fn patience(self) -> u32 {
+        match self {
+            Accelerator::Kvm => 1,
+            Accelerator::Tcg => 5,
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Accelerator::Kvm => "kvm",
+            Accelerator::Tcg => "tcg",
+        }
+    }
+
+    /// The options that choose it.
+    fn options(self, arch: Arch) -> [&'static str; 4] {
+        match self {
+            Accelerator::Kvm => ["-accel", "kvm", "-cpu", "host"],
+            Accelerator::Tcg => ["-accel", "tcg,thread=multi", "-cpu", arch.emulated_cpu()],
+        }
+    }
+}
+
+const KVM: &str = "/dev/kvm";
+
+/// The kernel panics for want of a disk and reboots, which ends QEMU; anything else is a failure.
+fn boots_with_kvm(arch: Arch, image: &Image) -> bool {
+    let mut command = Command::new(arch.qemu());
+    command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-m", "256"]);
+    command.args(["-M", arch.board()]).args(Accelerator::Kvm.options(arch));
+    command.arg("-kernel").arg(image.kernel()).args(["-append", "panic=-1"]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let Ok(mut child) = command.spawn() else { return false };
+    let until = Instant::now() + TRIAL;
+    while Instant::now() < until {
+        if let Ok(Some(status)) = child.try_wait() {
+            return status.success();
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    false
+}
+
+/// The files of one machine's run.
+#[derive(Debug)]
+pub(super) struct Wiring<'a> {
+    pub(super) image: &'a Image,
+    pub(super) disk: &'a Path,
+    pub(super) console: &'a Path,
+    pub(super) agent_socket: &'a Path,
+    /// The command that answers one connection to the test's server.
+    pub(super) server: &'a str,
+}
+
+/// The whole command line. The machine dies with the process that started it, and ends when it reboots.
+pub(super) fn command(arch: Arch, accelerator: Accelerator, wiring: &Wiring<'_>) -> Sh {
+    let processors = std::thread::available_parallelism().map_or(1, |count| count.get().min(4));
+    let agent = escaped(&wiring.agent_socket.display().to_string());
+    Sh::new("setpriv --pdeathsig KILL --")
+        .arg(arch.qemu())
+        .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
+        .args(["-M", arch.board(), "-m", MEMORY, "-smp", &processors.to_string()])
+        .args(accelerator.options(arch))
+        .args([
+            "-chardev",
+            &format!("file,id=console,append=on,path={}", escaped(&wiring.console.display().to_string())),
+        ])
+        .args(["-serial", "chardev:console"])
+        // Flushes are left out: only this computer's own end could tell, and a reset of the machine loses what its
+        // kernel had not written either way.
+        .args([
+            "-drive",
+            &format!("if=virtio,format=raw,cache=unsafe,file={}", escaped(&wiring.disk.display().to_string())),
+        ])
+        .args(["-device", "virtio-serial-pci"])
+        .args(["-chardev", &format!("socket,id=agent,server=on,wait=off,path={agent}")])
+        .args(["-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"])
+        .args(["-device", "virtio-rng-pci"])
+        .args(["-netdev", &format!("user,id=net,restrict=on,guestfwd=tcp:{SERVER}-cmd:{}", escaped(wiring.server))])
+        .args(["-device", "virtio-net-pci,netdev=net,romfile="])
+        .arg("-kernel")
+        .arg(wiring.image.kernel())
+        .arg("-initrd")
+        .arg(wiring.image.initrd())
+        .arg("-append")
+        .arg(format!("root=/dev/vda rw console={} panic=-1 net.ifnames=0", arch.console()))
+}
+
+/// In QEMU's options a comma ends a value, and two stand for one.
+fn escaped(value: &str) -> String {
+    value.replace(',', ",,")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comma_in_a_path_is_no_option() {
+        assert_eq!(escaped("/tmp/a,readonly=on"), "/tmp/a,,readonly=on");
+    }
+}

@@ -1,0 +1,131 @@
+//! What the machine installs beside our own archive: a signed repository with CRI-O, and CNI plugins on a stick.
+//!
+//! In the package is a stand-in that speaks the CRI's Version and Status; unit, files and layout are upstream's.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow};
+use edgeutils_tests::standin;
+use sha2::{Digest, Sha256};
+
+use super::arch::Arch;
+use super::disk::GuestFile;
+use crate::sh::Sh;
+use crate::workspace::{Workspace, read, write};
+
+/// The release in the repository, and its Debian version.
+const CRIO: &str = "1.34.2";
+const PACKAGE: &str = "1.34.2-1.1";
+
+/// The plugins' release, and those that a bridge network needs.
+const CNI: &str = "v1.9.1";
+const PLUGINS: &str = "bridge,firewall,host-local,loopback,portmap,tuning";
+
+/// Where the repository is to the machine, below the server's directory.
+pub(super) const PLACE: &str = "cri-o/v1.34/deb";
+
+/// Where the machine finds plugins and the repository's key.
+pub(super) const STICK: &str = "/media/stick";
+pub(super) const KEY: &str = "/media/stick/repository.asc";
+
+const UNIT: &str = "\
+[Unit]
+Description=Container Runtime Interface for OCI (CRI-O)
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+Type=notify
+EnvironmentFile=-/etc/default/crio
+ExecStart=/usr/bin/crio $CRIO_CONFIG_OPTIONS
+Restart=on-failure
+RestartSec=1
+TimeoutStartSec=0
+
+[Install]
+WantedBy=multi-user.target
+Alias=cri-o.service
+";
+
+/// A repository that was made, as a user is told of it.
+#[derive(Debug)]
+pub(super) struct Repository {
+    pub(super) fingerprint: String,
+    key: Vec<u8>,
+}
+
+impl Repository {
+    /// Makes the package, a key and the signed index below `served`.
+    pub(super) fn make(arch: Arch, dir: &Path, served: &Path) -> Result<Repository> {
+        let program = standin::build(arch.debian(), CRIO).map_err(|reason| anyhow!("no CRI-O stand-in: {reason}"))?;
+        let tree = dir.join("package");
+        let control = format!(
+            "Package: cri-o\nVersion: {PACKAGE}\nArchitecture: {}\nMaintainer: Test <test@example.invalid>\n\
+             Description: Kubernetes CRI-O container runtime, stand-in\n",
+            arch.debian()
+        );
+        write(&tree.join("DEBIAN/control"), control)?;
+        write(&tree.join("DEBIAN/conffiles"), "/etc/crio/crio.conf.d/10-crio.conf\n")?;
+        write(&tree.join("etc/crio/crio.conf.d/10-crio.conf"), "[crio.runtime]\n")?;
+        write(&tree.join("usr/lib/systemd/system/crio.service"), UNIT)?;
+        write(&tree.join("usr/bin/crio"), read(&program)?)?;
+        Sh::new("chmod 755").arg(tree.join("usr/bin/crio")).capture()?;
+
+        let place = served.join(PLACE);
+        let name = format!("cri-o_{PACKAGE}_{}.deb", arch.debian());
+        write(&place.join("Packages"), "")?;
+        let package = place.join(&name);
+        Sh::new("dpkg-deb --root-owner-group -Zgzip --build").arg(&tree).arg(&package).capture()?;
+        let fields = Sh::new("dpkg-deb --field").arg(&package).capture()?;
+        let content = read(&package)?;
+        let packages = format!("{fields}Filename: ./{name}\nSize: {}\nSHA256: {}\n\n", content.len(), sha256(&content));
+        let date = Sh::new("date -Ru").capture()?.trim().replace("+0000", "UTC");
+        let release = format!(
+            "Origin: Test\nLabel: test\nDate: {date}\nSHA256:\n {} {} Packages\n",
+            sha256(packages.as_bytes()),
+            packages.len()
+        );
+        write(&place.join("Packages"), packages)?;
+        write(&place.join("Release"), release)?;
+        let (key, fingerprint) = sign(&place)?;
+        Ok(Repository { fingerprint, key })
+    }
+
+    /// What is on the stick: the key, and plugins that this computer builds for the machine.
+    pub(super) fn stick(&self, workspace: &Workspace, arch: Arch, dir: &Path) -> Result<Vec<GuestFile>> {
+        Sh::new("cargo build --quiet --locked --package edge-cni").dir(&workspace.root).run()?;
+        let out = dir.join("plugins");
+        let build = Sh::program(workspace.debug_bin().join("edge-cni"))
+            .args(["build", "--version", CNI, "--plugins", PLUGINS, "--arch", arch.debian(), "--out"])
+            .arg(&out);
+        build.capture().context("cannot build CNI plugins for the machine")?;
+        let mut files = vec![GuestFile::text(KEY, self.key.clone())];
+        for entry in std::fs::read_dir(&out).context("cannot list the plugins")? {
+            let path: PathBuf = entry.context("cannot list the plugins")?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let mode = if name.ends_with(".json") { 0o644 } else { 0o755 };
+            files.push(GuestFile { path: format!("{STICK}/plugins/{name}"), mode, content: read(&path)? });
+        }
+        Ok(files)
+    }
+}
+
+/// Signs `place`/Release with a new key; the key and its fingerprint.
+fn sign(place: &Path) -> Result<(Vec<u8>, String)> {
+    // A short path: gpg-agent's socket is in it.
+    let home = tempfile::Builder::new().prefix("edgeutils-key-").tempdir().context("cannot make a key")?;
+    let gpg = || Sh::new("gpg --batch --quiet").arg("--homedir").arg(home.path());
+    gpg().args(["--passphrase", "", "--quick-gen-key", "test", "ed25519", "sign", "never"]).capture()?;
+    let listed = gpg().args(["--with-colons", "--list-keys"]).capture()?;
+    let fingerprint = listed.lines().find_map(|line| line.strip_prefix("fpr:")).map(|rest| rest.replace(':', ""));
+    let fingerprint = fingerprint.ok_or_else(|| anyhow!("gpg printed no fingerprint"))?;
+    let signed = place.join("InRelease");
+    gpg().args(["--yes", "--clearsign", "--output"]).arg(&signed).arg(place.join("Release")).capture()?;
+    let key = gpg().args(["--armor", "--export", &fingerprint]).capture()?;
+    Sh::new("gpgconf --homedir").arg(home.path()).args(["--kill", "all"]).capture()?;
+    Ok((key.into_bytes(), fingerprint))
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

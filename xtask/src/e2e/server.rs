@@ -1,0 +1,108 @@
+//! The machine's only correspondent: files of one directory over HTTP, one connection on standard input and output.
+
+use std::io::{BufRead, Write};
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// What may stand in a request before its empty line.
+const REQUEST_LIMIT: usize = 16 << 10;
+
+/// Answers requests until the other side ends.
+pub(super) fn serve(dir: &Path, mut input: impl BufRead, mut output: impl Write) -> Result<()> {
+    while let Some(head) = head(&mut input)? {
+        let answer = answer(dir, &head);
+        output.write_all(&answer).and_then(|()| output.flush()).context("cannot answer")?;
+        if !head.to_ascii_lowercase().contains("http/1.1\r\n") {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// One request's lines, none at the end of the connection.
+fn head(input: &mut impl BufRead) -> Result<Option<String>> {
+    let mut head = String::new();
+    loop {
+        let before = head.len();
+        let count = input.read_line(&mut head).context("cannot read a request")?;
+        if count == 0 || head.len() > REQUEST_LIMIT {
+            return Ok(None);
+        }
+        if head.get(before..).is_some_and(|line| line.trim_end().is_empty()) {
+            return Ok(Some(head));
+        }
+    }
+}
+
+fn answer(dir: &Path, head: &str) -> Vec<u8> {
+    let mut words = head.split_whitespace();
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let body = file(dir, target).and_then(|path| std::fs::read(path).ok());
+    let (status, body) = match (method, body) {
+        ("GET" | "HEAD", Some(body)) => ("200 OK", body),
+        ("GET" | "HEAD", None) => ("404 Not Found", Vec::new()),
+        _ => ("405 Method Not Allowed", Vec::new()),
+    };
+    let mut answer = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
+    if method != "HEAD" {
+        answer.extend_from_slice(&body);
+    }
+    answer
+}
+
+/// The file below `dir` that a target names, and nothing outside it.
+fn file(dir: &Path, target: &str) -> Option<PathBuf> {
+    let path = percent_decoded(target.split('?').next()?)?;
+    let path = Path::new(path.strip_prefix('/')?);
+    let is_inside = path.components().all(|part| matches!(part, Component::Normal(_)));
+    is_inside.then(|| dir.join(path))
+}
+
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let digits = [rest.next()?, rest.next()?];
+            bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(request: &str) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("repo")).unwrap();
+        std::fs::write(dir.path().join("repo/In~Release"), "signed").unwrap();
+        let mut output = Vec::new();
+        serve(dir.path(), request.as_bytes(), &mut output).unwrap();
+        String::from_utf8(output).unwrap()
+    }
+
+    #[test]
+    fn two_requests_on_one_connection() {
+        let answers = asked("GET /repo/In%7eRelease HTTP/1.1\r\nHost: x\r\n\r\nHEAD /repo/In~Release HTTP/1.1\r\n\r\n");
+        let ok = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n";
+        assert_eq!(answers, format!("{ok}signed{ok}"));
+    }
+
+    #[test]
+    fn what_is_not_there_or_outside_or_no_reading_is_refused() {
+        for target in ["/repo/nothing", "/../etc/passwd", "/repo/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd", "/repo"] {
+            assert!(asked(&format!("GET {target} HTTP/1.1\r\n\r\n")).starts_with("HTTP/1.1 404"), "{target}");
+        }
+        assert!(asked("PUT /repo/x HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 405"));
+    }
+
+    #[test]
+    fn half_a_request_gets_no_answer() {
+        assert_eq!(asked("GET /repo/In~Release HTTP/1.1\r\n"), "");
+    }
+}
