@@ -48,7 +48,7 @@ struct Outcome {
 }
 
 /// How much of a failed suite's log the terminal gets.
-const SHOWN_LINES: usize = 40;
+const SHOWN_LINES: usize = 60;
 
 /// The suites' names in the order they run.
 pub(crate) fn suite_names() -> Vec<&'static str> {
@@ -160,13 +160,28 @@ fn in_ci() -> bool {
 fn ending(log: &Path) -> String {
     let text = std::fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
-    let lines: Vec<&str> = text.lines().collect();
-    let from = lines.len().saturating_sub(SHOWN_LINES);
     let mut shown = format!("  from {}:\n", log.display());
-    for line in lines.iter().skip(from) {
+    for line in telling(&text.lines().collect::<Vec<_>>()) {
         shown.push_str(&format!("  | {line}\n"));
     }
     shown
+}
+
+/// What tells why: the failures that test programs list, wherever they stand in the log; else its last lines.
+fn telling<'a>(lines: &[&'a str]) -> Vec<&'a str> {
+    let mut told = Vec::new();
+    let mut inside = false;
+    for line in lines {
+        inside = (inside || *line == "failures:") && !line.starts_with("test result: ");
+        if inside && !line.is_empty() {
+            told.push(*line);
+        }
+    }
+    if told.is_empty() {
+        told = lines.to_vec();
+    }
+    let from = told.len().saturating_sub(SHOWN_LINES);
+    told.split_off(from)
 }
 
 /// An error if nothing matches, so that a suite cannot pass by running nothing.
@@ -175,4 +190,23 @@ fn some<T>(found: Vec<T>, what: &str) -> Result<Vec<T>> {
         bail!("there is no {what} to run");
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_test_is_told_although_others_ran_after_it() {
+        let log = ["running 2 tests", "", "failures:", "", "---- one stdout ----", "wrong", "test result: FAILED. 1"];
+        let mut lines = log.to_vec();
+        lines.extend(["test result: ok. 3 passed"; 2 * SHOWN_LINES]);
+        assert_eq!(telling(&lines), ["failures:", "---- one stdout ----", "wrong"]);
+    }
+
+    #[test]
+    fn without_one_it_is_the_end_of_the_log() {
+        let lines = ["line"; 2 * SHOWN_LINES];
+        assert_eq!(telling(&lines).len(), SHOWN_LINES);
+    }
 }

@@ -28,6 +28,7 @@ pub(super) const SUITES: &[Suite] = &[
     suite("dist", dist),
     suite("qemu", qemu),
     suite("demo", demo),
+    suite("e2e", e2e),
 ];
 
 const fn suite(name: &'static str, run: fn(&Bench<'_>) -> Result<Outcome>) -> Suite {
@@ -177,6 +178,14 @@ fn emulated(file: &Path, utilities: &[String]) -> Option<String> {
 
 fn demo(bench: &Bench<'_>) -> Result<Outcome> {
     bench.task(&["demo"])
+}
+
+/// A real machine, prepared and put back; root makes its disk.
+fn e2e(bench: &Bench<'_>) -> Result<Outcome> {
+    if !nix::unistd::geteuid().is_root() {
+        return Ok(Outcome::skipped("e2e", "not run as root"));
+    }
+    bench.task(&["e2e"])
 }
 
 /// What runs an arm64 program here; nothing on arm64 itself.
