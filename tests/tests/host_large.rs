@@ -114,6 +114,7 @@ fn a_file_system_of_its_own_and_a_program_that_runs_are_no_obstacle() {
         r#"
         cp /bin/sleep /mnt/program
         /mnt/program 30 &
+        for nth in $(seq 500); do [ "$(readlink /proc/$!/exe)" != /mnt/program ] || break; sleep 0.02; done
         plan '[{"large": "/mnt/program", "text": "new"}]'
         apply
         cat /mnt/program; echo

@@ -234,6 +234,38 @@ fn a_script_is_taken_back_by_what_is_there_then() {
     );
 }
 
+#[test]
+fn the_program_of_a_killed_call_is_waited_for_by_the_next() {
+    live(
+        "a killed call",
+        r#"
+        plan '[{"script": ["sh"], "text": "touch /mnt/begun; sleep 2; printf two > /mnt/state", "state": "/mnt/state", "after": "two"}]'
+        printf one > state
+        "$FIXTURE" --force-namespace apply --plan /mnt/plan.json > /dev/null 2>&1 & ours=$!
+        until [ -e begun ]; do sleep 0.05; done
+        kill -9 $ours; wait $ours 2> /dev/null
+        cat state; echo
+        apply --lock-wait 0 2>&1 | sed 's/(pid [0-9]*)/(pid N)/'
+        # What it left is in place before this one looks.
+        apply; cat state; echo
+        edge undo | tail -1; cat state; echo
+        # And it gives the lock back with its end.
+        apply --lock-wait 0 | tail -1
+        "#,
+        "one
+        edge-fixture: cannot take the lock: edge-fixture (pid N) holds it, waited 0 s
+        hint: wait for it to end, or wait longer with --lock-wait SECONDS
+        exit 1
+        edge-fixture: note: run 1 did not end; what it had done is known from the host itself
+        nothing to do: it is so already
+        exit 0
+        two
+        exit 0
+        one
+        exit 0",
+    );
+}
+
 /// Kills an apply of [`PLAN`] at the nth of a system call, then goes on with `then`. What the log of
 /// the commands holds after that and which files are there; `None` where there was nothing to kill.
 fn killed(call: &str, nth: usize, then: &str) -> Option<(String, String)> {

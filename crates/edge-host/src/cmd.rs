@@ -2,21 +2,26 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
+use self::output::{collect, collected, tail};
 use crate::error::{Error, Result};
 use crate::signal::Interrupt;
 
+mod output;
 mod session;
 
 /// Where programs are looked for, in this order, whatever the caller's PATH says.
@@ -51,6 +56,8 @@ pub struct Cmd {
     interrupt: Option<Interrupt>,
     /// One that changes the host's packages.
     protected: bool,
+    /// What it keeps open as long as it runs.
+    holds: Option<Arc<OwnedFd>>,
 }
 
 /// A program and what it reads on its standard input.
@@ -96,6 +103,7 @@ impl Cmd {
             dir: PathBuf::from(TOP),
             interrupt: None,
             protected: false,
+            holds: None,
         }
     }
 
@@ -176,6 +184,14 @@ impl Cmd {
         self
     }
 
+    /// Lets it keep a file open as long as it runs, though we may be killed before: the lock, by which
+    /// the next call waits for its end.
+    #[must_use]
+    pub(crate) fn holding(mut self, fd: Option<Arc<OwnedFd>>) -> Cmd {
+        self.holds = fd;
+        self
+    }
+
     /// The command line for messages.
     pub fn shown(&self) -> String {
         let mut text = self.program.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -228,7 +244,7 @@ impl Cmd {
         // the program in the middle of one.
         command.process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(fail)?;
+        let mut child = self.spawn(&mut command).map_err(fail)?;
         let (closed, closes) = channel();
         let stdout = collect(child.stdout.take(), self.keep_output, closed.clone());
         let stderr = collect(child.stderr.take(), self.keep_output, closed);
@@ -252,6 +268,15 @@ impl Cmd {
             return Err(Error::failed(format!("cannot run {shown}: still running after {seconds} s{separator}{said}")));
         }
         Ok(output)
+    }
+
+    fn spawn(&self, command: &mut Command) -> io::Result<Child> {
+        let Some(held) = &self.holds else { return command.spawn() };
+        fcntl(held, FcntlArg::F_SETFD(FdFlag::empty()))?;
+        let child = command.spawn();
+        // Only this one gets it.
+        fcntl(held, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+        child
     }
 
     fn prepare(&self, command: &mut Command) {
@@ -315,52 +340,6 @@ enum Ended {
     ByItself,
     AtDeadline,
     BySignal,
-}
-
-/// Reads a pipe to its end, keeps the first `keep` bytes, and says when it is closed.
-fn collect(pipe: Option<impl Read + Send + 'static>, keep: usize, closed: Sender<()>) -> Option<Receiver<Vec<u8>>> {
-    let mut pipe = pipe?;
-    let (sender, receiver) = channel();
-    thread::spawn(move || {
-        let mut kept = 0;
-        let mut buffer = [0; 16384];
-        while let Ok(count) = pipe.read(&mut buffer) {
-            if count == 0 {
-                break;
-            }
-            let piece = &buffer[..count.min(keep - kept)];
-            kept += piece.len();
-            // Nobody listens any more once the program has ended; it is read all the same, so that
-            // what it left running does not block.
-            sender.send(piece.to_vec()).ok();
-        }
-        // Whoever waits may be gone already.
-        closed.send(()).ok();
-    });
-    Some(receiver)
-}
-
-/// What came until the pipe was closed, or until then: a daemon that the program left running may
-/// hold it open for ever.
-fn collected(pieces: Option<&Receiver<Vec<u8>>>, until: Instant) -> String {
-    let mut bytes = Vec::new();
-    if let Some(pieces) = pieces {
-        while let Ok(piece) = pieces.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            bytes.extend(piece);
-        }
-    }
-    // Rulesets have megabytes: they are copied only where they are no text.
-    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
-}
-
-/// The last `max` bytes of a text on one line.
-fn tail(text: &str, max: usize) -> String {
-    let text = text.trim();
-    let mut from = text.len().saturating_sub(max);
-    while !text.is_char_boundary(from) {
-        from += 1;
-    }
-    text[from..].lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

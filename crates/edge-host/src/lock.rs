@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, Write};
+use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,10 +23,20 @@ const IMAGE_DIR: &str = "/var/lib/edgeutils";
 const NAME: &str = "lock";
 const POLL: Duration = Duration::from_millis(50);
 
-/// Held until dropped; the kernel drops it with the process, so a stale lock cannot exist.
+/// Held until dropped; the kernel drops it with the process and the programs that share it, so a
+/// stale lock cannot exist.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: Flock<File>,
+    file: Flock<File>,
+}
+
+impl Lock {
+    /// The same lock for a program that we start: if we are killed, it is held until that program has
+    /// ended, and whoever comes next does not meet its change half way.
+    pub(crate) fn share(&self) -> Option<Arc<OwnedFd>> {
+        // Without a free descriptor the program just runs without it.
+        self.file.try_clone().ok().map(|file| Arc::new(OwnedFd::from(file)))
+    }
 }
 
 /// Takes the lock, waiting up to `wait`; a holder that outlasts it is named.
@@ -73,7 +85,7 @@ pub(crate) fn take(root: &Root, tool: &str, wait: Duration, interrupt: &Interrup
     // Only a label for whoever waits; the lock holds without it, so a full file system is no reason to stop.
     let label = format!("{tool} (pid {})", std::process::id());
     let _ = locked.set_len(0).and_then(|()| locked.rewind()).and_then(|()| locked.write_all(label.as_bytes()));
-    Ok(Lock { _file: locked })
+    Ok(Lock { file: locked })
 }
 
 fn busy(file: &mut File, wait: Duration) -> Error {

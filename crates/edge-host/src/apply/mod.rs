@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::exit::{Exit, Outcome};
 use crate::host::{Host, Mode};
 use crate::journal::{Change, Entry, Intent, Progress, Record, Writer};
+use crate::lock::Lock;
 use crate::plan::Plan;
 use crate::report::{Shown, Status};
 
@@ -329,7 +330,8 @@ fn must_be_live(host: &Host, argv: &[String]) -> Result<()> {
 
 fn fed(host: &Host, script: &Script) -> Result<Cmd> {
     must_be_live(host, &script.argv)?;
-    Cmd::of_script(script)
+    // A short program whose change the next call must not meet half way.
+    Ok(Cmd::of_script(script)?.holding(host.lock.as_ref().and_then(Lock::share)))
 }
 
 fn command(host: &Host, run: &Run) -> Result<Cmd> {

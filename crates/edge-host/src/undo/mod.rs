@@ -183,7 +183,7 @@ fn take_back(
     }
     let nothing = step.changes_nothing();
     let status = if nothing { Status::Already } else { Status::Done };
-    step::perform(&host.root, entry, step)?;
+    step::perform(&host.root, host.lock.as_ref(), entry, step)?;
     writer.append(&[Record::Undone { seq }])?;
     host.progress.changed |= !nothing;
     host.report.action(&shown, status);

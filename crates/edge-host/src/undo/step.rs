@@ -12,6 +12,7 @@ use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::journal::{Change, Entry, InverseRecord, Record, WriteChange};
+use crate::lock::Lock;
 use crate::root::{Content, Meta, Root, Spot, State, sha256};
 
 /// What has to be done to take an action back.
@@ -225,8 +226,8 @@ pub(crate) fn record_before(root: &Root, entry: &Entry, step: &Step) -> Result<O
     Ok(Some(Record::Undoing { seq: entry.intent.seq, from: Content::of(&now.bytes), to: Content::of(bytes) }))
 }
 
-/// Does it.
-pub(crate) fn perform(root: &Root, entry: &Entry, step: Step) -> Result<()> {
+/// Does it; a script holds the lock to its end.
+pub(crate) fn perform(root: &Root, lock: Option<&Lock>, entry: &Entry, step: Step) -> Result<()> {
     let change = &entry.intent.change;
     let path = absolute(change.path().unwrap_or_default());
     let made = match change {
@@ -260,7 +261,7 @@ pub(crate) fn perform(root: &Root, entry: &Entry, step: Step) -> Result<()> {
         }
         Step::Set(value) => walk(root, &path, Link::Target)?.set_value(&value).map_err(fail),
         Step::Run(argv) => Cmd::of_argv(&argv)?.run().map(|_| ()),
-        Step::Script(script) => Cmd::of_script(&script)?.run().map(|_| ()),
+        Step::Script(script) => Cmd::of_script(&script)?.holding(lock.and_then(Lock::share)).run().map(|_| ()),
     }
 }
 

@@ -1,0 +1,56 @@
+//! What a program prints: read to the end, and the part of it that is kept and shown.
+
+use std::io::Read;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Instant;
+
+/// Reads a pipe to its end, keeps the first `keep` bytes, and says when it is closed.
+pub(super) fn collect(
+    pipe: Option<impl Read + Send + 'static>,
+    keep: usize,
+    closed: Sender<()>,
+) -> Option<Receiver<Vec<u8>>> {
+    let mut pipe = pipe?;
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        let mut kept = 0;
+        let mut buffer = [0; 16384];
+        while let Ok(count) = pipe.read(&mut buffer) {
+            if count == 0 {
+                break;
+            }
+            let piece = &buffer[..count.min(keep - kept)];
+            kept += piece.len();
+            // Nobody listens any more once the program has ended; it is read all the same, so that
+            // what it left running does not block.
+            sender.send(piece.to_vec()).ok();
+        }
+        // Whoever waits may be gone already.
+        closed.send(()).ok();
+    });
+    Some(receiver)
+}
+
+/// What came until the pipe was closed, or until then: a daemon that the program left running may
+/// hold it open for ever.
+pub(super) fn collected(pieces: Option<&Receiver<Vec<u8>>>, until: Instant) -> String {
+    let mut bytes = Vec::new();
+    if let Some(pieces) = pieces {
+        while let Ok(piece) = pieces.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            bytes.extend(piece);
+        }
+    }
+    // Rulesets have megabytes: they are copied only where they are no text.
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// The last `max` bytes of a text on one line.
+pub(super) fn tail(text: &str, max: usize) -> String {
+    let text = text.trim();
+    let mut from = text.len().saturating_sub(max);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    text[from..].lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+}
