@@ -42,6 +42,7 @@ pub fn script_on(rules: &str, text: &str) -> Ran {
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("PROGRAM", tool::path("edge-redirect"))
+        .env("WRITER", tool::path("edge-iptables-writer"))
         .env("RULES", file.path())
         .output()
         .unwrap();

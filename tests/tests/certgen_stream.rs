@@ -143,6 +143,14 @@ fn the_variables_of_certgen_sh_count_and_flags_win() {
     let crt = tree.at("y/stream.crt");
     assert!(x509(&crt, "-ext subjectAltName").contains("192.0.2.3, DNS:a.example"));
     assert_eq!(x509(&crt, "-subject").trim(), "subject=CN = flag");
+    // Each of the two has a default of its own, that of kubeadm.
+    for (name, file, missing) in [
+        ("K8SCA_FILE", "ca.crt", "/etc/kubernetes/pki/ca.key"),
+        ("K8SCA_KEY_FILE", "ca.key", "/etc/kubernetes/pki/ca.crt"),
+    ] {
+        let ran = tool(&Tree::new()).env(name, pki.at(file)).args(["stream", "--ip", "192.0.2.1"]).run().expect(1);
+        assert!(ran.stderr.contains(missing), "{name}: {}", ran.stderr);
+    }
     let ran = Tool::new("edge-certgen").env("KEY_TYPE", "rsa").args(["ca", "-n"]).run().expect(2);
     assert!(ran.stderr.contains("cannot take KEY_TYPE rsa: no RSA key is made here\nhint: "), "{}", ran.stderr);
     let ran = Tool::new("edge-certgen").env("USE_PASSWORD", "true").args(["ca", "-n"]).run().expect(2);

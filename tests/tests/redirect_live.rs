@@ -140,8 +140,8 @@ fn rules_of_the_guides_are_replaced_and_come_back_in_their_places() {
         saved iptables-$b-save -t nat | diff before - && echo as before
         ",
         &format!(
-            "rule: made by hand: by hand in PREROUTING ($b): port 10350 goes to 192.0.2.9:10003; edge-redirect add --adopt replaces it  (IPv4 $b)
-            rule: made by hand: 2 times by hand in OUTPUT ($b): port 10350 goes to 192.0.2.9:10003, connections to this host itself too; edge-redirect add --adopt replaces it  (IPv4 $b)
+            "rule: made by hand: in PREROUTING ($b): port 10350 goes to 192.0.2.9:10003; edge-redirect add --adopt replaces it  (IPv4 $b)
+            rule: made by hand: in OUTPUT ($b), 2 times: port 10350 goes to 192.0.2.9:10003, connections to this host itself too; edge-redirect add --adopt replaces it  (IPv4 $b)
             exit 0
             ran iptables-$b-restore --noflush --counters --wait=60: redirect 10350 to 192.0.2.1:10003  [undo: inverse]
             -D PREROUTING -p tcp -m tcp --dport 10350 -j DNAT --to-destination 192.0.2.9:10003
@@ -255,6 +255,12 @@ fn a_host_that_cannot_be_changed_says_why_and_stays_as_it_is() {
         mount -t tmpfs tmpfs /usr/sbin; mount --bind /usr/sbin /sbin 2> /dev/null
         redirect add 1=192.0.2.1:1
         redirect status
+        # What outlives a reboot goes all the same.
+        mkdir -p /etc/edgeutils && printf 'redirect = [\04210351=192.0.2.1:10003\042]\n' > /etc/edgeutils/redirect.toml
+        redirect restore 2>&1 | head -1
+        redirect status
+        redirect remove
+        ls /etc/edgeutils
         ",
         "edge-redirect: cannot read the IPv4 rules: not run as root
         hint: run it with sudo
@@ -271,9 +277,18 @@ fn a_host_that_cannot_be_changed_says_why_and_stays_as_it_is() {
         edge-redirect: cannot find the program iptables-save in /usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin
         hint: install iptables (Debian, Ubuntu: apt-get install iptables) and run again
         exit 1
+        rules: not known: iptables is not on this host: no live rule is read or changed
+        exit 0
         edge-redirect: cannot find the program iptables-save in /usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin
-        hint: install iptables (Debian, Ubuntu: apt-get install iptables) and run again
-        exit 1",
+        redirect 10351 to 192.0.2.1:10003: not known: iptables is not on this host  (/etc/edgeutils/redirect.toml)
+        unit edge-redirect.service: not enabled: nothing restores the rules at boot; edge-redirect add --persist enables it
+        rules: not known: iptables is not on this host: no live rule is read or changed
+        exit 0
+        edge-redirect: note: iptables is not on this host: no live rule is read or changed
+        removed /etc/edgeutils/redirect.toml: nothing is redirected any more  [undo: exact]
+        removed /etc/edgeutils: it held nothing else  [undo: exact]
+        exit 0
+        ls: cannot access '/etc/edgeutils': No such file or directory",
     );
 }
 

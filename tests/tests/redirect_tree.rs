@@ -33,7 +33,7 @@ fn what_boot_needs_is_written_once_and_taken_back() {
     redirect(&tree, &[&add[..], &["-n"]].concat()).expect(3);
     assert_same(&tree.snapshot(), &before, "a dry run");
     let ran = redirect(&tree, &add).expect(0);
-    assert_eq!(ran.stderr, "edge-redirect: note: no live rule is read or made below --root\n");
+    assert_eq!(ran.stderr, "edge-redirect: note: below --root no live rule is read or changed\n");
     assert!(tree.read(FILE).ends_with(
         "redirect = [\n    \"10351=192.0.2.1:10003\",\n    \"10351=[2001:db8::1]:10003\",\n]\nfrom = \"forward\"\nbackend = \"auto\"\n"
     ));

@@ -236,8 +236,11 @@ fn key(pair: &Pair, wanted: &Wanted, given: Option<PrivateKey>) -> Result<Key> {
         return Ok(new);
     }
     let unusable = |why: &str| {
-        Error::failed(format!("cannot use the key {}: {why}", pair.key_path.display()))
-            .hint("--new-key makes another one and keeps this one beside as .old")
+        let hint = match pair.key_found.state {
+            State::File { .. } => "--new-key makes another one and keeps this one beside as .old",
+            _ => "move it away; a key is a file of its own",
+        };
+        Error::failed(format!("cannot use the key {}: {why}", pair.key_path.display())).hint(hint)
     };
     match &pair.key {
         Read::Absent => Ok(new),

@@ -7,7 +7,7 @@ use x509_cert::name::Name as DistinguishedName;
 
 use crate::cli::{Names, Options};
 use crate::key::Algorithm;
-use crate::kind::{CA_DIR, CERT_DIR, Dirs, Kind, Knowledge};
+use crate::kind::{CA_DIR, CERT_DIR, Dirs, Kind, Knowledge, places};
 use crate::names::{self, Name};
 use crate::plan::{Existing, KeyWish, Wanted};
 use crate::{subject, times};
@@ -73,8 +73,15 @@ pub(crate) fn authority(options: &Options, kind: &Kind) -> Result<GivenAuthority
         };
         path.map(|path| if is_stdin(&path) { Ok(path) } else { absolute(option, &path) }).transpose()
     };
-    let certificate = of("--ca", &options.ca, "K8SCA_FILE")?;
-    let key = of("--ca-key", &options.ca_key, "K8SCA_KEY_FILE")?;
+    let mut certificate = of("--ca", &options.ca, "K8SCA_FILE")?;
+    let mut key = of("--ca-key", &options.ca_key, "K8SCA_KEY_FILE")?;
+    // certgen.sh has a default for each of its two variables; half of the options is a mistake.
+    if options.ca.is_none() && options.ca_key.is_none() && (certificate.is_some() || key.is_some()) {
+        let kubeadm = places()?.into_iter().next();
+        let kubeadm = kubeadm.ok_or_else(|| Error::failed("cannot sign: no place of a CA is known"))?;
+        certificate.get_or_insert(kubeadm.certificate);
+        key.get_or_insert(kubeadm.key);
+    }
     if certificate.as_deref().is_some_and(is_stdin) {
         return Err(Error::usage("cannot take --ca -: a certificate is no secret, and standard input is for the key")
             .hint("--ca FILE --ca-key -"));

@@ -77,11 +77,16 @@ impl Firewall {
         Ok(firewall)
     }
 
-    /// The same of all families that this host has programs for, one at least.
+    /// The same of all families that this host has programs for; nothing is seen where it has none.
+    ///
+    /// Errors: exit 1 where there are programs and none of them can read.
     pub fn read_any(root: &Root) -> Result<Firewall> {
-        let mut firewall = Firewall::read(root, &[Family::V4])?;
-        firewall.read_others(root, &[Family::V6])?;
-        Ok(firewall)
+        let mut firewall = Firewall::of(Vec::new(), default_backend(root)?);
+        firewall.read_others(root, &Family::ALL)?;
+        match firewall.unusable.first() {
+            Some((_, _, error)) if firewall.seen.is_empty() => Err(error.clone()),
+            _ => Ok(firewall),
+        }
     }
 
     /// Reads other families too, as far as this host has programs for them.

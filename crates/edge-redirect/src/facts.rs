@@ -31,7 +31,20 @@ pub(crate) fn runs_cloudcore(host: &Host, address: IpAddr) -> Result<bool> {
     Ok(host.root.find(Path::new(CLOUDCORE))?.exists())
 }
 
-/// All there is, of the families that this host has programs for.
+impl Facts {
+    /// Why no live rule is looked at, where none is.
+    pub(crate) fn blind(&self) -> Option<&'static str> {
+        match &self.firewall {
+            None => Some("below --root no live rule is read or changed"),
+            Some(firewall) if firewall.seen.is_empty() => {
+                Some("iptables is not on this host: no live rule is read or changed")
+            }
+            Some(_) => None,
+        }
+    }
+}
+
+/// All there is, of the families that this host has programs for; of none, where iptables is gone.
 pub(crate) fn all(host: &Host) -> Result<Facts> {
     let firewall = if host.root.is_live() { Some(Firewall::read_any(&host.root)?) } else { None };
     Ok(Facts { firewall, persist: persist::facts(host)? })

@@ -129,12 +129,8 @@ fn with_adopted(view: &View<'_>, pairs: &[Pair], goal: &Goal, known: &Known, pla
         } else if !pairs.is_empty() && !told.contains(&rule) {
             told.push(rule);
             let count = found.iter().filter(|other| other == &rule).count();
-            plan.note(tell(
-                rule,
-                count,
-                seen,
-                if is_replaced { Some("--adopt replaces it") } else { stays(rule, goal, is_wanted(rule.port)) },
-            ));
+            let what = if is_replaced { Some("--adopt replaces it") } else { stays(rule, goal, is_wanted(rule.port)) };
+            plan.note(format!("made by hand {}", tell(rule, count, seen, what)));
         }
     }
     own
@@ -155,10 +151,10 @@ fn stays(rule: &HandMade, goal: &Goal, is_wanted: bool) -> Option<&'static str> 
 
 /// A rule made by hand, in words.
 pub(crate) fn tell(rule: &HandMade, count: usize, seen: &Seen, what: Option<&str>) -> String {
-    let times = if count > 1 { format!("{count} times ") } else { String::new() };
+    let times = if count > 1 { format!(", {count} times") } else { String::new() };
     let local = if rule.takes_local && rule.chain == "OUTPUT" { ", connections to this host itself too" } else { "" };
     let what = what.map(|what| format!("; {what}")).unwrap_or_default();
-    format!("{times}by hand in {} ({}): port {} goes to {}{local}{what}", rule.chain, seen.backend, rule.port, rule.to)
+    format!("in {} ({}){times}: port {} goes to {}{local}{what}", rule.chain, seen.backend, rule.port, rule.to)
 }
 
 fn why(wanted: &Owned, pairs: &[Pair]) -> String {

@@ -45,6 +45,8 @@ pub(crate) fn status(host: &mut Host) -> Result<Outcome> {
     }
     lines.extend(stored(&facts, &live));
     lines.extend(facts.firewall.iter().flat_map(unusable));
+    let blind = facts.firewall.as_ref().and_then(|_| facts.blind());
+    lines.extend(blind.map(|why| Line::new("rules", "not known", why)));
     if lines.is_empty() {
         lines.push(Line::new("redirect", "none", "edge-redirect add makes one"));
     }
@@ -119,6 +121,8 @@ fn stored(facts: &Facts, live: &[Pair]) -> Vec<Line> {
     for pair in facts.persist.stored.iter().flat_map(|stored| &stored.pairs) {
         if facts.firewall.is_none() {
             lines.push(Line::new(name(pair), "at boot", "").from(FILE));
+        } else if facts.blind().is_some() {
+            lines.push(Line::new(name(pair), "not known", "iptables is not on this host").from(FILE));
         } else if !live.contains(pair) {
             lines.push(Line::new(name(pair), "not live", "edge-redirect restore makes it").from(FILE));
         }

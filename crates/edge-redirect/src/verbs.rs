@@ -42,8 +42,8 @@ pub(crate) fn add(host: &mut Host, args: &AddArgs, lock_wait: Duration) -> Resul
         if stored.is_none() && !changed.is_empty() {
             plan.note("the rules are gone after a reboot: --persist brings them back at each boot");
         }
-    } else {
-        plan.note("no live rule is read or made below --root");
+    } else if let Some(why) = facts.blind() {
+        plan.note(why);
     }
     let Some(stored) = stored else {
         return carry_out(host, &facts, &goal, &changed, plan);
@@ -104,8 +104,8 @@ pub(crate) fn remove(host: &mut Host, args: &RemoveArgs, lock_wait: Duration) ->
     host.prepare_change()?;
     let facts = facts::all(host)?;
     let mut plan = Plan::new();
-    if facts.firewall.is_none() {
-        plan.note("no live rule is read or removed below --root");
+    if let Some(why) = facts.blind() {
+        plan.note(why);
     }
     match plan::remove(facts.persist.stored.as_ref(), &views(&facts)?, &args.ports, lock_wait, &mut plan)? {
         Some(stored) if facts.persist.stored.as_ref() == Some(&stored) => {}

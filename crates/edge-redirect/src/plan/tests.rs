@@ -135,9 +135,9 @@ fn rules_by_hand_are_told_of_and_replaced_on_request() {
     assert_eq!(
         notes,
         [
-            "by hand in PREROUTING (nft): port 10351 goes to 192.0.2.9:10003; --from forward --adopt replaces it",
-            "2 times by hand in OUTPUT (nft): port 10351 goes to 192.0.2.9:10003, connections to this host itself too; --adopt replaces it",
-            "by hand in OUTPUT (nft): port 10351 goes to 192.0.2.9:10003, connections to this host itself too; it has conditions of its own and is left to you",
+            "made by hand in PREROUTING (nft): port 10351 goes to 192.0.2.9:10003; --from forward --adopt replaces it",
+            "made by hand in OUTPUT (nft), 2 times: port 10351 goes to 192.0.2.9:10003, connections to this host itself too; --adopt replaces it",
+            "made by hand in OUTPUT (nft): port 10351 goes to 192.0.2.9:10003, connections to this host itself too; it has conditions of its own and is left to you",
         ]
     );
     let adopt = Goal { by_hand: ByHand::Adopt, ..leave };
