@@ -28,9 +28,8 @@ step() {
     esac
 }
 
-case $runtime in
-    crio | keep) ;;
-    *) echo "edge-node.sh: RUNTIME is crio or keep, not $runtime" >&2; exit 2 ;;
+case $runtime in crio | keep) ;; *)
+    echo "edge-node.sh: RUNTIME is crio or keep, not $runtime" >&2; exit 2 ;;
 esac
 step edge-prep apply --for edgecore ${SWAP:+--swap "$SWAP"} "$@"
 [ -z "${CNI_PLUGINS:-}" ] || step edge-cni install --offline "$CNI_PLUGINS" "$@"

@@ -7,66 +7,20 @@ use std::rc::Rc;
 
 use edge_host::action::{Bytes, Staging};
 use edge_host::{Error, Inverse, Node, Plan, Result, State};
-use x509_cert::name::Name as DistinguishedName;
 
 use crate::authority::Ready;
 use crate::cert::{Authority, Certificate};
 use crate::facts::{Pair, Read, belongs};
 use crate::issue::{self, Request};
 use crate::key::{Algorithm, PrivateKey};
-use crate::kind::Loads;
 use crate::names::{self, Name};
 use crate::sign::{Signed, Signer};
+use crate::wanted::{Existing, KeyWish, Wanted};
 use crate::{subject, times};
 
 /// Others may read it, or write it.
 pub const TOO_OPEN: u32 = 0o027;
 const CERTIFICATE_MODE: u32 = 0o644;
-
-/// What a pair shall be.
-#[derive(Debug, Clone)]
-pub struct Wanted {
-    /// Good for which addresses and names.
-    pub names: Vec<Name>,
-    /// The subject of a new certificate.
-    pub subject: DistinguishedName,
-    /// The subject that an existing one must have as well, where the user asked for it.
-    pub subject_must_be: Option<DistinguishedName>,
-    /// Good for which uses.
-    pub usages: Vec<String>,
-    /// For how many days.
-    pub days: u32,
-    /// What its program takes as a key.
-    pub loads: Loads,
-    /// Which key.
-    pub key: KeyWish,
-    /// The kind of key, where the user asked for one.
-    pub algorithm: Option<Algorithm>,
-    /// Renewed when so many days are left.
-    pub renew_before: u32,
-    /// What becomes of one that is there and good.
-    pub existing: Existing,
-}
-
-/// Which key a new certificate is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyWish {
-    /// The one that is there, as long as it can be used.
-    Keep,
-    /// A new one.
-    New,
-    /// The user's.
-    Given,
-}
-
-/// What becomes of a certificate that is there and good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Existing {
-    /// It is kept.
-    Judge,
-    /// It is replaced.
-    Replace,
-}
 
 /// What is to be done with a pair.
 #[derive(Debug, Clone)]

@@ -7,13 +7,57 @@ use x509_cert::name::Name as DistinguishedName;
 
 use crate::cli::{Names, Options};
 use crate::key::Algorithm;
-use crate::kind::{CA_DIR, CERT_DIR, Dirs, Kind, Knowledge, places};
+use crate::kind::{CA_DIR, CERT_DIR, Dirs, Kind, Knowledge, Loads, places};
 use crate::names::{self, Name};
-use crate::plan::{Existing, KeyWish, Wanted};
 use crate::{subject, times};
 
 /// In every certificate of a server, as certgen.sh has it: cloudcore's own host.
 const LOOPBACK: &str = "127.0.0.1";
+
+/// What a pair shall be.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Good for which addresses and names.
+    pub names: Vec<Name>,
+    /// The subject of a new certificate.
+    pub subject: DistinguishedName,
+    /// The subject that an existing one must have as well, where the user asked for it.
+    pub subject_must_be: Option<DistinguishedName>,
+    /// Good for which uses.
+    pub usages: Vec<String>,
+    /// For how many days.
+    pub days: u32,
+    /// What its program takes as a key.
+    pub loads: Loads,
+    /// Which key.
+    pub key: KeyWish,
+    /// The kind of key, where the user asked for one.
+    pub algorithm: Option<Algorithm>,
+    /// Renewed when so many days are left.
+    pub renew_before: u32,
+    /// What becomes of one that is there and good.
+    pub existing: Existing,
+}
+
+/// Which key a new certificate is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyWish {
+    /// The one that is there, as long as it can be used.
+    Keep,
+    /// A new one.
+    New,
+    /// The user's.
+    Given,
+}
+
+/// What becomes of a certificate that is there and good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// It is kept.
+    Judge,
+    /// It is replaced.
+    Replace,
+}
 
 /// A variable that is set to something.
 fn variable(name: &str) -> Result<Option<String>> {

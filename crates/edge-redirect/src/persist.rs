@@ -9,11 +9,9 @@ use toml_edit::{Array, DocumentMut, Item, value};
 
 use crate::known::Known;
 use crate::pair::{Pair, distinct};
-use crate::unit;
+use crate::unit::{self, FILE};
 use crate::wanted::{Engine, Reach};
 
-/// What is redirected.
-pub(crate) const FILE: &str = "/etc/edgeutils/redirect.toml";
 const DIR: &str = "/etc/edgeutils";
 /// The unit, and the link that enables it.
 pub(crate) const UNIT: &str = "edge-redirect.service";

@@ -7,9 +7,10 @@ use serde_json::json;
 use crate::facts::{self, Facts};
 use crate::known::Known;
 use crate::pair::Pair;
-use crate::persist::{FILE, UNIT};
+use crate::persist::UNIT;
 use crate::plan;
 use crate::rules::{CHAIN, Redirects, TABLE, hand_made, kept_by_cloudcore, redirects};
+use crate::unit::FILE;
 use crate::wanted::Reach;
 
 /// A line of it.

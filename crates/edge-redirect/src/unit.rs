@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use edge_host::{Error, Host, Result, Root, SEARCH_PATH, State};
 
 use crate::known::Known;
-use crate::persist::FILE;
 
+/// What it restores.
+pub(crate) const FILE: &str = "/etc/edgeutils/redirect.toml";
 const OWN_NAME: &str = "edge-redirect";
 /// Where it is expected in an image that does not have it yet.
 const EXPECTED: &str = "/usr/local/bin/edge-redirect";

@@ -12,10 +12,10 @@ use crate::cli::{AddArgs, Document, RemoveArgs, RenderArgs};
 use crate::facts::{self, Facts};
 use crate::known::Known;
 use crate::pair::Pair;
-use crate::persist::{self, FILE, Stored};
+use crate::persist::{self, Stored};
 use crate::plan::{self, Goal};
 use crate::rules::{TABLE, owned, owner};
-use crate::unit;
+use crate::unit::{self, FILE};
 use crate::wanted::{ByHand, Kept, Persist, Reach, Wanted};
 
 pub(crate) fn add(host: &mut Host, args: &AddArgs, lock_wait: Duration) -> Result<Outcome> {

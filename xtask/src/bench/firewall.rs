@@ -15,7 +15,7 @@ const RULES: usize = 10_000;
 const RUNS: u16 = 41;
 
 /// Where nothing is to be done only saves are run: one more than theirs, of the engine that is empty.
-const IN_ORDER: f64 = 1.5;
+const IN_ORDER: f64 = 1.3;
 
 /// Rules of many hands in a network namespace of its own; $1 is the engine, $2 the rules, $3 a
 /// directory of the real file system for the journal, whose writes count.

@@ -12,7 +12,8 @@ use crate::issue::Request;
 use crate::key::PrivateKey;
 use crate::kind::{Dirs, Kind, Knowledge, places};
 use crate::names::Name;
-use crate::plan::{Decision, Key, KeyWish, Wanted, decide, decide_authority, plan};
+use crate::plan::{Decision, Key, decide, decide_authority, plan};
+use crate::wanted::{KeyWish, Wanted};
 use crate::{names, times, wanted};
 
 const CLOUD: &str = "restart cloudcore (systemctl restart cloudcore): it reads certificates only when it starts";
