@@ -174,6 +174,10 @@ fn a_renewal_keeps_the_key_and_a_new_key_keeps_the_old_one_beside() {
     );
     assert_eq!((tree.read(KEY), std::fs::metadata(tree.at(KEY)).unwrap().ino()), (first_key.clone(), inode));
     assert_ne!(tree.read(CRT), first_crt);
+    // What a new one would not be good for any more is said before it is made.
+    let ran = certgen(&tree, &["stream", "--ip", "192.0.2.9", "-n"]).expect(3);
+    let lost = "stream.crt will no longer be for IP:192.0.2.1, DNS:new.example: name them too to keep them";
+    assert!(ran.stderr.contains(lost), "{}", ran.stderr);
     // Without names: those that are there.
     let ran = certgen(&tree, &["stream", "--days", "900", "--renew-before", "899"]).expect(0);
     // A second later it is a day less.

@@ -228,6 +228,11 @@ fn rewrite(pair: &Pair, key: &PrivateKey, wanted: &Wanted) -> Rewrite {
     }
 }
 
+/// The names that a certificate has and its successor has not: whoever dials them would refuse it.
+fn lost(old: &Certificate, wanted: &Wanted) -> Vec<Name> {
+    old.names.iter().filter(|name| !wanted.names.contains(name)).cloned().collect()
+}
+
 /// Adds what a decision asks for. `ready` is the CA that signs; none for one that signs itself.
 pub fn plan(pair: Pair, wanted: &Wanted, decision: Decision, ready: Option<Ready>, now: i64, plan: &mut Plan) {
     let (why, key) = match decision {
@@ -243,6 +248,13 @@ pub fn plan(pair: Pair, wanted: &Wanted, decision: Decision, ready: Option<Ready
         }
         Decision::Make { why, key } => (why, key),
     };
+    if let Some(lost) = pair.certificate.good().map(|old| lost(old, wanted)).filter(|lost| !lost.is_empty()) {
+        let shown = names::shown(&lost);
+        plan.note(format!(
+            "{} will no longer be for {shown}: name them too to keep them",
+            pair.certificate_path.display()
+        ));
+    }
     let cell = Rc::new(OnceCell::new());
     let first = plan.actions.len();
     let key_shown = pair.key_path.display().to_string();
