@@ -112,7 +112,7 @@ fn a_held_lock_names_its_holder_and_is_waited_for_as_asked() {
     image.run(&["apply", "--plan", "PLANS/other", "--lock-wait", "0", "--dry-run"]).expect(3);
     image.run(&["undo", "--list", "--lock-wait", "0"]).expect(0);
     // One that waits goes on as soon as the holder ends.
-    let waiting = spawn(image.command(&["apply", "--plan", "PLANS/other"]));
+    let waiting = spawn(hearing(&image.command(&["apply", "--plan", "PLANS/other"])));
     std::thread::sleep(Duration::from_millis(100));
     open_gate(&image);
     Ran::of(&waiting.wait_with_output().unwrap()).says(0, "");
@@ -189,11 +189,18 @@ fn a_reader_that_goes_away_stops_nothing() {
     }
 }
 
+/// The same where the tests themselves run with signals ignored, as a shell's background jobs do.
+fn hearing(command: &Command) -> Command {
+    let mut env = Command::new("env");
+    env.arg("--default-signal=INT,TERM,HUP").arg(command.get_program()).args(command.get_args());
+    env
+}
+
 #[test]
 fn a_signal_ends_an_apply_between_two_steps_and_the_same_call_goes_on() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         let image = start();
-        let child = in_the_middle(&image, gated(&image));
+        let child = in_the_middle(&image, hearing(&gated(&image)));
         kill(Pid::from_raw(child.id() as i32), signal).unwrap();
         open_gate(&image);
         let ran = Ran::of(&child.wait_with_output().unwrap()).says(
