@@ -112,7 +112,7 @@ fn a_held_lock_names_its_holder_and_is_waited_for_as_asked() {
     image.run(&["apply", "--plan", "PLANS/other", "--lock-wait", "0", "--dry-run"]).expect(3);
     image.run(&["undo", "--list", "--lock-wait", "0"]).expect(0);
     // One that waits goes on as soon as the holder ends.
-    let waiting = spawn(hearing(&image.command(&["apply", "--plan", "PLANS/other"])));
+    let waiting = spawn(image.command(&["apply", "--plan", "PLANS/other"]));
     std::thread::sleep(Duration::from_millis(100));
     open_gate(&image);
     Ran::of(&waiting.wait_with_output().unwrap()).says(0, "");
@@ -240,8 +240,14 @@ fn waiting_for_the_lock_is_ended_by_a_signal() {
     let image = start();
     let mut holder = in_the_middle(&image, gated(&image));
     image.plan("other", r#"[{"write": "/etc/c", "text": "x"}]"#);
-    let waiting = spawn(image.command(&["apply", "--plan", "PLANS/other"]));
-    std::thread::sleep(Duration::from_millis(300));
+    let waiting = spawn(hearing(&image.command(&["apply", "--plan", "PLANS/other"])));
+    // It hears the signal from when it catches it: bit SIGINT - 1 of that mask.
+    let status = format!("/proc/{}/status", waiting.id());
+    wait_until("the wait for the lock", || {
+        let text = fs::read_to_string(&status).unwrap();
+        let caught = text.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap().trim();
+        u64::from_str_radix(caught, 16).unwrap() & (1 << (Signal::SIGINT as i32 - 1)) != 0
+    });
     kill(Pid::from_raw(waiting.id() as i32), Signal::SIGINT).unwrap();
     Ran::of(&waiting.wait_with_output().unwrap()).expect(5);
     open_gate(&image);
