@@ -1,121 +1,93 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
+
+	"github.com/BurntSushi/toml"
+	"github.com/cri-o/ocicni/pkg/ocicni"
 )
 
+// config has the keys of CRI-O's that matter here, by their types: a number where a text belongs ends it.
 type config struct {
-	listen, cgroupManager, conmonCgroup, networkDir, pluginDir string
+	Crio struct {
+		API struct {
+			Listen string `toml:"listen"`
+		} `toml:"api"`
+		Runtime struct {
+			CgroupManager string `toml:"cgroup_manager"`
+			ConmonCgroup  string `toml:"conmon_cgroup"`
+		} `toml:"runtime"`
+		Network struct {
+			Default string   `toml:"cni_default_network"`
+			Dir     string   `toml:"network_dir"`
+			Dirs    []string `toml:"plugin_dirs"`
+		} `toml:"network"`
+	} `toml:"crio"`
 }
 
-// read takes every regular file of the directory in the order of the names, as CRI-O does, whatever it
-// is called. Only `key = "value"` lines are understood.
-func read(dir string) (config, error) {
-	found := config{cgroupManager: "systemd", networkDir: "/etc/cni/net.d", pluginDir: "/opt/cni/bin"}
-	entries, err := os.ReadDir(dir)
-	if err != nil && !os.IsNotExist(err) {
+// read takes every file of the directory and of those in it, whatever it is called, in the order of a walk,
+// as CRI-O does: a link is followed, and what cannot be read or is of another type ends it.
+func read(main, dir string) (config, error) {
+	var found config
+	found.Crio.Runtime.CgroupManager = "systemd"
+	found.Crio.Network.Dir = "/etc/cni/net.d/"
+	found.Crio.Network.Dirs = []string{"/opt/cni/bin/"}
+	load := func(path string) error {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if _, err := toml.Decode(string(text), &found); err != nil {
+			return fmt.Errorf("unable to decode configuration %v: %w", path, err)
+		}
+		return nil
+	}
+	if err := load(main); err != nil && !os.IsNotExist(err) {
 		return found, err
 	}
-	keys := map[string]*string{
-		"listen": &found.listen, "cgroup_manager": &found.cgroupManager, "conmon_cgroup": &found.conmonCgroup,
-		"network_dir": &found.networkDir,
+	if _, err := os.Stat(dir); os.IsNotExist(err) {
+		return found, found.check()
 	}
-	for _, entry := range entries {
-		if !entry.Type().IsRegular() {
-			continue
+	err := filepath.Walk(dir, func(path string, info fs.FileInfo, err error) error {
+		if err != nil || info.IsDir() {
+			return err
 		}
-		text, err := os.ReadFile(filepath.Join(dir, entry.Name()))
-		if err != nil {
-			return found, err
-		}
-		for _, line := range strings.Split(string(text), "\n") {
-			key, value, has := strings.Cut(line, "=")
-			if into := keys[strings.TrimSpace(key)]; has && into != nil {
-				*into = strings.Trim(strings.TrimSpace(value), `"`)
-			}
-		}
+		return load(path)
+	})
+	if err != nil {
+		return found, err
 	}
 	return found, found.check()
 }
 
+// check is that of CRI-O before 1.33: with cgroupfs, conmon in system.slice, the default of systemd, is an error.
 func (c config) check() error {
-	switch c.cgroupManager {
+	conmon := c.Crio.Runtime.ConmonCgroup
+	switch c.Crio.Runtime.CgroupManager {
 	case "systemd":
+		if conmon != "" && conmon != "pod" && !strings.HasSuffix(conmon, ".slice") {
+			return fmt.Errorf("validating runtime config: conmon cgroup should be 'pod' or a systemd slice")
+		}
 	case "cgroupfs":
-		if c.conmonCgroup != "pod" && c.conmonCgroup != "" {
+		if conmon != "pod" && conmon != "" {
 			return fmt.Errorf("validating runtime config: cgroupfs manager conmon cgroup should be 'pod' or empty")
 		}
 	default:
-		return fmt.Errorf("invalid cgroup manager: %s", c.cgroupManager)
+		return fmt.Errorf("invalid cgroup manager: %s", c.Crio.Runtime.CgroupManager)
 	}
 	return nil
 }
 
-type conflist struct {
-	CNIVersion string `json:"cniVersion"`
-	Type       string `json:"type"`
-	Plugins    []struct {
-		Type string `json:"type"`
-	} `json:"plugins"`
-}
-
-// network is nil where some conflist has all of its plugins, in a version that they support.
+// network is judged by the library that CRI-O itself judges it with.
 func (c config) network() error {
-	files, err := filepath.Glob(filepath.Join(c.networkDir, "*.conf*"))
+	network := c.Crio.Network
+	plugin, err := ocicni.InitCNINoInotify(network.Default, network.Dir, wishes+"/cni-cache", network.Dirs...)
 	if err != nil {
 		return err
 	}
-	last := fmt.Errorf("no conflist in %s", c.networkDir)
-	slices.Sort(files)
-	for _, file := range files {
-		if extension := filepath.Ext(file); extension != ".conf" && extension != ".conflist" {
-			continue
-		}
-		if last = c.usable(file); last == nil {
-			return nil
-		}
-	}
-	return last
-}
-
-func (c config) usable(file string) error {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	var list conflist
-	if err := json.Unmarshal(text, &list); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	if list.Type != "" {
-		list.Plugins = append(list.Plugins, struct {
-			Type string `json:"type"`
-		}{list.Type})
-	}
-	for _, plugin := range list.Plugins {
-		command := exec.Command(filepath.Join(c.pluginDir, plugin.Type))
-		command.Env = []string{"CNI_COMMAND=VERSION"}
-		command.Stdin = bytes.NewBufferString(fmt.Sprintf(`{"cniVersion":%q}`, list.CNIVersion))
-		said, err := command.Output()
-		if err != nil {
-			return fmt.Errorf("%s: %s: %w", file, plugin.Type, err)
-		}
-		var versions struct {
-			SupportedVersions []string `json:"supportedVersions"`
-		}
-		if err := json.Unmarshal(said, &versions); err != nil {
-			return err
-		}
-		if !slices.Contains(versions.SupportedVersions, list.CNIVersion) {
-			return fmt.Errorf("%s: plugin %s does not support config version %q", file, plugin.Type, list.CNIVersion)
-		}
-	}
-	return nil
+	return plugin.Status()
 }

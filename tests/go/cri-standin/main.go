@@ -1,8 +1,8 @@
 // Command cri-standin stands in for CRI-O's daemon in tests: it speaks the real CRI, in the words of
 // Kubernetes' own module, but runs no containers.
 //
-// It reads crio.conf.d as CRI-O does, refuses to start where CRI-O does, says that the network is
-// ready where CRI-O would, and tells systemd when it is up (Type=notify).
+// It reads crio.conf.d as CRI-O does, refuses to start where CRI-O does, has the network judged by the library
+// that CRI-O has it judged by (ocicni), and tells systemd when it is up (Type=notify).
 //
 // What a test wants of it stands in files below /run/cri-standin: `containers` (a running container a
 // line), `slow` (milliseconds until it is up), `fail` (it ends with this text), `api` (v1alpha2 for an
@@ -45,10 +45,8 @@ func (s *server) Version(context.Context, *cri.VersionRequest) (*cri.VersionResp
 func (s *server) Status(context.Context, *cri.StatusRequest) (*cri.StatusResponse, error) {
 	network := &cri.RuntimeCondition{Type: "NetworkReady", Status: true}
 	if err := s.config.network(); err != nil {
-		// The cause is for the log alone, as with CRI-O.
-		fmt.Fprintln(os.Stderr, "network:", err)
-		network = &cri.RuntimeCondition{Type: "NetworkReady", Reason: "NetworkPluginNotReady", Message: fmt.Sprintf(
-			"Network plugin returns error: no CNI configuration file in %s. Has your network provider started?", s.config.networkDir)}
+		network = &cri.RuntimeCondition{Type: "NetworkReady", Reason: "NetworkPluginNotReady",
+			Message: fmt.Sprintf("Network plugin returns error: %v", err)}
 	}
 	return &cri.StatusResponse{Status: &cri.RuntimeStatus{Conditions: []*cri.RuntimeCondition{
 		{Type: "RuntimeReady", Status: true}, network,
@@ -71,7 +69,7 @@ func (s *server) ListContainers(context.Context, *cri.ListContainersRequest) (*c
 
 func (s *server) RuntimeConfig(context.Context, *cri.RuntimeConfigRequest) (*cri.RuntimeConfigResponse, error) {
 	driver := cri.CgroupDriver_SYSTEMD
-	if s.config.cgroupManager == "cgroupfs" {
+	if s.config.Crio.Runtime.CgroupManager == "cgroupfs" {
 		driver = cri.CgroupDriver_CGROUPFS
 	}
 	return &cri.RuntimeConfigResponse{Linux: &cri.LinuxRuntimeConfiguration{CgroupDriver: driver}}, nil
@@ -86,7 +84,7 @@ func wish(name string) string {
 }
 
 func run() error {
-	config, err := read("/etc/crio/crio.conf.d")
+	config, err := read("/etc/crio/crio.conf", "/etc/crio/crio.conf.d")
 	if err != nil {
 		return err
 	}
@@ -96,7 +94,7 @@ func run() error {
 	if slow, err := strconv.Atoi(wish("slow")); err == nil {
 		time.Sleep(time.Duration(slow) * time.Millisecond)
 	}
-	path := config.listen
+	path := config.Crio.API.Listen
 	if path == "" {
 		path = socket
 	}
@@ -164,8 +162,11 @@ func plugin() {
 }
 
 func main() {
-	if os.Getenv("CNI_COMMAND") == "VERSION" {
+	switch os.Getenv("CNI_COMMAND") {
+	case "VERSION":
 		plugin()
+		return
+	case "STATUS":
 		return
 	}
 	if err := run(); err != nil {
