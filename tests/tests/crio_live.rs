@@ -280,6 +280,22 @@ fn stray_files_and_a_wrong_conmon_group_are_found() {
     says(&ran, "conmon_cgroup: is \"system.slice\", but with the cgroupfs driver it must be pod: CRI-O does not start");
     // And so it is: the stand-in refuses as CRI-O does.
     machine.sh("systemctl restart crio.service").expect(1);
+    // It goes into directories, and ends at what it cannot read.
+    machine
+        .sh("cd /etc/crio/crio.conf.d; rm 99-old.conf.dpkg-dist; mkdir old; systemctl reset-failed crio.service")
+        .expect(0);
+    machine.systemd.write(
+        "/etc/crio/crio.conf.d/old/x.conf",
+        "[crio.runtime]\ncgroup_manager = \"cgroupfs\"\nconmon_cgroup = \"pod\"\n",
+        "644",
+    );
+    machine.sh("systemctl restart crio.service").expect(0);
+    let ran = machine.crio("check").expect(0);
+    says(&ran, "warning: /etc/crio/crio.conf.d/old/x.conf: CRI-O loads it too");
+    assert!(machine.crio("settings").expect(0).stdout.contains("cgroupDriver=cgroupfs"));
+    machine.sh("rm -r /etc/crio/crio.conf.d/old; ln -s gone /etc/crio/crio.conf.d/50-gone.conf").expect(0);
+    says(&machine.crio("check").expect(3), "fault: /etc/crio/crio.conf.d/50-gone.conf: is a link to nothing");
+    machine.sh("systemctl restart crio.service").expect(1);
 }
 
 #[test]
@@ -294,7 +310,7 @@ fn metacopy_goes_where_this_kernel_refuses_it_and_only_there() {
     machine.sh("grep ' overlay ' /proc/self/mountinfo > /run/mounts").expect(0);
     says(
         &machine.install("1.30.4", "-n").expect(3),
-        "would write /etc/containers/storage.conf: without it pods cannot start",
+        "would write /etc/containers/storage.conf: with it CRI-O before 1.24 starts no pod",
     );
     machine.install("1.30.4", "").expect(0);
     assert_eq!(machine.systemd.read(file), conf("nodev,redirect_dir=off"));
@@ -308,7 +324,7 @@ fn metacopy_goes_where_this_kernel_refuses_it_and_only_there() {
     machine.sh(&format!("mkdir -p /usr/share/containers; mv {file} /usr/share/containers/storage.conf; sed -i s/metacopy=on/metacopy=on,redirect_dir=off/ /usr/share/containers/storage.conf")).expect(0);
     says(
         &machine.crio("check"),
-        "/usr/share/containers/storage.conf mountopt: asks for nodev,metacopy=on,redirect_dir=off, and this kernel refuses that",
+        "/usr/share/containers/storage.conf mountopt: asks for nodev,metacopy=on,redirect_dir=off, and this kernel refuses metacopy: CRI-O goes without it",
     );
     machine.install("1.30.4", "").expect(0);
     assert_eq!(machine.systemd.read(file), conf("nodev,redirect_dir=off"));

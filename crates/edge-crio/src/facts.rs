@@ -12,6 +12,19 @@ use crate::unit::UnitFacts;
 /// An answer comes at once or, from a daemon that is busy starting, a little later.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
+/// What this kernel takes of an overlay's mount options.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// It was not tried: that needs root, on the machine itself.
+    Unknown,
+    /// All of them.
+    All,
+    /// All but metacopy.
+    AllButMetacopy,
+    /// Others neither.
+    NotEvenTheRest,
+}
+
 /// A storage.conf that asks for metacopy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Storage {
@@ -23,8 +36,8 @@ pub struct Storage {
     pub options: String,
     /// What stands at the administrator's place for it.
     pub own: Found,
-    /// Whether this kernel takes the options; none where it was not tried.
-    pub works: Option<bool>,
+    /// What this kernel takes of them.
+    pub takes: Takes,
 }
 
 /// All of it.
@@ -71,8 +84,22 @@ pub fn storage(host: &Host) -> Result<Option<Storage>> {
         let own = host.root.find(Path::new(config::STORAGE[0]))?;
         // A mount needs root, and an image has another kernel.
         let can_try = host.root.is_live() && nix::unistd::geteuid().is_root();
-        let works = can_try.then(|| overlay_takes(&metacopy.options)).transpose()?;
-        return Ok(Some(Storage { from: PathBuf::from(place), text, options: metacopy.options, own, works }));
+        let takes = match can_try {
+            false => Takes::Unknown,
+            true if overlay_takes(&metacopy.options)? => Takes::All,
+            true if overlay_takes(&config::rest_of(&metacopy.options))? => Takes::AllButMetacopy,
+            true => Takes::NotEvenTheRest,
+        };
+        return Ok(Some(Storage { from: PathBuf::from(place), text, options: metacopy.options, own, takes }));
+    }
+    Ok(None)
+}
+
+/// The storage.conf that counts and why it cannot be read, if it cannot.
+pub fn storage_unreadable(host: &Host) -> Result<Option<(&'static str, String)>> {
+    for place in config::STORAGE {
+        let Some(bytes) = host.root.read(Path::new(place))? else { continue };
+        return Ok(config::unreadable(&String::from_utf8_lossy(&bytes)).map(|why| (place, why)));
     }
     Ok(None)
 }

@@ -10,7 +10,7 @@ use crate::config::{
     self, Driver, Keys, Mirror, OWN, PROXY, Proxy, REGISTRIES, REGISTRIES_MAIN, STORAGE, drop_in, mirrors,
     proxy_drop_in, without_metacopy,
 };
-use crate::facts::{Facts, Storage};
+use crate::facts::{Facts, Storage, Takes};
 use crate::fetch::hex;
 
 /// What is wanted of the configuration; what is not named stays as it is.
@@ -117,19 +117,23 @@ fn overridden(facts: &Facts, wanted: &Wanted, plan: &mut Plan) {
 
 fn metacopy(storage: &Storage, plan: &mut Plan) -> Result<Needed> {
     let from = storage.from.display().to_string();
-    match storage.works {
-        Some(true) => Ok(Needed::No),
-        None => {
+    match storage.takes {
+        Takes::All => Ok(Needed::No),
+        Takes::NotEvenTheRest => {
+            plan.note(format!("{from} stays: this kernel refuses {} without metacopy as well", storage.options));
+            Ok(Needed::No)
+        }
+        Takes::Unknown => {
             plan.note(format!(
                 "{from} asks for metacopy=on: whether the kernel takes it is tried by root, on the machine itself"
             ));
             Ok(Needed::No)
         }
-        Some(false) => {
+        Takes::AllButMetacopy => {
             let text = without_metacopy(&from, &storage.text)?;
             let details = vec![format!("mountopt: {} without metacopy, which this kernel refuses", storage.options)];
             let why = if from == STORAGE[0] {
-                "without it pods cannot start"
+                "with it CRI-O before 1.24 starts no pod"
             } else {
                 "instead of the distribution's, without metacopy"
             };

@@ -72,18 +72,22 @@ fn a_later_file_has_the_last_word_and_is_named() {
 #[test]
 fn metacopy_goes_only_where_the_kernel_refuses_it() {
     let text = "[storage.options]\nmountopt = \"nodev,metacopy=on\"\n";
-    let storage = |from: &str, works| Storage {
+    let storage = |from: &str, takes| Storage {
         from: from.into(),
         text: text.to_owned(),
         options: "nodev,metacopy=on".to_owned(),
         own: if from == STORAGE[0] { file(text) } else { nothing() },
-        works,
+        takes,
     };
-    let lines = |from, works| shown(&Facts { storage: Some(storage(from, works)), ..facts() }, &Wanted::default()).0;
-    assert!(lines(STORAGE[0], Some(true)).is_empty());
-    assert_eq!(lines(STORAGE[0], None).len(), 1);
+    let lines = |from, takes| shown(&Facts { storage: Some(storage(from, takes)), ..facts() }, &Wanted::default()).0;
+    assert!(lines(STORAGE[0], Takes::All).is_empty());
+    assert_eq!(lines(STORAGE[0], Takes::Unknown).len(), 1);
+    assert_eq!(
+        lines(STORAGE[0], Takes::NotEvenTheRest),
+        ["note: /etc/containers/storage.conf stays: this kernel refuses nodev,metacopy=on without metacopy as well"]
+    );
     for from in STORAGE {
-        assert_eq!(lines(from, Some(false))[0], "write /etc/containers/storage.conf", "{from}");
+        assert_eq!(lines(from, Takes::AllButMetacopy)[0], "write /etc/containers/storage.conf", "{from}");
     }
 }
 

@@ -1,10 +1,15 @@
 //! What keeps CRI-O from working here: pure judgements of facts that `verbs::check` reads.
 
 mod neighbours;
+mod storage;
 
 pub use neighbours::{Neighbours, agreement, docker_driver, edgecore, kubelet_driver};
+pub use storage::storage;
 
-use crate::config::{ConfFile, effective, is_stray};
+use std::path::PathBuf;
+
+use crate::config::{ConfFile, Driver, effective, is_stray};
+use crate::version::Version;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,11 +67,28 @@ impl Finding {
     }
 }
 
-/// What is wrong with CRI-O's own files.
-pub fn configuration(files: &[ConfFile]) -> Vec<Finding> {
+/// systemd's default for conmon, which CRI-O takes for none under cgroupfs from this minor on.
+const SLICE: &str = "system.slice";
+const TAKES_SLICE: u32 = 33;
+
+/// What CRI-O tries to load and cannot.
+pub fn unloadable(all: &[(PathBuf, String)]) -> Vec<Finding> {
+    let finding = |(path, why): &(PathBuf, String)| {
+        Finding::new(
+            Severity::Fault,
+            path.display().to_string(),
+            format!("{why}: CRI-O loads all of this directory, and does not start with it"),
+        )
+        .hint("mend it, or move it out of the directory")
+    };
+    all.iter().map(finding).collect()
+}
+
+/// What is wrong with CRI-O's own files; `release` is the one that is installed, if that is known.
+pub fn configuration(files: &[ConfFile], release: Option<Version>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in files.iter().filter(|file| is_stray(&file.path)) {
-        let text = "CRI-O loads it too, whatever its name: files of this directory count in the order of their names";
+        let text = "CRI-O loads it too, whatever its name: all of this directory and of those in it counts, in the order of the names";
         findings.push(
             Finding::new(Severity::Warning, file.path.display().to_string(), text)
                 .hint("move it out of the directory, unless it is meant to count"),
@@ -83,15 +105,29 @@ pub fn configuration(files: &[ConfFile]) -> Vec<Finding> {
             .hint("mend it, or move it out of the directory"),
         );
     }
-    if let Some((file, why)) = config.conmon_fault() {
+    let takes_slice = release.is_some_and(|release| release.minor >= TAKES_SLICE);
+    let slice = config.conmon_cgroup.as_ref().is_some_and(|setting| setting.value == SLICE);
+    if let Some((file, why)) = config.conmon_fault().filter(|_| !(takes_slice && slice)) {
         findings.push(
             Finding::new(Severity::Fault, file.display().to_string(), format!("{why}: CRI-O does not start"))
                 .at("crio.runtime.conmon_cgroup")
                 .hint(format!("edge-crio install --cgroup-driver {} sets both", config.driver())),
         );
     }
+    if let (None, Some(manager), false) = (&config.conmon_cgroup, &config.cgroup_manager, takes_slice) {
+        if manager.value == Driver::Cgroupfs.name() {
+            let text = format!(
+                "is not set, and with the cgroupfs driver CRI-O before 1.{TAKES_SLICE} may take {SLICE} and not start"
+            );
+            findings.push(
+                Finding::new(Severity::Warning, manager.file.display().to_string(), text)
+                    .at("crio.runtime.conmon_cgroup")
+                    .hint("edge-crio install --cgroup-driver cgroupfs sets both"),
+            );
+        }
+    }
     if let Some(manager) = &config.cgroup_manager {
-        if crate::config::Driver::parse(&manager.value).is_none() {
+        if Driver::parse(&manager.value).is_none() {
             findings.push(
                 Finding::new(
                     Severity::Fault,
@@ -120,7 +156,7 @@ mod tests {
             file("10-crio.conf.bak", "[crio.runtime]\ncgroup_manager = \"cgroupfs\"\n"),
             file("30.conf", "["),
         ];
-        let shown: Vec<String> = configuration(&files)
+        let shown: Vec<String> = configuration(&files, None)
             .iter()
             .map(|finding| format!("{} {} {}", finding.severity.name(), finding.file, finding.text))
             .collect();
@@ -132,8 +168,14 @@ mod tests {
                 "fault /etc/crio/crio.conf.d/10-crio.conf is \"system.slice\", but with the cgroupfs driver"
             )
         );
+        // From 1.33 on system.slice is as good as nothing.
+        let newer: Vec<Finding> = configuration(&files[..2], Some(Version::minor(33)));
+        assert!(newer.iter().all(|finding| finding.severity == Severity::Warning), "{newer:#?}");
+        let unset = configuration(&files[1..2], Some(Version::minor(32)));
+        assert!(unset[1].text.starts_with("is not set, and with the cgroupfs driver"), "{unset:#?}");
+        assert_eq!(configuration(&files[1..2], Some(Version::minor(33))).len(), 1);
         let bogus = [file("1.conf", "[crio.runtime]\ncgroup_manager = \"bogus\"\n")];
-        assert!(configuration(&bogus)[0].text.contains("neither systemd nor cgroupfs"));
-        assert!(configuration(&files[..1]).is_empty());
+        assert!(configuration(&bogus, None)[0].text.contains("neither systemd nor cgroupfs"));
+        assert!(configuration(&files[..1], None).is_empty());
     }
 }

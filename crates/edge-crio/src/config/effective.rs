@@ -107,9 +107,11 @@ pub fn effective(files: &[ConfFile]) -> Effective {
     all
 }
 
-/// Whether CRI-O loads a file that its owner may think it does not: a backup, a package manager's leftover.
+/// Whether CRI-O loads a file that its owner may think it does not: a backup, a package manager's leftover, one put
+/// into a directory of its own.
 pub fn is_stray(path: &Path) -> bool {
-    path.starts_with(DIR) && path.extension().is_none_or(|extension| extension != "conf")
+    let below = path.strip_prefix(DIR);
+    below.is_ok_and(|below| below.components().count() > 1 || below.extension().is_none_or(|name| name != "conf"))
 }
 
 #[cfg(test)]

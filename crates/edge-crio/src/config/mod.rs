@@ -2,23 +2,25 @@
 
 mod dropin;
 mod effective;
+mod load;
 mod proxy;
 mod registries;
 mod storage;
 
 pub use dropin::{Driver, Keys, drop_in};
 pub use effective::{Effective, Setting, effective, is_stray};
+pub use load::{read, unloadable};
 pub use proxy::{Proxy, proxy_drop_in, without_credentials};
 pub use registries::{Mirror, mirrors};
-pub use storage::{Metacopy, metacopy_of, without_metacopy};
+pub use storage::{Metacopy, metacopy_of, rest_of, unreadable, without_metacopy};
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use edge_host::{Error, Found, Host, Result, State};
+use edge_host::Error;
 
 /// CRI-O's main file, which packages no longer ship.
 pub const MAIN: &str = "/etc/crio/crio.conf";
-/// Every regular file in it is loaded, in the order of the names.
+/// Every file in it is loaded, and in directories in it, in the order of the names.
 pub const DIR: &str = "/etc/crio/crio.conf.d";
 /// The one that is ours.
 pub const OWN: &str = "/etc/crio/crio.conf.d/20-edgeutils.conf";
@@ -38,26 +40,6 @@ pub struct ConfFile {
     pub path: PathBuf,
     /// Its text.
     pub text: String,
-}
-
-/// Reads what CRI-O loads, in its order.
-pub fn read(host: &Host) -> Result<Vec<ConfFile>> {
-    let mut files = Vec::new();
-    let mut paths = vec![PathBuf::from(MAIN)];
-    paths.extend(host.root.list(Path::new(DIR))?.into_iter().map(|name| Path::new(DIR).join(name)));
-    for path in paths {
-        let found = host.root.find(&path)?;
-        if matches!(found.state, State::File { .. }) {
-            files.push(ConfFile { text: text_of(host, &path, &found)?, path });
-        }
-    }
-    Ok(files)
-}
-
-/// The text of a file that is edited; anything but UTF-8 is refused.
-pub fn text_of(host: &Host, path: &Path, found: &Found) -> Result<String> {
-    String::from_utf8(found.bytes.clone())
-        .map_err(|_| Error::refused(format!("cannot use {}: it is not UTF-8 text", host.root.display(path).display())))
 }
 
 /// The error of a file that is no TOML.

@@ -7,12 +7,15 @@ use edge_host::{Exit, Host, Outcome, Result, State};
 use serde_json::json;
 
 use crate::bundle::Manifest;
-use crate::check::{Finding, Neighbours, Severity, agreement, configuration, docker_driver, edgecore, kubelet_driver};
+use crate::check::{
+    self, Finding, Neighbours, Severity, agreement, configuration, docker_driver, edgecore, kubelet_driver, unloadable,
+};
 use crate::config::{self, Effective};
 use crate::cri::{self, Answer};
-use crate::facts::{socket_path, storage};
+use crate::facts::{self, socket_path};
 use crate::system::System;
 use crate::unit::{self, UNIT, UnitFacts};
+use crate::version::Version;
 use crate::{apt, cni};
 
 const EDGECORE: &str = "/etc/kubeedge/config/edgecore.yaml";
@@ -35,8 +38,10 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
     let files = config::read(host)?;
     let config = config::effective(&files);
     let mut findings = installed(host)?;
-    findings.extend(configuration(&files));
-    findings.extend(metacopy(host)?);
+    findings.extend(unloadable(&config::unloadable(host)?));
+    let release = release(host)?;
+    findings.extend(configuration(&files, release));
+    findings.extend(storage(host, release)?);
     let mut driver = config.driver().to_owned();
     if host.root.is_live() {
         let answer = live(host, &config, &system, &mut findings)?;
@@ -124,29 +129,20 @@ fn installed(host: &mut Host) -> Result<Vec<Finding>> {
     Ok(findings)
 }
 
-fn metacopy(host: &Host) -> Result<Vec<Finding>> {
-    let Some(storage) = storage(host)? else { return Ok(Vec::new()) };
-    let file = storage.from.display().to_string();
-    Ok(match storage.works {
-        Some(true) => Vec::new(),
-        Some(false) => vec![
-            Finding::new(
-                Severity::Fault,
-                file,
-                format!("asks for {}, and this kernel refuses that: no pod starts", storage.options),
-            )
-            .at("mountopt")
-            .hint("edge-crio install takes metacopy out"),
-        ],
-        None => vec![
-            Finding::new(
-                Severity::Note,
-                file,
-                "asks for metacopy=on: whether the kernel takes it is tried by root, on the machine itself",
-            )
-            .at("mountopt"),
-        ],
-    })
+fn storage(host: &Host, release: Option<Version>) -> Result<Vec<Finding>> {
+    if let Some((place, why)) = facts::storage_unreadable(host)? {
+        let text = format!("is no TOML, and CRI-O does not start with it: {why}");
+        return Ok(vec![Finding::new(Severity::Fault, place, text).hint("mend it; CRI-O does without it as well")]);
+    }
+    Ok(facts::storage(host)?.and_then(|storage| check::storage(&storage, release)).into_iter().collect())
+}
+
+/// The release that is installed, if that is known.
+fn release(host: &Host) -> Result<Option<Version>> {
+    if let Some(manifest) = Manifest::read(host)? {
+        return Ok(manifest.version.parse().ok());
+    }
+    Ok(apt::installed(host)?.and_then(|version| version.split(['-', '~', '+']).next()?.parse().ok()))
 }
 
 /// Asks the daemon.

@@ -1,0 +1,97 @@
+//! What edge-crio finds in CRI-O's files, compared with what CRI-O makes of them.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::os::unix::fs::symlink;
+
+use edgeutils_tests::tool::{Ran, Tool};
+use edgeutils_tests::tree::Tree;
+
+const DIR: &str = "etc/crio/crio.conf.d";
+
+fn tree(files: &[(&str, &str)]) -> Tree {
+    let tree = Tree::with(&[("etc/os-release", "ID=debian\nVERSION_ID=12\n")]);
+    std::fs::create_dir_all(tree.at(DIR)).unwrap();
+    for (name, text) in files {
+        tree.write(&format!("{DIR}/{name}"), text);
+    }
+    tree
+}
+
+fn check(tree: &Tree) -> Ran {
+    Tool::new("edge-crio").arg("--root").arg(tree.path()).arg("check").run()
+}
+
+fn about(ran: &Ran, file: &str) -> Vec<String> {
+    let of_it = |line: &&str| line.contains(&format!(": /{file}"));
+    ran.stdout.lines().filter(of_it).map(str::to_owned).collect()
+}
+
+#[test]
+fn all_of_the_directory_counts_and_what_cannot_be_read_ends_it() {
+    let driver = "[crio.runtime]\ncgroup_manager = \"cgroupfs\"\nconmon_cgroup = \"pod\"\n";
+    let tree = tree(&[
+        ("10-crio.conf", ""),
+        ("10-crio.conf~", ""),
+        (".10-crio.conf.swp", "b0VIM"),
+        ("old/10-crio.conf", driver),
+        ("latin.conf", ""),
+    ]);
+    std::fs::write(tree.at(&format!("{DIR}/latin.conf")), b"# gr\xfc\xdfe\n").unwrap();
+    symlink("/etc/crio/elsewhere.conf", tree.at(&format!("{DIR}/30-link.conf"))).unwrap();
+    tree.write("etc/crio/elsewhere.conf", driver);
+    let whole = check(&tree);
+    for (name, said) in [
+        ("10-crio.conf~", "warning: CRI-O loads it too, whatever its name"),
+        (".10-crio.conf.swp", "warning: CRI-O loads it too, whatever its name"),
+        ("old/10-crio.conf", "warning: CRI-O loads it too, whatever its name"),
+        ("latin.conf", "fault: is no UTF-8 text: CRI-O loads all of this directory, and does not start with it"),
+    ] {
+        let found = about(&whole, &format!("{DIR}/{name}"));
+        let (severity, text) = said.split_once(": ").unwrap();
+        assert!(found[0].starts_with(severity) && found[0].contains(text), "{name}: {found:#?}");
+    }
+    for quiet in ["10-crio.conf:", "30-link.conf"] {
+        assert!(about(&whole, &format!("{DIR}/{quiet}")).is_empty(), "{quiet}: {}", whole.stdout);
+    }
+    // The one in the directory counts by the directory's name: the last.
+    std::fs::remove_file(tree.at(&format!("{DIR}/30-link.conf"))).unwrap();
+    std::fs::create_dir_all(tree.at("etc/kubeedge/config")).unwrap();
+    tree.write(
+        "etc/kubeedge/config/edgecore.yaml",
+        "modules:\n  edged:\n    tailoredKubeletConfig:\n      cgroupDriver: systemd\n",
+    );
+    assert!(check(&tree).stdout.contains("CRI-O by cgroupfs"), "{}", check(&tree).stdout);
+}
+
+#[test]
+fn links_that_lead_to_no_file_are_faults() {
+    let cases: [(&str, &str, &str); 3] = [
+        ("30-gone.conf", "gone", "is a link to nothing"),
+        ("30-dir.conf", "/etc", "is a link to a directory, which it takes for a file"),
+        ("30-loop.conf", "30-loop.conf", ""),
+    ];
+    for (name, target, said) in cases {
+        let tree = tree(&[]);
+        symlink(target, tree.at(&format!("{DIR}/{name}"))).unwrap();
+        let ran = check(&tree);
+        let (found, code) = (about(&ran, &format!("{DIR}/{name}")), if said.is_empty() { 1 } else { 3 });
+        assert!(said.is_empty() || found[0].contains(said), "{name}: {}{}", ran.stdout, ran.stderr);
+        ran.expect(code);
+    }
+    // The directory itself.
+    let tree = tree(&[]);
+    std::fs::rename(tree.at(DIR), tree.at("etc/crio/elsewhere")).unwrap();
+    symlink("elsewhere", tree.at(DIR)).unwrap();
+    let found = about(&check(&tree), DIR);
+    assert!(found[0].contains("is a link to a directory, which it takes for a file"), "{found:#?}");
+}
+
+#[test]
+fn a_storage_conf_that_is_no_toml_is_a_fault() {
+    let tree = tree(&[]);
+    tree.write("etc/containers/storage.conf", "[storage\n");
+    let found = about(&check(&tree).expect(3), "etc/containers/storage.conf");
+    assert!(found[0].starts_with("fault: "), "{found:#?}");
+    assert!(found[0].contains("is no TOML, and CRI-O does not start with it"), "{found:#?}");
+}
