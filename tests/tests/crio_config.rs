@@ -95,3 +95,22 @@ fn a_storage_conf_that_is_no_toml_is_a_fault() {
     assert!(found[0].starts_with("fault: "), "{found:#?}");
     assert!(found[0].contains("is no TOML, and CRI-O does not start with it"), "{found:#?}");
 }
+
+#[test]
+fn a_pause_image_that_is_none_is_found_wherever_it_stands() {
+    let tree = tree(&[("50-mine.conf", "[crio.image]\npause_image = \"registry.example/Pause:1\"\n")]);
+    let found = about(&check(&tree).expect(3), &format!("{DIR}/50-mine.conf"));
+    assert!(found[0].starts_with("fault: ") && found[0].contains("crio.image.pause_image"), "{found:#?}");
+    assert!(found[0].contains("its name has capitals: CRI-O does not start, or starts no pod"), "{found:#?}");
+    let ran = Tool::new("edge-crio")
+        .arg("--root")
+        .arg(tree.path())
+        .args(["install", "--version", "1.34", "--pause-image", "registry.example/pause:"])
+        .run()
+        .expect(2);
+    assert!(
+        ran.stderr.starts_with("edge-crio: cannot use the image \"registry.example/pause:\": its tag is none\nhint: "),
+        "{}",
+        ran.stderr
+    );
+}

@@ -8,7 +8,7 @@ pub use storage::storage;
 
 use std::path::PathBuf;
 
-use crate::config::{ConfFile, Driver, effective, is_stray};
+use crate::config::{ConfFile, Driver, effective, is_stray, no_reference};
 use crate::version::Version;
 
 /// How bad it is.
@@ -124,6 +124,14 @@ pub fn configuration(files: &[ConfFile], release: Option<Version>) -> Vec<Findin
                     .at("crio.runtime.conmon_cgroup")
                     .hint("edge-crio install --cgroup-driver cgroupfs sets both"),
             );
+        }
+    }
+    if let Some(image) = &config.pause_image {
+        if let Some(why) = no_reference(&image.value) {
+            let text =
+                format!("{:?} is no reference of an image, {why}: CRI-O does not start, or starts no pod", image.value);
+            let finding = Finding::new(Severity::Fault, image.file.display().to_string(), text);
+            findings.push(finding.at("crio.image.pause_image").hint("registry.k8s.io/pause:3.10 is one"));
         }
     }
     if let Some(manager) = &config.cgroup_manager {

@@ -2,6 +2,7 @@
 
 mod dropin;
 mod effective;
+mod image;
 mod load;
 mod proxy;
 mod registries;
@@ -9,6 +10,7 @@ mod storage;
 
 pub use dropin::{Driver, Keys, drop_in};
 pub use effective::{Effective, Setting, effective, is_stray};
+pub use image::no_reference;
 pub use load::{read, unloadable};
 pub use proxy::{Proxy, proxy_drop_in, without_credentials};
 pub use registries::{Mirror, mirrors};

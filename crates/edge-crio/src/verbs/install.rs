@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::bundle::{self, MANIFEST, Manifest};
 use crate::cli::InstallArgs;
-use crate::config::{Driver, Effective, Keys, Proxy};
+use crate::config::{Driver, Effective, Keys, Proxy, no_reference};
 use crate::facts::{Facts, answer, socket_path};
 use crate::knowledge::{self, Fit};
 use crate::plan::{Needed, Wanted, configure};
@@ -103,11 +103,9 @@ fn installed_version(host: &Host, chosen: &Chosen, args: &InstallArgs) -> Result
 /// What the options ask of the configuration.
 fn wanted(args: &InstallArgs) -> Result<Wanted> {
     if let Some(image) = &args.pause_image {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"./:@_-".contains(&byte);
-        if image.is_empty() || !image.bytes().all(plain) || image.starts_with(['-', '.', '/']) {
-            return Err(Error::usage(format!(
-                "cannot use the image {image:?}: a reference such as registry.k8s.io/pause:3.10 is wanted"
-            )));
+        if let Some(why) = no_reference(image) {
+            return Err(Error::usage(format!("cannot use the image {image:?}: {why}"))
+                .hint("a reference such as registry.k8s.io/pause:3.10 is wanted"));
         }
     }
     Ok(Wanted {
