@@ -20,6 +20,7 @@ sed 's/^\([^ ]*\) .*/module\t\1\tloaded/' /proc/modules
 sysctl -a 2>/dev/null | sed 's/^\([^ ]*\) = \(.*\)$/sysctl\t\1\t\2/'
 ip -o link show | sed 's/^[0-9]*: \([^:@]*\).*/link\t\1\tthere/'
 
-# What runs, and what will run after a reboot.
+# What runs, and what will run after a reboot; an emulated machine may need longer than the bus waits by itself.
+export SYSTEMD_BUS_TIMEOUT=110
 systemctl list-units --all --plain --no-legend | awk '{ print "unit\t" $1 "\t" $2 " " $3 " " $4 }'
 systemctl list-unit-files --no-legend | awk '{ print "unit file\t" $1 "\t" $2 }'
