@@ -200,6 +200,12 @@ fn a_folder_gives_the_newest_for_the_machine() {
 fn one_source_and_an_absolute_place_are_asked_for() {
     let (tree, beside) = image();
     run(&tree, &["install"]).expect(2);
+    for (option, said) in
+        [("--offline", "cannot install from /nowhere: No such"), ("--archive", "cannot read /nowhere")]
+    {
+        let ran = run(&tree, &["install", option, "/nowhere"]).expect(1);
+        assert!(ran.stderr.contains(said) && ran.stderr.contains("\nhint: "), "{ran:?}");
+    }
     run(&tree, &["install", "--from-build", "x", "--archive", "y"]).expect(2);
     let ran = run(&tree, &["install", "--from-build", text(&beside.at("build")), "--bin-dir", "bin"]).expect(2);
     assert!(ran.stderr.contains("cannot use bin: it does not begin with /"), "{ran:?}");

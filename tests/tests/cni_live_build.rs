@@ -132,7 +132,17 @@ fn a_go_that_is_too_old_or_absent_is_told_before_anything_is_fetched() {
     let ran = build(&tree.at("out"), &["--go", &go]).expect(1);
     assert!(ran.stderr.contains("hint: GOTOOLCHAIN=local keeps it from fetching Go 1.24.2"), "{ran:?}");
     let ran = build(&tree.at("out"), &["--go", "/nowhere/go"]).expect(1);
-    assert!(ran.stderr.contains("cannot run go env -json: No such file or directory"), "{ran:?}");
+    assert!(
+        ran.stderr.starts_with("edge-cni: cannot use /nowhere/go as the go command: No such file or directory")
+            && ran.stderr.contains("\nhint: name the program itself"),
+        "{ran:?}"
+    );
+    for (what, said) in
+        [("/etc", "it is a directory"), ("/etc/passwd", "it is no program"), ("/bin/true", "it does not answer as go")]
+    {
+        let ran = build(&tree.at("out"), &["--go", what]).expect(1);
+        assert!(ran.stderr.contains(&format!("cannot use {what} as the go command: {said}")), "{ran:?}");
+    }
     let empty = builder().env("PATH", "/nowhere").env("HOME", tree.path());
     let ran = empty.args(["build", "--version", "v1.9.1", "--out"]).arg(tree.at("out")).run();
     if !Path::new("/usr/local/go/bin/go").exists() && !Path::new("/usr/lib/go/bin/go").exists() {

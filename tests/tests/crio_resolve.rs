@@ -68,6 +68,20 @@ fn wrong_calls_are_told_from_right_ones() {
             &["resolve", "--version", "1.34", "--bundle-mirror", "http://m.example"],
             "without TLS only this machine itself is asked",
         ),
+        (
+            &["resolve", "--version", "1.34", "--apt-mirror", "ftp://x"],
+            "cannot use the address ftp://x: it begins with",
+        ),
+        (&["resolve", "--version", "1.34", "--apt-mirror="], "cannot use an empty address"),
+        (&["resolve", "--version", "1.34", "--bundle-mirror", "https:///x"], "it names no host"),
+        (&["resolve", "--version", "1.34", "--bundle-mirror", "https://m/{foo}"], "can stand in braces"),
+        (&["install", "--version", "1.34", "--offline", "/", "--apt-mirror", "x"], "cannot use the address x"),
+        (&["install", "--version", "1.34", "--proxy", "http://:80"], "it names no host"),
+        (&["install", "--version", "1.34", "--registry-mirror", "docker.io=https://:5000"], "it names no host"),
+        (
+            &["download", "--version", "1.34", "--arch", "arm64", "--to", "/", "--bundle-mirror", "https://h:99999"],
+            "its port is no number",
+        ),
         (&["settings", "--format", "keadm"], "--kubeedge-version <V>"),
         (&["install", "--version", "1.34", "--registry-mirror", "docker.io"], "HOST=URL is wanted"),
         (&["install", "--version", "1.34", "--pause-image", "a b"], "a reference such as"),
@@ -85,6 +99,16 @@ fn wrong_calls_are_told_from_right_ones() {
     // Nothing is known of the system: it is asked for.
     let ran = run(&Tree::new(), &["resolve", "--version", "1.34"]).expect(1);
     assert!(ran.stderr.ends_with("hint: name it: --arch arm64\n"), "{}", ran.stderr);
+    let ran = run(&Tree::new(), &["install", "--version", "1.34"]).expect(1);
+    assert!(ran.stderr.contains("hint: --root must name a whole root file system"), "{}", ran.stderr);
+    let ran = run(&Tree::new(), &["install", "--version", "1.34", "--offline", "/nonexistent"]).expect(1);
+    assert!(
+        ran.stderr.starts_with(
+            "edge-crio: cannot install from /nonexistent: No such file or directory (os error 2)\nhint: look whether it is mounted"
+        ),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]
@@ -102,4 +126,17 @@ fn a_configuration_that_cannot_be_read_does_not_end_a_check() {
     let said = run(&tree, &["check"]).expect(3).stdout;
     assert!(said.contains("/10-dir.conflist: pods get no network: ") && said.contains("is a directory"), "{said}");
     assert!(said.contains("/20-link.conf: pods get no network: it is a link to nothing"), "{said}");
+}
+
+#[test]
+fn an_empty_value_is_named_as_what_keeps_crio_from_starting() {
+    let tree = system(DEBIAN, ARM64);
+    tree.write("etc/crio/crio.conf.d/50-site.conf", "[crio.network]\nnetwork_dir = \"\"\n[crio.api]\nlisten = \"\"\n");
+    let said = run(&tree, &["check"]).expect(3).stdout;
+    for key in ["crio.network.network_dir", "crio.api.listen"] {
+        let want = format!("fault: /etc/crio/crio.conf.d/50-site.conf {key}: is empty: CRI-O does not start\n");
+        assert!(said.contains(&want), "{said}");
+    }
+    let ran = run(&tree, &["settings"]).expect(1);
+    assert!(ran.stderr.contains("cannot use crio.api.listen of /etc/crio/crio.conf.d/50-site.conf"), "{}", ran.stderr);
 }

@@ -83,7 +83,7 @@ pub(crate) fn invoking_user() -> Result<Option<User>> {
 /// Errors: none found, all too old, GOFLAGS that would run another program (exit 4).
 pub(crate) fn find(need: Version, what: &str, asked: Option<&Path>, user: Option<&User>) -> Result<Go> {
     let programs = match asked {
-        Some(program) => vec![std::path::absolute(program).map_err(|cause| Error::io("find", program, &cause))?],
+        Some(program) => vec![named(program)?],
         None => candidates(user),
     };
     let mut too_old = None;
@@ -97,7 +97,10 @@ pub(crate) fn find(need: Version, what: &str, asked: Option<&Path>, user: Option
                 }
                 too_old.get_or_insert(go);
             }
-            Err(error) if asked.is_some() => return Err(error),
+            Err(error) if asked.is_some() => {
+                let said = error.message().split_once(": ").map_or(error.message(), |(_, cause)| cause).to_owned();
+                return Err(no_go(&program, &format!("it does not answer as go does: {said}")));
+            }
             // What cannot say its version is no go to build with; the next one may be.
             Err(_) => {}
         }
@@ -109,17 +112,41 @@ pub(crate) fn find(need: Version, what: &str, asked: Option<&Path>, user: Option
     }
 }
 
+/// The go command that the user names: a path, or a name on the PATH.
+fn named(program: &Path) -> Result<PathBuf> {
+    let on_path = || {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).map(|dir| dir.join(program)).find(|file| file.is_absolute() && is_program(file))
+    };
+    // Without a slash it is looked for as a shell does it: `go1.26.8`.
+    if let Some(found) = (program.components().count() == 1).then(on_path).flatten() {
+        return Ok(found);
+    }
+    let absolute = std::path::absolute(program).map_err(|cause| no_go(program, &cause.to_string()))?;
+    match fs::metadata(&absolute) {
+        Err(cause) => Err(no_go(&absolute, &cause.to_string())),
+        Ok(meta) if meta.is_dir() => Err(no_go(&absolute, "it is a directory")),
+        Ok(_) if !is_program(&absolute) => Err(no_go(&absolute, "it is no program that can be run")),
+        Ok(_) => Ok(absolute),
+    }
+}
+
+fn no_go(program: &Path, cause: &str) -> Error {
+    Error::failed(format!("cannot use {} as the go command: {cause}", program.display()))
+        .hint("name the program itself, such as --go /usr/local/go/bin/go; without --go it is looked for")
+}
+
+fn is_program(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
 fn candidates(user: Option<&User>) -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let home = home(user);
     let at_home = USUAL_AT_HOME.iter().map(|dir| home.join(dir));
     let dirs = std::env::split_paths(&path).chain(USUAL.iter().map(PathBuf::from)).chain(at_home);
-    let is_program = |file: &PathBuf| {
-        file.is_absolute()
-            && fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-    };
     let mut found: Vec<PathBuf> = Vec::new();
-    for program in dirs.map(|dir| dir.join("go")).filter(is_program) {
+    for program in dirs.map(|dir| dir.join("go")).filter(|file| file.is_absolute() && is_program(file)) {
         if !found.contains(&program) {
             found.push(program);
         }

@@ -2,7 +2,6 @@
 //! and the files tell it too.
 
 use std::io::Read;
-use std::path::Path;
 use std::time::Duration;
 
 use edge_host::{Cmd, Host, Result};
@@ -31,11 +30,11 @@ pub struct Cause {
 /// The causes, one for each configuration that does not work; none where some configuration does.
 pub fn causes(host: &Host, config: &Effective, system: &System) -> Result<Vec<Cause>> {
     let dir = config.network_dir();
-    let names = host.root.list(Path::new(dir))?;
+    let names = host.root.list(&dir)?;
     let mut causes = Vec::new();
     let mut disabled = Vec::new();
     for name in &names {
-        let path = Path::new(dir).join(name);
+        let path = dir.join(name);
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         if path.to_string_lossy().ends_with(DISABLED) {
             disabled.push(path.display().to_string());
@@ -58,7 +57,7 @@ pub fn causes(host: &Host, config: &Effective, system: &System) -> Result<Vec<Ca
         let aside =
             if disabled.is_empty() { String::new() } else { format!("; {} is only a sample", disabled.join(", ")) };
         causes.push(Cause {
-            file: dir.to_owned(),
+            file: dir.display().to_string(),
             text: format!("there is no network configuration in it{aside}"),
             hint: "edge-cni conf bridge --subnet CIDR writes one, unless a network add-on of the cluster will"
                 .to_owned(),
@@ -104,7 +103,7 @@ fn plugin_fault(host: &Host, config: &Effective, system: &System, name: &str, ve
     }
     let dirs = config.plugin_dirs();
     for dir in &dirs {
-        let path = Path::new(dir).join(name);
+        let path = dir.join(name);
         let Some(mut file) = host.root.open(&path)? else { continue };
         let shown = path.display();
         let mut header = Vec::new();
@@ -151,7 +150,10 @@ fn plugin_fault(host: &Host, config: &Effective, system: &System, name: &str, ve
         return Ok(None);
     }
     Ok(Some((
-        format!("its plugin {name} is missing from {}", dirs.join(", ")),
+        format!(
+            "its plugin {name} is missing from {}",
+            dirs.iter().map(|dir| dir.display().to_string()).collect::<Vec<_>>().join(", ")
+        ),
         "edge-cni install puts the plugins in place".to_owned(),
     )))
 }

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use ureq::Agent;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
 
+use crate::address;
 use crate::config::Proxy;
 
 /// The authorities that the host trusts, by distribution.
@@ -24,38 +25,12 @@ const PIECE: usize = 64 << 10;
 /// More than any bundle: a server must not fill the disk.
 const MAX_BYTES: u64 = 2 << 30;
 
-/// Whether an address may be used: HTTPS, or plain HTTP on this very machine.
-pub fn checked(url: &str) -> Result<&str> {
-    let bad = |why: &str| {
-        let shown = crate::config::without_credentials(url);
-        Error::usage(format!("cannot use the address {}: {why}", shown.escape_debug()))
-    };
-    if url.contains(|char: char| char.is_control() || char.is_whitespace()) {
-        return Err(bad("it holds white space"));
-    }
-    if url.starts_with("https://") {
-        return Ok(url);
-    }
-    let Some(rest) = url.strip_prefix("http://") else { return Err(bad("it does not begin with https://")) };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let host = &rest[..end];
-    let host = host
-        .strip_prefix('[')
-        .and_then(|host| host.split_once(']'))
-        .map_or_else(|| host.rsplit_once(':').map_or(host, |(host, _)| host), |(host, _)| host);
-    if ["localhost", "127.0.0.1", "::1"].contains(&host) {
-        Ok(url)
-    } else {
-        Err(bad("without TLS only this machine itself is asked").hint("an address that begins with https://"))
-    }
-}
-
 /// Fetches `url` into `to`; the SHA-256 of what came, in hex.
 ///
 /// Fails (1) where the server says no, where the bytes stop coming or fewer come than were promised,
 /// and (5) once the user has asked to stop.
 pub fn fetch(host: &mut Host, url: &str, proxy: Option<&Proxy>, to: &mut dyn Write) -> Result<String> {
-    checked(url)?;
+    address::download(url)?;
     let shown = crate::config::without_credentials(url);
     let fail = |cause: String| Error::failed(format!("cannot download {shown}: {cause}"));
     let agent = agent(url, proxy)?;
@@ -151,30 +126,4 @@ fn refused(shown: &str, code: u16) -> Error {
 /// Bytes as hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn without_tls_only_this_machine_is_asked() {
-        for good in ["https://a.example/x", "http://localhost:1/x", "http://127.0.0.1/x", "http://[::1]:80/"] {
-            assert!(checked(good).is_ok(), "{good}");
-        }
-        let bad = [
-            "http://a.example/x",
-            "ftp://a",
-            "a.example",
-            "http://localhost.example/",
-            "http://127.0.0.1.example:80/",
-            "https://a b",
-            "http://localhost@a.example/",
-        ];
-        for bad in bad {
-            assert!(checked(bad).is_err(), "{bad}");
-        }
-        let error = checked("http://me:secret@a.example/").unwrap_err().to_string();
-        assert!(!error.contains("secret"), "{error}");
-    }
 }

@@ -7,6 +7,7 @@
 //! unit, storage.conf where the kernel refuses what it asks for, and the files of a bundle.
 //! Runs systemctl, journalctl, CNI plugins (for their version), and apt by way of edge-apt, live only.
 
+pub mod address;
 mod apt;
 pub mod bundle;
 pub mod check;

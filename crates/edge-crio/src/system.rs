@@ -132,7 +132,7 @@ impl System {
     pub fn arch(&self) -> Result<&Arch> {
         self.arch.as_ref().ok_or_else(|| {
             Error::failed("cannot tell the architecture: no program of this system could be read")
-                .hint("name it: --arch arm64")
+                .hint("--root must name a whole root file system: /usr/bin/dpkg, /usr/bin/env or /bin/sh in it tells")
         })
     }
 

@@ -59,7 +59,10 @@ impl Set {
         if let Some(given) = given.filter(|given| !is_sha256(given)) {
             return Err(Error::usage(format!("cannot use --sha256 {given}: it has not 64 hexadecimal digits")));
         }
-        let got = archive::checksum(path)?;
+        let got = archive::checksum(path).map_err(|error| match error.hint_text() {
+            Some(_) => error,
+            None => error.hint("name a release archive: cni-plugins-linux-ARCH-VERSION.tgz"),
+        })?;
         let known = releases.archive(&got);
         match given {
             Some(given) if !given.eq_ignore_ascii_case(&got) => {
@@ -92,7 +95,10 @@ impl Set {
 
     /// The newest that a folder has for a machine.
     pub(crate) fn of_folder(dir: &Path, machine: Arch) -> Result<Set> {
-        let fail = |cause: io::Error| Error::io("list", dir, &cause);
+        let fail = |cause: io::Error| {
+            Error::failed(format!("cannot install from {}: {cause}", dir.display()))
+                .hint("look whether it is mounted; it holds builds (edge-cni build --out DIR/NAME) or release archives")
+        };
         let mut paths: Vec<PathBuf> = vec![dir.to_path_buf()];
         for entry in fs::read_dir(dir).map_err(fail)? {
             paths.push(entry.map_err(fail)?.path());

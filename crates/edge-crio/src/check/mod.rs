@@ -105,6 +105,17 @@ pub fn configuration(files: &[ConfFile], release: Option<Version>) -> Vec<Findin
             .hint("mend it, or move it out of the directory"),
         );
     }
+    for wrong in &config.wrong {
+        findings.push(
+            Finding::new(
+                Severity::Fault,
+                wrong.file.display().to_string(),
+                format!("{}: CRI-O does not start", wrong.why),
+            )
+            .at(&wrong.key)
+            .hint("set it, or take the line out: CRI-O has a default"),
+        );
+    }
     let takes_slice = release.is_some_and(|release| release.minor >= TAKES_SLICE);
     let slice = config.conmon_cgroup.as_ref().is_some_and(|setting| setting.value == SLICE);
     if let Some((file, why)) = config.conmon_fault().filter(|_| !(takes_slice && slice)) {

@@ -18,9 +18,10 @@ impl Proxy {
         };
         let rest = ["http://", "https://", "socks5://"].iter().find_map(|scheme| url.strip_prefix(scheme));
         let rest = rest.ok_or_else(|| bad("it begins with none of http://, https:// and socks5://"))?;
-        if rest.is_empty() || url.contains(|char: char| char.is_control() || char.is_whitespace()) {
-            return Err(bad("it is no address"));
+        if url.contains(|char: char| char.is_control() || char.is_whitespace()) {
+            return Err(bad("it holds white space"));
         }
+        crate::address::authority(rest).map_err(bad)?;
         if let Some(list) = except {
             if list.is_empty() || list.contains(char::is_control) {
                 return Err(Error::usage(
@@ -97,7 +98,16 @@ mod tests {
 
     #[test]
     fn only_addresses_are_taken() {
-        for bad in ["proxy:3128", "http://", "ftp://x", "http://a\nb", "http://u:secret@a b"] {
+        for bad in [
+            "proxy:3128",
+            "http://",
+            "http://:80",
+            "http://p:0/",
+            "http://p:x",
+            "ftp://x",
+            "http://a\nb",
+            "http://u:secret@a b",
+        ] {
             let error = Proxy::parse(bad, None).unwrap_err().to_string();
             assert!(error.starts_with("cannot use the proxy") && !error.contains("secret"), "{error}");
         }

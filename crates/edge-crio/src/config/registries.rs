@@ -6,6 +6,7 @@ use edge_host::{Error, Result};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
 use super::{REGISTRIES, not_toml};
+use crate::address::authority;
 
 const HEADER: &str =
     "# Made by edge-crio; `edge-crio undo` takes it back. A registry's mirrors are tried in order, itself last.\n\n";
@@ -42,6 +43,9 @@ impl FromStr for Mirror {
         };
         if !good(host) || !good(location) {
             return Err(bad("it is no registry"));
+        }
+        for place in [host, location] {
+            authority(place).map_err(bad)?;
         }
         Ok(Mirror { host: host.to_owned(), location: location.to_owned(), insecure })
     }
@@ -140,6 +144,8 @@ mod tests {
             "d=https://u:p@x",
             "d=https://x\"y",
             "-d=https://x",
+            "d=https://:5000",
+            "d=https://x:99999/y",
         ] {
             assert!(bad.parse::<Mirror>().is_err(), "{bad:?}");
         }

@@ -60,7 +60,7 @@ fn done(host: &mut Host, path: &str, sum: &str, changed: bool) -> Outcome {
 }
 
 /// A directory of the operator's.
-pub(crate) fn directory(path: &Path) -> Result<Root> {
+fn directory(path: &Path) -> Result<Root> {
     Root::image(path).map_err(|error| {
         Error::failed(error.message().replace("open the root", "open the directory"))
             .hint("make it first, or name another")

@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use edge_host::{Error, Host, Outcome, Result};
 use serde_json::json;
 
+use crate::address;
 use crate::cli::{MirrorArgs, ResolveArgs};
 use crate::knowledge::{self, Fit};
 use crate::resolve::{Day, Mirrors, Offer, Question, Refusal, Resolution, day_of, resolve};
@@ -12,12 +13,13 @@ use crate::system::{Arch, System};
 use crate::version::Version;
 
 pub(crate) fn run(host: &mut Host, args: &ResolveArgs) -> Result<Outcome> {
+    let mirrors = mirrors(&args.mirrors)?;
     let system = System::read(host)?;
     let arch = match &args.arch {
         Some(arch) => arch,
-        None => system.arch()?,
+        None => system.arch().map_err(|error| error.hint("name it: --arch arm64"))?,
     };
-    let found = find(args.version, &system, arch, &mirrors(&args.mirrors)?)?;
+    let found = find(args.version, &system, arch, &mirrors)?;
     let name = if system.name.is_empty() { "this system" } else { &system.name };
     host.report.line(&format!("CRI-O {} for {name}, {arch}", args.version));
     for offer in &found.offers {
@@ -50,8 +52,8 @@ pub(crate) fn find(version: Version, system: &System, arch: &Arch, mirrors: &Mir
 
 /// The addresses that were named, checked.
 pub(crate) fn mirrors(args: &MirrorArgs) -> Result<Mirrors> {
-    // apt verifies what it gets, by whatever way it came.
-    args.bundle_mirror.as_deref().map(crate::fetch::checked).transpose()?;
+    args.apt_mirror.as_deref().map(address::repository).transpose()?;
+    args.bundle_mirror.as_deref().map(address::download).transpose()?;
     Ok(Mirrors { apt: args.apt_mirror.clone(), bundle: args.bundle_mirror.clone() })
 }
 

@@ -19,6 +19,10 @@ pub(crate) fn run(host: &mut Host, args: &SettingsArgs) -> Result<Outcome> {
         return Err(Error::failed(format!("cannot read {}: it is no TOML: {why}", file.display()))
             .hint("CRI-O does not start with it either"));
     }
+    if let Some(wrong) = config.wrong.iter().find(|wrong| wrong.key == "crio.api.listen") {
+        return Err(Error::failed(format!("cannot use {} of {}: it {}", wrong.key, wrong.file.display(), wrong.why))
+            .hint("CRI-O does not start with it either: set it, or take the line out"));
+    }
     let here = answer(host, config.socket())?;
     let is_installed = here.is_some()
         || Manifest::read(host)?.is_some()

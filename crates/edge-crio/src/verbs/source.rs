@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use edge_host::{Error, Host, Mode, Result, Root};
 
+use crate::address;
 use crate::bundle::{self, Manifest, Staged, Sysconfig, sum_of, unpack};
 use crate::cli::{From, InstallArgs};
 use crate::config::Proxy;
@@ -12,7 +13,6 @@ use crate::fetch;
 use crate::knowledge;
 use crate::resolve::{Kind, Offer, archive_name};
 use crate::system::{Arch, System};
-use crate::verbs::download::directory;
 use crate::verbs::resolve::{find, mirrors, nowhere};
 use crate::version::Version;
 
@@ -47,21 +47,23 @@ pub(crate) enum Place {
 
 /// Decides, without any network.
 pub(crate) fn choose(host: &mut Host, args: &InstallArgs, system: &System, installed: Option<Kind>) -> Result<Chosen> {
-    let arch = system.arch()?.clone();
+    let mirrors = mirrors(&args.mirrors)?;
     if let Some(dir) = &args.offline {
-        return offline(args, &arch, dir);
+        let brought = brought(dir, args.version)?;
+        return offline(args, system.arch()?, dir, &brought);
     }
+    let arch = system.arch()?.clone();
     if let Some(archive) = &args.archive {
         if args.source == From::Apt {
             return Err(Error::usage("cannot use --archive with --source apt: it names a bundle"));
         }
         let place = match archive.contains("://") {
-            true => Place::Url(fetch::checked(archive)?.to_owned()),
+            true => Place::Url(address::download(archive)?.to_owned()),
             false => Place::File(PathBuf::from(archive)),
         };
         return named(args, &arch, archive, place).map(Chosen::Bundle);
     }
-    let found = find(args.version, system, &arch, &mirrors(&args.mirrors)?)?;
+    let found = find(args.version, system, &arch, &mirrors)?;
     if let Some(error) = nowhere(&found, args.version, system, &arch) {
         return Err(error);
     }
@@ -151,9 +153,19 @@ pub(crate) fn agreed(given: Option<&str>, known: Option<&str>, what: &str) -> Re
 
 const SUMS: &str = "SHA256SUMS";
 
-/// A directory that was brought along: packages where there are any, else a bundle.
-fn offline(args: &InstallArgs, arch: &Arch, dir: &Path) -> Result<Chosen> {
-    let own = directory(dir)?;
+/// The directory that was brought along.
+fn brought(dir: &Path, version: Version) -> Result<Root> {
+    Root::image(dir).map_err(|error| {
+        let cause = error.message().rsplit_once(": ").map_or(error.message(), |(_, cause)| cause);
+        Error::failed(format!("cannot install from {}: {cause}", dir.display())).hint(format!(
+            "look whether it is mounted; on a machine with a network, edge-crio download --version {version} --arch ARCH \
+             --to DIR fills one"
+        ))
+    })
+}
+
+/// What is in it: packages where there are any, else a bundle.
+fn offline(args: &InstallArgs, arch: &Arch, dir: &Path, own: &Root) -> Result<Chosen> {
     let names: Vec<String> = own.list(Path::new("/"))?.into_iter().filter_map(|name| name.into_string().ok()).collect();
     let has_packages = names.iter().any(|name| name.ends_with(".deb"));
     if has_packages && args.source != From::Bundle {
