@@ -6,10 +6,12 @@ use std::path::Path;
 use std::process::Command;
 
 use edge_conf::schema::{Kind, Minor, render};
-use edgeutils_tests::tool::{self, Ran};
+use edgeutils_tests::cni::{ARM64, fake_build, image_for, tiny};
+use edgeutils_tests::standin::bundle;
+use edgeutils_tests::tool::{self, Ran, Tool};
 use edgeutils_tests::tree::{Tree, assert_same};
 use edgeutils_tests::{skip, systems};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const PLAY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/ansible/edge-node.yaml");
 const EDGECORE: &str = "etc/kubeedge/config/edgecore.yaml";
@@ -21,12 +23,13 @@ struct Played {
 }
 
 fn play(root: &Tree, cloudcore: &str, args: &[&str]) -> Played {
+    play_with(root, json!({"edgeutils_cloudcore": cloudcore}), args)
+}
+
+fn play_with(root: &Tree, mut variables: Value, args: &[&str]) -> Played {
     let home = Tree::new();
-    let variables = serde_json::json!({
-        "edgeutils_bin": tool::path("edge-conf").parent().unwrap(),
-        "edgeutils_root": root.path(),
-        "edgeutils_cloudcore": cloudcore,
-    });
+    variables["edgeutils_bin"] = json!(tool::path("edge-conf").parent().unwrap());
+    variables["edgeutils_root"] = json!(root.path());
     let mut command = Command::new("ansible-playbook");
     command.args(["-i", "localhost,", "-c", "local", PLAY, "-e", &variables.to_string()]).args(args);
     command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", home.path());
@@ -63,4 +66,82 @@ fn a_play_reports_what_the_utilities_changed() {
     let played = play(&root, "nonsense!", &[]);
     played.expect(2, 0, 1);
     assert!(played.ran.stdout.contains("cannot use --server"), "{}", played.ran.stdout);
+}
+
+/// What a task of the only host said, by the beginning of its name.
+fn said(played: &Played, task: &str) -> Vec<Value> {
+    let report: Value = serde_json::from_str(&played.ran.stdout).unwrap();
+    let tasks = report["plays"][0]["tasks"].as_array().unwrap().clone();
+    let named = |one: &Value| one["task"]["name"].as_str().unwrap_or_default().starts_with(task);
+    tasks.into_iter().filter(named).map(|one| one["hosts"]["localhost"].clone()).collect()
+}
+
+#[test]
+fn a_play_brings_plugins_a_network_and_crio_into_an_image() {
+    if !Path::new("/usr/bin/ansible-playbook").exists() {
+        return skip("a_play_brings_plugins_a_network_and_crio_into_an_image", "no ansible-playbook");
+    }
+    let (root, beside) = (systems::by_name(systems::DEBIAN_RASPI), Tree::new());
+    image_for(&root, ARM64);
+    root.write(EDGECORE, render(Kind::EdgeCore, Minor::new(12)));
+    let plugins = ["bridge", "host-local", "loopback", "portmap"].map(|name| (name, tiny(ARM64, name)));
+    fake_build(&beside.at("plugins/arm64"), "v1.9.1", "arm64", &plugins);
+    let (archive, sum) = bundle(&beside.at("plugins"), "1.30.4", "arm64", &tiny(ARM64, "crio"));
+    let all = |sum: &str| {
+        json!({
+            "edgeutils_cloudcore": "192.0.2.9",
+            "edgeutils_cni_plugins": beside.at("plugins"),
+            "edgeutils_pod_subnet": "10.85.0.0/16",
+            "edgeutils_crio_version": "1.30.4",
+            "edgeutils_crio_options": ["--archive", archive, "--sha256", sum, "--cgroup-driver", "cgroupfs"],
+        })
+    };
+    let before = root.snapshot();
+    // Host preparation, plugins, a network, CRI-O, and two parts of edgecore.yaml.
+    play_with(&root, all(&sum), &["--check"]).expect(0, 6, 0);
+    assert_same(&root.snapshot(), &before, "check mode");
+
+    // What fails stops the play there; what was done before stays done, and is not done again.
+    let failed = play_with(&root, all(&"0".repeat(64)), &[]);
+    failed.expect(2, 3, 1);
+    let call = &said(&failed, "edge-crio install")[0];
+    assert_eq!((&call["failed"], &call["rc"]), (&json!(true), &json!(4)), "{call}");
+    assert!(call["stderr"].as_str().unwrap().contains("its SHA-256 is"), "{call}");
+    assert!(!root.at("usr/local/bin/crio").exists());
+
+    play_with(&root, all(&sum), &[]).expect(0, 3, 0);
+    assert!(root.read("etc/cni/net.d/10-edgeutils.conflist").contains("10.85.0.0/16"));
+    assert!(root.at("opt/cni/bin/portmap").exists() && root.at("usr/local/bin/crio").exists());
+    let edgecore = root.read(EDGECORE);
+    assert!(edgecore.contains("cgroupDriver: cgroupfs\n"), "the driver is CRI-O's own: {edgecore}");
+    let whole = root.snapshot();
+    play_with(&root, all(&sum), &["--check"]).expect(0, 0, 0);
+    play_with(&root, all(&sum), &[]).expect(0, 0, 0);
+    assert_same(&root.snapshot(), &whole, "a second run");
+    let checked = Tool::new("edge-cni").arg("--root").arg(root.path()).arg("check").run().expect(0);
+    assert!(checked.stdout.ends_with(": no faults\n"), "{}", checked.stdout);
+}
+
+#[test]
+fn what_is_not_done_for_an_image_fails_the_play_and_says_so() {
+    if !Path::new("/usr/bin/ansible-playbook").exists() {
+        return skip("what_is_not_done_for_an_image_fails_the_play_and_says_so", "no ansible-playbook");
+    }
+    let root = systems::by_name(systems::DEBIAN_RASPI);
+    image_for(&root, ARM64);
+    for (variables, task, text) in [
+        (
+            json!({"edgeutils_crio_version": "1.34", "edgeutils_crio_options": ["--source", "apt"]}),
+            "edge-crio install",
+            "cannot get CRI-O 1.34 from apt: apt is not run for an image",
+        ),
+        (json!({"edgeutils_cni_plugins": "/nowhere"}), "edge-cni install", "cannot install from /nowhere: "),
+        (json!({"edgeutils_pod_subnet": "10.85.0.0/16"}), "edge-cni conf", "there is no bridge in "),
+    ] {
+        let played = play_with(&root, variables, &[]);
+        assert_eq!(played.stats["failures"], 1, "{}", played.ran.stdout);
+        let call = &said(&played, task)[0];
+        let stderr = call["stderr"].as_str().unwrap();
+        assert!(stderr.contains(text) && stderr.contains("\nhint: "), "{stderr}");
+    }
 }
