@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -29,7 +30,9 @@ pub fn build(arch: &str, version: &str) -> Result<PathBuf, String> {
     fs::create_dir_all(&dir).map_err(|cause| cause.to_string())?;
     let built = dir.join("crio");
     // Go itself knows what is up to date; two tests at once each build their own.
-    let fresh = dir.join(format!("crio-{}", std::process::id()));
+    static BUILDS: AtomicUsize = AtomicUsize::new(0);
+    let number = BUILDS.fetch_add(1, Ordering::Relaxed);
+    let fresh = dir.join(format!("crio-{}-{number}", std::process::id()));
     let output = Command::new("go")
         .args(["build", "-trimpath", "-buildvcs=false", "-ldflags", &format!("-s -w -X main.version={version}"), "-o"])
         .arg(&fresh)

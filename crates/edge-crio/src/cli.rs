@@ -45,6 +45,8 @@ edge-crio install --version 1.34.2 --offline /media/usb")]
     Install(Box<InstallArgs>),
 
     /// Fetch a bundle for another machine, with its checksum in SHA256SUMS for `install --offline`
+    ///
+    /// Through the proxy that the environment names (HTTPS_PROXY, ALL_PROXY, NO_PROXY), if it does.
     #[command(after_help = "Example:\n  edge-crio download --version 1.34 --arch arm64 --to /media/usb")]
     Download(DownloadArgs),
 
@@ -151,7 +153,7 @@ pub struct InstallArgs {
     #[arg(long, value_name = "HOST=URL")]
     pub registry_mirror: Vec<Mirror>,
 
-    /// A proxy for CRI-O and for this download; - reads it from standard input (with a password)
+    /// A proxy for CRI-O and for this download (else the environment's HTTPS_PROXY); - reads it from standard input (with a password)
     #[arg(long, value_name = "URL")]
     pub proxy: Option<String>,
 

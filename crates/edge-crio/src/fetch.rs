@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use edge_host::{Error, Host, Result, Root};
+use rustls::CertificateError;
 use sha2::{Digest, Sha256};
 use ureq::Agent;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
 
 use crate::address;
-use crate::config::Proxy;
+use crate::config::{Proxy, without_credentials};
 
 /// The authorities that the host trusts, by distribution.
 const AUTHORITIES: [&str; 3] =
@@ -25,22 +26,21 @@ const PIECE: usize = 64 << 10;
 /// More than any bundle: a server must not fill the disk.
 const MAX_BYTES: u64 = 2 << 30;
 
-/// Fetches `url` into `to`; the SHA-256 of what came, in hex.
+/// Fetches `url` into `to`, by way of `proxy` or else of the environment's; the SHA-256 of what came, in hex.
 ///
 /// Fails (1) where the server says no, where the bytes stop coming or fewer come than were promised,
 /// and (5) once the user has asked to stop.
 pub fn fetch(host: &mut Host, url: &str, proxy: Option<&Proxy>, to: &mut dyn Write) -> Result<String> {
     address::download(url)?;
-    let shown = crate::config::without_credentials(url);
+    let shown = without_credentials(url);
     let fail = |cause: String| Error::failed(format!("cannot download {shown}: {cause}"));
     let agent = agent(url, proxy)?;
     let mut response = match agent.get(url).call() {
         Ok(response) => response,
         Err(ureq::Error::StatusCode(code)) => return Err(refused(&shown, code)),
         Err(error) => {
-            return Err(fail(error.to_string()).hint(
-                "look at the network and the proxy, name a mirror, or bring the file: --archive FILE --sha256 H",
-            ));
+            let (cause, hint) = cause_of(&error);
+            return Err(fail(cause).hint(hint));
         }
     };
     let length: Option<u64> =
@@ -86,6 +86,9 @@ fn agent(url: &str, proxy: Option<&Proxy>) -> Result<Agent> {
         builder = builder.https_only(true).tls_config(trusted()?);
     }
     if let Some(proxy) = proxy {
+        if !proxy.is_for(url) {
+            return Ok(builder.proxy(None).build().new_agent());
+        }
         let proxy = ureq::Proxy::new(proxy.url())
             .map_err(|_| Error::usage(format!("cannot use the proxy {} for downloads", proxy.shown())))?;
         builder = builder.proxy(Some(proxy));
@@ -113,6 +116,51 @@ fn trusted() -> Result<TlsConfig> {
     }
     Err(Error::failed("cannot download over HTTPS: this host has no list of certificate authorities")
         .hint("install ca-certificates, or bring the file: --archive FILE --sha256 H"))
+}
+
+/// What went wrong on the way to the server, and what to do.
+fn cause_of(error: &ureq::Error) -> (String, &'static str) {
+    let tls = match error {
+        ureq::Error::Rustls(tls) => Some(tls),
+        ureq::Error::Io(cause) => cause.get_ref().and_then(|inner| inner.downcast_ref()),
+        _ => None,
+    };
+    if let Some(rustls::Error::InvalidCertificate(cause)) = tls {
+        return of_certificate(cause);
+    }
+    match error {
+        ureq::Error::RequireHttpsOnly(to) => (
+            format!("the server leads on to {}, which is without TLS", without_credentials(to).escape_debug()),
+            "name an address that stays with https://, or bring the file: --archive FILE --sha256 H",
+        ),
+        _ => (
+            error.to_string(),
+            "look at the network and the proxy, name a mirror, or bring the file: --archive FILE --sha256 H",
+        ),
+    }
+}
+
+/// Why a server is not who it says it is.
+fn of_certificate(cause: &CertificateError) -> (String, &'static str) {
+    const MIRROR: &str = "look at the address; nothing was taken from it";
+    const CLOCK: &str =
+        "look at this host's clock (date -u); if it is right, the certificate is for its owner to renew";
+    match cause {
+        CertificateError::UnknownIssuer => (
+            "the server's certificate is of an authority that this host does not trust".to_owned(),
+            "a site's own authority is added by update-ca-certificates, from /usr/local/share/ca-certificates/NAME.crt",
+        ),
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            ("the server's certificate has expired".to_owned(), CLOCK)
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            ("the server's certificate is not valid yet".to_owned(), CLOCK)
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            ("the server's certificate is for another name".to_owned(), MIRROR)
+        }
+        other => (format!("the server's certificate is refused: {other}"), MIRROR),
+    }
 }
 
 fn refused(shown: &str, code: u16) -> Error {

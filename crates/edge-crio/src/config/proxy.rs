@@ -1,6 +1,9 @@
 //! A proxy for CRI-O's own downloads of images, in a drop-in of its unit.
 
+use std::net::IpAddr;
+
 use edge_host::{Error, Result};
+use ipnet::IpNet;
 
 /// A proxy.
 #[derive(Clone, PartialEq, Eq)]
@@ -40,6 +43,31 @@ impl Proxy {
     /// The address without credentials.
     pub fn shown(&self) -> String {
         without_credentials(&self.url)
+    }
+
+    /// Whether a download goes through it: what is listed is asked directly, as CRI-O itself reads the list.
+    pub fn is_for(&self, url: &str) -> bool {
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let Ok(host) = crate::address::authority(rest) else { return true };
+        let address = host.parse::<IpAddr>().ok();
+        let is_listed = |entry: &str| {
+            let entry = entry.trim();
+            if let Ok(net) = entry.parse::<IpNet>() {
+                return address.is_some_and(|address| net.contains(&address));
+            }
+            if let Some(address) = address {
+                return entry == "*" || entry.trim_matches(['[', ']']).parse() == Ok(address);
+            }
+            let (entry, host) = (entry.to_ascii_lowercase(), host.to_ascii_lowercase());
+            let domain = entry.strip_prefix('*').unwrap_or(&entry);
+            match domain.strip_prefix('.') {
+                // With a dot in front the domain itself is not meant.
+                Some(domain) => host.strip_suffix(domain).is_some_and(|front| front.ends_with('.')),
+                None if domain.is_empty() => entry == "*",
+                None => host.strip_suffix(domain).is_some_and(|front| front.is_empty() || front.ends_with('.')),
+            }
+        };
+        !self.except.as_deref().unwrap_or_default().split(',').any(is_listed)
     }
 
     /// The address itself, for our own downloads.
@@ -113,5 +141,26 @@ mod tests {
         }
         assert!(Proxy::parse("http://a:1", Some("")).is_err());
         assert!(!Proxy::parse("http://a:1", None).unwrap().has_credentials());
+    }
+
+    #[test]
+    fn what_is_excepted_is_asked_directly() {
+        let is_for = |list: &str, url: &str| Proxy::parse("http://p:1", Some(list)).unwrap().is_for(url);
+        for (list, url, want) in [
+            ("10.0.0.0/8", "https://10.1.2.3:8443/x", false),
+            ("10.0.0.0/8", "https://11.1.2.3/x", true),
+            ("fd00::/8, 192.0.2.1", "https://[fd00::1]/x", false),
+            ("fd00::/8, 192.0.2.1", "https://192.0.2.1/x", false),
+            ("example.com", "https://example.com/", false),
+            ("example.com", "https://m.Example.com:1/", false),
+            ("example.com", "https://notexample.com/", true),
+            (".example.com", "https://example.com/", true),
+            (".example.com", "https://m.example.com/", false),
+            ("*", "https://a/", false),
+            ("a,,b", "https://c/", true),
+        ] {
+            assert_eq!(is_for(list, url), want, "{list} {url}");
+        }
+        assert!(Proxy::parse("http://p:1", None).unwrap().is_for("https://a/"));
     }
 }
