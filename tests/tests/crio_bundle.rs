@@ -243,3 +243,46 @@ fn a_damaged_or_huge_archive_is_found() {
     let ran = install(&tree, "1.30.4", &archive, &sum, &[]).expect(4);
     assert!(ran.stderr.contains("makes it larger than any bundle"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_manifest_that_someone_edited_takes_nothing_of_others_away() {
+    const MANIFEST: &str = "var/lib/edgeutils/edge-crio.json";
+    let (tree, dir) = (system(), tempfile::tempdir().unwrap());
+    let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", &program("one"));
+    install(&tree, "1.30.4", &archive, &sum, &[]).expect(0);
+    tree.write("etc/passwd", "root:x:0:0::/root:/bin/sh\n");
+    tree.write("usr/local/bin/theirs", "mine");
+    let written: serde_json::Value = serde_json::from_str(&tree.read(MANIFEST)).unwrap();
+    let before = tree.snapshot();
+    let sum_of = |path: &str| edgeutils_tests::standin::sha256(&tree.at(path));
+    for bad in
+        ["/etc/passwd", "/usr/local/bin/../../../etc/passwd", "etc/passwd", "/usr/local/bin/", "/usr/local/bin/crio"]
+    {
+        let mut edited = written.clone();
+        let row = serde_json::json!({"path": bad, "kind": "program", "size": 26, "sha256": sum_of("etc/passwd")});
+        edited["files"].as_array_mut().unwrap().push(row);
+        tree.write(MANIFEST, edited.to_string());
+        for args in
+            [&["remove"][..], &["check"], &["install", "--version", "1.30.4", "--archive", "/x", "--sha256", &sum]]
+        {
+            let ran = run(&tree, args).expect(4);
+            let want = format!("edge-crio.json: it lists {bad:?}, where edge-crio puts nothing\nhint: ");
+            assert!(ran.stderr.contains(&want), "{}", ran.stderr);
+        }
+        assert_same(&tree.snapshot(), &before, bad);
+    }
+    for broken in ["", "{", "[]", "null", "{\"format\": 1}"] {
+        tree.write(MANIFEST, broken);
+        let ran = run(&tree, &["remove"]).expect(4);
+        assert!(ran.stderr.contains("\nhint: it was changed by someone else"), "{}", ran.stderr);
+        assert_same(&tree.snapshot(), &before, broken);
+    }
+    // What a link now stands in for is not what was put there.
+    tree.write(MANIFEST, written.to_string());
+    std::fs::remove_file(tree.at("usr/local/bin/crio")).unwrap();
+    tree.link("usr/local/bin/crio", "theirs");
+    let ran = run(&tree, &["remove"]).expect(0);
+    assert!(ran.stderr.contains("left, changed since: /usr/local/bin/crio"), "{}", ran.stderr);
+    assert_eq!(tree.read("usr/local/bin/theirs"), "mine");
+    assert!(tree.at("usr/local/bin/crio").is_symlink() && tree.at("etc/passwd").exists());
+}

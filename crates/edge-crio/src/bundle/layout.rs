@@ -56,6 +56,16 @@ pub struct Place {
     if_configured: Option<String>,
 }
 
+impl Place {
+    /// Whether it is for a file of this name.
+    fn takes(&self, name: &str) -> bool {
+        !name.is_empty()
+            && !name.contains('/')
+            && (self.only.is_empty() || self.only.iter().any(|only| only == name))
+            && name.ends_with(&self.suffix)
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Layout {
@@ -85,8 +95,7 @@ pub struct Placed {
 ///
 /// Fails where the archive has no crio in it.
 pub fn place(staged: &Staged, shown: &str, has_sysconfig: Sysconfig) -> Result<Vec<Placed>> {
-    let layout: Layout = toml_edit::de::from_str(LAYOUT)
-        .map_err(|error| Error::failed(format!("cannot read the built-in data layout: {error}")))?;
+    let layout = layout()?;
     let configured = |word: &str| {
         staged
             .texts
@@ -97,10 +106,7 @@ pub fn place(staged: &Staged, shown: &str, has_sysconfig: Sysconfig) -> Result<V
     for file in &staged.files {
         let fits = |place: &&Place| {
             let Some(name) = file.inner.strip_prefix(&place.from) else { return false };
-            !name.contains('/')
-                && (place.only.is_empty() || place.only.iter().any(|only| only == name))
-                && name.ends_with(&place.suffix)
-                && place.if_configured.as_deref().is_none_or(configured)
+            place.takes(name) && place.if_configured.as_deref().is_none_or(configured)
         };
         if let Some(place) = layout.place.iter().find(fits) {
             all.push(placed(staged, file, place, has_sysconfig));
@@ -111,6 +117,34 @@ pub fn place(staged: &Staged, shown: &str, has_sysconfig: Sysconfig) -> Result<V
             .hint("it is no bundle of CRI-O: those are named cri-o.ARCH.vVERSION.tar.gz"));
     }
     Ok(all)
+}
+
+/// The paths that a bundle's files can have on a host.
+#[derive(Debug)]
+pub(super) struct Places(Vec<Place>);
+
+impl Places {
+    /// From the table.
+    pub(super) fn known() -> Result<Places> {
+        Ok(Places(layout()?.place))
+    }
+
+    /// Whether a file of a bundle can be here.
+    pub(super) fn holds(&self, path: &Path) -> bool {
+        let Some(path) = path.to_str() else { return false };
+        let fits = |place: &Place, dir: &str| {
+            path.strip_prefix(dir).is_some_and(|name| place.takes(name) && ![".", ".."].contains(&name))
+        };
+        self.0.iter().any(|place| match place.kind {
+            Kind::Environment => [DEFAULT_DIR, SYSCONFIG_DIR].iter().any(|dir| fits(place, dir)),
+            _ => fits(place, &place.to),
+        })
+    }
+}
+
+fn layout() -> Result<Layout> {
+    toml_edit::de::from_str(LAYOUT)
+        .map_err(|error| Error::failed(format!("cannot read the built-in data layout: {error}")))
 }
 
 /// Where the distribution has the environment of services.
@@ -215,6 +249,27 @@ mod tests {
         assert_eq!(paths(&files(""))[5], "/etc/containers/policy.json");
         let none = place(&staged(&[("bin/conmon", "y")]), "x.tar.gz", Sysconfig::Absent).unwrap_err().to_string();
         assert_eq!(none, "cannot use x.tar.gz: there is no bin/crio in it");
+    }
+
+    #[test]
+    fn only_places_of_the_table_are_ours() {
+        let places = Places::known().unwrap();
+        for good in ["/usr/local/bin/crio", "/etc/default/crio", "/etc/sysconfig/crio", "/opt/cni/bin/bridge"] {
+            assert!(places.holds(Path::new(good)), "{good}");
+        }
+        for bad in [
+            "/etc/passwd",
+            "/etc/default/grub",
+            "/usr/local/bin/",
+            "/usr/local/bin/..",
+            "/usr/local/bin/../../bin/sh",
+            "/usr/local/bin//crio",
+            "usr/local/bin/crio",
+            "/bin/sh",
+            "",
+        ] {
+            assert!(!places.holds(Path::new(bad)), "{bad}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use edge_host::{Error, Host, Result};
 use serde::{Deserialize, Serialize};
 
+use super::layout::Places;
 use super::{Kind, MANIFEST};
 
 /// One install.
@@ -56,7 +57,28 @@ impl Manifest {
             ))
             .hint("a newer edge-crio wrote it: use that one"));
         }
-        Ok(Some(manifest))
+        match manifest.foreign()? {
+            None => Ok(Some(manifest)),
+            // What is listed is taken for ours, and removed.
+            Some(path) => Err(Error::refused(format!(
+                "cannot use {}: it lists {path:?}, where edge-crio puts nothing",
+                shown.display()
+            ))
+            .hint("it was changed by someone else; edge-crio undo knows what was put in place all the same")),
+        }
+    }
+
+    /// A path that cannot be ours, or stands there twice.
+    fn foreign(&self) -> Result<Option<&Path>> {
+        let places = Places::known()?;
+        let mut seen: Vec<&Path> = Vec::new();
+        for path in self.files.iter().map(|row| row.path.as_path()) {
+            if !places.holds(path) || seen.contains(&path) {
+                return Ok(Some(path));
+            }
+            seen.push(path);
+        }
+        Ok(None)
     }
 
     /// As it is written.
