@@ -72,7 +72,7 @@ fn each_cause_is_named() {
         with(&gone, "v1.9.1"),
         [format!("fault 10-pods.conflist plugins[1].type: portmap is not in /opt/cni/bin: {NOT_READY}")]
     );
-    let script = |tree: &Tree| std::fs::write(tree.at("opt/cni/bin/host-local"), "#!/bin/sh\n").unwrap();
+    let script = |tree: &Tree| std::fs::write(tree.at("opt/cni/bin/host-local"), "half a download").unwrap();
     assert_eq!(
         with(&script, "v1.9.1"),
         [format!("fault 10-pods.conflist plugins[0].ipam.type: /opt/cni/bin/host-local is no program: {NOT_READY}")]
@@ -104,7 +104,12 @@ fn plugins_for_another_machine_are_found_by_their_header() {
     tree.write("etc/cni/net.d/10-pods.conflist", LIST);
     let found = findings(&tree, 3);
     assert_eq!(found.len(), 3, "{found:?}");
-    assert_eq!(found[0], "fault 10-pods.conflist plugins[0].type: /opt/cni/bin/bridge is for amd64, and this is arm64");
+    assert_eq!(
+        found[0],
+        format!(
+            "fault 10-pods.conflist plugins[0].type: /opt/cni/bin/bridge is for amd64, and this is arm64: {NOT_READY}"
+        )
+    );
 }
 
 #[test]
@@ -155,4 +160,59 @@ fn other_directories_can_be_named() {
     run(&tree, &["check", "--conf-dir", "net.d"]).expect(2);
     let ran = run(&tree, &["check", "--live"]).expect(2);
     assert!(ran.stderr.contains("cannot check --live with --root"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_libcni_refuses_is_named_alike_by_both_utilities() {
+    let tree = image("v1.9.1", ARM64);
+    let plugin = r#"{"type": "bridge", "ipam": {"type": "host-local"}}"#;
+    for (text, want) in [
+        (r#"{"name": "n"}"#.to_owned(), "it has no plugins"),
+        (r#"{"name": "n", "plugins": []}"#.to_owned(), "plugins is no list, or an empty one"),
+        (format!(r#"{{"plugins": [{plugin}]}}"#), "it has no name"),
+        (r#"{"name": "n", "plugins": [{"ipam": {}}]}"#.to_owned(), "plugins[0] has no type"),
+        (format!(r#"{{"name": "n", "plugins": [{plugin}, "portmap"]}}"#), "plugins[1] is no JSON object"),
+        (format!(r#"{{"name": "a/b", "plugins": [{plugin}]}}"#), "its name \"a/b\" is refused when a pod comes"),
+        (
+            format!(r#"{{"name": "n", "cniVersions": "1.0.0", "plugins": [{plugin}]}}"#),
+            "cniVersions is no list, such as",
+        ),
+        (plugin.replace("bridge", "vlan"), "it holds a single plugin, and a .conflist is read as a list"),
+    ] {
+        tree.write("etc/cni/net.d/10-pods.conflist", &text);
+        let found = findings(&tree, 3);
+        assert!(found[0].starts_with(&format!("fault 10-pods.conflist : {want}")), "{text}: {found:?}");
+        let ran = Tool::new("edge-crio").arg("--root").arg(tree.path()).arg("check").run();
+        let said = format!("warning: /etc/cni/net.d/10-pods.conflist: pods get no network: {want}");
+        assert!(ran.stdout.contains(&said), "{text}: {}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_list_of_versions_counts_by_its_highest() {
+    let tree = image("v1.5.1", ARM64);
+    let with = |versions: &str| {
+        let text = LIST.replace("\"cniVersion\": \"1.0.0\"", versions);
+        tree.write("etc/cni/net.d/10-pods.conflist", text);
+        run(&tree, &["check"]).stdout
+    };
+    let said = with(r#""cniVersion": "0.4.0", "cniVersions": ["0.4.0", "1.0.0"]"#);
+    assert_eq!(said, "/etc/cni/net.d/10-pods.conflist (1.0.0, with bridge, host-local, portmap): no faults\n");
+    let said = with(r#""cniVersion": "0.4.0", "cniVersions": ["1.1.0", "9.0.0"]"#);
+    assert!(said.contains("bridge reads at most 1.0.0, and the network asks for 1.1.0"), "{said}");
+    // A runtime from before such lists reads cniVersion alone.
+    tree.write("usr/bin/crio", "\tgithub.com/containernetworking/cni\tv1.1.2\th1:x\n");
+    let said = with(r#""cniVersion": "0.4.0", "cniVersions": ["1.1.0", "9.0.0"]"#);
+    assert_eq!(said, "/etc/cni/net.d/10-pods.conflist (0.4.0, with bridge, host-local, portmap): no faults\n");
+}
+
+#[test]
+fn plugins_in_a_directory_of_the_networks_name_are_read_too() {
+    let tree = image("v1.9.1", ARM64);
+    tree.write("etc/cni/net.d/10-pods.conflist", r#"{"cniVersion": "1.0.0", "name": "pods"}"#);
+    assert!(findings(&tree, 3)[0].starts_with("fault 10-pods.conflist : it has no plugins"));
+    tree.write("etc/cni/net.d/pods/10-bridge.conf", r#"{"type": "bridge"}"#);
+    assert!(findings(&tree, 0).is_empty());
+    tree.write("etc/cni/net.d/pods/20-x.conf", "{}");
+    assert!(findings(&tree, 3)[0].starts_with("fault 10-pods.conflist : 20-x.conf of it: it has no type"));
 }

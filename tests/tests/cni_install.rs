@@ -210,3 +210,63 @@ fn one_source_and_an_absolute_place_are_asked_for() {
     let ran = run(&tree, &["install", "--from-build", text(&beside.at("build")), "--bin-dir", "bin"]).expect(2);
     assert!(ran.stderr.contains("cannot use bin: it does not begin with /"), "{ran:?}");
 }
+
+#[test]
+fn a_record_that_someone_edited_takes_nothing_of_others_away() {
+    const RECORD: &str = "var/lib/edgeutils/edge-cni.json";
+    let (tree, beside) = image();
+    run(&tree, &["install", "--from-build", text(&beside.at("build"))]).expect(0);
+    tree.write("etc/passwd", "root:x:0:0::/root:/bin/sh\n");
+    tree.write("usr/sbin/bridge", tiny(ARM64, "iproute2's"));
+    let written: serde_json::Value = serde_json::from_str(&tree.read(RECORD)).unwrap();
+    let before = tree.snapshot();
+    for (of, bad, holds) in [
+        ("plugins", "/etc/passwd", "etc/passwd"),
+        ("plugins", "/usr/sbin/bridge", "usr/sbin/bridge"),
+        ("plugins", "/opt/cni/bin/../../../usr/sbin/bridge", "usr/sbin/bridge"),
+        ("conflists", "/etc/passwd", "etc/passwd"),
+    ] {
+        let sum = sha256(&fs::read(tree.at(holds)).unwrap());
+        let row = if of == "plugins" { serde_json::json!({"sha256": sum, "version": null}) } else { sum.into() };
+        let mut edited = written.clone();
+        edited[of][bad] = row;
+        tree.write(RECORD, edited.to_string());
+        for args in [&["remove"][..], &["install", "--from-build", text(&beside.at("build"))]] {
+            let ran = run(&tree, args).expect(4);
+            let want = format!("edge-cni.json: it lists {bad:?}, where edge-cni puts nothing\nhint: ");
+            assert!(ran.stderr.contains(&want), "{ran:?}");
+        }
+        assert_same(&tree.snapshot(), &before, bad);
+    }
+    for broken in ["", "{", "[]", "{\"plugins\": 5}"] {
+        tree.write(RECORD, broken);
+        let ran = run(&tree, &["remove"]).expect(1);
+        assert!(ran.stderr.contains("\nhint: move it away"), "{ran:?}");
+        assert_same(&tree.snapshot(), &before, broken);
+    }
+}
+
+#[test]
+fn plugins_do_not_go_where_the_systems_programs_are() {
+    let (tree, beside) = image();
+    tree.write("usr/sbin/bridge", tiny(ARM64, "iproute2's"));
+    tree.link("sbin", "usr/sbin");
+    tree.link("opt/plugins", "/usr/sbin");
+    let before = tree.snapshot();
+    for dir in ["/usr/sbin", "/sbin", "/usr/sbin/", "/opt/plugins", "/opt/../usr/sbin", "/", "/etc/cni"] {
+        let ran = run(&tree, &["install", "--from-build", text(&beside.at("build")), "--bin-dir", dir]).expect(4);
+        assert!(ran.stderr.contains("it is no directory for plugins\nhint: a plugin would replace"), "{dir}: {ran:?}");
+        assert_same(&tree.snapshot(), &before, dir);
+    }
+    // Another disk is a place as good as any.
+    fs::rename(tree.at("opt/cni"), tree.at("srv")).unwrap();
+    tree.link("opt/cni", "/srv");
+    run(&tree, &["install", "--from-build", text(&beside.at("build"))]).expect(0);
+    assert_eq!(fs::read(tree.at("srv/bin/bridge")).unwrap(), tiny(ARM64, "new bridge"));
+    assert!(tree.at("opt/cni").is_symlink(), "the link stays");
+    run(&tree, &["remove"]).expect(0);
+    assert!(!tree.at("srv/bin/bridge").exists() && tree.at("srv/bin/cilium-cni").exists());
+    run(&tree, &["undo"]).expect(0);
+    run(&tree, &["undo"]).expect(0);
+    assert_eq!(fs::read(tree.at("srv/bin/bridge")).unwrap(), tiny(ARM64, "the distribution's"));
+}

@@ -5,23 +5,21 @@
 //! Writes plugins into /opt/cni/bin, one network configuration, and a record of both.
 //! Runs go (as the user who called sudo) for a build, and the plugins themselves, live only.
 
-pub mod arch;
 mod build;
 pub mod check;
 pub mod cli;
 mod conf;
-mod conflist;
 mod go;
 mod install;
 mod installed;
 mod network;
-mod plugin;
 mod releases;
 mod remove;
-mod runtime;
 mod trial;
 pub mod version;
 
+pub use edge_conflist::arch;
+use edge_conflist::{conflist, plugin, range, runtime};
 use edge_host::{Host, Outcome, Result, undo};
 
 use cli::{Cli, Conf, Verb};

@@ -4,7 +4,7 @@ use edge_host::{Error, Result};
 use toml_edit::{DocumentMut, Table};
 
 use crate::arch::Arch;
-use crate::version::{Cni, Go, Release};
+use crate::version::{Go, Release};
 
 const TABLE: &str = include_str!("../data/releases.toml");
 
@@ -18,7 +18,6 @@ pub(crate) struct Releases {
     /// The newest release that is known.
     pub(crate) newest: Release,
     eras: Vec<Era>,
-    libcni: Vec<(Release, Cni)>,
     archives: Vec<Archive>,
 }
 
@@ -27,7 +26,6 @@ pub(crate) struct Releases {
 struct Era {
     from: Release,
     go: Go,
-    reads: Cni,
 }
 
 /// A release archive whose checksum is known.
@@ -47,16 +45,6 @@ impl Releases {
     /// The Go that a release's go.mod asks for, as far as is known.
     pub(crate) fn go(&self, release: &Release) -> Option<Go> {
         self.era(release).map(|era| era.go)
-    }
-
-    /// The newest CNI version that a release's plugins read, as far as is known.
-    pub(crate) fn reads(&self, release: &Release) -> Option<Cni> {
-        self.era(release).map(|era| era.reads)
-    }
-
-    /// The newest CNI version that a runtime with this libcni reads, as far as is known.
-    pub(crate) fn libcni_reads(&self, libcni: &Release) -> Option<Cni> {
-        self.libcni.iter().rev().find(|(from, _)| from <= libcni).map(|(_, reads)| *reads)
     }
 
     /// The newest release that this Go can build.
@@ -80,15 +68,7 @@ fn parse(text: &str) -> Option<Releases> {
     let mut eras = Vec::new();
     for era in table.get("era")?.as_array_of_tables()? {
         let of = |key| text(era, key);
-        eras.push(Era {
-            from: of("from")?.parse().ok()?,
-            go: of("go")?.parse().ok()?,
-            reads: of("reads")?.parse().ok()?,
-        });
-    }
-    let mut libcni = Vec::new();
-    for row in table.get("libcni")?.as_array_of_tables()? {
-        libcni.push((text(row, "from")?.parse().ok()?, text(row, "reads")?.parse().ok()?));
+        eras.push(Era { from: of("from")?.parse().ok()?, go: of("go")?.parse().ok()? });
     }
     let mut archives = Vec::new();
     for row in table.get("archives")?.as_array_of_tables()? {
@@ -100,14 +80,7 @@ fn parse(text: &str) -> Option<Releases> {
         }
     }
     let of = |key| text(table.as_table(), key);
-    Some(Releases {
-        module: of("module")?,
-        stamp: of("stamp")?,
-        newest: of("newest")?.parse().ok()?,
-        eras,
-        libcni,
-        archives,
-    })
+    Some(Releases { module: of("module")?, stamp: of("stamp")?, newest: of("newest")?.parse().ok()?, eras, archives })
 }
 
 #[cfg(test)]
@@ -117,7 +90,7 @@ mod tests {
     #[test]
     fn the_table_is_whole_and_in_order() {
         let known = Releases::known().unwrap();
-        assert!(known.eras.is_sorted_by_key(|era| (era.from.clone(), era.go, era.reads)));
+        assert!(known.eras.is_sorted_by_key(|era| (era.from.clone(), era.go)));
         assert_eq!(known.archives.len(), 20);
         let is_sum =
             |sum: &str| sum.len() == 64 && sum.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase());
@@ -128,12 +101,8 @@ mod tests {
     #[test]
     fn a_release_has_what_its_era_has() {
         let known = Releases::known().unwrap();
-        for (release, go, reads) in
-            [("v0.8.7", "1.14", "0.4.0"), ("v1.5.1", "1.20", "1.0.0"), ("v1.9.1", "1.24.2", "1.1.0")]
-        {
-            let release = release.parse().unwrap();
-            assert_eq!(known.go(&release), go.parse().ok());
-            assert_eq!(known.reads(&release), reads.parse().ok());
+        for (release, go) in [("v0.8.7", "1.14"), ("v1.5.1", "1.20"), ("v1.9.1", "1.24.2")] {
+            assert_eq!(known.go(&release.parse().unwrap()), go.parse().ok());
         }
         assert_eq!(known.go(&"v0.7.0".parse().unwrap()), None);
         assert_eq!(known.newest_for("go1.22.1".parse().unwrap()).unwrap().to_string(), "v1.3.0");

@@ -11,9 +11,9 @@ use edge_host::{Cmd, Error, Host, PrivateNet, Result, in_private};
 use nix::unistd::geteuid;
 use serde_json::{Map, Value, json};
 
-use crate::check::finding::{Finding, Severity};
 use crate::conflist::{Check, File, LEASES, Network, ipam_of, kind_of};
 use crate::version::Cni;
+use edge_conflist::finding::{Finding, Severity};
 
 /// Where plugins, iptables and daemons keep what they write.
 const SCRATCH: [&str; 3] = ["/run", "/var/lib/cni", "/tmp"];

@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use edge_host::{Error, Host, Result};
 
-use super::finding::{Finding, Severity};
-use crate::conflist::{Network, Range};
+use crate::conflist::Network;
+use crate::range::Range;
+use edge_conflist::finding::{Finding, Severity};
 
 const STAT: &str = "/proc/stat";
 /// Of every hundred addresses, so many taken are worth a word.

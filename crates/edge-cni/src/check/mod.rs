@@ -1,26 +1,24 @@
 //! `edge-cni check`: what keeps the network from being ready, and what will.
 
-pub mod finding;
-mod judge;
 mod leases;
+mod show;
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
+use edge_conflist::finding::{Finding, Severity};
+use edge_conflist::judge::{self, Facts};
 use edge_host::{Exit, Host, Outcome, Result};
 
-use crate::arch::Arch;
 use crate::cli::CheckArgs;
-use crate::conflist::{self, File, Network, is_link_local};
+use crate::conflist::{File, Network};
 use crate::install::must_be_absolute;
-use crate::installed::{self, Installed};
 use crate::network::{Networks, networks};
-use crate::plugin::{self, DEBIAN_DIR, Standing};
-use crate::releases::Releases;
+use crate::plugin::{self, Standing};
+use crate::range::is_link_local;
 use crate::runtime::{Runtime, runtimes};
 use crate::trial;
-use finding::{Finding, Severity, show};
-use judge::{Facts, Looked};
+use show::show;
+
+/// What a runtime says in all of these cases.
+const NOT_READY: &str = ": a runtime only says that the network is not ready";
 
 /// Older runtimes ask for it by themselves, whatever the network says.
 const LOOPBACK: &str = "loopback";
@@ -30,8 +28,11 @@ pub(crate) fn run(host: &mut Host, args: &CheckArgs) -> Result<Outcome> {
         must_be_absolute(dir)?;
     }
     trial::possible(host, args.live)?;
-    let facts = facts(host, args)?;
+    let facts = judge::facts(host, &args.conf_dir, std::slice::from_ref(&args.bin_dir))?;
     let (mut findings, used) = judge::judge(&facts);
+    for finding in findings.iter_mut().filter(|finding| finding.severity == Severity::Fault) {
+        finding.text.push_str(NOT_READY);
+    }
     let mut tried = None;
     if let Some((file, network)) = used.and_then(|file| Some((file, file.content.as_ref().ok()?))) {
         if plugin::look(host, &args.bin_dir, LOOPBACK)? == Standing::Missing {
@@ -75,62 +76,20 @@ fn summary(facts: &Facts, file: &File) -> String {
         let release = answer.and_then(|answer| answer.release.clone());
         programs.push(release.map_or_else(|| name.clone(), |release| format!("{name} {release}")));
     }
-    format!("{} ({}, with {})", file.path.display(), network.version, programs.join(", "))
-}
-
-fn facts(host: &mut Host, args: &CheckArgs) -> Result<Facts> {
-    let files = conflist::files(host, &args.conf_dir)?;
-    let machine = plugin::machine(host)?;
-    let record = installed::read(host)?;
-    let mut plugins = BTreeMap::new();
-    for network in files.iter().filter_map(|file| file.content.as_ref().ok()) {
-        for (name, _) in network.programs() {
-            if plugin::is_name(&name) && !plugins.contains_key(&name) {
-                let looked = look(host, &args.bin_dir, &name, machine, &record)?;
-                plugins.insert(name, looked);
-            }
-        }
-    }
-    Ok(Facts {
-        left_aside: conflist::left_aside(host, &args.conf_dir)?,
-        conf_dir: args.conf_dir.clone(),
-        bin_dir: args.bin_dir.clone(),
-        files,
-        machine,
-        plugins,
-    })
-}
-
-fn look(host: &Host, dir: &Path, name: &str, machine: Option<Arch>, record: &Installed) -> Result<Looked> {
-    let standing = plugin::look(host, dir, name)?;
-    let path = dir.join(name);
-    let runs = |standing: &Standing| match standing {
-        Standing::Program(program) => machine.is_none_or(|machine| machine.is_of(*program)),
-        _ => false,
-    };
-    let ask = host.root.is_live() && runs(&standing);
-    let answer = ask.then(|| plugin::ask(host, &path).map_err(|error| error.message().to_owned()));
-    let release = record.plugins.get(&*path.to_string_lossy()).and_then(|plugin| plugin.version.clone());
-    let releases = Releases::known()?;
-    Ok(Looked {
-        elsewhere: standing == Standing::Missing && host.root.open(&Path::new(DEBIAN_DIR).join(name))?.is_some(),
-        standing,
-        answer,
-        known: release.and_then(|release| releases.reads(&release)),
-    })
+    format!("{} ({}, with {})", file.path.display(), network.version_for(facts.reads), programs.join(", "))
 }
 
 /// The network against what calls its plugins.
 fn against_runtimes(file: &File, network: &Network, runtimes: &[Runtime]) -> Vec<Finding> {
     // With several it is not known which one is used.
     let severity = if runtimes.len() == 1 { Severity::Fault } else { Severity::Warning };
-    let too_old = runtimes.iter().filter(|runtime| runtime.reads < network.version);
+    let too_old = runtimes.iter().filter(|runtime| runtime.reads < network.version_for(runtime.reads));
     let finding = |runtime: &Runtime| {
         let text = format!(
             "{} reads at most {}, and the network asks for {}: it looks ready, and every pod fails",
             runtime.shown(),
             runtime.reads,
-            network.version
+            network.version_for(runtime.reads)
         );
         let hint = format!("write it for that runtime: edge-cni conf bridge --cni-version {}", runtime.reads);
         Finding::new(severity, &file.path, text).at("cniVersion").hint(hint)

@@ -14,9 +14,9 @@ use crate::install::must_be_absolute;
 use crate::installed;
 use crate::network::networks;
 use crate::plugin::{self, DEBIAN_DIR};
-use crate::releases::Releases;
 use crate::runtime::runtimes;
 use crate::version::Cni;
+use edge_conflist::known::Known;
 use plan::{PROGRAMS, Wanted};
 
 const STDOUT: &str = "-";
@@ -57,7 +57,7 @@ pub(crate) fn run(host: &mut Host, args: &BridgeArgs) -> Result<Outcome> {
 fn version(host: &mut Host, args: &BridgeArgs) -> Result<Cni> {
     let mut reads: Vec<Reads> = Vec::new();
     let record = installed::read(host)?;
-    let releases = Releases::known()?;
+    let known = Known::read()?;
     for name in PROGRAMS {
         let path = args.bin_dir.join(name);
         let standing = plugin::look(host, &args.bin_dir, name)?;
@@ -78,7 +78,7 @@ fn version(host: &mut Host, args: &BridgeArgs) -> Result<Cni> {
         }
         let shown = path.to_string_lossy().into_owned();
         let release = record.plugins.get(&shown).and_then(|plugin| plugin.version.as_ref());
-        match release.and_then(|release| releases.reads(release)) {
+        match release.and_then(|release| known.plugins(release)) {
             Some(newest) => reads.push((name.to_owned(), up_to(newest))),
             None if args.cni_version.is_some() => {}
             None => {

@@ -5,8 +5,9 @@ use ipnet::IpNet;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::conflist::{File, is_link_local, overlap};
+use crate::conflist::File;
 use crate::network::Networks;
+use crate::range::{is_link_local, overlap};
 use crate::version::Cni;
 
 /// The bridge that pods hang on.

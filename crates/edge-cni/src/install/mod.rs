@@ -19,6 +19,9 @@ const RIVAL: &str = "/var/lib/dpkg/info/kubernetes-cni.list";
 
 pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
     must_be_absolute(&args.bin_dir)?;
+    // One spelling, which the record has too: without double slashes and dots.
+    let bin_dir: &Path = &args.bin_dir.components().collect::<PathBuf>();
+    must_be_a_place(host, bin_dir)?;
     let machine = plugin::machine(host)?;
     let set = match (&args.from_build, &args.archive, &args.offline) {
         (Some(dir), ..) => Set::of_build(dir)?,
@@ -46,18 +49,18 @@ pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
     host.prepare_change()?;
     let mut standing = Vec::new();
     for (name, _) in &set.plugins {
-        standing.push(host.root.find_large(&args.bin_dir.join(name))?);
+        standing.push(host.root.find_large(&bin_dir.join(name))?);
     }
     let mut record = installed::read(host)?;
     let mut made = Plan::new();
-    let missing = host.root.find(&args.bin_dir)?.state == State::Absent;
-    if !missing && host.root.find(Path::new(RIVAL))?.exists() && args.bin_dir == Path::new(plugin::BIN_DIR) {
+    let missing = host.root.find(bin_dir)?.state == State::Absent;
+    if !missing && host.root.find(Path::new(RIVAL))?.exists() && bin_dir == Path::new(plugin::BIN_DIR) {
         made.note("the package kubernetes-cni is installed: its upgrade replaces plugins of the same names");
     }
-    record_all(&args.bin_dir, &set, &mut record, &mut made);
+    record_all(bin_dir, &set, &mut record, &mut made);
     // First: what is listed and not there is harmless, what is there and not listed would stay for ever.
     installed::plan(host, &record, &mut made)?;
-    plan(&args.bin_dir, &set, standing, &mut made)?;
+    plan(bin_dir, &set, standing, &mut made)?;
     apply(host, made)
 }
 
@@ -67,6 +70,16 @@ pub(crate) fn must_be_absolute(dir: &Path) -> Result<()> {
         return Ok(());
     }
     Err(Error::usage(format!("cannot use {}: it does not begin with /", dir.display())))
+}
+
+/// Not where a plugin would take the place of the system's own program of its name.
+fn must_be_a_place(host: &Host, dir: &Path) -> Result<()> {
+    // Where a link leads counts too; what is not there yet leads nowhere.
+    let real = host.root.canonical(dir).unwrap_or_else(|_| dir.to_path_buf());
+    let Some(bad) = [dir, &real].into_iter().find(|dir| !plugin::is_place(dir)) else { return Ok(()) };
+    let bad = bad.display();
+    Err(Error::refused(format!("cannot install into {bad}: it is no directory for plugins"))
+        .hint(format!("a plugin would replace a program of its name there; runtimes look in {}", plugin::BIN_DIR)))
 }
 
 fn record_all(dir: &Path, set: &Set, record: &mut Installed, plan: &mut Plan) {

@@ -40,6 +40,8 @@ pub struct Finding {
     pub severity: Severity,
     /// The file, directory, socket or unit that it is about.
     pub file: String,
+    /// The line, from 1, where it is about one.
+    pub line: Option<usize>,
     /// The setting in it, if it is one.
     pub path: String,
     /// What is wrong.
@@ -51,7 +53,7 @@ pub struct Finding {
 impl Finding {
     /// Without a setting and a hint.
     pub fn new(severity: Severity, file: impl Into<String>, text: impl Into<String>) -> Finding {
-        Finding { severity, file: file.into(), path: String::new(), text: text.into(), hint: None }
+        Finding { severity, file: file.into(), line: None, path: String::new(), text: text.into(), hint: None }
     }
 
     /// With what to do.

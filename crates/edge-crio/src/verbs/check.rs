@@ -13,7 +13,6 @@ use crate::check::{
 use crate::config::{self, Effective};
 use crate::cri::{self, Answer};
 use crate::facts::{self, socket_path};
-use crate::system::System;
 use crate::unit::{self, UNIT, UnitFacts};
 use crate::version::Version;
 use crate::{apt, cni};
@@ -34,7 +33,6 @@ const SOCKETS: [&str; 5] = [
 const ASK_WITHIN: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
-    let system = System::read(host)?;
     let files = config::read(host)?;
     let config = config::effective(&files);
     let mut findings = installed(host)?;
@@ -44,7 +42,7 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
     findings.extend(storage(host, release)?);
     let mut driver = config.driver().to_owned();
     if host.root.is_live() {
-        let answer = live(host, &config, &system, &mut findings)?;
+        let answer = live(host, &config, &mut findings)?;
         if let Some(real) = answer.and_then(|answer| answer.driver).map(|driver| driver.to_string()) {
             if real != driver {
                 let text =
@@ -54,7 +52,7 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
             driver = real;
         }
     } else {
-        findings.extend(no_network(host, &config, &system, Severity::Warning)?);
+        findings.extend(no_network(host, &config, Severity::Warning)?);
     }
     findings.extend(agreement(&driver, socket_path(config.socket()), &neighbours(host)?));
     for finding in &findings {
@@ -146,7 +144,7 @@ fn release(host: &Host) -> Result<Option<Version>> {
 }
 
 /// Asks the daemon.
-fn live(host: &mut Host, config: &Effective, system: &System, findings: &mut Vec<Finding>) -> Result<Option<Answer>> {
+fn live(host: &mut Host, config: &Effective, findings: &mut Vec<Finding>) -> Result<Option<Answer>> {
     let socket = socket_path(config.socket());
     let answer = match cri::ask(Path::new(socket), ASK_WITHIN) {
         Ok(answer) => answer,
@@ -161,7 +159,7 @@ fn live(host: &mut Host, config: &Effective, system: &System, findings: &mut Vec
                 Finding::new(Severity::Fault, socket, format!("{error}; {state}"))
                     .hint(format!("journalctl -u {UNIT} says why")),
             );
-            findings.extend(no_network(host, config, system, Severity::Warning)?);
+            findings.extend(no_network(host, config, Severity::Warning)?);
             return Ok(None);
         }
     };
@@ -177,7 +175,7 @@ fn live(host: &mut Host, config: &Effective, system: &System, findings: &mut Vec
         ));
     }
     if !answer.network_ready.holds {
-        let causes = no_network(host, config, system, Severity::Fault)?;
+        let causes = no_network(host, config, Severity::Fault)?;
         if causes.is_empty() {
             let text = format!("pods get no network; CRI-O says: {}", answer.network_ready.message);
             findings.push(
@@ -190,12 +188,17 @@ fn live(host: &mut Host, config: &Effective, system: &System, findings: &mut Vec
     Ok(Some(answer))
 }
 
-fn no_network(host: &Host, config: &Effective, system: &System, severity: Severity) -> Result<Vec<Finding>> {
-    let causes = cni::causes(host, config, system)?;
+fn no_network(host: &Host, config: &Effective, severity: Severity) -> Result<Vec<Finding>> {
+    let causes = cni::causes(host, config)?;
     Ok(causes
         .into_iter()
-        .map(|cause| {
-            Finding::new(severity, cause.file, format!("pods get no network: {}", cause.text)).hint(cause.hint)
+        .map(|cause| Finding {
+            severity,
+            text: format!("pods get no network: {}", cause.text),
+            hint: cause.hint.or_else(|| Some("edge-cni check says more".to_owned())),
+            file: cause.file,
+            line: cause.line,
+            path: cause.path,
         })
         .collect())
 }
@@ -243,13 +246,14 @@ fn runs(host: &Host, name: &str) -> Result<bool> {
 
 fn show(host: &mut Host, finding: &Finding) {
     let path = if finding.path.is_empty() { String::new() } else { format!(" {}", finding.path) };
-    host.report.line(&format!("{}: {}{path}: {}", finding.severity.name(), finding.file, finding.text));
+    let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
+    host.report.line(&format!("{}: {}{line}{path}: {}", finding.severity.name(), finding.file, finding.text));
     if let Some(hint) = &finding.hint {
         host.report.line(&format!("    hint: {hint}"));
     }
     host.report.record(
         "finding",
-        json!({"severity": finding.severity.name(), "file": finding.file, "line": null, "path": finding.path,
+        json!({"severity": finding.severity.name(), "file": finding.file, "line": finding.line, "path": finding.path,
                "text": finding.text, "hint": finding.hint}),
     );
 }

@@ -84,7 +84,7 @@ pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
         None => up::wait(host, config.socket(), &start, Duration::from_secs(args.wait))?,
     };
     host.root.remove_tree(bundle::stage())?;
-    up::tell(host, &answer, &config, &system, version)?;
+    up::tell(host, &answer, &config, version)?;
     Ok(outcome)
 }
 

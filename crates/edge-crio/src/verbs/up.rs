@@ -9,7 +9,6 @@ use edge_host::{Error, Host, Result, redact};
 use crate::config::{self, Effective};
 use crate::cri::{self, Answer};
 use crate::facts::socket_path;
-use crate::system::System;
 use crate::version::Version;
 use crate::{cni, unit};
 
@@ -73,13 +72,7 @@ pub(crate) fn wait(host: &mut Host, socket: &str, start: &Start, within: Duratio
 }
 
 /// Says who answers, and what it is not ready for.
-pub(crate) fn tell(
-    host: &mut Host,
-    answer: &Answer,
-    config: &Effective,
-    system: &System,
-    wanted: Version,
-) -> Result<()> {
+pub(crate) fn tell(host: &mut Host, answer: &Answer, config: &Effective, wanted: Version) -> Result<()> {
     host.report.line(&format!(
         "{} {} answers on {} (CRI {}{})",
         answer.name,
@@ -93,9 +86,9 @@ pub(crate) fn tell(
             .warning(&format!("CRI-O {runs} runs, and not {wanted}: another crio was started, see edge-crio check"));
     }
     if !answer.network_ready.holds {
-        for cause in cni::causes(host, config, system)? {
+        for cause in cni::causes(host, config)? {
             host.report.warning(&format!("pods get no network yet: {}: {}", cause.file, cause.text));
-            host.report.hint(&cause.hint);
+            host.report.hint(cause.hint.as_deref().unwrap_or("edge-cni check says more"));
         }
     }
     if !answer.runtime_ready.holds {

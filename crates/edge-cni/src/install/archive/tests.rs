@@ -6,7 +6,14 @@ use flate2::write::GzEncoder;
 use tar::{Builder, Header};
 
 use super::*;
-use crate::arch::tests::tiny;
+
+/// The smallest header of a static program.
+fn tiny(bits: u8, machine: u8) -> Vec<u8> {
+    let mut head = vec![0; if bits == 64 { 64 } else { 52 }];
+    head[..7].copy_from_slice(&[0x7f, b'E', b'L', b'F', if bits == 64 { 2 } else { 1 }, 1, 1]);
+    (head[16], head[18], head[20]) = (2, machine, 1);
+    head
+}
 
 fn header(kind: EntryType, size: usize) -> Header {
     let mut header = Header::new_gnu();

@@ -111,6 +111,16 @@ impl Arch {
         self.header() == program.header()
     }
 
+    /// Whether this machine's kernel may run a program: 64-bit ones of two kinds also run 32-bit ones.
+    pub fn may_run(self, program: Program) -> bool {
+        let small = match self {
+            Arch::Amd64 => Some((32, elf::EM_386.0, Order::Little)),
+            Arch::Arm64 => Some(Arch::Arm.header()),
+            _ => None,
+        };
+        self.is_of(program) || small == Some(program.header())
+    }
+
     fn header(self) -> (u8, u16, Order) {
         match self {
             Arch::Amd64 => (64, elf::EM_X86_64.0, Order::Little),
@@ -200,6 +210,8 @@ pub(crate) mod tests {
 
     #[test]
     fn machines_run_what_they_can() {
+        let arm = Program::parse(&tiny(32, 40)).unwrap();
+        assert!(Arch::Arm64.may_run(arm) && !Arch::Arm64.is_of(arm) && !Arch::Amd64.may_run(arm));
         assert!(Arch::Arm.runs(Arch::Armv6) && !Arch::Armv6.runs(Arch::Arm) && !Arch::Arm64.runs(Arch::Arm));
         assert_eq!(Arch::of_uname("armv8l"), Some(Arch::Arm));
         assert_eq!(Arch::of_uname("mips"), None);

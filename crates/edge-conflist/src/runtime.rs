@@ -8,7 +8,7 @@ use std::path::Path;
 
 use edge_host::{Error, Host, Result};
 
-use crate::releases::Releases;
+use crate::known::Known;
 use crate::version::{Cni, Release};
 
 const PROGRAMS: [(&str, &str); 4] = [
@@ -25,29 +25,29 @@ const TAIL: usize = 64;
 
 /// A runtime that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Runtime {
+pub struct Runtime {
     name: &'static str,
     path: &'static str,
     libcni: Release,
     /// The newest CNI version that it reads.
-    pub(crate) reads: Cni,
+    pub reads: Cni,
 }
 
 impl Runtime {
     /// What it is, for messages.
-    pub(crate) fn shown(&self) -> String {
+    pub fn shown(&self) -> String {
         format!("{} ({}, libcni {})", self.name, self.path, self.libcni)
     }
 }
 
 /// The runtimes of the host whose libcni is known.
-pub(crate) fn runtimes(host: &Host) -> Result<Vec<Runtime>> {
-    let releases = Releases::known()?;
+pub fn runtimes(host: &Host) -> Result<Vec<Runtime>> {
+    let table = Known::read()?;
     let mut found = Vec::new();
     for (name, path) in PROGRAMS {
         let Some(file) = host.root.open(Path::new(path))? else { continue };
         let libcni = libcni(file).map_err(|cause| Error::io("read", host.root.display(Path::new(path)), &cause))?;
-        let known = libcni.and_then(|libcni| Some((releases.libcni_reads(&libcni)?, libcni)));
+        let known = libcni.and_then(|libcni| Some((table.libcni(&libcni)?, libcni)));
         found.extend(known.map(|(reads, libcni)| Runtime { name, path, libcni, reads }));
     }
     Ok(found)

@@ -2,69 +2,107 @@
 
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use edge_host::{Cmd, Error, Host, Result};
+use edge_host::{Cmd, Error, Host, Result, State};
 use serde_json::Value;
 
 use crate::arch::{Arch, HEAD, Program};
 use crate::version::Cni;
 
 /// Where CRI-O, containerd and kubelet look for plugins.
-pub(crate) const BIN_DIR: &str = "/opt/cni/bin";
+pub const BIN_DIR: &str = "/opt/cni/bin";
 /// Where Debian's package puts them, and no runtime looks by itself.
-pub(crate) const DEBIAN_DIR: &str = "/usr/lib/cni";
+pub const DEBIAN_DIR: &str = "/usr/lib/cni";
+/// Where the system's own programs stand.
+const SYSTEM_DIRS: [&str; 10] =
+    ["/bin", "/sbin", "/lib", "/usr", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/local/bin", "/usr/local/sbin", "/opt"];
+const NO_PROGRAMS: [&str; 5] = ["/etc", "/boot", "/dev", "/proc", "/sys"];
 /// Programs that every system has, to tell what an image is for.
 const SAMPLES: [&str; 3] = ["/bin/sh", "/usr/bin/env", "/sbin/init"];
+const SCRIPT: &[u8] = b"#!";
 /// A plugin answers at once; a hanging one is as good as broken.
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// What stands under a plugin's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub enum Standing {
+    /// Nothing.
     Missing,
-    /// No program of any machine: a script, or half a download.
+    /// No program of any machine: a text, or half a download.
     NoProgram,
     /// Nobody may run it.
     NotExecutable,
+    /// A script with its interpreter in the first line.
+    Script,
+    /// A program, and what it is for.
     Program(Program),
 }
 
 /// What a plugin said of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub struct Answer {
     /// The CNI versions that it reads, ascending.
-    pub(crate) reads: Vec<Cni>,
+    pub reads: Vec<Cni>,
     /// Its release, as it was stamped in; none where it does not know.
-    pub(crate) release: Option<String>,
+    pub release: Option<String>,
 }
 
 /// Whether a name can be one: it is joined to a directory and run.
-pub(crate) fn is_name(name: &str) -> bool {
+pub fn is_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     !name.is_empty() && name.len() <= 64 && !name.starts_with(['.', '-']) && name.bytes().all(plain)
 }
 
+/// Whether plugins may be put into a directory: not where the system has programs of the same names
+/// (iproute2's bridge), and not among configuration or devices.
+pub fn is_place(dir: &Path) -> bool {
+    let plain = dir.is_absolute() && dir.components().skip(1).all(|one| matches!(one, Component::Normal(_)));
+    plain
+        && dir.components().count() > 1
+        && !SYSTEM_DIRS.iter().any(|system| dir == Path::new(system))
+        && !NO_PROGRAMS.iter().any(|other| dir.starts_with(other))
+}
+
 /// Looks at a plugin's header.
-pub(crate) fn look(host: &Host, dir: &Path, name: &str) -> Result<Standing> {
+pub fn look(host: &Host, dir: &Path, name: &str) -> Result<Standing> {
     let Some(file) = host.root.open(&dir.join(name))? else { return Ok(Standing::Missing) };
     let meta = file.metadata().map_err(|cause| Error::io("read", host.root.display(&dir.join(name)), &cause))?;
     if meta.mode() & 0o111 == 0 {
         return Ok(Standing::NotExecutable);
     }
-    Ok(head(file).as_deref().and_then(Program::parse).map_or(Standing::NoProgram, Standing::Program))
+    let head = head(file).unwrap_or_default();
+    if head.starts_with(SCRIPT) {
+        return Ok(Standing::Script);
+    }
+    Ok(Program::parse(&head).map_or(Standing::NoProgram, Standing::Program))
+}
+
+/// The first of these directories with a regular file of this name, as libcni looks for it.
+pub fn find<'d>(host: &Host, dirs: &'d [PathBuf], name: &str) -> Result<Option<&'d PathBuf>> {
+    for dir in dirs {
+        let path = dir.join(name);
+        // A directory of that name is passed over; what cannot be opened stands there all the same.
+        match host.root.open(&path) {
+            Ok(None) => {}
+            Ok(Some(_)) => return Ok(Some(dir)),
+            Err(_) if matches!(host.root.find_link(&path)?.state, State::Directory { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
 }
 
 /// The first bytes of a file; none where it cannot be read.
-pub(crate) fn head(file: impl Read) -> Option<Vec<u8>> {
+pub fn head(file: impl Read) -> Option<Vec<u8>> {
     let mut head = Vec::with_capacity(HEAD);
     file.take(HEAD as u64).read_to_end(&mut head).ok()?;
     Some(head)
 }
 
 /// What this host runs: the kernel's word, or that of the image's own programs.
-pub(crate) fn machine(host: &Host) -> Result<Option<Arch>> {
+pub fn machine(host: &Host) -> Result<Option<Arch>> {
     if host.root.is_live() {
         return Ok(own_machine());
     }
@@ -79,7 +117,7 @@ pub(crate) fn machine(host: &Host) -> Result<Option<Arch>> {
 }
 
 /// What this machine runs.
-pub(crate) fn own_machine() -> Option<Arch> {
+pub fn own_machine() -> Option<Arch> {
     let name = nix::sys::utsname::uname().ok()?;
     Arch::of_uname(name.machine().to_str()?)
 }
@@ -87,7 +125,7 @@ pub(crate) fn own_machine() -> Option<Arch> {
 /// Asks a plugin for its versions.
 ///
 /// Fails where it cannot be run or says something else.
-pub(crate) fn ask(host: &Host, path: &Path) -> Result<Answer> {
+pub fn ask(host: &Host, path: &Path) -> Result<Answer> {
     if !host.root.is_live() {
         return Err(Error::failed(format!("cannot run {}: no program is run for an image", path.display())));
     }

@@ -1,9 +1,6 @@
-//! What was found, for people and as records.
+//! What was found.
 
 use std::path::Path;
-
-use edge_host::Host;
-use serde_json::json;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,39 +30,33 @@ pub struct Finding {
     pub hint: Option<String>,
 }
 
+impl Severity {
+    /// In a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Fault => "fault",
+        }
+    }
+}
+
 impl Finding {
     /// A finding about a whole file.
-    pub(crate) fn new(severity: Severity, file: &Path, text: impl Into<String>) -> Finding {
+    pub fn new(severity: Severity, file: &Path, text: impl Into<String>) -> Finding {
         let file = file.display().to_string();
         Finding { severity, file, line: None, path: String::new(), text: text.into(), hint: None }
     }
 
     /// Names the place in the file.
-    pub(crate) fn at(self, path: &str) -> Finding {
+    #[must_use]
+    pub fn at(self, path: &str) -> Finding {
         Finding { path: path.to_owned(), ..self }
     }
 
     /// Adds what to do.
-    pub(crate) fn hint(self, hint: impl Into<String>) -> Finding {
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Finding {
         Finding { hint: Some(hint.into()), ..self }
     }
-}
-
-pub(crate) fn show(host: &mut Host, finding: &Finding) {
-    let word = match finding.severity {
-        Severity::Note => "note",
-        Severity::Warning => "warning",
-        Severity::Fault => "fault",
-    };
-    let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
-    let path = if finding.path.is_empty() { String::new() } else { format!("{}: ", finding.path) };
-    host.report.line(&format!("{}{line}: {word}: {path}{}", finding.file, finding.text));
-    if let Some(hint) = &finding.hint {
-        host.report.line(&format!("    hint: {hint}"));
-    }
-    host.report.record(
-        "finding",
-        json!({"severity": word, "file": finding.file, "line": finding.line, "path": finding.path,
-               "text": finding.text, "hint": finding.hint}),
-    );
 }

@@ -1,0 +1,113 @@
+//! The record of what edge-cni put on a host.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use edge_host::{Error, Host, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::conflist::CONF_DIR;
+use crate::plugin::{is_name, is_place};
+use crate::version::Release;
+
+/// Where it is.
+pub const FILE: &str = "/var/lib/edgeutils/edge-cni.json";
+
+/// The record.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Installed {
+    /// Plugins by path.
+    #[serde(default)]
+    pub plugins: BTreeMap<String, Plugin>,
+    /// Network configurations by path: the checksum of each.
+    #[serde(default)]
+    pub conflists: BTreeMap<String, String>,
+}
+
+/// A plugin that was installed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plugin {
+    /// Its checksum.
+    pub sha256: String,
+    /// None of an archive that is not known.
+    pub version: Option<Release>,
+}
+
+/// Reads the record; an empty one where nothing was installed.
+pub fn read(host: &Host) -> Result<Installed> {
+    let Some(bytes) = host.root.read(Path::new(FILE))? else { return Ok(Installed::default()) };
+    let shown = host.root.display(Path::new(FILE));
+    // An array would be taken for a record without names, and an empty one for none.
+    let object = serde_json::from_slice(&bytes).map(Value::Object);
+    let record: Installed = object.and_then(serde_json::from_value).map_err(|cause| {
+        Error::failed(format!("cannot read {}: {cause}", shown.display()))
+            .hint("move it away; plugins stay, and edge-cni install writes it again")
+    })?;
+    match record.foreign() {
+        None => Ok(record),
+        // What is listed is taken for ours, and removed.
+        Some(path) => Err(Error::refused(format!(
+            "cannot use {}: it lists {path:?}, where edge-cni puts nothing",
+            shown.display()
+        ))
+        .hint("it was changed by someone else: take that out, or move the file away; plugins stay")),
+    }
+}
+
+impl Installed {
+    /// A path that cannot be ours.
+    fn foreign(&self) -> Option<&str> {
+        let is_plugin = |path: &Path| {
+            let name = path.file_name().and_then(|name| name.to_str()).is_some_and(is_name);
+            name && path.parent().is_some_and(is_place)
+        };
+        let is_conflist = |path: &Path| {
+            path.parent() == Some(Path::new(CONF_DIR)) && path.extension().is_some_and(|kind| kind == "conflist")
+        };
+        let plugin = self.plugins.keys().find(|path| !is_plugin(Path::new(path)) || !is_plain(path));
+        let conflist = self.conflists.keys().find(|path| !is_conflist(Path::new(path)) || !is_plain(path));
+        plugin.or(conflist).map(String::as_str)
+    }
+}
+
+/// `/a/b` and nothing that means it in other words.
+fn is_plain(path: &str) -> bool {
+    path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(|name| !["", ".", ".."].contains(&name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_places_of_plugins_and_networks_are_ours() {
+        let of = |plugin: &str, conflist: &str| {
+            let mut record = Installed::default();
+            let bridge = Plugin { sha256: "0".repeat(64), version: None };
+            record.plugins.insert(plugin.to_owned(), bridge);
+            record.conflists.insert(conflist.to_owned(), "0".repeat(64));
+            record.foreign().map(str::to_owned)
+        };
+        let (good, net) = ("/opt/cni/bin/bridge", "/etc/cni/net.d/10-x.conflist");
+        assert_eq!(of(good, net), None);
+        assert_eq!(of("/srv/plugins/bridge", net), None, "--bin-dir");
+        for bad in [
+            "/etc/passwd",
+            "/usr/sbin/bridge",
+            "/bin/sh",
+            "/bridge",
+            "opt/cni/bin/bridge",
+            "/opt/cni/bin/../../../etc/bridge",
+            "/opt/cni//bin/bridge",
+            "/opt/cni/bin/.hidden",
+            "/opt/cni/bin/",
+            "",
+        ] {
+            assert_eq!(of(bad, net).as_deref(), Some(bad));
+        }
+        for bad in ["/etc/passwd", "/etc/cni/net.d/../../x.conflist", "/etc/cni/net.d/x", "/x.conflist"] {
+            assert_eq!(of(good, bad).as_deref(), Some(bad));
+        }
+    }
+}
