@@ -54,7 +54,13 @@ impl Site {
             sum,
             to: Tree::new(),
         };
-        site.pki.authority("stranger", "openssl ecparam -name prime256v1 -genkey -noout");
+        // Of the same name, and with another key.
+        site.pki.authority("namesake", "openssl ecparam -name prime256v1 -genkey -noout");
+        let stranger = ["key", "crt"].map(|kind| site.pki.at(&format!("stranger.{kind}")));
+        shell(&format!(
+            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {} -out {} -subj /CN=stranger 2>&1",
+            stranger[0], stranger[1]
+        ));
         site.answer("good", &format!("200 OK\r\nContent-Length: {}", site.archive.len()), &site.archive);
         site.answer("cut", &format!("200 OK\r\nContent-Length: {}", site.archive.len()), &site.archive[..900]);
         // Without a length, only TLS itself tells that it was all.
@@ -160,6 +166,7 @@ fn only_a_server_that_proves_its_name_is_believed() {
             "localhost",
             "is of an authority that this host does not trust\nhint: a site's own authority",
         ),
+        ("good", "namesake", "localhost", "is of an authority that this host does not trust\nhint: "),
         ("expired", "ca", "localhost", "has expired\nhint: look at this host's clock"),
         ("early", "ca", "localhost", "is not valid yet\nhint: look at this host's clock"),
         ("other", "ca", "localhost", "is for another name\nhint: look at the address"),
@@ -258,7 +265,7 @@ fn carry(mut client: TcpStream) -> std::io::Result<()> {
         into.shutdown(std::net::Shutdown::Write).ok();
     });
     std::io::copy(&mut client, &mut server)?;
-    Ok(())
+    server.shutdown(std::net::Shutdown::Write)
 }
 
 #[test]
@@ -272,7 +279,7 @@ fn a_proxy_is_used_where_it_is_named_and_not_where_it_is_excepted() {
     let (port, count) = proxy();
     let (address, url) = (format!("http://127.0.0.1:{port}"), format!("https://localhost:{}/good/", server.port));
     let passed = |ran: Ran, want: usize, what: &str| {
-        ran.expect(0);
+        assert_eq!(ran.code, 0, "{what}: {}", ran.stderr);
         assert_eq!(count.swap(0, Ordering::SeqCst), want, "{what}");
         std::fs::remove_file(site.to.at(NAME)).ok();
     };

@@ -9,7 +9,7 @@ use crate::arch::Arch;
 use crate::conflist::{self, File, Named, Network};
 use crate::finding::{Finding, Severity};
 use crate::known::Known;
-use crate::plugin::{self, Answer, DEBIAN_DIR, Standing};
+use crate::plugin::{self, Answer, Ask, DEBIAN_DIR, Standing};
 use crate::record::{self, Installed};
 use crate::runtime::runtimes;
 use crate::version::Cni;
@@ -49,7 +49,7 @@ pub struct Facts {
 }
 
 /// Reads all of it; plugins are asked for their version on a live host.
-pub fn facts(host: &Host, conf_dir: &Path, bin_dirs: &[PathBuf]) -> Result<Facts> {
+pub fn facts(host: &Host, conf_dir: &Path, bin_dirs: &[PathBuf], ask: Ask) -> Result<Facts> {
     let files = conflist::files(host, conf_dir)?;
     let machine = plugin::machine(host)?;
     // Live, the plugins themselves say what they read.
@@ -58,7 +58,7 @@ pub fn facts(host: &Host, conf_dir: &Path, bin_dirs: &[PathBuf]) -> Result<Facts
     for network in files.iter().filter_map(|file| file.content.as_ref().ok()) {
         for (name, _) in network.programs() {
             if plugin::is_name(&name) && !plugins.contains_key(&name) {
-                let looked = look(host, bin_dirs, &name, machine, &record)?;
+                let looked = look(host, bin_dirs, &name, machine, &record, ask)?;
                 plugins.insert(name, looked);
             }
         }
@@ -84,7 +84,14 @@ pub fn facts(host: &Host, conf_dir: &Path, bin_dirs: &[PathBuf]) -> Result<Facts
     })
 }
 
-fn look(host: &Host, dirs: &[PathBuf], name: &str, machine: Option<Arch>, record: &Installed) -> Result<Looked> {
+fn look(
+    host: &Host,
+    dirs: &[PathBuf],
+    name: &str,
+    machine: Option<Arch>,
+    record: &Installed,
+    ask: Ask,
+) -> Result<Looked> {
     let Some(dir) = plugin::find(host, dirs, name)? else {
         return Ok(Looked {
             path: dirs.first().map(|dir| dir.join(name)).unwrap_or_default(),
@@ -101,8 +108,12 @@ fn look(host: &Host, dirs: &[PathBuf], name: &str, machine: Option<Arch>, record
         Standing::Script => true,
         _ => false,
     };
-    let ask = host.root.is_live() && runs;
-    let answer = ask.then(|| plugin::ask(host, &path).map_err(|error| error.message().to_owned()));
+    let answer = (host.root.is_live() && runs).then(|| plugin::ask(host, &path));
+    let named = |answer: Answer| match ask {
+        Ask::Releases => Answer { release: plugin::release(&path), ..answer },
+        Ask::Versions => answer,
+    };
+    let answer = answer.map(|answer| answer.map(named).map_err(|error| error.message().to_owned()));
     let release = record.plugins.get(&*path.to_string_lossy()).and_then(|plugin| plugin.version.clone());
     let known = release.map(|release| Known::read().map(|known| known.plugins(&release))).transpose()?.flatten();
     Ok(Looked { path, standing, answer, known, elsewhere: false })

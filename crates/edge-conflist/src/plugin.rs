@@ -45,8 +45,17 @@ pub enum Standing {
 pub struct Answer {
     /// The CNI versions that it reads, ascending.
     pub reads: Vec<Cni>,
-    /// Its release, as it was stamped in; none where it does not know.
+    /// Its release, as it was stamped in; none where it does not know, or was not asked.
     pub release: Option<String>,
+}
+
+/// What plugins are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// What they read.
+    Versions,
+    /// Their release too.
+    Releases,
 }
 
 /// Whether a name can be one: it is joined to a directory and run.
@@ -136,10 +145,15 @@ pub fn ask(host: &Host, path: &Path) -> Result<Answer> {
         let said: String = said.chars().take(80).collect();
         Error::failed(format!("cannot ask {} for its version: it says {said:?}", path.display()))
     })?;
-    // Without a command a plugin says what it is; not all of them do.
-    let about = Cmd::at(path).deadline(ANSWER).output().ok();
-    let release = about.and_then(|about| parse_release(&format!("{}\n{}", about.stdout, about.stderr)));
-    Ok(Answer { reads, release })
+    Ok(Answer { reads, release: None })
+}
+
+/// The release that a plugin says it is of.
+///
+/// Without a command a plugin tells what it is; not all of them do, and some may do something else then.
+pub fn release(path: &Path) -> Option<String> {
+    let about = Cmd::at(path).deadline(ANSWER).output().ok()?;
+    parse_release(&format!("{}\n{}", about.stdout, about.stderr))
 }
 
 fn parse_versions(said: &str) -> Option<Vec<Cni>> {

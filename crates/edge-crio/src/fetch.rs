@@ -146,7 +146,8 @@ fn of_certificate(cause: &CertificateError) -> (String, &'static str) {
     const CLOCK: &str =
         "look at this host's clock (date -u); if it is right, the certificate is for its owner to renew";
     match cause {
-        CertificateError::UnknownIssuer => (
+        // A signature is bad where another authority has the name of one that is trusted.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => (
             "the server's certificate is of an authority that this host does not trust".to_owned(),
             "a site's own authority is added by update-ca-certificates, from /usr/local/share/ca-certificates/NAME.crt",
         ),

@@ -5,6 +5,7 @@ mod show;
 
 use edge_conflist::finding::{Finding, Severity};
 use edge_conflist::judge::{self, Facts};
+use edge_conflist::plugin::Ask;
 use edge_host::{Exit, Host, Outcome, Result};
 
 use crate::cli::CheckArgs;
@@ -28,7 +29,7 @@ pub(crate) fn run(host: &mut Host, args: &CheckArgs) -> Result<Outcome> {
         must_be_absolute(dir)?;
     }
     trial::possible(host, args.live)?;
-    let facts = judge::facts(host, &args.conf_dir, std::slice::from_ref(&args.bin_dir))?;
+    let facts = judge::facts(host, &args.conf_dir, std::slice::from_ref(&args.bin_dir), Ask::Releases)?;
     let (mut findings, used) = judge::judge(&facts);
     for finding in findings.iter_mut().filter(|finding| finding.severity == Severity::Fault) {
         finding.text.push_str(NOT_READY);

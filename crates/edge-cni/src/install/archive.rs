@@ -16,6 +16,7 @@ use crate::plugin::is_name;
 const NOT_PLUGINS: [&str; 2] = ["LICENSE", "README.md"];
 /// No plugin has a tenth of it: what unpacks to more is no release.
 const LARGEST: u64 = 256 << 20;
+const LARGEST_OF_ALL: u64 = 2 << 30;
 const MOST: usize = 256;
 
 type Tar = Archive<MultiGzDecoder<File>>;
@@ -41,9 +42,16 @@ pub(crate) fn list(path: &Path) -> Result<Vec<Packed>> {
     let refuse = |what: String| Error::refused(format!("cannot install {}: {what}", path.display()));
     let damaged = |cause: io::Error| Error::failed(format!("cannot read {}: {cause}", path.display()));
     let mut packed: Vec<Packed> = Vec::new();
+    let (mut count, mut left) = (0, LARGEST_OF_ALL);
     let mut archive = open(path)?;
     for entry in archive.entries().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;
+        // What is passed over is unpacked all the same.
+        count += 1;
+        left = left.saturating_sub(entry.size());
+        if count > MOST || left == 0 {
+            return Err(refuse("it is larger, or holds more, than any release".to_owned()));
+        }
         let shown = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let inner = entry.path().map_err(damaged)?.into_owned();
         let kind = entry.header().entry_type();
@@ -66,8 +74,8 @@ pub(crate) fn list(path: &Path) -> Result<Vec<Packed>> {
         if packed.iter().any(|other| other.name == name) {
             return Err(refuse(format!("{name} is in it twice")));
         }
-        if entry.size() > LARGEST || packed.len() >= MOST {
-            return Err(refuse(format!("{name} is too large, or one too many")));
+        if entry.size() > LARGEST {
+            return Err(refuse(format!("{name} is larger than any plugin")));
         }
         let mut head = Vec::with_capacity(HEAD);
         entry.by_ref().take(HEAD as u64).read_to_end(&mut head).map_err(damaged)?;

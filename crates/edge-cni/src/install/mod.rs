@@ -72,14 +72,29 @@ pub(crate) fn must_be_absolute(dir: &Path) -> Result<()> {
     Err(Error::usage(format!("cannot use {}: it does not begin with /", dir.display())))
 }
 
-/// Not where a plugin would take the place of the system's own program of its name.
+/// A directory, or nothing yet, where a plugin takes the place of no program of the system.
 fn must_be_a_place(host: &Host, dir: &Path) -> Result<()> {
-    // Where a link leads counts too; what is not there yet leads nowhere.
+    let refuse = |what: String| Error::refused(format!("cannot install into {}: {what}", dir.display()));
+    let above: Vec<&Path> = dir.ancestors().collect();
+    for above in above.into_iter().rev() {
+        let is_link = matches!(host.root.find_link(above)?.state, State::Link { .. });
+        let state = host.root.find(above)?.state;
+        if is_link && state == State::Absent {
+            return Err(refuse(format!("{} is a link to nothing", above.display()))
+                .hint("mount what it leads to, or remove the link"));
+        }
+        if matches!(state, State::File { .. } | State::Other) {
+            return Err(refuse(format!("{} is {}", above.display(), state.describe()))
+                .hint("move it away, or name another directory: --bin-dir DIR"));
+        }
+    }
+    // Where a link leads counts too.
     let real = host.root.canonical(dir).unwrap_or_else(|_| dir.to_path_buf());
-    let Some(bad) = [dir, &real].into_iter().find(|dir| !plugin::is_place(dir)) else { return Ok(()) };
-    let bad = bad.display();
-    Err(Error::refused(format!("cannot install into {bad}: it is no directory for plugins"))
-        .hint(format!("a plugin would replace a program of its name there; runtimes look in {}", plugin::BIN_DIR)))
+    match [dir, &real].into_iter().find(|dir| !plugin::is_place(dir)) {
+        None => Ok(()),
+        Some(_) => Err(refuse("it is no directory for plugins".to_owned())
+            .hint(format!("a plugin would replace a program of its name there; runtimes look in {}", plugin::BIN_DIR))),
+    }
 }
 
 fn record_all(dir: &Path, set: &Set, record: &mut Installed, plan: &mut Plan) {

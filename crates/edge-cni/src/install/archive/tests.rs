@@ -87,6 +87,23 @@ fn what_is_no_plugin_is_refused() {
 }
 
 #[test]
+fn what_is_passed_over_counts_too() {
+    let many: Vec<(&str, EntryType, &[u8])> = vec![("README.md", EntryType::Regular, b"text"); MOST + 1];
+    let error = list(&packed(&many)).unwrap_err();
+    assert_eq!(error.exit(), edge_host::Exit::Refused);
+    assert!(error.message().ends_with(": it is larger, or holds more, than any release"), "{error}");
+    // A header that promises more than there is.
+    let mut builder = Builder::new(GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+    let mut huge = header(EntryType::Regular, usize::try_from(LARGEST_OF_ALL).unwrap());
+    huge.set_path("README.md").unwrap();
+    huge.set_cksum();
+    builder.append(&huge, b"".as_slice()).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), builder.into_inner().unwrap().finish().unwrap()).unwrap();
+    assert!(list(file.path()).unwrap_err().message().ends_with("than any release"));
+}
+
+#[test]
 fn half_an_archive_is_an_error() {
     let archive = packed(&[("bridge", EntryType::Regular, &[tiny(64, 62), vec![7; 90000]].concat())]);
     let bytes = std::fs::read(&archive).unwrap();

@@ -1,0 +1,140 @@
+//! Hosts and callers that are not as they should be: places that lead astray, other users, odd masks.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::process::Command;
+
+use edgeutils_tests::cni::{ARM64, fake_build, image_for, tiny};
+use edgeutils_tests::tool::{self, Ran, Tool};
+use edgeutils_tests::tree::{Tree, assert_same};
+use edgeutils_tests::{is_root, live, skip};
+
+const BIN: &str = "opt/cni/bin";
+
+fn image() -> (Tree, String, Tree) {
+    let (tree, beside) = (Tree::new(), Tree::new());
+    image_for(&tree, ARM64);
+    let plugins = ["bridge", "host-local", "loopback", "portmap"].map(|name| (name, tiny(ARM64, name)));
+    fake_build(&beside.at("build"), "v1.9.1", "arm64", &plugins);
+    let build = beside.at("build").to_str().unwrap().to_owned();
+    (tree, build, beside)
+}
+
+fn run(tree: &Tree, args: &[&str]) -> Ran {
+    Tool::new("edge-cni").arg("--root").arg(tree.path()).args(args).run()
+}
+
+/// Runs edge-cni by a line of shell, in which "$@" is the call.
+fn by_shell(tree: &Tree, line: &str, args: &[&str]) -> Ran {
+    let mut command = Command::new("sh");
+    command.args(["-uc", line, "sh"]).arg(tool::path("edge-cni")).arg("--root").arg(tree.path()).args(args);
+    Ran::of(&command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").output().unwrap())
+}
+
+#[test]
+fn a_place_that_leads_nowhere_is_named_and_nothing_is_made() {
+    type Make = fn(&Tree);
+    let cases: [(Make, &str); 4] = [
+        (|tree| tree.link("opt/cni", "/disk/cni"), "/opt/cni is a link to nothing\nhint: mount what it leads to"),
+        (|tree| tree.link(BIN, "../../disk"), "/opt/cni/bin is a link to nothing\nhint: mount what it leads to"),
+        (|tree| tree.write(BIN, "x"), "/opt/cni/bin is a file\nhint: move it away"),
+        (|tree| tree.write("opt/cni", "x"), "/opt/cni is a file\nhint: move it away"),
+    ];
+    for (make, said) in cases {
+        let (tree, build, _beside) = image();
+        make(&tree);
+        let before = tree.snapshot();
+        for more in [&["-n"][..], &[]] {
+            let ran = run(&tree, &[&["install", "--from-build", &build], more].concat()).expect(4);
+            let want = format!("edge-cni: cannot install into /opt/cni/bin: {said}");
+            assert!(ran.stderr.starts_with(&want), "{}", ran.stderr);
+        }
+        assert_same(&tree.snapshot(), &before, said);
+    }
+}
+
+#[test]
+fn the_callers_mask_has_no_part_in_it() {
+    let modes = |mask: &str| {
+        let (tree, build, _beside) = image();
+        let line = format!("umask {mask}; exec \"$@\"");
+        by_shell(&tree, &line, &["install", "--from-build", &build]).expect(0);
+        by_shell(&tree, &line, &["conf", "bridge", "--subnet", "10.85.0.0/16"]).expect(0);
+        let paths =
+            ["opt", "opt/cni", BIN, "opt/cni/bin/bridge", "etc/cni/net.d", "etc/cni/net.d/10-edgeutils.conflist"];
+        paths.map(|path| format!("{:o}", fs::metadata(tree.at(path)).unwrap().mode() & 0o7777))
+    };
+    for mask in ["077", "000", "022", "777"] {
+        assert_eq!(modes(mask), ["755", "755", "755", "755", "755", "644"], "{mask}");
+    }
+}
+
+#[test]
+fn another_user_is_told_what_is_missing() {
+    if !is_root() {
+        return skip("cni_odd another user", "another user's rights need root");
+    }
+    let (tree, build, beside) = image();
+    for dir in [tree.path(), beside.path()] {
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    // The program may stand where that user cannot go.
+    let program = beside.at("edge-cni");
+    fs::copy(tool::path("edge-cni"), &program).unwrap();
+    let before = tree.snapshot();
+    let nobody = |root: bool, args: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
+        if root {
+            command.arg("--root").arg(tree.path());
+        }
+        Ran::of(&command.args(args).env_clear().env("PATH", "/usr/bin:/bin").output().unwrap())
+    };
+    let ran = nobody(true, &["install", "--from-build", &build]).expect(1);
+    assert!(ran.stderr.contains("Permission denied (os error 13)\nhint: run it as root (sudo)"), "{}", ran.stderr);
+    for args in [&["install", "--from-build", "/nowhere"][..], &["remove"], &["undo"]] {
+        let ran = nobody(false, args).expect(1);
+        assert!(ran.stderr.contains("\nhint: "), "{}", ran.stderr);
+    }
+    // What only looks needs nobody's leave.
+    nobody(true, &["install", "--from-build", &build, "-n"]).expect(3);
+    nobody(true, &["check"]).expect(3);
+    assert_same(&tree.snapshot(), &before, "nobody");
+}
+
+#[test]
+fn a_read_only_place_is_named_and_the_same_call_goes_on() {
+    if !live::can_unshare() {
+        return skip("cni_odd read-only", "no namespaces can be made");
+    }
+    let (tree, build, _beside) = image();
+    fs::create_dir_all(tree.at(BIN)).unwrap();
+    let before = tree.snapshot();
+    let bin = tree.at(BIN).display().to_string();
+    let line = format!(
+        "exec unshare -m --propagation private sh -c 'mount --bind {bin} {bin} && mount -o remount,ro,bind {bin} && exec \"$@\"' sh \"$@\""
+    );
+    let ran = by_shell(&tree, &line, &["install", "--from-build", &build]).expect(1);
+    assert!(ran.stderr.contains("bridge: Read-only file system (os error 30)\nhint: "), "{}", ran.stderr);
+    assert_same(&tree.snapshot(), &before, "read-only");
+    run(&tree, &["install", "--from-build", &build]).expect(0);
+    assert_eq!(fs::read(tree.at("opt/cni/bin/portmap")).unwrap(), tiny(ARM64, "portmap"));
+    run(&tree, &["undo"]).expect(0);
+    assert_same(&tree.snapshot(), &before, "both calls are one run");
+}
+
+#[test]
+fn an_undo_leaves_what_someone_changed_since() {
+    let (tree, build, _beside) = image();
+    run(&tree, &["install", "--from-build", &build]).expect(0);
+    tree.write("opt/cni/bin/bridge", "someone's newer one");
+    tree.write("opt/cni/bin/cilium-cni", "someone's own");
+    fs::remove_file(tree.at("opt/cni/bin/loopback")).unwrap();
+    let ran = run(&tree, &["undo"]).expect(4);
+    assert!(ran.stderr.contains("opt/cni/bin/bridge: it was changed since by someone else\nhint: "), "{}", ran.stderr);
+    assert_eq!(tree.read("opt/cni/bin/bridge"), "someone's newer one");
+    assert_eq!(tree.read("opt/cni/bin/cilium-cni"), "someone's own");
+    assert!(!tree.at("opt/cni/bin/portmap").exists());
+}
