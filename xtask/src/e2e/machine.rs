@@ -21,7 +21,7 @@ use crate::failure::hinted;
 /// How long things take on real hardware, at the outside; software emulation gets more.
 const BOOT: Duration = Duration::from_secs(60);
 const SHUTDOWN: Duration = Duration::from_secs(30);
-/// The agent's own answers, whatever runs beside it.
+/// The agent's own answers, whatever runs beside it; one may hold megabytes of a command's output.
 const ANSWER: Duration = Duration::from_secs(20);
 
 /// What every command finds.
@@ -108,10 +108,11 @@ impl Machine {
     /// Runs a shell script in the machine; how it ended, well or not.
     pub(super) fn try_sh(&mut self, script: &str, within: Duration) -> Result<Ran> {
         let until = Instant::now() + within * self.accelerator.patience();
+        let answer = self.answer();
         let pid = self.start(script)?;
         let running = self.running()?;
         loop {
-            let status = running.agent.ask("guest-exec-status", &json!({"pid": pid}), ANSWER)?;
+            let status = running.agent.ask("guest-exec-status", &json!({"pid": pid}), answer)?;
             if status.get("exited").and_then(Value::as_bool) == Some(true) {
                 return ran(&status);
             }
@@ -135,8 +136,13 @@ impl Machine {
     pub(super) fn start(&mut self, script: &str) -> Result<i64> {
         let script = format!("{PATH}{script}");
         let arguments = json!({"path": "/bin/sh", "arg": ["-c", script], "capture-output": true});
-        let started = self.running()?.agent.ask("guest-exec", &arguments, ANSWER)?;
+        let answer = self.answer();
+        let started = self.running()?.agent.ask("guest-exec", &arguments, answer)?;
         started.get("pid").and_then(Value::as_i64).ok_or_else(|| anyhow!("the guest agent gave no process"))
+    }
+
+    fn answer(&self) -> Duration {
+        ANSWER * self.accelerator.patience()
     }
 
     /// Reboots as an administrator does.
