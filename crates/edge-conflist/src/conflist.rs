@@ -29,6 +29,8 @@ pub struct File {
 pub struct Broken {
     /// From 1, where the text itself is wrong.
     pub line: Option<usize>,
+    /// The place in it, where only a pod meets it: a runtime takes the network for ready all the same.
+    pub later: Option<&'static str>,
     /// What is wrong.
     pub text: String,
     /// What to do.
@@ -248,8 +250,9 @@ fn named(name: &str, file: &str) -> std::result::Result<(String, Named), Broken>
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let (name, named) = if name.is_empty() { (file, Named::ByFile) } else { (name, Named::ByItself) };
     if !name.bytes().all(plain) || !name.starts_with(|first: char| first.is_ascii_alphanumeric()) {
-        return Err(Broken::of(&format!("its name {name:?} is refused when a pod comes"))
-            .hint("letters, digits, -, _ and . are for names, a letter or digit first"));
+        let broken = Broken::of(&format!("its name {name:?} is refused when a pod comes"))
+            .hint("letters, digits, -, _ and . are for names, a letter or digit first");
+        return Err(Broken { later: Some("name"), ..broken });
     }
     Ok((name.to_owned(), named))
 }
@@ -283,7 +286,7 @@ fn plugin(value: &Value, at: &str) -> std::result::Result<(), Broken> {
 
 impl Broken {
     fn of(text: &str) -> Broken {
-        Broken { line: None, text: text.to_owned(), hint: None }
+        Broken { line: None, later: None, text: text.to_owned(), hint: None }
     }
 
     fn hint(self, hint: &str) -> Broken {

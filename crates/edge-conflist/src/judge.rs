@@ -124,17 +124,7 @@ pub fn judge(facts: &Facts) -> (Vec<Finding>, Option<&File>) {
     let mut findings = Vec::new();
     let mut used: Option<&File> = None;
     for file in &facts.files {
-        let own = match &file.content {
-            Ok(network) => against_plugins(facts, &file.path, network),
-            Err(broken) => {
-                let finding = Finding {
-                    line: broken.line,
-                    hint: broken.hint.clone(),
-                    ..Finding::new(Severity::Fault, &file.path, broken.text.as_str())
-                };
-                vec![finding]
-            }
-        };
+        let own = judge_one(facts, file);
         match used {
             // Nobody reads what comes behind, but it may once the first is gone.
             Some(first) => {
@@ -160,6 +150,38 @@ pub fn judge(facts: &Facts) -> (Vec<Finding>, Option<&File>) {
         }));
     }
     (findings, used)
+}
+
+fn judge_one(facts: &Facts, file: &File) -> Vec<Finding> {
+    match &file.content {
+        Ok(network) => against_plugins(facts, &file.path, network),
+        Err(broken) => {
+            let finding = Finding {
+                line: broken.line,
+                path: broken.later.unwrap_or_default().to_owned(),
+                hint: broken.hint.clone(),
+                ..Finding::new(Severity::Fault, &file.path, broken.text.as_str())
+            };
+            vec![finding]
+        }
+    }
+}
+
+/// Whether only pods meet this fault, as a runtime looks at neither: the name, and a plugin that gives the addresses.
+pub fn is_unseen(fault: &Finding) -> bool {
+    fault.path == "name" || fault.path.ends_with(".ipam.type")
+}
+
+/// What is wrong with the network that CRI-O uses and takes for ready.
+pub fn unseen(facts: &Facts) -> Vec<Finding> {
+    for file in &facts.files {
+        let mut faults = judge_one(facts, file);
+        faults.retain(|finding| finding.severity == Severity::Fault);
+        if faults.iter().all(is_unseen) {
+            return faults;
+        }
+    }
+    Vec::new()
 }
 
 /// What is wrong with a network that another one stands before: the runtime is ready all the same.

@@ -18,8 +18,10 @@ use crate::runtime::{Runtime, runtimes};
 use crate::trial;
 use show::show;
 
-/// What a runtime says in all of these cases.
+/// What a runtime says in nearly all of these cases.
 const NOT_READY: &str = ": a runtime only says that the network is not ready";
+/// What it says in the others.
+const READY: &str = ": CRI-O says that the network is ready, and pods fail";
 
 /// Older runtimes ask for it by themselves, whatever the network says.
 const LOOPBACK: &str = "loopback";
@@ -32,7 +34,8 @@ pub(crate) fn run(host: &mut Host, args: &CheckArgs) -> Result<Outcome> {
     let facts = judge::facts(host, &args.conf_dir, std::slice::from_ref(&args.bin_dir), Ask::Releases)?;
     let (mut findings, used) = judge::judge(&facts);
     for finding in findings.iter_mut().filter(|finding| finding.severity == Severity::Fault) {
-        finding.text.push_str(NOT_READY);
+        let says = if judge::is_unseen(finding) { READY } else { NOT_READY };
+        finding.text.push_str(says);
     }
     let mut tried = None;
     if let Some((file, network)) = used.and_then(|file| Some((file, file.content.as_ref().ok()?))) {

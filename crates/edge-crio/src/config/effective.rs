@@ -28,6 +28,8 @@ pub struct Effective {
     pub listen: Option<Setting>,
     /// crio.network.network_dir.
     pub network_dir: Option<Setting>,
+    /// crio.network.cni_default_network: no other network counts.
+    pub default_network: Option<Setting>,
     /// crio.network.plugin_dirs.
     pub plugin_dirs: Option<Setting<Vec<String>>>,
     /// Files that are no TOML, with the reason: CRI-O does not start with them.
@@ -135,6 +137,7 @@ pub fn effective(files: &[ConfFile]) -> Effective {
         text("image", "pause_image", Empty::Counts, &mut all.pause_image);
         text("api", "listen", Empty::Fails, &mut all.listen);
         text("network", "network_dir", Empty::Fails, &mut all.network_dir);
+        text("network", "cni_default_network", Empty::Counts, &mut all.default_network);
         if let Some(item) = item("network", "plugin_dirs") {
             let dirs: Option<Vec<String>> =
                 item.as_array().and_then(|dirs| dirs.iter().map(|dir| dir.as_str().map(str::to_owned)).collect());

@@ -184,23 +184,29 @@ fn live(host: &mut Host, config: &Effective, findings: &mut Vec<Finding>) -> Res
             );
         }
         findings.extend(causes);
+    } else {
+        let unseen = cni::unseen_causes(host, config)?;
+        findings.extend(
+            unseen.into_iter().map(|cause| told(cause, Severity::Fault, "CRI-O is ready, and pods get no network")),
+        );
     }
     Ok(Some(answer))
 }
 
 fn no_network(host: &Host, config: &Effective, severity: Severity) -> Result<Vec<Finding>> {
     let causes = cni::causes(host, config)?;
-    Ok(causes
-        .into_iter()
-        .map(|cause| Finding {
-            severity,
-            text: format!("pods get no network: {}", cause.text),
-            hint: cause.hint.or_else(|| Some("edge-cni check says more".to_owned())),
-            file: cause.file,
-            line: cause.line,
-            path: cause.path,
-        })
-        .collect())
+    Ok(causes.into_iter().map(|cause| told(cause, severity, "pods get no network")).collect())
+}
+
+fn told(cause: edge_conflist::finding::Finding, severity: Severity, what: &str) -> Finding {
+    Finding {
+        severity,
+        text: format!("{what}: {}", cause.text),
+        hint: cause.hint.or_else(|| Some("edge-cni check says more".to_owned())),
+        file: cause.file,
+        line: cause.line,
+        path: cause.path,
+    }
 }
 
 fn neighbours(host: &Host) -> Result<Neighbours> {

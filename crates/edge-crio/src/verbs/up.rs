@@ -85,11 +85,13 @@ pub(crate) fn tell(host: &mut Host, answer: &Answer, config: &Effective, wanted:
         host.report
             .warning(&format!("CRI-O {runs} runs, and not {wanted}: another crio was started, see edge-crio check"));
     }
-    if !answer.network_ready.holds {
-        for cause in cni::causes(host, config)? {
-            host.report.warning(&format!("pods get no network yet: {}: {}", cause.file, cause.text));
-            host.report.hint(cause.hint.as_deref().unwrap_or("edge-cni check says more"));
-        }
+    let causes = match answer.network_ready.holds {
+        false => cni::causes(host, config)?,
+        true => cni::unseen_causes(host, config)?,
+    };
+    for cause in causes {
+        host.report.warning(&format!("pods get no network yet: {}: {}", cause.file, cause.text));
+        host.report.hint(cause.hint.as_deref().unwrap_or("edge-cni check says more"));
     }
     if !answer.runtime_ready.holds {
         return Err(Error::failed(format!("cannot run containers: CRI-O says: {}", answer.runtime_ready.message)));
