@@ -37,10 +37,10 @@ fn by_shell(tree: &Tree, line: &str, args: &[&str]) -> Ran {
 fn a_place_that_leads_nowhere_is_named_and_nothing_is_made() {
     type Make = fn(&Tree);
     let cases: [(Make, &str); 4] = [
-        (|tree| tree.link("opt/cni", "/disk/cni"), "/opt/cni is a link to nothing\nhint: mount what it leads to"),
-        (|tree| tree.link(BIN, "../../disk"), "/opt/cni/bin is a link to nothing\nhint: mount what it leads to"),
-        (|tree| tree.write(BIN, "x"), "/opt/cni/bin is a file\nhint: move it away"),
-        (|tree| tree.write("opt/cni", "x"), "/opt/cni is a file\nhint: move it away"),
+        (|tree| tree.link("opt/cni", "/disk/cni"), "/opt/cni is a link to nothing\nhint: mount what a link leads to"),
+        (|tree| tree.link(BIN, "../../disk"), "/opt/cni/bin is a link to nothing\nhint: mount what a link leads to"),
+        (|tree| tree.write(BIN, "x"), "/opt/cni/bin is a file\nhint: mount what a link"),
+        (|tree| tree.write("opt/cni", "x"), "/opt/cni is a file\nhint: mount what a link"),
     ];
     for (make, said) in cases {
         let (tree, build, _beside) = image();

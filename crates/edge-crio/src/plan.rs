@@ -150,9 +150,12 @@ fn is_old_form(text: &str) -> bool {
 
 fn utf8<'f>(path: &str, found: &'f Found) -> Result<&'f str> {
     if !matches!(found.state, State::File { .. } | State::Absent) {
-        return Err(Error::refused(format!("cannot write {path}: {} stands there", found.state.describe())));
+        return Err(Error::refused(format!("cannot write {path}: {} stands there", found.state.describe()))
+            .hint("move it away: edge-crio keeps its own settings in this file"));
     }
-    std::str::from_utf8(&found.bytes).map_err(|_| Error::refused(format!("cannot edit {path}: it is not UTF-8 text")))
+    std::str::from_utf8(&found.bytes).map_err(|_| {
+        Error::refused(format!("cannot edit {path}: it is not UTF-8 text")).hint("mend it, or move it away")
+    })
 }
 
 fn write(plan: &mut Plan, path: &str, was: &Found, text: String, mode: u32, why: &str, details: Vec<String>) {

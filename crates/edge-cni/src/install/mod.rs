@@ -75,18 +75,9 @@ pub(crate) fn must_be_absolute(dir: &Path) -> Result<()> {
 /// A directory, or nothing yet, where a plugin takes the place of no program of the system.
 fn must_be_a_place(host: &Host, dir: &Path) -> Result<()> {
     let refuse = |what: String| Error::refused(format!("cannot install into {}: {what}", dir.display()));
-    let above: Vec<&Path> = dir.ancestors().collect();
-    for above in above.into_iter().rev() {
-        let is_link = matches!(host.root.find_link(above)?.state, State::Link { .. });
-        let state = host.root.find(above)?.state;
-        if is_link && state == State::Absent {
-            return Err(refuse(format!("{} is a link to nothing", above.display()))
-                .hint("mount what it leads to, or remove the link"));
-        }
-        if matches!(state, State::File { .. } | State::Other) {
-            return Err(refuse(format!("{} is {}", above.display(), state.describe()))
-                .hint("move it away, or name another directory: --bin-dir DIR"));
-        }
+    if let Some(obstacle) = host.root.obstacle(dir)? {
+        return Err(refuse(obstacle)
+            .hint("mount what a link leads to, move away what is in the way, or name another: --bin-dir DIR"));
     }
     // Where a link leads counts too.
     let real = host.root.canonical(dir).unwrap_or_else(|_| dir.to_path_buf());

@@ -80,7 +80,7 @@ pub fn unpack(
 ) -> Result<Staged> {
     let summed = Summed { file, sum: Sha256::new() };
     let mut archive = tar::Archive::new(GzDecoder::new(summed));
-    let mut reader = Reader { host, shown, into, staged: Staged::default(), left: MAX_UNPACKED, top: None };
+    let mut reader = Reader { host, shown, into, staged: Staged::default(), left: MAX_UNPACKED, entries: 0, top: None };
     let fail = |cause: std::io::Error| {
         Error::failed(format!("cannot unpack {shown}: {cause}")).hint("it is damaged or no bundle: get it again")
     };
@@ -125,6 +125,7 @@ struct Reader<'a, 'r> {
     into: Option<&'a mut NewDir<'r>>,
     staged: Staged,
     left: u64,
+    entries: usize,
     top: Option<String>,
 }
 
@@ -138,6 +139,14 @@ impl Reader<'_, '_> {
             return Ok(());
         }
         let Some(inner) = self.inner(&path)? else { return Ok(()) };
+        let size = entry.size();
+        // What is left out is unpacked all the same.
+        self.entries += 1;
+        self.left =
+            self.left.checked_sub(size).ok_or_else(|| self.refused(&path, "makes it larger than any bundle"))?;
+        if self.entries > MAX_FILES {
+            return Err(self.refused(&path, "makes them more files than any bundle has"));
+        }
         match kind {
             EntryType::Directory => return Ok(()),
             EntryType::Regular | EntryType::Continuous => {}
@@ -159,12 +168,6 @@ impl Reader<'_, '_> {
         };
         if self.staged.files.iter().any(|file| file.inner == inner) {
             return Err(self.refused(&path, "is in it twice"));
-        }
-        let size = entry.size();
-        self.left =
-            self.left.checked_sub(size).ok_or_else(|| self.refused(&path, "makes it larger than any bundle"))?;
-        if self.staged.files.len() >= MAX_FILES {
-            return Err(self.refused(&path, "makes them more files than any bundle has"));
         }
         self.keep(&mut entry, inner, size, executable)
     }

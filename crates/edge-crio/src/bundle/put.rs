@@ -36,6 +36,10 @@ pub fn standing(host: &Host, placed: Vec<Placed>, stage: Option<&Path>) -> Resul
     let mut all = Vec::new();
     for placed in placed {
         host.check_interrupt()?;
+        if let Some(obstacle) = host.root.obstacle(placed.path.parent().unwrap_or(&placed.path))? {
+            return Err(Error::refused(format!("cannot install {}: {obstacle}", placed.path.display()))
+                .hint("mount what a link leads to, or move away what is in the way"));
+        }
         let found = host.root.find_large(&placed.path)?;
         let ready = match (&placed.text, stage) {
             (Some(text), _) => Ready::Text(text.clone()),

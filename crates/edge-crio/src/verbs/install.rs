@@ -40,6 +40,16 @@ pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
         (None, None) => None,
     };
     let chosen = choose(host, args, &system, installed)?;
+    let is_new = match &chosen {
+        Chosen::Apt(_) => package.is_none(),
+        Chosen::Bundle(archive) => !is_installed(host, manifest.as_ref(), archive)?,
+    };
+    // What cannot be configured is found before anything is installed.
+    if is_new || wanted.keys.driver.is_some() {
+        let facts = Facts::read(host)?;
+        configure(&facts, &wanted, &mut Plan::new())?;
+        driver_may_change(host, &crate::config::effective(&facts.config), wanted.keys.driver)?;
+    }
     let waits = match &chosen {
         Chosen::Apt(offer) => {
             if manifest.is_some() {
@@ -215,9 +225,7 @@ fn right_machine(host: &Host, stage: Option<&Path>, system: &System) -> Result<(
 fn configured(host: &mut Host, wanted: &Wanted, version: Version, waits: Needed) -> Result<(Outcome, Facts, Start)> {
     let facts = Facts::read(host)?;
     let config = crate::config::effective(&facts.config);
-    if host.mode == Mode::Apply {
-        driver_may_change(host, &config, wanted.keys.driver)?;
-    }
+    driver_may_change(host, &config, wanted.keys.driver)?;
     let mut plan = Plan::new();
     let mut start = Start::Any;
     let effect = configure(&facts, wanted, &mut plan)?;
@@ -262,6 +270,9 @@ fn configured(host: &mut Host, wanted: &Wanted, version: Version, waits: Needed)
 /// Containers of one driver cannot be ended under the other.
 fn driver_may_change(host: &Host, config: &Effective, wanted: Option<Driver>) -> Result<()> {
     let Some(wanted) = wanted.filter(|wanted| wanted.name() != config.driver()) else { return Ok(()) };
+    if host.mode == Mode::DryRun {
+        return Ok(());
+    }
     if answer(host, config.socket())?.is_none() {
         return Ok(());
     }

@@ -66,6 +66,22 @@ impl Root {
         Ok(spot.canonical())
     }
 
+    /// What stands in the way of a directory, in words: the first place on the way to it that is a link to
+    /// nothing (a disk that is not mounted), or no directory. None where it is there, or could be made.
+    pub fn obstacle(&self, dir: &Path) -> Result<Option<String>> {
+        let way: Vec<&Path> = dir.ancestors().collect();
+        for place in way.into_iter().rev() {
+            let is_link = matches!(self.find_link(place)?.state, State::Link { .. });
+            let what = match self.find(place)?.state {
+                State::Absent if is_link => "a link to nothing",
+                state @ (State::File { .. } | State::Other) => state.describe(),
+                _ => continue,
+            };
+            return Ok(Some(format!("{} is {what}", place.display())));
+        }
+        Ok(None)
+    }
+
     /// Opens a regular file for reading in parts; `None` where nothing is there.
     pub fn open(&self, path: &Path) -> Result<Option<File>> {
         let fail = |cause: io::Error| self.read_error(path, &cause);
@@ -169,4 +185,29 @@ fn read_file(fd: OwnedFd) -> io::Result<Found> {
 
 pub(crate) fn kind(stat: &FileStat) -> SFlag {
     SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn what_stands_in_the_way_of_a_directory_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::image(dir.path()).unwrap();
+        std::fs::create_dir_all(dir.path().join("opt/there")).unwrap();
+        std::fs::write(dir.path().join("opt/file"), "").unwrap();
+        symlink("/opt/there", dir.path().join("opt/link")).unwrap();
+        symlink("/disk", dir.path().join("opt/gone")).unwrap();
+        let of = |path: &str| root.obstacle(Path::new(path)).unwrap();
+        for free in ["/", "/opt/there", "/opt/there/new/er", "/opt/link/new", "/new"] {
+            assert_eq!(of(free), None, "{free}");
+        }
+        assert_eq!(of("/opt/gone/bin").as_deref(), Some("/opt/gone is a link to nothing"));
+        assert_eq!(of("/opt/gone").as_deref(), Some("/opt/gone is a link to nothing"));
+        assert_eq!(of("/opt/file/bin").as_deref(), Some("/opt/file is a file"));
+        assert_eq!(of("/opt/link/../file").as_deref(), Some("/opt/link/../file is a file"));
+    }
 }

@@ -1,0 +1,182 @@
+//! Hosts and callers that are not as they should be: things in the way, other users, odd masks, foreign changes.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::PathBuf;
+use std::process::Command;
+
+use edgeutils_tests::standin::{Archive, bundle};
+use edgeutils_tests::tool::{self, Ran, Tool};
+use edgeutils_tests::tree::{Tree, assert_same};
+use edgeutils_tests::{is_root, live, skip};
+use tempfile::TempDir;
+
+const PROGRAM: &[u8] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0and the rest";
+
+struct Site {
+    tree: Tree,
+    dir: TempDir,
+    archive: PathBuf,
+    sum: String,
+}
+
+fn site() -> Site {
+    let tree = Tree::with(&[("etc/os-release", "ID=debian\nVERSION_ID=12\n")]);
+    tree.write("usr/bin/env", PROGRAM);
+    let dir = tempfile::tempdir().unwrap();
+    let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", PROGRAM);
+    Site { tree, dir, archive, sum }
+}
+
+impl Site {
+    fn install<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
+        let archive = self.archive.to_str().unwrap();
+        [&["install", "--version", "1.30.4", "--archive", archive, "--sha256", &self.sum][..], more].concat()
+    }
+
+    fn run(&self, args: &[&str]) -> Ran {
+        Tool::new("edge-crio").arg("--root").arg(self.tree.path()).args(args).run()
+    }
+
+    /// By a line of shell, in which "$@" is the call.
+    fn by_shell(&self, line: &str, args: &[&str]) -> Ran {
+        let mut command = Command::new("sh");
+        command.args(["-uc", line, "sh"]).arg(tool::path("edge-crio")).arg("--root").arg(self.tree.path()).args(args);
+        Ran::of(&command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").output().unwrap())
+    }
+}
+
+#[test]
+fn what_is_in_the_way_is_named_before_anything_is_done() {
+    type Make = fn(&Tree);
+    let cases: [(Make, &str); 6] = [
+        (|tree| tree.link("usr/local", "/disk"), "/usr/local is a link to nothing\nhint: mount what a link leads to"),
+        (|tree| tree.write("usr/local/bin", "x"), "/usr/local/bin is a file\nhint: "),
+        (
+            |tree| fs::create_dir_all(tree.at("usr/local/bin/crio")).unwrap(),
+            "crio is there already, a directory\nhint: ",
+        ),
+        (
+            |tree| fs::create_dir_all(tree.at("etc/crio/crio.conf.d/20-edgeutils.conf")).unwrap(),
+            "cannot write /etc/crio/crio.conf.d/20-edgeutils.conf: a directory stands there\nhint: move it away",
+        ),
+        (
+            |tree| tree.write("etc/crio/crio.conf.d/20-edgeutils.conf", "[crio"),
+            "cannot edit /etc/crio/crio.conf.d/20-edgeutils.conf: it is no TOML",
+        ),
+        (
+            |tree| tree.write("etc/crio/crio.conf.d/20-edgeutils.conf", b"\xff\xfe"),
+            "20-edgeutils.conf: it is not UTF-8 text\nhint: mend it",
+        ),
+    ];
+    for (make, said) in cases {
+        let site = site();
+        make(&site.tree);
+        let before = site.tree.snapshot();
+        for more in [&["-n"][..], &[]] {
+            let ran = site.run(&site.install(more)).expect(4);
+            assert!(ran.stderr.contains(said), "{said}: {}", ran.stderr);
+        }
+        assert_same(&site.tree.snapshot(), &before, said);
+    }
+}
+
+#[test]
+fn neither_the_callers_mask_nor_the_archives_modes_count() {
+    for mask in ["077", "000", "777"] {
+        let site = site();
+        // Set-user-ID, and writable by all.
+        let odd = Archive::at(&site.archive)
+            .file("cri-o/bin/crio", 0o6777, PROGRAM)
+            .file("cri-o/bin/conmon", 0o4755, b"x")
+            .file("cri-o/etc/10-crio.conf", 0o666, b"[crio]\n");
+        let site = Site { sum: odd.finish(), ..site };
+        site.by_shell(&format!("umask {mask}; exec \"$@\""), &site.install(&["--cgroup-driver", "cgroupfs"])).expect(0);
+        for (path, mode) in [
+            ("usr/local/bin", 0o755),
+            ("usr/local/bin/crio", 0o755),
+            ("usr/local/bin/conmon", 0o755),
+            ("etc/crio/crio.conf.d", 0o755),
+            ("etc/crio/crio.conf.d/10-crio.conf", 0o644),
+            ("etc/crio/crio.conf.d/20-edgeutils.conf", 0o644),
+        ] {
+            let meta = fs::metadata(site.tree.at(path)).unwrap();
+            assert_eq!(format!("{:o}", meta.mode() & 0o7777), format!("{mode:o}"), "{mask} {path}");
+        }
+    }
+}
+
+#[test]
+fn another_user_is_told_what_is_missing() {
+    if !is_root() {
+        return skip("crio_odd another user", "another user's rights need root");
+    }
+    let site = site();
+    for path in [site.tree.path(), site.dir.path()] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    // The program may stand where that user cannot go.
+    let program = site.dir.path().join("edge-crio");
+    fs::copy(tool::path("edge-crio"), &program).unwrap();
+    let nobody = |root: bool, args: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
+        if root {
+            command.arg("--root").arg(site.tree.path());
+        }
+        Ran::of(&command.args(args).env_clear().env("PATH", "/usr/bin:/bin").output().unwrap())
+    };
+    let before = site.tree.snapshot();
+    let ran = nobody(true, &site.install(&[])).expect(1);
+    assert!(ran.stderr.contains("Permission denied (os error 13)\nhint: run it as root (sudo)"), "{}", ran.stderr);
+    nobody(true, &site.install(&["-n"])).expect(3);
+    assert_same(&site.tree.snapshot(), &before, "nobody");
+    for args in [&["remove"][..], &["undo"], &["install", "--version", "1.34.2", "--source", "bundle"]] {
+        let ran = nobody(false, args).expect(1);
+        assert!(ran.stderr.starts_with("edge-crio: cannot ") && ran.stderr.contains("\nhint: "), "{}", ran.stderr);
+    }
+    site.run(&site.install(&[])).expect(0);
+    // What was put where is root's to read.
+    let ran = nobody(true, &["check"]).expect(1);
+    assert!(ran.stderr.contains("hint: run it as root (sudo)"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_read_only_place_is_named_and_the_same_call_goes_on() {
+    if !live::can_unshare() {
+        return skip("crio_odd read-only", "no namespaces can be made");
+    }
+    let site = site();
+    fs::create_dir_all(site.tree.at("usr/local/bin")).unwrap();
+    let before = site.tree.snapshot();
+    let bin = site.tree.at("usr/local/bin").display().to_string();
+    let line = format!(
+        "exec unshare -m --propagation private sh -c 'mount --bind {bin} {bin} && mount -o remount,ro,bind {bin} && exec \"$@\"' sh \"$@\""
+    );
+    let ran = site.by_shell(&line, &site.install(&[])).expect(1);
+    assert!(ran.stderr.contains("Read-only file system (os error 30)\nhint: "), "{}", ran.stderr);
+    site.run(&site.install(&[])).expect(0);
+    assert_eq!(site.run(&site.install(&[])).expect(0).stdout, "nothing to do: it is so already\n");
+    site.run(&["remove"]).expect(0);
+    site.run(&["undo"]).expect(0);
+    assert!(site.tree.at("usr/local/bin/crio").exists());
+    while site.run(&["undo"]).expect(0).stdout != "nothing to undo\n" {}
+    assert_same(&site.tree.snapshot(), &before, "all undone");
+}
+
+#[test]
+fn an_undo_leaves_what_someone_changed_since() {
+    let site = site();
+    site.run(&site.install(&["--cgroup-driver", "cgroupfs"])).expect(0);
+    let own = "etc/crio/crio.conf.d/20-edgeutils.conf";
+    site.tree.write("usr/local/bin/pinns", "someone's newer one");
+    site.tree.write("etc/crio/crio.conf.d/50-site.conf", "[crio]\n");
+    fs::remove_file(site.tree.at("usr/libexec/crio/conmon")).unwrap();
+    let last = site.run(&["undo"]).expect(4);
+    assert!(last.stderr.contains("usr/local/bin/pinns: it was changed since by someone else"), "{}", last.stderr);
+    assert_eq!(site.tree.read("usr/local/bin/pinns"), "someone's newer one");
+    assert!(!site.tree.at("usr/local/bin/crio").exists() && !site.tree.at(own).exists());
+    assert_eq!(site.tree.read("etc/crio/crio.conf.d/50-site.conf"), "[crio]\n");
+}
