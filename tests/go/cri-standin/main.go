@@ -169,7 +169,11 @@ func main() {
 	case "STATUS":
 		return
 	}
-	if err := run(); err != nil {
+	task := run
+	if len(os.Args) == 4 && os.Args[1] == "judge" {
+		task = func() error { return judge(os.Args[2], os.Args[3]) }
+	}
+	if err := task(); err != nil {
 		fmt.Fprintln(os.Stderr, "level=fatal msg="+strconv.Quote(err.Error()))
 		os.Exit(1)
 	}
