@@ -1,26 +1,29 @@
-//! A Debian host for apt's tests: this machine's files under an overlay, in namespaces of its own,
-//! with the real apt and dpkg, no source of packages but the test's, and a signed repository.
+//! A Debian host for apt's tests: a minimal tree made by mmdebstrap under an overlay, in namespaces of
+//! its own, with the real apt and dpkg, no source of packages but the test's, and a signed repository.
 //!
-//! Nothing of the machine is changed, nothing outside can be reached, and all of it ends with the value.
+//! Neither gpg nor python3 is there, as on a node. What only a test needs comes from this machine, by
+//! the way of /workshop. Nothing of the machine is changed, nothing outside can be reached, and all of
+//! it ends with the value.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::debian;
 use crate::tool::Ran;
 
 const BOOT_WITHIN: Duration = Duration::from_secs(20);
 
-/// $1 is a directory of our own, the rest are programs for /usr/local/bin.
+/// $1 is a directory of our own, $2 the tree, the rest are programs for /usr/local/bin.
 const BOOT: &str = r#"
 set -e
-base=$1; shift
+base=$1 tree=$2; shift 2
 mount -t tmpfs -o size=400m tmpfs "$base"
 mkdir "$base/up" "$base/work" "$base/root"
 root=$base/root
-mount -t overlay overlay -o "lowerdir=/,upperdir=$base/up,workdir=$base/work" "$root"
-mkdir -p "$root/usr/local/bin"
+mount -t overlay overlay -o "lowerdir=$tree,upperdir=$base/up,workdir=$base/work" "$root"
+mkdir -p "$root/usr/local/bin" "$root/workshop"
 for program in "$@"; do cp "$program" "$root/usr/local/bin/"; done
 mount -t proc proc "$root/proc"
 for dir in run tmp dev; do mount -t tmpfs -o mode=755 tmpfs "$root/$dir"; done
@@ -28,21 +31,25 @@ chmod 1777 "$root/tmp"
 for node in null zero full random urandom tty; do touch "$root/dev/$node"; mount --bind "/dev/$node" "$root/dev/$node"; done
 mkdir "$root/dev/shm" "$root/dev/pts"
 ln -s /proc/self/fd "$root/dev/fd"
-rm -rf "$root/etc/apt/sources.list" "$root"/etc/apt/sources.list.d/* "$root"/etc/apt/preferences.d/* "$root"/etc/apt/keyrings
-rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/* "$root/var/lib/edgeutils"
-mkdir -p "$root/var/cache/apt/archives/partial" "$root/var/lib/apt/lists/partial"
-printf '#!/bin/sh\nexit 101\n' > "$root/usr/sbin/policy-rc.d"; chmod 755 "$root/usr/sbin/policy-rc.d"
-# What a build host may have added for itself: proxies, mirrors, hooks.
-rm -f "$root"/etc/apt/apt.conf "$root"/etc/apt/apt.conf.d/*
+# This machine's programs, not its files to write to.
+mount --bind / "$root/workshop"
+mount -o remount,bind,ro "$root/workshop"
+for dir in dev proc; do mount --bind "$root/$dir" "$root/workshop/$dir"; done
 ip link set lo up
 cd "$root"
-exec chroot "$root" /usr/bin/env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin sh -c ': > /run/up; while :; do wait; sleep 1; done'
+mkdir .old
+pivot_root . .old
+exec /usr/bin/env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin /bin/sh -c \
+    'umount -l /.old; rmdir /.old; : > /run/up; while :; do wait; sleep 1; done' < /dev/null
 "#;
 
 /// For every script: calls of the programs, packages and repositories.
 const PRELUDE: &str = r#"
 fixture() { edge-apt-fixture --force-namespace "$@"; }
 edge() { edge-apt --force-namespace "$@"; }
+# A program of this machine; it sees the host below $here.
+here=/proc/1/root
+workshop() { chroot /workshop /usr/bin/env "$@"; }
 
 # deb NAME VERSION [FIELD...]: a package in /debs; with files from /debs/NAME.files, maintainer scripts from /debs/NAME.control
 deb() {
@@ -59,33 +66,36 @@ deb() {
 }
 
 # key NAME [EXPIRY] [TIME]: a key; its fingerprint in /keys/NAME.fpr, itself in /keys/NAME.asc and NAME.gpg
+pgp() { workshop GNUPGHOME=$here/keys/home gpg --batch -q "$@" 2>/dev/null; }
 key() {
-    export GNUPGHOME=/keys/home; mkdir -p -m 700 "$GNUPGHOME"
+    mkdir -p /keys; mkdir -p -m 700 /keys/home
     time=${3:-$(date +%Y%m%dT%H%M%S)}
-    gpg --batch -q --faked-system-time "$time" --passphrase '' --quick-gen-key "$1" ed25519 sign "${2:-never}" 2>/dev/null
-    gpg --batch --with-colons --list-keys "=$1" 2>/dev/null | awk -F: '/^fpr/ { print $10; exit }' > "/keys/$1.fpr"
-    gpg --batch -q --export --armor "$(cat /keys/$1.fpr)" > "/keys/$1.asc"
-    gpg --batch -q --export "$(cat /keys/$1.fpr)" > "/keys/$1.gpg"
+    pgp --faked-system-time "$time" --passphrase '' --quick-gen-key "$1" ed25519 sign "${2:-never}"
+    pgp --with-colons --list-keys "=$1" | awk -F: '/^fpr/ { print $10; exit }' > "/keys/$1.fpr"
+    pgp --export --armor "$(cat /keys/$1.fpr)" > "/keys/$1.asc"
+    pgp --export "$(cat /keys/$1.fpr)" > "/keys/$1.gpg"
 }
 
 # repo DIR KEY [TIME]: a flat repository of /debs, signed; KEY - for none
 repo() {
-    export GNUPGHOME=/keys/home
     rm -rf "$1"; mkdir -p "$1"; cp /debs/*.deb "$1/"
-    (cd "$1" && dpkg-scanpackages -m . > Packages 2>/dev/null)
     (
         cd "$1"
+        for deb in *.deb; do
+            dpkg-deb --field "$deb"
+            printf 'Filename: ./%s\nSize: %s\nSHA256: %s\n\n' "$deb" "$(stat -c %s "$deb")" "$(sha256sum < "$deb" | cut -d' ' -f1)"
+        done > Packages
         printf 'Origin: Test\nLabel: test\nDate: %s\nSHA256:\n %s %s Packages\n' \
             "$(date -Ru | sed 's/+0000/UTC/')" "$(sha256sum < Packages | cut -d' ' -f1)" "$(wc -c < Packages)" > Release
     )
     [ "$2" = - ] || sign "$@"
 }
 sign() {
-    gpg --batch -q --yes --faked-system-time "${3:-$(date +%Y%m%dT%H%M%S)}" -u "$(cat /keys/$2.fpr)" \
-        --clearsign -o "$1/InRelease" "$1/Release" 2>/dev/null
+    pgp --yes --faked-system-time "${3:-$(date +%Y%m%dT%H%M%S)}" -u "$(cat /keys/$2.fpr)" \
+        --clearsign -o "$here$1/InRelease" "$here$1/Release"
 }
 serve() {  # serve DIR PORT
-    /usr/bin/python3 -m http.server --bind 127.0.0.1 --directory "$1" "$2" > /tmp/http.log 2>&1 &
+    chroot /workshop /usr/bin/python3 -m http.server --bind 127.0.0.1 --directory "$here$1" "$2" > /tmp/http.log 2>&1 &
     echo $! > /tmp/http.pid
     for _ in $(seq 50); do (exec 3<>/dev/tcp/127.0.0.1/"$2") 2>/dev/null && return; sleep 0.1; done
     return 1
@@ -109,12 +119,13 @@ impl AptHost {
             return Err("not run as root".to_owned());
         }
         for (program, package) in
-            [("/usr/bin/apt-get", "apt"), ("/usr/bin/gpg", "gnupg"), ("/usr/bin/dpkg-scanpackages", "dpkg-dev")]
+            [("/usr/bin/mmdebstrap", "mmdebstrap"), ("/usr/bin/gpg", "gnupg"), ("/usr/bin/python3", "python3")]
         {
             if !Path::new(program).exists() {
                 return Err(format!("{package} is not installed"));
             }
         }
+        let tree = debian::tree()?;
         let base = tempfile::Builder::new().prefix("edgeutils-apt-").tempdir().map_err(|cause| cause.to_string())?;
         let log = base.path().with_extension("log");
         let file = fs::File::create(&log).map_err(|cause| cause.to_string())?;
@@ -122,6 +133,7 @@ impl AptHost {
             .args(["-m", "-p", "-n", "-u", "-i", "--fork", "--kill-child", "--propagation", "private"])
             .args(["bash", "-c", BOOT, "sh"])
             .arg(base.path())
+            .arg(tree)
             .args(programs)
             .stdin(Stdio::null())
             .stdout(file.try_clone().map_err(|cause| cause.to_string())?)
@@ -143,12 +155,24 @@ impl AptHost {
             let own = host.child.id();
             let children = fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
             host.pid = children.split_whitespace().next().and_then(|pid| pid.parse().ok()).unwrap_or(0);
-            if host.pid != 0 && host.sh("test -e /run/up && test -e /usr/local/bin").code == 0 {
+            if host.pid != 0 && host.sh("test -e /run/up && test ! -e /.old").code == 0 {
                 let _ = fs::remove_file(&log);
-                return Ok(host);
+                return host.runs(programs);
             }
         }
         Err(format!("the namespaces were not up within {} s: {}", BOOT_WITHIN.as_secs(), said(&log)))
+    }
+
+    /// A program that wants a newer libc than the tree's is told before any test.
+    fn runs(self, programs: &[&Path]) -> Result<AptHost, String> {
+        for program in programs {
+            let name = program.file_name().unwrap_or_default().to_string_lossy();
+            let ran = self.sh(&format!("{name} --version"));
+            if ran.code != 0 {
+                return Err(format!("{name} does not run on Debian {}: {}", debian::RELEASE, ran.stderr.trim()));
+            }
+        }
+        Ok(self)
     }
 
     /// Runs a script of bash inside, with the functions above.

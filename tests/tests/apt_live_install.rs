@@ -73,7 +73,7 @@ fn a_repository_that_is_not_as_it_shall_be_leaves_nothing_behind() {
     host.sh(
         "key other; key old 1y 20200101T000000; key soon 20d; cat /keys/good.asc /keys/other.asc > /keys/both.asc
         head -c 300 /keys/good.asc > /keys/cut.asc; echo '<html><title>Log in</title>' > /keys/page.asc
-        GNUPGHOME=/keys/home gpg --batch -q --passphrase '' --pinentry-mode loopback --export-secret-keys --armor $(cat /keys/good.fpr) > /keys/secret.asc
+        pgp --passphrase '' --pinentry-mode loopback --export-secret-keys --armor $(cat /keys/good.fpr) > /keys/secret.asc
         repo /unsigned -; repo /other other; repo /expired old 20200301T000000; repo /torn good; echo x >> /torn/Packages
         repo /soon soon; mkdir /empty
         serve / 8000",

@@ -22,8 +22,8 @@ fn host(test: &str) -> Option<AptHost> {
 const HOLD: &str = r#"
 hold() {
     rm -f /tmp/held
-    /usr/bin/python3 -c 'import fcntl, sys, time
-file = open(sys.argv[1], "a"); fcntl.lockf(file, fcntl.LOCK_EX); open("/tmp/held", "w"); time.sleep(float(sys.argv[2]))' "$1" "$2" &
+    chroot /workshop /usr/bin/python3 -c 'import fcntl, sys, time
+file = open(sys.argv[1], "a"); fcntl.lockf(file, fcntl.LOCK_EX); open("/proc/1/root/tmp/held", "w"); time.sleep(float(sys.argv[2]))' "$here$1" "$2" &
     holder=$!
     for _ in $(seq 100); do test -e /tmp/held && return; sleep 0.05; done; return 1
 }

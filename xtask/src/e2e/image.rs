@@ -4,16 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result};
+use edgeutils_tests::debian::{self, RELEASE};
 use sha2::{Digest, Sha256};
 
 use super::arch::Arch;
 use crate::failure::hinted;
 use crate::sh::Sh;
 use crate::workspace::{make_dir, remove_tree};
-
-/// The Debian release of the machines.
-const RELEASE: &str = "bookworm";
 
 /// What is installed beside the essential packages and the kernel.
 const PACKAGES: &[&str] = &[
@@ -38,9 +36,6 @@ const SETUP: &str = include_str!("../../data/e2e-setup.sh");
 /// The disk's size; a file with holes, so that it takes what it holds.
 const DISK: &str = "3G";
 
-/// The variable that says where images are kept.
-const CACHE_VARIABLE: &str = "EDGEUTILS_IMAGES";
-
 /// A disk with Debian, and the kernel that boots it. Never written to: machines work on copies.
 #[derive(Debug)]
 pub(super) struct Image {
@@ -50,7 +45,7 @@ pub(super) struct Image {
 impl Image {
     /// The image of this architecture from the cache, made if it is not there.
     pub(super) fn get(arch: Arch, log: &Path) -> Result<Image> {
-        let image = Image { dir: cache()?.join(name(arch)) };
+        let image = Image { dir: debian::cache().map_err(Error::msg)?.join(name(arch)) };
         if !image.dir.exists() {
             image.build(arch, log)?;
         }
@@ -104,7 +99,7 @@ fn build_in(dir: &Path, arch: Arch, log: &Path) -> Result<()> {
         .arg(format!("--customize-hook=sh '{}' \"$1\"", setup.display()))
         .arg(RELEASE)
         .arg(&tree)
-        .args(mirrors()?);
+        .args(debian::mirrors().map_err(Error::msg)?);
     if !debootstrap.logged(log)? {
         let mut hint = format!("see the end of {}", log.display());
         if !arch.is_native() {
@@ -134,63 +129,9 @@ fn name(arch: Arch) -> String {
     format!("debian-{RELEASE}-{}-{hash}", arch.debian())
 }
 
-/// Where images outlive `cargo clean`: $EDGEUTILS_IMAGES, else edgeutils in the user's cache.
-fn cache() -> Result<PathBuf> {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    if let Some(dir) = variable(CACHE_VARIABLE) {
-        return Ok(dir);
-    }
-    let caches = variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")));
-    match caches {
-        Some(dir) => Ok(dir.join("edgeutils")),
-        None => bail!("cannot find a cache directory: neither {CACHE_VARIABLE} nor HOME is set"),
-    }
-}
-
-/// This computer's own mirrors of the release, as sources.list has them; none: mmdebstrap's own.
-fn mirrors() -> Result<Vec<String>> {
-    const FORMAT: &str = "$(ORIGIN) $(CODENAME) $(COMPONENT) $(REPO_URI)";
-    let targets = Sh::new("apt-get indextargets --format").arg(FORMAT).arg("Created-By: Packages").capture();
-    Ok(sources(&targets.context("cannot ask apt for its mirrors")?))
-}
-
-fn sources(targets: &str) -> Vec<String> {
-    let mut sources: Vec<String> = Vec::new();
-    for line in targets.lines() {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let ["Debian", codename, "main", uri] = words[..] else { continue };
-        let source = format!("deb {uri} {codename} main");
-        if codename.split('-').next() == Some(RELEASE) && !sources.contains(&source) {
-            sources.push(source);
-        }
-    }
-    // Updates alone are no release.
-    if sources.iter().any(|source| source.ends_with(&format!(" {RELEASE} main"))) { sources } else { Vec::new() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_debians_own_main_of_the_release_is_taken() {
-        let targets = "\
-Debian bookworm main http://mirror.example/debian/
-Debian bookworm contrib http://mirror.example/debian/
-Debian bookworm-security main http://mirror.example/debian-security/
-Debian bookworm main http://mirror.example/debian/
-Debian trixie main http://mirror.example/debian/
- nodistro main https://vendor.example/
-";
-        assert_eq!(
-            sources(targets),
-            [
-                "deb http://mirror.example/debian/ bookworm main",
-                "deb http://mirror.example/debian-security/ bookworm-security main",
-            ]
-        );
-        assert!(sources("Debian bookworm-updates main http://mirror.example/debian/").is_empty());
-    }
 
     #[test]
     fn each_architecture_has_an_image_of_its_own() {
