@@ -18,6 +18,8 @@ const FILE_MODE: u32 = 0o644;
 #[derive(Debug)]
 pub struct Scratch {
     dir: PathBuf,
+    /// What programs left elsewhere on our behalf.
+    left: Vec<PathBuf>,
 }
 
 impl Scratch {
@@ -39,7 +41,7 @@ impl Scratch {
         DirBuilder::new().mode(DIR_MODE).create(&dir).map_err(fail)?;
         // Whatever the umask.
         fs::set_permissions(&dir, Permissions::from_mode(DIR_MODE)).map_err(fail)?;
-        Ok(Scratch { dir })
+        Ok(Scratch { dir, left: Vec::new() })
     }
 
     /// Where it is.
@@ -57,8 +59,23 @@ impl Scratch {
     }
 }
 
+impl Scratch {
+    /// Files that a program put elsewhere because of what it was shown here: they go with the value too.
+    pub fn takes_along(&mut self, paths: Vec<PathBuf>) {
+        self.left = paths;
+    }
+
+    /// They stay, as what they belong to is in place now.
+    pub fn lets_stay(&mut self) {
+        self.left.clear();
+    }
+}
+
 impl Drop for Scratch {
     fn drop(&mut self) {
+        for path in &self.left {
+            let _ = fs::remove_file(path);
+        }
         // The next one, or a reboot, removes what could not be removed now.
         let _ = fs::remove_dir_all(&self.dir);
     }
