@@ -75,6 +75,18 @@ pub(crate) fn update(scope: &Scope, of: &str) -> Result<()> {
     Err(explain(&format!("cannot update the package lists of {of}"), &said(&output)))
 }
 
+/// How the names of the files begin that these sources' lists have, or would have.
+pub(crate) fn list_fronts(scope: &Scope) -> Result<Vec<String>> {
+    let output = Cmd::find("apt-get")?.args(["--print-uris", "update"]).args(scope.options()).run()?;
+    Ok(output.stdout.lines().filter_map(front).collect())
+}
+
+/// `HOST_PATH_` of `'http://HOST/PATH/InRelease' HOST_PATH_InRelease 0`, a line for each file.
+fn front(line: &str) -> Option<String> {
+    let name = line.rsplit_once("' ")?.1.split(' ').next()?;
+    name.strip_suffix("InRelease").filter(|front| !front.is_empty()).map(str::to_owned)
+}
+
 fn complains(stderr: &str) -> bool {
     let is_trouble = |line: &str| {
         line.starts_with("E: ")
@@ -205,6 +217,15 @@ mod tests {
         };
         let unpacked = vec![change("a", None, "2:1.0-1"), change("b", Some("1"), "2")];
         assert_eq!(parse_simulated(text), Simulated { unpacked, removed: vec!["old".to_owned()] });
+    }
+
+    #[test]
+    fn lists_are_known_by_their_source() {
+        let front = |line| front(line).unwrap_or_default();
+        let flat = "'http://127.0.0.1:8000/repo/InRelease' 127.0.0.1:8000_repo_InRelease 0 ";
+        let dist = "'https://deb.example/dists/stable/InRelease' deb.example_dists_stable_InRelease 0 ";
+        assert_eq!((front(flat).as_str(), front(dist).as_str()), ("127.0.0.1:8000_repo_", "deb.example_dists_stable_"));
+        assert_eq!(front("E: x"), "");
     }
 
     #[test]

@@ -6,22 +6,19 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use edge_host::{Error, Host, Mode, Result, Scratch, apply_part};
+use edge_host::{Error, Host, Mode, Result, apply_part};
 
 use crate::apt::{self, Scope};
 use crate::facts::{self, Facts};
-use crate::key::KeyFile;
 use crate::offline::{Offline, PackageFile};
 use crate::plan::{self, Found};
-use crate::source::{KeyFrom, PARTS, Source, shown_uri};
+use crate::source::shown_uri;
 use crate::status;
-use crate::trouble::is_locked;
+use crate::trial::{Trial, get_key};
+use crate::trouble::{TAKEN_MEANWHILE, is_locked, of_run};
 use crate::version::{PackageName, Version};
 use crate::wait::wait;
 use crate::wanted::{Request, Wanted};
-
-/// The key while it is tried: apt wants it in a file that `_apt` can read.
-const TRIED: &str = "tried";
 
 /// What [`install`] left behind, or would.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +61,7 @@ pub fn install(host: &mut Host, wanted: &Wanted) -> Result<Installed> {
         match attempt(host, wanted, &facts) {
             // Somebody was quicker: what this run has done stays, and is gone on with.
             Err(error) if is_locked(&error) && begin.elapsed() < wanted.wait => {
-                host.report.note("another program took apt's lock meanwhile");
+                host.report.note(TAKEN_MEANWHILE);
                 facts = facts::read(host, wanted)?;
             }
             other => return other,
@@ -105,6 +102,7 @@ fn attempt(host: &mut Host, wanted: &Wanted, facts: &Facts) -> Result<Installed>
     }
     let missing = facts.missing(wanted);
     let mut installed = as_it_is(facts, wanted);
+    let mut trial = None;
     let (key, found) = match (&wanted.offline, &wanted.source) {
         (Some(offline), _) => {
             let key = match &wanted.source {
@@ -114,10 +112,9 @@ fn attempt(host: &mut Host, wanted: &Wanted, facts: &Facts) -> Result<Installed>
             (key, in_folder(offline, facts, &missing)?)
         }
         (None, Some(source)) if host.mode == Mode::Apply => {
-            let scratch = Scratch::make(host)?;
-            let key = get_key(host, source, facts, Some(&scratch))?;
-            let (only, all) = try_out(host, source, facts, &key, &scratch)?;
-            (Some(key), in_lists(facts, &missing, &only, &all, &shown_uri(&source.uri))?)
+            let trial = trial.insert(Trial::of(host, source, facts)?);
+            let found = in_lists(facts, &missing, &trial.only, &trial.all, &shown_uri(&source.uri))?;
+            (Some(trial.key.clone()), found)
         }
         (None, Some(source)) => {
             let key = facts.source.as_ref().and_then(|of| of.key.clone());
@@ -151,71 +148,13 @@ fn attempt(host: &mut Host, wanted: &Wanted, facts: &Facts) -> Result<Installed>
             installed.packages.iter_mut().filter(|(name, _)| *name == request.name).for_each(|of| of.1 = None);
         }
     }
-    apply_part(host, plan)?;
+    let done = apply_part(host, plan);
+    if let Some(trial) = trial {
+        trial.end(host, facts)?;
+    }
+    let names: Vec<&str> = missing.iter().map(|request| request.name.as_str()).collect();
+    done.map_err(|error| of_run(error, &format!("install {}", names.join(", "))))?;
     Ok(installed)
-}
-
-/// The source's key: in place, given, or got; and it is the right one.
-fn get_key(host: &mut Host, source: &Source, facts: &Facts, scratch: Option<&Scratch>) -> Result<KeyFile> {
-    if let Some(of) = facts.source.as_ref().filter(|of| of.key.is_some()) {
-        of.warnings.iter().for_each(|warning| host.report.warning(warning));
-        if let Some(key) = &of.key {
-            return Ok(key.clone());
-        }
-    }
-    let from = shown_uri(&source.uri);
-    let bytes = match (&source.key, scratch) {
-        (KeyFrom::Bytes(bytes), _) => bytes.clone(),
-        (KeyFrom::Url(url), Some(scratch)) => {
-            let to = scratch.path().join(TRIED);
-            apt::download(url, &to, &shown_uri(url))?;
-            host.root
-                .read(&to)?
-                .ok_or_else(|| Error::failed(format!("cannot download {}: nothing came", shown_uri(url))))?
-        }
-        (KeyFrom::Url(url), None) => {
-            return Err(Error::failed(format!(
-                "cannot get the key {}: there is no network to get it by",
-                shown_uri(url)
-            ))
-            .hint("give it as a file, with its fingerprint"));
-        }
-    };
-    let key = KeyFile::parse(bytes, &from)?;
-    for warning in key.check(&source.fingerprints, facts.now, facts.status.apt(), &from)? {
-        host.report.warning(&warning);
-    }
-    Ok(key)
-}
-
-/// Gets the lists by a source file that apt is shown alone, before one is put in its place: one that
-/// does not work would fail every later `apt-get update` of this host.
-///
-/// Returns what shows apt this source alone, and what shows it all sources with this one.
-fn try_out(
-    host: &mut Host,
-    source: &Source,
-    facts: &Facts,
-    key: &KeyFile,
-    scratch: &Scratch,
-) -> Result<(Scope, Scope)> {
-    let tried_key = scratch.write(&format!("{TRIED}.{}", key.form.extension()), &key.bytes)?;
-    let own = source.path(facts.status.apt());
-    let extension = own.extension().unwrap_or_default().to_string_lossy().into_owned();
-    // The others first, so that ours has the last word about its own name.
-    for name in host.root.list(Path::new(PARTS))? {
-        let path = Path::new(PARTS).join(&name);
-        if let (Some(name), Some(bytes), false) = (name.to_str(), host.root.read(&path)?, path == own) {
-            scratch.write(name, &bytes)?;
-        }
-    }
-    let text = source.render(&tried_key, facts.status.architecture(), facts.status.apt());
-    let file = scratch.write(&format!("{}.{extension}", source.name), text.as_bytes())?;
-    let only = Scope::only(&file);
-    host.report.note(&format!("getting the package lists of {}", shown_uri(&source.uri)));
-    apt::update(&only, &shown_uri(&source.uri))?;
-    host.check_interrupt()?;
-    Ok((only, Scope { list: None, parts: Some(scratch.path().to_path_buf()) }))
 }
 
 /// Versions out of the lists of one source, installed with the help of all.
@@ -249,7 +188,11 @@ fn choose(request: &Request, versions: &[Version], from: &str) -> Result<Version
         } else {
             format!("it has {}{}", has.join(", "), if versions.len() > has.len() { ", …" } else { "" })
         };
-        Error::failed(format!("cannot find {} {} in {from}: {has}", request.name, request.version.words()))
+        let error = Error::failed(format!("cannot find {} in {from}: {has}", request.words()));
+        if versions.is_empty() {
+            return error.hint("is its name right, and has the repository this architecture?");
+        }
+        error.hint("ask for a version that is there; one that is not released yet, or no longer kept, is not")
     })
 }
 
@@ -292,9 +235,8 @@ fn in_folder<'w>(offline: &Offline, facts: &Facts, missing: &[&'w Request]) -> R
             let there =
                 if there.is_empty() { String::new() } else { format!(" (it is there for {})", there.join(", ")) };
             Error::failed(format!(
-                "cannot find {} {} for {} in {}{there}",
-                request.name,
-                request.version.words(),
+                "cannot find {} for {} in {}{there}",
+                request.words(),
                 facts.status.architecture(),
                 offline.dir().display()
             ))

@@ -20,6 +20,7 @@ mod remove;
 mod repair;
 pub mod source;
 pub mod status;
+mod trial;
 mod trouble;
 mod verbs;
 pub mod version;

@@ -1,13 +1,14 @@
 //! Taking away packages and the files that brought them.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use edge_host::{Host, Mode, Plan, Result, apply_part};
+use edge_host::{Cmd, Host, Mode, Plan, Result, apply_part};
 
 use crate::install::live_only;
 use crate::openpgp::Form;
 use crate::source::PARTS;
+use crate::trouble::{TAKEN_MEANWHILE, is_locked, of_run};
 use crate::version::PackageName;
 use crate::wait::wait;
 use crate::wanted::Pin;
@@ -31,15 +32,34 @@ pub struct Removal {
 pub fn remove(host: &mut Host, removal: &Removal) -> Result<()> {
     live_only(host, "remove packages")?;
     host.prepare_change()?;
-    let mut plan = read(host, removal)?;
-    if plan.actions.iter().any(|action| action.path().is_none()) && host.mode == Mode::Apply {
-        host.without_lock(|host| wait(host, removal.wait))?;
-        plan = read(host, removal)?;
+    let begin = Instant::now();
+    let names: Vec<&str> = removal.packages.iter().map(PackageName::as_str).collect();
+    loop {
+        let mut plan = read(host, removal)?;
+        if plan.actions.iter().any(|action| action.path().is_none()) && host.mode == Mode::Apply {
+            host.without_lock(|host| wait(host, removal.wait.saturating_sub(begin.elapsed())))?;
+            plan = read(host, removal)?;
+        }
+        if plan.is_empty() {
+            return Ok(());
+        }
+        would_go(&plan, &names)?;
+        match apply_part(host, plan) {
+            // Between our look and dpkg's own: what is done stays, and is gone on with.
+            Err(error) if is_locked(&error) && begin.elapsed() < removal.wait => host.report.note(TAKEN_MEANWHILE),
+            done => return done.map(drop).map_err(|error| of_run(error, &format!("remove {}", names.join(", ")))),
+        }
     }
-    if !plan.is_empty() {
-        apply_part(host, plan)?;
+}
+
+/// dpkg is asked before: one that refuses has by then noted that the packages are not wanted any more.
+fn would_go(plan: &Plan, names: &[&str]) -> Result<()> {
+    if plan.actions.iter().all(|action| action.path().is_some()) {
+        return Ok(());
     }
-    Ok(())
+    // A hold is taken off before.
+    let asked = Cmd::find("dpkg")?.args(["--simulate", "--force-hold", "--remove"]).args(names).run();
+    asked.map(drop).map_err(|error| of_run(error, &format!("remove {}", names.join(", "))))
 }
 
 fn read(host: &Host, removal: &Removal) -> Result<Plan> {

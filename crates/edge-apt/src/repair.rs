@@ -7,6 +7,7 @@ use edge_host::{Action, Error, Exit, Host, Mode, Outcome, Plan, Result, Root, ap
 
 use crate::apt::{self, DPKG_CONFFILES, Scope, Simulated};
 use crate::status::{self, is_interrupted};
+use crate::trouble::of_run;
 
 const DEADLINE: Duration = Duration::from_secs(30 * 60);
 const AUDIT: &str = "test -z \"$(dpkg --audit)\"";
@@ -48,6 +49,7 @@ pub fn repair(host: &mut Host) -> Result<Outcome> {
         (Mode::Apply, _) if is_interrupted(&host.root)? => None,
         (Mode::Apply, _) => self::broken()?,
     };
+    let configured = configured.map_err(|error| of_run(error, "finish what dpkg left"));
     if let (Err(error), None) = (&configured, &broken) {
         return Err(error.clone());
     }
@@ -55,7 +57,8 @@ pub fn repair(host: &mut Host) -> Result<Outcome> {
     if let Some(would) = broken {
         mend(&would, &mut plan)?;
     }
-    let mut outcome = edge_host::apply(host, plan)?;
+    let mended = edge_host::apply(host, plan);
+    let mut outcome = mended.map_err(|error| of_run(error, "mend the broken packages"))?;
     if host.mode == Mode::Apply {
         for left in unfinished(&host.root)? {
             host.report.warning(&format!("{left} all the same: apt-get install --reinstall of it, or apt-get remove"));

@@ -13,6 +13,22 @@ const fn known(says: &'static [&'static str], means: &'static str, hint: &'stati
     Known { says, means, hint }
 }
 
+/// Said where a lock was free when it was looked at, and taken when apt or dpkg wanted it.
+pub(crate) const TAKEN_MEANWHILE: &str = "another program took apt's lock meanwhile";
+/// What runs as part of a plan.
+const PROGRAMS: [&str; 3] = ["apt-get", "apt-mark", "dpkg"];
+/// apt's, before the message itself.
+const OVERTURE: &str = "An error occurred during the signature verification. The repository is not updated and \
+the previous index files will be used. ";
+
+/// How apt and dpkg say that another program has a lock.
+const LOCKED: &[&str] = &[
+    "Could not get lock",
+    "Unable to lock",
+    "Unable to acquire the dpkg frontend lock",
+    "lock was locked by another process",
+];
+
 const KNOWN: &[Known] = &[
     known(
         &["is not valid yet"],
@@ -96,11 +112,7 @@ const KNOWN: &[Known] = &[
         "two of apt's source files name one repository with two keys",
         "remove one of the files in /etc/apt/sources.list.d",
     ),
-    known(
-        &["Could not get lock", "Unable to lock", "Unable to acquire the dpkg frontend lock"],
-        "another program has taken apt's lock",
-        "run again: it is waited for",
-    ),
+    known(LOCKED, "another program has taken apt's lock", "run again: it is waited for"),
     known(&["dpkg was interrupted"], "dpkg was interrupted", "edge-apt wait --repair mends it"),
     known(
         &["Depends:", "unmet dependencies", "not installable"],
@@ -111,11 +123,9 @@ const KNOWN: &[Known] = &[
 
 /// One line out of what apt said: the known meaning, then apt's own words.
 pub(crate) fn explain(what: &str, said: &str) -> Error {
-    let found = KNOWN.iter().find_map(|known| {
-        let is_it = |line: &&str| known.says.iter().any(|says| line.contains(says));
-        said.lines().find(is_it).map(|line| (known, line))
-    });
-    let Some((known, line)) = found else {
+    // In the table's order, not that of the lines: a cause stands above what follows from it.
+    let first = said.lines().filter_map(|line| Some((known_in(line)?, line))).min_by_key(|(at, _)| *at);
+    let Some((known, line)) = first.and_then(|(at, line)| Some((KNOWN.get(at)?, line))) else {
         let words: Vec<&str> = said.lines().map(bare).filter(|line| !line.is_empty()).take(3).collect();
         return Error::failed(format!("{what}: {}", words.join("; ")));
     };
@@ -124,22 +134,37 @@ pub(crate) fn explain(what: &str, said: &str) -> Error {
     Error::failed(format!("{what}: {text}")).hint(known.hint)
 }
 
+/// Which row of the table knows this line.
+fn known_in(line: &str) -> Option<usize> {
+    KNOWN.iter().position(|known| known.says.iter().any(|says| line.contains(says)))
+}
+
 /// Whether another program had the lock; both our own words and apt's.
 pub(crate) fn is_locked(error: &Error) -> bool {
-    let text = error.message();
-    [
-        "Could not get lock",
-        "Unable to lock",
-        "Unable to acquire the dpkg frontend lock",
-        "lock was locked by another process",
-    ]
-    .iter()
-    .any(|says| text.contains(says))
+    LOCKED.iter().any(|says| error.message().contains(says))
+}
+
+/// A program of a plan that failed: the cause in plain words, without its long command line, which the
+/// report shows. What the run says of how to go on stays.
+pub(crate) fn of_run(error: Error, what: &str) -> Error {
+    let is_ours = PROGRAMS.iter().any(|program| error.message().starts_with(&format!("cannot run {program} ")));
+    let Some((_, status)) = error.message().split_once(": exit status: ").filter(|_| is_ours) else { return error };
+    let said = status.split_once(": ").map_or("", |(_, said)| said);
+    // Lines of theirs, put on one.
+    let lines = said.replace("; ", "\n");
+    let cannot = format!("cannot {what}");
+    let told = match lines.lines().any(|line| known_in(line).is_some()) {
+        true => explain(&cannot, &lines),
+        false => Error::failed(format!("{cannot}: {}", if said.is_empty() { status } else { said })),
+    };
+    let hints: Vec<&str> = told.hint_text().into_iter().chain(error.hint_text()).collect();
+    if hints.is_empty() { told } else { told.clone().hint(hints.join("; ")) }
 }
 
 fn bare(line: &str) -> &str {
     let line = line.trim();
-    line.strip_prefix("E: ").or_else(|| line.strip_prefix("W: ")).unwrap_or(line)
+    let line = ["E: ", "W: ", "dpkg: error: "].iter().find_map(|front| line.strip_prefix(front)).unwrap_or(line);
+    line.strip_prefix(OVERTURE).unwrap_or(line)
 }
 
 #[cfg(test)]
@@ -160,6 +185,24 @@ mod tests {
     #[test]
     fn what_is_not_known_is_passed_on() {
         assert_eq!(explain("cannot x", "E: one\n\nW: two\n").message(), "cannot x: one; two");
+    }
+
+    #[test]
+    fn a_failed_program_is_told_by_its_cause() {
+        let error = Error::failed(
+            "cannot run apt-get install x -o a=b: exit status: 100: debconf: delaying; \
+             dpkg: error: failed to write '/var/lib/dpkg/status': No space left on device; E: Sub-process failed",
+        );
+        let told = of_run(error.hint("go on"), "install x");
+        assert_eq!(
+            told.message(),
+            "cannot install x: the file system is full (failed to write '/var/lib/dpkg/status': No space left on device)"
+        );
+        assert_eq!(told.hint_text(), Some("free some space (apt-get clean) and run again; go on"));
+        let unknown = Error::failed("cannot run dpkg --remove x: exit status: 1: dpkg: oh; no");
+        assert_eq!(of_run(unknown, "remove x").message(), "cannot remove x: dpkg: oh; no");
+        let other = Error::failed("cannot write /etc/x: No space left on device");
+        assert_eq!(of_run(other.clone(), "install x"), other);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use edge_host::{Error, Exit, Host, Mode, Outcome, Result};
 
 use crate::apt::{self, Scope};
 use crate::cli::WaitArgs;
-use crate::trouble::is_locked;
+use crate::trouble::{TAKEN_MEANWHILE, is_locked};
 use crate::wait::{show, wait as wait_for_locks};
 use crate::{lock, repair};
 
@@ -35,7 +35,7 @@ pub(crate) fn wait(host: &mut Host, args: &WaitArgs) -> Result<Outcome> {
     let updated = if args.update { update(host, timeout, begin) } else { Ok(()) };
     let mut outcome = Outcome::default();
     if args.repair {
-        outcome = repair::repair(host)?;
+        outcome = mend(host, timeout, begin)?;
     } else if let [first, ..] = repair::unfinished(&host.root)?.as_slice() {
         host.report.warning(&format!("{first}: edge-apt wait --repair finishes it"));
     }
@@ -53,6 +53,18 @@ fn update(host: &mut Host, timeout: Duration, begin: Instant) -> Result<()> {
                 return Ok(());
             }
             failed => return failed,
+        }
+    }
+}
+
+fn mend(host: &mut Host, timeout: Duration, begin: Instant) -> Result<Outcome> {
+    loop {
+        match repair::repair(host) {
+            Err(error) if is_locked(&error) && begin.elapsed() < timeout => {
+                host.report.note(TAKEN_MEANWHILE);
+                host.without_lock(|host| wait_for_locks(host, timeout.saturating_sub(begin.elapsed())))?;
+            }
+            ended => return ended,
         }
     }
 }

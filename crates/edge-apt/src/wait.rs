@@ -59,7 +59,8 @@ pub(crate) fn show(host: &mut Host, all: &[Held]) {
         told.push(one.holder.pid);
         let paths: Vec<&str> =
             all.iter().filter(|other| other.holder.pid == one.holder.pid).map(|held| held.path).collect();
-        host.report.note(&format!("{} is held by {}", paths.join(", "), one.holder));
+        let are = if paths.len() == 1 { "is" } else { "are" };
+        host.report.note(&format!("{} {are} held by {}", paths.join(", "), one.holder));
         host.report.record(
             "lock",
             json!({"paths": paths, "pid": one.holder.pid, "command": one.holder.command,

@@ -101,6 +101,16 @@ impl Want {
     }
 }
 
+impl Request {
+    /// In words, for messages: `cri-o 1.34.*`, or the name alone where any version will do.
+    pub(crate) fn words(&self) -> String {
+        match &self.version {
+            Want::Any => self.name.to_string(),
+            version => format!("{} {}", self.name, version.words()),
+        }
+    }
+}
+
 impl Pin {
     pub(crate) fn path(&self) -> PathBuf {
         PathBuf::from(PREFERENCES).join(&self.name)

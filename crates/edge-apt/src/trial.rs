@@ -1,0 +1,119 @@
+//! A source tried out before it is put in its place.
+
+use std::path::{Path, PathBuf};
+
+use edge_host::{Error, Host, Result, Scratch};
+
+use crate::apt::{self, Scope};
+use crate::facts::Facts;
+use crate::key::KeyFile;
+use crate::source::{KeyFrom, PARTS, Source, shown_uri};
+
+/// The key while it is tried: apt wants it in a file that `_apt` can read.
+const TRIED: &str = "tried";
+/// Where apt has its lists.
+const LISTS: [&str; 2] = ["/var/lib/apt/lists", "/var/lib/apt/lists/partial"];
+
+/// A source that works: its key is right and its lists are there.
+#[derive(Debug)]
+pub(crate) struct Trial {
+    /// The source's key.
+    pub(crate) key: KeyFile,
+    /// Shows apt this source alone.
+    pub(crate) only: Scope,
+    /// Shows it all sources with this one.
+    pub(crate) all: Scope,
+    scratch: Scratch,
+}
+
+impl Trial {
+    /// Tries it out. What it got is gone with the value, unless the source is in place at [`Trial::end`].
+    pub(crate) fn of(host: &mut Host, source: &Source, facts: &Facts) -> Result<Trial> {
+        let mut scratch = Scratch::make(host)?;
+        let key = get_key(host, source, facts, Some(&scratch))?;
+        let before = lists(host)?;
+        let (only, all) = show(host, source, facts, &key, &scratch)?;
+        host.report.note(&format!("getting the package lists of {}", shown_uri(&source.uri)));
+        let updated = apt::update(&only, &shown_uri(&source.uri));
+        // Of one that failed apt keeps what it could not use.
+        let fronts = apt::list_fronts(&only).unwrap_or_default();
+        let is_ours = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            !before.contains(path) && fronts.iter().any(|front| name.starts_with(front.as_str()))
+        };
+        scratch.takes_along(lists(host)?.into_iter().filter(is_ours).collect());
+        updated?;
+        host.check_interrupt()?;
+        Ok(Trial { key, only, all, scratch })
+    }
+
+    /// Lists without a source that names them would be left over; those of a source in place are used.
+    pub(crate) fn end(mut self, host: &Host, facts: &Facts) -> Result<()> {
+        if let Some(source) = &facts.source {
+            if host.root.find(&source.path)?.exists() {
+                self.scratch.lets_stay();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The source's key: in place, given, or got; and it is the right one.
+pub(crate) fn get_key(host: &mut Host, source: &Source, facts: &Facts, scratch: Option<&Scratch>) -> Result<KeyFile> {
+    if let Some(of) = facts.source.as_ref().filter(|of| of.key.is_some()) {
+        of.warnings.iter().for_each(|warning| host.report.warning(warning));
+        if let Some(key) = &of.key {
+            return Ok(key.clone());
+        }
+    }
+    let from = shown_uri(&source.uri);
+    let bytes = match (&source.key, scratch) {
+        (KeyFrom::Bytes(bytes), _) => bytes.clone(),
+        (KeyFrom::Url(url), Some(scratch)) => {
+            let to = scratch.path().join(TRIED);
+            apt::download(url, &to, &shown_uri(url))?;
+            host.root
+                .read(&to)?
+                .ok_or_else(|| Error::failed(format!("cannot download {}: nothing came", shown_uri(url))))?
+        }
+        (KeyFrom::Url(url), None) => {
+            return Err(Error::failed(format!(
+                "cannot get the key {}: there is no network to get it by",
+                shown_uri(url)
+            ))
+            .hint("give it as a file, with its fingerprint"));
+        }
+    };
+    let key = KeyFile::parse(bytes, &from)?;
+    for warning in key.check(&source.fingerprints, facts.now, facts.status.apt(), &from)? {
+        host.report.warning(&warning);
+    }
+    Ok(key)
+}
+
+/// The files that apt has now.
+fn lists(host: &Host) -> Result<Vec<PathBuf>> {
+    let mut all = Vec::new();
+    for dir in LISTS.map(Path::new) {
+        all.extend(host.root.list(dir)?.into_iter().map(|name| dir.join(name)));
+    }
+    Ok(all)
+}
+
+/// Writes a source file that apt is shown, alone or beside the others, before one is put in its place:
+/// one that does not work would fail every later `apt-get update` of this host.
+fn show(host: &Host, source: &Source, facts: &Facts, key: &KeyFile, scratch: &Scratch) -> Result<(Scope, Scope)> {
+    let tried_key = scratch.write(&format!("{TRIED}.{}", key.form.extension()), &key.bytes)?;
+    let own = source.path(facts.status.apt());
+    let extension = own.extension().unwrap_or_default().to_string_lossy().into_owned();
+    // The others first, so that ours has the last word about its own name.
+    for name in host.root.list(Path::new(PARTS))? {
+        let path = Path::new(PARTS).join(&name);
+        if let (Some(name), Some(bytes), false) = (name.to_str(), host.root.read(&path)?, path == own) {
+            scratch.write(name, &bytes)?;
+        }
+    }
+    let text = source.render(&tried_key, facts.status.architecture(), facts.status.apt());
+    let file = scratch.write(&format!("{}.{extension}", source.name), text.as_bytes())?;
+    Ok((Scope::only(&file), Scope { list: None, parts: Some(scratch.path().to_path_buf()) }))
+}
