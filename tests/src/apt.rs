@@ -30,11 +30,15 @@ for dir in run tmp dev; do mount -t tmpfs -o mode=755 tmpfs "$root/$dir"; done
 chmod 1777 "$root/tmp"
 for node in null zero full random urandom tty; do touch "$root/dev/$node"; mount --bind "/dev/$node" "$root/dev/$node"; done
 mkdir "$root/dev/shm" "$root/dev/pts"
+mount -t devpts -o newinstance,ptmxmode=666 devpts "$root/dev/pts"
+ln -s pts/ptmx "$root/dev/ptmx"
 ln -s /proc/self/fd "$root/dev/fd"
 # This machine's programs, not its files to write to.
 mount --bind / "$root/workshop"
 mount -o remount,bind,ro "$root/workshop"
 for dir in dev proc; do mount --bind "$root/$dir" "$root/workshop/$dir"; done
+# Ours from the beginning: a lock whose inode is another one afterwards was removed by somebody.
+touch "$root/var/lib/dpkg/lock-frontend" "$root/var/lib/dpkg/lock" "$root/var/lib/apt/lists/lock" "$root/var/cache/apt/archives/lock"
 ip link set lo up
 cd "$root"
 mkdir .old
@@ -101,6 +105,27 @@ serve() {  # serve DIR PORT
     return 1
 }
 serve_no_more() { kill "$(cat /tmp/http.pid)"; while kill -0 "$(cat /tmp/http.pid)" 2>/dev/null; do sleep 0.1; done; }
+# call PACKAGE...: an install from /repo, signed by the key `good`
+call() { fixture install --uri file:/repo/ --key-file /keys/good.asc --fingerprint "$(cat /keys/good.fpr)" "$@"; }
+wait_for() { for _ in $(seq 300); do test -e "$1" && return; sleep 0.1; done; echo "no $1" >&2; return 1; }
+# hold FILE SECONDS: a process of its own that holds a lock as apt does
+hold() {
+    rm -f /tmp/held
+    chroot /workshop /usr/bin/python3 -c 'import fcntl, sys, time
+file = open(sys.argv[1], "a"); fcntl.lockf(file, fcntl.LOCK_EX); open("/proc/1/root/tmp/held", "w"); time.sleep(float(sys.argv[2]))' "$here$1" "$2" > /dev/null 2>&1 &
+    holder=$!
+    wait_for /tmp/held
+}
+# look: all that an install may change, and all that one that failed may leave
+look() {
+    echo "audit: $(dpkg --audit)"
+    ls /var/lib/dpkg/updates /var/lib/apt/lists/partial /var/cache/apt/archives/partial 2> /dev/null
+    dpkg-query -W -f='${db:Status-Abbrev}${Package} ${Version}\n'
+    find /etc/apt /usr/share/keyrings /var/lib/edgeutils -type f -exec sha256sum {} + 2> /dev/null | sort -k 2
+    find /usr/share/edge-* /var/lib/apt/lists /var/cache/apt/archives /run /tmp ! -type d ! -path /run/edgeutils/lock \
+        ! -path '/tmp/http.*' ! -path /tmp/held 2> /dev/null | sort
+    stat -c '%n %i' /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock
+}
 state() { dpkg-query -W -f='${db:Status-Abbrev}${Version}\n' "$1" 2>/dev/null || echo none; }
 "#;
 
@@ -187,6 +212,27 @@ impl AptHost {
             .output()
             .unwrap();
         Ran::of(&output)
+    }
+}
+
+impl AptHost {
+    /// Packages, sources, keys, lists, archives, journals, the inodes of the locks, and what dpkg finds
+    /// amiss: what is the same before and after a call that failed has nothing half-done in it.
+    pub fn look(&self) -> String {
+        let look = self.sh("look").expect(0).stdout;
+        assert!(look.starts_with("audit: \n"), "{look}");
+        look
+    }
+
+    /// Fails unless a look now is the same; shows the lines that are not.
+    #[track_caller]
+    pub fn looks_as(&self, before: &str, after_what: &str) {
+        let now = self.look();
+        let lines = |text: &str, other: &str| {
+            let other: Vec<&str> = other.lines().collect();
+            text.lines().filter(|line| !other.contains(line)).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(lines(before, &now), lines(&now, before), "{after_what}: gone, and new");
     }
 }
 

@@ -69,13 +69,14 @@ fn a_folder_that_is_not_as_its_manifest_says_is_refused() {
         ("rm *.deb; : > SHA256SUMS", 1, "there is no package in it"),
         ("echo x > bad.deb; sha256sum bad.deb > SHA256SUMS; rm edge*", 1, "bad.deb"),
     ];
+    let before = host.look();
     for (harm, code, said) in cases {
         let ran = host.sh(&format!(
             "rm -rf /case; cp -r /debs /case; cd /case; {harm}; fixture install --offline /case edge-thing~1.34"
         ));
         assert!(ran.stderr.contains(said), "{harm}: {}", ran.stderr);
         ran.expect(code);
-        assert_eq!(host.sh("state edge-thing").stdout, "none\n");
+        host.looks_as(&before, harm);
     }
 }
 
@@ -89,9 +90,101 @@ fn a_full_disk_leaves_a_host_on_which_the_same_call_goes_on() {
     .expect(0);
     let full = host.sh("fixture install --offline /debs edge-big").expect(1);
     assert!(full.stderr.contains("No space left on device"), "{}", full.stderr);
-    assert_eq!(host.sh("dpkg --audit; state edge-big | grep ii; ls /opt/big").stdout, "");
+    assert!(
+        full.stderr.contains(
+            "cannot install edge-big: the file system is full (cannot copy extracted data for './opt/big/file' to "
+        ),
+        "{}",
+        full.stderr
+    );
+    assert!(full.stderr.contains("\nhint: free some space (apt-get clean) and run again\n"), "{}", full.stderr);
+    assert_eq!(host.sh("state edge-big | grep ii; ls /opt/big").stdout, "");
+    host.look();
     host.sh("mount -o remount,size=100m /opt/big; fixture install --offline /debs edge-big").expect(0);
     assert_eq!(host.sh("state edge-big; edge-apt-fixture undo --list | wc -l").stdout, "ii 1\n1\n");
     host.sh("fixture undo").expect(0);
     assert_eq!(host.sh("state edge-big").stdout, "none\n");
+}
+
+#[test]
+fn a_disk_too_full_for_what_apt_downloads_is_said_before_dpkg_begins() {
+    let Some(host) = host("a_disk_too_full_for_what_apt_downloads_is_said_before_dpkg_begins") else { return };
+    host.sh(
+        "mkdir -p /debs/edge-big.files/opt/big; head -c 5000000 /dev/urandom > /debs/edge-big.files/opt/big/file
+        deb edge-big 1; key good; repo /repo good; serve /repo 8000; mount -t tmpfs -o size=1m tmpfs /var/cache/apt/archives",
+    )
+    .expect(0);
+    let call = "fixture install --uri http://127.0.0.1:8000/ --key-file /keys/good.asc --fingerprint $(cat /keys/good.fpr) edge-big";
+    let full = host.sh(call).expect(1);
+    assert!(
+        full.stderr.contains("edge-apt-fixture: cannot install edge-big: the file system is full (You don't have enough free space in /var/cache/apt/archives/.)\nhint: free some space"),
+        "{}",
+        full.stderr
+    );
+    // The source was written before; this one call more, or an undo, and nothing is half.
+    assert!(host.look().contains("/etc/apt/sources.list.d/test.sources\n"));
+    host.sh(&format!("mount -o remount,size=20m /var/cache/apt/archives; {call}")).expect(0);
+    assert_eq!(host.sh("state edge-big; fixture undo --list | wc -l").stdout, "ii 1\n1\n");
+    host.sh("fixture undo").expect(0);
+    assert_eq!(
+        host.sh("state edge-big; ls /etc/apt/sources.list.d /etc/apt/keyrings").stdout,
+        "none\n/etc/apt/keyrings:\n\n/etc/apt/sources.list.d:\n"
+    );
+    host.look();
+}
+
+#[test]
+fn dpkgs_own_database_on_a_full_disk_is_mended_once_there_is_room() {
+    let Some(host) = host("dpkgs_own_database_on_a_full_disk_is_mended_once_there_is_room") else { return };
+    host.sh("deb edge-thing 1; cd /debs; sha256sum *.deb > SHA256SUMS
+        cp -a /var/lib/dpkg /was; mount -t tmpfs -o size=20m tmpfs /var/lib/dpkg; cp -a /was/. /var/lib/dpkg
+        head -c $(($(stat -f -c '%a * %S' /var/lib/dpkg) - 100000)) /dev/zero > /var/lib/dpkg/filled")
+        .expect(0);
+    let call = "fixture install --offline /debs edge-thing";
+    let full = host.sh(call).expect(1);
+    assert!(
+        full.stderr.contains("edge-apt-fixture: cannot install edge-thing: the file system is full (failed to write "),
+        "{}",
+        full.stderr
+    );
+    // dpkg itself could not even write down how far it came.
+    let refused = host.sh(call).expect(1);
+    assert!(
+        refused
+            .stderr
+            .contains("dpkg was interrupted and wants to finish first\nhint: edge-apt wait --repair mends it\n"),
+        "{}",
+        refused.stderr
+    );
+    let repair = host.sh("edge wait --repair").expect(1);
+    assert!(
+        repair.stderr.contains("edge-apt: cannot finish what dpkg left: the file system is full (failed to write "),
+        "{}",
+        repair.stderr
+    );
+    host.sh("rm /var/lib/dpkg/filled; edge wait --repair").expect(0);
+    host.look();
+    host.sh(call).expect(0);
+    assert_eq!(host.sh("state edge-thing").stdout, "ii 1\n");
+    host.look();
+}
+
+#[test]
+fn without_room_for_the_journal_or_for_the_source_nothing_is_changed() {
+    let Some(host) = host("without_room_for_the_journal_or_for_the_source_nothing_is_changed") else { return };
+    host.sh("deb edge-thing 1; key good; repo /repo good; mkdir -p /etc/apt/keyrings /var/lib/edgeutils").expect(0);
+    for dir in ["/var/lib/edgeutils", "/etc/apt/keyrings"] {
+        host.sh(&format!("mount -t tmpfs -o size=64k tmpfs {dir}; head -c 100000 /dev/zero > {dir}/filled; true"))
+            .expect(0);
+        let before = host.look();
+        let full = host.sh("call edge-thing").expect(1);
+        assert!(full.stderr.contains(dir) && full.stderr.contains("No space left on device"), "{}", full.stderr);
+        assert!(full.stderr.contains("\nhint: "), "{}", full.stderr);
+        // A run that came as far as its first change is told of there.
+        host.sh("rm -rf /var/lib/edgeutils/journal");
+        host.looks_as(&before, dir);
+        host.sh(&format!("umount {dir}")).expect(0);
+    }
+    host.sh("call edge-thing").expect(0);
+    assert_eq!(host.sh("state edge-thing").stdout, "ii 1\n");
 }
