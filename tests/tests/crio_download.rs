@@ -4,11 +4,15 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::Stdio;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use edgeutils_tests::standin::bundle;
 use edgeutils_tests::tool::{Ran, Tool};
 use edgeutils_tests::tree::{Tree, assert_same};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// Serves one archive for good at /good/, and in other ways elsewhere. Ends with the test.
 fn serve(archive: Vec<u8>) -> u16 {
@@ -44,6 +48,12 @@ fn answer(mut stream: TcpStream, port: u16, archive: &[u8]) -> std::io::Result<(
         "cut" => {
             stream.write_all(head.as_bytes())?;
             stream.write_all(&archive[..length / 2])
+        }
+        "silent" => {
+            stream.write_all(head.as_bytes())?;
+            stream.write_all(&archive[..length / 2])?;
+            std::thread::sleep(std::time::Duration::from_secs(20));
+            Ok(())
         }
         "moved" => {
             let to = path.replacen("moved", "good", 1);
@@ -165,4 +175,39 @@ fn an_install_downloads_unpacks_and_leaves_nothing_of_it() {
     assert!(!system.at("var/lib/edgeutils/edge-crio").exists());
     // What is there needs no server.
     install("none", &[]).expect(0);
+}
+
+#[test]
+fn a_download_that_is_stopped_ends_at_once_and_leaves_nothing() {
+    let site = Site::new();
+    let empty = site.to.snapshot();
+    let mirror = format!("http://127.0.0.1:{}/silent/", site.port);
+    let args =
+        ["download", "--version", "1.30.4", "--arch", "arm64", "--sha256", &site.sum, "--bundle-mirror", &mirror];
+    let start = || {
+        let mut command = Tool::new("edge-crio").args(args).arg("--to").arg(site.to.path()).into_command();
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // Until its file is there, for ten seconds at most.
+        for _ in 0..1000 {
+            if site.to.path().read_dir().unwrap().count() > 0 {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        child
+    };
+    let child = start();
+    let asked = Instant::now();
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGTERM).unwrap();
+    let ran = Ran::of(&child.wait_with_output().unwrap()).expect(5);
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    assert!(ran.stderr.contains("\nhint: run the same command again"), "{}", ran.stderr);
+    assert_same(&site.to.snapshot(), &empty, "a download that was stopped");
+    // What a kill leaves is the next call's to remove.
+    let mut child = start();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(site.to.path().read_dir().unwrap().count(), 1);
+    site.download("good", &site.sum, &[]).expect(0);
+    assert_eq!(site.to.path().read_dir().unwrap().count(), 2, "the archive and its sum");
 }

@@ -3,6 +3,8 @@
 use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use edge_host::{Error, Host, Result, Root};
@@ -23,6 +25,10 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 const STALLED_AFTER: Duration = Duration::from_secs(60);
 const TELL_EVERY: Duration = Duration::from_secs(10);
 const PIECE: usize = 64 << 10;
+/// As many pieces wait to be written.
+const AHEAD: usize = 4;
+/// How soon a user is heard who asks to stop.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// More than any bundle: a server must not fill the disk.
 const MAX_BYTES: u64 = 2 << 30;
 
@@ -33,8 +39,57 @@ const MAX_BYTES: u64 = 2 << 30;
 pub fn fetch(host: &mut Host, url: &str, proxy: Option<&Proxy>, to: &mut dyn Write) -> Result<String> {
     address::download(url)?;
     let shown = without_credentials(url);
+    let (agent, from) = (agent(url, proxy)?, url.to_owned());
+    let (send, parts) = sync_channel(AHEAD);
+    // A name server or a server that is silent must not keep the user waiting who asked to stop.
+    thread::spawn(move || {
+        if let Err(error) = receive(&agent, &from, &send) {
+            // Nobody listens any more once it is given up.
+            send.send(Err(error)).ok();
+        }
+    });
+    let (mut sum, mut promised) = (Sha256::new(), None);
+    let (mut came, begin, mut told) = (0_u64, Instant::now(), 1);
+    loop {
+        host.check_interrupt()?;
+        match parts.recv_timeout(LOOK_EVERY) {
+            Ok(part) => match part? {
+                Part::Length(length) => promised = length,
+                Part::Bytes(bytes) => {
+                    sum.update(&bytes);
+                    let fail = |cause| Error::failed(format!("cannot keep what comes from {shown}: {cause}"));
+                    to.write_all(&bytes).map_err(fail)?;
+                    came += bytes.len() as u64;
+                }
+            },
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+        if begin.elapsed() >= TELL_EVERY * told {
+            told += 1;
+            let of = promised.map(|length: u64| format!(" of {}", length >> 20)).unwrap_or_default();
+            host.report.note(&format!("{}{of} MiB of {shown}", came >> 20));
+        }
+    }
+    if let Some(length) = promised.filter(|length| *length != came) {
+        return Err(Error::failed(format!("cannot download {shown}: {came} bytes came of {length}"))
+            .hint("run the same command again"));
+    }
+    Ok(hex(&sum.finalize()))
+}
+
+/// What comes of a download.
+enum Part {
+    /// First: how many bytes the server promises, if it does.
+    Length(Option<u64>),
+    /// Some of them.
+    Bytes(Vec<u8>),
+}
+
+/// Asks the server, and hands on what comes as it comes.
+fn receive(agent: &Agent, url: &str, send: &SyncSender<Result<Part>>) -> Result<()> {
+    let shown = without_credentials(url);
     let fail = |cause: String| Error::failed(format!("cannot download {shown}: {cause}"));
-    let agent = agent(url, proxy)?;
     let mut response = match agent.get(url).call() {
         Ok(response) => response,
         Err(ureq::Error::StatusCode(code)) => return Err(refused(&shown, code)),
@@ -49,29 +104,29 @@ pub fn fetch(host: &mut Host, url: &str, proxy: Option<&Proxy>, to: &mut dyn Wri
         return Err(fail(format!("it is larger than {} MiB", MAX_BYTES >> 20)));
     }
     let mut body = response.body_mut().with_config().limit(MAX_BYTES).reader();
-    let (mut sum, mut piece) = (Sha256::new(), vec![0; PIECE]);
-    let (mut came, begin, mut told) = (0_u64, Instant::now(), 1);
+    let mut came = 0_u64;
+    let mut part = Part::Length(length);
     loop {
-        host.check_interrupt()?;
-        let read = match body.read(&mut piece) {
-            Ok(0) => break,
-            Ok(read) => read,
-            Err(cause) if cause.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(cause) => return Err(fail(format!("{cause}, after {came} bytes")).hint("run the same command again")),
-        };
-        sum.update(&piece[..read]);
-        to.write_all(&piece[..read]).map_err(|cause| fail(cause.to_string()))?;
-        came += read as u64;
-        if begin.elapsed() >= TELL_EVERY * told {
-            told += 1;
-            let of = length.map(|length| format!(" of {}", length >> 20)).unwrap_or_default();
-            host.report.note(&format!("{}{of} MiB of {shown}", came >> 20));
+        if send.send(Ok(part)).is_err() {
+            return Ok(());
         }
+        let mut piece = vec![0; PIECE];
+        let read = loop {
+            match body.read(&mut piece) {
+                Err(cause) if cause.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(cause) => {
+                    return Err(fail(format!("{cause}, after {came} bytes")).hint("run the same command again"));
+                }
+                Ok(read) => break read,
+            }
+        };
+        if read == 0 {
+            return Ok(());
+        }
+        came += read as u64;
+        piece.truncate(read);
+        part = Part::Bytes(piece);
     }
-    if let Some(length) = length.filter(|length| *length != came) {
-        return Err(fail(format!("{came} bytes came of {length}")).hint("run the same command again"));
-    }
-    Ok(hex(&sum.finalize()))
 }
 
 fn agent(url: &str, proxy: Option<&Proxy>) -> Result<Agent> {

@@ -42,6 +42,8 @@ pub(crate) fn run(host: &mut Host, args: &DownloadArgs) -> Result<Outcome> {
         host.report.line(&format!("would download {} to {shown_text}, sha256 {sum}", offer.url));
         return Ok(Outcome { exit: Exit::Differs, ..done(host, &shown_text, &sum, true) });
     }
+    // What was begun is removed when the user stops it.
+    host.catch_signals()?;
     let mut file = to.new_file(&path, 0o644)?;
     let got = fetch::fetch(host, &offer.url, None, &mut file)?;
     if got != sum {
