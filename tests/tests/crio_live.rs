@@ -282,6 +282,21 @@ fn stray_files_and_a_wrong_conmon_group_are_found() {
     says(&ran, "conmon_cgroup: is \"system.slice\", but with the cgroupfs driver it must be pod: CRI-O does not start");
     // And so it is: the stand-in refuses as CRI-O does.
     machine.sh("systemctl restart crio.service").expect(1);
+    // An option counts before all files.
+    machine
+        .sh("cd /etc/crio/crio.conf.d; mv 99-old.conf.dpkg-dist /run; systemctl reset-failed crio.service")
+        .expect(0);
+    machine.systemd.write(
+        "/etc/default/crio",
+        "# --cgroup-manager\nCRIO_CONFIG_OPTIONS=--cgroup-manager=cgroupfs\n",
+        "644",
+    );
+    machine.sh("systemctl restart crio.service").expect(0);
+    says(
+        &machine.crio("check").expect(0),
+        "warning: /etc/default/crio:2: CRI-O uses cgroupfs by this option, and its files say systemd",
+    );
+    machine.sh("echo > /etc/default/crio; mv /run/99-old.conf.dpkg-dist /etc/crio/crio.conf.d").expect(0);
     // It goes into directories, and ends at what it cannot read.
     machine
         .sh("cd /etc/crio/crio.conf.d; rm 99-old.conf.dpkg-dist; mkdir old; systemctl reset-failed crio.service")

@@ -29,9 +29,12 @@ type config struct {
 	} `toml:"crio"`
 }
 
+// An option counts before all files.
+const driverOption = "--cgroup-manager="
+
 // read takes every file of the directory and of those in it, whatever it is called, in the order of a walk,
 // as CRI-O does: a link is followed, and what cannot be read or is of another type ends it.
-func read(main, dir string) (config, error) {
+func read(main, dir string, options []string) (config, error) {
 	var found config
 	found.Crio.Runtime.CgroupManager = "systemd"
 	found.Crio.Network.Dir = "/etc/cni/net.d/"
@@ -60,6 +63,11 @@ func read(main, dir string) (config, error) {
 	})
 	if err != nil {
 		return found, err
+	}
+	for _, option := range options {
+		if driver, is := strings.CutPrefix(option, driverOption); is {
+			found.Crio.Runtime.CgroupManager = driver
+		}
 	}
 	return found, found.check()
 }

@@ -84,7 +84,7 @@ func wish(name string) string {
 }
 
 func run() error {
-	config, err := read("/etc/crio/crio.conf", "/etc/crio/crio.conf.d")
+	config, err := read("/etc/crio/crio.conf", "/etc/crio/crio.conf.d", os.Args[1:])
 	if err != nil {
 		return err
 	}

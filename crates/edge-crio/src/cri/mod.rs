@@ -90,6 +90,11 @@ pub fn running(socket: &Path, within: Duration) -> Result<Vec<String>> {
     })
 }
 
+/// `2 containers run`.
+pub fn they_run(number: usize) -> String {
+    if number == 1 { "1 container runs".to_owned() } else { format!("{number} containers run") }
+}
+
 fn block_on<T>(socket: &Path, within: Duration, work: impl Future<Output = Result<T, Status>>) -> Result<T> {
     let fail = |cause: String| Error::failed(format!("cannot ask the runtime at {}: {cause}", socket.display()));
     let runtime =

@@ -21,6 +21,10 @@ const EDGECORE: &str = "/etc/kubeedge/config/edgecore.yaml";
 const KUBELET: &str = "/var/lib/kubelet/config.yaml";
 const DOCKER: &str = "/etc/docker/daemon.json";
 const KUBELET_WANTED: &str = "/etc/systemd/system/multi-user.target.wants/kubelet.service";
+/// Environments of the unit, by distribution.
+const ENVIRONMENTS: [&str; 2] = ["/etc/default/crio", "/etc/sysconfig/crio"];
+/// What sets the driver there.
+const DRIVER_OPTIONS: [&str; 2] = ["--cgroup-manager", "CONTAINER_CGROUP_MANAGER"];
 const PROCESSES: &str = "/proc";
 /// Where runtimes listen.
 const SOCKETS: [&str; 5] = [
@@ -45,9 +49,7 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
         let answer = live(host, &config, &mut findings)?;
         if let Some(real) = answer.and_then(|answer| answer.driver).map(|driver| driver.to_string()) {
             if real != driver {
-                let text =
-                    format!("CRI-O uses {real}, and its files say {driver}: they were changed since it was started");
-                findings.push(Finding::new(Severity::Fault, UNIT, text).hint(format!("systemctl restart {UNIT}")));
+                findings.push(other_driver(host, &real, &driver)?);
             }
             driver = real;
         }
@@ -64,6 +66,22 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
     }
     let exit = if worst == Some(Severity::Fault) { Exit::Differs } else { Exit::Done };
     Ok(Outcome { exit, ..Outcome::default() })
+}
+
+/// Why CRI-O uses another driver than its files say: an option counts before them.
+fn other_driver(host: &Host, real: &str, driver: &str) -> Result<Finding> {
+    for place in ENVIRONMENTS {
+        let text = host.root.read(Path::new(place))?.unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let sets = |line: &str| !line.starts_with(['#', ';']) && DRIVER_OPTIONS.iter().any(|name| line.contains(name));
+        if let Some(at) = text.lines().position(|line| sets(line.trim_start())) {
+            let text = format!("CRI-O uses {real} by this option, and its files say {driver}: the option counts");
+            let finding = Finding::new(Severity::Warning, place, text).hint("set it in one place alone");
+            return Ok(Finding { line: Some(at + 1), ..finding });
+        }
+    }
+    let text = format!("CRI-O uses {real}, and its files say {driver}: they were changed since it was started");
+    Ok(Finding::new(Severity::Fault, UNIT, text).hint(format!("systemctl restart {UNIT}")))
 }
 
 /// What is installed, and whether it is whole and only there once.

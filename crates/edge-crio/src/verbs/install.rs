@@ -281,9 +281,9 @@ fn driver_may_change(host: &Host, config: &Effective, wanted: Option<Driver>) ->
         return Ok(());
     }
     Err(Error::refused(format!(
-        "cannot change the cgroup driver from {} to {wanted} while {} containers run ({})",
+        "cannot change the cgroup driver from {} to {wanted} while {} ({})",
         config.driver(),
-        running.len(),
+        cri::they_run(running.len()),
         running.join(", ")
     ))
     .hint("drain the node and stop them first: crictl ps"))

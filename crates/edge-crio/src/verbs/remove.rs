@@ -118,7 +118,7 @@ fn none_runs(host: &Host) -> Result<()> {
     if answer(host, config.socket())?.is_some() {
         let running = cri::running(Path::new(socket_path(config.socket())), ASK_WITHIN)?;
         if !running.is_empty() {
-            return refused(format!("{} containers run: {}", running.len(), running.join(", ")));
+            return refused(format!("{}: {}", cri::they_run(running.len()), running.join(", ")));
         }
     }
     let mut monitors = 0;
@@ -129,5 +129,5 @@ fn none_runs(host: &Host) -> Result<()> {
         let comm = String::from_utf8_lossy(&comm);
         monitors += usize::from(MONITORS.contains(&comm.trim()));
     }
-    if monitors > 0 { refused(format!("{monitors} containers run without it (conmon)")) } else { Ok(()) }
+    if monitors > 0 { refused(format!("{} without it (conmon)", cri::they_run(monitors))) } else { Ok(()) }
 }
