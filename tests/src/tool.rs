@@ -1,6 +1,6 @@
 //! A utility run as a user runs it, with nothing of the test's environment.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -76,6 +76,12 @@ impl Tool {
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Tool {
         self.stdin = bytes.into();
         self
+    }
+
+    /// Its words, for a program that runs it: an emulator first, where there is one.
+    pub fn words(&self) -> Vec<OsString> {
+        let program = std::iter::once(self.command.get_program());
+        program.chain(self.command.get_args()).map(OsStr::to_os_string).collect()
     }
 
     /// The command, for a test that needs more of it.

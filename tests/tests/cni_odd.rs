@@ -29,7 +29,7 @@ fn run(tree: &Tree, args: &[&str]) -> Ran {
 /// Runs edge-cni by a line of shell, in which "$@" is the call.
 fn by_shell(tree: &Tree, line: &str, args: &[&str]) -> Ran {
     let mut command = Command::new("sh");
-    command.args(["-uc", line, "sh"]).arg(tool::path("edge-cni")).arg("--root").arg(tree.path()).args(args);
+    command.args(["-uc", line, "sh"]).args(Tool::new("edge-cni").words()).arg("--root").arg(tree.path()).args(args);
     Ran::of(&command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").output().unwrap())
 }
 
@@ -86,7 +86,11 @@ fn another_user_is_told_what_is_missing() {
     let before = tree.snapshot();
     let nobody = |root: bool, args: &[&str]| {
         let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        // An emulator comes before it.
+        let mut words = Tool::new("edge-cni").words();
+        *words.last_mut().unwrap() = program.clone().into_os_string();
+        command.args(words);
         if root {
             command.arg("--root").arg(tree.path());
         }

@@ -43,7 +43,12 @@ impl Site {
     /// By a line of shell, in which "$@" is the call.
     fn by_shell(&self, line: &str, args: &[&str]) -> Ran {
         let mut command = Command::new("sh");
-        command.args(["-uc", line, "sh"]).arg(tool::path("edge-crio")).arg("--root").arg(self.tree.path()).args(args);
+        command
+            .args(["-uc", line, "sh"])
+            .args(Tool::new("edge-crio").words())
+            .arg("--root")
+            .arg(self.tree.path())
+            .args(args);
         Ran::of(&command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").output().unwrap())
     }
 }
@@ -122,7 +127,11 @@ fn another_user_is_told_what_is_missing() {
     fs::copy(tool::path("edge-crio"), &program).unwrap();
     let nobody = |root: bool, args: &[&str]| {
         let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        // An emulator comes before it.
+        let mut words = Tool::new("edge-crio").words();
+        *words.last_mut().unwrap() = program.clone().into_os_string();
+        command.args(words);
         if root {
             command.arg("--root").arg(site.tree.path());
         }
