@@ -21,6 +21,14 @@ const PROGRAMS: [&str; 3] = ["apt-get", "apt-mark", "dpkg"];
 const OVERTURE: &str = "An error occurred during the signature verification. The repository is not updated and \
 the previous index files will be used. ";
 
+/// What dpkg says of a script of a package that failed, and what can be done.
+const SCRIPT_FAILED: &str = "script subprocess returned error";
+const SCRIPT_HINT: &str =
+    "a script of the package itself failed: mend what it complains of, then edge-apt wait --repair";
+/// Said by the way, and what dpkg ends with: the names once more.
+const NOISE: [&str; 2] = ["debconf: delaying package configuration", "E: Sub-process "];
+const SUMMARY: &str = "Errors were encountered while processing:";
+
 /// How apt and dpkg say that another program has a lock.
 const LOCKED: &[&str] = &[
     "Could not get lock",
@@ -113,6 +121,11 @@ const KNOWN: &[Known] = &[
         "remove one of the files in /etc/apt/sources.list.d",
     ),
     known(LOCKED, "another program has taken apt's lock", "run again: it is waited for"),
+    known(
+        &["Malformed entry", "Malformed stanza", "Malformed line", "is not known on line", "could not be read"],
+        "a file of apt's sources is not as it should be",
+        "mend or remove the line that it names",
+    ),
     known(&["dpkg was interrupted"], "dpkg was interrupted", "edge-apt wait --repair mends it"),
     known(
         &["Depends:", "unmet dependencies", "not installable"],
@@ -134,6 +147,21 @@ pub(crate) fn explain(what: &str, said: &str) -> Error {
     Error::failed(format!("{what}: {text}")).hint(known.hint)
 }
 
+/// The lines that say something, on one: without what dpkg and apt add to every failure.
+fn telling(lines: &str) -> String {
+    let mut all = String::new();
+    for line in lines.lines().map(str::trim).take_while(|line| !line.starts_with(SUMMARY)) {
+        if line.is_empty() || NOISE.iter().any(|noise| line.starts_with(noise)) {
+            continue;
+        }
+        if !all.is_empty() {
+            all.push_str(if all.ends_with(':') { " " } else { "; " });
+        }
+        all.push_str(bare(line));
+    }
+    all
+}
+
 /// Which row of the table knows this line.
 fn known_in(line: &str) -> Option<usize> {
     KNOWN.iter().position(|known| known.says.iter().any(|says| line.contains(says)))
@@ -153,9 +181,12 @@ pub(crate) fn of_run(error: Error, what: &str) -> Error {
     // Lines of theirs, put on one.
     let lines = said.replace("; ", "\n");
     let cannot = format!("cannot {what}");
-    let told = match lines.lines().any(|line| known_in(line).is_some()) {
-        true => explain(&cannot, &lines),
-        false => Error::failed(format!("{cannot}: {}", if said.is_empty() { status } else { said })),
+    let told = if lines.lines().any(|line| known_in(line).is_some()) {
+        explain(&cannot, &lines)
+    } else {
+        let words = telling(&lines);
+        let told = Error::failed(format!("{cannot}: {}", if words.is_empty() { status } else { &words }));
+        if words.contains(SCRIPT_FAILED) { told.hint(SCRIPT_HINT) } else { told }
     };
     let hints: Vec<&str> = told.hint_text().into_iter().chain(error.hint_text()).collect();
     if hints.is_empty() { told } else { told.clone().hint(hints.join("; ")) }
@@ -199,6 +230,18 @@ mod tests {
             "cannot install x: the file system is full (failed to write '/var/lib/dpkg/status': No space left on device)"
         );
         assert_eq!(told.hint_text(), Some("free some space (apt-get clean) and run again; go on"));
+        let script = Error::failed(
+            "cannot run apt-get install x: exit status: 100: debconf: delaying package configuration, since; no luck; \
+             dpkg: error processing package x (--configure):; installed x package post-installation script \
+             subprocess returned error exit status 7; Errors were encountered while processing:; x; E: Sub-process y",
+        );
+        let told = of_run(script, "install x");
+        assert_eq!(
+            told.message(),
+            "cannot install x: no luck; dpkg: error processing package x (--configure): \
+             installed x package post-installation script subprocess returned error exit status 7"
+        );
+        assert_eq!(told.hint_text(), Some(SCRIPT_HINT));
         let unknown = Error::failed("cannot run dpkg --remove x: exit status: 1: dpkg: oh; no");
         assert_eq!(of_run(unknown, "remove x").message(), "cannot remove x: dpkg: oh; no");
         let other = Error::failed("cannot write /etc/x: No space left on device");
