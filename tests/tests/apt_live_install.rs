@@ -245,6 +245,37 @@ fn a_removal_is_exact_and_comes_back() {
 }
 
 #[test]
+fn a_package_whose_script_fails_is_told_of_and_an_undo_takes_it_back() {
+    let Some(host) = host("a_package_whose_script_fails_is_told_of_and_an_undo_takes_it_back") else { return };
+    host.sh(
+        "mkdir -p /debs/edge-bad.control; printf '#!/bin/sh\\necho no luck >&2; test -e /luck\\n' > /debs/edge-bad.control/postinst
+        chmod 755 /debs/edge-bad.control/postinst; deb edge-bad 1 'Depends: edge-dep'; deb edge-dep 1; key good; repo /repo good",
+    )
+    .expect(0);
+    let before = host.look();
+    let failed = host.sh("call --hold edge-bad").expect(1);
+    let said = "edge-apt-fixture: cannot install edge-bad: no luck; dpkg: error processing package edge-bad (--configure): \
+                installed edge-bad package post-installation script subprocess returned error exit status 1\n\
+                hint: a script of the package itself failed: mend what it complains of, then edge-apt wait --repair; \
+                the same call again goes on, ";
+    assert!(failed.stderr.contains(said), "{}", failed.stderr);
+    assert_eq!(host.sh("state edge-bad; state edge-dep").stdout, "iF 1\nii 1\n");
+    // Twice, as people do; and what is half-way goes with the undo.
+    host.sh("call --hold edge-bad").expect(1);
+    host.sh("fixture undo").expect(0);
+    host.sh("rm -r /var/lib/edgeutils; apt-get -q update").expect(0);
+    host.looks_as(&before, "an undo");
+
+    // Or it is mended, and the same call goes on.
+    host.sh("call --hold edge-bad").expect(1);
+    host.sh("touch /luck; edge wait --repair").expect(0);
+    host.sh("call --hold edge-bad").expect(0);
+    assert_eq!(host.sh("state edge-bad; state edge-dep; fixture undo --list | wc -l").stdout, "hi 1\nii 1\n1\n");
+    host.sh("fixture undo && rm -r /var/lib/edgeutils && apt-get -q update").expect(0);
+    host.looks_as(&before, "the undo of one that was mended");
+}
+
+#[test]
 fn an_image_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let ran = tool::Tool::program(Path::new(env!("CARGO_BIN_EXE_edge-apt-fixture")))

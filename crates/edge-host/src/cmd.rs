@@ -82,6 +82,11 @@ pub struct Output {
     pub stderr: String,
 }
 
+/// Whether a program changes the host's packages, step by step: one that failed may have come half way.
+pub(crate) fn is_package_tool(program: &str) -> bool {
+    session::is_for(program)
+}
+
 impl Cmd {
     /// Finds `name` in [`SEARCH_PATH`]; a missing program is an error before anything has changed.
     pub fn find(name: &str) -> Result<Cmd> {

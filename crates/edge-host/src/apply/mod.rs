@@ -8,7 +8,7 @@ mod step;
 use serde_json::json;
 
 use crate::action::{Action, Run, Script, Staging, What};
-use crate::cmd::Cmd;
+use crate::cmd::{Cmd, is_package_tool};
 use crate::error::{Error, Result};
 use crate::exit::{Exit, Outcome};
 use crate::host::{Host, Mode};
@@ -176,7 +176,7 @@ fn one(
             });
             // Ended from outside it may have done its work before.
             let ended_itself = output.as_ref().is_ok_and(|output| output.status.code().is_some());
-            is_known = ended_itself || !matches!(change, Change::Transaction { .. });
+            is_known = (ended_itself || !matches!(change, Change::Transaction { .. })) && !changes_packages(change);
             output.and_then(|output| command.succeeded(output)).map(|_| None)
         }
         None => step::perform(&host.root, action.what, change),
@@ -280,10 +280,18 @@ fn show(host: &mut Host, plan: &Plan, then: Then) -> Outcome {
     Outcome { exit, changed, ..Outcome::default() }
 }
 
+/// Of one that failed some packages may be unpacked, and not configured: its inverse takes back what there
+/// is, and does no harm where there is nothing.
+fn changes_packages(change: &Change) -> bool {
+    let Change::Run { argv, inverse: Some(_), .. } = change else { return false };
+    argv.first().is_some_and(|program| is_package_tool(program))
+}
+
 /// What becomes of an entry that is still open when its run goes on.
 fn settled(entry: &Entry, finished: &[usize]) -> Record {
     let seq = entry.intent.seq;
-    if entry.begun && finished.contains(&seq) { Record::Done { seq, after: None } } else { Record::Void { seq } }
+    let is_done = finished.contains(&seq) || changes_packages(&entry.intent.change);
+    if entry.begun && is_done { Record::Done { seq, after: None } } else { Record::Void { seq } }
 }
 
 /// Commands that the interrupted run still owes: the files they follow are in place already, so

@@ -25,6 +25,10 @@ pub(crate) fn settle(host: &mut Host) -> Result<()> {
             Judged::NotDone => records.push(Record::Void { seq }),
             Judged::Undone => records.push(Record::Undone { seq }),
             Judged::Owed if continues == Continues::Yes => {}
+            // What it left half-way is there to be taken back, and where it left nothing that does no harm.
+            Judged::Owed if entry.begun && super::changes_packages(&entry.intent.change) => {
+                records.push(Record::Done { seq, after: None })
+            }
             Judged::Owed => {
                 if let Change::Run { argv, .. } = &entry.intent.change {
                     let argv = argv.join(" ");
