@@ -5,43 +5,15 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use edgeutils_tests::systems;
 
+use super::case::{Case, Limit, NOTHING, TRACES};
 use super::certgen;
 use super::measure::{Measure, Program};
 use crate::sample::edgecore_yaml;
 use crate::sh::Sh;
 use crate::workspace::{make_dir, read};
 
-/// A pair of programs and what ours may cost.
-pub(crate) struct Case {
-    pub(crate) name: String,
-    pub(crate) ours: Program,
-    pub(crate) theirs: Program,
-    pub(crate) measure: Measure,
-    pub(crate) limit: Limit,
-    pub(crate) runs: u16,
-}
-
-/// How ours must compare.
-#[derive(Clone, Copy)]
-pub(crate) enum Limit {
-    /// At most so many times theirs.
-    Times(f64),
-    /// At most so many times theirs, and so many milliseconds.
-    TimesAnd(f64, f64),
-    /// At least so many times as fast as theirs.
-    Faster(f64),
-    /// At most so much, whatever theirs.
-    MiB(f64),
-}
-
 /// The file under a root that `edge-conf` edits.
 const EDGECORE_YAML: &str = "etc/kubeedge/config/edgecore.yaml";
-
-/// Where a run leaves its journal under a root.
-pub(super) const TRACES: &str = "var/lib/edgeutils";
-
-/// The program that does least.
-pub(super) const NOTHING: &str = "/bin/true";
 
 /// The three keys, as each of the three programs is told.
 const EDGE_CONF: &[&str] = &[

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::cases::{Case, Limit, NOTHING, TRACES};
+use super::case::{Case, Limit, NOTHING, TRACES};
 use super::measure::{Measure, Program};
 use crate::sh::Sh;
 use crate::workspace::{make_dir, read, remove_tree};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::cases::{Case, Limit};
+use super::case::{Case, Limit};
 use super::measure::{Measure, Program};
 use crate::sh::Sh;
 use crate::workspace::make_dir;

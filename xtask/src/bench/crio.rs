@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use edgeutils_tests::standin;
 
-use super::cases::{Case, Limit, NOTHING};
+use super::case::{Case, Limit, NOTHING};
 use super::measure::{Measure, Program};
 use crate::sh::Sh;
 use crate::workspace::{make_dir, write};

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, Result, bail};
 use edgeutils_tests::rules;
 
-use super::cases::{Case, Limit};
+use super::case::{Case, Limit};
 use super::measure::{Measure, Program};
 use crate::workspace::{make_dir, write};
 

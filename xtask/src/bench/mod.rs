@@ -1,5 +1,6 @@
 //! `xtask bench`: ours and theirs side by side, interleaved, as ratios of medians.
 
+mod case;
 mod cases;
 mod certgen;
 mod cni;
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use self::cases::{Case, Limit};
+use self::case::{Case, Limit};
 use self::measure::{Measure, Program, peak_memory};
 use crate::dist::{self, Target, Toolchain};
 use crate::failure::hinted;
