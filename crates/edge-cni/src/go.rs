@@ -173,7 +173,9 @@ fn passed<'n>(names: &'n [&str]) -> impl Iterator<Item = (&'n str, std::ffi::OsS
 }
 
 fn settings(program: &Path, user: Option<&User>) -> Result<(Version, BTreeMap<String, String>)> {
-    let mut ask = base(program, user).args(["env", "-json"]).deadline(ASK);
+    // Asked for all, it runs a C compiler four times.
+    let mut ask = base(program, user).args(["env", "-json", "GOVERSION", "GOFLAGS", "GOPROXY"]).args(KEPT);
+    ask = ask.deadline(ASK);
     for (name, value) in passed(&ASKED_WITH) {
         ask = ask.env(name, value);
     }

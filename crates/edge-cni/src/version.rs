@@ -15,6 +15,8 @@ impl Go {
     pub const INSTALLS_MODULES: Go = Go([1, 16, 0]);
     /// `-buildvcs` came with it.
     pub const STAMPS: Go = Go([1, 18, 0]);
+    /// `GOMEMLIMIT` came with it.
+    pub const LIMITS_MEMORY: Go = Go([1, 19, 0]);
     /// From here on go fetches a newer toolchain by itself, if it may.
     pub const SWITCHES: Go = Go([1, 21, 0]);
 }

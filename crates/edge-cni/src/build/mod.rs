@@ -1,5 +1,6 @@
 //! `edge-cni build`: look for go, fetch or find the source, build all plugins at once, check each.
 
+mod heap;
 pub(crate) mod manifest;
 mod source;
 
@@ -166,6 +167,10 @@ fn make(
     let mut command = go.command().env("CGO_ENABLED", "0").env("GOOS", "linux").env("GOARCH", job.arch.goarch());
     if let Some(goarm) = job.arch.goarm() {
         command = command.env("GOARM", goarm);
+    }
+    // Without a limit, which came with that version, it must not stop to collect.
+    if go.version >= version::Go::LIMITS_MEMORY {
+        command = heap::variables().into_iter().fold(command, |command, (name, value)| command.env(name, value));
     }
     let bin = gopath.join("bin");
     command = match &job.folder {
