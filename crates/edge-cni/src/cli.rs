@@ -36,7 +36,8 @@ pub enum Verb {
     /// Build plugins from the Go module or a checked-out folder; changes nothing on the host
     ///
     /// Static, trimmed and stripped, with the version stamped in, by one go invocation for all. Go
-    /// runs with the rights, the PATH and the module cache of the user who called sudo.
+    /// runs with the rights, the PATH and the module cache of the user who called sudo, and its compilers
+    /// may fill half of the memory that is free; GOGC or GOMEMLIMIT in the environment say otherwise.
     #[command(after_help = "Examples:\n  edge-cni build --version v1.9.1 --out ./plugins\n  \
 edge-cni build --version v1.9.1 --arch arm64 --plugins bridge,host-local,loopback,portmap --out ./arm64")]
     Build(BuildArgs),
