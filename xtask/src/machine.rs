@@ -26,6 +26,8 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("golang-go", "go", &["stories", "e2e"]),
     package("iproute2", "ip", &["stories", "bench"]),
     package("iptables", "iptables-legacy", &["stories", "bench"]),
+    // What only a recommendation of the compiler brings: the headers that ring's C includes.
+    package("libc6-dev-arm64-cross", "/usr/aarch64-linux-gnu/include/string.h", &["dist", "qemu"]),
     package("mmdebstrap", "mmdebstrap", &["stories", "e2e"]),
     package("openssl", "openssl", &["stories", "bench"]),
     package("python3-yaml", "/usr/lib/python3/dist-packages/yaml/__init__.py", &["unit", "stories"]),
