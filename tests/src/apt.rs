@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::debian;
-use crate::tool::Ran;
+use crate::tool::{self, Ran};
+use crate::{debian, skip};
 
 const BOOT_WITHIN: Duration = Duration::from_secs(20);
 
@@ -138,6 +138,11 @@ pub struct AptHost {
 }
 
 impl AptHost {
+    /// One with edge-apt and the fixture at this path; a test that can have none is skipped.
+    pub fn for_test(test: &str, fixture: &str) -> Option<AptHost> {
+        AptHost::boot(&[Path::new(fixture), &tool::path("edge-apt")]).map_err(|reason| skip(test, &reason)).ok()
+    }
+
     /// Makes one with these programs; says why where it cannot be done here.
     pub fn boot(programs: &[&Path]) -> Result<AptHost, String> {
         if !crate::is_root() {

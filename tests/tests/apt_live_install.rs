@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use edgeutils_tests::apt::AptHost;
-use edgeutils_tests::{skip, tool};
+use edgeutils_tests::tool;
 
 /// Three versions of one package in two streams, in a repository signed with the key `good`.
 const REPOSITORY: &str = "
@@ -17,14 +17,7 @@ repo /repo good
 const FROM: &str = "--uri file:/repo/ --key-file /keys/good.asc --fingerprint $(cat /keys/good.fpr)";
 
 fn host(test: &str) -> Option<AptHost> {
-    let fixture = Path::new(env!("CARGO_BIN_EXE_edge-apt-fixture"));
-    match AptHost::boot(&[fixture, &tool::path("edge-apt")]) {
-        Ok(host) => Some(host),
-        Err(reason) => {
-            skip(test, &reason);
-            None
-        }
-    }
+    AptHost::for_test(test, env!("CARGO_BIN_EXE_edge-apt-fixture"))
 }
 
 #[test]

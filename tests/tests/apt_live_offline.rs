@@ -2,20 +2,10 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::path::Path;
-
 use edgeutils_tests::apt::AptHost;
-use edgeutils_tests::{skip, tool};
 
 fn host(test: &str) -> Option<AptHost> {
-    let fixture = Path::new(env!("CARGO_BIN_EXE_edge-apt-fixture"));
-    match AptHost::boot(&[fixture, &tool::path("edge-apt")]) {
-        Ok(host) => Some(host),
-        Err(reason) => {
-            skip(test, &reason);
-            None
-        }
-    }
+    AptHost::for_test(test, env!("CARGO_BIN_EXE_edge-apt-fixture"))
 }
 
 const FOLDER: &str = "

@@ -7,9 +7,9 @@ use std::path::Path;
 pub enum Severity {
     /// Worth knowing.
     Note,
-    /// Likely not what was meant; pods get their network.
+    /// Likely not what was meant; it works so far.
     Warning,
-    /// Pods get no network, or will not soon.
+    /// It does not work, or will not soon: pods get no network, CRI-O does not start.
     Fault,
 }
 
@@ -18,7 +18,7 @@ pub enum Severity {
 pub struct Finding {
     /// How bad it is.
     pub severity: Severity,
-    /// Which file or directory it is about.
+    /// Which file, directory, socket or unit it is about.
     pub file: String,
     /// The line, from 1.
     pub line: Option<usize>,
@@ -42,9 +42,9 @@ impl Severity {
 }
 
 impl Finding {
-    /// A finding about a whole file.
-    pub fn new(severity: Severity, file: &Path, text: impl Into<String>) -> Finding {
-        let file = file.display().to_string();
+    /// A finding about all of it.
+    pub fn new(severity: Severity, file: impl AsRef<Path>, text: impl Into<String>) -> Finding {
+        let file = file.as_ref().display().to_string();
         Finding { severity, file, line: None, path: String::new(), text: text.into(), hint: None }
     }
 

@@ -8,66 +8,10 @@ pub use storage::storage;
 
 use std::path::PathBuf;
 
+pub use edge_conflist::finding::{Finding, Severity};
+
 use crate::config::{ConfFile, Driver, effective, is_stray, no_reference};
 use crate::version::Version;
-
-/// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// Worth knowing.
-    Note,
-    /// May go wrong.
-    Warning,
-    /// Does not work.
-    Fault,
-}
-
-impl Severity {
-    /// In a word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Severity::Note => "note",
-            Severity::Warning => "warning",
-            Severity::Fault => "fault",
-        }
-    }
-}
-
-/// Something that was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// How bad it is.
-    pub severity: Severity,
-    /// The file, directory, socket or unit that it is about.
-    pub file: String,
-    /// The line, from 1, where it is about one.
-    pub line: Option<usize>,
-    /// The setting in it, if it is one.
-    pub path: String,
-    /// What is wrong.
-    pub text: String,
-    /// What to do.
-    pub hint: Option<String>,
-}
-
-impl Finding {
-    /// Without a setting and a hint.
-    pub fn new(severity: Severity, file: impl Into<String>, text: impl Into<String>) -> Finding {
-        Finding { severity, file: file.into(), line: None, path: String::new(), text: text.into(), hint: None }
-    }
-
-    /// With what to do.
-    #[must_use]
-    pub fn hint(self, hint: impl Into<String>) -> Finding {
-        Finding { hint: Some(hint.into()), ..self }
-    }
-
-    /// About this setting.
-    #[must_use]
-    pub fn at(self, path: &str) -> Finding {
-        Finding { path: path.to_owned(), ..self }
-    }
-}
 
 /// systemd's default for conmon, which CRI-O takes for none under cgroupfs from this minor on.
 const SLICE: &str = "system.slice";

@@ -216,15 +216,10 @@ fn no_network(host: &Host, config: &Effective, severity: Severity) -> Result<Vec
     Ok(causes.into_iter().map(|cause| told(cause, severity, "pods get no network")).collect())
 }
 
-fn told(cause: edge_conflist::finding::Finding, severity: Severity, what: &str) -> Finding {
-    Finding {
-        severity,
-        text: format!("{what}: {}", cause.text),
-        hint: cause.hint.or_else(|| Some("edge-cni check says more".to_owned())),
-        file: cause.file,
-        line: cause.line,
-        path: cause.path,
-    }
+fn told(cause: Finding, severity: Severity, what: &str) -> Finding {
+    let text = format!("{what}: {}", cause.text);
+    let hint = cause.hint.clone().or_else(|| Some("edge-cni check says more".to_owned()));
+    Finding { severity, text, hint, ..cause }
 }
 
 fn neighbours(host: &Host) -> Result<Neighbours> {
