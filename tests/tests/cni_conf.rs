@@ -140,6 +140,12 @@ fn a_document_goes_to_standard_output_or_a_file_of_the_operators() {
     assert_eq!(beside.read("x.conflist"), ran.stdout);
     assert_eq!(run(&tree, &args).expect(0).stdout, "nothing to do: it is so already\n");
     run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16", "--out", "-", "--json"]).expect(2);
+    for dry in [&[][..], &["-n"]] {
+        let args = ["conf", "bridge", "--subnet", "10.85.0.0/16", "--out", "/no/such/x.conflist"];
+        let ran = run(&tree, &[&args, dry].concat()).expect(1);
+        let said = "cannot write /no/such/x.conflist: there is no directory /no/such\nhint: make it first";
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    }
     assert_same(&tree.snapshot(), &before, "the image is as it was");
 
     // For another machine no plugins need be here.

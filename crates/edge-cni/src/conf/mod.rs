@@ -135,6 +135,12 @@ fn missing(host: &Host, dir: &Path, name: &str) -> Error {
 }
 
 fn to_file(host: &mut Host, out: &Path, document: &str) -> Result<Outcome> {
+    // The caller's own file, never below --root; its directory is not ours to make.
+    let dir = out.parent().filter(|dir| !dir.as_os_str().is_empty());
+    if let Some(dir) = dir.filter(|dir| !dir.is_dir()) {
+        return Err(Error::failed(format!("cannot write {}: there is no directory {}", out.display(), dir.display()))
+            .hint("make it first; without --out the file goes to the host's or image's /etc/cni/net.d"));
+    }
     let changed = std::fs::read(out).map_or(true, |bytes| bytes != document.as_bytes());
     if !changed {
         host.report.line("nothing to do: it is so already");
