@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::tool::Ran;
+use crate::tool::{RUNNER, Ran};
 
 /// System calls that change files; a kill before each of them covers every state in between.
 ///
@@ -83,6 +83,8 @@ fn strace(log: &Path, expression: &str, argv: &[&str]) -> Option<i32> {
 }
 
 fn traced(log: &Path, expression: &str, argv: &[&str]) -> Output {
+    // Under an emulator the calls would be the emulator's; without binfmt_misc there would be none at all.
+    assert!(std::env::var_os(RUNNER).is_none(), "strace and an emulator: the test's file wants _live in its name");
     Command::new("strace")
         .args(["-qq", "-f", "-o"])
         .arg(log)

@@ -33,7 +33,7 @@ fn argv(tree: &Tree, archive: &Path, sum: &str) -> Vec<String> {
 #[test]
 fn a_kill_anywhere_leaves_what_the_same_call_goes_on_with() {
     if !kill::can_kill() {
-        skip("crio_crash", "strace cannot be used here");
+        skip("crio_live_crash", "strace cannot be used here");
         return;
     }
     let dir = tempfile::tempdir().unwrap();
