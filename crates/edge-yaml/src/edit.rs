@@ -1,8 +1,9 @@
 //! From edits to the edited text: which bytes go, in which order, and the proof.
 
-use crate::emit::{self, Multi, Style};
-use crate::tree::{self, Id, Key, Kind, Scalar, Shape, Tree};
-use crate::{Document, Error, MAX_BYTES, Path, Position, Step, insert, parse, proof, remove, replace};
+use crate::emit::{Multi, Style};
+use crate::source::{Place, Source, Splice};
+use crate::tree::{self, Kind, Shape, Tree};
+use crate::{Document, Error, MAX_BYTES, Path, Position, insert, parse, proof, remove, replace};
 use serde_yaml::Value;
 use std::borrow::Cow;
 
@@ -58,39 +59,6 @@ pub struct Edited {
     pub text: String,
     /// What was changed, in the order of the edits; empty when the text is the same.
     pub changes: Vec<Change>,
-}
-
-/// Bytes to replace.
-#[derive(Clone, Debug)]
-pub(crate) struct Splice {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
-    pub(crate) text: String,
-}
-
-impl Splice {
-    pub(crate) fn new(start: usize, end: usize, text: impl Into<String>) -> Splice {
-        let text = text.into();
-        Splice { start, end, text }
-    }
-}
-
-/// A text with its tree.
-#[derive(Clone, Copy)]
-pub(crate) struct Source<'a> {
-    pub(crate) text: &'a str,
-    pub(crate) tree: &'a Tree,
-    pub(crate) style: Style,
-}
-
-/// Where a path leads in the text.
-pub(crate) enum Place {
-    /// To this entry of this collection.
-    Entry(Id, usize),
-    /// Not all the way: the deepest node, and how many steps lead to it.
-    Missing(Id, usize),
-    /// The document is empty.
-    Nothing,
 }
 
 /// Splices of one edit, kept until the text is needed again.
@@ -252,92 +220,6 @@ fn plan(edit: &Edit, root: &Value, source: Source<'_>) -> Result<Option<(usize, 
             Err(source.refused(node, reason))
         }
         (Edit::Unset { .. }, _) => Ok(None),
-    }
-}
-
-impl Source<'_> {
-    pub(crate) fn refused(&self, node: Id, reason: impl Into<String>) -> Error {
-        Error::refused(self.text, self.tree.nodes[node].start, reason)
-    }
-
-    /// Follows a path, and refuses what an edit must not go through.
-    fn locate(&self, steps: &[Step], setting: bool) -> Result<Place, Error> {
-        let Some(mut id) = self.tree.root else {
-            return Ok(Place::Nothing);
-        };
-        for (depth, step) in steps.iter().enumerate() {
-            let node = &self.tree.nodes[id];
-            if self.tree.is_shared(id) {
-                return Err(self.refused(id, "an anchor that an alias elsewhere refers to; the edit would change both places: write the alias out first"));
-            }
-            if node.tagged {
-                return Err(self.refused(id, "a value with a tag; edit it by hand"));
-            }
-            match (&node.kind, step) {
-                (Kind::Alias(_), _) => {
-                    return Err(self.refused(id, "an alias; the edit would change its anchor and all other aliases: write the value out here first"));
-                }
-                (Kind::Map(..), Step::Key(_)) | (Kind::Seq(..), Step::Index(_)) => {}
-                (Kind::Scalar(_), _) if self.is_null(id) => return Ok(Place::Missing(id, depth)),
-                (_, _) if !setting => return Ok(Place::Missing(id, depth)),
-                (Kind::Map(..), _) => {
-                    return Err(self.refused(id, "a mapping, which has no [index]"));
-                }
-                (Kind::Seq(..), _) => {
-                    return Err(self.refused(id, "a list, which has no keys; give an [index]"));
-                }
-                (Kind::Scalar(_), _) => {
-                    return Err(self.refused(id, "a plain value, not a mapping or list; unset it first"));
-                }
-            }
-            let odd = |e: &&tree::Entry| matches!(e.key, Key::Odd);
-            let is_map = matches!(node.kind, Kind::Map(..));
-            if let Some(entry) = node.entries().iter().find(odd).filter(|_| is_map) {
-                let reason = "a mapping with an explicit (? …), tagged or compound key; edit it by hand";
-                return Err(Error::refused(self.text, entry.start, reason));
-            }
-            match self.tree.find(self.text, id, step) {
-                Some(index) if depth + 1 == steps.len() => return Ok(Place::Entry(id, index)),
-                Some(index) => id = node.entries()[index].value,
-                None => return Ok(Place::Missing(id, depth)),
-            }
-        }
-        Ok(Place::Nothing)
-    }
-
-    /// Refuses to take away or replace what an alias elsewhere refers to.
-    fn refuse_shared(&self, id: Id) -> Result<(), Error> {
-        let node = &self.tree.nodes[id];
-        if node.tagged {
-            return Err(self.refused(id, "a value with a tag; edit it by hand"));
-        }
-        match self.tree.alias_into(node.start..node.end.max(node.start + 1)) {
-            None => Ok(()),
-            Some(alias) => {
-                let at = Position::of(self.text, self.tree.nodes[alias].start);
-                let reason = format!("an anchor that the alias at {at} refers to; write the alias out first");
-                Err(self.refused(id, reason))
-            }
-        }
-    }
-
-    pub(crate) fn is_null(&self, id: Id) -> bool {
-        let node = &self.tree.nodes[id];
-        match node.kind {
-            Kind::Scalar(Scalar::Empty) => true,
-            Kind::Scalar(Scalar::Plain) => {
-                matches!(&self.text[node.start..node.end], "~" | "null" | "Null" | "NULL")
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether this value, though it is the wanted one to us, is another one to other readers:
-    /// `yes` is a string in YAML 1.2 and a boolean in 1.1.
-    fn reads_otherwise(&self, id: Id, wanted: &Value) -> bool {
-        let node = &self.tree.nodes[id];
-        let plain = matches!(node.kind, Kind::Scalar(Scalar::Plain));
-        plain && wanted.is_string() && emit::is_ambiguous(&self.text[node.start..node.end])
     }
 }
 

@@ -1,7 +1,7 @@
 //! A new key or item, with the mappings and lists on the way to it.
 
-use crate::edit::{Source, Splice};
 use crate::emit::{self, Place, Quotes};
+use crate::source::{Source, Splice};
 use crate::tree::{self, Id, Kind, Node, Scalar, Shape};
 use crate::{Error, MAX_DEPTH, Step, replace};
 use serde_yaml::{Mapping, Value};

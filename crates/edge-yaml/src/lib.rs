@@ -29,6 +29,7 @@ mod path;
 mod proof;
 mod remove;
 mod replace;
+mod source;
 mod tree;
 
 pub use edit::{Change, Edit, Edited};

@@ -1,7 +1,7 @@
 //! An entry less.
 
 use crate::Error;
-use crate::edit::{Source, Splice};
+use crate::source::{Source, Splice};
 use crate::tree::{self, Id, Kind, Node, Scalar, Shape, skip_trivia};
 
 /// The splices that remove an entry with the comment at its end; comments above it stay.

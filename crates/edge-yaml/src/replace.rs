@@ -1,8 +1,8 @@
 //! Another value where one stands already.
 
 use crate::Error;
-use crate::edit::{Source, Splice};
 use crate::emit::{self, Multi, Place, Quotes};
+use crate::source::{Source, Splice};
 use crate::tree::{self, Block, Entry, Id, Kind, Node, Scalar, Shape};
 use serde_yaml::Value;
 

@@ -1,6 +1,7 @@
 //! The one loop that changes a host: record what is about to be done, do it, record that it is done.
 
 mod prepare;
+mod reach;
 mod settle;
 mod stage;
 mod step;
@@ -17,7 +18,7 @@ use crate::lock::Lock;
 use crate::plan::Plan;
 use crate::report::{Shown, Status};
 
-pub(crate) use step::{Link, absolute, link_of, read_value, remove_made, same_value, walk};
+pub(crate) use reach::{Link, absolute, link_of, read_value, remove_made, same_value, walk};
 
 /// Shows the plan (dry run) or carries it out.
 ///

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::apply::step::{Link, absolute, link_of, read_value, same_value, torn, walk};
+use crate::apply::reach::{Link, absolute, link_of, read_value, same_value, torn, walk};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::host::Host;
@@ -146,7 +146,7 @@ fn judge_write(root: &Root, change: &WriteChange) -> Result<Judged> {
     let now = spot.state().map_err(fail)?;
     if now.same_content(&change.before) {
         // Directories that were made on the way are only of use to the file.
-        super::step::remove_made(root, &change.made)?;
+        super::reach::remove_made(root, &change.made)?;
         return Ok(Judged::NotDone);
     }
     // Ours, or changed by someone since: an undo can tell these apart, so it counts as done.

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use super::step::{KEY_MODE, Link, link_mode, meta, remove_made, unchanged, walk};
+use super::reach::{Link, key_meta, link_mode, meta, remove_made, unchanged, walk};
 use crate::action::{Bytes, Node, What, Write};
 use crate::error::{Error, Result};
 use crate::journal::{Change, WriteChange};
@@ -46,10 +46,11 @@ pub(super) fn stage<'r>(root: &'r Root, write: Write, change: &WriteChange) -> R
         Bytes::Made(make) => make().map(|bytes| (bytes, true)),
     };
     // Making a key takes its time: what stands there is looked at after that.
-    let ((bytes, made_now), new_mode, private) = match write.node {
-        Node::Link(target) => ((target.into_bytes(), false), 0, false),
-        Node::File { content, mode } => (known(content)?, mode, false),
-        Node::PrivateKey { content } => (known(content)?, KEY_MODE, true),
+    let was = &write.was.state;
+    let ((bytes, made_now), meta) = match write.node {
+        Node::Link(target) => ((target.into_bytes(), false), meta(was, 0)),
+        Node::File { content, mode } => (known(content)?, meta(was, mode)),
+        Node::PrivateKey { content } => (known(content)?, key_meta(was)),
         Node::Large { .. } => return Err(Error::failed("cannot hold a large file in memory")),
     };
     let spot = walk(root, &write.path, link)?;
@@ -66,10 +67,10 @@ pub(super) fn stage<'r>(root: &'r Root, write: Write, change: &WriteChange) -> R
         staged.how = How::InPlace(bytes);
     } else {
         if change.kept_old {
-            spot.stage_old(&staged.was.bytes, meta(&staged.was.state, KEY_MODE, true).owner).map_err(fail)?;
+            spot.stage_old(&staged.was.bytes, meta.owner).map_err(fail)?;
             staged.how = How::BesideWithOld;
         }
-        staged.spot.stage(&bytes, meta(&staged.was.state, new_mode, private)).map_err(fail)?;
+        staged.spot.stage(&bytes, meta).map_err(fail)?;
     }
     Ok(staged)
 }

@@ -1,16 +1,16 @@
 //! One action: its journal record, and doing it.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use nix::errno::Errno;
 use nix::unistd::{getegid, geteuid};
 
+use super::reach::{Link, key_meta, link_mode, meta, moved, read_value, relative, same_value, unchanged, walk};
 use super::stage::stage;
 use crate::action::{Action, Bytes, Inverse, Keep, MAX_COPY, Node, Pour, SetValue, What, Write};
 use crate::error::{Error, Result};
 use crate::journal::{Change, WriteChange};
-use crate::root::{Content, Found, Meta, Root, Spot, State, sha256};
+use crate::root::{Content, Found, Meta, Root, State, sha256};
 
 /// The record of an action, made when nothing has changed yet; refuses where the facts no longer hold.
 pub(crate) fn change(root: &Root, action: &Action) -> Result<Change> {
@@ -113,30 +113,19 @@ fn write_change(root: &Root, write: &Write) -> Result<WriteChange> {
 
 /// The state the write will leave, where it is known before.
 fn after(write: &Write) -> Option<State> {
-    let (bytes, new_mode) = match &write.node {
+    let was = &write.was.state;
+    let (bytes, meta) = match &write.node {
         Node::Link(target) => return Some(State::Link { target: target.clone() }),
-        Node::File { content: Bytes::Known(bytes), mode } => (bytes, *mode),
-        Node::PrivateKey { content: Bytes::Known(bytes) } => (bytes, KEY_MODE),
+        Node::File { content: Bytes::Known(bytes), mode } => (bytes, meta(was, *mode)),
+        Node::PrivateKey { content: Bytes::Known(bytes) } => (bytes, key_meta(was)),
         Node::Large { sha256, mode, .. } => {
             let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
             return Some(State::File { sha256: sha256.clone(), mode: *mode, uid, gid });
         }
         Node::File { .. } | Node::PrivateKey { .. } => return None,
     };
-    let meta = meta(&write.was.state, new_mode, matches!(write.node, Node::PrivateKey { .. }));
     let (uid, gid) = meta.owner.unwrap_or((geteuid().as_raw(), getegid().as_raw()));
     Some(State::File { sha256: sha256(bytes), mode: meta.mode, uid, gid })
-}
-
-pub(super) const KEY_MODE: u32 = 0o600;
-
-pub(super) fn meta(was: &State, new_mode: u32, private: bool) -> Meta {
-    match was {
-        State::File { mode, uid, gid, .. } => {
-            Meta { mode: if private { KEY_MODE } else { *mode }, owner: Some((*uid, *gid)) }
-        }
-        _ => Meta { mode: new_mode, owner: None },
-    }
 }
 
 /// Does one action that is no command. What it left comes back where only doing it could tell.
@@ -194,115 +183,8 @@ fn perform_large(root: &Root, path: &Path, was: &Found, content: Pour, (sha256, 
     }
 }
 
-/// Whether `now` is a torn write in place from `from` to `to`: a front of one, the rest of the other.
-pub(crate) fn torn(now: &[u8], from: &[u8], to: &[u8]) -> bool {
-    if now == from || now == to {
-        return false;
-    }
-    let front = now.iter().zip(to).take_while(|(a, b)| a == b).count();
-    now[front..] == *from.get(front..).unwrap_or_default()
-}
-
-/// The value of a kernel file without surrounding white space.
-pub(crate) fn read_value(root: &Root, path: &Path) -> Result<String> {
-    let bytes = root.read(path)?.ok_or_else(|| Error::io("read", root.display(path), &Errno::ENOENT.into()))?;
-    Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
-}
-
-/// Whether two kernel values are the same: the kernel shows tabs where spaces were written.
-pub(crate) fn same_value(a: &str, b: &str) -> bool {
-    a.split_whitespace().eq(b.split_whitespace())
-}
-
-/// Whether a link as the last component is itself meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Link {
-    Itself,
-    Target,
-}
-
-pub(super) fn link_mode(node: &Node) -> Link {
-    if matches!(node, Node::Link(_) | Node::Large { .. }) { Link::Itself } else { Link::Target }
-}
-
-/// The same of a record.
-pub(crate) fn link_of(change: &WriteChange) -> Link {
-    if change.large || matches!(change.after, Some(State::Link { .. })) { Link::Itself } else { Link::Target }
-}
-
-pub(crate) fn walk<'r>(root: &'r Root, path: &Path, link: Link) -> Result<Spot<'r>> {
-    let walked = match link {
-        Link::Itself => root.walk_kept(path),
-        Link::Target => root.walk_followed(path),
-    };
-    walked.map_err(|cause| root.path_error("reach", path, &cause))
-}
-
-pub(super) fn unchanged(root: &Root, verb: &str, path: &Path, spot: &Spot<'_>, was: &Found) -> Result<()> {
-    let now = spot.state().map_err(|cause| Error::io("read", root.display(path), &cause))?;
-    if now == was.state { Ok(()) } else { Err(moved(root, verb, path)) }
-}
-
 fn as_found(root: &Root, set: &SetValue) -> Result<()> {
     let now = read_value(root, &set.path)?;
     let holds = same_value(&now, &set.was) || same_value(&now, &set.value);
     if holds { Ok(()) } else { Err(moved(root, "set", &set.path)) }
-}
-
-fn moved(root: &Root, verb: &str, path: &Path) -> Error {
-    Error::refused(format!("cannot {verb} {}: it was changed by someone else meanwhile", root.display(path).display()))
-        .hint("run again: the change is made on what stands there now")
-}
-
-/// A path as records hold it: without the leading slash. A name that is no text could not be found
-/// again by an undo.
-fn relative(root: &Root, path: &Path) -> Result<String> {
-    match path.strip_prefix("/").unwrap_or(path).to_str() {
-        Some(text) => Ok(text.to_owned()),
-        None => Err(Error::refused(format!(
-            "cannot change {}: its name is not UTF-8 and cannot be recorded",
-            root.display(path).display()
-        ))),
-    }
-}
-
-/// A record's path again.
-pub(crate) fn absolute(path: &str) -> PathBuf {
-    Path::new("/").join(path)
-}
-
-/// Reasons for a directory to stay: it holds something, is mounted on, is a link or file by now.
-const STAYS: [Errno; 4] = [Errno::ENOTEMPTY, Errno::EEXIST, Errno::EBUSY, Errno::ENOTDIR];
-
-/// Removes directories that were made on the way to a file, innermost first, as far as they are empty.
-pub(crate) fn remove_made(root: &Root, made: &[String]) -> Result<()> {
-    for dir in made.iter().rev() {
-        let path: PathBuf = absolute(dir);
-        let spot = walk(root, &path, Link::Itself)?;
-        // Someone else's file in it is a good reason to stay.
-        match spot.remove_dir() {
-            Ok(()) => {}
-            Err(cause) if STAYS.iter().any(|errno| cause.raw_os_error() == Some(*errno as i32)) => break,
-            Err(cause) => return Err(Error::io("remove", root.display(&path), &cause)),
-        }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::torn;
-
-    #[test]
-    fn a_torn_write_is_a_front_of_the_new_and_the_rest_of_the_old() {
-        let (from, to) = (b"one\ntwo\nthree\n".as_slice(), b"one\n2\n".as_slice());
-        for cut in 0..=to.len() {
-            let now = [&to[..cut], &from[cut..]].concat();
-            assert_eq!(torn(&now, from, to), now != from && now != to, "{cut}");
-        }
-        assert!(!torn(b"one\ntwo\nfour\n", from, to));
-        assert!(!torn(b"", from, to));
-        assert!(torn(b"long", b"", b"longer"));
-        assert!(!torn(b"lone", b"", b"longer"));
-    }
 }

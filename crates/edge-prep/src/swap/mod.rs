@@ -8,6 +8,7 @@
 //! An interruption leaves swap that is still on but does not come back, never the opposite.
 
 pub mod active;
+mod device;
 mod judge;
 mod live;
 mod machine;

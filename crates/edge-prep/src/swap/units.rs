@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use edge_host::{Found as Standing, Result, Root, State};
 
+use super::device::device_path;
+
 /// Where an administrator's units and the enabling links are.
 pub(super) const ETC: &str = "/etc/systemd/system";
 /// Where units that outlast a reboot stand, the strongest first.
@@ -114,7 +116,7 @@ pub(super) fn running_swap_units(root: &Root) -> Result<Vec<SwapUnit>> {
             let file = Path::new(dir).join(&name);
             let Some(text) = read_unit(root, &file)? else { continue };
             if let Some(what) = what(&text) {
-                units.push(SwapUnit { name, path: resolved(root, &super::source::device_path(&what)) });
+                units.push(SwapUnit { name, path: resolved(root, &device_path(&what)) });
             }
         }
     }

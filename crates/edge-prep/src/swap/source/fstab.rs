@@ -8,7 +8,8 @@ use std::rc::Rc;
 use edge_host::{Error, Result, Root, State, action};
 
 use super::fstab_lines::{LineState, swap_lines};
-use super::{AfterReboot, Brings, Change, Found, Remedy, device_path};
+use super::{AfterReboot, Brings, Change, Found, Remedy};
+use crate::swap::device::device_path;
 use crate::swap::units::resolved;
 
 const FILE: &str = "/etc/fstab";

@@ -23,15 +23,13 @@ mod zram_generator;
 mod zram_tools;
 mod zswap;
 
-use std::ffi::OsString;
 use std::fmt;
-use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use edge_host::{Found as Standing, Result, Root};
 
-use super::active::{Active, is_zram, unescape};
+use super::active::{Active, is_zram};
 use super::units::is_mask;
 pub use fstab_lines::FstabLines;
 pub(super) use fstab_lines::{EDITOR as FSTAB_EDITOR, commented};
@@ -203,38 +201,6 @@ pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
     Ok(found)
 }
 
-const BY_TAG: [(&str, &str); 4] = [
-    ("UUID=", "/dev/disk/by-uuid"),
-    ("LABEL=", "/dev/disk/by-label"),
-    ("PARTUUID=", "/dev/disk/by-partuuid"),
-    ("PARTLABEL=", "/dev/disk/by-partlabel"),
-];
-
-/// The path behind the first field of an fstab line: a tag stands for a link that udev makes.
-pub(super) fn device_path(spec: &str) -> PathBuf {
-    for (tag, dir) in BY_TAG {
-        let Some(value) = spec.strip_prefix(tag) else { continue };
-        let value = value.trim_matches('"');
-        let value = String::from_utf8_lossy(&unescape(value.as_bytes())).into_owned();
-        return Path::new(dir).join(encoded(&value));
-    }
-    PathBuf::from(OsString::from_vec(unescape(spec.as_bytes())))
-}
-
-/// A label as udev writes it into a file name.
-fn encoded(label: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "#+-.:=@_".contains(c) || !c.is_ascii();
-    let mut name = String::new();
-    for c in label.chars() {
-        if plain(c) {
-            name.push(c);
-        } else {
-            name.push_str(&format!("\\x{:02x}", u32::from(c)));
-        }
-    }
-    name
-}
-
 /// The text of a file, links followed; bytes that are no text are shown as such. None where nothing
 /// is there or a link to /dev/null masks it, which in an image could not be followed.
 fn text(root: &Root, path: impl AsRef<Path>) -> Result<Option<String>> {
@@ -267,25 +233,4 @@ fn dropins(root: &Root, dirs: &[&str]) -> Result<Vec<PathBuf>> {
     }
     all.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
     Ok(all)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tag_stands_for_the_link_that_udev_makes() {
-        for (spec, want) in [
-            ("/dev/sda2", "/dev/sda2"),
-            ("/my\\040swap", "/my swap"),
-            ("UUID=0a1b", "/dev/disk/by-uuid/0a1b"),
-            ("UUID=\"0a1b\"", "/dev/disk/by-uuid/0a1b"),
-            ("LABEL=my\\040swap", "/dev/disk/by-label/my\\x20swap"),
-            ("LABEL=a/b", "/dev/disk/by-label/a\\x2fb"),
-            ("PARTUUID=1-2", "/dev/disk/by-partuuid/1-2"),
-            ("PARTLABEL=swap", "/dev/disk/by-partlabel/swap"),
-        ] {
-            assert_eq!(device_path(spec), Path::new(want), "{spec}");
-        }
-    }
 }

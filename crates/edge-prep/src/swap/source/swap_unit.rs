@@ -9,7 +9,8 @@ use std::path::Path;
 
 use edge_host::{Result, Root};
 
-use super::{AfterReboot, Brings, Change, Found, Remedy, device_path};
+use super::{AfterReboot, Brings, Change, Found, Remedy};
+use crate::swap::device::device_path;
 use crate::swap::units::{self, ETC, NULL, PERSISTENT, Unit, resolved};
 
 pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {

@@ -1,0 +1,132 @@
+//! The place of an action found again at the time of doing it, and what is there by then.
+
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+
+use crate::action::Node;
+use crate::error::{Error, Result};
+use crate::journal::WriteChange;
+use crate::root::{Found, Meta, Root, Spot, State};
+
+const KEY_MODE: u32 = 0o600;
+
+/// What a file is to have: that of the one that stands there, else this mode.
+pub(super) fn meta(was: &State, new_mode: u32) -> Meta {
+    match was {
+        State::File { mode, uid, gid, .. } => Meta { mode: *mode, owner: Some((*uid, *gid)) },
+        _ => Meta { mode: new_mode, owner: None },
+    }
+}
+
+/// What a private key is to have: the owner of the one that stands there, and nobody else's access.
+pub(super) fn key_meta(was: &State) -> Meta {
+    Meta { mode: KEY_MODE, ..meta(was, KEY_MODE) }
+}
+
+/// Whether `now` is a torn write in place from `from` to `to`: a front of one, the rest of the other.
+pub(crate) fn torn(now: &[u8], from: &[u8], to: &[u8]) -> bool {
+    if now == from || now == to {
+        return false;
+    }
+    let front = now.iter().zip(to).take_while(|(a, b)| a == b).count();
+    now[front..] == *from.get(front..).unwrap_or_default()
+}
+
+/// The value of a kernel file without surrounding white space.
+pub(crate) fn read_value(root: &Root, path: &Path) -> Result<String> {
+    let bytes = root.read(path)?.ok_or_else(|| Error::io("read", root.display(path), &Errno::ENOENT.into()))?;
+    Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+}
+
+/// Whether two kernel values are the same: the kernel shows tabs where spaces were written.
+pub(crate) fn same_value(a: &str, b: &str) -> bool {
+    a.split_whitespace().eq(b.split_whitespace())
+}
+
+/// Whether a link as the last component is itself meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Link {
+    Itself,
+    Target,
+}
+
+pub(super) fn link_mode(node: &Node) -> Link {
+    if matches!(node, Node::Link(_) | Node::Large { .. }) { Link::Itself } else { Link::Target }
+}
+
+/// The same of a record.
+pub(crate) fn link_of(change: &WriteChange) -> Link {
+    if change.large || matches!(change.after, Some(State::Link { .. })) { Link::Itself } else { Link::Target }
+}
+
+pub(crate) fn walk<'r>(root: &'r Root, path: &Path, link: Link) -> Result<Spot<'r>> {
+    let walked = match link {
+        Link::Itself => root.walk_kept(path),
+        Link::Target => root.walk_followed(path),
+    };
+    walked.map_err(|cause| root.path_error("reach", path, &cause))
+}
+
+pub(super) fn unchanged(root: &Root, verb: &str, path: &Path, spot: &Spot<'_>, was: &Found) -> Result<()> {
+    let now = spot.state().map_err(|cause| Error::io("read", root.display(path), &cause))?;
+    if now == was.state { Ok(()) } else { Err(moved(root, verb, path)) }
+}
+
+pub(super) fn moved(root: &Root, verb: &str, path: &Path) -> Error {
+    Error::refused(format!("cannot {verb} {}: it was changed by someone else meanwhile", root.display(path).display()))
+        .hint("run again: the change is made on what stands there now")
+}
+
+/// A path as records hold it: without the leading slash. A name that is no text could not be found
+/// again by an undo.
+pub(super) fn relative(root: &Root, path: &Path) -> Result<String> {
+    match path.strip_prefix("/").unwrap_or(path).to_str() {
+        Some(text) => Ok(text.to_owned()),
+        None => Err(Error::refused(format!(
+            "cannot change {}: its name is not UTF-8 and cannot be recorded",
+            root.display(path).display()
+        ))),
+    }
+}
+
+/// A record's path again.
+pub(crate) fn absolute(path: &str) -> PathBuf {
+    Path::new("/").join(path)
+}
+
+/// Reasons for a directory to stay: it holds something, is mounted on, is a link or file by now.
+const STAYS: [Errno; 4] = [Errno::ENOTEMPTY, Errno::EEXIST, Errno::EBUSY, Errno::ENOTDIR];
+
+/// Removes directories that were made on the way to a file, innermost first, as far as they are empty.
+pub(crate) fn remove_made(root: &Root, made: &[String]) -> Result<()> {
+    for dir in made.iter().rev() {
+        let path: PathBuf = absolute(dir);
+        let spot = walk(root, &path, Link::Itself)?;
+        // Someone else's file in it is a good reason to stay.
+        match spot.remove_dir() {
+            Ok(()) => {}
+            Err(cause) if STAYS.iter().any(|errno| cause.raw_os_error() == Some(*errno as i32)) => break,
+            Err(cause) => return Err(Error::io("remove", root.display(&path), &cause)),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::torn;
+
+    #[test]
+    fn a_torn_write_is_a_front_of_the_new_and_the_rest_of_the_old() {
+        let (from, to) = (b"one\ntwo\nthree\n".as_slice(), b"one\n2\n".as_slice());
+        for cut in 0..=to.len() {
+            let now = [&to[..cut], &from[cut..]].concat();
+            assert_eq!(torn(&now, from, to), now != from && now != to, "{cut}");
+        }
+        assert!(!torn(b"one\ntwo\nfour\n", from, to));
+        assert!(!torn(b"", from, to));
+        assert!(torn(b"long", b"", b"longer"));
+        assert!(!torn(b"lone", b"", b"longer"));
+    }
+}
