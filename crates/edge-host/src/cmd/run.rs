@@ -1,0 +1,113 @@
+//! One run of a program that may be ended: its output collected, its deadline kept.
+
+use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::Pid;
+
+use super::output::{collect, collected, tail};
+use super::{Cmd, Output, SHOW_STDERR, session};
+use crate::error::{Error, Result};
+
+const GRACE: Duration = Duration::from_secs(5);
+/// Between two looks at a program that runs.
+const SHORTEST_PAUSE: Duration = Duration::from_micros(100);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+/// How long the last output of a program that has ended is waited for.
+const LINGER: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    ByItself,
+    AtDeadline,
+    BySignal,
+}
+
+impl Cmd {
+    pub(crate) fn output_telling(&self, tell: &mut dyn FnMut(Duration)) -> Result<Output> {
+        if self.protected {
+            return session::output(self, tell);
+        }
+        let fail = |cause: io::Error| Error::failed(format!("cannot run {}: {cause}", self.shown()));
+        let mut command = Command::new(&self.program);
+        self.prepare(&mut command);
+        command.current_dir(&self.dir).envs(self.variables.iter().map(|(name, value)| (name, value)));
+        // A group of its own: Ctrl-C in a terminal reaches us, who stop between two steps, and not
+        // the program in the middle of one.
+        command.process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = self.spawn(&mut command).map_err(fail)?;
+        let (closed, closes) = channel();
+        let stdout = collect(child.stdout.take(), self.keep_output, closed.clone());
+        let stderr = collect(child.stderr.take(), self.keep_output, closed);
+        if let Some(mut pipe) = child.stdin.take().filter(|_| !self.stdin.is_empty()) {
+            let bytes = self.stdin.clone();
+            // A program that does not read its input to the end is not an error, and not waited for.
+            thread::spawn(move || pipe.write_all(&bytes).ok());
+        }
+        let (status, ended) = self.wait(&mut child, &closes, tell).map_err(fail)?;
+        let until = Instant::now() + LINGER;
+        let output =
+            Output { status, stdout: collected(stdout.as_ref(), until), stderr: collected(stderr.as_ref(), until) };
+        if let (Ended::BySignal, Some(interrupt)) = (ended, &self.interrupt) {
+            interrupt.check()?;
+        }
+        if ended == Ended::AtDeadline {
+            let said = tail(&output.stderr, SHOW_STDERR);
+            let separator = if said.is_empty() { "" } else { ": " };
+            let seconds = self.deadline.as_secs();
+            let shown = self.shown();
+            return Err(Error::failed(format!("cannot run {shown}: still running after {seconds} s{separator}{said}")));
+        }
+        Ok(output)
+    }
+
+    /// Waits for the end of the program. A closed pipe is the sign to look right away: most programs
+    /// end with it, and those that stay are looked at ever less often.
+    fn wait(
+        &self,
+        child: &mut Child,
+        closes: &Receiver<()>,
+        tell: &mut dyn FnMut(Duration),
+    ) -> io::Result<(ExitStatus, Ended)> {
+        let begin = Instant::now();
+        let mut told = 1;
+        let mut pause = SHORTEST_PAUSE;
+        let stopped = || self.interrupt.as_ref().is_some_and(|interrupt| interrupt.check().is_err());
+        while begin.elapsed() < self.deadline && !stopped() {
+            if let Some(status) = child.try_wait()? {
+                return Ok((status, Ended::ByItself));
+            }
+            if begin.elapsed() >= self.tell_every * told {
+                tell(begin.elapsed());
+                told += 1;
+            }
+            pause = match closes.recv_timeout(pause) {
+                Ok(()) => SHORTEST_PAUSE,
+                Err(RecvTimeoutError::Timeout) => (pause * 2).min(LONGEST_PAUSE),
+                Err(RecvTimeoutError::Disconnected) => {
+                    thread::sleep(pause);
+                    (pause * 2).min(LONGEST_PAUSE)
+                }
+            };
+        }
+        let group = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
+        // Already gone is what we want.
+        killpg(group, Signal::SIGTERM).ok();
+        let until = Instant::now() + GRACE;
+        // Looked at but not yet taken off the kernel's list: until then no other process can have its number.
+        let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        while waitid(Id::Pid(group), look) == Ok(WaitStatus::StillAlive) && Instant::now() < until {
+            thread::sleep(Duration::from_millis(20));
+        }
+        // Those of its children that did not listen go with it.
+        killpg(group, Signal::SIGKILL).ok();
+        Ok((child.wait()?, if stopped() { Ended::BySignal } else { Ended::AtDeadline }))
+    }
+}
