@@ -200,6 +200,12 @@ fn a_cloudcore_of_this_host_that_will_keep_its_chain_is_left_to_do_so() {
         redirect add --cloudcore 192.0.2.1 --kubeedge-version 1.7.2 -n --backend $b | tail -1
         redirect add --cloudcore 192.0.2.2 --kubeedge-version 1.8.2 -n --backend $b | tail -1
         redirect add --cloudcore 192.0.2.1 --kubeedge-version 1.8.2 --force -n --backend $b | tail -1
+        # Hosts of keepalived may bind to addresses that are another's: they are no less another's.
+        echo 1 > /proc/sys/net/ipv4/ip_nonlocal_bind
+        redirect add --cloudcore 192.0.2.2 --kubeedge-version 1.8.2 -n --backend $b | tail -1
+        redirect add --cloudcore 192.0.2.1 --kubeedge-version 1.8.2 -n --backend $b 2> /dev/null
+        ip route add default dev lo
+        redirect add --cloudcore 192.0.2.2 --kubeedge-version 1.8.2 -n --backend $b | tail -1
         ",
         "edge-redirect: note: cloudcore 1.8.2 keeps TUNNEL-PORT itself on its own host, and that is this one: nothing is added (--force adds it)
         nothing to do: it is so already
@@ -208,6 +214,12 @@ fn a_cloudcore_of_this_host_that_will_keep_its_chain_is_left_to_do_so() {
         exit 3
         edge-redirect: note: the rules are gone after a reboot: --persist brings them back at each boot
         exit 3
+        edge-redirect: note: the rules are gone after a reboot: --persist brings them back at each boot
+        exit 3
+        edge-redirect: note: the rules are gone after a reboot: --persist brings them back at each boot
+        exit 3
+        nothing to do: it is so already
+        exit 0
         edge-redirect: note: the rules are gone after a reboot: --persist brings them back at each boot
         exit 3",
     );

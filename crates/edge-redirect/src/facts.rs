@@ -1,6 +1,6 @@
 //! What is there: the rules of both engines, and what outlives a reboot.
 
-use std::net::{IpAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::path::Path;
 
 use edge_firewall::{Family, Firewall};
@@ -12,6 +12,8 @@ use crate::wanted::Persist;
 
 /// There on the host of a cloudcore that keadm or a package installed.
 const CLOUDCORE: &str = "/etc/kubeedge/config/cloudcore.yaml";
+/// The way to a host is the same to each of its ports.
+const ANY_PORT: u16 = 9;
 
 /// What was found.
 #[derive(Debug, Clone)]
@@ -25,10 +27,18 @@ pub(crate) struct Facts {
 /// image, whose addresses are not known, has its configuration.
 pub(crate) fn runs_cloudcore(host: &Host, address: IpAddr) -> Result<bool> {
     if host.root.is_live() {
-        // Only an address of its own can be bound to.
-        return Ok(UdpSocket::bind((address, 0)).is_ok());
+        return Ok(own_address_towards(address).is_ok_and(|own| own == address));
     }
     Ok(host.root.find(Path::new(CLOUDCORE))?.exists())
+}
+
+/// From which of its addresses this host would speak to another; to one of its own, from that one.
+/// Nothing is sent. Binding would tell less: hosts of keepalived may bind to addresses of others.
+fn own_address_towards(other: IpAddr) -> std::io::Result<IpAddr> {
+    let any: IpAddr = if other.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect((other, ANY_PORT))?;
+    Ok(socket.local_addr()?.ip())
 }
 
 impl Facts {
