@@ -92,7 +92,11 @@ func serve(roots *x509.CertPool, cert, key string, names []string) {
 		ErrorLog:  log.New(io.Discard, "", 0),
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- server.ServeTLS(listener, cert, key) }()
+	go func() {
+		failed <- server.ServeTLS(listener, cert, key)
+		// A client that waits to be served is told that nobody will.
+		listener.Close()
+	}()
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		for _, name := range names {
 			transport := &http.Transport{TLSClientConfig: &tls.Config{

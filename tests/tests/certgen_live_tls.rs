@@ -8,7 +8,7 @@ use edgeutils_tests::live::can_unshare;
 use edgeutils_tests::pki::{CA_KEYS, Pki, go, shell};
 use edgeutils_tests::skip;
 use edgeutils_tests::tool::{Ran, Tool};
-use edgeutils_tests::tree::Tree;
+use edgeutils_tests::tree::{Tree, assert_same};
 
 fn certgen(tree: &Tree, args: &[&str]) -> Ran {
     Tool::new("edge-certgen").arg("--root").arg(tree.path()).args(args).run()
@@ -112,6 +112,49 @@ fn a_ca_with_an_unusual_subject_is_named_to_the_byte() {
     shell(&format!("openssl verify -CAfile {ca} {crt}"));
     assert_eq!(go(&["stream", &ca, &crt, &key, "192.0.2.1"]).unwrap().expect(0).stdout, served(&["192.0.2.1"]));
     certgen(&tree, &["verify"]).expect(0);
+}
+
+#[test]
+fn verify_finds_no_fault_in_exactly_what_go_finds_no_fault_in() {
+    if go(&["x", "y"]).is_none() {
+        return skip("certgen_live_tls as Go reads", "go is not there");
+    }
+    let pki = Pki::usual("ca");
+    let tree = Tree::new();
+    let args = ["stream", "--ip", "192.0.2.1", "--ca", &pki.at("ca.crt"), "--ca-key", &pki.at("ca.key")];
+    certgen(&tree, &args).expect(0);
+    let [ca, crt, key] = ["ca/streamCA.crt", "certs/stream.crt", "certs/stream.key"].map(|path| at(&tree, path));
+    let rewrite = |file: &str, how: &str| {
+        shell(&format!("cp -p {file} {file}.good && {how} < {file}.good > {file}"));
+        let (served, verified) = (go(&["stream", &ca, &crt, &key, "192.0.2.1"]).unwrap(), certgen(&tree, &["verify"]));
+        shell(&format!("mv {file}.good {file}"));
+        (served, verified)
+    };
+    for file in [&crt, &key] {
+        for (how, loads, why) in [
+            ("sed 's/^/    /'", false, "indented"),
+            ("sed 's/^-----BEGIN/x -----BEGIN/'", false, "indented"),
+            ("sed '/-----END/s/^/  /'", false, "indented"),
+            ("sed 's/-----$/----- x/'", false, "beside"),
+            ("tr -d '\\n'", false, "beside"),
+            ("{ printf '\\357\\273\\277'; cat; }", false, "byte order mark"),
+            ("sed '2,$s/^/    /; /-----END/s/^ *//'", true, ""),
+            ("sed 's/$/  /'", true, ""),
+            ("sed 's/$/\\r/'", true, ""),
+            ("sed 's/^-----BEGIN/subject=O = KubeEdge\\n\\n&/'", true, ""),
+        ] {
+            let (served, verified) = rewrite(file, how);
+            assert_eq!(served.code == 0, loads, "{how} {file}: {}", served.stderr);
+            assert_eq!(verified.code, if loads { 0 } else { 3 }, "{how}: {}", verified.stdout);
+            assert!(verified.stdout.contains(why), "{how}: {}", verified.stdout);
+        }
+    }
+    // A CA that no program of the cluster can read is not handed on.
+    let (before, indented) = (tree.snapshot(), pki.at("indented.crt"));
+    shell(&format!("sed 's/^/    /' {} > {indented}", pki.at("ca.crt")));
+    let ran = certgen(&tree, &["stream", "--force", "--ca", &indented, "--ca-key", &pki.at("ca.key")]).expect(1);
+    assert!(ran.stderr.contains(&format!("cannot read {indented}: its PEM is indented")), "{}", ran.stderr);
+    assert_same(&tree.snapshot(), &before, "refused");
 }
 
 #[test]

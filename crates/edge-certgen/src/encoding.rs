@@ -12,6 +12,10 @@ pub(crate) struct Block {
 }
 
 const BEGIN: &[u8] = b"-----BEGIN ";
+const END: &[u8] = b"-----END ";
+const DASHES: &[u8] = b"-----";
+/// What some editors write in front of a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Every label of a private key ends so.
 const PRIVATE_KEY: &[u8] = b"PRIVATE KEY-----";
@@ -23,12 +27,37 @@ pub(crate) fn blocks(bytes: &[u8]) -> Result<Vec<Block>, String> {
     if bytes.is_empty() {
         return Err("it is empty".to_owned());
     }
+    if let Some(why) = unseen(bytes) {
+        return Err(format!("{why}, and programs in Go find no PEM there"));
+    }
     let found = pem::parse_many(bytes).map_err(|cause| format!("it is damaged PEM: {cause}"))?;
     if found.is_empty() {
         let begins = bytes.windows(BEGIN.len()).any(|window| window == BEGIN);
         return Err(if begins { "its PEM is cut off" } else { "it is not PEM" }.to_owned());
     }
     Ok(found.into_iter().map(block).collect())
+}
+
+/// What keeps a loader from a block that our library finds: Go's, and so cloudcore's and the
+/// apiserver's, wants BEGIN and END at the beginning of a line, and nothing else on it.
+fn unseen(bytes: &[u8]) -> Option<&'static str> {
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let find = |marker: &[u8]| line.windows(marker.len()).position(|window| window == marker);
+        let Some((at, marker)) = [BEGIN, END].into_iter().find_map(|marker| Some((find(marker)?, marker))) else {
+            continue;
+        };
+        if line.get(..at) == Some(BYTE_ORDER_MARK) {
+            return Some("a byte order mark stands before its PEM");
+        }
+        if at > 0 {
+            return Some("its PEM is indented, or there is text before it on a line");
+        }
+        let label = line.trim_ascii_end().strip_prefix(marker).and_then(|rest| rest.strip_suffix(DASHES));
+        if label.is_none_or(|label| label.windows(DASHES.len()).any(|window| window == DASHES)) {
+            return Some("its PEM has something beside BEGIN or END on the same line");
+        }
+    }
+    None
 }
 
 /// What a certificate's file holds for everybody to read: all of it, or, where anything but certificates
