@@ -238,7 +238,8 @@ fn interrupted(tree: &Tree, signal: nix::sys::signal::Signal) -> (Ran, u32) {
     let from = folder(tree);
     tree.write("src/vendor/modules.txt", "");
     // A go that is at work for as long as it is let.
-    let go = "#!/bin/sh\ncase $1 in env) exec go \"$@\";; esac\necho $$ > \"$HOME/at-work\"\nexec sleep 60\n";
+    let go = "#!/bin/sh\ncase $1 in env) exec go \"$@\";; esac\nmkdir -p \"${GOTMPDIR:-$HOME/tmp}/go-build1\"\n\
+              echo $$ > \"$HOME/at-work\"\nexec sleep 60\n";
     tree.write("bin/slow-go", go);
     fs::set_permissions(tree.at("bin/slow-go"), fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = builder()
@@ -269,6 +270,7 @@ fn a_build_that_is_stopped_takes_go_along_and_leaves_nothing() {
     assert!(ran.stderr.ends_with("hint: run the same command again: it continues where it stopped\n"), "{ran:?}");
     assert!(!Path::new("/proc").join(go.to_string()).exists());
     assert!(!tree.at("out").exists() && !tree.at(".out.edgeutils-new").exists());
+    assert!(!tree.at("tmp").exists(), "nor where go works");
 }
 
 #[test]

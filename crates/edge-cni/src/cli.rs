@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use edge_host::{Common, UndoArgs};
 use ipnet::IpNet;
@@ -86,7 +87,7 @@ pub struct BuildArgs {
     pub from: PathBuf,
 
     /// Build these only, separated by commas [default: all of the release]
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
     pub plugins: Vec<String>,
 
     /// Where the plugins and their manifest go; an earlier build there is replaced
@@ -128,8 +129,8 @@ pub struct InstallArgs {
 pub enum Conf {
     /// Pods on a bridge of this host, with addresses of their own and masquerading
     ///
-    /// In the newest version that the installed plugins read, and the runtime that is installed. A subnet that overlaps a route of the
-    /// host or another configuration is refused.
+    /// In the newest version that the installed plugins read, and the runtime that is installed. A subnet
+    /// that overlaps a route of the host or another configuration is refused.
     #[command(after_help = "Examples:\n  edge-cni conf bridge --subnet 10.85.0.0/16\n  \
 edge-cni conf bridge --subnet 10.85.0.0/16 --subnet fd00:85::/64 --out -")]
     Bridge(BridgeArgs),

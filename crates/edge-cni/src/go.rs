@@ -17,7 +17,7 @@ const USUAL: [&str; 5] = ["/usr/local/go/bin", "/usr/lib/go/bin", "/usr/lib/gola
 /// The same below a home directory.
 const USUAL_AT_HOME: [&str; 3] = [".local/go/bin", "go-sdk/bin", "sdk/go/bin"];
 /// What go is told of the caller's environment when it is asked for its settings.
-const ASKED_WITH: [&str; 19] = [
+const ASKED_WITH: [&str; 20] = [
     "GOPROXY",
     "GOSUMDB",
     "GONOSUMDB",
@@ -35,14 +35,27 @@ const ASKED_WITH: [&str; 19] = [
     "NETRC",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
+    "HTTP_PROXY",
     "XDG_CONFIG_HOME",
     "XDG_CACHE_HOME",
 ];
 /// The settings that hold for a build; GOFLAGS are looked through, and GOPROXY is without `direct`.
-const KEPT: [&str; 9] =
-    ["GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GONOPROXY", "GOINSECURE", "GOAUTH", "GOMODCACHE", "GOCACHE", "GOTOOLCHAIN"];
+const KEPT: [&str; 11] = [
+    "GOSUMDB",
+    "GONOSUMDB",
+    "GOPRIVATE",
+    "GONOPROXY",
+    "GOINSECURE",
+    "GOAUTH",
+    // The checksum database's newest state is kept below it, wherever the modules are.
+    "GOPATH",
+    "GOMODCACHE",
+    "GOCACHE",
+    "GOTMPDIR",
+    "GOTOOLCHAIN",
+];
 /// The rest of what go was told: it has no part in the settings, but they may need it.
-const PASSED: [&str; 6] = ["GOTMPDIR", "NETRC", "SSL_CERT_FILE", "SSL_CERT_DIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"];
+const PASSED: [&str; 6] = ["NETRC", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"];
 const ASK: Duration = Duration::from_secs(30);
 const TOP: &str = "/";
 
@@ -80,13 +93,13 @@ pub(crate) fn invoking_user() -> Result<Option<User>> {
 
 /// The first go that is new enough, or may fetch one that is.
 ///
-/// Errors: none found, all too old, GOFLAGS that would run another program (exit 4).
+/// Errors: none found, none that answers, all too old, GOFLAGS that would run another program (exit 4).
 pub(crate) fn find(need: Version, what: &str, asked: Option<&Path>, user: Option<&User>) -> Result<Go> {
     let programs = match asked {
         Some(program) => vec![named(program)?],
         None => candidates(user),
     };
-    let mut too_old = None;
+    let (mut too_old, mut silent) = (None, None);
     for program in programs {
         match settings(&program, user) {
             Ok((version, settings)) => {
@@ -97,19 +110,18 @@ pub(crate) fn find(need: Version, what: &str, asked: Option<&Path>, user: Option
                 }
                 too_old.get_or_insert(go);
             }
-            Err(error) if asked.is_some() => {
-                let said = error.message().split_once(": ").map_or(error.message(), |(_, cause)| cause).to_owned();
-                return Err(no_go(&program, &format!("it does not answer as go does: {said}")));
-            }
             // What cannot say its version is no go to build with; the next one may be.
-            Err(_) => {}
+            Err(error) => {
+                let said = error.message().split_once(": ").map_or(error.message(), |(_, cause)| cause).to_owned();
+                silent.get_or_insert(no_go(&program, &format!("it does not answer as go does: {said}")));
+            }
         }
     }
-    match too_old {
-        Some(go) => Err(go.too_old(need, what)),
-        None => Err(Error::failed(format!("cannot find go, which builds {what}"))
-            .hint(format!("install Go {need} or newer (https://go.dev/dl), or name it: --go PROGRAM"))),
-    }
+    let absent = || {
+        Error::failed(format!("cannot find go, which builds {what}"))
+            .hint(format!("install Go {need} or newer (https://go.dev/dl), or name it: --go PROGRAM"))
+    };
+    Err(too_old.map(|go| go.too_old(need, what)).or(silent).unwrap_or_else(absent))
 }
 
 /// The go command that the user names: a path, or a name on the PATH.
@@ -220,6 +232,16 @@ impl Go {
         if listed.is_empty() { proxy.to_owned() } else { listed.join(",") }
     }
 
+    /// Where modules are kept.
+    pub(crate) fn module_cache(&self) -> &str {
+        self.setting("GOMODCACHE")
+    }
+
+    /// Whether the user says where go's temporary files go.
+    pub(crate) fn has_own_tmp(&self) -> bool {
+        !self.setting("GOTMPDIR").is_empty()
+    }
+
     /// A command of this go with the user's settings, and none of them read again from files.
     pub(crate) fn command(&self) -> Cmd {
         let mut command = base(&self.program, self.user.as_ref());
@@ -261,8 +283,7 @@ impl Go {
     /// checksum database.
     fn refuse_foreign_programs(&self) -> Result<()> {
         let flags = self.setting("GOFLAGS");
-        let name = |flag: &str| flag.trim_start_matches('-').split('=').next().unwrap_or_default().to_owned();
-        match flags.split_whitespace().map(name).find(|name| ["toolexec", "overlay", "exec"].contains(&name.as_str())) {
+        match split_flags(flags).map(flag_name).find(|name| ["toolexec", "overlay", "exec"].contains(name)) {
             None => Ok(()),
             Some(name) => {
                 Err(Error::refused(format!("cannot build with GOFLAGS={flags}: -{name} changes what is built"))
@@ -274,16 +295,36 @@ impl Go {
 
 /// The user's flags but for those that say where modules are read.
 fn kept_flags(flags: &str) -> String {
-    let other =
-        |flag: &&str| !["-mod", "-modfile"].contains(&flag.replace("--", "-").split('=').next().unwrap_or_default());
-    flags.split_whitespace().filter(other).collect::<Vec<_>>().join(" ")
+    let other = |flag: &&str| !["mod", "modfile"].contains(&flag_name(flag));
+    split_flags(flags).filter(other).collect::<Vec<_>>().join(" ")
+}
+
+/// The single flags, as go takes them apart: one that begins with a quote goes on to the next of its kind.
+fn split_flags(flags: &str) -> impl Iterator<Item = &str> {
+    let mut rest = flags;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start();
+        let quote = rest.chars().next().filter(|first| ['\'', '"'].contains(first));
+        let end = match quote {
+            Some(quote) => rest[1..].find(quote).map(|end| end + 2),
+            None => rest.find(char::is_whitespace),
+        };
+        let (flag, behind) = rest.split_at(end.unwrap_or(rest.len()));
+        rest = behind;
+        (!flag.is_empty()).then_some(flag)
+    })
+}
+
+/// `toolexec` of `-toolexec=x`, `--toolexec=x` and `'-toolexec=x y'`.
+fn flag_name(flag: &str) -> &str {
+    flag.trim_start_matches(['\'', '"']).trim_start_matches('-').split('=').next().unwrap_or_default()
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn go(version: &str, settings: &[(&str, &str)]) -> Go {
+    pub(crate) fn go(version: &str, settings: &[(&str, &str)]) -> Go {
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Go { program: PathBuf::from("/x/go"), user: None, version: version.parse().unwrap(), settings }
     }
@@ -312,12 +353,27 @@ mod tests {
 
     #[test]
     fn flags_that_run_something_else_are_refused() {
-        for flags in ["-toolexec=/tmp/x", "-p=2 --toolexec=x", "-overlay=/tmp/o.json"] {
+        for flags in [
+            "-toolexec=/tmp/x",
+            "-p=2 --toolexec=x",
+            "-overlay=/tmp/o.json",
+            "'-toolexec=/tmp/x -y'",
+            "-p=2 \"-overlay=/tmp/o.json\"",
+            "'-p=2'-toolexec=x",
+            "\n-p=2\t-toolexec=x",
+        ] {
             let error = go("go1.26", &[("GOFLAGS", flags)]).refuse_foreign_programs().unwrap_err();
             assert_eq!(error.exit(), edge_host::Exit::Refused, "{flags}");
         }
         assert!(go("go1.26", &[("GOFLAGS", "-buildvcs=false -p=2")]).refuse_foreign_programs().is_ok());
-        assert_eq!(kept_flags("-mod=vendor -p=2 --modfile=x -buildvcs=false"), "-p=2 -buildvcs=false");
+        assert!(go("go1.26", &[("GOFLAGS", "'-ldflags=-X a=-toolexec'")]).refuse_foreign_programs().is_ok());
+        for (flags, kept) in [
+            ("-mod=vendor -p=2 --modfile=x -buildvcs=false", "-p=2 -buildvcs=false"),
+            ("'-mod=vendor' '-tags=a b' \"-modfile=x\"", "'-tags=a b'"),
+            ("'-tags=never ends", "'-tags=never ends"),
+        ] {
+            assert_eq!(kept_flags(flags), kept);
+        }
     }
 
     #[test]

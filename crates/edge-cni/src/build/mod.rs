@@ -3,6 +3,7 @@
 mod heap;
 pub(crate) mod manifest;
 mod source;
+mod trouble;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,10 +21,13 @@ use crate::releases::Releases;
 use crate::version;
 use manifest::Manifest;
 use source::{Package, Source};
+use trouble::{At, trouble};
 
 const FROM_MODULE: &str = "module";
 /// The GOPATH of a build: with it, and not with GOBIN, go installs for another machine.
 const GOPATH: &str = "gopath";
+/// Where go works, below that.
+const TMP: &str = "gopath/tmp";
 const BUILD: Duration = Duration::from_secs(3600);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 const SAY_EVERY: Duration = Duration::from_secs(30);
@@ -48,7 +52,7 @@ pub(crate) fn run(host: &mut Host, args: &BuildArgs) -> Result<Outcome> {
     let folder = (args.from != Path::new(FROM_MODULE)).then(|| std::path::absolute(&args.from));
     let folder = folder.transpose().map_err(|cause| Error::io("find", &args.from, &cause))?;
     let job = Job { releases: &releases, args, arch, folder };
-    let what = format!("{} of the CNI plugins", args.release);
+    let what = job.what();
 
     // All of a build is the caller's own: as root nothing is read, run or written.
     let user = go::invoking_user()?;
@@ -71,6 +75,9 @@ pub(crate) fn run(host: &mut Host, args: &BuildArgs) -> Result<Outcome> {
     if fs::canonicalize(&args.out).is_ok_and(|out| std::env::current_dir().is_ok_and(|here| here.starts_with(out))) {
         return Err(Error::usage(format!("cannot build into {}: this call stands in it", args.out.display()))
             .hint("name another directory, or call it from above"));
+    }
+    if let Some(source) = &local {
+        source.chosen(&args.plugins, &args.release)?;
     }
     if host.mode == Mode::DryRun {
         let list = if args.plugins.is_empty() { "all plugins".to_owned() } else { args.plugins.join(", ") };
@@ -140,6 +147,10 @@ fn already(host: &mut Host) -> Outcome {
 }
 
 impl Job<'_> {
+    fn what(&self) -> String {
+        format!("{} of the CNI plugins", self.args.release)
+    }
+
     fn source_name(&self) -> String {
         self.folder.as_ref().map_or_else(|| self.releases.module.clone(), |dir| dir.display().to_string())
     }
@@ -168,6 +179,10 @@ fn make(
     if let Some(goarm) = job.arch.goarm() {
         command = command.env("GOARM", goarm);
     }
+    // What go leaves in it when it is stopped goes with the rest.
+    if !go.has_own_tmp() {
+        command = command.env("GOTMPDIR", out.dir(TMP)?);
+    }
     // Without a limit, which came with that version, it must not stop to collect.
     if go.version >= version::Go::LIMITS_MEMORY {
         command = heap::variables().into_iter().fold(command, |command, (name, value)| command.env(name, value));
@@ -191,8 +206,11 @@ fn make(
         }
     };
     host.report.note(&format!(
-        "building {} plugins of {} for {} with {}",
-        chosen.len(),
+        "building {} of {} for {} with {}",
+        match chosen {
+            [one] => one.name.clone(),
+            all => format!("{} plugins", all.len()),
+        },
         job.args.release,
         job.arch,
         go.shown()
@@ -210,7 +228,7 @@ fn make(
             host.report.note(&format!("compiling for {} s", elapsed.as_secs()));
         }
     });
-    ran.map_err(|error| explained(error, job))?;
+    ran.map_err(|error| explained(error, &command.shown(), job, go))?;
     tell_built(host, chosen, &[&bin, &crossed], &mut seen);
     let mut manifest = Manifest::new(&job.source_name(), &job.args.release, job.arch, &job.args.plugins);
     manifest.sum.clone_from(&source.sum);
@@ -228,19 +246,11 @@ fn make(
     Ok(manifest)
 }
 
-fn explained(error: Error, job: &Job<'_>) -> Error {
-    let message = error.message();
-    if message.contains("No space left") || message.contains("no space left") {
-        return error.hint("go needs some hundred megabytes in its cache (go env GOCACHE) and in TMPDIR");
-    }
-    if message.contains("Permission denied") || message.contains("permission denied") {
-        return error
-            .hint("go runs with the rights of the user who called sudo: name an --out that this user can reach");
-    }
-    if message.contains("inconsistent vendoring") && job.folder.is_some() {
-        return error.hint("the folder's vendor directory does not fit its go.mod: `go mod vendor` mends it");
-    }
-    error
+/// The error of a build that failed, without its command line, which names every plugin.
+fn explained(error: Error, shown: &str, job: &Job<'_>, go: &Go) -> Error {
+    let Some(cause) = error.message().strip_prefix(&format!("cannot run {shown}: ")) else { return error };
+    let at = if job.folder.is_some() { At::Folder } else { At::Module };
+    trouble(format!("cannot build {}: {cause}", job.what()), at, go, job.releases)
 }
 
 /// Says which plugins have come since the last time; whether any has.

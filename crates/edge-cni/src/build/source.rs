@@ -7,6 +7,7 @@ use std::time::Duration;
 use edge_host::{Error, Host, Result};
 use serde::Deserialize;
 
+use super::trouble::{At, trouble};
 use crate::go::Go;
 use crate::releases::Releases;
 use crate::version::{self, Release};
@@ -67,28 +68,7 @@ pub(crate) fn fetch(host: &mut Host, go: &Go, releases: &Releases, release: &Rel
 fn cannot_fetch(module: &str, cause: &str, go: &Go, releases: &Releases) -> Error {
     // go says what it was asked for once more.
     let cause = cause.trim().trim_start_matches(&format!("{module}: ")).replace(['\n', '\t'], " ");
-    let text = format!("cannot fetch {module}: {cause}");
-    let proxy = go.proxy();
-    if cause.contains("SECURITY ERROR") || cause.contains("checksum mismatch") {
-        return Error::refused(text)
-            .hint("what the proxy gives is not what the checksum database knows: do not use it");
-    }
-    let failed = Error::failed(text);
-    if ["404 Not Found", "410 Gone", "403 Forbidden", "unknown revision", "invalid version"]
-        .iter()
-        .any(|word| cause.contains(word))
-    {
-        return failed.hint(format!(
-            "is there such a release? The newest that is known is {}; or {proxy} does not give it away",
-            releases.newest
-        ));
-    }
-    if cause.contains("permission denied") {
-        return failed.hint("the module cache of the user who builds must be that user's own");
-    }
-    failed.hint(format!(
-        "GOPROXY is {proxy}: name one that can be reached (go env -w GOPROXY=URL), or build from a checked-out folder: --from DIR"
-    ))
+    trouble(format!("cannot fetch {module}: {cause}"), At::Fetch, go, releases)
 }
 
 /// Looks at a checked-out folder; it must bring its dependencies along.
