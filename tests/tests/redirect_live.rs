@@ -128,7 +128,7 @@ fn rules_of_the_guides_are_replaced_and_come_back_in_their_places() {
         guide OUTPUT
         iptables-$b -t nat -A OUTPUT -d 198.51.100.0/24 -j ACCEPT
         guide OUTPUT; guide PREROUTING
-        iptables-$b -t nat -A OUTPUT -d 203.0.113.0/24 -j ACCEPT
+        iptables-$b -t nat -A OUTPUT ! -o lo -p tcp --dport 10350 -j DNAT --to 192.0.2.9:10003 --persistent
         # Give them counters.
         iptables-$b-save --counters | sed 's/^\[0:0\] -A/[5:300] -A/' > counted
         iptables-$b-restore --counters < counted
@@ -140,8 +140,9 @@ fn rules_of_the_guides_are_replaced_and_come_back_in_their_places() {
         saved iptables-$b-save -t nat | diff before - && echo as before
         ",
         &format!(
-            "rule: made by hand: in PREROUTING ($b): port 10350 goes to 192.0.2.9:10003; edge-redirect add --adopt replaces it  (IPv4 $b)
+            "rule: made by hand: in PREROUTING ($b): port 10350 goes to 192.0.2.9:10003; edge-redirect add --from forward --adopt replaces it  (IPv4 $b)
             rule: made by hand: in OUTPUT ($b), 2 times: port 10350 goes to 192.0.2.9:10003, connections to this host itself too; edge-redirect add --adopt replaces it  (IPv4 $b)
+            rule: made by hand: in OUTPUT ($b): port 10350 goes to 192.0.2.9:10003, connections to this host itself too; it has conditions of its own and is left to you  (IPv4 $b)
             exit 0
             ran iptables-$b-restore --noflush --counters --wait=60: redirect 10350 to 192.0.2.1:10003  [undo: inverse]
             -D PREROUTING -p tcp -m tcp --dport 10350 -j DNAT --to-destination 192.0.2.9:10003
@@ -154,7 +155,7 @@ fn rules_of_the_guides_are_replaced_and_come_back_in_their_places() {
             exit 0
             [0:0] -A PREROUTING {JUMP}
             [5:300] -A OUTPUT -d 198.51.100.0/24 -j ACCEPT
-            [5:300] -A OUTPUT -d 203.0.113.0/24 -j ACCEPT
+            [5:300] -A OUTPUT ! -o lo -p tcp -m tcp --dport 10350 -j DNAT --to-destination 192.0.2.9:10003 --persistent
             [0:0] -A OUTPUT {JUMP}
             exit 0
             as before"

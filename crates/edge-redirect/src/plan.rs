@@ -11,6 +11,9 @@ use crate::persist::Stored;
 use crate::rules::{HandMade, Redirects, TABLE, hand_made, kept_by_cloudcore, owned, owner, redirects};
 use crate::wanted::{ByHand, Engine, Kept, Persist, Reach, Wanted};
 
+/// Why a rule made by hand is not replaced by one of ours.
+const CONDITIONS: &str = "it has conditions of its own and is left to you";
+
 /// What the rules shall be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Goal {
@@ -141,11 +144,22 @@ fn stays(rule: &HandMade, goal: &Goal, is_wanted: bool) -> Option<&'static str> 
     if !is_wanted {
         None
     } else if !rule.is_plain {
-        Some("it has conditions of its own and is left to you")
+        Some(CONDITIONS)
     } else if !rule.is_within(goal.reach) {
         Some("--from forward --adopt replaces it")
     } else {
         None
+    }
+}
+
+/// How a rule made by hand is replaced, where nothing is wanted yet.
+pub(crate) fn replaced_by(rule: &HandMade) -> &'static str {
+    if !rule.is_plain {
+        CONDITIONS
+    } else if rule.is_within(Reach::Output) {
+        "edge-redirect add --adopt replaces it"
+    } else {
+        "edge-redirect add --from forward --adopt replaces it"
     }
 }
 

@@ -136,7 +136,7 @@ impl<'r> Dnat<'r> {
         if !rule.contains("DNAT") {
             return None;
         }
-        let mut words = words(rule);
+        let mut words = words(rule).peekable();
         let (mut port, mut to, mut is_dnat, mut is_tcp) = (None, None, false, false);
         let (mut is_plain, mut takes_local, mut negated) = (true, true, false);
         while let Some(word) = words.next() {
@@ -144,7 +144,9 @@ impl<'r> Dnat<'r> {
                 negated = true;
                 continue;
             }
-            let value = words.next()?;
+            // Some options have no value and some have two; a comment may look like an option.
+            let is_value = |other: &Cow<'_, str>| word == "--comment" || !other.starts_with('-') && other != "!";
+            let value = words.next_if(is_value).unwrap_or_default();
             match (&*word, &*value, negated) {
                 ("-p", "tcp", false) => is_tcp = true,
                 ("-m", "tcp" | "addrtype", _) => {}
@@ -197,6 +199,9 @@ mod tests {
 -A OUTPUT -p tcp -m tcp --dport 10350 -j DNAT --to-destination 192.0.2.1:10003
 -A OUTPUT ! -d 127.0.0.0/8 -p tcp -m tcp --dport 7 -m comment --comment \"mine\" -j DNAT --to-destination 192.0.2.2:10003
 -A OUTPUT -s 10.0.0.0/8 -p tcp -m tcp --dport 10350 -j DNAT --to-destination 192.0.2.1:10003
+-A OUTPUT -p tcp -m tcp --dport 10350 -m comment --comment \"-j X\" -j DNAT --to-destination 192.0.2.1:10003
+-A OUTPUT -p tcp -m tcp --dport 10350 --tcp-flags FIN,SYN,RST,ACK SYN -j DNAT --to-destination 192.0.2.1:10003
+-A OUTPUT -p tcp -m tcp --dport 10350 -j DNAT --to-destination 192.0.2.1:10003 --random --persistent
 -A OUTPUT -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.0.2.1:8080
 -A OUTPUT -p udp -m udp --dport 10350 -j DNAT --to-destination 192.0.2.1:10003
 -A OUTPUT -p tcp -m tcp ! --dport 10350 -j DNAT --to-destination 192.0.2.1:10003
@@ -213,6 +218,9 @@ mod tests {
                 ("OUTPUT", 10350, true, true),
                 ("OUTPUT", 10350, true, true),
                 ("OUTPUT", 7, true, false),
+                ("OUTPUT", 10350, false, true),
+                ("OUTPUT", 10350, true, true),
+                ("OUTPUT", 10350, false, true),
                 ("OUTPUT", 10350, false, true),
             ]
         );

@@ -111,7 +111,7 @@ fn theirs(seen: &Seen, table: Option<&Table<'_>>, known: &Known) -> Vec<Line> {
     let found = hand_made(table, |port| known.is_tunnel_port(port), known.stream_port);
     for (index, rule) in found.iter().enumerate().filter(|(index, rule)| !found[..*index].contains(rule)) {
         let count = found[index..].iter().filter(|other| other == &rule).count();
-        let text = plan::tell(rule, count, seen, Some("edge-redirect add --adopt replaces it"));
+        let text = plan::tell(rule, count, seen, Some(plan::replaced_by(rule)));
         lines.push(Line::new("rule", "made by hand", text).from(source.clone()));
     }
     lines
