@@ -32,7 +32,7 @@ step() {
     esac
 }
 
-: "${cloudcore:=$(edge-conf ${root:+--root "$root"} get 'modules.cloudHub.advertiseAddress[0]')}"
+[ -n "$cloudcore" ] || cloudcore=$(edge-conf ${root:+--root "$root"} get 'modules.cloudHub.advertiseAddress[0]')
 step edge-certgen stream --ip "$cloudcore" ${NAMES:+--dns "$NAMES"} ${CA:+--ca "$CA"} ${CA_KEY:+--ca-key "$CA_KEY"} "$@"
 if [ "$status" = 3 ]; then
     echo "cloud-node.sh: then, with the certificates there: cloudStream in cloudcore.yaml" >&2

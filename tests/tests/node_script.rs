@@ -1,4 +1,4 @@
-//! scripts/edge-node.sh: the utilities as a shell script uses them.
+//! scripts/edge-node.sh and cloud-node.sh: the utilities as a shell script uses them.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use edge_conf::schema::{Kind, Minor, render};
+use edgeutils_tests::pki::Pki;
 use edgeutils_tests::systems;
 use edgeutils_tests::tool::{self, Ran};
 use edgeutils_tests::tree::{Tree, assert_same};
@@ -14,11 +15,15 @@ use edgeutils_tests::tree::{Tree, assert_same};
 const FILE: &str = "etc/kubeedge/config/edgecore.yaml";
 
 fn script(tree: &Tree, variables: &[(&str, &str)], args: &[&str]) -> Ran {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/edge-node.sh");
+    named("edge-node.sh", tree, variables, args)
+}
+
+fn named(name: &str, tree: &Tree, variables: &[(&str, &str)], args: &[&str]) -> Ran {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts").join(name);
     // Under an emulator the script finds a wrapper, as binfmt_misc would be one.
     let bin = Tree::new();
     let runner = std::env::var(tool::RUNNER).unwrap_or_default();
-    for name in ["edge-prep", "edge-conf"] {
+    for name in ["edge-prep", "edge-conf", "edge-certgen", "edge-redirect"] {
         bin.write(name, format!("#!/bin/sh\nexec {runner} {} \"$@\"\n", tool::path(name).display()));
         std::fs::set_permissions(bin.at(name), std::fs::Permissions::from_mode(0o755)).unwrap();
     }
@@ -62,4 +67,35 @@ fn before_the_join_there_is_nothing_to_configure() {
     let line = "\nkeadm join --cloudcore-ipport=192.0.2.9:10000 --token=TOKEN --kubeedge-version=1.21.0\n";
     assert!(ran.stdout.ends_with(line), "{}", ran.stdout);
     assert!(tree.read("boot/firmware/cmdline.txt").trim_end().ends_with(" cgroup_enable=memory"));
+}
+
+#[test]
+fn the_cloud_script_takes_its_address_from_cloudcore_yaml_and_does_nothing_twice() {
+    let tree = Tree::new();
+    let pki = Pki::usual("ca");
+    for (file, name) in [("etc/kubernetes/pki/ca.crt", "ca.crt"), ("etc/kubernetes/pki/ca.key", "ca.key")] {
+        tree.write(file, std::fs::read(pki.at(name)).unwrap());
+    }
+    let before = tree.snapshot();
+    let version = [("KUBEEDGE_VERSION", "1.7.2")];
+    let run = |args: &[&str]| named("cloud-node.sh", &tree, &version, args);
+    // Without an address nothing is begun, and what is said is why there is none.
+    for args in [&["-n"][..], &[]] {
+        let ran = run(args).expect(1);
+        assert!(ran.stderr.starts_with("edge-conf: cannot find a configuration"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("edge-certgen"), "{}", ran.stderr);
+        assert_same(&tree.snapshot(), &before, "no cloudcore.yaml");
+    }
+    named("cloud-node.sh", &tree, &[], &[]).expect(2);
+
+    let file = "etc/kubeedge/config/cloudcore.yaml";
+    tree.write(file, render(Kind::CloudCore, Minor::new(7)));
+    let before = tree.snapshot();
+    let ran = run(&["-n"]).expect(3);
+    assert!(ran.stdout.contains("names IP:127.0.0.1, IP:192.0.2.2\n"), "{}", ran.stdout);
+    assert_same(&tree.snapshot(), &before, "cloud-node.sh -n");
+    run(&[]).expect(0);
+    assert!(tree.read("etc/edgeutils/redirect.toml").contains("\"10351=192.0.2.2:10003\""));
+    assert_eq!(run(&[]).expect(0).stdout, "nothing to do: it is so already\n".repeat(3));
+    run(&["-n"]).expect(0);
 }
