@@ -134,17 +134,28 @@ state() { dpkg-query -W -f='${db:Status-Abbrev}${Version}\n' "$1" 2>/dev/null ||
 pub struct AptHost {
     child: Child,
     pid: u32,
+    release: &'static str,
     _base: tempfile::TempDir,
 }
 
 impl AptHost {
     /// One with edge-apt and the fixture at this path; a test that can have none is skipped.
     pub fn for_test(test: &str, fixture: &str) -> Option<AptHost> {
-        AptHost::boot(&[Path::new(fixture), &tool::path("edge-apt")]).map_err(|reason| skip(test, &reason)).ok()
+        AptHost::for_test_on(debian::RELEASE, test, fixture)
+    }
+
+    /// The same of another Debian; the macro [`crate::on_each_debian`] is the way to it.
+    pub fn for_test_on(release: &'static str, test: &str, fixture: &str) -> Option<AptHost> {
+        let programs = [Path::new(fixture), &tool::path("edge-apt")];
+        AptHost::boot_on(release, &programs).map_err(|reason| skip(test, &reason)).ok()
     }
 
     /// Makes one with these programs; says why where it cannot be done here.
     pub fn boot(programs: &[&Path]) -> Result<AptHost, String> {
+        AptHost::boot_on(debian::RELEASE, programs)
+    }
+
+    fn boot_on(release: &'static str, programs: &[&Path]) -> Result<AptHost, String> {
         if !crate::is_root() {
             return Err("not run as root".to_owned());
         }
@@ -155,7 +166,7 @@ impl AptHost {
                 return Err(format!("{package} is not installed"));
             }
         }
-        let tree = debian::tree()?;
+        let tree = debian::tree(release)?;
         let base = tempfile::Builder::new().prefix("edgeutils-apt-").tempdir().map_err(|cause| cause.to_string())?;
         let log = base.path().with_extension("log");
         let file = fs::File::create(&log).map_err(|cause| cause.to_string())?;
@@ -170,7 +181,7 @@ impl AptHost {
             .stderr(file)
             .spawn()
             .map_err(|cause| cause.to_string())?;
-        let mut host = AptHost { child, pid: 0, _base: base };
+        let mut host = AptHost { child, pid: 0, release, _base: base };
         let said = |log: &PathBuf| {
             let text = fs::read_to_string(log).unwrap_or_default();
             let _ = fs::remove_file(log);
@@ -199,7 +210,7 @@ impl AptHost {
             let name = program.file_name().unwrap_or_default().to_string_lossy();
             let ran = self.sh(&format!("{name} --version"));
             if ran.code != 0 {
-                return Err(format!("{name} does not run on Debian {}: {}", debian::RELEASE, ran.stderr.trim()));
+                return Err(format!("{name} does not run on Debian {}: {}", self.release, ran.stderr.trim()));
             }
         }
         Ok(self)
@@ -251,4 +262,30 @@ impl Drop for AptHost {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Stories, functions of a host, on each Debian whose apt speaks differently: a test of its own for each.
+#[macro_export]
+macro_rules! on_each_debian {
+    ($($story:ident),+ $(,)?) => {
+        mod bookworm {
+            $(#[test]
+            fn $story() {
+                $crate::on_each_debian!(@on $crate::debian::RELEASE, $story)
+            })+
+        }
+        mod trixie {
+            $(#[test]
+            fn $story() {
+                $crate::on_each_debian!(@on $crate::debian::NEXT_RELEASE, $story)
+            })+
+        }
+    };
+    (@on $release:expr, $story:ident) => {{
+        let test = format!("{}::{}", $release, stringify!($story));
+        let host = $crate::apt::AptHost::for_test_on($release, &test, env!("CARGO_BIN_EXE_edge-apt-fixture"));
+        if let Some(host) = host {
+            super::$story(&host);
+        }
+    }};
 }

@@ -9,6 +9,9 @@ use sha2::{Digest, Sha256};
 /// The Debian release of trees and machines: the same everywhere, whatever the computer itself runs.
 pub const RELEASE: &str = "bookworm";
 
+/// The release after it: an apt that verifies with sqv and without gpg, and a dpkg with other words.
+pub const NEXT_RELEASE: &str = "trixie";
+
 /// The variable that says where images and trees are kept.
 pub const CACHE_VARIABLE: &str = "EDGEUTILS_IMAGES";
 
@@ -35,23 +38,23 @@ mv "$tree.new-$$" "$tree"
 /// Seconds for one that is made, and for others that wait for it.
 const WITHIN: &str = "900";
 
-/// The minimal tree: the directory to put an overlay on. Never written to. Made if it is not there, by
+/// The minimal tree of a release: the directory to put an overlay on. Never written to. Made if it is not there, by
 /// one of however many ask at once; says why where that cannot be done.
 ///
 /// The namespaces of the making hold its mounts and its processes, and the lock ends with the last of
 /// them: one that is killed half-way leaves a directory that the next one removes.
-pub fn tree() -> Result<PathBuf, String> {
+pub fn tree(release: &str) -> Result<PathBuf, String> {
     let arch = said("dpkg", &["--print-architecture"])?.trim().to_owned();
-    let recipe = [RELEASE, &arch, VARIANT, SETUP].join("\n");
+    let recipe = [release, &arch, VARIANT, SETUP].join("\n");
     let hash: String = Sha256::digest(recipe).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    let tree = cache()?.join(format!("tree-{RELEASE}-{arch}-{hash}"));
+    let tree = cache()?.join(format!("tree-{release}-{arch}-{hash}"));
     if !tree.is_dir() {
-        make(&tree, &arch)?;
+        make(&tree, release, &arch)?;
     }
     Ok(tree.join("root"))
 }
 
-fn make(tree: &Path, arch: &str) -> Result<(), String> {
+fn make(tree: &Path, release: &str, arch: &str) -> Result<(), String> {
     let cannot = |cause: String| format!("cannot make a Debian tree: {cause}");
     let dir = tree.parent().unwrap_or(Path::new("/"));
     std::fs::create_dir_all(dir).map_err(|cause| cannot(format!("{}: {cause}", dir.display())))?;
@@ -61,8 +64,8 @@ fn make(tree: &Path, arch: &str) -> Result<(), String> {
         .args(["timeout", "--kill-after=5", WITHIN, "unshare", "--mount", "--propagation", "private"])
         .args(["--pid", "--mount-proc", "--fork", "--kill-child", "sh", "-euc", MAKE, "sh"])
         .arg(tree)
-        .args([VARIANT, arch, SETUP, RELEASE])
-        .args(mirrors()?)
+        .args([VARIANT, arch, SETUP, release])
+        .args(mirrors(release)?)
         .stdin(Stdio::null())
         .output();
     let output = output.map_err(|cause| cannot(cause.to_string()))?;
@@ -85,23 +88,23 @@ pub fn cache() -> Result<PathBuf, String> {
 }
 
 /// This computer's own mirrors of the release, as sources.list has them; none: mmdebstrap's own.
-pub fn mirrors() -> Result<Vec<String>, String> {
+pub fn mirrors(release: &str) -> Result<Vec<String>, String> {
     const FORMAT: &str = "$(ORIGIN) $(CODENAME) $(COMPONENT) $(REPO_URI)";
-    Ok(sources(&said("apt-get", &["indextargets", "--format", FORMAT, "Created-By: Packages"])?))
+    Ok(sources(&said("apt-get", &["indextargets", "--format", FORMAT, "Created-By: Packages"])?, release))
 }
 
-fn sources(targets: &str) -> Vec<String> {
+fn sources(targets: &str, release: &str) -> Vec<String> {
     let mut sources: Vec<String> = Vec::new();
     for line in targets.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
         let ["Debian", codename, "main", uri] = words[..] else { continue };
         let source = format!("deb {uri} {codename} main");
-        if codename.split('-').next() == Some(RELEASE) && !sources.contains(&source) {
+        if codename.split('-').next() == Some(release) && !sources.contains(&source) {
             sources.push(source);
         }
     }
     // Updates alone are no release.
-    if sources.iter().any(|source| source.ends_with(&format!(" {RELEASE} main"))) { sources } else { Vec::new() }
+    if sources.iter().any(|source| source.ends_with(&format!(" {release} main"))) { sources } else { Vec::new() }
 }
 
 fn said(program: &str, args: &[&str]) -> Result<String, String> {
@@ -129,12 +132,13 @@ Debian trixie main http://mirror.example/debian/
  nodistro main https://vendor.example/
 ";
         assert_eq!(
-            sources(targets),
+            sources(targets, "bookworm"),
             [
                 "deb http://mirror.example/debian/ bookworm main",
                 "deb http://mirror.example/debian-security/ bookworm-security main",
             ]
         );
-        assert!(sources("Debian bookworm-updates main http://mirror.example/debian/").is_empty());
+        assert!(sources("Debian bookworm-updates main http://mirror.example/debian/", "bookworm").is_empty());
+        assert_eq!(sources(targets, "trixie"), ["deb http://mirror.example/debian/ trixie main"]);
     }
 }

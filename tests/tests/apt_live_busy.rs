@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use edgeutils_tests::apt::AptHost;
+use edgeutils_tests::on_each_debian;
 
 fn host(test: &str) -> Option<AptHost> {
     AptHost::for_test(test, env!("CARGO_BIN_EXE_edge-apt-fixture"))
@@ -72,9 +73,7 @@ fn a_real_apt_at_work_for_twenty_seconds_is_waited_for() {
     host.look();
 }
 
-#[test]
-fn a_lock_that_is_taken_between_our_look_and_apts_is_waited_for_as_well() {
-    let Some(host) = host("a_lock_that_is_taken_between_our_look_and_apts_is_waited_for_as_well") else { return };
+fn a_lock_that_is_taken_between_our_look_and_apts_is_waited_for_as_well(host: &AptHost) {
     host.sh("deb edge-dep 1; deb edge-thing 1 'Depends: edge-dep'; key good; repo /repo good").expect(0);
     let before = host.look();
     let note = "edge-apt-fixture: note: another program took apt's lock meanwhile\n";
@@ -110,9 +109,7 @@ fn a_lock_that_is_taken_between_our_look_and_apts_is_waited_for_as_well() {
     host.looks_as(&before, "the call");
 }
 
-#[test]
-fn a_lock_taken_before_dpkg_is_no_failure_of_a_removal_or_a_repair() {
-    let Some(host) = host("a_lock_taken_before_dpkg_is_no_failure_of_a_removal_or_a_repair") else { return };
+fn a_lock_taken_before_dpkg_is_no_failure_of_a_removal_or_a_repair(host: &AptHost) {
     host.sh("deb edge-dep 1; key good; repo /repo good").expect(0);
     let before = host.look();
     host.sh("call edge-dep").expect(0);
@@ -172,3 +169,8 @@ fn ctrl_c_at_a_terminal_lets_dpkg_come_to_its_end() {
     host.sh("fixture undo && rm -r /var/lib/edgeutils && apt-get -q update").expect(0);
     host.looks_as(&before, "the call");
 }
+
+on_each_debian!(
+    a_lock_that_is_taken_between_our_look_and_apts_is_waited_for_as_well,
+    a_lock_taken_before_dpkg_is_no_failure_of_a_removal_or_a_repair,
+);

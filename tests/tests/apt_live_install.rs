@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use edgeutils_tests::apt::AptHost;
+use edgeutils_tests::on_each_debian;
 use edgeutils_tests::tool;
 
 /// Three versions of one package in two streams, in a repository signed with the key `good`.
@@ -16,13 +17,7 @@ repo /repo good
 ";
 const FROM: &str = "--uri file:/repo/ --key-file /keys/good.asc --fingerprint $(cat /keys/good.fpr)";
 
-fn host(test: &str) -> Option<AptHost> {
-    AptHost::for_test(test, env!("CARGO_BIN_EXE_edge-apt-fixture"))
-}
-
-#[test]
-fn an_install_brings_the_newest_of_a_stream_and_an_undo_takes_back_all_of_it() {
-    let Some(host) = host("an_install_brings_the_newest_of_a_stream_and_an_undo_takes_back_all_of_it") else { return };
+fn an_install_brings_the_newest_of_a_stream_and_an_undo_takes_back_all_of_it(host: &AptHost) {
     host.sh(REPOSITORY).expect(0);
     let tree = "find /etc/apt /usr/share/edge-* -printf '%p %m\\n' 2>/dev/null | sort";
     let before = host.sh(tree).stdout;
@@ -59,9 +54,7 @@ fn an_install_brings_the_newest_of_a_stream_and_an_undo_takes_back_all_of_it() {
     assert_eq!(host.sh("state edge-thing; state edge-dep").stdout, "none\nnone\n");
 }
 
-#[test]
-fn a_repository_that_is_not_as_it_shall_be_leaves_nothing_behind() {
-    let Some(host) = host("a_repository_that_is_not_as_it_shall_be_leaves_nothing_behind") else { return };
+fn a_repository_that_is_not_as_it_shall_be_leaves_nothing_behind(host: &AptHost) {
     host.sh(REPOSITORY).expect(0);
     host.sh(
         "key other; key old 1y 20200101T000000; key soon 20d; cat /keys/good.asc /keys/other.asc > /keys/both.asc
@@ -120,9 +113,7 @@ fn a_repository_that_is_not_as_it_shall_be_leaves_nothing_behind() {
     assert_eq!(host.sh("ls /etc/apt/keyrings").stdout, "test.gpg\n");
 }
 
-#[test]
-fn old_lists_are_no_excuse_and_strangers_sources_no_obstacle() {
-    let Some(host) = host("old_lists_are_no_excuse_and_strangers_sources_no_obstacle") else { return };
+fn old_lists_are_no_excuse_and_strangers_sources_no_obstacle(host: &AptHost) {
     host.sh(REPOSITORY).expect(0);
     host.sh("serve / 8000; echo 'deb http://127.0.0.1:9/ broken main' > /etc/apt/sources.list.d/broken.list").expect(0);
     let from = "--uri http://127.0.0.1:8000/repo/ --key-url http://127.0.0.1:8000/keys/good.asc --fingerprint $(cat /keys/good.fpr)";
@@ -151,9 +142,7 @@ fn old_lists_are_no_excuse_and_strangers_sources_no_obstacle() {
     host.looks_as(&before, "the call");
 }
 
-#[test]
-fn holds_outlive_a_change_and_nothing_goes_that_was_not_named() {
-    let Some(host) = host("holds_outlive_a_change_and_nothing_goes_that_was_not_named") else { return };
+fn holds_outlive_a_change_and_nothing_goes_that_was_not_named(host: &AptHost) {
     host.sh(REPOSITORY).expect(0);
     host.sh(&format!("fixture install {FROM} edge-thing=1.33.2-1.1 && apt-mark hold edge-thing")).expect(0);
     let call = |more: &str| host.sh(&format!("fixture install {FROM} {more}"));
@@ -196,9 +185,7 @@ fn holds_outlive_a_change_and_nothing_goes_that_was_not_named() {
     host.looks_as(&before, "the call");
 }
 
-#[test]
-fn nothing_ever_asks() {
-    let Some(host) = host("nothing_ever_asks") else { return };
+fn nothing_ever_asks(host: &AptHost) {
     // A configuration file that was changed by hand and changes in the package, and a script that reads.
     host.sh(
         "mkdir -p /debs/edge-thing.files/etc /debs/edge-thing.control
@@ -216,9 +203,7 @@ fn nothing_ever_asks() {
     assert!(left.starts_with("ii 2\nmine\nnoninteractive 1 none\nls: cannot access"), "{left}");
 }
 
-#[test]
-fn a_removal_is_exact_and_comes_back() {
-    let Some(host) = host("a_removal_is_exact_and_comes_back") else { return };
+fn a_removal_is_exact_and_comes_back(host: &AptHost) {
     host.sh(REPOSITORY).expect(0);
     host.sh(&format!("fixture install {FROM} --hold --pin 'version 1.34.*' edge-thing~1.34")).expect(0);
     let before = host.look();
@@ -237,9 +222,7 @@ fn a_removal_is_exact_and_comes_back() {
     assert!(host.sh("ls /etc/apt/*/").stdout.contains("test.sources"));
 }
 
-#[test]
-fn a_package_whose_script_fails_is_told_of_and_an_undo_takes_it_back() {
-    let Some(host) = host("a_package_whose_script_fails_is_told_of_and_an_undo_takes_it_back") else { return };
+fn a_package_whose_script_fails_is_told_of_and_an_undo_takes_it_back(host: &AptHost) {
     host.sh(
         "mkdir -p /debs/edge-bad.control; printf '#!/bin/sh\\necho no luck >&2; test -e /luck\\n' > /debs/edge-bad.control/postinst
         chmod 755 /debs/edge-bad.control/postinst; deb edge-bad 1 'Depends: edge-dep'; deb edge-dep 1; key good; repo /repo good",
@@ -278,3 +261,13 @@ fn an_image_is_refused() {
         .expect(4);
     assert!(ran.stderr.contains("its packages' scripts would run as root here\nhint: "), "{}", ran.stderr);
 }
+
+on_each_debian!(
+    an_install_brings_the_newest_of_a_stream_and_an_undo_takes_back_all_of_it,
+    a_repository_that_is_not_as_it_shall_be_leaves_nothing_behind,
+    old_lists_are_no_excuse_and_strangers_sources_no_obstacle,
+    holds_outlive_a_change_and_nothing_goes_that_was_not_named,
+    nothing_ever_asks,
+    a_removal_is_exact_and_comes_back,
+    a_package_whose_script_fails_is_told_of_and_an_undo_takes_it_back,
+);

@@ -99,7 +99,7 @@ fn build_in(dir: &Path, arch: Arch, log: &Path) -> Result<()> {
         .arg(format!("--customize-hook=sh '{}' \"$1\"", setup.display()))
         .arg(RELEASE)
         .arg(&tree)
-        .args(debian::mirrors().map_err(Error::msg)?);
+        .args(debian::mirrors(RELEASE).map_err(Error::msg)?);
     if !debootstrap.logged(log)? {
         let mut hint = format!("see the end of {}", log.display());
         if !arch.is_native() {
