@@ -61,7 +61,11 @@ fn a_repository_that_is_not_as_it_shall_be_leaves_nothing_behind(host: &AptHost)
         head -c 300 /keys/good.asc > /keys/cut.asc; echo '<html><title>Log in</title>' > /keys/page.asc
         pgp --passphrase '' --pinentry-mode loopback --export-secret-keys --armor $(cat /keys/good.fpr) > /keys/secret.asc
         repo /unsigned -; repo /other other; repo /expired old 20200301T000000; repo /torn good; echo x >> /torn/Packages
-        repo /soon soon; mkdir /empty
+        repo /soon soon; mkdir /empty /portal; cp /keys/page.asc /portal/InRelease
+        repo /changed good; sed -i 's/^Label: test/Label: evil/' /changed/InRelease
+        repo /cut good; sed -i '/^Label/,$d' /cut/InRelease
+        key early never 20250101T000000; repo /ended -
+        pgp --faked-system-time 20260101T000000 --default-sig-expire 10d -u $(cat /keys/early.fpr) --clearsign -o $here/ended/InRelease $here/ended/Release
         serve / 8000",
     )
     .expect(0);
@@ -76,6 +80,16 @@ fn a_repository_that_is_not_as_it_shall_be_leaves_nothing_behind(host: &AptHost)
         ("file:/unsigned/", "good.asc", "good", 1, "it is not signed"),
         ("file:/other/", "good.asc", "good", 1, "it is signed with another key than the one given"),
         ("file:/torn/", "good.asc", "good", 1, "its lists do not agree with each other"),
+        ("file:/changed/", "good.asc", "good", 1, "its signature is wrong"),
+        ("file:/cut/", "good.asc", "good", 1, "its signature is wrong"),
+        ("file:/ended/", "early.asc", "early", 1, "its lists are past their date"),
+        (
+            "http://127.0.0.1:8000/portal/",
+            "good.asc",
+            "good",
+            1,
+            "what came is something else, such as a page to log in",
+        ),
         ("file:/empty/", "good.asc", "good", 1, "there is no such repository"),
         ("http://127.0.0.1:8000/none/", "good.asc", "good", 1, "there is no such repository"),
         ("http://127.0.0.1:9/repo/", "good.asc", "good", 1, "its server cannot be reached"),
@@ -111,6 +125,41 @@ fn a_repository_that_is_not_as_it_shall_be_leaves_nothing_behind(host: &AptHost)
     let soon = host.sh("fixture install --uri file:/soon/ --key-file /keys/soon.gpg --fingerprint $(cat /keys/soon.fpr) edge-thing").expect(0);
     assert!(soon.stderr.contains("in 19 days: from then on apt refuses"), "{}", soon.stderr);
     assert_eq!(host.sh("ls /etc/apt/keyrings").stdout, "test.gpg\n");
+}
+
+fn a_signature_of_a_kind_that_this_apt_does_not_take_any_more_is_said(host: &AptHost) {
+    host.sh(
+        "deb edge-thing 1; key good; repo /lists -
+        pgp --digest-algo SHA1 -u $(cat /keys/good.fpr) --clearsign -o $here/lists/InRelease $here/lists/Release
+        pgp --faked-system-time 20250101T000000 --passphrase '' --quick-gen-key weak rsa2048 sign never
+        pgp --with-colons --list-keys =weak | awk -F: '/^fpr/ { print $10; exit }' > /keys/weak.fpr
+        pgp --faked-system-time 20250301T000000 --cert-digest-algo SHA1 --passphrase '' --quick-set-expire $(cat /keys/weak.fpr) 20y
+        pgp --export --armor $(cat /keys/weak.fpr) > /keys/weak.asc; repo /weak weak",
+    )
+    .expect(0);
+    let has_sqv = host.sh("test -x /usr/bin/sqv").code == 0;
+    let before = host.look();
+    for (key, uri) in [("good", "file:/lists/"), ("weak", "file:/weak/")] {
+        let ran = host.sh(&format!(
+            "fixture install --uri {uri} --key-file /keys/{key}.asc --fingerprint $(cat /keys/{key}.fpr) edge-thing"
+        ));
+        // gpgv takes a key that vouches for itself with SHA-1, and no lists that are signed so.
+        if key == "weak" && !has_sqv {
+            assert!(!ran.stderr.contains("warning: "), "{}", ran.stderr);
+            ran.expect(0);
+            continue;
+        }
+        let warned =
+            format!("warning: the key of {uri} vouches for itself with SHA-1, which this host's apt does not take");
+        assert_eq!(ran.stderr.contains(&warned), key == "weak", "{}", ran.stderr);
+        let said = format!(
+            "edge-apt-fixture: cannot update the package lists of {uri}: its signature is too old a kind for this host's apt ("
+        );
+        assert!(ran.stderr.contains(&said), "{}", ran.stderr);
+        assert!(ran.stderr.contains(")\nhint: its owner must sign it anew"), "{}", ran.stderr);
+        ran.expect(1);
+        host.looks_as(&before, uri);
+    }
 }
 
 fn old_lists_are_no_excuse_and_strangers_sources_no_obstacle(host: &AptHost) {
@@ -265,6 +314,7 @@ fn an_image_is_refused() {
 on_each_debian!(
     an_install_brings_the_newest_of_a_stream_and_an_undo_takes_back_all_of_it,
     a_repository_that_is_not_as_it_shall_be_leaves_nothing_behind,
+    a_signature_of_a_kind_that_this_apt_does_not_take_any_more_is_said,
     old_lists_are_no_excuse_and_strangers_sources_no_obstacle,
     holds_outlive_a_change_and_nothing_goes_that_was_not_named,
     nothing_ever_asks,

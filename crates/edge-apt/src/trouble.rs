@@ -29,22 +29,28 @@ const SCRIPT_HINT: &str =
 const NOISE: [&str; 2] = ["debconf: delaying package configuration", "E: Sub-process "];
 const SUMMARY: &str = "Errors were encountered while processing:";
 
+const TOO_OLD: &str = "its signature is too old a kind for this host's apt";
+const TOO_OLD_HINT: &str =
+    "its owner must sign it anew; a newer version's repository may be signed well, or use a bundle";
+
 /// How apt and dpkg say that another program has a lock.
 const LOCKED: &[&str] = &[
     "Could not get lock",
     "Unable to lock",
     "Unable to acquire the dpkg frontend lock",
-    "lock was locked by another process",
+    // dpkg, up to Debian 10 and Ubuntu 20.04; then with the process's number, and since 1.22 with its program.
+    "is locked by another process",
+    "lock was locked by ",
 ];
 
 const KNOWN: &[Known] = &[
     known(
-        &["is not valid yet"],
+        &["is not valid yet", "Not live until"],
         "its lists are dated in the future, so this host's clock is behind",
         "set the clock (timedatectl, or wait until it is synchronized) and run again",
     ),
     known(
-        &["is expired (invalid since", "has expired (invalid"],
+        &["is expired (invalid since", "has expired (invalid", "EXPSIG", "Verifying signature: Expired on"],
         "its lists are past their date",
         "is the clock right? Otherwise the repository or its mirror is no longer kept up",
     ),
@@ -54,30 +60,29 @@ const KNOWN: &[Known] = &[
         "get the key again: owners prolong it under the same fingerprint",
     ),
     known(
-        &["SHA1 is not considered secure", "Policy rejected"],
-        "its signature is too old a kind for this host's apt",
-        "its owner must sign it anew; a newer version's repository may be signed well, or use a bundle",
+        &["REVKEYSIG"],
+        "the key that signs it was revoked by its owner",
+        "get the repository's new key and its fingerprint",
     ),
+    known(&["SHA1 is not considered secure", "Policy rejected"], TOO_OLD, TOO_OLD_HINT),
     known(
         &["NO_PUBKEY", "No good signature", "Missing key"],
         "it is signed with another key than the one given",
         "was it moved, or is it the wrong address? Ask its owner for the key and its fingerprint",
     ),
     known(
-        &["BADSIG", "bad signature"],
+        &["BADSIG", "bad signature", "Message has been manipulated", "into data and signature failed"],
         "its signature is wrong: it was changed on the way, or is being written at this moment",
         "try again in some minutes, without a proxy or mirror if there is one",
     ),
+    // With nothing but the key's fingerprint behind it: gpgv's way to say that it takes no such hash.
+    known(&["The following signatures were invalid"], TOO_OLD, TOO_OLD_HINT),
     known(
-        &["404  Not Found", "404 Not Found", "does not have a Release file", "File not found"],
+        &["404 Not Found", "does not have a Release file", "File not found"],
         "there is no such repository or file there (404)",
         "is the version right, and released? Old versions are moved or removed",
     ),
-    known(
-        &["403  Forbidden", "403 Forbidden"],
-        "the server refuses it (403)",
-        "it was moved, or wants a password (auth.conf.d)",
-    ),
+    known(&["403 Forbidden"], "the server refuses it (403)", "it was moved, or wants a password (auth.conf.d)"),
     known(
         &["Could not resolve", "Temporary failure resolving", "Name or service not known"],
         "its name cannot be resolved",
@@ -106,10 +111,11 @@ const KNOWN: &[Known] = &[
         "try again in some minutes; Acquire::http::No-Cache=true goes around a proxy's store",
     ),
     known(
-        &["is not signed", "isn't signed", "Clearsigned file"],
-        "it is not signed",
-        "nothing is installed from it; ask its owner",
+        &["Clearsigned file isn't valid"],
+        "what came is something else, such as a page to log in",
+        "does this network want a login first, or a proxy? Otherwise the address is wrong",
     ),
+    known(&["is not signed", "isn't signed"], "it is not signed", "nothing is installed from it; ask its owner"),
     known(
         &["No space left on device", "You don't have enough free space"],
         "the file system is full",
@@ -142,8 +148,8 @@ pub(crate) fn explain(what: &str, said: &str) -> Error {
         let words: Vec<&str> = said.lines().map(bare).filter(|line| !line.is_empty()).take(3).collect();
         return Error::failed(format!("{what}: {}", words.join("; ")));
     };
-    let line = bare(line);
-    let text = if known.means.is_empty() { line.to_owned() } else { format!("{} ({line})", known.means) };
+    let line = one_line(bare(line));
+    let text = if known.means.is_empty() { line } else { format!("{} ({line})", known.means) };
     Error::failed(format!("{what}: {text}")).hint(known.hint)
 }
 
@@ -164,6 +170,7 @@ fn telling(lines: &str) -> String {
 
 /// Which row of the table knows this line.
 fn known_in(line: &str) -> Option<usize> {
+    let line = one_line(line);
     KNOWN.iter().position(|known| known.says.iter().any(|says| line.contains(says)))
 }
 
@@ -192,6 +199,11 @@ pub(crate) fn of_run(error: Error, what: &str) -> Error {
     if hints.is_empty() { told } else { told.clone().hint(hints.join("; ")) }
 }
 
+/// With one blank between two words: apt puts what sqv says in several lines, each indented, on one.
+fn one_line(line: &str) -> String {
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn bare(line: &str) -> &str {
     let line = line.trim();
     let line = ["E: ", "W: ", "dpkg: error: "].iter().find_map(|front| line.strip_prefix(front)).unwrap_or(line);
@@ -211,6 +223,39 @@ mod tests {
             "{error}"
         );
         assert!(error.hint_text().is_some());
+    }
+
+    #[test]
+    fn what_either_verifier_says_is_told_as_the_same_cause() {
+        let sqv = "W: OpenPGP signature verification failed: file:/r  InRelease: Sub-process /usr/bin/sqv returned an \
+                   error code (1), error message is: Verifying signature:            ";
+        let gpgv = "W: GPG error: file:/r  InRelease: ";
+        for (front, said, means) in [
+            (sqv, "Message has been manipulated", "its signature is wrong"),
+            (gpgv, "The following signatures were invalid: BADSIG 1 x", "its signature is wrong"),
+            (
+                gpgv,
+                "Splitting up /var/lib/apt/lists/partial/_r into data and signature failed",
+                "its signature is wrong",
+            ),
+            (gpgv, "The following signatures were invalid: 8B25160A9B56B19EBBD3EF2C1942FEDDE52EB085", TOO_OLD),
+            (gpgv, "The following signatures were invalid: REVKEYSIG 1 x", "the key that signs it was revoked"),
+            (sqv, "Expired on 2026-01-11T00:00:00Z", "its lists are past their date"),
+            (gpgv, "The following signatures were invalid: EXPSIG 1 x", "its lists are past their date"),
+            (sqv, "Not live until 2026-12-31T23:30:00Z", "its lists are dated in the future, so this host's clock is"),
+        ] {
+            let error =
+                explain("cannot update", &format!("{front}{said}\nE: The repository 'file:/r' is not signed.\n"));
+            assert!(error.message().starts_with(&format!("cannot update: {means}")), "{error}");
+            assert!(!error.message().contains("  "), "{error}");
+        }
+        let page = "E: Failed to fetch http://r/InRelease  Clearsigned file isn't valid, got 'NOSPLIT' (does the network require authentication?)\n\
+                    E: The repository 'http://r  InRelease' is not signed.\n";
+        let error = explain("cannot update", page);
+        assert!(
+            error.message().starts_with("cannot update: what came is something else, such as a page to log in"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -250,9 +295,15 @@ mod tests {
 
     #[test]
     fn a_lock_is_told_from_other_trouble() {
-        assert!(is_locked(&Error::failed(
-            "cannot run apt-get: exit status: 100: E: Could not get lock /var/lib/dpkg/lock-frontend."
-        )));
+        for said in [
+            "cannot run apt-get: exit status: 100: E: Could not get lock /var/lib/dpkg/lock-frontend.",
+            // dpkg's own words of 1.19, 1.20 and 1.22.
+            "cannot run dpkg: exit status: 2: dpkg: error: dpkg frontend is locked by another process",
+            "cannot run dpkg: exit status: 2: dpkg: error: dpkg frontend lock was locked by another process with pid 7",
+            "cannot run dpkg: exit status: 2: dpkg: error: dpkg frontend lock was locked by /usr/bin/apt process with pid 7",
+        ] {
+            assert!(is_locked(&Error::failed(said)), "{said}");
+        }
         assert!(!is_locked(&Error::failed("cannot run apt-get: exit status: 100: E: Unable to locate package")));
     }
 }
