@@ -131,7 +131,9 @@ fn a_lock_taken_before_dpkg_is_no_failure_of_a_removal_or_a_repair(host: &AptHos
         "dpkg --purge edge-dep; call edge-dep; {SLIP} slip dpkg --remove {FRONTEND} 60; fixture remove --wait 0 edge-dep"
     ));
     assert!(
-        undone.stderr.contains("cannot remove edge-dep: another program has taken apt's lock (dpkg frontend lock was locked by another process with pid "),
+        undone.stderr.contains(
+            "cannot remove edge-dep: another program has taken apt's lock (dpkg frontend lock was locked by "
+        ),
         "{}",
         undone.stderr
     );
