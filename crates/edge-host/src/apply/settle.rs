@@ -2,7 +2,8 @@
 
 use std::io;
 
-use crate::apply::reach::{Link, absolute, link_of, read_value, same_value, torn, walk};
+use super::command::changes_packages;
+use super::reach::{Link, absolute, link_of, read_value, remove_made, same_value, torn, walk};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::host::Host;
@@ -26,7 +27,7 @@ pub(crate) fn settle(host: &mut Host) -> Result<()> {
             Judged::Undone => records.push(Record::Undone { seq }),
             Judged::Owed if continues == Continues::Yes => {}
             // What it left half-way is there to be taken back, and where it left nothing that does no harm.
-            Judged::Owed if entry.begun && super::changes_packages(&entry.intent.change) => {
+            Judged::Owed if entry.begun && changes_packages(&entry.intent.change) => {
                 records.push(Record::Done { seq, after: None })
             }
             Judged::Owed => {
@@ -146,7 +147,7 @@ fn judge_write(root: &Root, change: &WriteChange) -> Result<Judged> {
     let now = spot.state().map_err(fail)?;
     if now.same_content(&change.before) {
         // Directories that were made on the way are only of use to the file.
-        super::reach::remove_made(root, &change.made)?;
+        remove_made(root, &change.made)?;
         return Ok(Judged::NotDone);
     }
     // Ours, or changed by someone since: an undo can tell these apart, so it counts as done.

@@ -1,0 +1,48 @@
+//! No change without its record: the intents of a run, durable before the first of them.
+
+use super::left::Left;
+use super::step;
+use crate::action::Action;
+use crate::error::Result;
+use crate::host::Host;
+use crate::journal::{Change, Intent, Record, Writer};
+
+/// A run whose intents are in the journal.
+pub(super) struct Recorded {
+    pub(super) writer: Writer,
+    /// The number of its first action; an interrupted run goes on counting.
+    pub(super) first_seq: usize,
+    /// The record of each action.
+    pub(super) changes: Vec<Change>,
+}
+
+/// Records what is about to be done. Fails where the facts no longer hold or there is no room, and
+/// the journal is then as it was.
+pub(super) fn record(host: &Host, actions: &[Action], left: &Left) -> Result<Recorded> {
+    let first_seq = left.run().map_or(0, |run| run.entries.len());
+    let mut records = Vec::new();
+    let mut changes = Vec::new();
+    for (index, action) in actions.iter().enumerate() {
+        let change = step::change(&host.root, action)?;
+        changes.push(change.clone());
+        let (why, undo) = (action.why.clone(), action.undo().to_string());
+        records.push(Record::Intent(Box::new(Intent { seq: first_seq + index, why, undo, change })));
+    }
+    let mut writer = match left.run() {
+        Some(run) => host.journal().reopen(run)?,
+        None => {
+            let (writer, header) = host.journal().begin(host.tool, &host.request)?;
+            records.insert(0, header);
+            writer
+        }
+    };
+    records.extend(left.settled());
+    let kept = changes.iter().try_for_each(|change| host.journal().keep(change));
+    if let Err(error) = kept.and_then(|()| writer.append_intents(&records)) {
+        if left.run().is_none() {
+            host.journal().forget(writer, host.tool);
+        }
+        return Err(error);
+    }
+    Ok(Recorded { writer, first_seq, changes })
+}

@@ -1,0 +1,85 @@
+//! What an interrupted run of the same call left to do.
+
+use std::time::Duration;
+
+use super::command::changes_packages;
+use super::settle;
+use crate::action::{Action, Run, Staging, What};
+use crate::cmd::Cmd;
+use crate::error::Result;
+use crate::host::Host;
+use crate::journal::{self, Change, Entry, Progress, Record};
+
+/// The interrupted run, if there is one, which this call goes on with.
+pub(super) struct Left {
+    run: Option<journal::Run>,
+    /// Its commands that have done their work meanwhile: a program outlives the utility that started it.
+    finished: Vec<usize>,
+}
+
+impl Left {
+    /// Finds it, and the commands that it still owes: the files they follow are in place already, so
+    /// the new plan, made from fresh facts, cannot know of them.
+    pub(super) fn find(host: &Host, planned: &[Action]) -> Result<(Left, Vec<Action>)> {
+        let mut left = Left { run: settle::interrupted_run(host)?, finished: Vec::new() };
+        let mut owed: Vec<Action> = Vec::new();
+        let mut finished = Vec::new();
+        for entry in left.open() {
+            let Change::Run { argv, probe, inverse, turn, seconds } = &entry.intent.change else { continue };
+            let is_same = |action: &Action| matches!(&action.what, What::Run(run) if run.argv == *argv);
+            if planned.iter().chain(&owed).any(is_same) {
+                continue;
+            }
+            if let Some(probe) = probe {
+                if Cmd::of_argv(probe)?.output()?.status.success() {
+                    finished.push(entry.intent.seq);
+                    continue;
+                }
+            }
+            owed.push(Action {
+                what: What::Run(Run {
+                    argv: argv.clone(),
+                    probe: probe.clone(),
+                    inverse: inverse.clone(),
+                    turn: *turn,
+                    deadline: Duration::from_secs(*seconds),
+                }),
+                why: entry.intent.why.clone(),
+                details: Vec::new(),
+                staging: Staging::Alone,
+            });
+        }
+        left.finished = finished;
+        Ok((left, owed))
+    }
+
+    /// The run that goes on.
+    pub(super) fn run(&self) -> Option<&journal::Run> {
+        self.run.as_ref()
+    }
+
+    /// What becomes of its open entries: each is planned again, carried over, or done.
+    pub(super) fn settled(&self) -> Vec<Record> {
+        self.open().map(|entry| self.settle(entry)).collect()
+    }
+
+    /// Ends the run, as nothing is left to do.
+    pub(super) fn end(&self, host: &mut Host) -> Result<()> {
+        let Some(run) = &self.run else { return Ok(()) };
+        let mut records = self.settled();
+        records.push(Record::End);
+        host.journal().reopen(run)?.append(&records)?;
+        host.progress.run = Some(run.header.run);
+        Ok(())
+    }
+
+    fn open(&self) -> impl Iterator<Item = &Entry> {
+        self.run.iter().flat_map(|run| &run.entries).filter(|entry| entry.progress == Progress::Pending)
+    }
+
+    fn settle(&self, entry: &Entry) -> Record {
+        let seq = entry.intent.seq;
+        let is_done = self.finished.contains(&seq) || changes_packages(&entry.intent.change);
+        if entry.begun && is_done { Record::Done { seq, after: None } } else { Record::Void { seq } }
+    }
+}
