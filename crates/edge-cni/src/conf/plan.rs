@@ -61,6 +61,19 @@ pub(super) fn refuse_overlaps(wanted: &Wanted, networks: Option<&Networks>, othe
             return Err(Error::refused(format!("cannot use {subnet}: this host has a route to {}{link}", route.to))
                 .hint("pods would get that traffic: choose another subnet, `ip route` shows what is taken"));
         }
+        // One without a route of its own: it is reached all the same, and a pod of that address never.
+        let addresses = networks.map(|networks| networks.addresses.as_slice()).unwrap_or_default();
+        let mut foreign = addresses.iter().filter(|own| own.link != BRIDGE);
+        if let Some(own) = foreign.find(|own| subnet.contains(&own.address.addr())) {
+            return Err(Error::refused(format!(
+                "cannot use {subnet}: this host has the address {} on {}",
+                own.address.addr(),
+                own.link
+            ))
+            .hint(
+                "no pod with that address would be reached: choose another subnet, `ip address` shows what is taken",
+            ));
+        }
     }
     for other in others {
         let Ok(network) = &other.content else { continue };

@@ -6,7 +6,7 @@ use edge_host::Exit;
 
 use super::*;
 use crate::conflist::parse;
-use crate::network::Route;
+use crate::network::{Address, Route};
 
 fn nets(texts: &[&str]) -> Vec<IpNet> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
@@ -52,6 +52,18 @@ fn what_overlaps_is_refused() {
         (on("fd00::/16", "eth0"), false),
         (on("192.0.2.0/24", "eth0"), true),
         (on("10.85.0.0/16", BRIDGE), true),
+    ] {
+        assert_eq!(refuse_overlaps(&wanted, Some(&networks), &[]).is_ok(), good, "{networks:?}");
+    }
+    let has = |address: &str, link: &str| Networks {
+        routes: Vec::new(),
+        addresses: vec![Address { address: address.parse().unwrap(), link: link.to_owned() }],
+    };
+    for (networks, good) in [
+        (has("10.85.7.7/32", "lo"), false),
+        (has("fd00:85::1/128", "lo"), false),
+        (has("10.0.0.1/8", "eth0"), true),
+        (has("10.85.0.1/16", BRIDGE), true),
     ] {
         assert_eq!(refuse_overlaps(&wanted, Some(&networks), &[]).is_ok(), good, "{networks:?}");
     }
