@@ -17,6 +17,8 @@ pub(crate) struct Releases {
     pub(crate) stamp: String,
     /// The newest release that is known.
     pub(crate) newest: Release,
+    /// Plugins that need nothing of a host but its kernel.
+    pub(crate) alone: Vec<String>,
     eras: Vec<Era>,
     archives: Vec<Archive>,
 }
@@ -79,8 +81,16 @@ fn parse(text: &str) -> Option<Releases> {
             }
         }
     }
+    let alone = table.get("alone")?.as_array()?.iter().map(|name| Some(name.as_str()?.to_owned()));
     let of = |key| text(table.as_table(), key);
-    Some(Releases { module: of("module")?, stamp: of("stamp")?, newest: of("newest")?.parse().ok()?, eras, archives })
+    Some(Releases {
+        module: of("module")?,
+        stamp: of("stamp")?,
+        newest: of("newest")?.parse().ok()?,
+        alone: alone.collect::<Option<_>>()?,
+        eras,
+        archives,
+    })
 }
 
 #[cfg(test)]
@@ -91,7 +101,7 @@ mod tests {
     fn the_table_is_whole_and_in_order() {
         let known = Releases::known().unwrap();
         assert!(known.eras.is_sorted_by_key(|era| (era.from.clone(), era.go)));
-        assert_eq!(known.archives.len(), 20);
+        assert_eq!((known.archives.len(), known.alone.len()), (20, 13));
         let is_sum =
             |sum: &str| sum.len() == 64 && sum.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase());
         assert!(known.archives.iter().all(|archive| is_sum(&archive.sha256)));

@@ -12,6 +12,7 @@ use nix::unistd::geteuid;
 use serde_json::{Map, Value, json};
 
 use crate::conflist::{Check, File, LEASES, Network, ipam_of, kind_of};
+use crate::releases::Releases;
 use crate::version::Cni;
 use edge_conflist::finding::{Finding, Severity};
 
@@ -44,7 +45,7 @@ pub(crate) fn possible(host: &Host, live: bool) -> Result<()> {
 
 /// Makes the trial: what was found, and what to say where it went well.
 pub(crate) fn run(host: &Host, dir: &Path, file: &File, network: &Network) -> Result<(Vec<Finding>, Option<String>)> {
-    if let Some(why) = untriable(network) {
+    if let Some(why) = untriable(network, &Releases::known()?.alone) {
         return Ok((vec![Finding::new(Severity::Note, &file.path, format!("not tried: {why}"))], None));
     }
     let dir = host.root.canonical(dir)?;
@@ -57,8 +58,9 @@ pub(crate) fn run(host: &Host, dir: &Path, file: &File, network: &Network) -> Re
     })
 }
 
-/// Why a network cannot be had in namespaces of our own.
-fn untriable(network: &Network) -> Option<String> {
+/// Why a network cannot be had in namespaces of our own; those of clusters ask a daemon, and what they say
+/// where there is none is no fault of the network.
+fn untriable(network: &Network, alone: &[String]) -> Option<String> {
     for plugin in &network.plugins {
         let kind = kind_of(plugin);
         if let Some(key) = DEVICES.iter().find(|key| plugin.get(**key).is_some()) {
@@ -71,7 +73,8 @@ fn untriable(network: &Network) -> Option<String> {
             return Some("dhcp needs its daemon and a server on the host's network".to_owned());
         }
     }
-    None
+    let foreign = network.programs().into_iter().map(|(name, _)| name).find(|name| !alone.contains(name));
+    foreign.map(|name| format!("{name} may need a daemon of the host or the cluster"))
 }
 
 impl Trial<'_> {
@@ -226,15 +229,19 @@ mod tests {
     use crate::conflist::parse;
 
     #[test]
-    fn networks_that_need_the_hosts_devices_are_not_tried() {
+    fn networks_that_need_more_of_the_host_are_not_tried() {
+        let alone = Releases::known().unwrap().alone;
         for (plugin, good) in [
             (r#"{"type": "bridge"}"#, true),
+            (r#"{"type": "flannel"}"#, false),
+            (r#"{"type": "bridge", "ipam": {"type": "host-local"}}"#, true),
+            (r#"{"type": "bridge", "ipam": {"type": "whereabouts"}}"#, false),
             (r#"{"type": "macvlan", "master": "eth0"}"#, false),
             (r#"{"type": "host-device"}"#, false),
             (r#"{"type": "bridge", "ipam": {"type": "dhcp"}}"#, false),
         ] {
             let network = parse(&format!(r#"{{"name": "n", "plugins": [{plugin}]}}"#), "conflist").unwrap();
-            assert_eq!(untriable(&network).is_none(), good, "{plugin}");
+            assert_eq!(untriable(&network, &alone).is_none(), good, "{plugin}");
         }
     }
 
