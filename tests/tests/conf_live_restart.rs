@@ -37,6 +37,9 @@ fn boot(test: &str) -> Option<Systemd> {
             machine.write("/etc/systemd/system/edgecore.service", UNIT, "644");
             machine.write(FILE, START, "640");
             machine.sh("systemctl daemon-reload && systemctl start edgecore.service").expect(0);
+            // systemd counts it as started before the script has read a line of its file.
+            let rewritten = format!("for i in $(seq 600); do grep -q '^#' {FILE} || exit 0; sleep 0.1; done; exit 1");
+            machine.sh(&rewritten).expect(0);
             Some(machine)
         }
         Err(reason) => {
