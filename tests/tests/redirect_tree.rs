@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use edgeutils_tests::is_root;
 use edgeutils_tests::tool::{Ran, Tool};
@@ -78,6 +79,56 @@ fn ports_come_and_go_and_the_operators_comments_stay() {
     assert_eq!(redirect(&tree, &["remove"]).expect(0).stdout, "nothing to do: it is so already\n");
     redirect(&tree, &["undo"]).expect(0);
     assert_same(&tree.snapshot(), &whole, "undo of a removal");
+}
+
+#[test]
+fn files_that_links_lead_to_are_written_there_and_removed_by_their_links() {
+    let tree = image();
+    redirect(&tree, &["add", "10351=192.0.2.1:10003", "--persist"]).expect(0);
+    for (path, elsewhere) in [(FILE, "srv/redirect.toml"), (UNIT, "srv/edge-redirect.service")] {
+        tree.write(elsewhere, tree.read(path));
+        std::fs::remove_file(tree.at(path)).unwrap();
+        std::os::unix::fs::symlink(Path::new("/").join(elsewhere), tree.at(path)).unwrap();
+    }
+    redirect(&tree, &["add", "10352=192.0.2.2:10003"]).expect(2);
+    redirect(&tree, &["add", "10352=192.0.2.2:10003", "--persist"]).expect(0);
+    assert!(tree.read("srv/redirect.toml").contains("10352") && tree.at(FILE).is_symlink());
+    let whole = tree.snapshot();
+    redirect(&tree, &["remove"]).expect(0);
+    assert!([FILE, UNIT, LINK].iter().all(|path| !tree.at(path).is_symlink()) && !tree.at("etc/edgeutils").exists());
+    assert!(tree.read("srv/redirect.toml").contains("10352"), "what a link leads to is its owner's");
+    assert_eq!(redirect(&tree, &["remove"]).expect(0).stdout, "nothing to do: it is so already\n");
+    redirect(&tree, &["undo"]).expect(0);
+    assert_same(&tree.snapshot(), &whole, "undo of a removal");
+}
+
+#[test]
+fn a_unit_that_is_masked_stays_masked() {
+    let tree = image();
+    let mask = || {
+        std::fs::create_dir_all(tree.at("etc/systemd/system")).unwrap();
+        let _ = std::fs::remove_file(tree.at(UNIT));
+        std::os::unix::fs::symlink("/dev/null", tree.at(UNIT)).unwrap();
+    };
+    mask();
+    let masked = tree.snapshot();
+    let ran = redirect(&tree, &["add", "10351=192.0.2.1:10003", "--persist"]).expect(4);
+    let said = "edge-redirect: cannot enable edge-redirect.service: it is masked\nhint: systemctl unmask edge-redirect.service";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    assert_eq!(redirect(&tree, &["remove"]).expect(0).stdout, "nothing to do: it is so already\n");
+    assert_same(&tree.snapshot(), &masked, "nothing of ours is there");
+
+    std::fs::remove_file(tree.at(UNIT)).unwrap();
+    redirect(&tree, &["add", "10351=192.0.2.1:10003", "10352=192.0.2.2:10003", "--persist"]).expect(0);
+    mask();
+    let ran = redirect(&tree, &["remove", "10352"]).expect(0);
+    assert!(ran.stderr.contains("edge-redirect.service is masked and stays so"), "{}", ran.stderr);
+    assert!(!tree.read(FILE).contains("10352"));
+    let status = redirect(&tree, &["status"]).expect(0).stdout;
+    assert!(status.contains("unit edge-redirect.service: masked: nothing restores the rules at boot"), "{status}");
+    redirect(&tree, &["remove"]).expect(0);
+    assert!(!tree.at(FILE).exists() && !tree.at(LINK).is_symlink());
+    assert_eq!(std::fs::read_link(tree.at(UNIT)).unwrap(), Path::new("/dev/null"));
 }
 
 #[test]

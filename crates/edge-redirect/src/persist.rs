@@ -17,6 +17,8 @@ const DIR: &str = "/etc/edgeutils";
 pub(crate) const UNIT: &str = "edge-redirect.service";
 const UNIT_FILE: &str = "/etc/systemd/system/edge-redirect.service";
 const LINK: &str = "/etc/systemd/system/multi-user.target.wants/edge-redirect.service";
+/// Where a unit that is masked leads to.
+const MASK: &str = "/dev/null";
 /// There while systemd runs.
 const SYSTEMD: &str = "/run/systemd/system";
 const DEADLINE: Duration = Duration::from_secs(90);
@@ -38,8 +40,11 @@ pub(crate) struct Stored {
 #[derive(Debug, Clone)]
 pub(crate) struct Facts {
     file: Found,
+    /// The same if it is a link, which is what is removed.
+    file_itself: Found,
     pub(crate) stored: Option<Stored>,
     unit: Found,
+    unit_itself: Found,
     link: Found,
     /// Other files stand beside ours.
     dir_is_shared: bool,
@@ -68,10 +73,14 @@ pub(crate) fn facts(host: &Host) -> Result<Facts> {
             return Err(Error::failed(format!("cannot read {}: it is {}", shown.display(), other.describe())));
         }
     };
+    let unit_itself = root.find_link(Path::new(UNIT_FILE))?;
+    let unit = if masks(&unit_itself) { unit_itself.clone() } else { root.find(Path::new(UNIT_FILE))? };
     Ok(Facts {
         stored,
         file,
-        unit: root.find(Path::new(UNIT_FILE))?,
+        file_itself: root.find_link(Path::new(FILE))?,
+        unit,
+        unit_itself,
         link: root.find_link(Path::new(LINK))?,
         dir_is_shared: root.list(Path::new(DIR))?.iter().any(|name| Path::new(DIR).join(name) != Path::new(FILE)),
         dir: root.find_link(Path::new(DIR))?,
@@ -79,15 +88,37 @@ pub(crate) fn facts(host: &Host) -> Result<Facts> {
     })
 }
 
+fn masks(unit: &Found) -> bool {
+    unit.state == State::Link { target: MASK.to_owned() }
+}
+
 impl Facts {
     /// Whether the unit is there and enabled.
     pub(crate) fn is_enabled(&self) -> bool {
-        self.unit.exists() && self.link.exists()
+        self.has_unit() && self.link.exists()
+    }
+
+    /// Whether the operator has masked the unit.
+    pub(crate) fn is_masked(&self) -> bool {
+        masks(&self.unit_itself)
+    }
+
+    /// Errors: exit 4 where the unit cannot be enabled, as the operator has masked it.
+    pub(crate) fn can_enable(&self) -> Result<()> {
+        if !self.is_masked() {
+            return Ok(());
+        }
+        Err(Error::refused(format!("cannot enable {UNIT}: it is masked"))
+            .hint(format!("systemctl unmask {UNIT}, then run again")))
     }
 
     /// Whether anything of it is there.
     pub(crate) fn exists(&self) -> bool {
-        self.file.exists() || self.unit.exists() || self.link.exists()
+        self.file.exists() || self.has_unit() || self.link.exists()
+    }
+
+    fn has_unit(&self) -> bool {
+        self.unit.exists() && !self.is_masked()
     }
 }
 
@@ -103,6 +134,10 @@ pub(crate) fn keep(
     if facts.stored.as_ref() != Some(stored) {
         let node = Node::File { content: Bytes::Known(text.into_bytes()), mode: 0o644 };
         plan.write(FILE, facts.file.clone(), node, Inverse::Whole, "for each boot");
+    }
+    if facts.is_masked() {
+        plan.note(format!("{UNIT} is masked and stays so: nothing restores the rules at boot"));
+        return Ok(());
     }
     let text = unit::render(&program.path, known)?;
     let is_new = facts.unit.bytes != text.as_bytes();
@@ -136,7 +171,7 @@ pub(crate) fn keep(
 
 /// Adds what makes all of it go.
 pub(crate) fn forget(facts: &Facts, plan: &mut Plan) {
-    if facts.systemd_runs && facts.unit.exists() {
+    if facts.systemd_runs && facts.has_unit() {
         let run = Run {
             argv: systemctl(&["stop", "--", UNIT]),
             probe: None,
@@ -149,17 +184,17 @@ pub(crate) fn forget(facts: &Facts, plan: &mut Plan) {
     if facts.link.exists() {
         plan.remove(LINK, facts.link.clone(), "disables it");
     }
-    if facts.unit.exists() {
-        plan.remove(UNIT_FILE, facts.unit.clone(), "the unit is ours");
+    if facts.has_unit() {
+        plan.remove(UNIT_FILE, facts.unit_itself.clone(), "the unit is ours");
     }
     if facts.file.exists() {
-        plan.remove(FILE, facts.file.clone(), "nothing is redirected any more");
+        plan.remove(FILE, facts.file_itself.clone(), "nothing is redirected any more");
     }
     // Empty already where a removal was interrupted.
     if !facts.dir_is_shared && matches!(facts.dir.state, State::Directory { .. }) {
         plan.remove(DIR, facts.dir.clone(), "it held nothing else");
     }
-    if facts.systemd_runs && (facts.link.exists() || facts.unit.exists()) {
+    if facts.systemd_runs && (facts.link.exists() || facts.has_unit()) {
         // In an undo after the unit is back, and before it is started.
         plan.run(reload(), "systemd reads its units again");
     }

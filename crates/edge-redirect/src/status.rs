@@ -128,7 +128,10 @@ fn stored(facts: &Facts, live: &[Pair]) -> Vec<Line> {
             lines.push(Line::new(name(pair), "not live", "edge-redirect restore makes it").from(FILE));
         }
     }
-    if facts.persist.exists() && !facts.persist.is_enabled() {
+    if facts.persist.exists() && facts.persist.is_masked() {
+        let text = format!("nothing restores the rules at boot; systemctl unmask {UNIT} lets it");
+        lines.push(Line::new(format!("unit {UNIT}"), "masked", text));
+    } else if facts.persist.exists() && !facts.persist.is_enabled() {
         let text = "nothing restores the rules at boot; edge-redirect add --persist enables it";
         lines.push(Line::new(format!("unit {UNIT}"), "not enabled", text));
     } else if facts.persist.exists() {

@@ -49,6 +49,9 @@ pub(crate) fn add(host: &mut Host, args: &AddArgs, lock_wait: Duration) -> Resul
         return carry_out(host, &facts, &goal, &changed, plan);
     };
     // Refused before anything is changed.
+    if wanted.persist == Persist::Yes {
+        facts.persist.can_enable()?;
+    }
     let program = unit::program(host)?;
     let mut kept = Plan::new();
     persist::keep(&facts.persist, &stored, &program, &known, &mut kept)?;
