@@ -60,6 +60,14 @@ fn the_files_of_certgen_sh_are_made_where_it_makes_them_and_nothing_else() {
     );
     assert!(x509(&crt, "-ext keyUsage,extendedKeyUsage,basicConstraints").contains("TLS Web Server Authentication"));
     assert_eq!(x509(&crt, "-subject").trim(), "subject=C = CN, ST = Zhejiang, L = Hangzhou, O = KubeEdge");
+    let seconds = |option: &str| -> i64 {
+        let date = x509(&crt, option);
+        shell(&format!("date -d '{}' +%s", date.trim().split_once('=').unwrap().1)).trim().parse().unwrap()
+    };
+    let now: i64 = shell("date +%s").trim().parse().unwrap();
+    let since = now - seconds("-startdate");
+    assert!((300..360).contains(&since), "it begins {since} seconds back");
+    assert_eq!(seconds("-enddate") - seconds("-startdate"), 825 * 86_400 + 300);
     let serial = x509(&crt, "-serial");
     assert!(serial.trim().len() >= "serial=".len() + 28, "{serial}");
     shell(&format!("openssl verify -x509_strict -CAfile {} {}", tree.at(STREAM_CA).display(), crt.display()));
