@@ -81,6 +81,25 @@ fn the_files_of_certgen_sh_are_made_where_it_makes_them_and_nothing_else() {
 }
 
 #[test]
+fn the_operator_s_own_files_may_be_pipes() {
+    let pki = Pki::usual("ca");
+    let tree = Tree::new();
+    let (ca, key) = (pki.at("ca.crt"), std::fs::read_to_string(pki.at("ca.key")).unwrap());
+    let args = ["stream", "--ip", "192.0.2.1", "--ca", &ca, "--ca-key", "/dev/stdin"];
+    tool(&tree).args(args).stdin(key.as_str()).run().expect(0);
+    let ran = tool(&tree).args(["show", "/dev/stdin"]).stdin(key.as_str()).run().expect(0);
+    assert!(ran.stdout.starts_with("/dev/stdin: a private key, ecdsa-p256, SEC1"), "{}", ran.stdout);
+    // What ends too late is not taken for all there is.
+    let endless = Tool::new("edge-certgen").args(["show", "/dev/zero"]).run().expect(1);
+    assert_eq!(endless.stderr, "edge-certgen: cannot read /dev/zero: it is larger than 16 MiB\n");
+    let long = "x".repeat(17 << 20);
+    let ran = tool(&tree).args(["show", "-"]).stdin(long).run().expect(1);
+    assert_eq!(ran.stderr, "edge-certgen: cannot read standard input: it is larger than 16 MiB\n");
+    let dir = tool(&tree).args(["show", "/etc"]).run().expect(1);
+    assert_eq!(dir.stderr, "edge-certgen: cannot read /etc: Is a directory (os error 21)\n");
+}
+
+#[test]
 fn every_form_of_a_ca_s_key_signs() {
     for (form, command) in CA_KEYS {
         let pki = Pki::new();

@@ -1,10 +1,11 @@
 //! Every read: the pairs, the CA that signs, the clock.
 
-use std::io::Read as _;
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use edge_host::{Error, Found, Host, MAX_READ, Result, Root, State};
+use edge_host::{Error, Found, Host, MAX_READ, Result, State};
 
 use crate::cert::Certificate;
 use crate::encoding::without_keys;
@@ -213,14 +214,23 @@ pub(crate) fn own_name(path: &Path) -> String {
     if is_stdin(path) { "standard input".to_owned() } else { path.display().to_string() }
 }
 
-/// A file of the operator's own, never below the root; - is standard input.
+/// A file of the operator's own, never below the root; a pipe will do, and - is standard input.
 pub(crate) fn own_file(path: &Path) -> Result<Option<Vec<u8>>> {
-    if !is_stdin(path) {
-        return Root::live()?.read(path);
-    }
+    let fail = |cause: &std::io::Error| Error::io("read", own_name(path), cause);
+    let reader: Box<dyn std::io::Read> = if is_stdin(path) {
+        Box::new(std::io::stdin())
+    } else {
+        match File::open(path) {
+            Ok(file) => Box::new(file),
+            Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(cause) => return Err(fail(&cause)),
+        }
+    };
     let mut bytes = Vec::new();
-    let read = std::io::stdin().take(MAX_READ).read_to_end(&mut bytes);
-    read.map_err(|cause| Error::failed(format!("cannot read standard input: {cause}")))?;
+    let read = reader.take(MAX_READ + 1).read_to_end(&mut bytes).map_err(|cause| fail(&cause))?;
+    if read as u64 > MAX_READ {
+        return Err(unreadable(&own_name(path), &format!("it is larger than {} MiB", MAX_READ >> 20)));
+    }
     Ok(Some(bytes))
 }
 
