@@ -180,7 +180,7 @@ func odd(dir string) {
 	ca("future", func(c *x509.Certificate) {
 		c.NotBefore, c.NotAfter = time.Date(2090, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)
 	})
-	ca("short", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(100*24*time.Hour + time.Minute) })
+	ca("short", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(100*24*time.Hour + time.Hour) })
 	ca("no-ca", func(c *x509.Certificate) { c.IsCA, c.KeyUsage = false, x509.KeyUsageDigitalSignature })
 	ca("no-sign", func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign })
 	// A subject that holds attributes twice, several in one part, and none of the usual order.
@@ -204,7 +204,7 @@ func odd(dir string) {
 	})
 	pair("nearly", func(c *x509.Certificate) {
 		c.NotBefore = time.Now().Add(-800 * 24 * time.Hour)
-		c.NotAfter = time.Now().Add(10*24*time.Hour + time.Minute)
+		c.NotAfter = time.Now().Add(10*24*time.Hour + time.Hour)
 		c.DNSNames = []string{"a.example"}
 	})
 	pair("for-clients", func(c *x509.Certificate) {

@@ -107,7 +107,7 @@ fn a_ca_that_must_not_sign() {
             today.trim()
         ),
     );
-    let (end, wanted) = (shell("date -u -d '100 days 1 minute' +%F"), shell("date -u -d '825 days' +%F"));
+    let (end, wanted) = (shell("date -u -d '100 days 1 hour' +%F"), shell("date -u -d '825 days' +%F"));
     of(
         "short",
         &[],
