@@ -134,6 +134,12 @@ fn the_first_that_can_be_used_counts() {
     tree.write("etc/cni/net.d/05-list.conf", LIST);
     let found = findings(&tree, 3);
     assert!(found[0].starts_with("fault 05-list.conf : it holds a list of plugins, and only a .conflist"), "{found:?}");
+    assert!(
+        found[0].ends_with("is read as a list: CRI-O passes it over, and containerd gives no pod a network"),
+        "{found:?}"
+    );
+    let ran = run(&tree, &["check"]).expect(3);
+    assert!(ran.stdout.ends_with("\n/etc/cni/net.d: 1 fault\n"), "the one that is used has none: {}", ran.stdout);
 }
 
 #[test]

@@ -61,12 +61,12 @@ pub(super) fn judge(network: &Network, leases: &Leases) -> Vec<Finding> {
     let mut findings = Vec::new();
     let dir = leases.dir.as_path();
     let old = leases.addresses.iter().filter(|(_, age)| *age == Age::Older).count();
-    let clean = format!("stop the runtime, remove the files of addresses in {}, start it again", dir.display());
+    // A clock that was wrong at boot makes a lease look older than it is: it is safe only without pods.
+    let clean = format!("while no pod runs: remove the files of addresses in {}", dir.display());
     for range in &ranges {
         let used = leases.addresses.iter().filter(|(address, _)| range.holds(*address)).count() as u128;
         let capacity = range.capacity();
-        let of_them =
-            if old > 0 { format!("; {old} leases are from before this boot and nobody's") } else { String::new() };
+        let of_them = if old > 0 { format!("; {}", before_boot(old)) } else { String::new() };
         if used >= capacity {
             let text =
                 format!("all {capacity} addresses of {} are given away: no new pod gets one{of_them}", range.subnet);
@@ -85,7 +85,7 @@ pub(super) fn judge(network: &Network, leases: &Leases) -> Vec<Finding> {
         }
     }
     if old > 0 && findings.is_empty() {
-        let text = format!("{old} leases are from before this boot and nobody's: they stay taken for ever");
+        let text = format!("{}: taken for ever", before_boot(old));
         findings.push(Finding::new(Severity::Warning, dir, text).hint(clean.clone()));
     }
     let strays: Vec<String> = leases
@@ -95,11 +95,19 @@ pub(super) fn judge(network: &Network, leases: &Leases) -> Vec<Finding> {
         .map(|(address, _)| address.to_string())
         .collect();
     if let (Some(first), false) = (strays.first(), ranges.is_empty()) {
-        let text =
-            format!("{} leases such as {first} are of no range of the network: it had another subnet", strays.len());
+        let which = match strays.len() {
+            1 => format!("the lease of {first} is"),
+            count => format!("{count} leases such as {first} are"),
+        };
+        let text = format!("{which} of no range of the network: it had another subnet");
         findings.push(Finding::new(Severity::Warning, dir, text).hint(clean));
     }
     findings
+}
+
+fn before_boot(count: usize) -> String {
+    let are = if count == 1 { "lease is" } else { "leases are" };
+    format!("{count} {are} from before this boot and nobody's")
 }
 
 fn wider(range: &Range) -> String {
@@ -138,7 +146,14 @@ mod tests {
         assert!(findings("10.0.0.0/24", &with(Age::Other)).is_empty());
         assert_eq!(
             findings("10.0.0.0/24", &with(Age::Older)),
-            ["Warning: 5 leases are from before this boot and nobody's: they stay taken for ever"]
+            ["Warning: 5 leases are from before this boot and nobody's: taken for ever"]
+        );
+        assert_eq!(
+            findings("10.0.0.0/24", &[("10.0.0.2", Age::Older), ("10.9.0.1", Age::Other)]),
+            [
+                "Warning: 1 lease is from before this boot and nobody's: taken for ever",
+                "Warning: the lease of 10.9.0.1 is of no range of the network: it had another subnet"
+            ]
         );
     }
 

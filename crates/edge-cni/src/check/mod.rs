@@ -20,7 +20,9 @@ use show::show;
 
 /// What a runtime says in nearly all of these cases.
 const NOT_READY: &str = ": a runtime only says that the network is not ready";
-/// What it says in the others.
+/// What becomes of one that cannot be used where another can.
+const PASSED_OVER: &str = ": CRI-O passes it over, and containerd gives no pod a network";
+/// What is said where only pods meet it.
 const READY: &str = ": CRI-O says that the network is ready, and pods fail";
 
 /// Older runtimes ask for it by themselves, whatever the network says.
@@ -33,9 +35,14 @@ pub(crate) fn run(host: &mut Host, args: &CheckArgs) -> Result<Outcome> {
     trial::possible(host, args.live)?;
     let facts = judge::facts(host, &args.conf_dir, std::slice::from_ref(&args.bin_dir), Ask::Releases)?;
     let (mut findings, used) = judge::judge(&facts);
+    // The one that is used has no faults so far: those there are are of others before it.
+    let none_passed_over = findings.iter().all(|finding| finding.severity != Severity::Fault);
     for finding in findings.iter_mut().filter(|finding| finding.severity == Severity::Fault) {
-        let says = if judge::is_unseen(finding) { READY } else { NOT_READY };
-        finding.text.push_str(says);
+        finding.text.push_str(match used {
+            _ if judge::is_unseen(finding) => READY,
+            Some(_) => PASSED_OVER,
+            None => NOT_READY,
+        });
     }
     let mut tried = None;
     if let Some((file, network)) = used.and_then(|file| Some((file, file.content.as_ref().ok()?))) {
@@ -62,7 +69,8 @@ pub(crate) fn run(host: &mut Host, args: &CheckArgs) -> Result<Outcome> {
     if let Some(text) = tried {
         host.report.line(&text);
     }
-    let name = used.map_or_else(|| args.conf_dir.display().to_string(), |file| summary(&facts, file));
+    let name = used.filter(|_| none_passed_over).map(|file| summary(&facts, file));
+    let name = name.unwrap_or_else(|| args.conf_dir.display().to_string());
     host.report.line(&match faults {
         0 => format!("{name}: no faults"),
         1 => format!("{name}: 1 fault"),
