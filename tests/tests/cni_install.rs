@@ -158,6 +158,10 @@ fn an_archive_is_verified_and_unpacked_flat() {
     let ran = run(&tree, &["install", "--archive", text(&path), "--sha256", &"0".repeat(64)]).expect(4);
     assert!(ran.stderr.contains(&format!("its SHA-256 is {sum}, not 0000")), "{ran:?}");
     run(&tree, &["install", "--archive", text(&path), "--sha256", "0123"]).expect(2);
+    // What cannot be held against it is not passed over in silence.
+    for other in ["--from-build", "--offline"] {
+        run(&tree, &["install", other, text(&path), "--sha256", &sum]).expect(2);
+    }
     let ran = run(&tree, &["install", "--archive", text(&path), "--sha256", &sum.to_uppercase()]).expect(0);
     assert!(ran.stdout.contains("wrote /opt/cni/bin/host-local: v1.7.0 for arm64  [undo: exact]"), "{ran:?}");
     for name in ["bridge", "host-local"] {

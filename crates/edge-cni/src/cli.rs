@@ -112,7 +112,7 @@ pub struct InstallArgs {
     pub archive: Option<PathBuf>,
 
     /// The archive's SHA-256; not needed for the releases that are known
-    #[arg(long, value_name = "H", requires = "archive")]
+    #[arg(long, value_name = "H", conflicts_with_all = ["from_build", "offline"])]
     pub sha256: Option<String>,
 
     /// A folder of builds or archives for several machines; the newest for this one is taken
