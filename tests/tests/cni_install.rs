@@ -178,6 +178,8 @@ fn a_folder_gives_the_newest_for_the_machine() {
     fake_build(&beside.at("usb/new"), "v1.10.0", "arm64", &[("bridge", tiny(ARM64, "newest"))]);
     fake_build(&beside.at("usb/other"), "v1.11.0", "amd64", &[("bridge", tiny(AMD64, "other"))]);
     let usb = beside.at("usb");
+    // What is for another machine is not even looked at.
+    beside.write("usb/other/bridge", "half of it");
     run(&tree, &["install", "--offline", text(&usb)]).expect(0);
     assert_eq!(fs::read(tree.at(&format!("{BIN}/bridge"))).unwrap(), tiny(ARM64, "newest"));
 

@@ -107,17 +107,19 @@ impl Set {
         let mut sets: Vec<Set> = Vec::new();
         let mut others: Vec<Arch> = Vec::new();
         for path in paths {
-            let set = if path.is_dir() && Manifest::read(&path)?.is_some() {
-                Set::of_build(&path)?
-            } else if path.is_file() && is_archive(&path) {
-                // One for another machine need not be read to its end.
-                if arch_in(&path).is_some_and(|arch| !machine.runs(arch)) {
-                    others.extend(arch_in(&path));
-                    continue;
-                }
-                Set::of_archive(&path, archive::beside(&path).as_deref())?
-            } else {
+            let manifest = if path.is_dir() { Manifest::read(&path)? } else { None };
+            let is_packed = manifest.is_none() && path.is_file() && is_archive(&path);
+            // One for another machine need not be read to its end.
+            let named =
+                manifest.as_ref().map(|manifest| manifest.arch).or_else(|| arch_in(&path).filter(|_| is_packed));
+            if let Some(other) = named.filter(|arch| !machine.runs(*arch)) {
+                others.push(other);
                 continue;
+            }
+            let set = match manifest {
+                Some(_) => Set::of_build(&path)?,
+                None if is_packed => Set::of_archive(&path, archive::beside(&path).as_deref())?,
+                None => continue,
             };
             if machine.runs(set.arch) { sets.push(set) } else { others.push(set.arch) }
         }
