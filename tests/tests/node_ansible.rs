@@ -28,7 +28,9 @@ fn play(root: &Tree, cloudcore: &str, args: &[&str]) -> Played {
 
 fn play_with(root: &Tree, mut variables: Value, args: &[&str]) -> Played {
     let home = Tree::new();
-    variables["edgeutils_bin"] = json!(tool::path("edge-conf").parent().unwrap());
+    if variables["edgeutils_bin"].is_null() {
+        variables["edgeutils_bin"] = json!(tool::path("edge-conf").parent().unwrap());
+    }
     variables["edgeutils_root"] = json!(root.path());
     let mut command = Command::new("ansible-playbook");
     command.args(["-i", "localhost,", "-c", "local", PLAY, "-e", &variables.to_string()]).args(args);
@@ -62,6 +64,12 @@ fn a_play_reports_what_the_utilities_changed() {
     assert!(root.read(EDGECORE).contains("server: 192.0.2.9:10004\n"));
     play(&root, "192.0.2.9", &["--check"]).expect(0, 0, 0);
     play(&root, "192.0.2.9", &[]).expect(0, 0, 0);
+
+    let played = play_with(&root, json!({"edgeutils_bin": "/nowhere"}), &[]);
+    played.expect(2, 0, 1);
+    let call = &said(&played, "edge-prep apply")[0];
+    assert!(call["msg"].as_str().unwrap().contains("No such file or directory"), "{call}");
+    assert!(call["changed_when_result"].is_null(), "that alone: {call}");
 
     let played = play(&root, "nonsense!", &[]);
     played.expect(2, 0, 1);
