@@ -207,8 +207,13 @@ func odd(dir string) {
 		c.NotAfter = time.Now().Add(10*24*time.Hour + time.Hour)
 		c.DNSNames = []string{"a.example"}
 	})
+	pair("not-yet", func(c *x509.Certificate) {
+		c.NotBefore = time.Now().Add(10 * 24 * time.Hour)
+		c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+	})
 	pair("for-clients", func(c *x509.Certificate) {
-		c.DNSNames, c.ExtKeyUsage = []string{"a.example"}, []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+		c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	})
 }
 

@@ -4,7 +4,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use edgeutils_tests::pki::{CA_KEYS, Pki, shell};
+use edgeutils_tests::pki::{CA_KEYS, Pki, shell, x509};
 use edgeutils_tests::skip;
 use edgeutils_tests::tool::{Ran, Tool};
 use edgeutils_tests::tree::Tree;
@@ -139,6 +139,12 @@ fn ends_uses_and_odd_certificates() {
     let today = shell("date -u -d '1 minute ago' +%F");
     assert_eq!(findings(&with("ended"), &["verify"]), [format!("fault: /{CRT}: it ended on {}", today.trim())]);
     assert_eq!(findings(&with("nearly"), &["verify"]), [format!("fault: /{CRT}: it has 10 days left")]);
+    let (ca, key) = (pki.at("hub-ca.crt"), pki.at("hub-ca.key"));
+    let tree = with("not-yet");
+    let found = findings(&tree, &["verify"]);
+    assert!(found.len() == 1 && found[0].contains("stream.crt: it is not valid before "), "{found:?}");
+    let ran = certgen(&tree, &["stream", "--ca", &ca, "--ca-key", &key]).expect(0);
+    assert!(ran.stdout.contains("stream.crt: it is not valid before "), "{}", ran.stdout);
     assert_eq!(findings(&with("nearly"), &["verify", "--renew-before", "9"]), [""; 0]);
     assert_eq!(
         findings(&with("for-clients"), &["verify"]),
@@ -158,6 +164,60 @@ fn ends_uses_and_odd_certificates() {
         findings(&tree, &["verify"]),
         [format!("fault: /{CRT}: it has no names (subjectAltName), and programs in Go look at nothing else")]
     );
+}
+
+#[test]
+fn what_verify_hints_at_is_what_mends_it() {
+    let Some(pki) = Pki::odd() else { return skip("certgen_verify hints", "go is not there") };
+    let ca = ["--ca", &pki.at("hub-ca.crt"), "--ca-key", &pki.at("hub-ca.key")].map(str::to_owned);
+    let mends = |tree: &Tree, verify: &[&str], fault: &str, ca: &[String]| {
+        let ran = certgen(tree, verify).expect(3);
+        let told = ran.stdout.split_once(fault).unwrap_or_else(|| panic!("{fault}: {}", ran.stdout)).1;
+        let hint = told.lines().nth(1).and_then(|line| line.strip_prefix("    hint: edge-certgen ")).unwrap();
+        let unquoted = hint.replace('\'', "");
+        let call: Vec<&str> = unquoted.split(' ').chain(ca.iter().map(String::as_str)).collect();
+        certgen(tree, &call).expect(0);
+        certgen(tree, verify).expect(0)
+    };
+    for (name, fault) in
+        [("ended", "it ended on "), ("nearly", "it has 10 days left"), ("for-clients", "it is not for serverAuth")]
+    {
+        let tree = Tree::new();
+        put(&tree, CRT, &pki.at(&format!("{name}.crt")), 0o644);
+        put(&tree, KEY, &pki.at(&format!("{name}.key")), 0o600);
+        put(&tree, STREAM_CA, &pki.at("hub-ca.crt"), 0o644);
+        mends(&tree, &["verify"], fault, &ca);
+    }
+    // The names that it has are not lost for those that it lacks.
+    let tree = Tree::new();
+    let stream: Vec<&str> = ["stream", "--ip", "192.0.2.1", "--dns", "*.example.com"]
+        .into_iter()
+        .chain(ca.iter().map(String::as_str))
+        .collect();
+    certgen(&tree, &stream).expect(0);
+    let names = ["verify", "--ip", "192.0.2.1,fd00::7", "--dns", "a.example.com,b.example.org"];
+    mends(&tree, &names, "it is not for IP:fd00::7, DNS:b.example.org", &ca);
+    let has = x509(&tree.at(CRT), "-ext subjectAltName");
+    assert!(has.ends_with("192.0.2.1, IP Address:FD00:0:0:0:0:0:0:7, DNS:*.example.com, DNS:b.example.org\n"), "{has}");
+    // A key that nobody takes any more, and one that stands beside a certificate for everybody to read.
+    let weak = format!("openssl genrsa -traditional 1024 2>/dev/null > {}", tree.at(KEY).display());
+    let sign = format!(
+        "openssl req -new -key {} -subj /O=x | openssl x509 -req -CA {} -CAkey {} -days 800 -extfile {} 2>/dev/null > {}",
+        tree.at(KEY).display(),
+        ca[1],
+        ca[3],
+        pki.at("san"),
+        tree.at(CRT).display(),
+    );
+    std::fs::write(pki.at("san"), "subjectAltName=DNS:a.example\n").unwrap();
+    shell(&format!("{weak} && {sign}"));
+    mends(&tree, &["verify"], "it has only 1024 bits", &ca);
+    let tree = Tree::new();
+    certgen(&tree, &["server", "--ip", "192.0.2.1"]).expect(0);
+    let root = "etc/kubeedge/ca/rootCA.crt";
+    tree.write(root, format!("{}{}", tree.read(root), tree.read("etc/kubeedge/ca/rootCA.key")));
+    mends(&tree, &["verify", "server"], "a private key stands in it", &[]);
+    certgen(&tree, &["verify"]).expect(0);
 }
 
 #[test]

@@ -144,6 +144,11 @@ impl Certificate {
         check(self.signature_algorithm, issuer.algorithm, &issuer.point, &self.signed, &self.signature)
     }
 
+    /// Whether it may be used so; one that names no use may be used for all.
+    pub fn is_for(&self, usage: &str) -> bool {
+        self.usages.is_empty() || self.usages.iter().any(|other| other == usage || other == "any")
+    }
+
     /// Whole days until it ends, negative once it has.
     pub fn days_left(&self, now: i64) -> i64 {
         times::days_left(now, self.not_after)

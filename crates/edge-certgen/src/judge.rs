@@ -116,7 +116,11 @@ fn certificate_findings(judged: &Judged<'_>, certificate: &Certificate, findings
     }
     let missing: Vec<Name> = judged.names.iter().filter(|name| !covers(&certificate.names, name)).cloned().collect();
     if !missing.is_empty() {
-        findings.push(fault(file, format!("it is not for {}", names::shown(&missing)), judged.again()));
+        // A call without names makes one for those that are there.
+        let kept = certificate.names.iter().filter(|name| !is_loopback(name));
+        let all = names::options(&names::collect(kept.chain(&missing).cloned()));
+        let hint = judged.again().map(|call| format!("{call} {all}"));
+        findings.push(fault(file, format!("it is not for {}", names::shown(&missing)), hint));
     }
     match judged.kind {
         Kind::Ca if certificate.authority != Authority::Yes => {
@@ -137,10 +141,13 @@ fn certificate_findings(judged: &Judged<'_>, certificate: &Certificate, findings
         Kind::Edge => "clientAuth",
         Kind::Ca | Kind::Other(_) => return,
     };
-    let has = |usage: &str| certificate.usages.iter().any(|other| other == usage);
-    if !certificate.usages.is_empty() && !has(usage) && !has("any") {
+    if !certificate.is_for(usage) {
         findings.push(fault(file, format!("it is not for {usage} (extendedKeyUsage)"), judged.again()));
     }
+}
+
+fn is_loopback(name: &Name) -> bool {
+    matches!(name, Name::Ip(ip) if ip.is_loopback())
 }
 
 /// Whether one of the names is this one, or a wildcard for it.
@@ -170,7 +177,8 @@ fn key_findings(judged: &Judged<'_>, key: &PrivateKey, findings: &mut Vec<Findin
         findings.push(fault(file, text, judged.again().map(|call| format!("{call} rewrites it"))));
     }
     if let Algorithm::Rsa(bits @ ..2048) = key.algorithm {
-        findings.push(fault(file, format!("it has only {bits} bits, which clients refuse"), judged.again()));
+        let hint = judged.again().map(|call| format!("{call} --new-key --force"));
+        findings.push(fault(file, format!("it has only {bits} bits, which clients refuse"), hint));
     }
 }
 
@@ -223,8 +231,11 @@ pub fn chain(judged: &Judged<'_>, chain: &Chain, findings: &mut Vec<Finding>) {
         }
         Chain::Signed { file, read, bares_key } => (file.as_str(), read.as_ref(), *bares_key),
     };
+    // The cluster's CA is copied anew; the hub's is a pair of its own.
+    let ca_again = || if *judged.kind == Kind::Stream { None } else { Some("edge-certgen ca".to_owned()) };
     if bares_key {
-        findings.push(bared(ca_file, judged.again()));
+        findings
+            .push(bared(ca_file, ca_again().map_or_else(|| judged.again(), |call| Some(format!("{call} --force")))));
     }
     let ca = match read {
         Read::Absent => return findings.push(fault(ca_file, "it is not there", judged.again())),
@@ -248,10 +259,18 @@ pub fn chain(judged: &Judged<'_>, chain: &Chain, findings: &mut Vec<Finding>) {
     if ca.authority != Authority::Yes {
         findings.push(fault(ca_file, "it is no CA", None));
     }
-    if judged.now > ca.not_after {
-        findings.push(fault(ca_file, format!("it ended on {}", times::date(ca.not_after)), None));
-    } else if ca.days_left(judged.now) <= judged.soon(ca) {
-        findings.push(fault(ca_file, format!("it has {} left", times::days(ca.days_left(judged.now))), None));
+    let left = ca.days_left(judged.now);
+    let end = if judged.now > ca.not_after {
+        format!("it ended on {}", times::date(ca.not_after))
+    } else if left <= judged.soon(ca) {
+        format!("it has {} left", times::days(left))
+    } else {
+        return;
+    };
+    let finding = fault(ca_file, end, ca_again());
+    // Of the hub's CA that may have been said already.
+    if !findings.contains(&finding) {
+        findings.push(finding);
     }
 }
 

@@ -43,6 +43,24 @@ pub fn shown(names: &[Name]) -> String {
     names.iter().map(Name::to_string).collect::<Vec<_>>().join(", ")
 }
 
+/// Those as the options that ask for them: `--ip 192.0.2.1 --dns '*.example.com'`.
+pub fn options(names: &[Name]) -> String {
+    let mut options = Vec::new();
+    let ips: Vec<String> =
+        names.iter().filter_map(|name| if let Name::Ip(ip) = name { Some(ip.to_string()) } else { None }).collect();
+    let hosts: Vec<&str> =
+        names.iter().filter_map(|name| if let Name::Dns(host) = name { Some(host.as_str()) } else { None }).collect();
+    if !ips.is_empty() {
+        options.push(format!("--ip {}", ips.join(",")));
+    }
+    if !hosts.is_empty() {
+        let all = hosts.join(",");
+        // A shell takes a star for file names.
+        options.push(if all.contains('*') { format!("--dns '{all}'") } else { format!("--dns {all}") });
+    }
+    options.join(" ")
+}
+
 /// An address given with `option`.
 ///
 /// Errors: exit 2 with the reason, and with the option that it belongs to where that can be told.

@@ -151,6 +151,9 @@ fn why_not(pair: &Pair, wanted: &Wanted, given: Option<&PrivateKey>, now: i64) -
     if !missing.is_empty() {
         return Some(format!("it is not for {}", names::shown(&missing)));
     }
+    if let Some(usage) = wanted.usages.iter().find(|usage| !certificate.is_for(usage)) {
+        return Some(format!("it is not for {usage} (extendedKeyUsage)"));
+    }
     if wanted.subject_must_be.as_ref().is_some_and(|asked| !subject::same(asked, &certificate.subject)) {
         return Some(format!("its subject is {}", subject::shown(&certificate.subject)));
     }
