@@ -129,7 +129,12 @@ pub fn check(
 
 #[cfg(test)]
 mod tests {
+    use der::Encode;
+    use sec1::{EcParameters, EcPrivateKey};
+
     use super::*;
+    use crate::encoding;
+    use crate::key::{P256, P384};
 
     #[test]
     fn every_kind_signs_and_is_checked() {
@@ -146,6 +151,24 @@ mod tests {
             assert_eq!((checked(b"message"), checked(b"other")), (Signed::Yes, Signed::No), "{algorithm}");
             let other = ObjectIdentifier::new("1.2.3").unwrap();
             assert_eq!(check(other, Some(algorithm), signer.der_bytes(), b"", b""), Signed::Unknown);
+        }
+    }
+
+    #[test]
+    fn a_number_that_was_written_without_its_leading_zeros_signs() {
+        for (algorithm, curve) in [(Algorithm::EcdsaP256, P256), (Algorithm::EcdsaP384, P384)] {
+            // One in 256 begins with a zero.
+            let keys = std::iter::repeat_with(|| PrivateKey::generate(algorithm).unwrap());
+            let key = keys.take(10_000).find(|key| key.secret()[0] == 0).unwrap();
+            let zeros = key.secret().iter().position(|byte| *byte != 0).unwrap();
+            let short = EcPrivateKey {
+                private_key: &key.secret()[zeros..],
+                parameters: Some(EcParameters::NamedCurve(curve)),
+                public_key: key.public(),
+            };
+            let pem = encoding::encode("EC PRIVATE KEY", &short.to_der().unwrap());
+            let signer = Signer::new(&PrivateKey::from_pem(pem.as_bytes()).unwrap()).unwrap();
+            assert_eq!(signer.der_bytes(), key.public().unwrap());
         }
     }
 }
