@@ -58,7 +58,12 @@ fn the_files_of_certgen_sh_are_made_where_it_makes_them_and_nothing_else() {
         "X509v3 Subject Alternative Name: \n    IP Address:127.0.0.1, IP Address:192.0.2.1, IP Address:FD00:0:0:0:0:0:0:1, \
          DNS:*.example.com, DNS:xn--bcher-kva.example\n"
     );
-    assert!(x509(&crt, "-ext keyUsage,extendedKeyUsage,basicConstraints").contains("TLS Web Server Authentication"));
+    let constraints = x509(&crt, "-ext keyUsage,extendedKeyUsage,basicConstraints");
+    for what in
+        ["critical\n    Digital Signature\n", "\n    TLS Web Server Authentication\n", "critical\n    CA:FALSE\n"]
+    {
+        assert!(constraints.contains(what), "{what:?}: {constraints}");
+    }
     assert_eq!(x509(&crt, "-subject").trim(), "subject=C = CN, ST = Zhejiang, L = Hangzhou, O = KubeEdge");
     let seconds = |option: &str| -> i64 {
         let date = x509(&crt, option);
