@@ -28,9 +28,9 @@ impl Range {
         let top = if subnet.addr().is_ipv4() { high.saturating_sub(1) } else { high };
         Some(Range {
             subnet,
-            first: address("rangeStart").unwrap_or_else(|| address_of(subnet, low + 1)),
+            first: address("rangeStart").unwrap_or_else(|| address_of(subnet, low.saturating_add(1))),
             last: address("rangeEnd").unwrap_or_else(|| address_of(subnet, top)),
-            gateway: address("gateway").unwrap_or_else(|| address_of(subnet, low + 1)),
+            gateway: address("gateway").unwrap_or_else(|| address_of(subnet, low.saturating_add(1))),
         })
     }
 
@@ -82,6 +82,14 @@ mod tests {
         let of = |text: &str| text.parse::<IpNet>().unwrap();
         assert!(overlap(of("10.0.0.0/8"), of("10.85.0.0/16")) && overlap(of("10.85.0.0/16"), of("10.0.0.0/8")));
         assert!(!overlap(of("10.84.0.0/16"), of("10.85.0.0/16")) && !overlap(of("::/0"), of("10.85.0.0/16")));
+    }
+
+    #[test]
+    fn the_last_address_there_is_has_no_next() {
+        for subnet in ["255.255.255.255/32", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128"] {
+            let range = Range::parse(&serde_json::json!({"subnet": subnet})).unwrap();
+            assert_eq!(range.first, subnet.parse::<IpNet>().unwrap().addr(), "{subnet}");
+        }
     }
 
     proptest::proptest! {

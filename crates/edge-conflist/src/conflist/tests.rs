@@ -1,5 +1,7 @@
 //! Texts that a runtime reads, and those that it does not.
 
+use proptest::prelude::*;
+
 use super::*;
 
 const LIST: &str = r#"{"cniVersion": "1.0.0", "name": "n", "plugins": [
@@ -134,11 +136,83 @@ fn a_network_without_a_name_has_its_files() {
     assert_eq!((network.named, network.check), (Named::ByItself, Check::Disabled));
 }
 
-proptest::proptest! {
+/// JSON of the words that networks are made of, in places where they belong and where they do not.
+fn network() -> impl Strategy<Value = Value> {
+    let word = prop_oneof![
+        Just("bridge"),
+        Just("host-local"),
+        Just("1.0.0"),
+        Just("9.9.9"),
+        Just("10.85.0.0/16"),
+        Just("fd00::/64"),
+        Just("0.0.0.0/0"),
+        Just("255.255.255.255/32"),
+        Just("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128"),
+        Just("10.85.0.9"),
+        Just("::"),
+        Just("/var/x"),
+        Just("true"),
+        Just(""),
+        Just("ä/..")
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        word.prop_map(Value::from)
+    ];
+    let key = prop_oneof![
+        Just("name"),
+        Just("type"),
+        Just("cniVersion"),
+        Just("cniVersions"),
+        Just("plugins"),
+        Just("ipam"),
+        Just("ranges"),
+        Just("subnet"),
+        Just("rangeStart"),
+        Just("rangeEnd"),
+        Just("gateway"),
+        Just("dataDir"),
+        Just("bridge"),
+        Just("capabilities"),
+        Just("disableCheck"),
+        Just("loadOnlyInlinedPlugins")
+    ];
+    let tree = leaf.prop_recursive(6, 48, 4, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            proptest::collection::btree_map(key.clone().prop_map(str::to_owned), inner, 0..5)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    });
+    // Half of them with all that a network needs, so that what is behind is reached.
+    (tree.clone(), tree, any::<bool>()).prop_map(|(ipam, other, is_whole)| match (ipam, is_whole) {
+        (Value::Object(mut ipam), true) => {
+            ipam.insert("type".into(), "host-local".into());
+            serde_json::json!({"name": "n", "plugins": [{"type": "bridge", "ipam": ipam}, {"type": "x", "bridge": other}]})
+        }
+        (_, _) => other,
+    })
+}
+
+proptest! {
     #[test]
     fn no_text_breaks_the_reader(text in ".*", kind in "conf|conflist") {
-        if let Ok(network) = parse(&text, &kind) {
-            network.ranges();
+        parse(&text, &kind).ok();
+    }
+
+    #[test]
+    fn no_network_breaks_what_asks_it(network in network(), kind in "conf|conflist") {
+        if let Ok(network) = parse(&network.to_string(), &kind) {
+            for range in network.ranges() {
+                range.capacity();
+                range.holds(range.first);
+            }
+            network.leases();
+            prop_assert!(!network.programs().is_empty() || network.plugins.is_empty());
+            network.bridge();
+            network.version_for(Cni::WITH_CHECK);
         }
     }
 }
