@@ -387,4 +387,12 @@ pub(crate) mod tests {
             assert_eq!(go("go1.26", &[("GOPROXY", proxy)]).proxy(), want);
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn flags_are_taken_apart_and_none_is_lost(flags in "[-=a-c'\" \t]{0,24}") {
+            let solid = |text: &str| text.replace([' ', '\t'], "");
+            assert_eq!(solid(&split_flags(&flags).collect::<String>()), solid(&flags));
+        }
+    }
 }

@@ -112,3 +112,31 @@ fn half_an_archive_is_an_error() {
         assert!(list(&archive).is_err(), "{end} of {}", bytes.len());
     }
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+    /// Whatever is listed is poured as it was listed.
+    #[test]
+    fn no_damage_breaks_the_reader(damage in proptest::collection::vec((0usize..3584, 0u8..=255), 0..6)) {
+        let archive = packed(&[
+            ("./", EntryType::Directory, b""),
+            ("./bridge", EntryType::Regular, &tiny(64, 62)),
+            ("portmap", EntryType::Regular, &[tiny(64, 62), vec![7; 600]].concat()),
+        ]);
+        let mut bytes = Vec::new();
+        unzip(&archive).unwrap().read_to_end(&mut bytes).unwrap();
+        for (at, byte) in damage {
+            bytes[at] = byte;
+        }
+        let mut file = GzEncoder::new(File::create(&archive).unwrap(), flate2::Compression::fast());
+        file.write_all(&bytes).unwrap();
+        file.finish().unwrap();
+        let mut unpacker = Unpacker::new(&archive);
+        for plugin in list(&archive).unwrap_or_default() {
+            let mut poured = Vec::new();
+            unpacker.pour(&plugin, &mut poured).unwrap();
+            assert_eq!(sum_of(&mut poured.as_slice()).unwrap(), (plugin.sha256, plugin.size));
+        }
+    }
+}
