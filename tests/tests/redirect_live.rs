@@ -196,7 +196,9 @@ fn a_cloudcore_of_this_host_that_will_keep_its_chain_is_left_to_do_so() {
     each(
         "cloudcore here",
         r"
-        ip addr add 192.0.2.1/32 dev lo
+        # The second address of a network, which is not the one that its traffic comes from.
+        ip link add v0 type veth peer name v1; ip link set v0 up; ip link set v1 up
+        ip addr add 192.0.2.9/24 dev v0; ip addr add 192.0.2.1/24 dev v0
         redirect add --cloudcore 192.0.2.1 --kubeedge-version 1.8.2 --persist --backend $b
         redirect add --cloudcore 192.0.2.1 --kubeedge-version 1.7.2 -n --backend $b | tail -1
         redirect add --cloudcore 192.0.2.2 --kubeedge-version 1.8.2 -n --backend $b | tail -1

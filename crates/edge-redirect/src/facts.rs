@@ -1,10 +1,12 @@
 //! What is there: the rules of both engines, and what outlives a reboot.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::net::IpAddr;
 use std::path::Path;
 
 use edge_firewall::{Family, Firewall};
-use edge_host::{Host, Result};
+use edge_host::{Error, Host, Result};
+use nix::errno::Errno;
+use nix::ifaddrs::getifaddrs;
 
 use crate::pair::Pair;
 use crate::persist;
@@ -12,8 +14,6 @@ use crate::wanted::Persist;
 
 /// There on the host of a cloudcore that keadm or a package installed.
 const CLOUDCORE: &str = "/etc/kubeedge/config/cloudcore.yaml";
-/// The way to a host is the same to each of its ports.
-const ANY_PORT: u16 = 9;
 
 /// What was found.
 #[derive(Debug, Clone)]
@@ -27,18 +27,22 @@ pub(crate) struct Facts {
 /// image, whose addresses are not known, has its configuration.
 pub(crate) fn runs_cloudcore(host: &Host, address: IpAddr) -> Result<bool> {
     if host.root.is_live() {
-        return Ok(own_address_towards(address).is_ok_and(|own| own == address));
+        return Ok(address.is_loopback() || is_own(address)?);
     }
     Ok(host.root.find(Path::new(CLOUDCORE))?.exists())
 }
 
-/// From which of its addresses this host would speak to another; to one of its own, from that one.
-/// Nothing is sent. Binding would tell less: hosts of keepalived may bind to addresses of others.
-fn own_address_towards(other: IpAddr) -> std::io::Result<IpAddr> {
-    let any: IpAddr = if other.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = UdpSocket::bind((any, 0))?;
-    socket.connect((other, ANY_PORT))?;
-    Ok(socket.local_addr()?.ip())
+/// Whether an interface of this host has the address. Being able to bind to it would tell less, as hosts
+/// of keepalived may bind to those of others; and so would the way to it, which begins at the first
+/// address of its network and not at each.
+fn is_own(address: IpAddr) -> Result<bool> {
+    let fail = |errno: Errno| Error::failed(format!("cannot list the addresses of this host: {}", errno.desc()));
+    let all = getifaddrs().map_err(fail)?.filter_map(|interface| interface.address);
+    let mut ips = all.filter_map(|found| match address {
+        IpAddr::V4(_) => found.as_sockaddr_in().map(|socket| IpAddr::V4(socket.ip())),
+        IpAddr::V6(_) => found.as_sockaddr_in6().map(|socket| IpAddr::V6(socket.ip())),
+    });
+    Ok(ips.any(|ip| ip == address))
 }
 
 impl Facts {
