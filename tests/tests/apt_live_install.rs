@@ -300,6 +300,29 @@ fn a_package_whose_script_fails_is_told_of_and_an_undo_takes_it_back(host: &AptH
     host.looks_as(&before, "the undo of one that was mended");
 }
 
+fn an_undo_of_what_a_stranger_needs_changes_nothing_until_it_can(host: &AptHost) {
+    host.sh(REPOSITORY).expect(0);
+    let before = host.look();
+    host.sh("deb edge-stranger 1 'Depends: edge-thing'; deb edge-guest 1 'Depends: edge-dep'").expect(0);
+    host.sh(&format!("fixture install {FROM} --hold --pin 'version 1.34.*' edge-thing~1.34")).expect(0);
+    host.sh("dpkg -i /debs/edge-stranger_1_all.deb /debs/edge-guest_1_all.deb").expect(0);
+    let as_it_is = host.look();
+    for (call, code) in [("fixture undo -n", 4), ("fixture undo", 4), ("fixture undo", 4)] {
+        let refused = host.sh(call);
+        let said = "edge-apt-fixture: cannot undo run 1: dpkg would not remove edge-dep, edge-thing: \
+                    edge-guest depends on edge-dep; edge-stranger depends on edge-thing\n\
+                    hint: remove what needs them first, then the same undo takes back all of the run; until then all of it stays\n";
+        assert!(refused.stderr.ends_with(said), "{}", refused.stderr);
+        assert_eq!(refused.clone().expect(code).stdout, "");
+        host.looks_as(&as_it_is, call);
+    }
+    // What else there is to do goes on; and once nothing needs them, so does the undo.
+    host.sh("call edge-thing").expect(0);
+    host.sh("dpkg --purge edge-stranger edge-guest; fixture undo && fixture undo && rm -r /var/lib/edgeutils && apt-get -q update")
+        .expect(0);
+    host.looks_as(&before, "the undo");
+}
+
 #[test]
 fn an_image_is_refused() {
     let dir = tempfile::tempdir().unwrap();
@@ -318,6 +341,7 @@ on_each_debian!(
     old_lists_are_no_excuse_and_strangers_sources_no_obstacle,
     holds_outlive_a_change_and_nothing_goes_that_was_not_named,
     nothing_ever_asks,
+    an_undo_of_what_a_stranger_needs_changes_nothing_until_it_can,
     a_removal_is_exact_and_comes_back,
     a_package_whose_script_fails_is_told_of_and_an_undo_takes_it_back,
 );

@@ -2,6 +2,7 @@
 //! and never over what someone else did since.
 
 mod diff;
+mod packages;
 mod step;
 
 pub use diff::redact;
@@ -76,6 +77,7 @@ pub fn run(host: &mut Host, args: &UndoArgs, editors: &[&dyn Editor]) -> Result<
 
     host.progress.run = Some(id);
     keys_can_come_back(&host.root, &entries, &later, editors)?;
+    packages::can_go(&host.root, id, entries.iter().filter(|entry| blocker(&host.root, entry, &later).is_none()))?;
     let mut writer = match host.mode {
         Mode::Apply => Some(host.journal().reopen(&run)?),
         Mode::DryRun => None,
