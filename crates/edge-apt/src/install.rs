@@ -12,6 +12,7 @@ use crate::apt::{self, Scope};
 use crate::facts::{self, Facts};
 use crate::offline::{Offline, PackageFile};
 use crate::plan::{self, Found};
+use crate::repair;
 use crate::source::shown_uri;
 use crate::status;
 use crate::trial::{Trial, get_key};
@@ -88,6 +89,11 @@ fn as_it_is(facts: &Facts, wanted: &Wanted) -> Installed {
 }
 
 fn attempt(host: &mut Host, wanted: &Wanted, facts: &Facts) -> Result<Installed> {
+    if host.mode == Mode::Apply && host.goes_on()? && left_half_way(host)? {
+        finish(host, wanted)?;
+        let facts = facts::read(host, wanted)?;
+        return attempt(host, wanted, &facts);
+    }
     if status::is_interrupted(&host.root)? {
         return Err(Error::failed("cannot install: dpkg was interrupted and wants to finish first")
             .hint("edge-apt wait --repair mends it"));
@@ -155,6 +161,26 @@ fn attempt(host: &mut Host, wanted: &Wanted, facts: &Facts) -> Result<Installed>
     let names: Vec<&str> = missing.iter().map(|request| request.name.as_str()).collect();
     done.map_err(|error| of_run(error, &format!("install {}", names.join(", "))))?;
     Ok(installed)
+}
+
+fn left_half_way(host: &Host) -> Result<bool> {
+    Ok(status::is_interrupted(&host.root)? || !status::of(&host.root)?.torn().is_empty())
+}
+
+/// What this same call left when dpkg was ended under it, or the power went. What others left is for them
+/// to look at.
+fn finish(host: &mut Host, wanted: &Wanted) -> Result<()> {
+    host.report.note("finishing what dpkg was in the middle of");
+    repair::settle(&host.root)?;
+    let torn = status::of(&host.root)?.torn();
+    match &wanted.offline {
+        _ if torn.is_empty() => Ok(()),
+        None => repair::unpack_again(&host.root, &torn, &torn, &Scope::default()),
+        Some(offline) => {
+            let paths: Vec<String> = offline.of_names(&torn).map(|path| path.display().to_string()).collect();
+            repair::unpack_again(&host.root, &torn, &paths, &Scope::nothing())
+        }
+    }
 }
 
 /// Versions out of the lists of one source, installed with the help of all.

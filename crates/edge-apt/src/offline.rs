@@ -113,6 +113,11 @@ impl Offline {
         needed
     }
 
+    /// The files of packages of these names.
+    pub(crate) fn of_names(&self, names: &[String]) -> impl Iterator<Item = &Path> {
+        self.packages.iter().filter(|file| names.contains(&file.name)).map(|file| file.path.as_path())
+    }
+
     /// The architectures of a package's files, for a message.
     pub(crate) fn architectures_of(&self, name: &str) -> Vec<&str> {
         let named = self.packages.iter().filter(|file| file.name == name);

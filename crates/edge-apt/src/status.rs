@@ -152,6 +152,17 @@ impl Status {
             .filter(move |package| package.must_be_reinstalled || !ends.contains(&package.state.as_str()))
     }
 
+    /// What only unpacking again mends, by names as apt takes them: for another architecture `NAME:ARCH`.
+    pub(crate) fn torn(&self) -> Vec<String> {
+        let own = self.architecture();
+        let is_foreign = |package: &Installed| package.architecture != own && package.architecture != "all";
+        let name = |package: &Installed| match is_foreign(package) {
+            true => format!("{}:{}", package.name, package.architecture),
+            false => package.name.clone(),
+        };
+        self.packages.iter().filter(|package| package.must_be_reinstalled).map(name).collect()
+    }
+
     fn named(&self, name: &str) -> Option<&Installed> {
         let own = self.architecture();
         let of_own = |package: &&Installed| package.architecture == own || package.architecture == "all";
@@ -239,6 +250,11 @@ Version: 1
         assert_eq!(status.version_of(&name("gone")), None);
         let unfinished: Vec<&str> = status.unfinished().map(|package| package.name.as_str()).collect();
         assert_eq!(unfinished, ["libx", "torn"]);
+        let foreign = TEXT.replace(
+            "Status: install ok installed\nArchitecture: armhf",
+            "Status: install reinstreq half-installed\nArchitecture: armhf",
+        );
+        assert_eq!(Status::parse(&foreign).torn(), ["libx:armhf", "torn"]);
     }
 
     #[test]

@@ -132,6 +132,17 @@ const KNOWN: &[Known] = &[
         "a file of apt's sources is not as it should be",
         "mend or remove the line that it names",
     ),
+    known(
+        &["exited unexpectedly", "received a segmentation fault"],
+        "dpkg was ended in the middle of its work",
+        "edge-apt wait --repair finishes what it left",
+    ),
+    known(
+        &["needs to be reinstalled, but I can't find an archive"],
+        "",
+        "bring it (edge-apt wait --update, its repository, the offline folder), or remove it: \
+         dpkg --remove --force-remove-reinstreq NAME",
+    ),
     known(&["dpkg was interrupted"], "dpkg was interrupted", "edge-apt wait --repair mends it"),
     known(
         &["Depends:", "unmet dependencies", "not installable"],

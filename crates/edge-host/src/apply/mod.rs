@@ -60,6 +60,7 @@ fn carry_out(host: &mut Host, plan: Plan, then: Then) -> Result<Outcome> {
     host.must_be_prepared()?;
     let mut actions = plan.actions;
     let (left, owed) = Left::find(host, &actions)?;
+    let planned = actions.len();
     actions.extend(owed);
     if actions.is_empty() {
         if then == Then::End {
@@ -75,7 +76,7 @@ fn carry_out(host: &mut Host, plan: Plan, then: Then) -> Result<Outcome> {
     let mut recorded = intents::record(host, &actions, &left)?;
     host.progress.run = Some(recorded.writer.id);
     host.all_ended = false;
-    perform::all(host, &mut recorded, actions, commands)?;
+    perform::all(host, &mut recorded, actions, commands, planned)?;
     if then == Then::End {
         recorded.writer.append(&[Record::End])?;
         recorded.writer.sync()?;

@@ -11,16 +11,23 @@ use crate::host::Host;
 use crate::journal::{Change, Record, Writer};
 use crate::report::{Shown, Status};
 
-/// Does one action after another, and stops at the first that fails or when a signal came.
+/// Does one action after another, and stops at the first that fails or when a signal came. What the
+/// interrupted run owes stands behind the first `planned`.
 pub(super) fn all(
     host: &mut Host,
     recorded: &mut Recorded,
     actions: Vec<Action>,
     commands: Vec<Option<Cmd>>,
+    planned: usize,
 ) -> Result<()> {
     let Recorded { writer, first_seq, changes } = recorded;
     let mut steps = actions.into_iter().zip(commands).enumerate().peekable();
     while let Some((index, (action, command))) = steps.next() {
+        // The plan may have done it by another command: facts that are fresh ask for less.
+        if index >= planned && has_done_its_work(&changes[index]) {
+            writer.append(&[Record::Void { seq: *first_seq + index }])?;
+            continue;
+        }
         let mut row = vec![action];
         while row.last().is_some_and(|last| last.staging == Staging::WithNext && last.can_be_staged()) {
             let Some((_, (next, _))) = steps.next_if(|(_, (next, _))| next.can_be_staged()) else { break };

@@ -24,6 +24,12 @@ impl Host {
         self.lock = Some(lock::take(&self.root, self.tool, self.lock_wait, &self.interrupt)?);
         settle(self)
     }
+    /// Whether this call is the one that began the newest run and did not end it: what is half-done on
+    /// the host may be that run's doing.
+    pub fn goes_on(&self) -> Result<bool> {
+        Ok(super::settle::interrupted_run(self)?.is_some())
+    }
+
     /// Lets go of the lock for a wait on someone else (apt), and takes it again.
     ///
     /// Facts read before may be stale afterwards: read those again that a plan is made of.
