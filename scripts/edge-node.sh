@@ -14,18 +14,14 @@ set -eu
 
 # In an unpacked archive the utilities are beside the scripts.
 PATH=$(cd "$(dirname "$0")/.." && pwd)/bin:$PATH
-root=${ROOT:-} cloudcore=${CLOUDCORE:-} runtime=${RUNTIME:-crio} release=${KUBEEDGE_VERSION:-} status=0
+root=${ROOT:-} cloudcore=${CLOUDCORE:-} runtime=${RUNTIME:-crio} release=${KUBEEDGE_VERSION:-} flags='' status=0
 
 # Exit 3 is no failure: a dry run found changes, or a step is left to be done by hand.
 step() {
     tool=$1 code=0
     shift
     "$tool" ${root:+--root "$root"} "$@" || code=$?
-    case $code in
-        0) ;;
-        3) status=3 ;;
-        *) exit "$code" ;;
-    esac
+    case $code in 0) ;; 3) status=3 ;; *) exit "$code" ;; esac
 }
 
 case $runtime in crio | keep) ;; *)
@@ -45,5 +41,10 @@ if [ ! -e "$root/etc/kubeedge/config/edgecore.yaml" ]; then
     exit "$status"
 fi
 step edge-conf enable logs ${cloudcore:+--server "$cloudcore:10004"} "$@"
-[ "$runtime" = keep ] || step edge-conf enable crio "$@"
+[ "$runtime" != keep ] || exit "$status"
+# Socket and cgroup driver as CRI-O has them; as it comes where it is not here yet, which is told.
+settings=$(edge-crio ${root:+--root "$root"} settings) || settings=
+step edge-conf enable crio ${settings:+-} "$@" <<END
+$settings
+END
 exit "$status"

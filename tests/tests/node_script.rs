@@ -7,7 +7,9 @@ use std::path::Path;
 use std::process::Command;
 
 use edge_conf::schema::{Kind, Minor, render};
+use edgeutils_tests::cni::{ARM64, image_for, tiny};
 use edgeutils_tests::pki::Pki;
+use edgeutils_tests::standin::bundle;
 use edgeutils_tests::systems;
 use edgeutils_tests::tool::{self, Ran};
 use edgeutils_tests::tree::{Tree, assert_same};
@@ -23,7 +25,7 @@ fn named(name: &str, tree: &Tree, variables: &[(&str, &str)], args: &[&str]) -> 
     // Under an emulator the script finds a wrapper, as binfmt_misc would be one.
     let bin = Tree::new();
     let runner = std::env::var(tool::RUNNER).unwrap_or_default();
-    for name in ["edge-prep", "edge-conf", "edge-certgen", "edge-redirect"] {
+    for name in ["edge-prep", "edge-conf", "edge-crio", "edge-certgen", "edge-redirect"] {
         bin.write(name, format!("#!/bin/sh\nexec {runner} {} \"$@\"\n", tool::path(name).display()));
         std::fs::set_permissions(bin.at(name), std::fs::Permissions::from_mode(0o755)).unwrap();
     }
@@ -56,6 +58,20 @@ fn the_node_script_shows_does_and_does_nothing_twice() {
     let ran = script(&tree, &[("CLOUDCORE", "nonsense!")], &[]).expect(2);
     assert!(ran.stderr.contains("cannot use --server"), "{}", ran.stderr);
     assert_eq!(tree.read(FILE), text);
+}
+
+#[test]
+fn the_cgroup_driver_is_that_of_crio() {
+    let (tree, beside) = (systems::by_name(systems::DEBIAN_RASPI), Tree::new());
+    image_for(&tree, ARM64);
+    tree.write(FILE, render(Kind::EdgeCore, Minor::new(12)));
+    let (archive, sum) = bundle(beside.path(), "1.30.4", "arm64", &tiny(ARM64, "crio"));
+    let options = format!("--archive {} --sha256 {sum} --cgroup-driver cgroupfs", archive.display());
+    let variables = [("CLOUDCORE", "192.0.2.9"), ("CRIO_VERSION", "1.30.4"), ("CRIO_OPTIONS", options.as_str())];
+    script(&tree, &variables, &[]).expect(0);
+    assert!(tree.read(FILE).contains("cgroupDriver: cgroupfs\n"), "{}", tree.read(FILE));
+    let again = script(&tree, &variables, &[]).expect(0);
+    assert_eq!(again.stdout, "nothing to do: it is so already\n".repeat(4));
 }
 
 #[test]
