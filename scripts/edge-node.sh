@@ -11,7 +11,6 @@
 # KUBEEDGE_VERSION  what will join, for the line of keadm join
 # Run again at any time: what is so already stays. `undo` of each utility takes it back.
 set -eu
-
 # In an unpacked archive the utilities are beside the scripts.
 PATH=$(cd "$(dirname "$0")/.." && pwd)/bin:$PATH
 root=${ROOT:-} cloudcore=${CLOUDCORE:-} runtime=${RUNTIME:-crio} release=${KUBEEDGE_VERSION:-} flags='' status=0
