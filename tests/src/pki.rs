@@ -79,7 +79,8 @@ pub fn shell(line: &str) -> String {
 /// What openssl says of a certificate.
 #[track_caller]
 pub fn x509(file: &Path, option: &str) -> String {
-    shell(&format!("openssl x509 -noout {option} -in {}", file.display()))
+    // Versions differ in how they print a name where they are not told.
+    shell(&format!("openssl x509 -noout -nameopt oneline {option} -in {}", file.display()))
 }
 
 /// Runs the program in Go; none where Go is not there.
