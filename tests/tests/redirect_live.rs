@@ -308,6 +308,41 @@ fn a_host_that_cannot_be_changed_says_why_and_stays_as_it_is() {
 }
 
 #[test]
+fn an_engine_of_the_host_that_cannot_be_read_is_not_taken_for_empty() {
+    each(
+        "unreadable engine",
+        r"
+        # The engine that plain iptables stands for, and the other one.
+        case $(iptables -V) in *nf_tables*) own=nft other=legacy ;; *) own=legacy other=nft ;; esac
+        iptables-$own -t nat -N theirs; iptables-$other -t nat -N theirs
+        mkdir sbin sbin-work && mount -t overlay overlay -o lowerdir=/usr/sbin,upperdir=sbin,workdir=sbin-work /usr/sbin
+        broken() { rm /usr/sbin/iptables-$1-save; printf '#!/bin/sh
+echo broken >&2; exit 1
+' > /usr/sbin/iptables-$1-save; chmod 755 /usr/sbin/iptables-$1-save; }
+        working=$(readlink /usr/sbin/iptables-$other-save)
+        broken $other
+        redirect add 10351=192.0.2.1:10003 -n | tail -1
+        redirect status | sed 's/legacy/ENGINE/g; s/nft/ENGINE/g'
+        ln -sf $working /usr/sbin/iptables-$other-save
+        broken $own
+        for call in 'add 10351=192.0.2.1:10003' status remove; do redirect $call 2>&1 | sed 's/legacy/ENGINE/; s/nft/ENGINE/'; done
+        iptables-$other-save | grep -c EDGEUTILS
+        ",
+        "edge-redirect: note: the rules are gone after a reboot: --persist brings them back at each boot
+        exit 3
+        IPv4 ENGINE: not readable: cannot run iptables-ENGINE-save --counters: exit status: 1: broken
+        exit 0
+        edge-redirect: cannot run iptables-ENGINE-save --counters: exit status: 1: broken
+        exit 1
+        edge-redirect: cannot run iptables-ENGINE-save --counters: exit status: 1: broken
+        exit 1
+        edge-redirect: cannot run iptables-ENGINE-save --counters: exit status: 1: broken
+        exit 1
+        0",
+    );
+}
+
+#[test]
 fn what_is_stored_is_restored_without_journal_or_lock() {
     each(
         "restore",
