@@ -343,6 +343,41 @@ echo broken >&2; exit 1
 }
 
 #[test]
+fn rules_that_another_program_throws_away_at_once_are_missed() {
+    each(
+        "thrown away",
+        r#"
+        iptables-$b -t nat -N theirs
+        mkdir sbin sbin-work && mount -t overlay overlay -o lowerdir=/usr/sbin,upperdir=sbin,workdir=sbin-work /usr/sbin
+        real=/usr/sbin/$(readlink /usr/sbin/iptables-$b-restore)
+        meanwhile() { rm -f /usr/sbin/iptables-$b-restore; printf '#!/bin/sh
+%s iptables-restore "$@" && { %s; }
+' $real "$1" > /usr/sbin/iptables-$b-restore; chmod 755 /usr/sbin/iptables-$b-restore; }
+        said() { grep -v -e note: -e '^ran' -e '^    ' -e '^hint'; }
+        meanwhile "iptables-$b -t nat -F; iptables-$b -t nat -X"
+        redirect add 10351=192.0.2.1:10003 --backend $b 2>&1 | said
+        meanwhile "iptables-$b -t nat -D OUTPUT 1"
+        redirect add 10351=192.0.2.1:10003 --backend $b 2>&1 | said
+        meanwhile true
+        redirect add 10351=192.0.2.1:10003 --persist 2>&1 | said
+        meanwhile "iptables-$b -t nat -F; iptables-$b -t nat -X"
+        iptables-$b -t nat -F
+        redirect restore 2>&1 | said
+        "#,
+        "edge-redirect: cannot find the IPv4 rules again that were just made with iptables-$b-restore: another program has replaced them
+        exit 1
+        edge-redirect: cannot find the IPv4 rules again that were just made with iptables-$b-restore: another program has replaced them
+        exit 1
+        wrote /etc/edgeutils/redirect.toml: for each boot  [undo: exact]
+        wrote /etc/systemd/system/edge-redirect.service: runs edge-redirect restore  [undo: exact]
+        linked /etc/systemd/system/multi-user.target.wants/edge-redirect.service: enables it  [undo: exact]
+        exit 0
+        edge-redirect: cannot find the IPv4 rules again that were just made with iptables-$b-restore: another program has replaced them
+        exit 1",
+    );
+}
+
+#[test]
 fn what_is_stored_is_restored_without_journal_or_lock() {
     each(
         "restore",

@@ -87,15 +87,24 @@ pub(crate) fn current(view: &View<'_>) -> Redirects {
     redirects(view.save.table(TABLE))
 }
 
-/// Adds the changes that make the rules of all families that were read what they shall be.
+/// Rules that are to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Made {
+    pub(crate) backend: Backend,
+    pub(crate) family: Family,
+    rules: Owned,
+}
+
+/// Adds the changes that make the rules of all families that were read what they shall be; those that
+/// are to be found again afterwards.
 pub(crate) fn rules(
     firewall: &Firewall,
     views: &[View<'_>],
     goal: &Goal,
     known: &Known,
     plan: &mut Plan,
-) -> Result<Vec<(Backend, Family)>> {
-    let mut changed = Vec::new();
+) -> Result<Vec<Made>> {
+    let mut made = Vec::new();
     for family in Family::ALL {
         if !firewall.seen.iter().any(|seen| seen.family == family) {
             continue;
@@ -110,12 +119,13 @@ pub(crate) fn rules(
             let seen = view.seen;
             let wanted = if home == Some(seen.backend) { owned(&pairs, goal.reach) } else { Owned::default() };
             let own = with_adopted(view, &pairs, goal, known, plan);
-            if change(view, &own, &wanted, goal.lock_wait, &why(&wanted, &pairs), plan)? {
-                changed.push((seen.backend, family));
+            let is_changed = change(view, &own, &wanted, goal.lock_wait, &why(&wanted, &pairs), plan)?;
+            if is_changed && home == Some(seen.backend) {
+                made.push(Made { backend: seen.backend, family, rules: wanted });
             }
         }
     }
-    Ok(changed)
+    Ok(made)
 }
 
 /// Our own rules, and those made by hand that are to be ours; the others are told of.
@@ -226,12 +236,8 @@ pub(crate) fn remove(
 }
 
 /// Fails where rules that were made are not there: another program replaces them at the same time.
-pub(crate) fn verify(seen: &Seen, goal: &Goal) -> Result<()> {
-    let found = current(&View { seen, save: seen.parse()? });
-    let wanted: Vec<Pair> = goal.pairs.iter().copied().filter(|pair| pair.family() == seen.family).collect();
-    let is_there =
-        found.is_whole && (found.pairs.is_empty() || (found.pairs == wanted && found.reach == Some(goal.reach)));
-    if is_there {
+pub(crate) fn verify(seen: &Seen, made: &Made) -> Result<()> {
+    if Owned::of(seen.parse()?.table(TABLE), &owner()).same(&made.rules) {
         return Ok(());
     }
     Err(Error::failed(format!(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use edge_firewall::{Backend, Family, Firewall, View, script};
+use edge_firewall::{Family, Firewall, View, script};
 use edge_host::action::What;
 use edge_host::{Cmd, Error, Exit, Host, Mode, Outcome, Plan, Result, apply};
 use serde_json::json;
@@ -13,7 +13,7 @@ use crate::facts::{self, Facts};
 use crate::known::Known;
 use crate::pair::Pair;
 use crate::persist::{self, Stored};
-use crate::plan::{self, Goal};
+use crate::plan::{self, Goal, Made};
 use crate::rules::{TABLE, owned, owner};
 use crate::unit::{self, FILE};
 use crate::wanted::{ByHand, Kept, Persist, Reach, Wanted};
@@ -36,17 +36,17 @@ pub(crate) fn add(host: &mut Host, args: &AddArgs, lock_wait: Duration) -> Resul
     let Some((goal, stored)) = plan::add(facts.persist.stored.as_ref(), &views, &wanted, &known, &mut plan)? else {
         return apply(host, plan);
     };
-    let mut changed = Vec::new();
+    let mut made = Vec::new();
     if let Some(firewall) = &facts.firewall {
-        changed = plan::rules(firewall, &views, &goal, &known, &mut plan)?;
-        if stored.is_none() && !changed.is_empty() {
+        made = plan::rules(firewall, &views, &goal, &known, &mut plan)?;
+        if stored.is_none() && !made.is_empty() {
             plan.note("the rules are gone after a reboot: --persist brings them back at each boot");
         }
     } else if let Some(why) = facts.blind() {
         plan.note(why);
     }
     let Some(stored) = stored else {
-        return carry_out(host, &facts, &goal, &changed, plan);
+        return carry_out(host, &facts, &made, plan);
     };
     // Refused before anything is changed.
     if wanted.persist == Persist::Yes {
@@ -57,7 +57,7 @@ pub(crate) fn add(host: &mut Host, args: &AddArgs, lock_wait: Duration) -> Resul
     persist::keep(&facts.persist, &stored, &program, &known, &mut kept)?;
     plan.notes.append(&mut kept.notes);
     plan.actions.append(&mut kept.actions);
-    carry_out(host, &facts, &goal, &changed, plan)
+    carry_out(host, &facts, &made, plan)
 }
 
 /// Whether the cloudcore that is named runs on this very host and will keep the redirect itself,
@@ -79,24 +79,18 @@ fn views(facts: &Facts) -> Result<Vec<View<'_>>> {
 }
 
 /// Applies the plan, and looks at what was made.
-fn carry_out(
-    host: &mut Host,
-    facts: &Facts,
-    goal: &Goal,
-    changed: &[(Backend, Family)],
-    plan: Plan,
-) -> Result<Outcome> {
+fn carry_out(host: &mut Host, facts: &Facts, made: &[Made], plan: Plan) -> Result<Outcome> {
     let outcome = apply(host, plan)?;
     if let (Mode::Apply, Some(firewall)) = (host.mode, &facts.firewall) {
-        verify(host, firewall, goal, changed)?;
+        verify(host, firewall, made)?;
     }
     Ok(outcome)
 }
 
-fn verify(host: &Host, firewall: &Firewall, goal: &Goal, changed: &[(Backend, Family)]) -> Result<()> {
-    for (backend, family) in changed {
-        if let Some(seen) = firewall.get(*backend, *family) {
-            plan::verify(&seen.again(&host.root)?, goal)?;
+fn verify(host: &Host, firewall: &Firewall, all: &[Made]) -> Result<()> {
+    for made in all {
+        if let Some(seen) = firewall.get(made.backend, made.family) {
+            plan::verify(&seen.again(&host.root)?, made)?;
         }
     }
     Ok(())
@@ -144,7 +138,7 @@ pub(crate) fn restore(host: &mut Host, lock_wait: Duration) -> Result<Outcome> {
         Firewall::read(&host.root, &[family])?;
     }
     let views = views(&facts)?;
-    let changed = plan::rules(firewall, &views, &goal, &known, &mut plan)?;
+    let made = plan::rules(firewall, &views, &goal, &known, &mut plan)?;
     if host.mode == Mode::DryRun || plan.is_empty() {
         if host.mode == Mode::DryRun {
             return apply(host, plan);
@@ -165,7 +159,7 @@ pub(crate) fn restore(host: &mut Host, lock_wait: Duration) -> Result<Outcome> {
             json!({"do": "run", "object": object, "why": action.why, "undo": "none", "details": action.details, "status": "done"}),
         );
     }
-    verify(host, firewall, &goal, &changed)?;
+    verify(host, firewall, &made)?;
     Ok(Outcome { exit: Exit::Done, changed: true, ..Outcome::default() })
 }
 
