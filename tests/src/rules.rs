@@ -49,6 +49,22 @@ pub fn script_on(rules: &str, text: &str) -> Ran {
     Ran::of(&output)
 }
 
+/// Runs the script for each engine, whose name is `$b`, and compares what it printed line by line.
+#[track_caller]
+pub fn each(test: &str, text: &str, want: &str) {
+    if !can_run() {
+        return crate::skip(
+            &format!("redirect_live {test}"),
+            "no network namespace with both iptables can be made here",
+        );
+    }
+    let even = |text: &str| text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
+    for backend in ["nft", "legacy"] {
+        let ran = script(&format!("b={backend}\n{text}"));
+        assert_eq!(even(&ran.stdout), even(&want.replace("$b", backend)), "{backend} printed:\n{}", ran.stdout);
+    }
+}
+
 /// About `count` rules in the shapes of the programs that share a host's tables: kube-proxy, docker,
 /// ufw, firewalld, fail2ban, calico. Input for iptables-restore with `--counters`.
 pub fn foreign(count: usize) -> String {

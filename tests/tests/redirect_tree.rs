@@ -82,6 +82,21 @@ fn ports_come_and_go_and_the_operators_comments_stay() {
 }
 
 #[test]
+fn whose_connections_and_which_engine_stay_as_they_were_named_once() {
+    let tree = image();
+    redirect(&tree, &["add", "10351=192.0.2.1:10003", "--persist", "--from", "forward", "--backend", "legacy"])
+        .expect(0);
+    redirect(&tree, &["add", "10352=192.0.2.2:10003", "--persist"]).expect(0);
+    assert!(
+        tree.read(FILE).ends_with("10003\",\n]\nfrom = \"forward\"\nbackend = \"legacy\"\n"),
+        "{}",
+        tree.read(FILE)
+    );
+    redirect(&tree, &["add", "10352=192.0.2.2:10003", "--persist", "--from", "output", "--backend", "nft"]).expect(0);
+    assert!(tree.read(FILE).ends_with("from = \"output\"\nbackend = \"nft\"\n"), "{}", tree.read(FILE));
+}
+
+#[test]
 fn files_that_links_lead_to_are_written_there_and_removed_by_their_links() {
     let tree = image();
     redirect(&tree, &["add", "10351=192.0.2.1:10003", "--persist"]).expect(0);

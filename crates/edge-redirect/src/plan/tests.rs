@@ -60,11 +60,15 @@ const ADDED: &str = "\
 fn rules_go_where_the_host_has_its_own() {
     use Backend::{Legacy, Nft};
     let goal = goal(&["10351=192.0.2.1:10003"]);
+    let kubelet = format!("*mangle\n:OUTPUT ACCEPT [0:0]\n:KUBE-IPTABLES-HINT - [0:0]\nCOMMIT\n{DOCKER}");
     for (saves, engine, program) in [
         (vec![(Nft, Family::V4, "")], Engine::Auto, "iptables-nft-restore"),
         (vec![(Nft, Family::V4, EMPTY), (Legacy, Family::V4, DOCKER)], Engine::Auto, "iptables-legacy-restore"),
         (vec![(Nft, Family::V4, DOCKER), (Legacy, Family::V4, EMPTY)], Engine::Auto, "iptables-nft-restore"),
         (vec![(Nft, Family::V4, DOCKER), (Legacy, Family::V4, EMPTY)], Engine::Legacy, "iptables-legacy-restore"),
+        // The kubelet's mark is in another table.
+        (vec![(Nft, Family::V4, DOCKER), (Legacy, Family::V4, &kubelet)], Engine::Auto, "iptables-legacy-restore"),
+        (vec![(Nft, Family::V4, DOCKER), (Legacy, Family::V4, DOCKER)], Engine::Auto, "iptables-nft-restore"),
     ] {
         let (got, _) = run(&firewall(&saves), &Goal { engine, ..goal.clone() });
         assert_eq!(got, format!("{program}\n{ADDED}"));
