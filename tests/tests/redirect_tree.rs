@@ -82,6 +82,20 @@ fn ports_come_and_go_and_the_operators_comments_stay() {
 }
 
 #[test]
+fn a_directory_with_files_of_others_stays() {
+    let tree = image();
+    tree.write("etc/edgeutils/node.env", "CLOUDCORE=192.0.2.1\n");
+    let before = tree.snapshot();
+    redirect(&tree, &["add", "10351=192.0.2.1:10003", "--persist"]).expect(0);
+    let ran = redirect(&tree, &["remove"]).expect(0);
+    assert!(!ran.stdout.contains("removed /etc/edgeutils:"), "{}", ran.stdout);
+    assert_eq!(tree.read("etc/edgeutils/node.env"), "CLOUDCORE=192.0.2.1\n");
+    redirect(&tree, &["undo"]).expect(0);
+    redirect(&tree, &["undo"]).expect(0);
+    assert_same(&tree.snapshot(), &before, "all undone");
+}
+
+#[test]
 fn whose_connections_and_which_engine_stay_as_they_were_named_once() {
     let tree = image();
     redirect(&tree, &["add", "10351=192.0.2.1:10003", "--persist", "--from", "forward", "--backend", "legacy"])
