@@ -4,7 +4,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use edgeutils_tests::pki::{CA_KEYS, Pki, shell, x509};
+use edgeutils_tests::pki::{CA_KEYS, Pki, go, shell, x509};
 use edgeutils_tests::skip;
 use edgeutils_tests::tool::{Ran, Tool};
 use edgeutils_tests::tree::Tree;
@@ -218,6 +218,14 @@ fn what_verify_hints_at_is_what_mends_it() {
     tree.write(root, format!("{}{}", tree.read(root), tree.read("etc/kubeedge/ca/rootCA.key")));
     mends(&tree, &["verify", "server"], "a private key stands in it", &[]);
     certgen(&tree, &["verify"]).expect(0);
+    // What the hub takes for the certificate is whatever comes first.
+    let (crt, key) = ("etc/kubeedge/certs/server.crt", "etc/kubeedge/certs/server.key");
+    tree.write(crt, format!("{}{}", tree.read(key), tree.read(crt)));
+    std::fs::set_permissions(tree.at(crt), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let [ca, crt, key] = [root, crt, key].map(|path| tree.at(path).to_str().unwrap().to_owned());
+    assert_ne!(go(&["hub", &ca, &crt, &key, "192.0.2.1"]).unwrap().code, 0);
+    mends(&tree, &["verify"], "something stands before the certificate", &[]);
+    go(&["hub", &ca, &crt, &key, "192.0.2.1"]).unwrap().expect(0);
 }
 
 #[test]

@@ -73,6 +73,11 @@ pub(crate) fn without_keys(bytes: &[u8]) -> Result<Vec<u8>, String> {
     Ok(certificates.iter().map(|block| encode(CERTIFICATE, &block.der)).collect::<String>().into_bytes())
 }
 
+/// Whether the first block of a file is a certificate.
+pub(crate) fn begins_with_certificate(bytes: &[u8]) -> bool {
+    blocks(bytes).is_ok_and(|blocks| blocks.first().is_some_and(|block| block.label == CERTIFICATE))
+}
+
 /// Whether a private key stands in a file, even a part of one.
 pub(crate) fn holds_key(bytes: &[u8]) -> bool {
     bytes.windows(PRIVATE_KEY.len()).any(|window| window == PRIVATE_KEY)

@@ -114,6 +114,12 @@ fn certificate_findings(judged: &Judged<'_>, certificate: &Certificate, findings
     } else if left <= judged.soon(certificate) {
         findings.push(fault(file, format!("it has {} left", times::days(left)), judged.again()));
     }
+    let bytes = &judged.pair.certificate_found.bytes;
+    if judged.loads.reads == Reads::FirstBlock && !encoding::begins_with_certificate(bytes) {
+        let text =
+            "something stands before the certificate, and cloudcore reads the first block only: it would not start";
+        findings.push(fault(file, text, judged.again().map(|call| format!("{call} --force"))));
+    }
     let missing: Vec<Name> = judged.names.iter().filter(|name| !covers(&certificate.names, name)).cloned().collect();
     if !missing.is_empty() {
         // A call without names makes one for those that are there.
