@@ -143,6 +143,17 @@ fn the_first_that_can_be_used_counts() {
 }
 
 #[test]
+fn a_loopback_that_is_missing_is_worth_a_word() {
+    let tree = image("v1.9.1", ARM64);
+    tree.write("etc/cni/net.d/10-pods.conflist", LIST);
+    std::fs::remove_file(tree.at("opt/cni/bin/loopback")).unwrap();
+    assert_eq!(
+        findings(&tree, 0),
+        ["warning /opt/cni/bin : there is no loopback in it, which containerd and CRI-O before 1.30 run for every pod"]
+    );
+}
+
+#[test]
 fn a_range_that_is_given_away_is_a_fault() {
     let tree = image("v1.9.1", ARM64);
     tree.write("etc/cni/net.d/10-pods.conflist", LIST);

@@ -109,6 +109,9 @@ fn other_networks_are_not_trodden_on() {
         ran.stderr.contains("note: /etc/cni/net.d/05-other.conflist comes first, and is what a runtime uses"),
         "{ran:?}"
     );
+    tree.write("etc/cni/net.d/05-other.conflist", "{");
+    let ran = run(&tree, &["conf", "bridge", "--subnet", "10.86.0.0/16"]).expect(0);
+    assert!(!ran.stderr.contains("comes first"), "nothing uses what cannot be read: {ran:?}");
 }
 
 #[test]

@@ -129,6 +129,10 @@ fn a_build_that_is_not_whole_is_not_installed() {
         ran.stderr.contains("/build/loopback: it is not what the build's manifest says\nhint: build again"),
         "{ran:?}"
     );
+    // As the manifest says, but for another machine than it says.
+    fake_build(&build, "v1.9.1", "arm64", &[("loopback", tiny(AMD64, "loopback"))]);
+    let ran = run(&tree, &["install", "--from-build", text(&build)]).expect(4);
+    assert!(ran.stderr.contains("/build/loopback: it is no program for arm64\nhint: build again"), "{ran:?}");
     fs::remove_file(build.join("edge-cni.json")).unwrap();
     let ran = run(&tree, &["install", "--from-build", text(&build)]).expect(1);
     assert!(ran.stderr.contains("it is no build of edge-cni that is complete\nhint: "), "{ran:?}");

@@ -168,6 +168,11 @@ fn what_fails_in_a_trial_is_told_in_the_plugins_words() {
         r#"
         cni install --from-build "$NEW" > /dev/null
         cni conf bridge --subnet 10.85.0.0/16 > /dev/null
+        mv /opt/cni/bin/host-local /mnt/host-local
+        printf '#!/bin/sh\n[ "$CNI_COMMAND" = DEL ] || exec /mnt/host-local\n' > /opt/cni/bin/host-local
+        chmod 755 /opt/cni/bin/host-local
+        cni check --live
+        mv /mnt/host-local /opt/cni/bin/host-local
         sed -i 's/"bridge": "cni0"/"bridge": "a-name-that-is-too-long"/' /etc/cni/net.d/10-edgeutils.conflist
         cni check --live
         ip -o link | grep -c veth
@@ -185,6 +190,8 @@ fn what_fails_in_a_trial_is_told_in_the_plugins_words() {
     in_order(
         &said,
         &[
+            "fault: after DEL the lease of 10.85.0.2 is still there: addresses run out\n",
+            "exit 3\n",
             "fault: plugins[0]: ADD by bridge fails: failed to create bridge \"a-name-that-is-too-long\"",
             "exit 3\n",
             "0\n",

@@ -144,6 +144,14 @@ mod tests {
             ]
         );
         assert!(findings("10.0.0.0/24", &with(Age::Other)).is_empty());
+        let many: Vec<String> = (2..=229).map(|last| format!("10.0.0.{last}")).collect();
+        let many: Vec<_> = many.iter().map(|address| (address.as_str(), Age::Other)).collect();
+        assert_eq!(
+            findings("10.0.0.0/24", &many),
+            ["Warning: 228 of 253 addresses of 10.0.0.0/24 are given away"],
+            "nine of ten"
+        );
+        assert!(findings("10.0.0.0/24", &many[1..]).is_empty(), "fewer");
         assert_eq!(
             findings("10.0.0.0/24", &with(Age::Older)),
             ["Warning: 5 leases are from before this boot and nobody's: taken for ever"]

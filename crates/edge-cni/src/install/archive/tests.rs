@@ -87,6 +87,20 @@ fn what_is_no_plugin_is_refused() {
 }
 
 #[test]
+fn a_plugin_that_is_larger_than_any_is_not_unpacked() {
+    let mut builder = Builder::new(GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+    let mut large = header(EntryType::Regular, usize::try_from(LARGEST + 1).unwrap());
+    large.set_path("bridge").unwrap();
+    large.set_cksum();
+    builder.append(&large, tiny(64, 62).as_slice()).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().write_all(&builder.into_inner().unwrap().finish().unwrap()).unwrap();
+    let error = list(file.path()).unwrap_err();
+    assert_eq!(error.exit(), edge_host::Exit::Refused);
+    assert!(error.message().ends_with(": bridge is larger than any plugin"), "{error}");
+}
+
+#[test]
 fn what_is_passed_over_counts_too() {
     let many: Vec<(&str, EntryType, &[u8])> = vec![("README.md", EntryType::Regular, b"text"); MOST + 1];
     let error = list(&packed(&many)).unwrap_err();
