@@ -115,7 +115,11 @@ pub(crate) fn rules(
             Some(backend) => Some(firewall.named(backend, family)?),
             None => Some(firewall.choose(views, family, TABLE, &owner())?),
         };
-        for view in views.iter().filter(|view| view.seen.family == family) {
+        // First the engine where they belong: where that fails, those in the other one still serve.
+        let is_home = |view: &&View<'_>| home == Some(view.seen.backend);
+        let (here, elsewhere): (Vec<&View<'_>>, Vec<&View<'_>>) =
+            views.iter().filter(|view| view.seen.family == family).partition(is_home);
+        for view in here.into_iter().chain(elsewhere) {
             let seen = view.seen;
             let wanted = if home == Some(seen.backend) { owned(&pairs, goal.reach) } else { Owned::default() };
             let own = with_adopted(view, &pairs, goal, known, plan);

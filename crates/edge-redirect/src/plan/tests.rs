@@ -101,13 +101,13 @@ fn what_is_in_order_is_left_and_what_moved_is_put_right() {
         run(&firewall(&[(Backend::Nft, Family::V4, &in_order)]), &other).0,
         "iptables-nft-restore\n:EDGEUTILS-STREAM - [0:0]\n-A EDGEUTILS-STREAM -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.2:10003\n"
     );
-    // Named in the other backend: they move there.
+    // Named in the other backend: they are made there before they go here.
     let moved = Goal { engine: Engine::Legacy, ..one.clone() };
     let both = firewall(&[(Backend::Nft, Family::V4, &in_order), (Backend::Legacy, Family::V4, "")]);
     assert_eq!(
         run(&both, &moved).0,
         format!(
-            "iptables-nft-restore\n-D OUTPUT JUMP\n:EDGEUTILS-STREAM - [0:0]\n-X EDGEUTILS-STREAM\niptables-legacy-restore\n{ADDED}"
+            "iptables-legacy-restore\n{ADDED}iptables-nft-restore\n-D OUTPUT JUMP\n:EDGEUTILS-STREAM - [0:0]\n-X EDGEUTILS-STREAM\n"
         )
     );
     let forward = Goal { reach: Reach::Forward, ..one };
