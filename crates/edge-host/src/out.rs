@@ -9,6 +9,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::{Flock, FlockArg, OFlag};
+
 use crate::error::{Error, Result};
 
 const MARK: &str = ".edgeutils-new";
@@ -41,24 +43,34 @@ pub struct OutDir {
     path: PathBuf,
     temporary: PathBuf,
     finished: bool,
+    /// Tells a call that is at work from one that was killed.
+    _held: Flock<File>,
 }
 
 impl OutDir {
     /// Begins to fill `path`. Whatever a killed call left of it is removed; what stands at `path`
-    /// itself stays until [`OutDir::finish`].
+    /// itself stays until [`OutDir::finish`]. Fails while another call fills it.
     pub fn begin(path: &Path) -> Result<OutDir> {
         let fail = |cause: io::Error| Error::io("make", path, &cause);
         let path = std::path::absolute(path).map_err(fail)?;
         let temporary = beside(&path, MARK)?;
-        let make = || -> io::Result<()> {
+        let make = || -> io::Result<Flock<File>> {
+            let _left = open_dir(&temporary).ok().map(hold).transpose()?;
             remove_tree(&temporary)?;
             if let Some(parent) = path.parent() {
                 DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
             }
-            DirBuilder::new().mode(0o700).create(&temporary)
+            DirBuilder::new().mode(0o700).create(&temporary)?;
+            hold(open_dir(&temporary)?)
         };
-        make().map_err(fail)?;
-        Ok(OutDir { path, temporary, finished: false })
+        match make() {
+            Ok(held) => Ok(OutDir { path, temporary, finished: false, _held: held }),
+            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {
+                Err(Error::failed(format!("cannot make {}: another call is making it", path.display()))
+                    .hint("wait until that is done, or name another directory"))
+            }
+            Err(cause) => Err(fail(cause)),
+        }
     }
 
     /// Makes a directory in it.
@@ -112,6 +124,17 @@ impl Drop for OutDir {
             remove_tree(&self.temporary).ok();
         }
     }
+}
+
+/// The directory itself: nothing that a link leads to.
+fn open_dir(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+    OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)
+}
+
+/// Locks it as long as the value is there, though we may be killed before.
+fn hold(dir: File) -> io::Result<Flock<File>> {
+    Flock::lock(dir, FlockArg::LockExclusiveNonblock).map_err(|(_, cause)| cause.into())
 }
 
 fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -179,6 +202,30 @@ mod tests {
         fs::create_dir_all(top.path().join(".b.edgeutils-new/of/a/killed/call")).unwrap();
         drop(OutDir::begin(&path).unwrap());
         assert_eq!(fs::read_dir(top.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn two_calls_at_once_do_not_clear_each_other_away() {
+        let top = tempfile::tempdir().unwrap();
+        let path = top.path().join("b");
+        let first = OutDir::begin(&path).unwrap();
+        first.write("file", b"whole").unwrap();
+        let error = OutDir::begin(&path).unwrap_err();
+        assert!(error.message().ends_with("/b: another call is making it") && error.hint_text().is_some(), "{error}");
+        first.finish().unwrap();
+        assert_eq!(fs::read(path.join("file")).unwrap(), b"whole");
+        drop(OutDir::begin(&path).unwrap());
+        assert_eq!(fs::read(path.join("file")).unwrap(), b"whole");
+    }
+
+    #[test]
+    fn a_link_at_its_place_is_not_followed() {
+        let top = tempfile::tempdir().unwrap();
+        fs::create_dir(top.path().join("other")).unwrap();
+        fs::write(top.path().join("other/file"), "precious").unwrap();
+        std::os::unix::fs::symlink("other", top.path().join(".b.edgeutils-new")).unwrap();
+        OutDir::begin(&top.path().join("b")).unwrap().finish().unwrap();
+        assert_eq!(fs::read(top.path().join("other/file")).unwrap(), b"precious");
     }
 
     #[test]
