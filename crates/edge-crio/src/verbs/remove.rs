@@ -62,7 +62,7 @@ pub(crate) fn run(host: &mut Host, args: &RemoveArgs) -> Result<Outcome> {
             let names: Vec<String> = left.iter().map(|path| path.display().to_string()).collect();
             plan.note(format!("left, changed since: {}", names.join(", ")));
         }
-        plan.remove(MANIFEST, host.root.find(Path::new(MANIFEST))?, "what was put where");
+        plan.remove(MANIFEST, host.root.find_link(Path::new(MANIFEST))?, "what was put where");
     }
     empty_dirs(host, &mut plan)?;
     if !plan.is_empty() && unit.has_systemd {
