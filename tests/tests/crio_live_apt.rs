@@ -79,6 +79,33 @@ fn the_newest_of_a_minor_is_installed_held_configured_removed_and_brought_back()
 }
 
 #[test]
+fn what_a_stranger_needs_is_neither_stopped_nor_removed() {
+    let Some(host) = host("crio_live_apt needed") else { return };
+    install(&host, "--version 1.34 --hold").expect(0);
+    // A systemd that runs CRI-O, and writes down what it is asked to do.
+    host.sh("deb edge-pods 1 'Depends: cri-o'; dpkg -i /debs/edge-pods_1_all.deb; mkdir -p /run/systemd/system
+        printf '#!/bin/sh\\necho \"$@\" >> /asked\\necho ActiveState=active\\n' > /usr/bin/systemctl; chmod 755 /usr/bin/systemctl")
+        .expect(0);
+    let look = "find /etc/apt /etc/crio /etc/systemd /usr/bin/crio | sort; state cri-o; grep -v '^show ' /asked";
+    let before = host.sh(look).stdout;
+    assert!(before.ends_with("hi 1.34.10-1.1\n"), "{before}");
+    for (call, code, said) in [
+        ("remove", 1, "edge-crio: cannot remove cri-o: dpkg: dependency problems prevent removal of cri-o:"),
+        ("remove -n", 1, "edge-crio: cannot remove cri-o: dpkg: dependency problems prevent removal of cri-o:"),
+        ("undo", 4, "edge-crio: cannot undo run 1: dpkg would not remove cri-o: edge-pods depends on cri-o\nhint: "),
+    ] {
+        let refused = host.sh(&format!("edge-crio --force-namespace {call}"));
+        assert!(
+            refused.stderr.contains(said) && refused.stderr.contains("edge-pods depends on cri-o"),
+            "{}",
+            refused.stderr
+        );
+        refused.expect(code);
+        assert_eq!(host.sh(look).stdout, before, "{call}");
+    }
+}
+
+#[test]
 fn what_cannot_be_had_is_said_and_nothing_is_left() {
     let Some(host) = host("crio_live_apt refused") else { return };
     let tree = "find /etc/apt /etc/crio /usr/bin/crio 2>/dev/null | sort; dpkg -l | sha256sum";
@@ -101,7 +128,11 @@ fn what_cannot_be_had_is_said_and_nothing_is_left() {
             1,
             "answer 404 since March 2024",
         ),
-        ("edge-crio --force-namespace install --version 1.99".to_owned(), 1, "was not released yet in"),
+        (
+            "edge-crio --force-namespace install --version 1.99".to_owned(),
+            1,
+            ": CRI-O 1.99 was not released yet in 2026-08, when 1.36 was the newest\nhint: ",
+        ),
         ("edge-crio --root / install --version 1.34 --source apt".to_owned(), 1, "apt is not run for an image"),
     ];
     for (call, code, said) in cases {

@@ -34,7 +34,7 @@ use cli::{Cli, Verb};
 pub use install::{DEFAULT_WAIT, Installed, install};
 pub use offline::Offline;
 pub use openpgp::Fingerprint;
-pub use remove::{Removal, remove};
+pub use remove::{Removal, can_remove, remove};
 pub use repair::{repair, unfinished};
 pub use source::{KeyFrom, Layout, Source};
 pub use status::{Status, status};

@@ -52,6 +52,14 @@ pub fn remove(host: &mut Host, removal: &Removal) -> Result<()> {
     }
 }
 
+/// Fails where [`remove`] would, because another package needs one of these: for callers that stop
+/// something first.
+pub fn can_remove(host: &Host, removal: &Removal) -> Result<()> {
+    live_only(host, "remove packages")?;
+    let names: Vec<&str> = removal.packages.iter().map(PackageName::as_str).collect();
+    would_go(&read(host, removal)?, &names)
+}
+
 /// dpkg is asked before: one that refuses has by then noted that the packages are not wanted any more.
 fn would_go(plan: &Plan, names: &[&str]) -> Result<()> {
     if plan.actions.iter().all(|action| action.path().is_some()) {

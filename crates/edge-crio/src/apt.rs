@@ -82,9 +82,16 @@ fn read_key(path: &Path) -> Result<Vec<u8>> {
 
 /// Removes the package, its repository and its pin.
 pub(crate) fn remove(host: &mut Host, wait: Duration) -> Result<()> {
-    let removal =
-        Removal { packages: vec![package()?], source: Some(NAME.to_owned()), pin: Some(NAME.to_owned()), wait };
-    edge_apt::remove(host, &removal)
+    edge_apt::remove(host, &removal(wait)?)
+}
+
+/// Fails where another package needs this one.
+pub(crate) fn can_remove(host: &Host) -> Result<()> {
+    edge_apt::can_remove(host, &removal(Duration::ZERO)?)
+}
+
+fn removal(wait: Duration) -> Result<Removal> {
+    Ok(Removal { packages: vec![package()?], source: Some(NAME.to_owned()), pin: Some(NAME.to_owned()), wait })
 }
 
 /// Whoever uses apt is waited for before an undo that may use it too.

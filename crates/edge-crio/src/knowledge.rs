@@ -44,8 +44,6 @@ pub struct Apt {
     pub package: String,
     /// The oldest minor there.
     pub first: u32,
-    /// The newest minor there.
-    pub newest: u32,
     /// Debian's names of the architectures.
     pub architectures: Vec<String>,
     /// Older repositories carry signatures that sqv does not take.
@@ -86,8 +84,6 @@ pub struct Dead {
     pub first: u32,
     /// Newest minor that was there.
     pub last: u32,
-    /// The month it ended.
-    pub since: String,
     /// What became of it.
     pub text: String,
 }

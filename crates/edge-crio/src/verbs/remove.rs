@@ -29,6 +29,10 @@ pub(crate) fn run(host: &mut Host, args: &RemoveArgs) -> Result<Outcome> {
     let manifest = Manifest::read(host)?;
     let package = apt::installed(host)?;
     let unit = UnitFacts::read(host)?;
+    // Before it is stopped: what needs it shall not be without it.
+    if package.is_some() && host.root.is_live() {
+        apt::can_remove(host)?;
+    }
     if unit.has_systemd && unit.file.is_some() && ["active", "activating"].contains(&unit::state()?.active.as_str()) {
         host.prepare_change()?;
         let mut plan = Plan::new();

@@ -60,7 +60,8 @@ pub(crate) fn mirrors(args: &MirrorArgs) -> Result<Mirrors> {
 /// The error where there is no source.
 pub(crate) fn nowhere(found: &Resolution, version: Version, system: &System, arch: &Arch) -> Option<Error> {
     let instead = found.instead.as_deref()?;
-    let why: Vec<String> = found.refusals.iter().map(|refusal| refusal.why.clone()).collect();
+    let mut why: Vec<&str> = found.refusals.iter().map(|refusal| refusal.why.as_str()).collect();
+    why.dedup();
     let name = if system.name.is_empty() { "this system" } else { &system.name };
     Some(Error::failed(format!("cannot get CRI-O {version} for {name} on {arch}: {}", why.join("; "))).hint(instead))
 }
