@@ -214,6 +214,8 @@ fn names(list: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -230,6 +232,28 @@ mod tests {
         assert_eq!(parse(&text).unwrap(), want);
         for bad in ["x", "abc  x", &format!("{hash}  ../x.deb"), &format!("{hash}  a/x.deb"), &format!("{hash}  ")] {
             assert!(parse(bad).unwrap_err().starts_with("line 1: "), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_sha256sum_writes_is_read(
+            files in proptest::collection::vec(
+                ("[0-9a-fA-F]{64}", " | [.]/|[*]|[*][.]/", "[a-z0-9_.+~%-]{1,12}[.]deb", "\n|\r\n"),
+                0..5,
+            )
+        ) {
+            let text: String = files.iter().map(|(hash, mode, name, end)| format!("{hash} {mode}{name}{end}")).collect();
+            let want: Vec<(String, String)> =
+                files.iter().map(|(hash, _, name, _)| (name.clone(), hash.to_lowercase())).collect();
+            prop_assert_eq!(parse(&text), Ok(want));
+        }
+
+        #[test]
+        fn nothing_outside_the_folder_is_listed(text in "([0-9a-f]{64}|[0-9a-f]{3})?[ *]{0,2}(\\PC{0,12}|[./a]{0,6})\n?") {
+            for (name, hash) in parse(&text).unwrap_or_default() {
+                prop_assert!(!name.contains('/') && name != ".." && !name.is_empty() && hash.len() == 64, "{:?}", name);
+            }
         }
     }
 }

@@ -191,6 +191,8 @@ impl Installed {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const TEXT: &str = "\
@@ -261,5 +263,49 @@ Version: 1
     fn nothing_at_all_is_no_package() {
         assert!(Status::parse("").packages().is_empty());
         assert_eq!(Status::parse("\n\n").architecture(), "");
+    }
+
+    fn installed() -> impl Strategy<Value = Installed> {
+        let words =
+            ("[a-z][a-z0-9+.-]{1,8}", "arm64|all|armhf", "[0-9]{1,2}(-1)?", "installed|unpacked|half-configured");
+        (words, any::<(bool, bool)>()).prop_map(
+            |((name, architecture, version, state), (held, must_be_reinstalled))| Installed {
+                name,
+                architecture,
+                version: Version::parse(&version).ok(),
+                state,
+                held,
+                must_be_reinstalled,
+            },
+        )
+    }
+
+    fn paragraph(package: &Installed) -> String {
+        let want = if package.held { "hold" } else { "install" };
+        let flag = if package.must_be_reinstalled { "reinstreq" } else { "ok" };
+        let version = package.version.as_ref().map(Version::as_str).unwrap_or_default();
+        let Installed { name, architecture, state, .. } = package;
+        format!(
+            "Package: {name}\nStatus: {want} {flag} {state}\nDescription: Package: x\n Package: y\n .\n\
+             Architecture: {architecture}\nVersion: {version}\n"
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn each_paragraph_is_a_package(
+            packages in proptest::collection::vec((installed(), "\n{1,3}"), 0..6)
+        ) {
+            let text: String = packages.iter().map(|(package, end)| paragraph(package) + end).collect();
+            let want: Vec<Installed> = packages.into_iter().map(|(package, _)| package).collect();
+            let status = Status::parse(&text);
+            prop_assert_eq!(status.packages(), want);
+        }
+
+        #[test]
+        fn no_text_breaks_the_reader(text in "([A-Z][a-z]{0,8}|: ?|\n| |\\PC){0,40}") {
+            let status = Status::parse(&text);
+            let _ = (status.torn(), status.architecture().len(), status.unfinished().count());
+        }
     }
 }

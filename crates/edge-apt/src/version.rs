@@ -197,6 +197,8 @@ impl fmt::Display for Stream {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn version(text: &str) -> Version {
@@ -264,5 +266,31 @@ mod tests {
             assert!(PackageName::parse(bad).is_err(), "{bad:?}");
         }
         assert_eq!(PackageName::parse("libstdc++6").unwrap().as_str(), "libstdc++6");
+    }
+
+    fn any_version() -> impl Strategy<Value = Version> {
+        // Few characters, so that two of them are often nearly the same.
+        "([0-1]:)?[0-1]([.+~a0-]{0,4}[.+~a0])?".prop_filter_map("it is a version", |text| Version::parse(&text).ok())
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_is_total(a in any_version(), b in any_version(), c in any_version()) {
+            prop_assert_eq!(a.cmp(&a), Ordering::Equal);
+            prop_assert_eq!(a.cmp(&b), b.cmp(&a).reverse());
+            prop_assert_eq!(a == b, a.cmp(&b) == Ordering::Equal);
+            let mut sorted = [a, b, c];
+            sorted.sort();
+            prop_assert!(sorted[0] <= sorted[1] && sorted[1] <= sorted[2] && sorted[0] <= sorted[2], "{:?}", sorted);
+        }
+
+        #[test]
+        fn whatever_is_taken_stays_as_it_was_given(text in "[0-9:.~+a-]{0,8}|\\PC{0,20}") {
+            if let Ok(version) = Version::parse(&text) {
+                prop_assert_eq!(version.as_str(), &text);
+                prop_assert!(!version.upstream().is_empty());
+            }
+            let _ = (PackageName::parse(&text), Stream::parse(&text));
+        }
     }
 }

@@ -99,3 +99,64 @@ fn not_a_key(bytes: &[u8]) -> Option<String> {
     let first: String = text.lines().next()?.chars().take(40).filter(|c| !c.is_control()).collect();
     Some(format!("it is no OpenPGP key and begins with {first:?}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
+    use super::*;
+
+    /// The body of a key, of a signature, or of anything.
+    fn body() -> impl Strategy<Value = Vec<u8>> {
+        let version = prop_oneof![Just(4_u8), Just(6), Just(3)];
+        let key = (version, any::<[u8; 8]>()).prop_map(|(version, rest)| [&[version], rest.as_slice()].concat());
+        let subpacket = (0_u8..6, 0_u8..40, any::<[u8; 4]>());
+        let signature = (any::<[u8; 3]>(), vec(subpacket, 0..4)).prop_map(|(head, subpackets)| {
+            let bytes = |(length, kind, value): &(u8, u8, [u8; 4])| [&[*length, *kind], value.as_slice()].concat();
+            let hashed: Vec<u8> = subpackets.iter().flat_map(bytes).collect();
+            let length = u16::try_from(hashed.len()).unwrap().to_be_bytes();
+            [&[4], head.as_slice(), &length, &hashed, &[0, 0, 0, 0]].concat()
+        });
+        prop_oneof![key, signature, vec(any::<u8>(), 0..40)]
+    }
+
+    /// A packet of the new format or the old one.
+    fn packet() -> impl Strategy<Value = Vec<u8>> {
+        let tag = prop_oneof![4 => Just(6_u8), 2 => Just(14), 2 => Just(2), 1 => Just(13), 1 => 0_u8..16];
+        (tag, body(), any::<bool>()).prop_map(|(tag, body, is_new)| {
+            let first = if is_new { 0xc0 | tag } else { 0x80 | tag << 2 };
+            [&[first, u8::try_from(body.len()).unwrap()], body.as_slice()].concat()
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2048))]
+
+        #[test]
+        fn no_file_breaks_the_reader(packets in vec(packet(), 0..5), at: Index, damage: u8, cut: Index) {
+            let mut bytes = packets.concat();
+            if let Ok((_, all)) = parse(&bytes) {
+                prop_assert!(all.iter().all(|found| [40, 64].contains(&found.fingerprint.to_string().len())));
+                prop_assert!(all.iter().all(|found| found.expires.is_none_or(|end| end >= found.created)));
+                // What is cut off is no key any more, or has some less; never another one.
+                if let Ok((_, fewer)) = parse(&bytes[..cut.index(bytes.len() + 1)]) {
+                    prop_assert!(fewer.iter().zip(&all).all(|(one, other)| one.fingerprint == other.fingerprint));
+                }
+            }
+            if !bytes.is_empty() {
+                let at = at.index(bytes.len());
+                bytes[at] = damage;
+            }
+            let _ = parse(&bytes);
+        }
+
+        #[test]
+        fn no_text_breaks_the_reader(
+            text in "(-----(BEGIN|END) PGP (PUBLIC|PRIVATE) KEY BLOCK-----\n|[A-Za-z0-9+/=]{0,8}|\n|: |\\PC){0,12}"
+        ) {
+            let _ = (parse(text.as_bytes()), Fingerprint::parse(&text));
+        }
+    }
+}

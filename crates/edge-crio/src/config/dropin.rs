@@ -1,14 +1,17 @@
 //! Our own drop-in: the few keys that are asked for, edited without touching the others in it.
 
 use std::fmt;
+use std::ops::Range;
 
 use clap::ValueEnum;
 use edge_host::{Error, Result};
-use toml_edit::{DocumentMut, Item, Table, value};
+use toml_edit::{Document, DocumentMut, Item, Table, value};
 
 use super::{OWN, not_toml};
 
 const HEADER: &str = "# Made by edge-crio; `edge-crio undo` takes it back. CRI-O reads the files of this directory by name, the last\n# one that sets a key counts.\n\n";
+
+const CONMON_CGROUP: [&str; 2] = ["runtime", "conmon_cgroup"];
 
 /// Who makes the cgroups of containers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -54,39 +57,28 @@ pub fn drop_in(text: &str, keys: &Keys) -> Result<(String, Vec<String>)> {
     let mut document: DocumentMut = text.parse().map_err(|error| not_toml(OWN, &error))?;
     let mut details = Vec::new();
     if let Some(driver) = keys.driver {
-        set(&mut document, "runtime", "cgroup_manager", Some(driver.name()), &mut details)?;
+        set(&mut document, ["runtime", "cgroup_manager"], driver.name(), &mut details)?;
         // conmon in a slice is systemd's; under cgroupfs CRI-O does not start unless it is in the pod's group.
-        let conmon = (driver == Driver::Cgroupfs).then_some("pod");
-        set(&mut document, "runtime", "conmon_cgroup", conmon, &mut details)?;
+        match driver {
+            Driver::Cgroupfs => set(&mut document, CONMON_CGROUP, "pod", &mut details)?,
+            Driver::Systemd => unset(&mut document, CONMON_CGROUP, &mut details)?,
+        }
     }
     if let Some(image) = &keys.pause_image {
-        set(&mut document, "image", "pause_image", Some(image), &mut details)?;
+        set(&mut document, ["image", "pause_image"], image, &mut details)?;
     }
     let edited = document.to_string();
     Ok((if text.is_empty() && !details.is_empty() { format!("{HEADER}{edited}") } else { edited }, details))
 }
 
-fn set(
-    document: &mut DocumentMut,
-    section: &str,
-    key: &str,
-    wanted: Option<&str>,
-    details: &mut Vec<String>,
-) -> Result<()> {
-    let before = document
-        .get("crio")
-        .and_then(|crio| crio.get(section))
-        .and_then(|section| section.get(key))
-        .map(|item| item.as_str().map_or_else(|| item.to_string().trim().to_owned(), str::to_owned));
-    if before.as_deref() == wanted {
+fn set(document: &mut DocumentMut, path: [&str; 2], wanted: &str, details: &mut Vec<String>) -> Result<()> {
+    let [section, key] = path;
+    let before = shown(document, path);
+    if before.as_deref() == Some(wanted) {
         return Ok(());
     }
-    let path = format!("crio.{section}.{key}");
-    details.push(match (&before, wanted) {
-        (None, Some(wanted)) => format!("{path}: {wanted}"),
-        (Some(before), Some(wanted)) => format!("{path}: {before} -> {wanted}"),
-        (before, None) => format!("{path}: {} -> unset", before.as_deref().unwrap_or_default()),
-    });
+    let changed = before.map_or_else(|| wanted.to_owned(), |before| format!("{before} -> {wanted}"));
+    details.push(format!("crio.{section}.{key}: {changed}"));
     let crio = document.entry("crio").or_insert_with(|| {
         let mut table = Table::new();
         table.set_implicit(true);
@@ -95,15 +87,50 @@ fn set(
     let Some(table) = crio.as_table_like_mut() else { return Err(no_table("crio")) };
     let item = table.entry(section).or_insert_with(|| Item::Table(Table::new()));
     let Some(table) = item.as_table_like_mut() else { return Err(no_table(&format!("crio.{section}"))) };
-    match wanted {
-        Some(wanted) => {
-            table.insert(key, value(wanted));
+    match table.get_mut(key).and_then(Item::as_value_mut) {
+        // In its place, or the comments around it would go.
+        Some(old) => {
+            let decor = old.decor().clone();
+            *old = wanted.into();
+            *old.decor_mut() = decor;
         }
         None => {
-            table.remove(key);
+            table.insert(key, value(wanted));
         }
     }
     Ok(())
+}
+
+fn unset(document: &mut DocumentMut, path: [&str; 2], details: &mut Vec<String>) -> Result<()> {
+    let [section, key] = path;
+    let Some(before) = shown(document, path) else { return Ok(()) };
+    details.push(format!("crio.{section}.{key}: {before} -> unset"));
+    let text = document.to_string();
+    if let Some(lines) = lines_of(&text, path) {
+        let rest = [&text[..lines.start], &text[lines.end..]].concat();
+        *document = rest.parse().map_err(|error| not_toml(OWN, &error))?;
+    } else if let Some(table) = document["crio"][section].as_table_like_mut() {
+        table.remove(key);
+    }
+    Ok(())
+}
+
+/// A value as it stands there.
+fn shown(document: &DocumentMut, [section, key]: [&str; 2]) -> Option<String> {
+    let item = document.get("crio")?.get(section)?.get(key)?;
+    Some(item.as_str().map_or_else(|| item.to_string().trim().to_owned(), str::to_owned))
+}
+
+/// The lines of a key and its value, which have them to themselves outside of inline tables. With the
+/// lines alone the comments above stay.
+fn lines_of(text: &str, [section, key]: [&str; 2]) -> Option<Range<usize>> {
+    let document = Document::parse(text).ok()?;
+    let table = document.get("crio")?.as_table()?.get(section)?.as_table()?;
+    let (key, item) = table.get_key_value(key)?;
+    let (from, to) = (key.span()?.start, item.as_value()?.span()?.end);
+    let start = text[..from].rfind('\n').map_or(0, |at| at + 1);
+    let end = text[to..].find('\n').map_or(text.len(), |at| to + at + 1);
+    Some(start..end)
 }
 
 fn no_table(name: &str) -> Error {
@@ -148,6 +175,9 @@ mod tests {
         let text = "# mine\n[crio]\nlog_dir = \"/x\" # why\n[crio.runtime]\nlog_level = 'debug'\n";
         let (edited, _) = edited(text, Some(Driver::Systemd), None);
         assert_eq!(edited, format!("{text}cgroup_manager = \"systemd\"\n"));
+        let text = "[crio.runtime]\n# one\ncgroup_manager = 'cgroupfs' # two\n# three\nconmon_cgroup = 'pod' # four\n";
+        let (edited, _) = self::edited(text, Some(Driver::Systemd), None);
+        assert_eq!(edited, "[crio.runtime]\n# one\ncgroup_manager = \"systemd\" # two\n# three\n");
         assert!(drop_in("a = [", &Keys::default()).unwrap_err().to_string().contains("it is no TOML"));
         assert_eq!(drop_in("", &Keys::default()).unwrap().0, "");
         for (text, name) in [("crio = 1\n", "crio"), ("[crio]\nruntime = 'x'\n", "crio.runtime")] {

@@ -5,6 +5,8 @@ mod effective;
 mod image;
 mod load;
 mod proxy;
+#[cfg(test)]
+mod random;
 mod registries;
 mod storage;
 
