@@ -62,7 +62,7 @@ proptest! {
         prop_assert!(all.broken.is_empty());
         prop_assert_eq!(details.is_empty(), edited == text, "{:?}", details);
         prop_assert_eq!(edited.matches("# mine").count(), text.matches("# mine").count(), "{}", edited);
-        prop_assert_eq!(drop_in(&edited, &keys).unwrap(), (edited.clone(), vec![]));
+        prop_assert_eq!(drop_in(&edited, &keys).unwrap(), (edited, vec![]));
     }
 
     #[test]
@@ -77,7 +77,7 @@ proptest! {
             let line = format!("location = \"{}\"", mirror.location);
             prop_assert!(edited.contains(&line), "{}", edited);
         }
-        prop_assert_eq!(mirrors(&edited, &wanted).unwrap(), (edited.clone(), vec![]));
+        prop_assert_eq!(mirrors(&edited, &wanted).unwrap(), (edited, vec![]));
     }
 
     #[test]
