@@ -87,7 +87,9 @@ pub fn x509(file: &Path, option: &str) -> String {
 pub fn go(args: &[&str]) -> Option<Ran> {
     static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
     let program = BUILT.get_or_init(build).as_ref()?;
-    Some(Ran::of(&Command::new(program).args(args).output().unwrap()))
+    // It ends where it fails, and leaves what it made.
+    let scratch = tempfile::tempdir().unwrap();
+    Some(Ran::of(&Command::new(program).args(args).env("TMPDIR", scratch.path()).output().unwrap()))
 }
 
 fn build() -> Option<PathBuf> {
