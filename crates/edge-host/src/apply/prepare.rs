@@ -24,6 +24,7 @@ impl Host {
         self.lock = Some(lock::take(&self.root, self.tool, self.lock_wait, &self.interrupt)?);
         settle(self)
     }
+
     /// Whether this call is the one that began the newest run and did not end it: what is half-done on
     /// the host may be that run's doing.
     pub fn goes_on(&self) -> Result<bool> {
