@@ -108,6 +108,43 @@ fn a_newer_one_takes_the_older_ones_place_and_gives_it_back() {
 }
 
 #[test]
+fn what_check_says_an_install_mends_is_mended_by_it() {
+    let (tree, dir) = (system(), tempfile::tempdir().unwrap());
+    let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", &program("one"));
+    install(&tree, "1.30.4", &archive, &sum, &[]).expect(0);
+    let conmon = "usr/libexec/crio/conmon";
+    let whole = tree.read(conmon);
+    let mode = |mode| std::os::unix::fs::PermissionsExt::from_mode(mode);
+    let damages: [(&str, &dyn Fn()); 3] = [
+        // Of the same length.
+        ("is not what the bundle put there", &|| {
+            std::fs::write(tree.at(conmon), "x".repeat(whole.len())).unwrap();
+        }),
+        ("is not executable", &|| std::fs::set_permissions(tree.at(conmon), mode(0o644)).unwrap()),
+        ("is gone", &|| std::fs::remove_file(tree.at(conmon)).unwrap()),
+    ];
+    for (said, damage) in damages {
+        damage();
+        let ran = run(&tree, &["check"]).expect(3);
+        let want = format!("fault: /{conmon}: {said}\n    hint: edge-crio install with the same version mends it\n");
+        assert!(ran.stdout.contains(&want), "{said}: {}", ran.stdout);
+        install(&tree, "1.30.4", &archive, &sum, &[]).expect(0);
+        assert!(!run(&tree, &["check"]).stdout.contains(conmon), "{said}");
+        assert_eq!(tree.read(conmon), whole, "{said}");
+    }
+    // What someone else put there in its place stays until they take it away.
+    std::fs::remove_file(tree.at(conmon)).unwrap();
+    tree.link(conmon, "/usr/bin/conmon");
+    let ran = run(&tree, &["check"]).expect(3);
+    assert!(ran.stdout.contains("hint: move it away; edge-crio install"), "{}", ran.stdout);
+    install(&tree, "1.30.4", &archive, &sum, &[]).expect(0);
+    assert!(tree.at(conmon).is_symlink());
+    std::fs::remove_file(tree.at(conmon)).unwrap();
+    install(&tree, "1.30.4", &archive, &sum, &[]).expect(0);
+    assert_eq!(tree.read(conmon), whole);
+}
+
+#[test]
 fn what_is_there_and_not_ours_is_not_overwritten() {
     let dir = tempfile::tempdir().unwrap();
     let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", &program("one"));

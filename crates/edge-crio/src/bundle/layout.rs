@@ -39,6 +39,11 @@ impl Kind {
     pub fn is_theirs(self) -> bool {
         matches!(self, Kind::Config | Kind::Environment)
     }
+
+    /// Whether it is a program that is run.
+    pub fn is_run(self) -> bool {
+        matches!(self, Kind::Program | Kind::Plugin)
+    }
 }
 
 /// A row of the table.
@@ -171,7 +176,7 @@ fn placed(staged: &Staged, file: &StagedFile, place: &Place, sysconfig: Sysconfi
         Some(text) => (text.len() as u64, hex(&Sha256::digest(text))),
         None => (file.size, file.sha256.clone()),
     };
-    let mode = if matches!(place.kind, Kind::Program | Kind::Plugin) { 0o755 } else { 0o644 };
+    let mode = if place.kind.is_run() { 0o755 } else { 0o644 };
     Placed { path: Path::new(to).join(name), kind: place.kind, inner: file.inner.clone(), text, size, sha256, mode }
 }
 

@@ -1,12 +1,14 @@
 //! What a bundle's install has put in place: the record for the next install and for removal.
 
+use std::fs::{File, Metadata};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use edge_host::{Error, Host, Result};
 use serde::{Deserialize, Serialize};
 
 use super::layout::Places;
-use super::{Kind, MANIFEST};
+use super::{Kind, MANIFEST, sum_of};
 
 /// One install.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +38,8 @@ pub struct Row {
     pub sha256: String,
 }
 
+/// Somebody may run it.
+pub const EXECUTABLE: u32 = 0o111;
 /// The form that is written.
 pub const FORMAT: u32 = 1;
 
@@ -94,15 +98,30 @@ impl Manifest {
         self.files.iter().find(|row| row.path == path)
     }
 
-    /// Whether every file stands there with the right length; what a whole reading would take is left to `check`.
+    /// Whether every file stands there as it was put. One that nothing has touched since this record was written
+    /// is not read again: all of them together are large.
     pub fn is_whole(&self, host: &Host) -> Result<bool> {
+        let changed = |meta: &Metadata| (meta.ctime(), meta.ctime_nsec());
+        let look = |path: &Path| -> Result<Option<(File, Metadata)>> {
+            let Some(file) = host.root.open(path)? else { return Ok(None) };
+            let meta = file.metadata().map_err(|cause| Error::io("read", host.root.display(path), &cause))?;
+            Ok(Some((file, meta)))
+        };
+        let Some((_, own)) = look(Path::new(MANIFEST))? else { return Ok(false) };
+        // What an administrator may change only has to be there.
         for row in &self.files {
-            let Some(file) = host.root.open(&row.path)? else { return Ok(false) };
-            let length =
-                file.metadata().map_err(|cause| Error::io("read", host.root.display(&row.path), &cause))?.len();
-            // What an administrator may change has any length.
-            if length != row.size && !row.kind.is_theirs() {
+            let Some((mut file, meta)) = look(&row.path)? else { return Ok(false) };
+            if row.kind.is_theirs() {
+                continue;
+            }
+            if meta.len() != row.size || (row.kind.is_run() && meta.mode() & EXECUTABLE == 0) {
                 return Ok(false);
+            }
+            if changed(&meta) >= changed(&own) {
+                let shown = host.root.display(&row.path).display().to_string();
+                if sum_of(host, &mut file, &shown)? != row.sha256 {
+                    return Ok(false);
+                }
             }
         }
         Ok(true)

@@ -7,7 +7,7 @@ mod put;
 
 pub use archive::{Staged, StagedFile, sum_of, unpack};
 pub use layout::{DAEMON, Kind, Place, Placed, Sysconfig, place};
-pub use manifest::{FORMAT, Manifest, Row};
+pub use manifest::{EXECUTABLE, FORMAT, Manifest, Row};
 pub use put::{Ready, Standing, put, standing, take_away};
 
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use edge_host::{Exit, Host, Outcome, Result, State};
 use serde_json::json;
 
-use crate::bundle::Manifest;
+use crate::bundle::{EXECUTABLE, Manifest};
 use crate::check::{
     self, Finding, Neighbours, Severity, agreement, configuration, docker_driver, edgecore, kubelet_driver, unloadable,
 };
@@ -94,16 +94,19 @@ fn installed(host: &mut Host) -> Result<Vec<Finding>> {
         host.report.line(&format!("CRI-O {} from a bundle, {} files", manifest.version, manifest.files.len()));
         for row in &manifest.files {
             host.check_interrupt()?;
-            let whole = match &host.root.find_large(&row.path)?.state {
-                State::File { sha256, .. } => *sha256 == row.sha256 || row.kind.is_theirs(),
-                _ => false,
+            const MENDS: &str = "edge-crio install with the same version mends it";
+            const REPLACES: &str = "move it away; edge-crio install with the same version then puts its own there";
+            let (text, hint) = match &host.root.find_large(&row.path)?.state {
+                State::File { sha256, .. } if *sha256 != row.sha256 && !row.kind.is_theirs() => {
+                    ("is not what the bundle put there", MENDS)
+                }
+                State::File { mode, .. } if row.kind.is_run() && mode & EXECUTABLE == 0 => ("is not executable", MENDS),
+                State::File { .. } => continue,
+                State::Absent => ("is gone", MENDS),
+                // Someone put it there, and an install leaves it.
+                _ => ("is not what the bundle put there", REPLACES),
             };
-            if !whole {
-                findings.push(
-                    Finding::new(Severity::Fault, row.path.display().to_string(), "is not what the bundle put there")
-                        .hint("edge-crio install with the same version mends it"),
-                );
-            }
+            findings.push(Finding::new(Severity::Fault, row.path.display().to_string(), text).hint(hint));
         }
     }
     if let Some(version) = &package {
