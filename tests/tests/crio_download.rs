@@ -138,6 +138,20 @@ fn what_was_brought_along_installs_without_a_network() {
         ]);
         tool.arg(site.to.path()).run()
     };
+    let good = site.to.read("SHA256SUMS");
+    site.to.write("SHA256SUMS", "none  cri-o.arm64.v1.30.4.tar.gz\n");
+    let ran = install("1.30").expect(1);
+    let want = "cannot use cri-o.arm64.v1.30.4.tar.gz: what SHA256SUMS has for it is no SHA-256\nhint: make the list";
+    assert!(ran.stderr.contains(want), "{}", ran.stderr);
+    // One that is known is not this one.
+    let known = "cri-o.arm64.v1.34.2.tar.gz";
+    site.to.write("SHA256SUMS", format!("{}  {known}\n", site.sum));
+    std::fs::copy(site.to.at("cri-o.arm64.v1.30.4.tar.gz"), site.to.at(known)).unwrap();
+    let ran = install("1.34").expect(4);
+    let want = format!("and SHA256SUMS says {}\nhint: it is not what upstream made", site.sum);
+    assert!(ran.stderr.contains(&want) && !ran.stderr.contains("--sha256"), "{}", ran.stderr);
+    std::fs::remove_file(site.to.at(known)).unwrap();
+    site.to.write("SHA256SUMS", good);
     let ran = install("1.31").expect(1);
     assert!(ran.stderr.contains("there is neither a .deb nor cri-o.arm64.v1.31.tar.gz in it"), "{}", ran.stderr);
     install("1.30").expect(0);

@@ -11,7 +11,7 @@ use crate::fetch;
 use crate::resolve::{Kind, archive_name};
 use crate::system::System;
 use crate::verbs::resolve::{find, mirrors};
-use crate::verbs::source::agreed;
+use crate::verbs::source::{Said, agreed};
 
 const SUMS: &str = "SHA256SUMS";
 
@@ -26,7 +26,7 @@ pub(crate) fn run(host: &mut Host, args: &DownloadArgs) -> Result<Outcome> {
             .map_or("", |refusal| refusal.why.as_str());
         Error::failed(format!("cannot download CRI-O {} for {}: {why}", args.version, args.arch))
     })?;
-    let sum = agreed(args.sha256.as_deref(), offer.sha256.as_deref(), &offer.url)?;
+    let sum = agreed(args.sha256.as_deref().map(Said::Option), offer.sha256.as_deref(), &offer.url)?;
     let to = directory(&args.to)?;
     let name = archive_name(offer.version, &args.arch);
     let (path, shown) = (Path::new("/").join(&name), args.to.join(&name));

@@ -61,7 +61,8 @@ pub(crate) fn choose(host: &mut Host, args: &InstallArgs, system: &System, insta
             true => Place::Url(address::download(archive)?.to_owned()),
             false => Place::File(PathBuf::from(archive)),
         };
-        return named(args, &arch, archive, place).map(Chosen::Bundle);
+        let said = args.sha256.as_deref().map(Said::Option);
+        return named(args, &arch, archive, place, said).map(Chosen::Bundle);
     }
     let found = find(args.version, system, &arch, &mirrors)?;
     if let Some(error) = nowhere(&found, args.version, system, &arch) {
@@ -99,12 +100,12 @@ pub(crate) fn choose(host: &mut Host, args: &InstallArgs, system: &System, insta
     if offer.kind == Kind::Apt {
         return Ok(Chosen::Apt(Some(offer)));
     }
-    let sha256 = agreed(args.sha256.as_deref(), offer.sha256.as_deref(), &offer.url)?;
+    let sha256 = agreed(args.sha256.as_deref().map(Said::Option), offer.sha256.as_deref(), &offer.url)?;
     Ok(Chosen::Bundle(Archive { version: offer.version, place: Place::Url(offer.url), sha256 }))
 }
 
 /// An archive that is named: its release and its sum must be known or said.
-fn named(args: &InstallArgs, arch: &Arch, archive: &str, place: Place) -> Result<Archive> {
+fn named(args: &InstallArgs, arch: &Arch, archive: &str, place: Place, said: Option<Said<'_>>) -> Result<Archive> {
     let name = archive.rsplit('/').next().unwrap_or(archive);
     let of_name = release_of(name, arch);
     let version = match (args.version.patch, of_name) {
@@ -119,7 +120,7 @@ fn named(args: &InstallArgs, arch: &Arch, archive: &str, place: Place) -> Result
         }
     };
     let known = known_sum(version, arch)?;
-    let sha256 = agreed(args.sha256.as_deref(), known.as_deref(), name)?;
+    let sha256 = agreed(said, known.as_deref(), name)?;
     Ok(Archive { version, place, sha256 })
 }
 
@@ -132,19 +133,39 @@ fn known_sum(version: Version, arch: &Arch) -> Result<Option<String>> {
     Ok(all.into_iter().find(|(other, of, _)| *other == version && of == arch.debian()).map(|(_, _, sum)| sum))
 }
 
+/// A sum that someone names, and where.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Said<'s> {
+    /// --sha256.
+    Option(&'s str),
+    /// SHA256SUMS, beside the archive.
+    List(&'s str),
+}
+
 /// The sum to hold an archive to: the one that is known, the one that is given, and never two.
-pub(crate) fn agreed(given: Option<&str>, known: Option<&str>, what: &str) -> Result<String> {
-    let given = given.map(|given| {
-        let given = given.trim().to_ascii_lowercase();
-        let good = given.len() == 64 && given.bytes().all(|byte| byte.is_ascii_hexdigit());
-        good.then_some(given).ok_or_else(|| Error::usage("cannot use --sha256: it has 64 hexadecimal digits"))
+pub(crate) fn agreed(said: Option<Said<'_>>, known: Option<&str>, what: &str) -> Result<String> {
+    let given = said.map(|said| {
+        let (Said::Option(text) | Said::List(text)) = said;
+        let sum = text.trim().to_ascii_lowercase();
+        let good = sum.len() == 64 && sum.bytes().all(|byte| byte.is_ascii_hexdigit());
+        good.then_some((said, sum)).ok_or_else(|| match said {
+            Said::Option(_) => Error::usage("cannot use --sha256: it has 64 hexadecimal digits"),
+            Said::List(_) => Error::failed(format!("cannot use {what}: what {SUMS} has for it is no SHA-256"))
+                .hint("make the list again there: sha256sum cri-o.* > SHA256SUMS; or name the sum with --sha256"),
+        })
     });
     match (given.transpose()?, known) {
-        (Some(given), Some(known)) if given != known => {
-            Err(Error::refused(format!("cannot use {what}: its known SHA-256 is {known}, and --sha256 says {given}"))
-                .hint("one of them is of another file; leave --sha256 out to hold it to the known one"))
+        (Some((said, given)), Some(known)) if given != known => {
+            let (who, hint) = match said {
+                Said::Option(_) => {
+                    ("--sha256", "one of them is of another file; leave --sha256 out to hold it to the known one")
+                }
+                Said::List(_) => (SUMS, "it is not what upstream made: get the archive again, with edge-crio download"),
+            };
+            Err(Error::refused(format!("cannot use {what}: its known SHA-256 is {known}, and {who} says {given}"))
+                .hint(hint))
         }
-        (Some(given), _) => Ok(given),
+        (Some((_, given)), _) => Ok(given),
         (None, Some(known)) => Ok(known.to_owned()),
         (None, None) => Err(Error::refused(format!("cannot use {what}: its SHA-256 is not known here"))
             .hint("get it from a place you trust, and name it with --sha256")),
@@ -187,10 +208,9 @@ fn offline(args: &InstallArgs, arch: &Arch, dir: &Path, own: &Root) -> Result<Ch
     };
     let sums = own.read(&Path::new("/").join(SUMS))?.unwrap_or_default();
     let listed = listed_sum(&String::from_utf8_lossy(&sums), name);
-    let mut args = args.clone();
     // A list beside the file tells a damaged copy from a good one; a known sum tells a false one too.
-    args.sha256 = args.sha256.or(listed);
-    named(&args, arch, name, Place::File(dir.join(name))).map(Chosen::Bundle)
+    let said = args.sha256.as_deref().map(Said::Option).or(listed.as_deref().map(Said::List));
+    named(args, arch, name, Place::File(dir.join(name)), said).map(Chosen::Bundle)
 }
 
 /// The sum of a file in the format of sha256sum.
