@@ -90,6 +90,13 @@ impl Archive {
         self
     }
 
+    /// Adds bytes that belong to no file, as if they were padding.
+    #[must_use]
+    pub fn tail(mut self, bytes: &[u8]) -> Archive {
+        std::io::Write::write_all(self.tar.get_mut(), bytes).unwrap();
+        self
+    }
+
     /// Adds the header of a file of this size, and none of its bytes.
     #[must_use]
     pub fn promise(mut self, name: &str, size: u64) -> Archive {

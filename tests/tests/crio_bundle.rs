@@ -279,6 +279,20 @@ fn a_damaged_or_huge_archive_is_found() {
     let sum = big.finish();
     let ran = install(&tree, "1.30.4", &archive, &sum, &[]).expect(4);
     assert!(ran.stderr.contains("makes it larger than any bundle"), "{}", ran.stderr);
+    // Names that fill the memory, the end of an archive that does not end, and directories without a number.
+    let (good, zeros) = (|| Archive::at(&archive).file("cri-o/bin/crio", 0o755, &program("x")), vec![0; 8 << 20]);
+    let many = || (0..1100).fold(good(), |all, _| all.entry("./", EntryType::Directory, 0o755, b"", ""));
+    let makes: [(&str, &dyn Fn() -> Archive, i32); 4] = [
+        ("is too long", &|| good().entry("x", EntryType::GNULongName, 0o644, &vec![b'x'; 8 << 20], ""), 1),
+        ("is too long", &|| good().entry("x", EntryType::XHeader, 0o644, &vec![b'x'; 8 << 20], ""), 1),
+        ("is too long", &|| good().tail(&zeros), 1),
+        ("makes them more files than any bundle has", &many, 4),
+    ];
+    for (said, make, code) in makes {
+        let sum = make().finish();
+        let ran = install(&tree, "1.30.4", &archive, &sum, &[]).expect(code);
+        assert!(ran.stderr.contains(said) && ran.stderr.contains("\nhint: "), "{said}: {}", ran.stderr);
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Reads a bundle's archive as something that a stranger may have made.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -15,6 +16,8 @@ use crate::fetch::hex;
 
 const MAX_FILES: usize = 1000;
 const MAX_UNPACKED: u64 = 2 << 30;
+/// Headers, long names and padding.
+const MAX_BETWEEN: u64 = 1 << 20;
 /// The directories of a bundle; anything in front of them is the archive's own top directory.
 const TOPS: [&str; 6] = ["bin", "cni-plugins", "completions", "contrib", "etc", "man"];
 /// The list of what was unpacked, in its directory.
@@ -79,19 +82,22 @@ pub fn unpack(
     into: Option<&mut NewDir<'_>>,
 ) -> Result<Staged> {
     let summed = Summed { file, sum: Sha256::new() };
-    let mut archive = tar::Archive::new(GzDecoder::new(summed));
+    let budget = Cell::new(MAX_BETWEEN);
+    let mut archive = tar::Archive::new(Metered { inner: GzDecoder::new(summed), budget: &budget });
     let mut reader = Reader { host, shown, into, staged: Staged::default(), left: MAX_UNPACKED, entries: 0, top: None };
     let fail = |cause: std::io::Error| {
         Error::failed(format!("cannot unpack {shown}: {cause}")).hint("it is damaged or no bundle: get it again")
     };
     for entry in archive.entries().map_err(fail)? {
         host.check_interrupt()?;
-        reader.take(entry.map_err(fail)?)?;
+        let entry = entry.map_err(fail)?;
+        budget.set(entry.size().saturating_add(MAX_BETWEEN));
+        reader.take(entry)?;
     }
     // The rest: padding, and what a checksum covers all the same.
-    let mut gzip = archive.into_inner();
-    std::io::copy(&mut gzip, &mut std::io::sink()).map_err(fail)?;
-    let mut summed = gzip.into_inner();
+    let mut metered = archive.into_inner();
+    std::io::copy(&mut metered, &mut std::io::sink()).map_err(fail)?;
+    let mut summed = metered.inner.into_inner();
     std::io::copy(&mut summed, &mut std::io::sink()).map_err(fail)?;
     if hex(&summed.sum.finalize()) != sha256 {
         return Err(Error::refused(format!("cannot unpack {shown}: it was changed while it was read")));
@@ -119,6 +125,21 @@ impl Read for Summed<'_> {
     }
 }
 
+/// What is unpacked, up to a budget that each file renews: a name is held in memory, however long it is.
+struct Metered<'b, R> {
+    inner: R,
+    budget: &'b Cell<u64>,
+}
+
+impl<R: Read> Read for Metered<'_, R> {
+    fn read(&mut self, piece: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.inner.read(piece)?;
+        let left = self.budget.get().checked_sub(read as u64);
+        self.budget.set(left.ok_or_else(|| std::io::Error::other("what lies between its files is too long"))?);
+        Ok(read)
+    }
+}
+
 struct Reader<'a, 'r> {
     host: &'a Host,
     shown: &'a str,
@@ -135,18 +156,18 @@ impl Reader<'_, '_> {
         let fail = |cause: std::io::Error| Error::failed(format!("cannot unpack {shown}: {cause}"));
         let path = entry.path().map_err(fail)?.into_owned();
         let kind = entry.header().entry_type();
+        // What is left out is read all the same.
+        self.entries += 1;
+        if self.entries > MAX_FILES {
+            return Err(self.refused(&path, "makes them more files than any bundle has"));
+        }
+        let size = entry.size();
+        self.left =
+            self.left.checked_sub(size).ok_or_else(|| self.refused(&path, "makes it larger than any bundle"))?;
         if kind == EntryType::XGlobalHeader {
             return Ok(());
         }
         let Some(inner) = self.inner(&path)? else { return Ok(()) };
-        let size = entry.size();
-        // What is left out is unpacked all the same.
-        self.entries += 1;
-        self.left =
-            self.left.checked_sub(size).ok_or_else(|| self.refused(&path, "makes it larger than any bundle"))?;
-        if self.entries > MAX_FILES {
-            return Err(self.refused(&path, "makes them more files than any bundle has"));
-        }
         match kind {
             EntryType::Directory => return Ok(()),
             EntryType::Regular | EntryType::Continuous => {}
