@@ -195,6 +195,17 @@ fn the_true_cause_of_a_missing_network_is_named() {
     assert!(machine.crio("check").expect(0).stdout.ends_with("all is well\n"));
     let ran = machine.install("1.30.4", "").expect(0);
     assert!(!ran.stderr.contains("network"), "{}", ran.stderr);
+
+    // What is no fault: another name that is gone, and a user whom the socket is not for.
+    machine.sh("rm /etc/systemd/system/cri-o.service").expect(0);
+    assert!(machine.crio("check").expect(0).stdout.ends_with("all is well\n"));
+    machine.sh("chmod 660 /run/crio/crio.sock").expect(0);
+    let ran =
+        machine.sh("setpriv --reuid 65534 --regid 65534 --clear-groups edge-crio --force-namespace check").expect(0);
+    says(&ran, "warning: /var/run/crio/crio.sock: is not for this user: CRI-O was not asked\n    hint: run edge-crio");
+    // What runs is not always what is installed.
+    machine.sh("sed -i s/1.30.4/1.30.5/ /var/lib/edgeutils/edge-crio.json").expect(0);
+    says(&machine.crio("check").expect(0), "warning: crio.service: CRI-O 1.30.4 runs, and 1.30.5 is installed");
 }
 
 #[test]
@@ -255,6 +266,8 @@ fn a_daemon_that_does_not_come_up_is_told_of_with_its_log() {
     let ran = machine.install("1.30.4", "--wait 60").expect(1);
     says(&ran, "level=fatal msg=\"cannot open the storage\"");
     says(&ran, "edge-crio: cannot start crio.service: it ended ");
+    // What was unpacked is in place, and not kept a second time.
+    machine.sh("test -e /usr/local/bin/crio && test ! -e /var/lib/edgeutils/edge-crio").expect(0);
     let ran = machine.crio("check").expect(3);
     says(&ran, "fault: /var/run/crio/crio.sock: cannot ask the runtime");
     // A slow one is waited for, and an old one is asked in its own words.

@@ -12,6 +12,7 @@ use crate::cli::InstallArgs;
 use crate::knowledge;
 use crate::plan::Needed;
 use crate::resolve::Offer;
+use crate::version::Version;
 
 /// The stem of its files in sources.list.d, keyrings and preferences.d.
 const NAME: &str = "cri-o";
@@ -29,6 +30,12 @@ pub(crate) fn installed(host: &Host) -> Result<Option<String>> {
     }
     let package = package()?;
     Ok(edge_apt::status(host)?.version_of(&package).map(ToString::to_string))
+}
+
+/// CRI-O's release of a package's version: 1.34.2 of `1.34.2-1.1` or `100:1.34.2-1`.
+pub(crate) fn release_of(version: &str) -> Option<Version> {
+    let upstream = version.split_once(':').map_or(version, |(_, rest)| rest);
+    upstream.split(['-', '~', '+']).next()?.parse().ok()
 }
 
 /// Installs the package; whether a dry run cannot know all of it yet.
@@ -104,4 +111,18 @@ pub(crate) fn before_undo(host: &mut Host) -> Result<()> {
 
 fn package() -> Result<PackageName> {
     PackageName::parse(&knowledge::sources()?.apt.package)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_is_told_from_a_packages_version() {
+        let of = |text: &str| release_of(text).map(|version| version.to_string());
+        for text in ["1.34.2-1.1", "100:1.34.2-1", "1.34.2", "1.34.2~rc1-1", "1.34.2+ds1-3"] {
+            assert_eq!(of(text).as_deref(), Some("1.34.2"), "{text}");
+        }
+        assert_eq!(of("nightly"), None);
+    }
 }

@@ -75,9 +75,10 @@ impl UnitFacts {
         Ok(facts)
     }
 
-    /// Whether all links are there.
-    pub fn is_enabled(&self) -> bool {
-        !self.enabling.is_empty() && self.enabling.iter().all(|one| matches!(one.found.state, Standing::Link { .. }))
+    /// Whether something that is started at boot wants it: one link is enough, and other names count for nothing.
+    pub fn starts_at_boot(&self) -> bool {
+        let wanted = |one: &Enabling| one.link.parent().is_some_and(|dir| dir != Path::new(LINKS));
+        self.enabling.iter().any(|one| wanted(one) && matches!(one.found.state, Standing::Link { .. }))
     }
 }
 
@@ -224,6 +225,20 @@ fn words(words: &[&str]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_target_that_wants_it_starts_it_and_another_name_does_not() {
+        let absent = Found { state: Standing::Absent, bytes: Vec::new() };
+        let link = Found { state: Standing::Link { target: "x".to_owned() }, bytes: Vec::new() };
+        let starts = |standing: [&Found; 3]| {
+            let links = links("[Install]\nWantedBy=a.target b.target\nAlias=cri-o.service\n").into_iter();
+            let enabling = links.zip(standing).map(|(link, found)| Enabling { link, found: found.clone() }).collect();
+            UnitFacts { enabling, ..UnitFacts::default() }.starts_at_boot()
+        };
+        assert!(starts([&link, &link, &link]));
+        assert!(starts([&link, &absent, &absent]) && starts([&absent, &link, &absent]));
+        assert!(!starts([&absent, &absent, &link]) && !starts([&absent, &absent, &absent]));
+    }
 
     #[test]
     fn links_are_those_of_the_install_section() {

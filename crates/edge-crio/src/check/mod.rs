@@ -11,6 +11,7 @@ use std::path::PathBuf;
 pub use edge_conflist::finding::{Finding, Severity};
 
 use crate::config::{ConfFile, Driver, effective, is_stray, no_reference};
+use crate::unit::UNIT;
 use crate::version::Version;
 
 /// systemd's default for conmon, which CRI-O takes for none under cgroupfs from this minor on.
@@ -28,6 +29,17 @@ pub fn unloadable(all: &[(PathBuf, String)]) -> Vec<Finding> {
         .hint("mend it, or move it out of the directory")
     };
     all.iter().map(finding).collect()
+}
+
+/// Whether what runs is what is installed.
+pub fn running(installed: Option<Version>, runs: Option<Version>) -> Option<Finding> {
+    let (installed, runs) = installed.zip(runs).filter(|(installed, runs)| !installed.takes(*runs))?;
+    let text = format!("CRI-O {runs} runs, and {installed} is installed");
+    Some(
+        Finding::new(Severity::Warning, UNIT, text).hint(format!(
+            "systemctl restart {UNIT}; if it is so again, another crio is started: systemctl cat {UNIT}"
+        )),
+    )
 }
 
 /// What is wrong with CRI-O's own files; `release` is the one that is installed, if that is known.
@@ -109,6 +121,16 @@ pub fn configuration(files: &[ConfFile], release: Option<Version>) -> Vec<Findin
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_release_than_the_installed_one_is_told_of() {
+        let of = |installed: &str, runs: &str| running(installed.parse().ok(), runs.parse().ok());
+        assert_eq!(of("1.34.2", "1.30.4").unwrap().text, "CRI-O 1.30.4 runs, and 1.34.2 is installed");
+        assert!(of("1.34.2", "1.34.1").is_some());
+        for (installed, runs) in [("1.34.2", "1.34.2"), ("1.34", "1.34.2"), ("", "1.34.2"), ("1.34.2", "")] {
+            assert_eq!(of(installed, runs), None, "{installed} {runs}");
+        }
+    }
 
     #[test]
     fn each_fault_of_the_files_is_found() {

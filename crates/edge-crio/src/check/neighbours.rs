@@ -101,9 +101,15 @@ pub fn agreement(driver: &str, socket: &str, others: &Neighbours) -> Vec<Finding
                     .hint("edge-crio settings | edge-conf enable crio -"),
             );
         }
-        if let Some(other) = edgecore.socket.as_deref().filter(|other| !is_same_socket(other, socket)) {
+        let elsewhere = match edgecore.socket.as_deref() {
+            Some(other) if is_same_socket(other, socket) => None,
+            Some(other) => Some(format!("edgecore asks the runtime at {other}, and not CRI-O")),
+            // containerd's, and dockershim's of old.
+            None => Some("edgecore is given no socket, and its default is another runtime's".to_owned()),
+        };
+        if let Some(text) = elsewhere.filter(|_| !edgecore.uses_docker) {
             findings.push(
-                Finding::new(Severity::Fault, file, format!("edgecore asks the runtime at {other}, and not CRI-O"))
+                Finding::new(Severity::Fault, file, text)
                     .at(&edgecore.socket_path)
                     .hint("edge-crio settings | edge-conf enable crio -"),
             );
@@ -213,5 +219,13 @@ mod tests {
             ..Neighbours::default()
         };
         assert_eq!(agreement("systemd", "/var/run/crio/crio.sock", &good), []);
+        let silent = Neighbours {
+            edgecore: edgecore("modules: {edged: {tailoredKubeletConfig: {cgroupDriver: systemd}}}")
+                .map(|edgecore| ("e".to_owned(), edgecore)),
+            ..Neighbours::default()
+        };
+        let found = agreement("systemd", "/var/run/crio/crio.sock", &silent);
+        assert_eq!(found[0].text, "edgecore is given no socket, and its default is another runtime's");
+        assert_eq!(found.len(), 1);
     }
 }

@@ -4,16 +4,20 @@ use std::path::Path;
 use std::time::Duration;
 
 use edge_host::{Exit, Host, Outcome, Result, State};
+use nix::errno::Errno;
+use nix::unistd::{AccessFlags, access};
 use serde_json::json;
 
 use crate::bundle::{EXECUTABLE, Manifest};
 use crate::check::{
-    self, Finding, Neighbours, Severity, agreement, configuration, docker_driver, edgecore, kubelet_driver, unloadable,
+    self, Finding, Neighbours, Severity, agreement, configuration, docker_driver, edgecore, kubelet_driver, running,
+    unloadable,
 };
 use crate::config::{self, Effective};
 use crate::cri::{self, Answer};
 use crate::facts::{self, socket_path};
 use crate::unit::{self, UNIT, UnitFacts};
+use crate::verbs::up;
 use crate::version::Version;
 use crate::{apt, cni};
 
@@ -35,18 +39,26 @@ const SOCKETS: [&str; 5] = [
     "/run/isulad.sock",
 ];
 const ASK_WITHIN: Duration = Duration::from_secs(5);
+/// What CRI-O calls itself.
+const CRIO: &str = "cri-o";
 
 pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
     let files = config::read(host)?;
     let config = config::effective(&files);
     let mut findings = installed(host)?;
     findings.extend(unloadable(&config::unloadable(host)?));
-    let release = release(host)?;
+    let socket = socket_path(config.socket());
+    let asked = host.root.is_live().then(|| cri::ask(Path::new(socket), ASK_WITHIN));
+    let installed = release(host)?;
+    let runs = asked.iter().flatten().filter(|answer| answer.name == CRIO).find_map(up::version_of);
+    findings.extend(running(installed, runs));
+    // One that is of no package is known by its own word.
+    let release = installed.or(runs);
     findings.extend(configuration(&files, release));
     findings.extend(storage(host, release)?);
     let mut driver = config.driver().to_owned();
-    if host.root.is_live() {
-        let answer = live(host, &config, &mut findings)?;
+    if let Some(asked) = asked {
+        let answer = live(host, asked, &config, &mut findings)?;
         if let Some(real) = answer.and_then(|answer| answer.driver).map(|driver| driver.to_string()) {
             if real != driver {
                 findings.push(other_driver(host, &real, &driver)?);
@@ -56,7 +68,7 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
     } else {
         findings.extend(no_network(host, &config, Severity::Warning)?);
     }
-    findings.extend(agreement(&driver, socket_path(config.socket()), &neighbours(host)?));
+    findings.extend(agreement(&driver, socket, &neighbours(host)?));
     for finding in &findings {
         show(host, finding);
     }
@@ -130,7 +142,7 @@ fn installed(host: &mut Host) -> Result<Vec<Finding>> {
             "there are several units of this name: the first one counts",
         ));
     }
-    match (&unit.file, unit.masked, unit.is_enabled()) {
+    match (&unit.file, unit.masked, unit.starts_at_boot()) {
         (None, _, _) => findings.push(
             Finding::new(Severity::Fault, UNIT, "CRI-O is not installed: there is no such unit")
                 .hint("edge-crio install --version V"),
@@ -161,16 +173,30 @@ fn release(host: &Host) -> Result<Option<Version>> {
     if let Some(manifest) = Manifest::read(host)? {
         return Ok(manifest.version.parse().ok());
     }
-    Ok(apt::installed(host)?.and_then(|version| version.split(['-', '~', '+']).next()?.parse().ok()))
+    Ok(apt::installed(host)?.and_then(|version| apt::release_of(&version)))
 }
 
-/// Asks the daemon.
-fn live(host: &mut Host, config: &Effective, findings: &mut Vec<Finding>) -> Result<Option<Answer>> {
+/// Judges what the daemon said.
+fn live(
+    host: &mut Host,
+    asked: Result<Answer>,
+    config: &Effective,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<Answer>> {
     let socket = socket_path(config.socket());
-    let answer = match cri::ask(Path::new(socket), ASK_WITHIN) {
+    let answer = match asked {
         Ok(answer) => answer,
         // What is not installed is not asked either.
         Err(_) if UnitFacts::read(host)?.file.is_none() => return Ok(None),
+        // Which says nothing about the daemon.
+        Err(_) if access(socket, AccessFlags::W_OK) == Err(Errno::EACCES) => {
+            findings.push(
+                Finding::new(Severity::Warning, socket, "is not for this user: CRI-O was not asked")
+                    .hint("run edge-crio check as root"),
+            );
+            findings.extend(no_network(host, config, Severity::Warning)?);
+            return Ok(None);
+        }
         Err(error) => {
             let state = match UnitFacts::read(host)?.has_systemd {
                 true => format!("the unit is {}", unit::state()?.active),
@@ -185,7 +211,7 @@ fn live(host: &mut Host, config: &Effective, findings: &mut Vec<Finding>) -> Res
         }
     };
     host.report.line(&format!("{} {} answers on {socket} (CRI {})", answer.name, answer.version, answer.api));
-    if answer.name != "cri-o" {
+    if answer.name != CRIO {
         findings.push(Finding::new(Severity::Fault, socket, format!("{} listens here, and not CRI-O", answer.name)));
     }
     if !answer.runtime_ready.holds {

@@ -74,10 +74,9 @@ pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
     if host.mode == Mode::DryRun {
         return Ok(dry(host, outcome, waits));
     }
+    // All of it is in place.
+    host.root.remove_tree(bundle::stage())?;
     if outcome.exit != Exit::Done || !host.root.is_live() {
-        if let Chosen::Bundle(_) = &chosen {
-            host.root.remove_tree(bundle::stage())?;
-        }
         return Ok(outcome);
     }
     let config = up::configuration(host)?;
@@ -93,7 +92,6 @@ pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
         Some(answer) => answer,
         None => up::wait(host, config.socket(), &start, Duration::from_secs(args.wait))?,
     };
-    host.root.remove_tree(bundle::stage())?;
     up::tell(host, &answer, &config, version)?;
     Ok(outcome)
 }
@@ -104,7 +102,7 @@ fn installed_version(host: &Host, chosen: &Chosen, args: &InstallArgs) -> Result
         Chosen::Bundle(archive) => archive.version,
         // 1.34.2-1.1, of which a dry run may have an older one.
         Chosen::Apt(_) => apt::installed(host)?
-            .and_then(|version| version.split('-').next()?.parse().ok())
+            .and_then(|version| apt::release_of(&version))
             .filter(|version| args.version.takes(*version))
             .unwrap_or(args.version),
     })
