@@ -260,7 +260,16 @@ fn of_plugin(
         }
         (Some(Ok(answer)), _) if !answer.reads.contains(&wanted) => {
             let release = answer.release.as_ref().map(|release| format!(" {release}")).unwrap_or_default();
-            answer.reads.iter().max().and_then(|newest| too_old(format!("{name}{release}"), *newest))
+            let who = format!("{name}{release}");
+            match answer.reads.iter().max() {
+                Some(newest) if *newest < wanted => too_old(who, *newest),
+                // No newer release would read it either: one that is not there, or was given up.
+                _ => {
+                    let reads = answer.reads.iter().map(Cni::to_string).collect::<Vec<_>>().join(", ");
+                    let text = format!("{who} reads {reads}, and the network asks for {wanted}");
+                    Some(fault(text).hint("set \"cniVersion\" to one of these"))
+                }
+            }
         }
         (None, Some(known)) if wanted > known => too_old(name.to_owned(), known),
         _ => None,

@@ -52,6 +52,7 @@ fn the_true_cause_is_named() {
     let arm = Standing::Program(Program::parse(&tiny(64, 183)).unwrap());
     one("1.0.0", Looked { standing: arm, answer: None, ..good() }, "/b/bridge is for arm64, and this is amd64");
     one("1.1.0", good(), "bridge v1.2.0 reads at most 1.0.0, and the network asks for 1.1.0");
+    one("0.5.0", good(), "bridge v1.2.0 reads 0.4.0, 1.0.0, and the network asks for 0.5.0");
     one("1.0.0", Looked { answer: Some(Err("it hangs".into())), ..good() }, "bridge does not answer: it hangs");
     let old = Looked { answer: None, known: "0.4.0".parse().ok(), ..good() };
     one("1.0.0", old.clone(), "bridge reads at most 0.4.0, and the network asks for 1.0.0");
