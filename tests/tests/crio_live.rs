@@ -145,6 +145,16 @@ fn a_bundle_is_installed_asked_changed_removed_and_all_of_it_taken_back() {
     says(&ran, "cannot change the cgroup driver from cgroupfs to systemd while 2 containers run (nginx, sidecar)");
     assert_eq!(machine.tree(), full, "refusals");
     machine.sh("rm /run/cri-standin/containers").expect(0);
+    // Nor under one that runs while nobody can be asked; Podman's, by the same program, are not CRI-O's.
+    let monitor = |unit: &str, args: &str| {
+        let script = "printf '#!/bin/sh\\nsleep 600\\n' > /run/conmon; chmod 755 /run/conmon";
+        machine.sh(&format!("{script}; systemd-run -q --unit={unit} /run/conmon {args}")).expect(0);
+    };
+    monitor("m1", "--api-version 1 -c x --exit-command /usr/bin/podman");
+    monitor("m2", "-c y --exit-dir /var/run/crio/exits");
+    let ran = machine.crio("remove").expect(4);
+    says(&ran, "cannot take CRI-O away: 1 container runs without it (conmon)");
+    machine.sh("systemctl stop m2.service").expect(0);
 
     machine.sh("mkdir -p /var/lib/containers/storage; echo mine > /var/lib/containers/storage/image").expect(0);
     machine.crio("remove").expect(0);

@@ -17,6 +17,8 @@ const ASK_WITHIN: Duration = Duration::from_secs(5);
 const PROCESSES: &str = "/proc";
 /// What holds a container's streams, also while CRI-O itself is down.
 const MONITORS: [&str; 2] = ["conmon", "conmonrs"];
+/// What Podman starts them with to hear of a container's end, and CRI-O never does.
+const PODMANS: &[u8] = b"--exit-command";
 /// Directories that are CRI-O's alone, the inner ones first.
 const DIRS: [&str; 4] =
     ["/etc/systemd/system/crio.service.d", "/etc/crio/crio.conf.d", "/etc/crio", "/usr/libexec/crio"];
@@ -130,8 +132,11 @@ fn none_runs(host: &Host) -> Result<()> {
         let Some(pid) = name.to_str().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())) else { continue };
         // A process that has ended meanwhile is none.
         let Ok(Some(comm)) = host.root.read(&Path::new(PROCESSES).join(pid).join("comm")) else { continue };
-        let comm = String::from_utf8_lossy(&comm);
-        monitors += usize::from(MONITORS.contains(&comm.trim()));
+        if !MONITORS.contains(&String::from_utf8_lossy(&comm).trim()) {
+            continue;
+        }
+        let Ok(Some(argv)) = host.root.read(&Path::new(PROCESSES).join(pid).join("cmdline")) else { continue };
+        monitors += usize::from(!argv.split(|byte| *byte == 0).any(|word| word == PODMANS));
     }
     if monitors > 0 { refused(format!("{} without it (conmon)", cri::they_run(monitors))) } else { Ok(()) }
 }
