@@ -129,6 +129,7 @@ fn a_bundle_is_installed_asked_changed_removed_and_all_of_it_taken_back() {
     let environment =
         machine.sh("tr '\\0' '\\n' < /proc/$(systemctl show --value -p MainPID crio.service)/environ").stdout;
     assert!(environment.contains("HTTP_PROXY=http://me:s3cret%2@proxy.example:1\n"), "{environment}");
+    assert!(environment.contains("NO_PROXY=10.0.0.0/8\n"), "what is not named stays: {environment}");
     assert_eq!(machine.sh("stat -c %a /etc/systemd/system/crio.service.d/20-edgeutils.conf").stdout, "600\n");
 
     // A newer release takes its place while it runs.

@@ -73,8 +73,7 @@ pub fn configure(facts: &Facts, wanted: &Wanted, plan: &mut Plan) -> Result<Effe
         }
     }
     if let Some(proxy) = &wanted.proxy {
-        let (text, details) = proxy_drop_in(proxy);
-        utf8(PROXY, &facts.proxy)?;
+        let (text, details) = proxy_drop_in(utf8(PROXY, &facts.proxy)?, proxy);
         if facts.proxy.bytes != text.as_bytes() {
             // A file that was there keeps its mode when it is edited; one that gets a password must not.
             let mode = if proxy.has_credentials() { 0o600 } else { 0o644 };

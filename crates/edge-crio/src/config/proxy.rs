@@ -5,6 +5,9 @@ use std::net::IpAddr;
 use edge_host::{Error, Result};
 use ipnet::IpNet;
 
+/// The line of what is excepted.
+const EXCEPT: &str = "Environment=\"NO_PROXY=";
+
 /// A proxy.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
@@ -91,8 +94,9 @@ pub fn without_credentials(url: &str) -> String {
     format!("{scheme}{separator}{host}{}", &rest[end..])
 }
 
-/// The drop-in, and lines that show it.
-pub fn proxy_drop_in(proxy: &Proxy) -> (String, Vec<String>) {
+/// The drop-in instead of `before`, and lines that show it. What `before` excepts stays where the proxy comes without
+/// a list of its own.
+pub fn proxy_drop_in(before: &str, proxy: &Proxy) -> (String, Vec<String>) {
     let mut text = "# Made by edge-crio; `edge-crio undo` takes it back.\n[Service]\n".to_owned();
     let mut details = Vec::new();
     let mut add = |name: &str, value: &str, shown: &str| {
@@ -103,8 +107,13 @@ pub fn proxy_drop_in(proxy: &Proxy) -> (String, Vec<String>) {
     for name in ["HTTP_PROXY", "HTTPS_PROXY"] {
         add(name, &proxy.url, &proxy.shown());
     }
-    if let Some(except) = &proxy.except {
-        add("NO_PROXY", except, except);
+    match &proxy.except {
+        Some(except) => add("NO_PROXY", except, except),
+        None => {
+            for line in before.lines().filter(|line| line.starts_with(EXCEPT)) {
+                text.push_str(&format!("{line}\n"));
+            }
+        }
     }
     (text, details)
 }
@@ -116,12 +125,22 @@ mod tests {
     #[test]
     fn what_goes_into_the_unit_is_quoted_and_not_shown() {
         let proxy = Proxy::parse("http://me:p%40ss\"w\\@proxy.example:3128", Some("10.0.0.0/8")).unwrap();
-        let (text, details) = proxy_drop_in(&proxy);
+        let (text, details) = proxy_drop_in("", &proxy);
         assert!(text.contains("Environment=\"HTTP_PROXY=http://me:p%%40ss\\\"w\\\\@proxy.example:3128\"\n"), "{text}");
         assert!(text.ends_with("Environment=\"NO_PROXY=10.0.0.0/8\"\n"));
         assert_eq!(details[1], "HTTPS_PROXY=http://proxy.example:3128");
         assert!(!format!("{proxy:?}{details:?}").contains("ss"));
         assert!(proxy.has_credentials());
+    }
+
+    #[test]
+    fn what_is_excepted_stays_until_a_list_is_given() {
+        let of = |before: &str, url, except| proxy_drop_in(before, &Proxy::parse(url, except).unwrap()).0;
+        let first = of("", "http://a:1", Some("10.0.0.0/8,50%"));
+        let second = of(&first, "http://b:2", None);
+        assert_eq!(second, first.replace("http://a:1", "http://b:2"));
+        assert_eq!(of(&second, "http://b:2", None), second);
+        assert_eq!(of(&second, "http://b:2", Some("c")), second.replace("10.0.0.0/8,50%%", "c"));
     }
 
     #[test]
