@@ -193,6 +193,8 @@ mod tests {
         assert_eq!(kubelet_driver("kind: KubeletConfiguration\n").as_deref(), Some("cgroupfs"));
         let docker = r#"{"exec-opts": ["a=b", "native.cgroupdriver=systemd"]}"#;
         assert_eq!(docker_driver(docker).as_deref(), Some("systemd"));
+        let twice = r#"{"exec-opts": ["native.cgroupdriver=cgroupfs", "native.cgroupdriver=systemd"]}"#;
+        assert_eq!(docker_driver(twice).as_deref(), Some("systemd"), "the last one counts");
         assert_eq!(docker_driver("{}"), None);
         assert_eq!(docker_driver("{"), None);
     }
