@@ -57,6 +57,15 @@ pub fn can_build() -> bool {
     Command::new("go").arg("version").output().is_ok_and(|output| output.status.success())
 }
 
+/// Whether there is no go here, which is told.
+pub fn no_go(test: &str) -> bool {
+    let missing = !can_build();
+    if missing {
+        crate::skip(test, "go is not on the PATH");
+    }
+    missing
+}
+
 /// edge-cni with the PATH of the test and Go's caches in the target directory.
 pub fn builder() -> Tool {
     let cache = cache();

@@ -9,20 +9,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use edgeutils_tests::cni::{MODULE, builder, built, can_build, folder, own_arch, sha256};
+use edgeutils_tests::cni::{MODULE, builder, built, folder, no_go, own_arch, sha256};
 use edgeutils_tests::tool::Ran;
 use edgeutils_tests::tree::Tree;
 use edgeutils_tests::{is_root, skip};
 use serde_json::Value;
-
-/// Whether there is no go here, which is told.
-fn no_go(test: &str) -> bool {
-    let missing = !can_build();
-    if missing {
-        skip(test, "go is not on the PATH");
-    }
-    missing
-}
 
 fn build(out: &Path, args: &[&str]) -> Ran {
     builder().args(["build", "--version", "v1.9.1", "--plugins", "loopback", "--out"]).arg(out).args(args).run()

@@ -5,19 +5,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use edgeutils_tests::cni::{MODULE, builder, built, can_build};
-use edgeutils_tests::skip;
+use edgeutils_tests::cni::{MODULE, builder, built, no_go};
 use edgeutils_tests::tool::{Ran, Tool};
 use edgeutils_tests::tree::Tree;
-
-/// Whether there is no go here, which is told.
-fn no_go(test: &str) -> bool {
-    let missing = !can_build();
-    if missing {
-        skip(test, "go is not on the PATH");
-    }
-    missing
-}
 
 fn build(tree: &Tree, tool: Tool) -> Ran {
     tool.args(["build", "--version", "v1.9.1", "--plugins", "loopback", "--out"]).arg(tree.at("out")).run()
