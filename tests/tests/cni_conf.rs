@@ -165,7 +165,11 @@ fn a_wrong_subnet_is_a_wrong_call() {
         ("10.85.0.1/16", "cannot use 10.85.0.1/16: it has bits behind its prefix\nhint: the subnet is 10.85.0.0/16\n"),
         ("127.0.0.0/8", "cannot use 127.0.0.0/8: its addresses are not for pods\n"),
         ("10.85.0.0/30", "cannot use 10.85.0.0/30: it has room for no pod or two\n"),
-        ("10.85.0.0", "invalid value '10.85.0.0' for '--subnet <CIDR>'"),
+        (
+            "10.85.0.0",
+            "invalid value '10.85.0.0' for '--subnet <CIDR>': it is no subnet: 10.85.0.0/16 or fd00:85::/64 is",
+        ),
+        ("10.85.0.0/99", "invalid value '10.85.0.0/99' for '--subnet <CIDR>': it is no subnet: "),
     ] {
         let ran = run(&tree, &["conf", "bridge", "--subnet", subnet]).expect(2);
         assert!(ran.stderr.contains(want), "{subnet}: {ran:?}");

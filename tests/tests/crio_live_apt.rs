@@ -89,18 +89,17 @@ fn what_a_stranger_needs_is_neither_stopped_nor_removed() {
     let look = "find /etc/apt /etc/crio /etc/systemd /usr/bin/crio | sort; state cri-o; grep -v '^show ' /asked";
     let before = host.sh(look).stdout;
     assert!(before.ends_with("hi 1.34.10-1.1\n"), "{before}");
-    for (call, code, said) in [
-        ("remove", 1, "edge-crio: cannot remove cri-o: dpkg: dependency problems prevent removal of cri-o:"),
-        ("remove -n", 1, "edge-crio: cannot remove cri-o: dpkg: dependency problems prevent removal of cri-o:"),
-        ("undo", 4, "edge-crio: cannot undo run 1: dpkg would not remove cri-o: edge-pods depends on cri-o\nhint: "),
+    for (call, said) in [
+        ("remove", "edge-crio: cannot remove cri-o: edge-pods depends on cri-o\nhint: remove what needs them first\n"),
+        (
+            "remove -n",
+            "edge-crio: cannot remove cri-o: edge-pods depends on cri-o\nhint: remove what needs them first\n",
+        ),
+        ("undo", "edge-crio: cannot undo run 1: dpkg would not remove cri-o: edge-pods depends on cri-o\nhint: "),
     ] {
         let refused = host.sh(&format!("edge-crio --force-namespace {call}"));
-        assert!(
-            refused.stderr.contains(said) && refused.stderr.contains("edge-pods depends on cri-o"),
-            "{}",
-            refused.stderr
-        );
-        refused.expect(code);
+        assert!(refused.stderr.contains(said), "{}", refused.stderr);
+        refused.expect(4);
         assert_eq!(host.sh(look).stdout, before, "{call}");
     }
 }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use edge_host::{Cmd, Host, Mode, Plan, Result, apply_part};
+use edge_host::undo::{Stays, would_stay};
+use edge_host::{Error, Host, Mode, Plan, Result, apply_part};
 
 use crate::install::live_only;
 use crate::openpgp::Form;
@@ -28,7 +29,7 @@ pub struct Removal {
 }
 
 /// Removes it, as part of the caller's run; as with [`crate::install`] the caller's own facts are
-/// read afterwards. A package that another one needs stays and is an error.
+/// read afterwards. A package that another one needs stays, and that is exit 4.
 pub fn remove(host: &mut Host, removal: &Removal) -> Result<()> {
     live_only(host, "remove packages")?;
     host.prepare_change()?;
@@ -60,14 +61,17 @@ pub fn can_remove(host: &Host, removal: &Removal) -> Result<()> {
     would_go(&read(host, removal)?, &names)
 }
 
-/// dpkg is asked before: one that refuses has by then noted that the packages are not wanted any more.
+/// Refuses (exit 4) where dpkg would not remove them.
 fn would_go(plan: &Plan, names: &[&str]) -> Result<()> {
     if plan.actions.iter().all(|action| action.path().is_some()) {
         return Ok(());
     }
-    // A hold is taken off before.
-    let asked = Cmd::find("dpkg")?.args(["--simulate", "--force-hold", "--remove"]).args(names).run();
-    asked.map(drop).map_err(|error| of_run(error, &format!("remove {}", names.join(", "))))
+    match would_stay(names)? {
+        None => Ok(()),
+        Some(Stays { why, first }) => {
+            Err(Error::refused(format!("cannot remove {}: {why}", names.join(", "))).hint(first))
+        }
+    }
 }
 
 fn read(host: &Host, removal: &Removal) -> Result<Plan> {

@@ -16,29 +16,8 @@ use crate::version::Go as Version;
 const USUAL: [&str; 5] = ["/usr/local/go/bin", "/usr/lib/go/bin", "/usr/lib/golang/bin", "/opt/go/bin", "/snap/bin"];
 /// The same below a home directory.
 const USUAL_AT_HOME: [&str; 3] = [".local/go/bin", "go-sdk/bin", "sdk/go/bin"];
-/// What go is told of the caller's environment when it is asked for its settings.
-const ASKED_WITH: [&str; 20] = [
-    "GOPROXY",
-    "GOSUMDB",
-    "GONOSUMDB",
-    "GOPRIVATE",
-    "GONOPROXY",
-    "GOINSECURE",
-    "GOAUTH",
-    "GOFLAGS",
-    "GOMODCACHE",
-    "GOCACHE",
-    "GOPATH",
-    "GOTOOLCHAIN",
-    "GOENV",
-    "GOTMPDIR",
-    "NETRC",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "HTTP_PROXY",
-    "XDG_CONFIG_HOME",
-    "XDG_CACHE_HOME",
-];
+/// What go is told of the caller's environment when it is asked for its settings, with those below.
+const ASKED_WITH: [&str; 3] = ["GOPROXY", "GOFLAGS", "GOENV"];
 /// The settings that hold for a build; GOFLAGS are looked through, and GOPROXY is without `direct`.
 const KEPT: [&str; 11] = [
     "GOSUMDB",
@@ -188,7 +167,7 @@ fn settings(program: &Path, user: Option<&User>) -> Result<(Version, BTreeMap<St
     // Asked for all, it runs a C compiler four times.
     let mut ask = base(program, user).args(["env", "-json", "GOVERSION", "GOFLAGS", "GOPROXY"]).args(KEPT);
     ask = ask.deadline(ASK);
-    for (name, value) in passed(&ASKED_WITH) {
+    for (name, value) in [&ASKED_WITH[..], &KEPT, &PASSED].into_iter().flat_map(passed) {
         ask = ask.env(name, value);
     }
     let said = ask.run()?.stdout;

@@ -17,6 +17,7 @@ use crate::plugin::{self, DEBIAN_DIR};
 use crate::runtime::runtimes;
 use crate::version::Cni;
 use edge_conflist::known::Known;
+pub(crate) use plan::subnet;
 use plan::{PROGRAMS, Wanted};
 
 const STDOUT: &str = "-";

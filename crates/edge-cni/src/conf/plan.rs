@@ -22,6 +22,11 @@ pub(super) struct Wanted {
     pub(super) subnets: Vec<IpNet>,
 }
 
+/// A subnet of a call.
+pub(crate) fn subnet(text: &str) -> std::result::Result<IpNet, String> {
+    text.parse().map_err(|_| "it is no subnet: 10.85.0.0/16 or fd00:85::/64 is one".to_owned())
+}
+
 /// Looks at each subnet by itself, and at all of them together.
 pub(super) fn typed(name: &str, subnets: &[IpNet]) -> Result<Wanted> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');

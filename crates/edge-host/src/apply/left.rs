@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use super::command::changes_packages;
+use super::command::{changes_packages, has_done_its_work};
 use super::settle;
 use crate::action::{Action, Run, Staging, What};
-use crate::cmd::Cmd;
 use crate::error::Result;
 use crate::host::Host;
 use crate::journal::{self, Change, Entry, Progress, Record};
@@ -30,11 +29,9 @@ impl Left {
             if planned.iter().chain(&owed).any(is_same) {
                 continue;
             }
-            if let Some(probe) = probe {
-                if Cmd::of_argv(probe)?.output()?.status.success() {
-                    finished.push(entry.intent.seq);
-                    continue;
-                }
+            if has_done_its_work(&entry.intent.change) {
+                finished.push(entry.intent.seq);
+                continue;
             }
             owed.push(Action {
                 what: What::Run(Run {

@@ -1,6 +1,6 @@
 //! The loop: each action done, and recorded as done.
 
-use super::command::changes_packages;
+use super::command::{changes_packages, has_done_its_work};
 use super::intents::Recorded;
 use super::{stage, step};
 use crate::action::{Action, Staging};
@@ -163,10 +163,4 @@ fn not_done(host: &mut Host, shown: &Shown, error: Error) -> Error {
     let hint = error.hint_text().map(|hint| format!("{hint}; ")).unwrap_or_default();
     let tool = host.tool;
     error.hint(format!("{hint}the same call again goes on, `{tool} undo --id {id}` takes back what was done"))
-}
-
-/// Whether a command's own probe says so.
-fn has_done_its_work(change: &Change) -> bool {
-    let Change::Run { probe: Some(probe), .. } = change else { return false };
-    Cmd::of_argv(probe).and_then(|probe| probe.output()).is_ok_and(|output| output.status.success())
 }

@@ -6,6 +6,7 @@ mod packages;
 mod step;
 
 pub use diff::redact;
+pub use packages::{Stays, would_stay};
 
 use clap::Args;
 use serde_json::{Value, json};

@@ -23,12 +23,29 @@ pub(super) fn can_go<'e>(root: &Root, run: u64, entries: impl Iterator<Item = &'
     }
     for entry in entries {
         let Some(names) = removed(&entry.intent.change) else { continue };
-        let asked = Cmd::find(DPKG)?.args(ASK).args(names).output()?;
-        if !asked.status.success() {
-            return Err(refused(run, names, &asked.stderr));
+        if let Some(stays) = would_stay(names)? {
+            return Err(stays.refuse_undo(run, names));
         }
     }
     Ok(())
+}
+
+/// Why dpkg would not remove packages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stays {
+    /// What needs them, or dpkg's own words.
+    pub why: String,
+    /// What is to be done first.
+    pub first: &'static str,
+}
+
+/// Asks dpkg whether it would remove these packages; `None` where it would, or they are gone already.
+///
+/// Nothing is changed. Asked for real, dpkg notes that a package is not wanted any more before it
+/// finds out that it has to stay.
+pub fn would_stay<N: AsRef<str>>(names: &[N]) -> Result<Option<Stays>> {
+    let asked = Cmd::find(DPKG)?.args(ASK).args(names.iter().map(AsRef::as_ref)).output()?;
+    Ok((!asked.status.success()).then(|| Stays::of(names, &asked.stderr)))
 }
 
 /// The packages that taking it back removes.
@@ -42,23 +59,29 @@ fn removed(change: &Change) -> Option<&[String]> {
     }
 }
 
-fn refused(run: u64, names: &[String], said: &str) -> Error {
-    let object = names.join(", ");
-    let needed = needs(names, said);
-    let (why, first) = if needed.is_empty() {
-        (said_shortly(said), "dpkg --audit says what is broken, and edge-apt wait --repair mends it")
-    } else {
-        (needed, "remove what needs them first")
-    };
-    Error::refused(format!("cannot undo run {run}: dpkg would not remove {object}: {why}"))
-        .hint(format!("{first}, then the same undo takes back all of the run; until then all of it stays"))
+impl Stays {
+    fn of<N: AsRef<str>>(names: &[N], said: &str) -> Stays {
+        match needs(names, said) {
+            none if none.is_empty() => Stays {
+                why: said_shortly(said),
+                first: "dpkg --audit says what is broken, and edge-apt wait --repair mends it",
+            },
+            why => Stays { why, first: "remove what needs them first" },
+        }
+    }
+
+    fn refuse_undo(&self, run: u64, names: &[String]) -> Error {
+        let (object, Stays { why, first }) = (names.join(", "), self);
+        Error::refused(format!("cannot undo run {run}: dpkg would not remove {object}: {why}"))
+            .hint(format!("{first}, then the same undo takes back all of the run; until then all of it stays"))
+    }
 }
 
 /// `A depends on B`, a line for each package that is not itself among those that go.
-fn needs(names: &[String], said: &str) -> String {
+fn needs<N: AsRef<str>>(names: &[N], said: &str) -> String {
     let is_need = |line: &&str| {
         let words: Vec<&str> = line.split(' ').collect();
-        matches!(words[..], [who, "depends" | "pre-depends", "on", ..] if !names.iter().any(|name| name == who))
+        matches!(words[..], [who, "depends" | "pre-depends", "on", ..] if !names.iter().any(|name| *name.as_ref() == *who))
     };
     let lines: Vec<&str> =
         said.lines().map(|line| line.trim().trim_end_matches('.')).filter(|line| is_need(line)).collect();
@@ -83,11 +106,11 @@ mod tests {
                     removal of a:\n b depends on a.\n y pre-depends on a.\n\nErrors were encountered while processing:\n b\n a\n";
         let names = ["a", "b"].map(str::to_owned);
         assert_eq!(needs(&names, said), "x depends on b (>= 1); y pre-depends on a");
-        let error = refused(7, &names, said);
+        let error = Stays::of(&names, said).refuse_undo(7, &names);
         assert!(error.message().starts_with("cannot undo run 7: dpkg would not remove a, b: x depends on b (>= 1); y"));
         let torn = "dpkg: error processing package a (--remove):\n package is in a very bad inconsistent state; you \
                     should\n reinstall it before attempting a removal\nErrors were encountered while processing:\n a\n";
-        let error = refused(7, &names, torn);
+        let error = Stays::of(&names, torn).refuse_undo(7, &names);
         assert!(
             error.message().ends_with(
                 "package is in a very bad inconsistent state; you should reinstall it before attempting a removal"
