@@ -8,6 +8,7 @@ pub mod apt;
 pub mod cni;
 pub mod debian;
 pub mod image;
+pub mod journal;
 pub mod kill;
 pub mod live;
 pub mod pki;

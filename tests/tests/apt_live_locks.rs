@@ -46,7 +46,7 @@ fn an_install_waits_without_standing_in_the_way_of_others() {
         "fixture install --uri file:/repo/ --key-file /keys/good.asc --fingerprint $(cat /keys/good.fpr) edge-thing";
     // While it waits, the lock of all edge utilities is free.
     let ran = host.sh(&format!(
-        "hold /var/lib/apt/lists/lock 4; {call} --wait 60 & sleep 2; flock -n /run/edgeutils/lock echo free; wait $!"
+        "hold /var/lib/apt/lists/lock 4; {call} --wait 60 & sleep 2; flock -n /var/lib/edgeutils/lock echo free; wait $!"
     ));
     assert!(ran.stdout.starts_with("free\n"), "{} {}", ran.stdout, ran.stderr);
     assert_eq!(ran.clone().expect(0).stderr.matches("is held by python3").count(), 1, "{}", ran.stderr);

@@ -7,6 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::PathBuf;
 
 use edgeutils_tests::image::Image;
+use edgeutils_tests::journal::{as_format_1, reseal};
 use edgeutils_tests::{is_root, skip};
 
 const FIXTURE: &str = env!("CARGO_BIN_EXE_edge-fixture");
@@ -38,12 +39,12 @@ fn an_unknown_format_is_refused() {
     let image = changed_once();
     let text = fs::read_to_string(first_run(&image)).unwrap();
     // Whatever else a later format may hold.
-    let later = text.replace("\"format\":1", "\"format\":2").replace("\"record\":\"run\"", "\"record\":\"begin\"");
+    let later = text.replace("\"format\":2", "\"format\":3");
     assert_ne!(text, later);
-    fs::write(first_run(&image), later).unwrap();
+    fs::write(first_run(&image), reseal(&later)).unwrap();
     image.undo().says(
         4,
-        "edge-fixture: cannot read the journal DIR/var/lib/edgeutils/journal/000001-edge-fixture.jsonl: record format 2 is not known to this version
+        "edge-fixture: cannot read the journal DIR/var/lib/edgeutils/journal/000001-edge-fixture.jsonl: record format 3 is not known to this version
          hint: use the version that wrote it, or a newer one",
     );
     assert_eq!(image.tree.read("etc/a"), "two\n");
@@ -54,25 +55,37 @@ fn an_unknown_format_is_refused() {
 #[test]
 fn a_damaged_journal_is_refused_with_the_line() {
     for (from, to, says) in [
-        ("{\"record\":\"intent\"", "{\"record\":\"intend\"", "line 2: unknown variant `intend`, expected one of "),
-        ("{\"record\":\"done\"", "\0\0\0\0", "line 3: it is not a JSON record"),
+        ("\"record\":\"intent\"", "\"record\":\"intend\"", "line 2: it is not a valid record"),
+        ("\"record\":\"done\"", "\"record\":\0\0\0", "line 3: it is not a valid record"),
         ("\"seq\":0,\"why\"", "\"seq\":1,\"why\"", "line 2: it does not belong there"),
-        ("\"format\":1,", "", "line 1: it has no format number"),
-        ("{\"record\":\"done\",\"seq\":0", "{\"record\":\"done\",\"seq\":9", "line 3: it does not belong there"),
-        ("\"is\":\"file\"", "\"is\":\"pipe\"", "line 2: unknown variant `pipe`, expected one of "),
+        ("\"format\":2,", "", "line 1: it has no format number"),
+        ("\"format\":2,", "\"format\":1,", "line 1: its format is not the one it is written in"),
+        ("\"record\":\"done\",\"seq\":0", "\"record\":\"done\",\"seq\":9", "line 3: it does not belong there"),
+        ("\"is\":\"file\"", "\"is\":\"pipe\"", "line 2: it is not a valid record"),
     ] {
-        let image = changed_once();
-        let text = fs::read_to_string(first_run(&image)).unwrap();
-        assert!(text.contains(from), "{from} in {text}");
-        fs::write(first_run(&image), text.replacen(from, to, 1)).unwrap();
-        let ran = image.undo();
-        let want = "edge-fixture: cannot read the journal DIR/var/lib/edgeutils/journal/000001-edge-fixture.jsonl: ";
-        assert!(ran.stderr.starts_with(&format!("{want}{says}")), "{from}: {}", ran.stderr);
-        let hint = "hint: move that file away to go on without it: its run can then no longer be undone\n";
-        assert!(ran.stderr.ends_with(hint), "{}", ran.stderr);
-        assert_eq!((ran.code, image.tree.read("etc/a")), (4, "two\n".into()));
-        fs::remove_file(first_run(&image)).unwrap();
-        assert_eq!(image.undo().expect(0).stdout, "nothing to undo\n");
+        // As a program would write it that is wrong, and as a disk returns it that is broken.
+        for (sealed, says) in [(true, says), (false, &format!("{}: it is not what was written", &says[..6]))] {
+            let image = changed_once();
+            let text = fs::read_to_string(first_run(&image)).unwrap();
+            assert!(text.contains(from), "{from} in {text}");
+            let text = text.replacen(from, to, 1);
+            fs::write(first_run(&image), if sealed { reseal(&text) } else { text }).unwrap();
+            let ran = image.undo();
+            let want =
+                "edge-fixture: cannot read the journal DIR/var/lib/edgeutils/journal/000001-edge-fixture.jsonl: ";
+            assert!(ran.stderr.starts_with(&format!("{want}{says}")), "{from}: {}", ran.stderr);
+            let hint = "hint: it cannot be undone; to go on without it: edge-fixture undo --skip --id 1\n";
+            assert!(ran.stderr.ends_with(hint), "{}", ran.stderr);
+            assert_eq!((ran.code, image.tree.read("etc/a")), (4, "two\n".into()));
+            // It is in nobody's way, is listed, and goes as the hint says.
+            image.apply(r#"[{"write": "/etc/b", "text": "two\n"}]"#).expect(0);
+            image.undo().expect(0);
+            assert!(image.run(&["undo", "--list"]).expect(0).stdout.contains("   1                        damaged"));
+            image.run(&["undo", "--skip", "-n"]).expect(3);
+            let set_aside = "run 1 is set aside as DIR/var/lib/edgeutils/journal/000001-edge-fixture.jsonl.damaged\n";
+            assert_eq!(image.run(&["undo", "--skip", "--id", "1"]).expect(0).stdout, set_aside);
+            assert_eq!(image.undo().expect(0).stdout, "nothing to undo\n");
+        }
     }
 }
 
@@ -100,7 +113,8 @@ fn a_record_that_a_power_cut_tore_is_cut_off() {
         assert_eq!(image.tree.read("etc/a"), "one\n", "cut at {cut}");
         let text = fs::read_to_string(first_run(&image)).unwrap();
         assert!(text.lines().all(|line| line.starts_with('{') && line.ends_with('}')), "cut at {cut}: {text}");
-        assert!(text.ends_with("{\"record\":\"reverted\"}\n"), "cut at {cut}: {text}");
+        assert!(text.ends_with("\"record\":\"reverted\"}\n"), "cut at {cut}: {text}");
+        assert_eq!(reseal(&text), text, "cut at {cut}");
     }
     // Torn before anything could be changed: there is nothing to take back.
     for cut in (0..intents).step_by(7) {
@@ -120,12 +134,14 @@ fn order_is_by_number_and_the_clock_is_a_label() {
         let text = fs::read_to_string(&path).unwrap();
         let (before, rest) = text.split_once("\"time\":\"").unwrap();
         let (_, after) = rest.split_once('"').unwrap();
-        fs::write(path, format!("{before}\"time\":\"{time}\"{after}")).unwrap();
+        fs::write(path, reseal(&format!("{before}\"time\":\"{time}\"{after}"))).unwrap();
     }
     let list = image.run(&["undo", "--list"]).expect(0).stdout;
     assert_eq!(
         list,
-        "   1  2099-01-01T00:00:00Z  done          /etc/a\n   2  1970-01-01T00:00:07Z  done          /etc/a\n"
+        "   1  2099-01-01T00:00:00Z  done          edge-fixture --root DIR apply --plan PLANS/plan.json: /etc/a
+   2  1970-01-01T00:00:07Z  done          edge-fixture --root DIR apply --plan PLANS/plan.json: /etc/a
+"
     );
     image.undo().says(0, "");
     assert_eq!(image.tree.read("etc/a"), "two\n");
@@ -201,5 +217,41 @@ fn the_journal_is_private_and_one_that_others_could_write_is_not_believed() {
         "edge-fixture: cannot use DIR/var/lib/edgeutils/journal: it is a symbolic link, not a directory
          hint: look who put it there, remove it and run again",
     );
+    assert_eq!(image.tree.read("etc/a"), "two\n");
+}
+
+#[test]
+fn a_run_of_format_1_is_read_gone_on_with_and_undone() {
+    let image = changed_once();
+    let text = as_format_1(&fs::read_to_string(first_run(&image)).unwrap());
+    fs::write(first_run(&image), &text).unwrap();
+    image.undo().says(0, "");
+    assert_eq!(image.tree.read("etc/a"), "one\n");
+    let undone = fs::read_to_string(first_run(&image)).unwrap();
+    assert!(undone.starts_with(&text) && undone.ends_with("\n{\"record\":\"reverted\"}\n"), "{undone}");
+    // Nothing is restored from content that is not what it was, although its records have no sums.
+    for (from, to) in
+        [("\"text\":\"one\\n\"", "\"text\":\"onf\\n\""), ("{\"text\":\"one\\n\"}", "{\"base64\":\"b25l?\"}")]
+    {
+        let image = changed_once();
+        let text = as_format_1(&fs::read_to_string(first_run(&image)).unwrap());
+        assert!(text.contains(from), "{text}");
+        fs::write(first_run(&image), text.replacen(from, to, 1)).unwrap();
+        image.undo().says(4, "edge-fixture: cannot restore DIR/etc/a: what the journal holds of it is damaged");
+        assert_eq!(image.tree.read("etc/a"), "two\n");
+    }
+}
+
+#[test]
+fn a_journal_of_any_size_is_read_in_bounded_memory() {
+    let image = changed_once();
+    fs::OpenOptions::new().append(true).open(first_run(&image)).unwrap().set_len(3 << 30).unwrap();
+    let says = "edge-fixture: warning: cannot read the journal DIR/var/lib/edgeutils/journal/000001-edge-fixture.jsonl: it is larger than 32 MiB, more than is ever written; run 1 is left as it is
+                edge-fixture: cannot read the journal DIR/var/lib/edgeutils/journal/000001-edge-fixture.jsonl: it is larger than 32 MiB, more than is ever written
+                hint: it cannot be undone; to go on without it: edge-fixture undo --skip --id 1";
+    let argv = image.argv(&["undo"]).join(" ");
+    let limited =
+        std::process::Command::new("sh").arg("-c").arg(format!("ulimit -v 200000; exec {argv}")).output().unwrap();
+    image.named(&edgeutils_tests::tool::Ran::of(&limited)).says(4, says);
     assert_eq!(image.tree.read("etc/a"), "two\n");
 }

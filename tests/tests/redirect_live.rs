@@ -305,9 +305,9 @@ fn what_is_stored_is_restored_without_journal_or_lock() {
         iptables-$b -t nat -F; ip6tables-$b -t nat -F; ip6tables-$b -t nat -X
         redirect status | sed 's/ .*(/ (/'
         redirect restore -n | tail -1
-        rm -r /run/edgeutils
+        rm /var/lib/edgeutils/lock
         redirect restore | tail -1
-        ls /run/edgeutils; ls /var/lib/edgeutils/journal | grep -c jsonl
+        ls /var/lib/edgeutils/lock; ls /var/lib/edgeutils/journal | grep -c jsonl
         saved iptables-$b-save | diff before - && saved ip6tables-$b-save | diff before6 - && echo as before
         # Taken out of the file by hand, it goes.
         sed -i /10352/d /etc/edgeutils/redirect.toml
@@ -326,7 +326,7 @@ fn what_is_stored_is_restored_without_journal_or_lock() {
         exit 0
         exit 3
         exit 0
-        ls: cannot access '/run/edgeutils': No such file or directory
+        ls: cannot access '/var/lib/edgeutils/lock': No such file or directory
         1
         as before
         exit 0

@@ -73,7 +73,7 @@ pub(crate) fn run(host: &mut Host, unit: &str, outcome: Outcome, check: &Check<'
     show_log(host, unit);
     let Some(id) = outcome.run else { return Err(error) };
     host.report.error(&error);
-    let undone = undo::run(host, &UndoArgs { id: Some(id), list: false }, EDITORS)?;
+    let undone = undo::run(host, &UndoArgs { id: Some(id), ..UndoArgs::default() }, EDITORS)?;
     if undone.exit != Exit::Done {
         return Err(Error::failed(format!("cannot put the old values back for {unit}: see above")));
     }

@@ -60,6 +60,8 @@ pub struct Host {
     pub mode: Mode,
     pub(crate) tool: &'static str,
     pub(crate) request: String,
+    /// The call for people, without secrets.
+    pub(crate) args: Vec<String>,
     pub(crate) interrupt: Interrupt,
     pub(crate) lock: Option<Lock>,
     pub(crate) progress: Outcome,
@@ -78,7 +80,12 @@ pub(crate) enum Namespace {
 }
 
 impl Host {
-    pub(crate) fn new(tool: &'static str, common: &Common, request: String, report: Report) -> Result<Host> {
+    pub(crate) fn new(
+        tool: &'static str,
+        common: &Common,
+        (request, args): (String, Vec<String>),
+        report: Report,
+    ) -> Result<Host> {
         let root = match &common.root {
             Some(dir) => Root::image(dir)?,
             None => Root::live()?,
@@ -89,6 +96,7 @@ impl Host {
             mode: if common.dry_run { Mode::DryRun } else { Mode::Apply },
             tool,
             request,
+            args,
             interrupt: Interrupt::default(),
             lock: None,
             progress: Outcome::default(),

@@ -1,4 +1,4 @@
-//! One lock for all live changes, so that two utilities never edit one host at a time.
+//! One lock for all changes of a tree, so that two utilities never edit one host at a time.
 
 use std::fs::File;
 use std::io::{Read, Seek, Write};
@@ -17,9 +17,9 @@ use crate::error::{Error, Result};
 use crate::root::{Meta, Root, Spot, State};
 use crate::signal::Interrupt;
 
-const LIVE_DIR: &str = "/run/edgeutils";
-/// Beside the journal, where an image has no live directory.
-const IMAGE_DIR: &str = "/var/lib/edgeutils";
+/// Beside the journal that it protects: a tree has one lock, whether it is named as the running system, by
+/// `--root /` or through a bind mount.
+const DIR: &str = "/var/lib/edgeutils";
 const NAME: &str = "lock";
 const POLL: Duration = Duration::from_millis(50);
 
@@ -41,7 +41,7 @@ impl Lock {
 
 /// Takes the lock, waiting up to `wait`; a holder that outlasts it is named.
 pub(crate) fn take(root: &Root, tool: &str, wait: Duration, interrupt: &Interrupt) -> Result<Lock> {
-    let dir = Path::new(if root.is_live() { LIVE_DIR } else { IMAGE_DIR });
+    let dir = Path::new(DIR);
     private_dir(root, dir)?;
     let path = dir.join(NAME);
     let shown = root.display(&path);

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::exit::{Exit, Outcome};
 use crate::host::{Common, Host, Wanted, report_for};
 use crate::root::digest;
+use crate::secret::redact_args;
 
 /// The whole of a utility's `main`.
 ///
@@ -30,7 +31,8 @@ pub fn main<C: Parser>(
     let wanted = if common(&cli).json { Wanted::Json } else { Wanted::Lines };
     let mut report = report_for(tool, wanted);
     let joined: Vec<u8> = args.iter().skip(1).flat_map(|arg| [arg.as_encoded_bytes(), b"\0"].concat()).collect();
-    let mut host = match Host::new(tool, common(&cli), digest(&joined), report) {
+    let texts: Vec<String> = args.iter().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let mut host = match Host::new(tool, common(&cli), (digest(&joined), redact_args(&texts)), report) {
         Ok(host) => host,
         Err(error) => {
             report = report_for(tool, wanted);

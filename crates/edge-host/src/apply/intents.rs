@@ -2,10 +2,12 @@
 
 use super::left::Left;
 use super::step;
-use crate::action::Action;
-use crate::error::Result;
+use crate::action::{Action, Inverse, Transaction, What, Write};
+use crate::error::{Error, Result};
 use crate::host::Host;
-use crate::journal::{Change, Intent, Record, Writer};
+use crate::journal::{self, Change, Intent, Record, Writer};
+use crate::plan::Plan;
+use crate::report::Shown;
 
 /// A run whose intents are in the journal.
 pub(super) struct Recorded {
@@ -14,6 +16,20 @@ pub(super) struct Recorded {
     pub(super) first_seq: usize,
     /// The record of each action.
     pub(super) changes: Vec<Change>,
+}
+
+/// Refuses (exit 4) a plan with a value that the journal could write and not read again.
+pub(super) fn must_be_recordable(plan: &Plan) -> Result<()> {
+    for action in &plan.actions {
+        let data = match &action.what {
+            What::Write(Write { inverse: Inverse::Edit { data, .. }, .. })
+            | What::Transaction(Transaction { data, .. }) => data,
+            _ => continue,
+        };
+        journal::check_depth(data)
+            .map_err(|error| Error::refused(format!("cannot change {}: {error}", Shown::of(action).object)))?;
+    }
+    Ok(())
 }
 
 /// Records what is about to be done. Fails where the facts no longer hold or there is no room, and
@@ -31,7 +47,7 @@ pub(super) fn record(host: &Host, actions: &[Action], left: &Left) -> Result<Rec
     let mut writer = match left.run() {
         Some(run) => host.journal().reopen(run)?,
         None => {
-            let (writer, header) = host.journal().begin(host.tool, &host.request)?;
+            let (writer, header) = host.journal().begin(host.tool, &host.request, &host.args)?;
             records.insert(0, header);
             writer
         }
@@ -40,7 +56,7 @@ pub(super) fn record(host: &Host, actions: &[Action], left: &Left) -> Result<Rec
     let kept = changes.iter().try_for_each(|change| host.journal().keep(change));
     if let Err(error) = kept.and_then(|()| writer.append_intents(&records)) {
         if left.run().is_none() {
-            host.journal().forget(writer, host.tool);
+            host.journal().forget(writer);
         }
         return Err(error);
     }

@@ -63,10 +63,11 @@ impl Left {
     /// Ends the run, as nothing is left to do.
     pub(super) fn end(&self, host: &mut Host) -> Result<()> {
         let Some(run) = &self.run else { return Ok(()) };
-        let mut records = self.settled();
-        records.push(Record::End);
-        host.journal().reopen(run)?.append(&records)?;
+        let mut writer = host.journal().reopen(run)?;
+        writer.append(&self.settled())?;
+        host.journal().close(writer, Some(Record::End))?;
         host.progress.run = Some(run.header.run);
+        host.all_ended = true;
         Ok(())
     }
 

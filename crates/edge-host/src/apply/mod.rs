@@ -20,7 +20,7 @@ use crate::journal::Record;
 use crate::plan::Plan;
 use crate::report::{Shown, Status};
 
-pub(crate) use reach::{Link, absolute, link_of, read_value, remove_made, same_value, walk};
+pub(crate) use reach::{Link, absolute, damaged_record, link_of, read_value, remove_made, same_value, walk};
 
 const NOTHING_TO_DO: &str = "nothing to do: it is so already";
 
@@ -54,6 +54,7 @@ fn carry_out(host: &mut Host, plan: Plan, then: Then) -> Result<Outcome> {
     for note in &plan.notes {
         host.report.note(note);
     }
+    intents::must_be_recordable(&plan)?;
     if host.mode == Mode::DryRun {
         return Ok(show(host, &plan, then));
     }
@@ -78,8 +79,7 @@ fn carry_out(host: &mut Host, plan: Plan, then: Then) -> Result<Outcome> {
     host.all_ended = false;
     perform::all(host, &mut recorded, actions, commands, planned)?;
     if then == Then::End {
-        recorded.writer.append(&[Record::End])?;
-        recorded.writer.sync()?;
+        host.journal().close(recorded.writer, Some(Record::End))?;
     }
     Ok(host.progress)
 }

@@ -90,6 +90,14 @@ pub(super) fn relative(root: &Root, path: &Path) -> Result<String> {
     }
 }
 
+/// A record whose content is not what it was: nothing is written from it.
+pub(crate) fn damaged_record(root: &Root, path: &str) -> Error {
+    Error::refused(format!(
+        "cannot restore {}: what the journal holds of it is damaged",
+        root.display(&absolute(path)).display()
+    ))
+}
+
 /// A record's path again.
 pub(crate) fn absolute(path: &str) -> PathBuf {
     Path::new("/").join(path)

@@ -3,53 +3,90 @@
 use std::io;
 
 use super::command::changes_packages;
-use super::reach::{Link, absolute, link_of, read_value, remove_made, same_value, torn, walk};
+use super::reach::{Link, absolute, damaged_record, link_of, read_value, remove_made, same_value, torn, walk};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::journal::{Change, Entry, Progress, Record, Run, WriteChange};
-use crate::root::{Root, State};
+use crate::root::{Content, Root, State};
 
-/// Settles the newest run of this tool if it did not end: an intent without done is checked against
-/// both states. A run of another call is closed then; one of the same call is left open to go on.
+/// Settles every run of this tool that is not closed: an intent without done is checked against both
+/// states. A run of another call is closed then; one of the same call is left open to go on. Of other
+/// utilities' runs only half-written files are completed: the rest is theirs to judge.
+///
+/// A run that cannot be read is reported and left alone.
 pub(crate) fn settle(host: &mut Host) -> Result<()> {
-    let Some(run) = newest_unfinished(host)? else {
-        host.all_ended = true;
+    host.all_ended = true;
+    let open = host.journal().open_runs()?;
+    if open.is_empty() {
         return Ok(());
-    };
-    let mut records = Vec::new();
-    let continues = if run.header.request == host.request { Continues::Yes } else { Continues::No };
-    for entry in run.entries.iter().filter(|entry| entry.progress == Progress::Pending || entry.undoing.is_some()) {
-        let seq = entry.intent.seq;
-        match judge(&host.root, entry, continues)? {
-            Judged::Done(after) => records.push(Record::Done { seq, after }),
-            Judged::NotDone => records.push(Record::Void { seq }),
-            Judged::Undone => records.push(Record::Undone { seq }),
-            Judged::Owed if continues == Continues::Yes => {}
-            // What it left half-way is there to be taken back, and where it left nothing that does no harm.
-            Judged::Owed if entry.begun && changes_packages(&entry.intent.change) => {
-                records.push(Record::Done { seq, after: None })
+    }
+    let newest = host.journal().names()?.into_iter().rfind(|name| name.tool == host.tool);
+    for name in &open {
+        let run = match host.journal().load(name) {
+            Ok(run) => run,
+            Err(error) => {
+                let text = error.message().to_owned();
+                host.report.warning(&format!("{text}; run {} is left as it is", name.id));
+                continue;
             }
-            Judged::Owed => {
-                if let Change::Run { argv, .. } = &entry.intent.change {
-                    let argv = argv.join(" ");
-                    host.report.warning(&format!("`{argv}` of the interrupted run {} was not run", run.header.run));
-                }
-                records.push(Record::Void { seq });
-            }
+        };
+        match run {
+            Some(run) if name.tool != host.tool => complete_files(&host.root, &run)?,
+            Some(run) => settle_run(host, &run, newest.as_ref() == Some(name))?,
+            // A crash came before anything was recorded, and so before anything was done.
+            None if name.tool == host.tool => host.journal().remove_run(name)?,
+            None => {}
         }
     }
-    if run.is_unfinished() && continues == Continues::No {
-        records.push(Record::End);
+    host.journal().sweep_kept()
+}
+
+fn settle_run(host: &mut Host, run: &Run, is_newest: bool) -> Result<()> {
+    let goes_on = is_newest && can_go_on(run, &host.request);
+    host.all_ended &= !goes_on;
+    let continues = if goes_on { Continues::Yes } else { Continues::No };
+    let mut records = Vec::new();
+    for entry in &run.entries {
+        let is_open = entry.progress == Progress::Pending || entry.undoing.is_some();
+        if is_open {
+            records.extend(settle_entry(host, run.header.run, entry, continues)?);
+        } else if run.is_half_undone() && entry.progress == Progress::Done {
+            // What an undo that was killed had ready beside the file.
+            remove_temporary(&host.root, &entry.intent.change)?;
+        }
     }
-    if !records.is_empty() {
-        let id = run.header.run;
+    // An undo that was killed before it had undone anything leaves a run that is closed again.
+    let ends = !goes_on && (run.is_unfinished() || !run.is_half_undone());
+    if records.is_empty() && !ends {
+        return Ok(());
+    }
+    let id = run.header.run;
+    if run.is_unfinished() || !records.is_empty() {
         host.report.note(&format!("run {id} did not end; what it had done is known from the host itself"));
-        let mut writer = host.journal().reopen(&run)?;
-        writer.append(&records)?;
-        writer.sync()?;
     }
-    Ok(())
+    let mut writer = host.journal().reopen(run)?;
+    writer.append(&records)?;
+    if ends { host.journal().close(writer, Some(Record::End)) } else { writer.sync() }
+}
+
+fn settle_entry(host: &mut Host, run: u64, entry: &Entry, continues: Continues) -> Result<Option<Record>> {
+    let seq = entry.intent.seq;
+    Ok(Some(match judge(&host.root, entry, continues)? {
+        Judged::Done(after) => Record::Done { seq, after },
+        Judged::NotDone => Record::Void { seq },
+        Judged::Undone => Record::Undone { seq },
+        Judged::Owed if continues == Continues::Yes => return Ok(None),
+        // What it left half-way is there to be taken back, and where it left nothing that does no harm.
+        Judged::Owed if entry.begun && changes_packages(&entry.intent.change) => Record::Done { seq, after: None },
+        Judged::Owed => {
+            if let Change::Run { argv, .. } = &entry.intent.change {
+                let argv = argv.join(" ");
+                host.report.warning(&format!("`{argv}` of the interrupted run {run} was not run"));
+            }
+            Record::Void { seq }
+        }
+    }))
 }
 
 /// The run that the same call began and did not end.
@@ -57,18 +94,15 @@ pub(super) fn interrupted_run(host: &Host) -> Result<Option<Run>> {
     if host.all_ended {
         return Ok(None);
     }
-    let run = newest_unfinished(host)?;
-    Ok(run.filter(|run| run.is_unfinished() && !run.is_half_undone() && run.header.request == host.request))
+    let newest = host.journal().names()?.into_iter().rfind(|name| name.tool == host.tool);
+    let Some(newest) = newest else { return Ok(None) };
+    // One that cannot be read is not gone on with; settling has said so.
+    let run = host.journal().load(&newest).ok().flatten();
+    Ok(run.filter(|run| can_go_on(run, &host.request)))
 }
 
-fn newest_unfinished(host: &Host) -> Result<Option<Run>> {
-    let journal = host.journal();
-    let names = journal.names()?;
-    let Some(newest) = names.iter().rev().find(|name| name.tool == host.tool) else { return Ok(None) };
-    if journal.is_closed(newest)? {
-        return Ok(None);
-    }
-    Ok(journal.load(newest)?.filter(|run| run.is_unfinished() || run.is_half_undone()))
+fn can_go_on(run: &Run, request: &str) -> bool {
+    run.is_unfinished() && !run.is_half_undone() && run.header.request == request
 }
 
 /// Whether this call is the one that was interrupted.
@@ -88,14 +122,11 @@ enum Judged {
 
 fn judge(root: &Root, entry: &Entry, continues: Continues) -> Result<Judged> {
     Ok(match &entry.intent.change {
-        Change::Write(change) if entry.undoing.is_some() => {
-            if mend_undo(root, change, entry)? {
-                Judged::Undone
-            } else {
-                Judged::Done(entry.after.clone())
-            }
-        }
-        Change::Write(change) => judge_write(root, change)?,
+        Change::Write(change) => match &entry.undoing {
+            Some((from, to)) if complete(root, change, from, to)? => Judged::Undone,
+            Some(_) => Judged::Done(entry.after.clone()),
+            None => judge_write(root, change)?,
+        },
         Change::Remove { path, before, .. } => {
             let now = root.find_large(&absolute(path))?.state;
             if now.same_content(before) { Judged::NotDone } else { Judged::Done(None) }
@@ -134,15 +165,10 @@ fn judge(root: &Root, entry: &Entry, continues: Continues) -> Result<Judged> {
 fn judge_write(root: &Root, change: &WriteChange) -> Result<Judged> {
     let path = absolute(&change.path);
     let spot = walk(root, &path, link_of(change))?;
-    let fail = |cause: io::Error| Error::io("mend", root.display(&path), &cause);
+    let fail = |cause: io::Error| Error::io("repair", root.display(&path), &cause);
     spot.remove_temporary().map_err(fail)?;
     if let (Some(to), Some(from)) = (&change.in_place, &change.content) {
-        let (to, from) = (to.bytes().unwrap_or_default(), from.bytes().unwrap_or_default());
-        let now = spot.find().map_err(fail)?.bytes;
-        if torn(&now, &from, &to) {
-            spot.overwrite(&from, &now).map_err(fail)?;
-            return Ok(Judged::NotDone);
-        }
+        complete(root, change, from, to)?;
     }
     let now = spot.state().map_err(fail)?;
     if now.same_content(&change.before) {
@@ -154,16 +180,44 @@ fn judge_write(root: &Root, change: &WriteChange) -> Result<Judged> {
     Ok(Judged::Done(change.after.is_none().then_some(now)))
 }
 
-/// Mends an undo in place that may have been torn; whether it was complete.
-fn mend_undo(root: &Root, change: &WriteChange, entry: &Entry) -> Result<bool> {
-    let Some((from, to)) = &entry.undoing else { return Ok(false) };
+/// Completes what an interruption left half-written of any run.
+fn complete_files(root: &Root, run: &Run) -> Result<()> {
+    for entry in &run.entries {
+        let Change::Write(change) = &entry.intent.change else { continue };
+        if let Some((from, to)) = &entry.undoing {
+            complete(root, change, from, to)?;
+        } else if let (Progress::Pending, Some(to), Some(from)) = (entry.progress, &change.in_place, &change.content) {
+            complete(root, change, from, to)?;
+        }
+    }
+    Ok(())
+}
+
+/// Completes a write in place that was interrupted; whether the file holds the new content then.
+///
+/// Forward and never back: what an interruption of this leaves is again a front of the new content and
+/// the rest of the old.
+fn complete(root: &Root, change: &WriteChange, from: &Content, to: &Content) -> Result<bool> {
     let path = absolute(&change.path);
     let spot = walk(root, &path, Link::Target)?;
-    let fail = |cause: io::Error| Error::io("mend", root.display(&path), &cause);
-    let (from, to) = (from.bytes().unwrap_or_default(), to.bytes().unwrap_or_default());
-    let now = spot.find().map_err(fail)?.bytes;
-    if torn(&now, &from, &to) {
-        spot.overwrite(&from, &now).map_err(fail)?;
+    let fail = |cause: io::Error| Error::io("repair", root.display(&path), &cause);
+    let bytes = |content: &Content| content.bytes().ok_or_else(|| damaged_record(root, &change.path));
+    let (from, to) = (bytes(from)?, bytes(to)?);
+    let found = spot.find().map_err(fail)?;
+    if !matches!(found.state, State::File { .. }) || !torn(&found.bytes, &from, &to) {
+        return Ok(found.bytes == to);
     }
-    Ok(now == to)
+    spot.overwrite(&to, &found.bytes).map_err(fail)?;
+    Ok(true)
+}
+
+fn remove_temporary(root: &Root, change: &Change) -> Result<()> {
+    let (path, link) = match change {
+        Change::Write(change) => (&change.path, link_of(change)),
+        Change::Remove { path, .. } => (path, Link::Itself),
+        _ => return Ok(()),
+    };
+    let path = absolute(path);
+    let removed = walk(root, &path, link)?.remove_temporary();
+    removed.map_err(|cause| Error::io("repair", root.display(&path), &cause))
 }

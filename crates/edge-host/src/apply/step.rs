@@ -11,6 +11,11 @@ use crate::action::{Action, Bytes, Inverse, Keep, MAX_COPY, Node, Pour, SetValue
 use crate::error::{Error, Result};
 use crate::journal::{Change, WriteChange};
 use crate::root::{Content, Found, Meta, Root, State, sha256};
+use crate::secret::redact;
+
+/// Larger files are not recorded as they were written: what was changed in them since is shown against
+/// what was there before.
+const MAX_WROTE: usize = 64 << 10;
 
 /// The record of an action, made when nothing has changed yet; refuses where the facts no longer hold.
 pub(crate) fn change(root: &Root, action: &Action) -> Result<Change> {
@@ -104,11 +109,19 @@ fn write_change(root: &Root, write: &Write) -> Result<WriteChange> {
             Node::File { content: Bytes::Known(bytes), .. } if in_place => Some(Content::of(bytes)),
             _ => None,
         },
+        wrote: wrote(write),
         made,
         inverse: Inverse::clone(&write.inverse).into(),
         kept_old: private && is_file,
         large,
     })
+}
+
+/// The new bytes of a small text that is ours as a whole and has no secret in it.
+fn wrote(write: &Write) -> Option<Content> {
+    let Node::File { content: Bytes::Known(bytes), .. } = &write.node else { return None };
+    let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= MAX_WROTE)?;
+    (write.inverse == Inverse::Whole && redact(text) == text).then(|| Content::of(bytes))
 }
 
 /// The state the write will leave, where it is known before.

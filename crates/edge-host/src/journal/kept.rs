@@ -43,7 +43,8 @@ impl Journal<'_> {
         }
     }
 
-    /// Removes what no run can bring back any more.
+    /// Removes what no run can restore any more. Of a run that cannot be read nobody knows what it needs:
+    /// then all of it stays.
     pub(crate) fn sweep_kept(&self) -> Result<()> {
         let dir = Path::new(DIR).join(KEPT);
         let names = self.root.list(&dir)?;
@@ -52,7 +53,8 @@ impl Journal<'_> {
         }
         let mut needed = Vec::new();
         for name in self.names()? {
-            let entries = self.load(&name)?.map(|run| run.entries).unwrap_or_default();
+            let Ok(run) = self.load(&name) else { return Ok(()) };
+            let entries = run.map(|run| run.entries).unwrap_or_default();
             let open = entries.iter().filter(|entry| entry.is_open());
             needed.extend(open.filter_map(|entry: &Entry| entry.intent.change.aside().map(str::to_owned)));
         }

@@ -1,22 +1,25 @@
-//! What was done to this host, and what stood there before: one file of records a run.
+//! What was done to this host, and what was there before: one file of records a run.
 //!
 //! `/var/lib/edgeutils/journal/RUN-TOOL.jsonl`, RUN counting up from 1. A record is appended and
-//! fsynced before the change it speaks of. The last 20 runs are kept, and the first state of each
-//! path for ever, in `first.jsonl`.
+//! fsynced before the change it describes. The last 20 runs are kept, and those that are not finished;
+//! and the first state of each path for ever, in `first.jsonl`.
 
+mod close;
 mod kept;
+mod line;
+mod prune;
 mod record;
 mod run;
+mod writer;
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::fd::AsFd;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use nix::errno::Errno;
-use nix::fcntl::{FallocateFlags, OFlag, fallocate, openat};
-use nix::sys::stat::Mode;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::{Mode, SFlag, fstat};
 use nix::unistd::fsync;
 
 use crate::error::{Error, Result};
@@ -24,33 +27,24 @@ use crate::lock::{is_private, private_dir};
 use crate::root::Root;
 
 pub(crate) use kept::kept_path;
-pub(crate) use record::{Change, FORMAT, Header, Intent, InverseRecord, Record, WriteChange, overlap};
+pub(crate) use line::check_depth;
+pub(crate) use record::{Change, Header, Intent, InverseRecord, Record, WriteChange, overlap};
 pub(crate) use run::{Entry, Progress, Run};
+pub(crate) use writer::Writer;
 
-/// Where the journal lives, below the root.
+use line::{CLOSING_LEN, Chain, FORMAT, closes};
+use writer::journal_error;
+
+/// Where the journal is, below the root.
 pub const DIR: &str = "/var/lib/edgeutils/journal";
-const FIRST: &str = "first.jsonl";
 const SUFFIX: &str = ".jsonl";
-const KEEP_RUNS: usize = 20;
-/// Room for the short records that follow the intents, so that a disk that fills up during a run
-/// cannot keep us from writing that an action is done.
-const ROOM_FOR_EACH: usize = 512;
+/// Largest file of records that is read: no image makes us hold more than that.
+const MAX_RUN: u64 = 32 << 20;
 
 /// The journal of one root.
 #[derive(Debug)]
 pub(crate) struct Journal<'r> {
     root: &'r Root,
-}
-
-/// A run that is being written.
-#[derive(Debug)]
-pub(crate) struct Writer {
-    /// Its number.
-    pub(crate) id: u64,
-    file: File,
-    path: PathBuf,
-    /// How much of the file is whole records.
-    len: u64,
 }
 
 /// A run's file by its name.
@@ -66,8 +60,12 @@ impl RunName {
         Some(RunName { id: id.parse().ok()?, tool: tool.to_owned() })
     }
 
+    fn file(&self) -> String {
+        format!("{:06}-{}{SUFFIX}", self.id, self.tool)
+    }
+
     fn path(&self) -> PathBuf {
-        Path::new(DIR).join(format!("{:06}-{}{SUFFIX}", self.id, self.tool))
+        Path::new(DIR).join(self.file())
     }
 }
 
@@ -87,17 +85,19 @@ impl<'r> Journal<'r> {
         }
         let mut names: Vec<RunName> =
             spot.list().map_err(fail)?.iter().filter_map(|name| RunName::parse(name.to_str()?)).collect();
-        names.sort_by_key(|name| name.id);
+        names.sort_by(|a, b| (a.id, &a.tool).cmp(&(b.id, &b.tool)));
         Ok(names)
     }
 
     /// Reads one run; `None` where a crash came before its first record.
+    ///
+    /// Errors: exit 4 where it is damaged, of an unknown format or too large.
     pub(crate) fn load(&self, name: &RunName) -> Result<Option<Run>> {
         let path = name.path();
-        // Read without [`MAX_READ`]: ten copies of a mebibyte are more.
-        let Some(bytes) = self.read_whole(&path)? else { return Ok(None) };
         let shown = self.root.display(&path);
-        let run = Run::parse(&bytes, &shown)?;
+        let run = self.read_whole(&path).and_then(|bytes| Run::parse(&bytes.unwrap_or_default(), &shown));
+        let way_on = || format!("it cannot be undone; to go on without it: {} undo --skip --id {}", name.tool, name.id);
+        let run = run.map_err(|error| if error.hint_text().is_some() { error } else { error.hint(way_on()) })?;
         match run {
             Some(run) if (run.header.run, &run.header.tool) != (name.id, &name.tool) => Err(Error::refused(format!(
                 "cannot read the journal {}: it is run {} of {}, whose file has another name",
@@ -111,35 +111,60 @@ impl<'r> Journal<'r> {
     }
 
     fn read_whole(&self, path: &Path) -> Result<Option<Vec<u8>>> {
-        let Some(mut file) = self.root.open(path)? else { return Ok(None) };
+        let Some(file) = self.root.open(path)? else { return Ok(None) };
+        let shown = self.root.display(path);
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(|cause| Error::io("read", self.root.display(path), &cause))?;
+        file.take(MAX_RUN + 1).read_to_end(&mut bytes).map_err(|cause| Error::io("read", &shown, &cause))?;
+        if bytes.len() as u64 > MAX_RUN {
+            return Err(Error::refused(format!(
+                "cannot read the journal {}: it is larger than {} MiB, more than is ever written",
+                shown.display(),
+                MAX_RUN >> 20
+            )));
+        }
         Ok(Some(bytes))
     }
 
-    /// Whether the last record of a run closes it, told from its end without reading the rest.
-    pub(crate) fn is_closed(&self, name: &RunName) -> Result<bool> {
-        let path = name.path();
-        let Some(mut file) = self.root.open(&path)? else { return Ok(true) };
-        let fail = |cause: io::Error| Error::io("read", self.root.display(&path), &cause);
-        let size = file.metadata().map_err(fail)?.len();
-        let mut end = Vec::new();
-        file.seek(SeekFrom::Start(size.saturating_sub(32))).map_err(fail)?;
-        file.read_to_end(&mut end).map_err(fail)?;
-        Ok(end.ends_with(b"\n{\"record\":\"end\"}\n") || end.ends_with(b"\n{\"record\":\"reverted\"}\n"))
+    /// The runs that are not closed, oldest first: unfinished, or with an undo that is.
+    pub(crate) fn open_runs(&self) -> Result<Vec<RunName>> {
+        let names = self.names()?;
+        self.open_among(&names)
+    }
+
+    /// Those of them whose last record does not close them, read off their ends alone.
+    fn open_among(&self, names: &[RunName]) -> Result<Vec<RunName>> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let dir = self
+            .root
+            .walk_kept(&Path::new(DIR).join(SUFFIX))
+            .map_err(|cause| Error::io("read", self.root.display(Path::new(DIR)), &cause))?;
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let is_closed = |name: &RunName| -> io::Result<bool> {
+            let file = File::from(openat(dir.dir(), name.file().as_str(), flags, Mode::empty())?);
+            let stat = fstat(&file)?;
+            let mut end = [0; CLOSING_LEN as usize];
+            let from = stat.st_size.cast_unsigned().saturating_sub(CLOSING_LEN);
+            let is_file = stat.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFREG.bits();
+            let count = if is_file { file.read_at(&mut end, from)? } else { 0 };
+            Ok(closes(&end[..count]))
+        };
+        // One that cannot be looked at is open: whoever reads it says why it cannot be read.
+        Ok(names.iter().filter(|name| !is_closed(name).unwrap_or(false)).cloned().collect())
     }
 
     /// Begins a run: makes the directory where it is missing, drops what is too old.
-    pub(crate) fn begin(&self, tool: &str, request: &str) -> Result<(Writer, Record)> {
+    pub(crate) fn begin(&self, tool: &str, request: &str, args: &[String]) -> Result<(Writer, Record)> {
         private_dir(self.root, Path::new(DIR))?;
         let names = self.names()?;
         let id = names.last().map_or(Some(1), |last| last.id.checked_add(1));
         let id = id.ok_or_else(|| Error::refused("cannot number a new run: the journal holds the last number"))?;
         self.prune(&names)?;
         self.sweep_kept()?;
-        let path = RunName { id, tool: tool.to_owned() }.path();
-        let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT | OFlag::O_EXCL;
-        let file = self.open_file(&path, flags)?;
+        let name = RunName { id, tool: tool.to_owned() };
+        let path = name.path();
+        let file = self.open_file(&path, OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT | OFlag::O_EXCL)?;
         let header = Record::Run(Header {
             format: FORMAT,
             run: id,
@@ -147,27 +172,26 @@ impl<'r> Journal<'r> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             time: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
             request: request.to_owned(),
+            args: args.to_vec(),
         });
-        Ok((Writer { id, file, path: self.root.display(&path), len: 0 }, header))
+        Ok((Writer::new(name, file, self.root.display(&path), Chain::begin(FORMAT)), header))
     }
 
-    /// Takes a run that could not be recorded out again: if it stayed, attempts on a full disk would
-    /// push the runs out that are kept.
-    pub(crate) fn forget(&self, writer: Writer, tool: &str) {
-        let path = RunName { id: writer.id, tool: tool.to_owned() }.path();
+    /// Removes a run that could not be recorded.
+    pub(crate) fn forget(&self, writer: Writer) {
+        let name = writer.name.clone();
         drop(writer);
         // Best effort: what made it fail is the error that the user sees.
-        self.root.walk_kept(&path).and_then(|spot| spot.remove_file()).ok();
+        self.remove_run(&name).ok();
     }
 
     /// Goes on with a run that exists, after what is whole in it.
     pub(crate) fn reopen(&self, run: &Run) -> Result<Writer> {
-        let path = RunName { id: run.header.run, tool: run.header.tool.clone() }.path();
+        let name = RunName { id: run.header.run, tool: run.header.tool.clone() };
+        let path = name.path();
         let file = self.open_file(&path, OFlag::O_WRONLY | OFlag::O_APPEND)?;
-        let shown = self.root.display(&path);
-        // A record that a power cut tore is cut off: it would spoil the next one.
-        file.set_len(run.whole_bytes).map_err(|cause| Error::io("write", &shown, &cause))?;
-        Ok(Writer { id: run.header.run, file, path: shown, len: run.whole_bytes })
+        let writer = Writer::new(name, file, self.root.display(&path), run.chain.clone());
+        writer.at(run.whole_bytes, run.holds_new_content)
     }
 
     fn open_file(&self, path: &Path, flags: OFlag) -> Result<File> {
@@ -182,103 +206,4 @@ impl<'r> Journal<'r> {
         }
         Ok(File::from(fd))
     }
-
-    /// Keeps the last runs, and of the older ones the first state of each path.
-    fn prune(&self, names: &[RunName]) -> Result<()> {
-        // One place is for the run that begins.
-        let surplus = (names.len() + 1).saturating_sub(KEEP_RUNS);
-        if surplus == 0 {
-            return Ok(());
-        }
-        let first_path = Path::new(DIR).join(FIRST);
-        let mut known: Vec<String> = Vec::new();
-        let mut whole = 0;
-        if let Some(bytes) = self.read_whole(&first_path)? {
-            // A crash may have torn the last line; its run is still there and is recorded again.
-            whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-            for line in bytes.split(|byte| *byte == b'\n') {
-                if let Ok(Record::Intent(intent)) = serde_json::from_slice(line) {
-                    known.extend(intent.change.path().map(str::to_owned));
-                }
-            }
-        }
-        let file = self.open_file(&first_path, OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT)?;
-        let len = whole as u64;
-        file.set_len(len).map_err(|cause| journal_error(&self.root.display(&first_path), &cause))?;
-        let mut first = Writer { id: 0, file, path: self.root.display(&first_path), len };
-        for name in &names[..surplus] {
-            let mut records = Vec::new();
-            for entry in self.load(name)?.map(|run| run.entries).unwrap_or_default() {
-                if let Some(path) = entry.intent.change.path().map(str::to_owned) {
-                    if entry.progress != Progress::Void && !known.contains(&path) {
-                        known.push(path);
-                        records.push(Record::Intent(Box::new(entry.intent)));
-                    }
-                }
-            }
-            first.append(&records)?;
-            first.sync()?;
-            let spot = self.root.walk_kept(&name.path()).map_err(|cause| journal_error(&first.path, &cause))?;
-            spot.remove_file().map_err(|cause| journal_error(&self.root.display(&name.path()), &cause))?;
-        }
-        Ok(())
-    }
-}
-
-impl Writer {
-    /// Appends records in one write.
-    pub(crate) fn append(&mut self, records: &[Record]) -> Result<()> {
-        let mut text = Vec::new();
-        for record in records {
-            serde_json::to_writer(&mut text, record)
-                .map_err(|cause| Error::failed(format!("cannot write {}: {cause}", self.path.display())))?;
-            text.push(b'\n');
-        }
-        if text.len() > ROOM_FOR_EACH * records.len().max(1) {
-            // More than was set aside: find out that there is no room before half a line is written.
-            self.reserve_bytes(text.len())?;
-        }
-        if let Err(cause) = self.file.write_all(&text) {
-            // The next record must not be joined to a torn one.
-            self.file.set_len(self.len).ok();
-            return Err(journal_error(&self.path, &cause));
-        }
-        self.len += text.len() as u64;
-        Ok(())
-    }
-
-    /// Appends the intents of a run and fsyncs them, with room for all that follows: without it
-    /// nothing is changed.
-    pub(crate) fn append_intents(&mut self, records: &[Record]) -> Result<()> {
-        let before = self.len;
-        let written = self.append(records).and_then(|()| self.reserve(records.len())).and_then(|()| self.sync());
-        if written.is_err() {
-            // Nothing of it will be done.
-            self.file.set_len(before).ok();
-            self.len = before;
-        }
-        written
-    }
-
-    /// Makes sure that short records for this many actions will find room.
-    pub(crate) fn reserve(&mut self, actions: usize) -> Result<()> {
-        self.reserve_bytes((actions + 2) * ROOM_FOR_EACH)
-    }
-
-    fn reserve_bytes(&self, room: usize) -> Result<()> {
-        let (from, room) = (i64::try_from(self.len).unwrap_or(0), i64::try_from(room).unwrap_or(i64::MAX));
-        match fallocate(self.file.as_fd(), FallocateFlags::FALLOC_FL_KEEP_SIZE, from, room) {
-            Ok(()) | Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => Ok(()),
-            Err(errno) => Err(journal_error(&self.path, &errno.into())),
-        }
-    }
-
-    /// Makes the records so far durable.
-    pub(crate) fn sync(&mut self) -> Result<()> {
-        self.file.sync_data().map_err(|cause| journal_error(&self.path, &cause))
-    }
-}
-
-fn journal_error(path: &Path, cause: &io::Error) -> Error {
-    Error::io("write the journal", path, cause)
 }

@@ -6,9 +6,6 @@ use serde_json::Value;
 use crate::action::{Inverse, Turn};
 use crate::root::{Content, State};
 
-/// The format this version writes. A run in any other is refused.
-pub(crate) const FORMAT: u32 = 1;
-
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "lowercase")]
@@ -32,7 +29,11 @@ pub(crate) enum Record {
     Void { seq: usize },
     /// The run is complete.
     End,
-    /// A file is about to be brought back in place: both sides, to mend a torn write.
+    /// The user keeps what the run did: an undo that names no run passes it over.
+    Kept,
+    /// An undo begins: what it leaves half-done is looked for until the run is closed again.
+    Reverting,
+    /// A file is about to be restored in place: both sides, to complete a half-written one.
     Undoing { seq: usize, from: Content, to: Content },
     /// One action is taken back.
     Undone { seq: usize },
@@ -51,6 +52,9 @@ pub(crate) struct Header {
     pub(crate) time: String,
     /// Digest of the call, so that the same call continues an interrupted run.
     pub(crate) request: String,
+    /// The arguments of the call, for people; what is secret in them is redacted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) args: Vec<String>,
 }
 
 /// One action before it is done.
@@ -108,9 +112,13 @@ pub(crate) struct WriteChange {
     /// None where the content is made when applied; `Done` brings it then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) after: Option<State>,
-    /// The new bytes, for a write in place: a torn one can be told and mended.
+    /// The new bytes, for a write in place: a half-written one is recognised and completed. Erased when
+    /// the run ends, as they may hold a new secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) in_place: Option<Content>,
+    /// The new bytes of a small file without secrets, so that a refused undo can show what was changed since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) wrote: Option<Content>,
     /// Directories that are made on the way, outermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) made: Vec<String>,
@@ -175,6 +183,13 @@ impl Change {
             Change::Write(WriteChange { large: true, before: State::File { sha256, .. }, .. })
             | Change::Remove { aside: true, before: State::File { sha256, .. }, .. } => Some(sha256),
             _ => None,
+        }
+    }
+
+    /// Removes what only a recovery needs: the run is closed.
+    pub(crate) fn erase_new_content(&mut self) {
+        if let Change::Write(change) = self {
+            change.in_place = None;
         }
     }
 

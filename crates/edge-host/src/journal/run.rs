@@ -1,10 +1,11 @@
-//! One run as its records tell it.
+//! One run as its records describe it.
 
 use std::path::Path;
 
 use serde_json::Value;
 
-use super::record::{FORMAT, Header, Intent, Record};
+use super::line::{Chain, FORMAT};
+use super::record::{Change, Header, Intent, Record};
 use crate::error::{Error, Result};
 use crate::root::{Content, State};
 
@@ -14,9 +15,14 @@ pub(crate) struct Run {
     pub(crate) header: Header,
     pub(crate) entries: Vec<Entry>,
     pub(crate) ended: bool,
+    pub(crate) kept: bool,
     pub(crate) reverted: bool,
     /// Length up to the last whole record.
     pub(crate) whole_bytes: u64,
+    /// Where its chain of sums is by then.
+    pub(crate) chain: Chain,
+    /// It holds new content that is erased when it is closed.
+    pub(crate) holds_new_content: bool,
 }
 
 /// One action of a run.
@@ -54,34 +60,52 @@ impl Entry {
 }
 
 impl Run {
-    /// Reads the records of one run. A torn last line is left out; anything else that cannot be
-    /// understood is refused, as an undo built on half of it would be wrong.
+    /// Reads the records of one run; `None` where there is no whole one. A last line without its end is
+    /// what an interruption leaves and is left out; anything else that is not what was written is
+    /// refused, as an undo built on half of it would be wrong.
     pub(crate) fn parse(bytes: &[u8], path: &Path) -> Result<Option<Run>> {
-        let mut run: Option<Run> = None;
-        let mut whole_bytes = 0;
-        let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').enumerate().peekable();
-        while let Some((index, line)) = lines.next() {
-            let value = match serde_json::from_slice::<Value>(line) {
-                Ok(value) if line.ends_with(b"\n") => value,
-                _ if lines.peek().is_none() => break,
-                _ => return Err(damaged(path, index, "it is not a JSON record")),
-            };
-            if index == 0 {
-                check_format(&value, path)?;
-            }
-            let record = serde_json::from_value(value).map_err(|cause| damaged(path, index, &cause.to_string()))?;
-            match (&mut run, record) {
-                (None, Record::Run(header)) => {
-                    run = Some(Run { header, entries: Vec::new(), ended: false, reverted: false, whole_bytes: 0 });
-                }
-                (Some(run), record) => {
-                    run.take(record).ok_or_else(|| damaged(path, index, "it does not belong there"))?
-                }
-                (None, _) => return Err(damaged(path, index, "the run's own record is missing")),
-            }
-            whole_bytes += line.len() as u64;
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
+        let mut lines = bytes[..whole].split(|byte| *byte == b'\n').enumerate();
+        let Some((_, first)) = lines.next().filter(|_| whole > 0) else { return Ok(None) };
+        let mut chain = Chain::of_first_line(first);
+        let header = Run::header(&mut chain, first, path)?;
+        let mut run = Run {
+            header,
+            entries: Vec::new(),
+            ended: false,
+            kept: false,
+            reverted: false,
+            whole_bytes: whole as u64 + 1,
+            chain,
+            holds_new_content: false,
+        };
+        for (index, line) in lines {
+            let line = run.chain.take(line).ok_or_else(|| damaged(path, index, "it is not what was written"))?;
+            let record = line.read().map_err(|_| damaged(path, index, "it is not a valid record"))?;
+            run.take(record).ok_or_else(|| damaged(path, index, "it does not belong there"))?;
         }
-        Ok(run.map(|run| Run { whole_bytes, ..run }))
+        Ok(Some(run))
+    }
+
+    fn header(chain: &mut Chain, line: &[u8], path: &Path) -> Result<Header> {
+        let line = chain.take(line).ok_or_else(|| damaged(path, 0, "it is not what was written"))?;
+        let value: Value = line.read().map_err(|_| damaged(path, 0, "it is not a JSON record"))?;
+        match value.get("format").and_then(Value::as_u64) {
+            Some(format) if format == u64::from(chain.format()) => {}
+            Some(format) if format > u64::from(FORMAT) => {
+                return Err(Error::refused(format!(
+                    "cannot read the journal {}: record format {format} is not known to this version",
+                    path.display()
+                ))
+                .hint("use the version that wrote it, or a newer one"));
+            }
+            Some(_) => return Err(damaged(path, 0, "its format is not the one it is written in")),
+            None => return Err(damaged(path, 0, "it has no format number")),
+        }
+        match serde_json::from_value(value) {
+            Ok(Record::Run(header)) => Ok(header),
+            _ => Err(damaged(path, 0, "the run's own record is missing")),
+        }
     }
 
     fn take(&mut self, record: Record) -> Option<()> {
@@ -92,6 +116,7 @@ impl Run {
                     return None;
                 }
                 self.ended = false;
+                self.holds_new_content |= matches!(&intent.change, Change::Write(write) if write.in_place.is_some());
                 self.entries.push(Entry::new(*intent));
             }
             Record::Begun { seq } => self.entries.get_mut(seq)?.begun = true,
@@ -103,13 +128,18 @@ impl Run {
                 entry.undoing = None;
             }
             Record::Void { seq } => self.entries.get_mut(seq)?.progress = Progress::Void,
-            Record::Undoing { seq, from, to } => self.entries.get_mut(seq)?.undoing = Some((from, to)),
+            Record::Undoing { seq, from, to } => {
+                self.holds_new_content = true;
+                self.entries.get_mut(seq)?.undoing = Some((from, to));
+            }
             Record::Undone { seq } => {
                 let entry = self.entries.get_mut(seq)?;
                 entry.progress = Progress::Undone;
                 entry.undoing = None;
             }
             Record::End => self.ended = true,
+            Record::Kept => self.kept = true,
+            Record::Reverting => {}
             Record::Reverted => self.reverted = true,
         }
         Some(())
@@ -127,19 +157,6 @@ impl Run {
     }
 }
 
-fn check_format(value: &Value, path: &Path) -> Result<()> {
-    match value.get("format").and_then(Value::as_u64) {
-        Some(format) if format == u64::from(FORMAT) => Ok(()),
-        Some(format) => Err(Error::refused(format!(
-            "cannot read the journal {}: record format {format} is not known to this version",
-            path.display()
-        ))
-        .hint("use the version that wrote it, or a newer one")),
-        None => Err(damaged(path, 0, "it has no format number")),
-    }
-}
-
 fn damaged(path: &Path, index: usize, what: &str) -> Error {
     Error::refused(format!("cannot read the journal {}: line {}: {what}", path.display(), index + 1))
-        .hint("move that file away to go on without it: its run can then no longer be undone")
 }

@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 pub use read::{Found, MAX_READ};
 pub use stage::{NewDir, NewFile};
 pub use state::{Content, State};
-pub(crate) use state::{digest, sha256};
+pub(crate) use state::{digest, hex, sha256};
 pub(crate) use walk::Spot;
 pub(crate) use write::Meta;
 

@@ -221,6 +221,13 @@ impl Spot<'_> {
         Ok(())
     }
 
+    /// Moves what is here to another name; what is there is replaced.
+    pub(crate) fn rename_to(&self, to: &Spot<'_>) -> io::Result<()> {
+        renameat(self.dir(), self.name.as_os_str(), to.dir(), to.name.as_os_str())?;
+        to.sync_dir()?;
+        self.sync_dir()
+    }
+
     /// Removes an empty directory; already gone is success.
     pub(crate) fn remove_dir(&self) -> io::Result<()> {
         if !self.missing.is_empty() {

@@ -1,7 +1,10 @@
 //! Taking a run back: by edit where the edit has an inverse, whole where the file is as we left it,
 //! and never over what someone else did since.
 
+mod decide;
 mod diff;
+mod keep;
+mod list;
 mod packages;
 mod step;
 
@@ -10,25 +13,36 @@ pub use packages::{Stays, would_stay};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::action::{RESCUE_SUFFIX, Script, Turn, Undo};
+use self::decide::Undoing;
+use self::step::Step;
+use crate::action::{RESCUE_SUFFIX, Script, Turn};
 use crate::apply::absolute;
 use crate::error::{Error, Result};
 use crate::exit::{Exit, Outcome};
 use crate::host::{Host, Mode};
-use crate::journal::{Change, Entry, Progress, Record, Run, overlap};
+use crate::journal::{Change, Entry, Progress, Record, Run, RunName, Writer, overlap};
 use crate::report::{Shown, Status};
 use crate::root::Root;
 
 /// The arguments of every utility's `undo`.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "command-line flags")]
 pub struct UndoArgs {
-    /// Take back this run instead of the newest one
+    /// Undo this run instead of the newest one
     #[arg(long, value_name = "ID", conflicts_with = "list")]
     pub id: Option<u64>,
 
     /// List the runs of this utility and change nothing
     #[arg(long)]
     pub list: bool,
+
+    /// Restore also what was changed since, and keep what is there now as NAME.edgeutils-kept
+    #[arg(long, conflicts_with = "list")]
+    pub force: bool,
+
+    /// Keep what the run did: an undo without --id passes it over from now on
+    #[arg(long, conflicts_with_all = ["list", "force"])]
+    pub skip: bool,
 }
 
 /// Takes back an edit inside a file that has changed since.
@@ -50,73 +64,68 @@ pub trait Editor {
     }
 }
 
-/// `undo`: the newest run of this tool that is not yet taken back, or the one that is named.
+/// `undo`: the newest run of this tool that is not yet undone, or the one that is named.
 pub fn run(host: &mut Host, args: &UndoArgs, editors: &[&dyn Editor]) -> Result<Outcome> {
     if args.list {
-        return list(host);
+        return list::list(host);
     }
     host.prepare_change()?;
-    let Some(run) = choose(host, args.id)? else {
-        host.report.line("nothing to undo");
-        return Ok(Outcome::default());
+    let chosen = match choose(host, args.id) {
+        Err(error) if args.skip => return set_aside(host, args.id, error),
+        chosen => chosen?,
     };
+    let Some(run) = chosen else {
+        if host.mode == Mode::Apply {
+            host.journal().sweep_kept()?;
+        }
+        host.report.line("nothing to undo");
+        return Ok(planned(host, 0));
+    };
+    host.progress.run = Some(run.header.run);
+    if args.skip { keep(host, &run) } else { undo(host, &run, args.force, editors) }
+}
+
+fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Result<Outcome> {
     let id = run.header.run;
     let later = later_things(host, id)?;
-    let mut entries: Vec<Entry> = run
-        .entries
-        .iter()
-        .rev()
-        .filter(|entry| !matches!(entry.progress, Progress::Void | Progress::Undone))
-        .cloned()
-        .collect();
-    entries.sort_by_key(|entry| match entry.intent.change {
-        Change::Run { turn: Turn::Last, .. } => 1,
-        Change::Run { turn: Turn::Finally, .. } => 2,
-        _ => 0,
-    });
-
-    host.progress.run = Some(id);
-    keys_can_come_back(&host.root, &entries, &later, editors)?;
-    packages::can_go(&host.root, id, entries.iter().filter(|entry| blocker(&host.root, entry, &later).is_none()))?;
+    let entries = in_order(run);
+    let root = host.root.try_clone()?;
+    let undoing = Undoing { root: &root, editors, tool: host.tool, run: id, force };
+    keys_can_come_back(&undoing, &entries, &later)?;
+    packages::can_go(&root, id, entries.iter().filter(|entry| blocker(&root, entry, &later).is_none()))?;
     let mut writer = match host.mode {
-        Mode::Apply => Some(host.journal().reopen(&run)?),
+        Mode::Apply => Some(begin(host, run, entries.len())?),
         Mode::DryRun => None,
     };
-    if let Some(writer) = &mut writer {
-        // Without room for what follows nothing is taken back.
-        writer.reserve(entries.len())?;
-    }
     let mut exit = Exit::Done;
+    let mut count = 0;
     let mut rescues: Vec<String> = Vec::new();
     for entry in &entries {
         host.check_interrupt()?;
         let path = entry.intent.change.path().unwrap_or_default();
         if rescues.iter().any(|rescue| rescue == path) {
-            host.report.note(&format!("{} stays, for a rescue", host.root.display(&absolute(path)).display()));
+            host.report.note(&format!("{} stays, for a rescue", root.display(&absolute(path)).display()));
             continue;
         }
-        let blocked = blocker(&host.root, entry, &later);
+        let blocked = blocker(&root, entry, &later);
         let differs = blocked.is_none();
-        let step = match blocked {
-            Some(error) => Err(error),
-            None => step::plan(&host.root, entry, editors),
-        };
-        let outcome = match step {
-            Ok(step) if host.mode == Mode::DryRun => {
+        let step = blocked.map_or_else(|| undoing.decide(entry), Err);
+        let outcome = match (step, &mut writer) {
+            (Ok(step), None) => {
                 let status = if step.changes_nothing() { Status::Already } else { Status::Planned };
                 host.report.action(&shown(entry, &step), status);
-                host.progress.changed |= status == Status::Planned;
+                count += usize::from(status == Status::Planned);
                 Ok(())
             }
-            Ok(step) => take_back(host, writer.as_mut(), entry, step),
-            Err(error) => Err(error),
+            (Ok(step), Some(writer)) => take_back(host, writer, entry, step),
+            (Err(error), _) => Err(error),
         };
         // One part that cannot come back is no reason to leave the others.
         if let Err(error) = outcome {
             if error.exit() == Exit::Interrupted {
                 return Err(error);
             }
-            if let Some(text) = step::difference(&host.root, entry, &error).filter(|_| differs) {
+            if let Some(text) = undoing.difference(entry, &error).filter(|_| differs) {
                 host.report.lines_on_stderr(&text);
             }
             host.report.error(&error);
@@ -124,26 +133,86 @@ pub fn run(host: &mut Host, args: &UndoArgs, editors: &[&dyn Editor]) -> Result<
             rescues.push(format!("{path}{RESCUE_SUFFIX}"));
         }
     }
-    if let Some(mut writer) = writer {
-        if exit == Exit::Done {
-            writer.append(&[Record::Reverted])?;
-        }
-        writer.sync()?;
-        host.journal().sweep_kept()?;
-    } else if host.progress.changed {
-        exit = exit.worst(Exit::Differs);
-    }
+    let Some(writer) = writer else {
+        let shown = planned(host, count);
+        return Ok(Outcome { exit: exit.worst(shown.exit), ..shown });
+    };
+    let closing = match exit {
+        Exit::Done => Some(Record::Reverted),
+        // It is as it was before this undo.
+        _ if !host.progress.changed && !run.is_half_undone() => Some(Record::End),
+        _ => None,
+    };
+    host.journal().close(writer, closing)?;
+    host.journal().sweep_kept()?;
     Ok(Outcome { exit, ..host.progress })
+}
+
+/// The actions that are to be undone, last first; commands where they have their turn.
+fn in_order(run: &Run) -> Vec<Entry> {
+    let is_left = |entry: &&Entry| !matches!(entry.progress, Progress::Void | Progress::Undone);
+    let mut entries: Vec<Entry> = run.entries.iter().rev().filter(is_left).cloned().collect();
+    entries.sort_by_key(|entry| match entry.intent.change {
+        Change::Run { turn: Turn::Last, .. } => 1,
+        Change::Run { turn: Turn::Finally, .. } => 2,
+        _ => 0,
+    });
+    entries
+}
+
+/// Records that an undo begins. Without room for what follows nothing is undone.
+fn begin(host: &Host, run: &Run, entries: usize) -> Result<Writer> {
+    let mut writer = host.journal().reopen(run)?;
+    writer.reserve(entries)?;
+    writer.append(&[Record::Reverting])?;
+    Ok(writer)
+}
+
+/// The end of a dry run.
+fn planned(host: &mut Host, count: usize) -> Outcome {
+    if host.mode == Mode::DryRun {
+        host.progress.changed = count > 0;
+        host.report.record("plan", json!({"actions": count}));
+    }
+    Outcome { exit: if host.mode == Mode::DryRun && count > 0 { Exit::Differs } else { Exit::Done }, ..host.progress }
+}
+
+/// `undo --skip`: the run stays done, and an undo that names none passes it over.
+fn keep(host: &mut Host, run: &Run) -> Result<Outcome> {
+    let (id, objects) = (run.header.run, list::objects(run));
+    if host.mode == Mode::DryRun {
+        host.report.line(&format!("would keep what run {id} did: {}", objects.join(", ")));
+        return Ok(planned(host, usize::from(!run.kept)));
+    }
+    if !run.kept {
+        let writer = host.journal().reopen(run)?;
+        host.journal().close(writer, Some(Record::Kept))?;
+        host.progress.changed = true;
+    }
+    host.report.line(&format!("run {id} is kept: {}", objects.join(", ")));
+    list::record(host, id, &run.header.time, "kept", &run.header.args, &objects);
+    Ok(host.progress)
+}
+
+/// `undo --skip` of a run that cannot be read: its file gets a name under which nobody looks for it.
+fn set_aside(host: &mut Host, id: Option<u64>, error: Error) -> Result<Outcome> {
+    let names = host.journal().names()?;
+    let own = |name: &&RunName| name.tool == host.tool && id.is_none_or(|id| name.id == id);
+    let damaged = names.iter().rev().filter(own).find(|name| host.journal().load(name).is_err());
+    let Some(name) = damaged else { return Err(error) };
+    if host.mode == Mode::DryRun {
+        host.report.line(&format!("would set run {} aside", name.id));
+        return Ok(planned(host, 1));
+    }
+    let aside = host.journal().set_aside(name)?;
+    host.progress.changed = true;
+    host.report.line(&format!("run {} is set aside as {}", name.id, host.root.display(&aside).display()));
+    Ok(host.progress)
 }
 
 /// A private key is kept for one generation. One that is gone cannot come back, and what was changed
 /// together with it, such as its certificate, is of use only with it: then all of the run stays.
-fn keys_can_come_back(
-    root: &Root,
-    entries: &[Entry],
-    later: &[(String, u64, String)],
-    editors: &[&dyn Editor],
-) -> Result<()> {
+fn keys_can_come_back(undoing: &Undoing<'_>, entries: &[Entry], later: &[(String, u64, String)]) -> Result<()> {
     let stays = |error: Error| {
         if entries.len() > 1 {
             error.hint("the rest of the run stays as well, as it belongs to the key")
@@ -154,33 +223,27 @@ fn keys_can_come_back(
     let mut seen: Vec<&str> = Vec::new();
     for entry in entries {
         let Change::Write(change) = &entry.intent.change else { continue };
-        if !change.kept_old || blocker(root, entry, later).is_some() {
+        if !change.kept_old || blocker(undoing.root, entry, later).is_some() {
             continue;
         }
         if seen.contains(&change.path.as_str()) {
-            let shown = root.display(&absolute(&change.path));
+            let shown = undoing.root.display(&absolute(&change.path));
             return Err(stays(Error::refused(format!(
                 "cannot undo {}: it was replaced twice, and only the last one before is kept",
                 shown.display()
             ))));
         }
         seen.push(&change.path);
-        step::plan(root, entry, editors).map_err(stays)?;
+        undoing.decide(entry).map_err(stays)?;
     }
     Ok(())
 }
 
-fn take_back(
-    host: &mut Host,
-    writer: Option<&mut crate::journal::Writer>,
-    entry: &Entry,
-    step: step::Step,
-) -> Result<()> {
+fn take_back(host: &mut Host, writer: &mut Writer, entry: &Entry, step: Step) -> Result<()> {
     let seq = entry.intent.seq;
     let shown = shown(entry, &step);
-    let Some(writer) = writer else { return Ok(()) };
-    if let Some(torn_copy) = step::record_before(&host.root, entry, &step)? {
-        writer.append(&[torn_copy])?;
+    if let Some(both_sides) = step::record_before(&host.root, entry, &step)? {
+        writer.append(&[both_sides])?;
         writer.sync()?;
     }
     let nothing = step.changes_nothing();
@@ -192,39 +255,46 @@ fn take_back(
     Ok(())
 }
 
-/// The run to take back; `None` where nothing is left and none was named.
+/// The run to undo; `None` where nothing is left and none was named.
+///
+/// Errors: exit 4 where it cannot be read: what an older one did may not be undone before it.
 fn choose(host: &Host, id: Option<u64>) -> Result<Option<Run>> {
     let journal = host.journal();
-    let Some(id) = id else { return newest_open(host) };
     let names = journal.names()?;
+    let Some(id) = id else {
+        for name in names.iter().rev().filter(|name| name.tool == host.tool) {
+            let is_left = |run: &Run| !run.reverted && !run.kept && run.entries.iter().any(Entry::is_open);
+            if let Some(run) = journal.load(name)?.filter(is_left) {
+                return Ok(Some(run));
+            }
+        }
+        return Ok(None);
+    };
     let Some(name) = names.iter().find(|name| name.id == id) else {
         return Err(Error::failed(format!("cannot undo run {id}: it is not in the journal"))
-            .hint(format!("`{} undo --list` shows what is", host.tool())));
+            .hint(format!("`{} undo --list` shows what is", host.tool)));
     };
-    if name.tool != host.tool() {
+    if name.tool != host.tool {
         return Err(Error::usage(format!("cannot undo run {id}: it was made by {}", name.tool))
             .hint(format!("{} undo --id {id}", name.tool)));
     }
     Ok(journal.load(name)?.filter(|run| !run.reverted))
 }
 
-fn newest_open(host: &Host) -> Result<Option<Run>> {
-    let journal = host.journal();
-    for name in journal.names()?.iter().rev().filter(|name| name.tool == host.tool()) {
-        if let Some(run) = journal.load(name)?.filter(|run| !run.reverted && run.entries.iter().any(Entry::is_open)) {
-            return Ok(Some(run));
-        }
-    }
-    Ok(None)
-}
-
-/// What later runs of any utility touched and have not taken back.
-fn later_things(host: &Host, id: u64) -> Result<Vec<(String, u64, String)>> {
-    let journal = host.journal();
+/// What later runs of any utility touched and have not undone. Of one that cannot be read nothing is
+/// known; each file is compared with what we left there before it is restored.
+fn later_things(host: &mut Host, id: u64) -> Result<Vec<(String, u64, String)>> {
     let mut things = Vec::new();
-    for name in journal.names()?.iter().filter(|name| name.id > id) {
-        let Some(run) = journal.load(name)?.filter(|run| !run.reverted) else { continue };
-        for entry in run.entries.iter().filter(|entry| entry.is_open()) {
+    for name in host.journal().names()?.iter().filter(|name| name.id > id) {
+        let run = match host.journal().load(name) {
+            Ok(run) => run.filter(|run| !run.reverted),
+            Err(error) => {
+                let text = error.message().to_owned();
+                host.report.warning(&format!("{text}; what it changed is not known"));
+                continue;
+            }
+        };
+        for entry in run.iter().flat_map(|run| &run.entries).filter(|entry| entry.is_open()) {
             things.extend(entry.intent.change.things().into_iter().map(|thing| (thing, name.id, name.tool.clone())));
         }
     }
@@ -246,48 +316,11 @@ fn blocker(root: &Root, entry: &Entry, later: &[(String, u64, String)]) -> Optio
     )
 }
 
-fn shown(entry: &Entry, step: &step::Step) -> Shown {
+fn shown(entry: &Entry, step: &Step) -> Shown {
     let object = match &entry.intent.change {
         Change::Run { argv, inverse, .. } => inverse.as_ref().unwrap_or(argv).join(" "),
         Change::Transaction { argv, .. } => argv.join(" "),
         change => absolute(change.path().unwrap_or_default()).display().to_string(),
     };
     Shown { verb: step.verb().to_owned(), object, why: step.why(), undo: None, details: step.details() }
-}
-
-fn list(host: &mut Host) -> Result<Outcome> {
-    let names = host.journal().names()?;
-    let mut empty = true;
-    let tool = host.tool();
-    for name in names.iter().filter(|name| name.tool == tool) {
-        let Some(run) = host.journal().load(name)? else { continue };
-        empty = false;
-        let state = match () {
-            () if run.reverted => "undone",
-            () if run.is_half_undone() => "partly undone",
-            () if run.is_unfinished() => "interrupted",
-            () => "done",
-        };
-        let things: Vec<String> = run
-            .entries
-            .iter()
-            .filter(|entry| entry.progress != Progress::Void)
-            .map(|entry| match &entry.intent.change {
-                Change::Run { argv, .. } => argv.join(" "),
-                Change::Transaction { object, .. } => object.clone(),
-                change => format!("/{}", change.path().unwrap_or_default()),
-            })
-            .collect();
-        let weakest = if run.entries.iter().any(|entry| entry.intent.undo == Undo::None.to_string()) {
-            "  [in part without undo]"
-        } else {
-            ""
-        };
-        host.report.line(&format!("{:>4}  {}  {state:<13} {}{weakest}", name.id, run.header.time, things.join(", ")));
-        host.report.record("run", json!({"run": name.id, "time": run.header.time, "state": state, "objects": things}));
-    }
-    if empty {
-        host.report.line("no runs");
-    }
-    Ok(Outcome::default())
 }

@@ -1,19 +1,17 @@
-//! Taking one action back: what is there now decides how.
+//! Undoing one action: the step that was decided on, done.
 
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
-use super::Editor;
-use super::diff::difference_of;
+use super::keep::keep_newer;
 use crate::action::Script;
-use crate::apply::{Link, absolute, link_of, read_value, remove_made, same_value, walk};
+use crate::apply::{Link, absolute, link_of, remove_made, walk};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
-use crate::exit::Exit;
-use crate::journal::{Change, Entry, InverseRecord, Record, WriteChange};
+use crate::journal::{Change, Entry, Record, WriteChange};
 use crate::lock::Lock;
-use crate::root::{Content, Meta, Root, Spot, State, sha256};
+use crate::root::{Content, Meta, Root, Spot, State};
 
 /// What has to be done to take an action back.
 #[derive(Debug)]
@@ -22,12 +20,14 @@ pub(crate) enum Step {
     Already,
     /// What was made is removed, and the directories made on the way.
     Remove,
-    /// What stood there comes back.
-    Restore { state: State, bytes: Vec<u8>, from: Source },
-    /// The edit alone is taken back.
-    Edit { bytes: Vec<u8>, state: State },
+    /// What was there is restored.
+    Restore { state: State, bytes: Vec<u8>, from: Source, details: Vec<String> },
+    /// The edit alone is undone.
+    Edit { bytes: Vec<u8>, state: State, details: Vec<String> },
+    /// By force: what is there now, which we did not leave, is kept beside before this is done.
+    Keeping { now: State, then: Box<Step> },
     /// A kernel value is set back.
-    Set(String),
+    Set { now: String, before: String },
     /// The inverse command is run.
     Run(Vec<String>),
     /// A script made from what is there now is run.
@@ -57,15 +57,19 @@ impl Step {
             Step::Left(_) => "leave",
             Step::Remove => "remove",
             Step::Edit { .. } => "take back the edit of",
-            Step::Set(_) => "set",
+            Step::Keeping { then, .. } => then.verb(),
+            Step::Set { .. } => "set",
             Step::Run(_) | Step::Script(_) => "run",
         }
     }
 
-    /// The lines of a script.
+    /// Lines that show the change itself: old and new values, secrets redacted.
     pub(crate) fn details(&self) -> Vec<String> {
         match self {
             Step::Script(script) => script.text.lines().map(str::to_owned).collect(),
+            Step::Restore { details, .. } | Step::Edit { details, .. } => details.clone(),
+            Step::Keeping { then, .. } => then.details(),
+            Step::Set { now, before } => vec![format!("{now} -> {before}")],
             _ => Vec::new(),
         }
     }
@@ -76,7 +80,8 @@ impl Step {
             Step::Remove => "it was not there before".to_owned(),
             Step::Restore { .. } => "what was there before".to_owned(),
             Step::Edit { .. } => "other changes to the file stay".to_owned(),
-            Step::Set(value) => format!("to {value}, as before"),
+            Step::Set { before, .. } => format!("to {before}, as before"),
+            Step::Keeping { then, .. } => format!("{}; what is there now is kept beside", then.why()),
             Step::Run(_) => String::new(),
             Step::Script(_) => "what was there before".to_owned(),
             Step::Left(why) => (*why).to_owned(),
@@ -84,137 +89,14 @@ impl Step {
     }
 }
 
-/// Compares what is there with both sides of the record.
-pub(crate) fn plan(root: &Root, entry: &Entry, editors: &[&dyn Editor]) -> Result<Step> {
-    match &entry.intent.change {
-        Change::Write(change) => plan_write(root, entry, change, editors),
-        Change::Remove { path, before, content, aside } => {
-            let now = root.find_large(&absolute(path))?.state;
-            match (now.same_content(before), &now, before, content) {
-                (true, ..) => Ok(Step::Already),
-                (_, State::Absent, State::File { .. }, None) if *aside => {
-                    from_aside(root, path, before, before.clone())
-                }
-                (_, State::Absent, State::File { .. }, None) => Err(no_copy(root, path)),
-                (_, State::Absent, State::Other, _) => Err(Error::refused(format!(
-                    "cannot undo the removal of {}: it was {}",
-                    root.display(&absolute(path)).display(),
-                    before.describe()
-                ))),
-                (_, State::Absent, _, content) => Ok(Step::Restore {
-                    state: before.clone(),
-                    bytes: content.as_ref().and_then(Content::bytes).unwrap_or_default(),
-                    from: Source::Journal,
-                }),
-                _ => Err(changed_since(root, path)),
-            }
-        }
-        Change::Set { .. } | Change::Run { .. } | Change::Transaction { .. } if !root.is_live() => {
-            Ok(Step::Left("nothing live is touched under --root"))
-        }
-        Change::Set { path, before, after } => match read_value(root, &absolute(path))? {
-            now if same_value(&now, before) => Ok(Step::Already),
-            now if same_value(&now, after) => Ok(Step::Set(before.clone())),
-            now => Err(Error::refused(format!(
-                "cannot set {} back: it is {now} now, and we left {after}",
-                root.display(&absolute(path)).display()
-            ))),
-        },
-        Change::Run { inverse: Some(inverse), .. } => Ok(Step::Run(inverse.clone())),
-        Change::Run { .. } => Ok(Step::Left("this command has no opposite")),
-        Change::Transaction { kind, data, object, .. } => {
-            let Some(editor) = editors.iter().find(|editor| editor.kind() == kind) else {
-                return Err(Error::failed(format!("cannot undo the change of {object}: no editor knows {kind:?}")));
-            };
-            Ok(editor.script_back(data)?.map_or(Step::Already, Step::Script))
-        }
-    }
-}
-
-fn plan_write(root: &Root, entry: &Entry, change: &WriteChange, editors: &[&dyn Editor]) -> Result<Step> {
-    let path = absolute(&change.path);
-    let spot = walk(root, &path, link_of(change))?;
-    let fail = |cause: io::Error| Error::io("read", root.display(&path), &cause);
-    let now = spot.state().map_err(fail)?;
-    if now.same_content(&change.before) {
-        return Ok(Step::Already);
-    }
-    let after = entry.after.as_ref().or(change.after.as_ref());
-    if after.is_some_and(|after| now.same_content(after)) {
-        return match &change.before {
-            State::Absent => Ok(Step::Remove),
-            State::File { sha256: was, .. } if change.kept_old => {
-                // Beside the key itself, wherever a link led to it.
-                let old = spot.canonical().with_file_name(spot.old_name());
-                match root.read(&old)? {
-                    Some(bytes) if sha256(&bytes) == *was => {
-                        Ok(Step::Restore { state: change.before.clone(), bytes: Vec::new(), from: Source::Beside })
-                    }
-                    _ => Err(Error::refused(format!(
-                        "cannot undo {}: {} is not the previous one",
-                        root.display(&path).display(),
-                        root.display(&old).display()
-                    ))),
-                }
-            }
-            State::File { .. } if change.large => {
-                from_aside(root, &change.path, &change.before, keep_rights(&change.before, after, &now))
-            }
-            State::File { .. } if change.content.is_none() => Err(no_copy(root, &change.path)),
-            before => Ok(Step::Restore {
-                state: keep_rights(before, after, &now),
-                bytes: change.content.as_ref().and_then(Content::bytes).unwrap_or_default(),
-                from: Source::Journal,
-            }),
-        };
-    }
-    let InverseRecord::Edit { kind, data, .. } = &change.inverse else { return Err(changed_since(root, &change.path)) };
-    let Some(editor) = editors.iter().find(|editor| editor.kind() == kind) else {
-        return Err(Error::failed(format!("cannot undo {}: no editor for {kind}", root.display(&path).display())));
-    };
-    let State::File { .. } = now else { return Err(changed_since(root, &change.path)) };
-    let now = spot.find().map_err(fail)?;
-    let bytes = editor.take_back(&now.bytes, data).map_err(|error| {
-        let exit = error.exit();
-        let message = format!("cannot undo the change of {}: {error}", root.display(&path).display());
-        let again = if exit == Exit::Refused { Error::refused(message) } else { Error::failed(message) };
-        error.hint_text().map_or(again.clone(), |hint| again.hint(hint))
-    })?;
-    if bytes == now.bytes { Ok(Step::Already) } else { Ok(Step::Edit { bytes, state: now.state }) }
-}
-
-/// What was kept whole, if it is still there and still what it was.
-fn from_aside(root: &Root, path: &str, before: &State, state: State) -> Result<Step> {
-    let State::File { sha256, .. } = before else { return Err(no_copy(root, path)) };
-    let kept = crate::journal::kept_path(sha256);
-    let found = root.find_large(&kept)?.state;
-    if found.same_content(before) {
-        return Ok(Step::Restore { state, bytes: Vec::new(), from: Source::Aside });
-    }
-    Err(Error::refused(format!(
-        "cannot undo the change of {}: {} is not what was kept there",
-        root.display(&absolute(path)).display(),
-        root.display(&kept).display()
-    )))
-}
-
-/// The mode and owner that a restored file gets: those of before, unless someone changed them since.
-fn keep_rights(before: &State, after: Option<&State>, now: &State) -> State {
-    match (before, after, now) {
-        (
-            State::File { sha256, .. },
-            Some(State::File { mode: m, uid: u, gid: g, .. }),
-            State::File { mode, uid, gid, .. },
-        ) if (m, u, g) != (mode, uid, gid) => State::File { sha256: sha256.clone(), mode: *mode, uid: *uid, gid: *gid },
-        _ => before.clone(),
-    }
-}
-
 /// For a file that must be written in place: both sides, before it is touched.
 pub(crate) fn record_before(root: &Root, entry: &Entry, step: &Step) -> Result<Option<Record>> {
-    let (Step::Edit { bytes, .. } | Step::Restore { bytes, from: Source::Journal, state: State::File { .. } }) = step
-    else {
-        return Ok(None);
+    let bytes = match step {
+        Step::Edit { bytes, .. } | Step::Restore { bytes, from: Source::Journal, state: State::File { .. }, .. } => {
+            bytes
+        }
+        Step::Keeping { then, .. } => return record_before(root, entry, then),
+        _ => return Ok(None),
     };
     let path = absolute(entry.intent.change.path().unwrap_or_default());
     let spot = walk(root, &path, Link::Target)?;
@@ -251,15 +133,24 @@ pub(crate) fn perform(root: &Root, lock: Option<&Lock>, entry: &Entry, step: Ste
             walk(root, &path, link)?.remove_file().map_err(fail)?;
             remove_made(root, made)
         }
-        Step::Restore { state, bytes, from } => restore(root, &path, change, &state, &bytes, from),
-        Step::Edit { bytes, state } => {
+        Step::Restore { state, bytes, from, .. } => restore(root, &path, change, &state, &bytes, from),
+        Step::Edit { bytes, state, .. } => {
             let spot = walk(root, &path, Link::Target)?;
             if spot.find().map_err(fail)?.state != state {
-                return Err(changed_since(root, change.path().unwrap_or_default()));
+                return Err(changed_meanwhile(root, &path));
             }
             put(&spot, &bytes, &state).map_err(fail)
         }
-        Step::Set(value) => walk(root, &path, Link::Target)?.set_value(&value).map_err(fail),
+        Step::Keeping { now, then } => {
+            let link = if let Change::Write(change) = change { link_of(change) } else { Link::Itself };
+            let spot = walk(root, &path, link)?;
+            if spot.state().map_err(fail)? != now {
+                return Err(changed_meanwhile(root, &path));
+            }
+            keep_newer(root, &spot, &now)?;
+            perform(root, lock, entry, *then)
+        }
+        Step::Set { before, .. } => walk(root, &path, Link::Target)?.set_value(&before).map_err(fail),
         Step::Run(argv) => Cmd::of_argv(&argv)?.run().map(|_| ()),
         Step::Script(script) => Cmd::of_script(&script)?.holding(lock.and_then(Lock::share)).run().map(|_| ()),
     }
@@ -299,34 +190,7 @@ fn put(spot: &Spot<'_>, bytes: &[u8], state: &State) -> io::Result<()> {
     spot.replace(bytes, meta)
 }
 
-/// What differs between the file as we left it and as it is, for a refusal.
-pub(crate) fn difference(root: &Root, entry: &Entry, error: &Error) -> Option<String> {
-    let Change::Write(change) = &entry.intent.change else { return None };
-    if error.exit() != Exit::Refused {
-        return None;
-    }
-    let before = change.content.as_ref()?.bytes()?;
-    let now = root.find(&absolute(&change.path)).ok()?;
-    // Of a file that is gone or something else the message says enough.
-    matches!(now.state, State::File { .. }).then(|| difference_of(&before, &now.bytes))
-}
-
-fn changed_since(root: &Root, path: &str) -> Error {
-    Error::refused(format!(
-        "cannot undo the change of {}: {} since by someone else",
-        root.display(&absolute(path)).display(),
-        match root.find_link(&absolute(path)).map(|found| found.state) {
-            Ok(State::Absent) => "it was removed",
-            Ok(State::Directory { .. } | State::Other) => "it was replaced",
-            _ => "it was changed",
-        }
-    ))
-    .hint("put right by hand what you want to keep; the lines above show what differs from before our change")
-}
-
-fn no_copy(root: &Root, path: &str) -> Error {
-    Error::refused(format!(
-        "cannot undo the change of {}: it was too large for a copy to be kept",
-        root.display(&absolute(path)).display()
-    ))
+fn changed_meanwhile(root: &Root, path: &Path) -> Error {
+    Error::refused(format!("cannot restore {}: it was changed by someone else meanwhile", root.display(path).display()))
+        .hint("run it again: it is compared with what is there now")
 }

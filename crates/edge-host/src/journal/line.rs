@@ -1,0 +1,181 @@
+//! How a record stands in its file: one line of JSON that carries its own checksum.
+//!
+//! `{"sum":"0123456789abcdef","record":…}`: the first half of a SHA-256 over the previous line's sum
+//! and everything behind its own. So a changed bit is found wherever it is, and so is a line that is
+//! missing, repeated or moved. Format 1 had no sums; its runs are still read and continued.
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::record::Record;
+use crate::error::{Error, Result};
+use crate::root::hex;
+
+/// The format that new runs are written in.
+pub(crate) const FORMAT: u32 = 2;
+/// Without sums.
+pub(crate) const FORMAT_1: u32 = 1;
+
+const BEFORE_SUM: &[u8] = b"{\"sum\":\"";
+const AFTER_SUM: &[u8] = b"\",";
+const SUM_LEN: usize = 16;
+
+/// Deepest nesting of the values that a utility puts into a record. The reader stops at 128 levels, and a
+/// record has fewer than ten of its own.
+pub(crate) const MAX_DEPTH: usize = 100;
+
+/// Where a chain of records is: what the next line's sum is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Chain {
+    format: u32,
+    sum: String,
+}
+
+impl Chain {
+    /// Before the first line of a run.
+    pub(crate) fn begin(format: u32) -> Chain {
+        Chain { format, sum: String::new() }
+    }
+
+    /// Before the first line of this file, by its own form.
+    pub(crate) fn of_first_line(line: &[u8]) -> Chain {
+        Chain::begin(if line.starts_with(BEFORE_SUM) { FORMAT } else { FORMAT_1 })
+    }
+
+    pub(crate) fn format(&self) -> u32 {
+        self.format
+    }
+
+    /// Adds a record's line, its end included.
+    pub(crate) fn push(&mut self, record: &Record, text: &mut Vec<u8>) -> serde_json::Result<()> {
+        let json = serde_json::to_vec(record)?;
+        if self.format == FORMAT_1 {
+            text.extend(&json);
+        } else {
+            let rest = json.get(1..).unwrap_or_default();
+            self.sum = self.next(rest);
+            text.extend(BEFORE_SUM);
+            text.extend(self.sum.as_bytes());
+            text.extend(AFTER_SUM);
+            text.extend(rest);
+        }
+        text.push(b'\n');
+        Ok(())
+    }
+
+    /// The JSON of a line without its end; `None` where the line is not what was written.
+    pub(crate) fn take<'l>(&mut self, line: &'l [u8]) -> Option<Line<'l>> {
+        if self.format == FORMAT_1 {
+            return Some(Line { rest: line.strip_prefix(b"{")? });
+        }
+        let (sum, rest) = line.strip_prefix(BEFORE_SUM)?.split_at_checked(SUM_LEN)?;
+        let rest = rest.strip_prefix(AFTER_SUM)?;
+        let next = self.next(rest);
+        if next.as_bytes() != sum {
+            return None;
+        }
+        self.sum = next;
+        Some(Line { rest })
+    }
+
+    fn next(&self, rest: &[u8]) -> String {
+        let sum = Sha256::new().chain_update(&self.sum).chain_update(rest).finalize();
+        hex(&sum)[..SUM_LEN].to_owned()
+    }
+}
+
+/// A line whose sum is right.
+#[derive(Debug)]
+pub(crate) struct Line<'l> {
+    /// Everything behind the sum; the brace before it is missing.
+    rest: &'l [u8],
+}
+
+impl Line<'_> {
+    /// Its record, or any other form of it.
+    pub(crate) fn read<T: serde::de::DeserializeOwned>(&self) -> serde_json::Result<T> {
+        serde_json::from_slice(&[b"{", self.rest].concat())
+    }
+}
+
+/// The last line of a file that closes its run, whatever its format.
+pub(crate) fn closes(end: &[u8]) -> bool {
+    let Some(line) = end.strip_suffix(b"\n").and_then(|end| end.rsplit(|byte| *byte == b'\n').next()) else {
+        return false;
+    };
+    ["end", "kept", "reverted"].iter().any(|word| line.ends_with(format!("\"record\":\"{word}\"}}").as_bytes()))
+}
+
+/// Long enough for the last line of a run that is closed.
+pub(crate) const CLOSING_LEN: u64 = 64;
+
+/// Refuses a value that could be written and not be read again.
+pub(crate) fn check_depth(value: &Value) -> Result<()> {
+    let mut level: Vec<&Value> = vec![value];
+    for _ in 0..=MAX_DEPTH {
+        level = level
+            .into_iter()
+            .flat_map(|value| match value {
+                Value::Array(items) => items.iter().collect::<Vec<_>>(),
+                Value::Object(fields) => fields.values().collect(),
+                _ => Vec::new(),
+            })
+            .collect();
+        if level.is_empty() {
+            return Ok(());
+        }
+    }
+    Err(Error::refused(format!("a value in it is nested more than {MAX_DEPTH} levels deep, too deep for the journal")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(records: &[Record]) -> Vec<u8> {
+        let (mut chain, mut text) = (Chain::begin(FORMAT), Vec::new());
+        records.iter().for_each(|record| chain.push(record, &mut text).unwrap());
+        text
+    }
+
+    fn read(text: &[u8]) -> Option<Vec<Record>> {
+        let mut chain = Chain::begin(FORMAT);
+        text.strip_suffix(b"\n")?.split(|byte| *byte == b'\n').map(|line| chain.take(line)?.read().ok()).collect()
+    }
+
+    #[test]
+    fn a_line_that_changed_moved_or_is_missing_is_found() {
+        let records = [Record::Begun { seq: 0 }, Record::Undone { seq: 1 }, Record::End];
+        let text = written(&records);
+        assert_eq!(read(&text).unwrap(), records);
+        for bit in 0..8 * (text.len() - 1) {
+            let mut flipped = text.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(read(&flipped), None, "bit {bit}");
+        }
+        let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
+        for order in [vec![1, 2], vec![0, 2], vec![1, 0, 2], vec![0, 0, 1, 2], vec![0, 1, 1, 2]] {
+            let text: Vec<u8> = order.iter().flat_map(|at| lines[*at].to_vec()).collect();
+            assert_eq!(read(&text), None, "{order:?}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_file_tells_whether_its_run_is_closed() {
+        for record in [Record::End, Record::Kept, Record::Reverted] {
+            let text = written(&[Record::Begun { seq: 7 }, record]);
+            assert!(closes(&text) && closes(&text[text.len() - usize::try_from(CLOSING_LEN).unwrap()..]));
+            assert!(!closes(&text[..text.len() - 1]));
+        }
+        assert!(closes(b"{\"record\":\"run\"}\n{\"record\":\"end\"}\n"), "format 1");
+        assert!(!closes(&written(&[Record::End, Record::Undone { seq: 0 }])));
+        assert!(!closes(b"") && !closes(b"\n"));
+    }
+
+    #[test]
+    fn the_deepest_value_that_is_written_can_be_read() {
+        let nested = |levels: usize| (0..levels).fold(Value::Null, |value, _| Value::Array(vec![value]));
+        assert!(check_depth(&nested(MAX_DEPTH)).is_ok());
+        assert!(check_depth(&nested(MAX_DEPTH + 1)).is_err());
+    }
+}

@@ -1,0 +1,81 @@
+//! The oldest runs make room for new ones; the first state of each path outlives its run.
+
+use std::path::Path;
+
+use nix::fcntl::OFlag;
+
+use super::line::{Chain, FORMAT_1};
+use super::writer::{Writer, journal_error};
+use super::{DIR, Journal, Progress, Record, RunName};
+use crate::error::Result;
+
+const FIRST: &str = "first.jsonl";
+/// Runs that are finished, or undone as a whole. One that is neither is kept until it is.
+const KEEP_RUNS: usize = 20;
+
+impl Journal<'_> {
+    /// Keeps the last closed runs, and of the older ones the first state of each path.
+    pub(super) fn prune(&self, names: &[RunName]) -> Result<()> {
+        // One place is for the run that begins.
+        if names.len() < KEEP_RUNS {
+            return Ok(());
+        }
+        let open = self.open_among(names)?;
+        let closed: Vec<&RunName> = names.iter().filter(|name| !open.contains(name)).collect();
+        let surplus = &closed[..(closed.len() + 1).saturating_sub(KEEP_RUNS)];
+        let mut first = None;
+        for name in surplus {
+            // What cannot be read may be all that is left of a change: it stays, and hinders nobody.
+            let Ok(run) = self.load(name) else { continue };
+            let first = match &mut first {
+                Some(first) => first,
+                none => none.insert(self.first_states()?),
+            };
+            let mut records = Vec::new();
+            for entry in run.map(|run| run.entries).unwrap_or_default() {
+                if let Some(path) = entry.intent.change.path().map(str::to_owned) {
+                    if entry.progress != Progress::Void && !first.known.contains(&path) {
+                        first.known.push(path);
+                        records.push(Record::Intent(Box::new(entry.intent)));
+                    }
+                }
+            }
+            first.writer.append(&records)?;
+            first.writer.sync()?;
+            self.remove_run(name)?;
+        }
+        Ok(())
+    }
+
+    /// What is recorded already. No undo reads it, so a line that cannot be read is left where it is.
+    fn first_states(&self) -> Result<FirstStates> {
+        let path = Path::new(DIR).join(FIRST);
+        let mut known = Vec::new();
+        let mut len = 0;
+        if let Some(bytes) = self.read_whole(&path)? {
+            // A crash may have left half of the last line; its run is still there and is recorded again.
+            len = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1) as u64;
+            for line in bytes.split(|byte| *byte == b'\n') {
+                if let Ok(Record::Intent(intent)) = serde_json::from_slice(line) {
+                    known.extend(intent.change.path().map(str::to_owned));
+                }
+            }
+        }
+        let file = self.open_file(&path, OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT)?;
+        let name = RunName { id: 0, tool: String::new() };
+        let writer = Writer::new(name, file, self.root.display(&path), Chain::begin(FORMAT_1)).at(len, false)?;
+        Ok(FirstStates { known, writer })
+    }
+
+    pub(crate) fn remove_run(&self, name: &RunName) -> Result<()> {
+        let path = name.path();
+        let removed = self.root.walk_kept(&path).and_then(|spot| spot.remove_file());
+        removed.map_err(|cause| journal_error(&self.root.display(&path), &cause))
+    }
+}
+
+/// The first state of each path that a pruned run has changed.
+struct FirstStates {
+    known: Vec<String>,
+    writer: Writer,
+}

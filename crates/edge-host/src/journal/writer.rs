@@ -1,0 +1,132 @@
+//! A run that is being written.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{FallocateFlags, fallocate};
+
+use super::line::Chain;
+use super::record::{Change, Record};
+use super::{MAX_RUN, RunName};
+use crate::error::{Error, Result};
+
+/// Room for the short records that follow the intents, so that a disk that fills up during a run
+/// cannot keep us from writing that an action is done.
+const ROOM_FOR_EACH: usize = 512;
+/// Of what a reader accepts, intents leave half for what is appended to them, also by undos.
+const MAX_INTENTS: u64 = MAX_RUN / 2;
+
+/// An open file of records.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    /// The run's number.
+    pub(crate) id: u64,
+    pub(super) name: RunName,
+    file: File,
+    pub(super) path: PathBuf,
+    /// How much of the file is whole records, and where their sums are.
+    len: u64,
+    chain: Chain,
+    /// It holds new content, which is erased when the run is closed.
+    pub(super) holds_new_content: bool,
+}
+
+impl Writer {
+    pub(super) fn new(name: RunName, file: File, path: PathBuf, chain: Chain) -> Writer {
+        Writer { id: name.id, name, file, path, len: 0, chain, holds_new_content: false }
+    }
+
+    /// Goes on behind the whole records of a file; what is incomplete there would spoil the next one.
+    pub(super) fn at(mut self, len: u64, holds_new_content: bool) -> Result<Writer> {
+        self.file.set_len(len).map_err(|cause| journal_error(&self.path, &cause))?;
+        self.len = len;
+        self.holds_new_content = holds_new_content;
+        Ok(self)
+    }
+
+    /// Appends records in one write.
+    pub(crate) fn append(&mut self, records: &[Record]) -> Result<()> {
+        let (mut chain, mut text) = (self.chain.clone(), Vec::new());
+        for record in records {
+            chain
+                .push(record, &mut text)
+                .map_err(|cause| Error::failed(format!("cannot write {}: {cause}", self.path.display())))?;
+        }
+        self.must_fit(text.len(), MAX_RUN)?;
+        if text.len() > ROOM_FOR_EACH * records.len().max(1) {
+            // More than was set aside: find out that there is no room before half a line is written.
+            self.reserve_bytes(text.len())?;
+        }
+        if let Err(cause) = self.file.write_all(&text) {
+            // The next record must not be joined to an incomplete one.
+            self.file.set_len(self.len).ok();
+            return Err(journal_error(&self.path, &cause));
+        }
+        self.len += text.len() as u64;
+        self.chain = chain;
+        self.holds_new_content |= records.iter().any(holds_new_content);
+        Ok(())
+    }
+
+    /// Appends the intents of a run and fsyncs them, with room for all that follows: without it
+    /// nothing is changed. Refuses (exit 4) what no reader would accept.
+    pub(crate) fn append_intents(&mut self, records: &[Record]) -> Result<()> {
+        let (before, chain) = (self.len, self.chain.clone());
+        let written = self
+            .append(records)
+            .and_then(|()| self.must_fit(0, MAX_INTENTS))
+            .and_then(|()| self.reserve(records.len()))
+            .and_then(|()| self.sync());
+        if written.is_err() {
+            // Nothing of it will be done.
+            self.file.set_len(before).ok();
+            (self.len, self.chain) = (before, chain);
+        }
+        written
+    }
+
+    fn must_fit(&self, more: usize, limit: u64) -> Result<()> {
+        if self.len + more as u64 <= limit {
+            return Ok(());
+        }
+        Err(Error::refused(format!(
+            "cannot record the change in {}: a run has at most {} MiB of records",
+            self.path.display(),
+            limit >> 20
+        ))
+        .hint("make the change in smaller parts"))
+    }
+
+    /// Makes sure that short records for this many actions will find room.
+    pub(crate) fn reserve(&mut self, actions: usize) -> Result<()> {
+        self.reserve_bytes((actions + 2) * ROOM_FOR_EACH)
+    }
+
+    fn reserve_bytes(&self, room: usize) -> Result<()> {
+        let (from, room) = (i64::try_from(self.len).unwrap_or(0), i64::try_from(room).unwrap_or(i64::MAX));
+        match fallocate(self.file.as_fd(), FallocateFlags::FALLOC_FL_KEEP_SIZE, from, room) {
+            Ok(()) | Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => Ok(()),
+            Err(errno) => Err(journal_error(&self.path, &errno.into())),
+        }
+    }
+
+    /// Makes the records so far durable.
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        self.file.sync_data().map_err(|cause| journal_error(&self.path, &cause))
+    }
+}
+
+fn holds_new_content(record: &Record) -> bool {
+    match record {
+        Record::Undoing { .. } => true,
+        Record::Intent(intent) => matches!(&intent.change, Change::Write(write) if write.in_place.is_some()),
+        _ => false,
+    }
+}
+
+pub(super) fn journal_error(path: &Path, cause: &io::Error) -> Error {
+    Error::io("write the journal", path, cause)
+}

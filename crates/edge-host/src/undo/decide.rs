@@ -1,0 +1,251 @@
+//! How an action is undone: what is there now is compared with both sides of its record.
+
+use std::io;
+
+use super::Editor;
+use super::diff::difference_of;
+use super::keep::KEPT_SUFFIX;
+use super::step::{Source, Step};
+use crate::apply::{absolute, damaged_record, link_of, read_value, same_value, walk};
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::journal::{Change, Entry, InverseRecord, WriteChange};
+use crate::root::{Content, Root, State, sha256};
+
+/// What an undo knows besides the record of one action.
+#[derive(Clone, Copy)]
+pub(super) struct Undoing<'a> {
+    pub(super) root: &'a Root,
+    pub(super) editors: &'a [&'a dyn Editor],
+    pub(super) tool: &'static str,
+    pub(super) run: u64,
+    /// Restore also what was changed since, and keep that beside.
+    pub(super) force: bool,
+}
+
+impl Undoing<'_> {
+    /// The step that undoes an action.
+    ///
+    /// Errors: exit 4 where someone changed it since (unless by force), where there is no copy, or where
+    /// the copy is damaged.
+    pub(super) fn decide(&self, entry: &Entry) -> Result<Step> {
+        match &entry.intent.change {
+            Change::Write(change) => self.decide_write(entry, change),
+            Change::Remove { path, before, content, aside } => {
+                self.decide_removed(path, before, content.as_ref(), *aside)
+            }
+            Change::Set { .. } | Change::Run { .. } | Change::Transaction { .. } if !self.root.is_live() => {
+                Ok(Step::Left("nothing live is touched under --root"))
+            }
+            Change::Set { path, before, after } => {
+                let now = read_value(self.root, &absolute(path))?;
+                if same_value(&now, before) {
+                    return Ok(Step::Already);
+                }
+                if same_value(&now, after) || self.force {
+                    return Ok(Step::Set { now, before: before.clone() });
+                }
+                Err(self.or_by_force(Error::refused(format!(
+                    "cannot set {} back: it is {now} now, and we left {after}",
+                    self.root.display(&absolute(path)).display()
+                ))))
+            }
+            Change::Run { inverse: Some(inverse), .. } => Ok(Step::Run(inverse.clone())),
+            Change::Run { .. } => Ok(Step::Left("this command has no opposite")),
+            Change::Transaction { kind, data, object, .. } => {
+                let Some(editor) = self.editors.iter().find(|editor| editor.kind() == kind) else {
+                    return Err(Error::failed(format!("cannot undo the change of {object}: no editor knows {kind:?}")));
+                };
+                Ok(editor.script_back(data)?.map_or(Step::Already, Step::Script))
+            }
+        }
+    }
+
+    fn decide_write(&self, entry: &Entry, change: &WriteChange) -> Result<Step> {
+        let (root, path) = (self.root, absolute(&change.path));
+        let spot = walk(root, &path, link_of(change))?;
+        let fail = |cause: io::Error| Error::io("read", root.display(&path), &cause);
+        let now = spot.state().map_err(fail)?;
+        if now.same_content(&change.before) {
+            return Ok(Step::Already);
+        }
+        let after = entry.after.as_ref().or(change.after.as_ref());
+        if after.is_some_and(|after| now.same_content(after)) {
+            return self.restore(change, keep_rights(&change.before, after, &now));
+        }
+        let InverseRecord::Edit { kind, data, .. } = &change.inverse else { return self.forced(change, now) };
+        let Some(editor) = self.editors.iter().find(|editor| editor.kind() == kind) else {
+            return Err(Error::failed(format!("cannot undo {}: no editor for {kind}", root.display(&path).display())));
+        };
+        let State::File { .. } = now else { return self.forced(change, now) };
+        let found = spot.find().map_err(fail)?;
+        match editor.take_back(&found.bytes, data) {
+            Ok(bytes) if bytes == found.bytes => Ok(Step::Already),
+            Ok(bytes) => Ok(Step::Edit { details: lines_of(&found.bytes, &bytes), bytes, state: found.state }),
+            Err(_) if self.force => self.forced(change, now),
+            Err(error) => {
+                let exit = error.exit();
+                let message = format!("cannot undo the change of {}: {error}", root.display(&path).display());
+                let again = if exit == Exit::Refused { Error::refused(message) } else { Error::failed(message) };
+                Err(self.or_by_force(error.hint_text().map_or(again.clone(), |hint| again.hint(hint))))
+            }
+        }
+    }
+
+    /// What was there before a write, in this state.
+    fn restore(&self, change: &WriteChange, state: State) -> Result<Step> {
+        let (root, path) = (self.root, absolute(&change.path));
+        match &change.before {
+            State::Absent => Ok(Step::Remove),
+            State::File { sha256: was, .. } if change.kept_old => {
+                // Beside the key itself, wherever a link led to it.
+                let spot = walk(root, &path, link_of(change))?;
+                let old = spot.canonical().with_file_name(spot.old_name());
+                match root.read(&old)? {
+                    Some(bytes) if sha256(&bytes) == *was => {
+                        Ok(Step::Restore { state, bytes: Vec::new(), from: Source::Beside, details: Vec::new() })
+                    }
+                    _ => Err(Error::refused(format!(
+                        "cannot undo {}: {} is not the previous one",
+                        root.display(&path).display(),
+                        root.display(&old).display()
+                    ))),
+                }
+            }
+            State::File { .. } if change.large => self.from_aside(&change.path, &change.before, state),
+            before => self.from_journal(&change.path, before, change.content.as_ref(), state),
+        }
+    }
+
+    fn decide_removed(&self, path: &str, before: &State, content: Option<&Content>, aside: bool) -> Result<Step> {
+        let now = self.root.find_large(&absolute(path))?.state;
+        if now.same_content(before) {
+            return Ok(Step::Already);
+        }
+        let restored = || match before {
+            State::Other => Err(Error::refused(format!(
+                "cannot undo the removal of {}: it was {}",
+                self.root.display(&absolute(path)).display(),
+                before.describe()
+            ))),
+            State::File { .. } if aside => self.from_aside(path, before, before.clone()),
+            _ => self.from_journal(path, before, content, before.clone()),
+        };
+        match now {
+            State::Absent => restored(),
+            State::File { .. } | State::Link { .. } if self.force => {
+                Ok(Step::Keeping { now, then: Box::new(restored()?) })
+            }
+            _ => Err(self.changed_since(path)),
+        }
+    }
+
+    /// What the journal holds of it, if that is what was there.
+    fn from_journal(&self, path: &str, before: &State, content: Option<&Content>, state: State) -> Result<Step> {
+        let State::File { sha256: was, .. } = before else {
+            return Ok(Step::Restore { state, bytes: Vec::new(), from: Source::Journal, details: Vec::new() });
+        };
+        let Some(content) = content else { return Err(self.no_copy(path)) };
+        let bytes = content.bytes().filter(|bytes| sha256(bytes) == *was);
+        let bytes = bytes.ok_or_else(|| damaged_record(self.root, path))?;
+        let now = self.root.find(&absolute(path)).ok();
+        let details = now.map(|now| lines_of(&now.bytes, &bytes)).unwrap_or_default();
+        Ok(Step::Restore { state, bytes, from: Source::Journal, details })
+    }
+
+    /// What was kept whole, if it is still there and still what it was.
+    fn from_aside(&self, path: &str, before: &State, state: State) -> Result<Step> {
+        let State::File { sha256, .. } = before else { return Err(self.no_copy(path)) };
+        let kept = crate::journal::kept_path(sha256);
+        let found = self.root.find_large(&kept)?.state;
+        if found.same_content(before) {
+            return Ok(Step::Restore { state, bytes: Vec::new(), from: Source::Aside, details: Vec::new() });
+        }
+        Err(Error::refused(format!(
+            "cannot undo the change of {}: {} is not what was kept there",
+            self.root.display(&absolute(path)).display(),
+            self.root.display(&kept).display()
+        )))
+    }
+
+    /// What was there before comes back over what someone else made of it, if the user says so.
+    fn forced(&self, change: &WriteChange, now: State) -> Result<Step> {
+        if !self.force || matches!(now, State::Directory { .. } | State::Other) {
+            return Err(self.changed_since(&change.path));
+        }
+        let then = self.restore(change, change.before.clone())?;
+        Ok(if now == State::Absent { then } else { Step::Keeping { now, then: Box::new(then) } })
+    }
+
+    fn changed_since(&self, path: &str) -> Error {
+        let found = self.root.find_link(&absolute(path)).map(|found| found.state);
+        let (what, can_be_forced) = match found {
+            Ok(State::Absent) => ("it was removed", true),
+            Ok(State::Directory { .. } | State::Other) => ("it was replaced", false),
+            _ => ("it was changed", true),
+        };
+        let shown = self.root.display(&absolute(path));
+        let error =
+            Error::refused(format!("cannot undo the change of {}: {what} since by someone else", shown.display()));
+        if can_be_forced { self.or_by_force(error) } else { error.hint(self.keep_all()) }
+    }
+
+    /// Adds the two ways on to an error's hint.
+    fn or_by_force(&self, error: Error) -> Error {
+        let Undoing { tool, run, .. } = self;
+        let own = error.hint_text().map(|hint| format!("{hint}; or ")).unwrap_or_default();
+        let by_force = format!(
+            "`{tool} undo --id {run} --force` restores it and keeps what is there now as NAME{KEPT_SUFFIX}, {}",
+            self.keep_all()
+        );
+        error.hint(format!("{own}{by_force}"))
+    }
+
+    fn keep_all(&self) -> String {
+        format!("`{} undo --id {} --skip` keeps what the run did", self.tool, self.run)
+    }
+
+    fn no_copy(&self, path: &str) -> Error {
+        Error::refused(format!(
+            "cannot undo the change of {}: it was too large for a copy to be kept",
+            self.root.display(&absolute(path)).display()
+        ))
+    }
+
+    /// What someone changed since, for a refusal; nothing where the message says enough.
+    pub(super) fn difference(&self, entry: &Entry, error: &Error) -> Option<String> {
+        let Change::Write(change) = &entry.intent.change else { return None };
+        if error.exit() != Exit::Refused {
+            return None;
+        }
+        // From what we left, where that is known; else from what was there before us.
+        let base = match (&change.wrote, &change.content, &change.before) {
+            (Some(content), ..) | (None, Some(content), _) => content.bytes()?,
+            (None, None, State::Absent) => Vec::new(),
+            _ => return None,
+        };
+        let now = self.root.find(&absolute(&change.path)).ok()?;
+        let differs = matches!(now.state, State::File { .. }) && now.bytes != base;
+        differs.then(|| difference_of(&base, &now.bytes))
+    }
+}
+
+/// Old and new lines of a change, secrets redacted.
+fn lines_of(now: &[u8], then: &[u8]) -> Vec<String> {
+    if now == then {
+        return Vec::new();
+    }
+    difference_of(now, then).lines().map(str::to_owned).collect()
+}
+
+/// The mode and owner that a restored file gets: those of before, unless someone changed them since.
+fn keep_rights(before: &State, after: Option<&State>, now: &State) -> State {
+    match (before, after, now) {
+        (
+            State::File { sha256, .. },
+            Some(State::File { mode: m, uid: u, gid: g, .. }),
+            State::File { mode, uid, gid, .. },
+        ) if (m, u, g) != (mode, uid, gid) => State::File { sha256: sha256.clone(), mode: *mode, uid: *uid, gid: *gid },
+        _ => before.clone(),
+    }
+}

@@ -1,0 +1,53 @@
+//! What a forced undo replaces is kept beside, whatever it is.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::root::{Meta, Root, Spot, State};
+
+/// Behind the name of a file that an undo by force has replaced.
+pub(super) const KEPT_SUFFIX: &str = ".edgeutils-kept";
+/// More copies of one file than this are no accident.
+const MAX_KEPT: usize = 100;
+
+/// Keeps what is at `spot` under a name of its own, where it is not kept already: `NAME.edgeutils-kept`,
+/// then `NAME.edgeutils-kept.2` and so on.
+///
+/// A file is copied and not renamed, so that its name is never without one.
+pub(super) fn keep_newer(root: &Root, spot: &Spot<'_>, now: &State) -> Result<()> {
+    let fail = |path: &Path, cause: &io::Error| Error::io("keep a copy in", root.display(path), cause);
+    for number in 1..=MAX_KEPT {
+        let path = kept_path(spot, number);
+        let kept = root.walk_kept(&path).map_err(|cause| fail(&path, &cause))?;
+        let found = kept.state().map_err(|cause| fail(&path, &cause))?;
+        if found == *now {
+            return Ok(());
+        }
+        if found != State::Absent {
+            continue;
+        }
+        let done = match now {
+            State::File { sha256, mode, uid, gid, .. } => {
+                kept.copy_large(spot, sha256, Meta { mode: *mode, owner: Some((*uid, *gid)) })
+            }
+            State::Link { target } => kept.link_to(target.as_ref()),
+            _ => Ok(()),
+        };
+        return done.map_err(|cause| fail(&path, &cause));
+    }
+    let shown = root.display(&spot.canonical());
+    Err(Error::refused(format!("cannot keep a copy of {}: there are {MAX_KEPT} already", shown.display()))
+        .hint(format!("remove those {}{KEPT_SUFFIX}* that nobody needs", shown.display())))
+}
+
+/// Beside the file itself, wherever a link led to it.
+fn kept_path(spot: &Spot<'_>, number: usize) -> PathBuf {
+    let mut name = OsString::from(&spot.name);
+    name.push(KEPT_SUFFIX);
+    if number > 1 {
+        name.push(format!(".{number}"));
+    }
+    spot.canonical().with_file_name(name)
+}
