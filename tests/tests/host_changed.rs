@@ -5,6 +5,7 @@
 use std::time::Instant;
 
 use edgeutils_tests::image::Image;
+use edgeutils_tests::journal::reseal;
 use edgeutils_tests::live::{can_unshare, transcript};
 use edgeutils_tests::skip;
 use edgeutils_tests::tool::Ran;
@@ -85,7 +86,7 @@ fn what_someone_changed_since_stays_and_the_other_parts_come_back() {
          - url: x://u:***@h/
          + b: 1
          edge-fixture: cannot undo the change of DIR/etc/a: it was changed since by someone else
-         hint: put right by hand what you want to keep; the lines above show what differs from before our change",
+         hint: `edge-fixture undo --id 1 --force` restores it and keeps what is there now as NAME.edgeutils-kept, `edge-fixture undo --id 1 --skip` keeps what the run did",
     );
     assert_eq!(
         said.stdout,
@@ -117,7 +118,8 @@ fn an_edit_is_taken_back_by_edit_whatever_else_changed() {
         "- one
          - two
          + theirs
-         edge-fixture: cannot undo the change of DIR/etc/a: the line ours is no longer there",
+         edge-fixture: cannot undo the change of DIR/etc/a: the line ours is no longer there
+         hint: `edge-fixture undo --id 2 --force` restores it and keeps what is there now as NAME.edgeutils-kept, `edge-fixture undo --id 2 --skip` keeps what the run did",
     );
     assert_eq!(image.tree.read("etc/a"), "zero\ntheirs\n");
 }
@@ -130,8 +132,8 @@ fn what_a_later_run_touched_names_that_run_and_its_tool() {
     let journal = image.tree.at("var/lib/edgeutils/journal");
     // The second was another utility's.
     let text = std::fs::read_to_string(journal.join("000002-edge-fixture.jsonl")).unwrap();
-    std::fs::write(journal.join("000002-edge-other.jsonl"), text.replace("\"edge-fixture\"", "\"edge-other\""))
-        .unwrap();
+    let other = reseal(&text.replace("\"edge-fixture\"", "\"edge-other\""));
+    std::fs::write(journal.join("000002-edge-other.jsonl"), other).unwrap();
     std::fs::remove_file(journal.join("000002-edge-fixture.jsonl")).unwrap();
     image.run(&["undo", "--id", "1"]).says(
         4,

@@ -48,6 +48,7 @@ fn a_kernel_value_is_set_and_set_back() {
         exit 0
         31000	41000
         would set /proc/sys/net/ipv4/ip_local_port_range: to 30000	40000, as before
+        31000	41000 -> 30000	40000
         exit 3
         set /proc/sys/net/ipv4/ip_local_port_range: to 30000	40000, as before
         exit 0
@@ -55,6 +56,7 @@ fn a_kernel_value_is_set_and_set_back() {
         nothing to undo
         exit 0
         edge-fixture: cannot set /proc/sys/net/ipv4/ip_local_port_range back: it is 5000	6000 now, and we left 31000 41000
+        hint: `edge-fixture undo --id 2 --force` sets it to 30000	40000 anyway, `edge-fixture undo --id 2 --skip` keeps what the run did
         exit 4
         5000	6000
         could not set /proc/sys/net/ipv4/ip_forward to nonsense: a value  [undo: exact]
@@ -198,7 +200,7 @@ fn a_script_is_taken_back_by_what_is_there_then() {
         nothing to do: it is so already
         exit 0
         two
-        done          /mnt/conf, the state in /mnt/state
+        done          edge-fixture --force-namespace apply --plan /mnt/plan.json: /mnt/conf, the state in /mnt/state
         exit 0
         would run sh: what was there before
         printf %s 'one' > /mnt/state; echo back >> /mnt/log

@@ -122,7 +122,7 @@ fn a_var_without_any_room_or_read_only_is_told_before_the_first_change() {
         umount /var/lib; apply; mount -o remount,ro /var
         edge undo; ls
         "#,
-        "edge-fixture: cannot make /var/lib/edgeutils/journal: No space left on device (os error 28)
+        "edge-fixture: cannot lock /var/lib/edgeutils/lock: No space left on device (os error 28)
         hint: free some space on that file system and run again
         exit 1
         edge-fixture: cannot make /var/lib/edgeutils/journal: Read-only file system (os error 30)

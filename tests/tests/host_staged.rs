@@ -66,6 +66,12 @@ fn a_write_that_fails_while_others_are_ready_changes_nothing() {
         let argv = image.argv(&["apply", "--plan", "PLANS/plan.json"]);
         let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
         let ran = image.named(&kill::tampered(&call.failing("ENOSPC"), &argv));
+        if ran.stderr.starts_with("edge-fixture: cannot write the journal") {
+            // All is done, and its run could not be closed: the same call has only that left to do.
+            assert_eq!((ran.code, image.tree.read("etc/certificate").as_str()), (1, "new certificate"));
+            image.run(&["apply", "--plan", "PLANS/plan.json"]).says(0, "");
+            continue;
+        }
         if let Some((_, rest)) = ran.stderr.split_once("cannot write DIR/etc/") {
             failed.push(rest.split(':').next().unwrap().to_owned());
             assert!(rest.contains(": No space left on device (os error 28)\n"), "{}", ran.stderr);

@@ -27,7 +27,8 @@ const POLL: Duration = Duration::from_millis(50);
 /// stale lock cannot exist.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    file: Flock<File>,
+    /// None on a read-only file system: without a journal nothing is changed there.
+    file: Option<Flock<File>>,
 }
 
 impl Lock {
@@ -35,14 +36,19 @@ impl Lock {
     /// ended, and whoever comes next does not meet its change half way.
     pub(crate) fn share(&self) -> Option<Arc<OwnedFd>> {
         // Without a free descriptor the program just runs without it.
-        self.file.try_clone().ok().map(|file| Arc::new(OwnedFd::from(file)))
+        self.file.as_ref()?.try_clone().ok().map(|file| Arc::new(OwnedFd::from(file)))
     }
 }
 
 /// Takes the lock, waiting up to `wait`; a holder that outlasts it is named.
 pub(crate) fn take(root: &Root, tool: &str, wait: Duration, interrupt: &Interrupt) -> Result<Lock> {
     let dir = Path::new(DIR);
-    private_dir(root, dir)?;
+    if let Err(cause) = make_private(root, dir)? {
+        if is_read_only(&cause) {
+            return Ok(Lock { file: None });
+        }
+        return Err(Error::io("make", root.display(dir), &cause));
+    }
     let path = dir.join(NAME);
     let shown = root.display(&path);
     let fail = |cause: std::io::Error| Error::io("lock", &shown, &cause);
@@ -56,6 +62,7 @@ pub(crate) fn take(root: &Root, tool: &str, wait: Duration, interrupt: &Interrup
         Ok(fd) => fd,
         Err(Errno::ELOOP) => return Err(planted("it is a symbolic link")),
         Err(Errno::EISDIR) => return Err(planted("it is a directory")),
+        Err(Errno::EROFS) => return Ok(Lock { file: None }),
         Err(errno) => return Err(fail(errno.into())),
     };
     let stat = fstat(&fd).map_err(|errno| fail(errno.into()))?;
@@ -85,7 +92,7 @@ pub(crate) fn take(root: &Root, tool: &str, wait: Duration, interrupt: &Interrup
     // Only a label for whoever waits; the lock holds without it, so a full file system is no reason to stop.
     let label = format!("{tool} (pid {})", std::process::id());
     let _ = locked.set_len(0).and_then(|()| locked.rewind()).and_then(|()| locked.write_all(label.as_bytes()));
-    Ok(Lock { file: locked })
+    Ok(Lock { file: Some(locked) })
 }
 
 fn busy(file: &mut File, wait: Duration) -> Error {
@@ -99,13 +106,23 @@ fn busy(file: &mut File, wait: Duration) -> Error {
 
 /// Makes `path` a directory that only we can enter, or refuses what stands there instead.
 pub(crate) fn private_dir(root: &Root, path: &Path) -> Result<()> {
-    let fail = |cause: std::io::Error| Error::io("make", root.display(path), &cause);
-    let mut spot = root.walk_kept(path).map_err(fail)?;
+    make_private(root, path)?.map_err(|cause| Error::io("make", root.display(path), &cause))
+}
+
+/// The same, where making it failed with the cause.
+fn make_private(root: &Root, path: &Path) -> Result<std::io::Result<()>> {
+    let mut spot = match root.walk_kept(path) {
+        Ok(spot) => spot,
+        Err(cause) => return Ok(Err(cause)),
+    };
     if is_private(root, path, &spot)? {
-        return Ok(());
+        return Ok(Ok(()));
     }
-    spot.make_parents().map_err(fail)?;
-    spot.make_dir(Meta { mode: 0o700, owner: None }).map_err(fail)
+    Ok(spot.make_parents().and_then(|()| spot.make_dir(Meta { mode: 0o700, owner: None })))
+}
+
+fn is_read_only(cause: &std::io::Error) -> bool {
+    cause.raw_os_error() == Some(Errno::EROFS as i32)
 }
 
 /// Whether `path` is a directory that nobody else can write to; refuses anything else but nothing.

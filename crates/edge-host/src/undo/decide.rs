@@ -45,10 +45,15 @@ impl Undoing<'_> {
                 if same_value(&now, after) || self.force {
                     return Ok(Step::Set { now, before: before.clone() });
                 }
-                Err(self.or_by_force(Error::refused(format!(
+                Err(Error::refused(format!(
                     "cannot set {} back: it is {now} now, and we left {after}",
                     self.root.display(&absolute(path)).display()
-                ))))
+                ))
+                .hint(format!(
+                    "`{} --force` sets it to {before} anyway, {}",
+                    self.command(),
+                    self.keep_all()
+                )))
             }
             Change::Run { inverse: Some(inverse), .. } => Ok(Step::Run(inverse.clone())),
             Change::Run { .. } => Ok(Step::Left("this command has no opposite")),
@@ -81,7 +86,7 @@ impl Undoing<'_> {
         let found = spot.find().map_err(fail)?;
         match editor.take_back(&found.bytes, data) {
             Ok(bytes) if bytes == found.bytes => Ok(Step::Already),
-            Ok(bytes) => Ok(Step::Edit { details: lines_of(&found.bytes, &bytes), bytes, state: found.state }),
+            Ok(bytes) => Ok(Step::Edit { values: lines_of(&found.bytes, &bytes), bytes, state: found.state }),
             Err(_) if self.force => self.forced(change, now),
             Err(error) => {
                 let exit = error.exit();
@@ -103,7 +108,7 @@ impl Undoing<'_> {
                 let old = spot.canonical().with_file_name(spot.old_name());
                 match root.read(&old)? {
                     Some(bytes) if sha256(&bytes) == *was => {
-                        Ok(Step::Restore { state, bytes: Vec::new(), from: Source::Beside, details: Vec::new() })
+                        Ok(Step::Restore { state, bytes: Vec::new(), from: Source::Beside, values: Vec::new() })
                     }
                     _ => Err(Error::refused(format!(
                         "cannot undo {}: {} is not the previous one",
@@ -143,14 +148,14 @@ impl Undoing<'_> {
     /// What the journal holds of it, if that is what was there.
     fn from_journal(&self, path: &str, before: &State, content: Option<&Content>, state: State) -> Result<Step> {
         let State::File { sha256: was, .. } = before else {
-            return Ok(Step::Restore { state, bytes: Vec::new(), from: Source::Journal, details: Vec::new() });
+            return Ok(Step::Restore { state, bytes: Vec::new(), from: Source::Journal, values: Vec::new() });
         };
         let Some(content) = content else { return Err(self.no_copy(path)) };
         let bytes = content.bytes().filter(|bytes| sha256(bytes) == *was);
         let bytes = bytes.ok_or_else(|| damaged_record(self.root, path))?;
         let now = self.root.find(&absolute(path)).ok();
-        let details = now.map(|now| lines_of(&now.bytes, &bytes)).unwrap_or_default();
-        Ok(Step::Restore { state, bytes, from: Source::Journal, details })
+        let values = now.map(|now| lines_of(&now.bytes, &bytes)).unwrap_or_default();
+        Ok(Step::Restore { state, bytes, from: Source::Journal, values })
     }
 
     /// What was kept whole, if it is still there and still what it was.
@@ -159,7 +164,7 @@ impl Undoing<'_> {
         let kept = crate::journal::kept_path(sha256);
         let found = self.root.find_large(&kept)?.state;
         if found.same_content(before) {
-            return Ok(Step::Restore { state, bytes: Vec::new(), from: Source::Aside, details: Vec::new() });
+            return Ok(Step::Restore { state, bytes: Vec::new(), from: Source::Aside, values: Vec::new() });
         }
         Err(Error::refused(format!(
             "cannot undo the change of {}: {} is not what was kept there",
@@ -192,17 +197,21 @@ impl Undoing<'_> {
 
     /// Adds the two ways on to an error's hint.
     fn or_by_force(&self, error: Error) -> Error {
-        let Undoing { tool, run, .. } = self;
         let own = error.hint_text().map(|hint| format!("{hint}; or ")).unwrap_or_default();
         let by_force = format!(
-            "`{tool} undo --id {run} --force` restores it and keeps what is there now as NAME{KEPT_SUFFIX}, {}",
+            "`{} --force` restores it and keeps what is there now as NAME{KEPT_SUFFIX}, {}",
+            self.command(),
             self.keep_all()
         );
         error.hint(format!("{own}{by_force}"))
     }
 
     fn keep_all(&self) -> String {
-        format!("`{} undo --id {} --skip` keeps what the run did", self.tool, self.run)
+        format!("`{} --skip` keeps what the run did", self.command())
+    }
+
+    fn command(&self) -> String {
+        format!("{} undo --id {}", self.tool, self.run)
     }
 
     fn no_copy(&self, path: &str) -> Error {

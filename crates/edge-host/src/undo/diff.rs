@@ -9,6 +9,9 @@ use crate::secret::redact;
 /// More lines than this say nothing more.
 const MAX_LINES: usize = 40;
 
+/// Longer lines are cut: a value is known by its beginning.
+const MAX_LINE: usize = 200;
+
 /// Two large files with nothing in common would take minutes to compare in full.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -26,7 +29,10 @@ pub(super) fn difference_of(before: &[u8], now: &[u8]) -> String {
             ChangeTag::Insert => '+',
             ChangeTag::Equal => continue,
         };
-        lines.push(format!("{sign} {}", change.value().trim_end_matches(['\n', '\r'])));
+        let text = change.value().trim_end_matches(['\n', '\r']);
+        let cut = text.char_indices().nth(MAX_LINE).map_or(text.len(), |(at, _)| at);
+        let more = if cut < text.len() { "…" } else { "" };
+        lines.push(format!("{sign} {}{more}", &text[..cut]));
     }
     if lines.is_empty() {
         return "(only secrets differ)".to_owned();

@@ -113,7 +113,8 @@ fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Res
         let outcome = match (step, &mut writer) {
             (Ok(step), None) => {
                 let status = if step.changes_nothing() { Status::Already } else { Status::Planned };
-                host.report.action(&shown(entry, &step), status);
+                let details = step.values();
+                host.report.action(&Shown { details, ..shown(entry, &step) }, status);
                 count += usize::from(status == Status::Planned);
                 Ok(())
             }

@@ -21,9 +21,9 @@ pub(crate) enum Step {
     /// What was made is removed, and the directories made on the way.
     Remove,
     /// What was there is restored.
-    Restore { state: State, bytes: Vec<u8>, from: Source, details: Vec<String> },
+    Restore { state: State, bytes: Vec<u8>, from: Source, values: Vec<String> },
     /// The edit alone is undone.
-    Edit { bytes: Vec<u8>, state: State, details: Vec<String> },
+    Edit { bytes: Vec<u8>, state: State, values: Vec<String> },
     /// By force: what is there now, which we did not leave, is kept beside before this is done.
     Keeping { now: State, then: Box<Step> },
     /// A kernel value is set back.
@@ -63,14 +63,21 @@ impl Step {
         }
     }
 
-    /// Lines that show the change itself: old and new values, secrets redacted.
+    /// The lines of a script.
     pub(crate) fn details(&self) -> Vec<String> {
         match self {
             Step::Script(script) => script.text.lines().map(str::to_owned).collect(),
-            Step::Restore { details, .. } | Step::Edit { details, .. } => details.clone(),
-            Step::Keeping { then, .. } => then.details(),
-            Step::Set { now, before } => vec![format!("{now} -> {before}")],
             _ => Vec::new(),
+        }
+    }
+
+    /// Old and new values, secrets redacted: for a dry run.
+    pub(crate) fn values(&self) -> Vec<String> {
+        match self {
+            Step::Restore { values, .. } | Step::Edit { values, .. } => values.clone(),
+            Step::Keeping { then, .. } => then.values(),
+            Step::Set { now, before } => vec![format!("{now} -> {before}")],
+            _ => self.details(),
         }
     }
 
