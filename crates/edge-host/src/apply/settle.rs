@@ -56,18 +56,25 @@ fn settle_run(host: &mut Host, run: &Run, is_newest: bool) -> Result<()> {
             remove_temporary(&host.root, &entry.intent.change)?;
         }
     }
-    // An undo that was killed before it had undone anything leaves a run that is closed again.
-    let ends = !goes_on && (run.is_unfinished() || !run.is_half_undone());
-    if records.is_empty() && !ends {
+    let is_done = |entry: &Entry| entry.progress == Progress::Done && entry.undoing.is_none();
+    let is_left = run.entries.iter().any(is_done) || records.iter().any(|record| matches!(record, Record::Done { .. }));
+    let closing = match () {
+        () if goes_on => None,
+        () if !run.is_half_undone() => Some(Record::End),
+        () if !is_left => Some(Record::Reverted),
+        () => None,
+    };
+    host.journal().remove_temporary(run)?;
+    if records.is_empty() && closing.is_none() {
         return Ok(());
     }
-    let id = run.header.run;
     if run.is_unfinished() || !records.is_empty() {
+        let id = run.header.run;
         host.report.note(&format!("run {id} did not end; what it had done is known from the host itself"));
     }
     let mut writer = host.journal().reopen(run)?;
     writer.append(&records)?;
-    if ends { host.journal().close(writer, Some(Record::End)) } else { writer.sync() }
+    if closing.is_some() { host.journal().close(writer, closing) } else { writer.sync() }
 }
 
 fn settle_entry(host: &mut Host, run: u64, entry: &Entry, continues: Continues) -> Result<Option<Record>> {

@@ -3,7 +3,7 @@
 use super::line::Chain;
 use super::record::Record;
 use super::writer::{Writer, journal_error};
-use super::{Journal, RunName};
+use super::{Journal, Run, RunName};
 use crate::error::{Error, Result};
 use crate::root::Meta;
 
@@ -44,6 +44,13 @@ impl Journal<'_> {
         let spot = self.root.walk_kept(&path).map_err(|cause| journal_error(&writer.path, &cause))?;
         let meta = Meta { mode: JOURNAL_MODE, owner: None };
         spot.replace(&text, meta).map_err(|cause| journal_error(&writer.path, &cause))
+    }
+
+    /// Removes what a kill left of a run's new file.
+    pub(crate) fn remove_temporary(&self, run: &Run) -> Result<()> {
+        let path = RunName { id: run.header.run, tool: run.header.tool.clone() }.path();
+        let removed = self.root.walk_kept(&path).and_then(|spot| spot.remove_temporary());
+        removed.map_err(|cause| journal_error(&self.root.display(&path), &cause))
     }
 
     /// Gives a run that cannot be read another name, under which nothing looks for it.
