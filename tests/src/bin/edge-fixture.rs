@@ -2,7 +2,7 @@
 //!
 //! `edge-fixture apply --plan FILE` where FILE holds a list of objects:
 //! `{"write": PATH, "text": T}`, `{"key": PATH, "text": T}`, `{"line": PATH, "text": T}` (an edit
-//! that appends a line and can be taken back by itself), `{"link": PATH, "target": T}`,
+//! that appends a line and can be taken back by itself; `"data": ANY` is recorded with it), `{"link": PATH, "target": T}`,
 //! `{"large": PATH, "text": T, "times": N, "sum": T}` (a large file of N times the text, whose
 //! checksum is that of T where one is given), `{"remove": PATH}`, `{"remove large": PATH}`, `{"set": PATH, "text": T}`, `{"run": [ARGV], "inverse": [ARGV]}`,
 //! `{"script": [ARGV], "text": INPUT, "state": PATH, "after": T}` (a transaction that leaves T in the
@@ -40,6 +40,9 @@ enum Verb {
         /// The plan
         #[arg(long)]
         plan: PathBuf,
+        /// Anything: it is only recorded
+        #[arg(long)]
+        note: Option<String>,
         /// Read all of stdin first and go on after its end
         #[arg(long)]
         stdin: bool,
@@ -72,7 +75,7 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
     match cli.verb {
-        Verb::Apply { plan, stdin, pause } => {
+        Verb::Apply { plan, stdin, pause, .. } => {
             if stdin {
                 std::io::copy(&mut std::io::stdin(), &mut std::io::sink())
                     .map_err(|cause| Error::io("read", "-", &cause))?;
@@ -172,8 +175,11 @@ fn make(host: &Host, items: &[Value]) -> Result<Plan> {
             let line = item["text"].as_str().unwrap_or_default();
             if !lines(&was.bytes).any(|have| have == line) {
                 let content = [was.bytes.as_slice(), line.as_bytes(), b"\n"].concat();
-                let inverse =
-                    Inverse::Edit { kind: "line".into(), data: json!({"line": line}), parts: vec![line.into()] };
+                let mut data = json!({"line": line});
+                if let Some(more) = item.get("data") {
+                    data["more"] = more.clone();
+                }
+                let inverse = Inverse::Edit { kind: "line".into(), data, parts: vec![line.into()] };
                 plan.write(
                     path,
                     was,
