@@ -27,6 +27,7 @@ mod run;
 mod scratch;
 mod signal;
 pub mod undo;
+mod visible;
 
 pub use action::{Action, Inverse, Node};
 pub use apply::{apply, apply_part};
@@ -46,6 +47,7 @@ pub use root::{Content, Found, MAX_READ, NewDir, NewFile, Root, State};
 pub use run::main;
 pub use scratch::Scratch;
 pub use undo::{Editor, UndoArgs, redact};
+pub use visible::{is_hidden, visible};
 
 /// Every utility gets it with this crate: one short run makes thousands of small allocations, and
 /// the static binaries' own allocator spends half of its time in mmap for them.
