@@ -17,6 +17,7 @@ mod live;
 mod lock;
 mod out;
 mod overlay;
+mod own;
 mod plan;
 mod private;
 mod reboot;
