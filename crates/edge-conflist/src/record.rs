@@ -36,7 +36,7 @@ pub struct Plugin {
 
 /// Reads the record; an empty one where nothing was installed.
 pub fn read(host: &Host) -> Result<Installed> {
-    let Some(bytes) = host.root.read(Path::new(FILE))? else { return Ok(Installed::default()) };
+    let Some(bytes) = host.root.read_own(Path::new(FILE))? else { return Ok(Installed::default()) };
     let shown = host.root.display(Path::new(FILE));
     // An array would be taken for a record without names, and an empty one for none.
     let object = serde_json::from_slice(&bytes).map(Value::Object);

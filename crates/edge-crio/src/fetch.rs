@@ -7,6 +7,7 @@ use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use edge_fetch::hex;
 use edge_host::{Error, Host, Result, Root};
 use rustls::CertificateError;
 use sha2::{Digest, Sha256};
@@ -225,9 +226,4 @@ fn refused(shown: &str, code: u16) -> Error {
         403 | 404 | 410 => error.hint("the release is not there (or not yet): see edge-crio resolve; or name a mirror"),
         _ => error.hint("try again later, or name a mirror"),
     }
-}
-
-/// Bytes as hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

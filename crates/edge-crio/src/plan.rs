@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use edge_fetch::hex;
 use edge_host::action::{Bytes, Pour};
 use edge_host::{Error, Found, Inverse, Node, Plan, Result, State};
 use sha2::{Digest, Sha256};
@@ -11,7 +12,6 @@ use crate::config::{
     proxy_drop_in, without_metacopy,
 };
 use crate::facts::{Facts, Storage, Takes};
-use crate::fetch::hex;
 
 /// What is wanted of the configuration; what is not named stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use crate::exit::Exit;
+use crate::visible::visible;
 
 /// Result of everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -61,14 +62,13 @@ impl Error {
     /// Adds what the user can do about it; an earlier hint is replaced.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Error {
-        self.hint = Some(hint.into());
+        self.hint = Some(visible(&hint.into()).into_owned());
         self
     }
 
     fn with(exit: Exit, message: impl Into<String>) -> Error {
-        // One line: a cause that brings its own line breaks must not look like two errors.
-        let message = message.into().trim_end().replace(['\n', '\r'], " ");
-        Error { exit, message, hint: None }
+        // One line, whatever is in the names and causes: none may look like a second error.
+        Error { exit, message: visible(message.into().trim_end()).into_owned(), hint: None }
     }
 
     /// The exit code this error stands for.

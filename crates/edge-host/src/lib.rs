@@ -17,6 +17,7 @@ mod live;
 mod lock;
 mod out;
 mod overlay;
+mod own;
 mod plan;
 mod private;
 mod reboot;
@@ -28,6 +29,7 @@ mod scratch;
 mod secret;
 mod signal;
 pub mod undo;
+mod visible;
 
 pub use action::{Action, Inverse, Node};
 pub use apply::{apply, apply_part};
@@ -48,6 +50,7 @@ pub use run::main;
 pub use scratch::Scratch;
 pub use secret::{STRUCK, has_credentials, is_secret_name, redact, redact_args, shown_url};
 pub use undo::{Editor, UndoArgs};
+pub use visible::{is_hidden, visible};
 
 /// Every utility gets it with this crate: one short run makes thousands of small allocations, and
 /// the static binaries' own allocator spends half of its time in mmap for them.

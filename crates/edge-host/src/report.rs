@@ -1,6 +1,5 @@
 //! What the user sees: the result on stdout, everything said on the way on stderr, JSON on request.
 
-use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use serde_json::{Value, json};
@@ -8,6 +7,7 @@ use serde_json::{Value, json};
 use crate::action::Action;
 use crate::error::{Error, Result};
 use crate::exit::{Exit, Outcome};
+use crate::visible::{visible, visible_json};
 
 /// Version of the JSON records (docs/contract.md).
 const JSON_VERSION: u32 = 1;
@@ -84,11 +84,11 @@ impl Report {
         self.format = Format::Document;
     }
 
-    /// A line of the result; nothing in JSON, where a record says the same.
+    /// Exactly one line of the result, whatever is in the text; nothing in JSON, where a record says the same.
     pub fn line(&mut self, text: &str) {
         match self.format {
             Format::Human => self.out(format!("{}\n", visible(text)).as_bytes()),
-            Format::Document => self.err(&format!("{text}\n")),
+            Format::Document => self.err_line(text),
             Format::Json => {}
         }
     }
@@ -102,7 +102,7 @@ impl Report {
         if let (Some(record), Some(fields)) = (record.as_object_mut(), fields.as_object_mut()) {
             record.append(fields);
         }
-        self.out(format!("{record}\n").as_bytes());
+        self.out((visible_json(record.to_string()) + "\n").as_bytes());
     }
 
     /// The whole result as it is: a document for the next program.
@@ -150,15 +150,15 @@ impl Report {
     }
 
     fn say(&mut self, level: &str, text: &str) {
-        self.err(&format!("{}: {level}: {text}\n", self.tool));
+        self.err_line(&format!("{}: {level}: {text}", self.tool));
         self.record("note", json!({"level": level, "text": text}));
     }
 
     /// An error with its hint.
     pub fn error(&mut self, error: &Error) {
-        self.err(&format!("{}: {error}\n", self.tool));
+        self.err_line(&format!("{}: {error}", self.tool));
         if let Some(hint) = error.hint_text() {
-            self.err(&format!("hint: {hint}\n"));
+            self.err_line(&format!("hint: {hint}"));
         }
         self.record("error", json!({"exit": error.exit().code(), "text": error.message(), "hint": error.hint_text()}));
     }
@@ -167,7 +167,7 @@ impl Report {
     /// said takes the place of. Nothing in a log or a pipe, where a note now and then is right.
     pub fn progress(&mut self, text: &str) {
         if io::stderr().is_terminal() {
-            self.err(&format!("{}: {text}", self.tool));
+            self.err(&visible(&format!("{}: {text}", self.tool)));
             self.in_progress = true;
         }
     }
@@ -180,10 +180,11 @@ impl Report {
         }
     }
 
-    /// Plain lines on stderr, for what belongs to the next error: a difference, the end of a log.
+    /// Plain lines on stderr, for what belongs to the next error: a difference, the end of a log. They are
+    /// indented, so that none of them is taken for a message of ours.
     pub fn lines_on_stderr(&mut self, text: &str) {
         for line in text.lines() {
-            self.err(&format!("    {line}\n"));
+            self.err_line(&format!("    {line}"));
         }
     }
 
@@ -221,10 +222,15 @@ impl Report {
         }
     }
 
+    fn err_line(&mut self, text: &str) {
+        self.err(&format!("{}\n", visible(text)));
+    }
+
+    /// What is printed as it is: already made visible.
     fn err(&mut self, text: &str) {
         let clear = if std::mem::take(&mut self.in_progress) { CLEAR_LINE } else { "" };
         // Nobody is left to be told that stderr cannot be written.
-        let _ = io::stderr().lock().write_all(format!("{clear}{}", visible(text)).as_bytes());
+        let _ = io::stderr().lock().write_all(format!("{clear}{text}").as_bytes());
     }
 }
 
@@ -257,16 +263,6 @@ impl Shown {
     }
 }
 
-/// What steers a terminal is shown and not obeyed: names and texts come from images and foreign files.
-fn visible(text: &str) -> Cow<'_, str> {
-    let steers = |char: char| char.is_control() && !matches!(char, '\n' | '\r' | '\t');
-    if !text.contains(steers) {
-        return Cow::Borrowed(text);
-    }
-    let escaped = |char: char| if steers(char) { char.escape_default().to_string() } else { char.to_string() };
-    Cow::Owned(text.chars().map(escaped).collect())
-}
-
 fn past(verb: &str) -> &str {
     match verb {
         "write" => "wrote",
@@ -276,17 +272,5 @@ fn past(verb: &str) -> &str {
         "take back the edit of" => "took back the edit of",
         "run" => "ran",
         other => other,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_steers_a_terminal_is_shown() {
-        assert_eq!(visible("a\x1b[31mb\u{7}\u{9b}c"), "a\\u{1b}[31mb\\u{7}\\u{9b}c");
-        let plain = "\tü → „x“\r\n";
-        assert!(matches!(visible(plain), Cow::Borrowed(same) if same == plain));
     }
 }

@@ -89,7 +89,7 @@ fn not_parsed(tool: &'static str, wanted: Wanted, error: &clap::Error) -> Exit {
 /// A defect of ours: one line and exit 1, never a backtrace.
 #[allow(clippy::exit, reason = "a panic hook is the one place with no way to return")]
 fn internal_error(tool: &'static str, wanted: Wanted, what: &str) {
-    let error = Error::failed(format!("internal error: {what}"))
+    let error = Error::failed(format!("internal error: {}", what.replace('\n', " ")))
         .hint("please report this line; `undo` takes back what was done so far");
     let mut report = report_for(tool, wanted);
     report.error(&error);

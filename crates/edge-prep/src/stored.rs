@@ -11,7 +11,7 @@ const FILE: &str = "/var/lib/edgeutils/edge-prep.json";
 
 /// What was stored; none where nothing was applied yet.
 pub(crate) fn read(host: &Host) -> Result<Option<Wanted>> {
-    let Some(bytes) = host.root.read(Path::new(FILE))? else { return Ok(None) };
+    let Some(bytes) = host.root.read_own(Path::new(FILE))? else { return Ok(None) };
     let shown = host.root.display(Path::new(FILE));
     let wanted = serde_json::from_slice(&bytes).map_err(|cause| {
         Error::failed(format!("cannot read {}: {cause}", shown.display())).hint("run edge-prep apply again")

@@ -213,7 +213,7 @@ fn systemctl(words: &[&str]) -> Vec<String> {
 fn parse(text: &str) -> Result<Stored> {
     let document: DocumentMut = text.parse().map_err(|cause: toml_edit::TomlError| {
         let before = cause.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        Error::failed(format!("line {}: {}", before.matches('\n').count() + 1, cause.message()))
+        Error::failed(format!("line {}: {}", before.matches('\n').count() + 1, cause.message().replace('\n', ", ")))
     })?;
     for (key, _) in document.iter() {
         if !["redirect", "from", "backend"].contains(&key) {

@@ -1,13 +1,12 @@
 //! What a build made: which release, by which Go, for which machine, and each plugin's checksum.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use edge_fetch::sum_of;
 use edge_host::{Error, Result};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::arch::Arch;
 use crate::version::Release;
@@ -69,13 +68,10 @@ impl Manifest {
     /// Reads the manifest of a build; none where the directory has none.
     pub(crate) fn read(dir: &Path) -> Result<Option<Manifest>> {
         let path = dir.join(NAME);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(cause) if [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&cause.kind()) => {
-                return Ok(None);
-            }
-            Err(cause) => return Err(Error::io("read", &path, &cause)),
-        };
+        if !dir.is_dir() {
+            return Ok(None);
+        }
+        let Some(file) = edge_fetch::find(&path)? else { return Ok(None) };
         let mut bytes = Vec::new();
         file.take(LARGEST).read_to_end(&mut bytes).map_err(|cause| Error::io("read", &path, &cause))?;
         let damaged = |cause: String| {
@@ -100,32 +96,6 @@ impl Manifest {
 /// The checksum and size of a file, read in pieces.
 pub(crate) fn sum(path: &Path) -> Result<Built> {
     let fail = |cause: io::Error| Error::io("read", path, &cause);
-    let mut file = File::open(path).map_err(fail)?;
-    let (sha256, size) = sum_of(&mut file).map_err(fail)?;
+    let (sha256, size) = sum_of(&mut edge_fetch::open(path)?).map_err(fail)?;
     Ok(Built { sha256, size })
-}
-
-/// The checksum and length of what is left in a reader.
-pub(crate) fn sum_of(from: &mut dyn Read) -> io::Result<(String, u64)> {
-    let mut sum = Sha256::new();
-    let mut piece = vec![0; 64 << 10];
-    let mut size = 0;
-    loop {
-        match from.read(&mut piece) {
-            Ok(0) => break,
-            Ok(count) => {
-                sum.update(&piece[..count]);
-                size += count as u64;
-            }
-            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-            Err(cause) => return Err(cause),
-        }
-    }
-    let hex = sum.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
-        for half in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(u32::from(half), 16).unwrap_or('0'));
-        }
-        text
-    });
-    Ok((hex, size))
 }

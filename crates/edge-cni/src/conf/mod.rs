@@ -4,10 +4,10 @@ mod plan;
 
 use std::path::{Path, PathBuf};
 
+use edge_fetch::sum_of;
 use edge_host::action::Bytes;
 use edge_host::{Error, Exit, Host, Inverse, Mode, Node, Outcome, Plan, Result, State, apply, out_file};
 
-use crate::build::manifest::sum_of;
 use crate::cli::BridgeArgs;
 use crate::conflist::{self, CONF_DIR, File};
 use crate::install::must_be_absolute;

@@ -25,13 +25,13 @@ pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
     let machine = plugin::machine(host)?;
     let set = match (&args.from_build, &args.archive, &args.offline) {
         (Some(dir), ..) => Set::of_build(dir)?,
-        (_, Some(path), _) => Set::of_archive(path, args.sha256.as_deref())?,
+        (_, Some(path), _) => Set::of_archive(host, path, args.sha256.as_deref())?,
         (_, _, Some(dir)) => {
             let machine = machine.ok_or_else(|| {
                 Error::failed("cannot tell what machine the image is for: there is no program in it")
                     .hint("name the set: --from-build or --archive")
             })?;
-            Set::of_folder(dir, machine)?
+            Set::of_folder(host, dir, machine)?
         }
         _ => return Err(Error::usage("cannot install nothing: name --from-build, --archive or --offline")),
     };

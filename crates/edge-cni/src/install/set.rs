@@ -1,15 +1,16 @@
 //! A set of plugins that can be installed: a build, an archive, or what a folder has for a machine.
 
 use std::cell::RefCell;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use edge_fetch::{beside, is_sha256};
 use edge_host::action::Pour;
-use edge_host::{Error, Result};
+use edge_host::{Error, Host, Result};
 
-use super::archive::{self, Packed, Unpacker, is_archive, is_sha256};
+use super::archive::{Archive, Packed, Unpacker, is_archive};
 use crate::arch::{Arch, Program};
 use crate::build::manifest::{Built, Manifest};
 use crate::plugin;
@@ -54,15 +55,17 @@ impl Set {
     }
 
     /// A release archive whose checksum is given, or known.
-    pub(crate) fn of_archive(path: &Path, given: Option<&str>) -> Result<Set> {
+    pub(crate) fn of_archive(host: &Host, path: &Path, given: Option<&str>) -> Result<Set> {
         let releases = Releases::known()?;
         if let Some(given) = given.filter(|given| !is_sha256(given)) {
             return Err(Error::usage(format!("cannot use --sha256 {given}: it has not 64 hexadecimal digits")));
         }
-        let got = archive::checksum(path).map_err(|error| match error.hint_text() {
+        let named = |error: Error| match error.hint_text() {
             Some(_) => error,
             None => error.hint("name a release archive: cni-plugins-linux-ARCH-VERSION.tgz"),
-        })?;
+        };
+        let mut archive = Archive::open(path).map_err(named)?;
+        let got = archive.checksum().map_err(named)?;
         let known = releases.archive(&got);
         match given {
             Some(given) if !given.eq_ignore_ascii_case(&got) => {
@@ -82,19 +85,19 @@ impl Set {
             }
             _ => {}
         }
-        let packed = archive::list(path)?;
+        let packed = archive.list(&got, &|| host.check_interrupt())?;
         let arch = arch_of(path, packed.iter().map(|one| (one.name.as_str(), one.program)))?;
         Ok(Set {
             version: known.map(|known| known.release.clone()).or_else(|| release_in(path)),
             // The header of 32-bit ARM does not tell the version, a known archive does.
             arch: known.map_or(arch, |known| known.arch),
             plugins: packed.iter().map(|one| (one.name.clone(), one.sha256.clone())).collect(),
-            from: From::Archive { packed, unpacker: Rc::new(RefCell::new(Unpacker::new(path))) },
+            from: From::Archive { packed, unpacker: Rc::new(RefCell::new(Unpacker::of(archive))) },
         })
     }
 
     /// The newest that a folder has for a machine.
-    pub(crate) fn of_folder(dir: &Path, machine: Arch) -> Result<Set> {
+    pub(crate) fn of_folder(host: &Host, dir: &Path, machine: Arch) -> Result<Set> {
         let fail = |cause: io::Error| {
             Error::failed(format!("cannot install from {}: {cause}", dir.display()))
                 .hint("look whether it is mounted; it holds builds (edge-cni build --out DIR/NAME) or release archives")
@@ -118,7 +121,7 @@ impl Set {
             }
             let set = match manifest {
                 Some(_) => Set::of_build(&path)?,
-                None if is_packed => Set::of_archive(&path, archive::beside(&path).as_deref())?,
+                None if is_packed => Set::of_archive(host, &path, beside(&path)?.as_deref())?,
                 None => continue,
             };
             if machine.runs(set.arch) { sets.push(set) } else { others.push(set.arch) }
@@ -153,7 +156,7 @@ impl Set {
             From::Build(dir) => {
                 let path = dir.join(&name);
                 Box::new(move |to| {
-                    let mut from = File::open(&path).map_err(|cause| Error::io("read", &path, &cause))?;
+                    let mut from = edge_fetch::open(&path)?;
                     let copied = io::copy(&mut from, to).map(|_| ());
                     copied.map_err(|cause| Error::failed(format!("cannot install {name}: {cause}")))
                 })
@@ -177,8 +180,7 @@ fn must_be(path: &Path, built: &Built, arch: Arch) -> Result<()> {
     if crate::build::manifest::sum(path)? != *built {
         return Err(wrong("it is not what the build's manifest says"));
     }
-    let file = File::open(path).map_err(|cause| Error::io("read", path, &cause))?;
-    match plugin::head(file).as_deref().and_then(Program::parse) {
+    match plugin::head(edge_fetch::open(path)?).as_deref().and_then(Program::parse) {
         Some(program) if arch.is_of(program) => Ok(()),
         _ => Err(wrong(&format!("it is no program for {arch}"))),
     }

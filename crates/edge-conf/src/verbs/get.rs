@@ -1,6 +1,7 @@
 //! `edge-conf get PATH`.
 
-use edge_host::{Error, Host, Outcome, Result};
+use edge_host::{Error, Host, Outcome, Result, is_hidden};
+use edge_yaml::Path;
 use serde_json::json;
 
 use super::{Opened, rules};
@@ -47,16 +48,26 @@ pub(crate) fn run(host: &mut Host, options: &Options, path: &str) -> Result<Outc
             _ => error,
         });
     };
+    if host.report.is_json() {
+        host.report.record("value", json!({"file": name, "path": own.to_string(), "value": value}));
+        return Ok(Outcome::default());
+    }
     let text = match value.as_str() {
+        // Whoever reads it takes a line for a value.
+        Some(text) if text.contains(is_hidden) => return Err(not_plain(&wanted)),
         Some(text) => format!("{text}\n"),
         None => {
             serde_yaml::to_string(&value).map_err(|cause| Error::failed(format!("cannot print {wanted}: {cause}")))?
         }
     };
-    if host.report.is_json() {
-        host.report.record("value", json!({"file": name, "path": own.to_string(), "value": value}));
-    } else {
-        host.report.document(text.as_bytes())?;
+    if text.contains(|char| is_hidden(char) && char != '\n') {
+        return Err(not_plain(&wanted));
     }
+    host.report.document(text.as_bytes())?;
     Ok(Outcome::default())
+}
+
+fn not_plain(path: &Path) -> Error {
+    Error::failed(format!("cannot print {path}: its value has line breaks or characters that are not visible"))
+        .hint("edge-conf --json get shows them escaped")
 }

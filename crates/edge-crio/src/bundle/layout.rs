@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use edge_fetch::hex;
 use edge_host::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Staged, StagedFile};
-use crate::fetch::hex;
 
 const LAYOUT: &str = include_str!("../../data/layout.toml");
 /// Where a service's environment is set, by distribution.

@@ -47,7 +47,7 @@ impl Manifest {
     /// The host's, if a bundle was installed.
     pub fn read(host: &Host) -> Result<Option<Manifest>> {
         let path = Path::new(MANIFEST);
-        let Some(bytes) = host.root.read(path)? else { return Ok(None) };
+        let Some(bytes) = host.root.read_own(path)? else { return Ok(None) };
         let shown = host.root.display(path);
         let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| {
             Error::refused(format!("cannot read {}: {error}", shown.display()))

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 /// What was put in place by whom: for a later install and for removal.
 pub const MANIFEST: &str = "/var/lib/edgeutils/edge-crio.json";
-/// Where archives are unpacked before they are put in place.
+/// Where archives are downloaded and unpacked before they are put in place; nobody else can enter it.
 const STAGE: &str = "/var/lib/edgeutils/edge-crio";
 
 /// Where an archive of this sum is unpacked.

@@ -1,6 +1,6 @@
 //! `edge-crio settings`.
 
-use edge_host::{Error, Host, Outcome, Result};
+use edge_host::{Error, Host, Outcome, Result, is_hidden};
 
 use crate::bundle::Manifest;
 use crate::cli::{Format, SettingsArgs};
@@ -41,6 +41,15 @@ pub(crate) fn run(host: &mut Host, args: &SettingsArgs) -> Result<Outcome> {
         )));
     }
     let socket = format!("unix://{}", socket_path(config.socket()));
+    // Of these lines and flags each blank and line break would begin another one.
+    if socket.contains(|char: char| char.is_whitespace() || is_hidden(char)) {
+        let place = config.listen.as_ref().map(|setting| format!(" of {}", setting.file.display()));
+        return Err(Error::failed(format!(
+            "cannot print crio.api.listen{}: {socket:?} has blanks or characters that are not visible",
+            place.unwrap_or_default()
+        ))
+        .hint("give the socket a path without them"));
+    }
     let text = match args.format {
         Format::EdgeConf => format!("socket={socket}\ncgroupDriver={driver}\n"),
         Format::Keadm => {

@@ -223,18 +223,17 @@ fn listed_sum(sums: &str, name: &str) -> Option<String> {
 
 /// The archive's files: unpacked beside their place, or in a dry run only read. None in a dry run
 /// that would have to download it first.
+///
+/// All of it comes from an archive whose checksum was verified in this run: what an earlier one, or someone else,
+/// has unpacked there is thrown away unread.
 pub(crate) fn staged(
     host: &mut Host,
     archive: &Archive,
     arch: &Arch,
     proxy: Option<&Proxy>,
 ) -> Result<Option<(Staged, Option<PathBuf>)>> {
-    let stage = bundle::stage_of(&archive.sha256);
-    if let Some(staged) = Staged::read(host, &stage)? {
-        return Ok(Some((staged, Some(stage))));
-    }
     let (mut file, shown) = match &archive.place {
-        Place::File(path) => (open(path)?, path.display().to_string()),
+        Place::File(path) => (edge_fetch::open(path)?, path.display().to_string()),
         Place::Url(url) if host.mode == Mode::DryRun => {
             host.report.line(&format!(
                 "would download {}, sha256 {}",
@@ -247,7 +246,9 @@ pub(crate) fn staged(
     };
     let sum = sum_of(host, &mut file, &shown)?;
     if sum != archive.sha256 {
-        bundle_gone(host, archive, arch)?;
+        if host.mode == Mode::Apply {
+            host.root.remove_tree(bundle::stage())?;
+        }
         return Err(Error::refused(format!(
             "cannot use {shown}: its SHA-256 is {sum}, and it must be {}",
             archive.sha256
@@ -257,32 +258,40 @@ pub(crate) fn staged(
     if host.mode == Mode::DryRun {
         return Ok(Some((unpack(host, &mut file, &shown, &sum, None)?, None)));
     }
+    private_stage(host)?;
+    let stage = bundle::stage_of(&archive.sha256);
+    host.root.remove_tree(&stage)?;
     let root = host.root.try_clone()?;
     let mut into = root.new_dir(&stage)?;
     let staged = unpack(host, &mut file, &shown, &sum, Some(&mut into))?;
     into.finish()?;
-    bundle_gone(host, archive, arch)?;
     Ok(Some((staged, Some(stage))))
 }
 
-fn open(path: &Path) -> Result<File> {
-    let here = std::path::absolute(path).map_err(|cause| Error::io("read", path, &cause))?;
-    Root::live()?.open(&here)?.ok_or_else(|| Error::failed(format!("cannot read {}: it is not there", path.display())))
+/// Only we can change what is unpacked there: one that is someone else's is thrown away first.
+fn private_stage(host: &Host) -> Result<()> {
+    if !matches!(host.root.is_private(bundle::stage()), Ok(true)) {
+        host.root.remove_tree(bundle::stage())?;
+    }
+    host.root.private_dir(bundle::stage())
 }
 
-/// Downloads an archive to where it is unpacked.
+/// Downloads an archive to where it is unpacked, unless a run that was interrupted has done so.
 fn download(host: &mut Host, url: &str, archive: &Archive, arch: &Arch, proxy: Option<&Proxy>) -> Result<File> {
+    private_stage(host)?;
     let place = bundle::download_of(&archive_name(archive.version, arch));
     let root = host.root.try_clone()?;
+    if let Ok(Some(mut file)) = root.open(&place) {
+        if sum_of(host, &mut file, &place.display().to_string())? == archive.sha256 {
+            return Ok(file);
+        }
+    }
+    root.remove_tree(&place)?;
     host.report.note(&format!("downloading {}", crate::config::without_credentials(url)));
     let mut file = root.new_file(&place, 0o600)?;
     fetch::fetch(host, url, proxy, &mut file)?;
     file.finish()?;
     root.open(&place)?.ok_or_else(|| Error::failed(format!("cannot read {}: it is gone", place.display())))
-}
-
-fn bundle_gone(host: &Host, archive: &Archive, arch: &Arch) -> Result<()> {
-    host.root.remove_tree(&bundle::download_of(&archive_name(archive.version, arch)))
 }
 
 /// Whether this archive is what was installed, every file in its place.

@@ -2,10 +2,17 @@
 
 use std::io::Write as _;
 
+use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
-use tar::{Builder, Header};
+use tar::{Builder, EntryType, Header};
 
 use super::*;
+
+fn list(path: &Path) -> Result<Vec<Packed>> {
+    let mut archive = Archive::open(path)?;
+    let sum = archive.checksum()?;
+    archive.list(&sum, &|| Ok(()))
+}
 
 /// The smallest header of a static program.
 fn tiny(bits: u8, machine: u8) -> Vec<u8> {
@@ -53,7 +60,7 @@ fn a_release_is_its_plugins() {
     ]);
     let list = list(&archive).unwrap();
     assert_eq!(list.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["bridge", "portmap"]);
-    let mut unpacker = Unpacker::new(&archive);
+    let mut unpacker = Unpacker::of(Archive::open(&archive).unwrap());
     // In order, again, and backwards.
     for index in [0, 1, 1, 0] {
         let (mut got, want) = (Vec::new(), [&one, &two][index]);
@@ -83,7 +90,7 @@ fn what_is_no_plugin_is_refused() {
         assert_eq!(error.exit(), edge_host::Exit::Refused, "{name} {kind:?}: {error}");
     }
     let twice = packed(&[("bridge", EntryType::Regular, &good), ("./bridge", EntryType::Regular, &good)]);
-    assert!(list(&twice).unwrap_err().message().ends_with(": bridge is in it twice"));
+    assert!(list(&twice).unwrap_err().message().ends_with(": ./bridge is in it twice"));
 }
 
 #[test]
@@ -102,25 +109,28 @@ fn a_plugin_that_is_larger_than_any_is_not_unpacked() {
 
 #[test]
 fn what_is_passed_over_counts_too() {
-    let many: Vec<(&str, EntryType, &[u8])> = vec![("README.md", EntryType::Regular, b"text"); MOST + 1];
+    let many: Vec<(&str, EntryType, &[u8])> = vec![("./", EntryType::Directory, b""); LIMITS.entries + 1];
     let error = list(&packed(&many)).unwrap_err();
     assert_eq!(error.exit(), edge_host::Exit::Refused);
-    assert!(error.message().ends_with(": it is larger, or holds more, than any release"), "{error}");
+    assert!(error.message().ends_with(" makes them more files than any release has"), "{error}");
     // A header that promises more than there is.
     let mut builder = Builder::new(GzEncoder::new(Vec::new(), flate2::Compression::fast()));
-    let mut huge = header(EntryType::Regular, usize::try_from(LARGEST_OF_ALL).unwrap());
+    let mut huge = header(EntryType::Regular, usize::try_from(LIMITS.bytes + 1).unwrap());
     huge.set_path("README.md").unwrap();
     huge.set_cksum();
     builder.append(&huge, b"".as_slice()).unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), builder.into_inner().unwrap().finish().unwrap()).unwrap();
-    assert!(list(file.path()).unwrap_err().message().ends_with("than any release"));
+    assert!(list(file.path()).unwrap_err().message().ends_with(" makes it larger than any release"));
 }
 
 #[test]
 fn half_an_archive_is_an_error() {
     let archive = packed(&[("bridge", EntryType::Regular, &[tiny(64, 62), vec![7; 90000]].concat())]);
     let bytes = std::fs::read(&archive).unwrap();
+    let whole = Archive::open(&archive).unwrap().checksum().unwrap();
+    let error = Archive::open(&archive).unwrap().list(&whole.replace(|_: char| true, "0"), &|| Ok(())).unwrap_err();
+    assert!(error.message().ends_with("it was changed while it was read"), "{error}");
     for end in [0, 1, 20, bytes.len() / 2, bytes.len() - 9] {
         std::fs::write(&archive, &bytes[..end]).unwrap();
         assert!(list(&archive).is_err(), "{end} of {}", bytes.len());
@@ -139,14 +149,14 @@ proptest::proptest! {
             ("portmap", EntryType::Regular, &[tiny(64, 62), vec![7; 600]].concat()),
         ]);
         let mut bytes = Vec::new();
-        unzip(&archive).unwrap().read_to_end(&mut bytes).unwrap();
+        MultiGzDecoder::new(File::open(&archive).unwrap()).read_to_end(&mut bytes).unwrap();
         for (at, byte) in damage {
             bytes[at] = byte;
         }
         let mut file = GzEncoder::new(File::create(&archive).unwrap(), flate2::Compression::fast());
         file.write_all(&bytes).unwrap();
         file.finish().unwrap();
-        let mut unpacker = Unpacker::new(&archive);
+        let mut unpacker = Unpacker::of(Archive::open(&archive).unwrap());
         for plugin in list(&archive).unwrap_or_default() {
             let mut poured = Vec::new();
             unpacker.pour(&plugin, &mut poured).unwrap();

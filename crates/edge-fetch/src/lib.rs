@@ -1,0 +1,10 @@
+//! Files that come from elsewhere: archives, read as something that a stranger may have made, and checksums.
+//!
+//! Nothing here writes: what an archive holds is handed to the caller entry by entry.
+
+pub mod archive;
+mod file;
+mod sum;
+
+pub use file::{beside, find, open};
+pub use sum::{hex, is_sha256, sum_of};

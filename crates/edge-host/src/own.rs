@@ -1,0 +1,96 @@
+//! What utilities keep for themselves below /var/lib/edgeutils: used only where nobody else can have written it.
+//!
+//! These files say what is ours to remove and what counts as installed, and a user of the host or of an image
+//! must not be able to say so.
+
+use std::path::Path;
+
+use nix::unistd::geteuid;
+
+use crate::error::{Error, Result};
+use crate::lock;
+use crate::root::{Root, State};
+
+const OTHERS_WRITE: u32 = 0o022;
+
+impl Root {
+    /// Makes `path` a directory that only we can enter, or refuses (4) what is there instead.
+    pub fn private_dir(&self, path: &Path) -> Result<()> {
+        lock::private_dir(self, path)
+    }
+
+    /// Whether `path` is a directory of root's or the caller's that nobody else can write to; false where nothing
+    /// is there, refused (4) where something else is.
+    pub fn is_private(&self, path: &Path) -> Result<bool> {
+        let spot = self.walk_kept(path).map_err(|cause| self.path_error("read", path, &cause))?;
+        lock::is_private(self, path, &spot)
+    }
+
+    /// Reads a record of ours; none where it is not there.
+    ///
+    /// Refused (4) where it, or the directory it is in, is a link, belongs to another user, or others may write
+    /// to it.
+    pub fn read_own(&self, path: &Path) -> Result<Option<Vec<u8>>> {
+        if !self.is_private(path.parent().unwrap_or(path))? {
+            return Ok(None);
+        }
+        let found = self.find_link(path)?;
+        let refused = |why: &str| {
+            Error::refused(format!("cannot use {}: {why}", self.display(path).display()))
+                .hint("look who put it there and remove it; our own is owned by the caller, mode 0644")
+        };
+        match found.state {
+            State::Absent => Ok(None),
+            State::File { mode, uid, .. } if [0, geteuid().as_raw()].contains(&uid) && mode & OTHERS_WRITE == 0 => {
+                Ok(Some(found.bytes))
+            }
+            State::File { .. } => Err(refused("it belongs to another user or others may write to it")),
+            other => Err(refused(&format!("it is {}, not a file", other.describe()))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{Permissions, create_dir_all, set_permissions, write};
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+
+    use super::*;
+    use crate::exit::Exit;
+
+    #[test]
+    fn read_own_takes_only_what_nobody_else_can_have_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::image(dir.path()).unwrap();
+        let (record, parent) = (dir.path().join("var/lib/own/x.json"), dir.path().join("var/lib/own"));
+        let read = || root.read_own(Path::new("/var/lib/own/x.json"));
+        assert_eq!(read().unwrap(), None);
+        create_dir_all(&parent).unwrap();
+        assert_eq!(read().unwrap(), None);
+        write(&record, "ours").unwrap();
+        let mode = |path: &Path, mode| set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        mode(&record, 0o644);
+        mode(&parent, 0o755);
+        assert_eq!(read().unwrap().as_deref(), Some(b"ours".as_slice()));
+        let refused = |what: &str| assert_eq!(read().unwrap_err().exit(), Exit::Refused, "{what}");
+        for (path, wrong, right) in [(&record, 0o664, 0o644), (&record, 0o646, 0o644), (&parent, 0o777, 0o700)] {
+            mode(path, wrong);
+            refused("others may write");
+            mode(path, right);
+        }
+        if geteuid().is_root() {
+            for path in [&record, &parent] {
+                chown(path, Some(1000), None).unwrap();
+                refused("of another user");
+                chown(path, Some(0), None).unwrap();
+            }
+        }
+        assert!(read().unwrap().is_some());
+        std::fs::rename(&record, parent.join("y.json")).unwrap();
+        symlink("y.json", &record).unwrap();
+        refused("a link");
+        std::fs::rename(&parent, dir.path().join("var/lib/other")).unwrap();
+        symlink("other", &parent).unwrap();
+        refused("a link to its directory");
+    }
+}
