@@ -9,6 +9,9 @@
 
 mod backend;
 mod host;
+#[cfg(test)]
+mod linear_tests;
+mod matcher;
 mod owned;
 mod save;
 mod script;

@@ -4,9 +4,6 @@ use std::fmt;
 
 use crate::words::{end_of_quote, words};
 
-/// Bytes of a line, a little less than most have: a guess at how many there are.
-const LINE: usize = 64;
-
 /// The whole output of one iptables-save.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Save<'a> {
@@ -93,8 +90,7 @@ impl<'a> Save<'a> {
                 (None, None | Some(b'#')) => save.rest.push(line),
                 (None, Some(b'*')) => {
                     let before = std::mem::take(&mut save.rest);
-                    let lines = Vec::with_capacity(rest.len() / LINE);
-                    open = Some(Table { before, name: &line[1..], lines });
+                    open = Some(Table { before, name: &line[1..], lines: Vec::new() });
                 }
                 (Some(table), Some(b':')) => {
                     table.lines.push(Line::Chain(chain(line).ok_or_else(|| fail("no chain is declared like this"))?));
