@@ -115,17 +115,20 @@ impl<'a> Save<'a> {
         self.tables.iter().find(|table| table.name == name)
     }
 
-    /// Whether anybody has put anything in: a rule, a chain, or a policy that does not accept.
+    /// Whether anybody has put anything in: a rule, a chain, or a policy that does not accept. What is
+    /// hidden from iptables was put in by somebody.
     pub fn is_populated(&self) -> bool {
-        self.tables.iter().any(|table| {
-            table.rules().next().is_some() || table.chains().any(|chain| chain.is_made() || chain.policy != "ACCEPT")
-        })
+        !self.hidden().is_empty()
+            || self.tables.iter().any(|table| {
+                table.rules().next().is_some()
+                    || table.chains().any(|chain| chain.is_made() || chain.policy != "ACCEPT")
+            })
     }
 }
 
 /// The first line, and what is behind its line break. A comment may hold line breaks of its own,
 /// within its quotes.
-fn split_line(text: &str) -> Option<(&str, &str)> {
+pub(crate) fn split_line(text: &str) -> Option<(&str, &str)> {
     let mut end = text.find('\n')?;
     if text.starts_with(['-', '[']) {
         let mut from = 0;
