@@ -104,7 +104,9 @@ impl Firewall {
         for &family in families {
             for backend in Backend::ALL {
                 let Some(stem) = stem(backend, family, self.default) else { continue };
-                match read_one(root, backend, family, &stem, scope)? {
+                let is_only = self.default == Some(backend) && legacy_tables(root, family)?.is_empty();
+                let blank = if is_only { Blank::Odd } else { Blank::Usual };
+                match read_one(root, backend, family, &stem, scope, blank)? {
                     Read::Rules(seen) => self.seen.push(seen),
                     // What the host itself uses is never taken for empty.
                     Read::Failed(error) if self.default == Some(backend) => return Err(error),
@@ -194,7 +196,7 @@ impl Seen {
     /// Errors: as [`Firewall::readable`] too.
     pub fn again(&self, root: &Root, scope: &Scope) -> Result<Seen> {
         let stem = self.restore.strip_suffix("-restore").unwrap_or(&self.restore);
-        match read_one(root, self.backend, self.family, stem, scope)? {
+        match read_one(root, self.backend, self.family, stem, scope, Blank::Odd)? {
             Read::Rules(Seen { unreadable: Some(error), .. }) | Read::Failed(error) => Err(error),
             Read::Rules(seen) => Ok(seen),
         }
@@ -216,8 +218,17 @@ enum Read {
     Failed(Error),
 }
 
+/// What is thought of an iptables-save that prints nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Blank {
+    /// The host uses the other engine.
+    Usual,
+    /// There may well be rules: it is asked a second time in other words.
+    Odd,
+}
+
 /// Errors: exit 1 where only root may read it.
-fn read_one(root: &Root, backend: Backend, family: Family, stem: &str, scope: &Scope) -> Result<Read> {
+fn read_one(root: &Root, backend: Backend, family: Family, stem: &str, scope: &Scope, blank: Blank) -> Result<Read> {
     let restore = format!("{stem}-restore");
     let mut seen = Seen { backend, family, restore, text: String::new(), notes: Vec::new(), unreadable: None };
     let tables = if backend == Backend::Legacy { legacy_tables(root, family)? } else { String::new() };
@@ -242,15 +253,15 @@ fn read_one(root: &Root, backend: Backend, family: Family, stem: &str, scope: &S
         return Ok(Read::Failed(Error::failed(fail)));
     }
     if backend == Backend::Nft {
-        look_closer(&mut seen, &Reader { program: stem, family, scope });
+        look_closer(&mut seen, &Reader { program: stem, family, scope }, blank);
     }
     Ok(Read::Rules(seen))
 }
 
 /// Adds what iptables-nft-save has not shown of the scope's table.
-fn look_closer(seen: &mut Seen, reader: &Reader<'_>) {
+fn look_closer(seen: &mut Seen, reader: &Reader<'_>, blank: Blank) {
     let scope = reader.scope;
-    let is_blank = seen.text.trim_ascii().is_empty();
+    let is_blank = blank == Blank::Odd && seen.text.trim_ascii().is_empty();
     let is_made = |chain: &String| seen.text.contains(&format!("\n:{chain} - "));
     if !is_blank && !seen.text.contains(REMARK) && !scope.chains.iter().any(is_made) {
         return;
@@ -269,7 +280,6 @@ fn look_closer(seen: &mut Seen, reader: &Reader<'_>) {
             };
         }
     }
-    // A save that prints nothing is asked a second time in other words.
     if is_blank {
         read = reader.has_own().and_then(|has_own| if has_own { reader.read().map(Some) } else { Ok(None) });
     }
