@@ -29,6 +29,7 @@ pub(crate) const PACKAGES: &[Package] = &[
     // What only a recommendation of the compiler brings: the headers that ring's C includes.
     package("libc6-dev-arm64-cross", "/usr/aarch64-linux-gnu/include/string.h", &["dist", "qemu"]),
     package("mmdebstrap", "mmdebstrap", &["stories", "e2e"]),
+    package("nftables", "nft", &["stories"]),
     package("openssl", "openssl", &["stories", "bench"]),
     package("python3-yaml", "/usr/lib/python3/dist-packages/yaml/__init__.py", &["unit", "stories"]),
     package("qemu-system-x86", "qemu-system-x86_64", &["e2e"]),

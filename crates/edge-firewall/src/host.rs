@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use edge_host::{Cmd, Error, Result, Root, SEARCH_PATH};
+use edge_host::{Cmd, Error, Exit, Result, Root, SEARCH_PATH};
 
 use crate::backend::{Backend, Choice, Family, choose};
+use crate::hidden::{HiddenPart, REMARK};
 use crate::owned::{Name, Owned, Owner};
 use crate::save::Save;
+use crate::scope::{Reader, Scope};
 
 /// The tables that x_tables has in this network namespace, one a line. Without a look here,
 /// `iptables-legacy-save -t` would load the kernel's modules, and with them empty tables appear.
@@ -15,6 +17,8 @@ const LEGACY_TABLES: [(Family, &str); 2] =
     [(Family::V4, "/proc/net/ip_tables_names"), (Family::V6, "/proc/net/ip6_tables_names")];
 /// A rule takes about 100 bytes, a large cluster has a hundred thousand.
 const LARGEST_SAVE: usize = 64 << 20;
+/// What iptables-nft says where the kernel is without nf_tables, and so without rules in it.
+const NO_ENGINE: [&str; 2] = ["Protocol not supported", "generation id: Invalid argument"];
 const DEADLINE: Duration = Duration::from_secs(60);
 /// Chains that the kubelet makes for nothing but to mark the backend that it uses.
 const KUBELET_MARKS: [&str; 2] = ["KUBE-IPTABLES-HINT", "KUBE-KUBELET-CANARY"];
@@ -38,8 +42,13 @@ pub struct Seen {
     pub family: Family,
     /// The program that restores: `iptables-nft-restore`.
     pub restore: String,
-    /// The output of its iptables-save; empty where nothing was ever put in.
+    /// The output of its iptables-save; empty where nothing was ever put in. What it does not show of
+    /// the table that was asked for stands behind it as if it did.
     pub text: String,
+    /// What iptables-save does not show, for people.
+    pub notes: Vec<String>,
+    /// Why the table that was asked for cannot be read; then `text` is without it.
+    pub unreadable: Option<Error>,
 }
 
 /// [`Seen`] with its rules: read once, as a large host prints megabytes of them.
@@ -65,10 +74,11 @@ impl Firewall {
     /// Reads the rules of these families, of both backends.
     ///
     /// Runs one iptables-save for each family and backend, none for a backend in which the kernel
-    /// has no table. Errors: exit 1 where a family cannot be read at all: no program, not root.
-    pub fn read(root: &Root, families: &[Family]) -> Result<Firewall> {
+    /// has no table. Where that cannot show the table of `scope`, its chains are read one by one.
+    /// Errors: exit 1 where a family cannot be read at all: no program, not root.
+    pub fn read(root: &Root, families: &[Family], scope: &Scope) -> Result<Firewall> {
         let mut firewall = Firewall::of(Vec::new(), default_backend(root)?);
-        firewall.read_others(root, families)?;
+        firewall.read_others(root, families, scope)?;
         for &family in families {
             if !firewall.seen.iter().any(|seen| seen.family == family) {
                 return Err(firewall.none(family));
@@ -80,9 +90,9 @@ impl Firewall {
     /// The same of all families that this host has programs for; nothing is seen where it has none.
     ///
     /// Errors: exit 1 where there are programs and none of them can read.
-    pub fn read_any(root: &Root) -> Result<Firewall> {
+    pub fn read_any(root: &Root, scope: &Scope) -> Result<Firewall> {
         let mut firewall = Firewall::of(Vec::new(), default_backend(root)?);
-        firewall.read_others(root, &Family::ALL)?;
+        firewall.read_others(root, &Family::ALL, scope)?;
         match firewall.unusable.first() {
             Some((_, _, error)) if firewall.seen.is_empty() => Err(error.clone()),
             _ => Ok(firewall),
@@ -90,14 +100,14 @@ impl Firewall {
     }
 
     /// Reads other families too, as far as this host has programs for them.
-    pub fn read_others(&mut self, root: &Root, families: &[Family]) -> Result<()> {
+    pub fn read_others(&mut self, root: &Root, families: &[Family], scope: &Scope) -> Result<()> {
         for &family in families {
             for backend in Backend::ALL {
                 let Some(stem) = stem(backend, family, self.default) else { continue };
-                match read_one(root, backend, family, &stem)? {
-                    Read::Rules(text) => {
-                        self.seen.push(Seen { backend, family, restore: format!("{stem}-restore"), text });
-                    }
+                let is_only = self.default == Some(backend) && legacy_tables(root, family)?.is_empty();
+                let blank = if is_only { Blank::Odd } else { Blank::Usual };
+                match read_one(root, backend, family, &stem, scope, blank)? {
+                    Read::Rules(seen) => self.seen.push(seen),
                     // What the host itself uses is never taken for empty.
                     Read::Failed(error) if self.default == Some(backend) => return Err(error),
                     Read::Failed(error) => self.unusable.push((backend, family, error)),
@@ -105,6 +115,28 @@ impl Firewall {
             }
         }
         Ok(())
+    }
+
+    /// Fails where a table that was asked for cannot be read: exit 4.
+    pub fn readable(&self) -> Result<()> {
+        self.seen.iter().find_map(|seen| seen.unreadable.clone()).map_or(Ok(()), Err)
+    }
+
+    /// The same, and where an engine that the kernel has cannot be read at all: it may hold rules.
+    pub fn all_readable(&self) -> Result<()> {
+        self.readable()?;
+        match self.unusable.iter().find(|(_, _, error)| !NO_ENGINE.iter().any(|said| error.message().contains(said))) {
+            Some((backend, family, error)) => Err(Error::refused(format!(
+                "cannot tell what rules the backend {backend} has for {family}: {}",
+                error.message()
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// What is not shown of what was read, for people.
+    pub fn notes(&self) -> impl Iterator<Item = &str> {
+        self.seen.iter().flat_map(|seen| &seen.notes).map(String::as_str)
     }
 
     /// Why a family cannot be used at all.
@@ -160,11 +192,13 @@ impl Firewall {
 
 impl Seen {
     /// The same, read again.
-    pub fn again(&self, root: &Root) -> Result<Seen> {
+    ///
+    /// Errors: as [`Firewall::readable`] too.
+    pub fn again(&self, root: &Root, scope: &Scope) -> Result<Seen> {
         let stem = self.restore.strip_suffix("-restore").unwrap_or(&self.restore);
-        match read_one(root, self.backend, self.family, stem)? {
-            Read::Rules(text) => Ok(Seen { text, ..self.clone() }),
-            Read::Failed(error) => Err(error),
+        match read_one(root, self.backend, self.family, stem, scope, Blank::Odd)? {
+            Read::Rules(Seen { unreadable: Some(error), .. }) | Read::Failed(error) => Err(error),
+            Read::Rules(seen) => Ok(seen),
         }
     }
 
@@ -179,31 +213,105 @@ impl Seen {
 
 /// What came of reading one backend.
 enum Read {
-    Rules(String),
+    Rules(Seen),
     /// Its program failed: a kernel may be without this backend.
     Failed(Error),
 }
 
+/// What is thought of an iptables-save that prints nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Blank {
+    /// The host uses the other engine.
+    Usual,
+    /// There may well be rules: it is asked a second time in other words.
+    Odd,
+}
+
 /// Errors: exit 1 where only root may read it.
-fn read_one(root: &Root, backend: Backend, family: Family, stem: &str) -> Result<Read> {
-    if backend == Backend::Legacy && !legacy_has_tables(root, family)? {
-        return Ok(Read::Rules(String::new()));
+fn read_one(root: &Root, backend: Backend, family: Family, stem: &str, scope: &Scope, blank: Blank) -> Result<Read> {
+    let restore = format!("{stem}-restore");
+    let mut seen = Seen { backend, family, restore, text: String::new(), notes: Vec::new(), unreadable: None };
+    let tables = if backend == Backend::Legacy { legacy_tables(root, family)? } else { String::new() };
+    if backend == Backend::Legacy && tables.is_empty() {
+        return Ok(Read::Rules(seen));
     }
     let save = Cmd::find(&format!("{stem}-save"))?.arg("--counters").deadline(DEADLINE).keep_output(LARGEST_SAVE);
-    match save.run() {
-        Ok(output) => Ok(Read::Rules(output.stdout)),
+    seen.text = match save.run() {
+        Ok(output) => output.stdout,
         Err(error) if error.message().contains("you must be root") => {
-            Err(Error::failed(format!("cannot read the {family} rules: not run as root")).hint("run it with sudo"))
+            let fail = format!("cannot read the {family} rules: not run as root");
+            return Err(Error::failed(fail).hint("run it with sudo"));
         }
-        Err(error) => Ok(Read::Failed(error)),
+        Err(error) => return Ok(Read::Failed(error)),
+    };
+    if seen.text.len() >= LARGEST_SAVE {
+        let most = LARGEST_SAVE >> 20;
+        return Ok(Read::Failed(Error::failed(format!("cannot read what {} printed: over {most} MiB", save.shown()))));
+    }
+    if let Some(missing) = tables.lines().find(|table| !seen.text.contains(&format!("*{table}\n"))) {
+        let fail = format!("cannot read what {} printed: table {missing} of the kernel is not in it", save.shown());
+        return Ok(Read::Failed(Error::failed(fail)));
+    }
+    if backend == Backend::Nft {
+        look_closer(&mut seen, &Reader { program: stem, family, scope }, blank);
+    }
+    Ok(Read::Rules(seen))
+}
+
+/// Adds what iptables-nft-save has not shown of the scope's table.
+fn look_closer(seen: &mut Seen, reader: &Reader<'_>, blank: Blank) {
+    let scope = reader.scope;
+    let is_blank = blank == Blank::Odd && seen.text.trim_ascii().is_empty();
+    let is_made = |chain: &String| seen.text.contains(&format!("\n:{chain} - "));
+    if !is_blank && !seen.text.contains(REMARK) && !scope.chains.iter().any(is_made) {
+        return;
+    }
+    // One that cannot be taken apart is an error of whoever does it next.
+    let Ok(save) = Save::parse(&seen.text) else { return };
+    let mut notes: Vec<String> = Vec::new();
+    let mut read = Ok(None);
+    for hidden in save.hidden() {
+        let line = reader.nft_line("table", "").replace(&scope.table, hidden.table);
+        notes.push(format!("{}-save does not show {hidden}: see {line}", reader.program));
+        if hidden.table == scope.table {
+            read = match hidden.what {
+                HiddenPart::Whole => reader.read().map(Some),
+                HiddenPart::BaseChains => reader.check().map(|()| None),
+            };
+        }
+    }
+    if is_blank {
+        read = reader.has_own().and_then(|has_own| if has_own { reader.read().map(Some) } else { Ok(None) });
+    }
+    let made = |chain: &&String| {
+        let mut chains = save.table(&scope.table).into_iter().flat_map(|table| table.chains());
+        chains.any(|other| other.name == **chain && other.is_made())
+    };
+    if let Some(chain) = scope.chains.iter().find(made) {
+        read = Err(reader.not_hooked(chain));
+    }
+    notes.dedup();
+    seen.notes = notes;
+    match read {
+        Ok(None) => {}
+        Ok(Some(shown)) => {
+            let by_nft = shown.by_nft.iter();
+            seen.notes.extend(by_nft.map(|chain| {
+                format!("chain {chain} was read with nft, which does not show every word of the rules of iptables")
+            }));
+            seen.text.push_str(&shown.text);
+        }
+        Err(error) if error.exit() == Exit::Refused => seen.unreadable = Some(error),
+        Err(error) => seen.unreadable = Some(Error::refused(error.message())),
     }
 }
 
-fn legacy_has_tables(root: &Root, family: Family) -> Result<bool> {
+/// The tables that x_tables has here, one a line.
+fn legacy_tables(root: &Root, family: Family) -> Result<String> {
     let path = LEGACY_TABLES.iter().find(|(other, _)| *other == family).map_or("", |(_, path)| path);
     // Not there: the kernel has no x_tables, or has not loaded it.
     let names = root.read(Path::new(path))?.unwrap_or_default();
-    Ok(!names.trim_ascii().is_empty())
+    Ok(String::from_utf8_lossy(names.trim_ascii()).into_owned())
 }
 
 /// What the names of a backend's programs begin with: `iptables-nft`, or plain `iptables` on hosts

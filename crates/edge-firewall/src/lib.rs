@@ -8,17 +8,26 @@
 //! Facts from iptables(8), iptables-save(8), iptables-restore(8) and xtables-nft(8).
 
 mod backend;
+mod hidden;
 mod host;
+#[cfg(test)]
+mod linear_tests;
+mod listing;
+mod matcher;
+mod nft;
 mod owned;
 mod save;
+mod scope;
 mod script;
 mod transaction;
 mod words;
 
 pub use backend::{Backend, Choice, Family, choose};
+pub use hidden::{Hidden, HiddenPart};
 pub use host::{Firewall, Seen, View};
 pub use owned::{Name, Owned, OwnedChain, Owner, Placed};
 pub use save::{Chain, Line, Malformed, Rule, Save, Table};
+pub use scope::Scope;
 pub use script::script;
 pub use transaction::{Rules, transaction};
 pub use words::{quote, same_rule, words};

@@ -1,9 +1,12 @@
 //! Whose chains and rules are whose: what an owner has in a table, and where it stands.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
+use crate::matcher::Matcher;
 use crate::save::{Rule, Table};
-use crate::words::same_rule;
+use crate::words::{RuleKey, rule_key, same_rule};
 
 /// How an owner's things are told from everybody else's: by whole names, never by a word inside a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -29,14 +32,6 @@ pub enum Name {
     Beginning(String),
 }
 
-impl Name {
-    fn letters(&self) -> &str {
-        match self {
-            Name::Exactly(name) | Name::Beginning(name) => name,
-        }
-    }
-}
-
 impl Owner {
     /// Whether a chain that somebody made is the owner's, by its name.
     pub fn owns_chain(&self, name: &str) -> bool {
@@ -48,11 +43,7 @@ impl Owner {
 
     /// Whether a rule in somebody else's chain is the owner's.
     pub fn owns_rule(&self, rule: &Rule<'_>) -> bool {
-        // Most rules of a host have not even the letters, and need not be taken apart.
-        let may_lead = self.chains.iter().any(|name| rule.text.contains(name.letters()));
-        (may_lead && rule.target().is_some_and(|target| self.owns_chain(&target)))
-            || (!self.comments.is_empty() && rule.comment().is_some_and(|comment| self.comments.contains(&comment)))
-            || self.rules.iter().any(|(chain, text)| chain == rule.chain && same_rule(text, rule.text))
+        Matcher::of(self).owns_rule(rule)
     }
 }
 
@@ -93,20 +84,22 @@ impl Owned {
     /// What the owner has in a table; nothing where there is no such table.
     pub fn of(table: Option<&Table<'_>>, owner: &Owner) -> Owned {
         let Some(table) = table else { return Owned::default() };
-        let own = table.chains().filter(|chain| chain.is_made() && owner.owns_chain(chain.name));
-        let mut owned = Owned {
-            chains: own.map(|chain| OwnedChain { name: chain.name.to_owned(), rules: Vec::new() }).collect(),
-            placed: Vec::new(),
-        };
+        let own = Matcher::of(owner);
+        let mut owned = Owned::default();
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        for chain in table.chains().filter(|chain| chain.is_made() && own.owns_chain(chain.name)) {
+            places.entry(chain.name).or_insert(owned.chains.len());
+            owned.chains.push(OwnedChain { name: chain.name.to_owned(), rules: Vec::new() });
+        }
         let mut chain_before = "";
         let mut position = 0;
         for rule in table.rules() {
             // iptables-save prints the rules of a chain one behind the other.
             position = if rule.chain == chain_before { position + 1 } else { 1 };
             chain_before = rule.chain;
-            if let Some(chain) = owned.chains.iter_mut().find(|chain| chain.name == rule.chain) {
+            if let Some(chain) = places.get(rule.chain).and_then(|place| owned.chains.get_mut(*place)) {
                 chain.rules.push(rule.text.to_owned());
-            } else if owner.owns_rule(rule) {
+            } else if own.owns_rule(rule) {
                 owned.placed.push(Placed {
                     chain: rule.chain.to_owned(),
                     position: Some(position),
@@ -120,10 +113,11 @@ impl Owned {
 
     /// Whether both are the same but for places among other rules and counters.
     pub fn same(&self, other: &Owned) -> bool {
-        let holds = |a: &Owned, b: &Owned| {
-            a.chains.iter().all(|chain| b.chain(&chain.name).is_some_and(|rules| same_rules(&chain.rules, rules)))
+        let (ours, theirs) = (self.by_name(), other.by_name());
+        let holds = |a: &Chains<'_>, b: &Chains<'_>| {
+            a.iter().all(|(name, rules)| b.get(name).is_some_and(|others| same_rules(rules, others)))
         };
-        holds(self, other) && holds(other, self) && self.beyond(other).is_empty() && other.beyond(self).is_empty()
+        holds(&ours, &theirs) && holds(&theirs, &ours) && self.beyond(other).is_empty() && other.beyond(self).is_empty()
     }
 
     /// The rules of a chain.
@@ -131,17 +125,36 @@ impl Owned {
         self.chains.iter().find(|chain| chain.name == name).map(|chain| chain.rules.as_slice())
     }
 
+    /// The rules of all its chains.
+    pub(crate) fn by_name(&self) -> Chains<'_> {
+        // Of two of one name the first counts.
+        self.chains.iter().rev().map(|chain| (chain.name.as_str(), chain.rules.as_slice())).collect()
+    }
+
     /// The rules in others' chains that `other` has not, or not as often.
     pub(crate) fn beyond(&self, other: &Owned) -> Vec<&Placed> {
-        let mut left: Vec<&Placed> = other.placed.iter().collect();
+        let mut left: HashMap<(&str, RuleKey), usize> = HashMap::new();
+        for placed in &other.placed {
+            *left.entry(placed.key()).or_default() += 1;
+        }
         let mut beyond = Vec::new();
         for placed in &self.placed {
-            match left.iter().position(|other| other.chain == placed.chain && same_rule(&other.rule, &placed.rule)) {
-                Some(found) => _ = left.swap_remove(found),
-                None => beyond.push(placed),
+            match left.get_mut(&placed.key()) {
+                Some(count) if *count > 0 => *count -= 1,
+                _ => beyond.push(placed),
             }
         }
         beyond
+    }
+}
+
+/// Rules by the name of their chain.
+pub(crate) type Chains<'a> = HashMap<&'a str, &'a [String]>;
+
+impl Placed {
+    /// Equal where chain and rule say the same.
+    fn key(&self) -> (&str, RuleKey) {
+        (&self.chain, rule_key(&self.rule))
     }
 }
 

@@ -4,9 +4,6 @@ use std::fmt;
 
 use crate::words::{end_of_quote, words};
 
-/// Bytes of a line, a little less than most have: a guess at how many there are.
-const LINE: usize = 64;
-
 /// The whole output of one iptables-save.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Save<'a> {
@@ -93,8 +90,7 @@ impl<'a> Save<'a> {
                 (None, None | Some(b'#')) => save.rest.push(line),
                 (None, Some(b'*')) => {
                     let before = std::mem::take(&mut save.rest);
-                    let lines = Vec::with_capacity(rest.len() / LINE);
-                    open = Some(Table { before, name: &line[1..], lines });
+                    open = Some(Table { before, name: &line[1..], lines: Vec::new() });
                 }
                 (Some(table), Some(b':')) => {
                     table.lines.push(Line::Chain(chain(line).ok_or_else(|| fail("no chain is declared like this"))?));
@@ -119,17 +115,20 @@ impl<'a> Save<'a> {
         self.tables.iter().find(|table| table.name == name)
     }
 
-    /// Whether anybody has put anything in: a rule, a chain, or a policy that does not accept.
+    /// Whether anybody has put anything in: a rule, a chain, or a policy that does not accept. What is
+    /// hidden from iptables was put in by somebody.
     pub fn is_populated(&self) -> bool {
-        self.tables.iter().any(|table| {
-            table.rules().next().is_some() || table.chains().any(|chain| chain.is_made() || chain.policy != "ACCEPT")
-        })
+        !self.hidden().is_empty()
+            || self.tables.iter().any(|table| {
+                table.rules().next().is_some()
+                    || table.chains().any(|chain| chain.is_made() || chain.policy != "ACCEPT")
+            })
     }
 }
 
 /// The first line, and what is behind its line break. A comment may hold line breaks of its own,
 /// within its quotes.
-fn split_line(text: &str) -> Option<(&str, &str)> {
+pub(crate) fn split_line(text: &str) -> Option<(&str, &str)> {
     let mut end = text.find('\n')?;
     if text.starts_with(['-', '[']) {
         let mut from = 0;

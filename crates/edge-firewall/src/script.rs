@@ -1,8 +1,9 @@
 //! From what an owner has to what it shall have: one table's input for `iptables-restore --noflush`.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
-use crate::owned::{Owned, Owner, Placed, same_rules};
+use crate::owned::{Owned, OwnedChain, Owner, Placed, same_rules};
 use crate::save::Table;
 
 /// The script that makes `wanted` out of what the owner has in a table; `None` where it has that already.
@@ -21,19 +22,15 @@ pub fn script(name: &str, table: Option<&Table<'_>>, owner: &Owner, wanted: &Own
     let mut lines = vec![format!("*{name}")];
     // A chain can only go when nothing leads there any more, and be led to when it is there.
     lines.extend(gone.iter().map(|placed| line("-D", placed)));
-    for chain in &wanted.chains {
-        if now.chain(&chain.name).is_some_and(|rules| same_rules(rules, &chain.rules)) {
-            continue;
-        }
-        lines.push(format!(":{} - [0:0]", chain.name));
+    let (have, want) = (now.by_name(), wanted.by_name());
+    let is_so = |chain: &OwnedChain| have.get(chain.name.as_str()).is_some_and(|rules| same_rules(rules, &chain.rules));
+    let changed: Vec<&OwnedChain> = wanted.chains.iter().filter(|chain| !is_so(chain)).collect();
+    lines.extend(changed.iter().map(|chain| format!(":{} - [0:0]", chain.name)));
+    for chain in changed {
+        lines.extend(chain.rules.iter().map(|rule| format!("-A {} {rule}", chain.name)));
     }
-    for chain in &wanted.chains {
-        if !now.chain(&chain.name).is_some_and(|rules| same_rules(rules, &chain.rules)) {
-            lines.extend(chain.rules.iter().map(|rule| format!("-A {} {rule}", chain.name)));
-        }
-    }
-    let dropped: Vec<&str> = now.chains.iter().map(|chain| chain.name.as_str()).collect();
-    let dropped: Vec<&str> = dropped.into_iter().filter(|name| wanted.chain(name).is_none()).collect();
+    let names = now.chains.iter().map(|chain| chain.name.as_str());
+    let dropped: Vec<&str> = names.filter(|name| !want.contains_key(name)).collect();
     lines.extend(dropped.iter().map(|name| format!(":{name} - [0:0]")));
     lines.extend(dropped.iter().map(|name| format!("-X {name}")));
 
@@ -68,20 +65,24 @@ fn with_counters(placed: &Placed, front: &str) -> String {
 
 /// How many rules a chain has, while some go and some come.
 struct Counts<'a> {
-    rules: Vec<(&'a str, usize)>,
+    rules: HashMap<&'a str, usize>,
 }
 
 impl<'a> Counts<'a> {
     fn of(table: Option<&Table<'a>>, gone: &[&Placed]) -> Counts<'a> {
-        let mut rules: Vec<(&str, usize)> = Vec::new();
+        let mut rules: HashMap<&str, usize> = HashMap::new();
+        let (mut chain, mut count) = ("", 0);
         for rule in table.iter().flat_map(|table| table.rules()) {
-            match rules.last_mut() {
-                Some((chain, count)) if *chain == rule.chain => *count += 1,
-                _ => rules.push((rule.chain, 1)),
+            // The rules of a chain stand one behind the other: one look for each chain.
+            if rule.chain != chain {
+                *rules.entry(chain).or_default() += count;
+                (chain, count) = (rule.chain, 0);
             }
+            count += 1;
         }
+        *rules.entry(chain).or_default() += count;
         for placed in gone {
-            if let Some((_, count)) = rules.iter_mut().find(|(chain, _)| *chain == placed.chain) {
+            if let Some(count) = rules.get_mut(placed.chain.as_str()) {
                 *count -= 1;
             }
         }
@@ -90,14 +91,11 @@ impl<'a> Counts<'a> {
 
     /// The place behind the last rule, which the next one takes or moves by one.
     fn next(&mut self, chain: &str) -> usize {
-        match self.rules.iter_mut().find(|(name, _)| *name == chain) {
-            Some((_, count)) => {
-                *count += 1;
-                *count
-            }
-            // Whether more than one comes into an empty chain makes no difference: they come in order.
-            None => 1,
-        }
+        // Whether more than one comes into an empty chain makes no difference: they come in order.
+        self.rules.get_mut(chain).map_or(1, |count| {
+            *count += 1;
+            *count
+        })
     }
 }
 

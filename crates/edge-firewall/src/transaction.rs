@@ -1,5 +1,6 @@
 //! A change of rules as an action of edge-host, and its way back.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use edge_host::action::{Script, Transaction};
@@ -10,6 +11,7 @@ use serde_json::Value;
 use crate::backend::{Backend, Family};
 use crate::host::{Firewall, View};
 use crate::owned::{Owned, Owner};
+use crate::scope::Scope;
 use crate::script::script;
 
 const KIND: &str = "iptables";
@@ -25,6 +27,10 @@ struct Kept {
     owner: Owner,
     /// What the owner had.
     before: Owned,
+    /// Where the owner had or got rules among those of others: chain and rule. By them it finds its
+    /// own where iptables cannot show the chain.
+    #[serde(default)]
+    placed: Vec<(String, String)>,
     lock_seconds: u64,
 }
 
@@ -41,12 +47,15 @@ pub fn transaction(
 ) -> Result<Option<Transaction>> {
     let View { seen, save } = view;
     let Some(text) = script(table, save.table(table), owner, wanted) else { return Ok(None) };
+    let before = Owned::of(save.table(table), owner);
+    let placed = before.placed.iter().chain(&wanted.placed).map(|placed| (placed.chain.clone(), placed.rule.clone()));
     let kept = Kept {
         backend: seen.backend,
         family: seen.family,
         table: table.to_owned(),
         owner: owner.clone(),
-        before: Owned::of(save.table(table), owner),
+        placed: placed.collect::<BTreeSet<_>>().into_iter().collect(),
+        before,
         lock_seconds: lock_wait.as_secs(),
     };
     let object = format!("table {table} of {}-{}", seen.family.program(), seen.backend);
@@ -77,9 +86,20 @@ impl Editor for Rules {
     fn script_back(&self, data: &Value) -> Result<Option<Script>> {
         let kept: Kept = serde_json::from_value(data.clone())
             .map_err(|cause| Error::failed(format!("cannot undo a change of rules: {cause}")))?;
-        let firewall = Firewall::read(&Root::live()?, &[kept.family])?;
+        let chains: BTreeSet<&String> = kept.placed.iter().map(|(chain, _)| chain).collect();
+        let scope = Scope {
+            table: kept.table.clone(),
+            owner: kept.owner.clone(),
+            chains: chains.into_iter().cloned().collect(),
+            others: Vec::new(),
+            placed: kept.placed.clone(),
+        };
+        let firewall = Firewall::read(&Root::live()?, &[kept.family], &scope)?;
         let backend = firewall.named(kept.backend, kept.family)?;
         let Some(seen) = firewall.get(backend, kept.family) else { return Ok(None) };
+        if let Some(error) = &seen.unreadable {
+            return Err(error.clone());
+        }
         let save = seen.parse()?;
         let lock_wait = Duration::from_secs(kept.lock_seconds);
         let text = script(&kept.table, save.table(&kept.table), &kept.owner, &kept.before);

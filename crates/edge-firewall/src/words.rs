@@ -1,6 +1,7 @@
 //! The words of a rule, quoted as iptables-save quotes them.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
 /// The words of a rule, without their quotes and escapes.
 ///
@@ -73,6 +74,19 @@ pub fn same_rule(a: &str, b: &str) -> bool {
     a == b || telling(a).eq(telling(b))
 }
 
+/// What a rule says, with an end of its own behind each word: equal for rules that [`same_rule`] takes for equal.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct RuleKey(String);
+
+pub(crate) fn rule_key(rule: &str) -> RuleKey {
+    let mut key = String::with_capacity(rule.len() + 16);
+    for word in telling(rule) {
+        // The length keeps words apart whatever they hold. Writing to a String cannot fail.
+        let _ = write!(key, "{}:{word}", word.len());
+    }
+    RuleKey(key)
+}
+
 fn telling(rule: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let mut words = words(rule).peekable();
     let mut protocol: Option<Cow<'_, str>> = None;
@@ -123,6 +137,7 @@ mod tests {
             ("-m tcp -j X", "-j X", false),
         ] {
             assert_eq!(same_rule(a, b), same, "{a} | {b}");
+            assert_eq!(rule_key(a) == rule_key(b), same, "{a} | {b}");
         }
     }
 

@@ -8,8 +8,10 @@ use edge_host::{Error, Host, Result};
 use nix::errno::Errno;
 use nix::ifaddrs::getifaddrs;
 
+use crate::known::Known;
 use crate::pair::Pair;
 use crate::persist;
+use crate::rules::scope;
 use crate::wanted::Persist;
 
 /// There on the host of a cloudcore that keadm or a package installed.
@@ -46,6 +48,11 @@ fn is_own(address: IpAddr) -> Result<bool> {
 }
 
 impl Facts {
+    /// What iptables does not show of the live rules, for people.
+    pub(crate) fn notes(&self) -> impl Iterator<Item = &str> {
+        self.firewall.iter().flat_map(Firewall::notes)
+    }
+
     /// Why no live rule is looked at, where none is.
     pub(crate) fn blind(&self) -> Option<&'static str> {
         match &self.firewall {
@@ -59,24 +66,28 @@ impl Facts {
 }
 
 /// All there is, of the families that this host has programs for; of none, where iptables is gone.
-pub(crate) fn all(host: &Host) -> Result<Facts> {
-    let firewall = if host.root.is_live() { Some(Firewall::read_any(&host.root)?) } else { None };
+pub(crate) fn all(host: &Host, known: &Known) -> Result<Facts> {
+    let firewall = if host.root.is_live() { Some(Firewall::read_any(&host.root, &scope(known))?) } else { None };
     Ok(Facts { firewall, persist: persist::facts(host)? })
 }
 
 /// What these redirects need: the rules of their families, and of the others only where all of them
 /// are going to be written down.
-pub(crate) fn for_pairs(host: &Host, pairs: &[Pair], wish: Persist) -> Result<Facts> {
+///
+/// Errors: exit 4 where a table of them cannot be read.
+pub(crate) fn for_pairs(host: &Host, pairs: &[Pair], wish: Persist, known: &Known) -> Result<Facts> {
     let persist = persist::facts(host)?;
     if !host.root.is_live() {
         return Ok(Facts { firewall: None, persist });
     }
     let needed = |family: &Family| pairs.iter().any(|pair| pair.family() == *family);
     let families: Vec<Family> = Family::ALL.into_iter().filter(needed).collect();
-    let mut firewall = Firewall::read(&host.root, &families)?;
+    let scope = scope(known);
+    let mut firewall = Firewall::read(&host.root, &families, &scope)?;
     if wish == Persist::Yes || persist.stored.is_some() {
         let others: Vec<Family> = Family::ALL.into_iter().filter(|family| !needed(family)).collect();
-        firewall.read_others(&host.root, &others)?;
+        firewall.read_others(&host.root, &others, &scope)?;
     }
+    firewall.readable()?;
     Ok(Facts { firewall: Some(firewall), persist })
 }

@@ -1,5 +1,6 @@
 //! A port and where it is redirected to: typed before it reaches a rule.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,7 +8,7 @@ use edge_firewall::Family;
 use edge_host::{Error, Result};
 
 /// One redirect: `10351=192.0.2.1:10003`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Pair {
     /// The port that the API server dials.
     pub(crate) port: u16,
@@ -70,6 +71,11 @@ impl Pair {
         Err(cause)
     }
 
+    /// What only one redirect can have: a port of a family.
+    fn slot(self) -> (u16, bool) {
+        (self.port, self.to.is_ipv4())
+    }
+
     /// The family of its rules.
     pub(crate) fn family(self) -> Family {
         if self.to.is_ipv4() { Family::V4 } else { Family::V6 }
@@ -95,9 +101,10 @@ impl fmt::Display for Pair {
 pub(crate) fn distinct(mut pairs: Vec<Pair>) -> Result<Vec<Pair>> {
     pairs.sort();
     pairs.dedup();
-    for (index, pair) in pairs.iter().enumerate() {
-        let same = |other: &&Pair| other.port == pair.port && other.family() == pair.family();
-        if let Some(other) = pairs[index + 1..].iter().find(same) {
+    // Sorted by port, and within a port IPv4 first.
+    for both in pairs.windows(2) {
+        let [pair, other] = both else { continue };
+        if pair.slot() == other.slot() {
             return Err(Error::usage(format!(
                 "cannot redirect port {} to both {} and {}: a connection goes to one of them",
                 pair.port, pair.to, other.to
@@ -110,7 +117,8 @@ pub(crate) fn distinct(mut pairs: Vec<Pair>) -> Result<Vec<Pair>> {
 
 /// Those of `before`, with `new` in the place of what one has of the same port and family.
 pub(crate) fn merged(before: &[Pair], new: &[Pair]) -> Vec<Pair> {
-    let replaced = |old: &Pair| new.iter().any(|new| new.port == old.port && new.family() == old.family());
+    let slots: HashSet<(u16, bool)> = new.iter().map(|pair| pair.slot()).collect();
+    let replaced = |old: &Pair| slots.contains(&old.slot());
     let mut pairs: Vec<Pair> = before.iter().copied().filter(|old| !replaced(old)).chain(new.iter().copied()).collect();
     pairs.sort();
     pairs.dedup();

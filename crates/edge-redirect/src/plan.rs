@@ -1,5 +1,6 @@
 //! From what is there and what is wanted to what is to be done.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use edge_firewall::{Backend, Family, Firewall, Owned, Owner, Seen, View, transaction};
@@ -8,7 +9,7 @@ use edge_host::{Error, Plan, Result};
 use crate::known::Known;
 use crate::pair::{Pair, merged};
 use crate::persist::Stored;
-use crate::rules::{HandMade, Redirects, TABLE, hand_made, kept_by_cloudcore, owned, owner, redirects};
+use crate::rules::{HandMade, Redirects, TABLE, counted, hand_made, kept_by_cloudcore, owned, owner, redirects};
 use crate::wanted::{ByHand, Engine, Kept, Persist, Reach, Wanted};
 
 /// Why a rule made by hand is not replaced by one of ours.
@@ -135,17 +136,15 @@ pub(crate) fn rules(
 /// Our own rules, and those made by hand that are to be ours; the others are told of.
 fn with_adopted(view: &View<'_>, pairs: &[Pair], goal: &Goal, known: &Known, plan: &mut Plan) -> Owner {
     let mut own = owner();
-    let is_wanted = |port: u16| pairs.iter().any(|pair| pair.port == port);
+    let ports: HashSet<u16> = pairs.iter().map(|pair| pair.port).collect();
+    let is_wanted = |port: u16| ports.contains(&port);
     let View { seen, save } = view;
     let found = hand_made(save.table(TABLE), |port| is_wanted(port) || known.is_tunnel_port(port), known.stream_port);
-    let mut told: Vec<&HandMade> = Vec::new();
-    for rule in &found {
+    for (rule, count) in counted(&found) {
         let is_replaced = rule.is_plain && is_wanted(rule.port) && rule.is_within(goal.reach);
         if goal.by_hand == ByHand::Adopt && is_replaced {
             own.rules.push((rule.chain.clone(), rule.rule.clone()));
-        } else if !pairs.is_empty() && !told.contains(&rule) {
-            told.push(rule);
-            let count = found.iter().filter(|other| other == &rule).count();
+        } else if !pairs.is_empty() {
             let what = if is_replaced { Some("--adopt replaces it") } else { stays(rule, goal, is_wanted(rule.port)) };
             plan.note(format!("made by hand {}", tell(rule, count, seen, what)));
         }

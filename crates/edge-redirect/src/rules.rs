@@ -1,10 +1,12 @@
 //! The rules: our own chain and its jump, cloudcore's chain, and those that guides have made by hand.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use edge_firewall::{Name, Owned, OwnedChain, Owner, Placed, Rule, Table, quote, words};
+use edge_firewall::{Name, Owned, OwnedChain, Owner, Placed, Rule, Scope, Table, quote, words};
 
+use crate::known::Known;
 use crate::pair::Pair;
 use crate::wanted::Reach;
 
@@ -23,6 +25,23 @@ pub(crate) fn owner() -> Owner {
     Owner { chains: vec![Name::Exactly(CHAIN.to_owned())], ..Owner::default() }
 }
 
+/// What must be readable of the table before anything is said of it or done to it.
+pub(crate) fn scope(known: &Known) -> Scope {
+    let chains = [OUTPUT, PREROUTING].map(str::to_owned);
+    Scope {
+        table: TABLE.to_owned(),
+        owner: owner(),
+        placed: chains.iter().map(|chain| (chain.clone(), jump())).collect(),
+        chains: chains.to_vec(),
+        others: vec![known.kept_chain.clone()],
+    }
+}
+
+/// The rule that leads to our chain.
+fn jump() -> String {
+    format!("-p tcp -m addrtype ! --dst-type LOCAL -m comment --comment {} -j {CHAIN}", quote(COMMENT))
+}
+
 /// The rules for these redirects, which are of one family.
 ///
 /// A connection to an address of this host is never redirected, whatever its port: edgecore's own
@@ -32,20 +51,14 @@ pub(crate) fn owned(pairs: &[Pair], reach: Reach) -> Owned {
         return Owned::default();
     }
     let rule = |pair: &Pair| format!("-p tcp -m tcp --dport {} -j DNAT --to-destination {}", pair.port, pair.to);
-    let comment = quote(COMMENT);
-    let jump = |chain: &str| Placed {
-        chain: chain.to_owned(),
-        position: None,
-        rule: format!("-p tcp -m addrtype ! --dst-type LOCAL -m comment --comment {comment} -j {CHAIN}"),
-        counters: None,
-    };
+    let placed = |chain: &&str| Placed { chain: (*chain).to_owned(), position: None, rule: jump(), counters: None };
     let chains: &[&str] = match reach {
         Reach::Output => &[OUTPUT],
         Reach::Forward => &[PREROUTING, OUTPUT],
     };
     Owned {
         chains: vec![OwnedChain { name: CHAIN.to_owned(), rules: pairs.iter().map(rule).collect() }],
-        placed: chains.iter().map(|chain| jump(chain)).collect(),
+        placed: chains.iter().map(placed).collect(),
     }
 }
 
@@ -62,7 +75,7 @@ pub(crate) struct Redirects {
 pub(crate) fn redirects(table: Option<&Table<'_>>) -> Redirects {
     let now = Owned::of(table, &owner());
     let rules = now.chain(CHAIN).unwrap_or_default();
-    let mut pairs: Vec<Pair> = rules.iter().filter_map(|rule| Dnat::of(rule)).filter_map(|dnat| dnat.pair()).collect();
+    let mut pairs: Vec<Pair> = rules.iter().filter_map(|rule| redirect(rule)).collect();
     pairs.sort();
     let from = |chain| now.placed.iter().any(|placed| placed.chain == chain);
     let reach = match (from(OUTPUT), from(PREROUTING)) {
@@ -74,6 +87,11 @@ pub(crate) fn redirects(table: Option<&Table<'_>>) -> Redirects {
     Redirects { pairs, reach, is_whole }
 }
 
+/// What a rule of our chain redirects.
+pub(crate) fn redirect(rule: &str) -> Option<Pair> {
+    Dnat::of(rule)?.pair()
+}
+
 /// The rules of cloudcore's own chain, where something leads there.
 pub(crate) fn kept_by_cloudcore(table: Option<&Table<'_>>, chain: &str) -> Option<Vec<String>> {
     let table = table?;
@@ -83,7 +101,7 @@ pub(crate) fn kept_by_cloudcore(table: Option<&Table<'_>>, chain: &str) -> Optio
 }
 
 /// A rule that somebody made by hand to the same end.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct HandMade {
     pub(crate) chain: String,
     pub(crate) rule: String,
@@ -104,8 +122,8 @@ impl HandMade {
 
 /// Rules in the kernel's own chains that send one of these ports, or any port to the stream port, away.
 pub(crate) fn hand_made(table: Option<&Table<'_>>, is_port: impl Fn(u16) -> bool, stream_port: u16) -> Vec<HandMade> {
-    let own = owner();
-    let is_place = |rule: &&Rule<'_>| [OUTPUT, PREROUTING].contains(&rule.chain) && !own.owns_rule(rule);
+    let is_own = |rule: &Rule<'_>| rule.text.contains(CHAIN) && rule.target().as_deref() == Some(CHAIN);
+    let is_place = |rule: &&Rule<'_>| [OUTPUT, PREROUTING].contains(&rule.chain) && !is_own(rule);
     let rules = table.into_iter().flat_map(|table| table.rules()).filter(is_place);
     let stream = format!(":{stream_port}");
     rules
@@ -121,6 +139,20 @@ pub(crate) fn hand_made(table: Option<&Table<'_>>, is_port: impl Fn(u16) -> bool
             })
         })
         .collect()
+}
+
+/// Each of these rules once, in their order, and how often it is there.
+pub(crate) fn counted(found: &[HandMade]) -> Vec<(&HandMade, usize)> {
+    let mut places: HashMap<&HandMade, usize> = HashMap::new();
+    let mut counted: Vec<(&HandMade, usize)> = Vec::new();
+    for rule in found {
+        let place = *places.entry(rule).or_insert(counted.len());
+        match counted.get_mut(place) {
+            Some((_, count)) => *count += 1,
+            None => counted.push((rule, 1)),
+        }
+    }
+    counted
 }
 
 /// A rule that sends one port of TCP to an address.

@@ -1,5 +1,7 @@
 //! `edge-redirect status`: what is redirected, by whom, and whether it outlives a reboot.
 
+use std::collections::{HashMap, HashSet};
+
 use edge_firewall::{Family, Firewall, Save, Seen, Table};
 use edge_host::{Host, Outcome, Result};
 use serde_json::json;
@@ -9,7 +11,7 @@ use crate::known::Known;
 use crate::pair::Pair;
 use crate::persist::UNIT;
 use crate::plan;
-use crate::rules::{CHAIN, Redirects, TABLE, hand_made, kept_by_cloudcore, redirects};
+use crate::rules::{CHAIN, Redirects, TABLE, counted, hand_made, kept_by_cloudcore, redirect, redirects};
 use crate::unit::FILE;
 use crate::wanted::Reach;
 
@@ -34,10 +36,18 @@ impl Line {
 
 pub(crate) fn status(host: &mut Host) -> Result<Outcome> {
     let known = Known::read()?;
-    let facts = facts::all(host)?;
+    let facts = facts::all(host, &known)?;
     let mut lines = Vec::new();
     let mut live: Vec<Pair> = Vec::new();
+    facts.notes().for_each(|note| host.report.note(note));
     for seen in facts.firewall.iter().flat_map(|firewall| &firewall.seen) {
+        if let Some(error) = &seen.unreadable {
+            let source = format!("{} {}", seen.family, seen.backend);
+            let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
+            let text = format!("{}{hint}", error.message());
+            lines.push(Line::new(format!("table {TABLE}"), "unknown", text).from(source));
+            continue;
+        }
         let save = seen.parse()?;
         let found = redirects(save.table(TABLE));
         lines.extend(ours(seen, &save, &found, &facts));
@@ -70,15 +80,17 @@ fn name(pair: &Pair) -> String {
 fn ours(seen: &Seen, save: &Save<'_>, found: &Redirects, facts: &Facts) -> Vec<Line> {
     let source = format!("{CHAIN}, {} {}", seen.family, seen.backend);
     let mut lines = Vec::new();
+    let stored: HashSet<&Pair> = facts.persist.stored.iter().flat_map(|stored| &stored.pairs).collect();
+    let counted = connections(save.table(TABLE));
     for pair in &found.pairs {
-        let kept = facts.persist.stored.as_ref().is_some_and(|stored| stored.pairs.contains(pair));
+        let kept = stored.contains(pair);
         let whose = match found.reach {
             Some(Reach::Forward) => "from this host and forwarded",
             Some(Reach::Output) => "from this host",
             None => "no rule leads there",
         };
         let after = if kept { "" } else { ", gone after a reboot" };
-        let text = format!("{whose}, {} connections so far{after}", connections(save.table(TABLE), pair));
+        let text = format!("{whose}, {} connections so far{after}", counted.get(pair).unwrap_or(&0));
         let state = if found.reach.is_some() { "live" } else { "not reached" };
         lines.push(Line::new(name(pair), state, text).from(source.clone()));
     }
@@ -89,15 +101,16 @@ fn ours(seen: &Seen, save: &Save<'_>, found: &Redirects, facts: &Facts) -> Vec<L
     lines
 }
 
-/// The packets that a rule of ours has counted: one for each connection, as only the first of one
-/// goes through the nat table.
-fn connections(table: Option<&Table<'_>>, pair: &Pair) -> u64 {
-    let end = format!("--to-destination {}", pair.to);
-    let port = pair.port.to_string();
-    let mut rules = table.into_iter().flat_map(|table| table.rules()).filter(|rule| rule.chain == CHAIN);
-    let rule = rules.find(|rule| rule.text.ends_with(&end) && rule.text.split(' ').any(|word| word == port));
-    let counters = rule.and_then(|rule| rule.counters).unwrap_or_default();
-    counters.trim_start_matches('[').split(':').next().and_then(|packets| packets.parse().ok()).unwrap_or(0)
+/// The packets that the rules of ours have counted, by port and target: one for each connection, as only
+/// the first of one goes through the nat table.
+fn connections(table: Option<&Table<'_>>) -> HashMap<Pair, u64> {
+    let rules = table.into_iter().flat_map(|table| table.rules()).filter(|rule| rule.chain == CHAIN);
+    let mut counted = HashMap::new();
+    for (rule, pair) in rules.filter_map(|rule| Some((rule, redirect(rule.text)?))) {
+        let packets = rule.counters.and_then(|counters| counters[1..].split(':').next()?.parse().ok());
+        counted.entry(pair).or_insert(packets.unwrap_or(0));
+    }
+    counted
 }
 
 fn theirs(seen: &Seen, table: Option<&Table<'_>>, known: &Known) -> Vec<Line> {
@@ -109,8 +122,7 @@ fn theirs(seen: &Seen, table: Option<&Table<'_>>, known: &Known) -> Vec<Line> {
         lines.push(Line::new(object, "kept by cloudcore", text).from(source.clone()));
     }
     let found = hand_made(table, |port| known.is_tunnel_port(port), known.stream_port);
-    for (index, rule) in found.iter().enumerate().filter(|(index, rule)| !found[..*index].contains(rule)) {
-        let count = found[index..].iter().filter(|other| other == &rule).count();
+    for (rule, count) in counted(&found) {
         let text = plan::tell(rule, count, seen, Some(plan::replaced_by(rule)));
         lines.push(Line::new("rule", "made by hand", text).from(source.clone()));
     }
@@ -124,6 +136,8 @@ fn stored(facts: &Facts, live: &[Pair]) -> Vec<Line> {
             lines.push(Line::new(name(pair), "at boot", "").from(FILE));
         } else if facts.blind().is_some() {
             lines.push(Line::new(name(pair), "not known", "iptables is not on this host").from(FILE));
+        } else if !live.contains(pair) && facts.firewall.as_ref().is_some_and(|live| is_unknown(live, pair.family())) {
+            lines.push(Line::new(name(pair), "unknown", "the live rules cannot be read").from(FILE));
         } else if !live.contains(pair) {
             lines.push(Line::new(name(pair), "not live", "edge-redirect restore makes it").from(FILE));
         }
@@ -138,6 +152,11 @@ fn stored(facts: &Facts, live: &[Pair]) -> Vec<Line> {
         lines.push(Line::new(format!("unit {UNIT}"), "enabled", "it restores the rules at boot").from(FILE));
     }
     lines
+}
+
+/// Whether a table of the family cannot be read, which may hold the redirect.
+fn is_unknown(firewall: &Firewall, family: Family) -> bool {
+    firewall.seen.iter().any(|seen| seen.family == family && seen.unreadable.is_some())
 }
 
 fn unusable(firewall: &Firewall) -> Vec<Line> {

@@ -14,7 +14,7 @@ use crate::known::Known;
 use crate::pair::Pair;
 use crate::persist::{self, Stored};
 use crate::plan::{self, Goal, Made};
-use crate::rules::{TABLE, owned, owner};
+use crate::rules::{TABLE, owned, owner, scope};
 use crate::unit::{self, FILE};
 use crate::wanted::{ByHand, Kept, Persist, Reach, Wanted};
 
@@ -30,9 +30,10 @@ pub(crate) fn add(host: &mut Host, args: &AddArgs, lock_wait: Duration) -> Resul
         host.report.note(&note);
         return apply(host, Plan::new());
     }
-    let facts = facts::for_pairs(host, &wanted.pairs, wanted.persist)?;
+    let facts = facts::for_pairs(host, &wanted.pairs, wanted.persist, &known)?;
     let views = views(&facts)?;
     let mut plan = Plan::new();
+    facts.notes().for_each(|note| plan.note(note));
     let Some((goal, stored)) = plan::add(facts.persist.stored.as_ref(), &views, &wanted, &known, &mut plan)? else {
         return apply(host, plan);
     };
@@ -46,7 +47,7 @@ pub(crate) fn add(host: &mut Host, args: &AddArgs, lock_wait: Duration) -> Resul
         plan.note(why);
     }
     let Some(stored) = stored else {
-        return carry_out(host, &facts, &made, plan);
+        return carry_out(host, &facts, &made, plan, &known);
     };
     // Refused before anything is changed.
     if wanted.persist == Persist::Yes {
@@ -57,7 +58,7 @@ pub(crate) fn add(host: &mut Host, args: &AddArgs, lock_wait: Duration) -> Resul
     persist::keep(&facts.persist, &stored, &program, &known, &mut kept)?;
     plan.notes.append(&mut kept.notes);
     plan.actions.append(&mut kept.actions);
-    carry_out(host, &facts, &made, plan)
+    carry_out(host, &facts, &made, plan, &known)
 }
 
 /// Whether the cloudcore that is named runs on this very host and will keep the redirect itself,
@@ -79,18 +80,19 @@ fn views(facts: &Facts) -> Result<Vec<View<'_>>> {
 }
 
 /// Applies the plan, and looks at what was made.
-fn carry_out(host: &mut Host, facts: &Facts, made: &[Made], plan: Plan) -> Result<Outcome> {
+fn carry_out(host: &mut Host, facts: &Facts, made: &[Made], plan: Plan, known: &Known) -> Result<Outcome> {
     let outcome = apply(host, plan)?;
     if let (Mode::Apply, Some(firewall)) = (host.mode, &facts.firewall) {
-        verify(host, firewall, made)?;
+        verify(host, firewall, made, known)?;
     }
     Ok(outcome)
 }
 
-fn verify(host: &Host, firewall: &Firewall, all: &[Made]) -> Result<()> {
+fn verify(host: &Host, firewall: &Firewall, all: &[Made], known: &Known) -> Result<()> {
+    let scope = scope(known);
     for made in all {
         if let Some(seen) = firewall.get(made.backend, made.family) {
-            plan::verify(&seen.again(&host.root)?, made)?;
+            plan::verify(&seen.again(&host.root, &scope)?, made)?;
         }
     }
     Ok(())
@@ -99,8 +101,12 @@ fn verify(host: &Host, firewall: &Firewall, all: &[Made]) -> Result<()> {
 pub(crate) fn remove(host: &mut Host, args: &RemoveArgs, lock_wait: Duration) -> Result<Outcome> {
     let known = Known::read()?;
     host.prepare_change()?;
-    let facts = facts::all(host)?;
+    let facts = facts::all(host, &known)?;
+    if let Some(firewall) = &facts.firewall {
+        firewall.all_readable()?;
+    }
     let mut plan = Plan::new();
+    facts.notes().for_each(|note| plan.note(note));
     if let Some(why) = facts.blind() {
         plan.note(why);
     }
@@ -119,7 +125,7 @@ pub(crate) fn remove(host: &mut Host, args: &RemoveArgs, lock_wait: Duration) ->
 /// At boot: no journal, no lock of ours, and nothing to wait for.
 pub(crate) fn restore(host: &mut Host, lock_wait: Duration) -> Result<Outcome> {
     let known = Known::read()?;
-    let facts = facts::all(host)?;
+    let facts = facts::all(host, &known)?;
     let stored = stored(&facts, "restore")?;
     let Some(firewall) = &facts.firewall else {
         return Err(Error::usage("cannot restore below --root: rules live in a running kernel")
@@ -135,8 +141,10 @@ pub(crate) fn restore(host: &mut Host, lock_wait: Duration) -> Result<Outcome> {
     let mut plan = Plan::new();
     if let Some(family) = Family::ALL.into_iter().find(|family| lacks(firewall, &goal, *family)) {
         // The error that names what is missing.
-        Firewall::read(&host.root, &[family])?;
+        Firewall::read(&host.root, &[family], &scope(&known))?;
     }
+    firewall.readable()?;
+    facts.notes().for_each(|note| plan.note(note));
     let views = views(&facts)?;
     let made = plan::rules(firewall, &views, &goal, &known, &mut plan)?;
     if host.mode == Mode::DryRun || plan.is_empty() {
@@ -159,7 +167,7 @@ pub(crate) fn restore(host: &mut Host, lock_wait: Duration) -> Result<Outcome> {
             json!({"do": "run", "object": object, "why": action.why, "undo": "none", "details": action.details, "status": "done"}),
         );
     }
-    verify(host, firewall, &made)?;
+    verify(host, firewall, &made, &known)?;
     Ok(Outcome { exit: Exit::Done, changed: true, ..Outcome::default() })
 }
 

@@ -19,6 +19,8 @@ fn firewall(saves: &[(Backend, Family, &str)]) -> Firewall {
         family,
         restore: format!("{}-{backend}-restore", family.program()),
         text: text.to_owned(),
+        notes: Vec::new(),
+        unreadable: None,
     };
     Firewall::of(saves.iter().map(seen).collect(), Some(Backend::Nft))
 }

@@ -1,0 +1,164 @@
+//! Work grows with the rules and not with their square, whoever they belong to.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use crate::owned::{Name, Owned, Owner, Placed};
+use crate::save::Save;
+use crate::script::script;
+
+/// Ten times the input may take this many times as long; the square would be a hundred.
+const TIMES: u32 = 40;
+/// Whatever the machine: the square took a second for 20,000 rules in a release build.
+const BOUND: Duration = Duration::from_secs(2);
+
+/// Nanoseconds that this thread has had on a processor, first of three figures.
+const ON_CPU: &str = "/proc/thread-self/schedstat";
+
+fn on_cpu() -> Duration {
+    let text = std::fs::read_to_string(ON_CPU).unwrap();
+    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
+}
+
+/// The best of three of the time on a processor: what else the machine does is not measured.
+fn time(mut work: impl FnMut()) -> Duration {
+    let once = |work: &mut dyn FnMut()| {
+        let start = on_cpu();
+        work();
+        on_cpu().saturating_sub(start)
+    };
+    (0..3).map(|_| once(&mut work)).min().unwrap().max(Duration::from_millis(1))
+}
+
+#[track_caller]
+fn is_linear(what: &str, input: impl Fn(usize) -> String, work: impl Fn(&str)) {
+    let (small, large) = (input(300), input(3_000));
+    let (few, many) = (time(|| work(&small)), time(|| work(&large)));
+    assert!(many < few * TIMES && many < BOUND, "{what}: {few:?} for 300, {many:?} for 3,000");
+}
+
+fn owner() -> Owner {
+    let name = |name: &str| Name::Exactly(name.to_owned());
+    Owner { chains: vec![name("OWN"), Name::Beginning("OWN-".to_owned())], ..Owner::default() }
+}
+
+/// What `owner` has in a save, made, taken away and put back.
+fn all_ways(text: &str, owner: &Owner) {
+    let save = Save::parse(text).unwrap();
+    let table = save.table("nat");
+    let now = Owned::of(table, owner);
+    assert!(now.same(&now) && script("nat", table, owner, &now).is_none());
+    let count = now.chains.len() + now.chains.iter().map(|chain| chain.rules.len()).sum::<usize>() + now.placed.len();
+    assert!(count >= 300, "{count}");
+    assert!(script("nat", table, owner, &Owned::default()).unwrap().lines().count() >= now.chains.len());
+    assert!(script("nat", None, owner, &now).unwrap().lines().count() > count);
+    // The other way round: nothing is where it was.
+    let mut turned = now.clone();
+    turned.placed.reverse();
+    turned.chains.reverse();
+    turned.placed.push(Placed { chain: "OUTPUT".into(), position: None, rule: "-j OWN".into(), counters: None });
+    assert!(script("nat", table, owner, &turned).is_some());
+}
+
+fn table(count: usize, chains: impl Fn(usize) -> String, rules: impl Fn(usize) -> String) -> String {
+    let mut text = "*nat\n:OUTPUT ACCEPT [0:0]\n".to_owned();
+    (0..count).for_each(|number| text += &chains(number));
+    (0..count).for_each(|number| text += &rules(number));
+    text + "COMMIT\n"
+}
+
+#[test]
+fn own_chains_own_rules_and_jumps_are_read_and_changed_in_linear_time() {
+    let none = |_| String::new();
+    is_linear(
+        "many jumps in one chain",
+        |count| table(count, none, |number| format!("[1:2] -A OUTPUT -d 10.0.0.{number} -j OWN\n")),
+        |text| all_ways(text, &owner()),
+    );
+    is_linear(
+        "many chains with a jump each",
+        |count| {
+            table(
+                count,
+                |number| format!(":OWN-{number} - [0:0]\n:THEIRS-{number} - [0:0]\n"),
+                |number| format!("-A OWN-{number} -j RETURN\n-A THEIRS-{number} -j OWN-{number}\n"),
+            )
+        },
+        |text| all_ways(text, &owner()),
+    );
+    is_linear(
+        "equal rules",
+        |count| table(count, none, |_| "-A OUTPUT -j OWN\n".to_owned()),
+        |text| all_ways(text, &owner()),
+    );
+}
+
+#[test]
+fn an_owner_of_many_names_marks_and_rules_is_matched_in_linear_time() {
+    let rules = |count| {
+        table(
+            count,
+            |number| format!(":CHAIN-{number} - [0:0]\n"),
+            |number| {
+                format!(
+                    "-A OUTPUT -m comment --comment \"mark {number}\" -j CHAIN-{number}\n-A OUTPUT -s 10.0.0.{number} -j RETURN\n"
+                )
+            },
+        )
+    };
+    let count = |text: &str| text.lines().filter(|line| line.starts_with(':')).count();
+    let of = |text: &str, chains: fn(usize) -> Option<Name>, with_comments: bool, with_rules: bool| {
+        let all = 0..count(text);
+        let pick = |is: bool| all.clone().take_while(move |_| is);
+        Owner {
+            chains: all.clone().filter_map(chains).collect(),
+            comments: pick(with_comments).map(|number| format!("mark {number}")).collect(),
+            rules: pick(with_rules).map(|n| ("OUTPUT".to_owned(), format!("-s 10.0.0.{n} -j RETURN"))).collect(),
+        }
+    };
+    let exactly = |number| Some(Name::Exactly(format!("CHAIN-{number}")));
+    let beginning = |number| Some(Name::Beginning(format!("CHAIN-{number}")));
+    is_linear("whole names", rules, |text| all_ways(text, &of(text, exactly, false, false)));
+    is_linear("beginnings", rules, |text| all_ways(text, &of(text, beginning, false, false)));
+    is_linear("comments", rules, |text| all_ways(text, &of(text, |_| None, true, false)));
+    is_linear("rules", rules, |text| all_ways(text, &of(text, |_| None, false, true)));
+}
+
+#[test]
+fn a_save_of_any_shape_is_read_in_linear_time() {
+    let repeat = |line: &'static str| move |count: usize| line.repeat(count * 5);
+    let read = |text: &str| {
+        // Whether it is one is no matter here.
+        let _ = Save::parse(text).map(|save| save.to_string());
+    };
+    is_linear("tables", repeat("*a\nCOMMIT\n"), read);
+    is_linear("comments", repeat("# x\n"), read);
+    is_linear("quotes", |count| format!("*a\n-A B{}\nCOMMIT\n", " \"c\n\"".repeat(count)), read);
+    is_linear("open quotes", |count| format!("*a\n{}", "-A B \"\n".repeat(count * 5)), read);
+    is_linear("backslashes", |count| format!("*a\n-A B \"{}\"\nCOMMIT\n", "\\\\".repeat(count * 20)), read);
+    let words = |count: usize| {
+        let mut rule = String::from("*nat\n-A OUTPUT");
+        for number in 0..count {
+            // Writing to a String cannot fail.
+            let _ = write!(rule, " -m tcp --dport {number}");
+        }
+        rule + " -j OWN\nCOMMIT\n"
+    };
+    is_linear("one long rule", words, |text| {
+        let save = Save::parse(text).unwrap();
+        assert_eq!(Owned::of(save.table("nat"), &owner()).placed.len(), 1);
+        assert!(script("nat", save.table("nat"), &owner(), &Owned::default()).is_some());
+    });
+}
+
+#[test]
+fn twenty_thousand_rules_take_no_second() {
+    let rule = |number| format!("[1:2] -A OUTPUT -d 10.0.0.{number} -m comment --comment \"a b\" -j OWN\n");
+    let text = table(20_000, |_| String::new(), rule);
+    let save = Save::parse(&text).unwrap();
+    let owner = owner();
+    let read = time(|| assert_eq!(Owned::of(save.table("nat"), &owner).placed.len(), 20_000));
+    let now = Owned::of(save.table("nat"), &owner);
+    let made = time(|| assert!(script("nat", None, &owner, &now).is_some()));
+    assert!(read < BOUND && made < BOUND, "Owned::of {read:?}, script {made:?}");
+}
