@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{Flock, FlockArg, OFlag};
 
 use crate::error::{Error, Result};
+use crate::root::delete_path;
 
 const MARK: &str = ".edgeutils-new";
 const OLD_MARK: &str = ".edgeutils-old";
@@ -166,7 +167,7 @@ fn sync_files(dir: &Path) -> io::Result<()> {
 }
 
 fn remove_tree(path: &Path) -> io::Result<()> {
-    gone(fs::remove_dir_all(path))
+    delete_path(path).into_result()
 }
 
 /// Already gone is success.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::host::Host;
+use crate::root::delete_path;
 
 /// Only root can make anything here, and a reboot takes away what a kill left.
 const PARENT: &str = "/run";
@@ -32,11 +33,8 @@ impl Scratch {
         }
         let dir = Path::new(PARENT).join(format!("edgeutils-{}", host.tool));
         let fail = |cause: io::Error| Error::io("make", &dir, &cause);
-        match fs::symlink_metadata(&dir) {
-            Ok(found) if found.is_dir() => fs::remove_dir_all(&dir).map_err(fail)?,
-            Ok(_) => fs::remove_file(&dir).map_err(fail)?,
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
-            Err(cause) => return Err(fail(cause)),
+        if let Some(error) = delete_path(&dir).into_error("remove", &dir) {
+            return Err(error);
         }
         DirBuilder::new().mode(DIR_MODE).create(&dir).map_err(fail)?;
         // Whatever the umask.
@@ -77,6 +75,6 @@ impl Drop for Scratch {
             let _ = fs::remove_file(path);
         }
         // The next one, or a reboot, removes what could not be removed now.
-        let _ = fs::remove_dir_all(&self.dir);
+        delete_path(&self.dir);
     }
 }

@@ -65,6 +65,11 @@ enum Verb {
         /// What to read
         paths: Vec<PathBuf>,
     },
+    /// Delete a tree; prints the most memory that was in use, in KiB
+    Delete {
+        /// What to delete
+        path: PathBuf,
+    },
     /// Take the newest run back
     Undo(UndoArgs),
 }
@@ -117,6 +122,14 @@ fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
                 };
                 host.report.line(&line.to_string());
             }
+            Ok(Outcome::default())
+        }
+        Verb::Delete { path } => {
+            host.root.remove_tree(&path)?;
+            let status =
+                std::fs::read_to_string("/proc/self/status").map_err(|cause| Error::io("read", "status", &cause))?;
+            let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+            host.report.line(most.trim_end_matches("kB").trim());
             Ok(Outcome::default())
         }
         Verb::Undo(args) => undo::run(host, &args, &[&AddedLine, &Keeper]),

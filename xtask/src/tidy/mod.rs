@@ -63,6 +63,11 @@ const RULES: &[Rule] = &[
         check: paths::one_writer,
     },
     Rule {
+        name: "one-walker",
+        reason: "a recursive deletion proves at every step that it is on its own mount: root/delete.rs alone does",
+        check: paths::one_walker,
+    },
+    Rule {
         name: "pure-plan",
         reason: "a plan depends on its facts alone: no files, programs, clock or chance in plan.rs",
         check: paths::pure_plan,

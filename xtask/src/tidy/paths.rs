@@ -37,6 +37,11 @@ pub(super) fn one_writer(tree: &Tree) -> Vec<Offence> {
     tree.crates().filter(others).flat_map(|file| words(file, WRITERS, NOT_WRITERS)).collect()
 }
 
+/// std's deletion of a tree goes through bind mounts of the same file system, and those of any other.
+pub(super) fn one_walker(tree: &Tree) -> Vec<Offence> {
+    tree.crates().flat_map(|file| words(file, &["remove_dir_all"], &[])).collect()
+}
+
 /// plan.rs, or the files of plan/, read nothing but their arguments.
 pub(super) fn pure_plan(tree: &Tree) -> Vec<Offence> {
     tree.crates()
@@ -94,6 +99,14 @@ mod tests {
                 assert!(offences(one_writer, &[(exempt, &text)]).is_empty(), "{exempt}");
             }
         }
+    }
+
+    #[test]
+    fn a_second_walker_is_found_in_edge_host_too() {
+        let text =
+            "//! x\nfn a() { fs::remove_dir_all(b) }\n#[cfg(test)]\nmod tests {\n    use std::fs::remove_dir_all;\n}\n";
+        let found = offences(one_walker, &[("crates/edge-host/src/out.rs", text)]);
+        assert_eq!(found, ["crates/edge-host/src/out.rs:2 remove_dir_all"]);
     }
 
     #[test]

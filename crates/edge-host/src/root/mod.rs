@@ -4,9 +4,10 @@
 //! absolute links begin again at DIR, `..` stops at DIR, and nothing outside it is ever opened.
 //! Each component is opened from the descriptor of the one before it, without following links, so
 //! that a component swapped for a link meanwhile leads nowhere. Only openat, readlinkat and their
-//! kin are used: no openat2, which Linux has from 5.6 only.
+//! kin are used: openat2, which Linux has from 5.6 only, is for deletion, and there has a stand-in.
 
 mod attributes;
+mod delete;
 mod large;
 mod read;
 mod stage;
@@ -22,6 +23,7 @@ use nix::sys::stat::Mode;
 
 use crate::error::{Error, Result};
 
+pub(crate) use delete::delete_path;
 pub use read::{Found, MAX_READ};
 pub use stage::{NewDir, NewFile};
 pub use state::{Content, State};

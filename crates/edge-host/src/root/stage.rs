@@ -13,10 +13,11 @@ use std::path::{Component, Path, PathBuf};
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, renameat};
-use nix::sys::stat::{Mode, SFlag, fchmod, fstat, fstatat, mkdirat};
-use nix::unistd::{UnlinkatFlags, fsync, unlinkat};
+use nix::sys::stat::{Mode, SFlag, fchmod, fstatat, mkdirat};
+use nix::unistd::fsync;
 
 use super::Root;
+use super::delete::delete;
 use super::read::kind;
 use super::walk::Spot;
 use super::write::temporary_name;
@@ -71,9 +72,10 @@ impl Root {
         Ok(NewDir { spot, temporary, top, shown, finished: false })
     }
 
-    /// Removes `path` and all that is in it, but nothing on another file system; already gone is success.
+    /// Removes `path` and everything below it; already gone is success.
     ///
-    /// It loses its name first, so that it is never seen half removed.
+    /// It loses its name first, so that it is never seen half removed. What is mounted in it stays, with
+    /// the directories that lead there, and is an error once everything else is gone.
     pub fn remove_tree(&self, path: &Path) -> Result<()> {
         let shown = self.display(path);
         let fail = |cause: io::Error| Error::io("remove", &shown, &cause);
@@ -82,15 +84,21 @@ impl Root {
             return Ok(());
         }
         let temporary = temporary_name(&spot.name);
-        let remove = || -> io::Result<()> {
-            remove_below(spot.dir(), &temporary)?;
-            match renameat(spot.dir(), spot.name.as_os_str(), spot.dir(), temporary.as_os_str()) {
-                Ok(()) => remove_below(spot.dir(), &temporary),
-                Err(Errno::ENOENT) => Ok(()),
-                Err(errno) => Err(errno.into()),
+        let (dir, name) = (spot.dir(), spot.name.as_os_str());
+        // What an interrupted run left, which may have been mounted on since.
+        let mut left = delete(dir, &temporary);
+        if left.is_nothing() {
+            left = match renameat(dir, name, dir, temporary.as_os_str()) {
+                Ok(()) => delete(dir, &temporary),
+                Err(Errno::ENOENT) => return Ok(()),
+                Err(errno) => return Err(fail(errno.into())),
+            };
+            if !left.is_nothing() {
+                // A mount has its own name again. If that was taken meanwhile, it keeps this one.
+                renameat(dir, temporary.as_os_str(), dir, name).ok();
             }
-        };
-        remove().map_err(fail)
+        }
+        left.into_error("remove", &shown).map_or(Ok(()), Err)
     }
 
     /// Removes `path` if it is an empty directory; anything else stays as it is.
@@ -115,7 +123,7 @@ impl Root {
         let mut spot = self.walk_kept(path).map_err(fail)?;
         spot.make_parents().map_err(fail)?;
         let temporary = temporary_name(&spot.name);
-        remove_below(spot.dir(), &temporary).map_err(fail)?;
+        delete(spot.dir(), &temporary).into_result().map_err(fail)?;
         Ok((spot, temporary, shown))
     }
 }
@@ -148,7 +156,7 @@ impl Drop for NewFile<'_> {
     fn drop(&mut self) {
         if !self.finished {
             // Best effort: the next run removes what is left.
-            remove_below(self.spot.dir(), &self.temporary).ok();
+            delete(self.spot.dir(), &self.temporary);
         }
     }
 }
@@ -218,29 +226,9 @@ impl Drop for NewDir<'_> {
     fn drop(&mut self) {
         if !self.finished {
             // Best effort: the next run removes what is left.
-            remove_below(self.spot.dir(), &self.temporary).ok();
+            delete(self.spot.dir(), &self.temporary);
         }
     }
-}
-
-/// Removes a name and all below it; what is mounted there is an error.
-fn remove_below(dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
-    let stat = match fstatat(dir, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
-        Ok(stat) => stat,
-        Err(Errno::ENOENT) => return Ok(()),
-        Err(errno) => return Err(errno.into()),
-    };
-    if kind(&stat) != SFlag::S_IFDIR {
-        return Ok(unlinkat(dir, name, UnlinkatFlags::NoRemoveDir)?);
-    }
-    let below = openat(dir, name, DIR_FLAGS, Mode::empty())?;
-    if fstat(&below)?.st_dev != fstat(dir)?.st_dev {
-        return Err(Errno::EBUSY.into());
-    }
-    for inner in names(below.as_fd())? {
-        remove_below(below.as_fd(), &inner)?;
-    }
-    Ok(unlinkat(dir, name, UnlinkatFlags::RemoveDir)?)
 }
 
 /// Writes the directories themselves to the disk; the files are there already.

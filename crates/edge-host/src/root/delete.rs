@@ -1,0 +1,203 @@
+//! Removing a directory with everything below it: the only recursive deletion in the project.
+//!
+//! Each directory is entered through [`step`], which proves that it is on the mount of the tree: a
+//! bind mount of the same file system has the same `st_dev`, and what is behind it is somebody's data.
+//! A mount in the tree stays, everything around it goes, and what is left is reported.
+//!
+//! Memory and descriptors are bounded however deep and wide the tree is. Names are handled as they are
+//! read and never collected. Only the innermost [`OPEN_LEVELS`] directories are open; the way back up is
+//! `..`, believed only where it leads to the directory that was left.
+
+mod left;
+mod level;
+mod step;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, open};
+use nix::sys::stat::{Mode, SFlag, fstatat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+
+use super::read::kind;
+pub(crate) use left::Leftovers;
+use level::{Level, Open};
+use step::Step;
+
+/// Directories that are open at the same time, two descriptors each.
+const OPEN_LEVELS: usize = 16;
+/// A level that is not open costs 200 bytes and its name.
+const MAX_DEPTH: usize = 1 << 16;
+/// Subdirectories that could not be removed are remembered by number, so that none is tried twice.
+const MAX_STUCK: usize = 1 << 17;
+/// Someone may move a directory away while we are in it. Then the way back is lost, and the walk
+/// begins again at the top.
+const MAX_WALKS: u32 = 8;
+/// Names at either end of a path that is too long to be shown whole.
+const SHOWN_NAMES: usize = 4;
+
+/// Removes `name` in `dir` and everything below it. Already gone is success.
+pub(crate) fn delete(dir: BorrowedFd<'_>, name: &OsStr) -> Leftovers {
+    delete_by(Step::default(), dir, name)
+}
+
+/// The same for a path of the caller's own, whose directory is found like any other.
+pub(crate) fn delete_path(path: &Path) -> Leftovers {
+    let Some(name) = path.file_name() else { return Leftovers::of(Errno::EINVAL.into()) };
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match open(parent, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()) {
+        Ok(dir) => delete(dir.as_fd(), name),
+        Err(Errno::ENOENT) => Leftovers::default(),
+        Err(errno) => Leftovers::of(errno.into()),
+    }
+}
+
+fn delete_by(step: Step, dir: BorrowedFd<'_>, name: &OsStr) -> Leftovers {
+    for _ in 0..MAX_WALKS {
+        let mut walk = Walk { top: dir, step, levels: Vec::new(), stuck: 0, left: Leftovers::default() };
+        if let Ok(()) = walk.run(name) {
+            return walk.left;
+        }
+    }
+    Leftovers::of(io::Error::other("its directories are being moved by someone else"))
+}
+
+/// The way back up does not lead to where we came from.
+struct Lost;
+
+struct Walk<'d> {
+    top: BorrowedFd<'d>,
+    step: Step,
+    /// From the tree's own directory to where we are.
+    levels: Vec<Level>,
+    /// Numbers remembered in all levels.
+    stuck: usize,
+    left: Leftovers,
+}
+
+impl Walk<'_> {
+    fn run(&mut self, name: &OsStr) -> Result<(), Lost> {
+        match fstatat(self.top, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(stat) if kind(&stat) == SFlag::S_IFDIR => self.remove_directory(name.to_owned(), stat.st_ino),
+            Ok(_) => match unlinkat(self.top, name, UnlinkatFlags::NoRemoveDir) {
+                Ok(()) | Err(Errno::ENOENT) => {}
+                Err(errno) => self.stays(None, 0, errno.into()),
+            },
+            Err(Errno::ENOENT) => {}
+            Err(errno) => self.stays(None, 0, errno.into()),
+        }
+        while let Some(level) = self.levels.last_mut() {
+            match level.next_directory(self.stuck < MAX_STUCK) {
+                Ok(Some((name, number))) => self.remove_directory(name, number),
+                Ok(None) => self.go_up()?,
+                Err(cause) => {
+                    self.report(None, cause);
+                    self.go_up()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a directory of the innermost level if it is empty, else enters it.
+    fn remove_directory(&mut self, name: OsString, number: u64) {
+        let parent = self.levels.last().and_then(Level::dir).unwrap_or(self.top);
+        let entered = match unlinkat(parent, name.as_os_str(), UnlinkatFlags::RemoveDir) {
+            Ok(()) => return self.progress(),
+            Err(Errno::ENOENT) => return,
+            Err(_) if self.levels.len() >= MAX_DEPTH => Err(io::Error::other("it is nested too deeply")),
+            Err(_) => self.step.enter(parent, &name).and_then(Open::new),
+        };
+        match entered.and_then(|open| Level::new(name.clone(), number, open)) {
+            Ok(level) => {
+                self.levels.push(level);
+                if let Some(far) = self.levels.len().checked_sub(OPEN_LEVELS + 1) {
+                    self.levels[far].close();
+                }
+                self.remove_files();
+            }
+            Err(cause) if cause.raw_os_error() == Some(Errno::ENOENT as i32) => {}
+            Err(cause) => self.stays(Some(&name), number, cause),
+        }
+    }
+
+    fn remove_files(&mut self) {
+        let Some(level) = self.levels.last_mut() else { return };
+        let (pass, ended) = level.remove_files();
+        level.has_left |= pass.count() > 0;
+        let place = |name: PathBuf| path_of(&self.levels, Some(name.as_os_str()));
+        self.left.absorb(pass, place);
+        if let Err(cause) = ended {
+            self.report(None, cause);
+        }
+    }
+
+    /// The innermost level is done: it goes itself, and the one above goes on.
+    fn go_up(&mut self) -> Result<(), Lost> {
+        let Some(done) = self.levels.pop() else { return Ok(()) };
+        self.stuck -= done.stuck.len();
+        if let Some(above) = self.levels.last_mut() {
+            if above.dir().is_none() {
+                let from = done.dir().ok_or(Lost)?;
+                above.reopen(self.step.leave(from, above.is).map_err(|_| Lost)?).map_err(|_| Lost)?;
+            }
+        }
+        let parent = self.levels.last().and_then(Level::dir).unwrap_or(self.top);
+        match unlinkat(parent, done.name.as_os_str(), UnlinkatFlags::RemoveDir) {
+            Ok(()) => self.progress(),
+            Err(Errno::ENOENT) => {}
+            // Why it is not empty is reported already.
+            Err(Errno::ENOTEMPTY | Errno::EEXIST) if done.has_left => self.remember(done.number),
+            Err(errno) => self.stays(Some(&done.name), done.number, errno.into()),
+        }
+        Ok(())
+    }
+
+    fn progress(&mut self) {
+        if let Some(level) = self.levels.last_mut() {
+            level.progress = true;
+        }
+    }
+
+    /// A directory of the innermost level stays.
+    fn stays(&mut self, name: Option<&OsStr>, number: u64, cause: io::Error) {
+        let name = if self.levels.is_empty() { None } else { name };
+        self.report(name, cause);
+        self.remember(number);
+    }
+
+    fn remember(&mut self, number: u64) {
+        if let Some(level) = self.levels.last_mut() {
+            level.has_left = true;
+            self.stuck += usize::from(level.stuck.insert(number));
+        }
+    }
+
+    /// Something in the innermost level stays, or the level itself.
+    fn report(&mut self, name: Option<&OsStr>, cause: io::Error) {
+        if let Some(level) = self.levels.last_mut() {
+            level.has_left = true;
+        }
+        self.left.add(cause, || path_of(&self.levels, name));
+    }
+}
+
+/// The path below the tree's top, with an ellipsis where it is too long to be shown.
+fn path_of(levels: &[Level], name: Option<&OsStr>) -> PathBuf {
+    let mut path = PathBuf::new();
+    for (at, level) in levels.iter().enumerate().skip(1) {
+        let from_end = levels.len() - at;
+        if at <= SHOWN_NAMES || from_end <= SHOWN_NAMES {
+            path.push(&level.name);
+        } else if at == SHOWN_NAMES + 1 {
+            path.push("...");
+        }
+    }
+    path.extend(name);
+    path
+}
