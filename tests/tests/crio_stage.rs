@@ -61,7 +61,8 @@ fn a_planted_stage_is_not_installed() {
     let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", &program("good"));
     let archive = archive.to_str().unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
-    let plants: [(&str, &dyn Fn(&Tree)); 6] = [
+    type Make<'a> = &'a dyn Fn(&Tree);
+    let plants: [(&str, Make<'_>); 6] = [
         ("of another user", &|tree| {
             plant(tree, &sum);
             give(&tree.at(STAGE), 1000);
@@ -127,6 +128,7 @@ fn a_record_of_another_user_is_not_believed() {
     let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", &program("good"));
     let install = ["install", "--version", "1.30.4", "--sha256", &sum, "--archive", archive.to_str().unwrap()];
     let record = json!({"format": 1, "version": "1.30.4", "arch": "arm64", "archive": sum, "files": []}).to_string();
+    type Make<'a> = &'a dyn Fn(&Tree);
     type Call<'a> = (&'a str, &'a str, &'a str, &'a [&'a str]);
     let calls: [Call<'_>; 5] = [
         ("edge-crio", "edge-crio.json", &record, &install),
@@ -137,7 +139,7 @@ fn a_record_of_another_user_is_not_believed() {
     ];
     for (utility, file, text, args) in calls {
         let file = format!("var/lib/edgeutils/{file}");
-        let makes: [&dyn Fn(&Tree); 4] = [
+        let makes: [Make<'_>; 4] = [
             &|tree| give(&tree.at(&file), 1000),
             &|tree| fs::set_permissions(tree.at(&file), fs::Permissions::from_mode(0o666)).unwrap(),
             &|tree| give(&tree.at("var/lib/edgeutils"), 1000),

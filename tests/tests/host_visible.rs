@@ -14,7 +14,8 @@ use edgeutils_tests::tree::Tree;
 /// A line of its own, a return to the first column, a colour, a C1 control, a right-to-left override, an isolate, a
 /// mark, a zero-width space, a separator, a tag.
 const EVIL: &str = "a\nforged: b\rforged\x1b[31m\u{9b}2J\u{202e}c\u{2066}\u{200f}\u{200b}\u{2028}\u{e0041}z";
-const SHOWN: &str = "a\\nforged: b\\rforged\\u{1b}[31m\\u{9b}2J\\u{202e}c\\u{2066}\\u{200f}\\u{200b}\\u{2028}\\u{e0041}z";
+const SHOWN: &str =
+    "a\\nforged: b\\rforged\\u{1b}[31m\\u{9b}2J\\u{202e}c\\u{2066}\\u{200f}\\u{200b}\\u{2028}\\u{e0041}z";
 
 fn run(utility: &str, tree: &Tree, args: &[&str]) -> Ran {
     Tool::new(utility).arg("--root").arg(tree.path()).args(args).run()
@@ -49,6 +50,15 @@ fn shows(utility: &str, tree: &Tree, args: &[&str], name: &str, shown: &str) {
     assert!(found, "{}", ran.stdout);
 }
 
+/// In double quotes, with an escape for each character that is not plain.
+fn quoted(text: &str) -> String {
+    let escaped = |char: char| match char.is_ascii_graphic() || char == ' ' {
+        true => char.to_string(),
+        false => format!("\\U{:08x}", u32::from(char)),
+    };
+    format!("\"{}\"", text.chars().map(escaped).collect::<String>())
+}
+
 #[test]
 fn file_names_are_shown_on_one_line() {
     let tree = Tree::new();
@@ -74,8 +84,8 @@ fn file_names_are_shown_on_one_line() {
 #[test]
 fn keys_and_values_of_files_are_shown_on_one_line() {
     let tree = Tree::new();
-    let json = serde_json::to_string(EVIL).unwrap();
-    let yaml = format!("apiVersion: edgecore.config.kubeedge.io/v1alpha2\nkind: EdgeCore\n{json}: {{x: {json}}}\n");
+    let text = quoted(EVIL);
+    let yaml = format!("apiVersion: edgecore.config.kubeedge.io/v1alpha2\nkind: EdgeCore\n{text}: {{x: {text}}}\n");
     tree.write("etc/kubeedge/config/edgecore.yaml", yaml);
     let ran = run("edge-conf", &tree, &["--kubeedge-version", "1.20", "check"]);
     clean(&ran);
@@ -92,7 +102,7 @@ fn keys_and_values_of_files_are_shown_on_one_line() {
         clean(&run("edge-prep", &tree, &[&["--json"], args].concat()));
     }
 
-    tree.write("etc/edgeutils/redirect.toml", format!("{json} = 1\n"));
+    tree.write("etc/edgeutils/redirect.toml", format!("{text} = 1\n"));
     for args in [&["status"][..], &["--json", "status"]] {
         clean(&run("edge-redirect", &tree, args));
     }
@@ -133,10 +143,12 @@ fn what_a_program_reads_is_refused_and_not_escaped() {
     let tree = Tree::new();
     tree.write("usr/local/lib/systemd/system/crio.service", "[Service]\nExecStart=/usr/local/bin/crio\n");
     let listen = |value: &str| {
-        let json = serde_json::to_string(value).unwrap();
-        tree.write("etc/crio/crio.conf", format!("[crio.api]\nlisten = {json}\n"));
+        let text = quoted(value);
+        tree.write("etc/crio/crio.conf", format!("[crio.api]\nlisten = {text}\n"));
     };
-    for bad in ["/x\nsocket=unix:///evil", "/x\rcgroupDriver=cgroupfs", "/x --evil", "/x\u{202e}", "/x\u{200b}y", "/x\ty"] {
+    for bad in
+        ["/x\nsocket=unix:///evil", "/x\rcgroupDriver=cgroupfs", "/x --evil", "/x\u{202e}", "/x\u{200b}y", "/x\ty"]
+    {
         listen(bad);
         for args in [&["settings"][..], &["settings", "--format", "keadm", "--kubeedge-version", "1.12"]] {
             let ran = run("edge-crio", &tree, args).expect(1);
@@ -151,8 +163,8 @@ fn what_a_program_reads_is_refused_and_not_escaped() {
 
     let file = "etc/kubeedge/config/edgecore.yaml";
     for bad in ["a\nmodules.x: forged", "a\rb", "a\u{202e}b", "a\u{9b}b", "a\u{feff}b"] {
-        let json = serde_json::to_string(bad).unwrap();
-        tree.write(file, format!("kind: EdgeCore\na: {json}\nb: {{c: ok}}\n"));
+        let text = quoted(bad);
+        tree.write(file, format!("kind: EdgeCore\na: {text}\nb: {{c: ok}}\n"));
         let ran = run("edge-conf", &tree, &["get", "a"]).expect(1);
         clean(&ran);
         assert_eq!(ran.stdout, "", "{bad:?}");

@@ -280,7 +280,9 @@ fn neighbours(host: &Host) -> Result<Neighbours> {
 /// Whether root runs a program of this name; anyone can give a process of theirs any name.
 fn runs(host: &Host, name: &str) -> Result<bool> {
     let all = processes(&host.root)?;
-    Ok(all.iter().any(|process| process.executable().is_some_and(|path| path.ends_with(name)) && process.user() == Some(0)))
+    Ok(all
+        .iter()
+        .any(|process| process.executable().is_some_and(|path| path.ends_with(name)) && process.user() == Some(0)))
 }
 
 fn show(host: &mut Host, finding: &Finding) {
