@@ -147,15 +147,38 @@ fn a_bundle_is_installed_asked_changed_removed_and_all_of_it_taken_back() {
     assert_eq!(machine.tree(), full, "refusals");
     machine.sh("rm /run/cri-standin/containers").expect(0);
     // Nor under one that runs while nobody can be asked; Podman's, by the same program, are not CRI-O's.
-    let monitor = |unit: &str, args: &str| {
-        let script = "printf '#!/bin/sh\\nsleep 600\\n' > /run/conmon; chmod 755 /run/conmon";
-        machine.sh(&format!("{script}; systemd-run -q --unit={unit} /run/conmon {args}")).expect(0);
+    // What is configured is a copy of a shell here, so that it runs until it is stopped.
+    let program = "/usr/local/libexec/mon";
+    machine.sh(&format!("mkdir -p /usr/local/libexec; cp /bin/sh {program}; cp /bin/sh /usr/bin/conmon")).expect(0);
+    machine.systemd.write(
+        "/etc/crio/crio.conf.d/30-monitor.conf",
+        &format!("[crio.runtime.runtimes.crun]\nmonitor_path = \"{program}\"\n"),
+        "644",
+    );
+    let monitor = |unit: &str, program: &str, args: &str| {
+        let call = format!("systemd-run -q {unit} {program} -c 'sleep 600; exit' {args}");
+        machine.sh(&call).expect(0);
     };
-    monitor("m1", "--api-version 1 -c x --exit-command /usr/bin/podman");
-    monitor("m2", "-c y --exit-dir /var/run/crio/exits");
-    let ran = machine.crio("remove").expect(4);
-    says(&ran, "cannot take CRI-O away: 1 container runs without it (conmon)");
-    machine.sh("systemctl stop m2.service").expect(0);
+    monitor("--unit=m1", program, "--api-version 1 -c x --exit-command /usr/bin/podman");
+    monitor("--unit=libpod-conmon-1", "/usr/bin/conmon", "-c x");
+    // Any user can give a process this name, and root another program.
+    monitor("--unit=m3 --uid=1000", "/usr/bin/conmon", "-c y --exit-dir /var/run/crio/exits");
+    monitor("--unit=m4", "/bin/sh", "conmon");
+    machine.sh("cp /bin/sh /run/conmon; chmod 755 /run/conmon").expect(0);
+    monitor("--unit=m5 --uid=1000", "/run/conmon", "-c y");
+    monitor("--unit=m6", "/run/conmon", "-c y");
+    machine.crio("remove -n").expect(3);
+    for (unit, program) in [("m2", program), ("crio-conmon-1a2b", "/run/conmon"), ("m7", "/usr/bin/conmon")] {
+        monitor(&format!("--unit={unit}"), program, "-c y --exit-dir /var/run/crio/exits");
+        let ran = machine.crio("remove").expect(4);
+        says(&ran, "cannot take CRI-O away: 1 container runs without it (conmon)");
+        machine.sh(&format!("systemctl stop {unit}.service")).expect(0);
+    }
+    // One whose program was replaced since is still one.
+    monitor("--unit=m8", program, "-c y");
+    machine.sh(&format!("rm {program}")).expect(0);
+    says(&machine.crio("remove").expect(4), "(conmon)");
+    machine.sh("systemctl stop m8.service; rm /etc/crio/crio.conf.d/30-monitor.conf").expect(0);
 
     machine.sh("mkdir -p /var/lib/containers/storage; echo mine > /var/lib/containers/storage/image").expect(0);
     machine.crio("remove").expect(0);

@@ -115,7 +115,8 @@ pub struct InstallArgs {
     #[arg(long, value_name = "H", conflicts_with_all = ["from_build", "offline"])]
     pub sha256: Option<String>,
 
-    /// A folder of builds or archives for several machines; the newest for this one is taken
+    /// A folder of builds or archives for several machines; the newest for this one is taken. A file ARCHIVE.sha256
+    /// beside an archive finds a damaged copy and is not a proof: for that, --archive with --sha256
     #[arg(long, value_name = "DIR")]
     pub offline: Option<PathBuf>,
 

@@ -137,7 +137,8 @@ pub struct InstallArgs {
     #[arg(long, value_name = "HEX")]
     pub sha256: Option<String>,
 
-    /// Use no network: a directory with the bundle, or with .deb files, and SHA256SUMS
+    /// Use no network: a directory with the bundle, or with .deb files, and SHA256SUMS, which finds a damaged copy and
+    /// is not a proof: for that, --sha256
     #[arg(long, value_name = "DIR")]
     pub offline: Option<PathBuf>,
 

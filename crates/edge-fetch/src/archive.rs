@@ -157,7 +157,7 @@ impl Judge<'_> {
         if bytes.len() > MAX_NAME {
             return Err(self.refused(&name, &format!("has a name of {} bytes", bytes.len())));
         }
-        let Ok(text) = str::from_utf8(&bytes) else {
+        let Ok(text) = std::str::from_utf8(&bytes) else {
             return Err(self.refused(&name, "has a name that is not text"));
         };
         let path = self.plain(text)?;

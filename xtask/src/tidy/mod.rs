@@ -68,6 +68,11 @@ const RULES: &[Rule] = &[
         check: paths::one_walker,
     },
     Rule {
+        name: "one-reader",
+        reason: "only edge-fetch reads archives, so every one is metered and held to limits",
+        check: paths::one_reader,
+    },
+    Rule {
         name: "pure-plan",
         reason: "a plan depends on its facts alone: no files, programs, clock or chance in plan.rs",
         check: paths::pure_plan,

@@ -21,6 +21,9 @@ const WRITERS: &[&str] = &[
     "unix::fs::chown",
 ];
 
+/// What reads an archive: without limits of its own.
+const READERS: &[&str] = &["tar::Archive", "flate2::read", "flate2::bufread"];
+
 /// The end of a process is no change to the host.
 const NOT_WRITERS: &[&str] = &["std::process::ExitCode"];
 
@@ -40,6 +43,12 @@ pub(super) fn one_writer(tree: &Tree) -> Vec<Offence> {
 /// std's deletion of a tree goes through bind mounts of the same file system, and those of any other.
 pub(super) fn one_walker(tree: &Tree) -> Vec<Offence> {
     tree.crates().flat_map(|file| words(file, &["remove_dir_all"], &[])).collect()
+}
+
+/// Only edge-fetch reads archives.
+pub(super) fn one_reader(tree: &Tree) -> Vec<Offence> {
+    let others = |file: &&File| !file.path.starts_with("crates/edge-fetch/");
+    tree.crates().filter(others).flat_map(|file| words(file, READERS, &[])).collect()
 }
 
 /// plan.rs, or the files of plan/, read nothing but their arguments.
@@ -107,6 +116,18 @@ mod tests {
             "//! x\nfn a() { fs::remove_dir_all(b) }\n#[cfg(test)]\nmod tests {\n    use std::fs::remove_dir_all;\n}\n";
         let found = offences(one_walker, &[("crates/edge-host/src/out.rs", text)]);
         assert_eq!(found, ["crates/edge-host/src/out.rs:2 remove_dir_all"]);
+    }
+
+    #[test]
+    fn a_reader_of_archives_outside_edge_fetch_is_found() {
+        for word in READERS {
+            let text = format!("//! x\nuse {word};\n");
+            let found = offences(one_reader, &[("crates/edge-x/src/lib.rs", &text)]);
+            assert_eq!(found, [format!("crates/edge-x/src/lib.rs:2 {word}")]);
+            for exempt in ["crates/edge-fetch/src/archive.rs", "xtask/src/a.rs", "tests/tests/a.rs"] {
+                assert!(offences(one_reader, &[(exempt, &text)]).is_empty(), "{exempt}");
+            }
+        }
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! What a build made: which release, by which Go, for which machine, and each plugin's checksum.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use edge_fetch::sum_of;
 use edge_host::{Error, Result};
+use nix::unistd::{getegid, geteuid};
 use serde::{Deserialize, Serialize};
 
 use crate::arch::Arch;
@@ -87,10 +90,23 @@ impl Manifest {
         Ok(Some(manifest))
     }
 
-    /// Whether each plugin in the directory is as the manifest says.
+    /// Whether each plugin in the directory is as the manifest says, and nobody else can have put it there: a build
+    /// that another user left at a place such as /tmp says of itself whatever they like.
     pub(crate) fn holds(&self, dir: &Path) -> bool {
-        self.plugins.iter().all(|(name, built)| sum(&dir.join(name)).is_ok_and(|sum| sum == *built))
+        let names = self.plugins.keys().map(String::as_str).chain([NAME]);
+        fs::metadata(dir).is_ok_and(|found| is_ours(&found))
+            && names
+                .map(|name| dir.join(name))
+                .all(|path| fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && is_ours(&found)))
+            && self.plugins.iter().all(|(name, built)| sum(&dir.join(name)).is_ok_and(|sum| sum == *built))
     }
+}
+
+/// Written by the caller or root, and by nobody else; the caller's own group counts as the caller, as some have it
+/// for each user.
+fn is_ours(found: &fs::Metadata) -> bool {
+    let by_group = found.mode() & 0o020 != 0 && found.gid() != getegid().as_raw();
+    [0, geteuid().as_raw()].contains(&found.uid()) && found.mode() & 0o002 == 0 && !by_group
 }
 
 /// The checksum and size of a file, read in pieces.
@@ -98,4 +114,55 @@ pub(crate) fn sum(path: &Path) -> Result<Built> {
     let fail = |cause: io::Error| Error::io("read", path, &cause);
     let (sha256, size) = sum_of(&mut edge_fetch::open(path)?).map_err(fail)?;
     Ok(Built { sha256, size })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+
+    use super::*;
+
+    #[test]
+    fn holds_believes_only_a_build_of_the_callers() {
+        let dir = tempfile::tempdir().unwrap();
+        let (out, bridge) = (dir.path().join("out"), dir.path().join("out/bridge"));
+        let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        let make = || {
+            fs::remove_dir_all(&out).ok();
+            fs::create_dir(&out).unwrap();
+            for name in ["bridge", NAME] {
+                fs::write(out.join(name), "x").unwrap();
+                mode(&out.join(name), 0o755);
+            }
+            mode(&out, 0o755);
+        };
+        make();
+        let mut manifest = Manifest::new("module", &"v1.9.1".parse().unwrap(), Arch::Amd64, &[]);
+        manifest.plugins.insert("bridge".to_owned(), sum(&bridge).unwrap());
+        let holds = || manifest.holds(&out);
+        assert!(holds());
+        mode(&out, 0o775);
+        assert!(holds(), "the caller's own group");
+        for path in [&out, &bridge, &out.join(NAME)] {
+            make();
+            mode(path, 0o777);
+            assert!(!holds(), "{}", path.display());
+            if geteuid().is_root() {
+                make();
+                chown(path, Some(1000), None).unwrap();
+                assert!(!holds(), "{}", path.display());
+                make();
+                mode(path, 0o775);
+                chown(path, None, Some(1000)).unwrap();
+                assert!(!holds(), "{}", path.display());
+            }
+        }
+        make();
+        fs::write(&bridge, "y").unwrap();
+        assert!(!holds(), "another content");
+        make();
+        fs::rename(&bridge, dir.path().join("bridge")).unwrap();
+        symlink("../bridge", &bridge).unwrap();
+        assert!(!holds(), "a link");
+    }
 }

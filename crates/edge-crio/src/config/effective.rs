@@ -30,6 +30,8 @@ pub struct Effective {
     pub network_dir: Option<Setting>,
     /// crio.network.cni_default_network: no other network counts.
     pub default_network: Option<Setting>,
+    /// crio.runtime.conmon and the monitor_path of each runtime.
+    pub monitors: Vec<PathBuf>,
     /// crio.network.plugin_dirs.
     pub plugin_dirs: Option<Setting<Vec<String>>>,
     /// Files that are no TOML, with the reason: CRI-O does not start with them.
@@ -107,6 +109,15 @@ fn sets(document: &Document<&str>, key: &str) -> bool {
     names.try_fold(top, |item, name| item.get(name)).is_some()
 }
 
+/// The monitors that a file names. What an earlier file says counts too: containers are older than files.
+fn monitors(document: &Document<&str>) -> Vec<PathBuf> {
+    let Some(runtime) = document.get("crio").and_then(|crio| crio.get("runtime")) else { return Vec::new() };
+    let runtimes = runtime.get("runtimes").and_then(|runtimes| runtimes.as_table_like());
+    let paths = runtimes.into_iter().flat_map(|all| all.iter()).filter_map(|(_, one)| one.get("monitor_path"));
+    let paths = paths.chain(runtime.get("conmon")).filter_map(|path| path.as_str());
+    paths.filter(|path| path.starts_with('/')).map(PathBuf::from).collect()
+}
+
 /// Puts the files together, in CRI-O's order.
 pub fn effective(files: &[ConfFile]) -> Effective {
     let mut all = Effective::default();
@@ -134,6 +145,7 @@ pub fn effective(files: &[ConfFile]) -> Effective {
         };
         text("runtime", "cgroup_manager", Empty::Counts, &mut all.cgroup_manager);
         text("runtime", "conmon_cgroup", Empty::Counts, &mut all.conmon_cgroup);
+        all.monitors.extend(monitors(&document));
         text("image", "pause_image", Empty::Counts, &mut all.pause_image);
         text("api", "listen", Empty::Fails, &mut all.listen);
         text("network", "network_dir", Empty::Fails, &mut all.network_dir);

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use edge_host::{Exit, Host, Outcome, Result, State};
+use edge_host::{Exit, Host, Outcome, Result, State, processes};
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 use serde_json::json;
@@ -29,7 +29,6 @@ const KUBELET_WANTED: &str = "/etc/systemd/system/multi-user.target.wants/kubele
 const ENVIRONMENTS: [&str; 2] = ["/etc/default/crio", "/etc/sysconfig/crio"];
 /// What sets the driver there.
 const DRIVER_OPTIONS: [&str; 2] = ["--cgroup-manager", "CONTAINER_CGROUP_MANAGER"];
-const PROCESSES: &str = "/proc";
 /// Where runtimes listen.
 const SOCKETS: [&str; 5] = [
     "/run/crio/crio.sock",
@@ -278,18 +277,12 @@ fn neighbours(host: &Host) -> Result<Neighbours> {
     Ok(all)
 }
 
+/// Whether root runs a program of this name; anyone can give a process of theirs any name.
 fn runs(host: &Host, name: &str) -> Result<bool> {
-    for pid in host.root.list(Path::new(PROCESSES))? {
-        if !pid.to_str().is_some_and(|pid| pid.bytes().all(|byte| byte.is_ascii_digit())) {
-            continue;
-        }
-        // A process that has ended meanwhile is none.
-        let Ok(Some(comm)) = host.root.read(&Path::new(PROCESSES).join(pid).join("comm")) else { continue };
-        if String::from_utf8_lossy(&comm).trim() == name {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let all = processes(&host.root)?;
+    Ok(all
+        .iter()
+        .any(|process| process.executable().is_some_and(|path| path.ends_with(name)) && process.user() == Some(0)))
 }
 
 fn show(host: &mut Host, finding: &Finding) {

@@ -11,14 +11,9 @@ use crate::config::{OWN, PROXY, REGISTRIES};
 use crate::facts::{answer, socket_path};
 use crate::unit::{self, UnitFacts};
 use crate::verbs::up;
-use crate::{apt, cri};
+use crate::{apt, cri, monitor};
 
 const ASK_WITHIN: Duration = Duration::from_secs(5);
-const PROCESSES: &str = "/proc";
-/// What holds a container's streams, also while CRI-O itself is down.
-const MONITORS: [&str; 2] = ["conmon", "conmonrs"];
-/// What Podman starts them with to hear of a container's end, and CRI-O never does.
-const PODMANS: &[u8] = b"--exit-command";
 /// Directories that are CRI-O's alone, the inner ones first.
 const DIRS: [&str; 4] =
     ["/etc/systemd/system/crio.service.d", "/etc/crio/crio.conf.d", "/etc/crio", "/usr/libexec/crio"];
@@ -127,16 +122,6 @@ fn none_runs(host: &Host) -> Result<()> {
             return refused(format!("{}: {}", cri::they_run(running.len()), running.join(", ")));
         }
     }
-    let mut monitors = 0;
-    for name in host.root.list(Path::new(PROCESSES))? {
-        let Some(pid) = name.to_str().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())) else { continue };
-        // A process that has ended meanwhile is none.
-        let Ok(Some(comm)) = host.root.read(&Path::new(PROCESSES).join(pid).join("comm")) else { continue };
-        if !MONITORS.contains(&String::from_utf8_lossy(&comm).trim()) {
-            continue;
-        }
-        let Ok(Some(argv)) = host.root.read(&Path::new(PROCESSES).join(pid).join("cmdline")) else { continue };
-        monitors += usize::from(!argv.split(|byte| *byte == 0).any(|word| word == PODMANS));
-    }
+    let monitors = monitor::of_crio(host, &config)?;
     if monitors > 0 { refused(format!("{} without it (conmon)", cri::they_run(monitors))) } else { Ok(()) }
 }
