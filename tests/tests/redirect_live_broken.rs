@@ -20,6 +20,8 @@ echo broken >&2; exit 1
         broken $other
         redirect add 10351=192.0.2.1:10003 -n | tail -1
         redirect status | sed 's/legacy/ENGINE/g; s/nft/ENGINE/g'
+        # It may hold what is to be removed.
+        redirect remove 2>&1 | sed 's/legacy/ENGINE/g; s/nft/ENGINE/g'
         ln -sf $working /usr/sbin/iptables-$other-save
         broken $own
         for call in 'add 10351=192.0.2.1:10003' status remove; do redirect $call 2>&1 | sed 's/legacy/ENGINE/; s/nft/ENGINE/'; done
@@ -29,6 +31,8 @@ echo broken >&2; exit 1
         exit 3
         IPv4 ENGINE: not readable: cannot run iptables-ENGINE-save --counters: exit status: 1: broken
         exit 0
+        edge-redirect: cannot tell what rules the backend ENGINE has for IPv4: cannot run iptables-ENGINE-save --counters: exit status: 1: broken
+        exit 4
         edge-redirect: cannot run iptables-ENGINE-save --counters: exit status: 1: broken
         exit 1
         edge-redirect: cannot run iptables-ENGINE-save --counters: exit status: 1: broken

@@ -235,8 +235,8 @@ fn jumps_that_were_left_are_cleaned_up_and_strange_ones_are_refused() {
     );
     transcript(
         "ip",
-        &format!("native 'table FAMILY nat {{; chain EDGEUTILS-STREAM {{; }}; chain OUTPUT {{; type nat hook output priority -100; tcp dport 7 redirect to :9; counter jump EDGEUTILS-STREAM; }}; }}'
-            call remove; grep -c 'a rule that is not known leads to EDGEUTILS-STREAM' said\neval \"$(sed -n 's/^hint: delete it and run again: //p' said)\"\njumps; call remove; add"),
+        "native 'table FAMILY nat {; chain EDGEUTILS-STREAM {; }; chain OUTPUT {; type nat hook output priority -100; tcp dport 7 redirect to :9; counter jump EDGEUTILS-STREAM; }; }'
+            call remove; grep -c 'a rule that is not known leads to EDGEUTILS-STREAM' said\neval \"$(sed -n 's/^hint: delete it and run again: //p' said)\"\njumps; call remove; add",
         "remove: exit 4, 1 jumps, 0 rules
         1
         0

@@ -1,25 +1,15 @@
 //! What a host has: the programs of each backend, and what each of them has saved.
 
-use std::path::Path;
-use std::time::Duration;
-
-use edge_host::{Cmd, Error, Exit, Result, Root, SEARCH_PATH};
+use edge_host::{Cmd, Error, Result, Root, SEARCH_PATH};
 
 use crate::backend::{Backend, Choice, Family, choose};
-use crate::hidden::{HiddenPart, REMARK};
 use crate::owned::{Name, Owned, Owner};
+use crate::read::{Blank, Read, legacy_tables, read_one};
 use crate::save::Save;
-use crate::scope::{Reader, Scope};
+use crate::scope::Scope;
 
-/// The tables that x_tables has in this network namespace, one a line. Without a look here,
-/// `iptables-legacy-save -t` would load the kernel's modules, and with them empty tables appear.
-const LEGACY_TABLES: [(Family, &str); 2] =
-    [(Family::V4, "/proc/net/ip_tables_names"), (Family::V6, "/proc/net/ip6_tables_names")];
-/// A rule takes about 100 bytes, a large cluster has a hundred thousand.
-const LARGEST_SAVE: usize = 64 << 20;
 /// What iptables-nft says where the kernel is without nf_tables, and so without rules in it.
 const NO_ENGINE: [&str; 2] = ["Protocol not supported", "generation id: Invalid argument"];
-const DEADLINE: Duration = Duration::from_secs(60);
 /// Chains that the kubelet makes for nothing but to mark the backend that it uses.
 const KUBELET_MARKS: [&str; 2] = ["KUBE-IPTABLES-HINT", "KUBE-KUBELET-CANARY"];
 
@@ -209,109 +199,6 @@ impl Seen {
             Error::failed(format!("cannot read what {program} printed: {malformed}"))
         })
     }
-}
-
-/// What came of reading one backend.
-enum Read {
-    Rules(Seen),
-    /// Its program failed: a kernel may be without this backend.
-    Failed(Error),
-}
-
-/// What is thought of an iptables-save that prints nothing.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Blank {
-    /// The host uses the other engine.
-    Usual,
-    /// There may well be rules: it is asked a second time in other words.
-    Odd,
-}
-
-/// Errors: exit 1 where only root may read it.
-fn read_one(root: &Root, backend: Backend, family: Family, stem: &str, scope: &Scope, blank: Blank) -> Result<Read> {
-    let restore = format!("{stem}-restore");
-    let mut seen = Seen { backend, family, restore, text: String::new(), notes: Vec::new(), unreadable: None };
-    let tables = if backend == Backend::Legacy { legacy_tables(root, family)? } else { String::new() };
-    if backend == Backend::Legacy && tables.is_empty() {
-        return Ok(Read::Rules(seen));
-    }
-    let save = Cmd::find(&format!("{stem}-save"))?.arg("--counters").deadline(DEADLINE).keep_output(LARGEST_SAVE);
-    seen.text = match save.run() {
-        Ok(output) => output.stdout,
-        Err(error) if error.message().contains("you must be root") => {
-            let fail = format!("cannot read the {family} rules: not run as root");
-            return Err(Error::failed(fail).hint("run it with sudo"));
-        }
-        Err(error) => return Ok(Read::Failed(error)),
-    };
-    if seen.text.len() >= LARGEST_SAVE {
-        let most = LARGEST_SAVE >> 20;
-        return Ok(Read::Failed(Error::failed(format!("cannot read what {} printed: over {most} MiB", save.shown()))));
-    }
-    if let Some(missing) = tables.lines().find(|table| !seen.text.contains(&format!("*{table}\n"))) {
-        let fail = format!("cannot read what {} printed: table {missing} of the kernel is not in it", save.shown());
-        return Ok(Read::Failed(Error::failed(fail)));
-    }
-    if backend == Backend::Nft {
-        look_closer(&mut seen, &Reader { program: stem, family, scope }, blank);
-    }
-    Ok(Read::Rules(seen))
-}
-
-/// Adds what iptables-nft-save has not shown of the scope's table.
-fn look_closer(seen: &mut Seen, reader: &Reader<'_>, blank: Blank) {
-    let scope = reader.scope;
-    let is_blank = blank == Blank::Odd && seen.text.trim_ascii().is_empty();
-    let is_made = |chain: &String| seen.text.contains(&format!("\n:{chain} - "));
-    if !is_blank && !seen.text.contains(REMARK) && !scope.chains.iter().any(is_made) {
-        return;
-    }
-    // One that cannot be taken apart is an error of whoever does it next.
-    let Ok(save) = Save::parse(&seen.text) else { return };
-    let mut notes: Vec<String> = Vec::new();
-    let mut read = Ok(None);
-    for hidden in save.hidden() {
-        let line = reader.nft_line("table", "").replace(&scope.table, hidden.table);
-        notes.push(format!("{}-save does not show {hidden}: see {line}", reader.program));
-        if hidden.table == scope.table {
-            read = match hidden.what {
-                HiddenPart::Whole => reader.read().map(Some),
-                HiddenPart::BaseChains => reader.check().map(|()| None),
-            };
-        }
-    }
-    if is_blank {
-        read = reader.has_own().and_then(|has_own| if has_own { reader.read().map(Some) } else { Ok(None) });
-    }
-    let made = |chain: &&String| {
-        let mut chains = save.table(&scope.table).into_iter().flat_map(|table| table.chains());
-        chains.any(|other| other.name == **chain && other.is_made())
-    };
-    if let Some(chain) = scope.chains.iter().find(made) {
-        read = Err(reader.not_hooked(chain));
-    }
-    notes.dedup();
-    seen.notes = notes;
-    match read {
-        Ok(None) => {}
-        Ok(Some(shown)) => {
-            let by_nft = shown.by_nft.iter();
-            seen.notes.extend(by_nft.map(|chain| {
-                format!("chain {chain} was read with nft, which does not show every word of the rules of iptables")
-            }));
-            seen.text.push_str(&shown.text);
-        }
-        Err(error) if error.exit() == Exit::Refused => seen.unreadable = Some(error),
-        Err(error) => seen.unreadable = Some(Error::refused(error.message())),
-    }
-}
-
-/// The tables that x_tables has here, one a line.
-fn legacy_tables(root: &Root, family: Family) -> Result<String> {
-    let path = LEGACY_TABLES.iter().find(|(other, _)| *other == family).map_or("", |(_, path)| path);
-    // Not there: the kernel has no x_tables, or has not loaded it.
-    let names = root.read(Path::new(path))?.unwrap_or_default();
-    Ok(String::from_utf8_lossy(names.trim_ascii()).into_owned())
 }
 
 /// What the names of a backend's programs begin with: `iptables-nft`, or plain `iptables` on hosts

@@ -5,9 +5,14 @@
 //! names only what is owned; [`Backend`], which of the kernel's two rule engines; [`Firewall`], what a
 //! host has; [`Rules`], the change as a transaction of edge-host and its way back.
 //!
+//! iptables-nft cannot show native nft rules: [`Save::hidden`] are the tables that it leaves out, and
+//! a [`Scope`] says which chains of one must be readable all the same. Each is then asked for by
+//! itself, of iptables and else of nft; where neither can show it, nothing is said of it or done to it.
+//!
 //! Facts from iptables(8), iptables-save(8), iptables-restore(8) and xtables-nft(8).
 
 mod backend;
+mod fuzz;
 mod hidden;
 mod host;
 #[cfg(test)]
@@ -16,6 +21,7 @@ mod listing;
 mod matcher;
 mod nft;
 mod owned;
+mod read;
 mod save;
 mod scope;
 mod script;
@@ -23,6 +29,8 @@ mod transaction;
 mod words;
 
 pub use backend::{Backend, Choice, Family, choose};
+#[doc(hidden)]
+pub use fuzz::fuzz;
 pub use hidden::{Hidden, HiddenPart};
 pub use host::{Firewall, Seen, View};
 pub use owned::{Name, Owned, OwnedChain, Owner, Placed};

@@ -10,7 +10,7 @@ use crate::script::script;
 /// Ten times the input may take this many times as long; the square would be a hundred.
 const TIMES: u32 = 40;
 /// Whatever the machine: the square took a second for 20,000 rules in a release build.
-const BOUND: Duration = Duration::from_secs(2);
+const BOUND: Duration = Duration::from_secs(5);
 
 /// Nanoseconds that this thread has had on a processor, first of three figures.
 const ON_CPU: &str = "/proc/thread-self/schedstat";
@@ -53,7 +53,7 @@ fn all_ways(text: &str, owner: &Owner) {
     assert!(script("nat", table, owner, &Owned::default()).unwrap().lines().count() >= now.chains.len());
     assert!(script("nat", None, owner, &now).unwrap().lines().count() > count);
     // The other way round: nothing is where it was.
-    let mut turned = now.clone();
+    let mut turned = now;
     turned.placed.reverse();
     turned.chains.reverse();
     turned.placed.push(Placed { chain: "OUTPUT".into(), position: None, rule: "-j OWN".into(), counters: None });
@@ -152,13 +152,15 @@ fn a_save_of_any_shape_is_read_in_linear_time() {
 }
 
 #[test]
-fn twenty_thousand_rules_take_no_second() {
+fn a_hundred_thousand_rules_are_no_matter_of_seconds() {
     let rule = |number| format!("[1:2] -A OUTPUT -d 10.0.0.{number} -m comment --comment \"a b\" -j OWN\n");
-    let text = table(20_000, |_| String::new(), rule);
+    let text = table(100_000, |_| String::new(), rule);
     let save = Save::parse(&text).unwrap();
     let owner = owner();
-    let read = time(|| assert_eq!(Owned::of(save.table("nat"), &owner).placed.len(), 20_000));
     let now = Owned::of(save.table("nat"), &owner);
+    let read = time(|| assert_eq!(Owned::of(save.table("nat"), &owner).placed.len(), 100_000));
     let made = time(|| assert!(script("nat", None, &owner, &now).is_some()));
-    assert!(read < BOUND && made < BOUND, "Owned::of {read:?}, script {made:?}");
+    let same = time(|| assert!(script("nat", save.table("nat"), &owner, &now).is_none()));
+    // This build is for finding mistakes; the square would take minutes.
+    assert!(read + made + same < BOUND, "Owned::of {read:?}, script {made:?}, nothing to do {same:?}");
 }

@@ -1,6 +1,6 @@
 //! What `iptables -v -S` prints of one chain, in the words of iptables-save.
 
-use crate::save::{Malformed, split_line};
+use crate::save::{Malformed, Save, split_line};
 use crate::words::end_of_quote;
 
 /// The lines of iptables-save, with counters, that stand for the output of `iptables -v -S`.
@@ -30,7 +30,11 @@ pub(crate) fn as_saved(text: &str) -> Result<String, Malformed> {
         }
         number += line.matches('\n').count();
     }
-    Ok(saved)
+    // It is held to what is held for a save.
+    match Save::parse(&format!("*table\n{saved}COMMIT\n")) {
+        Ok(_) => Ok(saved),
+        Err(malformed) => Err(Malformed { line: number, ..malformed }),
+    }
 }
 
 /// The line without its ` -c PACKETS BYTES`, and these as iptables-save prints them.
@@ -63,7 +67,6 @@ fn without_counters(line: &str) -> (String, Option<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::save::Save;
     use proptest::prelude::*;
 
     #[test]

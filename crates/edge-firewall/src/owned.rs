@@ -1,12 +1,13 @@
 //! Whose chains and rules are whose: what an owner has in a table, and where it stands.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use serde::{Deserialize, Serialize};
 
 use crate::matcher::Matcher;
 use crate::save::{Rule, Table};
-use crate::words::{RuleKey, rule_key, same_rule};
+use crate::words::{rule_key, same_rule};
 
 /// How an owner's things are told from everybody else's: by whole names, never by a word inside a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -113,11 +114,8 @@ impl Owned {
 
     /// Whether both are the same but for places among other rules and counters.
     pub fn same(&self, other: &Owned) -> bool {
-        let (ours, theirs) = (self.by_name(), other.by_name());
-        let holds = |a: &Chains<'_>, b: &Chains<'_>| {
-            a.iter().all(|(name, rules)| b.get(name).is_some_and(|others| same_rules(rules, others)))
-        };
-        holds(&ours, &theirs) && holds(&theirs, &ours) && self.beyond(other).is_empty() && other.beyond(self).is_empty()
+        let (beyond, lacking) = self.compared(other);
+        beyond.is_empty() && lacking.is_empty() && same_chains(&self.by_name(), &other.by_name())
     }
 
     /// The rules of a chain.
@@ -131,31 +129,49 @@ impl Owned {
         self.chains.iter().rev().map(|chain| (chain.name.as_str(), chain.rules.as_slice())).collect()
     }
 
-    /// The rules in others' chains that `other` has not, or not as often.
-    pub(crate) fn beyond(&self, other: &Owned) -> Vec<&Placed> {
-        let mut left: HashMap<(&str, RuleKey), usize> = HashMap::new();
-        for placed in &other.placed {
-            *left.entry(placed.key()).or_default() += 1;
-        }
-        let mut beyond = Vec::new();
-        for placed in &self.placed {
-            match left.get_mut(&placed.key()) {
-                Some(count) if *count > 0 => *count -= 1,
-                _ => beyond.push(placed),
-            }
-        }
-        beyond
+    /// The rules in others' chains that `other` has not, or not as often; and the other way round.
+    pub(crate) fn compared<'a>(&'a self, other: &'a Owned) -> TwoLists<'a> {
+        let all = (self.placed.iter().collect(), other.placed.iter().collect());
+        // Most rules are the same letter by letter, and only the others need be taken apart.
+        let left = unmatched(all, |placed| (placed.chain.as_str(), placed.rule.as_str()));
+        unmatched(left, |placed| (placed.chain.as_str(), rule_key(&placed.rule)))
     }
+}
+
+type TwoLists<'a> = (Vec<&'a Placed>, Vec<&'a Placed>);
+
+/// What each list has that the other has not, or not as often.
+fn unmatched<'a, K: Eq + Hash>((ours, theirs): TwoLists<'a>, key: impl Fn(&'a Placed) -> K) -> TwoLists<'a> {
+    if ours.is_empty() || theirs.is_empty() {
+        return (ours, theirs);
+    }
+    let keys = |list: &[&'a Placed]| list.iter().map(|placed| key(placed)).collect::<Vec<K>>();
+    let (our_keys, their_keys) = (keys(&ours), keys(&theirs));
+    (beyond(&ours, &our_keys, &their_keys), beyond(&theirs, &their_keys, &our_keys))
+}
+
+fn beyond<'a, K: Eq + Hash>(list: &[&'a Placed], keys: &[K], others: &[K]) -> Vec<&'a Placed> {
+    let mut left: HashMap<&K, usize> = HashMap::with_capacity(others.len());
+    for key in others {
+        *left.entry(key).or_default() += 1;
+    }
+    let mut beyond = Vec::new();
+    for (placed, key) in list.iter().zip(keys) {
+        match left.get_mut(key) {
+            Some(count) if *count > 0 => *count -= 1,
+            _ => beyond.push(*placed),
+        }
+    }
+    beyond
 }
 
 /// Rules by the name of their chain.
 pub(crate) type Chains<'a> = HashMap<&'a str, &'a [String]>;
 
-impl Placed {
-    /// Equal where chain and rule say the same.
-    fn key(&self) -> (&str, RuleKey) {
-        (&self.chain, rule_key(&self.rule))
-    }
+/// Whether both have the same chains with the same rules.
+pub(crate) fn same_chains(a: &Chains<'_>, b: &Chains<'_>) -> bool {
+    let holds = |(name, rules): (&&str, &&[String])| b.get(name).is_some_and(|others| same_rules(rules, others));
+    a.len() == b.len() && a.iter().all(holds)
 }
 
 pub(crate) fn same_rules(a: &[String], b: &[String]) -> bool {
@@ -222,7 +238,7 @@ COMMIT
         let rule = Placed { chain: "OUTPUT".into(), position: None, rule: "-j OWN".into(), counters: None };
         let times = |count| Owned { chains: Vec::new(), placed: vec![rule.clone(); count] };
         assert!(times(2).same(&times(2)) && !times(2).same(&times(1)));
-        assert_eq!((times(3).beyond(&times(1)).len(), times(1).beyond(&times(3)).len()), (2, 0));
+        assert_eq!((times(3).compared(&times(1)).0.len(), times(3).compared(&times(1)).1.len()), (2, 0));
         let moved = Owned { placed: vec![Placed { position: Some(7), ..rule.clone() }], chains: Vec::new() };
         assert!(moved.same(&times(1)));
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use crate::owned::{Owned, OwnedChain, Owner, Placed, same_rules};
+use crate::owned::{Owned, OwnedChain, Owner, Placed, same_chains, same_rules};
 use crate::save::Table;
 
 /// The script that makes `wanted` out of what the owner has in a table; `None` where it has that already.
@@ -15,14 +15,14 @@ use crate::save::Table;
 /// zero with every change of a table, whoever makes it.
 pub fn script(name: &str, table: Option<&Table<'_>>, owner: &Owner, wanted: &Owned) -> Option<String> {
     let now = Owned::of(table, owner);
-    if now.same(wanted) {
+    let (gone, mut added) = now.compared(wanted);
+    let (have, want) = (now.by_name(), wanted.by_name());
+    if gone.is_empty() && added.is_empty() && same_chains(&have, &want) {
         return None;
     }
-    let gone = now.beyond(wanted);
     let mut lines = vec![format!("*{name}")];
     // A chain can only go when nothing leads there any more, and be led to when it is there.
     lines.extend(gone.iter().map(|placed| line("-D", placed)));
-    let (have, want) = (now.by_name(), wanted.by_name());
     let is_so = |chain: &OwnedChain| have.get(chain.name.as_str()).is_some_and(|rules| same_rules(rules, &chain.rules));
     let changed: Vec<&OwnedChain> = wanted.chains.iter().filter(|chain| !is_so(chain)).collect();
     lines.extend(changed.iter().map(|chain| format!(":{} - [0:0]", chain.name)));
@@ -34,7 +34,6 @@ pub fn script(name: &str, table: Option<&Table<'_>>, owner: &Owner, wanted: &Own
     lines.extend(dropped.iter().map(|name| format!(":{name} - [0:0]")));
     lines.extend(dropped.iter().map(|name| format!("-X {name}")));
 
-    let mut added = wanted.beyond(&now);
     added.sort_by_key(|placed| placed.position.unwrap_or(usize::MAX));
     let mut counts = Counts::of(table, &gone);
     for placed in added {

@@ -45,14 +45,21 @@ pub enum Verb {
     /// Where cloudcore itself keeps its chain TUNNEL-PORT (1.8 and later, on its own host, also where
     /// --cloudcore and --kubeedge-version say so before it has started), nothing is added. A port that
     /// is redirected already gets the new address. Below --root only what --persist writes is written.
+    /// Native nft rules in the same tables do no harm; where neither iptables nor nft can show OUTPUT,
+    /// PREROUTING or our chain, nothing is added (exit 4).
     #[command(after_help = ADD)]
     Add(AddArgs),
 
     /// Show what is redirected, by whom, and whether it outlives a reboot
+    ///
+    /// The state is unknown where native nft rules keep iptables from showing the table and nft cannot
+    /// show it either; install nftables there.
     #[command(after_help = "Example:\n  edge-redirect status")]
     Status,
 
     /// Remove the redirect, its file and its unit; or only some ports of it
+    ///
+    /// Nothing is removed where the rules cannot be read (exit 4).
     #[command(after_help = "Examples:\n  edge-redirect remove\n  edge-redirect remove 10352")]
     Remove(RemoveArgs),
 
