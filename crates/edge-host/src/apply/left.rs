@@ -65,7 +65,9 @@ impl Left {
         let Some(run) = &self.run else { return Ok(()) };
         let mut records = self.settled();
         records.push(Record::End);
-        host.journal().reopen(run)?.append(&records)?;
+        let mut writer = host.journal().reopen(run)?;
+        writer.append(&records)?;
+        writer.sync()?;
         host.progress.run = Some(run.header.run);
         Ok(())
     }

@@ -3,8 +3,10 @@
 mod command;
 mod intents;
 mod left;
+mod mode;
 mod perform;
 mod prepare;
+mod previous;
 mod reach;
 mod settle;
 mod stage;
@@ -20,6 +22,8 @@ use crate::journal::Record;
 use crate::plan::Plan;
 use crate::report::{Shown, Status};
 
+pub(crate) use mode::undo_mode;
+pub(crate) use previous::{discard_needless, kept_as};
 pub(crate) use reach::{Link, absolute, link_of, read_value, remove_made, same_value, walk};
 
 const NOTHING_TO_DO: &str = "nothing to do: it is so already";
@@ -60,11 +64,15 @@ fn carry_out(host: &mut Host, plan: Plan, then: Then) -> Result<Outcome> {
     host.must_be_prepared()?;
     let mut actions = plan.actions;
     let (left, owed) = Left::find(host, &actions)?;
+    if left.run().is_none() {
+        previous::finish(host)?;
+    }
     let planned = actions.len();
     actions.extend(owed);
     if actions.is_empty() {
         if then == Then::End {
             left.end(host)?;
+            previous::finish(host)?;
             if !host.progress.changed {
                 host.report.line(NOTHING_TO_DO);
             }
@@ -73,6 +81,7 @@ fn carry_out(host: &mut Host, plan: Plan, then: Then) -> Result<Outcome> {
     }
     // Whatever can be found out before the first change is found out now.
     let commands = actions.iter().map(|action| command::find(host, action)).collect::<Result<Vec<_>>>()?;
+    previous::make_room(&host.root, &actions, left.run())?;
     let mut recorded = intents::record(host, &actions, &left)?;
     host.progress.run = Some(recorded.writer.id);
     host.all_ended = false;
@@ -80,6 +89,7 @@ fn carry_out(host: &mut Host, plan: Plan, then: Then) -> Result<Outcome> {
     if then == Then::End {
         recorded.writer.append(&[Record::End])?;
         recorded.writer.sync()?;
+        previous::finish(host)?;
     }
     Ok(host.progress)
 }

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::command::changes_packages;
+use super::{mode, previous};
 use super::reach::{Link, absolute, link_of, read_value, remove_made, same_value, torn, walk};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
@@ -39,6 +40,7 @@ pub(crate) fn settle(host: &mut Host) -> Result<()> {
             }
         }
     }
+    previous::settle(&host.root, &run)?;
     if run.is_unfinished() && continues == Continues::No {
         records.push(Record::End);
     }
@@ -78,7 +80,7 @@ enum Continues {
     No,
 }
 
-enum Judged {
+pub(super) enum Judged {
     Done(Option<State>),
     NotDone,
     /// A command that has not done its work: the same call runs it.
@@ -100,6 +102,7 @@ fn judge(root: &Root, entry: &Entry, continues: Continues) -> Result<Judged> {
             let now = root.find_large(&absolute(path))?.state;
             if now.same_content(before) { Judged::NotDone } else { Judged::Done(None) }
         }
+        Change::Mode { path, mode, .. } => mode::judge(root, path, *mode)?,
         Change::Set { path, after, .. } => {
             if root.is_live() && same_value(&read_value(root, &absolute(path))?, after) {
                 Judged::Done(None)

@@ -8,6 +8,7 @@
 
 mod attributes;
 mod large;
+mod previous;
 mod read;
 mod stage;
 mod state;

@@ -185,9 +185,11 @@ impl Spot<'_> {
     }
 
     /// Copies what stands here beside, mode 0600, for [`Spot::place_old`]. A copy and not a second
-    /// name, as the key in use must keep its own mode until it is replaced.
+    /// name, as the key in use must keep its own mode until it is replaced; and one that is on the disk
+    /// under its name before that, as it may be the only one left.
     pub(crate) fn stage_old(&self, bytes: &[u8], owner: Option<(u32, u32)>) -> io::Result<()> {
-        self.stage_as(&self.old_name(), bytes, Meta { mode: 0o600, owner })
+        self.stage_as(&self.old_name(), bytes, Meta { mode: 0o600, owner })?;
+        self.sync_dir()
     }
 
     /// That copy becomes `NAME.old`; an older one is replaced.
@@ -196,12 +198,12 @@ impl Spot<'_> {
         self.move_over(Ok(()), &temporary_name(&old), &old)
     }
 
-    /// Moves `NAME.old` back over the name, with the mode it had there.
-    pub(crate) fn restore_old(&self, mode: u32) -> io::Result<()> {
+    /// Moves the previous key, which is kept beside as `kept`, back over the name, with the mode it had there.
+    pub(crate) fn restore_old(&self, kept: &OsStr, mode: u32) -> io::Result<()> {
         let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let old = openat(self.dir(), self.old_name().as_os_str(), flags, Mode::empty())?;
+        let old = openat(self.dir(), kept, flags, Mode::empty())?;
         fchmod(&old, Mode::from_bits_truncate(mode))?;
-        renameat(self.dir(), self.old_name().as_os_str(), self.dir(), self.name.as_os_str())?;
+        renameat(self.dir(), kept, self.dir(), self.name.as_os_str())?;
         self.sync_dir()
     }
 
@@ -248,16 +250,23 @@ impl Spot<'_> {
         self.sync_dir()
     }
 
+    /// Changes the permission bits of a regular file, which keeps everything else.
+    pub(crate) fn set_mode(&self, mode: u32) -> io::Result<()> {
+        let file = File::from(self.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK)?);
+        fchmod(&file, Mode::from_bits_truncate(mode))?;
+        file.sync_all()
+    }
+
     /// Writes the value of a kernel file (sysctl and the like): one write, nothing renamed.
     pub(crate) fn set_value(&self, value: &str) -> io::Result<()> {
         File::from(self.open(OFlag::O_WRONLY)?).write_all(value.as_bytes())
     }
 
-    /// Removes what an interrupted write may have left, whether it was staged alone or with others.
+    /// Removes what an interrupted write may have left, whether it was staged alone or with others. The copy
+    /// of a previous key is not part of it.
     pub(crate) fn remove_temporary(&self) -> io::Result<()> {
         if self.missing.is_empty() {
             self.unlink_if_there(&temporary_name(&self.name))?;
-            self.unlink_if_there(&temporary_name(&self.old_name()))?;
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 //! and never over what someone else did since.
 
 mod diff;
+mod keys;
 mod packages;
 mod step;
 
@@ -63,13 +64,14 @@ pub fn run(host: &mut Host, args: &UndoArgs, editors: &[&dyn Editor]) -> Result<
     };
     let id = run.header.run;
     let later = later_things(host, id)?;
-    let mut entries: Vec<Entry> = run
+    let entries: Vec<Entry> = run
         .entries
         .iter()
         .rev()
         .filter(|entry| !matches!(entry.progress, Progress::Void | Progress::Undone))
         .cloned()
         .collect();
+    let mut entries = keys::joined(entries);
     entries.sort_by_key(|entry| match entry.intent.change {
         Change::Run { turn: Turn::Last, .. } => 1,
         Change::Run { turn: Turn::Finally, .. } => 2,
@@ -152,20 +154,11 @@ fn keys_can_come_back(
             error
         }
     };
-    let mut seen: Vec<&str> = Vec::new();
     for entry in entries {
         let Change::Write(change) = &entry.intent.change else { continue };
         if !change.kept_old || blocker(root, entry, later).is_some() {
             continue;
         }
-        if seen.contains(&change.path.as_str()) {
-            let shown = root.display(&absolute(&change.path));
-            return Err(stays(Error::refused(format!(
-                "cannot undo {}: it was replaced twice, and only the last one before is kept",
-                shown.display()
-            ))));
-        }
-        seen.push(&change.path);
         step::plan(root, entry, editors).map_err(stays)?;
     }
     Ok(())

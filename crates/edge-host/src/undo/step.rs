@@ -7,13 +7,13 @@ use std::path::Path;
 use super::Editor;
 use super::diff::difference_of;
 use crate::action::Script;
-use crate::apply::{Link, absolute, link_of, read_value, remove_made, same_value, walk};
+use crate::apply::{Link, absolute, discard_needless, kept_as, link_of, read_value, remove_made, same_value, undo_mode, walk};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::journal::{Change, Entry, InverseRecord, Record, WriteChange};
 use crate::lock::Lock;
-use crate::root::{Content, Meta, Root, Spot, State, sha256};
+use crate::root::{Content, Meta, Root, Spot, State};
 
 /// What has to be done to take an action back.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub(crate) enum Step {
     Restore { state: State, bytes: Vec<u8>, from: Source },
     /// The edit alone is taken back.
     Edit { bytes: Vec<u8>, state: State },
+    /// The permission bits of a file are set back.
+    Mode(u32),
     /// A kernel value is set back.
     Set(String),
     /// The inverse command is run.
@@ -40,7 +42,7 @@ pub(crate) enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
     Journal,
-    /// The file kept beside as NAME.old.
+    /// The previous key kept beside it.
     Beside,
     /// The large file kept whole beside the journal.
     Aside,
@@ -53,7 +55,7 @@ impl Step {
 
     pub(crate) fn verb(&self) -> &'static str {
         match self {
-            Step::Already | Step::Restore { .. } => "restore",
+            Step::Already | Step::Restore { .. } | Step::Mode(_) => "restore",
             Step::Left(_) => "leave",
             Step::Remove => "remove",
             Step::Edit { .. } => "take back the edit of",
@@ -75,6 +77,7 @@ impl Step {
             Step::Already => "it is as it was before".to_owned(),
             Step::Remove => "it was not there before".to_owned(),
             Step::Restore { .. } => "what was there before".to_owned(),
+            Step::Mode(mode) => format!("its mode, {mode:04o}"),
             Step::Edit { .. } => "other changes to the file stay".to_owned(),
             Step::Set(value) => format!("to {value}, as before"),
             Step::Run(_) => String::new(),
@@ -109,6 +112,11 @@ pub(crate) fn plan(root: &Root, entry: &Entry, editors: &[&dyn Editor]) -> Resul
                 _ => Err(changed_since(root, path)),
             }
         }
+        Change::Mode { path, before, mode } => match undo_mode(&root.find(&absolute(path))?.state, before, *mode) {
+            Ok(None) => Ok(Step::Already),
+            Ok(Some(mode)) => Ok(Step::Mode(mode)),
+            Err(()) => Err(changed_since(root, path)),
+        },
         Change::Set { .. } | Change::Run { .. } | Change::Transaction { .. } if !root.is_live() => {
             Ok(Step::Left("nothing live is touched under --root"))
         }
@@ -143,21 +151,20 @@ fn plan_write(root: &Root, entry: &Entry, change: &WriteChange, editors: &[&dyn 
     if after.is_some_and(|after| now.same_content(after)) {
         return match &change.before {
             State::Absent => Ok(Step::Remove),
-            State::File { sha256: was, .. } if change.kept_old => {
+            State::File { .. } if change.kept_old => {
                 // Beside the key itself, wherever a link led to it.
-                let old = spot.canonical().with_file_name(spot.old_name());
-                match root.read(&old)? {
-                    Some(bytes) if sha256(&bytes) == *was => {
+                match kept_as(root, &spot, &change.before)? {
+                    Some(_) => {
                         Ok(Step::Restore { state: change.before.clone(), bytes: Vec::new(), from: Source::Beside })
                     }
-                    _ => Err(Error::refused(format!(
+                    None => Err(Error::refused(format!(
                         "cannot undo {}: {} is not the previous one",
                         root.display(&path).display(),
-                        root.display(&old).display()
+                        root.display(&spot.old_path()).display()
                     ))),
                 }
             }
-            State::File { .. } if change.large => {
+            State::File { .. } if change.large || change.aside => {
                 from_aside(root, &change.path, &change.before, keep_rights(&change.before, after, &now))
             }
             State::File { .. } if change.content.is_none() => Err(no_copy(root, &change.path)),
@@ -237,6 +244,9 @@ pub(crate) fn perform(root: &Root, lock: Option<&Lock>, entry: &Entry, step: Ste
     let fail = |cause: io::Error| Error::io("restore", root.display(&path), &cause);
     match step {
         Step::Already => {
+            if let Change::Write(change) = change {
+                discard_needless(root, change)?;
+            }
             // A kill between the removal of the file and of the directories made for it.
             if matches!(change, Change::Write(WriteChange { before: State::Absent, .. })) {
                 remove_made(root, made)
@@ -259,6 +269,7 @@ pub(crate) fn perform(root: &Root, lock: Option<&Lock>, entry: &Entry, step: Ste
             }
             put(&spot, &bytes, &state).map_err(fail)
         }
+        Step::Mode(mode) => walk(root, &path, Link::Target)?.set_mode(mode).map_err(fail),
         Step::Set(value) => walk(root, &path, Link::Target)?.set_value(&value).map_err(fail),
         Step::Run(argv) => Cmd::of_argv(&argv)?.run().map(|_| ()),
         Step::Script(script) => Cmd::of_script(&script)?.holding(lock.and_then(Lock::share)).run().map(|_| ()),
@@ -274,7 +285,10 @@ fn restore(root: &Root, path: &Path, change: &Change, state: &State, bytes: &[u8
     let mut spot = walk(root, path, link)?;
     spot.make_parents().map_err(fail)?;
     match state {
-        State::File { mode, .. } if from == Source::Beside => spot.restore_old(*mode),
+        State::File { mode, .. } if from == Source::Beside => match kept_as(root, &spot, state)? {
+            Some(kept) => spot.restore_old(&kept, *mode),
+            None => Err(io::Error::other("the previous key was removed meanwhile")),
+        },
         State::File { sha256, mode, uid, gid } if from == Source::Aside => {
             let kept = walk(root, &crate::journal::kept_path(sha256), Link::Itself)?;
             spot.copy_large(&kept, sha256, Meta { mode: *mode, owner: Some((*uid, *gid)) })
