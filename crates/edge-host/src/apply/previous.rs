@@ -68,17 +68,25 @@ pub(crate) fn kept_as(root: &Root, spot: &Spot<'_>, before: &State) -> Result<Op
     Ok(None)
 }
 
-/// Removes a copy of what stands at the key's own path again, as an undo finds it.
+/// Removes the copy that an undo finds needless, as the key itself is in its place again.
 pub(crate) fn discard_needless(root: &Root, change: &WriteChange) -> Result<()> {
     if !change.kept_old {
         return Ok(());
     }
-    let waiting = walk(root, &absolute(&change.path), Link::Target)?.waiting_path();
-    if !root.find_large(&waiting)?.state.same_content(&change.before) {
+    let spot = walk(root, &absolute(&change.path), Link::Target)?;
+    let is_copy = root.find_large(&spot.waiting_path())?.state.same_content(&change.before);
+    if is_copy { discard(root, &spot, &change.before) } else { Ok(()) }
+}
+
+/// Removes a copy, complete or not, while the key that it is made from is in its place. A rename that failed
+/// may have been done all the same, and the copy is then the only one.
+pub(super) fn discard(root: &Root, spot: &Spot<'_>, was: &State) -> Result<()> {
+    let waiting = spot.waiting_path();
+    let fail = |cause: io::Error| Error::io("remove", root.display(&waiting), &cause);
+    if !spot.state().map_err(fail)?.same_content(was) {
         return Ok(());
     }
-    let removed = walk(root, &waiting, Link::Itself)?.remove_file();
-    removed.map_err(|cause| Error::io("remove", root.display(&waiting), &cause))
+    walk(root, &waiting, Link::Itself)?.remove_file().map_err(fail)
 }
 
 fn settle_all(root: &Root, entries: &[Entry], needed: Needed) -> Result<()> {

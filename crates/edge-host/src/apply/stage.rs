@@ -132,9 +132,7 @@ impl Drop for Staged<'_> {
             // Best effort: the error that led here matters more, and the next write removes what is left.
             self.spot.remove_temporary().ok();
             if matches!(self.how, How::BesideWithOld) {
-                walk(self.root, &self.spot.waiting_path(), Link::Itself)
-                    .and_then(|copy| copy.remove_file().map_err(|cause| Error::io("remove", &self.path, &cause)))
-                    .ok();
+                previous::discard(self.root, &self.spot, &self.was.state).ok();
             }
             remove_made(self.root, &self.made).ok();
         }
