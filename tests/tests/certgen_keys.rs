@@ -45,7 +45,8 @@ fn a_key_that_others_can_read_is_closed_and_not_rewritten() {
         let dry = certgen(&tree, &[call, "-n"]).expect(3);
         assert!(dry.stdout.contains(&format!("{mode:04o} to 0600")), "{}", dry.stdout);
         let ran = certgen(&tree, &[call]).expect(0);
-        let line = format!("chmod /{KEY}: {mode:04o} to 0600: others can read or replace the private key  [undo: exact]\n");
+        let line =
+            format!("chmod /{KEY}: {mode:04o} to 0600: others can read or replace the private key  [undo: exact]\n");
         assert!(ran.stdout.starts_with(&line), "{}", ran.stdout);
         let is = fs::metadata(tree.at(KEY)).unwrap();
         assert_eq!((is.ino(), is.mode() & 0o7777), (inode, 0o600));

@@ -124,7 +124,12 @@ fn copy(of: &Tree) -> Tree {
 }
 
 /// Kills `args` before each of its calls; `then` gets the tree as it was before and as it was left.
-fn everywhere(case: &Case, ready: &(dyn Fn(&Tree) + Sync), args: &[&str], then: impl Fn(&Tree, &Snapshot, &str) + Sync) {
+fn everywhere(
+    case: &Case,
+    ready: &(dyn Fn(&Tree) + Sync),
+    args: &[&str],
+    then: impl Fn(&Tree, &Snapshot, &str) + Sync,
+) {
     let pki = Pki::usual("ca");
     let first = start(&pki, case);
     let before = first.snapshot();

@@ -79,8 +79,8 @@ pub enum Node {
         /// Mode of a new file.
         mode: u32,
     },
-    /// A regular file with a private key: the one before stays beside as `NAME.old` (0600) and is
-    /// never copied into the journal.
+    /// A regular file with a private key: the one before is never copied into the journal, and becomes
+    /// `NAME.old` (0600) when the run has ended.
     PrivateKey {
         /// Its bytes.
         content: Bytes,
@@ -251,7 +251,8 @@ impl Action {
     pub fn undo(&self) -> Undo {
         match &self.what {
             What::Write(Write { was, node, .. })
-                if was.bytes.len() > MAX_COPY && !matches!(node, Node::PrivateKey { .. } | Node::SameKey(_) | Node::Large { .. }) =>
+                if was.bytes.len() > MAX_COPY
+                    && !matches!(node, Node::PrivateKey { .. } | Node::SameKey(_) | Node::Large { .. }) =>
             {
                 Undo::None
             }

@@ -3,8 +3,8 @@
 use std::io;
 
 use super::command::changes_packages;
-use super::{mode, previous};
 use super::reach::{Link, absolute, link_of, read_value, remove_made, same_value, torn, walk};
+use super::{mode, previous};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::host::Host;

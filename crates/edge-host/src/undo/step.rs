@@ -7,7 +7,9 @@ use std::path::Path;
 use super::Editor;
 use super::diff::difference_of;
 use crate::action::Script;
-use crate::apply::{Link, absolute, discard_needless, kept_as, link_of, read_value, remove_made, same_value, undo_mode, walk};
+use crate::apply::{
+    Link, absolute, discard_needless, kept_as, link_of, read_value, remove_made, same_value, undo_mode, walk,
+};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
