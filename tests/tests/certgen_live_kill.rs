@@ -72,10 +72,16 @@ const KEPT: [Case; 3] = [
     },
 ];
 
+const LABEL: &str = "user.label";
+
 fn nothing(_: &Path) {}
 
 fn own(key: &Path) {
     mode(key, 0o640);
+    if xattr::SUPPORTED_PLATFORM {
+        // A file system without them says so, and there is then nothing to lose.
+        xattr::set(key, LABEL, b"kept").ok();
+    }
     if is_root() {
         chown(key, Some(1000), Some(1001)).unwrap();
     }
@@ -183,6 +189,10 @@ fn nothing_half(tree: &Tree, what: &str) {
     }
 }
 
+fn label(tree: &Tree, case: &Case) -> Option<Vec<u8>> {
+    xattr::get(tree.at(case.key), LABEL).unwrap_or_default()
+}
+
 fn without_old(mut snapshot: Snapshot, case: &Case) -> Snapshot {
     snapshot.remove(Path::new(&format!("{}.old", case.key)));
     snapshot
@@ -199,6 +209,7 @@ fn again_and_undone(case: &Case) {
     let run = case.before.len() + 1;
     let pki = Pki::usual("ca");
     let tree = start(&pki, case);
+    let first_label = label(&tree, case);
     certgen(&tree, case.call).expect(0);
     let names: Vec<_> = tree.snapshot().keys().cloned().collect();
     everywhere(case, &|_| {}, case.call, |tree, before, what| {
@@ -223,6 +234,7 @@ fn again_and_undone(case: &Case) {
         }
         undone(tree, &["undo"], what);
         assert_same(&without_old(tree.snapshot(), case), &without_old(before.clone(), case), what);
+        assert_eq!(label(tree, case), first_label, "{what}");
         let kept = old_of(tree, case).as_deref() == was(&old_path).map(|(_, text)| text);
         assert_eq!(kept, !case.call.contains(&"--new-key") || case.before.is_empty(), "{what}: {old_path}");
     });

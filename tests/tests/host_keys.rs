@@ -126,6 +126,11 @@ fn a_key_of_a_run_that_ended_is_found_wherever_its_copy_is() {
     assert_eq!((old(&image).as_str(), exists(&image, WAITING)), ("second", false));
     image.undo().says(0, "");
     assert_eq!((image.tree.read("etc/key").as_str(), exists(&image, "etc/key.old")), ("second", false));
+    // Whatever mode an undo that was interrupted has given it.
+    let image = killed();
+    set_mode(&image, WAITING, 0o644);
+    image.run(&APPLY).says(0, "");
+    assert_eq!(fs::metadata(image.tree.at("etc/key.old")).unwrap().mode() & 0o7777, 0o600);
     // An undo takes it from where it is, and says so beforehand.
     let image = killed();
     image.run(&["undo", "-n"]).expect(3);

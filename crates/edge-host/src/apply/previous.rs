@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::io;
 
-use super::reach::{Link, absolute, link_mode, walk};
+use super::reach::{KEY_MODE, Link, absolute, link_mode, walk};
 use crate::action::{Action, Node, What};
 use crate::error::{Error, Result};
 use crate::host::Host;
@@ -126,7 +126,13 @@ fn settle_one(root: &Root, spot: &Spot<'_>, replaced: &[&State], needed: Needed)
     match needed {
         _ if !is_needed => walk(root, &waiting, Link::Itself)?.remove_file().map_err(fail),
         Needed::Waits => Ok(()),
-        Needed::BecomesOld => spot.place_old().map_err(fail),
+        Needed::BecomesOld => {
+            // An undo that was interrupted has given it the mode that the key had.
+            if !matches!(copy, State::File { mode: KEY_MODE, .. }) {
+                walk(root, &waiting, Link::Itself)?.set_mode(KEY_MODE).map_err(fail)?;
+            }
+            spot.place_old().map_err(fail)
+        }
     }
 }
 
