@@ -13,7 +13,7 @@ use edgeutils_tests::{kill, skip};
 
 const FIXTURE: &str = env!("CARGO_BIN_EXE_edge-fixture");
 const APPLY: [&str; 3] = ["apply", "--plan", "PLANS/plan.json"];
-const WAITING: &str = "etc/.key.old.edgeutils-new";
+const WAITING: &str = "etc/.key.edgeutils-previous";
 
 /// Two runs have replaced a key: `first` is in `key.old`, `second` in use.
 fn start() -> Image {

@@ -1,7 +1,7 @@
 //! Which copy of a private key that was replaced becomes `NAME.old`, and when.
 //!
 //! A copy is made beside before the key is replaced, and gets its name only when the run has ended: until
-//! then an undo finds it under its temporary name, and the key before it still has `NAME.old`.
+//! then an undo finds it under its hidden name, and the key before it still has `NAME.old`.
 
 use std::ffi::OsString;
 use std::io;

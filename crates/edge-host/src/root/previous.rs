@@ -1,4 +1,4 @@
-//! The private key before the one in use: `NAME.old`, and before that a copy under a temporary name.
+//! The private key before the one in use: `NAME.old`, and before that a copy under a hidden name.
 //!
 //! The copy waits until the run that replaces the key has ended, so that a run that is interrupted or fails
 //! leaves the `NAME.old` of the run before it alone.
@@ -14,8 +14,11 @@ use super::Root;
 use super::read::kind;
 use super::state::State;
 use super::walk::{Last, Spot};
-use super::write::temporary_name;
+use super::write::hidden_name;
 use crate::error::Result;
+
+/// Not that of a new file that is incomplete: it is kept on purpose where a run fails.
+const WAITING_SUFFIX: &[u8] = b".edgeutils-previous";
 
 impl Root {
     /// The private keys that stood at `path` before, the newest first: a copy that waits for the end of
@@ -42,7 +45,7 @@ impl Spot<'_> {
 
     /// Its name.
     pub(crate) fn waiting_name(&self) -> OsString {
-        temporary_name(&self.old_name())
+        hidden_name(&self.name, WAITING_SUFFIX)
     }
 
     /// Fails where `NAME.old` cannot be replaced at the end of the run; nothing is written.
