@@ -49,8 +49,19 @@ pub struct Pair {
     pub certificate: Read<Certificate>,
     /// The key.
     pub key: Read<PrivateKey>,
-    /// The key before this one, which a renewal leaves beside.
-    pub old_key: Option<PrivateKey>,
+    /// The keys before this one, which a renewal leaves beside.
+    pub old_keys: Vec<PrivateKey>,
+    /// What this call has written of it already, if it goes on after an interruption.
+    pub written: Written,
+}
+
+/// What a call that goes on after an interruption has written already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Written {
+    /// The certificate.
+    pub certificate: bool,
+    /// The key.
+    pub key: bool,
 }
 
 impl Pair {
@@ -62,7 +73,7 @@ impl Pair {
     /// Whether a renewal with a new key was interrupted between its two renames: the certificate is
     /// still the one of the key before.
     pub fn is_half_renewed(&self) -> bool {
-        let of_old = |certificate| self.old_key.as_ref().is_some_and(|old| belongs(certificate, old));
+        let of_old = |certificate: &Certificate| self.old_keys.iter().any(|old| belongs(certificate, old));
         self.matches() == Some(false) && self.certificate.good().is_some_and(of_old)
     }
 }
@@ -91,16 +102,24 @@ pub fn pair(host: &Host, dirs: &Dirs, kind: &Kind) -> Result<Pair> {
         Read::Good(key) => Read::Good(complete(key)),
         other => other,
     };
-    let mut old_path = host.root.canonical(&key_path)?.into_os_string();
-    old_path.push(".old");
-    let old_key = match &key {
+    let old_keys = match &key {
         // Only a pair that does not match needs it.
         Read::Good(key) if !certificate.good().is_some_and(|certificate| belongs(certificate, key)) => {
-            host.root.read(Path::new(&old_path))?.and_then(|bytes| PrivateKey::from_pem(&bytes).ok())
+            let files = host.root.previous_keys(&key_path)?;
+            files.iter().filter_map(|bytes| PrivateKey::from_pem(bytes).ok()).collect()
         }
-        _ => None,
+        _ => Vec::new(),
     };
-    Ok(Pair { certificate_path, key_path, certificate_found, key_found, certificate, key, old_key })
+    let written = Written::default();
+    Ok(Pair { certificate_path, key_path, certificate_found, key_found, certificate, key, old_keys, written })
+}
+
+/// The same for a call that makes it, with what this call has written before an interruption.
+pub fn pair_to_make(host: &Host, dirs: &Dirs, kind: &Kind) -> Result<Pair> {
+    let mut pair = pair(host, dirs, kind)?;
+    pair.written =
+        Written { certificate: host.has_written(&pair.certificate_path)?, key: host.has_written(&pair.key_path)? };
+    Ok(pair)
 }
 
 fn parsed<T>(found: &Found, parse: impl FnOnce(&[u8]) -> std::result::Result<T, String>) -> Read<T> {

@@ -21,6 +21,7 @@ use crate::{subject, times};
 /// Others may read it, or write it.
 pub const TOO_OPEN: u32 = 0o027;
 const CERTIFICATE_MODE: u32 = 0o644;
+const KEY_MODE: u32 = 0o600;
 
 /// What is to be done with a pair.
 #[derive(Debug, Clone)]
@@ -47,14 +48,14 @@ pub enum Key {
     New(Algorithm),
 }
 
-/// Whether the file of a key that stays is written again, and why.
+/// Whether something is wrong with the file of a key that stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rewrite {
-    /// It is not.
+    /// Nothing is.
     No,
-    /// The same bytes, for nobody else to read.
+    /// Others can read or replace it: its mode is changed, and nothing is written.
     Mode(u32),
-    /// The same key as its program loads it.
+    /// The same key is written as its program loads it.
     Form,
 }
 
@@ -62,7 +63,9 @@ impl fmt::Display for Rewrite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Rewrite::No => Ok(()),
-            Rewrite::Mode(mode) => write!(f, "the same key, for nobody else to read (its mode is {mode:04o})"),
+            Rewrite::Mode(mode) => {
+                write!(f, "{mode:04o} to {KEY_MODE:04o}: others can read or replace the private key")
+            }
             Rewrite::Form => f.write_str("the same key, in the form that its program loads"),
         }
     }
@@ -167,7 +170,7 @@ fn why_not(pair: &Pair, wanted: &Wanted, given: Option<&PrivateKey>, now: i64) -
     if left <= i64::from(wanted.renew_before) {
         return Some(format!("it has {} left", times::days(left)));
     }
-    (wanted.existing == Existing::Replace).then(|| "--force".to_owned())
+    (wanted.existing == Existing::Replace && !pair.written.certificate).then(|| "--force".to_owned())
 }
 
 fn why_not_signed(pair: &Pair, ca: &Certificate) -> Option<String> {
@@ -189,7 +192,7 @@ fn key(pair: &Pair, wanted: &Wanted, given: Option<PrivateKey>) -> Result<Key> {
         });
     }
     // Completing what was interrupted needs no third key, and the first one stays beside for an undo.
-    if wanted.key == KeyWish::New && !pair.is_half_renewed() {
+    if wanted.key == KeyWish::New && !pair.written.key && !pair.is_half_renewed() {
         return Ok(new);
     }
     let unusable = |why: &str| {
@@ -323,17 +326,18 @@ pub fn plan(pair: Pair, wanted: &Wanted, decision: Decision, ready: Option<Ready
 }
 
 fn write_again(pair: &Pair, key: &PrivateKey, rewrite: &Rewrite, plan: &mut Plan) {
-    let content = match rewrite {
-        Rewrite::No => return,
-        Rewrite::Mode(_) => Ok(pair.key_found.bytes.clone()),
-        Rewrite::Form => key.to_pem().map(String::into_bytes),
-    };
-    match content {
-        Ok(bytes) => {
-            let node = Node::PrivateKey { content: Bytes::Known(bytes) };
-            plan.write(&pair.key_path, pair.key_found.clone(), node, Inverse::Whole, rewrite.to_string());
+    match rewrite {
+        Rewrite::No => {}
+        Rewrite::Mode(_) => {
+            plan.chmod(&pair.key_path, pair.key_found.clone(), KEY_MODE, rewrite.to_string());
         }
-        Err(why) => plan.note(format!("{} stays as it is: {why}", pair.key_path.display())),
+        Rewrite::Form => match key.to_pem() {
+            Ok(text) => {
+                let node = Node::SameKey(text.into_bytes());
+                plan.write(&pair.key_path, pair.key_found.clone(), node, Inverse::Whole, rewrite.to_string());
+            }
+            Err(why) => plan.note(format!("{} stays as it is: {why}", pair.key_path.display())),
+        },
     }
 }
 

@@ -1,4 +1,4 @@
-//! The five primitive changes. Units, rules, links and packages are built from these above.
+//! The six primitive changes. Units, rules, links and packages are built from these above.
 
 use std::fmt;
 use std::io;
@@ -47,6 +47,8 @@ pub enum What {
     Write(Write),
     /// Remove a file, a symbolic link or an empty directory.
     Remove(Remove),
+    /// Change the permission bits of a file, and nothing else of it.
+    Mode(SetMode),
     /// Set a value in a kernel file, live only.
     Set(SetValue),
     /// Run a command.
@@ -77,14 +79,17 @@ pub enum Node {
         /// Mode of a new file.
         mode: u32,
     },
-    /// A regular file with a private key: the one before stays beside as `NAME.old` (0600) and is
-    /// never copied into the journal.
+    /// A regular file with a private key: the one before is never copied into the journal, and becomes
+    /// `NAME.old` (0600) when the run has ended.
     PrivateKey {
         /// Its bytes.
         content: Bytes,
     },
     /// A symbolic link with this text.
     Link(String),
+    /// The private key that is there already, in another form. It is the same key, so `NAME.old` stays what it
+    /// is; the file as it was is kept whole until its run is forgotten or undone.
+    SameKey(Vec<u8>),
     /// A regular file too large for memory and journal, such as a program: written in pieces, always
     /// beside and renamed, so that one in use is no obstacle. A link there is replaced itself. What
     /// stood there is kept whole until its run is forgotten or taken back.
@@ -145,6 +150,17 @@ pub enum Keep {
     Copy,
     /// Beside the journal, whatever its size: for what [`crate::Root::find_large`] found.
     Aside,
+}
+
+/// Permission bits that a regular file must have.
+#[derive(Debug, Clone)]
+pub struct SetMode {
+    /// Absolute path below the root; a link is followed.
+    pub path: PathBuf,
+    /// What the facts found there.
+    pub was: Found,
+    /// The permission bits.
+    pub mode: u32,
 }
 
 /// A kernel value.
@@ -235,7 +251,8 @@ impl Action {
     pub fn undo(&self) -> Undo {
         match &self.what {
             What::Write(Write { was, node, .. })
-                if was.bytes.len() > MAX_COPY && !matches!(node, Node::PrivateKey { .. } | Node::Large { .. }) =>
+                if was.bytes.len() > MAX_COPY
+                    && !matches!(node, Node::PrivateKey { .. } | Node::SameKey(_) | Node::Large { .. }) =>
             {
                 Undo::None
             }
@@ -244,7 +261,7 @@ impl Action {
             {
                 Undo::None
             }
-            What::Write(_) | What::Remove(_) | What::Set(_) => Undo::Exact,
+            What::Write(_) | What::Remove(_) | What::Mode(_) | What::Set(_) => Undo::Exact,
             What::Run(run) if run.inverse.is_some() => Undo::Inverse,
             What::Transaction(_) => Undo::Inverse,
             What::Run(_) => Undo::None,
@@ -257,6 +274,7 @@ impl Action {
             What::Write(Write { node: Node::Link(_), .. }) => "link",
             What::Write(_) => "write",
             What::Remove(_) => "remove",
+            What::Mode(_) => "chmod",
             What::Set(_) => "set",
             What::Run(_) | What::Transaction(_) => "run",
         }
@@ -272,6 +290,7 @@ impl Action {
         match &self.what {
             What::Write(write) => Some(&write.path),
             What::Remove(remove) => Some(&remove.path),
+            What::Mode(set) => Some(&set.path),
             What::Set(set) => Some(&set.path),
             What::Run(_) | What::Transaction(_) => None,
         }
@@ -283,6 +302,7 @@ impl fmt::Debug for Node {
         match self {
             Node::File { content, mode } => write!(f, "File({content:?}, {mode:o})"),
             Node::PrivateKey { .. } => f.write_str("PrivateKey"),
+            Node::SameKey(_) => f.write_str("SameKey"),
             Node::Link(target) => write!(f, "Link({target})"),
             Node::Large { sha256, mode, .. } => write!(f, "Large({sha256}, {mode:o})"),
         }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::action::{Action, Inverse, Keep, Node, Remove, Run, SetValue, Staging, Transaction, What, Write};
+use crate::action::{Action, Inverse, Keep, Node, Remove, Run, SetMode, SetValue, Staging, Transaction, What, Write};
 use crate::root::Found;
 
 /// What is to be done, in order. Empty means converged.
@@ -48,6 +48,11 @@ impl Plan {
     /// Adds the removal of a file that [`crate::Root::find_large`] found, such as a program.
     pub fn remove_large(&mut self, path: impl Into<PathBuf>, was: Found, why: impl Into<String>) -> &mut Action {
         self.push(What::Remove(Remove { path: path.into(), was, keep: Keep::Aside }), why)
+    }
+
+    /// Adds a change of permission bits.
+    pub fn chmod(&mut self, path: impl Into<PathBuf>, was: Found, mode: u32, why: impl Into<String>) -> &mut Action {
+        self.push(What::Mode(SetMode { path: path.into(), was, mode }), why)
     }
 
     /// Adds a kernel value.

@@ -4,7 +4,8 @@
 //! `{"write": PATH, "text": T}`, `{"key": PATH, "text": T}`, `{"line": PATH, "text": T}` (an edit
 //! that appends a line and can be taken back by itself; `"data": ANY` is recorded with it), `{"link": PATH, "target": T}`,
 //! `{"large": PATH, "text": T, "times": N, "sum": T}` (a large file of N times the text, whose
-//! checksum is that of T where one is given), `{"remove": PATH}`, `{"remove large": PATH}`, `{"set": PATH, "text": T}`, `{"run": [ARGV], "inverse": [ARGV]}`,
+//! checksum is that of T where one is given), `{"same key": PATH, "text": T}` (a key in another form),
+//! `{"chmod": PATH, "mode": N}`, `{"remove": PATH}`, `{"remove large": PATH}`, `{"set": PATH, "text": T}`, `{"run": [ARGV], "inverse": [ARGV]}`,
 //! `{"script": [ARGV], "text": INPUT, "state": PATH, "after": T}` (a transaction that leaves T in the
 //! file), `{"panic": T}`. What is so already is left out, as in every utility. PATH is a text or a list of
 //! bytes. A key with `"reached": FILE, "gate": FILE` makes the first when its turn comes and waits
@@ -182,6 +183,17 @@ fn make(host: &Host, items: &[Value]) -> Result<Plan> {
                 };
                 let content = Bytes::Made(Box::new(make));
                 plan.write(path, was, Node::PrivateKey { content }, Inverse::Whole, "a key");
+            }
+        } else if let Some(path) = path("same key") {
+            let was = host.root.find(&path)?;
+            if was.bytes != text {
+                plan.write(path, was, Node::SameKey(text), Inverse::Whole, "the same key");
+            }
+        } else if let Some(path) = path("chmod") {
+            let was = host.root.find(&path)?;
+            let mode = u32::try_from(item["mode"].as_u64().unwrap_or_default()).unwrap_or_default();
+            if !matches!(was.state, State::File { mode: is, .. } if is == mode) {
+                plan.chmod(path, was, mode, "as the test wants it");
             }
         } else if let Some(path) = path("line") {
             let was = host.root.find(&path)?;

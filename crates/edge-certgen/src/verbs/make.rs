@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use edge_host::action::{Bytes, What};
+use edge_host::action::Bytes;
 use edge_host::{Error, Exit, Host, Inverse, Mode, Node, Outcome, Plan, Result, apply, apply_part};
 
 use crate::authority::{self, Ready};
@@ -148,18 +148,18 @@ pub(crate) fn make_by_hub(
     apply(host, plan)
 }
 
-/// Refuses to write the cluster's own CA, which a link of the user's may lead to.
+/// Refuses to change the cluster's own CA, which a link of the user's may lead to.
 fn spare_cluster(host: &Host, plan: &Plan) -> Result<()> {
     for action in &plan.actions {
-        let What::Write(write) = &action.what else { continue };
-        let target = host.root.canonical(&write.path)?;
+        let Some(path) = action.path() else { continue };
+        let target = host.root.canonical(path)?;
         for place in places()? {
             for file in [&place.certificate, &place.key] {
                 if host.root.canonical(file)? != target {
                     continue;
                 }
-                let (shown, cluster) = (write.path.display(), &place.cluster);
-                return Err(if write.path == target {
+                let (shown, cluster) = (path.display(), &place.cluster);
+                return Err(if path == target {
                     Error::refused(format!("cannot write {shown}: it is the CA of {cluster}"))
                         .hint("every certificate of the cluster hangs on it")
                 } else {
@@ -265,7 +265,7 @@ impl<'a> Call<'a> {
         if key.as_ref().is_some_and(|key| facts::belongs(&source.certificate, key)) {
             return Err(Error::refused("cannot use the key that is given: it is the CA's own").hint(READ_BY_MORE));
         }
-        let pair = facts::pair(host, &self.dirs, &self.kind)?;
+        let pair = facts::pair_to_make(host, &self.dirs, &self.kind)?;
         let decision = decide(&pair, &self.asked, key, &source.certificate, now)?;
         let is_ca_s = pair.key.good().is_some_and(|key| facts::belongs(&source.certificate, key));
         if is_ca_s && !matches!(decision, Decision::Make { key: Key::New(_) | Key::Given(_), .. }) {
@@ -289,7 +289,7 @@ impl<'a> Call<'a> {
     }
 
     fn authority(&self, host: &Host, key: Option<PrivateKey>, now: i64, to: &mut Plan) -> Result<()> {
-        let pair = facts::pair(host, &self.dirs, &self.kind)?;
+        let pair = facts::pair_to_make(host, &self.dirs, &self.kind)?;
         let had = pair.certificate.good().is_some();
         let decision = decide_authority(&pair, &self.asked, key, now)?;
         if had && matches!(decision, Decision::Make { .. }) {

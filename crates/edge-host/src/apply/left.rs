@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::command::{changes_packages, has_done_its_work};
-use super::settle;
+use super::{previous, settle};
 use crate::action::{Action, Run, Staging, What};
 use crate::error::Result;
 use crate::host::Host;
@@ -65,7 +65,7 @@ impl Left {
         let Some(run) = &self.run else { return Ok(()) };
         let mut writer = host.journal().reopen(run)?;
         writer.append(&self.settled())?;
-        host.journal().close(writer, Some(Record::End))?;
+        previous::end(host, writer)?;
         host.progress.run = Some(run.header.run);
         host.all_ended = true;
         Ok(())

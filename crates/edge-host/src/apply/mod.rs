@@ -3,8 +3,10 @@
 mod command;
 mod intents;
 mod left;
+mod mode;
 mod perform;
 mod prepare;
+mod previous;
 mod reach;
 mod settle;
 mod stage;
@@ -16,10 +18,11 @@ use self::left::Left;
 use crate::error::Result;
 use crate::exit::{Exit, Outcome};
 use crate::host::{Host, Mode};
-use crate::journal::Record;
 use crate::plan::Plan;
 use crate::report::{Shown, Status};
 
+pub(crate) use mode::undo_mode;
+pub(crate) use previous::{discard_needless, kept_as};
 pub(crate) use reach::{Link, absolute, damaged_record, link_of, read_value, remove_made, same_value, walk};
 
 const NOTHING_TO_DO: &str = "nothing to do: it is so already";
@@ -74,12 +77,13 @@ fn carry_out(host: &mut Host, plan: Plan, then: Then) -> Result<Outcome> {
     }
     // Whatever can be found out before the first change is found out now.
     let commands = actions.iter().map(|action| command::find(host, action)).collect::<Result<Vec<_>>>()?;
+    previous::make_room(&host.root, &actions, left.run())?;
     let mut recorded = intents::record(host, &actions, &left)?;
     host.progress.run = Some(recorded.writer.id);
     host.all_ended = false;
     perform::all(host, &mut recorded, actions, commands, planned)?;
     if then == Then::End {
-        host.journal().close(recorded.writer, Some(Record::End))?;
+        previous::end(host, recorded.writer)?;
     }
     Ok(host.progress)
 }

@@ -1,8 +1,12 @@
 //! Before the facts of a change are read: the right host, the lock, and no loose ends.
 
-use super::settle::settle;
-use crate::error::Result;
+use std::path::Path;
+
+use super::reach::{absolute, link_of, relative, walk};
+use super::settle::{interrupted_run, settle};
+use crate::error::{Error, Result};
 use crate::host::{Host, Mode, Namespace};
+use crate::journal::{Change, Progress};
 use crate::{live, lock};
 
 impl Host {
@@ -28,7 +32,30 @@ impl Host {
     /// Whether this call is the one that began the newest run and did not end it: what is half-done on
     /// the host may be that run's doing.
     pub fn goes_on(&self) -> Result<bool> {
-        Ok(super::settle::interrupted_run(self)?.is_some())
+        Ok(interrupted_run(self)?.is_some())
+    }
+
+    /// Whether this very call has written `path` already, in this process or before an interruption, and it
+    /// is still as the call left it.
+    ///
+    /// What was asked to be made anew (a key, a certificate) is then there, and is not made once more.
+    /// Call it after [`Host::prepare_change`]. A dry run has written nothing.
+    pub fn has_written(&self, path: &Path) -> Result<bool> {
+        if self.mode == Mode::DryRun {
+            return Ok(false);
+        }
+        let Some(run) = interrupted_run(self)? else { return Ok(false) };
+        let path = relative(&self.root, path)?;
+        for entry in run.entries.iter().rev().filter(|entry| entry.progress == Progress::Done) {
+            let Change::Write(change) = &entry.intent.change else { continue };
+            if change.path == path {
+                let place = absolute(&path);
+                let fail = |cause| Error::io("read", self.root.display(&place), &cause);
+                let now = walk(&self.root, &place, link_of(change))?.state().map_err(fail)?;
+                return Ok(entry.after.as_ref().or(change.after.as_ref()).is_some_and(|left| now.same_content(left)));
+            }
+        }
+        Ok(false)
     }
 
     /// Lets go of the lock for a wait on someone else (apt), and takes it again.

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::journal::WriteChange;
 use crate::root::{Found, Meta, Root, Spot, State};
 
-const KEY_MODE: u32 = 0o600;
+pub(super) const KEY_MODE: u32 = 0o600;
 
 /// What a file is to have: that of the one that stands there, else this mode.
 pub(super) fn meta(was: &State, new_mode: u32) -> Meta {

@@ -4,6 +4,7 @@ use std::io;
 
 use super::command::changes_packages;
 use super::reach::{Link, absolute, damaged_record, link_of, read_value, remove_made, same_value, torn, walk};
+use super::{mode, previous};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::host::Host;
@@ -65,6 +66,7 @@ fn settle_run(host: &mut Host, run: &Run, is_newest: bool) -> Result<()> {
         () => None,
     };
     host.journal().remove_temporary(run)?;
+    previous::settle(&host.root, run)?;
     if records.is_empty() && closing.is_none() {
         return Ok(());
     }
@@ -74,7 +76,11 @@ fn settle_run(host: &mut Host, run: &Run, is_newest: bool) -> Result<()> {
     }
     let mut writer = host.journal().reopen(run)?;
     writer.append(&records)?;
-    if closing.is_some() { host.journal().close(writer, closing) } else { writer.sync() }
+    match closing {
+        Some(Record::End) => previous::end(host, writer),
+        None => writer.sync(),
+        closing => host.journal().close(writer, closing),
+    }
 }
 
 fn settle_entry(host: &mut Host, run: u64, entry: &Entry, continues: Continues) -> Result<Option<Record>> {
@@ -119,7 +125,7 @@ enum Continues {
     No,
 }
 
-enum Judged {
+pub(super) enum Judged {
     Done(Option<State>),
     NotDone,
     /// A command that has not done its work: the same call runs it.
@@ -138,6 +144,7 @@ fn judge(root: &Root, entry: &Entry, continues: Continues) -> Result<Judged> {
             let now = root.find_large(&absolute(path))?.state;
             if now.same_content(before) { Judged::NotDone } else { Judged::Done(None) }
         }
+        Change::Mode { path, mode, .. } => mode::judge(root, path, *mode)?,
         Change::Set { path, after, .. } => {
             if root.is_live() && same_value(&read_value(root, &absolute(path))?, after) {
                 Judged::Done(None)

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use super::previous;
 use super::reach::{Link, key_meta, link_mode, meta, remove_made, unchanged, walk};
 use crate::action::{Bytes, Node, What, Write};
 use crate::error::{Error, Result};
@@ -30,7 +31,7 @@ pub(super) struct Staged<'r> {
 enum How {
     /// It has its temporary name.
     Beside,
-    /// So has the copy of the key that stands there.
+    /// So has the copy of the key that stands there, which waits for the end of the run.
     BesideWithOld,
     /// A write in place has nothing to stage.
     InPlace(Vec<u8>),
@@ -51,6 +52,7 @@ pub(super) fn stage<'r>(root: &'r Root, write: Write, change: &WriteChange) -> R
         Node::Link(target) => ((target.into_bytes(), false), meta(was, 0)),
         Node::File { content, mode } => (known(content)?, meta(was, mode)),
         Node::PrivateKey { content } => (known(content)?, key_meta(was)),
+        Node::SameKey(bytes) => ((bytes, false), key_meta(was)),
         Node::Large { .. } => return Err(Error::failed("cannot hold a large file in memory")),
     };
     let spot = walk(root, &write.path, link)?;
@@ -66,9 +68,10 @@ pub(super) fn stage<'r>(root: &'r Root, write: Write, change: &WriteChange) -> R
     } else if change.in_place.is_some() {
         staged.how = How::InPlace(bytes);
     } else {
-        if change.kept_old {
-            spot.stage_old(&staged.was.bytes, meta.owner).map_err(fail)?;
+        if change.kept_old && bytes != staged.was.bytes && !previous::is_waiting(root, spot)? {
+            spot.can_keep_old(root).map_err(|cause| Error::io("replace", root.display(&spot.old_path()), &cause))?;
             staged.how = How::BesideWithOld;
+            staged.spot.stage_old(&staged.was.bytes, meta.owner).map_err(fail)?;
         }
         staged.spot.stage(&bytes, meta).map_err(fail)?;
     }
@@ -100,8 +103,7 @@ impl Staged<'_> {
     /// Gives it its name. What it left comes back where only doing it could tell.
     pub(super) fn place(mut self) -> Result<Option<State>> {
         let placed = match &self.how {
-            How::Beside => self.spot.place(),
-            How::BesideWithOld => self.spot.place_old().and_then(|()| self.spot.place()),
+            How::Beside | How::BesideWithOld => self.spot.place(),
             How::InPlace(bytes) => self.spot.overwrite(bytes, &self.was.bytes),
         };
         let fail = |cause: io::Error| Error::io("write", self.root.display(&self.path), &cause);
@@ -129,6 +131,9 @@ impl Drop for Staged<'_> {
         if !self.placed {
             // Best effort: the error that led here matters more, and the next write removes what is left.
             self.spot.remove_temporary().ok();
+            if matches!(self.how, How::BesideWithOld) {
+                previous::discard(self.root, &self.spot, &self.was.state).ok();
+            }
             remove_made(self.root, &self.made).ok();
         }
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use nix::unistd::{getegid, geteuid};
 
+use super::mode;
 use super::reach::{Link, key_meta, link_mode, meta, moved, read_value, relative, same_value, unchanged, walk};
 use super::stage::stage;
 use crate::action::{Action, Bytes, Inverse, Keep, MAX_COPY, Node, Pour, SetValue, What, Write};
@@ -34,6 +35,7 @@ pub(crate) fn change(root: &Root, action: &Action) -> Result<Change> {
                 content: copy.then(|| Content::of(&remove.was.bytes)),
             }
         }
+        What::Mode(set) => mode::change(root, set)?,
         What::Set(set) => {
             if !root.is_live() {
                 return Err(Error::failed(format!(
@@ -71,7 +73,8 @@ fn write_change(root: &Root, write: &Write) -> Result<WriteChange> {
     if large && spot.is_covered().map_err(fail)? {
         return Err(fail(io::Error::other("it is a mount point")));
     }
-    let private = matches!(write.node, Node::PrivateKey { .. });
+    let same_key = matches!(write.node, Node::SameKey(_));
+    let private = same_key || matches!(write.node, Node::PrivateKey { .. });
     let in_place = !private && matches!(write.node, Node::File { .. }) && spot.needs_in_place().map_err(fail)?;
     let is_file = matches!(write.was.state, State::File { .. });
     if private && is_file && spot.is_mount_point().map_err(fail)? {
@@ -112,7 +115,8 @@ fn write_change(root: &Root, write: &Write) -> Result<WriteChange> {
         wrote: wrote(write),
         made,
         inverse: Inverse::clone(&write.inverse).into(),
-        kept_old: private && is_file,
+        kept_old: private && !same_key && is_file,
+        aside: same_key && is_file,
         large,
     })
 }
@@ -130,7 +134,7 @@ fn after(write: &Write) -> Option<State> {
     let (bytes, meta) = match &write.node {
         Node::Link(target) => return Some(State::Link { target: target.clone() }),
         Node::File { content: Bytes::Known(bytes), mode } => (bytes, meta(was, *mode)),
-        Node::PrivateKey { content: Bytes::Known(bytes) } => (bytes, key_meta(was)),
+        Node::PrivateKey { content: Bytes::Known(bytes) } | Node::SameKey(bytes) => (bytes, key_meta(was)),
         Node::Large { sha256, mode, .. } => {
             let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
             return Some(State::File { sha256: sha256.clone(), mode: *mode, uid, gid });
@@ -155,6 +159,7 @@ pub(crate) fn perform(root: &Root, what: What, change: &Change) -> Result<Option
             removed.map_err(|cause| Error::io("remove", root.display(&remove.path), &cause))?;
             Ok(None)
         }
+        (What::Mode(set), _) => mode::perform(root, &set).map(|()| None),
         (What::Set(set), _) => {
             as_found(root, &set)?;
             let spot = walk(root, &set.path, Link::Target)?;

@@ -28,7 +28,11 @@ impl Journal<'_> {
         private_dir(self.root, &Path::new(DIR).join(KEPT))?;
         let path = Path::new("/").join(path);
         let fail = |cause: io::Error| Error::io("keep", self.root.display(&path), &cause);
-        let file = self.root.walk_kept(&path).map_err(fail)?;
+        let file = match change {
+            Change::Write(change) if change.aside => self.root.walk_followed(&path),
+            _ => self.root.walk_kept(&path),
+        };
+        let file = file.map_err(fail)?;
         let kept = self.root.walk_kept(&kept_path(sha256)).map_err(fail)?;
         let state = kept.state().map_err(fail)?;
         if matches!(&state, State::File { sha256: found, .. } if found == sha256) {

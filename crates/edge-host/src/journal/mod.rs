@@ -191,7 +191,7 @@ impl<'r> Journal<'r> {
         let path = name.path();
         let file = self.open_file(&path, OFlag::O_WRONLY | OFlag::O_APPEND)?;
         let writer = Writer::new(name, file, self.root.display(&path), run.chain.clone());
-        writer.at(run.whole_bytes, run.holds_new_content)
+        writer.of(run)
     }
 
     fn open_file(&self, path: &Path, flags: OFlag) -> Result<File> {

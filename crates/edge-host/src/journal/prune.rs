@@ -63,7 +63,7 @@ impl Journal<'_> {
         }
         let file = self.open_file(&path, OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT)?;
         let name = RunName { id: 0, tool: String::new() };
-        let writer = Writer::new(name, file, self.root.display(&path), Chain::begin(FORMAT_1)).at(len, false)?;
+        let writer = Writer::new(name, file, self.root.display(&path), Chain::begin(FORMAT_1)).at(len)?;
         Ok(FirstStates { known, writer })
     }
 

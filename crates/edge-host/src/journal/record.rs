@@ -27,6 +27,8 @@ pub(crate) enum Record {
     },
     /// It was never done: an interruption came first.
     Void { seq: usize },
+    /// All of the run is done, and the keys that it replaced get the name of the previous one.
+    Finished,
     /// The run is complete.
     End,
     /// The user keeps what the run did: an undo that names no run passes it over.
@@ -80,6 +82,12 @@ pub(crate) enum Change {
         #[serde(default, skip_serializing_if = "is_false")]
         aside: bool,
     },
+    /// Permission bits alone.
+    Mode {
+        path: String,
+        before: State,
+        mode: u32,
+    },
     Set {
         path: String,
         before: String,
@@ -126,6 +134,9 @@ pub(crate) struct WriteChange {
     /// The previous file stays beside as NAME.old.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) kept_old: bool,
+    /// The same private key in another form: what stood there is kept whole under its checksum.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) aside: bool,
     /// A large file: a link in its place is replaced itself, and what stood there is kept whole
     /// under its checksum.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -161,9 +172,10 @@ impl Change {
             Change::Write(WriteChange { path, inverse: InverseRecord::Edit { parts, .. }, .. }) => {
                 parts.iter().map(|part| format!("{path}#{part}")).collect()
             }
-            Change::Write(WriteChange { path, .. }) | Change::Remove { path, .. } | Change::Set { path, .. } => {
-                vec![path.clone()]
-            }
+            Change::Write(WriteChange { path, .. })
+            | Change::Remove { path, .. }
+            | Change::Mode { path, .. }
+            | Change::Set { path, .. } => vec![path.clone()],
             Change::Run { argv, .. } => vec![format!("command {}", argv.join(" "))],
             Change::Transaction { object, .. } => vec![object.clone()],
         }
@@ -180,7 +192,10 @@ impl Change {
     /// The checksum under which the file that stood there is kept whole, if it is.
     pub(crate) fn aside(&self) -> Option<&str> {
         match self {
-            Change::Write(WriteChange { large: true, before: State::File { sha256, .. }, .. })
+            Change::Write(
+                WriteChange { large: true, before: State::File { sha256, .. }, .. }
+                | WriteChange { aside: true, before: State::File { sha256, .. }, .. },
+            )
             | Change::Remove { aside: true, before: State::File { sha256, .. }, .. } => Some(sha256),
             _ => None,
         }
@@ -196,9 +211,10 @@ impl Change {
     /// The path, if one is changed.
     pub(crate) fn path(&self) -> Option<&str> {
         match self {
-            Change::Write(WriteChange { path, .. }) | Change::Remove { path, .. } | Change::Set { path, .. } => {
-                Some(path)
-            }
+            Change::Write(WriteChange { path, .. })
+            | Change::Remove { path, .. }
+            | Change::Mode { path, .. }
+            | Change::Set { path, .. } => Some(path),
             Change::Run { .. } | Change::Transaction { .. } => None,
         }
     }

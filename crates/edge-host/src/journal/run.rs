@@ -23,6 +23,8 @@ pub(crate) struct Run {
     pub(crate) chain: Chain,
     /// It holds new content that is erased when it is closed.
     pub(crate) holds_new_content: bool,
+    /// It replaces a private key.
+    pub(crate) replaces_keys: bool,
 }
 
 /// One action of a run.
@@ -78,6 +80,7 @@ impl Run {
             whole_bytes: whole as u64 + 1,
             chain,
             holds_new_content: false,
+            replaces_keys: false,
         };
         for (index, line) in lines {
             let line = run.chain.take(line).ok_or_else(|| damaged(path, index, "it is not what was written"))?;
@@ -116,7 +119,10 @@ impl Run {
                     return None;
                 }
                 self.ended = false;
-                self.holds_new_content |= matches!(&intent.change, Change::Write(write) if write.in_place.is_some());
+                if let Change::Write(write) = &intent.change {
+                    self.holds_new_content |= write.in_place.is_some();
+                    self.replaces_keys |= write.kept_old;
+                }
                 self.entries.push(Entry::new(*intent));
             }
             Record::Begun { seq } => self.entries.get_mut(seq)?.begun = true,
@@ -137,7 +143,7 @@ impl Run {
                 entry.progress = Progress::Undone;
                 entry.undoing = None;
             }
-            Record::End => self.ended = true,
+            Record::Finished | Record::End => self.ended = true,
             Record::Kept => self.kept = true,
             Record::Reverting => {}
             Record::Reverted => self.reverted = true,

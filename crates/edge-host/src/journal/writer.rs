@@ -10,7 +10,7 @@ use nix::fcntl::{FallocateFlags, fallocate};
 
 use super::line::Chain;
 use super::record::{Change, Record};
-use super::{MAX_RUN, RunName};
+use super::{MAX_RUN, Run, RunName};
 use crate::error::{Error, Result};
 
 /// Room for the short records that follow the intents, so that a disk that fills up during a run
@@ -32,19 +32,36 @@ pub(crate) struct Writer {
     chain: Chain,
     /// It holds new content, which is erased when the run is closed.
     pub(super) holds_new_content: bool,
+    replaces_keys: bool,
 }
 
 impl Writer {
     pub(super) fn new(name: RunName, file: File, path: PathBuf, chain: Chain) -> Writer {
-        Writer { id: name.id, name, file, path, len: 0, chain, holds_new_content: false }
+        Writer { id: name.id, name, file, path, len: 0, chain, holds_new_content: false, replaces_keys: false }
     }
 
     /// Goes on behind the whole records of a file; what is incomplete there would spoil the next one.
-    pub(super) fn at(mut self, len: u64, holds_new_content: bool) -> Result<Writer> {
+    pub(super) fn at(mut self, len: u64) -> Result<Writer> {
         self.file.set_len(len).map_err(|cause| journal_error(&self.path, &cause))?;
         self.len = len;
-        self.holds_new_content = holds_new_content;
         Ok(self)
+    }
+
+    /// Goes on with a run.
+    pub(super) fn of(mut self, run: &Run) -> Result<Writer> {
+        self.holds_new_content = run.holds_new_content;
+        self.replaces_keys = run.replaces_keys;
+        self.at(run.whole_bytes)
+    }
+
+    /// The run's file.
+    pub(crate) fn name(&self) -> &RunName {
+        &self.name
+    }
+
+    /// Whether the run replaces a private key.
+    pub(crate) fn replaces_keys(&self) -> bool {
+        self.replaces_keys
     }
 
     /// Appends records in one write.
@@ -67,7 +84,18 @@ impl Writer {
         }
         self.len += text.len() as u64;
         self.chain = chain;
-        self.holds_new_content |= records.iter().any(holds_new_content);
+        for record in records {
+            match record {
+                Record::Undoing { .. } => self.holds_new_content = true,
+                Record::Intent(intent) => {
+                    if let Change::Write(write) = &intent.change {
+                        self.holds_new_content |= write.in_place.is_some();
+                        self.replaces_keys |= write.kept_old;
+                    }
+                }
+                _ => {}
+            }
+        }
         Ok(())
     }
 
@@ -116,14 +144,6 @@ impl Writer {
     /// Makes the records so far durable.
     pub(crate) fn sync(&mut self) -> Result<()> {
         self.file.sync_data().map_err(|cause| journal_error(&self.path, &cause))
-    }
-}
-
-fn holds_new_content(record: &Record) -> bool {
-    match record {
-        Record::Undoing { .. } => true,
-        Record::Intent(intent) => matches!(&intent.change, Change::Write(write) if write.in_place.is_some()),
-        _ => false,
     }
 }
 

@@ -9,6 +9,7 @@
 mod attributes;
 mod delete;
 mod large;
+mod previous;
 mod read;
 mod stage;
 mod state;

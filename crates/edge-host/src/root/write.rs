@@ -34,13 +34,17 @@ pub(crate) struct Meta {
 /// The name a new file has until it is complete. It is a function of the final name, so that a run
 /// after a crash finds and removes it.
 pub(crate) fn temporary_name(name: &OsStr) -> OsString {
-    const WRAP: (&[u8], &[u8]) = (b".", b".edgeutils-new");
+    hidden_name(name, b".edgeutils-new")
+}
+
+/// A hidden name that belongs to `name`, however long that is.
+pub(super) fn hidden_name(name: &OsStr, suffix: &[u8]) -> OsString {
     let bytes = name.as_bytes();
-    if bytes.len() + WRAP.0.len() + WRAP.1.len() <= NAME_MAX {
-        return OsString::from_vec([WRAP.0, bytes, WRAP.1].concat());
+    if 1 + bytes.len() + suffix.len() <= NAME_MAX {
+        return OsString::from_vec([b".", bytes, suffix].concat());
     }
     let digest = super::state::sha256(&Sha256::digest(bytes));
-    OsString::from_vec([WRAP.0, digest.as_bytes(), WRAP.1].concat())
+    OsString::from_vec([b".", digest.as_bytes(), suffix].concat())
 }
 
 impl Spot<'_> {
@@ -90,18 +94,14 @@ impl Spot<'_> {
 
     /// The first half of it: the complete new file, fsynced, under its temporary name.
     pub(crate) fn stage(&self, bytes: &[u8], meta: Meta) -> io::Result<()> {
-        self.stage_as(&self.name, bytes, meta)
+        let temporary = temporary_name(&self.name);
+        self.unlink_if_there(&temporary)?;
+        self.write_new(&temporary, bytes, meta)
     }
 
     /// The second half: what was staged gets its name.
     pub(crate) fn place(&self) -> io::Result<()> {
         self.move_over(Ok(()), &temporary_name(&self.name), &self.name)
-    }
-
-    fn stage_as(&self, name: &OsStr, bytes: &[u8], meta: Meta) -> io::Result<()> {
-        let temporary = temporary_name(name);
-        self.unlink_if_there(&temporary)?;
-        self.write_new(&temporary, bytes, meta)
     }
 
     /// Fails where a file that cannot be renamed over stands here: one that is immutable or
@@ -185,23 +185,27 @@ impl Spot<'_> {
     }
 
     /// Copies what stands here beside, mode 0600, for [`Spot::place_old`]. A copy and not a second
-    /// name, as the key in use must keep its own mode until it is replaced.
+    /// name, as the key in use must keep its own mode until it is replaced; and one that is on the disk
+    /// under its name before that, as it may be the only one left.
     pub(crate) fn stage_old(&self, bytes: &[u8], owner: Option<(u32, u32)>) -> io::Result<()> {
-        self.stage_as(&self.old_name(), bytes, Meta { mode: 0o600, owner })
+        let waiting = self.waiting_name();
+        self.unlink_if_there(&waiting)?;
+        self.write_new(&waiting, bytes, Meta { mode: 0o600, owner })?;
+        self.sync_dir()
     }
 
-    /// That copy becomes `NAME.old`; an older one is replaced.
+    /// That copy becomes `NAME.old`; an older one is replaced. Where it fails the copy stays: it is the only one.
     pub(crate) fn place_old(&self) -> io::Result<()> {
-        let old = self.old_name();
-        self.move_over(Ok(()), &temporary_name(&old), &old)
+        renameat(self.dir(), self.waiting_name().as_os_str(), self.dir(), self.old_name().as_os_str())?;
+        self.sync_dir()
     }
 
-    /// Moves `NAME.old` back over the name, with the mode it had there.
-    pub(crate) fn restore_old(&self, mode: u32) -> io::Result<()> {
+    /// Moves the previous key, which is kept beside as `kept`, back over the name, with the mode it had there.
+    pub(crate) fn restore_old(&self, kept: &OsStr, mode: u32) -> io::Result<()> {
         let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let old = openat(self.dir(), self.old_name().as_os_str(), flags, Mode::empty())?;
+        let old = openat(self.dir(), kept, flags, Mode::empty())?;
         fchmod(&old, Mode::from_bits_truncate(mode))?;
-        renameat(self.dir(), self.old_name().as_os_str(), self.dir(), self.name.as_os_str())?;
+        renameat(self.dir(), kept, self.dir(), self.name.as_os_str())?;
         self.sync_dir()
     }
 
@@ -255,16 +259,23 @@ impl Spot<'_> {
         self.sync_dir()
     }
 
+    /// Changes the permission bits of a regular file, which keeps everything else.
+    pub(crate) fn set_mode(&self, mode: u32) -> io::Result<()> {
+        let file = File::from(self.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK)?);
+        fchmod(&file, Mode::from_bits_truncate(mode))?;
+        file.sync_all()
+    }
+
     /// Writes the value of a kernel file (sysctl and the like): one write, nothing renamed.
     pub(crate) fn set_value(&self, value: &str) -> io::Result<()> {
         File::from(self.open(OFlag::O_WRONLY)?).write_all(value.as_bytes())
     }
 
-    /// Removes what an interrupted write may have left, whether it was staged alone or with others.
+    /// Removes what an interrupted write may have left, whether it was staged alone or with others. The copy
+    /// of a previous key is not part of it.
     pub(crate) fn remove_temporary(&self) -> io::Result<()> {
         if self.missing.is_empty() {
             self.unlink_if_there(&temporary_name(&self.name))?;
-            self.unlink_if_there(&temporary_name(&self.old_name()))?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::Editor;
 use super::diff::difference_of;
 use super::keep::KEPT_SUFFIX;
 use super::step::{Source, Step};
-use crate::apply::{absolute, damaged_record, link_of, read_value, same_value, walk};
+use crate::apply::{absolute, damaged_record, kept_as, link_of, read_value, same_value, undo_mode, walk};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::journal::{Change, Entry, InverseRecord, WriteChange};
@@ -33,6 +33,13 @@ impl Undoing<'_> {
             Change::Write(change) => self.decide_write(entry, change),
             Change::Remove { path, before, content, aside } => {
                 self.decide_removed(path, before, content.as_ref(), *aside)
+            }
+            Change::Mode { path, before, mode } => {
+                match undo_mode(&self.root.find(&absolute(path))?.state, before, *mode) {
+                    Ok(None) => Ok(Step::Already),
+                    Ok(Some(mode)) => Ok(Step::Mode(mode)),
+                    Err(()) => Err(self.changed_since(path)),
+                }
             }
             Change::Set { .. } | Change::Run { .. } | Change::Transaction { .. } if !self.root.is_live() => {
                 Ok(Step::Left("nothing live is touched under --root"))
@@ -102,22 +109,19 @@ impl Undoing<'_> {
         let (root, path) = (self.root, absolute(&change.path));
         match &change.before {
             State::Absent => Ok(Step::Remove),
-            State::File { sha256: was, .. } if change.kept_old => {
+            before @ State::File { .. } if change.kept_old => {
                 // Beside the key itself, wherever a link led to it.
                 let spot = walk(root, &path, link_of(change))?;
-                let old = spot.canonical().with_file_name(spot.old_name());
-                match root.read(&old)? {
-                    Some(bytes) if sha256(&bytes) == *was => {
-                        Ok(Step::Restore { state, bytes: Vec::new(), from: Source::Beside, values: Vec::new() })
-                    }
-                    _ => Err(Error::refused(format!(
-                        "cannot undo {}: {} is not the previous one",
-                        root.display(&path).display(),
-                        root.display(&old).display()
-                    ))),
+                if kept_as(root, &spot, before)?.is_some() {
+                    return Ok(Step::Restore { state, bytes: Vec::new(), from: Source::Beside, values: Vec::new() });
                 }
+                Err(Error::refused(format!(
+                    "cannot undo {}: {} is not the previous one",
+                    root.display(&path).display(),
+                    root.display(&spot.old_path()).display()
+                )))
             }
-            State::File { .. } if change.large => self.from_aside(&change.path, &change.before, state),
+            State::File { .. } if change.large || change.aside => self.from_aside(&change.path, &change.before, state),
             before => self.from_journal(&change.path, before, change.content.as_ref(), state),
         }
     }

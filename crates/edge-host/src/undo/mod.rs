@@ -4,6 +4,7 @@
 mod decide;
 mod diff;
 mod keep;
+mod keys;
 mod list;
 mod packages;
 mod step;
@@ -152,7 +153,7 @@ fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Res
 /// The actions that are to be undone, last first; commands where they have their turn.
 fn in_order(run: &Run) -> Vec<Entry> {
     let is_left = |entry: &&Entry| !matches!(entry.progress, Progress::Void | Progress::Undone);
-    let mut entries: Vec<Entry> = run.entries.iter().rev().filter(is_left).cloned().collect();
+    let mut entries = keys::joined(run.entries.iter().rev().filter(is_left).cloned().collect());
     entries.sort_by_key(|entry| match entry.intent.change {
         Change::Run { turn: Turn::Last, .. } => 1,
         Change::Run { turn: Turn::Finally, .. } => 2,
@@ -221,20 +222,11 @@ fn keys_can_come_back(undoing: &Undoing<'_>, entries: &[Entry], later: &[(String
             error
         }
     };
-    let mut seen: Vec<&str> = Vec::new();
     for entry in entries {
         let Change::Write(change) = &entry.intent.change else { continue };
         if !change.kept_old || blocker(undoing.root, entry, later).is_some() {
             continue;
         }
-        if seen.contains(&change.path.as_str()) {
-            let shown = undoing.root.display(&absolute(&change.path));
-            return Err(stays(Error::refused(format!(
-                "cannot undo {}: it was replaced twice, and only the last one before is kept",
-                shown.display()
-            ))));
-        }
-        seen.push(&change.path);
         undoing.decide(entry).map_err(stays)?;
     }
     Ok(())

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::keep::keep_newer;
 use crate::action::Script;
-use crate::apply::{Link, absolute, link_of, remove_made, walk};
+use crate::apply::{Link, absolute, discard_needless, kept_as, link_of, remove_made, walk};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::journal::{Change, Entry, Record, WriteChange};
@@ -26,6 +26,8 @@ pub(crate) enum Step {
     Edit { bytes: Vec<u8>, state: State, values: Vec<String> },
     /// By force: what is there now, which we did not leave, is kept beside before this is done.
     Keeping { now: State, then: Box<Step> },
+    /// The permission bits of a file are set back.
+    Mode(u32),
     /// A kernel value is set back.
     Set { now: String, before: String },
     /// The inverse command is run.
@@ -40,7 +42,7 @@ pub(crate) enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
     Journal,
-    /// The file kept beside as NAME.old.
+    /// The previous key kept beside it.
     Beside,
     /// The large file kept whole beside the journal.
     Aside,
@@ -53,7 +55,7 @@ impl Step {
 
     pub(crate) fn verb(&self) -> &'static str {
         match self {
-            Step::Already | Step::Restore { .. } => "restore",
+            Step::Already | Step::Restore { .. } | Step::Mode(_) => "restore",
             Step::Left(_) => "leave",
             Step::Remove => "remove",
             Step::Edit { .. } => "take back the edit of",
@@ -86,6 +88,7 @@ impl Step {
             Step::Already => "it is as it was before".to_owned(),
             Step::Remove => "it was not there before".to_owned(),
             Step::Restore { .. } => "what was there before".to_owned(),
+            Step::Mode(mode) => format!("its mode, {mode:04o}"),
             Step::Edit { .. } => "other changes to the file stay".to_owned(),
             Step::Set { before, .. } => format!("to {before}, as before"),
             Step::Keeping { then, .. } => format!("{}; what is there now is kept beside", then.why()),
@@ -126,6 +129,9 @@ pub(crate) fn perform(root: &Root, lock: Option<&Lock>, entry: &Entry, step: Ste
     let fail = |cause: io::Error| Error::io("restore", root.display(&path), &cause);
     match step {
         Step::Already => {
+            if let Change::Write(change) = change {
+                discard_needless(root, change)?;
+            }
             // A kill between the removal of the file and of the directories made for it.
             if matches!(change, Change::Write(WriteChange { before: State::Absent, .. })) {
                 remove_made(root, made)
@@ -148,6 +154,7 @@ pub(crate) fn perform(root: &Root, lock: Option<&Lock>, entry: &Entry, step: Ste
             }
             put(&spot, &bytes, &state).map_err(fail)
         }
+        Step::Mode(mode) => walk(root, &path, Link::Target)?.set_mode(mode).map_err(fail),
         Step::Keeping { now, then } => {
             let link = if let Change::Write(change) = change { link_of(change) } else { Link::Itself };
             let spot = walk(root, &path, link)?;
@@ -172,7 +179,10 @@ fn restore(root: &Root, path: &Path, change: &Change, state: &State, bytes: &[u8
     let mut spot = walk(root, path, link)?;
     spot.make_parents().map_err(fail)?;
     match state {
-        State::File { mode, .. } if from == Source::Beside => spot.restore_old(*mode),
+        State::File { mode, .. } if from == Source::Beside => match kept_as(root, &spot, state)? {
+            Some(kept) => spot.restore_old(&kept, *mode),
+            None => Err(io::Error::other("the previous key was removed meanwhile")),
+        },
         State::File { sha256, mode, uid, gid } if from == Source::Aside => {
             let kept = walk(root, &crate::journal::kept_path(sha256), Link::Itself)?;
             spot.copy_large(&kept, sha256, Meta { mode: *mode, owner: Some((*uid, *gid)) })

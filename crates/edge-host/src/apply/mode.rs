@@ -1,0 +1,44 @@
+//! A change of permission bits alone: one system call, so that it is done or not and nothing lies between.
+
+use super::reach::{Link, absolute, relative, unchanged, walk};
+use super::settle::Judged;
+use crate::action::SetMode;
+use crate::error::{Error, Result};
+use crate::journal::Change;
+use crate::root::{Root, State};
+
+/// Its record; refuses where the facts no longer hold.
+pub(super) fn change(root: &Root, set: &SetMode) -> Result<Change> {
+    let spot = walk(root, &set.path, Link::Target)?;
+    unchanged(root, "chmod", &set.path, &spot, &set.was)?;
+    if !matches!(set.was.state, State::File { .. }) {
+        let (shown, what) = (root.display(&set.path), set.was.state.describe());
+        return Err(Error::failed(format!("cannot chmod {}: it is {what}, not a file", shown.display())));
+    }
+    Ok(Change::Mode { path: relative(root, &set.path)?, before: set.was.state.clone(), mode: set.mode })
+}
+
+/// Does it.
+pub(super) fn perform(root: &Root, set: &SetMode) -> Result<()> {
+    let spot = walk(root, &set.path, Link::Target)?;
+    unchanged(root, "chmod", &set.path, &spot, &set.was)?;
+    spot.set_mode(set.mode).map_err(|cause| Error::io("chmod", root.display(&set.path), &cause))
+}
+
+/// After an interruption: whether it was done.
+pub(super) fn judge(root: &Root, path: &str, mode: u32) -> Result<Judged> {
+    let is_done = matches!(root.find(&absolute(path))?.state, State::File { mode: now, .. } if now == mode);
+    Ok(if is_done { Judged::Done(None) } else { Judged::NotDone })
+}
+
+/// The mode that an undo sets; `None` where it is set already. Fails where the file or its mode
+/// is no longer what we left.
+pub(crate) fn undo_mode(now: &State, before: &State, left: u32) -> std::result::Result<Option<u32>, ()> {
+    match (now, before) {
+        (State::File { mode: now, .. }, State::File { mode, .. }) if now == mode => Ok(None),
+        (State::File { mode: is, .. }, State::File { mode, .. }) if *is == left && now.same_content(before) => {
+            Ok(Some(*mode))
+        }
+        _ => Err(()),
+    }
+}

@@ -1,0 +1,146 @@
+//! Which copy of a private key that was replaced becomes `NAME.old`, and when.
+//!
+//! A copy is made beside before the key is replaced, and gets its name only when the run has ended: until
+//! then an undo finds it under its hidden name, and the key before it still has `NAME.old`.
+
+use std::ffi::OsString;
+use std::io;
+
+use super::reach::{KEY_MODE, Link, absolute, link_mode, walk};
+use crate::action::{Action, Node, What};
+use crate::error::{Error, Result};
+use crate::host::Host;
+use crate::journal::{Change, Entry, Record, Run, WriteChange, Writer};
+use crate::root::{Root, Spot, State};
+
+/// What happens to a copy that is still needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Needed {
+    Waits,
+    BecomesOld,
+}
+
+/// After an interruption: removes the copies that belong to no replaced key, such as one that is incomplete.
+pub(super) fn settle(root: &Root, run: &Run) -> Result<()> {
+    settle_all(root, &run.entries, Needed::Waits)
+}
+
+/// Closes a run that is complete: from then on, and not before, its copies have their name.
+///
+/// That the run is finished is durable before the first of them gets it. After a kill in between the run is
+/// not closed, and the next call comes here again.
+pub(super) fn end(host: &Host, mut writer: Writer) -> Result<()> {
+    if writer.replaces_keys() {
+        writer.append(&[Record::Finished])?;
+        writer.sync()?;
+        if let Some(run) = host.journal().load(writer.name())? {
+            settle_all(&host.root, &run.entries, Needed::BecomesOld)?;
+        }
+    }
+    host.journal().close(writer, Some(Record::End))
+}
+
+/// Removes copies that no run needs and that would stand in the way of those that are about to be made.
+pub(super) fn make_room(root: &Root, actions: &[Action], goes_on: Option<&Run>) -> Result<()> {
+    let entries = goes_on.map(|run| run.entries.as_slice()).unwrap_or_default();
+    for action in actions {
+        let What::Write(write) = &action.what else { continue };
+        if !matches!(write.node, Node::PrivateKey { .. }) {
+            continue;
+        }
+        let spot = walk(root, &write.path, link_mode(&write.node))?;
+        settle_one(root, &spot, &replaced_at(root, &spot, entries)?, Needed::Waits)?;
+    }
+    Ok(())
+}
+
+/// Whether a copy is there already: the one of the key from before the run, where a run that goes on replaces
+/// the key a second time.
+pub(super) fn is_waiting(root: &Root, spot: &Spot<'_>) -> Result<bool> {
+    Ok(root.find_large(&spot.waiting_path())?.exists())
+}
+
+/// The name beside the key under which the one of this state is kept, if it is.
+pub(crate) fn kept_as(root: &Root, spot: &Spot<'_>, before: &State) -> Result<Option<OsString>> {
+    for (path, name) in [(spot.waiting_path(), spot.waiting_name()), (spot.old_path(), spot.old_name())] {
+        if root.find_large(&path)?.state.same_content(before) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
+/// Removes the copy that an undo finds needless, as the key itself is in its place again.
+pub(crate) fn discard_needless(root: &Root, change: &WriteChange) -> Result<()> {
+    if !change.kept_old {
+        return Ok(());
+    }
+    let spot = walk(root, &absolute(&change.path), Link::Target)?;
+    let is_copy = root.find_large(&spot.waiting_path())?.state.same_content(&change.before);
+    if is_copy { discard(root, &spot, &change.before) } else { Ok(()) }
+}
+
+/// Removes a copy, complete or not, while the key that it is made from is in its place. A rename that failed
+/// may have been done all the same, and the copy is then the only one.
+pub(super) fn discard(root: &Root, spot: &Spot<'_>, was: &State) -> Result<()> {
+    let waiting = spot.waiting_path();
+    let fail = |cause: io::Error| Error::io("remove", root.display(&waiting), &cause);
+    if !spot.state().map_err(fail)?.same_content(was) {
+        return Ok(());
+    }
+    walk(root, &waiting, Link::Itself)?.remove_file().map_err(fail)
+}
+
+fn settle_all(root: &Root, entries: &[Entry], needed: Needed) -> Result<()> {
+    let mut seen: Vec<&str> = Vec::new();
+    for change in entries.iter().filter_map(|entry| replacing(&entry.intent.change)) {
+        if !seen.contains(&change.path.as_str()) {
+            seen.push(&change.path);
+            let spot = walk(root, &absolute(&change.path), Link::Target)?;
+            settle_one(root, &spot, &replaced_at(root, &spot, entries)?, needed)?;
+        }
+    }
+    Ok(())
+}
+
+/// What stood at this path before each change of the run that was made, or may have been.
+fn replaced_at<'e>(root: &Root, spot: &Spot<'_>, entries: &'e [Entry]) -> Result<Vec<&'e State>> {
+    let mut replaced = Vec::new();
+    for entry in entries.iter().filter(|entry| entry.is_open()) {
+        let Some(change) = replacing(&entry.intent.change) else { continue };
+        if walk(root, &absolute(&change.path), Link::Target)?.canonical() == spot.canonical() {
+            replaced.push(&change.before);
+        }
+    }
+    Ok(replaced)
+}
+
+fn settle_one(root: &Root, spot: &Spot<'_>, replaced: &[&State], needed: Needed) -> Result<()> {
+    let waiting = spot.waiting_path();
+    let fail = |cause: io::Error| Error::io("keep the previous key", root.display(&spot.old_path()), &cause);
+    let copy = root.find_large(&waiting)?.state;
+    if copy == State::Absent {
+        return Ok(());
+    }
+    let now = spot.state().map_err(fail)?;
+    // While the key itself is still the one before, or is it again, nothing was replaced.
+    let is_needed = !now.same_content(&copy) && replaced.iter().any(|state| copy.same_content(state));
+    match needed {
+        _ if !is_needed => walk(root, &waiting, Link::Itself)?.remove_file().map_err(fail),
+        Needed::Waits => Ok(()),
+        Needed::BecomesOld => {
+            // An undo that was interrupted has given it the mode that the key had.
+            if !matches!(copy, State::File { mode: KEY_MODE, .. }) {
+                walk(root, &waiting, Link::Itself)?.set_mode(KEY_MODE).map_err(fail)?;
+            }
+            spot.place_old().map_err(fail)
+        }
+    }
+}
+
+fn replacing(change: &Change) -> Option<&WriteChange> {
+    match change {
+        Change::Write(change) if change.kept_old => Some(change),
+        _ => None,
+    }
+}
