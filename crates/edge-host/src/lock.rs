@@ -14,7 +14,7 @@ use nix::sys::stat::{Mode, SFlag, fstat};
 use nix::unistd::geteuid;
 
 use crate::error::{Error, Result};
-use crate::root::{Meta, Root, Spot, State};
+use crate::root::{Root, Spot, State};
 use crate::signal::Interrupt;
 
 const LIVE_DIR: &str = "/run/edgeutils";
@@ -104,8 +104,7 @@ pub(crate) fn private_dir(root: &Root, path: &Path) -> Result<()> {
     if is_private(root, path, &spot)? {
         return Ok(());
     }
-    spot.make_parents().map_err(fail)?;
-    spot.make_dir(Meta { mode: 0o700, owner: None }).map_err(fail)
+    spot.make_private().map_err(fail)
 }
 
 /// Whether `path` is a directory that nobody else can write to; refuses anything else but nothing.

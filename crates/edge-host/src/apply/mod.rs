@@ -20,7 +20,7 @@ use crate::journal::Record;
 use crate::plan::Plan;
 use crate::report::{Shown, Status};
 
-pub(crate) use reach::{Link, absolute, link_of, read_value, remove_made, same_value, walk};
+pub(crate) use reach::{Link, absolute, is_before, link_of, read_value, remove_made, same_value, walk};
 
 const NOTHING_TO_DO: &str = "nothing to do: it is so already";
 

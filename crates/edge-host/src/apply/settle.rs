@@ -3,7 +3,7 @@
 use std::io;
 
 use super::command::changes_packages;
-use super::reach::{Link, absolute, link_of, read_value, remove_made, same_value, torn, walk};
+use super::reach::{Link, absolute, is_before, link_of, read_value, remove_made, same_value, torn, walk};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::host::Host;
@@ -139,13 +139,16 @@ fn judge_write(root: &Root, change: &WriteChange) -> Result<Judged> {
     if let (Some(to), Some(from)) = (&change.in_place, &change.content) {
         let (to, from) = (to.bytes().unwrap_or_default(), from.bytes().unwrap_or_default());
         let now = spot.find().map_err(fail)?.bytes;
+        if now == from || now == to || torn(&now, &from, &to) {
+            spot.give_back(&change.before).map_err(fail)?;
+        }
         if torn(&now, &from, &to) {
             spot.overwrite(&from, &now).map_err(fail)?;
             return Ok(Judged::NotDone);
         }
     }
     let now = spot.state().map_err(fail)?;
-    if now.same_content(&change.before) {
+    if is_before(&now, &change.before, change.after.as_ref()) {
         // Directories that were made on the way are only of use to the file.
         remove_made(root, &change.made)?;
         return Ok(Judged::NotDone);
@@ -162,6 +165,9 @@ fn mend_undo(root: &Root, change: &WriteChange, entry: &Entry) -> Result<bool> {
     let fail = |cause: io::Error| Error::io("mend", root.display(&path), &cause);
     let (from, to) = (from.bytes().unwrap_or_default(), to.bytes().unwrap_or_default());
     let now = spot.find().map_err(fail)?.bytes;
+    if now == from || now == to || torn(&now, &from, &to) {
+        spot.give_back(&change.before).map_err(fail)?;
+    }
     if torn(&now, &from, &to) {
         spot.overwrite(&from, &now).map_err(fail)?;
     }

@@ -102,6 +102,9 @@ pub fn run(host: &mut Host, args: &UndoArgs, editors: &[&dyn Editor]) -> Result<
             Some(error) => Err(error),
             None => step::plan(&host.root, entry, editors),
         };
+        if let Some(note) = step.as_ref().ok().and_then(step::Step::note) {
+            host.report.note(&format!("{}: its {note}", host.root.display(&absolute(path)).display()));
+        }
         let outcome = match step {
             Ok(step) if host.mode == Mode::DryRun => {
                 let status = if step.changes_nothing() { Status::Already } else { Status::Planned };

@@ -7,13 +7,15 @@ use std::path::Path;
 use super::Editor;
 use super::diff::difference_of;
 use crate::action::Script;
-use crate::apply::{Link, absolute, link_of, read_value, remove_made, same_value, walk};
+use crate::apply::{Link, absolute, is_before, link_of, read_value, remove_made, same_value, walk};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::journal::{Change, Entry, InverseRecord, Record, WriteChange};
 use crate::lock::Lock;
 use crate::root::{Content, Meta, Root, Spot, State, sha256};
+
+const NEWER_RIGHTS: &str = "mode, owner or attributes were changed since, and stay as they are";
 
 /// What has to be done to take an action back.
 #[derive(Debug)]
@@ -23,7 +25,13 @@ pub(crate) enum Step {
     /// What was made is removed, and the directories made on the way.
     Remove,
     /// What stood there comes back.
-    Restore { state: State, bytes: Vec<u8>, from: Source },
+    Restore {
+        state: State,
+        bytes: Vec<u8>,
+        from: Source,
+        /// Mode, owner and extended attributes are those of now.
+        keeps_rights: bool,
+    },
     /// The edit alone is taken back.
     Edit { bytes: Vec<u8>, state: State },
     /// A kernel value is set back.
@@ -70,6 +78,11 @@ impl Step {
         }
     }
 
+    /// What of a file is not as it was before: it was changed since, and stays.
+    pub(crate) fn note(&self) -> Option<&'static str> {
+        matches!(self, Step::Restore { keeps_rights: true, .. }).then_some(NEWER_RIGHTS)
+    }
+
     pub(crate) fn why(&self) -> String {
         match self {
             Step::Already => "it is as it was before".to_owned(),
@@ -105,6 +118,7 @@ pub(crate) fn plan(root: &Root, entry: &Entry, editors: &[&dyn Editor]) -> Resul
                     state: before.clone(),
                     bytes: content.as_ref().and_then(Content::bytes).unwrap_or_default(),
                     from: Source::Journal,
+                    keeps_rights: false,
                 }),
                 _ => Err(changed_since(root, path)),
             }
@@ -136,20 +150,26 @@ fn plan_write(root: &Root, entry: &Entry, change: &WriteChange, editors: &[&dyn 
     let spot = walk(root, &path, link_of(change))?;
     let fail = |cause: io::Error| Error::io("read", root.display(&path), &cause);
     let now = spot.state().map_err(fail)?;
-    if now.same_content(&change.before) {
+    let after = entry.after.as_ref().or(change.after.as_ref());
+    if is_before(&now, &change.before, after) {
         return Ok(Step::Already);
     }
-    let after = entry.after.as_ref().or(change.after.as_ref());
     if after.is_some_and(|after| now.same_content(after)) {
+        if now.same_content(&change.before) && after.is_some_and(|after| !now.same_rights(after)) {
+            return Ok(Step::Left(NEWER_RIGHTS));
+        }
         return match &change.before {
             State::Absent => Ok(Step::Remove),
             State::File { sha256: was, .. } if change.kept_old => {
                 // Beside the key itself, wherever a link led to it.
                 let old = spot.canonical().with_file_name(spot.old_name());
                 match root.read(&old)? {
-                    Some(bytes) if sha256(&bytes) == *was => {
-                        Ok(Step::Restore { state: change.before.clone(), bytes: Vec::new(), from: Source::Beside })
-                    }
+                    Some(bytes) if sha256(&bytes) == *was => Ok(Step::Restore {
+                        state: change.before.clone(),
+                        bytes: Vec::new(),
+                        from: Source::Beside,
+                        keeps_rights: false,
+                    }),
                     _ => Err(Error::refused(format!(
                         "cannot undo {}: {} is not the previous one",
                         root.display(&path).display(),
@@ -162,6 +182,7 @@ fn plan_write(root: &Root, entry: &Entry, change: &WriteChange, editors: &[&dyn 
             }
             State::File { .. } if change.content.is_none() => Err(no_copy(root, &change.path)),
             before => Ok(Step::Restore {
+                keeps_rights: !keep_rights(before, after, &now).same_rights(before),
                 state: keep_rights(before, after, &now),
                 bytes: change.content.as_ref().and_then(Content::bytes).unwrap_or_default(),
                 from: Source::Journal,
@@ -189,7 +210,8 @@ fn from_aside(root: &Root, path: &str, before: &State, state: State) -> Result<S
     let kept = crate::journal::kept_path(sha256);
     let found = root.find_large(&kept)?.state;
     if found.same_content(before) {
-        return Ok(Step::Restore { state, bytes: Vec::new(), from: Source::Aside });
+        let keeps_rights = !state.same_rights(before);
+        return Ok(Step::Restore { state, bytes: Vec::new(), from: Source::Aside, keeps_rights });
     }
     Err(Error::refused(format!(
         "cannot undo the change of {}: {} is not what was kept there",
@@ -200,19 +222,20 @@ fn from_aside(root: &Root, path: &str, before: &State, state: State) -> Result<S
 
 /// The mode and owner that a restored file gets: those of before, unless someone changed them since.
 fn keep_rights(before: &State, after: Option<&State>, now: &State) -> State {
-    match (before, after, now) {
-        (
-            State::File { sha256, .. },
-            Some(State::File { mode: m, uid: u, gid: g, .. }),
-            State::File { mode, uid, gid, .. },
-        ) if (m, u, g) != (mode, uid, gid) => State::File { sha256: sha256.clone(), mode: *mode, uid: *uid, gid: *gid },
+    match (before, now) {
+        (State::File { sha256, .. }, State::File { mode, uid, gid, xattrs, .. })
+            if after.is_some_and(|after| !now.same_rights(after)) =>
+        {
+            State::File { sha256: sha256.clone(), mode: *mode, uid: *uid, gid: *gid, xattrs: xattrs.clone() }
+        }
         _ => before.clone(),
     }
 }
 
 /// For a file that must be written in place: both sides, before it is touched.
 pub(crate) fn record_before(root: &Root, entry: &Entry, step: &Step) -> Result<Option<Record>> {
-    let (Step::Edit { bytes, .. } | Step::Restore { bytes, from: Source::Journal, state: State::File { .. } }) = step
+    let (Step::Edit { bytes, .. } | Step::Restore { bytes, from: Source::Journal, state: State::File { .. }, .. }) =
+        step
     else {
         return Ok(None);
     };
@@ -251,7 +274,7 @@ pub(crate) fn perform(root: &Root, lock: Option<&Lock>, entry: &Entry, step: Ste
             walk(root, &path, link)?.remove_file().map_err(fail)?;
             remove_made(root, made)
         }
-        Step::Restore { state, bytes, from } => restore(root, &path, change, &state, &bytes, from),
+        Step::Restore { state, bytes, from, .. } => restore(root, &path, change, &state, &bytes, from),
         Step::Edit { bytes, state } => {
             let spot = walk(root, &path, Link::Target)?;
             if spot.find().map_err(fail)?.state != state {
@@ -275,12 +298,14 @@ fn restore(root: &Root, path: &Path, change: &Change, state: &State, bytes: &[u8
     spot.make_parents().map_err(fail)?;
     match state {
         State::File { mode, .. } if from == Source::Beside => spot.restore_old(*mode),
-        State::File { sha256, mode, uid, gid } if from == Source::Aside => {
+        State::File { sha256, mode, uid, gid, xattrs } if from == Source::Aside => {
             let kept = walk(root, &crate::journal::kept_path(sha256), Link::Itself)?;
-            spot.copy_large(&kept, sha256, Meta { mode: *mode, owner: Some((*uid, *gid)) })
+            spot.copy_large(&kept, sha256, Meta { mode: *mode, owner: Some((*uid, *gid)) }, xattrs.as_ref())
         }
         State::Link { target } => spot.link_to(OsStr::new(target)),
-        State::Directory { mode, uid, gid } => spot.make_dir(Meta { mode: *mode, owner: Some((*uid, *gid)) }),
+        State::Directory { mode, uid, gid, xattrs } => {
+            spot.make_dir(Meta { mode: *mode, owner: Some((*uid, *gid)) }, xattrs.as_ref())
+        }
         State::File { .. } => put(&spot, bytes, state),
         State::Absent | State::Other => Ok(()),
     }
@@ -292,11 +317,11 @@ fn put(spot: &Spot<'_>, bytes: &[u8], state: &State) -> io::Result<()> {
     if spot.needs_in_place()? {
         return spot.overwrite(bytes, &spot.find()?.bytes);
     }
-    let meta = match state {
-        State::File { mode, uid, gid, .. } => Meta { mode: *mode, owner: Some((*uid, *gid)) },
-        _ => Meta { mode: 0o644, owner: None },
+    let (meta, xattrs) = match state.rights() {
+        Some(((mode, uid, gid), xattrs)) => (Meta { mode, owner: Some((uid, gid)) }, xattrs),
+        None => (Meta { mode: 0o644, owner: None }, None),
     };
-    spot.replace(bytes, meta)
+    spot.replace(bytes, meta, xattrs)
 }
 
 /// What differs between the file as we left it and as it is, for a refusal.
