@@ -79,7 +79,7 @@ impl Default for Tree {
     }
 }
 
-/// Everything below `root` but the journal and the lock: kind, mode, owner and content.
+/// Everything below `root` but the journal and the lock: kind, mode, owner, extended attributes and content.
 pub fn snapshot(root: &Path) -> Snapshot {
     of(root, &|_| false)
 }
@@ -100,7 +100,8 @@ fn of(root: &Path, without: &dyn Fn(&Path) -> bool) -> Snapshot {
         } else {
             String::from_utf8_lossy(&fs::read(entry.path()).unwrap()).into_owned()
         };
-        all.insert(path, format!("{:o} {}:{} {what}", meta.mode() & 0o7777, meta.uid(), meta.gid()));
+        let rights = format!("{:o} {}:{}{}", meta.mode() & 0o7777, meta.uid(), meta.gid(), xattrs(entry.path(), &meta));
+        all.insert(path, format!("{rights} {what}"));
     }
     // An empty var/lib that only the journal made is not a difference.
     for made in ["var/lib", "var"] {
@@ -110,6 +111,21 @@ fn of(root: &Path, without: &dyn Fn(&Path) -> bool) -> Snapshot {
         }
     }
     all
+}
+
+/// Access lists, capabilities and the attributes of users; labels are the kernel's.
+fn xattrs(path: &Path, meta: &fs::Metadata) -> String {
+    let kept =
+        |name: &str| ["user.", "system.posix_acl", "security.capability"].iter().any(|top| name.starts_with(top));
+    let names = if meta.is_symlink() { None } else { xattr::list(path).ok() };
+    let mut all: Vec<String> = names
+        .into_iter()
+        .flatten()
+        .filter(|name| kept(&name.to_string_lossy()))
+        .map(|name| format!(" {name:?}={:?}", xattr::get(path, &name).unwrap()))
+        .collect();
+    all.sort();
+    all.concat()
 }
 
 /// Fails with the paths that differ.

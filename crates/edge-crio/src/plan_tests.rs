@@ -8,7 +8,7 @@ fn nothing() -> Found {
 }
 
 fn file(text: &str) -> Found {
-    let state = State::File { sha256: text.to_owned(), mode: 0o644, uid: 0, gid: 0 };
+    let state = State::File { sha256: text.to_owned(), mode: 0o644, uid: 0, gid: 0, xattrs: None };
     Found { state, bytes: text.as_bytes().to_vec() }
 }
 

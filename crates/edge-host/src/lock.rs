@@ -14,7 +14,7 @@ use nix::sys::stat::{Mode, SFlag, fstat};
 use nix::unistd::geteuid;
 
 use crate::error::{Error, Result};
-use crate::root::{Meta, Root, Spot, State};
+use crate::root::{Root, Spot, State};
 use crate::signal::Interrupt;
 
 /// Beside the journal that it protects: a tree has one lock, whether it is named as the running system, by
@@ -118,7 +118,7 @@ fn make_private(root: &Root, path: &Path) -> Result<std::io::Result<()>> {
     if is_private(root, path, &spot)? {
         return Ok(Ok(()));
     }
-    Ok(spot.make_parents().and_then(|()| spot.make_dir(Meta { mode: 0o700, owner: None })))
+    Ok(spot.make_private())
 }
 
 fn is_read_only(cause: &std::io::Error) -> bool {

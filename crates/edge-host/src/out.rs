@@ -3,39 +3,36 @@
 //! A file appears whole or not at all. A directory is filled beside its place and gets its name when
 //! it is complete; one of a call that was killed is removed by the next.
 
+mod file;
+mod place;
+#[cfg(test)]
+mod tests;
+
+pub use file::out_file;
+
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::fcntl::{Flock, FlockArg, OFlag, openat};
+use nix::sys::stat::Mode;
+use nix::unistd::geteuid;
 
 use crate::error::{Error, Result};
-use crate::root::delete_path;
+use crate::root::{Root, delete_path};
 
 const MARK: &str = ".edgeutils-new";
 const OLD_MARK: &str = ".edgeutils-old";
 
-/// Writes a file of the operator's; `-` is not one, see [`crate::Report::document`].
-pub fn out_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let fail = |cause: io::Error| Error::io("write", path, &cause);
-    // A pipe or device is written to, and not replaced.
-    if fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
-        let mut file = OpenOptions::new().write(true).open(path).map_err(fail)?;
-        return file.write_all(bytes).map_err(fail);
-    }
-    let temporary = beside(path, MARK)?;
-    let write = || -> io::Result<()> {
-        gone(fs::remove_file(&temporary))?;
-        put(&temporary, bytes)?;
-        fs::rename(&temporary, path)
-    };
-    write().map_err(|cause| {
-        // Best effort: the cause matters more than what is left.
-        fs::remove_file(&temporary).ok();
-        fail(cause)
-    })
+/// A directory of the operator's in which files are made, such as downloads. It must be there.
+pub fn out_root(path: &Path) -> Result<Root> {
+    let fail = |cause: io::Error| Error::io("open", path, &cause);
+    let place = place::find("open", path)?;
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let dir = openat(&place.dir, place.name.as_os_str(), flags, Mode::empty()).map_err(|errno| fail(errno.into()))?;
+    Ok(Root::of_dir(dir, path))
 }
 
 /// A directory of the operator's that is being filled.
@@ -54,6 +51,14 @@ impl OutDir {
     pub fn begin(path: &Path) -> Result<OutDir> {
         let fail = |cause: io::Error| Error::io("make", path, &cause);
         let path = std::path::absolute(path).map_err(fail)?;
+        // Programs fill it by its path. Root's would write wherever a link on the way leads by then.
+        if geteuid().is_root() && place::find("make", &path)?.is_others {
+            return Err(Error::refused(format!(
+                "cannot make {}: others can write to a directory on the way",
+                path.display()
+            ))
+            .hint("call it as the user whose directory that is (sudo -u USER), or name another directory"));
+        }
         let temporary = beside(&path, MARK)?;
         let make = || -> io::Result<Flock<File>> {
             let _left = open_dir(&temporary).ok().map(hold).transpose()?;
@@ -179,7 +184,7 @@ fn gone(done: io::Result<()>) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+mod dir_tests {
     use super::*;
 
     #[test]
@@ -227,16 +232,5 @@ mod tests {
         std::os::unix::fs::symlink("other", top.path().join(".b.edgeutils-new")).unwrap();
         OutDir::begin(&top.path().join("b")).unwrap().finish().unwrap();
         assert_eq!(fs::read(top.path().join("other/file")).unwrap(), b"precious");
-    }
-
-    #[test]
-    fn a_file_appears_whole() {
-        let top = tempfile::tempdir().unwrap();
-        let path = top.path().join("f");
-        out_file(&path, b"one").unwrap();
-        out_file(&path, b"two").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"two");
-        assert!(out_file(&top.path().join("no/f"), b"").unwrap_err().to_string().starts_with("cannot write "));
-        assert_eq!(fs::read_dir(top.path()).unwrap().count(), 1);
     }
 }

@@ -33,7 +33,7 @@ pub fn require_reboot(host: &Host) -> Result<()> {
     for (path, text) in [(PACKAGES, names.as_str()), (REQUIRED, TEXT)] {
         let path = Path::new(path);
         let fail = |cause| Error::io("write", path, &cause);
-        host.root.walk_kept(path).map_err(fail)?.replace(text.as_bytes(), META).map_err(fail)?;
+        host.root.walk_kept(path).map_err(fail)?.replace(text.as_bytes(), META, None).map_err(fail)?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! A utility for the tests of edge-host: applies a plan that is given as JSON.
 //!
 //! `edge-fixture apply --plan FILE` where FILE holds a list of objects:
-//! `{"write": PATH, "text": T}`, `{"key": PATH, "text": T}`, `{"line": PATH, "text": T}` (an edit
+//! `{"write": PATH, "text": T}` (and `"mode": N` of a new file), `{"key": PATH, "text": T}`, `{"line": PATH, "text": T}` (an edit
 //! that appends a line and can be taken back by itself; `"data": ANY` is recorded with it), `{"link": PATH, "target": T}`,
 //! `{"large": PATH, "text": T, "times": N, "sum": T}` (a large file of N times the text, whose
 //! checksum is that of T where one is given), `{"same key": PATH, "text": T}` (a key in another form),
@@ -167,7 +167,8 @@ fn make(host: &Host, items: &[Value]) -> Result<Plan> {
         if let Some(path) = path("write") {
             let was = host.root.find(&path)?;
             if was.bytes != text || !was.exists() {
-                let node = Node::File { content: Bytes::Known(text), mode: 0o644 };
+                let mode = item["mode"].as_u64().and_then(|mode| u32::try_from(mode).ok()).unwrap_or(0o644);
+                let node = Node::File { content: Bytes::Known(text), mode };
                 plan.write(path, was, node, Inverse::Whole, "as the test wants it");
             }
         } else if let Some(path) = path("key") {
@@ -228,7 +229,7 @@ fn make(host: &Host, items: &[Value]) -> Result<Plan> {
             let times = item["times"].as_u64().unwrap_or(1);
             let sum = item["sum"].as_str().map_or_else(|| checksum(&text, times), |sum| checksum(sum.as_bytes(), 1));
             let was = host.root.find_large(&path)?;
-            if !matches!(&was.state, State::File { sha256, .. } if *sha256 == sum) {
+            if !was.state.is_installed(&sum, 0o755) {
                 let shown = path.clone();
                 let content = Box::new(move |to: &mut dyn Write| {
                     (0..times).try_for_each(|_| to.write_all(&text)).map_err(|cause| Error::io("write", &shown, &cause))

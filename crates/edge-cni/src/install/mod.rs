@@ -6,7 +6,6 @@ mod set;
 use std::path::{Path, PathBuf};
 
 use edge_host::{Error, Found, Host, Inverse, Node, Outcome, Plan, Result, State, apply};
-use nix::unistd::{getegid, geteuid};
 
 use crate::cli::InstallArgs;
 use crate::installed::{self, Installed, Plugin};
@@ -108,8 +107,7 @@ fn record_all(dir: &Path, set: &Set, record: &mut Installed, plan: &mut Plan) {
 fn plan(dir: &Path, set: &Set, standing: Vec<Found>, plan: &mut Plan) -> Result<()> {
     for ((name, sha256), was) in set.plugins.iter().zip(standing) {
         let path: PathBuf = dir.join(name);
-        let want = State::File { sha256: sha256.clone(), mode: MODE, uid: geteuid().as_raw(), gid: getegid().as_raw() };
-        if was.state == want {
+        if was.state.is_installed(sha256, MODE) {
             continue;
         }
         if matches!(was.state, State::Directory { .. } | State::Other) {

@@ -40,6 +40,11 @@ impl Kind {
         matches!(self, Kind::Config | Kind::Environment)
     }
 
+    /// What it is installed with.
+    pub fn mode(self) -> u32 {
+        if self.is_run() { 0o755 } else { 0o644 }
+    }
+
     /// Whether it is a program that is run.
     pub fn is_run(self) -> bool {
         matches!(self, Kind::Program | Kind::Plugin)
@@ -176,8 +181,8 @@ fn placed(staged: &Staged, file: &StagedFile, place: &Place, sysconfig: Sysconfi
         Some(text) => (text.len() as u64, hex(&Sha256::digest(text))),
         None => (file.size, file.sha256.clone()),
     };
-    let mode = if place.kind.is_run() { 0o755 } else { 0o644 };
-    Placed { path: Path::new(to).join(name), kind: place.kind, inner: file.inner.clone(), text, size, sha256, mode }
+    let (path, mode) = (Path::new(to).join(name), place.kind.mode());
+    Placed { path, kind: place.kind, inner: file.inner.clone(), text, size, sha256, mode }
 }
 
 /// The unit in the distribution's way: its environment file, and the daemon where it is.

@@ -114,7 +114,8 @@ impl Manifest {
             if row.kind.is_theirs() {
                 continue;
             }
-            if meta.len() != row.size || (row.kind.is_run() && meta.mode() & EXECUTABLE == 0) {
+            let rights = (meta.mode() & 0o7777, meta.uid(), meta.gid());
+            if meta.len() != row.size || rights != (row.kind.mode(), own.uid(), own.gid()) {
                 return Ok(false);
             }
             if changed(&meta) >= changed(&own) {

@@ -74,8 +74,7 @@ pub fn put(plan: &mut Plan, all: Vec<Standing>, old: Option<&Manifest>, release:
                 continue;
             }
         };
-        let as_it_is = matches!(&found.state, State::File { mode: now, .. } if *now == mode);
-        if is_new || (!as_it_is && before.is_some() && !kind.is_theirs()) {
+        if is_new || (!found.state.is_installed(&sha256, mode) && before.is_some() && !kind.is_theirs()) {
             let content: Pour = pour(&path, ready);
             let node = Node::Large { content, sha256: sha256.clone(), mode };
             plan.write(&path, found, node, Inverse::Whole, why(kind, release));

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use edge_host::{Error, Exit, Host, Mode, Outcome, Result, Root};
+use edge_host::{Error, Exit, Host, Mode, Outcome, Result, Root, out_root};
 use serde_json::json;
 
 use crate::bundle::sum_of;
@@ -63,9 +63,9 @@ fn done(host: &mut Host, path: &str, sum: &str, changed: bool) -> Outcome {
 
 /// A directory of the operator's.
 fn directory(path: &Path) -> Result<Root> {
-    Root::image(path).map_err(|error| {
-        Error::failed(error.message().replace("open the root", "open the directory"))
-            .hint("make it first, or name another")
+    out_root(path).map_err(|error| match error.hint_text() {
+        Some(_) => error,
+        None => error.hint("make it first, or name another"),
     })
 }
 

@@ -23,7 +23,7 @@ use crate::report::{Shown, Status};
 
 pub(crate) use mode::undo_mode;
 pub(crate) use previous::{discard_needless, kept_as};
-pub(crate) use reach::{Link, absolute, damaged_record, link_of, read_value, remove_made, same_value, walk};
+pub(crate) use reach::{Link, absolute, damaged_record, is_before, link_of, read_value, remove_made, same_value, walk};
 
 const NOTHING_TO_DO: &str = "nothing to do: it is so already";
 

@@ -98,6 +98,13 @@ pub(crate) fn damaged_record(root: &Root, path: &str) -> Error {
     ))
 }
 
+/// Whether a place is as it was before a change: by its content, and by its rights where the change was
+/// of nothing else.
+pub(crate) fn is_before(now: &State, before: &State, after: Option<&State>) -> bool {
+    let is_of_rights_alone = after.is_some_and(|after| after.same_content(before));
+    now.same_content(before) && (!is_of_rights_alone || now.same_rights(before))
+}
+
 /// A record's path again.
 pub(crate) fn absolute(path: &str) -> PathBuf {
     Path::new("/").join(path)
@@ -111,6 +118,8 @@ pub(crate) fn remove_made(root: &Root, made: &[String]) -> Result<()> {
     for dir in made.iter().rev() {
         let path: PathBuf = absolute(dir);
         let spot = walk(root, &path, Link::Itself)?;
+        // One that was interrupted before it got its name.
+        spot.remove_temporary().map_err(|cause| Error::io("remove", root.display(&path), &cause))?;
         // Someone else's file in it is a good reason to stay.
         match spot.remove_dir() {
             Ok(()) => {}

@@ -3,7 +3,9 @@
 use std::io;
 
 use super::command::changes_packages;
-use super::reach::{Link, absolute, damaged_record, link_of, read_value, remove_made, same_value, torn, walk};
+use super::reach::{
+    Link, absolute, damaged_record, is_before, link_of, read_value, remove_made, same_value, torn, walk,
+};
 use super::{mode, previous};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
@@ -185,7 +187,7 @@ fn judge_write(root: &Root, change: &WriteChange) -> Result<Judged> {
         complete(root, change, from, to)?;
     }
     let now = spot.state().map_err(fail)?;
-    if now.same_content(&change.before) {
+    if is_before(&now, &change.before, change.after.as_ref()) {
         // Directories that were made on the way are only of use to the file.
         remove_made(root, &change.made)?;
         return Ok(Judged::NotDone);
@@ -218,7 +220,13 @@ fn complete(root: &Root, change: &WriteChange, from: &Content, to: &Content) -> 
     let bytes = |content: &Content| content.bytes().ok_or_else(|| damaged_record(root, &change.path));
     let (from, to) = (bytes(from)?, bytes(to)?);
     let found = spot.find().map_err(fail)?;
-    if !matches!(found.state, State::File { .. }) || !torn(&found.bytes, &from, &to) {
+    let is_half_written = torn(&found.bytes, &from, &to);
+    let is_ours = is_half_written || found.bytes == from || found.bytes == to;
+    if matches!(found.state, State::File { .. }) && is_ours {
+        // What the kernel takes from a file that is written to.
+        spot.give_back(&change.before).map_err(fail)?;
+    }
+    if !matches!(found.state, State::File { .. }) || !is_half_written {
         return Ok(found.bytes == to);
     }
     spot.overwrite(&to, &found.bytes).map_err(fail)?;

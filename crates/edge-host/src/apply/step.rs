@@ -11,7 +11,7 @@ use super::stage::stage;
 use crate::action::{Action, Bytes, Inverse, Keep, MAX_COPY, Node, Pour, SetValue, What, Write};
 use crate::error::{Error, Result};
 use crate::journal::{Change, WriteChange};
-use crate::root::{Content, Found, Meta, Root, State, sha256};
+use crate::root::{Content, Found, Meta, Root, State, Xattrs, sha256};
 use crate::secret::redact;
 
 /// Larger files are not recorded as they were written: what was changed in them since is shown against
@@ -137,12 +137,19 @@ fn after(write: &Write) -> Option<State> {
         Node::PrivateKey { content: Bytes::Known(bytes) } | Node::SameKey(bytes) => (bytes, key_meta(was)),
         Node::Large { sha256, mode, .. } => {
             let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
-            return Some(State::File { sha256: sha256.clone(), mode: *mode, uid, gid });
+            let xattrs = Some(Xattrs::default());
+            return Some(State::File { sha256: sha256.clone(), mode: *mode, uid, gid, xattrs });
         }
         Node::File { .. } | Node::PrivateKey { .. } => return None,
     };
     let (uid, gid) = meta.owner.unwrap_or((geteuid().as_raw(), getegid().as_raw()));
-    Some(State::File { sha256: sha256(bytes), mode: meta.mode, uid, gid })
+    let xattrs = match (&write.node, was) {
+        (Node::File { .. }, State::File { xattrs, .. }) => xattrs.clone(),
+        (Node::File { .. }, _) => Some(Xattrs::default()),
+        // A key's access list is kept, and allows nothing any more.
+        _ => None,
+    };
+    Some(State::File { sha256: sha256(bytes), mode: meta.mode, uid, gid, xattrs })
 }
 
 /// Does one action that is no command. What it left comes back where only doing it could tell.

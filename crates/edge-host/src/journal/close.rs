@@ -43,7 +43,7 @@ impl Journal<'_> {
         }
         let spot = self.root.walk_kept(&path).map_err(|cause| journal_error(&writer.path, &cause))?;
         let meta = Meta { mode: JOURNAL_MODE, owner: None };
-        spot.replace(&text, meta).map_err(|cause| journal_error(&writer.path, &cause))
+        spot.replace(&text, meta, None).map_err(|cause| journal_error(&writer.path, &cause))
     }
 
     /// Removes what a kill left of a run's new file.

@@ -43,7 +43,7 @@ impl Journal<'_> {
         match kept.link_from(&file) {
             Ok(()) => Ok(()),
             // Another file system, or one without hard links.
-            Err(_) => kept.copy_large(&file, sha256, Meta { mode: 0o600, owner: None }).map_err(fail),
+            Err(_) => kept.copy_large(&file, sha256, Meta { mode: 0o600, owner: None }, None).map_err(fail),
         }
     }
 

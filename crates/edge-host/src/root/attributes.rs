@@ -1,24 +1,128 @@
 //! What a file has besides its bytes, mode and owner: extended attributes and the mount it is on.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
 
 use nix::errno::Errno;
+use nix::sys::stat::{Mode, fchmod};
+use nix::unistd::{Gid, Uid, fchown};
+use serde::{Deserialize, Serialize};
 use xattr::FileExt;
 
-const FDINFO: &str = "/proc/self/fdinfo";
+use super::state::Content;
+use super::write::Meta;
 
-/// Gives a new file the extended attributes of the one it replaces.
-pub(super) fn copy_xattrs(from: &File, to: &File) -> io::Result<()> {
-    let unsupported = |cause: &io::Error| cause.raw_os_error() == Some(Errno::EOPNOTSUPP as i32);
-    let names = match from.list_xattr() {
-        Ok(names) => names,
-        Err(cause) if unsupported(&cause) => return Ok(()),
-        Err(cause) => return Err(cause),
-    };
-    for name in names {
+const FDINFO: &str = "/proc/self/fdinfo";
+const CAPABILITY: &str = "security.capability";
+const ACL: &str = "system.posix_acl_access";
+const DEFAULT_ACL: &str = "system.posix_acl_default";
+/// More than file systems keep in one inode. A record does not grow with what a user attaches.
+const MAX_BYTES: usize = 64 << 10;
+
+/// Access control lists, capabilities and the attributes of users; labels of security modules are the
+/// kernel's to give.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Xattrs(BTreeMap<String, Content>);
+
+impl Xattrs {
+    /// Those of an open file or directory; none where they cannot be known or are too many to record.
+    pub(super) fn of(file: &File) -> Option<Xattrs> {
+        let mut all = BTreeMap::new();
+        let mut bytes = 0;
+        for name in names(file).ok()? {
+            let Some(name) = name.to_str().filter(|name| is_recorded(name)) else { continue };
+            let Some(value) = file.get_xattr(name).ok()? else { continue };
+            bytes += name.len() + value.len();
+            if bytes > MAX_BYTES {
+                return None;
+            }
+            all.insert(name.to_owned(), Content::of(&value));
+        }
+        Some(Xattrs(all))
+    }
+
+    /// Makes them exactly these: a list that a new file inherited from its directory goes.
+    fn give(&self, file: &File) -> io::Result<()> {
+        for name in names(file)? {
+            let is_surplus = |name: &&str| is_recorded(name) && !self.0.contains_key(*name);
+            if let Some(name) = name.to_str().filter(is_surplus) {
+                remove(file, name)?;
+            }
+        }
+        for (name, value) in &self.0 {
+            let value = value.bytes().ok_or_else(|| io::Error::other(format!("the record of {name} is damaged")))?;
+            file.set_xattr(name, &value)?;
+        }
+        Ok(())
+    }
+
+    fn capability(&self) -> Option<Vec<u8>> {
+        self.0.get(CAPABILITY).and_then(Content::bytes)
+    }
+}
+
+fn is_recorded(name: &str) -> bool {
+    [CAPABILITY, ACL, DEFAULT_ACL].contains(&name) || name.starts_with("user.")
+}
+
+/// Where a new file's extended attributes come from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Like<'a> {
+    /// It has none: what it inherited from its directory is taken away, as it could open the file.
+    Nothing,
+    /// From the file that it replaces, or is a copy of.
+    File(&'a File),
+    /// From such a file, except those that a record knows.
+    Recorded(&'a File, &'a Xattrs),
+    /// From a record.
+    Record(&'a Xattrs),
+}
+
+/// Gives a new file, which nobody can reach by its name yet, all that it is to have besides bytes.
+pub(super) fn dress(file: &File, meta: Meta, like: Like<'_>) -> io::Result<()> {
+    // A change of owner clears capabilities and set-id bits.
+    if let Some((uid, gid)) = meta.owner {
+        fchown(file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
+    }
+    match like {
+        Like::Nothing => Xattrs::default().give(file)?,
+        Like::File(from) => {
+            Xattrs::default().give(file)?;
+            copy(from, file)?;
+        }
+        Like::Recorded(from, record) => {
+            copy(from, file)?;
+            record.give(file)?;
+        }
+        Like::Record(record) => record.give(file)?,
+    }
+    // Last: a list sets the group's bits, and what it may allow at most is what they say.
+    Ok(fchmod(file, Mode::from_bits_truncate(meta.mode))?)
+}
+
+/// What a write in place by anyone else than root, or of a program with capabilities, takes away is
+/// given back: capabilities and set-id bits.
+pub(super) fn give_back(file: &File, mode: u32, xattrs: Option<&Xattrs>) -> io::Result<()> {
+    if let Some(capability) = xattrs.and_then(Xattrs::capability) {
+        if file.get_xattr(CAPABILITY)?.is_none() {
+            file.set_xattr(CAPABILITY, &capability)?;
+        }
+    }
+    let now = nix::sys::stat::fstat(file)?.st_mode & 0o7777;
+    if now != mode && now == mode & 0o1777 {
+        fchmod(file, Mode::from_bits_truncate(mode))?;
+    }
+    Ok(())
+}
+
+/// Gives a new file the extended attributes of another.
+fn copy(from: &File, to: &File) -> io::Result<()> {
+    for name in names(from)? {
         let Some(value) = from.get_xattr(&name)? else { continue };
         match to.set_xattr(&name, &value) {
             Ok(()) => {}
@@ -29,6 +133,25 @@ pub(super) fn copy_xattrs(from: &File, to: &File) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn names(file: &File) -> io::Result<Vec<std::ffi::OsString>> {
+    match file.list_xattr() {
+        Ok(names) => Ok(names.collect()),
+        Err(cause) if is_one_of(&cause, &[Errno::EOPNOTSUPP]) => Ok(Vec::new()),
+        Err(cause) => Err(cause),
+    }
+}
+
+fn remove(file: &File, name: impl AsRef<OsStr>) -> io::Result<()> {
+    match file.remove_xattr(name) {
+        Err(cause) if is_one_of(&cause, &[Errno::ENODATA]) => Ok(()),
+        removed => removed,
+    }
+}
+
+fn is_one_of(cause: &io::Error, list: &[Errno]) -> bool {
+    list.iter().any(|errno| cause.raw_os_error() == Some(*errno as i32))
 }
 
 /// The mount that an open file is on.

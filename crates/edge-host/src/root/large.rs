@@ -5,12 +5,12 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use nix::fcntl::{AtFlags, OFlag, openat};
-use nix::sys::stat::{Mode, SFlag, fchmod, fstat};
-use nix::unistd::{Gid, Uid, fchown, linkat};
+use nix::sys::stat::{Mode, SFlag, fstat};
+use nix::unistd::linkat;
 use sha2::{Digest, Sha256};
 
 use super::Root;
-use super::attributes::copy_xattrs;
+use super::attributes::{Like, Xattrs, dress};
 use super::read::{Found, kind};
 use super::state::{State, hex};
 use super::walk::{Last, Spot};
@@ -69,7 +69,7 @@ impl Spot<'_> {
             }
         }
         let (mode, uid, gid) = (stat.st_mode & 0o7777, stat.st_uid, stat.st_gid);
-        Ok(State::File { sha256: hex(&sum.finalize()), mode, uid, gid })
+        Ok(State::File { sha256: hex(&sum.finalize()), mode, uid, gid, xattrs: Xattrs::of(&file) })
     }
 
     /// Whether something is mounted over the name, so that it cannot be replaced.
@@ -87,6 +87,16 @@ impl Spot<'_> {
         meta: Meta,
         pour: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> io::Result<()> {
+        self.put_large(sha256, meta, Like::Nothing, pour)
+    }
+
+    fn put_large(
+        &self,
+        sha256: &str,
+        meta: Meta,
+        like: Like<'_>,
+        pour: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> io::Result<()> {
         let temporary = temporary_name(&self.name);
         self.remove_temporary()?;
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
@@ -99,21 +109,23 @@ impl Spot<'_> {
             if got != sha256 {
                 return Err(io::Error::other(format!("its content has the checksum {got}, not {sha256}")));
             }
-            if let Some((uid, gid)) = meta.owner {
-                fchown(&file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
-            }
-            fchmod(&file, Mode::from_bits_truncate(meta.mode))?;
+            dress(&file, meta, like)?;
             file.sync_all()
         };
         self.move_over(make(), &temporary, &self.name)
     }
 
-    /// Puts a copy of another file here, its extended attributes too.
-    pub(crate) fn copy_large(&self, from: &Spot<'_>, sha256: &str, meta: Meta) -> io::Result<()> {
-        let mut source = File::from(from.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK)?);
-        self.replace_large(sha256, meta, |to| io::copy(&mut source, to).map(|_| ()))?;
-        let copy = File::from(self.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK)?);
-        copy_xattrs(&source, &copy)
+    /// Puts a copy of another file here, with its extended attributes or those that are recorded.
+    pub(crate) fn copy_large(
+        &self,
+        from: &Spot<'_>,
+        sha256: &str,
+        meta: Meta,
+        xattrs: Option<&Xattrs>,
+    ) -> io::Result<()> {
+        let source = File::from(from.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK)?);
+        let like = xattrs.map_or(Like::File(&source), |record| Like::Recorded(&source, record));
+        self.put_large(sha256, meta, like, |to| io::copy(&mut &source, to).map(|_| ()))
     }
 
     /// Gives another file a second name here.

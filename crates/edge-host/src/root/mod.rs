@@ -24,13 +24,14 @@ use nix::sys::stat::Mode;
 
 use crate::error::{Error, Result};
 
+pub use attributes::Xattrs;
 pub(crate) use delete::delete_path;
 pub use read::{Found, MAX_READ};
 pub use stage::{NewDir, NewFile};
 pub use state::{Content, State};
 pub(crate) use state::{digest, hex, sha256};
 pub(crate) use walk::Spot;
-pub(crate) use write::Meta;
+pub(crate) use write::{Meta, temporary_name};
 
 /// Directories that hold live facts of the running kernel: in an image they are never looked at.
 const VIRTUAL: [&str; 4] = ["proc", "sys", "run", "dev"];
@@ -54,6 +55,11 @@ impl Root {
     /// `dir` itself is the operator's own path and is opened like any other, links included.
     pub fn image(dir: &Path) -> Result<Root> {
         Ok(Root { top: open_top(dir)?, prefix: Some(dir.to_path_buf()) })
+    }
+
+    /// The tree below a directory that is open, and what the operator calls it.
+    pub(crate) fn of_dir(top: OwnedFd, shown: &Path) -> Root {
+        Root { top, prefix: Some(shown.to_path_buf()) }
     }
 
     /// The same root again, for what is written while the host is in use.

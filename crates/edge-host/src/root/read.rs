@@ -13,6 +13,7 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{FileStat, SFlag, fstat};
 
 use super::Root;
+use super::attributes::Xattrs;
 use super::state::{State, sha256};
 use super::walk::{Last, Spot};
 use crate::error::{Error, Result};
@@ -163,7 +164,11 @@ impl Spot<'_> {
                 let target = target.into_string().map_err(|_| io::Error::other("its target is not UTF-8"))?;
                 Ok(of(State::Link { target }))
             }
-            SFlag::S_IFDIR => Ok(of(State::Directory { mode, uid, gid })),
+            SFlag::S_IFDIR => {
+                let opened = self.open(OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NONBLOCK);
+                let xattrs = opened.ok().and_then(|fd| Xattrs::of(&File::from(fd)));
+                Ok(of(State::Directory { mode, uid, gid, xattrs }))
+            }
             _ => Ok(of(State::Other)),
         }
     }
@@ -175,11 +180,13 @@ fn read_file(fd: OwnedFd) -> io::Result<Found> {
         return Err(io::Error::other("it is not a regular file"));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(stat.st_size.clamp(0, 1 << 20)).unwrap_or(0) + 1);
-    let read = File::from(fd).take(MAX_READ + 1).read_to_end(&mut bytes)?;
+    let mut file = File::from(fd);
+    let read = file.by_ref().take(MAX_READ + 1).read_to_end(&mut bytes)?;
     if read as u64 > MAX_READ {
         return Err(io::Error::other(format!("it is larger than {} MiB", MAX_READ >> 20)));
     }
-    let state = State::File { sha256: sha256(&bytes), mode: stat.st_mode & 0o7777, uid: stat.st_uid, gid: stat.st_gid };
+    let (mode, uid, gid) = (stat.st_mode & 0o7777, stat.st_uid, stat.st_gid);
+    let state = State::File { sha256: sha256(&bytes), mode, uid, gid, xattrs: Xattrs::of(&file) };
     Ok(Found { state, bytes })
 }
 

@@ -2,8 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use nix::unistd::{getegid, geteuid};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use super::attributes::Xattrs;
 
 /// What stands at a path at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +24,9 @@ pub enum State {
         uid: u32,
         /// Group's number.
         gid: u32,
+        /// Its extended attributes; none where they are not recorded.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        xattrs: Option<Xattrs>,
     },
     /// A symbolic link.
     Link {
@@ -35,6 +41,9 @@ pub enum State {
         uid: u32,
         /// Group's number.
         gid: u32,
+        /// Its extended attributes; none where they are not recorded.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        xattrs: Option<Xattrs>,
     },
     /// A socket, device or pipe.
     Other,
@@ -47,6 +56,30 @@ impl State {
             (State::File { sha256: a, .. }, State::File { sha256: b, .. }) => a == b,
             (State::Directory { .. }, State::Directory { .. }) => true,
             (a, b) => a == b,
+        }
+    }
+
+    /// Whether mode, owner and extended attributes are the same, as far as both are recorded.
+    pub(crate) fn same_rights(&self, other: &State) -> bool {
+        let (Some((rights, xattrs)), Some((others, other_xattrs))) = (self.rights(), other.rights()) else {
+            return true;
+        };
+        rights == others && (xattrs.is_none() || other_xattrs.is_none() || xattrs == other_xattrs)
+    }
+
+    /// Whether it is the file that a caller has installed: these bytes, this mode, and the caller's own.
+    pub fn is_installed(&self, sum: &str, with: u32) -> bool {
+        let own = (geteuid().as_raw(), getegid().as_raw());
+        matches!(self, State::File { sha256, mode, uid, gid, .. } if sha256 == sum && *mode == with && (*uid, *gid) == own)
+    }
+
+    /// Mode, owner and extended attributes, of what has them.
+    pub(crate) fn rights(&self) -> Option<((u32, u32, u32), Option<&Xattrs>)> {
+        match self {
+            State::File { mode, uid, gid, xattrs, .. } | State::Directory { mode, uid, gid, xattrs } => {
+                Some(((*mode, *uid, *gid), xattrs.as_ref()))
+            }
+            State::Absent | State::Link { .. } | State::Other => None,
         }
     }
 
@@ -108,4 +141,24 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// A short identity of some bytes, for telling whether two are the same.
 pub(crate) fn digest(bytes: &[u8]) -> String {
     sha256(bytes)[..16].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(xattrs: &str) -> State {
+        serde_json::from_str(&format!(r#"{{"is":"file","sha256":"00","mode":420,"uid":0,"gid":0{xattrs}}}"#)).unwrap()
+    }
+
+    #[test]
+    fn state_of_an_older_record_says_nothing_of_extended_attributes() {
+        let (old, none) = (file(""), file(r#","xattrs":{}"#));
+        let some = file(r#","xattrs":{"user.a":{"text":"b"},"security.capability":{"base64":"AQI="}}"#);
+        assert!(old.same_rights(&none) && some.same_rights(&old) && !some.same_rights(&none));
+        for state in [&old, &none, &some] {
+            let again: State = serde_json::from_str(&serde_json::to_string(state).unwrap()).unwrap();
+            assert_eq!(again, *state);
+        }
+    }
 }

@@ -12,11 +12,12 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, FallocateFlags, OFlag, fallocate, openat, renameat};
 use nix::sys::stat::{Mode, SFlag, fchmod, fstat, fstatat, mkdirat};
-use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fsync, symlinkat, unlinkat};
+use nix::unistd::{UnlinkatFlags, fsync, symlinkat, unlinkat};
 use sha2::{Digest, Sha256};
 
-use super::attributes::{copy_xattrs, mount_id};
+use super::attributes::{Like, Xattrs, dress, give_back, mount_id};
 use super::read::kind;
+use super::state::State;
 use super::walk::Spot;
 
 const NAME_MAX: usize = 255;
@@ -51,14 +52,8 @@ impl Spot<'_> {
     /// Makes the missing directories on the way (mode 0755, whatever the umask).
     pub(crate) fn make_parents(&mut self) -> io::Result<()> {
         for name in std::mem::take(&mut self.missing) {
-            match mkdirat(self.dir(), name.as_os_str(), Mode::from_bits_truncate(0o755)) {
-                Ok(()) => {
-                    let made = self.open_directory(&name)?;
-                    fchmod(&made, Mode::from_bits_truncate(0o755))?;
-                    self.sync_dir()?;
-                }
-                Err(Errno::EEXIST) => {}
-                Err(errno) => return Err(errno.into()),
+            if self.is_absent(&name) {
+                self.make_directory(&name, |made| Ok(fchmod(made, Mode::from_bits_truncate(0o755))?))?;
             }
             let next = self.open_directory(&name)?;
             self.descend(next, name);
@@ -86,17 +81,19 @@ impl Spot<'_> {
         })
     }
 
-    /// Writes a complete new file beside and renames it over the name. What stood there keeps its
-    /// extended attributes.
-    pub(crate) fn replace(&self, bytes: &[u8], meta: Meta) -> io::Result<()> {
-        self.move_over(self.stage(bytes, meta), &temporary_name(&self.name), &self.name)
+    /// Writes a complete new file beside and renames it over the name. It has the extended attributes
+    /// of what stood there, or those that are recorded.
+    pub(crate) fn replace(&self, bytes: &[u8], meta: Meta, xattrs: Option<&Xattrs>) -> io::Result<()> {
+        let temporary = temporary_name(&self.name);
+        let made = self.clear(&temporary).and_then(|()| self.write_new(&temporary, bytes, meta, xattrs));
+        self.move_over(made, &temporary, &self.name)
     }
 
     /// The first half of it: the complete new file, fsynced, under its temporary name.
     pub(crate) fn stage(&self, bytes: &[u8], meta: Meta) -> io::Result<()> {
         let temporary = temporary_name(&self.name);
-        self.unlink_if_there(&temporary)?;
-        self.write_new(&temporary, bytes, meta)
+        self.clear(&temporary)?;
+        self.write_new(&temporary, bytes, meta, None)
     }
 
     /// The second half: what was staged gets its name.
@@ -123,24 +120,24 @@ impl Spot<'_> {
         let moved = made.and_then(|()| Ok(renameat(self.dir(), temporary, self.dir(), name)?));
         if let Err(cause) = moved {
             // Best effort: the cause matters more than what is left, which the next run removes.
-            self.unlink_if_there(temporary).ok();
+            self.clear(temporary).ok();
             return Err(cause);
         }
         self.sync_dir()
     }
 
-    fn write_new(&self, name: &OsStr, bytes: &[u8], meta: Meta) -> io::Result<()> {
+    fn write_new(&self, name: &OsStr, bytes: &[u8], meta: Meta, xattrs: Option<&Xattrs>) -> io::Result<()> {
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let mut file = File::from(openat(self.dir(), name, flags, Mode::from_bits_truncate(0o600))?);
         file.write_all(bytes)?;
-        if let Some((uid, gid)) = meta.owner {
-            fchown(&file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
-        }
-        if let Ok(old) = self.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK) {
-            copy_xattrs(&File::from(old), &file)?;
-        }
-        // Last: a change of owner clears the set-id bits.
-        fchmod(&file, Mode::from_bits_truncate(meta.mode))?;
+        let old = self.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK).ok().map(File::from);
+        let like = match (&old, xattrs) {
+            (Some(old), Some(record)) => Like::Recorded(old, record),
+            (Some(old), None) => Like::File(old),
+            (None, Some(record)) => Like::Record(record),
+            (None, None) => Like::Nothing,
+        };
+        dress(&file, meta, like)?;
         file.sync_all()
     }
 
@@ -151,7 +148,7 @@ impl Spot<'_> {
     /// Where it fails, what was there `before` is written again.
     pub(crate) fn overwrite(&self, bytes: &[u8], before: &[u8]) -> io::Result<()> {
         let mut file = File::from(self.open(OFlag::O_WRONLY | OFlag::O_NONBLOCK)?);
-        let mode = fstat(&file)?.st_mode & 0o7777;
+        let (mode, xattrs) = (fstat(&file)?.st_mode & 0o7777, Xattrs::of(&file));
         if bytes.len() > before.len() {
             // Room first: a disk that fills up half way would leave a file that is neither.
             let room = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
@@ -165,11 +162,15 @@ impl Spot<'_> {
             put_bytes(&mut file, before).ok();
             return Err(cause);
         }
-        if fstat(&file)?.st_mode & 0o7777 != mode {
-            // The kernel clears set-id bits when anyone but root writes.
-            fchmod(&file, Mode::from_bits_truncate(mode))?;
-        }
+        give_back(&file, mode, xattrs.as_ref())?;
         file.sync_all()
+    }
+
+    /// After a write in place that was interrupted before its end: what the kernel took away is given
+    /// back.
+    pub(crate) fn give_back(&self, before: &State) -> io::Result<()> {
+        let Some(((mode, ..), xattrs)) = before.rights() else { return Ok(()) };
+        give_back(&File::from(self.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK)?), mode, xattrs)
     }
 
     /// Makes or replaces a symbolic link.
@@ -180,7 +181,7 @@ impl Spot<'_> {
     /// The first half of it.
     pub(crate) fn stage_link(&self, target: &OsStr) -> io::Result<()> {
         let temporary = temporary_name(&self.name);
-        self.unlink_if_there(&temporary)?;
+        self.clear(&temporary)?;
         Ok(symlinkat(target, self.dir(), temporary.as_os_str())?)
     }
 
@@ -190,7 +191,7 @@ impl Spot<'_> {
     pub(crate) fn stage_old(&self, bytes: &[u8], owner: Option<(u32, u32)>) -> io::Result<()> {
         let waiting = self.waiting_name();
         self.unlink_if_there(&waiting)?;
-        self.write_new(&waiting, bytes, Meta { mode: 0o600, owner })?;
+        self.write_new(&waiting, bytes, Meta { mode: 0o600, owner }, None)?;
         self.sync_dir()
     }
 
@@ -245,17 +246,34 @@ impl Spot<'_> {
         }
     }
 
-    /// Makes a directory with this mode and owner.
-    pub(crate) fn make_dir(&self, meta: Meta) -> io::Result<()> {
-        match mkdirat(self.dir(), self.name.as_os_str(), Mode::from_bits_truncate(0o700)) {
-            Ok(()) | Err(Errno::EEXIST) => {}
+    /// Makes a directory with this mode, owner and extended attributes, and no others. One that is there
+    /// stays as it is.
+    pub(crate) fn make_dir(&self, meta: Meta, xattrs: Option<&Xattrs>) -> io::Result<()> {
+        if !self.is_absent(&self.name) {
+            return self.open_directory(&self.name).map(|_| ());
+        }
+        self.make_directory(&self.name, |made| dress(made, meta, xattrs.map_or(Like::Nothing, Like::Record)))
+    }
+
+    /// Makes a directory that only we can enter, for what is needed before the lock is held: others may be
+    /// making the same one, so that it has its name at once and whoever comes second takes it.
+    pub(crate) fn make_private(&mut self) -> io::Result<()> {
+        for name in std::mem::take(&mut self.missing) {
+            self.make_at_once(&name, 0o755, |made| Ok(fchmod(made, Mode::from_bits_truncate(0o755))?))?;
+            let next = self.open_directory(&name)?;
+            self.descend(next, name);
+        }
+        let meta = Meta { mode: 0o700, owner: None };
+        self.make_at_once(&self.name, meta.mode, |made| dress(made, meta, Like::Nothing))
+    }
+
+    fn make_at_once(&self, name: &OsStr, mode: u32, dressed: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+        match mkdirat(self.dir(), name, Mode::from_bits_truncate(mode)) {
+            Ok(()) => {}
+            Err(Errno::EEXIST) => return Ok(()),
             Err(errno) => return Err(errno.into()),
         }
-        let made = self.open_directory(&self.name)?;
-        if let Some((uid, gid)) = meta.owner {
-            fchown(&made, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
-        }
-        fchmod(&made, Mode::from_bits_truncate(meta.mode))?;
+        dressed(&File::from(self.open_directory(name)?))?;
         self.sync_dir()
     }
 
@@ -264,6 +282,17 @@ impl Spot<'_> {
         let file = File::from(self.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK)?);
         fchmod(&file, Mode::from_bits_truncate(mode))?;
         file.sync_all()
+    }
+
+    /// Makes a directory that has its name only once it is `dressed`: a kill before that must not leave
+    /// one which others cannot enter.
+    fn make_directory(&self, name: &OsStr, dressed: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+        let temporary = temporary_name(name);
+        self.clear(&temporary)?;
+        mkdirat(self.dir(), temporary.as_os_str(), Mode::from_bits_truncate(0o700))?;
+        let made = File::from(self.open_directory(&temporary)?);
+        let made = dressed(&made).and_then(|()| Ok(made.sync_all()?));
+        self.move_over(made, &temporary, name)
     }
 
     /// Writes the value of a kernel file (sysctl and the like): one write, nothing renamed.
@@ -275,7 +304,7 @@ impl Spot<'_> {
     /// of a previous key is not part of it.
     pub(crate) fn remove_temporary(&self) -> io::Result<()> {
         if self.missing.is_empty() {
-            self.unlink_if_there(&temporary_name(&self.name))?;
+            self.clear(&temporary_name(&self.name))?;
         }
         Ok(())
     }
@@ -286,7 +315,20 @@ impl Spot<'_> {
     }
 
     fn unlink_if_there(&self, name: &OsStr) -> io::Result<()> {
-        match unlinkat(self.dir(), name, UnlinkatFlags::NoRemoveDir) {
+        self.gone(name, unlinkat(self.dir(), name, UnlinkatFlags::NoRemoveDir))
+    }
+
+    /// Removes a temporary name, of a file or of a directory that was to get its own.
+    fn clear(&self, temporary: &OsStr) -> io::Result<()> {
+        let unlinked = match unlinkat(self.dir(), temporary, UnlinkatFlags::NoRemoveDir) {
+            Err(Errno::EISDIR) => unlinkat(self.dir(), temporary, UnlinkatFlags::RemoveDir),
+            unlinked => unlinked,
+        };
+        self.gone(temporary, unlinked)
+    }
+
+    fn gone(&self, name: &OsStr, unlinked: nix::Result<()>) -> io::Result<()> {
+        match unlinked {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),
             // A read-only file system says so before it looks whether the name is there.
             Err(Errno::EROFS) if self.is_absent(name) => Ok(()),

@@ -5,8 +5,8 @@ use std::io;
 use super::Editor;
 use super::diff::difference_of;
 use super::keep::KEPT_SUFFIX;
-use super::step::{Source, Step};
-use crate::apply::{absolute, damaged_record, kept_as, link_of, read_value, same_value, undo_mode, walk};
+use super::step::{NEWER_RIGHTS, Source, Step};
+use crate::apply::{absolute, damaged_record, is_before, kept_as, link_of, read_value, same_value, undo_mode, walk};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::journal::{Change, Entry, InverseRecord, WriteChange};
@@ -78,11 +78,14 @@ impl Undoing<'_> {
         let spot = walk(root, &path, link_of(change))?;
         let fail = |cause: io::Error| Error::io("read", root.display(&path), &cause);
         let now = spot.state().map_err(fail)?;
-        if now.same_content(&change.before) {
+        let after = entry.after.as_ref().or(change.after.as_ref());
+        if is_before(&now, &change.before, after) {
             return Ok(Step::Already);
         }
-        let after = entry.after.as_ref().or(change.after.as_ref());
         if after.is_some_and(|after| now.same_content(after)) {
+            if now.same_content(&change.before) && after.is_some_and(|after| !now.same_rights(after)) {
+                return Ok(Step::Left(NEWER_RIGHTS));
+            }
             return self.restore(change, keep_rights(&change.before, after, &now));
         }
         let InverseRecord::Edit { kind, data, .. } = &change.inverse else { return self.forced(change, now) };
@@ -113,7 +116,13 @@ impl Undoing<'_> {
                 // Beside the key itself, wherever a link led to it.
                 let spot = walk(root, &path, link_of(change))?;
                 if kept_as(root, &spot, before)?.is_some() {
-                    return Ok(Step::Restore { state, bytes: Vec::new(), from: Source::Beside, values: Vec::new() });
+                    return Ok(Step::Restore {
+                        state,
+                        bytes: Vec::new(),
+                        from: Source::Beside,
+                        keeps_rights: false,
+                        values: Vec::new(),
+                    });
                 }
                 Err(Error::refused(format!(
                     "cannot undo {}: {} is not the previous one",
@@ -152,14 +161,21 @@ impl Undoing<'_> {
     /// What the journal holds of it, if that is what was there.
     fn from_journal(&self, path: &str, before: &State, content: Option<&Content>, state: State) -> Result<Step> {
         let State::File { sha256: was, .. } = before else {
-            return Ok(Step::Restore { state, bytes: Vec::new(), from: Source::Journal, values: Vec::new() });
+            return Ok(Step::Restore {
+                state,
+                bytes: Vec::new(),
+                from: Source::Journal,
+                keeps_rights: false,
+                values: Vec::new(),
+            });
         };
         let Some(content) = content else { return Err(self.no_copy(path)) };
         let bytes = content.bytes().filter(|bytes| sha256(bytes) == *was);
         let bytes = bytes.ok_or_else(|| damaged_record(self.root, path))?;
         let now = self.root.find(&absolute(path)).ok();
         let values = now.map(|now| lines_of(&now.bytes, &bytes)).unwrap_or_default();
-        Ok(Step::Restore { state, bytes, from: Source::Journal, values })
+        let keeps_rights = !state.same_rights(before);
+        Ok(Step::Restore { state, bytes, from: Source::Journal, keeps_rights, values })
     }
 
     /// What was kept whole, if it is still there and still what it was.
@@ -168,7 +184,14 @@ impl Undoing<'_> {
         let kept = crate::journal::kept_path(sha256);
         let found = self.root.find_large(&kept)?.state;
         if found.same_content(before) {
-            return Ok(Step::Restore { state, bytes: Vec::new(), from: Source::Aside, values: Vec::new() });
+            let keeps_rights = !state.same_rights(before);
+            return Ok(Step::Restore {
+                state,
+                bytes: Vec::new(),
+                from: Source::Aside,
+                keeps_rights,
+                values: Vec::new(),
+            });
         }
         Err(Error::refused(format!(
             "cannot undo the change of {}: {} is not what was kept there",
@@ -253,12 +276,12 @@ fn lines_of(now: &[u8], then: &[u8]) -> Vec<String> {
 
 /// The mode and owner that a restored file gets: those of before, unless someone changed them since.
 fn keep_rights(before: &State, after: Option<&State>, now: &State) -> State {
-    match (before, after, now) {
-        (
-            State::File { sha256, .. },
-            Some(State::File { mode: m, uid: u, gid: g, .. }),
-            State::File { mode, uid, gid, .. },
-        ) if (m, u, g) != (mode, uid, gid) => State::File { sha256: sha256.clone(), mode: *mode, uid: *uid, gid: *gid },
+    match (before, now) {
+        (State::File { sha256, .. }, State::File { mode, uid, gid, xattrs, .. })
+            if after.is_some_and(|after| !now.same_rights(after)) =>
+        {
+            State::File { sha256: sha256.clone(), mode: *mode, uid: *uid, gid: *gid, xattrs: xattrs.clone() }
+        }
         _ => before.clone(),
     }
 }

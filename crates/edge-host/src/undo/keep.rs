@@ -29,8 +29,8 @@ pub(super) fn keep_newer(root: &Root, spot: &Spot<'_>, now: &State) -> Result<()
             continue;
         }
         let done = match now {
-            State::File { sha256, mode, uid, gid, .. } => {
-                kept.copy_large(spot, sha256, Meta { mode: *mode, owner: Some((*uid, *gid)) })
+            State::File { sha256, mode, uid, gid, xattrs } => {
+                kept.copy_large(spot, sha256, Meta { mode: *mode, owner: Some((*uid, *gid)) }, xattrs.as_ref())
             }
             State::Link { target } => kept.link_to(target.as_ref()),
             _ => Ok(()),

@@ -111,6 +111,9 @@ fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Res
         let blocked = blocker(&root, entry, &later);
         let differs = blocked.is_none();
         let step = blocked.map_or_else(|| undoing.decide(entry), Err);
+        if let Some(note) = step.as_ref().ok().and_then(Step::note) {
+            host.report.note(&format!("{}: its {note}", root.display(&absolute(path)).display()));
+        }
         let outcome = match (step, &mut writer) {
             (Ok(step), None) => {
                 let status = if step.changes_nothing() { Status::Already } else { Status::Planned };

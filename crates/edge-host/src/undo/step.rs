@@ -13,6 +13,8 @@ use crate::journal::{Change, Entry, Record, WriteChange};
 use crate::lock::Lock;
 use crate::root::{Content, Meta, Root, Spot, State};
 
+pub(super) const NEWER_RIGHTS: &str = "mode, owner or attributes were changed since, and stay as they are";
+
 /// What has to be done to take an action back.
 #[derive(Debug)]
 pub(crate) enum Step {
@@ -21,7 +23,14 @@ pub(crate) enum Step {
     /// What was made is removed, and the directories made on the way.
     Remove,
     /// What was there is restored.
-    Restore { state: State, bytes: Vec<u8>, from: Source, values: Vec<String> },
+    Restore {
+        state: State,
+        bytes: Vec<u8>,
+        from: Source,
+        /// Mode, owner and extended attributes are those of now.
+        keeps_rights: bool,
+        values: Vec<String>,
+    },
     /// The edit alone is undone.
     Edit { bytes: Vec<u8>, state: State, values: Vec<String> },
     /// By force: what is there now, which we did not leave, is kept beside before this is done.
@@ -81,6 +90,11 @@ impl Step {
             Step::Set { now, before } => vec![format!("{now} -> {before}")],
             _ => self.details(),
         }
+    }
+
+    /// What of a file is not as it was before: it was changed since, and stays.
+    pub(crate) fn note(&self) -> Option<&'static str> {
+        matches!(self, Step::Restore { keeps_rights: true, .. }).then_some(NEWER_RIGHTS)
     }
 
     pub(crate) fn why(&self) -> String {
@@ -183,12 +197,14 @@ fn restore(root: &Root, path: &Path, change: &Change, state: &State, bytes: &[u8
             Some(kept) => spot.restore_old(&kept, *mode),
             None => Err(io::Error::other("the previous key was removed meanwhile")),
         },
-        State::File { sha256, mode, uid, gid } if from == Source::Aside => {
+        State::File { sha256, mode, uid, gid, xattrs } if from == Source::Aside => {
             let kept = walk(root, &crate::journal::kept_path(sha256), Link::Itself)?;
-            spot.copy_large(&kept, sha256, Meta { mode: *mode, owner: Some((*uid, *gid)) })
+            spot.copy_large(&kept, sha256, Meta { mode: *mode, owner: Some((*uid, *gid)) }, xattrs.as_ref())
         }
         State::Link { target } => spot.link_to(OsStr::new(target)),
-        State::Directory { mode, uid, gid } => spot.make_dir(Meta { mode: *mode, owner: Some((*uid, *gid)) }),
+        State::Directory { mode, uid, gid, xattrs } => {
+            spot.make_dir(Meta { mode: *mode, owner: Some((*uid, *gid)) }, xattrs.as_ref())
+        }
         State::File { .. } => put(&spot, bytes, state),
         State::Absent | State::Other => Ok(()),
     }
@@ -200,11 +216,11 @@ fn put(spot: &Spot<'_>, bytes: &[u8], state: &State) -> io::Result<()> {
     if spot.needs_in_place()? {
         return spot.overwrite(bytes, &spot.find()?.bytes);
     }
-    let meta = match state {
-        State::File { mode, uid, gid, .. } => Meta { mode: *mode, owner: Some((*uid, *gid)) },
-        _ => Meta { mode: 0o644, owner: None },
+    let (meta, xattrs) = match state.rights() {
+        Some(((mode, uid, gid), xattrs)) => (Meta { mode, owner: Some((uid, gid)) }, xattrs),
+        None => (Meta { mode: 0o644, owner: None }, None),
     };
-    spot.replace(bytes, meta)
+    spot.replace(bytes, meta, xattrs)
 }
 
 fn changed_meanwhile(root: &Root, path: &Path) -> Error {

@@ -7,7 +7,7 @@ use super::{BootFile, Layout, Partition, Raspberry};
 
 /// What stands where a file with this text is.
 pub(crate) fn file(text: &str) -> Found {
-    let state = State::File { sha256: String::new(), mode: 0o644, uid: 0, gid: 0 };
+    let state = State::File { sha256: String::new(), mode: 0o644, uid: 0, gid: 0, xattrs: None };
     Found { state, bytes: text.as_bytes().to_vec() }
 }
 

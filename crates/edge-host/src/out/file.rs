@@ -1,0 +1,154 @@
+//! One file of the operator's: replaced as a whole, or written into where it is a stream.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, openat, renameat};
+use nix::sys::stat::{Mode, SFlag, fchmod, fstat, fstatat};
+use nix::unistd::{UnlinkatFlags, fsync, unlinkat};
+
+use super::place::{Place, What, find};
+use crate::error::{Error, Result};
+use crate::root::temporary_name;
+
+/// A reader that has not taken anything for so long has stopped.
+const PATIENCE: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(20);
+/// Someone who keeps swapping what stands there is not waited for.
+const ATTEMPTS: u32 = 16;
+
+/// Writes a file of the operator's; `-` is not one, see [`crate::Report::document`].
+///
+/// A file appears whole or not at all, with the mode that it had. A pipe or device, /dev/stdout and
+/// /dev/fd/N too, is written into. A link is followed only where nobody else can have put it there.
+pub fn out_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let fail = |cause: io::Error| Error::io("write", path, &cause);
+    for _ in 0..ATTEMPTS {
+        let place = find("write", path)?;
+        if place.lacks_way {
+            return Err(fail(Errno::ENOENT.into()));
+        }
+        match place.what {
+            What::Directory => return Err(fail(Errno::EISDIR.into())),
+            What::Stream => {
+                if let Some(stream) = open_stream(&place, path)? {
+                    return pour(stream, bytes).map_err(fail);
+                }
+            }
+            What::Nothing => return replace(&place, None, bytes, path),
+            What::File(mode) => return replace(&place, Some(mode), bytes, path),
+        }
+    }
+    Err(Error::refused(format!("cannot write {}: someone else keeps replacing it", path.display())))
+}
+
+/// None where a regular file has come in its place.
+fn open_stream(place: &Place, path: &Path) -> Result<Option<File>> {
+    let fail = |cause: io::Error| Error::io("write", path, &cause);
+    let is_in_proc = place.is_own_open_file().map_err(fail)?;
+    // Not blocking: a pipe that nobody reads would be waited for without end.
+    let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let flags = if is_in_proc { flags } else { flags | OFlag::O_NOFOLLOW };
+    let fd = match openat(&place.dir, place.name.as_os_str(), flags, Mode::empty()) {
+        Ok(fd) => fd,
+        // The standard streams may be sockets, which cannot be opened again.
+        Err(Errno::ENXIO) if is_in_proc && place.name == "1" => {
+            io::stdout().as_fd().try_clone_to_owned().map_err(fail)?
+        }
+        Err(Errno::ENXIO) if is_in_proc && place.name == "2" => {
+            io::stderr().as_fd().try_clone_to_owned().map_err(fail)?
+        }
+        Err(Errno::ENXIO) => {
+            return Err(Error::failed(format!("cannot write {}: nobody reads from it", path.display()))
+                .hint("start the program that reads from it first"));
+        }
+        Err(errno) => return Err(fail(errno.into())),
+    };
+    let kind = fstat(&fd).map_err(|errno| fail(errno.into()))?.st_mode & SFlag::S_IFMT.bits();
+    let is_file = kind == SFlag::S_IFREG.bits();
+    // What our own caller opened may be a file; what stood at a name was none.
+    Ok((is_in_proc || !is_file).then(|| File::from(fd)))
+}
+
+fn pour(mut stream: File, mut bytes: &[u8]) -> io::Result<()> {
+    let mut moved = Instant::now();
+    while !bytes.is_empty() {
+        match stream.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => {
+                bytes = bytes.get(count..).unwrap_or_default();
+                moved = Instant::now();
+            }
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock && moved.elapsed() < PATIENCE => {
+                thread::sleep(POLL)
+            }
+            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {
+                return Err(io::Error::other("its reader takes nothing any more"));
+            }
+            Err(cause) => return Err(cause),
+        }
+    }
+    Ok(())
+}
+
+/// Writes a new file beside and renames it over the name: a rename follows no link.
+fn replace(place: &Place, mode: Option<u32>, bytes: &[u8], path: &Path) -> Result<()> {
+    let temporary = temporary_name(&place.name);
+    let (dir, name) = (&place.dir, temporary.as_os_str());
+    let write = || -> io::Result<()> {
+        let mut file = create(place, name)?;
+        file.write_all(bytes)?;
+        if let Some(mode) = mode {
+            fchmod(&*file, Mode::from_bits_truncate(mode))?;
+        }
+        file.sync_all()?;
+        // Whoever can write to the directory can have put something else under that name meanwhile.
+        let (own, there) = (fstat(&*file)?, fstatat(dir, name, AtFlags::AT_SYMLINK_NOFOLLOW)?);
+        if (own.st_dev, own.st_ino) != (there.st_dev, there.st_ino) {
+            return Err(io::Error::other("someone else took its temporary name"));
+        }
+        renameat(dir, name, dir, place.name.as_os_str())?;
+        sync(dir)
+    };
+    write().map_err(|cause| {
+        if cause.kind() == io::ErrorKind::WouldBlock {
+            return Error::failed(format!("cannot write {}: another call is writing it", path.display()))
+                .hint("wait until that is done");
+        }
+        // Best effort: the cause matters more than what is left.
+        unlinkat(dir, name, UnlinkatFlags::NoRemoveDir).ok();
+        Error::io("write", path, &cause)
+    })
+}
+
+/// A new file, locked: one that is there and not locked was left by a call that was killed.
+fn create(place: &Place, name: &std::ffi::OsStr) -> io::Result<Flock<File>> {
+    let lock = |fd: OwnedFd| {
+        Flock::lock(File::from(fd), FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| io::Error::from(errno))
+    };
+    let safe = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    if let Ok(left) = openat(&place.dir, name, OFlag::O_RDONLY | safe, Mode::empty()) {
+        drop(lock(left)?);
+    }
+    match unlinkat(&place.dir, name, UnlinkatFlags::NoRemoveDir) {
+        Ok(()) | Err(Errno::ENOENT) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | safe;
+    lock(openat(&place.dir, name, flags, Mode::from_bits_truncate(0o644))?)
+}
+
+fn sync(dir: &OwnedFd) -> io::Result<()> {
+    let dir = openat(dir, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());
+    match dir.and_then(fsync) {
+        // A directory that may be written to and not read, or a file system that cannot sync it.
+        Ok(()) | Err(Errno::EACCES | Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
