@@ -25,6 +25,7 @@ mod rights;
 mod root;
 mod run;
 mod scratch;
+mod secret;
 mod signal;
 pub mod undo;
 
@@ -45,7 +46,8 @@ pub use rights::become_user;
 pub use root::{Content, Found, MAX_READ, NewDir, NewFile, Root, State};
 pub use run::main;
 pub use scratch::Scratch;
-pub use undo::{Editor, UndoArgs, redact};
+pub use secret::{STRUCK, has_credentials, is_secret_name, redact, redact_args, shown_url};
+pub use undo::{Editor, UndoArgs};
 
 /// Every utility gets it with this crate: one short run makes thousands of small allocations, and
 /// the static binaries' own allocator spends half of its time in mmap for them.

@@ -5,7 +5,6 @@ mod diff;
 mod packages;
 mod step;
 
-pub use diff::redact;
 pub use packages::{Stays, would_stay};
 
 use clap::Args;

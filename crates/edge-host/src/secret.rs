@@ -1,0 +1,15 @@
+//! What must not be shown: one list of secret-looking names, and one reader of URLs, for every message,
+//! difference, record and journal entry of the project.
+
+mod args;
+mod name;
+mod text;
+mod url;
+
+pub use args::redact_args;
+pub use name::is_secret_name;
+pub use text::redact;
+pub use url::{has_credentials, shown_url};
+
+/// Stands for what is not shown.
+pub const STRUCK: &str = "***";
