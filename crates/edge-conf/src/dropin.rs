@@ -44,6 +44,20 @@ impl Variable {
     }
 }
 
+/// Variables that say nothing worth hiding.
+const HARMLESS: &str = include_str!("../data/harmless.txt");
+
+/// Whether all that a drop-in sets may be read by every user of the host.
+pub fn is_harmless(text: &str) -> bool {
+    let set = text.lines().map(str::trim).filter_map(|line| line.strip_prefix("Environment="));
+    set.into_iter().all(|value| {
+        let value = value.trim_matches('"');
+        let name = value.split('=').next().unwrap_or_default();
+        let known = HARMLESS.lines().filter(|line| !line.starts_with('#')).any(|line| line.trim() == name);
+        value.is_empty() || (known && !value.contains(['"', '@', '\\']))
+    }) && !text.lines().any(|line| line.trim_end().ends_with('\\'))
+}
+
 /// A unit's name: it becomes part of a path.
 pub fn unit_name(text: &str) -> Result<&str> {
     let good = |byte: u8| byte.is_ascii_alphanumeric() || b":_.@-\\".contains(&byte);

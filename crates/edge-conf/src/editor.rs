@@ -1,10 +1,11 @@
 //! Takes back single settings in a file that has changed since, as edgecore's own rewrites do.
 
 use edge_host::{Editor, Error, Result};
-use edge_yaml::{Document, Edit, Value};
+use edge_yaml::{Document, Edit};
 use serde_json::Value as Json;
 
 use crate::plan::{EDITOR, yaml_error};
+use crate::record::{Same, Side};
 use crate::show;
 use crate::spelling::{spelled, texts};
 use crate::wish::parse_path;
@@ -24,34 +25,42 @@ impl Editor for Settings {
         // One after another from the last: an earlier change may have made what a later one set.
         for change in changes.iter().rev() {
             let document = Document::parse(&text).map_err(|error| yaml_error("it", &error))?;
-            if let Some(edit) = opposite(&document, change)? {
-                text = document.apply(&[edit]).map_err(|error| yaml_error("it", &error))?.text;
+            if let Some(new) = without(&document, change)? {
+                text = new;
             }
         }
         Ok(text.into_bytes())
     }
 }
 
-/// The edit that takes one change back; none where that is so already.
-fn opposite(document: &Document<'_>, change: &Json) -> Result<Option<Edit>> {
+/// The text with one change taken back; none where that is so already.
+fn without(document: &Document<'_>, change: &Json) -> Result<Option<String>> {
     let path = parse_path(change["path"].as_str().unwrap_or_default())?;
     let path = spelled(document.value(), &texts(&path)).unwrap_or(path);
-    let value = |side: &str| change.get(side).map(serde_yaml::to_value).transpose();
-    let damaged = |_| Error::failed("its journal record is damaged");
-    let (before, after) = (value("before").map_err(damaged)?, value("after").map_err(damaged)?);
-    let now = document.get(&path);
-    if now == before {
-        return Ok(None);
-    }
-    if now != after {
-        let show = |value: &Option<Value>| show::at(&path, value.as_ref());
-        return Err(Error::refused(format!("{path} is {} now, and we left it {}", show(&now), show(&after)))
+    let damaged = || Error::failed("its journal record is damaged");
+    let (before, after) = (Side::before(change).ok_or_else(damaged)?, Side::after(change).ok_or_else(damaged)?);
+    let (now, written) = (document.get(&path), document.written(&path));
+    let is = |side: &Side| side.is(now.as_ref(), written.as_ref());
+    match (is(&before), is(&after)) {
+        (Same::Exactly, _) | (Same::InValue, Same::No | Same::InValue) => return Ok(None),
+        (_, Same::No) => {
+            return Err(Error::refused(format!(
+                "{path} is {} now, and we left it {}",
+                show::at(&path, now.as_ref()),
+                after.shown(&path)
+            ))
             .hint("set it by hand to what it shall be"));
+        }
+        (_, Same::Exactly | Same::InValue) => {}
     }
-    Ok(Some(match before {
-        Some(value) => Edit::Set { path, value },
-        None => Edit::Unset { path },
-    }))
+    let apply = |edit: Edit| document.apply(&[edit]).map(|edited| edited.text);
+    let text = match before {
+        Side::Value(value, Some(written)) => document.restore(&path, &value, &written),
+        Side::Value(value, None) => apply(Edit::Set { path, value }),
+        Side::Nothing => apply(Edit::Unset { path }),
+        Side::Sums(_) => return Err(damaged()),
+    };
+    text.map(Some).map_err(|error| yaml_error("it", &error))
 }
 
 #[cfg(test)]

@@ -77,6 +77,12 @@ pub enum Node {
         /// Mode of a new file.
         mode: u32,
     },
+    /// A regular file with a secret in it, such as a password: 0600 whatever mode the one before had,
+    /// and never written in place. An undo brings the mode back with the content.
+    Secret {
+        /// Its bytes.
+        content: Bytes,
+    },
     /// A regular file with a private key: the one before stays beside as `NAME.old` (0600) and is
     /// never copied into the journal.
     PrivateKey {
@@ -282,6 +288,7 @@ impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Node::File { content, mode } => write!(f, "File({content:?}, {mode:o})"),
+            Node::Secret { .. } => f.write_str("Secret"),
             Node::PrivateKey { .. } => f.write_str("PrivateKey"),
             Node::Link(target) => write!(f, "Link({target})"),
             Node::Large { sha256, mode, .. } => write!(f, "Large({sha256}, {mode:o})"),

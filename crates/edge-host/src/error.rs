@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use crate::exit::Exit;
+use crate::secret::without_credentials;
 
 /// Result of everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -61,13 +62,14 @@ impl Error {
     /// Adds what the user can do about it; an earlier hint is replaced.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Error {
-        self.hint = Some(hint.into());
+        self.hint = Some(without_credentials(&hint.into()));
         self
     }
 
     fn with(exit: Exit, message: impl Into<String>) -> Error {
         // One line: a cause that brings its own line breaks must not look like two errors.
-        let message = message.into().trim_end().replace(['\n', '\r'], " ");
+        // What a program said may quote a URL with the password in it.
+        let message = without_credentials(&message.into()).trim_end().replace(['\n', '\r'], " ");
         Error { exit, message, hint: None }
     }
 

@@ -78,7 +78,13 @@ pub(crate) enum Namespace {
 }
 
 impl Host {
-    pub(crate) fn new(tool: &'static str, common: &Common, request: String, report: Report) -> Result<Host> {
+    pub(crate) fn new(
+        tool: &'static str,
+        common: &Common,
+        request: String,
+        report: Report,
+        interrupt: Interrupt,
+    ) -> Result<Host> {
         let root = match &common.root {
             Some(dir) => Root::image(dir)?,
             None => Root::live()?,
@@ -89,7 +95,7 @@ impl Host {
             mode: if common.dry_run { Mode::DryRun } else { Mode::Apply },
             tool,
             request,
-            interrupt: Interrupt::default(),
+            interrupt,
             lock: None,
             progress: Outcome::default(),
             planned: 0,
@@ -109,8 +115,9 @@ impl Host {
         self.interrupt.check()
     }
 
-    /// From now on the first SIGINT, SIGTERM or SIGHUP is caught: for long work that changes nothing on
-    /// the host, such as a build. [`Host::prepare_change`] does it by itself.
+    /// From now on the first SIGINT, SIGTERM or SIGHUP is only noted, instead of ending the call at once:
+    /// for long work that has something to clear away, such as a build; [`Host::check_interrupt`] then
+    /// stops it. [`Host::prepare_change`] does it by itself.
     pub fn catch_signals(&self) -> Result<()> {
         self.interrupt.catch()
     }
