@@ -59,7 +59,7 @@ pub fn details(edited: &Edited) -> Vec<String> {
 }
 
 /// The record from which the edits alone can be taken back.
-fn inverse(document: &Document<'_>, edited: &Edited) -> Inverse {
+pub(crate) fn inverse(document: &Document<'_>, edited: &Edited) -> Inverse {
     let changes = &edited.changes;
     let Ok(after) = Document::parse(&edited.text) else { return Inverse::Whole };
     let mut records = Vec::new();
