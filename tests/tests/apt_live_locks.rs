@@ -39,6 +39,17 @@ fn each_of_the_four_locks_is_waited_for_and_its_holder_named() {
 }
 
 #[test]
+fn a_signal_ends_the_wait_with_its_record() {
+    let Some(host) = host("a_signal_ends_the_wait_with_its_record") else { return };
+    let ran = host.sh(
+        "hold /var/lib/dpkg/lock 30; set -m; edge wait --json > /said & pid=$!; sleep 2; kill -INT -$pid; wait $pid; \
+         code=$?; kill $holder; tail -n 1 /said; exit $code",
+    );
+    let last = ran.expect(5).stdout;
+    assert!(last.contains("\"type\":\"result\"") && last.contains("\"exit\":5"), "{last}");
+}
+
+#[test]
 fn an_install_waits_without_standing_in_the_way_of_others() {
     let Some(host) = host("an_install_waits_without_standing_in_the_way_of_others") else { return };
     host.sh("deb edge-thing 1; key good; repo /repo good").expect(0);

@@ -88,3 +88,45 @@ fn get_shows_what_was_asked_for() {
     let tree = Tree::with(&[(FILE, START)]);
     assert_eq!(conf(&tree, &["get", "modules.edgeHub.token"]).expect(0).stdout, "geheim.one\n");
 }
+
+#[test]
+fn env_reads_a_secret_from_standard_input_into_a_private_drop_in() {
+    let dropin = "etc/systemd/system/edgecore.service.d/20-edgeutils.conf";
+    let mode = |tree: &Tree| {
+        let meta = std::fs::metadata(tree.at(dropin)).unwrap();
+        std::os::unix::fs::PermissionsExt::mode(&meta.permissions()) & 0o7777
+    };
+    let env = |tree: &Tree, args: &[&str], input: &str| {
+        Tool::new("edge-conf").arg("--root").arg(tree.path()).arg("env").args(args).stdin(input).run()
+    };
+    let tree = Tree::with(&[(FILE, START)]);
+    env(&tree, &["GOGC=50"], "").expect(0);
+    assert_eq!(mode(&tree), 0o644);
+    let harmless = tree.read(dropin);
+    let ran = env(&tree, &["DB_PASSWORD=-"], "geheim $1 %h\n").expect(0);
+    says_nothing_of_it(&ran);
+    assert_eq!(mode(&tree), 0o600);
+    assert!(tree.read(dropin).contains("Environment=\"DB_PASSWORD=geheim $1 %%h\"\n"), "{}", tree.read(dropin));
+    conf(&tree, &["undo"]).expect(0);
+    assert_eq!((mode(&tree), tree.read(dropin)), (0o644, harmless));
+    for (args, input, code) in [
+        (&["A=-", "B=-"] as &[&str], "x\n", 2),
+        (&["A=-"], "", 1),
+        (&["A=-"], "\n", 1),
+        (&["A=-"], "x\ny\n", 2),
+        (&["A=-"], "x\0y\n", 2),
+        (&["A=-"], "x\ry\n", 2),
+    ] {
+        let before = tree.snapshot();
+        env(&tree, args, input).expect(code);
+        assert_eq!(tree.snapshot(), before, "{args:?} {input:?}");
+    }
+    // One that was left open to others is closed, although nothing in it changes.
+    env(&tree, &["DB_PASSWORD=-"], "geheim").expect(0);
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(tree.at(dropin), open).unwrap();
+    let ran = env(&tree, &["DB_PASSWORD=-"], "geheim").expect(0);
+    assert!(ran.stdout.contains("mode 0644 -> 0600"), "{}", ran.stdout);
+    assert_eq!(mode(&tree), 0o600);
+    assert_eq!(env(&tree, &["DB_PASSWORD=-"], "geheim").expect(0).stdout, "");
+}

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use edge_host::{Found, Host, Result, Root};
+use edge_host::{Found, Host, Result, Root, shown_url};
 
 use crate::key::{self, KeyFile};
 use crate::openpgp::Form;
-use crate::source::{self, KeyFrom, Source, shown_uri};
+use crate::source::{self, KeyFrom, Source};
 use crate::status::{self, Status};
 use crate::wanted::{Hold, Request, Wanted};
 
@@ -65,7 +65,7 @@ fn read_source(root: &Root, source: &Source, status: &Status, now: u64) -> Resul
 
 /// The key that stands there, if nothing speaks against it.
 fn in_place(source: &Source, found: &Found, form: Form, status: &Status, now: u64) -> Option<(KeyFile, Vec<String>)> {
-    let from = shown_uri(&source.uri);
+    let from = shown_url(&source.uri);
     let is_given = match &source.key {
         KeyFrom::Bytes(bytes) => *bytes == found.bytes,
         KeyFrom::Url(_) => true,

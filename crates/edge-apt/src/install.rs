@@ -6,14 +6,13 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use edge_host::{Error, Host, Mode, Result, apply_part};
+use edge_host::{Error, Host, Mode, Result, apply_part, shown_url};
 
 use crate::apt::{self, Scope};
 use crate::facts::{self, Facts};
 use crate::offline::{Offline, PackageFile};
 use crate::plan::{self, Found};
 use crate::repair;
-use crate::source::shown_uri;
 use crate::status;
 use crate::trial::{Trial, get_key};
 use crate::trouble::{TAKEN_MEANWHILE, is_locked, of_run};
@@ -101,7 +100,7 @@ fn attempt(host: &mut Host, wanted: &Wanted, facts: &Facts) -> Result<Installed>
     if let Some((source, rival)) = wanted.source.as_ref().zip(facts.source.as_ref().and_then(|of| of.rivals.first())) {
         return Err(Error::refused(format!(
             "cannot add the repository {}: {} names it already, and apt stops at two entries with different keys",
-            shown_uri(&source.uri),
+            shown_url(&source.uri),
             rival.display()
         ))
         .hint(format!("remove that entry: mv {} {}.off", rival.display(), rival.display())));
@@ -119,7 +118,7 @@ fn attempt(host: &mut Host, wanted: &Wanted, facts: &Facts) -> Result<Installed>
         }
         (None, Some(source)) if host.mode == Mode::Apply => {
             let trial = trial.insert(Trial::of(host, source, facts)?);
-            let found = in_lists(facts, &missing, &trial.only, &trial.all, &shown_uri(&source.uri))?;
+            let found = in_lists(facts, &missing, &trial.only, &trial.all, &shown_url(&source.uri))?;
             (Some(trial.key.clone()), found)
         }
         (None, Some(source)) => {
@@ -127,7 +126,7 @@ fn attempt(host: &mut Host, wanted: &Wanted, facts: &Facts) -> Result<Installed>
             let is_there = facts.source_is_right(wanted);
             let only = facts.source.as_ref().map(|of| Scope::only(&of.path)).unwrap_or_default();
             let found = if is_there {
-                in_lists(facts, &missing, &only, &Scope::default(), &shown_uri(&source.uri))
+                in_lists(facts, &missing, &only, &Scope::default(), &shown_url(&source.uri))
             } else {
                 Ok(None)
             };

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use edge_host::action::{Bytes, Run, Turn};
-use edge_host::{Error, Inverse, Node, Plan, Result};
+use edge_host::{Error, Inverse, Node, Plan, Result, redact, shown_url};
 
 use crate::apt::{self, Change, Simulated};
 use crate::facts::Facts;
 use crate::key::KeyFile;
 use crate::openpgp::Form;
-use crate::source::{Source, shown_uri};
+use crate::source::Source;
 use crate::version::Version;
 use crate::wanted::{Downgrade, Request, Wanted};
 
@@ -108,7 +108,7 @@ fn write_source(facts: &Facts, source: &Source, key: Option<&KeyFile>, plan: &mu
                 // Shown by a dry run and never made.
                 None => Bytes::Made(Box::new(|| Err(Error::failed("cannot write the key: it was not got")))),
             };
-            let why = format!("the key {} of {}", prints.join(" or "), shown_uri(&source.uri));
+            let why = format!("the key {} of {}", prints.join(" or "), shown_url(&source.uri));
             plan.write(path.clone(), is.clone(), Node::File { content, mode: MODE }, Inverse::Whole, why);
         }
     }
@@ -116,8 +116,7 @@ fn write_source(facts: &Facts, source: &Source, key: Option<&KeyFile>, plan: &mu
     if of.file.bytes != text.as_bytes() {
         let action =
             plan.write(&of.path, of.file.clone(), file(text.clone().into_bytes()), Inverse::Whole, "the repository");
-        // Without a password in an address.
-        action.details = text.lines().skip(1).filter(|line| !line.contains('@')).map(str::to_owned).collect();
+        action.details = redact(&text).lines().skip(1).map(str::to_owned).collect();
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use edge_host::{Error, Host, Result, Scratch};
+use edge_host::{Error, Host, Result, Scratch, shown_url};
 
 use crate::apt::{self, Scope};
 use crate::facts::Facts;
 use crate::key::KeyFile;
-use crate::source::{KeyFrom, PARTS, Source, shown_uri};
+use crate::source::{KeyFrom, PARTS, Source};
 
 /// The key while it is tried: apt wants it in a file that `_apt` can read.
 const TRIED: &str = "tried";
@@ -33,8 +33,8 @@ impl Trial {
         let key = get_key(host, source, facts, Some(&scratch))?;
         let before = lists(host)?;
         let (only, all) = show(host, source, facts, &key, &scratch)?;
-        host.report.note(&format!("getting the package lists of {}", shown_uri(&source.uri)));
-        let updated = apt::update(&only, &shown_uri(&source.uri));
+        host.report.note(&format!("getting the package lists of {}", shown_url(&source.uri)));
+        let updated = apt::update(&only, &shown_url(&source.uri));
         // Of one that failed apt keeps what it could not use.
         let fronts = apt::list_fronts(&only).unwrap_or_default();
         let is_ours = |path: &PathBuf| {
@@ -66,20 +66,20 @@ pub(crate) fn get_key(host: &mut Host, source: &Source, facts: &Facts, scratch: 
             return Ok(key.clone());
         }
     }
-    let from = shown_uri(&source.uri);
+    let from = shown_url(&source.uri);
     let bytes = match (&source.key, scratch) {
         (KeyFrom::Bytes(bytes), _) => bytes.clone(),
         (KeyFrom::Url(url), Some(scratch)) => {
             let to = scratch.path().join(TRIED);
-            apt::download(url, &to, &shown_uri(url))?;
+            apt::download(url, &to, &shown_url(url))?;
             host.root
                 .read(&to)?
-                .ok_or_else(|| Error::failed(format!("cannot download {}: nothing came", shown_uri(url))))?
+                .ok_or_else(|| Error::failed(format!("cannot download {}: nothing came", shown_url(url))))?
         }
         (KeyFrom::Url(url), None) => {
             return Err(Error::failed(format!(
                 "cannot get the key {}: there is no network to get it by",
-                shown_uri(url)
+                shown_url(url)
             ))
             .hint("give it as a file, with its fingerprint"));
         }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use edge_host::{Host, Result};
-use serde_yaml::Value;
+use edge_yaml::Value;
 
 use crate::names::{self, Name};
 
@@ -31,7 +31,7 @@ pub(crate) fn read(host: &Host) -> Result<Option<(PathBuf, std::result::Result<C
 }
 
 fn parse(text: &str) -> std::result::Result<Cloudcore, String> {
-    let document: Value = serde_yaml::from_str(text).map_err(|cause| format!("it is no YAML: {cause}"))?;
+    let document = edge_yaml::read(text).map_err(|cause| format!("it is no YAML: {cause}"))?;
     let modules = key(&document, "modules");
     let hub = modules.and_then(|modules| key(modules, "cloudHub"));
     let stream = modules.and_then(|modules| key(modules, "cloudStream"));

@@ -120,7 +120,7 @@ fn certificate_findings(judged: &Judged<'_>, certificate: &Certificate, findings
             "something stands before the certificate, and cloudcore reads the first block only: it would not start";
         findings.push(fault(file, text, judged.again().map(|call| format!("{call} --force"))));
     }
-    let missing: Vec<Name> = judged.names.iter().filter(|name| !covers(&certificate.names, name)).cloned().collect();
+    let missing = names::uncovered(&judged.names, &certificate.names);
     if !missing.is_empty() {
         // A call without names makes one for those that are there.
         let kept = certificate.names.iter().filter(|name| !is_loopback(name));
@@ -154,17 +154,6 @@ fn certificate_findings(judged: &Judged<'_>, certificate: &Certificate, findings
 
 fn is_loopback(name: &Name) -> bool {
     matches!(name, Name::Ip(ip) if ip.is_loopback())
-}
-
-/// Whether one of the names is this one, or a wildcard for it.
-fn covers(all: &[Name], wanted: &Name) -> bool {
-    all.iter().any(|name| match (name, wanted) {
-        (Name::Dns(name), Name::Dns(wanted)) if name != wanted => {
-            let under = name.strip_prefix("*.").zip(wanted.split_once('.'));
-            under.is_some_and(|(domain, (_, rest))| domain == rest)
-        }
-        (name, wanted) => name == wanted,
-    })
 }
 
 fn key_findings(judged: &Judged<'_>, key: &PrivateKey, findings: &mut Vec<Finding>) {

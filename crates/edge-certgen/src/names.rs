@@ -1,12 +1,13 @@
 //! Names that certificates are good for, and what is refused as one.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::net::IpAddr;
 
 use edge_host::{Error, Result};
 
 /// An address or a name, in the form a certificate holds it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Name {
     /// An IPv4 or IPv6 address.
     Ip(IpAddr),
@@ -29,13 +30,25 @@ const MAX_LABEL: usize = 63;
 
 /// Names as a user or a file gives them, without repeats, in the order given.
 pub fn collect(names: impl IntoIterator<Item = Name>) -> Vec<Name> {
-    let mut seen: Vec<Name> = Vec::new();
-    for name in names {
-        if !seen.contains(&name) {
-            seen.push(name);
-        }
-    }
-    seen
+    let mut seen: HashSet<Name> = HashSet::new();
+    names.into_iter().filter(|name| seen.insert(name.clone())).collect()
+}
+
+/// Those of `all` that are not among `others`.
+pub fn without(all: &[Name], others: &[Name]) -> Vec<Name> {
+    let others: HashSet<&Name> = others.iter().collect();
+    all.iter().filter(|name| !others.contains(name)).cloned().collect()
+}
+
+/// Those of `all` that none of `names` is, and no wildcard among them covers.
+pub fn uncovered(all: &[Name], names: &[Name]) -> Vec<Name> {
+    let names: HashSet<&Name> = names.iter().collect();
+    let wildcard = |name: &Name| match name {
+        Name::Dns(name) => name.split_once('.').map(|(_, domain)| Name::Dns(format!("*.{domain}"))),
+        Name::Ip(_) => None,
+    };
+    let is_covered = |name: &Name| names.contains(name) || wildcard(name).is_some_and(|name| names.contains(&name));
+    all.iter().filter(|name| !is_covered(name)).cloned().collect()
 }
 
 /// Those for people: `IP:192.0.2.1, DNS:cloud.example.com`.

@@ -150,7 +150,7 @@ fn why_not(pair: &Pair, wanted: &Wanted, given: Option<&PrivateKey>, now: i64) -
     if let Some(asked) = wanted.algorithm.filter(|asked| certificate.algorithm != Some(*asked)) {
         return Some(format!("its key is {}, and {asked} is asked for", certificate.key_shown()));
     }
-    let missing: Vec<Name> = wanted.names.iter().filter(|name| !certificate.names.contains(name)).cloned().collect();
+    let missing = names::without(&wanted.names, &certificate.names);
     if !missing.is_empty() {
         return Some(format!("it is not for {}", names::shown(&missing)));
     }
@@ -236,7 +236,7 @@ fn rewrite(pair: &Pair, key: &PrivateKey, wanted: &Wanted) -> Rewrite {
 
 /// The names that a certificate has and its successor has not: whoever dials them would refuse it.
 fn lost(old: &Certificate, wanted: &Wanted) -> Vec<Name> {
-    old.names.iter().filter(|name| !wanted.names.contains(name)).cloned().collect()
+    names::without(&old.names, &wanted.names)
 }
 
 /// Adds what a decision asks for. `ready` is the CA that signs; none for one that signs itself.

@@ -43,7 +43,7 @@ pub fn entry(document: &Document<'_>) -> Result<Option<Entry>> {
 
 fn holds_config(name: &str, text: &str) -> bool {
     let by_name = || name.starts_with("cloudcore") || name.starts_with("edgecore");
-    match serde_yaml::from_str::<Value>(text) {
+    match edge_yaml::read(text) {
         Ok(value) if value.is_mapping() => facts::kind(&value, Some(std::path::Path::new(name))).is_some(),
         // What does not parse is named by the editor, with its line, once it is chosen.
         _ => by_name(),

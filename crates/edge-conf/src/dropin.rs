@@ -44,6 +44,25 @@ impl Variable {
     }
 }
 
+/// Variables that say nothing worth hiding.
+const HARMLESS: &str = include_str!("../data/harmless.txt");
+
+/// Whether all that a drop-in sets may be read by every user of the host.
+pub fn is_harmless(text: &str) -> bool {
+    let assigned =
+        |line: &str| line.trim().strip_prefix("Environment")?.trim_start().strip_prefix('=').map(str::to_owned);
+    text.lines().filter_map(assigned).all(|value| {
+        let value = value.trim();
+        let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+        let bare = quoted.unwrap_or(value);
+        let name = bare.split('=').next().unwrap_or_default();
+        let known = HARMLESS.lines().filter(|line| !line.starts_with('#')).any(|line| line.trim() == name);
+        // Without quotes white space begins another variable.
+        let alone = quoted.is_some() || !bare.contains(char::is_whitespace);
+        bare.is_empty() || (known && alone && !bare.contains(['"', '\'', '@', '\\']))
+    }) && !text.lines().any(|line| line.trim_end().ends_with('\\'))
+}
+
 /// A unit's name: it becomes part of a path.
 pub fn unit_name(text: &str) -> Result<&str> {
     let good = |byte: u8| byte.is_ascii_alphanumeric() || b":_.@-\\".contains(&byte);
@@ -255,6 +274,21 @@ mod tests {
         let edited = set("", &[variable("A=1"), variable("A=2")]);
         assert_eq!(edited.details, ["Environment=\"A=2\""]);
         assert!(set(&edited.text, &[variable("A=1"), variable("A=2")]).details.is_empty());
+    }
+
+    #[test]
+    fn only_known_variables_are_harmless() {
+        let text = |variables: &[&str]| set("", &variables.iter().map(|text| variable(text)).collect::<Vec<_>>()).text;
+        for harmless in [&["GOGC=50"] as &[&str], &["TZ=UTC", "HTTP_PROXY=http://proxy:3128"], &[]] {
+            assert!(is_harmless(&text(harmless)), "{harmless:?}");
+        }
+        for secret in [&["DB_PASSWORD=x"] as &[&str], &["LEVEL=1"], &["TZ=UTC", "A=1"], &["HTTP_PROXY=http://u:p@h:1"]]
+        {
+            assert!(!is_harmless(&text(secret)), "{secret:?}");
+        }
+        assert!(!is_harmless("[Service]\nEnvironment=TZ=UTC \"A=1\"\n"));
+        assert!(!is_harmless("[Service]\nEnvironment=TZ=UTC \\\n A=1\n"));
+        assert!(!is_harmless("[Service]\n Environment = A=1\n"));
     }
 
     #[test]

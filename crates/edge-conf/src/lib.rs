@@ -14,6 +14,7 @@ pub mod editor;
 pub mod facts;
 pub mod feature;
 pub mod plan;
+mod record;
 pub mod resolve;
 mod restart;
 pub mod schema;

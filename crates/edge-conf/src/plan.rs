@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use edge_host::action::Bytes;
 use edge_host::{Error, Found, Inverse, Node, Plan, Result};
 use edge_yaml::{Change, Document, Edited, Step, Value};
-use serde_json::{Map, json};
+use serde_json::json;
 
+use crate::record;
 use crate::resolve::{Rules, resolve};
 use crate::show;
 use crate::wish::Wish;
@@ -21,13 +22,13 @@ pub fn edit(name: &str, document: &Document<'_>, rules: Rules, wishes: &[Wish]) 
 }
 
 /// The plan that writes an edited file; empty where nothing changed.
-pub fn write(path: PathBuf, was: Found, whole: String, edited: &Edited, within: Within) -> Plan {
+pub fn write(path: PathBuf, was: Found, whole: String, edited: &Edited, within: Within<'_, '_>) -> Plan {
     let mut plan = Plan::new();
     if edited.changes.is_empty() {
         return plan;
     }
     let inverse = match within {
-        Within::File => inverse(&edited.changes),
+        Within::File(document) => inverse(document, edited),
         Within::ConfigMap => Inverse::Whole,
     };
     let node = Node::File { content: Bytes::Known(whole.into_bytes()), mode: 0o640 };
@@ -37,10 +38,10 @@ pub fn write(path: PathBuf, was: Found, whole: String, edited: &Edited, within: 
 }
 
 /// What the edited text is a part of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Within {
-    /// It is the file.
-    File,
+#[derive(Debug, Clone, Copy)]
+pub enum Within<'d, 't> {
+    /// It is the file, which was this document.
+    File(&'d Document<'t>),
     /// It is an entry of a ConfigMap.
     ConfigMap,
 }
@@ -58,22 +59,25 @@ pub fn details(edited: &Edited) -> Vec<String> {
 }
 
 /// The record from which the edits alone can be taken back.
-fn inverse(changes: &[Change]) -> Inverse {
+pub(crate) fn inverse(document: &Document<'_>, edited: &Edited) -> Inverse {
+    let changes = &edited.changes;
+    let Ok(after) = Document::parse(&edited.text) else { return Inverse::Whole };
     let mut records = Vec::new();
-    for change in changes {
+    for (at, change) in changes.iter().enumerate() {
         // The items behind it have moved up: what stands at its index now says nothing of it.
         if change.after.is_none() && matches!(change.path.steps().last(), Some(Step::Index(_))) {
             return Inverse::Whole;
         }
-        let mut record = Map::new();
-        record.insert("path".to_owned(), json!(change.path.to_string()));
-        for (side, value) in [("before", &change.before), ("after", &change.after)] {
-            let Some(value) = value else { continue };
-            // What JSON cannot hold (a tag, a key that is no text) comes back with the whole file only.
-            let Ok(value) = serde_json::to_value(value) else { return Inverse::Whole };
-            record.insert(side.to_owned(), value);
+        // What two changes touched was never in the file as the first of them left it.
+        let meets = |other: &Change| change.path.steps().iter().zip(other.path.steps()).all(|(a, b)| a == b);
+        let alone = !changes.iter().enumerate().any(|(other, change)| other != at && meets(change));
+        let written = |document: &Document<'_>| document.written(&change.path).filter(|_| alone);
+        let before = change.before.as_ref().map(|value| record::before(written(document), value));
+        let left = change.after.as_ref().map(|value| record::after(written(&after), &change.path, value));
+        match record::of(&change.path, before, left) {
+            Some(record) => records.push(record),
+            None => return Inverse::Whole,
         }
-        records.push(serde_json::Value::Object(record));
     }
     let parts = changes.iter().map(|change| change.path.to_string()).collect();
     Inverse::Edit { kind: EDITOR.to_owned(), data: json!({"changes": records}), parts }

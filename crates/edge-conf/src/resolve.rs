@@ -136,7 +136,7 @@ fn forced(policy: Policy, error: Error, value: &Given) -> Result<Value> {
 /// A value without a type: whatever YAML says it is.
 fn loose(value: &Given) -> Value {
     match value {
-        Given::Text(text) => serde_yaml::from_str(text).unwrap_or_else(|_| Value::from(text.as_str())),
+        Given::Text(text) => edge_yaml::value(text).unwrap_or_else(|_| Value::from(text.as_str())),
         Given::Value(value) => value.clone(),
     }
 }

@@ -1,30 +1,30 @@
 //! How values are shown: on one line, secrets struck out.
 
-use edge_host::redact;
+use edge_host::{STRUCK, is_secret_name, redact};
 use edge_yaml::{Path, Step, Value};
-use serde_json::{Value as Json, json};
 
-const STRUCK: &str = "***";
+use crate::record::exact;
+
 /// Longest value that is shown in full.
 const MAX: usize = 120;
 
 /// A value at a path, or that there is none.
 pub fn at(path: &Path, value: Option<&Value>) -> String {
     let Some(value) = value else { return "(not set)".to_owned() };
-    let mut json = serde_json::to_value(value).unwrap_or_default();
-    let key = path.steps().iter().rev().find_map(|step| match step {
-        Step::Key(key) => Some(key.as_str()),
-        Step::Index(_) => None,
-    });
-    strike(key.unwrap_or_default(), &mut json);
-    one_line(&json)
+    let mut shown = value.clone();
+    let is_secret = |step: &Step| matches!(step, Step::Key(key) if is_secret_name(key));
+    strike(path.steps().iter().any(is_secret), &mut shown);
+    one_line(&shown)
 }
 
-/// As JSON writes it, a plain text without quotes.
-fn one_line(json: &Json) -> String {
-    let text = match json {
-        Json::String(text) if is_clear(text) => text.clone(),
-        json => json.to_string(),
+/// As JSON writes it, a plain text without quotes; as YAML where JSON cannot hold it.
+fn one_line(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) if is_clear(text) => text.clone(),
+        value => match exact(value) {
+            Some(json) => json.to_string(),
+            None => serde_yaml::to_string(value).unwrap_or_default().trim_end().replace('\n', "; "),
+        },
     };
     if text.chars().count() <= MAX { text } else { text.chars().take(MAX).chain("…".chars()).collect() }
 }
@@ -34,29 +34,21 @@ fn is_clear(text: &str) -> bool {
     !text.is_empty() && text.trim() == text && !text.contains(char::is_control)
 }
 
-fn strike(key: &str, json: &mut Json) {
-    match json {
-        _ if is_secret(key, json) => *json = json!(STRUCK),
-        Json::Object(entries) => entries.iter_mut().for_each(|(key, value)| strike(key, value)),
-        Json::Array(items) => items.iter_mut().for_each(|item| strike("", item)),
-        Json::String(text) if text.contains("://") => *text = redact(text),
-        _ => {}
+/// Strikes the secrets in a value, and all of it under a secret-looking name. What is empty is no secret.
+fn strike(is_secret: bool, value: &mut Value) {
+    match value {
+        Value::String(text) if is_secret && !text.is_empty() => *value = Value::from(STRUCK),
+        Value::Number(_) if is_secret => *value = Value::from(STRUCK),
+        Value::Sequence(items) if is_secret && !items.is_empty() => *value = Value::from(STRUCK),
+        Value::Mapping(entries) if is_secret && !entries.is_empty() => *value = Value::from(STRUCK),
+        Value::Mapping(entries) => entries.iter_mut().for_each(|(key, value)| {
+            strike(key.as_str().is_some_and(is_secret_name), value);
+        }),
+        Value::Sequence(items) => items.iter_mut().for_each(|item| strike(false, item)),
+        Value::Tagged(tagged) => strike(is_secret, &mut tagged.value),
+        Value::String(text) => *text = redact(text),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
-}
-
-/// Whether what stands under this key is never shown. An empty value is no secret, and neither is
-/// tokenRefreshDuration.
-fn is_secret(key: &str, json: &Json) -> bool {
-    let key = key.to_ascii_lowercase();
-    let password = key.contains("password") || key.contains("passwd");
-    let full = match json {
-        Json::String(text) => !text.is_empty(),
-        Json::Array(items) => !items.is_empty(),
-        Json::Object(entries) => !entries.is_empty(),
-        Json::Number(_) => password,
-        Json::Null | Json::Bool(_) => false,
-    };
-    full && (password || key.contains("token"))
 }
 
 #[cfg(test)]
@@ -82,6 +74,15 @@ mod tests {
                 r#"{"mqttPassword":"***","n":[{"passwd":"***"}],"token":"***"}"#,
             ),
             ("m.server", "tcp://u:p@h:1", "tcp://u:***@h:1"),
+            ("m.apiKey", "abc", "***"),
+            ("m.passphrase", "abc", "***"),
+            ("m.credentials", "{user: a, key: b}", "***"),
+            ("m.credentials.key", "b", "***"),
+            ("m.tokenFile", "/etc/x", "/etc/x"),
+            ("m.keyboard", "us", "us"),
+            ("m.x", ".nan", ".nan"),
+            ("m.x", "[.inf, {a: 1}]", "- .inf; - a: 1"),
+            ("m.x", "a password=b", "a password= ***"),
         ] {
             let value: Value = serde_yaml::from_str(yaml).unwrap();
             assert_eq!(at(&path.parse().unwrap(), Some(&value)), want, "{path}: {yaml}");

@@ -2,9 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use edge_host::{Error, Result};
-
-use crate::config::without_credentials;
+use edge_host::{Error, Result, shown_url};
 
 /// What stands for a version's minor, a release and an architecture in a mirror's address.
 const PLACES: [&str; 3] = ["{minor}", "{version}", "{arch}"];
@@ -38,7 +36,7 @@ pub fn repository(url: &str) -> Result<&str> {
             .hint("such as https://mirror.example/crio/{minor}/deb/")
     })?;
     authority(rest).map_err(|why| bad(url, why))?;
-    if without_credentials(url) != url {
+    if shown_url(url) != url {
         return Err(bad(url, "every user of this host can read a password in it")
             .hint("apt reads it from /etc/apt/auth.conf.d/NAME.conf: machine HOST login NAME password SECRET"));
     }
@@ -87,7 +85,7 @@ fn plain(url: &str) -> Result<String> {
 }
 
 fn bad(url: &str, why: &str) -> Error {
-    Error::usage(format!("cannot use the address {}: {why}", without_credentials(url).escape_debug()))
+    Error::usage(format!("cannot use the address {}: {why}", shown_url(url).escape_debug()))
 }
 
 #[cfg(test)]

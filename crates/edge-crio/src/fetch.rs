@@ -8,14 +8,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use edge_fetch::hex;
-use edge_host::{Error, Host, Result, Root};
+use edge_host::{Error, Host, Result, Root, shown_url};
 use rustls::CertificateError;
 use sha2::{Digest, Sha256};
 use ureq::Agent;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
 
 use crate::address;
-use crate::config::{Proxy, without_credentials};
+use crate::config::Proxy;
 
 /// The authorities that the host trusts, by distribution.
 const AUTHORITIES: [&str; 3] =
@@ -39,7 +39,7 @@ const MAX_BYTES: u64 = 2 << 30;
 /// and (5) once the user has asked to stop.
 pub fn fetch(host: &mut Host, url: &str, proxy: Option<&Proxy>, to: &mut dyn Write) -> Result<String> {
     address::download(url)?;
-    let shown = without_credentials(url);
+    let shown = shown_url(url);
     let (agent, from) = (agent(url, proxy)?, url.to_owned());
     let (send, parts) = sync_channel(AHEAD);
     // A name server or a server that is silent must not keep the user waiting who asked to stop.
@@ -89,7 +89,7 @@ enum Part {
 
 /// Asks the server, and hands on what comes as it comes.
 fn receive(agent: &Agent, url: &str, send: &SyncSender<Result<Part>>) -> Result<()> {
-    let shown = without_credentials(url);
+    let shown = shown_url(url);
     let fail = |cause: String| Error::failed(format!("cannot download {shown}: {cause}"));
     let mut response = match agent.get(url).call() {
         Ok(response) => response,
@@ -186,7 +186,7 @@ fn cause_of(error: &ureq::Error) -> (String, &'static str) {
     }
     match error {
         ureq::Error::RequireHttpsOnly(to) => (
-            format!("the server leads on to {}, which is without TLS", without_credentials(to).escape_debug()),
+            format!("the server leads on to {}, which is without TLS", shown_url(to).escape_debug()),
             "name an address that stays with https://, or bring the file: --archive FILE --sha256 H",
         ),
         _ => (

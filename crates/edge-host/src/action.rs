@@ -79,6 +79,12 @@ pub enum Node {
         /// Mode of a new file.
         mode: u32,
     },
+    /// A regular file with a secret in it, such as a password: 0600 whatever mode the one before had,
+    /// and never written in place. An undo restores the mode with the content.
+    Secret {
+        /// Its bytes.
+        content: Bytes,
+    },
     /// A regular file with a private key: the one before is never copied into the journal, and becomes
     /// `NAME.old` (0600) when the run has ended.
     PrivateKey {
@@ -301,6 +307,7 @@ impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Node::File { content, mode } => write!(f, "File({content:?}, {mode:o})"),
+            Node::Secret { .. } => f.write_str("Secret"),
             Node::PrivateKey { .. } => f.write_str("PrivateKey"),
             Node::SameKey(_) => f.write_str("SameKey"),
             Node::Link(target) => write!(f, "Link({target})"),

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use crate::exit::Exit;
+use crate::secret::without_credentials;
 use crate::visible::visible;
 
 /// Result of everything in this crate.
@@ -62,13 +63,15 @@ impl Error {
     /// Adds what the user can do about it; an earlier hint is replaced.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Error {
-        self.hint = Some(visible(&hint.into()).into_owned());
+        self.hint = Some(visible(&without_credentials(&hint.into())).into_owned());
         self
     }
 
     fn with(exit: Exit, message: impl Into<String>) -> Error {
-        // One line, whatever is in the names and causes: none may look like a second error.
-        Error { exit, message: visible(message.into().trim_end()).into_owned(), hint: None }
+        // One line, whatever is in the names and causes: none may look like a second error. And what a
+        // program said may quote a URL with the password in it.
+        let message = without_credentials(&message.into());
+        Error { exit, message: visible(message.trim_end()).into_owned(), hint: None }
     }
 
     /// The exit code this error stands for.

@@ -85,6 +85,7 @@ impl Host {
         common: &Common,
         (request, args): (String, Vec<String>),
         report: Report,
+        interrupt: Interrupt,
     ) -> Result<Host> {
         let root = match &common.root {
             Some(dir) => Root::image(dir)?,
@@ -97,7 +98,7 @@ impl Host {
             tool,
             request,
             args,
-            interrupt: Interrupt::default(),
+            interrupt,
             lock: None,
             progress: Outcome::default(),
             planned: 0,
@@ -117,8 +118,9 @@ impl Host {
         self.interrupt.check()
     }
 
-    /// From now on the first SIGINT, SIGTERM or SIGHUP is caught: for long work that changes nothing on
-    /// the host, such as a build. [`Host::prepare_change`] does it by itself.
+    /// From now on the first SIGINT, SIGTERM or SIGHUP is only noted, instead of ending the call at once:
+    /// for long work that has something to clear away, such as a build; [`Host::check_interrupt`] then
+    /// stops it. [`Host::prepare_change`] does it by itself.
     pub fn catch_signals(&self) -> Result<()> {
         self.interrupt.catch()
     }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::action::Action;
 use crate::error::{Error, Result};
 use crate::exit::{Exit, Outcome};
+use crate::secret::{redact_args, without_credentials};
 use crate::visible::{visible, visible_json};
 
 /// Version of the JSON records (docs/contract.md).
@@ -150,6 +151,7 @@ impl Report {
     }
 
     fn say(&mut self, level: &str, text: &str) {
+        let text = &without_credentials(text);
         self.err_line(&format!("{}: {level}: {text}", self.tool));
         self.record("note", json!({"level": level, "text": text}));
     }
@@ -248,8 +250,8 @@ impl Shown {
     pub(crate) fn of(action: &Action) -> Shown {
         let object = match (&action.what, action.path()) {
             (crate::action::What::Set(set), _) => format!("{} to {}", set.path.display(), set.value),
-            (crate::action::What::Run(run), _) => run.argv.join(" "),
-            (crate::action::What::Transaction(transaction), _) => transaction.script.argv.join(" "),
+            (crate::action::What::Run(run), _) => redact_args(&run.argv).join(" "),
+            (crate::action::What::Transaction(transaction), _) => redact_args(&transaction.script.argv).join(" "),
             (_, Some(path)) => path.display().to_string(),
             (_, None) => String::new(),
         };

@@ -11,6 +11,7 @@ use crate::exit::{Exit, Outcome};
 use crate::host::{Common, Host, Wanted, report_for};
 use crate::root::digest;
 use crate::secret::redact_args;
+use crate::signal::{Interrupt, interrupted};
 
 /// The whole of a utility's `main`.
 ///
@@ -29,10 +30,13 @@ pub fn main<C: Parser>(
         Err(error) => return not_parsed(tool, asked, &error).into(),
     };
     let wanted = if common(&cli).json { Wanted::Json } else { Wanted::Lines };
+    let interrupt = Interrupt::default();
+    interrupt.watch(move || report_interrupted(tool, wanted));
     let mut report = report_for(tool, wanted);
     let joined: Vec<u8> = args.iter().skip(1).flat_map(|arg| [arg.as_encoded_bytes(), b"\0"].concat()).collect();
     let texts: Vec<String> = args.iter().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
-    let mut host = match Host::new(tool, common(&cli), (digest(&joined), redact_args(&texts)), report) {
+    let request = (digest(&joined), redact_args(&texts));
+    let mut host = match Host::new(tool, common(&cli), request, report, interrupt) {
         Ok(host) => host,
         Err(error) => {
             report = report_for(tool, wanted);
@@ -49,12 +53,24 @@ pub fn main<C: Parser>(
             (error.exit(), host.progress)
         }
     };
+    host.interrupt.ends();
     if let Err(error) = host.report.finish() {
         host.report.error(&error);
         exit = exit.worst(error.exit());
     }
     host.report.result(exit, &outcome);
     exit.into()
+}
+
+/// A signal came before anything was changed.
+fn report_interrupted(tool: &'static str, wanted: Wanted) {
+    // What is being written is written to its end, and nothing comes after the result.
+    let _stdout = std::io::stdout().lock();
+    let mut report = report_for(tool, wanted);
+    // Takes the line of progress off the terminal, if there is one.
+    report.progress("interrupted");
+    report.error(&interrupted());
+    report.result(Exit::Interrupted, &Outcome::default());
 }
 
 /// A call that clap did not accept, or that only asks for help or the version.

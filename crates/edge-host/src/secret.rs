@@ -9,6 +9,7 @@ mod url;
 pub use args::redact_args;
 pub use name::is_secret_name;
 pub use text::redact;
+pub(crate) use url::without_credentials;
 pub use url::{has_credentials, shown_url};
 
 /// Stands for what is not shown.

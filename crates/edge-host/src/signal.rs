@@ -1,42 +1,123 @@
-//! SIGINT, SIGTERM and SIGHUP during a change: finish the step, stop, say how to go on.
+//! SIGINT, SIGTERM and SIGHUP: before a change they end the call at once, during one they stop it
+//! between two steps. Either way the call reports exit 5 and ends with its result record.
 //!
-//! A signal that the caller ignores (`nohup`, a job in the background of a script) stays ignored.
+//! A thread waits for the signals, so that a long parse, a wait for a lock or a read of standard
+//! input needs no checks of its own. A signal that the caller ignores (`nohup`, a job in the
+//! background of a script) stays ignored.
 
-use std::sync::Arc;
+use std::io::Read;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::error::{Error, Result};
+use crate::exit::Exit;
+
+/// The end of a call is written within this time, or not at all: the reader of a pipe may be stuck.
+const WRITES_WITHIN: Duration = Duration::from_secs(1);
+/// Enough for a record; every call has this thread.
+const STACK: usize = 256 << 10;
 
 /// Set by the first such signal.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Interrupt(Arc<AtomicBool>);
+pub(crate) struct Interrupt {
+    came: Arc<AtomicBool>,
+    phase: Arc<Mutex<Phase>>,
+}
+
+/// What a signal does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Phase {
+    /// Nothing needs protection: it ends the process.
+    #[default]
+    Looking,
+    /// It is noted, and the call stops between two steps.
+    Changing,
+    /// The call has its result.
+    Ended,
+}
 
 impl Interrupt {
-    /// Begins to catch the signals. Before this call they end the process as usual: while standard
-    /// input is read nothing needs protection.
-    pub(crate) fn catch(&self) -> Result<()> {
+    /// Watches for the signals from now on. The first one that comes before [`Interrupt::catch`] calls
+    /// `end`, which reports that the call was interrupted, and ends the process with exit 5.
+    pub(crate) fn watch(&self, end: impl FnOnce() + Send + 'static) {
+        // Without descriptors or threads to spare, signals end the process as they always do.
+        let _ = self.try_watch(end);
+    }
+
+    fn try_watch(&self, end: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+        let (mut signals, write) = UnixStream::pair()?;
+        let phase = Arc::clone(&self.phase);
+        thread::Builder::new().stack_size(STACK).spawn(move || {
+            if !matches!(signals.read(&mut [0]), Ok(1..)) {
+                return;
+            }
+            // Held to the end: whoever wants to begin a change now waits, and is ended.
+            let phase = phase.lock().unwrap_or_else(PoisonError::into_inner);
+            match *phase {
+                Phase::Looking => leave(end),
+                Phase::Changing => {}
+                Phase::Ended => leave(|| thread::sleep(WRITES_WITHIN)),
+            }
+        })?;
         let ignored = ignored();
         for signal in [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0) {
-            signal_hook::flag::register(signal, Arc::clone(&self.0))
-                .map_err(|cause| Error::failed(format!("cannot catch signal {signal}: {cause}")))?;
+            // In this order: one that comes in between ends the call, and is not lost.
+            signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
+            signal_hook::flag::register(signal, Arc::clone(&self.came))?;
         }
         Ok(())
+    }
+
+    /// From now on a signal is only noted, for [`Interrupt::check`]: something is about to be changed.
+    pub(crate) fn catch(&self) -> Result<()> {
+        self.enter(Phase::Changing);
+        self.check()
+    }
+
+    /// The call has its result, and nothing is added to it.
+    pub(crate) fn ends(&self) {
+        self.enter(Phase::Ended);
+    }
+
+    fn enter(&self, phase: Phase) {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
     }
 
     #[cfg(test)]
     pub(crate) fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.came.store(true, Ordering::Relaxed);
     }
 
     /// Fails with exit 5 once a signal has come.
     pub(crate) fn check(&self) -> Result<()> {
-        if self.0.load(Ordering::Relaxed) {
-            return Err(Error::interrupted("interrupted by a signal"));
+        if self.came.load(Ordering::Relaxed) {
+            return Err(interrupted());
         }
         Ok(())
     }
+}
+
+/// What a call reports that a signal has stopped.
+pub(crate) fn interrupted() -> Error {
+    Error::interrupted("interrupted by a signal")
+}
+
+/// Ends the process with exit 5, after `end` or when that takes too long.
+#[allow(clippy::exit, reason = "another thread is in the middle of something that nothing depends on")]
+fn leave(end: impl FnOnce()) {
+    let code = i32::from(Exit::Interrupted.code());
+    // Without another thread it may take longer.
+    let _ = thread::Builder::new().stack_size(STACK).spawn(move || {
+        thread::sleep(WRITES_WITHIN);
+        std::process::exit(code);
+    });
+    end();
+    std::process::exit(code);
 }
 
 const STATUS: &str = "/proc/self/status";

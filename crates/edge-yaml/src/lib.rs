@@ -24,6 +24,7 @@ mod emit;
 mod error;
 mod insert;
 mod keys;
+mod lines;
 mod parse;
 mod path;
 mod proof;
@@ -31,10 +32,13 @@ mod remove;
 mod replace;
 mod source;
 mod tree;
+mod written;
 
 pub use edit::{Change, Edit, Edited};
 pub use error::{Error, Position};
 pub use path::{Path, PathError, Step};
+pub use written::Written;
+
 pub use serde_yaml::{Mapping, Number, Value};
 
 use std::borrow::Cow;
@@ -61,6 +65,30 @@ pub struct Document<'t> {
     value: Value,
     /// The other documents.
     later: Vec<Value>,
+}
+
+/// The value of the first document of a text, for a program that only reads it; of a key that stands
+/// twice the last one, as KubeEdge and kubelet take it.
+///
+/// Every reader of YAML goes through here or [`Document::parse`]: the second parser by itself takes
+/// minutes for a few hundred kilobytes of brackets.
+///
+/// # Errors
+/// As [`Document::parse`].
+pub fn read(text: &str) -> Result<Value, Error> {
+    Document::parse(text).map(|document| document.value)
+}
+
+/// A single value, as a user types it.
+///
+/// # Errors
+/// As [`Document::parse`], and for a key that stands twice.
+pub fn value(text: &str) -> Result<Value, Error> {
+    if text.len() > MAX_BYTES {
+        return Err(Error::TooLarge { bytes: text.len() });
+    }
+    parse::parse(text)?;
+    proof::strict(text)
 }
 
 /// A key that stands more than once in one mapping.
@@ -124,6 +152,12 @@ impl<'t> Document<'t> {
     /// Where the key or item at a path stands; through an alias, where the original stands.
     pub fn position(&self, path: &Path) -> Option<Position> {
         self.tree.position(self.text, path.steps())
+    }
+
+    /// The lines, from 1, of the keys or items at many paths, as [`Document::position`] finds them.
+    pub fn lines<'p>(&self, paths: impl IntoIterator<Item = Option<&'p Path>>) -> Vec<Option<usize>> {
+        let mut lines = lines::Lines::new(self.text, &self.tree);
+        paths.into_iter().map(|path| lines.of(path?)).collect()
     }
 
     /// Whether more documents follow the first; they are kept byte for byte.

@@ -90,6 +90,7 @@ impl Builder<'_> {
             Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => (*anchor, tag.is_some()),
             _ => (0, false),
         };
+        let after = self.cursor;
         let props_end = self.properties(usize::from(anchor > 0) + usize::from(tagged));
         let start = skip_trivia(self.text, props_end);
         let id = self.tree.nodes.len();
@@ -104,7 +105,7 @@ impl Builder<'_> {
             parent.in_flow || !parent.is_block_collection()
         });
         let mut node =
-            Node { kind: Kind::Alias(None), props_end, start, end: start, anchor, tagged, in_flow, weight: 1 };
+            Node { kind: Kind::Alias(None), after, props_end, start, end: start, anchor, tagged, in_flow, weight: 1 };
         match event {
             Event::Alias(target) => {
                 node.end = self.offsets.byte(span.end.index());

@@ -16,13 +16,19 @@ pub(crate) fn read(text: &str) -> Result<Vec<Value>, Error> {
     serde_yaml::Deserializer::from_str(text)
         .map(|document| Build.deserialize(document))
         .collect::<Result<_, _>>()
-        .map_err(|error| Error::Syntax {
-            position: error.location().map_or(Position { line: 1, column: 1 }, |at| Position {
-                line: at.line().max(1),
-                column: at.column().max(1),
-            }),
-            reason: reason(&error),
-        })
+        .map_err(|error| syntax(&error))
+}
+
+/// The one document of a text, without a key that stands twice.
+pub(crate) fn strict(text: &str) -> Result<Value, Error> {
+    serde_yaml::from_str(text).map_err(|error| syntax(&error))
+}
+
+fn syntax(error: &serde_yaml::Error) -> Error {
+    let position = error
+        .location()
+        .map_or(Position { line: 1, column: 1 }, |at| Position { line: at.line().max(1), column: at.column().max(1) });
+    Error::Syntax { position, reason: reason(error) }
 }
 
 /// Whether the text reads as exactly these documents, keys in this order.

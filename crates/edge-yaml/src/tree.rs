@@ -64,6 +64,8 @@ pub(crate) enum Kind {
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) kind: Kind,
+    /// End of the `:` or `-` before the node and its anchor and tag.
+    pub(crate) after: usize,
     /// End of the anchor and tag, or of the `:` or `-` before the node when it has none.
     pub(crate) props_end: usize,
     /// First byte of the content, after anchor and tag.

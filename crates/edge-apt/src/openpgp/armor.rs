@@ -23,18 +23,17 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
             let what = line.trim_start_matches(BEGIN).trim_end_matches('-').to_lowercase();
             return Err(format!("it holds a {what}, not a public key"));
         }
-        let inside: Vec<&str> = lines.by_ref().take_while(|line| *line != END_KEY).collect();
-        // take_while ends at the end of the file as well.
-        if !closes(text, blocks.len()) {
-            return Err("it ends in the middle of a block: the download was cut off".to_owned());
+        let mut inside = Vec::new();
+        loop {
+            match lines.next() {
+                Some(END_KEY) => break,
+                Some(line) => inside.push(line),
+                None => return Err("it ends in the middle of a block: the download was cut off".to_owned()),
+            }
         }
         blocks.push(block(&inside)?);
     }
     Ok(blocks)
-}
-
-fn closes(text: &str, before: usize) -> bool {
-    text.lines().filter(|line| line.trim() == END_KEY).count() > before
 }
 
 fn block(lines: &[&str]) -> Result<Vec<u8>, String> {
@@ -92,6 +91,18 @@ mod tests {
             let said = decode(text.as_bytes()).unwrap_err();
             assert!(said.contains(why), "{said}");
         }
+    }
+
+    #[test]
+    fn many_blocks_take_no_longer_each_than_few() {
+        let time = |blocks: usize| {
+            let text = format!("{BEGIN_KEY}\naGVsbG8=\n{END_KEY}\n").repeat(blocks);
+            let begin = std::time::Instant::now();
+            assert_eq!(decode(text.as_bytes()).unwrap().len(), blocks);
+            begin.elapsed()
+        };
+        let (small, large) = (time(5_000), time(30_000));
+        assert!(large < small * 20 + std::time::Duration::from_millis(500), "{small:?} and {large:?}");
     }
 
     #[test]

@@ -2,9 +2,16 @@
 
 use super::values::{Values, plain};
 use super::{Duplicate, Finding, Severity};
-use crate::schema::{Found, Kind, Lookup, Minor, Table, Ty, show, winner};
-use crate::spelling::spellings;
+use crate::schema::{Found, Kind, Lookup, Minor, Table, Ty, show};
 use serde_yaml::{Mapping, Value};
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
+
+/// For so many unknown keys of a file it is looked up what they may have meant. A file with more is
+/// no configuration, and a look at each would take minutes.
+const MAX_SEARCHES: usize = 200;
+/// Most other spellings of a key that are named.
+const MAX_VARIANTS: usize = 10;
 
 /// Exact duplicates.
 pub(super) fn duplicates(duplicates: &[Duplicate], findings: &mut Vec<Finding>) {
@@ -21,7 +28,10 @@ pub(super) fn duplicates(duplicates: &[Duplicate], findings: &mut Vec<Finding>) 
 /// Walks the file.
 pub(super) fn walk(kind: Kind, version: Option<Minor>, doc: &Value, findings: &mut Vec<Finding>) {
     let values = Values::new(kind, version, doc);
-    let walker = Walker { kind, table: Table::of(kind), version, implied: implied(kind, version, &values), values };
+    let table = Table::of(kind);
+    let names = table.names().chain(Table::of(kind.other()).names()).collect();
+    let implied = implied(kind, version, &values);
+    let walker = Walker { kind, table, version, implied, values, names, searches: Cell::new(0) };
     if let Value::Mapping(root) = doc {
         walker.section(&mut Vec::new(), root, findings);
     }
@@ -39,17 +49,29 @@ struct Walker<'a> {
     version: Option<Minor>,
     implied: Option<Minor>,
     values: Values<'a>,
+    /// Every key of either kind, in small letters.
+    names: HashSet<String>,
+    /// Unknown keys that were looked up so far.
+    searches: Cell<usize>,
 }
 
 impl Walker<'_> {
     fn section(&self, at: &mut Vec<String>, mapping: &Mapping, findings: &mut Vec<Finding>) {
+        let mut same: HashMap<String, Vec<&str>> = HashMap::new();
+        for key in mapping.keys().filter_map(Value::as_str) {
+            same.entry(key.to_ascii_lowercase()).or_default().push(key);
+        }
+        same.retain(|_, spellings| spellings.len() > 1);
+        same.values_mut().for_each(|spellings| spellings.sort_unstable_by(|a, b| b.as_bytes().cmp(a.as_bytes())));
         for (key, value) in mapping {
             let Some(key) = key.as_str() else {
                 findings.push(Finding::new(Severity::Warning, at, "has a key that is no text; KubeEdge ignores it"));
                 continue;
             };
             at.push(key.to_owned());
-            variants(at, mapping, key, findings);
+            // Said once, at the one that wins.
+            let spellings = same.get(&key.to_ascii_lowercase()).filter(|spellings| spellings.first() == Some(&key));
+            findings.extend(spellings.map(|spellings| variants(at, value, spellings)));
             self.key(at, value, findings);
             at.pop();
         }
@@ -58,7 +80,7 @@ impl Walker<'_> {
     fn key(&self, at: &mut Vec<String>, value: &Value, findings: &mut Vec<Finding>) {
         let steps: Vec<&str> = at.iter().map(String::as_str).collect();
         let ignored = |message: String| Finding::new(Severity::Fault, at, format!("{message}; KubeEdge ignores it"));
-        let finding = match self.table.lookup(&steps, self.version) {
+        let finding = match self.lookup(&steps) {
             Lookup::Known(found) => {
                 findings.extend(self.lost(at, &found));
                 self.value(at, &found, value, findings);
@@ -102,6 +124,17 @@ impl Walker<'_> {
             }
         };
         findings.push(finding);
+    }
+
+    fn lookup(&self, steps: &[&str]) -> Lookup {
+        let name = steps.last().map(|name| name.to_ascii_lowercase()).unwrap_or_default();
+        if !self.names.contains(&name) {
+            let searches = self.searches.replace(self.searches.get() + 1);
+            if searches >= MAX_SEARCHES {
+                return Lookup::Unknown { closest: None };
+            }
+        }
+        self.table.lookup(steps, self.version)
     }
 
     /// Whether a version has all this by default: what writes whole configurations wrote it.
@@ -190,19 +223,18 @@ fn crashes(path: &str) -> bool {
     }
 }
 
-/// The same key in several spellings: said once, at the one that wins.
-fn variants(at: &[String], mapping: &Mapping, key: &str, findings: &mut Vec<Finding>) {
-    let spellings = spellings(mapping, key);
-    if spellings.len() < 2 || winner(&spellings) != Some(key) {
-        return;
-    }
-    let others: Vec<&str> = spellings.into_iter().filter(|other| *other != key).collect();
-    let message = match mapping.get(key) {
-        Some(Value::Mapping(_)) => format!(
-            "stands here as {} too; KubeEdge reads both, and where both set a key it takes that of {key}",
-            others.join(" and ")
+/// The same key in several spellings, the one that wins first.
+fn variants(at: &[String], value: &Value, spellings: &[&str]) -> Finding {
+    let key = spellings.first().copied().unwrap_or_default();
+    let others = &spellings[1..];
+    let more = others.len().saturating_sub(MAX_VARIANTS);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let others = others.iter().take(MAX_VARIANTS).copied().collect::<Vec<_>>().join(" and ");
+    let message = match value {
+        Value::Mapping(_) => format!(
+            "stands here as {others}{more} too; KubeEdge reads both, and where both set a key it takes that of {key}"
         ),
-        _ => format!("stands here as {} too; KubeEdge takes {key}, whatever the order", others.join(" and ")),
+        _ => format!("stands here as {others}{more} too; KubeEdge takes {key}, whatever the order"),
     };
-    findings.push(Finding::new(Severity::Fault, at, message).hint(format!("keep {}", show(at))));
+    Finding::new(Severity::Fault, at, message).hint(format!("keep {}", show(at)))
 }

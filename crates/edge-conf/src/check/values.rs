@@ -1,6 +1,6 @@
 //! Values as KubeEdge sees them: capitals ignored, spellings merged, defaults in the gaps.
 
-use crate::schema::{Kind, Minor, Table, winner};
+use crate::schema::{Kind, Minor, Table};
 use crate::spelling::spellings;
 use serde_yaml::Value;
 
@@ -62,13 +62,9 @@ fn effective<'a>(value: &'a Value, steps: &[&str]) -> Option<&'a Value> {
         return Some(value).filter(|value| !value.is_null());
     };
     let mut spellings = spellings(value.as_mapping()?, step);
-    while let Some(greatest) = winner(&spellings) {
-        if let Some(found) = value.get(greatest).and_then(|value| effective(value, rest)) {
-            return Some(found);
-        }
-        spellings.retain(|spelling| *spelling != greatest);
-    }
-    None
+    // The one that wins first, as `winner` has it.
+    spellings.sort_unstable_by(|a, b| b.as_bytes().cmp(a.as_bytes()));
+    spellings.into_iter().find_map(|spelling| value.get(spelling).and_then(|value| effective(value, rest)))
 }
 
 /// A plain value as text.

@@ -132,6 +132,12 @@ impl Table {
         self.lines().filter(move |line| begins(line, path)).filter_map(row)
     }
 
+    /// Every key that stands anywhere in a path, in small letters.
+    pub(crate) fn names(self) -> impl Iterator<Item = String> {
+        let of_path = |path: &'static str| path.split('.').map(|name| name.trim_end_matches("[]").to_ascii_lowercase());
+        self.rows().flat_map(move |(path, _)| of_path(path))
+    }
+
     fn lines(self) -> impl Iterator<Item = &'static str> {
         self.text.split('\n').filter(|line| !line.starts_with('#'))
     }

@@ -182,7 +182,7 @@ fn each<'a>(ty: Ty, mut elements: impl Iterator<Item = &'a Value>) -> Result<(),
 /// # Errors
 /// Says what the value must be, and the form that would be right.
 pub fn typed(ty: Ty, text: &str) -> Result<Value, TypeError> {
-    let parsed = serde_yaml::from_str::<Value>(text);
+    let parsed = edge_yaml::value(text);
     if ty == Ty::Text {
         return as_text(text, parsed.ok());
     }

@@ -47,8 +47,8 @@ fn one(host: &mut Host, options: &Options, file: &File) -> Result<Exit> {
         })
         .collect();
     let findings = check(rules.kind, rules.version, &document.merged(), &duplicates);
-    for finding in &findings {
-        let line = path_of(&finding.steps).and_then(|path| document.position(&path)).map(|position| position.line);
+    let paths: Vec<Option<Path>> = findings.iter().map(|finding| path_of(&finding.steps)).collect();
+    for (finding, line) in findings.iter().zip(document.lines(paths.iter().map(Option::as_ref))) {
         show(host, &name, line, finding);
     }
     let faults = findings.iter().filter(|finding| finding.severity == Severity::Fault).count();

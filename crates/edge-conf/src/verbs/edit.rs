@@ -60,7 +60,7 @@ pub(crate) fn run(host: &mut Host, common: &Common, options: &Options, verb: &Ve
         host.report.document(whole.as_bytes())?;
         return Ok(Outcome { changed: !edited.changes.is_empty(), ..Outcome::default() });
     }
-    let within = if opened.entry.is_some() { Within::ConfigMap } else { Within::File };
+    let within = if opened.entry.is_some() { Within::ConfigMap } else { Within::File(document) };
     let path = file.path.clone().unwrap_or_else(|| STDIN.into());
     let plan = plan::write(path.clone(), file.was.clone(), whole, &edited, within);
     let unit = format!("{}.service", rules.kind.program());

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{Opened, rules};
 use crate::cli::Options;
 use crate::facts;
+use crate::record::exact;
 use crate::schema::{Lookup, Table};
 use crate::spelling::{all_spelled, spelled, texts};
 use crate::wish::{Wish, parse_path};
@@ -49,6 +50,10 @@ pub(crate) fn run(host: &mut Host, options: &Options, path: &str) -> Result<Outc
         });
     };
     if host.report.is_json() {
+        let value = exact(&value).ok_or_else(|| {
+            Error::failed(format!("cannot print {wanted} as JSON: it holds what JSON has no way to write"))
+                .hint(format!("edge-conf get {wanted}"))
+        })?;
         host.report.record("value", json!({"file": name, "path": own.to_string(), "value": value}));
         return Ok(Outcome::default());
     }

@@ -1,7 +1,7 @@
 //! Who else must agree with CRI-O: edgecore, kubelet, docker.
 
+use edge_yaml::Value;
 use serde_json::Value as Json;
-use serde_yaml::Value;
 
 use super::{Finding, Severity};
 
@@ -44,7 +44,7 @@ const NEW: &str = "modules.edged.tailoredKubeletConfig";
 
 /// Reads edgecore.yaml; none where it is no YAML, which `edge-conf check` says better.
 pub fn edgecore(text: &str) -> Option<Edgecore> {
-    let document: Value = serde_yaml::from_str(text).ok()?;
+    let document = edge_yaml::read(text).ok()?;
     let edged = document.get("modules")?.get("edged")?;
     let tailored = edged.get("tailoredKubeletConfig");
     let text =
@@ -70,7 +70,7 @@ pub fn edgecore(text: &str) -> Option<Edgecore> {
 
 /// kubelet's driver, from its configuration: cgroupfs unless set.
 pub fn kubelet_driver(text: &str) -> Option<String> {
-    let document: Value = serde_yaml::from_str(text).ok()?;
+    let document = edge_yaml::read(text).ok()?;
     let driver = document.get("cgroupDriver").and_then(Value::as_str).filter(|driver| !driver.is_empty());
     Some(driver.unwrap_or(DEFAULT_DRIVER).to_owned())
 }

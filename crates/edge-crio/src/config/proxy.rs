@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use edge_host::{Error, Result};
+use edge_host::{Error, Result, has_credentials, shown_url};
 use ipnet::IpNet;
 
 /// The line of what is excepted.
@@ -19,7 +19,7 @@ impl Proxy {
     /// `http://host:port`, and the hosts it is not used for.
     pub fn parse(url: &str, except: Option<&str>) -> Result<Proxy> {
         let bad = |why: &str| {
-            Error::usage(format!("cannot use the proxy {}: {why}", without_credentials(url).escape_debug()))
+            Error::usage(format!("cannot use the proxy {}: {why}", shown_url(url).escape_debug()))
                 .hint("such as http://proxy.example:3128")
         };
         let rest = ["http://", "https://", "socks5://"].iter().find_map(|scheme| url.strip_prefix(scheme));
@@ -40,12 +40,12 @@ impl Proxy {
 
     /// With a name and a password in it.
     pub fn has_credentials(&self) -> bool {
-        self.shown() != self.url
+        has_credentials(&self.url)
     }
 
     /// The address without credentials.
     pub fn shown(&self) -> String {
-        without_credentials(&self.url)
+        shown_url(&self.url)
     }
 
     /// Whether a download goes through it: what is listed is asked directly, as CRI-O itself reads the list.
@@ -83,15 +83,6 @@ impl std::fmt::Debug for Proxy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Proxy({})", self.shown())
     }
-}
-
-/// A URL without the part before the @ of its host.
-pub fn without_credentials(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let host = rest[..end].rsplit_once('@').map_or(&rest[..end], |(_, host)| host);
-    let separator = if scheme.is_empty() { "" } else { "://" };
-    format!("{scheme}{separator}{host}{}", &rest[end..])
 }
 
 /// The drop-in instead of `before`, and lines that show it. What `before` excepts stays where the proxy comes without

@@ -235,14 +235,10 @@ pub(crate) fn staged(
     let (mut file, shown) = match &archive.place {
         Place::File(path) => (edge_fetch::open(path)?, path.display().to_string()),
         Place::Url(url) if host.mode == Mode::DryRun => {
-            host.report.line(&format!(
-                "would download {}, sha256 {}",
-                crate::config::without_credentials(url),
-                archive.sha256
-            ));
+            host.report.line(&format!("would download {}, sha256 {}", edge_host::shown_url(url), archive.sha256));
             return Ok(None);
         }
-        Place::Url(url) => (download(host, url, archive, arch, proxy)?, crate::config::without_credentials(url)),
+        Place::Url(url) => (download(host, url, archive, arch, proxy)?, edge_host::shown_url(url)),
     };
     let sum = sum_of(host, &mut file, &shown)?;
     if sum != archive.sha256 {
@@ -287,7 +283,7 @@ fn download(host: &mut Host, url: &str, archive: &Archive, arch: &Arch, proxy: O
         }
     }
     root.remove_tree(&place)?;
-    host.report.note(&format!("downloading {}", crate::config::without_credentials(url)));
+    host.report.note(&format!("downloading {}", edge_host::shown_url(url)));
     let mut file = root.new_file(&place, 0o600)?;
     fetch::fetch(host, url, proxy, &mut file)?;
     file.finish()?;

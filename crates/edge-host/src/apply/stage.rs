@@ -51,7 +51,7 @@ pub(super) fn stage<'r>(root: &'r Root, write: Write, change: &WriteChange) -> R
     let ((bytes, made_now), meta) = match write.node {
         Node::Link(target) => ((target.into_bytes(), false), meta(was, 0)),
         Node::File { content, mode } => (known(content)?, meta(was, mode)),
-        Node::PrivateKey { content } => (known(content)?, key_meta(was)),
+        Node::PrivateKey { content } | Node::Secret { content } => (known(content)?, key_meta(was)),
         Node::SameKey(bytes) => ((bytes, false), key_meta(was)),
         Node::Large { .. } => return Err(Error::failed("cannot hold a large file in memory")),
     };

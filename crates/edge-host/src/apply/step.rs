@@ -75,13 +75,15 @@ fn write_change(root: &Root, write: &Write) -> Result<WriteChange> {
     }
     let same_key = matches!(write.node, Node::SameKey(_));
     let private = same_key || matches!(write.node, Node::PrivateKey { .. });
-    let in_place = !private && matches!(write.node, Node::File { .. }) && spot.needs_in_place().map_err(fail)?;
+    let secret = private || matches!(write.node, Node::Secret { .. });
+    let in_place = matches!(write.node, Node::File { .. }) && spot.needs_in_place().map_err(fail)?;
     let is_file = matches!(write.was.state, State::File { .. });
-    if private && is_file && spot.is_mount_point().map_err(fail)? {
+    if secret && is_file && spot.is_mount_point().map_err(fail)? {
         let shown = root.display(&write.path);
         return Err(Error::refused(format!(
-            "cannot write {}: it is a mount point, and a key is never written in place",
-            shown.display()
+            "cannot write {}: it is a mount point, and a {} is never written in place",
+            shown.display(),
+            if private { "key" } else { "secret" }
         )));
     }
     let whole_now = matches!(&write.node, Node::File { content: Bytes::Known(_), .. });
@@ -134,13 +136,15 @@ fn after(write: &Write) -> Option<State> {
     let (bytes, meta) = match &write.node {
         Node::Link(target) => return Some(State::Link { target: target.clone() }),
         Node::File { content: Bytes::Known(bytes), mode } => (bytes, meta(was, *mode)),
-        Node::PrivateKey { content: Bytes::Known(bytes) } | Node::SameKey(bytes) => (bytes, key_meta(was)),
+        Node::PrivateKey { content: Bytes::Known(bytes) }
+        | Node::Secret { content: Bytes::Known(bytes) }
+        | Node::SameKey(bytes) => (bytes, key_meta(was)),
         Node::Large { sha256, mode, .. } => {
             let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
             let xattrs = Some(Xattrs::default());
             return Some(State::File { sha256: sha256.clone(), mode: *mode, uid, gid, xattrs });
         }
-        Node::File { .. } | Node::PrivateKey { .. } => return None,
+        Node::File { .. } | Node::PrivateKey { .. } | Node::Secret { .. } => return None,
     };
     let (uid, gid) = meta.owner.unwrap_or((geteuid().as_raw(), getegid().as_raw()));
     let xattrs = match (&write.node, was) {

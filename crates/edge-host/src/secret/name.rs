@@ -13,8 +13,8 @@ const LAST_OF_SEVERAL: [&str; 3] = ["pass", "pwd", "pw"];
 /// What makes a `key` or a `string` secret when it is the word before.
 const PAIRS: &str = "\
     private-key api-key access-key secret-key shared-key encryption-key signing-key account-key session-key \
-    auth-key certificate-key license-key master-key storage-key ssh-key api-keys private-keys connection- \
-    string conn-string conn-str";
+    auth-key certificate-key license-key master-key storage-key ssh-key api-keys private-keys \
+    connection-string conn-string conn-str";
 /// Endings of words that are written together: `mqttpassword`. No other English word ends so.
 const ENDINGS: &str = "\
     password passwords passwd passphrase secret token apikey accesskey secretkey privatekey credentials";

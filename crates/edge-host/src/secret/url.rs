@@ -41,6 +41,13 @@ pub fn has_credentials(url: &str) -> bool {
     }
 }
 
+/// A text of ours or of a program's, with `user:***@` for the credentials of every URL in it.
+pub(crate) fn without_credentials(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    strike_line(text, &mut shown);
+    shown
+}
+
 /// Adds a line with `user:***@` for the credentials of every URL in it.
 pub(super) fn strike_line(line: &str, struck: &mut String) {
     strike(line, Show::User, struck);

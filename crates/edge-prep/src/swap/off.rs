@@ -1,7 +1,7 @@
 //! The plan that turns swap off, now and for good.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeSet, HashSet};
+use std::path::Path;
 
 use edge_host::action::Bytes;
 use edge_host::{Error, Inverse, Node, Plan, Result};
@@ -62,12 +62,11 @@ fn persistent(found: &[Found], plan: &mut Plan) {
     };
     let all: Vec<(&Found, Change)> =
         found.iter().flat_map(|found| changes(found).into_iter().map(move |change| (found, change))).collect();
-    let mut done: Vec<PathBuf> = Vec::new();
+    let mut done: HashSet<&Path> = HashSet::new();
     for (found, change) in &all {
-        if done.iter().any(|path| path == change.path()) {
+        if !done.insert(change.path()) {
             continue;
         }
-        done.push(change.path().to_path_buf());
         let why = format!("{} of {}", found.what, found.source);
         match change.clone() {
             Change::Comment { path, was, .. } => comment(&path, &was, &all, plan),

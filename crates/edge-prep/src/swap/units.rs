@@ -1,5 +1,6 @@
 //! What systemd's files say: swap units, what enables a unit, what masks it.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use edge_host::{Found as Standing, Result, Root, State};
@@ -66,26 +67,48 @@ pub(super) fn find(root: &Root, name: &str) -> Result<Option<Unit>> {
     Ok(None)
 }
 
-/// The links that make a unit start at boot, each with what stands there.
-pub(super) fn enabling(root: &Root, name: &str) -> Result<Vec<(PathBuf, Standing)>> {
-    let mut links: Vec<(PathBuf, Standing)> = Vec::new();
-    let mut seen: Vec<PathBuf> = Vec::new();
-    for dir in PERSISTENT.map(Path::new) {
-        for pulling in root.list(dir)? {
-            if !pulling.to_str().is_some_and(|text| PULLING.iter().any(|end| text.ends_with(end))) {
-                continue;
+/// The directories whose links make units start at boot. They are looked for once: a directory may
+/// hold any number of units.
+#[derive(Debug)]
+pub(super) struct Pulling {
+    /// Each with the place that it is, links resolved.
+    dirs: Vec<(PathBuf, PathBuf)>,
+}
+
+impl Pulling {
+    pub(super) fn find(root: &Root) -> Result<Pulling> {
+        let mut dirs = Vec::new();
+        for dir in PERSISTENT.map(Path::new) {
+            for name in root.list(dir)? {
+                if name.to_str().is_some_and(|text| PULLING.iter().any(|end| text.ends_with(end))) {
+                    let dir = dir.join(&name);
+                    let place = root.canonical(&dir)?;
+                    dirs.push((dir, place));
+                }
             }
-            let link = dir.join(&pulling).join(name);
+        }
+        Ok(Pulling { dirs })
+    }
+
+    /// The links that make a unit start at boot, each with what stands there.
+    pub(super) fn enabling(&self, root: &Root, name: &str) -> Result<Vec<(PathBuf, Standing)>> {
+        let mut links: Vec<(PathBuf, Standing)> = Vec::new();
+        let mut seen: HashSet<&Path> = HashSet::new();
+        for (dir, place) in &self.dirs {
+            let link = dir.join(name);
             let standing = root.find_link(&link)?;
             // /lib is a link to /usr/lib on most hosts: the same place must not count twice.
-            let place = root.canonical(&dir.join(&pulling))?;
-            if standing.exists() && !seen.contains(&place) {
-                seen.push(place);
+            if standing.exists() && seen.insert(place) {
                 links.push((link, standing));
             }
         }
+        Ok(links)
     }
-    Ok(links)
+}
+
+/// The links that make one unit start at boot.
+pub(super) fn enabling(root: &Root, name: &str) -> Result<Vec<(PathBuf, Standing)>> {
+    Pulling::find(root)?.enabling(root, name)
 }
 
 /// Names of the swap units that outlast a reboot.

@@ -3,7 +3,7 @@
 //! Bytes throughout: a file that is not UTF-8 in some comment is edited all the same, and every
 //! byte that is not the marker stays.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use edge_host::{Editor, Error, Result};
 use serde_json::{Value, json};
@@ -95,16 +95,33 @@ impl Editor for FstabLines {
 
     fn take_back(&self, now: &[u8], data: &Value) -> Result<Vec<u8>> {
         let mut all: Vec<&[u8]> = lines(now).collect();
+        // Each text of a line with the numbers of the lines that have it, commented and not.
+        let mut ours: HashMap<&[u8], BTreeSet<usize>> = HashMap::new();
+        let mut plain: HashSet<&[u8]> = HashSet::new();
+        for (index, line) in all.iter().map(|line| body(line)).enumerate() {
+            match line.strip_prefix(MARKER.as_bytes()) {
+                Some(text) => {
+                    ours.entry(text).or_default().insert(index + 1);
+                }
+                None => {
+                    plain.insert(line);
+                }
+            }
+        }
         for record in data["lines"].as_array().map(Vec::as_slice).unwrap_or_default() {
             let damaged = || Error::failed("its journal record is damaged");
             let text = record["text"].as_str().ok_or_else(damaged)?;
             let at = record["line"].as_u64().and_then(|at| usize::try_from(at).ok()).ok_or_else(damaged)?;
-            let is_ours = |line: &[u8]| body(line).strip_prefix(MARKER.as_bytes()) == Some(text.as_bytes());
             // Of several that are the same, the one that is nearest to where ours was.
-            let ours = all.iter_mut().enumerate().filter(|(_, line)| is_ours(line));
-            if let Some((_, line)) = ours.min_by_key(|(index, _)| at.abs_diff(index + 1)) {
+            let nearest = ours.get_mut(text.as_bytes()).and_then(|numbers| {
+                let (before, after) = (numbers.range(..=at).next_back(), numbers.range(at..).next());
+                let nearest = before.into_iter().chain(after).min_by_key(|number| at.abs_diff(**number)).copied()?;
+                numbers.take(&nearest)
+            });
+            if let Some(line) = nearest.and_then(|number| all.get_mut(number - 1)) {
                 *line = line.get(MARKER.len()..).unwrap_or_default();
-            } else if !all.iter().any(|line| body(line) == text.as_bytes()) {
+                plain.insert(body(line));
+            } else if !plain.contains(text.as_bytes()) {
                 return Err(Error::refused(format!("the line {:?} is not there any more", format!("{MARKER}{text}")))
                     .hint(format!("if swap shall be back, add this line by hand: {text}")));
             }

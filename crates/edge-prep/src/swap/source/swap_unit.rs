@@ -11,19 +11,20 @@ use edge_host::{Result, Root};
 
 use super::{AfterReboot, Brings, Change, Found, Remedy};
 use crate::swap::device::device_path;
-use crate::swap::units::{self, ETC, NULL, PERSISTENT, Unit, resolved};
+use crate::swap::units::{self, ETC, NULL, PERSISTENT, Pulling, Unit, resolved};
 
 pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
     let mut all = Vec::new();
+    let pulling = Pulling::find(root)?;
     for name in units::swap_names(root, &PERSISTENT)? {
         if let Some(unit) = units::find(root, &name)? {
-            all.extend(found(root, unit)?);
+            all.extend(found(root, unit, &pulling)?);
         }
     }
     Ok(all)
 }
 
-fn found(root: &Root, unit: Unit) -> Result<Option<Found>> {
+fn found(root: &Root, unit: Unit, pulling: &Pulling) -> Result<Option<Found>> {
     let vendors = PERSISTENT.iter().skip(1).map(|dir| Path::new(dir).join(&unit.name));
     let mut text = None;
     for file in std::iter::once(unit.file.clone()).chain(vendors) {
@@ -34,7 +35,7 @@ fn found(root: &Root, unit: Unit) -> Result<Option<Found>> {
     let what = units::what(&text).unwrap_or_else(|| unit.name.clone());
     let device = device_path(&what);
     let brings = Brings::Path(if root.is_live() { resolved(root, &device) } else { device });
-    let links = units::enabling(root, &unit.name)?;
+    let links = pulling.enabling(root, &unit.name)?;
     let enabled = links.first().map(|(link, _)| format!("enabled by {}", link.display()));
     let (after_reboot, why, remedy) = match enabled {
         _ if unit.is_mask() => (AfterReboot::Off, "masked".to_owned(), Remedy::Nothing),
