@@ -178,6 +178,17 @@ mod tests {
         assert_eq!(merged, pairs(&["1=9.9.9.9:9", "1=[2001:db8::1]:5", "2=1.2.3.4:5"]));
     }
 
+    #[test]
+    fn every_port_at_once_is_merged_in_no_time() {
+        let to = |last: u8| SocketAddr::from(([192, 0, 2, last], 10003));
+        let all = |last| (1..=u16::MAX).map(|port| Pair::new(port, to(last)).unwrap()).collect::<Vec<_>>();
+        let (old, new) = (all(1), all(2));
+        // Each with each would be four billion comparisons.
+        assert_eq!(merged(&old, &new), new);
+        assert_eq!(distinct(new.clone()).unwrap(), new);
+        assert!(distinct(old.into_iter().chain(new).collect()).is_err());
+    }
+
     proptest! {
         #[test]
         fn what_is_shown_is_read_as_the_same(port in 1_u16.., to in any::<SocketAddr>()) {

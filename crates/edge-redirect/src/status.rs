@@ -38,7 +38,7 @@ pub(crate) fn status(host: &mut Host) -> Result<Outcome> {
     let known = Known::read()?;
     let facts = facts::all(host, &known)?;
     let mut lines = Vec::new();
-    let mut live: Vec<Pair> = Vec::new();
+    let mut live: HashSet<Pair> = HashSet::new();
     facts.notes().for_each(|note| host.report.note(note));
     for seen in facts.firewall.iter().flat_map(|firewall| &firewall.seen) {
         if let Some(error) = &seen.unreadable {
@@ -129,7 +129,7 @@ fn theirs(seen: &Seen, table: Option<&Table<'_>>, known: &Known) -> Vec<Line> {
     lines
 }
 
-fn stored(facts: &Facts, live: &[Pair]) -> Vec<Line> {
+fn stored(facts: &Facts, live: &HashSet<Pair>) -> Vec<Line> {
     let mut lines = Vec::new();
     for pair in facts.persist.stored.iter().flat_map(|stored| &stored.pairs) {
         if facts.firewall.is_none() {
