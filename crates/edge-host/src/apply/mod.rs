@@ -77,7 +77,7 @@ fn carry_out(host: &mut Host, plan: Plan, then: Then) -> Result<Outcome> {
     }
     // Whatever can be found out before the first change is found out now.
     let commands = actions.iter().map(|action| command::find(host, action)).collect::<Result<Vec<_>>>()?;
-    previous::make_room(&host.root, &actions, left.run())?;
+    previous::make_room(host, &actions, left.run())?;
     let mut recorded = intents::record(host, &actions, &left)?;
     host.progress.run = Some(recorded.writer.id);
     host.all_ended = false;

@@ -40,18 +40,37 @@ pub(super) fn end(host: &Host, mut writer: Writer) -> Result<()> {
     host.journal().close(writer, Some(Record::End))
 }
 
-/// Removes copies that no run needs and that would stand in the way of those that are about to be made.
-pub(super) fn make_room(root: &Root, actions: &[Action], goes_on: Option<&Run>) -> Result<()> {
-    let entries = goes_on.map(|run| run.entries.as_slice()).unwrap_or_default();
+/// Makes room for the copies that are about to be made: one that was left waiting by a run that another call
+/// closed gets its name, and one that no run needs is removed.
+pub(super) fn make_room(host: &Host, actions: &[Action], goes_on: Option<&Run>) -> Result<()> {
+    let root = &host.root;
     for action in actions {
         let What::Write(write) = &action.what else { continue };
         if !matches!(write.node, Node::PrivateKey { .. }) {
             continue;
         }
         let spot = walk(root, &write.path, link_mode(&write.node))?;
-        settle_one(root, &spot, &replaced_at(root, &spot, entries)?, Needed::Waits)?;
+        if !is_waiting(root, &spot)? {
+            continue;
+        }
+        let closed = closed_runs(host, goes_on)?;
+        let entries: Vec<Entry> = goes_on.into_iter().chain(&closed).flat_map(|run| run.entries.clone()).collect();
+        let needed = if goes_on.is_some() { Needed::Waits } else { Needed::BecomesOld };
+        settle_one(root, &spot, &replaced_at(root, &spot, &entries)?, needed)?;
     }
     Ok(())
+}
+
+/// The runs of this tool that are closed and may have left a copy waiting, as another call closed them.
+fn closed_runs(host: &Host, goes_on: Option<&Run>) -> Result<Vec<Run>> {
+    let mut runs = Vec::new();
+    if goes_on.is_none() {
+        for name in host.journal().names()?.iter().filter(|name| name.tool == host.tool) {
+            // One that cannot be read is reported by what depends on it.
+            runs.extend(host.journal().load(name).ok().flatten().filter(|run| !run.reverted));
+        }
+    }
+    Ok(runs)
 }
 
 /// Whether a copy is there already: the one of the key from before the run, where a run that goes on replaces
