@@ -70,7 +70,6 @@ fn a_signal_ends_a_call_that_reads_standard_input() {
         &["edge-conf", "env", "A=-"],
         &["edge-crio", "install", "--version", "1.30", "--proxy", "-"],
         &["edge-redirect", "add", "--tunnelport", "-"],
-        &["edge-redirect", "render", "--tunnelport", "-"],
         &["edge-certgen", "stream", "--ip", "192.0.2.1", "--key", "-"],
         &["edge-certgen", "show", "-"],
     ] {
@@ -91,7 +90,7 @@ fn a_signal_ends_the_wait_for_the_lock() {
         &["edge-conf", "set", "modules.edgeHub.heartbeat=20"] as &[&str],
         &["edge-conf", "env", "A=1"],
         &["edge-conf", "undo"],
-        &["edge-prep", "apply"],
+        &["edge-prep", "apply", "--swap", "off"],
         &["edge-certgen", "stream", "--ip", "192.0.2.1"],
         &["edge-cni", "remove"],
         &["edge-crio", "remove"],

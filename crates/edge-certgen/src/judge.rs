@@ -120,7 +120,7 @@ fn certificate_findings(judged: &Judged<'_>, certificate: &Certificate, findings
             "something stands before the certificate, and cloudcore reads the first block only: it would not start";
         findings.push(fault(file, text, judged.again().map(|call| format!("{call} --force"))));
     }
-    let missing = names::uncovered(&judged.names, &certificate.names);
+    let missing = names::uncovered(judged.names, &certificate.names);
     if !missing.is_empty() {
         // A call without names makes one for those that are there.
         let kept = certificate.names.iter().filter(|name| !is_loopback(name));

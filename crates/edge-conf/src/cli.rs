@@ -93,7 +93,7 @@ echo modules.edgeHub.heartbeat=20 | edge-conf set -")]
     Enable(Feature),
 
     /// Set environment variables of a unit by a drop-in of our own; the unit file stays as it is
-    #[command(after_help = "Examples:\n  edge-conf env CHECK_EDGECORE_ENVIRONMENT=false\n  \
+    #[command(after_help = "Example:\n  edge-conf env CHECK_EDGECORE_ENVIRONMENT=false\n  \
 edge-conf env DB_PASSWORD=- < /root/password")]
     Env {
         /// Names and values; one value may be -, which reads it from standard input: the command line is open to every

@@ -41,8 +41,8 @@ pub fn is_secret_name(name: &str) -> bool {
     let rest = &words[at + 1 + usize::from(pair)..];
     // The id of an access key is what it is known by.
     let id = pair && rest.first().is_some_and(|word| word == "id");
-    let last = rest.last().map(String::as_str);
-    !id && !rest.iter().any(|word| is_in(ABOUT, word)) && !(is_auth(&words[at]) && last.is_some())
+    let is_about = rest.iter().any(|word| is_in(ABOUT, word)) || (is_auth(&words[at]) && !rest.is_empty());
+    !id && !is_about
 }
 
 /// Whether a query parameter of a URL must not be shown.

@@ -8,8 +8,8 @@ use super::name::is_secret_parameter;
 
 /// Between the scheme and what it is for.
 const MARK: &str = "://";
-/// What ends a URL in a text.
-const ENDS: [char; 8] = [' ', '\t', '\n', '\r', '"', '\'', '`', '<'];
+/// What ends a URL in a text, besides white space.
+const QUOTES: [char; 4] = ['"', '\'', '`', '<'];
 /// What may separate two URLs that are written without a blank.
 const BETWEEN: [char; 9] = [',', '|', ';', '=', '&', '?', '(', '[', '>'];
 /// A user's name is shown up to this length; longer ones are tokens.
@@ -29,7 +29,8 @@ enum Show {
 /// A URL without its credentials and without the values of secret query parameters.
 pub fn shown_url(url: &str) -> String {
     let mut shown = String::with_capacity(url.len());
-    strike(url, Show::Nothing, &mut shown);
+    // All of it is one: white space and quotes may be in the password.
+    strike_piece(url, Show::Nothing, &mut shown);
     shown
 }
 
@@ -54,19 +55,38 @@ pub(super) fn strike_line(line: &str, struck: &mut String) {
 }
 
 fn strike(line: &str, show: Show, struck: &mut String) {
-    for piece in line.split_inclusive(ENDS) {
-        let body = piece.trim_end_matches(ENDS);
-        let mut rest = body;
-        let mut is_first = true;
-        while !rest.is_empty() {
-            let end = next_url(rest, is_first).unwrap_or(rest.len());
-            let (one, more) = rest.split_at(end);
-            strike_one(one, show, struck);
-            rest = more;
-            is_first = false;
+    for chunk in line.split_inclusive(char::is_whitespace) {
+        if has_quote_in_password(chunk) {
+            strike_piece(chunk, show, struck);
+        } else {
+            chunk.split_inclusive(QUOTES).for_each(|piece| strike_piece(piece, show, struck));
         }
-        struck.push_str(&piece[body.len()..]);
     }
+}
+
+/// Whether a quote does not end the URL, as it is in the middle of `user:password`.
+fn has_quote_in_password(chunk: &str) -> bool {
+    let Some((_, rest)) = chunk.split_once(MARK) else { return false };
+    let Some(quote) = rest.find(QUOTES) else { return false };
+    let authority = &rest[..rest.find(['/', '?', '#', '@']).unwrap_or(quote).min(quote)];
+    let is_open = authority.len() == quote;
+    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
+    is_open && authority.split_once(':').is_some_and(|(_, port)| !is_port(port)) && rest[quote..].contains('@')
+}
+
+/// What may be several URLs without white space between.
+fn strike_piece(piece: &str, show: Show, struck: &mut String) {
+    let body = piece.trim_end_matches(|c: char| c.is_whitespace() || QUOTES.contains(&c));
+    let mut rest = body;
+    let mut is_first = true;
+    while !rest.is_empty() {
+        let end = next_url(rest, is_first).unwrap_or(rest.len());
+        let (one, more) = rest.split_at(end);
+        strike_one(one, show, struck);
+        rest = more;
+        is_first = false;
+    }
+    struck.push_str(&piece[body.len()..]);
 }
 
 /// Where the URL after the first of `text` begins; what is before the first scheme belongs to the first.
@@ -216,6 +236,7 @@ mod tests {
             ("https://me:12/34@a.example/x", "https://me:***@a.example/x", "https://a.example/x"),
             ("https://me:p%40%2f@a.example/x", "https://me:***@a.example/x", "https://a.example/x"),
             ("https://me:a://b@a.example/x", "https://me:***@a.example/x", "https://a.example/x"),
+            ("https://me:a\"b'c@a.example/x", "https://me:***@a.example/x", "https://a.example/x"),
             ("https://:secret@a.example/", "https://***@a.example/", "https://a.example/"),
             ("https://ghp_secret@a.example/", "https://***@a.example/", "https://a.example/"),
             ("https://secret:x-oauth-basic@a.example/", "https://***@a.example/", "https://a.example/"),
@@ -243,6 +264,15 @@ mod tests {
             assert_eq!(shown_url(url), removed, "{url}");
             assert!(has_credentials(url) != (shown == removed), "{url}");
         }
+    }
+
+    #[test]
+    fn white_space_in_an_address_hides_no_password() {
+        assert_eq!(shown_url("http://me:se cret@a.example"), "http://a.example");
+        assert_eq!(
+            line("use http://me:p@ss@a.example or http://b.example"),
+            "use http://me:***@a.example or http://b.example"
+        );
     }
 
     #[test]
