@@ -13,6 +13,7 @@ pub mod live;
 pub mod pki;
 pub mod rules;
 pub mod standin;
+pub mod sweep;
 pub mod systemd;
 pub mod systems;
 pub mod tool;
