@@ -14,7 +14,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use walkdir::WalkDir;
 
 use crate::kill::{self, Call};
-use crate::tree::Snapshot;
+use crate::tool::{self, Tool};
+use crate::tree::{Snapshot, Tree, assert_same};
 
 /// `all` sweeps every point, also of the calls that repeat themselves file by file.
 pub const ALL: &str = "EDGEUTILS_KILLS";
@@ -39,6 +40,67 @@ pub fn sweep<S>(
     argv: impl Fn(&S) -> Vec<String> + Sync,
     then: impl Fn(&S, &Call) + Sync,
 ) {
+    let failed = failures(what, points, start, argv, then);
+    assert!(failed.is_empty(), "{failed}");
+}
+
+/// What every call of a utility promises: killed anywhere, the same call leads to the same end, and one
+/// undo of it to the beginning; an undo that was killed anywhere leads there by being repeated.
+pub fn converges(points: Points, start: impl Fn() -> Tree + Sync, program: &str, args: &[&str]) {
+    let call = |tree: &Tree, args: &[&str]| -> Vec<String> {
+        let (program, root) = (tool::path(program), tree.path());
+        let own = [program.to_str().unwrap(), "--root", root.to_str().unwrap()];
+        own.iter().chain(args).map(|word| (*word).to_owned()).collect()
+    };
+    let run = |tree: &Tree, args: &[&str]| {
+        let argv = call(tree, args);
+        Tool::program(Path::new(&argv[0])).args(&argv[1..]).run().expect(0);
+    };
+    let must_be = |tree: &Tree, want: &Snapshot, what: &str| {
+        let seen = look(tree.path());
+        assert_no_temporary(&seen);
+        assert_same(&seen, want, what);
+    };
+    let before = look(start().path());
+    let done = || {
+        let tree = start();
+        run(&tree, args);
+        tree
+    };
+    let want = look(done().path());
+    let what = format!("{program} {}", args.iter().take(2).copied().collect::<Vec<_>>().join(" "));
+    let again = |tree: &Tree, _: &Call| {
+        run(tree, args);
+        must_be(tree, &want, "the same call again");
+        run(tree, &["undo"]);
+        must_be(tree, &before, "the same call again, and undone");
+    };
+    let killed = failures(&what, points, &start, |tree| call(tree, args), again);
+    // By its number: once it is undone, a plain `undo` means the run before it.
+    let id = newest_run(&done()).to_string();
+    let undo_again = |tree: &Tree, _: &Call| {
+        run(tree, &["undo", "--id", &id]);
+        must_be(tree, &before, "the same undo again");
+    };
+    let undone =
+        failures(&format!("undo of {what}"), points, done, |tree| call(tree, &["undo", "--id", &id]), undo_again);
+    assert!(killed.is_empty() && undone.is_empty(), "{killed}\n{undone}");
+}
+
+fn newest_run(tree: &Tree) -> u32 {
+    let records = fs::read_dir(tree.at("var/lib/edgeutils/journal")).unwrap();
+    let number = |name: String| name.split('-').next()?.parse::<u32>().ok();
+    records.filter_map(|entry| number(entry.unwrap().file_name().into_string().unwrap())).max().unwrap()
+}
+
+/// How many points failed, at which, and some of their messages; empty where none did.
+fn failures<S>(
+    what: &str,
+    points: Points,
+    start: impl Fn() -> S + Sync,
+    argv: impl Fn(&S) -> Vec<String> + Sync,
+    then: impl Fn(&S, &Call) + Sync,
+) -> String {
     let calls = {
         let scene = start();
         kill::calls(&words(&argv(&scene)))
@@ -75,7 +137,10 @@ pub fn sweep<S>(
     eprintln!("{what}: {visited} of {} points, {} failed", calls.len(), failed.len());
     let shown: Vec<&str> = failed.iter().take(SHOWN).map(|(_, text)| text.as_str()).collect();
     let places: Vec<usize> = failed.iter().map(|(at, _)| *at).collect();
-    assert!(failed.is_empty(), "{what}: {} of {visited} points failed: {places:?}\n{}", failed.len(), shown.join("\n"));
+    if failed.is_empty() {
+        return String::new();
+    }
+    format!("{what}: {} of {visited} points failed: {places:?}\n{}", failed.len(), shown.join("\n"))
 }
 
 fn words(argv: &[String]) -> Vec<&str> {

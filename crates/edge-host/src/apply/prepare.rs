@@ -1,8 +1,13 @@
 //! Before the facts of a change are read: the right host, the lock, and no loose ends.
 
+use std::path::PathBuf;
+
+use super::reach::absolute;
 use super::settle::settle;
 use crate::error::Result;
 use crate::host::{Host, Mode, Namespace};
+use crate::journal::{Change, Progress};
+use crate::root::State;
 use crate::{live, lock};
 
 impl Host {
@@ -29,6 +34,25 @@ impl Host {
     /// the host may be that run's doing.
     pub fn goes_on(&self) -> Result<bool> {
         Ok(super::settle::interrupted_run(self)?.is_some())
+    }
+
+    /// Directories that the newest run of this utility was to remove and did not: an interruption came
+    /// first. What was in them is gone, so that facts alone no longer tell whose they are.
+    ///
+    /// None where the journal cannot be read, as in a dry run of another user.
+    pub fn unremoved_directories(&self) -> Vec<PathBuf> {
+        let journal = self.journal();
+        let names = journal.names().unwrap_or_default();
+        let newest = names.iter().rev().find(|name| name.tool == self.tool);
+        let run = newest.and_then(|name| journal.load(name).ok().flatten()).filter(|run| !run.reverted);
+        let entries = run.into_iter().flat_map(|run| run.entries);
+        let undone = entries.filter(|entry| matches!(entry.progress, Progress::Pending | Progress::Void));
+        undone
+            .filter_map(|entry| match entry.intent.change {
+                Change::Remove { path, before: State::Directory { .. }, .. } => Some(absolute(&path)),
+                _ => None,
+            })
+            .collect()
     }
 
     /// Lets go of the lock for a wait on someone else (apt), and takes it again.
