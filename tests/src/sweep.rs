@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -17,7 +18,7 @@ use crate::kill::{self, Call};
 use crate::tool::{self, Tool};
 use crate::tree::{Snapshot, Tree, assert_same};
 
-/// `all` sweeps every point, also of the calls that repeat themselves file by file.
+/// `all` sweeps every point, also of the calls that repeat themselves file by file, and prints their numbers.
 pub const ALL: &str = "EDGEUTILS_KILLS";
 /// How many failed points are shown.
 const SHOWN: usize = 4;
@@ -27,7 +28,7 @@ const SHOWN: usize = 4;
 pub enum Points {
     /// All.
     Every,
-    /// About this many, evenly spread from a random offset that is printed.
+    /// About this many, evenly spread from a random offset, which a failure names.
     About(usize),
 }
 
@@ -106,7 +107,7 @@ fn failures<S>(
         kill::calls(&words(&argv(&scene)))
     };
     assert!(calls.len() > 10, "{what}: only {} changing calls", calls.len());
-    let (step, offset) = stride(what, points, calls.len());
+    let (step, offset) = stride(points, calls.len());
     let next = Mutex::new(calls.iter().enumerate().skip(offset).step_by(step));
     let failed: Mutex<Vec<(usize, String)>> = Mutex::new(Vec::new());
     let visited = Mutex::new(0_usize);
@@ -134,29 +135,40 @@ fn failures<S>(
     let mut failed = failed.into_inner().unwrap();
     failed.sort();
     let visited = visited.into_inner().unwrap();
-    eprintln!("{what}: {visited} of {} points, {} failed", calls.len(), failed.len());
+    if wants_all() {
+        let line = format!("{what}: {visited} of {} points, {} failed\n", calls.len(), failed.len());
+        std::io::stderr().write_all(line.as_bytes()).unwrap();
+    }
     let shown: Vec<&str> = failed.iter().take(SHOWN).map(|(_, text)| text.as_str()).collect();
     let places: Vec<usize> = failed.iter().map(|(at, _)| *at).collect();
     if failed.is_empty() {
         return String::new();
     }
-    format!("{what}: {} of {visited} points failed: {places:?}\n{}", failed.len(), shown.join("\n"))
+    format!(
+        "{what}: {} of {visited} points failed (every {step} from {offset} of {}; {ALL}=all visits each): {places:?}\n{}",
+        failed.len(),
+        calls.len(),
+        shown.join("\n")
+    )
 }
 
 fn words(argv: &[String]) -> Vec<&str> {
     argv.iter().map(String::as_str).collect()
 }
 
+fn wants_all() -> bool {
+    std::env::var_os(ALL).is_some_and(|value| value == "all")
+}
+
 /// Which of the points are visited: every nth, from where.
-fn stride(what: &str, points: Points, all: usize) -> (usize, usize) {
+fn stride(points: Points, all: usize) -> (usize, usize) {
     let Points::About(wanted) = points else { return (1, 0) };
     let step = all.div_ceil(wanted.max(1));
-    if step == 1 || std::env::var_os(ALL).is_some_and(|value| value == "all") {
+    if step == 1 || wants_all() {
         return (1, 0);
     }
     let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
     let offset = usize::try_from(nanos / 1000).unwrap_or(0) % step;
-    eprintln!("{what}: every {step}th of {all} points from {offset} ({ALL}=all visits every one)");
     (step, offset)
 }
 
