@@ -8,6 +8,9 @@ use edgeutils_tests::tool::Tool;
 use edgeutils_tests::tree::Tree;
 use edgeutils_tests::{kill, skip};
 
+/// Plugins repeat themselves.
+const POINTS: Points = Points::About(24);
+
 /// What a node's own plugin directory holds before, and where leases are.
 fn image() -> Tree {
     let tree = Tree::new();
@@ -56,7 +59,7 @@ fn install_killed_anywhere_and_run_again_is_whole() {
         return;
     }
     let (_beside, _, newer) = sets();
-    converges(Points::Every, image, "edge-cni", &["install", "--from-build", &newer]);
+    converges(POINTS, image, "edge-cni", &["install", "--from-build", &newer]);
 }
 
 #[test]
@@ -65,7 +68,7 @@ fn install_over_others_killed_anywhere_and_run_again_is_whole() {
         return;
     }
     let (_beside, _, newer) = sets();
-    converges(Points::Every, with_others, "edge-cni", &["install", "--from-build", &newer]);
+    converges(POINTS, with_others, "edge-cni", &["install", "--from-build", &newer]);
 }
 
 #[test]
@@ -79,7 +82,7 @@ fn upgrade_killed_anywhere_and_run_again_is_whole() {
         cni(&tree, &["install", "--from-build", &older]);
         tree
     };
-    converges(Points::Every, installed, "edge-cni", &["install", "--from-build", &newer]);
+    converges(POINTS, installed, "edge-cni", &["install", "--from-build", &newer]);
 }
 
 #[test]
@@ -93,7 +96,7 @@ fn conf_killed_anywhere_and_run_again_is_whole() {
         cni(&tree, &["install", "--from-build", &newer]);
         tree
     };
-    converges(Points::Every, installed, "edge-cni", &["conf", "bridge", "--subnet", "10.85.0.0/16"]);
+    converges(POINTS, installed, "edge-cni", &["conf", "bridge", "--subnet", "10.85.0.0/16"]);
 }
 
 #[test]
@@ -108,7 +111,7 @@ fn changed_conf_killed_anywhere_and_run_again_is_whole() {
         cni(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16"]);
         tree
     };
-    converges(Points::Every, installed, "edge-cni", &["conf", "bridge", "--subnet", "10.86.0.0/16"]);
+    converges(POINTS, installed, "edge-cni", &["conf", "bridge", "--subnet", "10.86.0.0/16"]);
 }
 
 #[test]
@@ -124,5 +127,5 @@ fn remove_killed_anywhere_and_run_again_leaves_nothing() {
         cni(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16"]);
         tree
     };
-    converges(Points::Every, installed, "edge-cni", &["remove"]);
+    converges(POINTS, installed, "edge-cni", &["remove"]);
 }

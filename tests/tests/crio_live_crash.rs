@@ -15,7 +15,7 @@ use tempfile::TempDir;
 const PROGRAM: &[u8] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0and the rest";
 const OTHER_PROGRAM: &[u8] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0and another rest";
 /// Files repeat themselves, and there are eighteen of them.
-const POINTS: Points = Points::About(30);
+const POINTS: Points = Points::About(16);
 
 fn system() -> Tree {
     let tree = Tree::with(&[("etc/os-release", "ID=debian\nVERSION_ID=12\n")]);

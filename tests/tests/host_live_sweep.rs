@@ -10,6 +10,8 @@ use edgeutils_tests::tool::Tool;
 use edgeutils_tests::tree::Tree;
 use edgeutils_tests::{kill, skip};
 
+/// Of each call; what all utilities have in common is in host_crash, at every point.
+const POINTS: Points = Points::About(16);
 const PERSIST: [&str; 3] = ["add", "10351=192.0.2.1:10003", "--persist"];
 const EDGECORE: &str = "etc/kubeedge/config/edgecore.yaml";
 
@@ -43,7 +45,7 @@ fn redirect_add_converges() {
     if cannot_kill("host_live_sweep redirect add") {
         return;
     }
-    converges(Points::Every, image, "edge-redirect", &PERSIST);
+    converges(POINTS, image, "edge-redirect", &PERSIST);
 }
 
 #[test]
@@ -51,7 +53,7 @@ fn redirect_remove_converges() {
     if cannot_kill("host_live_sweep redirect remove") {
         return;
     }
-    converges(Points::Every, || after("edge-redirect", &PERSIST), "edge-redirect", &["remove"]);
+    converges(POINTS, || after("edge-redirect", &PERSIST), "edge-redirect", &["remove"]);
 }
 
 #[test]
@@ -59,7 +61,7 @@ fn redirect_remove_of_the_only_port_converges() {
     if cannot_kill("host_live_sweep redirect remove port") {
         return;
     }
-    converges(Points::Every, || after("edge-redirect", &PERSIST), "edge-redirect", &["remove", "10351"]);
+    converges(POINTS, || after("edge-redirect", &PERSIST), "edge-redirect", &["remove", "10351"]);
 }
 
 #[test]
@@ -67,8 +69,8 @@ fn conf_env_converges() {
     if cannot_kill("host_live_sweep conf env") {
         return;
     }
-    converges(Points::Every, image, "edge-conf", &["env", "GOGC=50"]);
-    converges(Points::Every, || after("edge-conf", &["env", "GOGC=50"]), "edge-conf", &["env", "GOGC=60", "A=b"]);
+    converges(POINTS, image, "edge-conf", &["env", "GOGC=50"]);
+    converges(POINTS, || after("edge-conf", &["env", "GOGC=50"]), "edge-conf", &["env", "GOGC=60", "A=b"]);
 }
 
 #[test]
@@ -86,7 +88,7 @@ fn conf_set_converges_with_a_hard_link() {
         tree
     };
     let set = ["--kubeedge-version", "1.12", "set", "modules.edgeStream.enable=true", "modules.edgeHub.heartbeat=20"];
-    converges(Points::Every, linked, "edge-conf", &set);
+    converges(POINTS, linked, "edge-conf", &set);
     converges(
         Points::Every,
         linked,
@@ -101,5 +103,5 @@ fn prep_apply_converges() {
         return;
     }
     let args = ["apply", "--for", "kubeadm"];
-    converges(Points::Every, image, "edge-prep", &args);
+    converges(POINTS, image, "edge-prep", &args);
 }
