@@ -6,9 +6,9 @@
 use std::path::{Path, PathBuf};
 
 use edgeutils_tests::standin::bundle;
-use edgeutils_tests::sweep::{Points, converges};
-use edgeutils_tests::tool::Tool;
-use edgeutils_tests::tree::Tree;
+use edgeutils_tests::sweep::{Points, assert_no_temporary, converges, look, sweep};
+use edgeutils_tests::tool::{self, Tool};
+use edgeutils_tests::tree::{Snapshot, Tree, assert_same};
 use edgeutils_tests::{kill, skip};
 use tempfile::TempDir;
 
@@ -51,6 +51,12 @@ fn crio(tree: &Tree, args: &[&str]) {
     Tool::new("edge-crio").arg("--root").arg(tree.path()).args(args).run().expect(0);
 }
 
+fn argv(tree: &Tree, args: &[&str]) -> Vec<String> {
+    let (program, root) = (tool::path("edge-crio"), tree.path());
+    let own = [program.to_str().unwrap(), "--root", root.to_str().unwrap()];
+    own.iter().chain(args).map(|word| (*word).to_owned()).collect()
+}
+
 fn cannot_kill(test: &str) -> bool {
     let cannot = !kill::can_kill();
     if cannot {
@@ -66,6 +72,93 @@ fn install_killed_anywhere_goes_on_and_is_undone() {
     }
     let bundles = bundles();
     converges(POINTS, system, "edge-crio", &install("1.30.4", &bundles.older));
+}
+
+/// Files and links, with what the manifest says: a removal leaves directories of the system, such as /opt/cni/bin.
+fn files(tree: &Tree) -> Snapshot {
+    let mut seen = look(tree.path());
+    assert_no_temporary(&seen);
+    seen.retain(|_, what| !what.ends_with(" directory"));
+    seen
+}
+
+fn without_kept(mut seen: Snapshot) -> Snapshot {
+    seen.retain(|path, _| !path.starts_with("var/lib/edgeutils/journal/kept"));
+    seen
+}
+
+#[test]
+fn remove_after_a_killed_install_leaves_nothing_of_it() {
+    if cannot_kill("crio_live_crash install, remove") {
+        return;
+    }
+    let bundles = bundles();
+    let older = install("1.30.4", &bundles.older);
+    // What was replaced or removed is kept for undo.
+    let before = without_kept(files(&system()));
+    sweep(
+        "install, remove",
+        POINTS,
+        system,
+        |tree| argv(tree, &older),
+        |tree, _| {
+            crio(tree, &["remove"]);
+            assert_same(&without_kept(files(tree)), &before, "removed");
+        },
+    );
+}
+
+#[test]
+fn another_version_after_a_killed_install_takes_its_place() {
+    if cannot_kill("crio_live_crash install, another") {
+        return;
+    }
+    let bundles = bundles();
+    let (older, newer) = (install("1.30.4", &bundles.older), install("1.31.2", &bundles.newer));
+    let want = {
+        let tree = system();
+        crio(&tree, &newer);
+        without_kept(files(&tree))
+    };
+    sweep(
+        "install, another version",
+        POINTS,
+        system,
+        |tree| argv(tree, &older),
+        |tree, _| {
+            crio(tree, &newer);
+            assert_same(&without_kept(files(tree)), &want, "the other version");
+        },
+    );
+}
+
+#[test]
+fn remove_after_a_killed_upgrade_leaves_nothing_of_either() {
+    if cannot_kill("crio_live_crash upgrade, remove") {
+        return;
+    }
+    let bundles = bundles();
+    let newer = install("1.31.2", &bundles.newer);
+    let installed = || {
+        let tree = system();
+        crio(&tree, &install("1.30.4", &bundles.older));
+        tree
+    };
+    let want = {
+        let tree = installed();
+        crio(&tree, &["remove"]);
+        without_kept(files(&tree))
+    };
+    sweep(
+        "upgrade, remove",
+        POINTS,
+        installed,
+        |tree| argv(tree, &newer),
+        |tree, _| {
+            crio(tree, &["remove"]);
+            assert_same(&without_kept(files(tree)), &want, "removed");
+        },
+    );
 }
 
 #[test]

@@ -63,8 +63,7 @@ pub(crate) fn run(host: &mut Host, args: &RemoveArgs) -> Result<Outcome> {
         }
     }
     if let Some(manifest) = &manifest {
-        let rows: Vec<&bundle::Row> = manifest.files.iter().collect();
-        let left = bundle::take_away(host, &mut plan, &rows)?;
+        let left = bundle::take_away(host, &mut plan, manifest, &[])?;
         if !left.is_empty() {
             let names: Vec<String> = left.iter().map(|path| path.display().to_string()).collect();
             plan.note(format!("left, changed since: {}", names.join(", ")));
