@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -14,9 +15,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use walkdir::WalkDir;
 
 use crate::kill::{self, Call};
-use crate::tree::Snapshot;
+use crate::tool::{self, Tool};
+use crate::tree::{Snapshot, Tree, assert_same};
 
-/// `all` sweeps every point, also of the calls that repeat themselves file by file.
+/// `all` sweeps every point, also of the calls that repeat themselves file by file, and prints their numbers.
 pub const ALL: &str = "EDGEUTILS_KILLS";
 /// How many failed points are shown.
 const SHOWN: usize = 4;
@@ -26,7 +28,7 @@ const SHOWN: usize = 4;
 pub enum Points {
     /// All.
     Every,
-    /// About this many, evenly spread from a random offset that is printed.
+    /// About this many, evenly spread from a random offset, which a failure names.
     About(usize),
 }
 
@@ -39,12 +41,73 @@ pub fn sweep<S>(
     argv: impl Fn(&S) -> Vec<String> + Sync,
     then: impl Fn(&S, &Call) + Sync,
 ) {
+    let failed = failures(what, points, start, argv, then);
+    assert!(failed.is_empty(), "{failed}");
+}
+
+/// What every call of a utility promises: killed anywhere, the same call leads to the same end, and one
+/// undo of it to the beginning; an undo that was killed anywhere leads there by being repeated.
+pub fn converges(points: Points, start: impl Fn() -> Tree + Sync, program: &str, args: &[&str]) {
+    let call = |tree: &Tree, args: &[&str]| -> Vec<String> {
+        let (program, root) = (tool::path(program), tree.path());
+        let own = [program.to_str().unwrap(), "--root", root.to_str().unwrap()];
+        own.iter().chain(args).map(|word| (*word).to_owned()).collect()
+    };
+    let run = |tree: &Tree, args: &[&str]| {
+        let argv = call(tree, args);
+        Tool::program(Path::new(&argv[0])).args(&argv[1..]).run().expect(0);
+    };
+    let must_be = |tree: &Tree, want: &Snapshot, what: &str| {
+        let seen = look(tree.path());
+        assert_no_temporary(&seen);
+        assert_same(&seen, want, what);
+    };
+    let before = look(start().path());
+    let done = || {
+        let tree = start();
+        run(&tree, args);
+        tree
+    };
+    let want = look(done().path());
+    let what = format!("{program} {}", args.iter().take(2).copied().collect::<Vec<_>>().join(" "));
+    let again = |tree: &Tree, _: &Call| {
+        run(tree, args);
+        must_be(tree, &want, "the same call again");
+        run(tree, &["undo"]);
+        must_be(tree, &before, "the same call again, and undone");
+    };
+    let killed = failures(&what, points, &start, |tree| call(tree, args), again);
+    // By its number: once it is undone, a plain `undo` means the run before it.
+    let id = newest_run(&done()).to_string();
+    let undo_again = |tree: &Tree, _: &Call| {
+        run(tree, &["undo", "--id", &id]);
+        must_be(tree, &before, "the same undo again");
+    };
+    let undone =
+        failures(&format!("undo of {what}"), points, done, |tree| call(tree, &["undo", "--id", &id]), undo_again);
+    assert!(killed.is_empty() && undone.is_empty(), "{killed}\n{undone}");
+}
+
+fn newest_run(tree: &Tree) -> u32 {
+    let records = fs::read_dir(tree.at("var/lib/edgeutils/journal")).unwrap();
+    let number = |name: String| name.split('-').next()?.parse::<u32>().ok();
+    records.filter_map(|entry| number(entry.unwrap().file_name().into_string().unwrap())).max().unwrap()
+}
+
+/// How many points failed, at which, and some of their messages; empty where none did.
+fn failures<S>(
+    what: &str,
+    points: Points,
+    start: impl Fn() -> S + Sync,
+    argv: impl Fn(&S) -> Vec<String> + Sync,
+    then: impl Fn(&S, &Call) + Sync,
+) -> String {
     let calls = {
         let scene = start();
         kill::calls(&words(&argv(&scene)))
     };
     assert!(calls.len() > 10, "{what}: only {} changing calls", calls.len());
-    let (step, offset) = stride(what, points, calls.len());
+    let (step, offset) = stride(points, calls.len());
     let next = Mutex::new(calls.iter().enumerate().skip(offset).step_by(step));
     let failed: Mutex<Vec<(usize, String)>> = Mutex::new(Vec::new());
     let visited = Mutex::new(0_usize);
@@ -72,26 +135,40 @@ pub fn sweep<S>(
     let mut failed = failed.into_inner().unwrap();
     failed.sort();
     let visited = visited.into_inner().unwrap();
-    eprintln!("{what}: {visited} of {} points, {} failed", calls.len(), failed.len());
+    if wants_all() {
+        let line = format!("{what}: {visited} of {} points, {} failed\n", calls.len(), failed.len());
+        std::io::stderr().write_all(line.as_bytes()).unwrap();
+    }
     let shown: Vec<&str> = failed.iter().take(SHOWN).map(|(_, text)| text.as_str()).collect();
     let places: Vec<usize> = failed.iter().map(|(at, _)| *at).collect();
-    assert!(failed.is_empty(), "{what}: {} of {visited} points failed: {places:?}\n{}", failed.len(), shown.join("\n"));
+    if failed.is_empty() {
+        return String::new();
+    }
+    format!(
+        "{what}: {} of {visited} points failed (every {step} from {offset} of {}; {ALL}=all visits each): {places:?}\n{}",
+        failed.len(),
+        calls.len(),
+        shown.join("\n")
+    )
 }
 
 fn words(argv: &[String]) -> Vec<&str> {
     argv.iter().map(String::as_str).collect()
 }
 
+fn wants_all() -> bool {
+    std::env::var_os(ALL).is_some_and(|value| value == "all")
+}
+
 /// Which of the points are visited: every nth, from where.
-fn stride(what: &str, points: Points, all: usize) -> (usize, usize) {
+fn stride(points: Points, all: usize) -> (usize, usize) {
     let Points::About(wanted) = points else { return (1, 0) };
     let step = all.div_ceil(wanted.max(1));
-    if step == 1 || std::env::var_os(ALL).is_some_and(|value| value == "all") {
+    if step == 1 || wants_all() {
         return (1, 0);
     }
     let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
     let offset = usize::try_from(nanos / 1000).unwrap_or(0) % step;
-    eprintln!("{what}: every {step}th of {all} points from {offset} ({ALL}=all visits every one)");
     (step, offset)
 }
 

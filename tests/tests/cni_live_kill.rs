@@ -1,59 +1,131 @@
-//! A kill while plugins are put in place, and the same command again.
+//! A kill while plugins and networks are put in place, replaced or taken away, and the same command again.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::path::Path;
-
 use edgeutils_tests::cni::{ARM64, fake_build, image_for, tiny};
+use edgeutils_tests::sweep::{Points, converges};
 use edgeutils_tests::tool::Tool;
-use edgeutils_tests::tree::{Tree, assert_same};
-use edgeutils_tests::{kill, skip, tool};
+use edgeutils_tests::tree::Tree;
+use edgeutils_tests::{kill, skip};
 
-fn image() -> (Tree, Tree) {
-    let (tree, beside) = (Tree::new(), Tree::new());
+/// Plugins repeat themselves.
+const POINTS: Points = Points::About(24);
+
+/// What a node's own plugin directory holds before, and where leases are.
+fn image() -> Tree {
+    let tree = Tree::new();
     image_for(&tree, ARM64);
+    std::fs::create_dir_all(tree.at("var/lib")).unwrap();
+    tree
+}
+
+/// The same with plugins of others in the place of ours.
+fn with_others() -> Tree {
+    let tree = image();
     tree.write("opt/cni/bin/bridge", tiny(ARM64, "the distribution's"));
     tree.link("opt/cni/bin/loopback", "bridge");
-    let plugins = [("bridge", tiny(ARM64, "new bridge")), ("loopback", tiny(ARM64, "new loopback"))];
-    fake_build(&beside.at("build"), "v1.9.1", "arm64", &plugins);
-    (tree, beside)
+    tree
 }
 
-fn argv(tree: &Tree, args: &[&str]) -> Vec<String> {
-    let mut argv = vec![tool::path("edge-cni"), "--root".into(), tree.path().to_path_buf()];
-    argv.extend(args.iter().map(Into::into));
-    argv.into_iter().map(|word| word.to_str().unwrap().to_owned()).collect()
+/// Two sets; the older one has a plugin that the newer one has not, and the other way round.
+fn sets() -> (Tree, String, String) {
+    let beside = Tree::new();
+    let set = |version: &str, names: [&'static str; 4]| {
+        let plugins = names.map(|name| (name, tiny(ARM64, &format!("{name} {version}"))));
+        let dir = beside.at(version);
+        fake_build(&dir, version, "arm64", &plugins);
+        dir.to_str().unwrap().to_owned()
+    };
+    let older = set("v1.8.0", ["bridge", "host-local", "portmap", "dhcp"]);
+    let newer = set("v1.9.1", ["bridge", "host-local", "portmap", "loopback"]);
+    (beside, older, newer)
 }
 
-fn run(argv: &[String]) {
-    Tool::program(Path::new(&argv[0])).args(&argv[1..]).run().expect(0);
+fn cni(tree: &Tree, args: &[&str]) {
+    Tool::new("edge-cni").arg("--root").arg(tree.path()).args(args).run().expect(0);
+}
+
+fn cannot_kill(test: &str) -> bool {
+    let cannot = !kill::can_kill();
+    if cannot {
+        skip(test, "strace is not installed");
+    }
+    cannot
 }
 
 #[test]
-fn an_install_killed_anywhere_and_run_again_is_whole() {
-    if !kill::can_kill() {
-        return skip("cni_live_kill", "strace is not installed");
+fn install_killed_anywhere_and_run_again_is_whole() {
+    if cannot_kill("cni_live_kill install") {
+        return;
     }
-    let install =
-        |tree: &Tree, beside: &Tree| argv(tree, &["install", "--from-build", beside.at("build").to_str().unwrap()]);
-    let words = |argv: &[String]| argv.iter().map(String::clone).collect::<Vec<_>>();
-    let (tree, beside) = image();
-    let counted = words(&install(&tree, &beside));
-    let calls = kill::calls(&counted.iter().map(String::as_str).collect::<Vec<_>>());
-    let want = tree.snapshot();
-    assert!(calls.len() > 20, "{calls:?}");
-    for call in &calls {
-        let (tree, beside) = image();
-        let before = tree.snapshot();
-        let argv_install = install(&tree, &beside);
-        kill::kill_before(call, &argv_install.iter().map(String::as_str).collect::<Vec<_>>());
-        run(&argv_install);
-        assert_same(&tree.snapshot(), &want, &format!("killed before {call:?}, and again"));
-        // All that was done comes off again, whichever of the runs did it.
-        run(&argv(&tree, &["remove"]));
-        run(&argv(&tree, &["undo"]));
-        assert_same(&tree.snapshot(), &want, &format!("killed before {call:?}, removed, and undone"));
-        run(&argv(&tree, &["undo"]));
-        assert_same(&tree.snapshot(), &before, &format!("killed before {call:?}, and all undone"));
+    let (_beside, _, newer) = sets();
+    converges(POINTS, image, "edge-cni", &["install", "--from-build", &newer]);
+}
+
+#[test]
+fn install_over_others_killed_anywhere_and_run_again_is_whole() {
+    if cannot_kill("cni_live_kill over others") {
+        return;
     }
+    let (_beside, _, newer) = sets();
+    converges(POINTS, with_others, "edge-cni", &["install", "--from-build", &newer]);
+}
+
+#[test]
+fn upgrade_killed_anywhere_and_run_again_is_whole() {
+    if cannot_kill("cni_live_kill upgrade") {
+        return;
+    }
+    let (_beside, older, newer) = sets();
+    let installed = || {
+        let tree = with_others();
+        cni(&tree, &["install", "--from-build", &older]);
+        tree
+    };
+    converges(POINTS, installed, "edge-cni", &["install", "--from-build", &newer]);
+}
+
+#[test]
+fn conf_killed_anywhere_and_run_again_is_whole() {
+    if cannot_kill("cni_live_kill conf") {
+        return;
+    }
+    let (_beside, _, newer) = sets();
+    let installed = || {
+        let tree = image();
+        cni(&tree, &["install", "--from-build", &newer]);
+        tree
+    };
+    converges(POINTS, installed, "edge-cni", &["conf", "bridge", "--subnet", "10.85.0.0/16"]);
+}
+
+#[test]
+fn changed_conf_killed_anywhere_and_run_again_is_whole() {
+    if cannot_kill("cni_live_kill changed conf") {
+        return;
+    }
+    let (_beside, _, newer) = sets();
+    let installed = || {
+        let tree = image();
+        cni(&tree, &["install", "--from-build", &newer]);
+        cni(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16"]);
+        tree
+    };
+    converges(POINTS, installed, "edge-cni", &["conf", "bridge", "--subnet", "10.86.0.0/16"]);
+}
+
+#[test]
+fn remove_killed_anywhere_and_run_again_leaves_nothing() {
+    if cannot_kill("cni_live_kill remove") {
+        return;
+    }
+    let (_beside, older, newer) = sets();
+    let installed = || {
+        let tree = with_others();
+        cni(&tree, &["install", "--from-build", &older]);
+        cni(&tree, &["install", "--from-build", &newer]);
+        cni(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16"]);
+        tree
+    };
+    converges(POINTS, installed, "edge-cni", &["remove"]);
 }

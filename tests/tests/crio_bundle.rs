@@ -322,6 +322,13 @@ fn a_manifest_that_someone_edited_takes_nothing_of_others_away() {
         }
         assert_same(&tree.snapshot(), &before, bad);
     }
+    // What an install was about to put in place is taken for ours as well.
+    let mut edited = written.clone();
+    let row = serde_json::json!({"path": "/etc/passwd", "kind": "program", "size": 26, "sha256": sum_of("etc/passwd")});
+    edited["next"] = serde_json::json!([row]);
+    tree.write(MANIFEST, edited.to_string());
+    run(&tree, &["remove"]).expect(4);
+    assert_same(&tree.snapshot(), &before, "next");
     for broken in ["", "{", "[]", "null", "{\"format\": 1}"] {
         tree.write(MANIFEST, broken);
         let ran = run(&tree, &["remove"]).expect(4);

@@ -1,70 +1,217 @@
-//! SIGKILL before each system call that changes something while a bundle is installed; then the same
-//! call again, and an undo.
+//! SIGKILL before each system call that changes something while a bundle is installed, replaced or
+//! removed; then the same call again, and an undo.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use edgeutils_tests::standin::bundle;
-use edgeutils_tests::tree::{Tree, assert_same};
-use edgeutils_tests::{kill, skip, tool};
+use edgeutils_tests::sweep::{Points, assert_no_temporary, converges, look, sweep};
+use edgeutils_tests::tool::{self, Tool};
+use edgeutils_tests::tree::{Snapshot, Tree, assert_same};
+use edgeutils_tests::{kill, skip};
+use tempfile::TempDir;
 
 const PROGRAM: &[u8] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0and the rest";
+const OTHER_PROGRAM: &[u8] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0and another rest";
+/// Files repeat themselves, and there are eighteen of them.
+const POINTS: Points = Points::About(16);
 
 fn system() -> Tree {
     let tree = Tree::with(&[("etc/os-release", "ID=debian\nVERSION_ID=12\n")]);
     tree.write("usr/bin/env", PROGRAM);
-    for dir in ["usr/local/bin", "usr/local/lib", "usr/local/share", "etc/systemd/system", "usr/libexec", "opt"] {
+    for dir in
+        ["usr/local/bin", "usr/local/lib", "usr/local/share", "etc/systemd/system", "usr/libexec", "opt", "var/lib"]
+    {
         std::fs::create_dir_all(tree.at(dir)).unwrap();
     }
     tree
 }
 
-fn argv(tree: &Tree, archive: &Path, sum: &str) -> Vec<String> {
-    let program = tool::path("edge-crio").to_str().unwrap().to_owned();
-    let root = tree.path().to_str().unwrap().to_owned();
-    let call = ["install", "--version", "1.30.4", "--cgroup-driver", "cgroupfs", "--sha256", sum, "--archive"];
-    let mut argv = vec![program, "--root".to_owned(), root];
-    argv.extend(call.map(str::to_owned));
-    argv.push(archive.to_str().unwrap().to_owned());
-    argv
+/// Two releases in one directory.
+struct Bundles {
+    _dir: TempDir,
+    older: (PathBuf, String),
+    newer: (PathBuf, String),
+}
+
+fn bundles() -> Bundles {
+    let dir = tempfile::tempdir().unwrap();
+    let older = bundle(dir.path(), "1.30.4", "arm64", PROGRAM);
+    let newer = bundle(dir.path(), "1.31.2", "arm64", OTHER_PROGRAM);
+    Bundles { _dir: dir, older, newer }
+}
+
+fn install<'a>(version: &'a str, (archive, sum): &'a (PathBuf, String)) -> Vec<&'a str> {
+    let archive = archive.to_str().unwrap();
+    ["install", "--version", version, "--cgroup-driver", "cgroupfs", "--sha256", sum, "--archive", archive].to_vec()
+}
+
+fn crio(tree: &Tree, args: &[&str]) {
+    Tool::new("edge-crio").arg("--root").arg(tree.path()).args(args).run().expect(0);
+}
+
+fn argv(tree: &Tree, args: &[&str]) -> Vec<String> {
+    let (program, root) = (tool::path("edge-crio"), tree.path());
+    let own = [program.to_str().unwrap(), "--root", root.to_str().unwrap()];
+    own.iter().chain(args).map(|word| (*word).to_owned()).collect()
+}
+
+fn cannot_kill(test: &str) -> bool {
+    let cannot = !kill::can_kill();
+    if cannot {
+        skip(test, "strace cannot be used here");
+    }
+    cannot
 }
 
 #[test]
-fn a_kill_anywhere_leaves_what_the_same_call_goes_on_with() {
-    if !kill::can_kill() {
-        skip("crio_live_crash", "strace cannot be used here");
+fn install_killed_anywhere_goes_on_and_is_undone() {
+    if cannot_kill("crio_live_crash install") {
         return;
     }
-    let dir = tempfile::tempdir().unwrap();
-    let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", PROGRAM);
-    let whole = system();
-    let before = whole.snapshot();
-    let call = argv(&whole, &archive, &sum);
-    let call: Vec<&str> = call.iter().map(String::as_str).collect();
-    let calls = kill::calls(&call);
-    let want = whole.snapshot();
-    assert!(calls.len() > 100, "{}", calls.len());
-    // Each of the first and last, and of those between every ninth: they repeat themselves file by file.
-    let chosen = calls.iter().enumerate().filter(|(at, _)| *at < 25 || *at + 25 > calls.len() || at % 9 == 0);
-    let mut killed = 0;
-    for (at, system_call) in chosen {
-        let tree = system();
-        let call = argv(&tree, &archive, &sum);
-        let words: Vec<&str> = call.iter().map(String::as_str).collect();
-        if !kill::kill_before(system_call, &words) {
-            // What is written to stdout comes after all changes.
-            continue;
-        }
-        killed += 1;
-        let run = |args: &[&str]| tool::Tool::program(Path::new(words[0])).args(args).run();
-        run(&words[1..]).expect(0);
-        assert_same(&tree.snapshot(), &want, &format!("killed before call {at}, {system_call:?}"));
-        assert!(!tree.at("var/lib/edgeutils/edge-crio").exists(), "{at}: the unpacked archive is left");
-        for _ in 0..2 {
-            run(&["--root", tree.path().to_str().unwrap(), "undo"]).expect(0);
-        }
-        assert_same(&tree.snapshot(), &before, &format!("undone after a kill before call {at}, {system_call:?}"));
+    let bundles = bundles();
+    converges(POINTS, system, "edge-crio", &install("1.30.4", &bundles.older));
+}
+
+/// Files and links, with what the manifest says: a removal leaves directories of the system, such as /opt/cni/bin.
+fn files(tree: &Tree) -> Snapshot {
+    let mut seen = look(tree.path());
+    assert_no_temporary(&seen);
+    seen.retain(|_, what| !what.ends_with(" directory"));
+    seen
+}
+
+fn without_kept(mut seen: Snapshot) -> Snapshot {
+    seen.retain(|path, _| !path.starts_with("var/lib/edgeutils/journal/kept"));
+    seen
+}
+
+#[test]
+fn remove_after_a_killed_install_leaves_nothing_of_it() {
+    if cannot_kill("crio_live_crash install, remove") {
+        return;
     }
-    assert!(killed > 40, "{killed} of {}", calls.len());
+    let bundles = bundles();
+    let older = install("1.30.4", &bundles.older);
+    // What was replaced or removed is kept for undo.
+    let before = without_kept(files(&system()));
+    sweep(
+        "install, remove",
+        POINTS,
+        system,
+        |tree| argv(tree, &older),
+        |tree, _| {
+            crio(tree, &["remove"]);
+            assert_same(&without_kept(files(tree)), &before, "removed");
+        },
+    );
+}
+
+#[test]
+fn another_version_after_a_killed_install_takes_its_place() {
+    if cannot_kill("crio_live_crash install, another") {
+        return;
+    }
+    let bundles = bundles();
+    let (older, newer) = (install("1.30.4", &bundles.older), install("1.31.2", &bundles.newer));
+    let want = {
+        let tree = system();
+        crio(&tree, &newer);
+        without_kept(files(&tree))
+    };
+    sweep(
+        "install, another version",
+        POINTS,
+        system,
+        |tree| argv(tree, &older),
+        |tree, _| {
+            crio(tree, &newer);
+            assert_same(&without_kept(files(tree)), &want, "the other version");
+        },
+    );
+}
+
+#[test]
+fn remove_after_a_killed_upgrade_leaves_nothing_of_either() {
+    if cannot_kill("crio_live_crash upgrade, remove") {
+        return;
+    }
+    let bundles = bundles();
+    let newer = install("1.31.2", &bundles.newer);
+    let installed = || {
+        let tree = system();
+        crio(&tree, &install("1.30.4", &bundles.older));
+        tree
+    };
+    let want = {
+        let tree = installed();
+        crio(&tree, &["remove"]);
+        without_kept(files(&tree))
+    };
+    sweep(
+        "upgrade, remove",
+        POINTS,
+        installed,
+        |tree| argv(tree, &newer),
+        |tree, _| {
+            crio(tree, &["remove"]);
+            assert_same(&without_kept(files(tree)), &want, "removed");
+        },
+    );
+}
+
+#[test]
+fn upgrade_killed_anywhere_goes_on_and_is_undone() {
+    if cannot_kill("crio_live_crash upgrade") {
+        return;
+    }
+    let bundles = bundles();
+    let installed = || {
+        let tree = system();
+        crio(&tree, &install("1.30.4", &bundles.older));
+        tree
+    };
+    converges(POINTS, installed, "edge-crio", &install("1.31.2", &bundles.newer));
+}
+
+#[test]
+fn remove_killed_anywhere_goes_on_and_is_undone() {
+    if cannot_kill("crio_live_crash remove") {
+        return;
+    }
+    let bundles = bundles();
+    let installed = || {
+        let tree = system();
+        crio(&tree, &install("1.30.4", &bundles.older));
+        // Another file of ours, in a directory of its own.
+        crio(&tree, &[&install("1.30.4", &bundles.older)[..], &["--proxy", "http://192.0.2.1:3128"]].concat());
+        tree
+    };
+    converges(POINTS, installed, "edge-crio", &["remove"]);
+}
+
+#[test]
+fn remove_of_what_is_left_killed_anywhere_goes_on_and_is_undone() {
+    if cannot_kill("crio_live_crash remove of what is left") {
+        return;
+    }
+    // No manifest says whose the directories are.
+    let installed = || {
+        let tree = system();
+        tree.write("etc/crio/crio.conf.d/20-edgeutils.conf", "# Made by edge-crio; x\n");
+        tree.write("etc/systemd/system/crio.service.d/20-edgeutils.conf", "# Made by edge-crio; x\n");
+        // Someone's own, which was empty before.
+        std::fs::create_dir_all(tree.at("usr/libexec/crio")).unwrap();
+        tree
+    };
+    converges(Points::Every, installed, "edge-crio", &["remove"]);
+}
+
+#[test]
+fn remove_leaves_a_directory_that_was_empty_before() {
+    let tree = system();
+    std::fs::create_dir_all(tree.at("etc/crio")).unwrap();
+    crio(&tree, &["remove"]);
+    assert!(Path::new(&tree.at("etc/crio")).exists());
 }

@@ -12,10 +12,10 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
     let record = installed::read(host)?;
     let mut plan = Plan::new();
     // A network that names plugins goes before them, and what says that they are ours goes last.
-    for (path, sha256) in &record.conflists {
+    for path in record.conflists.keys() {
         let was = host.root.find(Path::new(path))?;
         match &was.state {
-            State::File { sha256: now, .. } if now == sha256 => {
+            State::File { sha256: now, .. } if record.is_ours(path, now) => {
                 plan.remove(path, was, "a network of ours");
             }
             State::Absent => {}
@@ -26,7 +26,7 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
     for (path, plugin) in &record.plugins {
         let was = host.root.find_large(Path::new(path))?;
         match &was.state {
-            State::File { sha256: now, .. } if *now == plugin.sha256 => {
+            State::File { sha256: now, .. } if record.is_ours(path, now) => {
                 gone.push(path);
                 let version = plugin.version.as_ref().map(|version| version.to_string()).unwrap_or_default();
                 plan.remove_large(path, was, version);

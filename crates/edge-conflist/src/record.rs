@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use edge_host::{Error, Host, Result};
+use edge_host::{Error, Host, Result, State};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -23,6 +23,10 @@ pub struct Installed {
     /// Network configurations by path: the checksum of each.
     #[serde(default)]
     pub conflists: BTreeMap<String, String>,
+    /// The checksums of what ours took the place of, where that was ours too: it is still there where an
+    /// interruption came between this record and the file.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub replaced: BTreeMap<String, String>,
 }
 
 /// A plugin that was installed.
@@ -56,6 +60,21 @@ pub fn read(host: &Host) -> Result<Installed> {
 }
 
 impl Installed {
+    /// Whether a file of this checksum in this place was put there by edge-cni.
+    pub fn is_ours(&self, path: &str, sha256: &str) -> bool {
+        let listed = self.plugins.get(path).map(|plugin| &plugin.sha256).or(self.conflists.get(path));
+        [listed, self.replaced.get(path)].into_iter().flatten().any(|own| own == sha256)
+    }
+
+    /// Notes that what is in this place is about to be replaced by another file, before that one is listed.
+    pub fn replaces(&mut self, path: &str, standing: &State, sha256: &str) {
+        if let State::File { sha256: now, .. } = standing {
+            if now != sha256 && self.is_ours(path, now) {
+                self.replaced.insert(path.to_owned(), now.clone());
+            }
+        }
+    }
+
     /// A path that cannot be ours.
     fn foreign(&self) -> Option<&str> {
         let is_plugin = |path: &Path| {
@@ -67,7 +86,9 @@ impl Installed {
         };
         let plugin = self.plugins.keys().find(|path| !is_plugin(Path::new(path)) || !is_plain(path));
         let conflist = self.conflists.keys().find(|path| !is_conflist(Path::new(path)) || !is_plain(path));
-        plugin.or(conflist).map(String::as_str)
+        let is_listed = |path: &String| self.plugins.contains_key(path) || self.conflists.contains_key(path);
+        let replaced = self.replaced.keys().find(|path| !is_listed(path));
+        plugin.or(conflist).or(replaced).map(String::as_str)
     }
 }
 
@@ -79,6 +100,30 @@ fn is_plain(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn record_knows_what_was_replaced_until_the_new_file_is_there() {
+        let file = |sha256: &str| State::File { sha256: sha256.to_owned(), mode: 0o755, uid: 0, gid: 0 };
+        let path = "/opt/cni/bin/bridge";
+        let mut record = Installed::default();
+        let mut install = |record: &mut Installed, standing: &State, sha256: &str| {
+            record.replaces(path, standing, sha256);
+            record.plugins.insert(path.to_owned(), Plugin { sha256: sha256.to_owned(), version: None });
+        };
+        install(&mut record, &file("theirs"), "one");
+        assert!(record.replaced.is_empty() && !record.is_ours(path, "theirs"), "what others put there is not ours");
+        install(&mut record, &file("one"), "two");
+        let once = record.clone();
+        assert!(record.is_ours(path, "one") && record.is_ours(path, "two"));
+        // The same again, before and after the file is there.
+        install(&mut record, &file("one"), "two");
+        assert_eq!(record, once);
+        install(&mut record, &file("two"), "two");
+        assert_eq!(record, once);
+        assert_eq!(record.foreign(), None);
+        record.replaced.insert("/opt/cni/bin/other".to_owned(), "one".to_owned());
+        assert_eq!(record.foreign(), Some("/opt/cni/bin/other"));
+    }
 
     #[test]
     fn only_places_of_plugins_and_networks_are_ours() {

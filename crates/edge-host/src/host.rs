@@ -62,6 +62,8 @@ pub struct Host {
     pub(crate) request: String,
     /// The call for people, without secrets.
     pub(crate) args: Vec<String>,
+    /// This call undoes a run.
+    pub(crate) is_undo: bool,
     pub(crate) interrupt: Interrupt,
     pub(crate) lock: Option<Lock>,
     pub(crate) progress: Outcome,
@@ -98,6 +100,7 @@ impl Host {
             tool,
             request,
             args,
+            is_undo: false,
             interrupt,
             lock: None,
             progress: Outcome::default(),

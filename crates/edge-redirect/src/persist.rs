@@ -112,6 +112,12 @@ impl Facts {
             .hint(format!("systemctl unmask {UNIT}, then run again")))
     }
 
+    /// Whether a removal took what was stored and was interrupted before its end.
+    pub(crate) fn is_half_forgotten(&self, host: &Host) -> bool {
+        let is_ours = || host.unremoved_directories().iter().any(|dir| dir == Path::new(DIR));
+        self.stored.is_none() && self.dir.exists() && is_ours()
+    }
+
     /// Whether anything of it is there.
     pub(crate) fn exists(&self) -> bool {
         self.file.exists() || self.has_unit() || self.link.exists()

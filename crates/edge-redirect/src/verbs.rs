@@ -116,7 +116,9 @@ pub(crate) fn remove(host: &mut Host, args: &RemoveArgs, lock_wait: Duration) ->
             let program = unit::program(host)?;
             persist::keep(&facts.persist, &stored, &program, &known, &mut plan)?;
         }
-        None if args.ports.is_empty() || facts.persist.stored.is_some() => persist::forget(&facts.persist, &mut plan),
+        None if args.ports.is_empty() || facts.persist.stored.is_some() || facts.persist.is_half_forgotten(host) => {
+            persist::forget(&facts.persist, &mut plan)
+        }
         None => {}
     }
     apply(host, plan)

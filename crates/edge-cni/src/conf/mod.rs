@@ -162,7 +162,7 @@ fn to_host(host: &mut Host, wanted: &Wanted, path: PathBuf, document: String, ot
     let shown = path.to_string_lossy().into_owned();
     let mut made = Plan::new();
     if let State::File { sha256, .. } = &was.state {
-        let is_ours = record.conflists.get(&shown) == Some(sha256);
+        let is_ours = record.is_ours(&shown, sha256);
         if was.bytes != document.as_bytes() && !is_ours {
             return Err(Error::refused(format!("cannot write {shown}: it is not as edge-cni left it"))
                 .hint("choose another name with --name, or move that file away"));
@@ -173,6 +173,7 @@ fn to_host(host: &mut Host, wanted: &Wanted, path: PathBuf, document: String, ot
         made.note(format!("{} comes first, and is what a runtime uses", first.path.display()));
     }
     let (sum, _) = sum_of(&mut document.as_bytes()).map_err(|cause| Error::io("write", &path, &cause))?;
+    record.replaces(&shown, &was.state, &sum);
     record.conflists.insert(shown, sum);
     installed::plan(host, &record, &mut made)?;
     if was.bytes != document.as_bytes() {

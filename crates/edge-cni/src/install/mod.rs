@@ -56,7 +56,7 @@ pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
     if !missing && host.root.find(Path::new(RIVAL))?.exists() && bin_dir == Path::new(plugin::BIN_DIR) {
         made.note("the package kubernetes-cni is installed: its upgrade replaces plugins of the same names");
     }
-    record_all(bin_dir, &set, &mut record, &mut made);
+    record_all(bin_dir, &set, &standing, &mut record, &mut made);
     // First: what is listed and not there is harmless, what is there and not listed would stay for ever.
     installed::plan(host, &record, &mut made)?;
     plan(bin_dir, &set, standing, &mut made)?;
@@ -87,7 +87,7 @@ fn must_be_a_place(host: &Host, dir: &Path) -> Result<()> {
     }
 }
 
-fn record_all(dir: &Path, set: &Set, record: &mut Installed, plan: &mut Plan) {
+fn record_all(dir: &Path, set: &Set, standing: &[Found], record: &mut Installed, plan: &mut Plan) {
     let path_of = |name: &str| dir.join(name).to_string_lossy().into_owned();
     let is_older = |(path, plugin): &(&String, &Plugin)| {
         Path::new(path).parent() == Some(dir)
@@ -98,8 +98,9 @@ fn record_all(dir: &Path, set: &Set, record: &mut Installed, plan: &mut Plan) {
     if !older.is_empty() {
         plan.note(format!("{} stay as they are: not part of this set", older.join(", ")));
     }
-    for (name, sha256) in &set.plugins {
+    for ((name, sha256), was) in set.plugins.iter().zip(standing) {
         let plugin = Plugin { sha256: sha256.clone(), version: set.version.clone() };
+        record.replaces(&path_of(name), &was.state, sha256);
         record.plugins.insert(path_of(name), plugin);
     }
 }

@@ -23,6 +23,9 @@ pub struct Manifest {
     pub archive: String,
     /// What was put where.
     pub files: Vec<Row>,
+    /// What an install that has not ended puts in place: some of it may be there, and is ours too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub next: Vec<Row>,
 }
 
 /// One file.
@@ -72,9 +75,13 @@ impl Manifest {
         }
     }
 
-    /// A path that cannot be ours, or stands there twice.
+    /// A path that cannot be ours, or stands there twice. Of installs that have not ended each may have its own
+    /// file for a path.
     fn foreign(&self) -> Result<Option<&Path>> {
         let places = Places::known()?;
+        if let Some(row) = self.next.iter().find(|row| !places.holds(&row.path)) {
+            return Ok(Some(&row.path));
+        }
         let mut seen: Vec<&Path> = Vec::new();
         for path in self.files.iter().map(|row| row.path.as_path()) {
             if !places.holds(path) || seen.contains(&path) {
@@ -98,6 +105,34 @@ impl Manifest {
         self.files.iter().find(|row| row.path == path)
     }
 
+    /// Whether a file of this checksum in this place was put there by edge-crio.
+    pub fn is_ours(&self, path: &Path, sha256: &str) -> bool {
+        self.files.iter().chain(&self.next).any(|row| row.path == path && row.sha256 == sha256)
+    }
+
+    /// Every place of a file of ours, once.
+    pub fn paths(&self) -> Vec<&Path> {
+        let next = self.next.iter().filter(|row| self.row(&row.path).is_none());
+        let mut paths: Vec<&Path> = Vec::new();
+        for row in self.files.iter().chain(next) {
+            if !paths.contains(&row.path.as_path()) {
+                paths.push(&row.path);
+            }
+        }
+        paths
+    }
+
+    /// The record while an install runs: what was there, and what is about to be. Were it written only at the
+    /// end, whatever follows an interruption would take the new files for someone else's.
+    #[must_use]
+    pub fn before(new: &Manifest, old: Option<&Manifest>) -> Manifest {
+        let mut record = old.cloned().unwrap_or_else(|| Manifest { files: Vec::new(), ..new.clone() });
+        let earlier = std::mem::take(&mut record.next);
+        record.next = new.files.clone();
+        record.next.extend(earlier.into_iter().filter(|row| !new.files.contains(row)));
+        record
+    }
+
     /// Whether every file stands there as it was put. One that nothing has touched since this record was written
     /// is not read again: all of them together are large.
     pub fn is_whole(&self, host: &Host) -> Result<bool> {
@@ -108,6 +143,9 @@ impl Manifest {
             Ok(Some((file, meta)))
         };
         let Some((_, own)) = look(Path::new(MANIFEST))? else { return Ok(false) };
+        if !self.next.is_empty() {
+            return Ok(false);
+        }
         // What an administrator may change only has to be there.
         for row in &self.files {
             let Some((mut file, meta)) = look(&row.path)? else { return Ok(false) };

@@ -62,7 +62,8 @@ pub fn put(plan: &mut Plan, all: Vec<Standing>, old: Option<&Manifest>, release:
             (State::File { sha256: now, .. }, _) if *now == sha256 => false,
             (State::Absent, _) => true,
             // Ours, as we left it; a program of ours that was damaged is mended.
-            (State::File { sha256: now, .. }, Some(before)) if *now == before.sha256 || !kind.is_theirs() => true,
+            (State::File { sha256: now, .. }, _) if old.is_some_and(|old| old.is_ours(&path, now)) => true,
+            (State::File { .. }, Some(_)) if !kind.is_theirs() => true,
             // Changed by the administrator, and nothing new in the bundle.
             (State::File { .. }, Some(before)) if before.sha256 == sha256 => false,
             (State::Directory { .. } | State::Other, _) => return Err(foreign(&path, found.state.describe())),
@@ -93,17 +94,18 @@ pub fn put(plan: &mut Plan, all: Vec<Standing>, old: Option<&Manifest>, release:
     Ok(rows)
 }
 
-/// Plans the removal of what a manifest lists and stands there as it was put; the paths that were changed since.
-pub fn take_away(host: &Host, plan: &mut Plan, rows: &[&Row]) -> Result<Vec<PathBuf>> {
+/// Plans the removal of what a manifest lists and stands there as it was put, but for what stays; the paths that
+/// were changed since.
+pub fn take_away(host: &Host, plan: &mut Plan, manifest: &Manifest, stay: &[Row]) -> Result<Vec<PathBuf>> {
     let mut left = Vec::new();
-    for row in rows {
-        let found = host.root.find_large(&row.path)?;
+    for path in manifest.paths().into_iter().filter(|path| !stay.iter().any(|row| row.path == *path)) {
+        let found = host.root.find_large(path)?;
         match &found.state {
             State::Absent => {}
-            State::File { sha256, .. } if *sha256 == row.sha256 => {
-                plan.remove_large(&row.path, found, "put there by edge-crio");
+            State::File { sha256, .. } if manifest.is_ours(path, sha256) => {
+                plan.remove_large(path, found, "put there by edge-crio");
             }
-            _ => left.push(row.path.clone()),
+            _ => left.push(path.to_path_buf()),
         }
     }
     Ok(left)

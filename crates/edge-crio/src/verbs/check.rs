@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 use serde_json::json;
 
-use crate::bundle::{EXECUTABLE, Manifest};
+use crate::bundle::{EXECUTABLE, MANIFEST, Manifest};
 use crate::check::{
     self, Finding, Neighbours, Severity, agreement, configuration, docker_driver, edgecore, kubelet_driver, running,
     unloadable,
@@ -103,6 +103,11 @@ fn installed(host: &mut Host) -> Result<Vec<Finding>> {
     let package = apt::installed(host)?;
     if let Some(manifest) = &manifest {
         host.report.line(&format!("CRI-O {} from a bundle, {} files", manifest.version, manifest.files.len()));
+        if !manifest.next.is_empty() {
+            let text = "an install of CRI-O from a bundle was interrupted";
+            let hint = "run the same edge-crio install again, or edge-crio undo";
+            findings.push(Finding::new(Severity::Fault, MANIFEST, text).hint(hint));
+        }
         for row in &manifest.files {
             host.check_interrupt()?;
             const MENDS: &str = "edge-crio install with the same version mends it";

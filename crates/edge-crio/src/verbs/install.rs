@@ -177,29 +177,40 @@ fn from_bundle(
         }
         ready => ready?,
     };
-    let paths: Vec<&Path> = rows.iter().map(|row| row.path.as_path()).collect();
-    let gone: Vec<&bundle::Row> =
-        manifest.iter().flat_map(|old| &old.files).filter(|row| !paths.contains(&row.path.as_path())).collect();
-    bundle::take_away(host, &mut plan, &gone)?;
+    if let Some(old) = manifest {
+        bundle::take_away(host, &mut plan, old, &rows)?;
+    }
     let new = Manifest {
         format: bundle::FORMAT,
         version: release,
         arch: arch.to_string(),
         archive: archive.sha256.clone(),
         files: rows,
+        next: Vec::new(),
     };
-    let was = host.root.find(Path::new(MANIFEST))?;
-    let text = new.text()?;
-    if was.bytes != text {
-        let node = Node::File { content: Bytes::Known(text), mode: 0o644 };
-        plan.write(Path::new(MANIFEST), was, node, Inverse::Whole, "what was put where, for removal");
+    if !plan.is_empty() && host.mode == Mode::Apply {
+        let mut first = Plan::new();
+        record(host, &Manifest::before(&new, manifest), &mut first, "what is put where, for removal")?;
+        apply_part(host, first)?;
     }
+    record(host, &new, &mut plan, "what was put where, for removal")?;
     let changed = !plan.is_empty();
     if changed && host.root.is_live() && unit::UnitFacts::read(host)?.has_systemd {
         unit::reload(&mut plan);
     }
     apply_part(host, plan)?;
     Ok(Needed::No)
+}
+
+/// Plans the write of a manifest, where it differs.
+fn record(host: &Host, manifest: &Manifest, plan: &mut Plan, why: &str) -> Result<()> {
+    let was = host.root.find(Path::new(MANIFEST))?;
+    let text = manifest.text()?;
+    if was.bytes != text {
+        let node = Node::File { content: Bytes::Known(text), mode: 0o644 };
+        plan.write(Path::new(MANIFEST), was, node, Inverse::Whole, why);
+    }
+    Ok(())
 }
 
 /// Fails where the bundle's crio is for another machine.

@@ -24,6 +24,7 @@ const MARK: &[u8] = b"# Made by edge-crio;";
 pub(crate) fn run(host: &mut Host, args: &RemoveArgs) -> Result<Outcome> {
     none_runs(host)?;
     let manifest = Manifest::read(host)?;
+    let unremoved = host.unremoved_directories();
     let package = apt::installed(host)?;
     let unit = UnitFacts::read(host)?;
     // Before it is stopped: what needs it shall not be without it.
@@ -57,15 +58,17 @@ pub(crate) fn run(host: &mut Host, args: &RemoveArgs) -> Result<Outcome> {
         }
     }
     if let Some(manifest) = &manifest {
-        let rows: Vec<&bundle::Row> = manifest.files.iter().collect();
-        let left = bundle::take_away(host, &mut plan, &rows)?;
+        let left = bundle::take_away(host, &mut plan, manifest, &[])?;
         if !left.is_empty() {
             let names: Vec<String> = left.iter().map(|path| path.display().to_string()).collect();
             plan.note(format!("left, changed since: {}", names.join(", ")));
         }
+    }
+    empty_dirs(host, &unremoved, &mut plan)?;
+    if manifest.is_some() {
+        // Last: until then it says what is ours.
         plan.remove(MANIFEST, host.root.find_link(Path::new(MANIFEST))?, "what was put where");
     }
-    empty_dirs(host, &mut plan)?;
     if !plan.is_empty() && unit.has_systemd {
         unit::reload(&mut plan);
     }
@@ -82,17 +85,21 @@ pub(crate) fn run(host: &mut Host, args: &RemoveArgs) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Directories that hold nothing else go too, the inner ones first.
-fn empty_dirs(host: &Host, plan: &mut Plan) -> Result<()> {
+/// Directories that hold nothing else go too, the inner ones first. One that is empty already may be
+/// someone else's, unless an interrupted removal emptied it.
+fn empty_dirs(host: &Host, unremoved: &[PathBuf], plan: &mut Plan) -> Result<()> {
     let mut going: Vec<PathBuf> =
         plan.actions.iter().filter_map(|action| action.path().map(Path::to_path_buf)).collect();
     for dir in DIRS.map(PathBuf::from) {
         let names = host.root.list(&dir)?;
-        if names.is_empty() || !names.iter().all(|name| going.contains(&dir.join(name))) {
+        if !names.iter().all(|name| going.contains(&dir.join(name))) {
             continue;
         }
-        plan.remove(&dir, host.root.find_link(&dir)?, "empty");
-        going.push(dir);
+        let found = host.root.find_link(&dir)?;
+        if !names.is_empty() || (found.exists() && unremoved.contains(&dir)) {
+            plan.remove(&dir, found, "empty");
+            going.push(dir);
+        }
     }
     Ok(())
 }

@@ -25,7 +25,7 @@ pub(crate) fn run(host: &mut Host, args: &SettingsArgs) -> Result<Outcome> {
     }
     let here = answer(host, config.socket())?;
     let is_installed = here.is_some()
-        || Manifest::read(host)?.is_some()
+        || Manifest::read(host)?.is_some_and(|manifest| !manifest.files.is_empty())
         || apt::installed(host)?.is_some()
         || unit::UnitFacts::read(host)?.file.is_some();
     if !is_installed {

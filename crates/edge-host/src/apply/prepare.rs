@@ -1,12 +1,13 @@
 //! Before the facts of a change are read: the right host, the lock, and no loose ends.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::reach::{absolute, link_of, relative, walk};
 use super::settle::{interrupted_run, settle};
 use crate::error::{Error, Result};
 use crate::host::{Host, Mode, Namespace};
 use crate::journal::{Change, Progress};
+use crate::root::State;
 use crate::{live, lock};
 
 impl Host {
@@ -56,6 +57,25 @@ impl Host {
             }
         }
         Ok(false)
+    }
+
+    /// Directories that the newest run of this utility was to remove and did not: an interruption came
+    /// first. What was in them is gone, so that facts alone no longer tell whose they are.
+    ///
+    /// None where the journal cannot be read, as in a dry run of another user.
+    pub fn unremoved_directories(&self) -> Vec<PathBuf> {
+        let journal = self.journal();
+        let names = journal.names().unwrap_or_default();
+        let newest = names.iter().rev().find(|name| name.tool == self.tool);
+        let run = newest.and_then(|name| journal.load(name).ok().flatten()).filter(|run| !run.reverted);
+        let entries = run.into_iter().flat_map(|run| run.entries);
+        let undone = entries.filter(|entry| matches!(entry.progress, Progress::Pending | Progress::Void));
+        undone
+            .filter_map(|entry| match entry.intent.change {
+                Change::Remove { path, before: State::Directory { .. }, .. } => Some(absolute(&path)),
+                _ => None,
+            })
+            .collect()
     }
 
     /// Lets go of the lock for a wait on someone else (apt), and takes it again.

@@ -63,6 +63,8 @@ fn settle_run(host: &mut Host, run: &Run, is_newest: bool) -> Result<()> {
     let is_left = run.entries.iter().any(is_done) || records.iter().any(|record| matches!(record, Record::Done { .. }));
     let closing = match () {
         () if goes_on => None,
+        // An undo takes a previous key from where it waits.
+        () if run.ended && run.replaces_keys && host.is_undo => None,
         () if !run.is_half_undone() => Some(Record::End),
         () if !is_left => Some(Record::Reverted),
         () => None,

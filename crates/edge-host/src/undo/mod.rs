@@ -70,6 +70,7 @@ pub fn run(host: &mut Host, args: &UndoArgs, editors: &[&dyn Editor]) -> Result<
     if args.list {
         return list::list(host);
     }
+    host.is_undo = true;
     host.prepare_change()?;
     let chosen = match choose(host, args.id) {
         Err(error) if args.skip => return set_aside(host, args.id, error),
