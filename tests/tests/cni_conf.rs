@@ -47,6 +47,22 @@ fn the_version_is_the_newest_that_the_installed_release_reads() {
 }
 
 #[test]
+fn out_may_be_a_stream_and_never_waits() {
+    let tree = image("v1.9.1");
+    let conf = |out: &str| run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16", "--out", out]);
+    let want = conf("-").expect(0).stdout;
+    for stream in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
+        assert_eq!(conf(stream).expect(0).stdout, want, "{stream}");
+    }
+    assert_eq!(conf("/dev/stderr").expect(0).stderr, format!("{ROUTES}{want}"));
+    assert_eq!(conf("/dev/null").expect(0).stdout, "");
+    let pipe = tree.at("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let ran = conf(pipe.to_str().unwrap()).expect(1);
+    assert!(ran.stderr.contains("/pipe: nobody reads from it\nhint: "), "{}", ran.stderr);
+}
+
+#[test]
 fn both_families_get_a_range_and_a_route() {
     let tree = image("v1.9.1");
     run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16", "--subnet", "fd00:85::/64"]).expect(0);

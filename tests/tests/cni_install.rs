@@ -3,13 +3,14 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
 
 use edgeutils_tests::cni::{AMD64, ARM64, fake_build, image_for, sha256, tiny};
 use edgeutils_tests::tool::{Ran, Tool};
 use edgeutils_tests::tree::{Tree, assert_same};
+use edgeutils_tests::{acl, is_root, skip};
 
 const BIN: &str = "opt/cni/bin";
 
@@ -84,6 +85,29 @@ fn a_mode_that_someone_changed_is_put_right() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
     run(&tree, &["install", "--from-build", text(&beside.at("build"))]).expect(0);
     assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o755);
+}
+
+#[test]
+fn install_repairs_the_rights_of_a_plugin_and_undo_restores_them() {
+    if !is_root() {
+        return skip("cni_install rights", "another owner needs root");
+    }
+    let (tree, beside) = image();
+    let build = beside.at("build");
+    run(&tree, &["install", "--from-build", text(&build)]).expect(0);
+    for (mode, owner) in [(0o700, 0), (0o755, 1000), (0o4755, 0), (0o6711, 1000)] {
+        let path = tree.at(&format!("{BIN}/bridge"));
+        chown(&path, Some(owner), Some(owner)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        xattr::set(&path, acl::ACCESS, &acl::for_user(77, 5)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let before = tree.snapshot();
+        run(&tree, &["install", "--from-build", text(&build)]).expect(0);
+        let meta = fs::metadata(&path).unwrap();
+        assert_eq!((meta.mode() & 0o7777, meta.uid(), meta.gid()), (0o755, 0, 0), "{mode:o} {owner}");
+        run(&tree, &["undo"]).expect(0);
+        assert_same(&tree.snapshot(), &before, &format!("{mode:o} {owner}"));
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
 use edgeutils_tests::tool::{Ran, Tool};
 use edgeutils_tests::tree::{Tree, assert_same};
-use edgeutils_tests::{is_root, skip};
+use edgeutils_tests::{acl, is_root, skip};
 
 const FILE: &str = "etc/kubeedge/config/edgecore.yaml";
 const START: &str = "kind: EdgeCore\nmodules:\n  edgeStream:\n    enable: false\n";
@@ -28,6 +28,20 @@ fn a_linked_configuration_stays_a_link() {
         conf(&tree, &["undo"]).expect(0);
         assert_same(&tree.snapshot(), &before, target);
     }
+}
+
+#[test]
+fn set_does_not_hand_the_token_to_whom_the_directory_favours() {
+    let tree = Tree::with(&[(FILE, START)]);
+    let (file, dir) = (tree.at(FILE), tree.at("etc/kubeedge/config"));
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    // setfacl -d -m u:1234:rwx
+    xattr::set(&dir, acl::DEFAULT, &acl::for_user(1234, 7)).unwrap();
+    let before = tree.snapshot();
+    conf(&tree, &["set", "modules.edgeStream.enable=true"]).expect(0);
+    assert_eq!((acl::allows(&file, 1234), xattr::get(&file, acl::ACCESS).unwrap()), (0, None));
+    conf(&tree, &["undo"]).expect(0);
+    assert_same(&tree.snapshot(), &before, "undone");
 }
 
 #[test]

@@ -108,6 +108,27 @@ fn a_newer_one_takes_the_older_ones_place_and_gives_it_back() {
 }
 
 #[test]
+fn install_repairs_the_rights_of_a_program_and_undo_restores_them() {
+    if !edgeutils_tests::is_root() {
+        return edgeutils_tests::skip("crio_bundle rights", "another owner needs root");
+    }
+    let (tree, dir) = (system(), tempfile::tempdir().unwrap());
+    let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", &program("one"));
+    install(&tree, "1.30.4", &archive, &sum, &[]).expect(0);
+    let installed = tree.snapshot();
+    let conmon = tree.at("usr/libexec/crio/conmon");
+    for (mode, owner) in [(0o4755, 0), (0o755, 1000), (0o750, 0)] {
+        std::os::unix::fs::chown(&conmon, Some(owner), Some(owner)).unwrap();
+        std::fs::set_permissions(&conmon, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        let before = tree.snapshot();
+        install(&tree, "1.30.4", &archive, &sum, &[]).expect(0);
+        assert_same(&tree.snapshot(), &installed, &format!("{mode:o} {owner}"));
+        run(&tree, &["undo"]).expect(0);
+        assert_same(&tree.snapshot(), &before, &format!("{mode:o} {owner}, undone"));
+    }
+}
+
+#[test]
 fn what_check_says_an_install_mends_is_mended_by_it() {
     let (tree, dir) = (system(), tempfile::tempdir().unwrap());
     let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", &program("one"));

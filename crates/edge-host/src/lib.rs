@@ -39,7 +39,7 @@ pub use error::{Error, Result};
 pub use exit::{Exit, Outcome};
 pub use host::{Common, Host, Mode};
 pub use journal::DIR as JOURNAL_DIR;
-pub use out::{OutDir, out_file, out_root};
+pub use out::{OutDir, OutState, out_file, out_root, out_state};
 pub use overlay::overlay_takes;
 pub use plan::Plan;
 pub use private::{PrivateNet, in_private};

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use edge_fetch::sum_of;
 use edge_host::action::Bytes;
-use edge_host::{Error, Exit, Host, Inverse, Mode, Node, Outcome, Plan, Result, State, apply, out_file};
+use edge_host::{
+    Error, Exit, Host, Inverse, Mode, Node, OutState, Outcome, Plan, Result, State, apply, out_file, out_state,
+};
 
 use crate::cli::BridgeArgs;
 use crate::conflist::{self, CONF_DIR, File};
@@ -142,18 +144,21 @@ fn to_file(host: &mut Host, out: &Path, document: &str) -> Result<Outcome> {
         return Err(Error::failed(format!("cannot write {}: there is no directory {}", out.display(), dir.display()))
             .hint("make it first; without --out the file goes to the host's or image's /etc/cni/net.d"));
     }
-    let changed = std::fs::read(out).map_or(true, |bytes| bytes != document.as_bytes());
-    if !changed {
+    let standing = out_state(out, document.as_bytes())?;
+    if standing == OutState::Same {
         host.report.line("nothing to do: it is so already");
         return Ok(Outcome::default());
     }
     if host.mode == Mode::DryRun {
         host.report.line(&format!("would write {}", out.display()));
-        return Ok(Outcome { exit: Exit::Differs, changed, ..Outcome::default() });
+        return Ok(Outcome { exit: Exit::Differs, changed: true, ..Outcome::default() });
     }
     out_file(out, document.as_bytes())?;
-    host.report.line(&format!("wrote {}", out.display()));
-    Ok(Outcome { changed, ..Outcome::default() })
+    // A stream may be standard output itself, and what reads it expects the document alone.
+    if standing != OutState::Stream {
+        host.report.line(&format!("wrote {}", out.display()));
+    }
+    Ok(Outcome { changed: true, ..Outcome::default() })
 }
 
 fn to_host(host: &mut Host, wanted: &Wanted, path: PathBuf, document: String, others: &[&File]) -> Result<Outcome> {

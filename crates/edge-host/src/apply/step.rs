@@ -11,7 +11,7 @@ use super::stage::stage;
 use crate::action::{Action, Bytes, Inverse, Keep, MAX_COPY, Node, Pour, SetValue, What, Write};
 use crate::error::{Error, Result};
 use crate::journal::{Change, WriteChange};
-use crate::root::{Content, Found, Meta, Root, State, Xattrs, sha256};
+use crate::root::{Content, Found, Meta, Root, State, sha256};
 use crate::secret::redact;
 
 /// Larger files are not recorded as they were written: what was changed in them since is shown against
@@ -141,7 +141,7 @@ fn after(write: &Write) -> Option<State> {
         | Node::SameKey(bytes) => (bytes, key_meta(was)),
         Node::Large { sha256, mode, .. } => {
             let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
-            let xattrs = Some(Xattrs::default());
+            let xattrs = Some(Box::default());
             return Some(State::File { sha256: sha256.clone(), mode: *mode, uid, gid, xattrs });
         }
         Node::File { .. } | Node::PrivateKey { .. } | Node::Secret { .. } => return None,
@@ -149,7 +149,7 @@ fn after(write: &Write) -> Option<State> {
     let (uid, gid) = meta.owner.unwrap_or((geteuid().as_raw(), getegid().as_raw()));
     let xattrs = match (&write.node, was) {
         (Node::File { .. }, State::File { xattrs, .. }) => xattrs.clone(),
-        (Node::File { .. }, _) => Some(Xattrs::default()),
+        (Node::File { .. }, _) => Some(Box::default()),
         // A key's access list is kept, and allows nothing any more.
         _ => None,
     };

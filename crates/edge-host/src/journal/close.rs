@@ -16,8 +16,9 @@ impl Journal<'_> {
     /// Where the file holds both sides of a write in place, it is written anew without them: they may
     /// hold a secret that was set. Until that is done the run is not closed.
     pub(crate) fn close(&self, mut writer: Writer, closing: Option<Record>) -> Result<()> {
+        let closing: Vec<Record> = closing.into_iter().collect();
         if !writer.holds_new_content {
-            writer.append(closing.as_slice())?;
+            writer.append(&closing)?;
             return writer.sync();
         }
         let path = writer.name.path();
@@ -38,9 +39,8 @@ impl Journal<'_> {
             }
             put(&record, write)?;
         }
-        if let (Some(closing), Some(write)) = (&closing, &mut write) {
-            put(closing, write)?;
-        }
+        let mut write = write.ok_or_else(damaged)?;
+        closing.iter().try_for_each(|record| put(record, &mut write))?;
         let spot = self.root.walk_kept(&path).map_err(|cause| journal_error(&writer.path, &cause))?;
         let meta = Meta { mode: JOURNAL_MODE, owner: None };
         spot.replace(&text, meta, None).map_err(|cause| journal_error(&writer.path, &cause))

@@ -145,7 +145,7 @@ impl<'r> Journal<'r> {
             let file = File::from(openat(dir.dir(), name.file().as_str(), flags, Mode::empty())?);
             let stat = fstat(&file)?;
             let mut end = [0; CLOSING_LEN as usize];
-            let from = stat.st_size.cast_unsigned().saturating_sub(CLOSING_LEN);
+            let from = u64::try_from(stat.st_size).unwrap_or(0).saturating_sub(CLOSING_LEN);
             let is_file = stat.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFREG.bits();
             let count = if is_file { file.read_at(&mut end, from)? } else { 0 };
             Ok(closes(&end[..count]))

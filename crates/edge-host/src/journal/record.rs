@@ -71,6 +71,7 @@ pub(crate) struct Intent {
 /// What an action changes, with all that taking it back needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[allow(clippy::large_enum_variant, reason = "most changes are writes")]
 pub(crate) enum Change {
     Write(WriteChange),
     Remove {

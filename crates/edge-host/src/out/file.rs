@@ -1,7 +1,7 @@
 //! One file of the operator's: replaced as a whole, or written into where it is a stream.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::thread;
@@ -21,6 +21,40 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(20);
 /// Someone who keeps swapping what stands there is not waited for.
 const ATTEMPTS: u32 = 16;
+
+/// What a path of the operator's holds, compared with what is to be written there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutState {
+    /// A file with exactly these bytes.
+    Same,
+    /// Nothing, or a file with others.
+    Differs,
+    /// A pipe or device, which is never read.
+    Stream,
+}
+
+/// Looks at a file of the operator's without changing it.
+pub fn out_state(path: &Path, bytes: &[u8]) -> Result<OutState> {
+    let fail = |cause: io::Error| Error::io("read", path, &cause);
+    let place = find("write", path)?;
+    match place.what {
+        What::Stream => return Ok(OutState::Stream),
+        What::Nothing | What::Directory => return Ok(OutState::Differs),
+        What::File(_) => {}
+    }
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let file = match openat(&place.dir, place.name.as_os_str(), flags, Mode::empty()) {
+        Ok(fd) => File::from(fd),
+        // What may be written and not read, or was replaced meanwhile, is written.
+        Err(_) => return Ok(OutState::Differs),
+    };
+    let is_file = file.metadata().map_err(fail)?.is_file();
+    let mut now = Vec::new();
+    if is_file {
+        file.take(bytes.len() as u64 + 1).read_to_end(&mut now).map_err(fail)?;
+    }
+    Ok(if is_file && now == bytes { OutState::Same } else { OutState::Differs })
+}
 
 /// Writes a file of the operator's; `-` is not one, see [`crate::Report::document`].
 ///

@@ -25,6 +25,10 @@ fn out_file_appears_whole_and_keeps_its_mode() {
     let path = top.path().join("f");
     out_file(&path, b"one").unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(out_state(&path, b"one").unwrap(), OutState::Same);
+    for other in [b"on".as_slice(), b"one more", b""] {
+        assert_eq!(out_state(&path, other).unwrap(), OutState::Differs);
+    }
     out_file(&path, b"two").unwrap();
     assert_eq!(
         (fs::read(&path).unwrap().as_slice(), fs::metadata(&path).unwrap().mode() & 0o7777),
@@ -63,6 +67,7 @@ fn out_file_writes_into_a_pipe_and_never_waits_for_a_reader() {
     let path = top.path().join("pipe");
     pipe(&path);
     let began = Instant::now();
+    assert_eq!(out_state(&path, b"text").unwrap(), OutState::Stream);
     let error = out_file(&path, b"text").unwrap_err();
     assert!(error.message().ends_with("/pipe: nobody reads from it") && error.hint_text().is_some(), "{error}");
     assert!(began.elapsed().as_secs() < 5);

@@ -31,7 +31,7 @@ pub struct Xattrs(BTreeMap<String, Content>);
 
 impl Xattrs {
     /// Those of an open file or directory; none where they cannot be known or are too many to record.
-    pub(super) fn of(file: &File) -> Option<Xattrs> {
+    pub(super) fn of(file: &File) -> Option<Box<Xattrs>> {
         let mut all = BTreeMap::new();
         let mut bytes = 0;
         for name in names(file).ok()? {
@@ -43,7 +43,7 @@ impl Xattrs {
             }
             all.insert(name.to_owned(), Content::of(&value));
         }
-        Some(Xattrs(all))
+        Some(Box::new(Xattrs(all)))
     }
 
     /// Makes them exactly these: a list that a new file inherited from its directory goes.
@@ -93,10 +93,10 @@ pub(super) fn dress(file: &File, meta: Meta, like: Like<'_>) -> io::Result<()> {
         Like::Nothing => Xattrs::default().give(file)?,
         Like::File(from) => {
             Xattrs::default().give(file)?;
-            copy(from, file)?;
+            copy(from, file, meta.mode)?;
         }
         Like::Recorded(from, record) => {
-            copy(from, file)?;
+            copy(from, file, meta.mode)?;
             record.give(file)?;
         }
         Like::Record(record) => record.give(file)?,
@@ -121,9 +121,12 @@ pub(super) fn give_back(file: &File, mode: u32, xattrs: Option<&Xattrs>) -> io::
 }
 
 /// Gives a new file the extended attributes of another.
-fn copy(from: &File, to: &File) -> io::Result<()> {
+fn copy(from: &File, to: &File, mode: u32) -> io::Result<()> {
     for name in names(from)? {
-        let Some(value) = from.get_xattr(&name)? else { continue };
+        let Some(mut value) = from.get_xattr(&name)? else { continue };
+        if name == ACL {
+            limit(&mut value, mode);
+        }
         match to.set_xattr(&name, &value) {
             Ok(()) => {}
             // The kernel's security modules label new files themselves; without the right to copy
@@ -133,6 +136,23 @@ fn copy(from: &File, to: &File) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Leaves an access list no more than a mode does. A new key must not be open for even a moment because
+/// the one before it was.
+fn limit(list: &mut [u8], mode: u32) {
+    const HEADER: usize = 4;
+    const MASK: u16 = 0x10;
+    const OTHER: u16 = 0x20;
+    // Entries of a tag, rights and an id, little-endian.
+    for entry in list.get_mut(HEADER..).unwrap_or_default().chunks_exact_mut(8) {
+        let [tag_low, tag_high, rights, ..] = entry else { continue };
+        match u16::from_le_bytes([*tag_low, *tag_high]) {
+            MASK => *rights &= (mode >> 3 & 7) as u8,
+            OTHER => *rights &= (mode & 7) as u8,
+            _ => {}
+        }
+    }
 }
 
 fn names(file: &File) -> io::Result<Vec<std::ffi::OsString>> {
@@ -158,4 +178,25 @@ fn is_one_of(cause: &io::Error, list: &[Errno]) -> bool {
 pub(super) fn mount_id(fd: impl AsFd) -> Option<u64> {
     let text = std::fs::read_to_string(format!("{FDINFO}/{}", fd.as_fd().as_raw_fd())).ok()?;
     text.lines().find_map(|line| line.strip_prefix("mnt_id:")?.trim().parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limit_leaves_a_list_no_more_than_the_mode() {
+        let list = |mask: u8, other: u8| {
+            let entries = [(1, 6), (2, 7), (4, 5), (0x10, mask), (0x20, other)];
+            let body = entries.iter().flat_map(|(tag, rights)| [*tag, 0, *rights, 0, 255, 255, 255, 255]);
+            [2, 0, 0, 0].into_iter().chain(body).collect::<Vec<u8>>()
+        };
+        for (mode, mask, other) in [(0o600, 0, 0), (0o640, 4, 0), (0o675, 7, 5), (0o677, 7, 5)] {
+            let mut limited = list(7, 5);
+            limit(&mut limited, mode);
+            assert_eq!(limited, list(mask, other), "{mode:o}");
+        }
+        limit(&mut [], 0);
+        limit(&mut [2, 0, 0, 0, 16], 0);
+    }
 }

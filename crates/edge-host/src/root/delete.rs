@@ -14,7 +14,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
@@ -83,7 +83,7 @@ struct Walk<'d> {
 impl Walk<'_> {
     fn run(&mut self, name: &OsStr) -> Result<(), Lost> {
         match fstatat(self.top, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
-            Ok(stat) if kind(&stat) == SFlag::S_IFDIR => self.remove_directory(name.to_owned(), stat.st_ino),
+            Ok(stat) if kind(&stat) == SFlag::S_IFDIR => self.remove_directory(name, stat.st_ino),
             Ok(_) => match unlinkat(self.top, name, UnlinkatFlags::NoRemoveDir) {
                 Ok(()) | Err(Errno::ENOENT) => {}
                 Err(errno) => self.stays(None, 0, errno.into()),
@@ -93,7 +93,7 @@ impl Walk<'_> {
         }
         while let Some(level) = self.levels.last_mut() {
             match level.next_directory(self.stuck < MAX_STUCK) {
-                Ok(Some((name, number))) => self.remove_directory(name, number),
+                Ok(Some((name, number))) => self.remove_directory(&name, number),
                 Ok(None) => self.go_up()?,
                 Err(cause) => {
                     self.report(None, cause);
@@ -105,15 +105,15 @@ impl Walk<'_> {
     }
 
     /// Removes a directory of the innermost level if it is empty, else enters it.
-    fn remove_directory(&mut self, name: OsString, number: u64) {
+    fn remove_directory(&mut self, name: &OsStr, number: u64) {
         let parent = self.levels.last().and_then(Level::dir).unwrap_or(self.top);
-        let entered = match unlinkat(parent, name.as_os_str(), UnlinkatFlags::RemoveDir) {
+        let entered = match unlinkat(parent, name, UnlinkatFlags::RemoveDir) {
             Ok(()) => return self.progress(),
             Err(Errno::ENOENT) => return,
             Err(_) if self.levels.len() >= MAX_DEPTH => Err(io::Error::other("it is nested too deeply")),
-            Err(_) => self.step.enter(parent, &name).and_then(Open::new),
+            Err(_) => self.step.enter(parent, name).and_then(Open::new),
         };
-        match entered.and_then(|open| Level::new(name.clone(), number, open)) {
+        match entered.and_then(|open| Level::new(name.to_owned(), number, open)) {
             Ok(level) => {
                 self.levels.push(level);
                 if let Some(far) = self.levels.len().checked_sub(OPEN_LEVELS + 1) {
@@ -122,7 +122,7 @@ impl Walk<'_> {
                 self.remove_files();
             }
             Err(cause) if cause.raw_os_error() == Some(Errno::ENOENT as i32) => {}
-            Err(cause) => self.stays(Some(&name), number, cause),
+            Err(cause) => self.stays(Some(name), number, cause),
         }
     }
 

@@ -26,7 +26,7 @@ pub enum State {
         gid: u32,
         /// Its extended attributes; none where they are not recorded.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        xattrs: Option<Xattrs>,
+        xattrs: Option<Box<Xattrs>>,
     },
     /// A symbolic link.
     Link {
@@ -43,11 +43,14 @@ pub enum State {
         gid: u32,
         /// Its extended attributes; none where they are not recorded.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        xattrs: Option<Xattrs>,
+        xattrs: Option<Box<Xattrs>>,
     },
     /// A socket, device or pipe.
     Other,
 }
+
+/// Permission bits, owner and group.
+type Rights = (u32, u32, u32);
 
 impl State {
     /// Whether both hold the same bytes (or link text, or nothing), whatever mode and owner say.
@@ -74,10 +77,10 @@ impl State {
     }
 
     /// Mode, owner and extended attributes, of what has them.
-    pub(crate) fn rights(&self) -> Option<((u32, u32, u32), Option<&Xattrs>)> {
+    pub(crate) fn rights(&self) -> Option<(Rights, Option<&Xattrs>)> {
         match self {
             State::File { mode, uid, gid, xattrs, .. } | State::Directory { mode, uid, gid, xattrs } => {
-                Some(((*mode, *uid, *gid), xattrs.as_ref()))
+                Some(((*mode, *uid, *gid), xattrs.as_deref()))
             }
             State::Absent | State::Link { .. } | State::Other => None,
         }

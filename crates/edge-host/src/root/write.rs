@@ -162,7 +162,7 @@ impl Spot<'_> {
             put_bytes(&mut file, before).ok();
             return Err(cause);
         }
-        give_back(&file, mode, xattrs.as_ref())?;
+        give_back(&file, mode, xattrs.as_deref())?;
         file.sync_all()
     }
 
@@ -291,7 +291,7 @@ impl Spot<'_> {
         self.clear(&temporary)?;
         mkdirat(self.dir(), temporary.as_os_str(), Mode::from_bits_truncate(0o700))?;
         let made = File::from(self.open_directory(&temporary)?);
-        let made = dressed(&made).and_then(|()| Ok(made.sync_all()?));
+        let made = dressed(&made).and_then(|()| made.sync_all());
         self.move_over(made, &temporary, name)
     }
 

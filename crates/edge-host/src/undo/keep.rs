@@ -30,7 +30,7 @@ pub(super) fn keep_newer(root: &Root, spot: &Spot<'_>, now: &State) -> Result<()
         }
         let done = match now {
             State::File { sha256, mode, uid, gid, xattrs } => {
-                kept.copy_large(spot, sha256, Meta { mode: *mode, owner: Some((*uid, *gid)) }, xattrs.as_ref())
+                kept.copy_large(spot, sha256, Meta { mode: *mode, owner: Some((*uid, *gid)) }, xattrs.as_deref())
             }
             State::Link { target } => kept.link_to(target.as_ref()),
             _ => Ok(()),

@@ -199,11 +199,11 @@ fn restore(root: &Root, path: &Path, change: &Change, state: &State, bytes: &[u8
         },
         State::File { sha256, mode, uid, gid, xattrs } if from == Source::Aside => {
             let kept = walk(root, &crate::journal::kept_path(sha256), Link::Itself)?;
-            spot.copy_large(&kept, sha256, Meta { mode: *mode, owner: Some((*uid, *gid)) }, xattrs.as_ref())
+            spot.copy_large(&kept, sha256, Meta { mode: *mode, owner: Some((*uid, *gid)) }, xattrs.as_deref())
         }
         State::Link { target } => spot.link_to(OsStr::new(target)),
         State::Directory { mode, uid, gid, xattrs } => {
-            spot.make_dir(Meta { mode: *mode, owner: Some((*uid, *gid)) }, xattrs.as_ref())
+            spot.make_dir(Meta { mode: *mode, owner: Some((*uid, *gid)) }, xattrs.as_deref())
         }
         State::File { .. } => put(&spot, bytes, state),
         State::Absent | State::Other => Ok(()),
