@@ -3,7 +3,7 @@
 //! Bytes throughout: a file that is not UTF-8 in some comment is edited all the same, and every
 //! byte that is not the marker stays.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use edge_host::{Editor, Error, Result};
 use serde_json::{Value, json};
@@ -95,22 +95,40 @@ impl Editor for FstabLines {
 
     fn take_back(&self, now: &[u8], data: &Value) -> Result<Vec<u8>> {
         let mut all: Vec<&[u8]> = lines(now).collect();
+        // Each text with the places where it is commented, and the texts that are in force: a file may have
+        // as many lines of swap as it has lines.
+        let mut commented: HashMap<&[u8], BTreeSet<usize>> = HashMap::new();
+        let mut in_force: HashSet<&[u8]> = HashSet::new();
+        for (index, line) in all.iter().enumerate() {
+            match body(line).strip_prefix(MARKER.as_bytes()) {
+                Some(text) => _ = commented.entry(text).or_default().insert(index),
+                None => _ = in_force.insert(body(line)),
+            }
+        }
         for record in data["lines"].as_array().map(Vec::as_slice).unwrap_or_default() {
             let damaged = || Error::failed("its journal record is damaged");
             let text = record["text"].as_str().ok_or_else(damaged)?;
             let at = record["line"].as_u64().and_then(|at| usize::try_from(at).ok()).ok_or_else(damaged)?;
-            let is_ours = |line: &[u8]| body(line).strip_prefix(MARKER.as_bytes()) == Some(text.as_bytes());
-            // Of several that are the same, the one that is nearest to where ours was.
-            let ours = all.iter_mut().enumerate().filter(|(_, line)| is_ours(line));
-            if let Some((_, line)) = ours.min_by_key(|(index, _)| at.abs_diff(index + 1)) {
-                *line = line.get(MARKER.len()..).unwrap_or_default();
-            } else if !all.iter().any(|line| body(line) == text.as_bytes()) {
+            let places = commented.get_mut(text.as_bytes());
+            if let Some((places, index)) = places.and_then(|places| nearest(places, at).map(|index| (places, index))) {
+                places.remove(&index);
+                let line = all[index].get(MARKER.len()..).unwrap_or_default();
+                in_force.insert(body(line));
+                all[index] = line;
+            } else if !in_force.contains(text.as_bytes()) {
                 return Err(Error::refused(format!("the line {:?} is not there any more", format!("{MARKER}{text}")))
                     .hint(format!("if swap shall be back, add this line by hand: {text}")));
             }
         }
         Ok(all.concat())
     }
+}
+
+/// Of several places, from 0, the one that is nearest to a line, from 1; the first of two.
+fn nearest(places: &BTreeSet<usize>, line: usize) -> Option<usize> {
+    let at = line.saturating_sub(1);
+    let (before, after) = (places.range(..=at).next_back(), places.range(at..).next());
+    before.into_iter().chain(after).copied().min_by_key(|index| at.abs_diff(*index))
 }
 
 #[cfg(test)]
@@ -160,6 +178,20 @@ mod tests {
         assert_eq!(take_back(&format!("/new /n ext4\n{text}")).unwrap(), format!("/new /n ext4\n{start}"));
         let error = take_back("/b / ext4\n").unwrap_err();
         assert_eq!(error.to_string(), "the line \"# edge-prep: /a none swap sw 0 0\" is not there any more");
+    }
+
+    #[test]
+    fn of_lines_that_are_the_same_the_nearest_is_taken_back() {
+        let off = "# edge-prep: /a none swap sw\n";
+        for (line, want) in
+            [(1, [true, false, false]), (3, [false, true, false]), (4, [false, true, false]), (9, [false, false, true])]
+        {
+            let now = format!("{off}x\n{off}y\nz\n{off}");
+            let data = json!({"lines": [{"line": line, "text": "/a none swap sw"}]});
+            let back = FstabLines.take_back(now.as_bytes(), &data).unwrap();
+            let in_force: Vec<bool> = swap_lines(&back).iter().map(|line| line.state == LineState::InForce).collect();
+            assert_eq!(in_force, want, "{line}");
+        }
     }
 
     #[test]
