@@ -7,6 +7,7 @@
 pub mod apt;
 pub mod cni;
 pub mod debian;
+pub mod fuzz;
 pub mod image;
 pub mod kill;
 pub mod live;
