@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs the README's test command in a Debian tree, in namespaces that end with it; see test/fresh.rs.
-# fresh.sh TREE RUST GO LOGS 'PREREQUISITE...' 'PACKAGE...' NAME=VALUE... -- ARGUMENT...; GO may be empty.
+# fresh.sh TREE RUST GO LOGS 'PREREQUISITE...' 'PACKAGE...' NAME=VALUE... COMMAND...; GO may be empty.
 set -eu
 tree=$1 rust=$2 go=$3 logs=$4 prerequisites=$5 packages=$6
 shift 6

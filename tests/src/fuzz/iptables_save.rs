@@ -89,10 +89,13 @@ fn check(data: &[u8]) {
         assert_eq!(script(table.name, Some(table), &owner, &owned), None, "what is there is what is wanted");
         let gone = script(table.name, Some(table), &owner, &nothing);
         assert_eq!(gone.is_none(), owned.chains.is_empty() && owned.placed.is_empty());
-        // A chain more is made by a script that names no chain of others.
+        // A chain more is made by a script that names no other one. No iptables-save prints a chain twice.
+        let mut names: Vec<&str> = table.chains().map(|chain| chain.name).collect();
+        names.sort_unstable();
+        let is_twice = names.windows(2).any(|pair| pair[0] == pair[1]);
         let mut more = owned.clone();
         more.chains.push(OwnedChain { name: "EDGE-NEW".to_owned(), rules: vec!["-j ACCEPT".to_owned()] });
-        if owned.chain("EDGE-NEW").is_none() {
+        if !is_twice && owned.chain("EDGE-NEW").is_none() {
             let script = script(table.name, Some(table), &owner, &more).expect("a chain is missing");
             let expected = format!("*{}\n:EDGE-NEW - [0:0]\n-A EDGE-NEW -j ACCEPT\nCOMMIT\n", table.name);
             assert_eq!(script, expected);

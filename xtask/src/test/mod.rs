@@ -234,6 +234,16 @@ mod tests {
     }
 
     #[test]
+    fn a_suite_that_runs_only_by_name_is_in_no_other_call() {
+        let of = |only: &[&str]| -> Vec<&str> {
+            let only: Vec<String> = only.iter().map(|name| (*name).to_owned()).collect();
+            SUITES.iter().filter(|suite| suite.is_asked(&only)).map(|suite| suite.name).collect()
+        };
+        assert_eq!(of(&["fuzz", "fmt"]), ["fmt", "fuzz"]);
+        assert!(of(&[]).contains(&"stories") && !of(&[]).contains(&"fuzz"));
+    }
+
+    #[test]
     fn without_one_it_is_the_end_of_the_log() {
         let lines = ["line"; 2 * SHOWN_LINES];
         assert_eq!(telling(&lines).len(), SHOWN_LINES);
