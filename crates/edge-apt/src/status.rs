@@ -1,5 +1,7 @@
 //! What dpkg has installed, read from its status file: no program is run.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 
 use edge_host::{Error, Host, Result, Root};
@@ -47,10 +49,12 @@ pub(crate) fn of(root: &Root) -> Result<Status> {
     })?;
     let mut status = Status::parse(&String::from_utf8_lossy(&bytes));
     // What a dpkg that was stopped had done by then stands in files of their own, oldest first.
+    let mut later = Vec::new();
     for name in updates(root)? {
         let bytes = root.read(&Path::new(UPDATES).join(name))?.unwrap_or_default();
-        status.merge(Status::parse(&String::from_utf8_lossy(&bytes)));
+        later.extend(Status::parse(&String::from_utf8_lossy(&bytes)).packages);
     }
+    status.merge(later);
     Ok(status)
 }
 
@@ -102,13 +106,23 @@ impl Status {
         Status { packages }
     }
 
-    /// Paragraphs that came later take the place of earlier ones.
-    fn merge(&mut self, later: Status) {
-        for package in later.packages {
-            let is_it = |old: &&mut Installed| old.name == package.name && old.architecture == package.architecture;
-            match self.packages.iter_mut().find(is_it) {
-                Some(old) => *old = package,
-                None => self.packages.push(package),
+    /// Paragraphs that came later take the place of earlier ones: of the first with that name, as elsewhere here.
+    fn merge(&mut self, later: Vec<Installed>) {
+        if later.is_empty() {
+            return;
+        }
+        let mut places: HashMap<(String, String), usize> = HashMap::new();
+        let key = |package: &Installed| (package.name.clone(), package.architecture.clone());
+        for (index, package) in self.packages.iter().enumerate() {
+            places.entry(key(package)).or_insert(index);
+        }
+        for package in later {
+            match places.entry(key(&package)) {
+                Entry::Occupied(place) => self.packages[*place.get()] = package,
+                Entry::Vacant(place) => {
+                    place.insert(self.packages.len());
+                    self.packages.push(package);
+                }
             }
         }
     }
@@ -257,6 +271,19 @@ Version: 1
             "Status: install reinstreq half-installed\nArchitecture: armhf",
         );
         assert_eq!(Status::parse(&foreign).torn(), ["libx:armhf", "torn"]);
+    }
+
+    #[test]
+    fn a_later_paragraph_takes_the_place_of_an_earlier_one() {
+        let mut status = Status::parse(TEXT);
+        let count = status.packages().len();
+        let of = |version: &str, architecture: &str| {
+            Status::parse(&format!("Package: libx\nArchitecture: {architecture}\nVersion: {version}\n")).packages
+        };
+        status.merge([of("3", "arm64"), of("4", "arm64"), of("5", "mips"), of("6", "mips")].concat());
+        let libx: Vec<_> = status.packages().iter().filter(|package| package.name == "libx").collect();
+        let versions: Vec<&str> = libx.iter().map(|package| package.version.as_ref().unwrap().as_str()).collect();
+        assert_eq!((versions.as_slice(), status.packages().len()), (["1", "4", "6"].as_slice(), count + 1));
     }
 
     #[test]

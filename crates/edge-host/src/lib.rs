@@ -11,6 +11,8 @@ mod apply;
 mod cmd;
 mod error;
 mod exit;
+#[doc(hidden)]
+pub mod fuzz;
 mod host;
 mod journal;
 mod live;

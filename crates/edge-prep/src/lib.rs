@@ -9,6 +9,8 @@
 mod asked;
 pub mod cgroup;
 pub mod cli;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod kernel;
 pub mod report;
 mod stored;

@@ -74,13 +74,20 @@ impl Target {
 
     /// The rustup target that would make the default build possible, if nothing does yet.
     pub(crate) fn default_missing() -> Option<&'static str> {
-        let missing = Toolchain::choose(None).is_err();
-        missing.then_some(Target::Arm64Musl.triple())
+        Target::Arm64Gnu.missing().and(Target::Arm64Musl.missing())
     }
 
-    /// The rustup target to add for a build for this one, if no Rust here has it.
+    /// The rustup target to add for a build for this one, if no Rust here has it. A compiler for its C is a package.
     pub(crate) fn missing(self) -> Option<&'static str> {
-        Toolchain::choose(Some(self)).is_err().then_some(self.triple())
+        self.rust().is_none().then_some(self.triple())
+    }
+
+    /// The first Rust with this target's standard library: its rustc, and whether it is the distribution's.
+    fn rust(self) -> Option<(bool, PathBuf)> {
+        let distribution = Path::new(DISTRIBUTION_BIN).join("rustc");
+        let on_path = on_path("rustc").map(|rustc| (rustc == distribution, rustc));
+        let own = distribution.is_file().then_some((true, distribution));
+        on_path.into_iter().chain(own).find(|(_, rustc)| has_std(rustc, self))
     }
 }
 
@@ -114,14 +121,7 @@ impl Toolchain {
 
     fn find(target: Target) -> Option<Toolchain> {
         on_path(target.compiler())?;
-        let distribution = Path::new(DISTRIBUTION_BIN).join("rustc");
-        let on_path = on_path("rustc").map(|rustc| (rustc == distribution, rustc));
-        let own = distribution.is_file().then_some((true, distribution));
-        on_path
-            .into_iter()
-            .chain(own)
-            .find(|(_, rustc)| has_std(rustc, target))
-            .map(|(is_distribution, rustc)| Toolchain { target, rustc, is_distribution })
+        target.rust().map(|(is_distribution, rustc)| Toolchain { target, rustc, is_distribution })
     }
 
     pub(crate) fn target(&self) -> Target {

@@ -1,5 +1,6 @@
 //! `xtask test`: every check and test, one line each, and one line over all.
 
+mod fresh;
 mod suites;
 mod tally;
 
@@ -19,15 +20,41 @@ pub(crate) struct Args {
     /// Install what the tests need first: Debian packages (as root), the arm64 target, cargo-deny
     #[arg(long)]
     install: bool,
-    /// Run only these suites, in the usual order
+    /// Run only these suites, in the usual order; fuzz runs only if it is named here
     #[arg(long, num_args = 1.., value_name = "SUITE", value_parser = suite_names())]
     only: Vec<String>,
+    /// Run `test --install` once as on a new computer: in a minimal Debian 12 tree (as root)
+    ///
+    /// The tree is made by mmdebstrap and has private mount and PID namespaces. Of this computer it
+    /// has the sources, the Rust toolchain in use (read-only), Go if it is not a package's, the
+    /// kernel with /dev and /sys, and how the network is reached: name servers, CA certificates,
+    /// proxies, Debian's mirrors, the settings of cargo and Go. CARGO_HOME, the build directory and
+    /// the cache with images are empty.
+    ///
+    /// The packages that the README asks for and those that --install installs are all that the
+    /// suites find there, so a program that is on no list is missing and its suite fails or skips.
+    /// Afterwards each package on the list must have been used: a suite has read a file of it.
+    ///
+    /// It takes as long as a first build of everything does. Together with --only it covers these
+    /// suites and their packages. Logs are in target/fresh/logs. What needs KVM, loop devices or
+    /// modules has what this computer's kernel gives it.
+    #[arg(long)]
+    fresh: bool,
 }
 
 /// One suite: a line on the terminal and a log.
 struct Suite {
     name: &'static str,
     run: fn(&Bench<'_>) -> Result<Outcome>,
+    /// It takes long and finds little that is new on most days: it runs only if it is named.
+    only_by_name: bool,
+}
+
+impl Suite {
+    /// Whether it runs in a call with this `--only`.
+    fn is_asked(&self, only: &[String]) -> bool {
+        if only.is_empty() { !self.only_by_name } else { only.iter().any(|name| name == self.name) }
+    }
 }
 
 /// What a suite works with.
@@ -56,10 +83,12 @@ pub(crate) fn suite_names() -> Vec<&'static str> {
 }
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
-    let logs = workspace.scratch("xtask")?;
-    let wanted: Vec<&Suite> =
-        SUITES.iter().filter(|suite| args.only.is_empty() || args.only.iter().any(|only| only == suite.name)).collect();
+    let wanted: Vec<&Suite> = SUITES.iter().filter(|suite| suite.is_asked(&args.only)).collect();
     let names: Vec<&str> = wanted.iter().map(|suite| suite.name).collect();
+    if args.fresh {
+        return fresh::run(workspace, &names, args.only.is_empty());
+    }
+    let logs = workspace.scratch("xtask")?;
     let missing = Missing::for_suites(&names);
     if args.install && !missing.lines().is_empty() {
         let log = logs.join("install.log");
@@ -202,6 +231,16 @@ mod tests {
         let mut lines = log.to_vec();
         lines.extend(["test result: ok. 3 passed"; 2 * SHOWN_LINES]);
         assert_eq!(telling(&lines), ["failures:", "---- one stdout ----", "wrong"]);
+    }
+
+    #[test]
+    fn a_suite_that_runs_only_by_name_is_in_no_other_call() {
+        let of = |only: &[&str]| -> Vec<&str> {
+            let only: Vec<String> = only.iter().map(|name| (*name).to_owned()).collect();
+            SUITES.iter().filter(|suite| suite.is_asked(&only)).map(|suite| suite.name).collect()
+        };
+        assert_eq!(of(&["fuzz", "fmt"]), ["fmt", "fuzz"]);
+        assert!(of(&[]).contains(&"stories") && !of(&[]).contains(&"fuzz"));
     }
 
     #[test]

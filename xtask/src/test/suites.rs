@@ -29,11 +29,16 @@ pub(super) const SUITES: &[Suite] = &[
     suite("qemu", qemu),
     suite("demo", demo),
     suite("e2e", e2e),
+    Suite { name: "fuzz", run: fuzz, only_by_name: true },
 ];
 
+/// One that runs in every call without `--only`.
 const fn suite(name: &'static str, run: fn(&Bench<'_>) -> Result<Outcome>) -> Suite {
-    Suite { name, run }
+    Suite { name, run, only_by_name: false }
 }
+
+/// How many inputs the suite fuzz gives to each parser; the stories give it 10,000.
+const FUZZ_CASES: &str = "1000000";
 
 const EMULATOR: &str = "qemu-aarch64-static";
 
@@ -99,6 +104,10 @@ fn deny(bench: &Bench<'_>) -> Result<Outcome> {
         let reason = format!("not installed: {}", machine::cargo_deny_line());
         return Ok(Outcome::skipped("deny", &reason));
     };
+    // Every locked crate, those of other systems too: cargo-deny reads what no build here has downloaded.
+    if !bench.sh("cargo fetch --quiet --locked").logged(&bench.log)? {
+        return Ok(Outcome::of(false));
+    }
     let run = || Sh::program(&cargo_deny).dir(&bench.workspace.root);
     let rest = run().args(["--offline", "check", "bans", "licenses", "sources"]);
     let rest = Outcome::of(rest.logged(&bench.log)?);
@@ -186,6 +195,13 @@ fn e2e(bench: &Bench<'_>) -> Result<Outcome> {
         return Ok(Outcome::skipped("e2e", "not run as root"));
     }
     bench.task(&["e2e"])
+}
+
+/// The fuzz targets as property tests, with a hundred times the inputs, optimized.
+fn fuzz(bench: &Bench<'_>) -> Result<Outcome> {
+    let test = "cargo test --quiet --locked --profile fuzz --package edgeutils-tests --test fuzz --no-fail-fast";
+    let sh = bench.sh(test).env("EDGEUTILS_FUZZ_CASES", FUZZ_CASES);
+    bench.cargo_test(sh.env("EDGEUTILS_BIN_DIR", bench.workspace.target.join("fuzz")))
 }
 
 /// What runs an arm64 program here; nothing on arm64 itself.

@@ -81,8 +81,10 @@ pub(super) fn used(tree: &Tree) -> Vec<Offence> {
         .collect()
 }
 
+/// All but the workspace's own manifest, and those that are another workspace's.
 fn members(tree: &Tree) -> impl Iterator<Item = &File> {
-    tree.files.iter().filter(|file| file.name() == "Cargo.toml" && file.path != ROOT)
+    let is_root = |file: &File| file.text.lines().any(|line| line == "[workspace]");
+    tree.files.iter().filter(move |file| file.name() == "Cargo.toml" && file.path != ROOT && !is_root(file))
 }
 
 fn is_inherited(item: &Item) -> bool {
@@ -158,6 +160,8 @@ mod tests {
             assert_eq!(found.len(), 1, "{line}");
         }
         assert!(offences(inherited, &[("crates/a/Cargo.toml", HEAD)]).is_empty());
+        // Another workspace inherits nothing from this one.
+        assert!(offences(inherited, &[("a/Cargo.toml", "[package]\nname = \"a\"\n[workspace]\n")]).is_empty());
     }
 
     #[test]

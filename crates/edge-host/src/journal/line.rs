@@ -49,18 +49,22 @@ impl Chain {
     /// Adds a record's line, its end included.
     pub(crate) fn push(&mut self, record: &Record, text: &mut Vec<u8>) -> serde_json::Result<()> {
         let json = serde_json::to_vec(record)?;
+        self.push_rest(json.get(1..).unwrap_or_default(), text);
+        Ok(())
+    }
+
+    /// Adds the line of a record that is written already, without its first brace.
+    pub(crate) fn push_rest(&mut self, rest: &[u8], text: &mut Vec<u8>) {
         if self.format == FORMAT_1 {
-            text.extend(&json);
+            text.push(b'{');
         } else {
-            let rest = json.get(1..).unwrap_or_default();
             self.sum = self.next(rest);
             text.extend(BEFORE_SUM);
             text.extend(self.sum.as_bytes());
             text.extend(AFTER_SUM);
-            text.extend(rest);
         }
+        text.extend(rest);
         text.push(b'\n');
-        Ok(())
     }
 
     /// The JSON of a line without its end; `None` where the line is not what was written.
@@ -68,8 +72,7 @@ impl Chain {
         if self.format == FORMAT_1 {
             return Some(Line { rest: line.strip_prefix(b"{")? });
         }
-        let (sum, rest) = line.strip_prefix(BEFORE_SUM)?.split_at_checked(SUM_LEN)?;
-        let rest = rest.strip_prefix(AFTER_SUM)?;
+        let (sum, rest) = split(line)?;
         let next = self.next(rest);
         if next.as_bytes() != sum {
             return None;
@@ -82,6 +85,17 @@ impl Chain {
         let sum = Sha256::new().chain_update(&self.sum).chain_update(rest).finalize();
         hex(&sum)[..SUM_LEN].to_owned()
     }
+}
+
+/// The sum of a line and what is behind it.
+fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (sum, rest) = line.strip_prefix(BEFORE_SUM)?.split_at_checked(SUM_LEN)?;
+    Some((sum, rest.strip_prefix(AFTER_SUM)?))
+}
+
+/// What is behind the sum of a line, right or wrong, or behind its first brace where it has none.
+pub(crate) fn unsealed(line: &[u8]) -> Option<&[u8]> {
+    split(line).map(|(_, rest)| rest).or_else(|| line.strip_prefix(b"{"))
 }
 
 /// A line whose sum is right.

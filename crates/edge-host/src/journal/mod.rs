@@ -27,12 +27,12 @@ use crate::lock::{is_private, private_dir};
 use crate::root::Root;
 
 pub(crate) use kept::kept_path;
-pub(crate) use line::check_depth;
+pub(crate) use line::{Chain, FORMAT, check_depth, unsealed};
 pub(crate) use record::{Change, Header, Intent, InverseRecord, Record, WriteChange, overlap};
 pub(crate) use run::{Entry, Progress, Run};
 pub(crate) use writer::Writer;
 
-use line::{CLOSING_LEN, Chain, FORMAT, closes};
+use line::{CLOSING_LEN, closes};
 use writer::journal_error;
 
 /// Where the journal is, below the root.

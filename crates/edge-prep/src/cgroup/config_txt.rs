@@ -79,10 +79,20 @@ struct Setting {
     possible: Vec<Value>,
 }
 
+/// The filters of a section, counted by whether they hold: each line asks, and a file may have as many
+/// kinds as lines.
+#[derive(Debug, Default)]
+struct Filters {
+    all: BTreeMap<Kind, Holds>,
+    yes: usize,
+    no: usize,
+    unknown: usize,
+}
+
 struct Reader<'r> {
     model: Option<&'r str>,
     include: &'r mut dyn FnMut(&str) -> Result<Option<String>>,
-    filters: BTreeMap<Kind, Holds>,
+    filters: Filters,
     file: Setting,
     prefix: Setting,
     open: Vec<String>,
@@ -99,7 +109,7 @@ pub fn evaluate(
     let mut reader = Reader {
         model,
         include,
-        filters: BTreeMap::new(),
+        filters: Filters::default(),
         file: Setting::default(),
         prefix: Setting::default(),
         open: Vec::new(),
@@ -148,7 +158,7 @@ impl Reader<'_> {
             self.filter(filter.strip_suffix(']').unwrap_or(filter));
             return Ok(());
         }
-        let holds = self.holds();
+        let holds = self.filters.holds();
         if holds == Holds::No {
             return Ok(());
         }
@@ -171,19 +181,10 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn holds(&self) -> Holds {
-        let holds = |wanted| self.filters.values().any(|holds| *holds == wanted);
-        match () {
-            () if holds(Holds::No) => Holds::No,
-            () if holds(Holds::Unknown) => Holds::Unknown,
-            () => Holds::Yes,
-        }
-    }
-
     fn filter(&mut self, filter: &str) {
         let filter = filter.to_ascii_lowercase();
         if filter == "all" {
-            self.filters.clear();
+            self.filters = Filters::default();
             return;
         }
         let is_model = |name: &str| MODELS.iter().any(|(_, filters)| filters.contains(&name));
@@ -206,6 +207,31 @@ impl Reader<'_> {
             Some((_, filters)) if filters.contains(&filter) => Holds::Yes,
             Some(_) => Holds::No,
             None => Holds::Unknown,
+        }
+    }
+}
+
+impl Filters {
+    fn insert(&mut self, kind: Kind, holds: Holds) {
+        *self.count(holds) += 1;
+        if let Some(before) = self.all.insert(kind, holds) {
+            *self.count(before) -= 1;
+        }
+    }
+
+    fn count(&mut self, holds: Holds) -> &mut usize {
+        match holds {
+            Holds::Yes => &mut self.yes,
+            Holds::No => &mut self.no,
+            Holds::Unknown => &mut self.unknown,
+        }
+    }
+
+    fn holds(&self) -> Holds {
+        match (self.no, self.unknown) {
+            (0, 0) => Holds::Yes,
+            (0, _) => Holds::Unknown,
+            _ => Holds::No,
         }
     }
 }

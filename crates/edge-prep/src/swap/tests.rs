@@ -60,6 +60,7 @@ fn shown(facts: &Facts) -> Vec<String> {
         }
         What::Write(write) => format!("write {}", write.path.display()),
         What::Remove(remove) => format!("remove {}", remove.path.display()),
+        What::Mode(_) => "chmod".to_owned(),
         What::Set(_) => "set".to_owned(),
         What::Transaction(_) => "script".to_owned(),
     };

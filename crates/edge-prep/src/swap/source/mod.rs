@@ -10,7 +10,7 @@ mod cloud_init;
 mod crypttab;
 mod dphys_swapfile;
 mod fstab;
-mod fstab_lines;
+pub(crate) mod fstab_lines;
 mod gpt_auto;
 mod nvzramconfig;
 mod resume;

@@ -1,0 +1,123 @@
+//! CRI-O's configuration and the containers tools': TOML that somebody else wrote, read and edited.
+
+use std::path::PathBuf;
+
+use edge_crio::config::{
+    ConfFile, Driver, Effective, Keys, Mirror, OWN, drop_in, effective, metacopy_of, mirrors, unreadable,
+    without_metacopy,
+};
+
+use super::Target;
+
+pub(super) const TARGET: Target = Target {
+    name: "toml",
+    check,
+    read,
+    seeds: || {
+        super::texts(&[
+            "# mine\n[crio]\nlog_dir = \"/x\" # why\n[crio.runtime]\ncgroup_manager = 'systemd'\nconmon_cgroup = \"system.slice\"\n[crio.image]\npause_image = \"registry.k8s.io/pause:3.9\"\n",
+            "crio.runtime.conmon_cgroup = 'pod'\ncrio.api.listen = \"/run/crio/crio.sock\"\n[crio.network]\nnetwork_dir = '/etc/cni/net.d'\nplugin_dirs = [\"/opt/cni/bin\", 'b',]\n",
+            "[[registry]]\nlocation = \"docker.io\"\n[[registry.mirror]]\nlocation = \"m.example\"\ninsecure = true\n[storage.options.overlay]\nmountopt = \"nodev,metacopy=on\"\n",
+            "crio = {runtime = {cgroup_manager = \"cgroupfs\"}}\nx = 1979-05-27T07:32:00Z\ny = [[1, 2], [3.5e-3, inf]]\n",
+        ])
+    },
+    tokens: &[
+        "[",
+        "]",
+        "[[",
+        "]]",
+        "{",
+        "}",
+        "=",
+        " = ",
+        ".",
+        ",",
+        "\n",
+        "\r\n",
+        "\"",
+        "'",
+        "\"\"\"",
+        "'''",
+        "#",
+        "\\",
+        "crio",
+        "[crio.runtime]\n",
+        "[crio]\n",
+        "runtime",
+        "image",
+        "conmon_cgroup",
+        "cgroup_manager = 1\n",
+        "pause_image",
+        "[[registry]]\n",
+        "[[registry.mirror]]\n",
+        "location = 'docker.io'\n",
+        "storage",
+        "mountopt = 'metacopy'\n",
+        "1",
+    ],
+    growing: &[
+        ("", "k{} = 1\n", ""),
+        ("", "[t{}]\n", ""),
+        ("", "[[registry]]\nlocation = 'r{}.example'\n", ""),
+        ("[[registry]]\nlocation = 'docker.io'\n", "[[registry.mirror]]\nlocation = 'm{}.example'\n", ""),
+        ("a = ", "[", ""),
+        ("a = [", "1,", "]"),
+        ("a = ", "{a = ", ""),
+        ("", "a.", "b = 1\n"),
+        ("a = \"\"\"", "x\n", "\"\"\"\n"),
+        ("[crio.network]\nplugin_dirs = [", "'/p{}', ", "]\n"),
+        ("[storage.options.overlay]\nmountopt = '", "metacopy=on,", "'\n"),
+        ("", "# x\n", ""),
+    ],
+};
+
+const PAUSE: &str = "registry.k8s.io/pause:3.10";
+
+fn read(data: &[u8]) {
+    let text = super::text(data);
+    let _ = (drop_in(&text, &keys(Driver::Cgroupfs)), of(&text), mirrors(&text, &wanted()), metacopy_of(&text));
+}
+
+fn keys(driver: Driver) -> Keys {
+    Keys { driver: Some(driver), pause_image: Some(PAUSE.to_owned()) }
+}
+
+fn wanted() -> Vec<Mirror> {
+    let texts = ["docker.io=https://m.example", "quay.io=http://n.example:5000/x"];
+    texts.iter().map(|text| text.parse().expect("a mirror")).collect()
+}
+
+fn of(text: &str) -> Effective {
+    effective(&[ConfFile { path: PathBuf::from(OWN), text: text.to_owned() }])
+}
+
+fn check(data: &[u8]) {
+    let text = super::text(data);
+    let before = of(&text);
+    for driver in [Driver::Systemd, Driver::Cgroupfs] {
+        let keys = keys(driver);
+        let Ok((edited, details)) = drop_in(&text, &keys) else { continue };
+        let after = of(&edited);
+        assert_eq!((after.driver(), after.conmon_fault()), (driver.name(), None), "{edited}");
+        assert_eq!(after.pause_image.as_ref().map(|setting| setting.value.as_str()), Some(PAUSE));
+        assert_eq!(details.is_empty(), edited == text, "{details:?}");
+        assert_eq!(drop_in(&edited, &keys).expect("it was taken before"), (edited.clone(), Vec::new()));
+        // Nothing else has changed.
+        let others = |all: &Effective| {
+            (all.listen.clone(), all.network_dir.clone(), all.default_network.clone(), all.plugin_dirs.clone())
+        };
+        assert_eq!(others(&after), others(&before), "{edited}");
+        assert!(after.broken.is_empty() && before.broken.is_empty());
+    }
+    if let Ok((edited, details)) = mirrors(&text, &wanted()) {
+        assert_eq!(details.is_empty(), edited == text, "{details:?}");
+        assert_eq!(mirrors(&edited, &wanted()).expect("it was taken before"), (edited, Vec::new()));
+    }
+    match without_metacopy("x", &text) {
+        Ok(edited) => {
+            assert_eq!(metacopy_of(&edited), None, "{edited}");
+            assert_eq!(without_metacopy("x", &edited).expect("it was taken before"), edited);
+        }
+        Err(_) => assert!(unreadable(&text).is_some()),
+    }
+}
