@@ -103,10 +103,10 @@ mod tests {
 
     #[test]
     fn record_knows_what_was_replaced_until_the_new_file_is_there() {
-        let file = |sha256: &str| State::File { sha256: sha256.to_owned(), mode: 0o755, uid: 0, gid: 0 };
+        let file = |sha256: &str| State::File { sha256: sha256.to_owned(), mode: 0o755, uid: 0, gid: 0, xattrs: None };
         let path = "/opt/cni/bin/bridge";
         let mut record = Installed::default();
-        let mut install = |record: &mut Installed, standing: &State, sha256: &str| {
+        let install = |record: &mut Installed, standing: &State, sha256: &str| {
             record.replaces(path, standing, sha256);
             record.plugins.insert(path.to_owned(), Plugin { sha256: sha256.to_owned(), version: None });
         };

@@ -130,8 +130,8 @@ impl Undoing<'_> {
                     root.display(&spot.old_path()).display()
                 )))
             }
-            State::File { .. } if change.large || change.aside => self.from_aside(&change.path, &change.before, state),
-            before => self.from_journal(&change.path, before, change.content.as_ref(), state),
+            State::File { .. } if change.large || change.aside => self.kept_aside(&change.path, &change.before, state),
+            before => self.copied(&change.path, before, change.content.as_ref(), state),
         }
     }
 
@@ -146,8 +146,8 @@ impl Undoing<'_> {
                 self.root.display(&absolute(path)).display(),
                 before.describe()
             ))),
-            State::File { .. } if aside => self.from_aside(path, before, before.clone()),
-            _ => self.from_journal(path, before, content, before.clone()),
+            State::File { .. } if aside => self.kept_aside(path, before, before.clone()),
+            _ => self.copied(path, before, content, before.clone()),
         };
         match now {
             State::Absent => restored(),
@@ -159,7 +159,7 @@ impl Undoing<'_> {
     }
 
     /// What the journal holds of it, if that is what was there.
-    fn from_journal(&self, path: &str, before: &State, content: Option<&Content>, state: State) -> Result<Step> {
+    fn copied(&self, path: &str, before: &State, content: Option<&Content>, state: State) -> Result<Step> {
         let State::File { sha256: was, .. } = before else {
             return Ok(Step::Restore {
                 state,
@@ -179,7 +179,7 @@ impl Undoing<'_> {
     }
 
     /// What was kept whole, if it is still there and still what it was.
-    fn from_aside(&self, path: &str, before: &State, state: State) -> Result<Step> {
+    fn kept_aside(&self, path: &str, before: &State, state: State) -> Result<Step> {
         let State::File { sha256, .. } = before else { return Err(self.no_copy(path)) };
         let kept = crate::journal::kept_path(sha256);
         let found = self.root.find_large(&kept)?.state;

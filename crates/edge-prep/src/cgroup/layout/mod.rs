@@ -31,6 +31,7 @@ const NEW_FILE_MODE: u32 = 0o644;
 
 /// How this host's kernel gets its command line.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "there is one in a run")]
 pub enum Layout {
     /// Raspberry Pi's firmware, and the file it reads.
     Raspberry(Raspberry),
