@@ -8,7 +8,7 @@ use edge_yaml::{Path, Value, Written};
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use crate::show;
+use crate::show::{self, exact};
 
 /// A value that stood there before; none where it has no bytes of its own and JSON cannot hold it.
 pub(crate) fn before(written: Option<Written>, value: &Value) -> Option<Json> {
@@ -135,12 +135,6 @@ pub(crate) enum Same {
     InValue,
     /// Something else.
     No,
-}
-
-/// The value as JSON, if JSON holds it as it is.
-pub(crate) fn exact(value: &Value) -> Option<Json> {
-    let json = serde_json::to_value(value).ok()?;
-    (serde_yaml::to_value(&json).ok()? == *value).then_some(json)
 }
 
 fn sum(text: &str) -> String {

@@ -2,8 +2,7 @@
 
 use edge_host::{STRUCK, is_secret_name, redact};
 use edge_yaml::{Path, Step, Value};
-
-use crate::record::exact;
+use serde_json::Value as Json;
 
 /// Longest value that is shown in full.
 const MAX: usize = 120;
@@ -49,6 +48,12 @@ fn strike(is_secret: bool, value: &mut Value) {
         Value::String(text) => *text = redact(text),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+}
+
+/// The value as JSON, if JSON holds it as it is.
+pub(crate) fn exact(value: &Value) -> Option<Json> {
+    let json = serde_json::to_value(value).ok()?;
+    (serde_yaml::to_value(&json).ok()? == *value).then_some(json)
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use serde_json::json;
 use super::{Opened, rules};
 use crate::cli::Options;
 use crate::facts;
-use crate::record::exact;
 use crate::schema::{Lookup, Table};
+use crate::show::exact;
 use crate::spelling::{all_spelled, spelled, texts};
 use crate::wish::{Wish, parse_path};
 

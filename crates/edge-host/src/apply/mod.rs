@@ -2,6 +2,7 @@
 
 mod command;
 mod intents;
+mod judged;
 mod left;
 mod mode;
 mod perform;

@@ -1,7 +1,7 @@
 //! A change of permission bits alone: one system call, so that it is done or not and nothing lies between.
 
+use super::judged::Judged;
 use super::reach::{Link, absolute, relative, unchanged, walk};
-use super::settle::Judged;
 use crate::action::SetMode;
 use crate::error::{Error, Result};
 use crate::journal::Change;

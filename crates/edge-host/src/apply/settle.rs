@@ -3,6 +3,7 @@
 use std::io;
 
 use super::command::changes_packages;
+use super::judged::Judged;
 use super::reach::{
     Link, absolute, damaged_record, is_before, link_of, read_value, remove_made, same_value, torn, walk,
 };
@@ -128,14 +129,6 @@ fn can_go_on(run: &Run, request: &str) -> bool {
 enum Continues {
     Yes,
     No,
-}
-
-pub(super) enum Judged {
-    Done(Option<State>),
-    NotDone,
-    /// A command that has not done its work: the same call runs it.
-    Owed,
-    Undone,
 }
 
 fn judge(root: &Root, entry: &Entry, continues: Continues) -> Result<Judged> {
