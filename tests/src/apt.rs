@@ -121,7 +121,7 @@ look() {
     echo "audit: $(dpkg --audit)"
     ls /var/lib/dpkg/updates /var/lib/apt/lists/partial /var/cache/apt/archives/partial 2> /dev/null
     dpkg-query -W -f='${db:Status-Abbrev}${Package} ${Version}\n'
-    find /etc/apt /usr/share/keyrings /var/lib/edgeutils -type f -exec sha256sum {} + 2> /dev/null | sort -k 2
+    find /etc/apt /usr/share/keyrings /var/lib/edgeutils -type f ! -path /var/lib/edgeutils/lock -exec sha256sum {} + 2> /dev/null | sort -k 2
     find /usr/share/edge-* /var/lib/apt/lists /var/cache/apt/archives /run /tmp ! -type d \
         ! -path '/tmp/http.*' ! -path /tmp/held 2> /dev/null | sort
     stat -c '%n %i' /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock

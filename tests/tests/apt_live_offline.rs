@@ -156,8 +156,10 @@ fn without_room_for_the_journal_or_for_the_source_nothing_is_changed() {
     let Some(host) = host("without_room_for_the_journal_or_for_the_source_nothing_is_changed") else { return };
     host.sh("deb edge-thing 1; key good; repo /repo good; mkdir -p /etc/apt/keyrings /var/lib/edgeutils").expect(0);
     for dir in ["/var/lib/edgeutils", "/etc/apt/keyrings"] {
-        host.sh(&format!("mount -t tmpfs -o size=64k tmpfs {dir}; head -c 100000 /dev/zero > {dir}/filled; true"))
-            .expect(0);
+        host.sh(&format!(
+            "mount -t tmpfs -o size=64k,mode=755 tmpfs {dir}; head -c 100000 /dev/zero > {dir}/filled; true"
+        ))
+        .expect(0);
         let before = host.look();
         let full = host.sh("call edge-thing").expect(1);
         assert!(full.stderr.contains(dir) && full.stderr.contains("No space left on device"), "{}", full.stderr);

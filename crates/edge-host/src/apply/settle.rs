@@ -82,8 +82,8 @@ fn settle_run(host: &mut Host, run: &Run, is_newest: bool) -> Result<()> {
     let mut writer = host.journal().reopen(run)?;
     writer.append(&records)?;
     match closing {
-        // Of a run that another call closes the previous keys wait: it may be an undo, which takes them back.
-        Some(Record::End) if run.ended => previous::end(host, writer),
+        // An undo takes the previous keys of a run that it closes from where they wait.
+        Some(Record::End) if run.ended || !host.is_undo => previous::end(host, writer),
         None => writer.sync(),
         closing => host.journal().close(writer, closing),
     }
