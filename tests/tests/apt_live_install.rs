@@ -283,7 +283,7 @@ fn a_package_whose_script_fails_is_told_of_and_an_undo_takes_it_back(host: &AptH
     let said = "edge-apt-fixture: cannot install edge-bad: no luck; dpkg: error processing package edge-bad (--configure): \
                 installed edge-bad package post-installation script subprocess returned error exit status 1\n\
                 hint: a script of the package itself failed: mend what it complains of, then edge-apt wait --repair; \
-                the same call again goes on, ";
+                run the same command again to resume, or ";
     assert!(failed.stderr.contains(said), "{}", failed.stderr);
     assert_eq!(host.sh("state edge-bad; state edge-dep").stdout, "iF 1\nii 1\n");
     // Twice, as people do; and what is half-way goes with the undo.

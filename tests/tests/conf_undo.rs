@@ -75,7 +75,8 @@ fn a_newer_run_on_the_same_setting_is_named() {
     conf(&tree, &["set", "modules.edgeStream.server=192.0.2.2:10004"]).expect(0);
     let ran = conf(&tree, &["undo", "--id", "1"]).expect(4);
     assert!(
-        ran.stderr.contains("run 2 of edge-conf changed it later\nhint: take that back first: edge-conf undo --id 2"),
+        ran.stderr.contains("run 2 of edge-conf changed it later\nhint: undo that first: edge-conf --root ")
+            && ran.stderr.ends_with(" undo --id 2\n"),
         "{}",
         ran.stderr
     );

@@ -66,7 +66,9 @@ impl Machine {
     fn tree(&self) -> String {
         let dirs = "/etc/crio /etc/containers /etc/cni /etc/default /etc/crictl.yaml /etc/systemd/system /opt/cni \
                     /usr/local/bin /usr/local/lib/systemd /usr/local/share/man /usr/libexec/crio /var/lib/edgeutils";
-        let names = format!("find {dirs} -not -path '*/journal*' -not -path /var/lib/edgeutils 2>/dev/null | sort");
+        let names = format!(
+            "find {dirs} -not -path '*/journal*' -not -path /var/lib/edgeutils -not -path /var/lib/edgeutils/lock 2>/dev/null | sort"
+        );
         self.sh(&format!("{names}; {}", self.sums(dirs))).stdout
     }
 

@@ -60,7 +60,7 @@ fn a_file_changed_in_the_middle_of_a_run_is_left_and_never_taken_for_ours() {
         ran sh -c echo theirs > /mnt/b: a command  [undo: none]
         refused to write /mnt/b: as the test wants it  [undo: exact]
         edge-fixture: cannot write /mnt/b: it was changed by someone else meanwhile
-        hint: run again: the change is made on what stands there now; the same call again goes on, `edge-fixture undo --id 1` takes back what was done
+        hint: run again: the change is made on what stands there now; run the same command again to resume, or `edge-fixture --root DIR undo --id 1` to undo what was done
         exit 4
         edge-fixture: note: run 1 did not end; what it had done is known from the host itself
         left sh -c echo theirs > /mnt/b: this command has no opposite
@@ -86,7 +86,7 @@ fn what_someone_changed_since_stays_and_the_other_parts_come_back() {
          - url: x://u:***@h/
          + b: 1
          edge-fixture: cannot undo the change of DIR/etc/a: it was changed since by someone else
-         hint: `edge-fixture undo --id 1 --force` restores it and keeps what is there now as NAME.edgeutils-kept, `edge-fixture undo --id 1 --skip` keeps what the run did",
+         hint: `edge-fixture --root DIR undo --id 1 --force` restores it and keeps what is there now as NAME.edgeutils-kept, `edge-fixture --root DIR undo --id 1 --skip` keeps what the run did",
     );
     assert_eq!(
         said.stdout,
@@ -119,7 +119,7 @@ fn an_edit_is_taken_back_by_edit_whatever_else_changed() {
          - two
          + theirs
          edge-fixture: cannot undo the change of DIR/etc/a: the line ours is no longer there
-         hint: `edge-fixture undo --id 2 --force` restores it and keeps what is there now as NAME.edgeutils-kept, `edge-fixture undo --id 2 --skip` keeps what the run did",
+         hint: `edge-fixture --root DIR undo --id 2 --force` restores it and keeps what is there now as NAME.edgeutils-kept, `edge-fixture --root DIR undo --id 2 --skip` keeps what the run did",
     );
     assert_eq!(image.tree.read("etc/a"), "zero\ntheirs\n");
 }
@@ -138,19 +138,19 @@ fn what_a_later_run_touched_names_that_run_and_its_tool() {
     image.run(&["undo", "--id", "1"]).says(
         4,
         "edge-fixture: cannot undo the change of DIR/etc/a: run 2 of edge-other changed it later
-         hint: take that back first: edge-other undo --id 2",
+         hint: undo that first: edge-other --root DIR undo --id 2",
     );
     // Another line of the same file is another part.
     assert_eq!((image.tree.read("etc/a"), image.tree.read("etc/b")), ("three\n".into(), "first\ny\n".into()));
     image.run(&["undo", "--id", "2"]).says(
         2,
         "edge-fixture: cannot undo run 2: it was made by edge-other
-         hint: edge-other undo --id 2",
+         hint: edge-other --root DIR undo --id 2",
     );
     image.run(&["undo", "--id", "7"]).says(
         1,
         "edge-fixture: cannot undo run 7: it is not in the journal
-         hint: `edge-fixture undo --list` shows what is",
+         hint: `edge-fixture --root DIR undo --list` shows what is",
     );
 }
 

@@ -74,7 +74,7 @@ fn a_damaged_journal_is_refused_with_the_line() {
             let want =
                 "edge-fixture: cannot read the journal DIR/var/lib/edgeutils/journal/000001-edge-fixture.jsonl: ";
             assert!(ran.stderr.starts_with(&format!("{want}{says}")), "{from}: {}", ran.stderr);
-            let hint = "hint: it cannot be undone; to go on without it: edge-fixture undo --skip --id 1\n";
+            let hint = "hint: it cannot be undone; to go on without it: edge-fixture --root DIR undo --skip --id 1\n";
             assert!(ran.stderr.ends_with(hint), "{}", ran.stderr);
             assert_eq!((ran.code, image.tree.read("etc/a")), (4, "two\n".into()));
             // It is in nobody's way, is listed, and goes as the hint says.
@@ -248,7 +248,7 @@ fn a_journal_of_any_size_is_read_in_bounded_memory() {
     fs::OpenOptions::new().append(true).open(first_run(&image)).unwrap().set_len(3 << 30).unwrap();
     let says = "edge-fixture: warning: cannot read the journal DIR/var/lib/edgeutils/journal/000001-edge-fixture.jsonl: it is larger than 32 MiB, more than is ever written; run 1 is left as it is
                 edge-fixture: cannot read the journal DIR/var/lib/edgeutils/journal/000001-edge-fixture.jsonl: it is larger than 32 MiB, more than is ever written
-                hint: it cannot be undone; to go on without it: edge-fixture undo --skip --id 1";
+                hint: it cannot be undone; to go on without it: edge-fixture --root DIR undo --skip --id 1";
     let argv = image.argv(&["undo"]).join(" ");
     let limited =
         std::process::Command::new("sh").arg("-c").arg(format!("ulimit -v 200000; exec {argv}")).output().unwrap();

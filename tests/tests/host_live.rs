@@ -116,7 +116,7 @@ fn a_command_that_fails_is_told_and_owed_to_the_same_call() {
         "wrote /mnt/conf: as the test wants it  [undo: exact]
         could not run sh -c echo no luck >&2; [ -e /mnt/luck ]: a command  [undo: inverse]
         edge-fixture: cannot run sh -c echo no luck >&2; [ -e /mnt/luck ]: exit status: 1: no luck
-        hint: the same call again goes on, `edge-fixture undo --id 1` takes back what was done
+        hint: run the same command again to resume, or `edge-fixture undo --id 1` to undo what was done
         exit 1
         ran sh -c echo no luck >&2; [ -e /mnt/luck ]: a command  [undo: inverse]
         exit 0
@@ -127,7 +127,7 @@ fn a_command_that_fails_is_told_and_owed_to_the_same_call() {
         exit 0
         back
         edge-fixture: cannot run sh -c echo no luck >&2; [ -e /mnt/luck ]: exit status: 1: no luck
-        hint: the same call again goes on, `edge-fixture undo --id 2` takes back what was done
+        hint: run the same command again to resume, or `edge-fixture undo --id 2` to undo what was done
         edge-fixture: warning: `sh -c echo no luck >&2; [ -e /mnt/luck ]` of the interrupted run 2 was not run
         edge-fixture: note: run 2 did not end; what it had done is known from the host itself
         removed /mnt/conf: it was not there before
@@ -215,7 +215,7 @@ fn a_script_is_taken_back_by_what_is_there_then() {
         removed /mnt/conf: it was not there before
         exit 0
         edge-fixture: cannot undo the change of the state in /mnt/state: run 4 of edge-fixture changed it later
-        hint: take that back first: edge-fixture undo --id 4
+        hint: undo that first: edge-fixture undo --id 4
         removed /mnt/conf: it was not there before
         exit 4
         one

@@ -34,7 +34,7 @@ fn a_full_disk_under_the_target_leaves_the_file_and_is_gone_on_with() {
         "wrote /mnt/new: as the test wants it  [undo: exact]
         could not write /mnt/small/conf: as the test wants it  [undo: exact]
         edge-fixture: cannot write /mnt/small/conf: No space left on device (os error 28)
-        hint: free some space on that file system and run again; the same call again goes on, `edge-fixture undo --id 1` takes back what was done
+        hint: free some space on that file system and run again; run the same command again to resume, or `edge-fixture undo --id 1` to undo what was done
         exit 1
         conf
         fill

@@ -148,8 +148,8 @@ fn hooks_that_iptables_does_not_use_are_refused() {
         );
         transcript(
             "ip",
-            &format!("native '{native}'\nall\nls /var/lib/edgeutils"),
-            &format!("{REFUSED}\nls: cannot access '/var/lib/edgeutils': No such file or directory"),
+            &format!("native '{native}'\nall\nls /var/lib/edgeutils/journal"),
+            &format!("{REFUSED}\nls: cannot access '/var/lib/edgeutils/journal': No such file or directory"),
         );
     }
 }

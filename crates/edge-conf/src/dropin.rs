@@ -4,6 +4,8 @@
 use edge_host::{Editor, Error, Result, redact};
 use serde_json::{Value, json};
 
+use crate::record::sum;
+
 /// The editor that takes variables back.
 pub const EDITOR: &str = "unit-environment";
 const SECTION: &str = "[Service]";
@@ -108,7 +110,8 @@ pub fn set(text: &str, variables: &[Variable]) -> Edited {
         }
         let shown = redact(&wanted);
         edited.details.push(before.as_deref().map_or(shown.clone(), |was| format!("{} -> {shown}", redact(was))));
-        records.push(json!({"name": variable.name, "before": before, "after": wanted}));
+        // Of what we set only the sum: it may be a secret.
+        records.push(json!({"name": variable.name, "before": before, "after_sha256": sum(&wanted)}));
         edited.names.push(variable.name.clone());
         put(&mut lines, at, &wanted);
     }
@@ -195,12 +198,17 @@ impl Editor for Environment {
         let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
         for record in data["variables"].as_array().map(Vec::as_slice).unwrap_or_default() {
             let name = record["name"].as_str().unwrap_or_default();
-            let (before, after) = (record["before"].as_str(), record["after"].as_str());
+            let before = record["before"].as_str();
+            let is_after = |line: &str| match record["after_sha256"].as_str() {
+                Some(after) => sum(line) == after,
+                // As runs of earlier versions wrote it.
+                None => record["after"].as_str() == Some(line),
+            };
             let at = position(&lines, name);
             let own = at.map(|at| lines[at].trim_end().to_owned());
             match (own.as_deref(), before) {
                 (own, before) if own == before => {}
-                (own, _) if own != after => {
+                (own, _) if !own.is_some_and(is_after) => {
                     return Err(Error::refused(format!("{name} is set to something else now"))
                         .hint("set it by hand to what it shall be"));
                 }

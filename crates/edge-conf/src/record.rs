@@ -137,6 +137,7 @@ pub(crate) enum Same {
     No,
 }
 
-fn sum(text: &str) -> String {
+/// SHA-256 of what was written, in hex.
+pub(crate) fn sum(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -30,6 +30,7 @@ mod root;
 mod run;
 mod scratch;
 mod secret;
+mod shell;
 mod signal;
 pub mod undo;
 mod visible;

@@ -20,6 +20,8 @@ use crate::signal::Interrupt;
 /// Beside the journal that it protects: a tree has one lock, whether it is named as the running system, by
 /// `--root /` or through a bind mount.
 const DIR: &str = "/var/lib/edgeutils";
+/// The records of the utilities in it may be read by everyone; the journal has a mode of its own.
+const DIR_MODE: u32 = 0o755;
 const NAME: &str = "lock";
 const POLL: Duration = Duration::from_millis(50);
 
@@ -43,7 +45,7 @@ impl Lock {
 /// Takes the lock, waiting up to `wait`; a holder that outlasts it is named.
 pub(crate) fn take(root: &Root, tool: &str, wait: Duration, interrupt: &Interrupt) -> Result<Lock> {
     let dir = Path::new(DIR);
-    if let Err(cause) = make_private(root, dir)? {
+    if let Err(cause) = make_private(root, dir, DIR_MODE)? {
         if is_read_only(&cause) {
             return Ok(Lock { file: None });
         }
@@ -106,11 +108,11 @@ fn busy(file: &mut File, wait: Duration) -> Error {
 
 /// Makes `path` a directory that only we can enter, or refuses what stands there instead.
 pub(crate) fn private_dir(root: &Root, path: &Path) -> Result<()> {
-    make_private(root, path)?.map_err(|cause| Error::io("make", root.display(path), &cause))
+    make_private(root, path, 0o700)?.map_err(|cause| Error::io("make", root.display(path), &cause))
 }
 
 /// The same, where making it failed with the cause.
-fn make_private(root: &Root, path: &Path) -> Result<std::io::Result<()>> {
+fn make_private(root: &Root, path: &Path, mode: u32) -> Result<std::io::Result<()>> {
     let mut spot = match root.walk_kept(path) {
         Ok(spot) => spot,
         Err(cause) => return Ok(Err(cause)),
@@ -118,7 +120,7 @@ fn make_private(root: &Root, path: &Path) -> Result<std::io::Result<()>> {
     if is_private(root, path, &spot)? {
         return Ok(Ok(()));
     }
-    Ok(spot.make_private())
+    Ok(spot.make_private(mode))
 }
 
 fn is_read_only(cause: &std::io::Error) -> bool {

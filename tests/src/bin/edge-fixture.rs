@@ -121,7 +121,7 @@ fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
                     Ok(text) => json!({"path": path, "text": text}),
                     Err(cause) => json!({"path": path, "errno": cause.raw_os_error()}),
                 };
-                host.report.line(&line.to_string());
+                host.report.document(format!("{line}\n").as_bytes())?;
             }
             Ok(Outcome::default())
         }

@@ -45,7 +45,10 @@ pub(super) fn record(host: &Host, actions: &[Action], left: &Left) -> Result<Rec
         records.push(Record::Intent(Box::new(Intent { seq: first_seq + index, why, undo, change })));
     }
     let mut writer = match left.run() {
-        Some(run) => host.journal().reopen(run)?,
+        Some(run) => {
+            let compacted = host.journal().compacted(run)?;
+            host.journal().reopen(compacted.as_ref().unwrap_or(run))?
+        }
         None => {
             let (writer, header) = host.journal().begin(host.tool, &host.request, &host.args)?;
             records.insert(0, header);

@@ -1,6 +1,7 @@
 //! The one loop that changes a host: record what is about to be done, do it, record that it is done.
 
 mod command;
+mod complete;
 mod intents;
 mod judged;
 mod left;
@@ -24,7 +25,9 @@ use crate::report::{Shown, Status};
 
 pub(crate) use mode::undo_mode;
 pub(crate) use previous::{discard_needless, kept_as};
-pub(crate) use reach::{Link, absolute, damaged_record, is_before, link_of, read_value, remove_made, same_value, walk};
+pub(crate) use reach::{
+    Link, absolute, damaged_record, find_value, is_before, link_of, relative, remove_made, same_value, walk,
+};
 
 const NOTHING_TO_DO: &str = "nothing to do: it is so already";
 

@@ -161,6 +161,8 @@ fn not_done(host: &mut Host, shown: &Shown, error: Error) -> Error {
     host.report.action(shown, status);
     let Some(id) = host.progress.run.filter(|_| host.progress.changed) else { return error };
     let hint = error.hint_text().map(|hint| format!("{hint}; ")).unwrap_or_default();
-    let tool = host.tool;
-    error.hint(format!("{hint}the same call again goes on, `{tool} undo --id {id}` takes back what was done"))
+    let (tool, option) = (host.tool, host.root.option());
+    error.hint(format!(
+        "{hint}run the same command again to resume, or `{tool}{option} undo --id {id}` to undo what was done"
+    ))
 }

@@ -37,7 +37,7 @@ pub(super) fn end(host: &Host, mut writer: Writer) -> Result<()> {
             settle_all(&host.root, &run.entries, Needed::BecomesOld)?;
         }
     }
-    host.journal().close(writer, Some(Record::End))
+    host.journal().close(writer, Record::End)
 }
 
 /// Makes room for the copies that are about to be made: one that was left waiting by a run that another call
@@ -53,22 +53,24 @@ pub(super) fn make_room(host: &Host, actions: &[Action], goes_on: Option<&Run>) 
         if !is_waiting(root, &spot)? {
             continue;
         }
-        let closed = closed_runs(host, goes_on)?;
-        let entries: Vec<Entry> = goes_on.into_iter().chain(&closed).flat_map(|run| run.entries.clone()).collect();
-        let needed = if goes_on.is_some() { Needed::Waits } else { Needed::BecomesOld };
-        settle_one(root, &spot, &replaced_at(root, &spot, &entries)?, needed)?;
+        let of_this_run = replaced_at(root, &spot, goes_on.map_or(&[], |run| &run.entries))?;
+        let copy = root.find_large(&spot.waiting_path())?.state;
+        if of_this_run.iter().any(|state| copy.same_content(state)) {
+            settle_one(root, &spot, &of_this_run, Needed::Waits)?;
+            continue;
+        }
+        let closed: Vec<Entry> = closed_runs(host)?.into_iter().flat_map(|run| run.entries).collect();
+        settle_one(root, &spot, &replaced_at(root, &spot, &closed)?, Needed::BecomesOld)?;
     }
     Ok(())
 }
 
-/// The runs of this tool that are closed and may have left a copy waiting, as another call closed them.
-fn closed_runs(host: &Host, goes_on: Option<&Run>) -> Result<Vec<Run>> {
+/// The runs of this tool that may have left a copy waiting, as another call closed them.
+fn closed_runs(host: &Host) -> Result<Vec<Run>> {
     let mut runs = Vec::new();
-    if goes_on.is_none() {
-        for name in host.journal().names()?.iter().filter(|name| name.tool == host.tool) {
-            // One that cannot be read is reported by what depends on it.
-            runs.extend(host.journal().load(name).ok().flatten().filter(|run| !run.reverted));
-        }
+    for name in host.journal().names()?.iter().filter(|name| name.tool == host.tool) {
+        // One that cannot be read is reported by what depends on it.
+        runs.extend(host.journal().load(name).ok().flatten().filter(|run| !run.reverted));
     }
     Ok(runs)
 }

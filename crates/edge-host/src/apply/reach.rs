@@ -24,19 +24,14 @@ pub(super) fn key_meta(was: &State) -> Meta {
     Meta { mode: KEY_MODE, ..meta(was, KEY_MODE) }
 }
 
-/// Whether `now` is a torn write in place from `from` to `to`: a front of one, the rest of the other.
-pub(crate) fn torn(now: &[u8], from: &[u8], to: &[u8]) -> bool {
-    if now == from || now == to {
-        return false;
-    }
-    let front = now.iter().zip(to).take_while(|(a, b)| a == b).count();
-    now[front..] == *from.get(front..).unwrap_or_default()
+/// The value of a kernel file without surrounding white space; none where the kernel has no such file.
+pub(crate) fn find_value(root: &Root, path: &Path) -> Result<Option<String>> {
+    Ok(root.read(path)?.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned()))
 }
 
-/// The value of a kernel file without surrounding white space.
+/// The same of one that must be there.
 pub(crate) fn read_value(root: &Root, path: &Path) -> Result<String> {
-    let bytes = root.read(path)?.ok_or_else(|| Error::io("read", root.display(path), &Errno::ENOENT.into()))?;
-    Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+    find_value(root, path)?.ok_or_else(|| Error::io("read", root.display(path), &Errno::ENOENT.into()))
 }
 
 /// Whether two kernel values are the same: the kernel shows tabs where spaces were written.
@@ -80,7 +75,7 @@ pub(super) fn moved(root: &Root, verb: &str, path: &Path) -> Error {
 
 /// A path as records hold it: without the leading slash. A name that is no text could not be found
 /// again by an undo.
-pub(super) fn relative(root: &Root, path: &Path) -> Result<String> {
+pub(crate) fn relative(root: &Root, path: &Path) -> Result<String> {
     match path.strip_prefix("/").unwrap_or(path).to_str() {
         Some(text) => Ok(text.to_owned()),
         None => Err(Error::refused(format!(
@@ -128,22 +123,4 @@ pub(crate) fn remove_made(root: &Root, made: &[String]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::torn;
-
-    #[test]
-    fn a_torn_write_is_a_front_of_the_new_and_the_rest_of_the_old() {
-        let (from, to) = (b"one\ntwo\nthree\n".as_slice(), b"one\n2\n".as_slice());
-        for cut in 0..=to.len() {
-            let now = [&to[..cut], &from[cut..]].concat();
-            assert_eq!(torn(&now, from, to), now != from && now != to, "{cut}");
-        }
-        assert!(!torn(b"one\ntwo\nfour\n", from, to));
-        assert!(!torn(b"", from, to));
-        assert!(torn(b"long", b"", b"longer"));
-        assert!(!torn(b"lone", b"", b"longer"));
-    }
 }

@@ -3,16 +3,16 @@
 use std::io;
 
 use super::command::changes_packages;
+use super::complete::complete;
 use super::judged::Judged;
-use super::reach::{
-    Link, absolute, damaged_record, is_before, link_of, read_value, remove_made, same_value, torn, walk,
-};
+use super::reach::{Link, absolute, find_value, is_before, link_of, remove_made, same_value, walk};
 use super::{mode, previous};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::journal::{Change, Entry, Progress, Record, Run, WriteChange};
-use crate::root::{Content, Root, State};
+use crate::root::Root;
+use crate::undo::clear_kept;
 
 /// Settles every run of this tool that is not closed: an intent without done is checked against both
 /// states. A run of another call is closed then; one of the same call is left open to go on. Of other
@@ -36,7 +36,7 @@ pub(crate) fn settle(host: &mut Host) -> Result<()> {
             }
         };
         match run {
-            Some(run) if name.tool != host.tool => complete_files(&host.root, &run)?,
+            Some(run) if name.tool != host.tool => complete_files(host, &run),
             Some(run) => settle_run(host, &run, newest.as_ref() == Some(name))?,
             // A crash came before anything was recorded, and so before anything was done.
             None if name.tool == host.tool => host.journal().remove_run(name)?,
@@ -51,27 +51,39 @@ fn settle_run(host: &mut Host, run: &Run, is_newest: bool) -> Result<()> {
     host.all_ended &= !goes_on;
     let continues = if goes_on { Continues::Yes } else { Continues::No };
     let mut records = Vec::new();
+    let mut is_clear = true;
     for entry in &run.entries {
-        let is_open = entry.progress == Progress::Pending || entry.undoing.is_some();
-        if is_open {
-            records.extend(settle_entry(host, run.header.run, entry, continues)?);
-        } else if run.is_half_undone() && entry.progress == Progress::Done {
-            // What an undo that was killed had ready beside the file.
-            remove_temporary(&host.root, &entry.intent.change)?;
+        let settled = if entry.progress == Progress::Pending || entry.undoing.is_some() {
+            settle_entry(host, run.header.run, entry, continues).map(|record| records.extend(record))
+        } else if run.reverting && entry.progress == Progress::Done {
+            clear_undo(&host.root, &entry.intent.change)
+        } else {
+            Ok(())
+        };
+        if let Err(error) = settled {
+            if goes_on {
+                return Err(error);
+            }
+            // It is judged once it can be looked at; until then it is in nobody's way.
+            left_open(host, run, &error);
+            is_clear = false;
         }
     }
     let is_done = |entry: &Entry| entry.progress == Progress::Done && entry.undoing.is_none();
     let is_left = run.entries.iter().any(is_done) || records.iter().any(|record| matches!(record, Record::Done { .. }));
     let closing = match () {
-        () if goes_on => None,
-        // An undo takes a previous key from where it waits.
-        () if run.ended && run.replaces_keys && host.is_undo => None,
+        () if goes_on || !is_clear => None,
+        // An undo that was interrupted at its end is completed by the same call, which must not go to the run
+        // before; and a previous key is taken from where it waits.
+        () if host.is_undo && (run.finished || run.is_half_undone()) => None,
         () if !run.is_half_undone() => Some(Record::End),
         () if !is_left => Some(Record::Reverted),
         () => None,
     };
     host.journal().remove_temporary(run)?;
-    previous::settle(&host.root, run)?;
+    if let Err(error) = previous::settle(&host.root, run) {
+        left_open(host, run, &error);
+    }
     if records.is_empty() && closing.is_none() {
         return Ok(());
     }
@@ -81,17 +93,28 @@ fn settle_run(host: &mut Host, run: &Run, is_newest: bool) -> Result<()> {
     }
     let mut writer = host.journal().reopen(run)?;
     writer.append(&records)?;
-    match closing {
+    let closed = match closing {
         // An undo takes the previous keys of a run that it closes from where they wait.
-        Some(Record::End) if run.ended || !host.is_undo => previous::end(host, writer),
+        Some(Record::End) if run.finished || !host.is_undo => previous::end(host, writer),
+        Some(closing) => host.journal().close(writer, closing),
         None => writer.sync(),
-        closing => host.journal().close(writer, closing),
-    }
+    };
+    // Without room for its end it stays open, as if it had been interrupted later.
+    closed.or_else(|error| if goes_on { Err(error) } else { Ok(left_open(host, run, &error)) })
+}
+
+fn left_open(host: &mut Host, run: &Run, error: &Error) {
+    host.report.warning(&format!("{}; run {} of {} is left open", error.message(), run.header.run, run.header.tool));
 }
 
 fn settle_entry(host: &mut Host, run: u64, entry: &Entry, continues: Continues) -> Result<Option<Record>> {
     let seq = entry.intent.seq;
-    Ok(Some(match judge(&host.root, entry, continues)? {
+    let mut completed = false;
+    let judged = judge(&host.root, entry, continues, &mut completed)?;
+    if completed {
+        note_completed(host, entry);
+    }
+    Ok(Some(match judged {
         Judged::Done(after) => Record::Done { seq, after },
         Judged::NotDone => Record::Void { seq },
         Judged::Undone => Record::Undone { seq },
@@ -131,12 +154,12 @@ enum Continues {
     No,
 }
 
-fn judge(root: &Root, entry: &Entry, continues: Continues) -> Result<Judged> {
+fn judge(root: &Root, entry: &Entry, continues: Continues, completed: &mut bool) -> Result<Judged> {
     Ok(match &entry.intent.change {
         Change::Write(change) => match &entry.undoing {
-            Some((from, to)) if complete(root, change, from, to)? => Judged::Undone,
+            Some((from, to)) if complete(root, change, from, to, completed)? => Judged::Undone,
             Some(_) => Judged::Done(entry.after.clone()),
-            None => judge_write(root, change)?,
+            None => judge_write(root, change, completed)?,
         },
         Change::Remove { path, before, .. } => {
             let now = root.find_large(&absolute(path))?.state;
@@ -144,11 +167,9 @@ fn judge(root: &Root, entry: &Entry, continues: Continues) -> Result<Judged> {
         }
         Change::Mode { path, mode, .. } => mode::judge(root, path, *mode)?,
         Change::Set { path, after, .. } => {
-            if root.is_live() && same_value(&read_value(root, &absolute(path))?, after) {
-                Judged::Done(None)
-            } else {
-                Judged::NotDone
-            }
+            // A value that the kernel does not have any more, as after a boot without its module, is not set.
+            let now = if root.is_live() { find_value(root, &absolute(path))? } else { None };
+            if now.is_some_and(|now| same_value(&now, after)) { Judged::Done(None) } else { Judged::NotDone }
         }
         // The new plan is made from fresh facts and knows what is left of it; an undo goes by facts
         // too, so that it counts as done wherever it may have been.
@@ -174,13 +195,13 @@ fn judge(root: &Root, entry: &Entry, continues: Continues) -> Result<Judged> {
     })
 }
 
-fn judge_write(root: &Root, change: &WriteChange) -> Result<Judged> {
+fn judge_write(root: &Root, change: &WriteChange, completed: &mut bool) -> Result<Judged> {
     let path = absolute(&change.path);
     let spot = walk(root, &path, link_of(change))?;
     let fail = |cause: io::Error| Error::io("repair", root.display(&path), &cause);
     spot.remove_temporary().map_err(fail)?;
     if let (Some(to), Some(from)) = (&change.in_place, &change.content) {
-        complete(root, change, from, to)?;
+        complete(root, change, from, to, completed)?;
     }
     let now = spot.state().map_err(fail)?;
     if is_before(&now, &change.before, change.after.as_ref()) {
@@ -192,50 +213,41 @@ fn judge_write(root: &Root, change: &WriteChange) -> Result<Judged> {
     Ok(Judged::Done(change.after.is_none().then_some(now)))
 }
 
-/// Completes what an interruption left half-written of any run.
-fn complete_files(root: &Root, run: &Run) -> Result<()> {
+fn note_completed(host: &mut Host, entry: &Entry) {
+    let path = absolute(entry.intent.change.path().unwrap_or_default());
+    let shown = host.root.display(&path);
+    host.report.note(&format!("completed {}, which an interruption had left half-written", shown.display()));
+}
+
+/// Completes what an interruption left half-written of another utility's run. What cannot be looked at is
+/// that utility's to report.
+fn complete_files(host: &mut Host, run: &Run) {
     for entry in &run.entries {
         let Change::Write(change) = &entry.intent.change else { continue };
-        if let Some((from, to)) = &entry.undoing {
-            complete(root, change, from, to)?;
-        } else if let (Progress::Pending, Some(to), Some(from)) = (entry.progress, &change.in_place, &change.content) {
-            complete(root, change, from, to)?;
+        let mut completed = false;
+        let done = match (&entry.undoing, entry.progress, &change.in_place, &change.content) {
+            (Some((from, to)), ..) => complete(&host.root, change, from, to, &mut completed),
+            (None, Progress::Pending, Some(to), Some(from)) => complete(&host.root, change, from, to, &mut completed),
+            _ => continue,
+        };
+        if let Err(error) = done {
+            left_open(host, run, &error);
+        }
+        if completed {
+            note_completed(host, entry);
         }
     }
-    Ok(())
 }
 
-/// Completes a write in place that was interrupted; whether the file holds the new content then.
-///
-/// Forward and never back: what an interruption of this leaves is again a front of the new content and
-/// the rest of the old.
-fn complete(root: &Root, change: &WriteChange, from: &Content, to: &Content) -> Result<bool> {
-    let path = absolute(&change.path);
-    let spot = walk(root, &path, Link::Target)?;
-    let fail = |cause: io::Error| Error::io("repair", root.display(&path), &cause);
-    let bytes = |content: &Content| content.bytes().ok_or_else(|| damaged_record(root, &change.path));
-    let (from, to) = (bytes(from)?, bytes(to)?);
-    let found = spot.find().map_err(fail)?;
-    let is_half_written = torn(&found.bytes, &from, &to);
-    let is_ours = is_half_written || found.bytes == from || found.bytes == to;
-    if matches!(found.state, State::File { .. }) && is_ours {
-        // What the kernel takes from a file that is written to.
-        spot.give_back(&change.before).map_err(fail)?;
-    }
-    if !matches!(found.state, State::File { .. }) || !is_half_written {
-        return Ok(found.bytes == to);
-    }
-    spot.overwrite(&to, &found.bytes).map_err(fail)?;
-    Ok(true)
-}
-
-fn remove_temporary(root: &Root, change: &Change) -> Result<()> {
+/// Removes what an undo that was interrupted had ready beside a file.
+fn clear_undo(root: &Root, change: &Change) -> Result<()> {
     let (path, link) = match change {
         Change::Write(change) => (&change.path, link_of(change)),
         Change::Remove { path, .. } => (path, Link::Itself),
         _ => return Ok(()),
     };
     let path = absolute(path);
-    let removed = walk(root, &path, link)?.remove_temporary();
-    removed.map_err(|cause| Error::io("repair", root.display(&path), &cause))
+    let spot = walk(root, &path, link)?;
+    spot.remove_temporary().map_err(|cause| Error::io("repair", root.display(&path), &cause))?;
+    clear_kept(root, &spot)
 }

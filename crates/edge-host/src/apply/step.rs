@@ -105,8 +105,10 @@ fn write_change(root: &Root, write: &Write) -> Result<WriteChange> {
     made.truncate(spot.missing.len());
     made.reverse();
     let made = made.iter().map(|dir| relative(root, dir)).collect::<Result<Vec<_>>>()?;
+    let (path, target) = (relative(root, &write.path)?, relative(root, &spot.canonical())?);
     Ok(WriteChange {
-        path: relative(root, &write.path)?,
+        target: (target != path).then_some(target),
+        path,
         before: write.was.state.clone(),
         content: copy.then(|| Content::of(&write.was.bytes)),
         after: after(write),

@@ -3,47 +3,77 @@
 use super::line::Chain;
 use super::record::Record;
 use super::writer::{Writer, journal_error};
-use super::{Journal, Run, RunName};
+use super::{DAMAGED, Journal, Progress, Run, RunName};
 use crate::error::{Error, Result};
 use crate::root::Meta;
 
+/// Smaller runs are left as they are.
+const COMPACT_FROM: u64 = 4 << 20;
 const JOURNAL_MODE: u32 = 0o600;
-const DAMAGED_SUFFIX: &str = ".damaged";
 
 impl Journal<'_> {
-    /// Appends the record that closes a run, if it is to be closed, and makes all of it durable.
+    /// Appends the record that closes a run and makes all of it durable.
     ///
     /// Where the file holds both sides of a write in place, it is written anew without them: they may
     /// hold a secret that was set. Until that is done the run is not closed.
-    pub(crate) fn close(&self, mut writer: Writer, closing: Option<Record>) -> Result<()> {
-        let closing: Vec<Record> = closing.into_iter().collect();
+    pub(crate) fn close(&self, mut writer: Writer, closing: Record) -> Result<()> {
         if !writer.holds_new_content {
-            writer.append(&closing)?;
+            writer.append(&[closing])?;
             return writer.sync();
         }
-        let path = writer.name.path();
-        let bytes = self.read_whole(&path)?.unwrap_or_default();
-        let damaged = || Error::failed(format!("cannot read the journal {} again", writer.path.display()));
-        let mut read = None;
-        let (mut write, mut text) = (None, Vec::new());
-        let lines = bytes.strip_suffix(b"\n").ok_or_else(damaged)?.split(|byte| *byte == b'\n');
-        let mut put = |record: &Record, chain: &mut Chain| chain.push(record, &mut text).map_err(|_| damaged());
-        for line in lines {
-            let read = read.get_or_insert_with(|| Chain::of_first_line(line));
-            let write = write.get_or_insert_with(|| Chain::begin(read.format()));
-            let mut record: Record = read.take(line).and_then(|line| line.read().ok()).ok_or_else(damaged)?;
-            match &mut record {
-                Record::Undoing { .. } => continue,
-                Record::Intent(intent) => intent.change.erase_new_content(),
-                _ => {}
+        let erased = |mut record: Record| {
+            if let Record::Intent(intent) = &mut record {
+                intent.change.erase_new_content();
             }
-            put(&record, write)?;
+            (!matches!(record, Record::Undoing { .. })).then_some(record)
+        };
+        self.rewrite(&writer.name, Some(closing), erased)
+    }
+
+    /// The run without the content of intents that were never carried out, where those have become many: a
+    /// call that is repeated until it succeeds must not fill its own journal.
+    pub(crate) fn compacted(&self, run: &Run) -> Result<Option<Run>> {
+        if run.whole_bytes < COMPACT_FROM {
+            return Ok(None);
         }
-        let mut write = write.ok_or_else(damaged)?;
-        closing.iter().try_for_each(|record| put(record, &mut write))?;
-        let spot = self.root.walk_kept(&path).map_err(|cause| journal_error(&writer.path, &cause))?;
+        let name = RunName { id: run.header.run, tool: run.header.tool.clone() };
+        self.rewrite(&name, None, |mut record| {
+            if let Record::Intent(intent) = &mut record {
+                if run.entries.get(intent.seq).is_some_and(|entry| entry.progress == Progress::Void) {
+                    intent.change.forget_content();
+                }
+            }
+            Some(record)
+        })?;
+        self.load(&name)
+    }
+
+    /// Writes a run anew, record by record.
+    fn rewrite(
+        &self,
+        name: &RunName,
+        closing: Option<Record>,
+        mut change: impl FnMut(Record) -> Option<Record>,
+    ) -> Result<()> {
+        let path = name.path();
+        let shown = self.root.display(&path);
+        let damaged = || Error::failed(format!("cannot read the journal {} again", shown.display()));
+        let bytes = self.read_whole(&path)?.unwrap_or_default();
+        let lines = bytes.strip_suffix(b"\n").ok_or_else(damaged)?.split(|byte| *byte == b'\n');
+        let mut read = Chain::of_first_line(&bytes);
+        let (mut write, mut text) = (Chain::begin(read.format()), Vec::new());
+        for line in lines {
+            let record = read.take(line).and_then(|line| line.read().ok()).ok_or_else(damaged)?;
+            if let Some(record) = change(record) {
+                write.push(&record, &mut text).map_err(|_| damaged())?;
+            }
+        }
+        if let Some(closing) = closing {
+            write.push(&closing, &mut text).map_err(|_| damaged())?;
+        }
+        let spot = self.root.walk_kept(&path).map_err(|cause| journal_error(&shown, &cause))?;
         let meta = Meta { mode: JOURNAL_MODE, owner: None };
-        spot.replace(&text, meta, None).map_err(|cause| journal_error(&writer.path, &cause))
+        spot.replace(&text, meta, None).map_err(|cause| journal_error(&shown, &cause))
     }
 
     /// Removes what a kill left of a run's new file.
@@ -57,7 +87,7 @@ impl Journal<'_> {
     pub(crate) fn set_aside(&self, name: &RunName) -> Result<std::path::PathBuf> {
         let path = name.path();
         let fail = |cause: std::io::Error| journal_error(&self.root.display(&path), &cause);
-        let aside = path.with_file_name(format!("{}{DAMAGED_SUFFIX}", name.file()));
+        let aside = path.with_file_name(format!("{}{DAMAGED}", name.file()));
         let from = self.root.walk_kept(&path).map_err(fail)?;
         self.root.walk_kept(&aside).and_then(|to| from.rename_to(&to)).map_err(fail)?;
         Ok(aside)

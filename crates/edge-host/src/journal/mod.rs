@@ -20,7 +20,6 @@ use std::time::SystemTime;
 
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, SFlag, fstat};
-use nix::unistd::fsync;
 
 use crate::error::{Error, Result};
 use crate::lock::{is_private, private_dir};
@@ -38,6 +37,8 @@ use writer::journal_error;
 /// Where the journal is, below the root.
 pub const DIR: &str = "/var/lib/edgeutils/journal";
 const SUFFIX: &str = ".jsonl";
+/// Behind the name of a run that cannot be read and was set aside.
+const DAMAGED: &str = ".damaged";
 /// Largest file of records that is read: no image makes us hold more than that.
 const MAX_RUN: u64 = 32 << 20;
 
@@ -96,7 +97,14 @@ impl<'r> Journal<'r> {
         let path = name.path();
         let shown = self.root.display(&path);
         let run = self.read_whole(&path).and_then(|bytes| Run::parse(&bytes.unwrap_or_default(), &shown));
-        let way_on = || format!("it cannot be undone; to go on without it: {} undo --skip --id {}", name.tool, name.id);
+        let way_on = || {
+            format!(
+                "it cannot be undone; to go on without it: {}{} undo --skip --id {}",
+                name.tool,
+                self.root.option(),
+                name.id
+            )
+        };
         let run = run.map_err(|error| if error.hint_text().is_some() { error } else { error.hint(way_on()) })?;
         match run {
             Some(run) if (run.header.run, &run.header.tool) != (name.id, &name.tool) => Err(Error::refused(format!(
@@ -158,7 +166,7 @@ impl<'r> Journal<'r> {
     pub(crate) fn begin(&self, tool: &str, request: &str, args: &[String]) -> Result<(Writer, Record)> {
         private_dir(self.root, Path::new(DIR))?;
         let names = self.names()?;
-        let id = names.last().map_or(Some(1), |last| last.id.checked_add(1));
+        let id = self.last_number(&names)?.checked_add(1);
         let id = id.ok_or_else(|| Error::refused("cannot number a new run: the journal holds the last number"))?;
         self.prune(&names)?;
         self.sweep_kept()?;
@@ -175,6 +183,13 @@ impl<'r> Journal<'r> {
             args: args.to_vec(),
         });
         Ok((Writer::new(name, file, self.root.display(&path), Chain::begin(FORMAT)), header))
+    }
+
+    /// The highest number that a run has, or had before it was set aside.
+    fn last_number(&self, names: &[RunName]) -> Result<u64> {
+        let aside = self.root.list(Path::new(DIR))?;
+        let aside = aside.iter().filter_map(|name| RunName::parse(name.to_str()?.strip_suffix(DAMAGED)?));
+        Ok(aside.chain(names.iter().cloned()).map(|name| name.id).max().unwrap_or(0))
     }
 
     /// Removes a run that could not be recorded.
@@ -201,8 +216,7 @@ impl<'r> Journal<'r> {
         let fd = openat(spot.dir(), spot.name.as_os_str(), flags, Mode::from_bits_truncate(0o600))
             .map_err(|errno| fail(errno.into()))?;
         if flags.contains(OFlag::O_CREAT) {
-            let dir = openat(spot.dir(), ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());
-            dir.and_then(fsync).map_err(|errno| fail(errno.into()))?;
+            spot.sync_dir().map_err(fail)?;
         }
         Ok(File::from(fd))
     }

@@ -6,8 +6,9 @@ use nix::fcntl::OFlag;
 
 use super::line::{Chain, FORMAT_1};
 use super::writer::{Writer, journal_error};
-use super::{DIR, Journal, Progress, Record, RunName};
+use super::{DIR, Intent, Journal, MAX_RUN, Progress, Record, RunName};
 use crate::error::Result;
+use crate::exit::Exit;
 
 const FIRST: &str = "first.jsonl";
 /// Runs that are finished, or undone as a whole. One that is neither is kept until it is.
@@ -36,11 +37,16 @@ impl Journal<'_> {
                 if let Some(path) = entry.intent.change.path().map(str::to_owned) {
                     if entry.progress != Progress::Void && !first.known.contains(&path) {
                         first.known.push(path);
-                        records.push(Record::Intent(Box::new(entry.intent)));
+                        let change = entry.intent.change.into_first_state();
+                        records.push(Record::Intent(Box::new(Intent { change, ..entry.intent })));
                     }
                 }
             }
-            first.writer.append(&records)?;
+            // No undo reads it: where it is as large as it can be, what comes later goes without.
+            match first.writer.append(&records) {
+                Err(error) if error.exit() == Exit::Refused => {}
+                appended => appended?,
+            }
             first.writer.sync()?;
             self.remove_run(name)?;
         }
@@ -52,7 +58,15 @@ impl Journal<'_> {
         let path = Path::new(DIR).join(FIRST);
         let mut known = Vec::new();
         let mut len = 0;
-        if let Some(bytes) = self.read_whole(&path)? {
+        let read = match self.read_whole(&path) {
+            // Larger than we write it: what is there stays, and nothing is added.
+            Err(error) if error.exit() == Exit::Refused => {
+                len = MAX_RUN;
+                None
+            }
+            read => read?,
+        };
+        if let Some(bytes) = read {
             // A crash may have left half of the last line; its run is still there and is recorded again.
             len = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1) as u64;
             for line in bytes.split(|byte| *byte == b'\n') {
@@ -63,7 +77,8 @@ impl Journal<'_> {
         }
         let file = self.open_file(&path, OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT)?;
         let name = RunName { id: 0, tool: String::new() };
-        let writer = Writer::new(name, file, self.root.display(&path), Chain::begin(FORMAT_1)).at(len)?;
+        let writer = Writer::new(name, file, self.root.display(&path), Chain::begin(FORMAT_1));
+        let writer = if len < MAX_RUN { writer.at(len)? } else { writer.full() };
         Ok(FirstStates { known, writer })
     }
 

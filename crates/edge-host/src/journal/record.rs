@@ -114,6 +114,9 @@ pub(crate) enum Change {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct WriteChange {
     pub(crate) path: String,
+    /// Where links led at that time, if anywhere else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) target: Option<String>,
     pub(crate) before: State,
     /// Copy of what stood there; none for private keys and files over a mebibyte.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -207,6 +210,23 @@ impl Change {
         if let Change::Write(change) = self {
             change.in_place = None;
         }
+    }
+
+    /// Removes all content: what was never carried out needs none.
+    pub(crate) fn forget_content(&mut self) {
+        match self {
+            Change::Write(change) => (change.content, change.in_place, change.wrote) = (None, None, None),
+            Change::Remove { content, .. } => *content = None,
+            _ => {}
+        }
+    }
+
+    /// What is kept for ever of a run that is forgotten: what was there first, and nothing that we made of it.
+    pub(crate) fn into_first_state(mut self) -> Change {
+        if let Change::Write(change) = &mut self {
+            (change.in_place, change.wrote, change.inverse) = (None, None, InverseRecord::Whole);
+        }
+        self
     }
 
     /// The path, if one is changed.

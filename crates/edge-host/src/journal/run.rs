@@ -14,7 +14,11 @@ use crate::root::{Content, State};
 pub(crate) struct Run {
     pub(crate) header: Header,
     pub(crate) entries: Vec<Entry>,
+    /// All of it is done, and its keys get their name.
+    pub(crate) finished: bool,
     pub(crate) ended: bool,
+    /// An undo began, and has not closed it again.
+    pub(crate) reverting: bool,
     pub(crate) kept: bool,
     pub(crate) reverted: bool,
     /// Length up to the last whole record.
@@ -74,7 +78,9 @@ impl Run {
         let mut run = Run {
             header,
             entries: Vec::new(),
+            finished: false,
             ended: false,
+            reverting: false,
             kept: false,
             reverted: false,
             whole_bytes: whole as u64 + 1,
@@ -118,7 +124,7 @@ impl Run {
                 if intent.seq != self.entries.len() {
                     return None;
                 }
-                self.ended = false;
+                (self.ended, self.finished) = (false, false);
                 if let Change::Write(write) = &intent.change {
                     self.holds_new_content |= write.in_place.is_some();
                     self.replaces_keys |= write.kept_old;
@@ -143,10 +149,11 @@ impl Run {
                 entry.progress = Progress::Undone;
                 entry.undoing = None;
             }
-            Record::Finished | Record::End => self.ended = true,
-            Record::Kept => self.kept = true,
-            Record::Reverting => {}
-            Record::Reverted => self.reverted = true,
+            Record::Finished => self.finished = true,
+            Record::End => (self.ended, self.reverting) = (true, false),
+            Record::Kept => (self.kept, self.reverting) = (true, false),
+            Record::Reverting => self.reverting = true,
+            Record::Reverted => (self.reverted, self.reverting) = (true, false),
         }
         Some(())
     }

@@ -47,6 +47,12 @@ impl Writer {
         Ok(self)
     }
 
+    /// One that takes nothing more.
+    pub(super) fn full(mut self) -> Writer {
+        self.len = MAX_RUN;
+        self
+    }
+
     /// Goes on with a run.
     pub(super) fn of(mut self, run: &Run) -> Result<Writer> {
         self.holds_new_content = run.holds_new_content;

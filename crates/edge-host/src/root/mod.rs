@@ -23,6 +23,7 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
 use crate::error::{Error, Result};
+use crate::shell::quoted;
 
 pub use attributes::Xattrs;
 pub(crate) use delete::delete_path;
@@ -71,6 +72,14 @@ impl Root {
     /// Whether this is the running system, where units, sysctls and programs are real.
     pub fn is_live(&self) -> bool {
         self.prefix.is_none()
+    }
+
+    /// What a command of a hint needs to work on this tree: ` --root DIR`, nothing for the running system.
+    pub(crate) fn option(&self) -> String {
+        match &self.prefix {
+            Some(prefix) => format!(" --root {}", quoted(&prefix.to_string_lossy())),
+            None => String::new(),
+        }
     }
 
     /// The path as the operator can use it in a shell: below DIR for an image.

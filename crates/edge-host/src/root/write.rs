@@ -11,7 +11,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, FallocateFlags, OFlag, fallocate, openat, renameat};
-use nix::sys::stat::{Mode, SFlag, fchmod, fstat, fstatat, mkdirat};
+use nix::sys::stat::{Mode, SFlag, fchmod, fstat, fstatat, mkdirat, umask};
 use nix::unistd::{UnlinkatFlags, fsync, symlinkat, unlinkat};
 use sha2::{Digest, Sha256};
 
@@ -255,20 +255,25 @@ impl Spot<'_> {
         self.make_directory(&self.name, |made| dress(made, meta, xattrs.map_or(Like::Nothing, Like::Record)))
     }
 
-    /// Makes a directory that only we can enter, for what is needed before the lock is held: others may be
+    /// Makes a directory that only we can write to, for what is needed before the lock is held: others may be
     /// making the same one, so that it has its name at once and whoever comes second takes it.
-    pub(crate) fn make_private(&mut self) -> io::Result<()> {
+    pub(crate) fn make_private(&mut self, mode: u32) -> io::Result<()> {
         for name in std::mem::take(&mut self.missing) {
             self.make_at_once(&name, 0o755, |made| Ok(fchmod(made, Mode::from_bits_truncate(0o755))?))?;
             let next = self.open_directory(&name)?;
             self.descend(next, name);
         }
-        let meta = Meta { mode: 0o700, owner: None };
+        let meta = Meta { mode, owner: None };
         self.make_at_once(&self.name, meta.mode, |made| dress(made, meta, Like::Nothing))
     }
 
     fn make_at_once(&self, name: &OsStr, mode: u32, dressed: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
-        match mkdirat(self.dir(), name, Mode::from_bits_truncate(mode)) {
+        // With this mode from its first moment, as a kill may come before it can be set: no program is started
+        // and no other thread makes a file here.
+        let mask = umask(Mode::empty());
+        let made = mkdirat(self.dir(), name, Mode::from_bits_truncate(mode));
+        umask(mask);
+        match made {
             Ok(()) => {}
             Err(Errno::EEXIST) => return Ok(()),
             Err(errno) => return Err(errno.into()),
@@ -340,7 +345,7 @@ impl Spot<'_> {
         fstatat(self.dir(), name, AtFlags::AT_SYMLINK_NOFOLLOW).is_err_and(|errno| errno == Errno::ENOENT)
     }
 
-    pub(super) fn sync_dir(&self) -> io::Result<()> {
+    pub(crate) fn sync_dir(&self) -> io::Result<()> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let dir = openat(self.dir(), ".", flags, Mode::empty())?;
         match fsync(&dir) {

@@ -6,11 +6,13 @@ use super::Editor;
 use super::diff::difference_of;
 use super::keep::KEPT_SUFFIX;
 use super::step::{NEWER_RIGHTS, Source, Step};
-use crate::apply::{absolute, damaged_record, is_before, kept_as, link_of, read_value, same_value, undo_mode, walk};
+use crate::apply::{
+    absolute, damaged_record, find_value, is_before, kept_as, link_of, relative, same_value, undo_mode, walk,
+};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::journal::{Change, Entry, InverseRecord, WriteChange};
-use crate::root::{Content, Root, State, sha256};
+use crate::root::{Content, Root, Spot, State, sha256};
 
 /// What an undo knows besides the record of one action.
 #[derive(Clone, Copy)]
@@ -21,6 +23,29 @@ pub(super) struct Undoing<'a> {
     pub(super) run: u64,
     /// Restore also what was changed since, and keep that beside.
     pub(super) force: bool,
+    /// Old and new values are wanted: for a dry run, as finding them out takes time.
+    pub(super) shows_values: bool,
+}
+
+/// Whether `--force` is a way on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Forced {
+    CanBe,
+    Not,
+}
+
+/// A step, and what of the host it was decided on.
+#[derive(Debug)]
+pub(super) struct Decided {
+    pub(super) step: Step,
+    /// What is at the path, where it is a file's, a link's or a directory's.
+    pub(super) now: Option<State>,
+}
+
+impl From<Step> for Decided {
+    fn from(step: Step) -> Decided {
+        Decided { step, now: None }
+    }
 }
 
 impl Undoing<'_> {
@@ -28,29 +53,40 @@ impl Undoing<'_> {
     ///
     /// Errors: exit 4 where someone changed it since (unless by force), where there is no copy, or where
     /// the copy is damaged.
-    pub(super) fn decide(&self, entry: &Entry) -> Result<Step> {
+    pub(super) fn decide(&self, entry: &Entry) -> Result<Decided> {
         match &entry.intent.change {
-            Change::Write(change) => self.decide_write(entry, change),
+            Change::Write(change) => {
+                let spot = walk(self.root, &absolute(&change.path), link_of(change))?;
+                let read = |cause| Error::io("read", self.root.display(&absolute(&change.path)), &cause);
+                let now = spot.state().map_err(read)?;
+                Ok(Decided { step: self.decide_write(entry, change, &spot, now.clone())?, now: Some(now) })
+            }
             Change::Remove { path, before, content, aside } => {
-                self.decide_removed(path, before, content.as_ref(), *aside)
+                let now = self.root.find_large(&absolute(path))?.state;
+                let step = self.decide_removed(path, before, content.as_ref(), *aside, now.clone())?;
+                Ok(Decided { step, now: Some(now) })
             }
             Change::Mode { path, before, mode } => {
-                match undo_mode(&self.root.find(&absolute(path))?.state, before, *mode) {
-                    Ok(None) => Ok(Step::Already),
-                    Ok(Some(mode)) => Ok(Step::Mode(mode)),
-                    Err(()) => Err(self.changed_since(path)),
+                match (undo_mode(&self.root.find(&absolute(path))?.state, before, *mode), before) {
+                    (Ok(None), _) => Ok(Step::Already.into()),
+                    (Ok(Some(mode)), _) => Ok(Step::Mode(mode).into()),
+                    (Err(()), State::File { mode, .. }) if self.force => Ok(Step::Mode(*mode).into()),
+                    (Err(()), State::File { mode, .. }) => Err(self.mode_changed(path, *mode)),
+                    (Err(()), _) => Err(self.changed_since(path, Forced::Not)),
                 }
             }
             Change::Set { .. } | Change::Run { .. } | Change::Transaction { .. } if !self.root.is_live() => {
-                Ok(Step::Left("nothing live is touched under --root"))
+                Ok(Step::Left("nothing live is touched under --root").into())
             }
             Change::Set { path, before, after } => {
-                let now = read_value(self.root, &absolute(path))?;
+                let Some(now) = find_value(self.root, &absolute(path))? else {
+                    return Ok(Step::Left("the kernel has no such value now").into());
+                };
                 if same_value(&now, before) {
-                    return Ok(Step::Already);
+                    return Ok(Step::Already.into());
                 }
                 if same_value(&now, after) || self.force {
-                    return Ok(Step::Set { now, before: before.clone() });
+                    return Ok(Step::Set { now, before: before.clone() }.into());
                 }
                 Err(Error::refused(format!(
                     "cannot set {} back: it is {now} now, and we left {after}",
@@ -62,22 +98,20 @@ impl Undoing<'_> {
                     self.keep_all()
                 )))
             }
-            Change::Run { inverse: Some(inverse), .. } => Ok(Step::Run(inverse.clone())),
-            Change::Run { .. } => Ok(Step::Left("this command has no opposite")),
+            Change::Run { inverse: Some(inverse), .. } => Ok(Step::Run(inverse.clone()).into()),
+            Change::Run { .. } => Ok(Step::Left("this command has no opposite").into()),
             Change::Transaction { kind, data, object, .. } => {
                 let Some(editor) = self.editors.iter().find(|editor| editor.kind() == kind) else {
                     return Err(Error::failed(format!("cannot undo the change of {object}: no editor knows {kind:?}")));
                 };
-                Ok(editor.script_back(data)?.map_or(Step::Already, Step::Script))
+                Ok(editor.script_back(data)?.map_or(Step::Already, Step::Script).into())
             }
         }
     }
 
-    fn decide_write(&self, entry: &Entry, change: &WriteChange) -> Result<Step> {
+    fn decide_write(&self, entry: &Entry, change: &WriteChange, spot: &Spot<'_>, now: State) -> Result<Step> {
         let (root, path) = (self.root, absolute(&change.path));
-        let spot = walk(root, &path, link_of(change))?;
         let fail = |cause: io::Error| Error::io("read", root.display(&path), &cause);
-        let now = spot.state().map_err(fail)?;
         let after = entry.after.as_ref().or(change.after.as_ref());
         if is_before(&now, &change.before, after) {
             return Ok(Step::Already);
@@ -88,16 +122,16 @@ impl Undoing<'_> {
             }
             return self.restore(change, keep_rights(&change.before, after, &now));
         }
-        let InverseRecord::Edit { kind, data, .. } = &change.inverse else { return self.forced(change, now) };
+        let InverseRecord::Edit { kind, data, .. } = &change.inverse else { return self.forced(change, spot, now) };
         let Some(editor) = self.editors.iter().find(|editor| editor.kind() == kind) else {
             return Err(Error::failed(format!("cannot undo {}: no editor for {kind}", root.display(&path).display())));
         };
-        let State::File { .. } = now else { return self.forced(change, now) };
+        let State::File { .. } = now else { return self.forced(change, spot, now) };
         let found = spot.find().map_err(fail)?;
         match editor.take_back(&found.bytes, data) {
             Ok(bytes) if bytes == found.bytes => Ok(Step::Already),
-            Ok(bytes) => Ok(Step::Edit { values: lines_of(&found.bytes, &bytes), bytes, state: found.state }),
-            Err(_) if self.force => self.forced(change, now),
+            Ok(bytes) => Ok(Step::Edit { values: self.values(&found.bytes, &bytes), bytes, state: found.state }),
+            Err(_) if self.force => self.forced(change, spot, now),
             Err(error) => {
                 let exit = error.exit();
                 let message = format!("cannot undo the change of {}: {error}", root.display(&path).display());
@@ -128,15 +162,22 @@ impl Undoing<'_> {
                     "cannot undo {}: {} is not the previous one",
                     root.display(&path).display(),
                     root.display(&spot.old_path()).display()
-                )))
+                ))
+                .hint(self.keep_all()))
             }
             State::File { .. } if change.large || change.aside => self.kept_aside(&change.path, &change.before, state),
             before => self.copied(&change.path, before, change.content.as_ref(), state),
         }
     }
 
-    fn decide_removed(&self, path: &str, before: &State, content: Option<&Content>, aside: bool) -> Result<Step> {
-        let now = self.root.find_large(&absolute(path))?.state;
+    fn decide_removed(
+        &self,
+        path: &str,
+        before: &State,
+        content: Option<&Content>,
+        aside: bool,
+        now: State,
+    ) -> Result<Step> {
         if now.same_content(before) {
             return Ok(Step::Already);
         }
@@ -151,10 +192,12 @@ impl Undoing<'_> {
         };
         match now {
             State::Absent => restored(),
+            // A directory does not take the place of a file.
+            _ if matches!(before, State::Directory { .. }) => Err(self.changed_since(path, Forced::Not)),
             State::File { .. } | State::Link { .. } if self.force => {
                 Ok(Step::Keeping { now, then: Box::new(restored()?) })
             }
-            _ => Err(self.changed_since(path)),
+            _ => Err(self.changed_since(path, Forced::CanBe)),
         }
     }
 
@@ -171,9 +214,9 @@ impl Undoing<'_> {
         };
         let Some(content) = content else { return Err(self.no_copy(path)) };
         let bytes = content.bytes().filter(|bytes| sha256(bytes) == *was);
-        let bytes = bytes.ok_or_else(|| damaged_record(self.root, path))?;
-        let now = self.root.find(&absolute(path)).ok();
-        let values = now.map(|now| lines_of(&now.bytes, &bytes)).unwrap_or_default();
+        let bytes = bytes.ok_or_else(|| damaged_record(self.root, path).hint(self.keep_all()))?;
+        let now = if self.shows_values { self.root.find(&absolute(path)).ok() } else { None };
+        let values = now.map(|now| self.values(&now.bytes, &bytes)).unwrap_or_default();
         let keeps_rights = !state.same_rights(before);
         Ok(Step::Restore { state, bytes, from: Source::Journal, keeps_rights, values })
     }
@@ -197,19 +240,23 @@ impl Undoing<'_> {
             "cannot undo the change of {}: {} is not what was kept there",
             self.root.display(&absolute(path)).display(),
             self.root.display(&kept).display()
-        )))
+        ))
+        .hint(self.keep_all()))
     }
 
     /// What was there before comes back over what someone else made of it, if the user says so.
-    fn forced(&self, change: &WriteChange, now: State) -> Result<Step> {
-        if !self.force || matches!(now, State::Directory { .. } | State::Other) {
-            return Err(self.changed_since(&change.path));
+    fn forced(&self, change: &WriteChange, spot: &Spot<'_>, now: State) -> Result<Step> {
+        // A link that came later leads to a file that was none of ours.
+        let is_elsewhere = relative(self.root, &spot.canonical())? != *change.target.as_ref().unwrap_or(&change.path);
+        let force = if is_elsewhere { Forced::Not } else { Forced::CanBe };
+        if !self.force || is_elsewhere || matches!(now, State::Directory { .. } | State::Other) {
+            return Err(self.changed_since(&change.path, force));
         }
         let then = self.restore(change, change.before.clone())?;
         Ok(if now == State::Absent { then } else { Step::Keeping { now, then: Box::new(then) } })
     }
 
-    fn changed_since(&self, path: &str) -> Error {
+    fn changed_since(&self, path: &str, force: Forced) -> Error {
         let found = self.root.find_link(&absolute(path)).map(|found| found.state);
         let (what, can_be_forced) = match found {
             Ok(State::Absent) => ("it was removed", true),
@@ -219,7 +266,14 @@ impl Undoing<'_> {
         let shown = self.root.display(&absolute(path));
         let error =
             Error::refused(format!("cannot undo the change of {}: {what} since by someone else", shown.display()));
+        let can_be_forced = can_be_forced && force == Forced::CanBe;
         if can_be_forced { self.or_by_force(error) } else { error.hint(self.keep_all()) }
+    }
+
+    fn mode_changed(&self, path: &str, mode: u32) -> Error {
+        let shown = self.root.display(&absolute(path));
+        Error::refused(format!("cannot undo the chmod of {}: its mode was changed since", shown.display()))
+            .hint(format!("`{} --force` sets it to {mode:04o} anyway, {}", self.command(), self.keep_all()))
     }
 
     /// Adds the two ways on to an error's hint.
@@ -238,7 +292,7 @@ impl Undoing<'_> {
     }
 
     fn command(&self) -> String {
-        format!("{} undo --id {}", self.tool, self.run)
+        format!("{}{} undo --id {}", self.tool, self.root.option(), self.run)
     }
 
     fn no_copy(&self, path: &str) -> Error {
@@ -246,6 +300,15 @@ impl Undoing<'_> {
             "cannot undo the change of {}: it was too large for a copy to be kept",
             self.root.display(&absolute(path)).display()
         ))
+        .hint(self.keep_all())
+    }
+
+    /// Old and new lines of a change, secrets redacted.
+    fn values(&self, now: &[u8], then: &[u8]) -> Vec<String> {
+        if !self.shows_values || now == then {
+            return Vec::new();
+        }
+        difference_of(now, then).lines().map(str::to_owned).collect()
     }
 
     /// What someone changed since, for a refusal; nothing where the message says enough.
@@ -264,14 +327,6 @@ impl Undoing<'_> {
         let differs = matches!(now.state, State::File { .. }) && now.bytes != base;
         differs.then(|| difference_of(&base, &now.bytes))
     }
-}
-
-/// Old and new lines of a change, secrets redacted.
-fn lines_of(now: &[u8], then: &[u8]) -> Vec<String> {
-    if now == then {
-        return Vec::new();
-    }
-    difference_of(now, then).lines().map(str::to_owned).collect()
 }
 
 /// The mode and owner that a restored file gets: those of before, unless someone changed them since.

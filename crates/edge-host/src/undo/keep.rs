@@ -42,6 +42,20 @@ pub(super) fn keep_newer(root: &Root, spot: &Spot<'_>, now: &State) -> Result<()
         .hint(format!("remove those {}{KEPT_SUFFIX}* that nobody needs", shown.display())))
 }
 
+/// Removes what a kill left of such a copy.
+pub(crate) fn clear_kept(root: &Root, spot: &Spot<'_>) -> Result<()> {
+    for number in 1..=MAX_KEPT {
+        let path = kept_path(spot, number);
+        let fail = |cause: io::Error| Error::io("repair", root.display(&path), &cause);
+        let kept = root.walk_kept(&path).map_err(fail)?;
+        kept.remove_temporary().map_err(fail)?;
+        if kept.state().map_err(fail)? == State::Absent {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// Beside the file itself, wherever a link led to it.
 fn kept_path(spot: &Spot<'_>, number: usize) -> PathBuf {
     let mut name = OsString::from(&spot.name);

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::exit::Outcome;
 use crate::host::Host;
 use crate::journal::{Change, Progress, Run, RunName};
+use crate::shell::quoted;
 
 pub(super) fn list(host: &mut Host) -> Result<Outcome> {
     let tool = host.tool();
@@ -33,7 +34,8 @@ pub(super) fn list(host: &mut Host) -> Result<Outcome> {
 fn line(host: &mut Host, run: &Run) {
     let (id, time, state) = (run.header.run, &run.header.time, state(run));
     let objects = objects(run);
-    let call = quoted(&run.header.args);
+    let words: Vec<String> = run.header.args.iter().map(|word| quoted(word)).collect();
+    let call = words.join(" ");
     let call = if call.is_empty() { String::new() } else { format!("{} {call}: ", host.tool()) };
     let none = Undo::None.to_string();
     let weakest =
@@ -68,25 +70,4 @@ pub(super) fn objects(run: &Run) -> Vec<String> {
             change => format!("/{}", change.path().unwrap_or_default()),
         })
         .collect()
-}
-
-/// Arguments as a shell takes them.
-fn quoted(args: &[String]) -> String {
-    let is_plain = |char: char| char.is_ascii_alphanumeric() || "-_=./:,@%+*".contains(char);
-    let quote = |arg: &String| match arg {
-        arg if !arg.is_empty() && arg.chars().all(is_plain) => arg.clone(),
-        arg => format!("'{}'", arg.replace('\'', r"'\''")),
-    };
-    args.iter().map(quote).collect::<Vec<_>>().join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn arguments_are_quoted_as_a_shell_takes_them() {
-        let args = ["set", "a.b=c", "", "x y", "it's", "***"].map(str::to_owned);
-        assert_eq!(quoted(&args), r"set a.b=c '' 'x y' 'it'\''s' ***");
-    }
 }

@@ -9,12 +9,13 @@ mod list;
 mod packages;
 mod step;
 
+pub(crate) use keep::clear_kept;
 pub use packages::{Stays, would_stay};
 
 use clap::Args;
 use serde_json::{Value, json};
 
-use self::decide::Undoing;
+use self::decide::{Decided, Undoing};
 use self::step::Step;
 use crate::action::{RESCUE_SUFFIX, Script, Turn};
 use crate::apply::absolute;
@@ -92,15 +93,17 @@ fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Res
     let later = later_things(host, id)?;
     let entries = in_order(run);
     let root = host.root.try_clone()?;
-    let undoing = Undoing { root: &root, editors, tool: host.tool, run: id, force };
+    let undoing =
+        Undoing { root: &root, editors, tool: host.tool, run: id, force, shows_values: host.mode == Mode::DryRun };
     keys_can_come_back(&undoing, &entries, &later)?;
     packages::can_go(&root, id, entries.iter().filter(|entry| blocker(&root, entry, &later).is_none()))?;
     let mut writer = match host.mode {
         Mode::Apply => Some(begin(host, run, entries.len())?),
         Mode::DryRun => None,
     };
-    let mut exit = Exit::Done;
-    let mut count = 0;
+    let (mut exit, mut count) = (Exit::Done, 0);
+    // Whether a step was begun that can have touched the host, or was recorded as done.
+    let mut is_touched = false;
     let mut rescues: Vec<String> = Vec::new();
     for entry in &entries {
         host.check_interrupt()?;
@@ -111,19 +114,22 @@ fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Res
         }
         let blocked = blocker(&root, entry, &later);
         let differs = blocked.is_none();
-        let step = blocked.map_or_else(|| undoing.decide(entry), Err);
-        if let Some(note) = step.as_ref().ok().and_then(Step::note) {
+        let decided = blocked.map_or_else(|| undoing.decide(entry), Err);
+        if let Some(note) = decided.as_ref().ok().and_then(|decided| decided.step.note()) {
             host.report.note(&format!("{}: its {note}", root.display(&absolute(path)).display()));
         }
-        let outcome = match (step, &mut writer) {
-            (Ok(step), None) => {
+        let outcome = match (decided, &mut writer) {
+            (Ok(Decided { step, .. }), None) => {
                 let status = if step.changes_nothing() { Status::Already } else { Status::Planned };
                 let details = step.values();
                 host.report.action(&Shown { details, ..shown(entry, &step) }, status);
                 count += usize::from(status == Status::Planned);
                 Ok(())
             }
-            (Ok(step), Some(writer)) => take_back(host, writer, entry, step),
+            (Ok(decided), Some(writer)) => {
+                is_touched = true;
+                take_back(host, writer, entry, decided)
+            }
             (Err(error), _) => Err(error),
         };
         // One part that cannot come back is no reason to leave the others.
@@ -139,18 +145,24 @@ fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Res
             rescues.push(format!("{path}{RESCUE_SUFFIX}"));
         }
     }
-    let Some(writer) = writer else {
+    let Some(mut writer) = writer else {
         let shown = planned(host, count);
         return Ok(Outcome { exit: exit.worst(shown.exit), ..shown });
     };
-    let closing = match exit {
-        Exit::Done => Some(Record::Reverted),
-        // It is as it was before this undo.
-        _ if !host.progress.changed && !run.is_half_undone() => Some(Record::End),
-        _ => None,
-    };
-    host.journal().close(writer, closing)?;
+    if entries.is_empty() {
+        // Its undo was interrupted at the very end.
+        host.report.line(&format!("run {id} is undone"));
+    }
+    // While the run still counts as one to be undone, so that the same call comes here again.
+    writer.sync()?;
     host.journal().sweep_kept()?;
+    match exit {
+        Exit::Done => host.journal().close(writer, Record::Reverted)?,
+        // It is as it was before this undo.
+        _ if !is_touched && !run.is_half_undone() => host.journal().close(writer, Record::End)?,
+        // What a step that failed has left is judged by the next call.
+        _ => {}
+    }
     Ok(Outcome { exit, ..host.progress })
 }
 
@@ -192,7 +204,7 @@ fn keep(host: &mut Host, run: &Run) -> Result<Outcome> {
     }
     if !run.kept {
         let writer = host.journal().reopen(run)?;
-        host.journal().close(writer, Some(Record::Kept))?;
+        host.journal().close(writer, Record::Kept)?;
         host.progress.changed = true;
     }
     host.report.line(&format!("run {id} is kept: {}", objects.join(", ")));
@@ -236,9 +248,13 @@ fn keys_can_come_back(undoing: &Undoing<'_>, entries: &[Entry], later: &[(String
     Ok(())
 }
 
-fn take_back(host: &mut Host, writer: &mut Writer, entry: &Entry, step: Step) -> Result<()> {
+fn take_back(host: &mut Host, writer: &mut Writer, entry: &Entry, decided: Decided) -> Result<()> {
     let seq = entry.intent.seq;
+    let Decided { step, now } = decided;
     let shown = shown(entry, &step);
+    if let Some(now) = now.filter(|_| !step.changes_nothing()) {
+        step::must_still_be(&host.root, entry, &now)?;
+    }
     if let Some(both_sides) = step::record_before(&host.root, entry, &step)? {
         writer.append(&[both_sides])?;
         writer.sync()?;
@@ -260,7 +276,8 @@ fn choose(host: &Host, id: Option<u64>) -> Result<Option<Run>> {
     let names = journal.names()?;
     let Some(id) = id else {
         for name in names.iter().rev().filter(|name| name.tool == host.tool) {
-            let is_left = |run: &Run| !run.reverted && !run.kept && run.entries.iter().any(Entry::is_open);
+            let is_open = |run: &Run| run.entries.iter().any(Entry::is_open) || run.is_half_undone();
+            let is_left = |run: &Run| !run.reverted && !run.kept && is_open(run);
             if let Some(run) = journal.load(name)?.filter(is_left) {
                 return Ok(Some(run));
             }
@@ -268,12 +285,18 @@ fn choose(host: &Host, id: Option<u64>) -> Result<Option<Run>> {
         return Ok(None);
     };
     let Some(name) = names.iter().find(|name| name.id == id) else {
-        return Err(Error::failed(format!("cannot undo run {id}: it is not in the journal"))
-            .hint(format!("`{} undo --list` shows what is", host.tool)));
+        return Err(Error::failed(format!("cannot undo run {id}: it is not in the journal")).hint(format!(
+            "`{}{} undo --list` shows what is",
+            host.tool,
+            host.root.option()
+        )));
     };
     if name.tool != host.tool {
-        return Err(Error::usage(format!("cannot undo run {id}: it was made by {}", name.tool))
-            .hint(format!("{} undo --id {id}", name.tool)));
+        return Err(Error::usage(format!("cannot undo run {id}: it was made by {}", name.tool)).hint(format!(
+            "{}{} undo --id {id}",
+            name.tool,
+            host.root.option()
+        )));
     }
     Ok(journal.load(name)?.filter(|run| !run.reverted))
 }
@@ -309,7 +332,7 @@ fn blocker(root: &Root, entry: &Entry, later: &[(String, u64, String)]) -> Optio
     };
     Some(
         Error::refused(format!("cannot undo the change of {shown}{part}: run {id} of {tool} changed it later"))
-            .hint(format!("take that back first: {tool} undo --id {id}")),
+            .hint(format!("undo that first: {tool}{} undo --id {id}", root.option())),
     )
 }
 

@@ -161,21 +161,11 @@ pub(crate) fn perform(root: &Root, lock: Option<&Lock>, entry: &Entry, step: Ste
             remove_made(root, made)
         }
         Step::Restore { state, bytes, from, .. } => restore(root, &path, change, &state, &bytes, from),
-        Step::Edit { bytes, state, .. } => {
-            let spot = walk(root, &path, Link::Target)?;
-            if spot.find().map_err(fail)?.state != state {
-                return Err(changed_meanwhile(root, &path));
-            }
-            put(&spot, &bytes, &state).map_err(fail)
-        }
+        Step::Edit { bytes, state, .. } => put(&walk(root, &path, Link::Target)?, &bytes, &state).map_err(fail),
         Step::Mode(mode) => walk(root, &path, Link::Target)?.set_mode(mode).map_err(fail),
         Step::Keeping { now, then } => {
             let link = if let Change::Write(change) = change { link_of(change) } else { Link::Itself };
-            let spot = walk(root, &path, link)?;
-            if spot.state().map_err(fail)? != now {
-                return Err(changed_meanwhile(root, &path));
-            }
-            keep_newer(root, &spot, &now)?;
+            keep_newer(root, &walk(root, &path, link)?, &now)?;
             perform(root, lock, entry, *then)
         }
         Step::Set { before, .. } => walk(root, &path, Link::Target)?.set_value(&before).map_err(fail),
@@ -223,7 +213,18 @@ fn put(spot: &Spot<'_>, bytes: &[u8], state: &State) -> io::Result<()> {
     spot.replace(bytes, meta, xattrs)
 }
 
-fn changed_meanwhile(root: &Root, path: &Path) -> Error {
-    Error::refused(format!("cannot restore {}: it was changed by someone else meanwhile", root.display(path).display()))
-        .hint("run it again: it is compared with what is there now")
+/// Refuses where someone changed it since the step was decided on.
+pub(crate) fn must_still_be(root: &Root, entry: &Entry, now: &State) -> Result<()> {
+    let change = &entry.intent.change;
+    let path = absolute(change.path().unwrap_or_default());
+    let link = if let Change::Write(change) = change { link_of(change) } else { Link::Itself };
+    let found = walk(root, &path, link)?.state();
+    if found.map_err(|cause| Error::io("read", root.display(&path), &cause))? == *now {
+        return Ok(());
+    }
+    Err(Error::refused(format!(
+        "cannot restore {}: it was changed by someone else meanwhile",
+        root.display(&path).display()
+    ))
+    .hint("run it again: it is compared with what is there now"))
 }
