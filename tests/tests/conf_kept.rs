@@ -114,7 +114,6 @@ fn an_option_without_meaning_and_a_path_that_cannot_be_are_wrong_calls() {
         (&["get", "kind", "--restart"] as &[&str], "cannot use --restart with get: it has no meaning there"),
         (&["check", "--restart"], "cannot use --restart with check"),
         (&["undo", "--file", "/x"], "cannot use --file with undo"),
-        (&["undo", "--force"], "cannot use --force with undo"),
         (&["env", "A=1", "--file", "/x"], "cannot use --file with env"),
         (&["set", "kind=EdgeCore", "--restart"], "cannot use --restart here"),
         (

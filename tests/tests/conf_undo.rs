@@ -76,7 +76,7 @@ fn a_newer_run_on_the_same_setting_is_named() {
     let ran = conf(&tree, &["undo", "--id", "1"]).expect(4);
     assert!(
         ran.stderr.contains("run 2 of edge-conf changed it later\nhint: undo that first: edge-conf --root ")
-            && ran.stderr.ends_with(" undo --id 2\n"),
+            && ran.stderr.ends_with(" undo --id 2; --skip keeps this run as it is\n"),
         "{}",
         ran.stderr
     );

@@ -60,7 +60,7 @@ fn a_file_changed_in_the_middle_of_a_run_is_left_and_never_taken_for_ours() {
         ran sh -c echo theirs > /mnt/b: a command  [undo: none]
         refused to write /mnt/b: as the test wants it  [undo: exact]
         edge-fixture: cannot write /mnt/b: it was changed by someone else meanwhile
-        hint: run again: the change is made on what stands there now; run the same command again to resume, or `edge-fixture --root DIR undo --id 1` to undo what was done
+        hint: run again: the change is made on what stands there now; run the same command again to resume, or `edge-fixture undo --id 1` to undo what was done
         exit 4
         edge-fixture: note: run 1 did not end; what it had done is known from the host itself
         left sh -c echo theirs > /mnt/b: this command has no opposite
@@ -138,7 +138,7 @@ fn what_a_later_run_touched_names_that_run_and_its_tool() {
     image.run(&["undo", "--id", "1"]).says(
         4,
         "edge-fixture: cannot undo the change of DIR/etc/a: run 2 of edge-other changed it later
-         hint: undo that first: edge-other --root DIR undo --id 2",
+         hint: undo that first: edge-other --root DIR undo --id 2; --skip keeps this run as it is",
     );
     // Another line of the same file is another part.
     assert_eq!((image.tree.read("etc/a"), image.tree.read("etc/b")), ("three\n".into(), "first\ny\n".into()));
@@ -182,6 +182,10 @@ fn a_large_file_is_changed_without_a_copy_and_says_so() {
         "wrote /etc/a: as the test wants it  [undo: none]\nwrote /etc/b: as the test wants it  [undo: exact]\n"
     );
     assert!(image.run(&["undo", "--list"]).expect(0).stdout.ends_with("/etc/a, /etc/b  [in part without undo]\n"));
-    image.undo().says(4, "edge-fixture: cannot undo the change of DIR/etc/a: it was too large for a copy to be kept");
+    image.undo().says(
+        4,
+        "edge-fixture: cannot undo the change of DIR/etc/a: it was too large for a copy to be kept
+         hint: `edge-fixture --root DIR undo --id 1 --skip` keeps what the run did",
+    );
     assert_eq!((image.tree.read("etc/a"), image.tree.read("etc/b").len()), ("two\n".into(), 1 << 20));
 }

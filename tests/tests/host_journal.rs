@@ -237,7 +237,7 @@ fn a_run_of_format_1_is_read_gone_on_with_and_undone() {
         let text = as_format_1(&fs::read_to_string(first_run(&image)).unwrap());
         assert!(text.contains(from), "{text}");
         fs::write(first_run(&image), text.replacen(from, to, 1)).unwrap();
-        image.undo().says(4, "edge-fixture: cannot restore DIR/etc/a: what the journal holds of it is damaged");
+        image.undo().says(4, "edge-fixture: cannot restore DIR/etc/a: what the journal holds of it is damaged\nhint: `edge-fixture --root DIR undo --id 1 --skip` keeps what the run did");
         assert_eq!(image.tree.read("etc/a"), "two\n");
     }
 }

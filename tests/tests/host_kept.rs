@@ -96,7 +96,7 @@ fn modes_are_what_they_are_meant_to_be_whatever_the_umask() {
             ("etc/key.old", 0o600),
             ("etc/new/key", 0o600),
             ("var/lib", 0o755),
-            ("var/lib/edgeutils", 0o700),
+            ("var/lib/edgeutils", 0o755),
             ("var/lib/edgeutils/journal", 0o700),
             ("var/lib/edgeutils/lock", 0o600),
             ("var/lib/edgeutils/journal/000001-edge-fixture.jsonl", 0o600),
@@ -144,7 +144,7 @@ fn a_key_behind_a_link_comes_back_where_it_is() {
     // If the one beside is another by then, it is not put back.
     image.apply(r#"[{"key": "/etc/key", "text": "NEW-SECRET"}]"#).says(0, "");
     image.tree.write("data/real.key.old", "ANOTHER");
-    image.undo().says(4, "edge-fixture: cannot undo DIR/etc/key: DIR/data/real.key.old is not the previous one");
+    image.undo().says(4, "edge-fixture: cannot undo DIR/etc/key: DIR/data/real.key.old is not the previous one\nhint: `edge-fixture --root DIR undo --id 2 --skip` keeps what the run did");
     assert_eq!(image.tree.read("data/real.key"), "NEW-SECRET");
 }
 

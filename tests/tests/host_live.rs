@@ -215,7 +215,7 @@ fn a_script_is_taken_back_by_what_is_there_then() {
         removed /mnt/conf: it was not there before
         exit 0
         edge-fixture: cannot undo the change of the state in /mnt/state: run 4 of edge-fixture changed it later
-        hint: undo that first: edge-fixture undo --id 4
+        hint: undo that first: edge-fixture undo --id 4; --skip keeps this run as it is
         removed /mnt/conf: it was not there before
         exit 4
         one

@@ -83,7 +83,7 @@ fn a_redirect_of_a_later_run_keeps_an_earlier_one_from_being_undone() {
         ",
         &format!(
             "edge-redirect: cannot undo the change of table nat of iptables-$b: run 2 of edge-redirect changed it later
-            hint: undo that first: edge-redirect undo --id 2
+            hint: undo that first: edge-redirect undo --id 2; --skip keeps this run as it is
             exit 4
             ran iptables-$b-restore --noflush --counters --wait=60: what was there before
             *nat

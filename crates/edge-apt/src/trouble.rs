@@ -153,6 +153,7 @@ const KNOWN: &[Known] = &[
 
 /// One line out of what apt said: the known meaning, then apt's own words.
 pub(crate) fn explain(what: &str, said: &str) -> Error {
+    let said = &without_userinfo(said);
     // In the table's order, not that of the lines: a cause stands above what follows from it.
     let first = said.lines().filter_map(|line| Some((known_in(line)?, line))).min_by_key(|(at, _)| *at);
     let Some((known, line)) = first.and_then(|(at, line)| Some((KNOWN.get(at)?, line))) else {
@@ -162,6 +163,16 @@ pub(crate) fn explain(what: &str, said: &str) -> Error {
     let line = one_line(bare(line));
     let text = if known.means.is_empty() { line } else { format!("{} ({line})", known.means) };
     Error::failed(format!("{what}: {text}")).hint(known.hint)
+}
+
+/// What apt said without what stands before the host of an address: apt quotes only a part of a password with
+/// a slash in it, which no longer looks like one.
+fn without_userinfo(said: &str) -> String {
+    let word = |word: &str| match (word.find("://"), word.rfind('@')) {
+        (Some(mark), Some(at)) if mark + 3 <= at => format!("{}{}", &word[..mark + 3], &word[at + 1..]),
+        _ => word.to_owned(),
+    };
+    said.split_inclusive(char::is_whitespace).map(word).collect()
 }
 
 /// The lines that say something, on one: without what dpkg and apt add to every failure.

@@ -1,7 +1,7 @@
 //! Environment variables of a unit, in a drop-in of our own: the unit file may be a hard link, a
 //! package's, or gone with the next version.
 
-use edge_host::{Editor, Error, Result, redact};
+use edge_host::{Editor, Error, Result, STRUCK, is_secret_name, redact};
 use serde_json::{Value, json};
 
 use crate::record::sum;
@@ -108,8 +108,12 @@ pub fn set(text: &str, variables: &[Variable]) -> Edited {
         if before.as_deref() == Some(wanted.as_str()) {
             continue;
         }
-        let shown = redact(&wanted);
-        edited.details.push(before.as_deref().map_or(shown.clone(), |was| format!("{} -> {shown}", redact(was))));
+        let show = |line: &str| match is_secret_name(&variable.name) {
+            true => format!("Environment=\"{}={STRUCK}\"", variable.name),
+            false => redact(line),
+        };
+        let shown = show(&wanted);
+        edited.details.push(before.as_deref().map_or(shown.clone(), |was| format!("{} -> {shown}", show(was))));
         // Of what we set only the sum: it may be a secret.
         records.push(json!({"name": variable.name, "before": before, "after_sha256": sum(&wanted)}));
         edited.names.push(variable.name.clone());

@@ -108,7 +108,7 @@ fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
                     now += &format!("{}\n", json!({"path": path.to_string_lossy(), "text": text}));
                 }
                 if now != before {
-                    host.report.line(now.trim_end());
+                    host.report.document(now.as_bytes())?;
                     before = now;
                 }
             }

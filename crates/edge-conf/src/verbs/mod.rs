@@ -21,7 +21,7 @@ pub(crate) fn refuse_meaningless(options: &Options, verb: &Verb) -> Result<()> {
         Verb::Get { .. } => ("get", &["--restart"]),
         Verb::Check => ("check", &["--restart"]),
         Verb::Env { .. } => ("env", &["--file", "--force"]),
-        Verb::Undo(_) => ("undo", &["--file", "--restart", "--force"]),
+        Verb::Undo(_) => ("undo", &["--file", "--restart"]),
         Verb::Set { .. } | Verb::Unset { .. } | Verb::Enable(_) => return Ok(()),
     };
     let given = [("--file", options.file.is_some()), ("--restart", options.restart), ("--force", options.force)];

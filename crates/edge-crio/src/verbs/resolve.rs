@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use edge_host::{Error, Host, Outcome, Result};
+use edge_host::{Error, Host, Outcome, Result, shown_url};
 use serde_json::json;
 
 use crate::address;
@@ -67,7 +67,7 @@ pub(crate) fn nowhere(found: &Resolution, version: Version, system: &System, arc
 }
 
 fn show_offer(host: &mut Host, offer: &Offer, arch: &Arch) {
-    host.report.line(&format!("{}: {} from {}", offer.kind.name(), offer.version, offer.url));
+    host.report.line(&format!("{}: {} from {}", offer.kind.name(), offer.version, shown_url(&offer.url)));
     if let (Some(fingerprint), Some(key)) = (&offer.fingerprint, &offer.key) {
         host.report.line(&format!("    signed by {fingerprint}, {key}"));
     }
@@ -80,7 +80,7 @@ fn show_offer(host: &mut Host, offer: &Offer, arch: &Arch) {
     host.report.record(
         "source",
         json!({"source": offer.kind.name(), "available": true, "version": offer.version.to_string(),
-               "arch": arch.debian(), "url": offer.url, "key": offer.key, "fingerprint": offer.fingerprint,
+               "arch": arch.debian(), "url": shown_url(&offer.url), "key": offer.key, "fingerprint": offer.fingerprint,
                "sha256": offer.sha256, "text": offer.notes.join("; ")}),
     );
 }

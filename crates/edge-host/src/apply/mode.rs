@@ -32,11 +32,13 @@ pub(super) fn judge(root: &Root, path: &str, mode: u32) -> Result<Judged> {
 }
 
 /// The mode that an undo sets; `None` where it is set already. Fails where the file or its mode
-/// is no longer what we left; what is in it is none of our change.
+/// is no longer what we left: a mode that was right for one key may open another.
 pub(crate) fn undo_mode(now: &State, before: &State, left: u32) -> std::result::Result<Option<u32>, ()> {
     match (now, before) {
         (State::File { mode: now, .. }, State::File { mode, .. }) if now == mode => Ok(None),
-        (State::File { mode: is, .. }, State::File { mode, .. }) if *is == left => Ok(Some(*mode)),
+        (State::File { mode: is, .. }, State::File { mode, .. }) if *is == left && now.same_content(before) => {
+            Ok(Some(*mode))
+        }
         _ => Err(()),
     }
 }

@@ -100,7 +100,13 @@ fn settle_run(host: &mut Host, run: &Run, is_newest: bool) -> Result<()> {
         None => writer.sync(),
     };
     // Without room for its end it stays open, as if it had been interrupted later.
-    closed.or_else(|error| if goes_on { Err(error) } else { Ok(left_open(host, run, &error)) })
+    if let Err(error) = closed {
+        if goes_on {
+            return Err(error);
+        }
+        left_open(host, run, &error);
+    }
+    Ok(())
 }
 
 fn left_open(host: &mut Host, run: &Run, error: &Error) {

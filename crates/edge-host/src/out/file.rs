@@ -14,7 +14,7 @@ use nix::unistd::{UnlinkatFlags, fsync, unlinkat};
 
 use super::place::{Place, What, find};
 use crate::error::{Error, Result};
-use crate::root::temporary_name;
+use crate::root::{take_attributes, temporary_name};
 
 /// A reader that has not taken anything for so long has stopped.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -139,7 +139,12 @@ fn replace(place: &Place, mode: Option<u32>, bytes: &[u8], path: &Path) -> Resul
         let mut file = create(place, name)?;
         file.write_all(bytes)?;
         if let Some(mode) = mode {
-            fchmod(&*file, Mode::from_bits_truncate(mode))?;
+            let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+            match openat(dir, place.name.as_os_str(), flags, Mode::empty()) {
+                Ok(old) => take_attributes(&file, &File::from(old))?,
+                // It may be written and not be read.
+                Err(_) => fchmod(&*file, Mode::from_bits_truncate(mode))?,
+            }
         }
         file.sync_all()?;
         // Whoever can write to the directory can have put something else under that name meanwhile.

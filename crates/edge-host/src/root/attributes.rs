@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
 
 use nix::errno::Errno;
-use nix::sys::stat::{Mode, fchmod};
+use nix::sys::stat::{Mode, fchmod, fstat};
 use nix::unistd::{Gid, Uid, fchown};
 use serde::{Deserialize, Serialize};
 use xattr::FileExt;
@@ -103,6 +103,17 @@ pub(super) fn dress(file: &File, meta: Meta, like: Like<'_>) -> io::Result<()> {
     }
     // Last: a list sets the group's bits, and what it may allow at most is what they say.
     Ok(fchmod(file, Mode::from_bits_truncate(meta.mode))?)
+}
+
+/// Gives a new file the mode, owner and attributes of the one that it is about to replace. An owner that only
+/// root can give stays the caller.
+pub(crate) fn take_attributes(file: &File, from: &File) -> io::Result<()> {
+    let stat = fstat(from)?;
+    let meta = |owner| Meta { mode: stat.st_mode & 0o7777, owner };
+    match dress(file, meta(Some((stat.st_uid, stat.st_gid))), Like::File(from)) {
+        Err(cause) if cause.kind() == io::ErrorKind::PermissionDenied => dress(file, meta(None), Like::File(from)),
+        done => done,
+    }
 }
 
 /// What a write in place by anyone else than root, or of a program with capabilities, takes away is

@@ -26,6 +26,7 @@ use crate::error::{Error, Result};
 use crate::shell::quoted;
 
 pub use attributes::Xattrs;
+pub(crate) use attributes::take_attributes;
 pub(crate) use delete::delete_path;
 pub use read::{Found, MAX_READ};
 pub use stage::{NewDir, NewFile};

@@ -7,13 +7,13 @@
 const WORDS: &str = "\
     token tokens password passwords passwd passphrase passphrases passcode secret secrets psk credential \
     credentials creds cred bearer jwt dsn apikey apikeys authkey accesskey secretkey sharedkey privatekey \
-    privatekeys clientsecret connectionstring";
+    privatekeys clientsecret connectionstring pat hmac cookie cookies";
 /// Words that do so only at the end of a name of several: `DB_PASS`, but not `pass`.
-const LAST_OF_SEVERAL: [&str; 3] = ["pass", "pwd", "pw"];
+const LAST_OF_SEVERAL: [&str; 7] = ["pass", "pwd", "pw", "seed", "salt", "pin", "sid"];
 /// What makes a `key` or a `string` secret when it is the word before.
 const PAIRS: &str = "\
     private-key api-key access-key secret-key shared-key encryption-key signing-key account-key session-key \
-    auth-key certificate-key license-key master-key storage-key ssh-key api-keys private-keys \
+    auth-key certificate-key license-key master-key session-id webhook-url storage-key ssh-key api-keys private-keys \
     connection-string conn-string conn-str";
 /// Endings of words that are written together: `mqttpassword`. No other English word ends so.
 const ENDINGS: &str = "\

@@ -109,6 +109,28 @@ impl Undoing<'_> {
         }
     }
 
+    /// Fails where the copy of what was there is damaged: found out of all before the first is restored.
+    pub(super) fn check_copy(&self, entry: &Entry) -> Result<()> {
+        let (path, before, content, aside) = match &entry.intent.change {
+            Change::Write(change) if !change.kept_old => {
+                (&change.path, &change.before, change.content.as_ref(), change.large || change.aside)
+            }
+            Change::Remove { path, before, content, aside } => (path, before, content.as_ref(), *aside),
+            _ => return Ok(()),
+        };
+        let State::File { .. } = before else { return Ok(()) };
+        if aside {
+            let now = self.root.find_large(&absolute(path))?.state;
+            // One that is there already needs no copy; it may be gone from where it was kept.
+            return if now.same_content(before) {
+                Ok(())
+            } else {
+                self.kept_aside(path, before, before.clone()).map(|_| ())
+            };
+        }
+        content.map_or(Ok(()), |content| self.copied(path, before, Some(content), before.clone()).map(|_| ()))
+    }
+
     fn decide_write(&self, entry: &Entry, change: &WriteChange, spot: &Spot<'_>, now: State) -> Result<Step> {
         let (root, path) = (self.root, absolute(&change.path));
         let fail = |cause: io::Error| Error::io("read", root.display(&path), &cause);
@@ -272,8 +294,12 @@ impl Undoing<'_> {
 
     fn mode_changed(&self, path: &str, mode: u32) -> Error {
         let shown = self.root.display(&absolute(path));
-        Error::refused(format!("cannot undo the chmod of {}: its mode was changed since", shown.display()))
-            .hint(format!("`{} --force` sets it to {mode:04o} anyway, {}", self.command(), self.keep_all()))
+        let changed = "it was changed since by someone else";
+        Error::refused(format!("cannot undo the change of {}: {changed}", shown.display())).hint(format!(
+            "`{} --force` sets its mode to {mode:04o} anyway, {}",
+            self.command(),
+            self.keep_all()
+        ))
     }
 
     /// Adds the two ways on to an error's hint.

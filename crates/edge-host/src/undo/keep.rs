@@ -16,14 +16,14 @@ const MAX_KEPT: usize = 100;
 /// then `NAME.edgeutils-kept.2` and so on.
 ///
 /// A file is copied and not renamed, so that its name is never without one.
-pub(super) fn keep_newer(root: &Root, spot: &Spot<'_>, now: &State) -> Result<()> {
+pub(super) fn keep_newer(root: &Root, spot: &Spot<'_>, now: &State) -> Result<PathBuf> {
     let fail = |path: &Path, cause: &io::Error| Error::io("keep a copy in", root.display(path), cause);
     for number in 1..=MAX_KEPT {
         let path = kept_path(spot, number);
         let kept = root.walk_kept(&path).map_err(|cause| fail(&path, &cause))?;
         let found = kept.state().map_err(|cause| fail(&path, &cause))?;
         if found == *now {
-            return Ok(());
+            return Ok(path);
         }
         if found != State::Absent {
             continue;
@@ -35,7 +35,7 @@ pub(super) fn keep_newer(root: &Root, spot: &Spot<'_>, now: &State) -> Result<()
             State::Link { target } => kept.link_to(target.as_ref()),
             _ => Ok(()),
         };
-        return done.map_err(|cause| fail(&path, &cause));
+        return done.map(|()| path.clone()).map_err(|cause| fail(&path, &cause));
     }
     let shown = root.display(&spot.canonical());
     Err(Error::refused(format!("cannot keep a copy of {}: there are {MAX_KEPT} already", shown.display()))

@@ -95,6 +95,9 @@ fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Res
     let root = host.root.try_clone()?;
     let undoing =
         Undoing { root: &root, editors, tool: host.tool, run: id, force, shows_values: host.mode == Mode::DryRun };
+    for entry in entries.iter().filter(|entry| blocker(&root, entry, &later).is_none()) {
+        undoing.check_copy(entry)?;
+    }
     keys_can_come_back(&undoing, &entries, &later)?;
     packages::can_go(&root, id, entries.iter().filter(|entry| blocker(&root, entry, &later).is_none()))?;
     let mut writer = match host.mode {
@@ -137,7 +140,10 @@ fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Res
             if error.exit() == Exit::Interrupted {
                 return Err(error);
             }
-            if let Some(text) = undoing.difference(entry, &error).filter(|_| differs) {
+            let text = undoing.difference(entry, &error).filter(|_| differs).unwrap_or_default();
+            if host.report.is_json() {
+                refused(host, entry, &error, &text);
+            } else {
                 host.report.lines_on_stderr(&text);
             }
             host.report.error(&error);
@@ -164,6 +170,13 @@ fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Res
         _ => {}
     }
     Ok(Outcome { exit, ..host.progress })
+}
+
+/// The record of an action that is not undone, with what differs.
+fn refused(host: &mut Host, entry: &Entry, error: &Error, difference: &str) {
+    let status = if error.exit() == Exit::Refused { Status::Refused } else { Status::Failed };
+    let details = difference.lines().map(str::to_owned).collect();
+    host.report.action(&Shown { details, why: String::new(), ..shown(entry, &Step::Already) }, status);
 }
 
 /// The actions that are to be undone, last first; commands where they have their turn.
@@ -232,8 +245,9 @@ fn set_aside(host: &mut Host, id: Option<u64>, error: Error) -> Result<Outcome> 
 /// together with it, such as its certificate, is of use only with it: then all of the run stays.
 fn keys_can_come_back(undoing: &Undoing<'_>, entries: &[Entry], later: &[(String, u64, String)]) -> Result<()> {
     let stays = |error: Error| {
+        let own = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
         if entries.len() > 1 {
-            error.hint("the rest of the run stays as well, as it belongs to the key")
+            error.hint(format!("the rest of the run stays as well, as it belongs to the key{own}"))
         } else {
             error
         }
@@ -261,6 +275,18 @@ fn take_back(host: &mut Host, writer: &mut Writer, entry: &Entry, decided: Decid
     }
     let nothing = step.changes_nothing();
     let status = if nothing { Status::Already } else { Status::Done };
+    let step = match step {
+        Step::Keeping { now, then } => {
+            let kept = step::keep(&host.root, entry, &now)?;
+            host.report.note(&format!(
+                "{} was changed since, and is kept as {}",
+                shown.object,
+                host.root.display(&kept).display()
+            ));
+            *then
+        }
+        step => step,
+    };
     step::perform(&host.root, host.lock.as_ref(), entry, step)?;
     writer.append(&[Record::Undone { seq }])?;
     host.progress.changed |= !nothing;
@@ -332,7 +358,7 @@ fn blocker(root: &Root, entry: &Entry, later: &[(String, u64, String)]) -> Optio
     };
     Some(
         Error::refused(format!("cannot undo the change of {shown}{part}: run {id} of {tool} changed it later"))
-            .hint(format!("undo that first: {tool}{} undo --id {id}", root.option())),
+            .hint(format!("undo that first: {tool}{} undo --id {id}; --skip keeps this run as it is", root.option())),
     )
 }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::keep::keep_newer;
 use crate::action::Script;
@@ -163,11 +163,8 @@ pub(crate) fn perform(root: &Root, lock: Option<&Lock>, entry: &Entry, step: Ste
         Step::Restore { state, bytes, from, .. } => restore(root, &path, change, &state, &bytes, from),
         Step::Edit { bytes, state, .. } => put(&walk(root, &path, Link::Target)?, &bytes, &state).map_err(fail),
         Step::Mode(mode) => walk(root, &path, Link::Target)?.set_mode(mode).map_err(fail),
-        Step::Keeping { now, then } => {
-            let link = if let Change::Write(change) = change { link_of(change) } else { Link::Itself };
-            keep_newer(root, &walk(root, &path, link)?, &now)?;
-            perform(root, lock, entry, *then)
-        }
+        // It was kept before: see [`keep`].
+        Step::Keeping { then, .. } => perform(root, lock, entry, *then),
         Step::Set { before, .. } => walk(root, &path, Link::Target)?.set_value(&before).map_err(fail),
         Step::Run(argv) => Cmd::of_argv(&argv)?.run().map(|_| ()),
         Step::Script(script) => Cmd::of_script(&script)?.holding(lock.and_then(Lock::share)).run().map(|_| ()),
@@ -211,6 +208,13 @@ fn put(spot: &Spot<'_>, bytes: &[u8], state: &State) -> io::Result<()> {
         None => (Meta { mode: 0o644, owner: None }, None),
     };
     spot.replace(bytes, meta, xattrs)
+}
+
+/// Keeps what is there now and was not left by us; where.
+pub(crate) fn keep(root: &Root, entry: &Entry, now: &State) -> Result<PathBuf> {
+    let change = &entry.intent.change;
+    let link = if let Change::Write(change) = change { link_of(change) } else { Link::Itself };
+    keep_newer(root, &walk(root, &absolute(change.path().unwrap_or_default()), link)?, now)
 }
 
 /// Refuses where someone changed it since the step was decided on.
