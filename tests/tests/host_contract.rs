@@ -100,7 +100,9 @@ fn the_records_of_an_apply_and_an_undo() {
     let ran = image.run(&["undo", "--json"]).expect(4);
     let (undone, last) = records(&ran);
     assert_eq!(undone[0], action("restore", "/etc/b", "what was there before", None, "done"));
-    assert_eq!((&undone[1]["type"], &undone[1]["exit"]), (&json!("error"), &json!(4)));
+    assert_eq!((&undone[1]["object"], &undone[1]["status"]), (&json!("/etc/a"), &json!("refused")));
+    assert_eq!(undone[1]["details"], json!(["- two", "+ theirs"]));
+    assert_eq!((&undone[2]["type"], &undone[2]["exit"]), (&json!("error"), &json!(4)));
     assert_eq!(last, result(4, true, Some(1)));
 }
 

@@ -328,11 +328,20 @@ fn partly_undone_run_is_undone_after_twenty_other_runs() {
     };
     let undo = |tree: &Tree| fixture_argv(tree, &["undo"]);
     sweep("undo, twenty other runs", Points::About(12), applied, undo, |tree, _| {
+        // Before that the run is one that is done, like any other.
+        if !journal_of(tree, 1).contains("\"record\":\"reverting\"") {
+            return;
+        }
         twenty_others(tree, conf_run);
         fixture(tree, &["undo"]).expect(0);
         std::fs::remove_dir_all(tree.at("etc/kubeedge")).unwrap();
         must_be(tree, &before, "undone after twenty other runs");
     });
+}
+
+/// The records of a run of the fixture.
+fn journal_of(tree: &Tree, run: u64) -> String {
+    tree.read(&format!("var/lib/edgeutils/journal/{run:06}-edge-fixture.jsonl"))
 }
 
 /// A run of edge-conf in the fixture's tree.

@@ -19,6 +19,8 @@ pub(super) const LEFT: &[Allowed] = &[
 /// What a running machine changes by itself.
 pub(super) const VOLATILE: &[Allowed] = &[
     volatile("file", "tmp/systemd-private-*"),
+    // The name of whoever held it last.
+    volatile("file", "var/lib/edgeutils/lock"),
     volatile("file", "var/log/*"),
     volatile("file", "var/tmp/systemd-private-*"),
     volatile("sysctl", "fs.dentry-state"),
