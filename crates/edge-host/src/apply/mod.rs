@@ -4,6 +4,7 @@ mod command;
 mod complete;
 mod intents;
 mod judged;
+mod keep;
 mod left;
 mod mode;
 mod perform;
@@ -23,6 +24,7 @@ use crate::host::{Host, Mode};
 use crate::plan::Plan;
 use crate::report::{Shown, Status};
 
+pub(crate) use keep::{KEPT_SUFFIX, keep_newer};
 pub(crate) use mode::undo_mode;
 pub(crate) use previous::{discard_needless, kept_as};
 pub(crate) use reach::{

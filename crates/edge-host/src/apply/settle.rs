@@ -5,6 +5,7 @@ use std::io;
 use super::command::changes_packages;
 use super::complete::complete;
 use super::judged::Judged;
+use super::keep::clear_kept;
 use super::reach::{Link, absolute, find_value, is_before, link_of, remove_made, same_value, walk};
 use super::{mode, previous};
 use crate::cmd::Cmd;
@@ -12,7 +13,6 @@ use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::journal::{Change, Entry, Progress, Record, Run, WriteChange};
 use crate::root::Root;
-use crate::undo::clear_kept;
 
 /// Settles every run of this tool that is not closed: an intent without done is checked against both
 /// states. A run of another call is closed then; one of the same call is left open to go on. Of other

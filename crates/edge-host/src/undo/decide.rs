@@ -4,10 +4,10 @@ use std::io;
 
 use super::Editor;
 use super::diff::difference_of;
-use super::keep::KEPT_SUFFIX;
 use super::step::{NEWER_RIGHTS, Source, Step};
 use crate::apply::{
-    absolute, damaged_record, find_value, is_before, kept_as, link_of, relative, same_value, undo_mode, walk,
+    KEPT_SUFFIX, absolute, damaged_record, find_value, is_before, kept_as, link_of, relative, same_value, undo_mode,
+    walk,
 };
 use crate::error::{Error, Result};
 use crate::exit::Exit;

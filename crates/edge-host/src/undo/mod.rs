@@ -3,13 +3,11 @@
 
 mod decide;
 mod diff;
-mod keep;
 mod keys;
 mod list;
 mod packages;
 mod step;
 
-pub(crate) use keep::clear_kept;
 pub use packages::{Stays, would_stay};
 
 use clap::Args;

@@ -4,9 +4,8 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::keep::keep_newer;
 use crate::action::Script;
-use crate::apply::{Link, absolute, discard_needless, kept_as, link_of, remove_made, walk};
+use crate::apply::{Link, absolute, discard_needless, keep_newer, kept_as, link_of, remove_made, walk};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::journal::{Change, Entry, Record, WriteChange};

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::root::{Meta, Root, Spot, State};
 
 /// Behind the name of a file that an undo by force has replaced.
-pub(super) const KEPT_SUFFIX: &str = ".edgeutils-kept";
+pub(crate) const KEPT_SUFFIX: &str = ".edgeutils-kept";
 /// More copies of one file than this are no accident.
 const MAX_KEPT: usize = 100;
 
@@ -16,7 +16,7 @@ const MAX_KEPT: usize = 100;
 /// then `NAME.edgeutils-kept.2` and so on.
 ///
 /// A file is copied and not renamed, so that its name is never without one.
-pub(super) fn keep_newer(root: &Root, spot: &Spot<'_>, now: &State) -> Result<PathBuf> {
+pub(crate) fn keep_newer(root: &Root, spot: &Spot<'_>, now: &State) -> Result<PathBuf> {
     let fail = |path: &Path, cause: &io::Error| Error::io("keep a copy in", root.display(path), cause);
     for number in 1..=MAX_KEPT {
         let path = kept_path(spot, number);
@@ -43,7 +43,7 @@ pub(super) fn keep_newer(root: &Root, spot: &Spot<'_>, now: &State) -> Result<Pa
 }
 
 /// Removes what a kill left of such a copy.
-pub(crate) fn clear_kept(root: &Root, spot: &Spot<'_>) -> Result<()> {
+pub(super) fn clear_kept(root: &Root, spot: &Spot<'_>) -> Result<()> {
     for number in 1..=MAX_KEPT {
         let path = kept_path(spot, number);
         let fail = |cause: io::Error| Error::io("repair", root.display(&path), &cause);
