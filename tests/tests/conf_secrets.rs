@@ -131,3 +131,32 @@ fn env_reads_a_secret_from_standard_input_into_a_private_drop_in() {
     let again = env(&tree, &["DB_PASSWORD=-"], "geheim").expect(0);
     assert!(again.stdout.starts_with("nothing to do"), "{}", again.stdout);
 }
+
+/// All that the journal holds, whatever its files are called.
+fn journal(tree: &Tree) -> String {
+    let files = std::fs::read_dir(tree.at("var/lib/edgeutils/journal")).unwrap();
+    files.map(|file| String::from_utf8_lossy(&std::fs::read(file.unwrap().path()).unwrap()).into_owned()).collect()
+}
+
+#[test]
+fn a_new_secret_is_not_in_the_journal_once_its_run_has_ended() {
+    let calls: [&[&str]; 3] = [
+        &["set", "modules.edgeHub.token=geheim.new"],
+        &["set", "modules.eventBus={mqttPassword: geheim.new}"],
+        &["env", "DB_PASSWORD=geheim.new"],
+    ];
+    for linked in [false, true] {
+        for call in calls {
+            let tree = Tree::with(&[(FILE, START), ("etc/systemd/system/edgecore.service.d/20-edgeutils.conf", "")]);
+            if linked {
+                std::fs::hard_link(tree.at(FILE), tree.at("etc/kubeedge/second")).unwrap();
+            }
+            conf(&tree, call).expect(0);
+            assert!(!journal(&tree).contains("geheim.new"), "{call:?} {linked}: {}", journal(&tree));
+            // Nor does its undo leave it there, which has it for as long as it runs.
+            conf(&tree, &["undo"]).expect(0);
+            assert!(!journal(&tree).contains("geheim.new"), "{call:?} {linked}, undone: {}", journal(&tree));
+            assert_eq!(tree.read(FILE), START);
+        }
+    }
+}
