@@ -252,8 +252,9 @@ fn a_key_that_is_gone_for_good_leaves_its_pair_whole() {
     assert_eq!(
         ran.stderr,
         format!(
-            "edge-certgen: cannot undo {}: {root}/{KEY}.old is not the previous one\n\
-             hint: the rest of the run stays as well, as it belongs to the key\n",
+            "edge-certgen: cannot undo {}: {root}/{KEY}.old is gone: one previous key is kept\n\
+             hint: the rest of the run stays as well, as it belongs to the key; \
+             `edge-certgen --root {root} undo --id 2 --skip` keeps what the run did\n",
             key.display()
         )
     );

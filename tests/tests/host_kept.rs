@@ -144,7 +144,7 @@ fn a_key_behind_a_link_comes_back_where_it_is() {
     // If the one beside is another by then, it is not put back.
     image.apply(r#"[{"key": "/etc/key", "text": "NEW-SECRET"}]"#).says(0, "");
     image.tree.write("data/real.key.old", "ANOTHER");
-    image.undo().says(4, "edge-fixture: cannot undo DIR/etc/key: DIR/data/real.key.old is not the previous one\nhint: `edge-fixture --root DIR undo --id 2 --skip` keeps what the run did");
+    image.undo().says(4, "edge-fixture: cannot undo DIR/etc/key: DIR/data/real.key.old is not the previous key\nhint: `edge-fixture --root DIR undo --id 2 --skip` keeps what the run did");
     assert_eq!(image.tree.read("data/real.key"), "NEW-SECRET");
 }
 

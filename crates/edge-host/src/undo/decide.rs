@@ -180,8 +180,10 @@ impl Undoing<'_> {
                         values: Vec::new(),
                     });
                 }
+                let is_there = root.find_large(&spot.old_path())?.exists();
+                let what = if is_there { "is not the previous key" } else { "is gone: one previous key is kept" };
                 Err(Error::refused(format!(
-                    "cannot undo {}: {} is not the previous one",
+                    "cannot undo {}: {} {what}",
                     root.display(&path).display(),
                     root.display(&spot.old_path()).display()
                 ))
