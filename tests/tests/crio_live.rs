@@ -80,7 +80,9 @@ impl Machine {
     }
 
     fn sums(&self, dirs: &str) -> String {
-        format!("find {dirs} -type f -not -path '*/journal/*' -exec sha256sum {{}} + 2>/dev/null | sort")
+        format!(
+            "find {dirs} -type f -not -path '*/journal/*' -not -path /var/lib/edgeutils/lock -exec sha256sum {{}} + 2>/dev/null | sort"
+        )
     }
 
     fn unit(&self, property: &str) -> String {
