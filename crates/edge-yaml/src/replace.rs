@@ -47,7 +47,7 @@ fn in_flow(source: Source<'_>, owner: Id, node: &Node, value: &Value) -> Result<
     let text = emit::inline(value, Place::Flow, quotes)?;
     Ok(vec![match node.kind {
         Kind::Scalar(Scalar::Empty) => Splice::new(node.props_end, node.props_end, format!(" {text}")),
-        _ => Splice::new(node.start, node.end, text),
+        _ => over(source, node, text),
     }])
 }
 
@@ -69,7 +69,14 @@ fn on_one_line(source: Source<'_>, node: &Node, value: &Value) -> Result<Vec<Spl
             Splice::new(line, tree::line_end(source.text, node.end), ""),
         ]);
     }
-    Ok(vec![Splice::new(node.start, node.end, new)])
+    Ok(vec![over(source, node, new)])
+}
+
+/// A tab in front of the value goes with it: what YAML takes before one form it does not take before another.
+fn over(source: Source<'_>, node: &Node, new: String) -> Splice {
+    let start = source.text[..node.start].trim_end_matches('\t').len();
+    let new = if start < node.start { format!(" {new}") } else { new };
+    Splice::new(start, node.end, new)
 }
 
 /// The block goes; a literal one is written anew when the new value is a string that fits.

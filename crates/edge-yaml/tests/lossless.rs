@@ -363,3 +363,16 @@ fn paths_read_back_as_written() {
         assert_eq!((error.column, error.reason.contains(reason)), (column, true), "{text}: {error}");
     }
 }
+
+#[test]
+fn a_tab_before_a_value_goes_with_it_where_another_form_comes() {
+    for text in ["V:\t\u{fffd}", "V: \tx\n"] {
+        let document = edge_yaml::Document::parse(text).unwrap();
+        let path: edge_yaml::Path = edge_yaml::Path::new(vec![edge_yaml::Step::Key("V".to_owned())]).unwrap();
+        for value in [serde_yaml::Value::from("edge: # \"x\""), serde_yaml::Value::from(7), serde_yaml::Value::Null] {
+            let edit = edge_yaml::Edit::Set { path: path.clone(), value: value.clone() };
+            let edited = document.apply(&[edit]).unwrap().text;
+            assert_eq!(edge_yaml::Document::parse(&edited).unwrap().get(&path), Some(value), "{edited}");
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use clap::ValueEnum;
 use edge_host::{Error, Result};
-use toml_edit::{Document, DocumentMut, Item, Table, value};
+use toml_edit::{Document, DocumentMut, InlineTable, Item, Table, value};
 
 use super::{OWN, not_toml};
 
@@ -84,8 +84,13 @@ fn set(document: &mut DocumentMut, path: [&str; 2], wanted: &str, details: &mut 
         table.set_implicit(true);
         Item::Table(table)
     });
+    // Within braces there is no room for a table of its own lines.
+    let is_inline = crio.is_inline_table();
     let Some(table) = crio.as_table_like_mut() else { return Err(no_table("crio")) };
-    let item = table.entry(section).or_insert_with(|| Item::Table(Table::new()));
+    let item = table.entry(section).or_insert_with(|| match is_inline {
+        true => Item::Value(InlineTable::new().into()),
+        false => Item::Table(Table::new()),
+    });
     let Some(table) = item.as_table_like_mut() else { return Err(no_table(&format!("crio.{section}"))) };
     match table.get_mut(key).and_then(Item::as_value_mut) {
         // In its place, or the comments around it would go.
@@ -144,6 +149,18 @@ mod tests {
 
     fn edited(text: &str, driver: Option<Driver>, pause: Option<&str>) -> (String, Vec<String>) {
         drop_in(text, &Keys { driver, pause_image: pause.map(str::to_owned) }).unwrap()
+    }
+
+    #[test]
+    fn a_section_that_is_missing_within_braces_is_added_within_them() {
+        let keys = Keys { driver: Some(Driver::Cgroupfs), pause_image: Some("p".to_owned()) };
+        for text in
+            ["crio={r={g=\"\"},}\n", "crio = {}\n", "crio = { runtime = { cgroup_manager = \"systemd\" } } # mine\n"]
+        {
+            let (edited, _) = drop_in(text, &keys).unwrap();
+            assert!(edited.starts_with("crio"), "{edited}");
+            assert_eq!(drop_in(&edited, &keys).unwrap(), (edited.clone(), Vec::new()));
+        }
     }
 
     #[test]
