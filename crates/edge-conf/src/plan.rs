@@ -61,7 +61,10 @@ pub fn details(edited: &Edited) -> Vec<String> {
 /// The record from which the edits alone can be taken back.
 pub(crate) fn inverse(document: &Document<'_>, edited: &Edited) -> Inverse {
     let changes = &edited.changes;
-    let Ok(after) = Document::parse(&edited.text) else { return Inverse::Whole };
+    // How a value is written matters only where the value itself has not changed: reading all of it again
+    // takes as long as the edit.
+    let is_form_alone = |change: &Change| change.before.is_some() && change.before == change.after;
+    let after = if changes.iter().any(is_form_alone) { Document::parse(&edited.text).ok() } else { None };
     let mut records = Vec::new();
     for (at, change) in changes.iter().enumerate() {
         // The items behind it have moved up: what stands at its index now says nothing of it.
@@ -73,7 +76,8 @@ pub(crate) fn inverse(document: &Document<'_>, edited: &Edited) -> Inverse {
         let alone = !changes.iter().enumerate().any(|(other, change)| other != at && meets(change));
         let written = |document: &Document<'_>| document.written(&change.path).filter(|_| alone);
         let before = change.before.as_ref().map(|value| record::before(written(document), value));
-        let left = change.after.as_ref().map(|value| record::after(written(&after), &change.path, value));
+        let left =
+            change.after.as_ref().map(|value| record::after(after.as_ref().and_then(written), &change.path, value));
         match record::of(&change.path, before, left) {
             Some(record) => records.push(record),
             None => return Inverse::Whole,

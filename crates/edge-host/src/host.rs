@@ -8,7 +8,7 @@ use clap::Args;
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::exit::Outcome;
-use crate::journal::Journal;
+use crate::journal::{Journal, RunName};
 use crate::lock::Lock;
 use crate::report::{Format, Report};
 use crate::root::Root;
@@ -62,6 +62,8 @@ pub struct Host {
     pub(crate) request: String,
     /// The call for people, without secrets.
     pub(crate) args: Vec<String>,
+    /// The runs that were not closed when the lock was taken.
+    pub(crate) open_runs: Vec<RunName>,
     /// This call undoes a run.
     pub(crate) is_undo: bool,
     pub(crate) interrupt: Interrupt,
@@ -100,6 +102,7 @@ impl Host {
             tool,
             request,
             args,
+            open_runs: Vec::new(),
             is_undo: false,
             interrupt,
             lock: None,

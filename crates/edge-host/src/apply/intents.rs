@@ -50,7 +50,7 @@ pub(super) fn record(host: &Host, actions: &[Action], left: &Left) -> Result<Rec
             host.journal().reopen(compacted.as_ref().unwrap_or(run))?
         }
         None => {
-            let (writer, header) = host.journal().begin(host.tool, &host.request, &host.args)?;
+            let (writer, header) = host.journal().begin(host.tool, &host.request, &host.args, &host.open_runs)?;
             records.insert(0, header);
             writer
         }

@@ -22,6 +22,7 @@ use crate::root::Root;
 pub(crate) fn settle(host: &mut Host) -> Result<()> {
     host.all_ended = true;
     let open = host.journal().open_runs()?;
+    host.open_runs.clone_from(&open);
     if open.is_empty() {
         return Ok(());
     }

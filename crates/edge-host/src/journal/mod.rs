@@ -134,15 +134,12 @@ impl<'r> Journal<'r> {
     }
 
     /// The runs that are not closed, oldest first: unfinished, or with an undo that is.
+    ///
+    /// It is read off the end of each file alone.
     pub(crate) fn open_runs(&self) -> Result<Vec<RunName>> {
-        let names = self.names()?;
-        self.open_among(&names)
-    }
-
-    /// Those of them whose last record does not close them, read off their ends alone.
-    fn open_among(&self, names: &[RunName]) -> Result<Vec<RunName>> {
+        let mut names = self.names()?;
         if names.is_empty() {
-            return Ok(Vec::new());
+            return Ok(names);
         }
         let dir = self
             .root
@@ -159,16 +156,23 @@ impl<'r> Journal<'r> {
             Ok(closes(&end[..count]))
         };
         // One that cannot be looked at is open: whoever reads it says why it cannot be read.
-        Ok(names.iter().filter(|name| !is_closed(name).unwrap_or(false)).cloned().collect())
+        names.retain(|name| !is_closed(name).unwrap_or(false));
+        Ok(names)
     }
 
     /// Begins a run: makes the directory where it is missing, drops what is too old.
-    pub(crate) fn begin(&self, tool: &str, request: &str, args: &[String]) -> Result<(Writer, Record)> {
+    pub(crate) fn begin(
+        &self,
+        tool: &str,
+        request: &str,
+        args: &[String],
+        open: &[RunName],
+    ) -> Result<(Writer, Record)> {
         private_dir(self.root, Path::new(DIR))?;
         let names = self.names()?;
         let id = self.last_number(&names)?.checked_add(1);
         let id = id.ok_or_else(|| Error::refused("cannot number a new run: the journal holds the last number"))?;
-        self.prune(&names)?;
+        self.prune(&names, open)?;
         self.sweep_kept()?;
         let name = RunName { id, tool: tool.to_owned() };
         let path = name.path();

@@ -15,13 +15,13 @@ const FIRST: &str = "first.jsonl";
 const KEEP_RUNS: usize = 20;
 
 impl Journal<'_> {
-    /// Keeps the last closed runs, and of the older ones the first state of each path.
-    pub(super) fn prune(&self, names: &[RunName]) -> Result<()> {
+    /// Keeps the last closed runs, and of the older ones the first state of each path. What was open when the
+    /// call began stays for now.
+    pub(super) fn prune(&self, names: &[RunName], open: &[RunName]) -> Result<()> {
         // One place is for the run that begins.
         if names.len() < KEEP_RUNS {
             return Ok(());
         }
-        let open = self.open_among(names)?;
         let closed: Vec<&RunName> = names.iter().filter(|name| !open.contains(name)).collect();
         let surplus = &closed[..(closed.len() + 1).saturating_sub(KEEP_RUNS)];
         let mut first = None;
