@@ -66,9 +66,8 @@ impl Machine {
     fn tree(&self) -> String {
         let dirs = "/etc/crio /etc/containers /etc/cni /etc/default /etc/crictl.yaml /etc/systemd/system /opt/cni \
                     /usr/local/bin /usr/local/lib/systemd /usr/local/share/man /usr/libexec/crio /var/lib/edgeutils";
-        let names = format!(
-            "find {dirs} -not -path '*/journal*' -not -path /var/lib/edgeutils -not -path /var/lib/edgeutils/lock 2>/dev/null | sort"
-        );
+        let ours = "-path '*/journal*' -o -path /var/lib/edgeutils -o -path /var/lib/edgeutils/lock";
+        let names = format!("find {dirs} -not \\( {ours} \\) 2>/dev/null | sort");
         self.sh(&format!("{names}; {}", self.sums(dirs))).stdout
     }
 
