@@ -163,5 +163,4 @@ fn write(plan: &mut Plan, path: &str, was: &FileSnapshot, text: String, mode: u3
 }
 
 #[cfg(test)]
-#[path = "plan_tests.rs"]
 mod tests;
