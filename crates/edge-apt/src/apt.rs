@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use edge_host::{Cmd, Output, Result};
 
-use crate::trouble::explain;
+use crate::diagnose::explain;
 use crate::version::{PackageName, Version};
 
 /// Downloads through apt's proxies and certificates; it stands outside of every search path.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use edge_host::{Found, Host, Result, Root, shown_url};
+use edge_host::{FileSnapshot, Host, Result, Root, shown_url};
 
 use crate::key::{self, KeyFile};
 use crate::openpgp::Form;
@@ -16,7 +16,7 @@ use crate::wanted::{Hold, Request, Wanted};
 pub(crate) struct Facts {
     pub(crate) status: Status,
     pub(crate) source: Option<SourceFacts>,
-    pub(crate) pin: Option<Found>,
+    pub(crate) pin: Option<FileSnapshot>,
     /// Seconds since 1970.
     pub(crate) now: u64,
 }
@@ -25,9 +25,9 @@ pub(crate) struct Facts {
 #[derive(Debug)]
 pub(crate) struct SourceFacts {
     pub(crate) path: PathBuf,
-    pub(crate) file: Found,
+    pub(crate) file: FileSnapshot,
     /// Both names that a key can have, and what stands there.
-    pub(crate) keys: Vec<(PathBuf, Found)>,
+    pub(crate) keys: Vec<(PathBuf, FileSnapshot)>,
     /// The key that is in place, if it is the right one and not at its end.
     pub(crate) key: Option<KeyFile>,
     /// What is to be said of it.
@@ -64,7 +64,13 @@ fn read_source(root: &Root, source: &Source, status: &Status, now: u64) -> Resul
 }
 
 /// The key that stands there, if nothing speaks against it.
-fn in_place(source: &Source, found: &Found, form: Form, status: &Status, now: u64) -> Option<(KeyFile, Vec<String>)> {
+fn in_place(
+    source: &Source,
+    found: &FileSnapshot,
+    form: Form,
+    status: &Status,
+    now: u64,
+) -> Option<(KeyFile, Vec<String>)> {
     let from = shown_url(&source.uri);
     let is_given = match &source.key {
         KeyFrom::Bytes(bytes) => *bytes == found.bytes,

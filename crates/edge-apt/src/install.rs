@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use edge_host::{Error, Host, Mode, Result, apply_part, shown_url};
 
 use crate::apt::{self, Scope};
+use crate::diagnose::{TAKEN_MEANWHILE, is_locked, of_run};
 use crate::facts::{self, Facts};
 use crate::offline::{Offline, PackageFile};
-use crate::plan::{self, Found};
+use crate::plan::{self, Selection};
 use crate::repair;
 use crate::status;
 use crate::trial::{Trial, get_key};
-use crate::trouble::{TAKEN_MEANWHILE, is_locked, of_run};
 use crate::version::{PackageName, Version};
 use crate::wait::wait;
 use crate::wanted::{Request, Wanted};
@@ -163,15 +163,15 @@ fn attempt(host: &mut Host, wanted: &Wanted, facts: &Facts) -> Result<Installed>
 }
 
 fn left_half_way(host: &Host) -> Result<bool> {
-    Ok(status::is_interrupted(&host.root)? || !status::of(&host.root)?.torn().is_empty())
+    Ok(status::is_interrupted(&host.root)? || !status::of(&host.root)?.needs_reinstall().is_empty())
 }
 
 /// What this same call left when dpkg was ended under it, or the power went. What others left is for them
 /// to look at.
 fn finish(host: &mut Host, wanted: &Wanted) -> Result<()> {
     host.report.note("finishing what dpkg was in the middle of");
-    repair::settle(&host.root)?;
-    let torn = status::of(&host.root)?.torn();
+    repair::finish_interrupted(&host.root)?;
+    let torn = status::of(&host.root)?.needs_reinstall();
     match &wanted.offline {
         _ if torn.is_empty() => Ok(()),
         None => repair::unpack_again(&host.root, &torn, &torn, &Scope::default()),
@@ -189,7 +189,7 @@ fn in_lists<'w>(
     only: &Scope,
     all: &Scope,
     from: &str,
-) -> Result<Option<Found<'w>>> {
+) -> Result<Option<Selection<'w>>> {
     if missing.is_empty() {
         return Ok(None);
     }
@@ -222,7 +222,7 @@ fn choose(request: &Request, versions: &[Version], from: &str) -> Result<Version
 }
 
 /// With what the host's own sources have; their lists are got anew only where they do not have it.
-fn in_own_sources<'w>(host: &mut Host, facts: &Facts, missing: &[&'w Request]) -> Result<Option<Found<'w>>> {
+fn in_own_sources<'w>(host: &mut Host, facts: &Facts, missing: &[&'w Request]) -> Result<Option<Selection<'w>>> {
     let own = Scope::default();
     let from = "this host's sources";
     match in_lists(facts, missing, &own, &own, from) {
@@ -239,7 +239,7 @@ fn in_own_sources<'w>(host: &mut Host, facts: &Facts, missing: &[&'w Request]) -
 }
 
 /// Out of a folder, with nothing but what is installed.
-fn in_folder<'w>(offline: &Offline, facts: &Facts, missing: &[&'w Request]) -> Result<Option<Found<'w>>> {
+fn in_folder<'w>(offline: &Offline, facts: &Facts, missing: &[&'w Request]) -> Result<Option<Selection<'w>>> {
     if missing.is_empty() {
         return Ok(None);
     }
@@ -286,7 +286,7 @@ fn ask<'w>(
     packages: Vec<(&'w Request, Version)>,
     mut arguments: Vec<String>,
     scope: &Scope,
-) -> Result<Found<'w>> {
+) -> Result<Selection<'w>> {
     // Named ones may change though they are held, and may go down: judge() has the last word on both.
     if packages.iter().any(|(request, _)| facts.status.is_held(&request.name)) {
         arguments.push("--allow-change-held-packages".to_owned());
@@ -301,7 +301,7 @@ fn ask<'w>(
     let object = format!("install {}", names.join(", "));
     let call = [vec!["install".to_owned()], arguments.clone(), apt::options()].concat();
     let simulated = apt::simulate(scope, &call, &object)?;
-    Ok(Found { arguments, packages, simulated })
+    Ok(Selection { arguments, packages, simulated })
 }
 
 /// How long others may keep apt's locks unless said otherwise: an upgrade of a whole system on a card.

@@ -9,6 +9,7 @@
 
 mod apt;
 pub mod cli;
+mod diagnose;
 mod facts;
 mod install;
 pub mod key;
@@ -21,7 +22,6 @@ mod repair;
 pub mod source;
 pub mod status;
 mod trial;
-mod trouble;
 mod verbs;
 pub mod version;
 mod wait;

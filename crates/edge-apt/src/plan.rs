@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use edge_host::action::{Bytes, Run, Turn};
+use edge_host::action::{Bytes, Run, UndoOrder};
 use edge_host::{Error, Inverse, Node, Plan, Result, redact, shown_url};
 
 use crate::apt::{self, Change, Simulated};
@@ -30,7 +30,7 @@ test \"$(dpkg-query -W -f='${db:Status-Want}' \"$name\")\" = hold || exit 1; don
 
 /// What apt is to install, and what it said it would do.
 #[derive(Debug)]
-pub(crate) struct Found<'w> {
+pub(crate) struct Selection<'w> {
     /// What stands on its command line: `cri-o=1.34.2-1.1`, or files.
     pub(crate) arguments: Vec<String>,
     /// The packages asked for, with the versions found for them.
@@ -40,7 +40,7 @@ pub(crate) struct Found<'w> {
 }
 
 /// Refuses (exit 4) what apt would do beyond what was asked for.
-pub(crate) fn judge(facts: &Facts, wanted: &Wanted, found: &Found<'_>) -> Result<()> {
+pub(crate) fn judge(facts: &Facts, wanted: &Wanted, found: &Selection<'_>) -> Result<()> {
     let names: Vec<&str> = found.packages.iter().map(|(request, _)| request.name.as_str()).collect();
     let object = names.join(", ");
     if !found.simulated.removed.is_empty() {
@@ -80,7 +80,7 @@ fn bare(name: &str) -> &str {
 ///
 /// `key` is none in a dry run that cannot get it; `found` is none where nothing is missing, or where
 /// it cannot be known yet.
-pub(crate) fn plan(facts: &Facts, wanted: &Wanted, key: Option<&KeyFile>, found: Option<&Found<'_>>) -> Plan {
+pub(crate) fn plan(facts: &Facts, wanted: &Wanted, key: Option<&KeyFile>, found: Option<&Selection<'_>>) -> Plan {
     let mut plan = Plan::new();
     if let Some(source) = wanted.source.as_ref().filter(|_| !facts.source_is_right(wanted)) {
         write_source(facts, source, key, &mut plan);
@@ -120,7 +120,7 @@ fn write_source(facts: &Facts, source: &Source, key: Option<&KeyFile>, plan: &mu
     }
 }
 
-fn run_install(facts: &Facts, found: &Found<'_>, plan: &mut Plan) {
+fn run_install(facts: &Facts, found: &Selection<'_>, plan: &mut Plan) {
     let mut argv = vec!["apt-get".to_owned(), "install".to_owned()];
     argv.extend(found.arguments.iter().cloned());
     argv.extend(apt::options());
@@ -140,7 +140,7 @@ fn run_install(facts: &Facts, found: &Found<'_>, plan: &mut Plan) {
         probe: Some(probe),
         // Only what came with this run goes, and dpkg refuses where something else needs it by now.
         inverse: (!added.is_empty()).then(|| [vec!["dpkg".to_owned(), "--remove".to_owned()], added].concat()),
-        turn: Turn::Reverse,
+        undo_order: UndoOrder::Reverse,
         deadline: DEADLINE,
     };
     let names: Vec<&str> = found.packages.iter().map(|(request, _)| request.name.as_str()).collect();
@@ -156,7 +156,7 @@ impl Facts {
 }
 
 /// apt takes the hold off a package that it changes: it is set again, in the same run.
-fn hold(facts: &Facts, wanted: &Wanted, found: Option<&Found<'_>>, plan: &mut Plan) {
+fn hold(facts: &Facts, wanted: &Wanted, found: Option<&Selection<'_>>, plan: &mut Plan) {
     let changed: Vec<&str> =
         found.iter().flat_map(|found| &found.packages).map(|(request, _)| request.name.as_str()).collect();
     let held_before = |request: &&Request| facts.status.is_held(&request.name);
@@ -179,7 +179,7 @@ fn hold(facts: &Facts, wanted: &Wanted, found: Option<&Found<'_>>, plan: &mut Pl
             argv: mark("hold"),
             probe: Some([shell(ARE_HELD), names.clone()].concat()),
             inverse: Some(mark(back)),
-            turn: Turn::Reverse,
+            undo_order: UndoOrder::Reverse,
             deadline: Duration::from_secs(120),
         };
         plan.run(run, why);
@@ -196,7 +196,7 @@ pub(crate) fn removal(packages: &[(String, Version)], held: &[String], plan: &mu
             argv: mark("unhold"),
             probe: None,
             inverse: Some(mark("hold")),
-            turn: Turn::Last,
+            undo_order: UndoOrder::Last,
             deadline: Duration::from_secs(120),
         };
         plan.run(run, "held");
@@ -212,7 +212,7 @@ pub(crate) fn removal(packages: &[(String, Version)], held: &[String], plan: &mu
         probe: Some([shell(ARE_GONE), names].concat()),
         inverse: Some(again),
         // After the source is back.
-        turn: Turn::Reverse,
+        undo_order: UndoOrder::Reverse,
         deadline: DEADLINE,
     };
     plan.run(run, "its configuration files stay");

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use edge_host::undo::{Stays, would_stay};
 use edge_host::{Error, Host, Mode, Plan, Result, apply_part};
 
+use crate::diagnose::{TAKEN_MEANWHILE, is_locked, of_run};
 use crate::install::live_only;
 use crate::openpgp::Form;
 use crate::source::PARTS;
-use crate::trouble::{TAKEN_MEANWHILE, is_locked, of_run};
 use crate::version::PackageName;
 use crate::wait::wait;
 use crate::wanted::Pin;

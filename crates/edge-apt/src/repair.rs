@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use edge_host::action::{Run, Turn};
+use edge_host::action::{Run, UndoOrder};
 use edge_host::{Action, Cmd, Error, Exit, Host, Mode, Outcome, Plan, Result, Root, apply_part};
 
 use crate::apt::{self, DPKG_CONFFILES, Scope, Simulated};
+use crate::diagnose::of_run;
 use crate::status::{self, is_interrupted};
-use crate::trouble::of_run;
 
 const DEADLINE: Duration = Duration::from_secs(30 * 60);
 const AUDIT: &str = "test -z \"$(dpkg --audit)\"";
@@ -72,7 +72,7 @@ pub fn repair(host: &mut Host) -> Result<Outcome> {
 
 /// Lets dpkg write down how far it came, and configure what is unpacked. No part of a plan, as the run that
 /// goes on owes the command that was ended: its record has the way back.
-pub(crate) fn settle(root: &Root) -> Result<()> {
+pub(crate) fn finish_interrupted(root: &Root) -> Result<()> {
     let dpkg = Cmd::of_argv(&configure_all())?;
     let output = dpkg.output()?;
     // What needs a torn package cannot be configured yet: that is unpacked again next.
@@ -90,7 +90,7 @@ pub(crate) fn unpack_again(root: &Root, torn: &[String], from: &[String], scope:
     may_not_go(&apt::simulate(scope, &call, &what)?)?;
     let done = Cmd::find("apt-get")?.args(call).args(scope.options()).run();
     done.map_err(|error| of_run(error, &what))?;
-    match status::of(root)?.torn().as_slice() {
+    match status::of(root)?.needs_reinstall().as_slice() {
         [] => Ok(()),
         left => Err(Error::failed(format!("cannot {what}: {} is torn all the same", left.join(", ")))
             .hint("edge-apt wait --repair says why")),
@@ -114,7 +114,7 @@ fn broken(root: &Root) -> Result<Option<Simulated>> {
 }
 
 fn fix_broken(root: &Root) -> Result<Vec<String>> {
-    Ok([again(&status::of(root)?.torn()), apt::options()].concat())
+    Ok([again(&status::of(root)?.needs_reinstall()), apt::options()].concat())
 }
 
 /// Torn packages are named: apt takes them for installed.
@@ -143,5 +143,5 @@ fn mend(would: &Simulated, fix_broken: &[String], plan: &mut Plan) -> Result<()>
 
 fn run(argv: Vec<String>, probe: &str) -> Run {
     let probe = Some(["sh", "-c", probe].map(str::to_owned).to_vec());
-    Run { argv, probe, inverse: None, turn: Turn::Reverse, deadline: DEADLINE }
+    Run { argv, probe, inverse: None, undo_order: UndoOrder::Reverse, deadline: DEADLINE }
 }

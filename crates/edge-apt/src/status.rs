@@ -167,7 +167,7 @@ impl Status {
     }
 
     /// What only unpacking again mends, by names as apt takes them: for another architecture `NAME:ARCH`.
-    pub(crate) fn torn(&self) -> Vec<String> {
+    pub(crate) fn needs_reinstall(&self) -> Vec<String> {
         let own = self.architecture();
         let is_foreign = |package: &Installed| package.architecture != own && package.architecture != "all";
         let name = |package: &Installed| match is_foreign(package) {
@@ -270,7 +270,7 @@ Version: 1
             "Status: install ok installed\nArchitecture: armhf",
             "Status: install reinstreq half-installed\nArchitecture: armhf",
         );
-        assert_eq!(Status::parse(&foreign).torn(), ["libx:armhf", "torn"]);
+        assert_eq!(Status::parse(&foreign).needs_reinstall(), ["libx:armhf", "torn"]);
     }
 
     #[test]
@@ -332,7 +332,7 @@ Version: 1
         #[test]
         fn no_text_breaks_the_reader(text in "([A-Z][a-z]{0,8}|: ?|\n| |\\PC){0,40}") {
             let status = Status::parse(&text);
-            let _ = (status.torn(), status.architecture().len(), status.unfinished().count());
+            let _ = (status.needs_reinstall(), status.architecture().len(), status.unfinished().count());
         }
     }
 }

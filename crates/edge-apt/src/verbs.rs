@@ -6,7 +6,7 @@ use edge_host::{Error, Exit, Host, Mode, Outcome, Result};
 
 use crate::apt::{self, Scope};
 use crate::cli::WaitArgs;
-use crate::trouble::{TAKEN_MEANWHILE, is_locked};
+use crate::diagnose::{TAKEN_MEANWHILE, is_locked};
 use crate::wait::{show, wait as wait_for_locks};
 use crate::{lock, repair};
 

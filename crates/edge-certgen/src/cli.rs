@@ -127,7 +127,7 @@ pub enum Verb {
     Verify {
         /// What to look at
         #[arg(value_name = "WHAT", default_value = "all")]
-        what: What,
+        what: VerifyTarget,
 
         /// The names it must have.
         #[command(flatten)]
@@ -200,7 +200,7 @@ pub struct Names {
 
 /// What is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum What {
+pub enum VerifyTarget {
     /// The stream pair and streamCA.crt.
     Stream,
     /// rootCA.

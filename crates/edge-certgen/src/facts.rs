@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use edge_host::{Error, Found, Host, MAX_READ, Result, State};
+use edge_host::{Error, FileSnapshot, Host, MAX_READ, Result, State};
 
 use crate::cert::Certificate;
 use crate::encoding::without_keys;
@@ -42,9 +42,9 @@ pub struct Pair {
     /// The key's.
     pub key_path: PathBuf,
     /// What was found at the certificate's.
-    pub certificate_found: Found,
+    pub certificate_found: FileSnapshot,
     /// What was found at the key's.
-    pub key_found: Found,
+    pub key_found: FileSnapshot,
     /// The certificate.
     pub certificate: Read<Certificate>,
     /// The key.
@@ -122,7 +122,7 @@ pub fn pair_to_make(host: &Host, dirs: &Dirs, kind: &Kind) -> Result<Pair> {
     Ok(pair)
 }
 
-fn parsed<T>(found: &Found, parse: impl FnOnce(&[u8]) -> std::result::Result<T, String>) -> Read<T> {
+fn parsed<T>(found: &FileSnapshot, parse: impl FnOnce(&[u8]) -> std::result::Result<T, String>) -> Read<T> {
     match &found.state {
         State::Absent => Read::Absent,
         State::File { .. } => match parse(&found.bytes) {

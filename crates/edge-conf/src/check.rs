@@ -97,5 +97,4 @@ pub fn check(kind: Kind, version: Option<Minor>, doc: &Value, duplicates: &[Dupl
 }
 
 #[cfg(test)]
-#[path = "check/tests.rs"]
 mod tests;

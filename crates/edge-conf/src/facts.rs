@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use edge_host::{Error, Found, Host, Result};
+use edge_host::{Error, FileSnapshot, Host, Result};
 use edge_yaml::{Document, Value};
 
 use crate::schema::{Kind, Lookup, Minor, Table};
@@ -24,7 +24,7 @@ pub struct File {
     /// Where it is on the target; none for standard input.
     pub path: Option<PathBuf>,
     /// What was found, for the check before the write.
-    pub was: Found,
+    pub was: FileSnapshot,
     /// Its text.
     pub text: String,
 }
@@ -93,7 +93,7 @@ pub fn stdin_file() -> Result<File> {
             Error::failed("cannot edit standard input: it is empty").hint("look at the program before the pipe")
         );
     }
-    let was = Found { state: edge_host::State::Absent, bytes: Vec::new() };
+    let was = FileSnapshot { state: edge_host::State::Absent, bytes: Vec::new() };
     Ok(File { path: None, was, text })
 }
 

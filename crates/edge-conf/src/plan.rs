@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use edge_host::action::Bytes;
-use edge_host::{Error, Found, Inverse, Node, Plan, Result};
+use edge_host::{Error, FileSnapshot, Inverse, Node, Plan, Result};
 use edge_yaml::{Change, Document, Edited, Step, Value};
 use serde_json::json;
 
@@ -22,7 +22,7 @@ pub fn edit(name: &str, document: &Document<'_>, rules: Rules, wishes: &[Wish]) 
 }
 
 /// The plan that writes an edited file; empty where nothing changed.
-pub fn write(path: PathBuf, was: Found, whole: String, edited: &Edited, within: Within<'_, '_>) -> Plan {
+pub fn write(path: PathBuf, was: FileSnapshot, whole: String, edited: &Edited, within: Within<'_, '_>) -> Plan {
     let mut plan = Plan::new();
     if edited.changes.is_empty() {
         return plan;

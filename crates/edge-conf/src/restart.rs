@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use edge_host::{Cmd, Error, Exit, Host, Outcome, Result, UndoArgs, redact, undo};
 use edge_yaml::{Document, Edited};
 
-mod left;
+mod setting_state;
 mod watch;
 
 use crate::EDITORS;
 use crate::spelling::{spelled, texts};
-use left::{Left, left_of};
+
+use setting_state::{SettingState, state_of};
 use watch::{State, Verdict, Watch, value_of};
 
 const SYSTEMD_RUNS: &str = "/run/systemd/system";
@@ -122,10 +123,10 @@ fn still_there(host: &mut Host, unit: &str, path: &Path, edited: &Edited) -> Res
     let mut lost = Vec::new();
     for change in &edited.changes {
         let own = spelled(document.value(), &texts(&change.path)).unwrap_or_else(|| change.path.clone());
-        match left_of(change, &edited.changes, document.get(&own).as_ref()) {
-            Left::AsSet => {}
-            Left::Otherwise => host.report.note(&format!("{unit} has written {own} in another form")),
-            Left::Nothing => lost.push(change.path.to_string()),
+        match state_of(change, &edited.changes, document.get(&own).as_ref()) {
+            SettingState::AsSet => {}
+            SettingState::Rewritten => host.report.note(&format!("{unit} has written {own} in another form")),
+            SettingState::Lost => lost.push(change.path.to_string()),
         }
     }
     if lost.is_empty() {

@@ -153,5 +153,4 @@ fn in_token(byte: u8) -> bool {
 }
 
 #[cfg(test)]
-#[path = "version/tests.rs"]
 mod tests;

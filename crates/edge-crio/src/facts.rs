@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use edge_host::{Found, Host, Result, overlay_takes};
+use edge_host::{FileSnapshot, Host, Result, overlay_takes};
 
 use crate::config::{self, ConfFile, metacopy_of};
 use crate::cri::{self, Answer};
@@ -14,7 +14,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// What this kernel takes of an overlay's mount options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Takes {
+pub enum OverlaySupport {
     /// It was not tried: that needs root, on the machine itself.
     Unknown,
     /// All of them.
@@ -22,7 +22,7 @@ pub enum Takes {
     /// All but metacopy.
     AllButMetacopy,
     /// Others neither.
-    NotEvenTheRest,
+    Unsupported,
 }
 
 /// A storage.conf that asks for metacopy.
@@ -35,9 +35,9 @@ pub struct Storage {
     /// All of its mount options.
     pub options: String,
     /// What stands at the administrator's place for it.
-    pub own: Found,
+    pub own: FileSnapshot,
     /// What this kernel takes of them.
-    pub takes: Takes,
+    pub overlay: OverlaySupport,
 }
 
 /// All of it.
@@ -46,13 +46,13 @@ pub struct Facts {
     /// What CRI-O loads, in its order.
     pub config: Vec<ConfFile>,
     /// Our drop-in.
-    pub own: Found,
+    pub own: FileSnapshot,
     /// Our mirrors.
-    pub registries: Found,
+    pub registries: FileSnapshot,
     /// The registries' main file.
     pub registries_main: String,
     /// Our proxy.
-    pub proxy: Found,
+    pub proxy: FileSnapshot,
     /// Only where it asks for metacopy.
     pub storage: Option<Storage>,
     /// The unit.
@@ -84,13 +84,13 @@ pub fn storage(host: &Host) -> Result<Option<Storage>> {
         let own = host.root.find(Path::new(config::STORAGE[0]))?;
         // A mount needs root, and an image has another kernel.
         let can_try = host.root.is_live() && nix::unistd::geteuid().is_root();
-        let takes = match can_try {
-            false => Takes::Unknown,
-            true if overlay_takes(&metacopy.options)? => Takes::All,
-            true if overlay_takes(&config::rest_of(&metacopy.options))? => Takes::AllButMetacopy,
-            true => Takes::NotEvenTheRest,
+        let overlay = match can_try {
+            false => OverlaySupport::Unknown,
+            true if overlay_takes(&metacopy.options)? => OverlaySupport::All,
+            true if overlay_takes(&config::rest_of(&metacopy.options))? => OverlaySupport::AllButMetacopy,
+            true => OverlaySupport::Unsupported,
         };
-        return Ok(Some(Storage { from: PathBuf::from(place), text, options: metacopy.options, own, takes }));
+        return Ok(Some(Storage { from: PathBuf::from(place), text, options: metacopy.options, own, overlay }));
     }
     Ok(None)
 }

@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use edge_fetch::hex;
-use edge_host::action::{Bytes, Pour};
-use edge_host::{Error, Found, Inverse, Node, Plan, Result, State};
+use edge_host::action::{Bytes, ContentWriter};
+use edge_host::{Error, FileSnapshot, Inverse, Node, Plan, Result, State};
 use sha2::{Digest, Sha256};
 
 use crate::config::{
     self, Driver, Keys, Mirror, OWN, PROXY, Proxy, REGISTRIES, REGISTRIES_MAIN, STORAGE, drop_in, mirrors,
     proxy_drop_in, without_metacopy,
 };
-use crate::facts::{Facts, Storage, Takes};
+use crate::facts::{Facts, OverlaySupport, Storage};
 
 /// What is wanted of the configuration; what is not named stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -78,7 +78,7 @@ pub fn configure(facts: &Facts, wanted: &Wanted, plan: &mut Plan) -> Result<Effe
             // A file that was there keeps its mode when it is edited; one that gets a password must not.
             let mode = if proxy.has_credentials() { 0o600 } else { 0o644 };
             let sha256 = hex(&Sha256::digest(&text));
-            let content: Pour = Box::new(move |to| {
+            let content: ContentWriter = Box::new(move |to| {
                 to.write_all(text.as_bytes()).map_err(|cause| Error::failed(format!("cannot write {PROXY}: {cause}")))
             });
             let node = Node::Large { content, sha256, mode };
@@ -116,19 +116,19 @@ fn overridden(facts: &Facts, wanted: &Wanted, plan: &mut Plan) {
 
 fn metacopy(storage: &Storage, plan: &mut Plan) -> Result<Needed> {
     let from = storage.from.display().to_string();
-    match storage.takes {
-        Takes::All => Ok(Needed::No),
-        Takes::NotEvenTheRest => {
+    match storage.overlay {
+        OverlaySupport::All => Ok(Needed::No),
+        OverlaySupport::Unsupported => {
             plan.note(format!("{from} stays: this kernel refuses {} without metacopy as well", storage.options));
             Ok(Needed::No)
         }
-        Takes::Unknown => {
+        OverlaySupport::Unknown => {
             plan.note(format!(
                 "{from} asks for metacopy=on: whether the kernel takes it is tried by root, on the machine itself"
             ));
             Ok(Needed::No)
         }
-        Takes::AllButMetacopy => {
+        OverlaySupport::AllButMetacopy => {
             let text = without_metacopy(&from, &storage.text)?;
             let details = vec![format!("mountopt: {} without metacopy, which this kernel refuses", storage.options)];
             let why = if from == STORAGE[0] {
@@ -147,7 +147,7 @@ fn is_old_form(text: &str) -> bool {
     text.lines().any(|line| line.trim_start().starts_with("[registries."))
 }
 
-fn utf8<'f>(path: &str, found: &'f Found) -> Result<&'f str> {
+fn utf8<'f>(path: &str, found: &'f FileSnapshot) -> Result<&'f str> {
     if !matches!(found.state, State::File { .. } | State::Absent) {
         return Err(Error::refused(format!("cannot write {path}: {} stands there", found.state.describe()))
             .hint("move it away: edge-crio keeps its own settings in this file"));
@@ -157,11 +157,10 @@ fn utf8<'f>(path: &str, found: &'f Found) -> Result<&'f str> {
     })
 }
 
-fn write(plan: &mut Plan, path: &str, was: &Found, text: String, mode: u32, why: &str, details: Vec<String>) {
+fn write(plan: &mut Plan, path: &str, was: &FileSnapshot, text: String, mode: u32, why: &str, details: Vec<String>) {
     let node = Node::File { content: Bytes::Known(text.into_bytes()), mode };
     plan.write(Path::new(path), was.clone(), node, Inverse::Whole, why).details = details;
 }
 
 #[cfg(test)]
-#[path = "plan_tests.rs"]
 mod tests;

@@ -319,5 +319,4 @@ pub fn day_of(seconds: u64) -> Day {
 }
 
 #[cfg(test)]
-#[path = "resolve_tests.rs"]
 mod tests;

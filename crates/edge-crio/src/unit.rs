@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use edge_host::State as Standing;
-use edge_host::action::{Run, Turn};
-use edge_host::{Cmd, Error, Found, Host, Inverse, Node, Plan, Result};
+use edge_host::action::{Run, UndoOrder};
+use edge_host::{Cmd, Error, FileSnapshot, Host, Inverse, Node, Plan, Result};
 
 /// The unit.
 pub const UNIT: &str = "crio.service";
@@ -26,7 +26,7 @@ pub struct Enabling {
     /// Where it belongs.
     pub link: PathBuf,
     /// What stands there.
-    pub found: Found,
+    pub found: FileSnapshot,
 }
 
 /// What is there of the unit.
@@ -145,7 +145,7 @@ pub fn reload(plan: &mut Plan) {
     let argv = words(&["systemctl", "daemon-reload"]);
     let inverse = Some(argv.clone());
     plan.run(
-        Run { argv, probe: None, inverse, turn: Turn::Last, deadline: SYSTEMCTL_WITHIN },
+        Run { argv, probe: None, inverse, undo_order: UndoOrder::Last, deadline: SYSTEMCTL_WITHIN },
         "so that systemd sees it",
     );
 }
@@ -156,7 +156,7 @@ pub fn start(plan: &mut Plan) {
         argv: words(&["systemctl", "start", "--no-block", UNIT]),
         probe: Some(words(&["systemctl", "is-active", "--quiet", UNIT])),
         inverse: Some(words(&["systemctl", "stop", UNIT])),
-        turn: Turn::Reverse,
+        undo_order: UndoOrder::Reverse,
         deadline: SYSTEMCTL_WITHIN,
     };
     plan.run(run, "now");
@@ -168,7 +168,7 @@ pub fn restart(plan: &mut Plan, why: &str) {
         argv: words(&["systemctl", "restart", "--no-block", UNIT]),
         probe: None,
         inverse: Some(words(&["systemctl", "try-restart", UNIT])),
-        turn: Turn::Finally,
+        undo_order: UndoOrder::Finally,
         deadline: RESTART_WITHIN,
     };
     plan.run(run, why);
@@ -180,7 +180,7 @@ pub fn stop(plan: &mut Plan) {
         argv: words(&["systemctl", "stop", UNIT]),
         probe: None,
         inverse: Some(words(&["systemctl", "start", "--no-block", UNIT])),
-        turn: Turn::Finally,
+        undo_order: UndoOrder::Finally,
         deadline: RESTART_WITHIN,
     };
     plan.run(run, "before it is removed");
@@ -228,9 +228,9 @@ mod tests {
 
     #[test]
     fn one_target_that_wants_it_starts_it_and_another_name_does_not() {
-        let absent = Found { state: Standing::Absent, bytes: Vec::new() };
-        let link = Found { state: Standing::Link { target: "x".to_owned() }, bytes: Vec::new() };
-        let starts = |standing: [&Found; 3]| {
+        let absent = FileSnapshot { state: Standing::Absent, bytes: Vec::new() };
+        let link = FileSnapshot { state: Standing::Link { target: "x".to_owned() }, bytes: Vec::new() };
+        let starts = |standing: [&FileSnapshot; 3]| {
             let links = links("[Install]\nWantedBy=a.target b.target\nAlias=cri-o.service\n").into_iter();
             let enabling = links.zip(standing).map(|(link, found)| Enabling { link, found: found.clone() }).collect();
             UnitFacts { enabling, ..UnitFacts::default() }.starts_at_boot()

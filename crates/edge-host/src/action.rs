@@ -10,13 +10,13 @@ use serde_json::Value;
 
 pub use crate::cmd::Script;
 use crate::error::Result;
-use crate::root::{Found, State};
+use crate::root::{FileSnapshot, State};
 
 /// One change, with what it is for.
 #[derive(Debug)]
 pub struct Action {
     /// What is done.
-    pub what: What,
+    pub kind: ActionKind,
     /// Why, in a few words: printed behind the action.
     pub why: String,
     /// Lines that show the change itself (`modules.edgeStream.enable: false -> true`), already free
@@ -42,7 +42,7 @@ pub enum Staging {
 
 /// What an action does.
 #[derive(Debug)]
-pub enum What {
+pub enum ActionKind {
     /// Write a file or a symbolic link.
     Write(Write),
     /// Remove a file, a symbolic link or an empty directory.
@@ -63,7 +63,7 @@ pub struct Write {
     /// Absolute path below the root.
     pub path: PathBuf,
     /// What the facts found there; anything else at the time of writing is exit 4.
-    pub was: Found,
+    pub was: FileSnapshot,
     /// What shall stand there.
     pub node: Node,
     /// How it is undone.
@@ -101,7 +101,7 @@ pub enum Node {
     /// stood there is kept whole until its run is forgotten or taken back.
     Large {
         /// Writes its bytes.
-        content: Pour,
+        content: ContentWriter,
         /// What they must be, in hex; anything else is not put in place.
         sha256: String,
         /// Its mode, whatever stood there; the owner is the caller.
@@ -110,7 +110,7 @@ pub enum Node {
 }
 
 /// Writes the bytes of a large file, once, when the action is done.
-pub type Pour = Box<dyn FnOnce(&mut dyn io::Write) -> Result<()>>;
+pub type ContentWriter = Box<dyn FnOnce(&mut dyn io::Write) -> Result<()>>;
 
 /// Bytes that are known when the plan is made, or only when it is applied (a new key).
 pub enum Bytes {
@@ -144,7 +144,7 @@ pub struct Remove {
     /// Absolute path below the root; a link is removed itself.
     pub path: PathBuf,
     /// What the facts found there.
-    pub was: Found,
+    pub was: FileSnapshot,
     /// How a file is kept for an undo.
     pub keep: Keep,
 }
@@ -164,7 +164,7 @@ pub struct SetMode {
     /// Absolute path below the root; a link is followed.
     pub path: PathBuf,
     /// What the facts found there.
-    pub was: Found,
+    pub was: FileSnapshot,
     /// The permission bits.
     pub mode: u32,
 }
@@ -190,7 +190,7 @@ pub struct Run {
     /// The command that takes it back.
     pub inverse: Option<Vec<String>>,
     /// When the inverse has its turn in an undo.
-    pub turn: Turn,
+    pub undo_order: UndoOrder,
     /// How long it may take.
     pub deadline: Duration,
 }
@@ -214,7 +214,7 @@ pub struct Transaction {
 /// When the inverse of a command has its turn in an undo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Turn {
+pub enum UndoOrder {
     /// In the reverse of the plan's order: what was started last is stopped first.
     #[default]
     Reverse,
@@ -255,50 +255,50 @@ pub const MAX_COPY: usize = 1 << 20;
 impl Action {
     /// What an undo can promise.
     pub fn undo(&self) -> Undo {
-        match &self.what {
-            What::Write(Write { was, node, .. })
+        match &self.kind {
+            ActionKind::Write(Write { was, node, .. })
                 if was.bytes.len() > MAX_COPY
                     && !matches!(node, Node::PrivateKey { .. } | Node::SameKey(_) | Node::Large { .. }) =>
             {
                 Undo::None
             }
-            What::Remove(Remove { was, keep, .. })
+            ActionKind::Remove(Remove { was, keep, .. })
                 if was.state == State::Other || (*keep == Keep::Copy && was.bytes.len() > MAX_COPY) =>
             {
                 Undo::None
             }
-            What::Write(_) | What::Remove(_) | What::Mode(_) | What::Set(_) => Undo::Exact,
-            What::Run(run) if run.inverse.is_some() => Undo::Inverse,
-            What::Transaction(_) => Undo::Inverse,
-            What::Run(_) => Undo::None,
+            ActionKind::Write(_) | ActionKind::Remove(_) | ActionKind::Mode(_) | ActionKind::Set(_) => Undo::Exact,
+            ActionKind::Run(run) if run.inverse.is_some() => Undo::Inverse,
+            ActionKind::Transaction(_) => Undo::Inverse,
+            ActionKind::Run(_) => Undo::None,
         }
     }
 
     /// The verb for people and records.
     pub fn verb(&self) -> &'static str {
-        match &self.what {
-            What::Write(Write { node: Node::Link(_), .. }) => "link",
-            What::Write(_) => "write",
-            What::Remove(_) => "remove",
-            What::Mode(_) => "chmod",
-            What::Set(_) => "set",
-            What::Run(_) | What::Transaction(_) => "run",
+        match &self.kind {
+            ActionKind::Write(Write { node: Node::Link(_), .. }) => "link",
+            ActionKind::Write(_) => "write",
+            ActionKind::Remove(_) => "remove",
+            ActionKind::Mode(_) => "chmod",
+            ActionKind::Set(_) => "set",
+            ActionKind::Run(_) | ActionKind::Transaction(_) => "run",
         }
     }
 
     /// Whether it can be made ready beside its place while others are.
     pub(crate) fn can_be_staged(&self) -> bool {
-        matches!(&self.what, What::Write(write) if !matches!(write.node, Node::Large { .. }))
+        matches!(&self.kind, ActionKind::Write(write) if !matches!(write.node, Node::Large { .. }))
     }
 
     /// The path it changes, if it changes one.
     pub fn path(&self) -> Option<&Path> {
-        match &self.what {
-            What::Write(write) => Some(&write.path),
-            What::Remove(remove) => Some(&remove.path),
-            What::Mode(set) => Some(&set.path),
-            What::Set(set) => Some(&set.path),
-            What::Run(_) | What::Transaction(_) => None,
+        match &self.kind {
+            ActionKind::Write(write) => Some(&write.path),
+            ActionKind::Remove(remove) => Some(&remove.path),
+            ActionKind::Mode(set) => Some(&set.path),
+            ActionKind::Set(set) => Some(&set.path),
+            ActionKind::Run(_) | ActionKind::Transaction(_) => None,
         }
     }
 }

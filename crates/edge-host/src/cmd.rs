@@ -31,7 +31,7 @@ const KEEP_OUTPUT: usize = 4 << 20;
 const SHOW_STDERR: usize = 400;
 const TOP: &str = "/";
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
-const TELL_EVERY: Duration = Duration::from_secs(10);
+const REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// A program that was found, with its arguments.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ pub struct Cmd {
     program: PathBuf,
     args: Vec<OsString>,
     deadline: Duration,
-    tell_every: Duration,
+    report_every: Duration,
     stdin: Vec<u8>,
     keep_output: usize,
     variables: Vec<(OsString, OsString)>,
@@ -92,7 +92,7 @@ impl Cmd {
             program: program.into(),
             args: Vec::new(),
             deadline: DEFAULT_DEADLINE,
-            tell_every: TELL_EVERY,
+            report_every: REPORT_EVERY,
             stdin: Vec::new(),
             keep_output: KEEP_OUTPUT,
             variables: Vec::new(),
@@ -166,10 +166,10 @@ impl Cmd {
         self
     }
 
-    /// How often [`Cmd::run_telling`] tells; every ten seconds unless set.
+    /// How often [`Cmd::run_reporting`] tells; every ten seconds unless set.
     #[must_use]
-    pub fn tell_every(mut self, every: Duration) -> Cmd {
-        self.tell_every = every;
+    pub fn report_every(mut self, every: Duration) -> Cmd {
+        self.report_every = every;
         self
     }
 
@@ -200,13 +200,13 @@ impl Cmd {
 
     /// Runs it; any exit status but 0 is an error that shows the end of its stderr.
     pub fn run(&self) -> Result<Output> {
-        self.run_telling(&mut |_| {})
+        self.run_reporting(&mut |_| {})
     }
 
     /// [`Cmd::run`] that calls `tell` every ten seconds with the time it has run: turning swap off
     /// takes minutes on a slow card, and silence looks like a hang.
-    pub fn run_telling(&self, tell: &mut dyn FnMut(Duration)) -> Result<Output> {
-        let output = self.output_telling(tell)?;
+    pub fn run_reporting(&self, report: &mut dyn FnMut(Duration)) -> Result<Output> {
+        let output = self.output_reporting(report)?;
         self.succeeded(output)
     }
 
@@ -225,7 +225,7 @@ impl Cmd {
     ///
     /// Fails where it cannot be started, or was ended for running past its deadline.
     pub fn output(&self) -> Result<Output> {
-        self.output_telling(&mut |_| {})
+        self.output_reporting(&mut |_| {})
     }
 
     fn spawn(&self, command: &mut Command) -> io::Result<Child> {

@@ -50,7 +50,7 @@ pub use process::{Process, processes};
 pub use reboot::require_reboot;
 pub use report::{Format, Report, Status};
 pub use rights::become_user;
-pub use root::{Content, Found, MAX_READ, NewDir, NewFile, Root, State, Xattrs};
+pub use root::{Content, FileSnapshot, MAX_READ, NewDir, NewFile, Root, State, Xattrs};
 pub use run::main;
 pub use scratch::Scratch;
 pub use secret::{STRUCK, has_credentials, is_secret_name, redact, redact_args, shown_url};

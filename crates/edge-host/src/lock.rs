@@ -14,7 +14,7 @@ use nix::sys::stat::{Mode, SFlag, fstat};
 use nix::unistd::geteuid;
 
 use crate::error::{Error, Result};
-use crate::root::{Root, Spot, State};
+use crate::root::{ResolvedPath, Root, State};
 use crate::signal::Interrupt;
 
 /// Beside the journal that it protects: a tree has one lock, whether it is named as the running system, by
@@ -54,13 +54,13 @@ pub(crate) fn take(root: &Root, tool: &str, wait: Duration, interrupt: &Interrup
     let path = dir.join(NAME);
     let shown = root.display(&path);
     let fail = |cause: std::io::Error| Error::io("lock", &shown, &cause);
-    let spot = root.walk_kept(&path).map_err(fail)?;
+    let resolved = root.walk_kept(&path).map_err(fail)?;
     let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let planted = |what: &str| {
         Error::refused(format!("cannot lock {}: {what}", shown.display()))
             .hint("look who put it there, remove it and run again")
     };
-    let fd = match openat(spot.dir(), NAME, flags, Mode::from_bits_truncate(0o600)) {
+    let fd = match openat(resolved.dir(), NAME, flags, Mode::from_bits_truncate(0o600)) {
         Ok(fd) => fd,
         Err(Errno::ELOOP) => return Err(planted("it is a symbolic link")),
         Err(Errno::EISDIR) => return Err(planted("it is a directory")),
@@ -113,14 +113,14 @@ pub(crate) fn private_dir(root: &Root, path: &Path) -> Result<()> {
 
 /// The same, where making it failed with the cause.
 fn make_private(root: &Root, path: &Path, mode: u32) -> Result<std::io::Result<()>> {
-    let mut spot = match root.walk_kept(path) {
-        Ok(spot) => spot,
+    let mut resolved = match root.walk_kept(path) {
+        Ok(resolved) => resolved,
         Err(cause) => return Ok(Err(cause)),
     };
-    if is_private(root, path, &spot)? {
+    if is_private(root, path, &resolved)? {
         return Ok(Ok(()));
     }
-    Ok(spot.make_private(mode))
+    Ok(resolved.make_private(mode))
 }
 
 fn is_read_only(cause: &std::io::Error) -> bool {
@@ -128,9 +128,9 @@ fn is_read_only(cause: &std::io::Error) -> bool {
 }
 
 /// Whether `path` is a directory that nobody else can write to; refuses anything else but nothing.
-pub(crate) fn is_private(root: &Root, path: &Path, spot: &Spot<'_>) -> Result<bool> {
+pub(crate) fn is_private(root: &Root, path: &Path, resolved: &ResolvedPath<'_>) -> Result<bool> {
     let shown = root.display(path);
-    let found = spot.find().map_err(|cause| Error::io("read", &shown, &cause))?;
+    let found = resolved.find().map_err(|cause| Error::io("read", &shown, &cause))?;
     match found.state {
         State::Absent => Ok(false),
         State::Directory { mode, uid, .. } => {

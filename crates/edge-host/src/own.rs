@@ -22,8 +22,8 @@ impl Root {
     /// Whether `path` is a directory of root's or the caller's that nobody else can write to; false where nothing
     /// is there, refused (4) where something else is.
     pub fn is_private(&self, path: &Path) -> Result<bool> {
-        let spot = self.walk_kept(path).map_err(|cause| self.path_error("read", path, &cause))?;
-        lock::is_private(self, path, &spot)
+        let resolved = self.walk_kept(path).map_err(|cause| self.path_error("read", path, &cause))?;
+        lock::is_private(self, path, &resolved)
     }
 
     /// Reads a record of ours; none where it is not there.

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::action::{Action, Inverse, Keep, Node, Remove, Run, SetMode, SetValue, Staging, Transaction, What, Write};
-use crate::root::Found;
+use crate::action::{
+    Action, ActionKind, Inverse, Keep, Node, Remove, Run, SetMode, SetValue, Staging, Transaction, Write,
+};
+use crate::root::FileSnapshot;
 
 /// What is to be done, in order. Empty means converged.
 ///
@@ -32,42 +34,48 @@ impl Plan {
     pub fn write(
         &mut self,
         path: impl Into<PathBuf>,
-        was: Found,
+        was: FileSnapshot,
         node: Node,
         inverse: Inverse,
         why: impl Into<String>,
     ) -> &mut Action {
-        self.push(What::Write(Write { path: path.into(), was, node, inverse }), why)
+        self.push(ActionKind::Write(Write { path: path.into(), was, node, inverse }), why)
     }
 
     /// Adds a removal.
-    pub fn remove(&mut self, path: impl Into<PathBuf>, was: Found, why: impl Into<String>) -> &mut Action {
-        self.push(What::Remove(Remove { path: path.into(), was, keep: Keep::Copy }), why)
+    pub fn remove(&mut self, path: impl Into<PathBuf>, was: FileSnapshot, why: impl Into<String>) -> &mut Action {
+        self.push(ActionKind::Remove(Remove { path: path.into(), was, keep: Keep::Copy }), why)
     }
 
     /// Adds the removal of a file that [`crate::Root::find_large`] found, such as a program.
-    pub fn remove_large(&mut self, path: impl Into<PathBuf>, was: Found, why: impl Into<String>) -> &mut Action {
-        self.push(What::Remove(Remove { path: path.into(), was, keep: Keep::Aside }), why)
+    pub fn remove_large(&mut self, path: impl Into<PathBuf>, was: FileSnapshot, why: impl Into<String>) -> &mut Action {
+        self.push(ActionKind::Remove(Remove { path: path.into(), was, keep: Keep::Aside }), why)
     }
 
     /// Adds a change of permission bits.
-    pub fn chmod(&mut self, path: impl Into<PathBuf>, was: Found, mode: u32, why: impl Into<String>) -> &mut Action {
-        self.push(What::Mode(SetMode { path: path.into(), was, mode }), why)
+    pub fn chmod(
+        &mut self,
+        path: impl Into<PathBuf>,
+        was: FileSnapshot,
+        mode: u32,
+        why: impl Into<String>,
+    ) -> &mut Action {
+        self.push(ActionKind::Mode(SetMode { path: path.into(), was, mode }), why)
     }
 
     /// Adds a kernel value.
     pub fn set(&mut self, set: SetValue, why: impl Into<String>) -> &mut Action {
-        self.push(What::Set(set), why)
+        self.push(ActionKind::Set(set), why)
     }
 
     /// Adds a command.
     pub fn run(&mut self, run: Run, why: impl Into<String>) -> &mut Action {
-        self.push(What::Run(run), why)
+        self.push(ActionKind::Run(run), why)
     }
 
     /// Adds a script that a program carries out.
     pub fn transaction(&mut self, transaction: Transaction, why: impl Into<String>) -> &mut Action {
-        self.push(What::Transaction(transaction), why)
+        self.push(ActionKind::Transaction(transaction), why)
     }
 
     /// Adds something to say.
@@ -75,9 +83,9 @@ impl Plan {
         self.notes.push(text.into());
     }
 
-    fn push(&mut self, what: What, why: impl Into<String>) -> &mut Action {
+    fn push(&mut self, kind: ActionKind, why: impl Into<String>) -> &mut Action {
         let at = self.actions.len();
-        self.actions.push(Action { what, why: why.into(), details: Vec::new(), staging: Staging::Alone });
+        self.actions.push(Action { kind, why: why.into(), details: Vec::new(), staging: Staging::Alone });
         &mut self.actions[at]
     }
 }

@@ -248,10 +248,10 @@ pub(crate) struct Shown {
 
 impl Shown {
     pub(crate) fn of(action: &Action) -> Shown {
-        let object = match (&action.what, action.path()) {
-            (crate::action::What::Set(set), _) => format!("{} to {}", set.path.display(), set.value),
-            (crate::action::What::Run(run), _) => redact_args(&run.argv).join(" "),
-            (crate::action::What::Transaction(transaction), _) => redact_args(&transaction.script.argv).join(" "),
+        let object = match (&action.kind, action.path()) {
+            (crate::action::ActionKind::Set(set), _) => format!("{} to {}", set.path.display(), set.value),
+            (crate::action::ActionKind::Run(run), _) => redact_args(&run.argv).join(" "),
+            (crate::action::ActionKind::Transaction(transaction), _) => redact_args(&transaction.script.argv).join(" "),
             (_, Some(path)) => path.display().to_string(),
             (_, None) => String::new(),
         };

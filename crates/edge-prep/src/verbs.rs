@@ -52,7 +52,7 @@ pub(crate) fn apply(host: &mut Host, args: &WantedArgs) -> Result<Outcome> {
         reboot = cgroup::plan(&cgroup::facts(host)?, policy, &mut plan)?;
     }
     stored::plan(host, &wanted, &mut plan)?;
-    cgroup::say_what_is_forgotten(&cgroup::overlay_over(host)?, &mut plan);
+    cgroup::report_volatile_changes(&cgroup::overlay_over(host)?, &mut plan);
     apply_part(host, plan)?;
 
     // Bridge sysctls are there only once their module is.

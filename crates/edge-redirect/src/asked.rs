@@ -11,7 +11,7 @@ use crate::cli::AddArgs;
 use crate::known::Known;
 use crate::pair::{Pair, distinct};
 use crate::tunnelport;
-use crate::wanted::{ByHand, Kept, Persist, Wanted};
+use crate::wanted::{HandMadeRules, Kept, Persist, Wanted};
 
 /// What these options ask for; all of standard input is read, if it is asked for.
 pub(crate) fn wanted(args: &AddArgs, known: &Known, lock_wait: Duration) -> Result<Wanted> {
@@ -20,7 +20,7 @@ pub(crate) fn wanted(args: &AddArgs, known: &Known, lock_wait: Duration) -> Resu
         reach: args.from,
         engine: args.backend,
         persist: if args.persist { Persist::Yes } else { Persist::AsItIs },
-        by_hand: if args.adopt { ByHand::Adopt } else { ByHand::Leave },
+        by_hand: if args.adopt { HandMadeRules::Adopt } else { HandMadeRules::Leave },
         kept: if args.force { Kept::Add } else { Kept::Yield },
         lock_wait,
     })

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use edge_host::action::{Bytes, Run, Turn};
-use edge_host::{Error, Found, Host, Inverse, Node, Plan, Result, State};
+use edge_host::action::{Bytes, Run, UndoOrder};
+use edge_host::{Error, FileSnapshot, Host, Inverse, Node, Plan, Result, State};
 use toml_edit::{Array, DocumentMut, Item, value};
 
 use crate::known::Known;
@@ -39,16 +39,16 @@ pub(crate) struct Stored {
 /// What was found.
 #[derive(Debug, Clone)]
 pub(crate) struct Facts {
-    file: Found,
+    file: FileSnapshot,
     /// The same if it is a link, which is what is removed.
-    file_itself: Found,
+    file_itself: FileSnapshot,
     pub(crate) stored: Option<Stored>,
-    unit: Found,
-    unit_itself: Found,
-    link: Found,
+    unit: FileSnapshot,
+    unit_itself: FileSnapshot,
+    link: FileSnapshot,
     /// Other files stand beside ours.
     dir_is_shared: bool,
-    dir: Found,
+    dir: FileSnapshot,
     systemd_runs: bool,
 }
 
@@ -88,7 +88,7 @@ pub(crate) fn facts(host: &Host) -> Result<Facts> {
     })
 }
 
-fn masks(unit: &Found) -> bool {
+fn masks(unit: &FileSnapshot) -> bool {
     unit.state == State::Link { target: MASK.to_owned() }
 }
 
@@ -167,7 +167,7 @@ pub(crate) fn keep(
             argv: systemctl(&["start", "--", UNIT]),
             probe: Some(systemctl(&["is-active", "--quiet", "--", UNIT])),
             inverse: Some(systemctl(&["stop", "--", UNIT])),
-            turn: Turn::Reverse,
+            undo_order: UndoOrder::Reverse,
             deadline: DEADLINE,
         };
         plan.run(run, "finds the rules in place");
@@ -182,7 +182,7 @@ pub(crate) fn forget(facts: &Facts, plan: &mut Plan) {
             argv: systemctl(&["stop", "--", UNIT]),
             probe: None,
             inverse: Some(systemctl(&["start", "--", UNIT])),
-            turn: Turn::Last,
+            undo_order: UndoOrder::Last,
             deadline: DEADLINE,
         };
         plan.run(run, "it goes");
@@ -208,7 +208,7 @@ pub(crate) fn forget(facts: &Facts, plan: &mut Plan) {
 
 fn reload() -> Run {
     let argv = systemctl(&["daemon-reload"]);
-    Run { argv: argv.clone(), probe: None, inverse: Some(argv), turn: Turn::Last, deadline: DEADLINE }
+    Run { argv: argv.clone(), probe: None, inverse: Some(argv), undo_order: UndoOrder::Last, deadline: DEADLINE }
 }
 
 fn systemctl(words: &[&str]) -> Vec<String> {

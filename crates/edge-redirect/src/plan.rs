@@ -10,7 +10,7 @@ use crate::known::Known;
 use crate::pair::{Pair, merged};
 use crate::persist::Stored;
 use crate::rules::{HandMade, Redirects, TABLE, counted, hand_made, kept_by_cloudcore, owned, owner, redirects};
-use crate::wanted::{ByHand, Engine, Kept, Persist, Reach, Wanted};
+use crate::wanted::{Engine, HandMadeRules, Kept, Persist, Reach, Wanted};
 
 /// Why a rule made by hand is not replaced by one of ours.
 const CONDITIONS: &str = "it has conditions of its own and is left to you";
@@ -21,7 +21,7 @@ pub(crate) struct Goal {
     pub(crate) pairs: Vec<Pair>,
     pub(crate) reach: Reach,
     pub(crate) engine: Engine,
-    pub(crate) by_hand: ByHand,
+    pub(crate) by_hand: HandMadeRules,
     pub(crate) lock_wait: Duration,
 }
 
@@ -142,11 +142,11 @@ fn with_adopted(view: &View<'_>, pairs: &[Pair], goal: &Goal, known: &Known, pla
     let found = hand_made(save.table(TABLE), |port| is_wanted(port) || known.is_tunnel_port(port), known.stream_port);
     for (rule, count) in counted(&found) {
         let is_replaced = rule.is_plain && is_wanted(rule.port) && rule.is_within(goal.reach);
-        if goal.by_hand == ByHand::Adopt && is_replaced {
+        if goal.by_hand == HandMadeRules::Adopt && is_replaced {
             own.rules.push((rule.chain.clone(), rule.rule.clone()));
         } else if !pairs.is_empty() {
             let what = if is_replaced { Some("--adopt replaces it") } else { stays(rule, goal, is_wanted(rule.port)) };
-            plan.note(format!("made by hand {}", tell(rule, count, seen, what)));
+            plan.note(format!("made by hand {}", report(rule, count, seen, what)));
         }
     }
     own
@@ -177,7 +177,7 @@ pub(crate) fn replaced_by(rule: &HandMade) -> &'static str {
 }
 
 /// A rule made by hand, in words.
-pub(crate) fn tell(rule: &HandMade, count: usize, seen: &Seen, what: Option<&str>) -> String {
+pub(crate) fn report(rule: &HandMade, count: usize, seen: &Seen, what: Option<&str>) -> String {
     let times = if count > 1 { format!(", {count} times") } else { String::new() };
     let local = if rule.takes_local && rule.chain == "OUTPUT" { ", connections to this host itself too" } else { "" };
     let what = what.map(|what| format!("; {what}")).unwrap_or_default();

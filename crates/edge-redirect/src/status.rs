@@ -123,7 +123,7 @@ fn theirs(seen: &Seen, table: Option<&Table<'_>>, known: &Known) -> Vec<Line> {
     }
     let found = hand_made(table, |port| known.is_tunnel_port(port), known.stream_port);
     for (rule, count) in counted(&found) {
-        let text = plan::tell(rule, count, seen, Some(plan::replaced_by(rule)));
+        let text = plan::report(rule, count, seen, Some(plan::replaced_by(rule)));
         lines.push(Line::new("rule", "made by hand", text).from(source.clone()));
     }
     lines

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use edge_firewall::{Family, Firewall, View, script};
-use edge_host::action::What;
+use edge_host::action::ActionKind;
 use edge_host::{Cmd, Error, Exit, Host, Mode, Outcome, Plan, Result, apply};
 use serde_json::json;
 
@@ -16,7 +16,7 @@ use crate::persist::{self, Stored};
 use crate::plan::{self, Goal, Made};
 use crate::rules::{TABLE, owned, owner, scope};
 use crate::unit::{self, FILE};
-use crate::wanted::{ByHand, Kept, Persist, Reach, Wanted};
+use crate::wanted::{HandMadeRules, Kept, Persist, Reach, Wanted};
 
 pub(crate) fn add(host: &mut Host, args: &AddArgs, lock_wait: Duration) -> Result<Outcome> {
     let known = Known::read()?;
@@ -137,7 +137,7 @@ pub(crate) fn restore(host: &mut Host, lock_wait: Duration) -> Result<Outcome> {
         pairs: stored.pairs.clone(),
         reach: stored.reach,
         engine: stored.engine,
-        by_hand: ByHand::Leave,
+        by_hand: HandMadeRules::Leave,
         lock_wait,
     };
     let mut plan = Plan::new();
@@ -159,7 +159,7 @@ pub(crate) fn restore(host: &mut Host, lock_wait: Duration) -> Result<Outcome> {
     }
     plan.notes.iter().for_each(|note| host.report.note(note));
     for action in &plan.actions {
-        let What::Transaction(transaction) = &action.what else { continue };
+        let ActionKind::Transaction(transaction) = &action.kind else { continue };
         Cmd::of_script(&transaction.script)?.run()?;
         let object = transaction.script.argv.join(" ");
         host.report.line(&format!("ran {object}: {}", action.why));

@@ -40,7 +40,7 @@ impl Engine {
 
 /// What becomes of rules that were made by hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ByHand {
+pub(crate) enum HandMadeRules {
     /// They are told of.
     Leave,
     /// Those for the same ports are replaced.
@@ -74,7 +74,7 @@ pub(crate) struct Wanted {
     pub(crate) reach: Option<Reach>,
     pub(crate) engine: Engine,
     pub(crate) persist: Persist,
-    pub(crate) by_hand: ByHand,
+    pub(crate) by_hand: HandMadeRules,
     pub(crate) kept: Kept,
     /// How long to wait for the lock of `x_tables`.
     pub(crate) lock_wait: Duration,

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use edge_host::action::{Bytes, Run, Script, SetValue, Staging, Transaction, Turn};
+use edge_host::action::{Bytes, Run, Script, SetValue, Staging, Transaction, UndoOrder};
 use edge_host::{Common, Editor, Error, Host, Inverse, Node, Outcome, Plan, Result, State, UndoArgs, apply, undo};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -269,7 +269,7 @@ fn make(host: &Host, items: &[Value]) -> Result<Plan> {
             // As a utility does: a command goes along with the changes it follows, or with its own probe.
             if !done && (probe.is_some() || !plan.is_empty()) {
                 plan.run(
-                    Run { argv, probe, inverse, turn: Turn::Reverse, deadline: Duration::from_secs(20) },
+                    Run { argv, probe, inverse, undo_order: UndoOrder::Reverse, deadline: Duration::from_secs(20) },
                     "a command",
                 );
             }

@@ -8,9 +8,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use sha2::{Digest, Sha256};
 
+use super::allowed::{LEFT, VOLATILE};
 use super::arch::Arch;
 use super::disk::GuestFile;
-use super::left::{LEFT, VOLATILE};
 use super::look::{self, Look};
 use super::machine::Machine;
 use super::repository::{self, Repository};

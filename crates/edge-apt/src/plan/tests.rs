@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use edge_host::action::{Undo, What};
-use edge_host::{Exit, Found as Standing, State};
+use edge_host::action::{ActionKind, Undo};
+use edge_host::{Exit, FileSnapshot, State};
 
 use super::*;
 use crate::facts::SourceFacts;
@@ -25,8 +25,8 @@ Architecture: arm64
 Version: 2.6.1
 ";
 
-fn nothing() -> Standing {
-    Standing { state: State::Absent, bytes: Vec::new() }
+fn nothing() -> FileSnapshot {
+    FileSnapshot { state: State::Absent, bytes: Vec::new() }
 }
 
 fn fingerprint() -> Fingerprint {
@@ -89,14 +89,14 @@ fn key(form: Form) -> KeyFile {
     KeyFile { bytes: b"key".to_vec(), form, certificates: vec![certificate] }
 }
 
-fn found<'w>(wanted: &'w Wanted, changes: &[(&str, Option<&str>, &str)], removed: &[&str]) -> Found<'w> {
+fn found<'w>(wanted: &'w Wanted, changes: &[(&str, Option<&str>, &str)], removed: &[&str]) -> Selection<'w> {
     let change = |(name, before, version): &(&str, Option<&str>, &str)| Change {
         name: (*name).to_owned(),
         before: before.map(str::to_owned),
         version: (*version).to_owned(),
     };
     let packages = wanted.packages.iter().map(|request| (request, Version::parse("2").unwrap())).collect();
-    Found {
+    Selection {
         arguments: vec!["x-y=2".to_owned()],
         packages,
         simulated: Simulated {
@@ -108,8 +108,8 @@ fn found<'w>(wanted: &'w Wanted, changes: &[(&str, Option<&str>, &str)], removed
 
 /// Verb, object and promise of each action.
 fn shown(plan: &Plan) -> Vec<String> {
-    let object = |action: &edge_host::Action| match &action.what {
-        What::Run(run) => {
+    let object = |action: &edge_host::Action| match &action.kind {
+        ActionKind::Run(run) => {
             let inverse = run.inverse.as_ref().map(|argv| format!(" <- {}", argv.join(" "))).unwrap_or_default();
             format!("{}{inverse}", run.argv.iter().take(3).cloned().collect::<Vec<_>>().join(" "))
         }

@@ -3,16 +3,16 @@
 use edge_host::{Exit, Host, Outcome, Result, State};
 
 use crate::cert::Certificate;
-use crate::cli::{Names, Options, What};
+use crate::cli::{Names, Options, VerifyTarget};
 use crate::cloudcore;
 use crate::facts::{self, Pair, Read};
-use crate::judge::{self, Chain, Judged};
+use crate::judge::{self, Chain, PairCheck};
 use crate::kind::{Dirs, Kind};
 use crate::names::Name;
 use crate::report::{Finding, Severity, certificate_record, end_shown, show_finding};
 use crate::{names, wanted};
 
-pub(crate) fn run(host: &mut Host, options: &Options, what: What, given: &Names) -> Result<Outcome> {
+pub(crate) fn run(host: &mut Host, options: &Options, what: VerifyTarget, given: &Names) -> Result<Outcome> {
     let dirs = wanted::dirs(host, options)?;
     let mut findings = Vec::new();
     let asked = wanted_names(host, &dirs, given, &mut findings)?;
@@ -21,7 +21,7 @@ pub(crate) fn run(host: &mut Host, options: &Options, what: What, given: &Names)
     for kind in kinds(what) {
         let pair = facts::pair(host, &dirs, &kind)?;
         let is_there = pair.certificate_found.exists() || pair.key_found.exists();
-        if what == What::All && !is_there {
+        if what == VerifyTarget::All && !is_there {
             continue;
         }
         seen += 1;
@@ -46,13 +46,13 @@ pub(crate) fn run(host: &mut Host, options: &Options, what: What, given: &Names)
     Ok(Outcome { exit: if faulty { Exit::Differs } else { Exit::Done }, ..Outcome::default() })
 }
 
-fn kinds(what: What) -> Vec<Kind> {
+fn kinds(what: VerifyTarget) -> Vec<Kind> {
     match what {
-        What::Stream => vec![Kind::Stream],
-        What::Ca => vec![Kind::Ca],
-        What::Server => vec![Kind::Server],
-        What::Edge => vec![Kind::Edge],
-        What::All => vec![Kind::Stream, Kind::Ca, Kind::Server, Kind::Edge],
+        VerifyTarget::Stream => vec![Kind::Stream],
+        VerifyTarget::Ca => vec![Kind::Ca],
+        VerifyTarget::Server => vec![Kind::Server],
+        VerifyTarget::Edge => vec![Kind::Edge],
+        VerifyTarget::All => vec![Kind::Stream, Kind::Ca, Kind::Server, Kind::Edge],
     }
 }
 
@@ -97,7 +97,7 @@ fn look_at(
 ) -> Result<()> {
     let chain = chain(host, options, dirs, kind)?;
     let of_server = matches!(kind, Kind::Stream | Kind::Server);
-    let judged = Judged {
+    let check = PairCheck {
         pair,
         kind,
         loads: kind.knowledge()?.loads,
@@ -110,7 +110,7 @@ fn look_at(
     if let Some(certificate) = pair.certificate.good() {
         host.report.line(&format!(
             "{}: {}, {}{}",
-            judged.certificate_file,
+            check.certificate_file,
             end_shown(certificate, now),
             certificate.key_shown(),
             if certificate.names.is_empty() {
@@ -119,11 +119,11 @@ fn look_at(
                 format!(", {}", names::shown(&certificate.names))
             },
         ));
-        let key_file = (pair.matches() == Some(true)).then_some(judged.key_file.as_str());
-        certificate_record(host, &judged.certificate_file, certificate, key_file, now);
+        let key_file = (pair.matches() == Some(true)).then_some(check.key_file.as_str());
+        certificate_record(host, &check.certificate_file, certificate, key_file, now);
     }
-    judge::pair(&judged, findings);
-    judge::chain(&judged, &chain, findings);
+    judge::pair(&check, findings);
+    judge::chain(&check, &chain, findings);
     for (path, role) in [(&dirs.certs, "pairs"), (&dirs.ca, "CAs")] {
         if let State::Directory { mode, .. } = host.root.find(path)?.state {
             judge::directory(&host.root.display(path).display().to_string(), role, mode, findings);

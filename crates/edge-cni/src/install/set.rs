@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use edge_fetch::{beside, is_sha256};
-use edge_host::action::Pour;
+use edge_host::action::ContentWriter;
 use edge_host::{Error, Host, Result};
 
 use super::archive::{Archive, Packed, Unpacker, is_archive};
@@ -150,7 +150,7 @@ impl Set {
     }
 
     /// Writes one of its plugins.
-    pub(crate) fn pour(&self, name: &str) -> Pour {
+    pub(crate) fn pour(&self, name: &str) -> ContentWriter {
         let name = name.to_owned();
         match &self.from {
             From::Build(dir) => {

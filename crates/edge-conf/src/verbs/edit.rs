@@ -53,7 +53,7 @@ pub(crate) fn run(host: &mut Host, common: &Common, options: &Options, verb: &Ve
         }
         None => edited.text.clone(),
     };
-    say(host, &opened.outer, rules, known, &wishes);
+    report(host, &opened.outer, rules, known, &wishes);
     unknown(document, rules, &wishes.wishes).iter().for_each(|note| host.report.note(note));
 
     if filter && host.mode == Mode::Apply {
@@ -184,7 +184,7 @@ fn stream_files(host: &mut Host, file: &File, document: &Document<'_>, rules: Ru
         .hint("make them first: edge-certgen stream --ip CLOUDCORE_IP"))
 }
 
-fn say(host: &mut Host, outer: &Document<'_>, rules: Rules, known: Known, wishes: &Wishes) {
+fn report(host: &mut Host, outer: &Document<'_>, rules: Rules, known: Known, wishes: &Wishes) {
     match known {
         Known::Given(_) => {}
         Known::InFile(version) => host.report.note(&format!("KubeEdge {version}, by edgecoreVersion in the file")),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use edge_host::action::{Bytes, Run, Turn};
+use edge_host::action::{Bytes, Run, UndoOrder};
 use edge_host::{Error, Exit, Host, Inverse, Node, Outcome, Plan, Result, State, apply};
 
 use crate::cli::Options;
@@ -50,7 +50,8 @@ pub(crate) fn run(host: &mut Host, options: &Options, variables: &[String], unit
         if host.root.is_live() && has_systemd(host)? {
             let argv: Vec<String> = RELOAD.map(str::to_owned).to_vec();
             let inverse = Some(argv.clone());
-            let run = Run { argv, probe: None, inverse, turn: Turn::Last, deadline: Duration::from_secs(60) };
+            let run =
+                Run { argv, probe: None, inverse, undo_order: UndoOrder::Last, deadline: Duration::from_secs(60) };
             plan.run(run, "so that systemd sees it");
         }
     }

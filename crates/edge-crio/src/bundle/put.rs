@@ -4,8 +4,8 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use edge_host::action::Pour;
-use edge_host::{Error, Found, Host, Inverse, Node, Plan, Result, State};
+use edge_host::action::ContentWriter;
+use edge_host::{Error, FileSnapshot, Host, Inverse, Node, Plan, Result, State};
 
 use super::{Kind, Manifest, Placed, Row};
 
@@ -15,7 +15,7 @@ pub struct Standing {
     /// The file.
     pub placed: Placed,
     /// What stands there.
-    pub found: Found,
+    pub found: FileSnapshot,
     /// Its bytes; none in a dry run that has not unpacked anything.
     pub ready: Ready,
 }
@@ -76,7 +76,7 @@ pub fn put(plan: &mut Plan, all: Vec<Standing>, old: Option<&Manifest>, release:
             }
         };
         if is_new || (!found.state.is_installed(&sha256, mode) && before.is_some() && !kind.is_theirs()) {
-            let content: Pour = pour(&path, ready);
+            let content: ContentWriter = pour(&path, ready);
             let node = Node::Large { content, sha256: sha256.clone(), mode };
             plan.write(&path, found, node, Inverse::Whole, why(kind, release));
         }
@@ -122,7 +122,7 @@ fn why(kind: Kind, release: &str) -> String {
     }
 }
 
-fn pour(path: &Path, ready: Ready) -> Pour {
+fn pour(path: &Path, ready: Ready) -> ContentWriter {
     let shown = path.display().to_string();
     match ready {
         Ready::File(mut file) => Box::new(move |to| {

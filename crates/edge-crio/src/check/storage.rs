@@ -1,7 +1,7 @@
 //! Judges storage.conf: mount options that this kernel refuses.
 
 use super::{Finding, Severity};
-use crate::facts::{Storage, Takes};
+use crate::facts::{OverlaySupport, Storage};
 use crate::version::Version;
 
 /// From this minor on CRI-O goes without metacopy where the kernel refuses it: containers-storage does so from 1.38 on,
@@ -11,24 +11,24 @@ const GOES_WITHOUT: u32 = 24;
 /// What is wrong with the options that it asks for; `release` is the CRI-O that is installed, if that is known.
 pub fn storage(storage: &Storage, release: Option<Version>) -> Option<Finding> {
     let options = &storage.options;
-    let (severity, text, hint) = match storage.takes {
-        Takes::All => return None,
-        Takes::Unknown => (
+    let (severity, text, hint) = match storage.overlay {
+        OverlaySupport::All => return None,
+        OverlaySupport::Unknown => (
             Severity::Note,
             "asks for metacopy=on: whether the kernel takes it is tried by root, on the machine itself".to_owned(),
             None,
         ),
-        Takes::AllButMetacopy if release.is_some_and(|release| release.minor >= GOES_WITHOUT) => (
+        OverlaySupport::AllButMetacopy if release.is_some_and(|release| release.minor >= GOES_WITHOUT) => (
             Severity::Note,
             format!("asks for {options}, and this kernel refuses metacopy: CRI-O goes without it"),
             Some("edge-crio install takes metacopy out"),
         ),
-        Takes::AllButMetacopy => (
+        OverlaySupport::AllButMetacopy => (
             Severity::Fault,
             format!("asks for {options}, and this kernel refuses metacopy: CRI-O before 1.24 starts no pod"),
             Some("edge-crio install takes metacopy out"),
         ),
-        Takes::NotEvenTheRest => (
+        OverlaySupport::Unsupported => (
             Severity::Fault,
             format!("asks for {options}, and this kernel refuses that even without metacopy: no pod starts"),
             Some("the kernel's log (dmesg) names the option that it does not know: take it out"),
@@ -44,21 +44,21 @@ mod tests {
 
     #[test]
     fn a_newer_one_goes_without_metacopy() {
-        let severity = |takes, minor: Option<u32>| {
+        let severity = |overlay, minor: Option<u32>| {
             let facts = Storage {
                 from: "/etc/containers/storage.conf".into(),
                 text: String::new(),
                 options: "nodev,metacopy=on".to_owned(),
-                own: edge_host::Found { state: edge_host::State::Absent, bytes: Vec::new() },
-                takes,
+                own: edge_host::FileSnapshot { state: edge_host::State::Absent, bytes: Vec::new() },
+                overlay,
             };
             storage(&facts, minor.map(Version::minor)).map(|finding| finding.severity)
         };
-        assert_eq!(severity(Takes::All, None), None);
-        assert_eq!(severity(Takes::AllButMetacopy, None), Some(Severity::Fault));
-        assert_eq!(severity(Takes::AllButMetacopy, Some(23)), Some(Severity::Fault));
-        assert_eq!(severity(Takes::AllButMetacopy, Some(24)), Some(Severity::Note));
-        assert_eq!(severity(Takes::NotEvenTheRest, Some(34)), Some(Severity::Fault));
-        assert_eq!(severity(Takes::Unknown, Some(34)), Some(Severity::Note));
+        assert_eq!(severity(OverlaySupport::All, None), None);
+        assert_eq!(severity(OverlaySupport::AllButMetacopy, None), Some(Severity::Fault));
+        assert_eq!(severity(OverlaySupport::AllButMetacopy, Some(23)), Some(Severity::Fault));
+        assert_eq!(severity(OverlaySupport::AllButMetacopy, Some(24)), Some(Severity::Note));
+        assert_eq!(severity(OverlaySupport::Unsupported, Some(34)), Some(Severity::Fault));
+        assert_eq!(severity(OverlaySupport::Unknown, Some(34)), Some(Severity::Note));
     }
 }

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use edge_host::{Found, Host, Result, State};
+use edge_host::{FileSnapshot, Host, Result, State};
 
 use super::{ConfFile, DIR, MAIN};
 
 /// What stands at a place that CRI-O loads.
 struct Met {
     path: PathBuf,
-    found: Found,
+    found: FileSnapshot,
 }
 
 /// Reads what CRI-O loads, in its order. What it cannot load is left out here, see [`unloadable`].

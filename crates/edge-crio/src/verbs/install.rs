@@ -92,7 +92,7 @@ pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
         Some(answer) => answer,
         None => up::wait(host, config.socket(), &start, Duration::from_secs(args.wait))?,
     };
-    up::tell(host, &answer, &config, version)?;
+    up::report(host, &answer, &config, version)?;
     Ok(outcome)
 }
 

@@ -72,7 +72,7 @@ pub(crate) fn wait(host: &mut Host, socket: &str, start: &Start, within: Duratio
 }
 
 /// Says who answers, and what it is not ready for.
-pub(crate) fn tell(host: &mut Host, answer: &Answer, config: &Effective, wanted: Version) -> Result<()> {
+pub(crate) fn report(host: &mut Host, answer: &Answer, config: &Effective, wanted: Version) -> Result<()> {
     host.report.line(&format!(
         "{} {} answers on {} (CRI {}{})",
         answer.name,

@@ -1,6 +1,6 @@
 //! The programs of a plan, found before anything has changed, and what is known of them.
 
-use crate::action::{Action, Run, Script, What};
+use crate::action::{Action, ActionKind, Run, Script};
 use crate::cmd::{Cmd, is_package_tool};
 use crate::error::{Error, Result};
 use crate::host::Host;
@@ -9,9 +9,9 @@ use crate::lock::Lock;
 
 /// The program of an action; `None` where it runs none.
 pub(super) fn find(host: &Host, action: &Action) -> Result<Option<Cmd>> {
-    match &action.what {
-        What::Run(run) => command(host, run).map(Some),
-        What::Transaction(transaction) => fed(host, &transaction.script).map(Some),
+    match &action.kind {
+        ActionKind::Run(run) => command(host, run).map(Some),
+        ActionKind::Transaction(transaction) => fed(host, &transaction.script).map(Some),
         _ => Ok(None),
     }
 }

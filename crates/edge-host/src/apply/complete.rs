@@ -3,7 +3,7 @@
 
 use std::io;
 
-use super::reach::{Link, absolute, damaged_record, walk};
+use super::paths::{Link, absolute, damaged_record, walk};
 use crate::error::{Error, Result};
 use crate::journal::WriteChange;
 use crate::root::{Content, Root, State};
@@ -23,22 +23,22 @@ pub(super) fn complete(
     completed: &mut bool,
 ) -> Result<bool> {
     let path = absolute(&change.path);
-    let spot = walk(root, &path, Link::Target)?;
+    let resolved = walk(root, &path, Link::Target)?;
     let fail = |cause: io::Error| Error::io("repair", root.display(&path), &cause);
     let bytes = |content: &Content| content.bytes().ok_or_else(|| damaged_record(root, &change.path));
     let (from, to) = (bytes(from)?, bytes(to)?);
-    let found = spot.find().map_err(fail)?;
+    let found = resolved.find().map_err(fail)?;
     if !matches!(found.state, State::File { .. }) {
         return Ok(false);
     }
     // The other way round where the old content was written again after an error.
-    let is_half_written = torn(&found.bytes, &from, &to) || torn(&found.bytes, &to, &from);
+    let is_half_written = is_half_written(&found.bytes, &from, &to) || is_half_written(&found.bytes, &to, &from);
     if is_half_written || found.bytes == from || found.bytes == to {
         // What the kernel takes from a file that is written to.
-        spot.give_back(&change.before).map_err(fail)?;
+        resolved.give_back(&change.before).map_err(fail)?;
     }
     if is_half_written {
-        spot.overwrite(&to, &found.bytes).map_err(fail)?;
+        resolved.overwrite(&to, &found.bytes).map_err(fail)?;
         *completed = true;
     }
     Ok(is_half_written || found.bytes == to)
@@ -46,7 +46,7 @@ pub(super) fn complete(
 
 /// Whether `now` is a write in place from `from` to `to` that was interrupted: a front of one, the rest of
 /// the other. Somebody's edit in the middle of a block is none.
-fn torn(now: &[u8], from: &[u8], to: &[u8]) -> bool {
+fn is_half_written(now: &[u8], from: &[u8], to: &[u8]) -> bool {
     if now == from || now == to {
         return false;
     }
@@ -57,7 +57,7 @@ fn torn(now: &[u8], from: &[u8], to: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{BLOCK, torn};
+    use super::{BLOCK, is_half_written};
 
     #[test]
     fn an_interrupted_write_is_a_front_of_the_new_and_the_rest_of_the_old() {
@@ -67,16 +67,16 @@ mod tests {
             let ends = (0..=len / BLOCK).map(|blocks| blocks * BLOCK).chain([len]);
             for end in ends {
                 let now = [&to[..end], from.get(end..).unwrap_or_default()].concat();
-                assert_eq!(torn(&now, &from, &to), now != from && now != to, "{len} {end}");
+                assert_eq!(is_half_written(&now, &from, &to), now != from && now != to, "{len} {end}");
             }
         }
-        assert!(!torn(b"long", b"", b"long and longer"));
-        assert!(!torn(b"", &from, b"x"));
+        assert!(!is_half_written(b"long", b"", b"long and longer"));
+        assert!(!is_half_written(b"", &from, b"x"));
     }
 
     #[test]
     fn an_edit_in_the_middle_of_a_block_is_somebodys() {
-        assert!(!torn(b"a=2\nb=1\n", b"a=1\nb=1\n", b"a=2\nb=2\n"));
-        assert!(!torn(b"a=1\nb=2\n", b"a=1\nb=1\n", b"a=2\nb=2\n"));
+        assert!(!is_half_written(b"a=2\nb=1\n", b"a=1\nb=1\n", b"a=2\nb=2\n"));
+        assert!(!is_half_written(b"a=1\nb=2\n", b"a=1\nb=1\n", b"a=2\nb=2\n"));
     }
 }

@@ -1,8 +1,8 @@
 //! No change without its record: the intents of a run, durable before the first of them.
 
-use super::left::Left;
+use super::resume::Resume;
 use super::step;
-use crate::action::{Action, Inverse, Transaction, What, Write};
+use crate::action::{Action, ActionKind, Inverse, Transaction, Write};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::journal::{self, Change, Intent, Record, Writer};
@@ -21,9 +21,9 @@ pub(super) struct Recorded {
 /// Refuses (exit 4) a plan with a value that the journal could write and not read again.
 pub(super) fn must_be_recordable(plan: &Plan) -> Result<()> {
     for action in &plan.actions {
-        let data = match &action.what {
-            What::Write(Write { inverse: Inverse::Edit { data, .. }, .. })
-            | What::Transaction(Transaction { data, .. }) => data,
+        let data = match &action.kind {
+            ActionKind::Write(Write { inverse: Inverse::Edit { data, .. }, .. })
+            | ActionKind::Transaction(Transaction { data, .. }) => data,
             _ => continue,
         };
         journal::check_depth(data)
@@ -34,8 +34,8 @@ pub(super) fn must_be_recordable(plan: &Plan) -> Result<()> {
 
 /// Records what is about to be done. Fails where the facts no longer hold or there is no room, and
 /// the journal is then as it was.
-pub(super) fn record(host: &Host, actions: &[Action], left: &Left) -> Result<Recorded> {
-    let first_seq = left.run().map_or(0, |run| run.entries.len());
+pub(super) fn record(host: &Host, actions: &[Action], resume: &Resume) -> Result<Recorded> {
+    let first_seq = resume.run().map_or(0, |run| run.entries.len());
     let mut records = Vec::new();
     let mut changes = Vec::new();
     for (index, action) in actions.iter().enumerate() {
@@ -44,7 +44,7 @@ pub(super) fn record(host: &Host, actions: &[Action], left: &Left) -> Result<Rec
         let (why, undo) = (action.why.clone(), action.undo().to_string());
         records.push(Record::Intent(Box::new(Intent { seq: first_seq + index, why, undo, change })));
     }
-    let mut writer = match left.run() {
+    let mut writer = match resume.run() {
         Some(run) => {
             let compacted = host.journal().compacted(run)?;
             host.journal().reopen(compacted.as_ref().unwrap_or(run))?
@@ -55,10 +55,10 @@ pub(super) fn record(host: &Host, actions: &[Action], left: &Left) -> Result<Rec
             writer
         }
     };
-    records.extend(left.settled());
+    records.extend(resume.records());
     let kept = changes.iter().try_for_each(|change| host.journal().keep(change));
     if let Err(error) = kept.and_then(|()| writer.append_intents(&records)) {
-        if left.run().is_none() {
+        if resume.run().is_none() {
             host.journal().forget(writer);
         }
         return Err(error);

@@ -5,21 +5,21 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::root::{Meta, Root, Spot, State};
+use crate::root::{Meta, ResolvedPath, Root, State};
 
 /// Behind the name of a file that an undo by force has replaced.
 pub(crate) const KEPT_SUFFIX: &str = ".edgeutils-kept";
 /// More copies of one file than this are no accident.
 const MAX_KEPT: usize = 100;
 
-/// Keeps what is at `spot` under a name of its own, where it is not kept already: `NAME.edgeutils-kept`,
+/// Keeps what is at `resolved` under a name of its own, where it is not kept already: `NAME.edgeutils-kept`,
 /// then `NAME.edgeutils-kept.2` and so on.
 ///
 /// A file is copied and not renamed, so that its name is never without one.
-pub(crate) fn keep_newer(root: &Root, spot: &Spot<'_>, now: &State) -> Result<PathBuf> {
+pub(crate) fn keep_newer(root: &Root, resolved: &ResolvedPath<'_>, now: &State) -> Result<PathBuf> {
     let fail = |path: &Path, cause: &io::Error| Error::io("keep a copy in", root.display(path), cause);
     for number in 1..=MAX_KEPT {
-        let path = kept_path(spot, number);
+        let path = kept_path(resolved, number);
         let kept = root.walk_kept(&path).map_err(|cause| fail(&path, &cause))?;
         let found = kept.state().map_err(|cause| fail(&path, &cause))?;
         if found == *now {
@@ -30,22 +30,22 @@ pub(crate) fn keep_newer(root: &Root, spot: &Spot<'_>, now: &State) -> Result<Pa
         }
         let done = match now {
             State::File { sha256, mode, uid, gid, xattrs } => {
-                kept.copy_large(spot, sha256, Meta { mode: *mode, owner: Some((*uid, *gid)) }, xattrs.as_deref())
+                kept.copy_large(resolved, sha256, Meta { mode: *mode, owner: Some((*uid, *gid)) }, xattrs.as_deref())
             }
             State::Link { target } => kept.link_to(target.as_ref()),
             _ => Ok(()),
         };
         return done.map(|()| path.clone()).map_err(|cause| fail(&path, &cause));
     }
-    let shown = root.display(&spot.canonical());
+    let shown = root.display(&resolved.canonical());
     Err(Error::refused(format!("cannot keep a copy of {}: there are {MAX_KEPT} already", shown.display()))
         .hint(format!("remove those {}{KEPT_SUFFIX}* that nobody needs", shown.display())))
 }
 
 /// Removes what a kill left of such a copy.
-pub(super) fn clear_kept(root: &Root, spot: &Spot<'_>) -> Result<()> {
+pub(super) fn clear_kept(root: &Root, resolved: &ResolvedPath<'_>) -> Result<()> {
     for number in 1..=MAX_KEPT {
-        let path = kept_path(spot, number);
+        let path = kept_path(resolved, number);
         let fail = |cause: io::Error| Error::io("repair", root.display(&path), &cause);
         let kept = root.walk_kept(&path).map_err(fail)?;
         kept.remove_temporary().map_err(fail)?;
@@ -57,11 +57,11 @@ pub(super) fn clear_kept(root: &Root, spot: &Spot<'_>) -> Result<()> {
 }
 
 /// Beside the file itself, wherever a link led to it.
-fn kept_path(spot: &Spot<'_>, number: usize) -> PathBuf {
-    let mut name = OsString::from(&spot.name);
+fn kept_path(resolved: &ResolvedPath<'_>, number: usize) -> PathBuf {
+    let mut name = OsString::from(&resolved.name);
     name.push(KEPT_SUFFIX);
     if number > 1 {
         name.push(format!(".{number}"));
     }
-    spot.canonical().with_file_name(name)
+    resolved.canonical().with_file_name(name)
 }

@@ -1,7 +1,7 @@
 //! A change of permission bits alone: one system call, so that it is done or not and nothing lies between.
 
-use super::judged::Judged;
-use super::reach::{Link, absolute, relative, unchanged, walk};
+use super::paths::{Link, absolute, relative, unchanged, walk};
+use super::recover::RecoveryOutcome;
 use crate::action::SetMode;
 use crate::error::{Error, Result};
 use crate::journal::Change;
@@ -9,8 +9,8 @@ use crate::root::{Root, State};
 
 /// Its record; refuses where the facts no longer hold.
 pub(super) fn change(root: &Root, set: &SetMode) -> Result<Change> {
-    let spot = walk(root, &set.path, Link::Target)?;
-    unchanged(root, "chmod", &set.path, &spot, &set.was)?;
+    let resolved = walk(root, &set.path, Link::Target)?;
+    unchanged(root, "chmod", &set.path, &resolved, &set.was)?;
     if !matches!(set.was.state, State::File { .. }) {
         let (shown, what) = (root.display(&set.path), set.was.state.describe());
         return Err(Error::failed(format!("cannot chmod {}: it is {what}, not a file", shown.display())));
@@ -20,15 +20,15 @@ pub(super) fn change(root: &Root, set: &SetMode) -> Result<Change> {
 
 /// Does it.
 pub(super) fn perform(root: &Root, set: &SetMode) -> Result<()> {
-    let spot = walk(root, &set.path, Link::Target)?;
-    unchanged(root, "chmod", &set.path, &spot, &set.was)?;
-    spot.set_mode(set.mode).map_err(|cause| Error::io("chmod", root.display(&set.path), &cause))
+    let resolved = walk(root, &set.path, Link::Target)?;
+    unchanged(root, "chmod", &set.path, &resolved, &set.was)?;
+    resolved.set_mode(set.mode).map_err(|cause| Error::io("chmod", root.display(&set.path), &cause))
 }
 
 /// After an interruption: whether it was done.
-pub(super) fn judge(root: &Root, path: &str, mode: u32) -> Result<Judged> {
+pub(super) fn recover(root: &Root, path: &str, mode: u32) -> Result<RecoveryOutcome> {
     let is_done = matches!(root.find(&absolute(path))?.state, State::File { mode: now, .. } if now == mode);
-    Ok(if is_done { Judged::Done(None) } else { Judged::NotDone })
+    Ok(if is_done { RecoveryOutcome::Done(None) } else { RecoveryOutcome::NotDone })
 }
 
 /// The mode that an undo sets; `None` where it is set already. Fails where the file or its mode

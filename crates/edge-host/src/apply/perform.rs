@@ -52,7 +52,7 @@ pub(super) fn all(
 }
 
 /// Records that these were never begun: someone else's change of such a file, made before the next
-/// call, must not pass for ours. Commands stay owed to the same call.
+/// call, must not pass for ours. Commands stay left to the same call.
 fn give_up(writer: &mut Writer, first_seq: usize, changes: &[Change]) {
     let files = changes.iter().enumerate().filter(|(_, change)| !matches!(change, Change::Run { .. }));
     let records: Vec<Record> = files.map(|(index, _)| Record::Void { seq: first_seq + index }).collect();
@@ -78,7 +78,7 @@ fn one(
     let performed = match command {
         Some(command) => {
             let (report, interrupt, name) = (&mut host.report, &host.interrupt, command.shown());
-            let output = command.output_telling(&mut |elapsed| {
+            let output = command.output_reporting(&mut |elapsed| {
                 let stops = if interrupt.check().is_err() { "; its end is waited for before stopping" } else { "" };
                 report.note(&format!("{name} has run for {} s{stops}", elapsed.as_secs()));
             });
@@ -87,7 +87,7 @@ fn one(
             is_known = (ended_itself || !matches!(change, Change::Transaction { .. })) && !changes_packages(change);
             output.and_then(|output| command.succeeded(output)).map(|_| None)
         }
-        None => step::perform(&host.root, action.what, change),
+        None => step::perform(&host.root, action.kind, change),
     };
     let done = match performed {
         // What counts is whether the work is done: a program may fail after it, or be ended at its
@@ -125,7 +125,7 @@ fn together(
     changes: &[Change],
 ) -> Result<(), (usize, Error)> {
     let shown: Vec<Shown> = row.iter().map(Shown::of).collect();
-    let members = row.into_iter().map(|action| action.what).collect();
+    let members = row.into_iter().map(|action| action.kind).collect();
     let mut placed = Vec::new();
     let mut stopped = None;
     match stage::stage_all(&host.root, members, changes) {

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::reach::{absolute, link_of, relative, walk};
-use super::settle::{interrupted_run, settle};
+use super::paths::{absolute, link_of, relative, walk};
+use super::recover::{interrupted_run, recover};
 use crate::error::{Error, Result};
 use crate::host::{Host, Mode, Namespace};
 use crate::journal::{Change, Progress};
@@ -14,7 +14,7 @@ impl Host {
     /// Gets ready to change something: call it after all of stdin is read and before the facts are.
     ///
     /// Live, it asks for root and refuses a container or chroot (exit 4); it takes the lock and
-    /// settles what an interrupted run of this tool left. A dry run needs none of it.
+    /// recovers what an interrupted run of this tool left. A dry run needs none of it.
     pub fn prepare_change(&mut self) -> Result<()> {
         if self.mode == Mode::DryRun || self.lock.is_some() {
             return Ok(());
@@ -27,7 +27,7 @@ impl Host {
         }
         self.interrupt.catch()?;
         self.lock = Some(lock::take(&self.root, self.tool, self.lock_wait, &self.interrupt)?);
-        settle(self)
+        recover(self)
     }
 
     /// Whether this call is the one that began the newest run and did not end it: what is half-done on

@@ -6,12 +6,12 @@
 use std::ffi::OsString;
 use std::io;
 
-use super::reach::{KEY_MODE, Link, absolute, link_mode, walk};
-use crate::action::{Action, Node, What};
+use super::paths::{KEY_MODE, Link, absolute, link_mode, walk};
+use crate::action::{Action, ActionKind, Node};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::journal::{Change, Entry, Record, Run, WriteChange, Writer};
-use crate::root::{Root, Spot, State};
+use crate::root::{ResolvedPath, Root, State};
 
 /// What happens to a copy that is still needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,8 +21,8 @@ enum Needed {
 }
 
 /// After an interruption: removes the copies that belong to no replaced key, such as one that is incomplete.
-pub(super) fn settle(root: &Root, run: &Run) -> Result<()> {
-    settle_all(root, &run.entries, Needed::Waits)
+pub(super) fn recover(root: &Root, run: &Run) -> Result<()> {
+    recover_all(root, &run.entries, Needed::Waits)
 }
 
 /// Closes a run that is complete: from then on, and not before, its copies have their name.
@@ -34,7 +34,7 @@ pub(super) fn end(host: &Host, mut writer: Writer) -> Result<()> {
         writer.append(&[Record::Finished])?;
         writer.sync()?;
         if let Some(run) = host.journal().load(writer.name())? {
-            settle_all(&host.root, &run.entries, Needed::BecomesOld)?;
+            recover_all(&host.root, &run.entries, Needed::BecomesOld)?;
         }
     }
     host.journal().close(writer, Record::End)
@@ -45,22 +45,22 @@ pub(super) fn end(host: &Host, mut writer: Writer) -> Result<()> {
 pub(super) fn make_room(host: &Host, actions: &[Action], goes_on: Option<&Run>) -> Result<()> {
     let root = &host.root;
     for action in actions {
-        let What::Write(write) = &action.what else { continue };
+        let ActionKind::Write(write) = &action.kind else { continue };
         if !matches!(write.node, Node::PrivateKey { .. }) {
             continue;
         }
-        let spot = walk(root, &write.path, link_mode(&write.node))?;
-        if !is_waiting(root, &spot)? {
+        let resolved = walk(root, &write.path, link_mode(&write.node))?;
+        if !is_waiting(root, &resolved)? {
             continue;
         }
-        let of_this_run = replaced_at(root, &spot, goes_on.map_or(&[], |run| &run.entries))?;
-        let copy = root.find_large(&spot.waiting_path())?.state;
+        let of_this_run = replaced_at(root, &resolved, goes_on.map_or(&[], |run| &run.entries))?;
+        let copy = root.find_large(&resolved.waiting_path())?.state;
         if of_this_run.iter().any(|state| copy.same_content(state)) {
-            settle_one(root, &spot, &of_this_run, Needed::Waits)?;
+            recover_one(root, &resolved, &of_this_run, Needed::Waits)?;
             continue;
         }
         let closed: Vec<Entry> = closed_runs(host)?.into_iter().flat_map(|run| run.entries).collect();
-        settle_one(root, &spot, &replaced_at(root, &spot, &closed)?, Needed::BecomesOld)?;
+        recover_one(root, &resolved, &replaced_at(root, &resolved, &closed)?, Needed::BecomesOld)?;
     }
     Ok(())
 }
@@ -77,13 +77,14 @@ fn closed_runs(host: &Host) -> Result<Vec<Run>> {
 
 /// Whether a copy is there already: the one of the key from before the run, where a run that goes on replaces
 /// the key a second time.
-pub(super) fn is_waiting(root: &Root, spot: &Spot<'_>) -> Result<bool> {
-    Ok(root.find_large(&spot.waiting_path())?.exists())
+pub(super) fn is_waiting(root: &Root, resolved: &ResolvedPath<'_>) -> Result<bool> {
+    Ok(root.find_large(&resolved.waiting_path())?.exists())
 }
 
 /// The name beside the key under which the one of this state is kept, if it is.
-pub(crate) fn kept_as(root: &Root, spot: &Spot<'_>, before: &State) -> Result<Option<OsString>> {
-    for (path, name) in [(spot.waiting_path(), spot.waiting_name()), (spot.old_path(), spot.old_name())] {
+pub(crate) fn kept_as(root: &Root, resolved: &ResolvedPath<'_>, before: &State) -> Result<Option<OsString>> {
+    for (path, name) in [(resolved.waiting_path(), resolved.waiting_name()), (resolved.old_path(), resolved.old_name())]
+    {
         if root.find_large(&path)?.state.same_content(before) {
             return Ok(Some(name));
         }
@@ -96,54 +97,54 @@ pub(crate) fn discard_needless(root: &Root, change: &WriteChange) -> Result<()> 
     if !change.kept_old {
         return Ok(());
     }
-    let spot = walk(root, &absolute(&change.path), Link::Target)?;
-    let is_copy = root.find_large(&spot.waiting_path())?.state.same_content(&change.before);
-    if is_copy { discard(root, &spot, &change.before) } else { Ok(()) }
+    let resolved = walk(root, &absolute(&change.path), Link::Target)?;
+    let is_copy = root.find_large(&resolved.waiting_path())?.state.same_content(&change.before);
+    if is_copy { discard(root, &resolved, &change.before) } else { Ok(()) }
 }
 
 /// Removes a copy, complete or not, while the key that it is made from is in its place. A rename that failed
 /// may have been done all the same, and the copy is then the only one.
-pub(super) fn discard(root: &Root, spot: &Spot<'_>, was: &State) -> Result<()> {
-    let waiting = spot.waiting_path();
+pub(super) fn discard(root: &Root, resolved: &ResolvedPath<'_>, was: &State) -> Result<()> {
+    let waiting = resolved.waiting_path();
     let fail = |cause: io::Error| Error::io("remove", root.display(&waiting), &cause);
-    if !spot.state().map_err(fail)?.same_content(was) {
+    if !resolved.state().map_err(fail)?.same_content(was) {
         return Ok(());
     }
     walk(root, &waiting, Link::Itself)?.remove_file().map_err(fail)
 }
 
-fn settle_all(root: &Root, entries: &[Entry], needed: Needed) -> Result<()> {
+fn recover_all(root: &Root, entries: &[Entry], needed: Needed) -> Result<()> {
     let mut seen: Vec<&str> = Vec::new();
     for change in entries.iter().filter_map(|entry| replacing(&entry.intent.change)) {
         if !seen.contains(&change.path.as_str()) {
             seen.push(&change.path);
-            let spot = walk(root, &absolute(&change.path), Link::Target)?;
-            settle_one(root, &spot, &replaced_at(root, &spot, entries)?, needed)?;
+            let resolved = walk(root, &absolute(&change.path), Link::Target)?;
+            recover_one(root, &resolved, &replaced_at(root, &resolved, entries)?, needed)?;
         }
     }
     Ok(())
 }
 
 /// What stood at this path before each change of the run that was made, or may have been.
-fn replaced_at<'e>(root: &Root, spot: &Spot<'_>, entries: &'e [Entry]) -> Result<Vec<&'e State>> {
+fn replaced_at<'e>(root: &Root, resolved: &ResolvedPath<'_>, entries: &'e [Entry]) -> Result<Vec<&'e State>> {
     let mut replaced = Vec::new();
     for entry in entries.iter().filter(|entry| entry.is_open()) {
         let Some(change) = replacing(&entry.intent.change) else { continue };
-        if walk(root, &absolute(&change.path), Link::Target)?.canonical() == spot.canonical() {
+        if walk(root, &absolute(&change.path), Link::Target)?.canonical() == resolved.canonical() {
             replaced.push(&change.before);
         }
     }
     Ok(replaced)
 }
 
-fn settle_one(root: &Root, spot: &Spot<'_>, replaced: &[&State], needed: Needed) -> Result<()> {
-    let waiting = spot.waiting_path();
-    let fail = |cause: io::Error| Error::io("keep the previous key", root.display(&spot.old_path()), &cause);
+fn recover_one(root: &Root, resolved: &ResolvedPath<'_>, replaced: &[&State], needed: Needed) -> Result<()> {
+    let waiting = resolved.waiting_path();
+    let fail = |cause: io::Error| Error::io("keep the previous key", root.display(&resolved.old_path()), &cause);
     let copy = root.find_large(&waiting)?.state;
     if copy == State::Absent {
         return Ok(());
     }
-    let now = spot.state().map_err(fail)?;
+    let now = resolved.state().map_err(fail)?;
     // While the key itself is still the one before, or is it again, nothing was replaced.
     let is_needed = !now.same_content(&copy) && replaced.iter().any(|state| copy.same_content(state));
     match needed {
@@ -154,7 +155,7 @@ fn settle_one(root: &Root, spot: &Spot<'_>, replaced: &[&State], needed: Needed)
             if !matches!(copy, State::File { mode: KEY_MODE, .. }) {
                 walk(root, &waiting, Link::Itself)?.set_mode(KEY_MODE).map_err(fail)?;
             }
-            spot.place_old().map_err(fail)
+            resolved.place_old().map_err(fail)
         }
     }
 }

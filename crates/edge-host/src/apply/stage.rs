@@ -5,20 +5,20 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use super::paths::{Link, key_meta, link_mode, meta, remove_made, unchanged, walk};
 use super::previous;
-use super::reach::{Link, key_meta, link_mode, meta, remove_made, unchanged, walk};
-use crate::action::{Bytes, Node, What, Write};
+use crate::action::{ActionKind, Bytes, Node, Write};
 use crate::error::{Error, Result};
 use crate::journal::{Change, WriteChange};
-use crate::root::{Found, Root, Spot, State};
+use crate::root::{FileSnapshot, ResolvedPath, Root, State};
 
 /// A write that is ready; dropped before it is placed, nothing is left of it.
 #[derive(Debug)]
 pub(super) struct Staged<'r> {
     root: &'r Root,
-    spot: Spot<'r>,
+    resolved: ResolvedPath<'r>,
     path: PathBuf,
-    was: Found,
+    was: FileSnapshot,
     how: How,
     /// Whether its bytes, and so the state it leaves, were not known before.
     made_now: bool,
@@ -55,25 +55,27 @@ pub(super) fn stage<'r>(root: &'r Root, write: Write, change: &WriteChange) -> R
         Node::SameKey(bytes) => ((bytes, false), key_meta(was)),
         Node::Large { .. } => return Err(Error::failed("cannot hold a large file in memory")),
     };
-    let spot = walk(root, &write.path, link)?;
-    unchanged(root, "write", &write.path, &spot, &write.was)?;
+    let resolved = walk(root, &write.path, link)?;
+    unchanged(root, "write", &write.path, &resolved, &write.was)?;
     let (path, was, made) = (write.path, write.was, change.made.clone());
-    let mut staged = Staged { root, spot, path, was, how: How::Beside, made_now, made, placed: false };
+    let mut staged = Staged { root, resolved, path, was, how: How::Beside, made_now, made, placed: false };
     let shown = root.display(&staged.path);
     let fail = |cause: io::Error| Error::io("write", &shown, &cause);
-    staged.spot.make_parents().map_err(fail)?;
-    let spot = &staged.spot;
+    staged.resolved.make_parents().map_err(fail)?;
+    let resolved = &staged.resolved;
     if link == Link::Itself {
-        spot.stage_link(OsStr::from_bytes(&bytes)).map_err(fail)?;
+        resolved.stage_link(OsStr::from_bytes(&bytes)).map_err(fail)?;
     } else if change.in_place.is_some() {
         staged.how = How::InPlace(bytes);
     } else {
-        if change.kept_old && bytes != staged.was.bytes && !previous::is_waiting(root, spot)? {
-            spot.can_keep_old(root).map_err(|cause| Error::io("replace", root.display(&spot.old_path()), &cause))?;
+        if change.kept_old && bytes != staged.was.bytes && !previous::is_waiting(root, resolved)? {
+            resolved
+                .can_keep_old(root)
+                .map_err(|cause| Error::io("replace", root.display(&resolved.old_path()), &cause))?;
             staged.how = How::BesideWithOld;
-            staged.spot.stage_old(&staged.was.bytes, meta.owner).map_err(fail)?;
+            staged.resolved.stage_old(&staged.was.bytes, meta.owner).map_err(fail)?;
         }
-        staged.spot.stage(&bytes, meta).map_err(fail)?;
+        staged.resolved.stage(&bytes, meta).map_err(fail)?;
     }
     Ok(staged)
 }
@@ -81,13 +83,13 @@ pub(super) fn stage<'r>(root: &'r Root, write: Write, change: &WriteChange) -> R
 /// Stages writes that belong together. Fails with the number of the one that could not be.
 pub(super) fn stage_all<'r>(
     root: &'r Root,
-    members: Vec<What>,
+    members: Vec<ActionKind>,
     changes: &[Change],
 ) -> Result<Vec<Staged<'r>>, (usize, Error)> {
     let mut all = Vec::new();
     for (index, member) in members.into_iter().zip(changes).enumerate() {
         let staged = match member {
-            (What::Write(write), Change::Write(change)) => stage(root, write, change),
+            (ActionKind::Write(write), Change::Write(change)) => stage(root, write, change),
             _ => Err(Error::failed("cannot stage what is no write")),
         };
         all.push(staged.map_err(|error| (index, error))?);
@@ -103,20 +105,20 @@ impl Staged<'_> {
     /// Gives it its name. What it left comes back where only doing it could tell.
     pub(super) fn place(mut self) -> Result<Option<State>> {
         let placed = match &self.how {
-            How::Beside | How::BesideWithOld => self.spot.place(),
-            How::InPlace(bytes) => self.spot.overwrite(bytes, &self.was.bytes),
+            How::Beside | How::BesideWithOld => self.resolved.place(),
+            How::InPlace(bytes) => self.resolved.overwrite(bytes, &self.was.bytes),
         };
         let fail = |cause: io::Error| Error::io("write", self.root.display(&self.path), &cause);
         placed.map_err(fail)?;
-        let after = if self.made_now { Some(self.spot.find().map_err(fail)?.state) } else { None };
+        let after = if self.made_now { Some(self.resolved.find().map_err(fail)?.state) } else { None };
         self.placed = true;
         Ok(after)
     }
 
     fn can_be_placed(&self) -> Result<()> {
-        unchanged(self.root, "write", &self.path, &self.spot, &self.was)?;
+        unchanged(self.root, "write", &self.path, &self.resolved, &self.was)?;
         let shown = self.root.display(&self.path);
-        self.spot.can_be_replaced().map_err(|cause| {
+        self.resolved.can_be_replaced().map_err(|cause| {
             let error = Error::io("write", &shown, &cause);
             if error.hint_text().is_some() {
                 return error;
@@ -130,9 +132,9 @@ impl Drop for Staged<'_> {
     fn drop(&mut self) {
         if !self.placed {
             // Best effort: the error that led here matters more, and the next write removes what is left.
-            self.spot.remove_temporary().ok();
+            self.resolved.remove_temporary().ok();
             if matches!(self.how, How::BesideWithOld) {
-                previous::discard(self.root, &self.spot, &self.was.state).ok();
+                previous::discard(self.root, &self.resolved, &self.was.state).ok();
             }
             remove_made(self.root, &self.made).ok();
         }

@@ -6,12 +6,12 @@ use std::path::Path;
 use nix::unistd::{getegid, geteuid};
 
 use super::mode;
-use super::reach::{Link, key_meta, link_mode, meta, moved, read_value, relative, same_value, unchanged, walk};
+use super::paths::{Link, key_meta, link_mode, meta, moved, read_value, relative, same_value, unchanged, walk};
 use super::stage::stage;
-use crate::action::{Action, Bytes, Inverse, Keep, MAX_COPY, Node, Pour, SetValue, What, Write};
+use crate::action::{Action, ActionKind, Bytes, ContentWriter, Inverse, Keep, MAX_COPY, Node, SetValue, Write};
 use crate::error::{Error, Result};
 use crate::journal::{Change, WriteChange};
-use crate::root::{Content, Found, Meta, Root, State, sha256};
+use crate::root::{Content, FileSnapshot, Meta, Root, State, sha256};
 use crate::secret::redact;
 
 /// Larger files are not recorded as they were written: what was changed in them since is shown against
@@ -20,11 +20,11 @@ const MAX_WROTE: usize = 64 << 10;
 
 /// The record of an action, made when nothing has changed yet; refuses where the facts no longer hold.
 pub(crate) fn change(root: &Root, action: &Action) -> Result<Change> {
-    Ok(match &action.what {
-        What::Write(write) => Change::Write(write_change(root, write)?),
-        What::Remove(remove) => {
-            let spot = walk(root, &remove.path, Link::Itself)?;
-            unchanged(root, "remove", &remove.path, &spot, &remove.was)?;
+    Ok(match &action.kind {
+        ActionKind::Write(write) => Change::Write(write_change(root, write)?),
+        ActionKind::Remove(remove) => {
+            let resolved = walk(root, &remove.path, Link::Itself)?;
+            unchanged(root, "remove", &remove.path, &resolved, &remove.was)?;
             let is_file = matches!(remove.was.state, State::File { .. });
             let aside = is_file && remove.keep == Keep::Aside;
             let copy = is_file && !aside && remove.was.bytes.len() <= MAX_COPY;
@@ -35,8 +35,8 @@ pub(crate) fn change(root: &Root, action: &Action) -> Result<Change> {
                 content: copy.then(|| Content::of(&remove.was.bytes)),
             }
         }
-        What::Mode(set) => mode::change(root, set)?,
-        What::Set(set) => {
+        ActionKind::Mode(set) => mode::change(root, set)?,
+        ActionKind::Set(set) => {
             if !root.is_live() {
                 return Err(Error::failed(format!(
                     "cannot set {}: an image has no kernel",
@@ -46,14 +46,14 @@ pub(crate) fn change(root: &Root, action: &Action) -> Result<Change> {
             as_found(root, set)?;
             Change::Set { path: relative(root, &set.path)?, before: set.was.clone(), after: set.value.clone() }
         }
-        What::Run(run) => Change::Run {
+        ActionKind::Run(run) => Change::Run {
             argv: run.argv.clone(),
             probe: run.probe.clone(),
             inverse: run.inverse.clone(),
-            turn: run.turn,
+            undo_order: run.undo_order,
             seconds: run.deadline.as_secs(),
         },
-        What::Transaction(transaction) => Change::Transaction {
+        ActionKind::Transaction(transaction) => Change::Transaction {
             argv: transaction.script.argv.clone(),
             object: transaction.object.clone(),
             kind: transaction.kind.clone(),
@@ -63,22 +63,22 @@ pub(crate) fn change(root: &Root, action: &Action) -> Result<Change> {
 }
 
 fn write_change(root: &Root, write: &Write) -> Result<WriteChange> {
-    let spot = walk(root, &write.path, link_mode(&write.node))?;
-    unchanged(root, "write", &write.path, &spot, &write.was)?;
+    let resolved = walk(root, &write.path, link_mode(&write.node))?;
+    unchanged(root, "write", &write.path, &resolved, &write.was)?;
     let fail = |cause: io::Error| Error::io("write", root.display(&write.path), &cause);
     if matches!(write.was.state, State::Directory { .. } | State::Other) {
         return Err(fail(io::Error::other(format!("{} stands there", write.was.state.describe()))));
     }
     let large = matches!(write.node, Node::Large { .. });
-    if large && spot.is_covered().map_err(fail)? {
+    if large && resolved.is_covered().map_err(fail)? {
         return Err(fail(io::Error::other("it is a mount point")));
     }
     let same_key = matches!(write.node, Node::SameKey(_));
     let private = same_key || matches!(write.node, Node::PrivateKey { .. });
     let secret = private || matches!(write.node, Node::Secret { .. });
-    let in_place = matches!(write.node, Node::File { .. }) && spot.needs_in_place().map_err(fail)?;
+    let in_place = matches!(write.node, Node::File { .. }) && resolved.needs_in_place().map_err(fail)?;
     let is_file = matches!(write.was.state, State::File { .. });
-    if secret && is_file && spot.is_mount_point().map_err(fail)? {
+    if secret && is_file && resolved.is_mount_point().map_err(fail)? {
         let shown = root.display(&write.path);
         return Err(Error::refused(format!(
             "cannot write {}: it is a mount point, and a {} is never written in place",
@@ -97,15 +97,15 @@ fn write_change(root: &Root, write: &Write) -> Result<WriteChange> {
     }
     let copy = is_file && !private && !large && write.was.bytes.len() <= MAX_COPY;
     let mut made = Vec::new();
-    let mut dir = spot.canonical();
-    for _ in 0..=spot.missing.len() {
+    let mut dir = resolved.canonical();
+    for _ in 0..=resolved.missing.len() {
         dir.pop();
         made.push(dir.clone());
     }
-    made.truncate(spot.missing.len());
+    made.truncate(resolved.missing.len());
     made.reverse();
     let made = made.iter().map(|dir| relative(root, dir)).collect::<Result<Vec<_>>>()?;
-    let (path, target) = (relative(root, &write.path)?, relative(root, &spot.canonical())?);
+    let (path, target) = (relative(root, &write.path)?, relative(root, &resolved.canonical())?);
     Ok(WriteChange {
         target: (target != path).then_some(target),
         path,
@@ -159,28 +159,30 @@ fn after(write: &Write) -> Option<State> {
 }
 
 /// Does one action that is no command. What it left comes back where only doing it could tell.
-pub(crate) fn perform(root: &Root, what: What, change: &Change) -> Result<Option<State>> {
+pub(crate) fn perform(root: &Root, what: ActionKind, change: &Change) -> Result<Option<State>> {
     match (what, change) {
-        (What::Write(write), Change::Write(change)) => perform_write(root, write, change),
-        (What::Remove(remove), _) => {
-            let spot = walk(root, &remove.path, Link::Itself)?;
-            unchanged(root, "remove", &remove.path, &spot, &remove.was)?;
+        (ActionKind::Write(write), Change::Write(change)) => perform_write(root, write, change),
+        (ActionKind::Remove(remove), _) => {
+            let resolved = walk(root, &remove.path, Link::Itself)?;
+            unchanged(root, "remove", &remove.path, &resolved, &remove.was)?;
             let removed = match remove.was.state {
-                State::Directory { .. } => spot.remove_dir(),
-                _ => spot.remove_file(),
+                State::Directory { .. } => resolved.remove_dir(),
+                _ => resolved.remove_file(),
             };
             removed.map_err(|cause| Error::io("remove", root.display(&remove.path), &cause))?;
             Ok(None)
         }
-        (What::Mode(set), _) => mode::perform(root, &set).map(|()| None),
-        (What::Set(set), _) => {
+        (ActionKind::Mode(set), _) => mode::perform(root, &set).map(|()| None),
+        (ActionKind::Set(set), _) => {
             as_found(root, &set)?;
-            let spot = walk(root, &set.path, Link::Target)?;
-            spot.set_value(&set.value).map_err(|cause| Error::io("set", root.display(&set.path), &cause))?;
+            let resolved = walk(root, &set.path, Link::Target)?;
+            resolved.set_value(&set.value).map_err(|cause| Error::io("set", root.display(&set.path), &cause))?;
             Ok(None)
         }
-        (What::Run(_) | What::Transaction(_), _) => Err(Error::failed("cannot run a command that was not looked for")),
-        (What::Write(write), _) => {
+        (ActionKind::Run(_) | ActionKind::Transaction(_), _) => {
+            Err(Error::failed("cannot run a command that was not looked for"))
+        }
+        (ActionKind::Write(write), _) => {
             Err(Error::failed(format!("cannot write {}: its record is of another kind", write.path.display())))
         }
     }
@@ -195,13 +197,19 @@ fn perform_write(root: &Root, write: Write, change: &WriteChange) -> Result<Opti
     }
 }
 
-fn perform_large(root: &Root, path: &Path, was: &Found, content: Pour, (sha256, mode): (&str, u32)) -> Result<()> {
+fn perform_large(
+    root: &Root,
+    path: &Path,
+    was: &FileSnapshot,
+    content: ContentWriter,
+    (sha256, mode): (&str, u32),
+) -> Result<()> {
     let fail = |cause: io::Error| Error::io("write", root.display(path), &cause);
-    let mut spot = walk(root, path, Link::Itself)?;
-    unchanged(root, "write", path, &spot, was)?;
-    spot.make_parents().map_err(fail)?;
+    let mut resolved = walk(root, path, Link::Itself)?;
+    unchanged(root, "write", path, &resolved, was)?;
+    resolved.make_parents().map_err(fail)?;
     let mut failed = None;
-    let poured = spot.replace_large(sha256, Meta { mode, owner: None }, |file| {
+    let poured = resolved.replace_large(sha256, Meta { mode, owner: None }, |file| {
         content(file).map_err(|error| {
             let cause = io::Error::other(error.to_string());
             failed = Some(error);

@@ -30,9 +30,9 @@ enum Ended {
 }
 
 impl Cmd {
-    pub(crate) fn output_telling(&self, tell: &mut dyn FnMut(Duration)) -> Result<Output> {
+    pub(crate) fn output_reporting(&self, report: &mut dyn FnMut(Duration)) -> Result<Output> {
         if self.protected {
-            return session::output(self, tell);
+            return session::output(self, report);
         }
         let fail = |cause: io::Error| Error::failed(format!("cannot run {}: {cause}", self.shown()));
         let mut command = Command::new(&self.program);
@@ -51,7 +51,7 @@ impl Cmd {
             // A program that does not read its input to the end is not an error, and not waited for.
             thread::spawn(move || pipe.write_all(&bytes).ok());
         }
-        let (status, ended) = self.wait(&mut child, &closes, tell).map_err(fail)?;
+        let (status, ended) = self.wait(&mut child, &closes, report).map_err(fail)?;
         let until = Instant::now() + LINGER;
         let output =
             Output { status, stdout: collected(stdout.as_ref(), until), stderr: collected(stderr.as_ref(), until) };
@@ -74,7 +74,7 @@ impl Cmd {
         &self,
         child: &mut Child,
         closes: &Receiver<()>,
-        tell: &mut dyn FnMut(Duration),
+        report: &mut dyn FnMut(Duration),
     ) -> io::Result<(ExitStatus, Ended)> {
         let begin = Instant::now();
         let mut told = 1;
@@ -84,8 +84,8 @@ impl Cmd {
             if let Some(status) = child.try_wait()? {
                 return Ok((status, Ended::ByItself));
             }
-            if begin.elapsed() >= self.tell_every * told {
-                tell(begin.elapsed());
+            if begin.elapsed() >= self.report_every * told {
+                report(begin.elapsed());
                 told += 1;
             }
             pause = match closes.recv_timeout(pause) {

@@ -37,7 +37,7 @@ pub(super) fn is_for(program: &str) -> bool {
 }
 
 /// Runs it to its end, or leaves it running past the deadline and says so.
-pub(super) fn output(cmd: &Cmd, tell: &mut dyn FnMut(Duration)) -> Result<Output> {
+pub(super) fn output(cmd: &Cmd, report: &mut dyn FnMut(Duration)) -> Result<Output> {
     let shown = cmd.shown();
     let fail = |cause: io::Error| Error::failed(format!("cannot run {shown}: {cause}"));
     let (mut stdout, mut stderr) = (memory().map_err(fail)?, memory().map_err(fail)?);
@@ -48,7 +48,7 @@ pub(super) fn output(cmd: &Cmd, tell: &mut dyn FnMut(Duration)) -> Result<Output
     command.envs(NOTHING_ASKS).stdin(Stdio::null());
     command.stdout(stdout.try_clone().map_err(fail)?).stderr(stderr.try_clone().map_err(fail)?);
     let mut child = command.spawn().map_err(fail)?;
-    let status = wait(cmd, &mut child, tell).map_err(fail)?;
+    let status = wait(cmd, &mut child, report).map_err(fail)?;
     let said = text(&mut stderr, cmd.keep_output).map_err(fail)?;
     let Some(status) = status else {
         let separator = if said.trim().is_empty() { "" } else { ": " };
@@ -66,7 +66,7 @@ pub(super) fn output(cmd: &Cmd, tell: &mut dyn FnMut(Duration)) -> Result<Output
 }
 
 /// `None` past the deadline.
-fn wait(cmd: &Cmd, child: &mut Child, tell: &mut dyn FnMut(Duration)) -> io::Result<Option<ExitStatus>> {
+fn wait(cmd: &Cmd, child: &mut Child, report: &mut dyn FnMut(Duration)) -> io::Result<Option<ExitStatus>> {
     let begin = Instant::now();
     let mut told = 1;
     let mut pause = Duration::from_millis(1);
@@ -77,8 +77,8 @@ fn wait(cmd: &Cmd, child: &mut Child, tell: &mut dyn FnMut(Duration)) -> io::Res
         if begin.elapsed() >= cmd.deadline {
             return Ok(None);
         }
-        if begin.elapsed() >= cmd.tell_every * told {
-            tell(begin.elapsed());
+        if begin.elapsed() >= cmd.report_every * told {
+            report(begin.elapsed());
             told += 1;
         }
         thread::sleep(pause);

@@ -86,7 +86,7 @@ fn a_child_that_ignores_the_first_signal_goes_with_its_parent() {
 fn a_long_run_is_told_of() {
     let every = Duration::from_millis(100);
     let mut told = Vec::new();
-    shell("sleep 1").tell_every(every).run_telling(&mut |elapsed| told.push(elapsed)).unwrap();
+    shell("sleep 1").report_every(every).run_reporting(&mut |elapsed| told.push(elapsed)).unwrap();
     assert!(told.len() >= 2 && told.iter().zip(1..).all(|(at, nth)| *at >= every * nth), "{told:?}");
 }
 

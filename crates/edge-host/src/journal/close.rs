@@ -71,15 +71,15 @@ impl Journal<'_> {
         if let Some(closing) = closing {
             write.push(&closing, &mut text).map_err(|_| damaged())?;
         }
-        let spot = self.root.walk_kept(&path).map_err(|cause| journal_error(&shown, &cause))?;
+        let resolved = self.root.walk_kept(&path).map_err(|cause| journal_error(&shown, &cause))?;
         let meta = Meta { mode: JOURNAL_MODE, owner: None };
-        spot.replace(&text, meta, None).map_err(|cause| journal_error(&shown, &cause))
+        resolved.replace(&text, meta, None).map_err(|cause| journal_error(&shown, &cause))
     }
 
     /// Removes what a kill left of a run's new file.
     pub(crate) fn remove_temporary(&self, run: &Run) -> Result<()> {
         let path = RunName { id: run.header.run, tool: run.header.tool.clone() }.path();
-        let removed = self.root.walk_kept(&path).and_then(|spot| spot.remove_temporary());
+        let removed = self.root.walk_kept(&path).and_then(|resolved| resolved.remove_temporary());
         removed.map_err(|cause| journal_error(&self.root.display(&path), &cause))
     }
 

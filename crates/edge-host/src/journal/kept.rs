@@ -64,7 +64,7 @@ impl Journal<'_> {
         }
         for name in names.iter().filter(|name| !needed.iter().any(|needed| *name == needed.as_str())) {
             let path = dir.join(name);
-            let removed = self.root.walk_kept(&path).and_then(|spot| spot.remove_file());
+            let removed = self.root.walk_kept(&path).and_then(|resolved| resolved.remove_file());
             removed.map_err(|cause| Error::io("remove", self.root.display(&path), &cause))?;
         }
         Ok(())

@@ -84,7 +84,7 @@ impl Journal<'_> {
 
     pub(crate) fn remove_run(&self, name: &RunName) -> Result<()> {
         let path = name.path();
-        let removed = self.root.walk_kept(&path).and_then(|spot| spot.remove_file());
+        let removed = self.root.walk_kept(&path).and_then(|resolved| resolved.remove_file());
         removed.map_err(|cause| journal_error(&self.root.display(&path), &cause))
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::action::{Inverse, Turn};
+use crate::action::{Inverse, UndoOrder};
 use crate::root::{Content, State};
 
 /// One line.
@@ -98,8 +98,8 @@ pub(crate) enum Change {
         argv: Vec<String>,
         probe: Option<Vec<String>>,
         inverse: Option<Vec<String>>,
-        #[serde(default)]
-        turn: Turn,
+        #[serde(default, rename = "turn")]
+        undo_order: UndoOrder,
         seconds: u64,
     },
     Transaction {

@@ -12,7 +12,7 @@ use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, openat, renameat};
 use nix::sys::stat::{Mode, SFlag, fchmod, fstat, fstatat};
 use nix::unistd::{UnlinkatFlags, fsync, unlinkat};
 
-use super::place::{Place, What, find};
+use super::place::{Place, PlaceKind, find};
 use crate::error::{Error, Result};
 use crate::root::{take_attributes, temporary_name};
 
@@ -22,7 +22,7 @@ const POLL: Duration = Duration::from_millis(20);
 /// Someone who keeps swapping what stands there is not waited for.
 const ATTEMPTS: u32 = 16;
 
-/// What a path of the operator's holds, compared with what is to be written there.
+/// PlaceKind a path of the operator's holds, compared with what is to be written there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutState {
     /// A file with exactly these bytes.
@@ -38,14 +38,14 @@ pub fn out_state(path: &Path, bytes: &[u8]) -> Result<OutState> {
     let fail = |cause: io::Error| Error::io("read", path, &cause);
     let place = find("write", path)?;
     match place.what {
-        What::Stream => return Ok(OutState::Stream),
-        What::Nothing | What::Directory => return Ok(OutState::Differs),
-        What::File(_) => {}
+        PlaceKind::Stream => return Ok(OutState::Stream),
+        PlaceKind::Nothing | PlaceKind::Directory => return Ok(OutState::Differs),
+        PlaceKind::File(_) => {}
     }
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let file = match openat(&place.dir, place.name.as_os_str(), flags, Mode::empty()) {
         Ok(fd) => File::from(fd),
-        // What may be written and not read, or was replaced meanwhile, is written.
+        // PlaceKind may be written and not read, or was replaced meanwhile, is written.
         Err(_) => return Ok(OutState::Differs),
     };
     let is_file = file.metadata().map_err(fail)?.is_file();
@@ -68,14 +68,14 @@ pub fn out_file(path: &Path, bytes: &[u8]) -> Result<()> {
             return Err(fail(Errno::ENOENT.into()));
         }
         match place.what {
-            What::Directory => return Err(fail(Errno::EISDIR.into())),
-            What::Stream => {
+            PlaceKind::Directory => return Err(fail(Errno::EISDIR.into())),
+            PlaceKind::Stream => {
                 if let Some(stream) = open_stream(&place, path)? {
                     return pour(stream, bytes).map_err(fail);
                 }
             }
-            What::Nothing => return replace(&place, None, bytes, path),
-            What::File(mode) => return replace(&place, Some(mode), bytes, path),
+            PlaceKind::Nothing => return replace(&place, None, bytes, path),
+            PlaceKind::File(mode) => return replace(&place, Some(mode), bytes, path),
         }
     }
     Err(Error::refused(format!("cannot write {}: someone else keeps replacing it", path.display())))
@@ -105,7 +105,7 @@ fn open_stream(place: &Place, path: &Path) -> Result<Option<File>> {
     };
     let kind = fstat(&fd).map_err(|errno| fail(errno.into()))?.st_mode & SFlag::S_IFMT.bits();
     let is_file = kind == SFlag::S_IFREG.bits();
-    // What our own caller opened may be a file; what stood at a name was none.
+    // PlaceKind our own caller opened may be a file; what stood at a name was none.
     Ok((is_in_proc || !is_file).then(|| File::from(fd)))
 }
 

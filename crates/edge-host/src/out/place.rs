@@ -28,7 +28,7 @@ const STEP: OFlag = OFlag::O_PATH.union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXE
 pub(super) struct Place {
     pub(super) dir: OwnedFd,
     pub(super) name: OsString,
-    pub(super) what: What,
+    pub(super) what: PlaceKind,
     /// Directories on the way are missing: `name` is the first of them.
     pub(super) lacks_way: bool,
     /// On the way is a directory in which someone else can replace what is there.
@@ -44,7 +44,7 @@ impl Place {
 
 /// What stands at a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum What {
+pub(super) enum PlaceKind {
     Nothing,
     /// A regular file with this mode.
     File(u32),
@@ -67,7 +67,7 @@ pub(super) fn find(verb: &str, path: &Path) -> Result<Place> {
         let place = |dir, name, what| Place { dir, name, what, lacks_way, is_others };
         let stat = match fstatat(&dir, name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
-            Err(Errno::ENOENT) => return Ok(place(dir, name, What::Nothing)),
+            Err(Errno::ENOENT) => return Ok(place(dir, name, PlaceKind::Nothing)),
             Err(errno) => return Err(fail(errno.into())),
         };
         match kind(&stat) {
@@ -82,7 +82,7 @@ pub(super) fn find(verb: &str, path: &Path) -> Result<Place> {
                     return Err(planted(verb, path, &name));
                 }
                 if todo.is_empty() && is_own_open_file(dir.as_fd(), &name).map_err(fail)? {
-                    return Ok(place(dir, name, What::Stream));
+                    return Ok(place(dir, name, PlaceKind::Stream));
                 }
                 let target = readlinkat(&link, "").map_err(|errno| fail(errno.into()))?;
                 let target = Path::new(&target);
@@ -93,17 +93,17 @@ pub(super) fn find(verb: &str, path: &Path) -> Result<Place> {
                     todo.push_front(component);
                 }
             }
-            SFlag::S_IFDIR if todo.is_empty() => return Ok(place(dir, name, What::Directory)),
+            SFlag::S_IFDIR if todo.is_empty() => return Ok(place(dir, name, PlaceKind::Directory)),
             // A directory in its place is opened even if it was another kind a moment ago, and nothing else is.
             _ if !todo.is_empty() => {
                 dir = openat(&dir, name.as_os_str(), STEP | OFlag::O_DIRECTORY, Mode::empty())
                     .map_err(|errno| fail(errno.into()))?;
             }
-            SFlag::S_IFREG => return Ok(place(dir, name, What::File(stat.st_mode & 0o777))),
-            _ => return Ok(place(dir, name, What::Stream)),
+            SFlag::S_IFREG => return Ok(place(dir, name, PlaceKind::File(stat.st_mode & 0o777))),
+            _ => return Ok(place(dir, name, PlaceKind::Stream)),
         }
     }
-    Ok(Place { dir, name: OsString::from("."), what: What::Directory, lacks_way: false, is_others })
+    Ok(Place { dir, name: OsString::from("."), what: PlaceKind::Directory, lacks_way: false, is_others })
 }
 
 fn components(path: &Path) -> VecDeque<OsString> {

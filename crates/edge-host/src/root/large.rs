@@ -11,9 +11,9 @@ use sha2::{Digest, Sha256};
 
 use super::Root;
 use super::attributes::{Like, Xattrs, dress};
-use super::read::{Found, kind};
+use super::read::{FileSnapshot, kind};
 use super::state::{State, hex};
-use super::walk::{Last, Spot};
+use super::walk::{Last, ResolvedPath};
 use super::write::{Meta, temporary_name};
 use crate::error::Result;
 
@@ -22,10 +22,10 @@ const PIECE: usize = 64 << 10;
 impl Root {
     /// What stands at `path` itself, a link not followed, without its bytes: for programs and
     /// archives, of any size, that are replaced by [`crate::Node::Large`] or removed whole.
-    pub fn find_large(&self, path: &Path) -> Result<Found> {
+    pub fn find_large(&self, path: &Path) -> Result<FileSnapshot> {
         let fail = |cause: io::Error| self.path_error("read", path, &cause);
-        let state = self.walk(path, Last::Keep).and_then(|spot| spot.state()).map_err(fail)?;
-        Ok(Found { state, bytes: Vec::new() })
+        let state = self.walk(path, Last::Keep).and_then(|resolved| resolved.state()).map_err(fail)?;
+        Ok(FileSnapshot { state, bytes: Vec::new() })
     }
 }
 
@@ -47,7 +47,7 @@ impl Write for Summed<'_> {
     }
 }
 
-impl Spot<'_> {
+impl ResolvedPath<'_> {
     /// The state of what stands here; a regular file is read in pieces, whatever its size.
     pub(crate) fn state(&self) -> io::Result<State> {
         match self.stat()? {
@@ -118,7 +118,7 @@ impl Spot<'_> {
     /// Puts a copy of another file here, with its extended attributes or those that are recorded.
     pub(crate) fn copy_large(
         &self,
-        from: &Spot<'_>,
+        from: &ResolvedPath<'_>,
         sha256: &str,
         meta: Meta,
         xattrs: Option<&Xattrs>,
@@ -129,7 +129,7 @@ impl Spot<'_> {
     }
 
     /// Gives another file a second name here.
-    pub(crate) fn link_from(&self, from: &Spot<'_>) -> io::Result<()> {
+    pub(crate) fn link_from(&self, from: &ResolvedPath<'_>) -> io::Result<()> {
         linkat(from.dir(), from.name.as_os_str(), self.dir(), self.name.as_os_str(), AtFlags::empty())?;
         self.sync_dir()
     }

@@ -13,7 +13,7 @@ use nix::sys::stat::SFlag;
 use super::Root;
 use super::read::kind;
 use super::state::State;
-use super::walk::{Last, Spot};
+use super::walk::{Last, ResolvedPath};
 use super::write::hidden_name;
 use crate::error::Result;
 
@@ -24,15 +24,15 @@ impl Root {
     /// The private keys that stood at `path` before, the newest first: a copy that waits for the end of
     /// its run, and `NAME.old`. A link at `path` is followed.
     pub fn previous_keys(&self, path: &Path) -> Result<Vec<Vec<u8>>> {
-        let spot = self.walk(path, Last::Follow).map_err(|cause| self.path_error("read", path, &cause))?;
-        let places = [spot.waiting_path(), spot.old_path()];
+        let resolved = self.walk(path, Last::Follow).map_err(|cause| self.path_error("read", path, &cause))?;
+        let places = [resolved.waiting_path(), resolved.old_path()];
         let found = places.iter().map(|place| self.find_link(place)).collect::<Result<Vec<_>>>()?;
         let files = found.into_iter().filter(|found| matches!(found.state, State::File { .. }));
         Ok(files.map(|found| found.bytes).collect())
     }
 }
 
-impl Spot<'_> {
+impl ResolvedPath<'_> {
     /// `NAME.old`.
     pub(crate) fn old_path(&self) -> PathBuf {
         self.canonical().with_file_name(self.old_name())

@@ -15,7 +15,7 @@ use nix::sys::stat::{FileStat, SFlag, fstat};
 use super::Root;
 use super::attributes::Xattrs;
 use super::state::{State, sha256};
-use super::walk::{Last, Spot};
+use super::walk::{Last, ResolvedPath};
 use crate::error::{Error, Result};
 
 /// Largest file that is read into memory. Configuration files are smaller by far.
@@ -23,14 +23,14 @@ pub const MAX_READ: u64 = 16 << 20;
 
 /// What was found at a path: its state, and the bytes of a regular file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct FileSnapshot {
     /// The state at the time of reading; `Action`s are checked against it before they write.
     pub state: State,
     /// The bytes of a regular file, empty for anything else.
     pub bytes: Vec<u8>,
 }
 
-impl Found {
+impl FileSnapshot {
     /// Whether anything is there.
     pub fn exists(&self) -> bool {
         self.state != State::Absent
@@ -52,19 +52,19 @@ impl Root {
     }
 
     /// What stands at `path`, links followed, with the bytes of a regular file.
-    pub fn find(&self, path: &Path) -> Result<Found> {
+    pub fn find(&self, path: &Path) -> Result<FileSnapshot> {
         self.look(path, Last::Follow)
     }
 
     /// What stands at `path` itself: a link is reported as a link.
-    pub fn find_link(&self, path: &Path) -> Result<Found> {
+    pub fn find_link(&self, path: &Path) -> Result<FileSnapshot> {
         self.look(path, Last::Keep)
     }
 
     /// The path without any link in it, as it is below the root.
     pub fn canonical(&self, path: &Path) -> Result<PathBuf> {
-        let spot = self.walk(path, Last::Follow).map_err(|cause| self.read_error(path, &cause))?;
-        Ok(spot.canonical())
+        let resolved = self.walk(path, Last::Follow).map_err(|cause| self.read_error(path, &cause))?;
+        Ok(resolved.canonical())
     }
 
     /// What stands in the way of a directory, in words: the first place on the way to it that is a link to
@@ -86,11 +86,11 @@ impl Root {
     /// Opens a regular file for reading in parts; `None` where nothing is there.
     pub fn open(&self, path: &Path) -> Result<Option<File>> {
         let fail = |cause: io::Error| self.read_error(path, &cause);
-        let spot = self.walk(path, Last::Follow).map_err(fail)?;
-        match spot.stat().map_err(fail)? {
+        let resolved = self.walk(path, Last::Follow).map_err(fail)?;
+        match resolved.stat().map_err(fail)? {
             None => Ok(None),
             Some(stat) if kind(&stat) == SFlag::S_IFREG => {
-                let fd = spot.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK).map_err(fail)?;
+                let fd = resolved.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK).map_err(fail)?;
                 Ok(Some(File::from(fd)))
             }
             Some(_) => Err(fail(io::Error::other("it is not a regular file"))),
@@ -100,12 +100,12 @@ impl Root {
     /// The names in a directory, sorted; empty where it does not exist.
     pub fn list(&self, path: &Path) -> Result<Vec<OsString>> {
         let fail = |cause: io::Error| self.path_error("list", path, &cause);
-        self.walk(path, Last::Follow).and_then(|spot| spot.list()).map_err(fail)
+        self.walk(path, Last::Follow).and_then(|resolved| resolved.list()).map_err(fail)
     }
 
-    fn look(&self, path: &Path, last: Last) -> Result<Found> {
-        let spot = self.walk(path, last).map_err(|cause| self.read_error(path, &cause))?;
-        spot.find().map_err(|cause| self.read_error(path, &cause))
+    fn look(&self, path: &Path, last: Last) -> Result<FileSnapshot> {
+        let resolved = self.walk(path, last).map_err(|cause| self.read_error(path, &cause))?;
+        resolved.find().map_err(|cause| self.read_error(path, &cause))
     }
 
     fn read_error(&self, path: &Path, cause: &io::Error) -> Error {
@@ -123,7 +123,7 @@ impl Root {
     }
 }
 
-impl Spot<'_> {
+impl ResolvedPath<'_> {
     /// The names in this directory, sorted; empty where it does not exist.
     pub(crate) fn list(&self) -> io::Result<Vec<OsString>> {
         let fd = match self.open(OFlag::O_RDONLY | OFlag::O_DIRECTORY) {
@@ -144,10 +144,10 @@ impl Spot<'_> {
     }
 
     /// State and bytes of what stands here.
-    pub(crate) fn find(&self) -> io::Result<Found> {
-        let nothing = Found { state: State::Absent, bytes: Vec::new() };
+    pub(crate) fn find(&self) -> io::Result<FileSnapshot> {
+        let nothing = FileSnapshot { state: State::Absent, bytes: Vec::new() };
         let Some(stat) = self.stat()? else { return Ok(nothing) };
-        let of = |state| Found { state, bytes: Vec::new() };
+        let of = |state| FileSnapshot { state, bytes: Vec::new() };
         let (mode, uid, gid) = (stat.st_mode & 0o7777, stat.st_uid, stat.st_gid);
         match kind(&stat) {
             SFlag::S_IFREG => {
@@ -174,7 +174,7 @@ impl Spot<'_> {
     }
 }
 
-fn read_file(fd: OwnedFd) -> io::Result<Found> {
+fn read_file(fd: OwnedFd) -> io::Result<FileSnapshot> {
     let stat = fstat(&fd)?;
     if kind(&stat) != SFlag::S_IFREG {
         return Err(io::Error::other("it is not a regular file"));
@@ -187,7 +187,7 @@ fn read_file(fd: OwnedFd) -> io::Result<Found> {
     }
     let (mode, uid, gid) = (stat.st_mode & 0o7777, stat.st_uid, stat.st_gid);
     let state = State::File { sha256: sha256(&bytes), mode, uid, gid, xattrs: Xattrs::of(&file) };
-    Ok(Found { state, bytes })
+    Ok(FileSnapshot { state, bytes })
 }
 
 pub(crate) fn kind(stat: &FileStat) -> SFlag {

@@ -19,7 +19,7 @@ use nix::unistd::fsync;
 use super::Root;
 use super::delete::delete;
 use super::read::kind;
-use super::walk::Spot;
+use super::walk::ResolvedPath;
 use super::write::temporary_name;
 use crate::error::{Error, Result};
 
@@ -31,7 +31,7 @@ const NEW_FILE: OFlag =
 /// A file that gets its name when it is complete; dropped before that, nothing is left of it.
 #[derive(Debug)]
 pub struct NewFile<'r> {
-    spot: Spot<'r>,
+    resolved: ResolvedPath<'r>,
     temporary: OsString,
     file: File,
     shown: PathBuf,
@@ -41,7 +41,7 @@ pub struct NewFile<'r> {
 /// A directory that gets its name when it is complete; dropped before that, nothing is left of it.
 #[derive(Debug)]
 pub struct NewDir<'r> {
-    spot: Spot<'r>,
+    resolved: ResolvedPath<'r>,
     temporary: OsString,
     top: OwnedFd,
     shown: PathBuf,
@@ -51,25 +51,25 @@ pub struct NewDir<'r> {
 impl Root {
     /// Begins a file at `path` with this mode; directories on the way are made (0755).
     pub fn new_file(&self, path: &Path, mode: u32) -> Result<NewFile<'_>> {
-        let (spot, temporary, shown) = self.beside(path)?;
+        let (resolved, temporary, shown) = self.beside(path)?;
         let make = || -> io::Result<File> {
-            let file = File::from(openat(spot.dir(), temporary.as_os_str(), NEW_FILE, Mode::empty())?);
+            let file = File::from(openat(resolved.dir(), temporary.as_os_str(), NEW_FILE, Mode::empty())?);
             fchmod(&file, Mode::from_bits_truncate(mode))?;
             Ok(file)
         };
         let file = make().map_err(|cause| Error::io("write", &shown, &cause))?;
-        Ok(NewFile { spot, temporary, file, shown, finished: false })
+        Ok(NewFile { resolved, temporary, file, shown, finished: false })
     }
 
     /// Begins a directory at `path`, mode 0755; directories on the way are made.
     pub fn new_dir(&self, path: &Path) -> Result<NewDir<'_>> {
-        let (spot, temporary, shown) = self.beside(path)?;
+        let (resolved, temporary, shown) = self.beside(path)?;
         let make = || -> io::Result<OwnedFd> {
-            mkdirat(spot.dir(), temporary.as_os_str(), Mode::from_bits_truncate(0o700))?;
-            Ok(openat(spot.dir(), temporary.as_os_str(), DIR_FLAGS, Mode::empty())?)
+            mkdirat(resolved.dir(), temporary.as_os_str(), Mode::from_bits_truncate(0o700))?;
+            Ok(openat(resolved.dir(), temporary.as_os_str(), DIR_FLAGS, Mode::empty())?)
         };
         let top = make().map_err(|cause| Error::io("make", &shown, &cause))?;
-        Ok(NewDir { spot, temporary, top, shown, finished: false })
+        Ok(NewDir { resolved, temporary, top, shown, finished: false })
     }
 
     /// Removes `path` and everything below it; already gone is success.
@@ -79,12 +79,12 @@ impl Root {
     pub fn remove_tree(&self, path: &Path) -> Result<()> {
         let shown = self.display(path);
         let fail = |cause: io::Error| Error::io("remove", &shown, &cause);
-        let spot = self.walk_kept(path).map_err(fail)?;
-        if !spot.missing.is_empty() {
+        let resolved = self.walk_kept(path).map_err(fail)?;
+        if !resolved.missing.is_empty() {
             return Ok(());
         }
-        let temporary = temporary_name(&spot.name);
-        let (dir, name) = (spot.dir(), spot.name.as_os_str());
+        let temporary = temporary_name(&resolved.name);
+        let (dir, name) = (resolved.dir(), resolved.name.as_os_str());
         // What an interrupted run left, which may have been mounted on since.
         let mut left = delete(dir, &temporary);
         if left.is_nothing() {
@@ -104,7 +104,7 @@ impl Root {
     /// Removes `path` if it is an empty directory; anything else stays as it is.
     pub fn remove_if_empty(&self, path: &Path) -> Result<()> {
         let fail = |cause: io::Error| self.path_error("remove", path, &cause);
-        match self.walk_kept(path).and_then(|spot| spot.remove_dir()) {
+        match self.walk_kept(path).and_then(|resolved| resolved.remove_dir()) {
             Err(cause)
                 if [Errno::ENOTEMPTY, Errno::EEXIST, Errno::ENOTDIR]
                     .map(|errno| Some(errno as i32))
@@ -117,14 +117,14 @@ impl Root {
     }
 
     /// The place of something new, what an interrupted run left of it removed.
-    fn beside(&self, path: &Path) -> Result<(Spot<'_>, OsString, PathBuf)> {
+    fn beside(&self, path: &Path) -> Result<(ResolvedPath<'_>, OsString, PathBuf)> {
         let shown = self.display(path);
         let fail = |cause: io::Error| self.path_error("write", path, &cause);
-        let mut spot = self.walk_kept(path).map_err(fail)?;
-        spot.make_parents().map_err(fail)?;
-        let temporary = temporary_name(&spot.name);
-        delete(spot.dir(), &temporary).into_result().map_err(fail)?;
-        Ok((spot, temporary, shown))
+        let mut resolved = self.walk_kept(path).map_err(fail)?;
+        resolved.make_parents().map_err(fail)?;
+        let temporary = temporary_name(&resolved.name);
+        delete(resolved.dir(), &temporary).into_result().map_err(fail)?;
+        Ok((resolved, temporary, shown))
     }
 }
 
@@ -133,8 +133,13 @@ impl NewFile<'_> {
     pub fn finish(mut self) -> Result<()> {
         let finish = || -> io::Result<()> {
             self.file.sync_all()?;
-            renameat(self.spot.dir(), self.temporary.as_os_str(), self.spot.dir(), self.spot.name.as_os_str())?;
-            sync(self.spot.dir())
+            renameat(
+                self.resolved.dir(),
+                self.temporary.as_os_str(),
+                self.resolved.dir(),
+                self.resolved.name.as_os_str(),
+            )?;
+            sync(self.resolved.dir())
         };
         finish().map_err(|cause| Error::io("write", &self.shown, &cause))?;
         self.finished = true;
@@ -156,7 +161,7 @@ impl Drop for NewFile<'_> {
     fn drop(&mut self) {
         if !self.finished {
             // Best effort: the next run removes what is left.
-            delete(self.spot.dir(), &self.temporary);
+            delete(self.resolved.dir(), &self.temporary);
         }
     }
 }
@@ -192,8 +197,13 @@ impl NewDir<'_> {
         let finish = || -> io::Result<()> {
             fchmod(&self.top, Mode::from_bits_truncate(0o755))?;
             sync_below(self.top.as_fd())?;
-            renameat(self.spot.dir(), self.temporary.as_os_str(), self.spot.dir(), self.spot.name.as_os_str())?;
-            sync(self.spot.dir())
+            renameat(
+                self.resolved.dir(),
+                self.temporary.as_os_str(),
+                self.resolved.dir(),
+                self.resolved.name.as_os_str(),
+            )?;
+            sync(self.resolved.dir())
         };
         finish().map_err(|cause| Error::io("make", &self.shown, &cause))?;
         self.finished = true;
@@ -226,7 +236,7 @@ impl Drop for NewDir<'_> {
     fn drop(&mut self) {
         if !self.finished {
             // Best effort: the next run removes what is left.
-            delete(self.spot.dir(), &self.temporary);
+            delete(self.resolved.dir(), &self.temporary);
         }
     }
 }

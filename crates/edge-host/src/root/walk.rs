@@ -27,7 +27,7 @@ pub(crate) enum Last {
 
 /// A resolved place: the deepest directory that exists, and what follows it.
 #[derive(Debug)]
-pub(crate) struct Spot<'r> {
+pub(crate) struct ResolvedPath<'r> {
     root: &'r Root,
     stack: Vec<(OwnedFd, OsString)>,
     /// Directories on the way that do not exist yet.
@@ -36,7 +36,7 @@ pub(crate) struct Spot<'r> {
     pub(crate) name: OsString,
 }
 
-impl Spot<'_> {
+impl ResolvedPath<'_> {
     /// The descriptor of the deepest existing directory; the parent itself unless some are missing.
     pub(crate) fn dir(&self) -> BorrowedFd<'_> {
         self.stack.last().map_or(self.root.top.as_fd(), |(fd, _)| fd.as_fd())
@@ -88,8 +88,9 @@ impl Root {
     ///
     /// Fails with ELOOP on a link loop, ENOTDIR where a file stands in the way, EINVAL on a path
     /// with NUL, ENOTSUP on proc, sys, run and dev of an image.
-    pub(crate) fn walk(&self, path: &Path, last: Last) -> io::Result<Spot<'_>> {
-        let mut spot = Spot { root: self, stack: Vec::new(), missing: Vec::new(), name: OsString::from(".") };
+    pub(crate) fn walk(&self, path: &Path, last: Last) -> io::Result<ResolvedPath<'_>> {
+        let mut resolved =
+            ResolvedPath { root: self, stack: Vec::new(), missing: Vec::new(), name: OsString::from(".") };
         let mut todo: VecDeque<OsString> = VecDeque::new();
         prepend(&mut todo, path);
         let mut links = 0;
@@ -104,29 +105,29 @@ impl Root {
                 continue;
             }
             if name == ".." {
-                if !spot.missing.is_empty() {
+                if !resolved.missing.is_empty() {
                     return Err(Errno::ENOENT.into());
                 }
-                spot.stack.pop();
+                resolved.stack.pop();
                 continue;
             }
-            self.refuse_virtual(&spot, &name)?;
-            if !spot.missing.is_empty() {
+            self.refuse_virtual(&resolved, &name)?;
+            if !resolved.missing.is_empty() {
                 if todo.is_empty() {
-                    spot.name = name;
-                    return Ok(spot);
+                    resolved.name = name;
+                    return Ok(resolved);
                 }
-                spot.missing.push(name);
+                resolved.missing.push(name);
                 continue;
             }
-            let here = match openat(spot.dir(), name.as_os_str(), STEP, Mode::empty()) {
+            let here = match openat(resolved.dir(), name.as_os_str(), STEP, Mode::empty()) {
                 Ok(fd) => fd,
                 Err(Errno::ENOENT) if todo.is_empty() => {
-                    spot.name = name;
-                    return Ok(spot);
+                    resolved.name = name;
+                    return Ok(resolved);
                 }
                 Err(Errno::ENOENT) => {
-                    spot.missing.push(name);
+                    resolved.missing.push(name);
                     continue;
                 }
                 Err(errno) => return Err(errno.into()),
@@ -134,8 +135,8 @@ impl Root {
             let kind = SFlag::from_bits_truncate(fstat(&here)?.st_mode & SFlag::S_IFMT.bits());
             match kind {
                 SFlag::S_IFLNK if todo.is_empty() && last == Last::Keep && !directory => {
-                    spot.name = name;
-                    return Ok(spot);
+                    resolved.name = name;
+                    return Ok(resolved);
                 }
                 SFlag::S_IFLNK => {
                     links += 1;
@@ -145,7 +146,7 @@ impl Root {
                     // Read from the opened link itself, so that what was checked is what is followed.
                     let target = PathBuf::from(readlinkat(&here, OsStr::new(""))?);
                     if target.is_absolute() {
-                        spot.stack.clear();
+                        resolved.stack.clear();
                     }
                     if directory {
                         todo.push_front(OsString::from("."));
@@ -154,29 +155,29 @@ impl Root {
                 }
                 _ if todo.is_empty() && directory && kind != SFlag::S_IFDIR => return Err(Errno::ENOTDIR.into()),
                 _ if todo.is_empty() => {
-                    spot.name = name;
-                    return Ok(spot);
+                    resolved.name = name;
+                    return Ok(resolved);
                 }
-                SFlag::S_IFDIR => spot.stack.push((here, name)),
+                SFlag::S_IFDIR => resolved.stack.push((here, name)),
                 _ => return Err(Errno::ENOTDIR.into()),
             }
         }
         // The path ended in `..` or is the root: the directory itself, named from inside.
-        Ok(spot)
+        Ok(resolved)
     }
 
     /// [`Root::walk`] to what our own directories must be: a link as the last component is not followed.
-    pub(crate) fn walk_kept(&self, path: &Path) -> io::Result<Spot<'_>> {
+    pub(crate) fn walk_kept(&self, path: &Path) -> io::Result<ResolvedPath<'_>> {
         self.walk(path, Last::Keep)
     }
 
     /// [`Root::walk`] to a file that is edited where its links lead.
-    pub(crate) fn walk_followed(&self, path: &Path) -> io::Result<Spot<'_>> {
+    pub(crate) fn walk_followed(&self, path: &Path) -> io::Result<ResolvedPath<'_>> {
         self.walk(path, Last::Follow)
     }
 
-    fn refuse_virtual(&self, spot: &Spot<'_>, name: &OsStr) -> io::Result<()> {
-        let at_top = spot.stack.is_empty() && spot.missing.is_empty();
+    fn refuse_virtual(&self, resolved: &ResolvedPath<'_>, name: &OsStr) -> io::Result<()> {
+        let at_top = resolved.stack.is_empty() && resolved.missing.is_empty();
         if !self.is_live() && at_top && VIRTUAL.iter().any(|virtual_dir| name == *virtual_dir) {
             return Err(Errno::ENOTSUP.into());
         }

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use super::attributes::{Like, Xattrs, dress, give_back, mount_id};
 use super::read::kind;
 use super::state::State;
-use super::walk::Spot;
+use super::walk::ResolvedPath;
 
 const NAME_MAX: usize = 255;
 const OLD_SUFFIX: &str = ".old";
@@ -48,7 +48,7 @@ pub(super) fn hidden_name(name: &OsStr, suffix: &[u8]) -> OsString {
     OsString::from_vec([b".", digest.as_bytes(), suffix].concat())
 }
 
-impl Spot<'_> {
+impl ResolvedPath<'_> {
     /// Makes the missing directories on the way (mode 0755, whatever the umask).
     pub(crate) fn make_parents(&mut self) -> io::Result<()> {
         for name in std::mem::take(&mut self.missing) {
@@ -185,7 +185,7 @@ impl Spot<'_> {
         Ok(symlinkat(target, self.dir(), temporary.as_os_str())?)
     }
 
-    /// Copies what stands here beside, mode 0600, for [`Spot::place_old`]. A copy and not a second
+    /// Copies what stands here beside, mode 0600, for [`ResolvedPath::place_old`]. A copy and not a second
     /// name, as the key in use must keep its own mode until it is replaced; and one that is on the disk
     /// under its name before that, as it may be the only one left.
     pub(crate) fn stage_old(&self, bytes: &[u8], owner: Option<(u32, u32)>) -> io::Result<()> {
@@ -227,7 +227,7 @@ impl Spot<'_> {
     }
 
     /// Moves what is here to another name; what is there is replaced.
-    pub(crate) fn rename_to(&self, to: &Spot<'_>) -> io::Result<()> {
+    pub(crate) fn rename_to(&self, to: &ResolvedPath<'_>) -> io::Result<()> {
         renameat(self.dir(), self.name.as_os_str(), to.dir(), to.name.as_os_str())?;
         to.sync_dir()?;
         self.sync_dir()

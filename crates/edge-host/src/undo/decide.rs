@@ -4,7 +4,7 @@ use std::io;
 
 use super::Editor;
 use super::diff::difference_of;
-use super::step::{NEWER_RIGHTS, Source, Step};
+use super::step::{NEWER_RIGHTS, Source, UndoStep};
 use crate::apply::{
     KEPT_SUFFIX, absolute, damaged_record, find_value, is_before, kept_as, link_of, relative, same_value, undo_mode,
     walk,
@@ -12,7 +12,7 @@ use crate::apply::{
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::journal::{Change, Entry, InverseRecord, WriteChange};
-use crate::root::{Content, Root, Spot, State, sha256};
+use crate::root::{Content, ResolvedPath, Root, State, sha256};
 
 /// What an undo knows besides the record of one action.
 #[derive(Clone, Copy)]
@@ -37,13 +37,13 @@ enum Forced {
 /// A step, and what of the host it was decided on.
 #[derive(Debug)]
 pub(super) struct Decided {
-    pub(super) step: Step,
+    pub(super) step: UndoStep,
     /// What is at the path, where it is a file's, a link's or a directory's.
     pub(super) now: Option<State>,
 }
 
-impl From<Step> for Decided {
-    fn from(step: Step) -> Decided {
+impl From<UndoStep> for Decided {
+    fn from(step: UndoStep) -> Decided {
         Decided { step, now: None }
     }
 }
@@ -56,10 +56,10 @@ impl Undoing<'_> {
     pub(super) fn decide(&self, entry: &Entry) -> Result<Decided> {
         match &entry.intent.change {
             Change::Write(change) => {
-                let spot = walk(self.root, &absolute(&change.path), link_of(change))?;
+                let resolved = walk(self.root, &absolute(&change.path), link_of(change))?;
                 let read = |cause| Error::io("read", self.root.display(&absolute(&change.path)), &cause);
-                let now = spot.state().map_err(read)?;
-                Ok(Decided { step: self.decide_write(entry, change, &spot, now.clone())?, now: Some(now) })
+                let now = resolved.state().map_err(read)?;
+                Ok(Decided { step: self.decide_write(entry, change, &resolved, now.clone())?, now: Some(now) })
             }
             Change::Remove { path, before, content, aside } => {
                 let now = self.root.find_large(&absolute(path))?.state;
@@ -68,25 +68,25 @@ impl Undoing<'_> {
             }
             Change::Mode { path, before, mode } => {
                 match (undo_mode(&self.root.find(&absolute(path))?.state, before, *mode), before) {
-                    (Ok(None), _) => Ok(Step::Already.into()),
-                    (Ok(Some(mode)), _) => Ok(Step::Mode(mode).into()),
-                    (Err(()), State::File { mode, .. }) if self.force => Ok(Step::Mode(*mode).into()),
+                    (Ok(None), _) => Ok(UndoStep::Already.into()),
+                    (Ok(Some(mode)), _) => Ok(UndoStep::Mode(mode).into()),
+                    (Err(()), State::File { mode, .. }) if self.force => Ok(UndoStep::Mode(*mode).into()),
                     (Err(()), State::File { mode, .. }) => Err(self.mode_changed(path, *mode)),
                     (Err(()), _) => Err(self.changed_since(path, Forced::Not)),
                 }
             }
             Change::Set { .. } | Change::Run { .. } | Change::Transaction { .. } if !self.root.is_live() => {
-                Ok(Step::Left("nothing live is touched under --root").into())
+                Ok(UndoStep::Leave("nothing live is touched under --root").into())
             }
             Change::Set { path, before, after } => {
                 let Some(now) = find_value(self.root, &absolute(path))? else {
-                    return Ok(Step::Left("the kernel has no such value now").into());
+                    return Ok(UndoStep::Leave("the kernel has no such value now").into());
                 };
                 if same_value(&now, before) {
-                    return Ok(Step::Already.into());
+                    return Ok(UndoStep::Already.into());
                 }
                 if same_value(&now, after) || self.force {
-                    return Ok(Step::Set { now, before: before.clone() }.into());
+                    return Ok(UndoStep::Set { now, before: before.clone() }.into());
                 }
                 Err(Error::refused(format!(
                     "cannot set {} back: it is {now} now, and we left {after}",
@@ -98,13 +98,13 @@ impl Undoing<'_> {
                     self.keep_all()
                 )))
             }
-            Change::Run { inverse: Some(inverse), .. } => Ok(Step::Run(inverse.clone()).into()),
-            Change::Run { .. } => Ok(Step::Left("this command has no opposite").into()),
+            Change::Run { inverse: Some(inverse), .. } => Ok(UndoStep::Run(inverse.clone()).into()),
+            Change::Run { .. } => Ok(UndoStep::Leave("this command has no opposite").into()),
             Change::Transaction { kind, data, object, .. } => {
                 let Some(editor) = self.editors.iter().find(|editor| editor.kind() == kind) else {
                     return Err(Error::failed(format!("cannot undo the change of {object}: no editor knows {kind:?}")));
                 };
-                Ok(editor.script_back(data)?.map_or(Step::Already, Step::Script).into())
+                Ok(editor.script_back(data)?.map_or(UndoStep::Already, UndoStep::Script).into())
             }
         }
     }
@@ -131,29 +131,35 @@ impl Undoing<'_> {
         content.map_or(Ok(()), |content| self.copied(path, before, Some(content), before.clone()).map(|_| ()))
     }
 
-    fn decide_write(&self, entry: &Entry, change: &WriteChange, spot: &Spot<'_>, now: State) -> Result<Step> {
+    fn decide_write(
+        &self,
+        entry: &Entry,
+        change: &WriteChange,
+        resolved: &ResolvedPath<'_>,
+        now: State,
+    ) -> Result<UndoStep> {
         let (root, path) = (self.root, absolute(&change.path));
         let fail = |cause: io::Error| Error::io("read", root.display(&path), &cause);
         let after = entry.after.as_ref().or(change.after.as_ref());
         if is_before(&now, &change.before, after) {
-            return Ok(Step::Already);
+            return Ok(UndoStep::Already);
         }
         if after.is_some_and(|after| now.same_content(after)) {
             if now.same_content(&change.before) && after.is_some_and(|after| !now.same_rights(after)) {
-                return Ok(Step::Left(NEWER_RIGHTS));
+                return Ok(UndoStep::Leave(NEWER_RIGHTS));
             }
             return self.restore(change, keep_rights(&change.before, after, &now));
         }
-        let InverseRecord::Edit { kind, data, .. } = &change.inverse else { return self.forced(change, spot, now) };
+        let InverseRecord::Edit { kind, data, .. } = &change.inverse else { return self.forced(change, resolved, now) };
         let Some(editor) = self.editors.iter().find(|editor| editor.kind() == kind) else {
             return Err(Error::failed(format!("cannot undo {}: no editor for {kind}", root.display(&path).display())));
         };
-        let State::File { .. } = now else { return self.forced(change, spot, now) };
-        let found = spot.find().map_err(fail)?;
+        let State::File { .. } = now else { return self.forced(change, resolved, now) };
+        let found = resolved.find().map_err(fail)?;
         match editor.take_back(&found.bytes, data) {
-            Ok(bytes) if bytes == found.bytes => Ok(Step::Already),
-            Ok(bytes) => Ok(Step::Edit { values: self.values(&found.bytes, &bytes), bytes, state: found.state }),
-            Err(_) if self.force => self.forced(change, spot, now),
+            Ok(bytes) if bytes == found.bytes => Ok(UndoStep::Already),
+            Ok(bytes) => Ok(UndoStep::Edit { values: self.values(&found.bytes, &bytes), bytes, state: found.state }),
+            Err(_) if self.force => self.forced(change, resolved, now),
             Err(error) => {
                 let exit = error.exit();
                 let message = format!("cannot undo the change of {}: {error}", root.display(&path).display());
@@ -164,15 +170,15 @@ impl Undoing<'_> {
     }
 
     /// What was there before a write, in this state.
-    fn restore(&self, change: &WriteChange, state: State) -> Result<Step> {
+    fn restore(&self, change: &WriteChange, state: State) -> Result<UndoStep> {
         let (root, path) = (self.root, absolute(&change.path));
         match &change.before {
-            State::Absent => Ok(Step::Remove),
+            State::Absent => Ok(UndoStep::Remove),
             before @ State::File { .. } if change.kept_old => {
                 // Beside the key itself, wherever a link led to it.
-                let spot = walk(root, &path, link_of(change))?;
-                if kept_as(root, &spot, before)?.is_some() {
-                    return Ok(Step::Restore {
+                let resolved = walk(root, &path, link_of(change))?;
+                if kept_as(root, &resolved, before)?.is_some() {
+                    return Ok(UndoStep::Restore {
                         state,
                         bytes: Vec::new(),
                         from: Source::Beside,
@@ -180,12 +186,12 @@ impl Undoing<'_> {
                         values: Vec::new(),
                     });
                 }
-                let is_there = root.find_large(&spot.old_path())?.exists();
+                let is_there = root.find_large(&resolved.old_path())?.exists();
                 let what = if is_there { "is not the previous key" } else { "is gone: one previous key is kept" };
                 Err(Error::refused(format!(
                     "cannot undo {}: {} {what}",
                     root.display(&path).display(),
-                    root.display(&spot.old_path()).display()
+                    root.display(&resolved.old_path()).display()
                 ))
                 .hint(self.keep_all()))
             }
@@ -201,9 +207,9 @@ impl Undoing<'_> {
         content: Option<&Content>,
         aside: bool,
         now: State,
-    ) -> Result<Step> {
+    ) -> Result<UndoStep> {
         if now.same_content(before) {
-            return Ok(Step::Already);
+            return Ok(UndoStep::Already);
         }
         let restored = || match before {
             State::Other => Err(Error::refused(format!(
@@ -219,16 +225,16 @@ impl Undoing<'_> {
             // A directory does not take the place of a file.
             _ if matches!(before, State::Directory { .. }) => Err(self.changed_since(path, Forced::Not)),
             State::File { .. } | State::Link { .. } if self.force => {
-                Ok(Step::Keeping { now, then: Box::new(restored()?) })
+                Ok(UndoStep::Keeping { now, then: Box::new(restored()?) })
             }
             _ => Err(self.changed_since(path, Forced::CanBe)),
         }
     }
 
     /// What the journal holds of it, if that is what was there.
-    fn copied(&self, path: &str, before: &State, content: Option<&Content>, state: State) -> Result<Step> {
+    fn copied(&self, path: &str, before: &State, content: Option<&Content>, state: State) -> Result<UndoStep> {
         let State::File { sha256: was, .. } = before else {
-            return Ok(Step::Restore {
+            return Ok(UndoStep::Restore {
                 state,
                 bytes: Vec::new(),
                 from: Source::Journal,
@@ -242,17 +248,17 @@ impl Undoing<'_> {
         let now = if self.shows_values { self.root.find(&absolute(path)).ok() } else { None };
         let values = now.map(|now| self.values(&now.bytes, &bytes)).unwrap_or_default();
         let keeps_rights = !state.same_rights(before);
-        Ok(Step::Restore { state, bytes, from: Source::Journal, keeps_rights, values })
+        Ok(UndoStep::Restore { state, bytes, from: Source::Journal, keeps_rights, values })
     }
 
     /// What was kept whole, if it is still there and still what it was.
-    fn kept_aside(&self, path: &str, before: &State, state: State) -> Result<Step> {
+    fn kept_aside(&self, path: &str, before: &State, state: State) -> Result<UndoStep> {
         let State::File { sha256, .. } = before else { return Err(self.no_copy(path)) };
         let kept = crate::journal::kept_path(sha256);
         let found = self.root.find_large(&kept)?.state;
         if found.same_content(before) {
             let keeps_rights = !state.same_rights(before);
-            return Ok(Step::Restore {
+            return Ok(UndoStep::Restore {
                 state,
                 bytes: Vec::new(),
                 from: Source::Aside,
@@ -269,15 +275,16 @@ impl Undoing<'_> {
     }
 
     /// What was there before comes back over what someone else made of it, if the user says so.
-    fn forced(&self, change: &WriteChange, spot: &Spot<'_>, now: State) -> Result<Step> {
+    fn forced(&self, change: &WriteChange, resolved: &ResolvedPath<'_>, now: State) -> Result<UndoStep> {
         // A link that came later leads to a file that was none of ours.
-        let is_elsewhere = relative(self.root, &spot.canonical())? != *change.target.as_ref().unwrap_or(&change.path);
+        let is_elsewhere =
+            relative(self.root, &resolved.canonical())? != *change.target.as_ref().unwrap_or(&change.path);
         let force = if is_elsewhere { Forced::Not } else { Forced::CanBe };
         if !self.force || is_elsewhere || matches!(now, State::Directory { .. } | State::Other) {
             return Err(self.changed_since(&change.path, force));
         }
         let then = self.restore(change, change.before.clone())?;
-        Ok(if now == State::Absent { then } else { Step::Keeping { now, then: Box::new(then) } })
+        Ok(if now == State::Absent { then } else { UndoStep::Keeping { now, then: Box::new(then) } })
     }
 
     fn changed_since(&self, path: &str, force: Forced) -> Error {

@@ -10,13 +10,13 @@ use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::journal::{Change, Entry, Record, WriteChange};
 use crate::lock::Lock;
-use crate::root::{Content, Meta, Root, Spot, State};
+use crate::root::{Content, Meta, ResolvedPath, Root, State};
 
 pub(super) const NEWER_RIGHTS: &str = "mode, owner or attributes were changed since, and stay as they are";
 
 /// What has to be done to take an action back.
 #[derive(Debug)]
-pub(crate) enum Step {
+pub(crate) enum UndoStep {
     /// It is as it was already.
     Already,
     /// What was made is removed, and the directories made on the way.
@@ -33,7 +33,7 @@ pub(crate) enum Step {
     /// The edit alone is undone.
     Edit { bytes: Vec<u8>, state: State, values: Vec<String> },
     /// By force: what is there now, which we did not leave, is kept beside before this is done.
-    Keeping { now: State, then: Box<Step> },
+    Keeping { now: State, then: Box<UndoStep> },
     /// The permission bits of a file are set back.
     Mode(u32),
     /// A kernel value is set back.
@@ -43,7 +43,7 @@ pub(crate) enum Step {
     /// A script made from what is there now is run.
     Script(Script),
     /// It cannot be taken back here, and why that is no error.
-    Left(&'static str),
+    Leave(&'static str),
 }
 
 /// Where a restored file's bytes come from.
@@ -56,27 +56,27 @@ pub(crate) enum Source {
     Aside,
 }
 
-impl Step {
+impl UndoStep {
     pub(crate) fn changes_nothing(&self) -> bool {
-        matches!(self, Step::Already | Step::Left(_))
+        matches!(self, UndoStep::Already | UndoStep::Leave(_))
     }
 
     pub(crate) fn verb(&self) -> &'static str {
         match self {
-            Step::Already | Step::Restore { .. } | Step::Mode(_) => "restore",
-            Step::Left(_) => "leave",
-            Step::Remove => "remove",
-            Step::Edit { .. } => "take back the edit of",
-            Step::Keeping { then, .. } => then.verb(),
-            Step::Set { .. } => "set",
-            Step::Run(_) | Step::Script(_) => "run",
+            UndoStep::Already | UndoStep::Restore { .. } | UndoStep::Mode(_) => "restore",
+            UndoStep::Leave(_) => "leave",
+            UndoStep::Remove => "remove",
+            UndoStep::Edit { .. } => "take back the edit of",
+            UndoStep::Keeping { then, .. } => then.verb(),
+            UndoStep::Set { .. } => "set",
+            UndoStep::Run(_) | UndoStep::Script(_) => "run",
         }
     }
 
     /// The lines of a script.
     pub(crate) fn details(&self) -> Vec<String> {
         match self {
-            Step::Script(script) => script.text.lines().map(str::to_owned).collect(),
+            UndoStep::Script(script) => script.text.lines().map(str::to_owned).collect(),
             _ => Vec::new(),
         }
     }
@@ -84,55 +84,54 @@ impl Step {
     /// Old and new values, secrets redacted: for a dry run.
     pub(crate) fn values(&self) -> Vec<String> {
         match self {
-            Step::Restore { values, .. } | Step::Edit { values, .. } => values.clone(),
-            Step::Keeping { then, .. } => then.values(),
-            Step::Set { now, before } => vec![format!("{now} -> {before}")],
+            UndoStep::Restore { values, .. } | UndoStep::Edit { values, .. } => values.clone(),
+            UndoStep::Keeping { then, .. } => then.values(),
+            UndoStep::Set { now, before } => vec![format!("{now} -> {before}")],
             _ => self.details(),
         }
     }
 
     /// What of a file is not as it was before: it was changed since, and stays.
     pub(crate) fn note(&self) -> Option<&'static str> {
-        matches!(self, Step::Restore { keeps_rights: true, .. }).then_some(NEWER_RIGHTS)
+        matches!(self, UndoStep::Restore { keeps_rights: true, .. }).then_some(NEWER_RIGHTS)
     }
 
     pub(crate) fn why(&self) -> String {
         match self {
-            Step::Already => "it is as it was before".to_owned(),
-            Step::Remove => "it was not there before".to_owned(),
-            Step::Restore { .. } => "what was there before".to_owned(),
-            Step::Mode(mode) => format!("its mode, {mode:04o}"),
-            Step::Edit { .. } => "other changes to the file stay".to_owned(),
-            Step::Set { before, .. } => format!("to {before}, as before"),
-            Step::Keeping { then, .. } => format!("{}; what is there now is kept beside", then.why()),
-            Step::Run(_) => String::new(),
-            Step::Script(_) => "what was there before".to_owned(),
-            Step::Left(why) => (*why).to_owned(),
+            UndoStep::Already => "it is as it was before".to_owned(),
+            UndoStep::Remove => "it was not there before".to_owned(),
+            UndoStep::Restore { .. } => "what was there before".to_owned(),
+            UndoStep::Mode(mode) => format!("its mode, {mode:04o}"),
+            UndoStep::Edit { .. } => "other changes to the file stay".to_owned(),
+            UndoStep::Set { before, .. } => format!("to {before}, as before"),
+            UndoStep::Keeping { then, .. } => format!("{}; what is there now is kept beside", then.why()),
+            UndoStep::Run(_) => String::new(),
+            UndoStep::Script(_) => "what was there before".to_owned(),
+            UndoStep::Leave(why) => (*why).to_owned(),
         }
     }
 }
 
 /// For a file that must be written in place: both sides, before it is touched.
-pub(crate) fn record_before(root: &Root, entry: &Entry, step: &Step) -> Result<Option<Record>> {
+pub(crate) fn record_before(root: &Root, entry: &Entry, step: &UndoStep) -> Result<Option<Record>> {
     let bytes = match step {
-        Step::Edit { bytes, .. } | Step::Restore { bytes, from: Source::Journal, state: State::File { .. }, .. } => {
-            bytes
-        }
-        Step::Keeping { then, .. } => return record_before(root, entry, then),
+        UndoStep::Edit { bytes, .. }
+        | UndoStep::Restore { bytes, from: Source::Journal, state: State::File { .. }, .. } => bytes,
+        UndoStep::Keeping { then, .. } => return record_before(root, entry, then),
         _ => return Ok(None),
     };
     let path = absolute(entry.intent.change.path().unwrap_or_default());
-    let spot = walk(root, &path, Link::Target)?;
+    let resolved = walk(root, &path, Link::Target)?;
     let fail = |cause: io::Error| Error::io("read", root.display(&path), &cause);
-    if !spot.needs_in_place().map_err(fail)? {
+    if !resolved.needs_in_place().map_err(fail)? {
         return Ok(None);
     }
-    let now = spot.find().map_err(fail)?;
+    let now = resolved.find().map_err(fail)?;
     Ok(Some(Record::Undoing { seq: entry.intent.seq, from: Content::of(&now.bytes), to: Content::of(bytes) }))
 }
 
 /// Does it; a script holds the lock to its end.
-pub(crate) fn perform(root: &Root, lock: Option<&Lock>, entry: &Entry, step: Step) -> Result<()> {
+pub(crate) fn perform(root: &Root, lock: Option<&Lock>, entry: &Entry, step: UndoStep) -> Result<()> {
     let change = &entry.intent.change;
     let path = absolute(change.path().unwrap_or_default());
     let made = match change {
@@ -141,7 +140,7 @@ pub(crate) fn perform(root: &Root, lock: Option<&Lock>, entry: &Entry, step: Ste
     };
     let fail = |cause: io::Error| Error::io("restore", root.display(&path), &cause);
     match step {
-        Step::Already => {
+        UndoStep::Already => {
             if let Change::Write(change) = change {
                 discard_needless(root, change)?;
             }
@@ -152,21 +151,21 @@ pub(crate) fn perform(root: &Root, lock: Option<&Lock>, entry: &Entry, step: Ste
                 Ok(())
             }
         }
-        Step::Left(_) => Ok(()),
-        Step::Remove => {
+        UndoStep::Leave(_) => Ok(()),
+        UndoStep::Remove => {
             // A file that was made through a dangling link is removed, and not the link.
             let link = if let Change::Write(change) = change { link_of(change) } else { Link::Itself };
             walk(root, &path, link)?.remove_file().map_err(fail)?;
             remove_made(root, made)
         }
-        Step::Restore { state, bytes, from, .. } => restore(root, &path, change, &state, &bytes, from),
-        Step::Edit { bytes, state, .. } => put(&walk(root, &path, Link::Target)?, &bytes, &state).map_err(fail),
-        Step::Mode(mode) => walk(root, &path, Link::Target)?.set_mode(mode).map_err(fail),
+        UndoStep::Restore { state, bytes, from, .. } => restore(root, &path, change, &state, &bytes, from),
+        UndoStep::Edit { bytes, state, .. } => put(&walk(root, &path, Link::Target)?, &bytes, &state).map_err(fail),
+        UndoStep::Mode(mode) => walk(root, &path, Link::Target)?.set_mode(mode).map_err(fail),
         // It was kept before: see [`keep`].
-        Step::Keeping { then, .. } => perform(root, lock, entry, *then),
-        Step::Set { before, .. } => walk(root, &path, Link::Target)?.set_value(&before).map_err(fail),
-        Step::Run(argv) => Cmd::of_argv(&argv)?.run().map(|_| ()),
-        Step::Script(script) => Cmd::of_script(&script)?.holding(lock.and_then(Lock::share)).run().map(|_| ()),
+        UndoStep::Keeping { then, .. } => perform(root, lock, entry, *then),
+        UndoStep::Set { before, .. } => walk(root, &path, Link::Target)?.set_value(&before).map_err(fail),
+        UndoStep::Run(argv) => Cmd::of_argv(&argv)?.run().map(|_| ()),
+        UndoStep::Script(script) => Cmd::of_script(&script)?.holding(lock.and_then(Lock::share)).run().map(|_| ()),
     }
 }
 
@@ -176,37 +175,37 @@ fn restore(root: &Root, path: &Path, change: &Change, state: &State, bytes: &[u8
         Change::Write(change) => link_of(change),
         _ => Link::Itself,
     };
-    let mut spot = walk(root, path, link)?;
-    spot.make_parents().map_err(fail)?;
+    let mut resolved = walk(root, path, link)?;
+    resolved.make_parents().map_err(fail)?;
     match state {
-        State::File { mode, .. } if from == Source::Beside => match kept_as(root, &spot, state)? {
-            Some(kept) => spot.restore_old(&kept, *mode),
+        State::File { mode, .. } if from == Source::Beside => match kept_as(root, &resolved, state)? {
+            Some(kept) => resolved.restore_old(&kept, *mode),
             None => Err(io::Error::other("the previous key was removed meanwhile")),
         },
         State::File { sha256, mode, uid, gid, xattrs } if from == Source::Aside => {
             let kept = walk(root, &crate::journal::kept_path(sha256), Link::Itself)?;
-            spot.copy_large(&kept, sha256, Meta { mode: *mode, owner: Some((*uid, *gid)) }, xattrs.as_deref())
+            resolved.copy_large(&kept, sha256, Meta { mode: *mode, owner: Some((*uid, *gid)) }, xattrs.as_deref())
         }
-        State::Link { target } => spot.link_to(OsStr::new(target)),
+        State::Link { target } => resolved.link_to(OsStr::new(target)),
         State::Directory { mode, uid, gid, xattrs } => {
-            spot.make_dir(Meta { mode: *mode, owner: Some((*uid, *gid)) }, xattrs.as_deref())
+            resolved.make_dir(Meta { mode: *mode, owner: Some((*uid, *gid)) }, xattrs.as_deref())
         }
-        State::File { .. } => put(&spot, bytes, state),
+        State::File { .. } => put(&resolved, bytes, state),
         State::Absent | State::Other => Ok(()),
     }
     .map_err(fail)
 }
 
-fn put(spot: &Spot<'_>, bytes: &[u8], state: &State) -> io::Result<()> {
-    spot.remove_temporary()?;
-    if spot.needs_in_place()? {
-        return spot.overwrite(bytes, &spot.find()?.bytes);
+fn put(resolved: &ResolvedPath<'_>, bytes: &[u8], state: &State) -> io::Result<()> {
+    resolved.remove_temporary()?;
+    if resolved.needs_in_place()? {
+        return resolved.overwrite(bytes, &resolved.find()?.bytes);
     }
     let (meta, xattrs) = match state.rights() {
         Some(((mode, uid, gid), xattrs)) => (Meta { mode, owner: Some((uid, gid)) }, xattrs),
         None => (Meta { mode: 0o644, owner: None }, None),
     };
-    spot.replace(bytes, meta, xattrs)
+    resolved.replace(bytes, meta, xattrs)
 }
 
 /// Keeps what is there now and was not left by us; where.

@@ -117,8 +117,8 @@ pub fn evaluate(
     };
     reader.read(NAME, text)?;
     let mut because = Vec::new();
-    let prefix = reader.prefix.settle(PREFIX_KEY, "", &mut because)?;
-    let file = reader.file.settle(FILE_KEY, DEFAULT_FILE, &mut because)?;
+    let prefix = reader.prefix.only_value(PREFIX_KEY, "", &mut because)?;
+    let file = reader.file.only_value(FILE_KEY, DEFAULT_FILE, &mut because)?;
     let file = format!("{prefix}{file}");
     if file.starts_with('/') || file.ends_with('/') || file.split('/').any(|part| part == ".." || part.is_empty()) {
         return Err(Error::refused(format!(
@@ -249,7 +249,7 @@ impl Setting {
     }
 
     /// The value, if there is but one that it can be.
-    fn settle(&self, key: &str, default: &str, because: &mut Vec<String>) -> Result<String> {
+    fn only_value(&self, key: &str, default: &str, because: &mut Vec<String>) -> Result<String> {
         let text = self.certain.as_ref().map_or(default, |value| value.text.as_str());
         if let Some(other) = self.possible.iter().find(|value| value.text != text) {
             return Err(Error::refused(format!(

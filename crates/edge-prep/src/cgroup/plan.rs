@@ -55,7 +55,7 @@ pub fn plan(facts: &Facts, wanted: MemoryCgroup, plan: &mut Plan) -> Result<Rebo
 }
 
 /// Says so where files are changed that will be as before after the next boot.
-pub fn say_what_is_forgotten(overlay: &Overlay, plan: &mut Plan) {
+pub fn report_volatile_changes(overlay: &Overlay, plan: &mut Plan) {
     match overlay {
         Overlay::Volatile(why) if plan.actions.iter().any(|action| action.path().is_some()) => {
             plan.note(format!("the root file system is an overlay: these changes are gone at the next boot ({why})"));
@@ -102,7 +102,7 @@ fn hopeless(facts: &Facts) -> Option<Error> {
 mod tests {
     use super::*;
     use crate::cgroup::layout::testing::{DropIn, debian_raspi, grub_with, raspberry};
-    use crate::cgroup::layout::{ByHand, Partition};
+    use crate::cgroup::layout::{ManualStep, Partition};
     use crate::cgroup::testing::{facts, live};
     use edge_host::Exit;
 
@@ -190,8 +190,8 @@ mod tests {
         assert_eq!(refusal(&facts(Layout::Unknown, off())).exit(), Exit::Refused);
 
         let step = "rpm-ostree kargs --append-if-missing=cgroup_enable=memory".to_owned();
-        let by_hand = ByHand { name: "rpm-ostree", shown: None, said: Said::Nothing, step: step.clone() };
-        let error = refusal(&facts(Layout::ByHand(by_hand), off()));
+        let by_hand = ManualStep { name: "rpm-ostree", shown: None, said: Said::Nothing, step: step.clone() };
+        let error = refusal(&facts(Layout::ManualStep(by_hand), off()));
         assert_eq!((error.exit(), error.hint_text()), (Exit::Refused, Some(step.as_str())));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use edge_host::{Error, Found, Host, Result};
+use edge_host::{Error, FileSnapshot, Host, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::report::{Fault, Line};
@@ -73,7 +73,7 @@ pub(super) struct ModuleFacts {
     listed: BTreeMap<String, Listed>,
     /// None where live facts are unknown.
     now: Option<BTreeMap<String, Now>>,
-    pub(super) own: Found,
+    pub(super) own: FileSnapshot,
 }
 
 pub(super) fn facts(host: &Host, modules: &[Module]) -> Result<ModuleFacts> {
@@ -139,7 +139,7 @@ pub fn effective_modules(texts: &[(PathBuf, String)]) -> BTreeMap<String, Listed
 
 /// The `*.conf` files of configuration directories, the first directory winning for files of one
 /// name, in the order of their names: the rule of modules-load.d(5), sysctl.d(5) and their kin.
-pub(super) fn effective_files(host: &Host, dirs: &[&str]) -> Result<Vec<(PathBuf, Found)>> {
+pub(super) fn effective_files(host: &Host, dirs: &[&str]) -> Result<Vec<(PathBuf, FileSnapshot)>> {
     let mut files: BTreeMap<OsString, PathBuf> = BTreeMap::new();
     // An image has no live /run, and what stands there would be gone at its next boot anyway.
     for dir in dirs.iter().filter(|dir| host.root.is_live() || !dir.starts_with(RUN)) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use edge_host::{Error, Found, Host, Result};
+use edge_host::{Error, FileSnapshot, Host, Result};
 use serde::{Deserialize, Serialize};
 
 use super::modules::{RUN, effective_files};
@@ -112,7 +112,7 @@ pub(super) struct SysctlFacts {
     set: BTreeMap<String, Vec<SetAt>>,
     live: BTreeMap<String, String>,
     pub(super) is_live: bool,
-    pub(super) own: Found,
+    pub(super) own: FileSnapshot,
 }
 
 pub(super) fn facts(host: &Host, sysctls: &[Sysctl]) -> Result<SysctlFacts> {
@@ -288,7 +288,7 @@ mod tests {
             (PathBuf::from(super::super::SYSCTL_FILE), "net.ipv4.ip_forward = 1\n".to_owned()),
             (PathBuf::from("/etc/sysctl.d/99-mine.conf"), "\n; c\nnet/ipv4/ip_forward = 0\n".to_owned()),
         ];
-        let own = Found { state: edge_host::State::Absent, bytes: Vec::new() };
+        let own = FileSnapshot { state: edge_host::State::Absent, bytes: Vec::new() };
         let facts = SysctlFacts { set: effective_sysctls(&texts), live: BTreeMap::new(), is_live: false, own };
         let wanted = Sysctl::parse("net.ipv4.ip_forward=1").unwrap();
         assert!(facts.persists(&wanted), "our file has it");

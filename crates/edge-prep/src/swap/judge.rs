@@ -1,6 +1,6 @@
 //! What is so, and what is not as wanted: `status` and `verify`.
 
-use super::source::{AfterReboot, Found, Remedy};
+use super::source::{AfterReboot, Remedy, SwapSource};
 use super::{Active, Cgroup, Facts, Way, live};
 use crate::report::{Fault, Line};
 use crate::wanted;
@@ -10,7 +10,7 @@ pub fn status(facts: &Facts) -> Vec<Line> {
     let mut lines: Vec<Line> = facts.active.iter().flatten().map(|active| active_line(active, &facts.found)).collect();
     lines.extend(facts.found.iter().map(|found| {
         let hand = match &found.remedy {
-            Remedy::ByHand(step) => format!("; by hand: {step}"),
+            Remedy::ManualStep(step) => format!("; by hand: {step}"),
             Remedy::Nothing | Remedy::Change(_) => String::new(),
         };
         Line {
@@ -32,8 +32,8 @@ pub fn status(facts: &Facts) -> Vec<Line> {
 }
 
 /// Those places that stand for an active device, the ones that bring it back first.
-fn behind<'f>(active: &Active, found: &'f [Found]) -> Vec<&'f Found> {
-    let mut all: Vec<&Found> = found.iter().filter(|found| found.stands_for(active)).collect();
+fn behind<'f>(active: &Active, found: &'f [SwapSource]) -> Vec<&'f SwapSource> {
+    let mut all: Vec<&SwapSource> = found.iter().filter(|found| found.stands_for(active)).collect();
     all.sort_by_key(|found| match found.after_reboot {
         AfterReboot::Back => 0,
         AfterReboot::Off => 1,
@@ -42,7 +42,7 @@ fn behind<'f>(active: &Active, found: &'f [Found]) -> Vec<&'f Found> {
     all
 }
 
-fn active_line(active: &Active, found: &[Found]) -> Line {
+fn active_line(active: &Active, found: &[SwapSource]) -> Line {
     let behind = behind(active, found);
     let back = match behind.first() {
         Some(found) if found.after_reboot == AfterReboot::Back => {
@@ -74,7 +74,8 @@ pub fn faults(facts: &Facts, wanted: wanted::Swap) -> Vec<Fault> {
 
 /// Whether swap that shall be off will be back until a step by hand is done.
 pub fn leaves_by_hand(facts: &Facts, wanted: wanted::Swap) -> bool {
-    let is_left = |found: &Found| found.after_reboot == AfterReboot::Back && matches!(found.remedy, Remedy::ByHand(_));
+    let is_left =
+        |found: &SwapSource| found.after_reboot == AfterReboot::Back && matches!(found.remedy, Remedy::ManualStep(_));
     wanted == wanted::Swap::Off && facts.found.iter().any(is_left)
 }
 
@@ -95,7 +96,7 @@ fn off(facts: &Facts) -> Vec<Fault> {
         what: format!("swap will be on after a reboot: {}", found.what),
         layer: Some(format!("{}, {}: {}", found.source, found.place(), found.why)),
         hint: Some(match &found.remedy {
-            Remedy::ByHand(step) => step.clone(),
+            Remedy::ManualStep(step) => step.clone(),
             Remedy::Nothing | Remedy::Change(_) => "edge-prep apply --swap off".to_owned(),
         }),
     });

@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use edge_host::action::{Run, Turn};
+use edge_host::action::{Run, UndoOrder};
 use edge_host::{Cmd, Plan, Result, Root};
 
 use super::active::{self, Active, DELETED, Way};
-use super::source::Found;
+use super::source::SwapSource;
 use super::{Systemd, units};
 
 const SWAPS: &str = "/proc/swaps";
@@ -29,7 +29,7 @@ const ON_AGAIN: &str =
     "while read -r name rest; do test \"$name\" != \"$0\" || exit 0; done < /proc/swaps; exec swapon \"$@\"";
 
 /// The table, with the way back for each line.
-pub(super) fn read(root: &Root, found: &[Found], systemd: Systemd) -> Result<Vec<Active>> {
+pub(super) fn read(root: &Root, found: &[SwapSource], systemd: Systemd) -> Result<Vec<Active>> {
     let bytes = root.read(std::path::Path::new(SWAPS))?.unwrap_or_default();
     let mut all = active::parse(&bytes);
     if all.is_empty() {
@@ -93,7 +93,7 @@ pub(super) fn plan(all: &[Active], plan: &mut Plan) {
                 // systemd follows /proc/swaps: the unit is inactive when the device is off.
                 let run = Run {
                     inverse: Some(argv(&["systemctl", "start", "--", unit])),
-                    turn: Turn::Last,
+                    undo_order: UndoOrder::Last,
                     ..swapoff(active)
                 };
                 plan.run(run, figures(active));
@@ -113,7 +113,7 @@ fn stop(unit: &str, own: &[&Active], plan: &mut Plan) {
         argv: argv(&["systemctl", "stop", "--", unit]),
         probe: Some(not_listed(own)),
         inverse: Some(argv(&["systemctl", "start", "--", unit])),
-        turn: Turn::Last,
+        undo_order: UndoOrder::Last,
         deadline: deadline(own),
     };
     plan.run(run, describe(own));
@@ -130,7 +130,7 @@ fn swapoff(active: &Active) -> Run {
         argv: argv(&["swapoff", "--", &path]),
         probe: Some(not_listed(&[active])),
         inverse: Some(on),
-        turn: Turn::Reverse,
+        undo_order: UndoOrder::Reverse,
         deadline: deadline(&[active]),
     }
 }
@@ -174,7 +174,7 @@ pub(super) fn reload() -> Run {
         argv: reload.clone(),
         probe: None,
         inverse: Some(reload),
-        turn: Turn::Last,
+        undo_order: UndoOrder::Last,
         deadline: Duration::from_secs(90),
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use edge_host::action::Bytes;
 use edge_host::{Error, Inverse, Node, Plan, Result};
 
-use super::source::{AfterReboot, Change, FSTAB_EDITOR, Found, Remedy, commented};
+use super::source::{AfterReboot, Change, FSTAB_EDITOR, Remedy, SwapSource, commented};
 use super::{Facts, Systemd, Way, live};
 
 /// As much of the available memory may be filled: the rest is what the system runs in.
@@ -55,12 +55,12 @@ fn memory_holds_it(facts: &Facts) -> Result<()> {
 }
 
 /// The changes of all places; lines of one file are one write, and a path is written once.
-fn persistent(found: &[Found], plan: &mut Plan) {
-    let changes = |found: &Found| match &found.remedy {
+fn persistent(found: &[SwapSource], plan: &mut Plan) {
+    let changes = |found: &SwapSource| match &found.remedy {
         Remedy::Change(changes) => changes.clone(),
-        Remedy::Nothing | Remedy::ByHand(_) => Vec::new(),
+        Remedy::Nothing | Remedy::ManualStep(_) => Vec::new(),
     };
-    let all: Vec<(&Found, Change)> =
+    let all: Vec<(&SwapSource, Change)> =
         found.iter().flat_map(|found| changes(found).into_iter().map(move |change| (found, change))).collect();
     let mut done: HashSet<&Path> = HashSet::new();
     for (found, change) in &all {
@@ -85,7 +85,7 @@ fn persistent(found: &[Found], plan: &mut Plan) {
     }
 }
 
-fn comment(path: &Path, was: &edge_host::Found, all: &[(&Found, Change)], plan: &mut Plan) {
+fn comment(path: &Path, was: &edge_host::FileSnapshot, all: &[(&SwapSource, Change)], plan: &mut Plan) {
     let mut numbers = BTreeSet::new();
     let (mut parts, mut details) = (Vec::new(), Vec::new());
     for (found, change) in all {
@@ -107,13 +107,13 @@ fn comment(path: &Path, was: &edge_host::Found, all: &[(&Found, Change)], plan: 
 }
 
 /// What is left to a human.
-fn notes(found: &[Found], plan: &mut Plan) {
+fn notes(found: &[SwapSource], plan: &mut Plan) {
     for found in found {
         match (&found.remedy, found.after_reboot) {
-            (Remedy::ByHand(step), AfterReboot::Back) => {
+            (Remedy::ManualStep(step), AfterReboot::Back) => {
                 plan.note(format!("swap will be back after a reboot by {} ({}): {step}", found.source, found.place()));
             }
-            (Remedy::ByHand(step), _) => {
+            (Remedy::ManualStep(step), _) => {
                 plan.note(format!("{} ({}), {}: {step}", found.source, found.place(), found.why));
             }
             (Remedy::Nothing, AfterReboot::Aside) => plan.note(format!("{} is on: {}", found.source, found.why)),

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use edge_host::action::What;
-use edge_host::{Exit, Found as Standing, Plan, State};
+use edge_host::action::ActionKind;
+use edge_host::{Exit, FileSnapshot, Plan, State};
 
 use super::*;
 use crate::wanted::Swap;
@@ -33,9 +33,9 @@ fn live(active: Vec<Active>) -> Facts {
     Facts { active: Some(active), available_kib: Some(1 << 20), systemd: Systemd::Running, ..Facts::default() }
 }
 
-fn fstab_line(line: usize, what: &str, text: &Rc<Standing>) -> Found {
+fn fstab_line(line: usize, what: &str, text: &Rc<FileSnapshot>) -> SwapSource {
     let path = PathBuf::from("/etc/fstab");
-    Found {
+    SwapSource {
         source: "fstab",
         file: path.clone(),
         line: Some(line),
@@ -52,24 +52,24 @@ fn fstab_line(line: usize, what: &str, text: &Rc<Standing>) -> Found {
 fn shown(facts: &Facts) -> Vec<String> {
     let mut made = Plan::new();
     plan(facts, Swap::Off, &mut made).unwrap();
-    let line = |what: &What| match what {
-        What::Run(run) => {
+    let line = |what: &ActionKind| match what {
+        ActionKind::Run(run) => {
             let back = run.inverse.as_ref().unwrap();
             let back = if back[0] == "sh" { format!("swapon {}", back[4..].join(" ")) } else { back.join(" ") };
-            format!("{} | {back} | {:?} | {} s", run.argv.join(" "), run.turn, run.deadline.as_secs())
+            format!("{} | {back} | {:?} | {} s", run.argv.join(" "), run.undo_order, run.deadline.as_secs())
         }
-        What::Write(write) => format!("write {}", write.path.display()),
-        What::Remove(remove) => format!("remove {}", remove.path.display()),
-        What::Mode(_) => "chmod".to_owned(),
-        What::Set(_) => "set".to_owned(),
-        What::Transaction(_) => "script".to_owned(),
+        ActionKind::Write(write) => format!("write {}", write.path.display()),
+        ActionKind::Remove(remove) => format!("remove {}", remove.path.display()),
+        ActionKind::Mode(_) => "chmod".to_owned(),
+        ActionKind::Set(_) => "set".to_owned(),
+        ActionKind::Transaction(_) => "script".to_owned(),
     };
-    made.actions.iter().map(|action| line(&action.what)).collect()
+    made.actions.iter().map(|action| line(&action.kind)).collect()
 }
 
 #[test]
 fn places_come_first_then_devices_by_priority_then_the_reload() {
-    let text = Rc::new(Standing { state: State::Absent, bytes: b"/dev/sda2 none swap\n/f none swap\n".to_vec() });
+    let text = Rc::new(FileSnapshot { state: State::Absent, bytes: b"/dev/sda2 none swap\n/f none swap\n".to_vec() });
     let mut facts = live(vec![
         active("/dev/sda2", 0, -2, unit("dev-sda2.swap")),
         active("/f", 10 << 10, 5, Way::Path),
@@ -127,10 +127,10 @@ fn memory_must_hold_what_comes_back() {
 
 #[test]
 fn a_path_is_changed_once_whoever_asks() {
-    let was = Standing { state: State::Absent, bytes: Vec::new() };
+    let was = FileSnapshot { state: State::Absent, bytes: Vec::new() };
     let change = Change::Write { path: PathBuf::from("/x"), was, text: "y\n".to_owned() };
-    let text = Rc::new(Standing { state: State::Absent, bytes: Vec::new() });
-    let found = |what: &str| Found { remedy: Remedy::Change(vec![change.clone()]), ..fstab_line(1, what, &text) };
+    let text = Rc::new(FileSnapshot { state: State::Absent, bytes: Vec::new() });
+    let found = |what: &str| SwapSource { remedy: Remedy::Change(vec![change.clone()]), ..fstab_line(1, what, &text) };
     let facts = Facts { found: vec![found("[zram0]"), found("[zram1]")], ..Facts::default() };
     assert_eq!(shown(&facts), ["write /x"]);
 }
@@ -171,13 +171,13 @@ fn keep_does_nothing_and_finds_no_fault() {
 
 #[test]
 fn each_active_device_is_traced_to_what_brings_it_back() {
-    let text = Rc::new(Standing { state: State::Absent, bytes: Vec::new() });
+    let text = Rc::new(FileSnapshot { state: State::Absent, bytes: Vec::new() });
     let mut facts = live(vec![
         active("/dev/sda2", 0, -2, Way::Path),
         active("/dev/zram0", 0, 100, Way::Path),
         active("/mine", 0, 1, Way::Path),
     ]);
-    let zram = Found {
+    let zram = SwapSource {
         source: "zram-tools",
         file: PathBuf::from("/usr/lib/systemd/system/zramswap.service"),
         line: None,

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use edge_host::{Found as Standing, Result, Root, State};
+use edge_host::{FileSnapshot, Result, Root, State};
 
 use super::device::device_path;
 
@@ -32,7 +32,7 @@ const PULLING: [&str; 3] = [".wants", ".requires", ".upholds"];
 pub(super) struct Unit {
     pub(super) name: String,
     pub(super) file: PathBuf,
-    pub(super) standing: Standing,
+    pub(super) standing: FileSnapshot,
 }
 
 impl Unit {
@@ -47,7 +47,7 @@ impl Unit {
     }
 }
 
-pub(super) fn is_mask(standing: &Standing) -> bool {
+pub(super) fn is_mask(standing: &FileSnapshot) -> bool {
     match &standing.state {
         State::Link { target } => target == NULL,
         State::File { .. } => standing.bytes.is_empty(),
@@ -91,8 +91,8 @@ impl Pulling {
     }
 
     /// The links that make a unit start at boot, each with what stands there.
-    pub(super) fn enabling(&self, root: &Root, name: &str) -> Result<Vec<(PathBuf, Standing)>> {
-        let mut links: Vec<(PathBuf, Standing)> = Vec::new();
+    pub(super) fn enabling(&self, root: &Root, name: &str) -> Result<Vec<(PathBuf, FileSnapshot)>> {
+        let mut links: Vec<(PathBuf, FileSnapshot)> = Vec::new();
         let mut seen: HashSet<&Path> = HashSet::new();
         for (dir, place) in &self.dirs {
             let link = dir.join(name);
@@ -107,7 +107,7 @@ impl Pulling {
 }
 
 /// The links that make one unit start at boot.
-pub(super) fn enabling(root: &Root, name: &str) -> Result<Vec<(PathBuf, Standing)>> {
+pub(super) fn enabling(root: &Root, name: &str) -> Result<Vec<(PathBuf, FileSnapshot)>> {
     Pulling::find(root)?.enabling(root, name)
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use edge_firewall::{Backend, Family, Firewall, Seen};
 use edge_host::Plan;
-use edge_host::action::What;
+use edge_host::action::ActionKind;
 
 use super::*;
 use crate::wanted::Engine;
@@ -30,7 +30,7 @@ fn goal(pairs: &[&str]) -> Goal {
         pairs: pairs.iter().map(|text| Pair::parse(text).unwrap()).collect(),
         reach: Reach::Output,
         engine: Engine::Auto,
-        by_hand: ByHand::Leave,
+        by_hand: HandMadeRules::Leave,
         lock_wait: Duration::from_secs(5),
     }
 }
@@ -39,7 +39,7 @@ fn goal(pairs: &[&str]) -> Goal {
 fn scripts(plan: &Plan) -> String {
     let mut text = String::new();
     for action in &plan.actions {
-        let What::Transaction(transaction) = &action.what else { panic!("{action:?}") };
+        let ActionKind::Transaction(transaction) = &action.kind else { panic!("{action:?}") };
         text += &format!("{}\n", transaction.script.argv[0]);
         text += &action.details.iter().map(|line| format!("{line}\n")).collect::<String>();
     }
@@ -146,7 +146,7 @@ fn rules_by_hand_are_told_of_and_replaced_on_request() {
             "made by hand in OUTPUT (nft): port 10351 goes to 192.0.2.9:10003, connections to this host itself too; it has conditions of its own and is left to you",
         ]
     );
-    let adopt = Goal { by_hand: ByHand::Adopt, ..leave };
+    let adopt = Goal { by_hand: HandMadeRules::Adopt, ..leave };
     let gone = format!("-D OUTPUT {guide}\n-D OUTPUT {guide}\n");
     assert_eq!(run(&firewall, &adopt).0, format!("iptables-nft-restore\n{gone}{ADDED}"));
     let (got, notes) = run(&firewall, &Goal { reach: Reach::Forward, ..adopt });
@@ -186,7 +186,7 @@ fn where_cloudcore_keeps_its_chain_nothing_is_added_for_ipv4() {
         reach: None,
         engine: Engine::Auto,
         persist: Persist::Yes,
-        by_hand: ByHand::Leave,
+        by_hand: HandMadeRules::Leave,
         kept,
         lock_wait: Duration::ZERO,
     };

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use edge_host::action::{Bytes, Run, Turn};
+use edge_host::action::{Bytes, Run, UndoOrder};
 use edge_host::{Node, Plan, Result, Root, State};
 
 use super::partition::{self, Partition};
@@ -108,7 +108,7 @@ fn regenerate(plan: &mut Plan) {
         argv: argv(&REGENERATE),
         probe: Some(argv(&["grep", "-qw", "--", ENABLE, GENERATED])),
         inverse: Some(argv(&REGENERATE)),
-        turn: Turn::Last,
+        undo_order: UndoOrder::Last,
         deadline: WITHIN,
     };
     plan.run(run, "its hook writes cmdline.txt anew");

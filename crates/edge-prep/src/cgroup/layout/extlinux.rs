@@ -9,7 +9,7 @@ use edge_host::action::Bytes;
 use edge_host::{Editor, Error, Inverse, Node, Plan, Result, Root};
 use serde_json::{Value, json};
 
-use super::by_hand::{self, ByHand};
+use super::manual_step::{self, ManualStep};
 use super::partition::{self, Partition};
 use super::{BootFile, Layout, NEW_FILE_MODE};
 use crate::cgroup::cmdline::{self, DISABLE, ENABLE, Said};
@@ -41,9 +41,9 @@ pub(super) fn find(root: &Root) -> Result<Option<Layout>> {
         let step = format!(
             "in {U_BOOT}, take {DISABLE} out of U_BOOT_PARAMETERS or add {ENABLE} to it; then run u-boot-update and reboot"
         );
-        return Ok(Some(Layout::ByHand(ByHand {
+        return Ok(Some(Layout::ManualStep(ManualStep {
             name: "u-boot-menu",
-            shown: Some(by_hand::show(root, U_BOOT)),
+            shown: Some(manual_step::show(root, U_BOOT)),
             said,
             step,
         })));

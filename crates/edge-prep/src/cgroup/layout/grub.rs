@@ -7,10 +7,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use edge_host::action::{Bytes, Run, Turn};
-use edge_host::{Error, Found, Inverse, Node, Plan, Result, Root};
+use edge_host::action::{Bytes, Run, UndoOrder};
+use edge_host::{Error, FileSnapshot, Inverse, Node, Plan, Result, Root};
 
-use super::by_hand;
+use super::manual_step;
 use super::{Layout, NEW_FILE_MODE, Where, argv};
 use crate::cgroup::cmdline::{DISABLE, ENABLE, Said};
 
@@ -40,7 +40,7 @@ GRUB_CMDLINE_LINUX_DEFAULT=\"$(edgeutils_words \"$GRUB_CMDLINE_LINUX_DEFAULT\")\
 /// What GRUB's configuration says.
 #[derive(Debug, Clone)]
 pub struct Grub {
-    drop_in: Found,
+    drop_in: FileSnapshot,
     shown: String,
     /// Where a word against the memory cgroup stands.
     against: Vec<Against>,
@@ -77,9 +77,9 @@ pub(super) fn find(root: &Root) -> Result<Option<Layout>> {
         has_update = has_update || root.find(Path::new(path))?.exists();
     }
     if !has_update {
-        return Ok(Some(Layout::ByHand(by_hand::grubby(root, &String::from_utf8_lossy(&main)))));
+        return Ok(Some(Layout::ManualStep(manual_step::grubby(root, &String::from_utf8_lossy(&main)))));
     }
-    let mut against = words_against(&by_hand::show(root, MAIN), &main, Reach::Yes);
+    let mut against = words_against(&manual_step::show(root, MAIN), &main, Reach::Yes);
     for name in names.iter().filter_map(|name| name.to_str()).filter(|name| name.ends_with(".cfg")) {
         let path = Path::new(DROP_IN_DIR).join(name);
         if path == Path::new(DROP_IN) {
@@ -95,7 +95,7 @@ pub(super) fn find(root: &Root) -> Result<Option<Layout>> {
         Some(_) => Generated::WithoutToken,
     };
     let drop_in = root.find(Path::new(DROP_IN))?;
-    Ok(Some(Layout::Grub(Grub { drop_in, shown: by_hand::show(root, DROP_IN), against, generated })))
+    Ok(Some(Layout::Grub(Grub { drop_in, shown: manual_step::show(root, DROP_IN), against, generated })))
 }
 
 /// Lines that set the kernel's words and turn the memory cgroup off.
@@ -166,7 +166,7 @@ fn update(plan: &mut Plan) {
         argv: argv(&[UPDATE]),
         probe: Some(argv(&["grep", "-qw", "--", ENABLE, GENERATED])),
         inverse: Some(argv(&[UPDATE])),
-        turn: Turn::Last,
+        undo_order: UndoOrder::Last,
         deadline: WITHIN,
     };
     plan.run(run, "grub.cfg with it");
@@ -175,13 +175,13 @@ fn update(plan: &mut Plan) {
 #[cfg(test)]
 pub(super) mod testing {
     use super::super::testing::{DropIn, file};
-    use super::{DROP_IN, Found, Generated, Grub, TEXT};
+    use super::{DROP_IN, FileSnapshot, Generated, Grub, TEXT};
     use edge_host::State;
 
     pub(crate) fn grub(drop_in: DropIn) -> Grub {
         let drop_in = match drop_in {
             DropIn::Stands => file(TEXT),
-            DropIn::Absent => Found { state: State::Absent, bytes: Vec::new() },
+            DropIn::Absent => FileSnapshot { state: State::Absent, bytes: Vec::new() },
         };
         Grub { drop_in, shown: DROP_IN.to_owned(), against: Vec::new(), generated: Generated::WithoutToken }
     }

@@ -1,18 +1,18 @@
 //! Layouts as literals, for tests of what is planned from them.
 
-use edge_host::{Found, State};
+use edge_host::{FileSnapshot, State};
 
 use super::grub::testing::grub;
 use super::{BootFile, Layout, Partition, Raspberry};
 
 /// What stands where a file with this text is.
-pub(crate) fn file(text: &str) -> Found {
+pub(crate) fn file(text: &str) -> FileSnapshot {
     let state = State::File { sha256: String::new(), mode: 0o644, uid: 0, gid: 0, xattrs: None };
-    Found { state, bytes: text.as_bytes().to_vec() }
+    FileSnapshot { state, bytes: text.as_bytes().to_vec() }
 }
 
 fn boot_file(path: &str, text: &str) -> BootFile {
-    let old = Found { state: State::Absent, bytes: Vec::new() };
+    let old = FileSnapshot { state: State::Absent, bytes: Vec::new() };
     BootFile { path: path.into(), shown: path.to_owned(), now: file(text), old }
 }
 

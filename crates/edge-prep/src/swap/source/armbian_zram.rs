@@ -5,14 +5,14 @@ use std::path::Path;
 
 use edge_host::{Result, Root};
 
-use super::by_hand::{ByHand, is_yes, setting};
-use super::{AfterReboot, Brings, Found, text};
+use super::manual_step::{ManualStep, is_yes, setting};
+use super::{AfterReboot, Brings, SwapSource, text};
 use crate::swap::units;
 
 const FILE: &str = "/etc/default/armbian-zram-config";
 const UNIT: &str = "armbian-zram-config.service";
 
-pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
+pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     let Some(text) = text(root, FILE)? else { return Ok(Vec::new()) };
     let masked = units::find(root, UNIT)?.is_some_and(|unit| unit.is_mask());
     let enabled = !masked && !units::enabling(root, UNIT)?.is_empty();
@@ -23,7 +23,7 @@ pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
         (true, false) => "armbian-zram-config.service is not enabled",
         (false, _) => "turned off",
     };
-    let found = ByHand {
+    let found = ManualStep {
         source: "Armbian zram",
         file: Path::new(FILE).to_path_buf(),
         line,
@@ -32,7 +32,7 @@ pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
         why: why.to_owned(),
         step: format!("set SWAP=false in {FILE}"),
     };
-    Ok(vec![Found { brings: Brings::Zram, ..found.found() }])
+    Ok(vec![SwapSource { brings: Brings::Zram, ..found.found() }])
 }
 
 /// Whether swap is on: both switches are, unless the file says no.

@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 
 use edge_host::{Result, Root};
 
-use super::by_hand::ByHand;
-use super::{AfterReboot, Found, files};
+use super::manual_step::ManualStep;
+use super::{AfterReboot, SwapSource, files};
 
 const MAIN: &str = "/etc/cloud/cloud.cfg";
 const DIR: &str = "/etc/cloud/cloud.cfg.d";
 const DISABLED: &str = "/etc/cloud/cloud-init.disabled";
 const KEY: &str = "swap:";
 
-pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
+pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     let disabled = root.find_link(Path::new(DISABLED))?.exists();
     let mut all = Vec::new();
     for file in std::iter::once(PathBuf::from(MAIN)).chain(files(root, DIR, ".cfg")?) {
@@ -23,7 +23,7 @@ pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
         let Some(line) = text.lines().position(|line| line.starts_with(KEY)).map(|index| index + 1) else { continue };
         let step = format!("take `swap:` out of {}:{line}", file.display());
         all.push(
-            ByHand {
+            ManualStep {
                 source: "cloud-init",
                 file,
                 line: Some(line),

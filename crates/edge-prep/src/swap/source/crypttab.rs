@@ -6,16 +6,16 @@ use std::path::Path;
 
 use edge_host::{Result, Root};
 
-use super::by_hand::ByHand;
-use super::{AfterReboot, Found, text};
+use super::manual_step::ManualStep;
+use super::{AfterReboot, SwapSource, text};
 
 const FILE: &str = "/etc/crypttab";
 
-pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
+pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     let Some(text) = text(root, FILE)? else { return Ok(Vec::new()) };
     Ok(parse(&text)
         .map(|(line, name)| {
-            ByHand {
+            ManualStep {
                 source: "crypttab",
                 file: Path::new(FILE).to_path_buf(),
                 line: Some(line),

@@ -5,7 +5,7 @@
 use edge_host::{Result, Root};
 
 use super::service::{self, Service};
-use super::{Brings, Found, text};
+use super::{Brings, SwapSource, text};
 use crate::swap::units::resolved;
 
 const UNIT: &str = "dphys-swapfile.service";
@@ -13,7 +13,7 @@ const CONFIG: &str = "/etc/dphys-swapfile";
 const KEY: &str = "CONF_SWAPFILE=";
 const DEFAULT: &str = "/var/swap";
 
-pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
+pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     let config = text(root, CONFIG)?.unwrap_or_default();
     let file = std::path::PathBuf::from(swap_file(&config));
     let file = if root.is_live() { resolved(root, &file) } else { file };

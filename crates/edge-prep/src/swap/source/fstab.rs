@@ -8,7 +8,7 @@ use std::rc::Rc;
 use edge_host::{Error, Result, Root, State, action};
 
 use super::fstab_lines::{LineState, swap_lines};
-use super::{AfterReboot, Brings, Change, Found, Remedy};
+use super::{AfterReboot, Brings, Change, Remedy, SwapSource};
 use crate::swap::device::device_path;
 use crate::swap::units::resolved;
 
@@ -16,7 +16,7 @@ const FILE: &str = "/etc/fstab";
 /// Lines with one of these are passed over by `swapon -a` and by systemd.
 const NOT_AT_BOOT: &str = "noauto";
 
-pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
+pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     let path = Path::new(FILE);
     let standing = root.find(path)?;
     match standing.state {
@@ -43,7 +43,7 @@ pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
                 LineState::InForce => (AfterReboot::Back, "turned on at each boot".to_owned()),
             };
             let remedy = match after_reboot {
-                AfterReboot::Back if standing.bytes.len() > action::MAX_COPY => Remedy::ByHand(format!(
+                AfterReboot::Back if standing.bytes.len() > action::MAX_COPY => Remedy::ManualStep(format!(
                     "{FILE} is larger than {} MiB, of which no copy would be kept: put a # in front of line {}",
                     action::MAX_COPY >> 20,
                     line.line
@@ -55,7 +55,7 @@ pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
                 }]),
                 _ => Remedy::Nothing,
             };
-            Found {
+            SwapSource {
                 source: "fstab",
                 file: path.to_path_buf(),
                 line: Some(line.line),

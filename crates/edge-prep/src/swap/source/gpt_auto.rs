@@ -7,14 +7,14 @@ use std::path::Path;
 
 use edge_host::{Result, Root};
 
-use super::by_hand::ByHand;
-use super::{AfterReboot, Brings, Found};
+use super::manual_step::ManualStep;
+use super::{AfterReboot, Brings, SwapSource};
 use crate::swap::units::{self, ETC, GENERATOR_LATE, resolved};
 
 const SOURCE: &str = "SourcePath";
 const BY: &str = "systemd-gpt-auto-generator";
 
-pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
+pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     if !root.is_live() {
         return Ok(Vec::new());
     }
@@ -26,12 +26,12 @@ pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
         let Some(found) = found(&file, &name, &text, if masked { AfterReboot::Off } else { AfterReboot::Back }) else {
             continue;
         };
-        all.push(Found { brings: Brings::Path(resolved(root, Path::new(&found.what))), ..found });
+        all.push(SwapSource { brings: Brings::Path(resolved(root, Path::new(&found.what))), ..found });
     }
     Ok(all)
 }
 
-fn found(file: &Path, name: &str, text: &str, after_reboot: AfterReboot) -> Option<Found> {
+fn found(file: &Path, name: &str, text: &str, after_reboot: AfterReboot) -> Option<SwapSource> {
     // Other generators name the file they read.
     if units::value(text, "Unit", SOURCE).is_some() || !text.contains(BY) {
         return None;
@@ -40,7 +40,7 @@ fn found(file: &Path, name: &str, text: &str, after_reboot: AfterReboot) -> Opti
         AfterReboot::Off => "masked".to_owned(),
         _ => format!("{BY} turns it on by its partition type"),
     };
-    let found = ByHand {
+    let found = ManualStep {
         source: "GPT partition type",
         file: file.to_path_buf(),
         line: None,
@@ -66,7 +66,7 @@ mod tests {
         let of = |text: &str, after_reboot| found(Path::new("/x.swap"), "x.swap", text, after_reboot);
         let back = of(text, AfterReboot::Back).unwrap();
         assert_eq!(back.what, "/dev/sda3");
-        let Remedy::ByHand(step) = back.remedy else { panic!("{:?}", back.remedy) };
+        let Remedy::ManualStep(step) = back.remedy else { panic!("{:?}", back.remedy) };
         assert!(step.starts_with("systemctl mask x.swap, or "), "{step}");
         assert!(matches!(of(text, AfterReboot::Off).unwrap().remedy, Remedy::Nothing));
         assert!(of(&format!("[Unit]\nSourcePath=/etc/fstab\n{text}"), AfterReboot::Back).is_none());

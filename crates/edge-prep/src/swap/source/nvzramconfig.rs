@@ -3,11 +3,11 @@
 use edge_host::{Result, Root};
 
 use super::service::{self, Service};
-use super::{Brings, Found};
+use super::{Brings, SwapSource};
 
 const UNIT: &str = "nvzramconfig.service";
 
-pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
+pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     let found = service::detect(root, Service { source: "nvzramconfig", unit: UNIT, brings: Brings::Zram })?;
     Ok(found.into_iter().collect())
 }

@@ -5,14 +5,14 @@ use std::path::Path;
 
 use edge_host::{Result, Root};
 
-use super::by_hand::{ByHand, setting};
-use super::{AfterReboot, Found, text};
+use super::manual_step::{ManualStep, setting};
+use super::{AfterReboot, SwapSource, text};
 
 const FILE: &str = "/etc/initramfs-tools/conf.d/resume";
 const CMDLINE: &str = "/proc/cmdline";
 const OPTION: &str = "resume=";
 
-pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
+pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     let mut all = Vec::new();
     let set = text(root, FILE)?.unwrap_or_default();
     if let Some((line, value)) = setting(&set, "RESUME").filter(|(_, value)| !value.is_empty() && *value != "none") {
@@ -30,8 +30,8 @@ pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
     Ok(all)
 }
 
-fn found(file: &str, line: Option<usize>, what: String, step: String) -> Found {
-    ByHand {
+fn found(file: &str, line: Option<usize>, what: String, step: String) -> SwapSource {
+    ManualStep {
         source: "initramfs resume",
         file: Path::new(file).to_path_buf(),
         line,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use edge_host::{Result, Root};
 
-use super::{AfterReboot, Brings, Change, Found, Remedy, dropins};
+use super::{AfterReboot, Brings, Change, Remedy, SwapSource, dropins};
 use crate::swap::units::value;
 
 const GENERATORS: [&str; 2] =
@@ -23,7 +23,7 @@ const SWAP_FILE: &str = "/var/swap";
 /// What it does without any setting.
 const DEFAULT: &str = "auto";
 
-pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
+pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     let mut generator = None;
     for path in GENERATORS.map(Path::new) {
         if generator.is_none() && root.find_link(path)?.exists() {
@@ -45,7 +45,7 @@ pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
     } else if DROPINS.iter().any(|dir| file.starts_with(dir)) && file.file_name() > ours.file_name() {
         // Ours would be read before it and not count.
         let hand = format!("{} is read last and sets {KEY}={mechanism}: make it {KEY}={NONE}", file.display());
-        (AfterReboot::Back, Remedy::ByHand(hand))
+        (AfterReboot::Back, Remedy::ManualStep(hand))
     } else {
         let was = root.find(ours)?;
         (
@@ -53,7 +53,7 @@ pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
             Remedy::Change(vec![Change::Write { path: ours.to_path_buf(), was, text: TEXT.to_owned() }]),
         )
     };
-    Ok(vec![Found {
+    Ok(vec![SwapSource {
         source: "rpi-swap",
         file,
         line: None,

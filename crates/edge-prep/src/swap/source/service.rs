@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use edge_host::{Result, Root};
 
-use super::{AfterReboot, Brings, Change, Found, Remedy};
+use super::{AfterReboot, Brings, Change, Remedy, SwapSource};
 use crate::swap::units::{self, ETC, NULL};
 
 const INIT_SCRIPTS: &str = "/etc/init.d";
@@ -22,13 +22,13 @@ pub(super) struct Service {
 ///
 /// Its enabling links are removed and its own files stay. What enables it from below /usr, or as an
 /// init script, cannot be removed there: then the unit is masked.
-pub(super) fn detect(root: &Root, service: Service) -> Result<Option<Found>> {
+pub(super) fn detect(root: &Root, service: Service) -> Result<Option<SwapSource>> {
     let Service { source, unit, brings } = service;
     let mask = Path::new(ETC).join(unit);
     let file = units::find(root, unit)?;
     let script = init_script(root, unit)?;
     let links = units::enabling(root, unit)?;
-    let found = |file: PathBuf, after_reboot, why, remedy| Found {
+    let found = |file: PathBuf, after_reboot, why, remedy| SwapSource {
         source,
         file,
         line: None,
@@ -66,7 +66,7 @@ pub(super) fn detect(root: &Root, service: Service) -> Result<Option<Found>> {
                 mask.display(),
                 by.display()
             );
-            return Ok(Some(found(at, AfterReboot::Back, why, Remedy::ByHand(hand))));
+            return Ok(Some(found(at, AfterReboot::Back, why, Remedy::ManualStep(hand))));
         }
         vec![Change::Link { path: mask, was, target: NULL }]
     };

@@ -9,11 +9,11 @@ use std::path::Path;
 
 use edge_host::{Result, Root};
 
-use super::{AfterReboot, Brings, Change, Found, Remedy};
+use super::{AfterReboot, Brings, Change, Remedy, SwapSource};
 use crate::swap::device::device_path;
 use crate::swap::units::{self, ETC, NULL, PERSISTENT, Pulling, Unit, resolved};
 
-pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
+pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     let mut all = Vec::new();
     let pulling = Pulling::find(root)?;
     for name in units::swap_names(root, &PERSISTENT)? {
@@ -24,7 +24,7 @@ pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
     Ok(all)
 }
 
-fn found(root: &Root, unit: Unit, pulling: &Pulling) -> Result<Option<Found>> {
+fn found(root: &Root, unit: Unit, pulling: &Pulling) -> Result<Option<SwapSource>> {
     let vendors = PERSISTENT.iter().skip(1).map(|dir| Path::new(dir).join(&unit.name));
     let mut text = None;
     for file in std::iter::once(unit.file.clone()).chain(vendors) {
@@ -52,10 +52,10 @@ fn found(root: &Root, unit: Unit, pulling: &Pulling) -> Result<Option<Found>> {
         }
         Some(why) => {
             let hand = format!("move {} out of {ETC}, then run systemctl daemon-reload", unit.file.display());
-            (AfterReboot::Back, why, Remedy::ByHand(hand))
+            (AfterReboot::Back, why, Remedy::ManualStep(hand))
         }
     };
-    Ok(Some(Found {
+    Ok(Some(SwapSource {
         source: "swap unit",
         file: unit.file,
         line: None,

@@ -5,17 +5,17 @@ use std::path::Path;
 
 use edge_host::{Result, Root};
 
-use super::by_hand::{ByHand, is_yes, setting};
-use super::{AfterReboot, Found, text};
+use super::manual_step::{ManualStep, is_yes, setting};
+use super::{AfterReboot, SwapSource, text};
 
 const FILE: &str = "/etc/waagent.conf";
 const KEY: &str = "ResourceDisk.EnableSwap";
 
-pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
+pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     let Some(text) = text(root, FILE)? else { return Ok(Vec::new()) };
     let Some((line, value)) = setting(&text, KEY) else { return Ok(Vec::new()) };
     let on = is_yes(value);
-    let found = ByHand {
+    let found = ManualStep {
         source: "waagent",
         file: Path::new(FILE).to_path_buf(),
         line: Some(line),

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use edge_host::{Result, Root};
 
-use super::{AfterReboot, Brings, Change, Found, Remedy, dropins, text};
+use super::{AfterReboot, Brings, Change, Remedy, SwapSource, dropins, text};
 use crate::swap::units::value;
 
 const GENERATORS: [&str; 2] =
@@ -52,7 +52,7 @@ enum Kind {
     FileSystem,
 }
 
-pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
+pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     let mut installed = false;
     for path in GENERATORS.map(Path::new) {
         installed = installed || root.find_link(path)?.exists();
@@ -80,7 +80,7 @@ pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
             let remedy = match &device.limit {
                 _ if off => Remedy::Nothing,
                 // Ours would be read before it and not count.
-                Some((limit, file)) if is_later(file) => Remedy::ByHand(format!(
+                Some((limit, file)) if is_later(file) => Remedy::ManualStep(format!(
                     "{} is read last and sets {LIMIT} = {limit}: make it {LIMIT} = {OFF}",
                     file.display()
                 )),
@@ -90,7 +90,7 @@ pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
                     text: wanted.clone(),
                 }]),
             };
-            Found {
+            SwapSource {
                 source: "zram-generator",
                 file: device.file,
                 line: Some(device.line),

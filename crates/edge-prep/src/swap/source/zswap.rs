@@ -4,17 +4,17 @@ use std::path::Path;
 
 use edge_host::{Result, Root};
 
-use super::{AfterReboot, Brings, Found, Remedy, text};
+use super::{AfterReboot, Brings, Remedy, SwapSource, text};
 
 const SWITCH: &str = "/sys/module/zswap/parameters/enabled";
 
-pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
+pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     let value = if root.is_live() { text(root, SWITCH)? } else { None };
     Ok(value.and_then(|value| found(&value)).into_iter().collect())
 }
 
-fn found(value: &str) -> Option<Found> {
-    (value.trim() == "Y").then(|| Found {
+fn found(value: &str) -> Option<SwapSource> {
+    (value.trim() == "Y").then(|| SwapSource {
         source: "zswap",
         file: Path::new(SWITCH).to_path_buf(),
         line: None,

@@ -14,8 +14,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use self::decide::{Decided, Undoing};
-use self::step::Step;
-use crate::action::{RESCUE_SUFFIX, Script, Turn};
+use self::step::UndoStep;
+use crate::action::{RESCUE_SUFFIX, Script, UndoOrder};
 use crate::apply::absolute;
 use crate::error::{Error, Result};
 use crate::exit::{Exit, Outcome};
@@ -174,7 +174,7 @@ fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Res
 fn refused(host: &mut Host, entry: &Entry, error: &Error, difference: &str) {
     let status = if error.exit() == Exit::Refused { Status::Refused } else { Status::Failed };
     let details = difference.lines().map(str::to_owned).collect();
-    host.report.action(&Shown { details, why: String::new(), ..shown(entry, &Step::Already) }, status);
+    host.report.action(&Shown { details, why: String::new(), ..shown(entry, &UndoStep::Already) }, status);
 }
 
 /// The actions that are to be undone, last first; commands where they have their turn.
@@ -182,8 +182,8 @@ fn in_order(run: &Run) -> Vec<Entry> {
     let is_left = |entry: &&Entry| !matches!(entry.progress, Progress::Void | Progress::Undone);
     let mut entries = keys::joined(run.entries.iter().rev().filter(is_left).cloned().collect());
     entries.sort_by_key(|entry| match entry.intent.change {
-        Change::Run { turn: Turn::Last, .. } => 1,
-        Change::Run { turn: Turn::Finally, .. } => 2,
+        Change::Run { undo_order: UndoOrder::Last, .. } => 1,
+        Change::Run { undo_order: UndoOrder::Finally, .. } => 2,
         _ => 0,
     });
     entries
@@ -274,7 +274,7 @@ fn take_back(host: &mut Host, writer: &mut Writer, entry: &Entry, decided: Decid
     let nothing = step.changes_nothing();
     let status = if nothing { Status::Already } else { Status::Done };
     let step = match step {
-        Step::Keeping { now, then } => {
+        UndoStep::Keeping { now, then } => {
             let kept = step::keep(&host.root, entry, &now)?;
             host.report.note(&format!(
                 "{} was changed since, and is kept as {}",
@@ -360,7 +360,7 @@ fn blocker(root: &Root, entry: &Entry, later: &[(String, u64, String)]) -> Optio
     )
 }
 
-fn shown(entry: &Entry, step: &Step) -> Shown {
+fn shown(entry: &Entry, step: &UndoStep) -> Shown {
     let object = match &entry.intent.change {
         Change::Run { argv, inverse, .. } => inverse.as_ref().unwrap_or(argv).join(" "),
         Change::Transaction { argv, .. } => argv.join(" "),

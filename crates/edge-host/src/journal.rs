@@ -80,12 +80,12 @@ impl<'r> Journal<'r> {
         // What someone else could have written is no ground to change a host on.
         let (dir, shown) = (Path::new(DIR), self.root.display(Path::new(DIR)));
         let fail = |cause: io::Error| Error::io("list", &shown, &cause);
-        let spot = self.root.walk_kept(dir).map_err(fail)?;
-        if !is_private(self.root, dir, &spot)? {
+        let resolved = self.root.walk_kept(dir).map_err(fail)?;
+        if !is_private(self.root, dir, &resolved)? {
             return Ok(Vec::new());
         }
         let mut names: Vec<RunName> =
-            spot.list().map_err(fail)?.iter().filter_map(|name| RunName::parse(name.to_str()?)).collect();
+            resolved.list().map_err(fail)?.iter().filter_map(|name| RunName::parse(name.to_str()?)).collect();
         names.sort_by(|a, b| (a.id, &a.tool).cmp(&(b.id, &b.tool)));
         Ok(names)
     }
@@ -215,12 +215,12 @@ impl<'r> Journal<'r> {
 
     fn open_file(&self, path: &Path, flags: OFlag) -> Result<File> {
         let fail = |cause: io::Error| journal_error(&self.root.display(path), &cause);
-        let spot = self.root.walk_kept(path).map_err(fail)?;
+        let resolved = self.root.walk_kept(path).map_err(fail)?;
         let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let fd = openat(spot.dir(), spot.name.as_os_str(), flags, Mode::from_bits_truncate(0o600))
+        let fd = openat(resolved.dir(), resolved.name.as_os_str(), flags, Mode::from_bits_truncate(0o600))
             .map_err(|errno| fail(errno.into()))?;
         if flags.contains(OFlag::O_CREAT) {
-            spot.sync_dir().map_err(fail)?;
+            resolved.sync_dir().map_err(fail)?;
         }
         Ok(File::from(fd))
     }

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{AfterReboot, Brings, Found, Remedy};
+use super::{AfterReboot, Brings, Remedy, SwapSource};
 
 /// A place, what it says, and what a human has to do about it.
-pub(super) struct ByHand {
+pub(super) struct ManualStep {
     pub(super) source: &'static str,
     pub(super) file: PathBuf,
     pub(super) line: Option<usize>,
@@ -15,11 +15,11 @@ pub(super) struct ByHand {
     pub(super) step: String,
 }
 
-impl ByHand {
-    pub(super) fn found(self) -> Found {
-        let ByHand { source, file, line, what, after_reboot, why, step } = self;
-        let remedy = if after_reboot == AfterReboot::Off { Remedy::Nothing } else { Remedy::ByHand(step) };
-        Found { source, file, line, what, brings: Brings::Unknown, after_reboot, why, remedy, service: None }
+impl ManualStep {
+    pub(super) fn found(self) -> SwapSource {
+        let ManualStep { source, file, line, what, after_reboot, why, step } = self;
+        let remedy = if after_reboot == AfterReboot::Off { Remedy::Nothing } else { Remedy::ManualStep(step) };
+        SwapSource { source, file, line, what, brings: Brings::Unknown, after_reboot, why, remedy, service: None }
     }
 }
 

@@ -9,8 +9,8 @@ pub use sysctl::{Sysctl, effective_sysctls};
 use std::path::Path;
 use std::time::Duration;
 
-use edge_host::action::{Bytes, Run, SetValue, Turn};
-use edge_host::{Error, Found, Host, Inverse, Node, Plan, Result, Root, State};
+use edge_host::action::{Bytes, Run, SetValue, UndoOrder};
+use edge_host::{Error, FileSnapshot, Host, Inverse, Node, Plan, Result, Root, State};
 
 use crate::report::{Fault, Line};
 use modules::ModuleFacts;
@@ -60,7 +60,13 @@ pub fn plan(facts: &Facts, modules: &[Module], sysctls: &[Sysctl], plan: &mut Pl
             let argv = vec!["modprobe".to_owned(), "--".to_owned(), module.name().to_owned()];
             let probe = vec!["test".to_owned(), "-d".to_owned(), module.sys_path()];
             // No inverse: others may use it by then, and a loaded module does no harm.
-            let run = Run { argv, probe: Some(probe), inverse: None, turn: Turn::Reverse, deadline: MODPROBE_WITHIN };
+            let run = Run {
+                argv,
+                probe: Some(probe),
+                inverse: None,
+                undo_order: UndoOrder::Reverse,
+                deadline: MODPROBE_WITHIN,
+            };
             plan.run(run, "loaded now");
         }
     }
@@ -84,17 +90,17 @@ pub fn waits_for_module(facts: &Facts, sysctls: &[Sysctl]) -> bool {
 }
 
 /// What stands at a path of the configuration; a mask is not followed, which in an image cannot be.
-fn standing(root: &Root, path: &Path) -> Result<Found> {
+fn standing(root: &Root, path: &Path) -> Result<FileSnapshot> {
     let link = root.find_link(path)?;
     if is_mask(&link) { Ok(link) } else { root.find(path) }
 }
 
-fn is_mask(found: &Found) -> bool {
+fn is_mask(found: &FileSnapshot) -> bool {
     matches!(&found.state, State::Link { target } if target == NULL)
 }
 
 /// Adds lines behind those that are kept.
-fn own_file(plan: &mut Plan, path: &str, own: &Found, kept: Vec<u8>, lines: &[String], why: &str) -> Result<()> {
+fn own_file(plan: &mut Plan, path: &str, own: &FileSnapshot, kept: Vec<u8>, lines: &[String], why: &str) -> Result<()> {
     if lines.is_empty() {
         return Ok(());
     }

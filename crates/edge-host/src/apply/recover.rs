@@ -4,22 +4,30 @@ use std::io;
 
 use super::command::changes_packages;
 use super::complete::complete;
-use super::judged::Judged;
 use super::keep::clear_kept;
-use super::reach::{Link, absolute, find_value, is_before, link_of, remove_made, same_value, walk};
+use super::paths::{Link, absolute, find_value, is_before, link_of, remove_made, same_value, walk};
 use super::{mode, previous};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::journal::{Change, Entry, Progress, Record, Run, WriteChange};
-use crate::root::Root;
+use crate::root::{Root, State};
 
-/// Settles every run of this tool that is not closed: an intent without done is checked against both
+/// What became of an action whose record does not say so.
+pub(super) enum RecoveryOutcome {
+    Done(Option<State>),
+    NotDone,
+    /// A command that has not done its work: the same call runs it.
+    NotRun,
+    Undone,
+}
+
+/// Recovers every run of this tool that is not closed: an intent without done is checked against both
 /// states. A run of another call is closed then; one of the same call is left open to go on. Of other
 /// utilities' runs only half-written files are completed: the rest is theirs to judge.
 ///
 /// A run that cannot be read is reported and left alone.
-pub(crate) fn settle(host: &mut Host) -> Result<()> {
+pub(crate) fn recover(host: &mut Host) -> Result<()> {
     host.all_ended = true;
     let open = host.journal().open_runs()?;
     host.open_runs.clone_from(&open);
@@ -38,7 +46,7 @@ pub(crate) fn settle(host: &mut Host) -> Result<()> {
         };
         match run {
             Some(run) if name.tool != host.tool => complete_files(host, &run),
-            Some(run) => settle_run(host, &run, newest.as_ref() == Some(name))?,
+            Some(run) => recover_run(host, &run, newest.as_ref() == Some(name))?,
             // A crash came before anything was recorded, and so before anything was done.
             None if name.tool == host.tool => host.journal().remove_run(name)?,
             None => {}
@@ -47,21 +55,21 @@ pub(crate) fn settle(host: &mut Host) -> Result<()> {
     host.journal().sweep_kept()
 }
 
-fn settle_run(host: &mut Host, run: &Run, is_newest: bool) -> Result<()> {
+fn recover_run(host: &mut Host, run: &Run, is_newest: bool) -> Result<()> {
     let goes_on = is_newest && can_go_on(run, &host.request);
     host.all_ended &= !goes_on;
     let continues = if goes_on { Continues::Yes } else { Continues::No };
     let mut records = Vec::new();
     let mut is_clear = true;
     for entry in &run.entries {
-        let settled = if entry.progress == Progress::Pending || entry.undoing.is_some() {
-            settle_entry(host, run.header.run, entry, continues).map(|record| records.extend(record))
+        let recovered = if entry.progress == Progress::Pending || entry.undoing.is_some() {
+            recover_entry(host, run.header.run, entry, continues).map(|record| records.extend(record))
         } else if run.reverting && entry.progress == Progress::Done {
             clear_undo(&host.root, &entry.intent.change)
         } else {
             Ok(())
         };
-        if let Err(error) = settled {
+        if let Err(error) = recovered {
             if goes_on {
                 return Err(error);
             }
@@ -82,7 +90,7 @@ fn settle_run(host: &mut Host, run: &Run, is_newest: bool) -> Result<()> {
         () => None,
     };
     host.journal().remove_temporary(run)?;
-    if let Err(error) = previous::settle(&host.root, run) {
+    if let Err(error) = previous::recover(&host.root, run) {
         left_open(host, run, &error);
     }
     if records.is_empty() && closing.is_none() {
@@ -114,21 +122,23 @@ fn left_open(host: &mut Host, run: &Run, error: &Error) {
     host.report.warning(&format!("{}; run {} of {} is left open", error.message(), run.header.run, run.header.tool));
 }
 
-fn settle_entry(host: &mut Host, run: u64, entry: &Entry, continues: Continues) -> Result<Option<Record>> {
+fn recover_entry(host: &mut Host, run: u64, entry: &Entry, continues: Continues) -> Result<Option<Record>> {
     let seq = entry.intent.seq;
     let mut completed = false;
-    let judged = judge(&host.root, entry, continues, &mut completed)?;
+    let outcome = outcome_of(&host.root, entry, continues, &mut completed)?;
     if completed {
         note_completed(host, entry);
     }
-    Ok(Some(match judged {
-        Judged::Done(after) => Record::Done { seq, after },
-        Judged::NotDone => Record::Void { seq },
-        Judged::Undone => Record::Undone { seq },
-        Judged::Owed if continues == Continues::Yes => return Ok(None),
+    Ok(Some(match outcome {
+        RecoveryOutcome::Done(after) => Record::Done { seq, after },
+        RecoveryOutcome::NotDone => Record::Void { seq },
+        RecoveryOutcome::Undone => Record::Undone { seq },
+        RecoveryOutcome::NotRun if continues == Continues::Yes => return Ok(None),
         // What it left half-way is there to be taken back, and where it left nothing that does no harm.
-        Judged::Owed if entry.begun && changes_packages(&entry.intent.change) => Record::Done { seq, after: None },
-        Judged::Owed => {
+        RecoveryOutcome::NotRun if entry.begun && changes_packages(&entry.intent.change) => {
+            Record::Done { seq, after: None }
+        }
+        RecoveryOutcome::NotRun => {
             if let Change::Run { argv, .. } = &entry.intent.change {
                 let argv = argv.join(" ");
                 host.report.warning(&format!("`{argv}` of the interrupted run {run} was not run"));
@@ -145,7 +155,7 @@ pub(super) fn interrupted_run(host: &Host) -> Result<Option<Run>> {
     }
     let newest = host.journal().names()?.into_iter().rfind(|name| name.tool == host.tool);
     let Some(newest) = newest else { return Ok(None) };
-    // One that cannot be read is not gone on with; settling has said so.
+    // One that cannot be read is not gone on with; the recovery has reported it.
     let run = host.journal().load(&newest).ok().flatten();
     Ok(run.filter(|run| can_go_on(run, &host.request)))
 }
@@ -161,63 +171,67 @@ enum Continues {
     No,
 }
 
-fn judge(root: &Root, entry: &Entry, continues: Continues, completed: &mut bool) -> Result<Judged> {
+fn outcome_of(root: &Root, entry: &Entry, continues: Continues, completed: &mut bool) -> Result<RecoveryOutcome> {
     Ok(match &entry.intent.change {
         Change::Write(change) => match &entry.undoing {
-            Some((from, to)) if complete(root, change, from, to, completed)? => Judged::Undone,
-            Some(_) => Judged::Done(entry.after.clone()),
-            None => judge_write(root, change, completed)?,
+            Some((from, to)) if complete(root, change, from, to, completed)? => RecoveryOutcome::Undone,
+            Some(_) => RecoveryOutcome::Done(entry.after.clone()),
+            None => outcome_of_write(root, change, completed)?,
         },
         Change::Remove { path, before, .. } => {
             let now = root.find_large(&absolute(path))?.state;
-            if now.same_content(before) { Judged::NotDone } else { Judged::Done(None) }
+            if now.same_content(before) { RecoveryOutcome::NotDone } else { RecoveryOutcome::Done(None) }
         }
-        Change::Mode { path, mode, .. } => mode::judge(root, path, *mode)?,
+        Change::Mode { path, mode, .. } => mode::recover(root, path, *mode)?,
         Change::Set { path, after, .. } => {
             // A value that the kernel does not have any more, as after a boot without its module, is not set.
             let now = if root.is_live() { find_value(root, &absolute(path))? } else { None };
-            if now.is_some_and(|now| same_value(&now, after)) { Judged::Done(None) } else { Judged::NotDone }
+            if now.is_some_and(|now| same_value(&now, after)) {
+                RecoveryOutcome::Done(None)
+            } else {
+                RecoveryOutcome::NotDone
+            }
         }
         // The new plan is made from fresh facts and knows what is left of it; an undo goes by facts
         // too, so that it counts as done wherever it may have been.
         Change::Transaction { .. } => {
             if entry.begun {
-                Judged::Done(None)
+                RecoveryOutcome::Done(None)
             } else {
-                Judged::NotDone
+                RecoveryOutcome::NotDone
             }
         }
-        Change::Run { .. } if !entry.begun => Judged::Owed,
+        Change::Run { .. } if !entry.begun => RecoveryOutcome::NotRun,
         Change::Run { probe: Some(probe), .. } if root.is_live() => {
             if Cmd::of_argv(probe)?.output()?.status.success() {
-                Judged::Done(None)
+                RecoveryOutcome::Done(None)
             } else {
-                Judged::Owed
+                RecoveryOutcome::NotRun
             }
         }
         // Nobody knows. The same call runs it again; for any other it counts as done, as taking back
         // what was not done is harmless, and leaving what was done is not.
-        Change::Run { inverse: Some(_), .. } if continues == Continues::No => Judged::Done(None),
-        Change::Run { .. } => Judged::Owed,
+        Change::Run { inverse: Some(_), .. } if continues == Continues::No => RecoveryOutcome::Done(None),
+        Change::Run { .. } => RecoveryOutcome::NotRun,
     })
 }
 
-fn judge_write(root: &Root, change: &WriteChange, completed: &mut bool) -> Result<Judged> {
+fn outcome_of_write(root: &Root, change: &WriteChange, completed: &mut bool) -> Result<RecoveryOutcome> {
     let path = absolute(&change.path);
-    let spot = walk(root, &path, link_of(change))?;
+    let resolved = walk(root, &path, link_of(change))?;
     let fail = |cause: io::Error| Error::io("repair", root.display(&path), &cause);
-    spot.remove_temporary().map_err(fail)?;
+    resolved.remove_temporary().map_err(fail)?;
     if let (Some(to), Some(from)) = (&change.in_place, &change.content) {
         complete(root, change, from, to, completed)?;
     }
-    let now = spot.state().map_err(fail)?;
+    let now = resolved.state().map_err(fail)?;
     if is_before(&now, &change.before, change.after.as_ref()) {
         // Directories that were made on the way are only of use to the file.
         remove_made(root, &change.made)?;
-        return Ok(Judged::NotDone);
+        return Ok(RecoveryOutcome::NotDone);
     }
     // Ours, or changed by someone since: an undo can tell these apart, so it counts as done.
-    Ok(Judged::Done(change.after.is_none().then_some(now)))
+    Ok(RecoveryOutcome::Done(change.after.is_none().then_some(now)))
 }
 
 fn note_completed(host: &mut Host, entry: &Entry) {
@@ -254,7 +268,7 @@ fn clear_undo(root: &Root, change: &Change) -> Result<()> {
         _ => return Ok(()),
     };
     let path = absolute(path);
-    let spot = walk(root, &path, link)?;
-    spot.remove_temporary().map_err(|cause| Error::io("repair", root.display(&path), &cause))?;
-    clear_kept(root, &spot)
+    let resolved = walk(root, &path, link)?;
+    resolved.remove_temporary().map_err(|cause| Error::io("repair", root.display(&path), &cause))?;
+    clear_kept(root, &resolved)
 }

@@ -5,13 +5,13 @@
 //! changes; the way back is the inverse that each of them has in the plan.
 
 mod armbian_zram;
-mod by_hand;
 mod cloud_init;
 mod crypttab;
 mod dphys_swapfile;
 mod fstab;
 pub(crate) mod fstab_lines;
 mod gpt_auto;
+mod manual_step;
 mod nvzramconfig;
 mod resume;
 mod rpi_swap;
@@ -27,7 +27,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use edge_host::{Found as Standing, Result, Root};
+use edge_host::{FileSnapshot, Result, Root};
 
 use super::active::{Active, is_zram};
 use super::units::is_mask;
@@ -36,7 +36,7 @@ pub(super) use fstab_lines::{EDITOR as FSTAB_EDITOR, commented};
 
 /// One place that swap comes from, or could come from.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub struct SwapSource {
     /// The detector: `fstab`, `zram-tools`.
     pub source: &'static str,
     /// The file that says so.
@@ -87,7 +87,7 @@ pub enum Remedy {
     /// These changes.
     Change(Vec<Change>),
     /// A step that is left to a human, in full.
-    ByHand(String),
+    ManualStep(String),
 }
 
 /// A change of a file.
@@ -98,7 +98,7 @@ pub enum Change {
         /// The file.
         path: PathBuf,
         /// What was found there; shared, as one file may hold many such lines.
-        was: Rc<Standing>,
+        was: Rc<FileSnapshot>,
         /// The line, from 1.
         line: usize,
     },
@@ -107,7 +107,7 @@ pub enum Change {
         /// Where.
         path: PathBuf,
         /// What was found there.
-        was: Standing,
+        was: FileSnapshot,
         /// Where it points.
         target: &'static str,
     },
@@ -116,7 +116,7 @@ pub enum Change {
         /// Where.
         path: PathBuf,
         /// What was found there.
-        was: Standing,
+        was: FileSnapshot,
         /// Its text.
         text: String,
     },
@@ -125,7 +125,7 @@ pub enum Change {
         /// Where.
         path: PathBuf,
         /// What was found there.
-        was: Standing,
+        was: FileSnapshot,
     },
 }
 
@@ -141,7 +141,7 @@ impl Change {
     }
 }
 
-impl Found {
+impl SwapSource {
     /// Whether an active swap is this place's doing.
     pub fn stands_for(&self, active: &Active) -> bool {
         match &self.brings {
@@ -171,7 +171,7 @@ impl fmt::Display for AfterReboot {
 }
 
 /// A detector.
-type Detect = fn(&Root) -> Result<Vec<Found>>;
+type Detect = fn(&Root) -> Result<Vec<SwapSource>>;
 
 /// All of them. The order is that of the plan.
 const DETECTORS: [Detect; 15] = [
@@ -193,7 +193,7 @@ const DETECTORS: [Detect; 15] = [
 ];
 
 /// Asks every detector.
-pub(super) fn detect(root: &Root) -> Result<Vec<Found>> {
+pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     let mut found = Vec::new();
     for detect in DETECTORS {
         found.extend(detect(root)?);

@@ -15,7 +15,7 @@ const GRUB_DEFAULTS: &str = "/etc/default/grub";
 
 /// What it is, and what a person does there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ByHand {
+pub struct ManualStep {
     /// What people call it.
     pub name: &'static str,
     /// The file with the command line, as the operator reaches it.
@@ -26,7 +26,7 @@ pub struct ByHand {
     pub step: String,
 }
 
-impl ByHand {
+impl ManualStep {
     pub(super) fn refuse(&self) -> Error {
         Error::refused(format!(
             "cannot turn the memory cgroup on: the kernel's command line of {} is left to you",
@@ -41,19 +41,19 @@ pub(super) fn show(root: &Root, path: &str) -> String {
 }
 
 /// Fedora CoreOS and its kin: the command line belongs to each deployment.
-pub(super) fn ostree(root: &Root) -> Result<Option<ByHand>> {
+pub(super) fn ostree(root: &Root) -> Result<Option<ManualStep>> {
     let booted = root.is_live() && root.find(Path::new(OSTREE_BOOTED))?.exists();
     let mut installed = true;
     for path in OSTREE {
         installed = installed && root.find(Path::new(path))?.exists();
     }
     let step = format!("rpm-ostree kargs --delete-if-present={DISABLE} --append-if-missing={ENABLE}, and reboot");
-    let by_hand = ByHand { name: "rpm-ostree", shown: None, said: Said::Nothing, step };
+    let by_hand = ManualStep { name: "rpm-ostree", shown: None, said: Said::Nothing, step };
     Ok((booted || installed).then_some(by_hand))
 }
 
 /// Environments that U-Boot scripts read.
-pub(super) fn u_boot(root: &Root) -> Result<Option<ByHand>> {
+pub(super) fn u_boot(root: &Root) -> Result<Option<ManualStep>> {
     for (name, path, key) in [("Armbian", ARMBIAN, "extraargs"), ("uEnv.txt", UENV, "cmdline")] {
         let Some(bytes) = root.read(Path::new(path))? else { continue };
         let text = String::from_utf8_lossy(&bytes);
@@ -64,13 +64,13 @@ pub(super) fn u_boot(root: &Root) -> Result<Option<ByHand>> {
             Said::Disabled => format!("take {DISABLE} out of the line {key}= in {shown}, and reboot"),
             _ => format!("add {ENABLE} to the line {key}= in {shown} (make the line if there is none), and reboot"),
         };
-        return Ok(Some(ByHand { name, shown: Some(shown), said, step }));
+        return Ok(Some(ManualStep { name, shown: Some(shown), said, step }));
     }
     Ok(None)
 }
 
 /// systemd-boot and unified kernel images.
-pub(super) fn systemd_boot(root: &Root) -> Result<Option<ByHand>> {
+pub(super) fn systemd_boot(root: &Root) -> Result<Option<ManualStep>> {
     let Some(bytes) = root.read(Path::new(KERNEL_CMDLINE))? else { return Ok(None) };
     let text = String::from_utf8_lossy(&bytes);
     let said = cmdline::said(text.trim_end());
@@ -80,14 +80,14 @@ pub(super) fn systemd_boot(root: &Root) -> Result<Option<ByHand>> {
         _ => format!("add {ENABLE} to {shown}"),
     };
     let step = format!("{what}; then run kernel-install add $(uname -r) /lib/modules/$(uname -r)/vmlinuz, and reboot");
-    Ok(Some(ByHand { name: "systemd-boot", shown: Some(shown), said, step }))
+    Ok(Some(ManualStep { name: "systemd-boot", shown: Some(shown), said, step }))
 }
 
 /// GRUB on Fedora and its kin, where each kernel's entry has a command line of its own.
-pub(super) fn grubby(root: &Root, text: &str) -> ByHand {
+pub(super) fn grubby(root: &Root, text: &str) -> ManualStep {
     let lines = text.lines().filter(|line| line.trim_start().starts_with("GRUB_CMDLINE_LINUX"));
     let disabled = lines.filter(|line| line.contains(DISABLE)).count() > 0;
-    ByHand {
+    ManualStep {
         name: "GRUB with grubby",
         shown: Some(show(root, GRUB_DEFAULTS)),
         said: if disabled { Said::Disabled } else { Said::Nothing },

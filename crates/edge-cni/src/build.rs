@@ -1,9 +1,9 @@
 //! `edge-cni build`: look for go, fetch or find the source, build all plugins at once, check each.
 
+mod diagnose;
 mod heap;
 pub(crate) mod manifest;
 mod source;
-mod trouble;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,9 +19,9 @@ use crate::go::{self, Go, User};
 use crate::plugin;
 use crate::releases::Releases;
 use crate::version;
+use diagnose::{At, diagnose};
 use manifest::Manifest;
 use source::{Package, Source};
-use trouble::{At, trouble};
 
 const FROM_MODULE: &str = "module";
 /// The GOPATH of a build: with it, and not with GOBIN, go installs for another machine.
@@ -215,13 +215,13 @@ fn make(
         job.arch,
         go.shown()
     ));
-    let command = host.stoppable(command.deadline(BUILD).tell_every(LOOK_EVERY));
+    let command = host.stoppable(command.deadline(BUILD).report_every(LOOK_EVERY));
     // go makes a directory of its own for another machine.
     let crossed = bin.join(format!("linux_{}", job.arch.goarch()));
     let mut seen = BTreeSet::new();
     let mut said = Duration::ZERO;
-    let ran = command.run_telling(&mut |elapsed| {
-        if tell_built(host, chosen, &[&bin, &crossed], &mut seen) {
+    let ran = command.run_reporting(&mut |elapsed| {
+        if report_built(host, chosen, &[&bin, &crossed], &mut seen) {
             said = elapsed;
         } else if elapsed >= said + SAY_EVERY {
             said = elapsed;
@@ -229,7 +229,7 @@ fn make(
         }
     });
     ran.map_err(|error| explained(error, &command.shown(), job, go))?;
-    tell_built(host, chosen, &[&bin, &crossed], &mut seen);
+    report_built(host, chosen, &[&bin, &crossed], &mut seen);
     let mut manifest = Manifest::new(&job.source_name(), &job.args.release, job.arch, &job.args.plugins);
     manifest.sum.clone_from(&source.sum);
     for package in chosen {
@@ -250,11 +250,11 @@ fn make(
 fn explained(error: Error, shown: &str, job: &Job<'_>, go: &Go) -> Error {
     let Some(cause) = error.message().strip_prefix(&format!("cannot run {shown}: ")) else { return error };
     let at = if job.folder.is_some() { At::Folder } else { At::Module };
-    trouble(format!("cannot build {}: {cause}", job.what()), at, go, job.releases)
+    diagnose(format!("cannot build {}: {cause}", job.what()), at, go, job.releases)
 }
 
 /// Says which plugins have come since the last time; whether any has.
-fn tell_built(host: &mut Host, chosen: &[Package], dirs: &[&PathBuf], seen: &mut BTreeSet<String>) -> bool {
+fn report_built(host: &mut Host, chosen: &[Package], dirs: &[&PathBuf], seen: &mut BTreeSet<String>) -> bool {
     let before = seen.len();
     for package in chosen {
         if dirs.iter().any(|dir| dir.join(&package.name).is_file()) && seen.insert(package.name.clone()) {

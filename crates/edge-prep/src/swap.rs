@@ -25,7 +25,7 @@ use crate::wanted;
 pub use active::{Active, Way};
 pub use judge::{faults, leaves_by_hand, status};
 pub use machine::{Cgroup, Kernel};
-pub use source::{AfterReboot, Brings, Change, Found, Remedy};
+pub use source::{AfterReboot, Brings, Change, Remedy, SwapSource};
 
 /// All that is known of swap on a host.
 #[derive(Debug, Clone, Default)]
@@ -33,7 +33,7 @@ pub struct Facts {
     /// What is swapped to now; `None` for an image, whose live facts are unknown.
     pub active: Option<Vec<Active>>,
     /// Every place that swap comes from or could come from.
-    pub found: Vec<Found>,
+    pub found: Vec<SwapSource>,
     /// MemAvailable in KiB.
     pub available_kib: Option<u64>,
     /// The running kernel.

@@ -3,12 +3,12 @@
 //! `image` makes a Debian once, `disk` a copy of it, `machine` runs it in `qemu` and talks to its guest agent over
 //! a `channel`; `server` is all that the machine can reach; `look` compares the whole machine with itself.
 
+mod allowed;
 mod arch;
 mod channel;
 mod disk;
 mod edge_node;
 mod image;
-mod left;
 mod look;
 mod machine;
 mod qemu;

@@ -28,11 +28,11 @@ use crate::shell::quoted;
 pub use attributes::Xattrs;
 pub(crate) use attributes::take_attributes;
 pub(crate) use delete::delete_path;
-pub use read::{Found, MAX_READ};
+pub use read::{FileSnapshot, MAX_READ};
 pub use stage::{NewDir, NewFile};
 pub use state::{Content, State};
 pub(crate) use state::{digest, hex, sha256};
-pub(crate) use walk::Spot;
+pub(crate) use walk::ResolvedPath;
 pub(crate) use write::{Meta, temporary_name};
 
 /// Directories that hold live facts of the running kernel: in an image they are never looked at.

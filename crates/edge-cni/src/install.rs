@@ -5,7 +5,7 @@ mod set;
 
 use std::path::{Path, PathBuf};
 
-use edge_host::{Error, Found, Host, Inverse, Node, Outcome, Plan, Result, State, apply};
+use edge_host::{Error, FileSnapshot, Host, Inverse, Node, Outcome, Plan, Result, State, apply};
 
 use crate::cli::InstallArgs;
 use crate::installed::{self, Installed, Plugin};
@@ -87,7 +87,7 @@ fn must_be_a_place(host: &Host, dir: &Path) -> Result<()> {
     }
 }
 
-fn record_all(dir: &Path, set: &Set, standing: &[Found], record: &mut Installed, plan: &mut Plan) {
+fn record_all(dir: &Path, set: &Set, standing: &[FileSnapshot], record: &mut Installed, plan: &mut Plan) {
     let path_of = |name: &str| dir.join(name).to_string_lossy().into_owned();
     let is_older = |(path, plugin): &(&String, &Plugin)| {
         Path::new(path).parent() == Some(dir)
@@ -105,7 +105,7 @@ fn record_all(dir: &Path, set: &Set, standing: &[Found], record: &mut Installed,
     }
 }
 
-fn plan(dir: &Path, set: &Set, standing: Vec<Found>, plan: &mut Plan) -> Result<()> {
+fn plan(dir: &Path, set: &Set, standing: Vec<FileSnapshot>, plan: &mut Plan) -> Result<()> {
     for ((name, sha256), was) in set.plugins.iter().zip(standing) {
         let path: PathBuf = dir.join(name);
         if was.state.is_installed(sha256, MODE) {

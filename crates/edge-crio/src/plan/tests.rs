@@ -3,13 +3,13 @@
 use super::*;
 use crate::config::ConfFile;
 
-fn nothing() -> Found {
-    Found { state: State::Absent, bytes: Vec::new() }
+fn nothing() -> FileSnapshot {
+    FileSnapshot { state: State::Absent, bytes: Vec::new() }
 }
 
-fn file(text: &str) -> Found {
+fn file(text: &str) -> FileSnapshot {
     let state = State::File { sha256: text.to_owned(), mode: 0o644, uid: 0, gid: 0, xattrs: None };
-    Found { state, bytes: text.as_bytes().to_vec() }
+    FileSnapshot { state, bytes: text.as_bytes().to_vec() }
 }
 
 fn facts() -> Facts {
@@ -72,22 +72,23 @@ fn a_later_file_has_the_last_word_and_is_named() {
 #[test]
 fn metacopy_goes_only_where_the_kernel_refuses_it() {
     let text = "[storage.options]\nmountopt = \"nodev,metacopy=on\"\n";
-    let storage = |from: &str, takes| Storage {
+    let storage = |from: &str, overlay| Storage {
         from: from.into(),
         text: text.to_owned(),
         options: "nodev,metacopy=on".to_owned(),
         own: if from == STORAGE[0] { file(text) } else { nothing() },
-        takes,
+        overlay,
     };
-    let lines = |from, takes| shown(&Facts { storage: Some(storage(from, takes)), ..facts() }, &Wanted::default()).0;
-    assert!(lines(STORAGE[0], Takes::All).is_empty());
-    assert_eq!(lines(STORAGE[0], Takes::Unknown).len(), 1);
+    let lines =
+        |from, overlay| shown(&Facts { storage: Some(storage(from, overlay)), ..facts() }, &Wanted::default()).0;
+    assert!(lines(STORAGE[0], OverlaySupport::All).is_empty());
+    assert_eq!(lines(STORAGE[0], OverlaySupport::Unknown).len(), 1);
     assert_eq!(
-        lines(STORAGE[0], Takes::NotEvenTheRest),
+        lines(STORAGE[0], OverlaySupport::Unsupported),
         ["note: /etc/containers/storage.conf stays: this kernel refuses nodev,metacopy=on without metacopy as well"]
     );
     for from in STORAGE {
-        assert_eq!(lines(from, Takes::AllButMetacopy)[0], "write /etc/containers/storage.conf", "{from}");
+        assert_eq!(lines(from, OverlaySupport::AllButMetacopy)[0], "write /etc/containers/storage.conf", "{from}");
     }
 }
 
@@ -102,7 +103,7 @@ fn a_second_time_changes_nothing() {
     configure(&facts(), &wanted, &mut plan).unwrap();
     let mut after = facts();
     for action in plan.actions {
-        let edge_host::action::What::Write(write) = action.what else { panic!("{:?}", action.what) };
+        let edge_host::action::ActionKind::Write(write) = action.kind else { panic!("{:?}", action.kind) };
         let bytes = match write.node {
             Node::File { content: Bytes::Known(bytes), .. } => bytes,
             Node::Large { content, .. } => {

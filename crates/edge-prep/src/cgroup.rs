@@ -26,7 +26,7 @@ use layout::Layout;
 use live::{Built, Live, Mount};
 
 pub use judge::{faults, status, unreadable};
-pub use plan::{plan, say_what_is_forgotten};
+pub use plan::{plan, report_volatile_changes};
 
 const OVERLAY_KIND: &str = "overlay";
 const ROOT_POINT: &str = "/";

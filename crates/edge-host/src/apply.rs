@@ -3,21 +3,21 @@
 mod command;
 mod complete;
 mod intents;
-mod judged;
+
 mod keep;
-mod left;
 mod mode;
+mod paths;
 mod perform;
 mod prepare;
 mod previous;
-mod reach;
-mod settle;
+mod recover;
+mod resume;
 mod stage;
 mod step;
 
 use serde_json::json;
 
-use self::left::Left;
+use self::resume::Resume;
 use crate::error::Result;
 use crate::exit::{Exit, Outcome};
 use crate::host::{Host, Mode};
@@ -26,10 +26,10 @@ use crate::report::{Shown, Status};
 
 pub(crate) use keep::{KEPT_SUFFIX, keep_newer};
 pub(crate) use mode::undo_mode;
-pub(crate) use previous::{discard_needless, kept_as};
-pub(crate) use reach::{
+pub(crate) use paths::{
     Link, absolute, damaged_record, find_value, is_before, link_of, relative, remove_made, same_value, walk,
 };
+pub(crate) use previous::{discard_needless, kept_as};
 
 const NOTHING_TO_DO: &str = "nothing to do: it is so already";
 
@@ -69,12 +69,12 @@ fn carry_out(host: &mut Host, plan: Plan, then: Then) -> Result<Outcome> {
     }
     host.must_be_prepared()?;
     let mut actions = plan.actions;
-    let (left, owed) = Left::find(host, &actions)?;
+    let (resume, pending) = Resume::find(host, &actions)?;
     let planned = actions.len();
-    actions.extend(owed);
+    actions.extend(pending);
     if actions.is_empty() {
         if then == Then::End {
-            left.end(host)?;
+            resume.end(host)?;
             if !host.progress.changed {
                 host.report.line(NOTHING_TO_DO);
             }
@@ -83,8 +83,8 @@ fn carry_out(host: &mut Host, plan: Plan, then: Then) -> Result<Outcome> {
     }
     // Whatever can be found out before the first change is found out now.
     let commands = actions.iter().map(|action| command::find(host, action)).collect::<Result<Vec<_>>>()?;
-    previous::make_room(host, &actions, left.run())?;
-    let mut recorded = intents::record(host, &actions, &left)?;
+    previous::make_room(host, &actions, resume.run())?;
+    let mut recorded = intents::record(host, &actions, &resume)?;
     host.progress.run = Some(recorded.writer.id);
     host.all_ended = false;
     perform::all(host, &mut recorded, actions, commands, planned)?;

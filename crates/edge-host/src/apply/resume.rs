@@ -3,42 +3,42 @@
 use std::time::Duration;
 
 use super::command::{changes_packages, has_done_its_work};
-use super::{previous, settle};
-use crate::action::{Action, Run, Staging, What};
+use super::{previous, recover};
+use crate::action::{Action, ActionKind, Run, Staging};
 use crate::error::Result;
 use crate::host::Host;
 use crate::journal::{self, Change, Entry, Progress, Record};
 
 /// The interrupted run, if there is one, which this call goes on with.
-pub(super) struct Left {
+pub(super) struct Resume {
     run: Option<journal::Run>,
     /// Its commands that have done their work meanwhile: a program outlives the utility that started it.
     finished: Vec<usize>,
 }
 
-impl Left {
+impl Resume {
     /// Finds it, and the commands that it still owes: the files they follow are in place already, so
     /// the new plan, made from fresh facts, cannot know of them.
-    pub(super) fn find(host: &Host, planned: &[Action]) -> Result<(Left, Vec<Action>)> {
-        let mut left = Left { run: settle::interrupted_run(host)?, finished: Vec::new() };
-        let mut owed: Vec<Action> = Vec::new();
+    pub(super) fn find(host: &Host, planned: &[Action]) -> Result<(Resume, Vec<Action>)> {
+        let mut resume = Resume { run: recover::interrupted_run(host)?, finished: Vec::new() };
+        let mut pending: Vec<Action> = Vec::new();
         let mut finished = Vec::new();
-        for entry in left.open() {
-            let Change::Run { argv, probe, inverse, turn, seconds } = &entry.intent.change else { continue };
-            let is_same = |action: &Action| matches!(&action.what, What::Run(run) if run.argv == *argv);
-            if planned.iter().chain(&owed).any(is_same) {
+        for entry in resume.open() {
+            let Change::Run { argv, probe, inverse, undo_order, seconds } = &entry.intent.change else { continue };
+            let is_same = |action: &Action| matches!(&action.kind, ActionKind::Run(run) if run.argv == *argv);
+            if planned.iter().chain(&pending).any(is_same) {
                 continue;
             }
             if has_done_its_work(&entry.intent.change) {
                 finished.push(entry.intent.seq);
                 continue;
             }
-            owed.push(Action {
-                what: What::Run(Run {
+            pending.push(Action {
+                kind: ActionKind::Run(Run {
                     argv: argv.clone(),
                     probe: probe.clone(),
                     inverse: inverse.clone(),
-                    turn: *turn,
+                    undo_order: *undo_order,
                     deadline: Duration::from_secs(*seconds),
                 }),
                 why: entry.intent.why.clone(),
@@ -46,8 +46,8 @@ impl Left {
                 staging: Staging::Alone,
             });
         }
-        left.finished = finished;
-        Ok((left, owed))
+        resume.finished = finished;
+        Ok((resume, pending))
     }
 
     /// The run that goes on.
@@ -56,15 +56,15 @@ impl Left {
     }
 
     /// What becomes of its open entries: each is planned again, carried over, or done.
-    pub(super) fn settled(&self) -> Vec<Record> {
-        self.open().map(|entry| self.settle(entry)).collect()
+    pub(super) fn records(&self) -> Vec<Record> {
+        self.open().map(|entry| self.record_of(entry)).collect()
     }
 
     /// Ends the run, as nothing is left to do.
     pub(super) fn end(&self, host: &mut Host) -> Result<()> {
         let Some(run) = &self.run else { return Ok(()) };
         let mut writer = host.journal().reopen(run)?;
-        writer.append(&self.settled())?;
+        writer.append(&self.records())?;
         previous::end(host, writer)?;
         host.progress.run = Some(run.header.run);
         host.all_ended = true;
@@ -75,7 +75,7 @@ impl Left {
         self.run.iter().flat_map(|run| &run.entries).filter(|entry| entry.progress == Progress::Pending)
     }
 
-    fn settle(&self, entry: &Entry) -> Record {
+    fn record_of(&self, entry: &Entry) -> Record {
         let seq = entry.intent.seq;
         let is_done = self.finished.contains(&seq) || changes_packages(&entry.intent.change);
         if entry.begun && is_done { Record::Done { seq, after: None } } else { Record::Void { seq } }

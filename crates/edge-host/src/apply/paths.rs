@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use crate::action::Node;
 use crate::error::{Error, Result};
 use crate::journal::WriteChange;
-use crate::root::{Found, Meta, Root, Spot, State};
+use crate::root::{FileSnapshot, Meta, ResolvedPath, Root, State};
 
 pub(super) const KEY_MODE: u32 = 0o600;
 
@@ -55,7 +55,7 @@ pub(crate) fn link_of(change: &WriteChange) -> Link {
     if change.large || matches!(change.after, Some(State::Link { .. })) { Link::Itself } else { Link::Target }
 }
 
-pub(crate) fn walk<'r>(root: &'r Root, path: &Path, link: Link) -> Result<Spot<'r>> {
+pub(crate) fn walk<'r>(root: &'r Root, path: &Path, link: Link) -> Result<ResolvedPath<'r>> {
     let walked = match link {
         Link::Itself => root.walk_kept(path),
         Link::Target => root.walk_followed(path),
@@ -63,8 +63,14 @@ pub(crate) fn walk<'r>(root: &'r Root, path: &Path, link: Link) -> Result<Spot<'
     walked.map_err(|cause| root.path_error("reach", path, &cause))
 }
 
-pub(super) fn unchanged(root: &Root, verb: &str, path: &Path, spot: &Spot<'_>, was: &Found) -> Result<()> {
-    let now = spot.state().map_err(|cause| Error::io("read", root.display(path), &cause))?;
+pub(super) fn unchanged(
+    root: &Root,
+    verb: &str,
+    path: &Path,
+    resolved: &ResolvedPath<'_>,
+    was: &FileSnapshot,
+) -> Result<()> {
+    let now = resolved.state().map_err(|cause| Error::io("read", root.display(path), &cause))?;
     if now == was.state { Ok(()) } else { Err(moved(root, verb, path)) }
 }
 
@@ -112,11 +118,11 @@ const STAYS: [Errno; 4] = [Errno::ENOTEMPTY, Errno::EEXIST, Errno::EBUSY, Errno:
 pub(crate) fn remove_made(root: &Root, made: &[String]) -> Result<()> {
     for dir in made.iter().rev() {
         let path: PathBuf = absolute(dir);
-        let spot = walk(root, &path, Link::Itself)?;
+        let resolved = walk(root, &path, Link::Itself)?;
         // One that was interrupted before it got its name.
-        spot.remove_temporary().map_err(|cause| Error::io("remove", root.display(&path), &cause))?;
+        resolved.remove_temporary().map_err(|cause| Error::io("remove", root.display(&path), &cause))?;
         // Someone else's file in it is a good reason to stay.
-        match spot.remove_dir() {
+        match resolved.remove_dir() {
             Ok(()) => {}
             Err(cause) if STAYS.iter().any(|errno| cause.raw_os_error() == Some(*errno as i32)) => break,
             Err(cause) => return Err(Error::io("remove", root.display(&path), &cause)),

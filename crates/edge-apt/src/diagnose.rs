@@ -176,7 +176,7 @@ fn without_userinfo(said: &str) -> String {
 }
 
 /// The lines that say something, on one: without what dpkg and apt add to every failure.
-fn telling(lines: &str) -> String {
+fn relevant(lines: &str) -> String {
     let mut all = String::new();
     for line in lines.lines().map(str::trim).take_while(|line| !line.starts_with(SUMMARY)) {
         if line.is_empty() || NOISE.iter().any(|noise| line.starts_with(noise)) {
@@ -213,7 +213,7 @@ pub(crate) fn of_run(error: Error, what: &str) -> Error {
     let told = if lines.lines().any(|line| known_in(line).is_some()) {
         explain(&cannot, &lines)
     } else {
-        let words = telling(&lines);
+        let words = relevant(&lines);
         let told = Error::failed(format!("{cannot}: {}", if words.is_empty() { status } else { &words }));
         if words.contains(SCRIPT_FAILED) { told.hint(SCRIPT_HINT) } else { told }
     };

@@ -1,12 +1,12 @@
 //! Where a host keeps its kernel's command line: one file a layout.
 //!
 //! Each knows how to find its file, what that says about the memory cgroup, and how to plan the
-//! edit. What no layout here edits is [`ByHand`], with the exact step.
+//! edit. What no layout here edits is [`ManualStep`], with the exact step.
 
-mod by_hand;
 mod debian_raspi;
 mod extlinux;
 mod grub;
+mod manual_step;
 mod partition;
 mod raspberry;
 #[cfg(test)]
@@ -16,12 +16,12 @@ use std::path::{Path, PathBuf};
 
 use edge_host::action::Bytes;
 use edge_host::action::RESCUE_SUFFIX;
-use edge_host::{Error, Found, Inverse, Node, Plan, Result, Root, State};
+use edge_host::{Error, FileSnapshot, Inverse, Node, Plan, Result, Root, State};
 
-pub use by_hand::ByHand;
 pub use debian_raspi::DebianRaspi;
 pub use extlinux::{AppendEditor, Extlinux};
 pub use grub::Grub;
+pub use manual_step::ManualStep;
 pub use partition::Partition;
 pub use raspberry::Raspberry;
 
@@ -42,7 +42,7 @@ pub enum Layout {
     /// GRUB as Debian configures it.
     Grub(Grub),
     /// Known, and not edited.
-    ByHand(ByHand),
+    ManualStep(ManualStep),
     /// It could not be found out, and why.
     Blocked(Error),
     /// Nothing that is known here.
@@ -72,8 +72,8 @@ impl Layout {
     pub fn find(root: &Root, model: Option<&str>) -> Layout {
         // The order is that of precedence: the first that is there is what boots the machine.
         let found = (|| {
-            if let Some(by_hand) = by_hand::ostree(root)? {
-                return Ok(Layout::ByHand(by_hand));
+            if let Some(by_hand) = manual_step::ostree(root)? {
+                return Ok(Layout::ManualStep(by_hand));
             }
             if let Some(debian) = debian_raspi::find(root)? {
                 return Ok(Layout::DebianRaspi(debian));
@@ -84,13 +84,13 @@ impl Layout {
             if let Some(layout) = extlinux::find(root)? {
                 return Ok(layout);
             }
-            if let Some(by_hand) = by_hand::u_boot(root)? {
-                return Ok(Layout::ByHand(by_hand));
+            if let Some(by_hand) = manual_step::u_boot(root)? {
+                return Ok(Layout::ManualStep(by_hand));
             }
             if let Some(layout) = grub::find(root)? {
                 return Ok(layout);
             }
-            Ok(by_hand::systemd_boot(root)?.map_or(Layout::Unknown, Layout::ByHand))
+            Ok(manual_step::systemd_boot(root)?.map_or(Layout::Unknown, Layout::ManualStep))
         })();
         found.unwrap_or_else(Layout::Blocked)
     }
@@ -102,7 +102,7 @@ impl Layout {
             Layout::DebianRaspi(_) => "Debian's raspi-firmware",
             Layout::Extlinux(_) => "extlinux.conf",
             Layout::Grub(_) => "GRUB",
-            Layout::ByHand(by_hand) => by_hand.name,
+            Layout::ManualStep(by_hand) => by_hand.name,
             Layout::Blocked(_) | Layout::Unknown => "unknown boot loader",
         }
     }
@@ -114,7 +114,7 @@ impl Layout {
             Layout::DebianRaspi(debian) => Some(debian.extra.shown.clone()),
             Layout::Extlinux(extlinux) => Some(extlinux.file.shown.clone()),
             Layout::Grub(grub) => Some(grub.source()),
-            Layout::ByHand(by_hand) => by_hand.shown.clone(),
+            Layout::ManualStep(by_hand) => by_hand.shown.clone(),
             Layout::Blocked(_) | Layout::Unknown => None,
         }
     }
@@ -126,7 +126,7 @@ impl Layout {
             Layout::DebianRaspi(debian) => debian.said(),
             Layout::Extlinux(extlinux) => extlinux.said(),
             Layout::Grub(grub) => Ok(grub.said()),
-            Layout::ByHand(by_hand) => Ok(by_hand.said),
+            Layout::ManualStep(by_hand) => Ok(by_hand.said),
             Layout::Blocked(error) => Err(error.clone()),
             Layout::Unknown => Ok(Said::Nothing),
         }
@@ -147,7 +147,7 @@ impl Layout {
             Layout::DebianRaspi(debian) => debian.enable(place, plan),
             Layout::Extlinux(extlinux) => extlinux.enable(plan),
             Layout::Grub(grub) => grub.enable(place, plan),
-            Layout::ByHand(by_hand) => Err(by_hand.refuse()),
+            Layout::ManualStep(by_hand) => Err(by_hand.refuse()),
             Layout::Blocked(error) => Err(error.clone()),
             Layout::Unknown => Err(Error::refused(
                 "cannot turn the memory cgroup on: what gives this host's kernel its command line is not known",
@@ -174,8 +174,8 @@ pub struct BootFile {
     /// The same as the operator reaches it.
     pub shown: String,
     /// What is there.
-    pub now: Found,
-    old: Found,
+    pub now: FileSnapshot,
+    old: FileSnapshot,
 }
 
 impl BootFile {

@@ -1,0 +1,42 @@
+//! What may differ on an edge node that has been prepared and put back. The shorter, the better.
+
+use super::look::{Allowed, Because};
+
+pub(super) const LEFT: &[Allowed] = &[
+    allowed("file", "opt/edgeutils*", "the user-data unpacks the utilities there"),
+    allowed("file", "etc/edgeutils*", "the user-data writes node.env"),
+    allowed("file", "var/lib/edgeutils*", "the journal remembers what was done and undone"),
+    allowed("file", "var/lib/cloud/*", "cloud-init keeps a directory for each first boot"),
+    allowed("file", "etc/sudoers.d/90-cloud-init-users", "cloud-init writes the time of the first boot into it"),
+    allowed("file", "etc/crio*", "the package is removed and not purged, as its user may want it back"),
+    allowed("file", "var/lib/dpkg/info/cri-o.list", "as above"),
+    allowed("file", "var/lib/dpkg/status*", "as above"),
+    allowed("file", "var/lib/apt/lists/*", "apt drops the lists of a source that is gone at its next update"),
+    allowed("file", "var/cache/apt/*", "apt keeps what it has downloaded, and an index of its lists"),
+    allowed("file", "var/cache/debconf/*-old", "cloud-init answers debconf at each first boot"),
+];
+
+/// What a running machine changes by itself.
+pub(super) const VOLATILE: &[Allowed] = &[
+    volatile("file", "tmp/systemd-private-*"),
+    // The name of whoever held it last.
+    volatile("file", "var/lib/edgeutils/lock"),
+    volatile("file", "var/log/*"),
+    volatile("file", "var/tmp/systemd-private-*"),
+    volatile("sysctl", "fs.dentry-state"),
+    volatile("sysctl", "fs.file-nr"),
+    volatile("sysctl", "fs.inode-nr"),
+    volatile("sysctl", "fs.inode-state"),
+    volatile("sysctl", "kernel.ns_last_pid"),
+    volatile("sysctl", "kernel.random.*"),
+    // From the memory that is free when the kernel starts.
+    volatile("sysctl", "vm.user_reserve_kbytes"),
+];
+
+const fn allowed(kind: &'static str, name: &'static str, why: &'static str) -> Allowed {
+    Allowed { kind, name, because: Because::Left(why) }
+}
+
+const fn volatile(kind: &'static str, name: &'static str) -> Allowed {
+    Allowed { kind, name, because: Because::Volatile }
+}
