@@ -27,7 +27,7 @@ const CANNOT_WRITE: [&str; 4] = [
 ];
 
 /// The error for what go said.
-pub(super) fn trouble(text: String, at: At, go: &Go, releases: &Releases) -> Error {
+pub(super) fn diagnose(text: String, at: At, go: &Go, releases: &Releases) -> Error {
     let says = |words: &[&str]| words.iter().any(|word| text.to_lowercase().contains(&word.to_lowercase()));
     let proxy = go.proxy();
     if says(&["SECURITY ERROR", "checksum mismatch"]) {
@@ -80,7 +80,7 @@ mod tests {
     fn what_go_says_has_a_remedy() {
         let go = go("go1.26.8", &[("GOPROXY", "https://proxy.example,direct"), ("GOMODCACHE", "/home/x/mod")]);
         let releases = Releases::known().unwrap();
-        let of = |text: &str, at: At| trouble(text.to_owned(), at, &go, &releases);
+        let of = |text: &str, at: At| diagnose(text.to_owned(), at, &go, &releases);
         for at in [At::Fetch, At::Module] {
             let error =
                 of("verifying x@v1: checksum mismatch; downloaded: h1:a; sum.golang.org: h1:b; SECURITY ERROR", at);

@@ -1,9 +1,8 @@
 //! `edge-cni build`: look for go, fetch or find the source, build all plugins at once, check each.
 
+mod diagnose;
 mod heap;
-pub(crate) mod manifest;
 mod source;
-mod trouble;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,12 +15,12 @@ use serde_json::json;
 use crate::arch::{Arch, Linkage, Program};
 use crate::cli::BuildArgs;
 use crate::go::{self, Go, User};
+use crate::manifest::{self, Manifest};
 use crate::plugin;
 use crate::releases::Releases;
 use crate::version;
-use manifest::Manifest;
+use diagnose::{At, diagnose};
 use source::{Package, Source};
-use trouble::{At, trouble};
 
 const FROM_MODULE: &str = "module";
 /// The GOPATH of a build: with it, and not with GOBIN, go installs for another machine.
@@ -250,7 +249,7 @@ fn make(
 fn explained(error: Error, shown: &str, job: &Job<'_>, go: &Go) -> Error {
     let Some(cause) = error.message().strip_prefix(&format!("cannot run {shown}: ")) else { return error };
     let at = if job.folder.is_some() { At::Folder } else { At::Module };
-    trouble(format!("cannot build {}: {cause}", job.what()), at, go, job.releases)
+    diagnose(format!("cannot build {}: {cause}", job.what()), at, go, job.releases)
 }
 
 /// Says which plugins have come since the last time; whether any has.

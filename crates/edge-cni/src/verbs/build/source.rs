@@ -7,7 +7,7 @@ use std::time::Duration;
 use edge_host::{Error, Host, Result};
 use serde::Deserialize;
 
-use super::trouble::{At, trouble};
+use super::diagnose::{At, diagnose};
 use crate::go::Go;
 use crate::releases::Releases;
 use crate::version::{self, Release};
@@ -68,7 +68,7 @@ pub(crate) fn fetch(host: &mut Host, go: &Go, releases: &Releases, release: &Rel
 fn cannot_fetch(module: &str, cause: &str, go: &Go, releases: &Releases) -> Error {
     // go says what it was asked for once more.
     let cause = cause.trim().trim_start_matches(&format!("{module}: ")).replace(['\n', '\t'], " ");
-    trouble(format!("cannot fetch {module}: {cause}"), At::Fetch, go, releases)
+    diagnose(format!("cannot fetch {module}: {cause}"), At::Fetch, go, releases)
 }
 
 /// Looks at a checked-out folder; it must bring its dependencies along.
