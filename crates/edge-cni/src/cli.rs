@@ -141,7 +141,7 @@ edge-cni conf bridge --subnet 10.85.0.0/16 --subnet fd00:85::/64 --out -")]
 #[derive(Debug, Clone, Args)]
 pub struct BridgeArgs {
     /// The pods' addresses; once for IPv4, once for IPv6, or both
-    #[arg(long = "subnet", value_name = "CIDR", required = true, value_parser = crate::conf::subnet)]
+    #[arg(long = "subnet", value_name = "CIDR", required = true, value_parser = crate::request::subnet)]
     pub subnets: Vec<IpNet>,
 
     /// The network's name; the file is named after it

@@ -5,17 +5,17 @@
 //! Writes plugins into /opt/cni/bin, one network configuration, and a record of both.
 //! Runs go (as the user who called sudo) for a build, and the plugins themselves, live only.
 
-mod build;
-pub mod check;
 pub mod cli;
-mod conf;
+mod facts;
 mod go;
-mod install;
 mod installed;
-mod network;
+mod manifest;
+mod plan;
 mod releases;
-mod remove;
+mod request;
+mod set;
 mod trial;
+mod verbs;
 pub mod version;
 
 pub use edge_conflist::arch;
@@ -27,11 +27,11 @@ use cli::{Cli, Conf, Verb};
 /// Carries out one call.
 pub fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
     match cli.verb {
-        Verb::Build(args) => build::run(host, &args),
-        Verb::Install(args) => install::run(host, &args),
-        Verb::Conf(Conf::Bridge(args)) => conf::run(host, &args),
-        Verb::Check(args) => check::run(host, &args),
-        Verb::Remove => remove::run(host),
+        Verb::Build(args) => verbs::build::run(host, &args),
+        Verb::Install(args) => verbs::install::run(host, &args),
+        Verb::Conf(Conf::Bridge(args)) => verbs::conf::run(host, &args),
+        Verb::Check(args) => verbs::check::run(host, &args),
+        Verb::Remove => verbs::remove::run(host),
         Verb::Undo(args) => undo::run(host, &args, &[]),
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::listing::as_saved;
 use crate::nft;
-use crate::owned::{Name, Owned, Owner};
+use crate::owned::Owned;
+use crate::owner::{Name, Owner};
 use crate::save::Save;
 use crate::script::script;
 use crate::words::{quote, words};

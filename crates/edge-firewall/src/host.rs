@@ -3,8 +3,9 @@
 use edge_host::{Cmd, Error, Result, Root, SEARCH_PATH};
 
 use crate::backend::{Backend, Choice, Family, choose};
-use crate::owned::{Name, Owned, Owner};
-use crate::read::{Blank, Read, legacy_tables, read_one};
+use crate::owned::Owned;
+use crate::owner::{Name, Owner};
+use crate::read::{Blank, Read, Seen, legacy_tables, read_one};
 use crate::save::Save;
 use crate::scope::Scope;
 
@@ -21,24 +22,6 @@ pub struct Firewall {
     /// What could not be read, with the backend: a kernel may be without one of them.
     pub unusable: Vec<(Backend, Family, Error)>,
     default: Option<Backend>,
-}
-
-/// What one backend has for one family.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
-    /// Which backend.
-    pub backend: Backend,
-    /// Which family.
-    pub family: Family,
-    /// The program that restores: `iptables-nft-restore`.
-    pub restore: String,
-    /// The output of its iptables-save; empty where nothing was ever put in. What it does not show of
-    /// the table that was asked for stands behind it as if it did.
-    pub text: String,
-    /// What iptables-save does not show, for people.
-    pub notes: Vec<String>,
-    /// Why the table that was asked for cannot be read; then `text` is without it.
-    pub unreadable: Option<Error>,
 }
 
 /// [`Seen`] with its rules: read once, as a large host prints megabytes of them.
@@ -177,27 +160,6 @@ impl Firewall {
             },
             |(_, _, error)| error.clone(),
         ))
-    }
-}
-
-impl Seen {
-    /// The same, read again.
-    ///
-    /// Errors: as [`Firewall::readable`] too.
-    pub fn again(&self, root: &Root, scope: &Scope) -> Result<Seen> {
-        let stem = self.restore.strip_suffix("-restore").unwrap_or(&self.restore);
-        match read_one(root, self.backend, self.family, stem, scope, Blank::Odd)? {
-            Read::Rules(Seen { unreadable: Some(error), .. }) | Read::Failed(error) => Err(error),
-            Read::Rules(seen) => Ok(seen),
-        }
-    }
-
-    /// The rules, with an error that names the program.
-    pub fn parse(&self) -> Result<Save<'_>> {
-        Save::parse(&self.text).map_err(|malformed| {
-            let program = self.restore.replace("-restore", "-save");
-            Error::failed(format!("cannot read what {program} printed: {malformed}"))
-        })
     }
 }
 

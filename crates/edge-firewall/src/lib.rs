@@ -18,9 +18,9 @@ mod host;
 #[cfg(test)]
 mod linear_tests;
 mod listing;
-mod matcher;
 mod nft;
 mod owned;
+mod owner;
 mod read;
 mod save;
 mod scope;
@@ -32,8 +32,10 @@ pub use backend::{Backend, Choice, Family, choose};
 #[doc(hidden)]
 pub use fuzz::fuzz;
 pub use hidden::{Hidden, HiddenPart};
-pub use host::{Firewall, Seen, View};
-pub use owned::{Name, Owned, OwnedChain, Owner, Placed};
+pub use host::{Firewall, View};
+pub use owned::{Owned, OwnedChain, Placed};
+pub use owner::{Name, Owner};
+pub use read::Seen;
 pub use save::{Chain, Line, Malformed, Rule, Save, Table};
 pub use scope::Scope;
 pub use script::script;

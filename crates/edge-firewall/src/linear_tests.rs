@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use crate::owned::{Name, Owned, Owner, Placed};
+use crate::owned::{Owned, Placed};
+use crate::owner::{Name, Owner};
 use crate::save::Save;
 use crate::script::script;
 

@@ -5,48 +5,9 @@ use std::hash::Hash;
 
 use serde::{Deserialize, Serialize};
 
-use crate::matcher::Matcher;
-use crate::save::{Rule, Table};
+use crate::owner::{Matcher, Owner};
+use crate::save::Table;
 use crate::words::{rule_key, same_rule};
-
-/// How an owner's things are told from everybody else's: by whole names, never by a word inside a rule.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Owner {
-    /// Its chains; the rules in them and the jumps to them are the owner's too.
-    #[serde(default)]
-    pub chains: Vec<Name>,
-    /// Comments that mark its rules in the chains of others, whole.
-    #[serde(default)]
-    pub comments: Vec<String>,
-    /// Rules in the chains of others that are its own word by word: chain and rule.
-    #[serde(default)]
-    pub rules: Vec<(String, String)>,
-}
-
-/// The name of a chain, or how such names begin.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Name {
-    /// This name.
-    Exactly(String),
-    /// Every name that begins so: `KUBE-SVC-`.
-    Beginning(String),
-}
-
-impl Owner {
-    /// Whether a chain that somebody made is the owner's, by its name.
-    pub fn owns_chain(&self, name: &str) -> bool {
-        self.chains.iter().any(|own| match own {
-            Name::Exactly(own) => own == name,
-            Name::Beginning(own) => name.starts_with(own),
-        })
-    }
-
-    /// Whether a rule in somebody else's chain is the owner's.
-    pub fn owns_rule(&self, rule: &Rule<'_>) -> bool {
-        Matcher::of(self).owns_rule(rule)
-    }
-}
 
 /// All that an owner has in one table, or shall have.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -181,6 +142,7 @@ pub(crate) fn same_rules(a: &[String], b: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::owner::Name;
     use crate::save::Save;
 
     const SAVE: &str = r#"*nat

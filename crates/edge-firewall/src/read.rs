@@ -7,7 +7,6 @@ use edge_host::{Cmd, Error, Exit, Result, Root};
 
 use crate::backend::{Backend, Family};
 use crate::hidden::{HiddenPart, REMARK};
-use crate::host::Seen;
 use crate::save::Save;
 use crate::scope::{Reader, Scope};
 
@@ -18,6 +17,45 @@ const LEGACY_TABLES: [(Family, &str); 2] =
 /// A rule takes about 100 bytes, a large cluster has a hundred thousand.
 const LARGEST_SAVE: usize = 64 << 20;
 const DEADLINE: Duration = Duration::from_secs(60);
+
+/// What one backend has for one family.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Which backend.
+    pub backend: Backend,
+    /// Which family.
+    pub family: Family,
+    /// The program that restores: `iptables-nft-restore`.
+    pub restore: String,
+    /// The output of its iptables-save; empty where nothing was ever put in. What it does not show of
+    /// the table that was asked for stands behind it as if it did.
+    pub text: String,
+    /// What iptables-save does not show, for people.
+    pub notes: Vec<String>,
+    /// Why the table that was asked for cannot be read; then `text` is without it.
+    pub unreadable: Option<Error>,
+}
+
+impl Seen {
+    /// The same, read again.
+    ///
+    /// Errors: as [`Firewall::readable`] too.
+    pub fn again(&self, root: &Root, scope: &Scope) -> Result<Seen> {
+        let stem = self.restore.strip_suffix("-restore").unwrap_or(&self.restore);
+        match read_one(root, self.backend, self.family, stem, scope, Blank::Odd)? {
+            Read::Rules(Seen { unreadable: Some(error), .. }) | Read::Failed(error) => Err(error),
+            Read::Rules(seen) => Ok(seen),
+        }
+    }
+
+    /// The rules, with an error that names the program.
+    pub fn parse(&self) -> Result<Save<'_>> {
+        Save::parse(&self.text).map_err(|malformed| {
+            let program = self.restore.replace("-restore", "-save");
+            Error::failed(format!("cannot read what {program} printed: {malformed}"))
+        })
+    }
+}
 
 /// What came of reading one backend.
 pub(crate) enum Read {

@@ -5,7 +5,7 @@ use edge_host::{Cmd, Error, Result, SEARCH_PATH};
 use crate::backend::Family;
 use crate::listing::as_saved;
 use crate::nft::{NftChain, NftRule, chains, rules};
-use crate::owned::{Name, Owner};
+use crate::owner::{Name, Owner};
 use crate::words::{same_rule, words};
 
 /// What is kept of the output of nft: far more than the chains of the largest host.

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use crate::owned::{Owned, OwnedChain, Owner, Placed, same_chains, same_rules};
+use crate::owned::{Owned, OwnedChain, Placed, same_chains, same_rules};
+use crate::owner::Owner;
 use crate::save::Table;
 
 /// The script that makes `wanted` out of what the owner has in a table; `None` where it has that already.
@@ -101,7 +102,8 @@ impl<'a> Counts<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::owned::{Name, OwnedChain};
+    use crate::owned::OwnedChain;
+    use crate::owner::Name;
     use crate::save::Save;
     use proptest::prelude::*;
 

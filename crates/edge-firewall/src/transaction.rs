@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use crate::backend::{Backend, Family};
 use crate::host::{Firewall, View};
-use crate::owned::{Owned, Owner};
+use crate::owned::Owned;
+use crate::owner::Owner;
 use crate::scope::Scope;
 use crate::script::script;
 

@@ -10,10 +10,10 @@ use edge_host::{Exit, Host, Outcome, Result};
 
 use crate::cli::CheckArgs;
 use crate::conflist::{File, Network};
-use crate::install::must_be_absolute;
-use crate::network::{Networks, networks};
+use crate::facts::{Networks, networks};
 use crate::plugin::{self, Standing};
 use crate::range::is_link_local;
+use crate::request::absolute;
 use crate::runtime::{Runtime, runtimes};
 use crate::trial;
 use show::show;
@@ -30,7 +30,7 @@ const LOOPBACK: &str = "loopback";
 
 pub(crate) fn run(host: &mut Host, args: &CheckArgs) -> Result<Outcome> {
     for dir in [&args.bin_dir, &args.conf_dir] {
-        must_be_absolute(dir)?;
+        absolute(dir)?;
     }
     trial::possible(host, args.live)?;
     let facts = judge::facts(host, &args.conf_dir, std::slice::from_ref(&args.bin_dir), Ask::Releases)?;
@@ -143,7 +143,7 @@ fn against_host(file: &File, network: &Network, networks: &Networks) -> Vec<Find
 mod tests {
     use super::*;
     use crate::conflist::parse;
-    use crate::network::{Address, Route};
+    use crate::facts::{Address, Route};
 
     #[test]
     fn routes_and_addresses_of_another_network_are_found() {

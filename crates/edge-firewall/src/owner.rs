@@ -1,14 +1,54 @@
-//! Which chains and rules an owner has, answered in constant time: a host may have a hundred thousand
-//! rules, and an owner such as kube-proxy as many of them.
+//! An owner of chains and rules. Whether something is the owner's is answered in constant time: a host may have
+//! a hundred thousand rules, and an owner such as kube-proxy as many of them.
 
 use std::collections::{BTreeSet, HashSet};
 
-use crate::owned::{Name, Owner};
+use serde::{Deserialize, Serialize};
+
 use crate::save::Rule;
 use crate::words::{RuleKey, rule_key};
 
 /// Up to this many names it is cheaper to look for their letters in a rule than to take it apart.
 const FEW: usize = 4;
+
+/// How an owner's things are told from everybody else's: by whole names, never by a word inside a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Owner {
+    /// Its chains; the rules in them and the jumps to them are the owner's too.
+    #[serde(default)]
+    pub chains: Vec<Name>,
+    /// Comments that mark its rules in the chains of others, whole.
+    #[serde(default)]
+    pub comments: Vec<String>,
+    /// Rules in the chains of others that are its own word by word: chain and rule.
+    #[serde(default)]
+    pub rules: Vec<(String, String)>,
+}
+
+/// The name of a chain, or how such names begin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Name {
+    /// This name.
+    Exactly(String),
+    /// Every name that begins so: `KUBE-SVC-`.
+    Beginning(String),
+}
+
+impl Owner {
+    /// Whether a chain that somebody made is the owner's, by its name.
+    pub fn owns_chain(&self, name: &str) -> bool {
+        self.chains.iter().any(|own| match own {
+            Name::Exactly(own) => own == name,
+            Name::Beginning(own) => name.starts_with(own),
+        })
+    }
+
+    /// Whether a rule in somebody else's chain is the owner's.
+    pub fn owns_rule(&self, rule: &Rule<'_>) -> bool {
+        Matcher::of(self).owns_rule(rule)
+    }
+}
 
 /// An [`Owner`], indexed.
 #[derive(Debug)]

@@ -6,57 +6,18 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::conflist::File;
-use crate::network::Networks;
-use crate::range::{is_link_local, overlap};
+use crate::facts::Networks;
+use crate::range::overlap;
+use crate::request::Network;
 use crate::version::Cni;
 
 /// The bridge that pods hang on.
-pub(super) const BRIDGE: &str = "cni0";
+pub(crate) const BRIDGE: &str = "cni0";
 /// What a runtime runs for such a network.
-pub(super) const PROGRAMS: [&str; 3] = ["bridge", "host-local", "portmap"];
-
-/// What is wanted.
-#[derive(Debug, Clone)]
-pub(super) struct Wanted {
-    pub(super) name: String,
-    pub(super) subnets: Vec<IpNet>,
-}
-
-/// A subnet of a call.
-pub(crate) fn subnet(text: &str) -> std::result::Result<IpNet, String> {
-    text.parse().map_err(|_| "it is no subnet: 10.85.0.0/16 or fd00:85::/64 is one".to_owned())
-}
-
-/// Looks at each subnet by itself, and at all of them together.
-pub(super) fn typed(name: &str, subnets: &[IpNet]) -> Result<Wanted> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    if !name.bytes().all(plain) || !name.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric) || name.len() > 64 {
-        return Err(Error::usage(format!("cannot name a network {name:?}: letters, digits, - _ and . are for names")));
-    }
-    for subnet in subnets {
-        let wrong = |what: &str| Error::usage(format!("cannot use {subnet}: {what}"));
-        if subnet.trunc() != *subnet {
-            return Err(wrong("it has bits behind its prefix").hint(format!("the subnet is {}", subnet.trunc())));
-        }
-        let address = subnet.addr();
-        if address.is_loopback() || address.is_multicast() || address.is_unspecified() || is_link_local(address) {
-            return Err(wrong("its addresses are not for pods").hint("such as 10.85.0.0/16, or fd00:85::/64"));
-        }
-        if subnet.max_prefix_len() - subnet.prefix_len() < 3 {
-            return Err(wrong("it has room for no pod or two").hint("a node with its usual 110 pods needs a /25"));
-        }
-        let family = |other: &&IpNet| other.addr().is_ipv4() == address.is_ipv4();
-        if subnets.iter().filter(family).count() > 1 {
-            let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
-            return Err(Error::usage(format!("cannot use {subnet}: there is another subnet for {family}"))
-                .hint("every pod gets one address of each; give one subnet of each"));
-        }
-    }
-    Ok(Wanted { name: name.to_owned(), subnets: subnets.to_vec() })
-}
+pub(crate) const PROGRAMS: [&str; 3] = ["bridge", "host-local", "portmap"];
 
 /// Refuses what would take other traffic along, or give one address away twice.
-pub(super) fn refuse_overlaps(wanted: &Wanted, networks: Option<&Networks>, others: &[&File]) -> Result<()> {
+pub(crate) fn refuse_overlaps(wanted: &Network, networks: Option<&Networks>, others: &[&File]) -> Result<()> {
     for subnet in &wanted.subnets {
         let routes = networks.map(|networks| networks.routes.as_slice()).unwrap_or_default();
         // Our own bridge's route is there once the first pod is.
@@ -101,7 +62,7 @@ pub(super) fn refuse_overlaps(wanted: &Wanted, networks: Option<&Networks>, othe
 }
 
 /// The newest version that all of these plugins read.
-pub(super) fn version(reads: &[(String, Vec<Cni>)], asked: Option<Cni>) -> Result<Cni> {
+pub(crate) fn version(reads: &[(String, Vec<Cni>)], asked: Option<Cni>) -> Result<Cni> {
     let common = |version: &Cni| reads.iter().all(|(_, reads)| reads.contains(version));
     if let Some(asked) = asked {
         let cannot = |what: String| Error::refused(format!("cannot write version {asked}: {what}"));
@@ -154,7 +115,7 @@ struct Ipam {
 }
 
 /// The bytes of the file.
-pub(super) fn document(wanted: &Wanted, version: Cni) -> Result<String> {
+pub(crate) fn document(wanted: &Network, version: Cni) -> Result<String> {
     let everywhere = |subnet: &IpNet| if subnet.addr().is_ipv4() { "0.0.0.0/0" } else { "::/0" };
     let ipam = Ipam {
         r#type: "host-local",

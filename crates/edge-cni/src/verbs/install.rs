@@ -1,8 +1,5 @@
 //! `edge-cni install`: a set of plugins, put in place one by one.
 
-pub(crate) mod archive;
-mod set;
-
 use std::path::{Path, PathBuf};
 
 use edge_host::{Error, FileSnapshot, Host, Inverse, Node, Outcome, Plan, Result, State, apply};
@@ -10,14 +7,15 @@ use edge_host::{Error, FileSnapshot, Host, Inverse, Node, Outcome, Plan, Result,
 use crate::cli::InstallArgs;
 use crate::installed::{self, Installed, Plugin};
 use crate::plugin;
-use set::Set;
+use crate::request::absolute;
+use crate::set::Set;
 
 const MODE: u32 = 0o755;
 /// It puts plugins into the same directory, and has removed those of others when it was upgraded.
 const RIVAL: &str = "/var/lib/dpkg/info/kubernetes-cni.list";
 
 pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
-    must_be_absolute(&args.bin_dir)?;
+    absolute(&args.bin_dir)?;
     // One spelling, which the record has too: without double slashes and dots.
     let bin_dir: &Path = &args.bin_dir.components().collect::<PathBuf>();
     must_be_a_place(host, bin_dir)?;
@@ -61,14 +59,6 @@ pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
     installed::plan(host, &record, &mut made)?;
     plan(bin_dir, &set, standing, &mut made)?;
     apply(host, made)
-}
-
-/// A path on the host, not below some directory that the call happened in.
-pub(crate) fn must_be_absolute(dir: &Path) -> Result<()> {
-    if dir.is_absolute() {
-        return Ok(());
-    }
-    Err(Error::usage(format!("cannot use {}: it does not begin with /", dir.display())))
 }
 
 /// A directory, or nothing yet, where a plugin takes the place of no program of the system.

@@ -1,5 +1,7 @@
 //! A set of plugins that can be installed: a build, an archive, or what a folder has for a machine.
 
+mod archive;
+
 use std::cell::RefCell;
 use std::fs;
 use std::io;
@@ -10,12 +12,12 @@ use edge_fetch::{beside, is_sha256};
 use edge_host::action::ContentWriter;
 use edge_host::{Error, Host, Result};
 
-use super::archive::{Archive, Packed, Unpacker, is_archive};
 use crate::arch::{Arch, Program};
-use crate::build::manifest::{Built, Manifest};
+use crate::manifest::{Built, Manifest, sum};
 use crate::plugin;
 use crate::releases::Releases;
 use crate::version::Release;
+use archive::{Archive, Packed, Unpacker, is_archive};
 
 /// The set.
 #[derive(Debug, Clone)]
@@ -177,7 +179,7 @@ fn must_be(path: &Path, built: &Built, arch: Arch) -> Result<()> {
     let wrong = |what: &str| {
         Error::refused(format!("cannot install {}: {what}", path.display())).hint("build again: edge-cni build")
     };
-    if crate::build::manifest::sum(path)? != *built {
+    if sum(path)? != *built {
         return Err(wrong("it is not what the build's manifest says"));
     }
     match plugin::head(edge_fetch::open(path)?).as_deref().and_then(Program::parse) {

@@ -2,7 +2,6 @@
 
 mod diagnose;
 mod heap;
-pub(crate) mod manifest;
 mod source;
 
 use std::collections::BTreeSet;
@@ -16,11 +15,11 @@ use serde_json::json;
 use crate::arch::{Arch, Linkage, Program};
 use crate::cli::BuildArgs;
 use crate::go::{self, Go, User};
+use crate::manifest::{self, Manifest};
 use crate::plugin;
 use crate::releases::Releases;
 use crate::version;
 use diagnose::{At, diagnose};
-use manifest::Manifest;
 use source::{Package, Source};
 
 const FROM_MODULE: &str = "module";

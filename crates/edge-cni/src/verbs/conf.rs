@@ -1,7 +1,5 @@
 //! `edge-cni conf bridge`: the network that most nodes want, in words that their plugins read.
 
-mod plan;
-
 use std::path::{Path, PathBuf};
 
 use edge_fetch::sum_of;
@@ -12,15 +10,14 @@ use edge_host::{
 
 use crate::cli::BridgeArgs;
 use crate::conflist::{self, CONF_DIR, File};
-use crate::install::must_be_absolute;
+use crate::facts::networks;
 use crate::installed;
-use crate::network::networks;
+use crate::plan::{self, PROGRAMS};
 use crate::plugin::{self, DEBIAN_DIR};
+use crate::request::{Network, absolute};
 use crate::runtime::runtimes;
 use crate::version::Cni;
 use edge_conflist::known::Known;
-pub(crate) use plan::subnet;
-use plan::{PROGRAMS, Wanted};
 
 const STDOUT: &str = "-";
 
@@ -28,8 +25,8 @@ const STDOUT: &str = "-";
 type Reads = (String, Vec<Cni>);
 
 pub(crate) fn run(host: &mut Host, args: &BridgeArgs) -> Result<Outcome> {
-    must_be_absolute(&args.bin_dir)?;
-    let wanted = plan::typed(&args.name, &args.subnets)?;
+    absolute(&args.bin_dir)?;
+    let wanted = Network::new(&args.name, &args.subnets)?;
     let path = Path::new(CONF_DIR).join(format!("10-{}.conflist", wanted.name));
     let to_stdout = args.out.as_deref() == Some(Path::new(STDOUT));
     if to_stdout && host.report.is_json() {
@@ -161,7 +158,7 @@ fn to_file(host: &mut Host, out: &Path, document: &str) -> Result<Outcome> {
     Ok(Outcome { changed: true, ..Outcome::default() })
 }
 
-fn to_host(host: &mut Host, wanted: &Wanted, path: PathBuf, document: String, others: &[&File]) -> Result<Outcome> {
+fn to_host(host: &mut Host, wanted: &Network, path: PathBuf, document: String, others: &[&File]) -> Result<Outcome> {
     let mut record = installed::read(host)?;
     let was = host.root.find(&path)?;
     let shown = path.to_string_lossy().into_owned();

@@ -1,0 +1,7 @@
+//! The verbs, a file each.
+
+pub(crate) mod build;
+pub(crate) mod check;
+pub(crate) mod conf;
+pub(crate) mod install;
+pub(crate) mod remove;
