@@ -12,7 +12,7 @@ use std::time::Duration;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
 use self::output::tail;
-use crate::error::{Error, Result};
+use crate::error::{CommandFailed, Error, Result, ResultExt};
 use crate::signal::Interrupt;
 
 mod output;
@@ -76,6 +76,14 @@ pub struct Output {
 /// Whether a program changes the host's packages, step by step: one that failed may have come half way.
 pub(crate) fn is_package_tool(program: &str) -> bool {
     session::is_for(program)
+}
+
+impl Output {
+    /// The end of what it said, on one line: of its standard error, or of its output where that is empty.
+    pub fn last_words(&self) -> String {
+        let said = tail(&self.stderr, SHOW_STDERR);
+        if said.is_empty() { tail(&self.stdout, SHOW_STDERR) } else { said }
+    }
 }
 
 impl Cmd {
@@ -215,10 +223,14 @@ impl Cmd {
         if output.status.success() {
             return Ok(output);
         }
-        let said = tail(&output.stderr, SHOW_STDERR);
-        let said = if said.is_empty() { tail(&output.stdout, SHOW_STDERR) } else { said };
-        let separator = if said.is_empty() { "" } else { ": " };
-        Err(Error::failed(format!("cannot run {}: {}{separator}{said}", self.shown(), output.status)))
+        let why = output.status.to_string();
+        self.failed(why, output)
+    }
+
+    /// The error of a program that failed, with all that it printed.
+    fn failed<T>(&self, why: String, output: Output) -> Result<T> {
+        let program = self.program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Err(CommandFailed { program, why, output }).on("run", self.shown())
     }
 
     /// Runs it and hands back how it ended, whatever that is.

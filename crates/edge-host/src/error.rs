@@ -1,12 +1,27 @@
-//! The one error type: what went wrong in a user's words, what to do, and the exit code.
+//! The one error type: what could not be done, why, what the user can do about it, and the exit code.
+//!
+//! Callers decide by [`Error::io_kind`], [`Error::output`] and the like, never by the text of a message.
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
+use nix::errno::Errno;
+
+use self::cause::{Source, text_of};
+use crate::cmd::Output;
 use crate::exit::Exit;
 use crate::secret::without_credentials;
 use crate::visible::visible;
+
+mod cause;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use self::cause::CommandFailed;
+pub use self::cause::ResultExt;
 
 /// Result of everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -15,25 +30,37 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// The tool's name is put in front when it is printed, so messages begin with the verb:
 /// `cannot write /etc/fstab: Read-only file system (os error 30)`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Error {
+#[derive(Debug, Clone)]
+pub struct Error(Box<Parts>);
+
+#[derive(Debug, Clone)]
+struct Parts {
     exit: Exit,
     message: String,
+    verb: String,
+    object: String,
+    cause: String,
     hint: Option<String>,
+    source: Option<Source>,
 }
 
 impl Error {
-    /// Could not be done or found out (exit 1).
+    /// `cannot VERB OBJECT: CAUSE`; exit 1 unless [`Error::with_exit`] says otherwise. An empty object is left out.
+    pub fn cannot(verb: &str, object: impl AsRef<Path>, cause: impl Into<String>) -> Error {
+        Error::failed("").with_cause(&cause.into()).with_action(verb, object)
+    }
+
+    /// Could not be done or found out (exit 1); the whole line.
     pub fn failed(message: impl Into<String>) -> Error {
         Error::with(Exit::Failed, message)
     }
 
-    /// The call is wrong (exit 2).
+    /// The call is wrong (exit 2); the whole line.
     pub fn usage(message: impl Into<String>) -> Error {
         Error::with(Exit::Usage, message)
     }
 
-    /// Refused for safety, nothing of that part was touched (exit 4).
+    /// Refused for safety, nothing of that part was touched (exit 4); the whole line.
     pub fn refused(message: impl Into<String>) -> Error {
         Error::with(Exit::Refused, message)
     }
@@ -43,57 +70,159 @@ impl Error {
         Error::with(Exit::Interrupted, message).hint("run the same command again: it continues where it stopped")
     }
 
-    /// A failed system call on a path: `cannot VERB PATH: CAUSE`.
+    /// A failed system call on a path, where only a reference to the cause is at hand; else [`ResultExt::on`].
     pub fn io(verb: &str, path: impl AsRef<Path>, cause: &io::Error) -> Error {
-        let error = Error::failed(format!("cannot {verb} {}: {cause}", path.as_ref().display()));
-        match cause.raw_os_error().map(nix::errno::Errno::from_raw) {
-            Some(nix::errno::Errno::EACCES | nix::errno::Errno::EPERM) if !nix::unistd::geteuid().is_root() => {
-                error.hint("run it as root (sudo)")
+        let copy = cause
+            .raw_os_error()
+            .map_or_else(|| io::Error::new(cause.kind(), cause.to_string()), io::Error::from_raw_os_error);
+        Error::of_cause(verb, path, Box::new(copy))
+    }
+
+    /// `cannot VERB OBJECT: CAUSE` of what lies behind it. An [`Error`] of a deeper layer keeps its exit code and hint.
+    fn of_cause(verb: &str, object: impl AsRef<Path>, cause: Box<dyn StdError + Send + Sync>) -> Error {
+        let cause = match cause.downcast::<Error>() {
+            Ok(deeper) => {
+                let message = deeper.0.message.clone();
+                return deeper.with_cause(&message).with_action(verb, object);
             }
-            Some(nix::errno::Errno::EROFS) => error.hint(
-                "the file system is mounted read-only: remount it read-write (mount -o remount,rw) and run again",
-            ),
-            Some(nix::errno::Errno::ENOSPC | nix::errno::Errno::EDQUOT) => {
-                error.hint("free some space on that file system and run again")
-            }
-            _ => error,
-        }
+            // Its own text is for programmers: "EACCES: Permission denied".
+            Err(cause) => match cause.downcast::<Errno>() {
+                Ok(errno) => Box::new(io::Error::from(*errno)),
+                Err(cause) => cause,
+            },
+        };
+        let mut error = Error::cannot(verb, object, text_of(cause.as_ref()));
+        error.0.hint = error_hint(cause.downcast_ref::<io::Error>()).map(str::to_owned);
+        error.0.source = Some(Source(Arc::from(cause)));
+        error
     }
 
     /// Adds what the user can do about it; an earlier hint is replaced.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Error {
-        self.hint = Some(visible(&without_credentials(&hint.into())).into_owned());
+        self.0.hint = Some(printable(&hint.into()));
+        self
+    }
+
+    /// Another exit code: `Error::cannot("use", path, "others can write to it").with_exit(Exit::Refused)`.
+    #[must_use]
+    pub fn with_exit(mut self, exit: Exit) -> Error {
+        self.0.exit = exit;
+        self
+    }
+
+    /// The same cause, said of something else: `cannot read /x/a: …` becomes `cannot install from /x: …`.
+    #[must_use]
+    pub fn with_action(mut self, verb: &str, object: impl AsRef<Path>) -> Error {
+        let parts = &mut self.0;
+        (parts.verb, parts.object) = (printable(verb), printable(&object.as_ref().to_string_lossy()));
+        let blank = if parts.object.is_empty() { "" } else { " " };
+        parts.message = format!("cannot {}{blank}{}: {}", parts.verb, parts.object, parts.cause);
+        self
+    }
+
+    fn with_cause(mut self, cause: &str) -> Error {
+        self.0.cause = printable(cause);
         self
     }
 
     fn with(exit: Exit, message: impl Into<String>) -> Error {
-        // One line, whatever is in the names and causes: none may look like a second error. And what a
-        // program said may quote a URL with the password in it.
-        let message = without_credentials(&message.into());
-        Error { exit, message: visible(message.trim_end()).into_owned(), hint: None }
+        let message = printable(&message.into());
+        let (verb, object) = (String::new(), String::new());
+        Error(Box::new(Parts { exit, cause: message.clone(), message, verb, object, hint: None, source: None }))
     }
 
     /// The exit code this error stands for.
     pub fn exit(&self) -> Exit {
-        self.exit
+        self.0.exit
     }
 
     /// The message without the tool's name.
     pub fn message(&self) -> &str {
-        &self.message
+        &self.0.message
+    }
+
+    /// What could not be done: `read`. Empty where the message was given as a whole.
+    pub fn verb(&self) -> &str {
+        &self.0.verb
+    }
+
+    /// To what: a path, a command line. Empty where the message was given as a whole.
+    pub fn object(&self) -> &str {
+        &self.0.object
+    }
+
+    /// Why; all of the message where it was given as a whole.
+    pub fn cause(&self) -> &str {
+        &self.0.cause
     }
 
     /// What the user can do, if anything.
     pub fn hint_text(&self) -> Option<&str> {
-        self.hint.as_deref()
+        self.0.hint.as_deref()
+    }
+
+    /// What the system said, where a system call failed.
+    pub fn io_kind(&self) -> Option<io::ErrorKind> {
+        self.source_as::<io::Error>().map(io::Error::kind)
+    }
+
+    /// The number of a failed system call's error.
+    pub fn errno(&self) -> Option<Errno> {
+        self.source_as::<io::Error>().and_then(io::Error::raw_os_error).map(Errno::from_raw)
+    }
+
+    /// How a program ended and all that it printed, where it failed.
+    pub fn output(&self) -> Option<&Output> {
+        self.source_as::<CommandFailed>().map(|failed| &failed.output)
+    }
+
+    /// The name of the program that failed: `apt-get`.
+    pub fn program(&self) -> Option<&str> {
+        self.source_as::<CommandFailed>().map(|failed| failed.program.as_str())
+    }
+
+    /// What lies behind it, if it is a `C`.
+    pub fn source_as<C: StdError + 'static>(&self) -> Option<&C> {
+        self.0.source.as_ref().and_then(|source| source.0.downcast_ref())
     }
 }
+
+/// One line, whatever is in the names and causes: none may look like a second error. And what a program said
+/// may quote a URL with the password in it.
+fn printable(text: &str) -> String {
+    visible(without_credentials(text).trim_end()).into_owned()
+}
+
+fn error_hint(cause: Option<&io::Error>) -> Option<&'static str> {
+    match Errno::from_raw(cause?.raw_os_error()?) {
+        Errno::EACCES | Errno::EPERM if !nix::unistd::geteuid().is_root() => Some("run it as root (sudo)"),
+        Errno::EROFS => {
+            Some("the file system is mounted read-only: remount it read-write (mount -o remount,rw) and run again")
+        }
+        Errno::ENOSPC | Errno::EDQUOT => Some("free some space on that file system and run again"),
+        _ => None,
+    }
+}
+
+/// Two errors are the same if the user sees the same.
+impl PartialEq for Error {
+    fn eq(&self, other: &Error) -> bool {
+        let seen = |error: &Error| (error.0.exit, error.0.message.clone(), error.0.hint.clone());
+        seen(self) == seen(other)
+    }
+}
+
+impl Eq for Error {}
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 
-impl std::error::Error for Error {}
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_ref().map(|source| source.0.as_ref() as &(dyn StdError + 'static))
+    }
+}

@@ -38,7 +38,7 @@ mod visible;
 pub use action::{Action, Inverse, Node};
 pub use apply::{apply, apply_part};
 pub use cmd::{Cmd, Output, SEARCH_PATH};
-pub use error::{Error, Result};
+pub use error::{Error, Result, ResultExt};
 pub use exit::{Exit, Outcome};
 pub use host::{Common, Host, Mode};
 pub use journal::DIR as JOURNAL_DIR;

@@ -11,9 +11,9 @@ use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
-use super::output::{collect, collected, tail};
-use super::{Cmd, Output, SHOW_STDERR, session};
-use crate::error::{Error, Result};
+use super::output::{collect, collected};
+use super::{Cmd, Output, session};
+use crate::error::{Result, ResultExt};
 
 const GRACE: Duration = Duration::from_secs(5);
 /// Between two looks at a program that runs.
@@ -34,7 +34,6 @@ impl Cmd {
         if self.protected {
             return session::output(self, report);
         }
-        let fail = |cause: io::Error| Error::failed(format!("cannot run {}: {cause}", self.shown()));
         let mut command = Command::new(&self.program);
         self.prepare(&mut command);
         command.current_dir(&self.dir).envs(self.variables.iter().map(|(name, value)| (name, value)));
@@ -42,7 +41,7 @@ impl Cmd {
         // the program in the middle of one.
         command.process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = self.spawn(&mut command).map_err(fail)?;
+        let mut child = self.spawn(&mut command).on("run", self.shown())?;
         let (closed, closes) = channel();
         let stdout = collect(child.stdout.take(), self.keep_output, closed.clone());
         let stderr = collect(child.stderr.take(), self.keep_output, closed);
@@ -51,7 +50,7 @@ impl Cmd {
             // A program that does not read its input to the end is not an error, and not waited for.
             thread::spawn(move || pipe.write_all(&bytes).ok());
         }
-        let (status, ended) = self.wait(&mut child, &closes, report).map_err(fail)?;
+        let (status, ended) = self.wait(&mut child, &closes, report).on("run", self.shown())?;
         let until = Instant::now() + LINGER;
         let output =
             Output { status, stdout: collected(stdout.as_ref(), until), stderr: collected(stderr.as_ref(), until) };
@@ -59,11 +58,7 @@ impl Cmd {
             interrupt.check()?;
         }
         if ended == Ended::AtDeadline {
-            let said = tail(&output.stderr, SHOW_STDERR);
-            let separator = if said.is_empty() { "" } else { ": " };
-            let seconds = self.deadline.as_secs();
-            let shown = self.shown();
-            return Err(Error::failed(format!("cannot run {shown}: still running after {seconds} s{separator}{said}")));
+            return self.failed(format!("still running after {} s", self.deadline.as_secs()), output);
         }
         Ok(output)
     }
