@@ -84,7 +84,7 @@ fn strace(log: &Path, expression: &str, argv: &[&str]) -> Option<i32> {
 
 fn traced(log: &Path, expression: &str, argv: &[&str]) -> Output {
     // Under an emulator the calls would be the emulator's; without binfmt_misc there would be none at all.
-    assert!(std::env::var_os(RUNNER).is_none(), "strace and an emulator: the test's file wants _live in its name");
+    assert!(std::env::var_os(RUNNER).is_none(), "strace and an emulator: the test belongs in a module of live.rs");
     Command::new("strace")
         .args(["-qq", "-f", "-o"])
         .arg(log)

@@ -40,6 +40,9 @@ const fn suite(name: &'static str, run: fn(&Bench<'_>) -> Result<Outcome>) -> Su
 /// How many inputs the suite fuzz gives to each parser; the stories give it 10,000.
 const FUZZ_CASES: &str = "1000000";
 
+/// The modules with tests that change a namespace of this machine, or trace a program: not under an emulator.
+const LIVE: &str = "live::";
+
 const EMULATOR: &str = "qemu-aarch64-static";
 
 impl Bench<'_> {
@@ -164,25 +167,21 @@ fn qemu(bench: &Bench<'_>) -> Result<Outcome> {
         outcome = outcome.and(Outcome::of(is_right));
     }
     let mut test = bench.sh("cargo test --quiet --locked --workspace --no-fail-fast");
-    let files = files_with(&bench.workspace.root.join("tests/tests"), "rs")?;
-    let names: Vec<String> = files.iter().filter_map(|file| emulated(file, &bench.workspace.utilities)).collect();
-    for name in some(names, "root-tree test in tests/tests")? {
-        test = test.args(["--test", &name]);
+    let areas = emulated(&bench.workspace.root.join("tests/tests"), &bench.workspace.utilities);
+    for area in some(areas, "root-tree test in tests/tests")? {
+        test = test.args(["--test", &area]);
     }
     test = test.env("EDGEUTILS_BIN_DIR", built.tree.join("bin"));
     if let Some(emulator) = emulator() {
         test = test.env("EDGEUTILS_RUNNER", emulator);
     }
-    Ok(outcome.and(bench.cargo_test(test)?))
+    Ok(outcome.and(bench.cargo_test(test.args(["--", "--skip", LIVE]))?))
 }
 
-/// The name of a test file that runs one utility on trees: conf_enable_logs.rs for edge-conf, but not conf_live.rs.
-fn emulated(file: &Path, utilities: &[String]) -> Option<String> {
-    let name = file.file_stem()?.to_str()?;
-    let mut words = name.split('_');
-    let utility = format!("edge-{}", words.next()?);
-    let is_live = words.any(|word| word == "live");
-    (utilities.contains(&utility) && !is_live).then(|| name.to_owned())
+/// The areas in tests/tests that run one utility on trees: conf for edge-conf, but not host.
+fn emulated(tests: &Path, utilities: &[String]) -> Vec<String> {
+    let areas = utilities.iter().filter_map(|utility| utility.strip_prefix("edge-"));
+    areas.filter(|area| tests.join(area).join("main.rs").is_file()).map(str::to_owned).collect()
 }
 
 fn demo(bench: &Bench<'_>) -> Result<Outcome> {
@@ -232,12 +231,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_root_tree_tests_of_utilities_are_emulated() {
-        let utilities = ["edge-conf".to_owned()];
-        let emulated = |file| emulated(Path::new(file), &utilities);
-        assert_eq!(emulated("tests/tests/conf_enable_logs.rs").as_deref(), Some("conf_enable_logs"));
-        assert_eq!(emulated("tests/tests/conf.rs").as_deref(), Some("conf"));
-        assert_eq!(emulated("tests/tests/conf_live.rs"), None);
-        assert_eq!(emulated("tests/tests/host_crash.rs"), None);
+    fn emulated_areas_are_those_of_utilities() {
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/tests");
+        let utilities = ["edge-conf", "edge-host-unknown", "edge-prep"].map(str::to_owned);
+        assert_eq!(emulated(&tests, &utilities), ["conf", "prep"]);
     }
 }

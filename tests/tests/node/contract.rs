@@ -9,7 +9,7 @@ use edgeutils_tests::tree::Tree;
 use edgeutils_tests::{cni, live, skip, standin, systems};
 use serde_json::Value;
 
-const PAGE: &str = include_str!("../../docs/contract.md");
+const PAGE: &str = include_str!("../../../docs/contract.md");
 const FILE: &str = "etc/kubeedge/config/edgecore.yaml";
 const START: &str = "kind: EdgeCore\nmodules:\n  edgeStream:\n    enable: false\n  nothing: 1\n";
 

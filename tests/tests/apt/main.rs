@@ -1,0 +1,6 @@
+//! edge-apt.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod judge;
+mod live;

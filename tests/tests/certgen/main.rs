@@ -1,0 +1,11 @@
+//! edge-certgen.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod hub;
+mod keys;
+mod live;
+mod refused;
+mod spared;
+mod stream;
+mod verify;

@@ -1,0 +1,9 @@
+//! edge-cni.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod check;
+mod conf;
+mod install;
+mod live;
+mod odd;

@@ -1,0 +1,3 @@
+//! In private namespaces of this machine: not on an emulated one.
+
+mod restart;

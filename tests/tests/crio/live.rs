@@ -1,0 +1,7 @@
+//! In private namespaces of this machine: not on an emulated one.
+
+mod apt;
+mod crash;
+mod network;
+mod runtime;
+mod tls;

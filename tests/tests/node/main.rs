@@ -1,0 +1,8 @@
+//! The utilities together: what all have in common, and the ways to prepare a node.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod ansible;
+mod cloud_init;
+mod contract;
+mod script;

@@ -1,0 +1,7 @@
+//! edge-redirect.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod input;
+mod live;
+mod tree;
