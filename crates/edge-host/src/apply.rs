@@ -27,7 +27,7 @@ use crate::report::{Shown, Status};
 pub(crate) use keep::{KEPT_SUFFIX, keep_newer};
 pub(crate) use mode::undo_mode;
 pub(crate) use paths::{
-    Link, absolute, damaged_record, find_value, is_before, link_of, relative, remove_made, same_value, walk,
+    absolute, damaged_record, find_value, is_before, link_of, relative, remove_made, resolve, same_value,
 };
 pub(crate) use previous::{discard_needless, kept_as};
 

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use crate::action::Node;
 use crate::error::{Error, Result};
 use crate::journal::WriteChange;
-use crate::root::{FileSnapshot, Meta, ResolvedPath, Root, State};
+use crate::root::{FileSnapshot, LastLink, Meta, ResolvedPath, Root, State};
 
 pub(super) const KEY_MODE: u32 = 0o600;
 
@@ -39,28 +39,17 @@ pub(crate) fn same_value(a: &str, b: &str) -> bool {
     a.split_whitespace().eq(b.split_whitespace())
 }
 
-/// Whether a link as the last component is itself meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Link {
-    Itself,
-    Target,
-}
-
-pub(super) fn link_mode(node: &Node) -> Link {
-    if matches!(node, Node::Link(_) | Node::Large { .. }) { Link::Itself } else { Link::Target }
+pub(super) fn link_mode(node: &Node) -> LastLink {
+    if matches!(node, Node::Link(_) | Node::Large { .. }) { LastLink::Keep } else { LastLink::Follow }
 }
 
 /// The same of a record.
-pub(crate) fn link_of(change: &WriteChange) -> Link {
-    if change.large || matches!(change.after, Some(State::Link { .. })) { Link::Itself } else { Link::Target }
+pub(crate) fn link_of(change: &WriteChange) -> LastLink {
+    if change.large || matches!(change.after, Some(State::Link { .. })) { LastLink::Keep } else { LastLink::Follow }
 }
 
-pub(crate) fn walk<'r>(root: &'r Root, path: &Path, link: Link) -> Result<ResolvedPath<'r>> {
-    let walked = match link {
-        Link::Itself => root.walk_kept(path),
-        Link::Target => root.walk_followed(path),
-    };
-    walked.map_err(|cause| root.path_error("reach", path, &cause))
+pub(crate) fn resolve<'r>(root: &'r Root, path: &Path, link: LastLink) -> Result<ResolvedPath<'r>> {
+    root.resolve(path, link).map_err(|cause| root.path_error("reach", path, &cause))
 }
 
 pub(super) fn unchanged(
@@ -118,7 +107,7 @@ const STAYS: [Errno; 4] = [Errno::ENOTEMPTY, Errno::EEXIST, Errno::EBUSY, Errno:
 pub(crate) fn remove_made(root: &Root, made: &[String]) -> Result<()> {
     for dir in made.iter().rev() {
         let path: PathBuf = absolute(dir);
-        let resolved = walk(root, &path, Link::Itself)?;
+        let resolved = resolve(root, &path, LastLink::Keep)?;
         // One that was interrupted before it got its name.
         resolved.remove_temporary().map_err(|cause| Error::io("remove", root.display(&path), &cause))?;
         // Someone else's file in it is a good reason to stay.

@@ -6,12 +6,12 @@
 use std::ffi::OsString;
 use std::io;
 
-use super::paths::{KEY_MODE, Link, absolute, link_mode, walk};
+use super::paths::{KEY_MODE, absolute, link_mode, resolve};
 use crate::action::{Action, ActionKind, Node};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::journal::{Change, Entry, Record, Run, WriteChange, Writer};
-use crate::root::{ResolvedPath, Root, State};
+use crate::root::{LastLink, ResolvedPath, Root, State};
 
 /// What happens to a copy that is still needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub(super) fn make_room(host: &Host, actions: &[Action], goes_on: Option<&Run>) 
         if !matches!(write.node, Node::PrivateKey { .. }) {
             continue;
         }
-        let resolved = walk(root, &write.path, link_mode(&write.node))?;
+        let resolved = resolve(root, &write.path, link_mode(&write.node))?;
         if !is_waiting(root, &resolved)? {
             continue;
         }
@@ -97,7 +97,7 @@ pub(crate) fn discard_needless(root: &Root, change: &WriteChange) -> Result<()> 
     if !change.kept_old {
         return Ok(());
     }
-    let resolved = walk(root, &absolute(&change.path), Link::Target)?;
+    let resolved = resolve(root, &absolute(&change.path), LastLink::Follow)?;
     let is_copy = root.find_large(&resolved.waiting_path())?.state.same_content(&change.before);
     if is_copy { discard(root, &resolved, &change.before) } else { Ok(()) }
 }
@@ -110,7 +110,7 @@ pub(super) fn discard(root: &Root, resolved: &ResolvedPath<'_>, was: &State) -> 
     if !resolved.state().map_err(fail)?.same_content(was) {
         return Ok(());
     }
-    walk(root, &waiting, Link::Itself)?.remove_file().map_err(fail)
+    resolve(root, &waiting, LastLink::Keep)?.remove_file().map_err(fail)
 }
 
 fn recover_all(root: &Root, entries: &[Entry], needed: Needed) -> Result<()> {
@@ -118,7 +118,7 @@ fn recover_all(root: &Root, entries: &[Entry], needed: Needed) -> Result<()> {
     for change in entries.iter().filter_map(|entry| replacing(&entry.intent.change)) {
         if !seen.contains(&change.path.as_str()) {
             seen.push(&change.path);
-            let resolved = walk(root, &absolute(&change.path), Link::Target)?;
+            let resolved = resolve(root, &absolute(&change.path), LastLink::Follow)?;
             recover_one(root, &resolved, &replaced_at(root, &resolved, entries)?, needed)?;
         }
     }
@@ -130,7 +130,7 @@ fn replaced_at<'e>(root: &Root, resolved: &ResolvedPath<'_>, entries: &'e [Entry
     let mut replaced = Vec::new();
     for entry in entries.iter().filter(|entry| entry.is_open()) {
         let Some(change) = replacing(&entry.intent.change) else { continue };
-        if walk(root, &absolute(&change.path), Link::Target)?.canonical() == resolved.canonical() {
+        if resolve(root, &absolute(&change.path), LastLink::Follow)?.canonical() == resolved.canonical() {
             replaced.push(&change.before);
         }
     }
@@ -148,12 +148,12 @@ fn recover_one(root: &Root, resolved: &ResolvedPath<'_>, replaced: &[&State], ne
     // While the key itself is still the one before, or is it again, nothing was replaced.
     let is_needed = !now.same_content(&copy) && replaced.iter().any(|state| copy.same_content(state));
     match needed {
-        _ if !is_needed => walk(root, &waiting, Link::Itself)?.remove_file().map_err(fail),
+        _ if !is_needed => resolve(root, &waiting, LastLink::Keep)?.remove_file().map_err(fail),
         Needed::Waits => Ok(()),
         Needed::BecomesOld => {
             // An undo that was interrupted has given it the mode that the key had.
             if !matches!(copy, State::File { mode: KEY_MODE, .. }) {
-                walk(root, &waiting, Link::Itself)?.set_mode(KEY_MODE).map_err(fail)?;
+                resolve(root, &waiting, LastLink::Keep)?.set_mode(KEY_MODE).map_err(fail)?;
             }
             resolved.place_old().map_err(fail)
         }

@@ -5,13 +5,13 @@ use std::io;
 use super::command::changes_packages;
 use super::complete::complete;
 use super::keep::clear_kept;
-use super::paths::{Link, absolute, find_value, is_before, link_of, remove_made, same_value, walk};
+use super::paths::{absolute, find_value, is_before, link_of, remove_made, resolve, same_value};
 use super::{mode, previous};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::journal::{Change, Entry, Progress, Record, Run, WriteChange};
-use crate::root::{Root, State};
+use crate::root::{LastLink, Root, State};
 
 /// What became of an action whose record does not say so.
 pub(super) enum RecoveryOutcome {
@@ -218,7 +218,7 @@ fn outcome_of(root: &Root, entry: &Entry, continues: Continues, completed: &mut 
 
 fn outcome_of_write(root: &Root, change: &WriteChange, completed: &mut bool) -> Result<RecoveryOutcome> {
     let path = absolute(&change.path);
-    let resolved = walk(root, &path, link_of(change))?;
+    let resolved = resolve(root, &path, link_of(change))?;
     let fail = |cause: io::Error| Error::io("repair", root.display(&path), &cause);
     resolved.remove_temporary().map_err(fail)?;
     if let (Some(to), Some(from)) = (&change.in_place, &change.content) {
@@ -264,11 +264,11 @@ fn complete_files(host: &mut Host, run: &Run) {
 fn clear_undo(root: &Root, change: &Change) -> Result<()> {
     let (path, link) = match change {
         Change::Write(change) => (&change.path, link_of(change)),
-        Change::Remove { path, .. } => (path, Link::Itself),
+        Change::Remove { path, .. } => (path, LastLink::Keep),
         _ => return Ok(()),
     };
     let path = absolute(path);
-    let resolved = walk(root, &path, link)?;
+    let resolved = resolve(root, &path, link)?;
     resolved.remove_temporary().map_err(|cause| Error::io("repair", root.display(&path), &cause))?;
     clear_kept(root, &resolved)
 }

@@ -5,12 +5,12 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use super::paths::{Link, key_meta, link_mode, meta, remove_made, unchanged, walk};
+use super::paths::{key_meta, link_mode, meta, remove_made, resolve, unchanged};
 use super::previous;
 use crate::action::{ActionKind, Bytes, Node, Write};
 use crate::error::{Error, Result};
 use crate::journal::{Change, WriteChange};
-use crate::root::{FileSnapshot, ResolvedPath, Root, State};
+use crate::root::{FileSnapshot, LastLink, ResolvedPath, Root, State};
 
 /// A write that is ready; dropped before it is placed, nothing is left of it.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub(super) fn stage<'r>(root: &'r Root, write: Write, change: &WriteChange) -> R
         Node::SameKey(bytes) => ((bytes, false), key_meta(was)),
         Node::Large { .. } => return Err(Error::failed("cannot hold a large file in memory")),
     };
-    let resolved = walk(root, &write.path, link)?;
+    let resolved = resolve(root, &write.path, link)?;
     unchanged(root, "write", &write.path, &resolved, &write.was)?;
     let (path, was, made) = (write.path, write.was, change.made.clone());
     let mut staged = Staged { root, resolved, path, was, how: How::Beside, made_now, made, placed: false };
@@ -63,7 +63,7 @@ pub(super) fn stage<'r>(root: &'r Root, write: Write, change: &WriteChange) -> R
     let fail = |cause: io::Error| Error::io("write", &shown, &cause);
     staged.resolved.make_parents().map_err(fail)?;
     let resolved = &staged.resolved;
-    if link == Link::Itself {
+    if link == LastLink::Keep {
         resolved.stage_link(OsStr::from_bytes(&bytes)).map_err(fail)?;
     } else if change.in_place.is_some() {
         staged.how = How::InPlace(bytes);

@@ -6,12 +6,12 @@ use std::path::Path;
 use nix::unistd::{getegid, geteuid};
 
 use super::mode;
-use super::paths::{Link, key_meta, link_mode, meta, moved, read_value, relative, same_value, unchanged, walk};
+use super::paths::{key_meta, link_mode, meta, moved, read_value, relative, resolve, same_value, unchanged};
 use super::stage::stage;
 use crate::action::{Action, ActionKind, Bytes, ContentWriter, Inverse, Keep, MAX_COPY, Node, SetValue, Write};
 use crate::error::{Error, Result};
 use crate::journal::{Change, WriteChange};
-use crate::root::{Content, FileSnapshot, Meta, Root, State, sha256};
+use crate::root::{Content, FileSnapshot, LastLink, Meta, Root, State, sha256};
 use crate::secret::redact;
 
 /// Larger files are not recorded as they were written: what was changed in them since is shown against
@@ -23,7 +23,7 @@ pub(crate) fn change(root: &Root, action: &Action) -> Result<Change> {
     Ok(match &action.kind {
         ActionKind::Write(write) => Change::Write(write_change(root, write)?),
         ActionKind::Remove(remove) => {
-            let resolved = walk(root, &remove.path, Link::Itself)?;
+            let resolved = resolve(root, &remove.path, LastLink::Keep)?;
             unchanged(root, "remove", &remove.path, &resolved, &remove.was)?;
             let is_file = matches!(remove.was.state, State::File { .. });
             let aside = is_file && remove.keep == Keep::Aside;
@@ -63,7 +63,7 @@ pub(crate) fn change(root: &Root, action: &Action) -> Result<Change> {
 }
 
 fn write_change(root: &Root, write: &Write) -> Result<WriteChange> {
-    let resolved = walk(root, &write.path, link_mode(&write.node))?;
+    let resolved = resolve(root, &write.path, link_mode(&write.node))?;
     unchanged(root, "write", &write.path, &resolved, &write.was)?;
     let fail = |cause: io::Error| Error::io("write", root.display(&write.path), &cause);
     if matches!(write.was.state, State::Directory { .. } | State::Other) {
@@ -163,7 +163,7 @@ pub(crate) fn perform(root: &Root, what: ActionKind, change: &Change) -> Result<
     match (what, change) {
         (ActionKind::Write(write), Change::Write(change)) => perform_write(root, write, change),
         (ActionKind::Remove(remove), _) => {
-            let resolved = walk(root, &remove.path, Link::Itself)?;
+            let resolved = resolve(root, &remove.path, LastLink::Keep)?;
             unchanged(root, "remove", &remove.path, &resolved, &remove.was)?;
             let removed = match remove.was.state {
                 State::Directory { .. } => resolved.remove_dir(),
@@ -175,7 +175,7 @@ pub(crate) fn perform(root: &Root, what: ActionKind, change: &Change) -> Result<
         (ActionKind::Mode(set), _) => mode::perform(root, &set).map(|()| None),
         (ActionKind::Set(set), _) => {
             as_found(root, &set)?;
-            let resolved = walk(root, &set.path, Link::Target)?;
+            let resolved = resolve(root, &set.path, LastLink::Follow)?;
             resolved.set_value(&set.value).map_err(|cause| Error::io("set", root.display(&set.path), &cause))?;
             Ok(None)
         }
@@ -205,7 +205,7 @@ fn perform_large(
     (sha256, mode): (&str, u32),
 ) -> Result<()> {
     let fail = |cause: io::Error| Error::io("write", root.display(path), &cause);
-    let mut resolved = walk(root, path, Link::Itself)?;
+    let mut resolved = resolve(root, path, LastLink::Keep)?;
     unchanged(root, "write", path, &resolved, was)?;
     resolved.make_parents().map_err(fail)?;
     let mut failed = None;

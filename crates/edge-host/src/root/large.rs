@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 use super::Root;
 use super::attributes::{Like, Xattrs, dress};
 use super::read::{FileSnapshot, kind};
+use super::resolve::{LastLink, ResolvedPath};
 use super::state::{State, hex};
-use super::walk::{Last, ResolvedPath};
 use super::write::{Meta, temporary_name};
 use crate::error::Result;
 
@@ -24,7 +24,7 @@ impl Root {
     /// archives, of any size, that are replaced by [`crate::Node::Large`] or removed whole.
     pub fn find_large(&self, path: &Path) -> Result<FileSnapshot> {
         let fail = |cause: io::Error| self.path_error("read", path, &cause);
-        let state = self.walk(path, Last::Keep).and_then(|resolved| resolved.state()).map_err(fail)?;
+        let state = self.resolve(path, LastLink::Keep).and_then(|resolved| resolved.state()).map_err(fail)?;
         Ok(FileSnapshot { state, bytes: Vec::new() })
     }
 }

@@ -19,7 +19,7 @@ use nix::unistd::fsync;
 use super::Root;
 use super::delete::delete;
 use super::read::kind;
-use super::walk::ResolvedPath;
+use super::resolve::{LastLink, ResolvedPath};
 use super::write::temporary_name;
 use crate::error::{Error, Result};
 
@@ -79,7 +79,7 @@ impl Root {
     pub fn remove_tree(&self, path: &Path) -> Result<()> {
         let shown = self.display(path);
         let fail = |cause: io::Error| Error::io("remove", &shown, &cause);
-        let resolved = self.walk_kept(path).map_err(fail)?;
+        let resolved = self.resolve(path, LastLink::Keep).map_err(fail)?;
         if !resolved.missing.is_empty() {
             return Ok(());
         }
@@ -104,7 +104,7 @@ impl Root {
     /// Removes `path` if it is an empty directory; anything else stays as it is.
     pub fn remove_if_empty(&self, path: &Path) -> Result<()> {
         let fail = |cause: io::Error| self.path_error("remove", path, &cause);
-        match self.walk_kept(path).and_then(|resolved| resolved.remove_dir()) {
+        match self.resolve(path, LastLink::Keep).and_then(|resolved| resolved.remove_dir()) {
             Err(cause)
                 if [Errno::ENOTEMPTY, Errno::EEXIST, Errno::ENOTDIR]
                     .map(|errno| Some(errno as i32))
@@ -120,7 +120,7 @@ impl Root {
     fn beside(&self, path: &Path) -> Result<(ResolvedPath<'_>, OsString, PathBuf)> {
         let shown = self.display(path);
         let fail = |cause: io::Error| self.path_error("write", path, &cause);
-        let mut resolved = self.walk_kept(path).map_err(fail)?;
+        let mut resolved = self.resolve(path, LastLink::Keep).map_err(fail)?;
         resolved.make_parents().map_err(fail)?;
         let temporary = temporary_name(&resolved.name);
         delete(resolved.dir(), &temporary).into_result().map_err(fail)?;

@@ -17,8 +17,8 @@ use sha2::{Digest, Sha256};
 
 use super::attributes::{Like, Xattrs, dress, give_back, mount_id};
 use super::read::kind;
+use super::resolve::ResolvedPath;
 use super::state::State;
-use super::walk::ResolvedPath;
 
 const NAME_MAX: usize = 255;
 const OLD_SUFFIX: &str = ".old";

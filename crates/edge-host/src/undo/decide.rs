@@ -6,8 +6,8 @@ use super::Editor;
 use super::diff::difference_of;
 use super::step::{NEWER_RIGHTS, Source, UndoStep};
 use crate::apply::{
-    KEPT_SUFFIX, absolute, damaged_record, find_value, is_before, kept_as, link_of, relative, same_value, undo_mode,
-    walk,
+    KEPT_SUFFIX, absolute, damaged_record, find_value, is_before, kept_as, link_of, relative, resolve, same_value,
+    undo_mode,
 };
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -56,7 +56,7 @@ impl Undoing<'_> {
     pub(super) fn decide(&self, entry: &Entry) -> Result<Decided> {
         match &entry.intent.change {
             Change::Write(change) => {
-                let resolved = walk(self.root, &absolute(&change.path), link_of(change))?;
+                let resolved = resolve(self.root, &absolute(&change.path), link_of(change))?;
                 let read = |cause| Error::io("read", self.root.display(&absolute(&change.path)), &cause);
                 let now = resolved.state().map_err(read)?;
                 Ok(Decided { step: self.decide_write(entry, change, &resolved, now.clone())?, now: Some(now) })
@@ -176,7 +176,7 @@ impl Undoing<'_> {
             State::Absent => Ok(UndoStep::Remove),
             before @ State::File { .. } if change.kept_old => {
                 // Beside the key itself, wherever a link led to it.
-                let resolved = walk(root, &path, link_of(change))?;
+                let resolved = resolve(root, &path, link_of(change))?;
                 if kept_as(root, &resolved, before)?.is_some() {
                     return Ok(UndoStep::Restore {
                         state,

@@ -5,12 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::action::Script;
-use crate::apply::{Link, absolute, discard_needless, keep_newer, kept_as, link_of, remove_made, walk};
+use crate::apply::{absolute, discard_needless, keep_newer, kept_as, link_of, remove_made, resolve};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::journal::{Change, Entry, Record, WriteChange};
 use crate::lock::Lock;
-use crate::root::{Content, Meta, ResolvedPath, Root, State};
+use crate::root::{Content, LastLink, Meta, ResolvedPath, Root, State};
 
 pub(super) const NEWER_RIGHTS: &str = "mode, owner or attributes were changed since, and stay as they are";
 
@@ -121,7 +121,7 @@ pub(crate) fn record_before(root: &Root, entry: &Entry, step: &UndoStep) -> Resu
         _ => return Ok(None),
     };
     let path = absolute(entry.intent.change.path().unwrap_or_default());
-    let resolved = walk(root, &path, Link::Target)?;
+    let resolved = resolve(root, &path, LastLink::Follow)?;
     let fail = |cause: io::Error| Error::io("read", root.display(&path), &cause);
     if !resolved.needs_in_place().map_err(fail)? {
         return Ok(None);
@@ -154,16 +154,18 @@ pub(crate) fn perform(root: &Root, lock: Option<&Lock>, entry: &Entry, step: Und
         UndoStep::Leave(_) => Ok(()),
         UndoStep::Remove => {
             // A file that was made through a dangling link is removed, and not the link.
-            let link = if let Change::Write(change) = change { link_of(change) } else { Link::Itself };
-            walk(root, &path, link)?.remove_file().map_err(fail)?;
+            let link = if let Change::Write(change) = change { link_of(change) } else { LastLink::Keep };
+            resolve(root, &path, link)?.remove_file().map_err(fail)?;
             remove_made(root, made)
         }
         UndoStep::Restore { state, bytes, from, .. } => restore(root, &path, change, &state, &bytes, from),
-        UndoStep::Edit { bytes, state, .. } => put(&walk(root, &path, Link::Target)?, &bytes, &state).map_err(fail),
-        UndoStep::Mode(mode) => walk(root, &path, Link::Target)?.set_mode(mode).map_err(fail),
+        UndoStep::Edit { bytes, state, .. } => {
+            put(&resolve(root, &path, LastLink::Follow)?, &bytes, &state).map_err(fail)
+        }
+        UndoStep::Mode(mode) => resolve(root, &path, LastLink::Follow)?.set_mode(mode).map_err(fail),
         // It was kept before: see [`keep`].
         UndoStep::Keeping { then, .. } => perform(root, lock, entry, *then),
-        UndoStep::Set { before, .. } => walk(root, &path, Link::Target)?.set_value(&before).map_err(fail),
+        UndoStep::Set { before, .. } => resolve(root, &path, LastLink::Follow)?.set_value(&before).map_err(fail),
         UndoStep::Run(argv) => Cmd::of_argv(&argv)?.run().map(|_| ()),
         UndoStep::Script(script) => Cmd::of_script(&script)?.holding(lock.and_then(Lock::share)).run().map(|_| ()),
     }
@@ -173,9 +175,9 @@ fn restore(root: &Root, path: &Path, change: &Change, state: &State, bytes: &[u8
     let fail = |cause: io::Error| Error::io("restore", root.display(path), &cause);
     let link = match change {
         Change::Write(change) => link_of(change),
-        _ => Link::Itself,
+        _ => LastLink::Keep,
     };
-    let mut resolved = walk(root, path, link)?;
+    let mut resolved = resolve(root, path, link)?;
     resolved.make_parents().map_err(fail)?;
     match state {
         State::File { mode, .. } if from == Source::Beside => match kept_as(root, &resolved, state)? {
@@ -183,7 +185,7 @@ fn restore(root: &Root, path: &Path, change: &Change, state: &State, bytes: &[u8
             None => Err(io::Error::other("the previous key was removed meanwhile")),
         },
         State::File { sha256, mode, uid, gid, xattrs } if from == Source::Aside => {
-            let kept = walk(root, &crate::journal::kept_path(sha256), Link::Itself)?;
+            let kept = resolve(root, &crate::journal::kept_path(sha256), LastLink::Keep)?;
             resolved.copy_large(&kept, sha256, Meta { mode: *mode, owner: Some((*uid, *gid)) }, xattrs.as_deref())
         }
         State::Link { target } => resolved.link_to(OsStr::new(target)),
@@ -211,16 +213,16 @@ fn put(resolved: &ResolvedPath<'_>, bytes: &[u8], state: &State) -> io::Result<(
 /// Keeps what is there now and was not left by us; where.
 pub(crate) fn keep(root: &Root, entry: &Entry, now: &State) -> Result<PathBuf> {
     let change = &entry.intent.change;
-    let link = if let Change::Write(change) = change { link_of(change) } else { Link::Itself };
-    keep_newer(root, &walk(root, &absolute(change.path().unwrap_or_default()), link)?, now)
+    let link = if let Change::Write(change) = change { link_of(change) } else { LastLink::Keep };
+    keep_newer(root, &resolve(root, &absolute(change.path().unwrap_or_default()), link)?, now)
 }
 
 /// Refuses where someone changed it since the step was decided on.
 pub(crate) fn must_still_be(root: &Root, entry: &Entry, now: &State) -> Result<()> {
     let change = &entry.intent.change;
     let path = absolute(change.path().unwrap_or_default());
-    let link = if let Change::Write(change) = change { link_of(change) } else { Link::Itself };
-    let found = walk(root, &path, link)?.state();
+    let link = if let Change::Write(change) = change { link_of(change) } else { LastLink::Keep };
+    let found = resolve(root, &path, link)?.state();
     if found.map_err(|cause| Error::io("read", root.display(&path), &cause))? == *now {
         return Ok(());
     }
