@@ -27,7 +27,7 @@ use crate::root::{LastLink, Root};
 
 pub(crate) use kept::kept_path;
 pub(crate) use line::{Chain, FORMAT, check_depth, unsealed};
-pub(crate) use record::{Change, Header, Intent, InverseRecord, Record, WriteChange, overlap};
+pub(crate) use record::{Change, Header, Intent, Record, WriteChange, overlap};
 pub(crate) use run::{Entry, Progress, Run};
 pub(crate) use writer::Writer;
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-use crate::action::Node;
+use crate::action::{Node, SetValue};
 use crate::error::{Error, Result};
 use crate::journal::WriteChange;
 use crate::root::{FileSnapshot, LastLink, Meta, ResolvedPath, Root, State};
@@ -27,11 +27,6 @@ pub(super) fn key_meta(was: &State) -> Meta {
 /// The value of a kernel file without surrounding white space; none where the kernel has no such file.
 pub(crate) fn find_value(root: &Root, path: &Path) -> Result<Option<String>> {
     Ok(root.read(path)?.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned()))
-}
-
-/// The same of one that must be there.
-pub(crate) fn read_value(root: &Root, path: &Path) -> Result<String> {
-    find_value(root, path)?.ok_or_else(|| Error::io("read", root.display(path), &Errno::ENOENT.into()))
 }
 
 /// Whether two kernel values are the same: the kernel shows tabs where spaces were written.
@@ -63,7 +58,15 @@ pub(super) fn unchanged(
     if now == was.state { Ok(()) } else { Err(moved(root, verb, path)) }
 }
 
-pub(super) fn moved(root: &Root, verb: &str, path: &Path) -> Error {
+/// Refuses where a kernel value is neither the one that the facts found nor the new one.
+pub(super) fn value_unchanged(root: &Root, set: &SetValue) -> Result<()> {
+    let now = find_value(root, &set.path)?;
+    let now = now.ok_or_else(|| Error::io("read", root.display(&set.path), &Errno::ENOENT.into()))?;
+    let holds = same_value(&now, &set.was) || same_value(&now, &set.value);
+    if holds { Ok(()) } else { Err(moved(root, "set", &set.path)) }
+}
+
+fn moved(root: &Root, verb: &str, path: &Path) -> Error {
     Error::refused(format!("cannot {verb} {}: it was changed by someone else meanwhile", root.display(path).display()))
         .hint("run again: the change is made on what stands there now")
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::paths::{key_meta, link_mode, meta, remove_made, resolve, unchanged};
 use super::previous;
+use super::step::Step;
 use crate::action::{ActionKind, Bytes, Node, Write};
 use crate::error::{Error, Result};
 use crate::journal::{Change, WriteChange};
@@ -80,21 +81,17 @@ pub(super) fn stage<'r>(root: &'r Root, write: Write, change: &WriteChange) -> R
     Ok(staged)
 }
 
-/// Stages writes that belong together. Fails with the number of the one that could not be.
-pub(super) fn stage_all<'r>(
-    root: &'r Root,
-    members: Vec<ActionKind>,
-    changes: &[Change],
-) -> Result<Vec<Staged<'r>>, (usize, Error)> {
+/// Stages writes that belong together. An error comes with the number of the one that failed.
+pub(super) fn stage_all(root: &Root, group: Vec<Step>) -> Result<Vec<Staged<'_>>, (usize, Error)> {
     let mut all = Vec::new();
-    for (index, member) in members.into_iter().zip(changes).enumerate() {
-        let staged = match member {
+    for (index, step) in group.into_iter().enumerate() {
+        let staged = match (step.action.kind, &step.change) {
             (ActionKind::Write(write), Change::Write(change)) => stage(root, write, change),
-            _ => Err(Error::failed("cannot stage what is no write")),
+            _ => Err(Error::failed("cannot stage an action that is not a write")),
         };
         all.push(staged.map_err(|error| (index, error))?);
     }
-    // Staging took its time. What can be known of the renames is known before the first of them.
+    // Staging took its time: whether the renames can succeed is checked before the first of them.
     for (index, staged) in all.iter().enumerate() {
         staged.can_be_placed().map_err(|error| (index, error))?;
     }

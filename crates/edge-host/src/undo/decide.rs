@@ -5,13 +5,14 @@ use std::io;
 use super::Editor;
 use super::diff::difference_of;
 use super::step::{NEWER_RIGHTS, Source, UndoStep};
+use crate::action::{Inverse, Run};
 use crate::apply::{
     KEPT_SUFFIX, absolute, damaged_record, find_value, is_before, kept_as, link_of, relative, resolve, same_value,
     undo_mode,
 };
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::journal::{Change, Entry, InverseRecord, WriteChange};
+use crate::journal::{Change, Entry, WriteChange};
 use crate::root::{Content, ResolvedPath, Root, State, sha256};
 
 /// What an undo knows besides the record of one action.
@@ -75,7 +76,7 @@ impl Undoing<'_> {
                     (Err(()), _) => Err(self.changed_since(path, Forced::Not)),
                 }
             }
-            Change::Set { .. } | Change::Run { .. } | Change::Transaction { .. } if !self.root.is_live() => {
+            Change::Set { .. } | Change::Run(_) | Change::Transaction { .. } if !self.root.is_live() => {
                 Ok(UndoStep::Leave("nothing live is touched under --root").into())
             }
             Change::Set { path, before, after } => {
@@ -98,8 +99,8 @@ impl Undoing<'_> {
                     self.keep_all()
                 )))
             }
-            Change::Run { inverse: Some(inverse), .. } => Ok(UndoStep::Run(inverse.clone()).into()),
-            Change::Run { .. } => Ok(UndoStep::Leave("this command has no opposite").into()),
+            Change::Run(Run { inverse: Some(inverse), .. }) => Ok(UndoStep::Run(inverse.clone()).into()),
+            Change::Run(_) => Ok(UndoStep::Leave("this command has no opposite").into()),
             Change::Transaction { kind, data, object, .. } => {
                 let Some(editor) = self.editors.iter().find(|editor| editor.kind() == kind) else {
                     return Err(Error::failed(format!("cannot undo the change of {object}: no editor knows {kind:?}")));
@@ -150,7 +151,7 @@ impl Undoing<'_> {
             }
             return self.restore(change, keep_rights(&change.before, after, &now));
         }
-        let InverseRecord::Edit { kind, data, .. } = &change.inverse else { return self.forced(change, resolved, now) };
+        let Inverse::Edit { kind, data, .. } = &change.inverse else { return self.forced(change, resolved, now) };
         let Some(editor) = self.editors.iter().find(|editor| editor.kind() == kind) else {
             return Err(Error::failed(format!("cannot undo {}: no editor for {kind}", root.display(&path).display())));
         };
