@@ -28,7 +28,7 @@ use crate::report::{Shown, Status};
 pub(crate) use keep::{KEPT_SUFFIX, keep_newer};
 pub(crate) use mode::undo_mode;
 pub(crate) use paths::{
-    absolute, damaged_record, find_value, is_before, link_of, relative, remove_made, resolve, same_value,
+    absolute, damaged_record, find_value, is_before, relative, remove_made, resolve, resolve_change, same_value,
 };
 pub(crate) use previous::{discard_needless, kept_as};
 

@@ -6,7 +6,7 @@ use nix::errno::Errno;
 
 use crate::action::{Node, SetValue};
 use crate::error::{Error, Result};
-use crate::journal::WriteChange;
+use crate::journal::Change;
 use crate::root::{FileSnapshot, LastLink, Meta, ResolvedPath, Root, State};
 
 pub(super) const KEY_MODE: u32 = 0o600;
@@ -38,13 +38,13 @@ pub(super) fn link_mode(node: &Node) -> LastLink {
     if matches!(node, Node::Link(_) | Node::Large { .. }) { LastLink::Keep } else { LastLink::Follow }
 }
 
-/// The same of a record.
-pub(crate) fn link_of(change: &WriteChange) -> LastLink {
-    if change.large || matches!(change.after, Some(State::Link { .. })) { LastLink::Keep } else { LastLink::Follow }
-}
-
 pub(crate) fn resolve<'r>(root: &'r Root, path: &Path, link: LastLink) -> Result<ResolvedPath<'r>> {
     root.resolve(path, link).map_err(|cause| root.path_error("reach", path, &cause))
+}
+
+/// Resolves the path of a record, as the change itself did.
+pub(crate) fn resolve_change<'r>(root: &'r Root, change: &Change) -> Result<ResolvedPath<'r>> {
+    resolve(root, &absolute(change.path().unwrap_or_default()), change.last_link())
 }
 
 pub(super) fn unchanged(

@@ -5,14 +5,14 @@ use std::io;
 use super::command::changes_packages;
 use super::complete::complete;
 use super::keep::clear_kept;
-use super::paths::{absolute, find_value, is_before, link_of, remove_made, resolve, same_value};
+use super::paths::{absolute, find_value, is_before, remove_made, resolve, resolve_change, same_value};
 use super::{mode, previous};
 use crate::action::Run as Command;
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::journal::{Change, Entry, Progress, Record, Run, WriteChange};
-use crate::root::{LastLink, Root, State};
+use crate::root::{Root, State};
 
 /// What became of an action whose record does not say so.
 pub(super) enum RecoveryOutcome {
@@ -211,7 +211,7 @@ fn outcome_of(root: &Root, entry: &Entry, continues: bool, completed: &mut bool)
 
 fn outcome_of_write(root: &Root, change: &WriteChange, completed: &mut bool) -> Result<RecoveryOutcome> {
     let path = absolute(&change.path);
-    let resolved = resolve(root, &path, link_of(change))?;
+    let resolved = resolve(root, &path, change.last_link())?;
     let fail = |cause: io::Error| Error::io("repair", root.display(&path), &cause);
     resolved.remove_temporary().map_err(fail)?;
     if let (Some(to), Some(from)) = (&change.in_place, &change.content) {
@@ -255,13 +255,9 @@ fn complete_files(host: &mut Host, run: &Run) {
 
 /// Removes what an undo that was interrupted had ready beside a file.
 fn clear_undo(root: &Root, change: &Change) -> Result<()> {
-    let (path, link) = match change {
-        Change::Write(change) => (&change.path, link_of(change)),
-        Change::Remove { path, .. } => (path, LastLink::Keep),
-        _ => return Ok(()),
-    };
-    let path = absolute(path);
-    let resolved = resolve(root, &path, link)?;
-    resolved.remove_temporary().map_err(|cause| Error::io("repair", root.display(&path), &cause))?;
+    let (Change::Write(_) | Change::Remove { .. }) = change else { return Ok(()) };
+    let resolved = resolve_change(root, change)?;
+    let shown = root.display(&absolute(change.path().unwrap_or_default()));
+    resolved.remove_temporary().map_err(|cause| Error::io("repair", &shown, &cause))?;
     clear_kept(root, &resolved)
 }

@@ -28,10 +28,7 @@ impl Journal<'_> {
         private_dir(self.root, &Path::new(DIR).join(KEPT))?;
         let path = Path::new("/").join(path);
         let fail = |cause: io::Error| Error::io("keep", self.root.display(&path), &cause);
-        let file = match change {
-            Change::Write(change) if change.aside => self.root.resolve(&path, LastLink::Follow),
-            _ => self.root.resolve(&path, LastLink::Keep),
-        };
+        let file = self.root.resolve(&path, change.last_link());
         let file = file.map_err(fail)?;
         let kept = self.root.resolve(&kept_path(sha256), LastLink::Keep).map_err(fail)?;
         let state = kept.state().map_err(fail)?;

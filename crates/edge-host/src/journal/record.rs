@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::action::{Inverse, Run};
-use crate::root::{Content, State};
+use crate::root::{Content, LastLink, State};
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -145,7 +145,24 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
+impl WriteChange {
+    /// Whether a link in its place is replaced itself.
+    pub(crate) fn last_link(&self) -> LastLink {
+        let is_link = matches!(self.after, Some(State::Link { .. }));
+        if self.large || is_link { LastLink::Keep } else { LastLink::Follow }
+    }
+}
+
 impl Change {
+    /// How its path was resolved.
+    pub(crate) fn last_link(&self) -> LastLink {
+        match self {
+            Change::Write(change) => change.last_link(),
+            Change::Remove { .. } => LastLink::Keep,
+            _ => LastLink::Follow,
+        }
+    }
+
     /// What this change touched, for telling whether two runs met: a path, or `path#part`.
     pub(crate) fn things(&self) -> Vec<String> {
         match self {

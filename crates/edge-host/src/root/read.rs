@@ -1,6 +1,6 @@
 //! Reading below a root: files with their state, link texts, directory lists.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
@@ -131,14 +131,7 @@ impl ResolvedPath<'_> {
             Err(cause) if cause.raw_os_error() == Some(Errno::ENOENT as i32) => return Ok(Vec::new()),
             Err(cause) => return Err(cause),
         };
-        let mut names = Vec::new();
-        for entry in Dir::from_fd(fd)?.iter() {
-            let entry = entry?;
-            let name = std::ffi::OsStr::from_bytes(entry.file_name().to_bytes());
-            if name != "." && name != ".." {
-                names.push(name.to_os_string());
-            }
-        }
+        let mut names = names_in(fd)?;
         names.sort();
         Ok(names)
     }
@@ -188,6 +181,19 @@ fn read_file(fd: OwnedFd) -> io::Result<FileSnapshot> {
     let (mode, uid, gid) = (stat.st_mode & 0o7777, stat.st_uid, stat.st_gid);
     let state = State::File { sha256: sha256(&bytes), mode, uid, gid, xattrs: Xattrs::of(&file) };
     Ok(FileSnapshot { state, bytes })
+}
+
+/// The names in an open directory, in no order.
+pub(super) fn names_in(dir: OwnedFd) -> io::Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    for entry in Dir::from_fd(dir)?.iter() {
+        let entry = entry?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if name != "." && name != ".." {
+            names.push(name.to_os_string());
+        }
+    }
+    Ok(names)
 }
 
 pub(crate) fn kind(stat: &FileStat) -> SFlag {

@@ -89,8 +89,7 @@ impl Root {
     /// Fails with ELOOP on a link loop, ENOTDIR where a file stands in the way, EINVAL on a path
     /// with NUL, ENOTSUP on proc, sys, run and dev of an image.
     pub(crate) fn resolve(&self, path: &Path, last: LastLink) -> io::Result<ResolvedPath<'_>> {
-        let mut resolved =
-            ResolvedPath { root: self, stack: Vec::new(), missing: Vec::new(), name: OsString::from(".") };
+        let mut resolved = self.entry(OsString::from("."));
         let mut todo: VecDeque<OsString> = VecDeque::new();
         prepend(&mut todo, path);
         let mut links = 0;
@@ -164,6 +163,11 @@ impl Root {
         }
         // The path ended in `..` or is the root: the directory itself, named from inside.
         Ok(resolved)
+    }
+
+    /// A name in the top directory itself: nothing is followed and nothing is refused.
+    pub(crate) fn entry(&self, name: OsString) -> ResolvedPath<'_> {
+        ResolvedPath { root: self, stack: Vec::new(), missing: Vec::new(), name }
     }
 
     fn refuse_virtual(&self, resolved: &ResolvedPath<'_>, name: &OsStr) -> io::Result<()> {
