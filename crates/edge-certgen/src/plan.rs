@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use std::fmt;
 use std::rc::Rc;
 
-use edge_host::action::{Bytes, Staging};
+use edge_host::action::Bytes;
 use edge_host::{Error, Inverse, Node, Plan, Result, State};
 
 use crate::authority::Ready;
@@ -294,7 +294,7 @@ pub fn plan(pair: Pair, wanted: &Wanted, decision: Decision, ready: Option<Ready
         }
     }
     // A key without its certificate is of no use: neither gets its name before both are written.
-    plan.actions.iter_mut().skip(first).for_each(|action| action.staging = Staging::WithNext);
+    plan.actions.iter_mut().skip(first).for_each(|action| action.with_next = true);
     let request = Request {
         subject: wanted.subject.clone(),
         names: wanted.names.clone(),

@@ -22,25 +22,16 @@ pub struct Action {
     /// Lines that show the change itself (`modules.edgeStream.enable: false -> true`), already free
     /// of secrets.
     pub details: Vec<String>,
-    /// Whether it belongs together with the action after it.
-    pub staging: Staging,
+    /// Whether it is of use only together with the next action, such as a key with its certificate.
+    ///
+    /// A group of such writes is made, written and fsynced beside its places before the first file is
+    /// renamed: a failure until then, such as a full file system, changes nothing. After a kill between
+    /// two renames the next call resumes, as always. Commands, removals, kernel values and
+    /// [`Node::Large`] end a group.
+    pub with_next: bool,
 }
 
-/// Which writes are of use only together, such as a key and its certificate.
-///
-/// All of them are made, written and fsynced beside their places before the first one is renamed: a
-/// failure until then, such as a full file system, changes nothing at all. A kill between two renames
-/// is gone on with as always. Commands, removals, kernel values and [`Node::Large`] end such a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Staging {
-    /// By itself, or as the last of those that belong together.
-    #[default]
-    Alone,
-    /// Together with the next action.
-    WithNext,
-}
-
-/// What an action does.
+/// What an action does. [`crate::journal::Change`] is its record, with the same variants.
 #[derive(Debug)]
 pub enum ActionKind {
     /// Write a file or a symbolic link.
@@ -120,13 +111,14 @@ pub enum Bytes {
     Made(Box<dyn FnOnce() -> Result<Vec<u8>>>),
 }
 
-/// How a write is taken back.
-#[derive(Debug, Clone, PartialEq)]
+/// How a write is undone. The journal keeps it as it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Inverse {
-    /// What stood there comes back, if the file is still exactly as we left it.
+    /// The previous content is restored, if the file is still exactly as we left it.
     Whole,
-    /// The same while the file is as we left it; otherwise the edit alone is taken back by the
-    /// [`crate::Editor`] of this kind, whatever else has changed.
+    /// The same while the file is as we left it; otherwise the [`crate::Editor`] of this kind reverts
+    /// the edit alone, whatever else has changed.
     Edit {
         /// Names the editor.
         kind: String,
@@ -145,17 +137,9 @@ pub struct Remove {
     pub path: PathBuf,
     /// What the facts found there.
     pub was: FileSnapshot,
-    /// How a file is kept for an undo.
-    pub keep: Keep,
-}
-
-/// How what stood at a path is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keep {
-    /// In the journal, up to [`MAX_COPY`].
-    Copy,
-    /// Beside the journal, whatever its size: for what [`crate::Root::find_large`] found.
-    Aside,
+    /// Whether a file is kept beside the journal, whatever its size: for what
+    /// [`crate::Root::find_large`] found. Otherwise the journal holds a copy of up to [`MAX_COPY`].
+    pub aside: bool,
 }
 
 /// Permission bits that a regular file must have.
@@ -180,25 +164,41 @@ pub struct SetValue {
     pub value: String,
 }
 
-/// A command with the way to know whether it is done, and the way back.
-#[derive(Debug, Clone)]
+/// A command, how to know whether it is done, and how to undo it. The journal keeps it as it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// Program and arguments; the program is looked for before the first change.
     pub argv: Vec<String>,
     /// Exit status 0 says that it is done; without a probe it is run again after an interruption.
     pub probe: Option<Vec<String>>,
-    /// The command that takes it back.
+    /// The command that undoes it.
     pub inverse: Option<Vec<String>>,
-    /// When the inverse has its turn in an undo.
+    /// When an undo runs the inverse.
+    #[serde(default, rename = "turn")]
     pub undo_order: UndoOrder,
     /// How long it may take.
+    #[serde(rename = "seconds", with = "seconds")]
     pub deadline: Duration,
+}
+
+mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(time.as_secs())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_secs)
+    }
 }
 
 /// A script that is carried out whole or not at all, such as a table's new rules for iptables-restore.
 ///
-/// It is taken back by the facts of that moment and not by an inverse that was fixed beforehand: an
-/// [`crate::Editor`] of its kind makes the script back from what is there then.
+/// An undo goes by the facts of that moment and not by an inverse that was fixed beforehand: an
+/// [`crate::Editor`] of its kind makes the reverting script from what is there then.
 #[derive(Debug, Clone)]
 pub struct Transaction {
     /// What is run.
@@ -211,8 +211,8 @@ pub struct Transaction {
     pub data: Value,
 }
 
-/// When the inverse of a command has its turn in an undo.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// When an undo runs the inverse of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UndoOrder {
     /// In the reverse of the plan's order: what was started last is stopped first.
@@ -262,8 +262,8 @@ impl Action {
             {
                 Undo::None
             }
-            ActionKind::Remove(Remove { was, keep, .. })
-                if was.state == State::Other || (*keep == Keep::Copy && was.bytes.len() > MAX_COPY) =>
+            ActionKind::Remove(Remove { was, aside, .. })
+                if was.state == State::Other || (!aside && was.bytes.len() > MAX_COPY) =>
             {
                 Undo::None
             }

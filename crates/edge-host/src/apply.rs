@@ -3,13 +3,13 @@
 mod command;
 mod complete;
 mod intents;
-
 mod keep;
 mod mode;
 mod paths;
 mod perform;
 mod prepare;
 mod previous;
+mod record;
 mod recover;
 mod resume;
 mod stage;
@@ -18,6 +18,7 @@ mod step;
 use serde_json::json;
 
 use self::resume::Resume;
+use self::step::Step;
 use crate::error::Result;
 use crate::exit::{Exit, Outcome};
 use crate::host::{Host, Mode};
@@ -27,7 +28,7 @@ use crate::report::{Shown, Status};
 pub(crate) use keep::{KEPT_SUFFIX, keep_newer};
 pub(crate) use mode::undo_mode;
 pub(crate) use paths::{
-    Link, absolute, damaged_record, find_value, is_before, link_of, relative, remove_made, same_value, walk,
+    absolute, damaged_record, find_value, is_before, relative, remove_made, resolve, resolve_change, same_value,
 };
 pub(crate) use previous::{discard_needless, kept_as};
 
@@ -42,38 +43,29 @@ const NOTHING_TO_DO: &str = "nothing to do: it is so already";
 /// exit 4 where a file is no longer what the facts found, exit 5 after a signal. What was done until
 /// then is in the journal: the same call again goes on, `undo` takes it back.
 pub fn apply(host: &mut Host, plan: Plan) -> Result<Outcome> {
-    carry_out(host, plan, Then::End)
+    carry_out(host, plan, true)
 }
 
 /// Carries out a plan that another one follows in the same call, as some facts exist only after it
 /// (a sysctl of a module that is loaded first). Both are one run: one undo takes back both, and a
 /// kill in between is gone on with. The last plan of a call goes to [`apply`], empty or not.
 pub fn apply_part(host: &mut Host, plan: Plan) -> Result<Outcome> {
-    carry_out(host, plan, Then::More)
+    carry_out(host, plan, false)
 }
 
-/// Whether the run ends with this plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Then {
-    More,
-    End,
-}
-
-fn carry_out(host: &mut Host, plan: Plan, then: Then) -> Result<Outcome> {
+fn carry_out(host: &mut Host, plan: Plan, is_last: bool) -> Result<Outcome> {
     for note in &plan.notes {
         host.report.note(note);
     }
     intents::must_be_recordable(&plan)?;
     if host.mode == Mode::DryRun {
-        return Ok(show(host, &plan, then));
+        return Ok(show(host, &plan, is_last));
     }
     host.must_be_prepared()?;
-    let mut actions = plan.actions;
-    let (resume, pending) = Resume::find(host, &actions)?;
-    let planned = actions.len();
-    actions.extend(pending);
-    if actions.is_empty() {
-        if then == Then::End {
+    let (resume, pending) = Resume::find(host, &plan.actions)?;
+    let planned = plan.actions.len();
+    if planned + pending.len() == 0 {
+        if is_last {
             resume.end(host)?;
             if !host.progress.changed {
                 host.report.line(NOTHING_TO_DO);
@@ -82,25 +74,29 @@ fn carry_out(host: &mut Host, plan: Plan, then: Then) -> Result<Outcome> {
         return Ok(host.progress);
     }
     // Whatever can be found out before the first change is found out now.
-    let commands = actions.iter().map(|action| command::find(host, action)).collect::<Result<Vec<_>>>()?;
-    previous::make_room(host, &actions, resume.run())?;
-    let mut recorded = intents::record(host, &actions, &resume)?;
-    host.progress.run = Some(recorded.writer.id);
+    let first_seq = resume.run().map_or(0, |run| run.entries.len());
+    let actions = plan.actions.into_iter().chain(pending).enumerate();
+    let steps = actions
+        .map(|(index, action)| Step::new(host, action, first_seq + index, index >= planned))
+        .collect::<Result<Vec<_>>>()?;
+    previous::make_room(host, &steps, resume.run())?;
+    let mut writer = intents::record(host, &steps, &resume)?;
+    host.progress.run = Some(writer.id);
     host.all_ended = false;
-    perform::all(host, &mut recorded, actions, commands, planned)?;
-    if then == Then::End {
-        previous::end(host, recorded.writer)?;
+    perform::all(host, &mut writer, steps)?;
+    if is_last {
+        previous::end(host, writer)?;
     }
     Ok(host.progress)
 }
 
-fn show(host: &mut Host, plan: &Plan, then: Then) -> Outcome {
+fn show(host: &mut Host, plan: &Plan, is_last: bool) -> Outcome {
     for action in &plan.actions {
         host.report.action(&Shown::of(action), Status::Planned);
     }
     host.planned += plan.actions.len();
     let changed = host.planned > 0;
-    if then == Then::End {
+    if is_last {
         if !changed {
             host.report.line(NOTHING_TO_DO);
         }

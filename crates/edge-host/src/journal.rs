@@ -23,11 +23,11 @@ use nix::sys::stat::{Mode, SFlag, fstat};
 
 use crate::error::{Error, Result};
 use crate::lock::{is_private, private_dir};
-use crate::root::Root;
+use crate::root::{LastLink, Root};
 
 pub(crate) use kept::kept_path;
 pub(crate) use line::{Chain, FORMAT, check_depth, unsealed};
-pub(crate) use record::{Change, Header, Intent, InverseRecord, Record, WriteChange, overlap};
+pub(crate) use record::{Change, Header, Intent, Record, WriteChange, overlap};
 pub(crate) use run::{Entry, Progress, Run};
 pub(crate) use writer::Writer;
 
@@ -80,7 +80,7 @@ impl<'r> Journal<'r> {
         // What someone else could have written is no ground to change a host on.
         let (dir, shown) = (Path::new(DIR), self.root.display(Path::new(DIR)));
         let fail = |cause: io::Error| Error::io("list", &shown, &cause);
-        let resolved = self.root.walk_kept(dir).map_err(fail)?;
+        let resolved = self.root.resolve(dir, LastLink::Keep).map_err(fail)?;
         if !is_private(self.root, dir, &resolved)? {
             return Ok(Vec::new());
         }
@@ -143,7 +143,7 @@ impl<'r> Journal<'r> {
         }
         let dir = self
             .root
-            .walk_kept(&Path::new(DIR).join(SUFFIX))
+            .resolve(&Path::new(DIR).join(SUFFIX), LastLink::Keep)
             .map_err(|cause| Error::io("read", self.root.display(Path::new(DIR)), &cause))?;
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         let is_closed = |name: &RunName| -> io::Result<bool> {
@@ -215,7 +215,7 @@ impl<'r> Journal<'r> {
 
     fn open_file(&self, path: &Path, flags: OFlag) -> Result<File> {
         let fail = |cause: io::Error| journal_error(&self.root.display(path), &cause);
-        let resolved = self.root.walk_kept(path).map_err(fail)?;
+        let resolved = self.root.resolve(path, LastLink::Keep).map_err(fail)?;
         let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let fd = openat(resolved.dir(), resolved.name.as_os_str(), flags, Mode::from_bits_truncate(0o600))
             .map_err(|errno| fail(errno.into()))?;

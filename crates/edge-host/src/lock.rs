@@ -14,7 +14,7 @@ use nix::sys::stat::{Mode, SFlag, fstat};
 use nix::unistd::geteuid;
 
 use crate::error::{Error, Result};
-use crate::root::{ResolvedPath, Root, State};
+use crate::root::{LastLink, ResolvedPath, Root, State};
 use crate::signal::Interrupt;
 
 /// Beside the journal that it protects: a tree has one lock, whether it is named as the running system, by
@@ -54,7 +54,7 @@ pub(crate) fn take(root: &Root, tool: &str, wait: Duration, interrupt: &Interrup
     let path = dir.join(NAME);
     let shown = root.display(&path);
     let fail = |cause: std::io::Error| Error::io("lock", &shown, &cause);
-    let resolved = root.walk_kept(&path).map_err(fail)?;
+    let resolved = root.resolve(&path, LastLink::Keep).map_err(fail)?;
     let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let planted = |what: &str| {
         Error::refused(format!("cannot lock {}: {what}", shown.display()))
@@ -113,7 +113,7 @@ pub(crate) fn private_dir(root: &Root, path: &Path) -> Result<()> {
 
 /// The same, where making it failed with the cause.
 fn make_private(root: &Root, path: &Path, mode: u32) -> Result<std::io::Result<()>> {
-    let mut resolved = match root.walk_kept(path) {
+    let mut resolved = match root.resolve(path, LastLink::Keep) {
         Ok(resolved) => resolved,
         Err(cause) => return Ok(Err(cause)),
     };

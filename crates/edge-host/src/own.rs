@@ -9,7 +9,7 @@ use nix::unistd::geteuid;
 
 use crate::error::{Error, Result};
 use crate::lock;
-use crate::root::{Root, State};
+use crate::root::{LastLink, Root, State};
 
 const OTHERS_WRITE: u32 = 0o022;
 
@@ -22,7 +22,7 @@ impl Root {
     /// Whether `path` is a directory of root's or the caller's that nobody else can write to; false where nothing
     /// is there, refused (4) where something else is.
     pub fn is_private(&self, path: &Path) -> Result<bool> {
-        let resolved = self.walk_kept(path).map_err(|cause| self.path_error("read", path, &cause))?;
+        let resolved = self.resolve(path, LastLink::Keep).map_err(|cause| self.path_error("read", path, &cause))?;
         lock::is_private(self, path, &resolved)
     }
 

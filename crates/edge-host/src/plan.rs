@@ -2,9 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::action::{
-    Action, ActionKind, Inverse, Keep, Node, Remove, Run, SetMode, SetValue, Staging, Transaction, Write,
-};
+use crate::action::{Action, ActionKind, Inverse, Node, Remove, Run, SetMode, SetValue, Transaction, Write};
 use crate::root::FileSnapshot;
 
 /// What is to be done, in order. Empty means converged.
@@ -44,12 +42,12 @@ impl Plan {
 
     /// Adds a removal.
     pub fn remove(&mut self, path: impl Into<PathBuf>, was: FileSnapshot, why: impl Into<String>) -> &mut Action {
-        self.push(ActionKind::Remove(Remove { path: path.into(), was, keep: Keep::Copy }), why)
+        self.push(ActionKind::Remove(Remove { path: path.into(), was, aside: false }), why)
     }
 
     /// Adds the removal of a file that [`crate::Root::find_large`] found, such as a program.
     pub fn remove_large(&mut self, path: impl Into<PathBuf>, was: FileSnapshot, why: impl Into<String>) -> &mut Action {
-        self.push(ActionKind::Remove(Remove { path: path.into(), was, keep: Keep::Aside }), why)
+        self.push(ActionKind::Remove(Remove { path: path.into(), was, aside: true }), why)
     }
 
     /// Adds a change of permission bits.
@@ -85,7 +83,7 @@ impl Plan {
 
     fn push(&mut self, kind: ActionKind, why: impl Into<String>) -> &mut Action {
         let at = self.actions.len();
-        self.actions.push(Action { kind, why: why.into(), details: Vec::new(), staging: Staging::Alone });
+        self.actions.push(Action { kind, why: why.into(), details: Vec::new(), with_next: false });
         &mut self.actions[at]
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::host::{Host, Mode};
-use crate::root::{Meta, State};
+use crate::root::{LastLink, Meta, State};
 
 const REQUIRED: &str = "/run/reboot-required";
 const PACKAGES: &str = "/run/reboot-required.pkgs";
@@ -33,7 +33,7 @@ pub fn require_reboot(host: &Host) -> Result<()> {
     for (path, text) in [(PACKAGES, names.as_str()), (REQUIRED, TEXT)] {
         let path = Path::new(path);
         let fail = |cause| Error::io("write", path, &cause);
-        host.root.walk_kept(path).map_err(fail)?.replace(text.as_bytes(), META, None).map_err(fail)?;
+        host.root.resolve(path, LastLink::Keep).map_err(fail)?.replace(text.as_bytes(), META, None).map_err(fail)?;
     }
     Ok(())
 }

@@ -11,9 +11,9 @@ mod delete;
 mod large;
 mod previous;
 mod read;
+mod resolve;
 mod stage;
 mod state;
-mod walk;
 mod write;
 
 use std::os::fd::OwnedFd;
@@ -29,10 +29,10 @@ pub use attributes::Xattrs;
 pub(crate) use attributes::take_attributes;
 pub(crate) use delete::delete_path;
 pub use read::{FileSnapshot, MAX_READ};
+pub(crate) use resolve::{LastLink, ResolvedPath};
 pub use stage::{NewDir, NewFile};
 pub use state::{Content, State};
 pub(crate) use state::{digest, hex, sha256};
-pub(crate) use walk::ResolvedPath;
 pub(crate) use write::{Meta, temporary_name};
 
 /// Directories that hold live facts of the running kernel: in an image they are never looked at.

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use self::decide::{Decided, Undoing};
 use self::step::UndoStep;
-use crate::action::{RESCUE_SUFFIX, Script, UndoOrder};
+use crate::action::{RESCUE_SUFFIX, Run as Command, Script, UndoOrder};
 use crate::apply::absolute;
 use crate::error::{Error, Result};
 use crate::exit::{Exit, Outcome};
@@ -181,10 +181,9 @@ fn refused(host: &mut Host, entry: &Entry, error: &Error, difference: &str) {
 fn in_order(run: &Run) -> Vec<Entry> {
     let is_left = |entry: &&Entry| !matches!(entry.progress, Progress::Void | Progress::Undone);
     let mut entries = keys::joined(run.entries.iter().rev().filter(is_left).cloned().collect());
-    entries.sort_by_key(|entry| match entry.intent.change {
-        Change::Run { undo_order: UndoOrder::Last, .. } => 1,
-        Change::Run { undo_order: UndoOrder::Finally, .. } => 2,
-        _ => 0,
+    entries.sort_by_key(|entry| match &entry.intent.change {
+        Change::Run(Command { undo_order, .. }) => *undo_order,
+        _ => UndoOrder::Reverse,
     });
     entries
 }
@@ -362,7 +361,7 @@ fn blocker(root: &Root, entry: &Entry, later: &[(String, u64, String)]) -> Optio
 
 fn shown(entry: &Entry, step: &UndoStep) -> Shown {
     let object = match &entry.intent.change {
-        Change::Run { argv, inverse, .. } => inverse.as_ref().unwrap_or(argv).join(" "),
+        Change::Run(Command { argv, inverse, .. }) => inverse.as_ref().unwrap_or(argv).join(" "),
         Change::Transaction { argv, .. } => argv.join(" "),
         change => absolute(change.path().unwrap_or_default()).display().to_string(),
     };

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use edge_host::action::{Bytes, Run, Script, SetValue, Staging, Transaction, UndoOrder};
+use edge_host::action::{Bytes, Run, Script, SetValue, Transaction, UndoOrder};
 use edge_host::{Common, Editor, Error, Host, Inverse, Node, Outcome, Plan, Result, State, UndoArgs, apply, undo};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -275,7 +275,7 @@ fn make(host: &Host, items: &[Value]) -> Result<Plan> {
             }
         }
         if item["with next"] == true {
-            plan.actions.iter_mut().skip(first).for_each(|action| action.staging = Staging::WithNext);
+            plan.actions.iter_mut().skip(first).for_each(|action| action.with_next = true);
         }
     }
     Ok(plan)

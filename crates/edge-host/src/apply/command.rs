@@ -41,12 +41,12 @@ fn command(host: &Host, run: &Run) -> Result<Cmd> {
 /// Of one that failed some packages may be unpacked, and not configured: its inverse takes back what there
 /// is, and does no harm where there is nothing.
 pub(super) fn changes_packages(change: &Change) -> bool {
-    let Change::Run { argv, inverse: Some(_), .. } = change else { return false };
+    let Change::Run(Run { argv, inverse: Some(_), .. }) = change else { return false };
     argv.first().is_some_and(|program| is_package_tool(program))
 }
 
 /// Whether a command has done its work: its own probe says so.
 pub(super) fn has_done_its_work(change: &Change) -> bool {
-    let Change::Run { probe: Some(probe), .. } = change else { return false };
+    let Change::Run(Run { probe: Some(probe), .. }) = change else { return false };
     Cmd::of_argv(probe).and_then(|probe| probe.output()).is_ok_and(|output| output.status.success())
 }

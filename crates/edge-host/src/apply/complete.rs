@@ -3,10 +3,10 @@
 
 use std::io;
 
-use super::paths::{Link, absolute, damaged_record, walk};
+use super::paths::{absolute, damaged_record, resolve};
 use crate::error::{Error, Result};
 use crate::journal::WriteChange;
-use crate::root::{Content, Root, State};
+use crate::root::{Content, LastLink, Root, State};
 
 /// Writes reach the file in whole blocks, whether a program or the power ended them.
 const BLOCK: usize = 512;
@@ -23,7 +23,7 @@ pub(super) fn complete(
     completed: &mut bool,
 ) -> Result<bool> {
     let path = absolute(&change.path);
-    let resolved = walk(root, &path, Link::Target)?;
+    let resolved = resolve(root, &path, LastLink::Follow)?;
     let fail = |cause: io::Error| Error::io("repair", root.display(&path), &cause);
     let bytes = |content: &Content| content.bytes().ok_or_else(|| damaged_record(root, &change.path));
     let (from, to) = (bytes(from)?, bytes(to)?);

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::root::{Meta, ResolvedPath, Root, State};
+use crate::root::{LastLink, Meta, ResolvedPath, Root, State};
 
 /// Behind the name of a file that an undo by force has replaced.
 pub(crate) const KEPT_SUFFIX: &str = ".edgeutils-kept";
@@ -20,7 +20,7 @@ pub(crate) fn keep_newer(root: &Root, resolved: &ResolvedPath<'_>, now: &State) 
     let fail = |path: &Path, cause: &io::Error| Error::io("keep a copy in", root.display(path), cause);
     for number in 1..=MAX_KEPT {
         let path = kept_path(resolved, number);
-        let kept = root.walk_kept(&path).map_err(|cause| fail(&path, &cause))?;
+        let kept = root.resolve(&path, LastLink::Keep).map_err(|cause| fail(&path, &cause))?;
         let found = kept.state().map_err(|cause| fail(&path, &cause))?;
         if found == *now {
             return Ok(path);
@@ -47,7 +47,7 @@ pub(super) fn clear_kept(root: &Root, resolved: &ResolvedPath<'_>) -> Result<()>
     for number in 1..=MAX_KEPT {
         let path = kept_path(resolved, number);
         let fail = |cause: io::Error| Error::io("repair", root.display(&path), &cause);
-        let kept = root.walk_kept(&path).map_err(fail)?;
+        let kept = root.resolve(&path, LastLink::Keep).map_err(fail)?;
         kept.remove_temporary().map_err(fail)?;
         if kept.state().map_err(fail)? == State::Absent {
             break;

@@ -1,15 +1,15 @@
 //! A change of permission bits alone: one system call, so that it is done or not and nothing lies between.
 
-use super::paths::{Link, absolute, relative, unchanged, walk};
+use super::paths::{absolute, relative, resolve, unchanged};
 use super::recover::RecoveryOutcome;
 use crate::action::SetMode;
 use crate::error::{Error, Result};
 use crate::journal::Change;
-use crate::root::{Root, State};
+use crate::root::{LastLink, Root, State};
 
 /// Its record; refuses where the facts no longer hold.
 pub(super) fn change(root: &Root, set: &SetMode) -> Result<Change> {
-    let resolved = walk(root, &set.path, Link::Target)?;
+    let resolved = resolve(root, &set.path, LastLink::Follow)?;
     unchanged(root, "chmod", &set.path, &resolved, &set.was)?;
     if !matches!(set.was.state, State::File { .. }) {
         let (shown, what) = (root.display(&set.path), set.was.state.describe());
@@ -20,7 +20,7 @@ pub(super) fn change(root: &Root, set: &SetMode) -> Result<Change> {
 
 /// Does it.
 pub(super) fn perform(root: &Root, set: &SetMode) -> Result<()> {
-    let resolved = walk(root, &set.path, Link::Target)?;
+    let resolved = resolve(root, &set.path, LastLink::Follow)?;
     unchanged(root, "chmod", &set.path, &resolved, &set.was)?;
     resolved.set_mode(set.mode).map_err(|cause| Error::io("chmod", root.display(&set.path), &cause))
 }

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-use crate::action::Node;
+use crate::action::{Node, SetValue};
 use crate::error::{Error, Result};
-use crate::journal::WriteChange;
-use crate::root::{FileSnapshot, Meta, ResolvedPath, Root, State};
+use crate::journal::Change;
+use crate::root::{FileSnapshot, LastLink, Meta, ResolvedPath, Root, State};
 
 pub(super) const KEY_MODE: u32 = 0o600;
 
@@ -29,38 +29,22 @@ pub(crate) fn find_value(root: &Root, path: &Path) -> Result<Option<String>> {
     Ok(root.read(path)?.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned()))
 }
 
-/// The same of one that must be there.
-pub(crate) fn read_value(root: &Root, path: &Path) -> Result<String> {
-    find_value(root, path)?.ok_or_else(|| Error::io("read", root.display(path), &Errno::ENOENT.into()))
-}
-
 /// Whether two kernel values are the same: the kernel shows tabs where spaces were written.
 pub(crate) fn same_value(a: &str, b: &str) -> bool {
     a.split_whitespace().eq(b.split_whitespace())
 }
 
-/// Whether a link as the last component is itself meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Link {
-    Itself,
-    Target,
+pub(super) fn link_mode(node: &Node) -> LastLink {
+    if matches!(node, Node::Link(_) | Node::Large { .. }) { LastLink::Keep } else { LastLink::Follow }
 }
 
-pub(super) fn link_mode(node: &Node) -> Link {
-    if matches!(node, Node::Link(_) | Node::Large { .. }) { Link::Itself } else { Link::Target }
+pub(crate) fn resolve<'r>(root: &'r Root, path: &Path, link: LastLink) -> Result<ResolvedPath<'r>> {
+    root.resolve(path, link).map_err(|cause| root.path_error("reach", path, &cause))
 }
 
-/// The same of a record.
-pub(crate) fn link_of(change: &WriteChange) -> Link {
-    if change.large || matches!(change.after, Some(State::Link { .. })) { Link::Itself } else { Link::Target }
-}
-
-pub(crate) fn walk<'r>(root: &'r Root, path: &Path, link: Link) -> Result<ResolvedPath<'r>> {
-    let walked = match link {
-        Link::Itself => root.walk_kept(path),
-        Link::Target => root.walk_followed(path),
-    };
-    walked.map_err(|cause| root.path_error("reach", path, &cause))
+/// Resolves the path of a record, as the change itself did.
+pub(crate) fn resolve_change<'r>(root: &'r Root, change: &Change) -> Result<ResolvedPath<'r>> {
+    resolve(root, &absolute(change.path().unwrap_or_default()), change.last_link())
 }
 
 pub(super) fn unchanged(
@@ -74,7 +58,15 @@ pub(super) fn unchanged(
     if now == was.state { Ok(()) } else { Err(moved(root, verb, path)) }
 }
 
-pub(super) fn moved(root: &Root, verb: &str, path: &Path) -> Error {
+/// Refuses where a kernel value is neither the one that the facts found nor the new one.
+pub(super) fn value_unchanged(root: &Root, set: &SetValue) -> Result<()> {
+    let now = find_value(root, &set.path)?;
+    let now = now.ok_or_else(|| Error::io("read", root.display(&set.path), &Errno::ENOENT.into()))?;
+    let holds = same_value(&now, &set.was) || same_value(&now, &set.value);
+    if holds { Ok(()) } else { Err(moved(root, "set", &set.path)) }
+}
+
+fn moved(root: &Root, verb: &str, path: &Path) -> Error {
     Error::refused(format!("cannot {verb} {}: it was changed by someone else meanwhile", root.display(path).display()))
         .hint("run again: the change is made on what stands there now")
 }
@@ -118,7 +110,7 @@ const STAYS: [Errno; 4] = [Errno::ENOTEMPTY, Errno::EEXIST, Errno::EBUSY, Errno:
 pub(crate) fn remove_made(root: &Root, made: &[String]) -> Result<()> {
     for dir in made.iter().rev() {
         let path: PathBuf = absolute(dir);
-        let resolved = walk(root, &path, Link::Itself)?;
+        let resolved = resolve(root, &path, LastLink::Keep)?;
         // One that was interrupted before it got its name.
         resolved.remove_temporary().map_err(|cause| Error::io("remove", root.display(&path), &cause))?;
         // Someone else's file in it is a good reason to stay.

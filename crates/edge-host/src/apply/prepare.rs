@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::paths::{absolute, link_of, relative, walk};
+use super::paths::{absolute, relative, resolve};
 use super::recover::{interrupted_run, recover};
 use crate::error::{Error, Result};
 use crate::host::{Host, Mode, Namespace};
@@ -52,7 +52,7 @@ impl Host {
             if change.path == path {
                 let place = absolute(&path);
                 let fail = |cause| Error::io("read", self.root.display(&place), &cause);
-                let now = walk(&self.root, &place, link_of(change))?.state().map_err(fail)?;
+                let now = resolve(&self.root, &place, change.last_link())?.state().map_err(fail)?;
                 return Ok(entry.after.as_ref().or(change.after.as_ref()).is_some_and(|left| now.same_content(left)));
             }
         }

@@ -6,23 +6,17 @@
 use std::ffi::OsString;
 use std::io;
 
-use super::paths::{KEY_MODE, Link, absolute, link_mode, walk};
-use crate::action::{Action, ActionKind, Node};
+use super::paths::{KEY_MODE, absolute, link_mode, resolve};
+use super::step::Step;
+use crate::action::{ActionKind, Node};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::journal::{Change, Entry, Record, Run, WriteChange, Writer};
-use crate::root::{ResolvedPath, Root, State};
-
-/// What happens to a copy that is still needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Needed {
-    Waits,
-    BecomesOld,
-}
+use crate::root::{LastLink, ResolvedPath, Root, State};
 
 /// After an interruption: removes the copies that belong to no replaced key, such as one that is incomplete.
 pub(super) fn recover(root: &Root, run: &Run) -> Result<()> {
-    recover_all(root, &run.entries, Needed::Waits)
+    recover_all(root, &run.entries, false)
 }
 
 /// Closes a run that is complete: from then on, and not before, its copies have their name.
@@ -34,7 +28,7 @@ pub(super) fn end(host: &Host, mut writer: Writer) -> Result<()> {
         writer.append(&[Record::Finished])?;
         writer.sync()?;
         if let Some(run) = host.journal().load(writer.name())? {
-            recover_all(&host.root, &run.entries, Needed::BecomesOld)?;
+            recover_all(&host.root, &run.entries, true)?;
         }
     }
     host.journal().close(writer, Record::End)
@@ -42,25 +36,25 @@ pub(super) fn end(host: &Host, mut writer: Writer) -> Result<()> {
 
 /// Makes room for the copies that are about to be made: one that was left waiting by a run that another call
 /// closed gets its name, and one that no run needs is removed.
-pub(super) fn make_room(host: &Host, actions: &[Action], goes_on: Option<&Run>) -> Result<()> {
+pub(super) fn make_room(host: &Host, steps: &[Step], goes_on: Option<&Run>) -> Result<()> {
     let root = &host.root;
-    for action in actions {
-        let ActionKind::Write(write) = &action.kind else { continue };
+    for step in steps {
+        let ActionKind::Write(write) = &step.action.kind else { continue };
         if !matches!(write.node, Node::PrivateKey { .. }) {
             continue;
         }
-        let resolved = walk(root, &write.path, link_mode(&write.node))?;
+        let resolved = resolve(root, &write.path, link_mode(&write.node))?;
         if !is_waiting(root, &resolved)? {
             continue;
         }
         let of_this_run = replaced_at(root, &resolved, goes_on.map_or(&[], |run| &run.entries))?;
         let copy = root.find_large(&resolved.waiting_path())?.state;
         if of_this_run.iter().any(|state| copy.same_content(state)) {
-            recover_one(root, &resolved, &of_this_run, Needed::Waits)?;
+            recover_one(root, &resolved, &of_this_run, false)?;
             continue;
         }
         let closed: Vec<Entry> = closed_runs(host)?.into_iter().flat_map(|run| run.entries).collect();
-        recover_one(root, &resolved, &replaced_at(root, &resolved, &closed)?, Needed::BecomesOld)?;
+        recover_one(root, &resolved, &replaced_at(root, &resolved, &closed)?, true)?;
     }
     Ok(())
 }
@@ -97,7 +91,7 @@ pub(crate) fn discard_needless(root: &Root, change: &WriteChange) -> Result<()> 
     if !change.kept_old {
         return Ok(());
     }
-    let resolved = walk(root, &absolute(&change.path), Link::Target)?;
+    let resolved = resolve(root, &absolute(&change.path), LastLink::Follow)?;
     let is_copy = root.find_large(&resolved.waiting_path())?.state.same_content(&change.before);
     if is_copy { discard(root, &resolved, &change.before) } else { Ok(()) }
 }
@@ -110,16 +104,17 @@ pub(super) fn discard(root: &Root, resolved: &ResolvedPath<'_>, was: &State) -> 
     if !resolved.state().map_err(fail)?.same_content(was) {
         return Ok(());
     }
-    walk(root, &waiting, Link::Itself)?.remove_file().map_err(fail)
+    resolve(root, &waiting, LastLink::Keep)?.remove_file().map_err(fail)
 }
 
-fn recover_all(root: &Root, entries: &[Entry], needed: Needed) -> Result<()> {
+/// Goes through the copies of a run; those still needed wait, or become `NAME.old` where the run has ended.
+fn recover_all(root: &Root, entries: &[Entry], run_ended: bool) -> Result<()> {
     let mut seen: Vec<&str> = Vec::new();
     for change in entries.iter().filter_map(|entry| replacing(&entry.intent.change)) {
         if !seen.contains(&change.path.as_str()) {
             seen.push(&change.path);
-            let resolved = walk(root, &absolute(&change.path), Link::Target)?;
-            recover_one(root, &resolved, &replaced_at(root, &resolved, entries)?, needed)?;
+            let resolved = resolve(root, &absolute(&change.path), LastLink::Follow)?;
+            recover_one(root, &resolved, &replaced_at(root, &resolved, entries)?, run_ended)?;
         }
     }
     Ok(())
@@ -130,14 +125,14 @@ fn replaced_at<'e>(root: &Root, resolved: &ResolvedPath<'_>, entries: &'e [Entry
     let mut replaced = Vec::new();
     for entry in entries.iter().filter(|entry| entry.is_open()) {
         let Some(change) = replacing(&entry.intent.change) else { continue };
-        if walk(root, &absolute(&change.path), Link::Target)?.canonical() == resolved.canonical() {
+        if resolve(root, &absolute(&change.path), LastLink::Follow)?.canonical() == resolved.canonical() {
             replaced.push(&change.before);
         }
     }
     Ok(replaced)
 }
 
-fn recover_one(root: &Root, resolved: &ResolvedPath<'_>, replaced: &[&State], needed: Needed) -> Result<()> {
+fn recover_one(root: &Root, resolved: &ResolvedPath<'_>, replaced: &[&State], run_ended: bool) -> Result<()> {
     let waiting = resolved.waiting_path();
     let fail = |cause: io::Error| Error::io("keep the previous key", root.display(&resolved.old_path()), &cause);
     let copy = root.find_large(&waiting)?.state;
@@ -147,17 +142,17 @@ fn recover_one(root: &Root, resolved: &ResolvedPath<'_>, replaced: &[&State], ne
     let now = resolved.state().map_err(fail)?;
     // While the key itself is still the one before, or is it again, nothing was replaced.
     let is_needed = !now.same_content(&copy) && replaced.iter().any(|state| copy.same_content(state));
-    match needed {
-        _ if !is_needed => walk(root, &waiting, Link::Itself)?.remove_file().map_err(fail),
-        Needed::Waits => Ok(()),
-        Needed::BecomesOld => {
-            // An undo that was interrupted has given it the mode that the key had.
-            if !matches!(copy, State::File { mode: KEY_MODE, .. }) {
-                walk(root, &waiting, Link::Itself)?.set_mode(KEY_MODE).map_err(fail)?;
-            }
-            resolved.place_old().map_err(fail)
-        }
+    if !is_needed {
+        return resolve(root, &waiting, LastLink::Keep)?.remove_file().map_err(fail);
     }
+    if !run_ended {
+        return Ok(());
+    }
+    // An undo that was interrupted has given it the mode that the key had.
+    if !matches!(copy, State::File { mode: KEY_MODE, .. }) {
+        resolve(root, &waiting, LastLink::Keep)?.set_mode(KEY_MODE).map_err(fail)?;
+    }
+    resolved.place_old().map_err(fail)
 }
 
 fn replacing(change: &Change) -> Option<&WriteChange> {

@@ -5,8 +5,9 @@ use std::io;
 use super::command::changes_packages;
 use super::complete::complete;
 use super::keep::clear_kept;
-use super::paths::{Link, absolute, find_value, is_before, link_of, remove_made, same_value, walk};
+use super::paths::{absolute, find_value, is_before, remove_made, resolve, resolve_change, same_value};
 use super::{mode, previous};
+use crate::action::Run as Command;
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::host::Host;
@@ -58,12 +59,11 @@ pub(crate) fn recover(host: &mut Host) -> Result<()> {
 fn recover_run(host: &mut Host, run: &Run, is_newest: bool) -> Result<()> {
     let goes_on = is_newest && can_go_on(run, &host.request);
     host.all_ended &= !goes_on;
-    let continues = if goes_on { Continues::Yes } else { Continues::No };
     let mut records = Vec::new();
     let mut is_clear = true;
     for entry in &run.entries {
         let recovered = if entry.progress == Progress::Pending || entry.undoing.is_some() {
-            recover_entry(host, run.header.run, entry, continues).map(|record| records.extend(record))
+            recover_entry(host, run.header.run, entry, goes_on).map(|record| records.extend(record))
         } else if run.reverting && entry.progress == Progress::Done {
             clear_undo(&host.root, &entry.intent.change)
         } else {
@@ -122,7 +122,7 @@ fn left_open(host: &mut Host, run: &Run, error: &Error) {
     host.report.warning(&format!("{}; run {} of {} is left open", error.message(), run.header.run, run.header.tool));
 }
 
-fn recover_entry(host: &mut Host, run: u64, entry: &Entry, continues: Continues) -> Result<Option<Record>> {
+fn recover_entry(host: &mut Host, run: u64, entry: &Entry, continues: bool) -> Result<Option<Record>> {
     let seq = entry.intent.seq;
     let mut completed = false;
     let outcome = outcome_of(&host.root, entry, continues, &mut completed)?;
@@ -133,13 +133,13 @@ fn recover_entry(host: &mut Host, run: u64, entry: &Entry, continues: Continues)
         RecoveryOutcome::Done(after) => Record::Done { seq, after },
         RecoveryOutcome::NotDone => Record::Void { seq },
         RecoveryOutcome::Undone => Record::Undone { seq },
-        RecoveryOutcome::NotRun if continues == Continues::Yes => return Ok(None),
+        RecoveryOutcome::NotRun if continues => return Ok(None),
         // What it left half-way is there to be taken back, and where it left nothing that does no harm.
         RecoveryOutcome::NotRun if entry.begun && changes_packages(&entry.intent.change) => {
             Record::Done { seq, after: None }
         }
         RecoveryOutcome::NotRun => {
-            if let Change::Run { argv, .. } = &entry.intent.change {
+            if let Change::Run(Command { argv, .. }) = &entry.intent.change {
                 let argv = argv.join(" ");
                 host.report.warning(&format!("`{argv}` of the interrupted run {run} was not run"));
             }
@@ -164,14 +164,7 @@ fn can_go_on(run: &Run, request: &str) -> bool {
     run.is_unfinished() && !run.is_half_undone() && run.header.request == request
 }
 
-/// Whether this call is the one that was interrupted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Continues {
-    Yes,
-    No,
-}
-
-fn outcome_of(root: &Root, entry: &Entry, continues: Continues, completed: &mut bool) -> Result<RecoveryOutcome> {
+fn outcome_of(root: &Root, entry: &Entry, continues: bool, completed: &mut bool) -> Result<RecoveryOutcome> {
     Ok(match &entry.intent.change {
         Change::Write(change) => match &entry.undoing {
             Some((from, to)) if complete(root, change, from, to, completed)? => RecoveryOutcome::Undone,
@@ -201,8 +194,8 @@ fn outcome_of(root: &Root, entry: &Entry, continues: Continues, completed: &mut 
                 RecoveryOutcome::NotDone
             }
         }
-        Change::Run { .. } if !entry.begun => RecoveryOutcome::NotRun,
-        Change::Run { probe: Some(probe), .. } if root.is_live() => {
+        Change::Run(_) if !entry.begun => RecoveryOutcome::NotRun,
+        Change::Run(Command { probe: Some(probe), .. }) if root.is_live() => {
             if Cmd::of_argv(probe)?.output()?.status.success() {
                 RecoveryOutcome::Done(None)
             } else {
@@ -211,14 +204,14 @@ fn outcome_of(root: &Root, entry: &Entry, continues: Continues, completed: &mut 
         }
         // Nobody knows. The same call runs it again; for any other it counts as done, as taking back
         // what was not done is harmless, and leaving what was done is not.
-        Change::Run { inverse: Some(_), .. } if continues == Continues::No => RecoveryOutcome::Done(None),
-        Change::Run { .. } => RecoveryOutcome::NotRun,
+        Change::Run(Command { inverse: Some(_), .. }) if !continues => RecoveryOutcome::Done(None),
+        Change::Run(_) => RecoveryOutcome::NotRun,
     })
 }
 
 fn outcome_of_write(root: &Root, change: &WriteChange, completed: &mut bool) -> Result<RecoveryOutcome> {
     let path = absolute(&change.path);
-    let resolved = walk(root, &path, link_of(change))?;
+    let resolved = resolve(root, &path, change.last_link())?;
     let fail = |cause: io::Error| Error::io("repair", root.display(&path), &cause);
     resolved.remove_temporary().map_err(fail)?;
     if let (Some(to), Some(from)) = (&change.in_place, &change.content) {
@@ -262,13 +255,9 @@ fn complete_files(host: &mut Host, run: &Run) {
 
 /// Removes what an undo that was interrupted had ready beside a file.
 fn clear_undo(root: &Root, change: &Change) -> Result<()> {
-    let (path, link) = match change {
-        Change::Write(change) => (&change.path, link_of(change)),
-        Change::Remove { path, .. } => (path, Link::Itself),
-        _ => return Ok(()),
-    };
-    let path = absolute(path);
-    let resolved = walk(root, &path, link)?;
-    resolved.remove_temporary().map_err(|cause| Error::io("repair", root.display(&path), &cause))?;
+    let (Change::Write(_) | Change::Remove { .. }) = change else { return Ok(()) };
+    let resolved = resolve_change(root, change)?;
+    let shown = root.display(&absolute(change.path().unwrap_or_default()));
+    resolved.remove_temporary().map_err(|cause| Error::io("repair", &shown, &cause))?;
     clear_kept(root, &resolved)
 }

@@ -1,15 +1,13 @@
 //! What an interrupted run of the same call left to do.
 
-use std::time::Duration;
-
 use super::command::{changes_packages, has_done_its_work};
 use super::{previous, recover};
-use crate::action::{Action, ActionKind, Run, Staging};
+use crate::action::{Action, ActionKind};
 use crate::error::Result;
 use crate::host::Host;
 use crate::journal::{self, Change, Entry, Progress, Record};
 
-/// The interrupted run, if there is one, which this call goes on with.
+/// The interrupted run, if there is one, that this call continues.
 pub(super) struct Resume {
     run: Option<journal::Run>,
     /// Its commands that have done their work meanwhile: a program outlives the utility that started it.
@@ -17,15 +15,15 @@ pub(super) struct Resume {
 }
 
 impl Resume {
-    /// Finds it, and the commands that it still owes: the files they follow are in place already, so
+    /// Finds it, and its commands that are still to be run: the files they follow are in place already, so
     /// the new plan, made from fresh facts, cannot know of them.
     pub(super) fn find(host: &Host, planned: &[Action]) -> Result<(Resume, Vec<Action>)> {
         let mut resume = Resume { run: recover::interrupted_run(host)?, finished: Vec::new() };
         let mut pending: Vec<Action> = Vec::new();
         let mut finished = Vec::new();
         for entry in resume.open() {
-            let Change::Run { argv, probe, inverse, undo_order, seconds } = &entry.intent.change else { continue };
-            let is_same = |action: &Action| matches!(&action.kind, ActionKind::Run(run) if run.argv == *argv);
+            let Change::Run(run) = &entry.intent.change else { continue };
+            let is_same = |action: &Action| matches!(&action.kind, ActionKind::Run(other) if other.argv == run.argv);
             if planned.iter().chain(&pending).any(is_same) {
                 continue;
             }
@@ -33,24 +31,14 @@ impl Resume {
                 finished.push(entry.intent.seq);
                 continue;
             }
-            pending.push(Action {
-                kind: ActionKind::Run(Run {
-                    argv: argv.clone(),
-                    probe: probe.clone(),
-                    inverse: inverse.clone(),
-                    undo_order: *undo_order,
-                    deadline: Duration::from_secs(*seconds),
-                }),
-                why: entry.intent.why.clone(),
-                details: Vec::new(),
-                staging: Staging::Alone,
-            });
+            let (kind, why) = (ActionKind::Run(run.clone()), entry.intent.why.clone());
+            pending.push(Action { kind, why, details: Vec::new(), with_next: false });
         }
         resume.finished = finished;
         Ok((resume, pending))
     }
 
-    /// The run that goes on.
+    /// The run that is continued.
     pub(super) fn run(&self) -> Option<&journal::Run> {
         self.run.as_ref()
     }
@@ -60,7 +48,7 @@ impl Resume {
         self.open().map(|entry| self.record_of(entry)).collect()
     }
 
-    /// Ends the run, as nothing is left to do.
+    /// Ends the run, as nothing remains to be done.
     pub(super) fn end(&self, host: &mut Host) -> Result<()> {
         let Some(run) = &self.run else { return Ok(()) };
         let mut writer = host.journal().reopen(run)?;

@@ -5,12 +5,13 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use super::paths::{Link, key_meta, link_mode, meta, remove_made, unchanged, walk};
+use super::paths::{key_meta, link_mode, meta, remove_made, resolve, unchanged};
 use super::previous;
+use super::step::Step;
 use crate::action::{ActionKind, Bytes, Node, Write};
 use crate::error::{Error, Result};
 use crate::journal::{Change, WriteChange};
-use crate::root::{FileSnapshot, ResolvedPath, Root, State};
+use crate::root::{FileSnapshot, LastLink, ResolvedPath, Root, State};
 
 /// A write that is ready; dropped before it is placed, nothing is left of it.
 #[derive(Debug)]
@@ -55,7 +56,7 @@ pub(super) fn stage<'r>(root: &'r Root, write: Write, change: &WriteChange) -> R
         Node::SameKey(bytes) => ((bytes, false), key_meta(was)),
         Node::Large { .. } => return Err(Error::failed("cannot hold a large file in memory")),
     };
-    let resolved = walk(root, &write.path, link)?;
+    let resolved = resolve(root, &write.path, link)?;
     unchanged(root, "write", &write.path, &resolved, &write.was)?;
     let (path, was, made) = (write.path, write.was, change.made.clone());
     let mut staged = Staged { root, resolved, path, was, how: How::Beside, made_now, made, placed: false };
@@ -63,7 +64,7 @@ pub(super) fn stage<'r>(root: &'r Root, write: Write, change: &WriteChange) -> R
     let fail = |cause: io::Error| Error::io("write", &shown, &cause);
     staged.resolved.make_parents().map_err(fail)?;
     let resolved = &staged.resolved;
-    if link == Link::Itself {
+    if link == LastLink::Keep {
         resolved.stage_link(OsStr::from_bytes(&bytes)).map_err(fail)?;
     } else if change.in_place.is_some() {
         staged.how = How::InPlace(bytes);
@@ -80,21 +81,17 @@ pub(super) fn stage<'r>(root: &'r Root, write: Write, change: &WriteChange) -> R
     Ok(staged)
 }
 
-/// Stages writes that belong together. Fails with the number of the one that could not be.
-pub(super) fn stage_all<'r>(
-    root: &'r Root,
-    members: Vec<ActionKind>,
-    changes: &[Change],
-) -> Result<Vec<Staged<'r>>, (usize, Error)> {
+/// Stages writes that belong together. An error comes with the number of the one that failed.
+pub(super) fn stage_all(root: &Root, group: Vec<Step>) -> Result<Vec<Staged<'_>>, (usize, Error)> {
     let mut all = Vec::new();
-    for (index, member) in members.into_iter().zip(changes).enumerate() {
-        let staged = match member {
+    for (index, step) in group.into_iter().enumerate() {
+        let staged = match (step.action.kind, &step.change) {
             (ActionKind::Write(write), Change::Write(change)) => stage(root, write, change),
-            _ => Err(Error::failed("cannot stage what is no write")),
+            _ => Err(Error::failed("cannot stage an action that is not a write")),
         };
         all.push(staged.map_err(|error| (index, error))?);
     }
-    // Staging took its time. What can be known of the renames is known before the first of them.
+    // Staging took its time: whether the renames can succeed is checked before the first of them.
     for (index, staged) in all.iter().enumerate() {
         staged.can_be_placed().map_err(|error| (index, error))?;
     }

@@ -5,7 +5,7 @@ use super::record::Record;
 use super::writer::{Writer, journal_error};
 use super::{DAMAGED, Journal, Progress, Run, RunName};
 use crate::error::{Error, Result};
-use crate::root::Meta;
+use crate::root::{LastLink, Meta};
 
 /// Smaller runs are left as they are.
 const COMPACT_FROM: u64 = 4 << 20;
@@ -71,7 +71,7 @@ impl Journal<'_> {
         if let Some(closing) = closing {
             write.push(&closing, &mut text).map_err(|_| damaged())?;
         }
-        let resolved = self.root.walk_kept(&path).map_err(|cause| journal_error(&shown, &cause))?;
+        let resolved = self.root.resolve(&path, LastLink::Keep).map_err(|cause| journal_error(&shown, &cause))?;
         let meta = Meta { mode: JOURNAL_MODE, owner: None };
         resolved.replace(&text, meta, None).map_err(|cause| journal_error(&shown, &cause))
     }
@@ -79,7 +79,7 @@ impl Journal<'_> {
     /// Removes what a kill left of a run's new file.
     pub(crate) fn remove_temporary(&self, run: &Run) -> Result<()> {
         let path = RunName { id: run.header.run, tool: run.header.tool.clone() }.path();
-        let removed = self.root.walk_kept(&path).and_then(|resolved| resolved.remove_temporary());
+        let removed = self.root.resolve(&path, LastLink::Keep).and_then(|resolved| resolved.remove_temporary());
         removed.map_err(|cause| journal_error(&self.root.display(&path), &cause))
     }
 
@@ -88,8 +88,8 @@ impl Journal<'_> {
         let path = name.path();
         let fail = |cause: std::io::Error| journal_error(&self.root.display(&path), &cause);
         let aside = path.with_file_name(format!("{}{DAMAGED}", name.file()));
-        let from = self.root.walk_kept(&path).map_err(fail)?;
-        self.root.walk_kept(&aside).and_then(|to| from.rename_to(&to)).map_err(fail)?;
+        let from = self.root.resolve(&path, LastLink::Keep).map_err(fail)?;
+        self.root.resolve(&aside, LastLink::Keep).and_then(|to| from.rename_to(&to)).map_err(fail)?;
         Ok(aside)
     }
 }

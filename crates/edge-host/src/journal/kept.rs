@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::lock::private_dir;
-use crate::root::{Meta, State};
+use crate::root::{LastLink, Meta, State};
 
 use super::{Change, DIR, Entry, Journal};
 
@@ -28,12 +28,9 @@ impl Journal<'_> {
         private_dir(self.root, &Path::new(DIR).join(KEPT))?;
         let path = Path::new("/").join(path);
         let fail = |cause: io::Error| Error::io("keep", self.root.display(&path), &cause);
-        let file = match change {
-            Change::Write(change) if change.aside => self.root.walk_followed(&path),
-            _ => self.root.walk_kept(&path),
-        };
+        let file = self.root.resolve(&path, change.last_link());
         let file = file.map_err(fail)?;
-        let kept = self.root.walk_kept(&kept_path(sha256)).map_err(fail)?;
+        let kept = self.root.resolve(&kept_path(sha256), LastLink::Keep).map_err(fail)?;
         let state = kept.state().map_err(fail)?;
         if matches!(&state, State::File { sha256: found, .. } if found == sha256) {
             return Ok(());
@@ -64,7 +61,7 @@ impl Journal<'_> {
         }
         for name in names.iter().filter(|name| !needed.iter().any(|needed| *name == needed.as_str())) {
             let path = dir.join(name);
-            let removed = self.root.walk_kept(&path).and_then(|resolved| resolved.remove_file());
+            let removed = self.root.resolve(&path, LastLink::Keep).and_then(|resolved| resolved.remove_file());
             removed.map_err(|cause| Error::io("remove", self.root.display(&path), &cause))?;
         }
         Ok(())

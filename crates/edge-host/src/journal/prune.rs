@@ -9,6 +9,7 @@ use super::writer::{Writer, journal_error};
 use super::{DIR, Intent, Journal, MAX_RUN, Progress, Record, RunName};
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::root::LastLink;
 
 const FIRST: &str = "first.jsonl";
 /// Runs that are finished, or undone as a whole. One that is neither is kept until it is.
@@ -84,7 +85,7 @@ impl Journal<'_> {
 
     pub(crate) fn remove_run(&self, name: &RunName) -> Result<()> {
         let path = name.path();
-        let removed = self.root.walk_kept(&path).and_then(|resolved| resolved.remove_file());
+        let removed = self.root.resolve(&path, LastLink::Keep).and_then(|resolved| resolved.remove_file());
         removed.map_err(|cause| journal_error(&self.root.display(&path), &cause))
     }
 }

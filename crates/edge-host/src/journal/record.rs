@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::action::{Inverse, UndoOrder};
-use crate::root::{Content, State};
+use crate::action::{Inverse, Run};
+use crate::root::{Content, LastLink, State};
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,7 +68,7 @@ pub(crate) struct Intent {
     pub(crate) change: Change,
 }
 
-/// What an action changes, with all that taking it back needs.
+/// The record of an [`crate::action::ActionKind`], with all that its undo needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(clippy::large_enum_variant, reason = "most changes are writes")]
@@ -94,14 +94,7 @@ pub(crate) enum Change {
         before: String,
         after: String,
     },
-    Run {
-        argv: Vec<String>,
-        probe: Option<Vec<String>>,
-        inverse: Option<Vec<String>>,
-        #[serde(default, rename = "turn")]
-        undo_order: UndoOrder,
-        seconds: u64,
-    },
+    Run(Run),
     Transaction {
         argv: Vec<String>,
         object: String,
@@ -134,7 +127,7 @@ pub(crate) struct WriteChange {
     /// Directories that are made on the way, outermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) made: Vec<String>,
-    pub(crate) inverse: InverseRecord,
+    pub(crate) inverse: Inverse,
     /// The previous file stays beside as NAME.old.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) kept_old: bool,
@@ -147,40 +140,40 @@ pub(crate) struct WriteChange {
     pub(crate) large: bool,
 }
 
-/// [`Inverse`] in a record.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum InverseRecord {
-    Whole,
-    Edit { kind: String, data: Value, parts: Vec<String> },
-}
-
-impl From<Inverse> for InverseRecord {
-    fn from(inverse: Inverse) -> InverseRecord {
-        match inverse {
-            Inverse::Whole => InverseRecord::Whole,
-            Inverse::Edit { kind, data, parts } => InverseRecord::Edit { kind, data, parts },
-        }
-    }
-}
-
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
 fn is_false(flag: &bool) -> bool {
     !flag
 }
 
+impl WriteChange {
+    /// Whether a link in its place is replaced itself.
+    pub(crate) fn last_link(&self) -> LastLink {
+        let is_link = matches!(self.after, Some(State::Link { .. }));
+        if self.large || is_link { LastLink::Keep } else { LastLink::Follow }
+    }
+}
+
 impl Change {
+    /// How its path was resolved.
+    pub(crate) fn last_link(&self) -> LastLink {
+        match self {
+            Change::Write(change) => change.last_link(),
+            Change::Remove { .. } => LastLink::Keep,
+            _ => LastLink::Follow,
+        }
+    }
+
     /// What this change touched, for telling whether two runs met: a path, or `path#part`.
     pub(crate) fn things(&self) -> Vec<String> {
         match self {
-            Change::Write(WriteChange { path, inverse: InverseRecord::Edit { parts, .. }, .. }) => {
+            Change::Write(WriteChange { path, inverse: Inverse::Edit { parts, .. }, .. }) => {
                 parts.iter().map(|part| format!("{path}#{part}")).collect()
             }
             Change::Write(WriteChange { path, .. })
             | Change::Remove { path, .. }
             | Change::Mode { path, .. }
             | Change::Set { path, .. } => vec![path.clone()],
-            Change::Run { argv, .. } => vec![format!("command {}", argv.join(" "))],
+            Change::Run(Run { argv, .. }) => vec![format!("command {}", argv.join(" "))],
             Change::Transaction { object, .. } => vec![object.clone()],
         }
     }
@@ -188,7 +181,7 @@ impl Change {
     /// The command line, if one is run.
     pub(crate) fn argv(&self) -> Option<&[String]> {
         match self {
-            Change::Run { argv, .. } | Change::Transaction { argv, .. } => Some(argv),
+            Change::Run(Run { argv, .. }) | Change::Transaction { argv, .. } => Some(argv),
             _ => None,
         }
     }
@@ -224,7 +217,7 @@ impl Change {
     /// What is kept for ever of a run that is forgotten: what was there first, and nothing that we made of it.
     pub(crate) fn into_first_state(mut self) -> Change {
         if let Change::Write(change) = &mut self {
-            (change.in_place, change.wrote, change.inverse) = (None, None, InverseRecord::Whole);
+            (change.in_place, change.wrote, change.inverse) = (None, None, Inverse::Whole);
         }
         self
     }
@@ -236,7 +229,7 @@ impl Change {
             | Change::Remove { path, .. }
             | Change::Mode { path, .. }
             | Change::Set { path, .. } => Some(path),
-            Change::Run { .. } | Change::Transaction { .. } => None,
+            Change::Run(_) | Change::Transaction { .. } => None,
         }
     }
 }

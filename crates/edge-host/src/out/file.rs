@@ -2,19 +2,18 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, openat, renameat};
+use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, openat};
 use nix::sys::stat::{Mode, SFlag, fchmod, fstat, fstatat};
-use nix::unistd::{UnlinkatFlags, fsync, unlinkat};
 
 use super::place::{Place, PlaceKind, find};
 use crate::error::{Error, Result};
-use crate::root::{take_attributes, temporary_name};
+use crate::root::{ResolvedPath, Root, take_attributes, temporary_name};
 
 /// A reader that has not taken anything for so long has stopped.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -71,11 +70,11 @@ pub fn out_file(path: &Path, bytes: &[u8]) -> Result<()> {
             PlaceKind::Directory => return Err(fail(Errno::EISDIR.into())),
             PlaceKind::Stream => {
                 if let Some(stream) = open_stream(&place, path)? {
-                    return pour(stream, bytes).map_err(fail);
+                    return write_stream(stream, bytes).map_err(fail);
                 }
             }
-            PlaceKind::Nothing => return replace(&place, None, bytes, path),
-            PlaceKind::File(mode) => return replace(&place, Some(mode), bytes, path),
+            PlaceKind::Nothing => return replace(place, None, bytes, path),
+            PlaceKind::File(mode) => return replace(place, Some(mode), bytes, path),
         }
     }
     Err(Error::refused(format!("cannot write {}: someone else keeps replacing it", path.display())))
@@ -109,7 +108,7 @@ fn open_stream(place: &Place, path: &Path) -> Result<Option<File>> {
     Ok((is_in_proc || !is_file).then(|| File::from(fd)))
 }
 
-fn pour(mut stream: File, mut bytes: &[u8]) -> io::Result<()> {
+fn write_stream(mut stream: File, mut bytes: &[u8]) -> io::Result<()> {
     let mut moved = Instant::now();
     while !bytes.is_empty() {
         match stream.write(bytes) {
@@ -132,15 +131,20 @@ fn pour(mut stream: File, mut bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Writes a new file beside and renames it over the name: a rename follows no link.
-fn replace(place: &Place, mode: Option<u32>, bytes: &[u8], path: &Path) -> Result<()> {
-    let temporary = temporary_name(&place.name);
-    let (dir, name) = (&place.dir, temporary.as_os_str());
-    let write = || -> io::Result<()> {
-        let mut file = create(place, name)?;
+fn replace(place: Place, mode: Option<u32>, bytes: &[u8], path: &Path) -> Result<()> {
+    let root = Root::of_dir(place.dir, path);
+    let target = root.entry(place.name);
+    let mut file = match create(&target) {
+        Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {
+            return Err(Error::failed(format!("cannot write {}: another call is writing it", path.display()))
+                .hint("wait until that is done"));
+        }
+        created => created.map_err(|cause| Error::io("write", path, &cause))?,
+    };
+    let mut complete = || -> io::Result<()> {
         file.write_all(bytes)?;
         if let Some(mode) = mode {
-            let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-            match openat(dir, place.name.as_os_str(), flags, Mode::empty()) {
+            match target.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK) {
                 Ok(old) => take_attributes(&file, &File::from(old))?,
                 // It may be written and not be read.
                 Err(_) => fchmod(&*file, Mode::from_bits_truncate(mode))?,
@@ -148,46 +152,27 @@ fn replace(place: &Place, mode: Option<u32>, bytes: &[u8], path: &Path) -> Resul
         }
         file.sync_all()?;
         // Whoever can write to the directory can have put something else under that name meanwhile.
-        let (own, there) = (fstat(&*file)?, fstatat(dir, name, AtFlags::AT_SYMLINK_NOFOLLOW)?);
-        if (own.st_dev, own.st_ino) != (there.st_dev, there.st_ino) {
-            return Err(io::Error::other("someone else took its temporary name"));
+        let temporary = temporary_name(&target.name);
+        let (own, there) =
+            (fstat(&*file)?, fstatat(target.dir(), temporary.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW)?);
+        if (own.st_dev, own.st_ino) == (there.st_dev, there.st_ino) {
+            return Ok(());
         }
-        renameat(dir, name, dir, place.name.as_os_str())?;
-        sync(dir)
+        Err(io::Error::other("someone else took its temporary name"))
     };
-    write().map_err(|cause| {
-        if cause.kind() == io::ErrorKind::WouldBlock {
-            return Error::failed(format!("cannot write {}: another call is writing it", path.display()))
-                .hint("wait until that is done");
-        }
-        // Best effort: the cause matters more than what is left.
-        unlinkat(dir, name, UnlinkatFlags::NoRemoveDir).ok();
-        Error::io("write", path, &cause)
-    })
+    let complete = complete();
+    target.place_if(complete).map_err(|cause| Error::io("write", path, &cause))
 }
 
-/// A new file, locked: one that is there and not locked was left by a call that was killed.
-fn create(place: &Place, name: &std::ffi::OsStr) -> io::Result<Flock<File>> {
-    let lock = |fd: OwnedFd| {
-        Flock::lock(File::from(fd), FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| io::Error::from(errno))
-    };
-    let safe = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-    if let Ok(left) = openat(&place.dir, name, OFlag::O_RDONLY | safe, Mode::empty()) {
-        drop(lock(left)?);
+/// A new file under the temporary name, locked: one that is there and not locked was left by a call that was killed.
+fn create(target: &ResolvedPath<'_>) -> io::Result<Flock<File>> {
+    let lock =
+        |file: File| Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| io::Error::from(errno));
+    let temporary = temporary_name(&target.name);
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    if let Ok(left) = openat(target.dir(), temporary.as_os_str(), flags, Mode::empty()) {
+        drop(lock(File::from(left))?);
     }
-    match unlinkat(&place.dir, name, UnlinkatFlags::NoRemoveDir) {
-        Ok(()) | Err(Errno::ENOENT) => {}
-        Err(errno) => return Err(errno.into()),
-    }
-    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | safe;
-    lock(openat(&place.dir, name, flags, Mode::from_bits_truncate(0o644))?)
-}
-
-fn sync(dir: &OwnedFd) -> io::Result<()> {
-    let dir = openat(dir, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());
-    match dir.and_then(fsync) {
-        // A directory that may be written to and not read, or a file system that cannot sync it.
-        Ok(()) | Err(Errno::EACCES | Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => Ok(()),
-        Err(errno) => Err(errno.into()),
-    }
+    target.remove_temporary()?;
+    lock(target.create(&temporary, 0o644)?)
 }

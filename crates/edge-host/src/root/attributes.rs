@@ -70,38 +70,24 @@ fn is_recorded(name: &str) -> bool {
     [CAPABILITY, ACL, DEFAULT_ACL].contains(&name) || name.starts_with("user.")
 }
 
-/// Where a new file's extended attributes come from.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Like<'a> {
-    /// It has none: what it inherited from its directory is taken away, as it could open the file.
-    Nothing,
-    /// From the file that it replaces, or is a copy of.
-    File(&'a File),
-    /// From such a file, except those that a record knows.
-    Recorded(&'a File, &'a Xattrs),
-    /// From a record.
-    Record(&'a Xattrs),
-}
-
-/// Gives a new file, which nobody can reach by its name yet, all that it is to have besides bytes.
-pub(super) fn dress(file: &File, meta: Meta, like: Like<'_>) -> io::Result<()> {
+/// Gives a new file, which nobody can reach by its name yet, its mode, owner and extended attributes: those of
+/// the file that it replaces or is a copy of (`from`), of a `record`, or both, the record taking precedence.
+/// Without a record nothing is kept that it inherited from its directory, as that could open the file.
+pub(super) fn set_attributes(file: &File, meta: Meta, from: Option<&File>, record: Option<&Xattrs>) -> io::Result<()> {
     // A change of owner clears capabilities and set-id bits.
     if let Some((uid, gid)) = meta.owner {
         fchown(file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
     }
-    match like {
-        Like::Nothing => Xattrs::default().give(file)?,
-        Like::File(from) => {
-            Xattrs::default().give(file)?;
-            copy(from, file, meta.mode)?;
-        }
-        Like::Recorded(from, record) => {
-            copy(from, file, meta.mode)?;
-            record.give(file)?;
-        }
-        Like::Record(record) => record.give(file)?,
+    if record.is_none() {
+        Xattrs::default().give(file)?;
     }
-    // Last: a list sets the group's bits, and what it may allow at most is what they say.
+    if let Some(from) = from {
+        copy(from, file, meta.mode)?;
+    }
+    if let Some(record) = record {
+        record.give(file)?;
+    }
+    // Last: an access list sets the group's bits, and the mode limits what the list may allow.
     Ok(fchmod(file, Mode::from_bits_truncate(meta.mode))?)
 }
 
@@ -110,8 +96,10 @@ pub(super) fn dress(file: &File, meta: Meta, like: Like<'_>) -> io::Result<()> {
 pub(crate) fn take_attributes(file: &File, from: &File) -> io::Result<()> {
     let stat = fstat(from)?;
     let meta = |owner| Meta { mode: stat.st_mode & 0o7777, owner };
-    match dress(file, meta(Some((stat.st_uid, stat.st_gid))), Like::File(from)) {
-        Err(cause) if cause.kind() == io::ErrorKind::PermissionDenied => dress(file, meta(None), Like::File(from)),
+    match set_attributes(file, meta(Some((stat.st_uid, stat.st_gid))), Some(from), None) {
+        Err(cause) if cause.kind() == io::ErrorKind::PermissionDenied => {
+            set_attributes(file, meta(None), Some(from), None)
+        }
         done => done,
     }
 }

@@ -4,17 +4,17 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use nix::fcntl::{AtFlags, OFlag, openat};
-use nix::sys::stat::{Mode, SFlag, fstat};
+use nix::fcntl::{AtFlags, OFlag};
+use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::linkat;
 use sha2::{Digest, Sha256};
 
 use super::Root;
-use super::attributes::{Like, Xattrs, dress};
+use super::attributes::Xattrs;
 use super::read::{FileSnapshot, kind};
+use super::resolve::{LastLink, ResolvedPath};
 use super::state::{State, hex};
-use super::walk::{Last, ResolvedPath};
-use super::write::{Meta, temporary_name};
+use super::write::Meta;
 use crate::error::Result;
 
 const PIECE: usize = 64 << 10;
@@ -24,9 +24,24 @@ impl Root {
     /// archives, of any size, that are replaced by [`crate::Node::Large`] or removed whole.
     pub fn find_large(&self, path: &Path) -> Result<FileSnapshot> {
         let fail = |cause: io::Error| self.path_error("read", path, &cause);
-        let state = self.walk(path, Last::Keep).and_then(|resolved| resolved.state()).map_err(fail)?;
+        let state = self.resolve(path, LastLink::Keep).and_then(|resolved| resolved.state()).map_err(fail)?;
         Ok(FileSnapshot { state, bytes: Vec::new() })
     }
+}
+
+/// Writes what `content` gives; fails where its checksum is another one.
+fn write_summed(
+    file: &mut File,
+    sha256: &str,
+    content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut summed = Summed { file, sum: Sha256::new() };
+    content(&mut summed)?;
+    let got = hex(&summed.sum.finalize());
+    if got == sha256 {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("its content has the checksum {got}, not {sha256}")))
 }
 
 /// Hands bytes on and adds them up.
@@ -85,34 +100,9 @@ impl ResolvedPath<'_> {
         &self,
         sha256: &str,
         meta: Meta,
-        pour: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+        content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> io::Result<()> {
-        self.put_large(sha256, meta, Like::Nothing, pour)
-    }
-
-    fn put_large(
-        &self,
-        sha256: &str,
-        meta: Meta,
-        like: Like<'_>,
-        pour: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-    ) -> io::Result<()> {
-        let temporary = temporary_name(&self.name);
-        self.remove_temporary()?;
-        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let make = || -> io::Result<()> {
-            let fd = openat(self.dir(), temporary.as_os_str(), flags, Mode::from_bits_truncate(0o600))?;
-            let mut file = File::from(fd);
-            let mut summed = Summed { file: &mut file, sum: Sha256::new() };
-            pour(&mut summed)?;
-            let got = hex(&summed.sum.finalize());
-            if got != sha256 {
-                return Err(io::Error::other(format!("its content has the checksum {got}, not {sha256}")));
-            }
-            dress(&file, meta, like)?;
-            file.sync_all()
-        };
-        self.move_over(make(), &temporary, &self.name)
+        self.place_if(self.stage_file(meta, None, None, |file| write_summed(file, sha256, content)))
     }
 
     /// Puts a copy of another file here, with its extended attributes or those that are recorded.
@@ -124,8 +114,8 @@ impl ResolvedPath<'_> {
         xattrs: Option<&Xattrs>,
     ) -> io::Result<()> {
         let source = File::from(from.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK)?);
-        let like = xattrs.map_or(Like::File(&source), |record| Like::Recorded(&source, record));
-        self.put_large(sha256, meta, like, |to| io::copy(&mut &source, to).map(|_| ()))
+        let copy = |to: &mut dyn Write| io::copy(&mut &source, to).map(|_| ());
+        self.place_if(self.stage_file(meta, Some(&source), xattrs, |file| write_summed(file, sha256, copy)))
     }
 
     /// Gives another file a second name here.

@@ -12,8 +12,8 @@ use nix::sys::stat::SFlag;
 
 use super::Root;
 use super::read::kind;
+use super::resolve::{LastLink, ResolvedPath};
 use super::state::State;
-use super::walk::{Last, ResolvedPath};
 use super::write::hidden_name;
 use crate::error::Result;
 
@@ -24,7 +24,7 @@ impl Root {
     /// The private keys that stood at `path` before, the newest first: a copy that waits for the end of
     /// its run, and `NAME.old`. A link at `path` is followed.
     pub fn previous_keys(&self, path: &Path) -> Result<Vec<Vec<u8>>> {
-        let resolved = self.walk(path, Last::Follow).map_err(|cause| self.path_error("read", path, &cause))?;
+        let resolved = self.resolve(path, LastLink::Follow).map_err(|cause| self.path_error("read", path, &cause))?;
         let places = [resolved.waiting_path(), resolved.old_path()];
         let found = places.iter().map(|place| self.find_link(place)).collect::<Result<Vec<_>>>()?;
         let files = found.into_iter().filter(|found| matches!(found.state, State::File { .. }));
@@ -50,7 +50,7 @@ impl ResolvedPath<'_> {
 
     /// Fails where `NAME.old` cannot be replaced at the end of the run; nothing is written.
     pub(crate) fn can_keep_old(&self, root: &Root) -> io::Result<()> {
-        let old = root.walk(&self.old_path(), Last::Keep)?;
+        let old = root.resolve(&self.old_path(), LastLink::Keep)?;
         match old.stat()? {
             Some(stat) if kind(&stat) == SFlag::S_IFDIR => Err(Errno::EISDIR.into()),
             _ => old.can_be_replaced(),

@@ -1,6 +1,6 @@
 //! Reading below a root: files with their state, link texts, directory lists.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
@@ -14,8 +14,8 @@ use nix::sys::stat::{FileStat, SFlag, fstat};
 
 use super::Root;
 use super::attributes::Xattrs;
+use super::resolve::{LastLink, ResolvedPath};
 use super::state::{State, sha256};
-use super::walk::{Last, ResolvedPath};
 use crate::error::{Error, Result};
 
 /// Largest file that is read into memory. Configuration files are smaller by far.
@@ -53,17 +53,17 @@ impl Root {
 
     /// What stands at `path`, links followed, with the bytes of a regular file.
     pub fn find(&self, path: &Path) -> Result<FileSnapshot> {
-        self.look(path, Last::Follow)
+        self.look(path, LastLink::Follow)
     }
 
     /// What stands at `path` itself: a link is reported as a link.
     pub fn find_link(&self, path: &Path) -> Result<FileSnapshot> {
-        self.look(path, Last::Keep)
+        self.look(path, LastLink::Keep)
     }
 
     /// The path without any link in it, as it is below the root.
     pub fn canonical(&self, path: &Path) -> Result<PathBuf> {
-        let resolved = self.walk(path, Last::Follow).map_err(|cause| self.read_error(path, &cause))?;
+        let resolved = self.resolve(path, LastLink::Follow).map_err(|cause| self.read_error(path, &cause))?;
         Ok(resolved.canonical())
     }
 
@@ -86,7 +86,7 @@ impl Root {
     /// Opens a regular file for reading in parts; `None` where nothing is there.
     pub fn open(&self, path: &Path) -> Result<Option<File>> {
         let fail = |cause: io::Error| self.read_error(path, &cause);
-        let resolved = self.walk(path, Last::Follow).map_err(fail)?;
+        let resolved = self.resolve(path, LastLink::Follow).map_err(fail)?;
         match resolved.stat().map_err(fail)? {
             None => Ok(None),
             Some(stat) if kind(&stat) == SFlag::S_IFREG => {
@@ -100,11 +100,11 @@ impl Root {
     /// The names in a directory, sorted; empty where it does not exist.
     pub fn list(&self, path: &Path) -> Result<Vec<OsString>> {
         let fail = |cause: io::Error| self.path_error("list", path, &cause);
-        self.walk(path, Last::Follow).and_then(|resolved| resolved.list()).map_err(fail)
+        self.resolve(path, LastLink::Follow).and_then(|resolved| resolved.list()).map_err(fail)
     }
 
-    fn look(&self, path: &Path, last: Last) -> Result<FileSnapshot> {
-        let resolved = self.walk(path, last).map_err(|cause| self.read_error(path, &cause))?;
+    fn look(&self, path: &Path, last: LastLink) -> Result<FileSnapshot> {
+        let resolved = self.resolve(path, last).map_err(|cause| self.read_error(path, &cause))?;
         resolved.find().map_err(|cause| self.read_error(path, &cause))
     }
 
@@ -131,14 +131,7 @@ impl ResolvedPath<'_> {
             Err(cause) if cause.raw_os_error() == Some(Errno::ENOENT as i32) => return Ok(Vec::new()),
             Err(cause) => return Err(cause),
         };
-        let mut names = Vec::new();
-        for entry in Dir::from_fd(fd)?.iter() {
-            let entry = entry?;
-            let name = std::ffi::OsStr::from_bytes(entry.file_name().to_bytes());
-            if name != "." && name != ".." {
-                names.push(name.to_os_string());
-            }
-        }
+        let mut names = names_in(fd)?;
         names.sort();
         Ok(names)
     }
@@ -188,6 +181,19 @@ fn read_file(fd: OwnedFd) -> io::Result<FileSnapshot> {
     let (mode, uid, gid) = (stat.st_mode & 0o7777, stat.st_uid, stat.st_gid);
     let state = State::File { sha256: sha256(&bytes), mode, uid, gid, xattrs: Xattrs::of(&file) };
     Ok(FileSnapshot { state, bytes })
+}
+
+/// The names in an open directory, in no order.
+pub(super) fn names_in(dir: OwnedFd) -> io::Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    for entry in Dir::from_fd(dir)?.iter() {
+        let entry = entry?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if name != "." && name != ".." {
+            names.push(name.to_os_string());
+        }
+    }
+    Ok(names)
 }
 
 pub(crate) fn kind(stat: &FileStat) -> SFlag {

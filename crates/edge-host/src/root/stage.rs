@@ -10,17 +10,16 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
-use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, renameat};
 use nix::sys::stat::{Mode, SFlag, fchmod, fstatat, mkdirat};
-use nix::unistd::fsync;
 
 use super::Root;
+use super::attributes::set_attributes;
 use super::delete::delete;
-use super::read::kind;
-use super::walk::ResolvedPath;
-use super::write::temporary_name;
+use super::read::{kind, names_in};
+use super::resolve::{LastLink, ResolvedPath};
+use super::write::{Meta, sync_directory, temporary_name};
 use crate::error::{Error, Result};
 
 const PIECE: usize = 64 << 10;
@@ -28,48 +27,52 @@ const DIR_FLAGS: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::
 const NEW_FILE: OFlag =
     OFlag::O_WRONLY.union(OFlag::O_CREAT).union(OFlag::O_EXCL).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
 
+/// Something new under its temporary name; dropped before it is placed, nothing is left of it.
+#[derive(Debug)]
+struct Unplaced<'r> {
+    resolved: ResolvedPath<'r>,
+    temporary: OsString,
+    shown: PathBuf,
+    placed: bool,
+}
+
 /// A file that gets its name when it is complete; dropped before that, nothing is left of it.
 #[derive(Debug)]
 pub struct NewFile<'r> {
-    resolved: ResolvedPath<'r>,
-    temporary: OsString,
     file: File,
-    shown: PathBuf,
-    finished: bool,
+    place: Unplaced<'r>,
 }
 
 /// A directory that gets its name when it is complete; dropped before that, nothing is left of it.
 #[derive(Debug)]
 pub struct NewDir<'r> {
-    resolved: ResolvedPath<'r>,
-    temporary: OsString,
     top: OwnedFd,
-    shown: PathBuf,
-    finished: bool,
+    place: Unplaced<'r>,
 }
 
 impl Root {
     /// Begins a file at `path` with this mode; directories on the way are made (0755).
     pub fn new_file(&self, path: &Path, mode: u32) -> Result<NewFile<'_>> {
-        let (resolved, temporary, shown) = self.beside(path)?;
+        let place = self.beside(path)?;
         let make = || -> io::Result<File> {
-            let file = File::from(openat(resolved.dir(), temporary.as_os_str(), NEW_FILE, Mode::empty())?);
-            fchmod(&file, Mode::from_bits_truncate(mode))?;
+            let file = place.resolved.create(&place.temporary, 0o600)?;
+            set_attributes(&file, Meta { mode, owner: None }, None, None)?;
             Ok(file)
         };
-        let file = make().map_err(|cause| Error::io("write", &shown, &cause))?;
-        Ok(NewFile { resolved, temporary, file, shown, finished: false })
+        let file = make().map_err(|cause| Error::io("write", &place.shown, &cause))?;
+        Ok(NewFile { file, place })
     }
 
     /// Begins a directory at `path`, mode 0755; directories on the way are made.
     pub fn new_dir(&self, path: &Path) -> Result<NewDir<'_>> {
-        let (resolved, temporary, shown) = self.beside(path)?;
+        let place = self.beside(path)?;
         let make = || -> io::Result<OwnedFd> {
-            mkdirat(resolved.dir(), temporary.as_os_str(), Mode::from_bits_truncate(0o700))?;
-            Ok(openat(resolved.dir(), temporary.as_os_str(), DIR_FLAGS, Mode::empty())?)
+            let (dir, name) = (place.resolved.dir(), place.temporary.as_os_str());
+            mkdirat(dir, name, Mode::from_bits_truncate(0o700))?;
+            Ok(openat(dir, name, DIR_FLAGS, Mode::empty())?)
         };
-        let top = make().map_err(|cause| Error::io("make", &shown, &cause))?;
-        Ok(NewDir { resolved, temporary, top, shown, finished: false })
+        let top = make().map_err(|cause| Error::io("make", &place.shown, &cause))?;
+        Ok(NewDir { top, place })
     }
 
     /// Removes `path` and everything below it; already gone is success.
@@ -79,7 +82,7 @@ impl Root {
     pub fn remove_tree(&self, path: &Path) -> Result<()> {
         let shown = self.display(path);
         let fail = |cause: io::Error| Error::io("remove", &shown, &cause);
-        let resolved = self.walk_kept(path).map_err(fail)?;
+        let resolved = self.resolve(path, LastLink::Keep).map_err(fail)?;
         if !resolved.missing.is_empty() {
             return Ok(());
         }
@@ -104,7 +107,7 @@ impl Root {
     /// Removes `path` if it is an empty directory; anything else stays as it is.
     pub fn remove_if_empty(&self, path: &Path) -> Result<()> {
         let fail = |cause: io::Error| self.path_error("remove", path, &cause);
-        match self.walk_kept(path).and_then(|resolved| resolved.remove_dir()) {
+        match self.resolve(path, LastLink::Keep).and_then(|resolved| resolved.remove_dir()) {
             Err(cause)
                 if [Errno::ENOTEMPTY, Errno::EEXIST, Errno::ENOTDIR]
                     .map(|errno| Some(errno as i32))
@@ -117,33 +120,39 @@ impl Root {
     }
 
     /// The place of something new, what an interrupted run left of it removed.
-    fn beside(&self, path: &Path) -> Result<(ResolvedPath<'_>, OsString, PathBuf)> {
+    fn beside(&self, path: &Path) -> Result<Unplaced<'_>> {
         let shown = self.display(path);
         let fail = |cause: io::Error| self.path_error("write", path, &cause);
-        let mut resolved = self.walk_kept(path).map_err(fail)?;
+        let mut resolved = self.resolve(path, LastLink::Keep).map_err(fail)?;
         resolved.make_parents().map_err(fail)?;
         let temporary = temporary_name(&resolved.name);
         delete(resolved.dir(), &temporary).into_result().map_err(fail)?;
-        Ok((resolved, temporary, shown))
+        Ok(Unplaced { resolved, temporary, shown, placed: false })
+    }
+}
+
+impl Unplaced<'_> {
+    /// Gives it its name.
+    fn place(&mut self, verb: &str, complete: io::Result<()>) -> Result<()> {
+        self.resolved.place_if(complete).map_err(|cause| Error::io(verb, &self.shown, &cause))?;
+        self.placed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Unplaced<'_> {
+    fn drop(&mut self) {
+        if !self.placed {
+            // Best effort: the next run removes what is left.
+            delete(self.resolved.dir(), &self.temporary);
+        }
     }
 }
 
 impl NewFile<'_> {
     /// Gives it its name; what had the name before is replaced.
     pub fn finish(mut self) -> Result<()> {
-        let finish = || -> io::Result<()> {
-            self.file.sync_all()?;
-            renameat(
-                self.resolved.dir(),
-                self.temporary.as_os_str(),
-                self.resolved.dir(),
-                self.resolved.name.as_os_str(),
-            )?;
-            sync(self.resolved.dir())
-        };
-        finish().map_err(|cause| Error::io("write", &self.shown, &cause))?;
-        self.finished = true;
-        Ok(())
+        self.place.place("write", self.file.sync_all())
     }
 }
 
@@ -157,21 +166,12 @@ impl Write for NewFile<'_> {
     }
 }
 
-impl Drop for NewFile<'_> {
-    fn drop(&mut self) {
-        if !self.finished {
-            // Best effort: the next run removes what is left.
-            delete(self.resolved.dir(), &self.temporary);
-        }
-    }
-}
-
 impl NewDir<'_> {
     /// Writes a file at `inner`, a path of plain names, with what `content` gives; the number of bytes.
     ///
     /// Fails with `cannot unpack` where `content` does, and where the name is taken already.
     pub fn file(&mut self, inner: &Path, mode: u32, content: &mut dyn Read) -> Result<u64> {
-        let shown = self.shown.join(inner);
+        let shown = self.place.shown.join(inner);
         let fail = |cause: io::Error| Error::io("write", &shown, &cause);
         let (dir, name) = self.parent(inner).map_err(fail)?;
         let mut file = File::from(openat(&dir, name, NEW_FILE, Mode::empty()).map_err(|errno| fail(errno.into()))?);
@@ -194,20 +194,12 @@ impl NewDir<'_> {
 
     /// Gives it its name, which must be free.
     pub fn finish(mut self) -> Result<()> {
-        let finish = || -> io::Result<()> {
+        let complete = || -> io::Result<()> {
             fchmod(&self.top, Mode::from_bits_truncate(0o755))?;
-            sync_below(self.top.as_fd())?;
-            renameat(
-                self.resolved.dir(),
-                self.temporary.as_os_str(),
-                self.resolved.dir(),
-                self.resolved.name.as_os_str(),
-            )?;
-            sync(self.resolved.dir())
+            sync_below(self.top.as_fd())
         };
-        finish().map_err(|cause| Error::io("make", &self.shown, &cause))?;
-        self.finished = true;
-        Ok(())
+        let complete = complete();
+        self.place.place("make", complete)
     }
 
     fn parent<'p>(&self, inner: &'p Path) -> io::Result<(OwnedFd, &'p OsStr)> {
@@ -232,46 +224,15 @@ impl NewDir<'_> {
     }
 }
 
-impl Drop for NewDir<'_> {
-    fn drop(&mut self) {
-        if !self.finished {
-            // Best effort: the next run removes what is left.
-            delete(self.resolved.dir(), &self.temporary);
-        }
-    }
-}
-
 /// Writes the directories themselves to the disk; the files are there already.
 fn sync_below(dir: BorrowedFd<'_>) -> io::Result<()> {
-    for name in names(dir)? {
+    for name in names_in(openat(dir, ".", DIR_FLAGS, Mode::empty())?)? {
         let stat = fstatat(dir, name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW)?;
         if kind(&stat) == SFlag::S_IFDIR {
             sync_below(openat(dir, name.as_os_str(), DIR_FLAGS, Mode::empty())?.as_fd())?;
         }
     }
-    sync(dir)
-}
-
-fn names(dir: BorrowedFd<'_>) -> io::Result<Vec<OsString>> {
-    use std::os::unix::ffi::OsStrExt;
-    let mut names = Vec::new();
-    for entry in Dir::from_fd(openat(dir, ".", DIR_FLAGS, Mode::empty())?)?.iter() {
-        let entry = entry?;
-        let name = OsStr::from_bytes(entry.file_name().to_bytes());
-        if name != "." && name != ".." {
-            names.push(name.to_os_string());
-        }
-    }
-    Ok(names)
-}
-
-fn sync(dir: BorrowedFd<'_>) -> io::Result<()> {
-    let dir = openat(dir, ".", DIR_FLAGS, Mode::empty())?;
-    match fsync(&dir) {
-        // Some FUSE and network file systems cannot sync a directory; the rename holds all the same.
-        Ok(()) | Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => Ok(()),
-        Err(errno) => Err(errno.into()),
-    }
+    sync_directory(dir)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Seek, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use nix::errno::Errno;
@@ -15,10 +15,10 @@ use nix::sys::stat::{Mode, SFlag, fchmod, fstat, fstatat, mkdirat, umask};
 use nix::unistd::{UnlinkatFlags, fsync, symlinkat, unlinkat};
 use sha2::{Digest, Sha256};
 
-use super::attributes::{Like, Xattrs, dress, give_back, mount_id};
+use super::attributes::{Xattrs, give_back, mount_id, set_attributes};
 use super::read::kind;
+use super::resolve::ResolvedPath;
 use super::state::State;
-use super::walk::ResolvedPath;
 
 const NAME_MAX: usize = 255;
 const OLD_SUFFIX: &str = ".old";
@@ -82,23 +82,75 @@ impl ResolvedPath<'_> {
     }
 
     /// Writes a complete new file beside and renames it over the name. It has the extended attributes
-    /// of what stood there, or those that are recorded.
+    /// of the file that it replaces, or those that are recorded.
     pub(crate) fn replace(&self, bytes: &[u8], meta: Meta, xattrs: Option<&Xattrs>) -> io::Result<()> {
-        let temporary = temporary_name(&self.name);
-        let made = self.clear(&temporary).and_then(|()| self.write_new(&temporary, bytes, meta, xattrs));
-        self.move_over(made, &temporary, &self.name)
+        let old = self.existing();
+        let staged = self.stage_file(meta, old.as_ref(), xattrs, |file| file.write_all(bytes));
+        self.place_if(staged)
     }
 
     /// The first half of it: the complete new file, fsynced, under its temporary name.
     pub(crate) fn stage(&self, bytes: &[u8], meta: Meta) -> io::Result<()> {
-        let temporary = temporary_name(&self.name);
-        self.clear(&temporary)?;
-        self.write_new(&temporary, bytes, meta, None)
+        self.stage_file(meta, self.existing().as_ref(), None, |file| file.write_all(bytes))
     }
 
-    /// The second half: what was staged gets its name.
+    /// The second half: what was staged gets its name, or nothing is left of it.
     pub(crate) fn place(&self) -> io::Result<()> {
-        self.move_over(Ok(()), &temporary_name(&self.name), &self.name)
+        self.place_if(Ok(()))
+    }
+
+    /// The second half, where the first one succeeded.
+    pub(crate) fn place_if(&self, staged: io::Result<()>) -> io::Result<()> {
+        self.rename_staged(staged, &self.name)
+    }
+
+    fn rename_staged(&self, staged: io::Result<()>, name: &OsStr) -> io::Result<()> {
+        let temporary = temporary_name(name);
+        let renamed = staged.and_then(|()| Ok(renameat(self.dir(), temporary.as_os_str(), self.dir(), name)?));
+        if let Err(cause) = renamed {
+            // Best effort: the cause matters more than a leftover, which the next run removes.
+            self.clear(&temporary).ok();
+            return Err(cause);
+        }
+        self.sync_dir()
+    }
+
+    /// The first half for any content, also one that is written in pieces.
+    pub(super) fn stage_file(
+        &self,
+        meta: Meta,
+        from: Option<&File>,
+        xattrs: Option<&Xattrs>,
+        content: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let temporary = temporary_name(&self.name);
+        self.clear(&temporary)?;
+        self.write_new(&temporary, meta, from, xattrs, content)
+    }
+
+    /// A new file under this name, empty. The umask limits its mode.
+    pub(crate) fn create(&self, name: &OsStr, mode: u32) -> io::Result<File> {
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        Ok(File::from(openat(self.dir(), name, flags, Mode::from_bits_truncate(mode))?))
+    }
+
+    fn write_new(
+        &self,
+        name: &OsStr,
+        meta: Meta,
+        from: Option<&File>,
+        xattrs: Option<&Xattrs>,
+        content: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut file = self.create(name, 0o600)?;
+        content(&mut file)?;
+        set_attributes(&file, meta, from, xattrs)?;
+        file.sync_all()
+    }
+
+    /// The file that is about to be replaced, for its attributes.
+    fn existing(&self) -> Option<File> {
+        self.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK).ok().map(File::from)
     }
 
     /// Fails where a file that cannot be renamed over stands here: one that is immutable or
@@ -115,36 +167,10 @@ impl ResolvedPath<'_> {
         }
     }
 
-    /// The second half of a replacement: the complete new file gets its name, or nothing is left of it.
-    pub(super) fn move_over(&self, made: io::Result<()>, temporary: &OsStr, name: &OsStr) -> io::Result<()> {
-        let moved = made.and_then(|()| Ok(renameat(self.dir(), temporary, self.dir(), name)?));
-        if let Err(cause) = moved {
-            // Best effort: the cause matters more than what is left, which the next run removes.
-            self.clear(temporary).ok();
-            return Err(cause);
-        }
-        self.sync_dir()
-    }
-
-    fn write_new(&self, name: &OsStr, bytes: &[u8], meta: Meta, xattrs: Option<&Xattrs>) -> io::Result<()> {
-        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let mut file = File::from(openat(self.dir(), name, flags, Mode::from_bits_truncate(0o600))?);
-        file.write_all(bytes)?;
-        let old = self.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK).ok().map(File::from);
-        let like = match (&old, xattrs) {
-            (Some(old), Some(record)) => Like::Recorded(old, record),
-            (Some(old), None) => Like::File(old),
-            (None, Some(record)) => Like::Record(record),
-            (None, None) => Like::Nothing,
-        };
-        dress(&file, meta, like)?;
-        file.sync_all()
-    }
-
     /// Writes into the existing file, which keeps its inode.
     ///
-    /// The bytes are written from the front and the rest is cut off last, so that a torn write is
-    /// always a front of the new and the remainder of the old: `journal` can tell and mend it.
+    /// The bytes are written from the front and the rest is cut off last, so that a half-written file is
+    /// always a front of the new and the remainder of the old: a recovery can recognize and complete it.
     /// Where it fails, what was there `before` is written again.
     pub(crate) fn overwrite(&self, bytes: &[u8], before: &[u8]) -> io::Result<()> {
         let mut file = File::from(self.open(OFlag::O_WRONLY | OFlag::O_NONBLOCK)?);
@@ -158,7 +184,7 @@ impl ResolvedPath<'_> {
             }
         }
         if let Err(cause) = put_bytes(&mut file, bytes) {
-            // Best effort: if this fails too, the journal holds both sides and the next run mends it.
+            // Best effort: if this fails too, the journal holds both sides and the next run completes it.
             put_bytes(&mut file, before).ok();
             return Err(cause);
         }
@@ -175,7 +201,7 @@ impl ResolvedPath<'_> {
 
     /// Makes or replaces a symbolic link.
     pub(crate) fn link_to(&self, target: &OsStr) -> io::Result<()> {
-        self.move_over(self.stage_link(target), &temporary_name(&self.name), &self.name)
+        self.place_if(self.stage_link(target))
     }
 
     /// The first half of it.
@@ -191,7 +217,8 @@ impl ResolvedPath<'_> {
     pub(crate) fn stage_old(&self, bytes: &[u8], owner: Option<(u32, u32)>) -> io::Result<()> {
         let waiting = self.waiting_name();
         self.unlink_if_there(&waiting)?;
-        self.write_new(&waiting, bytes, Meta { mode: 0o600, owner }, None)?;
+        let meta = Meta { mode: 0o600, owner };
+        self.write_new(&waiting, meta, self.existing().as_ref(), None, |file| file.write_all(bytes))?;
         self.sync_dir()
     }
 
@@ -252,7 +279,7 @@ impl ResolvedPath<'_> {
         if !self.is_absent(&self.name) {
             return self.open_directory(&self.name).map(|_| ());
         }
-        self.make_directory(&self.name, |made| dress(made, meta, xattrs.map_or(Like::Nothing, Like::Record)))
+        self.make_directory(&self.name, |made| set_attributes(made, meta, None, xattrs))
     }
 
     /// Makes a directory that only we can write to, for what is needed before the lock is held: others may be
@@ -264,10 +291,10 @@ impl ResolvedPath<'_> {
             self.descend(next, name);
         }
         let meta = Meta { mode, owner: None };
-        self.make_at_once(&self.name, meta.mode, |made| dress(made, meta, Like::Nothing))
+        self.make_at_once(&self.name, meta.mode, |made| set_attributes(made, meta, None, None))
     }
 
-    fn make_at_once(&self, name: &OsStr, mode: u32, dressed: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+    fn make_at_once(&self, name: &OsStr, mode: u32, set: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
         // With this mode from its first moment, as a kill may come before it can be set: no program is started
         // and no other thread makes a file here.
         let mask = umask(Mode::empty());
@@ -278,7 +305,7 @@ impl ResolvedPath<'_> {
             Err(Errno::EEXIST) => return Ok(()),
             Err(errno) => return Err(errno.into()),
         }
-        dressed(&File::from(self.open_directory(name)?))?;
+        set(&File::from(self.open_directory(name)?))?;
         self.sync_dir()
     }
 
@@ -289,15 +316,15 @@ impl ResolvedPath<'_> {
         file.sync_all()
     }
 
-    /// Makes a directory that has its name only once it is `dressed`: a kill before that must not leave
+    /// Makes a directory that has its name only once its attributes are `set`: a kill before that must not leave
     /// one which others cannot enter.
-    fn make_directory(&self, name: &OsStr, dressed: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+    fn make_directory(&self, name: &OsStr, set: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
         let temporary = temporary_name(name);
         self.clear(&temporary)?;
         mkdirat(self.dir(), temporary.as_os_str(), Mode::from_bits_truncate(0o700))?;
         let made = File::from(self.open_directory(&temporary)?);
-        let made = dressed(&made).and_then(|()| made.sync_all());
-        self.move_over(made, &temporary, name)
+        let made = set(&made).and_then(|()| made.sync_all());
+        self.rename_staged(made, name)
     }
 
     /// Writes the value of a kernel file (sysctl and the like): one write, nothing renamed.
@@ -346,13 +373,18 @@ impl ResolvedPath<'_> {
     }
 
     pub(crate) fn sync_dir(&self) -> io::Result<()> {
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let dir = openat(self.dir(), ".", flags, Mode::empty())?;
-        match fsync(&dir) {
-            // Some FUSE and network file systems cannot sync a directory; the rename holds all the same.
-            Ok(()) | Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => Ok(()),
-            Err(errno) => Err(errno.into()),
-        }
+        sync_directory(self.dir())
+    }
+}
+
+/// Makes the names in a directory durable.
+pub(super) fn sync_directory(dir: BorrowedFd<'_>) -> io::Result<()> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    match openat(dir, ".", flags, Mode::empty()).and_then(fsync) {
+        // Some FUSE and network file systems cannot sync a directory, and one may be writable but not
+        // readable; the rename is done all the same.
+        Ok(()) | Err(Errno::EACCES | Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => Ok(()),
+        Err(errno) => Err(errno.into()),
     }
 }
 

@@ -4,14 +4,15 @@ use std::io;
 
 use super::Editor;
 use super::diff::difference_of;
-use super::step::{NEWER_RIGHTS, Source, UndoStep};
+use super::step::{NEWER_RIGHTS, Restore, Source, UndoStep};
+use crate::action::{Inverse, Run};
 use crate::apply::{
-    KEPT_SUFFIX, absolute, damaged_record, find_value, is_before, kept_as, link_of, relative, same_value, undo_mode,
-    walk,
+    KEPT_SUFFIX, absolute, damaged_record, find_value, is_before, kept_as, relative, resolve, resolve_change,
+    same_value, undo_mode,
 };
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::journal::{Change, Entry, InverseRecord, WriteChange};
+use crate::journal::{Change, Entry, WriteChange};
 use crate::root::{Content, ResolvedPath, Root, State, sha256};
 
 /// What an undo knows besides the record of one action.
@@ -25,13 +26,6 @@ pub(super) struct Undoing<'a> {
     pub(super) force: bool,
     /// Old and new values are wanted: for a dry run, as finding them out takes time.
     pub(super) shows_values: bool,
-}
-
-/// Whether `--force` is a way on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Forced {
-    CanBe,
-    Not,
 }
 
 /// A step, and what of the host it was decided on.
@@ -56,7 +50,7 @@ impl Undoing<'_> {
     pub(super) fn decide(&self, entry: &Entry) -> Result<Decided> {
         match &entry.intent.change {
             Change::Write(change) => {
-                let resolved = walk(self.root, &absolute(&change.path), link_of(change))?;
+                let resolved = resolve_change(self.root, &entry.intent.change)?;
                 let read = |cause| Error::io("read", self.root.display(&absolute(&change.path)), &cause);
                 let now = resolved.state().map_err(read)?;
                 Ok(Decided { step: self.decide_write(entry, change, &resolved, now.clone())?, now: Some(now) })
@@ -72,10 +66,10 @@ impl Undoing<'_> {
                     (Ok(Some(mode)), _) => Ok(UndoStep::Mode(mode).into()),
                     (Err(()), State::File { mode, .. }) if self.force => Ok(UndoStep::Mode(*mode).into()),
                     (Err(()), State::File { mode, .. }) => Err(self.mode_changed(path, *mode)),
-                    (Err(()), _) => Err(self.changed_since(path, Forced::Not)),
+                    (Err(()), _) => Err(self.changed_since(path, false)),
                 }
             }
-            Change::Set { .. } | Change::Run { .. } | Change::Transaction { .. } if !self.root.is_live() => {
+            Change::Set { .. } | Change::Run(_) | Change::Transaction { .. } if !self.root.is_live() => {
                 Ok(UndoStep::Leave("nothing live is touched under --root").into())
             }
             Change::Set { path, before, after } => {
@@ -98,8 +92,8 @@ impl Undoing<'_> {
                     self.keep_all()
                 )))
             }
-            Change::Run { inverse: Some(inverse), .. } => Ok(UndoStep::Run(inverse.clone()).into()),
-            Change::Run { .. } => Ok(UndoStep::Leave("this command has no opposite").into()),
+            Change::Run(Run { inverse: Some(inverse), .. }) => Ok(UndoStep::Run(inverse.clone()).into()),
+            Change::Run(_) => Ok(UndoStep::Leave("this command has no opposite").into()),
             Change::Transaction { kind, data, object, .. } => {
                 let Some(editor) = self.editors.iter().find(|editor| editor.kind() == kind) else {
                     return Err(Error::failed(format!("cannot undo the change of {object}: no editor knows {kind:?}")));
@@ -150,7 +144,7 @@ impl Undoing<'_> {
             }
             return self.restore(change, keep_rights(&change.before, after, &now));
         }
-        let InverseRecord::Edit { kind, data, .. } = &change.inverse else { return self.forced(change, resolved, now) };
+        let Inverse::Edit { kind, data, .. } = &change.inverse else { return self.forced(change, resolved, now) };
         let Some(editor) = self.editors.iter().find(|editor| editor.kind() == kind) else {
             return Err(Error::failed(format!("cannot undo {}: no editor for {kind}", root.display(&path).display())));
         };
@@ -176,15 +170,9 @@ impl Undoing<'_> {
             State::Absent => Ok(UndoStep::Remove),
             before @ State::File { .. } if change.kept_old => {
                 // Beside the key itself, wherever a link led to it.
-                let resolved = walk(root, &path, link_of(change))?;
+                let resolved = resolve(root, &path, change.last_link())?;
                 if kept_as(root, &resolved, before)?.is_some() {
-                    return Ok(UndoStep::Restore {
-                        state,
-                        bytes: Vec::new(),
-                        from: Source::Beside,
-                        keeps_rights: false,
-                        values: Vec::new(),
-                    });
+                    return Ok(restored(state, Source::Beside));
                 }
                 let is_there = root.find_large(&resolved.old_path())?.exists();
                 let what = if is_there { "is not the previous key" } else { "is gone: one previous key is kept" };
@@ -211,7 +199,7 @@ impl Undoing<'_> {
         if now.same_content(before) {
             return Ok(UndoStep::Already);
         }
-        let restored = || match before {
+        let restore = || match before {
             State::Other => Err(Error::refused(format!(
                 "cannot undo the removal of {}: it was {}",
                 self.root.display(&absolute(path)).display(),
@@ -221,26 +209,20 @@ impl Undoing<'_> {
             _ => self.copied(path, before, content, before.clone()),
         };
         match now {
-            State::Absent => restored(),
+            State::Absent => restore(),
             // A directory does not take the place of a file.
-            _ if matches!(before, State::Directory { .. }) => Err(self.changed_since(path, Forced::Not)),
+            _ if matches!(before, State::Directory { .. }) => Err(self.changed_since(path, false)),
             State::File { .. } | State::Link { .. } if self.force => {
-                Ok(UndoStep::Keeping { now, then: Box::new(restored()?) })
+                Ok(UndoStep::Keeping { now, then: Box::new(restore()?) })
             }
-            _ => Err(self.changed_since(path, Forced::CanBe)),
+            _ => Err(self.changed_since(path, true)),
         }
     }
 
     /// What the journal holds of it, if that is what was there.
     fn copied(&self, path: &str, before: &State, content: Option<&Content>, state: State) -> Result<UndoStep> {
         let State::File { sha256: was, .. } = before else {
-            return Ok(UndoStep::Restore {
-                state,
-                bytes: Vec::new(),
-                from: Source::Journal,
-                keeps_rights: false,
-                values: Vec::new(),
-            });
+            return Ok(restored(state, Source::Bytes(Vec::new())));
         };
         let Some(content) = content else { return Err(self.no_copy(path)) };
         let bytes = content.bytes().filter(|bytes| sha256(bytes) == *was);
@@ -248,7 +230,7 @@ impl Undoing<'_> {
         let now = if self.shows_values { self.root.find(&absolute(path)).ok() } else { None };
         let values = now.map(|now| self.values(&now.bytes, &bytes)).unwrap_or_default();
         let keeps_rights = !state.same_rights(before);
-        Ok(UndoStep::Restore { state, bytes, from: Source::Journal, keeps_rights, values })
+        Ok(UndoStep::Restore(Restore { state, from: Source::Bytes(bytes), keeps_rights, values }))
     }
 
     /// What was kept whole, if it is still there and still what it was.
@@ -258,13 +240,7 @@ impl Undoing<'_> {
         let found = self.root.find_large(&kept)?.state;
         if found.same_content(before) {
             let keeps_rights = !state.same_rights(before);
-            return Ok(UndoStep::Restore {
-                state,
-                bytes: Vec::new(),
-                from: Source::Aside,
-                keeps_rights,
-                values: Vec::new(),
-            });
+            return Ok(UndoStep::Restore(Restore { state, from: Source::Aside, keeps_rights, values: Vec::new() }));
         }
         Err(Error::refused(format!(
             "cannot undo the change of {}: {} is not what was kept there",
@@ -279,17 +255,17 @@ impl Undoing<'_> {
         // A link that came later leads to a file that was none of ours.
         let is_elsewhere =
             relative(self.root, &resolved.canonical())? != *change.target.as_ref().unwrap_or(&change.path);
-        let force = if is_elsewhere { Forced::Not } else { Forced::CanBe };
         if !self.force || is_elsewhere || matches!(now, State::Directory { .. } | State::Other) {
-            return Err(self.changed_since(&change.path, force));
+            return Err(self.changed_since(&change.path, !is_elsewhere));
         }
         let then = self.restore(change, change.before.clone())?;
         Ok(if now == State::Absent { then } else { UndoStep::Keeping { now, then: Box::new(then) } })
     }
 
-    fn changed_since(&self, path: &str, force: Forced) -> Error {
+    /// Refuses; the hint names `--force` where it `can_be_forced`.
+    fn changed_since(&self, path: &str, can_be_forced: bool) -> Error {
         let found = self.root.find_link(&absolute(path)).map(|found| found.state);
-        let (what, can_be_forced) = match found {
+        let (what, is_ours_to_replace) = match found {
             Ok(State::Absent) => ("it was removed", true),
             Ok(State::Directory { .. } | State::Other) => ("it was replaced", false),
             _ => ("it was changed", true),
@@ -297,8 +273,7 @@ impl Undoing<'_> {
         let shown = self.root.display(&absolute(path));
         let error =
             Error::refused(format!("cannot undo the change of {}: {what} since by someone else", shown.display()));
-        let can_be_forced = can_be_forced && force == Forced::CanBe;
-        if can_be_forced { self.or_by_force(error) } else { error.hint(self.keep_all()) }
+        if can_be_forced && is_ours_to_replace { self.or_by_force(error) } else { error.hint(self.keep_all()) }
     }
 
     fn mode_changed(&self, path: &str, mode: u32) -> Error {
@@ -362,6 +337,10 @@ impl Undoing<'_> {
         let differs = matches!(now.state, State::File { .. }) && now.bytes != base;
         differs.then(|| difference_of(&base, &now.bytes))
     }
+}
+
+fn restored(state: State, from: Source) -> UndoStep {
+    UndoStep::Restore(Restore { state, from, keeps_rights: false, values: Vec::new() })
 }
 
 /// The mode and owner that a restored file gets: those of before, unless someone changed them since.

@@ -65,7 +65,7 @@ pub(super) fn objects(run: &Run) -> Vec<String> {
         .iter()
         .filter(|entry| entry.progress != Progress::Void)
         .map(|entry| match &entry.intent.change {
-            Change::Run { argv, .. } => argv.join(" "),
+            Change::Run(run) => run.argv.join(" "),
             Change::Transaction { object, .. } => object.clone(),
             change => format!("/{}", change.path().unwrap_or_default()),
         })

@@ -4,6 +4,7 @@
 //! package is not wanted any more; and what the run did around it (a hold, the repository, a
 //! configuration) is of use as long as the package is there.
 
+use crate::action::Run;
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
 use crate::journal::{Change, Entry};
@@ -51,7 +52,7 @@ pub fn would_stay<N: AsRef<str>>(names: &[N]) -> Result<Option<Stays>> {
 /// The packages that taking it back removes.
 fn removed(change: &Change) -> Option<&[String]> {
     match change {
-        Change::Run { inverse: Some(inverse), .. } => match inverse.as_slice() {
+        Change::Run(Run { inverse: Some(inverse), .. }) => match inverse.as_slice() {
             [program, verb, names @ ..] if program == DPKG && verb == REMOVE => Some(names),
             _ => None,
         },

@@ -2,34 +2,27 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::action::Script;
-use crate::apply::{Link, absolute, discard_needless, keep_newer, kept_as, link_of, remove_made, walk};
+use crate::apply::{absolute, discard_needless, keep_newer, kept_as, remove_made, resolve, resolve_change};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result};
-use crate::journal::{Change, Entry, Record, WriteChange};
+use crate::journal::{Change, Entry, Record, WriteChange, kept_path};
 use crate::lock::Lock;
-use crate::root::{Content, Meta, ResolvedPath, Root, State};
+use crate::root::{Content, LastLink, Meta, ResolvedPath, Root, State};
 
 pub(super) const NEWER_RIGHTS: &str = "mode, owner or attributes were changed since, and stay as they are";
 
-/// What has to be done to take an action back.
+/// What undoes an action.
 #[derive(Debug)]
 pub(crate) enum UndoStep {
     /// It is as it was already.
     Already,
-    /// What was made is removed, and the directories made on the way.
+    /// The new file is removed, and the directories made on the way.
     Remove,
-    /// What was there is restored.
-    Restore {
-        state: State,
-        bytes: Vec<u8>,
-        from: Source,
-        /// Mode, owner and extended attributes are those of now.
-        keeps_rights: bool,
-        values: Vec<String>,
-    },
+    /// What was there before is restored.
+    Restore(Restore),
     /// The edit alone is undone.
     Edit { bytes: Vec<u8>, state: State, values: Vec<String> },
     /// By force: what is there now, which we did not leave, is kept beside before this is done.
@@ -42,14 +35,26 @@ pub(crate) enum UndoStep {
     Run(Vec<String>),
     /// A script made from what is there now is run.
     Script(Script),
-    /// It cannot be taken back here, and why that is no error.
+    /// It cannot be undone here, and why that is not an error.
     Leave(&'static str),
 }
 
+/// What is restored.
+#[derive(Debug)]
+pub(crate) struct Restore {
+    pub(crate) state: State,
+    pub(crate) from: Source,
+    /// Mode, owner and extended attributes were changed since and are kept.
+    pub(crate) keeps_rights: bool,
+    /// The lines that change, for a dry run.
+    pub(crate) values: Vec<String>,
+}
+
 /// Where a restored file's bytes come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Source {
-    Journal,
+    /// From the journal.
+    Bytes(Vec<u8>),
     /// The previous key kept beside it.
     Beside,
     /// The large file kept whole beside the journal.
@@ -63,7 +68,7 @@ impl UndoStep {
 
     pub(crate) fn verb(&self) -> &'static str {
         match self {
-            UndoStep::Already | UndoStep::Restore { .. } | UndoStep::Mode(_) => "restore",
+            UndoStep::Already | UndoStep::Restore(_) | UndoStep::Mode(_) => "restore",
             UndoStep::Leave(_) => "leave",
             UndoStep::Remove => "remove",
             UndoStep::Edit { .. } => "take back the edit of",
@@ -84,7 +89,7 @@ impl UndoStep {
     /// Old and new values, secrets redacted: for a dry run.
     pub(crate) fn values(&self) -> Vec<String> {
         match self {
-            UndoStep::Restore { values, .. } | UndoStep::Edit { values, .. } => values.clone(),
+            UndoStep::Restore(Restore { values, .. }) | UndoStep::Edit { values, .. } => values.clone(),
             UndoStep::Keeping { then, .. } => then.values(),
             UndoStep::Set { now, before } => vec![format!("{now} -> {before}")],
             _ => self.details(),
@@ -93,14 +98,14 @@ impl UndoStep {
 
     /// What of a file is not as it was before: it was changed since, and stays.
     pub(crate) fn note(&self) -> Option<&'static str> {
-        matches!(self, UndoStep::Restore { keeps_rights: true, .. }).then_some(NEWER_RIGHTS)
+        matches!(self, UndoStep::Restore(Restore { keeps_rights: true, .. })).then_some(NEWER_RIGHTS)
     }
 
     pub(crate) fn why(&self) -> String {
         match self {
             UndoStep::Already => "it is as it was before".to_owned(),
             UndoStep::Remove => "it was not there before".to_owned(),
-            UndoStep::Restore { .. } => "what was there before".to_owned(),
+            UndoStep::Restore(_) => "what was there before".to_owned(),
             UndoStep::Mode(mode) => format!("its mode, {mode:04o}"),
             UndoStep::Edit { .. } => "other changes to the file stay".to_owned(),
             UndoStep::Set { before, .. } => format!("to {before}, as before"),
@@ -116,13 +121,13 @@ impl UndoStep {
 pub(crate) fn record_before(root: &Root, entry: &Entry, step: &UndoStep) -> Result<Option<Record>> {
     let bytes = match step {
         UndoStep::Edit { bytes, .. }
-        | UndoStep::Restore { bytes, from: Source::Journal, state: State::File { .. }, .. } => bytes,
+        | UndoStep::Restore(Restore { from: Source::Bytes(bytes), state: State::File { .. }, .. }) => bytes,
         UndoStep::Keeping { then, .. } => return record_before(root, entry, then),
         _ => return Ok(None),
     };
-    let path = absolute(entry.intent.change.path().unwrap_or_default());
-    let resolved = walk(root, &path, Link::Target)?;
-    let fail = |cause: io::Error| Error::io("read", root.display(&path), &cause);
+    let change = &entry.intent.change;
+    let resolved = resolve_change(root, change)?;
+    let fail = |cause: io::Error| Error::io("read", shown(root, change), &cause);
     if !resolved.needs_in_place().map_err(fail)? {
         return Ok(None);
     }
@@ -130,15 +135,14 @@ pub(crate) fn record_before(root: &Root, entry: &Entry, step: &UndoStep) -> Resu
     Ok(Some(Record::Undoing { seq: entry.intent.seq, from: Content::of(&now.bytes), to: Content::of(bytes) }))
 }
 
-/// Does it; a script holds the lock to its end.
+/// Does it; a script holds the lock until its end.
 pub(crate) fn perform(root: &Root, lock: Option<&Lock>, entry: &Entry, step: UndoStep) -> Result<()> {
     let change = &entry.intent.change;
-    let path = absolute(change.path().unwrap_or_default());
     let made = match change {
         Change::Write(change) => change.made.as_slice(),
         _ => &[],
     };
-    let fail = |cause: io::Error| Error::io("restore", root.display(&path), &cause);
+    let fail = |cause: io::Error| Error::io("restore", shown(root, change), &cause);
     match step {
         UndoStep::Already => {
             if let Change::Write(change) = change {
@@ -154,46 +158,44 @@ pub(crate) fn perform(root: &Root, lock: Option<&Lock>, entry: &Entry, step: Und
         UndoStep::Leave(_) => Ok(()),
         UndoStep::Remove => {
             // A file that was made through a dangling link is removed, and not the link.
-            let link = if let Change::Write(change) = change { link_of(change) } else { Link::Itself };
-            walk(root, &path, link)?.remove_file().map_err(fail)?;
+            resolve_change(root, change)?.remove_file().map_err(fail)?;
             remove_made(root, made)
         }
-        UndoStep::Restore { state, bytes, from, .. } => restore(root, &path, change, &state, &bytes, from),
-        UndoStep::Edit { bytes, state, .. } => put(&walk(root, &path, Link::Target)?, &bytes, &state).map_err(fail),
-        UndoStep::Mode(mode) => walk(root, &path, Link::Target)?.set_mode(mode).map_err(fail),
+        UndoStep::Restore(restore) => {
+            let mut resolved = resolve_change(root, change)?;
+            put_back(root, &mut resolved, restore)?.map_err(fail)
+        }
+        UndoStep::Edit { bytes, state, .. } => put(&resolve_change(root, change)?, &bytes, &state).map_err(fail),
+        UndoStep::Mode(mode) => resolve_change(root, change)?.set_mode(mode).map_err(fail),
         // It was kept before: see [`keep`].
         UndoStep::Keeping { then, .. } => perform(root, lock, entry, *then),
-        UndoStep::Set { before, .. } => walk(root, &path, Link::Target)?.set_value(&before).map_err(fail),
+        UndoStep::Set { before, .. } => resolve_change(root, change)?.set_value(&before).map_err(fail),
         UndoStep::Run(argv) => Cmd::of_argv(&argv)?.run().map(|_| ()),
         UndoStep::Script(script) => Cmd::of_script(&script)?.holding(lock.and_then(Lock::share)).run().map(|_| ()),
     }
 }
 
-fn restore(root: &Root, path: &Path, change: &Change, state: &State, bytes: &[u8], from: Source) -> Result<()> {
-    let fail = |cause: io::Error| Error::io("restore", root.display(path), &cause);
-    let link = match change {
-        Change::Write(change) => link_of(change),
-        _ => Link::Itself,
-    };
-    let mut resolved = walk(root, path, link)?;
-    resolved.make_parents().map_err(fail)?;
-    match state {
-        State::File { mode, .. } if from == Source::Beside => match kept_as(root, &resolved, state)? {
+fn put_back(root: &Root, resolved: &mut ResolvedPath<'_>, restore: Restore) -> Result<io::Result<()>> {
+    let Restore { state, from, .. } = restore;
+    if let Err(cause) = resolved.make_parents() {
+        return Ok(Err(cause));
+    }
+    Ok(match (&state, from) {
+        (State::File { mode, .. }, Source::Beside) => match kept_as(root, resolved, &state)? {
             Some(kept) => resolved.restore_old(&kept, *mode),
             None => Err(io::Error::other("the previous key was removed meanwhile")),
         },
-        State::File { sha256, mode, uid, gid, xattrs } if from == Source::Aside => {
-            let kept = walk(root, &crate::journal::kept_path(sha256), Link::Itself)?;
+        (State::File { sha256, mode, uid, gid, xattrs }, Source::Aside) => {
+            let kept = resolve(root, &kept_path(sha256), LastLink::Keep)?;
             resolved.copy_large(&kept, sha256, Meta { mode: *mode, owner: Some((*uid, *gid)) }, xattrs.as_deref())
         }
-        State::Link { target } => resolved.link_to(OsStr::new(target)),
-        State::Directory { mode, uid, gid, xattrs } => {
+        (State::File { .. }, Source::Bytes(bytes)) => put(resolved, &bytes, &state),
+        (State::Link { target }, _) => resolved.link_to(OsStr::new(target)),
+        (State::Directory { mode, uid, gid, xattrs }, _) => {
             resolved.make_dir(Meta { mode: *mode, owner: Some((*uid, *gid)) }, xattrs.as_deref())
         }
-        State::File { .. } => put(&resolved, bytes, state),
-        State::Absent | State::Other => Ok(()),
-    }
-    .map_err(fail)
+        (State::Absent | State::Other, _) => Ok(()),
+    })
 }
 
 fn put(resolved: &ResolvedPath<'_>, bytes: &[u8], state: &State) -> io::Result<()> {
@@ -208,25 +210,22 @@ fn put(resolved: &ResolvedPath<'_>, bytes: &[u8], state: &State) -> io::Result<(
     resolved.replace(bytes, meta, xattrs)
 }
 
-/// Keeps what is there now and was not left by us; where.
+/// Keeps what is there now and was not left by us; returns where.
 pub(crate) fn keep(root: &Root, entry: &Entry, now: &State) -> Result<PathBuf> {
-    let change = &entry.intent.change;
-    let link = if let Change::Write(change) = change { link_of(change) } else { Link::Itself };
-    keep_newer(root, &walk(root, &absolute(change.path().unwrap_or_default()), link)?, now)
+    keep_newer(root, &resolve_change(root, &entry.intent.change)?, now)
 }
 
 /// Refuses where someone changed it since the step was decided on.
 pub(crate) fn must_still_be(root: &Root, entry: &Entry, now: &State) -> Result<()> {
-    let change = &entry.intent.change;
-    let path = absolute(change.path().unwrap_or_default());
-    let link = if let Change::Write(change) = change { link_of(change) } else { Link::Itself };
-    let found = walk(root, &path, link)?.state();
-    if found.map_err(|cause| Error::io("read", root.display(&path), &cause))? == *now {
+    let shown = shown(root, &entry.intent.change);
+    let found = resolve_change(root, &entry.intent.change)?.state();
+    if found.map_err(|cause| Error::io("read", &shown, &cause))? == *now {
         return Ok(());
     }
-    Err(Error::refused(format!(
-        "cannot restore {}: it was changed by someone else meanwhile",
-        root.display(&path).display()
-    ))
-    .hint("run it again: it is compared with what is there now"))
+    Err(Error::refused(format!("cannot restore {}: it was changed by someone else meanwhile", shown.display()))
+        .hint("run it again: it is compared with what is there now"))
+}
+
+fn shown(root: &Root, change: &Change) -> PathBuf {
+    root.display(&absolute(change.path().unwrap_or_default()))
 }

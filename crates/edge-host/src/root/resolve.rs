@@ -1,4 +1,4 @@
-//! From a path to the descriptor of its parent directory and the last name in it.
+//! Resolves a path to the descriptor of its parent directory and the last name in it.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -16,12 +16,12 @@ use super::{Root, VIRTUAL};
 /// As the kernel does it: more links than this are a loop.
 const MAX_LINKS: usize = 40;
 
-/// What to do with a link as the last component.
+/// What to do with a symbolic link as the last component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Last {
-    /// Go where it points: a symlinked fstab stays a symlink, its target is edited.
+pub(crate) enum LastLink {
+    /// Follow it: a symlinked fstab stays a symlink, and its target is edited.
     Follow,
-    /// The link itself is meant.
+    /// Resolve to the link itself.
     Keep,
 }
 
@@ -88,9 +88,8 @@ impl Root {
     ///
     /// Fails with ELOOP on a link loop, ENOTDIR where a file stands in the way, EINVAL on a path
     /// with NUL, ENOTSUP on proc, sys, run and dev of an image.
-    pub(crate) fn walk(&self, path: &Path, last: Last) -> io::Result<ResolvedPath<'_>> {
-        let mut resolved =
-            ResolvedPath { root: self, stack: Vec::new(), missing: Vec::new(), name: OsString::from(".") };
+    pub(crate) fn resolve(&self, path: &Path, last: LastLink) -> io::Result<ResolvedPath<'_>> {
+        let mut resolved = self.entry(OsString::from("."));
         let mut todo: VecDeque<OsString> = VecDeque::new();
         prepend(&mut todo, path);
         let mut links = 0;
@@ -134,7 +133,7 @@ impl Root {
             };
             let kind = SFlag::from_bits_truncate(fstat(&here)?.st_mode & SFlag::S_IFMT.bits());
             match kind {
-                SFlag::S_IFLNK if todo.is_empty() && last == Last::Keep && !directory => {
+                SFlag::S_IFLNK if todo.is_empty() && last == LastLink::Keep && !directory => {
                     resolved.name = name;
                     return Ok(resolved);
                 }
@@ -166,14 +165,9 @@ impl Root {
         Ok(resolved)
     }
 
-    /// [`Root::walk`] to what our own directories must be: a link as the last component is not followed.
-    pub(crate) fn walk_kept(&self, path: &Path) -> io::Result<ResolvedPath<'_>> {
-        self.walk(path, Last::Keep)
-    }
-
-    /// [`Root::walk`] to a file that is edited where its links lead.
-    pub(crate) fn walk_followed(&self, path: &Path) -> io::Result<ResolvedPath<'_>> {
-        self.walk(path, Last::Follow)
+    /// A name in the top directory itself: nothing is followed and nothing is refused.
+    pub(crate) fn entry(&self, name: OsString) -> ResolvedPath<'_> {
+        ResolvedPath { root: self, stack: Vec::new(), missing: Vec::new(), name }
     }
 
     fn refuse_virtual(&self, resolved: &ResolvedPath<'_>, name: &OsStr) -> io::Result<()> {

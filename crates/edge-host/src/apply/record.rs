@@ -1,0 +1,151 @@
+//! The journal record of an action, made before anything has changed.
+
+use std::io;
+
+use nix::unistd::{getegid, geteuid};
+
+use super::mode;
+use super::paths::{key_meta, link_mode, meta, relative, resolve, unchanged, value_unchanged};
+use crate::action::{Action, ActionKind, Bytes, Inverse, MAX_COPY, Node, Write};
+use crate::error::{Error, Result};
+use crate::journal::{Change, WriteChange};
+use crate::root::{Content, LastLink, Root, State, sha256};
+use crate::secret::redact;
+
+/// Larger files are not recorded as they were written: what was changed in them since is shown against
+/// what was there before.
+const MAX_WROTE: usize = 64 << 10;
+
+/// The record of an action, made when nothing has changed yet; refuses where the facts no longer hold.
+pub(super) fn record_of(root: &Root, action: &Action) -> Result<Change> {
+    Ok(match &action.kind {
+        ActionKind::Write(write) => Change::Write(write_change(root, write)?),
+        ActionKind::Remove(remove) => {
+            let resolved = resolve(root, &remove.path, LastLink::Keep)?;
+            unchanged(root, "remove", &remove.path, &resolved, &remove.was)?;
+            let is_file = matches!(remove.was.state, State::File { .. });
+            let aside = is_file && remove.aside;
+            let copy = is_file && !aside && remove.was.bytes.len() <= MAX_COPY;
+            Change::Remove {
+                aside,
+                path: relative(root, &remove.path)?,
+                before: remove.was.state.clone(),
+                content: copy.then(|| Content::of(&remove.was.bytes)),
+            }
+        }
+        ActionKind::Mode(set) => mode::change(root, set)?,
+        ActionKind::Set(set) => {
+            if !root.is_live() {
+                return Err(Error::failed(format!(
+                    "cannot set {}: an image has no kernel",
+                    root.display(&set.path).display()
+                )));
+            }
+            value_unchanged(root, set)?;
+            Change::Set { path: relative(root, &set.path)?, before: set.was.clone(), after: set.value.clone() }
+        }
+        ActionKind::Run(run) => Change::Run(run.clone()),
+        ActionKind::Transaction(transaction) => Change::Transaction {
+            argv: transaction.script.argv.clone(),
+            object: transaction.object.clone(),
+            kind: transaction.kind.clone(),
+            data: transaction.data.clone(),
+        },
+    })
+}
+
+fn write_change(root: &Root, write: &Write) -> Result<WriteChange> {
+    let resolved = resolve(root, &write.path, link_mode(&write.node))?;
+    unchanged(root, "write", &write.path, &resolved, &write.was)?;
+    let fail = |cause: io::Error| Error::io("write", root.display(&write.path), &cause);
+    if matches!(write.was.state, State::Directory { .. } | State::Other) {
+        return Err(fail(io::Error::other(format!("{} stands there", write.was.state.describe()))));
+    }
+    let large = matches!(write.node, Node::Large { .. });
+    if large && resolved.is_covered().map_err(fail)? {
+        return Err(fail(io::Error::other("it is a mount point")));
+    }
+    let same_key = matches!(write.node, Node::SameKey(_));
+    let private = same_key || matches!(write.node, Node::PrivateKey { .. });
+    let secret = private || matches!(write.node, Node::Secret { .. });
+    let in_place = matches!(write.node, Node::File { .. }) && resolved.needs_in_place().map_err(fail)?;
+    let is_file = matches!(write.was.state, State::File { .. });
+    if secret && is_file && resolved.is_mount_point().map_err(fail)? {
+        let shown = root.display(&write.path);
+        return Err(Error::refused(format!(
+            "cannot write {}: it is a mount point, and a {} is never written in place",
+            shown.display(),
+            if private { "key" } else { "secret" }
+        )));
+    }
+    let whole_now = matches!(&write.node, Node::File { content: Bytes::Known(_), .. });
+    if in_place && !(whole_now && write.was.bytes.len() <= MAX_COPY) {
+        // Without both sides in the journal a half-written file could not be completed.
+        return Err(Error::refused(format!(
+            "cannot write {}: it is hard-linked or a mount point, and too large or not yet known to be written in place",
+            root.display(&write.path).display()
+        ))
+        .hint("give it one name only (cp FILE NEW && mv NEW FILE), or unmount it, and run again"));
+    }
+    let copy = is_file && !private && !large && write.was.bytes.len() <= MAX_COPY;
+    let mut made = Vec::new();
+    let mut dir = resolved.canonical();
+    for _ in 0..=resolved.missing.len() {
+        dir.pop();
+        made.push(dir.clone());
+    }
+    made.truncate(resolved.missing.len());
+    made.reverse();
+    let made = made.iter().map(|dir| relative(root, dir)).collect::<Result<Vec<_>>>()?;
+    let (path, target) = (relative(root, &write.path)?, relative(root, &resolved.canonical())?);
+    Ok(WriteChange {
+        target: (target != path).then_some(target),
+        path,
+        before: write.was.state.clone(),
+        content: copy.then(|| Content::of(&write.was.bytes)),
+        after: after(write),
+        in_place: match &write.node {
+            Node::File { content: Bytes::Known(bytes), .. } if in_place => Some(Content::of(bytes)),
+            _ => None,
+        },
+        wrote: wrote(write),
+        made,
+        inverse: write.inverse.clone(),
+        kept_old: private && !same_key && is_file,
+        aside: same_key && is_file,
+        large,
+    })
+}
+
+/// The new bytes of a small text that is ours as a whole and has no secret in it.
+fn wrote(write: &Write) -> Option<Content> {
+    let Node::File { content: Bytes::Known(bytes), .. } = &write.node else { return None };
+    let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= MAX_WROTE)?;
+    (write.inverse == Inverse::Whole && redact(text) == text).then(|| Content::of(bytes))
+}
+
+/// The state the write will leave, where it is known before.
+fn after(write: &Write) -> Option<State> {
+    let was = &write.was.state;
+    let (bytes, meta) = match &write.node {
+        Node::Link(target) => return Some(State::Link { target: target.clone() }),
+        Node::File { content: Bytes::Known(bytes), mode } => (bytes, meta(was, *mode)),
+        Node::PrivateKey { content: Bytes::Known(bytes) }
+        | Node::Secret { content: Bytes::Known(bytes) }
+        | Node::SameKey(bytes) => (bytes, key_meta(was)),
+        Node::Large { sha256, mode, .. } => {
+            let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
+            let xattrs = Some(Box::default());
+            return Some(State::File { sha256: sha256.clone(), mode: *mode, uid, gid, xattrs });
+        }
+        Node::File { .. } | Node::PrivateKey { .. } | Node::Secret { .. } => return None,
+    };
+    let (uid, gid) = meta.owner.unwrap_or((geteuid().as_raw(), getegid().as_raw()));
+    let xattrs = match (&write.node, was) {
+        (Node::File { .. }, State::File { xattrs, .. }) => xattrs.clone(),
+        (Node::File { .. }, _) => Some(Box::default()),
+        // A key's access list is kept, and allows nothing any more.
+        _ => None,
+    };
+    Some(State::File { sha256: sha256(bytes), mode: meta.mode, uid, gid, xattrs })
+}
