@@ -13,7 +13,7 @@ use nix::sys::stat::{Mode, SFlag, fchmod, fstat, fstatat};
 use nix::unistd::{UnlinkatFlags, fsync, unlinkat};
 
 use super::place::{Place, What, find};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::root::{take_attributes, temporary_name};
 
 /// A reader that has not taken anything for so long has stopped.
@@ -35,7 +35,6 @@ pub enum OutState {
 
 /// Looks at a file of the operator's without changing it.
 pub fn out_state(path: &Path, bytes: &[u8]) -> Result<OutState> {
-    let fail = |cause: io::Error| Error::io("read", path, &cause);
     let place = find("write", path)?;
     match place.what {
         What::Stream => return Ok(OutState::Stream),
@@ -48,10 +47,10 @@ pub fn out_state(path: &Path, bytes: &[u8]) -> Result<OutState> {
         // What may be written and not read, or was replaced meanwhile, is written.
         Err(_) => return Ok(OutState::Differs),
     };
-    let is_file = file.metadata().map_err(fail)?.is_file();
+    let is_file = file.metadata().on("read", path)?.is_file();
     let mut now = Vec::new();
     if is_file {
-        file.take(bytes.len() as u64 + 1).read_to_end(&mut now).map_err(fail)?;
+        file.take(bytes.len() as u64 + 1).read_to_end(&mut now).on("read", path)?;
     }
     Ok(if is_file && now == bytes { OutState::Same } else { OutState::Differs })
 }
@@ -61,17 +60,16 @@ pub fn out_state(path: &Path, bytes: &[u8]) -> Result<OutState> {
 /// A file appears whole or not at all, with the mode that it had. A pipe or device, /dev/stdout and
 /// /dev/fd/N too, is written into. A link is followed only where nobody else can have put it there.
 pub fn out_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let fail = |cause: io::Error| Error::io("write", path, &cause);
     for _ in 0..ATTEMPTS {
         let place = find("write", path)?;
         if place.lacks_way {
-            return Err(fail(Errno::ENOENT.into()));
+            return Err(Errno::ENOENT).on("write", path);
         }
         match place.what {
-            What::Directory => return Err(fail(Errno::EISDIR.into())),
+            What::Directory => return Err(Errno::EISDIR).on("write", path),
             What::Stream => {
                 if let Some(stream) = open_stream(&place, path)? {
-                    return pour(stream, bytes).map_err(fail);
+                    return pour(stream, bytes).on("write", path);
                 }
             }
             What::Nothing => return replace(&place, None, bytes, path),
@@ -83,8 +81,7 @@ pub fn out_file(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// None where a regular file has come in its place.
 fn open_stream(place: &Place, path: &Path) -> Result<Option<File>> {
-    let fail = |cause: io::Error| Error::io("write", path, &cause);
-    let is_in_proc = place.is_own_open_file().map_err(fail)?;
+    let is_in_proc = place.is_own_open_file().on("write", path)?;
     // Not blocking: a pipe that nobody reads would be waited for without end.
     let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let flags = if is_in_proc { flags } else { flags | OFlag::O_NOFOLLOW };
@@ -92,18 +89,18 @@ fn open_stream(place: &Place, path: &Path) -> Result<Option<File>> {
         Ok(fd) => fd,
         // The standard streams may be sockets, which cannot be opened again.
         Err(Errno::ENXIO) if is_in_proc && place.name == "1" => {
-            io::stdout().as_fd().try_clone_to_owned().map_err(fail)?
+            io::stdout().as_fd().try_clone_to_owned().on("write", path)?
         }
         Err(Errno::ENXIO) if is_in_proc && place.name == "2" => {
-            io::stderr().as_fd().try_clone_to_owned().map_err(fail)?
+            io::stderr().as_fd().try_clone_to_owned().on("write", path)?
         }
         Err(Errno::ENXIO) => {
             return Err(Error::failed(format!("cannot write {}: nobody reads from it", path.display()))
                 .hint("start the program that reads from it first"));
         }
-        Err(errno) => return Err(fail(errno.into())),
+        Err(errno) => return Err(errno).on("write", path),
     };
-    let kind = fstat(&fd).map_err(|errno| fail(errno.into()))?.st_mode & SFlag::S_IFMT.bits();
+    let kind = fstat(&fd).on("write", path)?.st_mode & SFlag::S_IFMT.bits();
     let is_file = kind == SFlag::S_IFREG.bits();
     // What our own caller opened may be a file; what stood at a name was none.
     Ok((is_in_proc || !is_file).then(|| File::from(fd)))
