@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use edge_host::{Cmd, Output, Result};
+use edge_host::{Cmd, Error, Output, Result};
 
-use crate::diagnose::explain;
+use crate::diagnose::{explain, said};
 use crate::version::{PackageName, Version};
 
 /// Downloads through apt's proxies and certificates; it stands outside of every search path.
@@ -72,7 +72,7 @@ pub(crate) fn update(scope: &Scope, of: &str) -> Result<()> {
     if output.status.success() && !complains(&output.stderr) {
         return Ok(());
     }
-    Err(explain(&format!("cannot update the package lists of {of}"), &said(&output)))
+    Err(failure(&cmd, output).with_action("update the package lists of", of))
 }
 
 /// How the names of the files begin that these sources' lists have, or would have.
@@ -99,21 +99,24 @@ fn complains(stderr: &str) -> bool {
     stderr.lines().any(is_trouble)
 }
 
-fn said(output: &Output) -> String {
-    if output.stderr.trim().is_empty() { output.stdout.clone() } else { output.stderr.clone() }
-}
-
 /// Downloads one file to `to`, through apt's proxies. What it is worth is for the caller to find out.
 pub(crate) fn download(url: &str, to: &Path, shown: &str) -> Result<()> {
     let mut cmd = Cmd::find(HELPER)?;
     for option in NETWORK {
         cmd = cmd.args(["-o", option]);
     }
-    let output = cmd.arg("download-file").arg(url).arg(to).deadline(std::time::Duration::from_secs(180)).output()?;
+    cmd = cmd.arg("download-file").arg(url).arg(to).deadline(std::time::Duration::from_secs(180));
+    let output = cmd.output()?;
     if output.status.success() {
         return Ok(());
     }
-    Err(explain(&format!("cannot download {shown}"), &said(&output)))
+    Err(failure(&cmd, output).with_action("download", shown))
+}
+
+/// The error of a program of apt's, its cause in plain words.
+fn failure(cmd: &Cmd, output: Output) -> Error {
+    let words = said(&output).to_owned();
+    explain(cmd.failure(output), &words)
 }
 
 /// The versions that these sources have of a package, by their lists.
@@ -157,11 +160,15 @@ pub(crate) struct Change {
 
 /// Asks apt what it would do; needs no lock and no root, changes nothing.
 pub(crate) fn simulate(scope: &Scope, arguments: &[String], object: &str) -> Result<Simulated> {
-    let output = Cmd::find("apt-get")?.arg("--simulate").args(arguments).args(scope.options()).output()?;
+    let cmd = Cmd::find("apt-get")?.arg("--simulate").args(arguments).args(scope.options());
+    let output = cmd.output()?;
     if !output.status.success() {
         let unmet = unmet(&output.stdout);
-        let said = if unmet.is_empty() { said(&output) } else { format!("E: {unmet}") };
-        return Err(explain(&format!("cannot {object}"), &said));
+        let error = match unmet.as_str() {
+            "" => failure(&cmd, output),
+            unmet => explain(cmd.failure(output), &format!("E: {unmet}")),
+        };
+        return Err(error.with_action(object, ""));
     }
     Ok(parse_simulated(&output.stdout))
 }

@@ -1,6 +1,6 @@
 //! What apt's messages mean, and what a user can do.
 
-use edge_host::Error;
+use edge_host::{Error, Output};
 
 /// A part of a message, what it means, and what can be done. The first that is found counts.
 struct Known {
@@ -152,17 +152,17 @@ const KNOWN: &[Known] = &[
 ];
 
 /// One line out of what apt said: the known meaning, then apt's own words.
-pub(crate) fn explain(what: &str, said: &str) -> Error {
+pub(crate) fn explain(error: Error, said: &str) -> Error {
     let said = &without_userinfo(said);
     // In the table's order, not that of the lines: a cause stands above what follows from it.
     let first = said.lines().filter_map(|line| Some((known_in(line)?, line))).min_by_key(|(at, _)| *at);
     let Some((known, line)) = first.and_then(|(at, line)| Some((KNOWN.get(at)?, line))) else {
         let words: Vec<&str> = said.lines().map(bare).filter(|line| !line.is_empty()).take(3).collect();
-        return Error::failed(format!("{what}: {}", words.join("; ")));
+        return error.with_cause(&words.join("; "));
     };
     let line = one_line(bare(line));
     let text = if known.means.is_empty() { line } else { format!("{} ({line})", known.means) };
-    Error::failed(format!("{what}: {text}")).hint(known.hint)
+    error.with_cause(&text).hint(known.hint)
 }
 
 /// What apt said without what stands before the host of an address: apt quotes only a part of a password with
@@ -196,29 +196,37 @@ fn known_in(line: &str) -> Option<usize> {
     KNOWN.iter().position(|known| known.says.iter().any(|says| line.contains(says)))
 }
 
-/// Whether another program had the lock; both our own words and apt's.
+/// Whether apt or dpkg failed because another program had the lock.
 pub(crate) fn is_locked(error: &Error) -> bool {
-    LOCKED.iter().any(|says| error.message().contains(says))
+    error.output().is_some_and(|output| LOCKED.iter().any(|says| said(output).contains(says)))
+}
+
+/// What a program said, wherever it said it.
+pub(crate) fn said(output: &Output) -> &str {
+    if output.stderr.trim().is_empty() { &output.stdout } else { &output.stderr }
 }
 
 /// A program of a plan that failed: the cause in plain words, without its long command line, which the
 /// report shows. What the run says of how to go on stays.
 pub(crate) fn of_run(error: Error, what: &str) -> Error {
-    let is_ours = PROGRAMS.iter().any(|program| error.message().starts_with(&format!("cannot run {program} ")));
-    let Some((_, status)) = error.message().split_once(": exit status: ").filter(|_| is_ours) else { return error };
-    let said = status.split_once(": ").map_or("", |(_, said)| said);
-    // Lines of theirs, put on one.
-    let lines = said.replace("; ", "\n");
-    let cannot = format!("cannot {what}");
-    let told = if lines.lines().any(|line| known_in(line).is_some()) {
-        explain(&cannot, &lines)
-    } else {
-        let words = relevant(&lines);
-        let told = Error::failed(format!("{cannot}: {}", if words.is_empty() { status } else { &words }));
-        if words.contains(SCRIPT_FAILED) { told.hint(SCRIPT_HINT) } else { told }
+    let is_ours = error.program().is_some_and(|program| PROGRAMS.contains(&program));
+    let output = error.output().filter(|output| is_ours && output.status.code().is_some());
+    let Some(lines) = output.map(|output| output.last_lines().join("\n")) else { return error };
+    let how_to_go_on = error.hint_text().map(str::to_owned);
+    let error = error.with_action(what, "");
+    let is_known = lines.lines().any(|line| known_in(line).is_some());
+    let words = relevant(&lines);
+    let (error, hint) = match words.as_str() {
+        _ if is_known => {
+            let error = explain(error, &lines);
+            let hint = error.hint_text().map(str::to_owned);
+            (error, hint)
+        }
+        "" => (error, None),
+        words => (error.with_cause(words), words.contains(SCRIPT_FAILED).then(|| SCRIPT_HINT.to_owned())),
     };
-    let hints: Vec<&str> = told.hint_text().into_iter().chain(error.hint_text()).collect();
-    if hints.is_empty() { told } else { told.clone().hint(hints.join("; ")) }
+    let hints: Vec<String> = hint.into_iter().chain(how_to_go_on).collect();
+    if hints.is_empty() { error } else { error.hint(hints.join("; ")) }
 }
 
 /// With one blank between two words: apt puts what sqv says in several lines, each indented, on one.
@@ -234,12 +242,29 @@ fn bare(line: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::ExitStatus;
+
+    use edge_host::Cmd;
+
     use super::*;
+
+    fn update() -> Error {
+        Error::cannot("update", "", "")
+    }
+
+    /// What a run of this command line ends with that says this.
+    fn run(line: &str, status: i32, stderr: &str) -> Error {
+        let mut words = line.split(' ');
+        let cmd = Cmd::at(words.next().unwrap()).args(words);
+        let status = ExitStatus::from_raw(status << 8);
+        cmd.failure(Output { status, stdout: String::new(), stderr: stderr.to_owned() })
+    }
 
     #[test]
     fn the_cause_is_said_before_apts_own_words() {
         let said = "W: GPG error: file:/r ./ InRelease: The following signatures couldn't be verified because the public key is not available: NO_PUBKEY 1\nE: The repository 'file:/r ./ InRelease' is not signed.\n";
-        let error = explain("cannot update", said);
+        let error = explain(update(), said);
         assert!(
             error.message().starts_with("cannot update: it is signed with another key than the one given (GPG error"),
             "{error}"
@@ -266,14 +291,13 @@ mod tests {
             (gpgv, "The following signatures were invalid: EXPSIG 1 x", "its lists are past their date"),
             (sqv, "Not live until 2026-12-31T23:30:00Z", "its lists are dated in the future, so this host's clock is"),
         ] {
-            let error =
-                explain("cannot update", &format!("{front}{said}\nE: The repository 'file:/r' is not signed.\n"));
+            let error = explain(update(), &format!("{front}{said}\nE: The repository 'file:/r' is not signed.\n"));
             assert!(error.message().starts_with(&format!("cannot update: {means}")), "{error}");
             assert!(!error.message().contains("  "), "{error}");
         }
         let page = "E: Failed to fetch http://r/InRelease  Clearsigned file isn't valid, got 'NOSPLIT' (does the network require authentication?)\n\
                     E: The repository 'http://r  InRelease' is not signed.\n";
-        let error = explain("cannot update", page);
+        let error = explain(update(), page);
         assert!(
             error.message().starts_with("cannot update: what came is something else, such as a page to log in"),
             "{error}"
@@ -282,14 +306,15 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_passed_on() {
-        assert_eq!(explain("cannot x", "E: one\n\nW: two\n").message(), "cannot x: one; two");
+        assert_eq!(explain(update(), "E: one\n\nW: two\n").message(), "cannot update: one; two");
     }
 
     #[test]
     fn a_failed_program_is_told_by_its_cause() {
-        let error = Error::failed(
-            "cannot run apt-get install x -o a=b: exit status: 100: debconf: delaying; \
-             dpkg: error: failed to write '/var/lib/dpkg/status': No space left on device; E: Sub-process failed",
+        let error = run(
+            "/usr/bin/apt-get install x -o a=b",
+            100,
+            "debconf: delaying\ndpkg: error: failed to write '/var/lib/dpkg/status': No space left on device\nE: Sub-process failed",
         );
         let told = of_run(error.hint("go on"), "install x");
         assert_eq!(
@@ -297,10 +322,12 @@ mod tests {
             "cannot install x: the file system is full (failed to write '/var/lib/dpkg/status': No space left on device)"
         );
         assert_eq!(told.hint_text(), Some("free some space (apt-get clean) and run again; go on"));
-        let script = Error::failed(
-            "cannot run apt-get install x: exit status: 100: debconf: delaying package configuration, since; no luck; \
-             dpkg: error processing package x (--configure):; installed x package post-installation script \
-             subprocess returned error exit status 7; Errors were encountered while processing:; x; E: Sub-process y",
+        let script = run(
+            "/usr/bin/apt-get install x",
+            100,
+            "debconf: delaying package configuration, since\nno luck\ndpkg: error processing package x (--configure):\n \
+             installed x package post-installation script subprocess returned error exit status 7\n\
+             Errors were encountered while processing:\n x\nE: Sub-process y",
         );
         let told = of_run(script, "install x");
         assert_eq!(
@@ -309,23 +336,29 @@ mod tests {
              installed x package post-installation script subprocess returned error exit status 7"
         );
         assert_eq!(told.hint_text(), Some(SCRIPT_HINT));
-        let unknown = Error::failed("cannot run dpkg --remove x: exit status: 1: dpkg: oh; no");
+        let unknown = run("/usr/bin/dpkg --remove x", 1, "dpkg: oh\nno");
         assert_eq!(of_run(unknown, "remove x").message(), "cannot remove x: dpkg: oh; no");
-        let other = Error::failed("cannot write /etc/x: No space left on device");
+        assert_eq!(of_run(run("/usr/bin/dpkg -a", 1, ""), "remove x").message(), "cannot remove x: exit status: 1");
+        let other = Error::cannot("write", "/etc/x", "No space left on device");
         assert_eq!(of_run(other.clone(), "install x"), other);
+        let foreign = run("/usr/bin/gpg -a", 1, "no");
+        assert_eq!(of_run(foreign.clone(), "install x"), foreign);
     }
 
     #[test]
     fn a_lock_is_told_from_other_trouble() {
         for said in [
-            "cannot run apt-get: exit status: 100: E: Could not get lock /var/lib/dpkg/lock-frontend.",
+            "E: Could not get lock /var/lib/dpkg/lock-frontend.",
             // dpkg's own words of 1.19, 1.20 and 1.22.
-            "cannot run dpkg: exit status: 2: dpkg: error: dpkg frontend is locked by another process",
-            "cannot run dpkg: exit status: 2: dpkg: error: dpkg frontend lock was locked by another process with pid 7",
-            "cannot run dpkg: exit status: 2: dpkg: error: dpkg frontend lock was locked by /usr/bin/apt process with pid 7",
+            "dpkg: error: dpkg frontend is locked by another process",
+            "dpkg: error: dpkg frontend lock was locked by another process with pid 7",
+            "dpkg: error: dpkg frontend lock was locked by /usr/bin/apt process with pid 7",
         ] {
-            assert!(is_locked(&Error::failed(said)), "{said}");
+            let error = run("/usr/bin/dpkg -a", 2, said);
+            assert!(is_locked(&error), "{said}");
+            assert!(is_locked(&of_run(error, "install x")), "{said}");
+            assert!(!is_locked(&Error::failed(said)), "{said}");
         }
-        assert!(!is_locked(&Error::failed("cannot run apt-get: exit status: 100: E: Unable to locate package")));
+        assert!(!is_locked(&run("/usr/bin/apt-get update", 100, "E: Unable to locate package")));
     }
 }

@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
-use edge_host::{Error, Result, Root};
+use edge_host::{Result, ResultExt, Root};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use nix::unistd::{SysconfVar, sysconf};
@@ -62,7 +62,7 @@ fn holder(root: &Root, path: &str) -> Result<Option<i32>> {
         l_len: 0,
         l_pid: 0,
     };
-    fcntl(file.as_fd(), FcntlArg::F_GETLK(&mut lock)).map_err(|errno| Error::io("look at", path, &errno.into()))?;
+    fcntl(file.as_fd(), FcntlArg::F_GETLK(&mut lock)).on("look at", path)?;
     Ok((libc::c_int::from(lock.l_type) != libc::F_UNLCK).then_some(lock.l_pid))
 }
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use edge_host::{Cmd, Error, Result};
+use edge_host::{Cmd, Error, Result, ResultExt};
 use sha2::{Digest, Sha256};
 
 use crate::status::Status;
@@ -40,7 +40,7 @@ impl Offline {
     ///
     /// Refuses (exit 4) one that differs or is not listed; fails on one that is listed and not there.
     pub fn open(dir: &Path) -> Result<Offline> {
-        let dir = dir.canonicalize().map_err(|cause| Error::io("read", dir, &cause))?;
+        let dir = dir.canonicalize().on("read", dir)?;
         let manifest = dir.join(MANIFEST);
         let listed = parse(&read_manifest(&manifest)?).map_err(|cause| {
             Error::failed(format!("cannot read {}: {cause}", manifest.display())).hint(how_to_make(&dir))
@@ -126,16 +126,15 @@ impl Offline {
 }
 
 fn read_manifest(path: &Path) -> Result<String> {
-    let fail = |cause: io::Error| {
-        let error = Error::io("read", path, &cause);
-        if cause.kind() == io::ErrorKind::NotFound {
-            return error.hint(how_to_make(path.parent().unwrap_or(path)));
-        }
-        error
-    };
     let mut text = String::new();
-    File::open(path).map_err(fail)?.take(MANIFEST_MAX).read_to_string(&mut text).map_err(fail)?;
-    Ok(text)
+    let read = File::open(path).and_then(|file| file.take(MANIFEST_MAX).read_to_string(&mut text)).on("read", path);
+    match read {
+        Ok(_) => Ok(text),
+        Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => {
+            Err(error.hint(how_to_make(path.parent().unwrap_or(path))))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn how_to_make(dir: &Path) -> String {
@@ -162,10 +161,9 @@ fn parse(text: &str) -> Result<Vec<(String, String)>, String> {
 }
 
 fn debs(dir: &Path) -> Result<Vec<PathBuf>> {
-    let fail = |cause: io::Error| Error::io("read", dir, &cause);
     let mut all = Vec::new();
-    for entry in dir.read_dir().map_err(fail)? {
-        let path = entry.map_err(fail)?.path();
+    for entry in dir.read_dir().on("read", dir)? {
+        let path = entry.on("read", dir)?.path();
         if path.extension().is_some_and(|extension| extension == "deb") {
             all.push(path);
         }
@@ -175,12 +173,11 @@ fn debs(dir: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn sha256(path: &Path) -> Result<String> {
-    let fail = |cause: io::Error| Error::io("read", path, &cause);
-    let mut file = File::open(path).map_err(fail)?;
+    let mut file = File::open(path).on("read", path)?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
     loop {
-        match file.read(&mut buffer).map_err(fail)? {
+        match file.read(&mut buffer).on("read", path)? {
             0 => break,
             count => hash.update(&buffer[..count]),
         }

@@ -1,6 +1,6 @@
 //! Whether a CA can sign a certificate: each reason why not is an error before anything is written.
 
-use edge_host::{Error, Host, Result};
+use edge_host::{Error, Host, Result, ResultExt};
 
 use crate::cert::{Authority, Certificate};
 use crate::facts::{Source, belongs};
@@ -30,7 +30,7 @@ pub fn ready(host: &Host, source: &Source, now: i64, not_after: i64) -> Result<R
 
 /// Whether the certificate may sign now what lasts until `not_after`.
 pub fn usable(certificate: &Certificate, shown: &str, now: i64, not_after: i64) -> Result<()> {
-    let cannot = |why: String| Error::failed(format!("cannot sign with {shown}: {why}"));
+    let cannot = |why: String| Error::cannot("sign with", shown, why);
     match certificate.authority {
         Authority::Yes => {}
         Authority::No => {
@@ -64,5 +64,5 @@ fn signer(certificate: &Certificate, certificate_shown: &str, key: &PrivateKey, 
         return Err(Error::failed(format!("cannot sign with {shown}: it is not the key of {certificate_shown}"))
             .hint("--ca and --ca-key must be of one CA"));
     }
-    Signer::new(key).map_err(|why| Error::failed(format!("cannot sign with {shown}: {why}")))
+    Signer::new(key).on("sign with", shown)
 }

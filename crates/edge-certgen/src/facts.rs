@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use edge_host::{Error, FileSnapshot, Host, MAX_READ, Result, State};
+use edge_host::{Error, FileSnapshot, Host, MAX_READ, Result, ResultExt, State};
 
 use crate::cert::Certificate;
 use crate::encoding::without_keys;
@@ -235,18 +235,17 @@ pub(crate) fn own_name(path: &Path) -> String {
 
 /// A file of the operator's own, never below the root; a pipe will do, and - is standard input.
 pub(crate) fn own_file(path: &Path) -> Result<Option<Vec<u8>>> {
-    let fail = |cause: &std::io::Error| Error::io("read", own_name(path), cause);
     let reader: Box<dyn std::io::Read> = if is_stdin(path) {
         Box::new(std::io::stdin())
     } else {
         match File::open(path) {
             Ok(file) => Box::new(file),
             Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(cause) => return Err(fail(&cause)),
+            Err(cause) => return Err(cause).on("read", own_name(path)),
         }
     };
     let mut bytes = Vec::new();
-    let read = reader.take(MAX_READ + 1).read_to_end(&mut bytes).map_err(|cause| fail(&cause))?;
+    let read = reader.take(MAX_READ + 1).read_to_end(&mut bytes).on("read", own_name(path))?;
     if read as u64 > MAX_READ {
         return Err(unreadable(&own_name(path), &format!("it is larger than {} MiB", MAX_READ >> 20)));
     }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use edge_host::action::Bytes;
-use edge_host::{Error, Inverse, Node, Plan, Result, State};
+use edge_host::{Error, Inverse, Node, Plan, Result, ResultExt, State};
 
 use crate::authority::Ready;
 use crate::cert::{Authority, Certificate};
@@ -184,7 +184,7 @@ fn why_not_signed(pair: &Pair, ca: &Certificate) -> Option<String> {
 fn key(pair: &Pair, wanted: &Wanted, given: Option<PrivateKey>) -> Result<Key> {
     let new = Key::New(wanted.algorithm.unwrap_or(Algorithm::EcdsaP256));
     if let Some(given) = given {
-        sound(&given).map_err(|why| Error::failed(format!("cannot use the key that is given: {why}")))?;
+        sound(&given).on("use", "the key that is given")?;
         let same = pair.key.good().is_some_and(|key| key.public_key_info() == given.public_key_info());
         return Ok(match pair.key.good().filter(|_| same) {
             Some(key) => Key::Kept(key.clone(), rewrite(pair, key, wanted)),

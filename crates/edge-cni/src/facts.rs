@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use edge_host::{Error, Host, Result};
+use edge_host::{Host, Result, ResultExt};
 use futures_util::TryStreamExt;
 use ipnet::IpNet;
 use rtnetlink::packet_route::address::AddressAttribute;
@@ -40,12 +40,12 @@ pub(crate) fn networks(host: &Host) -> Result<Option<Networks>> {
     if !host.root.is_live() {
         return Ok(None);
     }
-    let fail = |cause: &dyn std::fmt::Display| Error::failed(format!("cannot ask the kernel for its routes: {cause}"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(|cause| fail(&cause))?;
-    runtime.block_on(ask()).map(Some).map_err(|cause| fail(&cause))
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_io().build().on("read", "the kernel's routes")?;
+    runtime.block_on(ask()).map(Some).on("read", "the kernel's routes")
 }
 
-async fn ask() -> std::result::Result<Networks, Box<dyn std::error::Error>> {
+async fn ask() -> std::result::Result<Networks, Box<dyn std::error::Error + Send + Sync>> {
     let (connection, handle, _) = rtnetlink::new_connection()?;
     tokio::spawn(connection);
     let links = links(&handle).await?;

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use edge_host::{Cmd, Error, Result};
+use edge_host::{Cmd, Error, Result, ResultExt};
 use nix::unistd::{Uid, User as Account, geteuid};
 use serde_json::Value;
 
@@ -91,7 +91,7 @@ pub(crate) fn find(need: Version, what: &str, asked: Option<&Path>, user: Option
             }
             // What cannot say its version is no go to build with; the next one may be.
             Err(error) => {
-                let said = error.message().split_once(": ").map_or(error.message(), |(_, cause)| cause).to_owned();
+                let said = error.cause();
                 silent.get_or_insert(no_go(&program, &format!("it does not answer as go does: {said}")));
             }
         }
@@ -171,8 +171,8 @@ fn settings(program: &Path, user: Option<&User>) -> Result<(Version, BTreeMap<St
         ask = ask.env(name, value);
     }
     let said = ask.run()?.stdout;
-    let settings: BTreeMap<String, Value> = serde_json::from_str(&said)
-        .map_err(|cause| Error::failed(format!("cannot ask {} for its settings: {cause}", program.display())))?;
+    let settings: BTreeMap<String, Value> =
+        serde_json::from_str(&said).on("read", format!("the settings of {}", program.display()))?;
     let settings: BTreeMap<String, String> =
         settings.into_iter().filter_map(|(name, value)| Some((name, value.as_str()?.to_owned()))).collect();
     let version = match settings.get("GOVERSION").and_then(|version| version.parse().ok()) {
@@ -181,7 +181,7 @@ fn settings(program: &Path, user: Option<&User>) -> Result<(Version, BTreeMap<St
         None => {
             let said = base(program, user).arg("version").deadline(ASK).run()?.stdout;
             let word = said.split_whitespace().find_map(|word| word.starts_with("go1").then(|| word.parse().ok())?);
-            word.ok_or_else(|| Error::failed(format!("cannot tell the version of {}", program.display())))?
+            word.ok_or("its answer names none").on("find the version of", program)?
         }
     };
     Ok((version, settings))

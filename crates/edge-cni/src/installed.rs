@@ -5,7 +5,7 @@ use std::path::Path;
 use edge_conflist::record::FILE;
 pub(crate) use edge_conflist::record::{Installed, Plugin, read};
 use edge_host::action::Bytes;
-use edge_host::{Error, Host, Inverse, Node, Plan, Result};
+use edge_host::{Host, Inverse, Node, Plan, Result, ResultExt};
 
 /// Adds the write of the record, where it differs; an empty one is removed.
 pub(crate) fn plan(host: &Host, installed: &Installed, plan: &mut Plan) -> Result<()> {
@@ -16,8 +16,7 @@ pub(crate) fn plan(host: &Host, installed: &Installed, plan: &mut Plan) -> Resul
         }
         return Ok(());
     }
-    let mut text =
-        serde_json::to_vec_pretty(installed).map_err(|cause| Error::failed(format!("cannot write {FILE}: {cause}")))?;
+    let mut text = serde_json::to_vec_pretty(installed).on("write", FILE)?;
     text.push(b'\n');
     if was.bytes != text {
         let node = Node::File { content: Bytes::Known(text), mode: 0o644 };

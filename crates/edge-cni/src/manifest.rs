@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Read};
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use edge_fetch::sum_of;
-use edge_host::{Error, Result};
+use edge_host::{Error, Result, ResultExt};
 use nix::unistd::{getegid, geteuid};
 use serde::{Deserialize, Serialize};
 
@@ -62,8 +62,7 @@ impl Manifest {
 
     /// The bytes of the file.
     pub(crate) fn bytes(&self) -> Result<Vec<u8>> {
-        let mut bytes =
-            serde_json::to_vec_pretty(self).map_err(|cause| Error::failed(format!("cannot write {NAME}: {cause}")))?;
+        let mut bytes = serde_json::to_vec_pretty(self).on("write", NAME)?;
         bytes.push(b'\n');
         Ok(bytes)
     }
@@ -76,7 +75,7 @@ impl Manifest {
         }
         let Some(file) = edge_fetch::find(&path)? else { return Ok(None) };
         let mut bytes = Vec::new();
-        file.take(LARGEST).read_to_end(&mut bytes).map_err(|cause| Error::io("read", &path, &cause))?;
+        file.take(LARGEST).read_to_end(&mut bytes).on("read", &path)?;
         let damaged = |cause: String| {
             Error::failed(format!("cannot read {}: {cause}", path.display())).hint("build again: edge-cni build")
         };
@@ -111,8 +110,7 @@ fn is_ours(found: &fs::Metadata) -> bool {
 
 /// The checksum and size of a file, read in pieces.
 pub(crate) fn sum(path: &Path) -> Result<Built> {
-    let fail = |cause: io::Error| Error::io("read", path, &cause);
-    let (sha256, size) = sum_of(&mut edge_fetch::open(path)?).map_err(fail)?;
+    let (sha256, size) = sum_of(&mut edge_fetch::open(path)?).on("read", path)?;
     Ok(Built { sha256, size })
 }
 

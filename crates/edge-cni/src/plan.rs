@@ -1,6 +1,6 @@
 //! From what is wanted and what is there to a network configuration, or the reason against it.
 
-use edge_host::{Error, Result};
+use edge_host::{Error, Result, ResultExt};
 use ipnet::IpNet;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -65,7 +65,6 @@ pub(crate) fn refuse_overlaps(wanted: &Network, networks: Option<&Networks>, oth
 pub(crate) fn version(reads: &[(String, Vec<Cni>)], asked: Option<Cni>) -> Result<Cni> {
     let common = |version: &Cni| reads.iter().all(|(_, reads)| reads.contains(version));
     if let Some(asked) = asked {
-        let cannot = |what: String| Error::refused(format!("cannot write version {asked}: {what}"));
         if !(Cni::WITH_LISTS..=Cni::NEWEST).contains(&asked) {
             return Err(Error::usage(format!(
                 "cannot write version {asked}: lists of plugins are from {} to {}",
@@ -75,7 +74,7 @@ pub(crate) fn version(reads: &[(String, Vec<Cni>)], asked: Option<Cni>) -> Resul
         }
         if let Some((name, reads)) = reads.iter().find(|(_, reads)| !reads.contains(&asked)) {
             let newest = reads.iter().max().map(|newest| format!("at most {newest}")).unwrap_or_default();
-            return Err(cannot(format!("the installed {name} reads {newest}")));
+            return Err(Error::refused(format!("cannot write version {asked}: the installed {name} reads {newest}")));
         }
         return Ok(asked);
     }
@@ -126,7 +125,7 @@ pub(crate) fn document(wanted: &Network, version: Cni) -> Result<String> {
     let ports = json!({"type": "portmap", "capabilities": {"portMappings": true}});
     let document = Document { cni_version: version.to_string(), name: &wanted.name, plugins: (bridge, ports) };
     let text = serde_json::to_string_pretty(&document);
-    Ok(text.map_err(|cause| Error::failed(format!("cannot write a network: {cause}")))? + "\n")
+    Ok(text.on("write", "a network")? + "\n")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use edge_host::{Cmd, Error, Host, Result, State};
+use edge_host::{Cmd, Error, Host, Result, ResultExt, State};
 use serde_json::Value;
 
 use crate::arch::{Arch, HEAD, Program};
@@ -77,7 +77,7 @@ pub fn is_place(dir: &Path) -> bool {
 /// Looks at a plugin's header.
 pub fn look(host: &Host, dir: &Path, name: &str) -> Result<Standing> {
     let Some(file) = host.root.open(&dir.join(name))? else { return Ok(Standing::Missing) };
-    let meta = file.metadata().map_err(|cause| Error::io("read", host.root.display(&dir.join(name)), &cause))?;
+    let meta = file.metadata().on("read", host.root.display(&dir.join(name)))?;
     if meta.mode() & 0o111 == 0 {
         return Ok(Standing::NotExecutable);
     }

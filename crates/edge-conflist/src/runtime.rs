@@ -6,7 +6,7 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use edge_host::{Error, Host, Result};
+use edge_host::{Host, Result, ResultExt};
 
 use crate::known::Known;
 use crate::version::{Cni, Release};
@@ -46,7 +46,7 @@ pub fn runtimes(host: &Host) -> Result<Vec<Runtime>> {
     let mut found = Vec::new();
     for (name, path) in PROGRAMS {
         let Some(file) = host.root.open(Path::new(path))? else { continue };
-        let libcni = libcni(file).map_err(|cause| Error::io("read", host.root.display(Path::new(path)), &cause))?;
+        let libcni = libcni(file).on("read", host.root.display(Path::new(path)))?;
         let known = libcni.and_then(|libcni| Some((table.libcni(&libcni)?, libcni)));
         found.extend(known.map(|(reads, libcni)| Runtime { name, path, libcni, reads }));
     }

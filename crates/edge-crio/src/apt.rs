@@ -6,7 +6,7 @@ use std::time::Duration;
 use edge_apt::{
     Downgrade, Fingerprint, Hold, KeyFrom, Layout, Offline, PackageName, Pin, Removal, Request, Source, Stream, Want,
 };
-use edge_host::{Error, Host, Mode, Result, Root};
+use edge_host::{Error, Host, Mode, Result, ResultExt, Root};
 
 use crate::cli::InstallArgs;
 use crate::knowledge;
@@ -81,7 +81,7 @@ fn source(args: &InstallArgs, offer: &Offer) -> Result<Source> {
 
 /// The operator's own file.
 fn read_key(path: &Path) -> Result<Vec<u8>> {
-    let absolute = std::path::absolute(path).map_err(|cause| Error::io("read", path, &cause))?;
+    let absolute = std::path::absolute(path).on("read", path)?;
     Root::live()?
         .read(&absolute)?
         .ok_or_else(|| Error::failed(format!("cannot read {}: it is not there", path.display())))

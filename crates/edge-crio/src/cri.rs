@@ -5,7 +5,7 @@ pub mod messages;
 use std::path::Path;
 use std::time::Duration;
 
-use edge_host::{Error, Result};
+use edge_host::{Error, Result, ResultExt};
 use tonic::client::Grpc;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
@@ -96,14 +96,12 @@ pub fn they_run(number: usize) -> String {
 }
 
 fn block_on<T>(socket: &Path, within: Duration, work: impl Future<Output = Result<T, Status>>) -> Result<T> {
-    let fail = |cause: String| Error::failed(format!("cannot ask the runtime at {}: {cause}", socket.display()));
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|cause| fail(cause.to_string()))?;
+    const ASK: &str = "ask the runtime at";
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().on(ASK, socket)?;
     let done = runtime.block_on(async { tokio::time::timeout(within, work).await });
     match done {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(status)) => Err(fail(cause_of(&status))),
-        Err(_) => Err(fail(format!("no answer within {} s", within.as_secs()))),
+        Ok(answer) => answer.map_err(|status| cause_of(&status)).on(ASK, socket),
+        Err(_) => Err(Error::cannot(ASK, socket, format!("no answer within {} s", within.as_secs()))),
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use edge_fetch::hex;
 use edge_host::action::{Bytes, ContentWriter};
-use edge_host::{Error, FileSnapshot, Inverse, Node, Plan, Result, State};
+use edge_host::{Error, FileSnapshot, Inverse, Node, Plan, Result, ResultExt, State};
 use sha2::{Digest, Sha256};
 
 use crate::config::{
@@ -78,9 +78,7 @@ pub fn configure(facts: &Facts, wanted: &Wanted, plan: &mut Plan) -> Result<Effe
             // A file that was there keeps its mode when it is edited; one that gets a password must not.
             let mode = if proxy.has_credentials() { 0o600 } else { 0o644 };
             let sha256 = hex(&Sha256::digest(&text));
-            let content: ContentWriter = Box::new(move |to| {
-                to.write_all(text.as_bytes()).map_err(|cause| Error::failed(format!("cannot write {PROXY}: {cause}")))
-            });
+            let content: ContentWriter = Box::new(move |to| to.write_all(text.as_bytes()).on("write", PROXY));
             let node = Node::Large { content, sha256, mode };
             let why = "a proxy for CRI-O's downloads";
             plan.write(Path::new(PROXY), facts.proxy.clone(), node, Inverse::Whole, why).details = details;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::Read;
 use std::path::Path;
 
-use edge_host::{Error, Host, Result};
+use edge_host::{Error, Host, Result, ResultExt};
 
 const OS_RELEASE: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
 const APT: &str = "/usr/bin/apt-get";
@@ -117,8 +117,10 @@ impl System {
         for program in PROGRAMS {
             if let Some(mut file) = host.root.open(Path::new(program))? {
                 let mut header = Vec::new();
-                let fail = |cause| Error::io("read", host.root.display(Path::new(program)), &cause);
-                Read::by_ref(&mut file).take(20).read_to_end(&mut header).map_err(fail)?;
+                Read::by_ref(&mut file)
+                    .take(20)
+                    .read_to_end(&mut header)
+                    .on("read", host.root.display(Path::new(program)))?;
                 system.arch = Arch::of_program(&header);
                 if system.arch.is_some() {
                     break;

@@ -1,10 +1,10 @@
 //! Files of the operator's: an archive, and the checksum beside it.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use edge_host::{Error, Result, Root};
+use edge_host::{Error, Exit, Result, ResultExt, Root};
 
 use crate::sum::is_sha256;
 
@@ -15,18 +15,18 @@ const MAX_SUMS: u64 = 128 << 10;
 ///
 /// Errors: nothing is there, or something else than a file.
 pub fn open(path: &Path) -> Result<File> {
-    find(path)?.ok_or_else(|| Error::failed(format!("cannot read {}: it is not there", path.display())))
+    find(path)?.ok_or("it does not exist").on("read", path)
 }
 
 /// [`open`], and none where nothing is there.
 pub fn find(path: &Path) -> Result<Option<File>> {
-    let absolute = std::path::absolute(path).map_err(|cause| Error::io("read", path, &cause))?;
+    let absolute = std::path::absolute(path).on("read", path)?;
     let Some(file) = Root::live()?.open(&absolute)? else { return Ok(None) };
     // It may have been replaced between the look at it and its opening.
     match file.metadata() {
         Ok(metadata) if metadata.is_file() => Ok(Some(file)),
-        Ok(_) => Err(Error::failed(format!("cannot read {}: it is not a regular file", path.display()))),
-        Err(cause) => Err(Error::io("read", path, &cause)),
+        Ok(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")).on("read", path),
+        Err(cause) => Err(cause).on("read", path),
     }
 }
 
@@ -40,19 +40,20 @@ pub fn beside(archive: &Path) -> Result<Option<String>> {
     name.push(".sha256");
     let path = PathBuf::from(name);
     let refused = |why: &str| {
-        Error::refused(format!("cannot use {}: {why}", path.display()))
+        Error::cannot("use", &path, why)
+            .with_exit(Exit::Refused)
             .hint("remove it, or name the archive and its checksum: --archive FILE --sha256 H")
     };
     let file = match find(&path) {
         Ok(None) => return Ok(None),
         Ok(Some(file)) => file,
-        Err(error) if error.message().ends_with("it is not a regular file") => {
+        Err(error) if error.io_kind() == Some(io::ErrorKind::InvalidInput) => {
             return Err(refused("it is not a regular file"));
         }
         Err(error) => return Err(error),
     };
     let mut bytes = Vec::new();
-    file.take(MAX_SUMS + 1).read_to_end(&mut bytes).map_err(|cause| Error::io("read", &path, &cause))?;
+    file.take(MAX_SUMS + 1).read_to_end(&mut bytes).on("read", &path)?;
     if bytes.len() as u64 > MAX_SUMS {
         return Err(refused(&format!("it is larger than {} KiB, and not a checksum", MAX_SUMS >> 10)));
     }

@@ -14,6 +14,10 @@ const NO_ENGINE: [&str; 2] = ["Protocol not supported", "generation id: Invalid 
 /// Chains that the kubelet makes for nothing but to mark the backend that it uses.
 const KUBELET_MARKS: [&str; 2] = ["KUBE-IPTABLES-HINT", "KUBE-KUBELET-CANARY"];
 
+fn has_no_engine(error: &Error) -> bool {
+    error.output().is_some_and(|output| NO_ENGINE.iter().any(|said| output.stderr.contains(said)))
+}
+
 /// The rules of a host, as far as they were asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Firewall {
@@ -98,7 +102,7 @@ impl Firewall {
     /// The same, and where an engine that the kernel has cannot be read at all: it may hold rules.
     pub fn all_readable(&self) -> Result<()> {
         self.readable()?;
-        match self.unusable.iter().find(|(_, _, error)| !NO_ENGINE.iter().any(|said| error.message().contains(said))) {
+        match self.unusable.iter().find(|(_, _, error)| !has_no_engine(error)) {
             Some((backend, family, error)) => Err(Error::refused(format!(
                 "cannot tell what rules the backend {backend} has for {family}: {}",
                 error.message()

@@ -91,7 +91,7 @@ pub(crate) fn read_one(
     let save = Cmd::find(&format!("{stem}-save"))?.arg("--counters").deadline(DEADLINE).keep_output(LARGEST_SAVE);
     seen.text = match save.run() {
         Ok(output) => output.stdout,
-        Err(error) if error.message().contains("you must be root") => {
+        Err(error) if error.output().is_some_and(|output| output.stderr.contains("you must be root")) => {
             let fail = format!("cannot read the {family} rules: not run as root");
             return Err(Error::failed(fail).hint("run it with sudo"));
         }

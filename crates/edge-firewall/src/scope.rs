@@ -207,7 +207,7 @@ impl Reader<'_> {
         }
         let cmd = Cmd::find("nft")?.arg("-j").args(args).keep_output(LARGEST);
         let refused = |cause: String| Error::refused(format!("{}: {cause}", self.cannot()));
-        let output = cmd.run().map_err(|error| refused(error.message().to_owned()))?;
+        let output = cmd.run().map_err(|error| refused(error.to_string()))?;
         let read =
             read(&output.stdout).ok_or_else(|| refused(format!("the output of {} is not understood", cmd.shown())))?;
         Ok(Some(read))

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use edge_host::action::{Script, Transaction};
-use edge_host::{Editor, Error, Result, Root};
+use edge_host::{Editor, Error, Result, ResultExt, Root};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -60,8 +60,7 @@ pub fn transaction(
         lock_seconds: lock_wait.as_secs(),
     };
     let object = format!("table {table} of {}-{}", seen.family.program(), seen.backend);
-    let data = serde_json::to_value(&kept)
-        .map_err(|cause| Error::failed(format!("cannot record the change of {object}: {cause}")))?;
+    let data = serde_json::to_value(&kept).on("record the change of", &object)?;
     Ok(Some(Transaction { script: restore(&seen.restore, text, lock_wait), object, kind: KIND.to_owned(), data }))
 }
 
@@ -85,8 +84,7 @@ impl Editor for Rules {
     }
 
     fn script_back(&self, data: &Value) -> Result<Option<Script>> {
-        let kept: Kept = serde_json::from_value(data.clone())
-            .map_err(|cause| Error::failed(format!("cannot undo a change of rules: {cause}")))?;
+        let kept: Kept = serde_json::from_value(data.clone()).on("undo", "a change of rules")?;
         let chains: BTreeSet<&String> = kept.placed.iter().map(|(chain, _)| chain).collect();
         let scope = Scope {
             table: kept.table.clone(),

@@ -12,7 +12,7 @@ use std::time::Duration;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
 use self::output::tail;
-use crate::error::{CommandFailed, Error, Result, ResultExt};
+use crate::error::{CommandFailed, Error, Result};
 use crate::signal::Interrupt;
 
 mod output;
@@ -81,6 +81,11 @@ pub(crate) fn is_package_tool(program: &str) -> bool {
 impl Output {
     /// The end of what it said, on one line: of its standard error, or of its output where that is empty.
     pub fn last_words(&self) -> String {
+        self.last_lines().join("; ")
+    }
+
+    /// The same as lines, without empty ones.
+    pub fn last_lines(&self) -> Vec<&str> {
         let said = tail(&self.stderr, SHOW_STDERR);
         if said.is_empty() { tail(&self.stdout, SHOW_STDERR) } else { said }
     }
@@ -223,14 +228,18 @@ impl Cmd {
         if output.status.success() {
             return Ok(output);
         }
+        Err(self.failure(output))
+    }
+
+    /// The error of a program whose output shows that it failed, whatever its exit status.
+    pub fn failure(&self, output: Output) -> Error {
         let why = output.status.to_string();
         self.failed(why, output)
     }
 
-    /// The error of a program that failed, with all that it printed.
-    fn failed<T>(&self, why: String, output: Output) -> Result<T> {
+    fn failed(&self, why: String, output: Output) -> Error {
         let program = self.program.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Err(CommandFailed { program, why, output }).on("run", self.shown())
+        Error::of_cause("run", self.shown(), Box::new(CommandFailed { program, why, output }))
     }
 
     /// Runs it and hands back how it ended, whatever that is.

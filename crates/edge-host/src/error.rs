@@ -79,7 +79,7 @@ impl Error {
     }
 
     /// `cannot VERB OBJECT: CAUSE` of what lies behind it. An [`Error`] of a deeper layer keeps its exit code and hint.
-    fn of_cause(verb: &str, object: impl AsRef<Path>, cause: Box<dyn StdError + Send + Sync>) -> Error {
+    pub(crate) fn of_cause(verb: &str, object: impl AsRef<Path>, cause: Box<dyn StdError + Send + Sync>) -> Error {
         let cause = match cause.downcast::<Error>() {
             Ok(deeper) => {
                 let message = deeper.0.message.clone();
@@ -116,13 +116,20 @@ impl Error {
     pub fn with_action(mut self, verb: &str, object: impl AsRef<Path>) -> Error {
         let parts = &mut self.0;
         (parts.verb, parts.object) = (printable(verb), printable(&object.as_ref().to_string_lossy()));
-        let blank = if parts.object.is_empty() { "" } else { " " };
-        parts.message = format!("cannot {}{blank}{}: {}", parts.verb, parts.object, parts.cause);
-        self
+        let cause = std::mem::take(&mut parts.cause);
+        self.with_cause(&cause)
     }
 
-    fn with_cause(mut self, cause: &str) -> Error {
-        self.0.cause = printable(cause);
+    /// The same said in other words: what a program's message means.
+    #[must_use]
+    pub fn with_cause(mut self, cause: &str) -> Error {
+        let parts = &mut self.0;
+        parts.cause = printable(cause);
+        let blank = if parts.object.is_empty() { "" } else { " " };
+        parts.message = match parts.verb.as_str() {
+            "" => parts.cause.clone(),
+            verb => format!("cannot {verb}{blank}{}: {}", parts.object, parts.cause),
+        };
         self
     }
 

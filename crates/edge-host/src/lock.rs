@@ -13,7 +13,8 @@ use nix::fcntl::{Flock, FlockArg, OFlag, openat};
 use nix::sys::stat::{Mode, SFlag, fstat};
 use nix::unistd::geteuid;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
+use crate::exit::Exit;
 use crate::root::{LastLink, ResolvedPath, Root, State};
 use crate::signal::Interrupt;
 
@@ -53,11 +54,11 @@ pub(crate) fn take(root: &Root, tool: &str, wait: Duration, interrupt: &Interrup
     }
     let path = dir.join(NAME);
     let shown = root.display(&path);
-    let fail = |cause: std::io::Error| Error::io("lock", &shown, &cause);
-    let resolved = root.resolve(&path, LastLink::Keep).map_err(fail)?;
+    let resolved = root.resolve(&path, LastLink::Keep).on("lock", &shown)?;
     let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let planted = |what: &str| {
-        Error::refused(format!("cannot lock {}: {what}", shown.display()))
+        Error::cannot("lock", &shown, what)
+            .with_exit(Exit::Refused)
             .hint("look who put it there, remove it and run again")
     };
     let fd = match openat(resolved.dir(), NAME, flags, Mode::from_bits_truncate(0o600)) {
@@ -65,9 +66,9 @@ pub(crate) fn take(root: &Root, tool: &str, wait: Duration, interrupt: &Interrup
         Err(Errno::ELOOP) => return Err(planted("it is a symbolic link")),
         Err(Errno::EISDIR) => return Err(planted("it is a directory")),
         Err(Errno::EROFS) => return Ok(Lock { file: None }),
-        Err(errno) => return Err(fail(errno.into())),
+        Err(errno) => return Err(errno).on("lock", &shown),
     };
-    let stat = fstat(&fd).map_err(|errno| fail(errno.into()))?;
+    let stat = fstat(&fd).on("lock", &shown)?;
     if stat.st_mode & SFlag::S_IFMT.bits() != SFlag::S_IFREG.bits() {
         return Err(planted("it is not a regular file"));
     }
@@ -88,7 +89,7 @@ pub(crate) fn take(root: &Root, tool: &str, wait: Duration, interrupt: &Interrup
                 thread::sleep(POLL.min(until.saturating_duration_since(Instant::now())));
                 file = back;
             }
-            Err((_, errno)) => return Err(fail(errno.into())),
+            Err((_, errno)) => return Err(errno).on("lock", &shown),
         }
     };
     // Only a label for whoever waits; the lock holds without it, so a full file system is no reason to stop.
@@ -108,7 +109,7 @@ fn busy(file: &mut File, wait: Duration) -> Error {
 
 /// Makes `path` a directory that only we can enter, or refuses what stands there instead.
 pub(crate) fn private_dir(root: &Root, path: &Path) -> Result<()> {
-    make_private(root, path, 0o700)?.map_err(|cause| Error::io("make", root.display(path), &cause))
+    make_private(root, path, 0o700)?.on("make", root.display(path))
 }
 
 /// The same, where making it failed with the cause.
@@ -130,7 +131,7 @@ fn is_read_only(cause: &std::io::Error) -> bool {
 /// Whether `path` is a directory that nobody else can write to; refuses anything else but nothing.
 pub(crate) fn is_private(root: &Root, path: &Path, resolved: &ResolvedPath<'_>) -> Result<bool> {
     let shown = root.display(path);
-    let found = resolved.find().map_err(|cause| Error::io("read", &shown, &cause))?;
+    let found = resolved.find().on("read", &shown)?;
     match found.state {
         State::Absent => Ok(false),
         State::Directory { mode, uid, .. } => {

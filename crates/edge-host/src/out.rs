@@ -20,7 +20,7 @@ use nix::fcntl::{Flock, FlockArg, OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::unistd::geteuid;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::root::{Root, delete_path};
 
 const MARK: &str = ".edgeutils-new";
@@ -28,10 +28,9 @@ const OLD_MARK: &str = ".edgeutils-old";
 
 /// A directory of the operator's in which files are made, such as downloads. It must be there.
 pub fn out_root(path: &Path) -> Result<Root> {
-    let fail = |cause: io::Error| Error::io("open", path, &cause);
     let place = place::find("open", path)?;
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let dir = openat(&place.dir, place.name.as_os_str(), flags, Mode::empty()).map_err(|errno| fail(errno.into()))?;
+    let dir = openat(&place.dir, place.name.as_os_str(), flags, Mode::empty()).on("open", path)?;
     Ok(Root::of_dir(dir, path))
 }
 
@@ -49,8 +48,7 @@ impl OutDir {
     /// Begins to fill `path`. Whatever a killed call left of it is removed; what stands at `path`
     /// itself stays until [`OutDir::finish`]. Fails while another call fills it.
     pub fn begin(path: &Path) -> Result<OutDir> {
-        let fail = |cause: io::Error| Error::io("make", path, &cause);
-        let path = std::path::absolute(path).map_err(fail)?;
+        let path = std::path::absolute(path).on("make", path)?;
         // Programs fill it by its path. Root's would write wherever a link on the way leads by then.
         if geteuid().is_root() && place::find("make", &path)?.is_others {
             return Err(Error::refused(format!(
@@ -75,31 +73,31 @@ impl OutDir {
                 Err(Error::failed(format!("cannot make {}: another call is making it", path.display()))
                     .hint("wait until that is done, or name another directory"))
             }
-            Err(cause) => Err(fail(cause)),
+            Err(cause) => Err(cause).on("make", path),
         }
     }
 
     /// Makes a directory in it.
     pub fn dir(&self, name: &str) -> Result<PathBuf> {
         let path = self.temporary.join(name);
-        DirBuilder::new().mode(0o755).create(&path).map_err(|cause| Error::io("make", &path, &cause))?;
+        DirBuilder::new().mode(0o755).create(&path).on("make", &path)?;
         Ok(path)
     }
 
     /// Writes a file in it.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        put(&self.temporary.join(name), bytes).map_err(|cause| Error::io("write", self.path.join(name), &cause))
+        put(&self.temporary.join(name), bytes).on("write", self.path.join(name))
     }
 
     /// Moves a file from one place in it to another.
     pub fn rename(&self, from: &Path, name: &str) -> Result<()> {
         let to = self.temporary.join(name);
-        fs::rename(from, &to).map_err(|cause| Error::io("write", self.path.join(name), &cause))
+        fs::rename(from, &to).on("write", self.path.join(name))
     }
 
     /// Removes a directory in it and all below.
     pub fn remove(&self, path: &Path) -> Result<()> {
-        remove_tree(path).map_err(|cause| Error::io("remove", path, &cause))
+        remove_tree(path).on("remove", path)
     }
 
     /// Gives it its name. What had the name is replaced, and comes back if that fails.
@@ -117,7 +115,7 @@ impl OutDir {
             }
             remove_tree(&old)
         };
-        finish().map_err(|cause| Error::io("write", &self.path, &cause))?;
+        finish().on("write", &self.path)?;
         self.finished = true;
         Ok(())
     }

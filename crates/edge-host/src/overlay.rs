@@ -7,7 +7,7 @@ use std::path::Path;
 
 use nix::mount::{MsFlags, mount};
 
-use crate::error::{Error, Result};
+use crate::error::{Result, ResultExt};
 use crate::private::in_private;
 
 /// Covered by memory in a view of the files that only the probe sees.
@@ -23,9 +23,7 @@ const CONTENT: &str = "what is below shows through";
 /// True where it works; false where the kernel refuses the options. Needs root. Nothing of it is
 /// seen outside: it happens in a view of the files of its own that is gone at once.
 pub fn overlay_takes(options: &str) -> Result<bool> {
-    in_private(&[Path::new(PLACE)], || {
-        probe(options).map_err(|cause| Error::failed(format!("cannot probe the overlay file system: {cause}")))
-    })
+    in_private(&[Path::new(PLACE)], || probe(options).on("probe", "the overlay file system"))
 }
 
 fn probe(options: &str) -> std::io::Result<bool> {

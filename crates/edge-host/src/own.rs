@@ -8,6 +8,7 @@ use std::path::Path;
 use nix::unistd::geteuid;
 
 use crate::error::{Error, Result};
+use crate::exit::Exit;
 use crate::lock;
 use crate::root::{LastLink, Root, State};
 
@@ -36,7 +37,8 @@ impl Root {
         }
         let found = self.find_link(path)?;
         let refused = |why: &str| {
-            Error::refused(format!("cannot use {}: {why}", self.display(path).display()))
+            Error::cannot("use", self.display(path), why)
+                .with_exit(Exit::Refused)
                 .hint("look who put it there and remove it; our own is owned by the caller, mode 0644")
         };
         match found.state {

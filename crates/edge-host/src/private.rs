@@ -9,7 +9,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::gettid;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
 
 const OWN_MOUNTS: &str = "/proc/self/mountinfo";
 const PROC: &str = "/proc";
@@ -72,7 +72,7 @@ fn close_view(scratch: &[&Path]) -> Result<()> {
     let none: Option<&str> = None;
     let top = Path::new(TOP);
     mount(none, top, none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).map_err(|errno| fail(top, errno))?;
-    let text = std::fs::read_to_string(OWN_MOUNTS).map_err(|cause| Error::io("read", OWN_MOUNTS, &cause))?;
+    let text = std::fs::read_to_string(OWN_MOUNTS).on("read", OWN_MOUNTS)?;
     for (path, flags) in mounts(&text) {
         if VIRTUAL.iter().any(|top| path.starts_with(top)) {
             continue;
@@ -90,7 +90,7 @@ fn close_view(scratch: &[&Path]) -> Result<()> {
         let there = dir.ancestors().find(|dir| dir.is_dir()).unwrap_or(top);
         mount(Some("tmpfs"), there, Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, options)
             .map_err(|errno| fail(there, errno))?;
-        std::fs::create_dir_all(dir).map_err(|cause| Error::io("make", dir, &cause))?;
+        std::fs::create_dir_all(dir).on("make", dir)?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::{Result, ResultExt};
 use crate::host::{Host, Mode};
 use crate::root::{LastLink, Meta, State};
 
@@ -32,8 +32,11 @@ pub fn require_reboot(host: &Host) -> Result<()> {
     names.push('\n');
     for (path, text) in [(PACKAGES, names.as_str()), (REQUIRED, TEXT)] {
         let path = Path::new(path);
-        let fail = |cause| Error::io("write", path, &cause);
-        host.root.resolve(path, LastLink::Keep).map_err(fail)?.replace(text.as_bytes(), META, None).map_err(fail)?;
+        host.root
+            .resolve(path, LastLink::Keep)
+            .on("write", path)?
+            .replace(text.as_bytes(), META, None)
+            .on("write", path)?;
     }
     Ok(())
 }

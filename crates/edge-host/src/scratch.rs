@@ -1,11 +1,10 @@
 //! Files for the programs that we run, gone with the value: no change to the host, not journalled.
 
 use std::fs::{self, DirBuilder, Permissions};
-use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::host::Host;
 use crate::root::delete_path;
 
@@ -32,13 +31,12 @@ impl Scratch {
             return Err(Error::failed("cannot make a scratch directory: nothing live is touched under --root"));
         }
         let dir = Path::new(PARENT).join(format!("edgeutils-{}", host.tool));
-        let fail = |cause: io::Error| Error::io("make", &dir, &cause);
         if let Some(error) = delete_path(&dir).into_error("remove", &dir) {
             return Err(error);
         }
-        DirBuilder::new().mode(DIR_MODE).create(&dir).map_err(fail)?;
+        DirBuilder::new().mode(DIR_MODE).create(&dir).on("make", &dir)?;
         // Whatever the umask.
-        fs::set_permissions(&dir, Permissions::from_mode(DIR_MODE)).map_err(fail)?;
+        fs::set_permissions(&dir, Permissions::from_mode(DIR_MODE)).on("make", &dir)?;
         Ok(Scratch { dir, left: Vec::new() })
     }
 
@@ -50,9 +48,8 @@ impl Scratch {
     /// Writes a file that every user can read and says where it is; `name` has no slash.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf> {
         let path = self.dir.join(name);
-        let fail = |cause: io::Error| Error::io("write", &path, &cause);
-        fs::write(&path, bytes).map_err(fail)?;
-        fs::set_permissions(&path, Permissions::from_mode(FILE_MODE)).map_err(fail)?;
+        fs::write(&path, bytes).on("write", &path)?;
+        fs::set_permissions(&path, Permissions::from_mode(FILE_MODE)).on("write", &path)?;
         Ok(path)
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use edge_host::action::Bytes;
-use edge_host::{Error, Host, Inverse, Node, Plan, Result};
+use edge_host::{Error, Host, Inverse, Node, Plan, Result, ResultExt};
 
 use crate::wanted::Wanted;
 
@@ -21,8 +21,7 @@ pub(crate) fn read(host: &Host) -> Result<Option<Wanted>> {
 
 /// Adds the write of what is wanted now, where it differs from what is stored.
 pub(crate) fn plan(host: &Host, wanted: &Wanted, plan: &mut Plan) -> Result<()> {
-    let mut text =
-        serde_json::to_vec_pretty(wanted).map_err(|cause| Error::failed(format!("cannot write {FILE}: {cause}")))?;
+    let mut text = serde_json::to_vec_pretty(wanted).on("write", FILE)?;
     text.push(b'\n');
     let was = host.root.find(Path::new(FILE))?;
     if was.bytes != text {

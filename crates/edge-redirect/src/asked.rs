@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use edge_host::{Error, MAX_READ, Result};
+use edge_host::{Error, MAX_READ, Result, ResultExt};
 
 use crate::cli::AddArgs;
 use crate::known::Known;
@@ -53,15 +53,14 @@ pub(crate) fn typed(texts: &[String]) -> Result<Vec<Pair>> {
 }
 
 fn input(path: &Path) -> Result<String> {
-    let fail = |cause: &std::io::Error| Error::io("read", path, cause);
     let reader: Box<dyn Read> = if path == Path::new("-") {
         Box::new(std::io::stdin())
     } else {
         // The operator's own file, wherever --root is.
-        Box::new(std::fs::File::open(path).map_err(|cause| fail(&cause))?)
+        Box::new(std::fs::File::open(path).on("read", path)?)
     };
     let mut text = String::new();
-    let read = reader.take(MAX_READ + 1).read_to_string(&mut text).map_err(|cause| fail(&cause))?;
+    let read = reader.take(MAX_READ + 1).read_to_string(&mut text).on("read", path)?;
     if read as u64 > MAX_READ {
         return Err(Error::failed(format!("cannot read {}: it is larger than {} MiB", path.display(), MAX_READ >> 20)));
     }

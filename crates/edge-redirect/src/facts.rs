@@ -4,8 +4,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use edge_firewall::{Family, Firewall};
-use edge_host::{Error, Host, Result};
-use nix::errno::Errno;
+use edge_host::{Host, Result, ResultExt};
 use nix::ifaddrs::getifaddrs;
 
 use crate::known::Known;
@@ -38,8 +37,7 @@ pub(crate) fn runs_cloudcore(host: &Host, address: IpAddr) -> Result<bool> {
 /// of keepalived may bind to those of others; and so would the way to it, which begins at the first
 /// address of its network and not at each.
 fn is_own(address: IpAddr) -> Result<bool> {
-    let fail = |errno: Errno| Error::failed(format!("cannot list the addresses of this host: {}", errno.desc()));
-    let all = getifaddrs().map_err(fail)?.filter_map(|interface| interface.address);
+    let all = getifaddrs().on("list", "the addresses of this host")?.filter_map(|interface| interface.address);
     let mut ips = all.filter_map(|found| match address {
         IpAddr::V4(_) => found.as_sockaddr_in().map(|socket| IpAddr::V4(socket.ip())),
         IpAddr::V6(_) => found.as_sockaddr_in6().map(|socket| IpAddr::V6(socket.ip())),

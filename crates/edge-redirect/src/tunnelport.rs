@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use edge_host::{Error, Result};
+use edge_host::{Error, Result, ResultExt};
 use serde_json::{Map, Value};
 
 use crate::known::Known;
@@ -13,11 +13,11 @@ use crate::pair::Pair;
 /// Errors: exit 1 where the input is empty, cut off or another object; where cloudcore recorded a
 /// port without an address, or no port at all.
 pub(crate) fn parse(text: &str, known: &Known) -> Result<Vec<Pair>> {
-    let fail = |cause: &str, hint: &str| Error::failed(format!("cannot use the config map: {cause}")).hint(hint);
+    let fail = |cause: &str, hint: &str| unusable(cause).hint(hint);
     if text.trim().is_empty() {
         return Err(fail("the input is empty", COMMAND));
     }
-    let map: Value = serde_json::from_str(text).map_err(|cause| fail(&format!("it is no JSON: {cause}"), COMMAND))?;
+    let map: Value = serde_json::from_str(text).on("use", "the config map").map_err(|error| error.hint(COMMAND))?;
     let kind = map.get("kind").and_then(Value::as_str).unwrap_or("nothing");
     if kind != "ConfigMap" {
         return Err(fail(&format!("the input is of kind {kind}"), COMMAND));
@@ -31,7 +31,8 @@ pub(crate) fn parse(text: &str, known: &Known) -> Result<Vec<Pair>> {
         )
     })?;
     let record: Value = serde_json::from_str(record)
-        .map_err(|cause| fail(&format!("its annotation {annotation} is no JSON: {cause}"), COMMAND))?;
+        .on("use", format!("annotation {annotation} of the config map"))
+        .map_err(|error| error.hint(COMMAND))?;
     let ports = record.get("ipTunnelPort").and_then(Value::as_object).filter(|ports| !ports.is_empty());
     let ports = ports.ok_or_else(|| {
         fail(
@@ -42,22 +43,26 @@ pub(crate) fn parse(text: &str, known: &Known) -> Result<Vec<Pair>> {
     pairs(ports, known)
 }
 
+fn unusable(cause: &str) -> Error {
+    Error::cannot("use", "the config map", cause)
+}
+
 fn pairs(ports: &Map<String, Value>, known: &Known) -> Result<Vec<Pair>> {
     let mut pairs = Vec::new();
     for (address, port) in ports {
-        let fail = |cause: &str| Error::failed(format!("cannot use the config map: {cause}"));
         if address.is_empty() {
             let stream = known.stream_port;
-            return Err(fail(&format!(
+            return Err(unusable(&format!(
                 "it has port {port} with an empty address: that cloudcore could not find its own"
             ))
             .hint(format!("put its host name and address into its /etc/hosts and start it again, or give the address here: edge-redirect add {port}=IP:{stream}")));
         }
-        let ip: IpAddr = address.parse().map_err(|_| fail(&format!("{address:?} is no IP address")))?;
+        let ip: IpAddr = address.parse().map_err(|_| unusable(&format!("{address:?} is not a valid IP address")))?;
         let number = port.as_u64().and_then(|port| u16::try_from(port).ok());
-        let number = number.filter(|port| *port != 0).ok_or_else(|| fail(&format!("{port} is no port")))?;
+        let number =
+            number.filter(|port| *port != 0).ok_or_else(|| unusable(&format!("{port} is not a valid port")))?;
         let pair = Pair::new(number, SocketAddr::new(ip, known.stream_port));
-        pairs.push(pair.map_err(|cause| fail(&format!("{address}: {cause}")))?);
+        pairs.push(pair.map_err(|cause| unusable(&format!("{address}: {cause}")))?);
     }
     Ok(pairs)
 }

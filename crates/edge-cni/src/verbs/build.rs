@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use edge_host::{Error, Exit, Host, Mode, OutDir, Outcome, Result, become_user};
+use edge_host::{Error, Exit, Host, Mode, OutDir, Outcome, Result, ResultExt, become_user};
 use serde_json::json;
 
 use crate::arch::{Arch, Linkage, Program};
@@ -49,7 +49,7 @@ pub(crate) fn run(host: &mut Host, args: &BuildArgs) -> Result<Outcome> {
     let arch = args.arch.or_else(plugin::own_machine);
     let arch = arch.ok_or_else(|| Error::usage("cannot tell what this machine is").hint("name it with --arch"))?;
     let folder = (args.from != Path::new(FROM_MODULE)).then(|| std::path::absolute(&args.from));
-    let folder = folder.transpose().map_err(|cause| Error::io("find", &args.from, &cause))?;
+    let folder = folder.transpose().on("find", &args.from)?;
     let job = Job { releases: &releases, args, arch, folder };
     let what = job.what();
 
@@ -111,7 +111,7 @@ pub(crate) fn run(host: &mut Host, args: &BuildArgs) -> Result<Outcome> {
 /// Under sudo a place that only root can write to is no place for a build.
 fn for_caller(error: Error, user: Option<&User>) -> Error {
     match user {
-        Some(user) if error.message().contains("Permission denied") => error.hint(format!(
+        Some(user) if error.io_kind() == Some(std::io::ErrorKind::PermissionDenied) => error.hint(format!(
             "a build has the rights of the user who called sudo ({}): name an --out that this user can write to",
             user.uid
         )),
@@ -227,7 +227,7 @@ fn make(
             host.report.note(&format!("compiling for {} s", elapsed.as_secs()));
         }
     });
-    ran.map_err(|error| explained(error, &command.shown(), job, go))?;
+    ran.map_err(|error| explained(error, job, go))?;
     report_built(host, chosen, &[&bin, &crossed], &mut seen);
     let mut manifest = Manifest::new(&job.source_name(), &job.args.release, job.arch, &job.args.plugins);
     manifest.sum.clone_from(&source.sum);
@@ -246,10 +246,12 @@ fn make(
 }
 
 /// The error of a build that failed, without its command line, which names every plugin.
-fn explained(error: Error, shown: &str, job: &Job<'_>, go: &Go) -> Error {
-    let Some(cause) = error.message().strip_prefix(&format!("cannot run {shown}: ")) else { return error };
+fn explained(error: Error, job: &Job<'_>, go: &Go) -> Error {
+    if error.program().is_none() {
+        return error;
+    }
     let at = if job.folder.is_some() { At::Folder } else { At::Module };
-    diagnose(format!("cannot build {}: {cause}", job.what()), at, go, job.releases)
+    diagnose(format!("cannot build {}: {}", job.what(), error.cause()), at, go, job.releases)
 }
 
 /// Says which plugins have come since the last time; whether any has.
@@ -266,7 +268,7 @@ fn report_built(host: &mut Host, chosen: &[Package], dirs: &[&PathBuf], seen: &m
 /// Each result is looked at: what go was told and what it made must be the same.
 fn must_be_for(path: &Path, name: &str, arch: Arch) -> Result<()> {
     let wrong = |what: &str| Error::failed(format!("cannot use what go built of {name}: {what}"));
-    let file = fs::File::open(path).map_err(|cause| Error::io("read", path, &cause))?;
+    let file = fs::File::open(path).on("read", path)?;
     let program = plugin::head(file).as_deref().and_then(Program::parse);
     match program {
         None => Err(wrong("it is no program")),

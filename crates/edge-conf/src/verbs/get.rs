@@ -1,6 +1,6 @@
 //! `edge-conf get PATH`.
 
-use edge_host::{Error, Host, Outcome, Result, is_hidden};
+use edge_host::{Error, Host, Outcome, Result, ResultExt, is_hidden};
 use edge_yaml::Path;
 use serde_json::json;
 
@@ -61,9 +61,7 @@ pub(crate) fn run(host: &mut Host, options: &Options, path: &str) -> Result<Outc
         // Whoever reads it takes a line for a value.
         Some(text) if text.contains(is_hidden) => return Err(not_plain(&wanted)),
         Some(text) => format!("{text}\n"),
-        None => {
-            serde_yaml::to_string(&value).map_err(|cause| Error::failed(format!("cannot print {wanted}: {cause}")))?
-        }
+        None => serde_yaml::to_string(&value).on("print", wanted.to_string())?,
     };
     if text.contains(|char| is_hidden(char) && char != '\n') {
         return Err(not_plain(&wanted));

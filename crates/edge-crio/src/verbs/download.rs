@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use edge_host::{Error, Exit, Host, Mode, Outcome, Result, Root, out_root};
+use edge_host::{Error, Exit, Host, Mode, Outcome, Result, ResultExt, Root, out_root};
 use serde_json::json;
 
 use crate::bundle::sum_of;
@@ -83,7 +83,6 @@ fn list(to: &Root, name: &str, sum: &str, mode: Mode) -> Result<()> {
         .filter(|other| other.split_once(' ').is_none_or(|(_, of)| of.trim_start_matches([' ', '*']) != name));
     let text: String = others.chain([line.as_str()]).map(|line| format!("{line}\n")).collect();
     let mut file = to.new_file(&path, 0o644)?;
-    std::io::Write::write_all(&mut file, text.as_bytes())
-        .map_err(|cause| Error::io("write", to.display(&path), &cause))?;
+    std::io::Write::write_all(&mut file, text.as_bytes()).on("write", to.display(&path))?;
     file.finish()
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use edge_host::action::Bytes;
-use edge_host::{Error, Exit, Host, Inverse, Mode, Node, Outcome, Plan, Result, apply, apply_part};
+use edge_host::{Error, Exit, Host, Inverse, Mode, Node, Outcome, Plan, Result, ResultExt, apply, apply_part};
 
 use serde_json::json;
 
@@ -136,10 +136,7 @@ fn read_proxy(given: &str, except: Option<&str>) -> Result<Proxy> {
         };
     }
     let mut text = String::new();
-    std::io::stdin()
-        .take(4096)
-        .read_to_string(&mut text)
-        .map_err(|cause| Error::failed(format!("cannot read standard input: {cause}")))?;
+    std::io::stdin().take(4096).read_to_string(&mut text).on("read", "standard input")?;
     match text.strip_suffix('\n').filter(|line| !line.is_empty() && !line.contains('\n')) {
         Some(line) => Proxy::parse(line.trim_end_matches('\r'), except),
         None => Err(Error::failed("cannot use standard input: one line with the proxy's address is wanted")

@@ -177,8 +177,7 @@ const SUMS: &str = "SHA256SUMS";
 /// The directory that was brought along.
 fn brought(dir: &Path, version: Version) -> Result<Root> {
     Root::image(dir).map_err(|error| {
-        let cause = error.message().rsplit_once(": ").map_or(error.message(), |(_, cause)| cause);
-        Error::failed(format!("cannot install from {}: {cause}", dir.display())).hint(format!(
+        error.with_action("install from", dir).hint(format!(
             "look whether it is mounted; on a machine with a network, edge-crio download --version {version} --arch ARCH \
              --to DIR fills one"
         ))

@@ -45,8 +45,8 @@ pub(super) fn collected(pieces: Option<&Receiver<Vec<u8>>>, until: Instant) -> S
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-/// The last `max` bytes of a text on one line, without the rest of a line that was cut off in front.
-pub(super) fn tail(text: &str, max: usize) -> String {
+/// The lines of the last `max` bytes of a text, without the rest of a line that was cut off in front.
+pub(super) fn tail(text: &str, max: usize) -> Vec<&str> {
     let text = text.trim();
     let mut from = text.len().saturating_sub(max);
     while !text.is_char_boundary(from) {
@@ -55,5 +55,5 @@ pub(super) fn tail(text: &str, max: usize) -> String {
     if from > 0 && !text[..from].ends_with('\n') {
         from += text[from..].find('\n').unwrap_or(0);
     }
-    text[from..].lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+    text[from..].lines().map(str::trim).filter(|line| !line.is_empty()).collect()
 }

@@ -58,7 +58,7 @@ impl Cmd {
             interrupt.check()?;
         }
         if ended == Ended::AtDeadline {
-            return self.failed(format!("still running after {} s", self.deadline.as_secs()), output);
+            return Err(self.failed(format!("still running after {} s", self.deadline.as_secs()), output));
         }
         Ok(output)
     }

@@ -52,7 +52,7 @@ pub(super) fn output(cmd: &Cmd, report: &mut dyn FnMut(Duration)) -> Result<Outp
     let said = text(&mut stderr, cmd.keep_output).map_err(fail)?;
     let Some(status) = status else {
         let separator = if said.trim().is_empty() { "" } else { ": " };
-        let said = tail(&said, SHOW_STDERR);
+        let said = tail(&said, SHOW_STDERR).join("; ");
         let seconds = cmd.deadline.as_secs();
         return Err(Error::failed(format!(
             "cannot wait for {shown}: still running after {seconds} s{separator}{said}"

@@ -12,7 +12,7 @@ use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, openat};
 use nix::sys::stat::{Mode, SFlag, fchmod, fstat, fstatat};
 
 use super::place::{Place, PlaceKind, find};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::root::{ResolvedPath, Root, take_attributes, temporary_name};
 
 /// A reader that has not taken anything for so long has stopped.
@@ -21,7 +21,7 @@ const POLL: Duration = Duration::from_millis(20);
 /// Someone who keeps swapping what stands there is not waited for.
 const ATTEMPTS: u32 = 16;
 
-/// PlaceKind a path of the operator's holds, compared with what is to be written there.
+/// What a path of the operator's holds, compared with what is to be written there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutState {
     /// A file with exactly these bytes.
@@ -34,7 +34,6 @@ pub enum OutState {
 
 /// Looks at a file of the operator's without changing it.
 pub fn out_state(path: &Path, bytes: &[u8]) -> Result<OutState> {
-    let fail = |cause: io::Error| Error::io("read", path, &cause);
     let place = find("write", path)?;
     match place.what {
         PlaceKind::Stream => return Ok(OutState::Stream),
@@ -44,13 +43,13 @@ pub fn out_state(path: &Path, bytes: &[u8]) -> Result<OutState> {
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let file = match openat(&place.dir, place.name.as_os_str(), flags, Mode::empty()) {
         Ok(fd) => File::from(fd),
-        // PlaceKind may be written and not read, or was replaced meanwhile, is written.
+        // What may be written and not read, or was replaced meanwhile, is written.
         Err(_) => return Ok(OutState::Differs),
     };
-    let is_file = file.metadata().map_err(fail)?.is_file();
+    let is_file = file.metadata().on("read", path)?.is_file();
     let mut now = Vec::new();
     if is_file {
-        file.take(bytes.len() as u64 + 1).read_to_end(&mut now).map_err(fail)?;
+        file.take(bytes.len() as u64 + 1).read_to_end(&mut now).on("read", path)?;
     }
     Ok(if is_file && now == bytes { OutState::Same } else { OutState::Differs })
 }
@@ -60,17 +59,16 @@ pub fn out_state(path: &Path, bytes: &[u8]) -> Result<OutState> {
 /// A file appears whole or not at all, with the mode that it had. A pipe or device, /dev/stdout and
 /// /dev/fd/N too, is written into. A link is followed only where nobody else can have put it there.
 pub fn out_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let fail = |cause: io::Error| Error::io("write", path, &cause);
     for _ in 0..ATTEMPTS {
         let place = find("write", path)?;
         if place.lacks_way {
-            return Err(fail(Errno::ENOENT.into()));
+            return Err(Errno::ENOENT).on("write", path);
         }
         match place.what {
-            PlaceKind::Directory => return Err(fail(Errno::EISDIR.into())),
+            PlaceKind::Directory => return Err(Errno::EISDIR).on("write", path),
             PlaceKind::Stream => {
                 if let Some(stream) = open_stream(&place, path)? {
-                    return write_stream(stream, bytes).map_err(fail);
+                    return write_stream(stream, bytes).on("write", path);
                 }
             }
             PlaceKind::Nothing => return replace(place, None, bytes, path),
@@ -82,8 +80,7 @@ pub fn out_file(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// None where a regular file has come in its place.
 fn open_stream(place: &Place, path: &Path) -> Result<Option<File>> {
-    let fail = |cause: io::Error| Error::io("write", path, &cause);
-    let is_in_proc = place.is_own_open_file().map_err(fail)?;
+    let is_in_proc = place.is_own_open_file().on("write", path)?;
     // Not blocking: a pipe that nobody reads would be waited for without end.
     let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let flags = if is_in_proc { flags } else { flags | OFlag::O_NOFOLLOW };
@@ -91,20 +88,20 @@ fn open_stream(place: &Place, path: &Path) -> Result<Option<File>> {
         Ok(fd) => fd,
         // The standard streams may be sockets, which cannot be opened again.
         Err(Errno::ENXIO) if is_in_proc && place.name == "1" => {
-            io::stdout().as_fd().try_clone_to_owned().map_err(fail)?
+            io::stdout().as_fd().try_clone_to_owned().on("write", path)?
         }
         Err(Errno::ENXIO) if is_in_proc && place.name == "2" => {
-            io::stderr().as_fd().try_clone_to_owned().map_err(fail)?
+            io::stderr().as_fd().try_clone_to_owned().on("write", path)?
         }
         Err(Errno::ENXIO) => {
             return Err(Error::failed(format!("cannot write {}: nobody reads from it", path.display()))
                 .hint("start the program that reads from it first"));
         }
-        Err(errno) => return Err(fail(errno.into())),
+        Err(errno) => return Err(errno).on("write", path),
     };
-    let kind = fstat(&fd).map_err(|errno| fail(errno.into()))?.st_mode & SFlag::S_IFMT.bits();
+    let kind = fstat(&fd).on("write", path)?.st_mode & SFlag::S_IFMT.bits();
     let is_file = kind == SFlag::S_IFREG.bits();
-    // PlaceKind our own caller opened may be a file; what stood at a name was none.
+    // What our own caller opened may be a file; what stood at a name was none.
     Ok((is_in_proc || !is_file).then(|| File::from(fd)))
 }
 

@@ -17,7 +17,7 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 use nix::unistd::{getegid, geteuid};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
 
 /// As the kernel does it: more links than this are a loop.
 const MAX_LINKS: usize = 40;
@@ -55,39 +55,38 @@ pub(super) enum PlaceKind {
 
 /// Finds where `path` leads. Exit 4 where a link is in the way that someone else may have put there.
 pub(super) fn find(verb: &str, path: &Path) -> Result<Place> {
-    let fail = |cause: io::Error| Error::io(verb, path, &cause);
     let start = if path.is_absolute() { "/" } else { "." };
-    let mut dir = open(start, STEP, Mode::empty()).map_err(|errno| fail(errno.into()))?;
+    let mut dir = open(start, STEP, Mode::empty()).on(verb, path)?;
     let mut todo = components(path);
     let mut links = 0;
     let mut is_others = false;
     while let Some(name) = todo.pop_front() {
-        is_others |= Access::of(dir.as_fd()).map_err(fail)? == Access::Others;
+        is_others |= Access::of(dir.as_fd()).on(verb, path)? == Access::Others;
         let lacks_way = !todo.is_empty();
         let place = |dir, name, what| Place { dir, name, what, lacks_way, is_others };
         let stat = match fstatat(&dir, name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
             Err(Errno::ENOENT) => return Ok(place(dir, name, PlaceKind::Nothing)),
-            Err(errno) => return Err(fail(errno.into())),
+            Err(errno) => return Err(errno).on(verb, path),
         };
         match kind(&stat) {
             SFlag::S_IFLNK => {
                 links += 1;
                 if links > MAX_LINKS {
-                    return Err(fail(Errno::ELOOP.into()));
+                    return Err(Errno::ELOOP).on(verb, path);
                 }
                 // The link itself is opened, so that the one that was looked at is the one that is read.
-                let link = openat(&dir, name.as_os_str(), STEP, Mode::empty()).map_err(|errno| fail(errno.into()))?;
-                if !may_follow(dir.as_fd(), link.as_fd()).map_err(fail)? {
+                let link = openat(&dir, name.as_os_str(), STEP, Mode::empty()).on(verb, path)?;
+                if !may_follow(dir.as_fd(), link.as_fd()).on(verb, path)? {
                     return Err(planted(verb, path, &name));
                 }
-                if todo.is_empty() && is_own_open_file(dir.as_fd(), &name).map_err(fail)? {
+                if todo.is_empty() && is_own_open_file(dir.as_fd(), &name).on(verb, path)? {
                     return Ok(place(dir, name, PlaceKind::Stream));
                 }
-                let target = readlinkat(&link, "").map_err(|errno| fail(errno.into()))?;
+                let target = readlinkat(&link, "").on(verb, path)?;
                 let target = Path::new(&target);
                 if target.is_absolute() {
-                    dir = open("/", STEP, Mode::empty()).map_err(|errno| fail(errno.into()))?;
+                    dir = open("/", STEP, Mode::empty()).on(verb, path)?;
                 }
                 for component in components(target).into_iter().rev() {
                     todo.push_front(component);
@@ -96,8 +95,7 @@ pub(super) fn find(verb: &str, path: &Path) -> Result<Place> {
             SFlag::S_IFDIR if todo.is_empty() => return Ok(place(dir, name, PlaceKind::Directory)),
             // A directory in its place is opened even if it was another kind a moment ago, and nothing else is.
             _ if !todo.is_empty() => {
-                dir = openat(&dir, name.as_os_str(), STEP | OFlag::O_DIRECTORY, Mode::empty())
-                    .map_err(|errno| fail(errno.into()))?;
+                dir = openat(&dir, name.as_os_str(), STEP | OFlag::O_DIRECTORY, Mode::empty()).on(verb, path)?;
             }
             SFlag::S_IFREG => return Ok(place(dir, name, PlaceKind::File(stat.st_mode & 0o777))),
             _ => return Ok(place(dir, name, PlaceKind::Stream)),

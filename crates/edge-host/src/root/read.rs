@@ -93,7 +93,7 @@ impl Root {
                 let fd = resolved.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK).map_err(fail)?;
                 Ok(Some(File::from(fd)))
             }
-            Some(_) => Err(fail(io::Error::other("it is not a regular file"))),
+            Some(_) => Err(fail(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"))),
         }
     }
 
@@ -170,7 +170,7 @@ impl ResolvedPath<'_> {
 fn read_file(fd: OwnedFd) -> io::Result<FileSnapshot> {
     let stat = fstat(&fd)?;
     if kind(&stat) != SFlag::S_IFREG {
-        return Err(io::Error::other("it is not a regular file"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(stat.st_size.clamp(0, 1 << 20)).unwrap_or(0) + 1);
     let mut file = File::from(fd);

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use edge_host::{Error, Host, Result};
+use edge_host::{Error, Host, Result, ResultExt};
 use serde::Deserialize;
 
 use super::diagnose::{At, diagnose};
@@ -73,7 +73,7 @@ fn cannot_fetch(module: &str, cause: &str, go: &Go, releases: &Releases) -> Erro
 
 /// Looks at a checked-out folder; it must bring its dependencies along.
 pub(crate) fn folder(dir: &Path, releases: &Releases) -> Result<Source> {
-    let cannot = |cause: &str| Error::failed(format!("cannot build from {}: {cause}", dir.display()));
+    let cannot = |cause: &str| Error::cannot("build from", dir, cause);
     if !dir.is_dir() {
         return Err(cannot("there is no such directory"));
     }
@@ -105,9 +105,8 @@ fn packages(top: &Path) -> Result<Vec<Package>> {
     for kind in KINDS {
         let dir = format!("plugins/{kind}");
         let path = top.join(&dir);
-        let fail = |cause: std::io::Error| Error::io("list", &path, &cause);
-        for entry in fs::read_dir(&path).map_err(fail)? {
-            let entry = entry.map_err(fail)?;
+        for entry in fs::read_dir(&path).on("list", &path)? {
+            let entry = entry.on("list", &path)?;
             let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
             if name != NOT_OURS && crate::plugin::is_name(&name) && entry.path().is_dir() && holds_go(&entry.path()) {
                 all.push(Package { dir: format!("{dir}/{name}"), name });

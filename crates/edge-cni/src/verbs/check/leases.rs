@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use edge_host::{Error, Host, Result};
+use edge_host::{Host, Result, ResultExt};
 
 use crate::conflist::Network;
 use crate::range::Range;
@@ -39,7 +39,7 @@ pub(super) fn leases(host: &Host, network: &Network) -> Result<Leases> {
         let Some(address) = name.to_str().and_then(|name| name.parse::<IpAddr>().ok()) else { continue };
         let Some(file) = host.root.open(&dir.join(&name))? else { continue };
         let time = file.metadata().and_then(|meta| meta.modified());
-        let time = time.map_err(|cause| Error::io("read", host.root.display(&dir.join(&name)), &cause))?;
+        let time = time.on("read", host.root.display(&dir.join(&name)))?;
         let is_older = boot.is_some_and(|boot| time < boot);
         addresses.push((address, if is_older { Age::Older } else { Age::Other }));
     }
