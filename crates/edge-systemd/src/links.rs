@@ -22,6 +22,13 @@ pub struct Link {
     pub itself: Found,
 }
 
+impl Link {
+    /// Whether the administrator made it, and not a package.
+    pub fn is_admins(&self) -> bool {
+        self.path.starts_with(ADMIN_UNITS)
+    }
+}
+
 /// Those directories: of one name (`multi-user.target.wants`) together, the one that takes precedence first.
 pub(crate) fn groups(listing: &[(PathBuf, HashSet<String>)]) -> Vec<Vec<PathBuf>> {
     let mut groups: BTreeMap<&str, Vec<PathBuf>> = BTreeMap::new();
@@ -49,7 +56,7 @@ pub(crate) fn links_in(root: &Root, groups: &[Vec<PathBuf>], names: &[String]) -
             }
         }
     }
-    links.sort_by_key(|link| !link.path.starts_with(ADMIN_UNITS));
+    links.sort_by_key(|link| !link.is_admins());
     Ok(links)
 }
 
