@@ -2,6 +2,7 @@
 //! package's, or gone with the next version.
 
 use edge_host::{Editor, Error, Result, STRUCK, is_secret_name, redact};
+use edge_systemd::{Assignment, is_unit_name, parse, quoted_variable, variables};
 use serde_json::{Value, json};
 
 use crate::record::sum;
@@ -9,6 +10,7 @@ use crate::record::sum;
 /// The editor that takes variables back.
 pub const EDITOR: &str = "unit-environment";
 const SECTION: &str = "[Service]";
+const KEY: &str = "Environment";
 const HEADER: &str = "# Made by edge-conf env; `edge-conf undo` takes it back.\n";
 
 /// One variable.
@@ -41,8 +43,7 @@ impl Variable {
 
     /// The line of a unit file, quoted as systemd reads it.
     fn line(&self) -> String {
-        let value = self.value.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%");
-        format!("Environment=\"{}={value}\"", self.name)
+        format!("{KEY}={}", quoted_variable(&self.name, &self.value))
     }
 }
 
@@ -51,28 +52,26 @@ const HARMLESS: &str = include_str!("../data/harmless.txt");
 
 /// Whether all that a drop-in sets may be read by every user of the host.
 pub fn is_harmless(text: &str) -> bool {
-    let assigned =
-        |line: &str| line.trim().strip_prefix("Environment")?.trim_start().strip_prefix('=').map(str::to_owned);
-    text.lines().filter_map(assigned).all(|value| {
-        let value = value.trim();
-        let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
-        let bare = quoted.unwrap_or(value);
-        let name = bare.split('=').next().unwrap_or_default();
-        let known = HARMLESS.lines().filter(|line| !line.starts_with('#')).any(|line| line.trim() == name);
-        // Without quotes white space begins another variable.
-        let alone = quoted.is_some() || !bare.contains(char::is_whitespace);
-        bare.is_empty() || (known && alone && !bare.contains(['"', '\'', '@', '\\']))
-    }) && !text.lines().any(|line| line.trim_end().ends_with('\\'))
+    let is_own = |one: &&Assignment| one.key == KEY;
+    let all = parse(text.as_bytes());
+    // What systemd does not read, as its reading ended before, others can read all the same.
+    let mentions = text.lines().filter(|line| line.trim_start().starts_with(KEY)).count();
+    mentions == all.iter().filter(is_own).count()
+        && all.iter().filter(is_own).all(|one| {
+            let value = one.value.as_str();
+            let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+            let bare = quoted.unwrap_or(value);
+            let name = bare.split('=').next().unwrap_or_default();
+            let known = HARMLESS.lines().filter(|line| !line.starts_with('#')).any(|line| line.trim() == name);
+            // Without quotes white space begins another variable.
+            let alone = quoted.is_some() || !bare.contains(char::is_whitespace);
+            bare.is_empty() || (known && alone && !bare.contains(['"', '\'', '@', '\\']))
+        })
 }
 
 /// A unit's name: it becomes part of a path.
 pub fn unit_name(text: &str) -> Result<&str> {
-    let good = |byte: u8| byte.is_ascii_alphanumeric() || b":_.@-\\".contains(&byte);
-    let ok = text.len() < 256
-        && text
-            .strip_suffix(".service")
-            .is_some_and(|stem| !stem.is_empty() && stem.bytes().all(good) && !stem.starts_with('.'));
-    if ok {
+    if is_unit_name(text) && text.ends_with(".service") && !text.starts_with('.') {
         Ok(text)
     } else {
         Err(Error::usage(format!("cannot use the unit {text:?}: a name such as edgecore.service is wanted")))
@@ -153,21 +152,19 @@ fn put(lines: &mut Vec<String>, at: Option<usize>, wanted: &str) {
 /// The line that sets this variable and nothing else, and is the last word on it: systemd takes the
 /// last assignment, and an empty one takes all before it away.
 fn position(lines: &[String], name: &str) -> Option<usize> {
-    let last = lines.iter().rposition(|line| mentions(line, name))?;
-    let value = lines[last].trim().strip_prefix("Environment=")?;
+    let all = parse(lines.concat().as_bytes());
+    let own: Vec<&Assignment> = all.iter().filter(|one| &*one.section == "Service" && one.key == KEY).collect();
+    let last = own.iter().rposition(|one| variables(&one.value).iter().any(|(other, _)| other == name))?;
+    let value = own[last].value.as_str();
     let alone = match value.strip_prefix('"') {
         Some(quoted) => is_one_quoted(quoted),
         None => !value.contains(|char: char| char.is_whitespace() || "\"'\\".contains(char)),
     };
-    let before = lines[..last].last().is_some_and(|line| line.trim_end().ends_with('\\'));
-    (alone && !before && last >= reset(lines)).then_some(last)
-}
-
-/// Whether a line holds `NAME=` where an assignment can begin.
-fn mentions(line: &str, name: &str) -> bool {
-    let assigned = format!("{name}=");
-    let begins = |at: usize| line[..at].ends_with(|char: char| char.is_whitespace() || "\"'=".contains(char));
-    !line.trim_start().starts_with(['#', ';']) && line.match_indices(&assigned).any(|(at, _)| at == 0 || begins(at))
+    let is_reset = own[last..].iter().any(|later| later.value.is_empty());
+    let at = own[last].line - 1;
+    // A lone carriage return ends a line for systemd, and none of these.
+    let is_there = lines.get(at).is_some_and(|line| line.contains(value));
+    (alone && !is_reset && is_there && own[last].line == own[last].last_line).then_some(at)
 }
 
 /// Whether the quote that is open ends with the text.
@@ -181,11 +178,6 @@ fn is_one_quoted(text: &str) -> bool {
         }
     }
     false
-}
-
-/// The line behind the last one that takes all variables away.
-fn reset(lines: &[String]) -> usize {
-    lines.iter().rposition(|line| line.trim() == "Environment=").map_or(0, |at| at + 1)
 }
 
 /// The editor of these records.

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use edge_host::{Cmd, Error, Exit, Host, Outcome, Result, UndoArgs, redact, undo};
+use edge_systemd::systemctl;
 use edge_yaml::{Document, Edited};
 
 mod setting_state;
@@ -12,16 +13,14 @@ mod watch;
 
 use crate::EDITORS;
 use crate::spelling::{spelled, texts};
-
 use setting_state::{SettingState, state_of};
-use watch::{State, Verdict, Watch, value_of};
+use watch::{State, Verdict, Watch};
 
-const SYSTEMD_RUNS: &str = "/run/systemd/system";
 /// systemd itself gives a unit 90 s to stop and 90 s to start, and ends the restart then.
 const RESTART_WITHIN: Duration = Duration::from_secs(200);
 const UP_WITHIN: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(200);
-const LOG_LINES: &str = "20";
+const LOG_LINES: u32 = 20;
 
 /// What must hold once it is up.
 pub(crate) enum Check<'a> {
@@ -36,19 +35,14 @@ pub(crate) enum Check<'a> {
     },
 }
 
-/// Whether systemd is the host's init.
-pub(crate) fn has_systemd(host: &Host) -> Result<bool> {
-    Ok(host.root.find(Path::new(SYSTEMD_RUNS))?.exists())
-}
-
 /// Fails where the unit cannot be restarted anyway: asked before anything is changed.
 pub(crate) fn ready(host: &Host, unit: &str) -> Result<()> {
     let refused = |why: &str| Error::failed(format!("cannot restart {unit}: {why}; nothing was changed"));
-    if !has_systemd(host)? {
+    if !edge_systemd::is_running(&host.root)? {
         return Err(refused("this host does not run systemd")
             .hint("without --restart the change is made; restart the component as it was started"));
     }
-    match property(unit, "LoadState")?.as_str() {
+    match systemctl::show(unit, "LoadState")?.get("LoadState") {
         "loaded" => Ok(()),
         "not-found" => Err(refused("systemd knows no such unit")
             .hint("without --restart the change is made, for when the component is installed")),
@@ -94,8 +88,8 @@ fn restart_and_watch(host: &Host, unit: &str) -> Result<()> {
     let mut watch = Watch::default();
     loop {
         host.check_interrupt()?;
-        let shown = show(unit, "ActiveState,SubState,MainPID,Result")?;
-        match watch.see(State::parse(&shown), Instant::now()) {
+        let shown = systemctl::show(unit, "ActiveState,SubState,MainPID,Result")?;
+        match watch.see(State::of(&shown), Instant::now()) {
             Verdict::Up => return Ok(()),
             Verdict::Down(why) => return Err(Error::failed(format!("{unit} {why}"))),
             Verdict::Wait if Instant::now() >= until => {
@@ -104,14 +98,6 @@ fn restart_and_watch(host: &Host, unit: &str) -> Result<()> {
             Verdict::Wait => thread::sleep(POLL),
         }
     }
-}
-
-fn show(unit: &str, properties: &str) -> Result<String> {
-    Ok(Cmd::find("systemctl")?.args(["show", "-p", properties, "--", unit]).run()?.stdout)
-}
-
-fn property(unit: &str, name: &str) -> Result<String> {
-    Ok(value_of(&show(unit, name)?, name))
 }
 
 /// Fails where the component has dropped a setting while it rewrote its file.
@@ -137,12 +123,10 @@ fn still_there(host: &mut Host, unit: &str, path: &Path, edited: &Edited) -> Res
 }
 
 fn show_log(host: &mut Host, unit: &str) {
-    let log = Cmd::find("journalctl")
-        .and_then(|cmd| cmd.args(["--no-pager", "-o", "cat", "-n", LOG_LINES, "-u", unit]).run());
-    match log {
-        Ok(output) => {
+    match systemctl::log_end(unit, LOG_LINES) {
+        Ok(log) => {
             host.report.note(&format!("the end of the log of {unit}:"));
-            host.report.lines_on_stderr(&redact(&output.stdout));
+            host.report.lines_on_stderr(&redact(&log));
         }
         Err(error) => host.report.note(&format!("its log cannot be shown: {error}")),
     }

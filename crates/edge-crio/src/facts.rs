@@ -70,7 +70,7 @@ impl Facts {
             registries_main: String::from_utf8_lossy(&main).into_owned(),
             proxy: host.root.find_link(Path::new(config::PROXY))?,
             storage: storage(host)?,
-            unit: UnitFacts::read(host)?,
+            unit: UnitFacts::read(&host.root)?,
         })
     }
 }

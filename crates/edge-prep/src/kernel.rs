@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use edge_host::action::{Bytes, Run, SetValue, UndoOrder};
 use edge_host::{Error, FileSnapshot, Host, Inverse, Node, Plan, Result, Root, State};
+use edge_systemd::{MASK, is_mask};
 
 use crate::report::{Fault, Line};
 use modules::ModuleFacts;
@@ -18,8 +19,6 @@ use sysctl::SysctlFacts;
 
 const MODULES_FILE: &str = "/etc/modules-load.d/90-edgeutils.conf";
 const SYSCTL_FILE: &str = "/etc/sysctl.d/90-edgeutils.conf";
-/// What a mask points to.
-const NULL: &str = "/dev/null";
 const OWN_FILE_MODE: u32 = 0o644;
 const MODPROBE_WITHIN: Duration = Duration::from_secs(30);
 
@@ -92,11 +91,7 @@ pub fn waits_for_module(facts: &Facts, sysctls: &[Sysctl]) -> bool {
 /// What stands at a path of the configuration; a mask is not followed, which in an image cannot be.
 fn standing(root: &Root, path: &Path) -> Result<FileSnapshot> {
     let link = root.find_link(path)?;
-    if is_mask(&link) { Ok(link) } else { root.find(path) }
-}
-
-fn is_mask(found: &FileSnapshot) -> bool {
-    matches!(&found.state, State::Link { target } if target == NULL)
+    if is_mask(path, &link) { Ok(link) } else { root.find(path) }
 }
 
 /// Adds lines behind those that are kept.
@@ -104,8 +99,9 @@ fn own_file(plan: &mut Plan, path: &str, own: &FileSnapshot, kept: Vec<u8>, line
     if lines.is_empty() {
         return Ok(());
     }
-    if is_mask(own) {
-        return Err(Error::refused(format!("cannot write {path}: it is masked by a link to {NULL}"))
+    // Any other link was followed.
+    if matches!(own.state, State::Link { .. }) {
+        return Err(Error::refused(format!("cannot write {path}: it is masked by a link to {MASK}"))
             .hint("remove the link and run again"));
     }
     let mut text = if kept.is_empty() { HEADER.into() } else { kept };

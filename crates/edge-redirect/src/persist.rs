@@ -1,10 +1,10 @@
 //! What outlives a reboot: a file that says what is redirected, and a unit that makes it so.
 
 use std::path::Path;
-use std::time::Duration;
 
-use edge_host::action::{Bytes, Run, UndoOrder};
+use edge_host::action::Bytes;
 use edge_host::{Error, FileSnapshot, Host, Inverse, Node, Plan, Result, State};
+use edge_systemd::{Scope, Units, is_mask, systemctl};
 use toml_edit::{Array, DocumentMut, Item, value};
 
 use crate::known::Known;
@@ -17,11 +17,6 @@ const DIR: &str = "/etc/edgeutils";
 pub(crate) const UNIT: &str = "edge-redirect.service";
 const UNIT_FILE: &str = "/etc/systemd/system/edge-redirect.service";
 const LINK: &str = "/etc/systemd/system/multi-user.target.wants/edge-redirect.service";
-/// Where a unit that is masked leads to.
-const MASK: &str = "/dev/null";
-/// There while systemd runs.
-const SYSTEMD: &str = "/run/systemd/system";
-const DEADLINE: Duration = Duration::from_secs(90);
 
 const NEW: &str = "\
 # What edge-redirect restore makes so at boot. edge-redirect add and remove keep it up to date.
@@ -43,8 +38,10 @@ pub(crate) struct Facts {
     /// The same if it is a link, which is what is removed.
     file_itself: FileSnapshot,
     pub(crate) stored: Option<Stored>,
-    unit: FileSnapshot,
+    /// Our unit file; nothing where a mask is in its place.
+    unit: Option<FileSnapshot>,
     unit_itself: FileSnapshot,
+    is_masked: bool,
     link: FileSnapshot,
     /// Other files stand beside ours.
     dir_is_shared: bool,
@@ -74,22 +71,19 @@ pub(crate) fn facts(host: &Host) -> Result<Facts> {
         }
     };
     let unit_itself = root.find_link(Path::new(UNIT_FILE))?;
-    let unit = if masks(&unit_itself) { unit_itself.clone() } else { root.find(Path::new(UNIT_FILE))? };
+    let is_file = !is_mask(Path::new(UNIT_FILE), &unit_itself);
     Ok(Facts {
         stored,
         file,
         file_itself: root.find_link(Path::new(FILE))?,
-        unit,
+        unit: if is_file { Some(root.find(Path::new(UNIT_FILE))?) } else { None },
         unit_itself,
+        is_masked: Units::read(root, Scope::Now)?.find(UNIT)?.is_masked(),
         link: root.find_link(Path::new(LINK))?,
         dir_is_shared: root.list(Path::new(DIR))?.iter().any(|name| Path::new(DIR).join(name) != Path::new(FILE)),
         dir: root.find_link(Path::new(DIR))?,
-        systemd_runs: root.is_live() && root.find(Path::new(SYSTEMD))?.exists(),
+        systemd_runs: edge_systemd::is_running(root)?,
     })
-}
-
-fn masks(unit: &FileSnapshot) -> bool {
-    unit.state == State::Link { target: MASK.to_owned() }
 }
 
 impl Facts {
@@ -100,7 +94,7 @@ impl Facts {
 
     /// Whether the operator has masked the unit.
     pub(crate) fn is_masked(&self) -> bool {
-        masks(&self.unit_itself)
+        self.is_masked
     }
 
     /// Errors: exit 4 where the unit cannot be enabled, as the operator has masked it.
@@ -124,7 +118,7 @@ impl Facts {
     }
 
     fn has_unit(&self) -> bool {
-        self.unit.exists() && !self.is_masked()
+        self.unit.as_ref().is_some_and(FileSnapshot::exists)
     }
 }
 
@@ -146,13 +140,14 @@ pub(crate) fn keep(
         return Ok(());
     }
     let text = unit::render(&program.path, known)?;
-    let is_new = facts.unit.bytes != text.as_bytes();
+    let was = facts.unit.clone().unwrap_or_else(|| facts.unit_itself.clone());
+    let is_new = was.bytes != text.as_bytes();
     if is_new {
         if let Some(note) = &program.note {
             plan.note(note);
         }
         let node = Node::File { content: Bytes::Known(text.into_bytes()), mode: 0o644 };
-        plan.write(UNIT_FILE, facts.unit.clone(), node, Inverse::Whole, "runs edge-redirect restore");
+        plan.write(UNIT_FILE, was, node, Inverse::Whole, "runs edge-redirect restore");
     }
     let is_linked = facts.link.state == State::Link { target: UNIT_FILE.to_owned() };
     if !is_linked {
@@ -160,17 +155,10 @@ pub(crate) fn keep(
         plan.write(LINK, facts.link.clone(), node, Inverse::Whole, "enables it");
     }
     if facts.systemd_runs && (is_new || !is_linked) {
-        plan.run(reload(), "systemd reads its units again");
+        plan.run(systemctl::reload(), "systemd reads its units again");
         // A unit that was never started is one that nobody knows to work; and only one that is active
         // is started again together with a firewall service.
-        let run = Run {
-            argv: systemctl(&["start", "--", UNIT]),
-            probe: Some(systemctl(&["is-active", "--quiet", "--", UNIT])),
-            inverse: Some(systemctl(&["stop", "--", UNIT])),
-            undo_order: UndoOrder::Reverse,
-            deadline: DEADLINE,
-        };
-        plan.run(run, "finds the rules in place");
+        plan.run(systemctl::start(UNIT), "finds the rules in place");
     }
     Ok(())
 }
@@ -178,14 +166,7 @@ pub(crate) fn keep(
 /// Adds what makes all of it go.
 pub(crate) fn forget(facts: &Facts, plan: &mut Plan) {
     if facts.systemd_runs && facts.has_unit() {
-        let run = Run {
-            argv: systemctl(&["stop", "--", UNIT]),
-            probe: None,
-            inverse: Some(systemctl(&["start", "--", UNIT])),
-            undo_order: UndoOrder::Last,
-            deadline: DEADLINE,
-        };
-        plan.run(run, "it goes");
+        plan.run(systemctl::stop(UNIT), "it goes");
     }
     if facts.link.exists() {
         plan.remove(LINK, facts.link.clone(), "disables it");
@@ -202,17 +183,8 @@ pub(crate) fn forget(facts: &Facts, plan: &mut Plan) {
     }
     if facts.systemd_runs && (facts.link.exists() || facts.has_unit()) {
         // In an undo after the unit is back, and before it is started.
-        plan.run(reload(), "systemd reads its units again");
+        plan.run(systemctl::reload(), "systemd reads its units again");
     }
-}
-
-fn reload() -> Run {
-    let argv = systemctl(&["daemon-reload"]);
-    Run { argv: argv.clone(), probe: None, inverse: Some(argv), undo_order: UndoOrder::Last, deadline: DEADLINE }
-}
-
-fn systemctl(words: &[&str]) -> Vec<String> {
-    std::iter::once(&"systemctl").chain(words).map(|&word| word.to_owned()).collect()
 }
 
 /// Reads the file's text.

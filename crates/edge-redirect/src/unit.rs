@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use edge_host::{Error, Host, Result, Root, SEARCH_PATH, State};
+use edge_systemd::quoted_path;
 
 use crate::known::Known;
 
@@ -89,7 +90,7 @@ fn check(root: &Root, path: &Path) -> Result<()> {
 /// Errors: exit 4 for a path that a unit cannot hold.
 pub(crate) fn render(program: &str, known: &Known) -> Result<String> {
     let (flush, need) = (known.flush.join(" "), known.need.join(" "));
-    let program = quoted(program)?;
+    let program = quoted_path(program)?;
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = write!(
@@ -116,33 +117,9 @@ WantedBy=multi-user.target
     Ok(text)
 }
 
-/// A path as a unit's command line holds it.
-fn quoted(path: &str) -> Result<String> {
-    if path.chars().any(char::is_control) {
-        return Err(Error::refused(format!("cannot name {path:?} in a unit: it has a control character")));
-    }
-    let escaped = path.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%").replace('$', "$$");
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
-    Ok(if path.chars().all(is_plain) { escaped } else { format!("\"{escaped}\"") })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_path_reaches_systemd_as_it_is() {
-        for (path, want) in [
-            ("/usr/local/bin/edge-redirect", "/usr/local/bin/edge-redirect"),
-            ("/opt/edge utils/x", "\"/opt/edge utils/x\""),
-            ("/opt/100%/x", "\"/opt/100%%/x\""),
-            ("/opt/\"q\"\\$HOME/x", "\"/opt/\\\"q\\\"\\\\$$HOME/x\""),
-            ("/opt/;/x", "\"/opt/;/x\""),
-        ] {
-            assert_eq!(quoted(path).unwrap(), want);
-        }
-        assert!(quoted("/opt/a\nExecStart=/b").is_err());
-    }
 
     #[test]
     fn the_unit_stands_between_those_that_flush_and_those_that_need_it() {

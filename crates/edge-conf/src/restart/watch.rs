@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use edge_systemd::systemctl::Properties;
+
 /// A component that fails on its configuration does so within seconds, even where its hundred
 /// megabytes come from an SD card; only one that stays up this long is up.
 const MUST_STAY_UP: Duration = Duration::from_secs(10);
@@ -57,15 +59,10 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn parse(shown: &str) -> State {
-        let of = |name: &str| value_of(shown, name);
+    pub(super) fn of(shown: &Properties) -> State {
+        let of = |name: &str| shown.get(name).to_owned();
         State { active: of("ActiveState"), sub: of("SubState"), pid: of("MainPID"), result: of("Result") }
     }
-}
-
-/// The value of a property in what `systemctl show` prints.
-pub(super) fn value_of(shown: &str, name: &str) -> String {
-    shown.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
@@ -111,7 +108,9 @@ mod tests {
 
     #[test]
     fn the_state_of_a_unit_is_read_in_any_order() {
-        let state = State::parse("Result=exit-code\nMainPID=17\nSubState=auto-restart\nActiveState=activating\n");
+        let state = State::of(&Properties::parse(
+            "Result=exit-code\nMainPID=17\nSubState=auto-restart\nActiveState=activating\n",
+        ));
         let want = |text: &str| text.to_owned();
         assert_eq!(
             state,

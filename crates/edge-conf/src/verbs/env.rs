@@ -1,21 +1,17 @@
 //! `edge-conf env NAME=VALUE…`.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
-use edge_host::action::{Bytes, Run, UndoOrder};
+use edge_host::action::Bytes;
 use edge_host::{Error, Exit, Host, Inverse, Node, Outcome, Plan, Result, State, apply};
+use edge_systemd::{ADMIN_UNITS, Scope, Unit, Units, systemctl};
 
 use crate::cli::Options;
 use crate::dropin::{self, EDITOR, Variable, unit_name};
 use crate::facts;
-use crate::restart::{self, Check, has_systemd};
+use crate::restart::{self, Check};
 
-const UNIT_DIR: &str = "/etc/systemd/system";
-/// Where units are besides: packages' and the distribution's.
-const OTHER_UNIT_DIRS: [&str; 2] = ["/lib/systemd/system", "/usr/lib/systemd/system"];
 const DROPIN: &str = "20-edgeutils.conf";
-const RELOAD: [&str; 2] = ["systemctl", "daemon-reload"];
 
 pub(crate) fn run(host: &mut Host, options: &Options, variables: &[String], unit: &str) -> Result<Outcome> {
     let unit = unit_name(unit)?;
@@ -24,7 +20,7 @@ pub(crate) fn run(host: &mut Host, options: &Options, variables: &[String], unit
         return Err(Error::usage("cannot use --restart here: only this host has a running unit"));
     }
     host.prepare_change()?;
-    let path = Path::new(UNIT_DIR).join(format!("{unit}.d")).join(DROPIN);
+    let path = Path::new(ADMIN_UNITS).join(format!("{unit}.d")).join(DROPIN);
     let was = host.root.find(&path)?;
     let text = std::str::from_utf8(&was.bytes).map_err(|_| {
         Error::refused(format!("cannot edit {}: it is not UTF-8 text", host.root.display(&path).display()))
@@ -38,21 +34,21 @@ pub(crate) fn run(host: &mut Host, options: &Options, variables: &[String], unit
     }
 
     let mut plan = Plan::new();
-    if !has_unit(host, unit)? {
+    let units = Units::read(&host.root, Scope::Now)?;
+    let found = units.find(unit)?;
+    if !found.exists() {
         plan.note(format!("{unit} is not there yet; the drop-in will hold for it when it comes"));
     }
+    let given: Vec<&str> = variables.iter().map(|variable| variable.name.as_str()).collect();
+    later_settings(host, &units, &found, &path, &given, &mut plan);
     if !edited.details.is_empty() {
         let inverse = Inverse::Edit { kind: EDITOR.to_owned(), data: edited.inverse, parts: edited.names };
         let content = Bytes::Known(edited.text.into_bytes());
         // What is not known to be harmless may be a secret, whatever it is called.
         let node = if harmless { Node::File { content, mode: 0o644 } } else { Node::Secret { content } };
         plan.write(path, was, node, inverse, "a drop-in; the unit file stays as it is").details = edited.details;
-        if host.root.is_live() && has_systemd(host)? {
-            let argv: Vec<String> = RELOAD.map(str::to_owned).to_vec();
-            let inverse = Some(argv.clone());
-            let run =
-                Run { argv, probe: None, inverse, undo_order: UndoOrder::Last, deadline: Duration::from_secs(60) };
-            plan.run(run, "so that systemd sees it");
+        if edge_systemd::is_running(&host.root)? {
+            plan.run(systemctl::reload(), "so that systemd sees it");
         }
     }
     if options.restart {
@@ -97,12 +93,22 @@ fn given(texts: &[String]) -> Result<Vec<Variable>> {
     Ok(variables)
 }
 
-fn has_unit(host: &Host, unit: &str) -> Result<bool> {
-    for dir in [UNIT_DIR].into_iter().chain(OTHER_UNIT_DIRS) {
-        let path: PathBuf = Path::new(dir).join(unit);
-        if host.root.find_link(&path)?.exists() {
-            return Ok(true);
+/// Notes which variables another file sets, where that is read after our drop-in and so takes precedence.
+fn later_settings(host: &Host, units: &Units<'_>, unit: &Unit, own: &Path, given: &[&str], plan: &mut Plan) {
+    // What this user cannot read is not worth an error: it is a note.
+    let environment = units.settings(unit).and_then(|settings| settings.whole_environment(&host.root));
+    for variable in environment.unwrap_or_default() {
+        let is_dropin = variable.file.parent().is_some_and(|dir| dir.extension().is_some_and(|ending| ending == "d"));
+        let is_unit = unit.files.iter().any(|file| file.path == variable.file);
+        let is_later = if is_dropin { variable.file.file_name() > own.file_name() } else { !is_unit };
+        if is_later && given.contains(&variable.name.as_str()) {
+            let shown = host.root.display(&variable.file);
+            plan.note(format!(
+                "{}:{} also sets {} and takes precedence",
+                shown.display(),
+                variable.line,
+                variable.name
+            ));
         }
     }
-    Ok(false)
 }

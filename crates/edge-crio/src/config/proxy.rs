@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use edge_host::{Error, Result, has_credentials, shown_url};
+use edge_systemd::quoted_variable;
 use ipnet::IpNet;
 
 /// The line of what is excepted.
@@ -91,8 +92,7 @@ pub fn proxy_drop_in(before: &str, proxy: &Proxy) -> (String, Vec<String>) {
     let mut text = "# Made by edge-crio; `edge-crio undo` takes it back.\n[Service]\n".to_owned();
     let mut details = Vec::new();
     let mut add = |name: &str, value: &str, shown: &str| {
-        let quoted = value.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%");
-        text.push_str(&format!("Environment=\"{name}={quoted}\"\n"));
+        text.push_str(&format!("Environment={}\n", quoted_variable(name, value)));
         details.push(format!("{name}={shown}"));
     };
     for name in ["HTTP_PROXY", "HTTPS_PROXY"] {

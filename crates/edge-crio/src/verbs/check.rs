@@ -25,10 +25,6 @@ const EDGECORE: &str = "/etc/kubeedge/config/edgecore.yaml";
 const KUBELET: &str = "/var/lib/kubelet/config.yaml";
 const DOCKER: &str = "/etc/docker/daemon.json";
 const KUBELET_WANTED: &str = "/etc/systemd/system/multi-user.target.wants/kubelet.service";
-/// Environments of the unit, by distribution.
-const ENVIRONMENTS: [&str; 2] = ["/etc/default/crio", "/etc/sysconfig/crio"];
-/// What sets the driver there.
-const DRIVER_OPTIONS: [&str; 2] = ["--cgroup-manager", "CONTAINER_CGROUP_MANAGER"];
 /// Where runtimes listen.
 const SOCKETS: [&str; 5] = [
     "/run/crio/crio.sock",
@@ -55,18 +51,14 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
     let release = installed.or(runs);
     findings.extend(configuration(&files, release));
     findings.extend(storage(host, release)?);
-    let mut driver = config.driver().to_owned();
+    let mut real = None;
     if let Some(asked) = asked {
         let answer = live(host, asked, &config, &mut findings)?;
-        if let Some(real) = answer.and_then(|answer| answer.driver).map(|driver| driver.to_string()) {
-            if real != driver {
-                findings.push(other_driver(host, &real, &driver)?);
-            }
-            driver = real;
-        }
+        real = answer.and_then(|answer| answer.driver).map(|driver| driver.to_string());
     } else {
         findings.extend(no_network(host, &config, Severity::Warning)?);
     }
+    let driver = other_driver(host, real, config.driver(), &mut findings);
     findings.extend(agreement(&driver, socket, &neighbours(host)?));
     for finding in &findings {
         show(host, finding);
@@ -79,26 +71,34 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
     Ok(Outcome { exit, ..Outcome::default() })
 }
 
-/// Why CRI-O uses another driver than its files say: an option counts before them.
-fn other_driver(host: &Host, real: &str, driver: &str) -> Result<Finding> {
-    for place in ENVIRONMENTS {
-        let text = host.root.read(Path::new(place))?.unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let sets = |line: &str| !line.starts_with(['#', ';']) && DRIVER_OPTIONS.iter().any(|name| line.contains(name));
-        if let Some(at) = text.lines().position(|line| sets(line.trim_start())) {
-            let text = format!("CRI-O uses {real} by this option, and its files say {driver}: the option counts");
-            let finding = Finding::new(Severity::Warning, place, text).hint("set it in one place alone");
-            return Ok(Finding { line: Some(at + 1), ..finding });
+/// The driver that counts, and why it is another one than CRI-O's files say: an option counts before them.
+fn other_driver(host: &Host, real: Option<String>, files_say: &str, findings: &mut Vec<Finding>) -> String {
+    let option = unit::driver_option(&host.root).unwrap_or_else(|error| {
+        let text = format!("{error}: whether the unit sets the cgroup driver is not known");
+        findings.push(Finding::new(Severity::Warning, UNIT, text).hint("run edge-crio check as root"));
+        None
+    });
+    let driver = real.or_else(|| Some(option.as_ref()?.0.value.clone())).unwrap_or_else(|| files_say.to_owned());
+    match option.filter(|(option, _)| option.value == driver) {
+        _ if driver == files_say => {}
+        Some((option, line)) => {
+            let text = format!("CRI-O uses {driver} by this option, and its files say {files_say}: the option counts");
+            let finding = Finding::new(Severity::Warning, option.file.display().to_string(), text);
+            findings.push(Finding { line: Some(line), ..finding.hint("set it in one place alone") });
+        }
+        None => {
+            let text =
+                format!("CRI-O uses {driver}, and its files say {files_say}: they were changed since it was started");
+            findings.push(Finding::new(Severity::Fault, UNIT, text).hint(format!("systemctl restart {UNIT}")));
         }
     }
-    let text = format!("CRI-O uses {real}, and its files say {driver}: they were changed since it was started");
-    Ok(Finding::new(Severity::Fault, UNIT, text).hint(format!("systemctl restart {UNIT}")))
+    driver
 }
 
 /// What is installed, and whether it is whole and only there once.
 fn installed(host: &mut Host) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    let unit = UnitFacts::read(host)?;
+    let unit = UnitFacts::read(&host.root)?;
     let manifest = Manifest::read(host)?;
     let package = apt::installed(host)?;
     if let Some(manifest) = &manifest {
@@ -146,7 +146,7 @@ fn installed(host: &mut Host) -> Result<Vec<Finding>> {
             "there are several units of this name: the first one counts",
         ));
     }
-    match (&unit.file, unit.masked, unit.starts_at_boot()) {
+    match (&unit.file, unit.masked, unit.is_wanted) {
         (None, _, _) => findings.push(
             Finding::new(Severity::Fault, UNIT, "CRI-O is not installed: there is no such unit")
                 .hint("edge-crio install --version V"),
@@ -191,7 +191,7 @@ fn live(
     let answer = match asked {
         Ok(answer) => answer,
         // What is not installed is not asked either.
-        Err(_) if UnitFacts::read(host)?.file.is_none() => return Ok(None),
+        Err(_) if UnitFacts::read(&host.root)?.file.is_none() => return Ok(None),
         // Which says nothing about the daemon.
         Err(_) if access(socket, AccessFlags::W_OK) == Err(Errno::EACCES) => {
             findings.push(
@@ -202,7 +202,7 @@ fn live(
             return Ok(None);
         }
         Err(error) => {
-            let state = match UnitFacts::read(host)?.has_systemd {
+            let state = match UnitFacts::read(&host.root)?.has_systemd {
                 true => format!("the unit is {}", unit::state()?.active),
                 false => "systemd does not run here".to_owned(),
             };

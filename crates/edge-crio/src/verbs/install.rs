@@ -7,6 +7,7 @@ use std::time::Duration;
 use edge_host::action::Bytes;
 use edge_host::{Error, Exit, Host, Inverse, Mode, Node, Outcome, Plan, Result, ResultExt, apply, apply_part};
 
+use edge_systemd::systemctl;
 use serde_json::json;
 
 use crate::bundle::{self, MANIFEST, Manifest};
@@ -192,7 +193,7 @@ fn from_bundle(
     }
     record(host, &new, &mut plan, "what was put where, for removal")?;
     let changed = !plan.is_empty();
-    if changed && host.root.is_live() && unit::UnitFacts::read(host)?.has_systemd {
+    if changed && host.root.is_live() && unit::UnitFacts::read(&host.root)?.has_systemd {
         unit::reload(&mut plan);
     }
     apply_part(host, plan)?;
@@ -252,9 +253,9 @@ fn configured(host: &mut Host, wanted: &Wanted, version: Version, waits: Needed)
             (_, why) => {
                 let state = unit::state()?;
                 if state.active != "active" {
-                    unit::start(&mut plan);
+                    plan.run(systemctl::start_no_block(unit::UNIT), "now");
                 } else if let Some(why) = why {
-                    unit::restart(&mut plan, why);
+                    plan.run(systemctl::restart_no_block(unit::UNIT), why);
                     start = Start::After(state.invocation);
                 }
             }

@@ -26,7 +26,7 @@ pub(crate) fn run(host: &mut Host, args: &RemoveArgs) -> Result<Outcome> {
     let manifest = Manifest::read(host)?;
     let unremoved = host.unremoved_directories();
     let package = apt::installed(host)?;
-    let unit = UnitFacts::read(host)?;
+    let unit = UnitFacts::read(&host.root)?;
     // Before it is stopped: what needs it shall not be without it.
     if package.is_some() && host.root.is_live() {
         apt::can_remove(host)?;
@@ -43,7 +43,7 @@ pub(crate) fn run(host: &mut Host, args: &RemoveArgs) -> Result<Outcome> {
     host.prepare_change()?;
     let mut plan = Plan::new();
     // Of a package the links are its own to remove.
-    let unit = UnitFacts::read(host)?;
+    let unit = UnitFacts::read(&host.root)?;
     if package.is_none() && manifest.is_some() {
         unit::disable(&unit, &mut plan);
     }

@@ -27,14 +27,22 @@ pub(crate) fn run(host: &mut Host, args: &SettingsArgs) -> Result<Outcome> {
     let is_installed = here.is_some()
         || Manifest::read(host)?.is_some_and(|manifest| !manifest.files.is_empty())
         || apt::installed(host)?.is_some()
-        || unit::UnitFacts::read(host)?.file.is_some();
+        || unit::UnitFacts::read(&host.root)?.file.is_some();
     if !is_installed {
         return Err(Error::failed("cannot tell CRI-O's settings: it is not installed here")
             .hint("edge-crio install --version V"));
     }
-    // The daemon knows better than its files, which may have changed since it was started.
-    let driver =
-        here.and_then(|answer| answer.driver).map_or_else(|| config.driver().to_owned(), |driver| driver.to_string());
+    // The daemon knows better than its unit and its files, which may have changed since it was started.
+    let driver = match here.and_then(|answer| answer.driver) {
+        Some(driver) => driver.to_string(),
+        None => {
+            let option = unit::driver_option(&host.root).unwrap_or_else(|error| {
+                host.report.warning(&format!("{error}: the cgroup driver is that of CRI-O's files"));
+                None
+            });
+            option.map_or_else(|| config.driver().to_owned(), |(option, _)| option.value)
+        }
+    };
     if Driver::parse(&driver).is_none() {
         return Err(Error::failed(format!(
             "cannot use CRI-O's cgroup_manager {driver:?}: it is neither systemd nor cgroupfs"

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use edge_host::{Error, Host, Result, redact};
+use edge_systemd::systemctl;
 
 use crate::config::{self, Effective};
 use crate::cri::{self, Answer};
@@ -14,6 +15,7 @@ use crate::{cni, unit};
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 const ASK_WITHIN: Duration = Duration::from_secs(2);
+const LOG_LINES: u32 = 15;
 /// A unit that systemd starts again may still come up; not after so many times.
 const MANY: u32 = 3;
 const TELL_AFTER: Duration = Duration::from_secs(10);
@@ -110,7 +112,7 @@ pub(crate) fn configuration(host: &Host) -> Result<Effective> {
 }
 
 fn show_log(host: &mut Host) {
-    match unit::log() {
+    match systemctl::log_end(unit::UNIT, LOG_LINES) {
         Ok(log) => {
             host.report.note(&format!("the end of the log of {}:", unit::UNIT));
             host.report.lines_on_stderr(&redact(&log));

@@ -1,7 +1,6 @@
 //! Kernel modules: what is listed for boot, what is loaded, what is built in.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use edge_host::{Error, FileSnapshot, Host, Result};
@@ -140,17 +139,8 @@ pub fn effective_modules(texts: &[(PathBuf, String)]) -> BTreeMap<String, Listed
 /// The `*.conf` files of configuration directories, the first directory winning for files of one
 /// name, in the order of their names: the rule of modules-load.d(5), sysctl.d(5) and their kin.
 pub(super) fn effective_files(host: &Host, dirs: &[&str]) -> Result<Vec<(PathBuf, FileSnapshot)>> {
-    let mut files: BTreeMap<OsString, PathBuf> = BTreeMap::new();
-    // An image has no live /run, and what stands there would be gone at its next boot anyway.
-    for dir in dirs.iter().filter(|dir| host.root.is_live() || !dir.starts_with(RUN)) {
-        for name in host.root.list(Path::new(dir))? {
-            if Path::new(&name).extension().is_some_and(|extension| extension == "conf") {
-                files.entry(name.clone()).or_insert_with(|| Path::new(dir).join(name));
-            }
-        }
-    }
     let mut all = Vec::new();
-    for path in files.into_values() {
+    for path in edge_systemd::effective_files(&host.root, dirs)? {
         let found = super::standing(&host.root, &path)?;
         // A link to /dev/null masks the file of that name; a dangling one is as good as empty.
         if matches!(found.state, edge_host::State::File { .. }) {

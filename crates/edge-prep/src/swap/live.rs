@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use edge_host::action::{Run, UndoOrder};
-use edge_host::{Cmd, Plan, Result, Root};
+use edge_host::{Plan, Result, Root};
+use edge_systemd::systemctl;
 
 use super::active::{self, Active, DELETED, Way};
 use super::source::SwapSource;
@@ -39,7 +40,7 @@ pub(super) fn read(root: &Root, found: &[SwapSource], systemd: Systemd) -> Resul
     let units = if running { units::running_swap_units(root)? } else { Vec::new() };
     let mut services = Vec::new();
     for service in found.iter().filter(|found| running && found.service.is_some()) {
-        if is_active(service.service.as_deref().unwrap_or_default())? {
+        if systemctl::is_active(service.service.as_deref().unwrap_or_default())? {
             services.push(service);
         }
     }
@@ -65,10 +66,6 @@ fn is_there(root: &Root, active: &Active) -> Result<bool> {
     Ok(root.list(dir)?.iter().any(|other| other == name))
 }
 
-fn is_active(unit: &str) -> Result<bool> {
-    Ok(Cmd::find("systemctl")?.args(["is-active", "--quiet", "--", unit]).output()?.status.success())
-}
-
 /// The order in which they are turned off: highest priority first. Among those that the kernel
 /// numbered itself (below zero, counting down) the last one first: an undo goes the other way, and
 /// each gets its place in that count again.
@@ -92,7 +89,7 @@ pub(super) fn plan(all: &[Active], plan: &mut Plan) {
             Way::Unit(unit) if active.used_kib > SYSTEMD_MANAGES_KIB => {
                 // systemd follows /proc/swaps: the unit is inactive when the device is off.
                 let run = Run {
-                    inverse: Some(argv(&["systemctl", "start", "--", unit])),
+                    inverse: Some(systemctl::argv(&["start"], unit)),
                     undo_order: UndoOrder::Last,
                     ..swapoff(active)
                 };
@@ -109,13 +106,7 @@ pub(super) fn plan(all: &[Active], plan: &mut Plan) {
 
 /// A unit is started again when its files are back and read: last in an undo, after the reload.
 fn stop(unit: &str, own: &[&Active], plan: &mut Plan) {
-    let run = Run {
-        argv: argv(&["systemctl", "stop", "--", unit]),
-        probe: Some(not_listed(own)),
-        inverse: Some(argv(&["systemctl", "start", "--", unit])),
-        undo_order: UndoOrder::Last,
-        deadline: deadline(own),
-    };
+    let run = Run { probe: Some(not_listed(own)), deadline: deadline(own), ..systemctl::stop(unit) };
     plan.run(run, describe(own));
 }
 
@@ -165,16 +156,4 @@ pub(super) fn size(kib: u64) -> String {
 
 fn argv(words: &[&str]) -> Vec<String> {
     words.iter().map(|&word| word.to_owned()).collect()
-}
-
-/// systemd reads its files again, in an undo after they are back.
-pub(super) fn reload() -> Run {
-    let reload = argv(&["systemctl", "daemon-reload"]);
-    Run {
-        argv: reload.clone(),
-        probe: None,
-        inverse: Some(reload),
-        undo_order: UndoOrder::Last,
-        deadline: Duration::from_secs(90),
-    }
 }

@@ -10,8 +10,6 @@ const MEMINFO: &str = "/proc/meminfo";
 const OSRELEASE: &str = "/proc/sys/kernel/osrelease";
 const CGROUP_V2: &str = "/sys/fs/cgroup/cgroup.controllers";
 const CGROUP_ROOT: &str = "/sys/fs/cgroup";
-/// What sd_booted(3) looks for.
-const SYSTEMD_RUNS: &str = "/run/systemd/system";
 
 /// Major and minor version of a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,8 +25,7 @@ pub enum Cgroup {
 }
 
 pub(super) fn systemd(root: &Root) -> Result<Systemd> {
-    let there = root.find(Path::new(SYSTEMD_RUNS))?.exists();
-    Ok(if there { Systemd::Running } else { Systemd::NotRunning })
+    Ok(if edge_systemd::is_running(root)? { Systemd::Running } else { Systemd::NotRunning })
 }
 
 pub(super) fn available_kib(root: &Root) -> Result<Option<u64>> {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use edge_host::action::Bytes;
 use edge_host::{Error, Inverse, Node, Plan, Result};
+use edge_systemd::systemctl;
 
 use super::source::{AfterReboot, Change, FSTAB_EDITOR, Remedy, SwapSource, commented};
 use super::{Facts, Systemd, Way, live};
@@ -29,7 +30,7 @@ pub(super) fn plan(facts: &Facts, plan: &mut Plan) -> Result<()> {
         None => plan.note("what this image swaps to when it runs cannot be told: its files alone are judged"),
     }
     if files_changed && facts.systemd == Systemd::Running {
-        plan.run(live::reload(), "so that systemd does not turn it on again");
+        plan.run(systemctl::reload(), "so that systemd does not turn it on again");
     }
     notes(&facts.found, plan);
     Ok(())

@@ -28,9 +28,9 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use edge_host::{FileSnapshot, Result, Root};
+use edge_systemd::is_mask;
 
 use super::active::{Active, is_zram};
-use super::units::is_mask;
 pub use fstab_lines::FstabLines;
 pub(super) use fstab_lines::{EDITOR as FSTAB_EDITOR, commented};
 
@@ -204,7 +204,7 @@ pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
 /// The text of a file, links followed; bytes that are no text are shown as such. None where nothing
 /// is there or a link to /dev/null masks it, which in an image could not be followed.
 fn text(root: &Root, path: impl AsRef<Path>) -> Result<Option<String>> {
-    if is_mask(&root.find_link(path.as_ref())?) {
+    if is_mask(path.as_ref(), &root.find_link(path.as_ref())?) {
         return Ok(None);
     }
     Ok(root.read(path.as_ref())?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
@@ -219,18 +219,4 @@ fn files(root: &Root, dir: &str, ending: &str) -> Result<Vec<PathBuf>> {
         .filter(|name| name.to_str().is_some_and(|name| name.ends_with(ending)))
         .map(|name| dir.join(name))
         .collect())
-}
-
-/// The drop-ins of these directories in the order in which they count, the strongest directory last:
-/// its file takes the place of one of the same name in the others.
-fn dropins(root: &Root, dirs: &[&str]) -> Result<Vec<PathBuf>> {
-    let mut all: Vec<PathBuf> = Vec::new();
-    for dir in dirs {
-        for file in files(root, dir, ".conf")? {
-            all.retain(|other| other.file_name() != file.file_name());
-            all.push(file);
-        }
-    }
-    all.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
-    Ok(all)
 }

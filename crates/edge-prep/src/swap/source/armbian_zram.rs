@@ -4,18 +4,19 @@
 use std::path::Path;
 
 use edge_host::{Result, Root};
+use edge_systemd::{Scope, Units};
 
 use super::manual_step::{ManualStep, is_yes, setting};
 use super::{AfterReboot, Brings, SwapSource, text};
-use crate::swap::units;
 
 const FILE: &str = "/etc/default/armbian-zram-config";
 const UNIT: &str = "armbian-zram-config.service";
 
 pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     let Some(text) = text(root, FILE)? else { return Ok(Vec::new()) };
-    let masked = units::find(root, UNIT)?.is_some_and(|unit| unit.is_mask());
-    let enabled = !masked && !units::enabling(root, UNIT)?.is_empty();
+    let units = Units::read(root, Scope::NextBoot)?;
+    let unit = units.find(UNIT)?;
+    let enabled = !unit.is_masked() && !units.links_to(&unit)?.is_empty();
     let (line, on) = on(&text);
     let after_reboot = if on && enabled { AfterReboot::Back } else { AfterReboot::Off };
     let why = match (on, enabled) {

@@ -6,11 +6,14 @@
 use std::path::Path;
 
 use edge_host::{Result, Root};
+use edge_systemd::{Scope, Units, value};
 
 use super::manual_step::ManualStep;
 use super::{AfterReboot, Brings, SwapSource};
-use crate::swap::units::{self, ETC, GENERATOR_LATE, resolved};
+use crate::swap::units::resolved;
 
+/// Where it writes.
+const GENERATED: &str = "/run/systemd/generator.late";
 const SOURCE: &str = "SourcePath";
 const BY: &str = "systemd-gpt-auto-generator";
 
@@ -19,11 +22,12 @@ pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
         return Ok(Vec::new());
     }
     let mut all = Vec::new();
-    for name in units::swap_names(root, &[GENERATOR_LATE])? {
-        let file = Path::new(GENERATOR_LATE).join(&name);
-        let Some(text) = units::read_unit(root, &file)? else { continue };
-        let masked = units::is_mask(&root.find_link(&Path::new(ETC).join(&name))?);
-        let Some(found) = found(&file, &name, &text, if masked { AfterReboot::Off } else { AfterReboot::Back }) else {
+    let units = Units::read(root, Scope::NextBoot)?;
+    for file in super::files(root, GENERATED, ".swap")? {
+        let Some(text) = super::text(root, &file)? else { continue };
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let after = if units.find(&name)?.is_masked() { AfterReboot::Off } else { AfterReboot::Back };
+        let Some(found) = found(&file, &name, &text, after) else {
             continue;
         };
         all.push(SwapSource { brings: Brings::Path(resolved(root, Path::new(&found.what))), ..found });
@@ -33,7 +37,7 @@ pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
 
 fn found(file: &Path, name: &str, text: &str, after_reboot: AfterReboot) -> Option<SwapSource> {
     // Other generators name the file they read.
-    if units::value(text, "Unit", SOURCE).is_some() || !text.contains(BY) {
+    if value(text, "Unit", SOURCE).is_some() || !text.contains(BY) {
         return None;
     }
     let why = match after_reboot {
@@ -44,7 +48,7 @@ fn found(file: &Path, name: &str, text: &str, after_reboot: AfterReboot) -> Opti
         source: "GPT partition type",
         file: file.to_path_buf(),
         line: None,
-        what: units::what(text).unwrap_or_else(|| name.to_owned()),
+        what: value(text, "Swap", "What").unwrap_or_else(|| name.to_owned()),
         after_reboot,
         why,
         step: format!(

@@ -5,14 +5,14 @@
 use std::path::{Path, PathBuf};
 
 use edge_host::{Result, Root};
+use edge_systemd::{effective_files, value};
 
-use super::{AfterReboot, Brings, Change, Remedy, SwapSource, dropins};
-use crate::swap::units::value;
+use super::{AfterReboot, Brings, Change, Remedy, SwapSource};
 
 const GENERATORS: [&str; 2] =
     ["/usr/lib/systemd/system-generators/rpi-swap-generator", "/lib/systemd/system-generators/rpi-swap-generator"];
 const CONFIG: &str = "/etc/rpi/swap.conf";
-const DROPINS: [&str; 2] = ["/usr/lib/rpi/swap.conf.d", "/etc/rpi/swap.conf.d"];
+const DROPINS: [&str; 2] = ["/etc/rpi/swap.conf.d", "/usr/lib/rpi/swap.conf.d"];
 const OURS: &str = "/etc/rpi/swap.conf.d/90-edgeutils.conf";
 const TEXT: &str = "# Made by edge-prep: swap is off; `edge-prep undo` takes it back.\n[Main]\nMechanism=none\n";
 const SECTION: &str = "Main";
@@ -32,7 +32,7 @@ pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     }
     let Some(generator) = generator else { return Ok(Vec::new()) };
     let mut settings = Vec::new();
-    for file in std::iter::once(PathBuf::from(CONFIG)).chain(dropins(root, &DROPINS)?) {
+    for file in std::iter::once(PathBuf::from(CONFIG)).chain(effective_files(root, &DROPINS)?) {
         let text = super::text(root, &file)?.unwrap_or_default();
         if let Some(mechanism) = value(&text, SECTION, KEY) {
             settings.push((file, mechanism));

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use edge_host::{Result, Root};
+use edge_systemd::{ADMIN_UNITS, Link, MASK, Scope, Units};
 
 use super::{AfterReboot, Brings, Change, Remedy, SwapSource};
-use crate::swap::units::{self, ETC, NULL};
 
 const INIT_SCRIPTS: &str = "/etc/init.d";
 /// The run levels that systemd's compatibility looks at.
@@ -24,10 +24,11 @@ pub(super) struct Service {
 /// init script, cannot be removed there: then the unit is masked.
 pub(super) fn detect(root: &Root, service: Service) -> Result<Option<SwapSource>> {
     let Service { source, unit, brings } = service;
-    let mask = Path::new(ETC).join(unit);
-    let file = units::find(root, unit)?;
+    let mask = Path::new(ADMIN_UNITS).join(unit);
+    let units = Units::read(root, Scope::NextBoot)?;
+    let own = units.find(unit)?;
     let script = init_script(root, unit)?;
-    let links = units::enabling(root, unit)?;
+    let links = units.links_to(&own)?;
     let found = |file: PathBuf, after_reboot, why, remedy| SwapSource {
         source,
         file,
@@ -39,25 +40,25 @@ pub(super) fn detect(root: &Root, service: Service) -> Result<Option<SwapSource>
         remedy,
         service: Some(unit.to_owned()),
     };
-    let Some((at, kind)) = file
-        .as_ref()
-        .map(|unit| (unit.file.clone(), "unit"))
+    let Some((at, kind)) = own
+        .file()
+        .map(|file| (file.path.clone(), "unit"))
         .or_else(|| script.as_ref().map(|script| (script.file.clone(), "init script")))
     else {
         return Ok(None);
     };
-    if file.as_ref().is_some_and(units::Unit::is_mask) {
+    if own.is_masked() {
         return Ok(Some(found(at, AfterReboot::Off, "masked".to_owned(), Remedy::Nothing)));
     }
     // A unit takes the place of an init script of the same name.
-    let started = if file.is_some() { None } else { script.and_then(|script| script.started_by) };
-    let Some(by) = links.first().map(|(link, _)| link.clone()).or(started.clone()) else {
+    let started = if own.exists() { None } else { script.and_then(|script| script.started_by) };
+    let Some(by) = links.first().map(|link| link.path.clone()).or(started.clone()) else {
         return Ok(Some(found(at, AfterReboot::Off, format!("the {kind} is not enabled"), Remedy::Nothing)));
     };
     let why = format!("enabled by {}", by.display());
-    let removable = links.iter().all(|(link, _)| link.starts_with(ETC)) && started.is_none();
+    let removable = links.iter().all(Link::is_admins) && started.is_none();
     let changes = if removable {
-        links.into_iter().map(|(path, was)| Change::Remove { path, was }).collect()
+        links.into_iter().map(|Link { path, itself }| Change::Remove { path, was: itself }).collect()
     } else {
         let was = root.find_link(&mask)?;
         if was.exists() {
@@ -68,7 +69,7 @@ pub(super) fn detect(root: &Root, service: Service) -> Result<Option<SwapSource>
             );
             return Ok(Some(found(at, AfterReboot::Back, why, Remedy::ManualStep(hand))));
         }
-        vec![Change::Link { path: mask, was, target: NULL }]
+        vec![Change::Link { path: mask, was, target: MASK }]
     };
     Ok(Some(found(at, AfterReboot::Back, why, Remedy::Change(changes))))
 }

@@ -8,56 +8,50 @@
 use std::path::Path;
 
 use edge_host::{Result, Root};
+use edge_systemd::{ADMIN_UNITS, Link, MASK, Scope, Unit, Units};
 
 use super::{AfterReboot, Brings, Change, Remedy, SwapSource};
 use crate::swap::device::device_path;
-use crate::swap::units::{self, ETC, NULL, PERSISTENT, Pulling, Unit, resolved};
+use crate::swap::units::{self, resolved};
 
 pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     let mut all = Vec::new();
-    let pulling = Pulling::find(root)?;
-    for name in units::swap_names(root, &PERSISTENT)? {
-        if let Some(unit) = units::find(root, &name)? {
-            all.extend(found(root, unit, &pulling)?);
-        }
+    let units = Units::read(root, Scope::NextBoot)?;
+    for name in units::swap_names(&units) {
+        all.extend(found(root, &units, &units.find(&name)?)?);
     }
     Ok(all)
 }
 
-fn found(root: &Root, unit: Unit, pulling: &Pulling) -> Result<Option<SwapSource>> {
-    let vendors = PERSISTENT.iter().skip(1).map(|dir| Path::new(dir).join(&unit.name));
-    let mut text = None;
-    for file in std::iter::once(unit.file.clone()).chain(vendors) {
-        text = text.or(units::read_unit(root, &file)?.filter(|text| !text.is_empty()));
-    }
+fn found(root: &Root, units: &Units<'_>, unit: &Unit) -> Result<Option<SwapSource>> {
     // A mask of a unit that a generator makes belongs to that generator's source.
-    let Some(text) = text else { return Ok(None) };
-    let what = units::what(&text).unwrap_or_else(|| unit.name.clone());
+    let Some(file) = unit.file().filter(|_| unit.files.iter().any(|file| !file.is_mask)) else { return Ok(None) };
+    let what = units::what(units, unit)?.unwrap_or_else(|| unit.name.clone());
     let device = device_path(&what);
     let brings = Brings::Path(if root.is_live() { resolved(root, &device) } else { device });
-    let links = pulling.enabling(root, &unit.name)?;
-    let enabled = links.first().map(|(link, _)| format!("enabled by {}", link.display()));
+    let links = units.links_to(unit)?;
+    let enabled = links.first().map(|link| format!("enabled by {}", link.path.display()));
     let (after_reboot, why, remedy) = match enabled {
-        _ if unit.is_mask() => (AfterReboot::Off, "masked".to_owned(), Remedy::Nothing),
-        enabled if !unit.is_admins() => {
-            let path = Path::new(ETC).join(&unit.name);
+        _ if unit.is_masked() => (AfterReboot::Off, "masked".to_owned(), Remedy::Nothing),
+        enabled if !file.path.starts_with(ADMIN_UNITS) => {
+            let path = Path::new(ADMIN_UNITS).join(&unit.name);
             let was = root.find_link(&path)?;
             let why = enabled.unwrap_or_else(|| "nothing enables it, but any unit may ask for it".to_owned());
-            (AfterReboot::Back, why, Remedy::Change(vec![Change::Link { path, was, target: NULL }]))
+            (AfterReboot::Back, why, Remedy::Change(vec![Change::Link { path, was, target: MASK }]))
         }
         None => (AfterReboot::Off, "nothing enables it".to_owned(), Remedy::Nothing),
-        Some(why) if links.iter().all(|(link, _)| link.starts_with(ETC)) => {
-            let changes = links.into_iter().map(|(path, was)| Change::Remove { path, was }).collect();
+        Some(why) if links.iter().all(Link::is_admins) => {
+            let changes = links.into_iter().map(|Link { path, itself }| Change::Remove { path, was: itself }).collect();
             (AfterReboot::Back, why, Remedy::Change(changes))
         }
         Some(why) => {
-            let hand = format!("move {} out of {ETC}, then run systemctl daemon-reload", unit.file.display());
+            let hand = format!("move {} out of {ADMIN_UNITS}, then run systemctl daemon-reload", file.path.display());
             (AfterReboot::Back, why, Remedy::ManualStep(hand))
         }
     };
     Ok(Some(SwapSource {
         source: "swap unit",
-        file: unit.file,
+        file: file.path.clone(),
         line: None,
         what,
         brings,

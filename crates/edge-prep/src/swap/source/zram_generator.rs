@@ -13,9 +13,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use edge_host::{Result, Root};
+use edge_systemd::{effective_files, value};
 
-use super::{AfterReboot, Brings, Change, Remedy, SwapSource, dropins, text};
-use crate::swap::units::value;
+use super::{AfterReboot, Brings, Change, Remedy, SwapSource, text};
 
 const GENERATORS: [&str; 2] =
     ["/usr/lib/systemd/system-generators/zram-generator", "/lib/systemd/system-generators/zram-generator"];
@@ -24,11 +24,11 @@ const MAIN: [&str; 3] = [
     "/usr/local/lib/systemd/zram-generator.conf",
     "/usr/lib/systemd/zram-generator.conf",
 ];
-/// Weakest first: a file in a later one takes the place of one of the same name.
+/// A file in the first takes precedence over one of the same name in the others.
 const DROPINS: [&str; 3] = [
-    "/usr/lib/systemd/zram-generator.conf.d",
-    "/usr/local/lib/systemd/zram-generator.conf.d",
     "/etc/systemd/zram-generator.conf.d",
+    "/usr/local/lib/systemd/zram-generator.conf.d",
+    "/usr/lib/systemd/zram-generator.conf.d",
 ];
 /// Sorted behind the usual `99-`: the last file counts.
 const OURS: &str = "/etc/systemd/zram-generator.conf.d/zz-edgeutils.conf";
@@ -113,7 +113,7 @@ fn fragments(root: &Root) -> Result<Vec<PathBuf>> {
             all.push(path.to_path_buf());
         }
     }
-    all.extend(dropins(root, &DROPINS)?);
+    all.extend(effective_files(root, &DROPINS)?);
     Ok(all)
 }
 

@@ -1,0 +1,146 @@
+//! Command lines of `ExecStart=` and its kin.
+
+use std::path::PathBuf;
+
+use crate::name::expanded;
+use crate::settings::{Setting, Variable};
+use crate::words::{command_word, is_variable_name, unquoted_words};
+
+/// What may stand in front of a program: how it is run, and not what.
+const PREFIXES: [char; 6] = ['-', '@', ':', '+', '!', '|'];
+
+/// A command that a unit runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// Program and arguments, without the prefixes of the program (`-`, `@`, `+`). Variables (`$NAME`) are as written.
+    pub argv: Vec<String>,
+    /// The file that sets it.
+    pub file: PathBuf,
+    /// The line in it, from 1.
+    pub line: usize,
+    /// Whether variables are replaced: not with the prefix `:`.
+    has_variables: bool,
+}
+
+/// A word of a command and the place that sets it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// The word.
+    pub text: String,
+    /// The file: of the variable that the word comes from, or else of the command.
+    pub file: PathBuf,
+    /// The line in it, from 1.
+    pub line: usize,
+}
+
+impl Command {
+    /// Its words with the variables put in: `$NAME` as a word becomes the words of its value, `${NAME}` its value.
+    pub fn words(&self, environment: &[Variable]) -> Vec<Word> {
+        let own = |text: String| Word { text, file: self.file.clone(), line: self.line };
+        let mut all = Vec::new();
+        for (index, word) in self.argv.iter().enumerate() {
+            // The program itself is never a variable.
+            let name = word.strip_prefix('$').filter(|name| is_variable_name(name));
+            match name {
+                _ if index == 0 || !self.has_variables => all.push(own(word.clone())),
+                Some(name) => {
+                    let Some(set) = environment.iter().find(|one| one.name == name) else { continue };
+                    let words = unquoted_words(&set.value).into_iter();
+                    all.extend(words.map(|text| Word { text, file: set.file.clone(), line: set.line }));
+                }
+                None => all.push(self.replaced(word, environment)),
+            }
+        }
+        all
+    }
+
+    fn replaced(&self, word: &str, environment: &[Variable]) -> Word {
+        let mut made = Word { text: String::new(), file: self.file.clone(), line: self.line };
+        let mut rest = word;
+        while let Some(at) = rest.find('$') {
+            made.text.push_str(&rest[..at]);
+            let behind = &rest[at + 1..];
+            let braced = behind.strip_prefix('{').and_then(|inner| inner.split_once('}'));
+            rest = if let Some((name, behind)) = braced {
+                if let Some(set) = environment.iter().find(|one| one.name == name) {
+                    made = Word { text: made.text + &set.value, file: set.file.clone(), line: set.line };
+                }
+                behind
+            } else {
+                made.text.push('$');
+                behind.strip_prefix('$').unwrap_or(behind)
+            };
+        }
+        made.text.push_str(rest);
+        made
+    }
+}
+
+/// The commands of one setting: a `;` by itself ends one. None of a line that systemd cannot read.
+pub(crate) fn commands(setting: &Setting, unit: &str) -> Vec<Command> {
+    read(&setting.value, unit)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|mut argv| {
+            let program = argv[0].trim_start_matches(PREFIXES).to_owned();
+            let has_variables = !argv[0][..argv[0].len() - program.len()].contains(':');
+            argv[0] = program;
+            Command { argv, file: setting.file.to_path_buf(), line: setting.line, has_variables }
+        })
+        .collect()
+}
+
+fn read(value: &str, unit: &str) -> Option<Vec<Vec<String>>> {
+    let (mut rest, mut all, mut argv) = (value, Vec::new(), Vec::new());
+    loop {
+        // As a word of its own and without quotes, which a word that was taken apart does not show.
+        let (word, behind) = rest.split_once(|char: char| char.is_ascii_whitespace()).unwrap_or((rest, ""));
+        match word {
+            ";" => {
+                all.push(std::mem::take(&mut argv));
+                rest = behind.trim_start();
+                continue;
+            }
+            "\\;" if !argv.is_empty() => {
+                argv.push(";".to_owned());
+                rest = behind.trim_start();
+                continue;
+            }
+            _ => {}
+        }
+        let Some(word) = command_word(&mut rest).ok()? else { break };
+        let word = expanded(&word, unit)?;
+        argv.push(word);
+    }
+    all.push(argv);
+    all.retain(|argv| !argv.is_empty());
+    Some(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+
+    #[test]
+    fn commands_are_split_at_a_semicolon_alone() {
+        let of = |value: &str| {
+            read(value, "a@x.service").map(|all| all.iter().map(|argv| argv.join("|")).collect::<Vec<_>>())
+        };
+        let some = |commands: &[&str]| Some(commands.iter().map(|&one| one.to_owned()).collect::<Vec<_>>());
+        assert_eq!(of("/bin/a \"b c\" ; -@/bin/d $E ${F}"), some(&["/bin/a|b c", "-@/bin/d|$E|${F}"]));
+        assert_eq!(of("/bin/a \\; \"x;y\" ;"), some(&["/bin/a|;|x;y"]));
+        assert_eq!(of("\"-/opt/a b/c\" %i %% \\q"), some(&["-/opt/a b/c|x|%|\\q"]));
+        assert_eq!(of("/bin/a \"open"), None);
+    }
+
+    #[test]
+    fn words_have_variables_put_in_and_name_their_place() {
+        let mut all = Settings::new("a.service");
+        let text = "[Service]\nEnvironment=\"A=x 'y z'\" B=1\nExecStart=-/bin/$A $A b${B}c$$ ${N} $N \\$A $Ab\nExecStart=:/bin/b $A\n";
+        all.add(std::path::Path::new("/u"), text.as_bytes());
+        let shown: Vec<String> =
+            all.exec_start_words(&all.environment()).iter().map(|one| format!("{}:{}", one.text, one.line)).collect();
+        assert_eq!(shown, ["/bin/$A:3", "x:2", "y z:2", "b1c$:2", ":3", "\\$A:3", "/bin/b:4", "$A:4"]);
+    }
+}

@@ -1,0 +1,105 @@
+//! What is asked of a running systemd, and told to it in a plan.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use edge_host::action::{Run, UndoOrder};
+use edge_host::{Cmd, Result};
+
+const PROGRAM: &str = "systemctl";
+/// systemd itself gives a unit 90 s to start or to stop.
+const WITHIN: Duration = Duration::from_secs(90);
+
+/// The command line `systemctl WORDS… -- UNIT`.
+pub fn argv(words: &[&str], unit: &str) -> Vec<String> {
+    [PROGRAM].iter().chain(words).chain(&["--", unit]).map(|&word| word.to_owned()).collect()
+}
+
+/// systemd reads its files again; in an undo after they are back.
+pub fn reload() -> Run {
+    let argv = vec![PROGRAM.to_owned(), "daemon-reload".to_owned()];
+    Run { argv: argv.clone(), probe: None, inverse: Some(argv), undo_order: UndoOrder::Last, deadline: WITHIN }
+}
+
+/// Starts a unit, and waits until it is up.
+pub fn start(unit: &str) -> Run {
+    Run {
+        argv: argv(&["start"], unit),
+        probe: Some(argv(&["is-active", "--quiet"], unit)),
+        inverse: Some(argv(&["stop"], unit)),
+        undo_order: UndoOrder::Reverse,
+        deadline: WITHIN,
+    }
+}
+
+/// Starts a unit, and does not wait.
+pub fn start_no_block(unit: &str) -> Run {
+    Run { argv: argv(&["start", "--no-block"], unit), ..start(unit) }
+}
+
+/// Stops a unit; an undo starts it when its files are back and read.
+pub fn stop(unit: &str) -> Run {
+    Run {
+        argv: argv(&["stop"], unit),
+        probe: None,
+        inverse: Some(argv(&["start"], unit)),
+        undo_order: UndoOrder::Last,
+        deadline: WITHIN,
+    }
+}
+
+/// Restarts a unit, and does not wait; an undo restarts it when all else is back, if it runs then.
+pub fn restart_no_block(unit: &str) -> Run {
+    Run {
+        argv: argv(&["restart", "--no-block"], unit),
+        probe: None,
+        inverse: Some(argv(&["try-restart"], unit)),
+        undo_order: UndoOrder::Finally,
+        deadline: WITHIN,
+    }
+}
+
+/// Whether a unit is active.
+pub fn is_active(unit: &str) -> Result<bool> {
+    Ok(Cmd::find(PROGRAM)?.args(["is-active", "--quiet", "--", unit]).output()?.status.success())
+}
+
+/// Properties of a unit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Properties(BTreeMap<String, String>);
+
+impl Properties {
+    /// Reads what `systemctl show` prints.
+    pub fn parse(shown: &str) -> Properties {
+        let pairs = shown.lines().filter_map(|line| line.split_once('='));
+        Properties(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+    }
+
+    /// A property; empty where systemd does not know it.
+    pub fn get(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+}
+
+/// Asks systemd for properties of a unit, with commas between them.
+pub fn show(unit: &str, properties: &str) -> Result<Properties> {
+    let output = Cmd::find(PROGRAM)?.args(["show", "-p", properties, "--", unit]).run()?;
+    Ok(Properties::parse(&output.stdout))
+}
+
+/// The last lines of a unit's log.
+pub fn log_end(unit: &str, lines: u32) -> Result<String> {
+    let lines = lines.to_string();
+    Ok(Cmd::find("journalctl")?.args(["--no-pager", "-o", "cat", "-n", &lines, "-u", unit]).run()?.stdout)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn properties_are_read_in_any_order() {
+        let shown = Properties::parse("Result=exit-code\nEnvironment=A=1\nMainPID=17\n");
+        assert_eq!((shown.get("MainPID"), shown.get("Environment"), shown.get("None")), ("17", "A=1", ""));
+    }
+}

@@ -1,0 +1,222 @@
+//! Words of a value: quotes and C escapes, read and written.
+
+use edge_host::{Error, Result};
+
+/// What to do about an escape that does not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unknown {
+    Fail,
+    Keep,
+}
+
+/// A word that does not end: a quote or an escape is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unbalanced;
+
+const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
+
+fn is_blank(byte: u8) -> bool {
+    BLANKS.contains(&char::from(byte))
+}
+
+/// The next word of a command line, and none at its end. An escape that does not exist stays as it is written.
+pub(crate) fn command_word(rest: &mut &str) -> std::result::Result<Option<String>, Unbalanced> {
+    let mut strict = *rest;
+    let word = match next_word(&mut strict, Unknown::Fail) {
+        Ok(word) => {
+            *rest = strict;
+            word
+        }
+        Err(Unbalanced) => next_word(rest, Unknown::Keep)?,
+    };
+    Ok(word.map(|word| String::from_utf8_lossy(&word).into_owned()))
+}
+
+/// The next word and what is left behind it (extract_first_word() of systemd).
+fn next_word(rest: &mut &str, unknown: Unknown) -> std::result::Result<Option<Vec<u8>>, Unbalanced> {
+    let text = rest.trim_start_matches(BLANKS);
+    let bytes = text.as_bytes();
+    if bytes.is_empty() {
+        *rest = "";
+        return Ok(None);
+    }
+    let (mut word, mut quote, mut at) = (Vec::new(), None, 0);
+    while let Some(&byte) = bytes.get(at) {
+        at += 1;
+        match (byte, quote) {
+            (b'\\', _) => match unescaped(&bytes[at..]) {
+                Some((escaped, length)) => {
+                    word.extend_from_slice(&escaped);
+                    at += length;
+                }
+                None if unknown == Unknown::Keep && (at < bytes.len() || quote.is_none()) => {
+                    word.push(b'\\');
+                    // The byte behind it is kept as it is, a quote as well.
+                    word.extend(bytes.get(at));
+                    at += 1;
+                }
+                None => return Err(Unbalanced),
+            },
+            (b'"' | b'\'', None) => quote = Some(byte),
+            (_, Some(open)) if byte == open => quote = None,
+            (_, None) if is_blank(byte) => break,
+            _ => word.push(byte),
+        }
+    }
+    if quote.is_some() {
+        return Err(Unbalanced);
+    }
+    *rest = text.get(at.min(text.len())..).unwrap_or_default().trim_start_matches(BLANKS);
+    Ok(Some(word))
+}
+
+/// The words of a variable's value: quotes keep words together, a backslash takes the meaning of what is behind it,
+/// and what is open at the end is closed there.
+pub(crate) fn unquoted_words(value: &str) -> Vec<String> {
+    let (mut all, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    let mut chars = value.chars();
+    while let Some(char) = chars.next() {
+        match (char, quote) {
+            ('\\', _) => word.get_or_insert_default().extend(chars.next()),
+            ('"' | '\'', None) => {
+                quote = Some(char);
+                word.get_or_insert_default();
+            }
+            (_, Some(open)) if char == open => quote = None,
+            (blank, None) if BLANKS.contains(&blank) => all.extend(word.take()),
+            _ => word.get_or_insert_default().push(char),
+        }
+    }
+    all.extend(word);
+    all
+}
+
+/// What stands behind a backslash, and how many bytes of it (cunescape_one() of systemd).
+fn unescaped(rest: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let number = |from: usize, digits: usize, radix: u32| {
+        let text = std::str::from_utf8(rest.get(from..from + digits)?).ok()?;
+        let is_plain = text.chars().all(|char| char.is_digit(radix));
+        is_plain.then(|| u32::from_str_radix(text, radix).ok()).flatten().filter(|number| *number != 0)
+    };
+    let unicode = |digits: usize| {
+        let char = char::from_u32(number(1, digits, 16)?)?;
+        Some((char.to_string().into_bytes(), 1 + digits))
+    };
+    let plain = |byte: u8| Some((vec![byte], 1));
+    match rest.first()? {
+        b'a' => plain(7),
+        b'b' => plain(8),
+        b'f' => plain(12),
+        b'n' => plain(b'\n'),
+        b'r' => plain(b'\r'),
+        b't' => plain(b'\t'),
+        b'v' => plain(11),
+        b's' => plain(b' '),
+        own @ (b'\\' | b'"' | b'\'') => plain(*own),
+        b'x' => Some((vec![u8::try_from(number(1, 2, 16)?).ok()?], 3)),
+        b'u' => unicode(4),
+        b'U' => unicode(8),
+        _ => Some((vec![u8::try_from(number(0, 3, 8)?).ok()?], 3)),
+    }
+}
+
+/// The variables of the value of `Environment=`, as `(NAME, VALUE)` with their specifiers still in them. What is not
+/// an assignment is left out, and so is everything from an unbalanced quote on.
+pub fn variables(value: &str) -> Vec<(String, String)> {
+    let (mut rest, mut all) = (value, Vec::new());
+    while let Ok(Some(word)) = next_word(&mut rest, Unknown::Fail) {
+        let Ok(word) = String::from_utf8(word) else { continue };
+        if let Some((name, value)) = word.split_once('=').filter(|(name, _)| is_variable_name(name)) {
+            all.push((name.to_owned(), value.to_owned()));
+        }
+    }
+    all
+}
+
+/// Whether a variable may be called so.
+pub(crate) fn is_variable_name(name: &str) -> bool {
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    name.bytes().all(good) && name.bytes().next().is_some_and(|first| !first.is_ascii_digit())
+}
+
+/// The assignment `"NAME=VALUE"` of `Environment=`, so that systemd reads exactly this value.
+pub fn quoted_variable(name: &str, value: &str) -> String {
+    format!("\"{name}={}\"", value.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%"))
+}
+
+/// A program's path as the first word of `ExecStart=`. No `$` stands for a variable there.
+///
+/// Refuses (exit 4) what systemd takes for no path in any spelling.
+pub fn quoted_path(path: &str) -> Result<String> {
+    if path.contains(|char: char| char.is_control() || "\"'\\".contains(char)) {
+        let what = format!("cannot name {path:?} in a unit: it contains a quote, a backslash or a control character");
+        return Err(Error::refused(what).hint("move the program to a path without them"));
+    }
+    let escaped = path.replace('%', "%%");
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
+    Ok(if path.chars().all(is_plain) { escaped } else { format!("\"{escaped}\"") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_unquoted_and_unescaped() {
+        let of = |value: &str| -> Vec<String> {
+            variables(value).into_iter().map(|(name, value)| format!("{name}={value}")).collect()
+        };
+        for (value, want) in [
+            ("A=1 B=2", &["A=1", "B=2"] as &[&str]),
+            ("\"A=1 2\" 'B=x y' C=\"d e\"f", &["A=1 2", "B=x y", "C=d ef"]),
+            ("D=a\\tb F=\\x41\\u00e4\\101", &["D=a\tb", "F=A\u{e4}A"]),
+            ("'A=it\\'s' B=\\\"q\\\"", &["A=it's", "B=\"q\""]),
+            ("1G=x H=1 ; =I J", &["H=1"]),
+            ("K=a L=\\q M=2", &["K=a"]),
+            ("K=a \"L=1", &["K=a"]),
+            ("K=a L=\\", &["K=a"]),
+            ("K=\\xff L=1 M=\\x00 N=1", &["L=1"]),
+            ("A=\\400 B=1", &[]),
+            ("", &[]),
+        ] {
+            assert_eq!(of(value), want, "{value}");
+        }
+    }
+
+    #[test]
+    fn command_word_keeps_an_unknown_escape() {
+        let mut rest = "a\\qb \"c\"'d' \\x2d \"a;b\"  ";
+        let mut words = Vec::new();
+        while let Some(word) = command_word(&mut rest).unwrap() {
+            words.push(word);
+        }
+        assert_eq!(words, ["a\\qb", "cd", "-", "a;b"]);
+        assert_eq!(command_word(&mut "\"open"), Err(Unbalanced));
+        assert_eq!(command_word(&mut "\"open\\q"), Err(Unbalanced));
+    }
+
+    #[test]
+    fn quoted_variable_is_read_as_it_was() {
+        for value in ["", "1", "50% \"x\\y\"", "a b", "it's \u{e4}", "\\x41", "%%i"] {
+            let read = variables(&quoted_variable("A", value));
+            assert_eq!(crate::name::expanded(&read[0].1, "a.service").as_deref(), Some(value));
+            assert_eq!(read.len(), 1);
+        }
+    }
+
+    #[test]
+    fn quoted_path_reaches_systemd_as_it_is() {
+        for (path, want) in [
+            ("/usr/local/bin/edge-redirect", "/usr/local/bin/edge-redirect"),
+            ("/opt/edge utils/x", "\"/opt/edge utils/x\""),
+            ("/opt/100%/x", "\"/opt/100%%/x\""),
+            ("/opt/$HOME/x", "\"/opt/$HOME/x\""),
+            ("/opt/;/x", "\"/opt/;/x\""),
+        ] {
+            assert_eq!(quoted_path(path).unwrap(), want);
+        }
+        for bad in ["/opt/a\nExecStart=/b", "/opt/\"q\"/x", "/opt/it's/x", "/opt/a\\b"] {
+            assert!(quoted_path(bad).unwrap_err().to_string().contains("in a unit"), "{bad}");
+        }
+    }
+}
