@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use edgeutils_tests::pki::{Pki, shell};
-use edgeutils_tests::standin::bundle;
+use edgeutils_tests::standin::{ARM64, bundle};
 use edgeutils_tests::tool::{self, Ran};
 use edgeutils_tests::tree::{Tree, assert_same};
 use edgeutils_tests::{live, skip};
 
 const NAME: &str = "cri-o.arm64.v1.30.4.tar.gz";
-const PROGRAM: &[u8] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0";
+const PROGRAM: &[u8] = ARM64;
 /// What the host's list of authorities is called, under which the test puts its own.
 const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 

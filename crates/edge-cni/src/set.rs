@@ -10,11 +10,9 @@ use std::rc::Rc;
 
 use edge_fetch::{beside, is_sha256};
 use edge_host::action::Pour;
-use edge_host::{Error, Host, Result};
+use edge_host::{Arch, Error, Host, Program, Result};
 
-use crate::arch::{Arch, Program};
 use crate::manifest::{Built, Manifest, sum};
-use crate::plugin;
 use crate::releases::Releases;
 use crate::version::Release;
 use archive::{Archive, Packed, Unpacker, is_archive};
@@ -182,7 +180,7 @@ fn must_be(path: &Path, built: &Built, arch: Arch) -> Result<()> {
     if sum(path)? != *built {
         return Err(wrong("it is not what the build's manifest says"));
     }
-    match plugin::head(edge_fetch::open(path)?).as_deref().and_then(Program::parse) {
+    match Program::read(edge_fetch::open(path)?) {
         Some(program) if arch.is_of(program) => Ok(()),
         _ => Err(wrong(&format!("it is no program for {arch}"))),
     }
@@ -193,7 +191,8 @@ fn arch_of<'p>(path: &Path, programs: impl Iterator<Item = (&'p str, Program)>) 
     let mut found: Option<Arch> = None;
     for (name, program) in programs {
         let refuse = |what: String| Error::refused(format!("cannot install {}: {what}", path.display()));
-        let arch = Arch::of_program(program)
+        let arch = program
+            .arch()
             .ok_or_else(|| refuse(format!("{name} is for {}, which is not supported", program.machine())))?;
         if found.is_some_and(|found| found != arch) {
             return Err(refuse(format!("{name} is for {arch}, and others are not")));
@@ -217,7 +216,7 @@ fn release_in(path: &Path) -> Option<Release> {
 
 fn arch_in(path: &Path) -> Option<Arch> {
     let (word, _) = words_of(path)?;
-    <Arch as clap::ValueEnum>::value_variants().iter().copied().find(|arch| arch.to_string() == word)
+    Arch::ALL.into_iter().find(|arch| arch.name() == word)
 }
 
 #[cfg(test)]

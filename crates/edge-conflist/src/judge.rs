@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use edge_host::{Host, Result};
+use edge_host::{Arch, Host, Result};
 
-use crate::arch::Arch;
 use crate::conflist::{self, File, Named, Network};
 use crate::finding::{Finding, Severity};
 use crate::known::Known;
@@ -51,7 +50,7 @@ pub struct Facts {
 /// Reads all of it; plugins are asked for their version on a live host.
 pub fn facts(host: &Host, conf_dir: &Path, bin_dirs: &[PathBuf], ask: Ask) -> Result<Facts> {
     let files = conflist::files(host, conf_dir)?;
-    let machine = plugin::machine(host)?;
+    let machine = Arch::of_host(&host.root);
     // Live, the plugins themselves say what they read.
     let record = if host.root.is_live() { Installed::default() } else { record::read(host)? };
     let mut plugins = BTreeMap::new();

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 
 use edge_fetch::archive::{Contents, Entry, Kind, Limits};
 use edge_fetch::sum_of;
-use edge_host::{Error, Result};
+use edge_host::{Error, Program, Result};
 
-use crate::arch::{HEAD, Program};
 use crate::plugin::is_name;
 
 /// What is in a release beside the plugins.
@@ -89,8 +88,8 @@ fn look(mut entry: Entry<'_>, shown: &str) -> Result<Option<Packed>> {
         return Err(refuse(format!("{name} is larger than any plugin")));
     }
     let damaged = |cause: io::Error| Error::failed(format!("cannot unpack {name} of {shown}: {cause}"));
-    let mut head = Vec::with_capacity(HEAD);
-    entry.by_ref().take(HEAD as u64).read_to_end(&mut head).map_err(damaged)?;
+    let mut head = Vec::with_capacity(Program::HEAD);
+    entry.by_ref().take(Program::HEAD as u64).read_to_end(&mut head).map_err(damaged)?;
     let program = Program::parse(&head).ok_or_else(|| refuse(format!("{name} in it is no program")))?;
     let offset = entry.offset;
     let (sha256, size) = sum_of(&mut head.chain(&mut entry)).map_err(damaged)?;

@@ -17,18 +17,18 @@ const SUMS: &str = "SHA256SUMS";
 
 pub(crate) fn run(host: &mut Host, args: &DownloadArgs) -> Result<Outcome> {
     let mirrors = mirrors(&MirrorArgs { apt_mirror: None, bundle_mirror: args.bundle_mirror.clone() })?;
-    let found = find(args.version, &System::default(), &args.arch, &mirrors)?;
+    let found = find(args.version, &System::default(), args.arch, &mirrors)?;
     let offer = found.offers.iter().find(|offer| offer.kind == Kind::Bundle).ok_or_else(|| {
         let why = found
             .refusals
             .iter()
             .find(|refusal| refusal.kind == Kind::Bundle)
             .map_or("", |refusal| refusal.why.as_str());
-        Error::failed(format!("cannot download CRI-O {} for {}: {why}", args.version, args.arch))
+        Error::failed(format!("cannot download CRI-O {} for {}: {why}", args.version, args.arch.debian()))
     })?;
     let sum = agreed(args.sha256.as_deref().map(Said::Option), offer.sha256.as_deref(), &offer.url)?;
     let to = directory(&args.to)?;
-    let name = archive_name(offer.version, &args.arch);
+    let name = archive_name(offer.version, args.arch);
     let (path, shown) = (Path::new("/").join(&name), args.to.join(&name));
     let shown_text = shown.display().to_string();
     if let Some(mut file) = to.open(&path)? {

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use edge_host::{Error, Host, Mode, Result, Root};
+use edge_host::{Arch, Error, Host, Mode, Result, Root};
 
 use crate::address;
 use crate::bundle::{self, Manifest, Staged, Sysconfig, sum_of, unpack};
@@ -12,7 +12,7 @@ use crate::config::Proxy;
 use crate::fetch;
 use crate::knowledge;
 use crate::resolve::{Kind, Offer, archive_name};
-use crate::system::{Arch, System};
+use crate::system::System;
 use crate::verbs::resolve::{find, mirrors, nowhere};
 use crate::version::Version;
 
@@ -52,7 +52,7 @@ pub(crate) fn choose(host: &mut Host, args: &InstallArgs, system: &System, insta
         let brought = brought(dir, args.version)?;
         return offline(args, system.arch()?, dir, &brought);
     }
-    let arch = system.arch()?.clone();
+    let arch = system.arch()?;
     if let Some(archive) = &args.archive {
         if args.source == From::Apt {
             return Err(Error::usage("cannot use --archive with --source apt: it names a bundle"));
@@ -62,10 +62,10 @@ pub(crate) fn choose(host: &mut Host, args: &InstallArgs, system: &System, insta
             false => Place::File(PathBuf::from(archive)),
         };
         let said = args.sha256.as_deref().map(Said::Option);
-        return named(args, &arch, archive, place, said).map(Chosen::Bundle);
+        return named(args, arch, archive, place, said).map(Chosen::Bundle);
     }
-    let found = find(args.version, system, &arch, &mirrors)?;
-    if let Some(error) = nowhere(&found, args.version, system, &arch) {
+    let found = find(args.version, system, arch, &mirrors)?;
+    if let Some(error) = nowhere(&found, args.version, system, arch) {
         return Err(error);
     }
     let wanted = match args.source {
@@ -105,7 +105,7 @@ pub(crate) fn choose(host: &mut Host, args: &InstallArgs, system: &System, insta
 }
 
 /// An archive that is named: its release and its sum must be known or said.
-fn named(args: &InstallArgs, arch: &Arch, archive: &str, place: Place, said: Option<Said<'_>>) -> Result<Archive> {
+fn named(args: &InstallArgs, arch: Arch, archive: &str, place: Place, said: Option<Said<'_>>) -> Result<Archive> {
     let name = archive.rsplit('/').next().unwrap_or(archive);
     let of_name = release_of(name, arch);
     let version = match (args.version.patch, of_name) {
@@ -124,11 +124,11 @@ fn named(args: &InstallArgs, arch: &Arch, archive: &str, place: Place, said: Opt
     Ok(Archive { version, place, sha256 })
 }
 
-fn release_of(name: &str, arch: &Arch) -> Option<Version> {
-    name.strip_prefix(&format!("cri-o.{}.v", arch.go()))?.strip_suffix(".tar.gz")?.parse().ok()
+fn release_of(name: &str, arch: Arch) -> Option<Version> {
+    name.strip_prefix(&format!("cri-o.{}.v", arch.goarch()))?.strip_suffix(".tar.gz")?.parse().ok()
 }
 
-fn known_sum(version: Version, arch: &Arch) -> Result<Option<String>> {
+fn known_sum(version: Version, arch: Arch) -> Result<Option<String>> {
     let all = knowledge::bundles()?;
     Ok(all.into_iter().find(|(other, of, _)| *other == version && of == arch.debian()).map(|(_, _, sum)| sum))
 }
@@ -186,7 +186,7 @@ fn brought(dir: &Path, version: Version) -> Result<Root> {
 }
 
 /// What is in it: packages where there are any, else a bundle.
-fn offline(args: &InstallArgs, arch: &Arch, dir: &Path, own: &Root) -> Result<Chosen> {
+fn offline(args: &InstallArgs, arch: Arch, dir: &Path, own: &Root) -> Result<Chosen> {
     let names: Vec<String> = own.list(Path::new("/"))?.into_iter().filter_map(|name| name.into_string().ok()).collect();
     let has_packages = names.iter().any(|name| name.ends_with(".deb"));
     if has_packages && args.source != From::Bundle {
@@ -202,8 +202,7 @@ fn offline(args: &InstallArgs, arch: &Arch, dir: &Path, own: &Root) -> Result<Ch
         ))
         .hint(format!(
             "edge-crio download --version {} --arch {} --to DIR, on a machine with a network",
-            args.version,
-            arch.go()
+            args.version, arch
         )));
     };
     let sums = own.read(&Path::new("/").join(SUMS))?.unwrap_or_default();
@@ -229,7 +228,7 @@ fn listed_sum(sums: &str, name: &str) -> Option<String> {
 pub(crate) fn staged(
     host: &mut Host,
     archive: &Archive,
-    arch: &Arch,
+    arch: Arch,
     proxy: Option<&Proxy>,
 ) -> Result<Option<(Staged, Option<PathBuf>)>> {
     let (mut file, shown) = match &archive.place {
@@ -273,7 +272,7 @@ fn private_stage(host: &Host) -> Result<()> {
 }
 
 /// Downloads an archive to where it is unpacked, unless a run that was interrupted has done so.
-fn download(host: &mut Host, url: &str, archive: &Archive, arch: &Arch, proxy: Option<&Proxy>) -> Result<File> {
+fn download(host: &mut Host, url: &str, archive: &Archive, arch: Arch, proxy: Option<&Proxy>) -> Result<File> {
     private_stage(host)?;
     let place = bundle::download_of(&archive_name(archive.version, arch));
     let root = host.root.try_clone()?;
