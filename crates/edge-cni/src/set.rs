@@ -3,11 +3,12 @@
 mod archive;
 
 use std::cell::RefCell;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use edge_fetch::archive::Archive;
+use edge_fetch::folder::entries;
 use edge_fetch::{beside, is_sha256};
 use edge_host::action::Pour;
 use edge_host::{Arch, Error, Host, Program, Result};
@@ -15,7 +16,7 @@ use edge_host::{Arch, Error, Host, Program, Result};
 use crate::manifest::{Built, Manifest, sum};
 use crate::releases::Releases;
 use crate::version::Release;
-use archive::{Archive, Packed, Unpacker, is_archive};
+use archive::{Packed, Unpacker, is_archive, list};
 
 /// The set.
 #[derive(Debug, Clone)]
@@ -65,7 +66,7 @@ impl Set {
             None => error.hint("name a release archive: cni-plugins-linux-ARCH-VERSION.tgz"),
         };
         let mut archive = Archive::open(path).map_err(named)?;
-        let got = archive.checksum().map_err(named)?;
+        let got = archive.checksum(&|| host.check_interrupt()).map_err(named)?;
         let known = releases.archive(&got);
         match given {
             Some(given) if !given.eq_ignore_ascii_case(&got) => {
@@ -85,7 +86,7 @@ impl Set {
             }
             _ => {}
         }
-        let packed = archive.list(&got, &|| host.check_interrupt())?;
+        let packed = list(&mut archive, &got, &|| host.check_interrupt())?;
         let arch = arch_of(path, packed.iter().map(|one| (one.name.as_str(), one.program)))?;
         Ok(Set {
             version: known.map(|known| known.release.clone()).or_else(|| release_in(path)),
@@ -102,11 +103,9 @@ impl Set {
             Error::failed(format!("cannot install from {}: {cause}", dir.display()))
                 .hint("look whether it is mounted; it holds builds (edge-cni build --out DIR/NAME) or release archives")
         };
-        let mut paths: Vec<PathBuf> = vec![dir.to_path_buf()];
-        for entry in fs::read_dir(dir).map_err(fail)? {
-            paths.push(entry.map_err(fail)?.path());
-        }
-        paths.sort();
+        // The folder itself may be a build.
+        let mut paths = vec![dir.to_path_buf()];
+        paths.extend(entries(dir).map_err(fail)?);
         let mut sets: Vec<Set> = Vec::new();
         let mut others: Vec<Arch> = Vec::new();
         for path in paths {

@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
+use edge_fetch::Proxy;
 use edge_host::action::Bytes;
 use edge_host::{Error, Exit, Host, Inverse, Mode, Node, Outcome, Plan, Program, Result, apply, apply_part};
 
@@ -11,7 +12,7 @@ use serde_json::json;
 
 use crate::bundle::{self, MANIFEST, Manifest};
 use crate::cli::InstallArgs;
-use crate::config::{Driver, Effective, Keys, Proxy, no_reference};
+use crate::config::{Driver, Effective, Keys, no_reference};
 use crate::facts::{Facts, answer, socket_path};
 use crate::knowledge::{self, Fit};
 use crate::plan::{Needed, Wanted, configure};
