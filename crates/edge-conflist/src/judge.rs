@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use edge_host::{Arch, Host, Result};
 
-use crate::conflist::{self, File, Named, Network};
+use crate::conflist::{self, File, Network};
 use crate::finding::{Finding, Severity};
 use crate::known::Known;
 use crate::plugin::{self, Answer, Ask, DEBIAN_DIR, Standing};
@@ -190,7 +190,7 @@ fn behind(finding: Finding) -> Finding {
 
 fn against_plugins(facts: &Facts, file: &Path, network: &Network) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if network.named == Named::ByFile {
+    if !network.is_named {
         let text =
             format!("it has no name: CRI-O names it {} after the file, and containerd fails each pod", network.name);
         findings.push(Finding::new(Severity::Warning, file, text).at("name").hint("add \"name\": \"…\""));
