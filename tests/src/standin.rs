@@ -51,8 +51,21 @@ pub fn build(arch: &str, version: &str) -> Result<PathBuf, String> {
     Ok(built)
 }
 
-/// The first bytes of a program for amd64.
-pub const AMD64: &[u8] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0";
+/// The smallest file that has the header of a static program: of 32 or 64 bits, for a machine by its ELF number.
+pub const fn elf(bits: u8, machine: u8) -> [u8; 64] {
+    let mut head = [0; 64];
+    (head[0], head[1], head[2], head[3]) = (0x7f, b'E', b'L', b'F');
+    (head[4], head[5], head[6]) = (bits / 32, 1, 1);
+    (head[16], head[18], head[20]) = (2, machine, 1);
+    head
+}
+
+/// A program for amd64.
+pub const AMD64: &[u8] = &elf(64, 62);
+/// A program for arm64.
+pub const ARM64: &[u8] = &elf(64, 183);
+/// A program for 32-bit ARM.
+pub const ARM32: &[u8] = &elf(32, 40);
 
 /// What an archive is made of.
 #[allow(missing_debug_implementations, reason = "the encoder has none")]

@@ -1,18 +1,14 @@
 //! A folder of packages with a manifest of their checksums, for a host without a network.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use edge_fetch::folder::{self, SUMS};
+use edge_fetch::sum_of;
 use edge_host::{Cmd, Error, Result, ResultExt};
-use sha2::{Digest, Sha256};
 
 use crate::status::Status;
 use crate::version::Version;
 
-/// In sha256sum's format, beside the packages.
-pub const MANIFEST: &str = "SHA256SUMS";
-const MANIFEST_MAX: u64 = 1 << 20;
 const ALL: &str = "all";
 
 /// Packages whose bytes are those of the manifest.
@@ -41,10 +37,11 @@ impl Offline {
     /// Refuses (exit 4) one that differs or is not listed; fails on one that is listed and not there.
     pub fn open(dir: &Path) -> Result<Offline> {
         let dir = dir.canonicalize().on("read", dir)?;
-        let manifest = dir.join(MANIFEST);
-        let listed = parse(&read_manifest(&manifest)?).map_err(|cause| {
-            Error::failed(format!("cannot read {}: {cause}", manifest.display())).hint(how_to_make(&dir))
-        })?;
+        let manifest = dir.join(SUMS);
+        let bad =
+            |cause: &str| Error::failed(format!("cannot read {}: {cause}", manifest.display())).hint(how_to_make(&dir));
+        let text = folder::read_sums(&dir)?.ok_or_else(|| bad("No such file or directory"))?;
+        let listed = folder::parse_sums(&text).map_err(|cause| bad(&cause))?;
         for (name, _) in listed.iter().filter(|(name, _)| name.ends_with(".deb")) {
             if !dir.join(name).exists() {
                 return Err(Error::failed(format!(
@@ -55,18 +52,20 @@ impl Offline {
             }
         }
         let mut packages = Vec::new();
-        for path in debs(&dir)? {
+        let entries = folder::entries(&dir).map_err(|cause| Error::io("read", &dir, &cause))?;
+        for path in entries.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "deb")) {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let refuse = |why: String| {
                 Err(Error::refused(format!("cannot use {}: {why}", path.display()))
                     .hint("get the file again from where it came; it is not installed as it is"))
             };
             let Some((_, wanted)) = listed.iter().find(|(listed, _)| *listed == name) else {
-                return refuse(format!("{MANIFEST} does not list it"));
+                return refuse(format!("{SUMS} does not list it"));
             };
-            let is = sha256(&path)?;
+            let sum = sum_of(&mut edge_fetch::open(&path)?).map_err(|cause| Error::io("read", &path, &cause))?;
+            let is = sum.0;
             if is != *wanted {
-                return refuse(format!("its SHA-256 is {is}, and {MANIFEST} says {wanted}"));
+                return refuse(format!("its SHA-256 is {is}, and {SUMS} says {wanted}"));
             }
             packages.push(describe(&path)?);
         }
@@ -125,64 +124,8 @@ impl Offline {
     }
 }
 
-fn read_manifest(path: &Path) -> Result<String> {
-    let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(MANIFEST_MAX).read_to_string(&mut text)).on("read", path);
-    match read {
-        Ok(_) => Ok(text),
-        Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => {
-            Err(error.hint(how_to_make(path.parent().unwrap_or(path))))
-        }
-        Err(error) => Err(error),
-    }
-}
-
 fn how_to_make(dir: &Path) -> String {
-    format!("make it where the packages come from: (cd {} && sha256sum *.deb > {MANIFEST})", dir.display())
-}
-
-/// Name and checksum of each line: `HASH  NAME` or `HASH *NAME`, `./` in front allowed.
-fn parse(text: &str) -> Result<Vec<(String, String)>, String> {
-    let mut all = Vec::new();
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let bad = |why: &str| format!("line {}: {why}", number + 1);
-        let (hash, name) = line.split_once(' ').ok_or_else(|| bad("not `SHA-256, two blanks, name`"))?;
-        let name = name.strip_prefix([' ', '*']).unwrap_or(name).trim_end();
-        let name = name.strip_prefix("./").unwrap_or(name);
-        if hash.len() != 64 || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(bad("it does not begin with a SHA-256"));
-        }
-        if name.is_empty() || name.contains('/') || name == ".." {
-            return Err(bad("only files beside it can be listed"));
-        }
-        all.push((name.to_owned(), hash.to_ascii_lowercase()));
-    }
-    Ok(all)
-}
-
-fn debs(dir: &Path) -> Result<Vec<PathBuf>> {
-    let mut all = Vec::new();
-    for entry in dir.read_dir().on("read", dir)? {
-        let path = entry.on("read", dir)?.path();
-        if path.extension().is_some_and(|extension| extension == "deb") {
-            all.push(path);
-        }
-    }
-    all.sort();
-    Ok(all)
-}
-
-fn sha256(path: &Path) -> Result<String> {
-    let mut file = File::open(path).on("read", path)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer).on("read", path)? {
-            0 => break,
-            count => hash.update(&buffer[..count]),
-        }
-    }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    format!("make it where the packages come from: (cd {} && sha256sum *.deb > {SUMS})", dir.display())
 }
 
 fn describe(path: &Path) -> Result<PackageFile> {
@@ -211,46 +154,10 @@ fn names(list: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
     fn names_are_taken_out_of_a_list_of_dependencies() {
         assert_eq!(names("a (>= 1.0) | b, c:any,d [amd64] ,, "), ["a", "b", "c", "d"]);
-    }
-
-    #[test]
-    fn a_manifest_is_sha256sums_own() {
-        let hash = "A".repeat(64);
-        let text = format!("{hash}  a_1.deb\n\n{hash} *./b.deb\r\n");
-        let want: Vec<(String, String)> =
-            ["a_1.deb", "b.deb"].iter().map(|name| ((*name).to_owned(), hash.to_lowercase())).collect();
-        assert_eq!(parse(&text).unwrap(), want);
-        for bad in ["x", "abc  x", &format!("{hash}  ../x.deb"), &format!("{hash}  a/x.deb"), &format!("{hash}  ")] {
-            assert!(parse(bad).unwrap_err().starts_with("line 1: "), "{bad}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn what_sha256sum_writes_is_read(
-            files in proptest::collection::vec(
-                ("[0-9a-fA-F]{64}", " | [.]/|[*]|[*][.]/", "[a-z0-9_.+~%-]{1,12}[.]deb", "\n|\r\n"),
-                0..5,
-            )
-        ) {
-            let text: String = files.iter().map(|(hash, mode, name, end)| format!("{hash} {mode}{name}{end}")).collect();
-            let want: Vec<(String, String)> =
-                files.iter().map(|(hash, _, name, _)| (name.clone(), hash.to_lowercase())).collect();
-            prop_assert_eq!(parse(&text), Ok(want));
-        }
-
-        #[test]
-        fn nothing_outside_the_folder_is_listed(text in "([0-9a-f]{64}|[0-9a-f]{3})?[ *]{0,2}(\\PC{0,12}|[./a]{0,6})\n?") {
-            for (name, hash) in parse(&text).unwrap_or_default() {
-                prop_assert!(!name.contains('/') && name != ".." && !name.is_empty() && hash.len() == 64, "{:?}", name);
-            }
-        }
     }
 }

@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Args, Parser, Subcommand};
-use edge_host::{Common, UndoArgs};
+use edge_host::{Arch, Common, UndoArgs};
 use ipnet::IpNet;
 
-use crate::arch::Arch;
 use crate::version::{Cni, Release};
 
 /// Build, install, configure and check CNI plugins
@@ -79,7 +78,7 @@ pub struct BuildArgs {
     pub release: Release,
 
     /// What the plugins shall run on [default: this machine]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = crate::request::target())]
     pub arch: Option<Arch>,
 
     /// Where the source comes from: `module`, or a checked-out folder with its vendor directory

@@ -18,7 +18,6 @@ mod trial;
 mod verbs;
 pub mod version;
 
-pub use edge_conflist::arch;
 use edge_conflist::{conflist, plugin, range, runtime};
 use edge_host::{Host, Outcome, Result, undo};
 

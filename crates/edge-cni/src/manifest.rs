@@ -7,11 +7,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use edge_fetch::sum_of;
-use edge_host::{Error, Result, ResultExt};
+use edge_host::{Arch, Error, Result, ResultExt};
 use nix::unistd::{getegid, geteuid};
 use serde::{Deserialize, Serialize};
 
-use crate::arch::Arch;
 use crate::version::Release;
 
 /// Its name in the directory of the build. Written last: without it a directory is no build.

@@ -1,9 +1,8 @@
 //! What is known of the plugins' releases: data/releases.toml.
 
-use edge_host::{Error, Result};
+use edge_host::{Arch, Error, Result};
 use toml_edit::{DocumentMut, Table};
 
-use crate::arch::Arch;
 use crate::version::{Go, Release};
 
 const TABLE: &str = include_str!("../data/releases.toml");
@@ -75,9 +74,9 @@ fn parse(text: &str) -> Option<Releases> {
     let mut archives = Vec::new();
     for row in table.get("archives")?.as_array_of_tables()? {
         let release: Release = text(row, "release")?.parse().ok()?;
-        for arch in <Arch as clap::ValueEnum>::value_variants() {
-            if let Some(sha256) = text(row, &arch.to_string()) {
-                archives.push(Archive { release: release.clone(), arch: *arch, sha256 });
+        for arch in Arch::ALL {
+            if let Some(sha256) = text(row, arch.name()) {
+                archives.push(Archive { release: release.clone(), arch, sha256 });
             }
         }
     }

@@ -2,10 +2,21 @@
 
 use std::path::Path;
 
-use edge_host::{Error, Result};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use edge_host::{Arch, Error, Result};
 use ipnet::IpNet;
 
 use crate::range::is_link_local;
+
+/// What plugins can be built for: the architectures of their releases, and version 6 of 32-bit ARM.
+const TARGETS: [Arch; 7] =
+    [Arch::Amd64, Arch::Arm64, Arch::Arm, Arch::Armv6, Arch::Riscv64, Arch::Ppc64le, Arch::S390x];
+
+/// Parses the architecture to build for.
+pub(crate) fn target() -> impl TypedValueParser<Value = Arch> {
+    let value = |arch: Arch| PossibleValue::new(arch.name()).aliases(arch.aliases());
+    PossibleValuesParser::new(TARGETS.map(value)).try_map(|name| name.parse())
+}
 
 /// Refuses a relative path: a path on the host does not depend on the directory of the call.
 pub(crate) fn absolute(dir: &Path) -> Result<()> {

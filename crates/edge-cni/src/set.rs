@@ -3,21 +3,20 @@
 mod archive;
 
 use std::cell::RefCell;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use edge_fetch::archive::Archive;
+use edge_fetch::folder::entries;
 use edge_fetch::{beside, is_sha256};
 use edge_host::action::ContentWriter;
-use edge_host::{Error, Host, Result};
+use edge_host::{Arch, Error, Host, Program, Result};
 
-use crate::arch::{Arch, Program};
 use crate::manifest::{Built, Manifest, sum};
-use crate::plugin;
 use crate::releases::Releases;
 use crate::version::Release;
-use archive::{Archive, Packed, Unpacker, is_archive};
+use archive::{Packed, Unpacker, is_archive, list};
 
 /// The set.
 #[derive(Debug, Clone)]
@@ -67,7 +66,7 @@ impl Set {
             None => error.hint("name a release archive: cni-plugins-linux-ARCH-VERSION.tgz"),
         };
         let mut archive = Archive::open(path).map_err(named)?;
-        let got = archive.checksum().map_err(named)?;
+        let got = archive.checksum(&|| host.check_interrupt()).map_err(named)?;
         let known = releases.archive(&got);
         match given {
             Some(given) if !given.eq_ignore_ascii_case(&got) => {
@@ -87,7 +86,7 @@ impl Set {
             }
             _ => {}
         }
-        let packed = archive.list(&got, &|| host.check_interrupt())?;
+        let packed = list(&mut archive, &got, &|| host.check_interrupt())?;
         let arch = arch_of(path, packed.iter().map(|one| (one.name.as_str(), one.program)))?;
         Ok(Set {
             version: known.map(|known| known.release.clone()).or_else(|| release_in(path)),
@@ -104,11 +103,9 @@ impl Set {
             Error::failed(format!("cannot install from {}: {cause}", dir.display()))
                 .hint("look whether it is mounted; it holds builds (edge-cni build --out DIR/NAME) or release archives")
         };
-        let mut paths: Vec<PathBuf> = vec![dir.to_path_buf()];
-        for entry in fs::read_dir(dir).map_err(fail)? {
-            paths.push(entry.map_err(fail)?.path());
-        }
-        paths.sort();
+        // The folder itself may be a build.
+        let mut paths = vec![dir.to_path_buf()];
+        paths.extend(entries(dir).map_err(fail)?);
         let mut sets: Vec<Set> = Vec::new();
         let mut others: Vec<Arch> = Vec::new();
         for path in paths {
@@ -182,7 +179,7 @@ fn must_be(path: &Path, built: &Built, arch: Arch) -> Result<()> {
     if sum(path)? != *built {
         return Err(wrong("it is not what the build's manifest says"));
     }
-    match plugin::head(edge_fetch::open(path)?).as_deref().and_then(Program::parse) {
+    match Program::read(edge_fetch::open(path)?) {
         Some(program) if arch.is_of(program) => Ok(()),
         _ => Err(wrong(&format!("it is no program for {arch}"))),
     }
@@ -193,7 +190,8 @@ fn arch_of<'p>(path: &Path, programs: impl Iterator<Item = (&'p str, Program)>) 
     let mut found: Option<Arch> = None;
     for (name, program) in programs {
         let refuse = |what: String| Error::refused(format!("cannot install {}: {what}", path.display()));
-        let arch = Arch::of_program(program)
+        let arch = program
+            .arch()
             .ok_or_else(|| refuse(format!("{name} is for {}, which is not supported", program.machine())))?;
         if found.is_some_and(|found| found != arch) {
             return Err(refuse(format!("{name} is for {arch}, and others are not")));
@@ -217,7 +215,7 @@ fn release_in(path: &Path) -> Option<Release> {
 
 fn arch_in(path: &Path) -> Option<Arch> {
     let (word, _) = words_of(path)?;
-    <Arch as clap::ValueEnum>::value_variants().iter().copied().find(|arch| arch.to_string() == word)
+    Arch::ALL.into_iter().find(|arch| arch.name() == word)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use edge_host::{Cmd, Error, Host, PrivateNet, Result, in_private};
 use nix::unistd::geteuid;
 use serde_json::{Map, Value, json};
 
-use crate::conflist::{Check, File, LEASES, Network, ipam_of, kind_of};
+use crate::conflist::{File, LEASES, Network, ipam_of, kind_of};
 use crate::releases::Releases;
 use crate::version::Cni;
 use edge_conflist::finding::{Finding, Severity};
@@ -92,7 +92,7 @@ impl Trial<'_> {
             }
         }
         let went_well = self.findings.is_empty();
-        let checks = self.network.version >= Cni::WITH_CHECK && self.network.check == Check::Wanted;
+        let checks = self.network.version >= Cni::WITH_CHECK && self.network.has_check;
         if went_well && checks {
             for plugin in &self.network.plugins {
                 if let Err(finding) = self.step("CHECK", plugin, result.as_ref(), pod)? {

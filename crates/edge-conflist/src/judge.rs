@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use edge_host::{Host, Result};
+use edge_host::{Arch, Host, Result};
 
-use crate::arch::Arch;
-use crate::conflist::{self, File, Named, Network};
+use crate::conflist::{self, File, Network};
 use crate::finding::{Finding, Severity};
 use crate::known::Known;
 use crate::plugin::{self, Answer, Ask, DEBIAN_DIR, Standing};
@@ -51,7 +50,7 @@ pub struct Facts {
 /// Reads all of it; plugins are asked for their version on a live host.
 pub fn facts(host: &Host, conf_dir: &Path, bin_dirs: &[PathBuf], ask: Ask) -> Result<Facts> {
     let files = conflist::files(host, conf_dir)?;
-    let machine = plugin::machine(host)?;
+    let machine = Arch::of_host(&host.root);
     // Live, the plugins themselves say what they read.
     let record = if host.root.is_live() { Installed::default() } else { record::read(host)? };
     let mut plugins = BTreeMap::new();
@@ -191,7 +190,7 @@ fn behind(finding: Finding) -> Finding {
 
 fn against_plugins(facts: &Facts, file: &Path, network: &Network) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if network.named == Named::ByFile {
+    if !network.is_named {
         let text =
             format!("it has no name: CRI-O names it {} after the file, and containerd fails each pod", network.name);
         findings.push(Finding::new(Severity::Warning, file, text).at("name").hint("add \"name\": \"…\""));

@@ -7,7 +7,6 @@
 //! [`judge::facts`] reads all of it, [`judge::judge`] says what is wrong and which network is used: two
 //! utilities that look at one host must not come to different answers.
 
-pub mod arch;
 pub mod conflist;
 pub mod finding;
 pub mod judge;

@@ -5,10 +5,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use edge_host::{Cmd, Error, Host, Result, ResultExt, State};
+use edge_host::{Cmd, Error, Host, Program, Result, ResultExt, State};
 use serde_json::Value;
 
-use crate::arch::{Arch, HEAD, Program};
 use crate::version::Cni;
 
 /// Where CRI-O, containerd and kubelet look for plugins.
@@ -19,8 +18,6 @@ pub const DEBIAN_DIR: &str = "/usr/lib/cni";
 const SYSTEM_DIRS: [&str; 10] =
     ["/bin", "/sbin", "/lib", "/usr", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/local/bin", "/usr/local/sbin", "/opt"];
 const NO_PROGRAMS: [&str; 5] = ["/etc", "/boot", "/dev", "/proc", "/sys"];
-/// Programs that every system has, to tell what an image is for.
-const SAMPLES: [&str; 3] = ["/bin/sh", "/usr/bin/env", "/sbin/init"];
 const SCRIPT: &[u8] = b"#!";
 /// A plugin answers at once; a hanging one is as good as broken.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -81,7 +78,11 @@ pub fn look(host: &Host, dir: &Path, name: &str) -> Result<Standing> {
     if meta.mode() & 0o111 == 0 {
         return Ok(Standing::NotExecutable);
     }
-    let head = head(file).unwrap_or_default();
+    let mut head = Vec::with_capacity(Program::HEAD);
+    // What cannot be read is not a program either.
+    if file.take(Program::HEAD as u64).read_to_end(&mut head).is_err() {
+        return Ok(Standing::NoProgram);
+    }
     if head.starts_with(SCRIPT) {
         return Ok(Standing::Script);
     }
@@ -101,34 +102,6 @@ pub fn find<'d>(host: &Host, dirs: &'d [PathBuf], name: &str) -> Result<Option<&
         }
     }
     Ok(None)
-}
-
-/// The first bytes of a file; none where it cannot be read.
-pub fn head(file: impl Read) -> Option<Vec<u8>> {
-    let mut head = Vec::with_capacity(HEAD);
-    file.take(HEAD as u64).read_to_end(&mut head).ok()?;
-    Some(head)
-}
-
-/// What this host runs: the kernel's word, or that of the image's own programs.
-pub fn machine(host: &Host) -> Result<Option<Arch>> {
-    if host.root.is_live() {
-        return Ok(own_machine());
-    }
-    for sample in SAMPLES {
-        // A link out of the image or an unreadable file says nothing.
-        let Ok(Some(file)) = host.root.open(Path::new(sample)) else { continue };
-        if let Some(program) = head(file).as_deref().and_then(Program::parse) {
-            return Ok(Arch::of_program(program));
-        }
-    }
-    Ok(None)
-}
-
-/// What this machine runs.
-pub fn own_machine() -> Option<Arch> {
-    let name = nix::sys::utsname::uname().ok()?;
-    Arch::of_uname(name.machine().to_str()?)
 }
 
 /// Asks a plugin for its versions.

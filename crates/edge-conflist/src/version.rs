@@ -5,28 +5,19 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A release of the plugins: `v1.9.1`, `v1.0.0-rc1`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A release of the plugins or of libcni: `v1.9.1`, `v1.0.0-rc1`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Release {
-    numbers: [u32; 3],
-    /// What follows a dash: a release before the release.
-    pre: Option<String>,
-}
+pub struct Release(semver::Version);
 
 impl FromStr for Release {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Release, String> {
-        let wrong = || format!("{text:?} is no release, such as v1.9.1");
-        let plain = text.strip_prefix('v').unwrap_or(text);
-        let (numbers, pre) = plain.split_once('-').map_or((plain, None), |(numbers, pre)| (numbers, Some(pre)));
-        let is_plain = |pre: &str| !pre.is_empty() && pre.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.');
-        if !pre.is_none_or(is_plain) {
-            return Err(wrong());
-        }
-        let numbers = triple(numbers).filter(|(_, given)| *given == 3).ok_or_else(wrong)?.0;
-        Ok(Release { numbers, pre: pre.map(str::to_owned) })
+        let version = semver::Version::parse(text.strip_prefix('v').unwrap_or(text)).ok();
+        // A tag has no build metadata.
+        let version = version.filter(|version| version.build.is_empty());
+        version.map(Release).ok_or_else(|| format!("{text:?} is not a valid release: expected one such as v1.9.1"))
     }
 }
 
@@ -46,26 +37,12 @@ impl From<Release> for String {
 
 impl fmt::Display for Release {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [major, minor, patch] = self.numbers;
-        write!(f, "v{major}.{minor}.{patch}")?;
-        self.pre.as_ref().map_or(Ok(()), |pre| write!(f, "-{pre}"))
+        write!(f, "v{}", self.0)
     }
 }
 
-impl Ord for Release {
-    fn cmp(&self, other: &Release) -> std::cmp::Ordering {
-        let key = |release: &Release| (release.numbers, release.pre.is_none(), release.pre.clone());
-        key(self).cmp(&key(other))
-    }
-}
-
-impl PartialOrd for Release {
-    fn partial_cmp(&self, other: &Release) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-/// A version of the CNI specification: `1.0.0`.
+/// A version of the CNI specification: `1.0.0`. libcni reads three numbers and knows no pre-releases, so this is
+/// not a semantic version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cni([u32; 3]);
 
@@ -117,16 +94,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn releases_are_typed_and_ordered() {
-        for bad in
-            ["", "v", "1.9", "v1.9.1.2", "v1.9.x", "v1.9.1-", "v1.9.1-a b", "v+1.9.1", "-o", "v1.9.1@latest", "main"]
-        {
+    fn release_is_a_semantic_version_without_build_metadata() {
+        for bad in [
+            "",
+            "v",
+            "1.9",
+            "v1.9.1.2",
+            "v1.9.x",
+            "v1.9.1-",
+            "v1.9.1-a b",
+            "v+1.9.1",
+            "-o",
+            "v1.9.1@latest",
+            "main",
+            "v1.9.1+incompatible",
+        ] {
             assert!(bad.parse::<Release>().is_err(), "{bad:?}");
         }
         let of = |text: &str| text.parse::<Release>().unwrap();
         assert_eq!(of("1.9.1").to_string(), "v1.9.1");
         assert_eq!(of("v1.0.0-rc.1").to_string(), "v1.0.0-rc.1");
         assert!(of("v1.10.0") > of("v1.9.1") && of("v1.0.0") > of("v1.0.0-rc1") && of("v1.0.0-rc1") > of("v0.9.1"));
+        assert!(of("v1.0.0-rc.10") > of("v1.0.0-rc.9"));
     }
 
     #[test]

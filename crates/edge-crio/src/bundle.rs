@@ -5,7 +5,7 @@ mod layout;
 mod manifest;
 mod put;
 
-pub use archive::{Staged, StagedFile, sum_of, unpack};
+pub use archive::{Staged, StagedFile, unpack};
 pub use layout::{DAEMON, Kind, Place, Placed, Sysconfig, place};
 pub use manifest::{EXECUTABLE, FORMAT, Manifest, Row};
 pub use put::{Ready, Standing, put, standing, take_away};

@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use edge_host::{Common, UndoArgs};
+use edge_host::{Arch, Common, UndoArgs};
 
 use crate::config::{Driver, Mirror};
-use crate::system::Arch;
 use crate::version::{KubeEdge, Version};
 
 /// Install CRI-O, and check that it really works
@@ -94,7 +93,7 @@ pub struct ResolveArgs {
     pub kubeedge_version: Option<KubeEdge>,
 
     /// For a machine of this architecture [default: that of this system's programs]
-    #[arg(long, value_name = "ARCH", value_parser = Arch::parse)]
+    #[arg(long, value_name = "ARCH")]
     pub arch: Option<Arch>,
 
     /// From other addresses.
@@ -191,7 +190,7 @@ pub struct DownloadArgs {
     pub version: Version,
 
     /// The architecture of the machine that it is for
-    #[arg(long, value_name = "ARCH", value_parser = Arch::parse)]
+    #[arg(long, value_name = "ARCH")]
     pub arch: Arch,
 
     /// The directory that it is put into

@@ -14,7 +14,7 @@ pub use dropin::{Driver, Keys, drop_in};
 pub use effective::{Effective, Setting, effective, is_stray};
 pub use image::no_reference;
 pub use load::{read, unloadable};
-pub use proxy::{Proxy, proxy_drop_in};
+pub use proxy::proxy_drop_in;
 pub use registries::{Mirror, mirrors};
 pub use storage::{Metacopy, metacopy_of, rest_of, unreadable, without_metacopy};
 

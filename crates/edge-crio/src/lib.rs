@@ -16,7 +16,6 @@ pub mod cni;
 pub mod config;
 pub mod cri;
 pub mod facts;
-pub mod fetch;
 pub mod knowledge;
 mod monitor;
 pub mod plan;

@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use edge_fetch::hex;
+use edge_fetch::{Proxy, sha256};
 use edge_host::action::{Bytes, ContentWriter};
 use edge_host::{Error, FileSnapshot, Inverse, Node, Plan, Result, ResultExt, State};
-use sha2::{Digest, Sha256};
 
 use crate::config::{
-    self, Driver, Keys, Mirror, OWN, PROXY, Proxy, REGISTRIES, REGISTRIES_MAIN, STORAGE, drop_in, mirrors,
-    proxy_drop_in, without_metacopy,
+    self, Driver, Keys, Mirror, OWN, PROXY, REGISTRIES, REGISTRIES_MAIN, STORAGE, drop_in, mirrors, proxy_drop_in,
+    without_metacopy,
 };
 use crate::facts::{Facts, OverlaySupport, Storage};
 
@@ -77,7 +76,7 @@ pub fn configure(facts: &Facts, wanted: &Wanted, plan: &mut Plan) -> Result<Effe
         if facts.proxy.bytes != text.as_bytes() {
             // A file that was there keeps its mode when it is edited; one that gets a password must not.
             let mode = if proxy.has_credentials() { 0o600 } else { 0o644 };
-            let sha256 = hex(&Sha256::digest(&text));
+            let sha256 = sha256(&text);
             let content: ContentWriter = Box::new(move |to| to.write_all(text.as_bytes()).on("write", PROXY));
             let node = Node::Large { content, sha256, mode };
             let why = "a proxy for CRI-O's downloads";

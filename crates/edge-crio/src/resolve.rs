@@ -1,7 +1,9 @@
 //! Where a version of CRI-O comes from for a system, or why it cannot be had: pure.
 
+use edge_host::Arch;
+
 use crate::knowledge::{Sources, address};
-use crate::system::{Arch, System};
+use crate::system::System;
 use crate::version::Version;
 
 /// A kind of source.
@@ -84,7 +86,7 @@ pub struct Question<'q> {
     /// For this system.
     pub system: &'q System,
     /// For this architecture.
-    pub arch: &'q Arch,
+    pub arch: Arch,
     /// From other addresses.
     pub mirrors: &'q Mirrors,
     /// On this day.
@@ -162,8 +164,8 @@ fn apt(sources: &Sources, question: &Question<'_>) -> Result<Offer, Refusal> {
     }
     if !apt.architectures.iter().any(|other| other == arch.debian()) {
         return no(match arch.is_arm32() {
-            true => format!("there are no packages for {arch}: CRI-O dropped 32-bit ARM with 1.25"),
-            false => format!("there are no packages for {arch}, only for {}", apt.architectures.join(", ")),
+            true => format!("there are no packages for {}: CRI-O dropped 32-bit ARM with 1.25", arch.debian()),
+            false => format!("there are no packages for {}, only for {}", arch.debian(), apt.architectures.join(", ")),
         });
     }
     let mirror = question.mirrors.apt.as_deref();
@@ -202,9 +204,9 @@ fn apt(sources: &Sources, question: &Question<'_>) -> Result<Offer, Refusal> {
     if version.patch.is_some() {
         notes.push("a repository drops old releases of its minor: whether it has this one, apt will say".to_owned());
     }
-    let url = address(mirror.unwrap_or(&apt.url), version, arch.go());
+    let url = address(mirror.unwrap_or(&apt.url), version, arch.goarch());
     let key = mirror.map_or_else(
-        || address(&apt.key, version, arch.go()),
+        || address(&apt.key, version, arch.goarch()),
         |_| format!("{}/Release.key", url.trim_end_matches('/')),
     );
     Ok(Offer {
@@ -226,8 +228,12 @@ fn bundle(sources: &Sources, question: &Question<'_>) -> Result<Offer, Refusal> 
     let no = |why: String| Err(Refusal { kind: Kind::Bundle, why });
     if !sources.bundle.architectures.iter().any(|other| other == arch.debian()) {
         return no(match arch.is_arm32() {
-            true => format!("there are no bundles for {arch}: CRI-O dropped 32-bit ARM with 1.25"),
-            false => format!("there are no bundles for {arch}, only for {}", sources.bundle.architectures.join(", ")),
+            true => format!("there are no bundles for {}: CRI-O dropped 32-bit ARM with 1.25", arch.debian()),
+            false => format!(
+                "there are no bundles for {}, only for {}",
+                arch.debian(),
+                sources.bundle.architectures.join(", ")
+            ),
         });
     }
     if is_unborn(sources, question) {
@@ -254,16 +260,16 @@ fn bundle(sources: &Sources, question: &Question<'_>) -> Result<Offer, Refusal> 
         }
     };
     let url = match question.mirrors.bundle.as_deref() {
-        None => address(&sources.bundle.url, exact, arch.go()),
-        Some(mirror) if mirror.contains('{') || mirror.ends_with(".gz") => address(mirror, exact, arch.go()),
+        None => address(&sources.bundle.url, exact, arch.goarch()),
+        Some(mirror) if mirror.contains('{') || mirror.ends_with(".gz") => address(mirror, exact, arch.goarch()),
         Some(mirror) => format!("{}/{}", mirror.trim_end_matches('/'), archive_name(exact, arch)),
     };
     Ok(Offer { kind: Kind::Bundle, version: exact, url, key: None, fingerprint: None, sha256: sum, notes })
 }
 
 /// The name of a release's archive, as upstream gives it.
-pub fn archive_name(version: Version, arch: &Arch) -> String {
-    format!("cri-o.{}.v{version}.tar.gz", arch.go())
+pub fn archive_name(version: Version, arch: Arch) -> String {
+    format!("cri-o.{}.v{version}.tar.gz", arch.goarch())
 }
 
 /// Whether no such minor can be out by now: three come in a year.

@@ -5,6 +5,7 @@
 //! names that lead out, twice the same file. Owners, setuid bits and times are none of an archive's business.
 
 mod contents;
+mod file;
 mod meter;
 
 use std::cell::Cell;
@@ -14,12 +15,12 @@ use std::path::{Component, Path, PathBuf};
 
 use edge_host::{Error, Result, is_hidden};
 use flate2::read::MultiGzDecoder;
-use sha2::{Digest, Sha256};
 use tar::EntryType;
 
-use crate::sum::hex;
+use crate::sum::Summed;
 pub use contents::Contents;
-use meter::{Budget, Metered, Summed};
+pub use file::Archive;
+use meter::{Budget, Metered};
 
 /// Headers, long names, pax records and padding in front of one file.
 const MAX_BETWEEN: u64 = 1 << 20;
@@ -95,8 +96,8 @@ pub fn read(
     };
     let all = Cell::new(limits.bytes.saturating_add(MAX_BETWEEN_ALL));
     let budget = Budget { entry: Cell::new(MAX_BETWEEN), all };
-    let summed = Summed { file, sum: Sha256::new() };
-    let mut archive = tar::Archive::new(Metered { inner: MultiGzDecoder::new(summed), budget: &budget, stop });
+    let mut archive =
+        tar::Archive::new(Metered { inner: MultiGzDecoder::new(Summed::new(file)), budget: &budget, stop });
     let mut judge = Judge { shown, limits, left: limits.bytes, count: 0, files: BTreeSet::new() };
     for entry in archive.entries().map_err(fail)? {
         let mut entry = entry.map_err(fail)?;
@@ -121,7 +122,7 @@ pub fn read(
     }
     let mut summed = metered.inner.into_inner();
     io::copy(&mut summed, &mut io::sink()).map_err(fail)?;
-    Ok(hex(&summed.sum.finalize()))
+    Ok(summed.finish())
 }
 
 /// What all archives are held to.

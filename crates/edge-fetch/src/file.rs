@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use edge_host::{Error, Exit, Result, ResultExt, Root};
 
+use crate::folder::lines;
 use crate::sum::is_sha256;
 
-/// `sha256sum` of a thousand archives; what is larger is not a list of checksums.
-const MAX_SUMS: u64 = 128 << 10;
+/// The checksums of some ten thousand files; what is larger is not a list of checksums.
+const MAX_SUMS: u64 = 1 << 20;
 
 /// Opens a regular file of this machine, links followed; never waits for the other end of a pipe.
 ///
@@ -52,34 +53,38 @@ pub fn beside(archive: &Path) -> Result<Option<String>> {
         }
         Err(error) => return Err(error),
     };
-    let mut bytes = Vec::new();
-    file.take(MAX_SUMS + 1).read_to_end(&mut bytes).on("read", &path)?;
-    if bytes.len() as u64 > MAX_SUMS {
-        return Err(refused(&format!("it is larger than {} KiB, and not a checksum", MAX_SUMS >> 10)));
-    }
-    let text = String::from_utf8_lossy(&bytes);
+    let text = read_text(file, &path).map_err(|error| match error.exit() {
+        Exit::Refused => refused(&format!("it is larger than {} KiB, and not a list of checksums", MAX_SUMS >> 10)),
+        _ => error,
+    })?;
     let own = archive.file_name().map(|name| name.to_string_lossy());
+    let sums = lines(&text).filter(|line| is_sha256(line.sum));
+    let is_own = |name: &str| own.as_deref().is_some_and(|own| name.rsplit('/').next() == Some(own));
     let mut first = None;
-    for line in text.lines() {
-        let (sum, of) = line.trim().split_once(char::is_whitespace).unwrap_or((line.trim(), ""));
-        if !is_sha256(sum) {
-            continue;
+    for line in sums {
+        if is_own(line.name) {
+            return Ok(Some(line.sum.to_ascii_lowercase()));
         }
-        let of = of.trim_start_matches([' ', '*']);
-        if own.as_deref().is_some_and(|own| of.rsplit('/').next() == Some(own)) {
-            return Ok(Some(sum.to_ascii_lowercase()));
-        }
-        first = first.or_else(|| Some(sum.to_ascii_lowercase()));
+        first = first.or_else(|| Some(line.sum.to_ascii_lowercase()));
     }
     Ok(first)
+}
+
+/// The text of a list of checksums. Errors: exit 4 where it is too large to be one.
+pub(crate) fn read_text(file: File, path: &Path) -> Result<String> {
+    let mut bytes = Vec::new();
+    file.take(MAX_SUMS + 1).read_to_end(&mut bytes).map_err(|cause| Error::io("read", path, &cause))?;
+    if bytes.len() as u64 > MAX_SUMS {
+        let most = MAX_SUMS >> 10;
+        return Err(Error::refused(format!("cannot read {}: it is larger than {most} KiB", path.display())));
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
     use std::process::Command;
-
-    use edge_host::Exit;
 
     use super::*;
 
@@ -100,14 +105,14 @@ mod tests {
             std::fs::write(&sums, text).unwrap();
             assert_eq!(beside(&archive).unwrap(), want);
         }
-        std::fs::write(&sums, " ".repeat(1 << 20)).unwrap();
+        std::fs::write(&sums, " ".repeat((1 << 20) + 1)).unwrap();
         let refused = |what: &str| {
             let error = beside(&archive).unwrap_err();
             assert_eq!(error.exit(), Exit::Refused, "{what}: {error}");
             assert!(error.message().contains(what) && error.hint_text().is_some(), "{what}: {error}");
             std::fs::remove_file(&sums).unwrap();
         };
-        refused("larger than 128 KiB");
+        refused("larger than 1024 KiB");
         assert!(Command::new("mkfifo").arg(&sums).status().unwrap().success());
         refused("not a regular file");
         for target in ["/dev/zero", "/dev/stdin", "."] {

@@ -1,10 +1,19 @@
-//! Files that come from elsewhere: archives, read as something that a stranger may have made, and checksums.
+//! Files that come from elsewhere: downloads, archives, folders, and the checksums of all of them.
 //!
-//! Nothing here writes: what an archive holds is handed to the caller entry by entry.
+//! Archives are read as something that a stranger may have made: what one holds is handed to the caller entry by
+//! entry. Nothing is written here but the list of checksums in a folder that a caller fills.
 
+pub mod address;
 pub mod archive;
+#[cfg(feature = "download")]
+mod download;
 mod file;
+pub mod folder;
+mod proxy;
 mod sum;
 
+#[cfg(feature = "download")]
+pub use download::{Download, download};
 pub use file::{beside, find, open};
-pub use sum::{hex, is_sha256, sum_of};
+pub use proxy::Proxy;
+pub use sum::{Summed, checksum, hex, is_sha256, sha256, sum_of};

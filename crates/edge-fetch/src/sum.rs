@@ -1,27 +1,67 @@
-//! SHA-256 checksums, in pieces and in hex.
+//! SHA-256 checksums, computed in pieces, in hex.
 
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, Read, Seek};
 
+use edge_host::{Error, Result};
 use sha2::{Digest, Sha256};
 
-const PIECE: usize = 64 << 10;
+/// How much is read between two looks at whether to stop.
+const PIECE: u64 = 1 << 20;
+
+/// A reader that computes the checksum of what is read from it.
+#[derive(Debug)]
+pub struct Summed<R> {
+    inner: R,
+    sum: Sha256,
+}
+
+impl<R> Summed<R> {
+    /// Of what is still to be read from `inner`.
+    pub fn new(inner: R) -> Summed<R> {
+        Summed { inner, sum: Sha256::new() }
+    }
+
+    /// The checksum of what was read, in hex.
+    pub fn finish(self) -> String {
+        hex(&self.sum.finalize())
+    }
+}
+
+impl<R: Read> Read for Summed<R> {
+    fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(piece)?;
+        self.sum.update(&piece[..read]);
+        Ok(read)
+    }
+}
 
 /// The checksum and length of what is left in a reader.
 pub fn sum_of(from: &mut dyn Read) -> io::Result<(String, u64)> {
-    let mut sum = Sha256::new();
-    let mut piece = vec![0; PIECE];
-    let mut size = 0;
+    let mut summed = Summed::new(from);
+    let size = io::copy(&mut summed, &mut io::sink())?;
+    Ok((summed.finish(), size))
+}
+
+/// The checksum of a whole file, which is left at its beginning. `stop` is asked in between, and its error ends it.
+pub fn checksum(file: &mut File, shown: &str, stop: &dyn Fn() -> Result<()>) -> Result<String> {
+    let fail = |cause: io::Error| Error::failed(format!("cannot read {shown}: {cause}"));
+    file.rewind().map_err(fail)?;
+    let mut summed = Summed::new(&mut *file);
     loop {
-        match from.read(&mut piece) {
-            Ok(0) => return Ok((hex(&sum.finalize()), size)),
-            Ok(count) => {
-                sum.update(&piece[..count]);
-                size += count as u64;
-            }
-            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-            Err(cause) => return Err(cause),
+        stop()?;
+        if io::copy(&mut summed.by_ref().take(PIECE), &mut io::sink()).map_err(fail)? == 0 {
+            break;
         }
     }
+    let sum = summed.finish();
+    file.rewind().map_err(fail)?;
+    Ok(sum)
+}
+
+/// The checksum of bytes in memory.
+pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 /// Bytes as hexadecimal digits.
@@ -32,4 +72,22 @@ pub fn hex(bytes: &[u8]) -> String {
 /// Whether a text is a SHA-256 in hex.
 pub fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn checksum_is_that_of_all_bytes_and_stops_when_told() {
+        let bytes = vec![7; (PIECE * 2 + 5) as usize];
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        let want = sha256(&bytes);
+        assert_eq!(checksum(&mut file, "x", &|| Ok(())).unwrap(), want);
+        assert_eq!(sum_of(&mut file).unwrap(), (want, bytes.len() as u64), "from the beginning");
+        assert!(checksum(&mut file, "x", &|| Err(Error::failed("stop"))).is_err());
+    }
 }

@@ -8,6 +8,7 @@
 
 pub mod action;
 mod apply;
+mod arch;
 mod cmd;
 mod error;
 mod exit;
@@ -23,6 +24,7 @@ mod own;
 mod plan;
 mod private;
 mod process;
+mod program;
 mod reboot;
 mod report;
 mod rights;
@@ -37,6 +39,7 @@ mod visible;
 
 pub use action::{Action, Inverse, Node};
 pub use apply::{apply, apply_part};
+pub use arch::Arch;
 pub use cmd::{Cmd, Output, SEARCH_PATH};
 pub use error::{Error, Result, ResultExt};
 pub use exit::{Exit, Outcome};
@@ -47,6 +50,7 @@ pub use overlay::overlay_takes;
 pub use plan::Plan;
 pub use private::{PrivateNet, in_private};
 pub use process::{Process, processes};
+pub use program::Program;
 pub use reboot::require_reboot;
 pub use report::{Format, Report, Status};
 pub use rights::become_user;

@@ -68,7 +68,7 @@ fn read(data: &[u8]) {
 /// What is asked of a network, all of it but the plugins' own parts.
 fn seen(network: &Network) -> String {
     let asked = (network.programs(), network.ranges(), network.leases(), network.bridge().map(str::to_owned));
-    format!("{:?}", (&network.name, network.named, network.version, network.single, network.check, asked))
+    format!("{:?}", (&network.name, network.is_named, network.version, network.single, network.has_check, asked))
 }
 
 fn check(data: &[u8]) {

@@ -4,14 +4,14 @@
 
 use std::path::Path;
 
-use edgeutils_tests::standin::{Archive, bundle};
+use edgeutils_tests::standin::{AMD64, ARM64, Archive, bundle};
 use edgeutils_tests::tool::{Ran, Tool};
 use edgeutils_tests::tree::{Tree, assert_same};
 use tar::EntryType;
 
 /// A program's first bytes, for 64-bit ARM, and something behind them.
 fn program(rest: &str) -> Vec<u8> {
-    [b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0".as_slice(), rest.as_bytes()].concat()
+    [ARM64, rest.as_bytes()].concat()
 }
 
 fn system() -> Tree {
@@ -218,11 +218,7 @@ fn an_archive_is_held_to_its_sum_its_name_and_its_machine() {
         assert!(ran.stderr.contains(said), "{}", ran.stderr);
         ran.expect(code);
     }
-    let amd64 = Archive::at(&dir.path().join("x.tar.gz")).file(
-        "cri-o/bin/crio",
-        0o755,
-        b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0",
-    );
+    let amd64 = Archive::at(&dir.path().join("x.tar.gz")).file("cri-o/bin/crio", 0o755, AMD64);
     let sum = amd64.finish();
     let ran = install(&tree, "1.30.4", &dir.path().join("x.tar.gz"), &sum, &[]).expect(4);
     assert!(ran.stderr.contains("it is for amd64, and this system is arm64"), "{}", ran.stderr);

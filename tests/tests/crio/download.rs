@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use edgeutils_tests::standin::bundle;
+use edgeutils_tests::standin::{ARM64, bundle};
 use edgeutils_tests::tool::{Ran, Tool};
 use edgeutils_tests::tree::{Tree, assert_same};
 use nix::sys::signal::{Signal, kill};
@@ -78,8 +78,7 @@ struct Site {
 impl Site {
     fn new() -> Site {
         let dir = tempfile::tempdir().unwrap();
-        let (archive, sum) =
-            bundle(dir.path(), "1.30.4", "arm64", b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0");
+        let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", ARM64);
         Site { port: serve(std::fs::read(archive).unwrap()), sum, to: Tree::new() }
     }
 
@@ -128,7 +127,7 @@ fn what_was_brought_along_installs_without_a_network() {
     let site = Site::new();
     site.download("good", &site.sum, &[]).expect(0);
     let system = Tree::with(&[("etc/os-release", "ID=debian\nVERSION_ID=12\n")]);
-    system.write("usr/bin/env", b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0");
+    system.write("usr/bin/env", ARM64);
     let install = |version: &str| {
         let tool = Tool::new("edge-crio").arg("--root").arg(system.path()).args([
             "install",
@@ -170,7 +169,7 @@ fn what_was_brought_along_installs_without_a_network() {
 fn an_install_downloads_unpacks_and_leaves_nothing_of_it() {
     let site = Site::new();
     let system = Tree::with(&[("etc/os-release", "ID=debian\nVERSION_ID=12\n")]);
-    system.write("usr/bin/env", b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0");
+    system.write("usr/bin/env", ARM64);
     let install = |how: &str, more: &[&str]| {
         let url = format!("http://127.0.0.1:{}/{how}/cri-o.arm64.v1.30.4.tar.gz", site.port);
         let args = ["install", "--version", "1.30.4", "--archive", &url, "--sha256", &site.sum];

@@ -7,13 +7,13 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 use std::process::Command;
 
-use edgeutils_tests::standin::{Archive, bundle};
+use edgeutils_tests::standin::{ARM64, Archive, bundle};
 use edgeutils_tests::tool::{self, Ran, Tool};
 use edgeutils_tests::tree::{Tree, assert_same};
 use edgeutils_tests::{is_root, live, skip};
 use tempfile::TempDir;
 
-const PROGRAM: &[u8] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0and the rest";
+const PROGRAM: &[u8] = ARM64;
 
 struct Site {
     tree: Tree,

@@ -2,12 +2,9 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use edgeutils_tests::standin::{ARM32, ARM64};
 use edgeutils_tests::tool::{Ran, Tool};
 use edgeutils_tests::tree::Tree;
-
-/// The first bytes of a program: 64-bit ARM, and 32-bit ARM.
-const ARM64: &[u8] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0";
-const ARM32: &[u8] = b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x28\0";
 
 fn system(release: &str, program: &[u8]) -> Tree {
     let tree = Tree::with(&[("etc/os-release", release), ("usr/bin/apt-get", "")]);
@@ -63,7 +60,7 @@ fn wrong_calls_are_told_from_right_ones() {
     for (args, said) in [
         (&["resolve"][..], "--version <V>"),
         (&["resolve", "--version", "latest"], "is no version: 1.34 for the newest of a minor"),
-        (&["resolve", "--version", "1.34", "--arch", "z80"], "is no architecture"),
+        (&["resolve", "--version", "1.34", "--arch", "z80"], "is not a valid architecture: expected one of amd64,"),
         (
             &["resolve", "--version", "1.34", "--bundle-mirror", "http://m.example"],
             "without TLS only this machine itself is asked",

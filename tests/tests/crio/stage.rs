@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 
-use edgeutils_tests::standin::{bundle, sha256};
+use edgeutils_tests::standin::{ARM64, bundle, sha256};
 use edgeutils_tests::tool::{Ran, Tool};
 use edgeutils_tests::tree::Tree;
 use edgeutils_tests::{is_root, skip};
@@ -17,7 +17,7 @@ const STAGE: &str = "var/lib/edgeutils/edge-crio";
 const CRIO: &str = "usr/local/bin/crio";
 
 fn program(rest: &str) -> Vec<u8> {
-    [b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0".as_slice(), rest.as_bytes()].concat()
+    [ARM64, rest.as_bytes()].concat()
 }
 
 fn system() -> Tree {

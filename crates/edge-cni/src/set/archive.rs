@@ -1,14 +1,12 @@
-//! Release archives: flat tars of plugins, with a README beside them. edge-fetch reads them.
+//! What makes an archive a release of plugins: programs at its top, with a README beside them.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read, Write};
+use std::path::Path;
 
-use edge_fetch::archive::{Contents, Entry, Kind, Limits};
+use edge_fetch::archive::{Archive, Contents, Entry, Kind, Limits};
 use edge_fetch::sum_of;
-use edge_host::{Error, Result};
+use edge_host::{Error, Program, Result};
 
-use crate::arch::{HEAD, Program};
 use crate::plugin::is_name;
 
 /// What is in a release beside the plugins.
@@ -28,41 +26,15 @@ pub(crate) struct Packed {
     size: u64,
 }
 
-/// An open archive: opened once, so that what was verified is what is installed.
-#[derive(Debug)]
-pub(crate) struct Archive {
-    path: PathBuf,
-    file: File,
-}
-
-impl Archive {
-    pub(crate) fn open(path: &Path) -> Result<Archive> {
-        Ok(Archive { path: path.to_path_buf(), file: edge_fetch::open(path)? })
+/// What is in an archive of this checksum, each entry looked at; anything that is not a plugin is refused.
+pub(crate) fn list(archive: &mut Archive, sha256: &str, stop: &dyn Fn() -> Result<()>) -> Result<Vec<Packed>> {
+    let shown = archive.shown().to_owned();
+    let mut packed: Vec<Packed> = Vec::new();
+    archive.read(sha256, LIMITS, stop, &mut |entry| look(entry, &shown).map(|plugin| packed.extend(plugin)))?;
+    if packed.is_empty() {
+        return Err(refuse(&shown, "there is no plugin in it"));
     }
-
-    /// Its own checksum.
-    pub(crate) fn checksum(&mut self) -> Result<String> {
-        let sum = self.file.rewind().and_then(|()| sum_of(&mut self.file));
-        sum.map(|(sha256, _)| sha256).map_err(|cause| Error::io("read", &self.path, &cause))
-    }
-
-    /// What is in it, each entry looked at; anything that is no plugin is refused.
-    ///
-    /// `sha256` is the checksum that it was found to have: it is added up again while it is read.
-    pub(crate) fn list(&mut self, sha256: &str, stop: &dyn Fn() -> Result<()>) -> Result<Vec<Packed>> {
-        let shown = self.path.display().to_string();
-        let mut packed: Vec<Packed> = Vec::new();
-        self.file.rewind().map_err(|cause| Error::io("read", &self.path, &cause))?;
-        let mut take = |entry: Entry<'_>| look(entry, &shown).map(|plugin| packed.extend(plugin));
-        let read = edge_fetch::archive::read(&mut self.file, &shown, LIMITS, stop, &mut take)?;
-        if read != sha256 {
-            return Err(refuse(&shown, "it was changed while it was read"));
-        }
-        if packed.is_empty() {
-            return Err(refuse(&shown, "there is no plugin in it"));
-        }
-        Ok(packed)
-    }
+    Ok(packed)
 }
 
 fn refuse(shown: &str, what: &str) -> Error {
@@ -89,32 +61,32 @@ fn look(mut entry: Entry<'_>, shown: &str) -> Result<Option<Packed>> {
         return Err(refuse(format!("{name} is larger than any plugin")));
     }
     let damaged = |cause: io::Error| Error::failed(format!("cannot unpack {name} of {shown}: {cause}"));
-    let mut head = Vec::with_capacity(HEAD);
-    entry.by_ref().take(HEAD as u64).read_to_end(&mut head).map_err(damaged)?;
+    let mut head = Vec::with_capacity(Program::HEAD);
+    entry.by_ref().take(Program::HEAD as u64).read_to_end(&mut head).map_err(damaged)?;
     let program = Program::parse(&head).ok_or_else(|| refuse(format!("{name} in it is no program")))?;
     let offset = entry.offset;
     let (sha256, size) = sum_of(&mut head.chain(&mut entry)).map_err(damaged)?;
     Ok(Some(Packed { name, sha256, program, offset, size }))
 }
 
-/// An archive that is unpacked from front to back.
+/// The contents of an archive, after all of it was read and judged.
 #[derive(Debug)]
 pub(crate) struct Unpacker {
-    path: PathBuf,
+    shown: String,
     contents: Contents,
 }
 
 impl Unpacker {
     pub(crate) fn of(archive: Archive) -> Unpacker {
-        Unpacker { path: archive.path, contents: Contents::of(archive.file) }
+        Unpacker { shown: archive.shown().to_owned(), contents: archive.into_contents() }
     }
 
-    /// Writes one plugin to where it shall be; asked for in the order of [`Archive::list`], none is read twice.
+    /// Writes one plugin; asked for in the order of [`list`], nothing is read twice.
     pub(crate) fn pour(&mut self, plugin: &Packed, to: &mut dyn Write) -> Result<()> {
-        // Other bytes than there were have another checksum, which is looked at by whoever writes.
-        self.contents.pour(plugin.offset, plugin.size, to).map_err(|cause| {
-            Error::failed(format!("cannot unpack {} of {}: {cause}", plugin.name, self.path.display()))
-        })
+        // The writer compares the checksum, and so finds bytes that changed since.
+        self.contents
+            .pour(plugin.offset, plugin.size, to)
+            .map_err(|cause| Error::failed(format!("cannot unpack {} of {}: {cause}", plugin.name, self.shown)))
     }
 }
 

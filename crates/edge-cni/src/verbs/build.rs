@@ -9,14 +9,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use edge_host::{Error, Exit, Host, Mode, OutDir, Outcome, Result, ResultExt, become_user};
+use edge_host::{Arch, Error, Exit, Host, Mode, OutDir, Outcome, Program, Result, ResultExt, become_user};
 use serde_json::json;
 
-use crate::arch::{Arch, Linkage, Program};
 use crate::cli::BuildArgs;
 use crate::go::{self, Go, User};
 use crate::manifest::{self, Manifest};
-use crate::plugin;
 use crate::releases::Releases;
 use crate::version;
 use diagnose::{At, diagnose};
@@ -46,7 +44,7 @@ pub(crate) fn run(host: &mut Host, args: &BuildArgs) -> Result<Outcome> {
             .hint("build for it with --arch and install there: edge-cni --root DIR install --from-build DIR"));
     }
     let releases = Releases::known()?;
-    let arch = args.arch.or_else(plugin::own_machine);
+    let arch = args.arch.or_else(Arch::of_kernel);
     let arch = arch.ok_or_else(|| Error::usage("cannot tell what this machine is").hint("name it with --arch"))?;
     let folder = (args.from != Path::new(FROM_MODULE)).then(|| std::path::absolute(&args.from));
     let folder = folder.transpose().on("find", &args.from)?;
@@ -269,11 +267,10 @@ fn report_built(host: &mut Host, chosen: &[Package], dirs: &[&PathBuf], seen: &m
 fn must_be_for(path: &Path, name: &str, arch: Arch) -> Result<()> {
     let wrong = |what: &str| Error::failed(format!("cannot use what go built of {name}: {what}"));
     let file = fs::File::open(path).on("read", path)?;
-    let program = plugin::head(file).as_deref().and_then(Program::parse);
-    match program {
+    match Program::read(file) {
         None => Err(wrong("it is no program")),
         Some(program) if !arch.is_of(program) => Err(wrong(&format!("it is for {}, not {arch}", program.machine()))),
-        Some(program) if program.linkage == Linkage::Dynamic => Err(wrong("it is not static")),
+        Some(program) if !program.is_static => Err(wrong("it is not static")),
         Some(_) => Ok(()),
     }
 }

@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use edge_fetch::sum_of;
+use edge_fetch::sha256;
 use edge_host::action::Bytes;
 use edge_host::{
-    Error, Exit, Host, Inverse, Mode, Node, OutState, Outcome, Plan, Result, ResultExt, State, apply, out_file,
-    out_state,
+    Error, Exit, Host, Inverse, Mode, Node, OutState, Outcome, Plan, Result, State, apply, out_file, out_state,
 };
 
 use crate::cli::BridgeArgs;
@@ -175,7 +174,7 @@ fn to_host(host: &mut Host, wanted: &Network, path: PathBuf, document: String, o
     if let Some(first) = first {
         made.note(format!("{} comes first, and is what a runtime uses", first.path.display()));
     }
-    let (sum, _) = sum_of(&mut document.as_bytes()).on("write", &path)?;
+    let sum = sha256(&document);
     record.replaces(&shown, &was.state, &sum);
     record.conflists.insert(shown, sum);
     installed::plan(host, &record, &mut made)?;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use edge_host::{Error, FileSnapshot, Host, Inverse, Node, Outcome, Plan, Result, State, apply};
+use edge_host::{Arch, Error, FileSnapshot, Host, Inverse, Node, Outcome, Plan, Result, State, apply};
 
 use crate::cli::InstallArgs;
 use crate::installed::{self, Installed, Plugin};
@@ -19,7 +19,7 @@ pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
     // One spelling, which the record has too: without double slashes and dots.
     let bin_dir: &Path = &args.bin_dir.components().collect::<PathBuf>();
     must_be_a_place(host, bin_dir)?;
-    let machine = plugin::machine(host)?;
+    let machine = Arch::of_host(&host.root);
     let set = match (&args.from_build, &args.archive, &args.offline) {
         (Some(dir), ..) => Set::of_build(dir)?,
         (_, Some(path), _) => Set::of_archive(host, path, args.sha256.as_deref())?,

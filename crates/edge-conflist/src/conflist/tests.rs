@@ -2,7 +2,11 @@
 
 use proptest::prelude::*;
 
+use serde_json::Value;
+
 use super::*;
+use crate::range::Range;
+use crate::version::Cni;
 
 const LIST: &str = r#"{"cniVersion": "1.0.0", "name": "n", "plugins": [
     {"type": "bridge", "bridge": "br7", "ipam": {"type": "host-local", "ranges": [
@@ -129,11 +133,11 @@ fn the_highest_listed_version_that_libcni_knows_counts() {
 #[test]
 fn a_network_without_a_name_has_its_files() {
     let network = parse(r#"{"type": "x"}"#, "10-x.conf").unwrap();
-    assert_eq!((network.name.as_str(), network.named), ("10-x.conf", Named::ByFile));
+    assert_eq!((network.name.as_str(), network.is_named), ("10-x.conf", false));
     let network = parse(r#"{"name": "", "plugins": [{"type": "x"}]}"#, "10-y.conflist").unwrap();
-    assert_eq!((network.name.as_str(), network.named), ("10-y.conflist", Named::ByFile));
+    assert_eq!((network.name.as_str(), network.is_named), ("10-y.conflist", false));
     let network = parse(r#"{"name": "n", "disableCheck": "True", "plugins": [{"type": "x"}]}"#, "1.conflist").unwrap();
-    assert_eq!((network.named, network.check), (Named::ByItself, Check::Disabled));
+    assert_eq!((network.is_named, network.has_check), (true, false));
 }
 
 /// JSON of the words that networks are made of, in places where they belong and where they do not.

@@ -1,15 +1,22 @@
 //! Configurations and plugins as literals, findings as text.
 
 use super::*;
-use crate::arch::Program;
-use crate::arch::tests::tiny;
 use crate::conflist::parse;
+use edge_host::Program;
+
+/// A static 64-bit program, by its header alone.
+fn program(machine: u8) -> Program {
+    let mut head = [0; 64];
+    head[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
+    (head[16], head[18], head[20]) = (2, machine, 1);
+    Program::parse(&head).unwrap()
+}
 
 fn good() -> Looked {
     let reads = ["0.4.0", "1.0.0"].map(|text| text.parse().unwrap()).to_vec();
     Looked {
         path: "/b/bridge".into(),
-        standing: Standing::Program(Program::parse(&tiny(64, 62)).unwrap()),
+        standing: Standing::Program(program(62)),
         answer: Some(Ok(Answer { reads, release: Some("v1.2.0".into()) })),
         known: None,
         elsewhere: false,
@@ -49,7 +56,7 @@ fn the_true_cause_is_named() {
     one("1.0.0", Looked { standing: Standing::Missing, answer: None, ..good() }, "bridge is not in /b");
     one("1.0.0", Looked { standing: Standing::NoProgram, answer: None, ..good() }, "/b/bridge is no program");
     one("1.0.0", Looked { standing: Standing::NotExecutable, answer: None, ..good() }, "/b/bridge is not executable");
-    let arm = Standing::Program(Program::parse(&tiny(64, 183)).unwrap());
+    let arm = Standing::Program(program(183));
     one("1.0.0", Looked { standing: arm, answer: None, ..good() }, "/b/bridge is for arm64, and this is amd64");
     one("1.1.0", good(), "bridge v1.2.0 reads at most 1.0.0, and the network asks for 1.1.0");
     one("0.5.0", good(), "bridge v1.2.0 reads 0.4.0, 1.0.0, and the network asks for 0.5.0");

@@ -1,14 +1,12 @@
-//! Unpacks a bundle's archive: edge-fetch reads it, and here is what makes it a bundle.
+//! Unpacks a bundle's archive: what makes an archive a bundle, and which of its files are kept.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use edge_fetch::archive::{Entry, Kind, Limits};
-use edge_fetch::hex;
+use edge_fetch::Summed;
+use edge_fetch::archive::{Archive, Entry, Kind, Limits};
 use edge_host::{Error, Host, NewDir, Result};
-use sha2::{Digest, Sha256};
 
 const LIMITS: Limits = Limits { kind: "bundle", entries: 1000, bytes: 2 << 30 };
 /// The directories of a bundle; anything in front of them is the archive's own top directory.
@@ -40,38 +38,11 @@ pub struct Staged {
     pub texts: BTreeMap<String, String>,
 }
 
-/// The SHA-256 of an archive, in hex.
-pub fn sum_of(host: &Host, file: &mut File, shown: &str) -> Result<String> {
-    let fail = |cause: io::Error| Error::failed(format!("cannot read {shown}: {cause}"));
-    let (mut sum, mut piece) = (Sha256::new(), vec![0; 64 << 10]);
-    loop {
-        host.check_interrupt()?;
-        match file.read(&mut piece).map_err(fail)? {
-            0 => break,
-            read => sum.update(&piece[..read]),
-        }
-    }
-    file.rewind().map_err(fail)?;
-    Ok(hex(&sum.finalize()))
-}
-
-/// Unpacks an archive into a new directory, or only reads it where there is none.
-///
-/// The archive's sum was checked before; it is checked again while it is read, so that a file that is swapped
-/// meanwhile is found.
-pub fn unpack(
-    host: &Host,
-    file: &mut File,
-    shown: &str,
-    sha256: &str,
-    into: Option<&mut NewDir<'_>>,
-) -> Result<Staged> {
-    let mut bundle = Bundle { shown, into, staged: Staged::default(), texts: MAX_TEXTS, top: None };
-    let stop = || host.check_interrupt();
-    let read = edge_fetch::archive::read(file, shown, LIMITS, &stop, &mut |entry| bundle.take(entry))?;
-    if read != sha256 {
-        return Err(Error::refused(format!("cannot unpack {shown}: it was changed while it was read")));
-    }
+/// Unpacks an archive whose checksum was verified into a new directory, or only reads it where there is none.
+pub fn unpack(host: &Host, archive: &mut Archive, sha256: &str, into: Option<&mut NewDir<'_>>) -> Result<Staged> {
+    let shown = archive.shown().to_owned();
+    let mut bundle = Bundle { shown: &shown, into, staged: Staged::default(), texts: MAX_TEXTS, top: None };
+    archive.read(sha256, LIMITS, &|| host.check_interrupt(), &mut |entry| bundle.take(entry))?;
     Ok(bundle.staged)
 }
 
@@ -97,7 +68,7 @@ impl Bundle<'_, '_> {
     fn keep(&mut self, entry: Entry<'_>, inner: String) -> Result<()> {
         let (size, executable) = (entry.size, entry.executable);
         let is_small = size <= MAX_TEXT.min(self.texts);
-        let mut content = Kept { entry, sum: Sha256::new(), text: Vec::new(), is_small };
+        let mut content = Kept { entry: Summed::new(entry), text: Vec::new(), is_small };
         let came = match &mut self.into {
             Some(into) => into.file(Path::new(&inner), if executable { 0o700 } else { 0o600 }, &mut content)?,
             None => io::copy(&mut content, &mut io::sink())
@@ -107,12 +78,12 @@ impl Bundle<'_, '_> {
             return Err(Error::failed(format!("cannot unpack {}: it ends in the middle of {inner}", self.shown))
                 .hint("get it again"));
         }
-        let Kept { sum, text, .. } = content;
+        let Kept { entry, text, .. } = content;
         if let (true, Ok(text)) = (is_small, String::from_utf8(text)) {
             self.texts -= size;
             self.staged.texts.insert(inner.clone(), text);
         }
-        self.staged.files.push(StagedFile { inner, size, sha256: hex(&sum.finalize()), executable });
+        self.staged.files.push(StagedFile { inner, size, sha256: entry.finish(), executable });
         Ok(())
     }
 
@@ -133,10 +104,9 @@ impl Bundle<'_, '_> {
     }
 }
 
-/// A file's bytes, added up and kept where they are few.
+/// A file's bytes, summed up, and kept where they are few.
 struct Kept<'e> {
-    entry: Entry<'e>,
-    sum: Sha256,
+    entry: Summed<Entry<'e>>,
     text: Vec<u8>,
     is_small: bool,
 }
@@ -144,7 +114,6 @@ struct Kept<'e> {
 impl Read for Kept<'_> {
     fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
         let read = self.entry.read(piece)?;
-        self.sum.update(&piece[..read]);
         if self.is_small {
             self.text.extend_from_slice(&piece[..read]);
         }

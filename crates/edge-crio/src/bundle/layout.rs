@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use edge_fetch::hex;
+use edge_fetch::sha256;
 use edge_host::{Error, Result};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::{Staged, StagedFile};
 
@@ -178,7 +177,7 @@ fn placed(staged: &Staged, file: &StagedFile, place: &Place, sysconfig: Sysconfi
         _ => None,
     };
     let (size, sha256) = match &text {
-        Some(text) => (text.len() as u64, hex(&Sha256::digest(text))),
+        Some(text) => (text.len() as u64, sha256(text)),
         None => (file.size, file.sha256.clone()),
     };
     let (path, mode) = (Path::new(to).join(name), place.kind.mode());
@@ -215,7 +214,7 @@ mod tests {
             staged.files.push(StagedFile {
                 inner: (*inner).to_owned(),
                 size: text.len() as u64,
-                sha256: hex(&Sha256::digest(text)),
+                sha256: sha256(text),
                 executable: false,
             });
             staged.texts.insert((*inner).to_owned(), (*text).to_owned());

@@ -4,11 +4,12 @@ use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use edge_fetch::checksum;
 use edge_host::{Error, Host, Result};
 use serde::{Deserialize, Serialize};
 
 use super::layout::Places;
-use super::{Kind, MANIFEST, sum_of};
+use super::{Kind, MANIFEST};
 
 /// One install.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,7 +159,7 @@ impl Manifest {
             }
             if changed(&meta) >= changed(&own) {
                 let shown = host.root.display(&row.path).display().to_string();
-                if sum_of(host, &mut file, &shown)? != row.sha256 {
+                if checksum(&mut file, &shown, &|| host.check_interrupt())? != row.sha256 {
                     return Ok(false);
                 }
             }

@@ -2,11 +2,11 @@
 
 use std::str::FromStr;
 
+use edge_fetch::address::authority;
 use edge_host::{Error, Result};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
 use super::{REGISTRIES, not_toml};
-use crate::address::authority;
 
 const HEADER: &str =
     "# Made by edge-crio; `edge-crio undo` takes it back. A registry's mirrors are tried in order, itself last.\n\n";

@@ -10,7 +10,7 @@ fn system(id: &str, version: &str, arch: &str) -> System {
         id: id.to_owned(),
         version: version.to_owned(),
         name: format!("{id} {version}"),
-        arch: Some(Arch::parse(arch).unwrap()),
+        arch: Some(arch.parse().unwrap()),
         has_apt: true,
         has_sqv: id == "debian" && version == "13",
         ..System::default()
@@ -21,7 +21,7 @@ fn ask(system: &System, version: &str, today: Day, mirrors: &Mirrors) -> Resolut
     let question = Question {
         version: version.parse().unwrap(),
         system,
-        arch: system.arch.as_ref().unwrap(),
+        arch: system.arch.unwrap(),
         mirrors,
         today,
         bundles: &knowledge::bundles().unwrap(),

@@ -4,15 +4,16 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
+use edge_fetch::Proxy;
 use edge_host::action::Bytes;
-use edge_host::{Error, Exit, Host, Inverse, Mode, Node, Outcome, Plan, Result, ResultExt, apply, apply_part};
+use edge_host::{Error, Exit, Host, Inverse, Mode, Node, Outcome, Plan, Program, Result, ResultExt, apply, apply_part};
 
 use edge_systemd::systemctl;
 use serde_json::json;
 
 use crate::bundle::{self, MANIFEST, Manifest};
 use crate::cli::InstallArgs;
-use crate::config::{Driver, Effective, Keys, Proxy, no_reference};
+use crate::config::{Driver, Effective, Keys, no_reference};
 use crate::facts::{Facts, answer, socket_path};
 use crate::knowledge::{self, Fit};
 use crate::plan::{Needed, Wanted, configure};
@@ -181,7 +182,7 @@ fn from_bundle(
     let new = Manifest {
         format: bundle::FORMAT,
         version: release,
-        arch: arch.to_string(),
+        arch: arch.debian().to_owned(),
         archive: archive.sha256.clone(),
         files: rows,
         next: Vec::new(),
@@ -215,16 +216,12 @@ fn record(host: &Host, manifest: &Manifest, plan: &mut Plan, why: &str) -> Resul
 fn right_machine(host: &Host, stage: Option<&Path>, system: &System) -> Result<()> {
     let Some(stage) = stage else { return Ok(()) };
     let Some(file) = host.root.open(&stage.join("bin/crio"))? else { return Ok(()) };
-    let mut header = Vec::new();
-    // What cannot be read is no program of any machine.
-    file.take(20).read_to_end(&mut header).ok();
     let own = system.arch()?;
-    match crate::system::Arch::of_program(&header) {
-        Some(arch) if arch == *own => Ok(()),
-        Some(arch) => {
-            Err(Error::refused(format!("cannot install the bundle: it is for {arch}, and this system is {own}")))
-        }
-        None => Err(Error::refused("cannot install the bundle: its bin/crio is no program")),
+    let refused = |what: String| Err(Error::refused(format!("cannot install the bundle: {what}")));
+    match Program::read(file) {
+        Some(program) if own.is_of(program) => Ok(()),
+        Some(program) => refused(format!("it is for {}, and this system is {own}", program.machine())),
+        None => refused("its bin/crio is not a program".to_owned()),
     }
 }
 

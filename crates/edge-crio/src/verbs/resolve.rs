@@ -2,26 +2,26 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use edge_host::{Error, Host, Outcome, Result, shown_url};
+use edge_host::{Arch, Error, Host, Outcome, Result, shown_url};
 use serde_json::json;
 
 use crate::address;
 use crate::cli::{MirrorArgs, ResolveArgs};
 use crate::knowledge::{self, Fit};
 use crate::resolve::{Day, Mirrors, Offer, Question, Refusal, Resolution, day_of, resolve};
-use crate::system::{Arch, System};
+use crate::system::System;
 use crate::version::Version;
 
 pub(crate) fn run(host: &mut Host, args: &ResolveArgs) -> Result<Outcome> {
     let mirrors = mirrors(&args.mirrors)?;
     let system = System::read(host)?;
-    let arch = match &args.arch {
+    let arch = match args.arch {
         Some(arch) => arch,
         None => system.arch().map_err(|error| error.hint("name it: --arch arm64"))?,
     };
     let found = find(args.version, &system, arch, &mirrors)?;
     let name = if system.name.is_empty() { "this system" } else { &system.name };
-    host.report.line(&format!("CRI-O {} for {name}, {arch}", args.version));
+    host.report.line(&format!("CRI-O {} for {name}, {}", args.version, arch.debian()));
     for offer in &found.offers {
         show_offer(host, offer, arch);
     }
@@ -44,7 +44,7 @@ pub(crate) fn run(host: &mut Host, args: &ResolveArgs) -> Result<Outcome> {
 }
 
 /// Asks the table of sources, on this day.
-pub(crate) fn find(version: Version, system: &System, arch: &Arch, mirrors: &Mirrors) -> Result<Resolution> {
+pub(crate) fn find(version: Version, system: &System, arch: Arch, mirrors: &Mirrors) -> Result<Resolution> {
     let bundles = knowledge::bundles()?;
     let question = Question { version, system, arch, mirrors, today: today(), bundles: &bundles };
     Ok(resolve(&knowledge::sources()?, &question))
@@ -58,15 +58,18 @@ pub(crate) fn mirrors(args: &MirrorArgs) -> Result<Mirrors> {
 }
 
 /// The error where there is no source.
-pub(crate) fn nowhere(found: &Resolution, version: Version, system: &System, arch: &Arch) -> Option<Error> {
+pub(crate) fn nowhere(found: &Resolution, version: Version, system: &System, arch: Arch) -> Option<Error> {
     let instead = found.instead.as_deref()?;
     let mut why: Vec<&str> = found.refusals.iter().map(|refusal| refusal.why.as_str()).collect();
     why.dedup();
     let name = if system.name.is_empty() { "this system" } else { &system.name };
-    Some(Error::failed(format!("cannot get CRI-O {version} for {name} on {arch}: {}", why.join("; "))).hint(instead))
+    Some(
+        Error::failed(format!("cannot get CRI-O {version} for {name} on {}: {}", arch.debian(), why.join("; ")))
+            .hint(instead),
+    )
 }
 
-fn show_offer(host: &mut Host, offer: &Offer, arch: &Arch) {
+fn show_offer(host: &mut Host, offer: &Offer, arch: Arch) {
     host.report.line(&format!("{}: {} from {}", offer.kind.name(), offer.version, shown_url(&offer.url)));
     if let (Some(fingerprint), Some(key)) = (&offer.fingerprint, &offer.key) {
         host.report.line(&format!("    signed by {fingerprint}, {key}"));
@@ -85,7 +88,7 @@ fn show_offer(host: &mut Host, offer: &Offer, arch: &Arch) {
     );
 }
 
-fn show_refusal(host: &mut Host, refusal: &Refusal, version: Version, arch: &Arch) {
+fn show_refusal(host: &mut Host, refusal: &Refusal, version: Version, arch: Arch) {
     host.report.line(&format!("not from {}: {}", refusal.kind.name(), refusal.why));
     host.report.record(
         "source",

@@ -1,18 +1,20 @@
 //! Which source an install takes, and the bundle's archive in hand.
 
 use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use edge_host::{Error, Host, Mode, Result, Root};
+use edge_fetch::archive;
+use edge_fetch::folder::{self, SUMS};
+use edge_fetch::{Download, Proxy, checksum, is_sha256};
+use edge_host::{Arch, Error, Host, Mode, Result};
 
 use crate::address;
-use crate::bundle::{self, Manifest, Staged, Sysconfig, sum_of, unpack};
+use crate::bundle::{self, Manifest, Staged, Sysconfig, unpack};
 use crate::cli::{From, InstallArgs};
-use crate::config::Proxy;
-use crate::fetch;
 use crate::knowledge;
 use crate::resolve::{Kind, Offer, archive_name};
-use crate::system::{Arch, System};
+use crate::system::System;
 use crate::verbs::resolve::{find, mirrors, nowhere};
 use crate::version::Version;
 
@@ -49,10 +51,10 @@ pub(crate) enum Place {
 pub(crate) fn choose(host: &mut Host, args: &InstallArgs, system: &System, installed: Option<Kind>) -> Result<Chosen> {
     let mirrors = mirrors(&args.mirrors)?;
     if let Some(dir) = &args.offline {
-        let brought = brought(dir, args.version)?;
-        return offline(args, system.arch()?, dir, &brought);
+        let names = brought(dir, args.version)?;
+        return offline(args, system.arch()?, dir, &names);
     }
-    let arch = system.arch()?.clone();
+    let arch = system.arch()?;
     if let Some(archive) = &args.archive {
         if args.source == From::Apt {
             return Err(Error::usage("cannot use --archive with --source apt: it names a bundle"));
@@ -62,10 +64,10 @@ pub(crate) fn choose(host: &mut Host, args: &InstallArgs, system: &System, insta
             false => Place::File(PathBuf::from(archive)),
         };
         let said = args.sha256.as_deref().map(Said::Option);
-        return named(args, &arch, archive, place, said).map(Chosen::Bundle);
+        return named(args, arch, archive, place, said).map(Chosen::Bundle);
     }
-    let found = find(args.version, system, &arch, &mirrors)?;
-    if let Some(error) = nowhere(&found, args.version, system, &arch) {
+    let found = find(args.version, system, arch, &mirrors)?;
+    if let Some(error) = nowhere(&found, args.version, system, arch) {
         return Err(error);
     }
     let wanted = match args.source {
@@ -105,7 +107,7 @@ pub(crate) fn choose(host: &mut Host, args: &InstallArgs, system: &System, insta
 }
 
 /// An archive that is named: its release and its sum must be known or said.
-fn named(args: &InstallArgs, arch: &Arch, archive: &str, place: Place, said: Option<Said<'_>>) -> Result<Archive> {
+fn named(args: &InstallArgs, arch: Arch, archive: &str, place: Place, said: Option<Said<'_>>) -> Result<Archive> {
     let name = archive.rsplit('/').next().unwrap_or(archive);
     let of_name = release_of(name, arch);
     let version = match (args.version.patch, of_name) {
@@ -124,11 +126,11 @@ fn named(args: &InstallArgs, arch: &Arch, archive: &str, place: Place, said: Opt
     Ok(Archive { version, place, sha256 })
 }
 
-fn release_of(name: &str, arch: &Arch) -> Option<Version> {
-    name.strip_prefix(&format!("cri-o.{}.v", arch.go()))?.strip_suffix(".tar.gz")?.parse().ok()
+fn release_of(name: &str, arch: Arch) -> Option<Version> {
+    name.strip_prefix(&format!("cri-o.{}.v", arch.goarch()))?.strip_suffix(".tar.gz")?.parse().ok()
 }
 
-fn known_sum(version: Version, arch: &Arch) -> Result<Option<String>> {
+fn known_sum(version: Version, arch: Arch) -> Result<Option<String>> {
     let all = knowledge::bundles()?;
     Ok(all.into_iter().find(|(other, of, _)| *other == version && of == arch.debian()).map(|(_, _, sum)| sum))
 }
@@ -147,8 +149,7 @@ pub(crate) fn agreed(said: Option<Said<'_>>, known: Option<&str>, what: &str) ->
     let given = said.map(|said| {
         let (Said::Option(text) | Said::List(text)) = said;
         let sum = text.trim().to_ascii_lowercase();
-        let good = sum.len() == 64 && sum.bytes().all(|byte| byte.is_ascii_hexdigit());
-        good.then_some((said, sum)).ok_or_else(|| match said {
+        is_sha256(&sum).then_some((said, sum)).ok_or_else(|| match said {
             Said::Option(_) => Error::usage("cannot use --sha256: it has 64 hexadecimal digits"),
             Said::List(_) => Error::failed(format!("cannot use {what}: what {SUMS} has for it is no SHA-256"))
                 .hint("make the list again there: sha256sum cri-o.* > SHA256SUMS; or name the sum with --sha256"),
@@ -172,21 +173,19 @@ pub(crate) fn agreed(said: Option<Said<'_>>, known: Option<&str>, what: &str) ->
     }
 }
 
-const SUMS: &str = "SHA256SUMS";
-
-/// The directory that was brought along.
-fn brought(dir: &Path, version: Version) -> Result<Root> {
-    Root::image(dir).map_err(|error| {
-        error.with_action("install from", dir).hint(format!(
+/// The names in the folder that was brought along.
+fn brought(dir: &Path, version: Version) -> Result<Vec<String>> {
+    let entries = folder::entries(dir).map_err(|cause| {
+        Error::failed(format!("cannot install from {}: {cause}", dir.display())).hint(format!(
             "look whether it is mounted; on a machine with a network, edge-crio download --version {version} --arch ARCH \
              --to DIR fills one"
         ))
-    })
+    })?;
+    Ok(entries.iter().filter_map(|path| path.file_name()?.to_str().map(str::to_owned)).collect())
 }
 
 /// What is in it: packages where there are any, else a bundle.
-fn offline(args: &InstallArgs, arch: &Arch, dir: &Path, own: &Root) -> Result<Chosen> {
-    let names: Vec<String> = own.list(Path::new("/"))?.into_iter().filter_map(|name| name.into_string().ok()).collect();
+fn offline(args: &InstallArgs, arch: Arch, dir: &Path, names: &[String]) -> Result<Chosen> {
     let has_packages = names.iter().any(|name| name.ends_with(".deb"));
     if has_packages && args.source != From::Bundle {
         return Ok(Chosen::Apt(None));
@@ -201,23 +200,13 @@ fn offline(args: &InstallArgs, arch: &Arch, dir: &Path, own: &Root) -> Result<Ch
         ))
         .hint(format!(
             "edge-crio download --version {} --arch {} --to DIR, on a machine with a network",
-            args.version,
-            arch.go()
+            args.version, arch
         )));
     };
-    let sums = own.read(&Path::new("/").join(SUMS))?.unwrap_or_default();
-    let listed = listed_sum(&String::from_utf8_lossy(&sums), name);
+    let sums = folder::read_sums(dir)?.unwrap_or_default();
     // A list beside the file tells a damaged copy from a good one; a known sum tells a false one too.
-    let said = args.sha256.as_deref().map(Said::Option).or(listed.as_deref().map(Said::List));
+    let said = args.sha256.as_deref().map(Said::Option).or(folder::listed(&sums, name).map(Said::List));
     named(args, arch, name, Place::File(dir.join(name)), said).map(Chosen::Bundle)
-}
-
-/// The sum of a file in the format of sha256sum.
-fn listed_sum(sums: &str, name: &str) -> Option<String> {
-    sums.lines().find_map(|line| {
-        let (sum, of) = line.split_once(' ')?;
-        (of.trim_start_matches([' ', '*']) == name).then(|| sum.to_owned())
-    })
 }
 
 /// The archive's files: unpacked beside their place, or in a dry run only read. None in a dry run
@@ -228,37 +217,40 @@ fn listed_sum(sums: &str, name: &str) -> Option<String> {
 pub(crate) fn staged(
     host: &mut Host,
     archive: &Archive,
-    arch: &Arch,
+    arch: Arch,
     proxy: Option<&Proxy>,
 ) -> Result<Option<(Staged, Option<PathBuf>)>> {
-    let (mut file, shown) = match &archive.place {
-        Place::File(path) => (edge_fetch::open(path)?, path.display().to_string()),
+    let mut opened = match &archive.place {
+        Place::File(path) => archive::Archive::open(path)?,
         Place::Url(url) if host.mode == Mode::DryRun => {
             host.report.line(&format!("would download {}, sha256 {}", edge_host::shown_url(url), archive.sha256));
             return Ok(None);
         }
-        Place::Url(url) => (download(host, url, archive, arch, proxy)?, edge_host::shown_url(url)),
+        Place::Url(url) => {
+            archive::Archive::of(downloaded(host, url, archive, arch, proxy)?, edge_host::shown_url(url))
+        }
     };
-    let sum = sum_of(host, &mut file, &shown)?;
+    let sum = opened.checksum(&|| host.check_interrupt())?;
     if sum != archive.sha256 {
         if host.mode == Mode::Apply {
             host.root.remove_tree(bundle::stage())?;
         }
         return Err(Error::refused(format!(
-            "cannot use {shown}: its SHA-256 is {sum}, and it must be {}",
+            "cannot use {}: its SHA-256 is {sum}, and it must be {}",
+            opened.shown(),
             archive.sha256
         ))
         .hint("it is damaged, of another release, or was changed on the way: get it again"));
     }
     if host.mode == Mode::DryRun {
-        return Ok(Some((unpack(host, &mut file, &shown, &sum, None)?, None)));
+        return Ok(Some((unpack(host, &mut opened, &sum, None)?, None)));
     }
     private_stage(host)?;
     let stage = bundle::stage_of(&archive.sha256);
     host.root.remove_tree(&stage)?;
     let root = host.root.try_clone()?;
     let mut into = root.new_dir(&stage)?;
-    let staged = unpack(host, &mut file, &shown, &sum, Some(&mut into))?;
+    let staged = unpack(host, &mut opened, &sum, Some(&mut into))?;
     into.finish()?;
     Ok(Some((staged, Some(stage))))
 }
@@ -272,21 +264,32 @@ fn private_stage(host: &Host) -> Result<()> {
 }
 
 /// Downloads an archive to where it is unpacked, unless a run that was interrupted has done so.
-fn download(host: &mut Host, url: &str, archive: &Archive, arch: &Arch, proxy: Option<&Proxy>) -> Result<File> {
+fn downloaded(host: &mut Host, url: &str, archive: &Archive, arch: Arch, proxy: Option<&Proxy>) -> Result<File> {
     private_stage(host)?;
     let place = bundle::download_of(&archive_name(archive.version, arch));
     let root = host.root.try_clone()?;
     if let Ok(Some(mut file)) = root.open(&place) {
-        if sum_of(host, &mut file, &place.display().to_string())? == archive.sha256 {
+        if checksum(&mut file, &place.display().to_string(), &|| host.check_interrupt())? == archive.sha256 {
             return Ok(file);
         }
     }
     root.remove_tree(&place)?;
     host.report.note(&format!("downloading {}", edge_host::shown_url(url)));
     let mut file = root.new_file(&place, 0o600)?;
-    fetch::fetch(host, url, proxy, &mut file)?;
+    download(host, url, proxy, &mut file)?;
     file.finish()?;
     root.open(&place)?.ok_or_else(|| Error::failed(format!("cannot read {}: it is gone", place.display())))
+}
+
+/// Downloads a bundle's archive and returns its checksum.
+pub(crate) fn download(host: &mut Host, url: &str, proxy: Option<&Proxy>, to: &mut dyn Write) -> Result<String> {
+    let file = Download {
+        url,
+        proxy,
+        missing: "the release is not there (or not yet): see edge-crio resolve; or name a mirror",
+        instead: "bring the file: --archive FILE --sha256 H",
+    };
+    edge_fetch::download(host, file, to)
 }
 
 /// Whether this archive is what was installed, every file in its place.

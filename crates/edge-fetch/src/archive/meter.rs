@@ -1,24 +1,9 @@
-//! Counts the bytes of an archive on both sides of its compression.
+//! Counts what an archive unpacks to.
 
 use std::cell::Cell;
 use std::io::{self, Read};
 
 use edge_host::Result;
-use sha2::{Digest, Sha256};
-
-/// Bytes of the archive itself, added up as they pass.
-pub(super) struct Summed<'f> {
-    pub(super) file: &'f mut dyn Read,
-    pub(super) sum: Sha256,
-}
-
-impl Read for Summed<'_> {
-    fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(piece)?;
-        self.sum.update(&piece[..read]);
-        Ok(read)
-    }
-}
 
 /// How much may still be unpacked.
 pub(super) struct Budget {

@@ -176,7 +176,7 @@ fn what_cannot_be_fetched_is_told_with_what_to_do() {
     assert!(ran.stderr.contains("hint: is there such a release? The newest that is known is v1.9.1"), "{ran:?}");
     assert_eq!(fs::read_dir(tree.path()).unwrap().filter(|one| one.as_ref().unwrap().file_name() != "mod").count(), 0);
     let ran = builder().args(["build", "--version", "latest", "--out", "x"]).run().expect(2);
-    assert!(ran.stderr.contains("is no release, such as v1.9.1"), "{ran:?}");
+    assert!(ran.stderr.contains("is not a valid release: expected one such as v1.9.1"), "{ran:?}");
     let ran = builder()
         .args(["build", "--version", "v1.9.1", "--plugins", "bridge,flannel", "--out"])
         .arg(tree.at("out"))

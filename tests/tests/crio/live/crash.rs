@@ -5,15 +5,19 @@
 
 use std::path::{Path, PathBuf};
 
-use edgeutils_tests::standin::bundle;
+use edgeutils_tests::standin::{ARM64, bundle, elf};
 use edgeutils_tests::sweep::{Points, assert_no_temporary, converges, look, sweep};
 use edgeutils_tests::tool::{self, Tool};
 use edgeutils_tests::tree::{Snapshot, Tree, assert_same};
 use edgeutils_tests::{kill, skip};
 use tempfile::TempDir;
 
-const PROGRAM: &[u8] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0and the rest";
-const OTHER_PROGRAM: &[u8] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0and another rest";
+const PROGRAM: &[u8] = ARM64;
+const OTHER_PROGRAM: &[u8] = &{
+    let mut program = elf(64, 183);
+    program[63] = 1;
+    program
+};
 /// Files repeat themselves, and there are eighteen of them.
 const POINTS: Points = Points::About(16);
 

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use edgeutils_tests::pki::{Pki, shell};
-use edgeutils_tests::standin::bundle;
+use edgeutils_tests::standin::{ARM64, bundle};
 use edgeutils_tests::tool::{self, Ran};
 use edgeutils_tests::tree::{Tree, assert_same};
 use edgeutils_tests::{live, skip};
 
 const NAME: &str = "cri-o.arm64.v1.30.4.tar.gz";
-const PROGRAM: &[u8] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0";
+const PROGRAM: &[u8] = ARM64;
 /// What the host's list of authorities is called, under which the test puts its own.
 const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
@@ -164,9 +164,9 @@ fn only_a_server_that_proves_its_name_is_believed() {
             "good",
             "stranger",
             "localhost",
-            "is of an authority that this host does not trust\nhint: a site's own authority",
+            "is from an authority that this host does not trust\nhint: a site's own authority",
         ),
-        ("good", "namesake", "localhost", "is of an authority that this host does not trust\nhint: "),
+        ("good", "namesake", "localhost", "is from an authority that this host does not trust\nhint: "),
         ("expired", "ca", "localhost", "has expired\nhint: look at this host's clock"),
         ("early", "ca", "localhost", "is not valid yet\nhint: look at this host's clock"),
         ("other", "ca", "localhost", "is for another name\nhint: look at the address"),
@@ -204,7 +204,7 @@ fn what_is_cut_off_or_leads_astray_is_not_kept_and_the_same_call_goes_on() {
     let empty = site.to.snapshot();
     for (how, code, said) in [
         ("cut", 1, "\nhint: run the same command again"),
-        ("down", 1, "the server leads on to http://localhost:1/x, which is without TLS\nhint: "),
+        ("down", 1, "the server redirects to http://localhost:1/x, which is without TLS\nhint: "),
     ] {
         let ran = site.download("ca", &[], &format!("{base}/{how}/")).expect(code);
         assert!(ran.stderr.contains(said) && !ran.stderr.contains("secret"), "{how}: {}", ran.stderr);
@@ -298,5 +298,5 @@ fn a_proxy_is_used_where_it_is_named_and_not_where_it_is_excepted() {
     passed(install(&["--proxy", &address]), 1, "--proxy");
     passed(install(&["--proxy", &address, "--no-proxy", "10.0.0.0/8,localhost"]), 0, "--no-proxy");
     let ran = install(&[]).expect(1);
-    assert!(ran.stderr.contains("hint: look at the network and the proxy"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hint: check the network and the proxy"), "{}", ran.stderr);
 }

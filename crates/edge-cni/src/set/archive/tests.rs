@@ -1,5 +1,6 @@
 //! Archives as a release makes them, and as nobody should.
 
+use std::fs::File;
 use std::io::Write as _;
 
 use flate2::read::MultiGzDecoder;
@@ -8,10 +9,10 @@ use tar::{Builder, EntryType, Header};
 
 use super::*;
 
-fn list(path: &Path) -> Result<Vec<Packed>> {
+fn listed(path: &Path) -> Result<Vec<Packed>> {
     let mut archive = Archive::open(path)?;
-    let sum = archive.checksum()?;
-    archive.list(&sum, &|| Ok(()))
+    let sum = archive.checksum(&|| Ok(()))?;
+    list(&mut archive, &sum, &|| Ok(()))
 }
 
 /// The smallest header of a static program.
@@ -58,7 +59,7 @@ fn a_release_is_its_plugins() {
         ("./bridge", EntryType::Regular, &one),
         ("portmap", EntryType::Regular, &two),
     ]);
-    let list = list(&archive).unwrap();
+    let list = listed(&archive).unwrap();
     assert_eq!(list.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["bridge", "portmap"]);
     let mut unpacker = Unpacker::of(Archive::open(&archive).unwrap());
     // In order, again, and backwards.
@@ -86,11 +87,11 @@ fn what_is_no_plugin_is_refused() {
         ("README.md", EntryType::Symlink, b""),
         ("README.md", EntryType::Regular, b"and nothing else"),
     ] {
-        let error = list(&packed(&[(name, kind, bytes)])).unwrap_err();
+        let error = listed(&packed(&[(name, kind, bytes)])).unwrap_err();
         assert_eq!(error.exit(), edge_host::Exit::Refused, "{name} {kind:?}: {error}");
     }
     let twice = packed(&[("bridge", EntryType::Regular, &good), ("./bridge", EntryType::Regular, &good)]);
-    assert!(list(&twice).unwrap_err().message().ends_with(": ./bridge is in it twice"));
+    assert!(listed(&twice).unwrap_err().message().ends_with(": ./bridge is in it twice"));
 }
 
 #[test]
@@ -102,7 +103,7 @@ fn a_plugin_that_is_larger_than_any_is_not_unpacked() {
     builder.append(&large, tiny(64, 62).as_slice()).unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
     file.as_file().write_all(&builder.into_inner().unwrap().finish().unwrap()).unwrap();
-    let error = list(file.path()).unwrap_err();
+    let error = listed(file.path()).unwrap_err();
     assert_eq!(error.exit(), edge_host::Exit::Refused);
     assert!(error.message().ends_with(": bridge is larger than any plugin"), "{error}");
 }
@@ -110,7 +111,7 @@ fn a_plugin_that_is_larger_than_any_is_not_unpacked() {
 #[test]
 fn what_is_passed_over_counts_too() {
     let many: Vec<(&str, EntryType, &[u8])> = vec![("./", EntryType::Directory, b""); LIMITS.entries + 1];
-    let error = list(&packed(&many)).unwrap_err();
+    let error = listed(&packed(&many)).unwrap_err();
     assert_eq!(error.exit(), edge_host::Exit::Refused);
     assert!(error.message().ends_with(" makes them more files than any release has"), "{error}");
     // A header that promises more than there is.
@@ -121,19 +122,20 @@ fn what_is_passed_over_counts_too() {
     builder.append(&huge, b"".as_slice()).unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), builder.into_inner().unwrap().finish().unwrap()).unwrap();
-    assert!(list(file.path()).unwrap_err().message().ends_with(" makes it larger than any release"));
+    assert!(listed(file.path()).unwrap_err().message().ends_with(" makes it larger than any release"));
 }
 
 #[test]
 fn half_an_archive_is_an_error() {
     let archive = packed(&[("bridge", EntryType::Regular, &[tiny(64, 62), vec![7; 90000]].concat())]);
     let bytes = std::fs::read(&archive).unwrap();
-    let whole = Archive::open(&archive).unwrap().checksum().unwrap();
-    let error = Archive::open(&archive).unwrap().list(&whole.replace(|_: char| true, "0"), &|| Ok(())).unwrap_err();
+    let whole = Archive::open(&archive).unwrap().checksum(&|| Ok(())).unwrap();
+    let error =
+        list(&mut Archive::open(&archive).unwrap(), &whole.replace(|_: char| true, "0"), &|| Ok(())).unwrap_err();
     assert!(error.message().ends_with("it was changed while it was read"), "{error}");
     for end in [0, 1, 20, bytes.len() / 2, bytes.len() - 9] {
         std::fs::write(&archive, &bytes[..end]).unwrap();
-        assert!(list(&archive).is_err(), "{end} of {}", bytes.len());
+        assert!(listed(&archive).is_err(), "{end} of {}", bytes.len());
     }
 }
 
@@ -157,7 +159,7 @@ proptest::proptest! {
         file.write_all(&bytes).unwrap();
         file.finish().unwrap();
         let mut unpacker = Unpacker::of(Archive::open(&archive).unwrap());
-        for plugin in list(&archive).unwrap_or_default() {
+        for plugin in listed(&archive).unwrap_or_default() {
             let mut poured = Vec::new();
             unpacker.pour(&plugin, &mut poured).unwrap();
             assert_eq!(sum_of(&mut poured.as_slice()).unwrap(), (plugin.sha256, plugin.size));

@@ -1,9 +1,11 @@
 //! Where a build's source is: the Go module, vouched for by the checksum database, or a folder.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use edge_fetch::folder::entries;
 use edge_host::{Error, Host, Result, ResultExt};
 use serde::Deserialize;
 
@@ -105,10 +107,9 @@ fn packages(top: &Path) -> Result<Vec<Package>> {
     for kind in KINDS {
         let dir = format!("plugins/{kind}");
         let path = top.join(&dir);
-        for entry in fs::read_dir(&path).on("list", &path)? {
-            let entry = entry.on("list", &path)?;
-            let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
-            if name != NOT_OURS && crate::plugin::is_name(&name) && entry.path().is_dir() && holds_go(&entry.path()) {
+        for path in entries(&path).on("list", &path)? {
+            let Some(name) = path.file_name().and_then(OsStr::to_str).map(str::to_owned) else { continue };
+            if name != NOT_OURS && crate::plugin::is_name(&name) && path.is_dir() && holds_go(&path) {
                 all.push(Package { dir: format!("{dir}/{name}"), name });
             }
         }
@@ -118,8 +119,8 @@ fn packages(top: &Path) -> Result<Vec<Package>> {
 }
 
 fn holds_go(dir: &Path) -> bool {
-    let names = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.file_name());
-    names.filter_map(|name| name.into_string().ok()).any(|name| name.ends_with(".go") && !name.ends_with("_test.go"))
+    let is_go = |path: &PathBuf| path.to_str().is_some_and(|path| path.ends_with(".go") && !path.ends_with("_test.go"));
+    entries(dir).unwrap_or_default().iter().any(is_go)
 }
 
 impl Source {
