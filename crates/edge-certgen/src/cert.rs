@@ -7,7 +7,7 @@ use der::{Decode, Encode};
 use ring::digest::{SHA256, digest};
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName, SubjectKeyIdentifier};
-use x509_cert::name::Name as DistinguishedName;
+use x509_cert::name::RdnSequence as DistinguishedName;
 
 use crate::encoding::{self, CERTIFICATE};
 use crate::key::Algorithm;
@@ -85,17 +85,18 @@ impl Certificate {
     pub fn from_der(der: &[u8]) -> Result<Certificate, String> {
         let damaged = |cause: der::Error| format!("its certificate is damaged: {cause}");
         let parsed = x509_cert::Certificate::from_der(der).map_err(damaged)?;
-        let tbs = &parsed.tbs_certificate;
+        let tbs = parsed.tbs_certificate();
         let seconds =
             |time: &x509_cert::time::Time| i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
-        let is_ca = tbs.get::<BasicConstraints>().map_err(damaged)?.is_some_and(|(_, basic)| basic.ca);
-        let usage = tbs.get::<KeyUsage>().map_err(damaged)?;
+        let is_ca = tbs.get_extension::<BasicConstraints>().map_err(damaged)?.is_some_and(|(_, basic)| basic.ca);
+        let usage = tbs.get_extension::<KeyUsage>().map_err(damaged)?;
         let authority = match (is_ca, usage) {
             (false, _) => Authority::No,
             (true, Some((_, usage))) if !usage.key_cert_sign() => Authority::NotForCertificates,
             (true, _) => Authority::Yes,
         };
-        let entries = tbs.get::<SubjectAltName>().map_err(damaged)?.map(|(_, names)| names.0).unwrap_or_default();
+        let entries =
+            tbs.get_extension::<SubjectAltName>().map_err(damaged)?.map(|(_, names)| names.0).unwrap_or_default();
         let (mut names, mut odd_names) = (Vec::new(), Vec::new());
         for entry in &entries {
             match name(entry) {
@@ -103,31 +104,32 @@ impl Certificate {
                 Err(odd) => odd_names.push(odd),
             }
         }
-        let usages = tbs.get::<ExtendedKeyUsage>().map_err(damaged)?.map(|(_, usages)| usages.0).unwrap_or_default();
-        let key = &tbs.subject_public_key_info;
+        let usages =
+            tbs.get_extension::<ExtendedKeyUsage>().map_err(damaged)?.map(|(_, usages)| usages.0).unwrap_or_default();
+        let key = tbs.subject_public_key_info();
         let curve = key.algorithm.parameters.as_ref().and_then(|any| any.decode_as::<ObjectIdentifier>().ok());
         let point = key.subject_public_key.raw_bytes();
-        let bits = pkcs1::RsaPublicKey::from_der(point).map_or(0, |key| crate::key::bits(key.modulus.as_bytes()));
+        let bits = pkcs1::RsaPublicKeyRef::from_der(point).map_or(0, |key| crate::key::bits(key.modulus.as_bytes()));
         Ok(Certificate {
-            subject: tbs.subject.clone(),
-            issuer: tbs.issuer.clone(),
+            subject: tbs.subject().clone().into(),
+            issuer: tbs.issuer().clone().into(),
             names,
             odd_names,
-            not_before: seconds(&tbs.validity.not_before),
-            not_after: seconds(&tbs.validity.not_after),
+            not_before: seconds(&tbs.validity().not_before),
+            not_after: seconds(&tbs.validity().not_after),
             authority,
             usages: usages.iter().map(usage_name).collect(),
             algorithm: Algorithm::of(key.algorithm.oid, curve, bits),
             public_key_info: key.to_der().map_err(damaged)?,
             key_identifier: tbs
-                .get::<SubjectKeyIdentifier>()
+                .get_extension::<SubjectKeyIdentifier>()
                 .map_err(damaged)?
                 .map(|(_, identifier)| identifier.0.as_bytes().to_vec()),
             der: der.to_vec(),
             point: point.to_vec(),
             signed: signed_part(der).ok_or("its certificate is damaged")?.to_vec(),
-            signature: parsed.signature.raw_bytes().to_vec(),
-            signature_algorithm: parsed.signature_algorithm.oid,
+            signature: parsed.signature().raw_bytes().to_vec(),
+            signature_algorithm: parsed.signature_algorithm().oid,
         })
     }
 
@@ -186,7 +188,7 @@ fn name(entry: &GeneralName) -> Result<Name, String> {
         }
         GeneralName::Rfc822Name(name) => Err(format!("email:{}", name.as_str())),
         GeneralName::UniformResourceIdentifier(name) => Err(format!("URI:{}", name.as_str())),
-        GeneralName::DirectoryName(name) => Err(format!("DirName:{}", subject::shown(name))),
+        GeneralName::DirectoryName(name) => Err(format!("DirName:{}", subject::shown(name.as_ref()))),
         _ => Err("another name".to_owned()),
     }
 }

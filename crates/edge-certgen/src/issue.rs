@@ -1,6 +1,6 @@
 //! New certificates: rcgen builds them, the CA's own name goes in to the byte, its key signs.
 
-use der::asn1::BitString;
+use der::asn1::{Any, BitString};
 use der::{Decode, Encode};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod,
@@ -8,7 +8,7 @@ use rcgen::{
 };
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
-use x509_cert::name::Name as DistinguishedNameDer;
+use x509_cert::name::RdnSequence as DistinguishedNameDer;
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
 use crate::cert::Certificate;
@@ -148,12 +148,20 @@ fn signed(
     let draft = params.signed_by(&Draft(signer), &Issuer::new(of_issuer, Draft(signer)));
     let draft = draft.map_err(|cause| cause.to_string())?;
     let der = |cause: der::Error| cause.to_string();
-    let mut certificate = x509_cert::Certificate::from_der(draft.der()).map_err(der)?;
-    let tbs = &mut certificate.tbs_certificate;
-    tbs.subject.clone_from(&request.subject);
-    tbs.issuer.clone_from(issuer);
-    tbs.subject_public_key_info = SubjectPublicKeyInfoOwned::from_der(public_key_info).map_err(der)?;
-    let signature = signer.sign(&tbs.to_der().map_err(der)?)?;
-    certificate.signature = BitString::from_bytes(&signature).map_err(der)?;
+    // Certificate and TBSCertificate (RFC 5280, 4.1), as the sequences of fields that they are.
+    let mut certificate = Vec::<Any>::from_der(draft.der()).map_err(der)?;
+    let [to_sign, _, signature] = certificate.as_mut_slice() else {
+        return Err("the draft is not a certificate".to_owned());
+    };
+    let mut fields: Vec<Any> = to_sign.decode_as().map_err(der)?;
+    let [_version, _serial, _algorithm, issuer_field, _validity, subject, key, ..] = fields.as_mut_slice() else {
+        return Err("the draft is not a certificate".to_owned());
+    };
+    *issuer_field = Any::encode_from(issuer).map_err(der)?;
+    *subject = Any::encode_from(&request.subject).map_err(der)?;
+    *key = Any::from_der(public_key_info).map_err(der)?;
+    *to_sign = Any::encode_from(&fields).map_err(der)?;
+    let signed = signer.sign(&to_sign.to_der().map_err(der)?)?;
+    *signature = BitString::from_bytes(&signed).and_then(|bits| Any::encode_from(&bits)).map_err(der)?;
     Ok(encoding::encode(CERTIFICATE, &certificate.to_der().map_err(der)?))
 }

@@ -8,7 +8,7 @@ use std::fmt;
 
 use der::Encode;
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef};
-use pkcs8::{AlgorithmIdentifierRef, PrivateKeyInfo, SubjectPublicKeyInfoRef};
+use pkcs8::{AlgorithmIdentifierRef, PrivateKeyInfoRef, SubjectPublicKeyInfoRef};
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair};
 use sec1::{EcParameters, EcPrivateKey};
@@ -223,7 +223,8 @@ impl PrivateKey {
         let made = match self.algorithm {
             Algorithm::Rsa(_) => Ok(self.secret.clone()),
             Algorithm::Ed25519 => OctetStringRef::new(&self.secret).and_then(|seed| seed.to_der()).and_then(|inner| {
-                PrivateKeyInfo::new(AlgorithmIdentifierRef { oid: ED25519, parameters: None }, &inner).to_der()
+                let algorithm = AlgorithmIdentifierRef { oid: ED25519, parameters: None };
+                PrivateKeyInfoRef::new(algorithm, OctetStringRef::new(&inner)?).to_der()
             }),
             _ => EcPrivateKey {
                 private_key: &self.secret,

@@ -1,10 +1,10 @@
 //! The subject of a certificate, written as openssl's -subj takes it.
 
-use der::asn1::{Any, ObjectIdentifier, SetOfVec};
+use der::asn1::{Any, ObjectIdentifier};
 use der::{Encode, Tag, Tagged};
 use edge_host::{Error, Result};
 use x509_cert::attr::AttributeTypeAndValue;
-use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
+use x509_cert::name::{RdnSequence as Name, RelativeDistinguishedName};
 
 /// An attribute that a subject may have: its short name, its number, how long it may be.
 struct Attribute {
@@ -37,7 +37,7 @@ pub fn parse(text: &str) -> Result<Name> {
         Error::usage(format!("cannot take the subject {text}: {why}")).hint("as openssl takes it: /O=KubeEdge/CN=name")
     };
     let rest = text.strip_prefix('/').ok_or_else(|| wrong("it does not begin with /".to_owned()))?;
-    let mut parts = Vec::new();
+    let mut subject = Name::default();
     for part in split(rest) {
         let (name, value) = part.split_once('=').ok_or_else(|| wrong(format!("{part:?} has no =")))?;
         let known = ATTRIBUTES.iter().find(|attribute| attribute.name.eq_ignore_ascii_case(name));
@@ -45,9 +45,9 @@ pub fn parse(text: &str) -> Result<Name> {
             let all: Vec<&str> = ATTRIBUTES.iter().map(|attribute| attribute.name).collect();
             wrong(format!("{name:?} is none of {}", all.join(", ")))
         })?;
-        parts.push(attribute(known, value).map_err(wrong)?);
+        subject.push(attribute(known, value).map_err(wrong)?);
     }
-    Ok(RdnSequence(parts))
+    Ok(subject)
 }
 
 fn attribute(known: &Attribute, value: &str) -> std::result::Result<RelativeDistinguishedName, String> {
@@ -73,7 +73,7 @@ fn attribute(known: &Attribute, value: &str) -> std::result::Result<RelativeDist
     let build = || {
         let value = Any::new(known.tag, value.as_bytes())?;
         let pair = AttributeTypeAndValue { oid: ObjectIdentifier::new(known.oid)?, value };
-        Ok(RelativeDistinguishedName(SetOfVec::try_from(vec![pair])?))
+        RelativeDistinguishedName::try_from(vec![pair])
     };
     build().map_err(|cause: der::Error| format!("{name}: {cause}"))
 }
@@ -101,8 +101,8 @@ pub fn of_node(name: &str) -> Result<Name> {
 /// A name for people: `CN=kubernetes`, in the order of the certificate.
 pub fn shown(name: &Name) -> String {
     let mut parts = Vec::new();
-    for rdn in &name.0 {
-        let values = rdn.0.iter().map(|pair| {
+    for rdn in name.iter() {
+        let values = rdn.iter().map(|pair| {
             let oid = pair.oid.to_string();
             let known = ATTRIBUTES.iter().find(|attribute| attribute.oid == oid);
             let value: String = text(&pair.value).chars().flat_map(escaped).collect();

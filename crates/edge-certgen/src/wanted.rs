@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use edge_host::{Error, Host, Result};
-use x509_cert::name::Name as DistinguishedName;
+use x509_cert::name::RdnSequence as DistinguishedName;
 
 use crate::cli::{Names, Options};
 use crate::key::Algorithm;

@@ -2,8 +2,8 @@
 
 use der::Decode;
 use der::asn1::{ObjectIdentifier, OctetStringRef};
-use pkcs1::RsaPrivateKey;
-use pkcs8::PrivateKeyInfo;
+use pkcs1::RsaPrivateKeyRef;
+use pkcs8::PrivateKeyInfoRef;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use sec1::{EcParameters, EcPrivateKey};
 
@@ -48,7 +48,7 @@ fn damaged(cause: impl std::fmt::Display) -> String {
 
 fn pkcs1(der: &[u8], form: Form) -> Result<PrivateKey, String> {
     use der::Encode;
-    let key = RsaPrivateKey::from_der(der).map_err(damaged)?;
+    let key = RsaPrivateKeyRef::from_der(der).map_err(damaged)?;
     let public = key.public_key().to_der().map_err(damaged)?;
     let algorithm = Algorithm::Rsa(bits(key.modulus.as_bytes()));
     Ok(PrivateKey { algorithm, form, place: Place::First, secret: der.to_vec(), public: Some(public) })
@@ -80,15 +80,15 @@ pub(super) fn ed25519(seed: &[u8], form: Form) -> Result<PrivateKey, String> {
 }
 
 pub(super) fn pkcs8(der: &[u8]) -> Result<PrivateKey, String> {
-    let info = PrivateKeyInfo::from_der(der).map_err(damaged)?;
+    let info = PrivateKeyInfoRef::from_der(der).map_err(damaged)?;
     match info.algorithm.oid {
-        RSA_ENCRYPTION => pkcs1(info.private_key, Form::Pkcs8),
+        RSA_ENCRYPTION => pkcs1(info.private_key.as_bytes(), Form::Pkcs8),
         EC_PUBLIC_KEY => {
             let curve = info.algorithm.parameters_oid().ok();
-            sec1(info.private_key, curve, Form::Pkcs8)
+            sec1(info.private_key.as_bytes(), curve, Form::Pkcs8)
         }
         ED25519 => {
-            let seed = OctetStringRef::from_der(info.private_key).map_err(damaged)?;
+            let seed = <&OctetStringRef>::from_der(info.private_key.as_bytes()).map_err(damaged)?;
             ed25519(seed.as_bytes(), Form::Pkcs8)
         }
         other => Err(format!("its key is of a kind that is not known here ({other})")),
