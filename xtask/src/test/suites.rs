@@ -6,11 +6,12 @@
 //! EDGEUTILS_SKIP_LOG, a file to append `SKIP <test>: <reason>` to, one line a test that could not run.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result};
 
-use super::tally::Tally;
-use super::{Bench, Outcome, Suite, some};
+use super::tally::{self, Tally};
+use super::{Bench, Outcome, Place, Suite, some};
 use crate::dist::{self, Target, Toolchain};
 use crate::machine;
 use crate::sh::Sh;
@@ -28,14 +29,18 @@ pub(super) const SUITES: &[Suite] = &[
     suite("dist", dist),
     suite("qemu", qemu),
     suite("demo", demo),
-    suite("e2e", e2e),
-    Suite { name: "fuzz", run: fuzz, only_by_name: true },
+    Suite { name: "e2e", run: e2e, place: Place::Beside },
+    Suite { name: "fuzz", run: fuzz, place: Place::OnlyByName },
 ];
 
-/// One that runs in every call without `--only`.
 const fn suite(name: &'static str, run: fn(&Bench<'_>) -> Result<Outcome>) -> Suite {
-    Suite { name, run, only_by_name: false }
+    Suite { name, run, place: Place::InTurn }
 }
+
+/// Test programs are started with this variable alone, and nothing is built with it: libtest of a stable
+/// toolchain then takes `--report-time`, whose times no other output has.
+const RUNNER: &str = r#"target."cfg(all())".runner=["env","RUSTC_BOOTSTRAP=1"]"#;
+const REPORT_TIME: &[&str] = &["-Z", "unstable-options", "--report-time"];
 
 /// How many inputs the suite fuzz gives to each parser; the stories give it 10,000.
 const FUZZ_CASES: &str = "1000000";
@@ -60,16 +65,31 @@ impl Bench<'_> {
         Ok(Outcome::of(sh.args(args).logged(&self.log)?))
     }
 
-    /// Runs cargo test and counts.
-    fn cargo_test(&self, sh: Sh) -> Result<Outcome> {
+    /// Builds and lists tests, runs them, and counts. `test` is a call of cargo test, `filter` what libtest leaves out.
+    fn cargo_test(&self, test: impl Fn() -> Sh, filter: &[&str]) -> Result<Outcome> {
+        let before = read(&self.log)?.len();
+        if !test().args(["--", "--list"]).args(filter).logged(&self.log)? {
+            return Ok(Outcome::of(false));
+        }
+        let listed = tally::listed(&self.logged_since(before)?);
+        self.listed.fetch_add(listed, Ordering::Relaxed);
+        let timed = test().args(["--config", RUNNER, "--"]).args(REPORT_TIME).args(filter);
+        self.counted(timed, listed)
+    }
+
+    /// Runs a call of cargo test that has listed so many tests.
+    fn counted(&self, test: Sh, listed: usize) -> Result<Outcome> {
         let skip_log = self.log.with_extension("skips");
         write(&skip_log, "")?;
         let before = read(&self.log)?.len();
-        let ended_well = sh.env("EDGEUTILS_SKIP_LOG", &skip_log).logged(&self.log)?;
-        let log = read(&self.log)?;
-        let printed = String::from_utf8_lossy(log.get(before..).unwrap_or_default());
+        let ended_well = test.env("EDGEUTILS_SKIP_LOG", &skip_log).logged(&self.log)?;
         let skips = String::from_utf8_lossy(&read(&skip_log)?).into_owned();
-        Ok(Tally::of_cargo_test(&printed, ended_well, &skips).into())
+        Ok(Tally::of_cargo_test(&self.logged_since(before)?, listed, ended_well, &skips).into())
+    }
+
+    fn logged_since(&self, before: usize) -> Result<String> {
+        let log = read(&self.log)?;
+        Ok(String::from_utf8_lossy(log.get(before..).unwrap_or_default()).into_owned())
     }
 }
 
@@ -128,9 +148,10 @@ fn deny(bench: &Bench<'_>) -> Result<Outcome> {
 
 /// Unit and property tests, then the examples in doc comments.
 fn unit(bench: &Bench<'_>) -> Result<Outcome> {
-    let test = "cargo test --quiet --locked --workspace --no-fail-fast";
-    let units = bench.cargo_test(bench.sh(test).args(["--lib", "--bins"]))?;
-    let examples = bench.cargo_test(bench.sh(test).arg("--doc"))?;
+    let test = "cargo test --locked --workspace --no-fail-fast";
+    let units = bench.cargo_test(|| bench.sh(test).args(["--lib", "--bins"]), &[])?;
+    // rustdoc builds each example when it runs it.
+    let examples = bench.counted(bench.sh(test).arg("--doc"), 0)?;
     Ok(units.and(examples))
 }
 
@@ -140,8 +161,11 @@ fn stories(bench: &Bench<'_>) -> Result<Outcome> {
     if !build.logged(&bench.log)? {
         return Ok(Outcome::of(false));
     }
-    let test = bench.sh("cargo test --quiet --locked --workspace --no-fail-fast --test *");
-    bench.cargo_test(test.env("EDGEUTILS_BIN_DIR", bench.workspace.debug_bin()))
+    let test = || {
+        let sh = bench.sh("cargo test --locked --workspace --no-fail-fast --test *");
+        sh.env("EDGEUTILS_BIN_DIR", bench.workspace.debug_bin())
+    };
+    bench.cargo_test(test, &[])
 }
 
 fn dist(bench: &Bench<'_>) -> Result<Outcome> {
@@ -166,16 +190,20 @@ fn qemu(bench: &Bench<'_>) -> Result<Outcome> {
         write(&bench.log, log)?;
         outcome = outcome.and(Outcome::of(is_right));
     }
-    let mut test = bench.sh("cargo test --quiet --locked --workspace --no-fail-fast");
     let areas = emulated(&bench.workspace.root.join("tests/tests"), &bench.workspace.utilities);
-    for area in some(areas, "root-tree test in tests/tests")? {
-        test = test.args(["--test", &area]);
-    }
-    test = test.env("EDGEUTILS_BIN_DIR", built.tree.join("bin"));
-    if let Some(emulator) = emulator() {
-        test = test.env("EDGEUTILS_RUNNER", emulator);
-    }
-    Ok(outcome.and(bench.cargo_test(test.args(["--", "--skip", LIVE]))?))
+    let areas = some(areas, "root-tree test in tests/tests")?;
+    let test = || {
+        let mut test = bench.sh("cargo test --locked --package edgeutils-tests --no-fail-fast");
+        for area in &areas {
+            test = test.args(["--test", area]);
+        }
+        test = test.env("EDGEUTILS_BIN_DIR", built.tree.join("bin"));
+        match emulator() {
+            Some(emulator) => test.env("EDGEUTILS_RUNNER", emulator),
+            None => test,
+        }
+    };
+    Ok(outcome.and(bench.cargo_test(test, &["--skip", LIVE])?))
 }
 
 /// The areas in tests/tests that run one utility on trees: conf for edge-conf, but not host.
@@ -198,9 +226,9 @@ fn e2e(bench: &Bench<'_>) -> Result<Outcome> {
 
 /// The fuzz targets as property tests, with a hundred times the inputs, optimized.
 fn fuzz(bench: &Bench<'_>) -> Result<Outcome> {
-    let test = "cargo test --quiet --locked --profile fuzz --package edgeutils-tests --test fuzz --no-fail-fast";
-    let sh = bench.sh(test).env("EDGEUTILS_FUZZ_CASES", FUZZ_CASES);
-    bench.cargo_test(sh.env("EDGEUTILS_BIN_DIR", bench.workspace.target.join("fuzz")))
+    let test = "cargo test --locked --profile fuzz --package edgeutils-tests --test fuzz --no-fail-fast";
+    let sh = || bench.sh(test).env("EDGEUTILS_FUZZ_CASES", FUZZ_CASES);
+    bench.cargo_test(|| sh().env("EDGEUTILS_BIN_DIR", bench.workspace.target.join("fuzz")), &[])
 }
 
 /// What runs an arm64 program here; nothing on arm64 itself.

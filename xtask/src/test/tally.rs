@@ -1,15 +1,17 @@
-//! Counts tests: what libtest and libtest-mimic print, and which tests said they did nothing.
+//! Counts tests: what libtest prints, how long each took, and which tests said they did nothing.
 
 use std::fmt;
 
 /// How many tests ended how.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Tally {
     pub(crate) passed: usize,
     pub(crate) failed: usize,
     pub(crate) skipped: usize,
     /// The skipped tests and why.
     pub(crate) reasons: Vec<(String, String)>,
+    /// The seconds that each test took, and its name with its program's.
+    pub(crate) times: Vec<(f64, String)>,
 }
 
 impl fmt::Display for Tally {
@@ -24,17 +26,26 @@ impl Tally {
         self.failed += other.failed;
         self.skipped += other.skipped;
         self.reasons.extend(other.reasons.iter().cloned());
+        self.times.extend(other.times.iter().cloned());
     }
 
-    /// What a run of cargo test printed, how it ended, and what its tests wrote to the skip log.
-    pub(crate) fn of_cargo_test(printed: &str, ended_well: bool, skip_log: &str) -> Tally {
+    /// What a run of cargo test printed, how many tests it had listed before, how it ended, and what its tests
+    /// wrote to the skip log.
+    pub(crate) fn of_cargo_test(printed: &str, listed: usize, ended_well: bool, skip_log: &str) -> Tally {
         let mut tally = Tally::default();
+        let mut program = "";
         for line in printed.lines() {
             if let Some(one) = parse_result(line) {
                 tally.add(&one);
+            } else if let Some(started) = parse_program(line) {
+                program = started;
+            } else if let Some((seconds, test)) = parse_time(line) {
+                tally.times.push((seconds, format!("{program} {test}")));
             }
         }
-        // It did not build, or a test program was killed before its summary.
+        // A test program that was killed has no summary, and its tests have not passed.
+        tally.failed += listed.saturating_sub(tally.passed + tally.failed + tally.skipped);
+        // It did not build.
         if !ended_well && tally.failed == 0 {
             tally.failed = 1;
         }
@@ -47,19 +58,38 @@ impl Tally {
         tally
     }
 
-    /// `ok clippy 12.3s`, with counts where the suite has more than one test.
-    pub(crate) fn line(&self, name: &str, seconds: f64) -> String {
-        let state = match self {
-            tally if tally.failed > 0 => "FAILED",
-            tally if tally.passed == 0 && tally.skipped > 0 => "skipped",
-            _ => "ok",
-        };
-        let mut line = format!("{state} {name} {seconds:.1}s");
-        if self.passed + self.failed + self.skipped > 1 {
-            line.push_str(&format!(" ({self})"));
-        }
-        line
+    /// A line for each of the slowest tests, the slowest first; nothing where no time is known.
+    pub(crate) fn slowest(&self, count: usize) -> String {
+        let mut times: Vec<&(f64, String)> = self.times.iter().collect();
+        times.sort_by(|one, other| other.0.total_cmp(&one.0));
+        let lines: String =
+            times.iter().take(count).map(|(seconds, test)| format!("{seconds:7.1} s  {test}\n")).collect();
+        if lines.is_empty() { lines } else { format!("slowest tests:\n{lines}") }
     }
+}
+
+/// How many tests have ended, by what libtest has printed until now.
+pub(super) fn finished(printed: &str) -> usize {
+    printed.lines().filter(|line| line.starts_with("test ") && line.contains(" ... ")).count()
+}
+
+/// How many tests `cargo test -- --list` has printed.
+pub(super) fn listed(printed: &str) -> usize {
+    printed.lines().filter(|line| line.ends_with(": test")).count()
+}
+
+/// The name of a test program: `Running tests/apt/main.rs (target/debug/deps/apt-1007de9e20fa6878)`
+fn parse_program(line: &str) -> Option<&str> {
+    let (_, path) = line.trim_start().strip_prefix("Running ")?.rsplit_once('(')?;
+    let (_, file) = path.strip_suffix(')')?.rsplit_once('/')?;
+    Some(file.rsplit_once('-')?.0)
+}
+
+/// `test undo::a_run_is_undone ... ok <0.122s>`
+fn parse_time(line: &str) -> Option<(f64, &str)> {
+    let (test, result) = line.strip_prefix("test ")?.split_once(" ... ")?;
+    let (_, seconds) = result.strip_suffix("s>")?.rsplit_once('<')?;
+    Some((seconds.parse().ok()?, test))
 }
 
 /// `test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s`
@@ -101,12 +131,16 @@ mod tests {
     use super::*;
 
     const PRINTED: &str = "
-running 3 tests
-test a ... ok
-test b ... ignored, slow
-test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 4 filtered out; finished in 0.01s
+     Running unittests src/lib.rs (target/debug/deps/edge_host-1a2b)
 
-   Doc-tests edge_host
+running 3 tests
+test a has been running for over 60 seconds
+test a ... ok <61.250s>
+test b ... ignored, slow
+test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 4 filtered out; finished in 61.25s
+
+     Running tests/apt/main.rs (/other/debug/deps/apt-3c4d)
+test live::c ... FAILED <0.500s>
 test result: FAILED. 5 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.50s
 ";
 
@@ -115,40 +149,38 @@ test result: FAILED. 5 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; 
     }
 
     #[test]
-    fn summaries_add_up_and_filtered_tests_do_not_count() {
-        let tally = Tally::of_cargo_test(PRINTED, false, "");
+    fn of_cargo_test_adds_up_summaries_without_filtered_tests() {
+        let tally = Tally::of_cargo_test(PRINTED, 20, false, "");
         assert_eq!(counts(&tally), [17, 2, 1]);
         assert_eq!(tally.to_string(), "17 passed, 2 failed, 1 skipped");
+        assert_eq!(finished(PRINTED), 3);
     }
 
     #[test]
-    fn libtest_mimic_prints_the_same_form() {
-        let line = "test result: ok. 3 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.02s";
-        assert_eq!(counts(&parse_result(line).unwrap()), [3, 0, 2]);
-        assert_eq!(parse_result("test resulting ... ok"), None);
+    fn of_cargo_test_counts_a_listed_test_without_a_result_as_failed() {
+        assert_eq!(counts(&Tally::of_cargo_test(PRINTED, 23, false, "")), [17, 5, 1]);
+        assert_eq!(listed("live::c: test\nd: test\n\n2 tests, 0 benchmarks\n"), 2);
     }
 
     #[test]
-    fn a_test_that_skips_at_run_time_moves_from_passed_to_skipped() {
+    fn of_cargo_test_moves_a_test_that_skips_from_passed_to_skipped() {
         let log = "SKIP one: not root\nSKIP two: no strace\nnoise\n";
-        let tally = Tally::of_cargo_test(PRINTED, false, log);
+        let tally = Tally::of_cargo_test(PRINTED, 20, false, log);
         assert_eq!(counts(&tally), [15, 2, 3]);
         assert!(tally.reasons.contains(&("two".to_owned(), "no strace".to_owned())));
     }
 
     #[test]
-    fn a_build_that_fails_is_a_failure() {
-        let tally = Tally::of_cargo_test("error: could not compile\n", false, "");
+    fn of_cargo_test_counts_a_failed_build_as_a_failure() {
+        let tally = Tally::of_cargo_test("error: could not compile\n", 0, false, "");
         assert_eq!(counts(&tally), [0, 1, 0]);
     }
 
     #[test]
-    fn the_line_names_state_suite_and_time() {
-        let one = Tally { passed: 1, ..Tally::default() };
-        assert_eq!(one.line("clippy", 12.34), "ok clippy 12.3s");
-        let mixed = Tally::of_cargo_test(PRINTED, false, "");
-        assert_eq!(mixed.line("unit", 1.0), "FAILED unit 1.0s (17 passed, 2 failed, 1 skipped)");
-        let skipped = Tally { skipped: 1, ..Tally::default() };
-        assert_eq!(skipped.line("qemu", 0.0), "skipped qemu 0.0s");
+    fn slowest_names_tests_with_their_program_and_time() {
+        let tally = Tally::of_cargo_test(PRINTED, 20, false, "");
+        assert_eq!(tally.slowest(5), "slowest tests:\n   61.2 s  edge_host a\n    0.5 s  apt live::c\n");
+        assert_eq!(tally.slowest(1).lines().count(), 2);
+        assert_eq!(Tally::default().slowest(5), "");
     }
 }

@@ -1,15 +1,20 @@
-//! `xtask test`: every check and test, one line each, and one line over all.
+//! `xtask test`: every check and test, one line for each suite, and one line over all.
 
 mod fresh;
+mod progress;
 mod suites;
 mod tally;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::Instant;
 
 use anyhow::{Result, bail};
 
+use self::progress::{Progress, Running, TICK};
 use self::suites::SUITES;
 use self::tally::Tally;
 use crate::machine::Missing;
@@ -46,14 +51,24 @@ pub(crate) struct Args {
 struct Suite {
     name: &'static str,
     run: fn(&Bench<'_>) -> Result<Outcome>,
-    /// It takes long and finds little that is new on most days: it runs only if it is named.
-    only_by_name: bool,
+    place: Place,
+}
+
+/// When a suite runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// One after the other: they build with cargo and keep every core busy.
+    InTurn,
+    /// Beside those, from the beginning: it waits for one emulated processor most of the time.
+    Beside,
+    /// In turn, but only if it is named: it takes long and finds little that is new on most days.
+    OnlyByName,
 }
 
 impl Suite {
     /// Whether it runs in a call with this `--only`.
-    fn is_asked(&self, only: &[String]) -> bool {
-        if only.is_empty() { !self.only_by_name } else { only.iter().any(|name| name == self.name) }
+    fn is_requested(&self, only: &[String]) -> bool {
+        if only.is_empty() { self.place != Place::OnlyByName } else { only.iter().any(|name| name == self.name) }
     }
 }
 
@@ -64,6 +79,14 @@ struct Bench<'a> {
     xtask: PathBuf,
     log: PathBuf,
     install: bool,
+    /// How many tests there are to run, for the progress.
+    listed: Arc<AtomicUsize>,
+}
+
+/// What a suite's thread tells the one that prints.
+enum Event {
+    Started(Running),
+    Ended { name: &'static str, log: PathBuf, outcome: Outcome, seconds: f64 },
 }
 
 /// How a suite ended.
@@ -76,6 +99,8 @@ struct Outcome {
 
 /// How much of a failed suite's log the terminal gets.
 const SHOWN_LINES: usize = 60;
+/// How many of the slowest tests are named.
+const SLOWEST: usize = 10;
 
 /// The suites' names in the order they run.
 pub(crate) fn suite_names() -> Vec<&'static str> {
@@ -83,7 +108,7 @@ pub(crate) fn suite_names() -> Vec<&'static str> {
 }
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
-    let wanted: Vec<&Suite> = SUITES.iter().filter(|suite| suite.is_asked(&args.only)).collect();
+    let wanted: Vec<&Suite> = SUITES.iter().filter(|suite| suite.is_requested(&args.only)).collect();
     let names: Vec<&str> = wanted.iter().map(|suite| suite.name).collect();
     if args.fresh {
         return fresh::run(workspace, &names, args.only.is_empty());
@@ -97,29 +122,24 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     }
 
     let xtask = std::env::current_exe()?;
-    let mut total = Tally::default();
-    let mut notes = Vec::new();
-    for suite in wanted {
-        let bench = Bench {
-            workspace,
-            xtask: xtask.clone(),
-            log: logs.join(format!("{}.log", suite.name)),
-            install: args.install,
-        };
-        let started = Instant::now();
-        let outcome = outcome(suite, &bench);
-        let seconds = started.elapsed().as_secs_f64();
-        println!("{}", outcome.tally.line(suite.name, seconds));
-        if outcome.tally.failed > 0 {
-            print!("{}", ending(&bench.log));
+    let bench = |suite: &Suite| Bench {
+        workspace,
+        xtask: xtask.clone(),
+        log: logs.join(format!("{}.log", suite.name)),
+        install: args.install,
+        listed: Arc::default(),
+    };
+    let (beside, in_turn): (Vec<&Suite>, Vec<&Suite>) =
+        wanted.into_iter().partition(|suite| suite.place == Place::Beside);
+    let (sender, events) = mpsc::channel();
+    let (total, notes) = std::thread::scope(|scope| {
+        for lane in [in_turn, beside] {
+            let (sender, bench) = (sender.clone(), &bench);
+            scope.spawn(move || lane.into_iter().for_each(|suite| run_suite(suite, &bench(suite), &sender)));
         }
-        for (test, reason) in &outcome.tally.reasons {
-            let place = if test == suite.name { String::new() } else { format!("{}: ", suite.name) };
-            notes.push(format!("skipped {place}{test}: {reason}"));
-        }
-        notes.extend(outcome.notes.iter().map(|note| format!("note: {note}")));
-        total.add(&outcome.tally);
-    }
+        drop(sender);
+        report(&events)
+    });
 
     for note in notes {
         println!("{note}");
@@ -128,12 +148,48 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     for line in missing.lines() {
         println!("hint: {line}");
     }
+    print!("{}", total.slowest(SLOWEST));
     let skips_fail = in_ci() && total.skipped > 0;
     if skips_fail {
         println!("CI is set: a skip is a failure");
     }
     println!("{total}");
     Ok(ExitCode::from(u8::from(total.failed > 0 || skips_fail)))
+}
+
+fn run_suite(suite: &Suite, bench: &Bench<'_>, events: &Sender<Event>) {
+    let started = Instant::now();
+    let (log, listed) = (bench.log.clone(), Arc::clone(&bench.listed));
+    // The receiver is there until every sender is gone.
+    let _ = events.send(Event::Started(Running { name: suite.name, log: log.clone(), listed, started }));
+    let outcome = outcome(suite, bench);
+    let seconds = started.elapsed().as_secs_f64();
+    let _ = events.send(Event::Ended { name: suite.name, log, outcome, seconds });
+}
+
+/// Prints what the suites do until all have ended; all their tests, and what to tell of them.
+fn report(events: &mpsc::Receiver<Event>) -> (Tally, Vec<String>) {
+    let (mut total, mut notes, mut progress) = (Tally::default(), Vec::new(), Progress::new());
+    loop {
+        match events.recv_timeout(TICK) {
+            Ok(Event::Started(suite)) => progress.started(suite),
+            Ok(Event::Ended { name, log, outcome, seconds }) => {
+                progress.ended(name);
+                println!("{name}: {} ({seconds:.1} s)", outcome.tally);
+                if outcome.tally.failed > 0 {
+                    print!("{}", ending(&log));
+                }
+                for (test, reason) in &outcome.tally.reasons {
+                    let place = if test == name { String::new() } else { format!("{name}: ") };
+                    notes.push(format!("skipped {place}{test}: {reason}"));
+                }
+                notes.extend(outcome.notes.iter().map(|note| format!("note: {note}")));
+                total.add(&outcome.tally);
+            }
+            Err(RecvTimeoutError::Timeout) => progress.tick(),
+            Err(RecvTimeoutError::Disconnected) => return (total, notes),
+        }
+    }
 }
 
 /// Runs one suite; one that cannot even start has failed.
@@ -237,7 +293,7 @@ mod tests {
     fn a_suite_that_runs_only_by_name_is_in_no_other_call() {
         let of = |only: &[&str]| -> Vec<&str> {
             let only: Vec<String> = only.iter().map(|name| (*name).to_owned()).collect();
-            SUITES.iter().filter(|suite| suite.is_asked(&only)).map(|suite| suite.name).collect()
+            SUITES.iter().filter(|suite| suite.is_requested(&only)).map(|suite| suite.name).collect()
         };
         assert_eq!(of(&["fuzz", "fmt"]), ["fmt", "fuzz"]);
         assert!(of(&[]).contains(&"stories") && !of(&[]).contains(&"fuzz"));
