@@ -79,11 +79,7 @@ impl Editor for Rules {
         KIND
     }
 
-    fn take_back(&self, _now: &[u8], _data: &Value) -> Result<Vec<u8>> {
-        Err(Error::failed("cannot undo a change of rules in a file"))
-    }
-
-    fn script_back(&self, data: &Value) -> Result<Option<Script>> {
+    fn revert_script(&self, data: &Value) -> Result<Option<Script>> {
         let kept: Kept = serde_json::from_value(data.clone())
             .map_err(|cause| Error::failed(format!("cannot undo a change of rules: {cause}")))?;
         let chains: BTreeSet<&String> = kept.placed.iter().map(|(chain, _)| chain).collect();

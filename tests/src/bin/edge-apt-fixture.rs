@@ -92,7 +92,7 @@ fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
             edge_apt::remove(host, &removal)?;
             edge_host::apply(host, Plan::new())
         }
-        Verb::Undo(args) => undo::run(host, &args, &[]),
+        Verb::Undo(args) => undo::run(host, &args, &[&edge_apt::PackageRemovals]),
     }
 }
 
