@@ -42,7 +42,7 @@ pub use source::{KeyFrom, Layout, Source};
 pub use status::{Status, status};
 pub use version::{PackageName, Stream, Version};
 pub use wait::wait;
-pub use wanted::{Downgrade, Hold, Pin, Request, Want, Wanted};
+pub use wanted::{Pin, Request, Want, Wanted};
 
 /// Carries out one call.
 pub fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
