@@ -9,7 +9,7 @@ use crate::key::{self, KeyFile};
 use crate::openpgp::Form;
 use crate::source::{self, KeyFrom, Source};
 use crate::status::{self, Status};
-use crate::wanted::{Hold, Request, Wanted};
+use crate::wanted::{Request, Wanted};
 
 /// The host as far as an install is concerned.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ impl Facts {
 
     /// The packages that shall be held and are not.
     pub(crate) fn to_hold<'w>(&self, wanted: &'w Wanted) -> Vec<&'w Request> {
-        let shall = |request: &&Request| wanted.hold == Hold::Hold && !self.status.is_held(&request.name);
+        let shall = |request: &&Request| wanted.hold && !self.status.is_held(&request.name);
         wanted.packages.iter().filter(shall).collect()
     }
 

@@ -17,6 +17,7 @@ pub mod lock;
 pub mod offline;
 pub mod openpgp;
 mod plan;
+mod removable;
 mod remove;
 mod repair;
 pub mod source;
@@ -34,18 +35,19 @@ use cli::{Cli, Verb};
 pub use install::{DEFAULT_WAIT, Installed, install};
 pub use offline::Offline;
 pub use openpgp::Fingerprint;
+pub use removable::PackageRemovals;
 pub use remove::{Removal, can_remove, remove};
 pub use repair::{repair, unfinished};
 pub use source::{KeyFrom, Layout, Source};
 pub use status::{Status, status};
 pub use version::{PackageName, Stream, Version};
 pub use wait::wait;
-pub use wanted::{Downgrade, Hold, Pin, Request, Want, Wanted};
+pub use wanted::{Pin, Request, Want, Wanted};
 
 /// Carries out one call.
 pub fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
     match cli.verb {
         Verb::Wait(args) => verbs::wait(host, &args),
-        Verb::Undo(args) => undo::run(host, &args, &[]),
+        Verb::Undo(args) => undo::run(host, &args, &[&PackageRemovals]),
     }
 }

@@ -11,7 +11,7 @@ use crate::key::KeyFile;
 use crate::openpgp::Form;
 use crate::source::Source;
 use crate::version::Version;
-use crate::wanted::{Downgrade, Request, Wanted};
+use crate::wanted::{Request, Wanted};
 
 /// A card unpacks a large package in minutes; apt is never ended, so this only says when to give up waiting.
 const DEADLINE: Duration = Duration::from_secs(30 * 60);
@@ -50,7 +50,7 @@ pub(crate) fn judge(facts: &Facts, wanted: &Wanted, found: &Selection<'_>) -> Re
     }
     for change in &found.simulated.unpacked {
         let goes_down = change.before.as_deref().is_some_and(|before| is_older(&change.version, before));
-        if goes_down && (wanted.downgrade == Downgrade::Refuse || !names.contains(&bare(&change.name))) {
+        if goes_down && (!wanted.downgrade || !names.contains(&bare(&change.name))) {
             let before = change.before.as_deref().unwrap_or_default();
             return Err(Error::refused(format!(
                 "cannot install {object}: {} would go down from {before} to {}",

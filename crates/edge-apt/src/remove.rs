@@ -3,17 +3,17 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use edge_host::undo::{Stays, would_stay};
 use edge_host::{Error, Host, Mode, Plan, Result, apply_part};
 
 use crate::diagnose::{TAKEN_MEANWHILE, is_locked, of_run};
 use crate::install::live_only;
 use crate::openpgp::Form;
+use crate::removable::Blocker;
 use crate::source::PARTS;
 use crate::version::PackageName;
 use crate::wait::wait;
 use crate::wanted::Pin;
-use crate::{key, plan, status};
+use crate::{key, plan, removable, status};
 
 /// What shall go.
 #[derive(Debug)]
@@ -66,9 +66,9 @@ fn would_go(plan: &Plan, names: &[&str]) -> Result<()> {
     if plan.actions.iter().all(|action| action.path().is_some()) {
         return Ok(());
     }
-    match would_stay(names)? {
+    match removable::blocker(names)? {
         None => Ok(()),
-        Some(Stays { why, first }) => {
+        Some(Blocker { why, first }) => {
             Err(Error::refused(format!("cannot remove {}: {why}", names.join(", "))).hint(first))
         }
     }

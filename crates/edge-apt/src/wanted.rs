@@ -20,10 +20,11 @@ pub struct Wanted {
     pub pin: Option<Pin>,
     /// The packages.
     pub packages: Vec<Request>,
-    /// What becomes of holds.
-    pub hold: Hold,
-    /// Whether a version may go down.
-    pub downgrade: Downgrade,
+    /// Whether all packages are held afterwards; otherwise each is held as it was, also where apt removed a hold.
+    pub hold: bool,
+    /// Whether a version may go down. Otherwise that is refused (exit 4), as the older version may not be able
+    /// to read data of the newer one.
+    pub downgrade: bool,
     /// A folder of packages instead of a repository.
     pub offline: Option<Offline>,
     /// How long others may keep apt's locks, over all waits of one call.
@@ -48,24 +49,6 @@ pub enum Want {
     Stream(Stream),
     /// This one.
     Exact(Version),
-}
-
-/// What becomes of holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hold {
-    /// Each package as it was, set again where apt took it off.
-    Keep,
-    /// All are held afterwards.
-    Hold,
-}
-
-/// Whether a version may go down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Downgrade {
-    /// Refused (exit 4): data of the newer version may not be readable by the older.
-    Refuse,
-    /// As asked.
-    Allow,
 }
 
 /// A file in preferences.d.

@@ -189,7 +189,7 @@ impl Editor for Environment {
         EDITOR
     }
 
-    fn take_back(&self, now: &[u8], data: &Value) -> Result<Vec<u8>> {
+    fn revert(&self, now: &[u8], data: &Value) -> Result<Vec<u8>> {
         let text = std::str::from_utf8(now).map_err(|_| Error::refused("it is no text any more"))?;
         let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
         for record in data["variables"].as_array().map(Vec::as_slice).unwrap_or_default() {
@@ -240,9 +240,9 @@ mod tests {
             second.text,
             "# mine\n[Unit]\nAfter=x\n[Service]\nEnvironment=\"A=2\"\nNice=1\nEnvironment=\"C=3\"\n[Install]\nAlias=y\n"
         );
-        let back = Environment.take_back(second.text.as_bytes(), &second.inverse).unwrap();
+        let back = Environment.revert(second.text.as_bytes(), &second.inverse).unwrap();
         assert_eq!(String::from_utf8(back).unwrap(), format!("{theirs}\n"));
-        let error = Environment.take_back(b"[Service]\nEnvironment=A=9\n", &second.inverse).unwrap_err();
+        let error = Environment.revert(b"[Service]\nEnvironment=A=9\n", &second.inverse).unwrap_err();
         assert_eq!(error.to_string(), "A is set to something else now");
     }
 
@@ -262,7 +262,7 @@ mod tests {
             let edited = set(&text, &[variable("A=9")]);
             assert_eq!(edited.text, format!("{text}Environment=\"A=9\"\n"));
             assert!(set(&edited.text, &[variable("A=9")]).details.is_empty(), "{theirs}");
-            let back = Environment.take_back(edited.text.as_bytes(), &edited.inverse).unwrap();
+            let back = Environment.revert(edited.text.as_bytes(), &edited.inverse).unwrap();
             assert_eq!(String::from_utf8(back).unwrap(), text);
         }
         // Another name, a comment: no mention.

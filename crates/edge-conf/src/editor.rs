@@ -19,7 +19,7 @@ impl Editor for Settings {
         EDITOR
     }
 
-    fn take_back(&self, now: &[u8], data: &Json) -> Result<Vec<u8>> {
+    fn revert(&self, now: &[u8], data: &Json) -> Result<Vec<u8>> {
         let mut text = std::str::from_utf8(now).map_err(|_| Error::refused("it is no text any more"))?.to_owned();
         let changes = data["changes"].as_array().map(Vec::as_slice).unwrap_or_default();
         // One after another from the last: an earlier change may have made what a later one set.
@@ -68,9 +68,9 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn take_back(now: &str, changes: &Json) -> Result<String> {
+    fn revert(now: &str, changes: &Json) -> Result<String> {
         let data = json!({"changes": changes});
-        Settings.take_back(now.as_bytes(), &data).map(|bytes| String::from_utf8(bytes).unwrap())
+        Settings.revert(now.as_bytes(), &data).map(|bytes| String::from_utf8(bytes).unwrap())
     }
 
     #[test]
@@ -83,11 +83,11 @@ mod tests {
         let now =
             "modules:\n  edgeHub:\n    heartbeat: 30\n  edgeStream:\n    server: 192.0.2.1:10004\n    enable: true\n";
         let want = "modules:\n  edgeHub:\n    heartbeat: 30\n  edgeStream:\n    enable: false\n";
-        assert_eq!(take_back(now, &changes).unwrap(), want);
-        assert_eq!(take_back(want, &changes).unwrap(), want, "taken back already");
+        assert_eq!(revert(now, &changes).unwrap(), want);
+        assert_eq!(revert(want, &changes).unwrap(), want, "taken back already");
         let other = now.replace("true", "null");
         assert_eq!(
-            take_back(&other, &changes).unwrap_err().to_string(),
+            revert(&other, &changes).unwrap_err().to_string(),
             "modules.edgeStream.enable is null now, and we left it true"
         );
     }
@@ -108,7 +108,7 @@ mod tests {
         // What the journal does to it.
         let data: Json = serde_json::from_str(&data.to_string()).unwrap();
         let now = edited.text.replace("z: 1", "z: 2");
-        Settings.take_back(now.as_bytes(), &data).map(|bytes| String::from_utf8(bytes).unwrap())
+        Settings.revert(now.as_bytes(), &data).map(|bytes| String::from_utf8(bytes).unwrap())
     }
 
     /// Values that JSON does not hold, or that one reader takes for something else than another.

@@ -3,14 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use edge_apt::{
-    Downgrade, Fingerprint, Hold, KeyFrom, Layout, Offline, PackageName, Pin, Removal, Request, Source, Stream, Want,
-};
+use edge_apt::{Fingerprint, KeyFrom, Layout, Offline, PackageName, Pin, Removal, Request, Source, Stream, Want};
 use edge_host::{Error, Host, Mode, Result, ResultExt, Root};
 
 use crate::cli::InstallArgs;
 use crate::knowledge;
-use crate::plan::Needed;
 use crate::resolve::Offer;
 use crate::version::Version;
 
@@ -39,7 +36,7 @@ pub(crate) fn release_of(version: &str) -> Option<Version> {
 }
 
 /// Installs the package; whether a dry run cannot know all of it yet.
-pub(crate) fn install(host: &mut Host, args: &InstallArgs, offer: Option<&Offer>) -> Result<Needed> {
+pub(crate) fn install(host: &mut Host, args: &InstallArgs, offer: Option<&Offer>) -> Result<bool> {
     let version = Stream::parse(&args.version.to_string())?;
     let wanted = edge_apt::Wanted {
         source: offer.map(|offer| source(args, offer)).transpose()?,
@@ -50,13 +47,13 @@ pub(crate) fn install(host: &mut Host, args: &InstallArgs, offer: Option<&Offer>
             priority: PRIORITY,
         }),
         packages: vec![Request { name: package()?, version: Want::Stream(version) }],
-        hold: if args.hold { Hold::Hold } else { Hold::Keep },
-        downgrade: Downgrade::Refuse,
+        hold: args.hold,
+        downgrade: false,
         offline: args.offline.as_deref().map(Offline::open).transpose()?,
         wait: Duration::from_secs(args.wait),
     };
     let done = edge_apt::install(host, &wanted)?;
-    Ok(if done.waits { Needed::Yes } else { Needed::No })
+    Ok(done.waits)
 }
 
 fn source(args: &InstallArgs, offer: &Offer) -> Result<Source> {

@@ -27,26 +27,9 @@ pub struct Wanted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Effect {
     /// systemd must read its files again.
-    pub reload: Needed,
+    pub reload: bool,
     /// CRI-O must be restarted.
-    pub restart: Needed,
-}
-
-/// Whether something must be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Needed {
-    /// It must.
-    Yes,
-    /// It need not.
-    #[default]
-    No,
-}
-
-impl Needed {
-    /// Whether it must.
-    pub fn is_yes(self) -> bool {
-        self == Needed::Yes
-    }
+    pub restart: bool,
 }
 
 /// Plans the configuration.
@@ -55,7 +38,7 @@ pub fn configure(facts: &Facts, wanted: &Wanted, plan: &mut Plan) -> Result<Effe
     let (text, details) = drop_in(utf8(OWN, &facts.own)?, &wanted.keys)?;
     if !details.is_empty() {
         write(plan, OWN, &facts.own, text, 0o644, "a drop-in of our own", details);
-        effect.restart = Needed::Yes;
+        effect.restart = true;
     }
     overridden(facts, wanted, plan);
     if !wanted.mirrors.is_empty() {
@@ -68,7 +51,7 @@ pub fn configure(facts: &Facts, wanted: &Wanted, plan: &mut Plan) -> Result<Effe
         let (text, details) = mirrors(utf8(REGISTRIES, &facts.registries)?, &wanted.mirrors)?;
         if !details.is_empty() {
             write(plan, REGISTRIES, &facts.registries, text, 0o644, "mirrors of registries", details);
-            effect.restart = Needed::Yes;
+            effect.restart = true;
         }
     }
     if let Some(proxy) = &wanted.proxy {
@@ -81,12 +64,12 @@ pub fn configure(facts: &Facts, wanted: &Wanted, plan: &mut Plan) -> Result<Effe
             let node = Node::Large { content, sha256, mode };
             let why = "a proxy for CRI-O's downloads";
             plan.write(Path::new(PROXY), facts.proxy.clone(), node, Inverse::Whole, why).details = details;
-            effect = Effect { reload: Needed::Yes, restart: Needed::Yes };
+            effect = Effect { reload: true, restart: true };
         }
     }
     if let Some(storage) = &facts.storage {
-        if metacopy(storage, plan)?.is_yes() {
-            effect.restart = Needed::Yes;
+        if metacopy(storage, plan)? {
+            effect.restart = true;
         }
     }
     Ok(effect)
@@ -111,19 +94,19 @@ fn overridden(facts: &Facts, wanted: &Wanted, plan: &mut Plan) {
     say("conmon_cgroup", conmon, now.conmon_cgroup.as_ref());
 }
 
-fn metacopy(storage: &Storage, plan: &mut Plan) -> Result<Needed> {
+fn metacopy(storage: &Storage, plan: &mut Plan) -> Result<bool> {
     let from = storage.from.display().to_string();
     match storage.overlay {
-        OverlaySupport::All => Ok(Needed::No),
+        OverlaySupport::All => Ok(false),
         OverlaySupport::Unsupported => {
             plan.note(format!("{from} stays: this kernel refuses {} without metacopy as well", storage.options));
-            Ok(Needed::No)
+            Ok(false)
         }
         OverlaySupport::Unknown => {
             plan.note(format!(
                 "{from} asks for metacopy=on: whether the kernel takes it is tried by root, on the machine itself"
             ));
-            Ok(Needed::No)
+            Ok(false)
         }
         OverlaySupport::AllButMetacopy => {
             let text = without_metacopy(&from, &storage.text)?;
@@ -134,7 +117,7 @@ fn metacopy(storage: &Storage, plan: &mut Plan) -> Result<Needed> {
                 "instead of the distribution's, without metacopy"
             };
             write(plan, STORAGE[0], &storage.own, text, 0o644, why, details);
-            Ok(Needed::Yes)
+            Ok(true)
         }
     }
 }

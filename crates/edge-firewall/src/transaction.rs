@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use edge_host::action::{Script, Transaction};
-use edge_host::{Editor, Error, Result, ResultExt, Root};
+use edge_host::{Editor, Result, ResultExt, Root};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -79,11 +79,7 @@ impl Editor for Rules {
         KIND
     }
 
-    fn take_back(&self, _now: &[u8], _data: &Value) -> Result<Vec<u8>> {
-        Err(Error::failed("cannot undo a change of rules in a file"))
-    }
-
-    fn script_back(&self, data: &Value) -> Result<Option<Script>> {
+    fn revert_script(&self, data: &Value) -> Result<Option<Script>> {
         let kept: Kept = serde_json::from_value(data.clone()).on("undo", "a change of rules")?;
         let chains: BTreeSet<&String> = kept.placed.iter().map(|(chain, _)| chain).collect();
         let scope = Scope {

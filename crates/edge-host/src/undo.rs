@@ -1,14 +1,12 @@
 //! Taking a run back: by edit where the edit has an inverse, whole where the file is as we left it,
 //! and never over what someone else did since.
 
+mod check;
 mod decide;
 mod diff;
 mod keys;
 mod list;
-mod packages;
 mod step;
-
-pub use packages::{Stays, would_stay};
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -45,22 +43,27 @@ pub struct UndoArgs {
     pub skip: bool,
 }
 
-/// Takes back an edit inside a file that has changed since.
+/// What a utility knows of the undo of its own changes. A kind does what its methods say; the others fail.
 pub trait Editor {
-    /// The kind that [`crate::Inverse::Edit`] names.
+    /// The kind that [`crate::Inverse::Edit`] or [`crate::action::Transaction`] names.
     fn kind(&self) -> &'static str;
 
-    /// The file's bytes with our edit taken back, everything else as it is now. The same bytes mean
-    /// that it is taken back already. Refuses (exit 4) where our value is no longer there.
-    fn take_back(&self, now: &[u8], data: &Value) -> Result<Vec<u8>>;
+    /// For kinds that edit files: the file's bytes with our edit reverted, everything else as it is now. The
+    /// same bytes mean that it is reverted already. Refuses (exit 4) where our value is no longer there.
+    fn revert(&self, _now: &[u8], _data: &Value) -> Result<Vec<u8>> {
+        Err(Error::failed(format!("{} edits no files", self.kind())))
+    }
 
-    /// For kinds of [`crate::action::Transaction`]: the script that brings back what was, made from
-    /// what is there now; `None` where it is so already.
-    ///
-    /// Fails for kinds that edit files.
-    fn script_back(&self, data: &Value) -> Result<Option<Script>> {
-        let _ = data;
+    /// For kinds of [`crate::action::Transaction`]: the script that restores the previous state, made from
+    /// what is there now; `None` where that is the state already.
+    fn revert_script(&self, _data: &Value) -> Result<Option<Script>> {
         Err(Error::failed(format!("cannot undo by a script: {} edits files", self.kind())))
+    }
+
+    /// Whether a command that undoes an action would succeed. Every one of a run is checked before anything
+    /// is undone: a refusal (exit 4) keeps the whole run, with this cause and hint.
+    fn check_command(&self, _argv: &[String]) -> Result<()> {
+        Ok(())
     }
 }
 
@@ -96,8 +99,8 @@ fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Res
     for entry in entries.iter().filter(|entry| blocker(&root, entry, &later).is_none()) {
         undoing.check_copy(entry)?;
     }
-    keys_can_come_back(&undoing, &entries, &later)?;
-    packages::can_go(&root, id, entries.iter().filter(|entry| blocker(&root, entry, &later).is_none()))?;
+    check::previous_keys(&undoing, &entries, &later)?;
+    check::commands(&undoing, &entries, &later)?;
     let mut writer = match host.mode {
         Mode::Apply => Some(begin(host, run, entries.len())?),
         Mode::DryRun => None,
@@ -129,7 +132,7 @@ fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Res
             }
             (Ok(decided), Some(writer)) => {
                 is_touched = true;
-                take_back(host, writer, entry, decided)
+                revert(host, writer, entry, decided)
             }
             (Err(error), _) => Err(error),
         };
@@ -238,28 +241,7 @@ fn set_aside(host: &mut Host, id: Option<u64>, error: Error) -> Result<Outcome> 
     Ok(host.progress)
 }
 
-/// A private key is kept for one generation. One that is gone cannot come back, and what was changed
-/// together with it, such as its certificate, is of use only with it: then all of the run stays.
-fn keys_can_come_back(undoing: &Undoing<'_>, entries: &[Entry], later: &[(String, u64, String)]) -> Result<()> {
-    let stays = |error: Error| {
-        let own = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
-        if entries.len() > 1 {
-            error.hint(format!("the rest of the run stays as well, as it belongs to the key{own}"))
-        } else {
-            error
-        }
-    };
-    for entry in entries {
-        let Change::Write(change) = &entry.intent.change else { continue };
-        if !change.kept_old || blocker(undoing.root, entry, later).is_some() {
-            continue;
-        }
-        undoing.decide(entry).map_err(stays)?;
-    }
-    Ok(())
-}
-
-fn take_back(host: &mut Host, writer: &mut Writer, entry: &Entry, decided: Decided) -> Result<()> {
+fn revert(host: &mut Host, writer: &mut Writer, entry: &Entry, decided: Decided) -> Result<()> {
     let seq = entry.intent.seq;
     let Decided { step, now } = decided;
     let shown = shown(entry, &step);

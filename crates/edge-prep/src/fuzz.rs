@@ -20,5 +20,5 @@ pub fn fstab_commented(bytes: &[u8], which: &BTreeSet<usize>) -> (Vec<u8>, Optio
 
 /// The fstab with the comments taken back.
 pub fn fstab_uncommented(now: &[u8], data: &Value) -> Result<Vec<u8>> {
-    FstabLines.take_back(now, data)
+    FstabLines.revert(now, data)
 }

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use edge_apt::{
-    Downgrade, Fingerprint, Hold, KeyFrom, Layout, Offline, PackageName, Pin, Removal, Request, Source, Stream,
-    Version, Want, Wanted,
+    Fingerprint, KeyFrom, Layout, Offline, PackageName, Pin, Removal, Request, Source, Stream, Version, Want, Wanted,
 };
 use edge_host::{Common, Error, Exit, Host, Outcome, Plan, Result, UndoArgs, undo};
 
@@ -92,7 +91,7 @@ fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
             edge_apt::remove(host, &removal)?;
             edge_host::apply(host, Plan::new())
         }
-        Verb::Undo(args) => undo::run(host, &args, &[]),
+        Verb::Undo(args) => undo::run(host, &args, &[&edge_apt::PackageRemovals]),
     }
 }
 
@@ -108,8 +107,8 @@ fn wanted(args: &Install) -> Result<Wanted> {
         source,
         pin,
         packages: args.packages.iter().map(|text| request(text)).collect::<Result<_>>()?,
-        hold: if args.hold { Hold::Hold } else { Hold::Keep },
-        downgrade: if args.downgrade { Downgrade::Allow } else { Downgrade::Refuse },
+        hold: args.hold,
+        downgrade: args.downgrade,
         offline: args.offline.as_deref().map(Offline::open).transpose()?,
         wait: Duration::from_secs(args.wait),
     })

@@ -294,7 +294,7 @@ impl Editor for AddedLine {
         "line"
     }
 
-    fn take_back(&self, now: &[u8], data: &Value) -> Result<Vec<u8>> {
+    fn revert(&self, now: &[u8], data: &Value) -> Result<Vec<u8>> {
         let line = data["line"].as_str().unwrap_or_default();
         if !lines(now).any(|have| have == line) {
             return Err(Error::refused(format!("the line {line} is no longer there")));
@@ -311,11 +311,7 @@ impl Editor for Keeper {
         "keeper"
     }
 
-    fn take_back(&self, _now: &[u8], _data: &Value) -> Result<Vec<u8>> {
-        Err(Error::failed("it edits no file"))
-    }
-
-    fn script_back(&self, data: &Value) -> Result<Option<Script>> {
+    fn revert_script(&self, data: &Value) -> Result<Option<Script>> {
         let (state, before) = (data["state"].as_str().unwrap_or_default(), data["before"].as_str().unwrap_or_default());
         if std::fs::read_to_string(state).unwrap_or_default() == before {
             return Ok(None);

@@ -11,7 +11,7 @@ use crate::openpgp::{Certificate, Fingerprint, SelfSignature};
 use crate::source::{KeyFrom, Layout};
 use crate::status::Status;
 use crate::version::PackageName;
-use crate::wanted::{Hold, Pin, Want};
+use crate::wanted::{Pin, Want};
 
 const STATUS: &str = "\
 Package: dpkg
@@ -33,7 +33,7 @@ fn fingerprint() -> Fingerprint {
     Fingerprint::parse(&"A1".repeat(20)).unwrap()
 }
 
-fn wanted(hold: Hold) -> Wanted {
+fn wanted(hold: bool) -> Wanted {
     Wanted {
         source: Some(Source {
             name: "x".to_owned(),
@@ -50,7 +50,7 @@ fn wanted(hold: Hold) -> Wanted {
         }),
         packages: vec![Request { name: PackageName::parse("x-y").unwrap(), version: Want::Any }],
         hold,
-        downgrade: Downgrade::Refuse,
+        downgrade: false,
         offline: None,
         wait: Duration::ZERO,
     }
@@ -120,7 +120,7 @@ fn shown(plan: &Plan) -> Vec<String> {
 
 #[test]
 fn files_come_first_then_packages_then_holds() {
-    let wanted = wanted(Hold::Hold);
+    let wanted = wanted(true);
     let found = found(&wanted, &[("x-dep", None, "1"), ("x-y", None, "2")], &[]);
     let plan = plan(&facts(""), &wanted, Some(&key(Form::Binary)), Some(&found));
     assert_eq!(
@@ -140,7 +140,7 @@ fn files_come_first_then_packages_then_holds() {
 
 #[test]
 fn an_upgrade_has_no_way_back_and_keeps_its_hold() {
-    let wanted = wanted(Hold::Keep);
+    let wanted = wanted(false);
     let found = found(&wanted, &[("x-y", Some("1"), "2")], &[]);
     let plan = plan(&facts(&installed("1", "hold")), &wanted, Some(&key(Form::Armored)), Some(&found));
     assert_eq!(shown(&plan)[3..], ["run apt-get install x-y=2", "run apt-mark hold x-y <- apt-mark hold x-y"]);
@@ -149,7 +149,7 @@ fn an_upgrade_has_no_way_back_and_keeps_its_hold() {
 
 #[test]
 fn what_is_as_wanted_is_left_alone() {
-    let wanted = wanted(Hold::Hold);
+    let wanted = wanted(true);
     let mut facts = facts(&installed("1", "hold"));
     let key = key(Form::Armored);
     let source = wanted.source.as_ref().unwrap();
@@ -167,7 +167,7 @@ fn what_is_as_wanted_is_left_alone() {
 
 #[test]
 fn more_than_was_asked_for_is_refused() {
-    let wanted = wanted(Hold::Keep);
+    let wanted = wanted(false);
     let stranger = "\nPackage: x-other\nStatus: hold ok installed\nArchitecture: arm64\nVersion: 1\n";
     let cases = [
         (found(&wanted, &[("x-y", None, "2")], &["x-other"]), "apt would remove x-other"),
@@ -179,7 +179,7 @@ fn more_than_was_asked_for_is_refused() {
         assert_eq!(error.exit(), Exit::Refused);
         assert!(error.message().contains(why), "{error}");
     }
-    let allowed = Wanted { downgrade: Downgrade::Allow, ..wanted };
+    let allowed = Wanted { downgrade: true, ..wanted };
     judge(&facts(""), &allowed, &found(&allowed, &[("x-y", Some("3"), "2")], &[])).unwrap();
     // What was named may go down, and what comes with it may not.
     judge(&facts(""), &allowed, &found(&allowed, &[("x-dep", Some("3"), "2")], &[])).unwrap_err();

@@ -66,7 +66,7 @@ fn a_later_file_has_the_last_word_and_is_named() {
             "note: conmon_cgroup will be system.slice all the same: /etc/crio/crio.conf.d/99-mine comes later and sets it",
         ]
     );
-    assert!(effect.restart.is_yes() && !effect.reload.is_yes());
+    assert!(effect.restart && !effect.reload);
 }
 
 #[test]

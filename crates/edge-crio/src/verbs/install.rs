@@ -16,7 +16,7 @@ use crate::cli::InstallArgs;
 use crate::config::{Driver, Effective, Keys, no_reference};
 use crate::facts::{Facts, answer, socket_path};
 use crate::knowledge::{self, Fit};
-use crate::plan::{Needed, Wanted, configure};
+use crate::plan::{Wanted, configure};
 use crate::resolve::Kind;
 use crate::system::System;
 use crate::verbs::source::{Archive, Chosen, choose, is_installed, staged, sysconfig};
@@ -153,12 +153,12 @@ fn from_bundle(
     manifest: Option<&Manifest>,
     system: &System,
     proxy: Option<&Proxy>,
-) -> Result<Needed> {
+) -> Result<bool> {
     if is_installed(host, manifest, archive)? {
-        return Ok(Needed::No);
+        return Ok(false);
     }
     let arch = system.arch()?;
-    let Some((staged, stage)) = staged(host, archive, arch, proxy)? else { return Ok(Needed::Yes) };
+    let Some((staged, stage)) = staged(host, archive, arch, proxy)? else { return Ok(true) };
     let release = archive.version.to_string();
     let stage = stage.as_deref();
     let ready = || -> Result<(Plan, Vec<bundle::Row>)> {
@@ -198,7 +198,7 @@ fn from_bundle(
         unit::reload(&mut plan);
     }
     apply_part(host, plan)?;
-    Ok(Needed::No)
+    Ok(false)
 }
 
 /// Plans the write of a manifest, where it differs.
@@ -226,7 +226,7 @@ fn right_machine(host: &Host, stage: Option<&Path>, system: &System) -> Result<(
 }
 
 /// Plans and applies the configuration, the links that enable the unit, and its start.
-fn configured(host: &mut Host, wanted: &Wanted, version: Version, waits: Needed) -> Result<(Outcome, Facts, Start)> {
+fn configured(host: &mut Host, wanted: &Wanted, version: Version, waits: bool) -> Result<(Outcome, Facts, Start)> {
     let facts = Facts::read(host)?;
     let config = crate::config::effective(&facts.config);
     driver_may_change(host, &config, wanted.keys.driver)?;
@@ -235,12 +235,12 @@ fn configured(host: &mut Host, wanted: &Wanted, version: Version, waits: Needed)
     let effect = configure(&facts, wanted, &mut plan)?;
     unit::enable(&facts.unit, &mut plan)?;
     if facts.unit.has_systemd && facts.unit.file.is_some() {
-        if effect.reload.is_yes() {
+        if effect.reload {
             unit::reload(&mut plan);
         }
         let answer = answer(host, config.socket())?;
         let is_other = answer.as_ref().and_then(up::version_of).is_some_and(|runs| !version.takes(runs));
-        let why = match (effect.restart.is_yes(), is_other) {
+        let why = match (effect.restart, is_other) {
             (_, true) => Some("so that the version that is installed runs"),
             (true, false) => Some("so that it reads its configuration"),
             (false, false) => None,
@@ -260,7 +260,7 @@ fn configured(host: &mut Host, wanted: &Wanted, version: Version, waits: Needed)
     }
     let outcome = match waits {
         // More is to come than these: an empty plan is not "nothing to do".
-        Needed::Yes if host.mode == Mode::DryRun => {
+        true if host.mode == Mode::DryRun => {
             let actions = plan.actions.len();
             let outcome = apply_part(host, plan)?;
             host.report.record("plan", json!({"actions": actions + 1}));
@@ -294,8 +294,8 @@ fn driver_may_change(host: &Host, config: &Effective, wanted: Option<Driver>) ->
 }
 
 /// The end of a dry run.
-fn dry(host: &mut Host, mut outcome: Outcome, waits: Needed) -> Outcome {
-    if waits.is_yes() {
+fn dry(host: &mut Host, mut outcome: Outcome, waits: bool) -> Outcome {
+    if waits {
         host.report.note("then, depending on that: the files of CRI-O itself, enabled and started");
         outcome.exit = outcome.exit.worst(Exit::Differs);
         outcome.changed = true;

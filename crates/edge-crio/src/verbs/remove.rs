@@ -110,7 +110,7 @@ pub(crate) fn undo(host: &mut Host, args: &UndoArgs) -> Result<Outcome> {
         none_runs(host)?;
         apt::before_undo(host)?;
     }
-    undo::run(host, args, &[])
+    undo::run(host, args, &[&edge_apt::PackageRemovals])
 }
 
 /// Refuses while containers run, whether CRI-O can be asked or not.

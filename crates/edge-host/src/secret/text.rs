@@ -10,15 +10,6 @@ const SCHEMES: [&str; 5] = ["basic", "bearer", "digest", "negotiate", "token"];
 /// More white space than this is between no option and its value.
 const MAX_GAP: usize = 200;
 
-/// What the lines below a secret key are.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Below {
-    /// The value itself.
-    Value,
-    /// Perhaps a list or mapping: only what has no key of its own is struck.
-    Items,
-}
-
 /// A text with the values of secret keys, the bodies of PEM blocks and credentials in URLs struck out.
 pub fn redact(text: &str) -> String {
     let mut struck = String::with_capacity(text.len());
@@ -26,19 +17,19 @@ pub fn redact(text: &str) -> String {
     // Ends with this.
     let mut in_string: Option<&str> = None;
     let mut is_continued = false;
-    // Indentation of a secret key whose value is in the lines below it.
-    let mut block: Option<(usize, Below)> = None;
+    // Indentation of a secret key whose value is in the lines below it, and whether these can be items or keys.
+    let mut block: Option<(usize, bool)> = None;
     for line in text.split_inclusive('\n') {
         let end = if line.ends_with('\n') { "\n" } else { "" };
         let body = line.trim_end_matches(['\n', '\r']);
         let indent = body.len() - body.trim_start().len();
-        block = block.filter(|(outer, below)| is_below(body, indent, *outer, *below));
+        block = block.filter(|(outer, items)| is_below(body, indent, *outer, *items));
         let begins = body.contains("-----BEGIN");
         let mut whole = in_pem || begins || is_continued || in_string.is_some();
         in_pem = (in_pem || begins) && !body.contains("-----END");
         is_continued = is_continued && body.ends_with('\\');
         in_string = in_string.filter(|mark| !body.contains(mark));
-        whole = whole || block.is_some_and(|(_, below)| below == Below::Value || !has_key(body));
+        whole = whole || block.is_some_and(|(_, items)| !items || !has_key(body));
         if whole {
             struck.push_str(STRUCK);
             struck.push_str(end);
@@ -51,8 +42,7 @@ pub fn redact(text: &str) -> String {
             Some(at) => {
                 let value = shown[at..].trim();
                 is_continued = body.ends_with('\\');
-                let below = if value.starts_with(['{', '[']) { Below::Items } else { Below::Value };
-                block = block.or(Some((indent, below)));
+                block = block.or(Some((indent, value.starts_with(['{', '[']))));
                 struck.push_str(shown[..at].trim_end());
                 struck.push(' ');
                 struck.push_str(STRUCK);
@@ -60,7 +50,7 @@ pub fn redact(text: &str) -> String {
             }
             None => {
                 if is_open_key(body) {
-                    block = block.or(Some((indent, Below::Items)));
+                    block = block.or(Some((indent, true)));
                 }
                 struck.push_str(&shown);
                 struck.push_str(&line[body.len()..]);
@@ -71,8 +61,8 @@ pub fn redact(text: &str) -> String {
 }
 
 /// Whether a line still belongs to the key that is indented by `outer`.
-fn is_below(line: &str, indent: usize, outer: usize, below: Below) -> bool {
-    let is_item = below == Below::Items && indent == outer && line.trim_start().starts_with("- ");
+fn is_below(line: &str, indent: usize, outer: usize, items: bool) -> bool {
+    let is_item = items && indent == outer && line.trim_start().starts_with("- ");
     indent > outer || line.trim().is_empty() || is_item
 }
 

@@ -17,20 +17,11 @@ const MAX_USER: usize = 20;
 /// Digests follow an `@` as hosts do.
 const DIGESTS: [&str; 2] = ["sha256:", "sha512:"];
 
-/// What is shown of credentials.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Show {
-    /// `user:***@host`.
-    User,
-    /// `host`.
-    Nothing,
-}
-
 /// A URL without its credentials and without the values of secret query parameters.
 pub fn shown_url(url: &str) -> String {
     let mut shown = String::with_capacity(url.len());
     // All of it is one: white space and quotes may be in the password.
-    strike_piece(url, Show::Nothing, &mut shown);
+    strike_piece(url, false, &mut shown);
     shown
 }
 
@@ -51,15 +42,16 @@ pub(crate) fn without_credentials(text: &str) -> String {
 
 /// Adds a line with `user:***@` for the credentials of every URL in it.
 pub(super) fn strike_line(line: &str, struck: &mut String) {
-    strike(line, Show::User, struck);
+    strike(line, true, struck);
 }
 
-fn strike(line: &str, show: Show, struck: &mut String) {
+/// Adds a line, with `user:***@` for credentials or without them.
+fn strike(line: &str, with_user: bool, struck: &mut String) {
     for chunk in line.split_inclusive(char::is_whitespace) {
         if has_quote_in_password(chunk) {
-            strike_piece(chunk, show, struck);
+            strike_piece(chunk, with_user, struck);
         } else {
-            chunk.split_inclusive(QUOTES).for_each(|piece| strike_piece(piece, show, struck));
+            chunk.split_inclusive(QUOTES).for_each(|piece| strike_piece(piece, with_user, struck));
         }
     }
 }
@@ -75,14 +67,14 @@ fn has_quote_in_password(chunk: &str) -> bool {
 }
 
 /// What may be several URLs without white space between.
-fn strike_piece(piece: &str, show: Show, struck: &mut String) {
+fn strike_piece(piece: &str, with_user: bool, struck: &mut String) {
     let body = piece.trim_end_matches(|c: char| c.is_whitespace() || QUOTES.contains(&c));
     let mut rest = body;
     let mut is_first = true;
     while !rest.is_empty() {
         let end = next_url(rest, is_first).unwrap_or(rest.len());
         let (one, more) = rest.split_at(end);
-        strike_one(one, show, struck);
+        strike_one(one, with_user, struck);
         rest = more;
         is_first = false;
     }
@@ -110,7 +102,7 @@ fn scheme_start(text: &str, end: usize) -> usize {
     end - text.as_bytes()[..end].iter().rev().take(40).take_while(|byte| is_scheme(byte)).count()
 }
 
-fn strike_one(one: &str, show: Show, struck: &mut String) {
+fn strike_one(one: &str, with_user: bool, struck: &mut String) {
     let (front, rest, user) = match one.find(MARK) {
         Some(at) => {
             let rest = &one[at + MARK.len()..];
@@ -127,7 +119,7 @@ fn strike_one(one: &str, show: Show, struck: &mut String) {
     };
     struck.push_str(front);
     let Some(at) = user else { return parameters(rest, struck) };
-    if show == Show::User {
+    if with_user {
         match shown_user(&rest[..at]) {
             Some(user) => struck.push_str(&format!("{user}:{STRUCK}@")),
             None if front.starts_with("ssh") && !rest[..at].contains(':') => struck.push_str(&rest[..=at]),

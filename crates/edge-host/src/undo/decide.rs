@@ -98,7 +98,7 @@ impl Undoing<'_> {
                 let Some(editor) = self.editors.iter().find(|editor| editor.kind() == kind) else {
                     return Err(Error::failed(format!("cannot undo the change of {object}: no editor knows {kind:?}")));
                 };
-                Ok(editor.script_back(data)?.map_or(UndoStep::Already, UndoStep::Script).into())
+                Ok(editor.revert_script(data)?.map_or(UndoStep::Already, UndoStep::Script).into())
             }
         }
     }
@@ -150,7 +150,7 @@ impl Undoing<'_> {
         };
         let State::File { .. } = now else { return self.forced(change, resolved, now) };
         let found = resolved.find().map_err(fail)?;
-        match editor.take_back(&found.bytes, data) {
+        match editor.revert(&found.bytes, data) {
             Ok(bytes) if bytes == found.bytes => Ok(UndoStep::Already),
             Ok(bytes) => Ok(UndoStep::Edit { values: self.values(&found.bytes, &bytes), bytes, state: found.state }),
             Err(_) if self.force => self.forced(change, resolved, now),

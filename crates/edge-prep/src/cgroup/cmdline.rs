@@ -191,7 +191,7 @@ impl Editor for TokenEditor {
         EDITOR
     }
 
-    fn take_back(&self, now: &[u8], data: &Value) -> Result<Vec<u8>> {
+    fn revert(&self, now: &[u8], data: &Value) -> Result<Vec<u8>> {
         let line = OneLine::parse(now)?;
         // Those that were there before us stay: fewer than one more, and ours is gone already.
         let before = data["before"].as_u64().unwrap_or_default();
@@ -272,14 +272,14 @@ mod tests {
     #[test]
     fn our_token_alone_is_taken_back() {
         let back = |now: &str, before: u64| {
-            let bytes = TokenEditor.take_back(now.as_bytes(), &json!({"before": before})).unwrap();
+            let bytes = TokenEditor.revert(now.as_bytes(), &json!({"before": before})).unwrap();
             String::from_utf8(bytes).unwrap()
         };
         assert_eq!(back("a cgroup_enable=memory quiet\r\n", 0), "a quiet\r\n");
         assert_eq!(back("cgroup_enable=memory quiet", 0), "quiet");
         assert_eq!(back("cgroup_enable=memory a", 1), "cgroup_enable=memory a", "theirs");
         assert_eq!(back("a quiet\n", 0), "a quiet\n", "gone already");
-        assert!(TokenEditor.take_back(b"a\nb", &json!({"before": 0})).is_err());
+        assert!(TokenEditor.revert(b"a\nb", &json!({"before": 0})).is_err());
     }
 
     fn lines() -> impl Strategy<Value = String> {
@@ -322,7 +322,7 @@ mod tests {
             if let Ok(line) = OneLine::parse(&bytes) {
                 let after = format!("{}{}", append(line.body), line.end);
                 prop_assert_eq!(after.matches('\n').count(), line.end.matches('\n').count());
-                let back = TokenEditor.take_back(after.as_bytes(), &record(line.body)).unwrap();
+                let back = TokenEditor.revert(after.as_bytes(), &record(line.body)).unwrap();
                 prop_assert_eq!(back, bytes);
             }
         }

@@ -166,7 +166,7 @@ impl Editor for AppendEditor {
         EDITOR
     }
 
-    fn take_back(&self, now: &[u8], data: &Value) -> Result<Vec<u8>> {
+    fn revert(&self, now: &[u8], data: &Value) -> Result<Vec<u8>> {
         let text = std::str::from_utf8(now).map_err(|_| Error::refused("it is no text any more"))?;
         let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
         let borrowed: Vec<&str> = lines.iter().map(String::as_str).collect();
@@ -211,7 +211,7 @@ mod tests {
         LABEL backup\n  APPEND root=/dev/mmcblk0p2\n";
 
     fn back(text: &str, edits: &[Value]) -> String {
-        String::from_utf8(AppendEditor.take_back(text.as_bytes(), &json!({"lines": edits})).unwrap()).unwrap()
+        String::from_utf8(AppendEditor.revert(text.as_bytes(), &json!({"lines": edits})).unwrap()).unwrap()
     }
 
     #[test]
@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(text, TWO.replace("rw", "cgroup_enable=memory rw"));
         assert_eq!(back(&text, &edits), off);
         assert_eq!(back(TWO, &edits), TWO, "taken out by someone");
-        assert!(AppendEditor.take_back(text.replace("rw", ENABLE).as_bytes(), &json!({"lines": edits})).is_err());
+        assert!(AppendEditor.revert(text.replace("rw", ENABLE).as_bytes(), &json!({"lines": edits})).is_err());
         for bad in ["cgroup_disable=cpu,memory", "cgroup_enable=memory cgroup_disable=memory"] {
             assert!(enable(&TWO.replace("rw", bad)).is_err(), "{bad}");
         }
@@ -256,7 +256,7 @@ mod tests {
         fn no_text_makes_it_panic(text in "\\PC{0,60}", more in "(append|label|default)[ \t\\PC]{0,9}") {
             let text = format!("{more}\n{text}\n{more}");
             if let Ok((after, edits)) = enable(&text) {
-                AppendEditor.take_back(after.as_bytes(), &json!({"lines": edits})).unwrap();
+                AppendEditor.revert(after.as_bytes(), &json!({"lines": edits})).unwrap();
             }
         }
     }

@@ -93,7 +93,7 @@ impl Editor for FstabLines {
         EDITOR
     }
 
-    fn take_back(&self, now: &[u8], data: &Value) -> Result<Vec<u8>> {
+    fn revert(&self, now: &[u8], data: &Value) -> Result<Vec<u8>> {
         let mut all: Vec<&[u8]> = lines(now).collect();
         // Each text of a line with the numbers of the lines that have it, commented and not.
         let mut ours: HashMap<&[u8], BTreeSet<usize>> = HashMap::new();
@@ -171,11 +171,11 @@ mod tests {
         let text = String::from_utf8(text).unwrap();
         assert_eq!(text, start.replace("/a", "# edge-prep: /a"));
         let data = data.unwrap();
-        let take_back = |now: &str| FstabLines.take_back(now.as_bytes(), &data).map(|b| String::from_utf8(b).unwrap());
-        assert_eq!(take_back(&text).unwrap(), start);
-        assert_eq!(take_back(start).unwrap(), start, "taken back already");
-        assert_eq!(take_back(&format!("/new /n ext4\n{text}")).unwrap(), format!("/new /n ext4\n{start}"));
-        let error = take_back("/b / ext4\n").unwrap_err();
+        let revert = |now: &str| FstabLines.revert(now.as_bytes(), &data).map(|b| String::from_utf8(b).unwrap());
+        assert_eq!(revert(&text).unwrap(), start);
+        assert_eq!(revert(start).unwrap(), start, "taken back already");
+        assert_eq!(revert(&format!("/new /n ext4\n{text}")).unwrap(), format!("/new /n ext4\n{start}"));
+        let error = revert("/b / ext4\n").unwrap_err();
         assert_eq!(error.to_string(), "the line \"# edge-prep: /a none swap sw 0 0\" is not there any more");
     }
 
@@ -202,7 +202,7 @@ mod tests {
             let all: BTreeSet<usize> = swap_lines(&bytes).iter().map(|line| line.line).collect();
             let (text, data) = commented(&bytes, &all);
             if let Some(data) = data {
-                let back = FstabLines.take_back(&text, &data).unwrap();
+                let back = FstabLines.revert(&text, &data).unwrap();
                 prop_assert_eq!(back, bytes);
             }
         }
@@ -223,7 +223,7 @@ mod tests {
             prop_assert_eq!(off.len(), text.len() + on.len() * MARKER.len());
             let same: Vec<u8> = String::from_utf8(off.clone()).unwrap().replace(MARKER, "").into_bytes();
             prop_assert_eq!(same, text.replace(MARKER, "").into_bytes());
-            prop_assert_eq!(FstabLines.take_back(&off, &data.unwrap()).unwrap(), text.into_bytes());
+            prop_assert_eq!(FstabLines.revert(&off, &data.unwrap()).unwrap(), text.into_bytes());
         }
     }
 }
