@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 
 use edge_host::Root;
 use edge_systemd::{Scope, Settings, Unit, Units, requested_links};
-use edgeutils_tests::skip;
 use edgeutils_tests::systemd::Systemd;
 use edgeutils_tests::tree::Tree;
+use edgeutils_tests::{skip, tool};
 
 const ETC: &str = "etc/systemd/system";
 const USR: &str = "usr/lib/systemd/system";
@@ -254,6 +254,49 @@ fn programs_get_the_environment_and_the_words_that_are_read() {
     let own = settings.exec_start_words(&settings.environment()).into_iter().map(|word| word.text);
     let own: Vec<String> = own.filter(|word| !word.starts_with("/usr/bin/") && word != "%s\\0").collect();
     assert_eq!(own, out("words.service"));
+}
+
+#[test]
+fn files_in_run_count_on_a_live_host() {
+    let machine = match Systemd::boot(&[&tool::path("edge-crio"), &tool::path("edge-conf")]) {
+        Ok(machine) => machine,
+        Err(reason) => return skip("systemd_judge", &reason),
+    };
+    let unit = "[Service]\nExecStart=/bin/true $OPTIONS\n[Install]\nWantedBy=multi-user.target\n";
+    machine.write("/usr/lib/systemd/system/crio.service", unit, "644");
+    let settings = || machine.sh("edge-crio settings").expect(0).stdout;
+    assert!(settings().contains("cgroupDriver=systemd\n"), "{}", settings());
+    let dropin = "[Service]\nEnvironment=CONTAINER_CGROUP_MANAGER=cgroupfs\n";
+    machine.write("/run/systemd/system/crio.service.d/x.conf", dropin, "644");
+    assert!(settings().contains("cgroupDriver=cgroupfs\n"), "{}", settings());
+    let check = || machine.sh("edge-crio check").expect(3).stdout;
+    let said =
+        "/run/systemd/system/crio.service.d/x.conf:2: CRI-O uses cgroupfs by this option, and its files say systemd";
+    assert!(check().contains(said) && check().contains("crio.service: is not started at boot"), "{}", check());
+    machine.sh("systemctl mask --runtime crio.service").expect(0);
+    assert!(check().contains("crio.service: is masked, and cannot be started"), "{}", check());
+    machine.sh("systemctl unmask --runtime crio.service").expect(0);
+    assert!(!check().contains("is masked"), "{}", check());
+    // A drop-in that is read after ours, and a file of variables, take precedence over it.
+    machine.write(
+        "/usr/local/lib/systemd/system/edgecore.service.d/99.conf",
+        "[Service]\nEnvironment=A=9\nEnvironmentFile=/etc/x.env\n",
+        "644",
+    );
+    machine.write(
+        "/usr/local/lib/systemd/system/edgecore.service",
+        "[Service]\nExecStart=/bin/true\nEnvironment=C=1\n",
+        "644",
+    );
+    machine.write("/etc/x.env", "# x\nB=9\n", "644");
+    let ran = machine.sh("edge-conf --force-namespace env A=1 B=1 C=2").expect(0);
+    let dropin = "/usr/local/lib/systemd/system/edgecore.service.d/99.conf:2 also sets A and takes precedence";
+    for said in [dropin, "/etc/x.env:2 also sets B and takes precedence"] {
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    }
+    assert!(!ran.stderr.contains("sets C") && !ran.stderr.contains("is not there yet"), "{}", ran.stderr);
+    let shown = machine.sh("systemctl show -p Environment edgecore.service").expect(0).stdout;
+    assert_eq!(shown.trim(), "Environment=C=2 A=9 B=1");
 }
 
 /// Runs `systemctl --root`; skipped where there is none.
