@@ -13,6 +13,7 @@ mod iptables_save;
 mod journal;
 mod openpgp;
 mod toml;
+mod unit;
 mod yaml;
 
 /// A parser and what must hold of it.
@@ -45,6 +46,7 @@ pub const TARGETS: &[Target] = &[
     journal::TARGET,
     openpgp::TARGET,
     toml::TARGET,
+    unit::TARGET,
     yaml::TARGET,
 ];
 

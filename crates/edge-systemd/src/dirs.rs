@@ -12,7 +12,8 @@ pub const ADMIN_UNITS: &str = "/etc/systemd/system";
 /// What a mask points to.
 pub const MASK: &str = "/dev/null";
 const DEV: &str = "/dev";
-const RUN: &str = "/run";
+pub(crate) const RUN: &str = "/run";
+const TOP: &str = "/";
 /// systemd's search path, the directory that takes precedence first (`systemd-analyze unit-paths`).
 const SEARCH_PATH: [&str; 13] = [
     "/etc/systemd/system.control",
@@ -100,7 +101,7 @@ pub(crate) fn masks(root: &Root, path: &Path, itself: &FileSnapshot) -> Result<b
 
 /// Where a link leads, as its text says and without looking.
 pub(crate) fn target_of(link: &Path, text: &str) -> PathBuf {
-    let mut path = PathBuf::from("/");
+    let mut path = PathBuf::from(TOP);
     let dir = link.parent().unwrap_or(link);
     for part in dir.join(text).components() {
         match part {

@@ -9,6 +9,9 @@ use crate::words::{command_word, is_variable_name, unquoted_words};
 /// What may stand in front of a program: how it is run, and not what.
 const PREFIXES: [char; 6] = ['-', '@', ':', '+', '!', '|'];
 
+/// The kernel takes no longer command lines.
+const MOST: usize = 2 << 20;
+
 /// A command that a unit runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
@@ -34,21 +37,28 @@ pub struct Word {
 }
 
 impl Command {
-    /// Its words with the variables put in: `$NAME` as a word becomes the words of its value, `${NAME}` its value.
+    /// Its words with variables put in, which are sorted by name: `$NAME` as a word becomes the words of its value,
+    /// `${NAME}` its value. What would be more than any program can be started with ends there.
     pub fn words(&self, environment: &[Variable]) -> Vec<Word> {
         let own = |text: String| Word { text, file: self.file.clone(), line: self.line };
-        let mut all = Vec::new();
+        let mut all: Vec<Word> = Vec::new();
+        let mut length = 0;
         for (index, word) in self.argv.iter().enumerate() {
+            let before = all.len();
             // The program itself is never a variable.
             let name = word.strip_prefix('$').filter(|name| is_variable_name(name));
             match name {
                 _ if index == 0 || !self.has_variables => all.push(own(word.clone())),
                 Some(name) => {
-                    let Some(set) = environment.iter().find(|one| one.name == name) else { continue };
+                    let Some(set) = variable(environment, name) else { continue };
                     let words = unquoted_words(&set.value).into_iter();
                     all.extend(words.map(|text| Word { text, file: set.file.clone(), line: set.line }));
                 }
                 None => all.push(self.replaced(word, environment)),
+            }
+            length += all[before..].iter().map(|word| word.text.len() + 1).sum::<usize>();
+            if length > MOST {
+                break;
             }
         }
         all
@@ -57,12 +67,12 @@ impl Command {
     fn replaced(&self, word: &str, environment: &[Variable]) -> Word {
         let mut made = Word { text: String::new(), file: self.file.clone(), line: self.line };
         let mut rest = word;
-        while let Some(at) = rest.find('$') {
+        while let Some(at) = rest.find('$').filter(|_| made.text.len() <= MOST) {
             made.text.push_str(&rest[..at]);
             let behind = &rest[at + 1..];
             let braced = behind.strip_prefix('{').and_then(|inner| inner.split_once('}'));
             rest = if let Some((name, behind)) = braced {
-                if let Some(set) = environment.iter().find(|one| one.name == name) {
+                if let Some(set) = variable(environment, name) {
                     made = Word { text: made.text + &set.value, file: set.file.clone(), line: set.line };
                 }
                 behind
@@ -74,6 +84,10 @@ impl Command {
         made.text.push_str(rest);
         made
     }
+}
+
+fn variable<'e>(environment: &'e [Variable], name: &str) -> Option<&'e Variable> {
+    environment.binary_search_by(|one| one.name.as_str().cmp(name)).ok().and_then(|at| environment.get(at))
 }
 
 /// The commands of one setting: a `;` by itself ends one. None of a line that systemd cannot read.

@@ -7,6 +7,8 @@
 mod dirs;
 mod env_file;
 mod exec;
+#[doc(hidden)]
+pub mod fuzz;
 mod links;
 mod name;
 mod settings;

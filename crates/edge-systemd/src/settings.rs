@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use edge_host::{Result, Root};
 
+use crate::dirs::RUN;
 use crate::env_file;
 use crate::exec::{self, Command, Word};
 use crate::name::expanded;
@@ -148,7 +149,7 @@ impl Settings {
 /// The files that a path of `EnvironmentFile=` means: its name may be a pattern with `*` and `?`.
 fn files(root: &Root, path: &Path) -> Result<Vec<PathBuf>> {
     // An image has no live /run.
-    let is_known = path.is_absolute() && (root.is_live() || !path.starts_with("/run"));
+    let is_known = path.is_absolute() && (root.is_live() || !path.starts_with(RUN));
     let (Some(dir), Some(name), true) = (path.parent(), path.file_name().and_then(|name| name.to_str()), is_known)
     else {
         return Ok(Vec::new());

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use edge_host::{Exit, Host, Outcome, Result, State, processes};
+use edge_systemd::{Scope, Units};
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 use serde_json::json;
@@ -24,7 +25,7 @@ use crate::{apt, cni};
 const EDGECORE: &str = "/etc/kubeedge/config/edgecore.yaml";
 const KUBELET: &str = "/var/lib/kubelet/config.yaml";
 const DOCKER: &str = "/etc/docker/daemon.json";
-const KUBELET_WANTED: &str = "/etc/systemd/system/multi-user.target.wants/kubelet.service";
+const KUBELET_UNIT: &str = "kubelet.service";
 /// Where runtimes listen.
 const SOCKETS: [&str; 5] = [
     "/run/crio/crio.sock",
@@ -266,7 +267,9 @@ fn neighbours(host: &Host) -> Result<Neighbours> {
         docker: named(DOCKER, text(DOCKER)?.and_then(|text| docker_driver(&text))),
         ..Neighbours::default()
     };
-    if host.root.find_link(Path::new(KUBELET_WANTED))?.exists() {
+    let units = Units::read(&host.root, Scope::NextBoot)?;
+    let kubelet = units.find(KUBELET_UNIT)?;
+    if !kubelet.is_masked() && !units.links_to(&kubelet)?.is_empty() {
         all.kubelet_active = Some("starts at boot".to_owned());
     }
     if host.root.is_live() {
