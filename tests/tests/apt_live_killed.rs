@@ -105,7 +105,7 @@ fn a_torn_package_is_in_the_way_of_an_undo_until_a_repair_unpacks_it_again(host:
         host.look();
         assert_eq!(
             host.sh("edge wait --repair").expect(0).stdout,
-            "apt and dpkg are free\nnothing to do: it is so already\n"
+            "apt and dpkg are free\nalready up to date\n"
         );
         host.sh(&format!("fixture undo && {{ {UNDONE}; }}")).expect(0);
         host.looks_as(&before, place);

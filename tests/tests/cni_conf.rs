@@ -40,7 +40,7 @@ fn the_version_is_the_newest_that_the_installed_release_reads() {
         let network = read(&tree);
         assert_eq!((network["cniVersion"].as_str(), network["name"].as_str()), (Some(want), Some("edgeutils")));
         let again = run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16"]).expect(0);
-        assert_eq!(again.stdout, "nothing to do: it is so already\n");
+        assert_eq!(again.stdout, "already up to date\n");
         run(&tree, &["undo"]).expect(0);
         assert_same(&tree.snapshot(), &before, release);
     }
@@ -157,7 +157,7 @@ fn a_document_goes_to_standard_output_or_a_file_of_the_operators() {
     let args = ["conf", "bridge", "--subnet", "10.85.0.0/16", "--out", out.to_str().unwrap()];
     run(&tree, &args).expect(0);
     assert_eq!(beside.read("x.conflist"), ran.stdout);
-    assert_eq!(run(&tree, &args).expect(0).stdout, "nothing to do: it is so already\n");
+    assert_eq!(run(&tree, &args).expect(0).stdout, "already up to date\n");
     run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16", "--out", "-", "--json"]).expect(2);
     for dry in [&[][..], &["-n"]] {
         let args = ["conf", "bridge", "--subnet", "10.85.0.0/16", "--out", "/no/such/x.conflist"];

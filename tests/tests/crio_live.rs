@@ -108,7 +108,7 @@ fn a_bundle_is_installed_asked_changed_removed_and_all_of_it_taken_back() {
 
     let started = machine.unit("InvocationID");
     let again = machine.install("1.30.4", "").expect(0);
-    says(&again, "nothing to do: it is so already");
+    says(&again, "already up to date");
     assert_eq!(machine.unit("InvocationID"), started, "an install of what is there restarts nothing");
     machine.install("1.30.4", "-n").expect(0);
 

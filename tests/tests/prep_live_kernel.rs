@@ -31,7 +31,7 @@ fn a_live_value_is_set_verified_and_set_back() {
     assert_eq!(done.stdout, dry.stdout.replace("would write", "wrote").replace("would set", "set"));
     assert_eq!(machine.read(FORWARD), "1\n");
     assert_eq!(prep("verify").expect(0).stdout, "all is as wanted\n");
-    assert_eq!(prep(&format!("apply {wanted}")).expect(0).stdout, "nothing to do: it is so already\n");
+    assert_eq!(prep(&format!("apply {wanted}")).expect(0).stdout, "already up to date\n");
 
     // Someone else's word is found and named, and ours can be taken back only while it is there.
     machine.sh(&format!("echo 0 > {FORWARD}")).expect(0);

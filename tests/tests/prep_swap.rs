@@ -31,7 +31,7 @@ fn there_and_back(tree: &Tree, check: impl Fn(&Tree)) {
     check(tree);
     let after = tree.snapshot();
     let again = off(tree).expect(0);
-    assert_eq!(again.stdout, "nothing to do: it is so already\n");
+    assert_eq!(again.stdout, "already up to date\n");
     assert_same(&tree.snapshot(), &after, "a second apply");
     prep(tree, &["verify", "--swap", "off"]).expect(0);
 

@@ -29,7 +29,7 @@ fn every_system_is_made_ready_and_taken_back_to_the_byte() {
             let wanted = tree.snapshot();
             assert_eq!(
                 prep(&tree, &["apply", "--for", role]).expect(0).stdout,
-                "nothing to do: it is so already\n",
+                "already up to date\n",
                 "{case}"
             );
             assert_same(&tree.snapshot(), &wanted, &format!("{case}: a second run"));

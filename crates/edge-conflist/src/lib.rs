@@ -9,7 +9,6 @@
 
 pub mod arch;
 pub mod conflist;
-pub mod finding;
 pub mod judge;
 pub mod known;
 pub mod plugin;

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::exit::Outcome;
 use crate::journal::{Journal, RunName};
 use crate::lock::Lock;
-use crate::report::{Format, Report};
+use crate::report::{Color, Report};
 use crate::root::Root;
 use crate::signal::Interrupt;
 
@@ -30,6 +30,10 @@ pub struct Common {
     /// Print one JSON object a line (docs/contract.md)
     #[arg(long, global = true)]
     pub json: bool,
+
+    /// When to print in colour
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t, global = true)]
+    pub color: Color,
 
     /// Wait this many seconds for another utility to finish
     #[arg(long, value_name = "SECONDS", default_value_t = 60, global = true)]
@@ -144,15 +148,4 @@ impl Host {
     pub(crate) fn must_be_prepared(&self) -> Result<()> {
         if self.lock.is_some() { Ok(()) } else { Err(Error::failed("cannot change anything: the lock was not taken")) }
     }
-}
-
-/// The report for a call that may not even be parsed.
-pub(crate) fn report_for(tool: &'static str, json: Wanted) -> Report {
-    Report::new(tool, if json == Wanted::Json { Format::Json } else { Format::Human })
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    Json,
-    Lines,
 }

@@ -48,7 +48,7 @@ pub use plan::Plan;
 pub use private::{PrivateNet, in_private};
 pub use process::{Process, processes};
 pub use reboot::require_reboot;
-pub use report::{Format, Report, Status};
+pub use report::{Color, Finding, Report, Severity, StatusLine};
 pub use rights::become_user;
 pub use root::{Content, Found, MAX_READ, NewDir, NewFile, Root, State, Xattrs};
 pub use run::main;

@@ -139,7 +139,7 @@ fn standing(out: &Path) -> Result<Option<Manifest>> {
 }
 
 fn already(host: &mut Host) -> Outcome {
-    host.report.line("nothing to do: it is so already");
+    host.report.up_to_date();
     if host.mode == Mode::DryRun {
         host.report.record("plan", json!({"actions": 0}));
     }

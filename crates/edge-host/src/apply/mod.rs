@@ -31,8 +31,6 @@ pub(crate) use reach::{
     Link, absolute, damaged_record, find_value, is_before, link_of, relative, remove_made, same_value, walk,
 };
 
-const NOTHING_TO_DO: &str = "nothing to do: it is so already";
-
 /// Shows the plan (dry run) or carries it out.
 ///
 /// An empty plan changes nothing and leaves no trace. [`Host::prepare_change`] must have been called
@@ -60,6 +58,7 @@ enum Then {
 }
 
 fn carry_out(host: &mut Host, plan: Plan, then: Then) -> Result<Outcome> {
+    host.report.applies();
     for note in &plan.notes {
         host.report.note(note);
     }
@@ -75,9 +74,6 @@ fn carry_out(host: &mut Host, plan: Plan, then: Then) -> Result<Outcome> {
     if actions.is_empty() {
         if then == Then::End {
             left.end(host)?;
-            if !host.progress.changed {
-                host.report.line(NOTHING_TO_DO);
-            }
         }
         return Ok(host.progress);
     }
@@ -101,9 +97,6 @@ fn show(host: &mut Host, plan: &Plan, then: Then) -> Outcome {
     host.planned += plan.actions.len();
     let changed = host.planned > 0;
     if then == Then::End {
-        if !changed {
-            host.report.line(NOTHING_TO_DO);
-        }
         host.report.record("plan", json!({"actions": host.planned}));
     }
     let exit = if changed { Exit::Differs } else { Exit::Done };
