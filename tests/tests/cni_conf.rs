@@ -211,10 +211,10 @@ fn an_old_runtime_is_not_given_what_it_does_not_read() {
     assert_eq!(read(&tree)["cniVersion"], "1.0.0");
     let note = "note: the plugins read newer versions, but CRI-O (/usr/bin/crio, libcni v1.1.2) at most 1.0.0\n";
     assert!(ran.stderr.contains(note), "{ran:?}");
-    assert!(run(&tree, &["check"]).expect(0).stdout.ends_with("no faults\n"));
+    assert!(run(&tree, &["check"]).expect(0).stdout.ends_with("no problems found\n"));
     run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16", "--cni-version", "1.1.0"]).expect(0);
     let ran = run(&tree, &["check"]).expect(3);
-    let fault = "fault: cniVersion: CRI-O (/usr/bin/crio, libcni v1.1.2) reads at most 1.0.0, and the network asks for 1.1.0: it looks ready, and every pod fails\n    hint: write it for that runtime: edge-cni conf bridge --cni-version 1.0.0\n";
+    let fault = "error: cniVersion: CRI-O (/usr/bin/crio, libcni v1.1.2) reads at most 1.0.0, and the network asks for 1.1.0: it looks ready, and every pod fails\n    hint: write it for that runtime: edge-cni conf bridge --cni-version 1.0.0\n";
     assert!(ran.stdout.contains(fault), "{ran:?}");
     // One of two may not be the one that is used.
     runtime(&tree, "usr/local/bin/containerd", "v1.3.0");

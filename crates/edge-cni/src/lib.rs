@@ -13,6 +13,7 @@ mod go;
 mod install;
 mod installed;
 mod network;
+mod private_net;
 mod releases;
 mod remove;
 mod trial;

@@ -3,7 +3,7 @@
 //! All of it happens in network namespaces of its own, behind a view of the files in which nothing
 //! but memory can be written to: bridge, rules, leases and links end with them.
 
-use edge_host::{Cmd, Error, Finding, Host, PrivateNet, Result, Severity, in_private};
+use edge_host::{Cmd, Error, Finding, Host, Result, Severity, in_private};
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use nix::unistd::geteuid;
 use serde_json::{Map, Value, json};
 
 use crate::conflist::{Check, File, LEASES, Network, ipam_of, kind_of};
+use crate::private_net::PrivateNet;
 use crate::releases::Releases;
 use crate::version::Cni;
 

@@ -1,18 +1,21 @@
 //! The host a call works on: its root, its options, its report.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 
 use crate::cmd::Cmd;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::exit::Outcome;
 use crate::journal::{Journal, RunName};
 use crate::lock::Lock;
 use crate::report::{Color, Report};
-use crate::root::Root;
+use crate::root::{Meta, Root};
 use crate::signal::Interrupt;
+
+/// A file system in memory.
+const VOLATILE: &str = "/run";
 
 /// The options that every utility has, before or after the verb.
 #[derive(Debug, Clone, Args)]
@@ -139,6 +142,19 @@ impl Host {
     #[must_use]
     pub fn stoppable(&self, command: Cmd) -> Cmd {
         command.ended_by(self.interrupt.clone())
+    }
+
+    /// Writes a file below /run, readable by all, that the next reboot removes: not journalled, so no undo knows
+    /// of it. [`Host::prepare_change`] must have been called.
+    ///
+    /// Errors: the path is not below /run; the system calls.
+    pub fn write_until_reboot(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        self.must_be_prepared()?;
+        if !path.starts_with(VOLATILE) {
+            return Err(Error::cannot("write", path, format!("it is not below {VOLATILE}")));
+        }
+        let meta = Meta { mode: 0o644, owner: None };
+        self.root.walk_kept(path).and_then(|file| file.replace(bytes, meta, None)).on("write", path)
     }
 
     pub(crate) fn journal(&self) -> Journal<'_> {

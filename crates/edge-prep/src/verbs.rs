@@ -1,9 +1,10 @@
 //! `edge-prep status`, `apply` and `verify`: what the parts have to say, in one order.
 
-use edge_host::{Error, Exit, Host, Mode, Outcome, Plan, Result, apply_part, require_reboot};
+use edge_host::{Error, Exit, Host, Mode, Outcome, Plan, Result, apply_part};
 
 use crate::cgroup::Reboot;
 use crate::cli::WantedArgs;
+use crate::reboot;
 use crate::wanted::{MemoryCgroup, Role, Wanted};
 use crate::{asked, cgroup, kernel, stored, swap};
 
@@ -77,7 +78,7 @@ pub(crate) fn apply(host: &mut Host, args: &WantedArgs) -> Result<Outcome> {
         outcome.reboot = true;
         host.report.note("a reboot is needed: then run edge-prep verify");
         if !args.no_reboot_flag {
-            require_reboot(host)?;
+            reboot::require(host)?;
         }
     }
     Ok(outcome)

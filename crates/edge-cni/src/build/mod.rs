@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use edge_host::{Error, Exit, Host, Mode, OutDir, Outcome, Result, ResultExt, become_user};
+use edge_host::{Error, Exit, Host, Mode, OutDir, Outcome, Result, ResultExt};
 use serde_json::json;
 
 use crate::arch::{Arch, Linkage, Program};
@@ -57,7 +57,7 @@ pub(crate) fn run(host: &mut Host, args: &BuildArgs) -> Result<Outcome> {
     // All of a build is the caller's own: as root nothing is read, run or written.
     let user = go::invoking_user()?;
     if let Some(user) = &user {
-        become_user(user.uid, user.gid)?;
+        user.take_rights()?;
     }
     let local = job.folder.as_ref().map(|dir| source::folder(dir, &releases)).transpose()?;
     let mut need = match &local {
