@@ -1,5 +1,9 @@
 //! Waits for apt and mends what an interruption of dpkg left; the work is in the library.
 
+/// A short run makes thousands of small allocations, and musl's own allocator calls the kernel for each.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() -> std::process::ExitCode {
     edge_host::main("edge-apt", |cli: &edge_apt::cli::Cli| &cli.common, edge_apt::run)
 }

@@ -1,6 +1,6 @@
 //! What is wrong with a pair: pure, from what was read to findings.
 
-use edge_host::{FileSnapshot, State};
+use edge_host::{FileSnapshot, Finding, State};
 
 use crate::cert::{Authority, Certificate};
 use crate::facts::{Pair, Read, belongs};
@@ -8,7 +8,6 @@ use crate::key::{Algorithm, Form, Place, PrivateKey};
 use crate::kind::{Kind, Loads, Reads};
 use crate::names::{self, Name};
 use crate::plan::TOO_OPEN;
-use crate::report::{Finding, Severity};
 use crate::sign::Signed;
 use crate::{encoding, subject, times};
 
@@ -50,11 +49,11 @@ pub enum Chain {
 }
 
 fn fault(file: &str, text: impl Into<String>, hint: Option<String>) -> Finding {
-    Finding { severity: Severity::Fault, file: file.to_owned(), text: text.into(), hint }
+    Finding { hint, ..Finding::error(file, text) }
 }
 
 fn warning(file: &str, text: impl Into<String>, hint: Option<String>) -> Finding {
-    Finding { severity: Severity::Warning, ..fault(file, text, hint) }
+    Finding { hint, ..Finding::warning(file, text) }
 }
 
 impl PairCheck<'_> {

@@ -1,5 +1,9 @@
 //! Makes and checks the certificates of KubeEdge's cloud side; the work is in the library.
 
+/// A short run makes thousands of small allocations, and musl's own allocator calls the kernel for each.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() -> std::process::ExitCode {
     edge_host::main("edge-certgen", |cli: &edge_certgen::cli::Cli| &cli.common, edge_certgen::run)
 }

@@ -1,4 +1,4 @@
-//! Certificates, keys and findings for people and as records.
+//! Certificates and keys for people and as records.
 
 use edge_host::Host;
 use serde_json::json;
@@ -6,50 +6,6 @@ use serde_json::json;
 use crate::cert::{Authority, Certificate};
 use crate::key::PrivateKey;
 use crate::{subject, times};
-
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Severity {
-    /// Something does not work, or will not.
-    Fault,
-    /// It works, and will surprise.
-    Warning,
-}
-
-/// Something that is not as it should be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// How bad.
-    pub severity: Severity,
-    /// In which file.
-    pub file: String,
-    /// What, and what follows from it.
-    pub text: String,
-    /// What to do.
-    pub hint: Option<String>,
-}
-
-impl Severity {
-    fn name(self) -> &'static str {
-        match self {
-            Severity::Fault => "fault",
-            Severity::Warning => "warning",
-        }
-    }
-}
-
-pub(crate) fn show_finding(host: &mut Host, finding: &Finding) {
-    let severity = finding.severity.name();
-    host.report.line(&format!("{severity}: {}: {}", finding.file, finding.text));
-    if let Some(hint) = &finding.hint {
-        host.report.line(&format!("    hint: {hint}"));
-    }
-    host.report.record(
-        "finding",
-        json!({"severity": severity, "file": finding.file, "line": null, "path": "", "text": finding.text,
-               "hint": finding.hint}),
-    );
-}
 
 /// A certificate as a record.
 pub(crate) fn certificate_record(

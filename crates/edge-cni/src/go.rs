@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use edge_host::{Cmd, Error, Result, ResultExt};
-use nix::unistd::{Uid, User as Account, geteuid};
+use nix::unistd::{Gid, Uid, User as Account, geteuid, setgroups, setresgid, setresuid};
 use serde_json::Value;
 
 use crate::version::Go as Version;
@@ -44,6 +44,18 @@ pub(crate) struct User {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     home: PathBuf,
+}
+
+impl User {
+    /// From here on this process, and what it starts, has the rights of this user alone.
+    ///
+    /// What root does in directories of another user can be misdirected by links. There is no way back.
+    pub(crate) fn take_rights(&self) -> Result<()> {
+        let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+        // In this order: the last step takes away the right to the other two.
+        let taken = setgroups(&[gid]).and_then(|()| setresgid(gid, gid, gid)).and_then(|()| setresuid(uid, uid, uid));
+        taken.on("become user", uid.to_string())
+    }
 }
 
 /// A go command that can be used.

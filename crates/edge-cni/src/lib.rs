@@ -11,6 +11,7 @@ mod go;
 mod installed;
 mod manifest;
 mod plan;
+mod private_net;
 mod releases;
 mod request;
 mod set;

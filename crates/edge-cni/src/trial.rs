@@ -3,18 +3,18 @@
 //! All of it happens in network namespaces of its own, behind a view of the files in which nothing
 //! but memory can be written to: bridge, rules, leases and links end with them.
 
+use edge_host::{Cmd, Error, Finding, Host, Result, Severity, in_private};
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use edge_host::{Cmd, Error, Host, PrivateNet, Result, in_private};
 use nix::unistd::geteuid;
 use serde_json::{Map, Value, json};
 
 use crate::conflist::{File, LEASES, Network, ipam_of, kind_of};
+use crate::private_net::PrivateNet;
 use crate::releases::Releases;
 use crate::version::Cni;
-use edge_conflist::finding::{Finding, Severity};
 
 /// Where plugins, iptables and daemons keep what they write.
 const SCRATCH: [&str; 3] = ["/run", "/var/lib/cni", "/tmp"];
@@ -108,7 +108,7 @@ impl Trial<'_> {
         let left = self.left()?;
         if let Some(address) = left.first() {
             let text = format!("after DEL the lease of {address} is still there: addresses run out");
-            self.findings.push(Finding::new(Severity::Fault, &self.file.path, text));
+            self.findings.push(Finding::error(&self.file.path, text));
         }
         if !self.findings.is_empty() {
             return Ok(None);
@@ -139,7 +139,7 @@ impl Trial<'_> {
             .output();
         let finding = |cause: String| {
             let index = self.network.plugins.iter().position(|other| other == plugin).unwrap_or_default();
-            let finding = Finding::new(Severity::Fault, &self.file.path, format!("{verb} by {kind} fails: {cause}"));
+            let finding = Finding::error(&self.file.path, format!("{verb} by {kind} fails: {cause}"));
             let finding = finding.at(&format!("plugins[{index}]"));
             match remedy(&cause) {
                 Some(hint) => finding.hint(hint),

@@ -8,23 +8,14 @@ mod keys;
 mod rules;
 mod values;
 
-use crate::schema::{Kind, Minor, show};
+use edge_host::{Finding, Severity};
 use serde_yaml::Value;
 
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// Worth knowing.
-    Note,
-    /// Likely not what was meant; the component works.
-    Warning,
-    /// A setting is lost, or the component does not start or does not do its work.
-    Fault,
-}
+use crate::schema::{Kind, Minor, show};
 
-/// One thing that was found.
+/// What was found of a setting, before its line is looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct SettingFinding {
     /// How bad it is.
     pub severity: Severity,
     /// Where: the steps as they are spelt in the file, indexes as `[0]`; none: the whole file.
@@ -35,11 +26,20 @@ pub struct Finding {
     pub hint: Option<String>,
 }
 
-impl Finding {
+impl SettingFinding {
     /// The place as text.
     #[must_use]
     pub fn path(&self) -> String {
         show(&self.steps)
+    }
+
+    /// As it is reported, of this line of a file.
+    #[must_use]
+    pub fn placed(&self, file: &str, line: Option<usize>) -> Finding {
+        Finding {
+            hint: self.hint.clone(),
+            ..Finding::new(self.severity, file, &self.message).at(&self.path()).on_line(line)
+        }
     }
 
     fn new<S: AsRef<str>>(severity: Severity, steps: &[S], message: impl Into<String>) -> Self {
@@ -74,7 +74,7 @@ pub struct Duplicate {
 ///
 /// The findings are in the order of the file where they are about keys, then those about settings.
 #[must_use]
-pub fn check(kind: Kind, version: Option<Minor>, doc: &Value, duplicates: &[Duplicate]) -> Vec<Finding> {
+pub fn check(kind: Kind, version: Option<Minor>, doc: &Value, duplicates: &[Duplicate]) -> Vec<SettingFinding> {
     let mut findings = Vec::new();
     match doc {
         // An empty file is a valid one: the defaults.
@@ -82,7 +82,7 @@ pub fn check(kind: Kind, version: Option<Minor>, doc: &Value, duplicates: &[Dupl
         Value::Mapping(_) => {}
         _ => {
             let message = format!("the file must be a section of keys; {} does not start", kind.program());
-            findings.push(Finding::new::<&str>(Severity::Fault, &[], message));
+            findings.push(SettingFinding::new::<&str>(Severity::Error, &[], message));
             return findings;
         }
     }

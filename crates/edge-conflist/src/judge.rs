@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use edge_host::{Arch, Host, Result};
+use edge_host::{Arch, Finding, Host, Result, Severity};
 
 use crate::conflist::{self, File, Network};
-use crate::finding::{Finding, Severity};
 use crate::known::Known;
 use crate::plugin::{self, Answer, Ask, DEBIAN_DIR, Standing};
 use crate::record::{self, Installed};
@@ -132,7 +131,7 @@ pub fn judge(facts: &Facts) -> (Vec<Finding>, Option<&File>) {
                 findings.extend(own.into_iter().map(behind));
             }
             None => {
-                if !own.iter().any(|finding| finding.severity == Severity::Fault) {
+                if !own.iter().any(|finding| finding.severity == Severity::Error) {
                     used = Some(file);
                 }
                 findings.extend(own);
@@ -140,7 +139,7 @@ pub fn judge(facts: &Facts) -> (Vec<Finding>, Option<&File>) {
         }
     }
     if used.is_none() && facts.files.is_empty() {
-        let finding = Finding::new(Severity::Fault, &facts.conf_dir, "there is no network configuration");
+        let finding = Finding::error(&facts.conf_dir, "there is no network configuration");
         findings.push(finding.hint(match facts.left_aside.first() {
             Some(name) => {
                 format!("{name} is not read, as its name does not end in .conflist; or write one: edge-cni conf bridge")
@@ -159,7 +158,7 @@ fn judge_one(facts: &Facts, file: &File) -> Vec<Finding> {
                 line: broken.line,
                 path: broken.later.unwrap_or_default().to_owned(),
                 hint: broken.hint.clone(),
-                ..Finding::new(Severity::Fault, &file.path, broken.text.as_str())
+                ..Finding::error(&file.path, broken.text.as_str())
             };
             vec![finding]
         }
@@ -175,7 +174,7 @@ pub fn is_unseen(fault: &Finding) -> bool {
 pub fn unseen(facts: &Facts) -> Vec<Finding> {
     for file in &facts.files {
         let mut faults = judge_one(facts, file);
-        faults.retain(|finding| finding.severity == Severity::Fault);
+        faults.retain(|finding| finding.severity == Severity::Error);
         if faults.iter().all(is_unseen) {
             return faults;
         }
@@ -193,14 +192,14 @@ fn against_plugins(facts: &Facts, file: &Path, network: &Network) -> Vec<Finding
     if !network.is_named {
         let text =
             format!("it has no name: CRI-O names it {} after the file, and containerd fails each pod", network.name);
-        findings.push(Finding::new(Severity::Warning, file, text).at("name").hint("add \"name\": \"…\""));
+        findings.push(Finding::warning(file, text).at("name").hint("add \"name\": \"…\""));
     }
     let mut seen: Vec<String> = Vec::new();
     for (name, at) in network.programs() {
         if seen.contains(&name) {
             continue;
         }
-        let fault = |text: String| Finding::new(Severity::Fault, file, text).at(&at);
+        let fault = |text: String| Finding::error(file, text).at(&at);
         let found = match facts.plugins.get(&name) {
             Some(looked) => of_plugin(facts, &name, looked, network.version_for(facts.reads), fault),
             None => Some(fault(format!("{name:?} is no name of a plugin"))),

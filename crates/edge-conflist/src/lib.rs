@@ -8,7 +8,6 @@
 //! utilities that look at one host must not come to different answers.
 
 pub mod conflist;
-pub mod finding;
 pub mod judge;
 pub mod known;
 pub mod plugin;

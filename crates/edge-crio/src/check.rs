@@ -8,7 +8,7 @@ pub use storage::storage;
 
 use std::path::PathBuf;
 
-pub use edge_conflist::finding::{Finding, Severity};
+pub use edge_host::{Finding, Severity};
 
 use crate::config::{ConfFile, Driver, effective, is_stray, no_reference};
 use crate::unit::UNIT;
@@ -21,8 +21,7 @@ const TAKES_SLICE: u32 = 33;
 /// What CRI-O tries to load and cannot.
 pub fn unloadable(all: &[(PathBuf, String)]) -> Vec<Finding> {
     let finding = |(path, why): &(PathBuf, String)| {
-        Finding::new(
-            Severity::Fault,
+        Finding::error(
             path.display().to_string(),
             format!("{why}: CRI-O loads all of this directory, and does not start with it"),
         )
@@ -36,7 +35,7 @@ pub fn running(installed: Option<Version>, runs: Option<Version>) -> Option<Find
     let (installed, runs) = installed.zip(runs).filter(|(installed, runs)| !installed.takes(*runs))?;
     let text = format!("CRI-O {runs} runs, and {installed} is installed");
     Some(
-        Finding::new(Severity::Warning, UNIT, text).hint(format!(
+        Finding::warning(UNIT, text).hint(format!(
             "systemctl restart {UNIT}; if it is so again, another crio is started: systemctl cat {UNIT}"
         )),
     )
@@ -48,37 +47,29 @@ pub fn configuration(files: &[ConfFile], release: Option<Version>) -> Vec<Findin
     for file in files.iter().filter(|file| is_stray(&file.path)) {
         let text = "CRI-O loads it too, whatever its name: all of this directory and of those in it counts, in the order of the names";
         findings.push(
-            Finding::new(Severity::Warning, file.path.display().to_string(), text)
+            Finding::warning(file.path.display().to_string(), text)
                 .hint("move it out of the directory, unless it is meant to count"),
         );
     }
     let config = effective(files);
     for (file, why) in &config.broken {
         findings.push(
-            Finding::new(
-                Severity::Fault,
-                file.display().to_string(),
-                format!("is no TOML, and CRI-O does not start with it: {why}"),
-            )
-            .hint("mend it, or move it out of the directory"),
+            Finding::error(file.display().to_string(), format!("is no TOML, and CRI-O does not start with it: {why}"))
+                .hint("mend it, or move it out of the directory"),
         );
     }
     for wrong in &config.wrong {
         findings.push(
-            Finding::new(
-                Severity::Fault,
-                wrong.file.display().to_string(),
-                format!("{}: CRI-O does not start", wrong.why),
-            )
-            .at(&wrong.key)
-            .hint("set it, or take the line out: CRI-O has a default"),
+            Finding::error(wrong.file.display().to_string(), format!("{}: CRI-O does not start", wrong.why))
+                .at(&wrong.key)
+                .hint("set it, or take the line out: CRI-O has a default"),
         );
     }
     let takes_slice = release.is_some_and(|release| release.minor >= TAKES_SLICE);
     let slice = config.conmon_cgroup.as_ref().is_some_and(|setting| setting.value == SLICE);
     if let Some((file, why)) = config.conmon_fault().filter(|_| !(takes_slice && slice)) {
         findings.push(
-            Finding::new(Severity::Fault, file.display().to_string(), format!("{why}: CRI-O does not start"))
+            Finding::error(file.display().to_string(), format!("{why}: CRI-O does not start"))
                 .at("crio.runtime.conmon_cgroup")
                 .hint(format!("edge-crio install --cgroup-driver {} sets both", config.driver())),
         );
@@ -89,7 +80,7 @@ pub fn configuration(files: &[ConfFile], release: Option<Version>) -> Vec<Findin
                 "is not set, and with the cgroupfs driver CRI-O before 1.{TAKES_SLICE} may take {SLICE} and not start"
             );
             findings.push(
-                Finding::new(Severity::Warning, manager.file.display().to_string(), text)
+                Finding::warning(manager.file.display().to_string(), text)
                     .at("crio.runtime.conmon_cgroup")
                     .hint("edge-crio install --cgroup-driver cgroupfs sets both"),
             );
@@ -99,15 +90,14 @@ pub fn configuration(files: &[ConfFile], release: Option<Version>) -> Vec<Findin
         if let Some(why) = no_reference(&image.value) {
             let text =
                 format!("{:?} is no reference of an image, {why}: CRI-O does not start, or starts no pod", image.value);
-            let finding = Finding::new(Severity::Fault, image.file.display().to_string(), text);
+            let finding = Finding::error(image.file.display().to_string(), text);
             findings.push(finding.at("crio.image.pause_image").hint("registry.k8s.io/pause:3.10 is one"));
         }
     }
     if let Some(manager) = &config.cgroup_manager {
         if Driver::parse(&manager.value).is_none() {
             findings.push(
-                Finding::new(
-                    Severity::Fault,
+                Finding::error(
                     manager.file.display().to_string(),
                     format!("{:?} is neither systemd nor cgroupfs: CRI-O does not start", manager.value),
                 )
@@ -145,14 +135,14 @@ mod tests {
         ];
         let shown: Vec<String> = configuration(&files, None)
             .iter()
-            .map(|finding| format!("{} {} {}", finding.severity.name(), finding.file, finding.text))
+            .map(|finding| format!("{} {} {}", finding.severity.word(), finding.file, finding.text))
             .collect();
         assert_eq!(shown.len(), 3, "{shown:#?}");
         assert!(shown[0].starts_with("warning /etc/crio/crio.conf.d/10-crio.conf.bak CRI-O loads it too"));
-        assert!(shown[1].starts_with("fault /etc/crio/crio.conf.d/30.conf is no TOML"));
+        assert!(shown[1].starts_with("error /etc/crio/crio.conf.d/30.conf is no TOML"));
         assert!(
             shown[2].starts_with(
-                "fault /etc/crio/crio.conf.d/10-crio.conf is \"system.slice\", but with the cgroupfs driver"
+                "error /etc/crio/crio.conf.d/10-crio.conf is \"system.slice\", but with the cgroupfs driver"
             )
         );
         // From 1.33 on system.slice is as good as nothing.

@@ -1,12 +1,11 @@
 //! Why a runtime has no network. CRI-O always says that there is no configuration; the files and the
 //! plugins tell the cause, as edge-cni reads them too.
 
+use edge_host::{Finding, Host, Result, Severity};
 use std::path::Path;
 
-use edge_conflist::finding::{Finding, Severity};
 use edge_conflist::judge::{Facts, facts, judge, unseen};
 use edge_conflist::plugin::Ask;
-use edge_host::{Host, Result};
 
 use crate::config::{Effective, Setting};
 
@@ -20,7 +19,7 @@ pub fn causes(host: &Host, config: &Effective) -> Result<Vec<Finding>> {
     if used.is_some() {
         return Ok(Vec::new());
     }
-    Ok(findings.into_iter().filter(|finding| finding.severity == Severity::Fault).collect())
+    Ok(findings.into_iter().filter(|finding| finding.severity == Severity::Error).collect())
 }
 
 /// Why pods get no network although CRI-O takes it for ready.
@@ -47,7 +46,7 @@ fn keep_default(facts: &mut Facts, config: &Effective) -> Option<Finding> {
 
 fn no_such(file: &Path, value: &str, dir: &Path, names: &[String]) -> Finding {
     let text = format!("asks for the network {value}, and {} has {} alone", dir.display(), names.join(", "));
-    Finding::new(Severity::Fault, file, text)
+    Finding::error(file, text)
         .at("crio.network.cni_default_network")
         .hint("name one that is there, or take the line out: then the first counts")
 }

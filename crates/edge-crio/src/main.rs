@@ -1,5 +1,9 @@
 //! Installs CRI-O and checks that it really works; the work is in the library.
 
+/// A short run makes thousands of small allocations, and musl's own allocator calls the kernel for each.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() -> std::process::ExitCode {
     edge_host::main("edge-crio", |cli: &edge_crio::cli::Cli| &cli.common, edge_crio::run)
 }

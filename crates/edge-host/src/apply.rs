@@ -32,8 +32,6 @@ pub(crate) use paths::{
 };
 pub(crate) use previous::{discard_needless, kept_as};
 
-const NOTHING_TO_DO: &str = "nothing to do: it is so already";
-
 /// Shows the plan (dry run) or carries it out.
 ///
 /// An empty plan changes nothing and leaves no trace. [`Host::prepare_change`] must have been called
@@ -54,6 +52,7 @@ pub fn apply_part(host: &mut Host, plan: Plan) -> Result<Outcome> {
 }
 
 fn carry_out(host: &mut Host, plan: Plan, is_last: bool) -> Result<Outcome> {
+    host.report.applies();
     for note in &plan.notes {
         host.report.note(note);
     }
@@ -67,9 +66,6 @@ fn carry_out(host: &mut Host, plan: Plan, is_last: bool) -> Result<Outcome> {
     if planned + pending.len() == 0 {
         if is_last {
             resume.end(host)?;
-            if !host.progress.changed {
-                host.report.line(NOTHING_TO_DO);
-            }
         }
         return Ok(host.progress);
     }
@@ -97,9 +93,6 @@ fn show(host: &mut Host, plan: &Plan, is_last: bool) -> Outcome {
     host.planned += plan.actions.len();
     let changed = host.planned > 0;
     if is_last {
-        if !changed {
-            host.report.line(NOTHING_TO_DO);
-        }
         host.report.record("plan", json!({"actions": host.planned}));
     }
     let exit = if changed { Exit::Differs } else { Exit::Done };

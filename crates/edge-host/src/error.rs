@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 
-use self::cause::{Source, text_of};
+use self::cause::Source;
 use crate::cmd::Output;
 use crate::exit::Exit;
 use crate::secret::without_credentials;
@@ -20,8 +20,8 @@ mod cause;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::cause::CommandFailed;
 pub use self::cause::ResultExt;
+pub(crate) use self::cause::{CommandFailed, text_of};
 
 /// Result of everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,18 +1,21 @@
 //! The host a call works on: its root, its options, its report.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 
 use crate::cmd::Cmd;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::exit::Outcome;
 use crate::journal::{Journal, RunName};
 use crate::lock::Lock;
-use crate::report::{Format, Report};
-use crate::root::Root;
+use crate::report::{Color, Report};
+use crate::root::{LastLink, Meta, Root};
 use crate::signal::Interrupt;
+
+/// A file system in memory.
+const VOLATILE: &str = "/run";
 
 /// The options that every utility has, before or after the verb.
 #[derive(Debug, Clone, Args)]
@@ -30,6 +33,10 @@ pub struct Common {
     /// Print one JSON object a line (docs/contract.md)
     #[arg(long, global = true)]
     pub json: bool,
+
+    /// When to print in colour
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t, global = true)]
+    pub color: Color,
 
     /// Wait this many seconds for another utility to finish
     #[arg(long, value_name = "SECONDS", default_value_t = 60, global = true)]
@@ -137,6 +144,19 @@ impl Host {
         command.ended_by(self.interrupt.clone())
     }
 
+    /// Writes a file below /run, readable by all, that the next reboot removes: not journalled, so no undo knows
+    /// of it. [`Host::prepare_change`] must have been called.
+    ///
+    /// Errors: the path is not below /run; the system calls.
+    pub fn write_until_reboot(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        self.must_be_prepared()?;
+        if !path.starts_with(VOLATILE) {
+            return Err(Error::cannot("write", path, format!("it is not below {VOLATILE}")));
+        }
+        let meta = Meta { mode: 0o644, owner: None };
+        self.root.resolve(path, LastLink::Keep).and_then(|file| file.replace(bytes, meta, None)).on("write", path)
+    }
+
     pub(crate) fn journal(&self) -> Journal<'_> {
         Journal::new(&self.root)
     }
@@ -144,15 +164,4 @@ impl Host {
     pub(crate) fn must_be_prepared(&self) -> Result<()> {
         if self.lock.is_some() { Ok(()) } else { Err(Error::failed("cannot change anything: the lock was not taken")) }
     }
-}
-
-/// The report for a call that may not even be parsed.
-pub(crate) fn report_for(tool: &'static str, json: Wanted) -> Report {
-    Report::new(tool, if json == Wanted::Json { Format::Json } else { Format::Human })
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    Json,
-    Lines,
 }

@@ -25,9 +25,7 @@ mod plan;
 mod private;
 mod process;
 mod program;
-mod reboot;
 mod report;
-mod rights;
 mod root;
 mod run;
 mod scratch;
@@ -48,20 +46,13 @@ pub use journal::DIR as JOURNAL_DIR;
 pub use out::{OutDir, OutState, out_file, out_root, out_state};
 pub use overlay::overlay_takes;
 pub use plan::Plan;
-pub use private::{PrivateNet, in_private};
+pub use private::in_private;
 pub use process::{Process, processes};
 pub use program::Program;
-pub use reboot::require_reboot;
-pub use report::{Format, Report, Status};
-pub use rights::become_user;
+pub use report::{Color, Finding, Report, Severity, StatusLine};
 pub use root::{Content, FileSnapshot, MAX_READ, NewDir, NewFile, Root, State, Xattrs};
 pub use run::main;
 pub use scratch::Scratch;
 pub use secret::{STRUCK, has_credentials, is_secret_name, redact, redact_args, shown_url};
 pub use undo::{Editor, UndoArgs};
 pub use visible::{is_hidden, visible};
-
-/// Every utility gets it with this crate: one short run makes thousands of small allocations, and
-/// the static binaries' own allocator spends half of its time in mmap for them.
-#[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;

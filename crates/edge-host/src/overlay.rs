@@ -1,5 +1,7 @@
 //! Whether this kernel's overlay file system takes a mount option, found out by mounting one.
 //!
+//! It makes files to try it with, which only this crate does.
+//!
 //! Version numbers do not tell: vendors' kernels carry the option back, or leave it out.
 
 use std::fs;

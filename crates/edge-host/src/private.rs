@@ -2,17 +2,14 @@
 //! them.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-use nix::unistd::gettid;
 
 use crate::error::{Error, Result, ResultExt};
 
 const OWN_MOUNTS: &str = "/proc/self/mountinfo";
-const PROC: &str = "/proc";
 const TOP: &str = "/";
 /// Kernel file systems: what is set there belongs to the namespace, or is needed to be read.
 const VIRTUAL: [&str; 4] = ["/proc", "/sys", "/dev", "/run"];
@@ -26,9 +23,7 @@ pub fn in_private<T: Send>(scratch: &[&Path], trial: impl FnOnce() -> Result<T> 
     thread::scope(|scope| {
         let inside = scope.spawn(|| {
             // The calling thread keeps its own: unshare is of one thread alone.
-            unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET).map_err(|errno| {
-                Error::failed(format!("cannot make namespaces of our own: {}", errno.desc())).hint("it needs root")
-            })?;
+            unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET).on("make", "private namespaces")?;
             close_view(scratch)?;
             trial()
         });
@@ -36,42 +31,11 @@ pub fn in_private<T: Send>(scratch: &[&Path], trial: impl FnOnce() -> Result<T> 
     })
 }
 
-/// A network namespace that lives as long as this value.
-#[derive(Debug)]
-pub struct PrivateNet {
-    path: PathBuf,
-    /// Dropped, it ends the thread that holds the namespace.
-    _hold: Sender<()>,
-}
-
-impl PrivateNet {
-    /// Makes one.
-    pub fn new() -> Result<PrivateNet> {
-        let (hold, held) = channel::<()>();
-        let (made, wait) = channel();
-        thread::spawn(move || {
-            let path = Path::new(PROC).join(format!("{}/task/{}/ns/net", std::process::id(), gettid()));
-            // Nobody waits any more only if the maker is gone as well.
-            made.send(unshare(CloneFlags::CLONE_NEWNET).map(|()| path)).ok();
-            // Ends with an error once the other side is dropped.
-            held.recv().ok();
-        });
-        let fail = |text: &str| Error::failed(format!("cannot make a network namespace: {text}"));
-        let path = wait.recv().map_err(|_| fail("a defect"))?.map_err(|errno| fail(errno.desc()))?;
-        Ok(PrivateNet { path, _hold: hold })
-    }
-
-    /// The path by which other programs can open it.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-}
-
 fn close_view(scratch: &[&Path]) -> Result<()> {
-    let fail = |what: &Path, errno: nix::Error| Error::io("make a view of our own of", what, &errno.into());
+    const HIDE: &str = "make a private view of";
     let none: Option<&str> = None;
     let top = Path::new(TOP);
-    mount(none, top, none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).map_err(|errno| fail(top, errno))?;
+    mount(none, top, none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).on(HIDE, top)?;
     let text = std::fs::read_to_string(OWN_MOUNTS).on("read", OWN_MOUNTS)?;
     for (path, flags) in mounts(&text) {
         if VIRTUAL.iter().any(|top| path.starts_with(top)) {
@@ -81,15 +45,14 @@ fn close_view(scratch: &[&Path]) -> Result<()> {
         match mount(none, &path, none, flags, none) {
             // Covered by another mount, it cannot be reached either.
             Ok(()) | Err(nix::Error::EINVAL | nix::Error::ENOENT) => {}
-            Err(errno) => return Err(fail(&path, errno)),
+            Err(errno) => return Err(errno).on(HIDE, &path),
         }
     }
     for dir in scratch {
         let options = Some("mode=755,size=64m");
         // Over the deepest that is there; the rest is made in memory.
         let there = dir.ancestors().find(|dir| dir.is_dir()).unwrap_or(top);
-        mount(Some("tmpfs"), there, Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, options)
-            .map_err(|errno| fail(there, errno))?;
+        mount(Some("tmpfs"), there, Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, options).on(HIDE, there)?;
         std::fs::create_dir_all(dir).on("make", dir)?;
     }
     Ok(())
@@ -154,9 +117,6 @@ mod tests {
             std::fs::write(scratch.join("a"), "a").unwrap();
             assert!(std::fs::write(&other, "a").is_err());
             assert_ne!(std::fs::read_link("/proc/thread-self/ns/net").unwrap(), own);
-            let net = PrivateNet::new()?;
-            let said = crate::Cmd::find("readlink")?.arg(net.path()).run()?.stdout;
-            assert_ne!(std::fs::read_link("/proc/thread-self/ns/net").unwrap().to_str(), Some(said.trim()));
             Ok(())
         })
         .unwrap();

@@ -4,11 +4,19 @@ use std::io::{self, IsTerminal, Write};
 
 use serde_json::{Value, json};
 
-use crate::action::Action;
+use self::color::{ERROR, HINT, NOTE, WARNING, painted};
 use crate::error::{Error, Result};
 use crate::exit::{Exit, Outcome};
-use crate::secret::{redact_args, without_credentials};
+use crate::secret::without_credentials;
 use crate::visible::{visible, visible_json};
+
+mod action;
+mod color;
+mod finding;
+
+pub(crate) use self::action::Shown;
+pub use self::color::Color;
+pub use self::finding::{Finding, Severity, StatusLine};
 
 /// Version of the JSON records (docs/contract.md).
 const JSON_VERSION: u32 = 1;
@@ -17,7 +25,7 @@ const CLEAR_LINE: &str = "\r\x1b[K";
 
 /// How the result is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub(crate) enum Format {
     /// Lines for people.
     Human,
     /// One JSON object a line.
@@ -28,7 +36,7 @@ pub enum Format {
 
 /// How far an action is when it is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
+pub(crate) enum Status {
     /// A dry run: it would be done.
     Planned,
     /// It is done.
@@ -53,14 +61,27 @@ impl Status {
     }
 }
 
+/// `1 change`, `2 changes`.
+fn counted(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
 /// Writes to both streams. A reader that closed stdout is no error and stops nothing.
 #[derive(Debug)]
 pub struct Report {
     tool: &'static str,
     format: Format,
     stdout: Stdout,
-    /// A line of progress stands on the terminal.
+    /// A line of progress is on the terminal.
     in_progress: bool,
+    /// Whether each of standard output and standard error gets colours.
+    colors: (bool, bool),
+    /// This call has applied a plan, so its last line says how many changes were made.
+    has_applied: bool,
+    /// Actions that were done, or shown by a dry run.
+    changes: usize,
+    /// Findings that were reported: errors and warnings.
+    found: (usize, usize),
 }
 
 #[derive(Debug)]
@@ -71,8 +92,42 @@ enum Stdout {
 }
 
 impl Report {
-    pub(crate) fn new(tool: &'static str, format: Format) -> Report {
-        Report { tool, format, stdout: Stdout::Open, in_progress: false }
+    pub(crate) fn new(tool: &'static str, json: bool, color: Color) -> Report {
+        let format = if json { Format::Json } else { Format::Human };
+        Report {
+            tool,
+            format,
+            stdout: Stdout::Open,
+            in_progress: false,
+            colors: (color.is_for(&io::stdout()), color.is_for(&io::stderr())),
+            has_applied: false,
+            changes: 0,
+            found: (0, 0),
+        }
+    }
+
+    /// The call applies a plan, so its last line says how many changes that made.
+    pub(crate) fn applies(&mut self) {
+        self.has_applied = true;
+    }
+
+    /// The last line of a call that applies a plan: what matters.
+    pub(crate) fn summary(&mut self, outcome: &Outcome, is_dry_run: bool) {
+        let reboot = if outcome.reboot { ", reboot required" } else { "" };
+        let what = match self.changes {
+            0 if outcome.changed => return,
+            0 => "already up to date".to_owned(),
+            number if is_dry_run => format!("{} would be made", counted(number, "change")),
+            number => counted(number, "change"),
+        };
+        if self.has_applied {
+            self.line(&format!("{what}{reboot}"));
+        }
+    }
+
+    /// A call without a plan has found nothing to change; its last line says so.
+    pub fn up_to_date(&mut self) {
+        self.has_applied = true;
     }
 
     /// Whether records are wanted instead of lines.
@@ -90,6 +145,15 @@ impl Report {
         match self.format {
             Format::Human => self.out(format!("{}\n", visible(text)).as_bytes()),
             Format::Document => self.err_line(text),
+            Format::Json => {}
+        }
+    }
+
+    /// A line whose parts are visible already, with colours between them.
+    fn painted_line(&mut self, text: &str) {
+        match self.format {
+            Format::Human => self.out(format!("{text}\n").as_bytes()),
+            Format::Document => self.err(&format!("{text}\n")),
             Format::Json => {}
         }
     }
@@ -112,29 +176,6 @@ impl Report {
         self.finish()
     }
 
-    /// One action of a plan, an apply or an undo.
-    pub(crate) fn action(&mut self, shown: &Shown, status: Status) {
-        let word = match status {
-            Status::Planned => format!("would {}", shown.verb),
-            Status::Done => past(&shown.verb).to_owned(),
-            Status::Failed => format!("could not {}", shown.verb),
-            Status::Refused => format!("refused to {}", shown.verb),
-            Status::Already if shown.verb == "leave" => "left".to_owned(),
-            Status::Already => format!("need not {}", shown.verb),
-        };
-        let why = if shown.why.is_empty() { String::new() } else { format!(": {}", shown.why) };
-        let undo = shown.undo.as_ref().map(|undo| format!("  [undo: {undo}]")).unwrap_or_default();
-        self.line(&format!("{word} {}{why}{undo}", shown.object));
-        for detail in &shown.details {
-            self.line(&format!("    {detail}"));
-        }
-        self.record(
-            "action",
-            json!({"do": shown.verb, "object": shown.object, "why": shown.why, "undo": shown.undo,
-                   "details": shown.details, "status": status.word()}),
-        );
-    }
-
     /// Something worth knowing that is no result.
     pub fn note(&mut self, text: &str) {
         self.say("note", text);
@@ -152,15 +193,22 @@ impl Report {
 
     fn say(&mut self, level: &str, text: &str) {
         let text = &without_credentials(text);
-        self.err_line(&format!("{}: {level}: {text}", self.tool));
+        let style = match level {
+            "warning" => WARNING,
+            "hint" => HINT,
+            _ => NOTE,
+        };
+        let word = painted(level, style, self.colors.1);
+        self.err(&format!("{}: {word}: {}\n", self.tool, visible(text)));
         self.record("note", json!({"level": level, "text": text}));
     }
 
     /// An error with its hint.
     pub fn error(&mut self, error: &Error) {
-        self.err_line(&format!("{}: {error}", self.tool));
+        let tool = painted(self.tool, ERROR, self.colors.1);
+        self.err(&format!("{tool}: {}\n", visible(error.message())));
         if let Some(hint) = error.hint_text() {
-            self.err_line(&format!("hint: {hint}"));
+            self.err(&format!("{}: {}\n", painted("hint", HINT, self.colors.1), visible(hint)));
         }
         self.record("error", json!({"exit": error.exit().code(), "text": error.message(), "hint": error.hint_text()}));
     }
@@ -233,46 +281,5 @@ impl Report {
         let clear = if std::mem::take(&mut self.in_progress) { CLEAR_LINE } else { "" };
         // Nobody is left to be told that stderr cannot be written.
         let _ = io::stderr().lock().write_all(format!("{clear}{text}").as_bytes());
-    }
-}
-
-/// An action as it is shown, also when it comes back from the journal.
-#[derive(Debug, Clone)]
-pub(crate) struct Shown {
-    pub(crate) verb: String,
-    pub(crate) object: String,
-    pub(crate) why: String,
-    pub(crate) undo: Option<String>,
-    pub(crate) details: Vec<String>,
-}
-
-impl Shown {
-    pub(crate) fn of(action: &Action) -> Shown {
-        let object = match (&action.kind, action.path()) {
-            (crate::action::ActionKind::Set(set), _) => format!("{} to {}", set.path.display(), set.value),
-            (crate::action::ActionKind::Run(run), _) => redact_args(&run.argv).join(" "),
-            (crate::action::ActionKind::Transaction(transaction), _) => redact_args(&transaction.script.argv).join(" "),
-            (_, Some(path)) => path.display().to_string(),
-            (_, None) => String::new(),
-        };
-        Shown {
-            verb: action.verb().to_owned(),
-            object,
-            why: action.why.clone(),
-            undo: Some(action.undo().to_string()),
-            details: action.details.clone(),
-        }
-    }
-}
-
-fn past(verb: &str) -> &str {
-    match verb {
-        "write" => "wrote",
-        "link" => "linked",
-        "remove" => "removed",
-        "restore" => "restored",
-        "take back the edit of" => "took back the edit of",
-        "run" => "ran",
-        other => other,
     }
 }

@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{Parser, ValueEnum};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, text_of};
 use crate::exit::{Exit, Outcome};
-use crate::host::{Common, Host, Wanted, report_for};
+use crate::host::{Common, Host, Mode};
+use crate::report::{Color, Report};
 use crate::root::digest;
 use crate::secret::redact_args;
 use crate::signal::{Interrupt, interrupted};
@@ -23,30 +24,33 @@ pub fn main<C: Parser>(
     run: fn(C, &mut Host) -> Result<Outcome>,
 ) -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
-    let asked = if args.iter().any(|arg| arg == "--json") { Wanted::Json } else { Wanted::Lines };
-    std::panic::set_hook(Box::new(move |info| internal_error(tool, asked, &info.to_string())));
+    let requested = Printed::of_args(tool, &args);
+    std::panic::set_hook(Box::new(move |info| internal_error(requested, &info.to_string())));
     let cli = match C::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => return not_parsed(tool, asked, &error).into(),
+        Err(error) => return not_parsed(requested, &error).into(),
     };
-    let wanted = if common(&cli).json { Wanted::Json } else { Wanted::Lines };
+    let printed = Printed { tool, json: common(&cli).json, color: common(&cli).color };
     let interrupt = Interrupt::default();
-    interrupt.watch(move || report_interrupted(tool, wanted));
-    let mut report = report_for(tool, wanted);
+    interrupt.watch(move || report_interrupted(printed));
+    let mut report = printed.report();
     let joined: Vec<u8> = args.iter().skip(1).flat_map(|arg| [arg.as_encoded_bytes(), b"\0"].concat()).collect();
     let texts: Vec<String> = args.iter().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     let request = (digest(&joined), redact_args(&texts));
     let mut host = match Host::new(tool, common(&cli), request, report, interrupt) {
         Ok(host) => host,
         Err(error) => {
-            report = report_for(tool, wanted);
+            report = printed.report();
             report.error(&error);
             report.result(error.exit(), &Outcome::default());
             return error.exit().into();
         }
     };
     let (mut exit, outcome) = match run(cli, &mut host) {
-        Ok(outcome) => (outcome.exit, outcome),
+        Ok(outcome) => {
+            host.report.summary(&outcome, host.mode == Mode::DryRun);
+            (outcome.exit, outcome)
+        }
         Err(error) => {
             host.report.error(&error);
             // What was done before the error came is part of the result.
@@ -62,11 +66,32 @@ pub fn main<C: Parser>(
     exit.into()
 }
 
+/// How a call prints, found out before it is parsed: its errors are printed so too.
+#[derive(Debug, Clone, Copy)]
+struct Printed {
+    tool: &'static str,
+    json: bool,
+    color: Color,
+}
+
+impl Printed {
+    fn of_args(tool: &'static str, args: &[OsString]) -> Printed {
+        let after = args.iter().skip_while(|arg| *arg != "--color").nth(1);
+        let joined = args.iter().find_map(|arg| arg.to_str()?.strip_prefix("--color="));
+        let color = after.and_then(|arg| arg.to_str()).or(joined).and_then(|word| Color::from_str(word, false).ok());
+        Printed { tool, json: args.iter().any(|arg| arg == "--json"), color: color.unwrap_or_default() }
+    }
+
+    fn report(self) -> Report {
+        Report::new(self.tool, self.json, self.color)
+    }
+}
+
 /// A signal came before anything was changed.
-fn report_interrupted(tool: &'static str, wanted: Wanted) {
+fn report_interrupted(printed: Printed) {
     // What is being written is written to its end, and nothing comes after the result.
     let _stdout = std::io::stdout().lock();
-    let mut report = report_for(tool, wanted);
+    let mut report = printed.report();
     // Takes the line of progress off the terminal, if there is one.
     report.progress("interrupted");
     report.error(&interrupted());
@@ -74,7 +99,7 @@ fn report_interrupted(tool: &'static str, wanted: Wanted) {
 }
 
 /// A call that clap did not accept, or that only asks for help or the version.
-fn not_parsed(tool: &'static str, wanted: Wanted, error: &clap::Error) -> Exit {
+fn not_parsed(printed: Printed, error: &clap::Error) -> Exit {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         // A closed pipe (`--help | head`) is no error.
         let _ = error.print();
@@ -85,13 +110,18 @@ fn not_parsed(tool: &'static str, wanted: Wanted, error: &clap::Error) -> Exit {
         let _ = error.print();
         return Exit::Usage;
     }
-    let mut report = report_for(tool, wanted);
+    let mut report = printed.report();
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     // The first paragraph is the error; usage and tips follow as hints.
     let (message, rest) = text.split_once("\n\n").unwrap_or((text, ""));
     let message: Vec<&str> = message.lines().map(str::trim).collect();
-    let mut usage = Error::usage(message.join(" "));
+    let mut message = message.join(" ");
+    // A parser's own words, such as "invalid digit found in string".
+    if let Some(cause) = std::error::Error::source(error) {
+        message = message.replace(&cause.to_string(), &text_of(cause));
+    }
+    let mut usage = Error::usage(message);
     let tip = rest.lines().map(str::trim).find_map(|line| line.strip_prefix("tip: "));
     let usage_line = rest.lines().map(str::trim).find_map(|line| line.strip_prefix("Usage: "));
     if let Some(hint) = tip.map(str::to_owned).or_else(|| usage_line.map(|line| format!("usage: {line}"))) {
@@ -104,10 +134,10 @@ fn not_parsed(tool: &'static str, wanted: Wanted, error: &clap::Error) -> Exit {
 
 /// A defect of ours: one line and exit 1, never a backtrace.
 #[allow(clippy::exit, reason = "a panic hook is the one place with no way to return")]
-fn internal_error(tool: &'static str, wanted: Wanted, what: &str) {
+fn internal_error(printed: Printed, what: &str) {
     let error = Error::failed(format!("internal error: {}", what.replace('\n', " ")))
         .hint("please report this line; `undo` takes back what was done so far");
-    let mut report = report_for(tool, wanted);
+    let mut report = printed.report();
     report.error(&error);
     report.result(error.exit(), &Outcome::default());
     std::process::exit(i32::from(Exit::Failed.code()));

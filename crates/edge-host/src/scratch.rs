@@ -1,4 +1,6 @@
 //! Files for the programs that we run, gone with the value: no change to the host, not journalled.
+//!
+//! It writes and deletes on the host, which only this crate does.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};

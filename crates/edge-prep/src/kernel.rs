@@ -10,10 +10,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use edge_host::action::{Bytes, Run, SetValue, UndoOrder};
-use edge_host::{Error, FileSnapshot, Host, Inverse, Node, Plan, Result, Root, State};
+use edge_host::{Error, FileSnapshot, Finding, Host, Inverse, Node, Plan, Result, Root, State, StatusLine};
 use edge_systemd::{MASK, is_mask};
 
-use crate::report::{Fault, Line};
 use modules::ModuleFacts;
 use sysctl::SysctlFacts;
 
@@ -120,13 +119,13 @@ fn own_file(plan: &mut Plan, path: &str, own: &FileSnapshot, kept: Vec<u8>, line
 const HEADER: &str = "# Made by edge-prep; `edge-prep undo` takes it back.\n";
 
 /// What `status` says.
-pub fn status(facts: &Facts, modules: &[Module], sysctls: &[Sysctl]) -> Vec<Line> {
+pub fn status(facts: &Facts, modules: &[Module], sysctls: &[Sysctl]) -> Vec<StatusLine> {
     let modules = modules.iter().map(|module| facts.modules.line(module));
     modules.chain(sysctls.iter().map(|sysctl| facts.sysctls.line(sysctl))).collect()
 }
 
-/// What is not as wanted.
-pub fn faults(facts: &Facts, modules: &[Module], sysctls: &[Sysctl]) -> Vec<Fault> {
+/// What is not in the desired state.
+pub fn faults(facts: &Facts, modules: &[Module], sysctls: &[Sysctl]) -> Vec<Finding> {
     let modules = modules.iter().flat_map(|module| facts.modules.faults(module));
     modules.chain(sysctls.iter().flat_map(|sysctl| facts.sysctls.faults(sysctl))).collect()
 }

@@ -12,7 +12,8 @@ pub mod cli;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod kernel;
-pub mod report;
+mod reboot;
+mod report;
 mod stored;
 pub mod swap;
 mod verbs;

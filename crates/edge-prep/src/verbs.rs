@@ -1,10 +1,10 @@
 //! `edge-prep status`, `apply` and `verify`: what the parts have to say, in one order.
 
-use edge_host::{Error, Exit, Host, Mode, Outcome, Plan, Result, apply_part, require_reboot};
+use edge_host::{Error, Exit, Host, Mode, Outcome, Plan, Result, apply_part};
 
 use crate::cgroup::Reboot;
 use crate::cli::WantedArgs;
-use crate::report::{show_fault, show_line};
+use crate::reboot;
 use crate::wanted::{MemoryCgroup, Role, Wanted};
 use crate::{asked, cgroup, kernel, stored, swap};
 
@@ -24,7 +24,7 @@ pub(crate) fn status(host: &mut Host) -> Result<Outcome> {
     let kernel = kernel::facts(host, &wanted.modules, &wanted.sysctls)?;
     lines.extend(kernel::status(&kernel, &wanted.modules, &wanted.sysctls));
     for line in &lines {
-        show_line(host, line);
+        host.report.status(line);
     }
     cgroup::unreadable(&cgroup).map_or(Ok(Outcome::default()), Err)
 }
@@ -78,7 +78,7 @@ pub(crate) fn apply(host: &mut Host, args: &WantedArgs) -> Result<Outcome> {
         outcome.reboot = true;
         host.report.note("a reboot is needed: then run edge-prep verify");
         if !args.no_reboot_flag {
-            require_reboot(host)?;
+            reboot::require(host)?;
         }
     }
     Ok(outcome)
@@ -105,11 +105,5 @@ pub(crate) fn verify(host: &mut Host, args: &WantedArgs) -> Result<Outcome> {
         faults.extend(cgroup::faults(&cgroup, policy));
     }
     faults.extend(kernel::faults(&kernel, &wanted.modules, &wanted.sysctls));
-    for fault in &faults {
-        show_fault(host, fault);
-    }
-    if faults.is_empty() {
-        host.report.line("all is as wanted");
-    }
-    Ok(Outcome { exit: if faults.is_empty() { Exit::Done } else { Exit::Differs }, ..Outcome::default() })
+    Ok(host.report.findings(&faults))
 }

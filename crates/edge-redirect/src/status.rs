@@ -3,8 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use edge_firewall::{Family, Firewall, Save, Seen, Table};
-use edge_host::{Host, Outcome, Result};
-use serde_json::json;
+use edge_host::{Host, Outcome, Result, StatusLine};
 
 use crate::facts::{self, Facts};
 use crate::known::Known;
@@ -14,25 +13,6 @@ use crate::plan;
 use crate::rules::{CHAIN, Redirects, TABLE, counted, hand_made, kept_by_cloudcore, redirect, redirects};
 use crate::unit::FILE;
 use crate::wanted::Reach;
-
-/// A line of it.
-struct Line {
-    object: String,
-    state: String,
-    source: Option<String>,
-    text: String,
-}
-
-impl Line {
-    fn new(object: impl Into<String>, state: &str, text: impl Into<String>) -> Line {
-        Line { object: object.into(), state: state.to_owned(), source: None, text: text.into() }
-    }
-
-    fn from(mut self, source: impl Into<String>) -> Line {
-        self.source = Some(source.into());
-        self
-    }
-}
 
 pub(crate) fn status(host: &mut Host) -> Result<Outcome> {
     let known = Known::read()?;
@@ -45,7 +25,7 @@ pub(crate) fn status(host: &mut Host) -> Result<Outcome> {
             let source = format!("{} {}", seen.family, seen.backend);
             let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
             let text = format!("{}{hint}", error.message());
-            lines.push(Line::new(format!("table {TABLE}"), "unknown", text).from(source));
+            lines.push(StatusLine::new(format!("table {TABLE}"), "unknown", text).from(source));
             continue;
         }
         let save = seen.parse()?;
@@ -57,18 +37,12 @@ pub(crate) fn status(host: &mut Host) -> Result<Outcome> {
     lines.extend(stored(&facts, &live));
     lines.extend(facts.firewall.iter().flat_map(unusable));
     let blind = facts.firewall.as_ref().and_then(|_| facts.blind());
-    lines.extend(blind.map(|why| Line::new("rules", "not known", why)));
+    lines.extend(blind.map(|why| StatusLine::new("rules", "not known", why)));
     if lines.is_empty() {
-        lines.push(Line::new("redirect", "none", "edge-redirect add makes one"));
+        lines.push(StatusLine::new("redirect", "none", "edge-redirect add makes one"));
     }
     for line in &lines {
-        let source = line.source.as_ref().map(|source| format!("  ({source})")).unwrap_or_default();
-        let text = if line.text.is_empty() { String::new() } else { format!(": {}", line.text) };
-        host.report.line(&format!("{}: {}{text}{source}", line.object, line.state));
-        host.report.record(
-            "status",
-            json!({"object": line.object, "state": line.state, "source": line.source, "text": line.text}),
-        );
+        host.report.status(line);
     }
     Ok(Outcome::default())
 }
@@ -77,7 +51,7 @@ fn name(pair: &Pair) -> String {
     format!("redirect {} to {}", pair.port, pair.to)
 }
 
-fn ours(seen: &Seen, save: &Save<'_>, found: &Redirects, facts: &Facts) -> Vec<Line> {
+fn ours(seen: &Seen, save: &Save<'_>, found: &Redirects, facts: &Facts) -> Vec<StatusLine> {
     let source = format!("{CHAIN}, {} {}", seen.family, seen.backend);
     let mut lines = Vec::new();
     let stored: HashSet<&Pair> = facts.persist.stored.iter().flat_map(|stored| &stored.pairs).collect();
@@ -92,11 +66,11 @@ fn ours(seen: &Seen, save: &Save<'_>, found: &Redirects, facts: &Facts) -> Vec<L
         let after = if kept { "" } else { ", gone after a reboot" };
         let text = format!("{whose}, {} connections so far{after}", counted.get(pair).unwrap_or(&0));
         let state = if found.reach.is_some() { "live" } else { "not reached" };
-        lines.push(Line::new(name(pair), state, text).from(source.clone()));
+        lines.push(StatusLine::new(name(pair), state, text).from(source.clone()));
     }
     if !found.is_whole {
         let text = "these are not exactly the rules that add makes; edge-redirect add puts them right";
-        lines.push(Line::new(format!("chain {CHAIN}"), "changed by someone", text).from(source));
+        lines.push(StatusLine::new(format!("chain {CHAIN}"), "changed by someone", text).from(source));
     }
     lines
 }
@@ -113,43 +87,43 @@ fn connections(table: Option<&Table<'_>>) -> HashMap<Pair, u64> {
     counted
 }
 
-fn theirs(seen: &Seen, table: Option<&Table<'_>>, known: &Known) -> Vec<Line> {
+fn theirs(seen: &Seen, table: Option<&Table<'_>>, known: &Known) -> Vec<StatusLine> {
     let mut lines = Vec::new();
     let source = format!("{} {}", seen.family, seen.backend);
     if let Some(rules) = kept_by_cloudcore(table, &known.kept_chain) {
         let text = if rules.is_empty() { "no port yet".to_owned() } else { rules.join(", ") };
         let object = format!("chain {}", known.kept_chain);
-        lines.push(Line::new(object, "kept by cloudcore", text).from(source.clone()));
+        lines.push(StatusLine::new(object, "kept by cloudcore", text).from(source.clone()));
     }
     let found = hand_made(table, |port| known.is_tunnel_port(port), known.stream_port);
     for (rule, count) in counted(&found) {
         let text = plan::report(rule, count, seen, Some(plan::replaced_by(rule)));
-        lines.push(Line::new("rule", "made by hand", text).from(source.clone()));
+        lines.push(StatusLine::new("rule", "made by hand", text).from(source.clone()));
     }
     lines
 }
 
-fn stored(facts: &Facts, live: &HashSet<Pair>) -> Vec<Line> {
+fn stored(facts: &Facts, live: &HashSet<Pair>) -> Vec<StatusLine> {
     let mut lines = Vec::new();
     for pair in facts.persist.stored.iter().flat_map(|stored| &stored.pairs) {
         if facts.firewall.is_none() {
-            lines.push(Line::new(name(pair), "at boot", "").from(FILE));
+            lines.push(StatusLine::new(name(pair), "at boot", "").from(FILE));
         } else if facts.blind().is_some() {
-            lines.push(Line::new(name(pair), "not known", "iptables is not on this host").from(FILE));
+            lines.push(StatusLine::new(name(pair), "not known", "iptables is not on this host").from(FILE));
         } else if !live.contains(pair) && facts.firewall.as_ref().is_some_and(|live| is_unknown(live, pair.family())) {
-            lines.push(Line::new(name(pair), "unknown", "the live rules cannot be read").from(FILE));
+            lines.push(StatusLine::new(name(pair), "unknown", "the live rules cannot be read").from(FILE));
         } else if !live.contains(pair) {
-            lines.push(Line::new(name(pair), "not live", "edge-redirect restore makes it").from(FILE));
+            lines.push(StatusLine::new(name(pair), "not live", "edge-redirect restore makes it").from(FILE));
         }
     }
     if facts.persist.exists() && facts.persist.is_masked() {
         let text = format!("nothing restores the rules at boot; systemctl unmask {UNIT} lets it");
-        lines.push(Line::new(format!("unit {UNIT}"), "masked", text));
+        lines.push(StatusLine::new(format!("unit {UNIT}"), "masked", text));
     } else if facts.persist.exists() && !facts.persist.is_enabled() {
         let text = "nothing restores the rules at boot; edge-redirect add --persist enables it";
-        lines.push(Line::new(format!("unit {UNIT}"), "not enabled", text));
+        lines.push(StatusLine::new(format!("unit {UNIT}"), "not enabled", text));
     } else if facts.persist.exists() {
-        lines.push(Line::new(format!("unit {UNIT}"), "enabled", "it restores the rules at boot").from(FILE));
+        lines.push(StatusLine::new(format!("unit {UNIT}"), "enabled", "it restores the rules at boot").from(FILE));
     }
     lines
 }
@@ -159,10 +133,10 @@ fn is_unknown(firewall: &Firewall, family: Family) -> bool {
     firewall.seen.iter().any(|seen| seen.family == family && seen.unreadable.is_some())
 }
 
-fn unusable(firewall: &Firewall) -> Vec<Line> {
+fn unusable(firewall: &Firewall) -> Vec<StatusLine> {
     let lines = firewall.unusable.iter().map(|(backend, family, error)| {
         let family: &Family = family;
-        Line::new(format!("{family} {backend}"), "not readable", error.message())
+        StatusLine::new(format!("{family} {backend}"), "not readable", error.message())
     });
     lines.collect()
 }

@@ -154,7 +154,7 @@ pub(crate) fn restore(host: &mut Host, lock_wait: Duration) -> Result<Outcome> {
             return apply(host, plan);
         }
         plan.notes.iter().for_each(|note| host.report.note(note));
-        host.report.line("nothing to do: it is so already");
+        host.report.up_to_date();
         return Ok(Outcome::default());
     }
     plan.notes.iter().for_each(|note| host.report.note(note));

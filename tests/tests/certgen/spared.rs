@@ -40,7 +40,7 @@ fn a_ca_s_key_in_the_file_of_its_certificate_stays_there() {
         let ran = certgen(&tree, &args).expect(0);
         assert!(ran.stdout.contains(&format!("the certificates in {both}, and nothing else of it")), "{}", ran.stdout);
         assert_eq!(tree.read(STREAM_CA), read(&pki, "ca.crt"));
-        assert!(certgen(&tree, &args).expect(0).stdout.contains("nothing to do"));
+        assert!(certgen(&tree, &args).expect(0).stdout.contains("already up to date"));
         certgen(&tree, &["verify"]).expect(0);
     }
 }
@@ -56,7 +56,7 @@ fn a_key_that_stands_in_a_certificate_s_file_is_found_and_never_printed() {
     let ran = certgen(&tree, &["verify"]).expect(3);
     for file in [STREAM_CA, CRT] {
         let fault =
-            format!("fault: {}: a private key stands in it, and it is for everybody to read", tree.at(file).display());
+            format!("{}: error: a private key stands in it, and it is for everybody to read", tree.at(file).display());
         assert!(ran.stdout.contains(&fault), "{}", ran.stdout);
     }
     let secret = certgen(&tree, &["secret", "chart"]).expect(0).stdout;
@@ -150,7 +150,7 @@ fn a_short_certificate_is_not_made_anew_by_each_run() {
     let (tree, _pki) = cluster();
     let args = ["stream", "--ip", "192.0.2.1", "--days", "20"];
     certgen(&tree, &args).expect(0);
-    assert!(certgen(&tree, &args).expect(0).stdout.contains("nothing to do"));
+    assert!(certgen(&tree, &args).expect(0).stdout.contains("already up to date"));
     certgen(&tree, &["verify"]).expect(0);
     let said = certgen(&tree, &[&args[..], &["--renew-before", "20"]].concat()).expect(2).stderr;
     assert_eq!(

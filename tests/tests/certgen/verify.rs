@@ -19,8 +19,8 @@ fn findings(tree: &Tree, args: &[&str]) -> Vec<String> {
     let root = tree.path().to_str().unwrap();
     let lines: Vec<String> = ran.stdout.lines().map(|line| line.replace(root, "")).collect();
     let found: Vec<String> =
-        lines.into_iter().filter(|line| line.starts_with("fault") || line.starts_with("warning")).collect();
-    let faulty = found.iter().any(|line| line.starts_with("fault"));
+        lines.into_iter().filter(|line| line.contains(": error: ") || line.contains(": warning: ")).collect();
+    let faulty = found.iter().any(|line| line.contains(": error: "));
     assert_eq!(ran.code, if faulty { 3 } else { 0 }, "{found:?} {}", ran.stderr);
     found
 }
@@ -68,7 +68,7 @@ fn names_given_or_in_cloudcore_yaml_must_be_there() {
                 "192.0.2.9"
             ]
         ),
-        [format!("fault: /{CRT}: it is not for IP:192.0.2.2, IP:192.0.2.9, DNS:a.b.example.com, DNS:example.com")]
+        [format!("/{CRT}: error: it is not for IP:192.0.2.2, IP:192.0.2.9, DNS:a.b.example.com, DNS:example.com")]
     );
     let config = |text: &str| tree.write("etc/kubeedge/config/cloudcore.yaml", text);
     config("modules:\n  cloudHub:\n    advertiseAddress:\n    - 192.0.2.1\n    dnsNames: ['']\n");
@@ -79,9 +79,9 @@ fn names_given_or_in_cloudcore_yaml_must_be_there() {
     assert_eq!(
         findings(&tree, &["verify"]),
         [
-            "warning: /etc/kubeedge/config/cloudcore.yaml: the stream's certificate is another there: /x/stream.crt"
+            "/etc/kubeedge/config/cloudcore.yaml: warning: the stream's certificate is another there: /x/stream.crt"
                 .to_owned(),
-            format!("fault: /{CRT}: it is not for IP:192.0.2.7"),
+            format!("/{CRT}: error: it is not for IP:192.0.2.7"),
         ]
     );
     config("modules: [\n");
@@ -91,39 +91,39 @@ fn names_given_or_in_cloudcore_yaml_must_be_there() {
 #[test]
 fn what_is_missing_damaged_or_another_s() {
     let pki = Pki::usual("ca");
-    assert_eq!(findings(&Tree::new(), &["verify"]), ["fault: /etc/kubeedge/certs: no certificate of KubeEdge is here"]);
+    assert_eq!(findings(&Tree::new(), &["verify"]), ["/etc/kubeedge/certs: error: no certificate of KubeEdge is here"]);
     assert_eq!(
         findings(&Tree::new(), &["verify", "stream"]),
-        [format!("fault: /{CRT}: it is not there"), format!("fault: /{KEY}: it is not there")]
+        [format!("/{CRT}: error: it is not there"), format!("/{KEY}: error: it is not there")]
     );
     let tree = stream(&pki);
     std::fs::remove_file(tree.at(KEY)).unwrap();
-    assert_eq!(findings(&tree, &["verify"]), [format!("fault: /{KEY}: it is not there")]);
+    assert_eq!(findings(&tree, &["verify"]), [format!("/{KEY}: error: it is not there")]);
     put(&tree, KEY, &pki.at("ca.key"), 0o600);
     assert_eq!(
         findings(&tree, &["verify"]),
         [
-            format!("fault: /{CRT}: it is not for the key /{KEY}: cloudcore would not start with it"),
-            format!("fault: /{KEY}: it is the CA's own key: whoever reads it can sign anything"),
+            format!("/{CRT}: error: it is not for the key /{KEY}: cloudcore would not start with it"),
+            format!("/{KEY}: error: it is the CA's own key: whoever reads it can sign anything"),
         ]
     );
     shell(&format!("openssl pkcs8 -topk8 -in {} -passout pass:x > {}", pki.at("ca.key"), tree.at(KEY).display()));
     assert_eq!(
         findings(&tree, &["verify"]),
-        [format!("fault: /{KEY}: it is encrypted, and cloudcore would not start with it")]
+        [format!("/{KEY}: error: it is encrypted, and cloudcore would not start with it")]
     );
     let tree = stream(&pki);
     tree.write(CRT, "");
-    assert_eq!(findings(&tree, &["verify"]), [format!("fault: /{CRT}: it is empty")]);
+    assert_eq!(findings(&tree, &["verify"]), [format!("/{CRT}: error: it is empty")]);
     let tree = stream(&pki);
     pki.authority("other", CA_KEYS[2].1);
     put(&tree, STREAM_CA, &pki.at("other.crt"), 0o644);
     assert_eq!(
         findings(&tree, &["verify"]),
-        [format!("fault: /{CRT}: /{STREAM_CA} did not sign it, but CN=kubernetes")]
+        [format!("/{CRT}: error: /{STREAM_CA} did not sign it, but CN=kubernetes")]
     );
     std::fs::remove_file(tree.at(STREAM_CA)).unwrap();
-    assert_eq!(findings(&tree, &["verify"]), [format!("fault: /{STREAM_CA}: it is not there")]);
+    assert_eq!(findings(&tree, &["verify"]), [format!("/{STREAM_CA}: error: it is not there")]);
 }
 
 #[test]
@@ -137,8 +137,8 @@ fn ends_uses_and_odd_certificates() {
         tree
     };
     let today = shell("date -u -d '1 minute ago' +%F");
-    assert_eq!(findings(&with("ended"), &["verify"]), [format!("fault: /{CRT}: it ended on {}", today.trim())]);
-    assert_eq!(findings(&with("nearly"), &["verify"]), [format!("fault: /{CRT}: it has 10 days left")]);
+    assert_eq!(findings(&with("ended"), &["verify"]), [format!("/{CRT}: error: it ended on {}", today.trim())]);
+    assert_eq!(findings(&with("nearly"), &["verify"]), [format!("/{CRT}: error: it has 10 days left")]);
     let (ca, key) = (pki.at("hub-ca.crt"), pki.at("hub-ca.key"));
     let tree = with("not-yet");
     let found = findings(&tree, &["verify"]);
@@ -148,7 +148,7 @@ fn ends_uses_and_odd_certificates() {
     assert_eq!(findings(&with("nearly"), &["verify", "--renew-before", "9"]), [""; 0]);
     assert_eq!(
         findings(&with("for-clients"), &["verify"]),
-        [format!("fault: /{CRT}: it is not for serverAuth (extendedKeyUsage)")]
+        [format!("/{CRT}: error: it is not for serverAuth (extendedKeyUsage)")]
     );
     // cloudcore's own: an empty name is no reason to reject it.
     assert_eq!(findings(&with("empty-name"), &["verify", "--ip", "192.0.2.1"]), [""; 0]);
@@ -162,7 +162,7 @@ fn ends_uses_and_odd_certificates() {
     ));
     assert_eq!(
         findings(&tree, &["verify"]),
-        [format!("fault: /{CRT}: it has no names (subjectAltName), and programs in Go look at nothing else")]
+        [format!("/{CRT}: error: it has no names (subjectAltName), and programs in Go look at nothing else")]
     );
 }
 
@@ -242,7 +242,7 @@ fn the_hub_s_pairs_have_rules_of_their_own() {
     assert_eq!(
         findings(&tree, &["verify"]),
         [
-            "fault: /etc/kubeedge/certs/server.key: something stands before the key, and cloudcore reads the first block only: it would not start"
+            "/etc/kubeedge/certs/server.key: error: something stands before the key, and cloudcore reads the first block only: it would not start"
         ]
     );
     certgen(&tree, &["server"]).expect(0);
@@ -253,7 +253,7 @@ fn the_hub_s_pairs_have_rules_of_their_own() {
     assert_eq!(
         findings(&tree, &["verify"]),
         [
-            "warning: /etc/kubeedge/certs/server.crt: its key is RSA: cloudcore's tunnel refuses edge nodes that have TLS 1.2 only"
+            "/etc/kubeedge/certs/server.crt: warning: its key is RSA: cloudcore's tunnel refuses edge nodes that have TLS 1.2 only"
         ]
     );
     // An RSA CA, as certgen.sh made it up to 1.21: every join fails.
@@ -287,9 +287,9 @@ fn modes_and_directories() {
     assert_eq!(
         findings(&tree, &["verify"]),
         [
-            format!("fault: /{KEY}: its mode is 0604: others can read or replace the private key"),
-            format!("fault: /{CRT}: its mode is 0666: others can replace it"),
-            "fault: /etc/kubeedge/certs: its mode is 0777: others can replace the pairs".to_owned()
+            format!("/{KEY}: error: its mode is 0604: others can read or replace the private key"),
+            format!("/{CRT}: error: its mode is 0666: others can replace it"),
+            "/etc/kubeedge/certs: error: its mode is 0777: others can replace the pairs".to_owned()
         ]
     );
 }

@@ -57,7 +57,10 @@ fn nothing_wrong_is_said_in_one_line_and_nothing_is_touched() {
     tree.write("etc/cni/net.d/10-pods.conflist", LIST);
     let before = tree.snapshot();
     let ran = run(&tree, &["check"]).expect(0);
-    assert_eq!(ran.stdout, "/etc/cni/net.d/10-pods.conflist (1.0.0, with bridge, host-local, portmap): no faults\n");
+    assert_eq!(
+        ran.stdout,
+        "/etc/cni/net.d/10-pods.conflist (1.0.0, with bridge, host-local, portmap)\nno problems found\n"
+    );
     assert_same(&tree.snapshot(), &before, "a check");
 }
 
@@ -72,31 +75,31 @@ fn each_cause_is_named() {
     let gone = |tree: &Tree| std::fs::remove_file(tree.at("opt/cni/bin/portmap")).unwrap();
     assert_eq!(
         with(&gone, "v1.9.1"),
-        [format!("fault 10-pods.conflist plugins[1].type: portmap is not in /opt/cni/bin: {NOT_READY}")]
+        [format!("error 10-pods.conflist plugins[1].type: portmap is not in /opt/cni/bin: {NOT_READY}")]
     );
     let script = |tree: &Tree| std::fs::write(tree.at("opt/cni/bin/host-local"), "half a download").unwrap();
     assert_eq!(
         with(&script, "v1.9.1"),
-        [format!("fault 10-pods.conflist plugins[0].ipam.type: /opt/cni/bin/host-local is no program: {READY}")]
+        [format!("error 10-pods.conflist plugins[0].ipam.type: /opt/cni/bin/host-local is no program: {READY}")]
     );
     let locked = |tree: &Tree| {
         std::fs::set_permissions(tree.at("opt/cni/bin/bridge"), std::fs::Permissions::from_mode(0o644)).unwrap();
     };
     assert_eq!(
         with(&locked, "v1.9.1"),
-        [format!("fault 10-pods.conflist plugins[0].type: /opt/cni/bin/bridge is not executable: {NOT_READY}")]
+        [format!("error 10-pods.conflist plugins[0].type: /opt/cni/bin/bridge is not executable: {NOT_READY}")]
     );
     assert_eq!(
         with(&|_| (), "v0.8.7")[0],
         format!(
-            "fault 10-pods.conflist plugins[0].type: bridge reads at most 0.4.0, and the network asks for 1.0.0: {NOT_READY}"
+            "error 10-pods.conflist plugins[0].type: bridge reads at most 0.4.0, and the network asks for 1.0.0: {NOT_READY}"
         )
     );
     let broken =
         |tree: &Tree| tree.write("etc/cni/net.d/10-pods.conflist", LIST.replace("\"portmap\"}", "\"portmap\"},"));
     assert_eq!(
         with(&broken, "v1.9.1"),
-        [format!("fault 10-pods.conflist:7 : it is no JSON: trailing comma at line 7 column 3: {NOT_READY}")]
+        [format!("error 10-pods.conflist:7 : it is no JSON: trailing comma at line 7 column 3: {NOT_READY}")]
     );
 }
 
@@ -109,7 +112,7 @@ fn plugins_for_another_machine_are_found_by_their_header() {
     assert_eq!(
         found[0],
         format!(
-            "fault 10-pods.conflist plugins[0].type: /opt/cni/bin/bridge is for amd64, and this is arm64: {NOT_READY}"
+            "error 10-pods.conflist plugins[0].type: /opt/cni/bin/bridge is for amd64, and this is arm64: {NOT_READY}"
         )
     );
 }
@@ -133,13 +136,13 @@ fn the_first_that_can_be_used_counts() {
     assert_eq!(found[1], "warning 20-late.conf plugins[0].type: gone is not in /opt/cni/bin", "the runtime is ready");
     tree.write("etc/cni/net.d/05-list.conf", LIST);
     let found = findings(&tree, 3);
-    assert!(found[0].starts_with("fault 05-list.conf : it holds a list of plugins, and only a .conflist"), "{found:?}");
+    assert!(found[0].starts_with("error 05-list.conf : it holds a list of plugins, and only a .conflist"), "{found:?}");
     assert!(
         found[0].ends_with("is read as a list: CRI-O passes it over, and containerd gives no pod a network"),
         "{found:?}"
     );
     let ran = run(&tree, &["check"]).expect(3);
-    assert!(ran.stdout.ends_with("\n/etc/cni/net.d: 1 fault\n"), "the one that is used has none: {}", ran.stdout);
+    assert!(ran.stdout.ends_with("\n1 problem found\n"), "the one that is used has none: {}", ran.stdout);
 }
 
 #[test]
@@ -164,7 +167,7 @@ fn a_range_that_is_given_away_is_a_fault() {
     }
     assert_eq!(
         findings(&tree, 3),
-        ["fault /var/lib/cni/networks/pods : all 5 addresses of 10.85.0.0/29 are given away: no new pod gets one"]
+        ["error /var/lib/cni/networks/pods : all 5 addresses of 10.85.0.0/29 are given away: no new pod gets one"]
     );
 }
 
@@ -201,7 +204,7 @@ fn what_libcni_refuses_is_named_alike_by_both_utilities() {
         tree.write("etc/cni/net.d/10-pods.conflist", &text);
         let found = findings(&tree, 3);
         let at = if want.starts_with("its name") { "name" } else { "" };
-        assert!(found[0].starts_with(&format!("fault 10-pods.conflist {at}: {want}")), "{text}: {found:?}");
+        assert!(found[0].starts_with(&format!("error 10-pods.conflist {at}: {want}")), "{text}: {found:?}");
         let ran = Tool::new("edge-crio").arg("--root").arg(tree.path()).arg("check").run();
         let at = if at.is_empty() { String::new() } else { format!(" {at}") };
         let said = format!("warning: /etc/cni/net.d/10-pods.conflist{at}: pods get no network: {want}");
@@ -218,22 +221,22 @@ fn a_list_of_versions_counts_by_its_highest() {
         run(&tree, &["check"]).stdout
     };
     let said = with(r#""cniVersion": "0.4.0", "cniVersions": ["0.4.0", "1.0.0"]"#);
-    assert_eq!(said, "/etc/cni/net.d/10-pods.conflist (1.0.0, with bridge, host-local, portmap): no faults\n");
+    assert_eq!(said, "/etc/cni/net.d/10-pods.conflist (1.0.0, with bridge, host-local, portmap)\nno problems found\n");
     let said = with(r#""cniVersion": "0.4.0", "cniVersions": ["1.1.0", "9.0.0"]"#);
     assert!(said.contains("bridge reads at most 1.0.0, and the network asks for 1.1.0"), "{said}");
     // A runtime from before such lists reads cniVersion alone.
     tree.write("usr/bin/crio", "\tgithub.com/containernetworking/cni\tv1.1.2\th1:x\n");
     let said = with(r#""cniVersion": "0.4.0", "cniVersions": ["1.1.0", "9.0.0"]"#);
-    assert_eq!(said, "/etc/cni/net.d/10-pods.conflist (0.4.0, with bridge, host-local, portmap): no faults\n");
+    assert_eq!(said, "/etc/cni/net.d/10-pods.conflist (0.4.0, with bridge, host-local, portmap)\nno problems found\n");
 }
 
 #[test]
 fn plugins_in_a_directory_of_the_networks_name_are_read_too() {
     let tree = image("v1.9.1", ARM64);
     tree.write("etc/cni/net.d/10-pods.conflist", r#"{"cniVersion": "1.0.0", "name": "pods"}"#);
-    assert!(findings(&tree, 3)[0].starts_with("fault 10-pods.conflist : it has no plugins"));
+    assert!(findings(&tree, 3)[0].starts_with("error 10-pods.conflist : it has no plugins"));
     tree.write("etc/cni/net.d/pods/10-bridge.conf", r#"{"type": "bridge"}"#);
     assert!(findings(&tree, 0).is_empty());
     tree.write("etc/cni/net.d/pods/20-x.conf", "{}");
-    assert!(findings(&tree, 3)[0].starts_with("fault 10-pods.conflist : 20-x.conf of it: it has no type"));
+    assert!(findings(&tree, 3)[0].starts_with("error 10-pods.conflist : 20-x.conf of it: it has no type"));
 }

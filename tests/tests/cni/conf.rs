@@ -40,7 +40,7 @@ fn the_version_is_the_newest_that_the_installed_release_reads() {
         let network = read(&tree);
         assert_eq!((network["cniVersion"].as_str(), network["name"].as_str()), (Some(want), Some("edgeutils")));
         let again = run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16"]).expect(0);
-        assert_eq!(again.stdout, "nothing to do: it is so already\n");
+        assert_eq!(again.stdout, "already up to date\n");
         run(&tree, &["undo"]).expect(0);
         assert_same(&tree.snapshot(), &before, release);
     }
@@ -157,7 +157,7 @@ fn a_document_goes_to_standard_output_or_a_file_of_the_operators() {
     let args = ["conf", "bridge", "--subnet", "10.85.0.0/16", "--out", out.to_str().unwrap()];
     run(&tree, &args).expect(0);
     assert_eq!(beside.read("x.conflist"), ran.stdout);
-    assert_eq!(run(&tree, &args).expect(0).stdout, "nothing to do: it is so already\n");
+    assert_eq!(run(&tree, &args).expect(0).stdout, "already up to date\n");
     run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16", "--out", "-", "--json"]).expect(2);
     for dry in [&[][..], &["-n"]] {
         let args = ["conf", "bridge", "--subnet", "10.85.0.0/16", "--out", "/no/such/x.conflist"];
@@ -211,10 +211,10 @@ fn an_old_runtime_is_not_given_what_it_does_not_read() {
     assert_eq!(read(&tree)["cniVersion"], "1.0.0");
     let note = "note: the plugins read newer versions, but CRI-O (/usr/bin/crio, libcni v1.1.2) at most 1.0.0\n";
     assert!(ran.stderr.contains(note), "{ran:?}");
-    assert!(run(&tree, &["check"]).expect(0).stdout.ends_with("no faults\n"));
+    assert!(run(&tree, &["check"]).expect(0).stdout.ends_with("no problems found\n"));
     run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16", "--cni-version", "1.1.0"]).expect(0);
     let ran = run(&tree, &["check"]).expect(3);
-    let fault = "fault: cniVersion: CRI-O (/usr/bin/crio, libcni v1.1.2) reads at most 1.0.0, and the network asks for 1.1.0: it looks ready, and every pod fails\n    hint: write it for that runtime: edge-cni conf bridge --cni-version 1.0.0\n";
+    let fault = "error: cniVersion: CRI-O (/usr/bin/crio, libcni v1.1.2) reads at most 1.0.0, and the network asks for 1.1.0: it looks ready, and every pod fails\n    hint: write it for that runtime: edge-cni conf bridge --cni-version 1.0.0\n";
     assert!(ran.stdout.contains(fault), "{ran:?}");
     // One of two may not be the one that is used.
     runtime(&tree, "usr/local/bin/containerd", "v1.3.0");

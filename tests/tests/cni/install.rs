@@ -72,7 +72,7 @@ fn a_build_is_installed_once_and_comes_off_again() {
     }
     assert_eq!(tree.read(&format!("{BIN}/cilium-cni")), "someone else's");
     let again = run(&tree, &["install", "--from-build", text(&build)]).expect(0);
-    assert_eq!(again.stdout, "nothing to do: it is so already\n");
+    assert_eq!(again.stdout, "already up to date\n");
     run(&tree, &["undo"]).expect(0);
     assert_same(&tree.snapshot(), &before, "undone");
 }
@@ -137,7 +137,7 @@ fn remove_takes_what_is_ours_and_as_we_left_it() {
     );
     assert!(tree.at(&format!("{BIN}/bridge")).exists() && tree.at(&format!("{BIN}/cilium-cni")).exists());
     assert!(!tree.at(&format!("{BIN}/loopback")).exists());
-    assert_eq!(run(&tree, &["remove"]).expect(0).stdout, "nothing to do: it is so already\n");
+    assert_eq!(run(&tree, &["remove"]).expect(0).stdout, "already up to date\n");
     run(&tree, &["undo"]).expect(0);
     assert_eq!(fs::read(tree.at(&format!("{BIN}/loopback"))).unwrap(), tiny(ARM64, "new loopback"));
 }

@@ -48,10 +48,10 @@ fn keys_that_kubeedge_ignores() {
         "kind: EdgeCore\nedgeStream: {enable: true}\nmodules:\n  edgeHub:\n    heartbeet: 15\n  edgeMush: {}\n  dynamicController: {enable: true}\n",
         3,
         &[
-            "2 fault edgeStream: is in the wrong place; KubeEdge ignores it [it belongs at modules.edgeStream]",
-            "5 fault modules.edgeHub.heartbeet: is no key of KubeEdge; KubeEdge ignores it [did you mean modules.edgeHub.heartbeat?]",
-            "6 fault modules.edgeMush: is no key of KubeEdge; KubeEdge ignores it",
-            "7 fault modules.dynamicController: is a key of cloudcore.yaml; KubeEdge ignores it [set modules.dynamicController in cloudcore.yaml]",
+            "2 error edgeStream: is in the wrong place; KubeEdge ignores it [it belongs at modules.edgeStream]",
+            "5 error modules.edgeHub.heartbeet: is no key of KubeEdge; KubeEdge ignores it [did you mean modules.edgeHub.heartbeat?]",
+            "6 error modules.edgeMush: is no key of KubeEdge; KubeEdge ignores it",
+            "7 error modules.dynamicController: is a key of cloudcore.yaml; KubeEdge ignores it [set modules.dynamicController in cloudcore.yaml]",
         ],
     );
 }
@@ -64,9 +64,9 @@ fn values_that_kubeedge_rejects() {
         "kind: EdgeCore\nmodules:\n  edgeHub: {heartbeat: 15s}\n  edgeStream: {enable: perhaps}\n  metaManager:\n",
         3,
         &[
-            "3 fault modules.edgeHub.heartbeat: must be a whole number from -2147483648 to 2147483647, not \"15s\"; edgecore does not start",
-            "4 fault modules.edgeStream.enable: must be true or false, not \"perhaps\"; edgecore does not start",
-            "5 fault modules.metaManager: is an empty section; edgecore crashes on it at start [fill it or leave it out]",
+            "3 error modules.edgeHub.heartbeat: must be a whole number from -2147483648 to 2147483647, not \"15s\"; edgecore does not start",
+            "4 error modules.edgeStream.enable: must be true or false, not \"perhaps\"; edgecore does not start",
+            "5 error modules.metaManager: is an empty section; edgecore crashes on it at start [fill it or leave it out]",
         ],
     );
 }
@@ -79,29 +79,29 @@ fn a_file_for_another_version() {
     for (version, text) in [("1.12", "v1alpha1"), ("1.11", "v1alpha2")] {
         let (code, found) = findings(&Tree::with(&[(EDGECORE, &format!("{api}{text}\n"))]), version);
         assert_eq!((code, found.len()), (3, 1), "{found:?}");
-        assert!(found[0].starts_with(&format!("2 fault apiVersion: is {text}, but edgecore {version} ")), "{found:?}");
+        assert!(found[0].starts_with(&format!("2 error apiVersion: is {text}, but edgecore {version} ")), "{found:?}");
     }
 }
 
 #[test]
 fn settings_that_a_newer_version_loses() {
     let crio = "kind: EdgeCore\nmodules:\n  edged:\n    cgroupDriver: systemd\n    remoteRuntimeEndpoint: unix:///var/run/crio/crio.sock\n";
-    let driver = "4 fault modules.edged.cgroupDriver: was last known in KubeEdge 1.11; KubeEdge ignores it [now it is modules.edged.tailoredKubeletConfig.cgroupDriver]";
+    let driver = "4 error modules.edged.cgroupDriver: was last known in KubeEdge 1.11; KubeEdge ignores it [now it is modules.edged.tailoredKubeletConfig.cgroupDriver]";
     let socket = "modules.edged.tailoredKubeletConfig.containerRuntimeEndpoint";
     finds(EDGECORE, "1.11", crio, 0, &[]);
     finds(EDGECORE, "1.12", crio, 3, &[driver]);
     let dead = format!(
-        "5 fault modules.edged.remoteRuntimeEndpoint: has no effect in this version of KubeEdge [set {socket}]"
+        "5 error modules.edged.remoteRuntimeEndpoint: has no effect in this version of KubeEdge [set {socket}]"
     );
     finds(EDGECORE, "1.16", crio, 3, &[driver, &dead]);
     let gone = format!(
-        "5 fault modules.edged.remoteRuntimeEndpoint: was last known in KubeEdge 1.17; KubeEdge ignores it [now it is {socket}]"
+        "5 error modules.edged.remoteRuntimeEndpoint: was last known in KubeEdge 1.17; KubeEdge ignores it [now it is {socket}]"
     );
     finds(EDGECORE, "1.18", crio, 3, &[driver, &gone]);
     // What is so by default, or stands at the new place too, is no loss.
     let kept = crio.replace("systemd", "cgroupfs")
         + "    tailoredKubeletConfig:\n      containerRuntimeEndpoint: unix:///var/run/crio/crio.sock\n";
-    let warnings = [driver.replace("fault", "warning"), gone.replace("fault", "warning")];
+    let warnings = [driver.replace("error", "warning"), gone.replace("error", "warning")];
     finds(EDGECORE, "1.18", &kept, 0, &[&warnings[0], &warnings[1]]);
     finds(
         CLOUDCORE,
@@ -109,7 +109,7 @@ fn settings_that_a_newer_version_loses() {
         "kind: CloudCore\nmodules:\n  nodeUpgradeJobController: {enable: true}\n",
         3,
         &[
-            "3 fault modules.nodeUpgradeJobController: was last known in KubeEdge 1.15; KubeEdge ignores it [now it is modules.taskManager]",
+            "3 error modules.nodeUpgradeJobController: was last known in KubeEdge 1.15; KubeEdge ignores it [now it is modules.taskManager]",
         ],
     );
 }
@@ -118,7 +118,7 @@ fn settings_that_a_newer_version_loses() {
 fn the_minconfig_trap() {
     let hint = "[--minconfig of KubeEdge 1.7 and newer writes it so; set it to true]";
     let min = "kind: EdgeCore\nmodules:\n  edgeHub:\n    enable: false\n  eventBus:\n    enable: false\n";
-    let hub = format!("4 fault modules.edgeHub.enable: is false: the node never connects to cloudcore {hint}");
+    let hub = format!("4 error modules.edgeHub.enable: is false: the node never connects to cloudcore {hint}");
     let bus = "6 warning modules.eventBus.enable: is false: there is no MQTT [--minconfig of KubeEdge 1.7 and newer writes it so; the default is true]";
     finds(EDGECORE, "1.8", min, 3, &[&hub, bus]);
     finds(
@@ -126,7 +126,7 @@ fn the_minconfig_trap() {
         "1.8",
         "kind: CloudCore\nmodules:\n  cloudHub: {enable: false}\n",
         3,
-        &[&format!("3 fault modules.cloudHub.enable: is false: no node can connect {hint}")],
+        &[&format!("3 error modules.cloudHub.enable: is false: no node can connect {hint}")],
     );
 }
 
@@ -138,8 +138,8 @@ fn keys_that_stand_twice() {
         "kind: EdgeCore\nmodules:\n  edgeHub:\n    heartbeat: 15\n    heartbeat: 20\n  edgeStream: {Enable: true, enable: false}\n",
         3,
         &[
-            "5 fault modules.edgeHub.heartbeat: stands in lines 4, 5; KubeEdge takes the last one and drops the others [keep one; of a section, the earlier one is dropped as a whole]",
-            "6 fault modules.edgeStream.enable: stands here as Enable too; KubeEdge takes enable, whatever the order [keep modules.edgeStream.enable]",
+            "5 error modules.edgeHub.heartbeat: stands in lines 4, 5; KubeEdge takes the last one and drops the others [keep one; of a section, the earlier one is dropped as a whole]",
+            "6 error modules.edgeStream.enable: stands here as Enable too; KubeEdge takes enable, whatever the order [keep modules.edgeStream.enable]",
         ],
     );
 }
@@ -153,7 +153,7 @@ fn the_tunnel_to_this_host() {
         text,
         3,
         &[
-            "6 fault modules.edgeStream.server: is 127.0.0.1:10004: the tunnel for kubectl logs and exec goes to this host, not to cloudcore [set modules.edgeStream.server=192.0.2.2:10004]",
+            "6 error modules.edgeStream.server: is 127.0.0.1:10004: the tunnel for kubectl logs and exec goes to this host, not to cloudcore [set modules.edgeStream.server=192.0.2.2:10004]",
         ],
     );
     finds(EDGECORE, "1.8", &text.replace("127.0.0.1", "192.0.2.2"), 0, &[]);
@@ -167,7 +167,7 @@ fn nothing_in_what_kubeedge_wrote_even_for_its_next_version() {
             let tree = Tree::with(&[(path, &render(kind, Minor::new(minor)))]);
             let ran = check(&tree, &format!("1.{minor}"), &[]).expect(0);
             let name = tree.at(path);
-            assert_eq!(ran.stdout, format!("{}: no faults for KubeEdge 1.{minor}\n", name.display()));
+            assert_eq!(ran.stdout, format!("checking {} for KubeEdge 1.{minor}\nno problems found\n", name.display()));
             // The step to v1alpha2 is the one that loses settings.
             if !(kind == Kind::EdgeCore && minor == 11 || kind == Kind::CloudCore && minor == 15 || minor == 23) {
                 check(&tree, &format!("1.{}", minor + 1), &[]).expect(0);
@@ -185,7 +185,7 @@ fn merged_keys_count_where_they_are_merged() {
         text,
         3,
         &[
-            "6 fault modules.edgeHub.hartbeat: is no key of KubeEdge; KubeEdge ignores it [did you mean modules.edgeHub.heartbeat?]",
+            "6 error modules.edgeHub.hartbeat: is no key of KubeEdge; KubeEdge ignores it [did you mean modules.edgeHub.heartbeat?]",
         ],
     );
 }
@@ -195,9 +195,13 @@ fn the_version_is_the_files_own_or_said_to_be_unknown() {
     let text = "kind: EdgeCore\nmodules: {edged: {cgroupDriver: systemd}}\n";
     let tree = Tree::with(&[(EDGECORE, text)]);
     let ran = check(&tree, "", &[]).expect(0);
-    assert!(ran.stdout.ends_with("edgecore.yaml: no faults for an unknown KubeEdge version\n"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.ends_with("edgecore.yaml for an unknown KubeEdge version\nno problems found\n"),
+        "{}",
+        ran.stdout
+    );
     tree.write(EDGECORE, format!("edgecoreVersion: v1.23.1\n{text}"));
-    assert!(check(&tree, "", &[]).expect(3).stdout.ends_with("edgecore.yaml: 1 fault for KubeEdge 1.23\n"));
+    assert!(check(&tree, "", &[]).expect(3).stdout.ends_with("1 problem found\n"));
     let ran = check(&tree, "1.99", &[]).expect(3);
     assert_eq!(ran.stderr, "edge-conf: note: KubeEdge 1.99 is newer than what edge-conf knows: taken for 1.23\n");
     let ran = check(&tree, "1.3", &[]).expect(3);
@@ -209,7 +213,7 @@ fn both_files_are_checked_and_the_worst_is_the_exit() {
     let tree = Tree::with(&[(EDGECORE, "kind: EdgeCore\n"), (CLOUDCORE, "kind: CloudCore\nx: 1\n")]);
     let ran = check(&tree, "1.8", &[]).expect(3);
     assert!(
-        ran.stdout.contains("edgecore.yaml: no faults") && ran.stdout.contains("cloudcore.yaml: 1 fault for"),
+        ran.stdout.contains("edgecore.yaml for KubeEdge 1.8\n") && ran.stdout.ends_with("\n1 problem found\n"),
         "{}",
         ran.stdout
     );

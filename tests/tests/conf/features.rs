@@ -42,7 +42,7 @@ fn round(kind: Kind, version: u16, args: &[&str], want: &[(&str, Value)]) {
     conf(&tree, version, &["check"]).expect(0);
     let wanted = tree.snapshot();
     let again = conf(&tree, version, args).expect(0);
-    assert_eq!(again.stdout, "nothing to do: it is so already\n", "1.{version}");
+    assert_eq!(again.stdout, "already up to date\n", "1.{version}");
     conf(&tree, version, &[args, &["-n"]].concat()).expect(0);
     assert_same(&tree.snapshot(), &wanted, "a second run");
     conf(&tree, version, &["undo"]).expect(0);
@@ -181,7 +181,7 @@ fn variables_go_into_a_drop_in_and_the_unit_file_stays() {
         "# Made by edge-conf env; `edge-conf undo` takes it back.\n[Service]\n\
          Environment=\"CHECK_EDGECORE_ENVIRONMENT=false\"\nEnvironment=\"B=50%%\"\n"
     );
-    assert_eq!(conf(&tree, 8, &args).expect(0).stdout, "nothing to do: it is so already\n");
+    assert_eq!(conf(&tree, 8, &args).expect(0).stdout, "already up to date\n");
     conf(&tree, 8, &["undo"]).expect(0);
     assert_same(&tree.snapshot(), &before, "env and undo");
 }

@@ -97,7 +97,7 @@ fn force_sets_what_is_refused() {
         let (path, value) = setting.split_once('=').unwrap();
         conf(&tree, &["set", "--force", setting]).expect(0);
         assert_eq!(conf(&tree, &["get", path]).expect(0).stdout.trim_end(), value);
-        assert_eq!(conf(&tree, &["set", "--force", setting]).expect(0).stdout, "nothing to do: it is so already\n");
+        assert_eq!(conf(&tree, &["set", "--force", setting]).expect(0).stdout, "already up to date\n");
         conf(&tree, &["undo"]).expect(0);
         assert_same(&tree.snapshot(), &before, setting);
     }

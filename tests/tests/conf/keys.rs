@@ -18,7 +18,7 @@ fn after(modules: &str, args: &[&str]) -> String {
     let tree = Tree::with(&[(FILE, &start)]);
     conf(&tree, args).expect(0);
     let text = tree.read(FILE);
-    assert_eq!(conf(&tree, args).expect(0).stdout, "nothing to do: it is so already\n", "{args:?} again");
+    assert_eq!(conf(&tree, args).expect(0).stdout, "already up to date\n", "{args:?} again");
     conf(&tree, &[args, &["-n"]].concat()).expect(0);
     assert_eq!(tree.read(FILE), text);
     conf(&tree, &["undo"]).expect(0);
@@ -117,7 +117,7 @@ fn the_same_setting_twice_in_a_call_ends_as_the_last() {
     );
     let tree = Tree::with(&[(FILE, &format!("kind: EdgeCore\nmodules:\n{text}"))]);
     let back = ["set", "modules.edgeHub.heartbeat=1", "modules.edgeHub.heartbeat=15"];
-    assert_eq!(conf(&tree, &back).expect(0).stdout, "nothing to do: it is so already\n");
+    assert_eq!(conf(&tree, &back).expect(0).stdout, "already up to date\n");
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn what_is_unset_and_unknown_is_said() {
     let tree = Tree::with(&[(FILE, "kind: EdgeCore\nmodules: {}\n")]);
     let ran = conf(&tree, &["unset", "modules.edgeHub.tokn"]).expect(0);
     let note = "edge-conf: note: modules.edgeHub.tokn is not set: no version of edgecore knows it, did you mean modules.edgeHub.token?\n";
-    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("nothing to do: it is so already\n", note));
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("already up to date\n", note));
     assert_eq!(conf(&tree, &["unset", "modules.edgeHub.token"]).expect(0).stderr, "");
 }
 

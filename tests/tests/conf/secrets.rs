@@ -129,7 +129,7 @@ fn env_reads_a_secret_from_standard_input_into_a_private_drop_in() {
     assert!(ran.stdout.contains("mode 0644 -> 0600"), "{}", ran.stdout);
     assert_eq!(mode(&tree), 0o600);
     let again = env(&tree, &["DB_PASSWORD=-"], "geheim").expect(0);
-    assert!(again.stdout.starts_with("nothing to do"), "{}", again.stdout);
+    assert!(again.stdout.starts_with("already up to date"), "{}", again.stdout);
 }
 
 /// All that the journal holds, whatever its files are called.

@@ -58,7 +58,7 @@ fn a_bundle_goes_into_an_image_and_out_of_it_again() {
         assert!(!tree.at(left_out).exists(), "{left_out}");
     }
     let ran = install(&tree, "1.30", &archive, &sum, &["--cgroup-driver", "cgroupfs"]).expect(0);
-    assert_eq!(ran.stdout, "nothing to do: it is so already\n");
+    assert_eq!(ran.stdout, "already up to date\n");
     // The archive is not even needed for that.
     std::fs::rename(&archive, dir.path().join("away")).unwrap();
     install(&tree, "1.30", &archive, &sum, &[]).expect(0);
@@ -102,7 +102,7 @@ fn a_newer_one_takes_the_older_ones_place_and_gives_it_back() {
     // A file that went bad is found, and mended by the same call.
     tree.write("usr/libexec/crio/conmon", "broken");
     let ran = run(&tree, &["check"]).expect(3);
-    assert!(ran.stdout.contains("fault: /usr/libexec/crio/conmon: is not what the bundle put there"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("/usr/libexec/crio/conmon: error: is not what the bundle put there"), "{}", ran.stdout);
     install(&tree, "1.30.4", &old, &old_sum, &[]).expect(0);
     assert_eq!(tree.read("usr/libexec/crio/conmon"), "of 1.30.4\n");
 }
@@ -147,7 +147,7 @@ fn what_check_says_an_install_mends_is_mended_by_it() {
     for (said, damage) in damages {
         damage();
         let ran = run(&tree, &["check"]).expect(3);
-        let want = format!("fault: /{conmon}: {said}\n    hint: edge-crio install with the same version mends it\n");
+        let want = format!("/{conmon}: error: {said}\n    hint: edge-crio install with the same version mends it\n");
         assert!(ran.stdout.contains(&want), "{said}: {}", ran.stdout);
         install(&tree, "1.30.4", &archive, &sum, &[]).expect(0);
         assert!(!run(&tree, &["check"]).stdout.contains(conmon), "{said}");

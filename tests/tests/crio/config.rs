@@ -23,8 +23,8 @@ fn check(tree: &Tree) -> Ran {
 }
 
 fn about(ran: &Ran, file: &str) -> Vec<String> {
-    let of_it = |line: &&str| line.contains(&format!(": /{file}"));
-    ran.stdout.lines().filter(of_it).map(str::to_owned).collect()
+    let of_it = |line: &str| Some(line.strip_prefix(&format!("/{file}"))?.split_once(": ")?.1.to_owned());
+    ran.stdout.lines().filter_map(of_it).collect()
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn all_of_the_directory_counts_and_what_cannot_be_read_ends_it() {
         ("10-crio.conf~", "warning: CRI-O loads it too, whatever its name"),
         (".10-crio.conf.swp", "warning: CRI-O loads it too, whatever its name"),
         ("old/10-crio.conf", "warning: CRI-O loads it too, whatever its name"),
-        ("latin.conf", "fault: is no UTF-8 text: CRI-O loads all of this directory, and does not start with it"),
+        ("latin.conf", "error: is no UTF-8 text: CRI-O loads all of this directory, and does not start with it"),
     ] {
         let found = about(&whole, &format!("{DIR}/{name}"));
         let (severity, text) = said.split_once(": ").unwrap();
@@ -92,7 +92,7 @@ fn a_storage_conf_that_is_no_toml_is_a_fault() {
     let tree = tree(&[]);
     tree.write("etc/containers/storage.conf", "[storage\n");
     let found = about(&check(&tree).expect(3), "etc/containers/storage.conf");
-    assert!(found[0].starts_with("fault: "), "{found:#?}");
+    assert!(found[0].starts_with("error: "), "{found:#?}");
     assert!(found[0].contains("is no TOML, and CRI-O does not start with it"), "{found:#?}");
 }
 
@@ -100,7 +100,7 @@ fn a_storage_conf_that_is_no_toml_is_a_fault() {
 fn a_pause_image_that_is_none_is_found_wherever_it_stands() {
     let tree = tree(&[("50-mine.conf", "[crio.image]\npause_image = \"registry.example/Pause:1\"\n")]);
     let found = about(&check(&tree).expect(3), &format!("{DIR}/50-mine.conf"));
-    assert!(found[0].starts_with("fault: ") && found[0].contains("crio.image.pause_image"), "{found:#?}");
+    assert!(found[0].starts_with("error: ") && found[0].contains("crio.image.pause_image"), "{found:#?}");
     assert!(found[0].contains("its name has capitals: CRI-O does not start, or starts no pod"), "{found:#?}");
     let ran = Tool::new("edge-crio")
         .arg("--root")

@@ -167,7 +167,7 @@ fn a_read_only_place_is_named_and_the_same_call_goes_on() {
     let ran = site.by_shell(&line, &site.install(&[])).expect(1);
     assert!(ran.stderr.contains("Read-only file system (os error 30)\nhint: "), "{}", ran.stderr);
     site.run(&site.install(&[])).expect(0);
-    assert_eq!(site.run(&site.install(&[])).expect(0).stdout, "nothing to do: it is so already\n");
+    assert_eq!(site.run(&site.install(&[])).expect(0).stdout, "already up to date\n");
     site.run(&["remove"]).expect(0);
     site.run(&["undo"]).expect(0);
     assert!(site.tree.at("usr/local/bin/crio").exists());

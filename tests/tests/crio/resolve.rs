@@ -131,7 +131,7 @@ fn an_empty_value_is_named_as_what_keeps_crio_from_starting() {
     tree.write("etc/crio/crio.conf.d/50-site.conf", "[crio.network]\nnetwork_dir = \"\"\n[crio.api]\nlisten = \"\"\n");
     let said = run(&tree, &["check"]).expect(3).stdout;
     for key in ["crio.network.network_dir", "crio.api.listen"] {
-        let want = format!("fault: /etc/crio/crio.conf.d/50-site.conf {key}: is empty: CRI-O does not start\n");
+        let want = format!("/etc/crio/crio.conf.d/50-site.conf: error: {key}: is empty: CRI-O does not start\n");
         assert!(said.contains(&want), "{said}");
     }
     let ran = run(&tree, &["settings"]).expect(1);

@@ -145,8 +145,8 @@ fn a_dry_run_and_an_empty_plan_leave_no_trace() {
     assert_same(&whole(), &before, "after a dry run");
     image.run(&args).expect(0);
     let (after, journal) = (whole(), image.journal());
-    assert_eq!(image.run(&[&args[..], &["-n"]].concat()).expect(0).stdout, "nothing to do: it is so already\n");
-    assert_eq!(image.run(&args).expect(0).stdout, "nothing to do: it is so already\n");
+    assert_eq!(image.run(&[&args[..], &["-n"]].concat()).expect(0).stdout, "already up to date\n");
+    assert_eq!(image.run(&args).expect(0).stdout, "already up to date\n");
     image.run(&["undo", "-n"]).expect(3);
     image.run(&["undo", "--list"]).expect(0);
     assert_same(&whole(), &after, "after calls that change nothing");

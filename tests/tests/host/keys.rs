@@ -170,7 +170,7 @@ fn a_mode_is_changed_alone_and_comes_back_alone() {
     assert!(ran.stdout.starts_with("chmod /etc/key: "), "{}", ran.stdout);
     let is = fs::metadata(image.tree.at("etc/key")).unwrap();
     assert_eq!((is.ino(), is.mode() & 0o7777, old(&image).as_str()), (inode, 0o600, "first"));
-    assert_eq!(image.apply(plan).says(0, "").stdout, "nothing to do: it is so already\n");
+    assert_eq!(image.apply(plan).says(0, "").stdout, "already up to date\n");
     image.undo().says(0, "");
     assert_same(&image.tree.snapshot(), &before, "after the undo");
     // Another's mode, and another's key, are left alone.

@@ -44,7 +44,7 @@ fn a_large_file_is_replaced_and_removed_and_comes_back_with_mode_and_attributes(
     assert_eq!(xattr::get(image.tree.at("opt/a"), "user.edgeutils").unwrap(), None, "the new one's own");
     assert_eq!(kept(&image).len(), 2);
     assert!(journal_bytes(&image) < 4096, "no copy of them is in the journal");
-    assert_eq!(image.apply(&plan).says(0, "").stdout, "nothing to do: it is so already\n");
+    assert_eq!(image.apply(&plan).says(0, "").stdout, "already up to date\n");
 
     image.undo().says(0, "");
     assert_same(&image.tree.snapshot(), &before, "undone");

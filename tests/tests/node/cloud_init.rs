@@ -91,7 +91,7 @@ fn an_edge_node_is_prepared_from_the_archive() {
     assert!(ran.stdout.contains("dist.tar: OK\n"), "{}", ran.stdout);
     assert!(root.read(file).contains("server: 192.0.2.9:10004\n"), "{}", root.read(file));
     let again = user_data.run(&own).expect(0);
-    assert!(again.stdout.ends_with(&"nothing to do: it is so already\n".repeat(3)), "{}", again.stdout);
+    assert!(again.stdout.ends_with(&"already up to date\n".repeat(3)), "{}", again.stdout);
     assert!(!Path::new("/opt/edgeutils").exists(), "the namespace leaked");
 }
 

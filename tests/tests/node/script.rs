@@ -53,7 +53,7 @@ fn the_node_script_shows_does_and_does_nothing_twice() {
     assert!(text.contains("server: 192.0.2.9:10004\n") && text.contains("cgroupDriver: systemd\n"), "{text}");
     script(&tree, &cloudcore, &["-n"]).expect(0);
     let again = script(&tree, &cloudcore, &[]).expect(0);
-    assert_eq!(again.stdout, "nothing to do: it is so already\n".repeat(3));
+    assert_eq!(again.stdout, "already up to date\n".repeat(3));
     script(&tree, &[("RUNTIME", "docker")], &[]).expect(2);
     let ran = script(&tree, &[("CLOUDCORE", "nonsense!")], &[]).expect(2);
     assert!(ran.stderr.contains("cannot use --server"), "{}", ran.stderr);
@@ -71,7 +71,7 @@ fn the_cgroup_driver_is_that_of_crio() {
     script(&tree, &variables, &[]).expect(0);
     assert!(tree.read(FILE).contains("cgroupDriver: cgroupfs\n"), "{}", tree.read(FILE));
     let again = script(&tree, &variables, &[]).expect(0);
-    assert_eq!(again.stdout, "nothing to do: it is so already\n".repeat(4));
+    assert_eq!(again.stdout, "already up to date\n".repeat(4));
 }
 
 #[test]
@@ -112,6 +112,6 @@ fn the_cloud_script_takes_its_address_from_cloudcore_yaml_and_does_nothing_twice
     assert_same(&tree.snapshot(), &before, "cloud-node.sh -n");
     run(&[]).expect(0);
     assert!(tree.read("etc/edgeutils/redirect.toml").contains("\"10351=192.0.2.2:10003\""));
-    assert_eq!(run(&[]).expect(0).stdout, "nothing to do: it is so already\n".repeat(3));
+    assert_eq!(run(&[]).expect(0).stdout, "already up to date\n".repeat(3));
     run(&["-n"]).expect(0);
 }

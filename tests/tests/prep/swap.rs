@@ -31,7 +31,7 @@ fn there_and_back(tree: &Tree, check: impl Fn(&Tree)) {
     check(tree);
     let after = tree.snapshot();
     let again = off(tree).expect(0);
-    assert_eq!(again.stdout, "nothing to do: it is so already\n");
+    assert_eq!(again.stdout, "already up to date\n");
     assert_same(&tree.snapshot(), &after, "a second apply");
     prep(tree, &["verify", "--swap", "off"]).expect(0);
 
@@ -243,7 +243,7 @@ fn what_is_left_to_a_human_is_named_with_its_line_and_not_touched() {
         assert!(prep(&tree, &["status"]).expect(0).stdout.contains(say), "{say}");
     }
     let faults = prep(&tree, &["verify", "--swap", "off"]).expect(3).stdout;
-    assert_eq!(faults.matches("fault: ").count(), 3, "{faults}");
+    assert_eq!(faults.matches("error: ").count(), 3, "{faults}");
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn keep_and_limited_change_nothing_and_say_what_goes_with_them() {
         assert!(ran.stderr.contains(say), "{say}: {}", ran.stderr);
     }
     assert_same(&tree.snapshot(), &before, "keep and limited");
-    assert_eq!(prep(&tree, &["verify", "--swap", "keep"]).expect(0).stdout, "all is as wanted\n");
+    assert_eq!(prep(&tree, &["verify", "--swap", "keep"]).expect(0).stdout, "no problems found\n");
 }
 
 #[test]

@@ -78,8 +78,8 @@ fn a_config_map_that_cannot_be_used_changes_nothing() {
     };
     for (input, code, cause) in [
         ("", 1, "the input is empty"),
-        (&good[..40], 1, "it is no JSON"),
-        ("kind: ConfigMap\n", 1, "it is no JSON"),
+        (&good[..40], 1, "it is not complete JSON"),
+        ("kind: ConfigMap\n", 1, "it is not valid JSON"),
         (r#"{"kind":"Secret"}"#, 1, "the input is of kind Secret"),
         (&config_map(r#"{"ipTunnelPort":{"":10351}}"#), 1, "it has port 10351 with an empty address"),
         (

@@ -45,7 +45,7 @@ fn what_boot_needs_is_written_once_and_taken_back() {
 
     let after = tree.snapshot();
     let ran = redirect(&tree, &add).expect(0);
-    assert_eq!(ran.stdout, "nothing to do: it is so already\n");
+    assert_eq!(ran.stdout, "already up to date\n");
     assert_same(&tree.snapshot(), &after, "a second run");
     let ran = redirect(&tree, &["status"]).expect(0);
     assert_eq!(
@@ -76,7 +76,7 @@ fn ports_come_and_go_and_the_operators_comments_stay() {
     redirect(&tree, &["remove", "10351"]).expect(0);
     assert!(!tree.at(FILE).exists() && !tree.at(UNIT).exists() && !tree.at(LINK).exists());
     assert!(!tree.at("etc/edgeutils").exists(), "a directory of ours is left");
-    assert_eq!(redirect(&tree, &["remove"]).expect(0).stdout, "nothing to do: it is so already\n");
+    assert_eq!(redirect(&tree, &["remove"]).expect(0).stdout, "already up to date\n");
     redirect(&tree, &["undo"]).expect(0);
     assert_same(&tree.snapshot(), &whole, "undo of a removal");
 }
@@ -126,7 +126,7 @@ fn files_that_links_lead_to_are_written_there_and_removed_by_their_links() {
     redirect(&tree, &["remove"]).expect(0);
     assert!([FILE, UNIT, LINK].iter().all(|path| !tree.at(path).is_symlink()) && !tree.at("etc/edgeutils").exists());
     assert!(tree.read("srv/redirect.toml").contains("10352"), "what a link leads to is its owner's");
-    assert_eq!(redirect(&tree, &["remove"]).expect(0).stdout, "nothing to do: it is so already\n");
+    assert_eq!(redirect(&tree, &["remove"]).expect(0).stdout, "already up to date\n");
     redirect(&tree, &["undo"]).expect(0);
     assert_same(&tree.snapshot(), &whole, "undo of a removal");
 }
@@ -144,7 +144,7 @@ fn a_unit_that_is_masked_stays_masked() {
     let ran = redirect(&tree, &["add", "10351=192.0.2.1:10003", "--persist"]).expect(4);
     let said = "edge-redirect: cannot enable edge-redirect.service: it is masked\nhint: systemctl unmask edge-redirect.service";
     assert!(ran.stderr.contains(said), "{}", ran.stderr);
-    assert_eq!(redirect(&tree, &["remove"]).expect(0).stdout, "nothing to do: it is so already\n");
+    assert_eq!(redirect(&tree, &["remove"]).expect(0).stdout, "already up to date\n");
     assert_same(&tree.snapshot(), &masked, "nothing of ours is there");
 
     std::fs::remove_file(tree.at(UNIT)).unwrap();

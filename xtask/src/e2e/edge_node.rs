@@ -124,7 +124,7 @@ fn user_data(workspace: &Workspace, arch: Arch, served: &Path, repository: &Repo
 
 /// How often edge-node.sh calls a utility, and what each says the second time.
 const STEPS: usize = 6;
-const ALREADY: &str = "nothing to do: it is so already";
+const ALREADY: &str = "already up to date";
 
 struct Story<'a> {
     machine: &'a mut Machine,

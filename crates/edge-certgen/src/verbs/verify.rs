@@ -1,6 +1,6 @@
 //! `edge-certgen verify`.
 
-use edge_host::{Exit, Host, Outcome, Result, State};
+use edge_host::{Finding, Host, Outcome, Result, State};
 
 use crate::cert::Certificate;
 use crate::cli::{Names, Options, VerifyTarget};
@@ -9,7 +9,7 @@ use crate::facts::{self, Pair, Read};
 use crate::judge::{self, Chain, PairCheck};
 use crate::kind::{Dirs, Kind};
 use crate::names::Name;
-use crate::report::{Finding, Severity, certificate_record, end_shown, show_finding};
+use crate::report::{certificate_record, end_shown};
 use crate::{names, wanted};
 
 pub(crate) fn run(host: &mut Host, options: &Options, what: VerifyTarget, given: &Names) -> Result<Outcome> {
@@ -29,21 +29,12 @@ pub(crate) fn run(host: &mut Host, options: &Options, what: VerifyTarget, given:
     }
     if seen == 0 {
         let file = host.root.display(&dirs.certs).display().to_string();
-        findings.push(Finding {
-            severity: Severity::Fault,
-            file,
-            text: "no certificate of KubeEdge is here".to_owned(),
-            hint: Some("edge-certgen stream --ip IP makes the stream's; cloudcore makes its others itself".to_owned()),
-        });
+        findings.push(
+            Finding::error(file, "no certificate of KubeEdge is here")
+                .hint("edge-certgen stream --ip IP makes the stream's; cloudcore makes its others itself"),
+        );
     }
-    for finding in &findings {
-        show_finding(host, finding);
-    }
-    let faulty = findings.iter().any(|finding| finding.severity == Severity::Fault);
-    if !faulty {
-        host.report.line("all is as it should be");
-    }
-    Ok(Outcome { exit: if faulty { Exit::Differs } else { Exit::Done }, ..Outcome::default() })
+    Ok(host.report.findings(&findings))
 }
 
 fn kinds(what: VerifyTarget) -> Vec<Kind> {
@@ -62,7 +53,7 @@ fn wanted_names(host: &Host, dirs: &Dirs, given: &Names, findings: &mut Vec<Find
     let Some((path, read)) = cloudcore::read(host)? else { return Ok(asked) };
     let file = path.display().to_string();
     let mut warn = |text: String, hint: Option<String>| {
-        findings.push(Finding { severity: Severity::Warning, file: file.clone(), text, hint });
+        findings.push(Finding { hint, ..Finding::warning(&file, text) });
     };
     let found = match read {
         Ok(found) => found,

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use edge_host::{Arch, Error, Exit, Host, Mode, OutDir, Outcome, Program, Result, ResultExt, become_user};
+use edge_host::{Arch, Error, Exit, Host, Mode, OutDir, Outcome, Program, Result, ResultExt};
 use serde_json::json;
 
 use crate::cli::BuildArgs;
@@ -54,7 +54,7 @@ pub(crate) fn run(host: &mut Host, args: &BuildArgs) -> Result<Outcome> {
     // All of a build is the caller's own: as root nothing is read, run or written.
     let user = go::invoking_user()?;
     if let Some(user) = &user {
-        become_user(user.uid, user.gid)?;
+        user.take_rights()?;
     }
     let local = job.folder.as_ref().map(|dir| source::folder(dir, &releases)).transpose()?;
     let mut need = match &local {
@@ -136,7 +136,7 @@ fn standing(out: &Path) -> Result<Option<Manifest>> {
 }
 
 fn already(host: &mut Host) -> Outcome {
-    host.report.line("nothing to do: it is so already");
+    host.report.up_to_date();
     if host.mode == Mode::DryRun {
         host.report.record("plan", json!({"actions": 0}));
     }

@@ -1,12 +1,10 @@
 //! `edge-cni check`: what keeps the network from being ready, and what will.
 
 mod leases;
-mod show;
 
-use edge_conflist::finding::{Finding, Severity};
 use edge_conflist::judge::{self, Facts};
 use edge_conflist::plugin::Ask;
-use edge_host::{Exit, Host, Outcome, Result};
+use edge_host::{Finding, Host, Outcome, Result, Severity};
 
 use crate::cli::CheckArgs;
 use crate::conflist::{File, Network};
@@ -16,7 +14,6 @@ use crate::range::is_link_local;
 use crate::request::absolute;
 use crate::runtime::{Runtime, runtimes};
 use crate::trial;
-use show::show;
 
 /// What a runtime says in nearly all of these cases.
 const NOT_READY: &str = ": a runtime only says that the network is not ready";
@@ -35,9 +32,9 @@ pub(crate) fn run(host: &mut Host, args: &CheckArgs) -> Result<Outcome> {
     trial::possible(host, args.live)?;
     let facts = judge::facts(host, &args.conf_dir, std::slice::from_ref(&args.bin_dir), Ask::Releases)?;
     let (mut findings, used) = judge::judge(&facts);
-    // The one that is used has no faults so far: those there are are of others before it.
-    let none_passed_over = findings.iter().all(|finding| finding.severity != Severity::Fault);
-    for finding in findings.iter_mut().filter(|finding| finding.severity == Severity::Fault) {
+    // The one that is used has no errors so far: those there are belong to others before it.
+    let none_passed_over = findings.iter().all(|finding| finding.severity != Severity::Error);
+    for finding in findings.iter_mut().filter(|finding| finding.severity == Severity::Error) {
         finding.text.push_str(match used {
             _ if judge::is_unseen(finding) => READY,
             Some(_) => PASSED_OVER,
@@ -49,7 +46,7 @@ pub(crate) fn run(host: &mut Host, args: &CheckArgs) -> Result<Outcome> {
         if plugin::look(host, &args.bin_dir, LOOPBACK)? == Standing::Missing {
             let text =
                 format!("there is no {LOOPBACK} in it, which containerd and CRI-O before 1.30 run for every pod");
-            findings.push(Finding::new(Severity::Warning, &args.bin_dir, text).hint("edge-cni install puts it there"));
+            findings.push(Finding::warning(&args.bin_dir, text).hint("edge-cni install puts it there"));
         }
         findings.extend(against_runtimes(file, network, &runtimes(host)?));
         findings.extend(leases::judge(network, &leases::leases(host, network)?));
@@ -62,21 +59,13 @@ pub(crate) fn run(host: &mut Host, args: &CheckArgs) -> Result<Outcome> {
             tried = text;
         }
     }
-    for finding in &findings {
-        show(host, finding);
+    if let Some(file) = used.filter(|_| none_passed_over) {
+        host.report.line(&summary(&facts, file));
     }
-    let faults = findings.iter().filter(|finding| finding.severity == Severity::Fault).count();
     if let Some(text) = tried {
         host.report.line(&text);
     }
-    let name = used.filter(|_| none_passed_over).map(|file| summary(&facts, file));
-    let name = name.unwrap_or_else(|| args.conf_dir.display().to_string());
-    host.report.line(&match faults {
-        0 => format!("{name}: no faults"),
-        1 => format!("{name}: 1 fault"),
-        faults => format!("{name}: {faults} faults"),
-    });
-    Ok(Outcome { exit: if faults == 0 { Exit::Done } else { Exit::Differs }, ..Outcome::default() })
+    Ok(host.report.findings(&findings))
 }
 
 /// The network that is used, with its plugins and their releases.
@@ -94,7 +83,7 @@ fn summary(facts: &Facts, file: &File) -> String {
 /// The network against what calls its plugins.
 fn against_runtimes(file: &File, network: &Network, runtimes: &[Runtime]) -> Vec<Finding> {
     // With several it is not known which one is used.
-    let severity = if runtimes.len() == 1 { Severity::Fault } else { Severity::Warning };
+    let severity = if runtimes.len() == 1 { Severity::Error } else { Severity::Warning };
     let too_old = runtimes.iter().filter(|runtime| runtime.reads < network.version_for(runtime.reads));
     let finding = |runtime: &Runtime| {
         let text = format!(
@@ -119,9 +108,7 @@ fn against_host(file: &File, network: &Network, networks: &Networks) -> Vec<Find
         for route in foreign.filter(|route| route.to.contains(&range.subnet)) {
             let link = route.link.as_ref().map(|link| format!(" through {link}")).unwrap_or_default();
             let text = format!("{} overlaps this host's route to {}{link}", range.subnet, route.to);
-            findings.push(
-                Finding::new(Severity::Warning, &file.path, text).hint("pods take that traffic: choose another subnet"),
-            );
+            findings.push(Finding::warning(&file.path, text).hint("pods take that traffic: choose another subnet"));
         }
     }
     for own in networks.addresses.iter().filter(|own| own.link == bridge) {
@@ -134,7 +121,7 @@ fn against_host(file: &File, network: &Network, networks: &Networks) -> Vec<Find
         let text =
             format!("{bridge} has the address {} of another network: bridge refuses to add a second one", own.address);
         let hint = format!("while no pod runs: ip link delete {bridge}");
-        findings.push(Finding::new(Severity::Fault, &file.path, text).hint(hint));
+        findings.push(Finding::error(&file.path, text).hint(hint));
     }
     findings
 }

@@ -143,7 +143,7 @@ fn to_file(host: &mut Host, out: &Path, document: &str) -> Result<Outcome> {
     }
     let standing = out_state(out, document.as_bytes())?;
     if standing == OutState::Same {
-        host.report.line("nothing to do: it is so already");
+        host.report.up_to_date();
         return Ok(Outcome::default());
     }
     if host.mode == Mode::DryRun {

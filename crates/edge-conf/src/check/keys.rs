@@ -1,7 +1,7 @@
 //! Every key of the file against the key table.
 
 use super::values::{Values, plain};
-use super::{Duplicate, Finding, Severity};
+use super::{Duplicate, SettingFinding, Severity};
 use crate::schema::{Found, Kind, Lookup, Minor, Table, Ty, show};
 use serde_yaml::{Mapping, Value};
 use std::cell::Cell;
@@ -14,19 +14,19 @@ const MAX_SEARCHES: usize = 200;
 const MAX_VARIANTS: usize = 10;
 
 /// Exact duplicates.
-pub(super) fn duplicates(duplicates: &[Duplicate], findings: &mut Vec<Finding>) {
+pub(super) fn duplicates(duplicates: &[Duplicate], findings: &mut Vec<SettingFinding>) {
     for duplicate in duplicates {
         let lines: Vec<String> = duplicate.lines.iter().map(usize::to_string).collect();
         let message = format!("stands in lines {}; KubeEdge takes the last one and drops the others", lines.join(", "));
         findings.push(
-            Finding::new(Severity::Fault, &duplicate.steps, message)
+            SettingFinding::new(Severity::Error, &duplicate.steps, message)
                 .hint("keep one; of a section, the earlier one is dropped as a whole"),
         );
     }
 }
 
 /// Walks the file.
-pub(super) fn walk(kind: Kind, version: Option<Minor>, doc: &Value, findings: &mut Vec<Finding>) {
+pub(super) fn walk(kind: Kind, version: Option<Minor>, doc: &Value, findings: &mut Vec<SettingFinding>) {
     let values = Values::new(kind, version, doc);
     let table = Table::of(kind);
     let names = table.names().chain(Table::of(kind.other()).names()).collect();
@@ -56,7 +56,7 @@ struct Walker<'a> {
 }
 
 impl Walker<'_> {
-    fn section(&self, at: &mut Vec<String>, mapping: &Mapping, findings: &mut Vec<Finding>) {
+    fn section(&self, at: &mut Vec<String>, mapping: &Mapping, findings: &mut Vec<SettingFinding>) {
         let mut same: HashMap<String, Vec<&str>> = HashMap::new();
         for key in mapping.keys().filter_map(Value::as_str) {
             same.entry(key.to_ascii_lowercase()).or_default().push(key);
@@ -65,7 +65,11 @@ impl Walker<'_> {
         same.values_mut().for_each(|spellings| spellings.sort_unstable_by(|a, b| b.as_bytes().cmp(a.as_bytes())));
         for (key, value) in mapping {
             let Some(key) = key.as_str() else {
-                findings.push(Finding::new(Severity::Warning, at, "has a key that is no text; KubeEdge ignores it"));
+                findings.push(SettingFinding::new(
+                    Severity::Warning,
+                    at,
+                    "has a key that is no text; KubeEdge ignores it",
+                ));
                 continue;
             };
             at.push(key.to_owned());
@@ -77,9 +81,10 @@ impl Walker<'_> {
         }
     }
 
-    fn key(&self, at: &mut Vec<String>, value: &Value, findings: &mut Vec<Finding>) {
+    fn key(&self, at: &mut Vec<String>, value: &Value, findings: &mut Vec<SettingFinding>) {
         let steps: Vec<&str> = at.iter().map(String::as_str).collect();
-        let ignored = |message: String| Finding::new(Severity::Fault, at, format!("{message}; KubeEdge ignores it"));
+        let ignored =
+            |message: String| SettingFinding::new(Severity::Error, at, format!("{message}; KubeEdge ignores it"));
         let finding = match self.lookup(&steps) {
             Lookup::Known(found) => {
                 findings.extend(self.lost(at, &found));
@@ -151,7 +156,7 @@ impl Walker<'_> {
     }
 
     /// Without a known version, a key that is too old for what the file says it is.
-    fn lost(&self, at: &[String], found: &Found) -> Option<Finding> {
+    fn lost(&self, at: &[String], found: &Found) -> Option<SettingFinding> {
         let implied = self.implied?;
         let last = found.rows.iter().map(|row| row.last).max_by_key(|last| last.map_or(u16::MAX, Minor::number))??;
         if last >= implied {
@@ -159,7 +164,7 @@ impl Walker<'_> {
         }
         let message =
             format!("was last known in KubeEdge {last}, but apiVersion is that of {implied} and newer; they ignore it");
-        let finding = Finding::new(Severity::Fault, at, message);
+        let finding = SettingFinding::new(Severity::Error, at, message);
         Some(match self.table.counterpart(found.key.path, implied) {
             Some(now) => finding.hint(format!("there it is {now}")),
             None => finding,
@@ -168,7 +173,7 @@ impl Walker<'_> {
 
     /// A key without effect is a fault only if it says something else than the one that counts, and
     /// was set by someone: its default stands in every file that KubeEdge wrote.
-    fn dead(&self, at: &[String], found: &Found, value: &Value, by: &str) -> Option<Finding> {
+    fn dead(&self, at: &[String], found: &Found, value: &Value, by: &str) -> Option<SettingFinding> {
         let in_force = self.values.in_force(by);
         let default = self.version.and_then(|version| found.key.default_in(version));
         let is_default = default.is_some_and(|default| value.as_str() == Some(default.yaml));
@@ -176,21 +181,21 @@ impl Walker<'_> {
             return None;
         }
         let successor = self.table.moves().any(|(_, to)| to == by);
-        let severity = if successor { Severity::Fault } else { Severity::Warning };
+        let severity = if successor { Severity::Error } else { Severity::Warning };
         let message = "has no effect in this version of KubeEdge";
-        Some(Finding::new(severity, at, message).hint(format!("set {by}")))
+        Some(SettingFinding::new(severity, at, message).hint(format!("set {by}")))
     }
 
-    fn value(&self, at: &mut Vec<String>, found: &Found, value: &Value, findings: &mut Vec<Finding>) {
+    fn value(&self, at: &mut Vec<String>, found: &Found, value: &Value, findings: &mut Vec<SettingFinding>) {
         let program = self.kind.program();
         if let Err(error) = found.check(value) {
-            findings.push(Finding::new(Severity::Fault, at, format!("{error}; {program} does not start")));
+            findings.push(SettingFinding::new(Severity::Error, at, format!("{error}; {program} does not start")));
             return;
         }
         match (found.ty, value) {
             (Ty::Object, Value::Null) if crashes(found.key.path) => {
                 let message = format!("is an empty section; {program} crashes on it at start");
-                findings.push(Finding::new(Severity::Fault, at, message).hint("fill it or leave it out"));
+                findings.push(SettingFinding::new(Severity::Error, at, message).hint("fill it or leave it out"));
             }
             (Ty::Object, Value::Mapping(section)) => self.section(at, section, findings),
             (Ty::List("object"), Value::Sequence(elements)) => {
@@ -205,7 +210,7 @@ impl Walker<'_> {
             (Ty::Bool, Value::String(word)) => {
                 let truth = crate::schema::types::yaml_1_1_bool(word).unwrap_or(false);
                 let message = format!("{program} reads {word} as {truth}, but only without quotes");
-                findings.push(Finding::new(Severity::Warning, at, message).hint(format!("write {truth}")));
+                findings.push(SettingFinding::new(Severity::Warning, at, message).hint(format!("write {truth}")));
             }
             _ => {}
         }
@@ -224,7 +229,7 @@ fn crashes(path: &str) -> bool {
 }
 
 /// The same key in several spellings, the one that wins first.
-fn variants(at: &[String], value: &Value, spellings: &[&str]) -> Finding {
+fn variants(at: &[String], value: &Value, spellings: &[&str]) -> SettingFinding {
     let key = spellings.first().copied().unwrap_or_default();
     let others = &spellings[1..];
     let more = others.len().saturating_sub(MAX_VARIANTS);
@@ -236,5 +241,5 @@ fn variants(at: &[String], value: &Value, spellings: &[&str]) -> Finding {
         ),
         _ => format!("stands here as {others}{more} too; KubeEdge takes {key}, whatever the order"),
     };
-    Finding::new(Severity::Fault, at, message).hint(format!("keep {}", show(at)))
+    SettingFinding::new(Severity::Error, at, message).hint(format!("keep {}", show(at)))
 }

@@ -1,7 +1,7 @@
 //! What the settings mean together: the rules of KubeEdge's own validation, and its traps.
 
 use super::values::Values;
-use super::{Finding, Severity};
+use super::{SettingFinding, Severity};
 use crate::address::{host_of, is_loopback};
 use crate::schema::{Kind, Minor};
 use serde_yaml::Value;
@@ -12,18 +12,18 @@ pub(super) const V1ALPHA2: Minor = Minor::new(12);
 const NAMES_CHECKED: Minor = Minor::new(8);
 
 /// `kind:` and `apiVersion:`. KubeEdge looks at neither; they say what the file was written for.
-pub(super) fn head(kind: Kind, version: Option<Minor>, doc: &Value, findings: &mut Vec<Finding>) {
+pub(super) fn head(kind: Kind, version: Option<Minor>, doc: &Value, findings: &mut Vec<SettingFinding>) {
     let values = Values::new(kind, version, doc);
     if let Some(text) = values.text("kind") {
         if text.parse() == Ok(kind.other()) {
             let message = format!("is {text}: this is a file for {}", kind.other().program());
             findings.push(
-                Finding::new(Severity::Fault, &["kind"], message)
+                SettingFinding::new(Severity::Error, &["kind"], message)
                     .hint(format!("{} would ignore most of it", kind.program())),
             );
         } else if text != kind.name() {
             let message = format!("is \"{text}\"; KubeEdge does not look at it, other tools do");
-            findings.push(Finding::new(Severity::Warning, &["kind"], message).hint(format!("write {kind}")));
+            findings.push(SettingFinding::new(Severity::Warning, &["kind"], message).hint(format!("write {kind}")));
         }
     }
     if let Some(text) = values.text("apiVersion") {
@@ -31,8 +31,8 @@ pub(super) fn head(kind: Kind, version: Option<Minor>, doc: &Value, findings: &m
     }
 }
 
-fn api_version(kind: Kind, version: Option<Minor>, text: &str) -> Option<Finding> {
-    let found = |severity, message| Some(Finding::new(severity, &["apiVersion"], message));
+fn api_version(kind: Kind, version: Option<Minor>, text: &str) -> Option<SettingFinding> {
+    let found = |severity, message| Some(SettingFinding::new(severity, &["apiVersion"], message));
     let group = format!("{}.config.kubeedge.io/", kind.program());
     let Some(api) = text.strip_prefix(&group) else {
         return found(Severity::Warning, format!("is not one of {}; KubeEdge does not look at it", kind.program()))
@@ -40,7 +40,7 @@ fn api_version(kind: Kind, version: Option<Minor>, text: &str) -> Option<Finding
     };
     match (kind, api, version) {
         (Kind::EdgeCore, "v1alpha1", Some(version)) if version >= V1ALPHA2 => found(
-            Severity::Fault,
+            Severity::Error,
             format!(
                 "is v1alpha1, but edgecore {version} reads the file as v1alpha2: cgroupDriver and the \
                  container runtime's socket are lost without a word (cgroupfs and the default socket instead)"
@@ -48,7 +48,7 @@ fn api_version(kind: Kind, version: Option<Minor>, text: &str) -> Option<Finding
         )
         .map(|finding| finding.hint("move the settings to modules.edged.tailoredKubeletConfig and write v1alpha2")),
         (Kind::EdgeCore, "v1alpha2", Some(version)) if version < V1ALPHA2 => found(
-            Severity::Fault,
+            Severity::Error,
             format!("is v1alpha2, but edgecore {version} reads the file as v1alpha1 and ignores its new keys"),
         ),
         (Kind::EdgeCore, "v1alpha1" | "v1alpha2", _) | (Kind::CloudCore, "v1alpha1", _) => None,
@@ -60,7 +60,7 @@ fn api_version(kind: Kind, version: Option<Minor>, text: &str) -> Option<Finding
 }
 
 /// The rules of edgecore.
-pub(super) fn edgecore(version: Option<Minor>, doc: &Value, findings: &mut Vec<Finding>) {
+pub(super) fn edgecore(version: Option<Minor>, doc: &Value, findings: &mut Vec<SettingFinding>) {
     let values = Values::new(Kind::EdgeCore, version, doc);
     switched_off(&values, findings);
     edge_hub(&values, findings);
@@ -81,7 +81,7 @@ pub(super) fn edgecore(version: Option<Minor>, doc: &Value, findings: &mut Vec<F
 }
 
 /// `--minconfig` of 1.7 and newer writes `enable: false` for what is on by default.
-fn switched_off(values: &Values<'_>, findings: &mut Vec<Finding>) {
+fn switched_off(values: &Values<'_>, findings: &mut Vec<SettingFinding>) {
     let hub_is_off = values.is_turned_off("modules.edgeHub.enable");
     if hub_is_off {
         findings.push(
@@ -98,14 +98,14 @@ fn switched_off(values: &Values<'_>, findings: &mut Vec<Finding>) {
         if values.is_turned_off(path) {
             let severity = if path == "modules.edged.enable" { Severity::Warning } else { severity };
             findings.push(
-                Finding { severity, ..fault(path, format!("is false: {effect}")) }
+                SettingFinding { severity, ..fault(path, format!("is false: {effect}")) }
                     .hint("--minconfig of KubeEdge 1.7 and newer writes it so; the default is true"),
             );
         }
     }
 }
 
-fn edge_hub(values: &Values<'_>, findings: &mut Vec<Finding>) {
+fn edge_hub(values: &Values<'_>, findings: &mut Vec<SettingFinding>) {
     if !values.is_on("modules.edgeHub.enable") {
         return;
     }
@@ -124,7 +124,7 @@ fn edge_hub(values: &Values<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-fn edge_stream(values: &Values<'_>, findings: &mut Vec<Finding>) {
+fn edge_stream(values: &Values<'_>, findings: &mut Vec<SettingFinding>) {
     let path = "modules.edgeStream.server";
     let hub = if values.is_on("modules.edgeHub.quic.enable") {
         "modules.edgeHub.quic.server"
@@ -142,7 +142,7 @@ fn edge_stream(values: &Values<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// The rules of cloudcore.
-pub(super) fn cloudcore(version: Option<Minor>, doc: &Value, findings: &mut Vec<Finding>) {
+pub(super) fn cloudcore(version: Option<Minor>, doc: &Value, findings: &mut Vec<SettingFinding>) {
     let values = Values::new(Kind::CloudCore, version, doc);
     let relative = "kubeAPIConfig.kubeConfig";
     if values.text(relative).is_some_and(|path| !path.is_empty() && !path.starts_with('/')) {
@@ -171,15 +171,15 @@ pub(super) fn cloudcore(version: Option<Minor>, doc: &Value, findings: &mut Vec<
     }
 }
 
-fn positive(path: &str, values: &Values<'_>, findings: &mut Vec<Finding>) {
+fn positive(path: &str, values: &Values<'_>, findings: &mut Vec<SettingFinding>) {
     if is_below(values.written(path), 1) {
         findings.push(fault(path, "is not above 0; cloudcore does not start"));
     }
 }
 
-fn fault(path: &str, message: impl Into<String>) -> Finding {
+fn fault(path: &str, message: impl Into<String>) -> SettingFinding {
     let steps: Vec<&str> = path.split('.').collect();
-    Finding::new(Severity::Fault, &steps, message)
+    SettingFinding::new(Severity::Error, &steps, message)
 }
 
 fn is_below(value: Option<&Value>, least: i64) -> bool {

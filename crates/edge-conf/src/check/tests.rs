@@ -135,7 +135,7 @@ fn exact_duplicates_come_from_outside() {
     let duplicate = Duplicate { steps: vec!["modules".to_owned(), "edgeHub".to_owned()], lines: vec![3, 9] };
     let findings = check(Kind::EdgeCore, None, &doc, &[duplicate]);
     assert_eq!(findings.len(), 1);
-    assert_eq!(findings[0].severity, Severity::Fault);
+    assert_eq!(findings[0].severity, Severity::Error);
     assert_eq!(findings[0].path(), "modules.edgeHub");
     assert_eq!(findings[0].message, "stands in lines 3, 9; KubeEdge takes the last one and drops the others");
 }

@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
-use edge_host::{Exit, Host, Outcome, Result};
+use edge_host::{Finding, Host, Outcome, Result};
 use edge_yaml::{Path, Step};
-use serde_json::json;
 
 use super::{Opened, rules};
-use crate::check::{Duplicate, Finding, Severity, check};
+use crate::check::{Duplicate, check};
 use crate::cli::Options;
 use crate::facts::{self, File, Known};
 use crate::spelling::texts;
@@ -25,14 +24,14 @@ pub(crate) fn run(host: &mut Host, options: &Options) -> Result<Outcome> {
             paths.iter().map(|path| facts::read_file(host, path)).collect::<Result<_>>()?
         }
     };
-    let mut exit = Exit::Done;
+    let mut findings = Vec::new();
     for file in &files {
-        exit = exit.worst(one(host, options, file)?);
+        findings.extend(one(host, options, file)?);
     }
-    Ok(Outcome { exit, ..Outcome::default() })
+    Ok(host.report.findings(&findings))
 }
 
-fn one(host: &mut Host, options: &Options, file: &File) -> Result<Exit> {
+fn one(host: &mut Host, options: &Options, file: &File) -> Result<Vec<Finding>> {
     let name = file.name(host);
     let opened = Opened::of(file, &name)?;
     let inner = opened.inner(&name)?;
@@ -48,38 +47,13 @@ fn one(host: &mut Host, options: &Options, file: &File) -> Result<Exit> {
         .collect();
     let findings = check(rules.kind, rules.version, &document.merged(), &duplicates);
     let paths: Vec<Option<Path>> = findings.iter().map(|finding| path_of(&finding.steps)).collect();
-    for (finding, line) in findings.iter().zip(document.lines(paths.iter().map(Option::as_ref))) {
-        show(host, &name, line, finding);
-    }
-    let faults = findings.iter().filter(|finding| finding.severity == Severity::Fault).count();
     let version = match known {
         Known::Given(version) | Known::InFile(version) | Known::InProgram(version) => format!("KubeEdge {version}"),
         Known::Disputed(..) | Known::Nowhere => "an unknown KubeEdge version".to_owned(),
     };
-    host.report.line(&match faults {
-        0 => format!("{name}: no faults for {version}"),
-        1 => format!("{name}: 1 fault for {version}"),
-        faults => format!("{name}: {faults} faults for {version}"),
-    });
-    Ok(if faults == 0 { Exit::Done } else { Exit::Differs })
-}
-
-fn show(host: &mut Host, name: &str, line: Option<usize>, finding: &Finding) {
-    let word = match finding.severity {
-        Severity::Note => "note",
-        Severity::Warning => "warning",
-        Severity::Fault => "fault",
-    };
-    let place = line.map(|line| format!(":{line}")).unwrap_or_default();
-    let path = if finding.steps.is_empty() { String::new() } else { format!("{}: ", finding.path()) };
-    host.report.line(&format!("{name}{place}: {word}: {path}{}", finding.message));
-    if let Some(hint) = &finding.hint {
-        host.report.line(&format!("    hint: {hint}"));
-    }
-    host.report.record(
-        "finding",
-        json!({"severity": word, "file": name, "line": line, "path": finding.path(), "text": finding.message, "hint": finding.hint}),
-    );
+    host.report.line(&format!("checking {name} for {version}"));
+    let lines = document.lines(paths.iter().map(Option::as_ref));
+    Ok(findings.iter().zip(lines).map(|(finding, line)| finding.placed(&name, line)).collect())
 }
 
 fn path_of(steps: &[String]) -> Option<Path> {

@@ -90,13 +90,13 @@ pub fn agreement(driver: &str, socket: &str, others: &Neighbours) -> Vec<Finding
     if let Some((file, edgecore)) = &others.edgecore {
         if edgecore.uses_docker {
             findings.push(
-                Finding::new(Severity::Fault, file, "edgecore uses docker, and not CRI-O")
+                Finding::error(file, "edgecore uses docker, and not CRI-O")
                     .hint("edge-crio settings | edge-conf enable crio -"),
             );
         } else if edgecore.driver != driver {
             let text = format!("edgecore makes cgroups by {}, and CRI-O by {driver}: no pod starts", edgecore.driver);
             findings.push(
-                Finding::new(Severity::Fault, file, text)
+                Finding::error(file, text)
                     .at(&edgecore.driver_path)
                     .hint("edge-crio settings | edge-conf enable crio -"),
             );
@@ -109,15 +109,14 @@ pub fn agreement(driver: &str, socket: &str, others: &Neighbours) -> Vec<Finding
         };
         if let Some(text) = elsewhere.filter(|_| !edgecore.uses_docker) {
             findings.push(
-                Finding::new(Severity::Fault, file, text)
+                Finding::error(file, text)
                     .at(&edgecore.socket_path)
                     .hint("edge-crio settings | edge-conf enable crio -"),
             );
         }
         if let Some(how) = &others.kubelet_active {
             findings.push(
-                Finding::new(
-                    Severity::Fault,
+                Finding::error(
                     "kubelet.service",
                     format!("kubelet {how} beside edgecore: both want this runtime and port 10250"),
                 )
@@ -126,7 +125,7 @@ pub fn agreement(driver: &str, socket: &str, others: &Neighbours) -> Vec<Finding
         }
     }
     if let Some((file, other)) = others.kubelet.as_ref().filter(|(_, other)| other != driver) {
-        let severity = if others.edgecore.is_some() { Severity::Note } else { Severity::Fault };
+        let severity = if others.edgecore.is_some() { Severity::Note } else { Severity::Error };
         findings.push(
             Finding::new(severity, file, format!("kubelet makes cgroups by {other}, and CRI-O by {driver}"))
                 .at("cgroupDriver")
@@ -147,8 +146,7 @@ pub fn agreement(driver: &str, socket: &str, others: &Neighbours) -> Vec<Finding
         others.sockets.iter().map(String::as_str).filter(|other| !is_same_socket(other, socket)).collect();
     if !more.is_empty() {
         findings.push(
-            Finding::new(
-                Severity::Warning,
+            Finding::warning(
                 more.join(", "),
                 "another container runtime listens here as well: keadm and crictl may take that one",
             )
@@ -211,7 +209,7 @@ mod tests {
         };
         let shown: Vec<String> = agreement("systemd", "/var/run/crio/crio.sock", &others)
             .iter()
-            .map(|finding| format!("{} {} {}: {}", finding.severity.name(), finding.file, finding.path, finding.text))
+            .map(|finding| format!("{} {} {}: {}", finding.severity.word(), finding.file, finding.path, finding.text))
             .collect();
         insta::assert_snapshot!(shown.join("\n"));
         let good = Neighbours {

@@ -24,12 +24,12 @@ pub fn storage(storage: &Storage, release: Option<Version>) -> Option<Finding> {
             Some("edge-crio install takes metacopy out"),
         ),
         OverlaySupport::AllButMetacopy => (
-            Severity::Fault,
+            Severity::Error,
             format!("asks for {options}, and this kernel refuses metacopy: CRI-O before 1.24 starts no pod"),
             Some("edge-crio install takes metacopy out"),
         ),
         OverlaySupport::Unsupported => (
-            Severity::Fault,
+            Severity::Error,
             format!("asks for {options}, and this kernel refuses that even without metacopy: no pod starts"),
             Some("the kernel's log (dmesg) names the option that it does not know: take it out"),
         ),
@@ -55,10 +55,10 @@ mod tests {
             storage(&facts, minor.map(Version::minor)).map(|finding| finding.severity)
         };
         assert_eq!(severity(OverlaySupport::All, None), None);
-        assert_eq!(severity(OverlaySupport::AllButMetacopy, None), Some(Severity::Fault));
-        assert_eq!(severity(OverlaySupport::AllButMetacopy, Some(23)), Some(Severity::Fault));
+        assert_eq!(severity(OverlaySupport::AllButMetacopy, None), Some(Severity::Error));
+        assert_eq!(severity(OverlaySupport::AllButMetacopy, Some(23)), Some(Severity::Error));
         assert_eq!(severity(OverlaySupport::AllButMetacopy, Some(24)), Some(Severity::Note));
-        assert_eq!(severity(OverlaySupport::Unsupported, Some(34)), Some(Severity::Fault));
+        assert_eq!(severity(OverlaySupport::Unsupported, Some(34)), Some(Severity::Error));
         assert_eq!(severity(OverlaySupport::Unknown, Some(34)), Some(Severity::Note));
     }
 }

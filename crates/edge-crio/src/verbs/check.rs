@@ -3,11 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use edge_host::{Exit, Host, Outcome, Result, State, processes};
+use edge_host::{Host, Outcome, Result, State, processes};
 use edge_systemd::{Scope, Units};
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
-use serde_json::json;
 
 use crate::bundle::{EXECUTABLE, MANIFEST, Manifest};
 use crate::check::{
@@ -61,22 +60,14 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
     }
     let driver = other_driver(host, real, config.driver(), &mut findings);
     findings.extend(agreement(&driver, socket, &neighbours(host)?));
-    for finding in &findings {
-        show(host, finding);
-    }
-    let worst = findings.iter().map(|finding| finding.severity).max();
-    if worst.is_none_or(|worst| worst < Severity::Warning) {
-        host.report.line("all is well");
-    }
-    let exit = if worst == Some(Severity::Fault) { Exit::Differs } else { Exit::Done };
-    Ok(Outcome { exit, ..Outcome::default() })
+    Ok(host.report.findings(&findings))
 }
 
 /// The driver that counts, and why it is another one than CRI-O's files say: an option counts before them.
 fn other_driver(host: &Host, real: Option<String>, files_say: &str, findings: &mut Vec<Finding>) -> String {
     let option = unit::driver_option(&host.root).unwrap_or_else(|error| {
         let text = format!("{error}: whether the unit sets the cgroup driver is not known");
-        findings.push(Finding::new(Severity::Warning, UNIT, text).hint("run edge-crio check as root"));
+        findings.push(Finding::warning(UNIT, text).hint("run edge-crio check as root"));
         None
     });
     let driver = real.or_else(|| Some(option.as_ref()?.0.value.clone())).unwrap_or_else(|| files_say.to_owned());
@@ -84,13 +75,13 @@ fn other_driver(host: &Host, real: Option<String>, files_say: &str, findings: &m
         _ if driver == files_say => {}
         Some((option, line)) => {
             let text = format!("CRI-O uses {driver} by this option, and its files say {files_say}: the option counts");
-            let finding = Finding::new(Severity::Warning, option.file.display().to_string(), text);
+            let finding = Finding::warning(option.file.display().to_string(), text);
             findings.push(Finding { line: Some(line), ..finding.hint("set it in one place alone") });
         }
         None => {
             let text =
                 format!("CRI-O uses {driver}, and its files say {files_say}: they were changed since it was started");
-            findings.push(Finding::new(Severity::Fault, UNIT, text).hint(format!("systemctl restart {UNIT}")));
+            findings.push(Finding::error(UNIT, text).hint(format!("systemctl restart {UNIT}")));
         }
     }
     driver
@@ -107,7 +98,7 @@ fn installed(host: &mut Host) -> Result<Vec<Finding>> {
         if !manifest.next.is_empty() {
             let text = "an install of CRI-O from a bundle was interrupted";
             let hint = "run the same edge-crio install again, or edge-crio undo";
-            findings.push(Finding::new(Severity::Fault, MANIFEST, text).hint(hint));
+            findings.push(Finding::error(MANIFEST, text).hint(hint));
         }
         for row in &manifest.files {
             host.check_interrupt()?;
@@ -123,7 +114,7 @@ fn installed(host: &mut Host) -> Result<Vec<Finding>> {
                 // Someone put it there, and an install leaves it.
                 _ => ("is not what the bundle put there", REPLACES),
             };
-            findings.push(Finding::new(Severity::Fault, row.path.display().to_string(), text).hint(hint));
+            findings.push(Finding::error(row.path.display().to_string(), text).hint(hint));
         }
     }
     if let Some(version) = &package {
@@ -131,8 +122,7 @@ fn installed(host: &mut Host) -> Result<Vec<Finding>> {
     }
     if manifest.is_some() && package.is_some() {
         findings.push(
-            Finding::new(
-                Severity::Fault,
+            Finding::error(
                 UNIT,
                 "CRI-O is installed twice, as a package and from a bundle: the bundle's unit hides the package's",
             )
@@ -141,23 +131,16 @@ fn installed(host: &mut Host) -> Result<Vec<Finding>> {
     }
     if unit.all.len() > 1 {
         let names: Vec<String> = unit.all.iter().map(|path| path.display().to_string()).collect();
-        findings.push(Finding::new(
-            Severity::Warning,
-            names.join(", "),
-            "there are several units of this name: the first one counts",
-        ));
+        findings.push(Finding::warning(names.join(", "), "there are several units of this name: the first one counts"));
     }
     match (&unit.file, unit.masked, unit.is_wanted) {
         (None, _, _) => findings.push(
-            Finding::new(Severity::Fault, UNIT, "CRI-O is not installed: there is no such unit")
-                .hint("edge-crio install --version V"),
+            Finding::error(UNIT, "CRI-O is not installed: there is no such unit").hint("edge-crio install --version V"),
         ),
-        (Some(_), true, _) => findings.push(
-            Finding::new(Severity::Fault, UNIT, "is masked, and cannot be started")
-                .hint(format!("systemctl unmask {UNIT}")),
-        ),
+        (Some(_), true, _) => findings
+            .push(Finding::error(UNIT, "is masked, and cannot be started").hint(format!("systemctl unmask {UNIT}"))),
         (Some(_), false, false) => findings.push(
-            Finding::new(Severity::Fault, UNIT, "is not started at boot")
+            Finding::error(UNIT, "is not started at boot")
                 .hint(format!("systemctl enable {UNIT}, or edge-crio install")),
         ),
         (Some(_), false, true) => {}
@@ -168,7 +151,7 @@ fn installed(host: &mut Host) -> Result<Vec<Finding>> {
 fn storage(host: &Host, release: Option<Version>) -> Result<Vec<Finding>> {
     if let Some((place, why)) = facts::storage_unreadable(host)? {
         let text = format!("is no TOML, and CRI-O does not start with it: {why}");
-        return Ok(vec![Finding::new(Severity::Fault, place, text).hint("mend it; CRI-O does without it as well")]);
+        return Ok(vec![Finding::error(place, text).hint("mend it; CRI-O does without it as well")]);
     }
     Ok(facts::storage(host)?.and_then(|storage| check::storage(&storage, release)).into_iter().collect())
 }
@@ -196,7 +179,7 @@ fn live(
         // Which says nothing about the daemon.
         Err(_) if access(socket, AccessFlags::W_OK) == Err(Errno::EACCES) => {
             findings.push(
-                Finding::new(Severity::Warning, socket, "is not for this user: CRI-O was not asked")
+                Finding::warning(socket, "is not for this user: CRI-O was not asked")
                     .hint("run edge-crio check as root"),
             );
             findings.extend(no_network(host, config, Severity::Warning)?);
@@ -208,8 +191,7 @@ fn live(
                 false => "systemd does not run here".to_owned(),
             };
             findings.push(
-                Finding::new(Severity::Fault, socket, format!("{error}; {state}"))
-                    .hint(format!("journalctl -u {UNIT} says why")),
+                Finding::error(socket, format!("{error}; {state}")).hint(format!("journalctl -u {UNIT} says why")),
             );
             findings.extend(no_network(host, config, Severity::Warning)?);
             return Ok(None);
@@ -217,21 +199,17 @@ fn live(
     };
     host.report.line(&format!("{} {} answers on {socket} (CRI {})", answer.name, answer.version, answer.api));
     if answer.name != CRIO {
-        findings.push(Finding::new(Severity::Fault, socket, format!("{} listens here, and not CRI-O", answer.name)));
+        findings.push(Finding::error(socket, format!("{} listens here, and not CRI-O", answer.name)));
     }
     if !answer.runtime_ready.holds {
-        findings.push(Finding::new(
-            Severity::Fault,
-            socket,
-            format!("CRI-O cannot run containers: {}", answer.runtime_ready.message),
-        ));
+        findings.push(Finding::error(socket, format!("CRI-O cannot run containers: {}", answer.runtime_ready.message)));
     }
     if !answer.network_ready.holds {
-        let causes = no_network(host, config, Severity::Fault)?;
+        let causes = no_network(host, config, Severity::Error)?;
         if causes.is_empty() {
             let text = format!("pods get no network; CRI-O says: {}", answer.network_ready.message);
             findings.push(
-                Finding::new(Severity::Fault, socket, text)
+                Finding::error(socket, text)
                     .hint(format!("systemctl restart {UNIT}, if the configuration came after it was started")),
             );
         }
@@ -239,7 +217,7 @@ fn live(
     } else {
         let unseen = cni::unseen_causes(host, config)?;
         findings.extend(
-            unseen.into_iter().map(|cause| told(cause, Severity::Fault, "CRI-O is ready, and pods get no network")),
+            unseen.into_iter().map(|cause| told(cause, Severity::Error, "CRI-O is ready, and pods get no network")),
         );
     }
     Ok(Some(answer))
@@ -291,18 +269,4 @@ fn runs(host: &Host, name: &str) -> Result<bool> {
     Ok(all
         .iter()
         .any(|process| process.executable().is_some_and(|path| path.ends_with(name)) && process.user() == Some(0)))
-}
-
-fn show(host: &mut Host, finding: &Finding) {
-    let path = if finding.path.is_empty() { String::new() } else { format!(" {}", finding.path) };
-    let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
-    host.report.line(&format!("{}: {}{line}{path}: {}", finding.severity.name(), finding.file, finding.text));
-    if let Some(hint) = &finding.hint {
-        host.report.line(&format!("    hint: {hint}"));
-    }
-    host.report.record(
-        "finding",
-        json!({"severity": finding.severity.name(), "file": finding.file, "line": finding.line, "path": finding.path,
-               "text": finding.text, "hint": finding.hint}),
-    );
 }

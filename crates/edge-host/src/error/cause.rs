@@ -61,7 +61,7 @@ impl<T, E: Into<Box<dyn StdError + Send + Sync>>> ResultExt<T> for Result<T, E> 
 }
 
 /// A cause in a user's words.
-pub(super) fn text_of(cause: &(dyn StdError + Send + Sync + 'static)) -> String {
+pub(crate) fn text_of(cause: &(dyn StdError + 'static)) -> String {
     if let Some(number) = cause.downcast_ref::<ParseIntError>() {
         return match number.kind() {
             IntErrorKind::Empty => "it is empty, expected a whole number",

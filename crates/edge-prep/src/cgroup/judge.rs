@@ -1,13 +1,16 @@
 //! What `status` and `verify` say of the memory cgroup: how it is, and which layer made it so.
 
-use edge_host::{Error, Exit};
+use edge_host::{Error, Exit, Finding, StatusLine};
 
 use super::cmdline::{self, DISABLE, ENABLE, Said};
 use super::layout::{Fallback, Layout};
 use super::live::{BOOTARGS, Built, Hierarchy, Live, Memory};
 use super::{Facts, Overlay};
-use crate::report::{Fault, Line};
+use crate::report;
 use crate::wanted::MemoryCgroup;
+
+/// What puts the memory cgroup right.
+const TURN_ON: &str = "edge-prep apply --memory-cgroup on";
 
 const OBJECT: &str = "memory cgroup";
 const COMMAND_LINE: &str = "boot command line";
@@ -23,7 +26,7 @@ const REMNANTS: [&str; 4] = [
 ];
 
 /// What `status` says.
-pub fn status(facts: &Facts) -> Vec<Line> {
+pub fn status(facts: &Facts) -> Vec<StatusLine> {
     let mut lines = vec![running(facts)];
     lines.push(lasting(facts));
     if let Some(live) = &facts.live {
@@ -38,11 +41,11 @@ pub fn status(facts: &Facts) -> Vec<Line> {
     lines
 }
 
-fn line(object: &str, state: &str, source: Option<String>, text: &str) -> Line {
-    Line { object: object.to_owned(), state: state.to_owned(), source, text: text.to_owned() }
+fn line(object: &str, state: &str, source: Option<String>, text: &str) -> StatusLine {
+    StatusLine { source, ..StatusLine::new(object, state, text) }
 }
 
-fn running(facts: &Facts) -> Line {
+fn running(facts: &Facts) -> StatusLine {
     let Some(live) = &facts.live else {
         return line(OBJECT, "unknown", None, "an image runs no kernel");
     };
@@ -57,13 +60,13 @@ fn running(facts: &Facts) -> Line {
         Memory::On => ("on", version.to_owned()),
         Memory::NotDelegated => ("not in use", format!("{version}; the root of the tree does not hand it down")),
         Memory::NotMounted => ("not mounted", version.to_owned()),
-        Memory::Off => ("off", format!("{version}; {}", why_off(facts, live).what)),
+        Memory::Off => ("off", format!("{version}; {}", why_off(facts, live).text)),
         Memory::Unknown => ("unknown", version.to_owned()),
     };
     line(OBJECT, state, Some(source.to_owned()), &text)
 }
 
-fn lasting(facts: &Facts) -> Line {
+fn lasting(facts: &Facts) -> StatusLine {
     let layout = &facts.layout;
     let name = layout.name();
     match layout.said() {
@@ -92,7 +95,7 @@ pub fn unreadable(facts: &Facts) -> Option<Error> {
 }
 
 /// What is not as wanted, and which layer made it so.
-pub fn faults(facts: &Facts, wanted: MemoryCgroup) -> Vec<Fault> {
+pub fn faults(facts: &Facts, wanted: MemoryCgroup) -> Vec<Finding> {
     if wanted == MemoryCgroup::Keep {
         return Vec::new();
     }
@@ -122,40 +125,38 @@ pub fn faults(facts: &Facts, wanted: MemoryCgroup) -> Vec<Fault> {
         None => match &said {
             Ok(Said::Nothing) if facts.layout.fallback() == Fallback::Off => faults.push(not_asked(facts)),
             Err(error) => {
-                faults.push(Fault { what: error.to_string(), layer: None, hint: error.hint_text().map(str::to_owned) })
+                let hint = error.hint_text().map(str::to_owned);
+                faults.push(Finding { hint, ..Finding::error("", error.to_string()) });
             }
             _ => {}
         },
     }
     let is_off = facts.live.as_ref().is_some_and(|live| live.memory == Memory::Off);
     if said == Ok(Said::Disabled) && !is_off {
-        faults.push(Fault {
-            what: "the memory cgroup will be off after a reboot: the command line disables it".to_owned(),
-            layer: facts.layout.source(),
-            hint: Some("edge-prep apply --memory-cgroup on".to_owned()),
-        });
+        faults.push(report::fault(
+            "the memory cgroup will be off after a reboot: the command line disables it",
+            facts.layout.source().as_deref(),
+            TURN_ON,
+        ));
     }
     faults
 }
 
-fn fault(what: &str, layer: &str, hint: &str) -> Fault {
-    Fault { what: what.to_owned(), layer: Some(layer.to_owned()), hint: Some(hint.to_owned()) }
+fn not_asked(facts: &Facts) -> Finding {
+    let layer = facts.layout.source();
+    report::fault("the command line does not ask for the memory cgroup", layer.as_deref(), TURN_ON)
 }
 
-fn not_asked(facts: &Facts) -> Fault {
-    Fault {
-        what: "the command line does not ask for the memory cgroup".to_owned(),
-        layer: facts.layout.source(),
-        hint: Some("edge-prep apply --memory-cgroup on".to_owned()),
-    }
+fn fault(what: &str, layer: &str, hint: &str) -> Finding {
+    report::fault(what, Some(layer), hint)
 }
 
 /// Why a running kernel is without it: its build, its command line, the device tree, or itself.
-fn why_off(facts: &Facts, live: &Live) -> Fault {
+fn why_off(facts: &Facts, live: &Live) -> Finding {
     if live.built == Some(Built::Without) {
         return fault(
-            &format!("the kernel {} was built without the memory cgroup", live.release),
-            "kernel configuration: CONFIG_MEMCG is not set",
+            &format!("the kernel {} was built without the memory cgroup (CONFIG_MEMCG)", live.release),
+            "kernel configuration",
             "install a kernel with CONFIG_MEMCG=y, such as the distribution's own",
         );
     }
@@ -181,20 +182,14 @@ fn why_off(facts: &Facts, live: &Live) -> Fault {
             &file,
             "reboot; if that was done, the firmware or boot loader reads another file than this one",
         ),
-        (Said::Disabled, Ok(Said::Disabled)) => {
-            fault("the command line disables the memory cgroup", &file, "edge-prep apply --memory-cgroup on")
-        }
+        (Said::Disabled, Ok(Said::Disabled)) => fault("the command line disables the memory cgroup", &file, TURN_ON),
         (Said::Disabled, _) => {
             let from_tree = live.bootargs.as_deref().is_some_and(|words| cmdline::said(words) == Said::Disabled);
-            let layer = if from_tree { format!("device tree bootargs: {BOOTARGS}") } else { "boot loader".to_owned() };
-            fault(
-                &format!("the kernel was told {DISABLE}, which does not stand in {file}"),
-                &layer,
-                "edge-prep apply --memory-cgroup on",
-            )
+            let layer = if from_tree { BOOTARGS.to_owned() } else { "boot loader".to_owned() };
+            fault(&format!("the kernel was told {DISABLE}, which does not stand in {file}"), &layer, TURN_ON)
         }
         (Said::Nothing, _) if matches!(facts.layout, Layout::Raspberry(_) | Layout::DebianRaspi(_)) => {
-            fault("this kernel has it off unless it is asked", &file, "edge-prep apply --memory-cgroup on")
+            fault("this kernel has it off unless it is asked", &file, TURN_ON)
         }
         (Said::Nothing, _) => fault(
             &format!("the kernel {} does not have the memory cgroup, and nothing disables it", live.release),
@@ -212,7 +207,7 @@ mod tests {
     use crate::cgroup::testing::{facts, live};
 
     const FILE: &str = "/boot/firmware/cmdline.txt";
-    const TREE: &str = "device tree bootargs: /proc/device-tree/chosen/bootargs";
+    const TREE: &str = "/proc/device-tree/chosen/bootargs";
 
     #[test]
     fn the_layer_that_made_it_so_is_named() {
@@ -236,14 +231,14 @@ mod tests {
             let facts = facts(layout, Some(live(Memory::Off, cmdline)));
             let faults = faults(&facts, MemoryCgroup::On);
             assert_eq!(faults.len(), 1, "{faults:?}");
-            assert_eq!(faults[0].layer.as_deref(), Some(layer), "{faults:?}");
-            assert!(faults[0].what.contains(what), "{faults:?}");
+            assert_eq!(faults[0].file, layer, "{faults:?}");
+            assert!(faults[0].text.contains(what), "{faults:?}");
             assert!(status(&facts)[0].text.contains(what), "{:?}", status(&facts));
         }
         let mut without = facts(pi(on), Some(live(Memory::Off, on)));
         without.live.as_mut().unwrap().built = Some(Built::Without);
         let all = faults(&without, MemoryCgroup::On);
-        assert_eq!(all[0].layer.as_deref(), Some("kernel configuration: CONFIG_MEMCG is not set"));
+        assert_eq!(all[0].file, "kernel configuration");
         assert!(faults(&without, MemoryCgroup::Keep).is_empty());
     }
 
@@ -252,7 +247,7 @@ mod tests {
         let pi = |text| raspberry(text, Partition::Writable);
         assert!(faults(&facts(pi("a"), Some(live(Memory::On, "a"))), MemoryCgroup::On).is_empty());
         let later = faults(&facts(pi("cgroup_disable=memory"), Some(live(Memory::On, "a"))), MemoryCgroup::On);
-        assert!(later[0].what.contains("will be off after a reboot"), "{later:?}");
+        assert!(later[0].text.contains("will be off after a reboot"), "{later:?}");
         for memory in [Memory::NotDelegated, Memory::NotMounted, Memory::Unknown] {
             assert_eq!(faults(&facts(pi("a"), Some(live(memory, "a"))), MemoryCgroup::On).len(), 1, "{memory:?}");
         }

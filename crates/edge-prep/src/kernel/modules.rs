@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use edge_host::{Error, FileSnapshot, Host, Result};
+use edge_host::{Error, FileSnapshot, Finding, Host, Result, StatusLine};
 use serde::{Deserialize, Serialize};
 
-use crate::report::{Fault, Line};
+use crate::report::fault;
 
 /// Directories of systemd-modules-load, the first wins for files of one name (modules-load.d(5)).
 /// Not the one below /run: what it lists is gone at the next boot.
@@ -163,7 +163,7 @@ impl ModuleFacts {
         self.now.as_ref()?.get(&module.kernel_name()).copied()
     }
 
-    pub(super) fn line(&self, module: &Module) -> Line {
+    pub(super) fn line(&self, module: &Module) -> StatusLine {
         let listed = self.listed.get(&module.kernel_name());
         let state = match self.state(module) {
             Some(Now::There) => "loaded",
@@ -175,7 +175,7 @@ impl ModuleFacts {
             Some(_) => "loaded at every boot",
             None => "not loaded at boot by any list",
         };
-        Line {
+        StatusLine {
             object: format!("module {}", module.name()),
             state: state.to_owned(),
             source: listed.map(|listed| format!("{}:{}", listed.file.display(), listed.line)),
@@ -183,16 +183,14 @@ impl ModuleFacts {
         }
     }
 
-    pub(super) fn faults(&self, module: &Module) -> Vec<Fault> {
+    pub(super) fn faults(&self, module: &Module) -> Vec<Finding> {
         let mut faults = Vec::new();
-        let fault = |what: &str, layer: Option<String>, hint: &str| Fault {
-            what: format!("module {} {what}", module.name()),
-            layer,
-            hint: Some(hint.to_owned()),
+        let fault = |what: &str, layer: Option<String>, hint: &str| {
+            fault(format!("module {} {what}", module.name()), layer.as_deref(), hint)
         };
         let listed = self.listed.get(&module.kernel_name());
         if self.state(module) == Some(Now::NotThere) {
-            let layer = listed.map(|listed| format!("though {}:{} lists it", listed.file.display(), listed.line));
+            let layer = listed.map(|listed| format!("{}:{}", listed.file.display(), listed.line));
             let hint = if layer.is_some() {
                 "systemctl status systemd-modules-load.service says why; is it in the kernel's module package, or denied in /etc/modprobe.d?"
             } else {

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use edge_host::{Error, FileSnapshot, Host, Result};
+use edge_host::{Error, FileSnapshot, Finding, Host, Result, StatusLine};
 use serde::{Deserialize, Serialize};
 
 use super::modules::{RUN, effective_files};
-use crate::report::{Fault, Line};
+use crate::report::fault;
 
 /// Directories of systemd-sysctl, the first wins for files of one name (sysctl.d(5)).
 const DIRS: [&str; 5] =
@@ -197,7 +197,7 @@ impl SysctlFacts {
         self.own.bytes.split_inclusive(|byte| *byte == b'\n').filter(stays).collect::<Vec<_>>().concat()
     }
 
-    pub(super) fn line(&self, sysctl: &Sysctl) -> Line {
+    pub(super) fn line(&self, sysctl: &Sysctl) -> StatusLine {
         let last = self.last(sysctl);
         let state = match (self.live(sysctl), self.is_live) {
             (Some(value), _) => value.to_owned(),
@@ -209,47 +209,39 @@ impl SysctlFacts {
             Some(at) => format!("set to {} by a file that systemd does not find at every boot", at.value),
             None => "not set at boot".to_owned(),
         };
-        Line { object: format!("sysctl {}", sysctl.key), state, source: last.map(SetAt::place), text }
+        StatusLine { object: format!("sysctl {}", sysctl.key), state, source: last.map(SetAt::place), text }
     }
 
-    pub(super) fn faults(&self, sysctl: &Sysctl) -> Vec<Fault> {
+    pub(super) fn faults(&self, sysctl: &Sysctl) -> Vec<Finding> {
         let mut faults = Vec::new();
         let key = &sysctl.key;
         let last = self.last(sysctl);
         match (self.live(sysctl), self.is_live) {
             (Some(now), _) if now != sysctl.value => {
-                let layer = last.filter(|at| at.value == now).map(|at| format!("{} sets it", at.place()));
+                let layer = last.filter(|at| at.value == now).map(SetAt::place);
                 let hint = if layer.is_some() { "change it there" } else { "edge-prep apply sets it" };
-                faults.push(Fault {
-                    what: format!("{key} is {now}, not {}", sysctl.value),
-                    layer,
-                    hint: Some(hint.to_owned()),
-                });
+                faults.push(fault(format!("{key} is {now}, not {}", sysctl.value), layer.as_deref(), hint));
             }
-            (None, true) => faults.push(Fault {
-                what: format!("{key} is not there"),
-                layer: None,
-                hint: Some("its kernel module is not loaded".to_owned()),
-            }),
+            (None, true) => {
+                faults.push(fault(format!("{key} does not exist"), None, "its kernel module is not loaded"));
+            }
             _ => {}
         }
         match last {
-            Some(at) if at.value != sysctl.value => faults.push(Fault {
-                what: format!("{key} will be {} after a reboot, not {}", at.value, sysctl.value),
-                layer: Some(at.place()),
-                hint: Some("change it there: that file has the last word".to_owned()),
-            }),
+            Some(at) if at.value != sysctl.value => faults.push(fault(
+                format!("{key} will be {} after a reboot, not {}", at.value, sysctl.value),
+                Some(&at.place()),
+                "change it there: that file takes precedence",
+            )),
             Some(_) if self.persists(sysctl) => {}
-            Some(at) => faults.push(Fault {
-                what: format!("{key} is set by a file that systemd does not find at every boot"),
-                layer: Some(at.place()),
-                hint: Some("edge-prep apply sets it".to_owned()),
-            }),
-            None => faults.push(Fault {
-                what: format!("{key} is not set at boot by any file"),
-                layer: None,
-                hint: Some("edge-prep apply sets it".to_owned()),
-            }),
+            Some(at) => faults.push(fault(
+                format!("{key} is set by a file that systemd does not find at every boot"),
+                Some(&at.place()),
+                "edge-prep apply sets it",
+            )),
+            None => {
+                faults.push(fault(format!("{key} is not set at boot by any file"), None, "edge-prep apply sets it"));
+            }
         }
         faults
     }
@@ -293,6 +285,6 @@ mod tests {
         let wanted = Sysctl::parse("net.ipv4.ip_forward=1").unwrap();
         assert!(facts.persists(&wanted), "our file has it");
         assert_eq!(facts.overridden(&wanted).unwrap().place(), "/etc/sysctl.d/99-mine.conf:3");
-        assert_eq!(facts.faults(&wanted)[0].what, "net.ipv4.ip_forward will be 0 after a reboot, not 1");
+        assert_eq!(facts.faults(&wanted)[0].text, "net.ipv4.ip_forward will be 0 after a reboot, not 1");
     }
 }

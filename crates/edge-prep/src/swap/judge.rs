@@ -2,18 +2,22 @@
 
 use super::source::{AfterReboot, Remedy, SwapSource};
 use super::{Active, Cgroup, Facts, Way, live};
-use crate::report::{Fault, Line};
+use crate::report::fault;
 use crate::wanted;
+use edge_host::{Finding, StatusLine};
+
+const TURN_OFF: &str = "edge-prep apply --swap off";
 
 /// Every line of /proc/swaps with what is behind it, then every place swap could come from.
-pub fn status(facts: &Facts) -> Vec<Line> {
-    let mut lines: Vec<Line> = facts.active.iter().flatten().map(|active| active_line(active, &facts.found)).collect();
+pub fn status(facts: &Facts) -> Vec<StatusLine> {
+    let mut lines: Vec<StatusLine> =
+        facts.active.iter().flatten().map(|active| active_line(active, &facts.found)).collect();
     lines.extend(facts.found.iter().map(|found| {
         let hand = match &found.remedy {
             Remedy::ManualStep(step) => format!("; by hand: {step}"),
             Remedy::Nothing | Remedy::Change(_) => String::new(),
         };
-        Line {
+        StatusLine {
             object: format!("swap {}", found.what),
             state: found.after_reboot.to_string(),
             source: Some(found.place()),
@@ -21,7 +25,7 @@ pub fn status(facts: &Facts) -> Vec<Line> {
         }
     }));
     if facts.active.is_none() {
-        lines.push(Line {
+        lines.push(StatusLine {
             object: "swap now".to_owned(),
             state: "unknown".to_owned(),
             source: None,
@@ -42,7 +46,7 @@ fn behind<'f>(active: &Active, found: &'f [SwapSource]) -> Vec<&'f SwapSource> {
     all
 }
 
-fn active_line(active: &Active, found: &[SwapSource]) -> Line {
+fn active_line(active: &Active, found: &[SwapSource]) -> StatusLine {
     let behind = behind(active, found);
     let back = match behind.first() {
         Some(found) if found.after_reboot == AfterReboot::Back => {
@@ -55,7 +59,7 @@ fn active_line(active: &Active, found: &[SwapSource]) -> Line {
         Way::None(why) => format!("; {why}"),
         Way::Unit(_) | Way::Service(_) | Way::Path => String::new(),
     };
-    Line {
+    StatusLine {
         object: format!("swap {}", active.path.display()),
         state: "active".to_owned(),
         source: (!behind.is_empty()).then(|| behind.iter().map(|found| found.place()).collect::<Vec<_>>().join(", ")),
@@ -64,7 +68,7 @@ fn active_line(active: &Active, found: &[SwapSource]) -> Line {
 }
 
 /// What is not as wanted, and which layer made it so.
-pub fn faults(facts: &Facts, wanted: wanted::Swap) -> Vec<Fault> {
+pub fn faults(facts: &Facts, wanted: wanted::Swap) -> Vec<Finding> {
     match wanted {
         wanted::Swap::Keep => Vec::new(),
         wanted::Swap::Limited => limited(facts),
@@ -79,45 +83,39 @@ pub fn leaves_by_hand(facts: &Facts, wanted: wanted::Swap) -> bool {
     wanted == wanted::Swap::Off && facts.found.iter().any(is_left)
 }
 
-fn off(facts: &Facts) -> Vec<Fault> {
+fn off(facts: &Facts) -> Vec<Finding> {
     let on = facts.active.iter().flatten().map(|active| {
         let behind = behind(active, &facts.found);
-        let layer = match behind.first() {
-            Some(found) => format!("{}, {}", found.source, found.place()),
-            None => "turned on by hand or by a program".to_owned(),
+        let on = format!("swap is on: {}", active.path.display());
+        let (text, layer) = match behind.first() {
+            Some(found) => (format!("{on} ({})", found.source), Some(found.place())),
+            None => (format!("{on}, turned on manually or by a program"), None),
         };
         let hint = match &active.way {
-            Way::None(why) => (*why).to_owned(),
-            _ => "edge-prep apply --swap off".to_owned(),
+            Way::None(why) => why,
+            _ => TURN_OFF,
         };
-        Fault { what: format!("swap is on: {}", active.path.display()), layer: Some(layer), hint: Some(hint) }
+        fault(text, layer.as_deref(), hint)
     });
-    let back = facts.found.iter().filter(|found| found.after_reboot == AfterReboot::Back).map(|found| Fault {
-        what: format!("swap will be on after a reboot: {}", found.what),
-        layer: Some(format!("{}, {}: {}", found.source, found.place(), found.why)),
-        hint: Some(match &found.remedy {
-            Remedy::ManualStep(step) => step.clone(),
-            Remedy::Nothing | Remedy::Change(_) => "edge-prep apply --swap off".to_owned(),
-        }),
+    let back = facts.found.iter().filter(|found| found.after_reboot == AfterReboot::Back).map(|found| {
+        let text = format!("swap will be on after a reboot: {} ({}: {})", found.what, found.source, found.why);
+        let hint = match &found.remedy {
+            Remedy::ManualStep(step) => step.as_str(),
+            Remedy::Nothing | Remedy::Change(_) => TURN_OFF,
+        };
+        fault(text, Some(&found.place()), hint)
     });
     on.chain(back).collect()
 }
 
-fn limited(facts: &Facts) -> Vec<Fault> {
+fn limited(facts: &Facts) -> Vec<Finding> {
     let mut faults = Vec::new();
     if facts.cgroup == Some(Cgroup::V1) {
-        faults.push(Fault {
-            what: "pods cannot use limited swap".to_owned(),
-            layer: Some("the kernel runs cgroup v1".to_owned()),
-            hint: Some("boot with systemd.unified_cgroup_hierarchy=1".to_owned()),
-        });
+        let hint = "boot with systemd.unified_cgroup_hierarchy=1";
+        faults.push(fault("pods cannot use limited swap: the kernel runs cgroup v1", None, hint));
     }
     if facts.active.as_ref().is_some_and(Vec::is_empty) {
-        faults.push(Fault {
-            what: "no swap is on".to_owned(),
-            layer: Some("nothing turned any on".to_owned()),
-            hint: Some("make swap, such as a line of /etc/fstab and swapon -a".to_owned()),
-        });
+        faults.push(fault("no swap is on", None, "make swap, such as a line of /etc/fstab and swapon -a"));
     }
     faults
 }

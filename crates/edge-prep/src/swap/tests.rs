@@ -157,7 +157,7 @@ fn limited_swap_is_refused_on_cgroup_v1_and_says_what_it_needs() {
     }
     assert!(faults(&facts, Swap::Limited).is_empty());
     facts.active = Some(Vec::new());
-    assert_eq!(faults(&facts, Swap::Limited)[0].what, "no swap is on");
+    assert_eq!(faults(&facts, Swap::Limited)[0].text, "no swap is on");
 }
 
 #[test]
@@ -206,14 +206,17 @@ fn each_active_device_is_traced_to_what_brings_it_back() {
         "{}",
         lines[1].text
     );
-    let layers: Vec<_> = faults(&facts, Swap::Off).into_iter().map(|fault| fault.layer.unwrap()).collect();
+    let layers: Vec<_> = faults(&facts, Swap::Off)
+        .into_iter()
+        .map(|fault| format!("{} {:?} {}", fault.file, fault.line, fault.text))
+        .collect();
     assert_eq!(
         layers,
         [
-            "fstab, /etc/fstab:3",
-            "zram-tools, /usr/lib/systemd/system/zramswap.service",
-            "turned on by hand or by a program",
-            "fstab, /etc/fstab:3: turned on at each boot",
+            "/etc/fstab Some(3) swap is on: /dev/sda2 (fstab)",
+            "/usr/lib/systemd/system/zramswap.service None swap is on: /dev/zram0 (zram-tools)",
+            " None swap is on: /mine, turned on manually or by a program",
+            "/etc/fstab Some(3) swap will be on after a reboot: /dev/sda2 (fstab: turned on at each boot)",
         ]
     );
 }

@@ -55,7 +55,7 @@ fn the_manifest_says_what_was_built_and_a_second_run_builds_nothing() {
 
     let inode = fs::metadata(out.join("loopback")).unwrap().ino();
     let ran = build(&out, &[]).expect(0);
-    assert!(ran.stdout.ends_with("nothing to do: it is so already\n") && ran.stderr.is_empty(), "{ran:?}");
+    assert!(ran.stdout.ends_with("already up to date\n") && ran.stderr.is_empty(), "{ran:?}");
     assert_eq!(fs::metadata(out.join("loopback")).unwrap().ino(), inode);
     // A file that was changed is built again.
     fs::write(out.join("loopback"), "damaged").unwrap();
@@ -210,7 +210,7 @@ fn a_folder_is_built_with_what_it_brings() {
     call(&[]).expect(0);
     let output = Command::new(tree.at("out/tiny")).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "tiny\n");
-    assert!(call(&[]).expect(0).stdout.ends_with("nothing to do: it is so already\n"));
+    assert!(call(&[]).expect(0).stdout.ends_with("already up to date\n"));
     call(&["--arch", "armv6"]).expect(0);
     let head = fs::read(tree.at("out/tiny")).unwrap();
     assert_eq!((head[4], head[18]), (1, 40), "32 bits, ARM");

@@ -60,7 +60,7 @@ fn installed_configured_and_tried_and_nothing_is_left_of_the_trial() {
         &[
             "wrote /etc/cni/net.d/10-edgeutils.conflist: the network edgeutils  [undo: exact]\nexit 0\n",
             "tried edgeutils: ADD gave 10.85.0.2/16 and fd00:85::2/64, CHECK agreed, DEL left nothing\n",
-            "10-edgeutils.conflist (1.1.0, with bridge v1.9.1, host-local v1.9.1, portmap v1.9.1): no faults\nexit 0\n",
+            "10-edgeutils.conflist (1.1.0, with bridge v1.9.1, host-local v1.9.1, portmap v1.9.1)\nno problems found\nexit 0\n",
             "nothing is left\n0\n",
             "CNI bridge plugin v1.9.1\n",
         ],
@@ -89,12 +89,12 @@ fn a_release_that_is_too_old_is_named_as_the_cause() {
         &[
             "\"cniVersion\": \"0.4.0\"",
             "tried edgeutils: ADD gave 10.85.0.2/16, CHECK agreed, DEL left nothing\n",
-            "no faults\nexit 0\n",
-            "fault: plugins[0].type: bridge v0.8.7 reads at most 0.4.0, and the network asks for 1.0.0",
+            "no problems found\nexit 0\n",
+            "error: plugins[0].type: bridge v0.8.7 reads at most 0.4.0, and the network asks for 1.0.0",
             "hint: install a newer release",
             "exit 3\n",
             "tried edgeutils: ADD gave 10.85.0.2/16",
-            "no faults\nexit 0\n",
+            "no problems found\nexit 0\n",
         ],
     );
 }
@@ -152,11 +152,11 @@ fn routes_and_a_bridge_of_another_network_stand_in_the_way() {
             "edge-cni: cannot use 10.87.0.0/16: this host has the address 10.87.0.1 on lo\nhint: ",
             "exit 4\n",
             "wrote /etc/cni/net.d/10-edgeutils.conflist",
-            "fault: cni0 has the address 10.99.0.1/16 of another network: bridge refuses to add a second one\n",
+            "error: cni0 has the address 10.99.0.1/16 of another network: bridge refuses to add a second one\n",
             "hint: while no pod runs: ip link delete cni0\n",
             "exit 3\n",
             "warning: 10.86.0.0/16 overlaps this host's route to 10.0.0.0/8 through eth7\n",
-            "no faults\nexit 0\n",
+            "no problems found\nexit 0\n",
         ],
     );
 }
@@ -190,14 +190,14 @@ fn what_fails_in_a_trial_is_told_in_the_plugins_words() {
     in_order(
         &said,
         &[
-            "fault: after DEL the lease of 10.85.0.2 is still there: addresses run out\n",
+            "error: after DEL the lease of 10.85.0.2 is still there: addresses run out\n",
             "exit 3\n",
-            "fault: plugins[0]: ADD by bridge fails: failed to create bridge \"a-name-that-is-too-long\"",
+            "error: plugins[0]: ADD by bridge fails: failed to create bridge \"a-name-that-is-too-long\"",
             "exit 3\n",
             "0\n",
             "note: not tried: macvlan needs a device of the host (master)\n",
             "note: not tried: flannel may need a daemon of the host or the cluster\n",
-            ": no faults\nexit 0\n",
+            "\nno problems found\nexit 0\n",
         ],
     );
 }
@@ -239,5 +239,8 @@ fn a_plugin_that_is_a_link_is_asked_by_its_own_name() {
         "#,
         program.display()
     ));
-    in_order(&ran.stdout, &["10-edgeutils.conflist (1.0.0, with bridge, host-local, portmap): no faults\nexit 0\n"]);
+    in_order(
+        &ran.stdout,
+        &["10-edgeutils.conflist (1.0.0, with bridge, host-local, portmap)\nno problems found\nexit 0\n"],
+    );
 }

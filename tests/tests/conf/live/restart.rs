@@ -130,7 +130,7 @@ fn a_variable_reaches_the_unit_and_leaves_it_again() {
         machine.sh("tr '\\0' '\\n' < /proc/$(systemctl show --value -p MainPID edgecore.service)/environ").stdout;
     assert!(environment.contains("CHECK_EDGECORE_ENVIRONMENT=false\n"), "{environment}");
     assert!(environment.contains("B=50% of \"it\"\n"), "{environment}");
-    assert_eq!(conf("env CHECK_EDGECORE_ENVIRONMENT=false").expect(0).stdout, "nothing to do: it is so already\n");
+    assert_eq!(conf("env CHECK_EDGECORE_ENVIRONMENT=false").expect(0).stdout, "already up to date\n");
 
     conf("undo").expect(0);
     assert_eq!(shown("Environment"), "Environment=\n");

@@ -117,8 +117,10 @@ fn the_cause_that_is_named_is_the_one_that_cri_o_has() {
     for (name, _, wanted) in CASES {
         let part = parts.next().unwrap_or_else(|| panic!("{name}: {}", ran.stdout));
         assert!(part.starts_with(name) && part.contains("cri-o 1.34.2 answers on "), "{part}");
-        let faults: Vec<&str> =
-            part.lines().filter(|line| line.starts_with("fault: /etc/c") || line.contains("CRI-O says")).collect();
+        let faults: Vec<&str> = part
+            .lines()
+            .filter(|line| line.starts_with("/etc/c") && line.contains(": error: ") || line.contains("CRI-O says"))
+            .collect();
         match wanted {
             None => assert_eq!(faults, [""; 0], "{part}"),
             Some((how, what)) => {

@@ -108,7 +108,7 @@ fn a_bundle_is_installed_asked_changed_removed_and_all_of_it_taken_back() {
 
     let started = machine.unit("InvocationID");
     let again = machine.install("1.30.4", "").expect(0);
-    says(&again, "nothing to do: it is so already");
+    says(&again, "already up to date");
     assert_eq!(machine.unit("InvocationID"), started, "an install of what is there restarts nothing");
     machine.install("1.30.4", "-n").expect(0);
 
@@ -210,14 +210,14 @@ fn the_true_cause_of_a_missing_network_is_named() {
         let ran = machine.crio("check").expect(3);
         says(&ran, text);
         says(&ran, "    hint: ");
-        assert_eq!(ran.stdout.matches("fault: ").count(), 1, "{}", ran.stdout);
+        assert_eq!(ran.stdout.matches("error: ").count(), 1, "{}", ran.stdout);
     };
     machine.sh("mkdir -p /etc/cni/net.d; echo {} > /etc/cni/net.d/10-x.conflist.disabled").expect(0);
     fault("hint: 10-x.conflist.disabled is not read, as its name does not end in .conflist");
     net("{\"cniVersion\": \"1.0.0\",");
-    fault("10-net.conflist:1: pods get no network: it is no JSON");
+    fault("10-net.conflist:1: error: pods get no network: it is no JSON");
     net(&CONFLIST.replace("bridge", "vlan"));
-    fault("plugins[0].type: pods get no network: vlan is not in /opt/cni/bin/");
+    fault("error: plugins[0].type: pods get no network: vlan is not in /opt/cni/bin/");
     machine.sh("ln -s bridge /opt/cni/bin/vlan-old").expect(0);
     net(&CONFLIST.replace("bridge", "vlan-old"));
     fault("vlan-old reads at most 0.4.0, and the network asks for 1.0.0");
@@ -229,13 +229,13 @@ fn the_true_cause_of_a_missing_network_is_named() {
     net(&CONFLIST.replace("bridge", "text"));
     fault("/opt/cni/bin/text is no program");
     net(CONFLIST);
-    assert!(machine.crio("check").expect(0).stdout.ends_with("all is well\n"));
+    assert!(machine.crio("check").expect(0).stdout.ends_with("no problems found\n"));
     let ran = machine.install("1.30.4", "").expect(0);
     assert!(!ran.stderr.contains("network"), "{}", ran.stderr);
 
     // What is no fault: another name that is gone, and a user whom the socket is not for.
     machine.sh("rm /etc/systemd/system/cri-o.service").expect(0);
-    assert!(machine.crio("check").expect(0).stdout.ends_with("all is well\n"));
+    assert!(machine.crio("check").expect(0).stdout.ends_with("no problems found\n"));
     machine.sh("chmod 660 /run/crio/crio.sock").expect(0);
     let ran =
         machine.sh("setpriv --reuid 65534 --regid 65534 --clear-groups edge-crio --force-namespace check").expect(0);
@@ -268,7 +268,7 @@ fn settings_go_through_a_pipe_into_edgecore_yaml_and_check_knows_when_they_did_n
     machine
         .sh("edge-crio --force-namespace settings | edge-conf --force-namespace --kubeedge-version 1.23 enable crio -")
         .expect(0);
-    assert!(machine.crio("check").expect(0).stdout.ends_with("all is well\n"));
+    assert!(machine.crio("check").expect(0).stdout.ends_with("no problems found\n"));
     let keadm = machine.crio("settings --format keadm --kubeedge-version 1.12").expect(0);
     assert_eq!(
         keadm.stdout,
@@ -306,7 +306,7 @@ fn a_daemon_that_does_not_come_up_is_told_of_with_its_log() {
     // What was unpacked is in place, and not kept a second time.
     machine.sh("test -e /usr/local/bin/crio && test ! -e /var/lib/edgeutils/edge-crio").expect(0);
     let ran = machine.crio("check").expect(3);
-    says(&ran, "fault: /var/run/crio/crio.sock: cannot ask the runtime");
+    says(&ran, "/var/run/crio/crio.sock: error: cannot ask the runtime");
     // A slow one is waited for, and an old one is asked in its own words.
     machine.sh("rm /run/cri-standin/fail; systemctl stop crio.service; systemctl reset-failed crio.service; echo 1500 > /run/cri-standin/slow; echo v1alpha2 > /run/cri-standin/api").expect(0);
     let ran = machine.install("1.30.4", "").expect(0);
@@ -361,7 +361,7 @@ fn stray_files_and_a_wrong_conmon_group_are_found() {
     says(&ran, "warning: /etc/crio/crio.conf.d/old/x.conf: CRI-O loads it too");
     assert!(machine.crio("settings").expect(0).stdout.contains("cgroupDriver=cgroupfs"));
     machine.sh("rm -r /etc/crio/crio.conf.d/old; ln -s gone /etc/crio/crio.conf.d/50-gone.conf").expect(0);
-    says(&machine.crio("check").expect(3), "fault: /etc/crio/crio.conf.d/50-gone.conf: is a link to nothing");
+    says(&machine.crio("check").expect(3), "/etc/crio/crio.conf.d/50-gone.conf: error: is a link to nothing");
     machine.sh("systemctl restart crio.service").expect(1);
 }
 

@@ -81,7 +81,7 @@ fn commands_are_run_once_and_taken_back_in_reverse() {
         ran sh -c echo start >> /mnt/log; touch /mnt/up: a command  [undo: inverse]
         ran sh -c echo reload >> /mnt/log: a command  [undo: inverse]
         exit 0
-        nothing to do: it is so already
+        already up to date
         exit 0
         start
         reload
@@ -120,7 +120,7 @@ fn a_command_that_fails_is_told_and_owed_to_the_same_call() {
         exit 1
         ran sh -c echo no luck >&2; [ -e /mnt/luck ]: a command  [undo: inverse]
         exit 0
-        nothing to do: it is so already
+        already up to date
         exit 0
         ran sh -c echo back >> /mnt/log
         removed /mnt/conf: it was not there before
@@ -197,7 +197,7 @@ fn a_script_is_taken_back_by_what_is_there_then() {
         wrote /mnt/conf: as the test wants it  [undo: exact]
         ran sh: a script  [undo: inverse]
         exit 0
-        nothing to do: it is so already
+        already up to date
         exit 0
         two
         done          edge-fixture --force-namespace apply --plan /mnt/plan.json: /mnt/conf, the state in /mnt/state
@@ -259,7 +259,7 @@ fn the_program_of_a_killed_call_is_waited_for_by_the_next() {
         hint: wait for it to end, or wait longer with --lock-wait SECONDS
         exit 1
         edge-fixture: note: run 1 did not end; what it had done is known from the host itself
-        nothing to do: it is so already
+        already up to date
         exit 0
         two
         exit 0

@@ -57,7 +57,7 @@ fn a_boot_partition_is_edited_where_it_can_be() {
         edge-prep: note: a reboot is needed: then run edge-prep verify
         exit 0
         root=x cgroup_enable=memory
-        nothing to do: it is so already
+        already up to date
         exit 0
         removed /var/lib/edgeutils/edge-prep.json: it was not there before
         restored /boot/firmware/cmdline.txt: what was there before
@@ -108,7 +108,7 @@ END
         edge-prep: note: a reboot is needed: then run edge-prep verify
         exit 0
         linux cgroup_enable=memory
-        nothing to do: it is so already
+        already up to date
         exit 0
         removed /var/lib/edgeutils/edge-prep.json: it was not there before
         removed /etc/default/grub.d/90-edgeutils.cfg: it was not there before

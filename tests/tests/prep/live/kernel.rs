@@ -30,13 +30,13 @@ fn a_live_value_is_set_verified_and_set_back() {
     let done = prep(&format!("apply {wanted}")).expect(0);
     assert_eq!(done.stdout, dry.stdout.replace("would write", "wrote").replace("would set", "set"));
     assert_eq!(machine.read(FORWARD), "1\n");
-    assert_eq!(prep("verify").expect(0).stdout, "all is as wanted\n");
-    assert_eq!(prep(&format!("apply {wanted}")).expect(0).stdout, "nothing to do: it is so already\n");
+    assert_eq!(prep("verify").expect(0).stdout, "no problems found\n");
+    assert_eq!(prep(&format!("apply {wanted}")).expect(0).stdout, "already up to date\n");
 
     // Someone else's word is found and named, and ours can be taken back only while it is there.
     machine.sh(&format!("echo 0 > {FORWARD}")).expect(0);
     let ran = prep("verify").expect(3);
-    assert!(ran.stdout.contains("fault: net.ipv4.ip_forward is 0, not 1"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("error: net.ipv4.ip_forward is 0, not 1"), "{}", ran.stdout);
     machine.sh(&format!("echo 1 > {FORWARD}")).expect(0);
     prep("undo").expect(0);
     assert_eq!(machine.read(FORWARD), "0\n");

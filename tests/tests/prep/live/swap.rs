@@ -163,11 +163,11 @@ fn files_with_priorities_go_off_and_come_back() {
         /one 5
         /th\040ree -2
         /two 7
-        nothing to do: it is so already
+        already up to date
         exit 0
-        all is as wanted
+        no problems found
         exit 0
-        fault: swap is on: /one  (fstab, /etc/fstab:2)
+        /etc/fstab:2: error: swap is on: /one (fstab)
         hint: edge-prep apply --swap off
         exit 3
         6
@@ -307,10 +307,7 @@ fn units_are_stopped_and_started_when_their_files_are_back() {
         "#,
     );
     let calls = fs::read_to_string(swaps.at("calls")).unwrap();
-    assert_eq!(
-        ran.stdout, "3\nexit 0\nnothing to do: it is so already\nexit 0\nexit 0\nsame\n",
-        "systemctl was called:\n{calls}"
-    );
+    assert_eq!(ran.stdout, "3\nexit 0\nalready up to date\nexit 0\nexit 0\nsame\n", "systemctl was called:\n{calls}");
     // The names are systemd's own; the reload comes after the stops, and before the starts.
     let escape = |name: &str| {
         let output = Command::new("systemd-escape").args(["-p", "--suffix=swap", &swaps.at(name)]).output().unwrap();

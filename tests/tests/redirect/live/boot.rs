@@ -27,7 +27,7 @@ fn the_unit_brings_the_rules_back_before_the_kubelet_and_after_a_flush() {
     let redirect = |args: &str| machine.sh(&format!("edge-redirect --force-namespace {args}"));
 
     redirect("add 10351=192.0.2.1:10003 --persist").expect(0);
-    assert_eq!(redirect("add 10351=192.0.2.1:10003 --persist").expect(0).stdout, "nothing to do: it is so already\n");
+    assert_eq!(redirect("add 10351=192.0.2.1:10003 --persist").expect(0).stdout, "already up to date\n");
     let verified = machine.sh("systemd-analyze verify /etc/systemd/system/edge-redirect.service").expect(0);
     assert_eq!((verified.stdout.as_str(), verified.stderr.as_str()), ("", ""));
     let show = |what: &str| machine.sh(&format!("systemctl show -P {what} edge-redirect.service")).expect(0).stdout;

@@ -90,7 +90,7 @@ fn a_save_that_prints_nothing_or_half_of_it_is_not_taken_for_empty() {
 set -- iptables-%s-save "$@"; %s
 ' $b "$1" > /usr/sbin/iptables-$b-save; chmod 755 /usr/sbin/iptables-$b-save; }
         jumps() { iptables-$b -t nat -S OUTPUT | grep -c 'j EDGEUTILS-STREAM'; }
-        call() { /mnt/bin/edge-redirect --force-namespace "$@" > said 2>&1; code=$?; grep -q -e 'so already' -e 'none: edge' said && echo "$1 says that all is well"; [ $code = 0 ] || [ $code = 3 ] || echo "$1 fails"; }
+        call() { /mnt/bin/edge-redirect --force-namespace "$@" > said 2>&1; code=$?; grep -q -e 'already up to date' -e 'none: edge' said && echo "$1 says that all is well"; [ $code = 0 ] || [ $code = 3 ] || echo "$1 fails"; }
         redirect add 10351=192.0.2.1:10003 --backend $b > none 2>&1
         calls() { call add 10351=192.0.2.1:10003 --backend $b; call add 10351=192.0.2.1:10003; call status; call remove -n; call undo -n; jumps; }
         for what in "$real \$@ | grep -v -e '^[*]nat' -e ^COMMIT" "$real \$@ | head -n 5" "$real \$@ | head -c 99" 'echo hello'; do

@@ -42,9 +42,9 @@ fn it_is_made_once_shown_removed_and_taken_back() {
             -A EDGEUTILS-STREAM -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.1:10003
             -A OUTPUT {JUMP}
             exit 0
-            nothing to do: it is so already
+            already up to date
             exit 0
-            nothing to do: it is so already
+            already up to date
             exit 0
             [0:0] -A OUTPUT {JUMP}
             [0:0] -A EDGEUTILS-STREAM -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.1:10003
@@ -52,7 +52,7 @@ fn it_is_made_once_shown_removed_and_taken_back() {
             exit 0
             exit 3
             exit 0
-            nothing to do: it is so already
+            already up to date
             exit 0
             0
             exit 0
@@ -164,7 +164,7 @@ fn where_cloudcore_keeps_its_chain_it_is_left_to_it() {
         redirect add 10351=192.0.2.1:10003 --force | tail -1
         "#,
         "edge-redirect: note: cloudcore keeps TUNNEL-PORT here itself ($b): 10351 to 192.0.2.1:10003; nothing is added for IPv4 (--force adds it)
-        nothing to do: it is so already
+        already up to date
         exit 0
         edge-redirect: note: cloudcore keeps TUNNEL-PORT here itself ($b): 10351 to 192.0.2.1:10003; nothing is added for IPv4 (--force adds it)
         {\"changed\":false,\"exit\":0,\"reboot\":false,\"run\":null,\"type\":\"result\",\"v\":1}
@@ -197,7 +197,7 @@ fn a_cloudcore_of_this_host_that_will_keep_its_chain_is_left_to_do_so() {
         redirect add --cloudcore 192.0.2.2 --kubeedge-version 1.8.2 -n --backend $b | tail -1
         ",
         "edge-redirect: note: cloudcore 1.8.2 keeps TUNNEL-PORT itself on its own host, and that is this one: nothing is added (--force adds it)
-        nothing to do: it is so already
+        already up to date
         exit 0
         edge-redirect: note: the rules are gone after a reboot: --persist brings them back at each boot
         exit 3
@@ -207,7 +207,7 @@ fn a_cloudcore_of_this_host_that_will_keep_its_chain_is_left_to_do_so() {
         exit 3
         edge-redirect: note: the rules are gone after a reboot: --persist brings them back at each boot
         exit 3
-        nothing to do: it is so already
+        already up to date
         exit 0
         edge-redirect: note: the rules are gone after a reboot: --persist brings them back at each boot
         exit 3",
@@ -317,7 +317,7 @@ fn what_is_stored_is_restored_without_journal_or_lock() {
         "edge-redirect: cannot restore: /etc/edgeutils/redirect.toml is not there
         hint: edge-redirect add PORT=IP:PORT --persist writes it
         exit 1
-        nothing to do: it is so already
+        already up to date
         exit 0
         chain (EDGEUTILS-STREAM, IPv4 $b)
         redirect (/etc/edgeutils/redirect.toml)

@@ -1,14 +1,12 @@
 //! host-local's leases against the ranges: one file for each address that is given away.
 
+use edge_host::{Finding, Host, Result, ResultExt};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use edge_host::{Host, Result, ResultExt};
-
 use crate::conflist::Network;
 use crate::range::Range;
-use edge_conflist::finding::{Finding, Severity};
 
 const STAT: &str = "/proc/stat";
 /// Of every hundred addresses, so many taken are worth a word.
@@ -70,23 +68,15 @@ pub(super) fn judge(network: &Network, leases: &Leases) -> Vec<Finding> {
         if used >= capacity {
             let text =
                 format!("all {capacity} addresses of {} are given away: no new pod gets one{of_them}", range.subnet);
-            findings.push(Finding::new(Severity::Fault, dir, text).hint(if old > 0 {
-                clean.clone()
-            } else {
-                wider(range)
-            }));
+            findings.push(Finding::error(dir, text).hint(if old > 0 { clean.clone() } else { wider(range) }));
         } else if used * 100 >= capacity * NEARLY_ALL {
             let text = format!("{used} of {capacity} addresses of {} are given away{of_them}", range.subnet);
-            findings.push(Finding::new(Severity::Warning, dir, text).hint(if old > 0 {
-                clean.clone()
-            } else {
-                wider(range)
-            }));
+            findings.push(Finding::warning(dir, text).hint(if old > 0 { clean.clone() } else { wider(range) }));
         }
     }
     if old > 0 && findings.is_empty() {
         let text = format!("{}: taken for ever", before_boot(old));
-        findings.push(Finding::new(Severity::Warning, dir, text).hint(clean.clone()));
+        findings.push(Finding::warning(dir, text).hint(clean.clone()));
     }
     let strays: Vec<String> = leases
         .addresses
@@ -100,7 +90,7 @@ pub(super) fn judge(network: &Network, leases: &Leases) -> Vec<Finding> {
             count => format!("{count} leases such as {first} are"),
         };
         let text = format!("{which} of no range of the network: it had another subnet");
-        findings.push(Finding::new(Severity::Warning, dir, text).hint(clean));
+        findings.push(Finding::warning(dir, text).hint(clean));
     }
     findings
 }

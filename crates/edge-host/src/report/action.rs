@@ -1,0 +1,76 @@
+//! How an action is shown: as it is planned, as it is done, and when it comes back from the journal.
+
+use serde_json::json;
+
+use super::{Report, Status};
+use crate::action::{Action, ActionKind};
+use crate::secret::redact_args;
+
+/// An action as it is shown, also when it comes back from the journal.
+#[derive(Debug, Clone)]
+pub(crate) struct Shown {
+    pub(crate) verb: String,
+    pub(crate) object: String,
+    pub(crate) why: String,
+    pub(crate) undo: Option<String>,
+    pub(crate) details: Vec<String>,
+}
+
+impl Shown {
+    pub(crate) fn of(action: &Action) -> Shown {
+        let object = match (&action.kind, action.path()) {
+            (ActionKind::Set(set), _) => format!("{} to {}", set.path.display(), set.value),
+            (ActionKind::Run(run), _) => redact_args(&run.argv).join(" "),
+            (ActionKind::Transaction(transaction), _) => redact_args(&transaction.script.argv).join(" "),
+            (_, Some(path)) => path.display().to_string(),
+            (_, None) => String::new(),
+        };
+        Shown {
+            verb: action.verb().to_owned(),
+            object,
+            why: action.why.clone(),
+            undo: Some(action.undo().to_string()),
+            details: action.details.clone(),
+        }
+    }
+}
+
+fn past(verb: &str) -> &str {
+    match verb {
+        "write" => "wrote",
+        "link" => "linked",
+        "remove" => "removed",
+        "restore" => "restored",
+        "take back the edit of" => "took back the edit of",
+        "run" => "ran",
+        other => other,
+    }
+}
+
+impl Report {
+    /// One action of a plan, an apply or an undo.
+    pub(crate) fn action(&mut self, shown: &Shown, status: Status) {
+        if matches!(status, Status::Planned | Status::Done) {
+            self.changes += 1;
+        }
+        let word = match status {
+            Status::Planned => format!("would {}", shown.verb),
+            Status::Done => past(&shown.verb).to_owned(),
+            Status::Failed => format!("could not {}", shown.verb),
+            Status::Refused => format!("refused to {}", shown.verb),
+            Status::Already if shown.verb == "leave" => "left".to_owned(),
+            Status::Already => format!("need not {}", shown.verb),
+        };
+        let why = if shown.why.is_empty() { String::new() } else { format!(": {}", shown.why) };
+        let undo = shown.undo.as_ref().map(|undo| format!("  [undo: {undo}]")).unwrap_or_default();
+        self.line(&format!("{word} {}{why}{undo}", shown.object));
+        for detail in &shown.details {
+            self.line(&format!("    {detail}"));
+        }
+        self.record(
+            "action",
+            json!({"do": shown.verb, "object": shown.object, "why": shown.why, "undo": shown.undo,
+                   "details": shown.details, "status": status.word()}),
+        );
+    }
+}
