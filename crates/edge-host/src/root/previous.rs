@@ -3,20 +3,22 @@
 //! The copy waits until the run that replaces the key has ended, so that a run that is interrupted or fails
 //! leaves the `NAME.old` of the run before it alone.
 
-use std::ffi::OsString;
-use std::io;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::sys::stat::SFlag;
+use nix::fcntl::{OFlag, openat, renameat};
+use nix::sys::stat::{Mode, SFlag, fchmod};
 
 use super::Root;
 use super::read::kind;
 use super::resolve::{LastLink, ResolvedPath};
 use super::state::State;
-use super::write::hidden_name;
+use super::write::{Meta, hidden_name};
 use crate::error::Result;
 
+const OLD_SUFFIX: &str = ".old";
 /// Not that of a new file that is incomplete: it is kept on purpose where a run fails.
 const WAITING_SUFFIX: &[u8] = b".edgeutils-previous";
 
@@ -33,6 +35,39 @@ impl Root {
 }
 
 impl ResolvedPath<'_> {
+    /// Copies what stands here beside, mode 0600, for [`ResolvedPath::place_old`]. A copy and not a second
+    /// name, as the key in use must keep its own mode until it is replaced; and one that is on the disk
+    /// under its name before that, as it may be the only one left.
+    pub(crate) fn stage_old(&self, bytes: &[u8], owner: Option<(u32, u32)>) -> io::Result<()> {
+        let waiting = self.waiting_name();
+        self.unlink_if_there(&waiting)?;
+        let meta = Meta { mode: 0o600, owner };
+        self.write_new(&waiting, meta, self.existing().as_ref(), None, |file| file.write_all(bytes))?;
+        self.sync_dir()
+    }
+
+    /// That copy becomes `NAME.old`; an older one is replaced. Where it fails the copy stays: it is the only one.
+    pub(crate) fn place_old(&self) -> io::Result<()> {
+        renameat(self.dir(), self.waiting_name().as_os_str(), self.dir(), self.old_name().as_os_str())?;
+        self.sync_dir()
+    }
+
+    /// Moves the previous key, which is kept beside as `kept`, back over the name, with the mode it had there.
+    pub(crate) fn restore_old(&self, kept: &OsStr, mode: u32) -> io::Result<()> {
+        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let old = openat(self.dir(), kept, flags, Mode::empty())?;
+        fchmod(&old, Mode::from_bits_truncate(mode))?;
+        renameat(self.dir(), kept, self.dir(), self.name.as_os_str())?;
+        self.sync_dir()
+    }
+
+    /// The name the previous generation is kept under.
+    pub(crate) fn old_name(&self) -> OsString {
+        let mut old = self.name.clone();
+        old.push(OLD_SUFFIX);
+        old
+    }
+
     /// `NAME.old`.
     pub(crate) fn old_path(&self) -> PathBuf {
         self.canonical().with_file_name(self.old_name())

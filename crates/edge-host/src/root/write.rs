@@ -21,7 +21,6 @@ use super::resolve::ResolvedPath;
 use super::state::State;
 
 const NAME_MAX: usize = 255;
-const OLD_SUFFIX: &str = ".old";
 
 /// Mode and owner that a written file gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,7 +133,7 @@ impl ResolvedPath<'_> {
         Ok(File::from(openat(self.dir(), name, flags, Mode::from_bits_truncate(mode))?))
     }
 
-    fn write_new(
+    pub(super) fn write_new(
         &self,
         name: &OsStr,
         meta: Meta,
@@ -149,7 +148,7 @@ impl ResolvedPath<'_> {
     }
 
     /// The file that is about to be replaced, for its attributes.
-    fn existing(&self) -> Option<File> {
+    pub(super) fn existing(&self) -> Option<File> {
         self.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK).ok().map(File::from)
     }
 
@@ -209,39 +208,6 @@ impl ResolvedPath<'_> {
         let temporary = temporary_name(&self.name);
         self.clear(&temporary)?;
         Ok(symlinkat(target, self.dir(), temporary.as_os_str())?)
-    }
-
-    /// Copies what stands here beside, mode 0600, for [`ResolvedPath::place_old`]. A copy and not a second
-    /// name, as the key in use must keep its own mode until it is replaced; and one that is on the disk
-    /// under its name before that, as it may be the only one left.
-    pub(crate) fn stage_old(&self, bytes: &[u8], owner: Option<(u32, u32)>) -> io::Result<()> {
-        let waiting = self.waiting_name();
-        self.unlink_if_there(&waiting)?;
-        let meta = Meta { mode: 0o600, owner };
-        self.write_new(&waiting, meta, self.existing().as_ref(), None, |file| file.write_all(bytes))?;
-        self.sync_dir()
-    }
-
-    /// That copy becomes `NAME.old`; an older one is replaced. Where it fails the copy stays: it is the only one.
-    pub(crate) fn place_old(&self) -> io::Result<()> {
-        renameat(self.dir(), self.waiting_name().as_os_str(), self.dir(), self.old_name().as_os_str())?;
-        self.sync_dir()
-    }
-
-    /// Moves the previous key, which is kept beside as `kept`, back over the name, with the mode it had there.
-    pub(crate) fn restore_old(&self, kept: &OsStr, mode: u32) -> io::Result<()> {
-        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let old = openat(self.dir(), kept, flags, Mode::empty())?;
-        fchmod(&old, Mode::from_bits_truncate(mode))?;
-        renameat(self.dir(), kept, self.dir(), self.name.as_os_str())?;
-        self.sync_dir()
-    }
-
-    /// The name the previous generation is kept under.
-    pub(crate) fn old_name(&self) -> OsString {
-        let mut old = self.name.clone();
-        old.push(OLD_SUFFIX);
-        old
     }
 
     /// Removes a file or link; already gone is success.
@@ -346,7 +312,7 @@ impl ResolvedPath<'_> {
         Ok(openat(self.dir(), name, flags, Mode::empty())?)
     }
 
-    fn unlink_if_there(&self, name: &OsStr) -> io::Result<()> {
+    pub(super) fn unlink_if_there(&self, name: &OsStr) -> io::Result<()> {
         self.gone(name, unlinkat(self.dir(), name, UnlinkatFlags::NoRemoveDir))
     }
 
