@@ -69,7 +69,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "one-reader",
-        reason: "only edge-fetch reads archives, so every one is metered and held to limits",
+        reason: "only edge-fetch downloads and reads archives, so every one is metered and held to limits",
         check: paths::one_reader,
     },
     Rule {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use edge_fetch::folder::{self, SUMS};
-use edge_fetch::sum_of;
+use edge_fetch::{sum_of, sums};
 use edge_host::{Cmd, Error, Result, ResultExt};
 
 use crate::status::Status;
@@ -41,7 +41,7 @@ impl Offline {
         let bad =
             |cause: &str| Error::failed(format!("cannot read {}: {cause}", manifest.display())).hint(how_to_make(&dir));
         let text = folder::read_sums(&dir)?.ok_or_else(|| bad("No such file or directory"))?;
-        let listed = folder::parse_sums(&text).map_err(|cause| bad(&cause))?;
+        let listed = sums::parse(&text).map_err(|cause| bad(&cause))?;
         for (name, _) in listed.iter().filter(|(name, _)| name.ends_with(".deb")) {
             if !dir.join(name).exists() {
                 return Err(Error::failed(format!(

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use edge_host::{Error, Exit, Result, ResultExt, Root};
 
-use crate::folder::lines;
 use crate::sum::is_sha256;
+use crate::sums::lines;
 
 /// The checksums of some ten thousand files; what is larger is not a list of checksums.
 const MAX_SUMS: u64 = 1 << 20;

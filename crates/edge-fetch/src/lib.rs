@@ -11,6 +11,7 @@ mod file;
 pub mod folder;
 mod proxy;
 mod sum;
+pub mod sums;
 
 #[cfg(feature = "download")]
 pub use download::{Download, download};

@@ -155,7 +155,7 @@ impl Arch {
     }
 
     /// Bits, machine and byte order of an ELF header.
-    pub(crate) fn header(self) -> (u8, elf::Machine, Endianness) {
+    fn header(self) -> (u8, elf::Machine, Endianness) {
         match self {
             Arch::Amd64 => (64, elf::EM_X86_64, Little),
             Arch::Arm64 => (64, elf::EM_AARCH64, Little),
@@ -164,6 +164,21 @@ impl Arch {
             Arch::Riscv64 => (64, elf::EM_RISCV, Little),
             Arch::Ppc64le => (64, elf::EM_PPC64, Little),
             Arch::S390x => (64, elf::EM_S390, Big),
+        }
+    }
+}
+
+impl Program {
+    /// The architecture that it is for; none where it is not a known one.
+    pub fn arch(self) -> Option<Arch> {
+        Arch::ALL.into_iter().find(|arch| arch.is_of(self))
+    }
+
+    /// The machine's name for messages.
+    pub fn machine(self) -> String {
+        match self.arch() {
+            Some(arch) => arch.to_string(),
+            None => format!("machine {} with {} bits", self.machine.0, self.bits),
         }
     }
 }
@@ -207,6 +222,17 @@ mod tests {
         for bad in ["", "mips", "../x", "AMD64"] {
             assert!(bad.parse::<Arch>().unwrap_err().contains("expected one of amd64, arm64,"), "{bad}");
         }
+    }
+
+    #[test]
+    fn arch_of_a_program_is_told_by_its_header() {
+        for (head, want) in [(tiny(64, 62), Arch::Amd64), (tiny(64, 183), Arch::Arm64), (tiny(32, 40), Arch::Arm)] {
+            assert_eq!(Program::parse(&head).unwrap().arch(), Some(want));
+        }
+        assert_eq!(Program::parse(&tiny(32, 8)).unwrap().machine(), "machine 8 with 32 bits");
+        assert_eq!(Program::parse(&tiny(32, 183)).unwrap().arch(), None);
+        let shell = Program::read(std::fs::File::open("/bin/sh").unwrap()).unwrap();
+        assert_eq!(shell.arch(), Arch::of_kernel());
     }
 
     #[test]

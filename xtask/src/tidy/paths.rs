@@ -21,8 +21,8 @@ const WRITERS: &[&str] = &[
     "unix::fs::chown",
 ];
 
-/// What reads an archive: without limits of its own.
-const READERS: &[&str] = &["tar::Archive", "flate2::read", "flate2::bufread"];
+/// What downloads or reads an archive: without limits of its own.
+const READERS: &[&str] = &["tar::Archive", "flate2::read", "flate2::bufread", "ureq::"];
 
 /// The end of a process is no change to the host.
 const NOT_WRITERS: &[&str] = &["std::process::ExitCode"];
@@ -45,7 +45,7 @@ pub(super) fn one_walker(tree: &Tree) -> Vec<Offence> {
     tree.crates().flat_map(|file| words(file, &["remove_dir_all"], &[])).collect()
 }
 
-/// Only edge-fetch reads archives.
+/// Only edge-fetch downloads and reads archives.
 pub(super) fn one_reader(tree: &Tree) -> Vec<Offence> {
     let others = |file: &&File| !file.path.starts_with("crates/edge-fetch/");
     tree.crates().filter(others).flat_map(|file| words(file, READERS, &[])).collect()

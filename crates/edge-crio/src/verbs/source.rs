@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use edge_fetch::archive;
 use edge_fetch::folder::{self, SUMS};
-use edge_fetch::{Download, Proxy, checksum, is_sha256};
+use edge_fetch::{Download, Proxy, checksum, is_sha256, sums};
 use edge_host::{Arch, Error, Host, Mode, Result};
 
 use crate::address;
@@ -203,9 +203,9 @@ fn offline(args: &InstallArgs, arch: Arch, dir: &Path, names: &[String]) -> Resu
             args.version, arch
         )));
     };
-    let sums = folder::read_sums(dir)?.unwrap_or_default();
+    let list = folder::read_sums(dir)?.unwrap_or_default();
     // A list beside the file tells a damaged copy from a good one; a known sum tells a false one too.
-    let said = args.sha256.as_deref().map(Said::Option).or(folder::listed(&sums, name).map(Said::List));
+    let said = args.sha256.as_deref().map(Said::Option).or(sums::listed(&list, name).map(Said::List));
     named(args, arch, name, Place::File(dir.join(name)), said).map(Chosen::Bundle)
 }
 
