@@ -6,9 +6,9 @@
 
 mod keys;
 mod rules;
-mod values;
 
-use crate::schema::{Kind, Minor, show};
+use edge_kubeedge::schema::show;
+use edge_kubeedge::{Kind, Minor};
 use serde_yaml::Value;
 
 /// How bad a finding is.

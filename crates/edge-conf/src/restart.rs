@@ -5,13 +5,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use edge_host::{Cmd, Error, Exit, Host, Outcome, Result, UndoArgs, redact, undo};
+use edge_kubeedge::spelling::{spelled, texts};
 use edge_yaml::{Document, Edited};
 
 mod left;
 mod watch;
 
 use crate::EDITORS;
-use crate::spelling::{spelled, texts};
 use left::{Left, left_of};
 use watch::{State, Verdict, Watch, value_of};
 
