@@ -71,7 +71,7 @@ fn check_finds_edgecores_runtime_settings_where_its_version_reads_them() {
     let tree = tree(&[]);
     std::fs::create_dir_all(tree.at("etc/kubeedge/config")).unwrap();
     let found = |head: &str, edged: &str| {
-        tree.write(EDGECORE, &format!("{head}modules:\n  Edged: {{{edged}}}\n"));
+        tree.write(EDGECORE, format!("{head}modules:\n  Edged: {{{edged}}}\n"));
         about(&check(&tree), EDGECORE)
     };
     const OLD: &str = "CGROUPDRIVER: systemd, RuntimeType: remote, RemoteRuntimeEndpoint: unix:///run/crio/crio.sock";

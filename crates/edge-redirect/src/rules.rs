@@ -262,8 +262,8 @@ mod tests {
     fn cloudcores_chain_counts_where_something_leads_there() {
         let chain = "-A TUNNEL-PORT -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.1:10003\n";
         let jump = "-A OUTPUT -m comment --comment \"kubeedge tunnel port\" -j TUNNEL-PORT\n";
-        assert_eq!(with(chain, |table| kept_by_cloudcore(table)), None);
-        let kept = with(&format!("{jump}{chain}"), |table| kept_by_cloudcore(table));
+        assert_eq!(with(chain, kept_by_cloudcore), None);
+        let kept = with(&format!("{jump}{chain}"), kept_by_cloudcore);
         assert_eq!(kept.unwrap(), ["10351 to 192.0.2.1:10003"]);
         assert_eq!(kept_by_cloudcore(None), None);
     }
