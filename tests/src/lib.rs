@@ -8,6 +8,7 @@ pub mod acl;
 pub mod apt;
 pub mod cni;
 pub mod debian;
+pub mod defaults;
 pub mod fuzz;
 pub mod image;
 pub mod journal;

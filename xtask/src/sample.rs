@@ -1,7 +1,8 @@
-//! The edge node that bench and demo work on: default configurations, made from edge-conf's key table.
+//! The edge node that bench and demo work on: default configurations, made from the key table.
 
 use anyhow::{Context, Result};
-use edge_conf::schema::{Kind, render};
+use edge_kubeedge::Kind;
+use edgeutils_tests::defaults::render;
 
 /// The default edgecore.yaml of a KubeEdge release, as `edgecore --defaultconfig` prints it.
 pub(crate) fn edgecore_yaml(release: &str) -> Result<String> {

@@ -83,11 +83,20 @@ const RULES: &[Rule] = &[
         check: paths::named_paths,
     },
     Rule {
+        name: "kubeedge",
+        reason: "where KubeEdge keeps its files is known in edge-kubeedge alone",
+        check: paths::kubeedge_paths,
+    },
+    Rule {
         name: "layers",
         reason: "edge-host is built from the ground up: a layer uses only those below",
         check: layers::edge_host,
     },
-    Rule { name: "floors", reason: "a utility never uses another: they meet in pipes", check: manifests::floors },
+    Rule {
+        name: "floors",
+        reason: "a utility never uses another: they meet in pipes; and no library uses one of a higher floor",
+        check: manifests::floors,
+    },
     Rule {
         name: "inherited",
         reason: "versions, edition and lints stand in one place, the workspace's Cargo.toml",

@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use edge_host::{Host, Result};
+use edge_kubeedge::paths::CLOUDCORE_YAML;
+use edge_kubeedge::settings::{texts, written};
 use edge_yaml::Value;
 
 use crate::names::{self, Name};
-
-/// Where keadm and the install guides put it.
-const CLOUDCORE_YAML: &str = "/etc/kubeedge/config/cloudcore.yaml";
 
 /// What was found there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,11 +31,9 @@ pub(crate) fn read(host: &Host) -> Result<Option<(PathBuf, std::result::Result<C
 
 fn parse(text: &str) -> std::result::Result<Cloudcore, String> {
     let document = edge_yaml::read(text).map_err(|cause| format!("it is no YAML: {cause}"))?;
-    let modules = key(&document, "modules");
-    let hub = modules.and_then(|modules| key(modules, "cloudHub"));
-    let stream = modules.and_then(|modules| key(modules, "cloudStream"));
     let mut found = Cloudcore::default();
-    for entry in ["advertiseAddress", "dnsNames"].iter().flat_map(|name| strings(hub, name)) {
+    let listed = ["modules.cloudHub.advertiseAddress", "modules.cloudHub.dnsNames"];
+    for entry in listed.iter().flat_map(|path| texts(&document, path)) {
         // An empty name is cloudcore's default, and means none.
         if entry.is_empty() {
             continue;
@@ -46,23 +43,9 @@ fn parse(text: &str) -> std::result::Result<Cloudcore, String> {
             Err(_) => found.odd.push(entry.to_owned()),
         }
     }
-    found.stream_certificate =
-        stream.and_then(|stream| key(stream, "tlsStreamCertFile")).and_then(Value::as_str).map(PathBuf::from);
+    let certificate = written(&document, "modules.cloudStream.tlsStreamCertFile").and_then(Value::as_str);
+    found.stream_certificate = certificate.map(PathBuf::from);
     Ok(found)
-}
-
-/// A key as KubeEdge finds it: letter case is no matter.
-fn key<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
-    let mapping = value.as_mapping()?;
-    mapping
-        .iter()
-        .find(|(key, _)| key.as_str().is_some_and(|key| key.eq_ignore_ascii_case(name)))
-        .map(|(_, value)| value)
-}
-
-fn strings<'v>(hub: Option<&'v Value>, name: &str) -> Vec<&'v str> {
-    let list = hub.and_then(|hub| key(hub, name)).and_then(Value::as_sequence);
-    list.into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
 #[cfg(test)]

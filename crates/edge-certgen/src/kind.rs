@@ -9,10 +9,6 @@ use crate::key::{Form, PrivateKey};
 
 const KINDS: &str = include_str!("../data/kinds.toml");
 const AUTHORITIES: &str = include_str!("../data/authorities.toml");
-/// Where certgen.sh and cloudcore have them.
-pub const CA_DIR: &str = "/etc/kubeedge/ca";
-/// The same for the pairs.
-pub const CERT_DIR: &str = "/etc/kubeedge/certs";
 
 /// A pair, by what it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use edge_host::{Error, Host, Result};
+use edge_kubeedge::paths::{CA_DIR, CERT_DIR};
 use x509_cert::name::RdnSequence as DistinguishedName;
 
 use crate::cli::{Names, Options};
 use crate::key::Algorithm;
-use crate::kind::{CA_DIR, CERT_DIR, Dirs, Kind, Knowledge, Loads, places};
+use crate::kind::{Dirs, Kind, Knowledge, Loads, places};
 use crate::names::{self, Name};
 use crate::{subject, times};
 

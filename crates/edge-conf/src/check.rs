@@ -6,12 +6,11 @@
 
 mod keys;
 mod rules;
-mod values;
 
 use edge_host::{Finding, Severity};
+use edge_kubeedge::schema::show;
+use edge_kubeedge::{Kind, Minor};
 use serde_yaml::Value;
-
-use crate::schema::{Kind, Minor, show};
 
 /// What was found of a setting, before its line is looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]

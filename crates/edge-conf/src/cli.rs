@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use edge_host::{Common, UndoArgs};
-
-use crate::schema::Minor;
+use edge_kubeedge::Minor;
 
 /// Edit and check KubeEdge's edgecore.yaml and cloudcore.yaml without losing a byte
 ///

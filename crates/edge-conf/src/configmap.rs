@@ -3,8 +3,6 @@
 use edge_host::{Error, Result};
 use edge_yaml::{Document, Edit, Path, Step, Value};
 
-use crate::facts;
-
 const GET_IT: &str = "cloudcore's under Helm: kubectl get configmap -n kubeedge cloudcore -o yaml";
 
 /// The entry of a ConfigMap that holds a configuration.
@@ -44,7 +42,7 @@ pub fn entry(document: &Document<'_>) -> Result<Option<Entry>> {
 fn holds_config(name: &str, text: &str) -> bool {
     let by_name = || name.starts_with("cloudcore") || name.starts_with("edgecore");
     match edge_yaml::read(text) {
-        Ok(value) if value.is_mapping() => facts::kind(&value, Some(std::path::Path::new(name))).is_some(),
+        Ok(value) if value.is_mapping() => edge_kubeedge::kind_of(&value, Some(std::path::Path::new(name))).is_some(),
         // What does not parse is named by the editor, with its line, once it is chosen.
         _ => by_name(),
     }

@@ -1,13 +1,13 @@
 //! Takes back single settings in a file that has changed since, as edgecore's own rewrites do.
 
 use edge_host::{Editor, Error, Result};
+use edge_kubeedge::spelling::{spelled, texts};
 use edge_yaml::{Document, Edit};
 use serde_json::Value as Json;
 
 use crate::plan::{EDITOR, yaml_error};
 use crate::record::{Same, Side};
 use crate::show;
-use crate::spelling::{spelled, texts};
 use crate::wish::parse_path;
 
 /// The editor of [`crate::plan`]'s inverse records.

@@ -4,16 +4,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use edge_host::{Error, FileSnapshot, Host, Result};
-use edge_yaml::{Document, Value};
+use edge_kubeedge::Kind;
+use edge_kubeedge::paths::{CONFIG_DIR, EDGECORE_YAML};
+use edge_kubeedge::schema::{Lookup, Table};
 
-use crate::schema::{Kind, Lookup, Minor, Table};
-use crate::version;
 use crate::wish::Wish;
 
-/// Where keadm and the install guides put both files.
-const CONFIG_DIR: &str = "/etc/kubeedge/config";
-/// Where the programs are, newest convention first; keadm 1.4 used /etc/kubeedge.
-const PROGRAM_DIRS: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/etc/kubeedge"];
 const STDIN: &str = "-";
 /// "No such file or directory", as the kernel numbers it everywhere.
 const ENOENT: i32 = 2;
@@ -27,31 +23,6 @@ pub struct File {
     pub was: FileSnapshot,
     /// Its text.
     pub text: String,
-}
-
-/// Where a version was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known {
-    /// Given with --kubeedge-version.
-    Given(Minor),
-    /// The edgecoreVersion that edgecore wrote into the file.
-    InFile(Minor),
-    /// Read from the installed program, which was not run.
-    InProgram(Minor),
-    /// Two installed programs are of different versions.
-    Disputed(Minor, Minor),
-    /// Not known.
-    Nowhere,
-}
-
-impl Known {
-    /// The version, if known.
-    pub fn version(self) -> Option<Minor> {
-        match self {
-            Known::Given(version) | Known::InFile(version) | Known::InProgram(version) => Some(version),
-            Known::Disputed(..) | Known::Nowhere => None,
-        }
-    }
 }
 
 impl File {
@@ -101,7 +72,7 @@ pub fn stdin_file() -> Result<File> {
 pub fn read_file(host: &Host, path: &Path) -> Result<File> {
     if !host.root.is_live() && path.is_relative() {
         let message = format!("cannot use --file {}: with --root it is a path from there on", path.display());
-        return Err(Error::usage(message).hint("such as --file /etc/kubeedge/config/edgecore.yaml"));
+        return Err(Error::usage(message).hint(format!("such as --file {EDGECORE_YAML}")));
     }
     let path = std::path::absolute(path).map_err(|cause| Error::io("find", path, &cause))?;
     let was = host.root.find(&path)?;
@@ -135,16 +106,11 @@ fn text_of(bytes: Vec<u8>, name: &str) -> Result<String> {
     })
 }
 
-/// The default path of a kind.
-pub fn default_path(kind: Kind) -> PathBuf {
-    Path::new(CONFIG_DIR).join(kind.file_name())
-}
-
 /// Which of the two default files are there.
 pub fn present(host: &Host) -> Result<Vec<Kind>> {
     let mut kinds = Vec::new();
     for kind in [Kind::EdgeCore, Kind::CloudCore] {
-        if host.root.open(&default_path(kind))?.is_some() {
+        if host.root.open(&kind.config_path())?.is_some() {
             kinds.push(kind);
         }
     }
@@ -155,7 +121,7 @@ pub fn present(host: &Host) -> Result<Vec<Kind>> {
 pub fn choose(host: &Host, wanted: Option<Kind>, wishes: &[Wish]) -> Result<PathBuf> {
     let present = present(host)?;
     if let Some(kind) = wanted {
-        return Ok(default_path(kind));
+        return Ok(kind.config_path());
     }
     match present.as_slice() {
         [] => Err(Error::failed(format!(
@@ -163,16 +129,16 @@ pub fn choose(host: &Host, wanted: Option<Kind>, wishes: &[Wish]) -> Result<Path
             host.root.display(Path::new(CONFIG_DIR)).display()
         ))
         .hint("keadm join (edge) or keadm init (cloud) makes it; another place: --file FILE")),
-        [kind] => Ok(default_path(*kind)),
+        [kind] => Ok(kind.config_path()),
         _ => {
             let mut kinds: Vec<Kind> = wishes.iter().filter_map(kind_of).collect();
             kinds.dedup();
             match kinds.as_slice() {
-                [kind] => Ok(default_path(*kind)),
+                [kind] => Ok(kind.config_path()),
                 _ => Err(Error::usage(format!(
                     "cannot tell which file is meant: both edgecore.yaml and cloudcore.yaml are in {CONFIG_DIR}"
                 ))
-                .hint(format!("name it: --file {CONFIG_DIR}/edgecore.yaml"))),
+                .hint(format!("name it: --file {EDGECORE_YAML}"))),
             }
         }
     }
@@ -180,7 +146,7 @@ pub fn choose(host: &Host, wanted: Option<Kind>, wishes: &[Wish]) -> Result<Path
 
 /// The kind of file that a setting belongs to, where it belongs to one alone.
 fn kind_of(wish: &Wish) -> Option<Kind> {
-    let steps = crate::spelling::texts(wish.path());
+    let steps = edge_kubeedge::spelling::texts(wish.path());
     let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
     let is_in = |kind| {
         matches!(
@@ -193,50 +159,6 @@ fn kind_of(wish: &Wish) -> Option<Kind> {
         (false, true) => Some(Kind::CloudCore),
         _ => None,
     }
-}
-
-/// The kind of a document: by its `kind:`, else by the file's name.
-///
-/// KubeEdge never looks at `kind:`, so a file that has none is judged by its name. One that says it
-/// is something else is something else.
-pub fn kind(document: &Value, path: Option<&Path>) -> Option<Kind> {
-    match document.get("kind").and_then(Value::as_str) {
-        Some(written) => written.parse().ok(),
-        None => kind_by_name(path),
-    }
-}
-
-/// The kind that a file's name speaks of.
-pub fn kind_by_name(path: Option<&Path>) -> Option<Kind> {
-    let name = path?.file_name()?.to_str()?;
-    [Kind::EdgeCore, Kind::CloudCore].into_iter().find(|kind| name.starts_with(kind.program()))
-}
-
-/// The version that reads the file.
-pub fn version(host: &Host, given: Option<Minor>, kind: Kind, document: &Document<'_>, file: &File) -> Result<Known> {
-    if let Some(version) = given {
-        return Ok(Known::Given(version));
-    }
-    let in_file = document.value().get("edgecoreVersion").and_then(Value::as_str);
-    if let (Kind::EdgeCore, Some(Ok(version))) = (kind, in_file.map(str::parse)) {
-        return Ok(Known::InFile(version));
-    }
-    // A file at another place may be meant for another machine than this one.
-    let mut known = Known::Nowhere;
-    if file.path.as_deref() == Some(default_path(kind).as_path()) {
-        for dir in PROGRAM_DIRS {
-            let path = Path::new(dir).join(kind.program());
-            let Some(mut program) = host.root.open(&path)? else { continue };
-            let found =
-                version::from_elf(&mut program).map_err(|cause| Error::io("read", host.root.display(&path), &cause))?;
-            let Some(found) = found.map(|version| version.minor) else { continue };
-            known = match known {
-                Known::InProgram(other) if other != found => return Ok(Known::Disputed(other, found)),
-                _ => Known::InProgram(found),
-            };
-        }
-    }
-    Ok(known)
 }
 
 /// Those of these files that are not there.

@@ -1,24 +1,20 @@
 //! What `enable` sets, by version: the knowledge that the install guides leave to the reader.
 
 use edge_host::{Error, Result};
-use edge_yaml::{Document, Path, Value};
+use edge_kubeedge::address::{self, host_of, is_loopback};
+use edge_kubeedge::runtime::{Keys, era};
+use edge_kubeedge::schema::Table;
+use edge_kubeedge::settings::{Settings, written};
+use edge_kubeedge::stream::TUNNEL_PORT;
+use edge_kubeedge::{Kind, Minor};
+use edge_yaml::Value;
 
-use crate::address::{address, host_of, is_loopback};
-use crate::schema::{Kind, Minor, Table};
-use crate::wish::{Wish, parse_path};
+use crate::wish::Wish;
 
-/// The tunnel's port on cloudcore unless it was changed there.
-const TUNNEL_PORT: u16 = 10004;
 const DEFAULT_SOCKET: &str = "unix:///var/run/crio/crio.sock";
 const DEFAULT_DRIVER: &str = "systemd";
-/// CRI socket and image socket moved to the kubelet's own section here.
-const SOCKET_MOVED: Minor = Minor::new(16);
-/// From here there is no runtime other than a CRI one to choose.
-const ALWAYS_CRI: Minor = Minor::new(18);
-/// v1alpha2 begins here: the cgroup driver moved.
-const V1ALPHA2: Minor = Minor::new(12);
-/// The built-in edgeMesh was there up to this version, and clashes with metaServer's use.
-const LAST_EDGEMESH: Minor = Minor::new(7);
+/// The built-in edgeMesh of old versions, which conflicts with the use of metaServer.
+const EDGEMESH: &str = "modules.edgeMesh.enable";
 
 /// Where the CRI settings come from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -41,20 +37,26 @@ pub struct Wishes {
 }
 
 /// `enable logs` in edgecore.yaml.
-pub fn edge_logs(document: &Document<'_>, server: Option<&str>) -> Result<Wishes> {
+pub fn edge_logs(document: &Value, server: Option<&str>) -> Result<Wishes> {
     let mut wishes = Wishes { wishes: vec![Wish::set("modules.edgeStream.enable", true)?], ..Wishes::default() };
     let server = match server {
-        Some(server) => Some(address(server)?),
+        Some(server) => {
+            address::check(server).map_err(|cause| {
+                Error::usage(format!("cannot use --server {server:?}: {cause}"))
+                    .hint(format!("such as 192.0.2.1:{TUNNEL_PORT} or [2001:db8::1]:{TUNNEL_PORT}"))
+            })?;
+            Some(server.to_owned())
+        }
         None => {
-            let own = text_at(document, "modules.edgeStream.server")?.unwrap_or_default();
+            let own = text_at(document, "modules.edgeStream.server").unwrap_or_default();
             // The loopback address is what stands there before anyone has said where cloudcore is.
-            if host_of(&own).is_some_and(|host| !is_loopback(host)) {
+            if host_of(own).is_some_and(|host| !is_loopback(host)) {
                 None
             } else {
-                let hub = text_at(document, "modules.edgeHub.websocket.server")?.unwrap_or_default();
-                let host = host_of(&hub).filter(|host| !is_loopback(host)).ok_or_else(|| {
+                let hub = text_at(document, "modules.edgeHub.websocket.server").unwrap_or_default();
+                let host = host_of(hub).filter(|host| !is_loopback(host)).ok_or_else(|| {
                     Error::usage("cannot tell where cloudcore is: neither edgeStream nor edgeHub names it")
-                        .hint("edge-conf enable logs --server IP:10004")
+                        .hint(format!("edge-conf enable logs --server IP:{TUNNEL_PORT}"))
                 })?;
                 let server = format!("{host}:{TUNNEL_PORT}");
                 wishes.notes.push(format!("server {server}: the host of modules.edgeHub.websocket.server"));
@@ -74,32 +76,30 @@ pub fn cloud_logs(server: Option<&str>) -> Result<Wishes> {
         return Err(Error::usage("cannot use --server: it belongs to edgecore.yaml, and this is cloudcore.yaml"));
     }
     let wishes = vec![Wish::set("modules.cloudStream.enable", true)?];
-    let hint = "on the edge nodes: edge-conf enable logs --server CLOUDCORE_IP:10004".to_owned();
+    let hint = format!("on the edge nodes: edge-conf enable logs --server CLOUDCORE_IP:{TUNNEL_PORT}");
     Ok(Wishes { wishes, hints: vec![hint], ..Wishes::default() })
 }
 
-/// The files that cloudcore wants before it starts with cloudStream on, as this file names them.
-pub fn stream_files(document: &Document<'_>, version: Option<Minor>) -> Result<Vec<String>> {
-    let table = Table::of(Kind::CloudCore);
-    let version = version.unwrap_or_else(|| table.newest());
-    let mut files = Vec::new();
-    for key in ["tlsStreamCAFile", "tlsStreamCertFile", "tlsStreamPrivateKeyFile"] {
+/// The files that cloudcore needs before it starts with cloudStream on, as this file names them.
+pub fn stream_files(document: &Value, version: Option<Minor>) -> Vec<String> {
+    let settings = Settings::new(Kind::CloudCore, version, document);
+    let file = |key: &str| {
         let path = format!("modules.cloudStream.{key}");
-        let default = || table.key(&path, version)?.default_in(version).map(|default| default.yaml.to_owned());
-        files.extend(text_at(document, &path)?.filter(|file| !file.is_empty()).or_else(default));
-    }
-    Ok(files)
+        let own = settings.text(&path).filter(|file| !file.is_empty());
+        own.or_else(|| settings.default(&path)).map(str::to_owned)
+    };
+    ["tlsStreamCAFile", "tlsStreamCertFile", "tlsStreamPrivateKeyFile"].into_iter().filter_map(file).collect()
 }
 
 /// `enable metaserver`.
-pub fn metaserver(document: &Document<'_>, version: Option<Minor>) -> Result<Wishes> {
+pub fn metaserver(document: &Value, version: Option<Minor>) -> Result<Wishes> {
     let mut wishes = vec![Wish::set("modules.metaManager.metaServer.enable", true)?];
     let has_edgemesh = match version {
-        Some(version) => version <= LAST_EDGEMESH,
-        None => value_at(document, "modules.edgeMesh")?.is_some(),
+        Some(version) => Table::of(Kind::EdgeCore).home(EDGEMESH, version).is_some(),
+        None => written(document, "modules.edgeMesh").is_some(),
     };
     if has_edgemesh {
-        wishes.push(Wish::set("modules.edgeMesh.enable", false)?);
+        wishes.push(Wish::set(EDGEMESH, false)?);
     }
     let hint = "on the cloud side: edge-conf enable dynamic-controller".to_owned();
     Ok(Wishes { wishes, hints: vec![hint], ..Wishes::default() })
@@ -111,36 +111,22 @@ pub fn dynamic_controller() -> Result<Wishes> {
 }
 
 /// `enable crio`: the keys moved at 1.12, 1.16 and 1.18.
-pub fn crio(document: &Document<'_>, version: Option<Minor>, crio: &Crio) -> Result<Wishes> {
+pub fn crio(document: &Value, version: Option<Minor>, crio: &Crio) -> Result<Wishes> {
     let socket = endpoint(crio.socket.as_deref().unwrap_or(DEFAULT_SOCKET))?;
     let driver = crio.cgroup_driver.as_deref().unwrap_or(DEFAULT_DRIVER);
-    let version = match version {
-        Some(version) => version,
-        None => era(document)?,
-    };
+    let version = version.or_else(|| era(document)).ok_or_else(|| {
+        Error::failed("cannot tell which keys this KubeEdge has for the container runtime: its version is unknown")
+            .hint("edge-conf enable crio --kubeedge-version V")
+    })?;
+    let keys = Keys::of(version);
     let mut wishes = Vec::new();
-    if version < V1ALPHA2 {
-        wishes.push(Wish::set("modules.edged.runtimeType", "remote")?);
-    } else if version < ALWAYS_CRI {
-        wishes.push(Wish::set("modules.edged.containerRuntime", "remote")?);
+    if let Some(path) = &keys.runtime_type {
+        wishes.push(Wish::set(path, "remote")?);
     }
-    let sockets = if version < SOCKET_MOVED {
-        ["modules.edged.remoteRuntimeEndpoint", "modules.edged.remoteImageEndpoint"]
-    } else {
-        [
-            "modules.edged.tailoredKubeletConfig.containerRuntimeEndpoint",
-            "modules.edged.tailoredKubeletConfig.imageServiceEndpoint",
-        ]
-    };
-    for path in sockets {
+    for path in [&keys.endpoint, &keys.image_endpoint] {
         wishes.push(Wish::set(path, socket.as_str())?);
     }
-    let driver_path = if version < V1ALPHA2 {
-        "modules.edged.cgroupDriver"
-    } else {
-        "modules.edged.tailoredKubeletConfig.cgroupDriver"
-    };
-    wishes.push(Wish::set(driver_path, driver)?);
+    wishes.push(Wish::set(&keys.cgroup_driver, driver)?);
     Ok(Wishes { wishes, ..Wishes::default() })
 }
 
@@ -161,23 +147,6 @@ pub fn crio_settings(lines: &[&str]) -> Result<Crio> {
     Ok(crio)
 }
 
-/// A version that stands for the keys of this file, where the version itself is unknown.
-fn era(document: &Document<'_>) -> Result<Minor> {
-    if text_at(document, "apiVersion")?.is_some_and(|text| text.ends_with("/v1alpha1")) {
-        return Ok(Minor::new(V1ALPHA2.number() - 1));
-    }
-    if value_at(document, "modules.edged.tailoredKubeletConfig.containerRuntimeEndpoint")?.is_some() {
-        // Only 1.18 and newer have it without the old key beside it.
-        let old = value_at(document, "modules.edged.containerRuntime")?.is_some();
-        return Ok(if old { SOCKET_MOVED } else { ALWAYS_CRI });
-    }
-    if value_at(document, "modules.edged.remoteRuntimeEndpoint")?.is_some() {
-        return Ok(V1ALPHA2);
-    }
-    Err(Error::failed("cannot tell which keys this KubeEdge has for the container runtime: its version is unknown")
-        .hint("edge-conf enable crio --kubeedge-version V"))
-}
-
 fn endpoint(socket: &str) -> Result<String> {
     let path = socket.strip_prefix("unix://").unwrap_or(socket);
     if !path.starts_with('/') || path.contains(char::is_whitespace) || path.contains(char::is_control) {
@@ -187,12 +156,6 @@ fn endpoint(socket: &str) -> Result<String> {
     Ok(format!("unix://{path}"))
 }
 
-fn value_at(document: &Document<'_>, path: &str) -> Result<Option<Value>> {
-    let path: Path = parse_path(path)?;
-    let own = crate::spelling::spelled(document.value(), &crate::spelling::texts(&path));
-    Ok(own.and_then(|path| document.get(&path)).filter(|value| !value.is_null()))
-}
-
-fn text_at(document: &Document<'_>, path: &str) -> Result<Option<String>> {
-    Ok(value_at(document, path)?.and_then(|value| value.as_str().map(str::to_owned)))
+fn text_at<'a>(document: &'a Value, path: &str) -> Option<&'a str> {
+    written(document, path).and_then(Value::as_str)
 }

@@ -5,7 +5,6 @@
 //! Writes those configuration files and drop-ins in /etc/systemd/system.
 //! Runs systemctl (daemon-reload with `env`, restart with `--restart`) and journalctl.
 
-pub mod address;
 pub mod check;
 pub mod cli;
 pub mod configmap;
@@ -17,11 +16,8 @@ pub mod plan;
 mod record;
 pub mod resolve;
 mod restart;
-pub mod schema;
 pub mod show;
-pub mod spelling;
 mod verbs;
-pub mod version;
 pub mod wish;
 
 use edge_host::{Editor, Host, Outcome, Result, undo};

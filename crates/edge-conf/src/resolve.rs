@@ -3,10 +3,11 @@
 //! KubeEdge drops what it does not know without a word, so a wish for it is refused here.
 
 use edge_host::{Error, Result};
+use edge_kubeedge::schema::{Found, Lookup, Table, TypeError};
+use edge_kubeedge::spelling::{all_spelled, spelled, texts};
+use edge_kubeedge::{Kind, Minor};
 use edge_yaml::{Document, Edit, Path, Step, Value};
 
-use crate::schema::{Found, Kind, Lookup, Minor, Table, TypeError};
-use crate::spelling::{all_spelled, spelled, texts};
 use crate::wish::{Given, Wish};
 
 /// What to do with a wish that KubeEdge would ignore or reject.

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use edge_host::{Cmd, Error, Exit, Host, Outcome, Result, UndoArgs, redact, undo};
+use edge_kubeedge::spelling::{spelled, texts};
 use edge_systemd::systemctl;
 use edge_yaml::{Document, Edited};
 
@@ -12,7 +13,6 @@ mod setting_state;
 mod watch;
 
 use crate::EDITORS;
-use crate::spelling::{spelled, texts};
 use setting_state::{SettingState, state_of};
 use watch::{State, Verdict, Watch};
 

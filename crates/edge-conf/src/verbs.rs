@@ -6,14 +6,15 @@ pub(crate) mod env;
 pub(crate) mod get;
 
 use edge_host::{Error, Host, Result};
+use edge_kubeedge::schema::Table;
+use edge_kubeedge::{Kind, Known};
 use edge_yaml::Document;
 
 use crate::cli::{Options, Verb};
 use crate::configmap::{self, Entry};
-use crate::facts::{self, File, Known};
+use crate::facts::File;
 use crate::plan::yaml_error;
 use crate::resolve::{Policy, Rules};
-use crate::schema::Table;
 
 /// An option that a verb cannot follow is an error: the user believes that it holds.
 pub(crate) fn refuse_meaningless(options: &Options, verb: &Verb) -> Result<()> {
@@ -84,15 +85,16 @@ pub(crate) fn rules(
     entry: Option<&Entry>,
     document: &Document<'_>,
 ) -> Result<(Rules, Known)> {
-    let entry_name =
-        entry.map(|entry| std::path::PathBuf::from(crate::spelling::texts(&entry.path).pop().unwrap_or_default()));
+    let entry_name = entry
+        .map(|entry| std::path::PathBuf::from(edge_kubeedge::spelling::texts(&entry.path).pop().unwrap_or_default()));
     let path = entry_name.as_deref().or(file.path.as_deref());
-    let by_force = || options.force.then(|| facts::kind_by_name(path)).flatten();
-    let kind = facts::kind(document.value(), path).or_else(by_force).ok_or_else(|| {
+    let by_force = || options.force.then(|| Kind::by_file_name(path?)).flatten();
+    let kind = edge_kubeedge::kind_of(document.value(), path).or_else(by_force).ok_or_else(|| {
         Error::refused(format!("cannot use {}: its kind is neither EdgeCore nor CloudCore", file.name(host)))
             .hint("is it the right file? A configuration begins with apiVersion and kind")
     })?;
-    let known = facts::version(host, options.kubeedge_version, kind, document, file)?;
+    let known =
+        edge_kubeedge::version(&host.root, options.kubeedge_version, kind, document.value(), file.path.as_deref())?;
     let (oldest, newest) = (Table::OLDEST, Table::of(kind).newest());
     match known.version() {
         Some(version) if version > newest => {

@@ -3,7 +3,7 @@
 mod neighbours;
 mod storage;
 
-pub use neighbours::{Neighbours, agreement, docker_driver, edgecore, kubelet_driver};
+pub use neighbours::{Neighbours, agreement, docker_driver, kubelet_driver};
 pub use storage::storage;
 
 use std::path::PathBuf;

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use edge_host::{Arch, Common, UndoArgs};
+use edge_kubeedge::Minor;
 
 use crate::config::{Driver, Mirror};
-use crate::version::{KubeEdge, Version};
+use crate::version::Version;
 
 /// Install CRI-O, and check that it really works
 ///
@@ -90,7 +91,7 @@ pub struct ResolveArgs {
 
     /// Say whether this KubeEdge can use it
     #[arg(long, value_name = "V")]
-    pub kubeedge_version: Option<KubeEdge>,
+    pub kubeedge_version: Option<Minor>,
 
     /// For a machine of this architecture [default: that of this system's programs]
     #[arg(long, value_name = "ARCH")]
@@ -122,7 +123,7 @@ pub struct InstallArgs {
 
     /// Refuse a version that this KubeEdge cannot use
     #[arg(long, value_name = "V")]
-    pub kubeedge_version: Option<KubeEdge>,
+    pub kubeedge_version: Option<Minor>,
 
     /// Where from: packages, a bundle, or what there is
     #[arg(long, value_name = "SOURCE", default_value = "auto")]
@@ -225,7 +226,7 @@ pub struct SettingsArgs {
 
     /// keadm's version, whose flags are printed
     #[arg(long, value_name = "V", required_if_eq("format", "keadm"))]
-    pub kubeedge_version: Option<KubeEdge>,
+    pub kubeedge_version: Option<Minor>,
 }
 
 /// `remove`.

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use edge_host::{Error, Result};
+use edge_kubeedge::Minor;
 use serde::Deserialize;
 
-use crate::version::{KubeEdge, Version};
+use crate::version::Version;
 
 const SOURCES: &str = include_str!("../data/sources.toml");
 const BUNDLES: &str = include_str!("../data/bundles.toml");
@@ -163,9 +164,9 @@ pub enum Fit {
 }
 
 /// Whether this KubeEdge can use this CRI-O.
-pub fn fit(crio: Version, kubeedge: KubeEdge) -> Result<Fit> {
+pub fn fit(crio: Version, kubeedge: Minor) -> Result<Fit> {
     let skew: Skew = parse("skew", SKEW)?;
-    let (edge, minor) = (kubeedge.0, crio.minor);
+    let (edge, minor) = (u32::from(kubeedge.number()), crio.minor);
     let crio_text = crio.minor_text();
     if edge <= skew.kubeedge.last_v1alpha2_only && minor > skew.crio.last_v1alpha2 {
         return Ok(Fit::Not(format!(
@@ -196,9 +197,10 @@ pub fn fit(crio: Version, kubeedge: KubeEdge) -> Result<Fit> {
 }
 
 /// The flags that `keadm join` of this version has for a CRI runtime.
-pub fn keadm_flags(kubeedge: KubeEdge, socket: &str, driver: &str) -> Result<Vec<String>> {
+pub fn keadm_flags(kubeedge: Minor, socket: &str, driver: &str) -> Result<Vec<String>> {
     let table: Keadm = parse("keadm", KEADM)?;
-    let has = |flag: &&Flag| flag.from <= kubeedge.0 && flag.last.is_none_or(|last| kubeedge.0 <= last);
+    let minor = u32::from(kubeedge.number());
+    let has = |flag: &&Flag| flag.from <= minor && flag.last.is_none_or(|last| minor <= last);
     let filled = |flag: &Flag| flag.flag.replace("{socket}", socket).replace("{driver}", driver);
     Ok(table.flag.iter().filter(has).map(filled).collect())
 }
@@ -239,7 +241,7 @@ mod tests {
 
     #[test]
     fn kubeedge_and_crio_must_speak_one_cri() {
-        let fits = |crio: u32, edge: u32| match fit(Version::minor(crio), KubeEdge(edge)).unwrap() {
+        let fits = |crio: u32, edge: u16| match fit(Version::minor(crio), Minor::new(edge)).unwrap() {
             Fit::Not(text) => format!("not: {text}"),
             Fit::Speak(text) => text,
         };
@@ -255,7 +257,7 @@ mod tests {
 
     #[test]
     fn keadm_gets_the_flags_it_knows() {
-        let flags = |edge: u32| keadm_flags(KubeEdge(edge), "unix:///s", "systemd").unwrap().join(" ");
+        let flags = |edge: u16| keadm_flags(Minor::new(edge), "unix:///s", "systemd").unwrap().join(" ");
         assert_eq!(flags(4), "--runtimetype=remote --remote-runtime-endpoint=unix:///s");
         assert_eq!(flags(12), "--runtimetype=remote --remote-runtime-endpoint=unix:///s --cgroupdriver=systemd");
         assert_eq!(flags(23), "--remote-runtime-endpoint=unix:///s --cgroupdriver=systemd");

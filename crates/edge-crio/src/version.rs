@@ -60,25 +60,6 @@ impl fmt::Display for Version {
     }
 }
 
-/// A minor of KubeEdge: 23 of v1.23.1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct KubeEdge(pub u32);
-
-impl FromStr for KubeEdge {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<KubeEdge, String> {
-        let version = text.parse::<Version>().map_err(|_| format!("{text:?} is no version such as 1.23 or v1.23.1"))?;
-        Ok(KubeEdge(version.minor))
-    }
-}
-
-impl fmt::Display for KubeEdge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "1.{}", self.0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,17 +6,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use edge_host::{Error, MAX_READ, Result, ResultExt};
+use edge_kubeedge::stream::{FIRST_VERSION, STREAM_PORT, dialled_port};
 
 use crate::cli::AddArgs;
-use crate::known::Known;
 use crate::pair::{Pair, distinct};
 use crate::tunnelport;
 use crate::wanted::{HandMadeRules, Kept, Persist, Wanted};
 
 /// What these options ask for; all of standard input is read, if it is asked for.
-pub(crate) fn wanted(args: &AddArgs, known: &Known, lock_wait: Duration) -> Result<Wanted> {
+pub(crate) fn wanted(args: &AddArgs, lock_wait: Duration) -> Result<Wanted> {
     Ok(Wanted {
-        pairs: pairs(args, known)?,
+        pairs: pairs(args)?,
         reach: args.from,
         engine: args.backend,
         persist: if args.persist { Persist::Yes } else { Persist::AsItIs },
@@ -26,19 +26,22 @@ pub(crate) fn wanted(args: &AddArgs, known: &Known, lock_wait: Duration) -> Resu
     })
 }
 
-fn pairs(args: &AddArgs, known: &Known) -> Result<Vec<Pair>> {
+fn pairs(args: &AddArgs) -> Result<Vec<Pair>> {
     if let Some(path) = &args.tunnelport {
-        return distinct(tunnelport::parse(&input(path)?, known)?);
+        return distinct(tunnelport::parse(&input(path)?)?);
     }
     let Some(ip) = args.cloudcore else {
         return typed(&args.pairs);
     };
-    let Some(version) = &args.kubeedge_version else {
+    let Some(version) = args.kubeedge_version else {
         return Err(Error::usage(format!("cannot redirect to {ip}: which port the API server dials is not known"))
-            .hint(format!("add --kubeedge-version, or say it: edge-redirect add PORT={ip}:{}", known.stream_port)));
+            .hint(format!("add --kubeedge-version, or say it: edge-redirect add PORT={ip}:{}", STREAM_PORT)));
     };
-    let port = known.tunnel_port(version)?;
-    let pair = Pair::new(port, SocketAddr::new(ip, known.stream_port));
+    let port = dialled_port(version).ok_or_else(|| {
+        let why = format!("kubectl logs came with KubeEdge {FIRST_VERSION}");
+        Error::usage(format!("cannot use --kubeedge-version {version}: {why}"))
+    })?;
+    let pair = Pair::new(port, SocketAddr::new(ip, STREAM_PORT));
     Ok(vec![pair.map_err(|cause| Error::usage(format!("cannot use --cloudcore {ip}: {cause}")))?])
 }
 

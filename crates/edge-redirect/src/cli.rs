@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use edge_host::{Common, UndoArgs};
+use edge_kubeedge::Minor;
 
 use crate::wanted::{Engine, Reach};
 
@@ -110,7 +111,7 @@ pub struct AddArgs {
 
     /// The version of KubeEdge that cloudcore has: 1.8.2, v1.8
     #[arg(long, value_name = "V", requires = "cloudcore")]
-    pub kubeedge_version: Option<String>,
+    pub kubeedge_version: Option<Minor>,
 
     /// Take ports and addresses from the config map tunnelport, as JSON; - is standard input
     #[arg(long, value_name = "FILE", conflicts_with = "pairs")]

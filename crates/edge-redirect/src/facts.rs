@@ -5,16 +5,13 @@ use std::path::Path;
 
 use edge_firewall::{Family, Firewall};
 use edge_host::{Host, Result, ResultExt};
+use edge_kubeedge::paths::CLOUDCORE_YAML;
 use nix::ifaddrs::getifaddrs;
 
-use crate::known::Known;
 use crate::pair::Pair;
 use crate::persist;
 use crate::rules::scope;
 use crate::wanted::Persist;
-
-/// There on the host of a cloudcore that keadm or a package installed.
-const CLOUDCORE: &str = "/etc/kubeedge/config/cloudcore.yaml";
 
 /// What was found.
 #[derive(Debug, Clone)]
@@ -30,7 +27,7 @@ pub(crate) fn runs_cloudcore(host: &Host, address: IpAddr) -> Result<bool> {
     if host.root.is_live() {
         return Ok(address.is_loopback() || is_own(address)?);
     }
-    Ok(host.root.find(Path::new(CLOUDCORE))?.exists())
+    Ok(host.root.find(Path::new(CLOUDCORE_YAML))?.exists())
 }
 
 /// Whether an interface of this host has the address. Being able to bind to it would tell less, as hosts
@@ -64,8 +61,8 @@ impl Facts {
 }
 
 /// All there is, of the families that this host has programs for; of none, where iptables is gone.
-pub(crate) fn all(host: &Host, known: &Known) -> Result<Facts> {
-    let firewall = if host.root.is_live() { Some(Firewall::read_any(&host.root, &scope(known))?) } else { None };
+pub(crate) fn all(host: &Host) -> Result<Facts> {
+    let firewall = if host.root.is_live() { Some(Firewall::read_any(&host.root, &scope())?) } else { None };
     Ok(Facts { firewall, persist: persist::facts(host)? })
 }
 
@@ -73,14 +70,14 @@ pub(crate) fn all(host: &Host, known: &Known) -> Result<Facts> {
 /// are going to be written down.
 ///
 /// Errors: exit 4 where a table of them cannot be read.
-pub(crate) fn for_pairs(host: &Host, pairs: &[Pair], wish: Persist, known: &Known) -> Result<Facts> {
+pub(crate) fn for_pairs(host: &Host, pairs: &[Pair], wish: Persist) -> Result<Facts> {
     let persist = persist::facts(host)?;
     if !host.root.is_live() {
         return Ok(Facts { firewall: None, persist });
     }
     let needed = |family: &Family| pairs.iter().any(|pair| pair.family() == *family);
     let families: Vec<Family> = Family::ALL.into_iter().filter(needed).collect();
-    let scope = scope(known);
+    let scope = scope();
     let mut firewall = Firewall::read(&host.root, &families, &scope)?;
     if wish == Persist::Yes || persist.stored.is_some() {
         let others: Vec<Family> = Family::ALL.into_iter().filter(|family| !needed(family)).collect();

@@ -7,7 +7,6 @@
 mod asked;
 pub mod cli;
 mod facts;
-mod known;
 mod pair;
 mod persist;
 mod plan;

@@ -7,7 +7,6 @@ use edge_host::{Error, FileSnapshot, Host, Inverse, Node, Plan, Result, State};
 use edge_systemd::{Scope, Units, is_mask, systemctl};
 use toml_edit::{Array, DocumentMut, Item, value};
 
-use crate::known::Known;
 use crate::pair::{Pair, distinct};
 use crate::unit::{self, FILE};
 use crate::wanted::{Engine, Reach};
@@ -123,13 +122,7 @@ impl Facts {
 }
 
 /// Adds what makes this redirect outlive a reboot.
-pub(crate) fn keep(
-    facts: &Facts,
-    stored: &Stored,
-    program: &unit::Program,
-    known: &Known,
-    plan: &mut Plan,
-) -> Result<()> {
+pub(crate) fn keep(facts: &Facts, stored: &Stored, program: &unit::Program, plan: &mut Plan) -> Result<()> {
     let text = edited(&String::from_utf8_lossy(&facts.file.bytes), stored)?;
     if facts.stored.as_ref() != Some(stored) {
         let node = Node::File { content: Bytes::Known(text.into_bytes()), mode: 0o644 };
@@ -139,7 +132,7 @@ pub(crate) fn keep(
         plan.note(format!("{UNIT} is masked and stays so: nothing restores the rules at boot"));
         return Ok(());
     }
-    let text = unit::render(&program.path, known)?;
+    let text = unit::render(&program.path)?;
     let was = facts.unit.clone().unwrap_or_else(|| facts.unit_itself.clone());
     let is_new = was.bytes != text.as_bytes();
     if is_new {

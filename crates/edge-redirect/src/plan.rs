@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use edge_firewall::{Backend, Family, Firewall, Owned, Owner, Seen, View, transaction};
 use edge_host::{Error, Plan, Result};
+use edge_kubeedge::stream::{KEPT_CHAIN, is_dialled};
 
-use crate::known::Known;
 use crate::pair::{Pair, merged};
 use crate::persist::Stored;
 use crate::rules::{HandMade, Redirects, TABLE, counted, hand_made, kept_by_cloudcore, owned, owner, redirects};
@@ -30,15 +30,14 @@ pub(crate) fn add(
     stored: Option<&Stored>,
     views: &[View<'_>],
     wanted: &Wanted,
-    known: &Known,
     plan: &mut Plan,
 ) -> Result<Option<(Goal, Option<Stored>)>> {
     let mut new = wanted.pairs.clone();
     if wanted.kept == Kept::Yield {
-        if let Some(kept) = kept(views, known) {
+        if let Some(kept) = kept(views) {
             new.retain(|pair| pair.family() != Family::V4);
             if new.len() < wanted.pairs.len() {
-                plan.note(yields(&kept, &known.kept_chain));
+                plan.note(yields(&kept));
             }
         }
     }
@@ -61,15 +60,16 @@ pub(crate) fn add(
 }
 
 /// Where cloudcore keeps its own chain for IPv4: the backend, and what its rules do.
-fn kept(views: &[View<'_>], known: &Known) -> Option<(Backend, Vec<String>)> {
-    views.iter().filter(|view| view.seen.family == Family::V4).find_map(|View { seen, save }| {
-        kept_by_cloudcore(save.table(TABLE), &known.kept_chain).map(|rules| (seen.backend, rules))
-    })
+fn kept(views: &[View<'_>]) -> Option<(Backend, Vec<String>)> {
+    views
+        .iter()
+        .filter(|view| view.seen.family == Family::V4)
+        .find_map(|View { seen, save }| kept_by_cloudcore(save.table(TABLE)).map(|rules| (seen.backend, rules)))
 }
 
-fn yields((backend, rules): &(Backend, Vec<String>), chain: &str) -> String {
+fn yields((backend, rules): &(Backend, Vec<String>)) -> String {
     let what = if rules.is_empty() { "no port yet".to_owned() } else { rules.join(", ") };
-    format!("cloudcore keeps {chain} here itself ({backend}): {what}; nothing is added for IPv4 (--force adds it)")
+    format!("cloudcore keeps {KEPT_CHAIN} here itself ({backend}): {what}; nothing is added for IPv4 (--force adds it)")
 }
 
 /// All that is redirected now, and whose connections.
@@ -98,13 +98,7 @@ pub(crate) struct Made {
 
 /// Adds the changes that make the rules of all families that were read what they shall be; those that
 /// are to be found again afterwards.
-pub(crate) fn rules(
-    firewall: &Firewall,
-    views: &[View<'_>],
-    goal: &Goal,
-    known: &Known,
-    plan: &mut Plan,
-) -> Result<Vec<Made>> {
+pub(crate) fn rules(firewall: &Firewall, views: &[View<'_>], goal: &Goal, plan: &mut Plan) -> Result<Vec<Made>> {
     let mut made = Vec::new();
     for family in Family::ALL {
         if !firewall.seen.iter().any(|seen| seen.family == family) {
@@ -123,7 +117,7 @@ pub(crate) fn rules(
         for view in here.into_iter().chain(elsewhere) {
             let seen = view.seen;
             let wanted = if home == Some(seen.backend) { owned(&pairs, goal.reach) } else { Owned::default() };
-            let own = with_adopted(view, &pairs, goal, known, plan);
+            let own = with_adopted(view, &pairs, goal, plan);
             let is_changed = change(view, &own, &wanted, goal.lock_wait, &why(&wanted, &pairs), plan)?;
             if is_changed && home == Some(seen.backend) {
                 made.push(Made { backend: seen.backend, family, rules: wanted });
@@ -134,12 +128,12 @@ pub(crate) fn rules(
 }
 
 /// Our own rules, and those made by hand that are to be ours; the others are told of.
-fn with_adopted(view: &View<'_>, pairs: &[Pair], goal: &Goal, known: &Known, plan: &mut Plan) -> Owner {
+fn with_adopted(view: &View<'_>, pairs: &[Pair], goal: &Goal, plan: &mut Plan) -> Owner {
     let mut own = owner();
     let ports: HashSet<u16> = pairs.iter().map(|pair| pair.port).collect();
     let is_wanted = |port: u16| ports.contains(&port);
     let View { seen, save } = view;
-    let found = hand_made(save.table(TABLE), |port| is_wanted(port) || known.is_tunnel_port(port), known.stream_port);
+    let found = hand_made(save.table(TABLE), |port| is_wanted(port) || is_dialled(port));
     for (rule, count) in counted(&found) {
         let is_replaced = rule.is_plain && is_wanted(rule.port) && rule.is_within(goal.reach);
         if goal.by_hand == HandMadeRules::Adopt && is_replaced {

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use edge_firewall::{Name, Owned, OwnedChain, Owner, Placed, Rule, Scope, Table, quote, words};
+use edge_kubeedge::stream::{KEPT_CHAIN, STREAM_PORT};
 
-use crate::known::Known;
 use crate::pair::Pair;
 use crate::wanted::Reach;
 
@@ -26,14 +26,14 @@ pub(crate) fn owner() -> Owner {
 }
 
 /// What must be readable of the table before anything is said of it or done to it.
-pub(crate) fn scope(known: &Known) -> Scope {
+pub(crate) fn scope() -> Scope {
     let chains = [OUTPUT, PREROUTING].map(str::to_owned);
     Scope {
         table: TABLE.to_owned(),
         owner: owner(),
         placed: chains.iter().map(|chain| (chain.clone(), jump())).collect(),
         chains: chains.to_vec(),
-        others: vec![known.kept_chain.clone()],
+        others: vec![KEPT_CHAIN.to_owned()],
     }
 }
 
@@ -93,11 +93,11 @@ pub(crate) fn redirect(rule: &str) -> Option<Pair> {
 }
 
 /// The rules of cloudcore's own chain, where something leads there.
-pub(crate) fn kept_by_cloudcore(table: Option<&Table<'_>>, chain: &str) -> Option<Vec<String>> {
+pub(crate) fn kept_by_cloudcore(table: Option<&Table<'_>>) -> Option<Vec<String>> {
     let table = table?;
-    let is_used = table.rules().any(|rule| rule.chain == OUTPUT && rule.target().as_deref() == Some(chain));
+    let is_used = table.rules().any(|rule| rule.chain == OUTPUT && rule.target().as_deref() == Some(KEPT_CHAIN));
     let shown = |rule: &Rule<'_>| Dnat::of(rule.text).map(|dnat| format!("{} to {}", dnat.port, dnat.to));
-    is_used.then(|| table.rules().filter(|rule| rule.chain == chain).filter_map(shown).collect())
+    is_used.then(|| table.rules().filter(|rule| rule.chain == KEPT_CHAIN).filter_map(shown).collect())
 }
 
 /// A rule that somebody made by hand to the same end.
@@ -121,11 +121,11 @@ impl HandMade {
 }
 
 /// Rules in the kernel's own chains that send one of these ports, or any port to the stream port, away.
-pub(crate) fn hand_made(table: Option<&Table<'_>>, is_port: impl Fn(u16) -> bool, stream_port: u16) -> Vec<HandMade> {
+pub(crate) fn hand_made(table: Option<&Table<'_>>, is_port: impl Fn(u16) -> bool) -> Vec<HandMade> {
     let is_own = |rule: &Rule<'_>| rule.text.contains(CHAIN) && rule.target().as_deref() == Some(CHAIN);
     let is_place = |rule: &&Rule<'_>| [OUTPUT, PREROUTING].contains(&rule.chain) && !is_own(rule);
     let rules = table.into_iter().flat_map(|table| table.rules()).filter(is_place);
-    let stream = format!(":{stream_port}");
+    let stream = format!(":{STREAM_PORT}");
     rules
         .filter_map(|rule| {
             let dnat = Dnat::of(rule.text)?;
@@ -240,7 +240,7 @@ mod tests {
 -A OUTPUT -p tcp -m addrtype ! --dst-type LOCAL -j EDGEUTILS-STREAM
 -A TUNNEL-PORT -p tcp -m tcp --dport 10350 -j DNAT --to-destination 192.0.2.1:10003
 ";
-        let found = with(rules, |table| hand_made(table, |port| port == 10350, 10003));
+        let found = with(rules, |table| hand_made(table, |port| port == 10350));
         let told: Vec<_> =
             found.iter().map(|rule| (rule.chain.as_str(), rule.port, rule.is_plain, rule.takes_local)).collect();
         assert_eq!(
@@ -262,10 +262,10 @@ mod tests {
     fn cloudcores_chain_counts_where_something_leads_there() {
         let chain = "-A TUNNEL-PORT -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.1:10003\n";
         let jump = "-A OUTPUT -m comment --comment \"kubeedge tunnel port\" -j TUNNEL-PORT\n";
-        assert_eq!(with(chain, |table| kept_by_cloudcore(table, "TUNNEL-PORT")), None);
-        let kept = with(&format!("{jump}{chain}"), |table| kept_by_cloudcore(table, "TUNNEL-PORT"));
+        assert_eq!(with(chain, kept_by_cloudcore), None);
+        let kept = with(&format!("{jump}{chain}"), kept_by_cloudcore);
         assert_eq!(kept.unwrap(), ["10351 to 192.0.2.1:10003"]);
-        assert_eq!(kept_by_cloudcore(None, "TUNNEL-PORT"), None);
+        assert_eq!(kept_by_cloudcore(None), None);
     }
 
     #[test]

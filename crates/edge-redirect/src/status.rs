@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use edge_firewall::{Family, Firewall, Save, Seen, Table};
 use edge_host::{Host, Outcome, Result, StatusLine};
+use edge_kubeedge::stream::{KEPT_CHAIN, is_dialled};
 
 use crate::facts::{self, Facts};
-use crate::known::Known;
 use crate::pair::Pair;
 use crate::persist::UNIT;
 use crate::plan;
@@ -15,8 +15,7 @@ use crate::unit::FILE;
 use crate::wanted::Reach;
 
 pub(crate) fn status(host: &mut Host) -> Result<Outcome> {
-    let known = Known::read()?;
-    let facts = facts::all(host, &known)?;
+    let facts = facts::all(host)?;
     let mut lines = Vec::new();
     let mut live: HashSet<Pair> = HashSet::new();
     facts.notes().for_each(|note| host.report.note(note));
@@ -32,7 +31,7 @@ pub(crate) fn status(host: &mut Host) -> Result<Outcome> {
         let found = redirects(save.table(TABLE));
         lines.extend(ours(seen, &save, &found, &facts));
         live.extend(found.pairs);
-        lines.extend(theirs(seen, save.table(TABLE), &known));
+        lines.extend(theirs(seen, save.table(TABLE)));
     }
     lines.extend(stored(&facts, &live));
     lines.extend(facts.firewall.iter().flat_map(unusable));
@@ -87,15 +86,15 @@ fn connections(table: Option<&Table<'_>>) -> HashMap<Pair, u64> {
     counted
 }
 
-fn theirs(seen: &Seen, table: Option<&Table<'_>>, known: &Known) -> Vec<StatusLine> {
+fn theirs(seen: &Seen, table: Option<&Table<'_>>) -> Vec<StatusLine> {
     let mut lines = Vec::new();
     let source = format!("{} {}", seen.family, seen.backend);
-    if let Some(rules) = kept_by_cloudcore(table, &known.kept_chain) {
+    if let Some(rules) = kept_by_cloudcore(table) {
         let text = if rules.is_empty() { "no port yet".to_owned() } else { rules.join(", ") };
-        let object = format!("chain {}", known.kept_chain);
+        let object = format!("chain {KEPT_CHAIN}");
         lines.push(StatusLine::new(object, "kept by cloudcore", text).from(source.clone()));
     }
-    let found = hand_made(table, |port| known.is_tunnel_port(port), known.stream_port);
+    let found = hand_made(table, is_dialled);
     for (rule, count) in counted(&found) {
         let text = plan::report(rule, count, seen, Some(plan::replaced_by(rule)));
         lines.push(StatusLine::new("rule", "made by hand", text).from(source.clone()));

@@ -3,16 +3,16 @@
 use std::net::{IpAddr, SocketAddr};
 
 use edge_host::{Error, Result, ResultExt};
+use edge_kubeedge::stream::{PORT_RECORD, STREAM_PORT};
 use serde_json::{Map, Value};
 
-use crate::known::Known;
 use crate::pair::Pair;
 
 /// The redirects that the config map asks for, from its JSON as kubectl prints it.
 ///
 /// Errors: exit 1 where the input is empty, cut off or another object; where cloudcore recorded a
 /// port without an address, or no port at all.
-pub(crate) fn parse(text: &str, known: &Known) -> Result<Vec<Pair>> {
+pub(crate) fn parse(text: &str) -> Result<Vec<Pair>> {
     let fail = |cause: &str, hint: &str| unusable(cause).hint(hint);
     if text.trim().is_empty() {
         return Err(fail("the input is empty", COMMAND));
@@ -22,16 +22,15 @@ pub(crate) fn parse(text: &str, known: &Known) -> Result<Vec<Pair>> {
     if kind != "ConfigMap" {
         return Err(fail(&format!("the input is of kind {kind}"), COMMAND));
     }
-    let annotation = known.annotation.as_str();
-    let record = map.pointer("/metadata/annotations").and_then(|all| all.get(annotation)).and_then(Value::as_str);
+    let record = map.pointer("/metadata/annotations").and_then(|all| all.get(PORT_RECORD)).and_then(Value::as_str);
     let record = record.ok_or_else(|| {
         fail(
-            &format!("it has no annotation {annotation}"),
+            &format!("it has no annotation {PORT_RECORD}"),
             "cloudcore 1.7 and later write it to configmap tunnelport in namespace kubeedge when they start",
         )
     })?;
     let record: Value = serde_json::from_str(record)
-        .on("use", format!("annotation {annotation} of the config map"))
+        .on("use", format!("annotation {PORT_RECORD} of the config map"))
         .map_err(|error| error.hint(COMMAND))?;
     let ports = record.get("ipTunnelPort").and_then(Value::as_object).filter(|ports| !ports.is_empty());
     let ports = ports.ok_or_else(|| {
@@ -40,28 +39,27 @@ pub(crate) fn parse(text: &str, known: &Known) -> Result<Vec<Pair>> {
             "start cloudcore with cloudStream enabled, then run again",
         )
     })?;
-    pairs(ports, known)
+    pairs(ports)
 }
 
 fn unusable(cause: &str) -> Error {
     Error::cannot("use", "the config map", cause)
 }
 
-fn pairs(ports: &Map<String, Value>, known: &Known) -> Result<Vec<Pair>> {
+fn pairs(ports: &Map<String, Value>) -> Result<Vec<Pair>> {
     let mut pairs = Vec::new();
     for (address, port) in ports {
         if address.is_empty() {
-            let stream = known.stream_port;
             return Err(unusable(&format!(
                 "it has port {port} with an empty address: that cloudcore could not find its own"
             ))
-            .hint(format!("put its host name and address into its /etc/hosts and start it again, or give the address here: edge-redirect add {port}=IP:{stream}")));
+            .hint(format!("put its host name and address into its /etc/hosts and start it again, or give the address here: edge-redirect add {port}=IP:{STREAM_PORT}")));
         }
         let ip: IpAddr = address.parse().map_err(|_| unusable(&format!("{address:?} is not a valid IP address")))?;
         let number = port.as_u64().and_then(|port| u16::try_from(port).ok());
         let number =
             number.filter(|port| *port != 0).ok_or_else(|| unusable(&format!("{port} is not a valid port")))?;
-        let pair = Pair::new(number, SocketAddr::new(ip, known.stream_port));
+        let pair = Pair::new(number, SocketAddr::new(ip, STREAM_PORT));
         pairs.push(pair.map_err(|cause| unusable(&format!("{address}: {cause}")))?);
     }
     Ok(pairs)
@@ -81,7 +79,7 @@ mod tests {
     }
 
     fn run(text: &str) -> Result<Vec<Pair>> {
-        parse(text, &Known::read().unwrap())
+        parse(text)
     }
 
     #[test]

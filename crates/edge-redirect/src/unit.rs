@@ -7,10 +7,20 @@ use std::path::{Path, PathBuf};
 use edge_host::{Error, Host, Result, Root, SEARCH_PATH, State};
 use edge_systemd::quoted_path;
 
-use crate::known::Known;
-
 /// What it restores.
 pub(crate) const FILE: &str = "/etc/edgeutils/redirect.toml";
+/// Services that replace or flush all rules when they start: the redirect comes after them, and again when they are
+/// restarted.
+const FLUSH: [&str; 6] = [
+    "nftables.service",
+    "netfilter-persistent.service",
+    "iptables.service",
+    "ip6tables.service",
+    "ufw.service",
+    "firewalld.service",
+];
+/// What runs the API server, which needs the redirect.
+const NEED: [&str; 4] = ["kubelet.service", "k3s.service", "rke2-server.service", "k0scontroller.service"];
 const OWN_NAME: &str = "edge-redirect";
 /// Where it is expected in an image that does not have it yet.
 const EXPECTED: &str = "/usr/local/bin/edge-redirect";
@@ -88,8 +98,8 @@ fn check(root: &Root, path: &Path) -> Result<()> {
 /// The text of the unit.
 ///
 /// Errors: exit 4 for a path that a unit cannot hold.
-pub(crate) fn render(program: &str, known: &Known) -> Result<String> {
-    let (flush, need) = (known.flush.join(" "), known.need.join(" "));
+pub(crate) fn render(program: &str) -> Result<String> {
+    let (flush, need) = (FLUSH.join(" "), NEED.join(" "));
     let program = quoted_path(program)?;
     let mut text = String::new();
     // Writing to a String cannot fail.
@@ -123,7 +133,7 @@ mod tests {
 
     #[test]
     fn the_unit_stands_between_those_that_flush_and_those_that_need_it() {
-        let text = render("/x/edge-redirect", &Known::read().unwrap()).unwrap();
+        let text = render("/x/edge-redirect").unwrap();
         let line = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)).unwrap();
         for unit in ["nftables", "netfilter-persistent", "ufw", "firewalld"] {
             assert!(line("After=").contains(&format!("{unit}.service")), "{unit}");

@@ -5,12 +5,12 @@ use std::time::Duration;
 use edge_firewall::{Family, Firewall, View, script};
 use edge_host::action::ActionKind;
 use edge_host::{Cmd, Error, Exit, Host, Mode, Outcome, Plan, Result, apply};
+use edge_kubeedge::stream::{KEPT_CHAIN, keeps_chain};
 use serde_json::json;
 
 use crate::asked;
 use crate::cli::{AddArgs, Document, RemoveArgs, RenderArgs};
 use crate::facts::{self, Facts};
-use crate::known::Known;
 use crate::pair::Pair;
 use crate::persist::{self, Stored};
 use crate::plan::{self, Goal, Made};
@@ -19,27 +19,26 @@ use crate::unit::{self, FILE};
 use crate::wanted::{HandMadeRules, Kept, Persist, Reach, Wanted};
 
 pub(crate) fn add(host: &mut Host, args: &AddArgs, lock_wait: Duration) -> Result<Outcome> {
-    let known = Known::read()?;
-    let wanted = asked::wanted(args, &known, lock_wait)?;
+    let wanted = asked::wanted(args, lock_wait)?;
     if !host.root.is_live() && wanted.persist == Persist::AsItIs {
         return Err(Error::usage("cannot add rules below --root: they live in a running kernel")
             .hint("with --persist they are made when the image boots"));
     }
     host.prepare_change()?;
-    if let Some(note) = kept_here(host, args, &wanted, &known)? {
+    if let Some(note) = kept_here(host, args, &wanted)? {
         host.report.note(&note);
         return apply(host, Plan::new());
     }
-    let facts = facts::for_pairs(host, &wanted.pairs, wanted.persist, &known)?;
+    let facts = facts::for_pairs(host, &wanted.pairs, wanted.persist)?;
     let views = views(&facts)?;
     let mut plan = Plan::new();
     facts.notes().for_each(|note| plan.note(note));
-    let Some((goal, stored)) = plan::add(facts.persist.stored.as_ref(), &views, &wanted, &known, &mut plan)? else {
+    let Some((goal, stored)) = plan::add(facts.persist.stored.as_ref(), &views, &wanted, &mut plan)? else {
         return apply(host, plan);
     };
     let mut made = Vec::new();
     if let Some(firewall) = &facts.firewall {
-        made = plan::rules(firewall, &views, &goal, &known, &mut plan)?;
+        made = plan::rules(firewall, &views, &goal, &mut plan)?;
         if stored.is_none() && !made.is_empty() {
             plan.note("the rules are gone after a reboot: --persist brings them back at each boot");
         }
@@ -47,7 +46,7 @@ pub(crate) fn add(host: &mut Host, args: &AddArgs, lock_wait: Duration) -> Resul
         plan.note(why);
     }
     let Some(stored) = stored else {
-        return carry_out(host, &facts, &made, plan, &known);
+        return carry_out(host, &facts, &made, plan);
     };
     // Refused before anything is changed.
     if wanted.persist == Persist::Yes {
@@ -55,22 +54,22 @@ pub(crate) fn add(host: &mut Host, args: &AddArgs, lock_wait: Duration) -> Resul
     }
     let program = unit::program(host)?;
     let mut kept = Plan::new();
-    persist::keep(&facts.persist, &stored, &program, &known, &mut kept)?;
+    persist::keep(&facts.persist, &stored, &program, &mut kept)?;
     plan.notes.append(&mut kept.notes);
     plan.actions.append(&mut kept.actions);
-    carry_out(host, &facts, &made, plan, &known)
+    carry_out(host, &facts, &made, plan)
 }
 
 /// Whether the cloudcore that is named runs on this very host and will keep the redirect itself,
 /// though it has not started yet.
-fn kept_here(host: &Host, args: &AddArgs, wanted: &Wanted, known: &Known) -> Result<Option<String>> {
-    let (Some(ip), Some(version)) = (args.cloudcore, &args.kubeedge_version) else { return Ok(None) };
-    if wanted.kept == Kept::Add || ip.is_ipv6() || !known.is_kept(version) || !facts::runs_cloudcore(host, ip)? {
+fn kept_here(host: &Host, args: &AddArgs, wanted: &Wanted) -> Result<Option<String>> {
+    let (Some(ip), Some(version)) = (args.cloudcore, args.kubeedge_version) else { return Ok(None) };
+    if wanted.kept == Kept::Add || ip.is_ipv6() || !keeps_chain(version) || !facts::runs_cloudcore(host, ip)? {
         return Ok(None);
     }
     Ok(Some(format!(
         "cloudcore {version} keeps {} itself on its own host, and that is this one: nothing is added (--force adds it)",
-        known.kept_chain
+        KEPT_CHAIN
     )))
 }
 
@@ -80,16 +79,16 @@ fn views(facts: &Facts) -> Result<Vec<View<'_>>> {
 }
 
 /// Applies the plan, and looks at what was made.
-fn carry_out(host: &mut Host, facts: &Facts, made: &[Made], plan: Plan, known: &Known) -> Result<Outcome> {
+fn carry_out(host: &mut Host, facts: &Facts, made: &[Made], plan: Plan) -> Result<Outcome> {
     let outcome = apply(host, plan)?;
     if let (Mode::Apply, Some(firewall)) = (host.mode, &facts.firewall) {
-        verify(host, firewall, made, known)?;
+        verify(host, firewall, made)?;
     }
     Ok(outcome)
 }
 
-fn verify(host: &Host, firewall: &Firewall, all: &[Made], known: &Known) -> Result<()> {
-    let scope = scope(known);
+fn verify(host: &Host, firewall: &Firewall, all: &[Made]) -> Result<()> {
+    let scope = scope();
     for made in all {
         if let Some(seen) = firewall.get(made.backend, made.family) {
             plan::verify(&seen.again(&host.root, &scope)?, made)?;
@@ -99,9 +98,8 @@ fn verify(host: &Host, firewall: &Firewall, all: &[Made], known: &Known) -> Resu
 }
 
 pub(crate) fn remove(host: &mut Host, args: &RemoveArgs, lock_wait: Duration) -> Result<Outcome> {
-    let known = Known::read()?;
     host.prepare_change()?;
-    let facts = facts::all(host, &known)?;
+    let facts = facts::all(host)?;
     if let Some(firewall) = &facts.firewall {
         firewall.all_readable()?;
     }
@@ -114,7 +112,7 @@ pub(crate) fn remove(host: &mut Host, args: &RemoveArgs, lock_wait: Duration) ->
         Some(stored) if facts.persist.stored.as_ref() == Some(&stored) => {}
         Some(stored) => {
             let program = unit::program(host)?;
-            persist::keep(&facts.persist, &stored, &program, &known, &mut plan)?;
+            persist::keep(&facts.persist, &stored, &program, &mut plan)?;
         }
         None if args.ports.is_empty() || facts.persist.stored.is_some() || facts.persist.is_half_forgotten(host) => {
             persist::forget(&facts.persist, &mut plan)
@@ -126,8 +124,7 @@ pub(crate) fn remove(host: &mut Host, args: &RemoveArgs, lock_wait: Duration) ->
 
 /// At boot: no journal, no lock of ours, and nothing to wait for.
 pub(crate) fn restore(host: &mut Host, lock_wait: Duration) -> Result<Outcome> {
-    let known = Known::read()?;
-    let facts = facts::all(host, &known)?;
+    let facts = facts::all(host)?;
     let stored = stored(&facts, "restore")?;
     let Some(firewall) = &facts.firewall else {
         return Err(Error::usage("cannot restore below --root: rules live in a running kernel")
@@ -143,12 +140,12 @@ pub(crate) fn restore(host: &mut Host, lock_wait: Duration) -> Result<Outcome> {
     let mut plan = Plan::new();
     if let Some(family) = Family::ALL.into_iter().find(|family| lacks(firewall, &goal, *family)) {
         // The error that names what is missing.
-        Firewall::read(&host.root, &[family], &scope(&known))?;
+        Firewall::read(&host.root, &[family], &scope())?;
     }
     firewall.readable()?;
     facts.notes().for_each(|note| plan.note(note));
     let views = views(&facts)?;
-    let made = plan::rules(firewall, &views, &goal, &known, &mut plan)?;
+    let made = plan::rules(firewall, &views, &goal, &mut plan)?;
     if host.mode == Mode::DryRun || plan.is_empty() {
         if host.mode == Mode::DryRun {
             return apply(host, plan);
@@ -169,7 +166,7 @@ pub(crate) fn restore(host: &mut Host, lock_wait: Duration) -> Result<Outcome> {
             json!({"do": "run", "object": object, "why": action.why, "undo": "none", "details": action.details, "status": "done"}),
         );
     }
-    verify(host, firewall, &made, &known)?;
+    verify(host, firewall, &made)?;
     Ok(Outcome { exit: Exit::Done, changed: true, ..Outcome::default() })
 }
 
@@ -188,14 +185,13 @@ pub(crate) fn render(host: &mut Host, args: &RenderArgs) -> Result<Outcome> {
     if host.report.is_json() {
         return Err(Error::usage("cannot render as JSON: the output is a document for another program"));
     }
-    let known = Known::read()?;
     let text = match args.what {
         Document::Systemd if args.pairs.is_empty() && args.from.is_none() => {
             let program = unit::program(host)?;
             if let Some(note) = &program.note {
                 host.report.note(note);
             }
-            unit::render(&program.path, &known)?
+            unit::render(&program.path)?
         }
         Document::Systemd => {
             return Err(Error::usage("cannot render the unit for single ports: it restores what is stored")

@@ -67,8 +67,8 @@ pub struct Document<'t> {
     later: Vec<Value>,
 }
 
-/// The value of the first document of a text, for a program that only reads it; of a key that stands
-/// twice the last one, as KubeEdge and kubelet take it.
+/// The value of the first document of a text, for a program that only reads it: with merge keys applied, and of a
+/// duplicate key the last value, as KubeEdge and kubelet read it.
 ///
 /// Every reader of YAML goes through here or [`Document::parse`]: the second parser by itself takes
 /// minutes for a few hundred kilobytes of brackets.
@@ -76,7 +76,7 @@ pub struct Document<'t> {
 /// # Errors
 /// As [`Document::parse`].
 pub fn read(text: &str) -> Result<Value, Error> {
-    Document::parse(text).map(|document| document.value)
+    Document::parse(text).map(|document| document.merged().into_owned())
 }
 
 /// A single value, as a user types it.

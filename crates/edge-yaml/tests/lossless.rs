@@ -273,6 +273,12 @@ fn edits_are_made_in_order() {
 }
 
 #[test]
+fn read_applies_merge_keys() {
+    let value = edge_yaml::read("a: &x {k: 1, l: 2}\nuse: {<<: *x, l: 3}\n").unwrap();
+    assert_eq!(value["use"], serde_yaml::from_str::<edge_yaml::Value>("{k: 1, l: 3}").unwrap());
+}
+
+#[test]
 fn anchors_and_merge_keys() {
     let text = "base: &b\n  k: 1\n  s: {t: 1}\nuse:\n  <<: *b\n  own: 2\nalias: *b\nn: &n 1\nm: *n\n";
     case(text, &["use.own=3"], &text.replace("own: 2", "own: 3"));

@@ -2,7 +2,8 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use edge_conf::schema::{Kind, Minor, render};
+use edge_kubeedge::{Kind, Minor};
+use edgeutils_tests::defaults::render;
 use edgeutils_tests::tool::{Ran, Tool};
 use edgeutils_tests::tree::Tree;
 use serde_json::Value;
@@ -171,6 +172,18 @@ fn nothing_in_what_kubeedge_wrote_even_for_its_next_version() {
             // The step to v1alpha2 is the one that loses settings.
             if !(kind == Kind::EdgeCore && minor == 11 || kind == Kind::CloudCore && minor == 15 || minor == 23) {
                 check(&tree, &format!("1.{}", minor + 1), &[]).expect(0);
+            }
+        }
+    }
+}
+
+#[test]
+fn default_configurations_are_without_findings_in_an_unknown_version_too() {
+    for kind in [Kind::EdgeCore, Kind::CloudCore] {
+        for minor in 4..=23 {
+            let value = edge_yaml::read(&render(kind, Minor::new(minor))).unwrap();
+            for version in [Some(Minor::new(minor)), None] {
+                assert_eq!(edge_conf::check::check(kind, version, &value, &[]), [], "{kind} 1.{minor}, {version:?}");
             }
         }
     }

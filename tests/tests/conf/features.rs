@@ -3,7 +3,8 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use edge_conf::schema::{Kind, Minor, render};
+use edge_kubeedge::{Kind, Minor};
+use edgeutils_tests::defaults::render;
 use edgeutils_tests::tool::{Ran, Tool};
 use edgeutils_tests::tree::{Tree, assert_same};
 use serde_json::{Value, json};

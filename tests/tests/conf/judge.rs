@@ -4,7 +4,8 @@
 
 use std::process::Command;
 
-use edge_conf::schema::{Kind, Minor, render};
+use edge_kubeedge::{Kind, Minor};
+use edgeutils_tests::defaults::render;
 use edgeutils_tests::skip;
 use edgeutils_tests::tool::Tool;
 use edgeutils_tests::tree::Tree;

@@ -64,6 +64,38 @@ fn all_of_the_directory_counts_and_what_cannot_be_read_ends_it() {
     assert!(check(&tree).stdout.contains("CRI-O by cgroupfs"), "{}", check(&tree).stdout);
 }
 
+/// edgecore reads its keys in any letter case, and each version reads the runtime's in its own place.
+#[test]
+fn check_finds_edgecores_runtime_settings_where_its_version_reads_them() {
+    const EDGECORE: &str = "etc/kubeedge/config/edgecore.yaml";
+    let tree = tree(&[]);
+    std::fs::create_dir_all(tree.at("etc/kubeedge/config")).unwrap();
+    let found = |head: &str, edged: &str| {
+        tree.write(EDGECORE, format!("{head}modules:\n  Edged: {{{edged}}}\n"));
+        about(&check(&tree), EDGECORE)
+    };
+    const OLD: &str = "CGROUPDRIVER: systemd, RuntimeType: remote, RemoteRuntimeEndpoint: unix:///run/crio/crio.sock";
+    const NEW: &str =
+        "TailoredKubeletConfig: {cgroupdriver: systemd, ContainerRuntimeEndpoint: /var/run/crio/crio.sock}";
+    let v1alpha1 = "apiVersion: edgecore.config.kubeedge.io/v1alpha1\n";
+    assert_eq!(found(v1alpha1, OLD), [""; 0]);
+    assert_eq!(found("edgecoreVersion: v1.23.1\n", NEW), [""; 0]);
+    // Settings at a place that edgecore 1.23 does not read: it uses its defaults instead.
+    let lost = found("EdgeCoreVersion: v1.23.1\n", OLD);
+    assert_eq!(lost.len(), 2, "{lost:#?}");
+    assert!(lost[0].contains("modules.edged.tailoredKubeletConfig.cgroupDriver: edgecore makes cgroups by cgroupfs"));
+    assert!(
+        lost[1].contains("modules.edged.tailoredKubeletConfig.containerRuntimeEndpoint: edgecore is given no socket")
+    );
+    let other = found("", &NEW.replace("systemd", "cgroupfs").replace("crio.sock", "other.sock"));
+    assert_eq!(other.len(), 2, "{other:#?}");
+    assert!(
+        other[0].contains("cgroupfs") && other[1].contains("asks the runtime at /var/run/crio/other.sock"),
+        "{other:#?}"
+    );
+    assert_eq!(found("", "Enable: false"), [""; 0], "edgecore runs no pods");
+}
+
 #[test]
 fn links_that_lead_to_no_file_are_faults() {
     let cases: [(&str, &str, &str); 3] = [

@@ -5,8 +5,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use edge_conf::schema::{Kind, Minor, render};
+use edge_kubeedge::{Kind, Minor};
 use edgeutils_tests::cni::{ARM64, fake_build, image_for, tiny};
+use edgeutils_tests::defaults::render;
 use edgeutils_tests::standin::bundle;
 use edgeutils_tests::tool::{self, Ran, Tool};
 use edgeutils_tests::tree::{Tree, assert_same};

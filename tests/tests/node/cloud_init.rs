@@ -5,7 +5,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use edge_conf::schema::{Kind, Minor, render};
+use edge_kubeedge::{Kind, Minor};
+use edgeutils_tests::defaults::render;
 use edgeutils_tests::tool::{self, Ran};
 use edgeutils_tests::tree::Tree;
 use edgeutils_tests::{live, skip, systems};

@@ -6,8 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use edge_conf::schema::{Kind, Minor, render};
+use edge_kubeedge::{Kind, Minor};
 use edgeutils_tests::cni::{ARM64, image_for, tiny};
+use edgeutils_tests::defaults::render;
 use edgeutils_tests::pki::Pki;
 use edgeutils_tests::standin::bundle;
 use edgeutils_tests::systems;

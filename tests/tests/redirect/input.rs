@@ -45,8 +45,8 @@ fn wrong_calls_say_what_is_wrong_and_what_to_do() {
         (
             "add --cloudcore 192.0.2.1 --kubeedge-version new",
             2,
-            "new: it is no version of KubeEdge 1",
-            "cloudcore --version",
+            "\"new\" is not a KubeEdge version such as 1.8 or v1.23.1",
+            "",
         ),
         ("add --cloudcore 192.0.2.1 --kubeedge-version 1.2", 2, "kubectl logs came with KubeEdge 1.3", ""),
         ("add --kubeedge-version 1.8", 2, "--cloudcore <IP>", ""),

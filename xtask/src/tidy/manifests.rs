@@ -8,15 +8,22 @@ const ROOT: &str = "Cargo.toml";
 const INHERITED: &[&str] = &["version", "edition", "rust-version", "license"];
 /// Libraries that have a small program besides: the floor below as well.
 const LIBRARIES: &[&str] = &["edge-apt"];
+/// Libraries that know what the utilities are for: above the other libraries, below the utilities.
+const DOMAIN: &[&str] = &["edge-kubeedge"];
 const TABLES: &[&str] = &["dependencies", "dev-dependencies", "build-dependencies"];
 
 type Manifest = Document<String>;
 
-/// No crate depends on one that has a program of the same floor.
+/// No crate depends on one of the same floor or a higher one: a utility, or a domain library from below.
 pub(super) fn floors(tree: &Tree) -> Vec<Offence> {
     let mut offences = Vec::new();
-    for file in members(tree).filter(|file| file.path.starts_with("crates/")) {
+    for file in members(tree) {
+        let Some(own) = file.path.strip_prefix("crates/").and_then(|rest| rest.split('/').next()) else { continue };
+        let is_library = !tree.utilities.iter().any(|utility| utility == own);
         for (name, _, line) in dependencies(file) {
+            if is_library && DOMAIN.contains(&name.as_str()) {
+                offences.push(Offence::new(&file.path, line, format!("is a library below {name}")));
+            }
             if tree.utilities.contains(&name) && !LIBRARIES.contains(&name.as_str()) {
                 let what = format!("depends on the utility {name}");
                 offences.push(Offence::new(&file.path, line, what));
@@ -139,6 +146,13 @@ mod tests {
         let uses = member("[dependencies]\nedge-x.workspace = true\n");
         let files = [("crates/edge-y/Cargo.toml", uses.as_str()), ("xtask/Cargo.toml", &uses)];
         assert_eq!(offences(floors, &files), ["crates/edge-y/Cargo.toml:10 depends on the utility edge-x"]);
+    }
+
+    #[test]
+    fn a_library_that_uses_a_domain_library_is_found_and_a_utility_may() {
+        let uses = member("[dependencies]\nedge-kubeedge.workspace = true\n");
+        let files = [("crates/edge-y/Cargo.toml", uses.as_str()), ("crates/edge-x/Cargo.toml", &uses)];
+        assert_eq!(offences(floors, &files), ["crates/edge-y/Cargo.toml:10 is a library below edge-kubeedge"]);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Every key of the file against the key table.
 
-use super::values::{Values, plain};
 use super::{Duplicate, SettingFinding, Severity};
-use crate::schema::{Found, Kind, Lookup, Minor, Table, Ty, show};
+use edge_kubeedge::runtime::V1ALPHA2;
+use edge_kubeedge::schema::{Found, Lookup, Table, Ty, show};
+use edge_kubeedge::settings::{Settings, plain};
+use edge_kubeedge::{Kind, Minor};
 use serde_yaml::{Mapping, Value};
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
@@ -27,7 +29,7 @@ pub(super) fn duplicates(duplicates: &[Duplicate], findings: &mut Vec<SettingFin
 
 /// Walks the file.
 pub(super) fn walk(kind: Kind, version: Option<Minor>, doc: &Value, findings: &mut Vec<SettingFinding>) {
-    let values = Values::new(kind, version, doc);
+    let values = Settings::new(kind, version, doc);
     let table = Table::of(kind);
     let names = table.names().chain(Table::of(kind.other()).names()).collect();
     let implied = implied(kind, version, &values);
@@ -38,9 +40,9 @@ pub(super) fn walk(kind: Kind, version: Option<Minor>, doc: &Value, findings: &m
 }
 
 /// The first version that the file itself claims to be for, where none is given.
-fn implied(kind: Kind, version: Option<Minor>, values: &Values<'_>) -> Option<Minor> {
+fn implied(kind: Kind, version: Option<Minor>, values: &Settings<'_>) -> Option<Minor> {
     let claims = kind == Kind::EdgeCore && version.is_none() && values.text("apiVersion")?.ends_with("/v1alpha2");
-    claims.then_some(super::rules::V1ALPHA2)
+    claims.then_some(V1ALPHA2)
 }
 
 struct Walker<'a> {
@@ -48,7 +50,7 @@ struct Walker<'a> {
     table: Table,
     version: Option<Minor>,
     implied: Option<Minor>,
-    values: Values<'a>,
+    values: Settings<'a>,
     /// Every key of either kind, in small letters.
     names: HashSet<String>,
     /// Unknown keys that were looked up so far.
@@ -208,7 +210,7 @@ impl Walker<'_> {
                 }
             }
             (Ty::Bool, Value::String(word)) => {
-                let truth = crate::schema::types::yaml_1_1_bool(word).unwrap_or(false);
+                let truth = edge_kubeedge::schema::yaml_1_1_bool(word).unwrap_or(false);
                 let message = format!("{program} reads {word} as {truth}, but only without quotes");
                 findings.push(SettingFinding::new(Severity::Warning, at, message).hint(format!("write {truth}")));
             }

@@ -1,19 +1,19 @@
 //! What the settings mean together: the rules of KubeEdge's own validation, and its traps.
 
-use super::values::Values;
 use super::{SettingFinding, Severity};
-use crate::address::{host_of, is_loopback};
-use crate::schema::{Kind, Minor};
+use edge_kubeedge::address::{host_of, is_loopback};
+use edge_kubeedge::runtime::V1ALPHA2;
+use edge_kubeedge::settings::Settings;
+use edge_kubeedge::stream::TUNNEL_PORT;
+use edge_kubeedge::{Kind, Minor};
 use serde_yaml::Value;
 
-/// The first version whose edgecore reads its file as v1alpha2.
-pub(super) const V1ALPHA2: Minor = Minor::new(12);
 /// The first version that checks the node's name.
 const NAMES_CHECKED: Minor = Minor::new(8);
 
 /// `kind:` and `apiVersion:`. KubeEdge looks at neither; they say what the file was written for.
 pub(super) fn head(kind: Kind, version: Option<Minor>, doc: &Value, findings: &mut Vec<SettingFinding>) {
-    let values = Values::new(kind, version, doc);
+    let values = Settings::new(kind, version, doc);
     if let Some(text) = values.text("kind") {
         if text.parse() == Ok(kind.other()) {
             let message = format!("is {text}: this is a file for {}", kind.other().program());
@@ -61,7 +61,7 @@ fn api_version(kind: Kind, version: Option<Minor>, text: &str) -> Option<Setting
 
 /// The rules of edgecore.
 pub(super) fn edgecore(version: Option<Minor>, doc: &Value, findings: &mut Vec<SettingFinding>) {
-    let values = Values::new(Kind::EdgeCore, version, doc);
+    let values = Settings::new(Kind::EdgeCore, version, doc);
     switched_off(&values, findings);
     edge_hub(&values, findings);
     edge_stream(&values, findings);
@@ -81,7 +81,7 @@ pub(super) fn edgecore(version: Option<Minor>, doc: &Value, findings: &mut Vec<S
 }
 
 /// `--minconfig` of 1.7 and newer writes `enable: false` for what is on by default.
-fn switched_off(values: &Values<'_>, findings: &mut Vec<SettingFinding>) {
+fn switched_off(values: &Settings<'_>, findings: &mut Vec<SettingFinding>) {
     let hub_is_off = values.is_turned_off("modules.edgeHub.enable");
     if hub_is_off {
         findings.push(
@@ -105,7 +105,7 @@ fn switched_off(values: &Values<'_>, findings: &mut Vec<SettingFinding>) {
     }
 }
 
-fn edge_hub(values: &Values<'_>, findings: &mut Vec<SettingFinding>) {
+fn edge_hub(values: &Settings<'_>, findings: &mut Vec<SettingFinding>) {
     if !values.is_on("modules.edgeHub.enable") {
         return;
     }
@@ -124,7 +124,7 @@ fn edge_hub(values: &Values<'_>, findings: &mut Vec<SettingFinding>) {
     }
 }
 
-fn edge_stream(values: &Values<'_>, findings: &mut Vec<SettingFinding>) {
+fn edge_stream(values: &Settings<'_>, findings: &mut Vec<SettingFinding>) {
     let path = "modules.edgeStream.server";
     let hub = if values.is_on("modules.edgeHub.quic.enable") {
         "modules.edgeHub.quic.server"
@@ -137,13 +137,13 @@ fn edge_stream(values: &Values<'_>, findings: &mut Vec<SettingFinding>) {
     let server = values.in_force(path).unwrap_or_default();
     if values.is_on("modules.edgeStream.enable") && (server.is_empty() || host_of(&server).is_some_and(is_loopback)) {
         let message = format!("is {server}: the tunnel for kubectl logs and exec goes to this host, not to cloudcore");
-        findings.push(fault(path, message).hint(format!("set {path}={cloudcore}:10004")));
+        findings.push(fault(path, message).hint(format!("set {path}={cloudcore}:{TUNNEL_PORT}")));
     }
 }
 
 /// The rules of cloudcore.
 pub(super) fn cloudcore(version: Option<Minor>, doc: &Value, findings: &mut Vec<SettingFinding>) {
-    let values = Values::new(Kind::CloudCore, version, doc);
+    let values = Settings::new(Kind::CloudCore, version, doc);
     let relative = "kubeAPIConfig.kubeConfig";
     if values.text(relative).is_some_and(|path| !path.is_empty() && !path.starts_with('/')) {
         findings.push(fault(relative, "is no absolute path; cloudcore does not start"));
@@ -171,7 +171,7 @@ pub(super) fn cloudcore(version: Option<Minor>, doc: &Value, findings: &mut Vec<
     }
 }
 
-fn positive(path: &str, values: &Values<'_>, findings: &mut Vec<SettingFinding>) {
+fn positive(path: &str, values: &Settings<'_>, findings: &mut Vec<SettingFinding>) {
     if is_below(values.written(path), 1) {
         findings.push(fault(path, "is not above 0; cloudcore does not start"));
     }

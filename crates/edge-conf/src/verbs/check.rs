@@ -3,20 +3,21 @@
 use std::path::PathBuf;
 
 use edge_host::{Finding, Host, Outcome, Result};
+use edge_kubeedge::spelling::texts;
+use edge_kubeedge::{Kind, Known};
 use edge_yaml::{Path, Step};
 
 use super::{Opened, rules};
 use crate::check::{Duplicate, check};
 use crate::cli::Options;
-use crate::facts::{self, File, Known};
-use crate::spelling::texts;
+use crate::facts::{self, File};
 
 pub(crate) fn run(host: &mut Host, options: &Options) -> Result<Outcome> {
     let files = match &options.file {
         Some(path) if facts::is_stdin(Some(path)) => vec![facts::stdin_file()?],
         Some(path) => vec![facts::read_file(host, path)?],
         None => {
-            let paths: Vec<PathBuf> = facts::present(host)?.into_iter().map(facts::default_path).collect();
+            let paths: Vec<PathBuf> = facts::present(host)?.into_iter().map(Kind::config_path).collect();
             if paths.is_empty() {
                 // The same words as every other verb has for it.
                 facts::choose(host, None, &[])?;

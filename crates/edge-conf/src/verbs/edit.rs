@@ -1,17 +1,17 @@
 //! `edge-conf set`, `unset` and `enable`: wishes, edits, one write.
 
 use edge_host::{Common, Error, Exit, Host, Mode, Outcome, Result, apply};
-use edge_yaml::Document;
+use edge_kubeedge::{Kind, Known};
+use edge_yaml::{Document, Value};
 
 use super::{Opened, rules};
 use crate::cli::{Feature, Options, Verb};
 use crate::configmap;
-use crate::facts::{self, File, Known};
+use crate::facts::{self, File};
 use crate::feature::{self, Crio, Wishes};
 use crate::plan::{self, Within};
 use crate::resolve::{Policy, Rules, unknown};
 use crate::restart::{self, Check};
-use crate::schema::Kind;
 use crate::wish::{Wish, parse_path, parse_setting, piped_lines};
 
 const STDIN: &str = "-";
@@ -41,9 +41,10 @@ pub(crate) fn run(host: &mut Host, common: &Common, options: &Options, verb: &Ve
     let inner = opened.inner(&name)?;
     let document = inner.document();
     let (rules, known) = rules(host, options, &file, opened.entry.as_ref(), document)?;
-    let wishes = asked.resolve(document, rules)?;
+    let merged = document.merged();
+    let wishes = asked.resolve(&merged, rules)?;
     if asked.is_logs() && rules.kind == Kind::CloudCore {
-        stream_files(host, &file, document, rules)?;
+        stream_files(host, &file, &merged, rules)?;
     }
     let edited = plan::edit(&opened.inner_name(&name), document, rules, &wishes.wishes)?;
     let whole = match &opened.entry {
@@ -157,7 +158,7 @@ impl Asked {
         matches!(self, Asked::Logs(_))
     }
 
-    fn resolve(&self, document: &Document<'_>, rules: Rules) -> Result<Wishes> {
+    fn resolve(&self, document: &Value, rules: Rules) -> Result<Wishes> {
         match self {
             Asked::Settings(wishes) => Ok(Wishes { wishes: wishes.clone(), ..Wishes::default() }),
             Asked::Logs(server) if rules.kind == Kind::EdgeCore => feature::edge_logs(document, server.as_deref()),
@@ -170,8 +171,8 @@ impl Asked {
 }
 
 /// cloudcore with cloudStream on does not start without these files.
-fn stream_files(host: &mut Host, file: &File, document: &Document<'_>, rules: Rules) -> Result<()> {
-    let files = feature::stream_files(document, rules.version)?;
+fn stream_files(host: &mut Host, file: &File, document: &Value, rules: Rules) -> Result<()> {
+    let files = feature::stream_files(document, rules.version);
     if file.path.is_none() {
         host.report.note(&format!("cloudcore will not start unless these are there: {}", files.join(", ")));
         return Ok(());

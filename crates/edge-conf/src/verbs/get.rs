@@ -1,15 +1,15 @@
 //! `edge-conf get PATH`.
 
 use edge_host::{Error, Host, Outcome, Result, ResultExt, is_hidden};
+use edge_kubeedge::schema::{Lookup, Table};
+use edge_kubeedge::spelling::{all_spelled, spelled, texts};
 use edge_yaml::Path;
 use serde_json::json;
 
 use super::{Opened, rules};
 use crate::cli::Options;
 use crate::facts;
-use crate::schema::{Lookup, Table};
 use crate::show::exact;
-use crate::spelling::{all_spelled, spelled, texts};
 use crate::wish::{Wish, parse_path};
 
 pub(crate) fn run(host: &mut Host, options: &Options, path: &str) -> Result<Outcome> {

@@ -1,5 +1,6 @@
 //! Who else must agree with CRI-O: edgecore, kubelet, docker.
 
+use edge_kubeedge::runtime::Runtime;
 use edge_yaml::Value;
 use serde_json::Value as Json;
 
@@ -8,8 +9,8 @@ use super::{Finding, Severity};
 /// Who says what.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Neighbours {
-    /// edgecore's file, and what it says.
-    pub edgecore: Option<(String, Edgecore)>,
+    /// edgecore's file, and the runtime that it uses by it.
+    pub edgecore: Option<(String, Runtime)>,
     /// kubelet's file, and its driver.
     pub kubelet: Option<(String, String)>,
     /// docker's file, and its driver.
@@ -20,53 +21,10 @@ pub struct Neighbours {
     pub sockets: Vec<String>,
 }
 
-/// What edgecore uses.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Edgecore {
-    /// Its driver; cgroupfs unless set.
-    pub driver: String,
-    /// Where the driver is set, or would be.
-    pub driver_path: String,
-    /// The runtime's socket, if it is set.
-    pub socket: Option<String>,
-    /// Where the socket is set, or would be.
-    pub socket_path: String,
-    /// It uses docker itself, as versions up to 1.17 can.
-    pub uses_docker: bool,
-}
-
 const VAR: &str = "/var";
 const RUN: &str = "/run/";
-/// edgecore's own default.
+/// kubelet's own default.
 const DEFAULT_DRIVER: &str = "cgroupfs";
-const OLD: &str = "modules.edged";
-const NEW: &str = "modules.edged.tailoredKubeletConfig";
-
-/// Reads edgecore.yaml; none where it is no YAML, which `edge-conf check` says better.
-pub fn edgecore(text: &str) -> Option<Edgecore> {
-    let document = edge_yaml::read(text).ok()?;
-    let edged = document.get("modules")?.get("edged")?;
-    let tailored = edged.get("tailoredKubeletConfig");
-    let text =
-        |value: Option<&Value>, key: &str| value?.get(key)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-    // From 1.12 on the driver is kubelet's setting, from 1.16 on the socket too.
-    let (driver, driver_path) = match tailored {
-        Some(tailored) => (text(Some(tailored), "cgroupDriver"), format!("{NEW}.cgroupDriver")),
-        None => (text(Some(edged), "cgroupDriver"), format!("{OLD}.cgroupDriver")),
-    };
-    let (socket, socket_path) = match text(tailored, "containerRuntimeEndpoint") {
-        Some(socket) => (Some(socket), format!("{NEW}.containerRuntimeEndpoint")),
-        None => (text(Some(edged), "remoteRuntimeEndpoint"), format!("{OLD}.remoteRuntimeEndpoint")),
-    };
-    let runtime = text(Some(edged), "containerRuntime").or_else(|| text(Some(edged), "runtimeType"));
-    Some(Edgecore {
-        driver: driver.unwrap_or_else(|| DEFAULT_DRIVER.to_owned()),
-        driver_path,
-        socket,
-        socket_path,
-        uses_docker: runtime.as_deref() == Some("docker"),
-    })
-}
 
 /// kubelet's driver, from its configuration: cgroupfs unless set.
 pub fn kubelet_driver(text: &str) -> Option<String> {
@@ -93,15 +51,16 @@ pub fn agreement(driver: &str, socket: &str, others: &Neighbours) -> Vec<Finding
                 Finding::error(file, "edgecore uses docker, and not CRI-O")
                     .hint("edge-crio settings | edge-conf enable crio -"),
             );
-        } else if edgecore.driver != driver {
-            let text = format!("edgecore makes cgroups by {}, and CRI-O by {driver}: no pod starts", edgecore.driver);
+        } else if edgecore.cgroup_driver != driver {
+            let text =
+                format!("edgecore makes cgroups by {}, and CRI-O by {driver}: no pod starts", edgecore.cgroup_driver);
             findings.push(
                 Finding::error(file, text)
-                    .at(&edgecore.driver_path)
+                    .at(&edgecore.keys.cgroup_driver)
                     .hint("edge-crio settings | edge-conf enable crio -"),
             );
         }
-        let elsewhere = match edgecore.socket.as_deref() {
+        let elsewhere = match edgecore.endpoint.as_deref() {
             Some(other) if is_same_socket(other, socket) => None,
             Some(other) => Some(format!("edgecore asks the runtime at {other}, and not CRI-O")),
             // containerd's, and dockershim's of old.
@@ -110,7 +69,7 @@ pub fn agreement(driver: &str, socket: &str, others: &Neighbours) -> Vec<Finding
         if let Some(text) = elsewhere.filter(|_| !edgecore.uses_docker) {
             findings.push(
                 Finding::error(file, text)
-                    .at(&edgecore.socket_path)
+                    .at(&edgecore.keys.endpoint)
                     .hint("edge-crio settings | edge-conf enable crio -"),
             );
         }
@@ -168,21 +127,11 @@ fn is_same_socket(a: &str, b: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use edge_kubeedge::runtime::runtime;
 
-    #[test]
-    fn edgecore_is_read_in_each_form() {
-        let old = edgecore(
-            "modules: {edged: {cgroupDriver: systemd, remoteRuntimeEndpoint: 'unix:///a', runtimeType: docker}}",
-        )
-        .unwrap();
-        assert_eq!((old.driver.as_str(), old.driver_path.as_str()), ("systemd", "modules.edged.cgroupDriver"));
-        assert!(old.uses_docker);
-        let new =
-            edgecore("modules: {edged: {tailoredKubeletConfig: {containerRuntimeEndpoint: 'unix:///b'}}}").unwrap();
-        assert_eq!(new.driver, "cgroupfs");
-        assert_eq!(new.socket.as_deref(), Some("unix:///b"));
-        assert_eq!(edgecore("kind: EdgeCore"), None);
-        assert_eq!(edgecore("a: ["), None);
+    fn edgecore(text: &str) -> Option<(String, Runtime)> {
+        let document = edge_yaml::read(text).unwrap();
+        runtime(&document, None).map(|runtime| ("e".to_owned(), runtime))
     }
 
     #[test]
@@ -200,8 +149,9 @@ mod tests {
     #[test]
     fn each_disagreement_is_found() {
         let others = Neighbours {
-            edgecore: edgecore("modules: {edged: {tailoredKubeletConfig: {cgroupDriver: cgroupfs, containerRuntimeEndpoint: 'unix:///run/containerd/containerd.sock'}}}")
-                .map(|edgecore| ("e".to_owned(), edgecore)),
+            edgecore: edgecore(
+                "modules: {edged: {tailoredKubeletConfig: {cgroupDriver: cgroupfs, containerRuntimeEndpoint: 'unix:///run/containerd/containerd.sock'}}}",
+            ),
             kubelet: Some(("k".to_owned(), "cgroupfs".to_owned())),
             docker: Some(("d".to_owned(), "cgroupfs".to_owned())),
             kubelet_active: Some("runs".to_owned()),
@@ -213,15 +163,15 @@ mod tests {
             .collect();
         insta::assert_snapshot!(shown.join("\n"));
         let good = Neighbours {
-            edgecore: edgecore("modules: {edged: {cgroupDriver: systemd, remoteRuntimeEndpoint: /run/crio/crio.sock}}")
-                .map(|edgecore| ("e".to_owned(), edgecore)),
+            edgecore: edgecore(
+                "modules: {edged: {runtimeType: remote, cgroupDriver: systemd, remoteRuntimeEndpoint: /run/crio/crio.sock}}",
+            ),
             sockets: vec!["/run/crio/crio.sock".to_owned()],
             ..Neighbours::default()
         };
         assert_eq!(agreement("systemd", "/var/run/crio/crio.sock", &good), []);
         let silent = Neighbours {
-            edgecore: edgecore("modules: {edged: {tailoredKubeletConfig: {cgroupDriver: systemd}}}")
-                .map(|edgecore| ("e".to_owned(), edgecore)),
+            edgecore: edgecore("modules: {edged: {tailoredKubeletConfig: {cgroupDriver: systemd}}}"),
             ..Neighbours::default()
         };
         let found = agreement("systemd", "/var/run/crio/crio.sock", &silent);

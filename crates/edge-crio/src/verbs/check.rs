@@ -4,14 +4,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use edge_host::{Host, Outcome, Result, State, processes};
+use edge_kubeedge::Kind;
+use edge_kubeedge::paths::EDGECORE_YAML;
+use edge_kubeedge::runtime::{Runtime, runtime};
 use edge_systemd::{Scope, Units};
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 
 use crate::bundle::{EXECUTABLE, MANIFEST, Manifest};
 use crate::check::{
-    self, Finding, Neighbours, Severity, agreement, configuration, docker_driver, edgecore, kubelet_driver, running,
-    unloadable,
+    self, Finding, Neighbours, Severity, agreement, configuration, docker_driver, kubelet_driver, running, unloadable,
 };
 use crate::config::{self, Effective};
 use crate::cri::{self, Answer};
@@ -21,7 +23,6 @@ use crate::verbs::up;
 use crate::version::Version;
 use crate::{apt, cni};
 
-const EDGECORE: &str = "/etc/kubeedge/config/edgecore.yaml";
 const KUBELET: &str = "/var/lib/kubelet/config.yaml";
 const DOCKER: &str = "/etc/docker/daemon.json";
 const KUBELET_UNIT: &str = "kubelet.service";
@@ -240,7 +241,7 @@ fn neighbours(host: &Host) -> Result<Neighbours> {
     };
     let named = |path: &str, value: Option<String>| value.map(|value| (path.to_owned(), value));
     let mut all = Neighbours {
-        edgecore: text(EDGECORE)?.and_then(|text| edgecore(&text)).map(|edgecore| (EDGECORE.to_owned(), edgecore)),
+        edgecore: edgecore(host, text(EDGECORE_YAML)?)?.map(|runtime| (EDGECORE_YAML.to_owned(), runtime)),
         kubelet: named(KUBELET, text(KUBELET)?.and_then(|text| kubelet_driver(&text))),
         docker: named(DOCKER, text(DOCKER)?.and_then(|text| docker_driver(&text))),
         ..Neighbours::default()
@@ -261,6 +262,13 @@ fn neighbours(host: &Host) -> Result<Neighbours> {
         }
     }
     Ok(all)
+}
+
+/// The runtime that edgecore uses by its file; none where it is no YAML, which `edge-conf check` says better.
+fn edgecore(host: &Host, text: Option<String>) -> Result<Option<Runtime>> {
+    let Some(document) = text.and_then(|text| edge_yaml::read(&text).ok()) else { return Ok(None) };
+    let known = edge_kubeedge::version(&host.root, None, Kind::EdgeCore, &document, Some(Path::new(EDGECORE_YAML)))?;
+    Ok(runtime(&document, known.version()))
 }
 
 /// Whether root runs a program of this name; anyone can give a process of theirs any name.

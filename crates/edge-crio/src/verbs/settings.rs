@@ -1,13 +1,13 @@
 //! `edge-crio settings`.
 
 use edge_host::{Error, Host, Outcome, Result, is_hidden};
+use edge_kubeedge::Minor;
 
 use crate::bundle::Manifest;
 use crate::cli::{Format, SettingsArgs};
 use crate::config::Driver;
 use crate::facts::{answer, socket_path};
 use crate::verbs::up;
-use crate::version::KubeEdge;
 use crate::{apt, knowledge, unit};
 
 pub(crate) fn run(host: &mut Host, args: &SettingsArgs) -> Result<Outcome> {
@@ -62,7 +62,7 @@ pub(crate) fn run(host: &mut Host, args: &SettingsArgs) -> Result<Outcome> {
         Format::EdgeConf => format!("socket={socket}\ncgroupDriver={driver}\n"),
         Format::Keadm => {
             // clap asks for the version with this format.
-            let kubeedge = args.kubeedge_version.unwrap_or(KubeEdge(0));
+            let kubeedge = args.kubeedge_version.unwrap_or(Minor::new(0));
             let flags = knowledge::keadm_flags(kubeedge, &socket, &driver)?;
             if flags.is_empty() {
                 return Err(Error::failed(format!(

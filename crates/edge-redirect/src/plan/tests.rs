@@ -48,7 +48,7 @@ fn scripts(plan: &Plan) -> String {
 
 fn run(firewall: &Firewall, goal: &Goal) -> (String, Vec<String>) {
     let mut plan = Plan::new();
-    rules(firewall, &firewall.views().unwrap(), goal, &Known::read().unwrap(), &mut plan).unwrap();
+    rules(firewall, &firewall.views().unwrap(), goal, &mut plan).unwrap();
     (scripts(&plan), plan.notes)
 }
 
@@ -76,10 +76,8 @@ fn rules_go_where_the_host_has_its_own() {
         assert_eq!(got, format!("{program}\n{ADDED}"));
     }
     let only = firewall(&[(Nft, Family::V4, "")]);
-    let known = Known::read().unwrap();
     let error =
-        rules(&only, &only.views().unwrap(), &Goal { engine: Engine::Legacy, ..goal }, &known, &mut Plan::new())
-            .unwrap_err();
+        rules(&only, &only.views().unwrap(), &Goal { engine: Engine::Legacy, ..goal }, &mut Plan::new()).unwrap_err();
     assert!(
         error.message().contains("cannot use --backend legacy: iptables-legacy-save is not on this host"),
         "{error}"
@@ -180,7 +178,6 @@ fn where_cloudcore_keeps_its_chain_nothing_is_added_for_ipv4() {
     let kept = "*nat\n:OUTPUT ACCEPT [0:0]\n:TUNNEL-PORT - [0:0]\n-A OUTPUT -m comment --comment \"kubeedge tunnel port\" -j TUNNEL-PORT\n-A TUNNEL-PORT -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.1:10003\nCOMMIT\n";
     let firewall = firewall(&[(Backend::Legacy, Family::V4, kept), (Backend::Nft, Family::V6, "")]);
     let views = firewall.views().unwrap();
-    let known = Known::read().unwrap();
     let wanted = |pairs: &[&str], kept| Wanted {
         pairs: goal(pairs).pairs,
         reach: None,
@@ -191,7 +188,7 @@ fn where_cloudcore_keeps_its_chain_nothing_is_added_for_ipv4() {
         lock_wait: Duration::ZERO,
     };
     let mut plan = Plan::new();
-    assert!(add(None, &views, &wanted(&["10351=192.0.2.1:10003"], Kept::Yield), &known, &mut plan).unwrap().is_none());
+    assert!(add(None, &views, &wanted(&["10351=192.0.2.1:10003"], Kept::Yield), &mut plan).unwrap().is_none());
     assert_eq!(
         plan.notes,
         [
@@ -199,11 +196,8 @@ fn where_cloudcore_keeps_its_chain_nothing_is_added_for_ipv4() {
         ]
     );
     let both = ["10351=192.0.2.1:10003", "10351=[2001:db8::1]:10003"];
-    let (goal, stored) = add(None, &views, &wanted(&both, Kept::Yield), &known, &mut Plan::new()).unwrap().unwrap();
+    let (goal, stored) = add(None, &views, &wanted(&both, Kept::Yield), &mut Plan::new()).unwrap().unwrap();
     assert_eq!(goal.pairs.len(), 1);
     assert_eq!(stored.unwrap().pairs, goal.pairs);
-    assert_eq!(
-        add(None, &views, &wanted(&both, Kept::Add), &known, &mut Plan::new()).unwrap().unwrap().0.pairs.len(),
-        2
-    );
+    assert_eq!(add(None, &views, &wanted(&both, Kept::Add), &mut Plan::new()).unwrap().unwrap().0.pairs.len(), 2);
 }

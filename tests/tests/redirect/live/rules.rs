@@ -196,7 +196,7 @@ fn a_cloudcore_of_this_host_that_will_keep_its_chain_is_left_to_do_so() {
         ip route add default dev lo
         redirect add --cloudcore 192.0.2.2 --kubeedge-version 1.8.2 -n --backend $b | tail -1
         ",
-        "edge-redirect: note: cloudcore 1.8.2 keeps TUNNEL-PORT itself on its own host, and that is this one: nothing is added (--force adds it)
+        "edge-redirect: note: cloudcore 1.8 keeps TUNNEL-PORT itself on its own host, and that is this one: nothing is added (--force adds it)
         already up to date
         exit 0
         edge-redirect: note: the rules are gone after a reboot: --persist brings them back at each boot

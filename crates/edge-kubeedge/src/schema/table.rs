@@ -3,9 +3,9 @@
 //! Nothing is kept in memory and nothing is parsed ahead: a lookup runs over some fifty kilobytes
 //! of text, compares the first field of each line, and reads the rest of the few that match.
 
-use super::Kind;
-use super::minor::Minor;
 use super::types::Ty;
+use crate::Kind;
+use crate::Minor;
 
 const EDGECORE: &str = include_str!("../../data/edgecore.keys");
 const CLOUDCORE: &str = include_str!("../../data/cloudcore.keys");
@@ -109,7 +109,7 @@ impl Table {
     }
 
     /// Pairs of paths that are the same setting in different versions.
-    pub(crate) fn moves(self) -> impl Iterator<Item = (&'static str, &'static str)> {
+    pub fn moves(self) -> impl Iterator<Item = (&'static str, &'static str)> {
         self.lines().filter_map(|line| {
             let mut words = line.strip_prefix("moved ")?.split_ascii_whitespace();
             Some((words.next()?, words.next()?))
@@ -133,7 +133,7 @@ impl Table {
     }
 
     /// Every key that stands anywhere in a path, in small letters.
-    pub(crate) fn names(self) -> impl Iterator<Item = String> {
+    pub fn names(self) -> impl Iterator<Item = String> {
         let of_path = |path: &'static str| path.split('.').map(|name| name.trim_end_matches("[]").to_ascii_lowercase());
         self.rows().flat_map(move |(path, _)| of_path(path))
     }

@@ -243,7 +243,8 @@ fn one_element(ty: Ty, value: Value) -> Result<Value, TypeError> {
 }
 
 /// What KubeEdge's YAML 1.1 reader makes of a plain word; in quotes it is text to it.
-pub(crate) fn yaml_1_1_bool(text: &str) -> Option<bool> {
+#[must_use]
+pub fn yaml_1_1_bool(text: &str) -> Option<bool> {
     let any = |words: &[&str]| words.contains(&text);
     if any(&["y", "Y", "yes", "Yes", "YES", "on", "On", "ON"]) {
         Some(true)
@@ -322,5 +323,4 @@ fn describe(value: &Value) -> String {
 }
 
 #[cfg(test)]
-#[path = "types_tests.rs"]
 mod tests;

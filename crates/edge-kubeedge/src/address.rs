@@ -2,24 +2,26 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use edge_host::{Error, Result};
+/// A text that is not `HOST:PORT`, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadAddress(&'static str);
 
-/// An address from the command line.
-pub fn address(server: &str) -> Result<String> {
-    let bad = |why: &str| {
-        Error::usage(format!("cannot use --server {server:?}: {why}"))
-            .hint("such as 192.0.2.1:10004 or [2001:db8::1]:10004")
-    };
-    let (host, port) = server.rsplit_once(':').ok_or_else(|| bad("the port is missing"))?;
+/// Whether KubeEdge can connect to an address: a name, an IPv4 address or an IPv6 address in brackets, and a port.
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn check(address: &str) -> Result<(), BadAddress> {
+    let (host, port) = address.rsplit_once(':').ok_or(BadAddress("the port is missing"))?;
     if !port.parse::<u16>().is_ok_and(|port| port > 0) {
-        return Err(bad("the port is not a number from 1 to 65535"));
+        return Err(BadAddress("the port is not a number from 1 to 65535"));
     }
     let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     let good = match v6 {
         Some(v6) => v6.parse::<Ipv6Addr>().is_ok(),
         None => host.parse::<Ipv4Addr>().is_ok() || is_name(host),
     };
-    if good { Ok(server.to_owned()) } else { Err(bad("its host is neither an address nor a name")) }
+    if good { Ok(()) } else { Err(BadAddress("its host is neither an address nor a name")) }
 }
 
 /// A DNS name; one whose last label is a number was meant as an address.
@@ -37,12 +39,14 @@ fn is_name(host: &str) -> bool {
 }
 
 /// The host of `host:port`, with the brackets of an IPv6 address.
+#[must_use]
 pub fn host_of(address: &str) -> Option<&str> {
     let (host, _) = address.rsplit_once(':')?;
     (!host.is_empty()).then_some(host)
 }
 
-/// Whether a host is this one itself.
+/// Whether a host is a loopback address or `localhost`.
+#[must_use]
 pub fn is_loopback(host: &str) -> bool {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
@@ -53,9 +57,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_has_a_host_and_a_port() {
+    fn address_has_a_host_and_a_port() {
         for good in ["192.0.2.1:10004", "[2001:db8::1]:10004", "cloud.example:1", "a-b:65535"] {
-            assert_eq!(address(good).unwrap(), good);
+            assert_eq!(check(good), Ok(()), "{good}");
         }
         for bad in [
             "",
@@ -70,12 +74,12 @@ mod tests {
             "http://x:1",
             "-a:1",
         ] {
-            assert!(address(bad).is_err(), "{bad}");
+            assert!(check(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
-    fn the_loopback_host_has_many_names() {
+    fn loopback_host_has_many_names() {
         for own in ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "localhost:1", "LocalHost:1"] {
             assert!(host_of(own).is_some_and(is_loopback), "{own}");
         }

@@ -26,7 +26,7 @@ impl Minor {
     }
 
     /// Reads `1.8` and nothing longer: the form of the key table.
-    pub(super) fn bare(text: &str) -> Option<Self> {
+    pub(crate) fn bare(text: &str) -> Option<Self> {
         text.strip_prefix("1.")?.parse().ok().map(Self)
     }
 }

@@ -1,10 +1,17 @@
-//! One key, many spellings: KubeEdge reads its keys without regard to capitals.
+//! One key, many spellings: KubeEdge reads its keys without regard to letter case.
+//!
+//! KubeEdge turns YAML into JSON, which sorts the keys of a mapping by their bytes. Go's `encoding/json` then reads
+//! them from front to back without regard to letter case, each value over the one before. So the greatest spelling
+//! wins, wherever it is in the file: `enable` over `Enable` over `ENABLE`. Sections under two spellings are merged key
+//! by key by the same rule. Of exact duplicates the YAML reader keeps the last one, sections as a whole.
 
 use edge_yaml::{Mapping, Path, Step, Value};
 
-use crate::schema::{Kind, Lookup, Table, winner};
+use crate::Kind;
+use crate::schema::{Lookup, Table};
 
-/// The steps of a path as the key table takes them: `[n]` for an index.
+/// The steps of a path as the key table names them: `[n]` for an index.
+#[must_use]
 pub fn texts(path: &Path) -> Vec<String> {
     path.steps()
         .iter()
@@ -15,14 +22,15 @@ pub fn texts(path: &Path) -> Vec<String> {
         .collect()
 }
 
-/// A step of a path from its text, where this value is what it leads into.
+/// The index that a step stands for, where this value is what it points into.
 fn index(step: &str, into: Option<&Value>) -> Option<usize> {
     let digits = step.strip_prefix('[')?.strip_suffix(']')?;
     matches!(into, Some(Value::Sequence(_)) | None).then(|| digits.parse().ok())?
 }
 
-/// The path as this document spells it: a key that stands there in other capitals is the same key
-/// to KubeEdge, and a second spelling beside it would be a trap.
+/// The path as this document spells it: a key in other letter case is the same key to KubeEdge, and a second spelling
+/// beside it would be a trap.
+#[must_use]
 pub fn spelled(document: &Value, canonical: &[String]) -> Option<Path> {
     let mut at = Some(document);
     let mut steps = Vec::new();
@@ -33,8 +41,10 @@ pub fn spelled(document: &Value, canonical: &[String]) -> Option<Path> {
             continue;
         }
         let last = depth + 1 == canonical.len();
-        let key =
-            at.and_then(Value::as_mapping).and_then(|map| winner(&spellings(map, step))).filter(|key| key != step);
+        let key = at
+            .and_then(Value::as_mapping)
+            .and_then(|map| spellings(map, step).into_iter().next())
+            .filter(|key| key != step);
         let key = key.filter(|_| !(last && is_users_own(canonical))).unwrap_or(step);
         steps.push(Step::Key(key.to_owned()));
         at = at.and_then(|value| value.get(key));
@@ -42,7 +52,8 @@ pub fn spelled(document: &Value, canonical: &[String]) -> Option<Path> {
     Path::new(steps)
 }
 
-/// All paths of this document that are this one to KubeEdge, the one that counts first.
+/// All paths of this document that are this one to KubeEdge, the one that takes effect first.
+#[must_use]
 pub fn all_spelled(document: &Value, canonical: &[String]) -> Vec<Path> {
     let mut found: Vec<(Vec<Step>, &Value)> = vec![(Vec::new(), document)];
     for (depth, step) in canonical.iter().enumerate() {
@@ -58,7 +69,6 @@ pub fn all_spelled(document: &Value, canonical: &[String]) -> Vec<Path> {
             if last && keys.iter().any(|key| key != step) && is_users_own(canonical) {
                 keys.retain(|key| key == step);
             }
-            keys.sort_unstable_by_key(|key| std::cmp::Reverse(key.as_bytes()));
             keys.into_iter().filter_map(|key| Some((key, value.get(key)?))).for_each(|(key, value)| {
                 push(Step::Key(key.to_owned()), value);
             });
@@ -68,14 +78,32 @@ pub fn all_spelled(document: &Value, canonical: &[String]) -> Vec<Path> {
     found.into_iter().filter_map(|(steps, _)| Path::new(steps)).collect()
 }
 
-/// The keys of a mapping that are this key to KubeEdge.
+/// The keys of a mapping that are this key to KubeEdge, the one that wins first.
+#[must_use]
 pub fn spellings<'v>(mapping: &'v Mapping, key: &str) -> Vec<&'v str> {
-    mapping.keys().filter_map(Value::as_str).filter(|own| own.eq_ignore_ascii_case(key)).collect()
+    let mut keys: Vec<&str> =
+        mapping.keys().filter_map(Value::as_str).filter(|own| own.eq_ignore_ascii_case(key)).collect();
+    keys.sort_unstable_by_key(|key| std::cmp::Reverse(key.as_bytes()));
+    keys
 }
 
-/// Whether the last key is one of the user's own, such as a label: there capitals matter.
+/// Whether the last key is one of the user's own, such as a label: there letter case matters.
 fn is_users_own(canonical: &[String]) -> bool {
     let steps: Vec<&str> = canonical.iter().map(String::as_str).collect();
     let known = |kind| matches!(Table::of(kind).lookup(&steps, None), Lookup::Known(found) if found.is_entry());
     known(Kind::EdgeCore) || known(Kind::CloudCore)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_begin_with_the_one_that_wins() {
+        for order in ["{server: 1, SERVER: 2, Server: 3, port: 4}", "{Server: 1, port: 2, server: 3, SERVER: 4}"] {
+            let mapping: Mapping = serde_yaml::from_str(order).unwrap();
+            assert_eq!(spellings(&mapping, "server"), ["server", "Server", "SERVER"]);
+            assert!(spellings(&mapping, "host").is_empty());
+        }
+    }
 }

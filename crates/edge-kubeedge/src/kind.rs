@@ -1,22 +1,10 @@
-//! What KubeEdge knows: the keys of edgecore.yaml and cloudcore.yaml, 1.4 to 1.23.
-//!
-//! Pure functions over the table in `data/`: no file is read, nothing is printed.
+//! The two components with a configuration file, and where that file and the program are.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-pub mod lookup;
-pub mod minor;
-mod near;
-pub mod render;
-pub mod table;
-pub mod types;
-
-pub use lookup::{Found, Lookup, show};
-pub use minor::{BadVersion, Minor};
-pub use render::render;
-pub use table::{Default, Key, Source, Table};
-pub use types::{Ty, TypeError, check_type, typed};
+use crate::paths::CONFIG_DIR;
 
 /// Which component reads the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,13 +39,26 @@ impl Kind {
         }
     }
 
-    /// The usual name of its file, in /etc/kubeedge/config.
+    /// The usual name of its file, in [`CONFIG_DIR`].
     #[must_use]
     pub const fn file_name(self) -> &'static str {
         match self {
             Self::EdgeCore => "edgecore.yaml",
             Self::CloudCore => "cloudcore.yaml",
         }
+    }
+
+    /// Where keadm and the install guides put its file.
+    #[must_use]
+    pub fn config_path(self) -> PathBuf {
+        [CONFIG_DIR, self.file_name()].iter().collect()
+    }
+
+    /// The kind that the name of a file suggests: `edgecore.yaml`, `edgecore-test.yaml`.
+    #[must_use]
+    pub fn by_file_name(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_str()?;
+        [Self::EdgeCore, Self::CloudCore].into_iter().find(|kind| name.starts_with(kind.program()))
     }
 
     /// The other one.
@@ -88,35 +89,19 @@ impl FromStr for Kind {
     }
 }
 
-/// Of several spellings of one key in one mapping (`Enable`, `enable`), the one whose value counts.
-///
-/// KubeEdge turns YAML into JSON, and on that way the keys are sorted by their bytes; the JSON is
-/// then read from front to back without regard to capitals, each value over the one before. So the
-/// greatest spelling wins, wherever it stands in the file: `enable` over `Enable` over `ENABLE`.
-/// Sections under two spellings are merged key by key by the same rule. An exact duplicate is
-/// settled earlier, in the YAML reader: the last one replaces the others, sections as a whole.
-#[must_use]
-pub fn winner<'a>(spellings: &[&'a str]) -> Option<&'a str> {
-    spellings.iter().copied().max_by_key(|spelling| spelling.as_bytes())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_kind_is_read_without_regard_to_capitals() {
+    fn kind_is_read_without_regard_to_capitals() {
         assert_eq!("EdgeCore".parse(), Ok(Kind::EdgeCore));
         assert_eq!("cloudcore".parse(), Ok(Kind::CloudCore));
         assert!("EdgeSite".parse::<Kind>().is_err());
     }
 
     #[test]
-    fn the_greatest_spelling_wins_wherever_it_stands() {
-        for order in [["server", "SERVER", "Server"], ["Server", "server", "SERVER"]] {
-            assert_eq!(winner(&order), Some("server"));
-        }
-        assert_eq!(winner(&["ENABLE", "Enable"]), Some("Enable"));
-        assert_eq!(winner(&[]), None);
+    fn config_path_is_where_keadm_writes_the_file() {
+        assert_eq!(Kind::EdgeCore.config_path().to_str(), Some("/etc/kubeedge/config/edgecore.yaml"));
     }
 }

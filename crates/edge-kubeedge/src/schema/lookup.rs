@@ -1,13 +1,13 @@
 //! Finds a path in the key table, or says where it belongs.
 //!
-//! A path is a list of steps: `["modules", "cloudHub", "advertiseAddress", "[0]"]`. A step in
-//! square brackets is an index; any other is a key, dots and all.
+//! A path is a list of steps: `["modules", "cloudHub", "advertiseAddress", "[0]"]`.
 
-use super::Kind;
-use super::minor::Minor;
 use super::near;
+use super::path::{Fit, canonical, fit, index, show, tails};
 use super::table::{Key, Table, within};
 use super::types::{Ty, TypeError, check_type, typed};
+use crate::Kind;
+use crate::Minor;
 use serde_yaml::Value;
 
 /// What the table says about a path.
@@ -199,6 +199,18 @@ impl Table {
         None
     }
 
+    /// The path at which a version reads the setting that some version has at `path`; none where it reads none.
+    #[must_use]
+    pub fn home(self, path: &str, version: Minor) -> Option<String> {
+        let steps: Vec<&str> = path.split('.').collect();
+        match self.lookup(&steps, Some(version)) {
+            Lookup::Known(found) => Some(found.text()),
+            Lookup::Dead { by, .. } => Some(by),
+            Lookup::NotYet { instead: place, .. } | Lookup::Gone { now: place, .. } => place,
+            Lookup::WrongPlace { .. } | Lookup::WrongKind { .. } | Lookup::Unknown { .. } => None,
+        }
+    }
+
     fn in_version(self, path: &[&str], version: Minor, rows: &[(Key, Place)]) -> Lookup {
         if let Some((row, place)) = rows.iter().find(|(row, _)| row.is_in(version)) {
             let found = found(path, row, *place, &[(*row, *place)]);
@@ -289,45 +301,6 @@ impl Table {
     }
 }
 
-/// A path as text: dots between keys, quotes round keys that have dots, indexes as they are.
-#[must_use]
-pub fn show<S: AsRef<str>>(path: &[S]) -> String {
-    let mut text = String::new();
-    for step in path {
-        let step = step.as_ref();
-        if index(step).is_some() || step == "[]" {
-            text.push_str(step);
-            continue;
-        }
-        if !text.is_empty() {
-            text.push('.');
-        }
-        if step.is_empty() || step.contains(['.', '[', ']', '"', ' ', '=']) {
-            text.push('"');
-            text.push_str(&step.replace('\\', "\\\\").replace('"', "\\\""));
-            text.push('"');
-        } else {
-            text.push_str(step);
-        }
-    }
-    text
-}
-
-/// The number in `[3]`.
-fn index(step: &str) -> Option<&str> {
-    step.strip_prefix('[')?
-        .strip_suffix(']')
-        .filter(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
-}
-
-/// How a row's path fits the steps of a path.
-#[derive(Clone, Copy)]
-enum Fit<'a> {
-    Whole,
-    /// All but the last step, which is this one.
-    AllBut(&'a str),
-}
-
 impl Fit<'_> {
     fn place(self, ty: Ty) -> Option<Place> {
         match (self, ty) {
@@ -337,47 +310,6 @@ impl Fit<'_> {
             _ => None,
         }
     }
-}
-
-fn fit<'a>(row: &str, path: &[&'a str]) -> Option<Fit<'a>> {
-    let mut rest = row;
-    for (position, step) in path.iter().enumerate() {
-        if rest.is_empty() {
-            let last = position > 0 && position + 1 == path.len();
-            return last.then_some(Fit::AllBut(step));
-        }
-        rest = match rest.strip_prefix("[]") {
-            Some(rest) => index(step).map(|_| rest)?,
-            None => {
-                // Most rows differ from the path in their first letters: nothing is searched.
-                let rest = rest.strip_prefix('.').unwrap_or(rest);
-                let (key, rest) = rest.split_at_checked(step.len())?;
-                let ends = matches!(rest.as_bytes().first(), None | Some(b'.' | b'['));
-                (ends && key.eq_ignore_ascii_case(step)).then_some(rest)?
-            }
-        };
-    }
-    (rest.is_empty() && !path.is_empty()).then_some(Fit::Whole)
-}
-
-/// The ends of a row's path: `a.b.c`, `b.c`, `c`.
-fn tails(row: &str) -> impl Iterator<Item = &str> {
-    std::iter::once(row).chain(row.match_indices('.').filter_map(|(dot, _)| row.get(dot + 1..)))
-}
-
-/// The steps of a row's path, with the indexes of `path` and what it has beyond the row.
-fn canonical(path: &[&str], row: &str) -> Vec<String> {
-    let mut steps = Vec::new();
-    for segment in row.split('.').filter(|segment| !segment.is_empty()) {
-        let key = segment.strip_suffix("[]").unwrap_or(segment);
-        steps.push(key.to_owned());
-        if key.len() < segment.len() {
-            let given = path.get(steps.len()).map_or("[]", |step| step);
-            steps.push(given.to_owned());
-        }
-    }
-    steps.extend(path.iter().skip(steps.len()).map(|step| (*step).to_owned()));
-    steps
 }
 
 fn found(path: &[&str], row: &Key, place: Place, rows: &[(Key, Place)]) -> Found {
@@ -391,5 +323,4 @@ fn found(path: &[&str], row: &Key, place: Place, rows: &[(Key, Place)]) -> Found
 }
 
 #[cfg(test)]
-#[path = "lookup_tests.rs"]
 mod tests;

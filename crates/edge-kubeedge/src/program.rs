@@ -13,7 +13,7 @@
 //! agree: a wrong version is worse than none. (A binary packed by UPX has none.) Binaries have a hundred megabytes, so they are read
 //! a block at a time.
 
-use crate::schema::Minor;
+use crate::Minor;
 use std::io::{self, Read, Seek, SeekFrom};
 
 mod elf;

@@ -1,13 +1,12 @@
 //! The default configuration of a version, as its `--defaultconfig` prints it.
 
-use super::table::Table;
-use super::{Kind, Minor};
+use edge_kubeedge::schema::Table;
+use edge_kubeedge::{Kind, Minor};
 use serde_yaml::{Mapping, Value};
 
 /// The default configuration as YAML: keys sorted as KubeEdge sorts them, without comments.
 ///
 /// What the host gives (its name, its addresses) is an example: `edge-node`, `192.0.2.2`.
-#[must_use]
 pub fn render(kind: Kind, version: Minor) -> String {
     let mut text = String::new();
     mapping(&mut text, 0, &default_config(kind, version));
@@ -15,7 +14,6 @@ pub fn render(kind: Kind, version: Minor) -> String {
 }
 
 /// The default configuration as a value.
-#[must_use]
 pub fn default_config(kind: Kind, version: Minor) -> Mapping {
     let mut root = Mapping::new();
     for key in Table::of(kind).keys_at(version) {
@@ -120,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_reads_back_as_the_value_and_its_keys_are_sorted() {
+    fn text_reads_back_as_the_value_with_sorted_keys() {
         for kind in [Kind::EdgeCore, Kind::CloudCore] {
             for minor in 4..=23 {
                 let version = Minor::new(minor);

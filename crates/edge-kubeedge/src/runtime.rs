@@ -1,0 +1,247 @@
+//! Which container runtime edgecore uses, and by what cgroups are managed.
+//!
+//! The settings moved twice: with v1alpha2 (1.12) the cgroup driver, and with 1.16 the sockets, became settings of the
+//! kubelet inside edgecore. edgecore reads a setting only where its version has it and ignores it elsewhere.
+
+use edge_yaml::Value;
+
+use crate::schema::Table;
+use crate::settings::{Settings, written};
+use crate::{Kind, Minor};
+
+/// The first version whose edgecore reads its file as v1alpha2 (kubeedge v1.12
+/// `pkg/apis/componentconfig/edgecore/v1alpha2/types.go`).
+pub const V1ALPHA2: Minor = Minor::new(12);
+/// The last version that reads v1alpha1.
+const LAST_V1ALPHA1: Minor = Minor::new(11);
+/// The socket settings moved to the kubelet's section; their old ones stayed, without effect, up to 1.17.
+const SOCKET_MOVED: Minor = Minor::new(16);
+const OLD_SOCKET_REMOVED: Minor = Minor::new(18);
+
+const TYPE: &str = "modules.edged.containerRuntime";
+const ENDPOINT: &str = "modules.edged.tailoredKubeletConfig.containerRuntimeEndpoint";
+const IMAGE_ENDPOINT: &str = "modules.edged.tailoredKubeletConfig.imageServiceEndpoint";
+const CGROUP_DRIVER: &str = "modules.edged.tailoredKubeletConfig.cgroupDriver";
+const OLD_TYPE: &str = "modules.edged.runtimeType";
+const OLD_ENDPOINT: &str = "modules.edged.remoteRuntimeEndpoint";
+const OLD_CGROUP_DRIVER: &str = "modules.edged.cgroupDriver";
+
+/// The value of the type setting with which edgecore talks to docker itself.
+const DOCKER: &str = "docker";
+
+/// Where one version of edgecore reads its runtime settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keys {
+    /// docker or remote (a CRI socket); none from 1.18 on, which has the CRI only.
+    pub runtime_type: Option<String>,
+    /// The runtime's CRI socket.
+    pub endpoint: String,
+    /// The socket of the CRI's image service.
+    pub image_endpoint: String,
+    /// cgroupfs or systemd.
+    pub cgroup_driver: String,
+}
+
+impl Keys {
+    /// The keys of a version.
+    #[must_use]
+    pub fn of(version: Minor) -> Self {
+        let home = |path: &str| Table::of(Kind::EdgeCore).home(path, version);
+        let or_newest = |path: &str| home(path).unwrap_or_else(|| path.to_owned());
+        Self {
+            runtime_type: home(TYPE),
+            endpoint: or_newest(ENDPOINT),
+            image_endpoint: or_newest(IMAGE_ENDPOINT),
+            cgroup_driver: or_newest(CGROUP_DRIVER),
+        }
+    }
+}
+
+/// What edgecore uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Runtime {
+    /// Where its version reads the settings.
+    pub keys: Keys,
+    /// cgroupfs or systemd: as set, else the default.
+    pub cgroup_driver: String,
+    /// The runtime's socket as set in the file; none where it is the default, another one in each version.
+    pub endpoint: Option<String>,
+    /// It uses docker itself, as versions up to 1.12 do by default and up to 1.17 can.
+    pub uses_docker: bool,
+}
+
+/// The runtime that a configuration of edgecore names, for the version that reads it.
+///
+/// Where the version is unknown, the keys of the file tell it as far as that matters. None where edgecore runs no
+/// pods (`modules.edged.enable: false`), or the document is not a configuration.
+#[must_use]
+pub fn runtime(document: &Value, version: Option<Minor>) -> Option<Runtime> {
+    if !matches!(document, Value::Null | Value::Mapping(_)) {
+        return None;
+    }
+    let assumed = version.unwrap_or_else(|| assumed(document));
+    let settings = Settings::new(Kind::EdgeCore, Some(assumed), document);
+    if settings.is_turned_off("modules.edged.enable") {
+        return None;
+    }
+    let keys = Keys::of(assumed);
+    let set = |path: &str| settings.text(path).filter(|text| !text.is_empty()).map(str::to_owned);
+    // The default changed from docker to remote with 1.13: an assumed 1.12 may be any version after it.
+    let is_default_known = version.is_some() || assumed < V1ALPHA2;
+    let runtime_type = keys
+        .runtime_type
+        .as_deref()
+        .and_then(|path| set(path).or_else(|| is_default_known.then(|| settings.in_force(path)).flatten()));
+    Some(Runtime {
+        cgroup_driver: set(&keys.cgroup_driver).or_else(|| settings.default(&keys.cgroup_driver).map(str::to_owned))?,
+        endpoint: set(&keys.endpoint),
+        uses_docker: runtime_type.as_deref() == Some(DOCKER),
+        keys,
+    })
+}
+
+/// A version that has the runtime keys of this file, where the version itself is unknown and the file leaves no doubt.
+#[must_use]
+pub fn era(document: &Value) -> Option<Minor> {
+    let is_set = |path| written(document, path).is_some();
+    if api_version(document).ends_with("/v1alpha1") {
+        Some(LAST_V1ALPHA1)
+    } else if is_set(ENDPOINT) {
+        // Only 1.18 and newer write it without the old keys beside it.
+        Some(if is_set(TYPE) { SOCKET_MOVED } else { OLD_SOCKET_REMOVED })
+    } else {
+        is_set(OLD_ENDPOINT).then_some(V1ALPHA2)
+    }
+}
+
+/// The version that whoever wrote this file most likely had in mind: good enough for a reader, not for a writer.
+fn assumed(document: &Value) -> Minor {
+    let has_old_keys = [OLD_CGROUP_DRIVER, OLD_TYPE].iter().any(|path| written(document, path).is_some());
+    if has_old_keys && !api_version(document).ends_with("/v1alpha2") {
+        return LAST_V1ALPHA1;
+    }
+    era(document).unwrap_or_else(|| Table::of(Kind::EdgeCore).newest())
+}
+
+fn api_version(document: &Value) -> &str {
+    written(document, "apiVersion").and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str, version: u16) -> Option<Runtime> {
+        runtime(&edge_yaml::read(text).unwrap(), (version > 0).then(|| Minor::new(version)))
+    }
+
+    fn shown(text: &str, version: u16) -> String {
+        let runtime = of(text, version).unwrap();
+        let docker = if runtime.uses_docker { " docker" } else { "" };
+        format!("{} {}{docker}", runtime.cgroup_driver, runtime.endpoint.unwrap_or_default())
+    }
+
+    #[test]
+    fn keys_move_with_the_version() {
+        let shown = |version| {
+            let Keys { runtime_type, endpoint, image_endpoint, cgroup_driver } = Keys::of(Minor::new(version));
+            [runtime_type.unwrap_or_default(), endpoint, image_endpoint, cgroup_driver]
+                .map(|path| path.replace("modules.edged.", "").replace("tailoredKubeletConfig", "kubelet"))
+                .join(" ")
+        };
+        let old = "remoteRuntimeEndpoint remoteImageEndpoint";
+        let new = "kubelet.containerRuntimeEndpoint kubelet.imageServiceEndpoint";
+        for version in [1, 4, 11] {
+            assert_eq!(shown(version), format!("runtimeType {old} cgroupDriver"), "1.{version}");
+        }
+        for version in [12, 15] {
+            assert_eq!(shown(version), format!("containerRuntime {old} kubelet.cgroupDriver"), "1.{version}");
+        }
+        for version in [16, 17] {
+            assert_eq!(shown(version), format!("containerRuntime {new} kubelet.cgroupDriver"), "1.{version}");
+        }
+        for version in [18, 23, 40] {
+            assert_eq!(shown(version), format!(" {new} kubelet.cgroupDriver"), "1.{version}");
+        }
+    }
+
+    /// One file with all settings, in letter case that KubeEdge itself does not use.
+    const ALL: &str = "MODULES: {EDGED: {CgroupDriver: systemd, REMOTERUNTIMEENDPOINT: unix:///old, RuntimeType: remote, \
+                       containerruntime: remote, TailoredKubeletConfig: {CGROUPDRIVER: cgroupfs, \
+                       ContainerRuntimeEndpoint: unix:///new}}}";
+
+    #[test]
+    fn runtime_is_found_in_any_letter_case_where_its_version_reads_it() {
+        for (version, want) in [
+            (4, "systemd unix:///old"),
+            (11, "systemd unix:///old"),
+            (12, "cgroupfs unix:///old"),
+            (15, "cgroupfs unix:///old"),
+            (16, "cgroupfs unix:///new"),
+            (17, "cgroupfs unix:///new"),
+            (18, "cgroupfs unix:///new"),
+            (23, "cgroupfs unix:///new"),
+        ] {
+            assert_eq!(shown(ALL, version), want, "1.{version}");
+        }
+    }
+
+    #[test]
+    fn runtime_of_several_spellings_is_the_one_that_wins() {
+        let text = "modules: {edged: {tailoredKubeletConfig: {cgroupDriver: systemd, CgroupDriver: cgroupfs, \
+                    ContainerRuntimeEndpoint: unix:///a, containerRuntimeEndpoint: null}}}";
+        assert_eq!(shown(text, 23), "systemd unix:///a");
+    }
+
+    #[test]
+    fn runtime_without_settings_is_the_default_of_the_version() {
+        for empty in ["", "kind: EdgeCore", "modules: {edged: {remoteRuntimeEndpoint: ''}}"] {
+            assert_eq!(shown(empty, 8), "cgroupfs  docker", "{empty}");
+            assert_eq!(shown(empty, 12), "cgroupfs  docker", "{empty}");
+            assert_eq!(shown(empty, 13), "cgroupfs ", "{empty}");
+            assert_eq!(shown(empty, 23), "cgroupfs ", "{empty}");
+        }
+        assert_eq!(of("modules: {Edged: {Enable: no}}", 8), None);
+        assert_eq!(of("[a]", 8), None);
+    }
+
+    #[test]
+    fn docker_is_used_where_the_type_says_so() {
+        assert_eq!(shown("modules: {edged: {cgroupDriver: systemd, RuntimeType: docker}}", 0), "systemd  docker");
+        let new = "modules: {edged: {containerRuntime: docker, remoteRuntimeEndpoint: unix:///a}}";
+        for (version, want) in [(0, "cgroupfs unix:///a docker"), (17, "cgroupfs  docker"), (18, "cgroupfs ")] {
+            assert_eq!(shown(new, version), want, "1.{version}");
+        }
+        // Which version it is, and so what the default is, is not known.
+        assert_eq!(shown("modules: {edged: {remoteRuntimeEndpoint: unix:///a}}", 0), "cgroupfs unix:///a");
+    }
+
+    #[test]
+    fn runtime_settings_of_v1alpha1_are_lost_in_v1alpha2() {
+        let text = "apiVersion: edgecore.config.kubeedge.io/v1alpha1\n\
+                    modules: {edged: {cgroupDriver: systemd, remoteRuntimeEndpoint: unix:///a, runtimeType: remote}}";
+        assert_eq!(shown(text, 0), "systemd unix:///a");
+        assert_eq!(shown(text, 23), "cgroupfs ");
+    }
+
+    #[test]
+    fn era_follows_from_the_keys_of_the_file() {
+        let api = |version| format!("apiVersion: edgecore.config.kubeedge.io/{version}\n");
+        let edged = |keys: &str| format!("modules: {{edged: {{{keys}}}}}");
+        let new = "tailoredKubeletConfig: {containerRuntimeEndpoint: unix:///a}";
+        for (text, minor) in [
+            (api("v1alpha1"), Some(11)),
+            (api("v1alpha2"), None),
+            (String::new(), None),
+            (edged("cgroupDriver: systemd"), None),
+            (edged("remoteRuntimeEndpoint: unix:///a"), Some(12)),
+            (edged(&format!("containerRuntime: remote, {new}")), Some(16)),
+            (edged(new), Some(18)),
+        ] {
+            assert_eq!(era(&edge_yaml::read(&text).unwrap()), minor.map(Minor::new), "{text}");
+        }
+        // A reader makes do with less.
+        assert_eq!(shown(&edged("RUNTIMETYPE: remote, cgroupdriver: systemd"), 0), "systemd ");
+        assert_eq!(shown(&(api("v1alpha2") + &edged("cgroupDriver: systemd")), 0), "cgroupfs ");
+    }
+}

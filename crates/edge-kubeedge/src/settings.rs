@@ -1,0 +1,143 @@
+//! Settings as KubeEdge reads them: letter case ignored, spellings merged, defaults for what is absent.
+
+use edge_yaml::Value;
+
+use crate::schema::{Table, yaml_1_1_bool};
+use crate::spelling::spellings;
+use crate::{Kind, Minor};
+
+/// The value in a document that takes effect at a path in KubeEdge's own spelling (`modules.edged.nodeIP`).
+///
+/// None where it is not set, or `null` in every spelling: that leaves the default as it is.
+#[must_use]
+pub fn written<'a>(document: &'a Value, path: &str) -> Option<&'a Value> {
+    let steps: Vec<&str> = path.split('.').collect();
+    effective(document, &steps)
+}
+
+/// The texts of a list; one that is not set has none.
+pub fn texts<'a>(document: &'a Value, path: &str) -> impl Iterator<Item = &'a str> {
+    written(document, path).and_then(Value::as_sequence).into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// The settings of a configuration, with the defaults of the version that reads it.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings<'a> {
+    table: Table,
+    version: Minor,
+    document: &'a Value,
+}
+
+impl<'a> Settings<'a> {
+    /// The settings in a document. An unknown version has the defaults of the newest one.
+    #[must_use]
+    pub fn new(kind: Kind, version: Option<Minor>, document: &'a Value) -> Self {
+        let table = Table::of(kind);
+        let version = version.map_or_else(|| table.newest(), |version| version.max(Table::OLDEST));
+        Self { table, version, document }
+    }
+
+    /// The value in the file.
+    #[must_use]
+    pub fn written(&self, path: &str) -> Option<&'a Value> {
+        written(self.document, path)
+    }
+
+    /// Text in the file.
+    #[must_use]
+    pub fn text(&self, path: &str) -> Option<&'a str> {
+        self.written(path).and_then(Value::as_str)
+    }
+
+    /// Whether a switch is on: in the file, or else by default.
+    #[must_use]
+    pub fn is_on(&self, path: &str) -> bool {
+        match self.written(path) {
+            Some(Value::Bool(truth)) => *truth,
+            Some(Value::String(word)) => yaml_1_1_bool(word).unwrap_or(false),
+            _ => self.default(path) == Some("true"),
+        }
+    }
+
+    /// Whether the file itself turns a switch off.
+    #[must_use]
+    pub fn is_turned_off(&self, path: &str) -> bool {
+        self.written(path).is_some() && !self.is_on(path)
+    }
+
+    /// The value in the file, or else the default, as text.
+    #[must_use]
+    pub fn in_force(&self, path: &str) -> Option<String> {
+        match self.written(path) {
+            Some(written) => plain(written),
+            None => self.default(path).map(str::to_owned),
+        }
+    }
+
+    /// The default of the version.
+    #[must_use]
+    pub fn default(&self, path: &str) -> Option<&'static str> {
+        // A switch that an old version does not print by default is off there.
+        Some(self.table.key(path, self.version)?.default_in(self.version)?.yaml)
+    }
+}
+
+/// The value at a path that KubeEdge ends up with; `null` leaves what was there before.
+fn effective<'a>(value: &'a Value, steps: &[&str]) -> Option<&'a Value> {
+    let Some((step, rest)) = steps.split_first() else {
+        return Some(value).filter(|value| !value.is_null());
+    };
+    let spellings = spellings(value.as_mapping()?, step);
+    spellings.into_iter().find_map(|spelling| value.get(spelling).and_then(|value| effective(value, rest)))
+}
+
+/// A plain value as text.
+#[must_use]
+pub fn plain(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Value {
+        serde_yaml::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn written_ignores_letter_case_and_merges_spellings() {
+        let document =
+            read("{MODULES: {edged: {nodeip: a, rootDirectory: r}}, modules: {Edged: {NodeIP: b, nodeIP: null}}}");
+        // `modules` is read after `MODULES`, and `nodeIP: null` changes nothing.
+        assert_eq!(written(&document, "modules.edged.nodeIP").and_then(Value::as_str), Some("b"));
+        assert_eq!(written(&document, "modules.edged.rootDirectory").and_then(Value::as_str), Some("r"));
+        assert_eq!(written(&document, "modules.edged.enable"), None);
+        assert_eq!(written(&document, "modules.edged.nodeIP.x"), None);
+    }
+
+    #[test]
+    fn texts_are_those_of_a_list() {
+        let document = read("modules: {cloudhub: {AdvertiseAddress: [192.0.2.1, 3, fd00::1]}}");
+        let found = |path| texts(&document, path).collect::<Vec<_>>();
+        assert_eq!(found("modules.cloudHub.advertiseAddress"), ["192.0.2.1", "fd00::1"]);
+        assert!(found("modules.cloudHub.dnsNames").is_empty());
+    }
+
+    #[test]
+    fn absent_setting_has_the_default_of_its_version() {
+        let document = read("modules: {edgehub: {Enable: no}}");
+        let of = |version: u16| Settings::new(Kind::EdgeCore, Some(Minor::new(version)), &document);
+        let socket = |version| of(version).in_force("modules.edged.remoteRuntimeEndpoint");
+        assert_eq!(socket(12).as_deref(), Some("unix:///var/run/dockershim.sock"));
+        assert_eq!(socket(13).as_deref(), Some("unix:///run/containerd/containerd.sock"));
+        assert_eq!(socket(18), None);
+        assert_eq!(socket(2), socket(4), "an older version is taken for the oldest known one");
+        assert!(of(8).is_turned_off("modules.edgeHub.enable") && of(8).is_on("modules.edged.enable"));
+    }
+}
