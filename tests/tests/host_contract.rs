@@ -139,7 +139,7 @@ fn a_dry_run_and_an_empty_plan_leave_no_trace() {
     let ran = image.run(&[&args[..], &["--dry-run"]].concat()).says(3, "");
     assert_eq!(
         ran.stdout,
-        "would write /etc/a: as the test wants it  [undo: exact]\nwould remove /etc/b: not wanted  [undo: exact]\n"
+        "would write /etc/a: as the test wants it  [undo: exact]\nwould remove /etc/b: not wanted  [undo: exact]\n2 changes would be made\n"
     );
     assert!(!image.tree.at("var").exists(), "a dry run takes no lock");
     assert_same(&whole(), &before, "after a dry run");
