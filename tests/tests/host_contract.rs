@@ -258,7 +258,7 @@ END
         refused("no-proc", "it cannot be told whether this is a chroot, as /proc is not readable"),
         refused("chroot", "this is a chroot"),
         "plan.json\n/run:\nmount\n\n/var:\n".to_owned(),
-        "wrote /mnt/new: as the test wants it  [undo: exact]\nnew\nplan.json\n".to_owned(),
+        "wrote /mnt/new: as the test wants it  [undo: exact]\n1 change\nnew\nplan.json\n".to_owned(),
     ];
     // mount keeps notes of its own in /run.
     assert_eq!(ran.stdout.replace("/run:\n\n", "/run:\nmount\n\n"), want.concat());
