@@ -6,7 +6,7 @@ use std::thread;
 
 use edge_host::{Result, ResultExt};
 use nix::sched::{CloneFlags, unshare};
-use nix::unistd::gettid;
+use nix::unistd::{getpid, gettid};
 
 const PROC: &str = "/proc";
 
@@ -24,7 +24,7 @@ impl PrivateNet {
         let (hold, held) = channel::<()>();
         let (made, wait) = channel();
         thread::spawn(move || {
-            let path = Path::new(PROC).join(format!("{}/task/{}/ns/net", std::process::id(), gettid()));
+            let path = Path::new(PROC).join(format!("{}/task/{}/ns/net", getpid(), gettid()));
             // Nobody waits any more only if the maker is gone as well.
             made.send(unshare(CloneFlags::CLONE_NEWNET).map(|()| path)).ok();
             // Ends with an error once the other side is dropped.

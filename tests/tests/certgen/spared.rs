@@ -110,7 +110,7 @@ fn a_server_does_not_get_the_ca_s_own_key() {
     tree.write(CRT, read(&pki, "ca.crt"));
     tree.write(STREAM_CA, read(&pki, "ca.crt"));
     let ran = certgen(&tree, &["verify", "stream"]).expect(3);
-    assert!(ran.stdout.contains("stream.key: it is the CA's own key"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("stream.key: error: it is the CA's own key"), "{}", ran.stdout);
     certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(4);
     certgen(&tree, &["stream", "--ip", "192.0.2.1", "--new-key"]).expect(0);
     certgen(&tree, &["verify", "stream"]).expect(0);

@@ -142,7 +142,7 @@ fn ends_uses_and_odd_certificates() {
     let (ca, key) = (pki.at("hub-ca.crt"), pki.at("hub-ca.key"));
     let tree = with("not-yet");
     let found = findings(&tree, &["verify"]);
-    assert!(found.len() == 1 && found[0].contains("stream.crt: it is not valid before "), "{found:?}");
+    assert!(found.len() == 1 && found[0].contains("stream.crt: error: it is not valid before "), "{found:?}");
     let ran = certgen(&tree, &["stream", "--ca", &ca, "--ca-key", &key]).expect(0);
     assert!(ran.stdout.contains("stream.crt: it is not valid before "), "{}", ran.stdout);
     assert_eq!(findings(&with("nearly"), &["verify", "--renew-before", "9"]), [""; 0]);
@@ -265,10 +265,9 @@ fn the_hub_s_pairs_have_rules_of_their_own() {
         k.display(),
         c.display()
     ));
-    assert!(
-        findings(&tree, &["verify", "ca"])[0]
-            .contains("rootCA.key: it is rsa-2048: cloudcore takes only an EC key for its CA, and every join fails")
-    );
+    assert!(findings(&tree, &["verify", "ca"])[0].contains(
+        "rootCA.key: error: it is rsa-2048: cloudcore takes only an EC key for its CA, and every join fails"
+    ));
     let ran = certgen(&tree, &["ca"]).expect(4);
     assert!(ran.stderr.contains("cloudcore loads no rsa-2048 key for its CA"), "{}", ran.stderr);
 }

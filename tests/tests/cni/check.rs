@@ -142,7 +142,7 @@ fn the_first_that_can_be_used_counts() {
         "{found:?}"
     );
     let ran = run(&tree, &["check"]).expect(3);
-    assert!(ran.stdout.ends_with("\n1 problem found\n"), "the one that is used has none: {}", ran.stdout);
+    assert!(ran.stdout.ends_with("\n2 problems found\n"), "the one that is used has none: {}", ran.stdout);
 }
 
 #[test]
@@ -206,8 +206,8 @@ fn what_libcni_refuses_is_named_alike_by_both_utilities() {
         let at = if want.starts_with("its name") { "name" } else { "" };
         assert!(found[0].starts_with(&format!("error 10-pods.conflist {at}: {want}")), "{text}: {found:?}");
         let ran = Tool::new("edge-crio").arg("--root").arg(tree.path()).arg("check").run();
-        let at = if at.is_empty() { String::new() } else { format!(" {at}") };
-        let said = format!("warning: /etc/cni/net.d/10-pods.conflist{at}: pods get no network: {want}");
+        let at = if at.is_empty() { String::new() } else { format!("{at}: ") };
+        let said = format!("/etc/cni/net.d/10-pods.conflist: warning: {at}pods get no network: {want}");
         assert!(ran.stdout.contains(&said), "{text}: {}", ran.stdout);
     }
 }

@@ -60,7 +60,8 @@ fn a_build_is_installed_once_and_comes_off_again() {
         dry.stdout,
         "would write /var/lib/edgeutils/edge-cni.json: what is ours, for remove  [undo: exact]\n\
          would write /opt/cni/bin/bridge: v1.9.1 for arm64  [undo: exact]\n\
-         would write /opt/cni/bin/loopback: v1.9.1 for arm64  [undo: exact]\n"
+         would write /opt/cni/bin/loopback: v1.9.1 for arm64  [undo: exact]\n\
+         3 changes would be made\n"
     );
     assert_same(&tree.snapshot(), &before, "a dry run");
     let done = run(&tree, &["install", "--from-build", text(&build)]).expect(0);

@@ -139,7 +139,7 @@ fn a_dry_run_and_an_empty_plan_leave_no_trace() {
     let ran = image.run(&[&args[..], &["--dry-run"]].concat()).says(3, "");
     assert_eq!(
         ran.stdout,
-        "would write /etc/a: as the test wants it  [undo: exact]\nwould remove /etc/b: not wanted  [undo: exact]\n"
+        "would write /etc/a: as the test wants it  [undo: exact]\nwould remove /etc/b: not wanted  [undo: exact]\n2 changes would be made\n"
     );
     assert!(!image.tree.at("var").exists(), "a dry run takes no lock");
     assert_same(&whole(), &before, "after a dry run");
@@ -258,7 +258,7 @@ END
         refused("no-proc", "it cannot be told whether this is a chroot, as /proc is not readable"),
         refused("chroot", "this is a chroot"),
         "plan.json\n/run:\nmount\n\n/var:\n".to_owned(),
-        "wrote /mnt/new: as the test wants it  [undo: exact]\nnew\nplan.json\n".to_owned(),
+        "wrote /mnt/new: as the test wants it  [undo: exact]\n1 change\nnew\nplan.json\n".to_owned(),
     ];
     // mount keeps notes of its own in /run.
     assert_eq!(ran.stdout.replace("/run:\n\n", "/run:\nmount\n\n"), want.concat());

@@ -85,7 +85,7 @@ fn both_sides_of_a_pipe_may_change() {
         let begin = Instant::now();
         let ran = Ran::of(&Command::new("sh").args(["-c", &script]).output().unwrap()).says(0, "");
         assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
-        assert_eq!(ran.stdout, "wrote /etc/a: one line more  [undo: exact]\n");
+        assert_eq!(ran.stdout, "wrote /etc/a: one line more  [undo: exact]\n1 change\n");
         assert_eq!(image.tree.read("etc/a"), "one\nx\ny\n");
     }
 }
@@ -211,7 +211,7 @@ fn a_signal_ends_an_apply_between_two_steps_and_the_same_call_goes_on() {
         assert!(ran.stdout.ends_with("wrote /etc/key: a key  [undo: exact]\n"), "{}", ran.stdout);
         assert_eq!((image.tree.read("etc/key"), image.tree.read("etc/b")), ("k".into(), "one\n".into()));
         let again = image.named(&Ran::of(&gated(&image).output().unwrap())).expect(0);
-        assert_eq!(again.stdout, "wrote /etc/b: as the test wants it  [undo: exact]\n");
+        assert_eq!(again.stdout, "wrote /etc/b: as the test wants it  [undo: exact]\n1 change\n");
         // It is one run, and comes back as one.
         image.undo().says(0, "");
         assert_eq!((image.tree.read("etc/a"), image.tree.read("etc/b")), ("one\n".into(), "one\n".into()));

@@ -41,6 +41,7 @@ fn a_full_disk_under_the_target_leaves_the_file_and_is_gone_on_with() {
         before
         edge-fixture: note: run 1 did not end; what it had done is known from the host itself
         wrote /mnt/small/conf: as the test wants it  [undo: exact]
+        1 change
         exit 0
         40000
         restored /mnt/small/conf: what was there before
@@ -73,6 +74,7 @@ fn a_full_disk_under_a_file_that_is_written_in_place_leaves_it_as_it_was() {
         2
         edge-fixture: note: run 1 did not end; what it had done is known from the host itself
         wrote /mnt/small/a: as the test wants it  [undo: exact]
+        1 change
         exit 0
         40000",
     );
@@ -129,6 +131,7 @@ fn a_var_without_any_room_or_read_only_is_told_before_the_first_change() {
         hint: the file system is mounted read-only: remount it read-write (mount -o remount,rw) and run again
         exit 1
         wrote /mnt/new: as the test wants it  [undo: exact]
+        1 change
         exit 0
         edge-fixture: cannot write the journal /var/lib/edgeutils/journal/000001-edge-fixture.jsonl: Read-only file system (os error 30)
         hint: the file system is mounted read-only: remount it read-write (mount -o remount,rw) and run again

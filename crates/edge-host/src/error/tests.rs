@@ -1,3 +1,5 @@
+//! Errors as users and callers see them.
+
 use std::io;
 
 use nix::errno::Errno;

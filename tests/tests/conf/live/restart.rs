@@ -68,7 +68,7 @@ fn a_restart_is_watched_and_a_bad_value_comes_back() {
     assert_eq!(pid(&machine), before, "without --restart nothing is restarted");
 
     let ran = conf("set modules.edgeStream.enable=true --restart").expect(0);
-    assert!(ran.stdout.ends_with("restarted edgecore.service: it is up\n"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("restarted edgecore.service: it is up\n"), "{}", ran.stdout);
     assert_ne!(pid(&machine), before);
     let after = machine.read(FILE);
     assert_eq!(after, START.replace("# ours\n", "").replace("15", "20").replace("false", "true"));

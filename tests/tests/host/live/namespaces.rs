@@ -42,9 +42,11 @@ fn a_kernel_value_is_set_and_set_back() {
         plan '[{"set": "/proc/sys/no/such", "text": "1"}]'; apply
         "#,
         "would set /proc/sys/net/ipv4/ip_local_port_range to 31000 41000: a value  [undo: exact]
+        1 change would be made
         exit 3
         30000	40000
         set /proc/sys/net/ipv4/ip_local_port_range to 31000 41000: a value  [undo: exact]
+        1 change
         exit 0
         31000	41000
         would set /proc/sys/net/ipv4/ip_local_port_range: to 30000	40000, as before
@@ -80,6 +82,7 @@ fn commands_are_run_once_and_taken_back_in_reverse() {
         "wrote /mnt/conf: as the test wants it  [undo: exact]
         ran sh -c echo start >> /mnt/log; touch /mnt/up: a command  [undo: inverse]
         ran sh -c echo reload >> /mnt/log: a command  [undo: inverse]
+        3 changes
         exit 0
         already up to date
         exit 0
@@ -119,6 +122,7 @@ fn a_command_that_fails_is_told_and_owed_to_the_same_call() {
         hint: run the same command again to resume, or `edge-fixture undo --id 1` to undo what was done
         exit 1
         ran sh -c echo no luck >&2; [ -e /mnt/luck ]: a command  [undo: inverse]
+        1 change
         exit 0
         already up to date
         exit 0
@@ -153,6 +157,7 @@ fn a_command_that_fails_after_its_work_counts_as_done_and_is_taken_back() {
         "#,
         "edge-fixture: warning: cannot run sh -c touch /mnt/up; echo too late >&2; exit 1: exit status: 1: too late; what it was to do is done all the same
         ran sh -c touch /mnt/up; echo too late >&2; exit 1: a command  [undo: inverse]
+        1 change
         exit 0
         plan.json
         up
@@ -192,10 +197,12 @@ fn a_script_is_taken_back_by_what_is_there_then() {
         ),
         "would write /mnt/conf: as the test wants it  [undo: exact]
         would run sh: a script  [undo: inverse]
+        2 changes would be made
         exit 3
         cat: log: No such file or directory
         wrote /mnt/conf: as the test wants it  [undo: exact]
         ran sh: a script  [undo: inverse]
+        2 changes
         exit 0
         already up to date
         exit 0

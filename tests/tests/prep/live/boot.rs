@@ -55,6 +55,7 @@ fn a_boot_partition_is_edited_where_it_can_be() {
         + cgroup_enable=memory
         wrote /var/lib/edgeutils/edge-prep.json: for verify after a reboot  [undo: exact]
         edge-prep: note: a reboot is needed: then run edge-prep verify
+        3 changes, reboot required
         exit 0
         root=x cgroup_enable=memory
         already up to date
@@ -106,6 +107,7 @@ END
         ran update-grub: grub.cfg with it  [undo: inverse]
         wrote /var/lib/edgeutils/edge-prep.json: for verify after a reboot  [undo: exact]
         edge-prep: note: a reboot is needed: then run edge-prep verify
+        3 changes, reboot required
         exit 0
         linux cgroup_enable=memory
         already up to date

@@ -155,6 +155,7 @@ fn files_with_priorities_go_off_and_come_back() {
         ran swapoff -- /two: file of 7 MiB, 0 KiB in use, priority 7  [undo: inverse]
         ran swapoff -- /one: file of 7 MiB, 0 KiB in use, priority 5  [undo: inverse]
         ran swapoff -- /th ree: file of 7 MiB, 0 KiB in use, priority -2  [undo: inverse]
+        5 changes
         exit 0
         # ours
         # edge-prep: /one none swap pri=5 0 0

@@ -35,12 +35,14 @@ fn it_is_made_once_shown_removed_and_taken_back() {
             :EDGEUTILS-STREAM - [0:0]
             -A EDGEUTILS-STREAM -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.1:10003
             -A OUTPUT {JUMP}
+            1 change would be made
             exit 3
             edge-redirect: note: the rules are gone after a reboot: --persist brings them back at each boot
             ran iptables-$b-restore --noflush --counters --wait=60: redirect 10351 to 192.0.2.1:10003  [undo: inverse]
             :EDGEUTILS-STREAM - [0:0]
             -A EDGEUTILS-STREAM -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.1:10003
             -A OUTPUT {JUMP}
+            1 change
             exit 0
             already up to date
             exit 0
@@ -138,6 +140,7 @@ fn rules_of_the_guides_are_replaced_and_come_back_in_their_places() {
             -A EDGEUTILS-STREAM -p tcp -m tcp --dport 10350 -j DNAT --to-destination 192.0.2.1:10003
             -A PREROUTING {JUMP}
             -A OUTPUT {JUMP}
+            1 change
             exit 0
             [0:0] -A PREROUTING {JUMP}
             [5:300] -A OUTPUT -d 198.51.100.0/24 -j ACCEPT
@@ -288,6 +291,7 @@ fn a_host_that_cannot_be_changed_says_why_and_stays_as_it_is() {
         edge-redirect: note: iptables is not on this host: no live rule is read or changed
         removed /etc/edgeutils/redirect.toml: nothing is redirected any more  [undo: exact]
         removed /etc/edgeutils: it held nothing else  [undo: exact]
+        2 changes
         exit 0
         ls: cannot access '/etc/edgeutils': No such file or directory",
     );
