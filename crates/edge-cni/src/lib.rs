@@ -12,6 +12,7 @@ mod conf;
 mod go;
 mod install;
 mod installed;
+pub mod manual;
 mod network;
 mod releases;
 mod remove;

@@ -18,6 +18,7 @@ pub mod cri;
 pub mod facts;
 pub mod fetch;
 pub mod knowledge;
+pub mod manual;
 mod monitor;
 pub mod plan;
 pub mod resolve;

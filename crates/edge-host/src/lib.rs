@@ -17,6 +17,7 @@ mod host;
 mod journal;
 mod live;
 mod lock;
+pub mod manual;
 mod out;
 mod overlay;
 mod own;

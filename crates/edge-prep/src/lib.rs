@@ -12,6 +12,7 @@ pub mod cli;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod kernel;
+pub mod manual;
 pub mod report;
 mod stored;
 pub mod swap;

@@ -8,6 +8,7 @@ mod asked;
 pub mod cli;
 mod facts;
 mod known;
+pub mod manual;
 mod pair;
 mod persist;
 mod plan;
