@@ -1,5 +1,7 @@
 //! `xtask demo`: the utilities at work on an edge node, each change shown, repeated, and undone; then the scripts.
+//! Prints what each step did and a summary; with --verbose every call, its output and each changed line.
 
+mod made;
 mod node;
 mod scripts;
 mod tree;
@@ -12,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use self::node::Node;
 use self::tree::Tree;
 use crate::failure::hinted;
-use crate::sh::Sh;
+use crate::sh::{self, Sh};
 use crate::workspace::Workspace;
 
 #[derive(clap::Args)]
@@ -50,6 +52,24 @@ const STEPS: &[Step] = &[
         args: &["apply", "--for", "kubeadm"],
     },
     Step {
+        title: "CNI plugins, checked against the checksums of their build",
+        tool: "edge-cni",
+        place: Place::CopyOnly,
+        args: &["install", "--from-build", made::PLUGINS],
+    },
+    Step {
+        title: "A bridge network for pods",
+        tool: "edge-cni",
+        place: Place::CopyOnly,
+        args: &["conf", "bridge", "--subnet", "10.85.0.0/16"],
+    },
+    Step {
+        title: "CRI-O from a static bundle of a known checksum",
+        tool: "edge-crio",
+        place: Place::CopyOnly,
+        args: &["install", "--version", made::RELEASE, "--archive", made::BUNDLE, "--sha256", made::SUM],
+    },
+    Step {
         title: "A slower heartbeat for a metered link",
         tool: "edge-conf",
         place: Place::Anywhere,
@@ -81,6 +101,28 @@ const STEPS: &[Step] = &[
     },
 ];
 
+/// Shown once the steps are done; they change nothing.
+const STATUSES: &[(&str, &str)] = &[("edge-prep", "status"), ("edge-redirect", "status")];
+
+/// How much of a call's output is shown without --verbose.
+const SHORT: usize = 5;
+
+/// What was shown and verified.
+#[derive(Default)]
+struct Summary {
+    calls: usize,
+    changes: usize,
+    entries: usize,
+}
+
+impl Summary {
+    fn add(&mut self, other: &Summary) {
+        self.calls += other.calls;
+        self.changes += other.changes;
+        self.entries += other.entries;
+    }
+}
+
 /// Exit codes of the contract that the demo waits for.
 const DONE: i32 = 0;
 const WOULD_CHANGE: i32 = 3;
@@ -99,13 +141,21 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         (true, true) => Node::overlaid(&scratch.join("live"))?,
         (true, false) => return in_private_namespace(),
     };
-    let demo = Demo { programs: workspace.debug_bin(), node };
-    demo.run()?;
+    let variables = if args.live { Vec::new() } else { made::prepare(&scratch, &node)? };
+    let demo = Demo { programs: workspace.debug_bin(), node, variables };
+    let mut summary = demo.run()?;
     // Their trees stand for hosts that are not this one.
     if !args.live {
         for script in scripts::SCRIPTS {
-            script.play(workspace, &scratch.join("host"))?;
+            summary.add(&script.play(workspace, &scratch.join("host"))?);
         }
+    }
+    println!("\nSummary");
+    println!("  shown   {} changes that an administrator wants, each first as a dry run", summary.calls);
+    println!("  changed {} files and directories; a second run changed none", summary.changes);
+    println!("  undone  all of it: every tree is what it was, byte for byte ({} entries)", summary.entries);
+    if !sh::is_verbose() {
+        println!("  more    cargo xtask demo --verbose shows every call and each changed line");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -121,6 +171,7 @@ fn in_private_namespace() -> Result<ExitCode> {
     Sh::new("unshare --mount --net --propagation private --")
         .arg(std::env::current_exe()?)
         .args(["demo", "--live", "--inside"])
+        .args(sh::is_verbose().then_some("--verbose"))
         .run()?;
     Ok(ExitCode::SUCCESS)
 }
@@ -128,63 +179,78 @@ fn in_private_namespace() -> Result<ExitCode> {
 struct Demo {
     programs: PathBuf,
     node: Node,
+    /// What stands for files that are made on the spot, and their paths.
+    variables: Vec<(&'static str, String)>,
 }
 
 impl Demo {
-    fn run(&self) -> Result<()> {
+    fn run(&self) -> Result<Summary> {
         println!("The node: {}", self.node.described());
         let start = self.node.tree()?;
         let is_shown = |step: &&Step| step.place == Place::Anywhere || !self.node.is_live();
         let steps: Vec<&Step> = STEPS.iter().filter(is_shown).collect();
+        let mut summary = Summary { calls: steps.len(), entries: start.len(), changes: 0 };
         for (number, step) in (1..).zip(&steps) {
             println!("\n{number}. {}", step.title);
-            self.step(step)?;
+            summary.changes += self.step(step)?;
         }
-        println!("\n{}. All of it undone, the newest first", steps.len() + 1);
+        let done = self.node.tree()?;
+        println!("\n{}. How it is now", steps.len() + 1);
+        for (tool, verb) in STATUSES {
+            self.expect(DONE, tool, &[verb], Shown::Always)?;
+        }
+        self.must_equal(&done, "a status changed the tree")?;
+        println!("\n{}. All of it undone, the newest first", steps.len() + 2);
         for step in steps.iter().rev() {
             let before = self.node.tree()?;
-            self.expect(DONE, step.tool, &["undo"])?;
-            self.show_changes(&before, "undo changed nothing")?;
+            self.expect(DONE, step.tool, &["undo"], Shown::Verbose)?;
+            println!("  {} undo: {} entries", step.tool, self.changed_since(&before, "undo changed nothing")?);
         }
-        let left = start.diff(&self.node.tree()?);
-        if !left.is_empty() {
-            bail!("the tree is not as it was:\n{left}");
-        }
-        println!("\nThe tree is what it was, byte for byte: {} entries.", start.len());
-        Ok(())
+        self.must_equal(&start, "the tree is not as it was")?;
+        println!("The tree is what it was, byte for byte: {} entries.", start.len());
+        Ok(summary)
     }
 
-    /// Dry run, run, and both again to see that nothing is left to do.
-    fn step(&self, step: &Step) -> Result<()> {
-        let dry: Vec<&str> = [&["-n"], step.args].concat();
+    /// Dry run, run, and both again to see that nothing is left to do; how many entries it changed.
+    fn step(&self, step: &Step) -> Result<usize> {
+        let args: Vec<&str> = step.args.iter().map(|arg| self.filled(arg)).collect();
+        let dry = [&["-n"], &*args].concat();
         let before = self.node.tree()?;
-        self.expect(WOULD_CHANGE, step.tool, &dry)?;
+        self.expect(WOULD_CHANGE, step.tool, &dry, Shown::Verbose)?;
         self.must_equal(&before, "the dry run changed the tree")?;
 
-        self.expect(DONE, step.tool, step.args)?;
-        self.show_changes(&before, "it changed nothing")?;
+        self.expect(DONE, step.tool, &args, Shown::Always)?;
+        let changes = self.changed_since(&before, "it changed nothing")?;
+        println!("  {changes} entries changed");
 
         let after = self.node.tree()?;
-        self.expect(DONE, step.tool, &dry)?;
-        self.expect(DONE, step.tool, step.args)?;
-        self.must_equal(&after, "the second run changed the tree")
+        self.expect(DONE, step.tool, &dry, Shown::Verbose)?;
+        self.expect(DONE, step.tool, &args, Shown::Verbose)?;
+        self.must_equal(&after, "the second run changed the tree")?;
+        Ok(changes)
+    }
+
+    fn filled<'a>(&'a self, arg: &'a str) -> &'a str {
+        self.variables.iter().find(|(name, _)| *name == arg).map_or(arg, |(_, value)| value)
     }
 
     /// Runs a utility on the node, shows what it says, and checks how it ended; gives its standard output.
-    fn expect(&self, code: i32, tool: &str, args: &[&str]) -> Result<String> {
+    fn expect(&self, code: i32, tool: &str, args: &[&str], shown: Shown) -> Result<String> {
         let sh = Sh::program(self.programs.join(tool)).args(self.node.options(tool)).args(args);
-        let call = format!("{tool} {}", args.join(" "));
-        println!("$ {call}");
-        output_of(sh, &call, code)
+        output_of(sh, &format!("{tool} {}", args.join(" ")), code, shown)
     }
 
-    fn show_changes(&self, before: &Tree, none: &str) -> Result<()> {
-        let diff = before.diff(&self.node.tree()?);
-        if diff.is_empty() {
+    /// How many entries differ from before, the difference shown with --verbose.
+    fn changed_since(&self, before: &Tree, none: &str) -> Result<usize> {
+        let now = self.node.tree()?;
+        let changes = before.changes(&now);
+        if changes == 0 {
             bail!("{none}");
         }
-        print!("{diff}");
-        Ok(())
+        if sh::is_verbose() {
+            print!("{}", before.diff(&now));
+        }
+        Ok(changes)
     }
 
     fn must_equal(&self, before: &Tree, otherwise: &str) -> Result<()> {
@@ -196,19 +262,34 @@ impl Demo {
     }
 }
 
+/// When a call is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Always,
+    Verbose,
+}
+
 /// Runs a program, shows what it says, and checks how it ended; gives its standard output.
-fn output_of(sh: Sh, call: &str, code: i32) -> Result<String> {
+fn output_of(sh: Sh, call: &str, code: i32, shown: Shown) -> Result<String> {
     let output = sh.output()?;
     let [stdout, stderr] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
-    for line in stdout.lines().chain(stderr.lines()) {
-        println!("  {line}");
-    }
-    match output.status.code() {
-        Some(found) if found == code => Ok(stdout),
-        found => {
-            bail!("{call} ended with {}, not {code}", found.map_or("a signal".to_owned(), |found| found.to_string()),)
+    let is_expected = output.status.code() == Some(code);
+    let lines: Vec<&str> = stdout.lines().chain(stderr.lines()).collect();
+    let limit = if sh::is_verbose() || !is_expected { lines.len() } else { SHORT };
+    if shown == Shown::Always || sh::is_verbose() || !is_expected {
+        println!("$ {call}");
+        for line in lines.iter().take(limit) {
+            println!("  {line}");
+        }
+        if lines.len() > limit {
+            println!("  (and {} more lines)", lines.len() - limit);
         }
     }
+    if is_expected {
+        return Ok(stdout);
+    }
+    let found = output.status.code().map_or("a signal".to_owned(), |found| found.to_string());
+    bail!("{call} ended with {found}, not {code}")
 }
 
 /// A mount, named in full if it fails.

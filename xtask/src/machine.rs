@@ -19,8 +19,10 @@ pub(crate) struct Package {
 /// Add a row for each program that a test runs.
 pub(crate) const PACKAGES: &[Package] = &[
     package("ansible-core", "ansible-playbook", &["stories"]),
+    package("bash-completion", "/usr/share/bash-completion/bash_completion", &["stories"]),
     package("curl", "curl", &["stories"]),
     package("e2fsprogs", "debugfs", &["e2e"]),
+    package("fish", "fish", &["stories"]),
     package("gcc-aarch64-linux-gnu", "aarch64-linux-gnu-gcc", &["dist", "qemu"]),
     package("gnupg", "gpg", &["stories", "e2e"]),
     package("golang-go", "go", &["stories", "e2e"]),
@@ -28,6 +30,8 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("iptables", "iptables-legacy", &["stories", "bench"]),
     // What only a recommendation of the compiler brings: the headers that ring's C includes.
     package("libc6-dev-arm64-cross", "/usr/aarch64-linux-gnu/include/string.h", &["dist", "qemu"]),
+    package("man-db", "man", &["unit"]),
+    package("mandoc", "mandoc", &["unit"]),
     package("mmdebstrap", "mmdebstrap", &["stories", "e2e"]),
     package("nftables", "nft", &["stories"]),
     package("openssl", "openssl", &["stories", "bench"]),
@@ -40,6 +44,7 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("time", "time", &["bench"]),
     package("util-linux", "unshare", &["stories", "demo", "e2e"]),
     package("yq", "yq", &["bench"]),
+    package("zsh", "zsh", &["stories"]),
 ];
 
 const fn package(name: &'static str, probe: &'static str, suites: &'static [&'static str]) -> Package {

@@ -1,14 +1,16 @@
 //! `xtask man`: man pages, completions and docs/<utility>.md from the clap definitions.
 
+mod bash;
 mod markdown;
 mod roff;
+mod sections;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use clap::{Command, ValueEnum};
-use clap_complete::Shell;
+use clap::{Arg, Command};
+use clap_complete::{Shell, generate};
 
 use crate::utilities::utilities;
 use crate::workspace::{Workspace, remove_tree, write};
@@ -48,35 +50,49 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes `out`/man/man1 and `out`/completions/{bash,zsh,fish} anew.
+/// Makes `out`/man and `out`/completions/{bash,zsh,fish} anew.
 pub(crate) fn write_all(out: &Path) -> Result<()> {
     remove_tree(&out.join("man"))?;
     remove_tree(&out.join("completions"))?;
-    for (name, command) in utilities() {
-        let command = prepared(command)?;
-        let man = out.join("man/man1").join(format!("{name}.1"));
-        write(&man, roff::page(&command)?)?;
-        for (dir, shell) in [("bash", Shell::Bash), ("zsh", Shell::Zsh), ("fish", Shell::Fish)] {
-            debug_assert!(Shell::value_variants().contains(&shell));
+    for (name, text) in manual_pages()? {
+        let section = name.rsplit('.').next().unwrap_or_default();
+        write(&out.join(format!("man/man{section}/{name}")), text)?;
+    }
+    let completions = out.join("completions");
+    for (name, command, _) in utilities() {
+        let mut command = prepared(command)?;
+        write(&completions.join("bash").join(name), bash::script(&command))?;
+        for (shell, file) in [(Shell::Zsh, format!("zsh/_{name}")), (Shell::Fish, format!("fish/{name}.fish"))] {
             let mut text = Vec::new();
-            clap_complete::generate(shell, &mut command.clone(), name, &mut text);
-            let file = match shell {
-                Shell::Zsh => format!("_{name}"),
-                Shell::Fish => format!("{name}.fish"),
-                _ => name.to_owned(),
-            };
-            write(&out.join("completions").join(dir).join(file), text)?;
+            generate(shell, &mut command, name, &mut text);
+            write(&completions.join(file), text)?;
         }
     }
     Ok(())
+}
+
+/// Each manual page: its file's name, such as `edge-conf.8`, and its text.
+fn manual_pages() -> Result<Vec<(String, String)>> {
+    let utilities = utilities();
+    let names: Vec<(&str, u8)> = utilities.iter().map(|(name, _, manual)| (*name, manual.section)).collect();
+    let mut pages = Vec::new();
+    let mut commands = Vec::new();
+    for (name, command, manual) in utilities {
+        let command = prepared(command)?;
+        pages.push((format!("{name}.{}", manual.section), roff::page(&command, &manual, &names)));
+        commands.push((command, manual.section));
+    }
+    let all: Vec<(&Command, u8)> = commands.iter().map(|(command, section)| (command, *section)).collect();
+    pages.push(("edgeutils.7".to_owned(), roff::overview(&all)));
+    Ok(pages)
 }
 
 /// Each committed page: its path in the workspace and its text.
 fn docs() -> Result<Vec<(String, String)>> {
     utilities()
         .into_iter()
-        .map(|(name, command)| {
-            let page = markdown::page(&prepared(command)?);
+        .map(|(name, command, manual)| {
+            let page = markdown::page(&prepared(command)?, &manual);
             Ok((format!("docs/{name}.md"), page))
         })
         .collect()
@@ -90,13 +106,21 @@ fn stale(root: &Path, pages: &[(String, String)]) -> Vec<String> {
 
 /// The command at a fixed width, every flag of it with help.
 fn prepared(command: Command) -> Result<Command> {
-    let mut command = command.term_width(WIDTH);
+    let mut command = with_directories(command.term_width(WIDTH));
     command.build();
     let silent = without_help(&command);
     if !silent.is_empty() {
         bail!("no help for {}", silent.join(", "));
     }
     Ok(command)
+}
+
+/// What is called DIR is completed with directories alone.
+fn with_directories(command: Command) -> Command {
+    let is_directory = |arg: &Arg| arg.get_value_names().is_some_and(|names| matches!(names, [name] if name == "DIR"));
+    let command =
+        command.mut_args(|arg| if is_directory(&arg) { arg.value_hint(clap::ValueHint::DirPath) } else { arg });
+    command.mut_subcommands(with_directories)
 }
 
 /// Every argument and verb, as `edge-conf set --flag`, that says nothing about itself.
@@ -115,7 +139,7 @@ fn without_help(command: &Command) -> Vec<String> {
     silent
 }
 
-fn shown_args(command: &Command) -> impl Iterator<Item = &clap::Arg> {
+fn shown_args(command: &Command) -> impl Iterator<Item = &Arg> {
     command.get_arguments().filter(|arg| !arg.is_hide_set())
 }
 
@@ -127,7 +151,7 @@ fn verbs(command: &Command) -> impl Iterator<Item = &Command> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Arg;
+    use crate::sh::Sh;
 
     fn sample(help: Option<&'static str>) -> Command {
         let mut flag = Arg::new("flag").long("flag").num_args(0);
@@ -146,8 +170,38 @@ mod tests {
 
     #[test]
     fn every_flag_of_every_utility_has_help() {
-        for (_, command) in utilities() {
+        for (_, command, _) in utilities() {
             prepared(command).unwrap();
+        }
+    }
+
+    /// Two readers of manual pages find nothing to warn of, and every section is there.
+    #[test]
+    fn manual_pages_are_valid_and_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in manual_pages().unwrap() {
+            for title in ["NAME", "DESCRIPTION", "EXIT STATUS", "FILES", "ENVIRONMENT", "SEE ALSO"] {
+                assert!(text.contains(&format!("\n.SH {title}\n")), "{name}: no {title}");
+            }
+            let is_overview = name == "edgeutils.7";
+            assert!(
+                is_overview || text.contains("\n.SH SYNOPSIS\n.nf\n") && text.contains("\n.SH EXAMPLES\n"),
+                "{name}"
+            );
+            let file = dir.path().join(&name);
+            write(&file, text).unwrap();
+            for (program, reader) in [("mandoc", "mandoc -Tlint -Wwarning"), ("man", "man --warnings --local-file")] {
+                if crate::machine::on_path(program).is_none() {
+                    edgeutils_tests::skip("manual_pages_are_valid_and_whole", &format!("{program} is not installed"));
+                    continue;
+                }
+                let output =
+                    Sh::new(reader).env("LC_ALL", "C.UTF-8").env("MANWIDTH", "80").arg(&file).output().unwrap();
+                let said = String::from_utf8_lossy(if program == "man" { &output.stderr } else { &output.stdout });
+                // Pages have no date: the same source makes the same bytes.
+                let said: Vec<&str> = said.lines().filter(|line| !line.contains("missing date")).collect();
+                assert!(said.is_empty(), "{said:#?}");
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod layers;
 mod manifests;
+mod msrv;
 mod paths;
 mod source;
 mod texts;
@@ -102,6 +103,11 @@ const RULES: &[Rule] = &[
         reason: "versions, edition and lints stand in one place, the workspace's Cargo.toml",
         check: manifests::inherited,
     },
+    Rule {
+        name: "rust-version",
+        reason: "no dependency needs a newer Rust than the stated one; clippy's incompatible_msrv holds our own code to it",
+        check: msrv::rust_version,
+    },
     Rule { name: "used", reason: "a dependency that no member uses is removed", check: manifests::used },
 ];
 
@@ -110,6 +116,7 @@ const RULES: &[Rule] = &[
 struct Tree {
     files: Vec<File>,
     utilities: Vec<String>,
+    crates_used: Vec<msrv::Crate>,
 }
 
 /// A text file: its path in the workspace, its text, and as Rust if it is.
@@ -156,7 +163,9 @@ impl Tree {
                 files.push(File::new(path, &text));
             }
         }
-        Ok(Tree { files, utilities: workspace.utilities.clone() })
+        let metadata = Sh::new("cargo metadata --format-version 1 --locked").dir(&workspace.root).capture()?;
+        let crates_used = msrv::crates(&serde_json::from_str(&metadata)?);
+        Ok(Tree { files, utilities: workspace.utilities.clone(), crates_used })
     }
 
     /// The Rust files of the libraries and utilities.
@@ -204,6 +213,7 @@ mod testing {
         let tree = Tree {
             files: files.iter().map(|(path, text)| File::new(path, text)).collect(),
             utilities: vec!["edge-x".to_owned()],
+            ..Tree::default()
         };
         check(&tree).into_iter().map(|offence| format!("{}:{} {}", offence.path, offence.line, offence.what)).collect()
     }

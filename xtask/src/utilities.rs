@@ -1,17 +1,18 @@
-//! The one list of utilities and their command lines, for man pages, completions and docs.
+//! The one list of utilities, their command lines and manuals, for man pages, completions and docs.
 
 use clap::{Command, CommandFactory};
+use edge_host::manual::Manual;
 
-/// Each utility's name and clap definition, in the order of the README.
-pub(crate) fn utilities() -> Vec<(&'static str, Command)> {
+/// Each utility's name, clap definition and manual, in the order of the README.
+pub(crate) fn utilities() -> Vec<(&'static str, Command, Manual)> {
     vec![
-        ("edge-prep", edge_prep::cli::Cli::command()),
-        ("edge-certgen", edge_certgen::cli::Cli::command()),
-        ("edge-cni", edge_cni::cli::Cli::command()),
-        ("edge-crio", edge_crio::cli::Cli::command()),
-        ("edge-apt", edge_apt::cli::Cli::command()),
-        ("edge-conf", edge_conf::cli::Cli::command()),
-        ("edge-redirect", edge_redirect::cli::Cli::command()),
+        ("edge-prep", edge_prep::cli::Cli::command(), edge_prep::manual::MANUAL),
+        ("edge-certgen", edge_certgen::cli::Cli::command(), edge_certgen::manual::MANUAL),
+        ("edge-cni", edge_cni::cli::Cli::command(), edge_cni::manual::MANUAL),
+        ("edge-crio", edge_crio::cli::Cli::command(), edge_crio::manual::MANUAL),
+        ("edge-apt", edge_apt::cli::Cli::command(), edge_apt::manual::MANUAL),
+        ("edge-conf", edge_conf::cli::Cli::command(), edge_conf::manual::MANUAL),
+        ("edge-redirect", edge_redirect::cli::Cli::command(), edge_redirect::manual::MANUAL),
     ]
 }
 
@@ -22,7 +23,7 @@ mod tests {
 
     #[test]
     fn the_list_is_that_of_the_crates_with_a_program() {
-        let mut listed: Vec<&str> = utilities().iter().map(|(name, _)| *name).collect();
+        let mut listed: Vec<&str> = utilities().iter().map(|(name, ..)| *name).collect();
         listed.sort_unstable();
         assert_eq!(Workspace::find().unwrap().utilities, listed);
     }

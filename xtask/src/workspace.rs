@@ -31,6 +31,22 @@ impl Workspace {
         Ok(dir)
     }
 
+    /// The commit that is checked out, `-dirty` behind it where files differ; none in an unpacked source archive.
+    pub(crate) fn commit(&self) -> Option<String> {
+        let git = |args: &str| Sh::new("git").args(args.split(' ')).dir(&self.root).capture().ok();
+        // An archive may be unpacked within another repository.
+        if Path::new(git("rev-parse --show-toplevel")?.trim()) != self.root {
+            return None;
+        }
+        Some(git("describe --always --dirty --abbrev=12 --exclude=*")?.trim().to_owned())
+    }
+
+    /// What `--version` of a utility prints, built by `cargo xtask dist` for this target.
+    pub(crate) fn version_line(&self, utility: &str, target: &str) -> String {
+        let build = self.commit().into_iter().chain([target.to_owned()]);
+        format!("{utility} {} ({})", self.version, build.collect::<Vec<_>>().join(", "))
+    }
+
     /// Where `cargo build` of the host's debug profile puts programs.
     pub(crate) fn debug_bin(&self) -> PathBuf {
         self.target.join("debug")

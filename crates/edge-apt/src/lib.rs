@@ -14,6 +14,7 @@ mod facts;
 mod install;
 pub mod key;
 pub mod lock;
+pub mod manual;
 pub mod offline;
 pub mod openpgp;
 mod plan;

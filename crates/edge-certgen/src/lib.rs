@@ -15,6 +15,7 @@ pub mod issue;
 pub mod judge;
 pub mod key;
 pub mod kind;
+pub mod manual;
 pub mod names;
 pub mod plan;
 pub mod report;

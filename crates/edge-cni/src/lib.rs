@@ -10,6 +10,7 @@ mod facts;
 mod go;
 mod installed;
 mod manifest;
+pub mod manual;
 mod plan;
 mod private_net;
 mod releases;

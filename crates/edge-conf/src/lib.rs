@@ -12,6 +12,7 @@ pub mod dropin;
 pub mod editor;
 pub mod facts;
 pub mod feature;
+pub mod manual;
 pub mod plan;
 mod record;
 pub mod resolve;

@@ -17,6 +17,7 @@ pub mod config;
 pub mod cri;
 pub mod facts;
 pub mod knowledge;
+pub mod manual;
 mod monitor;
 pub mod plan;
 pub mod resolve;

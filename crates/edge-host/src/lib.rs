@@ -18,6 +18,7 @@ mod host;
 mod journal;
 mod live;
 mod lock;
+pub mod manual;
 mod out;
 mod overlay;
 mod own;

@@ -14,6 +14,9 @@ use crate::root::digest;
 use crate::secret::redact_args;
 use crate::signal::{Interrupt, interrupted};
 
+/// What `--version` prints: version, commit where it is known, and target. `cargo xtask dist` names the commit.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("EDGEUTILS_BUILD"), ")");
+
 /// The whole of a utility's `main`.
 ///
 /// `common` picks the shared options out of the parsed call; `run` does the work. Whatever happens,
@@ -26,7 +29,11 @@ pub fn main<C: Parser>(
     let args: Vec<OsString> = std::env::args_os().collect();
     let requested = Printed::of_args(tool, &args);
     std::panic::set_hook(Box::new(move |info| internal_error(requested, &info.to_string())));
-    let cli = match C::try_parse_from(&args) {
+    let mut command = C::command().version(VERSION);
+    let parsed = command
+        .try_get_matches_from_mut(&args)
+        .and_then(|mut matches| C::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command)));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return not_parsed(requested, &error).into(),
     };

@@ -12,6 +12,7 @@ pub mod cli;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod kernel;
+pub mod manual;
 mod reboot;
 mod report;
 mod stored;

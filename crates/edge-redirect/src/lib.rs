@@ -7,6 +7,7 @@
 mod asked;
 pub mod cli;
 mod facts;
+pub mod manual;
 mod pair;
 mod persist;
 mod plan;

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use super::node::Node;
-use super::{DONE, Demo, WOULD_CHANGE, output_of};
+use super::{DONE, Demo, Shown, Summary, WOULD_CHANGE, output_of};
 use crate::dist;
 use crate::sh::Sh;
 use crate::workspace::Workspace;
@@ -45,48 +45,49 @@ const MOST_RUNS: usize = 4;
 
 impl Script {
     /// The whole story, on a fresh tree in `dir`.
-    pub(super) fn play(&self, workspace: &Workspace, dir: &Path) -> Result<()> {
+    pub(super) fn play(&self, workspace: &Workspace, dir: &Path) -> Result<Summary> {
         debug_assert!(dist::SCRIPTS.contains(&self.path));
         println!("\n{}", self.title);
-        let demo = Demo { programs: workspace.debug_bin(), node: (self.node)(dir)? };
+        let demo = Demo { programs: workspace.debug_bin(), node: (self.node)(dir)?, variables: Vec::new() };
         println!("On {}", demo.node.described());
         let start = demo.node.tree()?;
-        self.run(workspace, &demo, &["-n"], WOULD_CHANGE)?;
+        self.run(workspace, &demo, &["-n"], WOULD_CHANGE, Shown::Verbose)?;
         demo.must_equal(&start, "the dry run changed the tree")?;
 
-        self.run(workspace, &demo, &[], DONE)?;
-        demo.show_changes(&start, "it changed nothing")?;
+        self.run(workspace, &demo, &[], DONE, Shown::Always)?;
+        let changes = demo.changed_since(&start, "it changed nothing")?;
+        println!("  {changes} entries changed");
 
         let after = demo.node.tree()?;
-        self.run(workspace, &demo, &["-n"], DONE)?;
-        self.run(workspace, &demo, &[], DONE)?;
+        self.run(workspace, &demo, &["-n"], DONE, Shown::Verbose)?;
+        self.run(workspace, &demo, &[], DONE, Shown::Verbose)?;
         demo.must_equal(&after, "the second run changed the tree")?;
 
         for tool in self.tools.iter().rev() {
             undo_all(&demo, tool)?;
         }
         demo.must_equal(&start, "the tree is not as it was")?;
-        println!("\nThe tree is what it was, byte for byte: {} entries.", start.len());
-        Ok(())
+        println!("Undone: the tree is what it was, byte for byte: {} entries.", start.len());
+        Ok(Summary { calls: 1, changes, entries: start.len() })
     }
 
-    fn run(&self, workspace: &Workspace, demo: &Demo, args: &[&str], code: i32) -> Result<()> {
+    fn run(&self, workspace: &Workspace, demo: &Demo, args: &[&str], code: i32, how: Shown) -> Result<()> {
         let shown: Vec<String> = self.variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        println!("$ {} sh {} {}", shown.join(" "), self.path, args.join(" "));
+        let call = format!("{} sh {} {}", shown.join(" "), self.path, args.join(" "));
         let path = format!("{}:/usr/bin:/bin", demo.programs.display());
         let mut sh = Sh::new("sh").arg(workspace.root.join(self.path)).args(args);
         sh = sh.env("PATH", path).env("ROOT", demo.node.root());
         for (name, value) in self.variables {
             sh = sh.env(name, value);
         }
-        output_of(sh, self.path, code)?;
+        output_of(sh, call.trim_end(), code, how)?;
         Ok(())
     }
 }
 
 fn undo_all(demo: &Demo, tool: &str) -> Result<()> {
     for _ in 0..=MOST_RUNS {
-        if demo.expect(DONE, tool, &["undo"])? == NOTHING_LEFT {
+        if demo.expect(DONE, tool, &["undo"], Shown::Verbose)? == NOTHING_LEFT {
             return Ok(());
         }
     }

@@ -61,6 +61,12 @@ impl Tree {
         self.entries.len()
     }
 
+    /// How many entries of this tree and that differ.
+    pub(crate) fn changes(&self, after: &Tree) -> usize {
+        let names: BTreeSet<&String> = self.entries.keys().chain(after.entries.keys()).collect();
+        names.into_iter().filter(|name| self.entries.get(*name) != after.entries.get(*name)).count()
+    }
+
     /// What became of this tree, as a unified diff; empty if nothing.
     pub(crate) fn diff(&self, after: &Tree) -> String {
         let mut diff = String::new();
@@ -127,6 +133,7 @@ mod tests {
         std::os::unix::fs::symlink("a", root.join("c")).unwrap();
         write(&root.join("d/e"), "e\n").unwrap();
         let diff = before.diff(&tree());
+        assert_eq!(before.changes(&tree()), diff.matches("@@").count() / 2 + 1, "{diff}");
         for wanted in ["    -two\n    +2\n", "    gone b\n", "    new c 120777", "    new d 40", "    +e\n"] {
             assert!(diff.contains(wanted), "no {wanted:?} in:\n{diff}");
         }

@@ -152,6 +152,9 @@ impl Toolchain {
             .args(["build", "--quiet", "--release", "--locked", "--target", triple])
             .env("CARGO_TARGET_DIR", &target_dir)
             .env("CARGO_ENCODED_RUSTFLAGS", self.flags(&workspace.root)?);
+        if let Some(commit) = workspace.commit() {
+            sh = sh.env("EDGEUTILS_COMMIT", commit);
+        }
         for name in &workspace.utilities {
             sh = sh.args(["--package", name]);
         }

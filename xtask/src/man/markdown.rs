@@ -4,10 +4,13 @@ use std::fmt::Write;
 
 use clap::{Arg, Command};
 
+use edge_host::manual::Manual;
+
+use super::sections::tables;
 use super::{shown_args, verbs};
 
 /// The page of one utility.
-pub(crate) fn page(command: &Command) -> String {
+pub(crate) fn page(command: &Command, manual: &Manual) -> String {
     let mut page = format!("# {}\n\n", command.get_name());
     page.push_str(&section(command));
     page.push_str(&table("Option", shown_args(command)));
@@ -15,6 +18,13 @@ pub(crate) fn page(command: &Command) -> String {
         page.push_str("\n## Verbs\n");
         for verb in verbs(command) {
             page.push_str(&verb_page(verb));
+        }
+    }
+    for (title, rows) in tables(manual) {
+        let _ = write!(page, "\n## {title}\n\n| {title} | |\n|---|---|\n");
+        for (name, text) in rows {
+            let names: Vec<String> = name.split(", ").map(|name| format!("`{name}`")).collect();
+            let _ = writeln!(page, "| {} | {text} |", names.join(", "));
         }
     }
     page.push_str("\n---\nMade by `cargo xtask man` from the program's own help; edit it there.\n");
@@ -95,6 +105,11 @@ fn row(arg: &Arg) -> String {
         (Some(short), Some(_)) => format!("-{short}, {arg}"),
         _ => arg.to_string(),
     };
+    format!("| `{}` | {} |\n", name.replace('|', "\\|"), help(arg).replace('|', "\\|").replace('<', "&lt;"))
+}
+
+/// An argument's help on one line, with its default and its possible values.
+pub(super) fn help(arg: &Arg) -> String {
     let help = arg.get_long_help().or(arg.get_help());
     let mut help = help.map(ToString::to_string).unwrap_or_default();
     let defaults = arg.get_default_values();
@@ -111,11 +126,7 @@ fn row(arg: &Arg) -> String {
     if !values.is_empty() && arg.get_action().takes_values() && !arg.is_hide_possible_values_set() {
         let _ = write!(help, " [one of: {}]", values.join(", "));
     }
-    format!(
-        "| `{}` | {} |\n",
-        name.replace('|', "\\|"),
-        help.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|").replace('<', "&lt;")
-    )
+    help.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -130,16 +141,18 @@ mod tests {
             .arg(Arg::new("root").long("root").value_name("DIR").default_value("/").global(true).help("Work in a|b"))
             .subcommand(Command::new("go").about("Go there"));
         command.build();
-        let page = page(&command);
+        let manual = Manual { section: 8, files: &[("/etc/x", "Settings")], environment: &[], see_also: &[] };
+        let page = page(&command, &manual);
         for wanted in [
             "# edge-x\n\nDo x\n\n```text\nedge-x [OPTIONS] [COMMAND]\n```\n",
             "Example:\n\n```sh\nedge-x go\n```\n",
             "| `--root <DIR>` | Work in a\\|b [default: /] |\n",
             "### edge-x go\n\nGo there\n",
+            "## Files\n\n| Files | |\n|---|---|\n| `/etc/x` | Settings |\n",
         ] {
             assert!(page.contains(wanted), "no {wanted:?} in:\n{page}");
         }
-        let verb = page.split("### edge-x go").nth(1).unwrap();
+        let verb = page.split("### edge-x go").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
         assert!(!verb.contains("--root"), "{page}");
     }
 }

@@ -175,14 +175,15 @@ fn dist(bench: &Bench<'_>) -> Result<Outcome> {
 /// The arm64 binaries for real: each starts, and the root-tree tests pass with it.
 fn qemu(bench: &Bench<'_>) -> Result<Outcome> {
     let out = bench.workspace.target.join("dist");
-    let built = dist::build(bench.workspace, &Toolchain::choose(None)?, &out)?;
+    let toolchain = Toolchain::choose(None)?;
+    let built = dist::build(bench.workspace, &toolchain, &out)?;
     let mut outcome = Outcome::default();
     for binary in &built.binaries {
         let sh = match emulator() {
             Some(emulator) => Sh::new(emulator).arg(&binary.path),
             None => Sh::program(&binary.path),
         };
-        let wanted = format!("{} {}", binary.name, bench.workspace.version);
+        let wanted = bench.workspace.version_line(&binary.name, &toolchain.target().to_string());
         let printed = sh.arg("--version").capture()?;
         let is_right = printed.trim_end() == wanted;
         let mut log = String::from_utf8_lossy(&read(&bench.log)?).into_owned();

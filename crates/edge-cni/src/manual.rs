@@ -1,0 +1,24 @@
+//! What the manual page says beyond `--help`.
+
+use edge_host::manual::Manual;
+
+/// Files, environment and related pages.
+pub const MANUAL: Manual = Manual {
+    section: 8,
+    files: &[
+        ("/opt/cni/bin/", "The plugins"),
+        ("/etc/cni/net.d/", "Network configurations"),
+        ("/var/lib/edgeutils/edge-cni.json", "The plugins and networks that edge-cni installed, for remove"),
+    ],
+    environment: &[
+        (
+            "GOPROXY, GOFLAGS, GOENV, GOSUMDB, GONOSUMDB, GOPRIVATE, GONOPROXY, GOINSECURE, GOAUTH, GOPATH, GOMODCACHE, GOCACHE, GOTMPDIR, GOTOOLCHAIN",
+            "Settings of go(1) that build respects",
+        ),
+        ("GOGC, GOMEMLIMIT", "Memory of the Go compiler; set from the memory of the machine unless given"),
+        ("NETRC, SSL_CERT_FILE, SSL_CERT_DIR, HTTP_PROXY, XDG_CONFIG_HOME, XDG_CACHE_HOME", "Passed on to go by build"),
+        ("SUDO_UID, SUDO_GID", "The user whose rights and caches a build has under sudo"),
+        ("PATH", "Where build looks for go"),
+    ],
+    see_also: &["ip(8)", "bridge(8)"],
+};

@@ -1,0 +1,22 @@
+#!/bin/sh
+# Checks what is about to be committed. Once: ln -s ../../scripts/pre-commit.sh .git/hooks/pre-commit
+set -eu
+cd "$(git rev-parse --show-toplevel)"
+
+staged() { git diff --cached --name-only --diff-filter=ACMR -- "$@"; }
+
+if [ -n "$(staged '*.rs')" ]; then
+    cargo fmt --all --check
+fi
+cargo xtask tidy
+
+if [ -n "$(staged '*.sh')" ]; then
+    if command -v shellcheck > /dev/null; then
+        # As they are staged, which need not be what is on the disk.
+        staged '*.sh' | while IFS= read -r file; do
+            git show ":$file" | shellcheck -
+        done
+    else
+        echo "pre-commit: shellcheck is not installed: apt-get install shellcheck" >&2
+    fi
+fi
