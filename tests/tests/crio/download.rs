@@ -91,7 +91,7 @@ impl Site {
 }
 
 #[test]
-fn what_comes_is_what_was_asked_for_or_nothing() {
+fn download_is_what_was_requested_or_nothing() {
     let site = Site::new();
     let empty = site.to.snapshot();
     let wrong = "0".repeat(64);
@@ -124,7 +124,7 @@ fn what_comes_is_what_was_asked_for_or_nothing() {
 }
 
 #[test]
-fn what_was_brought_along_installs_without_a_network() {
+fn folder_installs_without_a_network() {
     let site = Site::new();
     site.download("good", &site.sum, &[]).expect(0);
     let system = Tree::with(&[("etc/os-release", "ID=debian\nVERSION_ID=12\n")]);
@@ -167,7 +167,7 @@ fn what_was_brought_along_installs_without_a_network() {
 }
 
 #[test]
-fn an_install_downloads_unpacks_and_leaves_nothing_of_it() {
+fn install_downloads_unpacks_and_leaves_nothing_of_it() {
     let site = Site::new();
     let system = Tree::with(&[("etc/os-release", "ID=debian\nVERSION_ID=12\n")]);
     system.write("usr/bin/env", b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0");
@@ -192,7 +192,7 @@ fn an_install_downloads_unpacks_and_leaves_nothing_of_it() {
 }
 
 #[test]
-fn a_download_that_is_stopped_ends_at_once_and_leaves_nothing() {
+fn download_that_is_stopped_ends_at_once_and_leaves_nothing() {
     let site = Site::new();
     let empty = site.to.snapshot();
     let mirror = format!("http://127.0.0.1:{}/silent/", site.port);

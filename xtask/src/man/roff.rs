@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_example_is_a_note_in_running_text() {
+    fn note_is_what_is_not_an_example() {
         let mut command = Command::new("edge-x").about("Do x").after_help("Exit codes: 0 done.");
         command.build();
         let page = page(&command).unwrap();
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn each_verb_is_a_section_with_its_examples() {
+    fn verb_is_a_section_with_its_examples() {
         let mut command = Command::new("edge-x").about("Do x").subcommand(
             Command::new("go")
                 .about("Go there")

@@ -135,14 +135,14 @@ mod tests {
     }
 
     #[test]
-    fn a_crate_that_uses_a_utility_is_found_and_xtask_may() {
+    fn crate_that_uses_a_utility_is_found_and_xtask_may() {
         let uses = member("[dependencies]\nedge-x.workspace = true\n");
         let files = [("crates/edge-y/Cargo.toml", uses.as_str()), ("xtask/Cargo.toml", &uses)];
         assert_eq!(offences(floors, &files), ["crates/edge-y/Cargo.toml:10 depends on the utility edge-x"]);
     }
 
     #[test]
-    fn whatever_is_not_inherited_is_found() {
+    fn setting_that_is_not_inherited_is_found() {
         let own = member(
             "[dev-dependencies]\nclap = \"4\"\nnix = { workspace = true, features = [\"fs\"] }\n[target.'cfg(unix)'.dependencies]\ntar = \"1\"\n",
         );
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unused_dependency_is_found() {
+    fn unused_dependency_is_found() {
         let root = "[workspace.dependencies]\na = { path = \"crates/a\" }\nclap = \"4\"\ntar = \"1\"\n";
         let uses = member("[dependencies]\nclap.workspace = true\n");
         let files = [("Cargo.toml", root), ("crates/a/Cargo.toml", uses.as_str())];

@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_impurity_in_a_plan_is_found() {
+    fn impurity_in_a_plan_is_found() {
         for word in IMPURE {
             let text = format!("//! x\nfn a() {{ {word} }}\n");
             for path in ["crates/edge-x/src/plan.rs", "crates/edge-x/src/plan/a.rs"] {
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_outside_a_constant_is_found() {
+    fn path_outside_a_constant_is_found() {
         for path in HOST_PATHS {
             let bare = format!("//! x\nfn a() {{ b(\"{path}/c\"); }}\n");
             let named = format!("//! x\nconst C: &str = \"{path}/c\";\n");
