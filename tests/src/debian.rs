@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_debians_own_main_of_the_release_is_taken() {
+    fn sources_are_debians_own_main_of_the_release() {
         let targets = "\
 Debian bookworm main http://mirror.example/debian/
 Debian bookworm contrib http://mirror.example/debian/

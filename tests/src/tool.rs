@@ -1,10 +1,15 @@
 //! A utility run as a user runs it, with nothing of the test's environment.
 
 use std::ffi::{OsStr, OsString};
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
+
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::{Pid, SysconfVar, sysconf};
 
 /// Where built utilities are found instead of the own build, such as an unpacked archive.
 pub const BIN_DIR: &str = "EDGEUTILS_BIN_DIR";
@@ -102,11 +107,40 @@ impl Tool {
         feed.join().unwrap();
         Ran::of(&output)
     }
+
+    /// Runs it without input; with it the processor time that it used, which does not depend on what runs beside.
+    pub fn timed(self) -> (Ran, Duration) {
+        let (mut stdout, mut stderr) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+        let mut command = self.command;
+        command.stdin(Stdio::null()).stdout(stdout.try_clone().unwrap()).stderr(stderr.try_clone().unwrap());
+        let mut child = command.spawn().unwrap();
+        let pid = Pid::from_raw(child.id().try_into().unwrap());
+        // Its times can be read from its end until it is waited for.
+        waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).unwrap();
+        let used = processor_time(pid);
+        let status = child.wait().unwrap();
+        let text = |file: &mut File| {
+            let mut bytes = Vec::new();
+            file.rewind().unwrap();
+            file.read_to_end(&mut bytes).unwrap();
+            bytes
+        };
+        (Ran::of(&Output { status, stdout: text(&mut stdout), stderr: text(&mut stderr) }), used)
+    }
+}
+
+/// Of a process with its threads, and of its children that it has waited for: utime to cstime of proc_pid_stat(5).
+fn processor_time(pid: Pid) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    let ticks: u32 = fields.split(' ').skip(11).take(4).map(|field| field.parse::<u32>().unwrap()).sum();
+    let per_second = sysconf(SysconfVar::CLK_TCK).unwrap().unwrap();
+    Duration::from_secs(ticks.into()) / u32::try_from(per_second).unwrap()
 }
 
 impl Ran {
     /// From a finished process.
-    pub fn of(output: &std::process::Output) -> Ran {
+    pub fn of(output: &Output) -> Ran {
         use std::os::unix::process::ExitStatusExt;
         let status = output.status;
         Ran {

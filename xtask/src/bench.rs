@@ -174,14 +174,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_is_the_middle() {
+    fn median_is_the_middle() {
         assert!((median(vec![3.0, 1.0, 2.0]) - 2.0).abs() < 1e-9);
         assert!((median(vec![4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < 1e-9);
         assert!(median(Vec::new()).is_nan());
     }
 
     #[test]
-    fn a_missed_limit_is_said() {
+    fn missed_limit_is_said() {
         let case = |limit| Case {
             name: "true and true".to_owned(),
             ours: Program::new("true", &["true"]),

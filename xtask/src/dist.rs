@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dynamic_binary_is_refused() {
+    fn dynamic_binary_is_refused() {
         let me = std::env::current_exe().unwrap();
         let target = if cfg!(target_arch = "aarch64") { Target::Arm64Musl } else { Target::Amd64Musl };
         let error = checked("xtask", me, target).err().unwrap();
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_binary_for_another_machine_is_refused() {
+    fn binary_for_another_machine_is_refused() {
         let me = std::env::current_exe().unwrap();
         let target = if cfg!(target_arch = "aarch64") { Target::Amd64Musl } else { Target::Arm64Musl };
         let error = checked("xtask", me, target).err().unwrap();

@@ -33,7 +33,7 @@ mod tests {
     use anyhow::Context;
 
     #[test]
-    fn a_hint_survives_added_context() {
+    fn hint_survives_added_context() {
         let error = Err::<(), _>(hinted("no linker", "apt-get install -y lld")).context("cannot build").unwrap_err();
         assert_eq!(format!("{error:#}"), "cannot build: no linker");
         assert_eq!(hints(&error), ["apt-get install -y lld"]);

@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_the_wanted_suites_need_and_lack_is_missing() {
+    fn missing_packages_are_those_that_the_suites_need_and_lack() {
         let table =
             &[package("one", "here", &["a"]), package("two", "gone", &["a", "b"]), package("three", "gone", &["c"])];
         let missing = missing_packages(table, &["a", "b"], |probe| probe == "here");
@@ -178,13 +178,13 @@ mod tests {
     }
 
     #[test]
-    fn one_line_for_each_installer() {
+    fn lines_are_one_for_each_installer() {
         let missing = Missing { packages: vec!["strace", "yq"], targets: vec!["aarch64-unknown-linux-musl"] };
         assert_eq!(missing.lines(), ["apt-get install -y strace yq", "rustup target add aarch64-unknown-linux-musl"]);
     }
 
     #[test]
-    fn the_table_is_sorted_and_names_suites_that_exist() {
+    fn table_is_sorted_and_names_suites_that_exist() {
         assert!(PACKAGES.is_sorted_by_key(|row| row.name));
         for suite in PACKAGES.iter().flat_map(|row| row.suites) {
             assert!(*suite == "bench" || crate::test::suite_names().contains(suite), "{suite}");

@@ -88,7 +88,7 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn the_command_line_is_sound_and_every_flag_has_help() {
+    fn command_line_is_sound_and_every_flag_has_help() {
         Cli::command().debug_assert();
     }
 }

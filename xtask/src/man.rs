@@ -162,14 +162,14 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_without_help_is_refused_and_named() {
+    fn flag_without_help_is_refused_and_named() {
         let error = prepared(sample(None)).unwrap_err().to_string();
         assert_eq!(error, "no help for edge-x go --flag");
         prepared(sample(Some("Wave it"))).unwrap();
     }
 
     #[test]
-    fn every_flag_of_every_utility_has_help() {
+    fn flag_of_every_utility_has_help() {
         for (_, command, _) in utilities() {
             prepared(command).unwrap();
         }
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_differs_or_is_missing_is_stale() {
+    fn page_that_differs_or_is_missing_is_stale() {
         let root = std::env::temp_dir().join(format!("xtask-man-{}", std::process::id()));
         write(&root.join("docs/a.md"), "same").unwrap();
         write(&root.join("docs/b.md"), "old").unwrap();

@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_releases_differ_and_hold_what_is_set_in_them() {
+    fn releases_differ_and_hold_what_is_set_in_them() {
         let [old, new] = ["1.8", "1.23"].map(|version| edgecore_yaml(version).unwrap());
         assert_ne!(old, new);
         for text in [old, new] {

@@ -159,20 +159,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_names_command_status_and_the_end_of_stderr() {
+    fn failure_names_command_status_and_the_end_of_stderr() {
         let error = Sh::new("sh -c").arg("echo broken >&2; exit 3").capture();
         let text = format!("{:#}", error.unwrap_err());
         assert_eq!(text, "sh -c 'echo broken >&2; exit 3' failed: exit status: 3\nbroken");
     }
 
     #[test]
-    fn a_missing_program_is_named() {
+    fn missing_program_is_named() {
         let text = format!("{:#}", Sh::new("no-such-program").run().unwrap_err());
         assert!(text.starts_with("cannot run no-such-program: "), "{text}");
     }
 
     #[test]
-    fn only_the_end_of_a_long_stderr_is_kept() {
+    fn ending_keeps_only_the_end_of_a_long_stderr() {
         let long: String = (0..100).map(|n| format!("line {n}\n")).collect();
         let kept = ending(long.as_bytes());
         assert!(kept.starts_with("\nline 90\n"), "{kept}");

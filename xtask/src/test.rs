@@ -282,7 +282,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failed_test_is_told_although_others_ran_after_it() {
+    fn failures_of_a_test_are_shown_although_others_ran_after_it() {
         let log = ["running 2 tests", "", "failures:", "", "---- one stdout ----", "wrong", "test result: FAILED. 1"];
         let mut lines = log.to_vec();
         lines.extend(["test result: ok. 3 passed"; 2 * SHOWN_LINES]);
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_suite_that_runs_only_by_name_is_in_no_other_call() {
+    fn suite_that_runs_only_by_name_is_in_no_other_call() {
         let of = |only: &[&str]| -> Vec<&str> {
             let only: Vec<String> = only.iter().map(|name| (*name).to_owned()).collect();
             SUITES.iter().filter(|suite| suite.is_requested(&only)).map(|suite| suite.name).collect()
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn without_one_it_is_the_end_of_the_log() {
+    fn end_of_the_log_is_shown_where_no_test_failed() {
         let lines = ["line"; 2 * SHOWN_LINES];
         assert_eq!(telling(&lines).len(), SHOWN_LINES);
     }

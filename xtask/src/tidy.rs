@@ -1,4 +1,6 @@
 //! `xtask tidy`: the invariants of the source that a reading of its text can check.
+//!
+//! Who may write files, start programs, delete trees and read archives is clippy's to check: crates/clippy.toml.
 
 mod layers;
 mod manifests;
@@ -58,21 +60,6 @@ const RULES: &[Rule] = &[
         check: texts::scripts,
     },
     Rule { name: "docs", reason: "every utility has its page and its row in the README", check: texts::docs },
-    Rule {
-        name: "one-writer",
-        reason: "only edge-host writes files and starts programs, so every change is planned and journalled",
-        check: paths::one_writer,
-    },
-    Rule {
-        name: "one-walker",
-        reason: "a recursive deletion proves at every step that it is on its own mount: root/delete.rs alone does",
-        check: paths::one_walker,
-    },
-    Rule {
-        name: "one-reader",
-        reason: "only edge-fetch downloads and reads archives, so every one is metered and held to limits",
-        check: paths::one_reader,
-    },
     Rule {
         name: "pure-plan",
         reason: "a plan depends on its facts alone: no files, programs, clock or chance in plan.rs",

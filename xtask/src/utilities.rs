@@ -22,7 +22,7 @@ mod tests {
     use crate::workspace::Workspace;
 
     #[test]
-    fn the_list_is_that_of_the_crates_with_a_program() {
+    fn list_is_that_of_the_crates_with_a_program() {
         let mut listed: Vec<&str> = utilities().iter().map(|(name, ..)| *name).collect();
         listed.sort_unstable();
         assert_eq!(Workspace::find().unwrap().utilities, listed);

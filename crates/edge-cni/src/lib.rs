@@ -5,6 +5,8 @@
 //! Writes plugins into /opt/cni/bin, one network configuration, and a record of both.
 //! Runs go (as the user who called sudo) for a build, and the plugins themselves, live only.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests prepare files"))]
+
 pub mod cli;
 mod facts;
 mod go;

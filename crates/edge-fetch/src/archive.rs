@@ -4,6 +4,8 @@
 //! What no archive of programs has is refused before the caller sees it: links, devices, pipes, sparse files,
 //! names that lead out, twice the same file. Owners, setuid bits and times are none of an archive's business.
 
+#![allow(clippy::disallowed_types, reason = "the one reader of archives")]
+
 mod contents;
 mod file;
 mod meter;

@@ -34,7 +34,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_the_reader_of_keys_fall_over(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn key_reader_takes_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = openpgp::parse(&bytes);
         let mut key = vec![0x98, 60];
         key.extend(&bytes);

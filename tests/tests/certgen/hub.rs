@@ -16,7 +16,7 @@ fn at(tree: &Tree, path: &str) -> String {
 }
 
 #[test]
-fn the_hub_s_pairs_are_one_run_with_their_ca() {
+fn hub_s_pairs_are_one_run_with_their_ca() {
     let tree = Tree::new();
     certgen(&tree, &["server"]).expect(2);
     assert!(tree.snapshot().is_empty(), "a call without names makes no CA");
@@ -60,7 +60,7 @@ fn the_hub_s_pairs_are_one_run_with_their_ca() {
 }
 
 #[test]
-fn the_aliases_of_certgen_sh() {
+fn aliases_of_certgen_sh() {
     let tree = Tree::new();
     certgen(&tree, &["genCertAndKey", "server", "192.0.2.1", "192.0.2.2"]).expect(0);
     assert!(
@@ -98,7 +98,7 @@ fn read(yaml: &str) -> String {
 }
 
 #[test]
-fn a_secret_holds_the_files_to_the_byte_in_each_shape() {
+fn secret_holds_the_files_to_the_byte_in_each_shape() {
     let pki = Pki::usual("ca");
     let tree = Tree::new();
     let stream = ["stream", "--ip", "192.0.2.1", "--ca", &pki.at("ca.crt"), "--ca-key", &pki.at("ca.key")];

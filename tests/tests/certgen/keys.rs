@@ -36,7 +36,7 @@ fn set_mode(tree: &Tree, path: &str, mode: u32) {
 }
 
 #[test]
-fn a_key_that_others_can_read_is_closed_and_not_rewritten() {
+fn key_that_others_can_read_is_closed_and_not_rewritten() {
     let (tree, _pki) = start();
     for (mode, call) in [(0o644, "stream"), (0o666, "stream"), (0o620, "stream"), (0o604, "stream")] {
         set_mode(&tree, KEY, mode);
@@ -64,7 +64,7 @@ fn a_key_that_others_can_read_is_closed_and_not_rewritten() {
 }
 
 #[test]
-fn another_owner_or_a_mode_that_does_no_harm_is_no_reason_to_change_anything() {
+fn harmless_owner_or_mode_changes_nothing() {
     if !is_root() {
         return skip("certgen_keys owner", "chown needs root");
     }
@@ -80,7 +80,7 @@ fn another_owner_or_a_mode_that_does_no_harm_is_no_reason_to_change_anything() {
 }
 
 #[test]
-fn the_same_key_in_the_form_that_its_program_loads_does_not_replace_the_key_before() {
+fn same_key_in_the_form_that_its_program_loads_does_not_replace_the_key_before() {
     let (tree, _pki) = start();
     let old = tree.read(&format!("{ROOT}.old"));
     let key = tree.read(ROOT);
@@ -97,7 +97,7 @@ fn the_same_key_in_the_form_that_its_program_loads_does_not_replace_the_key_befo
 }
 
 #[test]
-fn the_cluster_s_own_key_behind_a_link_keeps_its_mode() {
+fn cluster_s_own_key_behind_a_link_keeps_its_mode() {
     let (tree, _pki) = start();
     let cluster = "etc/kubernetes/pki/ca.key";
     fs::copy(tree.at(KEY), tree.at(cluster)).unwrap();

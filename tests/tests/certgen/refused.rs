@@ -24,7 +24,7 @@ fn refused(pki: &Pki, ca: &str, key: &str, more: &[&str], want: &str) {
 }
 
 #[test]
-fn a_ca_whose_key_cannot_be_used() {
+fn ca_whose_key_cannot_be_used() {
     let pki = Pki::usual("ca");
     pki.authority("other", CA_KEYS[2].1);
     let key = pki.at("ca.key");
@@ -87,7 +87,7 @@ fn a_ca_whose_key_cannot_be_used() {
 }
 
 #[test]
-fn a_ca_that_must_not_sign() {
+fn ca_that_must_not_sign() {
     let Some(pki) = Pki::odd() else { return skip("certgen_refused ca", "go is not there") };
     let of = |name: &str, more: &[&str], want: &str| {
         refused(&pki, &format!("{name}.crt"), &format!("{name}.key"), more, want)
@@ -131,7 +131,7 @@ fn a_ca_that_must_not_sign() {
 }
 
 #[test]
-fn a_wrong_call() {
+fn wrong_call() {
     let tree = Tree::new();
     for (args, want) in [
         (
@@ -203,7 +203,7 @@ fn a_wrong_call() {
 }
 
 #[test]
-fn a_key_that_cannot_be_used_is_never_replaced_unasked() {
+fn key_that_cannot_be_used_is_never_replaced_unasked() {
     let pki = Pki::usual("ca");
     let read = |name| std::fs::read_to_string(pki.at(name)).unwrap();
     let tree = Tree::with(&[
@@ -227,7 +227,7 @@ fn a_key_that_cannot_be_used_is_never_replaced_unasked() {
 }
 
 #[test]
-fn the_hub_s_ca_is_not_replaced_unasked() {
+fn hub_s_ca_is_not_replaced_unasked() {
     let tree = Tree::new();
     certgen(&tree, &["ca"]).expect(0);
     let (crt, key) = (tree.read("etc/kubeedge/ca/rootCA.crt"), tree.read("etc/kubeedge/ca/rootCA.key"));

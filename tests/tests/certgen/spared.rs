@@ -30,7 +30,7 @@ fn cluster() -> (Tree, Pki) {
 }
 
 #[test]
-fn a_ca_s_key_in_the_file_of_its_certificate_stays_there() {
+fn ca_s_key_in_the_file_of_its_certificate_stays_there() {
     let pki = Pki::usual("ca");
     let both = pki.at("both.pem");
     for (first, second) in [("ca.crt", "ca.key"), ("ca.key", "ca.crt")] {
@@ -46,7 +46,7 @@ fn a_ca_s_key_in_the_file_of_its_certificate_stays_there() {
 }
 
 #[test]
-fn a_key_that_stands_in_a_certificate_s_file_is_found_and_never_printed() {
+fn key_that_stands_in_a_certificate_s_file_is_found_and_never_printed() {
     let (tree, pki) = cluster();
     certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(0);
     let both = format!("{}{}", read(&pki, "ca.crt"), read(&pki, "ca.key"));
@@ -68,7 +68,7 @@ fn a_key_that_stands_in_a_certificate_s_file_is_found_and_never_printed() {
 }
 
 #[test]
-fn the_cluster_s_own_files_are_not_written_through_a_link() {
+fn cluster_s_own_files_are_not_written_through_a_link() {
     let (tree, pki) = cluster();
     tree.link(STREAM_CA, "../../kubernetes/pki/ca.crt");
     // As long as it says the same it does no harm.
@@ -92,7 +92,7 @@ fn the_cluster_s_own_files_are_not_written_through_a_link() {
 }
 
 #[test]
-fn a_server_does_not_get_the_ca_s_own_key() {
+fn server_does_not_get_the_ca_s_own_key() {
     let (tree, pki) = cluster();
     tree.link(KEY, "../../kubernetes/pki/ca.key");
     let before = tree.snapshot();
@@ -135,7 +135,7 @@ fn gen_cert_and_key_makes_no_pair_over_a_ca() {
 }
 
 #[test]
-fn the_pair_of_a_node_is_for_one_node() {
+fn pair_of_a_node_is_for_one_node() {
     let tree = Tree::new();
     for args in [&["edge", "--node-name", "a,b"][..], &["edge", "--node-name", "a", "--node-name", "b"]] {
         let ran = certgen(&tree, args).expect(2);
@@ -146,7 +146,7 @@ fn the_pair_of_a_node_is_for_one_node() {
 }
 
 #[test]
-fn a_short_certificate_is_not_made_anew_by_each_run() {
+fn short_certificate_is_not_made_anew_by_each_run() {
     let (tree, _pki) = cluster();
     let args = ["stream", "--ip", "192.0.2.1", "--days", "20"];
     certgen(&tree, &args).expect(0);

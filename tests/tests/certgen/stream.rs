@@ -39,7 +39,7 @@ fn files(tree: &Tree) -> Vec<String> {
 }
 
 #[test]
-fn the_files_of_certgen_sh_are_made_where_it_makes_them_and_nothing_else() {
+fn files_of_certgen_sh_are_made_where_it_makes_them_and_nothing_else() {
     let tree = cluster();
     let before = tree.snapshot();
     certgen(
@@ -86,7 +86,7 @@ fn the_files_of_certgen_sh_are_made_where_it_makes_them_and_nothing_else() {
 }
 
 #[test]
-fn the_operator_s_own_files_may_be_pipes() {
+fn operator_s_own_files_may_be_pipes() {
     let pki = Pki::usual("ca");
     let tree = Tree::new();
     let (ca, key) = (pki.at("ca.crt"), std::fs::read_to_string(pki.at("ca.key")).unwrap());
@@ -105,7 +105,7 @@ fn the_operator_s_own_files_may_be_pipes() {
 }
 
 #[test]
-fn every_form_of_a_ca_s_key_signs() {
+fn form_of_a_ca_s_key_signs() {
     for (form, command) in CA_KEYS {
         let pki = Pki::new();
         pki.authority("ca", command);
@@ -123,7 +123,7 @@ fn every_form_of_a_ca_s_key_signs() {
 }
 
 #[test]
-fn the_ca_of_each_distribution_is_found_and_its_directory_left_alone() {
+fn ca_of_each_distribution_is_found_and_its_directory_left_alone() {
     for (name, dir, stem) in [
         ("k3s", "var/lib/rancher/k3s/server/tls", "server-ca"),
         ("RKE2", "var/lib/rancher/rke2/server/tls", "server-ca"),
@@ -147,7 +147,7 @@ fn the_ca_of_each_distribution_is_found_and_its_directory_left_alone() {
 }
 
 #[test]
-fn the_variables_of_certgen_sh_count_and_flags_win() {
+fn variables_of_certgen_sh_count_and_flags_win() {
     let pki = Pki::usual("ca");
     let tree = Tree::new();
     let with = |args: &[&str]| {
@@ -192,7 +192,7 @@ fn the_variables_of_certgen_sh_count_and_flags_win() {
 }
 
 #[test]
-fn a_renewal_keeps_the_key_and_a_new_key_keeps_the_old_one_beside() {
+fn renewal_keeps_the_key_and_a_new_key_keeps_the_old_one_beside() {
     let tree = cluster();
     certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(0);
     let (first_key, first_crt) = (tree.read(KEY), tree.read(CRT));
@@ -237,7 +237,7 @@ fn a_renewal_keeps_the_key_and_a_new_key_keeps_the_old_one_beside() {
 }
 
 #[test]
-fn a_key_that_is_gone_for_good_leaves_its_pair_whole() {
+fn key_that_is_gone_for_good_leaves_its_pair_whole() {
     let tree = cluster();
     certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(0);
     certgen(&tree, &["stream", "--new-key", "--force"]).expect(0);
@@ -263,7 +263,7 @@ fn a_key_that_is_gone_for_good_leaves_its_pair_whole() {
 }
 
 #[test]
-fn another_ca_another_kind_and_a_key_of_ones_own_are_followed() {
+fn ca_kind_and_key_that_differ_are_followed() {
     let tree = cluster();
     certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(0);
     let key = tree.read(KEY);
@@ -357,7 +357,7 @@ fn links_stay_links_and_what_is_no_file_is_an_error() {
 }
 
 #[test]
-fn a_certificate_that_cannot_be_written_leaves_the_old_pair_whole() {
+fn certificate_that_cannot_be_written_leaves_the_old_pair_whole() {
     if !is_root() {
         return skip("certgen_stream immutable", "chattr needs root");
     }

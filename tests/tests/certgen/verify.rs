@@ -89,7 +89,7 @@ fn names_given_or_in_cloudcore_yaml_must_be_there() {
 }
 
 #[test]
-fn what_is_missing_damaged_or_another_s() {
+fn verify_names_what_is_missing_damaged_or_of_another_ca() {
     let pki = Pki::usual("ca");
     assert_eq!(findings(&Tree::new(), &["verify"]), ["/etc/kubeedge/certs: error: no certificate of KubeEdge is here"]);
     assert_eq!(
@@ -127,7 +127,7 @@ fn what_is_missing_damaged_or_another_s() {
 }
 
 #[test]
-fn ends_uses_and_odd_certificates() {
+fn verify_judges_ends_uses_and_odd_certificates() {
     let Some(pki) = Pki::odd() else { return skip("certgen_verify ends", "go is not there") };
     let with = |name: &str| {
         let tree = Tree::new();
@@ -167,7 +167,7 @@ fn ends_uses_and_odd_certificates() {
 }
 
 #[test]
-fn what_verify_hints_at_is_what_mends_it() {
+fn verify_hints_at_what_repairs_it() {
     let Some(pki) = Pki::odd() else { return skip("certgen_verify hints", "go is not there") };
     let ca = ["--ca", &pki.at("hub-ca.crt"), "--ca-key", &pki.at("hub-ca.key")].map(str::to_owned);
     let mends = |tree: &Tree, verify: &[&str], fault: &str, ca: &[String]| {
@@ -229,7 +229,7 @@ fn what_verify_hints_at_is_what_mends_it() {
 }
 
 #[test]
-fn the_hub_s_pairs_have_rules_of_their_own() {
+fn hub_s_pairs_have_rules_of_their_own() {
     let tree = Tree::new();
     certgen(&tree, &["server", "--ip", "192.0.2.1"]).expect(0);
     certgen(&tree, &["edge"]).expect(0);

@@ -52,7 +52,7 @@ const NOT_READY: &str = "a runtime only says that the network is not ready";
 const READY: &str = "CRI-O says that the network is ready, and pods fail";
 
 #[test]
-fn nothing_wrong_is_said_in_one_line_and_nothing_is_touched() {
+fn check_says_in_one_line_that_nothing_is_wrong_and_touches_nothing() {
     let tree = image("v1.9.1", ARM64);
     tree.write("etc/cni/net.d/10-pods.conflist", LIST);
     let before = tree.snapshot();
@@ -65,7 +65,7 @@ fn nothing_wrong_is_said_in_one_line_and_nothing_is_touched() {
 }
 
 #[test]
-fn each_cause_is_named() {
+fn cause_is_named() {
     let with = |change: &dyn Fn(&Tree), release: &str| {
         let tree = image(release, ARM64);
         tree.write("etc/cni/net.d/10-pods.conflist", LIST);
@@ -118,7 +118,7 @@ fn plugins_for_another_machine_are_found_by_their_header() {
 }
 
 #[test]
-fn no_configuration_is_a_fault_and_one_that_is_switched_off_is_pointed_out() {
+fn configuration_that_is_missing_or_switched_off_is_named() {
     let tree = image("v1.9.1", ARM64);
     assert!(findings(&tree, 3)[0].contains("there is no network configuration"));
     tree.write("etc/cni/net.d/10-crio-bridge.conflist.disabled", LIST);
@@ -127,7 +127,7 @@ fn no_configuration_is_a_fault_and_one_that_is_switched_off_is_pointed_out() {
 }
 
 #[test]
-fn the_first_that_can_be_used_counts() {
+fn first_that_can_be_used_counts() {
     let tree = image("v1.9.1", ARM64);
     tree.write("etc/cni/net.d/10-pods.conflist", LIST);
     tree.write("etc/cni/net.d/20-late.conf", r#"{"name": "late", "type": "gone"}"#);
@@ -146,7 +146,7 @@ fn the_first_that_can_be_used_counts() {
 }
 
 #[test]
-fn a_loopback_that_is_missing_is_worth_a_word() {
+fn loopback_that_is_missing_is_worth_a_word() {
     let tree = image("v1.9.1", ARM64);
     tree.write("etc/cni/net.d/10-pods.conflist", LIST);
     std::fs::remove_file(tree.at("opt/cni/bin/loopback")).unwrap();
@@ -157,7 +157,7 @@ fn a_loopback_that_is_missing_is_worth_a_word() {
 }
 
 #[test]
-fn a_range_that_is_given_away_is_a_fault() {
+fn range_that_is_given_away_is_a_fault() {
     let tree = image("v1.9.1", ARM64);
     tree.write("etc/cni/net.d/10-pods.conflist", LIST);
     tree.write("var/lib/cni/networks/pods/last_reserved_ip.0", "10.85.0.6");
@@ -172,7 +172,7 @@ fn a_range_that_is_given_away_is_a_fault() {
 }
 
 #[test]
-fn other_directories_can_be_named() {
+fn directories_can_be_named() {
     let tree = image("v1.9.1", ARM64);
     std::fs::rename(tree.at("opt/cni/bin"), tree.at("opt/plugins")).unwrap();
     tree.write("srv/net.d/10-pods.conflist", LIST);
@@ -185,7 +185,7 @@ fn other_directories_can_be_named() {
 }
 
 #[test]
-fn what_libcni_refuses_is_named_alike_by_both_utilities() {
+fn check_and_crio_name_alike_what_libcni_refuses() {
     let tree = image("v1.9.1", ARM64);
     let plugin = r#"{"type": "bridge", "ipam": {"type": "host-local"}}"#;
     for (text, want) in [
@@ -213,7 +213,7 @@ fn what_libcni_refuses_is_named_alike_by_both_utilities() {
 }
 
 #[test]
-fn a_list_of_versions_counts_by_its_highest() {
+fn list_of_versions_counts_by_its_highest() {
     let tree = image("v1.5.1", ARM64);
     let with = |versions: &str| {
         let text = LIST.replace("\"cniVersion\": \"1.0.0\"", versions);

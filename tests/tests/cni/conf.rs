@@ -31,7 +31,7 @@ fn read(tree: &Tree) -> Value {
 }
 
 #[test]
-fn the_version_is_the_newest_that_the_installed_release_reads() {
+fn version_is_the_newest_that_the_installed_release_reads() {
     for (release, want) in [("v0.8.7", "0.4.0"), ("v1.2.0", "1.0.0"), ("v1.9.1", "1.1.0")] {
         let tree = image(release);
         let before = tree.snapshot();
@@ -47,7 +47,7 @@ fn the_version_is_the_newest_that_the_installed_release_reads() {
 }
 
 #[test]
-fn out_may_be_a_stream_and_never_waits() {
+fn conf_out_may_be_a_stream_and_never_waits() {
     let tree = image("v1.9.1");
     let conf = |out: &str| run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16", "--out", out]);
     let want = conf("-").expect(0).stdout;
@@ -63,7 +63,7 @@ fn out_may_be_a_stream_and_never_waits() {
 }
 
 #[test]
-fn both_families_get_a_range_and_a_route() {
+fn families_get_a_range_and_a_route_each() {
     let tree = image("v1.9.1");
     run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16", "--subnet", "fd00:85::/64"]).expect(0);
     let ipam = &read(&tree)["plugins"][0]["ipam"];
@@ -75,7 +75,7 @@ fn both_families_get_a_range_and_a_route() {
 }
 
 #[test]
-fn an_older_runtime_can_be_written_for() {
+fn older_runtime_can_be_written_for() {
     let tree = image("v1.9.1");
     run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16", "--cni-version", "0.3.1"]).expect(0);
     assert_eq!(read(&tree)["cniVersion"], "0.3.1");
@@ -109,7 +109,7 @@ fn plugins_that_nobody_knows_are_not_guessed_at() {
 }
 
 #[test]
-fn other_networks_are_not_trodden_on() {
+fn networks_of_others_are_left_alone() {
     let tree = image("v1.9.1");
     let other = r#"{"cniVersion": "0.4.0", "name": "other", "plugins": [{"type": "bridge", "bridge": "br0",
         "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.85.128.0/17"}]]}}]}"#;
@@ -131,7 +131,7 @@ fn other_networks_are_not_trodden_on() {
 }
 
 #[test]
-fn a_file_that_someone_edited_stays() {
+fn file_that_someone_edited_stays() {
     let tree = image("v1.9.1");
     run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16"]).expect(0);
     // Another subnet is another wish: the file is ours.
@@ -146,7 +146,7 @@ fn a_file_that_someone_edited_stays() {
 }
 
 #[test]
-fn a_document_goes_to_standard_output_or_a_file_of_the_operators() {
+fn document_goes_to_standard_output_or_a_file_of_the_operators() {
     let tree = image("v1.9.1");
     let before = tree.snapshot();
     let ran = run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16", "--out", "-"]).expect(0);
@@ -175,7 +175,7 @@ fn a_document_goes_to_standard_output_or_a_file_of_the_operators() {
 }
 
 #[test]
-fn a_wrong_subnet_is_a_wrong_call() {
+fn wrong_subnet_is_a_wrong_call() {
     let tree = image("v1.9.1");
     for (subnet, want) in [
         ("10.85.0.1/16", "cannot use 10.85.0.1/16: it has bits behind its prefix\nhint: the subnet is 10.85.0.0/16\n"),
@@ -204,7 +204,7 @@ fn runtime(tree: &Tree, path: &str, libcni: &str) {
 }
 
 #[test]
-fn an_old_runtime_is_not_given_what_it_does_not_read() {
+fn old_runtime_is_not_given_what_it_does_not_read() {
     let tree = image("v1.9.1");
     runtime(&tree, "usr/bin/crio", "v1.1.2");
     let ran = run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16"]).expect(0);

@@ -51,7 +51,7 @@ fn archive(beside: &Tree, name: &str, files: &[(&str, Vec<u8>)]) -> std::path::P
 }
 
 #[test]
-fn a_build_is_installed_once_and_comes_off_again() {
+fn build_is_installed_once_and_comes_off_again() {
     let (tree, beside) = image();
     let before = tree.snapshot();
     let build = beside.at("build");
@@ -79,7 +79,7 @@ fn a_build_is_installed_once_and_comes_off_again() {
 }
 
 #[test]
-fn a_mode_that_someone_changed_is_put_right() {
+fn mode_that_someone_changed_is_put_right() {
     let (tree, beside) = image();
     run(&tree, &["install", "--from-build", text(&beside.at("build"))]).expect(0);
     let path = tree.at(&format!("{BIN}/bridge"));
@@ -112,7 +112,7 @@ fn install_repairs_the_rights_of_a_plugin_and_undo_restores_them() {
 }
 
 #[test]
-fn a_link_is_replaced_and_not_written_through() {
+fn link_is_replaced_and_not_written_through() {
     let (tree, beside) = image();
     tree.write(&format!("{BIN}/all-in-one"), tiny(ARM64, "all of them"));
     tree.link(&format!("{BIN}/loopback"), "all-in-one");
@@ -124,7 +124,7 @@ fn a_link_is_replaced_and_not_written_through() {
 }
 
 #[test]
-fn remove_takes_what_is_ours_and_as_we_left_it() {
+fn remove_removes_what_is_ours_and_unchanged() {
     let (tree, beside) = image();
     run(&tree, &["install", "--from-build", text(&beside.at("build"))]).expect(0);
     run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16"]).expect(1);
@@ -144,7 +144,7 @@ fn remove_takes_what_is_ours_and_as_we_left_it() {
 }
 
 #[test]
-fn a_build_that_is_not_whole_is_not_installed() {
+fn build_that_is_not_whole_is_not_installed() {
     let (tree, beside) = image();
     let before = tree.snapshot();
     let build = beside.at("build");
@@ -169,7 +169,7 @@ fn a_build_that_is_not_whole_is_not_installed() {
 }
 
 #[test]
-fn an_archive_is_verified_and_unpacked_flat() {
+fn archive_is_verified_and_unpacked_flat() {
     let (tree, beside) = image();
     let files = [
         ("bridge", tiny(ARM64, "released bridge")),
@@ -201,7 +201,7 @@ fn an_archive_is_verified_and_unpacked_flat() {
 }
 
 #[test]
-fn a_folder_gives_the_newest_for_the_machine() {
+fn folder_gives_the_newest_for_the_machine() {
     let (tree, beside) = image();
     fake_build(&beside.at("usb/old"), "v1.8.0", "arm64", &[("bridge", tiny(ARM64, "old"))]);
     fake_build(&beside.at("usb/new"), "v1.10.0", "arm64", &[("bridge", tiny(ARM64, "newest"))]);
@@ -232,7 +232,7 @@ fn a_folder_gives_the_newest_for_the_machine() {
 }
 
 #[test]
-fn one_source_and_an_absolute_place_are_asked_for() {
+fn install_requires_one_source_and_an_absolute_place() {
     let (tree, beside) = image();
     run(&tree, &["install"]).expect(2);
     for (option, said) in
@@ -247,7 +247,7 @@ fn one_source_and_an_absolute_place_are_asked_for() {
 }
 
 #[test]
-fn a_record_that_someone_edited_takes_nothing_of_others_away() {
+fn record_that_someone_edited_takes_nothing_of_others_away() {
     const RECORD: &str = "var/lib/edgeutils/edge-cni.json";
     let (tree, beside) = image();
     run(&tree, &["install", "--from-build", text(&beside.at("build"))]).expect(0);

@@ -34,7 +34,7 @@ fn by_shell(tree: &Tree, line: &str, args: &[&str]) -> Ran {
 }
 
 #[test]
-fn a_place_that_leads_nowhere_is_named_and_nothing_is_made() {
+fn place_that_leads_nowhere_is_named_and_nothing_is_made() {
     type Make = fn(&Tree);
     let cases: [(Make, &str); 4] = [
         (|tree| tree.link("opt/cni", "/disk/cni"), "/opt/cni is a link to nothing\nhint: mount what a link leads to"),
@@ -56,7 +56,7 @@ fn a_place_that_leads_nowhere_is_named_and_nothing_is_made() {
 }
 
 #[test]
-fn the_callers_mask_has_no_part_in_it() {
+fn callers_mask_has_no_part_in_it() {
     let modes = |mask: &str| {
         let (tree, build, _beside) = image();
         let line = format!("umask {mask}; exec \"$@\"");
@@ -72,7 +72,7 @@ fn the_callers_mask_has_no_part_in_it() {
 }
 
 #[test]
-fn another_user_is_told_what_is_missing() {
+fn user_without_rights_is_told_what_is_missing() {
     if !is_root() {
         return skip("cni_odd another user", "another user's rights need root");
     }
@@ -109,7 +109,7 @@ fn another_user_is_told_what_is_missing() {
 }
 
 #[test]
-fn a_read_only_place_is_named_and_the_same_call_goes_on() {
+fn read_only_place_is_named_and_the_same_call_goes_on() {
     if !live::can_unshare() {
         return skip("cni_odd read-only", "no namespaces can be made");
     }
@@ -130,7 +130,7 @@ fn a_read_only_place_is_named_and_the_same_call_goes_on() {
 }
 
 #[test]
-fn an_undo_leaves_what_someone_changed_since() {
+fn undo_leaves_what_someone_changed_since() {
     let (tree, build, _beside) = image();
     run(&tree, &["install", "--from-build", &build]).expect(0);
     tree.write("opt/cni/bin/bridge", "someone's newer one");

@@ -74,7 +74,7 @@ fn values_that_kubeedge_rejects() {
 }
 
 #[test]
-fn a_file_for_another_version() {
+fn file_for_another_version() {
     let api = "kind: EdgeCore\napiVersion: edgecore.config.kubeedge.io/";
     finds(EDGECORE, "1.11", &format!("{api}v1alpha1\n"), 0, &[]);
     finds(EDGECORE, "1.12", &format!("{api}v1alpha2\n"), 0, &[]);
@@ -117,7 +117,7 @@ fn settings_that_a_newer_version_loses() {
 }
 
 #[test]
-fn the_minconfig_trap() {
+fn minconfig_trap() {
     let hint = "[--minconfig of KubeEdge 1.7 and newer writes it so; set it to true]";
     let min = "kind: EdgeCore\nmodules:\n  edgeHub:\n    enable: false\n  eventBus:\n    enable: false\n";
     let hub = format!("4 error modules.edgeHub.enable: is false: the node never connects to cloudcore {hint}");
@@ -147,7 +147,7 @@ fn keys_that_stand_twice() {
 }
 
 #[test]
-fn the_tunnel_to_this_host() {
+fn tunnel_to_this_host() {
     let text = "kind: EdgeCore\nmodules:\n  edgeHub: {websocket: {server: 192.0.2.2:10000}}\n  edgeStream:\n    enable: true\n    server: 127.0.0.1:10004\n";
     finds(
         EDGECORE,
@@ -163,7 +163,7 @@ fn the_tunnel_to_this_host() {
 }
 
 #[test]
-fn nothing_in_what_kubeedge_wrote_even_for_its_next_version() {
+fn check_accepts_what_kubeedge_wrote_even_for_its_next_version() {
     for (kind, path) in [(Kind::EdgeCore, EDGECORE), (Kind::CloudCore, CLOUDCORE)] {
         for minor in 4..=23 {
             let tree = Tree::with(&[(path, &render(kind, Minor::new(minor)))]);
@@ -205,7 +205,7 @@ fn merged_keys_count_where_they_are_merged() {
 }
 
 #[test]
-fn the_version_is_the_files_own_or_said_to_be_unknown() {
+fn version_is_the_files_own_or_said_to_be_unknown() {
     let text = "kind: EdgeCore\nmodules: {edged: {cgroupDriver: systemd}}\n";
     let tree = Tree::with(&[(EDGECORE, text)]);
     let ran = check(&tree, "", &[]).expect(0);
@@ -223,7 +223,7 @@ fn the_version_is_the_files_own_or_said_to_be_unknown() {
 }
 
 #[test]
-fn both_files_are_checked_and_the_worst_is_the_exit() {
+fn check_reads_both_files_and_the_worst_is_the_exit() {
     let tree = Tree::with(&[(EDGECORE, "kind: EdgeCore\n"), (CLOUDCORE, "kind: CloudCore\nx: 1\n")]);
     let ran = check(&tree, "1.8", &[]).expect(3);
     assert!(

@@ -61,7 +61,7 @@ fn logs_on_the_edge() {
 }
 
 #[test]
-fn logs_on_the_edge_takes_cloudcores_address_from_the_hub() {
+fn logs_on_the_edge_take_cloudcores_address_from_the_hub() {
     // The rendered default names 192.0.2.2 as the hub and 127.0.0.1 as the stream server.
     let want = [("modules.edgeStream.server", json!("192.0.2.2:10004"))];
     round(Kind::EdgeCore, 4, &["enable", "logs"], &want);
@@ -102,7 +102,7 @@ fn logs_on_the_cloud_wait_for_the_certificates() {
 }
 
 #[test]
-fn the_metaserver_and_its_cloud_side() {
+fn metaserver_and_its_cloud_side() {
     for version in 7..=23 {
         let mut want = vec![("modules.metaManager.metaServer.enable", json!(true))];
         if version == 7 {

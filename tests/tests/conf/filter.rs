@@ -25,7 +25,7 @@ fn filter(input: &str, args: &[&str]) -> Ran {
 }
 
 #[test]
-fn a_configuration_is_filtered() {
+fn configuration_is_filtered() {
     let ran = filter(EDGE, &["set", "modules.edgeStream.enable=true"]).expect(0);
     assert_eq!(ran.stdout, EDGE.replace("false", "true"));
     assert_eq!(filter(&ran.stdout, &["set", "modules.edgeStream.enable=true"]).expect(0).stdout, ran.stdout);
@@ -35,7 +35,7 @@ fn a_configuration_is_filtered() {
 }
 
 #[test]
-fn the_yaml_inside_a_configmap_is_edited_and_all_around_it_stays() {
+fn yaml_inside_a_configmap_is_edited_and_all_around_it_stays() {
     let ran = filter(CONFIGMAP, &["enable", "logs"]).expect(0);
     assert_eq!(ran.stdout, CONFIGMAP.replace("enable: false", "enable: true"));
     assert!(
@@ -65,7 +65,7 @@ fn with_entry(entry: &str) -> String {
 }
 
 #[test]
-fn the_entry_of_a_configmap_may_be_written_in_any_way() {
+fn entry_of_a_configmap_may_be_written_in_any_way() {
     let set = |input: &str| filter(input, &["set", "modules.cloudStream.enable=true"]);
     let crlf = CONFIGMAP.replace('\n', "\r\n");
     assert_eq!(set(&crlf).expect(0).stdout, crlf.replace("false", "true"));
@@ -86,7 +86,7 @@ fn the_entry_of_a_configmap_may_be_written_in_any_way() {
 }
 
 #[test]
-fn a_configmap_that_cannot_be_edited_is_named_with_its_entry() {
+fn configmap_that_cannot_be_edited_is_named_with_its_entry() {
     let set = |input: &str| filter(input, &["set", "modules.cloudStream.enable=true"]);
     for (input, code, message) in [
         (
@@ -125,14 +125,14 @@ fn a_configmap_that_cannot_be_edited_is_named_with_its_entry() {
 }
 
 #[test]
-fn a_filter_feeds_a_filter() {
+fn filter_feeds_a_filter() {
     let first = filter(EDGE, &["set", "modules.edgeHub.heartbeat=20"]).expect(0);
     let second = filter(&first.stdout, &["unset", "modules.edgeHub"]).expect(0);
     assert_eq!(second.stdout, EDGE);
 }
 
 #[test]
-fn a_failing_filter_prints_nothing() {
+fn failing_filter_prints_nothing() {
     for (input, args, code, message) in [
         ("", &["enable", "logs"] as &[&str], 1, "cannot edit standard input: it is empty"),
         ("kind: Pod\n", &["set", "a=1"], 4, "its kind is neither EdgeCore nor CloudCore"),
@@ -157,7 +157,7 @@ fn a_failing_filter_prints_nothing() {
 }
 
 #[test]
-fn the_version_is_found_in_the_file() {
+fn version_is_found_in_the_file() {
     let text = format!("edgecoreVersion: v1.23.1\n{EDGE}");
     let ran = filter(&text, &["set", "modules.edged.cgroupDriver=systemd"]).expect(4);
     assert!(ran.stderr.contains("edgecore 1.23 does not have it any more"), "{}", ran.stderr);

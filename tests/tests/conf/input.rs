@@ -16,7 +16,7 @@ fn set(bytes: impl AsRef<[u8]>) -> (Ran, Vec<u8>) {
 }
 
 #[test]
-fn what_is_not_the_setting_stays() {
+fn set_leaves_what_is_not_the_setting() {
     for (name, text) in [
         (
             "comments",
@@ -44,7 +44,7 @@ fn what_is_not_the_setting_stays() {
 }
 
 #[test]
-fn what_cannot_be_edited_safely_is_refused_with_its_place() {
+fn set_refuses_what_cannot_be_edited_safely_with_its_place() {
     let long = format!("kind: EdgeCore\nmodules: {{}}\n# {}\n", "x".repeat(1 << 20));
     let deep = format!("kind: EdgeCore\na: {}{}\n", "[".repeat(10_000), "]".repeat(10_000));
     for (name, text, code, place) in [
@@ -72,7 +72,7 @@ fn what_cannot_be_edited_safely_is_refused_with_its_place() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_never_made() {
+fn file_that_is_not_there_is_never_made() {
     let tree = Tree::with(&[("etc/hostname", "x\n")]);
     let conf = |args: &[&str]| Tool::new("edge-conf").arg("--root").arg(tree.path()).args(args).run();
     let ran = conf(&["set", "modules.edgeStream.enable=true"]).expect(1);
@@ -84,7 +84,7 @@ fn a_file_that_is_not_there_is_never_made() {
 }
 
 #[test]
-fn the_default_file_follows_the_setting() {
+fn default_file_follows_the_setting() {
     let edge = "kind: EdgeCore\nmodules: {edgeStream: {enable: false}}\n";
     let cloud = "kind: CloudCore\nmodules: {dynamicController: {enable: false}}\n";
     let both = Tree::with(&[(FILE, edge), ("etc/kubeedge/config/cloudcore.yaml", cloud)]);
@@ -107,7 +107,7 @@ fn the_default_file_follows_the_setting() {
 }
 
 #[test]
-fn all_edits_of_a_call_or_none() {
+fn edits_of_a_call_are_made_all_or_none() {
     let text = "kind: EdgeCore\nmodules:\n  edgeHub:\n    heartbeat: 15\n";
     let tree = Tree::with(&[(FILE, text)]);
     let conf = |args: &[&str]| Tool::new("edge-conf").arg("--root").arg(tree.path()).args(args).run();

@@ -36,7 +36,7 @@ fn judge(old: &std::path::Path, new: &std::path::Path) -> Option<String> {
 }
 
 #[test]
-fn only_the_wished_settings_differ() {
+fn settings_that_were_requested_are_all_that_differs() {
     for version in 4..=23 {
         let tree = Tree::new();
         let text = render(Kind::EdgeCore, Minor::new(version));

@@ -17,7 +17,7 @@ fn conf(tree: &Tree, args: &[&str]) -> Ran {
 }
 
 #[test]
-fn a_linked_configuration_stays_a_link() {
+fn linked_configuration_stays_a_link() {
     for target in ["/srv/edge/edgecore.yaml", "../../../srv/edge/edgecore.yaml"] {
         let tree = Tree::with(&[("srv/edge/edgecore.yaml", START)]);
         tree.link(FILE, target);
@@ -108,7 +108,7 @@ fn force_sets_what_is_refused() {
 }
 
 #[test]
-fn an_option_without_meaning_and_a_path_that_cannot_be_are_wrong_calls() {
+fn option_without_meaning_and_a_path_that_cannot_be_are_wrong_calls() {
     let tree = Tree::with(&[(FILE, START)]);
     for (args, message) in [
         (&["get", "kind", "--restart"] as &[&str], "cannot use --restart with get: it has no meaning there"),

@@ -27,7 +27,7 @@ fn after(modules: &str, args: &[&str]) -> String {
 }
 
 #[test]
-fn a_second_spelling_is_never_added() {
+fn second_spelling_is_never_added() {
     let text = "  EdgeStream:\n    Enable: false\n";
     let wanted = text.replace("false", "true") + "    server: a:1\n";
     assert_eq!(after(text, &["set", "modules.edgeStream.enable=true", "modules.edgestream.Server=a:1"]), wanted);
@@ -52,7 +52,7 @@ fn unset_leaves_no_spelling_behind_and_get_knows_which_one_counts() {
 }
 
 #[test]
-fn the_users_own_keys_are_taken_by_the_letter() {
+fn users_own_keys_are_taken_by_the_letter() {
     let text = "  edged:\n    nodeLabels:\n      app: x\n";
     assert_eq!(after(text, &["set", "modules.edged.nodeLabels.App=z"]), format!("{text}      App: z\n"));
     assert_eq!(after(text, &["set", "modules.edged.NODELABELS.app=z"]), text.replace('x', "z"));
@@ -64,7 +64,7 @@ fn the_users_own_keys_are_taken_by_the_letter() {
 }
 
 #[test]
-fn a_key_with_dots_wants_quotes_and_says_so() {
+fn key_with_dots_wants_quotes_and_says_so() {
     let text = "  edged:\n    tailoredKubeletConfig:\n      evictionHard:\n        memory.available: 100Mi\n";
     let path = "modules.edged.tailoredKubeletConfig.evictionHard";
     let set = |key: &str| after(text, &["set", &format!("{path}.{key}=200Mi")]);
@@ -105,7 +105,7 @@ fn items_of_a_list_are_meant_by_the_indexes_they_had_before_the_call() {
 }
 
 #[test]
-fn the_same_setting_twice_in_a_call_ends_as_the_last() {
+fn same_setting_twice_in_a_call_ends_as_the_last() {
     let text = "  edgeHub:\n    heartbeat: 15 # s\n";
     assert_eq!(
         after(text, &["set", "modules.edgeHub.heartbeat=1", "modules.edgeHub.heartbeat=2"]),
@@ -121,7 +121,7 @@ fn the_same_setting_twice_in_a_call_ends_as_the_last() {
 }
 
 #[test]
-fn what_is_unset_and_unknown_is_said() {
+fn unset_and_unknown_settings_are_reported() {
     let tree = Tree::with(&[(FILE, "kind: EdgeCore\nmodules: {}\n")]);
     let ran = conf(&tree, &["unset", "modules.edgeHub.tokn"]).expect(0);
     let note = "edge-conf: note: modules.edgeHub.tokn is not set: no version of edgecore knows it, did you mean modules.edgeHub.token?\n";
@@ -130,7 +130,7 @@ fn what_is_unset_and_unknown_is_said() {
 }
 
 #[test]
-fn nothing_is_no_value() {
+fn value_that_is_empty_is_refused() {
     let tree = Tree::with(&[(FILE, "kind: EdgeCore\nmodules: {}\n")]);
     for setting in ["modules.edgeHub.heartbeat=", "modules.edgeHub=null", "modules.edgeStream.enable=~"] {
         let ran = conf(&tree, &["set", setting]).expect(4);

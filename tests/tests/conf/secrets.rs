@@ -28,7 +28,7 @@ fn says_nothing_of_it(ran: &Ran) {
 }
 
 #[test]
-fn not_when_settings_are_written_or_taken_back() {
+fn secrets_are_not_shown_when_settings_are_written_or_undone() {
     for args in [
         &["set", "modules.edgeHub.token=geheim.two"] as &[&str],
         &["set", "modules.eventBus.mqttPassword=geheim-two"],
@@ -51,7 +51,7 @@ fn not_when_settings_are_written_or_taken_back() {
 }
 
 #[test]
-fn not_when_someone_else_changed_it_since() {
+fn secrets_are_not_shown_when_someone_else_changed_them_since() {
     let tree = Tree::with(&[(FILE, START)]);
     conf(&tree, &["set", "modules.edgeHub.token=geheim.two"]).expect(0);
     tree.write(FILE, START.replace("geheim.one", "geheim.three"));
@@ -61,7 +61,7 @@ fn not_when_someone_else_changed_it_since() {
 }
 
 #[test]
-fn not_when_the_call_is_wrong() {
+fn secrets_are_not_shown_when_the_call_is_wrong() {
     let tree = Tree::with(&[(FILE, START)]);
     says_nothing_of_it(&conf(&tree, &["set", "modules.edgeHub.token: geheim"]).expect(2));
     says_nothing_of_it(&conf(&tree, &["set", "modules.edgeHub.token geheim"]).expect(2));
@@ -70,7 +70,7 @@ fn not_when_the_call_is_wrong() {
 }
 
 #[test]
-fn not_when_a_unit_gets_them() {
+fn secrets_are_not_shown_when_a_unit_gets_them() {
     let tree = Tree::with(&[(FILE, START)]);
     for form in [&[] as &[&str], &["--json"]] {
         says_nothing_of_it(&conf(&tree, &[&["env", "A=1", "MQTT_PASSWORD=geheim one"], form].concat()).expect(0));
@@ -139,7 +139,7 @@ fn journal(tree: &Tree) -> String {
 }
 
 #[test]
-fn a_new_secret_is_not_in_the_journal_once_its_run_has_ended() {
+fn new_secret_is_not_in_the_journal_once_its_run_has_ended() {
     let calls: [&[&str]; 3] = [
         &["set", "modules.edgeHub.token=geheim.new"],
         &["set", "modules.eventBus={mqttPassword: geheim.new}"],

@@ -29,7 +29,7 @@ fn enabled() -> Tree {
 }
 
 #[test]
-fn after_a_rewrite_only_our_settings_come_back() {
+fn undo_after_a_rewrite_restores_only_our_settings() {
     let tree = enabled();
     // As edgecore writes it: sorted, without comments, with a value of its own.
     let rewritten = "kind: EdgeCore\nmodules:\n  edgeHub:\n    heartbeat: 15\n    token: \"\"\n  edgeStream:\n    enable: true\n    server: 192.0.2.1:10004\n";
@@ -40,7 +40,7 @@ fn after_a_rewrite_only_our_settings_come_back() {
 }
 
 #[test]
-fn a_setting_that_someone_changed_since_is_refused_and_secrets_are_not_shown() {
+fn setting_that_someone_changed_since_is_refused_and_secrets_are_not_shown() {
     let tree = enabled();
     let theirs =
         tree.read(FILE).replace("192.0.2.1:10004", "192.0.2.99:10004").replace("first.secret", "second.secret");
@@ -60,7 +60,7 @@ fn a_setting_that_someone_changed_since_is_refused_and_secrets_are_not_shown() {
 }
 
 #[test]
-fn an_older_run_comes_back_under_a_newer_one_that_touched_other_settings() {
+fn older_run_comes_back_under_a_newer_one_that_touched_other_settings() {
     let tree = enabled();
     conf(&tree, &["set", "modules.edgeHub.heartbeat=20"]).expect(0);
     conf(&tree, &["undo", "--id", "1"]).expect(0);
@@ -70,7 +70,7 @@ fn an_older_run_comes_back_under_a_newer_one_that_touched_other_settings() {
 }
 
 #[test]
-fn a_newer_run_on_the_same_setting_is_named() {
+fn newer_run_on_the_same_setting_is_named() {
     let tree = enabled();
     conf(&tree, &["set", "modules.edgeStream.server=192.0.2.2:10004"]).expect(0);
     let ran = conf(&tree, &["undo", "--id", "1"]).expect(4);
@@ -86,7 +86,7 @@ fn a_newer_run_on_the_same_setting_is_named() {
 }
 
 #[test]
-fn a_hard_linked_file_keeps_both_names() {
+fn hard_linked_file_keeps_both_names() {
     let tree = Tree::with(&[(FILE, START)]);
     std::fs::hard_link(tree.at(FILE), tree.at("etc/kubeedge/other.yaml")).unwrap();
     conf(&tree, &["set", "modules.edgeHub.heartbeat=7"]).expect(0);
@@ -96,7 +96,7 @@ fn a_hard_linked_file_keeps_both_names() {
 }
 
 #[test]
-fn a_token_is_never_shown() {
+fn token_is_never_shown() {
     let tree = enabled();
     let ran = conf(&tree, &["set", "modules.edgeHub.token=a.new.secret"]).expect(0);
     assert!(ran.stdout.contains("modules.edgeHub.token: *** -> ***"), "{}", ran.stdout);
@@ -105,7 +105,7 @@ fn a_token_is_never_shown() {
 }
 
 #[test]
-fn a_file_that_was_removed_since_is_said_to_be_and_not_made_again() {
+fn file_that_was_removed_since_is_said_to_be_and_not_made_again() {
     let tree = enabled();
     std::fs::remove_file(tree.at(FILE)).unwrap();
     let ran = conf(&tree, &["undo"]).expect(4);

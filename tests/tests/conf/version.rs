@@ -57,7 +57,7 @@ fn said(tree: &Tree) -> String {
 }
 
 #[test]
-fn it_is_read_from_the_installed_program_and_never_run() {
+fn version_is_read_from_the_installed_program_which_never_runs() {
     for (place, program, version) in [
         ("usr/local/bin", with_flags("v1.23.1"), "1.23"),
         ("usr/bin", with_text("v1.8.2"), "1.8"),
@@ -82,7 +82,7 @@ fn it_is_read_from_the_installed_program_and_never_run() {
 }
 
 #[test]
-fn what_is_nearer_counts_more() {
+fn version_of_the_nearer_program_counts_more() {
     let tree = Tree::with(&[(FILE, &format!("edgecoreVersion: v1.22.0\n{START}"))]);
     tree.write("usr/local/bin/edgecore", with_flags("v1.8.2"));
     assert_eq!(said(&tree), "KubeEdge 1.22, by edgecoreVersion in the file");
@@ -92,7 +92,7 @@ fn what_is_nearer_counts_more() {
 }
 
 #[test]
-fn a_program_tells_nothing_of_another_machines_file() {
+fn program_tells_nothing_of_another_machines_file() {
     let tree = Tree::with(&[("srv/edgecore.yaml", START)]);
     tree.write("usr/local/bin/edgecore", with_flags("v1.8.2"));
     let ran = conf(&tree, &["--file", "/srv/edgecore.yaml", "set", "modules.edgeStream.enable=true"]).expect(0);
@@ -100,7 +100,7 @@ fn a_program_tells_nothing_of_another_machines_file() {
 }
 
 #[test]
-fn what_tells_no_version_is_said_and_all_are_checked() {
+fn version_that_is_unknown_is_reported_and_all_are_checked() {
     for program in [b"#!/bin/sh\n".as_slice(), b"", &with_text("v2.0.0"), &with_flags("v0.0.0-master")] {
         let tree = Tree::with(&[(FILE, START)]);
         tree.write("usr/local/bin/edgecore", program);
@@ -119,7 +119,7 @@ fn what_tells_no_version_is_said_and_all_are_checked() {
 }
 
 #[test]
-fn two_programs_that_differ_are_not_believed() {
+fn programs_that_differ_are_not_believed() {
     let tree = Tree::with(&[(FILE, START)]);
     tree.write("usr/local/bin/edgecore", with_flags("v1.23.1"));
     tree.write("etc/kubeedge/edgecore", with_text("v1.23.0"));

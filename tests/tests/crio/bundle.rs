@@ -34,7 +34,7 @@ fn install(tree: &Tree, version: &str, archive: &Path, sum: &str, more: &[&str])
 }
 
 #[test]
-fn a_bundle_goes_into_an_image_and_out_of_it_again() {
+fn bundle_goes_into_an_image_and_out_of_it_again() {
     let (tree, dir) = (system(), tempfile::tempdir().unwrap());
     let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", &program("one"));
     let before = tree.snapshot();
@@ -81,7 +81,7 @@ fn a_bundle_goes_into_an_image_and_out_of_it_again() {
 }
 
 #[test]
-fn a_newer_one_takes_the_older_ones_place_and_gives_it_back() {
+fn newer_one_takes_the_older_ones_place_and_gives_it_back() {
     let (tree, dir) = (system(), tempfile::tempdir().unwrap());
     let (old, old_sum) = bundle(dir.path(), "1.30.4", "arm64", &program("one"));
     let (new, new_sum) = bundle(dir.path(), "1.30.5", "arm64", &program("two"));
@@ -129,7 +129,7 @@ fn install_repairs_the_rights_of_a_program_and_undo_restores_them() {
 }
 
 #[test]
-fn what_check_says_an_install_mends_is_mended_by_it() {
+fn install_repairs_what_check_says_that_it_repairs() {
     let (tree, dir) = (system(), tempfile::tempdir().unwrap());
     let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", &program("one"));
     install(&tree, "1.30.4", &archive, &sum, &[]).expect(0);
@@ -166,7 +166,7 @@ fn what_check_says_an_install_mends_is_mended_by_it() {
 }
 
 #[test]
-fn what_is_there_and_not_ours_is_not_overwritten() {
+fn install_does_not_overwrite_what_is_not_ours() {
     let dir = tempfile::tempdir().unwrap();
     let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", &program("one"));
     let tree = system();
@@ -197,7 +197,7 @@ fn what_is_there_and_not_ours_is_not_overwritten() {
 }
 
 #[test]
-fn an_archive_is_held_to_its_sum_its_name_and_its_machine() {
+fn archive_is_held_to_its_sum_its_name_and_its_machine() {
     let (tree, dir) = (system(), tempfile::tempdir().unwrap());
     let before = tree.snapshot();
     let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", &program("one"));
@@ -235,7 +235,7 @@ fn an_archive_is_held_to_its_sum_its_name_and_its_machine() {
 }
 
 #[test]
-fn a_strangers_archive_writes_nothing_anywhere() {
+fn strangers_archive_writes_nothing_anywhere() {
     let (tree, dir) = (system(), tempfile::tempdir().unwrap());
     let before = tree.snapshot();
     let path = dir.path().join("cri-o.arm64.v1.30.4.tar.gz");
@@ -271,7 +271,7 @@ fn a_strangers_archive_writes_nothing_anywhere() {
 }
 
 #[test]
-fn a_damaged_or_huge_archive_is_found() {
+fn damaged_or_huge_archive_is_found() {
     let (tree, dir) = (system(), tempfile::tempdir().unwrap());
     let before = tree.snapshot();
     let (archive, _) = bundle(dir.path(), "1.30.4", "arm64", &program("one"));
@@ -313,7 +313,7 @@ fn a_damaged_or_huge_archive_is_found() {
 }
 
 #[test]
-fn a_manifest_that_someone_edited_takes_nothing_of_others_away() {
+fn manifest_that_someone_edited_takes_nothing_of_others_away() {
     const MANIFEST: &str = "var/lib/edgeutils/edge-crio.json";
     let (tree, dir) = (system(), tempfile::tempdir().unwrap());
     let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", &program("one"));

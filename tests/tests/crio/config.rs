@@ -28,7 +28,7 @@ fn about(ran: &Ran, file: &str) -> Vec<String> {
 }
 
 #[test]
-fn all_of_the_directory_counts_and_what_cannot_be_read_ends_it() {
+fn directory_counts_as_a_whole_and_an_unreadable_file_ends_it() {
     let driver = "[crio.runtime]\ncgroup_manager = \"cgroupfs\"\nconmon_cgroup = \"pod\"\n";
     let tree = tree(&[
         ("10-crio.conf", ""),
@@ -120,7 +120,7 @@ fn links_that_lead_to_no_file_are_faults() {
 }
 
 #[test]
-fn a_storage_conf_that_is_no_toml_is_a_fault() {
+fn storage_conf_that_is_no_toml_is_a_fault() {
     let tree = tree(&[]);
     tree.write("etc/containers/storage.conf", "[storage\n");
     let found = about(&check(&tree).expect(3), "etc/containers/storage.conf");
@@ -129,7 +129,7 @@ fn a_storage_conf_that_is_no_toml_is_a_fault() {
 }
 
 #[test]
-fn a_pause_image_that_is_none_is_found_wherever_it_stands() {
+fn pause_image_that_is_none_is_found_wherever_it_stands() {
     let tree = tree(&[("50-mine.conf", "[crio.image]\npause_image = \"registry.example/Pause:1\"\n")]);
     let found = about(&check(&tree).expect(3), &format!("{DIR}/50-mine.conf"));
     assert!(found[0].starts_with("error: ") && found[0].contains("crio.image.pause_image"), "{found:#?}");

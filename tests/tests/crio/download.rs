@@ -90,7 +90,7 @@ impl Site {
 }
 
 #[test]
-fn what_comes_is_what_was_asked_for_or_nothing() {
+fn download_is_what_was_requested_or_nothing() {
     let site = Site::new();
     let empty = site.to.snapshot();
     let wrong = "0".repeat(64);
@@ -123,7 +123,7 @@ fn what_comes_is_what_was_asked_for_or_nothing() {
 }
 
 #[test]
-fn what_was_brought_along_installs_without_a_network() {
+fn folder_installs_without_a_network() {
     let site = Site::new();
     site.download("good", &site.sum, &[]).expect(0);
     let system = Tree::with(&[("etc/os-release", "ID=debian\nVERSION_ID=12\n")]);
@@ -166,7 +166,7 @@ fn what_was_brought_along_installs_without_a_network() {
 }
 
 #[test]
-fn an_install_downloads_unpacks_and_leaves_nothing_of_it() {
+fn install_downloads_unpacks_and_leaves_nothing_of_it() {
     let site = Site::new();
     let system = Tree::with(&[("etc/os-release", "ID=debian\nVERSION_ID=12\n")]);
     system.write("usr/bin/env", ARM64);
@@ -191,7 +191,7 @@ fn an_install_downloads_unpacks_and_leaves_nothing_of_it() {
 }
 
 #[test]
-fn a_download_that_is_stopped_ends_at_once_and_leaves_nothing() {
+fn download_that_is_stopped_ends_at_once_and_leaves_nothing() {
     let site = Site::new();
     let empty = site.to.snapshot();
     let mirror = format!("http://127.0.0.1:{}/silent/", site.port);

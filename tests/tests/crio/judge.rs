@@ -55,7 +55,7 @@ fn judged(judge: &Path, tree: &Tree, plugins: &Tree) -> Option<String> {
 }
 
 #[test]
-fn what_cri_o_cannot_use_is_a_fault_and_what_it_can_is_none() {
+fn check_rejects_exactly_what_cri_o_cannot_use() {
     let judge = match standin::build(own_arch(), "1.34.2") {
         Ok(judge) => judge,
         Err(reason) => return skip("crio_judge", &reason),

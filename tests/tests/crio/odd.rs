@@ -54,7 +54,7 @@ impl Site {
 }
 
 #[test]
-fn what_is_in_the_way_is_named_before_anything_is_done() {
+fn obstacles_are_named_before_anything_is_done() {
     type Make = fn(&Tree);
     let cases: [(Make, &str); 6] = [
         (|tree| tree.link("usr/local", "/disk"), "/usr/local is a link to nothing\nhint: mount what a link leads to"),
@@ -89,7 +89,7 @@ fn what_is_in_the_way_is_named_before_anything_is_done() {
 }
 
 #[test]
-fn neither_the_callers_mask_nor_the_archives_modes_count() {
+fn modes_come_from_neither_the_callers_umask_nor_the_archive() {
     for mask in ["077", "000", "777"] {
         let site = site();
         // Set-user-ID, and writable by all.
@@ -114,7 +114,7 @@ fn neither_the_callers_mask_nor_the_archives_modes_count() {
 }
 
 #[test]
-fn another_user_is_told_what_is_missing() {
+fn user_without_rights_is_told_what_is_missing() {
     if !is_root() {
         return skip("crio_odd another user", "another user's rights need root");
     }
@@ -153,7 +153,7 @@ fn another_user_is_told_what_is_missing() {
 }
 
 #[test]
-fn a_read_only_place_is_named_and_the_same_call_goes_on() {
+fn read_only_place_is_named_and_the_same_call_goes_on() {
     if !live::can_unshare() {
         return skip("crio_odd read-only", "no namespaces can be made");
     }
@@ -176,7 +176,7 @@ fn a_read_only_place_is_named_and_the_same_call_goes_on() {
 }
 
 #[test]
-fn an_undo_leaves_what_someone_changed_since() {
+fn undo_leaves_what_someone_changed_since() {
     let site = site();
     site.run(&site.install(&["--cgroup-driver", "cgroupfs"])).expect(0);
     let own = "etc/crio/crio.conf.d/20-edgeutils.conf";

@@ -19,7 +19,7 @@ fn run(tree: &Tree, args: &[&str]) -> Ran {
 const DEBIAN: &str = "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nID=debian\nVERSION_ID=\"12\"\n";
 
 #[test]
-fn an_image_gets_the_bundle_and_hears_why() {
+fn image_gets_the_bundle_and_hears_why() {
     let tree = system(DEBIAN, ARM64);
     let ran = run(&tree, &["resolve", "--version", "1.34", "--kubeedge-version", "v1.23.1"]).expect(0);
     assert_eq!(
@@ -35,7 +35,7 @@ fn an_image_gets_the_bundle_and_hears_why() {
 }
 
 #[test]
-fn a_32_bit_system_is_told_what_it_can_do() {
+fn system_of_32_bits_is_told_what_it_can_do() {
     let tree = system("PRETTY_NAME='Raspbian GNU/Linux 12 (bookworm)'\nID=raspbian\nVERSION_ID=12\n", ARM32);
     let ran = run(&tree, &["resolve", "--version", "1.34"]).expect(1);
     assert!(
@@ -49,13 +49,13 @@ fn a_32_bit_system_is_told_what_it_can_do() {
 }
 
 #[test]
-fn a_kubeedge_that_cannot_use_it_is_an_error() {
+fn kubeedge_that_cannot_use_it_is_an_error() {
     let ran = run(&system(DEBIAN, ARM64), &["resolve", "--version", "1.34", "--kubeedge-version", "1.12"]).expect(1);
     assert!(ran.stderr.contains("take CRI-O 1.25 or older"), "{}", ran.stderr);
 }
 
 #[test]
-fn wrong_calls_are_told_from_right_ones() {
+fn calls_that_are_wrong_are_told_from_right_ones() {
     let tree = system(DEBIAN, ARM64);
     for (args, said) in [
         (&["resolve"][..], "--version <V>"),
@@ -109,14 +109,14 @@ fn wrong_calls_are_told_from_right_ones() {
 }
 
 #[test]
-fn a_foreign_systems_name_does_not_steer_the_terminal() {
+fn foreign_systems_name_does_not_steer_the_terminal() {
     let tree = system("ID=evil\nPRETTY_NAME=\"evil\u{1b}[2J\"\n", ARM64);
     let ran = run(&tree, &["resolve", "--version", "1.34"]).expect(0);
     assert!(ran.stdout.starts_with("CRI-O 1.34 for evil\\u{1b}[2J, arm64\n"), "{:?}", ran.stdout);
 }
 
 #[test]
-fn a_configuration_that_cannot_be_read_does_not_end_a_check() {
+fn configuration_that_cannot_be_read_does_not_end_a_check() {
     let tree = system(DEBIAN, ARM64);
     std::fs::create_dir_all(tree.at("etc/cni/net.d/10-dir.conflist")).unwrap();
     std::os::unix::fs::symlink("nothing", tree.at("etc/cni/net.d/20-link.conf")).unwrap();
@@ -126,7 +126,7 @@ fn a_configuration_that_cannot_be_read_does_not_end_a_check() {
 }
 
 #[test]
-fn an_empty_value_is_named_as_what_keeps_crio_from_starting() {
+fn empty_value_is_named_as_what_keeps_crio_from_starting() {
     let tree = system(DEBIAN, ARM64);
     tree.write("etc/crio/crio.conf.d/50-site.conf", "[crio.network]\nnetwork_dir = \"\"\n[crio.api]\nlisten = \"\"\n");
     let said = run(&tree, &["check"]).expect(3).stdout;

@@ -53,7 +53,7 @@ fn give(path: &Path, user: u32) {
 }
 
 #[test]
-fn a_planted_stage_is_not_installed() {
+fn planted_stage_is_not_installed() {
     if !is_root() {
         return skip("crio_stage", "only root can give files to others");
     }
@@ -101,7 +101,7 @@ fn a_planted_stage_is_not_installed() {
 }
 
 #[test]
-fn a_download_of_a_run_that_was_killed_is_used_when_it_is_whole() {
+fn download_of_a_run_that_was_killed_is_used_when_it_is_whole() {
     let (tree, dir) = (system(), tempfile::tempdir().unwrap());
     let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", &program("good"));
     let name = archive.file_name().unwrap().to_str().unwrap();
@@ -120,7 +120,7 @@ fn a_download_of_a_run_that_was_killed_is_used_when_it_is_whole() {
 }
 
 #[test]
-fn a_record_of_another_user_is_not_believed() {
+fn record_of_another_user_is_not_believed() {
     if !is_root() {
         return skip("crio_stage records", "only root can give files to others");
     }

@@ -122,7 +122,7 @@ macro_rules! targets {
 targets! { archive config_txt conflist dpkg_status fstab iptables_save journal openpgp toml unit yaml }
 
 #[test]
-fn each_target_is_tested_here_and_has_its_program_for_cargo_fuzz() {
+fn target_is_tested_here_and_has_its_program_for_cargo_fuzz() {
     let names: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
     assert_eq!(names, NAMES);
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz");

@@ -71,7 +71,7 @@ fn write_keeps_the_attributes_that_a_file_had_and_inherits_none() {
 }
 
 #[test]
-fn nothing_secret_is_opened_by_an_inherited_list() {
+fn inherited_list_opens_nothing_secret() {
     let image = generous(&[("etc/key", "old key"), ("opt/program", "old program"), ("opt/other", "old")]);
     chmod(&image.tree.at("etc/key"), 0o600);
     let plan = r#"[{"key": "/etc/key", "text": "new key"}, {"key": "/etc/new/key", "text": "another"},

@@ -13,7 +13,7 @@ use edgeutils_tests::tool::Ran;
 const FIXTURE: &str = env!("CARGO_BIN_EXE_edge-fixture");
 
 #[test]
-fn a_target_changed_between_the_facts_and_the_write_is_refused() {
+fn target_changed_between_the_facts_and_the_write_is_refused() {
     let image = Image::with(FIXTURE, &[("etc/a", "one\n"), ("etc/b", "one\n")]);
     image.plan("plan.json", r#"[{"write": "/etc/a", "text": "two\n"}, {"write": "/etc/b", "text": "two\n"}]"#);
     let child = image
@@ -41,7 +41,7 @@ fn a_target_changed_between_the_facts_and_the_write_is_refused() {
 }
 
 #[test]
-fn a_file_changed_in_the_middle_of_a_run_is_left_and_never_taken_for_ours() {
+fn file_changed_in_the_middle_of_a_run_is_left_and_never_taken_for_ours() {
     if !can_unshare() {
         return skip("host_changed in the middle", "no mount namespace can be made here");
     }
@@ -73,7 +73,7 @@ fn a_file_changed_in_the_middle_of_a_run_is_left_and_never_taken_for_ours() {
 }
 
 #[test]
-fn what_someone_changed_since_stays_and_the_other_parts_come_back() {
+fn undo_leaves_what_someone_changed_since_and_restores_the_rest() {
     let image = Image::with(FIXTURE, &[("etc/a", "a: 1\ntoken: abc.def\nurl: x://u:secret@h/\n"), ("etc/b", "one\n")]);
     let plan = r#"[{"write": "/etc/a", "text": "a: 2\ntoken: abc.def\n"}, {"write": "/etc/b", "text": "two\n"},
                    {"write": "/etc/deep/er/c", "text": "three\n"}]"#;
@@ -103,7 +103,7 @@ fn what_someone_changed_since_stays_and_the_other_parts_come_back() {
 }
 
 #[test]
-fn an_edit_is_taken_back_by_edit_whatever_else_changed() {
+fn edit_is_taken_back_by_edit_whatever_else_changed() {
     let image = Image::with(FIXTURE, &[("etc/a", "one\n")]);
     image.apply(r#"[{"line": "/etc/a", "text": "ours"}]"#).expect(0);
     image.tree.write("etc/a", "zero\none\nours\ntwo\n");
@@ -125,7 +125,7 @@ fn an_edit_is_taken_back_by_edit_whatever_else_changed() {
 }
 
 #[test]
-fn what_a_later_run_touched_names_that_run_and_its_tool() {
+fn undo_names_the_later_run_and_its_tool() {
     let image = Image::with(FIXTURE, &[("etc/a", "one\n"), ("etc/b", "first\n")]);
     image.apply(r#"[{"write": "/etc/a", "text": "two\n"}, {"line": "/etc/b", "text": "x"}]"#).expect(0);
     image.apply(r#"[{"write": "/etc/a", "text": "three\n"}, {"line": "/etc/b", "text": "y"}]"#).expect(0);
@@ -174,7 +174,7 @@ fn runs_come_back_newest_first_and_one_that_was_half_undone_goes_on() {
 }
 
 #[test]
-fn a_large_file_is_changed_without_a_copy_and_says_so() {
+fn large_file_is_changed_without_a_copy_and_says_so() {
     let image = Image::with(FIXTURE, &[("etc/a", &"x".repeat((1 << 20) + 1)), ("etc/b", &"x".repeat(1 << 20))]);
     let said = image.apply(r#"[{"write": "/etc/a", "text": "two\n"}, {"write": "/etc/b", "text": "two\n"}]"#).expect(0);
     assert_eq!(

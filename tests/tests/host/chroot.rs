@@ -60,7 +60,7 @@ fn records(text: &str) -> Vec<Value> {
 }
 
 #[test]
-fn random_trees_read_as_in_a_chroot() {
+fn trees_at_random_read_as_in_a_chroot() {
     if !is_root() {
         return skip("host_chroot", "chroot needs root");
     }

@@ -38,7 +38,7 @@ fn result(exit: i32, changed: bool, run: Option<u64>) -> Value {
 }
 
 #[test]
-fn each_call_ends_with_its_code_and_its_record() {
+fn call_ends_with_its_code_and_its_record() {
     let image = start();
     let apply: &[&str] = &["apply", "--plan", "PLANS/plan.json", "--json"];
     image.plan("bad.json", "{");
@@ -79,7 +79,7 @@ fn each_call_ends_with_its_code_and_its_record() {
 }
 
 #[test]
-fn the_records_of_an_apply_and_an_undo() {
+fn records_of_an_apply_and_an_undo() {
     let image = start();
     let (records_of, args) = (|ran: Ran| records(&ran).0, ["apply", "--plan", "PLANS/plan.json", "--json"]);
     let action = |verb: &str, object: &str, why: &str, undo: Option<&str>, status: &str| json!({"v": 1, "type": "action", "do": verb, "object": object, "why": why, "undo": undo, "details": [], "status": status});
@@ -107,7 +107,7 @@ fn the_records_of_an_apply_and_an_undo() {
 }
 
 #[test]
-fn several_outcomes_at_once_are_told_by_the_worst() {
+fn outcomes_are_summed_up_by_the_worst() {
     if !kill::can_kill() {
         return skip("host_contract worst", "strace cannot trace here");
     }
@@ -131,7 +131,7 @@ fn several_outcomes_at_once_are_told_by_the_worst() {
 }
 
 #[test]
-fn a_dry_run_and_an_empty_plan_leave_no_trace() {
+fn dry_run_and_an_empty_plan_leave_no_trace() {
     let image = start();
     let whole = || image.tree.snapshot();
     let before = whole();
@@ -157,7 +157,7 @@ fn a_dry_run_and_an_empty_plan_leave_no_trace() {
 }
 
 #[test]
-fn a_dry_run_needs_to_read_only() {
+fn dry_run_needs_to_read_only() {
     if !is_root() {
         return skip("host_contract nobody", "another user's rights need root");
     }

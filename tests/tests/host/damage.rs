@@ -76,7 +76,7 @@ fn flips(count: u32) {
 }
 
 #[test]
-fn a_bit_that_flips_in_a_run_never_leads_to_a_wrong_undo() {
+fn bit_that_flips_in_a_run_never_leads_to_a_wrong_undo() {
     std::thread::scope(|scope| {
         scope.spawn(|| flips(FLIPS / 2));
         flips(FLIPS / 2);
@@ -84,7 +84,7 @@ fn a_bit_that_flips_in_a_run_never_leads_to_a_wrong_undo() {
 }
 
 #[test]
-fn what_is_cut_off_is_an_interruption_and_what_is_missing_in_between_is_damage() {
+fn journal_cut_off_is_an_interruption_and_a_gap_is_damage() {
     let (mut image, mut before, mut after) = changed();
     let whole = fs::read(image.tree.at(RUN)).unwrap();
     let lines: Vec<&[u8]> = whole.split_inclusive(|byte| *byte == b'\n').collect();
@@ -104,7 +104,7 @@ fn what_is_cut_off_is_an_interruption_and_what_is_missing_in_between_is_damage()
 }
 
 #[test]
-fn a_kept_file_that_is_damaged_keeps_all_of_its_run() {
+fn kept_file_that_is_damaged_keeps_all_of_its_run() {
     let (image, before, after) = changed();
     let kept = fs::read_dir(image.tree.at("var/lib/edgeutils/journal/kept")).unwrap().next().unwrap().unwrap().path();
     let good = fs::read(&kept).unwrap();

@@ -141,17 +141,17 @@ fn everywhere(verb: &'static str) {
 }
 
 #[test]
-fn each_call_of_an_apply_fails_once() {
+fn call_of_an_apply_fails_once() {
     everywhere("apply");
 }
 
 #[test]
-fn each_call_of_an_undo_fails_once() {
+fn call_of_an_undo_fails_once() {
     everywhere("undo");
 }
 
 #[test]
-fn a_record_that_was_written_in_half_is_taken_out_again() {
+fn record_that_was_written_in_half_is_taken_out_again() {
     if !kill::can_kill() {
         return skip("host_errors half", "strace cannot trace here");
     }

@@ -35,7 +35,7 @@ fn names(image: &Image) -> Vec<String> {
 }
 
 #[test]
-fn an_unknown_format_is_refused() {
+fn unknown_format_is_refused() {
     let image = changed_once();
     let text = fs::read_to_string(first_run(&image)).unwrap();
     // Whatever else a later format may hold.
@@ -53,7 +53,7 @@ fn an_unknown_format_is_refused() {
 }
 
 #[test]
-fn a_damaged_journal_is_refused_with_the_line() {
+fn damaged_journal_is_refused_with_the_line() {
     for (from, to, says) in [
         ("\"record\":\"intent\"", "\"record\":\"intend\"", "line 2: it is not a valid record"),
         ("\"record\":\"done\"", "\"record\":\0\0\0", "line 3: it is not a valid record"),
@@ -90,7 +90,7 @@ fn a_damaged_journal_is_refused_with_the_line() {
 }
 
 #[test]
-fn a_file_under_another_runs_name_is_refused() {
+fn file_under_another_runs_name_is_refused() {
     let image = changed_once();
     fs::rename(first_run(&image), journal(&image, "000007-edge-fixture.jsonl")).unwrap();
     image.undo().says(
@@ -101,7 +101,7 @@ fn a_file_under_another_runs_name_is_refused() {
 }
 
 #[test]
-fn a_record_that_a_power_cut_tore_is_cut_off() {
+fn record_that_a_power_cut_tore_is_cut_off() {
     let image = changed_once();
     let whole = fs::read(first_run(&image)).unwrap();
     let intents = whole.split_inclusive(|byte| *byte == b'\n').take(2).map(<[u8]>::len).sum::<usize>();
@@ -152,7 +152,7 @@ fn order_is_by_number_and_the_clock_is_a_label() {
 }
 
 #[test]
-fn the_last_twenty_runs_and_the_first_state_of_each_path_are_kept() {
+fn last_twenty_runs_and_the_first_state_of_each_path_are_kept() {
     let image = Image::with(FIXTURE, &[("etc/a", "the first\n")]);
     for run in 1..=20 {
         let plan =
@@ -190,7 +190,7 @@ fn the_last_twenty_runs_and_the_first_state_of_each_path_are_kept() {
 }
 
 #[test]
-fn the_journal_is_private_and_one_that_others_could_write_is_not_believed() {
+fn journal_is_private_and_one_that_others_could_write_is_not_believed() {
     let image = changed_once();
     let mode = |path: PathBuf| fs::metadata(path).unwrap().mode() & 0o7777;
     assert_eq!((mode(journal(&image, "")), mode(first_run(&image))), (0o700, 0o600));
@@ -221,7 +221,7 @@ fn the_journal_is_private_and_one_that_others_could_write_is_not_believed() {
 }
 
 #[test]
-fn a_run_of_format_1_is_read_gone_on_with_and_undone() {
+fn run_of_format_1_is_read_gone_on_with_and_undone() {
     let image = changed_once();
     let text = as_format_1(&fs::read_to_string(first_run(&image)).unwrap());
     fs::write(first_run(&image), &text).unwrap();
@@ -243,7 +243,7 @@ fn a_run_of_format_1_is_read_gone_on_with_and_undone() {
 }
 
 #[test]
-fn a_journal_of_any_size_is_read_in_bounded_memory() {
+fn journal_of_any_size_is_read_in_bounded_memory() {
     let image = changed_once();
     fs::OpenOptions::new().append(true).open(first_run(&image)).unwrap().set_len(3 << 30).unwrap();
     let says = "edge-fixture: warning: cannot read the journal DIR/var/lib/edgeutils/journal/000001-edge-fixture.jsonl: it is larger than 32 MiB, more than is ever written; run 1 is left as it is

@@ -66,7 +66,7 @@ fn mode_owner_set_id_bits_and_attributes_stay_through_apply_and_undo() {
 }
 
 #[test]
-fn a_mode_that_someone_changed_since_stays_when_the_content_comes_back() {
+fn mode_that_someone_changed_since_stays_when_the_content_comes_back() {
     let image = Image::with(FIXTURE, &[("etc/a", "one\n")]);
     image.apply(r#"[{"write": "/etc/a", "text": "two\n"}]"#).expect(0);
     set_mode(&image.tree.at("etc/a"), 0o600);
@@ -108,7 +108,7 @@ fn modes_are_what_they_are_meant_to_be_whatever_the_umask() {
 }
 
 #[test]
-fn a_key_is_kept_beside_and_never_in_the_journal() {
+fn key_is_kept_beside_and_never_in_the_journal() {
     let image = Image::with(FIXTURE, &[("etc/key", "OLD-SECRET"), ("etc/key.old", "OLDER-SECRET")]);
     set_mode(&image.tree.at("etc/key"), 0o640);
     image
@@ -133,7 +133,7 @@ fn a_key_is_kept_beside_and_never_in_the_journal() {
 }
 
 #[test]
-fn a_key_behind_a_link_comes_back_where_it_is() {
+fn key_behind_a_link_comes_back_where_it_is() {
     let image = Image::with(FIXTURE, &[("data/real.key", "OLD-SECRET")]);
     image.tree.link("etc/key", "/data/real.key");
     let before = image.tree.snapshot();

@@ -51,7 +51,7 @@ fn kill_apply(image: &Image, name: &str, pick: impl Fn(usize) -> usize) {
 }
 
 #[test]
-fn the_key_before_survives_a_run_that_fails_after_it_has_replaced_the_key() {
+fn key_before_survives_a_run_that_fails_after_it_has_replaced_the_key() {
     let image = start();
     let before = image.tree.snapshot();
     // What is written through the link is a directory only when its turn comes.
@@ -84,7 +84,7 @@ fn the_key_before_survives_a_run_that_fails_after_it_has_replaced_the_key() {
 }
 
 #[test]
-fn a_second_key_of_an_interrupted_run_leaves_the_one_from_before_the_run() {
+fn second_key_of_an_interrupted_run_leaves_the_one_from_before_the_run() {
     if !kill::can_kill() {
         return skip("host_keys second", "strace cannot trace here");
     }
@@ -108,7 +108,7 @@ fn a_second_key_of_an_interrupted_run_leaves_the_one_from_before_the_run() {
 }
 
 #[test]
-fn a_key_of_a_run_that_ended_is_found_wherever_its_copy_is() {
+fn key_of_a_run_that_ended_is_found_wherever_its_copy_is() {
     if !kill::can_kill() {
         return skip("host_keys ended", "strace cannot trace here");
     }
@@ -146,7 +146,7 @@ fn a_key_of_a_run_that_ended_is_found_wherever_its_copy_is() {
 }
 
 #[test]
-fn what_cannot_be_kept_beside_is_known_before_the_key_is_replaced() {
+fn key_that_cannot_be_kept_beside_is_not_replaced() {
     let image = Image::with(FIXTURE, &[("etc/key", "first"), ("etc/key.old/file", "")]);
     let before = image.tree.snapshot();
     let ran = image.apply(r#"[{"key": "/etc/key", "text": "second"}]"#);
@@ -160,7 +160,7 @@ fn what_cannot_be_kept_beside_is_known_before_the_key_is_replaced() {
 }
 
 #[test]
-fn a_mode_is_changed_alone_and_comes_back_alone() {
+fn mode_is_changed_alone_and_comes_back_alone() {
     let image = start();
     set_mode(&image, "etc/key", 0o666);
     let inode = fs::metadata(image.tree.at("etc/key")).unwrap().ino();
@@ -186,7 +186,7 @@ fn a_mode_is_changed_alone_and_comes_back_alone() {
 }
 
 #[test]
-fn the_same_key_in_another_form_leaves_the_key_before_alone() {
+fn same_key_in_another_form_leaves_the_key_before_alone() {
     let image = start();
     image.tree.link("etc/by-link", "key");
     set_mode(&image, "etc/key", 0o640);

@@ -28,7 +28,7 @@ fn kept(image: &Image) -> Vec<fs::DirEntry> {
 }
 
 #[test]
-fn a_large_file_is_replaced_and_removed_and_comes_back_with_mode_and_attributes() {
+fn large_file_is_replaced_and_removed_and_comes_back_with_mode_and_attributes() {
     let image = Image::with(FIXTURE, &[("opt/a", &big("old one\n")), ("opt/b", &big("old two\n"))]);
     fs::set_permissions(image.tree.at("opt/a"), fs::Permissions::from_mode(0o4711)).unwrap();
     xattr::set(image.tree.at("opt/a"), "user.edgeutils", b"kept").unwrap();
@@ -54,7 +54,7 @@ fn a_large_file_is_replaced_and_removed_and_comes_back_with_mode_and_attributes(
 }
 
 #[test]
-fn a_link_in_its_place_is_replaced_itself() {
+fn link_in_its_place_is_replaced_itself() {
     let image = Image::with(FIXTURE, &[("opt/multi", "all in one\n")]);
     image.tree.link("opt/a", "multi");
     let before = image.tree.snapshot();
@@ -75,7 +75,7 @@ fn bytes_of_another_checksum_are_not_put_in_place() {
 }
 
 #[test]
-fn what_was_kept_and_is_not_what_it_was_is_refused() {
+fn kept_content_that_has_changed_is_refused() {
     let image = Image::with(FIXTURE, &[("opt/a", "old")]);
     image.apply(r#"[{"large": "/opt/a", "text": "new"}]"#).says(0, "");
     fs::write(kept(&image)[0].path(), "damaged").unwrap();
@@ -85,7 +85,7 @@ fn what_was_kept_and_is_not_what_it_was_is_refused() {
 }
 
 #[test]
-fn a_file_that_was_changed_since_is_left() {
+fn file_that_was_changed_since_is_left() {
     let image = Image::with(FIXTURE, &[("opt/a", "old")]);
     image.apply(r#"[{"large": "/opt/a", "text": "new"}]"#).says(0, "");
     image.tree.write("opt/a", "someone else's");
@@ -93,7 +93,7 @@ fn a_file_that_was_changed_since_is_left() {
 }
 
 #[test]
-fn what_is_kept_stays_as_long_as_its_run_does() {
+fn kept_content_stays_as_long_as_its_run() {
     let image = Image::with(FIXTURE, &[("opt/a", "old")]);
     image.apply(r#"[{"large": "/opt/a", "text": "new"}]"#).says(0, "");
     // The journal keeps twenty runs; the first is among them for nineteen more.
@@ -105,7 +105,7 @@ fn what_is_kept_stays_as_long_as_its_run_does() {
 }
 
 #[test]
-fn a_file_system_of_its_own_and_a_program_that_runs_are_no_obstacle() {
+fn file_system_of_its_own_and_a_program_that_runs_are_no_obstacle() {
     if !live::can_unshare() {
         return skip("host_large live", "namespaces cannot be made");
     }

@@ -54,7 +54,7 @@ fn open_gate(image: &Image) {
 }
 
 #[test]
-fn two_at_once_on_one_file_come_one_after_the_other() {
+fn calls_at_once_on_one_file_come_one_after_the_other() {
     let image = start();
     for name in ["x", "y", "z"] {
         image.plan(name, &format!(r#"[{{"line": "/etc/a", "text": "{name}"}}]"#));
@@ -73,7 +73,7 @@ fn two_at_once_on_one_file_come_one_after_the_other() {
 }
 
 #[test]
-fn both_sides_of_a_pipe_may_change() {
+fn pipe_may_change_on_both_sides() {
     // `a | b`: the reader reads all of its input before it takes the lock, so whoever is slower, both end.
     for (left, right) in [("", "sleep 0.3;"), ("sleep 0.3;", "")] {
         let image = start();
@@ -91,7 +91,7 @@ fn both_sides_of_a_pipe_may_change() {
 }
 
 #[test]
-fn a_held_lock_names_its_holder_and_is_waited_for_as_asked() {
+fn held_lock_names_its_holder_and_is_waited_for_as_asked() {
     let image = start();
     let mut holder = in_the_middle(&image, gated(&image));
     image.plan("other", r#"[{"write": "/etc/c", "text": "x"}]"#);
@@ -120,7 +120,7 @@ fn a_held_lock_names_its_holder_and_is_waited_for_as_asked() {
 }
 
 #[test]
-fn a_killed_holder_holds_nothing() {
+fn killed_holder_holds_nothing() {
     let image = start();
     let mut holder = in_the_middle(&image, gated(&image));
     holder.kill().unwrap();
@@ -133,7 +133,7 @@ fn a_killed_holder_holds_nothing() {
 }
 
 #[test]
-fn a_planted_lock_is_refused_and_what_it_points_to_untouched() {
+fn planted_lock_is_refused_and_what_it_points_to_untouched() {
     type Plant = fn(&Image, &std::path::Path);
     let cases: [(&str, Plant); 5] = [
         ("it is a symbolic link", |image, lock| symlink(image.tree.at("etc/a"), lock).unwrap()),
@@ -168,7 +168,7 @@ fn a_planted_lock_is_refused_and_what_it_points_to_untouched() {
 }
 
 #[test]
-fn a_reader_that_goes_away_stops_nothing() {
+fn reader_that_goes_away_stops_nothing() {
     let lines: Vec<String> = (0..300).map(|n| format!(r#"{{"write": "/etc/{n}", "text": "{n}\n"}}"#)).collect();
     for (redirection, code) in [("| head -n 1", "0"), (">&-", "0"), ("> /dev/null 2>&-", "0"), ("> /dev/full", "1")] {
         let image = start();
@@ -197,7 +197,7 @@ fn hearing(command: &Command) -> Command {
 }
 
 #[test]
-fn a_signal_ends_an_apply_between_two_steps_and_the_same_call_goes_on() {
+fn signal_ends_an_apply_between_two_steps_and_the_same_call_goes_on() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         let image = start();
         let child = in_the_middle(&image, hearing(&gated(&image)));
@@ -221,7 +221,7 @@ fn a_signal_ends_an_apply_between_two_steps_and_the_same_call_goes_on() {
 }
 
 #[test]
-fn a_signal_that_the_caller_ignores_ends_nothing() {
+fn signal_that_the_caller_ignores_ends_nothing() {
     let image = start();
     let argv = gated(&image);
     let mut shell = Command::new("sh");
@@ -236,7 +236,7 @@ fn a_signal_that_the_caller_ignores_ends_nothing() {
 }
 
 #[test]
-fn waiting_for_the_lock_is_ended_by_a_signal() {
+fn lock_wait_is_ended_by_a_signal() {
     let image = start();
     let mut holder = in_the_middle(&image, gated(&image));
     image.plan("other", r#"[{"write": "/etc/c", "text": "x"}]"#);
@@ -256,7 +256,7 @@ fn waiting_for_the_lock_is_ended_by_a_signal() {
 }
 
 #[test]
-fn an_undo_is_not_stopped_by_a_reader_that_goes_away() {
+fn undo_is_not_stopped_by_a_reader_that_goes_away() {
     let image = start();
     let lines: Vec<String> = (0..300).map(|n| format!(r#"{{"write": "/etc/{n}", "text": "{n}\n"}}"#)).collect();
     image.apply(&format!("[{}]", lines.join(","))).expect(0);
@@ -269,7 +269,7 @@ fn an_undo_is_not_stopped_by_a_reader_that_goes_away() {
 }
 
 #[test]
-fn a_program_that_runs_when_the_signal_comes_is_left_to_its_end() {
+fn program_that_runs_when_the_signal_comes_is_left_to_its_end() {
     if !can_unshare() {
         return skip("host_lock program", "no mount namespace can be made here");
     }

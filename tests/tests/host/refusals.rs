@@ -17,7 +17,7 @@ fn live(test: &str, script: &str, want: &str) {
 }
 
 #[test]
-fn a_full_disk_under_the_target_leaves_the_file_and_is_gone_on_with() {
+fn full_disk_under_the_target_leaves_the_file_and_is_gone_on_with() {
     live(
         "full target",
         r#"
@@ -54,7 +54,7 @@ fn a_full_disk_under_the_target_leaves_the_file_and_is_gone_on_with() {
 }
 
 #[test]
-fn a_full_disk_under_a_file_that_is_written_in_place_leaves_it_as_it_was() {
+fn full_disk_under_a_file_that_is_written_in_place_leaves_it_as_it_was() {
     live(
         "full in place",
         r#"
@@ -81,7 +81,7 @@ fn a_full_disk_under_a_file_that_is_written_in_place_leaves_it_as_it_was() {
 }
 
 #[test]
-fn without_room_for_the_journal_nothing_changes_and_earlier_runs_can_still_be_undone() {
+fn journal_without_room_changes_nothing_and_earlier_runs_can_be_undone() {
     live(
         "full var",
         r#"
@@ -112,7 +112,7 @@ fn without_room_for_the_journal_nothing_changes_and_earlier_runs_can_still_be_un
 }
 
 #[test]
-fn a_var_without_any_room_or_read_only_is_told_before_the_first_change() {
+fn var_without_any_room_or_read_only_is_told_before_the_first_change() {
     live(
         "read-only var",
         r#"
@@ -142,7 +142,7 @@ fn a_var_without_any_room_or_read_only_is_told_before_the_first_change() {
 }
 
 #[test]
-fn a_read_only_target_is_named() {
+fn read_only_target_is_named() {
     live(
         "read-only target",
         r#"
@@ -172,7 +172,7 @@ fn a_read_only_target_is_named() {
 }
 
 #[test]
-fn a_bind_mounted_file_is_written_in_place_and_undone() {
+fn bind_mounted_file_is_written_in_place_and_undone() {
     live(
         "bind mount",
         r#"
@@ -205,7 +205,7 @@ fn a_bind_mounted_file_is_written_in_place_and_undone() {
 }
 
 #[test]
-fn a_hard_linked_file_keeps_its_inode_and_both_names() {
+fn hard_linked_file_keeps_its_inode_and_both_names() {
     live(
         "hard link",
         r#"

@@ -116,7 +116,7 @@ fn live_directories_of_an_image_are_never_looked_at() {
 }
 
 #[test]
-fn what_stands_in_the_way_is_named_and_a_pipe_does_not_hang() {
+fn obstacles_are_named_and_a_pipe_does_not_hang() {
     let image = Image::with(FIXTURE, &[("etc/file", "one\n")]);
     fs::create_dir(image.tree.at("etc/dir")).unwrap();
     nix::unistd::mkfifo(&image.tree.at("etc/pipe"), nix::sys::stat::Mode::from_bits_truncate(0o644)).unwrap();
@@ -199,7 +199,7 @@ fn while_swapped(image: &Image, outside: &Path, work: impl FnOnce()) {
 }
 
 #[test]
-fn a_directory_swapped_for_a_link_leads_nowhere() {
+fn directory_swapped_for_a_link_leads_nowhere() {
     let outside = Tree::with(&[("file", "OUTSIDE"), ("old", "OUTSIDE")]);
     let before = outside.snapshot();
     let image = Image::with(FIXTURE, &[("etc/dir/file", "inside"), ("etc/dir/old", "inside")]);

@@ -60,7 +60,7 @@ fn reports_it(ran: &Ran) {
 }
 
 #[test]
-fn a_signal_ends_a_call_that_reads_standard_input() {
+fn signal_ends_a_call_that_reads_standard_input() {
     let edgecore = "kind: EdgeCore\nmodules: {edgeHub: {heartbeat: 15}}\n";
     for words in [
         &["edge-conf", "set", "-"] as &[&str],
@@ -84,7 +84,7 @@ fn a_signal_ends_a_call_that_reads_standard_input() {
 }
 
 #[test]
-fn a_signal_ends_the_wait_for_the_lock() {
+fn signal_ends_the_wait_for_the_lock() {
     let edgecore = "kind: EdgeCore\nmodules: {edgeHub: {heartbeat: 15}}\n";
     for words in [
         &["edge-conf", "set", "modules.edgeHub.heartbeat=20"] as &[&str],
@@ -110,7 +110,7 @@ fn a_signal_ends_the_wait_for_the_lock() {
 }
 
 #[test]
-fn a_signal_ends_a_call_whose_reader_is_stuck() {
+fn signal_ends_a_call_whose_reader_is_stuck() {
     let many: String = (0..20_000).map(|n| format!("unknown{n}: 1\n")).collect();
     let tree = Tree::with(&[("etc/kubeedge/config/edgecore.yaml", &format!("kind: EdgeCore\n{many}"))]);
     let mut child = start(&tree, &["edge-conf", "check", "--json"]);

@@ -51,7 +51,7 @@ fn nothing_then_all(ran: &Ran, image: &Image, before: &edgeutils_tests::tree::Sn
 }
 
 #[test]
-fn a_write_that_fails_while_others_are_ready_changes_nothing() {
+fn write_that_fails_while_others_are_ready_changes_nothing() {
     if !kill::can_kill() {
         return skip("host_staged fails", "strace cannot trace here");
     }
@@ -83,7 +83,7 @@ fn a_write_that_fails_while_others_are_ready_changes_nothing() {
 }
 
 #[test]
-fn an_immutable_file_is_known_before_the_first_rename() {
+fn immutable_file_is_known_before_the_first_rename() {
     if !is_root() {
         return skip("host_staged immutable", "chattr needs root");
     }
@@ -105,7 +105,7 @@ fn an_immutable_file_is_known_before_the_first_rename() {
 }
 
 #[test]
-fn what_someone_changes_while_the_others_are_made_is_left_alone_with_all_of_them() {
+fn staged_file_changed_meanwhile_stops_all_of_them() {
     let image = start();
     image.plan(
         "plan.json",

@@ -28,7 +28,7 @@ fn record_of(image: &Image, run: u64) -> String {
 }
 
 #[test]
-fn a_run_whose_file_cannot_be_reached_any_more_blocks_no_other_call() {
+fn run_whose_file_cannot_be_reached_any_more_blocks_no_other_call() {
     if !kill::can_kill() {
         return skip("host_unclear reached", "strace cannot trace here");
     }
@@ -108,7 +108,7 @@ fn undo_killed_before_its_first_restore_leaves_nothing_beside_after_any_other_ca
 }
 
 #[test]
-fn a_record_of_first_states_that_is_full_or_too_large_refuses_no_change() {
+fn record_of_first_states_that_is_full_or_too_large_refuses_no_change() {
     for len in [32 << 20, 40 << 20] {
         let image = Image::with(FIXTURE, &[("etc/a", "one\n")]);
         image.apply(r#"[{"write": "/etc/a", "text": "two\n"}]"#).expect(0);
@@ -121,7 +121,7 @@ fn a_record_of_first_states_that_is_full_or_too_large_refuses_no_change() {
 }
 
 #[test]
-fn a_call_that_is_repeated_until_it_succeeds_does_not_fill_its_journal() {
+fn call_that_is_repeated_until_it_succeeds_does_not_fill_its_journal() {
     let image = Image::with(FIXTURE, &[]);
     let mut plan = vec![serde_json::json!({"large": "/usr/p", "text": "x", "times": 3, "sum": "another"})];
     for file in 0..9 {
@@ -176,7 +176,7 @@ fn undo_force_sets_a_mode_and_its_hint_says_so() {
 }
 
 #[test]
-fn a_run_that_was_set_aside_keeps_its_number() {
+fn run_that_was_set_aside_keeps_its_number() {
     let image = Image::with(FIXTURE, &[]);
     for round in 0..3 {
         image.apply(&format!(r#"[{{"write": "/etc/a", "text": "{round}\n"}}]"#)).expect(0);

@@ -236,7 +236,7 @@ fn runs_that_are_not_finished_are_never_pruned() {
 }
 
 #[test]
-fn a_tree_has_one_lock_however_it_is_named() {
+fn tree_has_one_lock_however_it_is_named() {
     if !can_unshare() {
         return skip("host_undo lock", "no mount namespace can be made here");
     }

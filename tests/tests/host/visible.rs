@@ -139,7 +139,7 @@ fn names_in_certificates_are_shown_on_one_line() {
 }
 
 #[test]
-fn what_a_program_reads_is_refused_and_not_escaped() {
+fn values_that_a_program_reads_are_refused_and_not_escaped() {
     let tree = Tree::new();
     tree.write("usr/local/lib/systemd/system/crio.service", "[Service]\nExecStart=/usr/local/bin/crio\n");
     let listen = |value: &str| {

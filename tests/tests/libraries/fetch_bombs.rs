@@ -79,7 +79,7 @@ fn installs(tree: &Tree, archive: &Path) -> [(&'static str, Ran); 2] {
 }
 
 #[test]
-fn an_archive_that_claims_gigabytes_is_refused_in_little_memory() {
+fn archive_that_claims_gigabytes_is_refused_in_little_memory() {
     // Built before anything is timed.
     tool::path("edge-cni");
     let (tree, dir) = (image(), tempfile::tempdir().unwrap());
@@ -132,7 +132,7 @@ fn an_archive_that_claims_gigabytes_is_refused_in_little_memory() {
 }
 
 #[test]
-fn an_archive_with_odd_entries_is_refused_by_both() {
+fn archive_with_odd_entries_is_refused_by_both() {
     let (tree, dir) = (image(), tempfile::tempdir().unwrap());
     let before = tree.snapshot();
     let path = dir.path().join("odd.tgz");
@@ -160,7 +160,7 @@ fn an_archive_with_odd_entries_is_refused_by_both() {
 }
 
 #[test]
-fn a_checksum_beside_an_archive_that_is_not_a_file_is_refused_and_does_not_hang() {
+fn checksum_beside_an_archive_that_is_not_a_file_is_refused_and_does_not_hang() {
     let (tree, dir) = (image(), tempfile::tempdir().unwrap());
     let archive = dir.path().join("cni-plugins-linux-arm64-v9.9.9.tgz");
     let bytes = member(&[good(), vec![0; 1024]].concat());

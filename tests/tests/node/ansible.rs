@@ -56,9 +56,9 @@ impl Played {
 }
 
 #[test]
-fn a_play_reports_what_the_utilities_changed() {
+fn play_reports_what_the_utilities_changed() {
     if !Path::new("/usr/bin/ansible-playbook").exists() {
-        return skip("a_play_reports_what_the_utilities_changed", "no ansible-playbook");
+        return skip("play_reports_what_the_utilities_changed", "no ansible-playbook");
     }
     let root = systems::by_name(systems::UBUNTU_24_04);
     root.write(EDGECORE, render(Kind::EdgeCore, Minor::new(12)));
@@ -97,9 +97,9 @@ fn said(played: &Played, task: &str, outcome: &str) -> Vec<Value> {
 }
 
 #[test]
-fn a_play_brings_plugins_a_network_and_crio_into_an_image() {
+fn play_brings_plugins_a_network_and_crio_into_an_image() {
     if !Path::new("/usr/bin/ansible-playbook").exists() {
-        return skip("a_play_brings_plugins_a_network_and_crio_into_an_image", "no ansible-playbook");
+        return skip("play_brings_plugins_a_network_and_crio_into_an_image", "no ansible-playbook");
     }
     let (root, beside) = (systems::by_name(systems::DEBIAN_RASPI), Tree::new());
     image_for(&root, ARM64);
@@ -143,9 +143,9 @@ fn a_play_brings_plugins_a_network_and_crio_into_an_image() {
 }
 
 #[test]
-fn what_is_not_done_for_an_image_fails_the_play_and_says_so() {
+fn play_fails_where_an_image_cannot_be_changed_and_says_so() {
     if !Path::new("/usr/bin/ansible-playbook").exists() {
-        return skip("what_is_not_done_for_an_image_fails_the_play_and_says_so", "no ansible-playbook");
+        return skip("play_fails_where_an_image_cannot_be_changed_and_says_so", "no ansible-playbook");
     }
     let root = systems::by_name(systems::DEBIAN_RASPI);
     image_for(&root, ARM64);

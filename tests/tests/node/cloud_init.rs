@@ -77,9 +77,9 @@ fn archive(utilities: &[&str]) -> (Tree, String, String) {
 }
 
 #[test]
-fn an_edge_node_is_prepared_from_the_archive() {
+fn edge_node_is_prepared_from_the_archive() {
     if !live::can_unshare() {
-        return skip("an_edge_node_is_prepared_from_the_archive", "no private mount namespace");
+        return skip("edge_node_is_prepared_from_the_archive", "no private mount namespace");
     }
     let (_dir, url, sum) = archive(&["edge-prep", "edge-conf"]);
     let root = systems::by_name(systems::RASPBERRY_PI_OS_12);
@@ -97,9 +97,9 @@ fn an_edge_node_is_prepared_from_the_archive() {
 }
 
 #[test]
-fn an_archive_with_another_sum_is_not_unpacked() {
+fn archive_with_another_sum_is_not_unpacked() {
     if !live::can_unshare() {
-        return skip("an_archive_with_another_sum_is_not_unpacked", "no private mount namespace");
+        return skip("archive_with_another_sum_is_not_unpacked", "no private mount namespace");
     }
     let (_dir, url, _) = archive(&[]);
     for name in ["edge-node.yaml", "cloud-node.yaml"] {

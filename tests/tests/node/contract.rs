@@ -157,9 +157,9 @@ fn live_calls() -> Vec<(&'static [&'static str], i32, Ran)> {
 }
 
 #[test]
-fn every_record_is_as_the_page_says() {
+fn record_is_as_the_page_says() {
     if !live::can_unshare() {
-        return skip("every_record_is_as_the_page_says", "needs root and namespaces for what is live");
+        return skip("record_is_as_the_page_says", "needs root and namespaces for what is live");
     }
     let mut page = documented();
     if !cni::can_build() {
@@ -182,7 +182,7 @@ fn every_record_is_as_the_page_says() {
 }
 
 #[test]
-fn the_exit_codes_of_the_page_are_those_of_the_programs() {
+fn exit_codes_of_the_page_are_those_of_the_programs() {
     let rows = PAGE
         .split("## Exit codes")
         .nth(1)
@@ -195,7 +195,7 @@ fn the_exit_codes_of_the_page_are_those_of_the_programs() {
 }
 
 #[test]
-fn every_option_of_the_page_is_in_every_help() {
+fn option_of_the_page_is_in_every_help() {
     for option in ["--root <DIR>", "-n, --dry-run", "--json", "--lock-wait <SECONDS>", "--force-namespace"] {
         for call in [
             "edge-conf --help",

@@ -37,7 +37,7 @@ fn named(name: &str, tree: &Tree, variables: &[(&str, &str)], args: &[&str]) -> 
 }
 
 #[test]
-fn the_node_script_shows_does_and_does_nothing_twice() {
+fn node_script_shows_does_and_does_nothing_twice() {
     let tree = systems::by_name(systems::RASPBERRY_PI_OS_12);
     tree.write(FILE, render(Kind::EdgeCore, Minor::new(8)));
     let before = tree.snapshot();
@@ -62,7 +62,7 @@ fn the_node_script_shows_does_and_does_nothing_twice() {
 }
 
 #[test]
-fn the_cgroup_driver_is_that_of_crio() {
+fn cgroup_driver_is_that_of_crio() {
     let (tree, beside) = (systems::by_name(systems::DEBIAN_RASPI), Tree::new());
     image_for(&tree, ARM64);
     tree.write(FILE, render(Kind::EdgeCore, Minor::new(12)));
@@ -76,7 +76,7 @@ fn the_cgroup_driver_is_that_of_crio() {
 }
 
 #[test]
-fn before_the_join_there_is_nothing_to_configure() {
+fn script_configures_nothing_before_the_join() {
     let tree = systems::by_name(systems::UBUNTU_24_04);
     let ran = script(&tree, &[("CLOUDCORE", "192.0.2.9"), ("RUNTIME", "keep"), ("KUBEEDGE_VERSION", "1.21.0")], &[]);
     let ran = ran.expect(0);
@@ -87,7 +87,7 @@ fn before_the_join_there_is_nothing_to_configure() {
 }
 
 #[test]
-fn the_cloud_script_takes_its_address_from_cloudcore_yaml_and_does_nothing_twice() {
+fn cloud_script_takes_its_address_from_cloudcore_yaml_and_does_nothing_twice() {
     let tree = Tree::new();
     let pki = Pki::usual("ca");
     for (file, name) in [("etc/kubernetes/pki/ca.crt", "ca.crt"), ("etc/kubernetes/pki/ca.key", "ca.key")] {

@@ -20,7 +20,7 @@ fn dry_run(tree: &Tree) -> Ran {
 }
 
 #[test]
-fn ten_systems_there_and_back() {
+fn systems_are_changed_and_restored() {
     for (name, tree) in systems::all() {
         let start = tree.snapshot();
         let Some(file) = systems::command_line(name) else {
@@ -58,7 +58,7 @@ fn ten_systems_there_and_back() {
 }
 
 #[test]
-fn what_was_changed_since_stays_when_our_token_goes() {
+fn undo_removes_our_token_and_leaves_what_changed_since() {
     for (name, tree) in systems::all() {
         let Some(file) = systems::command_line(name) else { continue };
         prep(&tree, &APPLY).expect(0);
@@ -102,7 +102,7 @@ fn line_endings_and_words_of_others_stay() {
 }
 
 #[test]
-fn an_older_rescue_file_comes_back_with_undo() {
+fn older_rescue_file_comes_back_with_undo() {
     let tree = systems::by_name(RASPBERRY_PI_OS_12);
     let old = "boot/firmware/cmdline.txt.edgeutils-old";
     tree.write(old, "root=/dev/gone\n");
@@ -129,7 +129,7 @@ fn refused(tree: &Tree, code: i32, words: &str) {
 }
 
 #[test]
-fn a_damaged_command_line_is_left_alone() {
+fn damaged_command_line_is_left_alone() {
     let file = "boot/firmware/cmdline.txt";
     let long = "a".repeat(4097);
     for (bytes, words) in [
@@ -155,7 +155,7 @@ fn a_damaged_command_line_is_left_alone() {
 }
 
 #[test]
-fn a_boot_partition_that_is_not_mounted_is_named() {
+fn boot_partition_that_is_not_mounted_is_named() {
     // The stub in /boot is never taken for the file.
     let tree = systems::by_name(RASPBERRY_PI_OS_12);
     std::fs::remove_dir_all(tree.at("boot/firmware")).unwrap();
@@ -239,7 +239,7 @@ fn extlinux_gets_it_in_the_entry_that_is_booted() {
 }
 
 #[test]
-fn what_is_not_edited_is_said_with_the_step() {
+fn boot_configuration_that_is_not_edited_is_named_with_the_step() {
     let off = "cgroup_disable=memory";
     for (files, words) in [
         (
@@ -271,7 +271,7 @@ fn what_is_not_edited_is_said_with_the_step() {
 }
 
 #[test]
-fn an_unreadable_partition_is_no_absent_one() {
+fn unreadable_partition_is_no_absent_one() {
     if !edgeutils_tests::is_root() {
         let tree = systems::by_name(RASPBERRY_PI_OS_12);
         let dir = tree.at("boot/firmware");

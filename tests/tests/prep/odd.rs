@@ -13,7 +13,7 @@ fn prep(tree: &Tree, args: &[&str]) -> Ran {
 }
 
 #[test]
-fn what_stands_in_our_files_stays_to_the_byte() {
+fn files_of_ours_stay_to_the_byte() {
     let tree = Tree::new();
     tree.write(MODULES, "loop");
     tree.write(SYSCTLS, b"# caf\xe9\nvm.swappiness=3");
@@ -27,7 +27,7 @@ fn what_stands_in_our_files_stays_to_the_byte() {
 }
 
 #[test]
-fn a_mask_in_the_place_of_our_file_is_named() {
+fn mask_in_the_place_of_our_file_is_named() {
     let tree = Tree::with(&[("usr/lib/sysctl.d/50-x.conf", "net.ipv4.ip_forward = 1\n")]);
     tree.link(SYSCTLS, "/dev/null");
     // Not in our place, a mask is what it is.
@@ -39,7 +39,7 @@ fn a_mask_in_the_place_of_our_file_is_named() {
 }
 
 #[test]
-fn one_key_twice_in_our_file_is_judged_by_the_last() {
+fn key_twice_in_our_file_is_judged_by_the_last() {
     let tree = Tree::with(&[(SYSCTLS, "vm.swappiness = 1\nvm.swappiness = 9\n")]);
     prep(&tree, &["apply", "--sysctl", "vm.swappiness=1"]).expect(0);
     assert!(tree.read(SYSCTLS).ends_with("vm.swappiness = 1\n"), "{}", tree.read(SYSCTLS));
@@ -47,7 +47,7 @@ fn one_key_twice_in_our_file_is_judged_by_the_last() {
 }
 
 #[test]
-fn a_file_that_systemd_does_not_read_sets_nothing() {
+fn file_that_systemd_does_not_read_sets_nothing() {
     let tree = Tree::with(&[("etc/sysctl.conf", "vm.swappiness = 1\n")]);
     let wanted = ["--sysctl", "vm.swappiness=1"];
     let ran = prep(&tree, &[&["verify"], &wanted as &[&str]].concat()).expect(3);
@@ -62,14 +62,14 @@ fn a_file_that_systemd_does_not_read_sets_nothing() {
 }
 
 #[test]
-fn a_module_in_two_spellings_is_one() {
+fn module_in_two_spellings_is_one() {
     let tree = Tree::new();
     prep(&tree, &["apply", "--module", "br_netfilter", "--module", "br-netfilter"]).expect(0);
     assert_eq!(tree.read(MODULES).matches("netfilter").count(), 1);
 }
 
 #[test]
-fn a_zram_drop_in_behind_ours_is_left_to_a_human() {
+fn zram_drop_in_behind_ours_is_left_to_a_human() {
     let tree = Tree::with(&[
         ("usr/lib/systemd/system-generators/zram-generator", ""),
         ("etc/systemd/zram-generator.conf", "[zram0]\n"),
@@ -84,7 +84,7 @@ fn a_zram_drop_in_behind_ours_is_left_to_a_human() {
 }
 
 #[test]
-fn what_cannot_be_read_is_no_fault_and_not_absent() {
+fn unreadable_file_is_neither_a_fault_nor_absent() {
     // Root reads everything: a loop of links is as unreadable as a broken disk.
     for path in ["boot/firmware/config.txt", "etc/fstab", "etc/crypttab", "etc/modules", "etc/dphys-swapfile"] {
         let tree = Tree::with(&[("etc/rpi-issue", ""), ("boot/firmware/cmdline.txt", "root=x\n")]);
@@ -98,14 +98,14 @@ fn what_cannot_be_read_is_no_fault_and_not_absent() {
 }
 
 #[test]
-fn an_ostree_is_known_by_its_files() {
+fn ostree_is_known_by_its_files() {
     let tree = Tree::with(&[("usr/bin/rpm-ostree", ""), ("ostree/repo/config", "")]);
     let ran = prep(&tree, &["status"]).expect(0);
     assert!(ran.stdout.contains("boot command line: says nothing: rpm-ostree"), "{}", ran.stdout);
 }
 
 #[test]
-fn a_config_txt_of_nul_bytes_is_no_guess() {
+fn config_txt_of_nul_bytes_is_no_guess() {
     let tree = Tree::with(&[("boot/firmware/config.txt", "\0\0\0"), ("boot/firmware/cmdline.txt", "root=x\n")]);
     let start = tree.snapshot();
     let ran = prep(&tree, &["apply", "--memory-cgroup", "on"]).expect(4);

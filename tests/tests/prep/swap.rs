@@ -73,7 +73,7 @@ fn fstab_lines_are_commented_and_every_other_byte_stays() {
 }
 
 #[test]
-fn a_symlinked_fstab_stays_one() {
+fn symlinked_fstab_stays_one() {
     let tree = Tree::with(&[("data/fstab", "/a none swap\n")]);
     tree.link("etc/fstab", "../data/fstab");
     there_and_back(&tree, |tree| {
@@ -83,7 +83,7 @@ fn a_symlinked_fstab_stays_one() {
 }
 
 #[test]
-fn a_comment_comes_off_in_a_file_that_changed_since() {
+fn comment_comes_off_in_a_file_that_changed_since() {
     let tree = Tree::with(&[("etc/fstab", "/a none swap sw\n/b none swap\n")]);
     off(&tree).expect(0);
     tree.write("etc/fstab", "/new /new ext4\n# edge-prep: /b none swap\n# edge-prep: /a none swap sw\n");
@@ -121,7 +121,7 @@ fn services_are_disabled_and_their_files_stay() {
 }
 
 #[test]
-fn a_service_that_cannot_be_disabled_is_masked() {
+fn service_that_cannot_be_disabled_is_masked() {
     // Enabled by its package below /usr.
     let tree = Tree::with(&[(&format!("{LIB}/zramswap.service"), SERVICE)]);
     tree.link(&format!("{LIB}/multi-user.target.wants/zramswap.service"), "../zramswap.service");
@@ -141,7 +141,7 @@ fn a_service_that_cannot_be_disabled_is_masked() {
 }
 
 #[test]
-fn a_vendors_swap_unit_is_masked_and_an_administrators_is_disabled() {
+fn vendors_swap_unit_is_masked_and_an_administrators_is_disabled() {
     let unit = "[Swap]\nWhat=/data/swap\n[Install]\nWantedBy=swap.target\n";
     let name = "data-swap.swap";
     let tree = Tree::with(&[(&format!("{LIB}/{name}"), unit)]);
@@ -216,7 +216,7 @@ fn zram_generator_gets_a_drop_in_for_swap_alone() {
 }
 
 #[test]
-fn what_is_left_to_a_human_is_named_with_its_line_and_not_touched() {
+fn manual_steps_are_named_with_their_line_and_nothing_is_touched() {
     let tree = Tree::with(&[
         ("etc/crypttab", "# x\ncswap /dev/sda2 /dev/urandom swap\n"),
         ("etc/cloud/cloud.cfg.d/50-swap.cfg", "#cloud-config\nswap:\n  filename: /swap.img\n"),
@@ -247,7 +247,7 @@ fn what_is_left_to_a_human_is_named_with_its_line_and_not_touched() {
 }
 
 #[test]
-fn an_fstab_that_cannot_be_edited_is_left_alone() {
+fn fstab_that_cannot_be_edited_is_left_alone() {
     // No copy is kept of so large a file, so it is left to its owner.
     let large = format!("/a none swap\n{}", "# x\n".repeat(10 << 18));
     let tree = Tree::with(&[("etc/fstab", &large)]);
@@ -293,7 +293,7 @@ fn keep_and_limited_change_nothing_and_say_what_goes_with_them() {
 }
 
 #[test]
-fn nothing_live_of_an_image_is_read() {
+fn image_reads_nothing_of_the_live_host() {
     let tree = Tree::with(&[
         ("proc/swaps", "Filename Type Size Used Priority\n/dev/sda2 partition 9 9 -2\n"),
         ("run/systemd/generator.late/dev-sda2.swap", "# by systemd-gpt-auto-generator\n[Swap]\nWhat=/dev/sda2\n"),

@@ -11,7 +11,7 @@ fn prep(tree: &Tree, args: &[&str]) -> Ran {
 }
 
 #[test]
-fn every_system_is_made_ready_and_taken_back_to_the_byte() {
+fn system_is_made_ready_and_taken_back_to_the_byte() {
     for role in ["edgecore", "kubeadm"] {
         for (name, tree) in systems::all() {
             let case = format!("{name} for {role}");
@@ -39,7 +39,7 @@ fn every_system_is_made_ready_and_taken_back_to_the_byte() {
 }
 
 #[test]
-fn single_options_touch_only_what_they_name() {
+fn options_touch_only_what_they_name() {
     for (args, path) in [
         (&["--module", "loop"] as &[&str], "etc/modules-load.d/90-edgeutils.conf"),
         (&["--sysctl", "vm.swappiness=10"], "etc/sysctl.d/90-edgeutils.conf"),
@@ -63,7 +63,7 @@ fn single_options_touch_only_what_they_name() {
 }
 
 #[test]
-fn what_is_listed_elsewhere_is_so_already_and_what_is_overridden_is_named() {
+fn settings_listed_elsewhere_count_and_overridden_ones_are_named() {
     let tree = Tree::with(&[
         ("etc/modules-load.d/k8s.conf", "overlay\nbr_netfilter\n"),
         ("etc/sysctl.d/99-site.conf", "net.ipv4.ip_forward = 0\n"),
@@ -109,7 +109,7 @@ fn names_that_lead_elsewhere_are_refused() {
 }
 
 #[test]
-fn the_rescue_copy_stays_while_the_command_line_cannot_be_taken_back() {
+fn rescue_copy_stays_while_the_command_line_cannot_be_taken_back() {
     let tree = systems::by_name(systems::RASPBERRY_PI_OS_12);
     let (file, copy) = ("boot/firmware/cmdline.txt", "boot/firmware/cmdline.txt.edgeutils-old");
     let before = tree.snapshot();

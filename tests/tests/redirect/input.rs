@@ -11,7 +11,7 @@ fn config_map(record: &str) -> String {
 }
 
 #[test]
-fn wrong_calls_say_what_is_wrong_and_what_to_do() {
+fn calls_that_are_wrong_say_what_is_wrong_and_what_to_do() {
     let tree = Tree::new();
     let before = tree.snapshot();
     for (args, code, cause, hint) in [
@@ -68,7 +68,7 @@ fn wrong_calls_say_what_is_wrong_and_what_to_do() {
 }
 
 #[test]
-fn a_config_map_that_cannot_be_used_changes_nothing() {
+fn config_map_that_cannot_be_used_changes_nothing() {
     let tree = Tree::new();
     let before = tree.snapshot();
     let good = config_map(r#"{"ipTunnelPort":{"192.0.2.1":10351,"192.0.2.2":10352},"port":{"10351":true}}"#);
@@ -103,7 +103,7 @@ fn a_config_map_that_cannot_be_used_changes_nothing() {
 }
 
 #[test]
-fn a_stored_file_that_was_damaged_is_neither_used_nor_overwritten() {
+fn stored_file_that_was_damaged_is_neither_used_nor_overwritten() {
     for (text, cause) in [
         ("redirect = [\"10351=192.0.2.1:10003\"", "line 1: "),
         ("redirect = [\"10351=x:1\"]\n", "\"x\" is no IP address"),

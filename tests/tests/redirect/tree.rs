@@ -27,7 +27,7 @@ fn image() -> Tree {
 }
 
 #[test]
-fn what_boot_needs_is_written_once_and_taken_back() {
+fn files_for_boot_are_written_once_and_undone() {
     let tree = image();
     let before = tree.snapshot();
     let add = ["add", "10351=192.0.2.1:10003", "10351=[2001:db8::1]:10003", "--from", "forward", "--persist"];
@@ -82,7 +82,7 @@ fn ports_come_and_go_and_the_operators_comments_stay() {
 }
 
 #[test]
-fn a_directory_with_files_of_others_stays() {
+fn directory_with_files_of_others_stays() {
     let tree = image();
     tree.write("etc/edgeutils/node.env", "CLOUDCORE=192.0.2.1\n");
     let before = tree.snapshot();
@@ -96,7 +96,7 @@ fn a_directory_with_files_of_others_stays() {
 }
 
 #[test]
-fn whose_connections_and_which_engine_stay_as_they_were_named_once() {
+fn scope_and_engine_stay_as_they_were_named_once() {
     let tree = image();
     redirect(&tree, &["add", "10351=192.0.2.1:10003", "--persist", "--from", "forward", "--backend", "legacy"])
         .expect(0);
@@ -132,7 +132,7 @@ fn files_that_links_lead_to_are_written_there_and_removed_by_their_links() {
 }
 
 #[test]
-fn a_unit_that_is_masked_stays_masked() {
+fn unit_that_is_masked_stays_masked() {
     let tree = image();
     let mask = || {
         std::fs::create_dir_all(tree.at("etc/systemd/system")).unwrap();
@@ -161,7 +161,7 @@ fn a_unit_that_is_masked_stays_masked() {
 }
 
 #[test]
-fn a_program_that_others_may_replace_is_not_started_at_boot() {
+fn program_that_others_may_replace_is_not_started_at_boot() {
     let add = ["add", "10351=192.0.2.1:10003", "--persist"];
     for (path, mode) in
         [("usr/bin/edge-redirect", 0o757), ("usr/bin/edge-redirect", 0o775), ("usr/bin", 0o777), ("usr", 0o1777)]

@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_three_expressions_of_sed_each_change_their_line() {
+    fn three_expressions_of_sed_each_change_their_line() {
         let scratch = std::env::temp_dir().join(format!("xtask-cases-{}", std::process::id()));
         for release in ["1.8", "1.23"] {
             let [sed, ..] = set(Path::new("bin"), &scratch, release).unwrap();

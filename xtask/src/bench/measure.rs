@@ -223,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_busy_child_costs_cpu_and_a_sleeping_one_only_wall() {
+    fn busy_child_costs_cpu_and_a_sleeping_one_only_wall() {
         let busy = Program::new("busy", &["sh", "-c", "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done"]);
         assert!(busy.time().unwrap().cpu > 0.01);
         let asleep = Program::new("asleep", &["sleep", "0.2"]).time().unwrap();
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_changes_nothing_is_refused() {
+    fn run_that_changes_nothing_is_refused() {
         let file = std::env::temp_dir().join(format!("xtask-bench-{}", std::process::id()));
         let path = file.to_string_lossy().into_owned();
         let idle = Program::new("idle", &["true"]).changing(file.clone(), "a\n");
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_fails_is_refused() {
+    fn program_that_fails_is_refused() {
         assert!(Program::new("false", &["false"]).time().is_err());
     }
 }

@@ -117,7 +117,7 @@ mod tests {
     use crate::workspace::{remove_tree, write};
 
     #[test]
-    fn every_kind_of_change_shows() {
+    fn difference_shows_every_kind_of_change() {
         let root = std::env::temp_dir().join(format!("xtask-tree-{}", std::process::id()));
         let tree = || Tree::read(&root, &[""], &["own"]).unwrap();
         write(&root.join("a"), "one\ntwo\n").unwrap();

@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn two_trees_of_the_same_content_pack_to_the_same_bytes() {
+    fn archive_of_the_same_content_has_the_same_bytes() {
         let [one, two] = ["pack-one", "pack-two"].map(tree);
         let mut packed = Vec::new();
         for dir in [&one, &two] {

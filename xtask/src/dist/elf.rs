@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_test_program_is_dynamic() {
+    fn parse_finds_that_this_program_is_dynamic() {
         let me = std::fs::read(std::env::current_exe().unwrap()).unwrap();
         let kind = parse(&me).unwrap();
         assert!(kind.needs.iter().any(|need| need.starts_with("the loader /lib")));
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn without_program_headers_it_needs_nothing() {
+    fn program_without_headers_needs_nothing() {
         let kind = parse(&header(elf::EM_AARCH64)).unwrap();
         assert_eq!(kind.machine, Machine::Arm64);
         assert!(!kind.pie);
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn other_machines_and_other_files_are_refused() {
+    fn parse_refuses_other_machines_and_other_files() {
         assert!(parse(&header(elf::EM_RISCV)).is_err());
         assert!(parse(b"#!/bin/sh\n").is_err());
         assert!(parse(&header(elf::EM_AARCH64)[..40]).is_err());

@@ -222,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn with_rustup_the_line_is_rustups() {
+    fn missing_library_is_added_by_rustup() {
         assert_eq!(install_line(Target::Arm64Musl, true, true), "rustup target add aarch64-unknown-linux-musl");
         assert_eq!(
             install_line(Target::Arm64Gnu, true, false),
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rust_without_the_library_is_not_taken() {
+    fn rust_without_the_library_is_not_used() {
         assert!(!has_std(Path::new("no-such-rustc"), Target::Arm64Musl));
         assert!(!has_std(Path::new("true"), Target::Arm64Musl));
     }

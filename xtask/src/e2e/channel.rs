@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_the_other_side_is_an_error_at_once() {
+    fn end_of_the_other_side_is_an_error_at_once() {
         let (mut near, far) = pair();
         drop(far);
         let error = near.receive(Instant::now() + Duration::from_secs(60)).unwrap_err();

@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_gets_its_directories_and_its_mode() {
+    fn file_gets_its_directories_and_its_mode() {
         let file = GuestFile { path: "/usr/local/bin/x".to_owned(), mode: 0o755, content: Vec::new() };
         let expected = "mkdir \"/usr\"\nmkdir \"/usr/local\"\nmkdir \"/usr/local/bin\"\n\
                         write \"/s\" \"/usr/local/bin/x\"\nsif \"/usr/local/bin/x\" mode 0100755\n\

@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_architecture_has_an_image_of_its_own() {
+    fn architecture_has_an_image_of_its_own() {
         assert_ne!(name(Arch::Amd64), name(Arch::Arm64));
         assert!(name(Arch::Arm64).starts_with("debian-bookworm-arm64-"));
     }

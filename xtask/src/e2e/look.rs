@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_is_named_with_both_states() {
+    fn difference_is_named_with_both_states() {
         let before = look("file\tetc/a\tf 644 0:0 aa\nfile\tetc/b\tf 644 0:0 bb\n");
         let after = look("file\tetc/a\tf 600 0:0 aa\nfile\tetc/c d\tf 644 0:0 cc\n");
         assert_eq!(
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_is_covered_by_kind_and_name_and_must_be_there() {
+    fn leftovers_are_covered_by_kind_and_name_and_must_exist() {
         let [before, after] = ["file\tvar/log/x\t1\n", "file\tvar/log/x\t2\n"].map(look);
         let allowed = |kind, name| [Allowed { kind, name, because: Because::Left("a log") }];
         assert!(before.differences(&after, &allowed("file", "var/log/*")).is_empty());
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_that_saw_nothing_of_a_kind_is_no_look() {
+    fn look_that_saw_nothing_of_a_kind_is_no_look() {
         assert!(Look::parse("file\ta\tb\n").is_err());
         assert!(Look::parse("sh: find: not found\n").is_err());
     }

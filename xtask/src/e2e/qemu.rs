@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_comma_in_a_path_is_no_option() {
+    fn comma_in_a_path_is_no_option() {
         assert_eq!(escaped("/tmp/a,readonly=on"), "/tmp/a,,readonly=on");
     }
 }

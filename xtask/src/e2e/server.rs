@@ -87,14 +87,14 @@ mod tests {
     }
 
     #[test]
-    fn two_requests_on_one_connection() {
+    fn server_answers_two_requests_on_one_connection() {
         let answers = asked("GET /repo/In%7eRelease HTTP/1.1\r\nHost: x\r\n\r\nHEAD /repo/In~Release HTTP/1.1\r\n\r\n");
         let ok = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n";
         assert_eq!(answers, format!("{ok}signed{ok}"));
     }
 
     #[test]
-    fn what_is_not_there_or_outside_or_no_reading_is_refused() {
+    fn server_refuses_what_is_missing_outside_or_not_a_read() {
         for target in ["/repo/nothing", "/../etc/passwd", "/repo/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd", "/repo"] {
             assert!(asked(&format!("GET {target} HTTP/1.1\r\n\r\n")).starts_with("HTTP/1.1 404"), "{target}");
         }
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_request_gets_no_answer() {
+    fn server_does_not_answer_half_a_request() {
         assert_eq!(asked("GET /repo/In~Release HTTP/1.1\r\n"), "");
     }
 }

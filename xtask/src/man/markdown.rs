@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_holds_usage_options_verbs_and_examples() {
+    fn page_holds_usage_options_verbs_and_examples() {
         let mut command = Command::new("edge-x")
             .about("Do x")
             .after_help("Example:\n  edge-x go")

@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_readme_names_each_prerequisite() {
+    fn readme_names_each_prerequisite() {
         let readme = include_str!("../../../README.md");
         for package in PREREQUISITES {
             assert!(readme.contains(package), "{package}");
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_leads_to_the_network_is_kept_of_the_environment() {
+    fn environment_keeps_only_what_leads_to_the_network() {
         for name in ["HTTPS_PROXY", "CARGO_HTTP_CAINFO", "CARGO_REGISTRIES_MIRROR_INDEX", "GOPROXY", "CI"] {
             assert!(is_kept(name), "{name}");
         }

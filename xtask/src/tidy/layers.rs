@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_upward_use_is_found_in_every_layer() {
+    fn upward_use_is_found_in_every_layer() {
         for (low, high) in LAYERS.iter().zip(LAYERS.iter().skip(1)) {
             for (low, high) in low.iter().flat_map(|l| high.iter().map(move |h| (l, h))) {
                 let up = format!("//! x\nuse crate::{high}::X;\n");

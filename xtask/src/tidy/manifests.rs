@@ -142,21 +142,21 @@ mod tests {
     }
 
     #[test]
-    fn a_crate_that_uses_a_utility_is_found_and_xtask_may() {
+    fn crate_that_uses_a_utility_is_found_and_xtask_may() {
         let uses = member("[dependencies]\nedge-x.workspace = true\n");
         let files = [("crates/edge-y/Cargo.toml", uses.as_str()), ("xtask/Cargo.toml", &uses)];
         assert_eq!(offences(floors, &files), ["crates/edge-y/Cargo.toml:10 depends on the utility edge-x"]);
     }
 
     #[test]
-    fn a_library_that_uses_a_domain_library_is_found_and_a_utility_may() {
+    fn library_that_uses_a_domain_library_is_found_and_a_utility_may() {
         let uses = member("[dependencies]\nedge-kubeedge.workspace = true\n");
         let files = [("crates/edge-y/Cargo.toml", uses.as_str()), ("crates/edge-x/Cargo.toml", &uses)];
         assert_eq!(offences(floors, &files), ["crates/edge-y/Cargo.toml:10 is a library below edge-kubeedge"]);
     }
 
     #[test]
-    fn whatever_is_not_inherited_is_found() {
+    fn setting_that_is_not_inherited_is_found() {
         let own = member(
             "[dev-dependencies]\nclap = \"4\"\nnix = { workspace = true, features = [\"fs\"] }\n[target.'cfg(unix)'.dependencies]\ntar = \"1\"\n",
         );
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unused_dependency_is_found() {
+    fn unused_dependency_is_found() {
         let root = "[workspace.dependencies]\na = { path = \"crates/a\" }\nclap = \"4\"\ntar = \"1\"\n";
         let uses = member("[dependencies]\nclap.workspace = true\n");
         let files = [("Cargo.toml", root), ("crates/a/Cargo.toml", uses.as_str())];

@@ -118,13 +118,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_without_its_first_line_is_found() {
+    fn file_without_its_first_line_is_found() {
         let files = [("a.rs", "//! a\n"), ("b.rs", "fn b() {}\n"), ("c.md", "c")];
         assert_eq!(offences(module_doc, &files), ["b.rs:1 does not begin with //!"]);
     }
 
     #[test]
-    fn a_long_file_is_found_and_a_nearly_long_one_told() {
+    fn long_file_is_found_and_a_nearly_long_one_told() {
         let lines = |count: usize| "//! x\n".repeat(count);
         let (fits, long) = (lines(500), lines(501));
         let files = [("a.rs", fits.as_str()), ("b.rs", &long), ("c.md", &long)];
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn each_placeholder_is_found() {
+    fn placeholder_is_found() {
         for phrase in UNFINISHED {
             let text = format!("//! x\nfn a() {{ {phrase} }}\n");
             assert_eq!(offences(unfinished, &[("a.rs", &text)]).len(), 1, "{phrase}");
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_utility_without_page_or_row_is_found() {
+    fn utility_without_page_or_row_is_found() {
         let whole = [("docs/edge-x.md", ""), ("README.md", "| edge-x | does x |")];
         assert!(offences(docs, &whole).is_empty());
         assert_eq!(

@@ -29,8 +29,8 @@ END
 const FRONTEND: &str = "/var/lib/dpkg/lock-frontend";
 
 #[test]
-fn a_real_apt_at_work_for_twenty_seconds_is_waited_for() {
-    let Some(host) = host("a_real_apt_at_work_for_twenty_seconds_is_waited_for") else { return };
+fn real_apt_at_work_for_twenty_seconds_is_waited_for() {
+    let Some(host) = host("real_apt_at_work_for_twenty_seconds_is_waited_for") else { return };
     let ran = host.sh(
         r#"mkdir -p /debs/edge-slow.control
         printf '#!/bin/sh\n: > /begun\nsleep 20\n' > /debs/edge-slow.control/postinst; chmod 755 /debs/edge-slow.control/postinst
@@ -73,7 +73,7 @@ fn a_real_apt_at_work_for_twenty_seconds_is_waited_for() {
     host.look();
 }
 
-fn a_lock_that_is_taken_between_our_look_and_apts_is_waited_for_as_well(host: &AptHost) {
+fn lock_that_is_taken_between_our_look_and_apts_is_waited_for_as_well(host: &AptHost) {
     host.sh("deb edge-dep 1; deb edge-thing 1 'Depends: edge-dep'; key good; repo /repo good").expect(0);
     let before = host.look();
     let note = "edge-apt-fixture: note: another program took apt's lock meanwhile\n";
@@ -109,7 +109,7 @@ fn a_lock_that_is_taken_between_our_look_and_apts_is_waited_for_as_well(host: &A
     host.looks_as(&before, "the call");
 }
 
-fn a_lock_taken_before_dpkg_is_no_failure_of_a_removal_or_a_repair(host: &AptHost) {
+fn lock_taken_before_dpkg_is_no_failure_of_a_removal_or_a_repair(host: &AptHost) {
     host.sh("deb edge-dep 1; key good; repo /repo good").expect(0);
     let before = host.look();
     host.sh("call edge-dep").expect(0);
@@ -173,6 +173,6 @@ fn ctrl_c_at_a_terminal_lets_dpkg_come_to_its_end() {
 }
 
 on_each_debian!(
-    a_lock_that_is_taken_between_our_look_and_apts_is_waited_for_as_well,
-    a_lock_taken_before_dpkg_is_no_failure_of_a_removal_or_a_repair,
+    lock_that_is_taken_between_our_look_and_apts_is_waited_for_as_well,
+    lock_taken_before_dpkg_is_no_failure_of_a_removal_or_a_repair,
 );

@@ -17,7 +17,7 @@ repo /repo good
 ";
 const FROM: &str = "--uri file:/repo/ --key-file /keys/good.asc --fingerprint $(cat /keys/good.fpr)";
 
-fn an_install_brings_the_newest_of_a_stream_and_an_undo_takes_back_all_of_it(host: &AptHost) {
+fn install_brings_the_newest_of_a_stream_and_an_undo_takes_back_all_of_it(host: &AptHost) {
     host.sh(REPOSITORY).expect(0);
     let tree = "find /etc/apt /usr/share/edge-* -printf '%p %m\\n' 2>/dev/null | sort";
     let before = host.sh(tree).stdout;
@@ -54,7 +54,7 @@ fn an_install_brings_the_newest_of_a_stream_and_an_undo_takes_back_all_of_it(hos
     assert_eq!(host.sh("state edge-thing; state edge-dep").stdout, "none\nnone\n");
 }
 
-fn a_repository_that_is_not_as_it_shall_be_leaves_nothing_behind(host: &AptHost) {
+fn repository_that_is_not_as_it_shall_be_leaves_nothing_behind(host: &AptHost) {
     host.sh(REPOSITORY).expect(0);
     host.sh(
         "key other; key old 1y 20200101T000000; key soon 20d; cat /keys/good.asc /keys/other.asc > /keys/both.asc
@@ -127,7 +127,7 @@ fn a_repository_that_is_not_as_it_shall_be_leaves_nothing_behind(host: &AptHost)
     assert_eq!(host.sh("ls /etc/apt/keyrings").stdout, "test.gpg\n");
 }
 
-fn a_signature_of_a_kind_that_this_apt_does_not_take_any_more_is_said(host: &AptHost) {
+fn signature_of_a_kind_that_this_apt_does_not_take_any_more_is_said(host: &AptHost) {
     host.sh(
         "deb edge-thing 1; key good; repo /lists -
         pgp --digest-algo SHA1 -u $(cat /keys/good.fpr) --clearsign -o $here/lists/InRelease $here/lists/Release
@@ -162,7 +162,7 @@ fn a_signature_of_a_kind_that_this_apt_does_not_take_any_more_is_said(host: &Apt
     }
 }
 
-fn old_lists_are_no_excuse_and_strangers_sources_no_obstacle(host: &AptHost) {
+fn lists_that_are_old_are_refreshed_and_other_sources_are_no_obstacle(host: &AptHost) {
     host.sh(REPOSITORY).expect(0);
     host.sh("serve / 8000; echo 'deb http://127.0.0.1:9/ broken main' > /etc/apt/sources.list.d/broken.list").expect(0);
     let from = "--uri http://127.0.0.1:8000/repo/ --key-url http://127.0.0.1:8000/keys/good.asc --fingerprint $(cat /keys/good.fpr)";
@@ -234,7 +234,7 @@ fn holds_outlive_a_change_and_nothing_goes_that_was_not_named(host: &AptHost) {
     host.looks_as(&before, "the call");
 }
 
-fn nothing_ever_asks(host: &AptHost) {
+fn install_never_asks(host: &AptHost) {
     // A configuration file that was changed by hand and changes in the package, and a script that reads.
     host.sh(
         "mkdir -p /debs/edge-thing.files/etc /debs/edge-thing.control
@@ -252,7 +252,7 @@ fn nothing_ever_asks(host: &AptHost) {
     assert!(left.starts_with("ii 2\nmine\nnoninteractive 1 none\nls: cannot access"), "{left}");
 }
 
-fn a_removal_is_exact_and_comes_back(host: &AptHost) {
+fn removal_is_exact_and_comes_back(host: &AptHost) {
     host.sh(REPOSITORY).expect(0);
     host.sh(&format!("fixture install {FROM} --hold --pin 'version 1.34.*' edge-thing~1.34")).expect(0);
     let before = host.look();
@@ -272,7 +272,7 @@ fn a_removal_is_exact_and_comes_back(host: &AptHost) {
     assert!(host.sh("ls /etc/apt/*/").stdout.contains("test.sources"));
 }
 
-fn a_package_whose_script_fails_is_told_of_and_an_undo_takes_it_back(host: &AptHost) {
+fn package_whose_script_fails_is_told_of_and_an_undo_takes_it_back(host: &AptHost) {
     host.sh(
         "mkdir -p /debs/edge-bad.control; printf '#!/bin/sh\\necho no luck >&2; test -e /luck\\n' > /debs/edge-bad.control/postinst
         chmod 755 /debs/edge-bad.control/postinst; deb edge-bad 1 'Depends: edge-dep'; deb edge-dep 1; key good; repo /repo good",
@@ -301,7 +301,7 @@ fn a_package_whose_script_fails_is_told_of_and_an_undo_takes_it_back(host: &AptH
     host.looks_as(&before, "the undo of one that was mended");
 }
 
-fn an_undo_of_what_a_stranger_needs_changes_nothing_until_it_can(host: &AptHost) {
+fn undo_of_what_a_stranger_needs_changes_nothing_until_it_can(host: &AptHost) {
     host.sh(REPOSITORY).expect(0);
     let before = host.look();
     host.sh("deb edge-stranger 1 'Depends: edge-thing'; deb edge-guest 1 'Depends: edge-dep'").expect(0);
@@ -325,7 +325,7 @@ fn an_undo_of_what_a_stranger_needs_changes_nothing_until_it_can(host: &AptHost)
 }
 
 #[test]
-fn an_image_is_refused() {
+fn image_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let ran = tool::Tool::program(Path::new(env!("CARGO_BIN_EXE_edge-apt-fixture")))
         .args(["install", "edge-thing", "--root"])
@@ -336,13 +336,13 @@ fn an_image_is_refused() {
 }
 
 on_each_debian!(
-    an_install_brings_the_newest_of_a_stream_and_an_undo_takes_back_all_of_it,
-    a_repository_that_is_not_as_it_shall_be_leaves_nothing_behind,
-    a_signature_of_a_kind_that_this_apt_does_not_take_any_more_is_said,
-    old_lists_are_no_excuse_and_strangers_sources_no_obstacle,
+    install_brings_the_newest_of_a_stream_and_an_undo_takes_back_all_of_it,
+    repository_that_is_not_as_it_shall_be_leaves_nothing_behind,
+    signature_of_a_kind_that_this_apt_does_not_take_any_more_is_said,
+    lists_that_are_old_are_refreshed_and_other_sources_are_no_obstacle,
     holds_outlive_a_change_and_nothing_goes_that_was_not_named,
-    nothing_ever_asks,
-    an_undo_of_what_a_stranger_needs_changes_nothing_until_it_can,
-    a_removal_is_exact_and_comes_back,
-    a_package_whose_script_fails_is_told_of_and_an_undo_takes_it_back,
+    install_never_asks,
+    undo_of_what_a_stranger_needs_changes_nothing_until_it_can,
+    removal_is_exact_and_comes_back,
+    package_whose_script_fails_is_told_of_and_an_undo_takes_it_back,
 );

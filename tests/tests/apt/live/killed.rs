@@ -56,7 +56,7 @@ fn killed(host: &AptHost, call: &str, place: &str, power: &str) {
     assert!(half.contains("edge-"), "nothing is half-done at {place}: {half}");
 }
 
-fn the_same_call_finishes_what_a_killed_dpkg_left(host: &AptHost) {
+fn same_call_finishes_what_a_killed_dpkg_left(host: &AptHost) {
     host.sh(PACKAGES).expect(0);
     let before = host.look();
     let cases = PLACES.map(|place| (FROM_REPOSITORY, "power", place));
@@ -84,7 +84,7 @@ fn the_same_call_finishes_what_a_killed_dpkg_left(host: &AptHost) {
     }
 }
 
-fn a_torn_package_is_in_the_way_of_an_undo_until_a_repair_unpacks_it_again(host: &AptHost) {
+fn torn_package_is_in_the_way_of_an_undo_until_a_repair_unpacks_it_again(host: &AptHost) {
     host.sh(PACKAGES).expect(0);
     let before = host.look();
     for place in PLACES {
@@ -116,6 +116,6 @@ fn a_torn_package_is_in_the_way_of_an_undo_until_a_repair_unpacks_it_again(host:
 }
 
 on_each_debian!(
-    the_same_call_finishes_what_a_killed_dpkg_left,
-    a_torn_package_is_in_the_way_of_an_undo_until_a_repair_unpacks_it_again,
+    same_call_finishes_what_a_killed_dpkg_left,
+    torn_package_is_in_the_way_of_an_undo_until_a_repair_unpacks_it_again,
 );

@@ -9,8 +9,8 @@ fn host(test: &str) -> Option<AptHost> {
 }
 
 #[test]
-fn each_of_the_four_locks_is_waited_for_and_its_holder_named() {
-    let Some(host) = host("each_of_the_four_locks_is_waited_for_and_its_holder_named") else { return };
+fn of_the_four_locks_is_waited_for_and_its_holder_named() {
+    let Some(host) = host("of_the_four_locks_is_waited_for_and_its_holder_named") else { return };
     host.sh("edge wait").expect(0);
     host.sh("edge wait -n").expect(0);
     for lock in
@@ -39,8 +39,8 @@ fn each_of_the_four_locks_is_waited_for_and_its_holder_named() {
 }
 
 #[test]
-fn a_signal_ends_the_wait_with_its_record() {
-    let Some(host) = host("a_signal_ends_the_wait_with_its_record") else { return };
+fn signal_ends_the_wait_with_its_record() {
+    let Some(host) = host("signal_ends_the_wait_with_its_record") else { return };
     let ran = host.sh(
         "hold /var/lib/dpkg/lock 30; set -m; edge wait --json > /said & pid=$!; sleep 2; kill -INT -$pid; wait $pid; \
          code=$?; kill $holder; tail -n 1 /said; exit $code",
@@ -50,8 +50,8 @@ fn a_signal_ends_the_wait_with_its_record() {
 }
 
 #[test]
-fn an_install_waits_without_standing_in_the_way_of_others() {
-    let Some(host) = host("an_install_waits_without_standing_in_the_way_of_others") else { return };
+fn install_waits_without_standing_in_the_way_of_others() {
+    let Some(host) = host("install_waits_without_standing_in_the_way_of_others") else { return };
     host.sh("deb edge-thing 1; key good; repo /repo good").expect(0);
     let call =
         "fixture install --uri file:/repo/ --key-file /keys/good.asc --fingerprint $(cat /keys/good.fpr) edge-thing";
@@ -79,8 +79,8 @@ key good; repo /repo good; touch /stay
 ";
 
 #[test]
-fn neither_ctrl_c_nor_a_kill_reaches_dpkg() {
-    let Some(host) = host("neither_ctrl_c_nor_a_kill_reaches_dpkg") else { return };
+fn dpkg_is_reached_by_neither_ctrl_c_nor_a_kill() {
+    let Some(host) = host("dpkg_is_reached_by_neither_ctrl_c_nor_a_kill") else { return };
     // Ctrl-C goes to the whole group of the terminal's foreground; job control makes one here.
     let ctrl_c = host.sh(&format!(
         "{SLOW} set -m; call --hold edge-after & pid=$!; wait_for /begun; kill -INT -$pid; sleep 0.5; kill -0 $pid && echo patient; rm /stay; wait $pid; echo $?"
@@ -112,8 +112,8 @@ fn neither_ctrl_c_nor_a_kill_reaches_dpkg() {
 }
 
 #[test]
-fn what_an_interrupted_dpkg_left_is_mended_and_nothing_else() {
-    let Some(host) = host("what_an_interrupted_dpkg_left_is_mended_and_nothing_else") else { return };
+fn repair_finishes_what_an_interrupted_dpkg_left_and_nothing_else() {
+    let Some(host) = host("repair_finishes_what_an_interrupted_dpkg_left_and_nothing_else") else { return };
     let nothing = host.sh("edge wait --repair").expect(0);
     assert_eq!(nothing.stdout, "apt and dpkg are free\nalready up to date\n");
     // dpkg and its script are killed in the middle, as by `killall`.
@@ -170,8 +170,8 @@ fn broken_dependencies_are_mended_from_the_sources_or_said() {
 }
 
 #[test]
-fn an_update_fails_when_it_fails() {
-    let Some(host) = host("an_update_fails_when_it_fails") else { return };
+fn update_fails_when_it_fails() {
+    let Some(host) = host("update_fails_when_it_fails") else { return };
     host.sh("deb edge-thing 1; key good; repo /repo good; serve /repo 8000
         echo 'deb [signed-by=/keys/good.asc] http://127.0.0.1:8000 /' > /etc/apt/sources.list")
         .expect(0);
@@ -189,8 +189,8 @@ fn an_update_fails_when_it_fails() {
 }
 
 #[test]
-fn a_container_is_refused_with_a_way_that_there_is() {
-    let Some(host) = host("a_container_is_refused_with_a_way_that_there_is") else { return };
+fn container_is_refused_with_a_way_that_there_is() {
+    let Some(host) = host("container_is_refused_with_a_way_that_there_is") else { return };
     for call in ["--repair", "--update"] {
         let refused = host.sh(&format!("edge-apt wait {call}"));
         assert!(refused.stderr.contains("edge-apt: cannot change this host: "), "{call}: {}", refused.stderr);

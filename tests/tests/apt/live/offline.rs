@@ -16,8 +16,8 @@ cd /debs; sha256sum *.deb > SHA256SUMS; cd /
 ";
 
 #[test]
-fn a_folder_brings_what_is_asked_for_and_what_that_needs() {
-    let Some(host) = host("a_folder_brings_what_is_asked_for_and_what_that_needs") else { return };
+fn folder_brings_what_is_asked_for_and_what_that_needs() {
+    let Some(host) = host("folder_brings_what_is_asked_for_and_what_that_needs") else { return };
     host.sh(FOLDER).expect(0);
     let call = "fixture install --offline /debs --hold edge-thing~1.34";
     let planned = host.sh(&format!("{call} -n")).expect(3);
@@ -48,8 +48,8 @@ fn a_folder_brings_what_is_asked_for_and_what_that_needs() {
 }
 
 #[test]
-fn a_folder_that_is_not_as_its_manifest_says_is_refused() {
-    let Some(host) = host("a_folder_that_is_not_as_its_manifest_says_is_refused") else { return };
+fn folder_that_is_not_as_its_manifest_says_is_refused() {
+    let Some(host) = host("folder_that_is_not_as_its_manifest_says_is_refused") else { return };
     host.sh(FOLDER).expect(0);
     let cases = [
         ("printf x >> edge-dep_1_all.deb", 4, "its SHA-256 is "),
@@ -72,8 +72,8 @@ fn a_folder_that_is_not_as_its_manifest_says_is_refused() {
 }
 
 #[test]
-fn a_full_disk_leaves_a_host_on_which_the_same_call_goes_on() {
-    let Some(host) = host("a_full_disk_leaves_a_host_on_which_the_same_call_goes_on") else { return };
+fn full_disk_leaves_a_host_on_which_the_same_call_goes_on() {
+    let Some(host) = host("full_disk_leaves_a_host_on_which_the_same_call_goes_on") else { return };
     host.sh(
         "mkdir -p /debs/edge-big.files/opt/big; head -c 20000000 /dev/urandom > /debs/edge-big.files/opt/big/file
         deb edge-big 1; cd /debs; sha256sum *.deb > SHA256SUMS; mkdir -p /opt/big; mount -t tmpfs -o size=10m tmpfs /opt/big",
@@ -98,8 +98,8 @@ fn a_full_disk_leaves_a_host_on_which_the_same_call_goes_on() {
 }
 
 #[test]
-fn a_disk_too_full_for_what_apt_downloads_is_said_before_dpkg_begins() {
-    let Some(host) = host("a_disk_too_full_for_what_apt_downloads_is_said_before_dpkg_begins") else { return };
+fn disk_too_full_for_what_apt_downloads_is_said_before_dpkg_begins() {
+    let Some(host) = host("disk_too_full_for_what_apt_downloads_is_said_before_dpkg_begins") else { return };
     host.sh(
         "mkdir -p /debs/edge-big.files/opt/big; head -c 5000000 /dev/urandom > /debs/edge-big.files/opt/big/file
         deb edge-big 1; key good; repo /repo good; serve /repo 8000; mount -t tmpfs -o size=1m tmpfs /var/cache/apt/archives",
@@ -152,8 +152,8 @@ fn dpkgs_own_database_on_a_full_disk_is_mended_once_there_is_room(host: &AptHost
 }
 
 #[test]
-fn without_room_for_the_journal_or_for_the_source_nothing_is_changed() {
-    let Some(host) = host("without_room_for_the_journal_or_for_the_source_nothing_is_changed") else { return };
+fn install_without_room_for_the_journal_or_the_source_changes_nothing() {
+    let Some(host) = host("install_without_room_for_the_journal_or_the_source_changes_nothing") else { return };
     host.sh("deb edge-thing 1; key good; repo /repo good; mkdir -p /etc/apt/keyrings /var/lib/edgeutils").expect(0);
     for dir in ["/var/lib/edgeutils", "/etc/apt/keyrings"] {
         host.sh(&format!(

@@ -54,7 +54,7 @@ fn everywhere(pki: &Pki, args: &'static [&'static str], then: impl Fn(&Tree, &ki
 }
 
 #[test]
-fn a_renewal_is_one_rename() {
+fn renewal_is_one_rename() {
     if !kill::can_kill() {
         return skip("certgen_live_crash renewal", "strace cannot trace here");
     }
@@ -71,7 +71,7 @@ fn a_renewal_is_one_rename() {
 }
 
 #[test]
-fn a_new_key_is_two_and_what_lies_between_is_seen_and_completed() {
+fn new_key_is_two_and_what_lies_between_is_seen_and_completed() {
     if !kill::can_kill() {
         return skip("certgen_live_crash new key", "strace cannot trace here");
     }

@@ -286,35 +286,35 @@ fn undo_killed(case: &Case) {
 }
 
 #[test]
-fn a_first_key_killed_anywhere_is_completed_by_the_same_call() {
+fn first_key_killed_anywhere_is_completed_by_the_same_call() {
     if can_kill("first") {
         NEW.iter().for_each(again_and_undone);
     }
 }
 
 #[test]
-fn a_new_key_killed_anywhere_is_completed_by_the_same_call_and_not_made_again() {
+fn new_key_killed_anywhere_is_completed_by_the_same_call_and_not_made_again() {
     if can_kill("new") {
         REPLACED.iter().for_each(again_and_undone);
     }
 }
 
 #[test]
-fn a_key_that_stays_is_completed_by_the_same_call() {
+fn key_that_stays_is_completed_by_the_same_call() {
     if can_kill("kept") {
         KEPT.iter().for_each(again_and_undone);
     }
 }
 
 #[test]
-fn an_undo_right_after_a_kill_brings_back_the_key_and_the_key_before_it() {
+fn undo_right_after_a_kill_brings_back_the_key_and_the_key_before_it() {
     if can_kill("undo at once") {
         NEW[..1].iter().chain(&REPLACED).chain(&KEPT).for_each(undone_at_once);
     }
 }
 
 #[test]
-fn an_undo_of_keys_killed_anywhere_is_completed_by_the_same_undo() {
+fn undo_of_keys_killed_anywhere_is_completed_by_the_same_undo() {
     if can_kill("undo") {
         NEW[..1].iter().chain(&REPLACED[..1]).chain(&KEPT[..2]).for_each(undo_killed);
     }

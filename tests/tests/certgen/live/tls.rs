@@ -103,7 +103,7 @@ fn go_takes_the_hub_s_pairs_by_their_first_block_and_signs_with_its_ca() {
 }
 
 #[test]
-fn a_ca_with_an_unusual_subject_is_named_to_the_byte() {
+fn ca_with_an_unusual_subject_is_named_to_the_byte() {
     let Some(pki) = Pki::odd() else { return skip("certgen_live_tls corporate", "go is not there") };
     let tree = Tree::new();
     let (ca, key) = (pki.at("corporate.crt"), pki.at("corporate.key"));

@@ -28,8 +28,8 @@ fn fake_go(tree: &Tree, version: &str, settings: &str) -> String {
 }
 
 #[test]
-fn the_manifest_says_what_was_built_and_a_second_run_builds_nothing() {
-    if no_go("the_manifest_says_what_was_built_and_a_second_run_builds_nothing") {
+fn manifest_says_what_was_built_and_a_second_run_builds_nothing() {
+    if no_go("manifest_says_what_was_built_and_a_second_run_builds_nothing") {
         return;
     }
     let tree = Tree::new();
@@ -64,8 +64,8 @@ fn the_manifest_says_what_was_built_and_a_second_run_builds_nothing() {
 }
 
 #[test]
-fn both_releases_are_built_for_arm64_and_answer_there() {
-    if no_go("both_releases_are_built_for_arm64_and_answer_there") {
+fn build_makes_both_releases_for_arm64_and_they_answer_there() {
+    if no_go("build_makes_both_releases_for_arm64_and_they_answer_there") {
         return;
     }
     const PLUGINS: [&str; 4] = ["bridge", "host-local", "loopback", "portmap"];
@@ -91,8 +91,8 @@ fn both_releases_are_built_for_arm64_and_answer_there() {
 }
 
 #[test]
-fn what_stands_at_out_and_is_no_build_stays() {
-    if no_go("what_stands_at_out_and_is_no_build_stays") {
+fn build_leaves_what_is_at_out_and_is_not_a_build() {
+    if no_go("build_leaves_what_is_at_out_and_is_not_a_build") {
         return;
     }
     let tree = Tree::with(&[("out/precious", "data")]);
@@ -108,8 +108,8 @@ fn what_stands_at_out_and_is_no_build_stays() {
 }
 
 #[test]
-fn a_go_that_is_too_old_or_absent_is_told_before_anything_is_fetched() {
-    if no_go("a_go_that_is_too_old_or_absent_is_told_before_anything_is_fetched") {
+fn go_that_is_too_old_or_absent_is_told_before_anything_is_fetched() {
+    if no_go("go_that_is_too_old_or_absent_is_told_before_anything_is_fetched") {
         return;
     }
     let tree = Tree::new();
@@ -149,8 +149,8 @@ fn a_go_that_is_too_old_or_absent_is_told_before_anything_is_fetched() {
 }
 
 #[test]
-fn what_cannot_be_fetched_is_told_with_what_to_do() {
-    if no_go("what_cannot_be_fetched_is_told_with_what_to_do") {
+fn build_says_what_to_do_where_nothing_can_be_fetched() {
+    if no_go("build_says_what_to_do_where_nothing_can_be_fetched") {
         return;
     }
     let tree = Tree::new();
@@ -194,8 +194,8 @@ fn what_cannot_be_fetched_is_told_with_what_to_do() {
 }
 
 #[test]
-fn a_folder_is_built_with_what_it_brings() {
-    if no_go("a_folder_is_built_with_what_it_brings") {
+fn folder_is_built_with_what_it_brings() {
+    if no_go("folder_is_built_with_what_it_brings") {
         return;
     }
     let tree = Tree::new();
@@ -251,8 +251,8 @@ fn interrupted(tree: &Tree, signal: nix::sys::signal::Signal) -> (Ran, u32) {
 }
 
 #[test]
-fn a_build_that_is_stopped_takes_go_along_and_leaves_nothing() {
-    if no_go("a_build_that_is_stopped_takes_go_along_and_leaves_nothing") {
+fn build_that_is_stopped_takes_go_along_and_leaves_nothing() {
+    if no_go("build_that_is_stopped_takes_go_along_and_leaves_nothing") {
         return;
     }
     let tree = Tree::new();
@@ -265,8 +265,8 @@ fn a_build_that_is_stopped_takes_go_along_and_leaves_nothing() {
 }
 
 #[test]
-fn a_build_that_is_killed_is_never_taken_for_one() {
-    if no_go("a_build_that_is_killed_is_never_taken_for_one") {
+fn build_that_is_killed_is_never_taken_for_one() {
+    if no_go("build_that_is_killed_is_never_taken_for_one") {
         return;
     }
     let tree = Tree::new();
@@ -282,8 +282,8 @@ fn a_build_that_is_killed_is_never_taken_for_one() {
 }
 
 #[test]
-fn under_sudo_go_runs_as_the_caller() {
-    if no_go("under_sudo_go_runs_as_the_caller") {
+fn go_runs_as_the_caller_under_sudo() {
+    if no_go("go_runs_as_the_caller_under_sudo") {
         return;
     }
     if !is_root() {

@@ -30,8 +30,8 @@ fn flags_in_quotes_are_looked_through_too() {
 }
 
 #[test]
-fn a_go_that_does_not_answer_is_not_told_as_absent() {
-    if no_go("a_go_that_does_not_answer_is_not_told_as_absent") {
+fn go_that_does_not_answer_is_not_told_as_absent() {
+    if no_go("go_that_does_not_answer_is_not_told_as_absent") {
         return;
     }
     let tree = Tree::new();
@@ -55,8 +55,8 @@ fn caches_that_cannot_be_written_to_are_named() {
 }
 
 #[test]
-fn without_a_proxy_the_module_cache_is_named_as_one_and_is_enough() {
-    if no_go("without_a_proxy_the_module_cache_is_named_as_one_and_is_enough") {
+fn module_cache_is_enough_without_a_proxy() {
+    if no_go("module_cache_is_enough_without_a_proxy") {
         return;
     }
     // All that it needs is fetched now, if it was not before.

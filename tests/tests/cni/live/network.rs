@@ -34,7 +34,7 @@ fn in_order(text: &str, wanted: &[&str]) {
 }
 
 #[test]
-fn installed_configured_and_tried_and_nothing_is_left_of_the_trial() {
+fn trial_of_an_installed_network_leaves_nothing() {
     let Some(said) = transcript(
         "cni_live_network trial",
         r#"
@@ -68,7 +68,7 @@ fn installed_configured_and_tried_and_nothing_is_left_of_the_trial() {
 }
 
 #[test]
-fn a_release_that_is_too_old_is_named_as_the_cause() {
+fn release_that_is_too_old_is_named_as_the_cause() {
     let Some(said) = transcript(
         "cni_live_network old",
         r#"
@@ -100,7 +100,7 @@ fn a_release_that_is_too_old_is_named_as_the_cause() {
 }
 
 #[test]
-fn a_daemon_that_runs_is_no_obstacle_and_all_comes_back() {
+fn daemon_that_runs_is_no_obstacle_and_all_comes_back() {
     let Some(said) = transcript(
         "cni_live_network daemon",
         r#"
@@ -162,7 +162,7 @@ fn routes_and_a_bridge_of_another_network_stand_in_the_way() {
 }
 
 #[test]
-fn what_fails_in_a_trial_is_told_in_the_plugins_words() {
+fn trial_reports_a_failure_in_the_plugins_words() {
     let Some(said) = transcript(
         "cni_live_network failing",
         r#"
@@ -219,7 +219,7 @@ func main() {
 "#;
 
 #[test]
-fn a_plugin_that_is_a_link_is_asked_by_its_own_name() {
+fn plugin_that_is_a_link_is_asked_by_its_own_name() {
     if !live::can_unshare() || !can_build() {
         skip("cni_live_network links", "namespaces cannot be made, or go is not on the PATH");
         return;

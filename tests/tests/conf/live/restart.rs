@@ -54,7 +54,7 @@ fn pid(machine: &Systemd) -> String {
 }
 
 #[test]
-fn a_restart_is_watched_and_a_bad_value_comes_back() {
+fn restart_is_watched_and_a_bad_value_comes_back() {
     let Some(machine) = boot("conf_live_restart") else { return };
     let conf = |args: &str| machine.sh(&format!("edge-conf --force-namespace --kubeedge-version 1.8 {args}"));
 
@@ -101,7 +101,7 @@ fn a_restart_is_watched_and_a_bad_value_comes_back() {
 }
 
 #[test]
-fn a_unit_that_cannot_be_restarted_is_found_before_the_change() {
+fn unit_that_cannot_be_restarted_is_found_before_the_change() {
     let Some(machine) = boot("conf_live_no_unit") else { return };
     let set = "edge-conf --force-namespace --kubeedge-version 1.8 set modules.edgeHub.heartbeat=20 --restart";
     machine.sh("systemctl stop edgecore.service; ln -sf /dev/null /etc/systemd/system/edgecore.service; systemctl daemon-reload").expect(0);
@@ -114,7 +114,7 @@ fn a_unit_that_cannot_be_restarted_is_found_before_the_change() {
 }
 
 #[test]
-fn a_variable_reaches_the_unit_and_leaves_it_again() {
+fn variable_reaches_the_unit_and_leaves_it_again() {
     let Some(machine) = boot("conf_live_env") else { return };
     let conf = |args: &str| machine.sh(&format!("edge-conf --force-namespace {args}"));
     let shown = |what: &str| machine.sh(&format!("systemctl show -p {what} edgecore.service")).expect(0).stdout;
@@ -139,7 +139,7 @@ fn a_variable_reaches_the_unit_and_leaves_it_again() {
 }
 
 #[test]
-fn a_live_change_is_refused_in_a_container_and_asks_for_root() {
+fn live_change_is_refused_in_a_container_and_asks_for_root() {
     let Some(machine) = boot("conf_live_refused") else { return };
     let ran = machine.sh("edge-conf set modules.edgeStream.enable=true").expect(4);
     assert_eq!(

@@ -39,7 +39,7 @@ fn install(host: &AptHost, args: &str) -> Ran {
 }
 
 #[test]
-fn the_newest_of_a_minor_is_installed_held_configured_removed_and_brought_back() {
+fn newest_of_a_minor_is_installed_held_configured_removed_and_brought_back() {
     let Some(host) = host("crio_live_apt") else { return };
     let tree = "find /etc/apt /etc/crio /etc/systemd/system/*.wants/crio.service /usr/bin/crio 2>/dev/null | sort";
     let before = host.sh(tree).stdout;
@@ -79,7 +79,7 @@ fn the_newest_of_a_minor_is_installed_held_configured_removed_and_brought_back()
 }
 
 #[test]
-fn what_a_stranger_needs_is_neither_stopped_nor_removed() {
+fn package_that_others_need_is_neither_stopped_nor_removed() {
     let Some(host) = host("crio_live_apt needed") else { return };
     install(&host, "--version 1.34 --hold").expect(0);
     // A systemd that runs CRI-O, and writes down what it is asked to do.
@@ -105,7 +105,7 @@ fn what_a_stranger_needs_is_neither_stopped_nor_removed() {
 }
 
 #[test]
-fn what_cannot_be_had_is_said_and_nothing_is_left() {
+fn package_that_cannot_be_had_is_reported_and_nothing_is_left() {
     let Some(host) = host("crio_live_apt refused") else { return };
     let tree = "find /etc/apt /etc/crio /usr/bin/crio 2>/dev/null | sort; dpkg -l | sha256sum";
     let before = host.sh(tree).stdout;
@@ -143,7 +143,7 @@ fn what_cannot_be_had_is_said_and_nothing_is_left() {
 }
 
 #[test]
-fn a_folder_of_packages_installs_without_a_source() {
+fn folder_of_packages_installs_without_a_source() {
     let Some(host) = host("crio_live_apt offline") else { return };
     host.sh("mkdir /usb; cp /debs/cri-o_1.34.9* /debs/cri-o_1.33.9* /usb; cd /usb && sha256sum *.deb > SHA256SUMS")
         .expect(0);

@@ -113,7 +113,7 @@ fn remove_after_a_killed_install_leaves_nothing_of_it() {
 }
 
 #[test]
-fn another_version_after_a_killed_install_takes_its_place() {
+fn version_installed_after_a_killed_install_takes_its_place() {
     if cannot_kill("crio_live_crash install, another") {
         return;
     }

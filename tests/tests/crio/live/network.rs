@@ -85,7 +85,7 @@ fresh() {
 "#;
 
 #[test]
-fn the_cause_that_is_named_is_the_one_that_cri_o_has() {
+fn cause_that_is_named_is_the_one_that_cri_o_has() {
     if !is_root() || !cni::can_build() {
         skip("crio_live_network", "root and Go are needed");
         return;

@@ -94,7 +94,7 @@ fn says(ran: &Ran, text: &str) {
 }
 
 #[test]
-fn a_bundle_is_installed_asked_changed_removed_and_all_of_it_taken_back() {
+fn bundle_is_installed_asked_changed_removed_and_all_of_it_taken_back() {
     let Some(machine) = Machine::boot("crio_live bundle", &["1.30.4", "1.30.5"]) else { return };
     let (before, files) = (machine.tree(), machine.files());
 
@@ -202,7 +202,7 @@ fn a_bundle_is_installed_asked_changed_removed_and_all_of_it_taken_back() {
 }
 
 #[test]
-fn the_true_cause_of_a_missing_network_is_named() {
+fn true_cause_of_a_missing_network_is_named() {
     let Some(machine) = Machine::boot("crio_live network", &["1.30.4"]) else { return };
     machine.install("1.30.4", "").expect(0);
     let net = |text: &str| machine.systemd.write("/etc/cni/net.d/10-net.conflist", text, "644");
@@ -297,7 +297,7 @@ fn settings_go_through_a_pipe_into_edgecore_yaml_and_check_knows_when_they_did_n
 }
 
 #[test]
-fn a_daemon_that_does_not_come_up_is_told_of_with_its_log() {
+fn daemon_that_does_not_come_up_is_told_of_with_its_log() {
     let Some(machine) = Machine::boot("crio_live failing", &["1.30.4"]) else { return };
     machine.sh("mkdir -p /run/cri-standin; echo 'cannot open the storage' > /run/cri-standin/fail").expect(0);
     let ran = machine.install("1.30.4", "--wait 60").expect(1);

@@ -23,7 +23,7 @@ fn live(test: &str, text: &str, want: &str) {
 }
 
 #[test]
-fn a_kernel_value_is_set_and_set_back() {
+fn kernel_value_is_set_and_set_back() {
     // The kernel shows the two numbers with a tab between, however they were written.
     live(
         "set",
@@ -102,7 +102,7 @@ fn commands_are_run_once_and_taken_back_in_reverse() {
 }
 
 #[test]
-fn a_command_that_fails_is_told_and_owed_to_the_same_call() {
+fn command_that_fails_is_told_and_owed_to_the_same_call() {
     live(
         "failing command",
         r#"
@@ -146,7 +146,7 @@ fn a_command_that_fails_is_told_and_owed_to_the_same_call() {
 }
 
 #[test]
-fn a_command_that_fails_after_its_work_counts_as_done_and_is_taken_back() {
+fn command_that_fails_after_its_work_counts_as_done_and_is_taken_back() {
     live(
         "failed after its work",
         r#"
@@ -174,7 +174,7 @@ const SCRIPT: &str = r#"plan '[{"write": "/mnt/conf", "text": "new\n"},
 "#;
 
 #[test]
-fn a_script_is_taken_back_by_what_is_there_then() {
+fn script_is_taken_back_by_what_is_there_then() {
     live(
         "script",
         &format!(
@@ -244,7 +244,7 @@ fn a_script_is_taken_back_by_what_is_there_then() {
 }
 
 #[test]
-fn the_program_of_a_killed_call_is_waited_for_by_the_next() {
+fn program_of_a_killed_call_is_waited_for_by_the_next() {
     live(
         "a killed call",
         r#"
@@ -295,7 +295,7 @@ fn killed(call: &str, nth: usize, then: &str) -> Option<(String, String)> {
 }
 
 #[test]
-fn an_apply_killed_around_its_commands_runs_each_once_or_takes_it_back() {
+fn apply_killed_around_its_commands_runs_each_once_or_takes_it_back() {
     if !(can_unshare() && kill::can_kill()) {
         return skip("host_live killed", "no mount namespace can be made here, or strace cannot trace");
     }

@@ -353,7 +353,7 @@ fn conf_run(tree: &Tree, number: usize) -> Ran {
 }
 
 #[test]
-fn nothing_to_undo_leaves_nothing_kept() {
+fn undo_with_nothing_to_undo_keeps_nothing() {
     if !can_sweep("host_live_recovery kept") {
         return;
     }

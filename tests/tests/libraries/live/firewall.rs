@@ -25,7 +25,7 @@ COMMIT
 "#;
 
 #[test]
-fn what_iptables_prints_is_read_without_loss() {
+fn rules_that_iptables_prints_are_read_without_loss() {
     if !can("lossless") {
         return;
     }
@@ -72,7 +72,7 @@ fn what_iptables_prints_is_read_without_loss() {
 }
 
 #[test]
-fn ten_thousand_rules_of_others_stay_as_they_are() {
+fn rules_of_others_stay_as_they_are() {
     if !can("foreign rules") {
         return;
     }
@@ -113,7 +113,7 @@ fn ten_thousand_rules_of_others_stay_as_they_are() {
 }
 
 #[test]
-fn another_writer_at_the_same_time_loses_nothing() {
+fn writer_at_the_same_time_loses_nothing() {
     if !can("concurrent writer") {
         return;
     }

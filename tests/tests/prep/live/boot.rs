@@ -33,7 +33,7 @@ fn live(test: &str, host: &str, text: &str, want: &str) {
 }
 
 #[test]
-fn a_boot_partition_is_edited_where_it_can_be() {
+fn boot_partition_is_edited_where_it_can_be() {
     live(
         "partition",
         RASPBERRY,

@@ -11,7 +11,7 @@ const MODULE: &str =
     "for dir in /sys/module/*; do basename $dir; done | grep -x -m 1 -e loop -e overlay -e ipv6 -e tcp_cubic";
 
 #[test]
-fn a_live_value_is_set_verified_and_set_back() {
+fn live_value_is_set_verified_and_set_back() {
     let machine = match Systemd::boot(&[&tool::path("edge-prep")]) {
         Ok(machine) => machine,
         Err(reason) => return skip("prep_live_kernel", &reason),
@@ -46,7 +46,7 @@ fn a_live_value_is_set_verified_and_set_back() {
 }
 
 #[test]
-fn a_module_that_the_kernel_does_not_have_is_an_error_and_the_same_call_goes_on() {
+fn module_that_the_kernel_does_not_have_is_an_error_and_the_same_call_goes_on() {
     let machine = match Systemd::boot(&[&tool::path("edge-prep")]) {
         Ok(machine) => machine,
         Err(reason) => return skip("prep_live_module", &reason),

@@ -180,7 +180,7 @@ fn files_with_priorities_go_off_and_come_back() {
 }
 
 #[test]
-fn a_zram_device_goes_off_and_comes_back() {
+fn zram_device_goes_off_and_comes_back() {
     let Some(swaps) = Swaps::on("prep_live_swap_zram").map(Swaps::with_zram) else { return };
     if swaps.zram.is_none() {
         return skip("prep_live_swap_zram", "the kernel has no zram");
@@ -199,7 +199,7 @@ fn a_zram_device_goes_off_and_comes_back() {
 }
 
 #[test]
-fn without_memory_for_it_nothing_is_touched() {
+fn swap_stays_where_memory_would_not_suffice() {
     let Some(swaps) = Swaps::on("prep_live_swap_memory") else { return };
     swaps.prints(
         r#"
@@ -223,7 +223,7 @@ fn without_memory_for_it_nothing_is_touched() {
 }
 
 #[test]
-fn a_kill_at_any_moment_leaves_what_can_go_on_and_come_back() {
+fn kill_at_any_moment_leaves_what_can_go_on_and_come_back() {
     let Some(swaps) = Swaps::on("prep_live_swap_kill") else { return };
     if !edgeutils_tests::kill::can_kill() {
         return skip("prep_live_swap_kill", "strace cannot be used here");

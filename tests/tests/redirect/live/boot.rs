@@ -13,7 +13,7 @@ const FLUSH: &str = "[Unit]\nBefore=network-pre.target\n[Service]\nType=oneshot\
 const KUBELET: &str = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c 'iptables-save -t nat | grep -c -e \"-j EDGEUTILS-STREAM\" > /run/seen'\n";
 
 #[test]
-fn the_unit_brings_the_rules_back_before_the_kubelet_and_after_a_flush() {
+fn unit_brings_the_rules_back_before_the_kubelet_and_after_a_flush() {
     if !can_run() {
         return skip("redirect_live_boot", "no network namespace with both iptables can be made here");
     }
@@ -74,7 +74,7 @@ fn the_unit_brings_the_rules_back_before_the_kubelet_and_after_a_flush() {
 }
 
 #[test]
-fn a_program_in_a_folder_of_others_is_not_started_at_boot() {
+fn program_in_a_folder_of_others_is_not_started_at_boot() {
     if !can_run() {
         return skip("redirect_live_boot refused", "no network namespace with both iptables can be made here");
     }

@@ -5,7 +5,7 @@
 use edgeutils_tests::rules::each;
 
 #[test]
-fn an_engine_of_the_host_that_cannot_be_read_is_not_taken_for_empty() {
+fn engine_of_the_host_that_cannot_be_read_is_not_taken_for_empty() {
     each(
         "unreadable engine",
         r"
@@ -80,7 +80,7 @@ fn rules_that_another_program_throws_away_at_once_are_missed() {
 }
 
 #[test]
-fn a_save_that_prints_nothing_or_half_of_it_is_not_taken_for_empty() {
+fn save_that_prints_nothing_or_half_of_it_is_not_taken_for_empty() {
     each(
         "silent engine",
         r#"

@@ -85,11 +85,11 @@ fn killed(verb: &str, before: &str) {
 }
 
 #[test]
-fn an_add_killed_anywhere_goes_on_or_is_taken_back() {
+fn add_killed_anywhere_goes_on_or_is_taken_back() {
     killed("add 10351=192.0.2.1:10003 --persist --adopt --backend $b", "true");
 }
 
 #[test]
-fn a_removal_killed_anywhere_goes_on_or_is_taken_back() {
+fn removal_killed_anywhere_goes_on_or_is_taken_back() {
     killed("remove", "call add 10351=192.0.2.1:10003 --persist");
 }

@@ -7,7 +7,7 @@ use edgeutils_tests::rules::each;
 const JUMP: &str = "-p tcp -m addrtype ! --dst-type LOCAL -m comment --comment \"edgeutils: kubectl logs and exec\" -j EDGEUTILS-STREAM";
 
 #[test]
-fn it_is_made_once_shown_removed_and_taken_back() {
+fn redirect_is_made_once_shown_removed_and_undone() {
     each(
         "made and undone",
         r"
@@ -69,7 +69,7 @@ fn it_is_made_once_shown_removed_and_taken_back() {
 }
 
 #[test]
-fn a_redirect_of_a_later_run_keeps_an_earlier_one_from_being_undone() {
+fn redirect_of_a_later_run_keeps_an_earlier_one_from_being_undone() {
     each(
         "order of undo",
         r"
@@ -153,7 +153,7 @@ fn rules_of_the_guides_are_replaced_and_come_back_in_their_places() {
 }
 
 #[test]
-fn where_cloudcore_keeps_its_chain_it_is_left_to_it() {
+fn cloudcore_that_keeps_its_chain_is_left_to_it() {
     each(
         "TUNNEL-PORT",
         r#"
@@ -181,7 +181,7 @@ fn where_cloudcore_keeps_its_chain_it_is_left_to_it() {
 }
 
 #[test]
-fn a_cloudcore_of_this_host_that_will_keep_its_chain_is_left_to_do_so() {
+fn cloudcore_of_this_host_that_will_keep_its_chain_is_left_to_do_so() {
     each(
         "cloudcore here",
         r"
@@ -218,7 +218,7 @@ fn a_cloudcore_of_this_host_that_will_keep_its_chain_is_left_to_do_so() {
 }
 
 #[test]
-fn only_what_must_be_run_is_run() {
+fn programs_run_only_where_they_must() {
     // What each call starts, in order; strace shows the real programs behind Debian's links.
     each(
         "programs",
@@ -241,7 +241,7 @@ fn only_what_must_be_run_is_run() {
 }
 
 #[test]
-fn a_host_that_cannot_be_changed_says_why_and_stays_as_it_is() {
+fn host_that_cannot_be_changed_says_why_and_stays_as_it_is() {
     each(
         "bad hosts",
         r"
@@ -298,7 +298,7 @@ fn a_host_that_cannot_be_changed_says_why_and_stays_as_it_is() {
 }
 
 #[test]
-fn what_is_stored_is_restored_without_journal_or_lock() {
+fn stored_rules_are_restored_without_journal_or_lock() {
     each(
         "restore",
         r"
