@@ -35,6 +35,8 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("mmdebstrap", "mmdebstrap", &["stories", "e2e"]),
     package("nftables", "nft", &["stories"]),
     package("openssl", "openssl", &["stories", "bench"]),
+    // kill, which a unit of CRI-O reloads by.
+    package("procps", "/bin/kill", &["stories"]),
     package("python3-yaml", "/usr/lib/python3/dist-packages/yaml/__init__.py", &["stories"]),
     package("qemu-system-x86", "qemu-system-x86_64", &["e2e"]),
     package("qemu-user-static", "qemu-aarch64-static", &["qemu", "stories"]),

@@ -56,10 +56,10 @@ enum Task {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     sh::set_verbose(cli.verbose);
-    if let Task::E2e(args) = &cli.task {
-        if let Some(code) = e2e::serve(args) {
-            return code;
-        }
+    if let Task::E2e(args) = &cli.task
+        && let Some(code) = e2e::serve(args)
+    {
+        return code;
     }
     let done = Workspace::find().and_then(|workspace| match cli.task {
         Task::Test(args) => test::run(&workspace, &args),

@@ -63,14 +63,11 @@ impl Source {
         if !schemes.iter().any(|scheme| self.uri.starts_with(scheme)) || !is_word(&self.uri) {
             return Err(bad("address", &shown_url(&self.uri)).hint("such as https://packages.example.org/debian/"));
         }
-        if let KeyFrom::Url(url) = &self.key {
-            if !is_word(url)
-                || !(url.starts_with("https://") || url.starts_with("http://") || url.starts_with("file:/"))
-            {
-                return Err(
-                    bad("key address", &shown_url(url)).hint("such as https://packages.example.org/Release.key")
-                );
-            }
+        if let KeyFrom::Url(url) = &self.key
+            && (!is_word(url)
+                || !(url.starts_with("https://") || url.starts_with("http://") || url.starts_with("file:/")))
+        {
+            return Err(bad("key address", &shown_url(url)).hint("such as https://packages.example.org/Release.key"));
         }
         if let Layout::Dist { suites, components } = &self.layout {
             if suites.is_empty() || components.is_empty() {

@@ -49,10 +49,10 @@ impl Trial {
 
     /// Lists without a source that names them would be left over; those of a source in place are used.
     pub(crate) fn end(mut self, host: &Host, facts: &Facts) -> Result<()> {
-        if let Some(source) = &facts.source {
-            if host.root.find(&source.path)?.exists() {
-                self.scratch.lets_stay();
-            }
+        if let Some(source) = &facts.source
+            && host.root.find(&source.path)?.exists()
+        {
+            self.scratch.lets_stay();
         }
         Ok(())
     }

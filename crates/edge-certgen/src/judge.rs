@@ -186,11 +186,11 @@ fn bared(file: &str, hint: Option<String>) -> Finding {
 }
 
 fn modes(check: &PairCheck<'_>, findings: &mut Vec<Finding>) {
-    if let State::File { mode, .. } = check.pair.key_found.state {
-        if mode & TOO_OPEN != 0 {
-            let text = format!("its mode is {mode:04o}: others can read or replace the private key");
-            findings.push(fault(&check.key_file, text, Some(format!("chmod 600 {}", check.key_file))));
-        }
+    if let State::File { mode, .. } = check.pair.key_found.state
+        && mode & TOO_OPEN != 0
+    {
+        let text = format!("its mode is {mode:04o}: others can read or replace the private key");
+        findings.push(fault(&check.key_file, text, Some(format!("chmod 600 {}", check.key_file))));
     }
     if let State::File { mode, .. } = check.pair.certificate_found.state {
         if bares_key(&check.pair.certificate_found) {

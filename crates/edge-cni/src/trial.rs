@@ -174,10 +174,10 @@ impl Trial<'_> {
             object.insert("runtimeConfig".into(), Value::Object(runtime));
         }
         // Wherever leases are on the host, here they are in memory.
-        if let Some(ipam) = object.get_mut("ipam").and_then(Value::as_object_mut) {
-            if ipam.contains_key("dataDir") {
-                ipam.insert("dataDir".into(), json!(LEASES));
-            }
+        if let Some(ipam) = object.get_mut("ipam").and_then(Value::as_object_mut)
+            && ipam.contains_key("dataDir")
+        {
+            ipam.insert("dataDir".into(), json!(LEASES));
         }
         Value::Object(object).to_string().into_bytes()
     }

@@ -68,10 +68,11 @@ impl Installed {
 
     /// Notes that what is in this place is about to be replaced by another file, before that one is listed.
     pub fn replaces(&mut self, path: &str, standing: &State, sha256: &str) {
-        if let State::File { sha256: now, .. } = standing {
-            if now != sha256 && self.is_ours(path, now) {
-                self.replaced.insert(path.to_owned(), now.clone());
-            }
+        if let State::File { sha256: now, .. } = standing
+            && now != sha256
+            && self.is_ours(path, now)
+        {
+            self.replaced.insert(path.to_owned(), now.clone());
         }
     }
 

@@ -74,36 +74,36 @@ pub fn configuration(files: &[ConfFile], release: Option<Version>) -> Vec<Findin
                 .hint(format!("edge-crio install --cgroup-driver {} sets both", config.driver())),
         );
     }
-    if let (None, Some(manager), false) = (&config.conmon_cgroup, &config.cgroup_manager, takes_slice) {
-        if manager.value == Driver::Cgroupfs.name() {
-            let text = format!(
-                "is not set, and with the cgroupfs driver CRI-O before 1.{TAKES_SLICE} may take {SLICE} and not start"
-            );
-            findings.push(
-                Finding::warning(manager.file.display().to_string(), text)
-                    .at("crio.runtime.conmon_cgroup")
-                    .hint("edge-crio install --cgroup-driver cgroupfs sets both"),
-            );
-        }
+    if let (None, Some(manager), false) = (&config.conmon_cgroup, &config.cgroup_manager, takes_slice)
+        && manager.value == Driver::Cgroupfs.name()
+    {
+        let text = format!(
+            "is not set, and with the cgroupfs driver CRI-O before 1.{TAKES_SLICE} may take {SLICE} and not start"
+        );
+        findings.push(
+            Finding::warning(manager.file.display().to_string(), text)
+                .at("crio.runtime.conmon_cgroup")
+                .hint("edge-crio install --cgroup-driver cgroupfs sets both"),
+        );
     }
-    if let Some(image) = &config.pause_image {
-        if let Some(why) = no_reference(&image.value) {
-            let text =
-                format!("{:?} is no reference of an image, {why}: CRI-O does not start, or starts no pod", image.value);
-            let finding = Finding::error(image.file.display().to_string(), text);
-            findings.push(finding.at("crio.image.pause_image").hint("registry.k8s.io/pause:3.10 is one"));
-        }
+    if let Some(image) = &config.pause_image
+        && let Some(why) = no_reference(&image.value)
+    {
+        let text =
+            format!("{:?} is no reference of an image, {why}: CRI-O does not start, or starts no pod", image.value);
+        let finding = Finding::error(image.file.display().to_string(), text);
+        findings.push(finding.at("crio.image.pause_image").hint("registry.k8s.io/pause:3.10 is one"));
     }
-    if let Some(manager) = &config.cgroup_manager {
-        if Driver::parse(&manager.value).is_none() {
-            findings.push(
-                Finding::error(
-                    manager.file.display().to_string(),
-                    format!("{:?} is neither systemd nor cgroupfs: CRI-O does not start", manager.value),
-                )
-                .at("crio.runtime.cgroup_manager"),
-            );
-        }
+    if let Some(manager) = &config.cgroup_manager
+        && Driver::parse(&manager.value).is_none()
+    {
+        findings.push(
+            Finding::error(
+                manager.file.display().to_string(),
+                format!("{:?} is neither systemd nor cgroupfs: CRI-O does not start", manager.value),
+            )
+            .at("crio.runtime.cgroup_manager"),
+        );
     }
     findings
 }

@@ -7,6 +7,8 @@
 //! unit, storage.conf where the kernel refuses what it asks for, and the files of a bundle.
 //! Runs systemctl, journalctl, CNI plugins (for their version), and apt by way of edge-apt, live only.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests prepare files"))]
+
 pub mod address;
 mod apt;
 pub mod bundle;

@@ -67,10 +67,10 @@ pub fn configure(facts: &Facts, wanted: &Wanted, plan: &mut Plan) -> Result<Effe
             effect = Effect { reload: true, restart: true };
         }
     }
-    if let Some(storage) = &facts.storage {
-        if metacopy(storage, plan)? {
-            effect.restart = true;
-        }
+    if let Some(storage) = &facts.storage
+        && metacopy(storage, plan)?
+    {
+        effect.restart = true;
     }
     Ok(effect)
 }

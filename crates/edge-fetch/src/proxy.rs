@@ -27,12 +27,12 @@ impl Proxy {
             return Err(bad("it holds white space"));
         }
         authority(rest).map_err(bad)?;
-        if let Some(list) = except {
-            if list.is_empty() || list.contains(char::is_control) {
-                return Err(Error::usage(
-                    "cannot use --no-proxy: a list such as localhost,10.0.0.0/8,.cluster.local is wanted",
-                ));
-            }
+        if let Some(list) = except
+            && (list.is_empty() || list.contains(char::is_control))
+        {
+            return Err(Error::usage(
+                "cannot use --no-proxy: a list such as localhost,10.0.0.0/8,.cluster.local is wanted",
+            ));
         }
         Ok(Proxy { url: url.to_owned(), except: except.map(str::to_owned) })
     }

@@ -81,10 +81,10 @@ impl Reader<'_> {
     /// Whether the owner has chains there, whatever iptables-save printed.
     pub(crate) fn has_own(&self) -> Result<bool> {
         for name in &self.scope.owner.chains {
-            if let Name::Exactly(name) = name {
-                if self.exists(name, None)? {
-                    return Ok(true);
-                }
+            if let Name::Exactly(name) = name
+                && self.exists(name, None)?
+            {
+                return Ok(true);
             }
         }
         Ok(false)

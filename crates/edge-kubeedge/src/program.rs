@@ -132,13 +132,15 @@ fn in_symbols(block: &[u8], address: u64, finds: &mut Finds) {
         let at = skew + position * 4;
         let text = token(block.get(at..).unwrap_or_default());
         let ended = block.get(at + text.len()) == Some(&0);
-        let eightfold = text.len() + 1 < 8 || (address + at as u64) % 8 == 0;
+        let eightfold = text.len() + 1 < 8 || (address + at as u64).is_multiple_of(8);
         // At the very start of a block it was seen before, at the end of the one before.
         let apart = at.checked_sub(1).and_then(|at| block.get(at)).is_some_and(|byte| !in_token(*byte));
-        if ended && eightfold && apart {
-            if let Some(version) = Version::read(text) {
-                finds.add(version);
-            }
+        if ended
+            && eightfold
+            && apart
+            && let Some(version) = Version::read(text)
+        {
+            finds.add(version);
         }
     }
 }

@@ -33,12 +33,12 @@ pub(crate) fn add(
     plan: &mut Plan,
 ) -> Result<Option<(Goal, Option<Stored>)>> {
     let mut new = wanted.pairs.clone();
-    if wanted.kept == Kept::Yield {
-        if let Some(kept) = kept(views) {
-            new.retain(|pair| pair.family() != Family::V4);
-            if new.len() < wanted.pairs.len() {
-                plan.note(yields(&kept));
-            }
+    if wanted.kept == Kept::Yield
+        && let Some(kept) = kept(views)
+    {
+        new.retain(|pair| pair.family() != Family::V4);
+        if new.len() < wanted.pairs.len() {
+            plan.note(yields(&kept));
         }
     }
     if new.is_empty() {

@@ -4,6 +4,8 @@
 //! this crate reads the files by systemd's rules (systemd.unit(5), checked against systemd 252). Where a setting may
 //! be made in several places, the one that counts is named with its file and line.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests prepare files"))]
+
 mod dirs;
 mod env_file;
 mod exec;

@@ -111,10 +111,10 @@ impl<'r> Units<'r> {
             unit.files = self.files(&other)?;
             unit.aliases.push(std::mem::replace(&mut unit.name, other));
         }
-        if unit.files.is_empty() {
-            if let Some(template) = Name::parse(&unit.name).and_then(|name| name.template()) {
-                unit.files = self.files(&template)?;
-            }
+        if unit.files.is_empty()
+            && let Some(template) = Name::parse(&unit.name).and_then(|name| name.template())
+        {
+            unit.files = self.files(&template)?;
         }
         Ok(unit)
     }

@@ -161,10 +161,10 @@ impl Source<'_> {
     pub(crate) fn flow_quotes(&self, owner: Id) -> Quotes {
         let mut id = owner;
         loop {
-            if let Kind::Map(_, entries) = &self.tree.nodes[id].kind {
-                if entries.first().is_some_and(|e| self.text[e.start..].starts_with('"')) {
-                    return Quotes::Double;
-                }
+            if let Kind::Map(_, entries) = &self.tree.nodes[id].kind
+                && entries.first().is_some_and(|e| self.text[e.start..].starts_with('"'))
+            {
+                return Quotes::Double;
             }
             match self.tree.owner(id) {
                 Some((outer, _)) if self.tree.nodes[id].in_flow => id = outer,

@@ -74,10 +74,10 @@ fn expected(data: &[u8]) -> Vec<(usize, bool)> {
         let line = line.strip_suffix('\r').unwrap_or(line);
         let (in_force, line) = line.strip_prefix("# edge-prep: ").map_or((true, line), |line| (false, line));
         let fields: Vec<&str> = line.split([' ', '\t']).filter(|field| !field.is_empty()).collect();
-        if let [spec, _, "swap", ..] = fields[..] {
-            if !spec.starts_with('#') {
-                found.push((number, in_force));
-            }
+        if let [spec, _, "swap", ..] = fields[..]
+            && !spec.starts_with('#')
+        {
+            found.push((number, in_force));
         }
     }
     found

@@ -4,3 +4,4 @@
 
 mod fetch_bombs;
 mod live;
+mod systemd_judge;

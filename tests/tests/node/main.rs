@@ -6,3 +6,4 @@ mod ansible;
 mod cloud_init;
 mod contract;
 mod script;
+mod shell_completion;

@@ -68,12 +68,12 @@ pub(super) fn edgecore(version: Option<Minor>, doc: &Value, findings: &mut Vec<S
     if !values.is_on("modules.edged.enable") {
         return;
     }
-    if version.is_none_or(|version| version >= NAMES_CHECKED) {
-        if let Some(name) = values.text("modules.edged.hostnameOverride").filter(|name| !is_dns_name(name)) {
-            let message =
-                format!("\"{name}\" is not a node name (lower-case letters, digits, - and .); edgecore does not start");
-            findings.push(fault("modules.edged.hostnameOverride", message));
-        }
+    if version.is_none_or(|version| version >= NAMES_CHECKED)
+        && let Some(name) = values.text("modules.edged.hostnameOverride").filter(|name| !is_dns_name(name))
+    {
+        let message =
+            format!("\"{name}\" is not a node name (lower-case letters, digits, - and .); edgecore does not start");
+        findings.push(fault("modules.edged.hostnameOverride", message));
     }
     if version == Some(Minor::new(4)) && values.text("modules.edged.nodeIP") == Some("") {
         findings.push(fault("modules.edged.nodeIP", "is empty; edgecore 1.4 does not start"));

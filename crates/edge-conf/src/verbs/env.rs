@@ -27,10 +27,11 @@ pub(crate) fn run(host: &mut Host, options: &Options, variables: &[String], unit
     })?;
     let mut edited = dropin::set(text, &variables);
     let harmless = dropin::is_harmless(&edited.text);
-    if let State::File { mode, .. } = was.state {
-        if !harmless && mode & 0o077 != 0 {
-            edited.details.push(format!("mode {mode:04o} -> 0600: others could read the values"));
-        }
+    if let State::File { mode, .. } = was.state
+        && !harmless
+        && mode & 0o077 != 0
+    {
+        edited.details.push(format!("mode {mode:04o} -> 0600: others could read the values"));
     }
 
     let mut plan = Plan::new();

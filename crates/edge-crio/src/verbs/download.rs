@@ -28,14 +28,14 @@ pub(crate) fn run(host: &mut Host, args: &DownloadArgs) -> Result<Outcome> {
     let name = archive_name(offer.version, args.arch);
     let (path, shown) = (Path::new("/").join(&name), args.to.join(&name));
     let shown_text = shown.display().to_string();
-    if let Some(mut file) = to.open(&path)? {
-        if checksum(&mut file, &shown_text, &|| host.check_interrupt())? == sum {
-            if host.mode == Mode::Apply {
-                folder::add_sum(&to, &name, &sum)?;
-            }
-            host.report.line(&format!("{shown_text} is there already"));
-            return Ok(done(host, &shown_text, &sum, false));
+    if let Some(mut file) = to.open(&path)?
+        && checksum(&mut file, &shown_text, &|| host.check_interrupt())? == sum
+    {
+        if host.mode == Mode::Apply {
+            folder::add_sum(&to, &name, &sum)?;
         }
+        host.report.line(&format!("{shown_text} is there already"));
+        return Ok(done(host, &shown_text, &sum, false));
     }
     if host.mode == Mode::DryRun {
         host.report.line(&format!("would download {} to {shown_text}, sha256 {sum}", offer.url));

@@ -28,10 +28,10 @@ const ASK_WITHIN: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
     let wanted = wanted(args)?;
-    if let Some(kubeedge) = args.kubeedge_version {
-        if let Fit::Not(text) = knowledge::fit(args.version, kubeedge)? {
-            return Err(Error::refused(format!("cannot install CRI-O {}: {text}", args.version)));
-        }
+    if let Some(kubeedge) = args.kubeedge_version
+        && let Fit::Not(text) = knowledge::fit(args.version, kubeedge)?
+    {
+        return Err(Error::refused(format!("cannot install CRI-O {}: {text}", args.version)));
     }
     let system = System::read(host)?;
     let manifest = Manifest::read(host)?;
@@ -112,11 +112,11 @@ fn installed_version(host: &Host, chosen: &Chosen, args: &InstallArgs) -> Result
 
 /// What the options ask of the configuration.
 fn wanted(args: &InstallArgs) -> Result<Wanted> {
-    if let Some(image) = &args.pause_image {
-        if let Some(why) = no_reference(image) {
-            return Err(Error::usage(format!("cannot use the image {image:?}: {why}"))
-                .hint("a reference such as registry.k8s.io/pause:3.10 is wanted"));
-        }
+    if let Some(image) = &args.pause_image
+        && let Some(why) = no_reference(image)
+    {
+        return Err(Error::usage(format!("cannot use the image {image:?}: {why}"))
+            .hint("a reference such as registry.k8s.io/pause:3.10 is wanted"));
     }
     Ok(Wanted {
         keys: Keys { driver: args.cgroup_driver, pause_image: args.pause_image.clone() },

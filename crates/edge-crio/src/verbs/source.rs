@@ -268,10 +268,10 @@ fn downloaded(host: &mut Host, url: &str, archive: &Archive, arch: Arch, proxy: 
     private_stage(host)?;
     let place = bundle::download_of(&archive_name(archive.version, arch));
     let root = host.root.try_clone()?;
-    if let Ok(Some(mut file)) = root.open(&place) {
-        if checksum(&mut file, &place.display().to_string(), &|| host.check_interrupt())? == archive.sha256 {
-            return Ok(file);
-        }
+    if let Ok(Some(mut file)) = root.open(&place)
+        && checksum(&mut file, &place.display().to_string(), &|| host.check_interrupt())? == archive.sha256
+    {
+        return Ok(file);
     }
     root.remove_tree(&place)?;
     host.report.note(&format!("downloading {}", edge_host::shown_url(url)));

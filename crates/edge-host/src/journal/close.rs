@@ -38,10 +38,10 @@ impl Journal<'_> {
         }
         let name = RunName { id: run.header.run, tool: run.header.tool.clone() };
         self.rewrite(&name, None, |mut record| {
-            if let Record::Intent(intent) = &mut record {
-                if run.entries.get(intent.seq).is_some_and(|entry| entry.progress == Progress::Void) {
-                    intent.change.forget_content();
-                }
+            if let Record::Intent(intent) = &mut record
+                && run.entries.get(intent.seq).is_some_and(|entry| entry.progress == Progress::Void)
+            {
+                intent.change.forget_content();
             }
             Some(record)
         })?;

@@ -35,12 +35,13 @@ impl Journal<'_> {
             };
             let mut records = Vec::new();
             for entry in run.map(|run| run.entries).unwrap_or_default() {
-                if let Some(path) = entry.intent.change.path().map(str::to_owned) {
-                    if entry.progress != Progress::Void && !first.known.contains(&path) {
-                        first.known.push(path);
-                        let change = entry.intent.change.into_first_state();
-                        records.push(Record::Intent(Box::new(Intent { change, ..entry.intent })));
-                    }
+                if let Some(path) = entry.intent.change.path().map(str::to_owned)
+                    && entry.progress != Progress::Void
+                    && !first.known.contains(&path)
+                {
+                    first.known.push(path);
+                    let change = entry.intent.change.into_first_state();
+                    records.push(Record::Intent(Box::new(Intent { change, ..entry.intent })));
                 }
             }
             // No undo reads it: where it is as large as it can be, what comes later goes without.

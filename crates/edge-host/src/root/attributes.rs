@@ -107,10 +107,10 @@ pub(crate) fn take_attributes(file: &File, from: &File) -> io::Result<()> {
 /// What a write in place by anyone else than root, or of a program with capabilities, takes away is
 /// given back: capabilities and set-id bits.
 pub(super) fn give_back(file: &File, mode: u32, xattrs: Option<&Xattrs>) -> io::Result<()> {
-    if let Some(capability) = xattrs.and_then(Xattrs::capability) {
-        if file.get_xattr(CAPABILITY)?.is_none() {
-            file.set_xattr(CAPABILITY, &capability)?;
-        }
+    if let Some(capability) = xattrs.and_then(Xattrs::capability)
+        && file.get_xattr(CAPABILITY)?.is_none()
+    {
+        file.set_xattr(CAPABILITY, &capability)?;
     }
     let now = nix::sys::stat::fstat(file)?.st_mode & 0o7777;
     if now != mode && now == mode & 0o1777 {

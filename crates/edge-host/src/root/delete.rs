@@ -141,11 +141,11 @@ impl Walk<'_> {
     fn go_up(&mut self) -> Result<(), Lost> {
         let Some(done) = self.levels.pop() else { return Ok(()) };
         self.stuck -= done.stuck.len();
-        if let Some(above) = self.levels.last_mut() {
-            if above.dir().is_none() {
-                let from = done.dir().ok_or(Lost)?;
-                above.reopen(self.step.leave(from, above.is).map_err(|_| Lost)?).map_err(|_| Lost)?;
-            }
+        if let Some(above) = self.levels.last_mut()
+            && above.dir().is_none()
+        {
+            let from = done.dir().ok_or(Lost)?;
+            above.reopen(self.step.leave(from, above.is).map_err(|_| Lost)?).map_err(|_| Lost)?;
         }
         let parent = self.levels.last().and_then(Level::dir).unwrap_or(self.top);
         match unlinkat(parent, done.name.as_os_str(), UnlinkatFlags::RemoveDir) {

@@ -90,12 +90,12 @@ fn comment(path: &Path, was: &edge_host::FileSnapshot, all: &[(&SwapSource, Chan
     let mut numbers = BTreeSet::new();
     let (mut parts, mut details) = (Vec::new(), Vec::new());
     for (found, change) in all {
-        if let Change::Comment { path: other, line, .. } = change {
-            if other == path {
-                numbers.insert(*line);
-                parts.push(found.what.clone());
-                details.push(format!("line {line} commented: {}", found.what));
-            }
+        if let Change::Comment { path: other, line, .. } = change
+            && other == path
+        {
+            numbers.insert(*line);
+            parts.push(found.what.clone());
+            details.push(format!("line {line} commented: {}", found.what));
         }
     }
     let (bytes, data) = commented(&was.bytes, &numbers);

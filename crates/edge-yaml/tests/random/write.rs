@@ -34,7 +34,7 @@ impl Writer {
 
     /// The end of a line that holds `rest`, sometimes with a comment.
     fn end_line(&mut self) {
-        if self.roll() % 4 == 0 {
+        if self.roll().is_multiple_of(4) {
             let comment = self.comment();
             write!(self.out, "  {comment}").unwrap();
         }
@@ -86,13 +86,13 @@ impl Writer {
                     }
                 }
             }
-            Tree::FlowMap(_) | Tree::FlowSeq(_) if self.roll() % 3 == 0 => self.open_flow(tree, indent),
+            Tree::FlowMap(_) | Tree::FlowSeq(_) if self.roll().is_multiple_of(3) => self.open_flow(tree, indent),
             Tree::FlowMap(_) | Tree::FlowSeq(_) => {
                 let text = self.flow(tree);
                 write!(self.out, " {text}").unwrap();
                 self.end_line();
             }
-            Tree::Map(_) if after_dash && self.roll() % 4 > 0 => {
+            Tree::Map(_) if after_dash && !self.roll().is_multiple_of(4) => {
                 self.out.push(' ');
                 self.collection(tree, indent + 2, true);
             }
@@ -122,7 +122,7 @@ impl Writer {
         };
         write!(self.out, " {open}").unwrap();
         self.end_line();
-        let trailing = self.roll() % 2 == 0;
+        let trailing = self.roll().is_multiple_of(2);
         for (i, entry) in entries.iter().enumerate() {
             let comma = if i + 1 < entries.len() || trailing { "," } else { "" };
             write!(self.out, "{}{entry}{comma}", " ".repeat(indent + 3)).unwrap();

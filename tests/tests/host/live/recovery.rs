@@ -349,7 +349,7 @@ fn conf_run(tree: &Tree, number: usize) -> Ran {
     if number == 0 {
         tree.write(CLOUD, CLOUD_TEXT);
     }
-    conf(tree, &["set", &format!("modules.cloudStream.enable={}", number % 2 == 0)])
+    conf(tree, &["set", &format!("modules.cloudStream.enable={}", number.is_multiple_of(2))])
 }
 
 #[test]

@@ -167,7 +167,6 @@ fn in_bash(test: &str, before: &str) {
     }
     typed.push_str("echo END >> \"$ANSWERS\"; exit\n");
     let answers = on_a_terminal(dir.path(), "bash --noprofile --norc -i", &setup, &typed);
-    eprintln!("{test}: {} lines", cases.len());
     compare(&cases, &answers);
 }
 
