@@ -196,7 +196,11 @@ fn rpi_swap_gets_a_drop_in() {
     );
     assert!(!tree.at(OURS).exists());
     let ran = prep(&tree, &["verify", "--swap", "off"]).expect(3);
-    assert!(ran.stdout.contains("rpi-swap, /etc/rpi/swap.conf.d/99-x.conf"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("/etc/rpi/swap.conf.d/99-x.conf: error: ") && ran.stdout.contains("(rpi-swap: "),
+        "{}",
+        ran.stdout
+    );
 }
 
 #[test]
