@@ -319,10 +319,9 @@ fn modes_are_right_whatever_the_umask_and_an_open_key_is_closed() {
     certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(0);
     std::fs::set_permissions(tree.at(KEY), std::fs::Permissions::from_mode(0o644)).unwrap();
     let ran = certgen(&tree, &["verify"]).expect(3);
-    assert!(
-        ran.stdout
-            .contains("stream.key: its mode is 0644: others can read or replace the private key\n    hint: chmod 600 ")
-    );
+    assert!(ran.stdout.contains(
+        "stream.key: error: its mode is 0644: others can read or replace the private key\n    hint: chmod 600 "
+    ));
     let crt = tree.read(CRT);
     certgen(&tree, &["stream"]).expect(0);
     certgen(&tree, &["verify"]).expect(0);

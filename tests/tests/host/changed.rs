@@ -179,7 +179,7 @@ fn large_file_is_changed_without_a_copy_and_says_so() {
     let said = image.apply(r#"[{"write": "/etc/a", "text": "two\n"}, {"write": "/etc/b", "text": "two\n"}]"#).expect(0);
     assert_eq!(
         said.stdout,
-        "wrote /etc/a: as the test wants it  [undo: none]\nwrote /etc/b: as the test wants it  [undo: exact]\n"
+        "wrote /etc/a: as the test wants it  [undo: none]\nwrote /etc/b: as the test wants it  [undo: exact]\n2 changes\n"
     );
     assert!(image.run(&["undo", "--list"]).expect(0).stdout.ends_with("/etc/a, /etc/b  [in part without undo]\n"));
     image.undo().says(

@@ -90,9 +90,9 @@ fn second_key_of_an_interrupted_run_leaves_the_one_from_before_the_run() {
     }
     let image = start();
     let before = image.tree.snapshot();
-    // The last writes are the records of the end.
+    // The last writes are the records of the end, and the line that says what was changed.
     image.plan("plan.json", r#"[{"key": "/etc/key", "text": "third"}, {"write": "/etc/a", "text": "a"}]"#);
-    kill_apply(&image, "write", |count| count - 2);
+    kill_apply(&image, "write", |count| count - 3);
     assert_eq!((image.tree.read("etc/key").as_str(), old(&image).as_str()), ("third", "first"));
     // The same call, which by now makes another key.
     image.plan("plan.json", r#"[{"key": "/etc/key", "text": "fourth"}, {"write": "/etc/a", "text": "a"}]"#);

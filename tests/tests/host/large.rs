@@ -124,6 +124,7 @@ fn file_system_of_its_own_and_a_program_that_runs_are_no_obstacle() {
         kill $!
         "#,
         "wrote /mnt/program: a program  [undo: exact]
+         1 change
          exit 0
          new
          1

@@ -301,6 +301,7 @@ fn program_that_runs_when_the_signal_comes_is_left_to_its_end() {
         plan.json
         running
         wrote /mnt/b: as the test wants it  [undo: exact]
+        1 change
         exit 0",
     );
 }

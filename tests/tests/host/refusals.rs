@@ -97,6 +97,7 @@ fn journal_without_room_changes_nothing_and_earlier_runs_can_be_undone() {
         edge undo; cat conf
         "#,
         "wrote /mnt/conf: as the test wants it  [undo: exact]
+        1 change
         exit 0
         edge-fixture: cannot write the journal /var/lib/edgeutils/journal/000002-edge-fixture.jsonl: No space left on device (os error 28)
         hint: free some space on that file system and run again
@@ -188,6 +189,7 @@ fn bind_mounted_file_is_written_in_place_and_undone() {
         plan '[{"key": "/mnt/conf", "text": "secret"}]'; apply; cat source
         "#,
         "wrote /mnt/conf: as the test wants it  [undo: exact]
+        1 change
         exit 0
         after, and longer
         the same inode
@@ -217,6 +219,7 @@ fn hard_linked_file_keeps_its_inode_and_both_names() {
         head -c 1048577 /dev/zero > a; apply; wc -c < b
         "#,
         "wrote /mnt/a: as the test wants it  [undo: exact]
+        1 change
         exit 0
         after
         2 4750

@@ -256,7 +256,7 @@ fn tree_has_one_lock_however_it_is_named() {
         &format!(
             "{}wrote /mnt/conf: as the test wants it  [undo: exact]
             ran sh -c touch /mnt/reached; while [ ! -e /mnt/gate ]; do sleep 0.05; done: a command  [undo: none]
-            1 change
+            2 changes
             exit 0
             one",
             "edge-fixture: cannot take the lock: edge-fixture (pid N) holds it, waited 0 s

@@ -59,11 +59,11 @@ pub(crate) fn run(host: &mut Host, args: &CheckArgs) -> Result<Outcome> {
             tried = text;
         }
     }
-    if let Some(file) = used.filter(|_| none_passed_over) {
-        host.report.line(&summary(&facts, file));
-    }
     if let Some(text) = tried {
         host.report.line(&text);
+    }
+    if let Some(file) = used.filter(|_| none_passed_over) {
+        host.report.line(&summary(&facts, file));
     }
     Ok(host.report.findings(&findings))
 }

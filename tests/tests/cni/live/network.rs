@@ -58,7 +58,7 @@ fn trial_of_an_installed_network_leaves_nothing() {
     in_order(
         &said,
         &[
-            "wrote /etc/cni/net.d/10-edgeutils.conflist: the network edgeutils  [undo: exact]\nexit 0\n",
+            "wrote /etc/cni/net.d/10-edgeutils.conflist: the network edgeutils  [undo: exact]\n2 changes\nexit 0\n",
             "tried edgeutils: ADD gave 10.85.0.2/16 and fd00:85::2/64, CHECK agreed, DEL left nothing\n",
             "10-edgeutils.conflist (1.1.0, with bridge v1.9.1, host-local v1.9.1, portmap v1.9.1)\nno problems found\nexit 0\n",
             "nothing is left\n0\n",
@@ -156,7 +156,7 @@ fn routes_and_a_bridge_of_another_network_stand_in_the_way() {
             "hint: while no pod runs: ip link delete cni0\n",
             "exit 3\n",
             "warning: 10.86.0.0/16 overlaps this host's route to 10.0.0.0/8 through eth7\n",
-            "no problems found\nexit 0\n",
+            "no errors, 1 warning\nexit 0\n",
         ],
     );
 }
@@ -197,7 +197,7 @@ fn trial_reports_a_failure_in_the_plugins_words() {
             "0\n",
             "note: not tried: macvlan needs a device of the host (master)\n",
             "note: not tried: flannel may need a daemon of the host or the cluster\n",
-            "\nno problems found\nexit 0\n",
+            "no problems found\nexit 0\n",
         ],
     );
 }

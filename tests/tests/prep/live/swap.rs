@@ -170,6 +170,7 @@ fn files_with_priorities_go_off_and_come_back() {
         exit 0
         /etc/fstab:2: error: swap is on: /one (fstab)
         hint: edge-prep apply --swap off
+        1 problem found
         exit 3
         6
         same

@@ -72,7 +72,7 @@ fn rules_that_another_program_throws_away_at_once_are_missed() {
         wrote /etc/edgeutils/redirect.toml: for each boot  [undo: exact]
         wrote /etc/systemd/system/edge-redirect.service: runs edge-redirect restore  [undo: exact]
         linked /etc/systemd/system/multi-user.target.wants/edge-redirect.service: enables it  [undo: exact]
-        3 changes
+        4 changes
         exit 0
         edge-redirect: cannot find the IPv4 rules again that were just made with iptables-$b-restore: another program has replaced them
         exit 1",
