@@ -267,6 +267,6 @@ impl Cmd {
 fn find_program(name: &str) -> Result<PathBuf> {
     which::which_in(name, Some(SEARCH_PATH), "/").map_err(|_| {
         Error::failed(format!("cannot find the program {name} in {SEARCH_PATH}"))
-            .hint(format!("install the package that brings {name} and run again"))
+            .hint(format!("install the package that contains {name} and run again"))
     })
 }

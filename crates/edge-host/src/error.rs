@@ -67,7 +67,7 @@ impl Error {
 
     /// Stopped by a signal between two steps (exit 5).
     pub fn interrupted(message: impl Into<String>) -> Error {
-        Error::with(Exit::Interrupted, message).hint("run the same command again: it continues where it stopped")
+        Error::with(Exit::Interrupted, message).hint("run the same command again to resume")
     }
 
     /// A failed system call on a path, where only a reference to the cause is at hand; else [`ResultExt::on`].

@@ -19,26 +19,26 @@ const VOLATILE: &str = "/run";
 
 /// The options that every utility has, before or after the verb.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Options of every utility")]
+#[command(next_help_heading = "Common options")]
 #[allow(clippy::struct_excessive_bools, reason = "command-line flags")]
 pub struct Common {
-    /// Work on the mounted image or chroot below DIR; nothing live is touched
+    /// Work on the image or chroot mounted at DIR; nothing of the running system is read or changed
     #[arg(long, value_name = "DIR", global = true)]
     pub root: Option<PathBuf>,
 
-    /// Print what would be done and change nothing; exit 3 if something would change
+    /// Print what would change, without changing it; exit 3 if there are changes
     #[arg(short = 'n', long, global = true)]
     pub dry_run: bool,
 
-    /// Print one JSON object a line (docs/contract.md)
+    /// Print one JSON object per line
     #[arg(long, global = true)]
     pub json: bool,
 
-    /// When to print in colour
+    /// When to print in color
     #[arg(long, value_name = "WHEN", value_enum, default_value_t, global = true)]
     pub color: Color,
 
-    /// Wait this many seconds for another utility to finish
+    /// Seconds to wait for another edge utility to finish
     #[arg(long, value_name = "SECONDS", default_value_t = 60, global = true)]
     pub lock_wait: u64,
 

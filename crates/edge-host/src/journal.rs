@@ -99,7 +99,7 @@ impl<'r> Journal<'r> {
         let run = self.read_whole(&path).and_then(|bytes| Run::parse(&bytes.unwrap_or_default(), &shown));
         let way_on = || {
             format!(
-                "it cannot be undone; to go on without it: {}{} undo --skip --id {}",
+                "it cannot be undone; to ignore it: {}{} undo --skip --id {}",
                 name.tool,
                 self.root.option(),
                 name.id
@@ -108,12 +108,12 @@ impl<'r> Journal<'r> {
         let run = run.map_err(|error| if error.hint_text().is_some() { error } else { error.hint(way_on()) })?;
         match run {
             Some(run) if (run.header.run, &run.header.tool) != (name.id, &name.tool) => Err(Error::refused(format!(
-                "cannot read the journal {}: it is run {} of {}, whose file has another name",
+                "cannot read the journal {}: it contains run {} of {}",
                 shown.display(),
                 run.header.run,
                 run.header.tool
             ))
-            .hint("give it its own name again, or move it away")),
+            .hint("restore its file name, or move it away")),
             run => Ok(run),
         }
     }
@@ -125,7 +125,7 @@ impl<'r> Journal<'r> {
         file.take(MAX_RUN + 1).read_to_end(&mut bytes).map_err(|cause| Error::io("read", &shown, &cause))?;
         if bytes.len() as u64 > MAX_RUN {
             return Err(Error::refused(format!(
-                "cannot read the journal {}: it is larger than {} MiB, more than is ever written",
+                "cannot read the journal {}: it is larger than {} MiB",
                 shown.display(),
                 MAX_RUN >> 20
             )));
@@ -171,7 +171,7 @@ impl<'r> Journal<'r> {
         private_dir(self.root, Path::new(DIR))?;
         let names = self.names()?;
         let id = self.last_number(&names)?.checked_add(1);
-        let id = id.ok_or_else(|| Error::refused("cannot number a new run: the journal holds the last number"))?;
+        let id = id.ok_or_else(|| Error::refused("cannot number a new run: the last possible number is in use"))?;
         self.prune(&names, open)?;
         self.sweep_kept()?;
         let name = RunName { id, tool: tool.to_owned() };

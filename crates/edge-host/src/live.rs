@@ -30,23 +30,23 @@ pub(crate) fn check_root() -> Result<()> {
 pub(crate) fn check() -> Result<()> {
     let Some(reason) = elsewhere() else { return Ok(()) };
     Err(Error::refused(format!("cannot change this host: {reason}"))
-        .hint("--root / changes the files of this tree and nothing live"))
+        .hint("use --root / to change only the files of this tree, or --force-namespace to change this host anyway"))
 }
 
 fn elsewhere() -> Option<&'static str> {
     let (Ok(own), Ok(init)) = (fs::metadata(OWN_ROOT), fs::metadata(INIT_ROOT)) else {
-        return Some("it cannot be told whether this is a chroot, as /proc is not readable");
+        return Some("/proc is not readable, so this may be a chroot");
     };
     if (own.dev(), own.ino()) != (init.dev(), init.ino()) {
         return Some("this is a chroot");
     }
     if fs::read_link(OWN_MOUNTS).ok() != fs::read_link(INIT_MOUNTS).ok() {
-        return Some("this is a mount namespace of its own");
+        return Some("this is a private mount namespace");
     }
     // The number of the first PID namespace is part of the kernel's interface (proc_ns.h). Some
     // container runtimes leave no other mark.
     if fs::read_link(OWN_PIDS).is_ok_and(|link| link.as_os_str() != INIT_PIDS) {
-        return Some("this is a PID namespace of its own, as containers have");
+        return Some("this is a private PID namespace, as in a container");
     }
     if CONTAINER_MARKS.iter().any(|mark| Path::new(mark).exists()) {
         return Some("this is a container");

@@ -59,7 +59,7 @@ pub(crate) fn take(root: &Root, tool: &str, wait: Duration, interrupt: &Interrup
     let planted = |what: &str| {
         Error::cannot("lock", &shown, what)
             .with_exit(Exit::Refused)
-            .hint("look who put it there, remove it and run again")
+            .hint("check who created it, remove it and run again")
     };
     let fd = match openat(resolved.dir(), NAME, flags, Mode::from_bits_truncate(0o600)) {
         Ok(fd) => fd,
@@ -73,7 +73,7 @@ pub(crate) fn take(root: &Root, tool: &str, wait: Duration, interrupt: &Interrup
         return Err(planted("it is not a regular file"));
     }
     if stat.st_uid != geteuid().as_raw() || stat.st_nlink != 1 {
-        return Err(planted("it is not ours"));
+        return Err(planted("it belongs to another user or has a hard link"));
     }
 
     let until = Instant::now() + wait;
@@ -103,8 +103,8 @@ fn busy(file: &mut File, wait: Duration) -> Error {
     let known = file.rewind().and_then(|()| file.take(128).read_to_string(&mut holder)).is_ok();
     let holder =
         if known && !holder.is_empty() { holder.replace(char::is_control, "?") } else { "another process".to_owned() };
-    Error::failed(format!("cannot take the lock: {holder} holds it, waited {} s", wait.as_secs()))
-        .hint("wait for it to end, or wait longer with --lock-wait SECONDS")
+    Error::failed(format!("cannot get the lock: held by {holder}, waited {} s", wait.as_secs()))
+        .hint("run again when it has ended, or wait longer with --lock-wait SECONDS")
 }
 
 /// Makes `path` a directory that only we can enter, or refuses what stands there instead.
@@ -138,16 +138,16 @@ pub(crate) fn is_private(root: &Root, path: &Path, resolved: &ResolvedPath<'_>) 
             // Root's own is as good as ours; whether we may enter it, the kernel says.
             if ![0, geteuid().as_raw()].contains(&uid) || mode & 0o022 != 0 {
                 return Err(Error::refused(format!(
-                    "cannot use {}: it belongs to another user or others may write to it",
+                    "cannot use {}: it belongs to another user or is writable by others",
                     shown.display()
                 ))
-                .hint("look who made it; our own is owned by the caller, mode 0700"));
+                .hint("check who created it; edgeutils creates it owned by the caller with mode 0700"));
             }
             Ok(true)
         }
         other => {
             Err(Error::refused(format!("cannot use {}: it is {}, not a directory", shown.display(), other.describe()))
-                .hint("look who put it there, remove it and run again"))
+                .hint("check who created it, remove it and run again"))
         }
     }
 }

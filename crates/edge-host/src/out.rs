@@ -52,10 +52,10 @@ impl OutDir {
         // Programs fill it by its path. Root's would write wherever a link on the way leads by then.
         if geteuid().is_root() && place::find("make", &path)?.is_others {
             return Err(Error::refused(format!(
-                "cannot make {}: others can write to a directory on the way",
+                "cannot make {}: a parent directory is writable by others",
                 path.display()
             ))
-            .hint("call it as the user whose directory that is (sudo -u USER), or name another directory"));
+            .hint("run it as the owner of that directory (sudo -u USER), or choose another directory"));
         }
         let temporary = beside(&path, MARK)?;
         let make = || -> io::Result<Flock<File>> {
@@ -70,8 +70,8 @@ impl OutDir {
         match make() {
             Ok(held) => Ok(OutDir { path, temporary, finished: false, _held: held }),
             Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {
-                Err(Error::failed(format!("cannot make {}: another call is making it", path.display()))
-                    .hint("wait until that is done, or name another directory"))
+                Err(Error::failed(format!("cannot make {}: another process is creating it", path.display()))
+                    .hint("wait until it has finished, or choose another directory"))
             }
             Err(cause) => Err(cause).on("make", path),
         }
@@ -215,7 +215,10 @@ mod dir_tests {
         let first = OutDir::begin(&path).unwrap();
         first.write("file", b"whole").unwrap();
         let error = OutDir::begin(&path).unwrap_err();
-        assert!(error.message().ends_with("/b: another call is making it") && error.hint_text().is_some(), "{error}");
+        assert!(
+            error.message().ends_with("/b: another process is creating it") && error.hint_text().is_some(),
+            "{error}"
+        );
         first.finish().unwrap();
         assert_eq!(fs::read(path.join("file")).unwrap(), b"whole");
         drop(OutDir::begin(&path).unwrap());

@@ -39,14 +39,14 @@ impl Root {
         let refused = |why: &str| {
             Error::cannot("use", self.display(path), why)
                 .with_exit(Exit::Refused)
-                .hint("look who put it there and remove it; our own is owned by the caller, mode 0644")
+                .hint("check who created it and remove it; edgeutils creates it owned by the caller with mode 0644")
         };
         match found.state {
             State::Absent => Ok(None),
             State::File { mode, uid, .. } if [0, geteuid().as_raw()].contains(&uid) && mode & OTHERS_WRITE == 0 => {
                 Ok(Some(found.bytes))
             }
-            State::File { .. } => Err(refused("it belongs to another user or others may write to it")),
+            State::File { .. } => Err(refused("it belongs to another user or is writable by others")),
             other => Err(refused(&format!("it is {}, not a file", other.describe()))),
         }
     }

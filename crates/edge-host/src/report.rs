@@ -45,8 +45,8 @@ pub(crate) enum Status {
     Failed,
     /// It was refused, untouched.
     Refused,
-    /// Nothing had to be done: it was so already.
-    Already,
+    /// Nothing had to be done, or it cannot be done here.
+    Skipped,
 }
 
 impl Status {
@@ -56,7 +56,7 @@ impl Status {
             Status::Done => "done",
             Status::Failed => "failed",
             Status::Refused => "refused",
-            Status::Already => "already",
+            Status::Skipped => "skipped",
         }
     }
 }
@@ -64,6 +64,11 @@ impl Status {
 /// `1 change`, `2 changes`.
 fn counted(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+/// The last line of a dry run with changes.
+pub(crate) fn would_be_made(changes: usize) -> String {
+    format!("{} would be made", counted(changes, "change"))
 }
 
 /// Writes to both streams. A reader that closed stdout is no error and stops nothing.
@@ -117,7 +122,7 @@ impl Report {
         let what = match self.changes {
             0 if outcome.changed => return,
             0 => "already up to date".to_owned(),
-            number if is_dry_run => format!("{} would be made", counted(number, "change")),
+            number if is_dry_run => would_be_made(number),
             number => counted(number, "change"),
         };
         if self.has_applied {

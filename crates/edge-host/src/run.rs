@@ -143,7 +143,7 @@ fn not_parsed(printed: Printed, error: &clap::Error) -> Exit {
 #[allow(clippy::exit, reason = "a panic hook is the one place with no way to return")]
 fn internal_error(printed: Printed, what: &str) {
     let error = Error::failed(format!("internal error: {}", what.replace('\n', " ")))
-        .hint("please report this line; `undo` takes back what was done so far");
+        .hint(format!("report this line as a bug; to revert what was done so far: {} undo", printed.tool));
     let mut report = printed.report();
     report.error(&error);
     report.result(error.exit(), &Outcome::default());

@@ -30,7 +30,7 @@ impl Scratch {
     pub fn make(host: &Host) -> Result<Scratch> {
         host.must_be_prepared()?;
         if !host.root.is_live() {
-            return Err(Error::failed("cannot make a scratch directory: nothing live is touched under --root"));
+            return Err(Error::failed("cannot make a scratch directory under --root"));
         }
         let dir = Path::new(PARENT).join(format!("edgeutils-{}", host.tool));
         if let Some(error) = delete_path(&dir).into_error("remove", &dir) {

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::exit::{Exit, Outcome};
 use crate::host::{Host, Mode};
 use crate::journal::{Change, Entry, Progress, Record, Run, RunName, Writer, overlap};
-use crate::report::{Shown, Status};
+use crate::report::{Shown, Status, would_be_made};
 use crate::root::Root;
 
 /// The arguments of every utility's `undo`.
@@ -30,15 +30,15 @@ pub struct UndoArgs {
     #[arg(long, value_name = "ID", conflicts_with = "list")]
     pub id: Option<u64>,
 
-    /// List the runs of this utility and change nothing
+    /// List the runs of this utility, without changing anything
     #[arg(long)]
     pub list: bool,
 
-    /// Restore also what was changed since, and keep what is there now as NAME.edgeutils-kept
+    /// Also restore what was changed since; the current version is kept as NAME.edgeutils-kept
     #[arg(long, conflicts_with = "list")]
     pub force: bool,
 
-    /// Keep what the run did: an undo without --id passes it over from now on
+    /// Keep the run; from now on, undo without --id skips it
     #[arg(long, conflicts_with_all = ["list", "force"])]
     pub skip: bool,
 }
@@ -113,7 +113,7 @@ fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Res
         host.check_interrupt()?;
         let path = entry.intent.change.path().unwrap_or_default();
         if rescues.iter().any(|rescue| rescue == path) {
-            host.report.note(&format!("{} stays, for a rescue", root.display(&absolute(path)).display()));
+            host.report.note(&format!("kept {} for a rescue", root.display(&absolute(path)).display()));
             continue;
         }
         let blocked = blocker(&root, entry, &later);
@@ -124,7 +124,7 @@ fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Res
         }
         let outcome = match (decided, &mut writer) {
             (Ok(Decided { step, .. }), None) => {
-                let status = if step.changes_nothing() { Status::Already } else { Status::Planned };
+                let status = if step.changes_nothing() { Status::Skipped } else { Status::Planned };
                 let details = step.values();
                 host.report.action(&Shown { details, ..shown(entry, &step) }, status);
                 count += usize::from(status == Status::Planned);
@@ -154,17 +154,19 @@ fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Res
     }
     let Some(mut writer) = writer else {
         let shown = planned(host, count);
+        if count > 0 {
+            host.report.line(&would_be_made(count));
+        }
         return Ok(Outcome { exit: exit.worst(shown.exit), ..shown });
     };
-    if entries.is_empty() {
-        // Its undo was interrupted at the very end.
-        host.report.line(&format!("run {id} is undone"));
-    }
     // While the run still counts as one to be undone, so that the same call comes here again.
     writer.sync()?;
     host.journal().sweep_kept()?;
     match exit {
-        Exit::Done => host.journal().close(writer, Record::Reverted)?,
+        Exit::Done => {
+            host.journal().close(writer, Record::Reverted)?;
+            host.report.line(&format!("reverted run {id}"));
+        }
         // It is as it was before this undo.
         _ if !is_touched && !run.is_half_undone() => host.journal().close(writer, Record::End)?,
         // What a step that failed has left is judged by the next call.
@@ -212,7 +214,7 @@ fn planned(host: &mut Host, count: usize) -> Outcome {
 fn keep(host: &mut Host, run: &Run) -> Result<Outcome> {
     let (id, objects) = (run.header.run, list::objects(run));
     if host.mode == Mode::DryRun {
-        host.report.line(&format!("would keep what run {id} did: {}", objects.join(", ")));
+        host.report.line(&format!("would keep run {id}: {}", objects.join(", ")));
         return Ok(planned(host, usize::from(!run.kept)));
     }
     if !run.kept {
@@ -220,7 +222,7 @@ fn keep(host: &mut Host, run: &Run) -> Result<Outcome> {
         host.journal().close(writer, Record::Kept)?;
         host.progress.changed = true;
     }
-    host.report.line(&format!("run {id} is kept: {}", objects.join(", ")));
+    host.report.line(&format!("kept run {id}: {}", objects.join(", ")));
     list::record(host, id, &run.header.time, "kept", &run.header.args, &objects);
     Ok(host.progress)
 }
@@ -232,12 +234,12 @@ fn set_aside(host: &mut Host, id: Option<u64>, error: Error) -> Result<Outcome> 
     let damaged = names.iter().rev().filter(own).find(|name| host.journal().load(name).is_err());
     let Some(name) = damaged else { return Err(error) };
     if host.mode == Mode::DryRun {
-        host.report.line(&format!("would set run {} aside", name.id));
+        host.report.line(&format!("would set aside run {}", name.id));
         return Ok(planned(host, 1));
     }
     let aside = host.journal().set_aside(name)?;
     host.progress.changed = true;
-    host.report.line(&format!("run {} is set aside as {}", name.id, host.root.display(&aside).display()));
+    host.report.line(&format!("set aside run {} as {}", name.id, host.root.display(&aside).display()));
     Ok(host.progress)
 }
 
@@ -253,12 +255,12 @@ fn revert(host: &mut Host, writer: &mut Writer, entry: &Entry, decided: Decided)
         writer.sync()?;
     }
     let nothing = step.changes_nothing();
-    let status = if nothing { Status::Already } else { Status::Done };
+    let status = if nothing { Status::Skipped } else { Status::Done };
     let step = match step {
         UndoStep::Keeping { now, then } => {
             let kept = step::keep(&host.root, entry, &now)?;
             host.report.note(&format!(
-                "{} was changed since, and is kept as {}",
+                "{} was changed since; the current version is kept as {}",
                 shown.object,
                 host.root.display(&kept).display()
             ));
@@ -291,7 +293,7 @@ fn choose(host: &Host, id: Option<u64>) -> Result<Option<Run>> {
     };
     let Some(name) = names.iter().find(|name| name.id == id) else {
         return Err(Error::failed(format!("cannot undo run {id}: it is not in the journal")).hint(format!(
-            "`{}{} undo --list` shows what is",
+            "list the runs: {}{} undo --list",
             host.tool,
             host.root.option()
         )));
@@ -337,7 +339,7 @@ fn blocker(root: &Root, entry: &Entry, later: &[(String, u64, String)]) -> Optio
     };
     Some(
         Error::refused(format!("cannot undo the change of {shown}{part}: run {id} of {tool} changed it later"))
-            .hint(format!("undo that first: {tool}{} undo --id {id}; --skip keeps this run as it is", root.option())),
+            .hint(format!("undo that run first: {tool}{} undo --id {id}; or keep this run with --skip", root.option())),
     )
 }
 

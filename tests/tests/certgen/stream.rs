@@ -252,8 +252,8 @@ fn key_that_is_gone_for_good_leaves_its_pair_whole() {
     assert_eq!(
         ran.stderr,
         format!(
-            "edge-certgen: cannot undo {}: {root}/{KEY}.old is gone: one previous key is kept\n\
-             hint: the rest of the run stays as well, as it belongs to the key; \
+            "edge-certgen: cannot undo {}: {root}/{KEY}.old does not exist: only one previous key is kept\n\
+             hint: the rest of the run is kept too, because it belongs to the key; \
              `edge-certgen --root {root} undo --id 2 --skip` keeps what the run did\n",
             key.display()
         )
@@ -345,7 +345,7 @@ fn links_stay_links_and_what_is_no_file_is_an_error() {
     std::fs::create_dir(tree.at("data/tls/stream.crt")).unwrap();
     let before = tree.snapshot();
     let ran = certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(1);
-    assert!(ran.stderr.contains("stream.crt: a directory stands there"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("stream.crt: it is a directory"), "{}", ran.stderr);
     assert_same(&tree.snapshot(), &before, "after the error");
     // A dangling link leads to where the new file goes.
     let other = cluster();

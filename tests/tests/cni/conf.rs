@@ -59,7 +59,7 @@ fn conf_out_may_be_a_stream_and_never_waits() {
     let pipe = tree.at("pipe");
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let ran = conf(pipe.to_str().unwrap()).expect(1);
-    assert!(ran.stderr.contains("/pipe: nobody reads from it\nhint: "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("/pipe: no process reads from it\nhint: "), "{}", ran.stderr);
 }
 
 #[test]

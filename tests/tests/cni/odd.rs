@@ -37,8 +37,14 @@ fn by_shell(tree: &Tree, line: &str, args: &[&str]) -> Ran {
 fn place_that_leads_nowhere_is_named_and_nothing_is_made() {
     type Make = fn(&Tree);
     let cases: [(Make, &str); 4] = [
-        (|tree| tree.link("opt/cni", "/disk/cni"), "/opt/cni is a link to nothing\nhint: mount what a link leads to"),
-        (|tree| tree.link(BIN, "../../disk"), "/opt/cni/bin is a link to nothing\nhint: mount what a link leads to"),
+        (
+            |tree| tree.link("opt/cni", "/disk/cni"),
+            "/opt/cni is a dangling symbolic link\nhint: mount what a link leads to",
+        ),
+        (
+            |tree| tree.link(BIN, "../../disk"),
+            "/opt/cni/bin is a dangling symbolic link\nhint: mount what a link leads to",
+        ),
         (|tree| tree.write(BIN, "x"), "/opt/cni/bin is a file\nhint: mount what a link"),
         (|tree| tree.write("opt/cni", "x"), "/opt/cni is a file\nhint: mount what a link"),
     ];
@@ -137,7 +143,7 @@ fn undo_leaves_what_someone_changed_since() {
     tree.write("opt/cni/bin/cilium-cni", "someone's own");
     fs::remove_file(tree.at("opt/cni/bin/loopback")).unwrap();
     let ran = run(&tree, &["undo"]).expect(4);
-    assert!(ran.stderr.contains("opt/cni/bin/bridge: it was changed since by someone else\nhint: "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("opt/cni/bin/bridge: it was changed after the run\nhint: "), "{}", ran.stderr);
     assert_eq!(tree.read("opt/cni/bin/bridge"), "someone's newer one");
     assert_eq!(tree.read("opt/cni/bin/cilium-cni"), "someone's own");
     assert!(!tree.at("opt/cni/bin/portmap").exists());

@@ -35,7 +35,7 @@ fn undo_after_a_rewrite_restores_only_our_settings() {
     let rewritten = "kind: EdgeCore\nmodules:\n  edgeHub:\n    heartbeat: 15\n    token: \"\"\n  edgeStream:\n    enable: true\n    server: 192.0.2.1:10004\n";
     tree.write(FILE, rewritten);
     let ran = conf(&tree, &["undo"]).expect(0);
-    assert_eq!(ran.stdout, format!("took back the edit of /{FILE}: other changes to the file stay\n"));
+    assert_eq!(ran.stdout, format!("reverted the edit of /{FILE}: other changes in it are kept\nreverted run 1\n"));
     assert_eq!(tree.read(FILE), rewritten.replace("true", "false").replace("192.0.2.1", "127.0.0.1"));
 }
 
@@ -75,7 +75,7 @@ fn newer_run_on_the_same_setting_is_named() {
     conf(&tree, &["set", "modules.edgeStream.server=192.0.2.2:10004"]).expect(0);
     let ran = conf(&tree, &["undo", "--id", "1"]).expect(4);
     assert!(
-        ran.stderr.contains("run 2 of edge-conf changed it later\nhint: undo that first: edge-conf --root ")
+        ran.stderr.contains("run 2 of edge-conf changed it later\nhint: undo that run first: edge-conf --root ")
             && ran.stderr.ends_with(" undo --id 2; --skip keeps this run as it is\n"),
         "{}",
         ran.stderr
@@ -110,6 +110,6 @@ fn file_that_was_removed_since_is_said_to_be_and_not_made_again() {
     std::fs::remove_file(tree.at(FILE)).unwrap();
     let ran = conf(&tree, &["undo"]).expect(4);
     let first = ran.stderr.lines().next().unwrap();
-    assert!(first.ends_with("edgecore.yaml: it was removed since by someone else"), "{}", ran.stderr);
+    assert!(first.ends_with("edgecore.yaml: it was removed after the run"), "{}", ran.stderr);
     assert!(!tree.at(FILE).exists());
 }

@@ -57,7 +57,10 @@ impl Site {
 fn obstacles_are_named_before_anything_is_done() {
     type Make = fn(&Tree);
     let cases: [(Make, &str); 6] = [
-        (|tree| tree.link("usr/local", "/disk"), "/usr/local is a link to nothing\nhint: mount what a link leads to"),
+        (
+            |tree| tree.link("usr/local", "/disk"),
+            "/usr/local is a dangling symbolic link\nhint: mount what a link leads to",
+        ),
         (|tree| tree.write("usr/local/bin", "x"), "/usr/local/bin is a file\nhint: "),
         (
             |tree| fs::create_dir_all(tree.at("usr/local/bin/crio")).unwrap(),
@@ -65,7 +68,7 @@ fn obstacles_are_named_before_anything_is_done() {
         ),
         (
             |tree| fs::create_dir_all(tree.at("etc/crio/crio.conf.d/20-edgeutils.conf")).unwrap(),
-            "cannot write /etc/crio/crio.conf.d/20-edgeutils.conf: a directory stands there\nhint: move it away",
+            "cannot write /etc/crio/crio.conf.d/20-edgeutils.conf: it is a directory\nhint: move it away",
         ),
         (
             |tree| tree.write("etc/crio/crio.conf.d/20-edgeutils.conf", "[crio"),
@@ -184,7 +187,7 @@ fn undo_leaves_what_someone_changed_since() {
     site.tree.write("etc/crio/crio.conf.d/50-site.conf", "[crio]\n");
     fs::remove_file(site.tree.at("usr/libexec/crio/conmon")).unwrap();
     let last = site.run(&["undo"]).expect(4);
-    assert!(last.stderr.contains("usr/local/bin/pinns: it was changed since by someone else"), "{}", last.stderr);
+    assert!(last.stderr.contains("usr/local/bin/pinns: it was changed after the run"), "{}", last.stderr);
     assert_eq!(site.tree.read("usr/local/bin/pinns"), "someone's newer one");
     assert!(!site.tree.at("usr/local/bin/crio").exists() && !site.tree.at(own).exists());
     assert_eq!(site.tree.read("etc/crio/crio.conf.d/50-site.conf"), "[crio]\n");

@@ -154,7 +154,7 @@ fn record_of_another_user_is_not_believed() {
             make(&tree);
             let ran = Tool::new(utility).arg("--root").arg(tree.path()).args(args).run();
             let shown = format!("{utility} {args:?} {number}: {}", ran.stderr);
-            assert!(ran.stderr.contains("cannot use") && ran.stderr.contains("\nhint: look who"), "{shown}");
+            assert!(ran.stderr.contains("cannot use") && ran.stderr.contains("\nhint: check who"), "{shown}");
             assert_eq!(ran.code, 4, "{shown}");
             assert!(!tree.at(CRIO).exists() && tree.at(&file).symlink_metadata().is_ok(), "{shown}");
         }

@@ -192,7 +192,7 @@ fn undo_keeps_attributes_that_were_changed_since_and_says_so() {
     xattr::set(&program, "user.note", b"newer").unwrap();
     let undone = image.undo();
     assert_eq!(undone.code, 0, "{undone:?}");
-    let note = "its mode, owner or attributes were changed since, and stay as they are";
+    let note = "its mode, owner or attributes were changed since and are kept";
     for path in ["etc/a", "opt/b"] {
         assert!(undone.stderr.contains(&format!("DIR/{path}: {note}")), "{}", undone.stderr);
     }

@@ -32,8 +32,8 @@ fn target_changed_between_the_facts_and_the_write_is_refused() {
     std::fs::write(image.beside("gate"), "").unwrap();
     image.named(&Ran::of(&child.wait_with_output().unwrap())).says(
         4,
-        "edge-fixture: cannot write DIR/etc/b: it was changed by someone else meanwhile
-         hint: run again: the change is made on what stands there now",
+        "edge-fixture: cannot write DIR/etc/b: it was changed by another process in the meantime
+         hint: run the command again to work on the current version",
     );
     // Nothing was done, the first file neither.
     assert_eq!((image.tree.read("etc/a"), image.tree.read("etc/b")), ("one\n".into(), "someone else's\n".into()));
@@ -59,12 +59,12 @@ fn file_changed_in_the_middle_of_a_run_is_left_and_never_taken_for_ours() {
         "wrote /mnt/a: as the test wants it  [undo: exact]
         ran sh -c echo theirs > /mnt/b: a command  [undo: none]
         refused to write /mnt/b: as the test wants it  [undo: exact]
-        edge-fixture: cannot write /mnt/b: it was changed by someone else meanwhile
-        hint: run again: the change is made on what stands there now; run the same command again to resume, or `edge-fixture undo --id 1` to undo what was done
+        edge-fixture: cannot write /mnt/b: it was changed by another process in the meantime
+        hint: run the command again to work on the current version; run the same command again to resume, or `edge-fixture undo --id 1` to undo what was done
         exit 4
-        edge-fixture: note: run 1 did not end; what it had done is known from the host itself
-        left sh -c echo theirs > /mnt/b: this command has no opposite
-        restored /mnt/a: what was there before
+        edge-fixture: note: run 1 was interrupted; what it had done was read from the host
+        skipped sh -c echo theirs > /mnt/b: this command cannot be undone
+        restored /mnt/a: previous content
         exit 0
         one
         theirs
@@ -85,13 +85,10 @@ fn undo_leaves_what_someone_changed_since_and_restores_the_rest() {
          + a: 3
          - url: x://u:***@h/
          + b: 1
-         edge-fixture: cannot undo the change of DIR/etc/a: it was changed since by someone else
+         edge-fixture: cannot undo the change of DIR/etc/a: it was changed after the run
          hint: `edge-fixture --root DIR undo --id 1 --force` restores it and keeps what is there now as NAME.edgeutils-kept, `edge-fixture --root DIR undo --id 1 --skip` keeps what the run did",
     );
-    assert_eq!(
-        said.stdout,
-        "removed /etc/deep/er/c: it was not there before\nrestored /etc/b: what was there before\n"
-    );
+    assert_eq!(said.stdout, "removed /etc/deep/er/c: it did not exist before\nrestored /etc/b: previous content\n");
     assert_eq!(image.tree.read("etc/a"), "a: 3\ntoken: new.token\nb: 1\n");
     assert_eq!(image.tree.read("etc/b"), "one\n");
     assert!(!image.tree.at("etc/deep").exists(), "directories made on the way go as well");
@@ -108,7 +105,7 @@ fn edit_is_taken_back_by_edit_whatever_else_changed() {
     image.apply(r#"[{"line": "/etc/a", "text": "ours"}]"#).expect(0);
     image.tree.write("etc/a", "zero\none\nours\ntwo\n");
     let said = image.undo().says(0, "");
-    assert_eq!(said.stdout, "took back the edit of /etc/a: other changes to the file stay\n");
+    assert_eq!(said.stdout, "reverted the edit of /etc/a: other changes in it are kept\n");
     assert_eq!(image.tree.read("etc/a"), "zero\none\ntwo\n");
 
     image.apply(r#"[{"line": "/etc/a", "text": "ours"}]"#).expect(0);
@@ -181,10 +178,10 @@ fn large_file_is_changed_without_a_copy_and_says_so() {
         said.stdout,
         "wrote /etc/a: as the test wants it  [undo: none]\nwrote /etc/b: as the test wants it  [undo: exact]\n2 changes\n"
     );
-    assert!(image.run(&["undo", "--list"]).expect(0).stdout.ends_with("/etc/a, /etc/b  [in part without undo]\n"));
+    assert!(image.run(&["undo", "--list"]).expect(0).stdout.ends_with("/etc/a, /etc/b  [undo: incomplete]\n"));
     image.undo().says(
         4,
-        "edge-fixture: cannot undo the change of DIR/etc/a: it was too large for a copy to be kept
+        "edge-fixture: cannot undo the change of DIR/etc/a: it was too large to keep a copy
          hint: `edge-fixture --root DIR undo --id 1 --skip` keeps what the run did",
     );
     assert_eq!((image.tree.read("etc/a"), image.tree.read("etc/b").len()), ("two\n".into(), 1 << 20));

@@ -99,7 +99,7 @@ fn records_of_an_apply_and_an_undo() {
     image.tree.write("etc/a", "theirs\n");
     let ran = image.run(&["undo", "--json"]).expect(4);
     let (undone, last) = records(&ran);
-    assert_eq!(undone[0], action("restore", "/etc/b", "what was there before", None, "done"));
+    assert_eq!(undone[0], action("restore", "/etc/b", "previous content", None, "done"));
     assert_eq!((&undone[1]["object"], &undone[1]["status"]), (&json!("/etc/a"), &json!("refused")));
     assert_eq!(undone[1]["details"], json!(["- two", "+ theirs"]));
     assert_eq!((&undone[2]["type"], &undone[2]["exit"]), (&json!("error"), &json!(4)));
@@ -121,7 +121,7 @@ fn outcomes_are_summed_up_by_the_worst() {
     let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
     let ran = image.named(&kill::tampered("inject=renameat:error=EIO:when=1", &argv)).expect(1);
     assert!(ran.stderr.contains("cannot restore DIR/etc/b: Input/output error"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("cannot undo the change of DIR/etc/a: it was changed since"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("cannot undo the change of DIR/etc/a: it was changed after the run"), "{}", ran.stderr);
     assert!(!image.tree.at("etc/c").exists());
     // In a dry run a refusal counts for more than the changes.
     image.run(&["undo", "-n"]).expect(4);
@@ -248,14 +248,15 @@ END
         "#,
     );
     let refused = |case: &str, reason: &str| {
-        let hint = "hint: --root / changes the files of this tree and nothing live";
+        let hint =
+            "hint: use --root / to change only the files of this tree, or --force-namespace to change this host anyway";
         format!("{case}:\nedge-fixture: cannot change this host: {reason}\n{hint}\nexit 4\n")
     };
     let want = [
         // A container's first process is its own init, so neither root nor mounts differ from it.
-        refused("container", "this is a PID namespace of its own, as containers have"),
-        refused("namespace", "this is a mount namespace of its own"),
-        refused("no-proc", "it cannot be told whether this is a chroot, as /proc is not readable"),
+        refused("container", "this is a private PID namespace, as in a container"),
+        refused("namespace", "this is a private mount namespace"),
+        refused("no-proc", "/proc is not readable, so this may be a chroot"),
         refused("chroot", "this is a chroot"),
         "plan.json\n/run:\nmount\n\n/var:\n".to_owned(),
         "wrote /mnt/new: as the test wants it  [undo: exact]\n1 change\nnew\nplan.json\n".to_owned(),

@@ -113,8 +113,8 @@ fn delete_reports_a_mount_and_leaves_it_under_its_own_name() {
         cat /mnt/canary/file
         ls -A /mnt
         "#,
-        "edge-fixture: cannot remove /mnt/tree: 1 entry is left: a/bound: it is a mount point
-         hint: grep /mnt/tree /proc/self/mountinfo shows what is mounted there: unmount it and run again
+        "edge-fixture: cannot remove /mnt/tree: 1 entry could not be removed: a/bound: it is a mount point
+         hint: unmount what is mounted there (grep /mnt/tree /proc/self/mountinfo) and run again
          exit 1
          /mnt
          /mnt/canary
@@ -123,8 +123,8 @@ fn delete_reports_a_mount_and_leaves_it_under_its_own_name() {
          /mnt/tree/a
          /mnt/tree/a/bound
          /mnt/tree/a/bound/file
-         edge-fixture: cannot remove /mnt/tree: 1 entry is left: a/bound: it is a mount point
-         hint: grep /mnt/tree /proc/self/mountinfo shows what is mounted there: unmount it and run again
+         edge-fixture: cannot remove /mnt/tree: 1 entry could not be removed: a/bound: it is a mount point
+         hint: unmount what is mounted there (grep /mnt/tree /proc/self/mountinfo) and run again
          exit 1
          precious
          canary",

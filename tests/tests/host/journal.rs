@@ -57,14 +57,14 @@ fn damaged_journal_is_refused_with_the_line() {
     for (from, to, says) in [
         ("\"record\":\"intent\"", "\"record\":\"intend\"", "line 2: it is not a valid record"),
         ("\"record\":\"done\"", "\"record\":\0\0\0", "line 3: it is not a valid record"),
-        ("\"seq\":0,\"why\"", "\"seq\":1,\"why\"", "line 2: it does not belong there"),
+        ("\"seq\":0,\"why\"", "\"seq\":1,\"why\"", "line 2: the record is out of place"),
         ("\"format\":2,", "", "line 1: it has no format number"),
-        ("\"format\":2,", "\"format\":1,", "line 1: its format is not the one it is written in"),
-        ("\"record\":\"done\",\"seq\":0", "\"record\":\"done\",\"seq\":9", "line 3: it does not belong there"),
+        ("\"format\":2,", "\"format\":1,", "line 1: the format number does not match the content"),
+        ("\"record\":\"done\",\"seq\":0", "\"record\":\"done\",\"seq\":9", "line 3: the record is out of place"),
         ("\"is\":\"file\"", "\"is\":\"pipe\"", "line 2: it is not a valid record"),
     ] {
         // As a program would write it that is wrong, and as a disk returns it that is broken.
-        for (sealed, says) in [(true, says), (false, &format!("{}: it is not what was written", &says[..6]))] {
+        for (sealed, says) in [(true, says), (false, &format!("{}: the checksum does not match", &says[..6]))] {
             let image = changed_once();
             let text = fs::read_to_string(first_run(&image)).unwrap();
             assert!(text.contains(from), "{from} in {text}");
@@ -74,7 +74,7 @@ fn damaged_journal_is_refused_with_the_line() {
             let want =
                 "edge-fixture: cannot read the journal DIR/var/lib/edgeutils/journal/000001-edge-fixture.jsonl: ";
             assert!(ran.stderr.starts_with(&format!("{want}{says}")), "{from}: {}", ran.stderr);
-            let hint = "hint: it cannot be undone; to go on without it: edge-fixture --root DIR undo --skip --id 1\n";
+            let hint = "hint: it cannot be undone; to ignore it: edge-fixture --root DIR undo --skip --id 1\n";
             assert!(ran.stderr.ends_with(hint), "{}", ran.stderr);
             assert_eq!((ran.code, image.tree.read("etc/a")), (4, "two\n".into()));
             // It is in nobody's way, is listed, and goes as the hint says.
@@ -82,7 +82,7 @@ fn damaged_journal_is_refused_with_the_line() {
             image.undo().expect(0);
             assert!(image.run(&["undo", "--list"]).expect(0).stdout.contains("   1                        damaged"));
             image.run(&["undo", "--skip", "-n"]).expect(3);
-            let set_aside = "run 1 is set aside as DIR/var/lib/edgeutils/journal/000001-edge-fixture.jsonl.damaged\n";
+            let set_aside = "set aside run 1 as DIR/var/lib/edgeutils/journal/000001-edge-fixture.jsonl.damaged\n";
             assert_eq!(image.run(&["undo", "--skip", "--id", "1"]).expect(0).stdout, set_aside);
             assert_eq!(image.undo().expect(0).stdout, "nothing to undo\n");
         }
@@ -96,7 +96,7 @@ fn file_under_another_runs_name_is_refused() {
     image.undo().says(
         4,
         "edge-fixture: cannot read the journal DIR/var/lib/edgeutils/journal/000007-edge-fixture.jsonl: it is run 1 of edge-fixture, whose file has another name
-         hint: give it its own name again, or move it away",
+         hint: restore its file name, or move it away",
     );
 }
 
@@ -195,8 +195,8 @@ fn journal_is_private_and_one_that_others_could_write_is_not_believed() {
     let mode = |path: PathBuf| fs::metadata(path).unwrap().mode() & 0o7777;
     assert_eq!((mode(journal(&image, "")), mode(first_run(&image))), (0o700, 0o600));
     let refused =
-        "edge-fixture: cannot use DIR/var/lib/edgeutils/journal: it belongs to another user or others may write to it
-                   hint: look who made it; our own is owned by the caller, mode 0700";
+        "edge-fixture: cannot use DIR/var/lib/edgeutils/journal: it belongs to another user or is writable by others
+                   hint: check who created it; edgeutils creates it owned by the caller with mode 0700";
     fs::set_permissions(journal(&image, ""), fs::Permissions::from_mode(0o777)).unwrap();
     image.undo().says(4, refused);
     image.run(&["undo", "--list"]).says(4, refused);
@@ -215,7 +215,7 @@ fn journal_is_private_and_one_that_others_could_write_is_not_believed() {
     image.undo().says(
         4,
         "edge-fixture: cannot use DIR/var/lib/edgeutils/journal: it is a symbolic link, not a directory
-         hint: look who put it there, remove it and run again",
+         hint: check who created it, remove it and run again",
     );
     assert_eq!(image.tree.read("etc/a"), "two\n");
 }
@@ -237,7 +237,7 @@ fn run_of_format_1_is_read_gone_on_with_and_undone() {
         let text = as_format_1(&fs::read_to_string(first_run(&image)).unwrap());
         assert!(text.contains(from), "{text}");
         fs::write(first_run(&image), text.replacen(from, to, 1)).unwrap();
-        image.undo().says(4, "edge-fixture: cannot restore DIR/etc/a: what the journal holds of it is damaged\nhint: `edge-fixture --root DIR undo --id 1 --skip` keeps what the run did");
+        image.undo().says(4, "edge-fixture: cannot restore DIR/etc/a: its copy in the journal is damaged\nhint: `edge-fixture --root DIR undo --id 1 --skip` keeps what the run did");
         assert_eq!(image.tree.read("etc/a"), "two\n");
     }
 }
@@ -246,9 +246,9 @@ fn run_of_format_1_is_read_gone_on_with_and_undone() {
 fn journal_of_any_size_is_read_in_bounded_memory() {
     let image = changed_once();
     fs::OpenOptions::new().append(true).open(first_run(&image)).unwrap().set_len(3 << 30).unwrap();
-    let says = "edge-fixture: warning: cannot read the journal DIR/var/lib/edgeutils/journal/000001-edge-fixture.jsonl: it is larger than 32 MiB, more than is ever written; run 1 is left as it is
-                edge-fixture: cannot read the journal DIR/var/lib/edgeutils/journal/000001-edge-fixture.jsonl: it is larger than 32 MiB, more than is ever written
-                hint: it cannot be undone; to go on without it: edge-fixture --root DIR undo --skip --id 1";
+    let says = "edge-fixture: warning: cannot read the journal DIR/var/lib/edgeutils/journal/000001-edge-fixture.jsonl: it is larger than 32 MiB; run 1 is ignored
+                edge-fixture: cannot read the journal DIR/var/lib/edgeutils/journal/000001-edge-fixture.jsonl: it is larger than 32 MiB
+                hint: it cannot be undone; to ignore it: edge-fixture --root DIR undo --skip --id 1";
     let argv = image.argv(&["undo"]).join(" ");
     let limited =
         std::process::Command::new("sh").arg("-c").arg(format!("ulimit -v 200000; exec {argv}")).output().unwrap();

@@ -70,7 +70,7 @@ fn mode_that_someone_changed_since_stays_when_the_content_comes_back() {
     let image = Image::with(FIXTURE, &[("etc/a", "one\n")]);
     image.apply(r#"[{"write": "/etc/a", "text": "two\n"}]"#).expect(0);
     set_mode(&image.tree.at("etc/a"), 0o600);
-    let note = "edge-fixture: note: DIR/etc/a: its mode, owner or attributes were changed since, and stay as they are";
+    let note = "edge-fixture: note: DIR/etc/a: its mode, owner or attributes were changed since and are kept";
     image.undo().says(0, note);
     assert_eq!((image.tree.read("etc/a"), mode(&image.tree.at("etc/a"))), ("one\n".into(), 0o600));
 }

@@ -176,10 +176,10 @@ fn mode_is_changed_alone_and_comes_back_alone() {
     // Another's mode, and another's key, are left alone.
     image.apply(plan).says(0, "");
     set_mode(&image, "etc/key", 0o400);
-    assert!(image.undo().stderr.contains("cannot undo the change of DIR/etc/key: it was changed since"));
+    assert!(image.undo().stderr.contains("cannot undo the change of DIR/etc/key: it was changed after the run"));
     set_mode(&image, "etc/key", 0o600);
     fs::write(image.tree.at("etc/key"), "another's").unwrap();
-    assert!(image.undo().stderr.contains("cannot undo the change of DIR/etc/key: it was changed since"));
+    assert!(image.undo().stderr.contains("cannot undo the change of DIR/etc/key: it was changed after the run"));
     assert_eq!(fs::metadata(image.tree.at("etc/key")).unwrap().mode() & 0o7777, 0o600);
     let dir = image.apply(r#"[{"chmod": "/etc", "mode": 448}]"#);
     dir.says(1, "edge-fixture: cannot chmod DIR/etc: it is a directory, not a file");

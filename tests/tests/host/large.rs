@@ -70,7 +70,7 @@ fn bytes_of_another_checksum_are_not_put_in_place() {
     let before = image.tree.snapshot();
     let ran = image.apply(r#"[{"large": "/opt/a", "text": "forged", "sum": "true"}]"#);
     assert_eq!(ran.code, 1);
-    assert!(ran.stderr.starts_with("edge-fixture: cannot write DIR/opt/a: its content has the checksum "), "{ran:?}");
+    assert!(ran.stderr.starts_with("edge-fixture: cannot write DIR/opt/a: its checksum is "), "{ran:?}");
     assert_same(&image.tree.snapshot(), &before, "nothing was put in place");
 }
 
@@ -81,7 +81,7 @@ fn kept_content_that_has_changed_is_refused() {
     fs::write(kept(&image)[0].path(), "damaged").unwrap();
     let ran = image.undo();
     assert_eq!((ran.code, image.tree.read("opt/a").as_str()), (4, "new"));
-    assert!(ran.stderr.contains(" is not what was kept there"), "{}", ran.stderr);
+    assert!(ran.stderr.contains(" was changed"), "{}", ran.stderr);
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn file_system_of_its_own_and_a_program_that_runs_are_no_obstacle() {
          exit 0
          new
          1
-         restored /mnt/program: what was there before
+         restored /mnt/program: previous content
          exit 0
          same",
     );

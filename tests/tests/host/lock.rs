@@ -100,8 +100,8 @@ fn held_lock_names_its_holder_and_is_waited_for_as_asked() {
         image.run(&["apply", "--plan", "PLANS/other", "--lock-wait", wait]).says(
             1,
             &format!(
-                "edge-fixture: cannot take the lock: edge-fixture (pid {}) holds it, waited {wait} s
-                 hint: wait for it to end, or wait longer with --lock-wait SECONDS",
+                "edge-fixture: cannot get the lock: held by edge-fixture (pid {}), waited {wait} s
+                 hint: run again when it has ended, or wait longer with --lock-wait SECONDS",
                 holder.id()
             ),
         );
@@ -128,7 +128,7 @@ fn killed_holder_holds_nothing() {
     open_gate(&image);
     image
         .run(&["apply", "--plan", "PLANS/gated.json", "--lock-wait", "0"])
-        .says(0, "edge-fixture: note: run 1 did not end; what it had done is known from the host itself");
+        .says(0, "edge-fixture: note: run 1 was interrupted; what it had done was read from the host");
     assert_eq!((image.tree.read("etc/key"), image.tree.read("etc/b")), ("k".into(), "two\n".into()));
 }
 
@@ -138,11 +138,13 @@ fn planted_lock_is_refused_and_what_it_points_to_untouched() {
     let cases: [(&str, Plant); 5] = [
         ("it is a symbolic link", |image, lock| symlink(image.tree.at("etc/a"), lock).unwrap()),
         ("it is a directory", |_, lock| fs::create_dir(lock).unwrap()),
-        ("it is not ours", |image, lock| fs::hard_link(image.tree.at("etc/a"), lock).unwrap()),
+        ("it belongs to another user or has a hard link", |image, lock| {
+            fs::hard_link(image.tree.at("etc/a"), lock).unwrap()
+        }),
         ("it is not a regular file", |_, lock| {
             nix::unistd::mkfifo(lock, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
         }),
-        ("it is not ours", |_, lock| {
+        ("it belongs to another user or has a hard link", |_, lock| {
             fs::write(lock, "").unwrap();
             chown(lock, Some(65534), None).unwrap();
         }),
@@ -160,7 +162,7 @@ fn planted_lock_is_refused_and_what_it_points_to_untouched() {
             4,
             &format!(
                 "edge-fixture: cannot lock DIR/var/lib/edgeutils/lock: {what}
-                 hint: look who put it there, remove it and run again"
+                 hint: check who created it, remove it and run again"
             ),
         );
         assert_eq!((image.tree.read("etc/a"), image.tree.read("etc/b")), ("one\n".into(), "one\n".into()));
@@ -206,7 +208,7 @@ fn signal_ends_an_apply_between_two_steps_and_the_same_call_goes_on() {
         let ran = Ran::of(&child.wait_with_output().unwrap()).says(
             5,
             "edge-fixture: interrupted by a signal
-             hint: run the same command again: it continues where it stopped",
+             hint: run the same command again to resume",
         );
         assert!(ran.stdout.ends_with("wrote /etc/key: a key  [undo: exact]\n"), "{}", ran.stdout);
         assert_eq!((image.tree.read("etc/key"), image.tree.read("etc/b")), ("k".into(), "one\n".into()));
@@ -263,7 +265,7 @@ fn undo_is_not_stopped_by_a_reader_that_goes_away() {
     let mut child = spawn(image.command(&["undo"]));
     let mut first = String::new();
     BufReader::with_capacity(64, child.stdout.take().unwrap()).read_line(&mut first).unwrap();
-    assert_eq!(first, "removed /etc/299: it was not there before\n");
+    assert_eq!(first, "removed /etc/299: it did not exist before\n");
     assert!(child.wait().unwrap().success());
     assert!(!image.tree.at("etc/0").exists());
 }
@@ -293,7 +295,7 @@ fn program_that_runs_when_the_signal_comes_is_left_to_its_end() {
         "#,
         "ran sh -c ls /proc/$$/fd > /mnt/running; sleep 0.5; touch /mnt/ended: a command  [undo: none]
         edge-fixture: interrupted by a signal
-        hint: run the same command again: it continues where it stopped
+        hint: run the same command again to resume
         exit 5
         b
         ended

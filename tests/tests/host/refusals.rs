@@ -39,13 +39,13 @@ fn full_disk_under_the_target_leaves_the_file_and_is_gone_on_with() {
         conf
         fill
         before
-        edge-fixture: note: run 1 did not end; what it had done is known from the host itself
+        edge-fixture: note: run 1 was interrupted; what it had done was read from the host
         wrote /mnt/small/conf: as the test wants it  [undo: exact]
         1 change
         exit 0
         40000
-        restored /mnt/small/conf: what was there before
-        removed /mnt/new: it was not there before
+        restored /mnt/small/conf: previous content
+        removed /mnt/new: it did not exist before
         exit 0
         before
         plan.json
@@ -72,7 +72,7 @@ fn full_disk_under_a_file_that_is_written_in_place_leaves_it_as_it_was() {
         exit 1
         before
         2
-        edge-fixture: note: run 1 did not end; what it had done is known from the host itself
+        edge-fixture: note: run 1 was interrupted; what it had done was read from the host
         wrote /mnt/small/a: as the test wants it  [undo: exact]
         1 change
         exit 0
@@ -106,7 +106,7 @@ fn journal_without_room_changes_nothing_and_earlier_runs_can_be_undone() {
         conf
         plan.json
         000001-edge-fixture.jsonl
-        restored /mnt/conf: what was there before
+        restored /mnt/conf: previous content
         exit 0
         one",
     );
@@ -158,12 +158,12 @@ fn read_only_target_is_named() {
         exit 1
         before
         conf
-        edge-fixture: note: run 1 did not end; what it had done is known from the host itself
+        edge-fixture: note: run 1 was interrupted; what it had done was read from the host
         could not write /mnt/ro/deep/new: as the test wants it  [undo: exact]
         edge-fixture: cannot write /mnt/ro/deep/new: Read-only file system (os error 30)
         hint: the file system is mounted read-only: remount it read-write (mount -o remount,rw) and run again
         exit 1
-        edge-fixture: note: run 1 did not end; what it had done is known from the host itself
+        edge-fixture: note: run 1 was interrupted; what it had done was read from the host
         could not remove /mnt/ro/conf: not wanted  [undo: exact]
         edge-fixture: cannot remove /mnt/ro/conf: Read-only file system (os error 30)
         hint: the file system is mounted read-only: remount it read-write (mount -o remount,rw) and run again
@@ -193,7 +193,7 @@ fn bind_mounted_file_is_written_in_place_and_undone() {
         exit 0
         after, and longer
         the same inode
-        restored /mnt/conf: what was there before
+        restored /mnt/conf: previous content
         exit 0
         before
         conf
@@ -224,13 +224,13 @@ fn hard_linked_file_keeps_its_inode_and_both_names() {
         after
         2 4750
         2 4750
-        restored /mnt/a: what was there before
+        restored /mnt/a: previous content
         exit 0
         before
         2 4750
         2 4750
-        edge-fixture: cannot write /mnt/a: it is hard-linked or a mount point, and too large or not yet known to be written in place
-        hint: give it one name only (cp FILE NEW && mv NEW FILE), or unmount it, and run again
+        edge-fixture: cannot write /mnt/a: it is hard-linked or a mount point, and its content is too large or not yet known for a write in place
+        hint: replace the hard link with a copy (cp -p FILE NEW && mv NEW FILE) or unmount the file, then run again
         exit 4
         1048577",
     );

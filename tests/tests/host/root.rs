@@ -99,7 +99,7 @@ fn live_directories_of_an_image_are_never_looked_at() {
     image.tree.link("var/up", "../run/x");
     image.tree.link("self", "/");
     for path in ["/proc/version", "/sys/x", "/run/x", "/dev/x", "/var/run/x", "/var/up", "/self/dev/../proc/version"] {
-        let want = format!("error: cannot read DIR{path}: live facts of an image are unknown");
+        let want = format!("error: cannot read DIR{path}: the running system is not available under --root");
         assert_eq!(read(&image, path), want);
     }
     assert_eq!(read(&image, "/etc/run/x"), "absent");
@@ -107,7 +107,7 @@ fn live_directories_of_an_image_are_never_looked_at() {
     for plan in [r#"[{"write": "/var/run/new", "text": "x"}]"#, r#"[{"remove": "/run/x"}]"#] {
         let ran = image.apply(plan).expect(1);
         assert!(
-            ran.stderr.contains(": live facts of an image are unknown\nhint: proc, sys, run and dev"),
+            ran.stderr.contains(": the running system is not available under --root\nhint: /proc, /sys, /run and /dev"),
             "{}",
             ran.stderr
         );
@@ -129,18 +129,10 @@ fn obstacles_are_named_and_a_pipe_does_not_hang() {
         (
             r#"[{"write": "/etc/pipe", "text": "x"}]"#,
             1,
-            "edge-fixture: cannot write DIR/etc/pipe: a device, socket or pipe stands there",
+            "edge-fixture: cannot write DIR/etc/pipe: it is a device, socket or pipe",
         ),
-        (
-            r#"[{"write": "/etc/dir", "text": "x"}]"#,
-            1,
-            "edge-fixture: cannot write DIR/etc/dir: a directory stands there",
-        ),
-        (
-            r#"[{"link": "/etc/dir", "target": "x"}]"#,
-            1,
-            "edge-fixture: cannot write DIR/etc/dir: a directory stands there",
-        ),
+        (r#"[{"write": "/etc/dir", "text": "x"}]"#, 1, "edge-fixture: cannot write DIR/etc/dir: it is a directory"),
+        (r#"[{"link": "/etc/dir", "target": "x"}]"#, 1, "edge-fixture: cannot write DIR/etc/dir: it is a directory"),
         (
             r#"[{"write": "/etc/file/below", "text": "x"}]"#,
             1,

@@ -30,7 +30,7 @@ fn undo_shows_what_was_added_since_to_a_file_of_ours() {
     let image = added_to();
     image.undo().says(
         4,
-        &format!("+ c = 3\nedge-fixture: cannot undo the change of DIR/etc/sysctl.d/90.conf: it was changed since by someone else\n{WAYS_ON}"),
+        &format!("+ c = 3\nedge-fixture: cannot undo the change of DIR/etc/sysctl.d/90.conf: it was changed after the run\n{WAYS_ON}"),
     );
     assert_eq!((image.tree.read("etc/other"), image.tree.read("etc/sysctl.d/90.conf").len()), ("one\n".into(), 18));
 }
@@ -56,8 +56,7 @@ fn undo_force_restores_and_keeps_the_newer_content_under_a_name_of_its_own() {
     fs::write(image.tree.at("etc/sysctl.d/90.conf.edgeutils-kept"), "an older one\n").unwrap();
     let ran = image.run(&["undo", "--force", "-n"]).expect(3);
     assert!(
-        ran.stdout
-            .contains("would remove /etc/sysctl.d/90.conf: it was not there before; what is there now is kept beside"),
+        ran.stdout.contains("would remove /etc/sysctl.d/90.conf: it did not exist before; the current version is kept"),
         "{}",
         ran.stdout
     );
@@ -107,7 +106,7 @@ fn undo_force_never_replaces_a_directory_or_what_a_later_run_did() {
     image.apply(r#"[{"write": "/etc/b", "text": "three\n"}]"#).expect(0);
     let ran = image.run(&["undo", "--force", "--id", "1"]).expect(4);
     assert!(
-        ran.stderr.contains("etc/a: it was replaced since")
+        ran.stderr.contains("etc/a: it was replaced after the run")
             && ran.stderr.contains("run 2 of edge-fixture changed it later"),
         "{}",
         ran.stderr
@@ -145,9 +144,9 @@ fn undo_skip_keeps_a_run_and_the_next_undo_goes_to_the_one_before() {
     image.apply(r#"[{"write": "/etc/b", "text": "two\n"}]"#).expect(0);
     image.tree.write("etc/b", "theirs\n");
     image.undo().expect(4);
-    assert_eq!(image.run(&["undo", "--skip", "-n"]).expect(3).stdout, "would keep what run 2 did: /etc/b\n");
-    assert_eq!(image.run(&["undo", "--skip"]).expect(0).stdout, "run 2 is kept: /etc/b\n");
-    assert!(image.run(&["undo", "--list"]).expect(0).stdout.contains("  kept          edge-fixture"));
+    assert_eq!(image.run(&["undo", "--skip", "-n"]).expect(3).stdout, "would keep run 2: /etc/b\n");
+    assert_eq!(image.run(&["undo", "--skip"]).expect(0).stdout, "kept run 2: /etc/b\n");
+    assert!(image.run(&["undo", "--list"]).expect(0).stdout.contains("  kept        edge-fixture"));
     image.undo().says(0, "");
     assert_eq!((image.tree.read("etc/a"), image.tree.read("etc/b")), ("one\n".into(), "theirs\n".into()));
     assert_eq!(image.undo().expect(0).stdout, "nothing to undo\n");
@@ -166,11 +165,12 @@ fn undo_shows_old_and_new_values_and_ends_with_the_plan_in_a_dry_run() {
         .expect(0);
     image.tree.write("etc/edited", "x\nours\ntheirs\n");
     let said = image.run(&["undo", "-n"]).expect(3).stdout;
-    let want = "would take back the edit of /etc/edited: other changes to the file stay
+    let want = "would revert the edit of /etc/edited: other changes in it are kept
     - ours
-would restore /etc/a: what was there before
+would restore /etc/a: previous content
     - key: 2
     + key: 1
+2 changes would be made
 ";
     assert_eq!(said, want);
     let records = records(&image.run(&["undo", "-n", "--json"]).expect(3).stdout);
@@ -259,8 +259,8 @@ fn tree_has_one_lock_however_it_is_named() {
             2 changes
             exit 0
             one",
-            "edge-fixture: cannot take the lock: edge-fixture (pid N) holds it, waited 0 s
-            hint: wait for it to end, or wait longer with --lock-wait SECONDS
+            "edge-fixture: cannot get the lock: held by edge-fixture (pid N), waited 0 s
+            hint: run again when it has ended, or wait longer with --lock-wait SECONDS
             exit 1\n"
                 .repeat(4)
         ),

@@ -91,7 +91,7 @@ fn comment_comes_off_in_a_file_that_changed_since() {
     off(&tree).expect(0);
     tree.write("etc/fstab", "/new /new ext4\n# edge-prep: /b none swap\n# edge-prep: /a none swap sw\n");
     let ran = prep(&tree, &["undo"]).expect(0);
-    assert!(ran.stdout.contains("took back the edit of /etc/fstab"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("reverted the edit of /etc/fstab"), "{}", ran.stdout);
     assert_eq!(tree.read("etc/fstab"), "/new /new ext4\n/b none swap\n/a none swap sw\n");
 
     off(&tree).expect(0);

@@ -20,7 +20,7 @@ fn must_be_live(host: &Host, argv: &[String]) -> Result<()> {
     if host.root.is_live() {
         return Ok(());
     }
-    Err(Error::failed(format!("cannot run {}: no program is run for an image", argv.join(" "))))
+    Err(Error::failed(format!("cannot run {}: programs are not run under --root", argv.join(" "))))
 }
 
 fn fed(host: &Host, script: &Script) -> Result<Cmd> {

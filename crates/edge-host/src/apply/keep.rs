@@ -38,8 +38,8 @@ pub(crate) fn keep_newer(root: &Root, resolved: &ResolvedPath<'_>, now: &State) 
         return done.map(|()| path.clone()).map_err(|cause| fail(&path, &cause));
     }
     let shown = root.display(&resolved.canonical());
-    Err(Error::refused(format!("cannot keep a copy of {}: there are {MAX_KEPT} already", shown.display()))
-        .hint(format!("remove those {}{KEPT_SUFFIX}* that nobody needs", shown.display())))
+    Err(Error::refused(format!("cannot keep a copy of {}: {MAX_KEPT} copies exist already", shown.display()))
+        .hint(format!("remove the files {}{KEPT_SUFFIX}* that are no longer needed", shown.display())))
 }
 
 /// Removes what a kill left of such a copy.

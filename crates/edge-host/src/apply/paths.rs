@@ -67,8 +67,11 @@ pub(super) fn value_unchanged(root: &Root, set: &SetValue) -> Result<()> {
 }
 
 fn moved(root: &Root, verb: &str, path: &Path) -> Error {
-    Error::refused(format!("cannot {verb} {}: it was changed by someone else meanwhile", root.display(path).display()))
-        .hint("run again: the change is made on what stands there now")
+    Error::refused(format!(
+        "cannot {verb} {}: it was changed by another process in the meantime",
+        root.display(path).display()
+    ))
+    .hint("run the command again to work on the current version")
 }
 
 /// A path as records hold it: without the leading slash. A name that is no text could not be found
@@ -86,7 +89,7 @@ pub(crate) fn relative(root: &Root, path: &Path) -> Result<String> {
 /// A record whose content is not what it was: nothing is written from it.
 pub(crate) fn damaged_record(root: &Root, path: &str) -> Error {
     Error::refused(format!(
-        "cannot restore {}: what the journal holds of it is damaged",
+        "cannot restore {}: its copy in the journal is damaged",
         root.display(&absolute(path)).display()
     ))
 }

@@ -62,8 +62,8 @@ fn one(host: &mut Host, writer: &mut Writer, step: Step) -> Result<()> {
         Some(command) => {
             let (report, interrupt, name) = (&mut host.report, &host.interrupt, command.shown());
             let output = command.output_reporting(&mut |elapsed| {
-                let stops = if interrupt.check().is_err() { "; its end is waited for before stopping" } else { "" };
-                report.note(&format!("{name} has run for {} s{stops}", elapsed.as_secs()));
+                let stops = if interrupt.check().is_err() { "; stopping when it ends" } else { "" };
+                report.note(&format!("{name} has been running for {} s{stops}", elapsed.as_secs()));
             });
             // One that a signal ended may have done its work before.
             let ended_itself = output.as_ref().is_ok_and(|output| output.status.code().is_some());
@@ -76,7 +76,7 @@ fn one(host: &mut Host, writer: &mut Writer, step: Step) -> Result<()> {
         // What counts is whether the work is done: a program may fail after it, or be ended at its
         // deadline while systemd continues the job.
         Err(error) if has_done_its_work(&change) => {
-            host.report.warning(&format!("{error}; what it was to do is done all the same"));
+            host.report.warning(&format!("{error}; its work is done anyway"));
             Ok(None)
         }
         done => done,

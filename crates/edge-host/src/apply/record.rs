@@ -37,7 +37,7 @@ pub(super) fn record_of(root: &Root, action: &Action) -> Result<Change> {
         ActionKind::Set(set) => {
             if !root.is_live() {
                 return Err(Error::failed(format!(
-                    "cannot set {}: an image has no kernel",
+                    "cannot set {}: kernel values cannot be set under --root",
                     root.display(&set.path).display()
                 )));
             }
@@ -59,7 +59,7 @@ fn write_change(root: &Root, write: &Write) -> Result<WriteChange> {
     unchanged(root, "write", &write.path, &resolved, &write.was)?;
     let fail = |cause: io::Error| Error::io("write", root.display(&write.path), &cause);
     if matches!(write.was.state, State::Directory { .. } | State::Other) {
-        return Err(fail(io::Error::other(format!("{} stands there", write.was.state.describe()))));
+        return Err(fail(io::Error::other(format!("it is {}", write.was.state.describe()))));
     }
     let large = matches!(write.node, Node::Large { .. });
     if large && resolved.is_covered().map_err(fail)? {
@@ -82,10 +82,10 @@ fn write_change(root: &Root, write: &Write) -> Result<WriteChange> {
     if in_place && !(whole_now && write.was.bytes.len() <= MAX_COPY) {
         // Without both sides in the journal a half-written file could not be completed.
         return Err(Error::refused(format!(
-            "cannot write {}: it is hard-linked or a mount point, and too large or not yet known to be written in place",
+            "cannot write {}: it is hard-linked or a mount point, and its content is too large or not yet known for a write in place",
             root.display(&write.path).display()
         ))
-        .hint("give it one name only (cp FILE NEW && mv NEW FILE), or unmount it, and run again"));
+        .hint("replace the hard link with a copy (cp -p FILE NEW && mv NEW FILE) or unmount the file, then run again"));
     }
     let copy = is_file && !private && !large && write.was.bytes.len() <= MAX_COPY;
     let mut made = Vec::new();

@@ -41,7 +41,7 @@ pub(crate) fn recover(host: &mut Host) -> Result<()> {
             Ok(run) => run,
             Err(error) => {
                 let text = error.message().to_owned();
-                host.report.warning(&format!("{text}; run {} is left as it is", name.id));
+                host.report.warning(&format!("{text}; run {} is ignored", name.id));
                 continue;
             }
         };
@@ -98,7 +98,7 @@ fn recover_run(host: &mut Host, run: &Run, is_newest: bool) -> Result<()> {
     }
     if run.is_unfinished() || !records.is_empty() {
         let id = run.header.run;
-        host.report.note(&format!("run {id} did not end; what it had done is known from the host itself"));
+        host.report.note(&format!("run {id} was interrupted; what it had done was read from the host"));
     }
     let mut writer = host.journal().reopen(run)?;
     writer.append(&records)?;
@@ -230,7 +230,7 @@ fn outcome_of_write(root: &Root, change: &WriteChange, completed: &mut bool) -> 
 fn note_completed(host: &mut Host, entry: &Entry) {
     let path = absolute(entry.intent.change.path().unwrap_or_default());
     let shown = host.root.display(&path);
-    host.report.note(&format!("completed {}, which an interruption had left half-written", shown.display()));
+    host.report.note(&format!("completed {}, which an interrupted run left half-written", shown.display()));
 }
 
 /// Completes what an interruption left half-written of another utility's run. What cannot be looked at is

@@ -58,7 +58,7 @@ pub(super) fn output(cmd: &Cmd, report: &mut dyn FnMut(Duration)) -> Result<Outp
             "cannot wait for {shown}: still running after {seconds} s{separator}{said}"
         ))
         .hint(format!(
-            "it goes on as pid {}, as stopping it half-way would do damage: look at what it waits for, then run again",
+            "it continues as pid {}, because stopping it could leave packages half-installed: check what it is waiting for, then run again",
             child.id()
         )));
     };
@@ -141,7 +141,7 @@ mod tests {
         let script = format!("echo begun >&2; sleep 1; echo still heard; : > {}", mark.display());
         let error = shell(&script).deadline(Duration::from_millis(200)).run().unwrap_err();
         assert!(error.to_string().ends_with("still running after 0 s: begun"), "{error}");
-        assert!(error.hint_text().is_some_and(|hint| hint.contains("goes on as pid ")), "{error}");
+        assert!(error.hint_text().is_some_and(|hint| hint.contains("continues as pid ")), "{error}");
         assert!(!mark.exists());
         let ended = (0..200).any(|_| {
             thread::sleep(Duration::from_millis(20));

@@ -80,7 +80,12 @@ pub(crate) fn text_of(cause: &(dyn StdError + 'static)) -> String {
         Some(json) if json.classify() == Category::Eof => {
             format!("it is not complete JSON: it ends in line {}", json.line())
         }
-        Some(json) if json.classify() == Category::Syntax => format!("it is not valid JSON: {json}"),
+        Some(json) if json.classify() == Category::Syntax => {
+            format!("it is not valid JSON: line {}, column {}", json.line(), json.column())
+        }
+        Some(json) if json.classify() == Category::Data => {
+            format!("its JSON has an unexpected field or value: line {}, column {}", json.line(), json.column())
+        }
         _ => cause.to_string(),
     }
 }

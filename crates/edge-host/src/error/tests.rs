@@ -56,7 +56,7 @@ fn an_error_has_no_parsers_own_words() {
     assert_eq!(of(String::from_utf8(vec![0xff])), "cannot use x: it is not UTF-8 text");
     let json = |text: &str| of(serde_json::from_str::<serde_json::Value>(text));
     assert_eq!(json(""), "cannot use x: it is not complete JSON: it ends in line 1");
-    assert_eq!(json("{\n x"), "cannot use x: it is not valid JSON: key must be a string at line 2 column 2");
+    assert_eq!(json("{\n x"), "cannot use x: it is not valid JSON: line 2, column 2");
     let port = "70000".parse::<u16>().expected("a port from 1 to 65535").on("use", "70000");
     assert_eq!(port.unwrap_err().to_string(), "cannot use 70000: expected a port from 1 to 65535");
     assert_eq!(of::<(), _>(Err("it is odd")), "cannot use x: it is odd");

@@ -89,31 +89,31 @@ impl Run {
             replaces_keys: false,
         };
         for (index, line) in lines {
-            let line = run.chain.take(line).ok_or_else(|| damaged(path, index, "it is not what was written"))?;
+            let line = run.chain.take(line).ok_or_else(|| damaged(path, index, "the checksum does not match"))?;
             let record = line.read().map_err(|_| damaged(path, index, "it is not a valid record"))?;
-            run.take(record).ok_or_else(|| damaged(path, index, "it does not belong there"))?;
+            run.take(record).ok_or_else(|| damaged(path, index, "the record is out of place"))?;
         }
         Ok(Some(run))
     }
 
     fn header(chain: &mut Chain, line: &[u8], path: &Path) -> Result<Header> {
-        let line = chain.take(line).ok_or_else(|| damaged(path, 0, "it is not what was written"))?;
+        let line = chain.take(line).ok_or_else(|| damaged(path, 0, "the checksum does not match"))?;
         let value: Value = line.read().map_err(|_| damaged(path, 0, "it is not a JSON record"))?;
         match value.get("format").and_then(Value::as_u64) {
             Some(format) if format == u64::from(chain.format()) => {}
             Some(format) if format > u64::from(FORMAT) => {
                 return Err(Error::refused(format!(
-                    "cannot read the journal {}: record format {format} is not known to this version",
+                    "cannot read the journal {}: this version does not support record format {format}",
                     path.display()
                 ))
                 .hint("use the version that wrote it, or a newer one"));
             }
-            Some(_) => return Err(damaged(path, 0, "its format is not the one it is written in")),
+            Some(_) => return Err(damaged(path, 0, "the format number does not match the content")),
             None => return Err(damaged(path, 0, "it has no format number")),
         }
         match serde_json::from_value(value) {
             Ok(Record::Run(header)) => Ok(header),
-            _ => Err(damaged(path, 0, "the run's own record is missing")),
+            _ => Err(damaged(path, 0, "the record of the run is missing")),
         }
     }
 

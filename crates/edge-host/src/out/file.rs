@@ -75,7 +75,7 @@ pub fn out_file(path: &Path, bytes: &[u8]) -> Result<()> {
             PlaceKind::File(mode) => return replace(place, Some(mode), bytes, path),
         }
     }
-    Err(Error::refused(format!("cannot write {}: someone else keeps replacing it", path.display())))
+    Err(Error::refused(format!("cannot write {}: another process keeps replacing it", path.display())))
 }
 
 /// None where a regular file has come in its place.
@@ -94,7 +94,7 @@ fn open_stream(place: &Place, path: &Path) -> Result<Option<File>> {
             io::stderr().as_fd().try_clone_to_owned().on("write", path)?
         }
         Err(Errno::ENXIO) => {
-            return Err(Error::failed(format!("cannot write {}: nobody reads from it", path.display()))
+            return Err(Error::failed(format!("cannot write {}: no process reads from it", path.display()))
                 .hint("start the program that reads from it first"));
         }
         Err(errno) => return Err(errno).on("write", path),
@@ -119,7 +119,7 @@ fn write_stream(mut stream: File, mut bytes: &[u8]) -> io::Result<()> {
                 thread::sleep(POLL)
             }
             Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {
-                return Err(io::Error::other("its reader takes nothing any more"));
+                return Err(io::Error::other("its reader has stopped reading"));
             }
             Err(cause) => return Err(cause),
         }
@@ -133,8 +133,8 @@ fn replace(place: Place, mode: Option<u32>, bytes: &[u8], path: &Path) -> Result
     let target = root.entry(place.name);
     let mut file = match create(&target) {
         Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {
-            return Err(Error::failed(format!("cannot write {}: another call is writing it", path.display()))
-                .hint("wait until that is done"));
+            return Err(Error::failed(format!("cannot write {}: another process is writing it", path.display()))
+                .hint("wait until it has finished"));
         }
         created => created.map_err(|cause| Error::io("write", path, &cause))?,
     };
@@ -155,7 +155,7 @@ fn replace(place: Place, mode: Option<u32>, bytes: &[u8], path: &Path) -> Result
         if (own.st_dev, own.st_ino) == (there.st_dev, there.st_ino) {
             return Ok(());
         }
-        Err(io::Error::other("someone else took its temporary name"))
+        Err(io::Error::other("another process took its temporary name"))
     };
     let complete = complete();
     target.place_if(complete).map_err(|cause| Error::io("write", path, &cause))

@@ -168,6 +168,6 @@ fn kind(stat: &FileStat) -> SFlag {
 
 fn planted(verb: &str, path: &Path, name: &OsStr) -> Error {
     let (path, name) = (path.display(), Path::new(name).display());
-    Error::refused(format!("cannot {verb} {path}: {name} is a symbolic link in a directory that others can write to"))
-        .hint("name the place itself, without the link")
+    Error::refused(format!("cannot {verb} {path}: {name} is a symbolic link in a directory that is writable by others"))
+        .hint("use the path without the symbolic link")
 }

@@ -44,7 +44,7 @@ fn out_file_appears_whole_and_keeps_its_mode() {
     out_file(&path, b"three").unwrap();
     let _held = hold(File::create(&beside).unwrap()).unwrap();
     let error = out_file(&path, b"four").unwrap_err();
-    assert!(error.message().ends_with("/f: another call is writing it"), "{error}");
+    assert!(error.message().ends_with("/f: another process is writing it"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), b"three");
 }
 
@@ -69,7 +69,7 @@ fn out_file_writes_into_a_pipe_and_never_waits_for_a_reader() {
     let began = Instant::now();
     assert_eq!(out_state(&path, b"text").unwrap(), OutState::Stream);
     let error = out_file(&path, b"text").unwrap_err();
-    assert!(error.message().ends_with("/pipe: nobody reads from it") && error.hint_text().is_some(), "{error}");
+    assert!(error.message().ends_with("/pipe: no process reads from it") && error.hint_text().is_some(), "{error}");
     assert!(began.elapsed().as_secs() < 5);
     let mut reader = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&path).unwrap();
     out_file(&path, b"text").unwrap();
@@ -120,7 +120,7 @@ fn out_file_refuses_a_link_where_others_can_make_one() {
     for path in ["link", "way/net", "way/new", "sub/../link"] {
         let error = out_file(&dir.join(path), b"text").unwrap_err();
         assert_eq!(error.exit(), Exit::Refused, "{path}: {error}");
-        assert!(error.message().contains("is a symbolic link in a directory that others can write to"), "{error}");
+        assert!(error.message().contains("is a symbolic link in a directory that is writable by others"), "{error}");
     }
     // As in /tmp: a link of the caller's own is none of a stranger's.
     let shared = top.path().join("shared");

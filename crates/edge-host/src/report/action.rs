@@ -35,15 +35,16 @@ impl Shown {
     }
 }
 
-fn past(verb: &str) -> &str {
+/// What a record calls an action, for people: as a verb and as its past.
+fn words(verb: &str) -> (&str, &str) {
     match verb {
-        "write" => "wrote",
-        "link" => "linked",
-        "remove" => "removed",
-        "restore" => "restored",
-        "take back the edit of" => "took back the edit of",
-        "run" => "ran",
-        other => other,
+        "write" => ("write", "wrote"),
+        "link" => ("link", "linked"),
+        "remove" => ("remove", "removed"),
+        "restore" => ("restore", "restored"),
+        "revert-edit" => ("revert the edit of", "reverted the edit of"),
+        "run" => ("run", "ran"),
+        other => (other, other),
     }
 }
 
@@ -53,13 +54,13 @@ impl Report {
         if matches!(status, Status::Planned | Status::Done) {
             self.changes += 1;
         }
+        let (verb, past) = words(&shown.verb);
         let word = match status {
-            Status::Planned => format!("would {}", shown.verb),
-            Status::Done => past(&shown.verb).to_owned(),
-            Status::Failed => format!("could not {}", shown.verb),
-            Status::Refused => format!("refused to {}", shown.verb),
-            Status::Already if shown.verb == "leave" => "left".to_owned(),
-            Status::Already => format!("need not {}", shown.verb),
+            Status::Planned => format!("would {verb}"),
+            Status::Done => past.to_owned(),
+            Status::Failed => format!("could not {verb}"),
+            Status::Refused => format!("refused to {verb}"),
+            Status::Skipped => "skipped".to_owned(),
         };
         let why = if shown.why.is_empty() { String::new() } else { format!(": {}", shown.why) };
         let undo = shown.undo.as_ref().map(|undo| format!("  [undo: {undo}]")).unwrap_or_default();

@@ -64,7 +64,7 @@ fn delete_by(step: Step, dir: BorrowedFd<'_>, name: &OsStr) -> Leftovers {
             return walk.left;
         }
     }
-    Leftovers::of(io::Error::other("its directories are being moved by someone else"))
+    Leftovers::of(io::Error::other("its directories are being moved by another process"))
 }
 
 /// The way back up does not lead to where we came from.

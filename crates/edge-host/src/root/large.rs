@@ -41,7 +41,7 @@ fn write_summed(
     if got == sha256 {
         return Ok(());
     }
-    Err(io::Error::other(format!("its content has the checksum {got}, not {sha256}")))
+    Err(io::Error::other(format!("its checksum is {got}, expected {sha256}")))
 }
 
 /// Hands bytes on and adds them up.

@@ -74,7 +74,7 @@ impl Root {
         for place in way.into_iter().rev() {
             let is_link = matches!(self.find_link(place)?.state, State::Link { .. });
             let what = match self.find(place)?.state {
-                State::Absent if is_link => "a link to nothing",
+                State::Absent if is_link => "a dangling symbolic link",
                 state @ (State::File { .. } | State::Other) => state.describe(),
                 _ => continue,
             };
@@ -116,8 +116,11 @@ impl Root {
     pub(crate) fn path_error(&self, verb: &str, path: &Path, cause: &io::Error) -> Error {
         if cause.raw_os_error() == Some(Errno::ENOTSUP as i32) && !self.is_live() {
             let shown = self.display(path);
-            return Error::failed(format!("cannot {verb} {}: live facts of an image are unknown", shown.display()))
-                .hint("proc, sys, run and dev of an image are neither read nor changed");
+            return Error::failed(format!(
+                "cannot {verb} {}: the running system is not available under --root",
+                shown.display()
+            ))
+            .hint("/proc, /sys, /run and /dev are neither read nor changed under --root");
         }
         Error::io(verb, self.display(path), cause)
     }
@@ -218,8 +221,8 @@ mod tests {
         for free in ["/", "/opt/there", "/opt/there/new/er", "/opt/link/new", "/new"] {
             assert_eq!(of(free), None, "{free}");
         }
-        assert_eq!(of("/opt/gone/bin").as_deref(), Some("/opt/gone is a link to nothing"));
-        assert_eq!(of("/opt/gone").as_deref(), Some("/opt/gone is a link to nothing"));
+        assert_eq!(of("/opt/gone/bin").as_deref(), Some("/opt/gone is a dangling symbolic link"));
+        assert_eq!(of("/opt/gone").as_deref(), Some("/opt/gone is a dangling symbolic link"));
         assert_eq!(of("/opt/file/bin").as_deref(), Some("/opt/file is a file"));
         assert_eq!(of("/opt/link/../file").as_deref(), Some("/opt/link/../file is a file"));
     }

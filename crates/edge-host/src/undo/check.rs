@@ -13,7 +13,7 @@ pub(super) fn previous_keys(undoing: &Undoing<'_>, entries: &[Entry], later: &[(
     let stays = |error: Error| {
         let own = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
         if entries.len() > 1 {
-            error.hint(format!("the rest of the run stays as well, as it belongs to the key{own}"))
+            error.hint(format!("the rest of the run is kept too, because it belongs to the key{own}"))
         } else {
             error
         }
@@ -43,7 +43,7 @@ pub(super) fn commands(undoing: &Undoing<'_>, entries: &[Entry], later: &[(Strin
                 }
                 let first = error.hint_text().map(|hint| format!("{hint}, then ")).unwrap_or_default();
                 Error::refused(format!("cannot undo run {}: {error}", undoing.run))
-                    .hint(format!("{first}the same undo takes back all of the run; until then all of it stays"))
+                    .hint(format!("{first}run the same undo again; until then the whole run is kept"))
             })?;
         }
     }

@@ -70,11 +70,11 @@ impl Undoing<'_> {
                 }
             }
             Change::Set { .. } | Change::Run(_) | Change::Transaction { .. } if !self.root.is_live() => {
-                Ok(UndoStep::Leave("nothing live is touched under --root").into())
+                Ok(UndoStep::Leave("nothing live is changed under --root").into())
             }
             Change::Set { path, before, after } => {
                 let Some(now) = find_value(self.root, &absolute(path))? else {
-                    return Ok(UndoStep::Leave("the kernel has no such value now").into());
+                    return Ok(UndoStep::Leave("the kernel does not have this value now").into());
                 };
                 if same_value(&now, before) {
                     return Ok(UndoStep::Already.into());
@@ -83,20 +83,22 @@ impl Undoing<'_> {
                     return Ok(UndoStep::Set { now, before: before.clone() }.into());
                 }
                 Err(Error::refused(format!(
-                    "cannot set {} back: it is {now} now, and we left {after}",
+                    "cannot restore {}: it is {now} now, the run had set {after}",
                     self.root.display(&absolute(path)).display()
                 ))
                 .hint(format!(
-                    "`{} --force` sets it to {before} anyway, {}",
+                    "to restore {before} anyway: {} --force; {}",
                     self.command(),
                     self.keep_all()
                 )))
             }
             Change::Run(Run { inverse: Some(inverse), .. }) => Ok(UndoStep::Run(inverse.clone()).into()),
-            Change::Run(_) => Ok(UndoStep::Leave("this command has no opposite").into()),
+            Change::Run(_) => Ok(UndoStep::Leave("this command cannot be undone").into()),
             Change::Transaction { kind, data, object, .. } => {
                 let Some(editor) = self.editors.iter().find(|editor| editor.kind() == kind) else {
-                    return Err(Error::failed(format!("cannot undo the change of {object}: no editor knows {kind:?}")));
+                    return Err(Error::failed(format!(
+                        "cannot undo the change of {object}: this version does not know how to undo {kind:?}"
+                    )));
                 };
                 Ok(editor.revert_script(data)?.map_or(UndoStep::Already, UndoStep::Script).into())
             }
@@ -146,7 +148,10 @@ impl Undoing<'_> {
         }
         let Inverse::Edit { kind, data, .. } = &change.inverse else { return self.forced(change, resolved, now) };
         let Some(editor) = self.editors.iter().find(|editor| editor.kind() == kind) else {
-            return Err(Error::failed(format!("cannot undo {}: no editor for {kind}", root.display(&path).display())));
+            return Err(Error::failed(format!(
+                "cannot undo {}: this version does not know how to undo {kind:?}",
+                root.display(&path).display()
+            )));
         };
         let State::File { .. } = now else { return self.forced(change, resolved, now) };
         let found = resolved.find().map_err(fail)?;
@@ -175,7 +180,8 @@ impl Undoing<'_> {
                     return Ok(restored(state, Source::Beside));
                 }
                 let is_there = root.find_large(&resolved.old_path())?.exists();
-                let what = if is_there { "is not the previous key" } else { "is gone: one previous key is kept" };
+                let what =
+                    if is_there { "is not the previous key" } else { "does not exist: only one previous key is kept" };
                 Err(Error::refused(format!(
                     "cannot undo {}: {} {what}",
                     root.display(&path).display(),
@@ -243,7 +249,7 @@ impl Undoing<'_> {
             return Ok(UndoStep::Restore(Restore { state, from: Source::Aside, keeps_rights, values: Vec::new() }));
         }
         Err(Error::refused(format!(
-            "cannot undo the change of {}: {} is not what was kept there",
+            "cannot undo the change of {}: the copy {} was changed",
             self.root.display(&absolute(path)).display(),
             self.root.display(&kept).display()
         ))
@@ -271,16 +277,15 @@ impl Undoing<'_> {
             _ => ("it was changed", true),
         };
         let shown = self.root.display(&absolute(path));
-        let error =
-            Error::refused(format!("cannot undo the change of {}: {what} since by someone else", shown.display()));
+        let error = Error::refused(format!("cannot undo the change of {}: {what} after the run", shown.display()));
         if can_be_forced && is_ours_to_replace { self.or_by_force(error) } else { error.hint(self.keep_all()) }
     }
 
     fn mode_changed(&self, path: &str, mode: u32) -> Error {
         let shown = self.root.display(&absolute(path));
-        let changed = "it was changed since by someone else";
+        let changed = "it was changed after the run";
         Error::refused(format!("cannot undo the change of {}: {changed}", shown.display())).hint(format!(
-            "`{} --force` sets its mode to {mode:04o} anyway, {}",
+            "to restore mode {mode:04o} anyway: {} --force; {}",
             self.command(),
             self.keep_all()
         ))
@@ -290,7 +295,7 @@ impl Undoing<'_> {
     fn or_by_force(&self, error: Error) -> Error {
         let own = error.hint_text().map(|hint| format!("{hint}; or ")).unwrap_or_default();
         let by_force = format!(
-            "`{} --force` restores it and keeps what is there now as NAME{KEPT_SUFFIX}, {}",
+            "to restore it and keep the current version as NAME{KEPT_SUFFIX}: {} --force; {}",
             self.command(),
             self.keep_all()
         );
@@ -298,7 +303,7 @@ impl Undoing<'_> {
     }
 
     fn keep_all(&self) -> String {
-        format!("`{} --skip` keeps what the run did", self.command())
+        format!("to keep the run: {} --skip", self.command())
     }
 
     fn command(&self) -> String {
@@ -307,7 +312,7 @@ impl Undoing<'_> {
 
     fn no_copy(&self, path: &str) -> Error {
         Error::refused(format!(
-            "cannot undo the change of {}: it was too large for a copy to be kept",
+            "cannot undo the change of {}: it was too large to keep a copy",
             self.root.display(&absolute(path)).display()
         ))
         .hint(self.keep_all())

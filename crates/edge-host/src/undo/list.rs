@@ -18,7 +18,7 @@ pub(super) fn list(host: &mut Host) -> Result<Outcome> {
             Ok(None) => continue,
             Ok(Some(run)) => line(host, &run),
             Err(error) => {
-                host.report.line(&format!("{:>4}  {:<20}  {:<13} {error}", name.id, "", "damaged"));
+                host.report.line(&format!("{:>4}  {:<20}  {:<11} {error}", name.id, "", "damaged"));
                 let (time, none) = ("", Vec::<String>::new());
                 record(host, name.id, time, "damaged", &none, &none);
             }
@@ -38,9 +38,8 @@ fn line(host: &mut Host, run: &Run) {
     let call = words.join(" ");
     let call = if call.is_empty() { String::new() } else { format!("{} {call}: ", host.tool()) };
     let none = Undo::None.to_string();
-    let weakest =
-        if run.entries.iter().any(|entry| entry.intent.undo == none) { "  [in part without undo]" } else { "" };
-    host.report.line(&format!("{id:>4}  {time}  {state:<13} {call}{}{weakest}", objects.join(", ")));
+    let weakest = if run.entries.iter().any(|entry| entry.intent.undo == none) { "  [undo: incomplete]" } else { "" };
+    host.report.line(&format!("{id:>4}  {time}  {state:<11} {call}{}{weakest}", objects.join(", ")));
     record(host, id, time, state, &run.header.args, &objects);
 }
 
@@ -53,7 +52,7 @@ fn state(run: &Run) -> &'static str {
     match () {
         () if run.reverted => "undone",
         () if run.kept => "kept",
-        () if run.is_half_undone() => "partly undone",
+        () if run.is_half_undone() => "partial",
         () if run.is_unfinished() => "interrupted",
         () => "done",
     }

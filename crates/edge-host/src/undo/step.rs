@@ -12,7 +12,7 @@ use crate::journal::{Change, Entry, Record, WriteChange, kept_path};
 use crate::lock::Lock;
 use crate::root::{Content, LastLink, Meta, ResolvedPath, Root, State};
 
-pub(super) const NEWER_RIGHTS: &str = "mode, owner or attributes were changed since, and stay as they are";
+pub(super) const NEWER_RIGHTS: &str = "mode, owner or attributes were changed since and are kept";
 
 /// What undoes an action.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl UndoStep {
             UndoStep::Already | UndoStep::Restore(_) | UndoStep::Mode(_) => "restore",
             UndoStep::Leave(_) => "leave",
             UndoStep::Remove => "remove",
-            UndoStep::Edit { .. } => "take back the edit of",
+            UndoStep::Edit { .. } => "revert-edit",
             UndoStep::Keeping { then, .. } => then.verb(),
             UndoStep::Set { .. } => "set",
             UndoStep::Run(_) | UndoStep::Script(_) => "run",
@@ -103,15 +103,15 @@ impl UndoStep {
 
     pub(crate) fn why(&self) -> String {
         match self {
-            UndoStep::Already => "it is as it was before".to_owned(),
-            UndoStep::Remove => "it was not there before".to_owned(),
-            UndoStep::Restore(_) => "what was there before".to_owned(),
-            UndoStep::Mode(mode) => format!("its mode, {mode:04o}"),
-            UndoStep::Edit { .. } => "other changes to the file stay".to_owned(),
-            UndoStep::Set { before, .. } => format!("to {before}, as before"),
-            UndoStep::Keeping { then, .. } => format!("{}; what is there now is kept beside", then.why()),
+            UndoStep::Already => "already restored".to_owned(),
+            UndoStep::Remove => "it did not exist before".to_owned(),
+            UndoStep::Restore(_) => "previous content".to_owned(),
+            UndoStep::Mode(mode) => format!("previous mode {mode:04o}"),
+            UndoStep::Edit { .. } => "other changes in it are kept".to_owned(),
+            UndoStep::Set { before, .. } => format!("previous value {before}"),
+            UndoStep::Keeping { then, .. } => format!("{}; the current version is kept", then.why()),
             UndoStep::Run(_) => String::new(),
-            UndoStep::Script(_) => "what was there before".to_owned(),
+            UndoStep::Script(_) => "previous state".to_owned(),
             UndoStep::Leave(why) => (*why).to_owned(),
         }
     }
@@ -183,7 +183,7 @@ fn put_back(root: &Root, resolved: &mut ResolvedPath<'_>, restore: Restore) -> R
     Ok(match (&state, from) {
         (State::File { mode, .. }, Source::Beside) => match kept_as(root, resolved, &state)? {
             Some(kept) => resolved.restore_old(&kept, *mode),
-            None => Err(io::Error::other("the previous key was removed meanwhile")),
+            None => Err(io::Error::other("the previous key was removed in the meantime")),
         },
         (State::File { sha256, mode, uid, gid, xattrs }, Source::Aside) => {
             let kept = resolve(root, &kept_path(sha256), LastLink::Keep)?;
@@ -222,8 +222,11 @@ pub(crate) fn must_still_be(root: &Root, entry: &Entry, now: &State) -> Result<(
     if found.map_err(|cause| Error::io("read", &shown, &cause))? == *now {
         return Ok(());
     }
-    Err(Error::refused(format!("cannot restore {}: it was changed by someone else meanwhile", shown.display()))
-        .hint("run it again: it is compared with what is there now"))
+    Err(Error::refused(format!(
+        "cannot restore {}: it was changed by another process in the meantime",
+        shown.display()
+    ))
+    .hint("run the command again to compare with the current version"))
 }
 
 fn shown(root: &Root, change: &Change) -> PathBuf {

@@ -258,7 +258,7 @@ fn build_that_is_stopped_takes_go_along_and_leaves_nothing() {
     let tree = Tree::new();
     let (ran, go) = interrupted(&tree, nix::sys::signal::Signal::SIGTERM);
     assert_eq!(ran.code, 5, "{ran:?}");
-    assert!(ran.stderr.ends_with("hint: run the same command again: it continues where it stopped\n"), "{ran:?}");
+    assert!(ran.stderr.ends_with("hint: run the same command again to resume\n"), "{ran:?}");
     assert!(!Path::new("/proc").join(go.to_string()).exists());
     assert!(!tree.at("out").exists() && !tree.at(".out.edgeutils-new").exists());
     assert!(!tree.at("tmp").exists(), "nor where go works");

@@ -144,8 +144,8 @@ fn live_change_is_refused_in_a_container_and_asks_for_root() {
     let ran = machine.sh("edge-conf set modules.edgeStream.enable=true").expect(4);
     assert_eq!(
         ran.stderr,
-        "edge-conf: cannot change this host: this is a PID namespace of its own, as containers have\n\
-         hint: --root / changes the files of this tree and nothing live\n"
+        "edge-conf: cannot change this host: this is a private PID namespace, as in a container\n\
+         hint: use --root / to change only the files of this tree, or --force-namespace to change this host anyway\n"
     );
     let ran = machine.sh("chmod 644 /etc/kubeedge/config/edgecore.yaml; setpriv --reuid=65534 --clear-groups edge-conf set modules.edgeStream.enable=true").expect(1);
     assert!(ran.stderr.starts_with("edge-conf: cannot change this host: not run as root\nhint: "), "{}", ran.stderr);

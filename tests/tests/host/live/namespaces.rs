@@ -49,22 +49,22 @@ fn kernel_value_is_set_and_set_back() {
         1 change
         exit 0
         31000	41000
-        would set /proc/sys/net/ipv4/ip_local_port_range: to 30000	40000, as before
+        would set /proc/sys/net/ipv4/ip_local_port_range: previous value 30000	40000
         31000	41000 -> 30000	40000
         exit 3
-        set /proc/sys/net/ipv4/ip_local_port_range: to 30000	40000, as before
+        set /proc/sys/net/ipv4/ip_local_port_range: previous value 30000	40000
         exit 0
         30000	40000
         nothing to undo
         exit 0
-        edge-fixture: cannot set /proc/sys/net/ipv4/ip_local_port_range back: it is 5000	6000 now, and we left 31000 41000
+        edge-fixture: cannot restore /proc/sys/net/ipv4/ip_local_port_range: it is 5000	6000 now, the run had set 31000 41000
         hint: `edge-fixture undo --id 2 --force` sets it to 30000	40000 anyway, `edge-fixture undo --id 2 --skip` keeps what the run did
         exit 4
         5000	6000
         could not set /proc/sys/net/ipv4/ip_forward to nonsense: a value  [undo: exact]
         edge-fixture: cannot set /proc/sys/net/ipv4/ip_forward: Invalid argument (os error 22)
         exit 1
-        edge-fixture: note: run 3 did not end; what it had done is known from the host itself
+        edge-fixture: note: run 3 was interrupted; what it had done was read from the host
         edge-fixture: cannot read /proc/sys/no/such: No such file or directory (os error 2)
         exit 1",
     );
@@ -90,7 +90,7 @@ fn commands_are_run_once_and_taken_back_in_reverse() {
         reload
         ran sh -c echo unload >> /mnt/log
         ran sh -c echo stop >> /mnt/log; rm /mnt/up
-        removed /mnt/conf: it was not there before
+        removed /mnt/conf: it did not exist before
         exit 0
         unload
         stop
@@ -127,18 +127,18 @@ fn command_that_fails_is_told_and_owed_to_the_same_call() {
         already up to date
         exit 0
         ran sh -c echo back >> /mnt/log
-        removed /mnt/conf: it was not there before
+        removed /mnt/conf: it did not exist before
         exit 0
         back
         edge-fixture: cannot run sh -c echo no luck >&2; [ -e /mnt/luck ]: exit status: 1: no luck
         hint: run the same command again to resume, or `edge-fixture undo --id 2` to undo what was done
         edge-fixture: warning: `sh -c echo no luck >&2; [ -e /mnt/luck ]` of the interrupted run 2 was not run
-        edge-fixture: note: run 2 did not end; what it had done is known from the host itself
-        removed /mnt/conf: it was not there before
+        edge-fixture: note: run 2 was interrupted; what it had done was read from the host
+        removed /mnt/conf: it did not exist before
         exit 0
         back
         edge-fixture: cannot find the program no-such-program in /usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin
-        hint: install the package that brings no-such-program and run again
+        hint: install the package that contains no-such-program and run again
         exit 1
         log
         plan.json",
@@ -155,7 +155,7 @@ fn command_that_fails_after_its_work_counts_as_done_and_is_taken_back() {
         apply; ls
         edge undo; ls
         "#,
-        "edge-fixture: warning: cannot run sh -c touch /mnt/up; echo too late >&2; exit 1: exit status: 1: too late; what it was to do is done all the same
+        "edge-fixture: warning: cannot run sh -c touch /mnt/up; echo too late >&2; exit 1: exit status: 1: too late; its work is done anyway
         ran sh -c touch /mnt/up; echo too late >&2; exit 1: a command  [undo: inverse]
         1 change
         exit 0
@@ -209,34 +209,34 @@ fn script_is_taken_back_by_what_is_there_then() {
         two
         done          edge-fixture --force-namespace apply --plan /mnt/plan.json: /mnt/conf, the state in /mnt/state
         exit 0
-        would run sh: what was there before
+        would run sh: previous state
         printf %s 'one' > /mnt/state; echo back >> /mnt/log
-        would remove /mnt/conf: it was not there before
+        would remove /mnt/conf: it did not exist before
         exit 3
-        ran sh: what was there before
+        ran sh: previous state
         printf %s 'one' > /mnt/state; echo back >> /mnt/log
-        removed /mnt/conf: it was not there before
+        removed /mnt/conf: it did not exist before
         exit 0
         one
-        need not restore sh: it is as it was before
-        removed /mnt/conf: it was not there before
+        skipped sh: already restored
+        removed /mnt/conf: it did not exist before
         exit 0
         edge-fixture: cannot undo the change of the state in /mnt/state: run 4 of edge-fixture changed it later
         hint: undo that first: edge-fixture undo --id 4; --skip keeps this run as it is
-        removed /mnt/conf: it was not there before
+        removed /mnt/conf: it did not exist before
         exit 4
         one
         edge-fixture: cannot run sh: exit status: 1
         could not run sh: a script  [undo: inverse]
         exit 1
-        edge-fixture: note: run 5 did not end; what it had done is known from the host itself
+        edge-fixture: note: run 5 was interrupted; what it had done was read from the host
         nothing to undo
         exit 0
         four
         edge-fixture: cannot run sh: signal: 9 (SIGKILL)
         could not run sh: a script  [undo: inverse]
         exit 1
-        edge-fixture: note: run 6 did not end; what it had done is known from the host itself
+        edge-fixture: note: run 6 was interrupted; what it had done was read from the host
         printf %s 'one' > /mnt/state; echo back >> /mnt/log
         exit 0
         one",
@@ -262,10 +262,10 @@ fn program_of_a_killed_call_is_waited_for_by_the_next() {
         apply --lock-wait 0 | tail -1
         "#,
         "one
-        edge-fixture: cannot take the lock: edge-fixture (pid N) holds it, waited 0 s
-        hint: wait for it to end, or wait longer with --lock-wait SECONDS
+        edge-fixture: cannot get the lock: held by edge-fixture (pid N), waited 0 s
+        hint: run again when it has ended, or wait longer with --lock-wait SECONDS
         exit 1
-        edge-fixture: note: run 1 did not end; what it had done is known from the host itself
+        edge-fixture: note: run 1 was interrupted; what it had done was read from the host
         already up to date
         exit 0
         two

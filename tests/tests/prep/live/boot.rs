@@ -60,9 +60,10 @@ fn boot_partition_is_edited_where_it_can_be() {
         root=x cgroup_enable=memory
         already up to date
         exit 0
-        removed /var/lib/edgeutils/edge-prep.json: it was not there before
-        restored /boot/firmware/cmdline.txt: what was there before
-        removed /boot/firmware/cmdline.txt.edgeutils-old: it was not there before
+        removed /var/lib/edgeutils/edge-prep.json: it did not exist before
+        restored /boot/firmware/cmdline.txt: previous content
+        removed /boot/firmware/cmdline.txt.edgeutils-old: it did not exist before
+        reverted run 1
         exit 0
         root=x
         cmdline.txt
@@ -112,9 +113,10 @@ END
         linux cgroup_enable=memory
         already up to date
         exit 0
-        removed /var/lib/edgeutils/edge-prep.json: it was not there before
-        removed /etc/default/grub.d/90-edgeutils.cfg: it was not there before
+        removed /var/lib/edgeutils/edge-prep.json: it did not exist before
+        removed /etc/default/grub.d/90-edgeutils.cfg: it did not exist before
         ran update-grub
+        reverted run 1
         exit 0
         linux cgroup_disable=memory",
     );

@@ -172,7 +172,7 @@ fn files_with_priorities_go_off_and_come_back() {
         hint: edge-prep apply --swap off
         1 problem found
         exit 3
-        6
+        7
         same
         nothing to undo
         exit 0

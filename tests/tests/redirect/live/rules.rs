@@ -85,22 +85,24 @@ fn redirect_of_a_later_run_keeps_an_earlier_one_from_being_undone() {
         ",
         &format!(
             "edge-redirect: cannot undo the change of table nat of iptables-$b: run 2 of edge-redirect changed it later
-            hint: undo that first: edge-redirect undo --id 2; --skip keeps this run as it is
+            hint: undo that run first: edge-redirect undo --id 2; or keep this run with --skip
             exit 4
-            ran iptables-$b-restore --noflush --counters --wait=60: what was there before
+            ran iptables-$b-restore --noflush --counters --wait=60: previous state
             *nat
             :EDGEUTILS-STREAM - [0:0]
             -A EDGEUTILS-STREAM -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.1:10003
             [0:0] -A OUTPUT {JUMP}
             COMMIT
+            reverted run 2
             exit 0
             3
-            ran iptables-$b-restore --noflush --counters --wait=60: what was there before
+            ran iptables-$b-restore --noflush --counters --wait=60: previous state
             *nat
             -D OUTPUT {JUMP}
             :EDGEUTILS-STREAM - [0:0]
             -X EDGEUTILS-STREAM
             COMMIT
+            reverted run 1
             exit 0
             0"
         ),

@@ -55,11 +55,7 @@ impl Leftovers {
             return Some(error);
         }
         let path = path.display();
-        Some(
-            error.hint(format!(
-                "grep {path} /proc/self/mountinfo shows what is mounted there: unmount it and run again"
-            )),
-        )
+        Some(error.hint(format!("unmount what is mounted there (grep {path} /proc/self/mountinfo) and run again")))
     }
 
     /// Success where nothing is left, else one error that names the first of it.
@@ -72,8 +68,8 @@ impl Leftovers {
             _ => {}
         }
         let mut text = match self.count {
-            1 => "1 entry is left".to_owned(),
-            count => format!("{count} entries are left"),
+            1 => "1 entry could not be removed".to_owned(),
+            count => format!("{count} entries could not be removed"),
         };
         for (at, (path, cause)) in self.shown.iter().enumerate() {
             let mark = if at == 0 { ": " } else { "; " };

@@ -104,7 +104,7 @@ impl Level {
                 ended => return (left, ended),
             }
         }
-        (left, Err(io::Error::other("someone else keeps making files in it")))
+        (left, Err(io::Error::other("another process keeps creating files in it")))
     }
 
     /// The next subdirectory that has not been tried; none where all are done or no more can be remembered.

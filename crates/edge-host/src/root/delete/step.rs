@@ -77,9 +77,7 @@ impl Step {
         match (mount_id(&fd), mount_id(dir)) {
             (Some(own), Some(above)) if own == above => Ok(fd),
             (Some(_), Some(_)) => Err(Errno::EXDEV.into()),
-            _ => {
-                Err(io::Error::other("it may be a mount point: neither openat2 nor /proc/self/fdinfo is there to tell"))
-            }
+            _ => Err(io::Error::other("it may be a mount point: neither openat2 nor /proc/self/fdinfo is available")),
         }
     }
 }
