@@ -48,14 +48,14 @@ pub enum ActionKind {
     Transaction(Transaction),
 }
 
-/// A file or link that shall stand at a path.
+/// A file or link that is written.
 #[derive(Debug)]
 pub struct Write {
     /// Absolute path below the root.
     pub path: PathBuf,
     /// What the facts found there; anything else at the time of writing is exit 4.
     pub was: FileSnapshot,
-    /// What shall stand there.
+    /// What is written.
     pub node: Node,
     /// How it is undone.
     pub inverse: Inverse,
@@ -85,17 +85,17 @@ pub enum Node {
     /// A symbolic link with this text.
     Link(String),
     /// The private key that is there already, in another form. It is the same key, so `NAME.old` stays what it
-    /// is; the file as it was is kept whole until its run is forgotten or undone.
+    /// is; the previous file is kept until its run is pruned or undone.
     SameKey(Vec<u8>),
-    /// A regular file too large for memory and journal, such as a program: written in pieces, always
-    /// beside and renamed, so that one in use is no obstacle. A link there is replaced itself. What
-    /// stood there is kept whole until its run is forgotten or taken back.
+    /// A regular file that is too large for memory and journal, such as a program: written in pieces to a
+    /// temporary name and renamed, so that a program in use can be replaced. A link is replaced itself. The
+    /// previous file is kept until its run is pruned or undone.
     Large {
         /// Writes its bytes.
         content: ContentWriter,
         /// What they must be, in hex; anything else is not put in place.
         sha256: String,
-        /// Its mode, whatever stood there; the owner is the caller.
+        /// Its mode, whatever the previous one was; the owner is the caller.
         mode: u32,
     },
 }
@@ -125,12 +125,12 @@ pub enum Inverse {
         /// What the editor needs; it goes into the journal as it is.
         data: Value,
         /// The parts of the file that were edited, such as key paths: runs that touch other parts
-        /// do not stand in the way of an undo.
+        /// do not prevent an undo.
         parts: Vec<String>,
     },
 }
 
-/// A path that shall be gone.
+/// A path that is removed.
 #[derive(Debug)]
 pub struct Remove {
     /// Absolute path below the root; a link is removed itself.
@@ -158,9 +158,9 @@ pub struct SetMode {
 pub struct SetValue {
     /// The file, such as a sysctl's below /proc/sys.
     pub path: PathBuf,
-    /// What it held, without surrounding white space.
+    /// Its value before, without surrounding white space.
     pub was: String,
-    /// What it shall hold.
+    /// Its new value.
     pub value: String,
 }
 
@@ -203,7 +203,7 @@ mod seconds {
 pub struct Transaction {
     /// What is run.
     pub script: Script,
-    /// What it changes, for people and for telling whether two runs met: `nat of iptables-nft`.
+    /// What it changes, for messages and to tell whether two runs changed the same: `nat of iptables-nft`.
     pub object: String,
     /// Names the editor.
     pub kind: String,
@@ -224,14 +224,14 @@ pub enum UndoOrder {
     Finally,
 }
 
-/// What an undo of an action can promise.
+/// How an action can be undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Undo {
-    /// Byte for byte what was.
+    /// The previous state is restored byte for byte.
     Exact,
-    /// A command that does the opposite.
+    /// By a command that reverts it.
     Inverse,
-    /// Nothing.
+    /// It cannot be undone.
     None,
 }
 
@@ -245,11 +245,11 @@ impl fmt::Display for Undo {
     }
 }
 
-/// A copy beside a file, for a rescue without this program: an undo keeps it while the file itself
-/// could not be taken back.
+/// Suffix of a copy of a file, to repair a host without this program: an undo keeps it if the file itself
+/// could not be restored.
 pub const RESCUE_SUFFIX: &str = ".edgeutils-old";
 
-/// Copies larger than this are not kept, and the action says `undo: none`.
+/// Larger copies are not kept, and the action says `undo: none`.
 pub const MAX_COPY: usize = 1 << 20;
 
 impl Action {
@@ -286,7 +286,7 @@ impl Action {
         }
     }
 
-    /// Whether it can be made ready beside its place while others are.
+    /// Whether it can be written to a temporary name together with others.
     pub(crate) fn can_be_staged(&self) -> bool {
         matches!(&self.kind, ActionKind::Write(write) if !matches!(write.node, Node::Large { .. }))
     }

@@ -39,14 +39,14 @@ pub(crate) use previous::{discard_needless, kept_as};
 ///
 /// Errors: exit 1 where a step fails or the journal cannot be written (then nothing was changed),
 /// exit 4 where a file is no longer what the facts found, exit 5 after a signal. What was done until
-/// then is in the journal: the same call again goes on, `undo` takes it back.
+/// then is in the journal: the same command resumes the run, `undo` undoes it.
 pub fn apply(host: &mut Host, plan: Plan) -> Result<Outcome> {
     carry_out(host, plan, true)
 }
 
 /// Carries out a plan that another one follows in the same call, as some facts exist only after it
-/// (a sysctl of a module that is loaded first). Both are one run: one undo takes back both, and a
-/// kill in between is gone on with. The last plan of a call goes to [`apply`], empty or not.
+/// (a sysctl of a module that is loaded first). Both are one run: one undo undoes both, and after a kill in
+/// between the run is resumed. The last plan of a call goes to [`apply`], empty or not.
 pub fn apply_part(host: &mut Host, plan: Plan) -> Result<Outcome> {
     carry_out(host, plan, false)
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::program::Program;
 use crate::root::Root;
 
-/// Programs that every system has. A 64-bit kernel may run a 32-bit system, which they tell.
+/// Programs that every system has: they show whether a 64-bit kernel runs a 32-bit system.
 const SAMPLES: [&str; 5] = ["/usr/bin/dpkg", "/usr/bin/env", "/bin/sh", "/sbin/init", "/bin/busybox"];
 
 /// An architecture, by Go's name for it where Go has one.
@@ -43,7 +43,7 @@ pub enum Arch {
 }
 
 impl Arch {
-    /// All of them. ELF headers do not tell the versions of 32-bit ARM apart; the first one stands for all.
+    /// All of them. ELF headers do not distinguish the versions of 32-bit ARM; the first one stands for all.
     pub const ALL: [Arch; 9] = [
         Arch::Amd64,
         Arch::Arm64,
@@ -124,7 +124,7 @@ impl Arch {
 
     /// The architecture of the programs of a host or image; none where no program can be read.
     pub fn of_programs(root: &Root) -> Option<Arch> {
-        // A link that leads out of an image or a file that cannot be read tells nothing; the next one may.
+        // If one cannot be read or leads out of the image, the next one is tried.
         let samples = SAMPLES.iter().filter_map(|path| root.open(Path::new(path)).ok().flatten());
         samples.filter_map(Program::read).next().and_then(Program::arch)
     }
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn arch_of_a_program_is_told_by_its_header() {
+    fn arch_of_a_program_is_read_from_its_header() {
         for (head, want) in [(tiny(64, 62), Arch::Amd64), (tiny(64, 183), Arch::Arm64), (tiny(32, 40), Arch::Arm)] {
             assert_eq!(Program::parse(&head).unwrap().arch(), Some(want));
         }

@@ -23,9 +23,9 @@ mod tests;
 
 /// Where programs are looked for, in this order, whatever the caller's PATH says.
 pub const SEARCH_PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin";
-/// What a program gets of our own environment.
+/// Variables that are passed on to programs.
 const PASSED_ON: [&str; 7] = ["HOME", "TERM", "http_proxy", "https_proxy", "no_proxy", "HTTPS_PROXY", "NO_PROXY"];
-/// More output than this is read and dropped, unless asked for.
+/// More output than this is read and dropped, unless set otherwise.
 const KEEP_OUTPUT: usize = 4 << 20;
 /// The part of stderr that an error message shows.
 const SHOW_STDERR: usize = 400;
@@ -45,9 +45,9 @@ pub struct Cmd {
     variables: Vec<(OsString, OsString)>,
     dir: PathBuf,
     interrupt: Option<Interrupt>,
-    /// One that changes the host's packages.
+    /// Whether it changes packages.
     protected: bool,
-    /// What it keeps open as long as it runs.
+    /// A file that it keeps open as long as it runs.
     holds: Option<Arc<OwnedFd>>,
 }
 
@@ -62,7 +62,7 @@ pub struct Script {
     pub deadline: Duration,
 }
 
-/// How a program ended and what it said.
+/// How a program ended and what it printed.
 #[derive(Debug, Clone)]
 pub struct Output {
     /// Its exit status.
@@ -73,13 +73,13 @@ pub struct Output {
     pub stderr: String,
 }
 
-/// Whether a program changes the host's packages, step by step: one that failed may have come half way.
+/// Whether a program changes packages, in several steps: it may fail half-way.
 pub(crate) fn is_package_tool(program: &str) -> bool {
     session::is_for(program)
 }
 
 impl Output {
-    /// The end of what it said, on one line: of its standard error, or of its output where that is empty.
+    /// The end of what it printed, on one line: of its standard error, or of its output if that is empty.
     pub fn last_words(&self) -> String {
         self.last_lines().join("; ")
     }
@@ -92,14 +92,14 @@ impl Output {
 }
 
 impl Cmd {
-    /// Finds `name` in [`SEARCH_PATH`]; a missing program is an error before anything has changed.
+    /// Finds `name` in [`SEARCH_PATH`], so that a missing program is an error before anything has changed.
     pub fn find(name: &str) -> Result<Cmd> {
         let protected = session::is_for(name);
         let deadline = if protected { session::DEADLINE } else { DEFAULT_DEADLINE };
         Ok(Cmd { deadline, protected, ..Cmd::at(find_program(name)?) })
     }
 
-    /// The program at this very path, for what lies in no [`SEARCH_PATH`]: a plugin, a user's compiler.
+    /// The program at this path, for what is not in [`SEARCH_PATH`]: a plugin, a compiler.
     pub fn at(program: impl Into<PathBuf>) -> Cmd {
         Cmd {
             program: program.into(),
@@ -179,22 +179,22 @@ impl Cmd {
         self
     }
 
-    /// How often [`Cmd::run_reporting`] tells; every ten seconds unless set.
+    /// How often [`Cmd::run_reporting`] reports; every ten seconds unless set.
     #[must_use]
     pub fn report_every(mut self, every: Duration) -> Cmd {
         self.report_every = every;
         self
     }
 
-    /// Ends it, as at its deadline, once this is set: for what may be thrown away half done.
+    /// Ends it, as at its deadline, once this is set: for work that can be discarded.
     #[must_use]
     pub(crate) fn ended_by(mut self, interrupt: Interrupt) -> Cmd {
         self.interrupt = Some(interrupt);
         self
     }
 
-    /// Lets it keep a file open as long as it runs, though we may be killed before: the lock, by which
-    /// the next call waits for its end.
+    /// Lets it keep a file open as long as it runs, even if this process is killed before: the lock, so that the next
+    /// call waits for its end.
     #[must_use]
     pub(crate) fn holding(mut self, fd: Option<Arc<OwnedFd>>) -> Cmd {
         self.holds = fd;
@@ -216,14 +216,14 @@ impl Cmd {
         self.run_reporting(&mut |_| {})
     }
 
-    /// [`Cmd::run`] that calls `tell` every ten seconds with the time it has run: turning swap off
-    /// takes minutes on a slow card, and silence looks like a hang.
+    /// [`Cmd::run`] that calls `report` every ten seconds with the time it has run: turning swap off takes minutes
+    /// on a slow card, and silence looks like a hang.
     pub fn run_reporting(&self, report: &mut dyn FnMut(Duration)) -> Result<Output> {
         let output = self.output_reporting(report)?;
         self.succeeded(output)
     }
 
-    /// The same output, or the error that its exit status stands for.
+    /// The output, or the error of an exit status that is not 0.
     pub fn succeeded(&self, output: Output) -> Result<Output> {
         if output.status.success() {
             return Ok(output);
@@ -242,9 +242,9 @@ impl Cmd {
         Error::of_cause("run", self.shown(), Box::new(CommandFailed { program, why, output }))
     }
 
-    /// Runs it and hands back how it ended, whatever that is.
+    /// Runs it and returns how it ended, whatever the exit status is.
     ///
-    /// Fails where it cannot be started, or was ended for running past its deadline.
+    /// Fails if it cannot be started, or was ended at its deadline.
     pub fn output(&self) -> Result<Output> {
         self.output_reporting(&mut |_| {})
     }
@@ -253,7 +253,7 @@ impl Cmd {
         let Some(held) = &self.holds else { return command.spawn() };
         fcntl(held, FcntlArg::F_SETFD(FdFlag::empty()))?;
         let child = command.spawn();
-        // Only this one gets it.
+        // Only this child gets it.
         fcntl(held, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
         child
     }

@@ -26,7 +26,7 @@ pub(crate) use self::cause::{CommandFailed, text_of};
 /// Result of everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error as the user reads it: verb, object and cause on one line, and a hint where one helps.
+/// An error as the user reads it: verb, object and cause on one line, and an optional hint.
 ///
 /// The tool's name is put in front when it is printed, so messages begin with the verb:
 /// `cannot write /etc/fstab: Read-only file system (os error 30)`.
@@ -70,7 +70,7 @@ impl Error {
         Error::with(Exit::Interrupted, message).hint("run the same command again to resume")
     }
 
-    /// A failed system call on a path, where only a reference to the cause is at hand; else [`ResultExt::on`].
+    /// A failed system call on a path, from a reference to the cause; otherwise use [`ResultExt::on`].
     pub fn io(verb: &str, path: impl AsRef<Path>, cause: &io::Error) -> Error {
         let copy = cause
             .raw_os_error()
@@ -78,7 +78,7 @@ impl Error {
         Error::of_cause(verb, path, Box::new(copy))
     }
 
-    /// `cannot VERB OBJECT: CAUSE` of what lies behind it. An [`Error`] of a deeper layer keeps its exit code and hint.
+    /// `cannot VERB OBJECT: CAUSE` of its source. An [`Error`] of a deeper layer keeps its exit code and hint.
     pub(crate) fn of_cause(verb: &str, object: impl AsRef<Path>, cause: Box<dyn StdError + Send + Sync>) -> Error {
         let cause = match cause.downcast::<Error>() {
             Ok(deeper) => {
@@ -111,7 +111,7 @@ impl Error {
         self
     }
 
-    /// The same cause, said of something else: `cannot read /x/a: …` becomes `cannot install from /x: …`.
+    /// The same cause with another verb and object: `cannot read /x/a: …` becomes `cannot install from /x: …`.
     #[must_use]
     pub fn with_action(mut self, verb: &str, object: impl AsRef<Path>) -> Error {
         let parts = &mut self.0;
@@ -120,7 +120,7 @@ impl Error {
         self.with_cause(&cause)
     }
 
-    /// The same said in other words: what a program's message means.
+    /// The same with another cause: what a message of a program means.
     #[must_use]
     pub fn with_cause(mut self, cause: &str) -> Error {
         let parts = &mut self.0;
@@ -139,7 +139,7 @@ impl Error {
         Error(Box::new(Parts { exit, cause: message.clone(), message, verb, object, hint: None, source: None }))
     }
 
-    /// The exit code this error stands for.
+    /// Its exit code.
     pub fn exit(&self) -> Exit {
         self.0.exit
     }
@@ -169,7 +169,7 @@ impl Error {
         self.0.hint.as_deref()
     }
 
-    /// What the system said, where a system call failed.
+    /// The kind of a failed system call's error.
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
         self.source_as::<io::Error>().map(io::Error::kind)
     }
@@ -179,7 +179,7 @@ impl Error {
         self.source_as::<io::Error>().and_then(io::Error::raw_os_error).map(Errno::from_raw)
     }
 
-    /// How a program ended and all that it printed, where it failed.
+    /// Exit status and output of a program that failed.
     pub fn output(&self) -> Option<&Output> {
         self.source_as::<CommandFailed>().map(|failed| &failed.output)
     }
@@ -189,14 +189,14 @@ impl Error {
         self.source_as::<CommandFailed>().map(|failed| failed.program.as_str())
     }
 
-    /// What lies behind it, if it is a `C`.
+    /// Its source, if that is a `C`.
     pub fn source_as<C: StdError + 'static>(&self) -> Option<&C> {
         self.0.source.as_ref().and_then(|source| source.0.downcast_ref())
     }
 }
 
-/// One line, whatever is in the names and causes: none may look like a second error. And what a program said
-/// may quote a URL with the password in it.
+/// One line, whatever is in names and causes, so that none can look like a second error; and without passwords in
+/// URLs, which messages of programs may quote.
 fn printable(text: &str) -> String {
     visible(without_credentials(text).trim_end()).into_owned()
 }

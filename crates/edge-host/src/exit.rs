@@ -6,18 +6,18 @@ use std::process::ExitCode;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(u8)]
 pub enum Exit {
-    /// Done as asked, changed or not.
+    /// Done, with or without changes.
     #[default]
     Done = 0,
-    /// Could not be done or found out.
+    /// Could not be done.
     Failed = 1,
-    /// The call itself is wrong: an unknown option, a missing value.
+    /// A usage error: an unknown option, a missing value.
     Usage = 2,
-    /// Not as asked: a dry run found changes, a check found faults.
+    /// A dry run found changes, a check found problems.
     Differs = 3,
-    /// Refused for safety; that part is untouched.
+    /// Refused for safety; nothing of that part was changed.
     Refused = 4,
-    /// Interrupted; running the same call again continues.
+    /// Interrupted; the same command resumes the run.
     Interrupted = 5,
 }
 
@@ -27,8 +27,8 @@ impl Exit {
         self as u8
     }
 
-    /// Of several outcomes the one that is reported: 5 > 1 > 4 > 3 > 0.
-    /// A usage error never meets another outcome: nothing has been done yet.
+    /// The one of several outcomes that is reported: 5 > 1 > 4 > 3 > 0. A usage error never occurs with another
+    /// outcome, as nothing has been done yet.
     #[must_use]
     pub fn worst(self, other: Exit) -> Exit {
         if other.weight() > self.weight() { other } else { self }
@@ -55,11 +55,11 @@ impl From<Exit> for ExitCode {
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Outcome {
-    /// The exit code, unless an error came.
+    /// The exit code, unless there was an error.
     pub exit: Exit,
-    /// Something changed; in a dry run, would change.
+    /// Whether something changed; in a dry run, would change.
     pub changed: bool,
-    /// A reboot is needed for it to take effect.
+    /// Whether a reboot is required for it to take effect.
     pub reboot: bool,
     /// The journal's number for `undo --id`.
     pub run: Option<u64>,
@@ -70,7 +70,7 @@ mod tests {
     use super::Exit::*;
 
     #[test]
-    fn the_worst_of_several_is_reported() {
+    fn worst_of_several_exit_codes_is_reported() {
         for (a, b, want) in [
             (Done, Differs, Differs),
             (Refused, Differs, Refused),

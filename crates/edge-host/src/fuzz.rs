@@ -1,4 +1,4 @@
-//! What the fuzz targets in tests/ call, and no utility.
+//! For the fuzz targets in tests/; no utility uses it.
 
 use std::path::Path;
 
@@ -26,8 +26,7 @@ pub fn journal(bytes: &[u8]) -> Result<Option<JournalRun>> {
     }))
 }
 
-/// The same lines with the sums that they would have been written with: changed records reach what is behind
-/// the look at a single line.
+/// The same lines with correct checksums, so that changed records get past the check of each line.
 pub fn resealed(bytes: &[u8]) -> Vec<u8> {
     let (mut chain, mut text) = (Chain::begin(FORMAT), Vec::new());
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {

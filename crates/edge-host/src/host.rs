@@ -63,11 +63,11 @@ pub struct Host {
     pub root: Root,
     /// What the user sees.
     pub report: Report,
-    /// Shown or done.
+    /// Whether actions are shown or done.
     pub mode: Mode,
     pub(crate) tool: &'static str,
     pub(crate) request: String,
-    /// The call for people, without secrets.
+    /// The arguments of the call, without secrets.
     pub(crate) args: Vec<String>,
     /// The runs that were not closed when the lock was taken.
     pub(crate) open_runs: Vec<RunName>,
@@ -78,7 +78,7 @@ pub struct Host {
     pub(crate) progress: Outcome,
     /// Actions that a dry run has shown so far.
     pub(crate) planned: usize,
-    /// No run of this tool is open: found out when the lock was taken, so that it is not looked up twice.
+    /// No run of this utility is open. Set when the lock is taken, so that it is not looked up twice.
     pub(crate) all_ended: bool,
     pub(crate) lock_wait: Duration,
     pub(crate) namespace: Namespace,
@@ -126,26 +126,26 @@ impl Host {
         self.tool
     }
 
-    /// Fails with exit 5 once the user has asked to stop; long waits call it.
+    /// Fails with exit 5 after a signal to stop; long waits call it.
     pub fn check_interrupt(&self) -> Result<()> {
         self.interrupt.check()
     }
 
     /// From now on the first SIGINT, SIGTERM or SIGHUP is only noted, instead of ending the call at once:
-    /// for long work that has something to clear away, such as a build; [`Host::check_interrupt`] then
-    /// stops it. [`Host::prepare_change`] does it by itself.
+    /// for long work that must clean up, such as a build; [`Host::check_interrupt`] then stops it.
+    /// [`Host::prepare_change`] includes it.
     pub fn catch_signals(&self) -> Result<()> {
         self.interrupt.catch()
     }
 
-    /// A command that ends when the user asks us to stop, with exit 5.
+    /// A command that is ended by a signal to stop, with exit 5.
     #[must_use]
     pub fn stoppable(&self, command: Cmd) -> Cmd {
         command.ended_by(self.interrupt.clone())
     }
 
-    /// Writes a file below /run, readable by all, that the next reboot removes: not journalled, so no undo knows
-    /// of it. [`Host::prepare_change`] must have been called.
+    /// Writes a file below /run, readable by all, that the next reboot removes. It is not in the journal and not
+    /// undone. [`Host::prepare_change`] must have been called.
     ///
     /// Errors: the path is not below /run; the system calls.
     pub fn write_until_reboot(&self, path: &Path, bytes: &[u8]) -> Result<()> {

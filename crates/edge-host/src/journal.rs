@@ -1,8 +1,8 @@
-//! What was done to this host, and what was there before: one file of records a run.
+//! What was done to this host, and its state before: one file of records for each run.
 //!
 //! `/var/lib/edgeutils/journal/RUN-TOOL.jsonl`, RUN counting up from 1. A record is appended and
-//! fsynced before the change it describes. The last 20 runs are kept, and those that are not finished;
-//! and the first state of each path for ever, in `first.jsonl`.
+//! fsynced before the change that it describes. The last 20 runs and all unfinished ones are kept; the first state
+//! of each path is kept forever, in `first.jsonl`.
 
 mod close;
 mod kept;
@@ -35,11 +35,11 @@ use line::{CLOSING_LEN, closes};
 use writer::journal_error;
 
 /// Where the journal is, below the root.
-pub const DIR: &str = "/var/lib/edgeutils/journal";
+const DIR: &str = "/var/lib/edgeutils/journal";
 const SUFFIX: &str = ".jsonl";
-/// Behind the name of a run that cannot be read and was set aside.
+/// Suffix of a run that cannot be read and was set aside.
 const DAMAGED: &str = ".damaged";
-/// Largest file of records that is read: no image makes us hold more than that.
+/// Largest file of records that is read, as an image may contain any file.
 const MAX_RUN: u64 = 32 << 20;
 
 /// The journal of one root.
@@ -77,7 +77,7 @@ impl<'r> Journal<'r> {
 
     /// All runs, oldest first.
     pub(crate) fn names(&self) -> Result<Vec<RunName>> {
-        // What someone else could have written is no ground to change a host on.
+        // Files that someone else could have written are not trusted.
         let (dir, shown) = (Path::new(DIR), self.root.display(Path::new(DIR)));
         let fail = |cause: io::Error| Error::io("list", &shown, &cause);
         let resolved = self.root.resolve(dir, LastLink::Keep).map_err(fail)?;
@@ -90,14 +90,14 @@ impl<'r> Journal<'r> {
         Ok(names)
     }
 
-    /// Reads one run; `None` where a crash came before its first record.
+    /// Reads one run; `None` if it was interrupted before its first record.
     ///
     /// Errors: exit 4 where it is damaged, of an unknown format or too large.
     pub(crate) fn load(&self, name: &RunName) -> Result<Option<Run>> {
         let path = name.path();
         let shown = self.root.display(&path);
         let run = self.read_whole(&path).and_then(|bytes| Run::parse(&bytes.unwrap_or_default(), &shown));
-        let way_on = || {
+        let ignore_it = || {
             format!(
                 "it cannot be undone; to ignore it: {}{} undo --skip --id {}",
                 name.tool,
@@ -105,7 +105,7 @@ impl<'r> Journal<'r> {
                 name.id
             )
         };
-        let run = run.map_err(|error| if error.hint_text().is_some() { error } else { error.hint(way_on()) })?;
+        let run = run.map_err(|error| if error.hint_text().is_some() { error } else { error.hint(ignore_it()) })?;
         match run {
             Some(run) if (run.header.run, &run.header.tool) != (name.id, &name.tool) => Err(Error::refused(format!(
                 "cannot read the journal {}: it contains run {} of {}",
@@ -133,9 +133,9 @@ impl<'r> Journal<'r> {
         Ok(Some(bytes))
     }
 
-    /// The runs that are not closed, oldest first: unfinished, or with an undo that is.
+    /// The runs that are not closed, oldest first: unfinished, or with an unfinished undo.
     ///
-    /// It is read off the end of each file alone.
+    /// Only the end of each file is read.
     pub(crate) fn open_runs(&self) -> Result<Vec<RunName>> {
         let mut names = self.names()?;
         if names.is_empty() {
@@ -155,12 +155,12 @@ impl<'r> Journal<'r> {
             let count = if is_file { file.read_at(&mut end, from)? } else { 0 };
             Ok(closes(&end[..count]))
         };
-        // One that cannot be looked at is open: whoever reads it says why it cannot be read.
+        // A file that cannot be read counts as open: reading the run reports the error.
         names.retain(|name| !is_closed(name).unwrap_or(false));
         Ok(names)
     }
 
-    /// Begins a run: makes the directory where it is missing, drops what is too old.
+    /// Begins a run: makes the directory if it is missing, and prunes old runs.
     pub(crate) fn begin(
         &self,
         tool: &str,
@@ -200,11 +200,11 @@ impl<'r> Journal<'r> {
     pub(crate) fn forget(&self, writer: Writer) {
         let name = writer.name.clone();
         drop(writer);
-        // Best effort: what made it fail is the error that the user sees.
+        // Best effort: the first error is the one that is reported.
         self.remove_run(&name).ok();
     }
 
-    /// Goes on with a run that exists, after what is whole in it.
+    /// Opens an existing run to append to it, after its last whole record.
     pub(crate) fn reopen(&self, run: &Run) -> Result<Writer> {
         let name = RunName { id: run.header.run, tool: run.header.tool.clone() };
         let path = name.path();

@@ -1,4 +1,4 @@
-//! A host under a root prefix: facts are read, a plan is made, applied, recorded, and taken back.
+//! A host below a root directory: facts are read, a plan is made, applied, recorded and undone.
 //!
 //! Every utility is built on this crate, and only this crate writes files, starts programs or
 //! touches the journal. It knows files, commands and time, and nothing of Kubernetes.
@@ -43,17 +43,16 @@ pub use cmd::{Cmd, Output, SEARCH_PATH};
 pub use error::{Error, Result, ResultExt};
 pub use exit::{Exit, Outcome};
 pub use host::{Common, Host, Mode};
-pub use journal::DIR as JOURNAL_DIR;
 pub use out::{OutDir, OutState, out_file, out_root, out_state};
 pub use overlay::overlay_takes;
 pub use plan::Plan;
 pub use private::in_private;
 pub use process::{Process, processes};
 pub use program::Program;
-pub use report::{Color, Finding, Report, Severity, StatusLine};
-pub use root::{Content, FileSnapshot, MAX_READ, NewDir, NewFile, Root, State, Xattrs};
+pub use report::{Finding, Report, Severity, StatusLine};
+pub use root::{FileSnapshot, MAX_READ, NewDir, Root, State};
 pub use run::main;
 pub use scratch::Scratch;
-pub use secret::{STRUCK, has_credentials, is_secret_name, redact, redact_args, shown_url};
+pub use secret::{STRUCK, has_credentials, is_secret_name, redact, shown_url};
 pub use undo::{Editor, UndoArgs};
 pub use visible::{is_hidden, visible};

@@ -1,4 +1,4 @@
-//! Whether "live" means this host: in a chroot, container or foreign mount namespace it does not.
+//! Checks that live changes reach the host: in a chroot, container or private mount namespace they do not.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -14,10 +14,10 @@ const OWN_MOUNTS: &str = "/proc/self/ns/mnt";
 const OWN_PIDS: &str = "/proc/self/ns/pid";
 const INIT_PIDS: &str = "pid:[4026531836]";
 const OWN_ROOT: &str = "/";
-/// Files that container managers leave for exactly this question.
+/// Files by which container managers mark a container.
 const CONTAINER_MARKS: [&str; 3] = ["/run/systemd/container", "/run/.containerenv", "/.dockerenv"];
 
-/// Asks for root, which every live change needs.
+/// Fails without root, which every live change needs.
 pub(crate) fn check_root() -> Result<()> {
     if !geteuid().is_root() {
         return Err(Error::failed("cannot change this host: not run as root")
@@ -26,7 +26,7 @@ pub(crate) fn check_root() -> Result<()> {
     Ok(())
 }
 
-/// Refuses live changes where they would not reach the host.
+/// Refuses (exit 4) live changes that would not reach the host.
 pub(crate) fn check() -> Result<()> {
     let Some(reason) = elsewhere() else { return Ok(()) };
     Err(Error::refused(format!("cannot change this host: {reason}"))
@@ -43,8 +43,8 @@ fn elsewhere() -> Option<&'static str> {
     if fs::read_link(OWN_MOUNTS).ok() != fs::read_link(INIT_MOUNTS).ok() {
         return Some("this is a private mount namespace");
     }
-    // The number of the first PID namespace is part of the kernel's interface (proc_ns.h). Some
-    // container runtimes leave no other mark.
+    // The inode of the initial PID namespace is part of the kernel's interface (proc_ns.h). Some container
+    // runtimes leave no other mark.
     if fs::read_link(OWN_PIDS).is_ok_and(|link| link.as_os_str() != INIT_PIDS) {
         return Some("this is a private PID namespace, as in a container");
     }

@@ -18,32 +18,32 @@ use crate::exit::Exit;
 use crate::root::{LastLink, ResolvedPath, Root, State};
 use crate::signal::Interrupt;
 
-/// Beside the journal that it protects: a tree has one lock, whether it is named as the running system, by
-/// `--root /` or through a bind mount.
+/// The lock is next to the journal that it protects: a tree has one lock, whether it is used as the running system,
+/// by `--root /` or through a bind mount.
 const DIR: &str = "/var/lib/edgeutils";
-/// The records of the utilities in it may be read by everyone; the journal has a mode of its own.
+/// Everyone may read the files of the utilities in it; the journal has its own mode.
 const DIR_MODE: u32 = 0o755;
 const NAME: &str = "lock";
 const POLL: Duration = Duration::from_millis(50);
 
-/// Held until dropped; the kernel drops it with the process and the programs that share it, so a
-/// stale lock cannot exist.
+/// Held until it is dropped. The kernel releases it with the process and the programs that share it, so there are
+/// no stale locks.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    /// None on a read-only file system: without a journal nothing is changed there.
+    /// None on a read-only file system, where nothing can be changed.
     file: Option<Flock<File>>,
 }
 
 impl Lock {
-    /// The same lock for a program that we start: if we are killed, it is held until that program has
-    /// ended, and whoever comes next does not meet its change half way.
+    /// The same lock for a program that is started: if this process is killed, the lock is held until that program has
+    /// ended, so that the next call does not run during its change.
     pub(crate) fn share(&self) -> Option<Arc<OwnedFd>> {
-        // Without a free descriptor the program just runs without it.
+        // If no descriptor is free, the program runs without it.
         self.file.as_ref()?.try_clone().ok().map(|file| Arc::new(OwnedFd::from(file)))
     }
 }
 
-/// Takes the lock, waiting up to `wait`; a holder that outlasts it is named.
+/// Takes the lock, waiting up to `wait`; then the error names its holder.
 pub(crate) fn take(root: &Root, tool: &str, wait: Duration, interrupt: &Interrupt) -> Result<Lock> {
     let dir = Path::new(DIR);
     if let Err(cause) = make_private(root, dir, DIR_MODE)? {
@@ -56,24 +56,24 @@ pub(crate) fn take(root: &Root, tool: &str, wait: Duration, interrupt: &Interrup
     let shown = root.display(&path);
     let resolved = root.resolve(&path, LastLink::Keep).on("lock", &shown)?;
     let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-    let planted = |what: &str| {
+    let refused = |what: &str| {
         Error::cannot("lock", &shown, what)
             .with_exit(Exit::Refused)
             .hint("check who created it, remove it and run again")
     };
     let fd = match openat(resolved.dir(), NAME, flags, Mode::from_bits_truncate(0o600)) {
         Ok(fd) => fd,
-        Err(Errno::ELOOP) => return Err(planted("it is a symbolic link")),
-        Err(Errno::EISDIR) => return Err(planted("it is a directory")),
+        Err(Errno::ELOOP) => return Err(refused("it is a symbolic link")),
+        Err(Errno::EISDIR) => return Err(refused("it is a directory")),
         Err(Errno::EROFS) => return Ok(Lock { file: None }),
         Err(errno) => return Err(errno).on("lock", &shown),
     };
     let stat = fstat(&fd).on("lock", &shown)?;
     if stat.st_mode & SFlag::S_IFMT.bits() != SFlag::S_IFREG.bits() {
-        return Err(planted("it is not a regular file"));
+        return Err(refused("it is not a regular file"));
     }
     if stat.st_uid != geteuid().as_raw() || stat.st_nlink != 1 {
-        return Err(planted("it belongs to another user or has a hard link"));
+        return Err(refused("it belongs to another user or has a hard link"));
     }
 
     let until = Instant::now() + wait;
@@ -92,7 +92,7 @@ pub(crate) fn take(root: &Root, tool: &str, wait: Duration, interrupt: &Interrup
             Err((_, errno)) => return Err(errno).on("lock", &shown),
         }
     };
-    // Only a label for whoever waits; the lock holds without it, so a full file system is no reason to stop.
+    // Only a label for those who wait, so a full file system does not matter.
     let label = format!("{tool} (pid {})", std::process::id());
     let _ = locked.set_len(0).and_then(|()| locked.rewind()).and_then(|()| locked.write_all(label.as_bytes()));
     Ok(Lock { file: Some(locked) })
@@ -107,12 +107,12 @@ fn busy(file: &mut File, wait: Duration) -> Error {
         .hint("run again when it has ended, or wait longer with --lock-wait SECONDS")
 }
 
-/// Makes `path` a directory that only we can enter, or refuses what stands there instead.
+/// Makes a directory that only its owner can enter, or refuses (exit 4) what is there instead.
 pub(crate) fn private_dir(root: &Root, path: &Path) -> Result<()> {
     make_private(root, path, 0o700)?.on("make", root.display(path))
 }
 
-/// The same, where making it failed with the cause.
+/// The same; the inner error is that of making it.
 fn make_private(root: &Root, path: &Path, mode: u32) -> Result<std::io::Result<()>> {
     let mut resolved = match root.resolve(path, LastLink::Keep) {
         Ok(resolved) => resolved,
@@ -128,14 +128,14 @@ fn is_read_only(cause: &std::io::Error) -> bool {
     cause.raw_os_error() == Some(Errno::EROFS as i32)
 }
 
-/// Whether `path` is a directory that nobody else can write to; refuses anything else but nothing.
+/// Whether `path` is a directory that others cannot write to; false if it does not exist. Anything else is refused.
 pub(crate) fn is_private(root: &Root, path: &Path, resolved: &ResolvedPath<'_>) -> Result<bool> {
     let shown = root.display(path);
     let found = resolved.find().on("read", &shown)?;
     match found.state {
         State::Absent => Ok(false),
         State::Directory { mode, uid, .. } => {
-            // Root's own is as good as ours; whether we may enter it, the kernel says.
+            // Root's directory is accepted too; the kernel checks whether we may enter it.
             if ![0, geteuid().as_raw()].contains(&uid) || mode & 0o022 != 0 {
                 return Err(Error::refused(format!(
                     "cannot use {}: it belongs to another user or is writable by others",

@@ -1,7 +1,7 @@
-//! What the operator names with `--out`: their own files, not the host's, and never journalled.
+//! Output files and directories that are named with `--out`: they belong to the caller and are not in the journal.
 //!
-//! A file appears whole or not at all. A directory is filled beside its place and gets its name when
-//! it is complete; one of a call that was killed is removed by the next.
+//! A file appears whole or not at all. A directory is filled under a temporary name and renamed when it is complete;
+//! what a killed call has left is removed by the next.
 
 mod file;
 mod place;
@@ -26,7 +26,7 @@ use crate::root::{Root, delete_path};
 const MARK: &str = ".edgeutils-new";
 const OLD_MARK: &str = ".edgeutils-old";
 
-/// A directory of the operator's in which files are made, such as downloads. It must be there.
+/// An existing directory of the caller in which files are made, such as downloads.
 pub fn out_root(path: &Path) -> Result<Root> {
     let place = place::find("open", path)?;
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
@@ -34,22 +34,24 @@ pub fn out_root(path: &Path) -> Result<Root> {
     Ok(Root::of_dir(dir, path))
 }
 
-/// A directory of the operator's that is being filled.
+/// An output directory that is being filled.
+///
+/// Only `edge-cni build` uses it. It stays here because only this crate may write and delete files.
 #[derive(Debug)]
 pub struct OutDir {
     path: PathBuf,
     temporary: PathBuf,
     finished: bool,
-    /// Tells a call that is at work from one that was killed.
+    /// Locked while this call runs: a directory without a lock was left by a killed call.
     _held: Flock<File>,
 }
 
 impl OutDir {
-    /// Begins to fill `path`. Whatever a killed call left of it is removed; what stands at `path`
-    /// itself stays until [`OutDir::finish`]. Fails while another call fills it.
+    /// Begins to fill `path`. What a killed call has left is removed; an existing `path` stays until
+    /// [`OutDir::finish`]. Fails while another call fills it.
     pub fn begin(path: &Path) -> Result<OutDir> {
         let path = std::path::absolute(path).on("make", path)?;
-        // Programs fill it by its path. Root's would write wherever a link on the way leads by then.
+        // Programs fill it by its path. As root they would follow a link that someone puts there meanwhile.
         if geteuid().is_root() && place::find("make", &path)?.is_others {
             return Err(Error::refused(format!(
                 "cannot make {}: a parent directory is writable by others",
@@ -100,7 +102,7 @@ impl OutDir {
         remove_tree(path).on("remove", path)
     }
 
-    /// Gives it its name. What had the name is replaced, and comes back if that fails.
+    /// Renames it. An existing directory is replaced, and restored if that fails.
     pub fn finish(mut self) -> Result<()> {
         let old = beside(&self.path, OLD_MARK)?;
         let finish = || -> io::Result<()> {
@@ -109,7 +111,7 @@ impl OutDir {
             remove_tree(&old)?;
             gone(fs::rename(&self.path, &old))?;
             if let Err(cause) = fs::rename(&self.temporary, &self.path) {
-                // Best effort: what stood there comes back under its name.
+                // Best effort: restore the previous directory.
                 fs::rename(&old, &self.path).ok();
                 return Err(cause);
             }
@@ -130,13 +132,13 @@ impl Drop for OutDir {
     }
 }
 
-/// The directory itself: nothing that a link leads to.
+/// Opens a directory itself; a link is not followed.
 fn open_dir(path: &Path) -> io::Result<File> {
     let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
     OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)
 }
 
-/// Locks it as long as the value is there, though we may be killed before.
+/// Locks it as long as the value exists; the kernel releases it when the process is killed.
 fn hold(dir: File) -> io::Result<Flock<File>> {
     Flock::lock(dir, FlockArg::LockExclusiveNonblock).map_err(|(_, cause)| cause.into())
 }

@@ -1,8 +1,7 @@
-//! Whether this kernel's overlay file system takes a mount option, found out by mounting one.
+//! Checks whether the overlay file system of this kernel supports a mount option, by mounting one.
 //!
-//! It makes files to try it with, which only this crate does.
-//!
-//! Version numbers do not tell: vendors' kernels carry the option back, or leave it out.
+//! Version numbers do not show it, as vendor kernels backport the option or leave it out. It is in this crate because
+//! it makes files.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +11,7 @@ use nix::mount::{MsFlags, mount};
 use crate::error::{Result, ResultExt};
 use crate::private::in_private;
 
-/// Covered by memory in a view of the files that only the probe sees.
+/// A tmpfs in the private mount namespace of the probe.
 const PLACE: &str = "/run";
 const LOWER: &str = "/run/lower";
 const UPPER: &str = "/run/upper";
@@ -22,8 +21,8 @@ const CONTENT: &str = "what is below shows through";
 
 /// Mounts an overlay with `options` (`nodev,metacopy=on`) and changes a file's mode through it.
 ///
-/// True where it works; false where the kernel refuses the options. Needs root. Nothing of it is
-/// seen outside: it happens in a view of the files of its own that is gone at once.
+/// True if it works; false if the kernel refuses the options. Needs root. It happens in a private mount namespace
+/// that ends with it.
 pub fn overlay_takes(options: &str) -> Result<bool> {
     in_private(&[Path::new(PLACE)], || probe(options).on("probe", "the overlay file system"))
 }
@@ -37,7 +36,7 @@ fn probe(options: &str) -> std::io::Result<bool> {
     let (flags, options) = flags_of(options);
     let data = format!("lowerdir={LOWER},upperdir={UPPER},workdir={WORK}{options}");
     if mount(Some("overlay"), MERGED, Some("overlay"), flags, Some(data.as_str())).is_err() {
-        // The same without the options tells whose fault it is.
+        // Without the options, to tell whether these are the cause.
         let bare = format!("lowerdir={LOWER},upperdir={UPPER},workdir={WORK}");
         mount(Some("overlay"), MERGED, Some("overlay"), MsFlags::empty(), Some(bare.as_str()))?;
         return Ok(false);
@@ -47,7 +46,7 @@ fn probe(options: &str) -> std::io::Result<bool> {
     Ok(changed.is_ok() && fs::read_to_string(&file).is_ok_and(|text| text == CONTENT))
 }
 
-/// Options that the kernel takes as flags, and the rest with commas in front.
+/// Options that are mount flags, and the rest with a comma before each.
 fn flags_of(options: &str) -> (MsFlags, String) {
     let mut flags = MsFlags::empty();
     let mut rest = String::new();
@@ -74,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flags_are_told_from_data() {
+    fn flags_of_separates_flags_from_data() {
         let (flags, rest) = flags_of("nodev, metacopy=on,ro");
         assert_eq!((flags, rest.as_str()), (MsFlags::MS_NODEV, ",metacopy=on"));
     }

@@ -1,7 +1,7 @@
-//! What utilities keep for themselves below /var/lib/edgeutils: used only where nobody else can have written it.
+//! State files of the utilities below /var/lib/edgeutils: used only if no other user can have written them.
 //!
-//! These files say what is ours to remove and what counts as installed, and a user of the host or of an image
-//! must not be able to say so.
+//! These files decide what may be removed and what counts as installed, which other users of the host or of an image
+//! must not be able to influence.
 
 use std::path::Path;
 
@@ -15,22 +15,21 @@ use crate::root::{LastLink, Root, State};
 const OTHERS_WRITE: u32 = 0o022;
 
 impl Root {
-    /// Makes `path` a directory that only we can enter, or refuses (4) what is there instead.
+    /// Makes `path` a directory that only its owner can enter, or refuses (exit 4) what is there instead.
     pub fn private_dir(&self, path: &Path) -> Result<()> {
         lock::private_dir(self, path)
     }
 
-    /// Whether `path` is a directory of root's or the caller's that nobody else can write to; false where nothing
-    /// is there, refused (4) where something else is.
+    /// Whether `path` is a directory of root or the caller that others cannot write to; false if it does not exist.
+    /// Anything else is refused (exit 4).
     pub fn is_private(&self, path: &Path) -> Result<bool> {
         let resolved = self.resolve(path, LastLink::Keep).map_err(|cause| self.path_error("read", path, &cause))?;
         lock::is_private(self, path, &resolved)
     }
 
-    /// Reads a record of ours; none where it is not there.
+    /// Reads a state file; none if it does not exist.
     ///
-    /// Refused (4) where it, or the directory it is in, is a link, belongs to another user, or others may write
-    /// to it.
+    /// Refused (exit 4) if it or its directory is a link, belongs to another user, or is writable by others.
     pub fn read_own(&self, path: &Path) -> Result<Option<Vec<u8>>> {
         if !self.is_private(path.parent().unwrap_or(path))? {
             return Ok(None);
@@ -61,7 +60,7 @@ mod tests {
     use crate::exit::Exit;
 
     #[test]
-    fn read_own_takes_only_what_nobody_else_can_have_written() {
+    fn read_own_accepts_only_files_that_others_cannot_have_written() {
         let dir = tempfile::tempdir().unwrap();
         let root = Root::image(dir.path()).unwrap();
         let (record, parent) = (dir.path().join("var/lib/own/x.json"), dir.path().join("var/lib/own"));

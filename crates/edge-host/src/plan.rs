@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use crate::action::{Action, ActionKind, Inverse, Node, Remove, Run, SetMode, SetValue, Transaction, Write};
 use crate::root::FileSnapshot;
 
-/// What is to be done, in order. Empty means converged.
+/// What is to be done, in order. Empty means up to date.
 ///
-/// The order is the planner's duty: what a crash may leave behind is harmless (write before start,
-/// stop before delete).
+/// The planner chooses the order so that an interruption at any point is harmless (write before start, stop before
+/// delete).
 #[derive(Debug, Default)]
 pub struct Plan {
     /// The actions, first to last.
     pub actions: Vec<Action>,
-    /// Things to say along with it: what was found, what was left and why.
+    /// Notes: what was found, what is not changed and why.
     pub notes: Vec<String>,
 }
 
@@ -76,7 +76,7 @@ impl Plan {
         self.push(ActionKind::Transaction(transaction), why)
     }
 
-    /// Adds something to say.
+    /// Adds a note.
     pub fn note(&mut self, text: impl Into<String>) {
         self.notes.push(text.into());
     }

@@ -1,5 +1,4 @@
-//! Namespaces of our own for a trial: what is done in them touches nothing of the host and ends with
-//! them.
+//! Runs a trial in private namespaces: it changes nothing of the host.
 
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -11,23 +10,22 @@ use crate::error::{Error, Result, ResultExt};
 
 const OWN_MOUNTS: &str = "/proc/self/mountinfo";
 const TOP: &str = "/";
-/// Kernel file systems: what is set there belongs to the namespace, or is needed to be read.
+/// Kernel file systems: what is set there belongs to the namespace.
 const VIRTUAL: [&str; 4] = ["/proc", "/sys", "/dev", "/run"];
 
-/// Runs `trial` with a network of its own and a view of the files of its own, in which everything is
-/// read-only but memory over the directories `scratch`, which need not be there. Programs that it
-/// starts are in it too.
+/// Runs `trial` in private network and mount namespaces, in which everything is read-only except a tmpfs over each
+/// of the directories `scratch`, which need not exist. Programs that it starts are in them too.
 ///
-/// Needs root. Nothing is left when it ends, however it ends: the kernel takes the namespaces down.
+/// Needs root. Nothing is left when it ends: the kernel removes the namespaces.
 pub fn in_private<T: Send>(scratch: &[&Path], trial: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     thread::scope(|scope| {
         let inside = scope.spawn(|| {
-            // The calling thread keeps its own: unshare is of one thread alone.
+            // The calling thread keeps its own: unshare affects one thread.
             unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET).on("make", "private namespaces")?;
             close_view(scratch)?;
             trial()
         });
-        inside.join().unwrap_or_else(|_| Err(Error::failed("cannot end the trial: a defect in it")))
+        inside.join().unwrap_or_else(|_| Err(Error::failed("internal error in the trial")))
     })
 }
 
@@ -43,14 +41,14 @@ fn close_view(scratch: &[&Path]) -> Result<()> {
         }
         let flags = flags | MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
         match mount(none, &path, none, flags, none) {
-            // Covered by another mount, it cannot be reached either.
+            // It is covered by another mount and cannot be reached.
             Ok(()) | Err(nix::Error::EINVAL | nix::Error::ENOENT) => {}
             Err(errno) => return Err(errno).on(HIDE, &path),
         }
     }
     for dir in scratch {
         let options = Some("mode=755,size=64m");
-        // Over the deepest that is there; the rest is made in memory.
+        // Over the deepest existing directory; the rest is made in the tmpfs.
         let there = dir.ancestors().find(|dir| dir.is_dir()).unwrap_or(top);
         mount(Some("tmpfs"), there, Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, options).on(HIDE, there)?;
         std::fs::create_dir_all(dir).on("make", dir)?;
@@ -103,7 +101,7 @@ mod tests {
         assert!(mounts("").is_empty());
     }
 
-    /// As the integration tests say it, so that `cargo xtask test` counts it: those depend on this crate.
+    /// Logs a skip as the integration tests do, which depend on this crate, so that `cargo xtask test` counts it.
     fn skip(test: &str, reason: &str) {
         let Some(log) = std::env::var_os("EDGEUTILS_SKIP_LOG") else { return };
         let mut log = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
@@ -111,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trial_can_write_to_its_scratch_alone() {
+    fn trial_can_write_only_to_its_scratch_directories() {
         if !nix::unistd::geteuid().is_root() {
             return skip("private", "not run as root");
         }

@@ -1,5 +1,5 @@
-//! The processes of the running system, told by what nobody can choose for another: the executable, the user, the
-//! control group. A name or a command line is whatever a process says of itself.
+//! The processes of the running system, by what a process cannot fake: executable, user and control group. Name and
+//! command line can be anything.
 
 use std::path::{Path, PathBuf};
 
@@ -7,17 +7,17 @@ use crate::error::Result;
 use crate::root::{Root, State};
 
 const PROCESSES: &str = "/proc";
-/// What the kernel puts behind the path of an executable that was replaced.
+/// What the kernel appends to the path of an executable that was replaced.
 const DELETED: &str = " (deleted)";
 
-/// A process. What cannot be read of it, or it has ended meanwhile, is none.
+/// A process. What cannot be read, also because it has ended, is none.
 #[derive(Debug)]
 pub struct Process<'r> {
     root: &'r Root,
     dir: PathBuf,
 }
 
-/// All of them; only of the running system.
+/// All processes of the running system.
 pub fn processes(root: &Root) -> Result<Vec<Process<'_>>> {
     let is_number = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit());
     let names = root.list(Path::new(PROCESSES))?;
@@ -57,7 +57,7 @@ impl Process<'_> {
     }
 }
 
-/// The second number behind `Uid:`.
+/// The second number of `Uid:`.
 fn effective_user(status: &str) -> Option<u32> {
     let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
     line.split_whitespace().nth(1)?.parse().ok()
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_is_told_by_what_it_runs() {
+    fn process_has_executable_user_and_cgroup() {
         let root = Root::live().unwrap();
         let own = PathBuf::from(PROCESSES).join(std::process::id().to_string());
         let all = processes(&root).unwrap();

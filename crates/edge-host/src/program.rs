@@ -1,4 +1,4 @@
-//! What the ELF header of a program says: for which machine it is, and whether it is static.
+//! Reads the ELF header of a program: its machine, and whether it is static.
 
 use std::io::Read;
 
@@ -62,7 +62,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn program_is_told_by_a_whole_header() {
+    fn program_needs_a_whole_header() {
         for bad in [b"".as_slice(), b"#!/bin/sh\n", b"\x7fELF", &tiny(64, 62)[..40], &[b'#'; 64]] {
             assert_eq!(Program::parse(bad), None);
         }

@@ -1,4 +1,4 @@
-//! What the user sees: the result on stdout, everything said on the way on stderr, JSON on request.
+//! What the user sees: the result on stdout, messages on stderr, JSON on request.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -15,7 +15,7 @@ mod color;
 mod finding;
 
 pub(crate) use self::action::Shown;
-pub use self::color::Color;
+pub(crate) use self::color::Color;
 pub use self::finding::{Finding, Severity, StatusLine};
 
 /// Version of the JSON records (docs/contract.md).
@@ -23,18 +23,18 @@ const JSON_VERSION: u32 = 1;
 /// To the first column, and erase to the end of the line.
 const CLEAR_LINE: &str = "\r\x1b[K";
 
-/// How the result is written.
+/// How the result is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     /// Lines for people.
     Human,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
     /// A document for the next program; lines for people go to standard error.
     Document,
 }
 
-/// How far an action is when it is reported.
+/// The status of an action when it is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
     /// A dry run: it would be done.
@@ -71,7 +71,7 @@ pub(crate) fn would_be_made(changes: usize) -> String {
     format!("{} would be made", counted(changes, "change"))
 }
 
-/// Writes to both streams. A reader that closed stdout is no error and stops nothing.
+/// Writes to both streams. A closed stdout is not an error and stops nothing.
 #[derive(Debug)]
 pub struct Report {
     tool: &'static str,
@@ -79,7 +79,7 @@ pub struct Report {
     stdout: Stdout,
     /// A line of progress is on the terminal.
     in_progress: bool,
-    /// Whether each of standard output and standard error gets colours.
+    /// Whether standard output and standard error are in color.
     colors: (bool, bool),
     /// This call has applied a plan, so its last line says how many changes were made.
     has_applied: bool,
@@ -116,7 +116,7 @@ impl Report {
         self.has_applied = true;
     }
 
-    /// The last line of a call that applies a plan: what matters.
+    /// The last line of a call that applies a plan.
     pub(crate) fn summary(&mut self, outcome: &Outcome, is_dry_run: bool) {
         let reboot = if outcome.reboot { ", reboot required" } else { "" };
         let what = match self.changes {
@@ -130,22 +130,22 @@ impl Report {
         }
     }
 
-    /// A call without a plan has found nothing to change; its last line says so.
+    /// For a call without a plan that found nothing to change: its last line says so.
     pub fn up_to_date(&mut self) {
         self.has_applied = true;
     }
 
-    /// Whether records are wanted instead of lines.
+    /// Whether records are printed instead of lines.
     pub fn is_json(&self) -> bool {
         self.format == Format::Json
     }
 
-    /// What is done on the way to a document goes to standard error: standard output is the document's.
+    /// From now on lines go to standard error, as standard output is for a document.
     pub fn result_to_stderr(&mut self) {
         self.format = Format::Document;
     }
 
-    /// Exactly one line of the result, whatever is in the text; nothing in JSON, where a record says the same.
+    /// One line of the result, whatever is in the text; not printed in JSON, which has a record for it.
     pub fn line(&mut self, text: &str) {
         match self.format {
             Format::Human => self.out(format!("{}\n", visible(text)).as_bytes()),
@@ -154,7 +154,7 @@ impl Report {
         }
     }
 
-    /// A line whose parts are visible already, with colours between them.
+    /// A line that is already escaped and may contain colors.
     fn painted_line(&mut self, text: &str) {
         match self.format {
             Format::Human => self.out(format!("{text}\n").as_bytes()),
@@ -163,7 +163,7 @@ impl Report {
         }
     }
 
-    /// A record of the result, without its `v`; nothing for people.
+    /// A record of the result, without its `v`; only in JSON.
     pub fn record(&mut self, kind: &str, mut fields: Value) {
         if !self.is_json() {
             return;
@@ -181,22 +181,22 @@ impl Report {
         self.finish()
     }
 
-    /// Something worth knowing that is no result.
+    /// A note.
     pub fn note(&mut self, text: &str) {
-        self.say("note", text);
+        self.message("note", text);
     }
 
-    /// Something that may go wrong later.
+    /// A warning.
     pub fn warning(&mut self, text: &str) {
-        self.say("warning", text);
+        self.message("warning", text);
     }
 
     /// What to do next.
     pub fn hint(&mut self, text: &str) {
-        self.say("hint", text);
+        self.message("hint", text);
     }
 
-    fn say(&mut self, level: &str, text: &str) {
+    fn message(&mut self, level: &str, text: &str) {
         let text = &without_credentials(text);
         let style = match level {
             "warning" => WARNING,
@@ -218,8 +218,8 @@ impl Report {
         self.record("error", json!({"exit": error.exit().code(), "text": error.message(), "hint": error.hint_text()}));
     }
 
-    /// How far a wait or a long step is: one line on a terminal, that the next one or whatever else is
-    /// said takes the place of. Nothing in a log or a pipe, where a note now and then is right.
+    /// Progress of a wait or a long step: one line on a terminal, which is replaced by the next output. Not printed
+    /// to a log or pipe.
     pub fn progress(&mut self, text: &str) {
         if io::stderr().is_terminal() {
             self.err(&visible(&format!("{}: {text}", self.tool)));
@@ -227,16 +227,16 @@ impl Report {
         }
     }
 
-    /// Takes the line of progress off the terminal.
+    /// Clears the line of progress.
     pub fn progress_ends(&mut self) {
         if std::mem::take(&mut self.in_progress) {
-            // As in `err`: nobody is left to be told.
+            // As in `err`: an error cannot be reported.
             let _ = io::stderr().lock().write_all(CLEAR_LINE.as_bytes());
         }
     }
 
-    /// Plain lines on stderr, for what belongs to the next error: a difference, the end of a log. They are
-    /// indented, so that none of them is taken for a message of ours.
+    /// Lines on stderr that belong to the next error: a difference, the end of a log. They are indented, so that none
+    /// of them looks like a message.
     pub fn lines_on_stderr(&mut self, text: &str) {
         for line in text.lines() {
             self.err_line(&format!("    {line}"));
@@ -251,7 +251,7 @@ impl Report {
         );
     }
 
-    /// Fails if the result could not be written: a full disk behind a redirection, not a closed pipe.
+    /// Fails if the result could not be written, for example to a full disk; a closed pipe is not an error.
     pub(crate) fn finish(&mut self) -> Result<()> {
         match std::mem::replace(&mut self.stdout, Stdout::Open) {
             Stdout::Broken(cause) => {
@@ -281,10 +281,10 @@ impl Report {
         self.err(&format!("{}\n", visible(text)));
     }
 
-    /// What is printed as it is: already made visible.
+    /// Prints a text that is already escaped.
     fn err(&mut self, text: &str) {
         let clear = if std::mem::take(&mut self.in_progress) { CLEAR_LINE } else { "" };
-        // Nobody is left to be told that stderr cannot be written.
+        // If stderr cannot be written, that cannot be reported.
         let _ = io::stderr().lock().write_all(format!("{clear}{text}").as_bytes());
     }
 }

@@ -1,10 +1,10 @@
-//! A host under a root prefix: every path a utility reads or writes goes through here.
+//! A host below a root directory: every path that a utility reads or writes goes through here.
 //!
 //! `Root::live()` is the running system. `Root::image(DIR)` is a mounted image or chroot below DIR:
 //! absolute links begin again at DIR, `..` stops at DIR, and nothing outside it is ever opened.
-//! Each component is opened from the descriptor of the one before it, without following links, so
-//! that a component swapped for a link meanwhile leads nowhere. Only openat, readlinkat and their
-//! kin are used: openat2, which Linux has from 5.6 only, is for deletion, and there has a stand-in.
+//! Each component is opened from the descriptor of the one before, without following links, so that a component that
+//! is replaced by a link meanwhile is not followed. openat2, which needs Linux 5.6, is used only for deletion, with a
+//! fallback.
 
 mod attributes;
 mod delete;
@@ -25,21 +25,20 @@ use nix::sys::stat::Mode;
 use crate::error::{Error, Result};
 use crate::shell::quoted;
 
-pub use attributes::Xattrs;
 pub(crate) use attributes::take_attributes;
 pub(crate) use delete::delete_path;
 pub use read::{FileSnapshot, MAX_READ};
 pub(crate) use resolve::{LastLink, ResolvedPath};
-pub use stage::{NewDir, NewFile};
-pub use state::{Content, State};
-pub(crate) use state::{digest, hex, sha256};
+pub use stage::NewDir;
+pub use state::State;
+pub(crate) use state::{Content, digest, hex, sha256};
 pub(crate) use write::{Meta, temporary_name};
 
-/// Directories that hold live facts of the running kernel: in an image they are never looked at.
+/// Directories with the state of the running kernel: not available in an image.
 const VIRTUAL: [&str; 4] = ["proc", "sys", "run", "dev"];
 const LIVE_ROOT: &str = "/";
 
-/// The host that is worked on: the running one, or an image below a directory.
+/// The host that a call works on: the running system, or an image below a directory.
 #[derive(Debug)]
 pub struct Root {
     top: OwnedFd,
@@ -54,28 +53,28 @@ impl Root {
 
     /// The tree below `dir`; it must be a directory.
     ///
-    /// `dir` itself is the operator's own path and is opened like any other, links included.
+    /// Links in `dir` itself are followed, as it is the path of the caller.
     pub fn image(dir: &Path) -> Result<Root> {
         Ok(Root { top: open_top(dir)?, prefix: Some(dir.to_path_buf()) })
     }
 
-    /// The tree below a directory that is open, and what the operator calls it.
+    /// The tree below an open directory, and its path for messages.
     pub(crate) fn of_dir(top: OwnedFd, shown: &Path) -> Root {
         Root { top, prefix: Some(shown.to_path_buf()) }
     }
 
-    /// The same root again, for what is written while the host is in use.
+    /// Another handle of the same root.
     pub fn try_clone(&self) -> Result<Root> {
         let fail = |cause: std::io::Error| Error::io("open the root", self.display(Path::new(LIVE_ROOT)), &cause);
         Ok(Root { top: self.top.try_clone().map_err(fail)?, prefix: self.prefix.clone() })
     }
 
-    /// Whether this is the running system, where units, sysctls and programs are real.
+    /// Whether this is the running system, with units, sysctls and programs.
     pub fn is_live(&self) -> bool {
         self.prefix.is_none()
     }
 
-    /// What a command of a hint needs to work on this tree: ` --root DIR`, nothing for the running system.
+    /// The option for a command in a hint: ` --root DIR`; empty for the running system.
     pub(crate) fn option(&self) -> String {
         match &self.prefix {
             Some(prefix) => format!(" --root {}", quoted(&prefix.to_string_lossy())),
@@ -83,7 +82,7 @@ impl Root {
         }
     }
 
-    /// The path as the operator can use it in a shell: below DIR for an image.
+    /// The path for messages, as it can be used in a shell: below DIR for an image.
     pub fn display(&self, path: &Path) -> PathBuf {
         match &self.prefix {
             Some(prefix) => prefix.join(path.strip_prefix("/").unwrap_or(path)),

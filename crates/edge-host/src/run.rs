@@ -1,4 +1,4 @@
-//! The frame around a utility: parse the call, run it, report how it ended.
+//! Runs a utility: parses the call, runs it and reports how it ended.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -60,7 +60,7 @@ pub fn main<C: Parser>(
         }
         Err(error) => {
             host.report.error(&error);
-            // What was done before the error came is part of the result.
+            // What was done before the error is part of the result.
             (error.exit(), host.progress)
         }
     };
@@ -73,7 +73,7 @@ pub fn main<C: Parser>(
     exit.into()
 }
 
-/// How a call prints, found out before it is parsed: its errors are printed so too.
+/// How a call prints. Determined before it is parsed, so that usage errors are printed the same way.
 #[derive(Debug, Clone, Copy)]
 struct Printed {
     tool: &'static str,
@@ -96,10 +96,10 @@ impl Printed {
 
 /// A signal came before anything was changed.
 fn report_interrupted(printed: Printed) {
-    // What is being written is written to its end, and nothing comes after the result.
+    // Holding the lock lets other output finish, and keeps it from coming after the result.
     let _stdout = std::io::stdout().lock();
     let mut report = printed.report();
-    // Takes the line of progress off the terminal, if there is one.
+    // Replaces the line of progress, if there is one.
     report.progress("interrupted");
     report.error(&interrupted());
     report.result(Exit::Interrupted, &Outcome::default());
@@ -108,12 +108,12 @@ fn report_interrupted(printed: Printed) {
 /// A call that clap did not accept, or that only asks for help or the version.
 fn not_parsed(printed: Printed, error: &clap::Error) -> Exit {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        // A closed pipe (`--help | head`) is no error.
+        // A closed pipe (`--help | head`) is not an error.
         let _ = error.print();
         return Exit::Done;
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        // The help itself says what is missing; clap writes it to stderr.
+        // clap prints the help to stderr; it shows what is missing.
         let _ = error.print();
         return Exit::Usage;
     }
@@ -124,7 +124,7 @@ fn not_parsed(printed: Printed, error: &clap::Error) -> Exit {
     let (message, rest) = text.split_once("\n\n").unwrap_or((text, ""));
     let message: Vec<&str> = message.lines().map(str::trim).collect();
     let mut message = message.join(" ");
-    // A parser's own words, such as "invalid digit found in string".
+    // The text of a parser is replaced.
     if let Some(cause) = std::error::Error::source(error) {
         message = message.replace(&cause.to_string(), &text_of(cause));
     }
@@ -139,7 +139,7 @@ fn not_parsed(printed: Printed, error: &clap::Error) -> Exit {
     Exit::Usage
 }
 
-/// A defect of ours: one line and exit 1, never a backtrace.
+/// A bug in a utility: one line and exit 1, never a backtrace.
 #[allow(clippy::exit, reason = "a panic hook is the one place with no way to return")]
 fn internal_error(printed: Printed, what: &str) {
     let error = Error::failed(format!("internal error: {}", what.replace('\n', " ")))

@@ -1,4 +1,4 @@
-//! Files for the programs that we run, gone with the value: no change to the host, not journalled.
+//! Temporary files for programs that are run: removed with the value, and not in the journal.
 //!
 //! It writes and deletes on the host, which only this crate does.
 
@@ -10,7 +10,7 @@ use crate::error::{Error, Result, ResultExt};
 use crate::host::Host;
 use crate::root::delete_path;
 
-/// Only root can make anything here, and a reboot takes away what a kill left.
+/// Only root can write here, and a reboot removes what a kill has left.
 const PARENT: &str = "/run";
 /// Other users read it: apt verifies as `_apt`.
 const DIR_MODE: u32 = 0o755;
@@ -20,13 +20,13 @@ const FILE_MODE: u32 = 0o644;
 #[derive(Debug)]
 pub struct Scratch {
     dir: PathBuf,
-    /// What programs left elsewhere on our behalf.
+    /// Files that programs have left elsewhere.
     left: Vec<PathBuf>,
 }
 
 impl Scratch {
-    /// Makes it empty: `/run/edgeutils-TOOL`, readable by every user. What an earlier one left there
-    /// when it was killed is removed.
+    /// Makes an empty directory `/run/edgeutils-TOOL`, readable by every user. What a killed call has left there is
+    /// removed.
     pub fn make(host: &Host) -> Result<Scratch> {
         host.must_be_prepared()?;
         if !host.root.is_live() {
@@ -47,7 +47,7 @@ impl Scratch {
         &self.dir
     }
 
-    /// Writes a file that every user can read and says where it is; `name` has no slash.
+    /// Writes a file that every user can read, and returns its path; `name` has no slash.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf> {
         let path = self.dir.join(name);
         fs::write(&path, bytes).on("write", &path)?;
@@ -57,12 +57,12 @@ impl Scratch {
 }
 
 impl Scratch {
-    /// Files that a program put elsewhere because of what it was shown here: they go with the value too.
+    /// Files that a program has made elsewhere because of files here: they are removed with the value too.
     pub fn takes_along(&mut self, paths: Vec<PathBuf>) {
         self.left = paths;
     }
 
-    /// They stay, as what they belong to is in place now.
+    /// Keeps them, as what they belong to is installed now.
     pub fn lets_stay(&mut self) {
         self.left.clear();
     }
@@ -73,7 +73,7 @@ impl Drop for Scratch {
         for path in &self.left {
             let _ = fs::remove_file(path);
         }
-        // The next one, or a reboot, removes what could not be removed now.
+        // What cannot be removed now is removed by the next call or a reboot.
         delete_path(&self.dir);
     }
 }

@@ -1,6 +1,6 @@
-//! Words as a shell takes them, for commands that are shown.
+//! Quotes words for a shell, for commands that are printed.
 
-/// A word, in quotes where it needs them.
+/// A word, quoted if needed.
 pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |char: char| char.is_ascii_alphanumeric() || "-_=./:,@%+*".contains(char);
     if !word.is_empty() && word.chars().all(is_plain) {
@@ -14,7 +14,7 @@ mod tests {
     use super::quoted;
 
     #[test]
-    fn words_are_quoted_as_a_shell_takes_them() {
+    fn quoted_words_are_read_back_by_a_shell() {
         let words = ["set", "a.b=c", "", "x y", "it's", "***"].map(quoted);
         assert_eq!(words.join(" "), r"set a.b=c '' 'x y' 'it'\''s' ***");
     }

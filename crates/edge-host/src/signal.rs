@@ -1,9 +1,8 @@
-//! SIGINT, SIGTERM and SIGHUP: before a change they end the call at once, during one they stop it
-//! between two steps. Either way the call reports exit 5 and ends with its result record.
+//! Handles SIGINT, SIGTERM and SIGHUP: before a change they end the call at once, during a change they stop it between
+//! two steps. Either way the call exits with 5 and ends with its result record.
 //!
-//! A thread waits for the signals, so that a long parse, a wait for a lock or a read of standard
-//! input needs no checks of its own. A signal that the caller ignores (`nohup`, a job in the
-//! background of a script) stays ignored.
+//! A thread waits for the signals, so that parsing, waiting for a lock or reading standard input need no checks. A
+//! signal that the caller ignores (`nohup`, a background job of a script) stays ignored.
 
 use std::io::Read;
 use std::os::unix::net::UnixStream;
@@ -17,12 +16,12 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 
-/// The end of a call is written within this time, or not at all: the reader of a pipe may be stuck.
+/// Time to write the end of a call: the reader of a pipe may be stuck.
 const WRITES_WITHIN: Duration = Duration::from_secs(1);
-/// Enough for a record; every call has this thread.
+/// Enough to print a record; every call has this thread.
 const STACK: usize = 256 << 10;
 
-/// Set by the first such signal.
+/// Whether a signal has come.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Interrupt {
     came: Arc<AtomicBool>,
@@ -32,10 +31,10 @@ pub(crate) struct Interrupt {
 /// What a signal does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Phase {
-    /// Nothing needs protection: it ends the process.
+    /// It ends the process, as nothing is being changed.
     #[default]
     Looking,
-    /// It is noted, and the call stops between two steps.
+    /// It is remembered, and the call stops between two steps.
     Changing,
     /// The call has its result.
     Ended,
@@ -45,7 +44,7 @@ impl Interrupt {
     /// Watches for the signals from now on. The first one that comes before [`Interrupt::catch`] calls
     /// `end`, which reports that the call was interrupted, and ends the process with exit 5.
     pub(crate) fn watch(&self, end: impl FnOnce() + Send + 'static) {
-        // Without descriptors or threads to spare, signals end the process as they always do.
+        // Without a free descriptor or thread, signals end the process by default.
         let _ = self.try_watch(end);
     }
 
@@ -56,7 +55,7 @@ impl Interrupt {
             if !matches!(signals.read(&mut [0]), Ok(1..)) {
                 return;
             }
-            // Held to the end: whoever wants to begin a change now waits, and is ended.
+            // Held to the end, so that no change can begin now.
             let phase = phase.lock().unwrap_or_else(PoisonError::into_inner);
             match *phase {
                 Phase::Looking => leave(end),
@@ -66,20 +65,20 @@ impl Interrupt {
         })?;
         let ignored = ignored();
         for signal in [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0) {
-            // In this order: one that comes in between ends the call, and is not lost.
+            // In this order, so that a signal in between is not lost.
             signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
             signal_hook::flag::register(signal, Arc::clone(&self.came))?;
         }
         Ok(())
     }
 
-    /// From now on a signal is only noted, for [`Interrupt::check`]: something is about to be changed.
+    /// From now on a signal is only remembered, for [`Interrupt::check`]: something is about to be changed.
     pub(crate) fn catch(&self) -> Result<()> {
         self.enter(Phase::Changing);
         self.check()
     }
 
-    /// The call has its result, and nothing is added to it.
+    /// The call has printed its result; nothing is printed after it.
     pub(crate) fn ends(&self) {
         self.enter(Phase::Ended);
     }
@@ -93,7 +92,7 @@ impl Interrupt {
         self.came.store(true, Ordering::Relaxed);
     }
 
-    /// Fails with exit 5 once a signal has come.
+    /// Fails with exit 5 after a signal.
     pub(crate) fn check(&self) -> Result<()> {
         if self.came.load(Ordering::Relaxed) {
             return Err(interrupted());
@@ -102,16 +101,16 @@ impl Interrupt {
     }
 }
 
-/// What a call reports that a signal has stopped.
+/// The error of a call that was stopped by a signal.
 pub(crate) fn interrupted() -> Error {
     Error::interrupted("interrupted by a signal")
 }
 
-/// Ends the process with exit 5, after `end` or when that takes too long.
+/// Ends the process with exit 5, after `end` or if that takes too long.
 #[allow(clippy::exit, reason = "another thread is in the middle of something that nothing depends on")]
 fn leave(end: impl FnOnce()) {
     let code = i32::from(Exit::Interrupted.code());
-    // Without another thread it may take longer.
+    // If no thread can be started, it may take longer.
     let _ = thread::Builder::new().stack_size(STACK).spawn(move || {
         thread::sleep(WRITES_WITHIN);
         std::process::exit(code);
@@ -122,7 +121,7 @@ fn leave(end: impl FnOnce()) {
 
 const STATUS: &str = "/proc/self/status";
 
-/// The signals that are ignored since before we started, a bit each; none where /proc does not tell.
+/// The signals that the caller ignores, a bit for each; none if /proc cannot be read.
 fn ignored() -> u64 {
     let status = std::fs::read_to_string(STATUS).unwrap_or_default();
     let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());

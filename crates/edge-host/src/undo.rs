@@ -1,5 +1,5 @@
-//! Taking a run back: by edit where the edit has an inverse, whole where the file is as we left it,
-//! and never over what someone else did since.
+//! Undoes a run: an edit by its inverse, a file as a whole if it is still as the run left it, and never over what
+//! was changed since.
 
 mod check;
 mod decide;
@@ -43,25 +43,26 @@ pub struct UndoArgs {
     pub skip: bool,
 }
 
-/// What a utility knows of the undo of its own changes. A kind does what its methods say; the others fail.
+/// Undoes the changes of a utility that cannot be undone by restoring a file. An editor implements the methods that
+/// its kind needs; the others fail.
 pub trait Editor {
     /// The kind that [`crate::Inverse::Edit`] or [`crate::action::Transaction`] names.
     fn kind(&self) -> &'static str;
 
-    /// For kinds that edit files: the file's bytes with our edit reverted, everything else as it is now. The
-    /// same bytes mean that it is reverted already. Refuses (exit 4) where our value is no longer there.
+    /// For kinds that edit files: the bytes of the file with the edit reverted and everything else as it is now. The same
+    /// bytes mean that it is reverted already. Refuses (exit 4) if the value of the edit is no longer there.
     fn revert(&self, _now: &[u8], _data: &Value) -> Result<Vec<u8>> {
         Err(Error::failed(format!("{} edits no files", self.kind())))
     }
 
-    /// For kinds of [`crate::action::Transaction`]: the script that restores the previous state, made from
-    /// what is there now; `None` where that is the state already.
+    /// For kinds of [`crate::action::Transaction`]: the script that restores the previous state, made from the current
+    /// one; `None` if they are the same.
     fn revert_script(&self, _data: &Value) -> Result<Option<Script>> {
         Err(Error::failed(format!("cannot undo by a script: {} edits files", self.kind())))
     }
 
     /// Whether a command that undoes an action would succeed. Every one of a run is checked before anything
-    /// is undone: a refusal (exit 4) keeps the whole run, with this cause and hint.
+    /// is undone: a refusal (exit 4) keeps the whole run and is reported.
     fn check_command(&self, _argv: &[String]) -> Result<()> {
         Ok(())
     }
@@ -106,7 +107,7 @@ fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Res
         Mode::DryRun => None,
     };
     let (mut exit, mut count) = (Exit::Done, 0);
-    // Whether a step was begun that can have touched the host, or was recorded as done.
+    // Whether a step was begun that may have changed the host.
     let mut is_touched = false;
     let mut rescues: Vec<String> = Vec::new();
     for entry in &entries {
@@ -136,7 +137,7 @@ fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Res
             }
             (Err(error), _) => Err(error),
         };
-        // One part that cannot come back is no reason to leave the others.
+        // If one part cannot be undone, the others are undone anyway.
         if let Err(error) = outcome {
             if error.exit() == Exit::Interrupted {
                 return Err(error);
@@ -159,7 +160,7 @@ fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Res
         }
         return Ok(Outcome { exit: exit.worst(shown.exit), ..shown });
     };
-    // While the run still counts as one to be undone, so that the same call comes here again.
+    // Before the run is closed, so that the same call can repeat it.
     writer.sync()?;
     host.journal().sweep_kept()?;
     match exit {
@@ -167,9 +168,9 @@ fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Res
             host.journal().close(writer, Record::Reverted)?;
             host.report.line(&format!("reverted run {id}"));
         }
-        // It is as it was before this undo.
+        // Nothing was undone, so the run is as before.
         _ if !is_touched && !run.is_half_undone() => host.journal().close(writer, Record::End)?,
-        // What a step that failed has left is judged by the next call.
+        // The next call recovers what a failed step has left.
         _ => {}
     }
     Ok(Outcome { exit, ..host.progress })
@@ -182,7 +183,7 @@ fn refused(host: &mut Host, entry: &Entry, error: &Error, difference: &str) {
     host.report.action(&Shown { details, why: String::new(), ..shown(entry, &UndoStep::Already) }, status);
 }
 
-/// The actions that are to be undone, last first; commands where they have their turn.
+/// The actions that are to be undone, last first; commands in their [`UndoOrder`].
 fn in_order(run: &Run) -> Vec<Entry> {
     let is_left = |entry: &&Entry| !matches!(entry.progress, Progress::Void | Progress::Undone);
     let mut entries = keys::joined(run.entries.iter().rev().filter(is_left).cloned().collect());
@@ -193,7 +194,7 @@ fn in_order(run: &Run) -> Vec<Entry> {
     entries
 }
 
-/// Records that an undo begins. Without room for what follows nothing is undone.
+/// Records that an undo begins. Without space for the following records nothing is undone.
 fn begin(host: &Host, run: &Run, entries: usize) -> Result<Writer> {
     let mut writer = host.journal().reopen(run)?;
     writer.reserve(entries)?;
@@ -210,7 +211,7 @@ fn planned(host: &mut Host, count: usize) -> Outcome {
     Outcome { exit: if host.mode == Mode::DryRun && count > 0 { Exit::Differs } else { Exit::Done }, ..host.progress }
 }
 
-/// `undo --skip`: the run stays done, and an undo that names none passes it over.
+/// `undo --skip`: the run is kept, and an undo without a number skips it.
 fn keep(host: &mut Host, run: &Run) -> Result<Outcome> {
     let (id, objects) = (run.header.run, list::objects(run));
     if host.mode == Mode::DryRun {
@@ -227,7 +228,7 @@ fn keep(host: &mut Host, run: &Run) -> Result<Outcome> {
     Ok(host.progress)
 }
 
-/// `undo --skip` of a run that cannot be read: its file gets a name under which nobody looks for it.
+/// `undo --skip` of a run that cannot be read: its file is renamed, so that it is ignored.
 fn set_aside(host: &mut Host, id: Option<u64>, error: Error) -> Result<Outcome> {
     let names = host.journal().names()?;
     let own = |name: &&RunName| name.tool == host.tool && id.is_none_or(|id| name.id == id);
@@ -275,9 +276,9 @@ fn revert(host: &mut Host, writer: &mut Writer, entry: &Entry, decided: Decided)
     Ok(())
 }
 
-/// The run to undo; `None` where nothing is left and none was named.
+/// The run to undo; `None` if there is none.
 ///
-/// Errors: exit 4 where it cannot be read: what an older one did may not be undone before it.
+/// Errors: exit 4 if it cannot be read, as older runs must not be undone before it.
 fn choose(host: &Host, id: Option<u64>) -> Result<Option<Run>> {
     let journal = host.journal();
     let names = journal.names()?;
@@ -308,8 +309,8 @@ fn choose(host: &Host, id: Option<u64>) -> Result<Option<Run>> {
     Ok(journal.load(name)?.filter(|run| !run.reverted))
 }
 
-/// What later runs of any utility touched and have not undone. Of one that cannot be read nothing is
-/// known; each file is compared with what we left there before it is restored.
+/// What later runs of any utility have changed and not undone. The changes of a run that cannot be read are unknown;
+/// each file is compared with what this run left before it is restored.
 fn later_things(host: &mut Host, id: u64) -> Result<Vec<(String, u64, String)>> {
     let mut things = Vec::new();
     for name in host.journal().names()?.iter().filter(|name| name.id > id) {

@@ -1,12 +1,12 @@
-//! Makes text from outside safe to print: nothing in a file name, a certificate or a program's message can
-//! steer a terminal, begin a line of its own or turn the order of what stands around it.
+//! Escapes text from outside for printing: nothing in a file name, a certificate or a message of a program can control
+//! a terminal, begin a new line or reorder the text around it.
 //!
-//! A line is one value: whoever prints several lines splits them first, and each is escaped by itself.
+//! A line is one value: several lines are split first, and each is escaped by itself.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// What is not seen as it is: controls (Cc), line and paragraph separators (Zl, Zp), formats (Cf: bidirectional
+/// Characters that are not visible as such: controls (Cc), line and paragraph separators (Zl, Zp), formats (Cf: bidirectional
 /// marks, embeddings and isolates, zero-width characters, tags), and the fillers and variation selectors that
 /// Unicode calls ignorable. Sorted, both ends included.
 const HIDDEN: [(char, char); 28] = [
@@ -40,14 +40,14 @@ const HIDDEN: [(char, char); 28] = [
     ('\u{e0000}', '\u{e0fff}'),
 ];
 
-/// Whether a character is hidden or steers what is around it; a tab counts, as it does in a value.
+/// Whether a character is invisible or affects the text around it; a tab counts.
 pub fn is_hidden(char: char) -> bool {
     let at = HIDDEN.partition_point(|(_, last)| *last < char);
     HIDDEN.get(at).is_some_and(|(first, _)| *first <= char)
 }
 
-/// A text on one line as a terminal may have it: `\n`, `\r` and `\u{202e}` in place of what is hidden. A tab
-/// only moves to the right and stays.
+/// A text on one line that is safe for a terminal: hidden characters become `\n`, `\r`, `\u{202e}` and so on. A tab
+/// stays.
 pub fn visible(text: &str) -> Cow<'_, str> {
     let escaped = |char: char| is_hidden(char) && char != '\t';
     if !text.contains(escaped) {
@@ -60,8 +60,8 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// A JSON text as a terminal may have it; the same values for whoever reads it. What is hidden can only be in
-/// its strings, and the low controls are escaped there already.
+/// A JSON text that is safe for a terminal, with the same values. Hidden characters can only be in its strings, where
+/// the low controls are escaped already.
 pub(crate) fn visible_json(text: String) -> String {
     let escaped = |char: char| is_hidden(char) && char >= '\u{7f}';
     if !text.contains(escaped) {

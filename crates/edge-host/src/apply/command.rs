@@ -1,4 +1,4 @@
-//! The programs of a plan, found before anything has changed, and what is known of them.
+//! The programs of a plan: they are looked up before the first change.
 
 use crate::action::{Action, ActionKind, Run, Script};
 use crate::cmd::{Cmd, is_package_tool};
@@ -25,27 +25,27 @@ fn must_be_live(host: &Host, argv: &[String]) -> Result<()> {
 
 fn fed(host: &Host, script: &Script) -> Result<Cmd> {
     must_be_live(host, &script.argv)?;
-    // A short program whose change the next call must not meet half way.
+    // It is short, and the next call must not start while it is changing something.
     Ok(Cmd::of_script(script)?.holding(host.lock.as_ref().and_then(Lock::share)))
 }
 
 fn command(host: &Host, run: &Run) -> Result<Cmd> {
     must_be_live(host, &run.argv)?;
-    // Both ways back are looked for as well: an undo must not find out that they are missing.
+    // The programs of probe and inverse too: an undo must not fail because they are missing.
     for argv in [&run.probe, &run.inverse].into_iter().flatten() {
         Cmd::of_argv(argv)?;
     }
     Ok(Cmd::of_argv(&run.argv)?.deadline(run.deadline))
 }
 
-/// Of one that failed some packages may be unpacked, and not configured: its inverse takes back what there
-/// is, and does no harm where there is nothing.
+/// Whether a command changes packages. If it failed, some packages may be unpacked and not configured; its inverse
+/// removes those, and is harmless if there are none.
 pub(super) fn changes_packages(change: &Change) -> bool {
     let Change::Run(Run { argv, inverse: Some(_), .. }) = change else { return false };
     argv.first().is_some_and(|program| is_package_tool(program))
 }
 
-/// Whether a command has done its work: its own probe says so.
+/// Whether the probe of a command shows that it has done its work.
 pub(super) fn has_done_its_work(change: &Change) -> bool {
     let Change::Run(Run { probe: Some(probe), .. }) = change else { return false };
     Cmd::of_argv(probe).and_then(|probe| probe.output()).is_ok_and(|output| output.status.success())

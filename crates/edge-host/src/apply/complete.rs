@@ -1,5 +1,5 @@
-//! A write in place that was interrupted: the journal holds both sides, and the file a front of one and the
-//! rest of the other.
+//! Completes a write in place that was interrupted: the journal has the old and the new content, and the file
+//! begins with the new and ends with the old.
 
 use std::io;
 
@@ -11,10 +11,10 @@ use crate::root::{Content, LastLink, Root, State};
 /// Writes reach the file in whole blocks, whether a program or the power ended them.
 const BLOCK: usize = 512;
 
-/// Completes it; whether the file holds the new content then, and whether anything had to be written.
+/// Completes it. Returns whether the file has the new content then; `completed` is set if it had to be written.
 ///
-/// Forward and never back: what an interruption of this leaves is again a front of the new content and
-/// the rest of the old.
+/// It always writes the new content: if this is interrupted too, the file still begins with the new content and
+/// ends with the old.
 pub(super) fn complete(
     root: &Root,
     change: &WriteChange,
@@ -31,10 +31,10 @@ pub(super) fn complete(
     if !matches!(found.state, State::File { .. }) {
         return Ok(false);
     }
-    // The other way round where the old content was written again after an error.
+    // With the sides exchanged if the old content was being written again after an error.
     let is_half_written = is_half_written(&found.bytes, &from, &to) || is_half_written(&found.bytes, &to, &from);
     if is_half_written || found.bytes == from || found.bytes == to {
-        // What the kernel takes from a file that is written to.
+        // Capabilities and set-id bits, which the kernel clears when a file is written to.
         resolved.give_back(&change.before).map_err(fail)?;
     }
     if is_half_written {
@@ -44,8 +44,8 @@ pub(super) fn complete(
     Ok(is_half_written || found.bytes == to)
 }
 
-/// Whether `now` is a write in place from `from` to `to` that was interrupted: a front of one, the rest of
-/// the other. Somebody's edit in the middle of a block is none.
+/// Whether `now` is an interrupted write in place from `from` to `to`: whole blocks of the new content, then the
+/// rest of the old. An edit in the middle of a block is someone else's.
 fn is_half_written(now: &[u8], from: &[u8], to: &[u8]) -> bool {
     if now == from || now == to {
         return false;
@@ -60,7 +60,7 @@ mod tests {
     use super::{BLOCK, is_half_written};
 
     #[test]
-    fn an_interrupted_write_is_a_front_of_the_new_and_the_rest_of_the_old() {
+    fn half_written_file_begins_with_the_new_content_and_ends_with_the_old() {
         let from: Vec<u8> = (0..5 * BLOCK + 7).map(|at| b'a' + (at % 7) as u8).collect();
         for len in [0, 1, BLOCK, 3 * BLOCK + 5, 9 * BLOCK] {
             let to: Vec<u8> = (0..len).map(|at| b'A' + (at % 11) as u8).collect();
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_in_the_middle_of_a_block_is_somebodys() {
+    fn half_written_file_is_not_an_edit_in_the_middle_of_a_block() {
         assert!(!is_half_written(b"a=2\nb=1\n", b"a=1\nb=1\n", b"a=2\nb=2\n"));
         assert!(!is_half_written(b"a=1\nb=2\n", b"a=1\nb=1\n", b"a=2\nb=2\n"));
     }

@@ -1,4 +1,4 @@
-//! No change without its record: the intents of a run are durable before the first change.
+//! Records the intents of a run durably before the first change.
 
 use super::resume::Resume;
 use super::step::Step;
@@ -23,7 +23,7 @@ pub(super) fn must_be_recordable(plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-/// Records what is about to be done. Where there is no room for it, the journal is then as it was.
+/// Records what is about to be done. If there is no room for it, the journal stays as it was.
 pub(super) fn record(host: &Host, steps: &[Step], resume: &Resume) -> Result<Writer> {
     let mut records: Vec<Record> = steps
         .iter()

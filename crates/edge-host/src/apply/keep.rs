@@ -1,4 +1,4 @@
-//! What a forced undo replaces is kept beside, whatever it is.
+//! Keeps a copy of what a forced undo replaces, in the same directory.
 
 use std::ffi::OsString;
 use std::io;
@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::root::{LastLink, Meta, ResolvedPath, Root, State};
 
-/// Behind the name of a file that an undo by force has replaced.
+/// Suffix of what `undo --force` has replaced.
 pub(crate) const KEPT_SUFFIX: &str = ".edgeutils-kept";
-/// More copies of one file than this are no accident.
+/// Most copies of one file.
 const MAX_KEPT: usize = 100;
 
-/// Keeps what is at `resolved` under a name of its own, where it is not kept already: `NAME.edgeutils-kept`,
-/// then `NAME.edgeutils-kept.2` and so on.
+/// Keeps what is at `resolved` as `NAME.edgeutils-kept`, then `NAME.edgeutils-kept.2` and so on, unless it is kept
+/// already.
 ///
-/// A file is copied and not renamed, so that its name is never without one.
+/// A file is copied and not renamed, so that its name always exists.
 pub(crate) fn keep_newer(root: &Root, resolved: &ResolvedPath<'_>, now: &State) -> Result<PathBuf> {
     let fail = |path: &Path, cause: &io::Error| Error::io("keep a copy in", root.display(path), cause);
     for number in 1..=MAX_KEPT {
@@ -42,7 +42,7 @@ pub(crate) fn keep_newer(root: &Root, resolved: &ResolvedPath<'_>, now: &State) 
         .hint(format!("remove the files {}{KEPT_SUFFIX}* that are no longer needed", shown.display())))
 }
 
-/// Removes what a kill left of such a copy.
+/// Removes what a kill has left of such a copy.
 pub(super) fn clear_kept(root: &Root, resolved: &ResolvedPath<'_>) -> Result<()> {
     for number in 1..=MAX_KEPT {
         let path = kept_path(resolved, number);
@@ -56,7 +56,7 @@ pub(super) fn clear_kept(root: &Root, resolved: &ResolvedPath<'_>) -> Result<()>
     Ok(())
 }
 
-/// Beside the file itself, wherever a link led to it.
+/// In the directory of the file itself, where links lead.
 fn kept_path(resolved: &ResolvedPath<'_>, number: usize) -> PathBuf {
     let mut name = OsString::from(&resolved.name);
     name.push(KEPT_SUFFIX);

@@ -1,4 +1,4 @@
-//! A change of permission bits alone: one system call, so that it is done or not and nothing lies between.
+//! Changes permission bits alone. It is one system call, so it is done or not done and never half done.
 
 use super::paths::{absolute, relative, resolve, unchanged};
 use super::recover::RecoveryOutcome;
@@ -31,8 +31,8 @@ pub(super) fn recover(root: &Root, path: &str, mode: u32) -> Result<RecoveryOutc
     Ok(if is_done { RecoveryOutcome::Done(None) } else { RecoveryOutcome::NotDone })
 }
 
-/// The mode that an undo sets; `None` where it is set already. Fails where the file or its mode
-/// is no longer what we left: a mode that was right for one key may open another.
+/// The mode that an undo sets; `None` if it is set already. Fails if the file or its mode was changed after the
+/// run: the previous mode may be too open for another key.
 pub(crate) fn undo_mode(now: &State, before: &State, left: u32) -> std::result::Result<Option<u32>, ()> {
     match (now, before) {
         (State::File { mode: now, .. }, State::File { mode, .. }) if now == mode => Ok(None),

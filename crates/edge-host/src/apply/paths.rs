@@ -1,4 +1,4 @@
-//! The place of an action found again at the time of doing it, and what is there by then.
+//! Resolves the path of an action when it is done, and compares what is there with the facts.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::root::{FileSnapshot, LastLink, Meta, ResolvedPath, Root, State};
 
 pub(super) const KEY_MODE: u32 = 0o600;
 
-/// What a file is to have: that of the one that stands there, else this mode.
+/// Mode and owner of a file that is written: those of the existing one, else this mode.
 pub(super) fn meta(was: &State, new_mode: u32) -> Meta {
     match was {
         State::File { mode, uid, gid, .. } => Meta { mode: *mode, owner: Some((*uid, *gid)) },
@@ -19,7 +19,7 @@ pub(super) fn meta(was: &State, new_mode: u32) -> Meta {
     }
 }
 
-/// What a private key is to have: the owner of the one that stands there, and nobody else's access.
+/// The same of a private key: the owner of the existing one, and no access for others.
 pub(super) fn key_meta(was: &State) -> Meta {
     Meta { mode: KEY_MODE, ..meta(was, KEY_MODE) }
 }
@@ -29,7 +29,7 @@ pub(crate) fn find_value(root: &Root, path: &Path) -> Result<Option<String>> {
     Ok(root.read(path)?.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned()))
 }
 
-/// Whether two kernel values are the same: the kernel shows tabs where spaces were written.
+/// Whether two kernel values are equal: the kernel prints tabs where spaces were written.
 pub(crate) fn same_value(a: &str, b: &str) -> bool {
     a.split_whitespace().eq(b.split_whitespace())
 }
@@ -74,8 +74,8 @@ fn moved(root: &Root, verb: &str, path: &Path) -> Error {
     .hint("run the command again to work on the current version")
 }
 
-/// A path as records hold it: without the leading slash. A name that is no text could not be found
-/// again by an undo.
+/// A path as in records: without the leading slash. A name that is not UTF-8 is refused, as JSON cannot hold
+/// it.
 pub(crate) fn relative(root: &Root, path: &Path) -> Result<String> {
     match path.strip_prefix("/").unwrap_or(path).to_str() {
         Some(text) => Ok(text.to_owned()),
@@ -86,7 +86,7 @@ pub(crate) fn relative(root: &Root, path: &Path) -> Result<String> {
     }
 }
 
-/// A record whose content is not what it was: nothing is written from it.
+/// The error of a record with another content than its checksum says: nothing is restored from it.
 pub(crate) fn damaged_record(root: &Root, path: &str) -> Error {
     Error::refused(format!(
         "cannot restore {}: its copy in the journal is damaged",
@@ -94,19 +94,19 @@ pub(crate) fn damaged_record(root: &Root, path: &str) -> Error {
     ))
 }
 
-/// Whether a place is as it was before a change: by its content, and by its rights where the change was
-/// of nothing else.
+/// Whether a file is as it was before a change: by its content, and also by mode and owner if the change was of
+/// these alone.
 pub(crate) fn is_before(now: &State, before: &State, after: Option<&State>) -> bool {
     let is_of_rights_alone = after.is_some_and(|after| after.same_content(before));
     now.same_content(before) && (!is_of_rights_alone || now.same_rights(before))
 }
 
-/// A record's path again.
+/// The path of a record.
 pub(crate) fn absolute(path: &str) -> PathBuf {
     Path::new("/").join(path)
 }
 
-/// Reasons for a directory to stay: it holds something, is mounted on, is a link or file by now.
+/// Errors that keep a directory: it is not empty, a mount point, or not a directory any more.
 const STAYS: [Errno; 4] = [Errno::ENOTEMPTY, Errno::EEXIST, Errno::EBUSY, Errno::ENOTDIR];
 
 /// Removes directories that were made on the way to a file, innermost first, as far as they are empty.
@@ -114,9 +114,8 @@ pub(crate) fn remove_made(root: &Root, made: &[String]) -> Result<()> {
     for dir in made.iter().rev() {
         let path: PathBuf = absolute(dir);
         let resolved = resolve(root, &path, LastLink::Keep)?;
-        // One that was interrupted before it got its name.
+        // One that was interrupted before it was renamed.
         resolved.remove_temporary().map_err(|cause| Error::io("remove", root.display(&path), &cause))?;
-        // Someone else's file in it is a good reason to stay.
         match resolved.remove_dir() {
             Ok(()) => {}
             Err(cause) if STAYS.iter().any(|errno| cause.raw_os_error() == Some(*errno as i32)) => break,

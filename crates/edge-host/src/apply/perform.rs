@@ -9,14 +9,14 @@ use crate::host::Host;
 use crate::journal::{Change, Record, Writer};
 use crate::report::{Shown, Status};
 
-/// Does one step after another, and stops at the first that fails or when a signal came.
+/// Does one step after another, and stops at the first that fails or after a signal.
 pub(super) fn all(host: &mut Host, writer: &mut Writer, steps: Vec<Step>) -> Result<()> {
     let files: Vec<usize> =
         steps.iter().filter(|step| !matches!(step.change, Change::Run(_))).map(|step| step.seq).collect();
     let mut steps = steps.into_iter().peekable();
     while let Some(step) = steps.next() {
         let first = step.seq;
-        // The plan may have done it by another command: it is made from newer facts and may ask for less.
+        // The new plan, made from newer facts, may have done it by another command.
         if step.is_resumed && has_done_its_work(&step.change) {
             writer.append(&[Record::Void { seq: first }])?;
             continue;
@@ -41,11 +41,11 @@ pub(super) fn all(host: &mut Host, writer: &mut Writer, steps: Vec<Step>) -> Res
     Ok(())
 }
 
-/// Records that these were never begun: someone else's change of such a file, made before the next call,
-/// must not be taken for ours. Commands remain for the same call to run.
+/// Records that these were never begun, so that a change that someone else makes to such a file before the next
+/// call is not taken for a change of this run. Commands remain for the same call to run.
 fn give_up(writer: &mut Writer, untouched: impl Iterator<Item = usize>) {
     let records: Vec<Record> = untouched.map(|seq| Record::Void { seq }).collect();
-    // Best effort: without it the next call reads off the host what was done.
+    // Best effort: without it the next call finds out from the host what was done.
     writer.append(&records).ok();
 }
 
@@ -65,7 +65,7 @@ fn one(host: &mut Host, writer: &mut Writer, step: Step) -> Result<()> {
                 let stops = if interrupt.check().is_err() { "; stopping when it ends" } else { "" };
                 report.note(&format!("{name} has been running for {} s{stops}", elapsed.as_secs()));
             });
-            // One that a signal ended may have done its work before.
+            // A program that was ended by a signal may have done its work before.
             let ended_itself = output.as_ref().is_ok_and(|output| output.status.code().is_some());
             is_known = (ended_itself || !matches!(change, Change::Transaction { .. })) && !changes_packages(&change);
             output.and_then(|output| command.succeeded(output)).map(|_| None)
@@ -73,8 +73,8 @@ fn one(host: &mut Host, writer: &mut Writer, step: Step) -> Result<()> {
         None => perform(&host.root, action.kind, &change),
     };
     let done = match performed {
-        // What counts is whether the work is done: a program may fail after it, or be ended at its
-        // deadline while systemd continues the job.
+        // A program may fail after its work is done, or be ended at its deadline while systemd continues
+        // the job.
         Err(error) if has_done_its_work(&change) => {
             host.report.warning(&format!("{error}; its work is done anyway"));
             Ok(None)
@@ -90,7 +90,7 @@ fn one(host: &mut Host, writer: &mut Writer, step: Step) -> Result<()> {
         }
         Err(error) => {
             if is_command && is_known {
-                // Best effort: otherwise it counts as one of which nothing is known.
+                // Best effort: otherwise its outcome counts as unknown.
                 writer.append(&[Record::Failed { seq }]).ok();
             }
             Err(not_done(host, &shown, error))
@@ -98,15 +98,15 @@ fn one(host: &mut Host, writer: &mut Writer, step: Step) -> Result<()> {
     }
 }
 
-/// Writes that belong together: all are ready beside their places before the first one gets its name.
-/// An error comes with the number of those that may have been changed.
+/// Does writes that belong together: all are written to temporary names before the first is renamed.
+/// An error comes with the number of files that may have been changed.
 fn together(host: &mut Host, writer: &mut Writer, group: Vec<Step>) -> Result<(), (usize, Error)> {
     let shown: Vec<(usize, Shown)> = group.iter().map(|step| (step.seq, Shown::of(&step.action))).collect();
     let mut placed = Vec::new();
     let mut stopped = None;
     match stage_all(&host.root, group) {
-        // Nothing comes between the renames, neither a check for a signal nor a record: after a kill the
-        // host itself tells which of them were made.
+        // Neither a signal nor a record comes between the renames: after a kill the host itself shows which of
+        // them were made.
         Ok(staged) => {
             for (index, (staged, (seq, _))) in staged.into_iter().zip(&shown).enumerate() {
                 match staged.place() {
@@ -131,7 +131,7 @@ fn together(host: &mut Host, writer: &mut Writer, group: Vec<Step>) -> Result<()
     }
 }
 
-/// Shows what could not be done; what was done before can be resumed or undone.
+/// Reports what could not be done, with the ways to resume or undo what was done before.
 fn not_done(host: &mut Host, shown: &Shown, error: Error) -> Error {
     let status = if error.exit() == Exit::Refused { Status::Refused } else { Status::Failed };
     host.report.action(shown, status);

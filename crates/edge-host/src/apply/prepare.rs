@@ -1,4 +1,4 @@
-//! Before the facts of a change are read: the right host, the lock, and no loose ends.
+//! What comes before the facts of a change are read: the right host, the lock, and recovery.
 
 use std::path::{Path, PathBuf};
 
@@ -11,10 +11,10 @@ use crate::root::State;
 use crate::{live, lock};
 
 impl Host {
-    /// Gets ready to change something: call it after all of stdin is read and before the facts are.
+    /// Prepares a change. Call it after all of stdin is read and before the facts are read.
     ///
-    /// Live, it asks for root and refuses a container or chroot (exit 4); it takes the lock and
-    /// recovers what an interrupted run of this tool left. A dry run needs none of it.
+    /// On the running system it requires root and refuses a container or chroot (exit 4). It takes the lock and
+    /// recovers what an interrupted run of this utility left. A dry run needs none of it.
     pub fn prepare_change(&mut self) -> Result<()> {
         if self.mode == Mode::DryRun || self.lock.is_some() {
             return Ok(());
@@ -30,17 +30,16 @@ impl Host {
         recover(self)
     }
 
-    /// Whether this call is the one that began the newest run and did not end it: what is half-done on
-    /// the host may be that run's doing.
+    /// Whether this call resumes the newest run: what is half-done on the host may come from that run.
     pub fn goes_on(&self) -> Result<bool> {
         Ok(interrupted_run(self)?.is_some())
     }
 
-    /// Whether this very call has written `path` already, in this process or before an interruption, and it
-    /// is still as the call left it.
+    /// Whether this call has written `path` already, before an interruption, and it is still as the call left
+    /// it.
     ///
-    /// What was asked to be made anew (a key, a certificate) is then there, and is not made once more.
-    /// Call it after [`Host::prepare_change`]. A dry run has written nothing.
+    /// A new key or certificate that was requested is then not made once more. Call it after
+    /// [`Host::prepare_change`]. A dry run has written nothing.
     pub fn has_written(&self, path: &Path) -> Result<bool> {
         if self.mode == Mode::DryRun {
             return Ok(false);
@@ -59,10 +58,10 @@ impl Host {
         Ok(false)
     }
 
-    /// Directories that the newest run of this utility was to remove and did not: an interruption came
-    /// first. What was in them is gone, so that facts alone no longer tell whose they are.
+    /// Directories that the newest run of this utility was about to remove when it was interrupted. Their content
+    /// is gone, so that facts alone no longer show to whom they belong.
     ///
-    /// None where the journal cannot be read, as in a dry run of another user.
+    /// Empty if the journal cannot be read, as in a dry run of another user.
     pub fn unremoved_directories(&self) -> Vec<PathBuf> {
         let journal = self.journal();
         let names = journal.names().unwrap_or_default();
@@ -78,9 +77,9 @@ impl Host {
             .collect()
     }
 
-    /// Lets go of the lock for a wait on someone else (apt), and takes it again.
+    /// Releases the lock for a wait on another program (apt), and takes it again.
     ///
-    /// Facts read before may be stale afterwards: read those again that a plan is made of.
+    /// Facts that were read before may be stale afterwards: read those again that the plan is made from.
     pub fn without_lock<T>(&mut self, wait: impl FnOnce(&mut Host) -> Result<T>) -> Result<T> {
         self.lock = None;
         let waited = wait(self)?;

@@ -1,7 +1,7 @@
-//! Which copy of a private key that was replaced becomes `NAME.old`, and when.
+//! Decides which copy of a replaced private key becomes `NAME.old`, and when.
 //!
-//! A copy is made beside before the key is replaced, and gets its name only when the run has ended: until
-//! then an undo finds it under its hidden name, and the key before it still has `NAME.old`.
+//! The copy is made before the key is replaced, under a hidden name, and becomes `NAME.old` only when the run has
+//! ended: until then an undo uses the hidden copy, and `NAME.old` is still the key before that.
 
 use std::ffi::OsString;
 use std::io;
@@ -14,15 +14,15 @@ use crate::host::Host;
 use crate::journal::{Change, Entry, Record, Run, WriteChange, Writer};
 use crate::root::{LastLink, ResolvedPath, Root, State};
 
-/// After an interruption: removes the copies that belong to no replaced key, such as one that is incomplete.
+/// After an interruption: removes copies that belong to no replaced key, such as an incomplete one.
 pub(super) fn recover(root: &Root, run: &Run) -> Result<()> {
     recover_all(root, &run.entries, false)
 }
 
-/// Closes a run that is complete: from then on, and not before, its copies have their name.
+/// Closes a run that is complete, and renames its copies.
 ///
-/// That the run is finished is durable before the first of them gets it. After a kill in between the run is
-/// not closed, and the next call comes here again.
+/// The record `finished` is durable before the first of them is renamed. After a kill in between the run is not
+/// closed, and the next call does this again.
 pub(super) fn end(host: &Host, mut writer: Writer) -> Result<()> {
     if writer.replaces_keys() {
         writer.append(&[Record::Finished])?;
@@ -34,8 +34,8 @@ pub(super) fn end(host: &Host, mut writer: Writer) -> Result<()> {
     host.journal().close(writer, Record::End)
 }
 
-/// Makes room for the copies that are about to be made: one that was left waiting by a run that another call
-/// closed gets its name, and one that no run needs is removed.
+/// Makes room for the copies that are about to be made: a copy of a run that another call has closed is renamed,
+/// and a copy that no run needs is removed.
 pub(super) fn make_room(host: &Host, steps: &[Step], goes_on: Option<&Run>) -> Result<()> {
     let root = &host.root;
     for step in steps {
@@ -59,23 +59,23 @@ pub(super) fn make_room(host: &Host, steps: &[Step], goes_on: Option<&Run>) -> R
     Ok(())
 }
 
-/// The runs of this tool that may have left a copy waiting, as another call closed them.
+/// The runs of this utility that may have left a copy under its hidden name, as another call closed them.
 fn closed_runs(host: &Host) -> Result<Vec<Run>> {
     let mut runs = Vec::new();
     for name in host.journal().names()?.iter().filter(|name| name.tool == host.tool) {
-        // One that cannot be read is reported by what depends on it.
+        // A run that cannot be read is reported where it is needed.
         runs.extend(host.journal().load(name).ok().flatten().filter(|run| !run.reverted));
     }
     Ok(runs)
 }
 
-/// Whether a copy is there already: the one of the key from before the run, where a run that goes on replaces
-/// the key a second time.
+/// Whether there is a copy already: that of the key from before the run, if a resumed run replaces the key a
+/// second time.
 pub(super) fn is_waiting(root: &Root, resolved: &ResolvedPath<'_>) -> Result<bool> {
     Ok(root.find_large(&resolved.waiting_path())?.exists())
 }
 
-/// The name beside the key under which the one of this state is kept, if it is.
+/// The name under which the key of this state is kept, if it is.
 pub(crate) fn kept_as(root: &Root, resolved: &ResolvedPath<'_>, before: &State) -> Result<Option<OsString>> {
     for (path, name) in [(resolved.waiting_path(), resolved.waiting_name()), (resolved.old_path(), resolved.old_name())]
     {
@@ -86,7 +86,7 @@ pub(crate) fn kept_as(root: &Root, resolved: &ResolvedPath<'_>, before: &State) 
     Ok(None)
 }
 
-/// Removes the copy that an undo finds needless, as the key itself is in its place again.
+/// Removes a copy that an undo does not need, as the key itself is in place.
 pub(crate) fn discard_needless(root: &Root, change: &WriteChange) -> Result<()> {
     if !change.kept_old {
         return Ok(());
@@ -96,8 +96,8 @@ pub(crate) fn discard_needless(root: &Root, change: &WriteChange) -> Result<()> 
     if is_copy { discard(root, &resolved, &change.before) } else { Ok(()) }
 }
 
-/// Removes a copy, complete or not, while the key that it is made from is in its place. A rename that failed
-/// may have been done all the same, and the copy is then the only one.
+/// Removes a copy, complete or not, if the key that it was made from is in place. A rename that failed may have
+/// been done nevertheless, and then the copy is the only one.
 pub(super) fn discard(root: &Root, resolved: &ResolvedPath<'_>, was: &State) -> Result<()> {
     let waiting = resolved.waiting_path();
     let fail = |cause: io::Error| Error::io("remove", root.display(&waiting), &cause);
@@ -107,7 +107,7 @@ pub(super) fn discard(root: &Root, resolved: &ResolvedPath<'_>, was: &State) -> 
     resolve(root, &waiting, LastLink::Keep)?.remove_file().map_err(fail)
 }
 
-/// Goes through the copies of a run; those still needed wait, or become `NAME.old` where the run has ended.
+/// Goes through the copies of a run: those that are still needed stay, or become `NAME.old` if the run has ended.
 fn recover_all(root: &Root, entries: &[Entry], run_ended: bool) -> Result<()> {
     let mut seen: Vec<&str> = Vec::new();
     for change in entries.iter().filter_map(|entry| replacing(&entry.intent.change)) {
@@ -120,7 +120,7 @@ fn recover_all(root: &Root, entries: &[Entry], run_ended: bool) -> Result<()> {
     Ok(())
 }
 
-/// What stood at this path before each change of the run that was made, or may have been.
+/// The states of this path before each change of the run that was made, or may have been made.
 fn replaced_at<'e>(root: &Root, resolved: &ResolvedPath<'_>, entries: &'e [Entry]) -> Result<Vec<&'e State>> {
     let mut replaced = Vec::new();
     for entry in entries.iter().filter(|entry| entry.is_open()) {
@@ -140,7 +140,7 @@ fn recover_one(root: &Root, resolved: &ResolvedPath<'_>, replaced: &[&State], ru
         return Ok(());
     }
     let now = resolved.state().map_err(fail)?;
-    // While the key itself is still the one before, or is it again, nothing was replaced.
+    // If the key itself is still, or again, the previous one, nothing was replaced.
     let is_needed = !now.same_content(&copy) && replaced.iter().any(|state| copy.same_content(state));
     if !is_needed {
         return resolve(root, &waiting, LastLink::Keep)?.remove_file().map_err(fail);
@@ -148,7 +148,7 @@ fn recover_one(root: &Root, resolved: &ResolvedPath<'_>, replaced: &[&State], ru
     if !run_ended {
         return Ok(());
     }
-    // An undo that was interrupted has given it the mode that the key had.
+    // An interrupted undo may have given it the mode of the key.
     if !matches!(copy, State::File { mode: KEY_MODE, .. }) {
         resolve(root, &waiting, LastLink::Keep)?.set_mode(KEY_MODE).map_err(fail)?;
     }

@@ -12,11 +12,11 @@ use crate::journal::{Change, WriteChange};
 use crate::root::{Content, LastLink, Root, State, sha256};
 use crate::secret::redact;
 
-/// Larger files are not recorded as they were written: what was changed in them since is shown against
-/// what was there before.
+/// Larger files are not recorded as they were written: a refused undo then shows the difference to the previous
+/// content.
 const MAX_WROTE: usize = 64 << 10;
 
-/// The record of an action, made when nothing has changed yet; refuses where the facts no longer hold.
+/// The record of an action, made before anything has changed. Refuses (exit 4) if the facts no longer hold.
 pub(super) fn record_of(root: &Root, action: &Action) -> Result<Change> {
     Ok(match &action.kind {
         ActionKind::Write(write) => Change::Write(write_change(root, write)?),
@@ -80,7 +80,7 @@ fn write_change(root: &Root, write: &Write) -> Result<WriteChange> {
     }
     let whole_now = matches!(&write.node, Node::File { content: Bytes::Known(_), .. });
     if in_place && !(whole_now && write.was.bytes.len() <= MAX_COPY) {
-        // Without both sides in the journal a half-written file could not be completed.
+        // Without old and new content in the journal a half-written file could not be completed.
         return Err(Error::refused(format!(
             "cannot write {}: it is hard-linked or a mount point, and its content is too large or not yet known for a write in place",
             root.display(&write.path).display()
@@ -117,14 +117,14 @@ fn write_change(root: &Root, write: &Write) -> Result<WriteChange> {
     })
 }
 
-/// The new bytes of a small text that is ours as a whole and has no secret in it.
+/// The new bytes of a small text that is written as a whole and has no secret in it.
 fn wrote(write: &Write) -> Option<Content> {
     let Node::File { content: Bytes::Known(bytes), .. } = &write.node else { return None };
     let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= MAX_WROTE)?;
     (write.inverse == Inverse::Whole && redact(text) == text).then(|| Content::of(bytes))
 }
 
-/// The state the write will leave, where it is known before.
+/// The state that the write will leave, if it is known before.
 fn after(write: &Write) -> Option<State> {
     let was = &write.was.state;
     let (bytes, meta) = match &write.node {
@@ -144,7 +144,7 @@ fn after(write: &Write) -> Option<State> {
     let xattrs = match (&write.node, was) {
         (Node::File { .. }, State::File { xattrs, .. }) => xattrs.clone(),
         (Node::File { .. }, _) => Some(Box::default()),
-        // A key's access list is kept, and allows nothing any more.
+        // The access list of a key is kept, limited to its mode.
         _ => None,
     };
     Some(State::File { sha256: sha256(bytes), mode: meta.mode, uid, gid, xattrs })

@@ -1,4 +1,4 @@
-//! After an interruption: which of the intended changes were made is read off the host itself.
+//! Recovers interrupted runs: the host itself shows which of the intended changes were made.
 
 use std::io;
 
@@ -14,20 +14,20 @@ use crate::host::Host;
 use crate::journal::{Change, Entry, Progress, Record, Run, WriteChange};
 use crate::root::{Root, State};
 
-/// What became of an action whose record does not say so.
+/// The outcome of an action that is not recorded.
 pub(super) enum RecoveryOutcome {
     Done(Option<State>),
     NotDone,
-    /// A command that has not done its work: the same call runs it.
+    /// A command that has not done its work; the same call runs it.
     NotRun,
     Undone,
 }
 
-/// Recovers every run of this tool that is not closed: an intent without done is checked against both
-/// states. A run of another call is closed then; one of the same call is left open to go on. Of other
-/// utilities' runs only half-written files are completed: the rest is theirs to judge.
+/// Recovers every run of this utility that is not closed: an intent without `done` is compared with the states
+/// before and after. A run of another call is closed then; one of the same call stays open to be resumed. Of runs of
+/// other utilities only half-written files are completed; the rest is theirs to recover.
 ///
-/// A run that cannot be read is reported and left alone.
+/// A run that cannot be read is reported and ignored.
 pub(crate) fn recover(host: &mut Host) -> Result<()> {
     host.all_ended = true;
     let open = host.journal().open_runs()?;
@@ -48,7 +48,7 @@ pub(crate) fn recover(host: &mut Host) -> Result<()> {
         match run {
             Some(run) if name.tool != host.tool => complete_files(host, &run),
             Some(run) => recover_run(host, &run, newest.as_ref() == Some(name))?,
-            // A crash came before anything was recorded, and so before anything was done.
+            // It was interrupted before anything was recorded, and so before anything was done.
             None if name.tool == host.tool => host.journal().remove_run(name)?,
             None => {}
         }
@@ -73,7 +73,7 @@ fn recover_run(host: &mut Host, run: &Run, is_newest: bool) -> Result<()> {
             if goes_on {
                 return Err(error);
             }
-            // It is judged once it can be looked at; until then it is in nobody's way.
+            // It is recovered once it can be read; until then it stays open.
             left_open(host, run, &error);
             is_clear = false;
         }
@@ -82,8 +82,8 @@ fn recover_run(host: &mut Host, run: &Run, is_newest: bool) -> Result<()> {
     let is_left = run.entries.iter().any(is_done) || records.iter().any(|record| matches!(record, Record::Done { .. }));
     let closing = match () {
         () if goes_on || !is_clear => None,
-        // An undo that was interrupted at its end is completed by the same call, which must not go to the run
-        // before; and a previous key is taken from where it waits.
+        // An undo that was interrupted at its end is completed by the same call, which must not undo the run
+        // before as well; and a previous key is restored from its hidden copy.
         () if host.is_undo && (run.finished || run.is_half_undone()) => None,
         () if !run.is_half_undone() => Some(Record::End),
         () if !is_left => Some(Record::Reverted),
@@ -103,12 +103,12 @@ fn recover_run(host: &mut Host, run: &Run, is_newest: bool) -> Result<()> {
     let mut writer = host.journal().reopen(run)?;
     writer.append(&records)?;
     let closed = match closing {
-        // An undo takes the previous keys of a run that it closes from where they wait.
+        // An undo restores the previous keys of a run that it closes from their hidden copies.
         Some(Record::End) if run.finished || !host.is_undo => previous::end(host, writer),
         Some(closing) => host.journal().close(writer, closing),
         None => writer.sync(),
     };
-    // Without room for its end it stays open, as if it had been interrupted later.
+    // Without room for its last record it stays open, as if it had been interrupted later.
     if let Err(error) = closed {
         if goes_on {
             return Err(error);
@@ -134,7 +134,7 @@ fn recover_entry(host: &mut Host, run: u64, entry: &Entry, continues: bool) -> R
         RecoveryOutcome::NotDone => Record::Void { seq },
         RecoveryOutcome::Undone => Record::Undone { seq },
         RecoveryOutcome::NotRun if continues => return Ok(None),
-        // What it left half-way is there to be taken back, and where it left nothing that does no harm.
+        // Its inverse removes what it left half-way, and is harmless if it left nothing.
         RecoveryOutcome::NotRun if entry.begun && changes_packages(&entry.intent.change) => {
             Record::Done { seq, after: None }
         }
@@ -148,14 +148,14 @@ fn recover_entry(host: &mut Host, run: u64, entry: &Entry, continues: bool) -> R
     }))
 }
 
-/// The run that the same call began and did not end.
+/// The unfinished run that this call resumes.
 pub(super) fn interrupted_run(host: &Host) -> Result<Option<Run>> {
     if host.all_ended {
         return Ok(None);
     }
     let newest = host.journal().names()?.into_iter().rfind(|name| name.tool == host.tool);
     let Some(newest) = newest else { return Ok(None) };
-    // One that cannot be read is not gone on with; the recovery has reported it.
+    // A run that cannot be read is not resumed; the recovery has reported it.
     let run = host.journal().load(&newest).ok().flatten();
     Ok(run.filter(|run| can_go_on(run, &host.request)))
 }
@@ -177,7 +177,7 @@ fn outcome_of(root: &Root, entry: &Entry, continues: bool, completed: &mut bool)
         }
         Change::Mode { path, mode, .. } => mode::recover(root, path, *mode)?,
         Change::Set { path, after, .. } => {
-            // A value that the kernel does not have any more, as after a boot without its module, is not set.
+            // A value that the kernel does not have any more, for example because its module is not loaded, is not set.
             let now = if root.is_live() { find_value(root, &absolute(path))? } else { None };
             if now.is_some_and(|now| same_value(&now, after)) {
                 RecoveryOutcome::Done(None)
@@ -185,8 +185,8 @@ fn outcome_of(root: &Root, entry: &Entry, continues: bool, completed: &mut bool)
                 RecoveryOutcome::NotDone
             }
         }
-        // The new plan is made from fresh facts and knows what is left of it; an undo goes by facts
-        // too, so that it counts as done wherever it may have been.
+        // The new plan is made from new facts and contains what is missing, and an undo goes by facts too: so it
+        // counts as done if it may have been done.
         Change::Transaction { .. } => {
             if entry.begun {
                 RecoveryOutcome::Done(None)
@@ -202,8 +202,8 @@ fn outcome_of(root: &Root, entry: &Entry, continues: bool, completed: &mut bool)
                 RecoveryOutcome::NotRun
             }
         }
-        // Nobody knows. The same call runs it again; for any other it counts as done, as taking back
-        // what was not done is harmless, and leaving what was done is not.
+        // Unknown. The same call runs it again; for any other call it counts as done, as undoing what was not done
+        // is harmless, and not undoing what was done is not.
         Change::Run(Command { inverse: Some(_), .. }) if !continues => RecoveryOutcome::Done(None),
         Change::Run(_) => RecoveryOutcome::NotRun,
     })
@@ -223,7 +223,7 @@ fn outcome_of_write(root: &Root, change: &WriteChange, completed: &mut bool) -> 
         remove_made(root, &change.made)?;
         return Ok(RecoveryOutcome::NotDone);
     }
-    // Ours, or changed by someone since: an undo can tell these apart, so it counts as done.
+    // It was written, and possibly changed by someone since: an undo tells these apart, so it counts as done.
     Ok(RecoveryOutcome::Done(change.after.is_none().then_some(now)))
 }
 
@@ -233,8 +233,7 @@ fn note_completed(host: &mut Host, entry: &Entry) {
     host.report.note(&format!("completed {}, which an interrupted run left half-written", shown.display()));
 }
 
-/// Completes what an interruption left half-written of another utility's run. What cannot be looked at is
-/// that utility's to report.
+/// Completes files that an interrupted run of another utility left half-written.
 fn complete_files(host: &mut Host, run: &Run) {
     for entry in &run.entries {
         let Change::Write(change) = &entry.intent.change else { continue };
@@ -253,7 +252,7 @@ fn complete_files(host: &mut Host, run: &Run) {
     }
 }
 
-/// Removes what an undo that was interrupted had ready beside a file.
+/// Removes the temporary files of an interrupted undo.
 fn clear_undo(root: &Root, change: &Change) -> Result<()> {
     let (Change::Write(_) | Change::Remove { .. }) = change else { return Ok(()) };
     let resolved = resolve_change(root, change)?;

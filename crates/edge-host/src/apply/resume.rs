@@ -1,4 +1,4 @@
-//! What an interrupted run of the same call left to do.
+//! What is still to be done of an interrupted run of the same call.
 
 use super::command::{changes_packages, has_done_its_work};
 use super::{previous, recover};
@@ -10,13 +10,13 @@ use crate::journal::{self, Change, Entry, Progress, Record};
 /// The interrupted run, if there is one, that this call continues.
 pub(super) struct Resume {
     run: Option<journal::Run>,
-    /// Its commands that have done their work meanwhile: a program outlives the utility that started it.
+    /// Its commands that have done their work meanwhile: a program may run longer than the utility that started it.
     finished: Vec<usize>,
 }
 
 impl Resume {
-    /// Finds it, and its commands that are still to be run: the files they follow are in place already, so
-    /// the new plan, made from fresh facts, cannot know of them.
+    /// Finds it, and its commands that are still to be run: the files before them are written already, so the new
+    /// plan, made from new facts, does not contain them.
     pub(super) fn find(host: &Host, planned: &[Action]) -> Result<(Resume, Vec<Action>)> {
         let mut resume = Resume { run: recover::interrupted_run(host)?, finished: Vec::new() };
         let mut pending: Vec<Action> = Vec::new();
@@ -43,7 +43,7 @@ impl Resume {
         self.run.as_ref()
     }
 
-    /// What becomes of its open entries: each is planned again, carried over, or done.
+    /// The records that close its open entries: each is planned again, carried over, or done.
     pub(super) fn records(&self) -> Vec<Record> {
         self.open().map(|entry| self.record_of(entry)).collect()
     }

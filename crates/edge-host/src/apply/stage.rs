@@ -1,4 +1,4 @@
-//! A write in two halves: made ready beside its place, where much can go wrong, and given its name.
+//! A write in two steps: the new file is written under a temporary name, where much can fail, and then renamed.
 
 use std::ffi::OsStr;
 use std::io;
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::journal::{Change, WriteChange};
 use crate::root::{FileSnapshot, LastLink, ResolvedPath, Root, State};
 
-/// A write that is ready; dropped before it is placed, nothing is left of it.
+/// A write that is ready to be renamed; if it is dropped before, nothing is left of it.
 #[derive(Debug)]
 pub(super) struct Staged<'r> {
     root: &'r Root,
@@ -23,31 +23,31 @@ pub(super) struct Staged<'r> {
     how: How,
     /// Whether its bytes, and so the state it leaves, were not known before.
     made_now: bool,
-    /// Directories that were made on the way.
+    /// Parent directories that were made for it.
     made: Vec<String>,
     placed: bool,
 }
 
 #[derive(Debug)]
 enum How {
-    /// It has its temporary name.
+    /// The new file has its temporary name.
     Beside,
-    /// So has the copy of the key that stands there, which waits for the end of the run.
+    /// The same, and the previous key has a hidden copy that is renamed at the end of the run.
     BesideWithOld,
     /// A write in place has nothing to stage.
     InPlace(Vec<u8>),
 }
 
-/// Makes the content and writes it beside its place.
+/// Makes the content and writes it to a temporary name.
 ///
-/// Errors: exit 4 where the facts no longer hold, else exit 1; the host is as it was.
+/// Errors: exit 4 if the facts no longer hold, else exit 1; the host is unchanged.
 pub(super) fn stage<'r>(root: &'r Root, write: Write, change: &WriteChange) -> Result<Staged<'r>> {
     let link = link_mode(&write.node);
     let known = |content| match content {
         Bytes::Known(bytes) => Ok((bytes, false)),
         Bytes::Made(make) => make().map(|bytes| (bytes, true)),
     };
-    // Making a key takes its time: what stands there is looked at after that.
+    // Making a key takes time: the existing file is compared after that.
     let was = &write.was.state;
     let ((bytes, made_now), meta) = match write.node {
         Node::Link(target) => ((target.into_bytes(), false), meta(was, 0)),
@@ -91,7 +91,7 @@ pub(super) fn stage_all(root: &Root, group: Vec<Step>) -> Result<Vec<Staged<'_>>
         };
         all.push(staged.map_err(|error| (index, error))?);
     }
-    // Staging took its time: whether the renames can succeed is checked before the first of them.
+    // Staging takes time: whether the renames can succeed is checked before the first of them.
     for (index, staged) in all.iter().enumerate() {
         staged.can_be_placed().map_err(|error| (index, error))?;
     }
@@ -99,7 +99,7 @@ pub(super) fn stage_all(root: &Root, group: Vec<Step>) -> Result<Vec<Staged<'_>>
 }
 
 impl Staged<'_> {
-    /// Gives it its name. What it left comes back where only doing it could tell.
+    /// Renames it. Returns the state that it left, if that was not known before.
     pub(super) fn place(mut self) -> Result<Option<State>> {
         let placed = match &self.how {
             How::Beside | How::BesideWithOld => self.resolved.place(),
@@ -128,7 +128,7 @@ impl Staged<'_> {
 impl Drop for Staged<'_> {
     fn drop(&mut self) {
         if !self.placed {
-            // Best effort: the error that led here matters more, and the next write removes what is left.
+            // Best effort: the error that led here is reported, and the next write removes what is left.
             self.resolved.remove_temporary().ok();
             if matches!(self.how, How::BesideWithOld) {
                 previous::discard(self.root, &self.resolved, &self.was.state).ok();

@@ -1,4 +1,4 @@
-//! One action of a run: found out before the first change, and done.
+//! One action of a run: checked before the first change, and done.
 
 use std::io;
 
@@ -22,7 +22,7 @@ pub(super) struct Step {
     pub(super) change: Change,
     /// Its number in the run.
     pub(super) seq: usize,
-    /// It was left by the interrupted run and is not part of the new plan.
+    /// Whether it comes from the interrupted run and is not part of the new plan.
     pub(super) is_resumed: bool,
 }
 
@@ -35,7 +35,7 @@ impl Step {
     }
 }
 
-/// Does one action that is not a command. Returns the state that it left, where only doing it could tell.
+/// Does one action that is not a command. Returns the state that it left, if that was not known before.
 pub(super) fn perform(root: &Root, kind: ActionKind, change: &Change) -> Result<Option<State>> {
     match (kind, change) {
         (ActionKind::Write(write), Change::Write(change)) => return perform_write(root, write, change),

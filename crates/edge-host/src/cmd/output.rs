@@ -1,11 +1,11 @@
-//! What a program prints: read to the end, and the part of it that is kept and shown.
+//! Reads what a program prints to the end, and keeps the part of it that is shown.
 
 use std::io::Read;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Instant;
 
-/// Reads a pipe to its end, keeps the first `keep` bytes, and says when it is closed.
+/// Reads a pipe to its end, keeps the first `keep` bytes, and signals when it is closed.
 pub(super) fn collect(
     pipe: Option<impl Read + Send + 'static>,
     keep: usize,
@@ -22,18 +22,18 @@ pub(super) fn collect(
             }
             let piece = &buffer[..count.min(keep - kept)];
             kept += piece.len();
-            // Nobody listens any more once the program has ended; it is read all the same, so that
-            // what it left running does not block.
+            // After the program has ended nobody receives it; it is still read, so that a daemon that it left
+            // running does not block.
             sender.send(piece.to_vec()).ok();
         }
-        // Whoever waits may be gone already.
+        // The receiver may be gone already.
         closed.send(()).ok();
     });
     Some(receiver)
 }
 
-/// What came until the pipe was closed, or until then: a daemon that the program left running may
-/// hold it open for ever.
+/// What was read until the pipe was closed, or until this time: a daemon that the program left running may keep it
+/// open forever.
 pub(super) fn collected(pieces: Option<&Receiver<Vec<u8>>>, until: Instant) -> String {
     let mut bytes = Vec::new();
     if let Some(pieces) = pieces {
@@ -41,7 +41,7 @@ pub(super) fn collected(pieces: Option<&Receiver<Vec<u8>>>, until: Instant) -> S
             bytes.extend(piece);
         }
     }
-    // Rulesets have megabytes: they are copied only where they are no text.
+    // Rulesets have megabytes: they are copied only if they are not UTF-8.
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 

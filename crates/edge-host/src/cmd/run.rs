@@ -1,4 +1,4 @@
-//! One run of a program that may be ended: its output collected, its deadline kept.
+//! Runs a program that may be ended at its deadline, and collects its output.
 
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
@@ -16,7 +16,7 @@ use super::{Cmd, Output, session};
 use crate::error::{Result, ResultExt};
 
 const GRACE: Duration = Duration::from_secs(5);
-/// Between two looks at a program that runs.
+/// Between two checks of a program that runs.
 const SHORTEST_PAUSE: Duration = Duration::from_micros(100);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 /// How long the last output of a program that has ended is waited for.
@@ -37,8 +37,8 @@ impl Cmd {
         let mut command = Command::new(&self.program);
         self.prepare(&mut command);
         command.current_dir(&self.dir).envs(self.variables.iter().map(|(name, value)| (name, value)));
-        // A group of its own: Ctrl-C in a terminal reaches us, who stop between two steps, and not
-        // the program in the middle of one.
+        // A process group of its own: Ctrl-C in a terminal reaches the utility, which stops between two steps, and
+        // not the program in the middle of one.
         command.process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.spawn(&mut command).on("run", self.shown())?;
@@ -63,8 +63,8 @@ impl Cmd {
         Ok(output)
     }
 
-    /// Waits for the end of the program. A closed pipe is the sign to look right away: most programs
-    /// end with it, and those that stay are looked at ever less often.
+    /// Waits for the end of the program. It is checked at once when a pipe is closed, as most programs end then;
+    /// otherwise less and less often.
     fn wait(
         &self,
         child: &mut Child,
@@ -72,16 +72,16 @@ impl Cmd {
         report: &mut dyn FnMut(Duration),
     ) -> io::Result<(ExitStatus, Ended)> {
         let begin = Instant::now();
-        let mut told = 1;
+        let mut reports = 1;
         let mut pause = SHORTEST_PAUSE;
         let stopped = || self.interrupt.as_ref().is_some_and(|interrupt| interrupt.check().is_err());
         while begin.elapsed() < self.deadline && !stopped() {
             if let Some(status) = child.try_wait()? {
                 return Ok((status, Ended::ByItself));
             }
-            if begin.elapsed() >= self.report_every * told {
+            if begin.elapsed() >= self.report_every * reports {
                 report(begin.elapsed());
-                told += 1;
+                reports += 1;
             }
             pause = match closes.recv_timeout(pause) {
                 Ok(()) => SHORTEST_PAUSE,
@@ -93,15 +93,15 @@ impl Cmd {
             };
         }
         let group = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
-        // Already gone is what we want.
+        // It may have ended already.
         killpg(group, Signal::SIGTERM).ok();
         let until = Instant::now() + GRACE;
-        // Looked at but not yet taken off the kernel's list: until then no other process can have its number.
+        // WNOWAIT leaves it unreaped: until then no other process can have its number.
         let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         while waitid(Id::Pid(group), look) == Ok(WaitStatus::StillAlive) && Instant::now() < until {
             thread::sleep(Duration::from_millis(20));
         }
-        // Those of its children that did not listen go with it.
+        // Also its children that ignored SIGTERM.
         killpg(group, Signal::SIGKILL).ok();
         Ok((child.wait()?, if stopped() { Ended::BySignal } else { Ended::AtDeadline }))
     }

@@ -1,8 +1,8 @@
-//! Programs that change a host's packages: never stopped half-way, and nothing of them asks.
+//! Runs programs that change packages: they are never stopped half-way and never ask.
 //!
-//! A dpkg that is ended in the middle leaves packages half installed. So these run in a session of
-//! their own, where no signal of a terminal reaches them and no prompt finds one; their output goes
-//! to memory of their own, where it does not matter whether we are still there to read it.
+//! A dpkg that is ended in the middle leaves packages half-installed. So these run in a session of their own,
+//! without a terminal for signals and prompts; their output goes to a memfd, which does not depend on this process
+//! to read it.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -15,11 +15,11 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use super::{Cmd, Output, SHOW_STDERR, find_program, tail};
 use crate::error::{Error, Result};
 
-/// They are known by their names, so that no caller can forget it, an undo's inverse included.
+/// Recognized by name, so that no caller can forget it, also for the inverse command of an undo.
 const PROGRAMS: [&str; 4] = ["apt", "apt-get", "apt-mark", "dpkg"];
 /// From util-linux, which every system with dpkg has.
 const SETSID: &str = "setsid";
-/// A card writes a few packages in minutes.
+/// A slow card takes minutes for a few packages.
 pub(super) const DEADLINE: Duration = Duration::from_secs(30 * 60);
 /// debconf, ucf, needrestart's hook and apt-listchanges would ask otherwise.
 const NOTHING_ASKS: [(&str, &str); 6] = [
@@ -36,12 +36,12 @@ pub(super) fn is_for(program: &str) -> bool {
     PROGRAMS.contains(&program)
 }
 
-/// Runs it to its end, or leaves it running past the deadline and says so.
+/// Runs it to its end, or fails at the deadline and leaves it running.
 pub(super) fn output(cmd: &Cmd, report: &mut dyn FnMut(Duration)) -> Result<Output> {
     let shown = cmd.shown();
     let fail = |cause: io::Error| Error::failed(format!("cannot run {shown}: {cause}"));
     let (mut stdout, mut stderr) = (memory().map_err(fail)?, memory().map_err(fail)?);
-    // Not a group's leader, so it needs no fork to begin a session and its exit status is the program's.
+    // It is not a group leader, so setsid does not fork and its exit status is that of the program.
     let mut command = Command::new(find_program(SETSID)?);
     command.arg(&cmd.program);
     cmd.prepare(&mut command);
@@ -68,7 +68,7 @@ pub(super) fn output(cmd: &Cmd, report: &mut dyn FnMut(Duration)) -> Result<Outp
 /// `None` past the deadline.
 fn wait(cmd: &Cmd, child: &mut Child, report: &mut dyn FnMut(Duration)) -> io::Result<Option<ExitStatus>> {
     let begin = Instant::now();
-    let mut told = 1;
+    let mut reports = 1;
     let mut pause = Duration::from_millis(1);
     loop {
         if let Some(status) = child.try_wait()? {
@@ -77,9 +77,9 @@ fn wait(cmd: &Cmd, child: &mut Child, report: &mut dyn FnMut(Duration)) -> io::R
         if begin.elapsed() >= cmd.deadline {
             return Ok(None);
         }
-        if begin.elapsed() >= cmd.report_every * told {
+        if begin.elapsed() >= cmd.report_every * reports {
             report(begin.elapsed());
-            told += 1;
+            reports += 1;
         }
         thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(50));
@@ -91,7 +91,7 @@ fn memory() -> io::Result<File> {
 }
 
 fn text(file: &mut File, keep: usize) -> io::Result<String> {
-    // What it left running may still write: from here on that goes where nobody looks.
+    // What it left running may still write; that is ignored from here on.
     file.rewind()?;
     let mut bytes = Vec::new();
     file.take(keep as u64).read_to_end(&mut bytes)?;
@@ -102,13 +102,13 @@ fn text(file: &mut File, keep: usize) -> io::Result<String> {
 mod tests {
     use super::*;
 
-    /// The shell under the protection that a package tool has.
+    /// A shell that is run like a package tool.
     fn shell(script: &str) -> Cmd {
         Cmd { protected: true, ..Cmd::find("sh").unwrap().args(["-c", script]) }
     }
 
     #[test]
-    fn package_tools_are_known_by_name_and_have_time() {
+    fn package_tools_are_recognized_by_name_and_have_a_longer_deadline() {
         for (name, protected) in [("dpkg", true), ("dpkg-query", false), ("sh", false)] {
             let cmd = Cmd::find(name).unwrap();
             assert_eq!((cmd.protected, cmd.deadline == DEADLINE), (protected, protected), "{name}");
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn it_has_a_session_of_its_own_and_nothing_to_ask_on() {
+    fn package_tool_has_a_session_of_its_own_without_a_terminal() {
         let script = "read line && echo asked; (: < /dev/tty) 2>/dev/null && echo tty; \
                       echo $DEBIAN_FRONTEND,$$,$(cut -d' ' -f6 /proc/$$/stat)";
         let said = shell(script).run().unwrap().stdout;
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn status_and_both_streams_come_back() {
+    fn package_tool_output_has_status_and_both_streams() {
         let output = shell("echo out; echo err >&2; exit 7").output().unwrap();
         assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("out\n", "err\n"));
         assert_eq!(output.status.code(), Some(7));
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn past_its_deadline_it_is_left_running() {
+    fn package_tool_is_left_running_past_its_deadline() {
         let dir = tempfile::tempdir().unwrap();
         let mark = dir.path().join("done");
         let script = format!("echo begun >&2; sleep 1; echo still heard; : > {}", mark.display());

@@ -10,20 +10,20 @@ fn shell(script: &str) -> Cmd {
 }
 
 #[test]
-fn a_missing_program_is_named() {
+fn missing_program_is_named() {
     let error = Cmd::find("no-such-program-here").unwrap_err();
     assert!(error.to_string().starts_with("cannot find the program no-such-program-here in /usr/sbin:"));
 }
 
 #[test]
-fn a_failure_shows_argv_status_and_the_end_of_stderr() {
+fn failure_shows_argv_status_and_the_end_of_stderr() {
     let error = shell("echo one >&2; echo two >&2; exit 3").run().unwrap_err();
     assert!(error.to_string().ends_with(": exit status: 3: one; two"), "{error}");
     assert!(error.to_string().starts_with("cannot run sh -c "), "{error}");
 }
 
 #[test]
-fn the_environment_is_cleared_and_the_locale_is_c() {
+fn environment_is_cleared_and_the_locale_is_c() {
     let said = shell("echo $LC_ALL,$CARGO_MANIFEST_DIR,$PATH").run().unwrap().stdout;
     assert_eq!(said, format!("C,,{SEARCH_PATH}\n"));
 }
@@ -35,7 +35,7 @@ fn variables_and_the_directory_are_as_set() {
 }
 
 #[test]
-fn a_signal_to_us_ends_what_may_be_thrown_away() {
+fn interrupt_ends_a_stoppable_program() {
     let (interrupt, begin) = (Interrupt::default(), Instant::now());
     let raise = interrupt.clone();
     thread::spawn(move || {
@@ -48,7 +48,7 @@ fn a_signal_to_us_ends_what_may_be_thrown_away() {
 }
 
 #[test]
-fn a_program_past_its_deadline_is_ended_with_its_children() {
+fn program_past_its_deadline_is_ended_with_its_children() {
     let begin = Instant::now();
     let error = shell("sleep 60 & sleep 60").deadline(Duration::from_millis(200)).run().unwrap_err();
     assert!(error.to_string().contains("still running after 0 s"), "{error}");
@@ -56,11 +56,11 @@ fn a_program_past_its_deadline_is_ended_with_its_children() {
 }
 
 #[test]
-fn what_a_program_leaves_running_is_not_waited_for() {
+fn daemon_that_a_program_leaves_running_is_not_waited_for() {
     let begin = Instant::now();
     let output = shell("echo said; sleep 20 & exit 0").run().unwrap();
     assert_eq!(output.stdout, "said\n");
-    // Out of its group, so that no signal reaches it, and holding all three pipes.
+    // In another session, so that no signal reaches it, with all three pipes open.
     let input = vec![b'x'; 1 << 20];
     let late = shell("setsid sleep 20 & sleep 20").stdin(input).deadline(Duration::from_millis(100)).run();
     let message = late.unwrap_err().to_string();
@@ -69,7 +69,7 @@ fn what_a_program_leaves_running_is_not_waited_for() {
 }
 
 #[test]
-fn a_child_that_ignores_the_first_signal_goes_with_its_parent() {
+fn child_that_ignores_sigterm_is_killed_with_its_parent() {
     let dir = tempfile::tempdir().unwrap();
     let pid = dir.path().join("pid");
     let script = format!("(trap '' TERM; echo $$; exec sleep 60) & echo $! > {}; wait", pid.display());
@@ -83,7 +83,7 @@ fn a_child_that_ignores_the_first_signal_goes_with_its_parent() {
 }
 
 #[test]
-fn a_long_run_is_told_of() {
+fn long_run_is_reported() {
     let every = Duration::from_millis(100);
     let mut told = Vec::new();
     shell("sleep 1").report_every(every).run_reporting(&mut |elapsed| told.push(elapsed)).unwrap();

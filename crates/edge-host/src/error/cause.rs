@@ -1,4 +1,4 @@
-//! What lies behind an error, and how it is said to a user: never in a parser's own words.
+//! The source of an error, and its text for users: never the text of a parser.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -42,10 +42,10 @@ pub trait ResultExt<T> {
     /// `cannot VERB OBJECT: CAUSE`: `fs::read(&path).on("read", &path)?`.
     ///
     /// The cause may be an error of the system, of a parser, of a deeper layer (whose exit code and hint stay), or
-    /// a text. What the system said can be asked for afterwards ([`Error::io_kind`]).
+    /// a text. The error of a system call is kept ([`Error::io_kind`]).
     fn on(self, verb: &str, object: impl AsRef<Path>) -> Result<T>;
 
-    /// What should have been there, in place of a parser's own words:
+    /// What was expected, instead of the text of a parser:
     /// `text.parse().expected("a port from 1 to 65535").on("use", text)?`.
     fn expected(self, what: impl fmt::Display) -> Result<T, String>;
 }
@@ -60,7 +60,7 @@ impl<T, E: Into<Box<dyn StdError + Send + Sync>>> ResultExt<T> for Result<T, E> 
     }
 }
 
-/// A cause in a user's words.
+/// The text of a cause for users.
 pub(crate) fn text_of(cause: &(dyn StdError + 'static)) -> String {
     if let Some(number) = cause.downcast_ref::<ParseIntError>() {
         return match number.kind() {

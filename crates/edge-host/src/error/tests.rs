@@ -12,7 +12,7 @@ fn of<T, E: Into<Box<dyn StdError + Send + Sync>>>(result: Result<T, E>) -> Stri
 }
 
 #[test]
-fn an_error_keeps_what_the_system_said() {
+fn error_keeps_the_errno() {
     let error = std::fs::read("/nonexistent/a").on("read", "/nonexistent/a").unwrap_err();
     assert_eq!(error.to_string(), "cannot read /nonexistent/a: No such file or directory (os error 2)");
     assert_eq!((error.verb(), error.object()), ("read", "/nonexistent/a"));
@@ -27,7 +27,7 @@ fn an_error_keeps_what_the_system_said() {
 }
 
 #[test]
-fn an_error_of_a_deeper_layer_keeps_its_exit_code_hint_and_source() {
+fn error_of_a_deeper_layer_keeps_its_exit_code_hint_and_source() {
     let deeper: Result<()> = Err(Error::io("read", "/a", &Errno::EROFS.into()).with_exit(Exit::Refused).hint("do it"));
     let error = deeper.on("install from", "/b").unwrap_err();
     assert_eq!(error.to_string(), "cannot install from /b: cannot read /a: Read-only file system (os error 30)");
@@ -37,7 +37,7 @@ fn an_error_of_a_deeper_layer_keeps_its_exit_code_hint_and_source() {
 }
 
 #[test]
-fn an_error_of_a_program_keeps_its_output() {
+fn error_of_a_program_keeps_its_output() {
     let script = "echo out; echo why >&2; exit 7";
     let error = Cmd::find("sh").unwrap().args(["-c", script]).run().unwrap_err();
     assert_eq!(error.program(), Some("sh"));
@@ -48,7 +48,7 @@ fn an_error_of_a_program_keeps_its_output() {
 }
 
 #[test]
-fn an_error_has_no_parsers_own_words() {
+fn error_does_not_contain_the_text_of_a_parser() {
     assert_eq!(of("a".parse::<u16>()), "cannot use x: it is not a whole number");
     assert_eq!(of("".parse::<u16>()), "cannot use x: it is empty, expected a whole number");
     assert_eq!(of("70000".parse::<u16>()), "cannot use x: the number is out of range");
@@ -63,7 +63,7 @@ fn an_error_has_no_parsers_own_words() {
 }
 
 #[test]
-fn an_error_is_one_line_without_passwords() {
+fn error_is_one_line_without_passwords() {
     let error = Error::cannot("read", "/a\nb", "https://u:p@h/ said\x1b no\n").hint("look\nthere");
     assert_eq!(error.to_string(), "cannot read /a\\nb: https://u:***@h/ said\\u{1b} no");
     assert_eq!(error.hint_text(), Some("look\\nthere"));

@@ -1,4 +1,4 @@
-//! The end of a run, or of its undo: what only a recovery needs is erased with it.
+//! Closes a run or its undo, and erases what only a recovery needs.
 
 use super::line::Chain;
 use super::record::Record;
@@ -7,15 +7,15 @@ use super::{DAMAGED, Journal, Progress, Run, RunName};
 use crate::error::{Error, Result};
 use crate::root::{LastLink, Meta};
 
-/// Smaller runs are left as they are.
+/// Smaller runs are not compacted.
 const COMPACT_FROM: u64 = 4 << 20;
 const JOURNAL_MODE: u32 = 0o600;
 
 impl Journal<'_> {
     /// Appends the record that closes a run and makes all of it durable.
     ///
-    /// Where the file holds both sides of a write in place, it is written anew without them: they may
-    /// hold a secret that was set. Until that is done the run is not closed.
+    /// If the file contains both sides of a write in place, it is rewritten without them, as they may contain a
+    /// secret. Until that is done the run is not closed.
     pub(crate) fn close(&self, mut writer: Writer, closing: Record) -> Result<()> {
         if !writer.holds_new_content {
             writer.append(&[closing])?;
@@ -30,8 +30,8 @@ impl Journal<'_> {
         self.rewrite(&writer.name, Some(closing), erased)
     }
 
-    /// The run without the content of intents that were never carried out, where those have become many: a
-    /// call that is repeated until it succeeds must not fill its own journal.
+    /// The run without the content of intents that were never carried out, if the file has become large: a call that
+    /// is repeated until it succeeds must not fill its own journal.
     pub(crate) fn compacted(&self, run: &Run) -> Result<Option<Run>> {
         if run.whole_bytes < COMPACT_FROM {
             return Ok(None);
@@ -48,7 +48,7 @@ impl Journal<'_> {
         self.load(&name)
     }
 
-    /// Writes a run anew, record by record.
+    /// Rewrites a run, record by record.
     fn rewrite(
         &self,
         name: &RunName,
@@ -76,14 +76,14 @@ impl Journal<'_> {
         resolved.replace(&text, meta, None).map_err(|cause| journal_error(&shown, &cause))
     }
 
-    /// Removes what a kill left of a run's new file.
+    /// Removes what a kill has left of a rewritten run.
     pub(crate) fn remove_temporary(&self, run: &Run) -> Result<()> {
         let path = RunName { id: run.header.run, tool: run.header.tool.clone() }.path();
         let removed = self.root.resolve(&path, LastLink::Keep).and_then(|resolved| resolved.remove_temporary());
         removed.map_err(|cause| journal_error(&self.root.display(&path), &cause))
     }
 
-    /// Gives a run that cannot be read another name, under which nothing looks for it.
+    /// Renames a run that cannot be read, so that it is ignored from then on. Returns its new path.
     pub(crate) fn set_aside(&self, name: &RunName) -> Result<std::path::PathBuf> {
         let path = name.path();
         let fail = |cause: std::io::Error| journal_error(&self.root.display(&path), &cause);

@@ -1,7 +1,7 @@
-//! Large files that were replaced or removed, kept whole beside the journal until no run needs them.
+//! Keeps large files that were replaced or removed, until no run needs them.
 //!
-//! `/var/lib/edgeutils/journal/kept/SHA256`: a second name of the file where the file systems are the
-//! same, else a copy. What nothing refers to any more is swept away, also after a crash in between.
+//! `/var/lib/edgeutils/journal/kept/SHA256`: a hard link if it is on the same file system, else a copy. Files that
+//! no run refers to are removed, also after a crash.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,9 +20,9 @@ pub(crate) fn kept_path(sha256: &str) -> PathBuf {
 }
 
 impl Journal<'_> {
-    /// Keeps what a change is about to replace or remove, where it is a large file.
+    /// Keeps the large file that a change is about to replace or remove.
     ///
-    /// Called before the change is recorded: without room for it nothing is changed.
+    /// Called before the change is recorded: if there is no room for it, nothing is changed.
     pub(crate) fn keep(&self, change: &Change) -> Result<()> {
         let (Some(sha256), Some(path)) = (change.aside(), change.path()) else { return Ok(()) };
         private_dir(self.root, &Path::new(DIR).join(KEPT))?;
@@ -35,7 +35,7 @@ impl Journal<'_> {
         if matches!(&state, State::File { sha256: found, .. } if found == sha256) {
             return Ok(());
         }
-        // What an interruption left of a copy, or what was written to under its other name.
+        // An incomplete copy, or a file that was modified through its other name.
         kept.remove_file().map_err(fail)?;
         match kept.link_from(&file) {
             Ok(()) => Ok(()),
@@ -44,8 +44,7 @@ impl Journal<'_> {
         }
     }
 
-    /// Removes what no run can restore any more. Of a run that cannot be read nobody knows what it needs:
-    /// then all of it stays.
+    /// Removes files that no run can restore. If a run cannot be read, its needs are unknown and all files stay.
     pub(crate) fn sweep_kept(&self) -> Result<()> {
         let dir = Path::new(DIR).join(KEPT);
         let names = self.root.list(&dir)?;

@@ -1,8 +1,8 @@
-//! How a record stands in its file: one line of JSON that carries its own checksum.
+//! The format of a record in its file: one line of JSON with a checksum.
 //!
-//! `{"sum":"0123456789abcdef","record":…}`: the first half of a SHA-256 over the previous line's sum
-//! and everything behind its own. So a changed bit is found wherever it is, and so is a line that is
-//! missing, repeated or moved. Format 1 had no sums; its runs are still read and continued.
+//! `{"sum":"0123456789abcdef","record":…}`: the first 16 hex digits of a SHA-256 over the sum of the previous line
+//! and everything after its own. So any changed bit is detected, and so is a line that is missing, repeated or
+//! moved. Format 1 had no sums; its runs are still read and continued.
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -24,7 +24,7 @@ const SUM_LEN: usize = 16;
 /// record has fewer than ten of its own.
 pub(crate) const MAX_DEPTH: usize = 100;
 
-/// Where a chain of records is: what the next line's sum is made of.
+/// The state of the chain of checksums: input of the sum of the next line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Chain {
     format: u32,
@@ -37,7 +37,7 @@ impl Chain {
         Chain { format, sum: String::new() }
     }
 
-    /// Before the first line of this file, by its own form.
+    /// Before the first line of this file, in the format of that line.
     pub(crate) fn of_first_line(line: &[u8]) -> Chain {
         Chain::begin(if line.starts_with(BEFORE_SUM) { FORMAT } else { FORMAT_1 })
     }
@@ -46,7 +46,7 @@ impl Chain {
         self.format
     }
 
-    /// Adds a record's line, its end included.
+    /// Adds the line of a record, with its line break.
     pub(crate) fn push(&mut self, record: &Record, text: &mut Vec<u8>) -> serde_json::Result<()> {
         let json = serde_json::to_vec(record)?;
         self.push_rest(json.get(1..).unwrap_or_default(), text);
@@ -67,7 +67,7 @@ impl Chain {
         text.push(b'\n');
     }
 
-    /// The JSON of a line without its end; `None` where the line is not what was written.
+    /// The JSON of a line without its line break; `None` if the checksum does not match.
     pub(crate) fn take<'l>(&mut self, line: &'l [u8]) -> Option<Line<'l>> {
         if self.format == FORMAT_1 {
             return Some(Line { rest: line.strip_prefix(b"{")? });
@@ -87,32 +87,32 @@ impl Chain {
     }
 }
 
-/// The sum of a line and what is behind it.
+/// The sum of a line and the rest after it.
 fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let (sum, rest) = line.strip_prefix(BEFORE_SUM)?.split_at_checked(SUM_LEN)?;
     Some((sum, rest.strip_prefix(AFTER_SUM)?))
 }
 
-/// What is behind the sum of a line, right or wrong, or behind its first brace where it has none.
+/// The rest of a line after its sum, right or wrong, or after its first brace if it has none.
 pub(crate) fn unsealed(line: &[u8]) -> Option<&[u8]> {
     split(line).map(|(_, rest)| rest).or_else(|| line.strip_prefix(b"{"))
 }
 
-/// A line whose sum is right.
+/// A line with a correct sum.
 #[derive(Debug)]
 pub(crate) struct Line<'l> {
-    /// Everything behind the sum; the brace before it is missing.
+    /// Everything after the sum; the brace before it is missing.
     rest: &'l [u8],
 }
 
 impl Line<'_> {
-    /// Its record, or any other form of it.
+    /// Its record, or another type that is read from it.
     pub(crate) fn read<T: serde::de::DeserializeOwned>(&self) -> serde_json::Result<T> {
         serde_json::from_slice(&[b"{", self.rest].concat())
     }
 }
 
-/// The last line of a file that closes its run, whatever its format.
+/// Whether the last line of a file closes its run, in either format.
 pub(crate) fn closes(end: &[u8]) -> bool {
     let Some(line) = end.strip_suffix(b"\n").and_then(|end| end.rsplit(|byte| *byte == b'\n').next()) else {
         return false;
@@ -120,10 +120,10 @@ pub(crate) fn closes(end: &[u8]) -> bool {
     ["end", "kept", "reverted"].iter().any(|word| line.ends_with(format!("\"record\":\"{word}\"}}").as_bytes()))
 }
 
-/// Long enough for the last line of a run that is closed.
+/// Long enough for a record that closes a run.
 pub(crate) const CLOSING_LEN: u64 = 64;
 
-/// Refuses a value that could be written and not be read again.
+/// Refuses a value that could be written but not read again.
 pub(crate) fn check_depth(value: &Value) -> Result<()> {
     let mut level: Vec<&Value> = vec![value];
     for _ in 0..=MAX_DEPTH {
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_changed_moved_or_is_missing_is_found() {
+    fn line_that_was_changed_moved_or_removed_is_detected() {
         let records = [Record::Begun { seq: 0 }, Record::Undone { seq: 1 }, Record::End];
         let text = written(&records);
         assert_eq!(read(&text).unwrap(), records);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_file_tells_whether_its_run_is_closed() {
+    fn closes_recognizes_the_last_record_of_a_closed_run() {
         for record in [Record::End, Record::Kept, Record::Reverted] {
             let text = written(&[Record::Begun { seq: 7 }, record]);
             assert!(closes(&text) && closes(&text[text.len() - usize::try_from(CLOSING_LEN).unwrap()..]));
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_deepest_value_that_is_written_can_be_read() {
+    fn check_depth_accepts_what_can_be_read() {
         let nested = |levels: usize| (0..levels).fold(Value::Null, |value, _| Value::Array(vec![value]));
         assert!(check_depth(&nested(MAX_DEPTH)).is_ok());
         assert!(check_depth(&nested(MAX_DEPTH + 1)).is_err());

@@ -1,4 +1,4 @@
-//! The oldest runs make room for new ones; the first state of each path outlives its run.
+//! Removes the oldest runs; the first state of each path is kept.
 
 use std::path::Path;
 
@@ -12,14 +12,14 @@ use crate::exit::Exit;
 use crate::root::LastLink;
 
 const FIRST: &str = "first.jsonl";
-/// Runs that are finished, or undone as a whole. One that is neither is kept until it is.
+/// Number of closed runs that are kept. Open runs are not counted and not removed.
 const KEEP_RUNS: usize = 20;
 
 impl Journal<'_> {
-    /// Keeps the last closed runs, and of the older ones the first state of each path. What was open when the
-    /// call began stays for now.
+    /// Keeps the last closed runs, and of older ones the first state of each path. Runs that were open when the call
+    /// began stay.
     pub(super) fn prune(&self, names: &[RunName], open: &[RunName]) -> Result<()> {
-        // One place is for the run that begins.
+        // One more is about to begin.
         if names.len() < KEEP_RUNS {
             return Ok(());
         }
@@ -27,7 +27,7 @@ impl Journal<'_> {
         let surplus = &closed[..(closed.len() + 1).saturating_sub(KEEP_RUNS)];
         let mut first = None;
         for name in surplus {
-            // What cannot be read may be all that is left of a change: it stays, and hinders nobody.
+            // A run that cannot be read stays: it may be the only record of a change.
             let Ok(run) = self.load(name) else { continue };
             let first = match &mut first {
                 Some(first) => first,
@@ -44,7 +44,7 @@ impl Journal<'_> {
                     records.push(Record::Intent(Box::new(Intent { change, ..entry.intent })));
                 }
             }
-            // No undo reads it: where it is as large as it can be, what comes later goes without.
+            // No undo reads it: once it has its maximum size, nothing is added.
             match first.writer.append(&records) {
                 Err(error) if error.exit() == Exit::Refused => {}
                 appended => appended?,
@@ -55,13 +55,13 @@ impl Journal<'_> {
         Ok(())
     }
 
-    /// What is recorded already. No undo reads it, so a line that cannot be read is left where it is.
+    /// The paths that are recorded already. No undo reads this file, so lines that cannot be read are ignored.
     fn first_states(&self) -> Result<FirstStates> {
         let path = Path::new(DIR).join(FIRST);
         let mut known = Vec::new();
         let mut len = 0;
         let read = match self.read_whole(&path) {
-            // Larger than we write it: what is there stays, and nothing is added.
+            // It is larger than the maximum: nothing is added.
             Err(error) if error.exit() == Exit::Refused => {
                 len = MAX_RUN;
                 None
@@ -69,7 +69,7 @@ impl Journal<'_> {
             read => read?,
         };
         if let Some(bytes) = read {
-            // A crash may have left half of the last line; its run is still there and is recorded again.
+            // A crash may have left half of the last line; its run still exists and is recorded again.
             len = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1) as u64;
             for line in bytes.split(|byte| *byte == b'\n') {
                 if let Ok(Record::Intent(intent)) = serde_json::from_slice(line) {

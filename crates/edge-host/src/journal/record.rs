@@ -1,4 +1,4 @@
-//! The records of the journal: self-contained lines of JSON, paths relative to the root.
+//! The records of the journal: lines of JSON, with paths relative to the root.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,49 +12,49 @@ use crate::root::{Content, LastLink, State};
 pub(crate) enum Record {
     /// First line of each run.
     Run(Header),
-    /// What is about to be done, and what stood there before.
+    /// What is about to be done, and the state before.
     Intent(Box<Intent>),
-    /// A command is about to be run. Files tell by themselves whether they were written.
+    /// A command is about to be run. Files need no such record: their content shows whether they were written.
     Begun { seq: usize },
     /// A command was run and failed.
     Failed { seq: usize },
     /// It is done.
     Done {
         seq: usize,
-        /// What stands there now, where it was not known before.
+        /// The state after it, if it was not known before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<State>,
     },
-    /// It was never done: an interruption came first.
+    /// It was never done, because of an interruption.
     Void { seq: usize },
-    /// All of the run is done, and the keys that it replaced get the name of the previous one.
+    /// The whole run is done, and the keys that it replaced become `NAME.old`.
     Finished,
     /// The run is complete.
     End,
-    /// The user keeps what the run did: an undo that names no run passes it over.
+    /// The user keeps the run: an undo without a number skips it.
     Kept,
-    /// An undo begins: what it leaves half-done is looked for until the run is closed again.
+    /// An undo begins: it may leave something half-done until the run is closed again.
     Reverting,
-    /// A file is about to be restored in place: both sides, to complete a half-written one.
+    /// A file is about to be restored in place: old and new content, to complete it if it is half-written.
     Undoing { seq: usize, from: Content, to: Content },
-    /// One action is taken back.
+    /// One action is undone.
     Undone { seq: usize },
-    /// The whole run is taken back.
+    /// The whole run is undone.
     Reverted,
 }
 
-/// What a run is.
+/// The first record of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Header {
     pub(crate) format: u32,
     pub(crate) run: u64,
     pub(crate) tool: String,
     pub(crate) version: String,
-    /// A label only: order is by run number, as a board without a clock starts in 1970.
+    /// Only for display: runs are ordered by number, as a board without a clock starts in 1970.
     pub(crate) time: String,
     /// Digest of the call, so that the same call continues an interrupted run.
     pub(crate) request: String,
-    /// The arguments of the call, for people; what is secret in them is redacted.
+    /// The arguments of the call, for display; secrets are redacted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) args: Vec<String>,
 }
@@ -79,7 +79,7 @@ pub(crate) enum Change {
         before: State,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         content: Option<Content>,
-        /// The file is kept whole under its checksum.
+        /// The file is kept under its checksum.
         #[serde(default, skip_serializing_if = "is_false")]
         aside: bool,
     },
@@ -107,35 +107,34 @@ pub(crate) enum Change {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct WriteChange {
     pub(crate) path: String,
-    /// Where links led at that time, if anywhere else.
+    /// The path that links led to at that time, if it is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) target: Option<String>,
     pub(crate) before: State,
-    /// Copy of what stood there; none for private keys and files over a mebibyte.
+    /// The previous content; none for private keys and files larger than 1 MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) content: Option<Content>,
-    /// None where the content is made when applied; `Done` brings it then.
+    /// None if the content is made when applied; then `Done` has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) after: Option<State>,
-    /// The new bytes, for a write in place: a half-written one is recognised and completed. Erased when
-    /// the run ends, as they may hold a new secret.
+    /// The new bytes of a write in place, to recognize and complete a half-written file. Erased when the run ends,
+    /// as they may contain a new secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) in_place: Option<Content>,
     /// The new bytes of a small file without secrets, so that a refused undo can show what was changed since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) wrote: Option<Content>,
-    /// Directories that are made on the way, outermost first.
+    /// Parent directories that are made, outermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) made: Vec<String>,
     pub(crate) inverse: Inverse,
-    /// The previous file stays beside as NAME.old.
+    /// The previous file is kept as NAME.old.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) kept_old: bool,
-    /// The same private key in another form: what stood there is kept whole under its checksum.
+    /// The same private key in another encoding: the previous file is kept under its checksum.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) aside: bool,
-    /// A large file: a link in its place is replaced itself, and what stood there is kept whole
-    /// under its checksum.
+    /// A large file: a link is replaced itself, and the previous file is kept under its checksum.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) large: bool,
 }
@@ -163,7 +162,7 @@ impl Change {
         }
     }
 
-    /// What this change touched, for telling whether two runs met: a path, or `path#part`.
+    /// What this change touched, to tell whether two runs changed the same: a path, or `path#part`.
     pub(crate) fn things(&self) -> Vec<String> {
         match self {
             Change::Write(WriteChange { path, inverse: Inverse::Edit { parts, .. }, .. }) => {
@@ -186,7 +185,7 @@ impl Change {
         }
     }
 
-    /// The checksum under which the file that stood there is kept whole, if it is.
+    /// The checksum under which the previous file is kept, if it is.
     pub(crate) fn aside(&self) -> Option<&str> {
         match self {
             Change::Write(
@@ -198,14 +197,14 @@ impl Change {
         }
     }
 
-    /// Removes what only a recovery needs: the run is closed.
+    /// Removes what only a recovery needs, when the run is closed.
     pub(crate) fn erase_new_content(&mut self) {
         if let Change::Write(change) = self {
             change.in_place = None;
         }
     }
 
-    /// Removes all content: what was never carried out needs none.
+    /// Removes all content, of a change that was never carried out.
     pub(crate) fn forget_content(&mut self) {
         match self {
             Change::Write(change) => (change.content, change.in_place, change.wrote) = (None, None, None),
@@ -214,7 +213,7 @@ impl Change {
         }
     }
 
-    /// What is kept for ever of a run that is forgotten: what was there first, and nothing that we made of it.
+    /// What is kept forever of a pruned run: the state before it, and nothing of what it wrote.
     pub(crate) fn into_first_state(mut self) -> Change {
         if let Change::Write(change) = &mut self {
             (change.in_place, change.wrote, change.inverse) = (None, None, Inverse::Whole);
@@ -234,15 +233,15 @@ impl Change {
     }
 }
 
-/// Whether two things overlap: the same, or one holds the other (a file its keys, a key its children).
+/// Whether two things overlap: they are equal, or one contains the other (a file its keys, a key its children).
 pub(crate) fn overlap(a: &str, b: &str) -> bool {
-    let holds = |outer: &str, inner: &str| match inner.strip_prefix(outer) {
+    let contains = |outer: &str, inner: &str| match inner.strip_prefix(outer) {
         Some("") => true,
         Some(rest) => rest.starts_with('#') || (outer.contains('#') && rest.starts_with(['.', '['])),
         None => false,
     };
-    // Commands run again do not stand in each other's way.
-    !a.starts_with("command ") && (holds(a, b) || holds(b, a))
+    // The same command in two runs is not a conflict.
+    !a.starts_with("command ") && (contains(a, b) || contains(b, a))
 }
 
 #[cfg(test)]
@@ -250,7 +249,7 @@ mod tests {
     use super::overlap;
 
     #[test]
-    fn a_file_holds_its_keys_and_a_key_its_children() {
+    fn overlap_of_a_file_with_its_keys_and_a_key_with_its_children() {
         for (a, b, want) in [
             ("etc/x", "etc/x", true),
             ("etc/x", "etc/x#a.b", true),

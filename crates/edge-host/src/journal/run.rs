@@ -1,4 +1,4 @@
-//! One run as its records describe it.
+//! One run, read from its records.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::root::{Content, State};
 pub(crate) struct Run {
     pub(crate) header: Header,
     pub(crate) entries: Vec<Entry>,
-    /// All of it is done, and its keys get their name.
+    /// All of it is done; the previous keys are being renamed.
     pub(crate) finished: bool,
     pub(crate) ended: bool,
     /// An undo began, and has not closed it again.
@@ -23,11 +23,11 @@ pub(crate) struct Run {
     pub(crate) reverted: bool,
     /// Length up to the last whole record.
     pub(crate) whole_bytes: u64,
-    /// Where its chain of sums is by then.
+    /// The chain of checksums at that point.
     pub(crate) chain: Chain,
-    /// It holds new content that is erased when it is closed.
+    /// Whether it contains new content that is erased when it is closed.
     pub(crate) holds_new_content: bool,
-    /// It replaces a private key.
+    /// Whether it replaces a private key.
     pub(crate) replaces_keys: bool,
 }
 
@@ -36,18 +36,18 @@ pub(crate) struct Run {
 pub(crate) struct Entry {
     pub(crate) intent: Intent,
     pub(crate) progress: Progress,
-    /// A command that was started; without `Done` it is not known whether it did its work.
+    /// Whether a command was started; without `Done` it is unknown whether it did its work.
     pub(crate) begun: bool,
-    /// What it left, where only doing it could tell.
+    /// The state after it, if it was not known before.
     pub(crate) after: Option<State>,
-    /// Both sides of an undo in place that may have been torn.
+    /// Old and new content of an undo in place that may be half-written.
     pub(crate) undoing: Option<(Content, Content)>,
 }
 
 /// How far an action is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// Intended; whether it was done, its two states tell.
+    /// Intended; its two states show whether it was done.
     Pending,
     Done,
     Void,
@@ -59,16 +59,16 @@ impl Entry {
         Entry { intent, progress: Progress::Pending, begun: false, after: None, undoing: None }
     }
 
-    /// Whether it changed the host, or may have, and is not taken back.
+    /// Whether it changed the host, or may have, and is not undone.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.progress, Progress::Done | Progress::Pending)
     }
 }
 
 impl Run {
-    /// Reads the records of one run; `None` where there is no whole one. A last line without its end is
-    /// what an interruption leaves and is left out; anything else that is not what was written is
-    /// refused, as an undo built on half of it would be wrong.
+    /// Reads the records of one run; `None` if there is no whole record. An incomplete last line comes from an
+    /// interruption and is ignored; any other damage is refused, as an undo from a part of the records would be
+    /// wrong.
     pub(crate) fn parse(bytes: &[u8], path: &Path) -> Result<Option<Run>> {
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
         let mut lines = bytes[..whole].split(|byte| *byte == b'\n').enumerate();
@@ -158,12 +158,12 @@ impl Run {
         Some(())
     }
 
-    /// Whether an interruption came before its end.
+    /// Whether it was interrupted before its end.
     pub(crate) fn is_unfinished(&self) -> bool {
         !self.ended && !self.reverted
     }
 
-    /// Whether taking it back was begun and not finished.
+    /// Whether an undo of it was begun and not finished.
     pub(crate) fn is_half_undone(&self) -> bool {
         let begun = |entry: &Entry| entry.progress == Progress::Undone || entry.undoing.is_some();
         !self.reverted && self.entries.iter().any(begun)

@@ -13,10 +13,10 @@ use super::record::{Change, Record};
 use super::{MAX_RUN, Run, RunName};
 use crate::error::{Error, Result};
 
-/// Room for the short records that follow the intents, so that a disk that fills up during a run
-/// cannot keep us from writing that an action is done.
+/// Space for each short record after the intents, so that it can be recorded that an action is done even if the
+/// disk fills up during the run.
 const ROOM_FOR_EACH: usize = 512;
-/// Of what a reader accepts, intents leave half for what is appended to them, also by undos.
+/// Intents use at most half of what a reader accepts; the rest is for later records, also of undos.
 const MAX_INTENTS: u64 = MAX_RUN / 2;
 
 /// An open file of records.
@@ -27,10 +27,10 @@ pub(crate) struct Writer {
     pub(super) name: RunName,
     file: File,
     pub(super) path: PathBuf,
-    /// How much of the file is whole records, and where their sums are.
+    /// Length of the whole records, and the chain of their checksums.
     len: u64,
     chain: Chain,
-    /// It holds new content, which is erased when the run is closed.
+    /// Whether it contains new content, which is erased when the run is closed.
     pub(super) holds_new_content: bool,
     replaces_keys: bool,
 }
@@ -40,20 +40,20 @@ impl Writer {
         Writer { id: name.id, name, file, path, len: 0, chain, holds_new_content: false, replaces_keys: false }
     }
 
-    /// Goes on behind the whole records of a file; what is incomplete there would spoil the next one.
+    /// Continues after the whole records of a file; an incomplete one is cut off.
     pub(super) fn at(mut self, len: u64) -> Result<Writer> {
         self.file.set_len(len).map_err(|cause| journal_error(&self.path, &cause))?;
         self.len = len;
         Ok(self)
     }
 
-    /// One that takes nothing more.
+    /// A writer that accepts nothing more.
     pub(super) fn full(mut self) -> Writer {
         self.len = MAX_RUN;
         self
     }
 
-    /// Goes on with a run.
+    /// Continues a run.
     pub(super) fn of(mut self, run: &Run) -> Result<Writer> {
         self.holds_new_content = run.holds_new_content;
         self.replaces_keys = run.replaces_keys;
@@ -80,7 +80,7 @@ impl Writer {
         }
         self.must_fit(text.len(), MAX_RUN)?;
         if text.len() > ROOM_FOR_EACH * records.len().max(1) {
-            // More than was set aside: find out that there is no room before half a line is written.
+            // More than was reserved: check for space before half a line is written.
             self.reserve_bytes(text.len())?;
         }
         if let Err(cause) = self.file.write_all(&text) {
@@ -105,8 +105,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Appends the intents of a run and fsyncs them, with room for all that follows: without it
-    /// nothing is changed. Refuses (exit 4) what no reader would accept.
+    /// Appends the intents of a run and fsyncs them, with space for the records that follow: without it nothing is
+    /// changed. Refuses (exit 4) what no reader would accept.
     pub(crate) fn append_intents(&mut self, records: &[Record]) -> Result<()> {
         let (before, chain) = (self.len, self.chain.clone());
         let written = self
@@ -115,7 +115,7 @@ impl Writer {
             .and_then(|()| self.reserve(records.len()))
             .and_then(|()| self.sync());
         if written.is_err() {
-            // Nothing of it will be done.
+            // None of it will be done.
             self.file.set_len(before).ok();
             (self.len, self.chain) = (before, chain);
         }
@@ -134,7 +134,7 @@ impl Writer {
         .hint("make the change in smaller parts"))
     }
 
-    /// Makes sure that short records for this many actions will find room.
+    /// Reserves space for the short records of this many actions.
     pub(crate) fn reserve(&mut self, actions: usize) -> Result<()> {
         self.reserve_bytes((actions + 2) * ROOM_FOR_EACH)
     }

@@ -1,4 +1,4 @@
-//! One file of the operator's: replaced as a whole, or written into where it is a stream.
+//! One output file: replaced as a whole, or written to if it is a stream.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -15,24 +15,24 @@ use super::place::{Place, PlaceKind, find};
 use crate::error::{Error, Result, ResultExt};
 use crate::root::{ResolvedPath, Root, take_attributes, temporary_name};
 
-/// A reader that has not taken anything for so long has stopped.
+/// A reader that has not read anything for so long has stopped.
 const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(20);
-/// Someone who keeps swapping what stands there is not waited for.
+/// Attempts, if another process keeps replacing what is there.
 const ATTEMPTS: u32 = 16;
 
-/// What a path of the operator's holds, compared with what is to be written there.
+/// How an output file compares with what is to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutState {
     /// A file with exactly these bytes.
     Same,
-    /// Nothing, or a file with others.
+    /// It does not exist, or has other bytes.
     Differs,
     /// A pipe or device, which is never read.
     Stream,
 }
 
-/// Looks at a file of the operator's without changing it.
+/// Compares an output file, without changing it.
 pub fn out_state(path: &Path, bytes: &[u8]) -> Result<OutState> {
     let place = find("write", path)?;
     match place.what {
@@ -43,7 +43,7 @@ pub fn out_state(path: &Path, bytes: &[u8]) -> Result<OutState> {
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let file = match openat(&place.dir, place.name.as_os_str(), flags, Mode::empty()) {
         Ok(fd) => File::from(fd),
-        // What may be written and not read, or was replaced meanwhile, is written.
+        // A file that can be written but not read, or was replaced meanwhile, is written.
         Err(_) => return Ok(OutState::Differs),
     };
     let is_file = file.metadata().on("read", path)?.is_file();
@@ -54,10 +54,10 @@ pub fn out_state(path: &Path, bytes: &[u8]) -> Result<OutState> {
     Ok(if is_file && now == bytes { OutState::Same } else { OutState::Differs })
 }
 
-/// Writes a file of the operator's; `-` is not one, see [`crate::Report::document`].
+/// Writes an output file; for `-` see [`crate::Report::document`].
 ///
-/// A file appears whole or not at all, with the mode that it had. A pipe or device, /dev/stdout and
-/// /dev/fd/N too, is written into. A link is followed only where nobody else can have put it there.
+/// A file appears whole or not at all, and keeps its mode. A pipe or device, also /dev/stdout and /dev/fd/N, is
+/// written to directly. A link is followed only if no other user can have put it there.
 pub fn out_file(path: &Path, bytes: &[u8]) -> Result<()> {
     for _ in 0..ATTEMPTS {
         let place = find("write", path)?;
@@ -78,10 +78,10 @@ pub fn out_file(path: &Path, bytes: &[u8]) -> Result<()> {
     Err(Error::refused(format!("cannot write {}: another process keeps replacing it", path.display())))
 }
 
-/// None where a regular file has come in its place.
+/// None if it was replaced by a regular file.
 fn open_stream(place: &Place, path: &Path) -> Result<Option<File>> {
     let is_in_proc = place.is_own_open_file().on("write", path)?;
-    // Not blocking: a pipe that nobody reads would be waited for without end.
+    // Not blocking: a pipe without a reader would block forever.
     let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let flags = if is_in_proc { flags } else { flags | OFlag::O_NOFOLLOW };
     let fd = match openat(&place.dir, place.name.as_os_str(), flags, Mode::empty()) {
@@ -101,7 +101,7 @@ fn open_stream(place: &Place, path: &Path) -> Result<Option<File>> {
     };
     let kind = fstat(&fd).on("write", path)?.st_mode & SFlag::S_IFMT.bits();
     let is_file = kind == SFlag::S_IFREG.bits();
-    // What our own caller opened may be a file; what stood at a name was none.
+    // A file that the caller has opened is fine; at a name there was a stream before.
     Ok((is_in_proc || !is_file).then(|| File::from(fd)))
 }
 
@@ -127,7 +127,7 @@ fn write_stream(mut stream: File, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes a new file beside and renames it over the name: a rename follows no link.
+/// Writes a new file and renames it: a rename does not follow a link.
 fn replace(place: Place, mode: Option<u32>, bytes: &[u8], path: &Path) -> Result<()> {
     let root = Root::of_dir(place.dir, path);
     let target = root.entry(place.name);
@@ -143,12 +143,12 @@ fn replace(place: Place, mode: Option<u32>, bytes: &[u8], path: &Path) -> Result
         if let Some(mode) = mode {
             match target.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK) {
                 Ok(old) => take_attributes(&file, &File::from(old))?,
-                // It may be written and not be read.
+                // It can be written but not read.
                 Err(_) => fchmod(&*file, Mode::from_bits_truncate(mode))?,
             }
         }
         file.sync_all()?;
-        // Whoever can write to the directory can have put something else under that name meanwhile.
+        // Others who can write to the directory may have replaced it meanwhile.
         let temporary = temporary_name(&target.name);
         let (own, there) =
             (fstat(&*file)?, fstatat(target.dir(), temporary.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW)?);
@@ -161,7 +161,7 @@ fn replace(place: Place, mode: Option<u32>, bytes: &[u8], path: &Path) -> Result
     target.place_if(complete).map_err(|cause| Error::io("write", path, &cause))
 }
 
-/// A new file under the temporary name, locked: one that is there and not locked was left by a call that was killed.
+/// A new file under the temporary name, locked: an existing one without a lock was left by a killed call.
 fn create(target: &ResolvedPath<'_>) -> io::Result<Flock<File>> {
     let lock =
         |file: File| Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| io::Error::from(errno));

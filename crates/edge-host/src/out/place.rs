@@ -1,8 +1,8 @@
-//! Where a path of the operator's leads: to a directory that is held open, and a name in it.
+//! Resolves the path of an output file to an open directory and a name in it.
 //!
-//! Under sudo the path may go through directories of another user, who can put a link in place of
-//! anything there between a look and the use of it. So each component is opened from the one before,
-//! and a link is followed only where nobody else could have made it.
+//! Under sudo the path may go through directories of another user, who can replace anything there with a link
+//! between check and use. So each component is opened from the one before, and a link is followed only if no other
+//! user could have made it.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -23,26 +23,26 @@ use crate::error::{Error, Result, ResultExt};
 const MAX_LINKS: usize = 40;
 const STEP: OFlag = OFlag::O_PATH.union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
 
-/// A name in a directory, and what stands there.
+/// A name in a directory, and what is there.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) dir: OwnedFd,
     pub(super) name: OsString,
     pub(super) what: PlaceKind,
-    /// Directories on the way are missing: `name` is the first of them.
+    /// Whether parent directories are missing: `name` is the first of them.
     pub(super) lacks_way: bool,
-    /// On the way is a directory in which someone else can replace what is there.
+    /// Whether another user can replace something on the way.
     pub(super) is_others: bool,
 }
 
 impl Place {
-    /// /dev/stdout, /dev/fd/63 and the like end in a link of /proc that stands for an open file.
+    /// Whether it is a link in /proc to an open file, as /dev/stdout and /dev/fd/63 are.
     pub(super) fn is_own_open_file(&self) -> io::Result<bool> {
         is_own_open_file(self.dir.as_fd(), &self.name)
     }
 }
 
-/// What stands at a name.
+/// What is at a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PlaceKind {
     Nothing,
@@ -53,7 +53,7 @@ pub(super) enum PlaceKind {
     Directory,
 }
 
-/// Finds where `path` leads. Exit 4 where a link is in the way that someone else may have put there.
+/// Resolves `path`. Exit 4 if another user may have put a link on the way.
 pub(super) fn find(verb: &str, path: &Path) -> Result<Place> {
     let start = if path.is_absolute() { "/" } else { "." };
     let mut dir = open(start, STEP, Mode::empty()).on(verb, path)?;
@@ -75,10 +75,10 @@ pub(super) fn find(verb: &str, path: &Path) -> Result<Place> {
                 if links > MAX_LINKS {
                     return Err(Errno::ELOOP).on(verb, path);
                 }
-                // The link itself is opened, so that the one that was looked at is the one that is read.
+                // The link itself is opened, so that the link that was checked is the one that is read.
                 let link = openat(&dir, name.as_os_str(), STEP, Mode::empty()).on(verb, path)?;
                 if !may_follow(dir.as_fd(), link.as_fd()).on(verb, path)? {
-                    return Err(planted(verb, path, &name));
+                    return Err(link_of_others(verb, path, &name));
                 }
                 if todo.is_empty() && is_own_open_file(dir.as_fd(), &name).on(verb, path)? {
                     return Ok(place(dir, name, PlaceKind::Stream));
@@ -93,7 +93,7 @@ pub(super) fn find(verb: &str, path: &Path) -> Result<Place> {
                 }
             }
             SFlag::S_IFDIR if todo.is_empty() => return Ok(place(dir, name, PlaceKind::Directory)),
-            // A directory in its place is opened even if it was another kind a moment ago, and nothing else is.
+            // O_DIRECTORY: whatever it is by now, only a directory is opened.
             _ if !todo.is_empty() => {
                 dir = openat(&dir, name.as_os_str(), STEP | OFlag::O_DIRECTORY, Mode::empty()).on(verb, path)?;
             }
@@ -125,9 +125,9 @@ fn components(path: &Path) -> VecDeque<OsString> {
 enum Access {
     /// Root and the caller alone.
     Own,
-    /// Everyone, but nobody those of others: /tmp.
+    /// Everyone, but only their own: /tmp.
     Sticky,
-    /// Someone else.
+    /// Another user.
     Others,
 }
 
@@ -148,7 +148,7 @@ fn is_trusted(uid: u32) -> bool {
     uid == 0 || uid == geteuid().as_raw()
 }
 
-/// Whether nobody but us and root can have put the link there.
+/// Whether only root or the caller can have put the link there.
 fn may_follow(dir: BorrowedFd<'_>, link: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(match Access::of(dir)? {
         Access::Own => true,
@@ -166,7 +166,7 @@ fn kind(stat: &FileStat) -> SFlag {
     SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits())
 }
 
-fn planted(verb: &str, path: &Path, name: &OsStr) -> Error {
+fn link_of_others(verb: &str, path: &Path, name: &OsStr) -> Error {
     let (path, name) = (path.display(), Path::new(name).display());
     Error::refused(format!("cannot {verb} {path}: {name} is a symbolic link in a directory that is writable by others"))
         .hint("use the path without the symbolic link")

@@ -1,4 +1,4 @@
-//! How an action is shown: as it is planned, as it is done, and when it comes back from the journal.
+//! Prints an action: planned, done, or read from the journal.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::{Report, Status};
 use crate::action::{Action, ActionKind};
 use crate::secret::redact_args;
 
-/// An action as it is shown, also when it comes back from the journal.
+/// An action as it is printed, also one from the journal.
 #[derive(Debug, Clone)]
 pub(crate) struct Shown {
     pub(crate) verb: String,

@@ -1,4 +1,4 @@
-//! Colours of the words that matter: on a terminal only, and never in records.
+//! Colors of key words: on a terminal only, and never in records.
 
 use std::io::IsTerminal;
 
@@ -10,7 +10,7 @@ pub(super) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 pub(super) const NOTE: Style = AnsiColor::Cyan.on_default().bold();
 pub(super) const HINT: Style = AnsiColor::Green.on_default().bold();
 
-/// When output is in colour.
+/// When output is in color.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Color {
     /// On a terminal, unless NO_COLOR is set or TERM is dumb
@@ -36,9 +36,9 @@ impl Color {
     }
 }
 
-/// A word in a colour, where colours are wanted.
-pub(super) fn painted(word: &str, style: Style, is_wanted: bool) -> String {
-    if is_wanted { format!("{style}{word}{style:#}") } else { word.to_owned() }
+/// A word, in color if `is_colored`.
+pub(super) fn painted(word: &str, style: Style, is_colored: bool) -> String {
+    if is_colored { format!("{style}{word}{style:#}") } else { word.to_owned() }
 }
 
 #[cfg(test)]
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn painted_ends_its_color() {
+    fn painted_resets_the_color() {
         assert_eq!(painted("error", ERROR, true), "\u{1b}[1m\u{1b}[31merror\u{1b}[0m");
         assert_eq!(painted("error", ERROR, false), "error");
     }

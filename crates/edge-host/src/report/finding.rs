@@ -1,4 +1,4 @@
-//! What a check found, and the state of a thing: printed the same way by every utility.
+//! Findings of a check and lines of `status`: printed the same way by every utility.
 
 use std::path::Path;
 
@@ -13,9 +13,9 @@ use crate::visible::visible;
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Worth knowing.
+    /// Information.
     Note,
-    /// It works, and is likely not what was meant.
+    /// It works, but is probably not what was intended.
     Warning,
     /// It does not work, or will not soon.
     Error,
@@ -32,7 +32,7 @@ pub struct Finding {
     pub line: Option<usize>,
     /// The setting in the file: `plugins[0].type`; empty for all of it.
     pub path: String,
-    /// What is wrong, and what follows from it.
+    /// What is wrong, and its consequence.
     pub text: String,
     /// What to do.
     pub hint: Option<String>,
@@ -43,13 +43,13 @@ pub struct Finding {
 pub struct StatusLine {
     /// What it is about: `swap /dev/sda2`, `module overlay`.
     pub object: String,
-    /// Its state, in a word or two.
+    /// Its state, in one or two words.
     pub state: String,
-    /// The file and line it comes from, where there is one.
+    /// The file and line that it comes from, if any.
     pub source: Option<String>,
-    /// What follows from it.
+    /// Further information; may be empty.
     pub text: String,
-    /// Further fields of its record, for what `object` says in words.
+    /// Further fields of its JSON record, for example the values in `object`.
     pub fields: Map<String, Value>,
 }
 
@@ -114,7 +114,7 @@ impl StatusLine {
         StatusLine { object: object.into(), state: state.into(), text: text.into(), ..StatusLine::default() }
     }
 
-    /// Adds a field to its record: `.with("port", 10351)`.
+    /// Adds a field to its JSON record: `.with("port", 10351)`.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> StatusLine {
         self.fields.insert(name.to_owned(), value.into());

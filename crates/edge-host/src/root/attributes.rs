@@ -20,17 +20,16 @@ const FDINFO: &str = "/proc/self/fdinfo";
 const CAPABILITY: &str = "security.capability";
 const ACL: &str = "system.posix_acl_access";
 const DEFAULT_ACL: &str = "system.posix_acl_default";
-/// More than file systems keep in one inode. A record does not grow with what a user attaches.
+/// More than file systems store in one inode, to limit the size of a record.
 const MAX_BYTES: usize = 64 << 10;
 
-/// Access control lists, capabilities and the attributes of users; labels of security modules are the
-/// kernel's to give.
+/// Access control lists, capabilities and `user.*` attributes. Labels of security modules are set by the kernel.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Xattrs(BTreeMap<String, Content>);
 
 impl Xattrs {
-    /// Those of an open file or directory; none where they cannot be known or are too many to record.
+    /// Those of an open file or directory; none if they cannot be read or are too many to record.
     pub(super) fn of(file: &File) -> Option<Box<Xattrs>> {
         let mut all = BTreeMap::new();
         let mut bytes = 0;
@@ -46,7 +45,7 @@ impl Xattrs {
         Some(Box::new(Xattrs(all)))
     }
 
-    /// Makes them exactly these: a list that a new file inherited from its directory goes.
+    /// Sets exactly these: an access list that a new file inherited from its directory is removed.
     fn give(&self, file: &File) -> io::Result<()> {
         for name in names(file)? {
             let is_surplus = |name: &&str| is_recorded(name) && !self.0.contains_key(*name);
@@ -70,9 +69,9 @@ fn is_recorded(name: &str) -> bool {
     [CAPABILITY, ACL, DEFAULT_ACL].contains(&name) || name.starts_with("user.")
 }
 
-/// Gives a new file, which nobody can reach by its name yet, its mode, owner and extended attributes: those of
-/// the file that it replaces or is a copy of (`from`), of a `record`, or both, the record taking precedence.
-/// Without a record nothing is kept that it inherited from its directory, as that could open the file.
+/// Sets mode, owner and extended attributes of a new file before it is renamed: those of the file that it replaces or
+/// copies (`from`), of a `record`, or both; the record takes precedence. Without a record, attributes inherited from
+/// the directory are removed, as they could open the file to others.
 pub(super) fn set_attributes(file: &File, meta: Meta, from: Option<&File>, record: Option<&Xattrs>) -> io::Result<()> {
     // A change of owner clears capabilities and set-id bits.
     if let Some((uid, gid)) = meta.owner {
@@ -91,8 +90,8 @@ pub(super) fn set_attributes(file: &File, meta: Meta, from: Option<&File>, recor
     Ok(fchmod(file, Mode::from_bits_truncate(meta.mode))?)
 }
 
-/// Gives a new file the mode, owner and attributes of the one that it is about to replace. An owner that only
-/// root can give stays the caller.
+/// Gives a new file the mode, owner and attributes of the one that it is about to replace. Without the right to set
+/// the owner it stays the caller.
 pub(crate) fn take_attributes(file: &File, from: &File) -> io::Result<()> {
     let stat = fstat(from)?;
     let meta = |owner| Meta { mode: stat.st_mode & 0o7777, owner };
@@ -104,8 +103,7 @@ pub(crate) fn take_attributes(file: &File, from: &File) -> io::Result<()> {
     }
 }
 
-/// What a write in place by anyone else than root, or of a program with capabilities, takes away is
-/// given back: capabilities and set-id bits.
+/// Restores capabilities and set-id bits, which the kernel clears on a write in place.
 pub(super) fn give_back(file: &File, mode: u32, xattrs: Option<&Xattrs>) -> io::Result<()> {
     if let Some(capability) = xattrs.and_then(Xattrs::capability)
         && file.get_xattr(CAPABILITY)?.is_none()
@@ -128,8 +126,8 @@ fn copy(from: &File, to: &File, mode: u32) -> io::Result<()> {
         }
         match to.set_xattr(&name, &value) {
             Ok(()) => {}
-            // The kernel's security modules label new files themselves; without the right to copy
-            // a label the default one is what every other new file gets.
+            // Security modules label new files themselves; without the right to copy a label the file has the
+            // default one.
             Err(_) if name.as_bytes().starts_with(b"security.") => {}
             Err(cause) => return Err(cause),
         }
@@ -137,8 +135,8 @@ fn copy(from: &File, to: &File, mode: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Leaves an access list no more than a mode does. A new key must not be open for even a moment because
-/// the one before it was.
+/// Limits an access list to a mode. A new key must not be open to others even for a moment because the previous one
+/// was.
 fn limit(list: &mut [u8], mode: u32) {
     const HEADER: usize = 4;
     const MASK: u16 = 0x10;

@@ -1,12 +1,12 @@
 //! Removing a directory with everything below it: the only recursive deletion in the project.
 //!
-//! Each directory is entered through [`step`], which proves that it is on the mount of the tree: a
-//! bind mount of the same file system has the same `st_dev`, and what is behind it is somebody's data.
-//! A mount in the tree stays, everything around it goes, and what is left is reported.
+//! Each directory is entered through [`step`], which proves that it is on the mount of the tree: a bind mount of the
+//! same file system has the same `st_dev`, and its content is other data. A mount in the tree stays, everything
+//! around it is removed, and the leftovers are reported.
 //!
-//! Memory and descriptors are bounded however deep and wide the tree is. Names are handled as they are
-//! read and never collected. Only the innermost [`OPEN_LEVELS`] directories are open; the way back up is
-//! `..`, believed only where it leads to the directory that was left.
+//! Memory and descriptors are bounded however deep and wide the tree is. Names are not collected. Only the innermost
+//! [`OPEN_LEVELS`] directories are open; the way back up is `..`, accepted only if it is the directory that was
+//! left.
 
 mod left;
 mod level;
@@ -35,18 +35,17 @@ const OPEN_LEVELS: usize = 16;
 const MAX_DEPTH: usize = 1 << 16;
 /// Subdirectories that could not be removed are remembered by number, so that none is tried twice.
 const MAX_STUCK: usize = 1 << 17;
-/// Someone may move a directory away while we are in it. Then the way back is lost, and the walk
-/// begins again at the top.
+/// If someone moves a directory while we are in it, the walk begins again at the top.
 const MAX_WALKS: u32 = 8;
 /// Names at either end of a path that is too long to be shown whole.
 const SHOWN_NAMES: usize = 4;
 
-/// Removes `name` in `dir` and everything below it. Already gone is success.
+/// Removes `name` in `dir` and everything below it. A missing name is success.
 pub(crate) fn delete(dir: BorrowedFd<'_>, name: &OsStr) -> Leftovers {
     delete_by(Step::default(), dir, name)
 }
 
-/// The same for a path of the caller's own, whose directory is found like any other.
+/// The same for a path of the caller; links in its parent directories are followed.
 pub(crate) fn delete_path(path: &Path) -> Leftovers {
     let Some(name) = path.file_name() else { return Leftovers::of(Errno::EINVAL.into()) };
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -67,15 +66,15 @@ fn delete_by(step: Step, dir: BorrowedFd<'_>, name: &OsStr) -> Leftovers {
     Leftovers::of(io::Error::other("its directories are being moved by another process"))
 }
 
-/// The way back up does not lead to where we came from.
+/// `..` is not the directory that we came from.
 struct Lost;
 
 struct Walk<'d> {
     top: BorrowedFd<'d>,
     step: Step,
-    /// From the tree's own directory to where we are.
+    /// From the top directory of the tree to the current one.
     levels: Vec<Level>,
-    /// Numbers remembered in all levels.
+    /// Directories remembered in all levels.
     stuck: usize,
     left: Leftovers,
 }
@@ -137,7 +136,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The innermost level is done: it goes itself, and the one above goes on.
+    /// The innermost level is done: it is removed, and the level above continues.
     fn go_up(&mut self) -> Result<(), Lost> {
         let Some(done) = self.levels.pop() else { return Ok(()) };
         self.stuck -= done.stuck.len();
@@ -151,7 +150,7 @@ impl Walk<'_> {
         match unlinkat(parent, done.name.as_os_str(), UnlinkatFlags::RemoveDir) {
             Ok(()) => self.progress(),
             Err(Errno::ENOENT) => {}
-            // Why it is not empty is reported already.
+            // What keeps it from being empty is reported already.
             Err(Errno::ENOTEMPTY | Errno::EEXIST) if done.has_left => self.remember(done.number),
             Err(errno) => self.stays(Some(&done.name), done.number, errno.into()),
         }
@@ -164,7 +163,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A directory of the innermost level stays.
+    /// A directory of the innermost level cannot be removed.
     fn stays(&mut self, name: Option<&OsStr>, number: u64, cause: io::Error) {
         let name = if self.levels.is_empty() { None } else { name };
         self.report(name, cause);
@@ -178,7 +177,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Something in the innermost level stays, or the level itself.
+    /// Something in the innermost level, or the level itself, cannot be removed.
     fn report(&mut self, name: Option<&OsStr>, cause: io::Error) {
         if let Some(level) = self.levels.last_mut() {
             level.has_left = true;
@@ -187,7 +186,7 @@ impl Walk<'_> {
     }
 }
 
-/// The path below the tree's top, with an ellipsis where it is too long to be shown.
+/// The path below the top of the tree, shortened if it is long.
 fn path_of(levels: &[Level], name: Option<&OsStr>) -> PathBuf {
     let mut path = PathBuf::new();
     for (at, level) in levels.iter().enumerate().skip(1) {

@@ -1,4 +1,4 @@
-//! Files that are too large to be held in memory: read, written and copied in pieces.
+//! Files that are too large for memory: read, written and copied in pieces.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -20,8 +20,8 @@ use crate::error::Result;
 const PIECE: usize = 64 << 10;
 
 impl Root {
-    /// What stands at `path` itself, a link not followed, without its bytes: for programs and
-    /// archives, of any size, that are replaced by [`crate::Node::Large`] or removed whole.
+    /// The state of `path` itself, a link not followed, without its bytes: for programs and archives of any size, which
+    /// are replaced by [`crate::Node::Large`] or removed.
     pub fn find_large(&self, path: &Path) -> Result<FileSnapshot> {
         let fail = |cause: io::Error| self.path_error("read", path, &cause);
         let state = self.resolve(path, LastLink::Keep).and_then(|resolved| resolved.state()).map_err(fail)?;
@@ -29,7 +29,7 @@ impl Root {
     }
 }
 
-/// Writes what `content` gives; fails where its checksum is another one.
+/// Writes what `content` writes; fails if its checksum is another one.
 fn write_summed(
     file: &mut File,
     sha256: &str,
@@ -44,7 +44,7 @@ fn write_summed(
     Err(io::Error::other(format!("its checksum is {got}, expected {sha256}")))
 }
 
-/// Hands bytes on and adds them up.
+/// Passes bytes on and computes their checksum.
 struct Summed<'a> {
     file: &'a mut File,
     sum: Sha256,
@@ -63,13 +63,13 @@ impl Write for Summed<'_> {
 }
 
 impl ResolvedPath<'_> {
-    /// The state of what stands here; a regular file is read in pieces, whatever its size.
+    /// The state of what is here; a regular file is read in pieces, whatever its size.
     pub(crate) fn state(&self) -> io::Result<State> {
         match self.stat()? {
             Some(stat) if kind(&stat) == SFlag::S_IFREG => {}
             _ => return Ok(self.find()?.state),
         }
-        // Not blocking: a pipe put in its place meanwhile must not hang us.
+        // Not blocking, in case it was replaced by a pipe meanwhile.
         let mut file = File::from(self.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK)?);
         let stat = fstat(&file)?;
         if kind(&stat) != SFlag::S_IFREG {
@@ -87,7 +87,7 @@ impl ResolvedPath<'_> {
         Ok(State::File { sha256: hex(&sum.finalize()), mode, uid, gid, xattrs: Xattrs::of(&file) })
     }
 
-    /// Whether something is mounted over the name, so that it cannot be replaced.
+    /// Whether a file is a mount point, so that it cannot be replaced.
     pub(crate) fn is_covered(&self) -> io::Result<bool> {
         match self.stat()? {
             Some(stat) if kind(&stat) == SFlag::S_IFREG => self.is_mount_point(),
@@ -95,7 +95,7 @@ impl ResolvedPath<'_> {
         }
     }
 
-    /// Writes a complete new file of this checksum beside and renames it over the name.
+    /// Writes a complete new file with this checksum to a temporary name and renames it.
     pub(crate) fn replace_large(
         &self,
         sha256: &str,
@@ -105,7 +105,7 @@ impl ResolvedPath<'_> {
         self.place_if(self.stage_file(meta, None, None, |file| write_summed(file, sha256, content)))
     }
 
-    /// Puts a copy of another file here, with its extended attributes or those that are recorded.
+    /// Copies another file here, with its extended attributes or those that are recorded.
     pub(crate) fn copy_large(
         &self,
         from: &ResolvedPath<'_>,
@@ -118,7 +118,7 @@ impl ResolvedPath<'_> {
         self.place_if(self.stage_file(meta, Some(&source), xattrs, |file| write_summed(file, sha256, copy)))
     }
 
-    /// Gives another file a second name here.
+    /// Makes a hard link of another file here.
     pub(crate) fn link_from(&self, from: &ResolvedPath<'_>) -> io::Result<()> {
         linkat(from.dir(), from.name.as_os_str(), self.dir(), self.name.as_os_str(), AtFlags::empty())?;
         self.sync_dir()

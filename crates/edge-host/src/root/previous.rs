@@ -1,7 +1,7 @@
-//! The private key before the one in use: `NAME.old`, and before that a copy under a hidden name.
+//! The previous private key: `NAME.old`, and before that a copy under a hidden name.
 //!
-//! The copy waits until the run that replaces the key has ended, so that a run that is interrupted or fails
-//! leaves the `NAME.old` of the run before it alone.
+//! The copy is renamed only when the run that replaces the key has ended, so that an interrupted or failed run does
+//! not touch the `NAME.old` of the run before.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
@@ -19,12 +19,12 @@ use super::write::{Meta, hidden_name};
 use crate::error::Result;
 
 const OLD_SUFFIX: &str = ".old";
-/// Not that of a new file that is incomplete: it is kept on purpose where a run fails.
+/// Another suffix than that of a temporary file, as it is kept if a run fails.
 const WAITING_SUFFIX: &[u8] = b".edgeutils-previous";
 
 impl Root {
-    /// The private keys that stood at `path` before, the newest first: a copy that waits for the end of
-    /// its run, and `NAME.old`. A link at `path` is followed.
+    /// The previous private keys of `path`, the newest first: the hidden copy of an unfinished run, and `NAME.old`.
+    /// A link at `path` is followed.
     pub fn previous_keys(&self, path: &Path) -> Result<Vec<Vec<u8>>> {
         let resolved = self.resolve(path, LastLink::Follow).map_err(|cause| self.path_error("read", path, &cause))?;
         let places = [resolved.waiting_path(), resolved.old_path()];
@@ -35,9 +35,9 @@ impl Root {
 }
 
 impl ResolvedPath<'_> {
-    /// Copies what stands here beside, mode 0600, for [`ResolvedPath::place_old`]. A copy and not a second
-    /// name, as the key in use must keep its own mode until it is replaced; and one that is on the disk
-    /// under its name before that, as it may be the only one left.
+    /// Copies the key to its hidden name, mode 0600, for [`ResolvedPath::place_old`]. A copy and not a hard link, as the
+    /// key in use must keep its own mode until it is replaced. It is durable before that, as it may become the only
+    /// one.
     pub(crate) fn stage_old(&self, bytes: &[u8], owner: Option<(u32, u32)>) -> io::Result<()> {
         let waiting = self.waiting_name();
         self.unlink_if_there(&waiting)?;
@@ -46,13 +46,13 @@ impl ResolvedPath<'_> {
         self.sync_dir()
     }
 
-    /// That copy becomes `NAME.old`; an older one is replaced. Where it fails the copy stays: it is the only one.
+    /// Renames that copy to `NAME.old`; an older one is replaced. If that fails, the copy stays.
     pub(crate) fn place_old(&self) -> io::Result<()> {
         renameat(self.dir(), self.waiting_name().as_os_str(), self.dir(), self.old_name().as_os_str())?;
         self.sync_dir()
     }
 
-    /// Moves the previous key, which is kept beside as `kept`, back over the name, with the mode it had there.
+    /// Restores the previous key, which is kept as `kept`, with its previous mode.
     pub(crate) fn restore_old(&self, kept: &OsStr, mode: u32) -> io::Result<()> {
         let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let old = openat(self.dir(), kept, flags, Mode::empty())?;
@@ -61,7 +61,7 @@ impl ResolvedPath<'_> {
         self.sync_dir()
     }
 
-    /// The name the previous generation is kept under.
+    /// The name of the previous key.
     pub(crate) fn old_name(&self) -> OsString {
         let mut old = self.name.clone();
         old.push(OLD_SUFFIX);
@@ -73,7 +73,7 @@ impl ResolvedPath<'_> {
         self.canonical().with_file_name(self.old_name())
     }
 
-    /// Where the copy waits.
+    /// The path of the hidden copy.
     pub(crate) fn waiting_path(&self) -> PathBuf {
         self.canonical().with_file_name(self.waiting_name())
     }
@@ -83,7 +83,7 @@ impl ResolvedPath<'_> {
         hidden_name(&self.name, WAITING_SUFFIX)
     }
 
-    /// Fails where `NAME.old` cannot be replaced at the end of the run; nothing is written.
+    /// Fails if `NAME.old` cannot be replaced at the end of the run; nothing is written.
     pub(crate) fn can_keep_old(&self, root: &Root) -> io::Result<()> {
         let old = root.resolve(&self.old_path(), LastLink::Keep)?;
         match old.stat()? {

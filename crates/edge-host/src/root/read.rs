@@ -24,7 +24,7 @@ pub const MAX_READ: u64 = 16 << 20;
 /// What was found at a path: its state, and the bytes of a regular file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileSnapshot {
-    /// The state at the time of reading; `Action`s are checked against it before they write.
+    /// The state at the time of reading; it must be the same when an action writes.
     pub state: State,
     /// The bytes of a regular file, empty for anything else.
     pub bytes: Vec<u8>,
@@ -38,10 +38,9 @@ impl FileSnapshot {
 }
 
 impl Root {
-    /// Reads the regular file at `path`, links followed; `None` where nothing is there.
+    /// Reads the regular file at `path`, links followed; `None` if it does not exist.
     ///
-    /// Anything but a regular file is an error, and so is one larger than [`MAX_READ`]: neither is
-    /// ever taken for absent.
+    /// Anything else is an error, and so is a file larger than [`MAX_READ`]: neither is taken for absent.
     pub fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
         let found = self.find(path)?;
         match found.state {
@@ -51,12 +50,12 @@ impl Root {
         }
     }
 
-    /// What stands at `path`, links followed, with the bytes of a regular file.
+    /// What is at `path`, links followed, with the bytes of a regular file.
     pub fn find(&self, path: &Path) -> Result<FileSnapshot> {
         self.look(path, LastLink::Follow)
     }
 
-    /// What stands at `path` itself: a link is reported as a link.
+    /// What is at `path` itself: a link is reported as a link.
     pub fn find_link(&self, path: &Path) -> Result<FileSnapshot> {
         self.look(path, LastLink::Keep)
     }
@@ -67,8 +66,8 @@ impl Root {
         Ok(resolved.canonical())
     }
 
-    /// What stands in the way of a directory, in words: the first place on the way to it that is a link to
-    /// nothing (a disk that is not mounted), or no directory. None where it is there, or could be made.
+    /// Why a directory cannot be made: the first part of its path that is a dangling symbolic link (to a disk that is
+    /// not mounted) or not a directory. None if it exists or can be made.
     pub fn obstacle(&self, dir: &Path) -> Result<Option<String>> {
         let way: Vec<&Path> = dir.ancestors().collect();
         for place in way.into_iter().rev() {
@@ -83,7 +82,7 @@ impl Root {
         Ok(None)
     }
 
-    /// Opens a regular file for reading in parts; `None` where nothing is there.
+    /// Opens a regular file for reading in parts; `None` if it does not exist.
     pub fn open(&self, path: &Path) -> Result<Option<File>> {
         let fail = |cause: io::Error| self.read_error(path, &cause);
         let resolved = self.resolve(path, LastLink::Follow).map_err(fail)?;
@@ -112,7 +111,7 @@ impl Root {
         self.path_error("read", path, cause)
     }
 
-    /// [`Error::io`] with the path as the operator knows it, and a reason for what the kernel never said.
+    /// [`Error::io`] with the path below the root, and a message for paths that are not available in an image.
     pub(crate) fn path_error(&self, verb: &str, path: &Path, cause: &io::Error) -> Error {
         if cause.raw_os_error() == Some(Errno::ENOTSUP as i32) && !self.is_live() {
             let shown = self.display(path);
@@ -139,7 +138,7 @@ impl ResolvedPath<'_> {
         Ok(names)
     }
 
-    /// State and bytes of what stands here.
+    /// State and bytes of what is here.
     pub(crate) fn find(&self) -> io::Result<FileSnapshot> {
         let nothing = FileSnapshot { state: State::Absent, bytes: Vec::new() };
         let Some(stat) = self.stat()? else { return Ok(nothing) };
@@ -147,7 +146,7 @@ impl ResolvedPath<'_> {
         let (mode, uid, gid) = (stat.st_mode & 0o7777, stat.st_uid, stat.st_gid);
         match kind(&stat) {
             SFlag::S_IFREG => {
-                // Not blocking: a pipe put in its place meanwhile must not hang us.
+                // Not blocking, in case it was replaced by a pipe meanwhile.
                 let fd = match self.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK) {
                     Ok(fd) => fd,
                     Err(cause) if cause.raw_os_error() == Some(Errno::ENOENT as i32) => return Ok(nothing),
@@ -210,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stands_in_the_way_of_a_directory_is_told() {
+    fn obstacle_is_a_dangling_link_or_not_a_directory() {
         let dir = tempfile::tempdir().unwrap();
         let root = Root::image(dir.path()).unwrap();
         std::fs::create_dir_all(dir.path().join("opt/there")).unwrap();

@@ -25,12 +25,12 @@ pub(crate) enum LastLink {
     Keep,
 }
 
-/// A resolved place: the deepest directory that exists, and what follows it.
+/// A resolved path: the deepest existing directory, and the rest.
 #[derive(Debug)]
 pub(crate) struct ResolvedPath<'r> {
     root: &'r Root,
     stack: Vec<(OwnedFd, OsString)>,
-    /// Directories on the way that do not exist yet.
+    /// Parent directories that do not exist yet.
     pub(crate) missing: Vec<OsString>,
     /// The last component.
     pub(crate) name: OsString,
@@ -42,7 +42,7 @@ impl ResolvedPath<'_> {
         self.stack.last().map_or(self.root.top.as_fd(), |(fd, _)| fd.as_fd())
     }
 
-    /// The path below the root without any link in it.
+    /// The path below the root with all links resolved.
     pub(crate) fn canonical(&self) -> PathBuf {
         let mut path = PathBuf::from(super::LIVE_ROOT);
         path.extend(self.stack.iter().map(|(_, name)| name));
@@ -51,7 +51,7 @@ impl ResolvedPath<'_> {
         path
     }
 
-    /// The state of the last component itself, a link not followed; `None` where nothing is there.
+    /// The last component itself, a link not followed; `None` if it does not exist.
     pub(crate) fn stat(&self) -> io::Result<Option<FileStat>> {
         if !self.missing.is_empty() {
             return Ok(None);
@@ -77,7 +77,7 @@ impl ResolvedPath<'_> {
         Ok(readlinkat(self.dir(), self.name.as_os_str())?)
     }
 
-    /// Goes one directory down; used when missing directories have been made.
+    /// Goes one directory down, after a missing directory was made.
     pub(crate) fn descend(&mut self, fd: OwnedFd, name: OsString) {
         self.stack.push((fd, name));
     }
@@ -86,8 +86,8 @@ impl ResolvedPath<'_> {
 impl Root {
     /// Resolves `path` component by component.
     ///
-    /// Fails with ELOOP on a link loop, ENOTDIR where a file stands in the way, EINVAL on a path
-    /// with NUL, ENOTSUP on proc, sys, run and dev of an image.
+    /// Fails with ELOOP on a link loop, ENOTDIR if a parent is not a directory, EINVAL on a path with NUL, ENOTSUP on
+    /// proc, sys, run and dev of an image.
     pub(crate) fn resolve(&self, path: &Path, last: LastLink) -> io::Result<ResolvedPath<'_>> {
         let mut resolved = self.entry(OsString::from("."));
         let mut todo: VecDeque<OsString> = VecDeque::new();
@@ -142,7 +142,7 @@ impl Root {
                     if links > MAX_LINKS {
                         return Err(Errno::ELOOP.into());
                     }
-                    // Read from the opened link itself, so that what was checked is what is followed.
+                    // Read from the opened link itself, so that the link that was checked is followed.
                     let target = PathBuf::from(readlinkat(&here, OsStr::new(""))?);
                     if target.is_absolute() {
                         resolved.stack.clear();
@@ -165,7 +165,7 @@ impl Root {
         Ok(resolved)
     }
 
-    /// A name in the top directory itself: nothing is followed and nothing is refused.
+    /// A name in the top directory; nothing is resolved or refused.
     pub(crate) fn entry(&self, name: OsString) -> ResolvedPath<'_> {
         ResolvedPath { root: self, stack: Vec::new(), missing: Vec::new(), name }
     }
@@ -181,7 +181,7 @@ impl Root {
 
 const STEP: OFlag = OFlag::O_PATH.union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
 
-/// Puts the components of `path` in front of what is still to do.
+/// Puts the components of `path` before the remaining ones.
 fn prepend(todo: &mut VecDeque<OsString>, path: &Path) {
     let bytes = path.as_os_str().as_bytes();
     if bytes.ends_with(b"/") || bytes.ends_with(b"/.") {

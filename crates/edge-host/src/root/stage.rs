@@ -1,8 +1,7 @@
-//! Big things that are no changes to the host: downloads, build results, unpacked archives.
+//! Writes large data that is not a change to the host: downloads, build results, unpacked archives.
 //!
-//! They are written piece by piece beside their place, fsynced and renamed, so that what has the
-//! name is whole. A run that was killed leaves a temporary name, which the next one removes. None
-//! of it is journalled; what makes use of it (a link) is.
+//! It is written under a temporary name, fsynced and renamed, so that what has its name is complete. The temporary
+//! name of a killed run is removed by the next one. It is not in the journal; what uses it (a link) is.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -27,7 +26,7 @@ const DIR_FLAGS: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::
 const NEW_FILE: OFlag =
     OFlag::O_WRONLY.union(OFlag::O_CREAT).union(OFlag::O_EXCL).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
 
-/// Something new under its temporary name; dropped before it is placed, nothing is left of it.
+/// A new file or directory under its temporary name; if it is dropped before it is renamed, nothing is left of it.
 #[derive(Debug)]
 struct Unplaced<'r> {
     resolved: ResolvedPath<'r>,
@@ -36,14 +35,14 @@ struct Unplaced<'r> {
     placed: bool,
 }
 
-/// A file that gets its name when it is complete; dropped before that, nothing is left of it.
+/// A file that is renamed when it is complete; if it is dropped before, nothing is left of it.
 #[derive(Debug)]
 pub struct NewFile<'r> {
     file: File,
     place: Unplaced<'r>,
 }
 
-/// A directory that gets its name when it is complete; dropped before that, nothing is left of it.
+/// A directory that is renamed when it is complete; if it is dropped before, nothing is left of it.
 #[derive(Debug)]
 pub struct NewDir<'r> {
     top: OwnedFd,
@@ -51,7 +50,7 @@ pub struct NewDir<'r> {
 }
 
 impl Root {
-    /// Begins a file at `path` with this mode; directories on the way are made (0755).
+    /// Begins a file at `path` with this mode; parent directories are made (0755).
     pub fn new_file(&self, path: &Path, mode: u32) -> Result<NewFile<'_>> {
         let place = self.beside(path)?;
         let make = || -> io::Result<File> {
@@ -63,7 +62,7 @@ impl Root {
         Ok(NewFile { file, place })
     }
 
-    /// Begins a directory at `path`, mode 0755; directories on the way are made.
+    /// Begins a directory at `path`, mode 0755; parent directories are made.
     pub fn new_dir(&self, path: &Path) -> Result<NewDir<'_>> {
         let place = self.beside(path)?;
         let make = || -> io::Result<OwnedFd> {
@@ -75,10 +74,10 @@ impl Root {
         Ok(NewDir { top, place })
     }
 
-    /// Removes `path` and everything below it; already gone is success.
+    /// Removes `path` and everything below it; a missing path is success.
     ///
-    /// It loses its name first, so that it is never seen half removed. What is mounted in it stays, with
-    /// the directories that lead there, and is an error once everything else is gone.
+    /// It is renamed first, so that it is never seen half-removed. Mounts in it stay, with their parent directories, and
+    /// are an error after everything else is removed.
     pub fn remove_tree(&self, path: &Path) -> Result<()> {
         let shown = self.display(path);
         let fail = |cause: io::Error| Error::io("remove", &shown, &cause);
@@ -88,7 +87,7 @@ impl Root {
         }
         let temporary = temporary_name(&resolved.name);
         let (dir, name) = (resolved.dir(), resolved.name.as_os_str());
-        // What an interrupted run left, which may have been mounted on since.
+        // What an interrupted run has left; it may contain a mount by now.
         let mut left = delete(dir, &temporary);
         if left.is_nothing() {
             left = match renameat(dir, name, dir, temporary.as_os_str()) {
@@ -97,7 +96,7 @@ impl Root {
                 Err(errno) => return Err(fail(errno.into())),
             };
             if !left.is_nothing() {
-                // A mount has its own name again. If that was taken meanwhile, it keeps this one.
+                // What is left gets its name back. If that was taken meanwhile, it keeps this one.
                 renameat(dir, temporary.as_os_str(), dir, name).ok();
             }
         }
@@ -119,7 +118,7 @@ impl Root {
         }
     }
 
-    /// The place of something new, what an interrupted run left of it removed.
+    /// Resolves the path of something new, and removes what an interrupted run has left of it.
     fn beside(&self, path: &Path) -> Result<Unplaced<'_>> {
         let shown = self.display(path);
         let fail = |cause: io::Error| self.path_error("write", path, &cause);
@@ -132,7 +131,7 @@ impl Root {
 }
 
 impl Unplaced<'_> {
-    /// Gives it its name.
+    /// Renames it.
     fn place(&mut self, verb: &str, complete: io::Result<()>) -> Result<()> {
         self.resolved.place_if(complete).map_err(|cause| Error::io(verb, &self.shown, &cause))?;
         self.placed = true;
@@ -150,7 +149,7 @@ impl Drop for Unplaced<'_> {
 }
 
 impl NewFile<'_> {
-    /// Gives it its name; what had the name before is replaced.
+    /// Renames it; an existing file is replaced.
     pub fn finish(mut self) -> Result<()> {
         self.place.place("write", self.file.sync_all())
     }
@@ -167,9 +166,9 @@ impl Write for NewFile<'_> {
 }
 
 impl NewDir<'_> {
-    /// Writes a file at `inner`, a path of plain names, with what `content` gives; the number of bytes.
+    /// Writes `content` to a file at `inner`, a path of plain names. Returns the number of bytes.
     ///
-    /// Fails with `cannot unpack` where `content` does, and where the name is taken already.
+    /// Fails with `cannot unpack` if `content` fails, and if the name exists already.
     pub fn file(&mut self, inner: &Path, mode: u32, content: &mut dyn Read) -> Result<u64> {
         let shown = self.place.shown.join(inner);
         let fail = |cause: io::Error| Error::io("write", &shown, &cause);
@@ -192,7 +191,7 @@ impl NewDir<'_> {
         Ok(written)
     }
 
-    /// Gives it its name, which must be free.
+    /// Renames it; the name must be free.
     pub fn finish(mut self) -> Result<()> {
         let complete = || -> io::Result<()> {
             fchmod(&self.top, Mode::from_bits_truncate(0o755))?;
@@ -224,7 +223,7 @@ impl NewDir<'_> {
     }
 }
 
-/// Writes the directories themselves to the disk; the files are there already.
+/// Makes the directories durable; the files are already.
 fn sync_below(dir: BorrowedFd<'_>) -> io::Result<()> {
     for name in names_in(openat(dir, ".", DIR_FLAGS, Mode::empty())?)? {
         let stat = fstatat(dir, name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW)?;
@@ -247,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_has_its_name_only_when_it_is_complete() {
+    fn new_file_has_its_name_only_when_it_is_complete() {
         let dir = tempfile::tempdir().unwrap();
         let root = Root::image(dir.path()).unwrap();
         let mut file = root.new_file(Path::new("/a/b"), 0o640).unwrap();
@@ -265,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_appears_whole_or_not_at_all() {
+    fn new_dir_appears_whole_or_not_at_all() {
         let dir = tempfile::tempdir().unwrap();
         let root = Root::image(dir.path()).unwrap();
         std::fs::create_dir_all(dir.path().join("s/.v1.edgeutils-new/deep")).unwrap();
@@ -289,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_is_removed_without_following_links() {
+    fn remove_tree_does_not_follow_links() {
         let dir = tempfile::tempdir().unwrap();
         let root = Root::image(dir.path()).unwrap();
         std::fs::create_dir_all(dir.path().join("tree/in")).unwrap();

@@ -1,4 +1,4 @@
-//! What stands at a path, in a form that can be compared later and kept in the journal.
+//! What is at a path, in a form that can be compared later and kept in the journal.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::attributes::Xattrs;
 
-/// What stands at a path at one moment.
+/// What is at a path at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "lowercase", deny_unknown_fields)]
 pub enum State {
@@ -24,7 +24,7 @@ pub enum State {
         uid: u32,
         /// Group's number.
         gid: u32,
-        /// Its extended attributes; none where they are not recorded.
+        /// Its extended attributes; none if they are not recorded.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         xattrs: Option<Box<Xattrs>>,
     },
@@ -41,7 +41,7 @@ pub enum State {
         uid: u32,
         /// Group's number.
         gid: u32,
-        /// Its extended attributes; none where they are not recorded.
+        /// Its extended attributes; none if they are not recorded.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         xattrs: Option<Box<Xattrs>>,
     },
@@ -53,7 +53,7 @@ pub enum State {
 type Rights = (u32, u32, u32);
 
 impl State {
-    /// Whether both hold the same bytes (or link text, or nothing), whatever mode and owner say.
+    /// Whether both have the same bytes (or link text, or nothing), whatever their mode and owner.
     pub fn same_content(&self, other: &State) -> bool {
         match (self, other) {
             (State::File { sha256: a, .. }, State::File { sha256: b, .. }) => a == b,
@@ -70,13 +70,13 @@ impl State {
         rights == others && (xattrs.is_none() || other_xattrs.is_none() || xattrs == other_xattrs)
     }
 
-    /// Whether it is the file that a caller has installed: these bytes, this mode, and the caller's own.
+    /// Whether it is a file as the caller installs it: with this checksum and mode, owned by the caller.
     pub fn is_installed(&self, sum: &str, with: u32) -> bool {
         let own = (geteuid().as_raw(), getegid().as_raw());
         matches!(self, State::File { sha256, mode, uid, gid, .. } if sha256 == sum && *mode == with && (*uid, *gid) == own)
     }
 
-    /// Mode, owner and extended attributes, of what has them.
+    /// Mode, owner and extended attributes, if it has them.
     pub(crate) fn rights(&self) -> Option<(Rights, Option<&Xattrs>)> {
         match self {
             State::File { mode, uid, gid, xattrs, .. } | State::Directory { mode, uid, gid, xattrs } => {
@@ -101,7 +101,7 @@ impl State {
 /// Bytes in a journal record: readable where they are text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Content {
+pub(crate) enum Content {
     /// UTF-8 text as it is.
     Text(String),
     /// Anything else.
@@ -110,15 +110,15 @@ pub enum Content {
 
 impl Content {
     /// Wraps bytes for a record.
-    pub fn of(bytes: &[u8]) -> Content {
+    pub(crate) fn of(bytes: &[u8]) -> Content {
         match std::str::from_utf8(bytes) {
             Ok(text) => Content::Text(text.to_owned()),
             Err(_) => Content::Base64(STANDARD.encode(bytes)),
         }
     }
 
-    /// The bytes again; `None` where a record was damaged.
-    pub fn bytes(&self) -> Option<Vec<u8>> {
+    /// The bytes again; `None` if the record is damaged.
+    pub(crate) fn bytes(&self) -> Option<Vec<u8>> {
         match self {
             Content::Text(text) => Some(text.clone().into_bytes()),
             Content::Base64(code) => STANDARD.decode(code).ok(),
@@ -141,7 +141,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     text
 }
 
-/// A short identity of some bytes, for telling whether two are the same.
+/// A short checksum, to compare for equality.
 pub(crate) fn digest(bytes: &[u8]) -> String {
     sha256(bytes)[..16].to_owned()
 }
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn state_of_an_older_record_says_nothing_of_extended_attributes() {
+    fn same_rights_ignores_attributes_that_are_not_recorded() {
         let (old, none) = (file(""), file(r#","xattrs":{}"#));
         let some = file(r#","xattrs":{"user.a":{"text":"b"},"security.capability":{"base64":"AQI="}}"#);
         assert!(old.same_rights(&none) && some.same_rights(&old) && !some.same_rights(&none));

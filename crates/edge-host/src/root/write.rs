@@ -1,7 +1,7 @@
-//! Changing what stands at a path: beside, fsynced and renamed, or in place where it must be.
+//! Changes what is at a path: by a temporary file that is fsynced and renamed, or in place if needed.
 //!
-//! Everything works on the parent's descriptor. Nothing here decides whether a change is right:
-//! that is `apply`'s part, which journals first and compares with the facts.
+//! Everything works on the descriptor of the parent directory. Whether a change may be made is decided by `apply`,
+//! which records it first and compares with the facts.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -31,8 +31,8 @@ pub(crate) struct Meta {
     pub(crate) owner: Option<(u32, u32)>,
 }
 
-/// The name a new file has until it is complete. It is a function of the final name, so that a run
-/// after a crash finds and removes it.
+/// The name of a new file until it is complete. It depends only on the final name, so that a run after a crash finds
+/// and removes it.
 pub(crate) fn temporary_name(name: &OsStr) -> OsString {
     hidden_name(name, b".edgeutils-new")
 }
@@ -48,7 +48,7 @@ pub(super) fn hidden_name(name: &OsStr, suffix: &[u8]) -> OsString {
 }
 
 impl ResolvedPath<'_> {
-    /// Makes the missing directories on the way (mode 0755, whatever the umask).
+    /// Makes the missing parent directories (mode 0755, whatever the umask).
     pub(crate) fn make_parents(&mut self) -> io::Result<()> {
         for name in std::mem::take(&mut self.missing) {
             if self.is_absent(&name) {
@@ -60,8 +60,8 @@ impl ResolvedPath<'_> {
         Ok(())
     }
 
-    /// Whether the file must be written in place: a rename would part its hard links, and the
-    /// kernel refuses it for a mount point (a bind-mounted file).
+    /// Whether the file must be written in place: a rename would break its hard links, and the kernel refuses it for
+    /// a mount point (a bind-mounted file).
     pub(crate) fn needs_in_place(&self) -> io::Result<bool> {
         match self.stat()? {
             Some(stat) if kind(&stat) == SFlag::S_IFREG => Ok(stat.st_nlink > 1 || self.is_mount_point()?),
@@ -69,36 +69,36 @@ impl ResolvedPath<'_> {
         }
     }
 
-    /// Whether something is mounted over the name itself.
+    /// Whether it is a mount point.
     pub(crate) fn is_mount_point(&self) -> io::Result<bool> {
         let own = self.open(OFlag::O_PATH)?;
-        // Mount ids from fdinfo: since Linux 3.15, unlike statx's, which came after 5.4. Without
-        // /proc nothing is known, and the rename itself will say EBUSY.
+        // Mount ids from fdinfo exist since Linux 3.15, those of statx only since 5.8. Without /proc it is unknown,
+        // and the rename itself fails with EBUSY.
         Ok(match (mount_id(own.as_fd()), mount_id(self.dir())) {
             (Some(own), Some(parent)) => own != parent,
             _ => false,
         })
     }
 
-    /// Writes a complete new file beside and renames it over the name. It has the extended attributes
-    /// of the file that it replaces, or those that are recorded.
+    /// Writes a complete new file to a temporary name and renames it. It has the extended attributes of the file that it
+    /// replaces, or those that are recorded.
     pub(crate) fn replace(&self, bytes: &[u8], meta: Meta, xattrs: Option<&Xattrs>) -> io::Result<()> {
         let old = self.existing();
         let staged = self.stage_file(meta, old.as_ref(), xattrs, |file| file.write_all(bytes));
         self.place_if(staged)
     }
 
-    /// The first half of it: the complete new file, fsynced, under its temporary name.
+    /// The first half of [`ResolvedPath::replace`]: the complete new file, fsynced, under its temporary name.
     pub(crate) fn stage(&self, bytes: &[u8], meta: Meta) -> io::Result<()> {
         self.stage_file(meta, self.existing().as_ref(), None, |file| file.write_all(bytes))
     }
 
-    /// The second half: what was staged gets its name, or nothing is left of it.
+    /// The second half: the staged file is renamed, or removed if that fails.
     pub(crate) fn place(&self) -> io::Result<()> {
         self.place_if(Ok(()))
     }
 
-    /// The second half, where the first one succeeded.
+    /// The second half, if the first one succeeded.
     pub(crate) fn place_if(&self, staged: io::Result<()>) -> io::Result<()> {
         self.rename_staged(staged, &self.name)
     }
@@ -107,14 +107,14 @@ impl ResolvedPath<'_> {
         let temporary = temporary_name(name);
         let renamed = staged.and_then(|()| Ok(renameat(self.dir(), temporary.as_os_str(), self.dir(), name)?));
         if let Err(cause) = renamed {
-            // Best effort: the cause matters more than a leftover, which the next run removes.
+            // Best effort: the next run removes a leftover.
             self.clear(&temporary).ok();
             return Err(cause);
         }
         self.sync_dir()
     }
 
-    /// The first half for any content, also one that is written in pieces.
+    /// The first half for any content, also content that is written in pieces.
     pub(super) fn stage_file(
         &self,
         meta: Meta,
@@ -152,8 +152,8 @@ impl ResolvedPath<'_> {
         self.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK).ok().map(File::from)
     }
 
-    /// Fails where a file that cannot be renamed over stands here: one that is immutable or
-    /// append-only. Nothing is written; the kernel refuses to open such a one already.
+    /// Fails if there is a file that cannot be replaced, because it is immutable or append-only. Nothing is written;
+    /// the kernel refuses to open such a file.
     pub(crate) fn can_be_replaced(&self) -> io::Result<()> {
         match self.stat()? {
             Some(stat) if kind(&stat) == SFlag::S_IFREG => {}
@@ -161,21 +161,21 @@ impl ResolvedPath<'_> {
         }
         match self.open(OFlag::O_WRONLY | OFlag::O_NONBLOCK) {
             Err(cause) if cause.raw_os_error() == Some(Errno::EPERM as i32) => Err(cause),
-            // A mode that forbids writing is none that forbids a rename.
+            // A mode that forbids writing does not forbid a rename.
             _ => Ok(()),
         }
     }
 
     /// Writes into the existing file, which keeps its inode.
     ///
-    /// The bytes are written from the front and the rest is cut off last, so that a half-written file is
-    /// always a front of the new and the remainder of the old: a recovery can recognize and complete it.
-    /// Where it fails, what was there `before` is written again.
+    /// The bytes are written from the beginning and the rest is cut off last, so that a half-written file always begins
+    /// with the new content and ends with the old: a recovery can recognize and complete it. If it fails, the content
+    /// `before` is written again.
     pub(crate) fn overwrite(&self, bytes: &[u8], before: &[u8]) -> io::Result<()> {
         let mut file = File::from(self.open(OFlag::O_WRONLY | OFlag::O_NONBLOCK)?);
         let (mode, xattrs) = (fstat(&file)?.st_mode & 0o7777, Xattrs::of(&file));
         if bytes.len() > before.len() {
-            // Room first: a disk that fills up half way would leave a file that is neither.
+            // Reserve space first: a full disk would leave a half-written file.
             let room = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
             match fallocate(&file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, room) {
                 Ok(()) | Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => {}
@@ -183,7 +183,7 @@ impl ResolvedPath<'_> {
             }
         }
         if let Err(cause) = put_bytes(&mut file, bytes) {
-            // Best effort: if this fails too, the journal holds both sides and the next run completes it.
+            // Best effort: if this fails too, the next run completes it from the journal.
             put_bytes(&mut file, before).ok();
             return Err(cause);
         }
@@ -191,8 +191,7 @@ impl ResolvedPath<'_> {
         file.sync_all()
     }
 
-    /// After a write in place that was interrupted before its end: what the kernel took away is given
-    /// back.
+    /// After an interrupted write in place: restores capabilities and set-id bits.
     pub(crate) fn give_back(&self, before: &State) -> io::Result<()> {
         let Some(((mode, ..), xattrs)) = before.rights() else { return Ok(()) };
         give_back(&File::from(self.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK)?), mode, xattrs)
@@ -210,7 +209,7 @@ impl ResolvedPath<'_> {
         Ok(symlinkat(target, self.dir(), temporary.as_os_str())?)
     }
 
-    /// Removes a file or link; already gone is success.
+    /// Removes a file or link; a missing one is success.
     pub(crate) fn remove_file(&self) -> io::Result<()> {
         if self.missing.is_empty() {
             self.unlink_if_there(&self.name)?;
@@ -219,14 +218,14 @@ impl ResolvedPath<'_> {
         Ok(())
     }
 
-    /// Moves what is here to another name; what is there is replaced.
+    /// Renames it; an existing target is replaced.
     pub(crate) fn rename_to(&self, to: &ResolvedPath<'_>) -> io::Result<()> {
         renameat(self.dir(), self.name.as_os_str(), to.dir(), to.name.as_os_str())?;
         to.sync_dir()?;
         self.sync_dir()
     }
 
-    /// Removes an empty directory; already gone is success.
+    /// Removes an empty directory; a missing one is success.
     pub(crate) fn remove_dir(&self) -> io::Result<()> {
         if !self.missing.is_empty() {
             return Ok(());
@@ -239,8 +238,7 @@ impl ResolvedPath<'_> {
         }
     }
 
-    /// Makes a directory with this mode, owner and extended attributes, and no others. One that is there
-    /// stays as it is.
+    /// Makes a directory with exactly this mode, owner and extended attributes. An existing one is not changed.
     pub(crate) fn make_dir(&self, meta: Meta, xattrs: Option<&Xattrs>) -> io::Result<()> {
         if !self.is_absent(&self.name) {
             return self.open_directory(&self.name).map(|_| ());
@@ -248,8 +246,8 @@ impl ResolvedPath<'_> {
         self.make_directory(&self.name, |made| set_attributes(made, meta, None, xattrs))
     }
 
-    /// Makes a directory that only we can write to, for what is needed before the lock is held: others may be
-    /// making the same one, so that it has its name at once and whoever comes second takes it.
+    /// Makes a directory that others cannot write to, before the lock is held: another call may be making the same one,
+    /// so it has its final name at once and an existing one is used.
     pub(crate) fn make_private(&mut self, mode: u32) -> io::Result<()> {
         for name in std::mem::take(&mut self.missing) {
             self.make_at_once(&name, 0o755, |made| Ok(fchmod(made, Mode::from_bits_truncate(0o755))?))?;
@@ -261,8 +259,8 @@ impl ResolvedPath<'_> {
     }
 
     fn make_at_once(&self, name: &OsStr, mode: u32, set: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
-        // With this mode from its first moment, as a kill may come before it can be set: no program is started
-        // and no other thread makes a file here.
+        // It must have this mode from the beginning, as the process may be killed before it is set. Changing the umask
+        // is safe: no program is started and no other thread makes files at this time.
         let mask = umask(Mode::empty());
         let made = mkdirat(self.dir(), name, Mode::from_bits_truncate(mode));
         umask(mask);
@@ -275,15 +273,15 @@ impl ResolvedPath<'_> {
         self.sync_dir()
     }
 
-    /// Changes the permission bits of a regular file, which keeps everything else.
+    /// Changes the permission bits of a regular file and nothing else.
     pub(crate) fn set_mode(&self, mode: u32) -> io::Result<()> {
         let file = File::from(self.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK)?);
         fchmod(&file, Mode::from_bits_truncate(mode))?;
         file.sync_all()
     }
 
-    /// Makes a directory that has its name only once its attributes are `set`: a kill before that must not leave
-    /// one which others cannot enter.
+    /// Makes a directory that is renamed only after its attributes are `set`: a kill before that must not leave one that
+    /// others cannot enter.
     fn make_directory(&self, name: &OsStr, set: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
         let temporary = temporary_name(name);
         self.clear(&temporary)?;
@@ -293,13 +291,12 @@ impl ResolvedPath<'_> {
         self.rename_staged(made, name)
     }
 
-    /// Writes the value of a kernel file (sysctl and the like): one write, nothing renamed.
+    /// Writes the value of a kernel file (such as a sysctl) with one write.
     pub(crate) fn set_value(&self, value: &str) -> io::Result<()> {
         File::from(self.open(OFlag::O_WRONLY)?).write_all(value.as_bytes())
     }
 
-    /// Removes what an interrupted write may have left, whether it was staged alone or with others. The copy
-    /// of a previous key is not part of it.
+    /// Removes the temporary file of an interrupted write. The copy of a previous key is not removed.
     pub(crate) fn remove_temporary(&self) -> io::Result<()> {
         if self.missing.is_empty() {
             self.clear(&temporary_name(&self.name))?;
@@ -316,7 +313,7 @@ impl ResolvedPath<'_> {
         self.gone(name, unlinkat(self.dir(), name, UnlinkatFlags::NoRemoveDir))
     }
 
-    /// Removes a temporary name, of a file or of a directory that was to get its own.
+    /// Removes a temporary file or directory.
     fn clear(&self, temporary: &OsStr) -> io::Result<()> {
         let unlinked = match unlinkat(self.dir(), temporary, UnlinkatFlags::NoRemoveDir) {
             Err(Errno::EISDIR) => unlinkat(self.dir(), temporary, UnlinkatFlags::RemoveDir),
@@ -328,7 +325,7 @@ impl ResolvedPath<'_> {
     fn gone(&self, name: &OsStr, unlinked: nix::Result<()>) -> io::Result<()> {
         match unlinked {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),
-            // A read-only file system says so before it looks whether the name is there.
+            // A read-only file system fails before it checks whether the name exists.
             Err(Errno::EROFS) if self.is_absent(name) => Ok(()),
             Err(errno) => Err(errno.into()),
         }
@@ -347,8 +344,8 @@ impl ResolvedPath<'_> {
 pub(super) fn sync_directory(dir: BorrowedFd<'_>) -> io::Result<()> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     match openat(dir, ".", flags, Mode::empty()).and_then(fsync) {
-        // Some FUSE and network file systems cannot sync a directory, and one may be writable but not
-        // readable; the rename is done all the same.
+        // Some FUSE and network file systems cannot sync a directory, and a directory may be writable but not
+        // readable; the rename is done anyway.
         Ok(()) | Err(Errno::EACCES | Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => Ok(()),
         Err(errno) => Err(errno.into()),
     }
@@ -365,7 +362,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_name_gets_a_short_temporary_one() {
+    fn temporary_name_of_a_long_name_is_short() {
         assert_eq!(temporary_name(OsStr::new("fstab")), ".fstab.edgeutils-new");
         let long = "x".repeat(NAME_MAX);
         let name = temporary_name(OsStr::new(&long));

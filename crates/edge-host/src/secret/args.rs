@@ -1,14 +1,14 @@
-//! Command lines with their secrets struck.
+//! Redacts command lines.
 
 use super::name::is_secret_name;
 use super::{STRUCK, redact, url};
 
-/// Standard input: no secret, and worth seeing.
+/// Standard input: not a secret.
 const STDIN: &str = "-";
 
-/// A command line as it may be stored and shown: what belongs to a secret-looking name is `***`, as
-/// `NAME=VALUE`, `--option VALUE`, `--option=VALUE` and in URLs.
-pub fn redact_args(argv: &[String]) -> Vec<String> {
+/// A command line with `***` for the value of each secret-looking name, as `NAME=VALUE`, `--option VALUE`,
+/// `--option=VALUE` and in URLs.
+pub(crate) fn redact_args(argv: &[String]) -> Vec<String> {
     let mut is_value = false;
     let mut shown = Vec::with_capacity(argv.len());
     for argument in argv {
@@ -30,7 +30,7 @@ pub fn redact_args(argv: &[String]) -> Vec<String> {
     shown
 }
 
-/// An argument by itself: a URL, or a text with names and values in it.
+/// One argument: a URL, or a text with names and values.
 fn one(argument: &str) -> String {
     if argument.contains(['{', '\n', ':', '=']) {
         return redact(argument);
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_of_a_command_line_are_struck() {
+    fn redact_args_replaces_secrets() {
         for (line, want) in [
             ("set modules.edgeHub.token=abc a.b=1", "set modules.edgeHub.token=*** a.b=1"),
             ("env DB_PASSWORD=abc LEVEL=1", "env DB_PASSWORD=*** LEVEL=1"),

@@ -1,24 +1,24 @@
-//! Whether a name says that its value is a secret.
+//! Decides by its name whether a value is a secret.
 //!
 //! A name is split into words first (camelCase, snake_case, kebab-case, SCREAMING_CASE, dots), so that
 //! `monkey` and `author` are not taken for a key and an auth.
 
-/// Words that make a name secret wherever they are, unless a word of [`ABOUT`] follows.
+/// Words that make a name secret anywhere in it, unless a word of [`ABOUT`] follows.
 const WORDS: &str = "\
     token tokens password passwords passwd passphrase passphrases passcode secret secrets psk credential \
     credentials creds cred bearer jwt dsn apikey apikeys authkey accesskey secretkey sharedkey privatekey \
     privatekeys clientsecret connectionstring pat hmac cookie cookies";
-/// Words that do so only at the end of a name of several: `DB_PASS`, but not `pass`.
+/// Words that do so only as the last of several: `DB_PASS`, but not `pass`.
 const LAST_OF_SEVERAL: [&str; 7] = ["pass", "pwd", "pw", "seed", "salt", "pin", "sid"];
-/// What makes a `key` or a `string` secret when it is the word before.
+/// Pairs of words that make a name secret.
 const PAIRS: &str = "\
     private-key api-key access-key secret-key shared-key encryption-key signing-key account-key session-key \
     auth-key certificate-key license-key master-key session-id webhook-url storage-key ssh-key api-keys private-keys \
     connection-string conn-string conn-str";
-/// Endings of words that are written together: `mqttpassword`. No other English word ends so.
+/// Endings of words that are written together: `mqttpassword`. No other English word ends like this.
 const ENDINGS: &str = "\
     password passwords passwd passphrase secret token apikey accesskey secretkey privatekey credentials";
-/// What follows a secret word where the value only says something about the secret: `tokenFile`.
+/// Words after a secret word if the value is only about the secret: `tokenFile`.
 const ABOUT: &str = "\
     file files filename path paths dir directory name names namespace ref refs url uri urls endpoint type \
     types mode modes method methods kind enable enabled disable disabled duration ttl timeout expiry expires \
@@ -28,7 +28,7 @@ const ABOUT: &str = "\
 /// Names of query parameters that are secret in a URL and harmless elsewhere.
 const IN_QUERIES: [&str; 7] = ["sig", "signature", "key", "code", "sas", "assertion", "auth"];
 
-/// Whether what belongs to this name must not be shown.
+/// Whether the value of this name is a secret.
 ///
 /// `name` may be a key, a variable, an option or a dotted path in any case style. `mqttPassword`,
 /// `DB_PASSWORD`, `api-key`, `modules.edgeHub.token` are; `tokenFile`, `tokenRefreshDuration`,
@@ -39,13 +39,13 @@ pub fn is_secret_name(name: &str) -> bool {
     let Some(at) = (0..words.len()).rev().find(|at| is_secret_word(&words, *at, several)) else { return false };
     let pair = at + 1 < words.len() && is_pair(&words[at], &words[at + 1]);
     let rest = &words[at + 1 + usize::from(pair)..];
-    // The id of an access key is what it is known by.
+    // The id of an access key is not secret.
     let id = pair && rest.first().is_some_and(|word| word == "id");
     let is_about = rest.iter().any(|word| is_in(ABOUT, word)) || (is_auth(&words[at]) && !rest.is_empty());
     !id && !is_about
 }
 
-/// Whether a query parameter of a URL must not be shown.
+/// Whether the value of a query parameter is a secret.
 pub(super) fn is_secret_parameter(name: &str) -> bool {
     let words = words(name);
     is_secret_name(name) || words.last().is_some_and(|word| IN_QUERIES.contains(&word.as_str()))
@@ -61,7 +61,7 @@ fn is_secret_word(words: &[String], at: usize, several: bool) -> bool {
         || ENDINGS.split(' ').any(|ending| word.ends_with(ending))
 }
 
-/// `auth` alone holds a credential; in front of another word it only says what that is about.
+/// `auth` as the last word is a credential; before another word it only describes that.
 fn is_auth(word: &str) -> bool {
     word == "auth"
 }
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secret_names_are_known_in_every_style() {
+    fn is_secret_name_recognizes_every_case_style() {
         for name in [
             "token",
             "mqttPassword",
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn other_names_are_not() {
+    fn is_secret_name_ignores_other_names() {
         for name in [
             "",
             "tokenFile",
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_of_urls_are_stricter() {
+    fn is_secret_parameter_is_stricter() {
         for name in ["token", "access_token", "X-Amz-Signature", "sig", "key", "apikey"] {
             assert!(is_secret_parameter(name), "{name}");
         }

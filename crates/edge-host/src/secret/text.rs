@@ -1,20 +1,20 @@
-//! Texts with their secrets struck: configuration in any of its formats, logs, messages of programs.
+//! Redacts texts: configuration files in any format, logs, messages of programs.
 
 use super::name::is_secret_name;
 use super::{STRUCK, url};
 
-/// What opens a TOML string of several lines.
+/// Beginning of a TOML string of several lines.
 const TOML_MARKS: [&str; 2] = ["\"\"\"", "'''"];
-/// What HTTP calls the kind of a credential.
+/// Authentication schemes of HTTP.
 const SCHEMES: [&str; 5] = ["basic", "bearer", "digest", "negotiate", "token"];
-/// More white space than this is between no option and its value.
+/// Most white space between an option and its value.
 const MAX_GAP: usize = 200;
 
-/// A text with the values of secret keys, the bodies of PEM blocks and credentials in URLs struck out.
+/// A text with `***` for the values of secret keys, PEM blocks and credentials in URLs.
 pub fn redact(text: &str) -> String {
     let mut struck = String::with_capacity(text.len());
     let mut in_pem = false;
-    // Ends with this.
+    // The mark that ends it.
     let mut in_string: Option<&str> = None;
     let mut is_continued = false;
     // Indentation of a secret key whose value is in the lines below it, and whether these can be items or keys.
@@ -66,7 +66,7 @@ fn is_below(line: &str, indent: usize, outer: usize, items: bool) -> bool {
     indent > outer || line.trim().is_empty() || is_item
 }
 
-/// Whether a line has a key of its own, or nothing to strike.
+/// Whether a line has its own key, or nothing to redact.
 fn has_key(line: &str) -> bool {
     let line = line.trim_start_matches([' ', '\t', '-']);
     let name = line.trim_start_matches(['"', '\'']);
@@ -75,7 +75,7 @@ fn has_key(line: &str) -> bool {
     line.is_empty() || line.starts_with(['{', '}', ']', '#']) || (end > 0 && behind.starts_with([':', '=']))
 }
 
-/// Whether a line is a secret key and its value comes in the lines below.
+/// Whether a line is a secret key with its value in the lines below.
 fn is_open_key(line: &str) -> bool {
     let Some(name) = line.trim().strip_suffix(':') else { return false };
     let name = name.trim_start_matches(['-', ' ']).trim_matches(['"', '\'']);
@@ -123,14 +123,14 @@ fn secret_value(line: &str) -> Option<usize> {
     is_secret("", &line[value..], false).then_some(value)
 }
 
-/// Whether a value is one to strike.
+/// Whether a value is redacted.
 fn is_secret(name: &str, value: &str, header: bool) -> bool {
     if header {
         return value
             .split_once([' ', '\t'])
             .is_some_and(|(first, _)| SCHEMES.iter().any(|s| s.eq_ignore_ascii_case(first)));
     }
-    // Struck already as a part of a URL, or no secret at all.
+    // Redacted already as part of a URL, or not a secret.
     if let Some(behind) = value.strip_prefix(STRUCK) {
         return !behind.is_empty() && !behind.starts_with(['&', ';', '#', '"', '\'', '@']);
     }
@@ -139,12 +139,12 @@ fn is_secret(name: &str, value: &str, header: bool) -> bool {
     !is_path && !["", "true", "false", "null", "~", "{", "["].contains(&bare)
 }
 
-/// Whether this is the name of a file, which a key may be given by.
+/// Whether this is a path, as the value of a key may be.
 fn is_path(value: &str) -> bool {
     value.starts_with('/') && value[1..].contains('/') && !value.contains(['=', '+', ' '])
 }
 
-/// Where a value begins behind its key; none where it is empty.
+/// Where a value begins after its key; none if it is empty.
 fn value_from(line: &str, at: usize) -> Option<usize> {
     let value = line[at..].trim_start_matches(['"', '\'', ' ', '\t', ':', '=', ']']);
     (!value.trim().is_empty()).then_some(line.len() - value.len())
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_struck_out_wherever_a_line_holds_them() {
+    fn redact_replaces_secrets_anywhere_in_a_line() {
         for (text, want) in [
             ("token: abc\n", "token: ***\n"),
             ("  token: \"abc\" # set\n", "  token: \" ***\n"),
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_text_takes_no_longer_for_each_byte() {
+    fn redact_takes_linear_time() {
         for unit in
             ["token", "--token ", "tokenX", "a:b@", "://", "token ", "\"", "token:\n", "://u:", "=", "a=", "?a&"]
         {

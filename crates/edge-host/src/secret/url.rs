@@ -1,26 +1,25 @@
-//! Credentials in URLs, as people write them: with `@`, `/`, `?` and `:` in a password that is not encoded.
+//! Redacts credentials in URLs, also in URLs with an unencoded `@`, `/`, `?` or `:` in the password.
 //!
-//! Where it is not clear whether something is a password, it is struck: too little in a message is
-//! better than a password in it.
+//! If it is not clear whether something is a password, it is redacted.
 
 use super::STRUCK;
 use super::name::is_secret_parameter;
 
-/// Between the scheme and what it is for.
+/// The end of a scheme.
 const MARK: &str = "://";
-/// What ends a URL in a text, besides white space.
+/// Characters that end a URL in a text, besides white space.
 const QUOTES: [char; 4] = ['"', '\'', '`', '<'];
-/// What may separate two URLs that are written without a blank.
+/// Characters that may separate two URLs without a blank.
 const BETWEEN: [char; 9] = [',', '|', ';', '=', '&', '?', '(', '[', '>'];
 /// A user's name is shown up to this length; longer ones are tokens.
 const MAX_USER: usize = 20;
-/// Digests follow an `@` as hosts do.
+/// Digests come after an `@`, as hosts do.
 const DIGESTS: [&str; 2] = ["sha256:", "sha512:"];
 
 /// A URL without its credentials and without the values of secret query parameters.
 pub fn shown_url(url: &str) -> String {
     let mut shown = String::with_capacity(url.len());
-    // All of it is one: white space and quotes may be in the password.
+    // White space and quotes may be part of the password.
     strike_piece(url, false, &mut shown);
     shown
 }
@@ -33,7 +32,7 @@ pub fn has_credentials(url: &str) -> bool {
     }
 }
 
-/// A text of ours or of a program's, with `user:***@` for the credentials of every URL in it.
+/// A text with `user:***@` for the credentials of every URL in it.
 pub(crate) fn without_credentials(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     strike_line(text, &mut shown);
@@ -56,7 +55,7 @@ fn strike(line: &str, with_user: bool, struck: &mut String) {
     }
 }
 
-/// Whether a quote does not end the URL, as it is in the middle of `user:password`.
+/// Whether a quote is part of the password and does not end the URL.
 fn has_quote_in_password(chunk: &str) -> bool {
     let Some((_, rest)) = chunk.split_once(MARK) else { return false };
     let Some(quote) = rest.find(QUOTES) else { return false };
@@ -66,7 +65,7 @@ fn has_quote_in_password(chunk: &str) -> bool {
     is_open && authority.split_once(':').is_some_and(|(_, port)| !is_port(port)) && rest[quote..].contains('@')
 }
 
-/// What may be several URLs without white space between.
+/// Redacts one or more URLs without white space between them.
 fn strike_piece(piece: &str, with_user: bool, struck: &mut String) {
     let body = piece.trim_end_matches(|c: char| c.is_whitespace() || QUOTES.contains(&c));
     let mut rest = body;
@@ -81,7 +80,7 @@ fn strike_piece(piece: &str, with_user: bool, struck: &mut String) {
     struck.push_str(&piece[body.len()..]);
 }
 
-/// Where the URL after the first of `text` begins; what is before the first scheme belongs to the first.
+/// Where the second URL of `text` begins; what is before the first scheme belongs to the first.
 fn next_url(text: &str, is_first: bool) -> Option<usize> {
     let mut marks = text.match_indices(MARK).map(|(at, _)| at);
     // The first mark of a URL is its own.
@@ -98,7 +97,7 @@ fn next_url(text: &str, is_first: bool) -> Option<usize> {
 /// Where the scheme that ends here begins.
 fn scheme_start(text: &str, end: usize) -> usize {
     let is_scheme = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
-    // No scheme is longer, and looking back has its limit.
+    // No scheme is longer; this limits the work.
     end - text.as_bytes()[..end].iter().rev().take(40).take_while(|byte| is_scheme(byte)).count()
 }
 
@@ -129,16 +128,16 @@ fn strike_one(one: &str, with_user: bool, struck: &mut String) {
     parameters(&rest[at + 1..], struck);
 }
 
-/// The user's name, where it is one and not a token.
+/// The user name, if it is not a token.
 fn shown_user(userinfo: &str) -> Option<&str> {
     let (user, password) = userinfo.split_once(':')?;
     let is_name = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    // GitHub's tokens are names without a password, or with this one.
+    // Tokens of GitHub are user names without a password, or with this one.
     let is_token = password.is_empty() || password == "x-oauth-basic";
     (!user.is_empty() && user.len() <= MAX_USER && user.chars().all(is_name) && !is_token).then_some(user)
 }
 
-/// Where the `@` behind the credentials is, in what follows `scheme://`.
+/// Where the `@` after the credentials is, in the text after `scheme://`.
 fn userinfo(rest: &str) -> Option<usize> {
     let last = rest.rfind('@')?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -151,7 +150,7 @@ fn userinfo(rest: &str) -> Option<usize> {
     }
 }
 
-/// Whether `user:pa` is in front of a `/` that belongs to the password, and is no host with a port.
+/// Whether `user:pa` is before a `/` of the password, and not a host with a port.
 fn is_password_split(authority: &str, rest: &str, last: usize) -> bool {
     if authority.starts_with('[') && authority.contains(']') {
         return false;
@@ -174,7 +173,7 @@ fn bare_userinfo(text: &str) -> Option<usize> {
     (is_name && is_host(host, false) && !DIGESTS.iter().any(|digest| host.starts_with(digest))).then_some(at)
 }
 
-/// Whether this begins with a host, which has a dot, a port or brackets if `clearly`.
+/// Whether this begins with a host; if `clearly`, it must have a dot, a port or brackets.
 fn is_host(text: &str, clearly: bool) -> bool {
     let end = text.find(['/', '?', '#']).unwrap_or(text.len());
     let place = &text[..end];
@@ -182,15 +181,15 @@ fn is_host(text: &str, clearly: bool) -> bool {
         return place.contains(']');
     }
     let (host, port) = place.split_once(':').unwrap_or((place, ""));
-    let is_good = |c: char| c.is_alphanumeric() || "-._".contains(c);
-    let good = !host.is_empty() && host.chars().all(is_good) && port.chars().all(|c| c.is_ascii_digit());
-    // A version such as v1.2.3 ends in a number, and so does no name of a host.
+    let is_valid = |c: char| c.is_alphanumeric() || "-._".contains(c);
+    let valid = !host.is_empty() && host.chars().all(is_valid) && port.chars().all(|c| c.is_ascii_digit());
+    // A version such as v1.2.3 ends in a number; a host name does not.
     let is_named = host.rsplit_once('.').is_some_and(|(_, top)| top.chars().all(char::is_alphabetic) && top.len() > 1);
     let is_address = host.parse::<std::net::Ipv4Addr>().is_ok();
-    good && (!clearly || is_named || is_address || host == "localhost" || !port.is_empty())
+    valid && (!clearly || is_named || is_address || host == "localhost" || !port.is_empty())
 }
 
-/// Adds what follows the credentials, with the values of secret parameters struck.
+/// Adds the rest after the credentials, with secret parameters redacted.
 fn parameters(rest: &str, struck: &mut String) {
     let at = rest.find(['?', '#']).map_or(rest.len(), |at| at + 1);
     struck.push_str(&rest[..at]);
@@ -217,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_of_odd_urls_are_struck() {
+    fn shown_url_redacts_credentials_of_unusual_urls() {
         for (url, shown, removed) in [
             ("https://me:secret@a.example/x", "https://me:***@a.example/x", "https://a.example/x"),
             ("https://me:s@cr@t@a.example/x", "https://me:***@a.example/x", "https://a.example/x"),
@@ -259,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn white_space_in_an_address_hides_no_password() {
+    fn shown_url_redacts_passwords_with_white_space() {
         assert_eq!(shown_url("http://me:se cret@a.example"), "http://a.example");
         assert_eq!(
             line("use http://me:p@ss@a.example or http://b.example"),
@@ -268,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_stay() {
+    fn strike_line_keeps_other_texts() {
         for text in [
             "https://a.example/x@y",
             "https://cache/x@1:2",
@@ -292,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn every_url_of_a_line_is_struck() {
+    fn strike_line_redacts_every_url() {
         for (text, want) in [
             ("get http://u:s@h/a and http://v:t@i/b", "get http://u:***@h/a and http://v:***@i/b"),
             ("GOPROXY=https://u:s@h,https://v:t@i|direct", "GOPROXY=https://u:***@h,https://v:***@i|direct"),

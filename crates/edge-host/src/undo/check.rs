@@ -7,10 +7,10 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::journal::{Change, Entry};
 
-/// A private key is kept for one generation. One that is gone cannot come back, and what was changed
-/// together with it, such as its certificate, is of use only with it: then all of the run stays.
+/// Refuses a whole run if a private key of it cannot be restored, as only one previous key is kept: what was changed
+/// together with it, such as its certificate, is useless without it.
 pub(super) fn previous_keys(undoing: &Undoing<'_>, entries: &[Entry], later: &[(String, u64, String)]) -> Result<()> {
-    let stays = |error: Error| {
+    let keep_all = |error: Error| {
         let own = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
         if entries.len() > 1 {
             error.hint(format!("the rest of the run is kept too, because it belongs to the key{own}"))
@@ -23,13 +23,13 @@ pub(super) fn previous_keys(undoing: &Undoing<'_>, entries: &[Entry], later: &[(
         if !change.kept_old || blocker(undoing.root, entry, later).is_some() {
             continue;
         }
-        undoing.decide(entry).map_err(stays)?;
+        undoing.decide(entry).map_err(keep_all)?;
     }
     Ok(())
 }
 
-/// Refuses (exit 4) all of a run where one of its commands would not be undone: what was changed around it is of
-/// use as long as that is there.
+/// Refuses (exit 4) a whole run if one of its commands cannot be undone: what was changed with it is needed as long as
+/// its effect remains.
 pub(super) fn commands(undoing: &Undoing<'_>, entries: &[Entry], later: &[(String, u64, String)]) -> Result<()> {
     if !undoing.root.is_live() {
         return Ok(());

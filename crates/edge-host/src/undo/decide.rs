@@ -1,4 +1,4 @@
-//! How an action is undone: what is there now is compared with both sides of its record.
+//! Decides how an action is undone: the current state is compared with those before and after it.
 
 use std::io;
 
@@ -15,24 +15,24 @@ use crate::exit::Exit;
 use crate::journal::{Change, Entry, WriteChange};
 use crate::root::{Content, ResolvedPath, Root, State, sha256};
 
-/// What an undo knows besides the record of one action.
+/// What an undo needs besides the record of one action.
 #[derive(Clone, Copy)]
 pub(super) struct Undoing<'a> {
     pub(super) root: &'a Root,
     pub(super) editors: &'a [&'a dyn Editor],
     pub(super) tool: &'static str,
     pub(super) run: u64,
-    /// Restore also what was changed since, and keep that beside.
+    /// Whether to restore also what was changed since, and keep a copy of that.
     pub(super) force: bool,
-    /// Old and new values are wanted: for a dry run, as finding them out takes time.
+    /// Whether to compute old and new values: only for a dry run, as it takes time.
     pub(super) shows_values: bool,
 }
 
-/// A step, and what of the host it was decided on.
+/// A step, and the state that it was decided on.
 #[derive(Debug)]
 pub(super) struct Decided {
     pub(super) step: UndoStep,
-    /// What is at the path, where it is a file's, a link's or a directory's.
+    /// The state of the path, if it has one.
     pub(super) now: Option<State>,
 }
 
@@ -45,8 +45,7 @@ impl From<UndoStep> for Decided {
 impl Undoing<'_> {
     /// The step that undoes an action.
     ///
-    /// Errors: exit 4 where someone changed it since (unless by force), where there is no copy, or where
-    /// the copy is damaged.
+    /// Errors: exit 4 if it was changed since (unless by force), if there is no copy, or if the copy is damaged.
     pub(super) fn decide(&self, entry: &Entry) -> Result<Decided> {
         match &entry.intent.change {
             Change::Write(change) => {
@@ -105,7 +104,7 @@ impl Undoing<'_> {
         }
     }
 
-    /// Fails where the copy of what was there is damaged: found out of all before the first is restored.
+    /// Fails if the copy of the previous content is damaged. Checked for all actions before the first is undone.
     pub(super) fn check_copy(&self, entry: &Entry) -> Result<()> {
         let (path, before, content, aside) = match &entry.intent.change {
             Change::Write(change) if !change.kept_old => {
@@ -117,7 +116,7 @@ impl Undoing<'_> {
         let State::File { .. } = before else { return Ok(()) };
         if aside {
             let now = self.root.find_large(&absolute(path))?.state;
-            // One that is there already needs no copy; it may be gone from where it was kept.
+            // If it is restored already, the copy is not needed and may be gone.
             return if now.same_content(before) {
                 Ok(())
             } else {
@@ -168,13 +167,13 @@ impl Undoing<'_> {
         }
     }
 
-    /// What was there before a write, in this state.
+    /// Restores the previous content of a write, with this state.
     fn restore(&self, change: &WriteChange, state: State) -> Result<UndoStep> {
         let (root, path) = (self.root, absolute(&change.path));
         match &change.before {
             State::Absent => Ok(UndoStep::Remove),
             before @ State::File { .. } if change.kept_old => {
-                // Beside the key itself, wherever a link led to it.
+                // In the directory of the key itself, where links lead.
                 let resolved = resolve(root, &path, change.last_link())?;
                 if kept_as(root, &resolved, before)?.is_some() {
                     return Ok(restored(state, Source::Beside));
@@ -216,7 +215,7 @@ impl Undoing<'_> {
         };
         match now {
             State::Absent => restore(),
-            // A directory does not take the place of a file.
+            // A directory does not replace a file.
             _ if matches!(before, State::Directory { .. }) => Err(self.changed_since(path, false)),
             State::File { .. } | State::Link { .. } if self.force => {
                 Ok(UndoStep::Keeping { now, then: Box::new(restore()?) })
@@ -225,7 +224,7 @@ impl Undoing<'_> {
         }
     }
 
-    /// What the journal holds of it, if that is what was there.
+    /// Restores the copy in the journal, if its checksum is right.
     fn copied(&self, path: &str, before: &State, content: Option<&Content>, state: State) -> Result<UndoStep> {
         let State::File { sha256: was, .. } = before else {
             return Ok(restored(state, Source::Bytes(Vec::new())));
@@ -239,7 +238,7 @@ impl Undoing<'_> {
         Ok(UndoStep::Restore(Restore { state, from: Source::Bytes(bytes), keeps_rights, values }))
     }
 
-    /// What was kept whole, if it is still there and still what it was.
+    /// Restores a large file that was kept, if its checksum is right.
     fn kept_aside(&self, path: &str, before: &State, state: State) -> Result<UndoStep> {
         let State::File { sha256, .. } = before else { return Err(self.no_copy(path)) };
         let kept = crate::journal::kept_path(sha256);
@@ -256,9 +255,9 @@ impl Undoing<'_> {
         .hint(self.keep_all()))
     }
 
-    /// What was there before comes back over what someone else made of it, if the user says so.
+    /// Restores the previous content over a later change, with `--force`.
     fn forced(&self, change: &WriteChange, resolved: &ResolvedPath<'_>, now: State) -> Result<UndoStep> {
-        // A link that came later leads to a file that was none of ours.
+        // A link that was made later leads to a file that the run did not write.
         let is_elsewhere =
             relative(self.root, &resolved.canonical())? != *change.target.as_ref().unwrap_or(&change.path);
         if !self.force || is_elsewhere || matches!(now, State::Directory { .. } | State::Other) {
@@ -268,7 +267,7 @@ impl Undoing<'_> {
         Ok(if now == State::Absent { then } else { UndoStep::Keeping { now, then: Box::new(then) } })
     }
 
-    /// Refuses; the hint names `--force` where it `can_be_forced`.
+    /// Refuses; the hint names `--force` if it `can_be_forced`.
     fn changed_since(&self, path: &str, can_be_forced: bool) -> Error {
         let found = self.root.find_link(&absolute(path)).map(|found| found.state);
         let (what, is_ours_to_replace) = match found {
@@ -291,7 +290,7 @@ impl Undoing<'_> {
         ))
     }
 
-    /// Adds the two ways on to an error's hint.
+    /// Adds `--force` and `--skip` to the hint of an error.
     fn or_by_force(&self, error: Error) -> Error {
         let own = error.hint_text().map(|hint| format!("{hint}; or ")).unwrap_or_default();
         let by_force = format!(
@@ -326,13 +325,13 @@ impl Undoing<'_> {
         difference_of(now, then).lines().map(str::to_owned).collect()
     }
 
-    /// What someone changed since, for a refusal; nothing where the message says enough.
+    /// What was changed since, for a refusal; none if there is nothing to show.
     pub(super) fn difference(&self, entry: &Entry, error: &Error) -> Option<String> {
         let Change::Write(change) = &entry.intent.change else { return None };
         if error.exit() != Exit::Refused {
             return None;
         }
-        // From what we left, where that is known; else from what was there before us.
+        // The difference to what the run wrote, if that is known; else to the previous content.
         let base = match (&change.wrote, &change.content, &change.before) {
             (Some(content), ..) | (None, Some(content), _) => content.bytes()?,
             (None, None, State::Absent) => Vec::new(),
@@ -348,7 +347,7 @@ fn restored(state: State, from: Source) -> UndoStep {
     UndoStep::Restore(Restore { state, from, keeps_rights: false, values: Vec::new() })
 }
 
-/// The mode and owner that a restored file gets: those of before, unless someone changed them since.
+/// Mode and owner of a restored file: the previous ones, unless they were changed since.
 fn keep_rights(before: &State, after: Option<&State>, now: &State) -> State {
     match (before, now) {
         (State::File { sha256, .. }, State::File { mode, uid, gid, xattrs, .. })

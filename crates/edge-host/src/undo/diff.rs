@@ -1,4 +1,4 @@
-//! A difference for people, with known secrets struck out.
+//! Differences of texts, with secrets redacted.
 
 use std::time::Duration;
 
@@ -6,16 +6,16 @@ use similar::{ChangeTag, TextDiff};
 
 use crate::secret::redact;
 
-/// More lines than this say nothing more.
+/// Lines that are shown.
 const MAX_LINES: usize = 40;
 
-/// Longer lines are cut: a value is known by its beginning.
+/// Longer lines are truncated.
 const MAX_LINE: usize = 200;
 
-/// Two large files with nothing in common would take minutes to compare in full.
+/// Two large files without common lines would take minutes to compare.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Lines taken away (`-`) and added (`+`) since, secrets struck out.
+/// Removed (`-`) and added (`+`) lines, with secrets redacted.
 pub(super) fn difference_of(before: &[u8], now: &[u8]) -> String {
     let (Ok(before), Ok(now)) = (std::str::from_utf8(before), std::str::from_utf8(now)) else {
         return "(binary content differs)".to_owned();
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_struck_out_and_paths_are_not() {
+    fn difference_redacts_secrets_and_keeps_paths() {
         let before = "token: abc.def\nmqttPassword=\"x\"\ntlsPrivateKeyFile: /etc/key\na: 1\n";
         let now = "token: other\nmqttPassword=\"y\"\ntlsPrivateKeyFile: /etc/key2\na: 2\n";
         assert_eq!(
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn large_files_without_a_common_line_take_no_minutes() {
+    fn difference_of_large_files_without_a_common_line_takes_seconds() {
         let text = |word: &str| (0..60_000).map(|n| format!("{word} {n}\n")).collect::<String>();
         let begin = std::time::Instant::now();
         assert!(difference_of(text("a").as_bytes(), text("b").as_bytes()).ends_with("more lines)"));
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_difference_is_cut() {
+    fn long_difference_is_truncated() {
         let now = (0..100).map(|n| format!("{n}\n")).collect::<String>();
         assert!(difference_of(b"", now.as_bytes()).ends_with("(60 more lines)"));
     }

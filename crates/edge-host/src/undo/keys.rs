@@ -1,9 +1,9 @@
-//! A private key that one run replaced more than once: the key from before the run is the one that was kept.
+//! Private keys that one run has replaced more than once: the key from before the run is the one that is kept.
 
 use crate::journal::{Change, Entry, WriteChange};
 
-/// Joins the changes of one run to the same key, so that an undo restores what stood there before the first
-/// of them. A key that only the interrupted part of a run made was never kept.
+/// Joins the changes of one run to the same key, so that an undo restores the key from before the first of them. A
+/// key of the interrupted part of the run was not kept.
 ///
 /// `entries` begin with the newest.
 pub(super) fn joined(entries: Vec<Entry>) -> Vec<Entry> {

@@ -1,4 +1,4 @@
-//! `undo --list`: the runs of a utility, what each was called with and how far it is.
+//! `undo --list`: the runs of a utility, with command line and state.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Undoing one action: the step that was decided on, done.
+//! Does the step that undoes one action.
 
 use std::ffi::OsStr;
 use std::io;
@@ -17,25 +17,25 @@ pub(super) const NEWER_RIGHTS: &str = "mode, owner or attributes were changed si
 /// What undoes an action.
 #[derive(Debug)]
 pub(crate) enum UndoStep {
-    /// It is as it was already.
+    /// It is restored already.
     Already,
-    /// The new file is removed, and the directories made on the way.
+    /// The new file is removed, with the parent directories that were made for it.
     Remove,
-    /// What was there before is restored.
+    /// The previous content is restored.
     Restore(Restore),
     /// The edit alone is undone.
     Edit { bytes: Vec<u8>, state: State, values: Vec<String> },
-    /// By force: what is there now, which we did not leave, is kept beside before this is done.
+    /// By force: the current version is kept as a copy before this is done.
     Keeping { now: State, then: Box<UndoStep> },
-    /// The permission bits of a file are set back.
+    /// The previous permission bits are set.
     Mode(u32),
-    /// A kernel value is set back.
+    /// The previous kernel value is set.
     Set { now: String, before: String },
     /// The inverse command is run.
     Run(Vec<String>),
-    /// A script made from what is there now is run.
+    /// A script that was made from the current state is run.
     Script(Script),
-    /// It cannot be undone here, and why that is not an error.
+    /// It cannot be undone here, which is not an error, and why.
     Leave(&'static str),
 }
 
@@ -44,7 +44,7 @@ pub(crate) enum UndoStep {
 pub(crate) struct Restore {
     pub(crate) state: State,
     pub(crate) from: Source,
-    /// Mode, owner and extended attributes were changed since and are kept.
+    /// Whether mode, owner and extended attributes were changed since and are kept.
     pub(crate) keeps_rights: bool,
     /// The lines that change, for a dry run.
     pub(crate) values: Vec<String>,
@@ -55,9 +55,9 @@ pub(crate) struct Restore {
 pub(crate) enum Source {
     /// From the journal.
     Bytes(Vec<u8>),
-    /// The previous key kept beside it.
+    /// From the copy of the previous key.
     Beside,
-    /// The large file kept whole beside the journal.
+    /// From the large files that are kept with the journal.
     Aside,
 }
 
@@ -96,7 +96,7 @@ impl UndoStep {
         }
     }
 
-    /// What of a file is not as it was before: it was changed since, and stays.
+    /// What of a file is not restored, as it was changed since.
     pub(crate) fn note(&self) -> Option<&'static str> {
         matches!(self, UndoStep::Restore(Restore { keeps_rights: true, .. })).then_some(NEWER_RIGHTS)
     }
@@ -117,7 +117,7 @@ impl UndoStep {
     }
 }
 
-/// For a file that must be written in place: both sides, before it is touched.
+/// For a file that must be written in place: old and new content, before it is changed.
 pub(crate) fn record_before(root: &Root, entry: &Entry, step: &UndoStep) -> Result<Option<Record>> {
     let bytes = match step {
         UndoStep::Edit { bytes, .. }
@@ -135,7 +135,7 @@ pub(crate) fn record_before(root: &Root, entry: &Entry, step: &UndoStep) -> Resu
     Ok(Some(Record::Undoing { seq: entry.intent.seq, from: Content::of(&now.bytes), to: Content::of(bytes) }))
 }
 
-/// Does it; a script holds the lock until its end.
+/// Does a step; a script keeps the lock until its end.
 pub(crate) fn perform(root: &Root, lock: Option<&Lock>, entry: &Entry, step: UndoStep) -> Result<()> {
     let change = &entry.intent.change;
     let made = match change {
@@ -148,7 +148,7 @@ pub(crate) fn perform(root: &Root, lock: Option<&Lock>, entry: &Entry, step: Und
             if let Change::Write(change) = change {
                 discard_needless(root, change)?;
             }
-            // A kill between the removal of the file and of the directories made for it.
+            // After a kill between the removal of the file and of its parent directories.
             if matches!(change, Change::Write(WriteChange { before: State::Absent, .. })) {
                 remove_made(root, made)
             } else {
@@ -157,7 +157,7 @@ pub(crate) fn perform(root: &Root, lock: Option<&Lock>, entry: &Entry, step: Und
         }
         UndoStep::Leave(_) => Ok(()),
         UndoStep::Remove => {
-            // A file that was made through a dangling link is removed, and not the link.
+            // If the file was made through a dangling link, the file is removed and not the link.
             resolve_change(root, change)?.remove_file().map_err(fail)?;
             remove_made(root, made)
         }
@@ -167,7 +167,7 @@ pub(crate) fn perform(root: &Root, lock: Option<&Lock>, entry: &Entry, step: Und
         }
         UndoStep::Edit { bytes, state, .. } => put(&resolve_change(root, change)?, &bytes, &state).map_err(fail),
         UndoStep::Mode(mode) => resolve_change(root, change)?.set_mode(mode).map_err(fail),
-        // It was kept before: see [`keep`].
+        // The copy was made before: see [`keep`].
         UndoStep::Keeping { then, .. } => perform(root, lock, entry, *then),
         UndoStep::Set { before, .. } => resolve_change(root, change)?.set_value(&before).map_err(fail),
         UndoStep::Run(argv) => Cmd::of_argv(&argv)?.run().map(|_| ()),
@@ -210,12 +210,12 @@ fn put(resolved: &ResolvedPath<'_>, bytes: &[u8], state: &State) -> io::Result<(
     resolved.replace(bytes, meta, xattrs)
 }
 
-/// Keeps what is there now and was not left by us; returns where.
+/// Keeps a copy of the current version; returns its path.
 pub(crate) fn keep(root: &Root, entry: &Entry, now: &State) -> Result<PathBuf> {
     keep_newer(root, &resolve_change(root, &entry.intent.change)?, now)
 }
 
-/// Refuses where someone changed it since the step was decided on.
+/// Refuses if it was changed since the step was decided on.
 pub(crate) fn must_still_be(root: &Root, entry: &Entry, now: &State) -> Result<()> {
     let shown = shown(root, &entry.intent.change);
     let found = resolve_change(root, &entry.intent.change)?.state();

@@ -1,4 +1,4 @@
-//! What a deletion could not remove: how much, and the first of it by name.
+//! What a deletion could not remove: the count, and the first few by name.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,10 @@ use nix::errno::Errno;
 
 use crate::error::Error;
 
-/// More names than this help nobody.
+/// Names that are shown.
 const SHOWN: usize = 8;
 
-/// What is left of a tree, with paths below its top; the top itself has an empty one.
+/// The leftovers of a tree, with paths below its top; that of the top itself is empty.
 #[derive(Debug, Default)]
 pub(crate) struct Leftovers {
     count: u64,
@@ -23,7 +23,7 @@ impl Leftovers {
         Leftovers { count: 1, shown: vec![(PathBuf::new(), cause)] }
     }
 
-    /// How much is left. A directory that is not empty because of it does not count.
+    /// How many entries are left. Directories that are not empty because of them do not count.
     pub(super) fn count(&self) -> u64 {
         self.count
     }
@@ -35,19 +35,19 @@ impl Leftovers {
         }
     }
 
-    /// Adds those of one directory, whose paths begin there.
+    /// Adds those of one directory.
     pub(super) fn absorb(&mut self, other: Leftovers, place: impl Fn(PathBuf) -> PathBuf) {
         self.count += other.count;
         let room = SHOWN - self.shown.len();
         self.shown.extend(other.shown.into_iter().take(room).map(|(path, cause)| (place(path), cause)));
     }
 
-    /// Whether everything is gone.
+    /// Whether everything was removed.
     pub(crate) fn is_nothing(&self) -> bool {
         self.count == 0
     }
 
-    /// `cannot VERB PATH: ...`, with a hint where unmounting helps.
+    /// `cannot VERB PATH: ...`, with a hint to unmount.
     pub(crate) fn into_error(self, verb: &str, path: &Path) -> Option<Error> {
         let is_mounted_on = self.shown.iter().any(|(_, cause)| is_mount(cause));
         let error = Error::io(verb, path, &self.into_result().err()?);
@@ -58,7 +58,7 @@ impl Leftovers {
         Some(error.hint(format!("unmount what is mounted there (grep {path} /proc/self/mountinfo) and run again")))
     }
 
-    /// Success where nothing is left, else one error that names the first of it.
+    /// Success if nothing is left, else one error that names the first few.
     pub(crate) fn into_result(mut self) -> io::Result<()> {
         match (self.count, self.shown.first()) {
             (0, _) => return Ok(()),

@@ -17,22 +17,22 @@ use super::super::read::kind;
 use super::left::Leftovers;
 use super::step::Identity;
 
-/// Some file systems skip names while others are removed, so a directory is read until nothing more
-/// goes; someone who keeps making files must not keep us here for ever.
+/// Some file systems skip names while others are removed, so a directory is read until nothing more is removed; this
+/// limits it if another process keeps creating files.
 const MAX_PASSES: u32 = 64;
 
 /// A directory that is being emptied.
 pub(super) struct Level {
     /// Its name in the level above.
     pub(super) name: OsString,
-    /// The number that the level above lists it with.
+    /// Its inode number as listed in the level above.
     pub(super) number: u64,
     pub(super) is: Identity,
-    /// Something was removed since the pass began.
+    /// Whether something was removed in this pass.
     pub(super) progress: bool,
-    /// Subdirectories that stay.
+    /// Subdirectories that cannot be removed.
     pub(super) stuck: HashSet<u64>,
-    /// Something below stays and is reported already.
+    /// Whether something below cannot be removed and is reported already.
     pub(super) has_left: bool,
     /// None while many levels below it are open.
     open: Option<Open>,
@@ -75,7 +75,7 @@ impl Level {
         Ok(())
     }
 
-    /// Removes everything that is not a directory. What stays is counted even where reading ends early.
+    /// Removes everything that is not a directory. Leftovers are counted even if reading ends early.
     pub(super) fn remove_files(&mut self) -> (Leftovers, io::Result<()>) {
         let mut left = Leftovers::default();
         let Some(open) = &mut self.open else { return (left, Ok(())) };
@@ -107,7 +107,7 @@ impl Level {
         (left, Err(io::Error::other("another process keeps creating files in it")))
     }
 
-    /// The next subdirectory that has not been tried; none where all are done or no more can be remembered.
+    /// The next subdirectory that has not been tried; none if all are done or no more can be remembered.
     pub(super) fn next_directory(&mut self, has_room: bool) -> io::Result<Option<(OsString, u64)>> {
         if !self.has_directories {
             return Ok(None);
@@ -157,7 +157,7 @@ impl Open {
     fn is_directory(&self, entry: &Entry) -> bool {
         match entry.file_type() {
             Some(known) => known == Type::Directory,
-            // Not every file system lists it.
+            // Not every file system returns the type.
             None => fstatat(&self.dir, entry.file_name(), AtFlags::AT_SYMLINK_NOFOLLOW)
                 .is_ok_and(|stat| kind(&stat) == SFlag::S_IFDIR),
         }

@@ -1,8 +1,7 @@
-//! From one directory to the next, with proof that no mount lies between them.
+//! Opens the next directory, with proof that it is on the same mount.
 //!
-//! openat2 has it from the kernel. Before Linux 5.6, and where a seccomp filter keeps it from us, the
-//! mount ids in /proc/self/fdinfo are compared before anything is read from the directory. Where
-//! neither is there, nothing is entered.
+//! openat2 guarantees it. Before Linux 5.6, or if a seccomp filter blocks openat2, the mount ids in
+//! /proc/self/fdinfo are compared before anything is read from the directory. Without either nothing is entered.
 
 use std::ffi::OsStr;
 use std::io;
@@ -17,10 +16,10 @@ use super::super::attributes::mount_id;
 const FLAGS: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
 const SAME_MOUNT: ResolveFlag =
     ResolveFlag::RESOLVE_NO_XDEV.union(ResolveFlag::RESOLVE_NO_SYMLINKS).union(ResolveFlag::RESOLVE_NO_MAGICLINKS);
-/// openat2 gives up where something is renamed at the same time.
+/// openat2 fails with EAGAIN if something is renamed at the same time.
 const ATTEMPTS: u32 = 128;
 
-/// Which directory it is, wherever it is moved.
+/// Identifies a directory, also after it was moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Identity {
     device: u64,
@@ -35,7 +34,7 @@ impl Identity {
     }
 }
 
-/// How the proof is had.
+/// How the mount is checked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Step {
     pub(super) by_openat2: bool,
@@ -48,12 +47,12 @@ impl Default for Step {
 }
 
 impl Step {
-    /// Opens a directory in `dir`; a link is not followed. EXDEV where something is mounted on it.
+    /// Opens a directory in `dir`; a link is not followed. EXDEV if it is a mount point.
     pub(super) fn enter(self, dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
         self.open(dir, name, SAME_MOUNT | ResolveFlag::RESOLVE_BENEATH)
     }
 
-    /// Opens the directory above `dir`, if it is still that one.
+    /// Opens the parent directory of `dir`, if it is still `above`.
     pub(super) fn leave(self, dir: BorrowedFd<'_>, above: Identity) -> io::Result<OwnedFd> {
         let fd = self.open(dir, OsStr::new(".."), SAME_MOUNT)?;
         let is = Identity::of(std::os::fd::AsFd::as_fd(&fd))?;
@@ -68,7 +67,7 @@ impl Step {
             match openat2(dir, name, OpenHow::new().flags(FLAGS).resolve(resolve)) {
                 Ok(fd) => return Ok(fd),
                 Err(Errno::EAGAIN | Errno::EINTR) => {}
-                // An old kernel, or a seccomp filter that does not know it.
+                // An old kernel, or a seccomp filter that blocks it.
                 Err(Errno::ENOSYS | Errno::EPERM) => break,
                 Err(errno) => return Err(errno.into()),
             }

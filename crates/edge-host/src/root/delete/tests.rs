@@ -1,4 +1,4 @@
-//! What the walker removes, and what it leaves: mounts, links, and everything outside.
+//! What a deletion removes, and what it leaves: mounts, link targets and everything outside.
 
 use std::fs::{self, File};
 use std::os::fd::AsFd;
@@ -118,9 +118,11 @@ fn delete_leaves_mounts_of_the_same_file_system_and_removes_all_around_them() {
             place.canary_lives();
             assert_eq!(left.count(), 4);
             let said = left.into_result().unwrap_err().to_string();
-            for part in
-                ["4 entries could not be removed: ", "a/bound: it is a mount point", "single: it is a mount point or in use"]
-            {
+            for part in [
+                "4 entries could not be removed: ",
+                "a/bound: it is a mount point",
+                "single: it is a mount point or in use",
+            ] {
                 assert!(said.contains(part), "{said}");
             }
             for gone in ["tree/a/1", "tree/z"] {
