@@ -1,4 +1,4 @@
-//! Addresses of mirrors, which may have placeholders.
+//! Validates the addresses of mirrors, which may contain placeholders.
 
 use edge_fetch::address::{authority, bad, check, plain};
 use edge_host::{Result, shown_url};
@@ -6,36 +6,36 @@ use edge_host::{Result, shown_url};
 /// Placeholders for the minor version, the release and the architecture.
 const PLACES: [&str; 3] = ["{minor}", "{version}", "{arch}"];
 
-/// An address to download from, with placeholders or without. Errors: usage (2).
+/// Validates an address to download from. Errors: usage (2).
 pub fn download(url: &str) -> Result<&str> {
     check(url, &filled(url)?)?;
     Ok(url)
 }
 
-/// The address of a repository for apt, which verifies what it gets by whatever way it came.
+/// Validates the address of an apt repository; it needs no TLS, as apt verifies signatures. Errors: usage (2).
 pub fn repository(url: &str) -> Result<&str> {
     let text = filled(url)?;
     if ["file:/", "mirror+file:/"].iter().any(|scheme| text.starts_with(scheme)) {
         return Ok(url);
     }
     let rest = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme)).ok_or_else(|| {
-        bad(url, "it begins with none of https://, http:// and file:/")
-            .hint("such as https://mirror.example/crio/{minor}/deb/")
+        bad(url, "it does not begin with https://, http:// or file:/")
+            .hint("give an address such as https://mirror.example/crio/{minor}/deb/")
     })?;
     authority(rest).map_err(|why| bad(url, why))?;
     if shown_url(url) != url {
         return Err(bad(url, "every user of this host can read a password in it")
-            .hint("apt reads it from /etc/apt/auth.conf.d/NAME.conf: machine HOST login NAME password SECRET"));
+            .hint("put it into /etc/apt/auth.conf.d/NAME.conf: machine HOST login NAME password SECRET"));
     }
     Ok(url)
 }
 
-/// The address with something in the place of each placeholder.
+/// The address with each placeholder replaced, so that it can be validated.
 fn filled(url: &str) -> Result<String> {
     plain(url)?;
     let text = PLACES.iter().fold(url.to_owned(), |text, place| text.replace(place, "0"));
     if text.contains(['{', '}']) {
-        return Err(bad(url, "only {minor}, {version} and {arch} can stand in braces"));
+        return Err(bad(url, "the only placeholders are {minor}, {version} and {arch}"));
     }
     Ok(text)
 }
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn download_takes_placeholders_that_are_known() {
+    fn download_accepts_only_known_placeholders() {
         assert!(download("https://a.example:8443/{version}/{arch}.tar.gz").is_ok());
         for bad in ["https://a/{nonsense}/", "http://a.example/{arch}", "https://{minor/"] {
             assert!(download(bad).is_err(), "{bad}");
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repository_is_an_address_that_apt_takes() {
+    fn repository_accepts_addresses_that_apt_supports() {
         for good in ["https://m.example/{minor}/deb/", "http://10.0.0.1:8080/x", "file:/repo/", "mirror+file:/etc/m"] {
             assert!(repository(good).is_ok(), "{good}");
         }

@@ -1,4 +1,4 @@
-//! CRI-O as a package: what is asked of edge-apt.
+//! Installs and removes CRI-O as a package, through edge-apt.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,39 +6,39 @@ use std::time::Duration;
 use edge_apt::{Fingerprint, KeyFrom, Layout, Offline, PackageName, Pin, Removal, Request, Source, Stream, Want};
 use edge_host::{Error, Host, Mode, Result, ResultExt, Root};
 
+use crate::catalog;
 use crate::cli::InstallArgs;
-use crate::knowledge;
 use crate::resolve::Offer;
 use crate::version::Version;
 
-/// The stem of its files in sources.list.d, keyrings and preferences.d.
+/// The name of its files in sources.list.d, keyrings and preferences.d, without extension.
 const NAME: &str = "cri-o";
-/// Above any other repository's, also where that one has a newer minor.
+/// Takes precedence over any other repository, even one with a newer minor version.
 const PRIORITY: i32 = 1001;
 
-/// dpkg's list of packages.
+/// dpkg's database of packages.
 const STATUS: &str = "/var/lib/dpkg/status";
 
 /// The version of the package, if it is installed.
 pub(crate) fn installed(host: &Host) -> Result<Option<String>> {
     if !host.root.find_link(Path::new(STATUS))?.exists() {
-        // Not every system has packages of this kind.
+        // Not a system with dpkg.
         return Ok(None);
     }
     let package = package()?;
     Ok(edge_apt::status(host)?.version_of(&package).map(ToString::to_string))
 }
 
-/// CRI-O's release of a package's version: 1.34.2 of `1.34.2-1.1` or `100:1.34.2-1`.
+/// The release of CRI-O in a package version: 1.34.2 for `1.34.2-1.1` or `100:1.34.2-1`.
 pub(crate) fn release_of(version: &str) -> Option<Version> {
     let upstream = version.split_once(':').map_or(version, |(_, rest)| rest);
     upstream.split(['-', '~', '+']).next()?.parse().ok()
 }
 
-/// Installs the package; whether a dry run cannot know all of it yet.
+/// Installs the package. Returns whether a dry run could not determine all changes.
 pub(crate) fn install(host: &mut Host, args: &InstallArgs, offer: Option<&Offer>) -> Result<bool> {
     let version = Stream::parse(&args.version.to_string())?;
-    let wanted = edge_apt::Wanted {
+    let request = edge_apt::Wanted {
         source: offer.map(|offer| source(args, offer)).transpose()?,
         pin: offer.map(|_| Pin {
             name: NAME.to_owned(),
@@ -52,7 +52,7 @@ pub(crate) fn install(host: &mut Host, args: &InstallArgs, offer: Option<&Offer>
         offline: args.offline.as_deref().map(Offline::open).transpose()?,
         wait: Duration::from_secs(args.wait),
     };
-    let done = edge_apt::install(host, &wanted)?;
+    let done = edge_apt::install(host, &request)?;
     Ok(done.waits)
 }
 
@@ -62,9 +62,8 @@ fn source(args: &InstallArgs, offer: &Offer) -> Result<Source> {
         (Some(file), _) => KeyFrom::Bytes(read_key(file)?),
         (None, Some(url)) => KeyFrom::Url(url.clone()),
         (None, None) => {
-            return Err(
-                Error::usage("cannot add the repository: its key is not known").hint("--key FILE --fingerprint F")
-            );
+            return Err(Error::usage("cannot add the repository: its key is unknown")
+                .hint("name the key: --key FILE --fingerprint HEX"));
         }
     };
     Ok(Source {
@@ -76,20 +75,18 @@ fn source(args: &InstallArgs, offer: &Offer) -> Result<Source> {
     })
 }
 
-/// The operator's own file.
+/// Reads a file that the user named.
 fn read_key(path: &Path) -> Result<Vec<u8>> {
     let absolute = std::path::absolute(path).on("read", path)?;
-    Root::live()?
-        .read(&absolute)?
-        .ok_or_else(|| Error::failed(format!("cannot read {}: it is not there", path.display())))
+    Root::live()?.read(&absolute)?.ok_or_else(|| Error::cannot("read", path, "it does not exist"))
 }
 
-/// Removes the package, its repository and its pin.
+/// Removes the package, its repository and its pin, after waiting for other processes that use apt.
 pub(crate) fn remove(host: &mut Host, wait: Duration) -> Result<()> {
     edge_apt::remove(host, &removal(wait)?)
 }
 
-/// Fails where another package needs this one.
+/// Fails if another package depends on this one.
 pub(crate) fn can_remove(host: &Host) -> Result<()> {
     edge_apt::can_remove(host, &removal(Duration::ZERO)?)
 }
@@ -98,7 +95,7 @@ fn removal(wait: Duration) -> Result<Removal> {
     Ok(Removal { packages: vec![package()?], source: Some(NAME.to_owned()), pin: Some(NAME.to_owned()), wait })
 }
 
-/// Whoever uses apt is waited for before an undo that may use it too.
+/// Waits for other processes that use apt before an undo, which may use it too.
 pub(crate) fn before_undo(host: &mut Host) -> Result<()> {
     if host.mode == Mode::DryRun || !host.root.is_live() || installed(host)?.is_none() {
         return Ok(());
@@ -107,7 +104,7 @@ pub(crate) fn before_undo(host: &mut Host) -> Result<()> {
 }
 
 fn package() -> Result<PackageName> {
-    PackageName::parse(&knowledge::sources()?.apt.package)
+    PackageName::parse(&catalog::sources()?.apt.package)
 }
 
 #[cfg(test)]
@@ -115,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_release_is_told_from_a_packages_version() {
+    fn release_of_reads_a_package_version() {
         let of = |text: &str| release_of(text).map(|version| version.to_string());
         for text in ["1.34.2-1.1", "100:1.34.2-1", "1.34.2", "1.34.2~rc1-1", "1.34.2+ds1-3"] {
             assert_eq!(of(text).as_deref(), Some("1.34.2"), "{text}");

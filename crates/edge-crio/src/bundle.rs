@@ -1,33 +1,33 @@
-//! Static bundles: verified, unpacked by us, put in place file by file, and known by a manifest.
+//! Installs static bundles: unpacks a verified archive, installs its files, and records them in a manifest.
 
 mod archive;
 mod layout;
 mod manifest;
-mod put;
+mod plan;
 
 pub use archive::{Staged, StagedFile, unpack};
-pub use layout::{DAEMON, Kind, Place, Placed, Sysconfig, place};
+pub use layout::{DAEMON, Kind, PlacedFile, assign_paths};
 pub use manifest::{EXECUTABLE, FORMAT, Manifest, Row};
-pub use put::{Ready, Standing, put, standing, take_away};
+pub use plan::{Content, Target, plan_install, plan_removal, read_targets};
 
 use std::path::{Path, PathBuf};
 
-/// What was put in place by whom: for a later install and for removal.
+/// The record of installed files, for later installs and for removal.
 pub const MANIFEST: &str = "/var/lib/edgeutils/edge-crio.json";
-/// Where archives are downloaded and unpacked before they are put in place; nobody else can enter it.
+/// The stage, a private directory to download and unpack archives in.
 const STAGE: &str = "/var/lib/edgeutils/edge-crio";
 
-/// Where an archive of this sum is unpacked.
+/// The directory to unpack an archive of this checksum in.
 pub fn stage_of(sha256: &str) -> PathBuf {
     Path::new(STAGE).join(sha256.get(..16).unwrap_or(sha256))
 }
 
-/// Where a download waits to be unpacked.
+/// The path of a download of this name.
 pub fn download_of(name: &str) -> PathBuf {
     Path::new(STAGE).join(name)
 }
 
-/// The directory of both.
+/// The stage.
 pub fn stage() -> &'static Path {
     Path::new(STAGE)
 }

@@ -9,17 +9,17 @@ use edge_kubeedge::Minor;
 use crate::config::{Driver, Mirror};
 use crate::version::Version;
 
-/// Install CRI-O, and check that it really works
+/// Install CRI-O, and check that it works
 ///
-/// Knows where each version comes from on this system, or says why it cannot be had and what can;
-/// configures it in a file of its own, starts it, asks it over the CRI whether it works, and names the
-/// true cause where it does not.
+/// Finds a source of the requested version for this system, or explains why there is none and what to use
+/// instead. Configures CRI-O in a drop-in file, starts it, queries it over the CRI, and reports the cause of
+/// a failure.
 #[derive(Debug, Parser)]
 #[command(name = "edge-crio", version, help_expected = true, subcommand_required = true, arg_required_else_help = true)]
 #[command(after_help = "Exit codes: 0 done; 1 could not be done; 2 usage; 3 a dry run found changes, or check found \
-faults; 4 refused, nothing touched; 5 interrupted, run again.")]
+problems; 4 refused, nothing changed; 5 interrupted, run again to resume.")]
 pub struct Cli {
-    /// What every utility has.
+    /// Options of every utility.
     #[command(flatten)]
     pub common: Common,
 
@@ -31,53 +31,53 @@ pub struct Cli {
 /// The verbs.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Verb {
-    /// Say where a version comes from for this system, or why it cannot be had and what can
+    /// Show where a version is available for this system, or why it is not and what to use instead
     #[command(after_help = "Example:\n  edge-crio resolve --version 1.34 --kubeedge-version 1.23")]
     Resolve(ResolveArgs),
 
-    /// Install, configure and start CRI-O, and ask it whether it works
+    /// Install, configure and start CRI-O, and query it over the CRI
     ///
-    /// Again with other options it changes what they name and leaves the rest. A running CRI-O is
-    /// restarted where its configuration or version has changed; containers go on meanwhile.
+    /// Run it again with other options to change only those settings. A running CRI-O is restarted if its
+    /// configuration or version has changed; containers keep running.
     #[command(after_help = "Examples:\n  edge-crio install --version 1.34 --hold\n  \
 edge-crio install --version 1.34.2 --source bundle --cgroup-driver cgroupfs\n  \
 edge-crio install --version 1.34.2 --offline /media/usb")]
     Install(Box<InstallArgs>),
 
-    /// Fetch a bundle for another machine, with its checksum in SHA256SUMS for `install --offline`
+    /// Download a bundle for another machine, with its checksum in SHA256SUMS for `install --offline`
     ///
-    /// Through the proxy that the environment names (HTTPS_PROXY, ALL_PROXY, NO_PROXY), if it does.
+    /// Uses the proxy from the environment (HTTPS_PROXY, ALL_PROXY, NO_PROXY), if there is one.
     #[command(after_help = "Example:\n  edge-crio download --version 1.34 --arch arm64 --to /media/usb")]
     Download(DownloadArgs),
 
-    /// Find what keeps CRI-O from working here; exit 3 if there are faults
+    /// Check CRI-O, its configuration, its network and what uses it; exit 3 if there are problems
     #[command(after_help = "Example:\n  edge-crio check")]
     Check,
 
-    /// Print socket and cgroup driver for `edge-conf enable crio -`, or the flags for `keadm join`
+    /// Print the socket and cgroup driver for `edge-conf enable crio -`, or flags for `keadm join`
     #[command(after_help = "Examples:\n  edge-crio settings | edge-conf enable crio -\n  \
 keadm join … $(edge-crio settings --format keadm --kubeedge-version 1.23)")]
     Settings(SettingsArgs),
 
-    /// Remove CRI-O and all that edge-crio made; refused while containers run
+    /// Remove CRI-O and everything that edge-crio installed; refused while containers run
     ///
-    /// /var/lib/containers stays: images and volumes are yours. `undo` brings back what was.
+    /// Images and volumes in /var/lib/containers are kept. `undo` restores what was removed.
     #[command(after_help = "Example:\n  edge-crio remove")]
     Remove(RemoveArgs),
 
-    /// Take the newest run back; with --id another one; refused while containers run
+    /// Undo the newest run; with --id, another one; refused while containers run
     #[command(after_help = "Example:\n  edge-crio undo")]
     Undo(UndoArgs),
 }
 
-/// Other addresses than upstream's.
+/// Mirrors of upstream's package repository and bundles.
 #[derive(Debug, Clone, Args)]
 pub struct MirrorArgs {
-    /// Take packages from this repository; {minor} in it stands for 1.34
+    /// Install packages from this repository; {minor} in it is replaced by the minor version, such as 1.34
     #[arg(long, value_name = "URL")]
     pub apt_mirror: Option<String>,
 
-    /// Take bundles from this directory; {version} and {arch} in it make it an archive's own address
+    /// Download bundles from this directory, or from this address if it contains {version} and {arch}
     #[arg(long, value_name = "URL")]
     pub bundle_mirror: Option<String>,
 }
@@ -85,27 +85,27 @@ pub struct MirrorArgs {
 /// `resolve`.
 #[derive(Debug, Clone, Args)]
 pub struct ResolveArgs {
-    /// A minor (1.34) or one release of it (1.34.2)
+    /// A minor version (1.34) or one release of it (1.34.2)
     #[arg(long, value_name = "V")]
     pub version: Version,
 
-    /// Say whether this KubeEdge can use it
+    /// Check that this version of KubeEdge can use it
     #[arg(long, value_name = "V")]
     pub kubeedge_version: Option<Minor>,
 
-    /// For a machine of this architecture [default: that of this system's programs]
+    /// Architecture of the machine [default: that of this system's programs]
     #[arg(long, value_name = "ARCH")]
     pub arch: Option<Arch>,
 
-    /// From other addresses.
+    /// Mirrors.
     #[command(flatten)]
     pub mirrors: MirrorArgs,
 }
 
-/// Where from.
+/// Values of `--source`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum From {
-    /// Packages where there are any, else a bundle whose sum is known.
+pub enum SourceOption {
+    /// Packages if there are any, else a bundle with a known checksum.
     #[default]
     Auto,
     /// Packages.
@@ -117,68 +117,69 @@ pub enum From {
 /// `install`.
 #[derive(Debug, Clone, Args)]
 pub struct InstallArgs {
-    /// A minor (1.34) or one release of it (1.34.2)
+    /// A minor version (1.34) or one release of it (1.34.2)
     #[arg(long, value_name = "V")]
     pub version: Version,
 
-    /// Refuse a version that this KubeEdge cannot use
+    /// Refuse a version of CRI-O that this version of KubeEdge cannot use
     #[arg(long, value_name = "V")]
     pub kubeedge_version: Option<Minor>,
 
-    /// Where from: packages, a bundle, or what there is
+    /// Where to install from
     #[arg(long, value_name = "SOURCE", default_value = "auto")]
-    pub source: From,
+    pub source: SourceOption,
 
-    /// This bundle: a file, or an address that begins with https://
+    /// Install this bundle: a file, or an address that begins with https://
     #[arg(long, value_name = "FILE|URL", conflicts_with = "offline")]
     pub archive: Option<String>,
 
-    /// The bundle's SHA-256, needed where it is not known here
+    /// The bundle's SHA-256; required if edge-crio does not know it
     #[arg(long, value_name = "HEX")]
     pub sha256: Option<String>,
 
-    /// Use no network: a directory with the bundle, or with .deb files, and SHA256SUMS, which finds a damaged copy and
-    /// is not a proof: for that, --sha256
+    /// Install without a network, from a directory with a bundle or .deb files, and SHA256SUMS. SHA256SUMS only detects
+    /// a damaged file: to detect a replaced one, use --sha256
     #[arg(long, value_name = "DIR")]
     pub offline: Option<PathBuf>,
 
-    /// Who makes the cgroups of containers [default: as it is; CRI-O's own is systemd]
+    /// The cgroup driver [default: unchanged; CRI-O's own default is systemd]
     #[arg(long, value_name = "DRIVER")]
     pub cgroup_driver: Option<Driver>,
 
-    /// The image of the pause container, for a node that cannot reach registry.k8s.io
+    /// The image of the pause container, for nodes that cannot reach registry.k8s.io
     #[arg(long, value_name = "REF")]
     pub pause_image: Option<String>,
 
-    /// Ask this mirror first for a registry's images; may be repeated, in order
+    /// Pull a registry's images from this mirror first; may be repeated, in order of preference
     #[arg(long, value_name = "HOST=URL")]
     pub registry_mirror: Vec<Mirror>,
 
-    /// A proxy for CRI-O and for this download (else the environment's HTTPS_PROXY); - reads it from standard input (with a password)
+    /// A proxy for CRI-O and for this download [default for the download: HTTPS_PROXY]; - reads it from standard input,
+    /// as is required if it has a password
     #[arg(long, value_name = "URL")]
     pub proxy: Option<String>,
 
-    /// What is asked without the proxy: hosts, .domains and networks, with commas in between
+    /// Destinations to reach without the proxy: hosts, .domains and CIDRs, separated by commas
     #[arg(long, value_name = "LIST", requires = "proxy")]
     pub no_proxy: Option<String>,
 
-    /// Keep the package's version when the system is upgraded
+    /// Hold the package, so that apt does not upgrade it
     #[arg(long)]
     pub hold: bool,
 
-    /// From other addresses.
+    /// Mirrors.
     #[command(flatten)]
     pub mirrors: MirrorArgs,
 
-    /// The key of --apt-mirror, where it signs with its own
+    /// The key of --apt-mirror, if it is not signed with upstream's key
     #[arg(long, value_name = "FILE", requires = "fingerprint")]
     pub key: Option<PathBuf>,
 
-    /// That key's fingerprint
+    /// The fingerprint of that key
     #[arg(long, value_name = "HEX")]
     pub fingerprint: Option<String>,
 
-    /// How long CRI-O may take to come up, and how long other users of apt are waited for
+    /// How long to wait for CRI-O to start, and for other processes that use apt
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     pub wait: u64,
 }
@@ -186,23 +187,23 @@ pub struct InstallArgs {
 /// `download`.
 #[derive(Debug, Clone, Args)]
 pub struct DownloadArgs {
-    /// A minor (1.34) or one release of it (1.34.2)
+    /// A minor version (1.34) or one release of it (1.34.2)
     #[arg(long, value_name = "V")]
     pub version: Version,
 
-    /// The architecture of the machine that it is for
+    /// The architecture of the machine that the bundle is for
     #[arg(long, value_name = "ARCH")]
     pub arch: Arch,
 
-    /// The directory that it is put into
+    /// The directory to download to
     #[arg(long, value_name = "DIR")]
     pub to: PathBuf,
 
-    /// The bundle's SHA-256, needed where it is not known here
+    /// The bundle's SHA-256; required if edge-crio does not know it
     #[arg(long, value_name = "HEX")]
     pub sha256: Option<String>,
 
-    /// Take bundles from this directory; {version} and {arch} in it make it an archive's own address
+    /// Download bundles from this directory, or from this address if it contains {version} and {arch}
     #[arg(long, value_name = "URL")]
     pub bundle_mirror: Option<String>,
 }
@@ -210,7 +211,7 @@ pub struct DownloadArgs {
 /// What `settings` prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Format {
-    /// socket=… and cgroupDriver=…, a line each.
+    /// socket=… and cgroupDriver=…, one per line.
     #[default]
     EdgeConf,
     /// Flags on one line.
@@ -220,11 +221,11 @@ pub enum Format {
 /// `settings`.
 #[derive(Debug, Clone, Args)]
 pub struct SettingsArgs {
-    /// For whom
+    /// The program that reads the output
     #[arg(long, value_name = "FORMAT", default_value = "edge-conf")]
     pub format: Format,
 
-    /// keadm's version, whose flags are printed
+    /// The version of keadm to print flags for
     #[arg(long, value_name = "V", required_if_eq("format", "keadm"))]
     pub kubeedge_version: Option<Minor>,
 }
@@ -232,7 +233,7 @@ pub struct SettingsArgs {
 /// `remove`.
 #[derive(Debug, Clone, Args)]
 pub struct RemoveArgs {
-    /// How long other users of apt are waited for
+    /// How long to wait for other processes that use apt
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     pub wait: u64,
 }

@@ -1,5 +1,7 @@
-//! Why a runtime has no network. CRI-O always says that there is no configuration; the files and the
-//! plugins tell the cause, as edge-cni reads them too.
+//! Finds out why pods have no network.
+//!
+//! CRI-O only reports that there is no configuration; the cause is in the files and plugins, which edge-conflist reads
+//! for edge-cni as well.
 
 use edge_host::{Finding, Host, Result, Severity};
 use std::path::Path;
@@ -9,7 +11,7 @@ use edge_conflist::plugin::Ask;
 
 use crate::config::{Effective, Setting};
 
-/// The causes, each with the file that it is about; none where some configuration works.
+/// The causes, each with its file; none if a configuration works.
 pub fn causes(host: &Host, config: &Effective) -> Result<Vec<Finding>> {
     let mut facts = facts(host, &config.network_dir(), &config.plugin_dirs(), Ask::Versions)?;
     if let Some(cause) = keep_default(&mut facts, config) {
@@ -22,17 +24,17 @@ pub fn causes(host: &Host, config: &Effective) -> Result<Vec<Finding>> {
     Ok(findings.into_iter().filter(|finding| finding.severity == Severity::Error).collect())
 }
 
-/// Why pods get no network although CRI-O takes it for ready.
+/// Why pods get no network although CRI-O reports that the network is ready.
 pub fn unseen_causes(host: &Host, config: &Effective) -> Result<Vec<Finding>> {
     let mut facts = facts(host, &config.network_dir(), &config.plugin_dirs(), Ask::Versions)?;
     match keep_default(&mut facts, config) {
-        // It was there when CRI-O looked.
+        // It existed when CRI-O loaded it.
         Some(_) => Ok(Vec::new()),
         None => Ok(unseen(&facts)),
     }
 }
 
-/// Leaves the network that the configuration names, where it names one; says so where there is none of this name.
+/// Keeps only the network that `cni_default_network` names, if it is set; a finding if there is none of this name.
 fn keep_default(facts: &mut Facts, config: &Effective) -> Option<Finding> {
     let Setting { value, file } = config.default_network.as_ref().filter(|setting| !setting.value.is_empty())?;
     let names: Vec<String> =
@@ -41,12 +43,12 @@ fn keep_default(facts: &mut Facts, config: &Effective) -> Option<Finding> {
         return None;
     }
     facts.files.retain(|file| file.content.as_ref().is_ok_and(|network| network.name == *value));
-    facts.files.is_empty().then(|| no_such(file, value, &facts.conf_dir, &names))
+    facts.files.is_empty().then(|| unknown_network(file, value, &facts.conf_dir, &names))
 }
 
-fn no_such(file: &Path, value: &str, dir: &Path, names: &[String]) -> Finding {
-    let text = format!("asks for the network {value}, and {} has {} alone", dir.display(), names.join(", "));
+fn unknown_network(file: &Path, value: &str, dir: &Path, names: &[String]) -> Finding {
+    let text = format!("network {value:?} does not exist: {} contains {}", dir.display(), names.join(", "));
     Finding::error(file, text)
         .at("crio.network.cni_default_network")
-        .hint("name one that is there, or take the line out: then the first counts")
+        .hint("name an existing network, or remove the line to use the first one")
 }

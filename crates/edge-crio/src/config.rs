@@ -1,4 +1,4 @@
-//! CRI-O's configuration: what it loads, and our own part of it.
+//! CRI-O's configuration: the files that it loads, and the drop-ins of edge-crio.
 
 mod dropin;
 mod effective;
@@ -11,44 +11,53 @@ mod registries;
 mod storage;
 
 pub use dropin::{Driver, Keys, drop_in};
-pub use effective::{Effective, Setting, effective, is_stray};
-pub use image::no_reference;
+pub use effective::{Effective, InvalidSetting, Setting, effective, is_stray};
+pub use image::reference_problem;
 pub use load::{read, unloadable};
 pub use proxy::proxy_drop_in;
 pub use registries::{Mirror, mirrors};
-pub use storage::{Metacopy, metacopy_of, rest_of, unreadable, without_metacopy};
+pub use storage::{Metacopy, invalid_line, metacopy_of, rest_of, without_metacopy};
 
 use std::path::PathBuf;
 
-use edge_host::Error;
+use edge_host::{Error, Exit};
 
 /// CRI-O's main file, which packages no longer ship.
 pub const MAIN: &str = "/etc/crio/crio.conf";
-/// Every file in it is loaded, and in directories in it, in the order of the names.
+/// Every file below it is loaded, in the order of the names.
 pub const DIR: &str = "/etc/crio/crio.conf.d";
-/// The one that is ours.
+/// The drop-in of edge-crio.
 pub const OWN: &str = "/etc/crio/crio.conf.d/20-edgeutils.conf";
-/// Our mirrors of registries.
+/// The registry mirrors of edge-crio.
 pub const REGISTRIES: &str = "/etc/containers/registries.conf.d/20-edgeutils.conf";
-/// The registries of all of containers' tools.
+/// The main file of registries, read by all tools of containers.
 pub const REGISTRIES_MAIN: &str = "/etc/containers/registries.conf";
-/// Our proxy for the daemon.
+/// The drop-in with the proxy for the daemon.
 pub const PROXY: &str = "/etc/systemd/system/crio.service.d/20-edgeutils.conf";
-/// containers-storage's configuration: the first that is there counts, alone.
+/// The configuration of containers-storage: only the first that exists is read.
 pub const STORAGE: [&str; 2] = ["/etc/containers/storage.conf", "/usr/share/containers/storage.conf"];
 
 /// A file of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfFile {
-    /// Where.
+    /// Its path.
     pub path: PathBuf,
     /// Its text.
     pub text: String,
 }
 
-/// The error of a file that is no TOML.
-pub(crate) fn not_toml(path: &str, error: &toml_edit::TomlError) -> Error {
-    let text = error.message().replace('\n', ", ");
-    Error::refused(format!("cannot edit {path}: it is no TOML: {text}"))
-        .hint("CRI-O does not start with such a file either: mend it, or move it out of the directory")
+/// What to do about a file that CRI-O cannot load either.
+const REPAIR: &str = "CRI-O does not start with this file either: repair it, or move it out of the directory";
+
+/// The line of a syntax error, from 1. The parser's own text is for programmers.
+pub(crate) fn line_of(text: &str, error: &toml_edit::TomlError) -> usize {
+    let start = error.span().map_or(0, |span| span.start.min(text.len()));
+    text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1
+}
+
+/// The error of a file that is not valid TOML.
+pub(crate) fn not_toml(path: &str, text: &str, error: &toml_edit::TomlError) -> Error {
+    Error::cannot("edit", path, format!("line {} is not valid TOML", line_of(text, error)))
+        .with_exit(Exit::Refused)
+        .hint(REPAIR)
 }

@@ -1,4 +1,4 @@
-//! Asks a container runtime over its socket: the CRI in v1, and in v1alpha2 where v1 is not known.
+//! Queries a container runtime over its CRI socket: with CRI v1, or v1alpha2 if v1 is not supported.
 
 pub mod messages;
 
@@ -19,10 +19,10 @@ use messages::{
 
 /// The API's versions, the newest first.
 const APIS: [&str; 2] = ["v1", "v1alpha2"];
-/// More than this is no answer to what is asked here.
+/// The size limit of an answer.
 const MAX_ANSWER: usize = 16 << 20;
 
-/// What the runtime says of itself.
+/// The version and status of a runtime.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// `v1` or `v1alpha2`.
@@ -31,26 +31,26 @@ pub struct Answer {
     pub name: String,
     /// `1.34.2`.
     pub version: String,
-    /// It can run containers.
+    /// It is ready to run containers.
     pub runtime_ready: Condition,
-    /// It can give pods a network.
+    /// It is ready to set up the network of pods.
     pub network_ready: Condition,
-    /// The driver it really uses, where it can be asked (Kubernetes 1.28 and newer).
+    /// The cgroup driver in use, if the runtime reports it (Kubernetes 1.28 and newer).
     pub driver: Option<Driver>,
 }
 
-/// Whether something holds, and what the runtime says about it.
+/// A condition in the status of a runtime.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Condition {
-    /// It holds.
-    pub holds: bool,
-    /// The runtime's own words.
+    /// The condition is met.
+    pub is_met: bool,
+    /// The runtime's message.
     pub message: String,
 }
 
-/// Asks for version and status.
+/// Queries version and status.
 ///
-/// Fails where nothing listens, where what listens speaks no CRI, and after `within`.
+/// Fails if nothing listens on the socket, if the answer is not CRI, and after `within`.
 pub fn ask(socket: &Path, within: Duration) -> Result<Answer> {
     block_on(socket, within, async {
         let mut client = Client::connect(socket, within).await?;
@@ -59,7 +59,7 @@ pub fn ask(socket: &Path, within: Duration) -> Result<Answer> {
         let conditions = status.status.unwrap_or_default().conditions;
         let condition = |name: &str| {
             let found = conditions.iter().find(|condition| condition.r#type == name);
-            found.map(|found| Condition { holds: found.status, message: found.message.clone() }).unwrap_or_default()
+            found.map(|found| Condition { is_met: found.status, message: found.message.clone() }).unwrap_or_default()
         };
         let config: Result<RuntimeConfigResponse, Status> = client.call("RuntimeConfig", RuntimeConfigRequest {}).await;
         let driver = match config {
@@ -80,7 +80,7 @@ pub fn ask(socket: &Path, within: Duration) -> Result<Answer> {
     })
 }
 
-/// The names of the containers that run.
+/// The names of the running containers.
 pub fn running(socket: &Path, within: Duration) -> Result<Vec<String>> {
     block_on(socket, within, async {
         let mut client = Client::connect(socket, within).await?;
@@ -90,22 +90,22 @@ pub fn running(socket: &Path, within: Duration) -> Result<Vec<String>> {
     })
 }
 
-/// `2 containers run`.
-pub fn they_run(number: usize) -> String {
-    if number == 1 { "1 container runs".to_owned() } else { format!("{number} containers run") }
+/// `2 containers are running`.
+pub fn containers_running(number: usize) -> String {
+    if number == 1 { "1 container is running".to_owned() } else { format!("{number} containers are running") }
 }
 
 fn block_on<T>(socket: &Path, within: Duration, work: impl Future<Output = Result<T, Status>>) -> Result<T> {
-    const ASK: &str = "ask the runtime at";
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().on(ASK, socket)?;
+    const QUERY: &str = "query the container runtime at";
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().on(QUERY, socket)?;
     let done = runtime.block_on(async { tokio::time::timeout(within, work).await });
     match done {
-        Ok(answer) => answer.map_err(|status| cause_of(&status)).on(ASK, socket),
-        Err(_) => Err(Error::cannot(ASK, socket, format!("no answer within {} s", within.as_secs()))),
+        Ok(answer) => answer.map_err(|status| cause_of(&status)).on(QUERY, socket),
+        Err(_) => Err(Error::cannot(QUERY, socket, format!("no answer within {} s", within.as_secs()))),
     }
 }
 
-/// The innermost reason: what stands around it is the library's.
+/// The innermost cause; the outer ones only name layers of the library.
 fn cause_of(status: &Status) -> String {
     let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(status);
     let mut text = status.message().to_owned();
@@ -119,7 +119,7 @@ fn cause_of(status: &Status) -> String {
 struct Client {
     grpc: Grpc<Channel>,
     api: &'static str,
-    settled: bool,
+    is_api_known: bool,
 }
 
 impl Client {
@@ -129,25 +129,25 @@ impl Client {
             .map_err(|error| Status::unavailable(error.to_string()))?
             .connect_timeout(within);
         let channel = endpoint.connect().await.map_err(|error| Status::from_error(Box::new(error)))?;
-        Ok(Client { grpc: Grpc::new(channel).max_decoding_message_size(MAX_ANSWER), api: APIS[0], settled: false })
+        Ok(Client { grpc: Grpc::new(channel).max_decoding_message_size(MAX_ANSWER), api: APIS[0], is_api_known: false })
     }
 
-    /// One call; the first one finds out which version of the API is spoken.
+    /// One call; the first one finds out which version of the API is supported.
     async fn call<Q, A>(&mut self, method: &str, request: Q) -> Result<A, Status>
     where
         Q: prost::Message + Clone + Default + 'static,
         A: prost::Message + Default + 'static,
     {
-        if self.settled {
+        if self.is_api_known {
             return self.call_in(self.api, method, request).await;
         }
-        let mut last = Status::unimplemented("it speaks no CRI");
+        let mut last = Status::unimplemented("it does not support the CRI");
         for api in APIS {
             match self.call_in(api, method, request.clone()).await {
                 Err(status) if status.code() == Code::Unimplemented => last = status,
                 done => {
                     self.api = api;
-                    self.settled = true;
+                    self.is_api_known = true;
                     return done;
                 }
             }
@@ -162,7 +162,7 @@ impl Client {
     {
         self.grpc.ready().await.map_err(|error| Status::from_error(Box::new(error)))?;
         let path = format!("/runtime.{api}.RuntimeService/{method}");
-        let path = path.parse().map_err(|_| Status::internal("no path"))?;
+        let path = path.parse().map_err(|_| Status::internal("invalid method"))?;
         let answer = self.grpc.unary(Request::new(request), path, ProstCodec::default()).await?;
         Ok(answer.into_inner())
     }

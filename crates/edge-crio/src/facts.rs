@@ -1,4 +1,4 @@
-//! What is read of the host before its configuration is planned.
+//! Everything that is read of the host before its configuration is planned.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,60 +7,62 @@ use edge_host::{FileSnapshot, Host, Result, overlay_takes};
 
 use crate::config::{self, ConfFile, metacopy_of};
 use crate::cri::{self, Answer};
-use crate::unit::UnitFacts;
+use crate::unit::{DriverOption, UnitFacts, driver_option};
 
-/// An answer comes at once or, from a daemon that is busy starting, a little later.
+/// CRI-O answers at once, or a little later while it is starting.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-/// What this kernel takes of an overlay's mount options.
+/// Which mount options of an overlay this kernel supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OverlaySupport {
-    /// It was not tried: that needs root, on the machine itself.
+    /// Not tested: that needs root and the running system.
     Unknown,
     /// All of them.
     All,
     /// All but metacopy.
     AllButMetacopy,
-    /// Others neither.
+    /// Not even the options without metacopy.
     Unsupported,
 }
 
-/// A storage.conf that asks for metacopy.
+/// A storage.conf with metacopy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Storage {
-    /// The file that counts.
+    /// The file that containers-storage reads.
     pub from: PathBuf,
     /// Its text.
     pub text: String,
     /// All of its mount options.
     pub options: String,
-    /// What stands at the administrator's place for it.
+    /// The administrator's file, which edge-crio writes.
     pub own: FileSnapshot,
-    /// What this kernel takes of them.
+    /// Which of them this kernel supports.
     pub overlay: OverlaySupport,
 }
 
-/// All of it.
+/// Facts about the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
-    /// What CRI-O loads, in its order.
+    /// The files that CRI-O loads, in its order.
     pub config: Vec<ConfFile>,
-    /// Our drop-in.
+    /// The drop-in of edge-crio.
     pub own: FileSnapshot,
-    /// Our mirrors.
+    /// The registry mirrors of edge-crio.
     pub registries: FileSnapshot,
-    /// The registries' main file.
+    /// The text of the main file of registries.
     pub registries_main: String,
-    /// Our proxy.
+    /// The drop-in with the proxy.
     pub proxy: FileSnapshot,
-    /// Only where it asks for metacopy.
+    /// storage.conf, if it has metacopy.
     pub storage: Option<Storage>,
     /// The unit.
     pub unit: UnitFacts,
+    /// The cgroup driver that the unit sets, which takes precedence over the files.
+    pub unit_driver: Result<Option<DriverOption>>,
 }
 
 impl Facts {
-    /// Reads them.
+    /// Reads them from the host.
     pub fn read(host: &Host) -> Result<Facts> {
         let main = host.root.read(Path::new(config::REGISTRIES_MAIN))?.unwrap_or_default();
         Ok(Facts {
@@ -71,20 +73,21 @@ impl Facts {
             proxy: host.root.find_link(Path::new(config::PROXY))?,
             storage: storage(host)?,
             unit: UnitFacts::read(&host.root)?,
+            unit_driver: driver_option(&host.root),
         })
     }
 }
 
-/// The storage.conf that counts, if it asks for metacopy.
+/// The storage.conf that containers-storage reads, if it has metacopy.
 pub fn storage(host: &Host) -> Result<Option<Storage>> {
     for place in config::STORAGE {
         let Some(bytes) = host.root.read(Path::new(place))? else { continue };
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let Some(metacopy) = metacopy_of(&text) else { return Ok(None) };
         let own = host.root.find(Path::new(config::STORAGE[0]))?;
-        // A mount needs root, and an image has another kernel.
-        let can_try = host.root.is_live() && nix::unistd::geteuid().is_root();
-        let overlay = match can_try {
+        // A mount needs root, and an image runs with another kernel.
+        let can_test = host.root.is_live() && nix::unistd::geteuid().is_root();
+        let overlay = match can_test {
             false => OverlaySupport::Unknown,
             true if overlay_takes(&metacopy.options)? => OverlaySupport::All,
             true if overlay_takes(&config::rest_of(&metacopy.options))? => OverlaySupport::AllButMetacopy,
@@ -95,16 +98,16 @@ pub fn storage(host: &Host) -> Result<Option<Storage>> {
     Ok(None)
 }
 
-/// The storage.conf that counts and why it cannot be read, if it cannot.
-pub fn storage_unreadable(host: &Host) -> Result<Option<(&'static str, String)>> {
+/// The storage.conf that containers-storage reads and the line that is not valid TOML, if there is one.
+pub fn invalid_storage(host: &Host) -> Result<Option<(&'static str, usize)>> {
     for place in config::STORAGE {
         let Some(bytes) = host.root.read(Path::new(place))? else { continue };
-        return Ok(config::unreadable(&String::from_utf8_lossy(&bytes)).map(|why| (place, why)));
+        return Ok(config::invalid_line(&String::from_utf8_lossy(&bytes)).map(|line| (place, line)));
     }
     Ok(None)
 }
 
-/// What CRI-O answers on its socket; none where nothing listens.
+/// The answer of CRI-O on its socket; none if it does not answer, or in an image.
 pub fn answer(host: &Host, socket: &str) -> Result<Option<Answer>> {
     if !host.root.is_live() || !host.root.find_link(Path::new(socket_path(socket)))?.exists() {
         return Ok(None);

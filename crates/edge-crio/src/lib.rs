@@ -1,27 +1,27 @@
-//! Installs CRI-O from packages or a static bundle, configures and starts it, and asks it over the CRI
-//! whether it works.
+//! Installs CRI-O from packages or a static bundle, configures and starts it, and queries it over the CRI.
 //!
-//! Reads os-release, dpkg's status, CRI-O's configuration and unit, CNI's configurations and plugins,
-//! storage.conf, edgecore.yaml, kubelet's and docker's configuration, and the CRI's socket.
-//! Writes drop-ins of its own for CRI-O, its registries and its unit's proxy, the links that enable the
-//! unit, storage.conf where the kernel refuses what it asks for, and the files of a bundle.
-//! Runs systemctl, journalctl, CNI plugins (for their version), and apt by way of edge-apt, live only.
+//! Reads os-release, dpkg's status, CRI-O's configuration and unit, CNI configurations and plugins,
+//! storage.conf, edgecore.yaml, the configuration of kubelet and Docker, and the CRI socket.
+//! Writes drop-ins for CRI-O, its registries and the proxy of its unit, the links that enable the unit,
+//! storage.conf where the kernel refuses its mount options, and the files of a bundle.
+//! Runs systemctl, journalctl, CNI plugins (for their version), and apt through edge-apt, live only.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests prepare files"))]
 
 pub mod address;
 mod apt;
 pub mod bundle;
-pub mod check;
+pub mod catalog;
 pub mod cli;
 pub mod cni;
 pub mod config;
 pub mod cri;
+pub mod diagnose;
 pub mod facts;
-pub mod knowledge;
 pub mod manual;
 mod monitor;
 pub mod plan;
+pub mod request;
 pub mod resolve;
 pub mod system;
 pub mod unit;

@@ -1,4 +1,4 @@
-//! Installs CRI-O and checks that it really works; the work is in the library.
+//! The edge-crio program; the work is in the library.
 
 /// A short run makes thousands of small allocations, and musl's own allocator calls the kernel for each.
 #[global_allocator]

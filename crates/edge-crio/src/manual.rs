@@ -1,4 +1,4 @@
-//! What the manual page says beyond `--help`.
+//! What the manual page contains beyond `--help`.
 
 use edge_host::manual::Manual;
 
@@ -6,15 +6,12 @@ use edge_host::manual::Manual;
 pub const MANUAL: Manual = Manual {
     section: 8,
     files: &[
-        ("/etc/crio/crio.conf.d/20-edgeutils.conf", "Settings of CRI-O"),
-        ("/etc/containers/registries.conf.d/20-edgeutils.conf", "Registry mirrors"),
-        ("/etc/systemd/system/crio.service.d/20-edgeutils.conf", "The proxy of the crio unit"),
-        (
-            "/var/lib/edgeutils/edge-crio.json",
-            "What install put in place from a bundle, for the next install and for remove",
-        ),
-        ("/var/lib/edgeutils/edge-crio/", "A download while install works"),
+        ("/etc/crio/crio.conf.d/20-edgeutils.conf", "CRI-O settings made by install"),
+        ("/etc/containers/registries.conf.d/20-edgeutils.conf", "Registry mirrors set by install"),
+        ("/etc/systemd/system/crio.service.d/20-edgeutils.conf", "The proxy of crio.service"),
+        ("/var/lib/edgeutils/edge-crio.json", "Files installed from a bundle, read by the next install and by remove"),
+        ("/var/lib/edgeutils/edge-crio/", "Downloads and unpacked files while install runs"),
     ],
-    environment: &[("http_proxy, https_proxy, no_proxy", "The proxy for downloads unless --proxy is given")],
+    environment: &[("http_proxy, https_proxy, no_proxy", "The proxy for downloads, unless --proxy is given")],
     see_also: &["crio(8)", "crio.conf(5)", "systemctl(1)"],
 };

@@ -1,7 +1,7 @@
-//! The monitors of CRI-O's containers (conmon): what holds a container's streams, also while CRI-O itself is down.
+//! Counts the monitors of CRI-O's containers (conmon), which keep running while CRI-O itself is down.
 //!
-//! Any user can call a process conmon, and Podman uses the same program. CRI-O's are root's, run the program that
-//! CRI-O is configured with or ships, and are in a control group that CRI-O names (`crio-conmon-ID.scope`, or
+//! Any user can name a process conmon, and Podman uses the same program. CRI-O's monitors are owned by root, run the
+//! program that CRI-O is configured with or ships, and are in a cgroup named by CRI-O (`crio-conmon-ID.scope`, or
 //! `crio-conmon-ID` below kubepods with the cgroupfs driver; cri-o's internal/config/cgmgr).
 
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use edge_host::{Host, Result, processes};
 use crate::config::Effective;
 
 const NAMES: [&str; 2] = ["conmon", "conmonrs"];
-/// Where CRI-O's packages and bundles have them, and where CRI-O finds one that is not configured.
+/// Where packages and bundles of CRI-O install them, and where CRI-O looks if none is configured.
 const PLACES: [&str; 7] = [
     "/usr/libexec/crio/conmon",
     "/usr/libexec/crio/conmonrs",
@@ -21,49 +21,49 @@ const PLACES: [&str; 7] = [
     "/usr/bin/conmonrs",
     "/usr/libexec/podman/conmon",
 ];
-/// What Podman starts them with to hear of a container's end, and CRI-O never does.
-const PODMANS: &str = "--exit-command";
+/// An option that Podman always gives them, and CRI-O never.
+const PODMAN_OPTION: &str = "--exit-command";
 
-/// How many of them run.
-pub(crate) fn of_crio(host: &Host, config: &Effective) -> Result<usize> {
+/// The number of running monitors of CRI-O's containers.
+pub(crate) fn count(host: &Host, config: &Effective) -> Result<usize> {
     let configured = config.monitors.iter().map(PathBuf::as_path);
     let mut known: Vec<PathBuf> = configured.chain(PLACES.map(Path::new)).map(Path::to_path_buf).collect();
-    // A process is known by the path without links.
+    // The path of a process's executable is without links.
     known.extend(known.clone().iter().filter_map(|path| host.root.canonical(path).ok()));
     let is_monitor = |process: &edge_host::Process<'_>| {
         let Some(program) = process.executable() else { return false };
         let (is_known, has_name) = (known.contains(&program), NAMES.iter().any(|name| program.ends_with(name)));
-        // Everything else of a host's processes is not looked at.
+        // Only then is more read of the process.
         (is_known || has_name)
             && process.user() == Some(0)
             && match group_of(&process.cgroups()) {
-                Group::Crios => true,
-                Group::Podmans => false,
-                // CRI-O could not move it, and goes on all the same.
-                Group::Unknown => is_known && !process.arguments().iter().any(|word| word == PODMANS),
+                Group::Crio => true,
+                Group::Podman => false,
+                // CRI-O ignores a failure to move it into its cgroup.
+                Group::Unknown => is_known && !process.arguments().iter().any(|word| word == PODMAN_OPTION),
             }
     };
     Ok(processes(&host.root)?.iter().filter(|process| is_monitor(process)).count())
 }
 
-/// Whose control group it is.
+/// The owner of a cgroup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Group {
-    Crios,
-    Podmans,
-    /// Of neither, or there are none.
+    Crio,
+    Podman,
+    /// Neither, or the process has no cgroup.
     Unknown,
 }
 
 fn group_of(paths: &[String]) -> Group {
     let any = |is: &dyn Fn(&str) -> bool| paths.iter().flat_map(|path| path.split('/')).any(is);
     if any(&|name| name.starts_with("libpod")) {
-        return Group::Podmans;
+        return Group::Podman;
     }
-    let is_crios = |name: &str| {
+    let is_crio = |name: &str| {
         name.starts_with("crio-") || name.starts_with("kubepods") || ["crio.service", "cri-o.service"].contains(&name)
     };
-    if any(&is_crios) { Group::Crios } else { Group::Unknown }
+    if any(&is_crio) { Group::Crio } else { Group::Unknown }
 }
 
 #[cfg(test)]
@@ -71,14 +71,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_group_tells_whose_monitor_it_is() {
+    fn group_of_finds_the_owner_of_a_cgroup() {
         for (paths, want) in [
-            (&["/system.slice/crio-conmon-1a2b.scope"][..], Group::Crios),
-            (&["/", "/kubepods/burstable/pod1/crio-conmon-1a2b"], Group::Crios),
-            (&["/kubepods.slice/kubepods-pod1.slice/crio-conmon-1a2b.scope"], Group::Crios),
-            (&["/podruntime.slice/crio-conmon-1a2b.scope"], Group::Crios),
-            (&["/../../system.slice/crio.service"], Group::Crios),
-            (&["/machine.slice/libpod-conmon-1a2b.scope"], Group::Podmans),
+            (&["/system.slice/crio-conmon-1a2b.scope"][..], Group::Crio),
+            (&["/", "/kubepods/burstable/pod1/crio-conmon-1a2b"], Group::Crio),
+            (&["/kubepods.slice/kubepods-pod1.slice/crio-conmon-1a2b.scope"], Group::Crio),
+            (&["/podruntime.slice/crio-conmon-1a2b.scope"], Group::Crio),
+            (&["/../../system.slice/crio.service"], Group::Crio),
+            (&["/machine.slice/libpod-conmon-1a2b.scope"], Group::Podman),
             (&["/user.slice/user-0.slice/session-1.scope"], Group::Unknown),
             (&["/system.slice/notcrio.service"], Group::Unknown),
             (&["/", "/"], Group::Unknown),

@@ -1,68 +1,60 @@
-//! From facts and wishes to actions: pure.
+//! Plans the configuration from facts and a request; pure.
 
 use std::path::Path;
 
-use edge_fetch::{Proxy, sha256};
+use edge_fetch::sha256;
 use edge_host::action::{Bytes, ContentWriter};
-use edge_host::{Error, FileSnapshot, Inverse, Node, Plan, Result, ResultExt, State};
+use edge_host::{Error, Exit, FileSnapshot, Inverse, Node, Plan, Result, ResultExt, State};
 
 use crate::config::{
-    self, Driver, Keys, Mirror, OWN, PROXY, REGISTRIES, REGISTRIES_MAIN, STORAGE, drop_in, mirrors, proxy_drop_in,
-    without_metacopy,
+    self, Driver, OWN, PROXY, REGISTRIES, REGISTRIES_MAIN, STORAGE, drop_in, mirrors, proxy_drop_in, without_metacopy,
 };
 use crate::facts::{Facts, OverlaySupport, Storage};
+use crate::request::Request;
+use crate::unit::{DriverOption, UNIT};
 
-/// What is wanted of the configuration; what is not named stays as it is.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Wanted {
-    /// Keys of our drop-in.
-    pub keys: Keys,
-    /// Mirrors of registries.
-    pub mirrors: Vec<Mirror>,
-    /// A proxy for the daemon.
-    pub proxy: Option<Proxy>,
-}
-
-/// What has to be done for a change to count.
+/// What must follow for a change to take effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Effect {
-    /// systemd must read its files again.
+    /// systemd must reload its unit files.
     pub reload: bool,
     /// CRI-O must be restarted.
     pub restart: bool,
 }
 
-/// Plans the configuration.
-pub fn configure(facts: &Facts, wanted: &Wanted, plan: &mut Plan) -> Result<Effect> {
+/// Plans the requested configuration. Refuses files that cannot be edited.
+pub fn configure(facts: &Facts, request: &Request, plan: &mut Plan) -> Result<Effect> {
     let mut effect = Effect::default();
-    let (text, details) = drop_in(utf8(OWN, &facts.own)?, &wanted.keys)?;
+    let (text, details) = drop_in(utf8(OWN, &facts.own)?, &request.keys)?;
     if !details.is_empty() {
-        write(plan, OWN, &facts.own, text, 0o644, "a drop-in of our own", details);
+        write(plan, OWN, &facts.own, text, 0o644, "settings of CRI-O", details);
         effect.restart = true;
     }
-    overridden(facts, wanted, plan);
-    if !wanted.mirrors.is_empty() {
-        if is_old_form(&facts.registries_main) {
+    note_overrides(facts, request, plan);
+    if !request.mirrors.is_empty() {
+        if is_version_1(&facts.registries_main) {
             return Err(Error::refused(format!(
-                "cannot set mirrors: {REGISTRIES_MAIN} is of the old form, which containers' tools do not mix with the new one"
+                "cannot set mirrors: {REGISTRIES_MAIN} has format version 1, which cannot be combined with version 2"
             ))
-            .hint("turn its [registries.search] into unqualified-search-registries = […], see containers-registries.conf(5)"));
+            .hint(
+                "replace [registries.search] by unqualified-search-registries = […], see containers-registries.conf(5)",
+            ));
         }
-        let (text, details) = mirrors(utf8(REGISTRIES, &facts.registries)?, &wanted.mirrors)?;
+        let (text, details) = mirrors(utf8(REGISTRIES, &facts.registries)?, &request.mirrors)?;
         if !details.is_empty() {
-            write(plan, REGISTRIES, &facts.registries, text, 0o644, "mirrors of registries", details);
+            write(plan, REGISTRIES, &facts.registries, text, 0o644, "registry mirrors", details);
             effect.restart = true;
         }
     }
-    if let Some(proxy) = &wanted.proxy {
+    if let Some(proxy) = &request.proxy {
         let (text, details) = proxy_drop_in(utf8(PROXY, &facts.proxy)?, proxy);
         if facts.proxy.bytes != text.as_bytes() {
-            // A file that was there keeps its mode when it is edited; one that gets a password must not.
+            // An edited file would keep its mode, which may let others read the password.
             let mode = if proxy.has_credentials() { 0o600 } else { 0o644 };
             let sha256 = sha256(&text);
             let content: ContentWriter = Box::new(move |to| to.write_all(text.as_bytes()).on("write", PROXY));
             let node = Node::Large { content, sha256, mode };
-            let why = "a proxy for CRI-O's downloads";
+            let why = "a proxy for pulling images";
             plan.write(Path::new(PROXY), facts.proxy.clone(), node, Inverse::Whole, why).details = details;
             effect = Effect { reload: true, restart: true };
         }
@@ -75,23 +67,30 @@ pub fn configure(facts: &Facts, wanted: &Wanted, plan: &mut Plan) -> Result<Effe
     Ok(effect)
 }
 
-/// Says where a later file has the last word.
-fn overridden(facts: &Facts, wanted: &Wanted, plan: &mut Plan) {
+/// Notes which requested settings have no effect, because a later file or the unit takes precedence.
+fn note_overrides(facts: &Facts, request: &Request, plan: &mut Plan) {
     let now = config::effective(&facts.config);
-    let mut say = |key: &str, wanted: Option<&str>, setting: Option<&config::Setting>| {
-        let (Some(wanted), Some(setting)) = (wanted, setting) else { return };
-        if setting.file.as_path() > Path::new(OWN) && setting.value != wanted {
-            plan.note(format!(
-                "{key} will be {} all the same: {} comes later and sets it",
-                setting.value,
-                setting.file.display()
-            ));
+    let mut compare = |key: &str, requested: Option<&str>, setting: Option<&config::Setting>| {
+        let (Some(requested), Some(setting)) = (requested, setting) else { return };
+        if setting.file.as_path() > Path::new(OWN) && setting.value != requested {
+            let file = setting.file.display();
+            plan.note(format!("{key} will still be {}: {file} is read later and takes precedence", setting.value));
         }
     };
-    say("cgroup_manager", wanted.keys.driver.map(Driver::name), now.cgroup_manager.as_ref());
-    say("pause_image", wanted.keys.pause_image.as_deref(), now.pause_image.as_ref());
-    let conmon = wanted.keys.driver.filter(|driver| *driver == Driver::Cgroupfs).map(|_| "pod");
-    say("conmon_cgroup", conmon, now.conmon_cgroup.as_ref());
+    let driver = request.keys.driver.map(Driver::name);
+    compare("cgroup_manager", driver, now.cgroup_manager.as_ref());
+    compare("pause_image", request.keys.pause_image.as_deref(), now.pause_image.as_ref());
+    let conmon = request.keys.driver.filter(|driver| *driver == Driver::Cgroupfs).map(|_| "pod");
+    compare("conmon_cgroup", conmon, now.conmon_cgroup.as_ref());
+    let Some(driver) = driver else { return };
+    match &facts.unit_driver {
+        Ok(Some(DriverOption { value, file, line })) if value != driver => plan.note(format!(
+            "the cgroup driver will still be {value}: {}:{line} sets it for {UNIT} and takes precedence",
+            file.display()
+        )),
+        Ok(_) => {}
+        Err(error) => plan.note(format!("{error}: cannot determine whether {UNIT} overrides the cgroup driver")),
+    }
 }
 
 fn metacopy(storage: &Storage, plan: &mut Plan) -> Result<bool> {
@@ -99,12 +98,12 @@ fn metacopy(storage: &Storage, plan: &mut Plan) -> Result<bool> {
     match storage.overlay {
         OverlaySupport::All => Ok(false),
         OverlaySupport::Unsupported => {
-            plan.note(format!("{from} stays: this kernel refuses {} without metacopy as well", storage.options));
+            plan.note(format!("{from} is not changed: this kernel refuses {} even without metacopy", storage.options));
             Ok(false)
         }
         OverlaySupport::Unknown => {
             plan.note(format!(
-                "{from} asks for metacopy=on: whether the kernel takes it is tried by root, on the machine itself"
+                "{from} has metacopy=on: whether this kernel supports it can only be tested by root on the running system"
             ));
             Ok(false)
         }
@@ -112,9 +111,9 @@ fn metacopy(storage: &Storage, plan: &mut Plan) -> Result<bool> {
             let text = without_metacopy(&from, &storage.text)?;
             let details = vec![format!("mountopt: {} without metacopy, which this kernel refuses", storage.options)];
             let why = if from == STORAGE[0] {
-                "with it CRI-O before 1.24 starts no pod"
+                "with metacopy CRI-O before 1.24 cannot start pods"
             } else {
-                "instead of the distribution's, without metacopy"
+                "replaces the distribution's file, without metacopy"
             };
             write(plan, STORAGE[0], &storage.own, text, 0o644, why, details);
             Ok(true)
@@ -122,18 +121,21 @@ fn metacopy(storage: &Storage, plan: &mut Plan) -> Result<bool> {
     }
 }
 
-/// Version 1 of registries.conf: tables named registries.*.
-fn is_old_form(text: &str) -> bool {
+/// Whether this is version 1 of registries.conf, with tables named registries.*.
+fn is_version_1(text: &str) -> bool {
     text.lines().any(|line| line.trim_start().starts_with("[registries."))
 }
 
 fn utf8<'f>(path: &str, found: &'f FileSnapshot) -> Result<&'f str> {
     if !matches!(found.state, State::File { .. } | State::Absent) {
-        return Err(Error::refused(format!("cannot write {path}: {} stands there", found.state.describe()))
-            .hint("move it away: edge-crio keeps its own settings in this file"));
+        return Err(Error::cannot("write", path, format!("it is {}", found.state.describe()))
+            .with_exit(Exit::Refused)
+            .hint(format!("move it away: mv {path} {path}.old")));
     }
     std::str::from_utf8(&found.bytes).map_err(|_| {
-        Error::refused(format!("cannot edit {path}: it is not UTF-8 text")).hint("mend it, or move it away")
+        Error::cannot("edit", path, "it is not UTF-8 text")
+            .with_exit(Exit::Refused)
+            .hint(format!("repair it, or move it away: mv {path} /root"))
     })
 }
 

@@ -1,12 +1,12 @@
-//! Where a version of CRI-O comes from for a system, or why it cannot be had: pure.
+//! Finds the sources of a version of CRI-O for a system, or the reasons why there are none; pure.
 
 use edge_host::Arch;
 
-use crate::knowledge::{Sources, address};
+use crate::catalog::{Sources, address};
 use crate::system::System;
 use crate::version::Version;
 
-/// A kind of source.
+/// The kind of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// A package from the project's repository.
@@ -16,7 +16,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As on the command line.
+    /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Apt => "apt",
@@ -25,12 +25,12 @@ impl Kind {
     }
 }
 
-/// A source that has it.
+/// A source that has the version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
-    /// Which.
+    /// The source.
     pub kind: Kind,
-    /// What it gives: of a bundle one release, of a repository the minor or the release asked for.
+    /// What it provides: one release for a bundle, the requested version for a repository.
     pub version: Version,
     /// Address of the repository or the archive.
     pub url: String,
@@ -38,35 +38,35 @@ pub struct Offer {
     pub key: Option<String>,
     /// The key's fingerprint.
     pub fingerprint: Option<String>,
-    /// The archive's SHA-256; none where only the user can name it.
+    /// The archive's SHA-256; none if the user must provide it.
     pub sha256: Option<String>,
-    /// What is worth knowing.
+    /// Notes about this source.
     pub notes: Vec<String>,
 }
 
-/// A source that does not have it.
+/// A source that does not have the version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Which.
+    /// The source.
     pub kind: Kind,
     /// Why.
     pub why: String,
 }
 
-/// What was found.
+/// The answer to a query.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Resolution {
-    /// Sources that have it, the preferred one first.
+    /// Sources that have the version, the preferred one first.
     pub offers: Vec<Offer>,
-    /// Sources that do not.
+    /// Sources that do not have it.
     pub refusals: Vec<Refusal>,
-    /// What is worth knowing, wherever it comes from.
+    /// Notes that apply to any source.
     pub notes: Vec<String>,
-    /// What can be done where there is no source.
-    pub instead: Option<String>,
+    /// What the user can do if there is no source.
+    pub alternative: Option<String>,
 }
 
-/// Other addresses than upstream's, with the places that knowledge's have.
+/// Addresses to use instead of upstream's, with the same placeholders.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Mirrors {
     /// Of the package repository.
@@ -75,88 +75,88 @@ pub struct Mirrors {
     pub bundle: Option<String>,
 }
 
-/// The day on which it is asked: year, month, day.
+/// A day: year, month, day.
 pub type Day = (u32, u32, u32);
 
-/// All that the question is about.
+/// What the available sources depend on.
 #[derive(Debug, Clone, Copy)]
-pub struct Question<'q> {
-    /// The version that is wanted.
+pub struct Query<'q> {
+    /// The requested version.
     pub version: Version,
-    /// For this system.
+    /// The system to install it on.
     pub system: &'q System,
-    /// For this architecture.
+    /// The architecture.
     pub arch: Arch,
-    /// From other addresses.
+    /// Mirrors.
     pub mirrors: &'q Mirrors,
-    /// On this day.
+    /// The current day.
     pub today: Day,
-    /// Sums of bundles that are known.
+    /// Bundles with a known checksum.
     pub bundles: &'q [(Version, String, String)],
 }
 
-/// Looks at each source.
-pub fn resolve(sources: &Sources, question: &Question<'_>) -> Resolution {
+/// Queries each source.
+pub fn resolve(sources: &Sources, query: &Query<'_>) -> Resolution {
     let mut found = Resolution::default();
-    for source in [apt(sources, question), bundle(sources, question)] {
+    for source in [apt(sources, query), bundle(sources, query)] {
         match source {
             Ok(offer) => found.offers.push(offer),
             Err(refusal) => found.refusals.push(refusal),
         }
     }
-    let system = question.system;
-    let says = |note: &&crate::knowledge::SystemNote| note.id == system.id && note.version == system.version;
-    found.notes.extend(sources.system.iter().filter(says).map(|note| note.note.clone()));
-    let minor = question.version.minor;
+    let system = query.system;
+    let applies = |note: &&crate::catalog::SystemNote| note.id == system.id && note.version == system.version;
+    found.notes.extend(sources.system.iter().filter(applies).map(|note| note.note.clone()));
+    let minor = query.version.minor;
     let support = &sources.support;
     let oldest = support.minors.first().copied().unwrap_or_default();
     let newest = support.minors.last().copied().unwrap_or_default();
     if minor < oldest {
         found.notes.push(format!(
-            "CRI-O {} gets no fixes any more; 1.{oldest} to 1.{newest} did in {}",
-            question.version.minor_text(),
+            "CRI-O {} is no longer maintained; 1.{oldest} to 1.{newest} were in {}",
+            query.version.minor_text(),
             support.as_of
         ));
     }
     if found.offers.is_empty() {
-        found.instead = Some(instead(sources, question));
+        found.alternative = Some(alternative(sources, query));
     }
     found
 }
 
-/// What a user without any source can do.
-fn instead(sources: &Sources, question: &Question<'_>) -> String {
+/// What the user can do if there is no source.
+fn alternative(sources: &Sources, query: &Query<'_>) -> String {
     let newest = sources.support.newest_released;
-    if question.arch.is_arm32() {
-        return "a 64-bit system runs on a Raspberry Pi 3 and later; on this one containerd from the distribution is the \
-                runtime to take, or CRI-O built from its source (Go builds for GOARCH=arm GOARM=7)"
+    if query.arch.is_arm32() {
+        return "install a 64-bit system, which a Raspberry Pi 3 or later supports; on this system use containerd from the \
+                distribution, or build CRI-O from source (GOARCH=arm GOARM=7)"
             .to_owned();
     }
-    if is_unborn(sources, question) {
-        return format!("take 1.{newest}, the newest in {}", sources.support.as_of);
+    if is_unreleased(sources, query) {
+        return format!("use 1.{newest}, the newest version in {}", sources.support.as_of);
     }
-    if question.version.minor < sources.bundle.first {
+    if query.version.minor < sources.bundle.first {
         return format!(
-            "take 1.{} or newer; an old archive that you have is installed with --archive FILE --sha256 H",
+            "use 1.{} or newer; to install an old bundle, run edge-crio install with --archive FILE --sha256 HEX",
             sources.bundle.first
         );
     }
-    if sources.bundle.architectures.iter().any(|other| other == question.arch.debian()) {
+    if sources.bundle.architectures.iter().any(|other| other == query.arch.debian()) {
         return format!(
-            "name one release and its sum, from a place you trust: --version 1.{}.N --sha256 H takes the bundle",
-            question.version.minor
+            "get the checksum of a release from a trusted source, and name both: --version 1.{}.N --sha256 HEX",
+            query.version.minor
         );
     }
-    "build it from its source; an archive in the form of a bundle is installed with --archive FILE --sha256 H"
+    "build it from source; to install an archive in the form of a bundle, run edge-crio install with --archive FILE --sha256 HEX"
         .to_owned()
 }
 
-fn apt(sources: &Sources, question: &Question<'_>) -> Result<Offer, Refusal> {
-    let Question { version, system, arch, .. } = *question;
+fn apt(sources: &Sources, query: &Query<'_>) -> Result<Offer, Refusal> {
+    let Query { version, system, arch, .. } = *query;
     let (apt, minor) = (&sources.apt, version.minor);
     let no = |why: String| Err(Refusal { kind: Kind::Apt, why });
     if system.is_image {
-        return no("apt is not run for an image: a package's scripts would run as root".to_owned());
+        return no("apt is not run in an image (--root), as the scripts of packages would run as root".to_owned());
     }
     if !system.has_apt {
         let name = if system.name.is_empty() { "this system" } else { &system.name };
@@ -168,41 +168,41 @@ fn apt(sources: &Sources, question: &Question<'_>) -> Result<Offer, Refusal> {
             false => format!("there are no packages for {}, only for {}", arch.debian(), apt.architectures.join(", ")),
         });
     }
-    let mirror = question.mirrors.apt.as_deref();
+    let mirror = query.mirrors.apt.as_deref();
     if minor < apt.first && mirror.is_none() {
         let gone = sources.dead.iter().filter(|dead| (dead.first..=dead.last).contains(&minor));
-        let gone: Vec<String> = gone.map(|dead| format!("; {} {}", dead.name, dead.text)).collect();
-        return no(format!("packages begin with 1.{}{}", apt.first, gone.concat()));
+        let gone: Vec<String> = gone.map(|dead| format!("; {}: {}", dead.name, dead.text)).collect();
+        return no(format!("there are no packages before 1.{}{}", apt.first, gone.concat()));
     }
-    if is_unborn(sources, question) {
-        return no(unborn(sources, question));
+    if is_unreleased(sources, query) {
+        return no(unreleased(sources, query));
     }
     if mirror.is_none() && system.has_sqv && minor < apt.oldest_signed_anew {
         return no(format!(
-            "the repository of {} is not signed anew, and this apt (which verifies with sqv) takes no such old signature since 2026-02-01",
+            "the signature of the repository of {} is too old: apt with sqv rejects it since 2026-02-01",
             version.minor_text()
         ));
     }
     let mut notes = Vec::new();
-    if let Some(days) = days_between(question.today, &apt.key_expires) {
+    if let Some(days) = days_between(query.today, &apt.key_expires) {
         if mirror.is_none() && days < 0 {
             notes.push(format!(
-                "the key known here ended on {}: upstream extends it under the same address, and the fingerprint stays",
+                "the built-in expiry date of the key, {}, has passed: upstream renews it at the same address with the same fingerprint",
                 apt.key_expires
             ));
         } else if mirror.is_none() && days < KEY_WARNING_DAYS {
-            notes.push(format!("the key ends on {}, in {days} days", apt.key_expires));
+            notes.push(format!("the key expires on {}, in {days} days", apt.key_expires));
         }
     }
     if minor > sources.support.newest_released {
-        notes.push(unborn(sources, question));
+        notes.push(unreleased(sources, query));
     }
     if mirror.is_none() {
         let frozen = sources.dead.iter().filter(|dead| (dead.first.max(apt.first)..=dead.last).contains(&minor));
-        notes.extend(frozen.map(|dead| format!("not from {}: {}", dead.name, dead.text)));
+        notes.extend(frozen.map(|dead| format!("do not use {}: {}", dead.name, dead.text)));
     }
     if version.patch.is_some() {
-        notes.push("a repository drops old releases of its minor: whether it has this one, apt will say".to_owned());
+        notes.push("repositories drop old releases: apt will report whether this one is available".to_owned());
     }
     let url = address(mirror.unwrap_or(&apt.url), version, arch.goarch());
     let key = mirror.map_or_else(
@@ -220,11 +220,11 @@ fn apt(sources: &Sources, question: &Question<'_>) -> Result<Offer, Refusal> {
     })
 }
 
-/// A key that ends within this many days is spoken of.
+/// A key that expires within this many days is noted.
 const KEY_WARNING_DAYS: i64 = 180;
 
-fn bundle(sources: &Sources, question: &Question<'_>) -> Result<Offer, Refusal> {
-    let Question { version, arch, .. } = *question;
+fn bundle(sources: &Sources, query: &Query<'_>) -> Result<Offer, Refusal> {
+    let Query { version, arch, .. } = *query;
     let no = |why: String| Err(Refusal { kind: Kind::Bundle, why });
     if !sources.bundle.architectures.iter().any(|other| other == arch.debian()) {
         return no(match arch.is_arm32() {
@@ -236,30 +236,29 @@ fn bundle(sources: &Sources, question: &Question<'_>) -> Result<Offer, Refusal> 
             ),
         });
     }
-    if is_unborn(sources, question) {
-        return no(unborn(sources, question));
+    if is_unreleased(sources, query) {
+        return no(unreleased(sources, query));
     }
-    let known = question.bundles.iter().find(|(other, of, _)| version.takes(*other) && of == arch.debian());
+    let known = query.bundles.iter().find(|(other, of, _)| version.matches(*other) && of == arch.debian());
     let mut notes = Vec::new();
     let (exact, sum) = match known {
         Some((exact, _, sum)) => (*exact, Some(sum.clone())),
         None if version.patch.is_some() && version.minor >= sources.bundle.first => {
-            notes
-                .push("its sum is not known here: get it from a place you trust, and name it with --sha256".to_owned());
+            notes.push("its checksum is unknown: get it from a trusted source, and name it with --sha256".to_owned());
             (version, None)
         }
         None if version.minor < sources.bundle.first => {
-            return no(format!("bundles of releases begin with 1.{}", sources.bundle.first));
+            return no(format!("there are no bundles before 1.{}", sources.bundle.first));
         }
         None => {
             return no(format!(
-                "no release of {} is known here: name one (1.{}.N) and its --sha256",
+                "no release of {} has a known checksum: name a release (1.{}.N) and its --sha256",
                 version.minor_text(),
                 version.minor
             ));
         }
     };
-    let url = match question.mirrors.bundle.as_deref() {
+    let url = match query.mirrors.bundle.as_deref() {
         None => address(&sources.bundle.url, exact, arch.goarch()),
         Some(mirror) if mirror.contains('{') || mirror.ends_with(".gz") => address(mirror, exact, arch.goarch()),
         Some(mirror) => format!("{}/{}", mirror.trim_end_matches('/'), archive_name(exact, arch)),
@@ -267,33 +266,33 @@ fn bundle(sources: &Sources, question: &Question<'_>) -> Result<Offer, Refusal> 
     Ok(Offer { kind: Kind::Bundle, version: exact, url, key: None, fingerprint: None, sha256: sum, notes })
 }
 
-/// The name of a release's archive, as upstream gives it.
+/// Upstream's name of a release's archive.
 pub fn archive_name(version: Version, arch: Arch) -> String {
     format!("cri-o.{}.v{version}.tar.gz", arch.goarch())
 }
 
-/// Whether no such minor can be out by now: three come in a year.
-fn is_unborn(sources: &Sources, question: &Question<'_>) -> bool {
+/// Whether this minor version cannot have been released yet: there are three a year.
+fn is_unreleased(sources: &Sources, query: &Query<'_>) -> bool {
     let support = &sources.support;
     let month = |text: &str| -> Option<u32> {
         let (year, month) = text.split_once('-')?;
         Some(year.parse::<u32>().ok()? * 12 + month.parse::<u32>().ok()?)
     };
     let then = month(&support.as_of).unwrap_or_default();
-    let passed = (question.today.0 * 12 + question.today.1).saturating_sub(then);
-    question.version.minor > support.newest_released + passed.div_ceil(4)
+    let passed = (query.today.0 * 12 + query.today.1).saturating_sub(then);
+    query.version.minor > support.newest_released + passed.div_ceil(4)
 }
 
-fn unborn(sources: &Sources, question: &Question<'_>) -> String {
+fn unreleased(sources: &Sources, query: &Query<'_>) -> String {
     format!(
-        "CRI-O {} was not released yet in {}, when 1.{} was the newest",
-        question.version.minor_text(),
+        "CRI-O {} was not released yet in {}, when 1.{} was the newest version",
+        query.version.minor_text(),
         sources.support.as_of,
         sources.support.newest_released
     )
 }
 
-/// Days from one to another, `2027-04-22`.
+/// Days from a day until a date such as `2027-04-22`, negative if it has passed. None if it is not a date.
 pub fn days_between(from: Day, until: &str) -> Option<i64> {
     let mut parts = until.split('-').map(|part| part.parse::<i64>().ok());
     let until = days(parts.next()??, parts.next()??, parts.next()??);

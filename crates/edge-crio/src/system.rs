@@ -1,4 +1,4 @@
-//! The operating system and the architecture that CRI-O is wanted for.
+//! The operating system and the architecture that CRI-O is installed on.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ const APT: &str = "/usr/bin/apt-get";
 const SQV: &str = "/usr/bin/sqv";
 const LINK_DIRS: &str = "/etc/sysconfig";
 
-/// What the sources depend on.
+/// The properties that decide which sources are available.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct System {
     /// ID of os-release, `debian`.
@@ -18,20 +18,20 @@ pub struct System {
     pub version: String,
     /// PRETTY_NAME of os-release.
     pub name: String,
-    /// Where it could be told.
+    /// The architecture, if it could be read from a program.
     pub arch: Option<Arch>,
-    /// apt is there.
+    /// apt-get is installed.
     pub has_apt: bool,
-    /// apt verifies with sqv, which is strict about old signatures.
+    /// apt verifies with sqv, which rejects old kinds of signatures.
     pub has_sqv: bool,
-    /// Environment files of services lie in /etc/sysconfig, not in /etc/default.
+    /// Environment files of services are in /etc/sysconfig, not in /etc/default.
     pub has_sysconfig: bool,
-    /// An image, for which apt is not run.
+    /// This is an image (`--root`), for which apt is not run.
     pub is_image: bool,
 }
 
 impl System {
-    /// Reads the host's.
+    /// Reads them from the host.
     pub fn read(host: &Host) -> Result<System> {
         let mut system = System { is_image: !host.root.is_live(), ..System::default() };
         for file in OS_RELEASE {
@@ -43,16 +43,16 @@ impl System {
         system.has_apt = host.root.find_link(Path::new(APT))?.exists();
         system.has_sqv = host.root.find_link(Path::new(SQV))?.exists();
         system.has_sysconfig = host.root.find(Path::new(LINK_DIRS))?.exists();
-        // Of its programs, not of the kernel: a 64-bit kernel may run a 32-bit system.
+        // Not the kernel's: a 64-bit kernel may run a 32-bit system.
         system.arch = Arch::of_programs(&host.root);
         Ok(system)
     }
 
-    /// The architecture, or what to do where it cannot be told.
+    /// The architecture. Fails if it is unknown.
     pub fn arch(&self) -> Result<Arch> {
         self.arch.ok_or_else(|| {
-            Error::failed("cannot tell the architecture: no program of this system could be read")
-                .hint("--root must name a whole root file system: /usr/bin/dpkg, /usr/bin/env or /bin/sh in it tells")
+            Error::failed("cannot determine the architecture: cannot read any program of this system")
+                .hint("--root must be a complete root file system, with /usr/bin/dpkg, /usr/bin/env or /bin/sh")
         })
     }
 
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn os_release_is_read() {
+    fn system_is_read_from_os_release() {
         let mut system = System::default();
         system.take("PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nID=debian\nVERSION_ID='12'\n# x\njunk\n");
         assert_eq!((system.id.as_str(), system.version.as_str()), ("debian", "12"));

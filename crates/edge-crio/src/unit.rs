@@ -1,4 +1,4 @@
-//! The unit crio.service: where it is, whether it is enabled, and what its environment sets.
+//! The unit crio.service: its files, whether it is enabled, and the cgroup driver that it sets.
 
 use std::path::PathBuf;
 
@@ -6,100 +6,98 @@ use edge_host::action::{Run, UndoOrder};
 use edge_host::{Error, Inverse, Node, Plan, Result, Root, State};
 use edge_systemd::{Link, Scope, Units, requested_links, systemctl};
 
-use crate::config::Setting;
-
 /// The unit.
 pub const UNIT: &str = "crio.service";
-/// How its command line and its environment set the cgroup driver, which counts before its files.
+/// The option and the variable that set the cgroup driver; they take precedence over CRI-O's files.
 const DRIVER_OPTION: &str = "--cgroup-manager";
 const DRIVER_VARIABLE: &str = "CONTAINER_CGROUP_MANAGER";
 
-/// What is there of the unit.
+/// The state of the unit's files.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UnitFacts {
-    /// The file that counts.
+    /// The file that systemd loads.
     pub file: Option<PathBuf>,
     /// All files of this name.
     pub all: Vec<PathBuf>,
-    /// Whether it cannot be started.
-    pub masked: bool,
-    /// The links that its \[Install\] section asks for.
-    pub enabling: Vec<Link>,
-    /// Whether another unit that is started at boot wants it.
-    pub is_wanted: bool,
+    /// It is masked, and cannot be started.
+    pub is_masked: bool,
+    /// The links that its \[Install\] section requests.
+    pub links: Vec<Link>,
+    /// A unit that is started at boot wants or requires it.
+    pub is_enabled: bool,
     /// systemd runs here.
     pub has_systemd: bool,
 }
 
 impl UnitFacts {
-    /// Reads them.
+    /// Reads it.
     pub fn read(root: &Root) -> Result<UnitFacts> {
         let units = Units::read(root, Scope::Now)?;
         let unit = units.find(UNIT)?;
-        let mut enabling = Vec::new();
+        let mut links = Vec::new();
         for path in requested_links(UNIT, &units.settings(&unit)?) {
             let itself = root.find_link(&path)?;
-            enabling.push(Link { path, itself });
+            links.push(Link { path, itself });
         }
         Ok(UnitFacts {
             file: unit.file().map(|file| file.path.clone()),
             all: unit.files.iter().map(|file| file.path.clone()).collect(),
-            masked: unit.is_masked(),
-            enabling,
-            is_wanted: !Units::read(root, Scope::NextBoot)?.links_to(&unit)?.is_empty(),
+            is_masked: unit.is_masked(),
+            links,
+            is_enabled: !Units::read(root, Scope::NextBoot)?.links_to(&unit)?.is_empty(),
             has_systemd: edge_systemd::is_running(root)?,
         })
     }
 }
 
-/// Plans that the unit starts at boot. Refuses one that is masked.
+/// Plans to enable the unit. Refuses if it is masked.
 pub fn enable(facts: &UnitFacts, plan: &mut Plan) -> Result<()> {
-    if facts.masked {
+    if facts.is_masked {
         return Err(Error::refused(format!("cannot enable {UNIT}: it is masked"))
-            .hint(format!("systemctl unmask {UNIT}, if it is not masked for a reason")));
+            .hint(format!("unless that is intended, unmask it: systemctl unmask {UNIT}")));
     }
     let Some(file) = &facts.file else { return Ok(()) };
-    for Link { path, itself } in &facts.enabling {
+    for Link { path, itself } in &facts.links {
         if matches!(itself.state, State::Absent) {
             let node = Node::Link(file.display().to_string());
-            plan.write(path, itself.clone(), node, Inverse::Whole, "started at every boot");
+            plan.write(path, itself.clone(), node, Inverse::Whole, "enable it at boot");
         }
     }
     Ok(())
 }
 
-/// Plans that the links go.
+/// Plans to disable the unit.
 pub fn disable(facts: &UnitFacts, plan: &mut Plan) {
-    for Link { path, itself } in &facts.enabling {
+    for Link { path, itself } in &facts.links {
         if matches!(itself.state, State::Link { .. }) {
-            plan.remove(path, itself.clone(), "not started at boot");
+            plan.remove(path, itself.clone(), "disable it at boot");
         }
     }
 }
 
-/// Plans that systemd reads the unit files again.
+/// Plans to reload systemd's unit files.
 pub fn reload(plan: &mut Plan) {
-    plan.run(systemctl::reload(), "so that systemd sees it");
+    plan.run(systemctl::reload(), "to load the changed unit files");
 }
 
-/// Plans a stop; an undo starts it last, when what it needs is back.
+/// Plans to stop the unit; an undo starts it as the last step, when everything it needs is restored.
 pub fn stop(plan: &mut Plan) {
     let inverse = Some(systemctl::argv(&["start", "--no-block"], UNIT));
     plan.run(Run { inverse, undo_order: UndoOrder::Finally, ..systemctl::stop(UNIT) }, "before it is removed");
 }
 
-/// How systemd says the unit is.
+/// The state of the unit, from systemd.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Running {
     /// `active`, `activating`, `failed`, `inactive`.
     pub active: String,
-    /// Each start has its own.
+    /// The ID of this start of the unit.
     pub invocation: String,
-    /// How often it was started again after it had failed.
+    /// The number of automatic restarts.
     pub restarts: u32,
 }
 
-/// Asks systemd.
+/// Reads the state from systemd.
 pub fn state() -> Result<Running> {
     let shown = systemctl::show(UNIT, "ActiveState,InvocationID,NRestarts")?;
     Ok(Running {
@@ -109,17 +107,28 @@ pub fn state() -> Result<Running> {
     })
 }
 
-/// The cgroup driver that the unit itself sets, by an option of its command line or else by a variable.
+/// A cgroup driver that the unit sets, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DriverOption {
+    /// The driver.
+    pub value: String,
+    /// The file of the unit or of its environment.
+    pub file: PathBuf,
+    /// The line in it, from 1.
+    pub line: usize,
+}
+
+/// The cgroup driver that the unit sets, with an option of its command line or else with a variable.
 ///
-/// Fails where a file of the unit cannot be read, and none of the others sets it.
-pub fn driver_option(root: &Root) -> Result<Option<(Setting, usize)>> {
+/// Fails if a file of the unit cannot be read and no other one sets it.
+pub fn driver_option(root: &Root) -> Result<Option<DriverOption>> {
     let units = Units::read(root, Scope::Now)?;
     let settings = units.settings(&units.find(UNIT)?)?;
     let environment = settings.whole_environment(root)?;
     let mut found = environment
         .iter()
         .find(|one| one.name == DRIVER_VARIABLE && !one.value.is_empty())
-        .map(|one| (Setting { value: one.value.clone(), file: one.file.clone() }, one.line));
+        .map(|one| DriverOption { value: one.value.clone(), file: one.file.clone(), line: one.line });
     let words = settings.exec_start_words(&environment);
     for (index, word) in words.iter().enumerate() {
         let value = match word.text.strip_prefix(DRIVER_OPTION) {
@@ -128,13 +137,12 @@ pub fn driver_option(root: &Root) -> Result<Option<(Setting, usize)>> {
             None => None,
         };
         if let Some(value) = value {
-            found = Some((Setting { value, file: word.file.clone() }, word.line));
+            found = Some(DriverOption { value, file: word.file.clone(), line: word.line });
         }
     }
     match (found, settings.unread().first()) {
         (None, Some(path)) => {
-            let shown = root.display(path);
-            Err(Error::failed(format!("cannot read {}", shown.display())).hint("run edge-crio as root"))
+            Err(Error::failed(format!("cannot read {}", root.display(path).display())).hint("run edge-crio as root"))
         }
         (found, _) => Ok(found),
     }
@@ -159,28 +167,28 @@ mod tests {
     }
 
     #[test]
-    fn one_target_that_wants_it_starts_it_and_another_name_does_not() {
+    fn unit_is_enabled_by_one_target_and_not_by_an_alias() {
         let dir = tempfile::tempdir().unwrap();
         let text = "[Service]\n[Install]\nWantedBy=a.target b.target\nAlias=cri-o.service\n";
         let root = root(&dir, &[("usr/lib/systemd/system/crio.service", text)]);
-        let is_wanted = || UnitFacts::read(&root).unwrap().is_wanted;
+        let is_enabled = || UnitFacts::read(&root).unwrap().is_enabled;
         fs::create_dir_all(dir.path().join(SYSTEM).join("b.target.wants")).unwrap();
         symlink("/usr/lib/systemd/system/crio.service", dir.path().join(SYSTEM).join("cri-o.service")).unwrap();
-        assert!(!is_wanted());
+        assert!(!is_enabled());
         let link = dir.path().join(SYSTEM).join("b.target.wants/crio.service");
         symlink("/usr/lib/systemd/system/crio.service", link).unwrap();
-        assert!(is_wanted());
+        assert!(is_enabled());
     }
 
     #[test]
-    fn driver_option_names_the_place_that_counts() {
+    fn driver_option_names_the_place_that_takes_precedence() {
         let of = |files: &[(&str, &str)]| {
             let dir = tempfile::tempdir().unwrap();
             let unit = "[Service]\nEnvironmentFile=-/etc/default/crio\nExecStart=/usr/bin/crio $OPTIONS\n";
             let root = root(&dir, &[&[("usr/lib/systemd/system/crio.service", unit)], files].concat());
             driver_option(&root)
                 .unwrap()
-                .map(|(option, line)| format!("{} {}:{line}", option.value, option.file.display()))
+                .map(|option| format!("{} {}:{}", option.value, option.file.display(), option.line))
         };
         let dropin = "usr/local/lib/systemd/system/crio.service.d/x.conf";
         let by_variable = (dropin, "[Service]\nEnvironment=\"CONTAINER_CGROUP_MANAGER=cgroupfs\"\n");

@@ -1,4 +1,4 @@
-//! The verbs, a file each.
+//! The verbs, one file each.
 
 pub(crate) mod check;
 pub(crate) mod download;
@@ -7,4 +7,4 @@ pub(crate) mod remove;
 pub(crate) mod resolve;
 pub(crate) mod settings;
 mod source;
-mod up;
+mod startup;

@@ -1,14 +1,14 @@
-//! Versions as the user names them: a minor (1.34) or one release of it (1.34.2).
+//! Versions of CRI-O as users write them: a minor version (1.34) or one release of it (1.34.2).
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A version of CRI-O: one release, or the newest of a minor.
+/// One release, or the newest release of a minor version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
     /// 34 of 1.34.2.
     pub minor: u32,
-    /// 2 of 1.34.2; any release of the minor where there is none.
+    /// 2 of 1.34.2; `None` stands for any release of the minor version.
     pub patch: Option<u32>,
 }
 
@@ -23,8 +23,8 @@ impl Version {
         format!("1.{}", self.minor)
     }
 
-    /// Whether `other` is what this asks for.
-    pub fn takes(self, other: Version) -> bool {
+    /// Whether `other` is this release, or a release of this minor version.
+    pub fn matches(self, other: Version) -> bool {
         self.minor == other.minor && (self.patch.is_none() || self.patch == other.patch)
     }
 }
@@ -33,10 +33,12 @@ impl FromStr for Version {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Version, String> {
-        let bad = || format!("{text:?} is no version: 1.34 for the newest of a minor, 1.34.2 for one release");
+        let bad = || {
+            format!("{text:?} is not a valid version of CRI-O: expected a minor version (1.34) or a release (1.34.2)")
+        };
         let digits = |text: &str| -> Option<u32> {
             let plain = !text.is_empty() && text.len() < 6 && text.bytes().all(|byte| byte.is_ascii_digit());
-            // 1.034 is nobody's version.
+            // Versions have no leading zeros.
             let plain = plain && (text == "0" || !text.starts_with('0'));
             plain.then(|| text.parse().ok()).flatten()
         };
@@ -65,13 +67,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_typed() {
+    fn version_is_parsed_with_and_without_a_release() {
         assert_eq!("v1.34.2".parse(), Ok(Version { minor: 34, patch: Some(2) }));
         assert_eq!("1.34".parse::<Version>().unwrap().to_string(), "1.34");
         for bad in ["", "1", "2.1", "1.x", "1.34.2.1", "1.34-rc1", "1..2", "1.34 ", "-1.34", "1.034", "1.9999999"] {
             assert!(bad.parse::<Version>().is_err(), "{bad:?}");
         }
-        assert!(Version::minor(34).takes(Version { minor: 34, patch: Some(9) }));
-        assert!(!Version { minor: 34, patch: Some(1) }.takes(Version { minor: 34, patch: Some(9) }));
+        assert!(Version::minor(34).matches(Version { minor: 34, patch: Some(9) }));
+        assert!(!Version { minor: 34, patch: Some(1) }.matches(Version { minor: 34, patch: Some(9) }));
     }
 }

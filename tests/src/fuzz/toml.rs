@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use edge_crio::config::{
-    ConfFile, Driver, Effective, Keys, Mirror, OWN, drop_in, effective, metacopy_of, mirrors, unreadable,
+    ConfFile, Driver, Effective, Keys, Mirror, OWN, drop_in, effective, invalid_line, metacopy_of, mirrors,
     without_metacopy,
 };
 
@@ -98,7 +98,7 @@ fn check(data: &[u8]) {
         let keys = keys(driver);
         let Ok((edited, details)) = drop_in(&text, &keys) else { continue };
         let after = of(&edited);
-        assert_eq!((after.driver(), after.conmon_fault()), (driver.name(), None), "{edited}");
+        assert_eq!((after.driver(), after.invalid_conmon_cgroup()), (driver.name(), None), "{edited}");
         assert_eq!(after.pause_image.as_ref().map(|setting| setting.value.as_str()), Some(PAUSE));
         assert_eq!(details.is_empty(), edited == text, "{details:?}");
         assert_eq!(drop_in(&edited, &keys).expect("it was taken before"), (edited.clone(), Vec::new()));
@@ -107,7 +107,7 @@ fn check(data: &[u8]) {
             (all.listen.clone(), all.network_dir.clone(), all.default_network.clone(), all.plugin_dirs.clone())
         };
         assert_eq!(others(&after), others(&before), "{edited}");
-        assert!(after.broken.is_empty() && before.broken.is_empty());
+        assert!(after.unparsable.is_empty() && before.unparsable.is_empty());
     }
     if let Ok((edited, details)) = mirrors(&text, &wanted()) {
         assert_eq!(details.is_empty(), edited == text, "{details:?}");
@@ -118,6 +118,6 @@ fn check(data: &[u8]) {
             assert_eq!(metacopy_of(&edited), None, "{edited}");
             assert_eq!(without_metacopy("x", &edited).expect("it was taken before"), edited);
         }
-        Err(_) => assert!(unreadable(&text).is_some()),
+        Err(_) => assert!(invalid_line(&text).is_some()),
     }
 }

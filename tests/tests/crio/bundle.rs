@@ -1,4 +1,4 @@
-//! Bundles in an image: put in place, changed, taken away and brought back; and archives that are none.
+//! Bundles in an image: installed, upgraded, removed, restored by undo; and invalid archives.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -9,7 +9,7 @@ use edgeutils_tests::tool::{Ran, Tool};
 use edgeutils_tests::tree::{Tree, assert_same};
 use tar::EntryType;
 
-/// A program's first bytes, for 64-bit ARM, and something behind them.
+/// The header of a program for 64-bit ARM, followed by a text.
 fn program(rest: &str) -> Vec<u8> {
     [ARM64, rest.as_bytes()].concat()
 }
@@ -34,7 +34,7 @@ fn install(tree: &Tree, version: &str, archive: &Path, sum: &str, more: &[&str])
 }
 
 #[test]
-fn bundle_goes_into_an_image_and_out_of_it_again() {
+fn bundle_is_installed_removed_and_both_are_undone() {
     let (tree, dir) = (system(), tempfile::tempdir().unwrap());
     let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", &program("one"));
     let before = tree.snapshot();
@@ -59,7 +59,7 @@ fn bundle_goes_into_an_image_and_out_of_it_again() {
     }
     let ran = install(&tree, "1.30", &archive, &sum, &["--cgroup-driver", "cgroupfs"]).expect(0);
     assert_eq!(ran.stdout, "already up to date\n");
-    // The archive is not even needed for that.
+    // The archive is not even read for that.
     std::fs::rename(&archive, dir.path().join("away")).unwrap();
     install(&tree, "1.30", &archive, &sum, &[]).expect(0);
     std::fs::rename(dir.path().join("away"), &archive).unwrap();
@@ -81,17 +81,17 @@ fn bundle_goes_into_an_image_and_out_of_it_again() {
 }
 
 #[test]
-fn newer_one_takes_the_older_ones_place_and_gives_it_back() {
+fn newer_bundle_replaces_the_older_one_and_undo_restores_it() {
     let (tree, dir) = (system(), tempfile::tempdir().unwrap());
     let (old, old_sum) = bundle(dir.path(), "1.30.4", "arm64", &program("one"));
     let (new, new_sum) = bundle(dir.path(), "1.30.5", "arm64", &program("two"));
     install(&tree, "1.30.4", &old, &old_sum, &[]).expect(0);
-    // What the administrator has changed stays, and so does what someone else has put there.
+    // Files that the administrator has changed are kept.
     tree.write("etc/default/crio", "CRIO_CONFIG_OPTIONS=--log-level=debug\n");
     let before = tree.snapshot();
     let ran = install(&tree, "1.30.5", &new, &new_sum, &[]).expect(0);
     assert!(
-        ran.stderr.contains("left as they are, changed or brought by someone else: /etc/default/crio"),
+        ran.stderr.contains("kept, as they were changed or installed by someone else: /etc/default/crio"),
         "{}",
         ran.stderr
     );
@@ -99,10 +99,10 @@ fn newer_one_takes_the_older_ones_place_and_gives_it_back() {
     assert_eq!(tree.read("etc/default/crio"), "CRIO_CONFIG_OPTIONS=--log-level=debug\n");
     run(&tree, &["undo"]).expect(0);
     assert_same(&tree.snapshot(), &before, "an undo of an upgrade");
-    // A file that went bad is found, and mended by the same call.
+    // A damaged file is reported by check and repaired by install.
     tree.write("usr/libexec/crio/conmon", "broken");
     let ran = run(&tree, &["check"]).expect(3);
-    assert!(ran.stdout.contains("/usr/libexec/crio/conmon: error: is not what the bundle put there"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("/usr/libexec/crio/conmon: error: differs from the file in the bundle"), "{}", ran.stdout);
     install(&tree, "1.30.4", &old, &old_sum, &[]).expect(0);
     assert_eq!(tree.read("usr/libexec/crio/conmon"), "of 1.30.4\n");
 }
@@ -129,7 +129,7 @@ fn install_repairs_the_rights_of_a_program_and_undo_restores_them() {
 }
 
 #[test]
-fn install_repairs_what_check_says_that_it_repairs() {
+fn install_repairs_what_check_reports() {
     let (tree, dir) = (system(), tempfile::tempdir().unwrap());
     let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", &program("one"));
     install(&tree, "1.30.4", &archive, &sum, &[]).expect(0);
@@ -138,26 +138,26 @@ fn install_repairs_what_check_says_that_it_repairs() {
     let mode = |mode| std::os::unix::fs::PermissionsExt::from_mode(mode);
     let damages: [(&str, &dyn Fn()); 3] = [
         // Of the same length.
-        ("is not what the bundle put there", &|| {
+        ("differs from the file in the bundle", &|| {
             std::fs::write(tree.at(conmon), "x".repeat(whole.len())).unwrap();
         }),
         ("is not executable", &|| std::fs::set_permissions(tree.at(conmon), mode(0o644)).unwrap()),
-        ("is gone", &|| std::fs::remove_file(tree.at(conmon)).unwrap()),
+        ("does not exist", &|| std::fs::remove_file(tree.at(conmon)).unwrap()),
     ];
     for (said, damage) in damages {
         damage();
         let ran = run(&tree, &["check"]).expect(3);
-        let want = format!("/{conmon}: error: {said}\n    hint: edge-crio install with the same version mends it\n");
+        let want = format!("/{conmon}: error: {said}\n    hint: repair it: run edge-crio install with the same version\n");
         assert!(ran.stdout.contains(&want), "{said}: {}", ran.stdout);
         install(&tree, "1.30.4", &archive, &sum, &[]).expect(0);
         assert!(!run(&tree, &["check"]).stdout.contains(conmon), "{said}");
         assert_eq!(tree.read(conmon), whole, "{said}");
     }
-    // What someone else put there in its place stays until they take it away.
+    // A file of someone else in its place is kept until it is moved away.
     std::fs::remove_file(tree.at(conmon)).unwrap();
     tree.link(conmon, "/usr/bin/conmon");
     let ran = run(&tree, &["check"]).expect(3);
-    assert!(ran.stdout.contains("hint: move it away; edge-crio install"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("hint: move it away, then run edge-crio install"), "{}", ran.stdout);
     install(&tree, "1.30.4", &archive, &sum, &[]).expect(0);
     assert!(tree.at(conmon).is_symlink());
     std::fs::remove_file(tree.at(conmon)).unwrap();
@@ -166,7 +166,7 @@ fn install_repairs_what_check_says_that_it_repairs() {
 }
 
 #[test]
-fn install_does_not_overwrite_what_is_not_ours() {
+fn install_does_not_overwrite_files_of_others() {
     let dir = tempfile::tempdir().unwrap();
     let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", &program("one"));
     let tree = system();
@@ -174,7 +174,7 @@ fn install_does_not_overwrite_what_is_not_ours() {
     let before = tree.snapshot();
     let ran = install(&tree, "1.30.4", &archive, &sum, &[]).expect(4);
     assert!(
-        ran.stderr.starts_with("edge-crio: cannot install the bundle: /usr/local/bin/crio is there already"),
+        ran.stderr.starts_with("edge-crio: cannot install the bundle: /usr/local/bin/crio already exists and is a file that edge-crio did not install"),
         "{}",
         ran.stderr
     );
@@ -183,7 +183,7 @@ fn install_does_not_overwrite_what_is_not_ours() {
     let tree = system();
     tree.write("opt/cni/bin/bridge", "someone's");
     let ran = install(&tree, "1.30.4", &archive, &sum, &[]).expect(0);
-    assert!(ran.stderr.contains("brought by someone else: /opt/cni/bin/bridge"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("installed by someone else: /opt/cni/bin/bridge"), "{}", ran.stderr);
     run(&tree, &["remove"]).expect(0);
     assert_eq!(tree.read("opt/cni/bin/bridge"), "someone's");
 
@@ -197,16 +197,16 @@ fn install_does_not_overwrite_what_is_not_ours() {
 }
 
 #[test]
-fn archive_is_held_to_its_sum_its_name_and_its_machine() {
+fn archive_must_match_its_checksum_name_and_architecture() {
     let (tree, dir) = (system(), tempfile::tempdir().unwrap());
     let before = tree.snapshot();
     let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", &program("one"));
     let other = "0".repeat(64);
     let cases: [(&str, &str, i32, &str); 4] = [
         ("1.30.4", &other, 4, "its SHA-256 is"),
-        ("1.31.0", &sum, 2, "its name says 1.30.4"),
-        ("1.30.9", &sum, 2, "its name says 1.30.4"),
-        ("1.30.4", "", 4, "its SHA-256 is not known here"),
+        ("1.31.0", &sum, 2, "by its name it is 1.30.4"),
+        ("1.30.9", &sum, 2, "by its name it is 1.30.4"),
+        ("1.30.4", "", 4, "its SHA-256 is unknown"),
     ];
     for (version, sum, code, said) in cases {
         let path = archive.to_str().unwrap();
@@ -221,12 +221,12 @@ fn archive_is_held_to_its_sum_its_name_and_its_machine() {
     let amd64 = Archive::at(&dir.path().join("x.tar.gz")).file("cri-o/bin/crio", 0o755, AMD64);
     let sum = amd64.finish();
     let ran = install(&tree, "1.30.4", &dir.path().join("x.tar.gz"), &sum, &[]).expect(4);
-    assert!(ran.stderr.contains("it is for amd64, and this system is arm64"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("it is for amd64, but this system is arm64"), "{}", ran.stderr);
     let ran = install(&tree, "1.30", &dir.path().join("x.tar.gz"), &sum, &[]).expect(2);
-    assert!(ran.stderr.contains("name the release itself"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("specify the release"), "{}", ran.stderr);
     let ran = install(&tree, "1.30.4", &dir.path().join("none.tar.gz"), &sum, &[]).expect(1);
     assert!(ran.stderr.contains("none.tar.gz: it does not exist"), "{}", ran.stderr);
-    // A known release is held to the sum that is known here.
+    // A release with a known checksum must match it.
     let (known, sum) = bundle(dir.path(), "1.34.2", "arm64", &program("one"));
     let ran = install(&tree, "1.34.2", &known, &sum, &[]).expect(4);
     assert!(ran.stderr.contains("its known SHA-256 is ac7530f7"), "{}", ran.stderr);
@@ -235,7 +235,7 @@ fn archive_is_held_to_its_sum_its_name_and_its_machine() {
 }
 
 #[test]
-fn strangers_archive_writes_nothing_anywhere() {
+fn malicious_archive_writes_nothing() {
     let (tree, dir) = (system(), tempfile::tempdir().unwrap());
     let before = tree.snapshot();
     let path = dir.path().join("cri-o.arm64.v1.30.4.tar.gz");
@@ -245,18 +245,18 @@ fn strangers_archive_writes_nothing_anywhere() {
         Archive::at(path).file("cri-o/bin/crio", 0o755, &program("x"))
     }
     let makes: [(&str, Make, i32); 12] = [
-        ("leads upwards", |path, _| good(path).file("cri-o/../../escaped", 0o644, b"x"), 4),
-        ("leads upwards", |path, _| good(path).file("../escaped", 0o644, b"x"), 4),
-        ("is an absolute path", |path, far| good(path).file(far, 0o644, b"x"), 4),
-        ("is a link", |path, _| good(path).entry("cri-o/bin/conmon", EntryType::Symlink, 0o777, b"", "/etc/shadow"), 4),
-        ("is a link", |path, _| good(path).entry("cri-o/bin/conmon", EntryType::Link, 0o777, b"", "/etc/passwd"), 4),
-        ("is a device or pipe", |path, _| good(path).entry("cri-o/bin/null", EntryType::Char, 0o666, b"", ""), 4),
-        ("is a device or pipe", |path, _| good(path).entry("cri-o/bin/pipe", EntryType::Fifo, 0o666, b"", ""), 4),
-        ("is in it twice", |path, _| good(path).file("cri-o/bin/crio", 0o755, b"other"), 4),
-        ("lies beside the directory", |path, _| good(path).file("elsewhere/bin/x", 0o755, b"x"), 4),
-        ("is a link", |path, _| good(path).entry("cri-o/elsewhere", EntryType::Symlink, 0o777, b"", "/"), 4),
-        ("there is no bin/crio in it", |path, _| Archive::at(path).file("cri-o/bin/conmon", 0o755, b"x"), 1),
-        ("there is no bin/crio in it", |path, _| Archive::at(path), 1),
+        ("..", |path, _| good(path).file("cri-o/../../escaped", 0o644, b"x"), 4),
+        ("..", |path, _| good(path).file("../escaped", 0o644, b"x"), 4),
+        ("absolute path", |path, far| good(path).file(far, 0o644, b"x"), 4),
+        (" link", |path, _| good(path).entry("cri-o/bin/conmon", EntryType::Symlink, 0o777, b"", "/etc/shadow"), 4),
+        (" link", |path, _| good(path).entry("cri-o/bin/conmon", EntryType::Link, 0o777, b"", "/etc/passwd"), 4),
+        ("device or pipe", |path, _| good(path).entry("cri-o/bin/null", EntryType::Char, 0o666, b"", ""), 4),
+        ("device or pipe", |path, _| good(path).entry("cri-o/bin/pipe", EntryType::Fifo, 0o666, b"", ""), 4),
+        ("twice", |path, _| good(path).file("cri-o/bin/crio", 0o755, b"other"), 4),
+        ("elsewhere/bin/x is outside of its top directory cri-o", |path, _| good(path).file("elsewhere/bin/x", 0o755, b"x"), 4),
+        (" link", |path, _| good(path).entry("cri-o/elsewhere", EntryType::Symlink, 0o777, b"", "/"), 4),
+        ("it does not contain bin/crio", |path, _| Archive::at(path).file("cri-o/bin/conmon", 0o755, b"x"), 1),
+        ("it does not contain bin/crio", |path, _| Archive::at(path), 1),
     ];
     for (said, make, code) in makes {
         let sum = make(&path, &far).finish();
@@ -271,7 +271,7 @@ fn strangers_archive_writes_nothing_anywhere() {
 }
 
 #[test]
-fn damaged_or_huge_archive_is_found() {
+fn damaged_or_huge_archive_is_refused() {
     let (tree, dir) = (system(), tempfile::tempdir().unwrap());
     let before = tree.snapshot();
     let (archive, _) = bundle(dir.path(), "1.30.4", "arm64", &program("one"));
@@ -296,7 +296,7 @@ fn damaged_or_huge_archive_is_found() {
     let sum = big.finish();
     let ran = install(&tree, "1.30.4", &archive, &sum, &[]).expect(4);
     assert!(ran.stderr.contains("makes it larger than any bundle"), "{}", ran.stderr);
-    // Names that fill the memory, the end of an archive that does not end, and directories without a number.
+    // Names that fill the memory, an archive without an end, and too many directories.
     let (good, zeros) = (|| Archive::at(&archive).file("cri-o/bin/crio", 0o755, &program("x")), vec![0; 8 << 20]);
     let many = || (0..1100).fold(good(), |all, _| all.entry("./", EntryType::Directory, 0o755, b"", ""));
     let makes: [(&str, &dyn Fn() -> Archive, i32); 4] = [
@@ -313,7 +313,7 @@ fn damaged_or_huge_archive_is_found() {
 }
 
 #[test]
-fn manifest_that_someone_edited_takes_nothing_of_others_away() {
+fn edited_manifest_removes_no_files_of_others() {
     const MANIFEST: &str = "var/lib/edgeutils/edge-crio.json";
     let (tree, dir) = (system(), tempfile::tempdir().unwrap());
     let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", &program("one"));
@@ -334,12 +334,12 @@ fn manifest_that_someone_edited_takes_nothing_of_others_away() {
             [&["remove"][..], &["check"], &["install", "--version", "1.30.4", "--archive", "/x", "--sha256", &sum]]
         {
             let ran = run(&tree, args).expect(4);
-            let want = format!("edge-crio.json: it lists {bad:?}, where edge-crio puts nothing\nhint: ");
+            let want = format!("edge-crio.json: it lists {bad:?}, which edge-crio does not install\nhint: ");
             assert!(ran.stderr.contains(&want), "{}", ran.stderr);
         }
         assert_same(&tree.snapshot(), &before, bad);
     }
-    // What an install was about to put in place is taken for ours as well.
+    // The same for the files of an unfinished install.
     let mut edited = written.clone();
     let row = serde_json::json!({"path": "/etc/passwd", "kind": "program", "size": 26, "sha256": sum_of("etc/passwd")});
     edited["next"] = serde_json::json!([row]);
@@ -349,15 +349,15 @@ fn manifest_that_someone_edited_takes_nothing_of_others_away() {
     for broken in ["", "{", "[]", "null", "{\"format\": 1}"] {
         tree.write(MANIFEST, broken);
         let ran = run(&tree, &["remove"]).expect(4);
-        assert!(ran.stderr.contains("\nhint: it was changed by someone else"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("\nhint: someone else changed it"), "{}", ran.stderr);
         assert_same(&tree.snapshot(), &before, broken);
     }
-    // What a link now stands in for is not what was put there.
+    // A file that was replaced by a link is kept.
     tree.write(MANIFEST, written.to_string());
     std::fs::remove_file(tree.at("usr/local/bin/crio")).unwrap();
     tree.link("usr/local/bin/crio", "theirs");
     let ran = run(&tree, &["remove"]).expect(0);
-    assert!(ran.stderr.contains("left, changed since: /usr/local/bin/crio"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("kept, as they were changed: /usr/local/bin/crio"), "{}", ran.stderr);
     assert_eq!(tree.read("usr/local/bin/theirs"), "mine");
     assert!(tree.at("usr/local/bin/crio").is_symlink() && tree.at("etc/passwd").exists());
 }

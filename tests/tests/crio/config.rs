@@ -1,4 +1,4 @@
-//! What edge-crio finds in CRI-O's files, compared with what CRI-O makes of them.
+//! Problems in CRI-O's files that check reports.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -28,7 +28,7 @@ fn about(ran: &Ran, file: &str) -> Vec<String> {
 }
 
 #[test]
-fn directory_counts_as_a_whole_and_an_unreadable_file_ends_it() {
+fn check_reads_every_file_below_the_directory() {
     let driver = "[crio.runtime]\ncgroup_manager = \"cgroupfs\"\nconmon_cgroup = \"pod\"\n";
     let tree = tree(&[
         ("10-crio.conf", ""),
@@ -42,10 +42,10 @@ fn directory_counts_as_a_whole_and_an_unreadable_file_ends_it() {
     tree.write("etc/crio/elsewhere.conf", driver);
     let whole = check(&tree);
     for (name, said) in [
-        ("10-crio.conf~", "warning: CRI-O loads it too, whatever its name"),
-        (".10-crio.conf.swp", "warning: CRI-O loads it too, whatever its name"),
-        ("old/10-crio.conf", "warning: CRI-O loads it too, whatever its name"),
-        ("latin.conf", "error: is no UTF-8 text: CRI-O loads all of this directory, and does not start with it"),
+        ("10-crio.conf~", "warning: CRI-O loads this file, too"),
+        (".10-crio.conf.swp", "warning: CRI-O loads this file, too"),
+        ("old/10-crio.conf", "warning: CRI-O loads this file, too"),
+        ("latin.conf", "error: is not UTF-8 text: CRI-O does not start, as it loads every file in this directory"),
     ] {
         let found = about(&whole, &format!("{DIR}/{name}"));
         let (severity, text) = said.split_once(": ").unwrap();
@@ -54,17 +54,17 @@ fn directory_counts_as_a_whole_and_an_unreadable_file_ends_it() {
     for quiet in ["10-crio.conf:", "30-link.conf"] {
         assert!(about(&whole, &format!("{DIR}/{quiet}")).is_empty(), "{quiet}: {}", whole.stdout);
     }
-    // The one in the directory counts by the directory's name: the last.
+    // The file in the subdirectory is the last one, by the name of the directory.
     std::fs::remove_file(tree.at(&format!("{DIR}/30-link.conf"))).unwrap();
     std::fs::create_dir_all(tree.at("etc/kubeedge/config")).unwrap();
     tree.write(
         "etc/kubeedge/config/edgecore.yaml",
         "modules:\n  edged:\n    tailoredKubeletConfig:\n      cgroupDriver: systemd\n",
     );
-    assert!(check(&tree).stdout.contains("CRI-O by cgroupfs"), "{}", check(&tree).stdout);
+    assert!(check(&tree).stdout.contains("CRI-O uses cgroupfs"), "{}", check(&tree).stdout);
 }
 
-/// edgecore reads its keys in any letter case, and each version reads the runtime's in its own place.
+/// edgecore ignores the letter case of keys, and its versions have the runtime's settings at different paths.
 #[test]
 fn check_finds_edgecores_runtime_settings_where_its_version_reads_them() {
     const EDGECORE: &str = "etc/kubeedge/config/edgecore.yaml";
@@ -80,27 +80,27 @@ fn check_finds_edgecores_runtime_settings_where_its_version_reads_them() {
     let v1alpha1 = "apiVersion: edgecore.config.kubeedge.io/v1alpha1\n";
     assert_eq!(found(v1alpha1, OLD), [""; 0]);
     assert_eq!(found("edgecoreVersion: v1.23.1\n", NEW), [""; 0]);
-    // Settings at a place that edgecore 1.23 does not read: it uses its defaults instead.
+    // edgecore 1.23 does not read settings at the old paths, and uses its defaults.
     let lost = found("EdgeCoreVersion: v1.23.1\n", OLD);
     assert_eq!(lost.len(), 2, "{lost:#?}");
-    assert!(lost[0].contains("modules.edged.tailoredKubeletConfig.cgroupDriver: edgecore makes cgroups by cgroupfs"));
+    assert!(lost[0].contains("modules.edged.tailoredKubeletConfig.cgroupDriver: edgecore uses the cgroup driver cgroupfs"));
     assert!(
-        lost[1].contains("modules.edged.tailoredKubeletConfig.containerRuntimeEndpoint: edgecore is given no socket")
+        lost[1].contains("modules.edged.tailoredKubeletConfig.containerRuntimeEndpoint: is not set")
     );
     let other = found("", &NEW.replace("systemd", "cgroupfs").replace("crio.sock", "other.sock"));
     assert_eq!(other.len(), 2, "{other:#?}");
     assert!(
-        other[0].contains("cgroupfs") && other[1].contains("asks the runtime at /var/run/crio/other.sock"),
+        other[0].contains("cgroupfs") && other[1].contains("uses the container runtime at /var/run/crio/other.sock"),
         "{other:#?}"
     );
-    assert_eq!(found("", "Enable: false"), [""; 0], "edgecore runs no pods");
+    assert_eq!(found("", "Enable: false"), [""; 0], "edgecore does not run pods");
 }
 
 #[test]
-fn links_that_lead_to_no_file_are_faults() {
+fn check_reports_links_that_crio_cannot_load() {
     let cases: [(&str, &str, &str); 3] = [
-        ("30-gone.conf", "gone", "is a link to nothing"),
-        ("30-dir.conf", "/etc", "is a link to a directory, which it takes for a file"),
+        ("30-gone.conf", "gone", "is a broken symbolic link"),
+        ("30-dir.conf", "/etc", "is a symbolic link to a directory, which CRI-O reads as a file"),
         ("30-loop.conf", "30-loop.conf", ""),
     ];
     for (name, target, said) in cases {
@@ -116,24 +116,23 @@ fn links_that_lead_to_no_file_are_faults() {
     std::fs::rename(tree.at(DIR), tree.at("etc/crio/elsewhere")).unwrap();
     symlink("elsewhere", tree.at(DIR)).unwrap();
     let found = about(&check(&tree), DIR);
-    assert!(found[0].contains("is a link to a directory, which it takes for a file"), "{found:#?}");
+    assert!(found[0].contains("is a symbolic link to a directory, which CRI-O reads as a file"), "{found:#?}");
 }
 
 #[test]
-fn storage_conf_that_is_no_toml_is_a_fault() {
+fn check_reports_an_invalid_storage_conf() {
     let tree = tree(&[]);
     tree.write("etc/containers/storage.conf", "[storage\n");
     let found = about(&check(&tree).expect(3), "etc/containers/storage.conf");
-    assert!(found[0].starts_with("error: "), "{found:#?}");
-    assert!(found[0].contains("is no TOML, and CRI-O does not start with it"), "{found:#?}");
+    assert_eq!(found, ["error: is not valid TOML: CRI-O does not start"]);
 }
 
 #[test]
-fn pause_image_that_is_none_is_found_wherever_it_stands() {
+fn invalid_pause_image_is_reported_in_files_and_options() {
     let tree = tree(&[("50-mine.conf", "[crio.image]\npause_image = \"registry.example/Pause:1\"\n")]);
     let found = about(&check(&tree).expect(3), &format!("{DIR}/50-mine.conf"));
     assert!(found[0].starts_with("error: ") && found[0].contains("crio.image.pause_image"), "{found:#?}");
-    assert!(found[0].contains("its name has capitals: CRI-O does not start, or starts no pod"), "{found:#?}");
+    assert!(found[0].contains("its name contains capital letters: CRI-O does not start, or cannot start pods"), "{found:#?}");
     let ran = Tool::new("edge-crio")
         .arg("--root")
         .arg(tree.path())
@@ -141,7 +140,7 @@ fn pause_image_that_is_none_is_found_wherever_it_stands() {
         .run()
         .expect(2);
     assert!(
-        ran.stderr.starts_with("edge-crio: cannot use the image \"registry.example/pause:\": its tag is none\nhint: "),
+        ran.stderr.starts_with("edge-crio: cannot use the image \"registry.example/pause:\": its tag is not valid\nhint: "),
         "{}",
         ran.stderr
     );

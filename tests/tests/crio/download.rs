@@ -1,4 +1,4 @@
-//! Downloads from a server that is good, slow to answer, lying or cut off.
+//! Downloads from servers that work, hang, redirect, fail or send something else.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -14,7 +14,7 @@ use edgeutils_tests::tree::{Tree, assert_same};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// Serves one archive for good at /good/, and in other ways elsewhere. Ends with the test.
+/// Serves one archive at /good/, and misbehaves at other paths. Ends with the test.
 fn serve(archive: Vec<u8>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -101,7 +101,7 @@ fn download_is_what_was_requested_or_nothing() {
         ("down", &site.sum, 1, "the server answers 503"),
         ("round", &site.sum, 1, "cannot download http://127.0.0.1:"),
         ("endless", &site.sum, 1, "it is larger than 2048 MiB"),
-        ("good", &site.sum[1..], 2, "it has 64 hexadecimal digits"),
+        ("good", &site.sum[1..], 2, "expected 64 hexadecimal digits"),
     ];
     for (how, sum, code, said) in cases {
         let ran = site.download(how, sum, &[]);
@@ -140,22 +140,22 @@ fn folder_installs_without_a_network() {
     let good = site.to.read("SHA256SUMS");
     site.to.write("SHA256SUMS", "none  cri-o.arm64.v1.30.4.tar.gz\n");
     let ran = install("1.30").expect(1);
-    let want = "cannot use cri-o.arm64.v1.30.4.tar.gz: what SHA256SUMS has for it is no SHA-256\nhint: make the list";
+    let want = "cannot use cri-o.arm64.v1.30.4.tar.gz: its checksum in SHA256SUMS is not valid: \"none\"\nhint: create the list";
     assert!(ran.stderr.contains(want), "{}", ran.stderr);
-    // One that is known is not this one.
+    // Another archive under the name of a release with a known checksum.
     let known = "cri-o.arm64.v1.34.2.tar.gz";
     site.to.write("SHA256SUMS", format!("{}  {known}\n", site.sum));
     std::fs::copy(site.to.at("cri-o.arm64.v1.30.4.tar.gz"), site.to.at(known)).unwrap();
     let ran = install("1.34").expect(4);
-    let want = format!("and SHA256SUMS says {}\nhint: it is not what upstream made", site.sum);
+    let want = format!("but SHA256SUMS has {}\nhint: the archive is not upstream's", site.sum);
     assert!(ran.stderr.contains(&want) && !ran.stderr.contains("--sha256"), "{}", ran.stderr);
     std::fs::remove_file(site.to.at(known)).unwrap();
     site.to.write("SHA256SUMS", good);
     let ran = install("1.31").expect(1);
-    assert!(ran.stderr.contains("there is neither a .deb nor cri-o.arm64.v1.31.tar.gz in it"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("it contains neither a .deb file nor cri-o.arm64.v1.31.tar.gz"), "{}", ran.stderr);
     install("1.30").expect(0);
     assert_eq!(system.read("usr/local/bin/pinns"), "of 1.30.4\n");
-    // A copy that was damaged on its way is found.
+    // A damaged copy is detected.
     let archive = site.to.at("cri-o.arm64.v1.30.4.tar.gz");
     let mut bytes = std::fs::read(&archive).unwrap();
     bytes[100] ^= 1;
@@ -166,7 +166,7 @@ fn folder_installs_without_a_network() {
 }
 
 #[test]
-fn install_downloads_unpacks_and_leaves_nothing_of_it() {
+fn install_downloads_and_leaves_no_temporary_files() {
     let site = Site::new();
     let system = Tree::with(&[("etc/os-release", "ID=debian\nVERSION_ID=12\n")]);
     system.write("usr/bin/env", ARM64);
@@ -177,7 +177,7 @@ fn install_downloads_unpacks_and_leaves_nothing_of_it() {
     };
     let ran = install("good", &["-n"]).expect(3);
     assert!(ran.stdout.contains("would download http://127.0.0.1"), "{}", ran.stdout);
-    assert!(ran.stderr.contains("then, depending on that"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("further changes depend on these"), "{}", ran.stderr);
     assert!(!ran.stdout.contains("already up to date"), "{}", ran.stdout);
     install("cut", &[]).expect(1);
     assert!(
@@ -186,12 +186,12 @@ fn install_downloads_unpacks_and_leaves_nothing_of_it() {
     );
     install("good", &[]).expect(0);
     assert!(!system.at("var/lib/edgeutils/edge-crio").exists());
-    // What is there needs no server.
+    // An installed bundle needs no server.
     install("none", &[]).expect(0);
 }
 
 #[test]
-fn download_that_is_stopped_ends_at_once_and_leaves_nothing() {
+fn interrupted_download_ends_at_once_and_leaves_nothing() {
     let site = Site::new();
     let empty = site.to.snapshot();
     let mirror = format!("http://127.0.0.1:{}/silent/", site.port);
@@ -216,7 +216,7 @@ fn download_that_is_stopped_ends_at_once_and_leaves_nothing() {
     assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
     assert!(ran.stderr.contains("\nhint: run the same command again"), "{}", ran.stderr);
     assert_same(&site.to.snapshot(), &empty, "a download that was stopped");
-    // What a kill leaves is the next call's to remove.
+    // The next run removes what a kill left.
     let mut child = start();
     child.kill().unwrap();
     child.wait().unwrap();

@@ -1,4 +1,4 @@
-//! CRI-O's own library as the judge of what edge-crio and edge-cni say of a network configuration.
+//! Compares what edge-crio and edge-cni report of network configurations with CRI-O's own library.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -47,7 +47,7 @@ const CASES: [(&str, &str); 33] = [
     ("1.conflist", "\u{feff}{\"name\": \"n\", \"plugins\": [{\"type\": \"bridge\"}]}"),
 ];
 
-/// What the judge says; none where a network can be used.
+/// The library's error; none if the network can be used.
 fn judged(judge: &Path, tree: &Tree, plugins: &Tree) -> Option<String> {
     let output = Command::new(judge).arg("judge").arg(tree.at("etc/cni/net.d")).arg(plugins.path()).output().unwrap();
     let ran = Ran::of(&output);
@@ -61,7 +61,7 @@ fn check_rejects_exactly_what_cri_o_cannot_use() {
         Err(reason) => return skip("crio_judge", &reason),
     };
     let plugins = Tree::new();
-    // By this name it answers as a plugin.
+    // Called by this name, the program behaves as a plugin.
     plugins.link("bridge", judge.to_str().unwrap());
     let machine = if own_arch() == "arm64" { ARM64 } else { AMD64 };
     let mut usable = 0;
@@ -76,8 +76,8 @@ fn check_rejects_exactly_what_cri_o_cannot_use() {
         usable += usize::from(want.is_none());
         let run = |tool: &str| Tool::new(tool).arg("--root").arg(tree.path()).arg("check").run();
         let (crio, cni) = (run("edge-crio"), run("edge-cni"));
-        let says = crio.stdout.contains("pods get no network");
-        assert_eq!(says, want.is_some(), "{name} {text}\nCRI-O: {want:?}\nedge-crio: {}", crio.stdout);
+        let reports = crio.stdout.contains("pods get no network");
+        assert_eq!(reports, want.is_some(), "{name} {text}\nCRI-O: {want:?}\nedge-crio: {}", crio.stdout);
         assert_eq!(cni.code == 3, want.is_some(), "{name} {text}\nCRI-O: {want:?}\nedge-cni: {}", cni.stdout);
     }
     assert!((8..CASES.len() - 8).contains(&usable), "{usable} of {} can be used", CASES.len());

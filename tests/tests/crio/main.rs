@@ -1,4 +1,4 @@
-//! edge-crio.
+//! The integration tests of edge-crio.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -1,4 +1,4 @@
-//! Hosts and callers that are not as they should be: things in the way, other users, odd masks, foreign changes.
+//! Unusual hosts and callers: obstacles, other users, umasks, changes by others.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -40,7 +40,7 @@ impl Site {
         Tool::new("edge-crio").arg("--root").arg(self.tree.path()).args(args).run()
     }
 
-    /// By a line of shell, in which "$@" is the call.
+    /// Runs a shell command, in which "$@" is the call.
     fn by_shell(&self, line: &str, args: &[&str]) -> Ran {
         let mut command = Command::new("sh");
         command
@@ -54,7 +54,7 @@ impl Site {
 }
 
 #[test]
-fn obstacles_are_named_before_anything_is_done() {
+fn obstacles_are_reported_before_any_change() {
     type Make = fn(&Tree);
     let cases: [(Make, &str); 6] = [
         (
@@ -64,7 +64,7 @@ fn obstacles_are_named_before_anything_is_done() {
         (|tree| tree.write("usr/local/bin", "x"), "/usr/local/bin is a file\nhint: "),
         (
             |tree| fs::create_dir_all(tree.at("usr/local/bin/crio")).unwrap(),
-            "crio is there already, a directory\nhint: ",
+            "crio already exists and is a directory\nhint: ",
         ),
         (
             |tree| fs::create_dir_all(tree.at("etc/crio/crio.conf.d/20-edgeutils.conf")).unwrap(),
@@ -72,11 +72,11 @@ fn obstacles_are_named_before_anything_is_done() {
         ),
         (
             |tree| tree.write("etc/crio/crio.conf.d/20-edgeutils.conf", "[crio"),
-            "cannot edit /etc/crio/crio.conf.d/20-edgeutils.conf: it is no TOML",
+            "cannot edit /etc/crio/crio.conf.d/20-edgeutils.conf: line 1 is not valid TOML",
         ),
         (
             |tree| tree.write("etc/crio/crio.conf.d/20-edgeutils.conf", b"\xff\xfe"),
-            "20-edgeutils.conf: it is not UTF-8 text\nhint: mend it",
+            "20-edgeutils.conf: it is not UTF-8 text\nhint: repair it",
         ),
     ];
     for (make, said) in cases {
@@ -117,7 +117,7 @@ fn modes_come_from_neither_the_callers_umask_nor_the_archive() {
 }
 
 #[test]
-fn user_without_rights_is_told_what_is_missing() {
+fn user_without_rights_gets_a_hint() {
     if !is_root() {
         return skip("crio_odd another user", "another user's rights need root");
     }
@@ -125,13 +125,13 @@ fn user_without_rights_is_told_what_is_missing() {
     for path in [site.tree.path(), site.dir.path()] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    // The program may stand where that user cannot go.
+    // The program may be in a directory that the user cannot enter.
     let program = site.dir.path().join("edge-crio");
     fs::copy(tool::path("edge-crio"), &program).unwrap();
     let nobody = |root: bool, args: &[&str]| {
         let mut command = Command::new("setpriv");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-        // An emulator comes before it.
+        // An emulator may precede it.
         let mut words = Tool::new("edge-crio").words();
         *words.last_mut().unwrap() = program.clone().into_os_string();
         command.args(words);
@@ -150,13 +150,13 @@ fn user_without_rights_is_told_what_is_missing() {
         assert!(ran.stderr.starts_with("edge-crio: cannot ") && ran.stderr.contains("\nhint: "), "{}", ran.stderr);
     }
     site.run(&site.install(&[])).expect(0);
-    // What was put where everyone may read, as a look changes nothing.
+    // Everyone may read the manifest, as check changes nothing.
     let ran = nobody(true, &["check"]).expect(0);
     assert!(ran.stdout.starts_with("CRI-O 1.30.4 from a bundle"), "{}", ran.stdout);
 }
 
 #[test]
-fn read_only_place_is_named_and_the_same_call_goes_on() {
+fn read_only_directory_is_reported_and_the_next_run_resumes() {
     if !live::can_unshare() {
         return skip("crio_odd read-only", "no namespaces can be made");
     }

@@ -1,5 +1,4 @@
-//! What is found where edge-crio unpacks and keeps its records: it was put there by whoever could, and nothing of it
-//! is installed, believed or removed on its word.
+//! Files planted in edge-crio's stage and records are neither installed nor trusted.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -89,11 +88,11 @@ fn planted_stage_is_not_installed() {
         assert_eq!(fs::read(tree.at(CRIO)).unwrap(), program("good"), "{what}");
         let unit = tree.read("usr/local/lib/systemd/system/crio.service");
         assert!(!unit.contains("planted"), "{what}: {unit}");
-        assert!(!tree.at(STAGE).exists(), "{what}: it is left");
+        assert!(!tree.at(STAGE).exists(), "{what}: the stage still exists");
         assert!(fs::read_dir(elsewhere.path()).unwrap().next().is_none());
         assert!(run(&tree, &["check"]).stdout.contains("CRI-O 1.30.4 from a bundle"), "{what}");
     }
-    // A dry run does not believe it either.
+    // A dry run does not use it either.
     let tree = system();
     plant(&tree, &sum);
     let ran = run(&tree, &["install", "-n", "--version", "1.30.4", "--archive", archive, "--sha256", &sum]).expect(3);
@@ -101,14 +100,14 @@ fn planted_stage_is_not_installed() {
 }
 
 #[test]
-fn download_of_a_run_that_was_killed_is_used_when_it_is_whole() {
+fn download_of_a_killed_run_is_used_if_it_is_complete() {
     let (tree, dir) = (system(), tempfile::tempdir().unwrap());
     let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", &program("good"));
     let name = archive.file_name().unwrap().to_str().unwrap();
-    // Nothing listens there.
+    // Nothing listens on this port.
     let url = format!("http://127.0.0.1:1/{name}");
     let kept = format!("{STAGE}/{name}");
-    tree.write(&kept, "torn");
+    tree.write(&kept, "half");
     fs::set_permissions(tree.at(STAGE), fs::Permissions::from_mode(0o700)).unwrap();
     let ran = install(&tree, &url, &sum).expect(1);
     assert!(ran.stderr.contains("127.0.0.1"), "{}", ran.stderr);
@@ -120,7 +119,7 @@ fn download_of_a_run_that_was_killed_is_used_when_it_is_whole() {
 }
 
 #[test]
-fn record_of_another_user_is_not_believed() {
+fn record_of_another_user_is_refused() {
     if !is_root() {
         return skip("crio_stage records", "only root can give files to others");
     }

@@ -1,4 +1,4 @@
-//! Where each file of a bundle goes: data/layout.toml, and what is the distribution's way.
+//! Assigns each file of a bundle its path on the host: data/layout.toml, adapted to the distribution.
 
 use std::path::{Path, PathBuf};
 
@@ -9,17 +9,17 @@ use serde::{Deserialize, Serialize};
 use super::{Staged, StagedFile};
 
 const LAYOUT: &str = include_str!("../../data/layout.toml");
-/// Where a service's environment is set, by distribution.
+/// The directories of services' environment files; which one is used depends on the distribution.
 const DEFAULT_DIR: &str = "/etc/default/";
 const SYSCONFIG_DIR: &str = "/etc/sysconfig/";
-/// The daemon, as the unit calls it.
+/// The path of the daemon in the unit.
 pub const DAEMON: &str = "/usr/local/bin/crio";
 
-/// What a file is.
+/// The kind of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// Part of CRI-O.
+    /// A program of CRI-O.
     Program,
     /// A CNI plugin.
     Plugin,
@@ -29,23 +29,23 @@ pub enum Kind {
     Config,
     /// The unit.
     Unit,
-    /// The unit's environment.
+    /// The environment file of the unit.
     Environment,
 }
 
 impl Kind {
-    /// Whether the administrator may change it, and then keeps it.
-    pub fn is_theirs(self) -> bool {
+    /// Whether the administrator may change it; a changed file is kept.
+    pub fn is_editable(self) -> bool {
         matches!(self, Kind::Config | Kind::Environment)
     }
 
-    /// What it is installed with.
+    /// The mode that it is installed with.
     pub fn mode(self) -> u32 {
-        if self.is_run() { 0o755 } else { 0o644 }
+        if self.is_executable() { 0o755 } else { 0o644 }
     }
 
-    /// Whether it is a program that is run.
-    pub fn is_run(self) -> bool {
+    /// Whether it is a program.
+    pub fn is_executable(self) -> bool {
         matches!(self, Kind::Program | Kind::Plugin)
     }
 }
@@ -53,7 +53,7 @@ impl Kind {
 /// A row of the table.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Place {
+struct LayoutRow {
     from: String,
     #[serde(default)]
     only: Vec<String>,
@@ -61,13 +61,13 @@ pub struct Place {
     suffix: String,
     to: String,
     kind: Kind,
-    /// Counts only where the bundle's configuration names this.
+    /// The row only applies if the bundle's configuration contains this text.
     if_configured: Option<String>,
 }
 
-impl Place {
-    /// Whether it is for a file of this name.
-    fn takes(&self, name: &str) -> bool {
+impl LayoutRow {
+    /// Whether it applies to a file of this name.
+    fn matches(&self, name: &str) -> bool {
         !name.is_empty()
             && !name.contains('/')
             && (self.only.is_empty() || self.only.iter().any(|only| only == name))
@@ -78,32 +78,32 @@ impl Place {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Layout {
-    place: Vec<Place>,
+    place: Vec<LayoutRow>,
 }
 
-/// A file of a bundle with its place on the host.
+/// A file of a bundle with its path on the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Placed {
-    /// Where.
+pub struct PlacedFile {
+    /// Its path on the host.
     pub path: PathBuf,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// In the bundle.
+    /// Its path in the bundle.
     pub inner: String,
-    /// Its bytes, where they are not the bundle's own.
+    /// Its text, if it differs from the bundle's.
     pub text: Option<String>,
-    /// Their number.
+    /// Its length in bytes.
     pub size: u64,
-    /// Their SHA-256.
+    /// Its SHA-256 in hex.
     pub sha256: String,
     /// Its mode.
     pub mode: u32,
 }
 
-/// Gives every file its place; what has none (a Makefile, an install script) is left out.
+/// Assigns every file its path; files without one (a Makefile, an install script) are left out.
 ///
-/// Fails where the archive has no crio in it.
-pub fn place(staged: &Staged, shown: &str, has_sysconfig: Sysconfig) -> Result<Vec<Placed>> {
+/// Fails if there is no bin/crio. `shown` is the archive's name in errors.
+pub fn assign_paths(staged: &Staged, shown: &str, has_sysconfig: bool) -> Result<Vec<PlacedFile>> {
     let layout = layout()?;
     let configured = |word: &str| {
         staged
@@ -113,36 +113,36 @@ pub fn place(staged: &Staged, shown: &str, has_sysconfig: Sysconfig) -> Result<V
     };
     let mut all = Vec::new();
     for file in &staged.files {
-        let fits = |place: &&Place| {
+        let fits = |place: &&LayoutRow| {
             let Some(name) = file.inner.strip_prefix(&place.from) else { return false };
-            place.takes(name) && place.if_configured.as_deref().is_none_or(configured)
+            place.matches(name) && place.if_configured.as_deref().is_none_or(configured)
         };
         if let Some(place) = layout.place.iter().find(fits) {
             all.push(placed(staged, file, place, has_sysconfig));
         }
     }
     if !all.iter().any(|placed| placed.path == Path::new(DAEMON)) {
-        return Err(Error::failed(format!("cannot use {shown}: there is no bin/crio in it"))
-            .hint("it is no bundle of CRI-O: those are named cri-o.ARCH.vVERSION.tar.gz"));
+        return Err(Error::failed(format!("cannot use {shown}: it does not contain bin/crio"))
+            .hint("use a bundle of CRI-O: their names are cri-o.ARCH.vVERSION.tar.gz"));
     }
     Ok(all)
 }
 
-/// The paths that a bundle's files can have on a host.
+/// The paths that files of a bundle can have on a host.
 #[derive(Debug)]
-pub(super) struct Places(Vec<Place>);
+pub(super) struct BundlePaths(Vec<LayoutRow>);
 
-impl Places {
+impl BundlePaths {
     /// From the table.
-    pub(super) fn known() -> Result<Places> {
-        Ok(Places(layout()?.place))
+    pub(super) fn read() -> Result<BundlePaths> {
+        Ok(BundlePaths(layout()?.place))
     }
 
-    /// Whether a file of a bundle can be here.
-    pub(super) fn holds(&self, path: &Path) -> bool {
+    /// Whether a file of a bundle can have this path.
+    pub(super) fn contains(&self, path: &Path) -> bool {
         let Some(path) = path.to_str() else { return false };
-        let fits = |place: &Place, dir: &str| {
-            path.strip_prefix(dir).is_some_and(|name| place.takes(name) && ![".", ".."].contains(&name))
+        let fits = |place: &LayoutRow, dir: &str| {
+            path.strip_prefix(dir).is_some_and(|name| place.matches(name) && ![".", ".."].contains(&name))
         };
         self.0.iter().any(|place| match place.kind {
             Kind::Environment => [DEFAULT_DIR, SYSCONFIG_DIR].iter().any(|dir| fits(place, dir)),
@@ -153,22 +153,13 @@ impl Places {
 
 fn layout() -> Result<Layout> {
     toml_edit::de::from_str(LAYOUT)
-        .map_err(|error| Error::failed(format!("cannot read the built-in data layout: {error}")))
+        .map_err(|error| Error::failed(format!("cannot read the built-in data layout.toml: {error}")))
 }
 
-/// Where the distribution has the environment of services.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sysconfig {
-    /// In /etc/sysconfig.
-    There,
-    /// In /etc/default.
-    Absent,
-}
-
-fn placed(staged: &Staged, file: &StagedFile, place: &Place, sysconfig: Sysconfig) -> Placed {
+fn placed(staged: &Staged, file: &StagedFile, place: &LayoutRow, has_sysconfig: bool) -> PlacedFile {
     let name = file.inner.strip_prefix(&place.from).unwrap_or_default();
     let mut to = place.to.as_str();
-    let own = if sysconfig == Sysconfig::There { SYSCONFIG_DIR } else { DEFAULT_DIR };
+    let own = if has_sysconfig { SYSCONFIG_DIR } else { DEFAULT_DIR };
     if place.kind == Kind::Environment {
         to = own;
     }
@@ -181,10 +172,10 @@ fn placed(staged: &Staged, file: &StagedFile, place: &Place, sysconfig: Sysconfi
         None => (file.size, file.sha256.clone()),
     };
     let (path, mode) = (Path::new(to).join(name), place.kind.mode());
-    Placed { path, kind: place.kind, inner: file.inner.clone(), text, size, sha256, mode }
+    PlacedFile { path, kind: place.kind, inner: file.inner.clone(), text, size, sha256, mode }
 }
 
-/// The unit in the distribution's way: its environment file, and the daemon where it is.
+/// The unit, with the distribution's environment file and the path of the daemon.
 fn unit(text: &str, environment: &str) -> String {
     let line = |line: &str| {
         if let Some(file) = line.strip_prefix("EnvironmentFile=") {
@@ -226,7 +217,7 @@ mod tests {
         "[Service]\nType=notify\nEnvironmentFile=-/etc/sysconfig/crio\nExecStart=/usr/bin/crio \\\n    $A\n";
 
     #[test]
-    fn helpers_go_where_the_configuration_says_they_are() {
+    fn assign_paths_follows_the_bundles_configuration() {
         let files = |conf: &'static str| {
             staged(&[
                 ("bin/crio", "x"),
@@ -240,7 +231,7 @@ mod tests {
             ])
         };
         let paths = |staged: &Staged| -> Vec<String> {
-            let all = place(staged, "x.tar.gz", Sysconfig::Absent).unwrap();
+            let all = assign_paths(staged, "x.tar.gz", false).unwrap();
             all.iter().map(|placed| placed.path.display().to_string()).collect()
         };
         assert_eq!(
@@ -256,15 +247,15 @@ mod tests {
         );
         assert_eq!(paths(&files(""))[1], "/usr/local/bin/conmon");
         assert_eq!(paths(&files(""))[5], "/etc/containers/policy.json");
-        let none = place(&staged(&[("bin/conmon", "y")]), "x.tar.gz", Sysconfig::Absent).unwrap_err().to_string();
-        assert_eq!(none, "cannot use x.tar.gz: there is no bin/crio in it");
+        let none = assign_paths(&staged(&[("bin/conmon", "y")]), "x.tar.gz", false).unwrap_err().to_string();
+        assert_eq!(none, "cannot use x.tar.gz: it does not contain bin/crio");
     }
 
     #[test]
-    fn only_places_of_the_table_are_ours() {
-        let places = Places::known().unwrap();
+    fn bundle_paths_are_only_those_of_the_table() {
+        let paths = BundlePaths::read().unwrap();
         for good in ["/usr/local/bin/crio", "/etc/default/crio", "/etc/sysconfig/crio", "/opt/cni/bin/bridge"] {
-            assert!(places.holds(Path::new(good)), "{good}");
+            assert!(paths.contains(Path::new(good)), "{good}");
         }
         for bad in [
             "/etc/passwd",
@@ -277,28 +268,28 @@ mod tests {
             "/bin/sh",
             "",
         ] {
-            assert!(!places.holds(Path::new(bad)), "{bad}");
+            assert!(!paths.contains(Path::new(bad)), "{bad}");
         }
     }
 
     #[test]
-    fn the_unit_is_the_distributions() {
-        let placed = |sysconfig| {
-            let all = place(
+    fn assign_paths_adapts_the_unit_to_the_distribution() {
+        let placed = |has_sysconfig| {
+            let all = assign_paths(
                 &staged(&[("bin/crio", "x"), ("contrib/crio.service", UNIT), ("etc/crio", "A=")]),
                 "x",
-                sysconfig,
+                has_sysconfig,
             )
             .unwrap();
             (all[1].text.clone().unwrap(), all[2].path.display().to_string())
         };
-        let (unit, environment) = placed(Sysconfig::Absent);
+        let (unit, environment) = placed(false);
         assert_eq!(
             unit,
             "[Service]\nType=notify\nEnvironmentFile=-/etc/default/crio\nExecStart=/usr/local/bin/crio \\\n    $A\n"
         );
         assert_eq!(environment, "/etc/default/crio");
-        assert_eq!(placed(Sysconfig::There).1, "/etc/sysconfig/crio");
-        assert!(placed(Sysconfig::There).0.contains("EnvironmentFile=-/etc/sysconfig/crio\n"));
+        assert_eq!(placed(true).1, "/etc/sysconfig/crio");
+        assert!(placed(true).0.contains("EnvironmentFile=-/etc/sysconfig/crio\n"));
     }
 }

@@ -1,20 +1,20 @@
-//! What a bundle's install has put in place: the record for the next install and for removal.
+//! The record of the files installed from a bundle, for the next install and for removal.
 
 use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use edge_fetch::checksum;
-use edge_host::{Error, Host, Result};
+use edge_host::{Error, Exit, Host, Result, ResultExt};
 use serde::{Deserialize, Serialize};
 
-use super::layout::Places;
+use super::layout::BundlePaths;
 use super::{Kind, MANIFEST};
 
 /// One install.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The form of this record: 1.
+    /// The format of this record: 1.
     pub format: u32,
     /// CRI-O's release.
     pub version: String,
@@ -22,70 +22,64 @@ pub struct Manifest {
     pub arch: String,
     /// The archive's SHA-256.
     pub archive: String,
-    /// What was put where.
+    /// The installed files.
     pub files: Vec<Row>,
-    /// What an install that has not ended puts in place: some of it may be there, and is ours too.
+    /// The files of an install that has not finished: some may be installed already.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub next: Vec<Row>,
 }
 
-/// One file.
+/// An installed file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
-    /// Where.
+    /// Its path.
     pub path: PathBuf,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// Its length.
+    /// Its length in bytes.
     pub size: u64,
-    /// Its SHA-256 as it was put there.
+    /// Its SHA-256 when it was installed.
     pub sha256: String,
 }
 
-/// Somebody may run it.
+/// The executable bits.
 pub const EXECUTABLE: u32 = 0o111;
-/// The form that is written.
+/// The format that is written.
 pub const FORMAT: u32 = 1;
+const CHANGED: &str = "someone else changed it; the journal still lists the installed files: edge-crio undo";
 
 impl Manifest {
-    /// The host's, if a bundle was installed.
+    /// Reads the host's manifest, if a bundle is installed. Refuses one that edge-crio cannot have written.
     pub fn read(host: &Host) -> Result<Option<Manifest>> {
         let path = Path::new(MANIFEST);
         let Some(bytes) = host.root.read_own(path)? else { return Ok(None) };
         let shown = host.root.display(path);
-        let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| {
-            Error::refused(format!("cannot read {}: {error}", shown.display()))
-                .hint("it was changed by someone else; edge-crio undo knows what was put in place all the same")
-        })?;
+        let refused = |verb: &str, cause: String| Error::cannot(verb, &shown, cause).with_exit(Exit::Refused);
+        let manifest: Manifest = serde_json::from_slice(&bytes)
+            .map_err(|_| refused("read", "it is not a valid manifest".to_owned()).hint(CHANGED))?;
         if manifest.format != FORMAT {
-            return Err(Error::refused(format!(
-                "cannot read {}: it is of format {}",
-                shown.display(),
-                manifest.format
-            ))
-            .hint("a newer edge-crio wrote it: use that one"));
+            return Err(refused("read", format!("its format is {}, expected {FORMAT}", manifest.format))
+                .hint("use the newer edge-crio that wrote it"));
         }
         match manifest.foreign()? {
             None => Ok(Some(manifest)),
-            // What is listed is taken for ours, and removed.
-            Some(path) => Err(Error::refused(format!(
-                "cannot use {}: it lists {path:?}, where edge-crio puts nothing",
-                shown.display()
-            ))
-            .hint("it was changed by someone else; edge-crio undo knows what was put in place all the same")),
+            // Every listed file would be removed as edge-crio's.
+            Some(path) => {
+                Err(refused("use", format!("it lists {path:?}, which edge-crio does not install")).hint(CHANGED))
+            }
         }
     }
 
-    /// A path that cannot be ours, or stands there twice. Of installs that have not ended each may have its own
-    /// file for a path.
+    /// A path that edge-crio does not install, or that is listed twice. Several installs that have not finished may have a
+    /// file for the same path.
     fn foreign(&self) -> Result<Option<&Path>> {
-        let places = Places::known()?;
-        if let Some(row) = self.next.iter().find(|row| !places.holds(&row.path)) {
+        let paths = BundlePaths::read()?;
+        if let Some(row) = self.next.iter().find(|row| !paths.contains(&row.path)) {
             return Ok(Some(&row.path));
         }
         let mut seen: Vec<&Path> = Vec::new();
         for path in self.files.iter().map(|row| row.path.as_path()) {
-            if !places.holds(path) || seen.contains(&path) {
+            if !paths.contains(path) || seen.contains(&path) {
                 return Ok(Some(path));
             }
             seen.push(path);
@@ -93,25 +87,24 @@ impl Manifest {
         Ok(None)
     }
 
-    /// As it is written.
+    /// The text to write.
     pub fn text(&self) -> Result<Vec<u8>> {
-        let mut text = serde_json::to_vec_pretty(self)
-            .map_err(|error| Error::failed(format!("cannot write {MANIFEST}: {error}")))?;
+        let mut text = serde_json::to_vec_pretty(self).on("write", MANIFEST)?;
         text.push(b'\n');
         Ok(text)
     }
 
-    /// The row of a path.
+    /// The installed file of this path.
     pub fn row(&self, path: &Path) -> Option<&Row> {
         self.files.iter().find(|row| row.path == path)
     }
 
-    /// Whether a file of this checksum in this place was put there by edge-crio.
-    pub fn is_ours(&self, path: &Path, sha256: &str) -> bool {
+    /// Whether edge-crio installed a file with this path and checksum.
+    pub fn contains(&self, path: &Path, sha256: &str) -> bool {
         self.files.iter().chain(&self.next).any(|row| row.path == path && row.sha256 == sha256)
     }
 
-    /// Every place of a file of ours, once.
+    /// The paths of all files, each once.
     pub fn paths(&self) -> Vec<&Path> {
         let next = self.next.iter().filter(|row| self.row(&row.path).is_none());
         let mut paths: Vec<&Path> = Vec::new();
@@ -123,8 +116,8 @@ impl Manifest {
         paths
     }
 
-    /// The record while an install runs: what was there, and what is about to be. Were it written only at the
-    /// end, whatever follows an interruption would take the new files for someone else's.
+    /// The manifest while an install runs: the installed files, and those being installed. Without it, the next run after
+    /// an interruption could not tell the new files from someone else's.
     #[must_use]
     pub fn before(new: &Manifest, old: Option<&Manifest>) -> Manifest {
         let mut record = old.cloned().unwrap_or_else(|| Manifest { files: Vec::new(), ..new.clone() });
@@ -134,23 +127,22 @@ impl Manifest {
         record
     }
 
-    /// Whether every file stands there as it was put. One that nothing has touched since this record was written
-    /// is not read again: all of them together are large.
-    pub fn is_whole(&self, host: &Host) -> Result<bool> {
+    /// Whether every file is unchanged. As they are large, files whose ctime is older than the manifest's are not read.
+    pub fn is_unchanged(&self, host: &Host) -> Result<bool> {
         let changed = |meta: &Metadata| (meta.ctime(), meta.ctime_nsec());
         let look = |path: &Path| -> Result<Option<(File, Metadata)>> {
             let Some(file) = host.root.open(path)? else { return Ok(None) };
-            let meta = file.metadata().map_err(|cause| Error::io("read", host.root.display(path), &cause))?;
+            let meta = file.metadata().on("read", host.root.display(path))?;
             Ok(Some((file, meta)))
         };
         let Some((_, own)) = look(Path::new(MANIFEST))? else { return Ok(false) };
         if !self.next.is_empty() {
             return Ok(false);
         }
-        // What an administrator may change only has to be there.
+        // Files that the administrator may change only have to exist.
         for row in &self.files {
             let Some((mut file, meta)) = look(&row.path)? else { return Ok(false) };
-            if row.kind.is_theirs() {
+            if row.kind.is_editable() {
                 continue;
             }
             let rights = (meta.mode() & 0o7777, meta.uid(), meta.gid());

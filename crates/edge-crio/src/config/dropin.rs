@@ -1,29 +1,29 @@
-//! Our own drop-in: the few keys that are asked for, edited without touching the others in it.
+//! Edits edge-crio's drop-in for CRI-O: sets the requested keys and leaves everything else in it.
 
 use std::fmt;
 use std::ops::Range;
 
 use clap::ValueEnum;
-use edge_host::{Error, Result};
+use edge_host::{Error, Exit, Result};
 use toml_edit::{Document, DocumentMut, InlineTable, Item, Table, value};
 
-use super::{OWN, not_toml};
+use super::{OWN, REPAIR, not_toml};
 
-const HEADER: &str = "# Made by edge-crio; `edge-crio undo` takes it back. CRI-O reads the files of this directory by name, the last\n# one that sets a key counts.\n\n";
+const HEADER: &str = "# Made by edge-crio; `edge-crio undo` removes it. CRI-O reads the files of this directory in the order of their\n# names; the last one that sets a key takes precedence.\n\n";
 
 const CONMON_CGROUP: [&str; 2] = ["runtime", "conmon_cgroup"];
 
-/// Who makes the cgroups of containers.
+/// The cgroup driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Driver {
     /// systemd, CRI-O's default.
     Systemd,
-    /// CRI-O itself, where there is no systemd.
+    /// CRI-O creates cgroups itself, for hosts without systemd.
     Cgroupfs,
 }
 
 impl Driver {
-    /// As in the configuration.
+    /// The value of `cgroup_manager`.
     pub fn name(self) -> &'static str {
         match self {
             Driver::Systemd => "systemd",
@@ -31,7 +31,7 @@ impl Driver {
         }
     }
 
-    /// From a configuration.
+    /// The driver of this name.
     pub fn parse(text: &str) -> Option<Driver> {
         [Driver::Systemd, Driver::Cgroupfs].into_iter().find(|driver| driver.name() == text)
     }
@@ -43,22 +43,22 @@ impl fmt::Display for Driver {
     }
 }
 
-/// What is asked for; what is not named stays.
+/// The requested keys; `None` leaves a key as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Keys {
-    /// cgroup_manager, and conmon_cgroup along with it.
+    /// cgroup_manager, together with conmon_cgroup.
     pub driver: Option<Driver>,
     /// pause_image.
     pub pause_image: Option<String>,
 }
 
-/// The drop-in with the keys in it, and a line for each that changed.
+/// The drop-in with the keys set, and a line for each changed key. Refuses a text that is not valid TOML.
 pub fn drop_in(text: &str, keys: &Keys) -> Result<(String, Vec<String>)> {
-    let mut document: DocumentMut = text.parse().map_err(|error| not_toml(OWN, &error))?;
+    let mut document: DocumentMut = text.parse().map_err(|error| not_toml(OWN, text, &error))?;
     let mut details = Vec::new();
     if let Some(driver) = keys.driver {
         set(&mut document, ["runtime", "cgroup_manager"], driver.name(), &mut details)?;
-        // conmon in a slice is systemd's; under cgroupfs CRI-O does not start unless it is in the pod's group.
+        // With cgroupfs CRI-O only starts if conmon is in the pod's cgroup.
         match driver {
             Driver::Cgroupfs => set(&mut document, CONMON_CGROUP, "pod", &mut details)?,
             Driver::Systemd => unset(&mut document, CONMON_CGROUP, &mut details)?,
@@ -71,36 +71,36 @@ pub fn drop_in(text: &str, keys: &Keys) -> Result<(String, Vec<String>)> {
     Ok((if text.is_empty() && !details.is_empty() { format!("{HEADER}{edited}") } else { edited }, details))
 }
 
-fn set(document: &mut DocumentMut, path: [&str; 2], wanted: &str, details: &mut Vec<String>) -> Result<()> {
+fn set(document: &mut DocumentMut, path: [&str; 2], requested: &str, details: &mut Vec<String>) -> Result<()> {
     let [section, key] = path;
     let before = shown(document, path);
-    if before.as_deref() == Some(wanted) {
+    if before.as_deref() == Some(requested) {
         return Ok(());
     }
-    let changed = before.map_or_else(|| wanted.to_owned(), |before| format!("{before} -> {wanted}"));
+    let changed = before.map_or_else(|| requested.to_owned(), |before| format!("{before} -> {requested}"));
     details.push(format!("crio.{section}.{key}: {changed}"));
     let crio = document.entry("crio").or_insert_with(|| {
         let mut table = Table::new();
         table.set_implicit(true);
         Item::Table(table)
     });
-    // Within braces there is no room for a table of its own lines.
+    // An inline table cannot contain a table with lines of its own.
     let is_inline = crio.is_inline_table();
-    let Some(table) = crio.as_table_like_mut() else { return Err(no_table("crio")) };
+    let Some(table) = crio.as_table_like_mut() else { return Err(not_a_table("crio")) };
     let item = table.entry(section).or_insert_with(|| match is_inline {
         true => Item::Value(InlineTable::new().into()),
         false => Item::Table(Table::new()),
     });
-    let Some(table) = item.as_table_like_mut() else { return Err(no_table(&format!("crio.{section}"))) };
+    let Some(table) = item.as_table_like_mut() else { return Err(not_a_table(&format!("crio.{section}"))) };
     match table.get_mut(key).and_then(Item::as_value_mut) {
-        // In its place, or the comments around it would go.
+        // Replaced in place, to keep the comments around it.
         Some(old) => {
             let decor = old.decor().clone();
-            *old = wanted.into();
+            *old = requested.into();
             *old.decor_mut() = decor;
         }
         None => {
-            table.insert(key, value(wanted));
+            table.insert(key, value(requested));
         }
     }
     Ok(())
@@ -113,21 +113,20 @@ fn unset(document: &mut DocumentMut, path: [&str; 2], details: &mut Vec<String>)
     let text = document.to_string();
     if let Some(lines) = lines_of(&text, path) {
         let rest = [&text[..lines.start], &text[lines.end..]].concat();
-        *document = rest.parse().map_err(|error| not_toml(OWN, &error))?;
+        *document = rest.parse().map_err(|error| not_toml(OWN, &rest, &error))?;
     } else if let Some(table) = document["crio"][section].as_table_like_mut() {
         table.remove(key);
     }
     Ok(())
 }
 
-/// A value as it stands there.
+/// A value as it is written.
 fn shown(document: &DocumentMut, [section, key]: [&str; 2]) -> Option<String> {
     let item = document.get("crio")?.get(section)?.get(key)?;
     Some(item.as_str().map_or_else(|| item.to_string().trim().to_owned(), str::to_owned))
 }
 
-/// The lines of a key and its value, which have them to themselves outside of inline tables. With the
-/// lines alone the comments above stay.
+/// The lines of a key and its value outside of inline tables. Removing only these keeps the comments above.
 fn lines_of(text: &str, [section, key]: [&str; 2]) -> Option<Range<usize>> {
     let document = Document::parse(text).ok()?;
     let table = document.get("crio")?.as_table()?.get(section)?.as_table()?;
@@ -138,9 +137,8 @@ fn lines_of(text: &str, [section, key]: [&str; 2]) -> Option<Range<usize>> {
     Some(start..end)
 }
 
-fn no_table(name: &str) -> Error {
-    Error::refused(format!("cannot edit {OWN}: {name} is no table in it"))
-        .hint("CRI-O does not start with such a file either: mend it, or move it out of the directory")
+fn not_a_table(name: &str) -> Error {
+    Error::cannot("edit", OWN, format!("{name} is not a table")).with_exit(Exit::Refused).hint(REPAIR)
 }
 
 #[cfg(test)]
@@ -152,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_section_that_is_missing_within_braces_is_added_within_them() {
+    fn drop_in_adds_a_missing_section_to_an_inline_table() {
         let keys = Keys { driver: Some(Driver::Cgroupfs), pause_image: Some("p".to_owned()) };
         for text in
             ["crio={r={g=\"\"},}\n", "crio = {}\n", "crio = { runtime = { cgroup_manager = \"systemd\" } } # mine\n"]
@@ -164,11 +162,11 @@ mod tests {
     }
 
     #[test]
-    fn conmon_goes_with_the_driver() {
+    fn drop_in_sets_conmon_cgroup_together_with_the_driver() {
         let (text, details) = edited("", Some(Driver::Cgroupfs), Some("registry.k8s.io/pause:3.10"));
         insta::assert_snapshot!(text, @r##"
-        # Made by edge-crio; `edge-crio undo` takes it back. CRI-O reads the files of this directory by name, the last
-        # one that sets a key counts.
+        # Made by edge-crio; `edge-crio undo` removes it. CRI-O reads the files of this directory in the order of their
+        # names; the last one that sets a key takes precedence.
 
         [crio.runtime]
         cgroup_manager = "cgroupfs"
@@ -188,19 +186,19 @@ mod tests {
     }
 
     #[test]
-    fn what_someone_added_stays() {
+    fn drop_in_keeps_other_settings_and_comments() {
         let text = "# mine\n[crio]\nlog_dir = \"/x\" # why\n[crio.runtime]\nlog_level = 'debug'\n";
         let (edited, _) = edited(text, Some(Driver::Systemd), None);
         assert_eq!(edited, format!("{text}cgroup_manager = \"systemd\"\n"));
         let text = "[crio.runtime]\n# one\ncgroup_manager = 'cgroupfs' # two\n# three\nconmon_cgroup = 'pod' # four\n";
         let (edited, _) = self::edited(text, Some(Driver::Systemd), None);
         assert_eq!(edited, "[crio.runtime]\n# one\ncgroup_manager = \"systemd\" # two\n# three\n");
-        assert!(drop_in("a = [", &Keys::default()).unwrap_err().to_string().contains("it is no TOML"));
+        assert!(drop_in("a = [", &Keys::default()).unwrap_err().to_string().contains("line 1 is not valid TOML"));
         assert_eq!(drop_in("", &Keys::default()).unwrap().0, "");
         for (text, name) in [("crio = 1\n", "crio"), ("[crio]\nruntime = 'x'\n", "crio.runtime")] {
             let keys = Keys { driver: Some(Driver::Cgroupfs), pause_image: None };
             let error = drop_in(text, &keys).unwrap_err().to_string();
-            assert_eq!(error, format!("cannot edit {OWN}: {name} is no table in it"));
+            assert_eq!(error, format!("cannot edit {OWN}: {name} is not a table"));
         }
     }
 }

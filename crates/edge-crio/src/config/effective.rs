@@ -1,21 +1,21 @@
-//! What CRI-O makes of its files: the last one that sets a key counts.
+//! CRI-O's effective configuration: the last file that sets a key takes precedence.
 
 use std::path::{Path, PathBuf};
 
 use toml_edit::Document;
 
-use super::{ConfFile, DIR};
+use super::{ConfFile, DIR, line_of};
 
 /// A value and the file that sets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting<T = String> {
     /// The value.
     pub value: T,
-    /// Where it is set.
+    /// The file that sets it.
     pub file: PathBuf,
 }
 
-/// The settings that matter here, where any file sets them.
+/// The settings that edge-crio uses; `None` where no file sets them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Effective {
     /// crio.runtime.cgroup_manager.
@@ -28,55 +28,57 @@ pub struct Effective {
     pub listen: Option<Setting>,
     /// crio.network.network_dir.
     pub network_dir: Option<Setting>,
-    /// crio.network.cni_default_network: no other network counts.
+    /// crio.network.cni_default_network: CRI-O uses no other network.
     pub default_network: Option<Setting>,
     /// crio.runtime.conmon and the monitor_path of each runtime.
     pub monitors: Vec<PathBuf>,
     /// crio.network.plugin_dirs.
     pub plugin_dirs: Option<Setting<Vec<String>>>,
-    /// Files that are no TOML, with the reason: CRI-O does not start with them.
-    pub broken: Vec<(PathBuf, String)>,
+    /// Files that are not valid TOML, with the line: CRI-O does not start with them.
+    pub unparsable: Vec<(PathBuf, usize)>,
     /// Values that CRI-O does not start with.
-    pub wrong: Vec<Wrong>,
+    pub invalid: Vec<InvalidSetting>,
 }
 
-/// A value that is none.
+/// A value of a wrong type, or an empty one where CRI-O needs a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wrong {
-    /// Where it is set.
+pub struct InvalidSetting {
+    /// The file that sets it.
     pub file: PathBuf,
     /// The key: `crio.network.network_dir`.
     pub key: String,
-    /// What it is.
-    pub why: &'static str,
+    /// What is wrong: `is empty`.
+    pub problem: &'static str,
+    /// CRI-O fails on it even if a later file sets the key again.
+    pub is_of_wrong_type: bool,
 }
 
 impl Effective {
-    /// Who makes cgroups: systemd unless set, from 1.18 on.
+    /// The cgroup driver: systemd by default, since CRI-O 1.18.
     pub fn driver(&self) -> &str {
         self.cgroup_manager.as_ref().map_or("systemd", |setting| setting.value.as_str())
     }
 
-    /// The socket.
+    /// The CRI socket.
     pub fn socket(&self) -> &str {
         self.listen.as_ref().map(|setting| setting.value.as_str()).filter(|path| !path.is_empty()).unwrap_or(SOCKET)
     }
 
-    /// Where conflists are looked for; a relative path is below the directory that systemd starts CRI-O in.
+    /// The directory of network configurations; a relative path is below the directory that systemd starts CRI-O in.
     pub fn network_dir(&self) -> PathBuf {
         let set = self.network_dir.as_ref().map(|setting| setting.value.as_str()).filter(|path| !path.is_empty());
         Path::new(STARTED_IN).join(set.unwrap_or(NETWORK_DIR))
     }
 
-    /// Where CNI plugins are looked for.
+    /// The directories of CNI plugins.
     pub fn plugin_dirs(&self) -> Vec<PathBuf> {
         let set = self.plugin_dirs.iter().flat_map(|setting| &setting.value).filter(|path| !path.is_empty());
         let dirs: Vec<PathBuf> = set.map(|path| Path::new(STARTED_IN).join(path)).collect();
         if dirs.is_empty() { vec![PathBuf::from(PLUGIN_DIR)] } else { dirs }
     }
 
-    /// Why CRI-O would not start with this conmon_cgroup, if it would not.
-    pub fn conmon_fault(&self) -> Option<(PathBuf, String)> {
+    /// The file and the problem of a conmon_cgroup that CRI-O does not start with.
+    pub fn invalid_conmon_cgroup(&self) -> Option<(PathBuf, String)> {
         let conmon = self.conmon_cgroup.as_ref()?;
         let value = conmon.value.as_str();
         let wrong = match self.driver() {
@@ -84,8 +86,8 @@ impl Effective {
             _ => !["pod", ""].contains(&value) && !value.ends_with(".slice"),
         };
         wrong.then(|| {
-            let wanted = if self.driver() == "cgroupfs" { "pod" } else { "pod, or the name of a slice" };
-            (conmon.file.clone(), format!("is {value:?}, but with the {} driver it must be {wanted}", self.driver()))
+            let expected = if self.driver() == "cgroupfs" { "pod" } else { "pod or the name of a slice" };
+            (conmon.file.clone(), format!("is {value:?}, but with the {} driver it must be {expected}", self.driver()))
         })
     }
 }
@@ -95,21 +97,14 @@ const NETWORK_DIR: &str = "/etc/cni/net.d/";
 const PLUGIN_DIR: &str = "/opt/cni/bin/";
 const STARTED_IN: &str = "/";
 
-/// Whether a key may be empty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Empty {
-    Counts,
-    Fails,
-}
-
-/// Whether a file has this key.
+/// Whether a file sets this key.
 fn sets(document: &Document<&str>, key: &str) -> bool {
     let mut names = key.split('.');
     let Some(top) = names.next().and_then(|name| document.get(name)) else { return false };
     names.try_fold(top, |item, name| item.get(name)).is_some()
 }
 
-/// The monitors that a file names. What an earlier file says counts too: containers are older than files.
+/// The monitors that a file sets. Those of overridden settings count too: running containers may still use them.
 fn monitors(document: &Document<&str>) -> Vec<PathBuf> {
     let Some(runtime) = document.get("crio").and_then(|crio| crio.get("runtime")) else { return Vec::new() };
     let runtimes = runtime.get("runtimes").and_then(|runtimes| runtimes.as_table_like());
@@ -118,58 +113,64 @@ fn monitors(document: &Document<&str>) -> Vec<PathBuf> {
     paths.filter(|path| path.starts_with('/')).map(PathBuf::from).collect()
 }
 
-/// Puts the files together, in CRI-O's order.
+/// Merges the files, which must be in CRI-O's order.
 pub fn effective(files: &[ConfFile]) -> Effective {
     let mut all = Effective::default();
     for file in files {
         let document = match Document::parse(file.text.as_str()) {
             Ok(document) => document,
             Err(error) => {
-                all.broken.push((file.path.clone(), error.message().replace('\n', ", ")));
+                all.unparsable.push((file.path.clone(), line_of(&file.text, &error)));
                 continue;
             }
         };
-        let mut wrong = Vec::new();
+        let mut invalid = Vec::new();
         let item = |section: &str, key: &str| document.get("crio")?.get(section)?.get(key);
-        let mut text = |section: &str, key: &str, empty: Empty, into: &mut Option<Setting>| {
+        let problem = |section: &str, key: &str, problem, is_of_wrong_type| InvalidSetting {
+            file: file.path.clone(),
+            key: format!("crio.{section}.{key}"),
+            problem,
+            is_of_wrong_type,
+        };
+        let mut text = |section: &str, key: &str, may_be_empty: bool, into: &mut Option<Setting>| {
             let Some(item) = item(section, key) else { return };
-            let bad = |why| Wrong { file: file.path.clone(), key: format!("crio.{section}.{key}"), why };
             match item.as_str() {
-                None => wrong.push(bad("is no text")),
-                Some("") if empty == Empty::Fails => wrong.push(bad("is empty")),
+                None => invalid.push(problem(section, key, "is not a string", true)),
+                Some("") if !may_be_empty => invalid.push(problem(section, key, "is empty", false)),
                 Some(_) => {}
             }
             if let Some(value) = item.as_str() {
                 *into = Some(Setting { value: value.to_owned(), file: file.path.clone() });
             }
         };
-        text("runtime", "cgroup_manager", Empty::Counts, &mut all.cgroup_manager);
-        text("runtime", "conmon_cgroup", Empty::Counts, &mut all.conmon_cgroup);
+        text("runtime", "cgroup_manager", true, &mut all.cgroup_manager);
+        text("runtime", "conmon_cgroup", true, &mut all.conmon_cgroup);
         all.monitors.extend(monitors(&document));
-        text("image", "pause_image", Empty::Counts, &mut all.pause_image);
-        text("api", "listen", Empty::Fails, &mut all.listen);
-        text("network", "network_dir", Empty::Fails, &mut all.network_dir);
-        text("network", "cni_default_network", Empty::Counts, &mut all.default_network);
+        text("image", "pause_image", true, &mut all.pause_image);
+        text("api", "listen", false, &mut all.listen);
+        text("network", "network_dir", false, &mut all.network_dir);
+        text("network", "cni_default_network", true, &mut all.default_network);
         if let Some(item) = item("network", "plugin_dirs") {
             let dirs: Option<Vec<String>> =
                 item.as_array().and_then(|dirs| dirs.iter().map(|dir| dir.as_str().map(str::to_owned)).collect());
-            let bad = |why| Wrong { file: file.path.clone(), key: "crio.network.plugin_dirs".to_owned(), why };
             match &dirs {
-                None => wrong.push(bad("is no list of texts")),
-                Some(dirs) if dirs.iter().any(String::is_empty) => wrong.push(bad("has an empty entry")),
+                None => invalid.push(problem("network", "plugin_dirs", "is not a list of strings", true)),
+                Some(dirs) if dirs.iter().any(String::is_empty) => {
+                    invalid.push(problem("network", "plugin_dirs", "has an empty entry", false));
+                }
                 Some(_) => {}
             }
             all.plugin_dirs = dirs.map(|value| Setting { value, file: file.path.clone() }).or(all.plugin_dirs);
         }
-        // What a later file sets again counts there; what is of no such type fails as it is read.
-        all.wrong.retain(|before| before.why.starts_with("is no ") || !sets(&document, &before.key));
-        all.wrong.append(&mut wrong);
+        // An empty value of an earlier file is overridden; a wrong type already fails when that file is loaded.
+        all.invalid.retain(|before| before.is_of_wrong_type || !sets(&document, &before.key));
+        all.invalid.append(&mut invalid);
     }
     all
 }
 
-/// Whether CRI-O loads a file that its owner may think it does not: a backup, a package manager's leftover, one put
-/// into a directory of its own.
+/// Whether CRI-O loads this file although its name suggests otherwise: a backup, a package manager's leftover, a file
+/// in a subdirectory.
 pub fn is_stray(path: &Path) -> bool {
     let below = path.strip_prefix(DIR);
     below.is_ok_and(|below| below.components().count() > 1 || below.extension().is_none_or(|name| name != "conf"))
@@ -184,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_file_counts() {
+    fn effective_takes_the_last_file_that_sets_a_key() {
         let files = [
             file("10-crio.conf", "[crio.runtime]\ncgroup_manager = \"systemd\"\nconmon_cgroup = \"system.slice\"\n"),
             file("20-edgeutils.conf", "[crio.runtime]\ncgroup_manager = \"cgroupfs\"\nconmon_cgroup = \"pod\"\n"),
@@ -198,27 +199,27 @@ mod tests {
         assert_eq!(all.driver(), "cgroupfs");
         assert_eq!(all.plugin_dirs(), [Path::new("/a"), Path::new("/b")]);
         assert_eq!(all.socket(), "/var/run/crio/crio.sock");
-        assert_eq!(all.broken.len(), 1);
-        let (path, text) = all.conmon_fault().unwrap();
+        assert_eq!(all.unparsable.len(), 1);
+        let (path, text) = all.invalid_conmon_cgroup().unwrap();
         assert!(path.ends_with("20-edgeutils.conf.bak"));
         assert_eq!(text, "is \"system.slice\", but with the cgroupfs driver it must be pod");
-        assert_eq!(effective(&files[..2]).conmon_fault(), None);
-        assert_eq!(effective(&files[..1]).conmon_fault(), None);
+        assert_eq!(effective(&files[..2]).invalid_conmon_cgroup(), None);
+        assert_eq!(effective(&files[..1]).invalid_conmon_cgroup(), None);
         assert!(is_stray(&files[2].path) && is_stray(&files[3].path) && !is_stray(&files[0].path));
     }
 
     #[test]
-    fn values_that_are_none_are_found_and_not_used() {
+    fn effective_reports_invalid_values_and_uses_defaults() {
         let of = |texts: &[&str]| {
             let files: Vec<ConfFile> = texts.iter().map(|text| file("10.conf", text)).collect();
             let all = effective(&files);
-            let wrong = all.wrong.iter().map(|wrong| format!("{} {}", wrong.key, wrong.why)).collect::<Vec<_>>();
-            (wrong, all)
+            let invalid = all.invalid.iter().map(|one| format!("{} {}", one.key, one.problem)).collect::<Vec<_>>();
+            (invalid, all)
         };
         let empty = "[crio.network]\nnetwork_dir = \"\"\nplugin_dirs = [\"\"]\n[crio.api]\nlisten = \"\"\n";
-        let (wrong, all) = of(&[empty]);
+        let (invalid, all) = of(&[empty]);
         assert_eq!(
-            wrong,
+            invalid,
             [
                 "crio.api.listen is empty",
                 "crio.network.network_dir is empty",
@@ -227,12 +228,15 @@ mod tests {
         );
         assert_eq!(all.network_dir(), Path::new("/etc/cni/net.d/"));
         assert_eq!((all.plugin_dirs(), all.socket()), (vec![PathBuf::from("/opt/cni/bin/")], SOCKET));
-        let (wrong, all) = of(&["[crio.network]\nnetwork_dir = 5\nplugin_dirs = \"/x\"\n"]);
-        assert_eq!(wrong, ["crio.network.network_dir is no text", "crio.network.plugin_dirs is no list of texts"]);
+        let (invalid, all) = of(&["[crio.network]\nnetwork_dir = 5\nplugin_dirs = \"/x\"\n"]);
+        assert_eq!(
+            invalid,
+            ["crio.network.network_dir is not a string", "crio.network.plugin_dirs is not a list of strings"]
+        );
         assert_eq!(all.network_dir(), Path::new("/etc/cni/net.d/"));
         let later = "[crio.network]\nnetwork_dir = \"net.d\"\nplugin_dirs = []\n[crio.api]\nlisten = \"/s\"\n";
-        let (wrong, all) = of(&[empty, later]);
-        assert!(wrong.is_empty(), "{wrong:?}");
+        let (invalid, all) = of(&[empty, later]);
+        assert!(invalid.is_empty(), "{invalid:?}");
         assert_eq!((all.network_dir(), all.plugin_dirs().len()), (PathBuf::from("/net.d"), 1));
     }
 }

@@ -1,40 +1,40 @@
-//! References of images, as CRI-O reads them: it does not start with a pause image that is none.
+//! Validates image references as CRI-O does: it does not start with an invalid pause image.
 
-/// Why this is no reference of an image, if it is none.
+/// The problem of an image reference; none if it is valid.
 ///
-/// By the grammar of `distribution/reference`; the answers in the test are those of its v0.6.0.
-pub fn no_reference(text: &str) -> Option<&'static str> {
+/// Follows the grammar of `distribution/reference`; the answers in the test are those of its v0.6.0.
+pub fn reference_problem(text: &str) -> Option<&'static str> {
     let (rest, digest) = match text.split_once('@') {
         Some((rest, digest)) => (rest, Some(digest)),
         None => (text, None),
     };
     if digest.is_some_and(|digest| !is_digest(digest)) {
-        return Some("its digest is none");
+        return Some("its digest is not valid");
     }
-    // A colon before the last slash is that of a port.
+    // A colon before the last slash belongs to a port.
     let slash = rest.rfind('/').map_or(0, |at| at + 1);
     let (name, tag) = match rest[slash..].find(':') {
         Some(at) => (&rest[..slash + at], Some(&rest[slash + at + 1..])),
         None => (rest, None),
     };
     if tag.is_some_and(|tag| !is_tag(tag)) {
-        return Some("its tag is none");
+        return Some("its tag is not valid");
     }
     if name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase()) {
-        return Some("that is the number of an image, which no registry knows");
+        return Some("an image ID cannot be pulled from a registry");
     }
     let (domain, path) = match name.split_once('/') {
         Some((first, rest)) if is_domain_like(first) => (Some(first), rest),
         _ => (None, name),
     };
     if domain.is_some_and(|domain| !is_domain(domain)) {
-        return Some("its registry is none");
+        return Some("its registry is not valid");
     }
     if path.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return Some("its name has capitals");
+        return Some("its name contains capital letters");
     }
     if path.len() > 255 || !path.split('/').all(is_part) {
-        return Some("its name is none");
+        return Some("its name is not valid");
     }
     None
 }
@@ -55,7 +55,7 @@ fn is_tag(text: &str) -> bool {
     first.is_some_and(word) && text.len() <= 128 && text.bytes().all(|byte| word(byte) || b".-".contains(&byte))
 }
 
-/// Whether the first part names a registry, and not a directory of the default one.
+/// Whether the first part is a registry, and not part of a name in the default one.
 fn is_domain_like(text: &str) -> bool {
     text == "localhost" || text.bytes().any(|byte| b".:".contains(&byte) || byte.is_ascii_uppercase())
 }
@@ -77,7 +77,7 @@ fn is_domain(text: &str) -> bool {
     is_host && port.is_none_or(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Letters and digits, with one of `.`, `_`, `__` or any number of `-` in between.
+/// Whether the text is lower-case letters and digits, separated by `.`, `_`, `__` or any number of `-`.
 fn is_part(text: &str) -> bool {
     let plain = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit();
     let mut rest = text;
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn references_are_told_from_others_as_by_the_library() {
+    fn reference_problem_agrees_with_the_go_library() {
         let number = "0".repeat(64);
         let digest = format!("r.example/pause@sha256:{number}");
         let both = format!("r.example/pause:3@sha256:{number}");
@@ -126,7 +126,7 @@ mod tests {
             "10.0.0.1/p:V1_x",
         ];
         for text in good {
-            assert_eq!(no_reference(text), None, "{text}");
+            assert_eq!(reference_problem(text), None, "{text}");
         }
         let capitals = format!("a@sha256:{}", "A".repeat(64));
         let bad = [
@@ -153,7 +153,7 @@ mod tests {
             "https://r.example/p",
         ];
         for text in bad {
-            assert!(no_reference(text).is_some(), "{text}");
+            assert!(reference_problem(text).is_some(), "{text}");
         }
     }
 }

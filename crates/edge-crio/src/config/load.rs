@@ -1,4 +1,4 @@
-//! What CRI-O loads: its main file, then every file of its directory and of those in it, as a walk meets them.
+//! Finds the files that CRI-O loads: its main file, then every file below its directory, sorted by name.
 
 use std::path::{Path, PathBuf};
 
@@ -6,57 +6,57 @@ use edge_host::{FileSnapshot, Host, Result, State};
 
 use super::{ConfFile, DIR, MAIN};
 
-/// What stands at a place that CRI-O loads.
-struct Met {
+/// A path that CRI-O loads.
+struct Loaded {
     path: PathBuf,
     found: FileSnapshot,
 }
 
-/// Reads what CRI-O loads, in its order. What it cannot load is left out here, see [`unloadable`].
+/// Reads the files that CRI-O loads, in its order. Leaves out what it cannot load, see [`unloadable`].
 pub fn read(host: &Host) -> Result<Vec<ConfFile>> {
-    let files = all(host)?.into_iter().filter(|met| matches!(met.found.state, State::File { .. }));
+    let files = all(host)?.into_iter().filter(|one| matches!(one.found.state, State::File { .. }));
     Ok(files
-        .map(|met| ConfFile { text: String::from_utf8_lossy(&met.found.bytes).into_owned(), path: met.path })
+        .map(|one| ConfFile { text: String::from_utf8_lossy(&one.found.bytes).into_owned(), path: one.path })
         .collect())
 }
 
-/// What CRI-O tries to load and cannot, with the reason: it does not start then.
+/// The paths that CRI-O tries to load and cannot, with the problem: it does not start then.
 ///
-/// It follows a link to a file, and takes one to a directory for a file.
+/// CRI-O follows a link to a file, and fails on a link to a directory, which it reads as a file.
 pub fn unloadable(host: &Host) -> Result<Vec<(PathBuf, String)>> {
-    let mut all_of_it = Vec::new();
-    for Met { path, found } in all(host)? {
-        let why = match &found.state {
-            State::File { .. } if std::str::from_utf8(&found.bytes).is_err() => "is no UTF-8 text".to_owned(),
+    let mut problems = Vec::new();
+    for Loaded { path, found } in all(host)? {
+        let problem = match &found.state {
+            State::File { .. } if std::str::from_utf8(&found.bytes).is_err() => "is not UTF-8 text".to_owned(),
             State::File { .. } => continue,
-            State::Absent => "is a link to nothing".to_owned(),
-            State::Directory { .. } => "is a link to a directory, which it takes for a file".to_owned(),
+            State::Absent => "is a broken symbolic link".to_owned(),
+            State::Directory { .. } => "is a symbolic link to a directory, which CRI-O reads as a file".to_owned(),
             other => format!("is {}", other.describe()),
         };
-        all_of_it.push((path, why));
+        problems.push((path, problem));
     }
-    Ok(all_of_it)
+    Ok(problems)
 }
 
-fn all(host: &Host) -> Result<Vec<Met>> {
-    let mut met = Vec::new();
+fn all(host: &Host) -> Result<Vec<Loaded>> {
+    let mut loaded = Vec::new();
     let main = host.root.find(Path::new(MAIN))?;
     if main.exists() {
-        met.push(Met { path: MAIN.into(), found: main });
+        loaded.push(Loaded { path: MAIN.into(), found: main });
     }
     if host.root.find(Path::new(DIR))?.exists() {
-        walk(host, Path::new(DIR), &mut met)?;
+        walk(host, Path::new(DIR), &mut loaded)?;
     }
-    Ok(met)
+    Ok(loaded)
 }
 
-fn walk(host: &Host, path: &Path, met: &mut Vec<Met>) -> Result<()> {
+fn walk(host: &Host, path: &Path, loaded: &mut Vec<Loaded>) -> Result<()> {
     if !matches!(host.root.find_link(path)?.state, State::Directory { .. }) {
-        met.push(Met { path: path.to_path_buf(), found: host.root.find(path)? });
+        loaded.push(Loaded { path: path.to_path_buf(), found: host.root.find(path)? });
         return Ok(());
     }
     for name in host.root.list(path)? {
-        walk(host, &path.join(name), met)?;
+        walk(host, &path.join(name), loaded)?;
     }
     Ok(())
 }

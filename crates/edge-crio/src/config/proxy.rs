@@ -1,15 +1,15 @@
-//! A proxy for CRI-O's own downloads of images, in a drop-in of its unit.
+//! The drop-in of crio.service that sets a proxy for pulling images.
 
 use edge_fetch::Proxy;
 use edge_systemd::quoted_variable;
 
-/// The line of what is excepted.
-const EXCEPT: &str = "Environment=\"NO_PROXY=";
+/// The beginning of the line with destinations that are reached without the proxy.
+const NO_PROXY: &str = "Environment=\"NO_PROXY=";
 
-/// The drop-in instead of `before`, and lines that show it. What `before` excepts stays where the proxy comes without
-/// a list of its own.
+/// The new content of the drop-in, and lines that describe it. The `NO_PROXY` of `before` is kept if the proxy has no
+/// list of its own.
 pub fn proxy_drop_in(before: &str, proxy: &Proxy) -> (String, Vec<String>) {
-    let mut text = "# Made by edge-crio; `edge-crio undo` takes it back.\n[Service]\n".to_owned();
+    let mut text = "# Made by edge-crio; `edge-crio undo` removes it.\n[Service]\n".to_owned();
     let mut details = Vec::new();
     let mut add = |name: &str, value: &str, shown: &str| {
         text.push_str(&format!("Environment={}\n", quoted_variable(name, value)));
@@ -21,7 +21,7 @@ pub fn proxy_drop_in(before: &str, proxy: &Proxy) -> (String, Vec<String>) {
     match proxy.except() {
         Some(except) => add("NO_PROXY", except, except),
         None => {
-            for line in before.lines().filter(|line| line.starts_with(EXCEPT)) {
+            for line in before.lines().filter(|line| line.starts_with(NO_PROXY)) {
                 text.push_str(&format!("{line}\n"));
             }
         }
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_goes_into_the_unit_is_quoted_and_not_shown() {
+    fn proxy_drop_in_quotes_values_and_hides_the_password() {
         let proxy = Proxy::parse("http://me:p%40ss\"w\\@proxy.example:3128", Some("10.0.0.0/8")).unwrap();
         let (text, details) = proxy_drop_in("", &proxy);
         assert!(text.contains("Environment=\"HTTP_PROXY=http://me:p%%40ss\\\"w\\\\@proxy.example:3128\"\n"), "{text}");
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_excepted_stays_until_a_list_is_given() {
+    fn proxy_drop_in_keeps_no_proxy_until_a_list_is_given() {
         let of = |before: &str, url, except| proxy_drop_in(before, &Proxy::parse(url, except).unwrap()).0;
         let first = of("", "http://a:1", Some("10.0.0.0/8,50%"));
         let second = of(&first, "http://b:2", None);

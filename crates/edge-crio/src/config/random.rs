@@ -1,4 +1,4 @@
-//! What every edit of a configuration holds to, on files put together at random.
+//! Properties of every edit of a configuration, tested with random files.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Lines as they stand in such files; what they make together is TOML now and then.
+/// Lines of such files; a random sequence of them is sometimes valid TOML.
 const LINES: [&str; 27] = [
     "# mine",
     "",
@@ -51,39 +51,39 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2048))]
 
     #[test]
-    fn our_drop_in_says_what_was_asked_for_and_once_is_enough(text in text(), systemd: bool) {
+    fn drop_in_sets_the_requested_keys_and_is_idempotent(text in text(), systemd: bool) {
         let driver = if systemd { Driver::Systemd } else { Driver::Cgroupfs };
         let keys = Keys { driver: Some(driver), pause_image: Some("registry.k8s.io/pause:3.10".to_owned()) };
         let Ok((edited, details)) = drop_in(&text, &keys) else { return Ok(()) };
         let all = effective(&[ConfFile { path: PathBuf::from(OWN), text: edited.clone() }]);
         prop_assert_eq!(all.driver(), driver.name());
-        prop_assert_eq!(all.conmon_fault(), None);
+        prop_assert_eq!(all.invalid_conmon_cgroup(), None);
         prop_assert_eq!(&all.pause_image.map(|setting| setting.value), &keys.pause_image);
-        prop_assert!(all.broken.is_empty());
+        prop_assert!(all.unparsable.is_empty());
         prop_assert_eq!(details.is_empty(), edited == text, "{:?}", details);
         prop_assert_eq!(edited.matches("# mine").count(), text.matches("# mine").count(), "{}", edited);
         prop_assert_eq!(drop_in(&edited, &keys).unwrap(), (edited, vec![]));
     }
 
     #[test]
-    fn mirrors_are_there_after_they_were_put_in(text in text()) {
-        let wanted: Vec<Mirror> =
+    fn mirrors_are_added_and_adding_is_idempotent(text in text()) {
+        let requested: Vec<Mirror> =
             ["docker.io=https://m.example", "quay.io=http://n.example:5000/x", "docker.io=https://o.example"]
                 .map(|text| text.parse().unwrap())
                 .to_vec();
-        let Ok((edited, details)) = mirrors(&text, &wanted) else { return Ok(()) };
+        let Ok((edited, details)) = mirrors(&text, &requested) else { return Ok(()) };
         prop_assert_eq!(details.is_empty(), edited == text);
-        for mirror in &wanted {
+        for mirror in &requested {
             let line = format!("location = \"{}\"", mirror.location);
             prop_assert!(edited.contains(&line), "{}", edited);
         }
-        prop_assert_eq!(mirrors(&edited, &wanted).unwrap(), (edited, vec![]));
+        prop_assert_eq!(mirrors(&edited, &requested).unwrap(), (edited, vec![]));
     }
 
     #[test]
-    fn without_metacopy_nothing_else_is_gone(text in text()) {
+    fn without_metacopy_removes_nothing_else(text in text()) {
         let Ok(edited) = without_metacopy("x", &text) else {
-            prop_assert!(unreadable(&text).is_some());
+            prop_assert!(invalid_line(&text).is_some());
             return Ok(());
         };
         prop_assert_eq!(metacopy_of(&edited), None, "{}", edited);
@@ -93,15 +93,15 @@ proptest! {
     }
 
     #[test]
-    fn no_files_break_the_reader(texts in proptest::collection::vec(text(), 0..4), junk in "\\PC{0,40}") {
+    fn effective_accepts_any_files(texts in proptest::collection::vec(text(), 0..4), junk in "\\PC{0,40}") {
         let file = |text: &String| ConfFile { path: PathBuf::from(OWN), text: text.clone() };
         let mut files: Vec<ConfFile> = texts.iter().map(file).collect();
         let before = effective(&files);
         files.push(file(&junk));
         let after = effective(&files);
-        // A last file that is no TOML changes no setting.
-        if after.broken.len() > before.broken.len() {
-            prop_assert_eq!(Effective { broken: before.broken.clone(), ..after }, before);
+        // A file that is not valid TOML changes no setting.
+        if after.unparsable.len() > before.unparsable.len() {
+            prop_assert_eq!(Effective { unparsable: before.unparsable.clone(), ..after }, before);
         }
     }
 }

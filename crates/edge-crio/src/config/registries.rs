@@ -1,15 +1,15 @@
-//! Mirrors of image registries, in a file of our own in registries.conf.d.
+//! Sets mirrors of image registries, in edge-crio's file in registries.conf.d.
 
 use std::str::FromStr;
 
 use edge_fetch::address::authority;
-use edge_host::{Error, Result};
+use edge_host::{Error, Exit, Result};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
 use super::{REGISTRIES, not_toml};
 
 const HEADER: &str =
-    "# Made by edge-crio; `edge-crio undo` takes it back. A registry's mirrors are tried in order, itself last.\n\n";
+    "# Made by edge-crio; `edge-crio undo` removes it. Mirrors are tried in order, the registry itself last.\n\n";
 
 /// A registry and a mirror of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Mirror {
     pub host: String,
     /// `mirror.example:5000/path`.
     pub location: String,
-    /// Spoken to without TLS.
+    /// Reached without TLS.
     pub insecure: bool,
 }
 
@@ -26,23 +26,26 @@ impl FromStr for Mirror {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Mirror, String> {
-        let bad = |why: &str| format!("{why}: HOST=URL is wanted, such as docker.io=https://mirror.example");
-        let (host, url) = text.split_once('=').ok_or_else(|| bad("it has no ="))?;
+        let bad = |why: &str| format!("{why}: expected HOST=URL, such as docker.io=https://mirror.example");
+        let (host, url) = text.split_once('=').ok_or_else(|| bad("there is no ="))?;
         let (insecure, location) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
             (Some(rest), _) => (false, rest),
             (_, Some(rest)) => (true, rest),
-            _ => return Err(bad("the address begins with neither https:// nor http://")),
+            _ => return Err(bad("the address does not begin with https:// or http://")),
         };
         let location = location.trim_end_matches('/');
         if location.contains('@') {
-            return Err("credentials do not belong here, but into the auth.json of containers".to_owned());
+            return Err(
+                "the address must not contain credentials: put them into auth.json, see containers-auth.json(5)"
+                    .to_owned(),
+            );
         }
         let good = |text: &str| {
             let known = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:/[]".contains(&byte);
             !text.is_empty() && text.bytes().all(known) && !text.starts_with(['/', '-', '.']) && !text.contains("//")
         };
         if !good(host) || !good(location) {
-            return Err(bad("it is no registry"));
+            return Err(bad("it is not a valid registry"));
         }
         for place in [host, location] {
             authority(place).map_err(bad)?;
@@ -51,17 +54,19 @@ impl FromStr for Mirror {
     }
 }
 
-/// The file with these mirrors in it, instead of others of the same registries; a line for each that is new.
-pub fn mirrors(text: &str, wanted: &[Mirror]) -> Result<(String, Vec<String>)> {
-    let mut document: DocumentMut = text.parse().map_err(|error| not_toml(REGISTRIES, &error))?;
+/// The file with these mirrors instead of others of the same registries, and a line for each new mirror. Refuses a text
+/// that is not valid TOML.
+pub fn mirrors(text: &str, requested: &[Mirror]) -> Result<(String, Vec<String>)> {
+    let mut document: DocumentMut = text.parse().map_err(|error| not_toml(REGISTRIES, text, &error))?;
     let mut details = Vec::new();
-    let mut hosts: Vec<&str> = wanted.iter().map(|mirror| mirror.host.as_str()).collect();
+    let mut hosts: Vec<&str> = requested.iter().map(|mirror| mirror.host.as_str()).collect();
     hosts.dedup();
     for host in hosts {
-        let of_host: Vec<&Mirror> = wanted.iter().filter(|mirror| mirror.host == host).collect();
+        let of_host: Vec<&Mirror> = requested.iter().filter(|mirror| mirror.host == host).collect();
         let entry = document.entry("registry").or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
         let Some(registries) = entry.as_array_of_tables_mut() else {
-            return Err(Error::refused(format!("cannot edit {REGISTRIES}: registry is no list of [[registry]] in it"))
+            return Err(Error::cannot("edit", REGISTRIES, "registry is not a list of [[registry]] sections")
+                .with_exit(Exit::Refused)
                 .hint("write it as [[registry]] sections, or move the file out of the directory"));
         };
         let is_host = |table: &Table| table.get("location").and_then(Item::as_str) == Some(host);
@@ -80,7 +85,7 @@ pub fn mirrors(text: &str, wanted: &[Mirror]) -> Result<(String, Vec<String>)> {
             }
             list.push(entry);
             let without_tls = if mirror.insecure { " (without TLS)" } else { "" };
-            details.push(format!("{host} by way of {}{without_tls}", mirror.location));
+            details.push(format!("{host}: mirror {}{without_tls}", mirror.location));
         }
         table.insert("mirror", Item::ArrayOfTables(list));
         registries.push(table);
@@ -89,13 +94,13 @@ pub fn mirrors(text: &str, wanted: &[Mirror]) -> Result<(String, Vec<String>)> {
     Ok((if text.is_empty() && !details.is_empty() { format!("{HEADER}{edited}") } else { edited }, details))
 }
 
-fn has(table: &Table, wanted: &[&Mirror]) -> bool {
+fn has(table: &Table, requested: &[&Mirror]) -> bool {
     let Some(list) = table.get("mirror").and_then(Item::as_array_of_tables) else { return false };
     let same = |(entry, mirror): (&Table, &&Mirror)| {
         entry.get("location").and_then(Item::as_str) == Some(mirror.location.as_str())
             && entry.get("insecure").and_then(Item::as_bool).unwrap_or_default() == mirror.insecure
     };
-    list.len() == wanted.len() && list.iter().zip(wanted).all(same)
+    list.len() == requested.len() && list.iter().zip(requested).all(same)
 }
 
 #[cfg(test)]
@@ -103,14 +108,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mirrors_are_put_in_and_others_stay() {
-        let wanted: Vec<Mirror> = ["docker.io=https://m.example/hub/", "quay.io=http://10.0.0.1:5000"]
+    fn mirrors_are_added_and_others_are_kept() {
+        let requested: Vec<Mirror> = ["docker.io=https://m.example/hub/", "quay.io=http://10.0.0.1:5000"]
             .iter()
             .map(|text| text.parse().unwrap())
             .collect();
-        let (text, details) = mirrors("", &wanted).unwrap();
+        let (text, details) = mirrors("", &requested).unwrap();
         insta::assert_snapshot!(text, @r#"
-        # Made by edge-crio; `edge-crio undo` takes it back. A registry's mirrors are tried in order, itself last.
+        # Made by edge-crio; `edge-crio undo` removes it. Mirrors are tried in order, the registry itself last.
 
         [[registry]]
         location = "docker.io"
@@ -125,17 +130,17 @@ mod tests {
         location = "10.0.0.1:5000"
         insecure = true
         "#);
-        assert_eq!(details, ["docker.io by way of m.example/hub", "quay.io by way of 10.0.0.1:5000 (without TLS)"]);
-        assert_eq!(mirrors(&text, &wanted).unwrap(), (text.clone(), vec![]));
-        let inline = mirrors("registry = [{location = 'docker.io'}]\n", &wanted).unwrap_err();
-        assert!(inline.to_string().ends_with("registry is no list of [[registry]] in it"), "{inline}");
+        assert_eq!(details, ["docker.io: mirror m.example/hub", "quay.io: mirror 10.0.0.1:5000 (without TLS)"]);
+        assert_eq!(mirrors(&text, &requested).unwrap(), (text.clone(), vec![]));
+        let inline = mirrors("registry = [{location = 'docker.io'}]\n", &requested).unwrap_err();
+        assert!(inline.to_string().ends_with("registry is not a list of [[registry]] sections"), "{inline}");
         let other = ["docker.io=https://n.example".parse().unwrap()];
         let (text, _) = mirrors(&text, &other).unwrap();
         assert!(text.contains("n.example") && !text.contains("m.example") && text.contains("quay.io"), "{text}");
     }
 
     #[test]
-    fn only_registries_are_taken() {
+    fn mirror_must_be_a_registry_and_an_address() {
         for bad in [
             "docker.io",
             "=https://x",

@@ -1,26 +1,26 @@
-//! `metacopy=on` in containers-storage's mount options, which some kernels refuse.
+//! Finds and removes `metacopy=on` in the mount options of containers-storage, which some kernels refuse.
 
 use edge_host::Result;
 use toml_edit::{Document, DocumentMut, Item, TableLike, Value};
 
-use super::not_toml;
+use super::{line_of, not_toml};
 
 const OPTION: &str = "metacopy";
 
-/// Where metacopy is asked for, with all of the mount options.
+/// Mount options with metacopy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metacopy {
-    /// `nodev,metacopy=on`.
+    /// All of them: `nodev,metacopy=on`.
     pub options: String,
 }
 
-/// The tables that hold a `mountopt`.
+/// The tables that can contain `mountopt`, the one that takes precedence first.
 const TABLES: [&[&str]; 2] = [&["storage", "options", "overlay"], &["storage", "options"]];
 
-/// Whether a storage.conf asks for metacopy; a file that is no TOML asks for nothing.
+/// The mount options of a storage.conf, if metacopy is among them; none if the file is not valid TOML.
 ///
-/// Of the two places the driver's own counts where it is not empty, the other one's options are not added to it:
-/// measured with containers-storage 1.37, 1.38 and 1.43.
+/// The driver's own options replace the general ones unless they are empty, and are not merged with them (measured with
+/// containers-storage 1.37, 1.38 and 1.43).
 pub fn metacopy_of(text: &str) -> Option<Metacopy> {
     let document = Document::parse(text).ok()?;
     let options = TABLES.iter().find_map(|path| {
@@ -30,28 +30,28 @@ pub fn metacopy_of(text: &str) -> Option<Metacopy> {
         }
         item.get("mountopt")?.as_str().filter(|options| !options.is_empty())
     })?;
-    asks(options).then(|| Metacopy { options: options.to_owned() })
+    has_metacopy(options).then(|| Metacopy { options: options.to_owned() })
 }
 
-/// Why a storage.conf cannot be read, if it cannot: CRI-O does not start with it.
-pub fn unreadable(text: &str) -> Option<String> {
-    Document::parse(text).err().map(|error| error.message().replace('\n', ", "))
+/// The line that is not valid TOML, if there is one: CRI-O does not start with such a storage.conf.
+pub fn invalid_line(text: &str) -> Option<usize> {
+    Document::parse(text).err().map(|error| line_of(text, &error))
 }
 
-/// Mount options without it.
+/// The mount options without metacopy.
 pub fn rest_of(options: &str) -> String {
-    options.split(',').map(str::trim).filter(|option| !asks(option)).collect::<Vec<_>>().join(",")
+    options.split(',').map(str::trim).filter(|option| !has_metacopy(option)).collect::<Vec<_>>().join(",")
 }
 
-fn asks(options: &str) -> bool {
+fn has_metacopy(options: &str) -> bool {
     options
         .split(',')
         .any(|option| option.trim().strip_prefix(OPTION).is_some_and(|rest| rest.is_empty() || rest.trim() == "=on"))
 }
 
-/// The file without it; everything else stays as it is.
+/// The file without metacopy; everything else stays as it is. Refuses a text that is not valid TOML.
 pub fn without_metacopy(path: &str, text: &str) -> Result<String> {
-    let mut document: DocumentMut = text.parse().map_err(|error| not_toml(path, &error))?;
+    let mut document: DocumentMut = text.parse().map_err(|error| not_toml(path, text, &error))?;
     for keys in TABLES {
         let mut item: Option<&mut Item> = Some(document.as_item_mut());
         for key in keys {
@@ -77,7 +77,7 @@ mod tests {
     const KUBIC: &str = "# storage\n[storage]\ndriver = \"overlay\"\n[storage.options]\n# why\nmountopt = \"nodev,metacopy=on\" # kept\n[storage.options.overlay]\n#mountopt = \"nodev\"\n";
 
     #[test]
-    fn only_the_option_goes() {
+    fn without_metacopy_removes_only_that_option() {
         assert_eq!(metacopy_of(KUBIC).unwrap().options, "nodev,metacopy=on");
         let without = without_metacopy("x", KUBIC).unwrap();
         assert_eq!(without, KUBIC.replace(",metacopy=on", ""));
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_ask_for_it_is_left() {
+    fn metacopy_of_ignores_files_without_it() {
         for text in [
             "",
             "[storage",
@@ -100,7 +100,10 @@ mod tests {
             assert_eq!(metacopy_of(text), None, "{text}");
         }
         assert!(
-            without_metacopy("/x", "[storage").unwrap_err().to_string().starts_with("cannot edit /x: it is no TOML")
+            without_metacopy("/x", "[storage")
+                .unwrap_err()
+                .to_string()
+                .starts_with("cannot edit /x: line 1 is not valid TOML")
         );
     }
 }

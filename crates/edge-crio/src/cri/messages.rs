@@ -1,9 +1,8 @@
-//! The messages of the CRI that are asked here, field by field as its api.proto numbers them. What is
-//! left out is skipped by the decoder.
+//! The messages of the CRI that edge-crio uses, with the field numbers of api.proto. The decoder skips other fields.
 
 use std::collections::HashMap;
 
-/// Asks for the version.
+/// Queries the version.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct VersionRequest {
     /// The version of the kubelet's own API, unused.
@@ -11,7 +10,7 @@ pub struct VersionRequest {
     pub version: String,
 }
 
-/// Who answers.
+/// The runtime's name and version.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct VersionResponse {
     /// `0.1.0`, whatever the runtime.
@@ -28,21 +27,21 @@ pub struct VersionResponse {
     pub runtime_api_version: String,
 }
 
-/// Asks how the runtime is.
+/// Queries the status.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct StatusRequest {
-    /// With the runtime's own details.
+    /// Include details of the runtime.
     #[prost(bool, tag = "1")]
     pub verbose: bool,
 }
 
-/// How the runtime is.
+/// The status.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct StatusResponse {
     /// Its conditions.
     #[prost(message, optional, tag = "1")]
     pub status: Option<RuntimeStatus>,
-    /// Details, where they were asked for.
+    /// Details, if they were requested.
     #[prost(map = "string, string", tag = "2")]
     pub info: HashMap<String, String>,
 }
@@ -61,25 +60,25 @@ pub struct RuntimeCondition {
     /// Its name.
     #[prost(string, tag = "1")]
     pub r#type: String,
-    /// Whether it holds.
+    /// Whether it is met.
     #[prost(bool, tag = "2")]
     pub status: bool,
-    /// In a word.
+    /// The reason, as one word.
     #[prost(string, tag = "3")]
     pub reason: String,
-    /// For people.
+    /// The reason, as text.
     #[prost(string, tag = "4")]
     pub message: String,
 }
 
-/// Asks for all containers.
+/// Queries all containers.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct ListContainersRequest {}
 
 /// All containers.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct ListContainersResponse {
-    /// Each.
+    /// The containers.
     #[prost(message, repeated, tag = "1")]
     pub containers: Vec<Container>,
 }
@@ -87,13 +86,13 @@ pub struct ListContainersResponse {
 /// A container.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Container {
-    /// Its number.
+    /// Its ID.
     #[prost(string, tag = "1")]
     pub id: String,
     /// Its name.
     #[prost(message, optional, tag = "3")]
     pub metadata: Option<ContainerMetadata>,
-    /// How it is: 1 is running.
+    /// Its state: 1 is running.
     #[prost(int32, tag = "6")]
     pub state: i32,
 }
@@ -101,16 +100,16 @@ pub struct Container {
 /// A container's name.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct ContainerMetadata {
-    /// As in the pod.
+    /// Its name in the pod.
     #[prost(string, tag = "1")]
     pub name: String,
 }
 
-/// Asks how the runtime is configured, from Kubernetes 1.28 on.
+/// Queries the configuration, from Kubernetes 1.28 on.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct RuntimeConfigRequest {}
 
-/// How it is configured.
+/// The configuration.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct RuntimeConfigResponse {
     /// On Linux.
@@ -126,7 +125,7 @@ pub struct LinuxRuntimeConfiguration {
     pub cgroup_driver: i32,
 }
 
-/// The state of a container that runs.
+/// The state of a running container.
 pub const RUNNING: i32 = 1;
-/// The cgroup driver that is not systemd.
+/// The cgroup driver cgroupfs.
 pub const CGROUPFS: i32 = 1;

@@ -1,9 +1,11 @@
-//! Plans from literal facts.
+//! Plans made from literal facts.
+
+use edge_fetch::Proxy;
 
 use super::*;
-use crate::config::ConfFile;
+use crate::config::{ConfFile, Keys};
 
-fn nothing() -> FileSnapshot {
+fn absent() -> FileSnapshot {
     FileSnapshot { state: State::Absent, bytes: Vec::new() }
 }
 
@@ -15,18 +17,19 @@ fn file(text: &str) -> FileSnapshot {
 fn facts() -> Facts {
     Facts {
         config: Vec::new(),
-        own: nothing(),
-        registries: nothing(),
+        own: absent(),
+        registries: absent(),
         registries_main: String::new(),
-        proxy: nothing(),
+        proxy: absent(),
         storage: None,
         unit: crate::unit::UnitFacts::default(),
+        unit_driver: Ok(None),
     }
 }
 
-fn shown(facts: &Facts, wanted: &Wanted) -> (Vec<String>, Effect) {
+fn shown(facts: &Facts, request: &Request) -> (Vec<String>, Effect) {
     let mut plan = Plan::new();
-    let effect = configure(facts, wanted, &mut plan).unwrap();
+    let effect = configure(facts, request, &mut plan).unwrap();
     let mut lines: Vec<String> = plan
         .actions
         .iter()
@@ -39,17 +42,17 @@ fn shown(facts: &Facts, wanted: &Wanted) -> (Vec<String>, Effect) {
     (lines, effect)
 }
 
-fn driver(driver: Driver) -> Wanted {
-    Wanted { keys: Keys { driver: Some(driver), ..Keys::default() }, ..Wanted::default() }
+fn driver(driver: Driver) -> Request {
+    Request { keys: Keys { driver: Some(driver), ..Keys::default() }, ..Request::default() }
 }
 
 #[test]
-fn nothing_is_asked_for_and_nothing_is_written() {
-    assert_eq!(shown(&facts(), &Wanted::default()), (Vec::new(), Effect::default()));
+fn configure_without_a_request_writes_nothing() {
+    assert_eq!(shown(&facts(), &Request::default()), (Vec::new(), Effect::default()));
 }
 
 #[test]
-fn a_later_file_has_the_last_word_and_is_named() {
+fn configure_notes_a_later_file_that_takes_precedence() {
     let later = ConfFile {
         path: "/etc/crio/crio.conf.d/99-mine".into(),
         text: "[crio.runtime]\ncgroup_manager = \"systemd\"\nconmon_cgroup = \"system.slice\"\n".to_owned(),
@@ -62,30 +65,46 @@ fn a_later_file_has_the_last_word_and_is_named() {
             "write /etc/crio/crio.conf.d/20-edgeutils.conf",
             "  crio.runtime.cgroup_manager: cgroupfs",
             "  crio.runtime.conmon_cgroup: pod",
-            "note: cgroup_manager will be systemd all the same: /etc/crio/crio.conf.d/99-mine comes later and sets it",
-            "note: conmon_cgroup will be system.slice all the same: /etc/crio/crio.conf.d/99-mine comes later and sets it",
+            "note: cgroup_manager will still be systemd: /etc/crio/crio.conf.d/99-mine is read later and takes precedence",
+            "note: conmon_cgroup will still be system.slice: /etc/crio/crio.conf.d/99-mine is read later and takes precedence",
         ]
     );
     assert!(effect.restart && !effect.reload);
 }
 
 #[test]
-fn metacopy_goes_only_where_the_kernel_refuses_it() {
+fn configure_notes_a_unit_that_overrides_the_driver() {
+    let option = DriverOption { value: "cgroupfs".to_owned(), file: "/etc/default/crio".into(), line: 2 };
+    let facts = Facts { unit_driver: Ok(Some(option)), ..facts() };
+    let note = "note: the cgroup driver will still be cgroupfs: /etc/default/crio:2 sets it for crio.service and takes precedence";
+    assert_eq!(shown(&facts, &driver(Driver::Systemd)).0.last().map(String::as_str), Some(note));
+    for request in [driver(Driver::Cgroupfs), Request::default()] {
+        assert!(!shown(&facts, &request).0.iter().any(|line| line.starts_with("note: ")), "{request:?}");
+    }
+    let unread = Facts { unit_driver: Err(Error::failed("cannot read /x.conf")), ..facts };
+    let (lines, _) = shown(&unread, &driver(Driver::Systemd));
+    assert!(lines.last().unwrap().starts_with("note: cannot read /x.conf: cannot determine whether"), "{lines:?}");
+}
+
+#[test]
+fn configure_removes_metacopy_only_if_the_kernel_refuses_it() {
     let text = "[storage.options]\nmountopt = \"nodev,metacopy=on\"\n";
     let storage = |from: &str, overlay| Storage {
         from: from.into(),
         text: text.to_owned(),
         options: "nodev,metacopy=on".to_owned(),
-        own: if from == STORAGE[0] { file(text) } else { nothing() },
+        own: if from == STORAGE[0] { file(text) } else { absent() },
         overlay,
     };
     let lines =
-        |from, overlay| shown(&Facts { storage: Some(storage(from, overlay)), ..facts() }, &Wanted::default()).0;
+        |from, overlay| shown(&Facts { storage: Some(storage(from, overlay)), ..facts() }, &Request::default()).0;
     assert!(lines(STORAGE[0], OverlaySupport::All).is_empty());
     assert_eq!(lines(STORAGE[0], OverlaySupport::Unknown).len(), 1);
     assert_eq!(
         lines(STORAGE[0], OverlaySupport::Unsupported),
-        ["note: /etc/containers/storage.conf stays: this kernel refuses nodev,metacopy=on without metacopy as well"]
+        [
+            "note: /etc/containers/storage.conf is not changed: this kernel refuses nodev,metacopy=on even without metacopy"
+        ]
     );
     for from in STORAGE {
         assert_eq!(lines(from, OverlaySupport::AllButMetacopy)[0], "write /etc/containers/storage.conf", "{from}");
@@ -93,14 +112,14 @@ fn metacopy_goes_only_where_the_kernel_refuses_it() {
 }
 
 #[test]
-fn a_second_time_changes_nothing() {
-    let wanted = Wanted {
+fn configure_is_idempotent() {
+    let request = Request {
         keys: Keys { driver: Some(Driver::Systemd), pause_image: Some("a/pause:1".to_owned()) },
         mirrors: vec!["docker.io=https://m.example".parse().unwrap()],
         proxy: Some(Proxy::parse("http://p:1", None).unwrap()),
     };
     let mut plan = Plan::new();
-    configure(&facts(), &wanted, &mut plan).unwrap();
+    configure(&facts(), &request, &mut plan).unwrap();
     let mut after = facts();
     for action in plan.actions {
         let edge_host::action::ActionKind::Write(write) = action.kind else { panic!("{:?}", action.kind) };
@@ -121,13 +140,13 @@ fn a_second_time_changes_nothing() {
             other => panic!("{other}"),
         }
     }
-    assert_eq!(shown(&after, &wanted), (Vec::new(), Effect::default()));
+    assert_eq!(shown(&after, &request), (Vec::new(), Effect::default()));
 }
 
 #[test]
-fn an_old_registries_conf_is_not_mixed_with_a_new_one() {
+fn configure_refuses_mirrors_beside_registries_conf_version_1() {
     let facts = Facts { registries_main: "[registries.search]\nregistries = ['docker.io']\n".to_owned(), ..facts() };
-    let wanted = Wanted { mirrors: vec!["docker.io=https://m.example".parse().unwrap()], ..Wanted::default() };
-    let error = configure(&facts, &wanted, &mut Plan::new()).unwrap_err();
-    assert!(error.to_string().contains("is of the old form"), "{error}");
+    let request = Request { mirrors: vec!["docker.io=https://m.example".parse().unwrap()], ..Request::default() };
+    let error = configure(&facts, &request, &mut Plan::new()).unwrap_err();
+    assert!(error.to_string().contains("has format version 1"), "{error}");
 }

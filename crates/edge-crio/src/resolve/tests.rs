@@ -1,7 +1,7 @@
-//! What is said of each version on each system.
+//! The sources of each version on each system.
 
 use super::*;
-use crate::knowledge;
+use crate::catalog;
 
 const TODAY: Day = (2026, 11, 21);
 
@@ -17,24 +17,24 @@ fn system(id: &str, version: &str, arch: &str) -> System {
     }
 }
 
-fn ask(system: &System, version: &str, today: Day, mirrors: &Mirrors) -> Resolution {
-    let question = Question {
+fn resolved(system: &System, version: &str, today: Day, mirrors: &Mirrors) -> Resolution {
+    let query = Query {
         version: version.parse().unwrap(),
         system,
         arch: system.arch.unwrap(),
         mirrors,
         today,
-        bundles: &knowledge::bundles().unwrap(),
+        bundles: &catalog::bundles().unwrap(),
     };
-    resolve(&knowledge::sources().unwrap(), &question)
+    resolve(&catalog::sources().unwrap(), &query)
 }
 
-fn told(id: &str, os: &str, arch: &str, version: &str) -> String {
-    let found = ask(&system(id, os, arch), version, TODAY, &Mirrors::default());
+fn described(id: &str, os: &str, arch: &str, version: &str) -> String {
+    let found = resolved(&system(id, os, arch), version, TODAY, &Mirrors::default());
     let mut lines: Vec<String> = found.offers.iter().map(offered).collect();
     lines.extend(found.refusals.iter().map(|refusal| format!("not {}: {}", refusal.kind.name(), refusal.why)));
     lines.extend(found.notes.iter().map(|note| format!("note: {note}")));
-    lines.extend(found.instead.iter().map(|instead| format!("instead: {instead}")));
+    lines.extend(found.alternative.iter().map(|text| format!("alternative: {text}")));
     lines.join("\n")
 }
 
@@ -45,7 +45,7 @@ fn offered(offer: &Offer) -> String {
 }
 
 #[test]
-fn each_hard_case_is_said_plainly() {
+fn resolve_explains_each_hard_case() {
     let cases = [
         ("debian", "12", "arm64", "1.34"),
         ("debian", "12", "amd64", "1.34.2"),
@@ -62,26 +62,26 @@ fn each_hard_case_is_said_plainly() {
     ];
     let table: Vec<String> = cases
         .iter()
-        .map(|(id, os, arch, version)| format!("{id} {os} {arch} {version}\n{}\n", told(id, os, arch, version)))
+        .map(|(id, os, arch, version)| format!("{id} {os} {arch} {version}\n{}\n", described(id, os, arch, version)))
         .collect();
     insta::assert_snapshot!(table.join("\n"));
 }
 
 #[test]
-fn the_key_is_warned_of_before_it_ends() {
+fn key_expiry_is_noted_in_advance() {
     let notes = |today: Day| {
-        let found = ask(&system("debian", "12", "amd64"), "1.36", today, &Mirrors::default());
+        let found = resolved(&system("debian", "12", "amd64"), "1.36", today, &Mirrors::default());
         found.offers[0].notes.join("; ")
     };
     assert_eq!(notes((2026, 9, 1)), "");
-    assert_eq!(notes((2027, 4, 12)), "the key ends on 2027-04-22, in 10 days");
-    assert!(notes((2027, 4, 23)).starts_with("the key known here ended on 2027-04-22: "));
+    assert_eq!(notes((2027, 4, 12)), "the key expires on 2027-04-22, in 10 days");
+    assert!(notes((2027, 4, 23)).starts_with("the built-in expiry date of the key, 2027-04-22, has passed"));
 }
 
 #[test]
-fn an_image_and_a_system_without_apt_take_the_bundle() {
+fn bundle_is_chosen_for_an_image_and_without_apt() {
     let kinds = |system: &System| -> Vec<&'static str> {
-        ask(system, "1.35", TODAY, &Mirrors::default()).offers.iter().map(|offer| offer.kind.name()).collect()
+        resolved(system, "1.35", TODAY, &Mirrors::default()).offers.iter().map(|offer| offer.kind.name()).collect()
     };
     let image = System { is_image: true, ..system("debian", "12", "arm64") };
     assert_eq!(kinds(&image), ["bundle"]);
@@ -91,10 +91,10 @@ fn an_image_and_a_system_without_apt_take_the_bundle() {
 }
 
 #[test]
-fn a_mirror_is_taken_as_it_is_named() {
+fn mirrors_replace_the_addresses() {
     let urls = |apt: &str, bundle: &str| -> Vec<String> {
         let mirrors = Mirrors { apt: Some(apt.to_owned()), bundle: Some(bundle.to_owned()) };
-        let found = ask(&system("debian", "12", "arm64"), "1.36.1", TODAY, &mirrors);
+        let found = resolved(&system("debian", "12", "arm64"), "1.36.1", TODAY, &mirrors);
         found.offers.iter().flat_map(|offer| [Some(offer.url.clone()), offer.key.clone()]).flatten().collect()
     };
     assert_eq!(
@@ -109,13 +109,13 @@ fn a_mirror_is_taken_as_it_is_named() {
         urls("https://m.example/x", "https://m.example/{arch}/{version}.tgz")[2],
         "https://m.example/arm64/1.36.1.tgz"
     );
-    // A mirror may hold what upstream no longer does.
+    // A mirror may have versions that upstream has removed.
     let mirrors = Mirrors { apt: Some("https://m.example".to_owned()), bundle: None };
-    assert_eq!(ask(&system("debian", "12", "amd64"), "1.22", TODAY, &mirrors).offers[0].kind, Kind::Apt);
+    assert_eq!(resolved(&system("debian", "12", "amd64"), "1.22", TODAY, &mirrors).offers[0].kind, Kind::Apt);
 }
 
 #[test]
-fn days_are_counted_both_ways() {
+fn days_are_converted_both_ways() {
     assert_eq!(days_between((2024, 2, 28), "2024-03-01"), Some(2));
     assert_eq!(days_between((2027, 4, 22), "2026-04-22"), Some(-365));
     assert_eq!(days_between((2027, 4, 22), "soon"), None);

@@ -1,4 +1,4 @@
-//! `edge-crio download`.
+//! `edge-crio download`: a bundle for another machine.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::cli::{DownloadArgs, MirrorArgs};
 use crate::resolve::{Kind, archive_name};
 use crate::system::System;
 use crate::verbs::resolve::{find, mirrors};
-use crate::verbs::source::{Said, agreed, download};
+use crate::verbs::source::{GivenChecksum, download, expected_checksum};
 
 pub(crate) fn run(host: &mut Host, args: &DownloadArgs) -> Result<Outcome> {
     let mirrors = mirrors(&MirrorArgs { apt_mirror: None, bundle_mirror: args.bundle_mirror.clone() })?;
@@ -23,7 +23,8 @@ pub(crate) fn run(host: &mut Host, args: &DownloadArgs) -> Result<Outcome> {
             .map_or("", |refusal| refusal.why.as_str());
         Error::failed(format!("cannot download CRI-O {} for {}: {why}", args.version, args.arch.debian()))
     })?;
-    let sum = agreed(args.sha256.as_deref().map(Said::Option), offer.sha256.as_deref(), &offer.url)?;
+    let sum =
+        expected_checksum(args.sha256.as_deref().map(GivenChecksum::Option), offer.sha256.as_deref(), &offer.url)?;
     let to = directory(&args.to)?;
     let name = archive_name(offer.version, args.arch);
     let (path, shown) = (Path::new("/").join(&name), args.to.join(&name));
@@ -34,20 +35,21 @@ pub(crate) fn run(host: &mut Host, args: &DownloadArgs) -> Result<Outcome> {
         if host.mode == Mode::Apply {
             folder::add_sum(&to, &name, &sum)?;
         }
-        host.report.line(&format!("{shown_text} is there already"));
+        host.report.line(&format!("{shown_text} is already downloaded, sha256 {sum}"));
+        host.report.up_to_date();
         return Ok(done(host, &shown_text, &sum, false));
     }
     if host.mode == Mode::DryRun {
         host.report.line(&format!("would download {} to {shown_text}, sha256 {sum}", offer.url));
         return Ok(Outcome { exit: Exit::Differs, ..done(host, &shown_text, &sum, true) });
     }
-    // What was begun is removed when the user stops it.
+    // An interrupted download is removed.
     host.catch_signals()?;
     let mut file = to.new_file(&path, 0o644)?;
     let got = download(host, &offer.url, None, &mut file)?;
     if got != sum {
         return Err(Error::refused(format!("cannot use {}: its SHA-256 is {got}, and it must be {sum}", offer.url))
-            .hint("it is damaged, of another release, or was changed on the way; nothing was kept"));
+            .hint("it is damaged, of another release, or was modified in transit; download it again"));
     }
     file.finish()?;
     folder::add_sum(&to, &name, &sum)?;
@@ -60,10 +62,10 @@ fn done(host: &mut Host, path: &str, sum: &str, changed: bool) -> Outcome {
     Outcome { changed, ..Outcome::default() }
 }
 
-/// A directory of the operator's.
+/// A directory that the user named.
 fn directory(path: &Path) -> Result<Root> {
     out_root(path).map_err(|error| match error.hint_text() {
         Some(_) => error,
-        None => error.hint("make it first, or name another"),
+        None => error.hint(format!("create it first: mkdir -p {}", path.display())),
     })
 }

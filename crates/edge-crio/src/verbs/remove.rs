@@ -1,4 +1,4 @@
-//! `edge-crio remove`, and what stands before an undo.
+//! `edge-crio remove`, and the checks before an undo.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,24 +10,24 @@ use crate::cli::RemoveArgs;
 use crate::config::{OWN, PROXY, REGISTRIES};
 use crate::facts::{answer, socket_path};
 use crate::unit::{self, UnitFacts};
-use crate::verbs::up;
+use crate::verbs::startup;
 use crate::{apt, cri, monitor};
 
 const ASK_WITHIN: Duration = Duration::from_secs(5);
-/// Directories that are CRI-O's alone, the inner ones first.
+/// Directories that only CRI-O uses, the inner ones first.
 const DIRS: [&str; 4] =
     ["/etc/systemd/system/crio.service.d", "/etc/crio/crio.conf.d", "/etc/crio", "/usr/libexec/crio"];
-/// Never touched.
+/// Never removed.
 const DATA: &str = "/var/lib/containers";
 const MARK: &[u8] = b"# Made by edge-crio;";
 
 pub(crate) fn run(host: &mut Host, args: &RemoveArgs) -> Result<Outcome> {
-    none_runs(host)?;
+    refuse_if_containers_run(host, "remove CRI-O")?;
     let manifest = Manifest::read(host)?;
     let unremoved = host.unremoved_directories();
     let package = apt::installed(host)?;
     let unit = UnitFacts::read(&host.root)?;
-    // Before it is stopped: what needs it shall not be without it.
+    // Checked before CRI-O is stopped.
     if package.is_some() && host.root.is_live() {
         apt::can_remove(host)?;
     }
@@ -42,7 +42,7 @@ pub(crate) fn run(host: &mut Host, args: &RemoveArgs) -> Result<Outcome> {
     }
     host.prepare_change()?;
     let mut plan = Plan::new();
-    // Of a package the links are its own to remove.
+    // A package removes its links itself.
     let unit = UnitFacts::read(&host.root)?;
     if package.is_none() && manifest.is_some() {
         unit::disable(&unit, &mut plan);
@@ -51,84 +51,84 @@ pub(crate) fn run(host: &mut Host, args: &RemoveArgs) -> Result<Outcome> {
         let found = host.root.find_link(Path::new(path))?;
         match &found.state {
             State::File { .. } if found.bytes.starts_with(MARK) => {
-                plan.remove(path, found, "ours");
+                plan.remove(path, found, "written by edge-crio");
             }
             State::Absent => {}
-            _ => plan.note(format!("left: {path}, which is not of edge-crio's making")),
+            _ => plan.note(format!("{path} is kept: it was not written by edge-crio")),
         }
     }
     if let Some(manifest) = &manifest {
-        let left = bundle::take_away(host, &mut plan, manifest, &[])?;
-        if !left.is_empty() {
-            let names: Vec<String> = left.iter().map(|path| path.display().to_string()).collect();
-            plan.note(format!("left, changed since: {}", names.join(", ")));
+        let kept = bundle::plan_removal(host, &mut plan, manifest, &[])?;
+        if !kept.is_empty() {
+            let names: Vec<String> = kept.iter().map(|path| path.display().to_string()).collect();
+            plan.note(format!("kept, as they were changed: {}", names.join(", ")));
         }
     }
-    empty_dirs(host, &unremoved, &mut plan)?;
+    plan_empty_dirs(host, &unremoved, &mut plan)?;
     if manifest.is_some() {
-        // Last: until then it says what is ours.
-        plan.remove(MANIFEST, host.root.find_link(Path::new(MANIFEST))?, "what was put where");
+        // Last: until then it lists the files of edge-crio.
+        plan.remove(MANIFEST, host.root.find_link(Path::new(MANIFEST))?, "list of installed files");
     }
     if !plan.is_empty() && unit.has_systemd {
         unit::reload(&mut plan);
     }
     if plan.is_empty() && manifest.is_none() && package.is_none() && unit.file.is_some() {
-        plan.note("there is a crio.service of someone else's making, which stays");
+        plan.note("crio.service was not installed by edge-crio or a package, and is kept");
     }
     let outcome = apply(host, plan)?;
     if host.mode == Mode::Apply {
         host.root.remove_tree(bundle::stage())?;
         if outcome.changed {
-            host.report.note(&format!("{DATA} stays: images and volumes are yours"));
+            host.report.note(&format!("{DATA} is kept, with images and volumes"));
         }
     }
     Ok(outcome)
 }
 
-/// Directories that hold nothing else go too, the inner ones first. One that is empty already may be
-/// someone else's, unless an interrupted removal emptied it.
-fn empty_dirs(host: &Host, unremoved: &[PathBuf], plan: &mut Plan) -> Result<()> {
-    let mut going: Vec<PathBuf> =
+/// Plans the removal of directories that will be empty, the inner ones first. One that is empty already is kept, unless
+/// an interrupted removal emptied it.
+fn plan_empty_dirs(host: &Host, unremoved: &[PathBuf], plan: &mut Plan) -> Result<()> {
+    let mut removed: Vec<PathBuf> =
         plan.actions.iter().filter_map(|action| action.path().map(Path::to_path_buf)).collect();
     for dir in DIRS.map(PathBuf::from) {
         let names = host.root.list(&dir)?;
-        if !names.iter().all(|name| going.contains(&dir.join(name))) {
+        if !names.iter().all(|name| removed.contains(&dir.join(name))) {
             continue;
         }
         let found = host.root.find_link(&dir)?;
         if !names.is_empty() || (found.exists() && unremoved.contains(&dir)) {
             plan.remove(&dir, found, "empty");
-            going.push(dir);
+            removed.push(dir);
         }
     }
     Ok(())
 }
 
-/// `undo`, which may stop CRI-O or change what its containers depend on.
+/// `undo`, which may stop CRI-O or change what running containers depend on.
 pub(crate) fn undo(host: &mut Host, args: &UndoArgs) -> Result<Outcome> {
     if !args.list {
-        none_runs(host)?;
+        refuse_if_containers_run(host, "undo the run")?;
         apt::before_undo(host)?;
     }
     undo::run(host, args, &[&edge_apt::PackageRemovals])
 }
 
-/// Refuses while containers run, whether CRI-O can be asked or not.
-fn none_runs(host: &Host) -> Result<()> {
+/// Refuses while containers run, even if CRI-O itself does not answer.
+fn refuse_if_containers_run(host: &Host, action: &str) -> Result<()> {
     if !host.root.is_live() {
         return Ok(());
     }
-    let config = up::configuration(host)?;
+    let config = startup::configuration(host)?;
     let refused = |what: String| {
-        Err(Error::refused(format!("cannot take CRI-O away: {what}"))
-            .hint("drain the node first (kubectl drain), or stop them: crictl ps, crictl stopp"))
+        Err(Error::refused(format!("cannot {action}: {what}"))
+            .hint("drain the node first (kubectl drain NODE), or stop the pods: crictl pods, crictl stopp ID"))
     };
     if answer(host, config.socket())?.is_some() {
         let running = cri::running(Path::new(socket_path(config.socket())), ASK_WITHIN)?;
         if !running.is_empty() {
-            return refused(format!("{}: {}", cri::they_run(running.len()), running.join(", ")));
+            return refused(format!("{}: {}", cri::containers_running(running.len()), running.join(", ")));
         }
     }
-    let monitors = monitor::of_crio(host, &config)?;
-    if monitors > 0 { refused(format!("{} without it (conmon)", cri::they_run(monitors))) } else { Ok(()) }
+    let monitors = monitor::count(host, &config)?;
+    if monitors > 0 { refused(format!("{} without CRI-O (conmon)", cri::containers_running(monitors))) } else { Ok(()) }
 }

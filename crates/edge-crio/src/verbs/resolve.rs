@@ -1,4 +1,4 @@
-//! `edge-crio resolve`.
+//! `edge-crio resolve`: shows the sources of a version.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,9 +6,9 @@ use edge_host::{Arch, Error, Host, Outcome, Result, shown_url};
 use serde_json::json;
 
 use crate::address;
+use crate::catalog::{self, Compatibility};
 use crate::cli::{MirrorArgs, ResolveArgs};
-use crate::knowledge::{self, Fit};
-use crate::resolve::{Day, Mirrors, Offer, Question, Refusal, Resolution, day_of, resolve};
+use crate::resolve::{Day, Mirrors, Offer, Query, Refusal, Resolution, day_of, resolve};
 use crate::system::System;
 use crate::version::Version;
 
@@ -17,7 +17,7 @@ pub(crate) fn run(host: &mut Host, args: &ResolveArgs) -> Result<Outcome> {
     let system = System::read(host)?;
     let arch = match args.arch {
         Some(arch) => arch,
-        None => system.arch().map_err(|error| error.hint("name it: --arch arm64"))?,
+        None => system.arch().map_err(|error| error.hint("specify it, for example --arch arm64"))?,
     };
     let found = find(args.version, &system, arch, &mirrors)?;
     let name = if system.name.is_empty() { "this system" } else { &system.name };
@@ -32,40 +32,42 @@ pub(crate) fn run(host: &mut Host, args: &ResolveArgs) -> Result<Outcome> {
         host.report.note(note);
     }
     if let Some(kubeedge) = args.kubeedge_version {
-        match knowledge::fit(args.version, kubeedge)? {
-            Fit::Speak(text) => host.report.line(&text),
-            Fit::Not(text) => return Err(Error::failed(format!("cannot use CRI-O {}: {text}", args.version))),
+        match catalog::compatibility(args.version, kubeedge)? {
+            Compatibility::Compatible(text) => host.report.line(&text),
+            Compatibility::Incompatible(text) => {
+                return Err(Error::failed(format!("cannot use CRI-O {}: {text}", args.version)));
+            }
         }
     }
-    match nowhere(&found, args.version, &system, arch) {
+    match no_source(&found, args.version, &system, arch) {
         Some(error) => Err(error),
         None => Ok(Outcome::default()),
     }
 }
 
-/// Asks the table of sources, on this day.
+/// Queries the catalog, with the current day.
 pub(crate) fn find(version: Version, system: &System, arch: Arch, mirrors: &Mirrors) -> Result<Resolution> {
-    let bundles = knowledge::bundles()?;
-    let question = Question { version, system, arch, mirrors, today: today(), bundles: &bundles };
-    Ok(resolve(&knowledge::sources()?, &question))
+    let bundles = catalog::bundles()?;
+    let query = Query { version, system, arch, mirrors, today: today(), bundles: &bundles };
+    Ok(resolve(&catalog::sources()?, &query))
 }
 
-/// The addresses that were named, checked.
+/// The mirrors of the options, validated. Errors: usage (2).
 pub(crate) fn mirrors(args: &MirrorArgs) -> Result<Mirrors> {
     args.apt_mirror.as_deref().map(address::repository).transpose()?;
     args.bundle_mirror.as_deref().map(address::download).transpose()?;
     Ok(Mirrors { apt: args.apt_mirror.clone(), bundle: args.bundle_mirror.clone() })
 }
 
-/// The error where there is no source.
-pub(crate) fn nowhere(found: &Resolution, version: Version, system: &System, arch: Arch) -> Option<Error> {
-    let instead = found.instead.as_deref()?;
+/// The error if there is no source.
+pub(crate) fn no_source(found: &Resolution, version: Version, system: &System, arch: Arch) -> Option<Error> {
+    let alternative = found.alternative.as_deref()?;
     let mut why: Vec<&str> = found.refusals.iter().map(|refusal| refusal.why.as_str()).collect();
     why.dedup();
     let name = if system.name.is_empty() { "this system" } else { &system.name };
     Some(
-        Error::failed(format!("cannot get CRI-O {version} for {name} on {}: {}", arch.debian(), why.join("; ")))
-            .hint(instead),
+        Error::failed(format!("cannot find CRI-O {version} for {name} on {}: {}", arch.debian(), why.join("; ")))
+            .hint(alternative),
     )
 }
 
@@ -89,7 +91,7 @@ fn show_offer(host: &mut Host, offer: &Offer, arch: Arch) {
 }
 
 fn show_refusal(host: &mut Host, refusal: &Refusal, version: Version, arch: Arch) {
-    host.report.line(&format!("not from {}: {}", refusal.kind.name(), refusal.why));
+    host.report.line(&format!("{}: not available: {}", refusal.kind.name(), refusal.why));
     host.report.record(
         "source",
         json!({"source": refusal.kind.name(), "available": false, "version": version.to_string(),
@@ -98,7 +100,7 @@ fn show_refusal(host: &mut Host, refusal: &Refusal, version: Version, arch: Arch
     );
 }
 
-/// By the host's clock; one that was never set counts as the day the data was written.
+/// The current day by the host's clock; a clock that was never set only hides notes about later versions.
 fn today() -> Day {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map(|passed| passed.as_secs()).unwrap_or_default();
     day_of(seconds)

@@ -1,4 +1,4 @@
-//! Which source an install takes, and the bundle's archive in hand.
+//! Selects the source of an install, and downloads and unpacks the archive of a bundle.
 
 use std::fs::File;
 use std::io::Write;
@@ -10,18 +10,18 @@ use edge_fetch::{Download, Proxy, checksum, is_sha256, sums};
 use edge_host::{Arch, Error, Host, Mode, Result};
 
 use crate::address;
-use crate::bundle::{self, Manifest, Staged, Sysconfig, unpack};
-use crate::cli::{From, InstallArgs};
-use crate::knowledge;
+use crate::bundle::{self, Manifest, Staged, unpack};
+use crate::catalog;
+use crate::cli::{InstallArgs, SourceOption};
 use crate::resolve::{Kind, Offer, archive_name};
 use crate::system::System;
-use crate::verbs::resolve::{find, mirrors, nowhere};
+use crate::verbs::resolve::{find, mirrors, no_source};
 use crate::version::Version;
 
-/// What is installed.
+/// The selected source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Chosen {
-    /// The package of a repository; none where a directory of .deb files is used.
+pub(crate) enum Selected {
+    /// The package; without an offer it is installed from a directory of .deb files.
     Apt(Option<Offer>),
     /// A bundle.
     Bundle(Archive),
@@ -33,51 +33,56 @@ pub(crate) struct Archive {
     /// Its release.
     pub(crate) version: Version,
     /// Where it is.
-    pub(crate) place: Place,
-    /// What its sum must be.
+    pub(crate) location: Location,
+    /// The expected checksum, in hex.
     pub(crate) sha256: String,
 }
 
 /// Where an archive is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// The operator's own file.
+pub(crate) enum Location {
+    /// A file that the user named.
     File(PathBuf),
     /// To be downloaded.
     Url(String),
 }
 
-/// Decides, without any network.
-pub(crate) fn choose(host: &mut Host, args: &InstallArgs, system: &System, installed: Option<Kind>) -> Result<Chosen> {
+/// Selects the source, without using the network.
+pub(crate) fn select(
+    host: &mut Host,
+    args: &InstallArgs,
+    system: &System,
+    installed: Option<Kind>,
+) -> Result<Selected> {
     let mirrors = mirrors(&args.mirrors)?;
     if let Some(dir) = &args.offline {
-        let names = brought(dir, args.version)?;
+        let names = offline_names(dir, args.version)?;
         return offline(args, system.arch()?, dir, &names);
     }
     let arch = system.arch()?;
     if let Some(archive) = &args.archive {
-        if args.source == From::Apt {
-            return Err(Error::usage("cannot use --archive with --source apt: it names a bundle"));
+        if args.source == SourceOption::Apt {
+            return Err(Error::usage("cannot use --archive with --source apt: an archive is a bundle"));
         }
-        let place = match archive.contains("://") {
-            true => Place::Url(address::download(archive)?.to_owned()),
-            false => Place::File(PathBuf::from(archive)),
+        let location = match archive.contains("://") {
+            true => Location::Url(address::download(archive)?.to_owned()),
+            false => Location::File(PathBuf::from(archive)),
         };
-        let said = args.sha256.as_deref().map(Said::Option);
-        return named(args, arch, archive, place, said).map(Chosen::Bundle);
+        let given = args.sha256.as_deref().map(GivenChecksum::Option);
+        return named_archive(args, arch, archive, location, given).map(Selected::Bundle);
     }
     let found = find(args.version, system, arch, &mirrors)?;
-    if let Some(error) = nowhere(&found, args.version, system, arch) {
+    if let Some(error) = no_source(&found, args.version, system, arch) {
         return Err(error);
     }
-    let wanted = match args.source {
-        From::Apt => Some(Kind::Apt),
-        From::Bundle => Some(Kind::Bundle),
-        // What is there is not changed for another kind without being asked.
-        From::Auto => installed.filter(|kind| found.offers.iter().any(|offer| offer.kind == *kind)),
+    let requested = match args.source {
+        SourceOption::Apt => Some(Kind::Apt),
+        SourceOption::Bundle => Some(Kind::Bundle),
+        // An upgrade stays with the kind that is installed.
+        SourceOption::Auto => installed.filter(|kind| found.offers.iter().any(|offer| offer.kind == *kind)),
     };
     let usable = |offer: &&Offer| offer.kind == Kind::Apt || offer.sha256.is_some() || args.sha256.is_some();
-    let offer = match wanted {
+    let offer = match requested {
         Some(kind) => found.offers.iter().find(|offer| offer.kind == kind),
         None => found.offers.iter().find(usable),
     };
@@ -85,45 +90,55 @@ pub(crate) fn choose(host: &mut Host, args: &InstallArgs, system: &System, insta
         let why = found
             .refusals
             .iter()
-            .find(|refusal| Some(refusal.kind) == wanted)
+            .find(|refusal| Some(refusal.kind) == requested)
             .map_or("", |refusal| refusal.why.as_str());
-        let name = wanted.map_or("any source", Kind::name);
+        let name = requested.map_or("any source", Kind::name);
         let others: Vec<&str> = found.offers.iter().map(|offer| offer.kind.name()).collect();
-        let error = Error::failed(format!("cannot get CRI-O {} from {name}: {why}", args.version));
+        let error = Error::failed(format!("cannot find CRI-O {} in {name}: {why}", args.version));
         return Err(if others.is_empty() {
             error
         } else {
-            error.hint(format!("--source {} has it", others.join(" or ")))
+            error.hint(format!("use another source: --source {}", others.join(" or ")))
         });
     };
     for note in found.notes.iter().chain(&offer.notes) {
         host.report.note(note);
     }
     if offer.kind == Kind::Apt {
-        return Ok(Chosen::Apt(Some(offer)));
+        return Ok(Selected::Apt(Some(offer)));
     }
-    let sha256 = agreed(args.sha256.as_deref().map(Said::Option), offer.sha256.as_deref(), &offer.url)?;
-    Ok(Chosen::Bundle(Archive { version: offer.version, place: Place::Url(offer.url), sha256 }))
+    let sha256 =
+        expected_checksum(args.sha256.as_deref().map(GivenChecksum::Option), offer.sha256.as_deref(), &offer.url)?;
+    Ok(Selected::Bundle(Archive { version: offer.version, location: Location::Url(offer.url), sha256 }))
 }
 
-/// An archive that is named: its release and its sum must be known or said.
-fn named(args: &InstallArgs, arch: Arch, archive: &str, place: Place, said: Option<Said<'_>>) -> Result<Archive> {
+/// An archive of this name. Fails if its release or its checksum is neither known nor given.
+fn named_archive(
+    args: &InstallArgs,
+    arch: Arch,
+    archive: &str,
+    location: Location,
+    given: Option<GivenChecksum<'_>>,
+) -> Result<Archive> {
     let name = archive.rsplit('/').next().unwrap_or(archive);
     let of_name = release_of(name, arch);
     let version = match (args.version.patch, of_name) {
-        (_, Some(of_name)) if !args.version.takes(of_name) => {
-            return Err(Error::usage(format!("cannot install {name} as {}: its name says {of_name}", args.version)));
+        (_, Some(of_name)) if !args.version.matches(of_name) => {
+            return Err(Error::usage(format!(
+                "cannot install {name} as {}: by its name it is {of_name}",
+                args.version
+            )));
         }
         (Some(_), _) => args.version,
         (None, Some(of_name)) => of_name,
         (None, None) => {
-            return Err(Error::usage(format!("cannot tell which release of {} {name} is", args.version))
-                .hint("name the release itself: --version 1.34.2"));
+            return Err(Error::usage(format!("cannot determine which release of {} is in {name}", args.version))
+                .hint("specify the release, for example --version 1.34.2"));
         }
     };
     let known = known_sum(version, arch)?;
-    let sha256 = agreed(said, known.as_deref(), name)?;
-    Ok(Archive { version, place, sha256 })
+    let sha256 = expected_checksum(given, known.as_deref(), name)?;
+    Ok(Archive { version, location, sha256 })
 }
 
 fn release_of(name: &str, arch: Arch) -> Option<Version> {
@@ -131,102 +146,104 @@ fn release_of(name: &str, arch: Arch) -> Option<Version> {
 }
 
 fn known_sum(version: Version, arch: Arch) -> Result<Option<String>> {
-    let all = knowledge::bundles()?;
+    let all = catalog::bundles()?;
     Ok(all.into_iter().find(|(other, of, _)| *other == version && of == arch.debian()).map(|(_, _, sum)| sum))
 }
 
-/// A sum that someone names, and where.
+/// A checksum that was given, and where.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Said<'s> {
+pub(crate) enum GivenChecksum<'s> {
     /// --sha256.
     Option(&'s str),
-    /// SHA256SUMS, beside the archive.
+    /// SHA256SUMS, in the directory of the archive.
     List(&'s str),
 }
 
-/// The sum to hold an archive to: the one that is known, the one that is given, and never two.
-pub(crate) fn agreed(said: Option<Said<'_>>, known: Option<&str>, what: &str) -> Result<String> {
-    let given = said.map(|said| {
-        let (Said::Option(text) | Said::List(text)) = said;
+/// The checksum that an archive must have. Refuses a given one that differs from the known one, and none at all.
+pub(crate) fn expected_checksum(given: Option<GivenChecksum<'_>>, known: Option<&str>, what: &str) -> Result<String> {
+    let given = given.map(|given| {
+        let (GivenChecksum::Option(text) | GivenChecksum::List(text)) = given;
         let sum = text.trim().to_ascii_lowercase();
-        is_sha256(&sum).then_some((said, sum)).ok_or_else(|| match said {
-            Said::Option(_) => Error::usage("cannot use --sha256: it has 64 hexadecimal digits"),
-            Said::List(_) => Error::failed(format!("cannot use {what}: what {SUMS} has for it is no SHA-256"))
-                .hint("make the list again there: sha256sum cri-o.* > SHA256SUMS; or name the sum with --sha256"),
+        is_sha256(&sum).then_some((given, sum)).ok_or_else(|| match given {
+            GivenChecksum::Option(_) => {
+                Error::usage(format!("cannot use --sha256 {text:?}: expected 64 hexadecimal digits"))
+            }
+            GivenChecksum::List(_) => {
+                Error::failed(format!("cannot use {what}: its checksum in {SUMS} is not valid: {text:?}"))
+                    .hint("create the list again: sha256sum cri-o.* > SHA256SUMS")
+            }
         })
     });
     match (given.transpose()?, known) {
-        (Some((said, given)), Some(known)) if given != known => {
-            let (who, hint) = match said {
-                Said::Option(_) => {
-                    ("--sha256", "one of them is of another file; leave --sha256 out to hold it to the known one")
-                }
-                Said::List(_) => (SUMS, "it is not what upstream made: get the archive again, with edge-crio download"),
+        (Some((origin, given)), Some(known)) if given != known => {
+            let (place, hint) = match origin {
+                GivenChecksum::Option(_) => ("--sha256", "omit --sha256 to use the known checksum"),
+                GivenChecksum::List(_) => (SUMS, "the archive is not upstream's: get it again with edge-crio download"),
             };
-            Err(Error::refused(format!("cannot use {what}: its known SHA-256 is {known}, and {who} says {given}"))
+            Err(Error::refused(format!("cannot use {what}: its known SHA-256 is {known}, but {place} has {given}"))
                 .hint(hint))
         }
         (Some((_, given)), _) => Ok(given),
         (None, Some(known)) => Ok(known.to_owned()),
-        (None, None) => Err(Error::refused(format!("cannot use {what}: its SHA-256 is not known here"))
-            .hint("get it from a place you trust, and name it with --sha256")),
+        (None, None) => Err(Error::refused(format!("cannot use {what}: its SHA-256 is unknown"))
+            .hint("get the checksum from a trusted source, and specify it with --sha256 HEX")),
     }
 }
 
-/// The names in the folder that was brought along.
-fn brought(dir: &Path, version: Version) -> Result<Vec<String>> {
+/// The names of the files in the directory of `--offline`.
+fn offline_names(dir: &Path, version: Version) -> Result<Vec<String>> {
     let entries = folder::entries(dir).map_err(|cause| {
         Error::failed(format!("cannot install from {}: {cause}", dir.display())).hint(format!(
-            "look whether it is mounted; on a machine with a network, edge-crio download --version {version} --arch ARCH \
-             --to DIR fills one"
+            "check that it is mounted; to fill one, run edge-crio download --version {version} --arch ARCH --to DIR on a \
+             machine with a network"
         ))
     })?;
     Ok(entries.iter().filter_map(|path| path.file_name()?.to_str().map(str::to_owned)).collect())
 }
 
-/// What is in it: packages where there are any, else a bundle.
-fn offline(args: &InstallArgs, arch: Arch, dir: &Path, names: &[String]) -> Result<Chosen> {
+/// Selects packages from the directory if there are any, else a bundle.
+fn offline(args: &InstallArgs, arch: Arch, dir: &Path, names: &[String]) -> Result<Selected> {
     let has_packages = names.iter().any(|name| name.ends_with(".deb"));
-    if has_packages && args.source != From::Bundle {
-        return Ok(Chosen::Apt(None));
+    if has_packages && args.source != SourceOption::Bundle {
+        return Ok(Selected::Apt(None));
     }
-    let fits = |name: &&String| release_of(name, arch).is_some_and(|release| args.version.takes(release));
+    let fits = |name: &&String| release_of(name, arch).is_some_and(|release| args.version.matches(release));
     let newest = names.iter().filter(fits).max_by_key(|name| release_of(name, arch));
-    let Some(name) = newest.filter(|_| args.source != From::Apt) else {
-        let wanted = archive_name(args.version, arch);
+    let Some(name) = newest.filter(|_| args.source != SourceOption::Apt) else {
+        let expected = archive_name(args.version, arch);
         return Err(Error::failed(format!(
-            "cannot install from {}: there is neither a .deb nor {wanted} in it",
+            "cannot install from {}: it contains neither a .deb file nor {expected}",
             dir.display()
         ))
         .hint(format!(
-            "edge-crio download --version {} --arch {} --to DIR, on a machine with a network",
+            "run edge-crio download --version {} --arch {} --to DIR on a machine with a network",
             args.version, arch
         )));
     };
     let list = folder::read_sums(dir)?.unwrap_or_default();
-    // A list beside the file tells a damaged copy from a good one; a known sum tells a false one too.
-    let said = args.sha256.as_deref().map(Said::Option).or(sums::listed(&list, name).map(Said::List));
-    named(args, arch, name, Place::File(dir.join(name)), said).map(Chosen::Bundle)
+    // The list only detects a damaged copy; a known checksum also detects a replaced one.
+    let listed = sums::listed(&list, name).map(GivenChecksum::List);
+    let given = args.sha256.as_deref().map(GivenChecksum::Option).or(listed);
+    named_archive(args, arch, name, Location::File(dir.join(name)), given).map(Selected::Bundle)
 }
 
-/// The archive's files: unpacked beside their place, or in a dry run only read. None in a dry run
-/// that would have to download it first.
+/// Unpacks the archive's files into the stage, or only reads them in a dry run. None in a dry run that would have to
+/// download the archive.
 ///
-/// All of it comes from an archive whose checksum was verified in this run: what an earlier one, or someone else,
-/// has unpacked there is thrown away unread.
+/// The archive's checksum is verified first. Files that an earlier run or someone else has unpacked are removed unread.
 pub(crate) fn staged(
     host: &mut Host,
     archive: &Archive,
     arch: Arch,
     proxy: Option<&Proxy>,
 ) -> Result<Option<(Staged, Option<PathBuf>)>> {
-    let mut opened = match &archive.place {
-        Place::File(path) => archive::Archive::open(path)?,
-        Place::Url(url) if host.mode == Mode::DryRun => {
+    let mut opened = match &archive.location {
+        Location::File(path) => archive::Archive::open(path)?,
+        Location::Url(url) if host.mode == Mode::DryRun => {
             host.report.line(&format!("would download {}, sha256 {}", edge_host::shown_url(url), archive.sha256));
             return Ok(None);
         }
-        Place::Url(url) => {
+        Location::Url(url) => {
             archive::Archive::of(downloaded(host, url, archive, arch, proxy)?, edge_host::shown_url(url))
         }
     };
@@ -236,11 +253,11 @@ pub(crate) fn staged(
             host.root.remove_tree(bundle::stage())?;
         }
         return Err(Error::refused(format!(
-            "cannot use {}: its SHA-256 is {sum}, and it must be {}",
+            "cannot use {}: its SHA-256 is {sum}, expected {}",
             opened.shown(),
             archive.sha256
         ))
-        .hint("it is damaged, of another release, or was changed on the way: get it again"));
+        .hint("it is damaged, of another release, or was modified in transit: get it again"));
     }
     if host.mode == Mode::DryRun {
         return Ok(Some((unpack(host, &mut opened, &sum, None)?, None)));
@@ -255,7 +272,7 @@ pub(crate) fn staged(
     Ok(Some((staged, Some(stage))))
 }
 
-/// Only we can change what is unpacked there: one that is someone else's is thrown away first.
+/// Makes the stage private to this user; one that others can change is removed first.
 fn private_stage(host: &Host) -> Result<()> {
     if !matches!(host.root.is_private(bundle::stage()), Ok(true)) {
         host.root.remove_tree(bundle::stage())?;
@@ -263,7 +280,7 @@ fn private_stage(host: &Host) -> Result<()> {
     host.root.private_dir(bundle::stage())
 }
 
-/// Downloads an archive to where it is unpacked, unless a run that was interrupted has done so.
+/// Downloads an archive to the stage, unless an interrupted run has completed that.
 fn downloaded(host: &mut Host, url: &str, archive: &Archive, arch: Arch, proxy: Option<&Proxy>) -> Result<File> {
     private_stage(host)?;
     let place = bundle::download_of(&archive_name(archive.version, arch));
@@ -278,7 +295,7 @@ fn downloaded(host: &mut Host, url: &str, archive: &Archive, arch: Arch, proxy: 
     let mut file = root.new_file(&place, 0o600)?;
     download(host, url, proxy, &mut file)?;
     file.finish()?;
-    root.open(&place)?.ok_or_else(|| Error::failed(format!("cannot read {}: it is gone", place.display())))
+    root.open(&place)?.ok_or_else(|| Error::cannot("read", &place, "it was removed"))
 }
 
 /// Downloads a bundle's archive and returns its checksum.
@@ -286,20 +303,16 @@ pub(crate) fn download(host: &mut Host, url: &str, proxy: Option<&Proxy>, to: &m
     let file = Download {
         url,
         proxy,
-        missing: "the release is not there (or not yet): see edge-crio resolve; or name a mirror",
-        instead: "bring the file: --archive FILE --sha256 H",
+        missing: "the release is not available: see edge-crio resolve, or specify a mirror with --bundle-mirror",
+        instead: "copy the file to this host, and use --archive FILE --sha256 HEX",
     };
     edge_fetch::download(host, file, to)
 }
 
-/// Whether this archive is what was installed, every file in its place.
+/// Whether this archive is installed, with every file unchanged.
 pub(crate) fn is_installed(host: &Host, manifest: Option<&Manifest>, archive: &Archive) -> Result<bool> {
     match manifest {
-        Some(manifest) if manifest.archive == archive.sha256 => manifest.is_whole(host),
+        Some(manifest) if manifest.archive == archive.sha256 => manifest.is_unchanged(host),
         _ => Ok(false),
     }
-}
-
-pub(crate) fn sysconfig(system: &System) -> Sysconfig {
-    if system.has_sysconfig { Sysconfig::There } else { Sysconfig::Absent }
 }

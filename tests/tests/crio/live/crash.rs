@@ -1,5 +1,5 @@
-//! SIGKILL before each system call that changes something while a bundle is installed, replaced or
-//! removed; then the same call again, and an undo.
+//! SIGKILL before each system call that changes something while a bundle is installed, upgraded or removed; then the
+//! same command again, and an undo.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -18,7 +18,7 @@ const OTHER_PROGRAM: &[u8] = &{
     program[63] = 1;
     program
 };
-/// Files repeat themselves, and there are eighteen of them.
+/// Not every point: a bundle has eighteen files, with the same calls for each.
 const POINTS: Points = Points::About(16);
 
 fn system() -> Tree {
@@ -70,7 +70,7 @@ fn cannot_kill(test: &str) -> bool {
 }
 
 #[test]
-fn install_killed_anywhere_goes_on_and_is_undone() {
+fn install_killed_anywhere_is_resumed_and_undone() {
     if cannot_kill("crio_live_crash install") {
         return;
     }
@@ -78,7 +78,7 @@ fn install_killed_anywhere_goes_on_and_is_undone() {
     converges(POINTS, system, "edge-crio", &install("1.30.4", &bundles.older));
 }
 
-/// Files and links, with what the manifest says: a removal leaves directories of the system, such as /opt/cni/bin.
+/// Files and links only: a removal keeps directories of the system, such as /opt/cni/bin.
 fn files(tree: &Tree) -> Snapshot {
     let mut seen = look(tree.path());
     assert_no_temporary(&seen);
@@ -98,7 +98,7 @@ fn remove_after_a_killed_install_leaves_nothing_of_it() {
     }
     let bundles = bundles();
     let older = install("1.30.4", &bundles.older);
-    // What was replaced or removed is kept for undo.
+    // Replaced and removed files are kept for undo.
     let before = without_kept(files(&system()));
     sweep(
         "install, remove",
@@ -113,7 +113,7 @@ fn remove_after_a_killed_install_leaves_nothing_of_it() {
 }
 
 #[test]
-fn version_installed_after_a_killed_install_takes_its_place() {
+fn another_version_after_a_killed_install_replaces_it() {
     if cannot_kill("crio_live_crash install, another") {
         return;
     }
@@ -166,7 +166,7 @@ fn remove_after_a_killed_upgrade_leaves_nothing_of_either() {
 }
 
 #[test]
-fn upgrade_killed_anywhere_goes_on_and_is_undone() {
+fn upgrade_killed_anywhere_is_resumed_and_undone() {
     if cannot_kill("crio_live_crash upgrade") {
         return;
     }
@@ -180,7 +180,7 @@ fn upgrade_killed_anywhere_goes_on_and_is_undone() {
 }
 
 #[test]
-fn remove_killed_anywhere_goes_on_and_is_undone() {
+fn remove_killed_anywhere_is_resumed_and_undone() {
     if cannot_kill("crio_live_crash remove") {
         return;
     }
@@ -188,7 +188,7 @@ fn remove_killed_anywhere_goes_on_and_is_undone() {
     let installed = || {
         let tree = system();
         crio(&tree, &install("1.30.4", &bundles.older));
-        // Another file of ours, in a directory of its own.
+        // Adds a drop-in in a directory of its own.
         crio(&tree, &[&install("1.30.4", &bundles.older)[..], &["--proxy", "http://192.0.2.1:3128"]].concat());
         tree
     };
@@ -196,16 +196,16 @@ fn remove_killed_anywhere_goes_on_and_is_undone() {
 }
 
 #[test]
-fn remove_of_what_is_left_killed_anywhere_goes_on_and_is_undone() {
-    if cannot_kill("crio_live_crash remove of what is left") {
+fn remove_of_leftovers_killed_anywhere_is_resumed_and_undone() {
+    if cannot_kill("crio_live_crash remove of leftovers") {
         return;
     }
-    // No manifest says whose the directories are.
+    // Without a manifest the owner of the directories is unknown.
     let installed = || {
         let tree = system();
         tree.write("etc/crio/crio.conf.d/20-edgeutils.conf", "# Made by edge-crio; x\n");
         tree.write("etc/systemd/system/crio.service.d/20-edgeutils.conf", "# Made by edge-crio; x\n");
-        // Someone's own, which was empty before.
+        // A directory of someone else, which was empty before.
         std::fs::create_dir_all(tree.at("usr/libexec/crio")).unwrap();
         tree
     };

@@ -1,4 +1,4 @@
-//! Waits until CRI-O is up and says whether it works.
+//! Waits until CRI-O is started, and reports whether it works.
 
 use std::path::Path;
 use std::thread;
@@ -13,29 +13,29 @@ use crate::facts::socket_path;
 use crate::version::Version;
 use crate::{cni, unit};
 
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const POLL_EVERY: Duration = Duration::from_millis(100);
 const ASK_WITHIN: Duration = Duration::from_secs(2);
 const LOG_LINES: u32 = 15;
-/// A unit that systemd starts again may still come up; not after so many times.
-const MANY: u32 = 3;
-const TELL_AFTER: Duration = Duration::from_secs(10);
+/// systemd restarts a failed unit, which may then start; after this many restarts it is not waited for.
+const MAX_RESTARTS: u32 = 3;
+const REPORT_EVERY: Duration = Duration::from_secs(10);
 
-/// Which start of the unit is waited for.
+/// The start of the unit to wait for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Start {
     /// Any.
     Any,
-    /// One after this, which is about to end.
+    /// One after this invocation, which is being stopped.
     After(String),
 }
 
-/// Waits for the socket and the daemon behind it.
+/// Waits until the daemon answers on its socket.
 ///
-/// Fails with the end of its log where the unit fails or ends again and again, and after `within`.
+/// Fails if the unit fails or is restarted repeatedly, and after `within`; then the end of its log is shown.
 pub(crate) fn wait(host: &mut Host, socket: &str, start: &Start, within: Duration) -> Result<Answer> {
     let begin = Instant::now();
     let path = Path::new(socket_path(socket));
-    let mut told = 1;
+    let mut reports = 1;
     let mut pause = Duration::from_millis(10);
     loop {
         host.check_interrupt()?;
@@ -44,7 +44,7 @@ pub(crate) fn wait(host: &mut Host, socket: &str, start: &Start, within: Duratio
             Start::Any => true,
             Start::After(before) => state.invocation != *before,
         };
-        // One that is about to be replaced still answers.
+        // A daemon that is being restarted may still answer.
         let cause = if state.active == "active" && is_new {
             match cri::ask(path, ASK_WITHIN) {
                 Ok(answer) => return Ok(answer),
@@ -53,28 +53,28 @@ pub(crate) fn wait(host: &mut Host, socket: &str, start: &Start, within: Duratio
         } else {
             format!("the unit is {}", state.active)
         };
-        let gone = is_new && (state.active == "failed" || state.restarts >= MANY);
+        let gone = is_new && (state.active == "failed" || state.restarts >= MAX_RESTARTS);
         if gone || begin.elapsed() >= within {
             show_log(host);
             let how = match (gone, state.restarts) {
-                (true, 0) => "it ended".to_owned(),
-                (true, times) => format!("it ended {times} times"),
-                (false, _) => format!("after {} s {cause}", begin.elapsed().as_secs()),
+                (true, 0) => "it failed".to_owned(),
+                (true, times) => format!("it failed after {times} restarts"),
+                (false, _) => format!("{cause} after {} s", begin.elapsed().as_secs()),
             };
             return Err(Error::failed(format!("cannot start {}: {how}", unit::UNIT))
-                .hint("the log above says why; edge-crio check looks for known causes"));
+                .hint("see the log above; for known causes, run edge-crio check"));
         }
-        if begin.elapsed() >= TELL_AFTER * told {
-            told += 1;
+        if begin.elapsed() >= REPORT_EVERY * reports {
+            reports += 1;
             host.report.note(&format!("waiting for CRI-O for {} s: {cause}", begin.elapsed().as_secs()));
         }
         thread::sleep(pause);
-        pause = (pause * 2).min(LOOK_EVERY);
+        pause = (pause * 2).min(POLL_EVERY);
     }
 }
 
-/// Says who answers, and what it is not ready for.
-pub(crate) fn report(host: &mut Host, answer: &Answer, config: &Effective, wanted: Version) -> Result<()> {
+/// Reports the running release and what it is not ready for. Fails if it cannot run containers.
+pub(crate) fn report(host: &mut Host, answer: &Answer, config: &Effective, requested: Version) -> Result<()> {
     host.report.line(&format!(
         "{} {} answers on {} (CRI {}{})",
         answer.name,
@@ -83,30 +83,30 @@ pub(crate) fn report(host: &mut Host, answer: &Answer, config: &Effective, wante
         answer.api,
         answer.driver.map(|driver| format!(", {driver} cgroups")).unwrap_or_default()
     ));
-    if let Some(runs) = version_of(answer).filter(|runs| !wanted.takes(*runs)) {
+    if let Some(runs) = version_of(answer).filter(|runs| !requested.matches(*runs)) {
         host.report
-            .warning(&format!("CRI-O {runs} runs, and not {wanted}: another crio was started, see edge-crio check"));
+            .warning(&format!("CRI-O {runs} is running instead of {requested}: for the cause, run edge-crio check"));
     }
-    let causes = match answer.network_ready.holds {
+    let causes = match answer.network_ready.is_met {
         false => cni::causes(host, config)?,
         true => cni::unseen_causes(host, config)?,
     };
     for cause in causes {
         host.report.warning(&format!("pods get no network yet: {}: {}", cause.file, cause.text));
-        host.report.hint(cause.hint.as_deref().unwrap_or("edge-cni check says more"));
+        host.report.hint(cause.hint.as_deref().unwrap_or("for details, run edge-cni check"));
     }
-    if !answer.runtime_ready.holds {
-        return Err(Error::failed(format!("cannot run containers: CRI-O says: {}", answer.runtime_ready.message)));
+    if !answer.runtime_ready.is_met {
+        return Err(Error::failed(format!("cannot run containers: CRI-O reports: {}", answer.runtime_ready.message)));
     }
     Ok(())
 }
 
-/// The release that answers, where it says one.
+/// The running release, if the answer contains a valid version.
 pub(crate) fn version_of(answer: &Answer) -> Option<Version> {
     answer.version.split(['-', '+']).next()?.parse().ok()
 }
 
-/// The configuration as it is now.
+/// The current configuration.
 pub(crate) fn configuration(host: &Host) -> Result<Effective> {
     Ok(config::effective(&config::read(host)?))
 }
@@ -114,9 +114,9 @@ pub(crate) fn configuration(host: &Host) -> Result<Effective> {
 fn show_log(host: &mut Host) {
     match systemctl::log_end(unit::UNIT, LOG_LINES) {
         Ok(log) => {
-            host.report.note(&format!("the end of the log of {}:", unit::UNIT));
+            host.report.note(&format!("the last lines of the log of {}:", unit::UNIT));
             host.report.lines_on_stderr(&redact(&log));
         }
-        Err(error) => host.report.note(&format!("its log cannot be shown: {error}")),
+        Err(error) => host.report.note(&format!("the log is not shown: {error}")),
     }
 }

@@ -1,4 +1,4 @@
-//! What this program knows of CRI-O, from data/*.toml.
+//! Built-in knowledge of CRI-O's sources and versions, from data/*.toml.
 
 use std::collections::BTreeMap;
 
@@ -13,19 +13,19 @@ const BUNDLES: &str = include_str!("../data/bundles.toml");
 const SKEW: &str = include_str!("../data/skew.toml");
 const KEADM: &str = include_str!("../data/keadm.toml");
 
-/// Where CRI-O comes from.
+/// The sources of CRI-O.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sources {
-    /// The packages.
+    /// Packages.
     pub apt: Apt,
-    /// The static binaries.
+    /// Static bundles.
     pub bundle: Bundle,
-    /// What upstream mends.
+    /// The versions that upstream maintains.
     pub support: Support,
-    /// Repositories that are gone.
+    /// Repositories that no longer exist.
     pub dead: Vec<Dead>,
-    /// Distributions with something to say about them.
+    /// Notes about distributions.
     pub system: Vec<SystemNote>,
 }
 
@@ -33,21 +33,21 @@ pub struct Sources {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Apt {
-    /// Address of a minor's flat repository.
+    /// Address of the flat repository of a minor version.
     pub url: String,
-    /// Address of its key.
+    /// Address of its signing key.
     pub key: String,
     /// The key's fingerprint.
     pub fingerprint: String,
-    /// The day after which the key no longer counts.
+    /// The day on which the key expires.
     pub key_expires: String,
-    /// The package.
+    /// Name of the package.
     pub package: String,
-    /// The oldest minor there.
+    /// The oldest minor version in it.
     pub first: u32,
     /// Debian's names of the architectures.
     pub architectures: Vec<String>,
-    /// Older repositories carry signatures that sqv does not take.
+    /// The oldest minor version whose repository has a signature that sqv accepts.
     pub oldest_signed_anew: u32,
 }
 
@@ -57,39 +57,39 @@ pub struct Apt {
 pub struct Bundle {
     /// Address of a release's archive.
     pub url: String,
-    /// The oldest minor with this address.
+    /// The oldest minor version at this address.
     pub first: u32,
     /// Debian's names of the architectures.
     pub architectures: Vec<String>,
 }
 
-/// What was supported when the data was written.
+/// The versions that were supported when the data was written.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Support {
     /// The month, `2026-08`.
     pub as_of: String,
-    /// Minors that get patches.
+    /// Minor versions that get fixes, the oldest first.
     pub minors: Vec<u32>,
-    /// The newest minor then.
+    /// The newest minor version at that time.
     pub newest_released: u32,
 }
 
-/// A repository that is gone.
+/// A repository that no longer exists.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dead {
-    /// How guides call it.
+    /// Its name in guides.
     pub name: String,
-    /// Oldest minor that was there.
+    /// Oldest minor version that it had.
     pub first: u32,
-    /// Newest minor that was there.
+    /// Newest minor version that it had.
     pub last: u32,
-    /// What became of it.
+    /// Its fate.
     pub text: String,
 }
 
-/// Something to say about a distribution.
+/// A note about a distribution.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SystemNote {
@@ -97,7 +97,7 @@ pub struct SystemNote {
     pub id: String,
     /// VERSION_ID of os-release.
     pub version: String,
-    /// What to say.
+    /// The note.
     pub note: String,
 }
 
@@ -142,7 +142,7 @@ pub fn sources() -> Result<Sources> {
     parse("sources", SOURCES)
 }
 
-/// Bundles with a known sum: version, architecture, SHA-256 in hex; newest first.
+/// Bundles with a known checksum: version, architecture, SHA-256 in hex; newest first.
 pub fn bundles() -> Result<Vec<(Version, String, String)>> {
     let table: BTreeMap<String, BTreeMap<String, String>> = parse("bundles", BUNDLES)?;
     let mut all = Vec::new();
@@ -154,49 +154,51 @@ pub fn bundles() -> Result<Vec<(Version, String, String)>> {
     Ok(all)
 }
 
-/// How a KubeEdge and a CRI-O go together.
+/// Whether a version of KubeEdge can use a version of CRI-O, with an explanation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fit {
-    /// They do not speak one CRI; with what to take instead.
-    Not(String),
-    /// They do; with what is worth knowing.
-    Speak(String),
+pub enum Compatibility {
+    /// They have no CRI version in common; with the version to use instead.
+    Incompatible(String),
+    /// They have one in common.
+    Compatible(String),
 }
 
-/// Whether this KubeEdge can use this CRI-O.
-pub fn fit(crio: Version, kubeedge: Minor) -> Result<Fit> {
+/// Compares the CRI versions of this CRI-O and this KubeEdge.
+pub fn compatibility(crio: Version, kubeedge: Minor) -> Result<Compatibility> {
     let skew: Skew = parse("skew", SKEW)?;
     let (edge, minor) = (u32::from(kubeedge.number()), crio.minor);
     let crio_text = crio.minor_text();
     if edge <= skew.kubeedge.last_v1alpha2_only && minor > skew.crio.last_v1alpha2 {
-        return Ok(Fit::Not(format!(
-            "KubeEdge {kubeedge} speaks only the CRI's v1alpha2, which CRI-O {crio_text} no longer has: \
-             take CRI-O 1.{} or older",
+        return Ok(Compatibility::Incompatible(format!(
+            "KubeEdge {kubeedge} only supports CRI v1alpha2, which CRI-O {crio_text} no longer supports: \
+             use CRI-O 1.{} or older",
             skew.crio.last_v1alpha2
         )));
     }
     if edge >= skew.kubeedge.first_v1_only && minor < skew.crio.first_v1 {
-        return Ok(Fit::Not(format!(
-            "KubeEdge {kubeedge} speaks only the CRI's v1, which CRI-O {crio_text} does not have yet: \
-             take CRI-O 1.{} or newer",
+        return Ok(Compatibility::Incompatible(format!(
+            "KubeEdge {kubeedge} only supports CRI v1, which CRI-O {crio_text} does not support yet: \
+             use CRI-O 1.{} or newer",
             skew.crio.first_v1
         )));
     }
     let Some(inside) = skew.kubeedge.kubernetes.get(&edge.to_string()) else {
-        return Ok(Fit::Speak(format!("KubeEdge {kubeedge} and CRI-O {crio_text} speak one version of the CRI")));
+        return Ok(Compatibility::Compatible(format!(
+            "KubeEdge {kubeedge} and CRI-O {crio_text} support the same CRI version"
+        )));
     };
     let distance = match minor.cmp(inside) {
-        std::cmp::Ordering::Equal => "the same minor as CRI-O's, as both projects test it".to_owned(),
+        std::cmp::Ordering::Equal => "the same minor version as CRI-O, as both projects test".to_owned(),
         _ => format!(
-            "{} minors {} than CRI-O's: both speak one version of the CRI, but neither project tests the pair; 1.{inside} would be the same",
+            "{} minor versions {} than CRI-O: both support the same CRI version, but neither project tests this combination, only CRI-O 1.{inside}",
             minor.abs_diff(*inside),
             if *inside < minor { "older" } else { "newer" }
         ),
     };
-    Ok(Fit::Speak(format!("KubeEdge {kubeedge} has Kubernetes 1.{inside} inside, {distance}")))
+    Ok(Compatibility::Compatible(format!("KubeEdge {kubeedge} contains Kubernetes 1.{inside}, {distance}")))
 }
 
-/// The flags that `keadm join` of this version has for a CRI runtime.
+/// The flags of `keadm join` of this version for a CRI runtime.
 pub fn keadm_flags(kubeedge: Minor, socket: &str, driver: &str) -> Result<Vec<String>> {
     let table: Keadm = parse("keadm", KEADM)?;
     let minor = u32::from(kubeedge.number());
@@ -205,7 +207,7 @@ pub fn keadm_flags(kubeedge: Minor, socket: &str, driver: &str) -> Result<Vec<St
     Ok(table.flag.iter().filter(has).map(filled).collect())
 }
 
-/// Fills the places of an address.
+/// Replaces the placeholders of an address.
 pub fn address(pattern: &str, version: Version, arch: &str) -> String {
     pattern.replace("{minor}", &version.minor_text()).replace("{version}", &version.to_string()).replace("{arch}", arch)
 }
@@ -223,7 +225,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_data_is_whole() {
+    fn data_is_complete() {
         let sources = sources().unwrap();
         assert_eq!(sources.apt.fingerprint.len(), 40);
         assert!(sources.apt.url.contains("{minor}") && sources.bundle.url.contains("{version}"));
@@ -240,23 +242,23 @@ mod tests {
     }
 
     #[test]
-    fn kubeedge_and_crio_must_speak_one_cri() {
-        let fits = |crio: u32, edge: u16| match fit(Version::minor(crio), Minor::new(edge)).unwrap() {
-            Fit::Not(text) => format!("not: {text}"),
-            Fit::Speak(text) => text,
+    fn compatibility_needs_a_common_cri_version() {
+        let fits = |crio: u32, edge: u16| match compatibility(Version::minor(crio), Minor::new(edge)).unwrap() {
+            Compatibility::Incompatible(text) => format!("not: {text}"),
+            Compatibility::Compatible(text) => text,
         };
-        assert!(fits(26, 12).starts_with("not: KubeEdge 1.12 speaks only the CRI's v1alpha2"));
-        assert!(fits(26, 12).ends_with("take CRI-O 1.25 or older"));
+        assert!(fits(26, 12).starts_with("not: KubeEdge 1.12 only supports CRI v1alpha2"));
+        assert!(fits(26, 12).ends_with("use CRI-O 1.25 or older"));
         assert!(!fits(25, 12).starts_with("not"));
-        assert!(fits(19, 15).ends_with("take CRI-O 1.20 or newer"));
-        assert!(fits(32, 23).contains("the same minor"));
-        assert!(fits(34, 23).contains("2 minors older than CRI-O's"), "{}", fits(34, 23));
-        assert!(fits(30, 23).contains("2 minors newer"), "{}", fits(30, 23));
-        assert!(fits(34, 18).ends_with("speak one version of the CRI"));
+        assert!(fits(19, 15).ends_with("use CRI-O 1.20 or newer"));
+        assert!(fits(32, 23).contains("the same minor version"));
+        assert!(fits(34, 23).contains("2 minor versions older than CRI-O"), "{}", fits(34, 23));
+        assert!(fits(30, 23).contains("2 minor versions newer"), "{}", fits(30, 23));
+        assert!(fits(34, 18).ends_with("support the same CRI version"));
     }
 
     #[test]
-    fn keadm_gets_the_flags_it_knows() {
+    fn keadm_flags_are_those_of_the_version() {
         let flags = |edge: u16| keadm_flags(Minor::new(edge), "unix:///s", "systemd").unwrap().join(" ");
         assert_eq!(flags(4), "--runtimetype=remote --remote-runtime-endpoint=unix:///s");
         assert_eq!(flags(12), "--runtimetype=remote --remote-runtime-endpoint=unix:///s --cgroupdriver=systemd");

@@ -1,40 +1,41 @@
-//! Judges storage.conf: mount options that this kernel refuses.
+//! Reports mount options in storage.conf that this kernel refuses.
 
 use super::{Finding, Severity};
 use crate::facts::{OverlaySupport, Storage};
 use crate::version::Version;
 
-/// From this minor on CRI-O goes without metacopy where the kernel refuses it: containers-storage does so from 1.38 on,
-/// where 1.37 fails (both measured).
-const GOES_WITHOUT: u32 = 24;
+/// From this minor version on CRI-O ignores metacopy if the kernel refuses it: containers-storage does so from 1.38 on,
+/// and 1.37 fails (both measured).
+const IGNORES_METACOPY: u32 = 24;
 
-/// What is wrong with the options that it asks for; `release` is the CRI-O that is installed, if that is known.
+/// The problem of its mount options; `release` is the installed release, if it is known.
 pub fn storage(storage: &Storage, release: Option<Version>) -> Option<Finding> {
     let options = &storage.options;
     let (severity, text, hint) = match storage.overlay {
         OverlaySupport::All => return None,
         OverlaySupport::Unknown => (
             Severity::Note,
-            "asks for metacopy=on: whether the kernel takes it is tried by root, on the machine itself".to_owned(),
+            "has metacopy=on: whether this kernel supports it can only be tested by root on the running system"
+                .to_owned(),
             None,
         ),
-        OverlaySupport::AllButMetacopy if release.is_some_and(|release| release.minor >= GOES_WITHOUT) => (
+        OverlaySupport::AllButMetacopy if release.is_some_and(|release| release.minor >= IGNORES_METACOPY) => (
             Severity::Note,
-            format!("asks for {options}, and this kernel refuses metacopy: CRI-O goes without it"),
-            Some("edge-crio install takes metacopy out"),
+            format!("{options}: this kernel refuses metacopy, and CRI-O ignores it"),
+            Some("remove metacopy from it, as edge-crio install does"),
         ),
         OverlaySupport::AllButMetacopy => (
             Severity::Error,
-            format!("asks for {options}, and this kernel refuses metacopy: CRI-O before 1.24 starts no pod"),
-            Some("edge-crio install takes metacopy out"),
+            format!("{options}: this kernel refuses metacopy, and CRI-O before 1.24 cannot start pods"),
+            Some("remove metacopy from it, as edge-crio install does"),
         ),
         OverlaySupport::Unsupported => (
             Severity::Error,
-            format!("asks for {options}, and this kernel refuses that even without metacopy: no pod starts"),
-            Some("the kernel's log (dmesg) names the option that it does not know: take it out"),
+            format!("{options}: this kernel refuses them even without metacopy, and pods cannot start"),
+            Some("find the option in the kernel log (dmesg), and remove it"),
         ),
     };
-    let finding = Finding::new(severity, storage.from.display().to_string(), text).at("mountopt");
+    let finding = Finding::new(severity, &storage.from, text).at("mountopt");
     Some(Finding { hint: hint.map(str::to_owned), ..finding })
 }
 
@@ -43,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_newer_one_goes_without_metacopy() {
+    fn storage_depends_on_the_kernel_and_the_release() {
         let severity = |overlay, minor: Option<u32>| {
             let facts = Storage {
                 from: "/etc/containers/storage.conf".into(),

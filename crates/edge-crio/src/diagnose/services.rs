@@ -1,4 +1,4 @@
-//! Who else must agree with CRI-O: edgecore, kubelet, docker.
+//! Compares CRI-O's cgroup driver and socket with the other services that depend on them: edgecore, kubelet, Docker.
 
 use edge_kubeedge::runtime::Runtime;
 use edge_yaml::Value;
@@ -6,34 +6,34 @@ use serde_json::Value as Json;
 
 use super::{Finding, Severity};
 
-/// Who says what.
+/// The settings of the other services.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Neighbours {
-    /// edgecore's file, and the runtime that it uses by it.
+pub struct OtherServices {
+    /// edgecore's file, and the runtime that it configures.
     pub edgecore: Option<(String, Runtime)>,
-    /// kubelet's file, and its driver.
+    /// kubelet's file and cgroup driver.
     pub kubelet: Option<(String, String)>,
-    /// docker's file, and its driver.
+    /// Docker's file and cgroup driver.
     pub docker: Option<(String, String)>,
-    /// kubelet runs, or starts at boot.
+    /// Set if kubelet is active: `is running` or `is enabled`.
     pub kubelet_active: Option<String>,
-    /// Sockets of runtimes that are there.
+    /// The sockets of container runtimes that exist.
     pub sockets: Vec<String>,
 }
 
 const VAR: &str = "/var";
 const RUN: &str = "/run/";
-/// kubelet's own default.
+/// kubelet's default.
 const DEFAULT_DRIVER: &str = "cgroupfs";
 
-/// kubelet's driver, from its configuration: cgroupfs unless set.
+/// The cgroup driver in kubelet's configuration, cgroupfs by default. None if the file is not valid YAML.
 pub fn kubelet_driver(text: &str) -> Option<String> {
     let document = edge_yaml::read(text).ok()?;
     let driver = document.get("cgroupDriver").and_then(Value::as_str).filter(|driver| !driver.is_empty());
     Some(driver.unwrap_or(DEFAULT_DRIVER).to_owned())
 }
 
-/// docker's driver, where daemon.json sets it.
+/// The cgroup driver in Docker's daemon.json, if it is set.
 pub fn docker_driver(text: &str) -> Option<String> {
     let document: Json = serde_json::from_str(text).ok()?;
     let options = document.get("exec-opts")?.as_array()?;
@@ -42,53 +42,57 @@ pub fn docker_driver(text: &str) -> Option<String> {
     driver.map(str::to_owned)
 }
 
-/// Where they do not agree with CRI-O's driver and socket.
-pub fn agreement(driver: &str, socket: &str, others: &Neighbours) -> Vec<Finding> {
+/// Reports services that use another cgroup driver or socket than CRI-O.
+pub fn services(driver: &str, socket: &str, others: &OtherServices) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some((file, edgecore)) = &others.edgecore {
         if edgecore.uses_docker {
             findings.push(
-                Finding::error(file, "edgecore uses docker, and not CRI-O")
-                    .hint("edge-crio settings | edge-conf enable crio -"),
+                Finding::error(file, "edgecore uses Docker instead of CRI-O")
+                    .hint("configure edgecore: edge-crio settings | edge-conf enable crio -"),
             );
         } else if edgecore.cgroup_driver != driver {
-            let text =
-                format!("edgecore makes cgroups by {}, and CRI-O by {driver}: no pod starts", edgecore.cgroup_driver);
+            let text = format!(
+                "edgecore uses the cgroup driver {}, but CRI-O uses {driver}: pods cannot start",
+                edgecore.cgroup_driver
+            );
             findings.push(
                 Finding::error(file, text)
                     .at(&edgecore.keys.cgroup_driver)
-                    .hint("edge-crio settings | edge-conf enable crio -"),
+                    .hint("configure edgecore: edge-crio settings | edge-conf enable crio -"),
             );
         }
         let elsewhere = match edgecore.endpoint.as_deref() {
             Some(other) if is_same_socket(other, socket) => None,
-            Some(other) => Some(format!("edgecore asks the runtime at {other}, and not CRI-O")),
-            // containerd's, and dockershim's of old.
-            None => Some("edgecore is given no socket, and its default is another runtime's".to_owned()),
+            Some(other) => Some(format!("edgecore uses the container runtime at {other} instead of CRI-O")),
+            // The default is containerd's socket, or dockershim's in old versions.
+            None => Some("is not set, and the default is the socket of another container runtime".to_owned()),
         };
         if let Some(text) = elsewhere.filter(|_| !edgecore.uses_docker) {
             findings.push(
                 Finding::error(file, text)
                     .at(&edgecore.keys.endpoint)
-                    .hint("edge-crio settings | edge-conf enable crio -"),
+                    .hint("configure edgecore: edge-crio settings | edge-conf enable crio -"),
             );
         }
         if let Some(how) = &others.kubelet_active {
             findings.push(
                 Finding::error(
                     "kubelet.service",
-                    format!("kubelet {how} beside edgecore: both want this runtime and port 10250"),
+                    format!("kubelet {how} besides edgecore: both use this container runtime and port 10250"),
                 )
-                .hint("systemctl disable --now kubelet.service, on an edge node"),
+                .hint("disable it on an edge node: systemctl disable --now kubelet.service"),
             );
         }
     }
     if let Some((file, other)) = others.kubelet.as_ref().filter(|(_, other)| other != driver) {
         let severity = if others.edgecore.is_some() { Severity::Note } else { Severity::Error };
         findings.push(
-            Finding::new(severity, file, format!("kubelet makes cgroups by {other}, and CRI-O by {driver}"))
+            Finding::new(severity, file, format!("kubelet uses the cgroup driver {other}, but CRI-O uses {driver}"))
                 .at("cgroupDriver")
-                .hint(format!("cgroupDriver: {driver} there, or edge-crio install --cgroup-driver {other}")),
+                .hint(format!(
+                    "set cgroupDriver: {driver} there, or run edge-crio install --version V --cgroup-driver {other}"
+                )),
         );
     }
     if let Some((file, other)) = others.docker.as_ref().filter(|(_, other)| other != driver) {
@@ -96,7 +100,9 @@ pub fn agreement(driver: &str, socket: &str, others: &Neighbours) -> Vec<Finding
             Finding::new(
                 Severity::Note,
                 file,
-                format!("docker makes cgroups by {other}, and CRI-O by {driver}: two managers on one host"),
+                format!(
+                    "Docker uses the cgroup driver {other}, but CRI-O uses {driver}: the host has two cgroup managers"
+                ),
             )
             .at("exec-opts"),
         );
@@ -105,17 +111,14 @@ pub fn agreement(driver: &str, socket: &str, others: &Neighbours) -> Vec<Finding
         others.sockets.iter().map(String::as_str).filter(|other| !is_same_socket(other, socket)).collect();
     if !more.is_empty() {
         findings.push(
-            Finding::warning(
-                more.join(", "),
-                "another container runtime listens here as well: keadm and crictl may take that one",
-            )
-            .hint(format!("name this one to them: --remote-runtime-endpoint=unix://{socket}")),
+            Finding::warning(more.join(", "), "another container runtime exists: keadm and crictl may use that one")
+                .hint(format!("specify the socket: keadm join --remote-runtime-endpoint=unix://{socket}")),
         );
     }
     findings
 }
 
-/// Whether two addresses are one socket: /var/run is /run.
+/// Whether two addresses are the same socket; /var/run is /run.
 fn is_same_socket(a: &str, b: &str) -> bool {
     fn bare(text: &str) -> &str {
         let text = text.strip_prefix("unix://").unwrap_or(text);
@@ -135,47 +138,47 @@ mod tests {
     }
 
     #[test]
-    fn drivers_are_read() {
+    fn kubelet_and_docker_drivers_are_read() {
         assert_eq!(kubelet_driver("cgroupDriver: systemd\n").as_deref(), Some("systemd"));
         assert_eq!(kubelet_driver("kind: KubeletConfiguration\n").as_deref(), Some("cgroupfs"));
         let docker = r#"{"exec-opts": ["a=b", "native.cgroupdriver=systemd"]}"#;
         assert_eq!(docker_driver(docker).as_deref(), Some("systemd"));
         let twice = r#"{"exec-opts": ["native.cgroupdriver=cgroupfs", "native.cgroupdriver=systemd"]}"#;
-        assert_eq!(docker_driver(twice).as_deref(), Some("systemd"), "the last one counts");
+        assert_eq!(docker_driver(twice).as_deref(), Some("systemd"), "the last one takes precedence");
         assert_eq!(docker_driver("{}"), None);
         assert_eq!(docker_driver("{"), None);
     }
 
     #[test]
-    fn each_disagreement_is_found() {
-        let others = Neighbours {
+    fn services_reports_each_difference() {
+        let others = OtherServices {
             edgecore: edgecore(
                 "modules: {edged: {tailoredKubeletConfig: {cgroupDriver: cgroupfs, containerRuntimeEndpoint: 'unix:///run/containerd/containerd.sock'}}}",
             ),
             kubelet: Some(("k".to_owned(), "cgroupfs".to_owned())),
             docker: Some(("d".to_owned(), "cgroupfs".to_owned())),
-            kubelet_active: Some("runs".to_owned()),
+            kubelet_active: Some("is running".to_owned()),
             sockets: vec!["/run/crio/crio.sock".to_owned(), "/run/containerd/containerd.sock".to_owned()],
         };
-        let shown: Vec<String> = agreement("systemd", "/var/run/crio/crio.sock", &others)
+        let shown: Vec<String> = services("systemd", "/var/run/crio/crio.sock", &others)
             .iter()
             .map(|finding| format!("{} {} {}: {}", finding.severity.word(), finding.file, finding.path, finding.text))
             .collect();
         insta::assert_snapshot!(shown.join("\n"));
-        let good = Neighbours {
+        let same = OtherServices {
             edgecore: edgecore(
                 "modules: {edged: {runtimeType: remote, cgroupDriver: systemd, remoteRuntimeEndpoint: /run/crio/crio.sock}}",
             ),
             sockets: vec!["/run/crio/crio.sock".to_owned()],
-            ..Neighbours::default()
+            ..OtherServices::default()
         };
-        assert_eq!(agreement("systemd", "/var/run/crio/crio.sock", &good), []);
-        let silent = Neighbours {
+        assert_eq!(services("systemd", "/var/run/crio/crio.sock", &same), []);
+        let unset = OtherServices {
             edgecore: edgecore("modules: {edged: {tailoredKubeletConfig: {cgroupDriver: systemd}}}"),
-            ..Neighbours::default()
+            ..OtherServices::default()
         };
-        let found = agreement("systemd", "/var/run/crio/crio.sock", &silent);
-        assert_eq!(found[0].text, "edgecore is given no socket, and its default is another runtime's");
+        let found = services("systemd", "/var/run/crio/crio.sock", &unset);
+        assert_eq!(found[0].text, "is not set, and the default is the socket of another container runtime");
         assert_eq!(found.len(), 1);
     }
 }
