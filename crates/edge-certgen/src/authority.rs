@@ -1,26 +1,26 @@
-//! Whether a CA can sign a certificate: each reason why not is an error before anything is written.
+//! Checks whether a CA can sign a certificate, before anything is written.
 
 use edge_host::{Error, Host, Result, ResultExt};
 
 use crate::cert::{Authority, Certificate};
-use crate::facts::{Source, belongs};
+use crate::facts::{Source, matches_key};
 use crate::key::PrivateKey;
 use crate::sign::Signer;
 use crate::times;
 
-/// A CA that can sign.
+/// A CA that is ready to sign.
 pub struct Ready {
     /// Its certificate.
     pub certificate: Certificate,
-    /// Its key.
+    /// Its private key.
     pub signer: Signer,
 }
 
-/// Reads the CA's key and looks at both halves.
+/// Reads the CA's private key and checks the key pair.
 ///
-/// `not_after` is the last second of what it shall sign.
+/// `not_after` is the end of the certificate that it is to sign, in seconds since 1970.
 ///
-/// Errors: exit 1 with the one reason why it cannot.
+/// Errors: exit 1 with the reason why it cannot sign.
 pub fn ready(host: &Host, source: &Source, now: i64, not_after: i64) -> Result<Ready> {
     usable(&source.certificate, &source.shown, now, not_after)?;
     let (key, shown) = source.key(host)?;
@@ -28,41 +28,44 @@ pub fn ready(host: &Host, source: &Source, now: i64, not_after: i64) -> Result<R
     Ok(Ready { certificate: source.certificate.clone(), signer })
 }
 
-/// Whether the certificate may sign now what lasts until `not_after`.
+/// Whether the CA certificate may sign, now, a certificate that is valid until `not_after`.
 pub fn usable(certificate: &Certificate, shown: &str, now: i64, not_after: i64) -> Result<()> {
     let cannot = |why: String| Error::cannot("sign with", shown, why);
     match certificate.authority {
         Authority::Yes => {}
         Authority::No => {
-            return Err(cannot("it is no CA, and clients would refuse what it signs".to_owned())
-                .hint("name the certificate of the CA itself with --ca"));
+            return Err(cannot("it is not a CA certificate, so clients would reject what it signs".to_owned())
+                .hint("pass the certificate of the CA itself: --ca FILE"));
         }
         Authority::NotForCertificates => {
-            return Err(cannot("its keyUsage does not let it sign certificates".to_owned()));
+            return Err(cannot("its keyUsage does not allow signing certificates".to_owned()));
         }
     }
     if now < certificate.not_before {
         let from = times::date(certificate.not_before);
-        return Err(cannot(format!("it is not valid before {from}, and the clock says {}", times::date(now)))
-            .hint("set the clock, if that is what is wrong"));
+        return Err(cannot(format!("it is not valid before {from}, and the system clock is at {}", times::date(now)))
+            .hint("if the clock is wrong, set it: timedatectl set-ntp true"));
     }
     if now > certificate.not_after {
-        return Err(cannot(format!("it ended on {}", times::date(certificate.not_after)))
-            .hint("renew the CA first; what it signs now would be refused"));
+        return Err(cannot(format!("it expired on {}", times::date(certificate.not_after)))
+            .hint("renew the CA first: clients reject what an expired CA has signed"));
     }
     if certificate.not_after < not_after {
         let left = certificate.days_left(now);
         let end = times::date(certificate.not_after);
-        let error = cannot(format!("it ends on {end}, before the new certificate would ({})", times::date(not_after)));
-        return Err(if left > 0 { error.hint(format!("--days {left} is the most that it can sign")) } else { error });
+        let error =
+            cannot(format!("it expires on {end}, before the new certificate would ({})", times::date(not_after)));
+        return Err(if left > 0 { error.hint(format!("use --days {left} or less")) } else { error });
     }
     Ok(())
 }
 
 fn signer(certificate: &Certificate, certificate_shown: &str, key: &PrivateKey, shown: &str) -> Result<Signer> {
-    if !belongs(certificate, key) {
-        return Err(Error::failed(format!("cannot sign with {shown}: it is not the key of {certificate_shown}"))
-            .hint("--ca and --ca-key must be of one CA"));
+    if !matches_key(certificate, key) {
+        return Err(Error::failed(format!(
+            "cannot sign with {shown}: it is not the private key of {certificate_shown}"
+        ))
+        .hint("pass the certificate and the private key of one CA with --ca and --ca-key"));
     }
     Signer::new(key).on("sign with", shown)
 }

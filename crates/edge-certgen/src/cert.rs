@@ -1,4 +1,4 @@
-//! Certificates as they are read: what counts for making and judging them.
+//! Certificates as they are read: what is needed for making and checking them.
 
 use std::net::IpAddr;
 
@@ -15,32 +15,35 @@ use crate::names::Name;
 use crate::sign::{Signed, check};
 use crate::{subject, times};
 
+/// Without the decoder's own text, which is of no use to a user.
+const DAMAGED: &str = "its certificate is damaged: it is not valid X.509";
+
 /// A certificate.
 #[derive(Debug, Clone)]
 pub struct Certificate {
-    /// To whom it was given.
+    /// Its subject.
     pub subject: DistinguishedName,
-    /// By whom.
+    /// The subject of the CA that signed it.
     pub issuer: DistinguishedName,
-    /// Addresses and names it is good for.
+    /// Addresses and DNS names among its SANs.
     pub names: Vec<Name>,
-    /// Other entries beside them, such as e-mail addresses, and names that are none, for people.
+    /// Other SANs, such as e-mail addresses and invalid names, as shown to users.
     pub odd_names: Vec<String>,
-    /// From when it counts, in seconds since 1970.
+    /// The start of its validity, in seconds since 1970.
     pub not_before: i64,
-    /// The last second in which it counts.
+    /// The end of its validity, in seconds since 1970.
     pub not_after: i64,
-    /// Whether it may sign others.
+    /// Whether it may sign certificates.
     pub authority: Authority,
-    /// The uses that it names, as Go calls them; empty where it names none.
+    /// Its extendedKeyUsage, by the names of OpenSSL; empty where it has none.
     pub usages: Vec<String>,
-    /// The kind of its key, where it is known.
+    /// The type of its public key, where it is supported.
     pub algorithm: Option<Algorithm>,
-    /// Its key as it stands in it (SubjectPublicKeyInfo, DER).
+    /// Its public key (SubjectPublicKeyInfo, DER).
     pub public_key_info: Vec<u8>,
-    /// The identifier of its key.
+    /// Its subjectKeyIdentifier.
     pub key_identifier: Option<Vec<u8>>,
-    /// The whole of it.
+    /// The certificate in DER.
     pub der: Vec<u8>,
     point: Vec<u8>,
     signed: Vec<u8>,
@@ -48,27 +51,27 @@ pub struct Certificate {
     signature_algorithm: ObjectIdentifier,
 }
 
-/// Whether a certificate may sign others.
+/// Whether a certificate may sign certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Authority {
     /// It may.
     Yes,
-    /// It does not say that it is a CA.
+    /// It is not a CA.
     No,
-    /// It is a CA that may sign anything but certificates.
+    /// It is a CA whose keyUsage does not allow signing certificates.
     NotForCertificates,
 }
 
-/// All certificates of a PEM file, in order; the first is the one that counts.
+/// All certificates of a PEM file, in order; programs use the first.
 ///
-/// Errors: why there is none, without the file's name.
+/// Errors: why there is none, without the name of the file.
 pub fn all_from_pem(bytes: &[u8]) -> Result<Vec<Certificate>, String> {
     let blocks = encoding::blocks(bytes)?;
     let certificates = blocks.iter().filter(|block| block.label == CERTIFICATE);
     let all = certificates.map(|block| Certificate::from_der(&block.der)).collect::<Result<Vec<_>, _>>()?;
     if all.is_empty() {
         let label = blocks.first().map_or("", |block| block.label.as_str());
-        return Err(format!("it holds no certificate but {label}"));
+        return Err(format!("it contains no certificate, only {label}"));
     }
     Ok(all)
 }
@@ -76,14 +79,14 @@ pub fn all_from_pem(bytes: &[u8]) -> Result<Vec<Certificate>, String> {
 impl Certificate {
     /// The first certificate of a PEM file.
     ///
-    /// Errors: why there is none, without the file's name.
+    /// Errors: why there is none, without the name of the file.
     pub fn from_pem(bytes: &[u8]) -> Result<Certificate, String> {
-        all_from_pem(bytes)?.into_iter().next().ok_or_else(|| "it holds no certificate".to_owned())
+        all_from_pem(bytes)?.into_iter().next().ok_or_else(|| "it contains no certificate".to_owned())
     }
 
     /// A certificate in DER.
     pub fn from_der(der: &[u8]) -> Result<Certificate, String> {
-        let damaged = |cause: der::Error| format!("its certificate is damaged: {cause}");
+        let damaged = |_: der::Error| DAMAGED.to_owned();
         let parsed = x509_cert::Certificate::from_der(der).map_err(damaged)?;
         let tbs = parsed.tbs_certificate();
         let seconds =
@@ -127,7 +130,7 @@ impl Certificate {
                 .map(|(_, identifier)| identifier.0.as_bytes().to_vec()),
             der: der.to_vec(),
             point: point.to_vec(),
-            signed: signed_part(der).ok_or("its certificate is damaged")?.to_vec(),
+            signed: signed_part(der).ok_or(DAMAGED)?.to_vec(),
             signature: parsed.signature().raw_bytes().to_vec(),
             signature_algorithm: parsed.signature_algorithm().oid,
         })
@@ -138,7 +141,7 @@ impl Certificate {
         &self.point
     }
 
-    /// Whether `issuer`'s key signed it and `issuer`'s name stands in it.
+    /// Whether it names `issuer` as its issuer and was signed with the key of `issuer`.
     pub fn signed_by(&self, issuer: &Certificate) -> Signed {
         if !subject::same(&self.issuer, &issuer.subject) {
             return Signed::No;
@@ -146,29 +149,29 @@ impl Certificate {
         check(self.signature_algorithm, issuer.algorithm, &issuer.point, &self.signed, &self.signature)
     }
 
-    /// Whether it may be used so; one that names no use may be used for all.
+    /// Whether its extendedKeyUsage includes `usage`; one without that extension may be used for all.
     pub fn is_for(&self, usage: &str) -> bool {
         self.usages.is_empty() || self.usages.iter().any(|other| other == usage || other == "any")
     }
 
-    /// Whole days until it ends, negative once it has.
+    /// Whole days until it expires, negative once it has.
     pub fn days_left(&self, now: i64) -> i64 {
         times::days_left(now, self.not_after)
     }
 
-    /// SHA-256 of the whole, as `openssl x509 -fingerprint -sha256` shows it.
+    /// The SHA-256 fingerprint, as `openssl x509 -fingerprint -sha256` shows it.
     pub fn fingerprint(&self) -> String {
         let bytes = digest(&SHA256, &self.der);
         bytes.as_ref().iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
     }
 
-    /// The kind of its key for people.
+    /// The type of its public key, as shown to users.
     pub fn key_shown(&self) -> String {
-        self.algorithm.map_or_else(|| "an unknown kind".to_owned(), |algorithm| algorithm.to_string())
+        self.algorithm.map_or_else(|| "of an unknown type".to_owned(), |algorithm| algorithm.to_string())
     }
 }
 
-/// The bytes that are signed, as they stand in the certificate.
+/// The bytes that the signature is about (tbsCertificate).
 fn signed_part(der: &[u8]) -> Option<&[u8]> {
     let outer = der::asn1::AnyRef::from_der(der).ok()?.value();
     let mut reader = der::SliceReader::new(outer).ok()?;
@@ -189,7 +192,7 @@ fn name(entry: &GeneralName) -> Result<Name, String> {
         GeneralName::Rfc822Name(name) => Err(format!("email:{}", name.as_str())),
         GeneralName::UniformResourceIdentifier(name) => Err(format!("URI:{}", name.as_str())),
         GeneralName::DirectoryName(name) => Err(format!("DirName:{}", subject::shown(name.as_ref()))),
-        _ => Err("another name".to_owned()),
+        _ => Err("other name".to_owned()),
     }
 }
 
@@ -207,13 +210,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_certificate_is_said_to_be_what_it_is() {
+    fn from_pem_names_what_it_found_instead() {
         for (text, why) in [
             ("", "it is empty"),
             ("subject=x", "it is not PEM"),
             (
                 "-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n",
-                "no certificate but EC PRIVATE KEY",
+                "no certificate, only EC PRIVATE KEY",
             ),
             ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "damaged"),
         ] {
@@ -224,7 +227,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+        fn from_der_does_not_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
             let _ = Certificate::from_der(&bytes);
         }
     }

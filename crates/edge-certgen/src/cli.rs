@@ -9,8 +9,8 @@ use crate::key::Algorithm;
 
 /// Make and check the certificates of KubeEdge's cloud side
 ///
-/// Writes the files that certgen.sh writes, where it writes them, in the forms that cloudcore loads.
-/// What is there and good is kept; a renewal keeps the key; nothing else is touched.
+/// Replaces certgen.sh: writes the same files, in the formats that cloudcore loads.
+/// Valid certificates are kept, and a renewal keeps the private key.
 #[derive(Debug, Parser)]
 #[command(
     name = "edge-certgen",
@@ -20,21 +20,21 @@ use crate::key::Algorithm;
     arg_required_else_help = true
 )]
 #[command(after_help = "\
-Variables of certgen.sh that count where an option is not given:
-  CLOUDCOREIPS, CLOUDCORE_DOMAINS  --ip, --dns (space separated)
+Variables of certgen.sh, used where the option is not given:
+  CLOUDCOREIPS, CLOUDCORE_DOMAINS  --ip, --dns (separated by spaces)
   CA_PATH, CERT_PATH               --ca-dir, --cert-dir
   K8SCA_FILE, K8SCA_KEY_FILE       --ca, --ca-key of stream
   SUBJECT                          --subject
-  KEY_TYPE                         ec: ecdsa-p256
+  KEY_TYPE                         --key-type (only ec)
 
-Exit codes: 0 done; 1 could not be done; 2 usage; 3 a dry run found changes, or verify found faults; \
-4 refused, nothing touched; 5 interrupted, run again.")]
+Exit codes: 0 done; 1 could not be done; 2 usage; 3 a dry run found changes, or check found problems; \
+4 refused, nothing changed; 5 interrupted, run again to resume.")]
 pub struct Cli {
-    /// What every utility has.
+    /// The options of every utility.
     #[command(flatten)]
     pub common: Common,
 
-    /// What this one has for all verbs.
+    /// The options of all verbs.
     #[command(flatten)]
     pub options: Options,
 
@@ -48,49 +48,49 @@ pub struct Cli {
 #[command(next_help_heading = "Options of edge-certgen")]
 #[allow(clippy::struct_excessive_bools, reason = "command-line flags")]
 pub struct Options {
-    /// Certificate of the CA that signs, a file of yours. Default for stream: the cluster's CA,
-    /// found where kubeadm, k3s, RKE2, k0s and MicroK8s keep it; for server and edge: rootCA.crt
+    /// Certificate of the CA that signs, path to an existing file. Default for stream: the CA of the
+    /// cluster, where kubeadm, k3s, RKE2, k0s and MicroK8s keep it; for server and edge: rootCA.crt
     #[arg(long, value_name = "FILE", global = true)]
     pub ca: Option<PathBuf>,
 
-    /// Private key of that CA, a file of yours; - reads it from standard input
+    /// Private key of that CA, path to an existing file; - reads it from standard input
     #[arg(long, value_name = "FILE", global = true)]
     pub ca_key: Option<PathBuf>,
 
-    /// Where streamCA.crt and rootCA are [default: /etc/kubeedge/ca]
+    /// Directory of streamCA.crt, rootCA.crt and rootCA.key [default: /etc/kubeedge/ca]
     #[arg(long, value_name = "DIR", global = true)]
     pub ca_dir: Option<PathBuf>,
 
-    /// Where stream, server and edge are [default: /etc/kubeedge/certs]
+    /// Directory of the other certificates and private keys [default: /etc/kubeedge/certs]
     #[arg(long, value_name = "DIR", global = true)]
     pub cert_dir: Option<PathBuf>,
 
-    /// Subject of a new certificate, as openssl takes it: /O=KubeEdge/CN=name. Default: certgen.sh's
+    /// Subject of a new certificate, in the format of openssl: /O=KubeEdge/CN=name. Default: as certgen.sh
     #[arg(long, value_name = "SUBJECT", global = true)]
     pub subject: Option<String>,
 
-    /// How many days a new certificate is good for [default: 825; ca: 3650]
+    /// How many days a new certificate is valid [default: 825; ca: 3650]
     #[arg(long, value_name = "N", global = true, value_parser = clap::value_parser!(u32).range(1..=36500))]
     pub days: Option<u32>,
 
-    /// Kind of a new key [default: ecdsa-p256]
+    /// Type of a new private key [default: ecdsa-p256]
     #[arg(long, value_name = "TYPE", global = true)]
     pub key_type: Option<KeyType>,
 
-    /// Use this private key of yours instead of making one; - reads it from standard input
+    /// Use this private key, path to an existing file; - reads it from standard input
     #[arg(long, value_name = "FILE", global = true, conflicts_with = "new_key")]
     pub key: Option<PathBuf>,
 
-    /// Make a new key where a new certificate is made, even if the one that is there could stay
+    /// Make a new private key together with a new certificate; without it the existing one is kept
     #[arg(long, global = true)]
     pub new_key: bool,
 
-    /// Make a new certificate when the old one has this many days left, or fewer [default: 30, or a
-    /// third of --days where that is less]
+    /// Renew a certificate that expires in this many days or fewer [default: 30, or a third of --days
+    /// if that is less]
     #[arg(long, value_name = "DAYS", global = true)]
     pub renew_before: Option<u32>,
 
-    /// Make a new certificate although the one that is there is good
+    /// Make a new certificate even if the existing one is valid
     #[arg(long, global = true)]
     pub force: bool,
 }
@@ -98,43 +98,47 @@ pub struct Options {
 /// The verbs.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Verb {
-    /// The pair of cloudcore's stream server, signed by the cluster's CA, and a copy of that CA
+    /// Make the key pair of cloudcore's stream server, signed by the CA of the cluster
     ///
-    /// Writes streamCA.crt, stream.key and stream.crt.
-    #[command(after_help = "Example:\n  edge-certgen stream --ip 192.0.2.1 --dns cloud.example.com")]
+    /// Writes streamCA.crt (a copy of that CA), stream.key and stream.crt. Without addresses: those of the
+    /// existing certificate, or those that cloudcore.yaml advertises.
+    #[command(
+        after_help = "Examples:\n  edge-certgen stream --ip 192.0.2.1 --dns cloud.example.com\n  edge-certgen stream"
+    )]
     Stream(Names),
 
-    /// The hub's own CA: rootCA.key and rootCA.crt
+    /// Make the CA of cloudcore's hub: rootCA.key and rootCA.crt
     ///
-    /// cloudcore makes one itself where these are not there, and most clusters leave it to that.
+    /// Rarely needed: cloudcore makes it at its first start.
     #[command(after_help = "Example:\n  edge-certgen ca")]
     Ca,
 
-    /// The pair of cloudcore's hub and tunnel, signed by rootCA, which is made if it is not there
+    /// Make the key pair of cloudcore's hub and tunnel, signed by rootCA, which is made if missing
     #[command(after_help = "Example:\n  edge-certgen server --ip 192.0.2.1")]
     Server(Names),
 
-    /// The pair of an edge node, signed by rootCA, which is made if it is not there
+    /// Make the key pair of an edge node, signed by rootCA, which is made if missing
     ///
-    /// With --node-name the subject is the one that KubeEdge 1.16 and later ask for.
+    /// With --node-name the subject is the one that KubeEdge 1.16 and later require.
     #[command(after_help = "Example:\n  edge-certgen edge --node-name edge-1")]
     Edge(Names),
 
-    /// Find what cloudcore, an apiserver or an edge node would stumble over; exit 3 if there is anything
+    /// Check private keys, certificates and chains; exit 3 if there are problems
     ///
-    /// Keys, chains, names, ends, forms and modes; the names are those given or those in cloudcore.yaml.
-    #[command(after_help = "Example:\n  edge-certgen verify --json")]
-    Verify {
-        /// What to look at
+    /// Key pairs, issuers, SANs, expiry, key formats and file modes. The SANs must include the names that
+    /// are given, or else those in cloudcore.yaml.
+    #[command(visible_alias = "verify", after_help = "Example:\n  edge-certgen check --json")]
+    Check {
+        /// What to check
         #[arg(value_name = "WHAT", default_value = "all")]
-        what: VerifyTarget,
+        what: CheckTarget,
 
-        /// The names it must have.
+        /// The SANs that it must have.
         #[command(flatten)]
         names: Names,
     },
 
-    /// Show certificates and keys, and which belong together
+    /// Show certificates and private keys, and which ones match
     #[command(after_help = "Example:\n  edge-certgen show /etc/kubeedge/certs/stream.*")]
     Show {
         /// PEM files; - is standard input
@@ -142,13 +146,13 @@ pub enum Verb {
         files: Vec<PathBuf>,
     },
 
-    /// Print a pair as the Secret that a program mounts
+    /// Print a key pair as the Secret that a program mounts
     ///
-    /// cloudcore: rootCA.crt, edge.crt, edge.key. chart: the stream pair for the Helm chart.
-    /// metaserver: the stream pair under the names that EdgeMesh wants.
+    /// cloudcore: rootCA.crt, edge.crt and edge.key. chart: the stream key pair, for the Helm chart.
+    /// metaserver: the stream key pair, for EdgeMesh.
     #[command(after_help = "Example:\n  edge-certgen secret chart | kubectl apply -f -")]
     Secret {
-        /// For which program
+        /// Program that mounts it
         #[arg(value_name = "SHAPE")]
         shape: Shape,
 
@@ -157,63 +161,63 @@ pub enum Verb {
         namespace: String,
     },
 
-    /// As certgen.sh: a pair of any name in the certificate directory, signed by rootCA
+    /// As in certgen.sh: make a key pair with any name, signed by rootCA
     #[command(name = "genCertAndKey", after_help = "Example:\n  edge-certgen genCertAndKey server 192.0.2.1")]
     GenCertAndKey {
         /// Name of the files, without .crt and .key
         #[arg(value_name = "NAME")]
         name: String,
 
-        /// Addresses in it, besides 127.0.0.1
+        /// Addresses that clients connect to, in addition to 127.0.0.1
         #[arg(value_name = "IP")]
         addresses: Vec<String>,
     },
 
-    /// As certgen.sh: make the edge pair if need be, then print `secret cloudcore`
+    /// As in certgen.sh: make the edge key pair if needed, then print `secret cloudcore`
     #[command(name = "buildSecret", after_help = "Example:\n  edge-certgen buildSecret | kubectl apply -f -")]
     BuildSecret,
 
-    /// Take the newest run back; with --id another one
+    /// Undo the newest run; with --id, another one
     #[command(after_help = "Example:\n  edge-certgen undo")]
     Undo(UndoArgs),
 }
 
-/// Names that a certificate is good for. Without any: those of the certificate that is there.
+/// The SANs of a certificate.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Names {
-    /// Address that clients of cloudcore use; may be repeated or a list with commas
+    /// Address that clients connect to; may be repeated or separated by commas
     #[arg(long, value_name = "IP")]
     pub ip: Vec<String>,
 
-    /// Name that they use; may be repeated or a list with commas
+    /// Name that clients connect to; may be repeated or separated by commas
     #[arg(long, value_name = "NAME")]
     pub dns: Vec<String>,
 
-    /// Address of an edge node: needed where the apiserver has --kubelet-certificate-authority (k3s)
+    /// Address of an edge node: needed if the apiserver has --kubelet-certificate-authority (k3s)
     #[arg(long, value_name = "IP")]
     pub node_ip: Vec<String>,
 
-    /// Name of an edge node: the same
+    /// Name of an edge node: needed in the same case
     #[arg(long, value_name = "NAME")]
     pub node_name: Vec<String>,
 }
 
-/// What is verified.
+/// What is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum VerifyTarget {
-    /// The stream pair and streamCA.crt.
+pub enum CheckTarget {
+    /// The stream key pair and streamCA.crt.
     Stream,
     /// rootCA.
     Ca,
-    /// The server pair.
+    /// The server key pair.
     Server,
-    /// The edge pair.
+    /// The edge key pair.
     Edge,
-    /// All that are there.
+    /// All that exist.
     All,
 }
 
-/// The shape of a Secret.
+/// The program that mounts a Secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Shape {
     /// cloudcore from the deployment manifests.
@@ -224,19 +228,19 @@ pub enum Shape {
     Metaserver,
 }
 
-/// The kind of a new key.
+/// The type of a new private key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum KeyType {
-    /// ECDSA on P-256, which everything takes.
+    /// ECDSA on P-256, which every client supports.
     EcdsaP256,
     /// ECDSA on P-384.
     EcdsaP384,
-    /// Ed25519; not for a CA, and not every client takes it.
+    /// Ed25519; not for a CA, and not supported by every client.
     Ed25519,
 }
 
 impl KeyType {
-    /// The same as keys have it.
+    /// The algorithm of the key.
     pub fn algorithm(self) -> Algorithm {
         match self {
             KeyType::EcdsaP256 => Algorithm::EcdsaP256,

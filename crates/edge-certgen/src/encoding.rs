@@ -1,4 +1,4 @@
-//! PEM blocks in and out.
+//! Reads and writes PEM blocks.
 
 use pem::{EncodeConfig, LineEnding, Pem};
 
@@ -7,39 +7,39 @@ use pem::{EncodeConfig, LineEnding, Pem};
 pub(crate) struct Block {
     pub(crate) label: String,
     pub(crate) der: Vec<u8>,
-    /// Encrypted in the way of old OpenSSL: a header inside the block.
+    /// Whether it is encrypted in the old way of OpenSSL, with a header inside the block.
     pub(crate) has_encryption_header: bool,
 }
 
 const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
 const DASHES: &[u8] = b"-----";
-/// What some editors write in front of a text.
+/// Some editors write it at the beginning of a text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Every label of a private key ends so.
+/// The end of every label of a private key.
 const PRIVATE_KEY: &[u8] = b"PRIVATE KEY-----";
 
 pub(crate) const CERTIFICATE: &str = "CERTIFICATE";
 
-/// All blocks of a file, in order; text between them is passed over, as every loader does.
+/// All blocks of a file, in order; text between them is skipped, as in every other loader.
 pub(crate) fn blocks(bytes: &[u8]) -> Result<Vec<Block>, String> {
     if bytes.is_empty() {
         return Err("it is empty".to_owned());
     }
     if let Some(why) = unseen(bytes) {
-        return Err(format!("{why}, and programs in Go find no PEM there"));
+        return Err(format!("{why}, so programs written in Go find no PEM block"));
     }
-    let found = pem::parse_many(bytes).map_err(|cause| format!("it is damaged PEM: {cause}"))?;
+    let found = pem::parse_many(bytes).map_err(|_| "its PEM block is damaged: it is not valid base64".to_owned())?;
     if found.is_empty() {
         let begins = bytes.windows(BEGIN.len()).any(|window| window == BEGIN);
-        return Err(if begins { "its PEM is cut off" } else { "it is not PEM" }.to_owned());
+        return Err(if begins { "its PEM block is incomplete: it has no END line" } else { "it is not PEM" }.to_owned());
     }
     Ok(found.into_iter().map(block).collect())
 }
 
-/// What keeps a loader from a block that our library finds: Go's, and so cloudcore's and the
-/// apiserver's, wants BEGIN and END at the beginning of a line, and nothing else on it.
+/// Why Go does not find a block that the pem crate finds: Go, and so cloudcore and the apiserver, requires BEGIN
+/// and END at the beginning of a line, and nothing else on it.
 fn unseen(bytes: &[u8]) -> Option<&'static str> {
     for line in bytes.split(|byte| *byte == b'\n') {
         let find = |marker: &[u8]| line.windows(marker.len()).position(|window| window == marker);
@@ -47,25 +47,25 @@ fn unseen(bytes: &[u8]) -> Option<&'static str> {
             continue;
         };
         if line.get(..at) == Some(BYTE_ORDER_MARK) {
-            return Some("a byte order mark stands before its PEM");
+            return Some("it has a byte order mark before its PEM block");
         }
         if at > 0 {
-            return Some("its PEM is indented, or there is text before it on a line");
+            return Some("its PEM block is indented, or has text before it on the same line");
         }
         let label = line.trim_ascii_end().strip_prefix(marker).and_then(|rest| rest.strip_suffix(DASHES));
         if label.is_none_or(|label| label.windows(DASHES.len()).any(|window| window == DASHES)) {
-            return Some("its PEM has something beside BEGIN or END on the same line");
+            return Some("its PEM block has other text on the line of BEGIN or END");
         }
     }
     None
 }
 
-/// What a certificate's file holds for everybody to read: all of it, or, where anything but certificates
-/// stands in it, such as the private key, the certificates alone.
+/// The public part of a certificate's file: all of it, or only the certificates where it contains anything else,
+/// such as the private key.
 pub(crate) fn without_keys(bytes: &[u8]) -> Result<Vec<u8>, String> {
     let blocks = blocks(bytes)?;
     let certificates: Vec<&Block> = blocks.iter().filter(|block| block.label == CERTIFICATE).collect();
-    // A key that is cut off is no block, and still most of a key.
+    // An incomplete key is not a block, and still most of a key.
     let begins = bytes.windows(BEGIN.len()).filter(|window| *window == BEGIN).count();
     if certificates.len() == begins {
         return Ok(bytes.to_vec());
@@ -78,8 +78,8 @@ pub(crate) fn begins_with_certificate(bytes: &[u8]) -> bool {
     blocks(bytes).is_ok_and(|blocks| blocks.first().is_some_and(|block| block.label == CERTIFICATE))
 }
 
-/// Whether a private key stands in a file, even a part of one.
-pub(crate) fn holds_key(bytes: &[u8]) -> bool {
+/// Whether a file contains a private key, even an incomplete one.
+pub(crate) fn contains_key(bytes: &[u8]) -> bool {
     bytes.windows(PRIVATE_KEY.len()).any(|window| window == PRIVATE_KEY)
 }
 

@@ -1,5 +1,6 @@
-//! Every read: the pairs, the CA that signs, the clock.
+//! Everything that is read: the key pairs, the CA that signs, the clock.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
@@ -7,55 +8,56 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use edge_host::{Error, FileSnapshot, Host, MAX_READ, Result, ResultExt, State};
 
+use crate::catalog::cluster_cas;
 use crate::cert::Certificate;
 use crate::encoding::without_keys;
-use crate::key::PrivateKey;
-use crate::kind::{Dirs, Kind, places};
-use crate::wanted::{GivenAuthority, is_stdin};
+use crate::key::{KeyError, PrivateKey};
+use crate::kind::{Dirs, Kind};
+use crate::request::{GivenAuthority, is_stdin};
 
-/// Something that was looked for.
+/// The result of reading a file.
 #[derive(Debug, Clone)]
 pub enum Read<T> {
-    /// Nothing is there.
+    /// There is no file.
     Absent,
-    /// Something is there that cannot be used, and why.
-    Bad(String),
-    /// It.
-    Good(T),
+    /// It cannot be used, with the reason.
+    Invalid(String),
+    /// What was read.
+    Valid(T),
 }
 
 impl<T> Read<T> {
-    /// It, if it is good.
-    pub fn good(&self) -> Option<&T> {
+    /// What was read, if it is valid.
+    pub fn valid(&self) -> Option<&T> {
         match self {
-            Read::Good(it) => Some(it),
-            Read::Absent | Read::Bad(_) => None,
+            Read::Valid(it) => Some(it),
+            Read::Absent | Read::Invalid(_) => None,
         }
     }
 }
 
-/// A key and a certificate that should belong together.
+/// A private key and its certificate.
 #[derive(Debug, Clone)]
 pub struct Pair {
     /// The certificate's path below the root.
     pub certificate_path: PathBuf,
-    /// The key's.
+    /// The key's path below the root.
     pub key_path: PathBuf,
-    /// What was found at the certificate's.
+    /// The file of the certificate.
     pub certificate_found: FileSnapshot,
-    /// What was found at the key's.
+    /// The file of the key.
     pub key_found: FileSnapshot,
     /// The certificate.
     pub certificate: Read<Certificate>,
     /// The key.
     pub key: Read<PrivateKey>,
-    /// The keys before this one, which a renewal leaves beside.
+    /// The previous keys, which a renewal keeps beside it.
     pub old_keys: Vec<PrivateKey>,
-    /// What this call has written of it already, if it goes on after an interruption.
+    /// What this call has already written, if it resumes an interrupted run.
     pub written: Written,
 }
 
-/// What a call that goes on after an interruption has written already.
+/// What a call that resumes an interrupted run has already written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Written {
     /// The certificate.
@@ -65,46 +67,46 @@ pub struct Written {
 }
 
 impl Pair {
-    /// Whether the certificate is for the key, as far as both can be read.
+    /// Whether the certificate matches the key; none where one of them cannot be read.
     pub fn matches(&self) -> Option<bool> {
-        Some(belongs(self.certificate.good()?, self.key.good()?))
+        Some(matches_key(self.certificate.valid()?, self.key.valid()?))
     }
 
-    /// Whether a renewal with a new key was interrupted between its two renames: the certificate is
-    /// still the one of the key before.
+    /// Whether a renewal with a new key was interrupted between its two renames: the certificate still matches
+    /// the previous key.
     pub fn is_half_renewed(&self) -> bool {
-        let of_old = |certificate: &Certificate| self.old_keys.iter().any(|old| belongs(certificate, old));
-        self.matches() == Some(false) && self.certificate.good().is_some_and(of_old)
+        let of_old = |certificate: &Certificate| self.old_keys.iter().any(|old| matches_key(certificate, old));
+        self.matches() == Some(false) && self.certificate.valid().is_some_and(of_old)
     }
 }
 
-/// Whether a certificate is for a key.
-pub fn belongs(certificate: &Certificate, key: &PrivateKey) -> bool {
+/// Whether a certificate and a private key are a key pair.
+pub fn matches_key(certificate: &Certificate, key: &PrivateKey) -> bool {
     key.public_key_info().is_some_and(|info| info == certificate.public_key_info)
 }
 
-/// The clock, in seconds since 1970.
+/// The current time, in seconds since 1970.
 pub fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map(|time| time.as_secs());
     i64::try_from(since.unwrap_or(0)).unwrap_or(i64::MAX)
 }
 
-/// What is at a pair's two paths.
+/// Reads a key pair.
 pub fn pair(host: &Host, dirs: &Dirs, kind: &Kind) -> Result<Pair> {
     let (certificate_path, key_path) = (dirs.certificate(kind), dirs.key(kind));
     let (certificate_found, key_found) = (host.root.find(&certificate_path)?, host.root.find(&key_path)?);
     let certificate = parsed(&certificate_found, Certificate::from_pem);
-    let complete = |key: PrivateKey| match certificate.good() {
+    let complete = |key: PrivateKey| match certificate.valid() {
         Some(certificate) => key.with_public_of(certificate.algorithm, certificate.point()),
         None => key,
     };
     let key = match parsed(&key_found, PrivateKey::from_pem) {
-        Read::Good(key) => Read::Good(complete(key)),
+        Read::Valid(key) => Read::Valid(complete(key)),
         other => other,
     };
     let old_keys = match &key {
-        // Only a pair that does not match needs it.
-        Read::Good(key) if !certificate.good().is_some_and(|certificate| belongs(certificate, key)) => {
+        // Only needed where the two do not match.
+        Read::Valid(key) if !certificate.valid().is_some_and(|certificate| matches_key(certificate, key)) => {
             let files = host.root.previous_keys(&key_path)?;
             files.iter().filter_map(|bytes| PrivateKey::from_pem(bytes).ok()).collect()
         }
@@ -114,7 +116,7 @@ pub fn pair(host: &Host, dirs: &Dirs, kind: &Kind) -> Result<Pair> {
     Ok(Pair { certificate_path, key_path, certificate_found, key_found, certificate, key, old_keys, written })
 }
 
-/// The same for a call that makes it, with what this call has written before an interruption.
+/// Reads a key pair that is to be made, with what an interrupted run of the same call has written.
 pub fn pair_to_make(host: &Host, dirs: &Dirs, kind: &Kind) -> Result<Pair> {
     let mut pair = pair(host, dirs, kind)?;
     pair.written =
@@ -122,27 +124,27 @@ pub fn pair_to_make(host: &Host, dirs: &Dirs, kind: &Kind) -> Result<Pair> {
     Ok(pair)
 }
 
-fn parsed<T>(found: &FileSnapshot, parse: impl FnOnce(&[u8]) -> std::result::Result<T, String>) -> Read<T> {
+fn parsed<T, E: Display>(found: &FileSnapshot, parse: impl FnOnce(&[u8]) -> std::result::Result<T, E>) -> Read<T> {
     match &found.state {
         State::Absent => Read::Absent,
         State::File { .. } => match parse(&found.bytes) {
-            Ok(it) => Read::Good(it),
-            Err(why) => Read::Bad(why),
+            Ok(it) => Read::Valid(it),
+            Err(why) => Read::Invalid(why.to_string()),
         },
-        other => Read::Bad(format!("it is {}, not a file", other.describe())),
+        other => Read::Invalid(format!("it is {}, not a file", other.describe())),
     }
 }
 
-/// The CA that signs: its certificate is read, its key only when something is signed.
+/// The CA that signs. Its private key is read only when something is signed.
 #[derive(Debug)]
 pub struct Source {
-    /// What the certificate's file holds for everybody to read.
+    /// The public part of the certificate's file.
     pub bytes: Vec<u8>,
-    /// Whether its file holds more than that: the key, most likely.
+    /// Whether the file contains more than that, most likely the private key.
     pub is_mixed: bool,
     /// The certificate.
     pub certificate: Certificate,
-    /// Its name for people.
+    /// Its path, as shown to users.
     pub shown: String,
     key: Place,
 }
@@ -151,7 +153,7 @@ pub struct Source {
 enum Place {
     /// Below the root.
     Target(PathBuf),
-    /// The operator's own.
+    /// A file of the operator, not below the root.
     Own(PathBuf),
 }
 
@@ -164,46 +166,49 @@ impl Source {
 
     /// Reads the key.
     ///
-    /// Errors: exit 1, with what to do for one that is missing, encrypted or another's.
+    /// Errors: exit 1 where it is missing, encrypted or damaged.
     pub fn key(&self, host: &Host) -> Result<(PrivateKey, String)> {
         let (bytes, shown) = match &self.key {
             Place::Target(path) => (host.root.read(path)?, host.root.display(path).display().to_string()),
             Place::Own(path) => (own_file(path)?, own_name(path)),
         };
         let missing = || {
-            Error::failed(format!("cannot sign: the key of {} is not there: {shown}", self.shown))
-                .hint("name it with --ca-key FILE, or run this where the CA's key is (a control plane host)")
+            Error::failed(format!("cannot sign with {}: its private key {shown} does not exist", self.shown))
+                .hint("pass it with --ca-key FILE, or run this on a control plane host, where the CA's private key is")
         };
-        let key = PrivateKey::from_pem(&bytes.ok_or_else(missing)?).map_err(|why| bad_key(&shown, &why))?;
+        let key =
+            PrivateKey::from_pem(&bytes.ok_or_else(missing)?).map_err(|why| unusable_key(&shown, &why, "--ca-key"))?;
         Ok((key.with_public_of(self.certificate.algorithm, self.certificate.point()), shown))
     }
 }
 
-fn bad_key(shown: &str, why: &str) -> Error {
-    let error = Error::failed(format!("cannot read {shown}: {why}"));
-    if why.contains("encrypted") {
-        return error.hint(format!("give it decrypted: openssl pkey -in {shown} | edge-certgen … --ca-key -"));
+fn unusable_key(shown: &str, why: &KeyError, option: &str) -> Error {
+    let error = unreadable(shown, &why.to_string());
+    match why {
+        KeyError::Encrypted => {
+            error.hint(format!("pass it decrypted: openssl pkey -in {shown} | edge-certgen … {option} -"))
+        }
+        _ => error,
     }
-    error
 }
 
-/// Finds the CA for stream: given, or where a Kubernetes distribution keeps it.
+/// Finds the CA for the stream server: the given one, or that of the Kubernetes distribution.
 pub fn cluster_authority(host: &Host, given: &GivenAuthority) -> Result<Source> {
     if given.certificate.is_some() || given.key.is_some() {
         return given_authority(given);
     }
-    for place in places()? {
+    for place in cluster_cas()? {
         if let Some(bytes) = host.root.read(&place.certificate)? {
             let shown = host.root.display(&place.certificate).display().to_string();
             return Source::of(&bytes, shown, Place::Target(place.key));
         }
     }
-    let clusters: Vec<String> = places()?.into_iter().map(|place| place.cluster).collect();
-    Err(Error::failed(format!("cannot sign: no CA of {} is on this host", clusters.join(", ")))
-        .hint("run this on a control plane host, or name the CA with --ca FILE --ca-key FILE"))
+    let clusters: Vec<String> = cluster_cas()?.into_iter().map(|place| place.cluster).collect();
+    Err(Error::failed(format!("cannot sign: this host has no CA of {}", clusters.join(", ")))
+        .hint("run this on a control plane host, or pass the CA: --ca FILE --ca-key FILE"))
 }
 
-/// The CA for server and edge: given, or rootCA; none where rootCA is yet to be made.
+/// Finds the CA for server and edge: the given one, or rootCA; none where rootCA is not made yet.
 pub fn hub_authority(host: &Host, given: &GivenAuthority, dirs: &Dirs) -> Result<Option<Source>> {
     if given.certificate.is_some() || given.key.is_some() {
         return given_authority(given).map(Some);
@@ -216,10 +221,11 @@ pub fn hub_authority(host: &Host, given: &GivenAuthority, dirs: &Dirs) -> Result
 
 fn given_authority(given: &GivenAuthority) -> Result<Source> {
     let (Some(path), Some(key)) = (&given.certificate, &given.key) else {
-        return Err(Error::usage("cannot sign: a CA is a certificate and its key").hint("give both --ca and --ca-key"));
+        return Err(Error::usage("cannot sign: only one of --ca and --ca-key is given")
+            .hint("pass both: --ca FILE --ca-key FILE"));
     };
     let shown = own_name(path);
-    let absent = || Error::failed(format!("cannot read {shown}: it is not there"));
+    let absent = || Error::failed(format!("cannot read {shown}: No such file or directory"));
     let bytes = own_file(path)?.ok_or_else(absent)?;
     Source::of(&bytes, shown, Place::Own(key.clone()))
 }
@@ -228,12 +234,12 @@ pub(crate) fn unreadable(shown: &str, why: &str) -> Error {
     Error::failed(format!("cannot read {shown}: {why}"))
 }
 
-/// What messages call a file of the operator's own.
+/// The path of an operator's file, as shown to users.
 pub(crate) fn own_name(path: &Path) -> String {
     if is_stdin(path) { "standard input".to_owned() } else { path.display().to_string() }
 }
 
-/// A file of the operator's own, never below the root; a pipe will do, and - is standard input.
+/// Reads a file of the operator, never below the root; it may be a pipe, and - is standard input.
 pub(crate) fn own_file(path: &Path) -> Result<Option<Vec<u8>>> {
     let reader: Box<dyn std::io::Read> = if is_stdin(path) {
         Box::new(std::io::stdin())
@@ -252,16 +258,10 @@ pub(crate) fn own_file(path: &Path) -> Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// The key that the operator brings.
+/// Reads the private key that is given with --key.
 pub(crate) fn own_key(path: &Path) -> Result<PrivateKey> {
     let shown = own_name(path);
-    let bytes = own_file(path)?.ok_or_else(|| Error::failed(format!("cannot read {shown}: it is not there")))?;
-    PrivateKey::from_pem(&bytes).map_err(|why| {
-        let error = unreadable(&shown, &why);
-        if why.contains("encrypted") {
-            error.hint(format!("no program of KubeEdge loads it so; openssl pkey -in {shown} | edge-certgen … --key -"))
-        } else {
-            error
-        }
-    })
+    let bytes =
+        own_file(path)?.ok_or_else(|| Error::failed(format!("cannot read {shown}: No such file or directory")))?;
+    PrivateKey::from_pem(&bytes).map_err(|why| unusable_key(&shown, &why, "--key"))
 }

@@ -1,4 +1,5 @@
-//! New certificates: rcgen builds them, the CA's own name goes in to the byte, its key signs.
+//! Makes new certificates. rcgen builds a draft; the subject of the CA is then copied in byte by byte, as clients
+//! compare it, and the result is signed.
 
 use der::asn1::{Any, BitString};
 use der::{Decode, Encode};
@@ -18,29 +19,29 @@ use crate::names::Name;
 use crate::sign::Signer;
 use crate::times;
 
-/// How far back a certificate begins, for clients whose clock is behind.
+/// How many seconds in the past a certificate begins, for clients whose clock is behind.
 pub const BACKDATED: i64 = 300;
 /// How many bytes of the key's hash identify it (RFC 7093, method 1).
 const IDENTIFIER: usize = 20;
 const SERIAL: usize = 16;
 
-/// What a new certificate shall say.
+/// What a new certificate contains.
 #[derive(Debug, Clone)]
-pub struct Request {
-    /// To whom.
+pub struct Contents {
+    /// Its subject.
     pub subject: DistinguishedNameDer,
-    /// Good for which addresses and names.
+    /// Its SANs.
     pub names: Vec<Name>,
-    /// For which uses, as Go calls them: `serverAuth`, `clientAuth`.
+    /// Its extendedKeyUsage: `serverAuth`, `clientAuth`.
     pub usages: Vec<String>,
     /// When it is made, in seconds since 1970.
     pub now: i64,
-    /// How long it is good.
+    /// How many days it is valid.
     pub days: u32,
 }
 
-impl Request {
-    /// Its last second.
+impl Contents {
+    /// The end of its validity, in seconds since 1970.
     pub fn not_after(&self) -> i64 {
         self.now + i64::from(self.days) * times::DAY
     }
@@ -48,17 +49,18 @@ impl Request {
 
 /// A certificate for a key, signed by a CA, as PEM.
 ///
-/// Errors: why it could not be made; what was asked for and the CA have been looked at before.
+/// Errors: why it could not be made; the request and the CA were checked before.
 pub fn leaf(
-    request: &Request,
+    contents: &Contents,
     public_key_info: &[u8],
     authority: &Certificate,
     signer: &Signer,
 ) -> Result<String, String> {
-    let mut params = params(request, public_key_info)?;
+    let mut params = params(contents, public_key_info)?;
     params.use_authority_key_identifier_extension = true;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    let info = SubjectPublicKeyInfoOwned::from_der(public_key_info).map_err(|cause| format!("its key: {cause}"))?;
+    let info =
+        SubjectPublicKeyInfoOwned::from_der(public_key_info).map_err(|_| "its public key is damaged".to_owned())?;
     if info.algorithm.oid == RSA_ENCRYPTION {
         // TLS 1.2 without elliptic curves sends a secret encrypted to the key.
         params.key_usages.push(KeyUsagePurpose::KeyEncipherment);
@@ -68,55 +70,58 @@ pub fn leaf(
         Some(identifier) => identifier.clone(),
         None => identifier(&authority.public_key_info)?,
     };
-    signed(request, &params, public_key_info, &authority.subject, authority_identifier, signer)
+    signed(contents, &params, public_key_info, &authority.subject, authority_identifier, signer)
 }
 
 /// A CA that signs itself, as PEM.
 ///
 /// Errors: why it could not be made.
-pub fn authority(request: &Request, public_key_info: &[u8], signer: &Signer) -> Result<String, String> {
-    let mut params = params(request, public_key_info)?;
+pub fn authority(contents: &Contents, public_key_info: &[u8], signer: &Signer) -> Result<String, String> {
+    let mut params = params(contents, public_key_info)?;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    signed(request, &params, public_key_info, &request.subject, identifier(public_key_info)?, signer)
+    signed(contents, &params, public_key_info, &contents.subject, identifier(public_key_info)?, signer)
 }
 
-fn params(request: &Request, public_key_info: &[u8]) -> Result<CertificateParams, String> {
-    let time = |seconds| times::of(seconds).ok_or_else(|| format!("no certificate can hold the time {seconds}"));
+fn params(contents: &Contents, public_key_info: &[u8]) -> Result<CertificateParams, String> {
+    let time = |seconds| times::of(seconds).ok_or_else(|| format!("a certificate cannot contain the time {seconds}"));
     let mut serial = [0; SERIAL];
-    SystemRandom::new().fill(&mut serial).map_err(|_| "the system gave no random numbers")?;
+    SystemRandom::new().fill(&mut serial).map_err(|_| "the random number generator of the system failed")?;
     let mut params = CertificateParams::default();
-    params.not_before = time(request.now - BACKDATED)?;
-    params.not_after = time(request.not_after())?;
+    params.not_before = time(contents.now - BACKDATED)?;
+    params.not_after = time(contents.not_after())?;
     params.serial_number = Some(SerialNumber::from_slice(&serial));
     params.key_identifier_method = KeyIdMethod::PreSpecified(identifier(public_key_info)?);
-    for name in &request.names {
+    for name in &contents.names {
         params.subject_alt_names.push(match name {
             Name::Ip(ip) => SanType::IpAddress(*ip),
-            Name::Dns(name) => SanType::DnsName(name.as_str().try_into().map_err(|cause| format!("{name}: {cause}"))?),
+            Name::Dns(name) => {
+                SanType::DnsName(name.as_str().try_into().map_err(|_| format!("{name} is not a valid name"))?)
+            }
         });
     }
-    for usage in &request.usages {
+    for usage in &contents.usages {
         params.extended_key_usages.push(match usage.as_str() {
             "serverAuth" => ExtendedKeyUsagePurpose::ServerAuth,
             "clientAuth" => ExtendedKeyUsagePurpose::ClientAuth,
-            other => return Err(format!("{other} is no use of a certificate")),
+            other => return Err(format!("{other:?} is not a known extended key usage")),
         });
     }
-    // Its place is taken by the real one below: rcgen holds each attribute of a name only once.
+    // A placeholder for the subject, which is set later: rcgen keeps each attribute of a name only once.
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, "draft");
     Ok(params)
 }
 
-/// The identifier of a key: the front of the hash of its bits.
+/// The subjectKeyIdentifier of a key: the first bytes of its hash.
 fn identifier(public_key_info: &[u8]) -> Result<Vec<u8>, String> {
-    let info = SubjectPublicKeyInfoOwned::from_der(public_key_info).map_err(|cause| format!("its key: {cause}"))?;
+    let info =
+        SubjectPublicKeyInfoOwned::from_der(public_key_info).map_err(|_| "its public key is damaged".to_owned())?;
     let hash = digest(&SHA256, info.subject_public_key.raw_bytes());
     Ok(hash.as_ref().get(..IDENTIFIER).unwrap_or_default().to_vec())
 }
 
-/// Leaves the signature of the draft empty.
+/// A signer for the draft, whose signature stays empty.
 struct Draft<'a>(&'a Signer);
 
 impl PublicKeyData for Draft<'_> {
@@ -136,7 +141,7 @@ impl SigningKey for Draft<'_> {
 }
 
 fn signed(
-    request: &Request,
+    contents: &Contents,
     params: &CertificateParams,
     public_key_info: &[u8],
     issuer: &DistinguishedNameDer,
@@ -158,7 +163,7 @@ fn signed(
         return Err("the draft is not a certificate".to_owned());
     };
     *issuer_field = Any::encode_from(issuer).map_err(der)?;
-    *subject = Any::encode_from(&request.subject).map_err(der)?;
+    *subject = Any::encode_from(&contents.subject).map_err(der)?;
     *key = Any::from_der(public_key_info).map_err(der)?;
     *to_sign = Any::encode_from(&fields).map_err(der)?;
     let signed = signer.sign(&to_sign.to_der().map_err(der)?)?;

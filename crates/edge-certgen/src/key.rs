@@ -1,4 +1,4 @@
-//! Private keys: every form that OpenSSL and Go write, in and out.
+//! Private keys, in every format that OpenSSL and Go write.
 
 mod parse;
 
@@ -21,10 +21,10 @@ pub(crate) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.1
 pub(crate) const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 pub(crate) const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 
-/// What a key is.
+/// The type of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
-    /// RSA with so many bits.
+    /// RSA, with the number of bits.
     Rsa(usize),
     /// ECDSA on P-256.
     EcdsaP256,
@@ -52,7 +52,7 @@ impl fmt::Display for Algorithm {
 }
 
 impl Algorithm {
-    /// That of a public key's algorithm and parameters; none for what is unknown here.
+    /// The type of a public key, by its algorithm, curve and size; none if it is not supported.
     pub(crate) fn of(oid: ObjectIdentifier, curve: Option<ObjectIdentifier>, bits: usize) -> Option<Algorithm> {
         match (oid, curve) {
             (RSA_ENCRYPTION, _) => Some(Algorithm::Rsa(bits)),
@@ -79,13 +79,13 @@ impl Algorithm {
         }
     }
 
-    /// Whether it is of elliptic curves: what the hub's CA must be.
+    /// Whether it is an ECDSA key, as the hub's CA must have.
     pub fn is_ec(self) -> bool {
         self.curve().is_some()
     }
 }
 
-/// How a key is written down.
+/// The format of a private key file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// `RSA PRIVATE KEY`.
@@ -117,27 +117,39 @@ impl fmt::Display for Form {
     }
 }
 
-/// Whether the key is the first block of its file, which is all that cloudcore's hub looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// It is.
-    First,
-    /// Something stands before it, such as EC PARAMETERS.
-    Later,
+/// Why a file has no private key that can be used, without the name of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyError {
+    /// It contains no private key.
+    Missing(String),
+    /// The private key is encrypted.
+    Encrypted,
+    /// The private key is damaged or of an unsupported type.
+    Unusable(String),
 }
 
-/// A private key that was read or made.
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeyError::Missing(why) | KeyError::Unusable(why) => f.write_str(why),
+            KeyError::Encrypted => f.write_str("it is encrypted"),
+        }
+    }
+}
+
+/// A private key that was read or generated.
 #[derive(Clone)]
 pub struct PrivateKey {
-    /// What it is.
+    /// Its type.
     pub algorithm: Algorithm,
-    /// How it was written down.
+    /// The format that it was read from.
     pub form: Form,
-    /// Where in its file.
-    pub place: Place,
+    /// Whether it is the first PEM block of its file, the only one that cloudcore's hub decodes; EC PARAMETERS may
+    /// come before it.
+    pub is_first_block: bool,
     /// RSA: PKCS#1; EC: the number; Ed25519: the seed.
     secret: Vec<u8>,
-    /// RSA: PKCS#1; EC: the point; Ed25519: the point. None where the file does not say and it cannot be told.
+    /// RSA: PKCS#1; EC: the point; Ed25519: the point. None where the file does not contain it.
     public: Option<Vec<u8>>,
 }
 
@@ -151,10 +163,10 @@ impl fmt::Debug for PrivateKey {
 impl PrivateKey {
     /// A new key.
     ///
-    /// Errors: what the system's random numbers fail with; RSA is not made here.
+    /// Errors: where the random number generator fails, and for RSA, which is not supported.
     pub fn generate(algorithm: Algorithm) -> Result<PrivateKey, String> {
         let random = SystemRandom::new();
-        let no_random = |_| "the system gave no random numbers".to_owned();
+        let no_random = |_| "the random number generator of the system failed".to_owned();
         let ecdsa = match algorithm {
             Algorithm::EcdsaP256 => &ECDSA_P256_SHA256_ASN1_SIGNING,
             Algorithm::EcdsaP384 => &ECDSA_P384_SHA384_ASN1_SIGNING,
@@ -163,20 +175,18 @@ impl PrivateKey {
                 random.fill(&mut seed).map_err(no_random)?;
                 return parse::ed25519(&seed, Form::Pkcs8);
             }
-            other => return Err(format!("no {other} key is made here")),
+            other => return Err(format!("making {other} keys is not supported")),
         };
         let made = EcdsaKeyPair::generate_pkcs8(ecdsa, &random).map_err(no_random)?;
         parse::pkcs8(made.as_ref())
     }
 
-    /// The key in a PEM file, in whatever form, passing over what stands before it.
-    ///
-    /// Errors: why there is none that could be used, without the file's name.
-    pub fn from_pem(bytes: &[u8]) -> Result<PrivateKey, String> {
+    /// The private key in a PEM file, in any format; other blocks are skipped.
+    pub fn from_pem(bytes: &[u8]) -> Result<PrivateKey, KeyError> {
         parse::pem(bytes)
     }
 
-    /// The public half as certificates hold it (SubjectPublicKeyInfo, DER); none where it is not known.
+    /// The public key as in a certificate (SubjectPublicKeyInfo, DER); none where it is not known.
     pub fn public_key_info(&self) -> Option<Vec<u8>> {
         let point = self.public.as_deref()?;
         let curve = self.algorithm.curve();
@@ -191,7 +201,7 @@ impl PrivateKey {
             .ok()
     }
 
-    /// Takes the public half from a certificate where the file has none.
+    /// Takes the public key from a certificate where the file does not contain it.
     #[must_use]
     pub fn with_public_of(mut self, algorithm: Option<Algorithm>, point: &[u8]) -> PrivateKey {
         if self.public.is_none() && algorithm == Some(self.algorithm) {
@@ -208,7 +218,7 @@ impl PrivateKey {
         self.public.as_deref()
     }
 
-    /// The form that every loader of KubeEdge takes: SEC1 for EC, PKCS#1 for RSA, PKCS#8 for Ed25519.
+    /// The format that every program of KubeEdge loads: SEC1 for EC, PKCS#1 for RSA, PKCS#8 for Ed25519.
     pub fn usual_form(&self) -> Form {
         match self.algorithm {
             Algorithm::Rsa(_) => Form::Pkcs1,
@@ -217,7 +227,7 @@ impl PrivateKey {
         }
     }
 
-    /// The key in its usual form, alone in its file.
+    /// The key as PEM in its usual format.
     pub fn to_pem(&self) -> Result<String, String> {
         let form = self.usual_form();
         let made = match self.algorithm {
@@ -233,7 +243,7 @@ impl PrivateKey {
             }
             .to_der(),
         };
-        Ok(encoding::encode(form.label(), &made.map_err(|cause| format!("it cannot be written: {cause}"))?))
+        Ok(encoding::encode(form.label(), &made.map_err(|cause| format!("it cannot be encoded: {cause}"))?))
     }
 }
 
@@ -242,13 +252,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_made_is_read_again() {
+    fn generated_key_is_read_again() {
         for algorithm in [Algorithm::EcdsaP256, Algorithm::EcdsaP384, Algorithm::Ed25519] {
             let key = PrivateKey::generate(algorithm).unwrap();
             let text = key.to_pem().unwrap();
             assert!(text.starts_with(&format!("-----BEGIN {}-----\n", key.usual_form().label())), "{text}");
             let again = PrivateKey::from_pem(text.as_bytes()).unwrap();
-            assert_eq!((again.algorithm, again.form, again.place), (algorithm, key.usual_form(), Place::First));
+            assert_eq!((again.algorithm, again.form, again.is_first_block), (algorithm, key.usual_form(), true));
             assert_eq!(again.public_key_info(), key.public_key_info());
             assert_eq!(again.to_pem().unwrap(), text);
             assert!(!format!("{again:?}").contains("secret"));
@@ -256,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn two_keys_are_two() {
+    fn generate_makes_another_key_each_time() {
         let key = || PrivateKey::generate(Algorithm::EcdsaP256).unwrap().public_key_info();
         assert_ne!(key(), key());
         assert!(PrivateKey::generate(Algorithm::Rsa(2048)).is_err());

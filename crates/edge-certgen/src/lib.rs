@@ -1,35 +1,36 @@
 //! Makes and checks the certificates of KubeEdge's cloud side, instead of certgen.sh.
 //!
-//! Reads the cluster's CA (of kubeadm, k3s, RKE2, k0s or MicroK8s, or --ca and --ca-key), the pairs
+//! Reads the CA of the cluster (kubeadm, k3s, RKE2, k0s or MicroK8s, or --ca and --ca-key), the key pairs
 //! in /etc/kubeedge/ca and /etc/kubeedge/certs, and the addresses in cloudcore.yaml.
-//! Writes those pairs: streamCA.crt and rootCA in the one, stream, server and edge in the other.
-//! Runs nothing.
+//! Writes those key pairs: streamCA.crt and rootCA in /etc/kubeedge/ca, the others in /etc/kubeedge/certs.
+//! Runs no programs.
 
 pub mod authority;
+pub mod catalog;
 pub mod cert;
 pub mod cli;
 mod cloudcore;
+pub mod diagnose;
 mod encoding;
 pub mod facts;
 pub mod issue;
-pub mod judge;
 pub mod key;
 pub mod kind;
 pub mod manual;
 pub mod names;
 pub mod plan;
 pub mod report;
+pub mod request;
 pub mod sign;
 pub mod subject;
 pub mod times;
 mod verbs;
-pub mod wanted;
 
 use edge_host::{Host, Outcome, Result, undo};
 
 use cli::{Cli, Verb};
 
-/// Carries out one call.
+/// Runs one call.
 pub fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
     let Cli { common, options, verb } = cli;
     match verb {
@@ -38,7 +39,7 @@ pub fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
         Verb::Server(names) => verbs::make::server(host, &options, &names),
         Verb::Edge(names) => verbs::make::edge(host, &options, &names),
         Verb::GenCertAndKey { name, addresses } => verbs::make::named(host, &options, &name, &addresses),
-        Verb::Verify { what, names } => verbs::verify::run(host, &options, what, &names),
+        Verb::Check { what, names } => verbs::check::run(host, &options, what, &names),
         Verb::Show { files } => verbs::show::run(host, &files),
         Verb::Secret { shape, namespace } => verbs::secret::run(host, &common, &options, shape, &namespace),
         Verb::BuildSecret => verbs::secret::build(host, &common, &options),

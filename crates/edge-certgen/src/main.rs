@@ -1,4 +1,4 @@
-//! Makes and checks the certificates of KubeEdge's cloud side; the work is in the library.
+//! The program edge-certgen; see the library.
 
 /// A short run makes thousands of small allocations, and musl's own allocator calls the kernel for each.
 #[global_allocator]

@@ -1,4 +1,4 @@
-//! What the manual page says beyond `--help`.
+//! The parts of the manual page that `--help` does not have.
 
 use edge_host::manual::Manual;
 
@@ -7,15 +7,15 @@ pub const MANUAL: Manual = Manual {
     section: 8,
     files: &[
         ("/etc/kubeedge/ca/", "streamCA.crt, rootCA.crt and rootCA.key"),
-        ("/etc/kubeedge/certs/", "Certificates and keys of stream, server and edge"),
-        ("/etc/kubeedge/config/cloudcore.yaml", "Read for the addresses of cloudcore"),
-        ("NAME.old", "The private key before the one in use"),
+        ("/etc/kubeedge/certs/", "Certificates and private keys of stream, server and edge"),
+        ("/etc/kubeedge/config/cloudcore.yaml", "The addresses and names that cloudcore advertises"),
+        ("NAME.old", "The previous private key"),
     ],
     environment: &[
         ("CA_PATH", "The directory of --ca-dir, as for certgen.sh"),
         ("CERT_PATH", "The directory of --cert-dir, as for certgen.sh"),
         ("SUBJECT", "The subject of new certificates, as for certgen.sh"),
-        ("KEY_TYPE, USE_PASSWORD", "Settings of certgen.sh that are refused where they ask for something else"),
+        ("KEY_TYPE, USE_PASSWORD", "As for certgen.sh; values other than ec and false are refused"),
     ],
     see_also: &["openssl(1)"],
 };

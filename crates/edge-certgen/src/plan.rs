@@ -1,5 +1,4 @@
-//! What is to be made: from what is there and what is wanted to a plan. Keys and signatures are made
-//! when it is applied.
+//! Plans a key pair: from facts and request to a plan. Keys and signatures are made when it is applied.
 
 use std::cell::OnceCell;
 use std::fmt;
@@ -10,52 +9,52 @@ use edge_host::{Error, Inverse, Node, Plan, Result, ResultExt, State};
 
 use crate::authority::Ready;
 use crate::cert::{Authority, Certificate};
-use crate::facts::{Pair, Read, belongs};
-use crate::issue::{self, Request};
+use crate::facts::{Pair, Read, matches_key};
+use crate::issue::{self, Contents};
 use crate::key::{Algorithm, PrivateKey};
 use crate::names::{self, Name};
+use crate::request::{KeyChoice, Request};
 use crate::sign::{Signed, Signer};
-use crate::wanted::{Existing, KeyWish, Wanted};
 use crate::{subject, times};
 
-/// Others may read it, or write it.
+/// Mode bits that let other users read or replace a private key.
 pub const TOO_OPEN: u32 = 0o027;
 const CERTIFICATE_MODE: u32 = 0o644;
 const KEY_MODE: u32 = 0o600;
 
-/// What is to be done with a pair.
+/// What to do with a key pair.
 #[derive(Debug, Clone)]
 pub enum Decision {
-    /// Nothing but what is wrong with the key's file, if anything.
+    /// Keep both; at most the file of the key is corrected.
     Keep(Rewrite),
-    /// A new certificate.
+    /// Make a new certificate.
     Make {
-        /// Why the one that is there does not do.
+        /// Why the existing one is not kept.
         why: String,
-        /// For which key.
+        /// Its private key.
         key: Key,
     },
 }
 
-/// The key of a new certificate.
+/// The private key of a new certificate.
 #[derive(Debug, Clone)]
 pub enum Key {
-    /// The one that is there.
+    /// The existing one.
     Kept(PrivateKey, Rewrite),
-    /// The user's.
+    /// The one given with --key.
     Given(PrivateKey),
-    /// One to be made.
+    /// A new one.
     New(Algorithm),
 }
 
-/// Whether something is wrong with the file of a key that stays.
+/// How the file of a private key that is kept must be corrected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rewrite {
-    /// Nothing is.
+    /// Not at all.
     No,
-    /// Others can read or replace it: its mode is changed, and nothing is written.
+    /// Other users can read or replace it: its mode is changed, its content is not written.
     Mode(u32),
-    /// The same key is written as its program loads it.
+    /// The same key is written in the format that its program loads.
     Form,
 }
 
@@ -64,168 +63,177 @@ impl fmt::Display for Rewrite {
         match self {
             Rewrite::No => Ok(()),
             Rewrite::Mode(mode) => {
-                write!(f, "{mode:04o} to {KEY_MODE:04o}: others can read or replace the private key")
+                write!(f, "{mode:04o} to {KEY_MODE:04o}: other users can read or replace the private key")
             }
-            Rewrite::Form => f.write_str("the same key, in the form that its program loads"),
+            Rewrite::Form => f.write_str("the same private key, in the format that its program loads"),
         }
     }
 }
 
-/// What is to be done with a leaf.
+/// Decides what to do with a certificate that a CA signs.
 ///
-/// Errors: exit 1 where its key file cannot be used and must not be replaced without being asked for.
-pub fn decide(pair: &Pair, wanted: &Wanted, given: Option<PrivateKey>, ca: &Certificate, now: i64) -> Result<Decision> {
-    if let Some(why) = why_not(pair, wanted, given.as_ref(), now).or_else(|| why_not_signed(pair, ca)) {
-        return Ok(Decision::Make { why, key: key(pair, wanted, given)? });
+/// Errors: exit 1 where its key file cannot be used; it is only replaced with --new-key.
+pub fn decide(
+    pair: &Pair,
+    request: &Request,
+    given: Option<PrivateKey>,
+    ca: &Certificate,
+    now: i64,
+) -> Result<Decision> {
+    if let Some(why) = why_not(pair, request, given.as_ref(), now).or_else(|| why_not_signed(pair, ca)) {
+        return Ok(Decision::Make { why, key: key(pair, request, given)? });
     }
-    Ok(keep(pair, wanted))
+    Ok(keep(pair, request))
 }
 
-/// What is to be done with the hub's CA.
+/// Decides what to do with the hub's CA.
 ///
-/// Errors: exit 4 where a new key would lock every edge node out and was not asked for.
-pub fn decide_authority(pair: &Pair, wanted: &Wanted, given: Option<PrivateKey>, now: i64) -> Result<Decision> {
+/// Errors: exit 4 where a new key would lock out every edge node and --new-key is not given.
+pub fn decide_authority(pair: &Pair, request: &Request, given: Option<PrivateKey>, now: i64) -> Result<Decision> {
     let locked_out = |what: &str| {
         let shown = pair.key_path.display();
         Error::refused(format!("cannot make {}: {what}", pair.certificate_path.display())).hint(format!(
-            "put the right key at {shown}; --new-key makes a new CA, and every edge node must join again"
+            "copy the right private key to {shown}; or make a new CA with --new-key, after which every edge node must join again"
         ))
     };
-    if wanted.key == KeyWish::Keep {
+    if request.key == KeyChoice::Keep {
         match (&pair.certificate, &pair.key) {
-            (Read::Good(_) | Read::Bad(_), Read::Absent) => return Err(locked_out("its key is not there")),
-            (Read::Good(_), Read::Good(key)) if !key.algorithm.is_ec() => {
-                return Err(locked_out(&format!("cloudcore loads no {} key for its CA", key.algorithm)));
+            (Read::Valid(_) | Read::Invalid(_), Read::Absent) => return Err(locked_out("its private key is missing")),
+            (Read::Valid(_), Read::Valid(key)) if !key.algorithm.is_ec() => {
+                return Err(locked_out(&format!("cloudcore does not load {} keys for its CA", key.algorithm)));
             }
-            (Read::Good(_), Read::Good(_)) if pair.matches() == Some(false) && !pair.is_half_renewed() => {
-                return Err(locked_out("the key beside it is another's"));
+            (Read::Valid(_), Read::Valid(_)) if pair.matches() == Some(false) && !pair.is_half_renewed() => {
+                return Err(locked_out("the private key beside it belongs to another certificate"));
             }
             _ => {}
         }
     }
-    let is_ca = pair.certificate.good().is_none_or(|certificate| certificate.authority == Authority::Yes);
-    let why = why_not(pair, wanted, given.as_ref(), now).or_else(|| (!is_ca).then(|| "it is no CA".to_owned()));
+    let is_ca = pair.certificate.valid().is_none_or(|certificate| certificate.authority == Authority::Yes);
+    let why = why_not(pair, request, given.as_ref(), now)
+        .or_else(|| (!is_ca).then(|| "it is not a CA certificate".to_owned()));
     match why {
         Some(why) => {
-            let key = key(pair, wanted, given)?;
+            let key = key(pair, request, given)?;
             let algorithm = match &key {
                 Key::Kept(key, _) | Key::Given(key) => key.algorithm,
                 Key::New(algorithm) => *algorithm,
             };
             if !algorithm.is_ec() {
                 return Err(Error::usage(format!(
-                    "cannot make the hub's CA with {algorithm}: cloudcore loads ECDSA only"
+                    "cannot make rootCA with {algorithm}: cloudcore loads only ECDSA keys"
                 ))
-                .hint("ecdsa-p256 or ecdsa-p384"));
+                .hint("use --key-type ecdsa-p256 or --key-type ecdsa-p384"));
             }
             Ok(Decision::Make { why, key })
         }
-        None => Ok(keep(pair, wanted)),
+        None => Ok(keep(pair, request)),
     }
 }
 
-fn keep(pair: &Pair, wanted: &Wanted) -> Decision {
-    Decision::Keep(pair.key.good().map_or(Rewrite::No, |key| rewrite(pair, key, wanted)))
+fn keep(pair: &Pair, request: &Request) -> Decision {
+    Decision::Keep(pair.key.valid().map_or(Rewrite::No, |key| rewrite(pair, key, request)))
 }
 
-/// Why the pair that is there does not do, apart from who signed it.
-fn why_not(pair: &Pair, wanted: &Wanted, given: Option<&PrivateKey>, now: i64) -> Option<String> {
+/// Why the existing key pair is not kept, apart from its issuer.
+fn why_not(pair: &Pair, request: &Request, given: Option<&PrivateKey>, now: i64) -> Option<String> {
     let certificate = match &pair.certificate {
         Read::Absent => return Some("new".to_owned()),
-        Read::Bad(why) => return Some(why.clone()),
-        Read::Good(certificate) => certificate,
+        Read::Invalid(why) => return Some(why.clone()),
+        Read::Valid(certificate) => certificate,
     };
     match (&pair.key, pair.matches()) {
-        (Read::Absent, _) => return Some("its key is not there".to_owned()),
-        (Read::Bad(why), _) => return Some(format!("its key cannot be used: {why}")),
-        (Read::Good(_), Some(true)) => {}
-        (Read::Good(_), _) if pair.is_half_renewed() => {
-            return Some("a renewal was interrupted: the new key is there, its certificate is not".to_owned());
+        (Read::Absent, _) => return Some("its private key is missing".to_owned()),
+        (Read::Invalid(why), _) => return Some(format!("its private key cannot be used: {why}")),
+        (Read::Valid(_), Some(true)) => {}
+        (Read::Valid(_), _) if pair.is_half_renewed() => {
+            return Some(
+                "a renewal was interrupted: the private key is new, the certificate is of the previous key".to_owned(),
+            );
         }
-        (Read::Good(_), _) => return Some("it is not for the key beside it".to_owned()),
+        (Read::Valid(_), _) => return Some("it does not match its private key".to_owned()),
     }
-    if given.is_some_and(|given| !belongs(certificate, given)) {
-        return Some("it is not for the key that is given".to_owned());
+    if given.is_some_and(|given| !matches_key(certificate, given)) {
+        return Some("it does not match the given private key".to_owned());
     }
-    if let Some(asked) = wanted.algorithm.filter(|asked| certificate.algorithm != Some(*asked)) {
-        return Some(format!("its key is {}, and {asked} is asked for", certificate.key_shown()));
+    if let Some(requested) = request.algorithm.filter(|requested| certificate.algorithm != Some(*requested)) {
+        return Some(format!("its key is {}, and {requested} is requested", certificate.key_shown()));
     }
-    let missing = names::without(&wanted.names, &certificate.names);
+    let missing = names::without(&request.names, &certificate.names);
     if !missing.is_empty() {
-        return Some(format!("it is not for {}", names::shown(&missing)));
+        return Some(format!("its SANs do not include {}", names::shown(&missing)));
     }
-    if let Some(usage) = wanted.usages.iter().find(|usage| !certificate.is_for(usage)) {
-        return Some(format!("it is not for {usage} (extendedKeyUsage)"));
+    if let Some(usage) = request.usages.iter().find(|usage| !certificate.is_for(usage)) {
+        return Some(format!("its extendedKeyUsage does not include {usage}"));
     }
-    if wanted.subject_must_be.as_ref().is_some_and(|asked| !subject::same(asked, &certificate.subject)) {
-        return Some(format!("its subject is {}", subject::shown(&certificate.subject)));
+    if request.subject_must_be.as_ref().is_some_and(|asked| !subject::same(asked, &certificate.subject)) {
+        return Some(format!("its subject is {}, and another one is requested", subject::shown(&certificate.subject)));
     }
     if now < certificate.not_before {
         return Some(format!("it is not valid before {}", times::date(certificate.not_before)));
     }
     let left = certificate.days_left(now);
     if now > certificate.not_after {
-        return Some(format!("it ended on {}", times::date(certificate.not_after)));
+        return Some(format!("it expired on {}", times::date(certificate.not_after)));
     }
-    if left <= i64::from(wanted.renew_before) {
-        return Some(format!("it has {} left", times::days(left)));
+    if left <= i64::from(request.renew_before) {
+        return Some(format!("it expires in {}", times::days(left)));
     }
-    (wanted.existing == Existing::Replace && !pair.written.certificate).then(|| "--force".to_owned())
+    (request.replace && !pair.written.certificate).then(|| "--force".to_owned())
 }
 
 fn why_not_signed(pair: &Pair, ca: &Certificate) -> Option<String> {
-    let certificate = pair.certificate.good()?;
+    let certificate = pair.certificate.valid()?;
     match certificate.signed_by(ca) {
         Signed::Yes | Signed::Unknown => None,
-        Signed::No => Some(format!("another CA signed it: {}", subject::shown(&certificate.issuer))),
+        Signed::No => Some(format!("it is signed by another CA: {}", subject::shown(&certificate.issuer))),
     }
 }
 
-fn key(pair: &Pair, wanted: &Wanted, given: Option<PrivateKey>) -> Result<Key> {
-    let new = Key::New(wanted.algorithm.unwrap_or(Algorithm::EcdsaP256));
+fn key(pair: &Pair, request: &Request, given: Option<PrivateKey>) -> Result<Key> {
+    let new = Key::New(request.algorithm.unwrap_or(Algorithm::EcdsaP256));
     if let Some(given) = given {
-        sound(&given).on("use", "the key that is given")?;
-        let same = pair.key.good().is_some_and(|key| key.public_key_info() == given.public_key_info());
-        return Ok(match pair.key.good().filter(|_| same) {
-            Some(key) => Key::Kept(key.clone(), rewrite(pair, key, wanted)),
+        sound(&given).on("use", "the given private key")?;
+        let same = pair.key.valid().is_some_and(|key| key.public_key_info() == given.public_key_info());
+        return Ok(match pair.key.valid().filter(|_| same) {
+            Some(key) => Key::Kept(key.clone(), rewrite(pair, key, request)),
             None => Key::Given(given),
         });
     }
-    // Completing what was interrupted needs no third key, and the first one stays beside for an undo.
-    if wanted.key == KeyWish::New && !pair.written.key && !pair.is_half_renewed() {
+    // An interrupted renewal is completed with the key that it has made; the first one is kept for an undo.
+    if request.key == KeyChoice::New && !pair.written.key && !pair.is_half_renewed() {
         return Ok(new);
     }
     let unusable = |why: &str| {
         let hint = match pair.key_found.state {
-            State::File { .. } => "--new-key makes another one and keeps this one beside as .old",
-            _ => "move it away; a key is a file of its own",
+            State::File { .. } => "replace it with --new-key, which keeps it with the extension .old",
+            _ => "move it away: a private key must be a regular file",
         };
-        Error::failed(format!("cannot use the key {}: {why}", pair.key_path.display())).hint(hint)
+        Error::failed(format!("cannot use the private key {}: {why}", pair.key_path.display())).hint(hint)
     };
     match &pair.key {
         Read::Absent => Ok(new),
-        Read::Bad(why) => Err(unusable(why)),
-        Read::Good(key) if wanted.algorithm.is_some_and(|asked| asked != key.algorithm) => Ok(new),
-        Read::Good(key) => {
+        Read::Invalid(why) => Err(unusable(why)),
+        Read::Valid(key) if request.algorithm.is_some_and(|asked| asked != key.algorithm) => Ok(new),
+        Read::Valid(key) => {
             sound(key).map_err(|why| unusable(&why))?;
-            Ok(Key::Kept(key.clone(), rewrite(pair, key, wanted)))
+            Ok(Key::Kept(key.clone(), rewrite(pair, key, request)))
         }
     }
 }
 
-/// Whether a key's halves are there and belong together, as far as that can be told here.
+/// Whether the private and the public key are known and match, for the types that can be checked.
 fn sound(key: &PrivateKey) -> std::result::Result<(), String> {
     match key.algorithm {
         Algorithm::EcdsaOther(_) | Algorithm::Rsa(4097..) => match key.public_key_info() {
             Some(_) => Ok(()),
-            None => Err("it does not hold its public half (openssl pkey adds it)".to_owned()),
+            None => Err("it does not contain its public key (openssl pkey adds it)".to_owned()),
         },
         _ => Signer::new(key).map(|_| ()),
     }
 }
 
-fn rewrite(pair: &Pair, key: &PrivateKey, wanted: &Wanted) -> Rewrite {
-    if !wanted.loads.takes(key) {
+fn rewrite(pair: &Pair, key: &PrivateKey, request: &Request) -> Rewrite {
+    if !request.loads.accepts(key) {
         return Rewrite::Form;
     }
     match pair.key_found.state {
@@ -234,30 +242,30 @@ fn rewrite(pair: &Pair, key: &PrivateKey, wanted: &Wanted) -> Rewrite {
     }
 }
 
-/// The names that a certificate has and its successor has not: whoever dials them would refuse it.
-fn lost(old: &Certificate, wanted: &Wanted) -> Vec<Name> {
-    names::without(&old.names, &wanted.names)
+/// The SANs of the existing certificate that the new one does not have.
+fn lost(old: &Certificate, request: &Request) -> Vec<Name> {
+    names::without(&old.names, &request.names)
 }
 
-/// Adds what a decision asks for. `ready` is the CA that signs; none for one that signs itself.
-pub fn plan(pair: Pair, wanted: &Wanted, decision: Decision, ready: Option<Ready>, now: i64, plan: &mut Plan) {
+/// Adds the actions of a decision. `ready` is the CA that signs; none for one that signs itself.
+pub fn plan(pair: Pair, request: &Request, decision: Decision, ready: Option<Ready>, now: i64, plan: &mut Plan) {
     let (why, key) = match decision {
         Decision::Keep(rewrite) => {
-            if let Some(certificate) = pair.certificate.good() {
+            if let Some(certificate) = pair.certificate.valid() {
                 let left = times::days(certificate.days_left(now));
-                plan.note(format!("{} stays: it has {left} left", pair.certificate_path.display()));
+                plan.note(format!("{} is kept: it expires in {left}", pair.certificate_path.display()));
             }
-            if let Some(key) = pair.key.good() {
-                write_again(&pair, key, &rewrite, plan);
+            if let Some(key) = pair.key.valid() {
+                rewrite_key(&pair, key, &rewrite, plan);
             }
             return;
         }
         Decision::Make { why, key } => (why, key),
     };
-    if let Some(lost) = pair.certificate.good().map(|old| lost(old, wanted)).filter(|lost| !lost.is_empty()) {
+    if let Some(lost) = pair.certificate.valid().map(|old| lost(old, request)).filter(|lost| !lost.is_empty()) {
         let shown = names::shown(&lost);
         plan.note(format!(
-            "{} will no longer be for {shown}: name them too to keep them",
+            "{} will lose the SANs {shown}: pass them too to keep them",
             pair.certificate_path.display()
         ));
     }
@@ -266,13 +274,13 @@ pub fn plan(pair: Pair, wanted: &Wanted, decision: Decision, ready: Option<Ready
     let key_shown = pair.key_path.display().to_string();
     match key {
         Key::Kept(key, rewrite) => {
-            write_again(&pair, &key, &rewrite, plan);
-            // A cell that was just made is empty.
+            rewrite_key(&pair, &key, &rewrite, plan);
+            // The cell is new and empty.
             let _ = cell.set(key);
         }
         Key::Given(key) => {
             let content = key.to_pem();
-            let why = format!("the {} key that is given", key.algorithm);
+            let why = format!("the given {} key", key.algorithm);
             let made = Box::new(move || content.map(String::into_bytes).map_err(|why| cannot_make(&key_shown, &why)));
             let node = Node::PrivateKey { content: Bytes::Made(made) };
             plan.write(&pair.key_path, pair.key_found.clone(), node, Inverse::Whole, why);
@@ -293,29 +301,29 @@ pub fn plan(pair: Pair, wanted: &Wanted, decision: Decision, ready: Option<Ready
             plan.write(&pair.key_path, pair.key_found.clone(), node, Inverse::Whole, format!("a new {algorithm} key"));
         }
     }
-    // A key without its certificate is of no use: neither gets its name before both are written.
+    // A key without its certificate is useless: neither is renamed into place before both are written.
     plan.actions.iter_mut().skip(first).for_each(|action| action.with_next = true);
-    let request = Request {
-        subject: wanted.subject.clone(),
-        names: wanted.names.clone(),
-        usages: wanted.usages.clone(),
+    let contents = Contents {
+        subject: request.subject.clone(),
+        names: request.names.clone(),
+        usages: request.usages.clone(),
         now,
-        days: wanted.days,
+        days: request.days,
     };
-    let mut details = vec![format!("subject {}", subject::shown(&request.subject))];
-    if !request.names.is_empty() {
-        details.push(format!("names {}", names::shown(&request.names)));
+    let mut details = vec![format!("subject {}", subject::shown(&contents.subject))];
+    if !contents.names.is_empty() {
+        details.push(format!("SANs {}", names::shown(&contents.names)));
     }
-    let issuer = ready.as_ref().map_or(&request.subject, |ready| &ready.certificate.subject);
-    details.push(format!("signed by {}, until {}", subject::shown(issuer), times::date(request.not_after())));
+    let issuer = ready.as_ref().map_or(&contents.subject, |ready| &ready.certificate.subject);
+    details.push(format!("issuer {}, expires on {}", subject::shown(issuer), times::date(contents.not_after())));
     let certificate_shown = pair.certificate_path.display().to_string();
     let made = Box::new(move || {
         let make = || {
-            let key = cell.get().ok_or("its key was not made")?;
-            let info = key.public_key_info().ok_or("its key has no public half")?;
+            let key = cell.get().ok_or("its private key was not made")?;
+            let info = key.public_key_info().ok_or("its public key is not known")?;
             match &ready {
-                Some(ready) => issue::leaf(&request, &info, &ready.certificate, &ready.signer),
-                None => issue::authority(&request, &info, &Signer::new(key)?),
+                Some(ready) => issue::leaf(&contents, &info, &ready.certificate, &ready.signer),
+                None => issue::authority(&contents, &info, &Signer::new(key)?),
             }
         };
         make().map(String::into_bytes).map_err(|why: String| cannot_make(&certificate_shown, &why))
@@ -325,7 +333,7 @@ pub fn plan(pair: Pair, wanted: &Wanted, decision: Decision, ready: Option<Ready
     action.details = details;
 }
 
-fn write_again(pair: &Pair, key: &PrivateKey, rewrite: &Rewrite, plan: &mut Plan) {
+fn rewrite_key(pair: &Pair, key: &PrivateKey, rewrite: &Rewrite, plan: &mut Plan) {
     match rewrite {
         Rewrite::No => {}
         Rewrite::Mode(_) => {
@@ -336,7 +344,7 @@ fn write_again(pair: &Pair, key: &PrivateKey, rewrite: &Rewrite, plan: &mut Plan
                 let node = Node::SameKey(text.into_bytes());
                 plan.write(&pair.key_path, pair.key_found.clone(), node, Inverse::Whole, rewrite.to_string());
             }
-            Err(why) => plan.note(format!("{} stays as it is: {why}", pair.key_path.display())),
+            Err(why) => plan.note(format!("{} is kept as it is: {why}", pair.key_path.display())),
         },
     }
 }

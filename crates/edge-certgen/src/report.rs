@@ -1,4 +1,4 @@
-//! Certificates and keys for people and as records.
+//! Certificates and keys as lines and as records.
 
 use edge_host::Host;
 use serde_json::json;
@@ -41,12 +41,12 @@ pub(crate) fn key_record(host: &mut Host, file: &str, key: &PrivateKey, certific
     host.report.record("key", fields);
 }
 
-/// All names of a certificate, those that are none included.
+/// All SANs of a certificate, the invalid ones included.
 pub(crate) fn all_names(certificate: &Certificate) -> Vec<String> {
     certificate.names.iter().map(ToString::to_string).chain(certificate.odd_names.iter().cloned()).collect()
 }
 
-/// `824 days left`, `ended 3 days ago`.
+/// `valid for 824 days, expires on 2029-02-24`, `expired on 2026-01-01`.
 pub(crate) fn end_shown(certificate: &Certificate, now: i64) -> String {
     if now < certificate.not_before {
         return format!("not valid before {}", times::date(certificate.not_before));
@@ -54,8 +54,8 @@ pub(crate) fn end_shown(certificate: &Certificate, now: i64) -> String {
     let left = certificate.days_left(now);
     let end = times::date(certificate.not_after);
     if now > certificate.not_after {
-        format!("ended on {end}")
+        format!("expired on {end}")
     } else {
-        format!("{} left, until {end}", times::days(left))
+        format!("valid for {}, expires on {end}", times::days(left))
     }
 }

@@ -1,4 +1,4 @@
-//! Signing with a CA's key, and checking signatures.
+//! Signs with a CA's private key and checks signatures.
 
 use der::asn1::ObjectIdentifier;
 use rcgen::{
@@ -15,7 +15,7 @@ use ring::signature::{
 
 use crate::key::{Algorithm, PrivateKey};
 
-/// A key that can sign: both halves are there and belong together.
+/// A key that can sign: its private and public key are known and match.
 pub struct Signer {
     pair: Pair,
     public: Vec<u8>,
@@ -28,13 +28,13 @@ enum Pair {
 }
 
 impl Signer {
-    /// Errors: why the key cannot sign, without the file's name.
+    /// Errors: why the key cannot sign, without the name of the file.
     pub fn new(key: &PrivateKey) -> Result<Signer, String> {
-        let public = key.public().ok_or("it does not hold its public half (openssl pkey adds it)")?.to_vec();
+        let public = key.public().ok_or("it does not contain its public key (openssl pkey adds it)")?.to_vec();
         let rejected = |cause: ring::error::KeyRejected| match cause.to_string().as_str() {
             "TooSmall" => "it has fewer than 2048 bits".to_owned(),
             "TooLarge" => "it has more than 4096 bits".to_owned(),
-            _ => format!("its halves do not belong together, or it is damaged ({cause})"),
+            _ => "it is damaged, or its private and public key do not match".to_owned(),
         };
         let pair = match key.algorithm {
             Algorithm::Rsa(_) => Pair::Rsa(Box::new(RsaKeyPair::from_der(key.secret()).map_err(rejected)?)),
@@ -47,15 +47,16 @@ impl Signer {
                 } else {
                     (&ECDSA_P384_SHA384_ASN1_SIGNING, &PKCS_ECDSA_P384_SHA384, 48)
                 };
-                // Some writers leave out leading zeros.
+                // Some programs omit leading zeros.
                 let mut number = vec![0; size];
-                let start = size.checked_sub(key.secret().len()).ok_or("its number is too long")?;
+                let start =
+                    size.checked_sub(key.secret().len()).ok_or("its private number is too long for its curve")?;
                 number.splice(start.., key.secret().iter().copied());
                 let random = SystemRandom::new();
                 let pair = EcdsaKeyPair::from_private_key_and_public_key(signing, &number, &public, &random);
                 Pair::Ecdsa(pair.map_err(rejected)?, algorithm)
             }
-            other @ Algorithm::EcdsaOther(_) => return Err(format!("no {other} key can sign here")),
+            other @ Algorithm::EcdsaOther(_) => return Err(format!("signing with {other} keys is not supported")),
         };
         Ok(Signer { pair, public })
     }
@@ -63,7 +64,7 @@ impl Signer {
     /// The signature of a message.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, String> {
         let random = SystemRandom::new();
-        let failed = |_| "the signature could not be made".to_owned();
+        let failed = |_| "signing failed".to_owned();
         match &self.pair {
             Pair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public().modulus_len()];
@@ -90,18 +91,18 @@ impl PublicKeyData for Signer {
     }
 }
 
-/// What is known of a signature.
+/// Whether a signature is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signed {
-    /// It is the key's.
+    /// It is.
     Yes,
     /// It is not.
     No,
-    /// It was made in a way that is not checked here.
+    /// The signature algorithm is not supported.
     Unknown,
 }
 
-/// Checks a signature of an algorithm, by a key of an algorithm.
+/// Checks a signature with a public key.
 pub fn check(
     algorithm: ObjectIdentifier,
     key: Option<Algorithm>,
@@ -137,7 +138,7 @@ mod tests {
     use crate::key::{P256, P384};
 
     #[test]
-    fn every_kind_signs_and_is_checked() {
+    fn signature_of_every_type_is_checked() {
         for (algorithm, oid) in [
             (Algorithm::EcdsaP256, "1.2.840.10045.4.3.2"),
             (Algorithm::EcdsaP384, "1.2.840.10045.4.3.3"),
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_was_written_without_its_leading_zeros_signs() {
+    fn signer_accepts_a_number_without_its_leading_zeros() {
         for (algorithm, curve) in [(Algorithm::EcdsaP256, P256), (Algorithm::EcdsaP384, P384)] {
             // One in 256 begins with a zero.
             let keys = std::iter::repeat_with(|| PrivateKey::generate(algorithm).unwrap());

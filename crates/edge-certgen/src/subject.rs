@@ -1,4 +1,4 @@
-//! The subject of a certificate, written as openssl's -subj takes it.
+//! The subject of a certificate, in the format of openssl's -subj.
 
 use der::asn1::{Any, ObjectIdentifier};
 use der::{Encode, Tag, Tagged};
@@ -6,7 +6,7 @@ use edge_host::{Error, Result};
 use x509_cert::attr::AttributeTypeAndValue;
 use x509_cert::name::{RdnSequence as Name, RelativeDistinguishedName};
 
-/// An attribute that a subject may have: its short name, its number, how long it may be.
+/// An attribute of a subject: its short name, its OID and its maximal length.
 struct Attribute {
     name: &'static str,
     oid: &'static str,
@@ -14,7 +14,7 @@ struct Attribute {
     tag: Tag,
 }
 
-/// Upper bounds are those of RFC 5280, which OpenSSL keeps to.
+/// The lengths are those of RFC 5280, which OpenSSL enforces.
 const ATTRIBUTES: &[Attribute] = &[
     Attribute { name: "CN", oid: "2.5.4.3", max: 64, tag: Tag::Utf8String },
     Attribute { name: "serialNumber", oid: "2.5.4.5", max: 64, tag: Tag::PrintableString },
@@ -29,21 +29,22 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute { name: "emailAddress", oid: "1.2.840.113549.1.9.1", max: 255, tag: Tag::Ia5String },
 ];
 
-/// A subject from `/C=CN/O=KubeEdge/CN=name`; a slash or backslash in a value has a backslash before it.
+/// A subject from `/C=CN/O=KubeEdge/CN=name`; a backslash escapes a slash or backslash in a value.
 ///
-/// Errors: exit 2 with what is wrong.
+/// Errors: exit 2 with the reason.
 pub fn parse(text: &str) -> Result<Name> {
     let wrong = |why: String| {
-        Error::usage(format!("cannot take the subject {text}: {why}")).hint("as openssl takes it: /O=KubeEdge/CN=name")
+        Error::usage(format!("cannot use the subject {text:?}: {why}"))
+            .hint("write it as for openssl: --subject /O=KubeEdge/CN=name")
     };
-    let rest = text.strip_prefix('/').ok_or_else(|| wrong("it does not begin with /".to_owned()))?;
+    let rest = text.strip_prefix('/').ok_or_else(|| wrong("it must begin with /".to_owned()))?;
     let mut subject = Name::default();
     for part in split(rest) {
-        let (name, value) = part.split_once('=').ok_or_else(|| wrong(format!("{part:?} has no =")))?;
+        let (name, value) = part.split_once('=').ok_or_else(|| wrong(format!("{part:?} is not NAME=VALUE")))?;
         let known = ATTRIBUTES.iter().find(|attribute| attribute.name.eq_ignore_ascii_case(name));
         let known = known.ok_or_else(|| {
             let all: Vec<&str> = ATTRIBUTES.iter().map(|attribute| attribute.name).collect();
-            wrong(format!("{name:?} is none of {}", all.join(", ")))
+            wrong(format!("{name:?} is not a known attribute: expected one of {}", all.join(", ")))
         })?;
         subject.push(attribute(known, value).map_err(wrong)?);
     }
@@ -59,26 +60,26 @@ fn attribute(known: &Attribute, value: &str) -> std::result::Result<RelativeDist
         return Err(format!("{name} has more than {} characters", known.max));
     }
     if let Some(odd) = value.chars().find(|c| c.is_control()) {
-        return Err(format!("{name} has {odd:?} in it"));
+        return Err(format!("{name} contains {odd:?}"));
     }
     if name == "C" && !(value.len() == 2 && value.bytes().all(|byte| byte.is_ascii_uppercase())) {
-        return Err("C is a country's two capital letters".to_owned());
+        return Err("C must be a country code of two capital letters".to_owned());
     }
     let printable = |c: char| c.is_ascii_alphanumeric() || " '()+,-./:=?".contains(c);
     if known.tag == Tag::PrintableString && !value.chars().all(printable)
         || known.tag == Tag::Ia5String && !value.is_ascii()
     {
-        return Err(format!("{name} has characters that it cannot hold"));
+        return Err(format!("{name} contains characters that are not allowed in it"));
     }
     let build = || {
         let value = Any::new(known.tag, value.as_bytes())?;
         let pair = AttributeTypeAndValue { oid: ObjectIdentifier::new(known.oid)?, value };
         RelativeDistinguishedName::try_from(vec![pair])
     };
-    build().map_err(|cause: der::Error| format!("{name}: {cause}"))
+    build().map_err(|_: der::Error| format!("{name} cannot be encoded"))
 }
 
-/// Parts between slashes, with backslashes taken away.
+/// The parts between slashes, unescaped.
 fn split(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut chars = text.chars();
@@ -93,12 +94,12 @@ fn split(text: &str) -> Vec<String> {
     parts
 }
 
-/// The subject that KubeEdge 1.16 and later ask of an edge node's certificate.
+/// The subject that KubeEdge 1.16 and later require of an edge node's certificate.
 pub fn of_node(name: &str) -> Result<Name> {
     parse(&format!("/O=system:nodes/CN=system:node:{}", name.replace('\\', "\\\\").replace('/', "\\/")))
 }
 
-/// A name for people: `CN=kubernetes`, in the order of the certificate.
+/// A name as shown to users: `CN=kubernetes`, in the order of the certificate.
 pub fn shown(name: &Name) -> String {
     let mut parts = Vec::new();
     for rdn in name.iter() {
@@ -132,7 +133,7 @@ fn text(value: &Any) -> String {
     }
 }
 
-/// Whether two names are the same to the byte, as clients compare them.
+/// Whether two names have the same bytes, as clients compare them.
 pub fn same(a: &Name, b: &Name) -> bool {
     matches!((a.to_der(), b.to_der()), (Ok(a), Ok(b)) if a == b)
 }
@@ -142,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_subject_is_read_and_shown() {
+    fn subject_is_parsed_and_shown() {
         let name = parse("/C=CN/ST=Zhejiang/O=Kube Edge/OU=a/OU=b/CN=x\\/y").unwrap();
         assert_eq!(shown(&name), "C=CN, ST=Zhejiang, O=Kube Edge, OU=a, OU=b, CN=x/y");
         assert_eq!(shown(&of_node("edge-1").unwrap()), "O=system:nodes, CN=system:node:edge-1");
@@ -150,17 +151,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_subject_is_said() {
+    fn parse_refuses_an_invalid_subject() {
         for (text, why) in [
-            ("CN=x", "does not begin with /"),
-            ("/CN", "has no ="),
-            ("/", "has no ="),
-            ("/X=y", "is none of"),
+            ("CN=x", "must begin with /"),
+            ("/CN", "is not NAME=VALUE"),
+            ("/", "is not NAME=VALUE"),
+            ("/X=y", "is not a known attribute"),
             ("/C=CHN", "more than 2"),
             ("/C=cn", "two capital letters"),
             ("/CN=", "CN is empty"),
-            ("/CN=a\nb", "has '\\n' in it"),
-            ("/DC=ä", "cannot hold"),
+            ("/CN=a\nb", "contains '\\n'"),
+            ("/DC=ä", "not allowed"),
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.message().contains(why), "{text:?}: {error}");

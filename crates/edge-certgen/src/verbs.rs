@@ -1,6 +1,6 @@
-//! One file for each verb.
+//! The verbs, one file each.
 
+pub(crate) mod check;
 pub(crate) mod make;
 pub(crate) mod secret;
 pub(crate) mod show;
-pub(crate) mod verify;

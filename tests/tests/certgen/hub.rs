@@ -23,7 +23,7 @@ fn hub_s_pairs_are_one_run_with_their_ca() {
     let ran = certgen(&tree, &["server", "--ip", "192.0.2.1", "-n"]).expect(3);
     assert!(
         ran.stderr
-            .ends_with("note: then, signed by it: /etc/kubeedge/certs/server.key and /etc/kubeedge/certs/server.crt\n")
+            .ends_with("note: then /etc/kubeedge/certs/server.key and /etc/kubeedge/certs/server.crt, signed by it\n")
     );
     assert!(tree.snapshot().is_empty());
     certgen(&tree, &["server", "--ip", "192.0.2.1", "--days", "10", "--key-type", "ed25519", "--subject", "/CN=x"])
@@ -52,7 +52,10 @@ fn hub_s_pairs_are_one_run_with_their_ca() {
     }
     assert_same(&tree.snapshot(), &before, "the second time");
     assert!(
-        certgen(&tree, &["edge", "--node-name", "edge-2", "-n"]).expect(3).stdout.contains("it is not for DNS:edge-2")
+        certgen(&tree, &["edge", "--node-name", "edge-2", "-n"])
+            .expect(3)
+            .stdout
+            .contains("its SANs do not include DNS:edge-2")
     );
     certgen(&tree, &["undo"]).expect(0);
     certgen(&tree, &["undo"]).expect(0);
@@ -104,7 +107,11 @@ fn secret_holds_the_files_to_the_byte_in_each_shape() {
     let stream = ["stream", "--ip", "192.0.2.1", "--ca", &pki.at("ca.crt"), "--ca-key", &pki.at("ca.key")];
     for shape in ["cloudcore", "chart", "metaserver"] {
         let ran = certgen(&tree, &["secret", shape]).expect(1);
-        assert!(ran.stdout.is_empty() && ran.stderr.contains("it is not there\nhint: edge-certgen "), "{}", ran.stderr);
+        assert!(
+            ran.stdout.is_empty() && ran.stderr.contains("No such file or directory\nhint: make it: edge-certgen "),
+            "{}",
+            ran.stderr
+        );
     }
     certgen(&tree, &stream).expect(0);
     certgen(&tree, &["edge"]).expect(0);
@@ -141,7 +148,7 @@ fn secret_holds_the_files_to_the_byte_in_each_shape() {
     // A key that is another's makes no Secret.
     tree.write("etc/kubeedge/certs/stream.key", file("certs/edge.key"));
     let ran = certgen(&tree, &["secret", "chart"]).expect(1);
-    assert!(ran.stdout.is_empty() && ran.stderr.contains("is not for the key"), "{}", ran.stderr);
+    assert!(ran.stdout.is_empty() && ran.stderr.contains("does not match the private key"), "{}", ran.stderr);
 }
 
 #[test]
@@ -154,20 +161,20 @@ fn show_says_what_is_in_a_file_and_what_belongs_together() {
     for line in [
         "    subject      CN=empty-name\n",
         "    issuer       CN=hub-ca\n",
-        "    names        IP:192.0.2.1, DNS:\n",
-        &format!("    key          ecdsa-p256, which is in {key}\n"),
+        "    SANs         IP:192.0.2.1, DNS:\n",
+        &format!("    key          ecdsa-p256, private key in {key}\n"),
         &format!("    sha256       {}", fingerprint.split('=').nth(1).unwrap()),
         &format!("{key}: a private key, ecdsa-p256, PKCS#8\n    certificate  {crt}\n"),
     ] {
         assert!(ran.stdout.contains(line), "{line}\n{}", ran.stdout);
     }
     let ran = show(&[&crt, &pki.at("ended.key")]).expect(0);
-    assert!(ran.stdout.ends_with("    certificate  none of these\n"), "{}", ran.stdout);
+    assert!(ran.stdout.ends_with("    certificate  none of the given files\n"), "{}", ran.stdout);
     assert!(!ran.stdout.contains("PRIVATE KEY"));
     let ran = show(&[&pki.at("corporate.crt")]).expect(0);
     assert!(ran.stdout.contains("subject      DC=com, DC=example, O=bärg+OU=unit, CN=corp."), "{}", ran.stdout);
     let piped = Tool::new("edge-certgen").args(["show", "-"]).stdin(std::fs::read(&crt).unwrap()).run().expect(0);
     assert!(piped.stdout.starts_with("standard input: a certificate, "), "{}", piped.stdout);
     let ran = show(&[&pki.at("nothing")]).expect(1);
-    assert!(ran.stdout.is_empty() && ran.stderr.ends_with("nothing: it is not there\n"), "{}", ran.stderr);
+    assert!(ran.stdout.is_empty() && ran.stderr.ends_with("nothing: No such file or directory\n"), "{}", ran.stderr);
 }

@@ -45,12 +45,13 @@ fn key_that_others_can_read_is_closed_and_not_rewritten() {
         let dry = certgen(&tree, &[call, "-n"]).expect(3);
         assert!(dry.stdout.contains(&format!("{mode:04o} to 0600")), "{}", dry.stdout);
         let ran = certgen(&tree, &[call]).expect(0);
-        let line =
-            format!("chmod /{KEY}: {mode:04o} to 0600: others can read or replace the private key  [undo: exact]\n");
+        let line = format!(
+            "chmod /{KEY}: {mode:04o} to 0600: other users can read or replace the private key  [undo: exact]\n"
+        );
         assert!(ran.stdout.starts_with(&line), "{}", ran.stdout);
         let is = fs::metadata(tree.at(KEY)).unwrap();
         assert_eq!((is.ino(), is.mode() & 0o7777), (inode, 0o600));
-        certgen(&tree, &["verify", call]).expect(0);
+        certgen(&tree, &["check", call]).expect(0);
         let mut after = tree.snapshot();
         after.insert(KEY.into(), before[std::path::Path::new(KEY)].clone());
         assert_same(&after, &before, "but for the mode");
@@ -106,6 +107,6 @@ fn cluster_s_own_key_behind_a_link_keeps_its_mode() {
     tree.link(KEY, &format!("/{cluster}"));
     let before = tree.snapshot();
     let ran = certgen(&tree, &["stream"]).expect(4);
-    assert!(ran.stderr.contains("it leads to /etc/kubernetes/pki/ca.key, the CA of kubeadm"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("it is a link to /etc/kubernetes/pki/ca.key, the CA of kubeadm"), "{}", ran.stderr);
     assert_same(&tree.snapshot(), &before, "after the refusal");
 }

@@ -2,10 +2,11 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod advertised;
+mod check;
 mod hub;
 mod keys;
 mod live;
 mod refused;
 mod spared;
 mod stream;
-mod verify;

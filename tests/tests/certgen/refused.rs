@@ -39,7 +39,7 @@ fn ca_whose_key_cannot_be_used() {
             name,
             &[],
             &format!(
-                "cannot read {name}: it is encrypted\nhint: give it decrypted: openssl pkey -in {name} | edge-certgen … --ca-key -"
+                "cannot read {name}: it is encrypted\nhint: pass it decrypted: openssl pkey -in {name} | edge-certgen … --ca-key -"
             ),
         );
     }
@@ -48,23 +48,23 @@ fn ca_whose_key_cannot_be_used() {
         "ca.crt",
         "other.key",
         &[],
-        "cannot sign with other.key: it is not the key of ca.crt\nhint: --ca and --ca-key must be of one CA",
+        "cannot sign with other.key: it is not the private key of ca.crt\nhint: pass the certificate and the private key of one CA with --ca and --ca-key",
     );
-    refused(&pki, "ca.crt", "ca.crt", &[], "cannot read ca.crt: it holds no private key but CERTIFICATE");
-    refused(&pki, "ca.key", "ca.key", &[], "cannot read ca.key: it holds no certificate but EC PRIVATE KEY");
-    refused(&pki, "nowhere.crt", "ca.key", &[], "cannot read nowhere.crt: it is not there");
+    refused(&pki, "ca.crt", "ca.crt", &[], "cannot read ca.crt: it contains no private key, only CERTIFICATE");
+    refused(&pki, "ca.key", "ca.key", &[], "cannot read ca.key: it contains no certificate, only EC PRIVATE KEY");
+    refused(&pki, "nowhere.crt", "ca.key", &[], "cannot read nowhere.crt: No such file or directory");
     refused(
         &pki,
         "ca.crt",
         "nowhere.key",
         &[],
-        "cannot sign: the key of ca.crt is not there: nowhere.key\n\
-         hint: name it with --ca-key FILE, or run this where the CA's key is (a control plane host)",
+        "cannot sign with ca.crt: its private key nowhere.key does not exist\n\
+         hint: pass it with --ca-key FILE, or run this on a control plane host, where the CA's private key is",
     );
     for (name, text, why) in [
         ("empty", "", "it is empty"),
         ("text", "hello\n", "it is not PEM"),
-        ("cut", "-----BEGIN CERTIFICATE-----\nMIIB\n", "its PEM is cut off"),
+        ("cut", "-----BEGIN CERTIFICATE-----\nMIIB\n", "its PEM block is incomplete: it has no END line"),
     ] {
         std::fs::write(pki.at(name), text).unwrap();
         refused(&pki, name, "ca.key", &[], &format!("cannot read {name}: {why}"));
@@ -72,7 +72,7 @@ fn ca_whose_key_cannot_be_used() {
     }
     for (name, command, why) in [
         ("small", "openssl genrsa 1024", "it has fewer than 2048 bits"),
-        ("p521", "openssl ecparam -name secp521r1 -genkey -noout", "no ecdsa-p521 key can sign here"),
+        ("p521", "openssl ecparam -name secp521r1 -genkey -noout", "signing with ecdsa-p521 keys is not supported"),
     ] {
         pki.authority(name, command);
         let key = format!("{name}.key");
@@ -95,15 +95,15 @@ fn ca_that_must_not_sign() {
     of(
         "expired",
         &[],
-        "cannot sign with expired.crt: it ended on 2021-01-01\nhint: renew the CA first; what it signs now would be refused",
+        "cannot sign with expired.crt: it expired on 2021-01-01\nhint: renew the CA first: clients reject what an expired CA has signed",
     );
     let today = shell("date -u +%F");
     of(
         "future",
         &[],
         &format!(
-            "cannot sign with future.crt: it is not valid before 2090-01-01, and the clock says {}\n\
-             hint: set the clock, if that is what is wrong",
+            "cannot sign with future.crt: it is not valid before 2090-01-01, and the system clock is at {}\n\
+             hint: if the clock is wrong, set it: timedatectl set-ntp true",
             today.trim()
         ),
     );
@@ -112,7 +112,7 @@ fn ca_that_must_not_sign() {
         "short",
         &[],
         &format!(
-            "cannot sign with short.crt: it ends on {}, before the new certificate would ({})\nhint: --days 100 is the most that it can sign",
+            "cannot sign with short.crt: it expires on {}, before the new certificate would ({})\nhint: use --days 100 or less",
             end.trim(),
             wanted.trim()
         ),
@@ -120,10 +120,10 @@ fn ca_that_must_not_sign() {
     of(
         "no-ca",
         &[],
-        "cannot sign with no-ca.crt: it is no CA, and clients would refuse what it signs\n\
-         hint: name the certificate of the CA itself with --ca",
+        "cannot sign with no-ca.crt: it is not a CA certificate, so clients would reject what it signs\n\
+         hint: pass the certificate of the CA itself: --ca FILE",
     );
-    of("no-sign", &[], "cannot sign with no-sign.crt: its keyUsage does not let it sign certificates");
+    of("no-sign", &[], "cannot sign with no-sign.crt: its keyUsage does not allow signing certificates");
     // With as few days as the CA has, it signs.
     let tree = Tree::new();
     let (ca, key) = (pki.at("short.crt"), pki.at("short.key"));
@@ -136,56 +136,53 @@ fn wrong_call() {
     for (args, want) in [
         (
             &["stream", "--ip", "cloud.example.com"][..],
-            "cannot take --ip cloud.example.com: it is not an IP address\nhint: for a name: --dns cloud.example.com",
+            "cannot use --ip \"cloud.example.com\": it is not an IP address\nhint: pass a name with --dns cloud.example.com",
         ),
         (
             &["stream", "--dns", "192.0.2.1"],
-            "cannot take --dns 192.0.2.1: it is an IP address\nhint: for an address: --ip 192.0.2.1",
+            "cannot use --dns \"192.0.2.1\": it is an IP address\nhint: pass an address with --ip 192.0.2.1",
         ),
         (
             &["stream", "--dns", "a b"],
-            "cannot take --dns a b: it has a space in it\nhint: repeat --dns, or put commas between",
+            "cannot use --dns \"a b\": it contains a space\nhint: repeat --dns, or separate the names with commas",
         ),
-        (
-            &["stream", "--dns", "https://a"],
-            "cannot take --dns https://a: it is a URL\nhint: give the host of it alone",
-        ),
-        (&["stream", "--ip", ","], "cannot take --ip: it is empty"),
+        (&["stream", "--dns", "https://a"], "cannot use --dns \"https://a\": it is a URL\nhint: pass only its host"),
+        (&["stream", "--ip", ","], "cannot use an empty --ip: expected an address or a name"),
         (
             &["stream", "--ip", "192.0.2.1", "--ca", "/x"],
-            "cannot sign: a CA is a certificate and its key\nhint: give both --ca and --ca-key",
+            "cannot sign: only one of --ca and --ca-key is given\nhint: pass both: --ca FILE --ca-key FILE",
         ),
         (
             &["stream", "--ip", "192.0.2.1", "--subject", "CN=x"],
-            "cannot take the subject CN=x: it does not begin with /\nhint: as openssl takes it: /O=KubeEdge/CN=name",
+            "cannot use the subject \"CN=x\": it must begin with /\nhint: write it as for openssl: --subject /O=KubeEdge/CN=name",
         ),
         (
             &["ca", "--key-type", "ed25519"],
-            "cannot make the hub's CA with ed25519: cloudcore loads ECDSA only\nhint: ecdsa-p256 or ecdsa-p384",
+            "cannot make rootCA with ed25519: cloudcore loads only ECDSA keys\nhint: use --key-type ecdsa-p256 or --key-type ecdsa-p384",
         ),
-        (&["ca", "--ca", "/x", "--ca-key", "/y"], "cannot take --ca and --ca-key here: the hub's CA signs itself"),
+        (&["ca", "--ca", "/x", "--ca-key", "/y"], "cannot use --ca and --ca-key with ca: rootCA signs itself"),
         (
             &["genCertAndKey", "../x"],
-            "cannot take the name ../x: it becomes a file name\nhint: letters, digits, dots, hyphens and underscores, such as server",
+            "cannot use the name \"../x\": it must be a plain file name\nhint: use letters, digits, dots, hyphens and underscores, such as server",
         ),
-        (&["genCertAndKey", "server", "x"], "cannot take IP x: it is not an IP address"),
+        (&["genCertAndKey", "server", "x"], "cannot use IP \"x\": it is not an IP address"),
         (
             &["genCertAndKey", "stream"],
-            "cannot make stream so: it is signed by the cluster's CA\nhint: edge-certgen stream --ip IP",
+            "cannot make stream with genCertAndKey: it is signed by the cluster's CA\nhint: use edge-certgen stream --ip IP",
         ),
         (
             &["edge", "--node-name", "a", "--node-name", "b"],
-            "cannot make one pair for several edge nodes\nhint: call edge-certgen edge for each, with a --cert-dir of its own",
+            "cannot make one key pair for several edge nodes\nhint: run edge-certgen edge for each node, with its own --cert-dir",
         ),
-        (&["secret", "chart", "--namespace", "No"], "cannot take the namespace No: Kubernetes has no such name"),
         (
-            &["secret", "chart", "--json"],
-            "cannot print the Secret as records: it is a document (kubectl takes it as it is)",
+            &["secret", "chart", "--namespace", "No"],
+            "cannot use the namespace \"No\": it must have 1 to 63 lower-case letters, digits and hyphens",
         ),
-        (&["show", "-", "-"], "cannot take - twice: standard input is read once"),
+        (&["secret", "chart", "--json"], "cannot use --json with secret: it prints a YAML document for kubectl"),
+        (&["show", "-", "-"], "cannot use - twice: standard input can be read only once"),
         (
             &["stream", "--ip", "192.0.2.1", "--ca", "/x", "--ca-key", "-", "--key", "-"],
-            "cannot take - twice: standard input is read once",
+            "cannot use - twice: standard input can be read only once",
         ),
     ] {
         let ran = certgen(&tree, args);
@@ -213,17 +210,21 @@ fn key_that_cannot_be_used_is_never_replaced_unasked() {
     ]);
     let before = tree.snapshot();
     let ran = certgen(&tree, &["stream", "--ip", "192.0.2.1", "--key", &pki.at("ca.key")]).expect(4);
-    assert!(ran.stderr.contains("cannot use the key that is given: it is the CA's own\nhint: "), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("cannot use the given private key: it is the private key of the CA\nhint: "),
+        "{}",
+        ran.stderr
+    );
     let ran = certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(1);
     assert_eq!(
         ran.stderr,
-        "edge-certgen: cannot use the key /etc/kubeedge/certs/stream.key: it is not PEM\n\
-         hint: --new-key makes another one and keeps this one beside as .old\n"
+        "edge-certgen: cannot use the private key /etc/kubeedge/certs/stream.key: it is not PEM\n\
+         hint: replace it with --new-key, which keeps it with the extension .old\n"
     );
     assert_same(&tree.snapshot(), &before, "after the error");
     certgen(&tree, &["stream", "--ip", "192.0.2.1", "--new-key"]).expect(0);
     assert_eq!(tree.read("etc/kubeedge/certs/stream.key.old"), "damaged\n");
-    certgen(&tree, &["verify"]).expect(0);
+    certgen(&tree, &["check"]).expect(0);
 }
 
 #[test]
@@ -238,14 +239,14 @@ fn hub_s_ca_is_not_replaced_unasked() {
         assert_same(&tree.snapshot(), &before, why);
     };
     std::fs::remove_file(tree.at("etc/kubeedge/ca/rootCA.key")).unwrap();
-    refused("its key is not there");
+    refused("its private key is missing");
     tree.write("etc/kubeedge/ca/rootCA.key", shell("openssl ecparam -name prime256v1 -genkey -noout"));
-    refused("the key beside it is another's");
+    refused("the private key beside it belongs to another certificate");
     // The same key in a form that cloudcore does not take is rewritten.
     tree.write("etc/kubeedge/ca/plain.key", &key);
     let plain = tree.at("etc/kubeedge/ca/plain.key").display().to_string();
     tree.write("etc/kubeedge/ca/rootCA.key", shell(&format!("openssl pkcs8 -topk8 -nocrypt -in {plain}")));
-    assert!(certgen(&tree, &["verify", "ca"]).expect(3).stdout.contains("it is in the form PKCS#8"));
+    assert!(certgen(&tree, &["check", "ca"]).expect(3).stdout.contains("its format is PKCS#8"));
     certgen(&tree, &["ca"]).expect(0);
     assert_eq!(
         (tree.read("etc/kubeedge/ca/rootCA.crt"), tree.read("etc/kubeedge/ca/rootCA.key")),
@@ -254,10 +255,10 @@ fn hub_s_ca_is_not_replaced_unasked() {
     // EC PARAMETERS in front, as openssl ecparam writes them, too.
     let parameters = shell("openssl ecparam -name prime256v1");
     tree.write("etc/kubeedge/ca/rootCA.key", format!("{parameters}{key}"));
-    assert!(certgen(&tree, &["verify", "ca"]).expect(3).stdout.contains("something stands before the key"));
+    assert!(certgen(&tree, &["check", "ca"]).expect(3).stdout.contains("its first PEM block is not the private key"));
     certgen(&tree, &["ca"]).expect(0);
     assert_eq!(tree.read("etc/kubeedge/ca/rootCA.key"), key);
     certgen(&tree, &["ca", "--new-key", "--force"]).expect(0);
     assert_ne!(tree.read("etc/kubeedge/ca/rootCA.crt"), crt);
-    certgen(&tree, &["verify", "ca"]).expect(0);
+    certgen(&tree, &["check", "ca"]).expect(0);
 }

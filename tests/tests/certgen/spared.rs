@@ -38,10 +38,10 @@ fn ca_s_key_in_the_file_of_its_certificate_stays_there() {
         let tree = Tree::new();
         let args = ["stream", "--ip", "192.0.2.1", "--ca", &both, "--ca-key", &both];
         let ran = certgen(&tree, &args).expect(0);
-        assert!(ran.stdout.contains(&format!("the certificates in {both}, and nothing else of it")), "{}", ran.stdout);
+        assert!(ran.stdout.contains(&format!("only the certificates of {both}")), "{}", ran.stdout);
         assert_eq!(tree.read(STREAM_CA), read(&pki, "ca.crt"));
         assert!(certgen(&tree, &args).expect(0).stdout.contains("already up to date"));
-        certgen(&tree, &["verify"]).expect(0);
+        certgen(&tree, &["check"]).expect(0);
     }
 }
 
@@ -53,10 +53,10 @@ fn key_that_stands_in_a_certificate_s_file_is_found_and_never_printed() {
     tree.write(STREAM_CA, &both);
     let crt = tree.read(CRT);
     tree.write(CRT, format!("{crt}{}", tree.read(KEY)));
-    let ran = certgen(&tree, &["verify"]).expect(3);
+    let ran = certgen(&tree, &["check"]).expect(3);
     for file in [STREAM_CA, CRT] {
         let fault =
-            format!("{}: error: a private key stands in it, and it is for everybody to read", tree.at(file).display());
+            format!("{}: error: it contains a private key and is readable by everyone", tree.at(file).display());
         assert!(ran.stdout.contains(&fault), "{}", ran.stdout);
     }
     let secret = certgen(&tree, &["secret", "chart"]).expect(0).stdout;
@@ -80,7 +80,7 @@ fn cluster_s_own_files_are_not_written_through_a_link() {
         let ran = certgen(&tree, &args).expect(4);
         assert_eq!(
             ran.stderr,
-            "edge-certgen: cannot write /etc/kubeedge/ca/streamCA.crt: it leads to /etc/kubernetes/pki/ca.crt, the CA of kubeadm\n\
+            "edge-certgen: cannot write /etc/kubeedge/ca/streamCA.crt: it is a link to /etc/kubernetes/pki/ca.crt, the CA of kubeadm\n\
              hint: remove the link /etc/kubeedge/ca/streamCA.crt and run again\n"
         );
         assert_same(&tree.snapshot(), &before, "refused");
@@ -99,21 +99,21 @@ fn server_does_not_get_the_ca_s_own_key() {
     let ran = certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(4);
     assert_eq!(
         ran.stderr,
-        "edge-certgen: cannot use the key /etc/kubeedge/certs/stream.key: it is the CA's own\n\
-         hint: remove it and run again: a server's key is on more hosts, and whoever reads this one can sign anything\n"
+        "edge-certgen: cannot use the private key /etc/kubeedge/certs/stream.key: it is the private key of the CA\n\
+         hint: remove it and run again: anyone who can read the private key of the CA can sign certificates\n"
     );
     let ran = certgen(&tree, &["stream", "--ip", "192.0.2.1", "--new-key"]).expect(4);
-    assert!(ran.stderr.contains("it leads to /etc/kubernetes/pki/ca.key, the CA of kubeadm"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("it is a link to /etc/kubernetes/pki/ca.key, the CA of kubeadm"), "{}", ran.stderr);
     assert_same(&tree.snapshot(), &before, "refused");
     std::fs::remove_file(tree.at(KEY)).unwrap();
     tree.write(KEY, read(&pki, "ca.key"));
     tree.write(CRT, read(&pki, "ca.crt"));
     tree.write(STREAM_CA, read(&pki, "ca.crt"));
-    let ran = certgen(&tree, &["verify", "stream"]).expect(3);
-    assert!(ran.stdout.contains("stream.key: error: it is the CA's own key"), "{}", ran.stdout);
+    let ran = certgen(&tree, &["check", "stream"]).expect(3);
+    assert!(ran.stdout.contains("stream.key: error: it is the private key of the CA"), "{}", ran.stdout);
     certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(4);
     certgen(&tree, &["stream", "--ip", "192.0.2.1", "--new-key"]).expect(0);
-    certgen(&tree, &["verify", "stream"]).expect(0);
+    certgen(&tree, &["check", "stream"]).expect(0);
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn gen_cert_and_key_makes_no_pair_over_a_ca() {
         assert_eq!(
             ran.stderr,
             format!(
-                "edge-certgen: cannot make {name} so: it is a CA's name\nhint: edge-certgen ca makes rootCA, edge-certgen stream streamCA\n"
+                "edge-certgen: cannot make {name} with genCertAndKey: it is the name of a CA\nhint: make rootCA with edge-certgen ca, streamCA with edge-certgen stream\n"
             )
         );
     }
@@ -139,7 +139,7 @@ fn pair_of_a_node_is_for_one_node() {
     let tree = Tree::new();
     for args in [&["edge", "--node-name", "a,b"][..], &["edge", "--node-name", "a", "--node-name", "b"]] {
         let ran = certgen(&tree, args).expect(2);
-        assert!(ran.stderr.contains("cannot make one pair for several edge nodes"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("cannot make one key pair for several edge nodes"), "{}", ran.stderr);
     }
     let ran = certgen(&tree, &["edge", "--node-name", " Edge-1"]).expect(0);
     assert!(ran.stdout.contains("subject O=system:nodes, CN=system:node:edge-1\n"), "{}", ran.stdout);
@@ -151,11 +151,11 @@ fn short_certificate_is_not_made_anew_by_each_run() {
     let args = ["stream", "--ip", "192.0.2.1", "--days", "20"];
     certgen(&tree, &args).expect(0);
     assert!(certgen(&tree, &args).expect(0).stdout.contains("already up to date"));
-    certgen(&tree, &["verify"]).expect(0);
+    certgen(&tree, &["check"]).expect(0);
     let said = certgen(&tree, &[&args[..], &["--renew-before", "20"]].concat()).expect(2).stderr;
     assert_eq!(
         said,
-        "edge-certgen: cannot take --renew-before 20: each run would make another certificate, of 20 days\n\
-         hint: a third of that is usual: --renew-before 6\n"
+        "edge-certgen: cannot use --renew-before 20: every run would renew a certificate that is valid for 20 days\n\
+         hint: use the default: --renew-before 6\n"
     );
 }

@@ -117,7 +117,7 @@ fn form_of_a_ca_s_key_signs() {
             let public = |line: &str| shell(&format!("openssl {line}"));
             let of_key = public(&format!("pkey -pubout -in {}", tree.at(KEY).display()));
             assert_eq!(public(&format!("x509 -noout -pubkey -in {}", crt.display())), of_key, "{form} {key_type}");
-            certgen(&tree, &["verify", "stream", "--ip", "192.0.2.1"]).expect(0);
+            certgen(&tree, &["check", "stream", "--ip", "192.0.2.1"]).expect(0);
         }
     }
 }
@@ -134,14 +134,14 @@ fn ca_of_each_distribution_is_found_and_its_directory_left_alone() {
         let before = edgeutils_tests::tree::snapshot(&tree.at(dir));
         certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(0);
         assert_same(&edgeutils_tests::tree::snapshot(&tree.at(dir)), &before, name);
-        certgen(&tree, &["verify"]).expect(0);
+        certgen(&tree, &["check"]).expect(0);
     }
     let nowhere = Tree::new();
     let ran = certgen(&nowhere, &["stream", "--ip", "192.0.2.1"]).expect(1);
     assert_eq!(
         ran.stderr,
-        "edge-certgen: cannot sign: no CA of kubeadm, k3s, RKE2, k0s, MicroK8s is on this host\n\
-         hint: run this on a control plane host, or name the CA with --ca FILE --ca-key FILE\n"
+        "edge-certgen: cannot sign: this host has no CA of kubeadm, k3s, RKE2, k0s, MicroK8s\n\
+         hint: run this on a control plane host, or pass the CA: --ca FILE --ca-key FILE\n"
     );
     assert!(nowhere.snapshot().is_empty());
 }
@@ -184,11 +184,15 @@ fn variables_of_certgen_sh_count_and_flags_win() {
         assert!(ran.stderr.contains(missing), "{name}: {}", ran.stderr);
     }
     let ran = Tool::new("edge-certgen").env("KEY_TYPE", "rsa").args(["ca", "-n"]).run().expect(2);
-    assert!(ran.stderr.contains("cannot take KEY_TYPE rsa: no RSA key is made here\nhint: "), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("cannot use KEY_TYPE=rsa: edge-certgen does not make RSA keys\nhint: "),
+        "{}",
+        ran.stderr
+    );
     let ran = Tool::new("edge-certgen").env("USE_PASSWORD", "true").args(["ca", "-n"]).run().expect(2);
-    assert!(ran.stderr.contains("cloudcore loads no encrypted key"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("cloudcore does not load encrypted keys"), "{}", ran.stderr);
     let ran = tool(&tree).env("CERT_PATH", "./").args(["stream", "--ip", "192.0.2.1"]).run().expect(2);
-    assert!(ran.stderr.contains("cannot take CERT_PATH ./: with --root it must begin with /"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("cannot use CERT_PATH ./: with --root it must begin with /"), "{}", ran.stderr);
 }
 
 #[test]
@@ -200,7 +204,7 @@ fn renewal_keeps_the_key_and_a_new_key_keeps_the_old_one_beside() {
     // Another name, then the end that comes near: each says why.
     let ran = certgen(&tree, &["stream", "--ip", "192.0.2.1", "--dns", "new.example"]).expect(0);
     assert!(
-        ran.stdout.starts_with(&format!("wrote /{CRT}: it is not for DNS:new.example  [undo: exact]\n")),
+        ran.stdout.starts_with(&format!("wrote /{CRT}: its SANs do not include DNS:new.example  [undo: exact]\n")),
         "{}",
         ran.stdout
     );
@@ -208,12 +212,12 @@ fn renewal_keeps_the_key_and_a_new_key_keeps_the_old_one_beside() {
     assert_ne!(tree.read(CRT), first_crt);
     // What a new one would not be good for any more is said before it is made.
     let ran = certgen(&tree, &["stream", "--ip", "192.0.2.9", "-n"]).expect(3);
-    let lost = "stream.crt will no longer be for IP:192.0.2.1, DNS:new.example: name them too to keep them";
+    let lost = "stream.crt will lose the SANs IP:192.0.2.1, DNS:new.example: pass them too to keep them";
     assert!(ran.stderr.contains(lost), "{}", ran.stderr);
     // Without names: those that are there.
     let ran = certgen(&tree, &["stream", "--days", "900", "--renew-before", "899"]).expect(0);
     // A second later it is a day less.
-    let left = ["it has 825 days left", "it has 824 days left"];
+    let left = ["it expires in 825 days", "it expires in 824 days"];
     assert!(left.iter().any(|left| ran.stdout.contains(left)), "{}", ran.stdout);
     assert!(x509(&tree.at(CRT), "-ext subjectAltName").contains("192.0.2.1, DNS:new.example"));
     assert_eq!(tree.read(KEY), first_key);
@@ -223,14 +227,14 @@ fn renewal_keeps_the_key_and_a_new_key_keeps_the_old_one_beside() {
     assert_ne!(tree.read(KEY), first_key);
     assert_eq!(tree.read("etc/kubeedge/certs/stream.key.old"), first_key);
     assert_eq!(std::fs::metadata(tree.at("etc/kubeedge/certs/stream.key.old")).unwrap().mode() & 0o777, 0o600);
-    certgen(&tree, &["verify", "stream"]).expect(0);
+    certgen(&tree, &["check", "stream"]).expect(0);
     let journal = shell(&format!("cat {}/var/lib/edgeutils/journal/*", tree.path().display()));
     assert!(journal.contains("stream.key") && !journal.contains("PRIVATE KEY"), "{journal}");
     // Back to the first, step by step.
     for _ in 0..4 {
         certgen(&tree, &["undo"]).expect(0);
         if tree.at(CRT).exists() {
-            certgen(&tree, &["verify", "stream"]).expect(0);
+            certgen(&tree, &["check", "stream"]).expect(0);
         }
     }
     assert_eq!(files(&tree), [""; 0]);
@@ -259,7 +263,7 @@ fn key_that_is_gone_for_good_leaves_its_pair_whole() {
         )
     );
     assert_same(&tree.snapshot(), &before, "after the undo that was refused");
-    certgen(&tree, &["verify"]).expect(0);
+    certgen(&tree, &["check"]).expect(0);
 }
 
 #[test]
@@ -270,13 +274,13 @@ fn ca_kind_and_key_that_differ_are_followed() {
     let pki = Pki::usual("ca");
     tree.write("etc/kubernetes/pki/ca.crt", std::fs::read(pki.at("ca.crt")).unwrap());
     tree.write("etc/kubernetes/pki/ca.key", std::fs::read(pki.at("ca.key")).unwrap());
-    let ran = certgen(&tree, &["verify"]).expect(0);
+    let ran = certgen(&tree, &["check"]).expect(0);
     assert!(ran.stdout.ends_with("no problems found\n"), "streamCA.crt still fits: {}", ran.stdout);
     let ran = certgen(&tree, &["stream"]).expect(0);
-    assert!(ran.stdout.contains("another CA signed it: CN=kubernetes"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("it is signed by another CA: CN=kubernetes"), "{}", ran.stdout);
     assert_eq!(tree.read(KEY), key);
     let ran = certgen(&tree, &["stream", "--key-type", "ecdsa-p384"]).expect(0);
-    assert!(ran.stdout.contains("its key is ecdsa-p256, and ecdsa-p384 is asked for"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("its key is ecdsa-p256, and ecdsa-p384 is requested"), "{}", ran.stdout);
     let own = shell("openssl genrsa -traditional 2048 2>/dev/null");
     tool(&tree).args(["stream", "--key", "-"]).stdin(own.clone()).run().expect(0);
     assert_eq!(tree.read(KEY).replace(['\n', '\r'], ""), own.replace('\n', ""));
@@ -288,7 +292,7 @@ fn ca_kind_and_key_that_differ_are_followed() {
     std::fs::set_permissions(tree.at(KEY), std::fs::Permissions::from_mode(0o600)).unwrap();
     certgen(&tree, &["stream", "--force"]).expect(0);
     assert_eq!(tree.read(KEY), pkcs8);
-    certgen(&tree, &["verify"]).expect(0);
+    certgen(&tree, &["check"]).expect(0);
 }
 
 #[test]
@@ -318,13 +322,13 @@ fn modes_are_right_whatever_the_umask_and_an_open_key_is_closed() {
     let tree = cluster();
     certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(0);
     std::fs::set_permissions(tree.at(KEY), std::fs::Permissions::from_mode(0o644)).unwrap();
-    let ran = certgen(&tree, &["verify"]).expect(3);
+    let ran = certgen(&tree, &["check"]).expect(3);
     assert!(ran.stdout.contains(
-        "stream.key: error: its mode is 0644: others can read or replace the private key\n    hint: chmod 600 "
+        "stream.key: error: its mode is 0644: other users can read or replace the private key\n    hint: chmod 600 "
     ));
     let crt = tree.read(CRT);
     certgen(&tree, &["stream"]).expect(0);
-    certgen(&tree, &["verify"]).expect(0);
+    certgen(&tree, &["check"]).expect(0);
     assert_eq!(tree.read(CRT), crt);
 }
 
@@ -376,9 +380,9 @@ fn certificate_that_cannot_be_written_leaves_the_old_pair_whole() {
     let want = format!("edge-certgen: cannot write {}: Operation not permitted (os error 1)\nhint: ", shown.display());
     assert!(ran.stderr.starts_with(&want), "{}", ran.stderr);
     assert_same(&after, &before, "key, certificate, the key before, and nothing beside");
-    certgen(&tree, &["verify"]).expect(0);
+    certgen(&tree, &["check"]).expect(0);
     certgen(&tree, &["stream", "--new-key", "--force"]).expect(0);
-    certgen(&tree, &["verify"]).expect(0);
+    certgen(&tree, &["check"]).expect(0);
     certgen(&tree, &["undo"]).expect(0);
-    certgen(&tree, &["verify"]).expect(0);
+    certgen(&tree, &["check"]).expect(0);
 }

@@ -1,4 +1,4 @@
-//! `edge-certgen secret` and buildSecret: a pair as the Secret that a program mounts.
+//! `edge-certgen secret` and `buildSecret`: print a key pair as the Secret that a program mounts.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -6,12 +6,13 @@ use std::path::Path;
 use edge_host::{Common, Error, Host, Mode, Outcome, Result};
 use toml_edit::{Item, TableLike};
 
+use crate::catalog::{damaged, parse};
 use crate::cert::Certificate;
 use crate::cli::{Options, Shape};
 use crate::encoding::without_keys;
 use crate::facts::{self, Read};
-use crate::kind::{Kind, damaged, parse};
-use crate::wanted;
+use crate::kind::Kind;
+use crate::request;
 
 const SECRETS: &str = include_str!("../../data/secrets.toml");
 /// The longest name of a namespace.
@@ -35,7 +36,7 @@ pub(crate) fn run(
     namespace: &str,
 ) -> Result<Outcome> {
     if common.json {
-        return Err(Error::usage("cannot print the Secret as records: it is a document (kubectl takes it as it is)"));
+        return Err(Error::usage("cannot use --json with secret: it prints a YAML document for kubectl"));
     }
     let namespace_ok = !namespace.is_empty()
         && namespace.len() <= MAX_NAMESPACE
@@ -44,18 +45,20 @@ pub(crate) fn run(
         && !namespace.ends_with('-');
     if !namespace_ok {
         let shown: String = namespace.chars().flat_map(char::escape_debug).collect();
-        return Err(Error::usage(format!("cannot take the namespace {shown}: Kubernetes has no such name")));
+        return Err(Error::usage(format!(
+            "cannot use the namespace \"{shown}\": it must have 1 to 63 lower-case letters, digits and hyphens"
+        )));
     }
     let text = document(host, options, shape, namespace)?;
     host.report.document(text.as_bytes())?;
     Ok(Outcome::default())
 }
 
-/// certgen.sh's buildSecret: the edge pair, then its Secret on a standard output that holds nothing else.
+/// `buildSecret` of certgen.sh: makes the edge key pair, then prints only its Secret on standard output.
 pub(crate) fn build(host: &mut Host, common: &Common, options: &Options) -> Result<Outcome> {
     if common.json || common.dry_run {
-        return Err(Error::usage("cannot combine buildSecret with --json or --dry-run: it prints a document")
-            .hint("edge-certgen edge, then edge-certgen secret cloudcore"));
+        return Err(Error::usage("cannot use --json or --dry-run with buildSecret: it prints a YAML document")
+            .hint("run edge-certgen edge, then edge-certgen secret cloudcore"));
     }
     host.report.result_to_stderr();
     let outcome = super::make::make_by_hub(host, options, &Kind::Edge, Vec::new(), None)?;
@@ -65,7 +68,7 @@ pub(crate) fn build(host: &mut Host, common: &Common, options: &Options) -> Resu
     Ok(outcome)
 }
 
-/// What a section of secrets.toml says.
+/// A section of secrets.toml.
 struct Template {
     name: String,
     labels: Vec<(String, String)>,
@@ -99,23 +102,23 @@ fn of_section(section: &dyn TableLike) -> Option<Template> {
 
 fn document(host: &Host, options: &Options, shape: Shape, namespace: &str) -> Result<String> {
     let template = template(shape)?;
-    let dirs = wanted::dirs(host, options)?;
+    let dirs = request::dirs(host, options)?;
     let kind = Kind::named(&template.pair)?;
     let pair = facts::pair(host, &dirs, &kind)?;
     let authority_path = if kind == Kind::Stream { dirs.stream_ca() } else { dirs.certificate(&Kind::Ca) };
     let shown = |path: &Path| host.root.display(path).display().to_string();
     let (certificate, key) = (shown(&pair.certificate_path), shown(&pair.key_path));
-    let make = || format!("edge-certgen {} makes it", kind.stem());
-    let missing = |file: &str| Error::failed(format!("cannot read {file}: it is not there")).hint(make());
-    good(&pair.certificate, &certificate, missing)?;
-    good(&pair.key, &key, missing)?;
+    let make = || format!("make it: edge-certgen {}", kind.stem());
+    let missing = |file: &str| Error::failed(format!("cannot read {file}: No such file or directory")).hint(make());
+    require(&pair.certificate, &certificate, missing)?;
+    require(&pair.key, &key, missing)?;
     if pair.matches() != Some(true) {
-        return Err(Error::failed(format!("cannot make a Secret: {certificate} is not for the key {key}"))
-            .hint(format!("edge-certgen verify {} says more", kind.stem())));
+        return Err(Error::failed(format!("cannot make a Secret: {certificate} does not match the private key {key}"))
+            .hint(format!("show the problems: edge-certgen check {}", kind.stem())));
     }
     let authority = host.root.read(&authority_path)?.ok_or_else(|| missing(&shown(&authority_path)))?;
     Certificate::from_pem(&authority).map_err(|why| facts::unreadable(&shown(&authority_path), &why))?;
-    // Whoever reads a certificate must not find a key beside it.
+    // The entries of certificates must not contain a private key.
     let public = |bytes: &[u8], file: &str| without_keys(bytes).map_err(|why| facts::unreadable(file, &why));
     let entries = [
         (template.authority, public(&authority, &shown(&authority_path))?, shown(&authority_path)),
@@ -133,7 +136,7 @@ fn document(host: &Host, options: &Options, shape: Shape, namespace: &str) -> Re
     }
     yaml.push_str("type: Opaque\nstringData:\n");
     for (name, bytes, shown) in entries {
-        let text = String::from_utf8(bytes).map_err(|_| facts::unreadable(&shown, "it is not text"))?;
+        let text = String::from_utf8(bytes).map_err(|_| facts::unreadable(&shown, "it is not valid UTF-8"))?;
         let _ = writeln!(yaml, "  {name}: |");
         for line in text.lines().map(str::trim_end).filter(|line| !line.is_empty()) {
             let _ = writeln!(yaml, "    {line}");
@@ -142,10 +145,10 @@ fn document(host: &Host, options: &Options, shape: Shape, namespace: &str) -> Re
     Ok(yaml)
 }
 
-fn good<T>(read: &Read<T>, file: &str, missing: impl Fn(&str) -> Error) -> Result<()> {
+fn require<T>(read: &Read<T>, file: &str, missing: impl Fn(&str) -> Error) -> Result<()> {
     match read {
-        Read::Good(_) => Ok(()),
+        Read::Valid(_) => Ok(()),
         Read::Absent => Err(missing(file)),
-        Read::Bad(why) => Err(facts::unreadable(file, why)),
+        Read::Invalid(why) => Err(facts::unreadable(file, why)),
     }
 }

@@ -61,10 +61,10 @@ fn renewal_is_one_rename() {
     let pki = Pki::usual("ca");
     everywhere(&pki, &["stream", "--force"], |tree, call| {
         let key = tree.read(KEY);
-        let ran = certgen(tree, &["verify"]);
+        let ran = certgen(tree, &["check"]);
         assert_eq!(ran.code, 0, "killed before {call:?}: {}", ran.stdout);
         certgen(tree, &["stream", "--force"]).expect(0);
-        certgen(tree, &["verify"]).expect(0);
+        certgen(tree, &["check"]).expect(0);
         assert_eq!(tree.read(KEY), key);
         nothing_half(tree);
     });
@@ -78,11 +78,11 @@ fn new_key_is_two_and_what_lies_between_is_seen_and_completed() {
     let pki = Pki::usual("ca");
     let between = Mutex::new(0);
     everywhere(&pki, &["stream", "--new-key", "--force"], |tree, call| {
-        let ran = certgen(tree, &["verify"]);
+        let ran = certgen(tree, &["check"]);
         let is_between = ran.code == 3;
         if is_between {
             *between.lock().unwrap() += 1;
-            let said = "stream.crt: a renewal was interrupted: the new key is there, its certificate is not\n    hint: edge-certgen stream completes it\n";
+            let said = "stream.crt: a renewal was interrupted: the private key is new, the certificate is of the previous key\n    hint: complete it: edge-certgen stream\n";
             assert!(ran.stdout.contains(said), "killed before {call:?}: {}", ran.stdout);
         } else {
             assert_eq!(ran.code, 0, "killed before {call:?}: {}", ran.stdout);
@@ -91,7 +91,7 @@ fn new_key_is_two_and_what_lies_between_is_seen_and_completed() {
         // Whatever call comes next, the key that is there is completed and not replaced by a third one.
         let next: &[&str] = if call.name() == "fsync" { &["stream"] } else { &["stream", "--new-key", "--force"] };
         certgen(tree, next).expect(0);
-        certgen(tree, &["verify"]).expect(0);
+        certgen(tree, &["check"]).expect(0);
         if is_between {
             assert_eq!(tree.read(KEY), key, "killed before {call:?}");
         }
@@ -100,13 +100,13 @@ fn new_key_is_two_and_what_lies_between_is_seen_and_completed() {
             // The run went on with what it had made, or it had ended and another one followed it.
             let ran = certgen(tree, &["undo"]);
             assert_eq!(ran.code, 0, "undo after a kill before {call:?}: {}{}", ran.stdout, ran.stderr);
-            certgen(tree, &["verify"]).expect(0);
+            certgen(tree, &["check"]).expect(0);
         }
         if is_between && next.len() > 1 {
             // One run with what it went on from: one undo.
             let ran = certgen(tree, &["undo"]);
             assert_eq!(ran.code, 0, "undo after a kill before {call:?}: {}{}", ran.stdout, ran.stderr);
-            certgen(tree, &["verify"]).expect(0);
+            certgen(tree, &["check"]).expect(0);
             assert!(!tree.at("etc/kubeedge/certs/stream.key.old").exists(), "killed before {call:?}");
         }
     });

@@ -111,7 +111,7 @@ fn ca_with_an_unusual_subject_is_named_to_the_byte() {
     let [crt, key] = ["certs/stream.crt", "certs/stream.key"].map(|path| at(&tree, path));
     shell(&format!("openssl verify -CAfile {ca} {crt}"));
     assert_eq!(go(&["stream", &ca, &crt, &key, "192.0.2.1"]).unwrap().expect(0).stdout, served(&["192.0.2.1"]));
-    certgen(&tree, &["verify"]).expect(0);
+    certgen(&tree, &["check"]).expect(0);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn verify_finds_no_fault_in_exactly_what_go_finds_no_fault_in() {
     let [ca, crt, key] = ["ca/streamCA.crt", "certs/stream.crt", "certs/stream.key"].map(|path| at(&tree, path));
     let rewrite = |file: &str, how: &str| {
         shell(&format!("cp -p {file} {file}.good && {how} < {file}.good > {file}"));
-        let (served, verified) = (go(&["stream", &ca, &crt, &key, "192.0.2.1"]).unwrap(), certgen(&tree, &["verify"]));
+        let (served, verified) = (go(&["stream", &ca, &crt, &key, "192.0.2.1"]).unwrap(), certgen(&tree, &["check"]));
         shell(&format!("mv {file}.good {file}"));
         (served, verified)
     };
@@ -135,8 +135,8 @@ fn verify_finds_no_fault_in_exactly_what_go_finds_no_fault_in() {
             ("sed 's/^/    /'", false, "indented"),
             ("sed 's/^-----BEGIN/x -----BEGIN/'", false, "indented"),
             ("sed '/-----END/s/^/  /'", false, "indented"),
-            ("sed 's/-----$/----- x/'", false, "beside"),
-            ("tr -d '\\n'", false, "beside"),
+            ("sed 's/-----$/----- x/'", false, "other text"),
+            ("tr -d '\\n'", false, "other text"),
             ("{ printf '\\357\\273\\277'; cat; }", false, "byte order mark"),
             ("sed '2,$s/^/    /; /-----END/s/^ *//'", true, ""),
             ("sed 's/$/  /'", true, ""),
@@ -153,7 +153,7 @@ fn verify_finds_no_fault_in_exactly_what_go_finds_no_fault_in() {
     let (before, indented) = (tree.snapshot(), pki.at("indented.crt"));
     shell(&format!("sed 's/^/    /' {} > {indented}", pki.at("ca.crt")));
     let ran = certgen(&tree, &["stream", "--force", "--ca", &indented, "--ca-key", &pki.at("ca.key")]).expect(1);
-    assert!(ran.stderr.contains(&format!("cannot read {indented}: its PEM is indented")), "{}", ran.stderr);
+    assert!(ran.stderr.contains(&format!("cannot read {indented}: its PEM block is indented")), "{}", ran.stderr);
     assert_same(&tree.snapshot(), &before, "refused");
 }
 

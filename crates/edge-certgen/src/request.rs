@@ -1,4 +1,4 @@
-//! What a call asks for: options first, certgen.sh's variables where an option is not given.
+//! What the user requested: options, and the variables of certgen.sh where an option is not given.
 
 use std::path::{Path, PathBuf};
 
@@ -6,84 +6,78 @@ use edge_host::{Error, Host, Result};
 use edge_kubeedge::paths::{CA_DIR, CERT_DIR};
 use x509_cert::name::RdnSequence as DistinguishedName;
 
+use crate::catalog::{KindEntry, Loads, cluster_cas};
 use crate::cli::{Names, Options};
 use crate::key::Algorithm;
-use crate::kind::{Dirs, Kind, Knowledge, Loads, places};
+use crate::kind::{Dirs, Kind};
 use crate::names::{self, Name};
 use crate::{subject, times};
 
-/// In every certificate of a server, as certgen.sh has it: cloudcore's own host.
+/// In every certificate of a server, as with certgen.sh: the host of cloudcore itself.
 const LOOPBACK: &str = "127.0.0.1";
 
-/// What a pair shall be.
+/// The requested key pair and certificate.
 #[derive(Debug, Clone)]
-pub struct Wanted {
-    /// Good for which addresses and names.
+pub struct Request {
+    /// The SANs.
     pub names: Vec<Name>,
     /// The subject of a new certificate.
     pub subject: DistinguishedName,
-    /// The subject that an existing one must have as well, where the user asked for it.
+    /// The subject that an existing certificate must have to be kept, where it was given for this call.
     pub subject_must_be: Option<DistinguishedName>,
-    /// Good for which uses.
+    /// The extendedKeyUsage.
     pub usages: Vec<String>,
-    /// For how many days.
+    /// How many days it is valid.
     pub days: u32,
-    /// What its program takes as a key.
+    /// Which key files its program can load.
     pub loads: Loads,
-    /// Which key.
-    pub key: KeyWish,
-    /// The kind of key, where the user asked for one.
+    /// Which private key it is for.
+    pub key: KeyChoice,
+    /// The type of the key, where it is given.
     pub algorithm: Option<Algorithm>,
-    /// Renewed when so many days are left.
+    /// It is renewed if it expires in so many days or fewer.
     pub renew_before: u32,
-    /// What becomes of one that is there and good.
-    pub existing: Existing,
+    /// Whether a valid certificate is replaced, too.
+    pub replace: bool,
 }
 
-/// Which key a new certificate is for.
+/// Which private key a new certificate is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyWish {
-    /// The one that is there, as long as it can be used.
+pub enum KeyChoice {
+    /// The existing one, if it can be used.
     Keep,
     /// A new one.
     New,
-    /// The user's.
+    /// The one given with --key.
     Given,
 }
 
-/// What becomes of a certificate that is there and good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Existing {
-    /// It is kept.
-    Judge,
-    /// It is replaced.
-    Replace,
-}
-
-/// A variable that is set to something.
+/// A variable that is set and not empty.
 fn variable(name: &str) -> Result<Option<String>> {
     match std::env::var(name) {
         Ok(value) if value.trim().is_empty() => Ok(None),
         Ok(value) => Ok(Some(value)),
         Err(std::env::VarError::NotPresent) => Ok(None),
-        Err(std::env::VarError::NotUnicode(_)) => Err(Error::usage(format!("cannot take {name}: it is not text"))),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(Error::usage(format!("cannot use the variable {name}: it is not valid UTF-8")))
+        }
     }
 }
 
-/// A path below the root: a relative one counts from here, which an image has not.
+/// A path below the root; a relative one is resolved against the current directory, which an image does not have.
 fn target_path(host: &Host, option: &str, path: &Path) -> Result<PathBuf> {
     if path.is_absolute() {
         return Ok(path.to_path_buf());
     }
     if !host.root.is_live() {
-        return Err(Error::usage(format!("cannot take {option} {}: with --root it must begin with /", path.display())));
+        return Err(Error::usage(format!("cannot use {option} {}: with --root it must begin with /", path.display())));
     }
     absolute(option, path)
 }
 
-/// A path of the operator's own.
+/// A path of an operator's file.
 pub(crate) fn absolute(option: &str, path: &Path) -> Result<PathBuf> {
-    std::path::absolute(path).map_err(|cause| Error::usage(format!("cannot take {option} {}: {cause}", path.display())))
+    std::path::absolute(path).map_err(|cause| Error::usage(format!("cannot use {option} {}: {cause}", path.display())))
 }
 
 pub(crate) fn dirs(host: &Host, options: &Options) -> Result<Dirs> {
@@ -100,7 +94,7 @@ pub(crate) fn dirs(host: &Host, options: &Options) -> Result<Dirs> {
     })
 }
 
-/// The CA that signs, where the user names it: its certificate and key.
+/// The CA that is given with --ca and --ca-key.
 #[derive(Debug, Clone, Default)]
 pub struct GivenAuthority {
     /// Its certificate.
@@ -120,19 +114,19 @@ pub(crate) fn authority(options: &Options, kind: &Kind) -> Result<GivenAuthority
     };
     let mut certificate = of("--ca", &options.ca, "K8SCA_FILE")?;
     let mut key = of("--ca-key", &options.ca_key, "K8SCA_KEY_FILE")?;
-    // certgen.sh has a default for each of its two variables; half of the options is a mistake.
+    // certgen.sh has a default for each of its two variables; of the options both must be given.
     if options.ca.is_none() && options.ca_key.is_none() && (certificate.is_some() || key.is_some()) {
-        let kubeadm = places()?.into_iter().next();
-        let kubeadm = kubeadm.ok_or_else(|| Error::failed("cannot sign: no place of a CA is known"))?;
+        let kubeadm = cluster_cas()?.into_iter().next();
+        let kubeadm = kubeadm.ok_or_else(|| Error::failed("internal error: authorities.toml is empty"))?;
         certificate.get_or_insert(kubeadm.certificate);
         key.get_or_insert(kubeadm.key);
     }
     if certificate.as_deref().is_some_and(is_stdin) {
-        return Err(Error::usage("cannot take --ca -: a certificate is no secret, and standard input is for the key")
-            .hint("--ca FILE --ca-key -"));
+        return Err(Error::usage("cannot use --ca -: only a private key is read from standard input")
+            .hint("pass the certificate as a file: --ca FILE --ca-key -"));
     }
     if key.as_deref().is_some_and(is_stdin) && options.key.as_deref().is_some_and(is_stdin) {
-        return Err(Error::usage("cannot take - twice: standard input is read once"));
+        return Err(Error::usage("cannot use - twice: standard input can be read only once"));
     }
     Ok(GivenAuthority { certificate, key })
 }
@@ -141,7 +135,7 @@ pub(crate) fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// Names as given; commas and, in variables, white space stand between several.
+/// The names given as options, separated by commas.
 pub(crate) fn names(given: &Names) -> Result<Vec<Name>> {
     let mut all = Vec::new();
     let from = [
@@ -158,7 +152,7 @@ pub(crate) fn names(given: &Names) -> Result<Vec<Name>> {
     Ok(all)
 }
 
-/// The same with what CLOUDCOREIPS and CLOUDCORE_DOMAINS add.
+/// The same, and those in CLOUDCOREIPS and CLOUDCORE_DOMAINS.
 pub(crate) fn names_or_variables(given: &Names) -> Result<Vec<Name>> {
     let mut all = names(given)?;
     let of = |name: &'static str, read: fn(&str, &str) -> Result<Name>| -> Result<Vec<Name>> {
@@ -175,35 +169,35 @@ pub(crate) fn names_or_variables(given: &Names) -> Result<Vec<Name>> {
     Ok(all)
 }
 
-/// With the address of the host itself in front.
+/// Adds the address of the host itself.
 pub(crate) fn with_loopback(all: Vec<Name>) -> Result<Vec<Name>> {
     Ok(names::collect(std::iter::once(names::address("--ip", LOOPBACK)?).chain(all)))
 }
 
-/// What a pair shall be.
-pub(crate) fn wanted(options: &Options, known: &Knowledge, names: Vec<Name>, node: Option<&str>) -> Result<Wanted> {
+/// The request for a key pair. `node` is the name of the edge node that it is for.
+pub(crate) fn of_pair(options: &Options, entry: &KindEntry, names: Vec<Name>, node: Option<&str>) -> Result<Request> {
     let given = match (&options.subject, node) {
         (Some(text), _) => Some(subject::parse(text)?),
         (None, Some(node)) => Some(subject::of_node(node)?),
         (None, None) => variable("SUBJECT")?.map(|text| subject::parse(&text)).transpose()?,
     };
-    let days = options.days.unwrap_or(known.days);
+    let days = options.days.unwrap_or(entry.days);
     let asks_for_subject = options.subject.is_some() || node.is_some();
     let subject: DistinguishedName = match &given {
         Some(subject) => subject.clone(),
-        None => subject::parse(&known.subject)?,
+        None => subject::parse(&entry.subject)?,
     };
-    Ok(Wanted {
+    Ok(Request {
         names: names::collect(names),
         subject_must_be: given.filter(|_| asks_for_subject),
         subject,
-        usages: known.usages.clone(),
+        usages: entry.usages.clone(),
         days,
-        loads: known.loads.clone(),
-        key: key_wish(options),
+        loads: entry.loads.clone(),
+        key: key_choice(options),
         algorithm: algorithm(options)?,
         renew_before: renew_before(options, days)?,
-        existing: if options.force { Existing::Replace } else { Existing::Judge },
+        replace: options.force,
     })
 }
 
@@ -213,35 +207,36 @@ fn renew_before(options: &Options, days: u32) -> Result<u32> {
         None => Ok(usual),
         Some(asked) if asked < days => Ok(asked),
         Some(asked) => Err(Error::usage(format!(
-            "cannot take --renew-before {asked}: each run would make another certificate, of {}",
+            "cannot use --renew-before {asked}: every run would renew a certificate that is valid for {}",
             times::days(days.into())
         ))
-        .hint(format!("{} is usual: --renew-before {usual}", if usual < 30 { "a third of that" } else { "a month" }))),
+        .hint(format!("use the default: --renew-before {usual}"))),
     }
 }
 
-fn key_wish(options: &Options) -> KeyWish {
+fn key_choice(options: &Options) -> KeyChoice {
     match (&options.key, options.new_key) {
-        (Some(_), _) => KeyWish::Given,
-        (None, true) => KeyWish::New,
-        (None, false) => KeyWish::Keep,
+        (Some(_), _) => KeyChoice::Given,
+        (None, true) => KeyChoice::New,
+        (None, false) => KeyChoice::Keep,
     }
 }
 
-/// The kind of key that was asked for, if one was.
+/// The requested type of the key, if any.
 fn algorithm(options: &Options) -> Result<Option<Algorithm>> {
     if variable("USE_PASSWORD")?.as_deref() == Some("true") {
-        return Err(Error::usage("cannot take USE_PASSWORD true: cloudcore loads no encrypted key").hint("unset it"));
+        return Err(Error::usage("cannot use USE_PASSWORD=true: cloudcore does not load encrypted keys")
+            .hint("unset it: unset USE_PASSWORD"));
     }
     if let Some(wanted) = options.key_type {
         return Ok(Some(wanted.algorithm()));
     }
     match variable("KEY_TYPE")?.as_deref() {
-        // certgen.sh takes all but rsa for P-256, and replaces no key for it; neither do we.
+        // As in certgen.sh, ec does not replace an existing key of another type.
         None | Some("ec") => Ok(None),
-        Some("rsa") => Err(Error::usage("cannot take KEY_TYPE rsa: no RSA key is made here").hint(
-            "unset it for an ECDSA key, which all of KubeEdge takes; or bring one: openssl genrsa 3072 | edge-certgen … --key -",
+        Some("rsa") => Err(Error::usage("cannot use KEY_TYPE=rsa: edge-certgen does not make RSA keys").hint(
+            "unset it to get an ECDSA key, which all of KubeEdge accepts; or pass your own: openssl genrsa 3072 | edge-certgen … --key -",
         )),
-        Some(other) => Err(Error::usage(format!("cannot take KEY_TYPE {other}: it is neither ec nor rsa"))),
+        Some(other) => Err(Error::usage(format!("cannot use KEY_TYPE={other}: expected ec or rsa"))),
     }
 }
