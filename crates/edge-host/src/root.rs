@@ -76,7 +76,7 @@ impl Root {
     }
 
     /// What a command of a hint needs to work on this tree: ` --root DIR`, nothing for the running system.
-    pub(crate) fn option(&self) -> String {
+    pub fn option(&self) -> String {
         match &self.prefix {
             Some(prefix) => format!(" --root {}", quoted(&prefix.to_string_lossy())),
             None => String::new(),

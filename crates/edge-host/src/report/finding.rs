@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anstyle::Style;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::color::{ERROR, HINT, NOTE, WARNING, painted};
 use super::{Format, Report, counted};
@@ -39,7 +39,7 @@ pub struct Finding {
 }
 
 /// A line of `status`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StatusLine {
     /// What it is about: `swap /dev/sda2`, `module overlay`.
     pub object: String,
@@ -49,6 +49,8 @@ pub struct StatusLine {
     pub source: Option<String>,
     /// What follows from it.
     pub text: String,
+    /// Further fields of its record, for what `object` says in words.
+    pub fields: Map<String, Value>,
 }
 
 impl Severity {
@@ -109,7 +111,14 @@ impl Finding {
 impl StatusLine {
     /// Without a source.
     pub fn new(object: impl Into<String>, state: impl Into<String>, text: impl Into<String>) -> StatusLine {
-        StatusLine { object: object.into(), state: state.into(), source: None, text: text.into() }
+        StatusLine { object: object.into(), state: state.into(), text: text.into(), ..StatusLine::default() }
+    }
+
+    /// Adds a field to its record: `.with("port", 10351)`.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> StatusLine {
+        self.fields.insert(name.to_owned(), value.into());
+        self
     }
 
     /// Where it comes from: a file and line, a chain and its backend.
@@ -164,9 +173,10 @@ impl Report {
         let source = line.source.as_ref().map(|source| format!("  ({source})")).unwrap_or_default();
         let text = if line.text.is_empty() { String::new() } else { format!(": {}", line.text) };
         self.line(&format!("{}: {}{text}{source}", line.object, line.state));
-        self.record(
-            "status",
-            json!({"object": line.object, "state": line.state, "source": line.source, "text": line.text}),
-        );
+        let mut record = json!({"object": line.object, "state": line.state, "source": line.source, "text": line.text});
+        if let Some(record) = record.as_object_mut() {
+            record.extend(line.fields.clone());
+        }
+        self.record("status", record);
     }
 }

@@ -180,6 +180,7 @@ impl ModuleFacts {
             state: state.to_owned(),
             source: listed.map(|listed| format!("{}:{}", listed.file.display(), listed.line)),
             text: text.to_owned(),
+            ..StatusLine::default()
         }
     }
 

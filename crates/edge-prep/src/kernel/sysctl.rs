@@ -209,7 +209,7 @@ impl SysctlFacts {
             Some(at) => format!("set to {} by a file that systemd does not find at every boot", at.value),
             None => "not set at boot".to_owned(),
         };
-        StatusLine { object: format!("sysctl {}", sysctl.key), state, source: last.map(SetAt::place), text }
+        StatusLine { source: last.map(SetAt::place), ..StatusLine::new(format!("sysctl {}", sysctl.key), state, text) }
     }
 
     pub(super) fn faults(&self, sysctl: &Sysctl) -> Vec<Finding> {

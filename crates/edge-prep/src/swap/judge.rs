@@ -22,6 +22,7 @@ pub fn status(facts: &Facts) -> Vec<StatusLine> {
             state: found.after_reboot.to_string(),
             source: Some(found.place()),
             text: format!("{}: {}{hand}", found.source, found.why),
+            ..StatusLine::default()
         }
     }));
     if facts.active.is_none() {
@@ -30,6 +31,7 @@ pub fn status(facts: &Facts) -> Vec<StatusLine> {
             state: "unknown".to_owned(),
             source: None,
             text: "an image's live facts are unknown".to_owned(),
+            ..StatusLine::default()
         });
     }
     lines
@@ -64,6 +66,7 @@ fn active_line(active: &Active, found: &[SwapSource]) -> StatusLine {
         state: "active".to_owned(),
         source: (!behind.is_empty()).then(|| behind.iter().map(|found| found.place()).collect::<Vec<_>>().join(", ")),
         text: format!("{}; {back}{way}", live::figures(active)),
+        ..StatusLine::default()
     }
 }
 
