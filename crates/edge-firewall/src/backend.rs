@@ -1,10 +1,10 @@
-//! The two rule engines of the kernel, the programs for each, and which of them a host uses.
+//! The two backends of iptables, their programs, and which of them a host uses.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A rule engine. Both can hold rules at the same time, and then both decide.
+/// A backend. Both can have rules at the same time, and then packets pass through both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
@@ -14,7 +14,7 @@ pub enum Backend {
     Legacy,
 }
 
-/// A family of addresses; each has rules of its own.
+/// An address family; each has its own rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
@@ -33,7 +33,7 @@ impl Family {
     /// Both.
     pub const ALL: [Family; 2] = [Family::V4, Family::V6];
 
-    /// The name that the family's programs begin with.
+    /// The prefix of the names of its programs.
     pub fn program(self) -> &'static str {
         match self {
             Family::V4 => "iptables",
@@ -60,33 +60,33 @@ impl fmt::Display for Family {
     }
 }
 
-/// What is known of a backend when one is chosen.
+/// What is known about a backend when one is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Choice {
-    /// Which.
+    /// The backend.
     pub backend: Backend,
     /// The owner has rules in it.
     pub has_own: bool,
-    /// Anybody has rules in it.
+    /// Any program has rules in it.
     pub is_populated: bool,
-    /// The kubelet has left its marks in it.
+    /// The kubelet has made its chains in it.
     pub has_kubelet: bool,
 }
 
-/// The backend that new rules belong in; `None` where there is none at all.
+/// The backend for new rules; `None` if there is none.
 ///
-/// Where the owner has some already; else where the others have theirs; where both are populated,
-/// where the kubelet has its own, which follows the host too; else what plain `iptables` stands for.
+/// The one with rules of the owner; else the only one with rules; if both have rules, the one that the kubelet uses; else
+/// the one that plain `iptables` uses.
 pub fn choose(choices: &[Choice], default: Option<Backend>) -> Option<Backend> {
     let only = |test: fn(&Choice) -> bool| {
         let mut found = choices.iter().filter(|choice| test(choice));
         found.next().filter(|_| found.next().is_none()).map(|choice| choice.backend)
     };
-    let is_there = |backend: &Backend| choices.iter().any(|choice| choice.backend == *backend);
+    let exists = |backend: &Backend| choices.iter().any(|choice| choice.backend == *backend);
     only(|choice| choice.has_own)
         .or_else(|| only(|choice| choice.is_populated))
         .or_else(|| only(|choice| choice.has_kubelet))
-        .or_else(|| default.filter(is_there))
+        .or_else(|| default.filter(exists))
         .or_else(|| choices.first().map(|choice| choice.backend))
 }
 
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_sign_decides_where_the_ones_before_do_not() {
+    fn choose_takes_the_first_criterion_that_decides() {
         use Backend::{Legacy, Nft};
         // Own rules, anybody's rules, the kubelet's marks: for nft, then for legacy.
         let choice = |backend, [own, populated, kubelet]: [u8; 3]| Choice {

@@ -1,19 +1,19 @@
-//! What iptables-save says that it cannot show: native nft rules and chains in the tables of iptables-nft.
+//! Native nft rules and chains in the tables of iptables-nft, which iptables-save reports but cannot show.
 
 use std::collections::HashSet;
 use std::fmt;
 
 use crate::save::{Line, Save};
 
-/// How such a remark begins: "# Table `nat' is incompatible, use 'nft' tool."
+/// The start of such a remark: "# Table `nat' is incompatible, use 'nft' tool."
 pub(crate) const REMARK: &str = "# Table `";
 
-/// A table that is not shown, or not as a whole.
+/// A table that is not shown, or not completely.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hidden<'a> {
     /// Its name.
     pub table: &'a str,
-    /// What of it.
+    /// The part that is not shown.
     pub what: HiddenPart,
 }
 
@@ -22,14 +22,14 @@ pub struct Hidden<'a> {
 pub enum HiddenPart {
     /// All of it.
     Whole,
-    /// Base chains that nft made beside those of iptables (since iptables 1.8.8).
+    /// Base chains that nft made in addition to those of iptables (since iptables 1.8.8).
     BaseChains,
 }
 
 impl<'a> Save<'a> {
-    /// The tables that iptables-save could not show, or not all of (iptables/xtables-save.c).
+    /// The tables that iptables-save could not show, or not completely (iptables/xtables-save.c).
     ///
-    /// The wording is not relied on: a table that a remark names and that is not printed is hidden.
+    /// Does not depend on the wording: a table that a remark names and that is not printed is hidden.
     pub fn hidden(&self) -> Vec<Hidden<'a>> {
         let inside = self.tables.iter().flat_map(|table| {
             let lines = table.lines.iter();
@@ -53,7 +53,7 @@ impl<'a> Save<'a> {
 impl fmt::Display for Hidden<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.what {
-            HiddenPart::Whole => write!(f, "table {}, which holds native nft rules", self.table),
+            HiddenPart::Whole => write!(f, "table {}, which contains native nft rules", self.table),
             HiddenPart::BaseChains => write!(f, "base chains of nft in table {}", self.table),
         }
     }
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hidden_tables_are_recognized_in_every_place_and_wording() {
+    fn hidden_finds_tables_in_every_place_and_wording() {
         let table = "*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n# Completed on Thu\n";
         let whole = "# Table `nat' is incompatible, use 'nft' tool.\n";
         let other = "# Table `nat' kann nicht angezeigt werden\n";
@@ -80,7 +80,7 @@ mod tests {
             (format!("{base}{table}{whole}"), vec![filter, nat]),
             (table.replace(":INPUT", &format!("{base}:INPUT")), vec![filter]),
             (format!("{legacy}{table}"), vec![]),
-            // In a comment it is no remark.
+            // In a comment it is not a remark.
             (format!("*filter\n-A INPUT -m comment --comment \"a\n{whole}\"\nCOMMIT\n"), vec![]),
         ] {
             let save = Save::parse(&text).unwrap();
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hidden_table_counts_as_populated() {
+    fn is_populated_with_a_hidden_table() {
         for text in ["# Table `nat' is incompatible, use 'nft' tool.\n", "# Table `raw' is incompatible\n"] {
             assert!(Save::parse(text).unwrap().is_populated(), "{text}");
         }

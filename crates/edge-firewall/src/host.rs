@@ -1,58 +1,59 @@
-//! What a host has: the programs of each backend, and what each of them has saved.
+//! The backends of a host: their programs, and the rules in each of them.
 
-use edge_host::{Cmd, Error, Result, Root, SEARCH_PATH};
+use edge_host::{Cmd, Error, Exit, Result, Root, SEARCH_PATH};
 
 use crate::backend::{Backend, Choice, Family, choose};
 use crate::owned::Owned;
 use crate::owner::{Name, Owner};
-use crate::read::{Blank, Read, Seen, legacy_tables, read_one};
+use crate::read::{Read, Seen, legacy_tables, read_one};
 use crate::save::Save;
 use crate::scope::Scope;
 
-/// What iptables-nft says where the kernel is without nf_tables, and so without rules in it.
-const NO_ENGINE: [&str; 2] = ["Protocol not supported", "generation id: Invalid argument"];
-/// Chains that the kubelet makes for nothing but to mark the backend that it uses.
+/// Messages of iptables-nft on a kernel without nf_tables, which therefore has no rules in it.
+const NO_BACKEND: [&str; 2] = ["Protocol not supported", "generation id: Invalid argument"];
+/// Chains that the kubelet makes only to mark the backend that it uses.
 const KUBELET_MARKS: [&str; 2] = ["KUBE-IPTABLES-HINT", "KUBE-KUBELET-CANARY"];
 
-fn has_no_engine(error: &Error) -> bool {
-    error.output().is_some_and(|output| NO_ENGINE.iter().any(|said| output.stderr.contains(said)))
+fn has_no_backend(error: &Error) -> bool {
+    error.output().is_some_and(|output| NO_BACKEND.iter().any(|said| output.stderr.contains(said)))
 }
 
-/// The rules of a host, as far as they were asked for.
+/// The rules of a host in a scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Firewall {
-    /// One for each backend and family that has programs here.
+    /// One for each backend and family with programs on this host.
     pub seen: Vec<Seen>,
-    /// What could not be read, with the backend: a kernel may be without one of them.
+    /// Backends that could not be read: a kernel may lack one of them.
     pub unusable: Vec<(Backend, Family, Error)>,
     default: Option<Backend>,
 }
 
-/// [`Seen`] with its rules: read once, as a large host prints megabytes of them.
+/// [`Seen`] with its rules: parsed once, as a large host has megabytes of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View<'f> {
-    /// Whose they are.
+    /// The backend and family.
     pub seen: &'f Seen,
     /// The rules.
     pub save: Save<'f>,
 }
 
 impl Firewall {
-    /// All that was read, taken apart.
+    /// Everything that was read, parsed.
     pub fn views(&self) -> Result<Vec<View<'_>>> {
         self.seen.iter().map(|seen| Ok(View { seen, save: seen.parse()? })).collect()
     }
 
-    /// What was read elsewhere, and the backend that plain `iptables` stands for there.
+    /// Rules that were read elsewhere, and the backend that plain `iptables` uses there.
     pub fn of(seen: Vec<Seen>, default: Option<Backend>) -> Firewall {
         Firewall { seen, unusable: Vec::new(), default }
     }
 
-    /// Reads the rules of these families, of both backends.
+    /// Reads the rules of these families in both backends.
     ///
-    /// Runs one iptables-save for each family and backend, none for a backend in which the kernel
-    /// has no table. Where that cannot show the table of `scope`, its chains are read one by one.
-    /// Errors: exit 1 where a family cannot be read at all: no program, not root.
+    /// Runs one iptables-save for each family and backend, and none for a backend without a table in the kernel. If it
+    /// cannot show the table of `scope`, its chains are read one by one.
+    ///
+    /// Errors: exit 1 if a family cannot be read at all: no program, not root.
     pub fn read(root: &Root, families: &[Family], scope: &Scope) -> Result<Firewall> {
         let mut firewall = Firewall::of(Vec::new(), default_backend(root)?);
         firewall.read_others(root, families, scope)?;
@@ -64,9 +65,9 @@ impl Firewall {
         Ok(firewall)
     }
 
-    /// The same of all families that this host has programs for; nothing is seen where it has none.
+    /// Reads the rules of all families that this host has programs for; of none if it has none.
     ///
-    /// Errors: exit 1 where there are programs and none of them can read.
+    /// Errors: exit 1 if there are programs and none of them can read.
     pub fn read_any(root: &Root, scope: &Scope) -> Result<Firewall> {
         let mut firewall = Firewall::of(Vec::new(), default_backend(root)?);
         firewall.read_others(root, &Family::ALL, scope)?;
@@ -76,16 +77,15 @@ impl Firewall {
         }
     }
 
-    /// Reads other families too, as far as this host has programs for them.
+    /// Reads more families, if this host has programs for them.
     pub fn read_others(&mut self, root: &Root, families: &[Family], scope: &Scope) -> Result<()> {
         for &family in families {
             for backend in Backend::ALL {
                 let Some(stem) = stem(backend, family, self.default) else { continue };
                 let is_only = self.default == Some(backend) && legacy_tables(root, family)?.is_empty();
-                let blank = if is_only { Blank::Odd } else { Blank::Usual };
-                match read_one(root, backend, family, &stem, scope, blank)? {
+                match read_one(root, backend, family, &stem, scope, is_only)? {
                     Read::Rules(seen) => self.seen.push(seen),
-                    // What the host itself uses is never taken for empty.
+                    // The backend that the host uses is never assumed to be empty.
                     Read::Failed(error) if self.default == Some(backend) => return Err(error),
                     Read::Failed(error) => self.unusable.push((backend, family, error)),
                 }
@@ -94,47 +94,53 @@ impl Firewall {
         Ok(())
     }
 
-    /// Fails where a table that was asked for cannot be read: exit 4.
+    /// Why rules of a backend that the kernel has cannot be read.
+    pub fn unreadable(&self) -> impl Iterator<Item = &Error> {
+        let failed = self.unusable.iter().map(|(_, _, error)| error).filter(|error| !has_no_backend(error));
+        self.seen.iter().filter_map(|seen| seen.unreadable.as_ref()).chain(failed)
+    }
+
+    /// Errors: exit 4 if a table in the scope cannot be read.
     pub fn readable(&self) -> Result<()> {
         self.seen.iter().find_map(|seen| seen.unreadable.clone()).map_or(Ok(()), Err)
     }
 
-    /// The same, and where an engine that the kernel has cannot be read at all: it may hold rules.
+    /// Errors: also exit 4 if a backend that the kernel has cannot be read, as it may contain rules.
     pub fn all_readable(&self) -> Result<()> {
         self.readable()?;
-        match self.unusable.iter().find(|(_, _, error)| !has_no_engine(error)) {
-            Some((backend, family, error)) => Err(Error::refused(format!(
-                "cannot tell what rules the backend {backend} has for {family}: {}",
-                error.message()
-            ))),
+        match self.unusable.iter().find(|(_, _, error)| !has_no_backend(error)) {
+            Some((backend, family, error)) => {
+                let object = format!("the {family} rules of backend {backend}");
+                Err(Error::cannot("read", object, error.message()).with_exit(Exit::Refused))
+            }
             None => Ok(()),
         }
     }
 
-    /// What is not shown of what was read, for people.
+    /// Notes about rules that iptables does not show.
     pub fn notes(&self) -> impl Iterator<Item = &str> {
         self.seen.iter().flat_map(|seen| &seen.notes).map(String::as_str)
     }
 
-    /// Why a family cannot be used at all.
+    /// Why a family cannot be used.
     fn none(&self, family: Family) -> Error {
         let failed = self.unusable.iter().find(|(_, other, _)| *other == family);
         failed.map_or_else(
             || {
                 let program = family.program();
                 Error::failed(format!("cannot find the program {program}-save in {SEARCH_PATH}"))
-                    .hint("install iptables (Debian, Ubuntu: apt-get install iptables) and run again")
+                    .hint("install iptables: apt-get install iptables")
             },
             |(_, _, error)| error.clone(),
         )
     }
 
-    /// What one backend has for one family.
+    /// The rules of one backend and family.
     pub fn get(&self, backend: Backend, family: Family) -> Option<&Seen> {
         self.seen.iter().find(|seen| seen.backend == backend && seen.family == family)
     }
 
-    /// The backend that an owner's rules of a family belong in, see [`choose`].
+    /// The backend for an owner's rules of a family, see [`choose`].
     pub fn choose(&self, views: &[View<'_>], family: Family, table: &str, owner: &Owner) -> Result<Backend> {
         let marks = KUBELET_MARKS.map(|mark| Name::Exactly(mark.to_owned())).to_vec();
         let kubelet = Owner { chains: marks, ..Owner::default() };
@@ -150,7 +156,7 @@ impl Firewall {
         choose(&choices, self.default).ok_or_else(|| self.none(family))
     }
 
-    /// The backend that the user named, if it can be used here.
+    /// The backend that the user named, if this host has it.
     pub fn named(&self, backend: Backend, family: Family) -> Result<Backend> {
         if self.get(backend, family).is_some() {
             return Ok(backend);
@@ -159,31 +165,29 @@ impl Firewall {
         Err(failed.map_or_else(
             || {
                 let program = family.program();
-                Error::failed(format!("cannot use --backend {backend}: {program}-{backend}-save is not on this host"))
-                    .hint("without --backend, the one that the host uses is found")
+                Error::failed(format!("cannot use --backend {backend}: {program}-{backend}-save is not installed"))
+                    .hint("omit --backend to use the backend of this host")
             },
             |(_, _, error)| error.clone(),
         ))
     }
 }
 
-/// What the names of a backend's programs begin with: `iptables-nft`, or plain `iptables` on hosts
-/// that have only one backend and do not say which.
+/// The prefix of the names of a backend's programs: `iptables-nft`, or plain `iptables` on hosts with one backend.
 fn stem(backend: Backend, family: Family, default: Option<Backend>) -> Option<String> {
     let program = family.program();
     let named = format!("{program}-{backend}");
-    if is_there(&named) {
+    if is_installed(&named) {
         return Some(named);
     }
-    (default == Some(backend) && is_there(program)).then(|| program.to_owned())
+    (default == Some(backend) && is_installed(program)).then(|| program.to_owned())
 }
 
-fn is_there(stem: &str) -> bool {
+fn is_installed(stem: &str) -> bool {
     ["save", "restore"].iter().all(|verb| which::which_in(format!("{stem}-{verb}"), Some(SEARCH_PATH), "/").is_ok())
 }
 
-/// The backend that plain `iptables` stands for: told by the file that its links lead to, as
-/// Debian's alternatives do, else by what it says of itself.
+/// The backend that plain `iptables` uses: by the target of its links, as with Debian's alternatives, or by its version.
 fn default_backend(root: &Root) -> Result<Option<Backend>> {
     let Ok(program) = which::which_in(Family::V4.program(), Some(SEARCH_PATH), "/") else { return Ok(None) };
     let file = root.canonical(&program)?;
@@ -192,6 +196,6 @@ fn default_backend(root: &Root) -> Result<Option<Backend>> {
         return Ok(Some(backend));
     }
     let said = Cmd::find(Family::V4.program())?.arg("-V").run()?.stdout;
-    // Versions before 1.8 know one backend and do not name it.
+    // Versions before 1.8 have only the legacy backend and do not name it.
     Ok(Some(if said.contains("nf_tables") { Backend::Nft } else { Backend::Legacy }))
 }

@@ -1,13 +1,13 @@
-//! Rules of one owner in a firewall that belongs to others: found, added and removed, and nothing else moved.
+//! Finds, adds and removes the iptables rules of one owner, without moving or changing the rules of other programs.
 //!
-//! From the ground up: [`Save`], the output of iptables-save without loss; [`Owner`] and [`Owned`],
-//! whose chains and rules are whose; [`script`], the `--noflush` input for iptables-restore that
-//! names only what is owned; [`Backend`], which of the kernel's two rule engines; [`Firewall`], what a
-//! host has; [`Rules`], the change as a transaction of edge-host and its way back.
+//! From the bottom up: [`Save`] is the output of iptables-save, parsed without loss; [`Owner`] and [`Owned`] are the
+//! chains and rules of one owner; [`script()`] makes the `--noflush` input for iptables-restore, which names only these;
+//! [`Backend`] is nft or legacy; [`Firewall`] has the rules of a host; [`transaction()`] makes a change an action of
+//! edge-host, and [`Rules`] reverts it.
 //!
-//! iptables-nft cannot show native nft rules: [`Save::hidden`] are the tables that it leaves out, and
-//! a [`Scope`] says which chains of one must be readable all the same. Each is then asked for by
-//! itself, of iptables and else of nft; where neither can show it, nothing is said of it or done to it.
+//! iptables-nft cannot show native nft rules: [`Save::hidden`] lists the tables that it leaves out, and a [`Scope`] the
+//! chains in them that must still be readable. Each of them is then read alone, with iptables or else with nft; if
+//! neither can show it, nothing is reported or changed.
 //!
 //! Facts from iptables(8), iptables-save(8), iptables-restore(8) and xtables-nft(8).
 

@@ -1,4 +1,4 @@
-//! Work grows with the rules and not with their square, whoever they belong to.
+//! Tests that work grows linearly with the number of rules, of any owner.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -8,12 +8,12 @@ use crate::owner::{Name, Owner};
 use crate::save::Save;
 use crate::script::script;
 
-/// Ten times the input may take this many times as long; the square would be a hundred.
+/// Ten times the input may take this many times as long; quadratic work would take a hundred times.
 const TIMES: u32 = 40;
-/// Whatever the machine: the square took a second for 20,000 rules in a release build.
+/// An upper bound for any machine: quadratic work took a second for 20,000 rules in a release build.
 const BOUND: Duration = Duration::from_secs(5);
 
-/// Nanoseconds that this thread has had on a processor, first of three figures.
+/// The processor time of this thread in nanoseconds is the first of three figures.
 const ON_CPU: &str = "/proc/thread-self/schedstat";
 
 fn on_cpu() -> Duration {
@@ -21,7 +21,7 @@ fn on_cpu() -> Duration {
     Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
 }
 
-/// The best of three of the time on a processor: what else the machine does is not measured.
+/// The best processor time of three runs, which does not depend on other load.
 fn time(mut work: impl FnMut()) -> Duration {
     let once = |work: &mut dyn FnMut()| {
         let start = on_cpu();
@@ -43,7 +43,7 @@ fn owner() -> Owner {
     Owner { chains: vec![name("OWN"), Name::Beginning("OWN-".to_owned())], ..Owner::default() }
 }
 
-/// What `owner` has in a save, made, taken away and put back.
+/// Finds, removes and restores what the owner has in a save.
 fn all_ways(text: &str, owner: &Owner) {
     let save = Save::parse(text).unwrap();
     let table = save.table("nat");
@@ -53,7 +53,7 @@ fn all_ways(text: &str, owner: &Owner) {
     assert!(count >= 300, "{count}");
     assert!(script("nat", table, owner, &Owned::default()).unwrap().lines().count() >= now.chains.len());
     assert!(script("nat", None, owner, &now).unwrap().lines().count() > count);
-    // The other way round: nothing is where it was.
+    // In reverse order: every position differs.
     let mut turned = now;
     turned.placed.reverse();
     turned.chains.reverse();
@@ -69,7 +69,7 @@ fn table(count: usize, chains: impl Fn(usize) -> String, rules: impl Fn(usize) -
 }
 
 #[test]
-fn own_chains_own_rules_and_jumps_are_read_and_changed_in_linear_time() {
+fn owned_rules_are_found_and_changed_in_linear_time() {
     let none = |_| String::new();
     is_linear(
         "many jumps in one chain",
@@ -95,7 +95,7 @@ fn own_chains_own_rules_and_jumps_are_read_and_changed_in_linear_time() {
 }
 
 #[test]
-fn an_owner_of_many_names_marks_and_rules_is_matched_in_linear_time() {
+fn owner_with_many_names_comments_and_rules_is_matched_in_linear_time() {
     let rules = |count| {
         table(
             count,
@@ -126,10 +126,10 @@ fn an_owner_of_many_names_marks_and_rules_is_matched_in_linear_time() {
 }
 
 #[test]
-fn a_save_of_any_shape_is_read_in_linear_time() {
+fn save_is_parsed_in_linear_time() {
     let repeat = |line: &'static str| move |count: usize| line.repeat(count * 5);
     let read = |text: &str| {
-        // Whether it is one is no matter here.
+        // It need not be a valid save.
         let _ = Save::parse(text).map(|save| save.to_string());
     };
     is_linear("tables", repeat("*a\nCOMMIT\n"), read);
@@ -153,7 +153,7 @@ fn a_save_of_any_shape_is_read_in_linear_time() {
 }
 
 #[test]
-fn a_hundred_thousand_rules_are_no_matter_of_seconds() {
+fn hundred_thousand_rules_take_less_than_the_bound() {
     let rule = |number| format!("[1:2] -A OUTPUT -d 10.0.0.{number} -m comment --comment \"a b\" -j OWN\n");
     let text = table(100_000, |_| String::new(), rule);
     let save = Save::parse(&text).unwrap();
@@ -162,6 +162,6 @@ fn a_hundred_thousand_rules_are_no_matter_of_seconds() {
     let read = time(|| assert_eq!(Owned::of(save.table("nat"), &owner).placed.len(), 100_000));
     let made = time(|| assert!(script("nat", None, &owner, &now).is_some()));
     let same = time(|| assert!(script("nat", save.table("nat"), &owner, &now).is_none()));
-    // This build is for finding mistakes; the square would take minutes.
+    // This is a debug build; quadratic work would take minutes.
     assert!(read + made + same < BOUND, "Owned::of {read:?}, script {made:?}, nothing to do {same:?}");
 }

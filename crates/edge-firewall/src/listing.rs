@@ -1,18 +1,18 @@
-//! What `iptables -v -S` prints of one chain, in the words of iptables-save.
+//! Converts the output of `iptables -v -S` for a chain to the format of iptables-save.
 
 use crate::save::{Malformed, Save, split_line};
 use crate::words::end_of_quote;
 
-/// The lines of iptables-save, with counters, that stand for the output of `iptables -v -S`.
+/// The lines of iptables-save, with counters, for the output of `iptables -v -S`.
 ///
-/// Errors: [`Malformed`] where a line is none of its lines.
+/// Errors: [`Malformed`] for any other line.
 pub(crate) fn as_saved(text: &str) -> Result<String, Malformed> {
     let (mut rest, mut number) = (text, 0);
     let mut saved = String::with_capacity(text.len());
     while !rest.is_empty() {
         number += 1;
         let fail = |what| Malformed { line: number, what };
-        let (line, after) = split_line(rest).ok_or_else(|| fail("it is cut off"))?;
+        let (line, after) = split_line(rest).ok_or_else(|| fail("the output is incomplete"))?;
         rest = after;
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -26,18 +26,18 @@ pub(crate) fn as_saved(text: &str) -> Result<String, Malformed> {
         } else if plain.starts_with("-A ") {
             saved += &format!("{counters} {plain}\n");
         } else {
-            return Err(fail("no rule or chain is listed like this"));
+            return Err(fail("not a valid rule or chain"));
         }
         number += line.matches('\n').count();
     }
-    // It is held to what is held for a save.
+    // It must be a valid save as well.
     match Save::parse(&format!("*table\n{saved}COMMIT\n")) {
         Ok(_) => Ok(saved),
         Err(malformed) => Err(Malformed { line: number, ..malformed }),
     }
 }
 
-/// The line without its ` -c PACKETS BYTES`, and these as iptables-save prints them.
+/// The line without ` -c PACKETS BYTES`, and these in the format of iptables-save.
 fn without_counters(line: &str) -> (String, Option<String>) {
     let mut words: Vec<(usize, &str)> = Vec::new();
     let mut at = 0;
@@ -53,7 +53,7 @@ fn without_counters(line: &str) -> (String, Option<String>) {
     let is_number = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
     for (index, window) in words.windows(3).enumerate() {
         let &[(start, "-c"), (_, packets), (last, bytes)] = window else { continue };
-        // The value of a comment may look like an option.
+        // A comment may look like an option.
         let is_value =
             index.checked_sub(1).and_then(|before| words.get(before)).is_some_and(|word| word.1 == "--comment");
         if !is_value && is_number(packets) && is_number(bytes) {
@@ -70,7 +70,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_listing_says_what_a_save_says() {
+    fn as_saved_keeps_rules_and_counters() {
         let listing = "# Table `nat' contains incompatible base-chains, use 'nft' tool to list them.\n\
             -P OUTPUT ACCEPT -c 7 420\n-N OWN\n-A OUTPUT -c 0 0\n-A OUTPUT -p tcp -m comment --comment \"a\n-c 1 2\" -c 3 4 -j OWN\n\
             -A OUTPUT -m comment --comment -c -c 5 6\n-A OWN -p tcp -m tcp --dport 1 -j DNAT --to-destination 192.0.2.1:5\n";
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_listing_is_refused() {
+    fn as_saved_refuses_other_output() {
         for text in ["-P OUTPUT ACC", "hello\n", "-P OUTPUT ACCEPT\n-D OUTPUT -j X\n", "-A A --comment \"x\n"] {
             assert!(as_saved(text).is_err(), "{text}");
         }
@@ -89,7 +89,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_is_a_reason_to_stop(text in "[-PNAc# \"\\\\0-9\nè]{0,80}") {
+        fn as_saved_never_panics(text in "[-PNAc# \"\\\\0-9\nè]{0,80}") {
             let _ = as_saved(&text);
         }
     }

@@ -1,30 +1,30 @@
-//! What `nft -j` prints of the chains that iptables cannot show, as far as it matters here.
+//! Parses the output of `nft -j` for chains that iptables cannot show, as far as it is needed.
 
 use serde::Deserialize;
 use serde_json::Value;
 
-/// A chain of the kernel, or one that somebody made.
+/// A chain.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct NftChain {
     table: String,
     pub(crate) name: String,
-    /// Where packets come in; none for a chain that only jumps lead to.
+    /// The hook; none for a chain that is only reached by jumps.
     #[serde(default)]
     pub(crate) hook: Option<String>,
     #[serde(default)]
     prio: Option<i64>,
 }
 
-/// A rule, as far as it can be told.
+/// A rule, as far as it is understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NftRule {
-    /// `[7:420]`, where it counts.
+    /// `[7:420]`, if it has a counter.
     pub(crate) counters: Option<String>,
-    /// The chain that it leads to.
+    /// The chain that it jumps to.
     pub(crate) target: Option<String>,
-    /// A port of TCP that it sends away, and to where: `192.0.2.1:10003`.
+    /// A TCP port that it redirects, and the destination: `192.0.2.1:10003`.
     pub(crate) dnat: Option<(u64, String)>,
-    /// By which `nft delete rule` names it.
+    /// Its number for `nft delete rule`.
     pub(crate) handle: u64,
 }
 
@@ -48,20 +48,20 @@ struct Rule {
     expr: Vec<Value>,
 }
 
-/// The chains of a table in the output of `nft -j list chains`; none where it is not that.
+/// The chains of a table in the output of `nft -j list chains`; none for other output.
 pub(crate) fn chains(json: &str, table: &str) -> Option<Vec<NftChain>> {
     let document: Document = serde_json::from_str(json).ok()?;
     let chains = document.nftables.into_iter().filter_map(|item| item.chain);
     Some(chains.filter(|chain| chain.table == table).collect())
 }
 
-/// The rules of a chain in the output of `nft -j list chain`, first to last; none where it is not that.
+/// The rules of a chain in the output of `nft -j list chain`, in order; none for other output.
 pub(crate) fn rules(json: &str) -> Option<Vec<NftRule>> {
     let document: Document = serde_json::from_str(json).ok()?;
-    Some(document.nftables.into_iter().filter_map(|item| item.rule).map(|rule| told(&rule)).collect())
+    Some(document.nftables.into_iter().filter_map(|item| item.rule).map(|rule| understood(&rule)).collect())
 }
 
-fn told(rule: &Rule) -> NftRule {
+fn understood(rule: &Rule) -> NftRule {
     let find = |pointer: &str| rule.expr.iter().find_map(|expr| expr.pointer(pointer));
     let counters = find("/counter/packets").zip(find("/counter/bytes"));
     let target = find("/jump/target").or_else(|| find("/goto/target"));
@@ -84,8 +84,8 @@ fn told(rule: &Rule) -> NftRule {
 }
 
 impl NftChain {
-    /// Whether it is the one that iptables-nft uses under this name in table nat (`xtables_ipv4` of
-    /// iptables/nft.c), or whose name is not one of the kernel's there.
+    /// Whether iptables-nft uses it as the chain of this name in table nat (`xtables_ipv4` of iptables/nft.c); true for names
+    /// that are not chains of the kernel.
     pub(crate) fn is_hooked(&self) -> bool {
         let (hook, prio) = match (self.table.as_str(), self.name.as_str()) {
             ("nat", "PREROUTING") => ("prerouting", -100),
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rules_are_told_as_far_as_they_matter() {
+    fn rules_and_chains_are_parsed() {
         let json = r#"{"nftables": [{"metainfo": {"version": "1.0.6", "json_schema_version": 1}},
             {"chain": {"family": "ip", "table": "nat", "name": "OUTPUT", "handle": 3, "type": "nat", "hook": "output", "prio": -100, "policy": "accept"}},
             {"rule": {"family": "ip", "table": "nat", "chain": "OUTPUT", "handle": 5, "expr": [
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn other_output_is_not_understood() {
+    fn rules_refuses_other_output() {
         for text in ["", "[]", "{\"nftables\": 1}", "table ip nat {\n}\n", "{\"nftables\": [{\"rule\": {}}]}"] {
             assert!(rules(text).is_none(), "{text}");
         }

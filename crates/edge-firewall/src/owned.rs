@@ -1,4 +1,4 @@
-//! Whose chains and rules are whose: what an owner has in a table, and where it stands.
+//! The chains and rules that an owner has in a table, and their places.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -9,12 +9,12 @@ use crate::owner::{Matcher, Owner};
 use crate::save::Table;
 use crate::words::{rule_key, same_rule};
 
-/// All that an owner has in one table, or shall have.
+/// Everything that an owner has in a table, or should have.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Owned {
     /// Its chains.
     pub chains: Vec<OwnedChain>,
-    /// Its rules in the chains of others.
+    /// Its rules in the chains of other owners.
     pub placed: Vec<Placed>,
 }
 
@@ -23,27 +23,27 @@ pub struct Owned {
 pub struct OwnedChain {
     /// Its name.
     pub name: String,
-    /// Its rules, first to last, without the chain.
+    /// Its rules in order, without the name of the chain.
     pub rules: Vec<String>,
 }
 
-/// A rule in somebody else's chain.
+/// A rule in the chain of another owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placed {
-    /// That chain.
+    /// The chain.
     pub chain: String,
-    /// Its place in it, from 1; at the end without one.
+    /// Its position in the chain, from 1; none for the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<usize>,
     /// Matches and target.
     pub rule: String,
-    /// Packets and bytes that it has counted, as printed: `[7:420]`.
+    /// Its packet and byte counters, as printed: `[7:420]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counters: Option<String>,
 }
 
 impl Owned {
-    /// What the owner has in a table; nothing where there is no such table.
+    /// Finds what the owner has in a table; nothing without a table.
     pub fn of(table: Option<&Table<'_>>, owner: &Owner) -> Owned {
         let Some(table) = table else { return Owned::default() };
         let own = Matcher::of(owner);
@@ -56,7 +56,7 @@ impl Owned {
         let mut chain_before = "";
         let mut position = 0;
         for rule in table.rules() {
-            // iptables-save prints the rules of a chain one behind the other.
+            // iptables-save prints the rules of a chain together.
             position = if rule.chain == chain_before { position + 1 } else { 1 };
             chain_before = rule.chain;
             if let Some(chain) = places.get(rule.chain).and_then(|place| owned.chains.get_mut(*place)) {
@@ -73,7 +73,7 @@ impl Owned {
         owned
     }
 
-    /// Whether both are the same but for places among other rules and counters.
+    /// Whether both are equal except for positions and counters.
     pub fn same(&self, other: &Owned) -> bool {
         let (beyond, lacking) = self.compared(other);
         beyond.is_empty() && lacking.is_empty() && same_chains(&self.by_name(), &other.by_name())
@@ -86,14 +86,14 @@ impl Owned {
 
     /// The rules of all its chains.
     pub(crate) fn by_name(&self) -> Chains<'_> {
-        // Of two of one name the first counts.
+        // The first of several chains with one name is used.
         self.chains.iter().rev().map(|chain| (chain.name.as_str(), chain.rules.as_slice())).collect()
     }
 
-    /// The rules in others' chains that `other` has not, or not as often; and the other way round.
+    /// The placed rules that `other` lacks, or has less often; and those that this one lacks.
     pub(crate) fn compared<'a>(&'a self, other: &'a Owned) -> TwoLists<'a> {
         let all = (self.placed.iter().collect(), other.placed.iter().collect());
-        // Most rules are the same letter by letter, and only the others need be taken apart.
+        // Most rules are equal as text, and only the others need to be parsed.
         let left = unmatched(all, |placed| (placed.chain.as_str(), placed.rule.as_str()));
         unmatched(left, |placed| (placed.chain.as_str(), rule_key(&placed.rule)))
     }
@@ -101,7 +101,7 @@ impl Owned {
 
 type TwoLists<'a> = (Vec<&'a Placed>, Vec<&'a Placed>);
 
-/// What each list has that the other has not, or not as often.
+/// The rules of each list that the other one lacks, or has less often.
 fn unmatched<'a, K: Eq + Hash>((ours, theirs): TwoLists<'a>, key: impl Fn(&'a Placed) -> K) -> TwoLists<'a> {
     if ours.is_empty() || theirs.is_empty() {
         return (ours, theirs);
@@ -168,7 +168,7 @@ COMMIT
     }
 
     #[test]
-    fn chains_and_jumps_are_found_by_whole_names() {
+    fn of_finds_chains_and_jumps_by_whole_names() {
         let owner = Owner { chains: vec![Name::Exactly("OWN".into())], ..Owner::default() };
         let found = owned(&owner);
         assert_eq!(found.chain("OWN").unwrap(), ["-j OWN-2"]);
@@ -178,13 +178,13 @@ COMMIT
 
         let owner = Owner { chains: vec![Name::Beginning("OWN".into())], ..Owner::default() };
         assert_eq!(owned(&owner).chain("OWN-2").unwrap(), ["-j RETURN"]);
-        // A chain of the kernel's is nobody's.
+        // Chains of the kernel have no owner.
         let owner = Owner { chains: vec![Name::Beginning("O".into())], ..Owner::default() };
         assert!(owned(&owner).chain("OUTPUT").is_none());
     }
 
     #[test]
-    fn marks_and_rules_are_compared_whole() {
+    fn of_compares_whole_comments_and_rules() {
         let owner = Owner { comments: vec!["mark".into()], ..Owner::default() };
         let found = owned(&owner);
         assert_eq!(found.placed.len(), 1);
@@ -196,7 +196,7 @@ COMMIT
     }
 
     #[test]
-    fn how_often_a_rule_stands_there_counts() {
+    fn same_counts_equal_rules() {
         let rule = Placed { chain: "OUTPUT".into(), position: None, rule: "-j OWN".into(), counters: None };
         let times = |count| Owned { chains: Vec::new(), placed: vec![rule.clone(); count] };
         assert!(times(2).same(&times(2)) && !times(2).same(&times(1)));

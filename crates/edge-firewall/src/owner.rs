@@ -1,5 +1,5 @@
-//! An owner of chains and rules. Whether something is the owner's is answered in constant time: a host may have
-//! a hundred thousand rules, and an owner such as kube-proxy as many of them.
+//! Decides which chains and rules belong to an owner, in constant time: a host may have a hundred thousand rules, and an
+//! owner such as kube-proxy most of them.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -8,35 +8,35 @@ use serde::{Deserialize, Serialize};
 use crate::save::Rule;
 use crate::words::{RuleKey, rule_key};
 
-/// Up to this many names it is cheaper to look for their letters in a rule than to take it apart.
+/// Up to this many names it is cheaper to search a rule for them than to parse it.
 const FEW: usize = 4;
 
-/// How an owner's things are told from everybody else's: by whole names, never by a word inside a rule.
+/// How the chains and rules of an owner are recognized: by whole names, never by a word inside a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Owner {
-    /// Its chains; the rules in them and the jumps to them are the owner's too.
+    /// Its chains, with the rules in them and the jumps to them.
     #[serde(default)]
     pub chains: Vec<Name>,
-    /// Comments that mark its rules in the chains of others, whole.
+    /// Complete comments that mark its rules in the chains of other owners.
     #[serde(default)]
     pub comments: Vec<String>,
-    /// Rules in the chains of others that are its own word by word: chain and rule.
+    /// Complete rules in the chains of other owners: chain and rule.
     #[serde(default)]
     pub rules: Vec<(String, String)>,
 }
 
-/// The name of a chain, or how such names begin.
+/// The name of a chain, or a prefix of names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Name {
     /// This name.
     Exactly(String),
-    /// Every name that begins so: `KUBE-SVC-`.
+    /// Every name with this prefix: `KUBE-SVC-`.
     Beginning(String),
 }
 
 impl Owner {
-    /// Whether a chain that somebody made is the owner's, by its name.
+    /// Whether a user-made chain belongs to the owner, by its name.
     pub fn owns_chain(&self, name: &str) -> bool {
         self.chains.iter().any(|own| match own {
             Name::Exactly(own) => own == name,
@@ -44,7 +44,7 @@ impl Owner {
         })
     }
 
-    /// Whether a rule in somebody else's chain is the owner's.
+    /// Whether a rule in the chain of another owner belongs to the owner.
     pub fn owns_rule(&self, rule: &Rule<'_>) -> bool {
         Matcher::of(self).owns_rule(rule)
     }
@@ -54,11 +54,11 @@ impl Owner {
 #[derive(Debug)]
 pub(crate) struct Matcher<'o> {
     names: HashSet<&'o str>,
-    beginnings: HashSet<&'o str>,
-    /// How long the beginnings are, each length once.
+    prefixes: HashSet<&'o str>,
+    /// The lengths of the prefixes.
     lengths: BTreeSet<usize>,
-    /// The letters of the names, where they are few.
-    letters: Option<Vec<&'o str>>,
+    /// The names to search for, if they are few.
+    search: Option<Vec<&'o str>>,
     comments: HashSet<&'o str>,
     rules: HashSet<(&'o str, RuleKey)>,
     rule_chains: HashSet<&'o str>,
@@ -66,36 +66,36 @@ pub(crate) struct Matcher<'o> {
 
 impl<'o> Matcher<'o> {
     pub(crate) fn of(owner: &'o Owner) -> Matcher<'o> {
-        let (mut names, mut beginnings) = (HashSet::new(), HashSet::new());
+        let (mut names, mut prefixes) = (HashSet::new(), HashSet::new());
         for name in &owner.chains {
             match name {
                 Name::Exactly(name) => names.insert(name.as_str()),
-                Name::Beginning(name) => beginnings.insert(name.as_str()),
+                Name::Beginning(name) => prefixes.insert(name.as_str()),
             };
         }
-        let letters = (owner.chains.len() <= FEW).then(|| names.iter().chain(&beginnings).copied().collect());
+        let search = (owner.chains.len() <= FEW).then(|| names.iter().chain(&prefixes).copied().collect());
         Matcher {
-            lengths: beginnings.iter().map(|name| name.len()).collect(),
+            lengths: prefixes.iter().map(|name| name.len()).collect(),
             names,
-            beginnings,
-            letters,
+            prefixes,
+            search,
             comments: owner.comments.iter().map(String::as_str).collect(),
             rules: owner.rules.iter().map(|(chain, rule)| (chain.as_str(), rule_key(rule))).collect(),
             rule_chains: owner.rules.iter().map(|(chain, _)| chain.as_str()).collect(),
         }
     }
 
-    /// Whether a chain that somebody made is the owner's, by its name.
+    /// Whether a user-made chain belongs to the owner, by its name.
     pub(crate) fn owns_chain(&self, name: &str) -> bool {
-        let begins = |length: &usize| name.get(..*length).is_some_and(|front| self.beginnings.contains(front));
+        let begins = |length: &usize| name.get(..*length).is_some_and(|front| self.prefixes.contains(front));
         self.names.contains(name) || self.lengths.iter().any(begins)
     }
 
-    /// Whether a rule in somebody else's chain is the owner's.
+    /// Whether a rule in the chain of another owner belongs to the owner.
     pub(crate) fn owns_rule(&self, rule: &Rule<'_>) -> bool {
-        // Most rules of a host have not even the letters, and need not be taken apart.
-        let may_lead = self.letters.as_ref().is_none_or(|all| all.iter().any(|letters| rule.text.contains(letters)));
-        (may_lead && rule.target().is_some_and(|target| self.owns_chain(&target)))
+        // Most rules do not even contain a name, and need not be parsed.
+        let may_jump = self.search.as_ref().is_none_or(|all| all.iter().any(|name| rule.text.contains(name)));
+        (may_jump && rule.target().is_some_and(|target| self.owns_chain(&target)))
             || (!self.comments.is_empty()
                 && rule.comment().is_some_and(|comment| self.comments.contains(comment.as_str())))
             || (self.rule_chains.contains(rule.chain) && self.rules.contains(&(rule.chain, rule_key(rule.text))))

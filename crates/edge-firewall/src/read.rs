@@ -1,4 +1,4 @@
-//! One iptables-save, and a closer look where it does not show everything.
+//! Reads one backend with iptables-save, and chain by chain what that does not show.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,77 +10,73 @@ use crate::hidden::{HiddenPart, REMARK};
 use crate::save::Save;
 use crate::scope::{Reader, Scope};
 
-/// The tables that x_tables has in this network namespace, one a line. Without a look here,
-/// `iptables-legacy-save -t` would load the kernel's modules, and with them empty tables appear.
+/// The tables of x_tables in this network namespace, one per line. Read first, as `iptables-legacy-save -t` loads kernel
+/// modules, which creates empty tables.
 const LEGACY_TABLES: [(Family, &str); 2] =
     [(Family::V4, "/proc/net/ip_tables_names"), (Family::V6, "/proc/net/ip6_tables_names")];
-/// A rule takes about 100 bytes, a large cluster has a hundred thousand.
+/// A rule takes about 100 bytes, and a large cluster has a hundred thousand.
 const LARGEST_SAVE: usize = 64 << 20;
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// What one backend has for one family.
+/// The rules of one backend and family.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// Which backend.
+    /// The backend.
     pub backend: Backend,
-    /// Which family.
+    /// The family.
     pub family: Family,
-    /// The program that restores: `iptables-nft-restore`.
+    /// The program that changes rules: `iptables-nft-restore`.
     pub restore: String,
-    /// The output of its iptables-save; empty where nothing was ever put in. What it does not show of
-    /// the table that was asked for stands behind it as if it did.
+    /// The output of iptables-save, empty for a backend that was never used; followed by what it does not show of the
+    /// table in the scope, in the same format.
     pub text: String,
-    /// What iptables-save does not show, for people.
+    /// Notes about what iptables-save does not show.
     pub notes: Vec<String>,
-    /// Why the table that was asked for cannot be read; then `text` is without it.
+    /// Why the table in the scope cannot be read; then `text` lacks it.
     pub unreadable: Option<Error>,
 }
 
 impl Seen {
-    /// The same, read again.
+    /// Reads the same again.
     ///
-    /// Errors: as [`Firewall::readable`] too.
+    /// Errors: also if the table cannot be read.
     pub fn again(&self, root: &Root, scope: &Scope) -> Result<Seen> {
         let stem = self.restore.strip_suffix("-restore").unwrap_or(&self.restore);
-        match read_one(root, self.backend, self.family, stem, scope, Blank::Odd)? {
+        match read_one(root, self.backend, self.family, stem, scope, true)? {
             Read::Rules(Seen { unreadable: Some(error), .. }) | Read::Failed(error) => Err(error),
             Read::Rules(seen) => Ok(seen),
         }
     }
 
-    /// The rules, with an error that names the program.
+    /// Parses the rules.
+    ///
+    /// Errors: exit 1, naming the program.
     pub fn parse(&self) -> Result<Save<'_>> {
         Save::parse(&self.text).map_err(|malformed| {
             let program = self.restore.replace("-restore", "-save");
-            Error::failed(format!("cannot read what {program} printed: {malformed}"))
+            Error::cannot("parse", format!("the output of {program}"), malformed.to_string())
         })
     }
 }
 
-/// What came of reading one backend.
+/// The result of reading one backend.
 pub(crate) enum Read {
     Rules(Seen),
-    /// Its program failed: a kernel may be without this backend.
+    /// Its program failed: the kernel may lack this backend.
     Failed(Error),
 }
 
-/// What is thought of an iptables-save that prints nothing.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Blank {
-    /// The host uses the other engine.
-    Usual,
-    /// There may well be rules: it is asked a second time in other words.
-    Odd,
-}
-
-/// Errors: exit 1 where only root may read it.
+/// Reads one backend. With `distrusts_empty`, an empty output of iptables-save is verified by other commands, as the
+/// host uses this backend.
+///
+/// Errors: exit 1 if only root may read it.
 pub(crate) fn read_one(
     root: &Root,
     backend: Backend,
     family: Family,
     stem: &str,
     scope: &Scope,
-    blank: Blank,
+    distrusts_empty: bool,
 ) -> Result<Read> {
     let restore = format!("{stem}-restore");
     let mut seen = Seen { backend, family, restore, text: String::new(), notes: Vec::new(), unreadable: None };
@@ -92,34 +88,35 @@ pub(crate) fn read_one(
     seen.text = match save.run() {
         Ok(output) => output.stdout,
         Err(error) if error.output().is_some_and(|output| output.stderr.contains("you must be root")) => {
-            let fail = format!("cannot read the {family} rules: not run as root");
-            return Err(Error::failed(fail).hint("run it with sudo"));
+            let object = format!("the {family} rules");
+            return Err(Error::cannot("read", object, "not run as root").hint("run it as root (sudo)"));
         }
         Err(error) => return Ok(Read::Failed(error)),
     };
     if seen.text.len() >= LARGEST_SAVE {
         let most = LARGEST_SAVE >> 20;
-        return Ok(Read::Failed(Error::failed(format!("cannot read what {} printed: over {most} MiB", save.shown()))));
+        let object = format!("the output of {}", save.shown());
+        return Ok(Read::Failed(Error::cannot("read", object, format!("it is larger than {most} MiB"))));
     }
     if let Some(missing) = tables.lines().find(|table| !seen.text.contains(&format!("*{table}\n"))) {
-        let fail = format!("cannot read what {} printed: table {missing} of the kernel is not in it", save.shown());
-        return Ok(Read::Failed(Error::failed(fail)));
+        let object = format!("the output of {}", save.shown());
+        return Ok(Read::Failed(Error::cannot("read", object, format!("it lacks table {missing} of the kernel"))));
     }
     if backend == Backend::Nft {
-        look_closer(&mut seen, &Reader { program: stem, family, scope }, blank);
+        add_hidden(&mut seen, &Reader { program: stem, family, scope }, distrusts_empty);
     }
     Ok(Read::Rules(seen))
 }
 
-/// Adds what iptables-nft-save has not shown of the scope's table.
-fn look_closer(seen: &mut Seen, reader: &Reader<'_>, blank: Blank) {
+/// Adds what iptables-nft-save does not show of the table in the scope.
+fn add_hidden(seen: &mut Seen, reader: &Reader<'_>, distrusts_empty: bool) {
     let scope = reader.scope;
-    let is_blank = blank == Blank::Odd && seen.text.trim_ascii().is_empty();
+    let is_empty = distrusts_empty && seen.text.trim_ascii().is_empty();
     let is_made = |chain: &String| seen.text.contains(&format!("\n:{chain} - "));
-    if !is_blank && !seen.text.contains(REMARK) && !scope.chains.iter().any(is_made) {
+    if !is_empty && !seen.text.contains(REMARK) && !scope.chains.iter().any(is_made) {
         return;
     }
-    // One that cannot be taken apart is an error of whoever does it next.
+    // The next parse reports the error.
     let Ok(save) = Save::parse(&seen.text) else { return };
     let mut notes: Vec<String> = Vec::new();
     let mut read = Ok(None);
@@ -133,7 +130,7 @@ fn look_closer(seen: &mut Seen, reader: &Reader<'_>, blank: Blank) {
             };
         }
     }
-    if is_blank {
+    if is_empty {
         read = reader.has_own().and_then(|has_own| if has_own { reader.read().map(Some) } else { Ok(None) });
     }
     let made = |chain: &&String| {
@@ -150,7 +147,7 @@ fn look_closer(seen: &mut Seen, reader: &Reader<'_>, blank: Blank) {
         Ok(Some(shown)) => {
             let by_nft = shown.by_nft.iter();
             seen.notes.extend(by_nft.map(|chain| {
-                format!("chain {chain} was read with nft, which does not show every word of the rules of iptables")
+                format!("chain {chain} was read with nft, which does not show every match of iptables rules")
             }));
             seen.text.push_str(&shown.text);
         }
@@ -159,10 +156,10 @@ fn look_closer(seen: &mut Seen, reader: &Reader<'_>, blank: Blank) {
     }
 }
 
-/// The tables that x_tables has here, one a line.
+/// The tables of x_tables, one per line.
 pub(crate) fn legacy_tables(root: &Root, family: Family) -> Result<String> {
     let path = LEGACY_TABLES.iter().find(|(other, _)| *other == family).map_or("", |(_, path)| path);
-    // Not there: the kernel has no x_tables, or has not loaded it.
+    // Missing if the kernel has no x_tables, or has not loaded it.
     let names = root.read(Path::new(path))?.unwrap_or_default();
     Ok(String::from_utf8_lossy(names.trim_ascii()).into_owned())
 }

@@ -1,4 +1,4 @@
-//! The output of iptables-save: tables, chains and rules, printed again to the byte.
+//! The output of iptables-save: tables, chains and rules, parsed without loss.
 
 use std::fmt;
 
@@ -7,9 +7,9 @@ use crate::words::{end_of_quote, words};
 /// The whole output of one iptables-save.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Save<'a> {
-    /// The tables, in its order.
+    /// The tables, in the order of the output.
     pub tables: Vec<Table<'a>>,
-    /// Comments and blank lines behind the last table.
+    /// Comments and blank lines after the last table.
     pub rest: Vec<&'a str>,
 }
 
@@ -20,18 +20,18 @@ pub struct Table<'a> {
     pub before: Vec<&'a str>,
     /// Its name: `nat`, `filter`.
     pub name: &'a str,
-    /// What stands between its name and its `COMMIT`.
+    /// The lines between its name and its `COMMIT`.
     pub lines: Vec<Line<'a>>,
 }
 
 /// A line of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line<'a> {
-    /// A chain is declared.
+    /// The declaration of a chain.
     Chain(Chain<'a>),
     /// A rule, at the end of its chain.
     Rule(Rule<'a>),
-    /// A comment, or nothing.
+    /// A comment or a blank line.
     Note(&'a str),
 }
 
@@ -40,7 +40,7 @@ pub enum Line<'a> {
 pub struct Chain<'a> {
     /// Its name.
     pub name: &'a str,
-    /// The verdict at its end; `-` for a chain that somebody made.
+    /// The policy; `-` for a chain that a user made.
     pub policy: &'a str,
     /// Packets and bytes, as printed.
     pub counters: Option<&'a str>,
@@ -51,18 +51,18 @@ pub struct Chain<'a> {
 pub struct Rule<'a> {
     /// Packets and bytes, as printed with `--counters`.
     pub counters: Option<&'a str>,
-    /// The chain it stands in.
+    /// Its chain.
     pub chain: &'a str,
-    /// All behind the chain: matches and target.
+    /// Everything after the chain: matches and target.
     pub text: &'a str,
 }
 
-/// Output that no iptables-save prints: another program's, or cut off.
+/// Output that is not of iptables-save, or incomplete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Malformed {
     /// The line, from 1.
     pub line: usize,
-    /// What is wrong with it.
+    /// What is wrong with the line.
     pub what: &'static str,
 }
 
@@ -75,7 +75,7 @@ impl fmt::Display for Malformed {
 impl<'a> Save<'a> {
     /// Reads the output of iptables-save, with or without counters, of either backend and family.
     ///
-    /// Errors: [`Malformed`] where a line is none of its lines or a table does not end.
+    /// Errors: [`Malformed`] for any other line, or a table without an end.
     pub fn parse(text: &'a str) -> Result<Save<'a>, Malformed> {
         let mut save = Save::default();
         let mut open: Option<Table<'a>> = None;
@@ -83,7 +83,7 @@ impl<'a> Save<'a> {
         while !rest.is_empty() {
             number += 1;
             let fail = |what| Malformed { line: number, what };
-            let (line, after) = split_line(rest).ok_or_else(|| fail("it is cut off"))?;
+            let (line, after) = split_line(rest).ok_or_else(|| fail("the output is incomplete"))?;
             rest = after;
             match (&mut open, line.bytes().next()) {
                 (Some(table), None | Some(b'#')) => table.lines.push(Line::Note(line)),
@@ -93,14 +93,14 @@ impl<'a> Save<'a> {
                     open = Some(Table { before, name: &line[1..], lines: Vec::new() });
                 }
                 (Some(table), Some(b':')) => {
-                    table.lines.push(Line::Chain(chain(line).ok_or_else(|| fail("no chain is declared like this"))?));
+                    table.lines.push(Line::Chain(chain(line).ok_or_else(|| fail("not a valid chain"))?));
                 }
                 (Some(table), Some(b'-' | b'[')) => {
-                    table.lines.push(Line::Rule(rule(line).ok_or_else(|| fail("no rule is printed like this"))?));
+                    table.lines.push(Line::Rule(rule(line).ok_or_else(|| fail("not a valid rule"))?));
                 }
                 (Some(_), _) if line == "COMMIT" => save.tables.extend(open.take()),
-                (Some(_), _) => return Err(fail("it belongs to no table")),
-                (None, _) => return Err(fail("it stands outside of a table")),
+                (Some(_), _) => return Err(fail("unexpected line in a table")),
+                (None, _) => return Err(fail("unexpected line outside of a table")),
             }
             number += line.matches('\n').count();
         }
@@ -115,8 +115,7 @@ impl<'a> Save<'a> {
         self.tables.iter().find(|table| table.name == name)
     }
 
-    /// Whether anybody has put anything in: a rule, a chain, or a policy that does not accept. What is
-    /// hidden from iptables was put in by somebody.
+    /// Whether anything was added: a rule, a chain, another policy than ACCEPT, or something that iptables cannot show.
     pub fn is_populated(&self) -> bool {
         !self.hidden().is_empty()
             || self.tables.iter().any(|table| {
@@ -126,8 +125,7 @@ impl<'a> Save<'a> {
     }
 }
 
-/// The first line, and what is behind its line break. A comment may hold line breaks of its own,
-/// within its quotes.
+/// The first line, and the text after its line break. A quoted comment may contain line breaks.
 pub(crate) fn split_line(text: &str) -> Option<(&str, &str)> {
     let mut end = text.find('\n')?;
     if text.starts_with(['-', '[']) {
@@ -183,14 +181,14 @@ impl<'a> Table<'a> {
 }
 
 impl Chain<'_> {
-    /// Whether somebody made it; the others are the kernel's.
+    /// Whether a user made it; the others are chains of the kernel.
     pub fn is_made(&self) -> bool {
         self.policy == "-"
     }
 }
 
 impl Rule<'_> {
-    /// Where it leads: a chain or a verdict.
+    /// Its target: a chain or a verdict.
     pub fn target(&self) -> Option<String> {
         self.value_of(&["-j", "-g"])
     }
@@ -206,7 +204,7 @@ impl Rule<'_> {
             if options.contains(&&*word) {
                 return words.next().map(std::borrow::Cow::into_owned);
             }
-            // The value of a comment may look like an option.
+            // A comment may look like an option.
             if word == "--comment" {
                 words.next();
             }
@@ -271,7 +269,7 @@ COMMIT
 "#;
 
     #[test]
-    fn a_save_is_read_and_printed_to_the_byte() {
+    fn parse_and_display_are_lossless() {
         let save = Save::parse(NAT).unwrap();
         assert_eq!(save.to_string(), NAT);
         let table = save.table("nat").unwrap();
@@ -285,7 +283,7 @@ COMMIT
     }
 
     #[test]
-    fn empty_tables_are_not_populated() {
+    fn is_populated_ignores_empty_tables() {
         for (text, populated) in [
             ("", false),
             ("*nat\n:OUTPUT ACCEPT [1:2]\nCOMMIT\n", false),
@@ -298,16 +296,16 @@ COMMIT
     }
 
     #[test]
-    fn what_is_no_save_or_is_cut_off_is_refused() {
+    fn parse_refuses_other_and_incomplete_output() {
         for (text, line, what) in [
             ("*nat\n:OUTPUT ACCEPT [0:0]\n", 2, "does not end with COMMIT"),
-            ("*nat\n:OUTPUT ACC", 2, "cut off"),
+            ("*nat\n:OUTPUT ACC", 2, "incomplete"),
             ("hello\n", 1, "outside of a table"),
-            ("*nat\nhello\nCOMMIT\n", 2, "belongs to no table"),
-            ("*nat\n-D OUTPUT -j X\nCOMMIT\n", 2, "no rule"),
-            ("*nat\n[0:0 -A OUTPUT\nCOMMIT\n", 2, "no rule"),
-            ("*nat\n:\nCOMMIT\n", 2, "no chain"),
-            ("*nat\n-A OUTPUT --comment \"open\nCOMMIT\n", 2, "cut off"),
+            ("*nat\nhello\nCOMMIT\n", 2, "in a table"),
+            ("*nat\n-D OUTPUT -j X\nCOMMIT\n", 2, "not a valid rule"),
+            ("*nat\n[0:0 -A OUTPUT\nCOMMIT\n", 2, "not a valid rule"),
+            ("*nat\n:\nCOMMIT\n", 2, "not a valid chain"),
+            ("*nat\n-A OUTPUT --comment \"open\nCOMMIT\n", 2, "incomplete"),
             ("-A OUTPUT -j X\n", 1, "outside of a table"),
         ] {
             let malformed = Save::parse(text).unwrap_err();
@@ -317,7 +315,7 @@ COMMIT
     }
 
     #[test]
-    fn a_comment_keeps_its_line_breaks() {
+    fn parse_keeps_line_breaks_in_comments() {
         let text = "*nat\n-A A --comment \"one\ntwo \\\" \nCOMMIT\" --comment \"x\ny\" -j B\n-A A -j C\nCOMMIT\n";
         let save = Save::parse(text).unwrap();
         let rules: Vec<&Rule<'_>> = save.tables[0].rules().collect();
@@ -344,7 +342,7 @@ COMMIT
 
     proptest! {
         #[test]
-        fn what_is_read_is_printed_as_it_was(tables in prop::collection::vec(prop::collection::vec(line(), 0..20), 0..4)) {
+        fn display_prints_what_parse_read(tables in prop::collection::vec(prop::collection::vec(line(), 0..20), 0..4)) {
             let mut text = String::new();
             for (number, lines) in tables.iter().enumerate() {
                 text += &format!("# Generated\n*table{number}\n{}\nCOMMIT\n# Completed\n", lines.join("\n"));
@@ -355,7 +353,7 @@ COMMIT
         }
 
         #[test]
-        fn no_text_is_a_reason_to_stop(text in "[-*:#\\[\\]\"\\\\A-C 0-9\n]{0,80}") {
+        fn parse_never_panics(text in "[-*:#\\[\\]\"\\\\A-C 0-9\n]{0,80}") {
             if let Ok(save) = Save::parse(&text) {
                 prop_assert_eq!(&save.to_string(), &text);
             }

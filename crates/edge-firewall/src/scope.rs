@@ -1,6 +1,6 @@
-//! What an owner needs to see of a table that iptables-save cannot show, read chain by chain.
+//! Reads the chains that an owner needs of a table that iptables-save cannot show, one by one.
 
-use edge_host::{Cmd, Error, Result, SEARCH_PATH};
+use edge_host::{Cmd, Error, Exit, Result, SEARCH_PATH};
 
 use crate::backend::Family;
 use crate::listing::as_saved;
@@ -8,44 +8,44 @@ use crate::nft::{NftChain, NftRule, chains, rules};
 use crate::owner::{Name, Owner};
 use crate::words::{same_rule, words};
 
-/// What is kept of the output of nft: far more than the chains of the largest host.
+/// The limit of the output of nft: far more than the chains of the largest host.
 const LARGEST: usize = 16 << 20;
 /// A chain that every table of iptables has.
 const EVERYWHERE: &str = "OUTPUT";
 
-/// The part of one table that must be readable before an owner's rules may be changed there.
+/// The part of a table that must be readable before an owner's rules in it may be changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Scope {
     /// The table.
     pub table: String,
-    /// Whose rules are read and changed.
+    /// The owner of the rules that are read and changed.
     pub owner: Owner,
-    /// The kernel's chains that are read or changed.
+    /// Chains of the kernel that are read or changed.
     pub chains: Vec<String>,
-    /// Chains of others that are read where they are there.
+    /// Chains of other owners that are read if they exist.
     pub others: Vec<String>,
-    /// Rules that the owner may have in `chains`: chain and rule. nft does not show an extension of
-    /// iptables word by word, but iptables can be asked for a rule.
+    /// Rules that the owner may have in `chains`: chain and rule. nft does not show extensions of iptables completely,
+    /// but iptables can check for a rule.
     pub placed: Vec<(String, String)>,
 }
 
-/// What was read chain by chain.
+/// The chains that were read.
 pub(crate) struct Shown {
-    /// The table as iptables-save would print it.
+    /// The table in the format of iptables-save.
     pub(crate) text: String,
     /// The chains that only nft could show.
     pub(crate) by_nft: Vec<String>,
 }
 
-/// What `iptables -S CHAIN` answers.
+/// The result of `iptables -S CHAIN`.
 enum Listed {
     Lines(String),
-    /// It holds what iptables cannot show, or (before 1.8.11) it is not there.
+    /// It contains rules that iptables cannot show or, before 1.8.11, does not exist.
     Hidden,
     Absent,
 }
 
-/// The programs for one table.
+/// Reads the chains of one table.
 pub(crate) struct Reader<'s> {
     /// `iptables-nft`.
     pub(crate) program: &'s str,
@@ -54,9 +54,9 @@ pub(crate) struct Reader<'s> {
 }
 
 impl Reader<'_> {
-    /// Reads the chains of the scope, each by iptables, or by nft where iptables cannot.
+    /// Reads the chains of the scope, each with iptables, or with nft if iptables cannot.
     ///
-    /// Errors: exit 4 where one can be read by neither.
+    /// Errors: exit 4 if neither can read one.
     pub(crate) fn read(&self) -> Result<Shown> {
         let known = self.nft_chains()?;
         self.check_hooks(known.as_deref())?;
@@ -78,7 +78,7 @@ impl Reader<'_> {
         Ok(shown)
     }
 
-    /// Whether the owner has chains there, whatever iptables-save printed.
+    /// Whether the owner has chains in the table, whatever iptables-save printed.
     pub(crate) fn has_own(&self) -> Result<bool> {
         for name in &self.scope.owner.chains {
             if let Name::Exactly(name) = name
@@ -90,8 +90,8 @@ impl Reader<'_> {
         Ok(false)
     }
 
-    /// Fails where one of the scope's chains is there under a hook of its own, so that iptables
-    /// neither shows it nor can add to it. Without nft it cannot be told, and iptables refuses to add.
+    /// Errors: exit 4 if one of the chains has another hook, so that iptables neither shows it nor can add to it. Without nft
+    /// this is unknown, and iptables refuses to add.
     pub(crate) fn check(&self) -> Result<()> {
         self.check_hooks(self.nft_chains()?.as_deref())
     }
@@ -101,10 +101,10 @@ impl Reader<'_> {
         known.and_then(|known| known.iter().find(is_odd)).map_or(Ok(()), |chain| Err(self.not_hooked(&chain.name)))
     }
 
-    /// A chain of this name is there, and iptables uses another one.
+    /// A chain with this name exists, but iptables uses another one.
     pub(crate) fn not_hooked(&self, chain: &str) -> Error {
-        let fail = format!("{}: nft has a chain {chain} there that is not the one iptables adds to", self.cannot());
-        Error::refused(fail).hint(format!("show it: {}", self.nft_line("chain", chain)))
+        let cause = format!("chain {chain} of nft has another hook or priority than that of iptables");
+        self.refused(cause).hint(format!("show it: {}", self.nft_line("chain", chain)))
     }
 
     fn add(&self, chain: &str, shown: &mut Shown) -> Result<()> {
@@ -112,10 +112,10 @@ impl Reader<'_> {
             Listed::Lines(lines) => shown.text.push_str(&lines),
             Listed::Absent => {}
             Listed::Hidden if self.scope.owner.owns_chain(chain) => {
-                let fail = format!("{}: chain {chain} holds native nft rules", self.cannot());
+                let cause = format!("chain {chain} contains native nft rules");
                 let (show, flush) =
                     (self.nft_line("chain", chain), self.nft_line("chain", chain).replace("list", "flush"));
-                return Err(Error::refused(fail).hint(format!("show them: {show}; remove them and run again: {flush}")));
+                return Err(self.refused(cause).hint(format!("show them: {show}; remove them and run again: {flush}")));
             }
             Listed::Hidden => {
                 shown.text.push_str(&self.by_nft(chain)?);
@@ -125,8 +125,9 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn cannot(&self) -> String {
-        format!("cannot read table {} of {}", self.scope.table, self.program)
+    fn refused(&self, cause: impl Into<String>) -> Error {
+        let object = format!("table {} of {}", self.scope.table, self.program);
+        Error::cannot("read", object, cause).with_exit(Exit::Refused)
     }
 
     fn iptables(&self) -> Result<Cmd> {
@@ -138,18 +139,17 @@ impl Reader<'_> {
         let output = cmd.output()?;
         if !output.status.success() {
             return match &output.stderr {
-                said if said.contains("incompatible") => Ok(Listed::Hidden),
-                said if is_missing(said) => Ok(Listed::Absent),
+                message if message.contains("incompatible") => Ok(Listed::Hidden),
+                message if is_missing(message) => Ok(Listed::Absent),
                 _ => cmd.succeeded(output).map(|_| Listed::Absent),
             };
         }
-        let lines = as_saved(&output.stdout).map_err(|malformed| {
-            Error::refused(format!("{}: {} printed something else: {malformed}", self.cannot(), cmd.shown()))
-        })?;
+        let lines = as_saved(&output.stdout)
+            .map_err(|malformed| self.refused(format!("unexpected output of {}: {malformed}", cmd.shown())))?;
         Ok(Listed::Lines(lines))
     }
 
-    /// The owner's chains, which iptables can be asked for by whole names only.
+    /// The owner's chains. iptables can list a chain only by its whole name.
     fn own(&self, known: Option<&[NftChain]>) -> Result<Vec<String>> {
         let owner = &self.scope.owner;
         match known {
@@ -206,30 +206,25 @@ impl Reader<'_> {
             return Ok(None);
         }
         let cmd = Cmd::find("nft")?.arg("-j").args(args).keep_output(LARGEST);
-        let refused = |cause: String| Error::refused(format!("{}: {cause}", self.cannot()));
-        let output = cmd.run().map_err(|error| refused(error.to_string()))?;
-        let read =
-            read(&output.stdout).ok_or_else(|| refused(format!("the output of {} is not understood", cmd.shown())))?;
+        let output = cmd.run().map_err(|error| self.refused(error.message()))?;
+        let read = read(&output.stdout).ok_or_else(|| self.refused(format!("unexpected output of {}", cmd.shown())))?;
         Ok(Some(read))
     }
 
     fn needs_nft(&self, what: &str) -> Error {
-        Error::refused(format!(
-            "{}: iptables cannot show {what}, and the program nft is not on this host",
-            self.cannot()
-        ))
-        .hint("install nftables (Debian, Ubuntu: apt-get install nftables) and run again")
+        self.refused(format!("iptables cannot show {what}, and nft is not installed"))
+            .hint("install nftables: apt-get install nftables")
     }
 
-    /// A chain of others as nft shows it. Only the owner's rules in it are what they are; each of the
-    /// others is a place holder, which no script ever names.
+    /// A chain of another owner as nft shows it. Only the owner's rules in it are exact; the others are placeholders, which no
+    /// script names.
     fn by_nft(&self, chain: &str) -> Result<String> {
         let args = ["list", "chain", self.nft_family(), &self.scope.table, chain];
         let rules = self.nft(&args, rules)?.ok_or_else(|| self.needs_nft(&format!("chain {chain}")))?;
         let mut text = format!(":{chain} ACCEPT [0:0]\n");
         let mut own: Option<String> = None;
         for rule in &rules {
-            let said = match &rule.target {
+            let text_of_rule = match &rule.target {
                 Some(target) if self.scope.owner.owns_chain(target) => {
                     if own.is_none() {
                         own = Some(self.placed(chain, target, rule)?);
@@ -242,36 +237,35 @@ impl Reader<'_> {
                     |(port, to)| format!("-p tcp -m tcp --dport {port} -m nft -j DNAT --to-destination {to}"),
                 ),
             };
-            text += &format!("{} -A {chain} {said}\n", rule.counters.as_deref().unwrap_or("[0:0]"));
+            text += &format!("{} -A {chain} {text_of_rule}\n", rule.counters.as_deref().unwrap_or("[0:0]"));
         }
         Ok(text)
     }
 
-    /// The rule by which the owner leads to its chain from here, confirmed by iptables.
+    /// The owner's rule that jumps to its chain from here, confirmed by iptables.
     ///
-    /// Where it stands there several times, they are taken for equal: `-D` fails on one that is not,
-    /// and nothing is changed.
+    /// Several jumps are assumed to be equal: `-D` fails for one that is not, and nothing is changed.
     fn placed(&self, chain: &str, target: &str, rule: &NftRule) -> Result<String> {
         let candidates = self.scope.placed.iter().filter(|(place, _)| place == chain);
-        let mut asked: Vec<&str> = Vec::new();
+        let mut tried: Vec<&str> = Vec::new();
         for (_, text) in candidates {
-            if asked.iter().any(|other| same_rule(other, text)) {
+            if tried.iter().any(|other| same_rule(other, text)) {
                 continue;
             }
-            asked.push(text);
+            tried.push(text);
             let cmd = self.iptables()?.args(["-C", chain]).args(words(text).map(|word| word.into_owned()));
             if cmd.output()?.status.success() {
                 return Ok(text.clone());
             }
         }
         let delete = self.nft_line("rule", chain).replace("list", "delete");
-        let fail = format!("{}: in chain {chain} a rule that is not known leads to {target}", self.cannot());
-        Err(Error::refused(fail).hint(format!("delete it and run again: {delete} handle {}", rule.handle)))
+        let cause = format!("an unknown rule in chain {chain} jumps to {target}");
+        Err(self.refused(cause).hint(format!("delete it and run again: {delete} handle {}", rule.handle)))
     }
 }
 
-fn is_missing(said: &str) -> bool {
+fn is_missing(message: &str) -> bool {
     ["does not exist", "No chain/target/match by that name", "Couldn't load target"]
         .iter()
-        .any(|text| said.contains(text))
+        .any(|text| message.contains(text))
 }

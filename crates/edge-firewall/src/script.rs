@@ -1,4 +1,4 @@
-//! From what an owner has to what it shall have: one table's input for `iptables-restore --noflush`.
+//! Makes the input for `iptables-restore --noflush` that changes the rules of one owner in a table.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -7,25 +7,24 @@ use crate::owned::{Owned, OwnedChain, Placed, same_chains, same_rules};
 use crate::owner::Owner;
 use crate::save::Table;
 
-/// The script that makes `wanted` out of what the owner has in a table; `None` where it has that already.
+/// The script that changes what the owner has in a table to `desired`; `None` if nothing differs.
 ///
-/// It is one transaction, and it names only what is owned: no foreign rule changes its place among
-/// the others and no foreign counter is reset. `name` is the table's, which need not be there yet.
-/// Made for `iptables-restore --noflush --counters`, so that a rule that comes back keeps what it
-/// had counted. What no program can keep are the counters of the policies in x_tables: they begin at
-/// zero with every change of a table, whoever makes it.
-pub fn script(name: &str, table: Option<&Table<'_>>, owner: &Owner, wanted: &Owned) -> Option<String> {
+/// It is one transaction that names only chains and rules of the owner, so that rules of other owners keep their places
+/// and counters. `name` is the name of the table, which need not exist yet. It is for
+/// `iptables-restore --noflush --counters`, so that restored rules get their counters back. The counters of policies in
+/// x_tables are lost with any change of a table by any program.
+pub fn script(name: &str, table: Option<&Table<'_>>, owner: &Owner, desired: &Owned) -> Option<String> {
     let now = Owned::of(table, owner);
-    let (gone, mut added) = now.compared(wanted);
-    let (have, want) = (now.by_name(), wanted.by_name());
+    let (gone, mut added) = now.compared(desired);
+    let (have, want) = (now.by_name(), desired.by_name());
     if gone.is_empty() && added.is_empty() && same_chains(&have, &want) {
         return None;
     }
     let mut lines = vec![format!("*{name}")];
-    // A chain can only go when nothing leads there any more, and be led to when it is there.
+    // A chain can be deleted only without jumps to it, and a jump needs its chain.
     lines.extend(gone.iter().map(|placed| line("-D", placed)));
     let is_so = |chain: &OwnedChain| have.get(chain.name.as_str()).is_some_and(|rules| same_rules(rules, &chain.rules));
-    let changed: Vec<&OwnedChain> = wanted.chains.iter().filter(|chain| !is_so(chain)).collect();
+    let changed: Vec<&OwnedChain> = desired.chains.iter().filter(|chain| !is_so(chain)).collect();
     lines.extend(changed.iter().map(|chain| format!(":{} - [0:0]", chain.name)));
     for chain in changed {
         lines.extend(chain.rules.iter().map(|rule| format!("-A {} {rule}", chain.name)));
@@ -63,7 +62,7 @@ fn with_counters(placed: &Placed, front: &str) -> String {
     line
 }
 
-/// How many rules a chain has, while some go and some come.
+/// The number of rules in each chain while the script removes and adds rules.
 struct Counts<'a> {
     rules: HashMap<&'a str, usize>,
 }
@@ -73,7 +72,7 @@ impl<'a> Counts<'a> {
         let mut rules: HashMap<&str, usize> = HashMap::new();
         let (mut chain, mut count) = ("", 0);
         for rule in table.iter().flat_map(|table| table.rules()) {
-            // The rules of a chain stand one behind the other: one look for each chain.
+            // The rules of a chain are printed together: one lookup for each chain.
             if rule.chain != chain {
                 *rules.entry(chain).or_default() += count;
                 (chain, count) = (rule.chain, 0);
@@ -89,9 +88,9 @@ impl<'a> Counts<'a> {
         Counts { rules }
     }
 
-    /// The place behind the last rule, which the next one takes or moves by one.
+    /// The position after the last rule, for the next one.
     fn next(&mut self, chain: &str) -> usize {
-        // Whether more than one comes into an empty chain makes no difference: they come in order.
+        // In an empty chain they are appended in order.
         self.rules.get_mut(chain).map_or(1, |count| {
             *count += 1;
             *count
@@ -111,48 +110,48 @@ mod tests {
         Owner { chains: vec![Name::Exactly("OWN".into())], ..Owner::default() }
     }
 
-    fn wanted(rules: &[&str]) -> Owned {
+    fn desired(rules: &[&str]) -> Owned {
         let placed = Placed { chain: "OUTPUT".into(), position: None, rule: "-p tcp -j OWN".into(), counters: None };
         let chain = OwnedChain { name: "OWN".into(), rules: rules.iter().map(|rule| (*rule).to_owned()).collect() };
         Owned { chains: vec![chain], placed: vec![placed] }
     }
 
-    fn run(save: &str, owner: &Owner, wanted: &Owned) -> Option<String> {
-        script("nat", Save::parse(save).unwrap().table("nat"), owner, wanted)
+    fn run(save: &str, owner: &Owner, desired: &Owned) -> Option<String> {
+        script("nat", Save::parse(save).unwrap().table("nat"), owner, desired)
     }
 
     const EMPTY: &str = "*nat\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -j OTHER\nCOMMIT\n";
     const THERE: &str = "*nat\n:OUTPUT ACCEPT [0:0]\n:OWN - [0:0]\n-A OUTPUT -p tcp -j OWN\n-A OUTPUT -j OTHER\n-A OWN -j ONE\nCOMMIT\n";
 
     #[test]
-    fn what_is_missing_is_added_at_the_end() {
+    fn script_appends_missing_rules() {
         for save in [EMPTY, ""] {
             assert_eq!(
-                run(save, &owner(), &wanted(&["-j ONE"])).unwrap(),
+                run(save, &owner(), &desired(&["-j ONE"])).unwrap(),
                 "*nat\n:OWN - [0:0]\n-A OWN -j ONE\n-A OUTPUT -p tcp -j OWN\nCOMMIT\n"
             );
         }
-        assert_eq!(run(THERE, &owner(), &wanted(&["-j ONE"])), None);
+        assert_eq!(run(THERE, &owner(), &desired(&["-j ONE"])), None);
     }
 
     #[test]
-    fn a_jump_that_is_there_is_not_touched_when_the_chain_changes() {
-        assert_eq!(run(THERE, &owner(), &wanted(&["-j TWO"])).unwrap(), "*nat\n:OWN - [0:0]\n-A OWN -j TWO\nCOMMIT\n");
+    fn script_keeps_the_jump_when_the_chain_changes() {
+        assert_eq!(run(THERE, &owner(), &desired(&["-j TWO"])).unwrap(), "*nat\n:OWN - [0:0]\n-A OWN -j TWO\nCOMMIT\n");
     }
 
     #[test]
-    fn everything_goes_jump_first_and_duplicates_too() {
+    fn script_removes_jumps_first_with_duplicates() {
         let twice = THERE.replace("-A OUTPUT -p tcp -j OWN\n", "-A OUTPUT -p tcp -j OWN\n-A OUTPUT -p tcp -j OWN\n");
         assert_eq!(
             run(&twice, &owner(), &Owned::default()).unwrap(),
             "*nat\n-D OUTPUT -p tcp -j OWN\n-D OUTPUT -p tcp -j OWN\n:OWN - [0:0]\n-X OWN\nCOMMIT\n"
         );
-        assert_eq!(run(&twice, &owner(), &wanted(&["-j ONE"])).unwrap(), "*nat\n-D OUTPUT -p tcp -j OWN\nCOMMIT\n");
+        assert_eq!(run(&twice, &owner(), &desired(&["-j ONE"])).unwrap(), "*nat\n-D OUTPUT -p tcp -j OWN\nCOMMIT\n");
         assert_eq!(run(EMPTY, &owner(), &Owned::default()), None);
     }
 
     #[test]
-    fn what_comes_back_takes_its_old_place_and_counters() {
+    fn script_restores_positions_and_counters() {
         let before = "*nat\n:OUTPUT ACCEPT [0:0]\n[1:2] -A OUTPUT -j A\n[0:0] -A OUTPUT -j B\n[3:4] -A OUTPUT -j A\n[5:6] -A OUTPUT -j A\nCOMMIT\n";
         let owner = Owner { rules: vec![("OUTPUT".into(), "-j A".into())], ..Owner::default() };
         let save = Save::parse(before).unwrap();
@@ -162,15 +161,15 @@ mod tests {
             run(without, &owner, &had).unwrap(),
             "*nat\n[1:2] -I OUTPUT 1 -j A\n[3:4] -A OUTPUT -j A\n[5:6] -A OUTPUT -j A\nCOMMIT\n"
         );
-        // Where the chain has become shorter since, at its end.
+        // At the end if the chain is shorter now.
         let empty = "*nat\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n";
         assert!(!run(empty, &owner, &had).unwrap().contains("-I"));
     }
 
     proptest! {
-        /// Every line but the frame names an owned chain, or a rule that leads to one.
+        /// Every line between the first and the last names an owned chain, or a rule that jumps to one.
         #[test]
-        fn nothing_foreign_is_named(
+        fn script_names_only_owned_rules(
             rules in prop::collection::vec(("OUTPUT|PREROUTING|OTHER|OWN", "-p (tcp|udp) -j (OWN|OTHER|ACCEPT)"), 0..12),
             own in prop::collection::vec("-j (ONE|TWO)", 0..3),
             remove in any::<bool>(),
@@ -183,8 +182,8 @@ mod tests {
             }
             text += "COMMIT\n";
             let own: Vec<&str> = own.iter().map(String::as_str).collect();
-            let wanted = if remove { Owned::default() } else { wanted(&own) };
-            if let Some(script) = run(&text, &owner(), &wanted) {
+            let desired = if remove { Owned::default() } else { desired(&own) };
+            if let Some(script) = run(&text, &owner(), &desired) {
                 for line in script.lines().filter(|line| !["*nat", "COMMIT"].contains(line)) {
                     let is_own = line.starts_with(":OWN ") || line.starts_with("-A OWN ") || line == "-X OWN";
                     prop_assert!(is_own || line.ends_with(" -j OWN"), "{}", line);

@@ -1,4 +1,4 @@
-//! A change of rules as an action of edge-host, and its way back.
+//! A change of rules as an action of edge-host, and its undo.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,41 +16,41 @@ use crate::scope::Scope;
 use crate::script::script;
 
 const KIND: &str = "iptables";
-/// Beyond the time that may be spent waiting for the lock.
+/// In addition to the time for waiting for the lock.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// What the journal keeps of a change.
+/// The record of a change in the journal.
 #[derive(Debug, Serialize, Deserialize)]
-struct Kept {
+struct RuleChange {
     backend: Backend,
     family: Family,
     table: String,
     owner: Owner,
-    /// What the owner had.
+    /// What the owner had before.
     before: Owned,
-    /// Where the owner had or got rules among those of others: chain and rule. By them it finds its
-    /// own where iptables cannot show the chain.
+    /// Rules of the owner in the chains of other owners, before or after: chain and rule. They identify its rules if iptables
+    /// cannot show the chain.
     #[serde(default)]
     placed: Vec<(String, String)>,
     lock_seconds: u64,
 }
 
-/// The change of a table that gives the owner what it shall have; `None` where it has that already.
+/// The change of a table to what the owner should have; `None` if nothing differs.
 ///
-/// `lock_wait` is how long iptables-restore waits for the lock of x_tables; nf_tables has none, and
-/// its programs begin again by themselves where another change came in between.
+/// `lock_wait` is how long iptables-restore waits for the lock of x_tables. nf_tables has no lock, and its programs retry
+/// after a concurrent change.
 pub fn transaction(
     view: &View<'_>,
     table: &str,
     owner: &Owner,
-    wanted: &Owned,
+    desired: &Owned,
     lock_wait: Duration,
 ) -> Result<Option<Transaction>> {
     let View { seen, save } = view;
-    let Some(text) = script(table, save.table(table), owner, wanted) else { return Ok(None) };
+    let Some(text) = script(table, save.table(table), owner, desired) else { return Ok(None) };
     let before = Owned::of(save.table(table), owner);
-    let placed = before.placed.iter().chain(&wanted.placed).map(|placed| (placed.chain.clone(), placed.rule.clone()));
-    let kept = Kept {
+    let placed = before.placed.iter().chain(&desired.placed).map(|placed| (placed.chain.clone(), placed.rule.clone()));
+    let change = RuleChange {
         backend: seen.backend,
         family: seen.family,
         table: table.to_owned(),
@@ -60,7 +60,7 @@ pub fn transaction(
         lock_seconds: lock_wait.as_secs(),
     };
     let object = format!("table {table} of {}-{}", seen.family.program(), seen.backend);
-    let data = serde_json::to_value(&kept).on("record the change of", &object)?;
+    let data = serde_json::to_value(&change).on("record", format!("the change of {object}"))?;
     Ok(Some(Transaction { script: restore(&seen.restore, text, lock_wait), object, kind: KIND.to_owned(), data }))
 }
 
@@ -70,7 +70,7 @@ fn restore(program: &str, text: String, lock_wait: Duration) -> Script {
     Script { argv, text, deadline: DEADLINE + lock_wait }
 }
 
-/// Takes changes of rules back: the owner gets what it had, made out of what it has now.
+/// Reverts changes of rules: changes what the owner has now to what it had before.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules;
 
@@ -80,24 +80,24 @@ impl Editor for Rules {
     }
 
     fn revert_script(&self, data: &Value) -> Result<Option<Script>> {
-        let kept: Kept = serde_json::from_value(data.clone()).on("undo", "a change of rules")?;
-        let chains: BTreeSet<&String> = kept.placed.iter().map(|(chain, _)| chain).collect();
+        let change: RuleChange = serde_json::from_value(data.clone()).on("read", "the record of a change of rules")?;
+        let chains: BTreeSet<&String> = change.placed.iter().map(|(chain, _)| chain).collect();
         let scope = Scope {
-            table: kept.table.clone(),
-            owner: kept.owner.clone(),
+            table: change.table.clone(),
+            owner: change.owner.clone(),
             chains: chains.into_iter().cloned().collect(),
             others: Vec::new(),
-            placed: kept.placed.clone(),
+            placed: change.placed.clone(),
         };
-        let firewall = Firewall::read(&Root::live()?, &[kept.family], &scope)?;
-        let backend = firewall.named(kept.backend, kept.family)?;
-        let Some(seen) = firewall.get(backend, kept.family) else { return Ok(None) };
+        let firewall = Firewall::read(&Root::live()?, &[change.family], &scope)?;
+        let backend = firewall.named(change.backend, change.family)?;
+        let Some(seen) = firewall.get(backend, change.family) else { return Ok(None) };
         if let Some(error) = &seen.unreadable {
             return Err(error.clone());
         }
         let save = seen.parse()?;
-        let lock_wait = Duration::from_secs(kept.lock_seconds);
-        let text = script(&kept.table, save.table(&kept.table), &kept.owner, &kept.before);
+        let lock_wait = Duration::from_secs(change.lock_seconds);
+        let text = script(&change.table, save.table(&change.table), &change.owner, &change.before);
         Ok(text.map(|text| restore(&seen.restore, text, lock_wait)))
     }
 }

@@ -1,12 +1,12 @@
-//! The words of a rule, quoted as iptables-save quotes them.
+//! The words of a rule, in the quoting of iptables-save.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
 /// The words of a rule, without their quotes and escapes.
 ///
-/// A word that begins with `"` goes on to the next `"` that has no backslash before it; a backslash
-/// takes the next character as it is. All other words end at a space.
+/// A word that begins with `"` ends at the next `"` without a backslash before it; a backslash escapes the next character.
+/// All other words end at a space.
 pub fn words(rule: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let mut rest = rule;
     std::iter::from_fn(move || {
@@ -27,10 +27,10 @@ pub fn words(rule: &str) -> impl Iterator<Item = Cow<'_, str>> {
     })
 }
 
-/// Where the closing quote stands, behind the opening one.
+/// The position of the closing quote, counted after the opening one.
 pub(crate) fn end_of_quote(text: &str) -> Option<usize> {
     let mut escaped = false;
-    // Neither is a part of a longer character in UTF-8.
+    // Neither byte is part of a longer character in UTF-8.
     text.bytes().position(|byte| {
         let closes = byte == b'"' && !escaped;
         escaped = byte == b'\\' && !escaped;
@@ -50,7 +50,7 @@ fn unescaped(word: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-/// A value as iptables-save prints one that may hold anything, such as a comment.
+/// Quotes a value that may contain anything, such as a comment, like iptables-save.
 pub fn quote(value: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if !value.is_empty() && value.chars().all(is_plain) {
@@ -68,26 +68,26 @@ pub fn quote(value: &str) -> String {
     quoted
 }
 
-/// Whether two rules say the same: word by word, whatever their quoting. `-m tcp` behind `-p tcp`
-/// says nothing, and not every version prints it.
+/// Whether two rules are equal, word by word and whatever their quoting. `-m tcp` after `-p tcp` is redundant, and not every
+/// version prints it.
 pub fn same_rule(a: &str, b: &str) -> bool {
-    a == b || telling(a).eq(telling(b))
+    a == b || significant_words(a).eq(significant_words(b))
 }
 
-/// What a rule says, with an end of its own behind each word: equal for rules that [`same_rule`] takes for equal.
+/// The significant words of a rule as a key: equal for rules that are equal for [`same_rule`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct RuleKey(String);
 
 pub(crate) fn rule_key(rule: &str) -> RuleKey {
     let mut key = String::with_capacity(rule.len() + 16);
-    for word in telling(rule) {
-        // The length keeps words apart whatever they hold. Writing to a String cannot fail.
+    for word in significant_words(rule) {
+        // The length separates words whatever they contain. Writing to a String cannot fail.
         let _ = write!(key, "{}:{word}", word.len());
     }
     RuleKey(key)
 }
 
-fn telling(rule: &str) -> impl Iterator<Item = Cow<'_, str>> {
+fn significant_words(rule: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let mut words = words(rule).peekable();
     let mut protocol: Option<Cow<'_, str>> = None;
     let mut after_p = false;
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_and_escapes_are_taken_off() {
+    fn words_are_unquoted_and_unescaped() {
         assert_eq!(
             list(r#"-d 10.0.0.0/8 -m comment --comment "a \"q\" \\ \' x" -j ACCEPT"#),
             ["-d", "10.0.0.0/8", "-m", "comment", "--comment", r#"a "q" \ ' x"#, "-j", "ACCEPT"]
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_are_compared_by_what_they_say() {
+    fn same_rule_ignores_quoting_and_redundant_matches() {
         for (a, b, same) in [
             ("-p tcp -m tcp --dport 1 -j X", "-p tcp --dport 1 -j X", true),
             ("-p udp -m tcp --dport 1 -j X", "-p udp --dport 1 -j X", false),
@@ -143,7 +143,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_quoted_comes_out_as_it_was(values in prop::collection::vec(".*", 0..6)) {
+        fn quote_is_reverted_by_words(values in prop::collection::vec(".*", 0..6)) {
             let line = values.iter().map(|value| quote(value)).collect::<Vec<_>>().join(" ");
             prop_assert_eq!(list(&line), values);
         }

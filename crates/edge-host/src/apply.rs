@@ -14,11 +14,13 @@ mod recover;
 mod resume;
 mod stage;
 mod step;
+mod unrecorded;
 
 use serde_json::json;
 
 use self::resume::Resume;
 use self::step::Step;
+use crate::action::Action;
 use crate::error::Result;
 use crate::exit::{Exit, Outcome};
 use crate::host::{Host, Mode};
@@ -51,6 +53,20 @@ pub fn apply_part(host: &mut Host, plan: Plan) -> Result<Outcome> {
     carry_out(host, plan, false)
 }
 
+/// Carries out a plan of programs and transactions that renew what a boot discards, such as rules, from files that an
+/// earlier run recorded. There is no journal, as it would get a run at each boot, and no lock to wait for.
+///
+/// Errors: exit 1 where a program fails, and for an action that changes a file; exit 5 after a signal.
+pub fn apply_unrecorded(host: &mut Host, plan: Plan) -> Result<Outcome> {
+    host.report.applies();
+    plan.notes.iter().for_each(|note| host.report.note(note));
+    if host.mode == Mode::DryRun {
+        return Ok(show(host, &plan, true, unrecorded::shown));
+    }
+    unrecorded::all(host, &plan.actions)?;
+    Ok(host.progress)
+}
+
 fn carry_out(host: &mut Host, plan: Plan, is_last: bool) -> Result<Outcome> {
     host.report.applies();
     for note in &plan.notes {
@@ -58,7 +74,7 @@ fn carry_out(host: &mut Host, plan: Plan, is_last: bool) -> Result<Outcome> {
     }
     intents::must_be_recordable(&plan)?;
     if host.mode == Mode::DryRun {
-        return Ok(show(host, &plan, is_last));
+        return Ok(show(host, &plan, is_last, Shown::of));
     }
     host.must_be_prepared()?;
     let (resume, pending) = Resume::find(host, &plan.actions)?;
@@ -86,9 +102,9 @@ fn carry_out(host: &mut Host, plan: Plan, is_last: bool) -> Result<Outcome> {
     Ok(host.progress)
 }
 
-fn show(host: &mut Host, plan: &Plan, is_last: bool) -> Outcome {
+fn show(host: &mut Host, plan: &Plan, is_last: bool, shown: fn(&Action) -> Shown) -> Outcome {
     for action in &plan.actions {
-        host.report.action(&Shown::of(action), Status::Planned);
+        host.report.action(&shown(action), Status::Planned);
     }
     host.planned += plan.actions.len();
     let changed = host.planned > 0;

@@ -37,7 +37,7 @@ pub mod undo;
 mod visible;
 
 pub use action::{Action, Inverse, Node};
-pub use apply::{apply, apply_part};
+pub use apply::{apply, apply_part, apply_unrecorded};
 pub use arch::Arch;
 pub use cmd::{Cmd, Output, SEARCH_PATH};
 pub use error::{Error, Result, ResultExt};

@@ -75,7 +75,7 @@ impl Root {
     }
 
     /// The option for a command in a hint: ` --root DIR`; empty for the running system.
-    pub(crate) fn option(&self) -> String {
+    pub fn option(&self) -> String {
         match &self.prefix {
             Some(prefix) => format!(" --root {}", quoted(&prefix.to_string_lossy())),
             None => String::new(),

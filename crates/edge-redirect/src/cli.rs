@@ -7,15 +7,16 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use edge_host::{Common, UndoArgs};
 use edge_kubeedge::Minor;
 
-use crate::wanted::{Engine, Reach};
+use crate::request::{BackendChoice, Traffic};
 
-/// Lead kubectl logs and exec to cloudcore, on each host that runs the Kubernetes API server
+/// Redirect kubectl logs and exec to cloudcore
 ///
-/// The API server dials PORT on the edge node, which it cannot reach; the redirect sends that to
-/// cloudcore's stream port. Rules stand in a chain of their own, EDGEUTILS-STREAM in the nat table,
-/// with one jump to it. Connections to this host itself are never redirected, and nobody else's rule
-/// is moved or its counters reset (with the legacy engine every change by any program resets those of
-/// the policies).
+/// Run it on each host that runs the Kubernetes API server. For kubectl logs and exec the API server
+/// connects to PORT on the edge node, which it cannot reach; the redirect sends these connections to
+/// the stream port of cloudcore. The rules are in a chain of their own, EDGEUTILS-STREAM in the nat
+/// table, with one jump to it. Connections to this host itself are never redirected. Rules of other
+/// programs are neither changed nor moved, and their counters are kept (with the legacy backend, any
+/// change of a table resets the counters of its policies).
 #[derive(Debug, Parser)]
 #[command(
     name = "edge-redirect",
@@ -25,15 +26,15 @@ use crate::wanted::{Engine, Reach};
     arg_required_else_help = true
 )]
 #[command(
-    after_help = "Exit codes: 0 done; 1 could not be done; 2 usage; 3 a dry run found changes; 4 refused, nothing \
-touched; 5 interrupted, run again."
+    after_help = "Exit codes: 0 done; 1 could not be done; 2 usage; 3 a dry run found changes, or check found problems; \
+4 refused, nothing changed; 5 interrupted, run again to resume."
 )]
 pub struct Cli {
-    /// What every utility has.
+    /// Options of every utility.
     #[command(flatten)]
     pub common: Common,
 
-    /// What to do.
+    /// The verb.
     #[command(subcommand)]
     pub verb: Verb,
 }
@@ -41,47 +42,53 @@ pub struct Cli {
 /// The verbs.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Verb {
-    /// Redirect ports to cloudcore, in addition to those that are redirected already
+    /// Redirect ports to cloudcore, in addition to those that are already redirected
     ///
-    /// Where cloudcore itself keeps its chain TUNNEL-PORT (1.8 and later, on its own host, also where
-    /// --cloudcore and --kubeedge-version say so before it has started), nothing is added. A port that
-    /// is redirected already gets the new address. Below --root only what --persist writes is written.
-    /// Native nft rules in the same tables do no harm; where neither iptables nor nft can show OUTPUT,
-    /// PREROUTING or our chain, nothing is added (exit 4).
+    /// If cloudcore manages the chain TUNNEL-PORT on this host itself (1.8 and later, on its own host;
+    /// --cloudcore with --kubeedge-version detects this before cloudcore has started), nothing is added.
+    /// A port that is already redirected gets the new address. With --root, only the files for --persist
+    /// are written. Native nft rules in the same table are supported; if neither iptables nor nft can
+    /// show OUTPUT, PREROUTING or EDGEUTILS-STREAM, nothing is added (exit 4).
     #[command(after_help = ADD)]
     Add(AddArgs),
 
-    /// Show what is redirected, by whom, and whether it outlives a reboot
+    /// Show the redirects, their source and whether they persist across reboots
     ///
-    /// The state is unknown where native nft rules keep iptables from showing the table and nft cannot
-    /// show it either; install nftables there.
+    /// The state is unknown if native nft rules prevent iptables from showing the table and nft is not
+    /// installed.
     #[command(after_help = "Example:\n  edge-redirect status")]
     Status,
 
-    /// Remove the redirect, its file and its unit; or only some ports of it
+    /// Check that the redirects are active and persist across reboots; exit 3 if there are problems
     ///
-    /// Nothing is removed where the rules cannot be read (exit 4).
+    /// With --root, only the files for the next boot are checked.
+    #[command(after_help = "Example:\n  edge-redirect check")]
+    Check,
+
+    /// Remove all redirects, their file and their unit; or only the redirects of some ports
+    ///
+    /// If the rules cannot be read, nothing is removed (exit 4).
     #[command(after_help = "Examples:\n  edge-redirect remove\n  edge-redirect remove 10352")]
     Remove(RemoveArgs),
 
-    /// Make the rules what /etc/edgeutils/redirect.toml says, as the unit does at boot
+    /// Apply the redirects in /etc/edgeutils/redirect.toml, as the unit does at boot
     ///
-    /// It keeps no journal and takes no lock of ours.
+    /// It writes no journal and does not wait for other edge utilities.
     #[command(after_help = "Example:\n  edge-redirect restore")]
     Restore,
 
-    /// Print the rules for iptables-restore --noflush, or the unit for systemd
+    /// Print the rules for iptables-restore --noflush, or the systemd unit
     #[command(after_help = RENDER)]
     Render(RenderArgs),
 
-    /// Take the newest run back; with --id another one
+    /// Undo the newest run; with --id, another one
     #[command(after_help = "Example:\n  edge-redirect undo")]
     Undo(UndoArgs),
 }
 
 const ADD: &str = "\
-Which port: 10350 up to KubeEdge 1.6, 10351 from 1.7; with more than one cloudcore each has its own,
-and the config map tunnelport of the cluster names them all.
+The port is 10350 up to KubeEdge 1.6, and 10351 from 1.7. With more than one cloudcore each has its own
+port; the config map tunnelport in the cluster lists them.
 
 Examples:
   edge-redirect add 10351=192.0.2.1:10003 --persist
@@ -91,82 +98,82 @@ Examples:
   kubectl get configmap -n kubeedge tunnelport -o json | edge-redirect add --tunnelport -";
 
 const RENDER: &str = "\
-Without PORT=IP:PORT what /etc/edgeutils/redirect.toml says is printed. The rules are for a table
-that has none of them yet: given twice, the jump stands there twice.
+Without PORT=IP:PORT, the redirects in /etc/edgeutils/redirect.toml are printed. The rules are for a
+table without them: loading them twice adds a second jump.
 
 Examples:
   edge-redirect render iptables-restore 10351=192.0.2.1:10003
   edge-redirect render systemd";
 
-/// What is redirected where.
+/// Options of `add`.
 #[derive(Debug, Clone, Args)]
 pub struct AddArgs {
     /// Redirect PORT to this address and port
     #[arg(value_name = "PORT=IP:PORT")]
-    pub pairs: Vec<String>,
+    pub redirects: Vec<String>,
 
-    /// The address of the only cloudcore; the port follows from its version
-    #[arg(long, value_name = "IP", conflicts_with_all = ["pairs", "tunnelport"])]
+    /// Address of the only cloudcore; the port depends on its version
+    #[arg(long, value_name = "IP", conflicts_with_all = ["redirects", "tunnelport"])]
     pub cloudcore: Option<IpAddr>,
 
-    /// The version of KubeEdge that cloudcore has: 1.8.2, v1.8
+    /// KubeEdge version of cloudcore: 1.8.2, v1.8
     #[arg(long, value_name = "V", requires = "cloudcore")]
     pub kubeedge_version: Option<Minor>,
 
-    /// Take ports and addresses from the config map tunnelport, as JSON; - is standard input
-    #[arg(long, value_name = "FILE", conflicts_with = "pairs")]
+    /// Read ports and addresses from the config map tunnelport, as JSON; - is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "redirects")]
     pub tunnelport: Option<PathBuf>,
 
-    /// Whose connections: this host's own, or also those it forwards (an API server in a pod network) [default: as it is, else output]
-    #[arg(long, value_enum, value_name = "WHOSE")]
-    pub from: Option<Reach>,
+    /// Connections to redirect: those of this host, or also those it forwards (API server in a pod network) [default: unchanged, or output]
+    #[arg(long, value_enum, value_name = "TRAFFIC")]
+    pub from: Option<Traffic>,
 
-    /// Make it so again after each boot
+    /// Restore the redirects at each boot
     #[arg(long)]
     pub persist: bool,
 
-    /// The rule engine
-    #[arg(long, value_enum, default_value_t = Engine::Auto)]
-    pub backend: Engine,
+    /// Backend of iptables
+    #[arg(long, value_enum, default_value_t = BackendChoice::Auto)]
+    pub backend: BackendChoice,
 
-    /// Replace rules for these ports that were made by hand, as install guides have them
+    /// Replace unmanaged rules for these ports, such as those from installation guides
     #[arg(long)]
     pub adopt: bool,
 
-    /// Add rules even where cloudcore keeps TUNNEL-PORT itself
+    /// Add rules even if cloudcore manages TUNNEL-PORT itself
     #[arg(long)]
     pub force: bool,
 }
 
-/// What is to be removed.
+/// Options of `remove`.
 #[derive(Debug, Clone, Args)]
 pub struct RemoveArgs {
-    /// Only these ports [default: all of it]
+    /// Only these ports [default: all]
     #[arg(value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub ports: Vec<u16>,
 }
 
-/// What is to be printed.
+/// Options of `render`.
 #[derive(Debug, Clone, Args)]
 pub struct RenderArgs {
-    /// For which program
+    /// Document to print
     #[arg(value_enum, value_name = "iptables-restore|systemd")]
     pub what: Document,
 
-    /// Redirect PORT to this address and port [default: what is stored]
+    /// Redirect PORT to this address and port [default: the stored redirects]
     #[arg(value_name = "PORT=IP:PORT")]
-    pub pairs: Vec<String>,
+    pub redirects: Vec<String>,
 
-    /// Whose connections [default: as stored, else output]
-    #[arg(long, value_enum, value_name = "WHOSE")]
-    pub from: Option<Reach>,
+    /// Connections to redirect [default: as stored, or output]
+    #[arg(long, value_enum, value_name = "TRAFFIC")]
+    pub from: Option<Traffic>,
 }
 
 /// A document for another program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Document {
-    /// Rules, for iptables-restore --noflush.
+    /// Rules for iptables-restore --noflush
     IptablesRestore,
-    /// The unit, for /etc/systemd/system.
+    /// Unit for /etc/systemd/system
     Systemd,
 }

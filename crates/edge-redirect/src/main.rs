@@ -1,4 +1,4 @@
-//! Leads kubectl logs and exec to cloudcore; the work is in the library.
+//! Redirects kubectl logs and exec to cloudcore; the code is in the library.
 
 /// A short run makes thousands of small allocations, and musl's own allocator calls the kernel for each.
 #[global_allocator]

@@ -1,4 +1,4 @@
-//! What the manual page says beyond `--help`.
+//! The parts of the manual page that `--help` does not have.
 
 use edge_host::manual::Manual;
 
@@ -8,7 +8,7 @@ pub const MANUAL: Manual = Manual {
     files: &[
         ("/etc/edgeutils/redirect.toml", "The redirects that restore applies"),
         ("/etc/systemd/system/edge-redirect.service", "The unit that runs restore at boot"),
-        ("/etc/kubeedge/config/cloudcore.yaml", "Read for the ports of cloudcore"),
+        ("/etc/kubeedge/config/cloudcore.yaml", "Its existence tells whether an image runs cloudcore"),
     ],
     environment: &[],
     see_also: &["iptables(8)", "iptables-restore(8)", "nft(8)"],

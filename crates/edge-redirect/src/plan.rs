@@ -1,4 +1,4 @@
-//! From what is there and what is wanted to what is to be done.
+//! Computes the changes of rules from facts and request, without touching the host.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -7,88 +7,99 @@ use edge_firewall::{Backend, Family, Firewall, Owned, Owner, Seen, View, transac
 use edge_host::{Error, Plan, Result};
 use edge_kubeedge::stream::{KEPT_CHAIN, is_dialled};
 
-use crate::pair::{Pair, merged};
 use crate::persist::Stored;
-use crate::rules::{HandMade, Redirects, TABLE, counted, hand_made, kept_by_cloudcore, owned, owner, redirects};
-use crate::wanted::{Engine, HandMadeRules, Kept, Persist, Reach, Wanted};
+use crate::redirect::{Redirect, merged};
+use crate::request::{BackendChoice, Request, Traffic};
+use crate::rules::{LiveRules, TABLE, UnmanagedRule, cloudcore_rules, counted, live_rules, owned, owner, unmanaged};
 
-/// Why a rule made by hand is not replaced by one of ours.
-const CONDITIONS: &str = "it has conditions of its own and is left to you";
+/// Why an unmanaged rule cannot be replaced.
+pub(crate) const CONDITIONS: &str = "not replaced, because it has other conditions";
 
-/// What the rules shall be.
+/// The desired rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Goal {
-    pub(crate) pairs: Vec<Pair>,
-    pub(crate) reach: Reach,
-    pub(crate) engine: Engine,
-    pub(crate) by_hand: HandMadeRules,
+    pub(crate) redirects: Vec<Redirect>,
+    pub(crate) traffic: Traffic,
+    pub(crate) backend: BackendChoice,
+    /// Replace unmanaged rules for the same ports.
+    pub(crate) adopt: bool,
     pub(crate) lock_wait: Duration,
 }
 
-/// An `add`: the goal, and what of it is stored; none where there is nothing to add.
+impl Goal {
+    /// The stored redirects, and nothing else.
+    pub(crate) fn of(stored: &Stored, lock_wait: Duration) -> Goal {
+        let &Stored { ref redirects, traffic, backend } = stored;
+        Goal { redirects: redirects.clone(), traffic, backend, adopt: false, lock_wait }
+    }
+}
+
+/// The goal of an `add`, and what is stored for the next boot; none if there is nothing to add.
 pub(crate) fn add(
     stored: Option<&Stored>,
     views: &[View<'_>],
-    wanted: &Wanted,
+    request: &Request,
     plan: &mut Plan,
 ) -> Result<Option<(Goal, Option<Stored>)>> {
-    let mut new = wanted.pairs.clone();
-    if wanted.kept == Kept::Yield
-        && let Some(kept) = kept(views)
+    let mut new = request.redirects.clone();
+    if !request.force
+        && let Some(managed) = managed_by_cloudcore(views)
     {
-        new.retain(|pair| pair.family() != Family::V4);
-        if new.len() < wanted.pairs.len() {
-            plan.note(yields(&kept));
+        new.retain(|redirect| redirect.family() != Family::V4);
+        if new.len() < request.redirects.len() {
+            plan.note(nothing_added(&managed));
         }
     }
     if new.is_empty() {
         return Ok(None);
     }
-    let (live, reach) = live(views);
-    let before = merged(stored.map_or(&[], |stored| stored.pairs.as_slice()), &live);
-    let reach = wanted.reach.or(reach.max(stored.map(|stored| stored.reach))).unwrap_or(Reach::Output);
-    // One that was named once stays, until another one is.
-    let engine = match (wanted.engine, stored) {
-        (Engine::Auto, Some(stored)) => stored.engine,
-        (engine, _) => engine,
+    let (live, traffic) = live(views);
+    let before = merged(stored.map_or(&[], |stored| stored.redirects.as_slice()), &live);
+    let traffic = request.traffic.or(traffic.max(stored.map(|stored| stored.traffic))).unwrap_or(Traffic::Output);
+    // A backend that was named is kept until another one is named.
+    let backend = match (request.backend, stored) {
+        (BackendChoice::Auto, Some(stored)) => stored.backend,
+        (backend, _) => backend,
     };
-    let goal =
-        Goal { pairs: merged(&before, &new), reach, engine, by_hand: wanted.by_hand, lock_wait: wanted.lock_wait };
-    let keep = wanted.persist == Persist::Yes || stored.is_some();
-    let keep = keep.then(|| Stored { pairs: goal.pairs.clone(), reach, engine });
-    Ok(Some((goal, keep)))
+    let redirects = merged(&before, &new);
+    let goal = Goal { redirects, traffic, backend, adopt: request.adopt, lock_wait: request.lock_wait };
+    let is_stored = request.persist || stored.is_some();
+    let stored = is_stored.then(|| Stored { redirects: goal.redirects.clone(), traffic, backend });
+    Ok(Some((goal, stored)))
 }
 
-/// Where cloudcore keeps its own chain for IPv4: the backend, and what its rules do.
-fn kept(views: &[View<'_>]) -> Option<(Backend, Vec<String>)> {
+/// The backend in which cloudcore manages its own chain for IPv4, and the redirects in it.
+fn managed_by_cloudcore(views: &[View<'_>]) -> Option<(Backend, Vec<String>)> {
     views
         .iter()
         .filter(|view| view.seen.family == Family::V4)
-        .find_map(|View { seen, save }| kept_by_cloudcore(save.table(TABLE)).map(|rules| (seen.backend, rules)))
+        .find_map(|View { seen, save }| cloudcore_rules(save.table(TABLE)).map(|rules| (seen.backend, rules)))
 }
 
-fn yields((backend, rules): &(Backend, Vec<String>)) -> String {
-    let what = if rules.is_empty() { "no port yet".to_owned() } else { rules.join(", ") };
-    format!("cloudcore keeps {KEPT_CHAIN} here itself ({backend}): {what}; nothing is added for IPv4 (--force adds it)")
+fn nothing_added((backend, rules): &(Backend, Vec<String>)) -> String {
+    let what = if rules.is_empty() { "no ports yet".to_owned() } else { rules.join(", ") };
+    format!(
+        "cloudcore manages {KEPT_CHAIN} on this host ({backend}): {what}; nothing is added for IPv4 without --force"
+    )
 }
 
-/// All that is redirected now, and whose connections.
-fn live(views: &[View<'_>]) -> (Vec<Pair>, Option<Reach>) {
-    let (mut pairs, mut reach) = (Vec::new(), None);
+/// All live redirects, and their traffic.
+fn live(views: &[View<'_>]) -> (Vec<Redirect>, Option<Traffic>) {
+    let (mut redirects, mut traffic) = (Vec::new(), None);
     for view in views {
         let found = current(view);
-        pairs = merged(&pairs, &found.pairs);
-        reach = reach.max(found.reach);
+        redirects = merged(&redirects, &found.redirects);
+        traffic = traffic.max(found.traffic);
     }
-    (pairs, reach)
+    (redirects, traffic)
 }
 
-/// What our rules in one backend do.
-pub(crate) fn current(view: &View<'_>) -> Redirects {
-    redirects(view.save.table(TABLE))
+/// Our rules in one backend.
+pub(crate) fn current(view: &View<'_>) -> LiveRules {
+    live_rules(view.save.table(TABLE))
 }
 
-/// Rules that are to be made.
+/// Rules that a plan makes, to be verified afterwards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Made {
     pub(crate) backend: Backend,
@@ -96,113 +107,111 @@ pub(crate) struct Made {
     rules: Owned,
 }
 
-/// Adds the changes that make the rules of all families that were read what they shall be; those that
-/// are to be found again afterwards.
+/// Plans the changes from the live rules of all address families that were read to the goal; returns the rules to
+/// verify afterwards.
 pub(crate) fn rules(firewall: &Firewall, views: &[View<'_>], goal: &Goal, plan: &mut Plan) -> Result<Vec<Made>> {
     let mut made = Vec::new();
     for family in Family::ALL {
         if !firewall.seen.iter().any(|seen| seen.family == family) {
             continue;
         }
-        let pairs: Vec<Pair> = goal.pairs.iter().copied().filter(|pair| pair.family() == family).collect();
-        let home = match goal.engine.backend() {
-            _ if pairs.is_empty() => None,
+        let redirects: Vec<Redirect> =
+            goal.redirects.iter().copied().filter(|redirect| redirect.family() == family).collect();
+        let home = match goal.backend.backend() {
+            _ if redirects.is_empty() => None,
             Some(backend) => Some(firewall.named(backend, family)?),
             None => Some(firewall.choose(views, family, TABLE, &owner())?),
         };
-        // First the engine where they belong: where that fails, those in the other one still serve.
+        // The backend where they belong comes first: if that fails, rules in the other one are still active.
         let is_home = |view: &&View<'_>| home == Some(view.seen.backend);
         let (here, elsewhere): (Vec<&View<'_>>, Vec<&View<'_>>) =
             views.iter().filter(|view| view.seen.family == family).partition(is_home);
         for view in here.into_iter().chain(elsewhere) {
             let seen = view.seen;
-            let wanted = if home == Some(seen.backend) { owned(&pairs, goal.reach) } else { Owned::default() };
-            let own = with_adopted(view, &pairs, goal, plan);
-            let is_changed = change(view, &own, &wanted, goal.lock_wait, &why(&wanted, &pairs), plan)?;
+            let desired = if home == Some(seen.backend) { owned(&redirects, goal.traffic) } else { Owned::default() };
+            let own = with_adopted(view, &redirects, goal, plan);
+            let is_changed = change(view, &own, &desired, goal.lock_wait, &why(&desired, &redirects), plan)?;
             if is_changed && home == Some(seen.backend) {
-                made.push(Made { backend: seen.backend, family, rules: wanted });
+                made.push(Made { backend: seen.backend, family, rules: desired });
             }
         }
     }
     Ok(made)
 }
 
-/// Our own rules, and those made by hand that are to be ours; the others are told of.
-fn with_adopted(view: &View<'_>, pairs: &[Pair], goal: &Goal, plan: &mut Plan) -> Owner {
+/// Our own rules and the unmanaged ones that are replaced; notes about the others.
+fn with_adopted(view: &View<'_>, redirects: &[Redirect], goal: &Goal, plan: &mut Plan) -> Owner {
     let mut own = owner();
-    let ports: HashSet<u16> = pairs.iter().map(|pair| pair.port).collect();
-    let is_wanted = |port: u16| ports.contains(&port);
+    let ports: HashSet<u16> = redirects.iter().map(|redirect| redirect.port).collect();
+    let is_requested = |port: u16| ports.contains(&port);
     let View { seen, save } = view;
-    let found = hand_made(save.table(TABLE), |port| is_wanted(port) || is_dialled(port));
+    let found = unmanaged(save.table(TABLE), |port| is_requested(port) || is_dialled(port));
     for (rule, count) in counted(&found) {
-        let is_replaced = rule.is_plain && is_wanted(rule.port) && rule.is_within(goal.reach);
-        if goal.by_hand == HandMadeRules::Adopt && is_replaced {
+        let is_replaced = rule.is_plain && is_requested(rule.port) && rule.is_within(goal.traffic);
+        if goal.adopt && is_replaced {
             own.rules.push((rule.chain.clone(), rule.rule.clone()));
-        } else if !pairs.is_empty() {
-            let what = if is_replaced { Some("--adopt replaces it") } else { stays(rule, goal, is_wanted(rule.port)) };
-            plan.note(format!("made by hand {}", report(rule, count, seen, what)));
+        } else if !redirects.is_empty() {
+            let what =
+                if is_replaced { Some("--adopt replaces it") } else { why_kept(rule, goal, is_requested(rule.port)) };
+            plan.note(format!("unmanaged rule {}", describe(rule, count, seen, what)));
         }
     }
     own
 }
 
 /// Why a rule is not replaced even with `--adopt`.
-fn stays(rule: &HandMade, goal: &Goal, is_wanted: bool) -> Option<&'static str> {
-    if !is_wanted {
+fn why_kept(rule: &UnmanagedRule, goal: &Goal, is_requested: bool) -> Option<&'static str> {
+    if !is_requested {
         None
     } else if !rule.is_plain {
         Some(CONDITIONS)
-    } else if !rule.is_within(goal.reach) {
+    } else if !rule.is_within(goal.traffic) {
         Some("--from forward --adopt replaces it")
     } else {
         None
     }
 }
 
-/// How a rule made by hand is replaced, where nothing is wanted yet.
-pub(crate) fn replaced_by(rule: &HandMade) -> &'static str {
-    if !rule.is_plain {
-        CONDITIONS
-    } else if rule.is_within(Reach::Output) {
-        "edge-redirect add --adopt replaces it"
-    } else {
-        "edge-redirect add --from forward --adopt replaces it"
-    }
+/// The command that replaces an unmanaged rule, if one can.
+pub(crate) fn adopt_command(rule: &UnmanagedRule) -> Option<String> {
+    let from = if rule.is_within(Traffic::Output) { "" } else { " --from forward" };
+    rule.is_plain.then(|| format!("edge-redirect add {}={}{from} --adopt", rule.port, rule.to))
 }
 
-/// A rule made by hand, in words.
-pub(crate) fn report(rule: &HandMade, count: usize, seen: &Seen, what: Option<&str>) -> String {
+/// An unmanaged rule, for the user.
+pub(crate) fn describe(rule: &UnmanagedRule, count: usize, seen: &Seen, what: Option<&str>) -> String {
     let times = if count > 1 { format!(", {count} times") } else { String::new() };
-    let local = if rule.takes_local && rule.chain == "OUTPUT" { ", connections to this host itself too" } else { "" };
+    let local =
+        if rule.includes_local && rule.chain == "OUTPUT" { ", also for connections to this host itself" } else { "" };
     let what = what.map(|what| format!("; {what}")).unwrap_or_default();
-    format!("in {} ({}){times}: port {} goes to {}{local}{what}", rule.chain, seen.backend, rule.port, rule.to)
+    format!("in {} ({}){times}: port {} to {}{local}{what}", rule.chain, seen.backend, rule.port, rule.to)
 }
 
-fn why(wanted: &Owned, pairs: &[Pair]) -> String {
-    if wanted.chains.is_empty() {
-        return "nothing is redirected here any more".to_owned();
+fn why(desired: &Owned, redirects: &[Redirect]) -> String {
+    if desired.chains.is_empty() {
+        return "no redirects left in it".to_owned();
     }
-    let each: Vec<String> = pairs.iter().map(|pair| format!("{} to {}", pair.port, pair.to)).collect();
+    let each: Vec<String> = redirects.iter().map(|redirect| format!("{} to {}", redirect.port, redirect.to)).collect();
     format!("redirect {}", each.join(", "))
 }
 
-/// Adds one change; whether there is one.
+/// Plans one change; returns whether there is one.
 fn change(
     view: &View<'_>,
     own: &Owner,
-    wanted: &Owned,
+    desired: &Owned,
     lock_wait: Duration,
     why: &str,
     plan: &mut Plan,
 ) -> Result<bool> {
-    let Some(transaction) = transaction(view, TABLE, own, wanted, lock_wait)? else { return Ok(false) };
+    let Some(transaction) = transaction(view, TABLE, own, desired, lock_wait)? else { return Ok(false) };
     let frame = |line: &&str| !line.starts_with('*') && *line != "COMMIT";
     let details: Vec<String> = transaction.script.text.lines().filter(frame).map(str::to_owned).collect();
     plan.transaction(transaction, why).details = details;
     Ok(true)
 }
 
-/// A `remove`: of these ports, or of everything; what is left to be stored.
+/// Plans a `remove` of these ports, or of everything; returns what remains stored.
 pub(crate) fn remove(
     stored: Option<&Stored>,
     views: &[View<'_>],
@@ -210,38 +219,37 @@ pub(crate) fn remove(
     lock_wait: Duration,
     plan: &mut Plan,
 ) -> Result<Option<Stored>> {
-    let goes = |pair: &Pair| ports.is_empty() || ports.contains(&pair.port);
+    let is_removed = |redirect: &Redirect| ports.is_empty() || ports.contains(&redirect.port);
     let mut known_ports: Vec<u16> = Vec::new();
     for view in views {
         let found = current(view);
-        known_ports.extend(found.pairs.iter().map(|pair| pair.port));
-        let left: Vec<Pair> = found.pairs.iter().copied().filter(|pair| !goes(pair)).collect();
-        if left == found.pairs && !ports.is_empty() {
+        known_ports.extend(found.redirects.iter().map(|redirect| redirect.port));
+        let left: Vec<Redirect> = found.redirects.iter().copied().filter(|redirect| !is_removed(redirect)).collect();
+        if left == found.redirects && !ports.is_empty() {
             continue;
         }
-        let wanted = owned(&left, found.reach.unwrap_or(Reach::Output));
-        change(view, &owner(), &wanted, lock_wait, &why(&wanted, &left), plan)?;
+        let desired = owned(&left, found.traffic.unwrap_or(Traffic::Output));
+        change(view, &owner(), &desired, lock_wait, &why(&desired, &left), plan)?;
     }
-    known_ports.extend(stored.iter().flat_map(|stored| &stored.pairs).map(|pair| pair.port));
+    known_ports.extend(stored.iter().flat_map(|stored| &stored.redirects).map(|redirect| redirect.port));
     for port in ports.iter().filter(|port| !known_ports.contains(port)) {
         plan.note(format!("port {port} is not redirected"));
     }
     Ok(stored.cloned().and_then(|stored| {
-        let pairs: Vec<Pair> = stored.pairs.iter().copied().filter(|pair| !goes(pair)).collect();
-        (!pairs.is_empty()).then_some(Stored { pairs, ..stored })
+        let redirects: Vec<Redirect> =
+            stored.redirects.iter().copied().filter(|redirect| !is_removed(redirect)).collect();
+        (!redirects.is_empty()).then_some(Stored { redirects, ..stored })
     }))
 }
 
-/// Fails where rules that were made are not there: another program replaces them at the same time.
+/// Errors: exit 1 if rules that were made no longer exist, as another program has replaced them.
 pub(crate) fn verify(seen: &Seen, made: &Made) -> Result<()> {
     if Owned::of(seen.parse()?.table(TABLE), &owner()).same(&made.rules) {
         return Ok(());
     }
-    Err(Error::failed(format!(
-        "cannot find the {} rules again that were just made with {}: another program has replaced them",
-        seen.family, seen.restore
-    ))
-    .hint("run again; if it comes back, find what flushes the nat table (a firewall service that is being restarted)"))
+    let object = format!("the {} rules made with {}", seen.family, seen.restore);
+    Err(Error::cannot("verify", object, "another program has replaced them")
+        .hint("run again; if the error persists, find the firewall service that flushes the nat table"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The rules: our own chain and its jump, cloudcore's chain, and those that guides have made by hand.
+//! The rules: our own chain and its jump, cloudcore's chain, and unmanaged rules from installation guides.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -7,25 +7,25 @@ use std::net::SocketAddr;
 use edge_firewall::{Name, Owned, OwnedChain, Owner, Placed, Rule, Scope, Table, quote, words};
 use edge_kubeedge::stream::{KEPT_CHAIN, STREAM_PORT};
 
-use crate::pair::Pair;
-use crate::wanted::Reach;
+use crate::redirect::Redirect;
+use crate::request::Traffic;
 
-/// The table.
+/// The table of all rules.
 pub(crate) const TABLE: &str = "nat";
-/// Our chain in it.
+/// Our chain in the table.
 pub(crate) const CHAIN: &str = "EDGEUTILS-STREAM";
-/// Marks the jump for people; what is ours is told by the chain.
+/// A comment on the jump for the reader; our rules are recognized by the chain.
 const COMMENT: &str = "edgeutils: kubectl logs and exec";
-/// The chains of the kernel that connections of each kind go through first.
+/// The chains of the kernel for connections of this host, and for those that it forwards.
 const OUTPUT: &str = "OUTPUT";
 const PREROUTING: &str = "PREROUTING";
 
-/// How our rules are told from others.
+/// How our rules are recognized.
 pub(crate) fn owner() -> Owner {
     Owner { chains: vec![Name::Exactly(CHAIN.to_owned())], ..Owner::default() }
 }
 
-/// What must be readable of the table before anything is said of it or done to it.
+/// The chains that must be readable before the table is reported or changed.
 pub(crate) fn scope() -> Scope {
     let chains = [OUTPUT, PREROUTING].map(str::to_owned);
     Scope {
@@ -37,91 +37,92 @@ pub(crate) fn scope() -> Scope {
     }
 }
 
-/// The rule that leads to our chain.
+/// The rule that jumps to our chain.
 fn jump() -> String {
     format!("-p tcp -m addrtype ! --dst-type LOCAL -m comment --comment {} -j {CHAIN}", quote(COMMENT))
 }
 
-/// The rules for these redirects, which are of one family.
+/// The rules for these redirects, which are of one address family.
 ///
-/// A connection to an address of this host is never redirected, whatever its port: edgecore's own
-/// calls go to 127.0.0.1:10350.
-pub(crate) fn owned(pairs: &[Pair], reach: Reach) -> Owned {
-    if pairs.is_empty() {
+/// Connections to an address of this host are never redirected: edgecore itself connects to 127.0.0.1:10350.
+pub(crate) fn owned(redirects: &[Redirect], traffic: Traffic) -> Owned {
+    if redirects.is_empty() {
         return Owned::default();
     }
-    let rule = |pair: &Pair| format!("-p tcp -m tcp --dport {} -j DNAT --to-destination {}", pair.port, pair.to);
+    let rule = |redirect: &Redirect| {
+        format!("-p tcp -m tcp --dport {} -j DNAT --to-destination {}", redirect.port, redirect.to)
+    };
     let placed = |chain: &&str| Placed { chain: (*chain).to_owned(), position: None, rule: jump(), counters: None };
-    let chains: &[&str] = match reach {
-        Reach::Output => &[OUTPUT],
-        Reach::Forward => &[PREROUTING, OUTPUT],
+    let chains: &[&str] = match traffic {
+        Traffic::Output => &[OUTPUT],
+        Traffic::Forward => &[PREROUTING, OUTPUT],
     };
     Owned {
-        chains: vec![OwnedChain { name: CHAIN.to_owned(), rules: pairs.iter().map(rule).collect() }],
+        chains: vec![OwnedChain { name: CHAIN.to_owned(), rules: redirects.iter().map(rule).collect() }],
         placed: chains.iter().map(placed).collect(),
     }
 }
 
-/// What our rules in a table do.
+/// Our rules in a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Redirects {
-    pub(crate) pairs: Vec<Pair>,
-    pub(crate) reach: Option<Reach>,
-    /// Whether they are exactly the rules that we make for this.
-    pub(crate) is_whole: bool,
+pub(crate) struct LiveRules {
+    pub(crate) redirects: Vec<Redirect>,
+    pub(crate) traffic: Option<Traffic>,
+    /// Whether they are exactly the rules that `add` makes for these redirects.
+    pub(crate) is_complete: bool,
 }
 
-/// Reads our rules back.
-pub(crate) fn redirects(table: Option<&Table<'_>>) -> Redirects {
+/// Reads our rules.
+pub(crate) fn live_rules(table: Option<&Table<'_>>) -> LiveRules {
     let now = Owned::of(table, &owner());
     let rules = now.chain(CHAIN).unwrap_or_default();
-    let mut pairs: Vec<Pair> = rules.iter().filter_map(|rule| redirect(rule)).collect();
-    pairs.sort();
+    let mut redirects: Vec<Redirect> = rules.iter().filter_map(|rule| redirect_of(rule)).collect();
+    redirects.sort();
     let from = |chain| now.placed.iter().any(|placed| placed.chain == chain);
-    let reach = match (from(OUTPUT), from(PREROUTING)) {
-        (_, true) => Some(Reach::Forward),
-        (true, false) => Some(Reach::Output),
+    let traffic = match (from(OUTPUT), from(PREROUTING)) {
+        (_, true) => Some(Traffic::Forward),
+        (true, false) => Some(Traffic::Output),
         (false, false) => None,
     };
-    let is_whole = now.same(&owned(&pairs, reach.unwrap_or(Reach::Output)));
-    Redirects { pairs, reach, is_whole }
+    let is_complete = now.same(&owned(&redirects, traffic.unwrap_or(Traffic::Output)));
+    LiveRules { redirects, traffic, is_complete }
 }
 
-/// What a rule of our chain redirects.
-pub(crate) fn redirect(rule: &str) -> Option<Pair> {
-    Dnat::of(rule)?.pair()
+/// The redirect that a rule of our chain makes.
+pub(crate) fn redirect_of(rule: &str) -> Option<Redirect> {
+    Dnat::of(rule)?.redirect()
 }
 
-/// The rules of cloudcore's own chain, where something leads there.
-pub(crate) fn kept_by_cloudcore(table: Option<&Table<'_>>) -> Option<Vec<String>> {
+/// The rules of cloudcore's own chain; none if no rule jumps to it.
+pub(crate) fn cloudcore_rules(table: Option<&Table<'_>>) -> Option<Vec<String>> {
     let table = table?;
     let is_used = table.rules().any(|rule| rule.chain == OUTPUT && rule.target().as_deref() == Some(KEPT_CHAIN));
     let shown = |rule: &Rule<'_>| Dnat::of(rule.text).map(|dnat| format!("{} to {}", dnat.port, dnat.to));
     is_used.then(|| table.rules().filter(|rule| rule.chain == KEPT_CHAIN).filter_map(shown).collect())
 }
 
-/// A rule that somebody made by hand to the same end.
+/// A rule for the same purpose that this tool does not manage.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct HandMade {
+pub(crate) struct UnmanagedRule {
     pub(crate) chain: String,
     pub(crate) rule: String,
     pub(crate) port: u16,
     pub(crate) to: String,
-    /// Its only conditions are those of the guides: a port, and perhaps not this host.
+    /// It has no other conditions than those of installation guides: a port, and perhaps that it is not for this host.
     pub(crate) is_plain: bool,
-    /// Connections to this host itself are redirected too.
-    pub(crate) takes_local: bool,
+    /// It also redirects connections to this host itself.
+    pub(crate) includes_local: bool,
 }
 
-impl HandMade {
-    /// Whether it is among the connections of this reach.
-    pub(crate) fn is_within(&self, reach: Reach) -> bool {
-        self.chain == OUTPUT || reach == Reach::Forward
+impl UnmanagedRule {
+    /// Whether it applies to this traffic.
+    pub(crate) fn is_within(&self, traffic: Traffic) -> bool {
+        self.chain == OUTPUT || traffic == Traffic::Forward
     }
 }
 
-/// Rules in the kernel's own chains that send one of these ports, or any port to the stream port, away.
-pub(crate) fn hand_made(table: Option<&Table<'_>>, is_port: impl Fn(u16) -> bool) -> Vec<HandMade> {
+/// Unmanaged rules in the kernel's chains that redirect one of these ports, or any port to the stream port.
+pub(crate) fn unmanaged(table: Option<&Table<'_>>, is_port: impl Fn(u16) -> bool) -> Vec<UnmanagedRule> {
     let is_own = |rule: &Rule<'_>| rule.text.contains(CHAIN) && rule.target().as_deref() == Some(CHAIN);
     let is_place = |rule: &&Rule<'_>| [OUTPUT, PREROUTING].contains(&rule.chain) && !is_own(rule);
     let rules = table.into_iter().flat_map(|table| table.rules()).filter(is_place);
@@ -129,22 +130,22 @@ pub(crate) fn hand_made(table: Option<&Table<'_>>, is_port: impl Fn(u16) -> bool
     rules
         .filter_map(|rule| {
             let dnat = Dnat::of(rule.text)?;
-            (is_port(dnat.port) || dnat.to.ends_with(&stream)).then(|| HandMade {
+            (is_port(dnat.port) || dnat.to.ends_with(&stream)).then(|| UnmanagedRule {
                 chain: rule.chain.to_owned(),
                 rule: rule.text.to_owned(),
                 port: dnat.port,
                 to: dnat.to.to_string(),
                 is_plain: dnat.is_plain,
-                takes_local: dnat.takes_local,
+                includes_local: dnat.includes_local,
             })
         })
         .collect()
 }
 
-/// Each of these rules once, in their order, and how often it is there.
-pub(crate) fn counted(found: &[HandMade]) -> Vec<(&HandMade, usize)> {
-    let mut places: HashMap<&HandMade, usize> = HashMap::new();
-    let mut counted: Vec<(&HandMade, usize)> = Vec::new();
+/// Each of these rules once, in their order, with its number of occurrences.
+pub(crate) fn counted(found: &[UnmanagedRule]) -> Vec<(&UnmanagedRule, usize)> {
+    let mut places: HashMap<&UnmanagedRule, usize> = HashMap::new();
+    let mut counted: Vec<(&UnmanagedRule, usize)> = Vec::new();
     for rule in found {
         let place = *places.entry(rule).or_insert(counted.len());
         match counted.get_mut(place) {
@@ -155,12 +156,12 @@ pub(crate) fn counted(found: &[HandMade]) -> Vec<(&HandMade, usize)> {
     counted
 }
 
-/// A rule that sends one port of TCP to an address.
+/// A rule that redirects a TCP port to an address.
 struct Dnat<'r> {
     port: u16,
     to: Cow<'r, str>,
     is_plain: bool,
-    takes_local: bool,
+    includes_local: bool,
 }
 
 impl<'r> Dnat<'r> {
@@ -170,7 +171,7 @@ impl<'r> Dnat<'r> {
         }
         let mut words = words(rule).peekable();
         let (mut port, mut to, mut is_dnat, mut is_tcp) = (None, None, false, false);
-        let (mut is_plain, mut takes_local, mut negated) = (true, true, false);
+        let (mut is_plain, mut includes_local, mut negated) = (true, true, false);
         while let Some(word) = words.next() {
             if word == "!" {
                 negated = true;
@@ -187,18 +188,18 @@ impl<'r> Dnat<'r> {
                 ("-j", "DNAT", _) => is_dnat = true,
                 ("--to-destination", ..) => to = Some(value),
                 ("-d", "127.0.0.0/8", true) | ("-d", "::1/128", true) | ("--dst-type", "LOCAL", true) => {
-                    takes_local = false;
+                    includes_local = false;
                 }
                 _ => is_plain = false,
             }
             negated = false;
         }
-        (is_dnat && is_tcp).then_some(Dnat { port: port?, to: to?, is_plain, takes_local })
+        (is_dnat && is_tcp).then_some(Dnat { port: port?, to: to?, is_plain, includes_local })
     }
 
-    fn pair(&self) -> Option<Pair> {
+    fn redirect(&self) -> Option<Redirect> {
         let to: SocketAddr = self.to.parse().ok().filter(|_| self.is_plain)?;
-        Some(Pair { port: self.port, to })
+        Some(Redirect { port: self.port, to })
     }
 }
 
@@ -214,8 +215,8 @@ mod tests {
         then(Save::parse(&text).unwrap().table(TABLE))
     }
 
-    fn pairs(texts: &[&str]) -> Vec<Pair> {
-        texts.iter().map(|text| Pair::parse(text).unwrap()).collect()
+    fn redirects(texts: &[&str]) -> Vec<Redirect> {
+        texts.iter().map(|text| Redirect::parse(text).unwrap()).collect()
     }
 
     fn printed(owned: &Owned) -> String {
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn guides_rules_are_found_and_others_are_not() {
+    fn unmanaged_finds_the_rules_of_guides_and_no_others() {
         let rules = "\
 -A PREROUTING -p tcp -m tcp --dport 10350 -j DNAT --to-destination 192.0.2.1:10003
 -A OUTPUT -p tcp -m tcp --dport 10350 -j DNAT --to-destination 192.0.2.1:10003
@@ -240,11 +241,11 @@ mod tests {
 -A OUTPUT -p tcp -m addrtype ! --dst-type LOCAL -j EDGEUTILS-STREAM
 -A TUNNEL-PORT -p tcp -m tcp --dport 10350 -j DNAT --to-destination 192.0.2.1:10003
 ";
-        let found = with(rules, |table| hand_made(table, |port| port == 10350));
-        let told: Vec<_> =
-            found.iter().map(|rule| (rule.chain.as_str(), rule.port, rule.is_plain, rule.takes_local)).collect();
+        let found = with(rules, |table| unmanaged(table, |port| port == 10350));
+        let shown: Vec<_> =
+            found.iter().map(|rule| (rule.chain.as_str(), rule.port, rule.is_plain, rule.includes_local)).collect();
         assert_eq!(
-            told,
+            shown,
             [
                 ("PREROUTING", 10350, true, true),
                 ("OUTPUT", 10350, true, true),
@@ -259,46 +260,46 @@ mod tests {
     }
 
     #[test]
-    fn cloudcores_chain_counts_where_something_leads_there() {
+    fn cloudcore_rules_need_a_jump() {
         let chain = "-A TUNNEL-PORT -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.1:10003\n";
         let jump = "-A OUTPUT -m comment --comment \"kubeedge tunnel port\" -j TUNNEL-PORT\n";
-        assert_eq!(with(chain, kept_by_cloudcore), None);
-        let kept = with(&format!("{jump}{chain}"), kept_by_cloudcore);
+        assert_eq!(with(chain, cloudcore_rules), None);
+        let kept = with(&format!("{jump}{chain}"), cloudcore_rules);
         assert_eq!(kept.unwrap(), ["10351 to 192.0.2.1:10003"]);
-        assert_eq!(kept_by_cloudcore(None), None);
+        assert_eq!(cloudcore_rules(None), None);
     }
 
     #[test]
-    fn a_rule_that_someone_changed_is_told() {
-        let all = pairs(&["10351=192.0.2.1:10003"]);
-        let text = printed(&owned(&all, Reach::Output));
-        for (changed, is_whole) in [
+    fn live_rules_that_were_modified_are_not_complete() {
+        let all = redirects(&["10351=192.0.2.1:10003"]);
+        let text = printed(&owned(&all, Traffic::Output));
+        for (changed, is_complete) in [
             (text.clone(), true),
             (text.replace("! --dst-type LOCAL", "--dst-type UNICAST"), false),
             (format!("{text}-A EDGEUTILS-STREAM -j RETURN\n"), false),
             (format!("-A OUTPUT -j EDGEUTILS-STREAM\n{text}"), false),
             (text.replace("-A OUTPUT", "-A INPUT"), false),
         ] {
-            let found = with(&changed, redirects);
-            assert_eq!((found.pairs, found.is_whole), (all.clone(), is_whole), "{changed}");
+            let found = with(&changed, live_rules);
+            assert_eq!((found.redirects, found.is_complete), (all.clone(), is_complete), "{changed}");
         }
-        assert!(!with("", redirects).is_whole, "a chain of ours without rules is one too many");
-        assert!(redirects(None).is_whole);
+        assert!(!with("", live_rules).is_complete, "our chain without rules");
+        assert!(live_rules(None).is_complete);
     }
 
     proptest! {
         #[test]
-        fn what_is_made_is_read_back(
+        fn owned_is_read_as_the_same_live_rules(
             targets in prop::collection::btree_map(1_u16.., (any::<[u8; 4]>(), 1_u16..), 1..6),
             forward in any::<bool>(),
         ) {
-            let targets = targets.into_iter().map(|(port, (ip, to))| Pair::new(port, SocketAddr::from((ip, to))));
-            let all: Vec<Pair> = targets.filter_map(Result::ok).collect();
-            let reach = if forward { Reach::Forward } else { Reach::Output };
-            let made = owned(&all, reach);
+            let targets = targets.into_iter().map(|(port, (ip, to))| Redirect::new(port, SocketAddr::from((ip, to))));
+            let all: Vec<Redirect> = targets.filter_map(Result::ok).collect();
+            let traffic = if forward { Traffic::Forward } else { Traffic::Output };
+            let made = owned(&all, traffic);
             if !all.is_empty() {
-                let found = with(&printed(&made), redirects);
-                prop_assert_eq!(found, Redirects { pairs: all, reach: Some(reach), is_whole: true });
+                let found = with(&printed(&made), live_rules);
+                prop_assert_eq!(found, LiveRules { redirects: all, traffic: Some(traffic), is_complete: true });
             }
         }
     }

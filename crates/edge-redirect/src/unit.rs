@@ -1,16 +1,15 @@
-//! The unit that brings the redirect back at boot, and the program it starts.
+//! The unit that restores the redirects at boot, and the program that it starts.
 
 use std::fmt::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use edge_host::{Error, Host, Result, Root, SEARCH_PATH, State};
+use edge_host::{Error, Exit, Host, Result, ResultExt, Root, SEARCH_PATH, State};
 use edge_systemd::quoted_path;
 
-/// What it restores.
+/// The redirects that it restores.
 pub(crate) const FILE: &str = "/etc/edgeutils/redirect.toml";
-/// Services that replace or flush all rules when they start: the redirect comes after them, and again when they are
-/// restarted.
+/// Services that replace or flush all rules when they start: the unit starts after them, and restarts with them.
 const FLUSH: [&str; 6] = [
     "nftables.service",
     "netfilter-persistent.service",
@@ -19,30 +18,28 @@ const FLUSH: [&str; 6] = [
     "ufw.service",
     "firewalld.service",
 ];
-/// What runs the API server, which needs the redirect.
+/// Services that run the API server, which needs the redirects.
 const NEED: [&str; 4] = ["kubelet.service", "k3s.service", "rke2-server.service", "k0scontroller.service"];
 const OWN_NAME: &str = "edge-redirect";
-/// Where it is expected in an image that does not have it yet.
+/// The path of the program in an image that does not have it yet.
 const EXPECTED: &str = "/usr/local/bin/edge-redirect";
 const TOP: &str = "/";
-/// Bits with which others than the owner may write.
+/// Mode bits that let users other than the owner write.
 const WRITABLE: u32 = 0o022;
 
-/// A program for the unit, and what there is to say about it.
+/// The program that the unit starts, and a note about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Program {
     pub(crate) path: String,
     pub(crate) note: Option<String>,
 }
 
-/// The program that the unit starts: this one, or the one that the image has.
+/// Finds the program for the unit: this one, or the one in the image.
 ///
-/// Refuses (exit 4) one that others than root may replace: the unit would run their program as root
-/// at the next boot.
+/// Errors: exit 4 for a program that users other than root can replace, as the unit would run it as root.
 pub(crate) fn program(host: &Host) -> Result<Program> {
     if host.root.is_live() {
-        let path = std::env::current_exe()
-            .map_err(|cause| Error::failed(format!("cannot find out where this program is: {cause}")))?;
+        let path = std::env::current_exe().on("find", "the path of this program")?;
         check(&host.root, &path)?;
         return Ok(Program { path: text(&path)?, note: None });
     }
@@ -54,13 +51,13 @@ pub(crate) fn program(host: &Host) -> Result<Program> {
         }
     }
     let shown = host.root.display(Path::new(EXPECTED));
-    let note = format!("{} is not there yet, and the unit starts it: put it there", shown.display());
+    let note = format!("{} does not exist yet: install it, as the unit starts it", shown.display());
     Ok(Program { path: EXPECTED.to_owned(), note: Some(note) })
 }
 
 fn text(path: &Path) -> Result<String> {
-    let fail = || Error::refused(format!("cannot name {} in a unit: it is not UTF-8", path.display()));
-    path.to_str().map(str::to_owned).ok_or_else(fail)
+    let refused = || Error::cannot("use", path, "a path in a unit must be UTF-8").with_exit(Exit::Refused);
+    path.to_str().map(str::to_owned).ok_or_else(refused)
 }
 
 fn check(root: &Root, path: &Path) -> Result<()> {
@@ -72,19 +69,22 @@ fn check(root: &Root, path: &Path) -> Result<()> {
     let refused = |what: &Path, why: &str| {
         let shown = root.display(what);
         Error::refused(format!("cannot start {} at boot: {} {why}", root.display(&path).display(), shown.display()))
-            .hint(format!("install -o root -g root -m 755 {OWN_NAME} {EXPECTED}, and run that one"))
+            .hint(format!(
+                "install it for root and run {EXPECTED}: install -o root -g root -m 755 {} {EXPECTED}",
+                root.display(&path).display()
+            ))
     };
     let judge = |what: &Path, mode: u32, uid: u32| {
         if mode & WRITABLE != 0 {
-            return Err(refused(what, "is writable by others than root"));
+            return Err(refused(what, "is writable by users other than root"));
         }
         if uid != 0 && uid != owner {
-            return Err(refused(what, "does not belong to root"));
+            return Err(refused(what, "is not owned by root"));
         }
         Ok(())
     };
-    let Some(file) = root.open(&path)? else { return Err(refused(&path, "is gone")) };
-    let meta = file.metadata().map_err(|cause| Error::io("read", root.display(&path), &cause))?;
+    let Some(file) = root.open(&path)? else { return Err(refused(&path, "no longer exists")) };
+    let meta = file.metadata().on("read", root.display(&path))?;
     judge(&path, meta.mode(), meta.uid())?;
     for dir in path.ancestors().skip(1) {
         let dir: PathBuf = dir.to_owned();
@@ -97,7 +97,7 @@ fn check(root: &Root, path: &Path) -> Result<()> {
 
 /// The text of the unit.
 ///
-/// Errors: exit 4 for a path that a unit cannot hold.
+/// Errors: exit 4 for a path that a unit cannot contain.
 pub(crate) fn render(program: &str) -> Result<String> {
     let (flush, need) = (FLUSH.join(" "), NEED.join(" "));
     let program = quoted_path(program)?;
@@ -106,11 +106,11 @@ pub(crate) fn render(program: &str) -> Result<String> {
     let _ = write!(
         text,
         "\
-# Written by edge-redirect add --persist; edge-redirect remove takes it away.
+# Created by edge-redirect add --persist, removed by edge-redirect remove.
 [Unit]
-Description=Redirect of kubectl logs and exec to cloudcore
+Description=Redirect kubectl logs and exec to cloudcore
 ConditionPathExists={FILE}
-# They replace or flush all rules when they start, and again when they are restarted.
+# These services replace or flush all rules when they start or restart.
 After={flush}
 PartOf={flush}
 Before={need}
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_unit_stands_between_those_that_flush_and_those_that_need_it() {
+    fn render_orders_the_unit_after_firewalls_and_before_the_api_server() {
         let text = render("/x/edge-redirect").unwrap();
         let line = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)).unwrap();
         for unit in ["nftables", "netfilter-persistent", "ufw", "firewalld"] {

@@ -1,4 +1,4 @@
-//! Every wrong call and every wrong input: the reason, the exit code, and nothing changed.
+//! Wrong calls and wrong input: the cause, the exit code, and nothing changed.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -11,34 +11,29 @@ fn config_map(record: &str) -> String {
 }
 
 #[test]
-fn calls_that_are_wrong_say_what_is_wrong_and_what_to_do() {
+fn wrong_calls_report_cause_and_hint() {
     let tree = Tree::new();
     let before = tree.snapshot();
     for (args, code, cause, hint) in [
-        (
-            "add",
-            2,
-            "cannot redirect: neither a port and an address nor a cloudcore is given",
-            "edge-redirect add 10351=",
-        ),
-        ("add 10350", 2, "cannot use \"10350\": it is not PORT=IP:PORT", "it looks like 10351=192.0.2.1:10003"),
-        ("add 10350=cloudcore:10003", 2, "\"cloudcore\" is no IP address", "getent hosts"),
-        ("add 0=192.0.2.1:10003", 2, "\"0\" is no port from 1 to 65535", "it looks like"),
-        ("add 70000=192.0.2.1:10003", 2, "\"70000\" is no port from 1 to 65535", "it looks like"),
-        ("add 1=192.0.2.1:70000", 2, "\"70000\" is no port", "it looks like"),
-        ("add 1=192.0.2.1", 2, "there is no port behind the address", "it looks like"),
-        ("add 1=2001:db8::1:10003", 2, "an IPv6 address stands in brackets", "[2001:db8::1]:10003"),
-        ("add 1=127.0.0.1:10003", 2, "cannot end at a loopback address", ""),
+        ("add", 2, "cannot add a redirect: no port and address given", "edge-redirect add 10351="),
+        ("add 10350", 2, "cannot use \"10350\": expected PORT=IP:PORT", "for example 10351=192.0.2.1:10003"),
+        ("add 10350=cloudcore:10003", 2, "\"cloudcore\" is not a valid IP address", "getent hosts"),
+        ("add 0=192.0.2.1:10003", 2, "\"0\" is not a port from 1 to 65535", "for example"),
+        ("add 70000=192.0.2.1:10003", 2, "\"70000\" is not a port from 1 to 65535", "for example"),
+        ("add 1=192.0.2.1:70000", 2, "\"70000\" is not a port", "for example"),
+        ("add 1=192.0.2.1", 2, "the address has no port", "for example"),
+        ("add 1=2001:db8::1:10003", 2, "an IPv6 address must be in brackets", "[2001:db8::1]:10003"),
+        ("add 1=127.0.0.1:10003", 2, "it is a loopback address", ""),
         (
             "add 1=192.0.2.1:1 1=192.0.2.2:1",
             2,
             "cannot redirect port 1 to both 192.0.2.1:1 and 192.0.2.2:1",
-            "each cloudcore has a port of its own",
+            "each cloudcore has its own port",
         ),
         (
             "add --cloudcore 192.0.2.1",
             2,
-            "cannot redirect to 192.0.2.1: which port the API server dials is not known",
+            "cannot redirect to 192.0.2.1: the port depends on the KubeEdge version",
             "--kubeedge-version",
         ),
         ("add --cloudcore cloud --kubeedge-version 1.8", 2, "invalid value 'cloud'", ""),
@@ -48,14 +43,19 @@ fn calls_that_are_wrong_say_what_is_wrong_and_what_to_do() {
             "\"new\" is not a KubeEdge version such as 1.8 or v1.23.1",
             "",
         ),
-        ("add --cloudcore 192.0.2.1 --kubeedge-version 1.2", 2, "kubectl logs came with KubeEdge 1.3", ""),
+        ("add --cloudcore 192.0.2.1 --kubeedge-version 1.2", 2, "kubectl logs is supported since KubeEdge 1.3", ""),
         ("add --kubeedge-version 1.8", 2, "--cloudcore <IP>", ""),
         ("add 1=192.0.2.1:1 --tunnelport -", 2, "cannot be used with", ""),
         ("add 1=192.0.2.1:1 --backend ipfw", 2, "invalid value 'ipfw'", ""),
-        ("add 1=192.0.2.1:1", 2, "cannot add rules below --root", "--persist"),
+        ("add 1=192.0.2.1:1", 2, "cannot add rules with --root", "--persist"),
         ("add --tunnelport /no/such --persist", 1, "cannot read /no/such: No such file", ""),
         ("remove 0", 2, "0 is not in 1..=65535", ""),
-        ("restore", 1, "cannot restore: /etc/edgeutils/redirect.toml is not there", "--persist writes it"),
+        (
+            "restore",
+            1,
+            "cannot restore: /etc/edgeutils/redirect.toml does not exist",
+            "create it: edge-redirect add PORT=IP:PORT --persist",
+        ),
         ("render", 2, "required arguments were not provided", ""),
         ("flush", 2, "unrecognized subcommand 'flush'", ""),
     ] {
@@ -68,7 +68,7 @@ fn calls_that_are_wrong_say_what_is_wrong_and_what_to_do() {
 }
 
 #[test]
-fn config_map_that_cannot_be_used_changes_nothing() {
+fn invalid_config_map_changes_nothing() {
     let tree = Tree::new();
     let before = tree.snapshot();
     let good = config_map(r#"{"ipTunnelPort":{"192.0.2.1":10351,"192.0.2.2":10352},"port":{"10351":true}}"#);
@@ -80,18 +80,14 @@ fn config_map_that_cannot_be_used_changes_nothing() {
         ("", 1, "the input is empty"),
         (&good[..40], 1, "it is not complete JSON"),
         ("kind: ConfigMap\n", 1, "it is not valid JSON"),
-        (r#"{"kind":"Secret"}"#, 1, "the input is of kind Secret"),
-        (&config_map(r#"{"ipTunnelPort":{"":10351}}"#), 1, "it has port 10351 with an empty address"),
+        (r#"{"kind":"Secret"}"#, 1, "expected kind \"ConfigMap\", found \"Secret\""),
+        (&config_map(r#"{"ipTunnelPort":{"":10351}}"#), 1, "port 10351 has an empty address"),
         (
             &config_map(r#"{"ipTunnelPort":{"192.0.2.1":10351,"192.0.2.2":10351}}"#),
             2,
             "cannot redirect port 10351 to both",
         ),
-        (
-            &config_map(r#"{"ipTunnelPort":{"127.0.1.1":10351}}"#),
-            1,
-            "127.0.1.1: a connection to an edge node cannot end",
-        ),
+        (&config_map(r#"{"ipTunnelPort":{"127.0.1.1":10351}}"#), 1, "127.0.1.1: it is a loopback address"),
     ] {
         let ran = run(input).expect(code);
         assert!(ran.stderr.contains(cause), "{input}: {}", ran.stderr);
@@ -103,22 +99,22 @@ fn config_map_that_cannot_be_used_changes_nothing() {
 }
 
 #[test]
-fn stored_file_that_was_damaged_is_neither_used_nor_overwritten() {
+fn damaged_file_is_neither_used_nor_overwritten() {
     for (text, cause) in [
-        ("redirect = [\"10351=192.0.2.1:10003\"", "line 1: "),
-        ("redirect = [\"10351=x:1\"]\n", "\"x\" is no IP address"),
+        ("redirect = [\"10351=192.0.2.1:10003\"", "line 1: it is not valid TOML"),
+        ("redirect = [\"10351=x:1\"]\n", "\"x\" is not a valid IP address"),
         ("redirect = [\"1=192.0.2.1:1\", \"1=192.0.2.2:1\"]\n", "cannot redirect port 1 to both"),
-        ("redirect = []\nfrom = \"input\"\n", "from is not one of output, forward"),
-        ("redirects = []\n", "redirects is no key of it"),
+        ("redirect = []\nfrom = \"input\"\n", "from must be one of output, forward"),
+        ("redirects = []\n", "\"redirects\" is not a valid key"),
     ] {
         let tree = Tree::with(&[("etc/edgeutils/redirect.toml", text)]);
         let before = tree.snapshot();
-        for args in [&["status"][..], &["add", "1=192.0.2.1:1", "--persist"], &["remove"], &["restore"]] {
+        for args in [&["status"][..], &["check"], &["add", "1=192.0.2.1:1", "--persist"], &["remove"], &["restore"]] {
             let ran = Tool::new("edge-redirect").arg("--root").arg(tree.path()).args(args).run().expect(1);
             let shown = tree.at("etc/edgeutils/redirect.toml");
             assert!(ran.stderr.contains(&format!("cannot read {}: ", shown.display())), "{}", ran.stderr);
             assert!(
-                ran.stderr.contains(cause) && ran.stderr.contains("\nhint: put it right or remove it"),
+                ran.stderr.contains(cause) && ran.stderr.contains("\nhint: fix the file or remove it"),
                 "{}",
                 ran.stderr
             );

@@ -1,7 +1,8 @@
-//! In private namespaces of this machine: not on an emulated one.
+//! Tests in private namespaces, which an emulated machine does not have.
 
 mod boot;
 mod broken;
+mod check;
 mod kill;
 mod native;
 mod rules;

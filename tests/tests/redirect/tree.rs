@@ -1,4 +1,4 @@
-//! edge-redirect below --root: what makes the rules at boot, to the byte and back.
+//! edge-redirect with --root: the files for the next boot, to the byte, and their undo.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -9,19 +9,19 @@ use edgeutils_tests::is_root;
 use edgeutils_tests::tool::{Ran, Tool};
 use edgeutils_tests::tree::{Tree, assert_same};
 
-const FILE: &str = "etc/edgeutils/redirect.toml";
-const UNIT: &str = "etc/systemd/system/edge-redirect.service";
-const LINK: &str = "etc/systemd/system/multi-user.target.wants/edge-redirect.service";
+pub(crate) const FILE: &str = "etc/edgeutils/redirect.toml";
+pub(crate) const UNIT: &str = "etc/systemd/system/edge-redirect.service";
+pub(crate) const LINK: &str = "etc/systemd/system/multi-user.target.wants/edge-redirect.service";
 
-fn redirect(tree: &Tree, args: &[&str]) -> Ran {
+pub(crate) fn redirect(tree: &Tree, args: &[&str]) -> Ran {
     Tool::new("edge-redirect").arg("--root").arg(tree.path()).args(args).run()
 }
 
 /// An image with the program in it.
-fn image() -> Tree {
+pub(crate) fn image() -> Tree {
     let tree = Tree::with(&[("usr/bin/edge-redirect", "\u{7f}ELF")]);
     std::fs::set_permissions(tree.at("usr/bin/edge-redirect"), std::fs::Permissions::from_mode(0o755)).unwrap();
-    // A temporary directory of root's own, with the mode of a root file system.
+    // A temporary directory with the mode of a root file system.
     std::fs::set_permissions(tree.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     tree
 }
@@ -34,7 +34,7 @@ fn files_for_boot_are_written_once_and_undone() {
     redirect(&tree, &[&add[..], &["-n"]].concat()).expect(3);
     assert_same(&tree.snapshot(), &before, "a dry run");
     let ran = redirect(&tree, &add).expect(0);
-    assert_eq!(ran.stderr, "edge-redirect: note: below --root no live rule is read or changed\n");
+    assert_eq!(ran.stderr, "edge-redirect: note: with --root no live rules are read or changed\n");
     assert!(tree.read(FILE).ends_with(
         "redirect = [\n    \"10351=192.0.2.1:10003\",\n    \"10351=[2001:db8::1]:10003\",\n]\nfrom = \"forward\"\nbackend = \"auto\"\n"
     ));
@@ -50,16 +50,16 @@ fn files_for_boot_are_written_once_and_undone() {
     let ran = redirect(&tree, &["status"]).expect(0);
     assert_eq!(
         ran.stdout,
-        "redirect 10351 to 192.0.2.1:10003: at boot  (/etc/edgeutils/redirect.toml)\n\
-         redirect 10351 to [2001:db8::1]:10003: at boot  (/etc/edgeutils/redirect.toml)\n\
-         unit edge-redirect.service: enabled: it restores the rules at boot  (/etc/edgeutils/redirect.toml)\n"
+        "redirect 10351 to 192.0.2.1:10003: stored  (/etc/edgeutils/redirect.toml)\n\
+         redirect 10351 to [2001:db8::1]:10003: stored  (/etc/edgeutils/redirect.toml)\n\
+         unit edge-redirect.service: enabled: it restores the redirects at boot  (/etc/edgeutils/redirect.toml)\n"
     );
     redirect(&tree, &["undo"]).expect(0);
     assert_same(&tree.snapshot(), &before, "undo");
 }
 
 #[test]
-fn ports_come_and_go_and_the_operators_comments_stay() {
+fn comments_in_the_file_are_kept_when_ports_change() {
     let tree = image();
     redirect(&tree, &["add", "10351=192.0.2.1:10003", "--persist"]).expect(0);
     let noted = tree.read(FILE).replace("from = \"output\"", "from = \"output\" # the API server is no pod");
@@ -71,18 +71,18 @@ fn ports_come_and_go_and_the_operators_comments_stay() {
     let ran = redirect(&tree, &["remove", "10352", "7"]).expect(0);
     assert!(ran.stderr.contains("note: port 7 is not redirected"), "{}", ran.stderr);
     assert!(!tree.read(FILE).contains("10352"));
-    // The last one takes everything with it.
+    // Removing the last redirect removes everything.
     let whole = tree.snapshot();
     redirect(&tree, &["remove", "10351"]).expect(0);
     assert!(!tree.at(FILE).exists() && !tree.at(UNIT).exists() && !tree.at(LINK).exists());
-    assert!(!tree.at("etc/edgeutils").exists(), "a directory of ours is left");
+    assert!(!tree.at("etc/edgeutils").exists(), "the empty directory was not removed");
     assert_eq!(redirect(&tree, &["remove"]).expect(0).stdout, "already up to date\n");
     redirect(&tree, &["undo"]).expect(0);
     assert_same(&tree.snapshot(), &whole, "undo of a removal");
 }
 
 #[test]
-fn directory_with_files_of_others_stays() {
+fn remove_keeps_a_directory_with_other_files() {
     let tree = image();
     tree.write("etc/edgeutils/node.env", "CLOUDCORE=192.0.2.1\n");
     let before = tree.snapshot();
@@ -96,7 +96,7 @@ fn directory_with_files_of_others_stays() {
 }
 
 #[test]
-fn scope_and_engine_stay_as_they_were_named_once() {
+fn traffic_and_backend_are_kept_until_others_are_named() {
     let tree = image();
     redirect(&tree, &["add", "10351=192.0.2.1:10003", "--persist", "--from", "forward", "--backend", "legacy"])
         .expect(0);
@@ -111,7 +111,7 @@ fn scope_and_engine_stay_as_they_were_named_once() {
 }
 
 #[test]
-fn files_that_links_lead_to_are_written_there_and_removed_by_their_links() {
+fn remove_removes_links_and_keeps_their_targets() {
     let tree = image();
     redirect(&tree, &["add", "10351=192.0.2.1:10003", "--persist"]).expect(0);
     for (path, elsewhere) in [(FILE, "srv/redirect.toml"), (UNIT, "srv/edge-redirect.service")] {
@@ -125,14 +125,14 @@ fn files_that_links_lead_to_are_written_there_and_removed_by_their_links() {
     let whole = tree.snapshot();
     redirect(&tree, &["remove"]).expect(0);
     assert!([FILE, UNIT, LINK].iter().all(|path| !tree.at(path).is_symlink()) && !tree.at("etc/edgeutils").exists());
-    assert!(tree.read("srv/redirect.toml").contains("10352"), "what a link leads to is its owner's");
+    assert!(tree.read("srv/redirect.toml").contains("10352"), "the target of a link was changed");
     assert_eq!(redirect(&tree, &["remove"]).expect(0).stdout, "already up to date\n");
     redirect(&tree, &["undo"]).expect(0);
     assert_same(&tree.snapshot(), &whole, "undo of a removal");
 }
 
 #[test]
-fn unit_that_is_masked_stays_masked() {
+fn masked_unit_stays_masked() {
     let tree = image();
     let mask = || {
         std::fs::create_dir_all(tree.at("etc/systemd/system")).unwrap();
@@ -142,26 +142,30 @@ fn unit_that_is_masked_stays_masked() {
     mask();
     let masked = tree.snapshot();
     let ran = redirect(&tree, &["add", "10351=192.0.2.1:10003", "--persist"]).expect(4);
-    let said = "edge-redirect: cannot enable edge-redirect.service: it is masked\nhint: systemctl unmask edge-redirect.service";
+    let said = "edge-redirect: cannot enable edge-redirect.service: it is masked\nhint: unmask it and run again: systemctl --root ";
     assert!(ran.stderr.contains(said), "{}", ran.stderr);
     assert_eq!(redirect(&tree, &["remove"]).expect(0).stdout, "already up to date\n");
-    assert_same(&tree.snapshot(), &masked, "nothing of ours is there");
+    assert_same(&tree.snapshot(), &masked, "a masked unit was changed");
 
     std::fs::remove_file(tree.at(UNIT)).unwrap();
     redirect(&tree, &["add", "10351=192.0.2.1:10003", "10352=192.0.2.2:10003", "--persist"]).expect(0);
     mask();
     let ran = redirect(&tree, &["remove", "10352"]).expect(0);
-    assert!(ran.stderr.contains("edge-redirect.service is masked and stays so"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("edge-redirect.service is masked: the redirects are not restored at boot"),
+        "{}",
+        ran.stderr
+    );
     assert!(!tree.read(FILE).contains("10352"));
     let status = redirect(&tree, &["status"]).expect(0).stdout;
-    assert!(status.contains("unit edge-redirect.service: masked: nothing restores the rules at boot"), "{status}");
+    assert!(status.contains("unit edge-redirect.service: masked: the redirects are not restored at boot"), "{status}");
     redirect(&tree, &["remove"]).expect(0);
     assert!(!tree.at(FILE).exists() && !tree.at(LINK).is_symlink());
     assert_eq!(std::fs::read_link(tree.at(UNIT)).unwrap(), Path::new("/dev/null"));
 }
 
 #[test]
-fn program_that_others_may_replace_is_not_started_at_boot() {
+fn add_refuses_a_program_that_other_users_can_replace() {
     let add = ["add", "10351=192.0.2.1:10003", "--persist"];
     for (path, mode) in
         [("usr/bin/edge-redirect", 0o757), ("usr/bin/edge-redirect", 0o775), ("usr/bin", 0o777), ("usr", 0o1777)]
@@ -171,21 +175,29 @@ fn program_that_others_may_replace_is_not_started_at_boot() {
         let before = tree.snapshot();
         let ran = redirect(&tree, &add).expect(4);
         let shown = tree.at(path);
-        assert!(ran.stderr.contains(&format!("{} is writable by others than root", shown.display())), "{}", ran.stderr);
-        assert!(ran.stderr.contains("\nhint: install -o root"), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains(&format!("{} is writable by users other than root", shown.display())),
+            "{}",
+            ran.stderr
+        );
+        assert!(
+            ran.stderr.contains("\nhint: install it for root and run /usr/local/bin/edge-redirect: install -o root"),
+            "{}",
+            ran.stderr
+        );
         assert_same(&tree.snapshot(), &before, path);
     }
     if is_root() {
         let tree = image();
         std::os::unix::fs::chown(tree.at("usr/bin"), Some(1000), None).unwrap();
         let ran = redirect(&tree, &add).expect(4);
-        assert!(ran.stderr.contains("usr/bin does not belong to root"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("usr/bin is not owned by root"), "{}", ran.stderr);
     }
-    // Not there yet is no danger, and said.
+    // A missing program is only noted.
     let tree = Tree::new();
     let ran = redirect(&tree, &add).expect(0);
     assert!(
-        ran.stderr.contains("usr/local/bin/edge-redirect is not there yet, and the unit starts it"),
+        ran.stderr.contains("usr/local/bin/edge-redirect does not exist yet: install it, as the unit starts it"),
         "{}",
         ran.stderr
     );
@@ -193,7 +205,7 @@ fn program_that_others_may_replace_is_not_started_at_boot() {
 }
 
 #[test]
-fn documents_are_for_other_programs() {
+fn render_prints_documents_for_other_programs() {
     let tree = image();
     let ran = redirect(&tree, &["render", "iptables-restore", "10351=192.0.2.1:10003", "--from", "forward"]).expect(0);
     let jump = "-p tcp -m addrtype ! --dst-type LOCAL -m comment --comment \"edgeutils: kubectl logs and exec\" -j EDGEUTILS-STREAM";
@@ -212,12 +224,12 @@ fn documents_are_for_other_programs() {
     for (args, cause) in [
         (&["render", "iptables-restore", "--json"][..], "cannot render as JSON"),
         (&["render", "systemd", "1=192.0.2.1:1"], "cannot render the unit for single ports"),
-        (&both, "cannot render IPv4 and IPv6 at once"),
+        (&both, "cannot render IPv4 and IPv6 together"),
     ] {
         let ran = redirect(&tree, args).expect(2);
         assert!(ran.stderr.contains(cause) || ran.stdout.contains(cause), "{}{}", ran.stdout, ran.stderr);
     }
     let empty = Tree::new();
     let ran = redirect(&empty, &["render", "iptables-restore"]).expect(1);
-    assert!(ran.stderr.contains("cannot render: /etc/edgeutils/redirect.toml is not there"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("cannot render: /etc/edgeutils/redirect.toml does not exist"), "{}", ran.stderr);
 }

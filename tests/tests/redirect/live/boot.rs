@@ -1,4 +1,4 @@
-//! `--persist` with a real systemd: the unit is right, restores after a flush, and goes again.
+//! `--persist` with a real systemd: the unit is valid, restores the rules after a flush, and is removed.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -7,13 +7,13 @@ use edgeutils_tests::systemd::Systemd;
 use edgeutils_tests::{skip, tool};
 
 const JUMPS: &str = "iptables-save -t nat | grep -c -e '-j EDGEUTILS-STREAM'";
-/// A firewall service as nftables.service and netfilter-persistent are: it replaces all rules.
+/// A firewall service like nftables.service and netfilter-persistent: it replaces all rules.
 const FLUSH: &str = "[Unit]\nBefore=network-pre.target\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c 'iptables -t nat -F; iptables -t nat -X; date +%%s%%N > /run/flushed'\n";
-/// Stands in for the kubelet: it notes whether the redirect was there when it started.
+/// A replacement for the kubelet: it records whether the redirect existed when it started.
 const KUBELET: &str = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c 'iptables-save -t nat | grep -c -e \"-j EDGEUTILS-STREAM\" > /run/seen'\n";
 
 #[test]
-fn unit_brings_the_rules_back_before_the_kubelet_and_after_a_flush() {
+fn unit_restores_the_rules_before_the_kubelet_and_after_a_flush() {
     if !can_run() {
         return skip("redirect_live_boot", "no network namespace with both iptables can be made here");
     }
@@ -44,7 +44,7 @@ fn unit_brings_the_rules_back_before_the_kubelet_and_after_a_flush() {
         assert!(show(what).split_whitespace().any(|other| other == unit), "{what} {unit}: {}", show(what));
     }
 
-    // As at boot: nothing live is left, everything is started at once.
+    // As at boot: no rules exist, and all units start at once.
     machine.sh("systemctl stop edge-redirect nftables kubelet; iptables -t nat -F; iptables -t nat -X").expect(0);
     machine.write(
         "/etc/systemd/system/up.target",
@@ -52,13 +52,13 @@ fn unit_brings_the_rules_back_before_the_kubelet_and_after_a_flush() {
         "644",
     );
     machine.sh("systemctl daemon-reload; systemctl start up.target").expect(0);
-    assert_eq!(machine.read("/run/seen"), "1\n", "the kubelet started before the redirect was there");
+    assert_eq!(machine.read("/run/seen"), "1\n", "the kubelet started before the redirect existed");
     assert_eq!(machine.sh(JUMPS).stdout, "1\n");
-    // A firewall service that is restarted takes the unit along.
+    // The unit restarts together with a firewall service.
     let before = machine.read("/run/flushed");
     machine.sh("systemctl restart nftables").expect(0);
     assert_ne!(machine.read("/run/flushed"), before);
-    // systemctl waits for the unit that it was told of, and not for those that go along.
+    // systemctl waits only for the unit that it was given.
     machine.sh(&format!("for n in $(seq 50); do [ $({JUMPS}) = 1 ] && exit 0; sleep 0.1; done; exit 1")).expect(0);
 
     redirect("remove").expect(0);
@@ -74,7 +74,7 @@ fn unit_brings_the_rules_back_before_the_kubelet_and_after_a_flush() {
 }
 
 #[test]
-fn program_in_a_folder_of_others_is_not_started_at_boot() {
+fn persist_refuses_a_program_in_a_writable_directory() {
     if !can_run() {
         return skip("redirect_live_boot refused", "no network namespace with both iptables can be made here");
     }
@@ -87,9 +87,9 @@ fn program_in_a_folder_of_others_is_not_started_at_boot() {
     assert_eq!(ran.code, 4, "{}", ran.stderr);
     assert!(
         ran.stderr
-            .contains("cannot start /opt/tools/edge-redirect at boot: /opt/tools is writable by others than root"),
+            .contains("cannot start /opt/tools/edge-redirect at boot: /opt/tools is writable by users other than root"),
         "{}",
         ran.stderr
     );
-    assert_eq!(machine.sh(JUMPS).stdout, "0\n", "it was refused after the rules were made");
+    assert_eq!(machine.sh(JUMPS).stdout, "0\n", "rules were made before the refusal");
 }

@@ -1,15 +1,15 @@
-//! edge-redirect where an engine cannot be read, or another program takes the rules away.
+//! edge-redirect if a backend cannot be read, or another program removes the rules.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use edgeutils_tests::rules::each;
 
 #[test]
-fn engine_of_the_host_that_cannot_be_read_is_not_taken_for_empty() {
+fn unreadable_backend_is_not_assumed_to_be_empty() {
     each(
-        "unreadable engine",
+        "unreadable backend",
         r"
-        # The engine that plain iptables stands for, and the other one.
+        # The backend that plain iptables uses, and the other one.
         case $(iptables -V) in *nf_tables*) own=nft other=legacy ;; *) own=legacy other=nft ;; esac
         iptables-$own -t nat -N theirs; iptables-$other -t nat -N theirs
         mkdir sbin sbin-work && mount -t overlay overlay -o lowerdir=/usr/sbin,upperdir=sbin,workdir=sbin-work /usr/sbin
@@ -19,34 +19,34 @@ echo broken >&2; exit 1
         working=$(readlink /usr/sbin/iptables-$other-save)
         broken $other
         redirect add 10351=192.0.2.1:10003 -n | tail -1
-        redirect status | sed 's/legacy/ENGINE/g; s/nft/ENGINE/g'
-        # It may hold what is to be removed.
-        redirect remove 2>&1 | sed 's/legacy/ENGINE/g; s/nft/ENGINE/g'
+        redirect status | sed 's/legacy/BACKEND/g; s/nft/BACKEND/g'
+        # It may contain rules to remove.
+        redirect remove 2>&1 | sed 's/legacy/BACKEND/g; s/nft/BACKEND/g'
         ln -sf $working /usr/sbin/iptables-$other-save
         broken $own
-        for call in 'add 10351=192.0.2.1:10003' status remove; do redirect $call 2>&1 | sed 's/legacy/ENGINE/; s/nft/ENGINE/'; done
+        for call in 'add 10351=192.0.2.1:10003' status remove; do redirect $call 2>&1 | sed 's/legacy/BACKEND/; s/nft/BACKEND/'; done
         iptables-$other-save | grep -c EDGEUTILS
         ",
-        "edge-redirect: note: the rules are gone after a reboot: --persist brings them back at each boot
+        "edge-redirect: note: the rules are lost on reboot; use --persist to restore them at boot
         exit 3
-        IPv4 ENGINE: not readable: cannot run iptables-ENGINE-save --counters: exit status: 1: broken
+        rules of IPv4 BACKEND: unknown: cannot run iptables-BACKEND-save --counters: exit status: 1: broken
         exit 0
-        edge-redirect: cannot tell what rules the backend ENGINE has for IPv4: cannot run iptables-ENGINE-save --counters: exit status: 1: broken
+        edge-redirect: cannot read the IPv4 rules of backend BACKEND: cannot run iptables-BACKEND-save --counters: exit status: 1: broken
         exit 4
-        edge-redirect: cannot run iptables-ENGINE-save --counters: exit status: 1: broken
+        edge-redirect: cannot run iptables-BACKEND-save --counters: exit status: 1: broken
         exit 1
-        edge-redirect: cannot run iptables-ENGINE-save --counters: exit status: 1: broken
+        edge-redirect: cannot run iptables-BACKEND-save --counters: exit status: 1: broken
         exit 1
-        edge-redirect: cannot run iptables-ENGINE-save --counters: exit status: 1: broken
+        edge-redirect: cannot run iptables-BACKEND-save --counters: exit status: 1: broken
         exit 1
         0",
     );
 }
 
 #[test]
-fn rules_that_another_program_throws_away_at_once_are_missed() {
+fn rules_that_another_program_removes_at_once_are_reported() {
     each(
-        "thrown away",
+        "removed at once",
         r#"
         iptables-$b -t nat -N theirs
         mkdir sbin sbin-work && mount -t overlay overlay -o lowerdir=/usr/sbin,upperdir=sbin,workdir=sbin-work /usr/sbin
@@ -65,24 +65,24 @@ fn rules_that_another_program_throws_away_at_once_are_missed() {
         iptables-$b -t nat -F
         redirect restore 2>&1 | said
         "#,
-        "edge-redirect: cannot find the IPv4 rules again that were just made with iptables-$b-restore: another program has replaced them
+        "edge-redirect: cannot verify the IPv4 rules made with iptables-$b-restore: another program has replaced them
         exit 1
-        edge-redirect: cannot find the IPv4 rules again that were just made with iptables-$b-restore: another program has replaced them
+        edge-redirect: cannot verify the IPv4 rules made with iptables-$b-restore: another program has replaced them
         exit 1
-        wrote /etc/edgeutils/redirect.toml: for each boot  [undo: exact]
-        wrote /etc/systemd/system/edge-redirect.service: runs edge-redirect restore  [undo: exact]
-        linked /etc/systemd/system/multi-user.target.wants/edge-redirect.service: enables it  [undo: exact]
+        wrote /etc/edgeutils/redirect.toml: redirects for each boot  [undo: exact]
+        wrote /etc/systemd/system/edge-redirect.service: restores the redirects at boot  [undo: exact]
+        linked /etc/systemd/system/multi-user.target.wants/edge-redirect.service: enables edge-redirect.service  [undo: exact]
         4 changes
         exit 0
-        edge-redirect: cannot find the IPv4 rules again that were just made with iptables-$b-restore: another program has replaced them
+        edge-redirect: cannot verify the IPv4 rules made with iptables-$b-restore: another program has replaced them
         exit 1",
     );
 }
 
 #[test]
-fn save_that_prints_nothing_or_half_of_it_is_not_taken_for_empty() {
+fn empty_or_incomplete_output_is_not_assumed_to_be_empty() {
     each(
-        "silent engine",
+        "silent backend",
         r#"
         mkdir sbin sbin-work && mount -t overlay overlay -o lowerdir=/usr/sbin,upperdir=sbin,workdir=sbin-work /usr/sbin
         ln -sf /usr/sbin/iptables-$b /etc/alternatives/iptables
@@ -91,15 +91,15 @@ fn save_that_prints_nothing_or_half_of_it_is_not_taken_for_empty() {
 set -- iptables-%s-save "$@"; %s
 ' $b "$1" > /usr/sbin/iptables-$b-save; chmod 755 /usr/sbin/iptables-$b-save; }
         jumps() { iptables-$b -t nat -S OUTPUT | grep -c 'j EDGEUTILS-STREAM'; }
-        call() { /mnt/bin/edge-redirect --force-namespace "$@" > said 2>&1; code=$?; grep -q -e 'already up to date' -e 'none: edge' said && echo "$1 says that all is well"; [ $code = 0 ] || [ $code = 3 ] || echo "$1 fails"; }
+        call() { /mnt/bin/edge-redirect --force-namespace "$@" > said 2>&1; code=$?; grep -q -e 'already up to date' -e 'none: add' said && echo "$1 claims success"; [ $code = 0 ] || [ $code = 3 ] || echo "$1 fails"; }
         redirect add 10351=192.0.2.1:10003 --backend $b > none 2>&1
         calls() { call add 10351=192.0.2.1:10003 --backend $b; call add 10351=192.0.2.1:10003; call status; call remove -n; call undo -n; jumps; }
         for what in "$real \$@ | grep -v -e '^[*]nat' -e ^COMMIT" "$real \$@ | head -n 5" "$real \$@ | head -c 99" 'echo hello'; do
             says "$what"; calls
         done | sort | uniq -c | sed 's/^ *//'
-        # nf_tables is asked in other words, and all works; x_tables names its tables, so that one is missed.
+        # For nf_tables other commands confirm the rules; for x_tables a listed table is missing.
         says true; calls > said-blank
-        case $b in nft) ! grep fails said-blank ;; legacy) ! grep -v fails said-blank | grep -v 1 ;; esac && grep -e remove.*well -e status.*well -e '^[0-9]' said-blank
+        case $b in nft) ! grep fails said-blank ;; legacy) ! grep -v fails said-blank | grep -v 1 ;; esac && grep -e remove.*success -e status.*success -e '^[0-9]' said-blank
         "#,
         "4 1
         8 add fails

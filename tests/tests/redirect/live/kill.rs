@@ -1,4 +1,4 @@
-//! SIGKILL at any moment of an add, an adoption and a removal: ours and the program's that it runs.
+//! SIGKILL at any moment of an add with adoption and of a removal, of edge-redirect and of the program that it runs.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -6,7 +6,7 @@ use edgeutils_tests::kill::can_kill;
 use edgeutils_tests::rules::{can_run, script};
 use edgeutils_tests::skip;
 
-/// What stood there before: a rule of somebody's, two of the guides' and their counters.
+/// The rules before: an unrelated one, two of an installation guide, and their counters.
 const START: &str = r#"
 start() {
     iptables-$b -t nat -F; iptables-$b -t nat -X; rm -rf /var/lib/edgeutils /etc/edgeutils /etc/systemd/system/edge-redirect.service /etc/systemd/system/multi-user.target.wants/edge-redirect.service
@@ -24,13 +24,13 @@ cat > start.rules <<'END'
 COMMIT
 END
 call() { /mnt/bin/edge-redirect --force-namespace $* > said 2>&1; }
-# x_tables gives the counters back in a second call: without it they are lost, whoever was killed.
+# x_tables restores counters in a second system call: killed before it, they are lost.
 rules_of() { if [ "$1" = setsockopt ]; then sed 's/^\[[0-9:]*\] //' $2; else cat $2; fi; }
 rules() { saved iptables-$b-save -t nat > all; rules_of $1 all; }
 "#;
 
-/// One kill for each moment: our own system calls, and with `-f` those of the program that makes the
-/// rules. Whatever is left, the same call goes on and an undo brings back what was.
+/// One kill before each system call, of edge-redirect itself and with `-f` of the program that makes the rules. Afterwards
+/// the same call resumes, and an undo restores the state before.
 const KILLS: &str = r#"
 kills=0
 moment() {
@@ -51,7 +51,7 @@ moment() {
         call undo || { echo "$1 $3 $2: undo: $(cat said)"; return; } ;;
     esac
     rules $1 > there; rules_of $1 start.saved > first
-    # Nothing of it was begun: the undo took back the run before, which only a removal has.
+    # Nothing was begun: the undo reverted the run before, which only a removal has.
     cmp -s there there-before || cmp -s there first || { echo "$1 $3 $2: $4: not as before:"; diff there there-before; }
 }
 start; rules all > start.saved
@@ -74,7 +74,7 @@ fn killed(verb: &str, before: &str) {
             "no network namespace with both iptables can be made here, or strace cannot trace",
         );
     }
-    // Where each engine's program changes the kernel.
+    // The system calls with which each backend changes the kernel.
     for (backend, theirs) in [("nft", "sendmsg,sendto"), ("legacy", "setsockopt")] {
         let verb = verb.replace("$b", backend);
         let ran = script(&format!("b={backend} theirs={theirs} verb='{verb}'\nbefore='{before}'\n{START}\n{KILLS}"));
@@ -85,11 +85,11 @@ fn killed(verb: &str, before: &str) {
 }
 
 #[test]
-fn add_killed_anywhere_goes_on_or_is_taken_back() {
+fn add_that_was_killed_resumes_or_is_undone() {
     killed("add 10351=192.0.2.1:10003 --persist --adopt --backend $b", "true");
 }
 
 #[test]
-fn removal_killed_anywhere_goes_on_or_is_taken_back() {
+fn removal_that_was_killed_resumes_or_is_undone() {
     killed("remove", "call add 10351=192.0.2.1:10003 --persist");
 }

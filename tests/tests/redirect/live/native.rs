@@ -1,13 +1,12 @@
-//! edge-redirect where native nft rules stand in the tables of iptables: nft is the judge.
+//! edge-redirect with native nft rules in the tables of iptables; nft confirms the result.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use edgeutils_tests::rules::{can_run, script};
 use edgeutils_tests::skip;
 
-/// `native TEXT` loads rules by nft; `jumps` counts the rules that lead to our chain, `rules` those in
-/// it, both as nft sees them; `call` runs edge-redirect for one family and prints exit code and counts;
-/// `said` is what the last one said.
+/// `native TEXT` loads rules with nft; `jumps` counts the jumps to our chain and `rules` the rules in it, both with nft;
+/// `call` runs edge-redirect for one family and prints exit code and counts; `said` has the output of the last one.
 const PRELUDE: &str = r#"
 case $f in ip) to=192.0.2.1:10003 iptables=iptables-nft ;; ip6) to='[2001:db8::1]:10003' iptables=ip6tables-nft ;; esac
 nft=$(command -v nft)
@@ -47,7 +46,7 @@ fn transcript(family: &str, text: &str, want: &str) {
     assert_eq!(even(&ran.stdout), even(want), "{family} {text} printed:\n{}", ran.stdout);
 }
 
-/// Everything works as it does without native rules: one jump at most, ever.
+/// The result is the same as without native rules: never more than one jump.
 const WORKS: &str = "
     add: exit 0, 1 jumps, 1 rules
     add: exit 0, 1 jumps, 1 rules
@@ -57,7 +56,7 @@ const WORKS: &str = "
     undo: exit 0, 0 jumps, 0 rules
     undo: exit 0, 0 jumps, 0 rules";
 
-/// Nothing is written, and nothing is said to be so.
+/// Nothing is written, and no success is claimed.
 const REFUSED: &str = "
     add: exit 4, 0 jumps, 0 rules
     add: exit 4, 0 jumps, 0 rules
@@ -77,7 +76,7 @@ const OTHERS: [&str; 5] = [
 ];
 
 #[test]
-fn native_rules_in_other_chains_are_noted_and_do_no_harm() {
+fn native_rules_in_other_chains_are_noted() {
     if !can("others") {
         return;
     }
@@ -104,7 +103,7 @@ fn native_rules_in_other_chains_are_noted_and_do_no_harm() {
 }
 
 #[test]
-fn native_rules_in_our_hooks_are_read_by_nft_or_refused() {
+fn native_rules_in_our_hooks_are_read_with_nft_or_refused() {
     if !can("our hooks") {
         return;
     }
@@ -123,12 +122,12 @@ fn native_rules_in_our_hooks_are_read_by_nft_or_refused() {
             let tables = if family == "ip" { "iptables" } else { "ip6tables" };
             let shown = if family == "ip" { "IPv4 nft" } else { "IPv6 nft" };
             let cause = format!(
-                "cannot read table nat of {tables}-nft: iptables cannot show chain {chain}, and the program nft is not on this host"
+                "cannot read table nat of {tables}-nft: iptables cannot show chain {chain}, and nft is not installed"
             );
-            let hint = "install nftables (Debian, Ubuntu: apt-get install nftables) and run again";
+            let hint = "install nftables: apt-get install nftables";
             let want = format!(
                 "{REFUSED}\nadd: exit 4, 0 jumps, 0 rules\nedge-redirect: {cause}\nhint: {hint}\nstatus: exit 0, 0 jumps, 0 rules
-                edge-redirect: note: {tables}-nft-save does not show table nat, which holds native nft rules: see nft list table {family} nat
+                edge-redirect: note: {tables}-nft-save does not show table nat, which contains native nft rules: see nft list table {family} nat
                 table nat: unknown: {cause}; {hint}  ({shown})"
             );
             transcript(family, &text, &want);
@@ -155,11 +154,11 @@ fn hooks_that_iptables_does_not_use_are_refused() {
 }
 
 #[test]
-fn rules_that_are_live_are_never_said_to_be_gone() {
+fn active_rules_are_never_reported_as_missing() {
     if !can("live rules") {
         return;
     }
-    // Native rules come after ours: into our chain, into OUTPUT, and nft goes with them.
+    // Native rules are added after ours: to our chain, to OUTPUT, and without nft.
     let ours = "native 'table FAMILY nat {; chain EDGEUTILS-STREAM {; tcp dport 7 dnat to ADDRESS; }; }'";
     let output = "native 'table FAMILY nat {; chain OUTPUT {; tcp dport 7 redirect to :9; }; }'";
     for (family, address) in [("ip", "192.0.2.7:9"), ("ip6", "[2001:db8::7]:9")] {
@@ -195,7 +194,7 @@ fn rules_that_are_live_are_never_said_to_be_gone() {
             restore: exit 4, 1 jumps, 1 rules
             undo: exit 4, 1 jumps, 1 rules",
         );
-        // And with nft all of it works, at boot too.
+        // With nft everything works, also at boot.
         transcript(
             family,
             &format!(
@@ -212,7 +211,7 @@ fn rules_that_are_live_are_never_said_to_be_gone() {
 }
 
 #[test]
-fn jumps_that_were_left_are_cleaned_up_and_strange_ones_are_refused() {
+fn leftover_jumps_are_removed_and_unknown_ones_are_refused() {
     if !can("left jumps") {
         return;
     }
@@ -236,7 +235,7 @@ fn jumps_that_were_left_are_cleaned_up_and_strange_ones_are_refused() {
     transcript(
         "ip",
         "native 'table FAMILY nat {; chain EDGEUTILS-STREAM {; }; chain OUTPUT {; type nat hook output priority -100; tcp dport 7 redirect to :9; counter jump EDGEUTILS-STREAM; }; }'
-            call remove; grep -c 'a rule that is not known leads to EDGEUTILS-STREAM' said\neval \"$(sed -n 's/^hint: delete it and run again: //p' said)\"\njumps; call remove; add",
+            call remove; grep -c 'an unknown rule in chain OUTPUT jumps to EDGEUTILS-STREAM' said\neval \"$(sed -n 's/^hint: delete it and run again: //p' said)\"\njumps; call remove; add",
         "remove: exit 4, 1 jumps, 0 rules
         1
         0

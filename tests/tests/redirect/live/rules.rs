@@ -1,4 +1,4 @@
-//! edge-redirect with the real iptables of both engines, in namespaces of its own.
+//! edge-redirect with real iptables of both backends, in private namespaces.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -7,7 +7,7 @@ use edgeutils_tests::rules::each;
 const JUMP: &str = "-p tcp -m addrtype ! --dst-type LOCAL -m comment --comment \"edgeutils: kubectl logs and exec\" -j EDGEUTILS-STREAM";
 
 #[test]
-fn redirect_is_made_once_shown_removed_and_undone() {
+fn add_is_idempotent_and_is_shown_removed_and_undone() {
     each(
         "made and undone",
         r"
@@ -15,7 +15,7 @@ fn redirect_is_made_once_shown_removed_and_undone() {
         saved iptables-$b-save
         redirect add 10351=192.0.2.1:10003 --backend $b
         redirect add 10351=192.0.2.1:10003 --backend $b
-        # Where they are, they are found without being told.
+        # Without --backend, existing rules are found.
         redirect add 10351=192.0.2.1:10003
         saved iptables-$b-save | grep -e -A
         redirect status
@@ -30,14 +30,14 @@ fn redirect_is_made_once_shown_removed_and_undone() {
         saved iptables-$b-save | grep -c -e EDGEUTILS
         ",
         &format!(
-            "edge-redirect: note: the rules are gone after a reboot: --persist brings them back at each boot
+            "edge-redirect: note: the rules are lost on reboot; use --persist to restore them at boot
             would run iptables-$b-restore --noflush --counters --wait=60: redirect 10351 to 192.0.2.1:10003  [undo: inverse]
             :EDGEUTILS-STREAM - [0:0]
             -A EDGEUTILS-STREAM -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.1:10003
             -A OUTPUT {JUMP}
             1 change would be made
             exit 3
-            edge-redirect: note: the rules are gone after a reboot: --persist brings them back at each boot
+            edge-redirect: note: the rules are lost on reboot; use --persist to restore them at boot
             ran iptables-$b-restore --noflush --counters --wait=60: redirect 10351 to 192.0.2.1:10003  [undo: inverse]
             :EDGEUTILS-STREAM - [0:0]
             -A EDGEUTILS-STREAM -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.1:10003
@@ -50,7 +50,7 @@ fn redirect_is_made_once_shown_removed_and_undone() {
             exit 0
             [0:0] -A OUTPUT {JUMP}
             [0:0] -A EDGEUTILS-STREAM -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.1:10003
-            redirect 10351 to 192.0.2.1:10003: live: from this host, 0 connections so far, gone after a reboot  (EDGEUTILS-STREAM, IPv4 $b)
+            redirect 10351 to 192.0.2.1:10003: active: from this host, 0 connections so far, lost on reboot  (EDGEUTILS-STREAM, IPv4 $b)
             exit 0
             exit 3
             exit 0
@@ -69,14 +69,14 @@ fn redirect_is_made_once_shown_removed_and_undone() {
 }
 
 #[test]
-fn redirect_of_a_later_run_keeps_an_earlier_one_from_being_undone() {
+fn undo_refuses_a_run_before_a_later_change() {
     each(
         "order of undo",
         r"
         redirect add 10351=192.0.2.1:10003 --backend $b > /dev/null 2>&1
         redirect add 10352=192.0.2.2:10003 > /dev/null 2>&1
         redirect undo --id 1
-        # After a reboot there is nothing left to take back.
+        # As after a reboot: there are no rules to undo.
         iptables-$b -t nat -F; iptables-$b -t nat -X
         redirect undo
         saved iptables-$b-save | grep -c EDGEUTILS
@@ -110,7 +110,7 @@ fn redirect_of_a_later_run_keeps_an_earlier_one_from_being_undone() {
 }
 
 #[test]
-fn rules_of_the_guides_are_replaced_and_come_back_in_their_places() {
+fn adopt_replaces_unmanaged_rules_and_undo_restores_their_places() {
     each(
         "adopt",
         r"
@@ -130,9 +130,9 @@ fn rules_of_the_guides_are_replaced_and_come_back_in_their_places() {
         saved iptables-$b-save -t nat | diff before - && echo as before
         ",
         &format!(
-            "rule: made by hand: in PREROUTING ($b): port 10350 goes to 192.0.2.9:10003; edge-redirect add --from forward --adopt replaces it  (IPv4 $b)
-            rule: made by hand: in OUTPUT ($b), 2 times: port 10350 goes to 192.0.2.9:10003, connections to this host itself too; edge-redirect add --adopt replaces it  (IPv4 $b)
-            rule: made by hand: in OUTPUT ($b): port 10350 goes to 192.0.2.9:10003, connections to this host itself too; it has conditions of its own and is left to you  (IPv4 $b)
+            "rule: unmanaged: in PREROUTING ($b): port 10350 to 192.0.2.9:10003; edge-redirect add 10350=192.0.2.9:10003 --from forward --adopt replaces it  (IPv4 $b)
+            rule: unmanaged: in OUTPUT ($b), 2 times: port 10350 to 192.0.2.9:10003, also for connections to this host itself; edge-redirect add 10350=192.0.2.9:10003 --adopt replaces it  (IPv4 $b)
+            rule: unmanaged: in OUTPUT ($b): port 10350 to 192.0.2.9:10003, also for connections to this host itself; not replaced, because it has other conditions  (IPv4 $b)
             exit 0
             ran iptables-$b-restore --noflush --counters --wait=60: redirect 10350 to 192.0.2.1:10003  [undo: inverse]
             -D PREROUTING -p tcp -m tcp --dport 10350 -j DNAT --to-destination 192.0.2.9:10003
@@ -155,7 +155,7 @@ fn rules_of_the_guides_are_replaced_and_come_back_in_their_places() {
 }
 
 #[test]
-fn cloudcore_that_keeps_its_chain_is_left_to_it() {
+fn add_yields_to_the_chain_of_cloudcore() {
     each(
         "TUNNEL-PORT",
         r#"
@@ -168,67 +168,67 @@ fn cloudcore_that_keeps_its_chain_is_left_to_it() {
         redirect status
         redirect add 10351=192.0.2.1:10003 --force | tail -1
         "#,
-        "edge-redirect: note: cloudcore keeps TUNNEL-PORT here itself ($b): 10351 to 192.0.2.1:10003; nothing is added for IPv4 (--force adds it)
+        "edge-redirect: note: cloudcore manages TUNNEL-PORT on this host ($b): 10351 to 192.0.2.1:10003; nothing is added for IPv4 without --force
         already up to date
         exit 0
-        edge-redirect: note: cloudcore keeps TUNNEL-PORT here itself ($b): 10351 to 192.0.2.1:10003; nothing is added for IPv4 (--force adds it)
+        edge-redirect: note: cloudcore manages TUNNEL-PORT on this host ($b): 10351 to 192.0.2.1:10003; nothing is added for IPv4 without --force
         {\"changed\":false,\"exit\":0,\"reboot\":false,\"run\":null,\"type\":\"result\",\"v\":1}
         ls: cannot access '/etc/edgeutils': No such file or directory
         ls: cannot access '/var/lib/edgeutils/journal': No such file or directory
-        chain TUNNEL-PORT: kept by cloudcore: 10351 to 192.0.2.1:10003  (IPv4 $b)
+        chain TUNNEL-PORT: active: managed by cloudcore: 10351 to 192.0.2.1:10003  (IPv4 $b)
         exit 0
-        edge-redirect: note: the rules are gone after a reboot: --persist brings them back at each boot
+        edge-redirect: note: the rules are lost on reboot; use --persist to restore them at boot
         exit 0",
     );
 }
 
 #[test]
-fn cloudcore_of_this_host_that_will_keep_its_chain_is_left_to_do_so() {
+fn add_yields_to_cloudcore_of_this_host_before_it_has_started() {
     each(
         "cloudcore here",
         r"
-        # The second address of a network, which is not the one that its traffic comes from.
+        # The second address of a network is not the source of its traffic.
         ip link add v0 type veth peer name v1; ip link set v0 up; ip link set v1 up
         ip addr add 192.0.2.9/24 dev v0; ip addr add 192.0.2.1/24 dev v0
         redirect add --cloudcore 192.0.2.1 --kubeedge-version 1.8.2 --persist --backend $b
         redirect add --cloudcore 192.0.2.1 --kubeedge-version 1.7.2 -n --backend $b | tail -1
         redirect add --cloudcore 192.0.2.2 --kubeedge-version 1.8.2 -n --backend $b | tail -1
         redirect add --cloudcore 192.0.2.1 --kubeedge-version 1.8.2 --force -n --backend $b | tail -1
-        # Hosts of keepalived may bind to addresses that are another's: they are no less another's.
+        # Hosts with keepalived may bind to addresses of other hosts.
         echo 1 > /proc/sys/net/ipv4/ip_nonlocal_bind
         redirect add --cloudcore 192.0.2.2 --kubeedge-version 1.8.2 -n --backend $b | tail -1
         redirect add --cloudcore 192.0.2.1 --kubeedge-version 1.8.2 -n --backend $b 2> /dev/null
         ip route add default dev lo
         redirect add --cloudcore 192.0.2.2 --kubeedge-version 1.8.2 -n --backend $b | tail -1
         ",
-        "edge-redirect: note: cloudcore 1.8 keeps TUNNEL-PORT itself on its own host, and that is this one: nothing is added (--force adds it)
+        "edge-redirect: note: cloudcore 1.8 runs on this host and manages TUNNEL-PORT itself; nothing is added without --force
         already up to date
         exit 0
-        edge-redirect: note: the rules are gone after a reboot: --persist brings them back at each boot
+        edge-redirect: note: the rules are lost on reboot; use --persist to restore them at boot
         exit 3
-        edge-redirect: note: the rules are gone after a reboot: --persist brings them back at each boot
+        edge-redirect: note: the rules are lost on reboot; use --persist to restore them at boot
         exit 3
-        edge-redirect: note: the rules are gone after a reboot: --persist brings them back at each boot
+        edge-redirect: note: the rules are lost on reboot; use --persist to restore them at boot
         exit 3
-        edge-redirect: note: the rules are gone after a reboot: --persist brings them back at each boot
+        edge-redirect: note: the rules are lost on reboot; use --persist to restore them at boot
         exit 3
         already up to date
         exit 0
-        edge-redirect: note: the rules are gone after a reboot: --persist brings them back at each boot
+        edge-redirect: note: the rules are lost on reboot; use --persist to restore them at boot
         exit 3",
     );
 }
 
 #[test]
-fn programs_run_only_where_they_must() {
-    // What each call starts, in order; strace shows the real programs behind Debian's links.
+fn programs_run_only_if_needed() {
+    // The programs that each call runs, in order; strace shows the targets of Debian's links.
     each(
         "programs",
         r#"
         iptables-$b -t nat -N theirs; ip6tables-$b -t nat -N theirs
         run() { strace -f -qq -e trace=execve -e signal=none -o trace /mnt/bin/edge-redirect --force-namespace "$@" > said 2>&1 || cat said
             sed -n 's/.*execve("\([^"]*\)", .* = 0$/\1/p' trace | xargs -n1 basename | tail -n +2 | grep -v -e "$other" | tr '\n' ' '; echo; }
-        case $b in nft) other=^none ;; legacy) other=-nft- ;; esac # what nf_tables has only its program can tell
+        case $b in nft) other=^none ;; legacy) other=-nft- ;; esac # only its own program lists the tables of nf_tables
         run add 10351=192.0.2.1:10003
         run add 10351=192.0.2.1:10003
         run add 10351=192.0.2.1:10003 -n
@@ -243,7 +243,7 @@ fn programs_run_only_where_they_must() {
 }
 
 #[test]
-fn host_that_cannot_be_changed_says_why_and_stays_as_it_is() {
+fn host_that_cannot_be_changed_is_reported_and_unchanged() {
     each(
         "bad hosts",
         r"
@@ -252,7 +252,7 @@ fn host_that_cannot_be_changed_says_why_and_stays_as_it_is() {
         setpriv --reuid 65534 --clear-groups /mnt/bin/edge-redirect --force-namespace add 1=192.0.2.1:1; echo exit $?
         saved iptables-$b-save | diff before -; [ ! -e /var/lib ] || echo traces
         setpriv --reuid 65534 --clear-groups /mnt/bin/edge-redirect add 1=192.0.2.1:1 -n; echo exit $?
-        # The tables' own lock is held: told after the wait, nothing is changed; nf_tables has no lock.
+        # The lock of x_tables is held: reported after the wait, nothing changed; nf_tables has no lock.
         if [ $b = legacy ]; then
             flock /run/xtables.lock sleep 4 & holder=$!
             redirect add 1=192.0.2.1:1 --lock-wait 1 > out 2> said; tail -1 out; rm -r /var/lib/edgeutils; grep -c 'xtables lock' said; kill $holder
@@ -261,7 +261,7 @@ fn host_that_cannot_be_changed_says_why_and_stays_as_it_is() {
         mount -t tmpfs tmpfs /usr/sbin; mount --bind /usr/sbin /sbin 2> /dev/null
         redirect add 1=192.0.2.1:1
         redirect status
-        # What outlives a reboot goes all the same.
+        # The files for the next boot are still removed.
         mkdir -p /etc/edgeutils && printf 'redirect = [\04210351=192.0.2.1:10003\042]\n' > /etc/edgeutils/redirect.toml
         redirect restore 2>&1 | head -1
         redirect status
@@ -269,30 +269,30 @@ fn host_that_cannot_be_changed_says_why_and_stays_as_it_is() {
         ls /etc/edgeutils
         ",
         "edge-redirect: cannot read the IPv4 rules: not run as root
-        hint: run it with sudo
+        hint: run it as root (sudo)
         exit 1
         edge-redirect: cannot change this host: not run as root
         hint: run it with sudo, or see what it would do with --dry-run
         exit 1
         edge-redirect: cannot read the IPv4 rules: not run as root
-        hint: run it with sudo
+        hint: run it as root (sudo)
         exit 1
         exit 1
         1
         0
         edge-redirect: cannot find the program iptables-save in /usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin
-        hint: install iptables (Debian, Ubuntu: apt-get install iptables) and run again
+        hint: install iptables: apt-get install iptables
         exit 1
-        rules: not known: iptables is not on this host: no live rule is read or changed
+        rules: unknown: iptables is not installed: no live rules are read or changed
         exit 0
         edge-redirect: cannot find the program iptables-save in /usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin
-        redirect 10351 to 192.0.2.1:10003: not known: iptables is not on this host  (/etc/edgeutils/redirect.toml)
-        unit edge-redirect.service: not enabled: nothing restores the rules at boot; edge-redirect add --persist enables it
-        rules: not known: iptables is not on this host: no live rule is read or changed
+        redirect 10351 to 192.0.2.1:10003: unknown: iptables is not installed  (/etc/edgeutils/redirect.toml)
+        unit edge-redirect.service: disabled: the redirects are not restored at boot; edge-redirect check shows how to enable it
+        rules: unknown: iptables is not installed: no live rules are read or changed
         exit 0
-        edge-redirect: note: iptables is not on this host: no live rule is read or changed
-        removed /etc/edgeutils/redirect.toml: nothing is redirected any more  [undo: exact]
-        removed /etc/edgeutils: it held nothing else  [undo: exact]
+        edge-redirect: note: iptables is not installed: no live rules are read or changed
+        removed /etc/edgeutils/redirect.toml: no redirects left  [undo: exact]
+        removed /etc/edgeutils: the directory is empty  [undo: exact]
         2 changes
         exit 0
         ls: cannot access '/etc/edgeutils': No such file or directory",
@@ -300,7 +300,7 @@ fn host_that_cannot_be_changed_says_why_and_stays_as_it_is() {
 }
 
 #[test]
-fn stored_rules_are_restored_without_journal_or_lock() {
+fn restore_writes_no_journal_and_takes_no_lock() {
     each(
         "restore",
         r"
@@ -315,13 +315,13 @@ fn stored_rules_are_restored_without_journal_or_lock() {
         redirect restore | tail -1
         ls /var/lib/edgeutils/lock; ls /var/lib/edgeutils/journal | grep -c jsonl
         saved iptables-$b-save | diff before - && saved ip6tables-$b-save | diff before6 - && echo as before
-        # Taken out of the file by hand, it goes.
+        # A redirect that was removed from the file is removed by restore.
         sed -i /10352/d /etc/edgeutils/redirect.toml
         redirect restore | tail -1; redirect status | grep -c 10352
         echo 'redirect = 1' > /etc/edgeutils/redirect.toml; redirect restore
         ",
-        "edge-redirect: cannot restore: /etc/edgeutils/redirect.toml is not there
-        hint: edge-redirect add PORT=IP:PORT --persist writes it
+        "edge-redirect: cannot restore: /etc/edgeutils/redirect.toml does not exist
+        hint: create it: edge-redirect add PORT=IP:PORT --persist
         exit 1
         already up to date
         exit 0
@@ -337,8 +337,8 @@ fn stored_rules_are_restored_without_journal_or_lock() {
         as before
         exit 0
         0
-        edge-redirect: cannot read /etc/edgeutils/redirect.toml: redirect is no list
-        hint: put it right or remove it: redirect = [\"10351=192.0.2.1:10003\"]
+        edge-redirect: cannot read /etc/edgeutils/redirect.toml: redirect is not a list
+        hint: fix the file or remove it: redirect = [\"10351=192.0.2.1:10003\"]
         exit 1",
     );
 }

@@ -1,13 +1,13 @@
-//! Connections through the redirect: real TLS servers of two cloudcores, reached through addresses
-//! that do not exist, from the host and from behind it.
+//! Connections through the redirect: TLS servers of two cloudcores, reached by addresses that do not exist, from the
+//! host and through it.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use edgeutils_tests::rules::{can_run, script};
 use edgeutils_tests::skip;
 
-/// A host with its default route to `cloud`, which has two cloudcores; `pod` has the host as its
-/// router. `dial NAMESPACE ADDRESS` prints who answers there over TLS.
+/// A host with its default route to `cloud`, which has two cloudcores; `pod` has the host as its router.
+/// `dial NAMESPACE ADDRESS` prints the server that answers over TLS.
 const WORLD: &str = r#"
 world() {
     ip netns add cloud && ip netns add pod || exit 99
@@ -28,7 +28,7 @@ world() {
     for n in 1 2; do
         serve "$cloud" cloud-$n 192.0.2.$n:10003; serve "$cloud" cloud-$n-v6 "[2001:db8::$n]:10003"
     done
-    # Somebody of this host itself on the very port.
+    # A server on this host itself on the same port.
     serve "" local "*:10351"
     for n in 1 2 3 4 5 6 7 8 9 10; do
         [ "$(dial "" 192.0.2.1:10003)$(dial "" "[2001:db8::2]:10003")$(dial "" 127.0.0.1:10351)" = cloud-1cloud-2-v6local ] && return
@@ -56,7 +56,7 @@ fn world(test: &str, text: &str) -> Option<String> {
     Some(ran.stdout)
 }
 
-/// An edge node that cannot be reached, and this host itself.
+/// Connects to edge nodes that cannot be reached, and to this host itself.
 const ASK: &str = r#"
 ask() { for to in 10.99.0.7:10351 10.99.0.8:10352 "[2001:db8:99::7]:10351" 127.0.0.1:10351 192.0.2.100:10351 "[::1]:10351" 10.99.0.7:10353; do
     echo "$1 $to: $(dial "$2" "$to")"; done; }
@@ -82,11 +82,11 @@ fn cloudcores_are_reached_through_addresses_that_do_not_exist() {
                 reached[0], reached[1], reached[2]
             )
         };
-        let counted = "redirect 10351 to 192.0.2.1:10003: live: from this host, 1 connections
-redirect 10352 to 192.0.2.2:10003: live: from this host, 1 connections
-redirect 10351 to [2001:db8::2]:10003: live: from this host, 1 connections
+        let counted = "redirect 10351 to 192.0.2.1:10003: active: from this host, 1 connections
+redirect 10352 to 192.0.2.2:10003: active: from this host, 1 connections
+redirect 10351 to [2001:db8::2]:10003: active: from this host, 1 connections
 ";
-        let notes = "edge-redirect: note: the rules are gone after a reboot: --persist brings them back at each boot\n";
+        let notes = "edge-redirect: note: the rules are lost on reboot; use --persist to restore them at boot\n";
         let nobody = ["nobody"; 3];
         let there = want("after", ["cloud-1", "cloud-2", "cloud-2-v6"]);
         let all = format!("{}{there}{counted}{}", want("before", nobody), want("removed", nobody));
@@ -103,7 +103,7 @@ fn forwarded_connections_are_redirected_on_request() {
             echo $(dial "$pod" 10.99.0.7:10351) $(dial "$pod" "[2001:db8:99::7]:10351") $(dial "" 10.99.0.7:10351)
             redirect add 10351=192.0.2.1:10003 '10351=[2001:db8::2]:10003' --from forward > /dev/null
             echo $(dial "$pod" 10.99.0.7:10351) $(dial "$pod" "[2001:db8:99::7]:10351") $(dial "" 10.99.0.7:10351)
-            # The host's own addresses are the host, from there too.
+            # The host's own addresses are not redirected from there either.
             echo $(dial "$pod" 10.244.0.1:10351) $(dial "$pod" 192.0.2.100:10351)
             redirect add 10351=192.0.2.1:10003 '10351=[2001:db8::2]:10003' --from output > /dev/null
             echo $(dial "$pod" 10.99.0.7:10351) $(dial "" 10.99.0.7:10351)
