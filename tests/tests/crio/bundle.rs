@@ -245,14 +245,14 @@ fn strangers_archive_writes_nothing_anywhere() {
         Archive::at(path).file("cri-o/bin/crio", 0o755, &program("x"))
     }
     let makes: [(&str, Make, i32); 12] = [
-        ("leads upwards", |path, _| good(path).file("cri-o/../../escaped", 0o644, b"x"), 4),
-        ("leads upwards", |path, _| good(path).file("../escaped", 0o644, b"x"), 4),
+        ("has .. in its path", |path, _| good(path).file("cri-o/../../escaped", 0o644, b"x"), 4),
+        ("has .. in its path", |path, _| good(path).file("../escaped", 0o644, b"x"), 4),
         ("is an absolute path", |path, far| good(path).file(far, 0o644, b"x"), 4),
         ("is a link", |path, _| good(path).entry("cri-o/bin/conmon", EntryType::Symlink, 0o777, b"", "/etc/shadow"), 4),
         ("is a link", |path, _| good(path).entry("cri-o/bin/conmon", EntryType::Link, 0o777, b"", "/etc/passwd"), 4),
         ("is a device or pipe", |path, _| good(path).entry("cri-o/bin/null", EntryType::Char, 0o666, b"", ""), 4),
         ("is a device or pipe", |path, _| good(path).entry("cri-o/bin/pipe", EntryType::Fifo, 0o666, b"", ""), 4),
-        ("is in it twice", |path, _| good(path).file("cri-o/bin/crio", 0o755, b"other"), 4),
+        ("is in the archive twice", |path, _| good(path).file("cri-o/bin/crio", 0o755, b"other"), 4),
         ("lies beside the directory", |path, _| good(path).file("elsewhere/bin/x", 0o755, b"x"), 4),
         ("is a link", |path, _| good(path).entry("cri-o/elsewhere", EntryType::Symlink, 0o777, b"", "/"), 4),
         ("there is no bin/crio in it", |path, _| Archive::at(path).file("cri-o/bin/conmon", 0o755, b"x"), 1),
@@ -300,10 +300,10 @@ fn damaged_or_huge_archive_is_found() {
     let (good, zeros) = (|| Archive::at(&archive).file("cri-o/bin/crio", 0o755, &program("x")), vec![0; 8 << 20]);
     let many = || (0..1100).fold(good(), |all, _| all.entry("./", EntryType::Directory, 0o755, b"", ""));
     let makes: [(&str, &dyn Fn() -> Archive, i32); 4] = [
-        ("is too long", &|| good().entry("x", EntryType::GNULongName, 0o644, &vec![b'x'; 8 << 20], ""), 1),
-        ("is too long", &|| good().entry("x", EntryType::XHeader, 0o644, &vec![b'x'; 8 << 20], ""), 1),
-        ("is too long", &|| good().tail(&zeros), 1),
-        ("makes them more files than any bundle has", &many, 4),
+        ("are too long", &|| good().entry("x", EntryType::GNULongName, 0o644, &vec![b'x'; 8 << 20], ""), 1),
+        ("are too long", &|| good().entry("x", EntryType::XHeader, 0o644, &vec![b'x'; 8 << 20], ""), 1),
+        ("are too long", &|| good().tail(&zeros), 1),
+        ("entries of any bundle", &many, 4),
     ];
     for (said, make, code) in makes {
         let sum = make().finish();

@@ -63,21 +63,21 @@ fn calls_that_are_wrong_are_told_from_right_ones() {
         (&["resolve", "--version", "1.34", "--arch", "z80"], "is not a valid architecture: expected one of amd64,"),
         (
             &["resolve", "--version", "1.34", "--bundle-mirror", "http://m.example"],
-            "without TLS only this machine itself is asked",
+            "plain HTTP is allowed only for localhost",
         ),
         (
             &["resolve", "--version", "1.34", "--apt-mirror", "ftp://x"],
             "cannot use the address ftp://x: it begins with",
         ),
         (&["resolve", "--version", "1.34", "--apt-mirror="], "cannot use an empty address"),
-        (&["resolve", "--version", "1.34", "--bundle-mirror", "https:///x"], "it names no host"),
+        (&["resolve", "--version", "1.34", "--bundle-mirror", "https:///x"], "it has no host"),
         (&["resolve", "--version", "1.34", "--bundle-mirror", "https://m/{foo}"], "can stand in braces"),
         (&["install", "--version", "1.34", "--offline", "/", "--apt-mirror", "x"], "cannot use the address x"),
-        (&["install", "--version", "1.34", "--proxy", "http://:80"], "it names no host"),
-        (&["install", "--version", "1.34", "--registry-mirror", "docker.io=https://:5000"], "it names no host"),
+        (&["install", "--version", "1.34", "--proxy", "http://:80"], "it has no host"),
+        (&["install", "--version", "1.34", "--registry-mirror", "docker.io=https://:5000"], "it has no host"),
         (
             &["download", "--version", "1.34", "--arch", "arm64", "--to", "/", "--bundle-mirror", "https://h:99999"],
-            "its port is no number",
+            "its port is not a number",
         ),
         (&["settings", "--format", "keadm"], "--kubeedge-version <V>"),
         (&["install", "--version", "1.34", "--registry-mirror", "docker.io"], "HOST=URL is wanted"),
@@ -87,7 +87,7 @@ fn calls_that_are_wrong_are_told_from_right_ones() {
             &["install", "--version", "1.34.2", "--sha256", "12", "--archive", "/x"],
             "cannot use --sha256: it has 64 hexadecimal digits",
         ),
-        (&["install", "--version", "1.34.2", "--archive", "ftp://x/y"], "it does not begin with https://"),
+        (&["install", "--version", "1.34.2", "--archive", "ftp://x/y"], "it must begin with https://"),
     ] {
         let ran = run(&tree, args);
         assert!(ran.stderr.contains(said), "{args:?}: {}", ran.stderr);
@@ -125,7 +125,7 @@ fn configuration_that_cannot_be_read_does_not_end_a_check() {
         said.contains("/10-dir.conflist: warning: pods get no network: ") && said.contains("is a directory"),
         "{said}"
     );
-    assert!(said.contains("/20-link.conf: warning: pods get no network: it is a link to nothing"), "{said}");
+    assert!(said.contains("/20-link.conf: warning: pods get no network: it is a dangling symbolic link"), "{said}");
 }
 
 #[test]

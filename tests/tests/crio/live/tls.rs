@@ -164,7 +164,7 @@ fn server_that_does_not_prove_its_name_is_not_believed() {
             "good",
             "stranger",
             "localhost",
-            "is from an authority that this host does not trust\nhint: a site's own authority",
+            "is from an authority that this host does not trust\nhint: to trust your own authority",
         ),
         ("good", "namesake", "localhost", "is from an authority that this host does not trust\nhint: "),
         ("expired", "ca", "localhost", "has expired\nhint: look at this host's clock"),
@@ -204,7 +204,7 @@ fn download_that_is_cut_off_or_misdirected_is_not_kept() {
     let empty = site.to.snapshot();
     for (how, code, said) in [
         ("cut", 1, "\nhint: run the same command again"),
-        ("down", 1, "the server redirects to http://localhost:1/x, which is without TLS\nhint: "),
+        ("down", 1, "the server redirects to http://localhost:1/x, which does not use TLS\nhint: "),
     ] {
         let ran = site.download("ca", &[], &format!("{base}/{how}/")).expect(code);
         assert!(ran.stderr.contains(said) && !ran.stderr.contains("secret"), "{how}: {}", ran.stderr);
