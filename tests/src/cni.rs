@@ -37,7 +37,7 @@ pub fn fake_build(dir: &Path, version: &str, arch: &str, plugins: &[(&str, Vec<u
         listed.insert((*name).to_owned(), serde_json::json!({"sha256": sha256(bytes), "size": bytes.len()}));
     }
     let manifest = serde_json::json!({"format": 1, "source": "a test", "version": version, "sum": null, "arch": arch,
-        "go": "go1.26", "asked": [], "plugins": listed});
+        "go": "go1.26", "requested": [], "plugins": listed});
     std::fs::write(dir.join("edge-cni.json"), manifest.to_string()).unwrap();
 }
 

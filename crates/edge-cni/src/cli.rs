@@ -11,21 +11,20 @@ use crate::version::{Cni, Release};
 
 /// Build, install, configure and check CNI plugins
 ///
-/// Plugins are built from the Go module, so that the module checksum database vouches for them, or
-/// come from a release archive of a known checksum. A second run changes nothing, and undo brings
-/// back what was.
+/// Plugins are built from the Go module, which the module checksum database verifies, or come from a
+/// release archive with a known checksum. Each change can be undone.
 #[derive(Debug, Parser)]
 #[command(name = "edge-cni", version, help_expected = true, subcommand_required = true, arg_required_else_help = true)]
 #[command(
-    after_help = "Exit codes: 0 done; 1 could not be done; 2 usage; 3 a dry run found changes, or check found faults; \
-4 refused, nothing touched; 5 interrupted, run again."
+    after_help = "Exit codes: 0 done; 1 could not be done; 2 usage; 3 a dry run found changes, or check found problems; \
+4 refused, nothing changed; 5 interrupted, run again to resume."
 )]
 pub struct Cli {
-    /// What every utility has.
+    /// The options of every utility.
     #[command(flatten)]
     pub common: Common,
 
-    /// What to do.
+    /// The verb.
     #[command(subcommand)]
     pub verb: Verb,
 }
@@ -33,19 +32,19 @@ pub struct Cli {
 /// The verbs.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Verb {
-    /// Build plugins from the Go module or a checked-out folder; changes nothing on the host
+    /// Build plugins from the Go module or a checkout; changes nothing on the host
     ///
-    /// Static, trimmed and stripped, with the version stamped in, by one go invocation for all. Go
-    /// runs with the rights, the PATH and the module cache of the user who called sudo, and its compilers
-    /// may fill half of the memory that is free; GOGC or GOMEMLIMIT in the environment say otherwise.
+    /// All plugins are built by one go command, statically linked and stripped, with their version set. Go
+    /// runs with the rights, the PATH and the module cache of the user who called sudo. Its compilers use up
+    /// to half of the free memory, unless GOGC or GOMEMLIMIT is set in the environment.
     #[command(after_help = "Examples:\n  edge-cni build --version v1.9.1 --out ./plugins\n  \
 edge-cni build --version v1.9.1 --arch arm64 --plugins bridge,host-local,loopback,portmap --out ./arm64")]
     Build(BuildArgs),
 
-    /// Put plugins in place: from a build, a release archive, or a folder of either
+    /// Install plugins from a build, a release archive, or a folder of either
     ///
-    /// Each is replaced by a rename, so that one in use is no obstacle, and belongs to root, mode
-    /// 0755. Other plugins there stay.
+    /// Each plugin is replaced atomically, even while it is running, and is owned by root with mode 0755.
+    /// Other plugins are kept.
     #[command(after_help = "Examples:\n  edge-cni install --from-build ./plugins\n  \
 edge-cni install --archive cni-plugins-linux-arm64-v1.9.1.tgz\n  edge-cni --root /mnt/image install --offline /media/usb")]
     Install(InstallArgs),
@@ -54,124 +53,124 @@ edge-cni install --archive cni-plugins-linux-arm64-v1.9.1.tgz\n  edge-cni --root
     #[command(subcommand, arg_required_else_help = true)]
     Conf(Conf),
 
-    /// Find what keeps the network from being ready; exit 3 if anything does
+    /// Check the network configurations and plugins; exit 3 if there are problems
     ///
-    /// Each configuration is held against each plugin that it names, its address ranges against the
-    /// leases, the routes and the other configurations.
+    /// Compares each configuration with the plugins that it names and the runtimes of the host, and its
+    /// address ranges with leases and routes.
     #[command(after_help = "Examples:\n  edge-cni check\n  edge-cni check --live")]
     Check(CheckArgs),
 
-    /// Remove what edge-cni installed and wrote here, as far as it is still as it was left
+    /// Remove the plugins and networks that edge-cni installed, unless they were changed since
     #[command(after_help = "Example:\n  edge-cni remove -n")]
     Remove,
 
-    /// Take the newest run back; with --id another one
+    /// Undo the newest run; with --id, another one
     #[command(after_help = "Example:\n  edge-cni undo")]
     Undo(UndoArgs),
 }
 
-/// What to build.
+/// Options of build.
 #[derive(Debug, Clone, Args)]
 pub struct BuildArgs {
-    /// The release, such as v1.9.1; it is also stamped into the plugins
+    /// The release, such as v1.9.1, which is also set as the version of the plugins
     #[arg(long = "version", value_name = "V")]
     pub release: Release,
 
-    /// What the plugins shall run on [default: this machine]
+    /// Architecture that the plugins run on [default: that of this machine]
     #[arg(long, value_parser = crate::request::target())]
     pub arch: Option<Arch>,
 
-    /// Where the source comes from: `module`, or a checked-out folder with its vendor directory
+    /// Source: `module`, or the path of a checkout with a vendor directory
     #[arg(long, value_name = "module|DIR", default_value = "module")]
     pub from: PathBuf,
 
-    /// Build these only, separated by commas [default: all of the release]
+    /// Plugins to build, separated by commas [default: all of the release]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
     pub plugins: Vec<String>,
 
-    /// Where the plugins and their manifest go; an earlier build there is replaced
+    /// Directory for the plugins and their manifest; an earlier build in it is replaced
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
 
-    /// The go command to use [default: the first new enough one on the PATH and in the usual places]
+    /// The go command [default: the first one on the PATH or in the usual places that is new enough]
     #[arg(long, value_name = "PROGRAM")]
     pub go: Option<PathBuf>,
 }
 
-/// Where plugins come from and go to.
+/// Options of install.
 #[derive(Debug, Clone, Args)]
 #[command(group(ArgGroup::new("source").required(true).args(["from_build", "archive", "offline"])))]
 pub struct InstallArgs {
-    /// What `edge-cni build` made
+    /// Directory of a build of `edge-cni build`
     #[arg(long, value_name = "DIR")]
     pub from_build: Option<PathBuf>,
 
-    /// A release archive (.tgz), verified by its checksum
+    /// Release archive (.tgz), verified by its checksum
     #[arg(long, value_name = "FILE")]
     pub archive: Option<PathBuf>,
 
-    /// The archive's SHA-256; not needed for the releases that are known
-    #[arg(long, value_name = "H", conflicts_with_all = ["from_build", "offline"])]
+    /// SHA-256 of the archive; not needed for known releases
+    #[arg(long, value_name = "SUM", conflicts_with_all = ["from_build", "offline"])]
     pub sha256: Option<String>,
 
-    /// A folder of builds or archives for several machines; the newest for this one is taken. A file ARCHIVE.sha256
-    /// beside an archive finds a damaged copy and is not a proof: for that, --archive with --sha256
+    /// Folder of builds or release archives, of which the newest for this machine is installed. A file ARCHIVE.sha256
+    /// beside an archive only detects a damaged copy; to verify its origin, use --archive with --sha256
     #[arg(long, value_name = "DIR")]
     pub offline: Option<PathBuf>,
 
-    /// Where plugins stand
+    /// Directory of the plugins
     #[arg(long, value_name = "DIR", default_value = crate::plugin::BIN_DIR)]
     pub bin_dir: PathBuf,
 }
 
-/// The kinds of network.
+/// The kinds of networks.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Conf {
-    /// Pods on a bridge of this host, with addresses of their own and masquerading
+    /// Write a network of pods on a bridge of this host, with masquerading
     ///
-    /// In the newest version that the installed plugins read, and the runtime that is installed. A subnet
-    /// that overlaps a route of the host or another configuration is refused.
+    /// It has the newest CNI version that the installed plugins and runtimes support. A subnet that overlaps
+    /// a route of the host or another configuration is refused.
     #[command(after_help = "Examples:\n  edge-cni conf bridge --subnet 10.85.0.0/16\n  \
 edge-cni conf bridge --subnet 10.85.0.0/16 --subnet fd00:85::/64 --out -")]
     Bridge(BridgeArgs),
 }
 
-/// What the network is like.
+/// Options of conf bridge.
 #[derive(Debug, Clone, Args)]
 pub struct BridgeArgs {
-    /// The pods' addresses; once for IPv4, once for IPv6, or both
+    /// Subnet of the pods; use it twice for IPv4 and IPv6
     #[arg(long = "subnet", value_name = "CIDR", required = true, value_parser = crate::request::subnet)]
     pub subnets: Vec<IpNet>,
 
-    /// The network's name; the file is named after it
-    #[arg(long, value_name = "N", default_value = "edgeutils")]
+    /// Name of the network, and part of the file's name
+    #[arg(long, value_name = "NAME", default_value = "edgeutils")]
     pub name: String,
 
-    /// Write it here, or to standard output (-), and change nothing on the host [default: /etc/cni/net.d/10-N.conflist]
+    /// Write to this file, or to standard output (-), instead of /etc/cni/net.d/10-NAME.conflist
     #[arg(long, value_name = "FILE|-")]
     pub out: Option<PathBuf>,
 
-    /// Write this version [default: the newest that the plugins, and CRI-O and containerd if they are here, read]
+    /// CNI version of the network [default: the newest that plugins and runtimes support]
     #[arg(long, value_name = "V")]
     pub cni_version: Option<Cni>,
 
-    /// Where plugins stand
+    /// Directory of the plugins
     #[arg(long, value_name = "DIR", default_value = crate::plugin::BIN_DIR)]
     pub bin_dir: PathBuf,
 }
 
-/// What to check.
+/// Options of check.
 #[derive(Debug, Clone, Args)]
 pub struct CheckArgs {
-    /// Where plugins stand
+    /// Directory of the plugins
     #[arg(long, value_name = "DIR", default_value = crate::plugin::BIN_DIR)]
     pub bin_dir: PathBuf,
 
-    /// Where network configurations stand
+    /// Directory of the network configurations
     #[arg(long, value_name = "DIR", default_value = crate::conflist::CONF_DIR)]
     pub conf_dir: PathBuf,
 
-    /// Also add, check and remove a pod's network, in namespaces of its own that leave nothing
+    /// Also add, check and remove the network of a pod, in private namespaces that leave nothing behind
     #[arg(long)]
     pub live: bool,
 }

@@ -1,105 +1,76 @@
-//! Routes, links and addresses of the running host, asked of the kernel over netlink.
+//! Reads the host: the CNI versions of the installed plugins and runtimes, and its networks.
 
-use std::net::IpAddr;
+mod networks;
 
-use edge_host::{Host, Result, ResultExt};
-use futures_util::TryStreamExt;
-use ipnet::IpNet;
-use rtnetlink::packet_route::address::AddressAttribute;
-use rtnetlink::packet_route::link::LinkAttribute;
-use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage};
-use rtnetlink::{Handle, RouteMessageBuilder};
+use std::path::Path;
 
-/// The table that `ip route` shows.
-const MAIN_TABLE: u8 = 254;
+use edge_conflist::catalog::Catalog;
+use edge_host::{Error, Host, Result};
 
-/// What the kernel knows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Networks {
-    pub(crate) routes: Vec<Route>,
-    pub(crate) addresses: Vec<Address>,
-}
+use crate::cli::BridgeArgs;
+use crate::plan::PROGRAMS;
+use crate::plugin::{self, DEBIAN_DIR, PluginFile};
+use crate::record;
+use crate::runtime::{Runtime, runtimes};
+use crate::version::Cni;
+#[cfg(test)]
+pub(crate) use networks::{Address, Route};
+pub(crate) use networks::{Networks, networks};
 
-/// A route to somewhere, default routes left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Route {
-    pub(crate) to: IpNet,
-    /// The link it goes out of, where it has one.
-    pub(crate) link: Option<String>,
-}
+/// A plugin's name, and the CNI versions that it supports.
+pub(crate) type PluginVersions = (String, Vec<Cni>);
 
-/// An address of a link.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Address {
-    pub(crate) address: IpNet,
-    pub(crate) link: String,
-}
-
-/// Asks for all of it; none where live facts are unknown.
-pub(crate) fn networks(host: &Host) -> Result<Option<Networks>> {
-    if !host.root.is_live() {
-        return Ok(None);
-    }
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_io().build().on("read", "the kernel's routes")?;
-    runtime.block_on(ask()).map(Some).on("read", "the kernel's routes")
-}
-
-async fn ask() -> std::result::Result<Networks, Box<dyn std::error::Error + Send + Sync>> {
-    let (connection, handle, _) = rtnetlink::new_connection()?;
-    tokio::spawn(connection);
-    let links = links(&handle).await?;
-    let name = |index: u32| links.iter().find(|(own, _)| *own == index).map(|(_, name)| name.clone());
-    let mut networks = Networks::default();
-    for message in [
-        RouteMessageBuilder::<std::net::Ipv4Addr>::new().build(),
-        RouteMessageBuilder::<std::net::Ipv6Addr>::new().build(),
-    ] {
-        let mut routes = handle.route().get(message).execute();
-        while let Some(route) = routes.try_next().await? {
-            networks.routes.extend(route_of(&route, &name));
+/// The versions of the plugins of a bridge network: as they report on a live host, in an image by the release that
+/// was recorded when they were installed.
+///
+/// Plugins that are missing or unknown are left out where the user names the version for another machine.
+pub(crate) fn plugin_versions(host: &Host, args: &BridgeArgs) -> Result<Vec<PluginVersions>> {
+    let mut all = Vec::new();
+    let record = record::read(host)?;
+    let catalog = Catalog::read()?;
+    for name in PROGRAMS {
+        let path = args.bin_dir.join(name);
+        if plugin::inspect(host, &args.bin_dir, name)? == PluginFile::Missing {
+            if args.cni_version.is_some() && args.out.is_some() {
+                continue;
+            }
+            return Err(missing(host, &args.bin_dir, name));
+        }
+        if host.root.is_live() {
+            let answer = plugin::query(host, &path).map_err(|error| match error.hint_text() {
+                Some(_) => error,
+                None => error.hint("find the cause: edge-cni check"),
+            })?;
+            all.push((name.to_owned(), answer.supports));
+            continue;
+        }
+        let release = record.plugins.get(&*path.to_string_lossy()).and_then(|plugin| plugin.version.as_ref());
+        match release.and_then(|release| catalog.plugins(release)) {
+            Some(newest) => all.push((name.to_owned(), Cni::with_lists_up_to(newest))),
+            None if args.cni_version.is_some() => {}
+            None => {
+                return Err(Error::cannot("determine the CNI version of", &path, "edge-cni did not install it")
+                    .hint("use --cni-version V, as programs of an image are not run"));
+            }
         }
     }
-    let mut addresses = handle.address().get().execute();
-    while let Some(message) = addresses.try_next().await? {
-        let address = message.attributes.iter().find_map(|attribute| match attribute {
-            AddressAttribute::Address(address) => Some(*address),
-            _ => None,
-        });
-        let address = address.and_then(|address| IpNet::new(address, message.header.prefix_len).ok());
-        if let (Some(address), Some(link)) = (address, name(message.header.index)) {
-            networks.addresses.push(Address { address, link });
-        }
-    }
-    Ok(networks)
+    Ok(all)
 }
 
-async fn links(handle: &Handle) -> std::result::Result<Vec<(u32, String)>, rtnetlink::Error> {
-    let mut messages = handle.link().get().execute();
-    let mut links = Vec::new();
-    while let Some(message) = messages.try_next().await? {
-        let name = message.attributes.iter().find_map(|attribute| match attribute {
-            LinkAttribute::IfName(name) => Some(name.clone()),
-            _ => None,
-        });
-        links.extend(name.map(|name| (message.header.index, name)));
-    }
-    Ok(links)
+/// The installed runtime that supports the fewest CNI versions.
+pub(crate) fn oldest_runtime(host: &Host) -> Result<Option<Runtime>> {
+    Ok(runtimes(host)?.into_iter().min_by_key(|runtime| runtime.newest))
 }
 
-fn route_of(message: &RouteMessage, name: &dyn Fn(u32) -> Option<String>) -> Option<Route> {
-    if message.header.table != MAIN_TABLE || message.header.destination_prefix_length == 0 {
-        return None;
+fn missing(host: &Host, dir: &Path, name: &str) -> Error {
+    let error =
+        Error::failed(format!("cannot write a network: there is no {name} in {}", host.root.display(dir).display()));
+    let is_in_debian_dir = host.root.find_link(&Path::new(DEBIAN_DIR).join(name)).is_ok_and(|found| found.exists());
+    if is_in_debian_dir && dir != Path::new(DEBIAN_DIR) {
+        return error.hint(format!(
+            "install the plugins into {}: edge-cni install --archive FILE; runtimes do not search {DEBIAN_DIR}",
+            dir.display()
+        ));
     }
-    let mut to = None;
-    let mut link = None;
-    for attribute in &message.attributes {
-        match attribute {
-            RouteAttribute::Destination(RouteAddress::Inet(address)) => to = Some(IpAddr::V4(*address)),
-            RouteAttribute::Destination(RouteAddress::Inet6(address)) => to = Some(IpAddr::V6(*address)),
-            RouteAttribute::Oif(index) => link = name(*index),
-            _ => {}
-        }
-    }
-    Some(Route { to: IpNet::new(to?, message.header.destination_prefix_length).ok()?, link })
+    error.hint("install the plugins: edge-cni install --archive FILE; for another machine, use --out and --cni-version")
 }

@@ -1,23 +1,23 @@
-//! Builds, installs, configures and checks the CNI plugins that a container runtime needs.
+//! Builds, installs, configures and checks the CNI plugins of a container runtime.
 //!
-//! Reads the plugins' headers and versions, the network configurations below /etc/cni/net.d, the
-//! leases below /var/lib/cni/networks, routes and addresses; for a build the Go module or a folder.
-//! Writes plugins into /opt/cni/bin, one network configuration, and a record of both.
-//! Runs go (as the user who called sudo) for a build, and the plugins themselves, live only.
+//! Reads the plugins' headers and versions, the network configurations in /etc/cni/net.d, the leases in
+//! /var/lib/cni/networks, routes and addresses; for a build the Go module or a folder.
+//! Writes plugins to /opt/cni/bin, one network configuration, and a record of both.
+//! Runs go for a build, as the user who called sudo, and the plugins themselves, live only.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests prepare files"))]
 
+mod catalog;
 pub mod cli;
 mod facts;
 mod go;
-mod installed;
 mod manifest;
 pub mod manual;
 mod plan;
+mod plugin_set;
 mod private_net;
-mod releases;
+mod record;
 mod request;
-mod set;
 mod trial;
 mod verbs;
 pub mod version;
@@ -27,7 +27,7 @@ use edge_host::{Host, Outcome, Result, undo};
 
 use cli::{Cli, Conf, Verb};
 
-/// Carries out one call.
+/// Runs one command.
 pub fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
     match cli.verb {
         Verb::Build(args) => verbs::build::run(host, &args),

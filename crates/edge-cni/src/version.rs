@@ -1,4 +1,4 @@
-//! Versions of Go, typed before they reach an argv; those of releases and of CNI are edge-conflist's.
+//! Versions of Go; those of releases and of CNI are in edge-conflist.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,18 +6,18 @@ use std::str::FromStr;
 use edge_conflist::version::triple;
 pub use edge_conflist::version::{Cni, Release};
 
-/// A version of Go: `go1.26.8`, or what a go.mod asks for: `1.24.2`, `1.20`.
+/// A version of Go: `go1.26.8`, or as a go.mod requires it: `1.24.2`, `1.20`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Go([u32; 3]);
 
 impl Go {
-    /// `go install PACKAGE@VERSION` came with it.
+    /// The first with `go install PACKAGE@VERSION`.
     pub const INSTALLS_MODULES: Go = Go([1, 16, 0]);
-    /// `-buildvcs` came with it.
+    /// The first with `-buildvcs`.
     pub const STAMPS: Go = Go([1, 18, 0]);
-    /// `GOMEMLIMIT` came with it.
+    /// The first with `GOMEMLIMIT`.
     pub const LIMITS_MEMORY: Go = Go([1, 19, 0]);
-    /// From here on go fetches a newer toolchain by itself, if it may.
+    /// The first that downloads a newer toolchain by itself.
     pub const SWITCHES: Go = Go([1, 21, 0]);
 }
 
@@ -31,7 +31,7 @@ impl FromStr for Go {
         let end = plain.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(plain.len());
         match triple(&plain[..end]) {
             Some((numbers, 2..)) => Ok(Go(numbers)),
-            _ => Err(format!("{text:?} is no version of Go")),
+            _ => Err(format!("{text:?} is not a valid version of Go: expected one such as go1.24.2")),
         }
     }
 }
@@ -45,8 +45,8 @@ impl fmt::Display for Go {
     }
 }
 
-/// The Go version that a go.mod asks for.
-pub fn wanted_go(go_mod: &str) -> Option<Go> {
+/// The Go version that a go.mod requires.
+pub fn required_go(go_mod: &str) -> Option<Go> {
     go_mod.lines().find_map(|line| line.trim().strip_prefix("go ")?.trim().parse().ok())
 }
 
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn go_versions_come_in_several_spellings() {
+    fn go_version_parses_every_spelling() {
         let of = |text: &str| text.parse::<Go>().unwrap().to_string();
         for (text, want) in
             [("go1.26.8", "1.26.8"), ("1.20", "1.20"), ("go1.24rc1", "1.24"), ("go1.26.8-X:a", "1.26.8")]
@@ -63,7 +63,7 @@ mod tests {
             assert_eq!(of(text), want);
         }
         assert!("go".parse::<Go>().is_err() && "devel".parse::<Go>().is_err() && "1".parse::<Go>().is_err());
-        assert_eq!(wanted_go("module x\n\ngo 1.24.2\n"), Some(Go([1, 24, 2])));
-        assert_eq!(wanted_go("module go\n"), None);
+        assert_eq!(required_go("module x\n\ngo 1.24.2\n"), Some(Go([1, 24, 2])));
+        assert_eq!(required_go("module go\n"), None);
     }
 }

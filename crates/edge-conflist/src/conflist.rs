@@ -1,31 +1,31 @@
-//! Network configurations as libcni reads them: lists of plugins, and single ones.
+//! Reads the network configurations of a directory, as libcni does: lists of plugins, and single plugins.
 
 mod network;
 mod parse;
 
 use std::path::{Path, PathBuf};
 
-use edge_host::{Host, Result};
+use edge_host::{Host, Result, State};
 
-pub use network::{Broken, LEASES, Network, ipam_of, kind_of};
+pub use network::{ConfigError, LEASES, Network, ipam_of, kind_of};
 pub use parse::parse;
 use parse::{extension, json, plugin};
 
 /// Where runtimes look for network configurations.
 pub const CONF_DIR: &str = "/etc/cni/net.d";
-/// What libcni reads; anything else in the directory is no configuration.
+/// The extensions that libcni reads; it ignores other files.
 const EXTENSIONS: [&str; 3] = ["conf", "conflist", "json"];
 
-/// A file in the directory, read or not.
+/// A configuration file.
 #[derive(Debug, Clone)]
 pub struct File {
-    /// Where it is.
+    /// Its path on the host.
     pub path: PathBuf,
-    /// What it holds.
-    pub content: std::result::Result<Network, Broken>,
+    /// The network, or the reason why it cannot be used.
+    pub content: std::result::Result<Network, ConfigError>,
 }
 
-/// The configurations of a directory in the order in which a runtime looks at them.
+/// The configurations of a directory, in the order in which a runtime tries them.
 pub fn files(host: &Host, dir: &Path) -> Result<Vec<File>> {
     let mut files = Vec::new();
     for name in host.root.list(dir)? {
@@ -39,23 +39,23 @@ pub fn files(host: &Host, dir: &Path) -> Result<Vec<File>> {
                 let network = parse(&String::from_utf8_lossy(&bytes), &name);
                 match network {
                     Ok(network) => with_folder(host, dir, network)?,
-                    broken => broken,
+                    error => error,
                 }
             }
-            // A dangling link is what a runtime cannot open either.
-            Ok(None) => Err(Broken::of("it is a link to nothing").hint("repair or remove it")),
-            Err(error) => Err(Broken::of(error.message()).hint("repair or remove it")),
+            // A runtime cannot open it either.
+            Ok(None) => Err(ConfigError::of("it is a dangling symbolic link").hint("repair or remove the link")),
+            Err(error) => Err(ConfigError::of(error.message()).hint("repair or remove the file")),
         };
         files.push(File { path, content });
     }
     Ok(files)
 }
 
-/// The network with the plugins of its own directory.
-fn with_folder(host: &Host, dir: &Path, mut network: Network) -> Result<std::result::Result<Network, Broken>> {
+/// Adds the plugins from the directory that has the network's name.
+fn with_folder(host: &Host, dir: &Path, mut network: Network) -> Result<std::result::Result<Network, ConfigError>> {
     if network.has_folder {
         let own = dir.join(&network.name);
-        let is_dir = matches!(host.root.find_link(&own)?.state, edge_host::State::Directory { .. });
+        let is_dir = matches!(host.root.find_link(&own)?.state, State::Directory { .. });
         let names = if is_dir { host.root.list(&own)? } else { Vec::new() };
         for name in names.into_iter().filter_map(|name| name.into_string().ok()) {
             if extension(&name) != "conf" {
@@ -63,20 +63,21 @@ fn with_folder(host: &Host, dir: &Path, mut network: Network) -> Result<std::res
             }
             let text = match host.root.read(&own.join(&name)) {
                 Ok(text) => String::from_utf8_lossy(&text.unwrap_or_default()).into_owned(),
-                Err(error) => return Ok(Err(Broken::of(error.message()))),
+                Err(error) => return Ok(Err(ConfigError::of(error.message()))),
             };
-            let of = |broken: Broken| Broken { line: None, text: format!("{name} of it: {}", broken.text), ..broken };
-            match json(&text).and_then(|value| plugin(&value, "it").map(|()| value)) {
+            let shown = format!("{}/{name}", network.name);
+            let of = |error: ConfigError| ConfigError { line: None, text: format!("{shown}: {}", error.text), ..error };
+            match json(&text).and_then(|value| plugin(&value, "the plugin").map(|()| value)) {
                 Ok(value) => network.plugins.push(value),
-                Err(broken) => return Ok(Err(of(broken))),
+                Err(error) => return Ok(Err(of(error))),
             }
         }
     }
-    Ok(if network.plugins.is_empty() { Err(Broken::of("it has no plugins")) } else { Ok(network) })
+    Ok(if network.plugins.is_empty() { Err(ConfigError::of("it has no plugins")) } else { Ok(network) })
 }
 
-/// Other names in the directory that look as if they were meant to be one: `10-x.conflist.disabled`.
-pub fn left_aside(host: &Host, dir: &Path) -> Result<Vec<String>> {
+/// Files that look like configurations but that a runtime ignores because of their name: `10-x.conflist.disabled`.
+pub fn ignored(host: &Host, dir: &Path) -> Result<Vec<String>> {
     let names = host.root.list(dir)?.into_iter().filter_map(|name| name.into_string().ok());
     Ok(names.filter(|name| name.contains(".conf") && !EXTENSIONS.contains(&extension(name))).collect())
 }

@@ -1,4 +1,4 @@
-//! An installed plugin: what its header says, and what it answers when asked for its version.
+//! Installed plugins: their file headers, and the versions that they report.
 
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
@@ -10,90 +10,80 @@ use serde_json::Value;
 
 use crate::version::Cni;
 
-/// Where CRI-O, containerd and kubelet look for plugins.
+/// Where CRI-O, containerd and kubelet search for plugins.
 pub const BIN_DIR: &str = "/opt/cni/bin";
-/// Where Debian's package puts them, and no runtime looks by itself.
+/// Where Debian's package installs them; no runtime searches it by default.
 pub const DEBIAN_DIR: &str = "/usr/lib/cni";
-/// Where the system's own programs stand.
+/// Directories of the system's programs.
 const SYSTEM_DIRS: [&str; 10] =
     ["/bin", "/sbin", "/lib", "/usr", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/local/bin", "/usr/local/sbin", "/opt"];
 const NO_PROGRAMS: [&str; 5] = ["/etc", "/boot", "/dev", "/proc", "/sys"];
 const SCRIPT: &[u8] = b"#!";
-/// A plugin answers at once; a hanging one is as good as broken.
+/// A plugin answers at once.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// What stands under a plugin's name.
+/// What is installed under a plugin's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum PluginFile {
     /// Nothing.
     Missing,
-    /// No program of any machine: a text, or half a download.
-    NoProgram,
-    /// Nobody may run it.
+    /// Neither a program nor a script: an incomplete download, for example.
+    NotAProgram,
+    /// A file without permission to execute.
     NotExecutable,
     /// A script with its interpreter in the first line.
     Script,
-    /// A program, and what it is for.
+    /// A program for some machine.
     Program(Program),
 }
 
-/// What a plugin said of itself.
+/// What a plugin reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// The CNI versions that it reads, ascending.
-    pub reads: Vec<Cni>,
-    /// Its release, as it was stamped in; none where it does not know, or was not asked.
+    /// The CNI versions that it supports, ascending.
+    pub supports: Vec<Cni>,
+    /// Its release; none where it was built without one, or where only the versions were queried.
     pub release: Option<String>,
 }
 
-/// What plugins are asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ask {
-    /// What they read.
-    Versions,
-    /// Their release too.
-    Releases,
-}
-
-/// Whether a name can be one: it is joined to a directory and run.
+/// Whether a text is a valid plugin name: it is joined to a directory and run.
 pub fn is_name(name: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    !name.is_empty() && name.len() <= 64 && !name.starts_with(['.', '-']) && name.bytes().all(plain)
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    !name.is_empty() && name.len() <= 64 && !name.starts_with(['.', '-']) && name.bytes().all(is_plain)
 }
 
-/// Whether plugins may be put into a directory: not where the system has programs of the same names
-/// (iproute2's bridge), and not among configuration or devices.
-pub fn is_place(dir: &Path) -> bool {
-    let plain = dir.is_absolute() && dir.components().skip(1).all(|one| matches!(one, Component::Normal(_)));
-    plain
+/// Whether plugins may be installed into a directory: not where the system has programs with the same names
+/// (bridge of iproute2), and not among configuration or devices.
+pub fn is_plugin_dir(dir: &Path) -> bool {
+    let is_plain = dir.is_absolute() && dir.components().skip(1).all(|one| matches!(one, Component::Normal(_)));
+    is_plain
         && dir.components().count() > 1
         && !SYSTEM_DIRS.iter().any(|system| dir == Path::new(system))
         && !NO_PROGRAMS.iter().any(|other| dir.starts_with(other))
 }
 
-/// Looks at a plugin's header.
-pub fn look(host: &Host, dir: &Path, name: &str) -> Result<Standing> {
-    let Some(file) = host.root.open(&dir.join(name))? else { return Ok(Standing::Missing) };
+/// Reads the header of a plugin.
+pub fn inspect(host: &Host, dir: &Path, name: &str) -> Result<PluginFile> {
+    let Some(file) = host.root.open(&dir.join(name))? else { return Ok(PluginFile::Missing) };
     let meta = file.metadata().on("read", host.root.display(&dir.join(name)))?;
     if meta.mode() & 0o111 == 0 {
-        return Ok(Standing::NotExecutable);
+        return Ok(PluginFile::NotExecutable);
     }
     let mut head = Vec::with_capacity(Program::HEAD);
-    // What cannot be read is not a program either.
     if file.take(Program::HEAD as u64).read_to_end(&mut head).is_err() {
-        return Ok(Standing::NoProgram);
+        return Ok(PluginFile::NotAProgram);
     }
     if head.starts_with(SCRIPT) {
-        return Ok(Standing::Script);
+        return Ok(PluginFile::Script);
     }
-    Ok(Program::parse(&head).map_or(Standing::NoProgram, Standing::Program))
+    Ok(Program::parse(&head).map_or(PluginFile::NotAProgram, PluginFile::Program))
 }
 
-/// The first of these directories with a regular file of this name, as libcni looks for it.
+/// The first of these directories with a regular file of this name, as libcni searches them.
 pub fn find<'d>(host: &Host, dirs: &'d [PathBuf], name: &str) -> Result<Option<&'d PathBuf>> {
     for dir in dirs {
         let path = dir.join(name);
-        // A directory of that name is passed over; what cannot be opened stands there all the same.
+        // libcni skips a directory of that name, but not a file that it cannot open.
         match host.root.open(&path) {
             Ok(None) => {}
             Ok(Some(_)) => return Ok(Some(dir)),
@@ -104,40 +94,38 @@ pub fn find<'d>(host: &Host, dirs: &'d [PathBuf], name: &str) -> Result<Option<&
     Ok(None)
 }
 
-/// Asks a plugin for its versions.
+/// Runs a plugin for the versions that it supports.
 ///
-/// Fails where it cannot be run or says something else.
-pub fn ask(host: &Host, path: &Path) -> Result<Answer> {
+/// Errors: not live, it cannot be run, or its answer is not understood.
+pub fn query(host: &Host, path: &Path) -> Result<Answer> {
     if !host.root.is_live() {
-        return Err(Error::failed(format!("cannot run {}: no program is run for an image", path.display())));
+        return Err(Error::cannot("run", path, "programs of an image are not run"));
     }
-    // By its own name, as a runtime does: a link to a program with several names goes by it.
+    // By this very name, as a runtime does: one program may be several plugins.
     let version = Cmd::at(path).env("CNI_COMMAND", "VERSION").stdin(r#"{"cniVersion":"0.4.0"}"#).deadline(ANSWER);
-    let said = version.run().map_err(|error| Error::failed(error.message().to_owned()))?.stdout;
-    let reads = parse_versions(&said).ok_or_else(|| {
-        let said: String = said.chars().take(80).collect();
-        Error::failed(format!("cannot ask {} for its version: it says {said:?}", path.display()))
+    let answer = version.run().map_err(|error| Error::failed(error.message().to_owned()))?.stdout;
+    let supports = parse_versions(&answer).ok_or_else(|| {
+        let answer: String = answer.chars().take(80).collect();
+        Error::cannot("read the version of", path, format!("unexpected answer {answer:?}"))
     })?;
-    Ok(Answer { reads, release: None })
+    Ok(Answer { supports, release: None })
 }
 
-/// The release that a plugin says it is of.
-///
-/// Without a command a plugin tells what it is; not all of them do, and some may do something else then.
+/// The release that a plugin reports when it is run without a command; not all of them do.
 pub fn release(path: &Path) -> Option<String> {
     let about = Cmd::at(path).deadline(ANSWER).output().ok()?;
     parse_release(&format!("{}\n{}", about.stdout, about.stderr))
 }
 
-fn parse_versions(said: &str) -> Option<Vec<Cni>> {
-    let said: Value = serde_json::from_str(said).ok()?;
-    let texts = said.get("supportedVersions")?.as_array()?.iter().filter_map(Value::as_str);
+fn parse_versions(answer: &str) -> Option<Vec<Cni>> {
+    let answer: Value = serde_json::from_str(answer).ok()?;
+    let texts = answer.get("supportedVersions")?.as_array()?.iter().filter_map(Value::as_str);
     let mut versions: Vec<Cni> = texts.filter_map(|text| text.parse().ok()).collect();
     versions.sort();
     (!versions.is_empty()).then_some(versions)
 }
 
-/// `CNI bridge plugin v1.9.1`; a plugin of a plain build says `version unknown`.
+/// `CNI bridge plugin v1.9.1`; `version unknown` where no release was set at build time.
 fn parse_release(about: &str) -> Option<String> {
     let line = about.lines().find(|line| line.starts_with("CNI ") && line.contains(" plugin "))?;
     let release = line.split(" plugin ").nth(1)?.trim();
@@ -150,9 +138,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_read() {
-        let said = r#"{"cniVersion":"1.0.0","supportedVersions":["0.1.0","0.4.0","1.0.0","x"]}"#;
-        let versions: Vec<String> = parse_versions(said).unwrap().iter().map(Cni::to_string).collect();
+    fn parse_versions_and_releases_of_answers() {
+        let answer = r#"{"cniVersion":"1.0.0","supportedVersions":["0.1.0","0.4.0","1.0.0","x"]}"#;
+        let versions: Vec<String> = parse_versions(answer).unwrap().iter().map(Cni::to_string).collect();
         assert_eq!(versions, ["0.1.0", "0.4.0", "1.0.0"]);
         for bad in ["", "{}", "[]", r#"{"supportedVersions":[]}"#, "Usage: …"] {
             assert_eq!(parse_versions(bad), None, "{bad}");
@@ -163,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_typed() {
+    fn is_name_refuses_paths_and_options() {
         for bad in ["", ".", "..", "a/b", "-a", "a b", ".hidden", &"x".repeat(65)] {
             assert!(!is_name(bad), "{bad:?}");
         }

@@ -1,14 +1,14 @@
-//! Subnets, and the addresses of them that host-local gives away.
+//! Address ranges of host-local, and subnets.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde_json::Value;
 
-/// Addresses that host-local gives away: from the first to the last of a subnet.
+/// The addresses of a subnet that host-local allocates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
-    /// The subnet, without bits behind its prefix.
+    /// The subnet, without host bits.
     pub subnet: IpNet,
     /// The first address.
     pub first: IpAddr,
@@ -18,12 +18,12 @@ pub struct Range {
 }
 
 impl Range {
-    /// One of `ranges`, or the whole of an old `ipam`; none where it names no subnet.
+    /// Parses an entry of `ranges`, or an `ipam` with one subnet; none where there is no valid subnet.
     pub fn parse(value: &Value) -> Option<Range> {
         let subnet: IpNet = value.get("subnet")?.as_str()?.parse().ok()?;
         let subnet = subnet.trunc();
         let address = |key: &str| value.get(key).and_then(Value::as_str).and_then(|text| text.parse().ok());
-        // The first address is the subnet's own, and IPv4's last is for broadcast.
+        // The first address is that of the subnet, and the last one of IPv4 is for broadcast.
         let (low, high) = (number(subnet.network()), number(subnet.broadcast()));
         let top = if subnet.addr().is_ipv4() { high.saturating_sub(1) } else { high };
         Some(Range {
@@ -34,14 +34,14 @@ impl Range {
         })
     }
 
-    /// How many pods get an address: the gateway's own is not given away.
+    /// How many pods can have an address: the gateway's is not allocated.
     pub fn capacity(&self) -> u128 {
         let all = number(self.last).saturating_sub(number(self.first)).saturating_add(1);
-        all - u128::from(self.holds(self.gateway))
+        all - u128::from(self.contains(self.gateway))
     }
 
-    /// Whether an address is one of these.
-    pub fn holds(&self, address: IpAddr) -> bool {
+    /// Whether an address is in the range.
+    pub fn contains(&self, address: IpAddr) -> bool {
         address.is_ipv4() == self.first.is_ipv4() && (self.first..=self.last).contains(&address)
     }
 }
@@ -51,7 +51,7 @@ pub fn overlap(one: IpNet, other: IpNet) -> bool {
     one.contains(&other) || other.contains(&one)
 }
 
-/// Whether an address is of one link only.
+/// Whether an address is link-local.
 pub fn is_link_local(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_link_local(),
@@ -78,14 +78,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn subnets_overlap_where_one_holds_the_other() {
+    fn overlap_is_true_where_one_subnet_contains_the_other() {
         let of = |text: &str| text.parse::<IpNet>().unwrap();
         assert!(overlap(of("10.0.0.0/8"), of("10.85.0.0/16")) && overlap(of("10.85.0.0/16"), of("10.0.0.0/8")));
         assert!(!overlap(of("10.84.0.0/16"), of("10.85.0.0/16")) && !overlap(of("::/0"), of("10.85.0.0/16")));
     }
 
     #[test]
-    fn the_last_address_there_is_has_no_next() {
+    fn range_of_the_very_last_address_does_not_overflow() {
         for subnet in ["255.255.255.255/32", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128"] {
             let range = Range::parse(&serde_json::json!({"subnet": subnet})).unwrap();
             assert_eq!(range.first, subnet.parse::<IpNet>().unwrap().addr(), "{subnet}");
@@ -94,7 +94,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_range_breaks_the_sums(first in "[0-9a-f.:]{0,12}", last in "[0-9a-f.:]{0,12}", prefix in 0u8..=32) {
+        fn capacity_never_overflows(first in "[0-9a-f.:]{0,12}", last in "[0-9a-f.:]{0,12}", prefix in 0u8..=32) {
             let value = serde_json::json!({"subnet": format!("10.0.0.0/{prefix}"), "rangeStart": first, "rangeEnd": last});
             Range::parse(&value).map(|range| range.capacity());
             let value = serde_json::json!({"subnet": format!("fd00::/{}", prefix * 4), "rangeStart": first});

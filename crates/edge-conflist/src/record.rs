@@ -1,30 +1,31 @@
-//! The record of what edge-cni put on a host.
+//! The record of the plugins and networks that edge-cni installed on a host.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use edge_host::{Error, Host, Result, State};
+use edge_host::{Error, Exit, Host, Result, State};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::conflist::CONF_DIR;
-use crate::plugin::{is_name, is_place};
+use crate::json::describe;
+use crate::plugin::{is_name, is_plugin_dir};
 use crate::version::Release;
 
-/// Where it is.
+/// Its path.
 pub const FILE: &str = "/var/lib/edgeutils/edge-cni.json";
 
 /// The record.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Installed {
+pub struct Record {
     /// Plugins by path.
     #[serde(default)]
     pub plugins: BTreeMap<String, Plugin>,
     /// Network configurations by path: the checksum of each.
     #[serde(default)]
     pub conflists: BTreeMap<String, String>,
-    /// The checksums of what ours took the place of, where that was ours too: it is still there where an
-    /// interruption came between this record and the file.
+    /// Checksums of files of edge-cni that were replaced by newer ones: after an interruption the older file may
+    /// still be there.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub replaced: BTreeMap<String, String>,
 }
@@ -32,55 +33,60 @@ pub struct Installed {
 /// A plugin that was installed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plugin {
-    /// Its checksum.
+    /// Its SHA-256.
     pub sha256: String,
-    /// None of an archive that is not known.
+    /// None where it came from an archive of an unknown release.
     pub version: Option<Release>,
 }
 
-/// Reads the record; an empty one where nothing was installed.
-pub fn read(host: &Host) -> Result<Installed> {
-    let Some(bytes) = host.root.read_own(Path::new(FILE))? else { return Ok(Installed::default()) };
+/// Reads the record; it is empty where nothing was installed.
+///
+/// Errors: it is damaged (1), or lists a path where edge-cni installs nothing (4).
+pub fn read(host: &Host) -> Result<Record> {
+    let Some(bytes) = host.root.read_own(Path::new(FILE))? else { return Ok(Record::default()) };
     let shown = host.root.display(Path::new(FILE));
-    // An array would be taken for a record without names, and an empty one for none.
+    // serde accepts an array in place of an object.
     let object = serde_json::from_slice(&bytes).map(Value::Object);
-    let record: Installed = object.and_then(serde_json::from_value).map_err(|cause| {
-        Error::failed(format!("cannot read {}: {cause}", shown.display()))
-            .hint("move it away; plugins stay, and edge-cni install writes it again")
+    let record: Record = object.and_then(serde_json::from_value).map_err(|cause| {
+        let cause = if cause.is_data() {
+            "it is not a record of edge-cni".to_owned()
+        } else {
+            format!("it is not valid JSON: {}", describe(&cause))
+        };
+        Error::cannot("read", &shown, cause).hint("move the file away and run edge-cni install again; plugins are kept")
     })?;
     match record.foreign() {
         None => Ok(record),
-        // What is listed is taken for ours, and removed.
-        Some(path) => Err(Error::refused(format!(
-            "cannot use {}: it lists {path:?}, where edge-cni puts nothing",
-            shown.display()
-        ))
-        .hint("it was changed by someone else: take that out, or move the file away; plugins stay")),
+        // edge-cni remove deletes what is listed.
+        Some(path) => Err(Error::cannot("use", &shown, format!("it lists {path:?}, where edge-cni installs nothing"))
+            .with_exit(Exit::Refused)
+            .hint("it was edited: remove the entry, or move the file away; plugins are kept")),
     }
 }
 
-impl Installed {
-    /// Whether a file of this checksum in this place was put there by edge-cni.
-    pub fn is_ours(&self, path: &str, sha256: &str) -> bool {
+impl Record {
+    /// Whether edge-cni installed the file with this checksum at this path.
+    pub fn is_installed(&self, path: &str, sha256: &str) -> bool {
         let listed = self.plugins.get(path).map(|plugin| &plugin.sha256).or(self.conflists.get(path));
         [listed, self.replaced.get(path)].into_iter().flatten().any(|own| own == sha256)
     }
 
-    /// Notes that what is in this place is about to be replaced by another file, before that one is listed.
-    pub fn replaces(&mut self, path: &str, standing: &State, sha256: &str) {
-        if let State::File { sha256: now, .. } = standing
+    /// Records that the file at `path` is about to be replaced by one with the checksum `sha256`; to be called
+    /// before that one is listed.
+    pub fn replace(&mut self, path: &str, before: &State, sha256: &str) {
+        if let State::File { sha256: now, .. } = before
             && now != sha256
-            && self.is_ours(path, now)
+            && self.is_installed(path, now)
         {
             self.replaced.insert(path.to_owned(), now.clone());
         }
     }
 
-    /// A path that cannot be ours.
+    /// A listed path where edge-cni cannot have installed anything.
     fn foreign(&self) -> Option<&str> {
         let is_plugin = |path: &Path| {
             let name = path.file_name().and_then(|name| name.to_str()).is_some_and(is_name);
-            name && path.parent().is_some_and(is_place)
+            name && path.parent().is_some_and(is_plugin_dir)
         };
         let is_conflist = |path: &Path| {
             path.parent() == Some(Path::new(CONF_DIR)) && path.extension().is_some_and(|kind| kind == "conflist")
@@ -93,7 +99,7 @@ impl Installed {
     }
 }
 
-/// `/a/b` and nothing that means it in other words.
+/// Whether a path is absolute and normalized.
 fn is_plain(path: &str) -> bool {
     path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(|name| !["", ".", ".."].contains(&name)))
 }
@@ -103,20 +109,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn record_knows_what_was_replaced_until_the_new_file_is_there() {
+    fn record_keeps_the_replaced_checksum_until_the_new_file_is_written() {
         let file = |sha256: &str| State::File { sha256: sha256.to_owned(), mode: 0o755, uid: 0, gid: 0, xattrs: None };
         let path = "/opt/cni/bin/bridge";
-        let mut record = Installed::default();
-        let install = |record: &mut Installed, standing: &State, sha256: &str| {
-            record.replaces(path, standing, sha256);
+        let mut record = Record::default();
+        let install = |record: &mut Record, before: &State, sha256: &str| {
+            record.replace(path, before, sha256);
             record.plugins.insert(path.to_owned(), Plugin { sha256: sha256.to_owned(), version: None });
         };
         install(&mut record, &file("theirs"), "one");
-        assert!(record.replaced.is_empty() && !record.is_ours(path, "theirs"), "what others put there is not ours");
+        assert!(record.replaced.is_empty() && !record.is_installed(path, "theirs"), "a file of someone else");
         install(&mut record, &file("one"), "two");
         let once = record.clone();
-        assert!(record.is_ours(path, "one") && record.is_ours(path, "two"));
-        // The same again, before and after the file is there.
+        assert!(record.is_installed(path, "one") && record.is_installed(path, "two"));
+        // Again, before and after the file is written.
         install(&mut record, &file("one"), "two");
         assert_eq!(record, once);
         install(&mut record, &file("two"), "two");
@@ -127,9 +133,9 @@ mod tests {
     }
 
     #[test]
-    fn only_places_of_plugins_and_networks_are_ours() {
+    fn record_lists_only_paths_of_plugins_and_networks() {
         let of = |plugin: &str, conflist: &str| {
-            let mut record = Installed::default();
+            let mut record = Record::default();
             let bridge = Plugin { sha256: "0".repeat(64), version: None };
             record.plugins.insert(plugin.to_owned(), bridge);
             record.conflists.insert(conflist.to_owned(), "0".repeat(64));

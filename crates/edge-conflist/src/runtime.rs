@@ -1,14 +1,14 @@
-//! The container runtimes of a host, and which version of libcni each is built with.
+//! The container runtimes of a host, and the libcni release that each is built with.
 //!
-//! A plugin may read a newer version than the runtime that calls it: the network then looks ready,
-//! and every pod fails. Go keeps the list of modules in each program, so nothing has to be run.
+//! Where the plugins support a newer CNI version than the runtime, the network is reported ready and every pod
+//! fails. A Go program contains the list of its modules, so nothing has to be run.
 
 use std::io::{self, Read};
 use std::path::Path;
 
 use edge_host::{Host, Result, ResultExt};
 
-use crate::known::Known;
+use crate::catalog::Catalog;
 use crate::version::{Cni, Release};
 
 const PROGRAMS: [(&str, &str); 4] = [
@@ -17,43 +17,43 @@ const PROGRAMS: [(&str, &str); 4] = [
     ("containerd", "/usr/bin/containerd"),
     ("containerd", "/usr/local/bin/containerd"),
 ];
-/// How the module stands in the list inside a program.
+/// The module's line in the list inside a program.
 const MODULE: &[u8] = b"\tgithub.com/containernetworking/cni\tv";
 const PIECE: usize = 256 << 10;
-/// Enough for any version behind it.
+/// Longer than any version.
 const TAIL: usize = 64;
 
-/// A runtime that was found.
+/// An installed runtime.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Runtime {
     name: &'static str,
     path: &'static str,
     libcni: Release,
-    /// The newest CNI version that it reads.
-    pub reads: Cni,
+    /// The newest CNI version that it supports.
+    pub newest: Cni,
 }
 
 impl Runtime {
-    /// What it is, for messages.
+    /// Its name, path and libcni, for messages.
     pub fn shown(&self) -> String {
         format!("{} ({}, libcni {})", self.name, self.path, self.libcni)
     }
 }
 
-/// The runtimes of the host whose libcni is known.
+/// The runtimes of the host whose libcni is in the catalog.
 pub fn runtimes(host: &Host) -> Result<Vec<Runtime>> {
-    let table = Known::read()?;
+    let catalog = Catalog::read()?;
     let mut found = Vec::new();
     for (name, path) in PROGRAMS {
         let Some(file) = host.root.open(Path::new(path))? else { continue };
         let libcni = libcni(file).on("read", host.root.display(Path::new(path)))?;
-        let known = libcni.and_then(|libcni| Some((table.libcni(&libcni)?, libcni)));
-        found.extend(known.map(|(reads, libcni)| Runtime { name, path, libcni, reads }));
+        let known = libcni.and_then(|libcni| Some((catalog.libcni(&libcni)?, libcni)));
+        found.extend(known.map(|(newest, libcni)| Runtime { name, path, libcni, newest }));
     }
     Ok(found)
 }
 
-/// Looks through a program, in pieces.
+/// Searches a program for its libcni, piece by piece.
 fn libcni(mut program: impl Read) -> io::Result<Option<Release>> {
     let mut window: Vec<u8> = Vec::with_capacity(PIECE + MODULE.len() + TAIL);
     let mut piece = vec![0; PIECE];
@@ -69,7 +69,7 @@ fn libcni(mut program: impl Read) -> io::Result<Option<Release>> {
         if count == 0 {
             return Ok(None);
         }
-        // What may be the front of it stays.
+        // The end may be the beginning of a match.
         let keep = at.unwrap_or_else(|| window.len().saturating_sub(MODULE.len()));
         window.drain(..keep);
     }
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_version_is_found_wherever_the_pieces_end() {
+    fn libcni_is_found_across_pieces() {
         let line = b"dep\tgithub.com/containernetworking/cni\tv1.1.2\th1:x\n";
         for before in [0, 1, PIECE - line.len(), PIECE - 20, PIECE - 1, PIECE, 3 * PIECE + 7] {
             for after in [0, 1, TAIL, PIECE] {

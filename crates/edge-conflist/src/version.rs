@@ -1,4 +1,4 @@
-//! Versions of releases and of the CNI specification.
+//! Versions: of releases, and of the CNI specification.
 
 use std::fmt;
 use std::str::FromStr;
@@ -41,22 +41,28 @@ impl fmt::Display for Release {
     }
 }
 
-/// A version of the CNI specification: `1.0.0`. libcni reads three numbers and knows no pre-releases, so this is
-/// not a semantic version.
+/// A version of the CNI specification: `1.0.0`. Not a semantic version: libcni parses three numbers, without
+/// pre-releases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cni([u32; 3]);
 
 impl Cni {
-    /// What a configuration without a version stands for.
-    pub const UNSAID: Cni = Cni([0, 1, 0]);
-    /// From here on there is CHECK.
+    /// The version of a configuration that sets none.
+    pub const DEFAULT: Cni = Cni([0, 1, 0]);
+    /// The first with CHECK.
     pub const WITH_CHECK: Cni = Cni([0, 4, 0]);
-    /// The newest that our configuration is written for.
+    /// The newest that edge-cni writes.
     pub const NEWEST: Cni = Cni([1, 1, 0]);
-    /// The first whose libcni reads a list of versions.
+    /// The first with lists of versions (`cniVersions`).
     pub const WITH_VERSIONS: Cni = Cni([1, 1, 0]);
     /// The first with lists of plugins.
     pub const WITH_LISTS: Cni = Cni([0, 3, 0]);
+
+    /// The published versions with lists of plugins, up to `newest`.
+    pub fn with_lists_up_to(newest: Cni) -> Vec<Cni> {
+        let all = [[0, 3, 0], [0, 3, 1], [0, 4, 0], [1, 0, 0], [1, 1, 0]];
+        all.map(Cni).into_iter().filter(|version| *version <= newest).collect()
+    }
 }
 
 impl FromStr for Cni {
@@ -65,7 +71,7 @@ impl FromStr for Cni {
     fn from_str(text: &str) -> Result<Cni, String> {
         match triple(text) {
             Some((numbers, 3)) => Ok(Cni(numbers)),
-            _ => Err(format!("{text:?} is no version of CNI, such as 1.0.0")),
+            _ => Err(format!("{text:?} is not a valid CNI version: expected one such as 1.0.0")),
         }
     }
 }
@@ -77,7 +83,7 @@ impl fmt::Display for Cni {
     }
 }
 
-/// Up to three numbers with dots between, and how many there are.
+/// Parses up to three numbers separated by dots; returns them and how many there were.
 pub fn triple(text: &str) -> Option<([u32; 3], usize)> {
     let mut numbers = [0; 3];
     let mut given = 0;
@@ -119,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn cni_versions_have_three_numbers() {
+    fn cni_version_has_three_numbers() {
         assert!("1.0".parse::<Cni>().is_err() && "1.0.0-x".parse::<Cni>().is_err());
         assert!("1.1.0".parse::<Cni>().unwrap() > "0.4.0".parse::<Cni>().unwrap());
     }

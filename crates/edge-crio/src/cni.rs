@@ -6,18 +6,17 @@
 use edge_host::{Finding, Host, Result, Severity};
 use std::path::Path;
 
-use edge_conflist::judge::{Facts, facts, judge, unseen};
-use edge_conflist::plugin::Ask;
+use edge_conflist::diagnose::{Facts, diagnose, facts, pod_errors};
 
 use crate::config::{Effective, Setting};
 
 /// The causes, each with its file; none if a configuration works.
 pub fn causes(host: &Host, config: &Effective) -> Result<Vec<Finding>> {
-    let mut facts = facts(host, &config.network_dir(), &config.plugin_dirs(), Ask::Versions)?;
+    let mut facts = facts(host, &config.network_dir(), &config.plugin_dirs(), false)?;
     if let Some(cause) = keep_default(&mut facts, config) {
         return Ok(vec![cause]);
     }
-    let (findings, used) = judge(&facts);
+    let (findings, used) = diagnose(&facts);
     if used.is_some() {
         return Ok(Vec::new());
     }
@@ -26,11 +25,11 @@ pub fn causes(host: &Host, config: &Effective) -> Result<Vec<Finding>> {
 
 /// Why pods get no network although CRI-O reports that the network is ready.
 pub fn unseen_causes(host: &Host, config: &Effective) -> Result<Vec<Finding>> {
-    let mut facts = facts(host, &config.network_dir(), &config.plugin_dirs(), Ask::Versions)?;
+    let mut facts = facts(host, &config.network_dir(), &config.plugin_dirs(), false)?;
     match keep_default(&mut facts, config) {
         // It existed when CRI-O loaded it.
         Some(_) => Ok(Vec::new()),
-        None => Ok(unseen(&facts)),
+        None => Ok(pod_errors(&facts)),
     }
 }
 

@@ -1,10 +1,10 @@
-//! The one reader of archives: gzipped tars, from front to back, as something that a stranger may have made.
+//! Reads gzipped tar archives, which are treated as untrusted.
 //!
-//! Memory is bounded whatever the archive claims, time is linear in what it unpacks to, and that is bounded too.
-//! What no archive of programs has is refused before the caller sees it: links, devices, pipes, sparse files,
-//! names that lead out, twice the same file. Owners, setuid bits and times are none of an archive's business.
+//! Memory is bounded whatever the archive claims, and so is the size of what it unpacks to, in which time is linear.
+//! Entries that an archive of programs does not need are refused before the caller sees them: links, devices, pipes,
+//! sparse files, paths outside the archive, duplicates. Owners, setuid bits and times are ignored.
 
-#![allow(clippy::disallowed_types, reason = "the one reader of archives")]
+#![allow(clippy::disallowed_types, reason = "the only reader of archives")]
 
 mod contents;
 mod file;
@@ -22,31 +22,31 @@ use tar::EntryType;
 use crate::sum::Summed;
 pub use contents::Contents;
 pub use file::Archive;
-use meter::{Budget, Metered};
+use meter::{Budget, Metered, TooLong};
 
-/// Headers, long names, pax records and padding in front of one file.
+/// Limit for headers, long names, pax records and padding before one file.
 const MAX_BETWEEN: u64 = 1 << 20;
-/// The same of all files together.
+/// The same for all files together.
 const MAX_BETWEEN_ALL: u64 = 16 << 20;
-/// As Linux has it.
+/// PATH_MAX of Linux.
 const MAX_NAME: usize = 4096;
 const MAX_DEPTH: usize = 32;
-/// Of a name this much is shown.
+/// How many characters of a name are shown.
 const SHOWN: usize = 80;
 const EXECUTABLE: u32 = 0o111;
 
-/// What an archive of some kind can have at most.
+/// Limits for one kind of archive.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// What the archive should be, for messages: `bundle`.
+    /// The kind, for messages: `bundle`.
     pub kind: &'static str,
-    /// Entries of any type.
+    /// The number of entries of any type.
     pub entries: usize,
-    /// Bytes of all files.
+    /// The size of all files together, in bytes.
     pub bytes: u64,
 }
 
-/// What an entry is.
+/// The type of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A regular file.
@@ -55,18 +55,18 @@ pub enum Kind {
     Directory,
 }
 
-/// An entry and, read from it, its content.
+/// An entry; reading from it gives its content.
 #[allow(missing_debug_implementations, reason = "the content has none")]
 pub struct Entry<'a> {
-    /// Its path in the archive, of plain names only; empty for the top.
+    /// Its path in the archive, without `.` and `..`; empty for the top directory.
     pub path: PathBuf,
-    /// What it is.
+    /// Its type.
     pub kind: Kind,
     /// Its length in bytes.
     pub size: u64,
-    /// Whether anyone may run it.
+    /// Whether anyone may execute it.
     pub executable: bool,
-    /// Where its content begins in what the archive unpacks to, for [`Contents`].
+    /// The offset of its content in the uncompressed archive, for [`Contents`].
     pub offset: u64,
     content: &'a mut dyn Read,
 }
@@ -77,12 +77,12 @@ impl Read for Entry<'_> {
     }
 }
 
-/// Reads an archive to its end and hands each file and directory to `take`; the SHA-256 of what was read.
+/// Reads an archive to its end, hands each file and directory to `take`, and returns the SHA-256 of the bytes read.
 ///
-/// `stop` is asked all the time, and its error ends the reading. The caller compares the checksum with the one
-/// that it knows: a file that is replaced while it is read is found by that.
+/// `stop` is called all the time, and its error ends the reading. The caller compares the checksum with the expected
+/// one, which detects a file that is replaced while it is read.
 ///
-/// Errors: exit 1 where the archive is damaged or cut off, exit 4 where it has what no archive of its kind has.
+/// Errors: exit 1 where the archive is damaged or truncated, exit 4 where it has an entry that is refused.
 pub fn read(
     file: &mut dyn Read,
     shown: &str,
@@ -92,32 +92,32 @@ pub fn read(
 ) -> Result<String> {
     let kind = limits.kind;
     let fail = |cause: io::Error| match stop() {
-        Ok(()) => Error::failed(format!("cannot unpack {shown}: {cause}"))
-            .hint(format!("it is damaged or not a {kind}: get it again")),
+        Ok(()) => Error::cannot("unpack", shown, describe(&cause))
+            .hint(format!("the file is damaged or not a {kind}: download it again")),
         Err(stopped) => stopped,
     };
     let all = Cell::new(limits.bytes.saturating_add(MAX_BETWEEN_ALL));
     let budget = Budget { entry: Cell::new(MAX_BETWEEN), all };
     let mut archive =
         tar::Archive::new(Metered { inner: MultiGzDecoder::new(Summed::new(file)), budget: &budget, stop });
-    let mut judge = Judge { shown, limits, left: limits.bytes, count: 0, files: BTreeSet::new() };
+    let mut checker = Checker { shown, limits, left: limits.bytes, count: 0, files: BTreeSet::new() };
     for entry in archive.entries().map_err(fail)? {
         let mut entry = entry.map_err(fail)?;
         budget.entry.set(entry.size().saturating_add(MAX_BETWEEN));
-        let Some((path, kind)) = judge.look(&mut entry)? else { continue };
+        let Some((path, kind)) = checker.check(&mut entry)? else { continue };
         let executable = entry.header().mode().map_err(fail)? & EXECUTABLE != 0;
         let (size, offset) = (entry.size(), entry.raw_file_position());
         take(Entry { path, kind, size, executable, offset, content: &mut entry })?;
     }
-    // The rest is padding, and the checksum of the compression comes behind it.
+    // Only padding may follow, and then gzip's checksum.
     let mut metered = archive.into_inner();
     let mut piece = [0; 8192];
     loop {
         match metered.read(&mut piece).map_err(fail)? {
             0 => break,
-            // Other programs would go on here, and unpack something else than we did.
+            // Other programs would unpack more entries from here on.
             count if piece[..count].iter().any(|byte| *byte != 0) => {
-                return Err(judge.refused("something in it", "comes after its end"));
+                return Err(checker.refused("an entry", "follows after its end"));
             }
             _ => {}
         }
@@ -127,8 +127,25 @@ pub fn read(
     Ok(summed.finish())
 }
 
-/// What all archives are held to.
-struct Judge<'a> {
+/// Why an archive, or an entry of it, cannot be read; without the words of the libraries that decode it.
+pub fn describe(cause: &io::Error) -> String {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(cause);
+    while let Some(error) = next {
+        match (error.downcast_ref::<TooLong>(), error.downcast_ref::<io::Error>()) {
+            (Some(TooLong(what)), _) => return (*what).to_owned(),
+            (_, Some(io)) if io.raw_os_error().is_some() => return io.to_string(),
+            (_, Some(io)) => next = io.get_ref().map(|inner| inner as _),
+            _ => next = error.source(),
+        }
+    }
+    match cause.kind() {
+        io::ErrorKind::UnexpectedEof => "it is truncated".to_owned(),
+        _ => "it is not a valid gzipped tar archive".to_owned(),
+    }
+}
+
+/// Applies the rules for all archives to each entry.
+struct Checker<'a> {
     shown: &'a str,
     limits: Limits,
     left: u64,
@@ -136,16 +153,16 @@ struct Judge<'a> {
     files: BTreeSet<PathBuf>,
 }
 
-impl Judge<'_> {
-    /// The path and kind of an entry that the caller is to see.
-    fn look<R: Read>(&mut self, entry: &mut tar::Entry<'_, R>) -> Result<Option<(PathBuf, Kind)>> {
+impl Checker<'_> {
+    /// The path and type of an entry; none of one that the caller does not need.
+    fn check<R: Read>(&mut self, entry: &mut tar::Entry<'_, R>) -> Result<Option<(PathBuf, Kind)>> {
         let bytes = entry.path_bytes().into_owned();
         let name = shortened(&bytes);
         let kind = self.limits.kind;
-        // What is passed over is unpacked all the same.
+        // Skipped entries count, too: they are unpacked anyway.
         self.count += 1;
         if self.count > self.limits.entries {
-            return Err(self.refused(&name, &format!("makes them more files than any {kind} has")));
+            return Err(self.refused(&name, &format!("exceeds the {} entries of any {kind}", self.limits.entries)));
         }
         let size = entry.size();
         match self.left.checked_sub(size) {
@@ -154,14 +171,14 @@ impl Judge<'_> {
         }
         let entry_type = entry.header().entry_type();
         if entry_type == EntryType::XGlobalHeader {
-            // A comment, as git writes it.
-            return if size <= MAX_BETWEEN { Ok(None) } else { Err(self.refused(&name, "is a header of many bytes")) };
+            // git stores a comment in it.
+            return if size <= MAX_BETWEEN { Ok(None) } else { Err(self.refused(&name, "is too large for a header")) };
         }
         if bytes.len() > MAX_NAME {
             return Err(self.refused(&name, &format!("has a name of {} bytes", bytes.len())));
         }
         let Ok(text) = std::str::from_utf8(&bytes) else {
-            return Err(self.refused(&name, "has a name that is not text"));
+            return Err(self.refused(&name, "has a name that is not UTF-8"));
         };
         let path = self.plain(text)?;
         if let Some(why) = odd_record(entry) {
@@ -169,7 +186,7 @@ impl Judge<'_> {
         }
         let kind = match entry_type {
             EntryType::Directory => Kind::Directory,
-            // As the oldest tars write a directory.
+            // The form of a directory in old archives.
             EntryType::Regular if text.ends_with('/') && size == 0 => Kind::Directory,
             EntryType::Regular | EntryType::Continuous if !text.ends_with('/') => Kind::File,
             EntryType::Symlink | EntryType::Link => return Err(self.refused(&name, "is a link")),
@@ -180,19 +197,19 @@ impl Judge<'_> {
             _ => return Err(self.refused(&name, "is not a regular file")),
         };
         if kind == Kind::File && path.as_os_str().is_empty() {
-            return Err(self.refused(&name, "is not the name of a file"));
+            return Err(self.refused(&name, "is not a valid file name"));
         }
         if kind == Kind::File && !self.files.insert(path.clone()) {
-            return Err(self.refused(&name, "is in it twice"));
+            return Err(self.refused(&name, "is in the archive twice"));
         }
         Ok(Some((path, kind)))
     }
 
-    /// A path of plain names.
+    /// The path of an entry, without `.`.
     fn plain(&self, text: &str) -> Result<PathBuf> {
         let shown = shortened(text.as_bytes());
         if text.contains(is_hidden) {
-            return Err(self.refused(&shown, "has characters in its name that are not visible"));
+            return Err(self.refused(&shown, "has invisible characters in its name"));
         }
         let mut path = PathBuf::new();
         let mut depth = 0;
@@ -200,7 +217,7 @@ impl Judge<'_> {
             match component {
                 Component::Normal(name) => path.push(name),
                 Component::CurDir => continue,
-                Component::ParentDir => return Err(self.refused(&shown, "leads upwards")),
+                Component::ParentDir => return Err(self.refused(&shown, "has .. in its path")),
                 Component::RootDir | Component::Prefix(_) => {
                     return Err(self.refused(&shown, "is an absolute path"));
                 }
@@ -215,11 +232,11 @@ impl Judge<'_> {
 
     fn refused(&self, name: &str, why: &str) -> Error {
         Error::refused(format!("cannot unpack {}: {name} {why}", self.shown))
-            .hint(format!("a real {} is not like this: do not use the archive", self.limits.kind))
+            .hint(format!("this is not a genuine {}: do not use it", self.limits.kind))
     }
 }
 
-/// A pax record that makes other programs see something else than we do.
+/// A pax record that other programs interpret differently.
 fn odd_record<R: Read>(entry: &mut tar::Entry<'_, R>) -> Option<&'static str> {
     let (mut paths, mut sizes) = (0, 0);
     for record in entry.pax_extensions().ok()??.flatten() {

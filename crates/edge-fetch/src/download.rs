@@ -1,4 +1,4 @@
-//! Downloads over HTTPS, with the certificate authorities of the host, given up once no bytes arrive.
+//! Downloads over HTTPS, with the host's certificate authorities and a timeout for stalled transfers.
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -17,48 +17,47 @@ use crate::address;
 use crate::proxy::Proxy;
 use crate::sum::hex;
 
-/// Lists of the certificate authorities that the host trusts, by distribution.
+/// The host's trusted certificate authorities, by distribution.
 const AUTHORITIES: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
-/// A download is given up after this time without a byte.
+/// A download is aborted after this time without a byte.
 const STALLED_AFTER: Duration = Duration::from_secs(60);
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 const PIECE: usize = 64 << 10;
-/// How many pieces may wait to be written.
+/// How many pieces may be queued for writing.
 const AHEAD: usize = 4;
 /// How often an interrupt by the user is checked for.
 const CHECK_EVERY: Duration = Duration::from_millis(100);
-/// More than any file that is downloaded: a server must not fill the disk.
+/// Larger than any file that is downloaded: a server must not fill the disk.
 const MAX_BYTES: u64 = 2 << 30;
 
-/// What is downloaded, and what a user can do where that fails.
+/// A download, and what a user can do where it fails.
 #[derive(Debug, Clone, Copy)]
 pub struct Download<'a> {
     /// Its address.
     pub url: &'a str,
-    /// The proxy to use; the one of the environment where there is none.
+    /// The proxy to use; otherwise that of the environment.
     pub proxy: Option<&'a Proxy>,
-    /// The hint where the server does not have it.
+    /// The hint where the server does not have the file.
     pub missing: &'a str,
-    /// How to get the file without a download, as the end of a hint: `bring the file: --archive FILE`.
+    /// How to do without the download, as the end of a hint: `use --archive FILE`.
     pub instead: &'a str,
 }
 
 /// Downloads a file into `to` and returns its SHA-256 in hex.
 ///
-/// Errors: exit 1 where the server refuses, where the bytes stop or are fewer than the server announced;
-/// exit 5 once the user has interrupted the call.
+/// Errors: exit 1 where the server refuses, the transfer stalls or is shorter than announced; exit 5 on an interrupt.
 pub fn download(host: &mut Host, file: Download<'_>, to: &mut dyn Write) -> Result<String> {
     address::check(file.url, file.url)?;
     let shown = shown_url(file.url);
     let (agent, from, texts) = (agent(host.tool(), &file)?, file.url.to_owned(), Hints::of(&file));
     let (send, parts) = sync_channel(AHEAD);
-    // In a thread of its own, so that a silent server does not keep an interrupt waiting.
+    // In a thread, so that an interrupt does not wait for the server.
     thread::spawn(move || {
         if let Err(error) = receive(&agent, &from, &texts, &send) {
-            // Nobody receives it after an interrupt.
+            // After an interrupt the receiver is gone.
             send.send(Err(error)).ok();
         }
     });
@@ -71,7 +70,7 @@ pub fn download(host: &mut Host, file: Download<'_>, to: &mut dyn Write) -> Resu
                 Part::Length(length) => promised = length,
                 Part::Bytes(bytes) => {
                     sum.update(&bytes);
-                    let fail = |cause| Error::failed(format!("cannot write what is downloaded from {shown}: {cause}"));
+                    let fail = |cause| Error::failed(format!("cannot write the download of {shown}: {cause}"));
                     to.write_all(&bytes).map_err(fail)?;
                     came += bytes.len() as u64;
                 }
@@ -92,11 +91,11 @@ pub fn download(host: &mut Host, file: Download<'_>, to: &mut dyn Write) -> Resu
     Ok(hex(&sum.finalize()))
 }
 
-/// What arrives.
+/// A message from the receiving thread.
 enum Part {
-    /// First: how many bytes the server announces, if it does.
+    /// The size that the server announces, if it does; sent first.
     Length(Option<u64>),
-    /// Some of them.
+    /// A piece of the file.
     Bytes(Vec<u8>),
 }
 
@@ -112,7 +111,7 @@ impl Hints {
     }
 }
 
-/// Asks the server and passes on each piece as it arrives.
+/// Sends the request, and passes on each piece of the answer.
 fn receive(agent: &Agent, url: &str, hints: &Hints, send: &SyncSender<Result<Part>>) -> Result<()> {
     let shown = shown_url(url);
     let fail = |cause: String| Error::failed(format!("cannot download {shown}: {cause}"));
@@ -127,7 +126,7 @@ fn receive(agent: &Agent, url: &str, hints: &Hints, send: &SyncSender<Result<Par
     let length: Option<u64> =
         response.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
     if length.is_some_and(|length| length > MAX_BYTES) {
-        return Err(fail(format!("it is larger than {} MiB", MAX_BYTES >> 20)));
+        return Err(fail(format!("the file is larger than {} MiB", MAX_BYTES >> 20)));
     }
     let mut body = response.body_mut().with_config().limit(MAX_BYTES).reader();
     let mut came = 0_u64;
@@ -141,7 +140,7 @@ fn receive(agent: &Agent, url: &str, hints: &Hints, send: &SyncSender<Result<Par
             match body.read(&mut piece) {
                 Err(cause) if cause.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(cause) => {
-                    return Err(fail(format!("{cause}, after {came} bytes")).hint("run the same command again"));
+                    return Err(fail(format!("{cause} after {came} bytes")).hint("run the same command again"));
                 }
                 Ok(read) => break read,
             }
@@ -163,7 +162,7 @@ fn agent(tool: &str, file: &Download<'_>) -> Result<Agent> {
         .max_redirects(5)
         .user_agent(format!("{tool}/{}", env!("CARGO_PKG_VERSION")));
     if file.url.starts_with("https://") {
-        // No redirect from an address with TLS to one without.
+        // A redirect must not drop TLS.
         builder = builder.https_only(true).tls_config(trusted(file.instead)?);
     }
     if let Some(proxy) = file.proxy {
@@ -177,9 +176,9 @@ fn agent(tool: &str, file: &Download<'_>) -> Result<Agent> {
     Ok(builder.build().new_agent())
 }
 
-/// TLS with the authorities that this host trusts: a mirror of a site has a certificate of the site's own.
+/// TLS with the authorities that this host trusts, so that a mirror inside a company works.
 fn trusted(instead: &str) -> Result<TlsConfig> {
-    // The machine that downloads, whatever --root says.
+    // Those of the machine that downloads, whatever --root is.
     let here = Root::live()?;
     for file in AUTHORITIES {
         let Some(bytes) = here.read(Path::new(file))? else { continue };
@@ -195,11 +194,11 @@ fn trusted(instead: &str) -> Result<TlsConfig> {
             .root_certs(RootCerts::new_with_certs(&roots))
             .build());
     }
-    Err(Error::failed("cannot download over HTTPS: this host has no list of certificate authorities")
-        .hint(format!("install ca-certificates, or {instead}")))
+    Err(Error::failed("cannot download over HTTPS: this host has no list of trusted certificate authorities")
+        .hint(format!("install the package ca-certificates, or {instead}")))
 }
 
-/// What went wrong on the way to the server, and what to do.
+/// The cause of a failed request, and the hint.
 fn cause_of(error: &ureq::Error, instead: &str) -> (String, String) {
     let tls = match error {
         ureq::Error::Rustls(tls) => Some(tls),
@@ -212,23 +211,23 @@ fn cause_of(error: &ureq::Error, instead: &str) -> (String, String) {
     }
     match error {
         ureq::Error::RequireHttpsOnly(to) => (
-            format!("the server redirects to {}, which is without TLS", shown_url(to).escape_debug()),
-            format!("name an address that stays with https://, or {instead}"),
+            format!("the server redirects to {}, which does not use TLS", shown_url(to).escape_debug()),
+            format!("use a mirror that is reachable over https://, or {instead}"),
         ),
-        _ => (error.to_string(), format!("check the network and the proxy, name a mirror, or {instead}")),
+        _ => (error.to_string(), format!("check the network and the proxy, use a mirror, or {instead}")),
     }
 }
 
-/// What is wrong with a server's certificate.
+/// The problem with a server's certificate, and the hint.
 fn of_certificate(cause: &CertificateError) -> (String, &'static str) {
     const MIRROR: &str = "check the address; nothing was downloaded";
     const CLOCK: &str =
-        "check this host's clock (date -u); if it is right, the owner of the server must renew the certificate";
+        "check this host's clock (date -u); if it is correct, the server's operator must renew the certificate";
     match cause {
-        // The signature is bad where another authority has the name of a trusted one.
+        // BadSignature: another authority has the name of a trusted one.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => (
             "the server's certificate is from an authority that this host does not trust".to_owned(),
-            "a site's own authority is added by update-ca-certificates, from /usr/local/share/ca-certificates/NAME.crt",
+            "to trust your own authority, put its certificate into /usr/local/share/ca-certificates/NAME.crt and run update-ca-certificates",
         ),
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             ("the server's certificate has expired".to_owned(), CLOCK)
@@ -239,7 +238,7 @@ fn of_certificate(cause: &CertificateError) -> (String, &'static str) {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             ("the server's certificate is for another name".to_owned(), MIRROR)
         }
-        other => (format!("the server's certificate is refused: {other}"), MIRROR),
+        other => (format!("the server's certificate is not valid: {other}"), MIRROR),
     }
 }
 
@@ -247,6 +246,6 @@ fn refused(shown: &str, code: u16, missing: &str) -> Error {
     let error = Error::failed(format!("cannot download {shown}: the server answers {code}"));
     match code {
         403 | 404 | 410 => error.hint(missing),
-        _ => error.hint("try again later, or name a mirror"),
+        _ => error.hint("try again later, or use a mirror"),
     }
 }

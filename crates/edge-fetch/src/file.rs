@@ -1,4 +1,4 @@
-//! Files of the operator's: an archive, and the checksum beside it.
+//! Opens the files that a user names: an archive, and the checksum file beside it.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,21 +9,21 @@ use edge_host::{Error, Exit, Result, ResultExt, Root};
 use crate::sum::is_sha256;
 use crate::sums::lines;
 
-/// The checksums of some ten thousand files; what is larger is not a list of checksums.
+/// Room for the checksums of about ten thousand files.
 const MAX_SUMS: u64 = 1 << 20;
 
-/// Opens a regular file of this machine, links followed; never waits for the other end of a pipe.
+/// Opens a regular file of this machine, following links. Does not block on a pipe.
 ///
-/// Errors: nothing is there, or something else than a file.
+/// Errors: it does not exist, or is not a regular file.
 pub fn open(path: &Path) -> Result<File> {
     find(path)?.ok_or("it does not exist").on("read", path)
 }
 
-/// [`open`], and none where nothing is there.
+/// Like [`open`]; none where the file does not exist.
 pub fn find(path: &Path) -> Result<Option<File>> {
     let absolute = std::path::absolute(path).on("read", path)?;
     let Some(file) = Root::live()?.open(&absolute)? else { return Ok(None) };
-    // It may have been replaced between the look at it and its opening.
+    // It may have been replaced since it was looked up.
     match file.metadata() {
         Ok(metadata) if metadata.is_file() => Ok(Some(file)),
         Ok(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")).on("read", path),
@@ -31,19 +31,16 @@ pub fn find(path: &Path) -> Result<Option<File>> {
     }
 }
 
-/// The SHA-256 that a file beside an archive names, `FILE.sha256`, in the form of a release or of sha256sum.
+/// The SHA-256 in the file `ARCHIVE.sha256`, as published with releases or written by sha256sum.
 ///
-/// Whoever could replace the archive could replace this file too: it finds a damaged copy and proves nothing.
-/// None where there is no such file or no checksum in it; refused (4) where it is something else than a file of
-/// text.
+/// Whoever can replace the archive can replace this file, too: it detects a damaged copy and proves nothing.
+/// None where the file does not exist or has no checksum. Errors: exit 4 where it is not a text file.
 pub fn beside(archive: &Path) -> Result<Option<String>> {
     let mut name = archive.as_os_str().to_os_string();
     name.push(".sha256");
     let path = PathBuf::from(name);
     let refused = |why: &str| {
-        Error::cannot("use", &path, why)
-            .with_exit(Exit::Refused)
-            .hint("remove it, or name the archive and its checksum: --archive FILE --sha256 H")
+        Error::cannot("use", &path, why).with_exit(Exit::Refused).hint("remove it, or use --archive FILE --sha256 SUM")
     };
     let file = match find(&path) {
         Ok(None) => return Ok(None),
@@ -54,7 +51,7 @@ pub fn beside(archive: &Path) -> Result<Option<String>> {
         Err(error) => return Err(error),
     };
     let text = read_text(file, &path).map_err(|error| match error.exit() {
-        Exit::Refused => refused(&format!("it is larger than {} KiB, and not a list of checksums", MAX_SUMS >> 10)),
+        Exit::Refused => refused(&format!("it is larger than {} KiB, which no list of checksums is", MAX_SUMS >> 10)),
         _ => error,
     })?;
     let own = archive.file_name().map(|name| name.to_string_lossy());
@@ -70,7 +67,7 @@ pub fn beside(archive: &Path) -> Result<Option<String>> {
     Ok(first)
 }
 
-/// The text of a list of checksums. Errors: exit 4 where it is too large to be one.
+/// The text of a list of checksums. Errors: exit 4 where it is larger than [`MAX_SUMS`].
 pub(crate) fn read_text(file: File, path: &Path) -> Result<String> {
     let mut bytes = Vec::new();
     file.take(MAX_SUMS + 1).read_to_end(&mut bytes).map_err(|cause| Error::io("read", path, &cause))?;
@@ -89,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn beside_takes_a_checksum_and_nothing_that_could_hang_or_fill_the_memory() {
+    fn beside_refuses_what_is_not_a_small_file() {
         let dir = tempfile::tempdir().unwrap();
         let archive = dir.path().join("x.tgz");
         let sums = dir.path().join("x.tgz.sha256");
@@ -122,7 +119,7 @@ mod tests {
         assert!(Command::new("mkfifo").arg(dir.path().join("pipe")).status().unwrap().success());
         symlink("pipe", &sums).unwrap();
         refused("not a regular file");
-        // A link to a file is as good as the file.
+        // A link to a file is followed.
         std::fs::write(dir.path().join("sums"), &two).unwrap();
         symlink("sums", &sums).unwrap();
         assert_eq!(beside(&archive).unwrap(), Some(two));

@@ -1,4 +1,4 @@
-//! A folder of files for a host without a network, and the list of their checksums in it.
+//! Offline folders: files for a host without a network, with a list of their checksums.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,16 +9,16 @@ use walkdir::WalkDir;
 use crate::file::{find, read_text};
 use crate::sums::lines;
 
-/// The list of checksums, in the format of sha256sum.
+/// The name of the list, in the format of sha256sum.
 pub const SUMS: &str = "SHA256SUMS";
 
-/// What is at the top of a folder, sorted by name. Errors: it cannot be read, or is not a directory.
+/// The paths of a folder's entries, sorted by name. Errors: it cannot be read, or is not a directory.
 pub fn entries(dir: &Path) -> io::Result<Vec<PathBuf>> {
     if !std::fs::metadata(dir)?.is_dir() {
         return Err(io::ErrorKind::NotADirectory.into());
     }
     let walk = WalkDir::new(dir).min_depth(1).max_depth(1).sort_by_file_name();
-    // The plain cause: the caller names the folder.
+    // The cause alone: the caller names the folder.
     let plain = |error: walkdir::Error| {
         let text = error.to_string();
         error.into_io_error().unwrap_or_else(|| io::Error::other(text))
@@ -26,7 +26,7 @@ pub fn entries(dir: &Path) -> io::Result<Vec<PathBuf>> {
     walk.into_iter().map(|entry| entry.map(walkdir::DirEntry::into_path).map_err(plain)).collect()
 }
 
-/// The text of a folder's [`SUMS`]; none where there is no such file.
+/// The text of a folder's [`SUMS`]; none where the file does not exist.
 pub fn read_sums(dir: &Path) -> Result<Option<String>> {
     let path = dir.join(SUMS);
     find(&path)?.map(|file| read_text(file, &path)).transpose()
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_are_those_at_the_top_in_order() {
+    fn entries_are_sorted_and_not_recursive() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["b/c", "a"] {
             std::fs::create_dir_all(dir.path().join(name)).unwrap();

@@ -1,7 +1,7 @@
-//! Files that come from elsewhere: downloads, archives, folders, and the checksums of all of them.
+//! Downloads, archives and offline folders, with their checksums.
 //!
-//! Archives are read as something that a stranger may have made: what one holds is handed to the caller entry by
-//! entry. Nothing is written here but the list of checksums in a folder that a caller fills.
+//! Archives are treated as untrusted: each entry is checked and handed to the caller. The only file that is written
+//! here is the list of checksums in an offline folder.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests prepare files"))]
 

@@ -1,4 +1,4 @@
-//! A proxy for downloads.
+//! The proxy for downloads, and the hosts that it is not used for.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use crate::address::authority;
 
-/// A proxy.
+/// A proxy server.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
     url: String,
@@ -15,29 +15,29 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// `http://host:port`, and the hosts it is not used for.
+    /// Parses `http://host:port` and a list in the format of NO_PROXY. Errors: usage (2).
     pub fn parse(url: &str, except: Option<&str>) -> Result<Proxy> {
         let bad = |why: &str| {
             Error::usage(format!("cannot use the proxy {}: {why}", shown_url(url).escape_debug()))
-                .hint("such as http://proxy.example:3128")
+                .hint("use one such as http://proxy.example:3128")
         };
         let rest = ["http://", "https://", "socks5://"].iter().find_map(|scheme| url.strip_prefix(scheme));
-        let rest = rest.ok_or_else(|| bad("it begins with none of http://, https:// and socks5://"))?;
+        let rest = rest.ok_or_else(|| bad("it must begin with http://, https:// or socks5://"))?;
         if url.contains(|char: char| char.is_control() || char.is_whitespace()) {
-            return Err(bad("it holds white space"));
+            return Err(bad("it contains whitespace"));
         }
         authority(rest).map_err(bad)?;
         if let Some(list) = except
             && (list.is_empty() || list.contains(char::is_control))
         {
             return Err(Error::usage(
-                "cannot use --no-proxy: a list such as localhost,10.0.0.0/8,.cluster.local is wanted",
+                "cannot use --no-proxy: expected a list such as localhost,10.0.0.0/8,.cluster.local",
             ));
         }
         Ok(Proxy { url: url.to_owned(), except: except.map(str::to_owned) })
     }
 
-    /// With a name and a password in it.
+    /// Whether the address contains a user name or password.
     pub fn has_credentials(&self) -> bool {
         has_credentials(&self.url)
     }
@@ -47,7 +47,7 @@ impl Proxy {
         shown_url(&self.url)
     }
 
-    /// Whether a download goes through it: hosts in the list are asked directly, which is read as Go reads NO_PROXY.
+    /// Whether a download uses the proxy; the list is interpreted as Go does with NO_PROXY.
     pub fn is_for(&self, url: &str) -> bool {
         let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
         let Ok(host) = authority(rest) else { return true };
@@ -63,7 +63,7 @@ impl Proxy {
             let (entry, host) = (entry.to_ascii_lowercase(), host.to_ascii_lowercase());
             let domain = entry.strip_prefix('*').unwrap_or(&entry);
             match domain.strip_prefix('.') {
-                // With a dot in front the domain itself is not meant.
+                // A leading dot excludes the domain itself.
                 Some(domain) => host.strip_suffix(domain).is_some_and(|front| front.ends_with('.')),
                 None if domain.is_empty() => entry == "*",
                 None => host.strip_suffix(domain).is_some_and(|front| front.is_empty() || front.ends_with('.')),
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn proxy_is_an_address_and_its_password_is_not_shown() {
+    fn proxy_parses_addresses_and_hides_passwords() {
         for bad in [
             "proxy:3128",
             "http://",

@@ -1,12 +1,12 @@
-//! SHA-256 checksums, computed in pieces, in hex.
+//! SHA-256 checksums in hex, computed in pieces.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
 
-use edge_host::{Error, Result};
+use edge_host::{Result, ResultExt};
 use sha2::{Digest, Sha256};
 
-/// How much is read between two looks at whether to stop.
+/// How many bytes are read between two calls of `stop`.
 const PIECE: u64 = 1 << 20;
 
 /// A reader that computes the checksum of what is read from it.
@@ -17,12 +17,12 @@ pub struct Summed<R> {
 }
 
 impl<R> Summed<R> {
-    /// Of what is still to be read from `inner`.
+    /// Computes the checksum of the rest of `inner`.
     pub fn new(inner: R) -> Summed<R> {
         Summed { inner, sum: Sha256::new() }
     }
 
-    /// The checksum of what was read, in hex.
+    /// The checksum of the bytes that were read.
     pub fn finish(self) -> String {
         hex(&self.sum.finalize())
     }
@@ -36,26 +36,25 @@ impl<R: Read> Read for Summed<R> {
     }
 }
 
-/// The checksum and length of what is left in a reader.
+/// The checksum and length of the rest of a reader.
 pub fn sum_of(from: &mut dyn Read) -> io::Result<(String, u64)> {
     let mut summed = Summed::new(from);
     let size = io::copy(&mut summed, &mut io::sink())?;
     Ok((summed.finish(), size))
 }
 
-/// The checksum of a whole file, which is left at its beginning. `stop` is asked in between, and its error ends it.
+/// The checksum of a whole file, which is rewound afterwards. An error of `stop`, which is called in between, ends it.
 pub fn checksum(file: &mut File, shown: &str, stop: &dyn Fn() -> Result<()>) -> Result<String> {
-    let fail = |cause: io::Error| Error::failed(format!("cannot read {shown}: {cause}"));
-    file.rewind().map_err(fail)?;
+    file.rewind().on("read", shown)?;
     let mut summed = Summed::new(&mut *file);
     loop {
         stop()?;
-        if io::copy(&mut summed.by_ref().take(PIECE), &mut io::sink()).map_err(fail)? == 0 {
+        if io::copy(&mut summed.by_ref().take(PIECE), &mut io::sink()).on("read", shown)? == 0 {
             break;
         }
     }
     let sum = summed.finish();
-    file.rewind().map_err(fail)?;
+    file.rewind().on("read", shown)?;
     Ok(sum)
 }
 
@@ -78,10 +77,12 @@ pub fn is_sha256(text: &str) -> bool {
 mod tests {
     use std::io::Write;
 
+    use edge_host::Error;
+
     use super::*;
 
     #[test]
-    fn checksum_is_that_of_all_bytes_and_stops_when_told() {
+    fn checksum_covers_all_bytes_and_stops_on_request() {
         let bytes = vec![7; (PIECE * 2 + 5) as usize];
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&bytes).unwrap();

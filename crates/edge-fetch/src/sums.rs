@@ -2,20 +2,20 @@
 
 use crate::sum::is_sha256;
 
-/// The checksum that a list has for a file, as it is written there; none where the file is not listed.
+/// The checksum of a file in a list, as it is written there; none where the file is not listed.
 pub fn listed<'t>(list: &'t str, name: &str) -> Option<&'t str> {
     lines(list).find(|line| line.name == name).map(|line| line.sum)
 }
 
-/// Name and checksum of each line of a list, or what is wrong with a line.
+/// The name and checksum in each line of a list. Errors: the line that is wrong, and why.
 pub fn parse(list: &str) -> Result<Vec<(String, String)>, String> {
     let mut all = Vec::new();
     for Line { number, sum, name } in lines(list) {
         if !is_sha256(sum) {
-            return Err(format!("line {number}: it does not begin with a SHA-256"));
+            return Err(format!("line {number}: expected a SHA-256 of 64 hexadecimal digits"));
         }
         if name.is_empty() || name.contains('/') || name == ".." {
-            return Err(format!("line {number}: only files beside it can be listed"));
+            return Err(format!("line {number}: expected the name of a file in the same folder"));
         }
         all.push((name.to_owned(), sum.to_ascii_lowercase()));
     }
@@ -26,12 +26,11 @@ pub fn parse(list: &str) -> Result<Vec<(String, String)>, String> {
 pub(crate) struct Line<'t> {
     number: usize,
     pub(crate) sum: &'t str,
-    /// Empty where there is a checksum alone.
+    /// Empty where there is only a checksum.
     pub(crate) name: &'t str,
 }
 
-/// The lines of a list: `SUM  NAME`, or `SUM *NAME` for a file that was read as binary, with `./` before the name
-/// or not.
+/// The lines of a list: `SUM  NAME`, or `SUM *NAME` for a binary file; the name may begin with `./`.
 pub(crate) fn lines(list: &str) -> impl Iterator<Item = Line<'_>> {
     (1..).zip(list.lines().map(str::trim)).filter(|(_, line)| !line.is_empty()).map(|(number, line)| {
         let (sum, name) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
@@ -47,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parse_reads_what_sha256sum_writes() {
+    fn parse_reads_the_format_of_sha256sum() {
         let hash = "A".repeat(64);
         let text = format!("{hash}  a_1.deb\n\n{hash} *./b.deb\r\n");
         let want: Vec<(String, String)> =
@@ -74,7 +73,7 @@ mod tests {
         }
 
         #[test]
-        fn parse_lists_nothing_outside_the_folder(
+        fn parse_refuses_files_outside_the_folder(
             text in "([0-9a-f]{64}|[0-9a-f]{3})?[ *]{0,2}(\\PC{0,12}|[./a]{0,6})\n?"
         ) {
             for (name, hash) in parse(&text).unwrap_or_default() {

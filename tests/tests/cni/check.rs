@@ -1,4 +1,4 @@
-//! What is found in an image: each way in which a network can fail to be ready.
+//! edge-cni check in an image: each reason why a network is not ready.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -32,7 +32,7 @@ fn image(release: &str, machine: u8) -> Tree {
     tree
 }
 
-/// Severity, file, place and text of each finding.
+/// Severity, file, line, setting and text of each finding.
 fn findings(tree: &Tree, code: i32) -> Vec<String> {
     let ran = run(tree, &["check", "--json"]).expect(code);
     let records = ran.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -47,12 +47,12 @@ fn findings(tree: &Tree, code: i32) -> Vec<String> {
         .collect()
 }
 
-const NOT_READY: &str = "a runtime only says that the network is not ready";
-/// Of what only pods meet.
-const READY: &str = "CRI-O says that the network is ready, and pods fail";
+const NOT_READY: &str = "the runtime only reports that the network is not ready";
+/// The effect of an error that only pods run into.
+const READY: &str = "CRI-O reports that the network is ready, but pods fail";
 
 #[test]
-fn check_says_in_one_line_that_nothing_is_wrong_and_touches_nothing() {
+fn check_without_problems_prints_the_network_and_changes_nothing() {
     let tree = image("v1.9.1", ARM64);
     tree.write("etc/cni/net.d/10-pods.conflist", LIST);
     let before = tree.snapshot();
@@ -65,7 +65,7 @@ fn check_says_in_one_line_that_nothing_is_wrong_and_touches_nothing() {
 }
 
 #[test]
-fn cause_is_named() {
+fn check_names_the_cause() {
     let with = |change: &dyn Fn(&Tree), release: &str| {
         let tree = image(release, ARM64);
         tree.write("etc/cni/net.d/10-pods.conflist", LIST);
@@ -80,7 +80,7 @@ fn cause_is_named() {
     let script = |tree: &Tree| std::fs::write(tree.at("opt/cni/bin/host-local"), "half a download").unwrap();
     assert_eq!(
         with(&script, "v1.9.1"),
-        [format!("error 10-pods.conflist plugins[0].ipam.type: /opt/cni/bin/host-local is no program: {READY}")]
+        [format!("error 10-pods.conflist plugins[0].ipam.type: /opt/cni/bin/host-local is not a program: {READY}")]
     );
     let locked = |tree: &Tree| {
         std::fs::set_permissions(tree.at("opt/cni/bin/bridge"), std::fs::Permissions::from_mode(0o644)).unwrap();
@@ -92,19 +92,21 @@ fn cause_is_named() {
     assert_eq!(
         with(&|_| (), "v0.8.7")[0],
         format!(
-            "error 10-pods.conflist plugins[0].type: bridge reads at most 0.4.0, and the network asks for 1.0.0: {NOT_READY}"
+            "error 10-pods.conflist plugins[0].type: bridge supports CNI versions up to 0.4.0, but the network requires 1.0.0: {NOT_READY}"
         )
     );
     let broken =
         |tree: &Tree| tree.write("etc/cni/net.d/10-pods.conflist", LIST.replace("\"portmap\"}", "\"portmap\"},"));
     assert_eq!(
         with(&broken, "v1.9.1"),
-        [format!("error 10-pods.conflist:7 : it is no JSON: trailing comma at line 7 column 3: {NOT_READY}")]
+        [format!(
+            "error 10-pods.conflist:7 : it is not valid JSON: line 7, column 3: a comma must be followed by another entry: {NOT_READY}"
+        )]
     );
 }
 
 #[test]
-fn plugins_for_another_machine_are_found_by_their_header() {
+fn check_recognizes_plugins_for_another_architecture() {
     let tree = image("v1.9.1", AMD64);
     tree.write("etc/cni/net.d/10-pods.conflist", LIST);
     let found = findings(&tree, 3);
@@ -112,22 +114,22 @@ fn plugins_for_another_machine_are_found_by_their_header() {
     assert_eq!(
         found[0],
         format!(
-            "error 10-pods.conflist plugins[0].type: /opt/cni/bin/bridge is for amd64, and this is arm64: {NOT_READY}"
+            "error 10-pods.conflist plugins[0].type: /opt/cni/bin/bridge is for amd64, and this host is arm64: {NOT_READY}"
         )
     );
 }
 
 #[test]
-fn configuration_that_is_missing_or_switched_off_is_named() {
+fn check_names_a_missing_or_disabled_configuration() {
     let tree = image("v1.9.1", ARM64);
     assert!(findings(&tree, 3)[0].contains("there is no network configuration"));
     tree.write("etc/cni/net.d/10-crio-bridge.conflist.disabled", LIST);
     let ran = run(&tree, &["check"]).expect(3);
-    assert!(ran.stdout.contains("hint: 10-crio-bridge.conflist.disabled is not read"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("hint: rename 10-crio-bridge.conflist.disabled"), "{}", ran.stdout);
 }
 
 #[test]
-fn first_that_can_be_used_counts() {
+fn check_uses_the_first_valid_configuration() {
     let tree = image("v1.9.1", ARM64);
     tree.write("etc/cni/net.d/10-pods.conflist", LIST);
     tree.write("etc/cni/net.d/20-late.conf", r#"{"name": "late", "type": "gone"}"#);
@@ -136,28 +138,30 @@ fn first_that_can_be_used_counts() {
     assert_eq!(found[1], "warning 20-late.conf plugins[0].type: gone is not in /opt/cni/bin", "the runtime is ready");
     tree.write("etc/cni/net.d/05-list.conf", LIST);
     let found = findings(&tree, 3);
-    assert!(found[0].starts_with("error 05-list.conf : it holds a list of plugins, and only a .conflist"), "{found:?}");
     assert!(
-        found[0].ends_with("is read as a list: CRI-O passes it over, and containerd gives no pod a network"),
+        found[0].starts_with("error 05-list.conf : it is a list of plugins, which is only read from a .conflist file"),
         "{found:?}"
     );
+    assert!(found[0].ends_with(": CRI-O skips it, and with containerd no pod gets a network"), "{found:?}");
     let ran = run(&tree, &["check"]).expect(3);
-    assert!(ran.stdout.ends_with("\n2 problems found\n"), "the one that is used has none: {}", ran.stdout);
+    assert!(ran.stdout.ends_with("\n2 problems found\n"), "the one that is used has no problems: {}", ran.stdout);
 }
 
 #[test]
-fn loopback_that_is_missing_is_worth_a_word() {
+fn check_warns_about_a_missing_loopback() {
     let tree = image("v1.9.1", ARM64);
     tree.write("etc/cni/net.d/10-pods.conflist", LIST);
     std::fs::remove_file(tree.at("opt/cni/bin/loopback")).unwrap();
     assert_eq!(
         findings(&tree, 0),
-        ["warning /opt/cni/bin : there is no loopback in it, which containerd and CRI-O before 1.30 run for every pod"]
+        [
+            "warning /opt/cni/bin : the plugin loopback is missing, which containerd and CRI-O before 1.30 run for every pod"
+        ]
     );
 }
 
 #[test]
-fn range_that_is_given_away_is_a_fault() {
+fn check_reports_a_range_without_free_addresses() {
     let tree = image("v1.9.1", ARM64);
     tree.write("etc/cni/net.d/10-pods.conflist", LIST);
     tree.write("var/lib/cni/networks/pods/last_reserved_ip.0", "10.85.0.6");
@@ -167,12 +171,12 @@ fn range_that_is_given_away_is_a_fault() {
     }
     assert_eq!(
         findings(&tree, 3),
-        ["error /var/lib/cni/networks/pods : all 5 addresses of 10.85.0.0/29 are given away: no new pod gets one"]
+        ["error /var/lib/cni/networks/pods : all 5 addresses of 10.85.0.0/29 are leased, new pods get none"]
     );
 }
 
 #[test]
-fn directories_can_be_named() {
+fn check_uses_the_directories_of_the_options() {
     let tree = image("v1.9.1", ARM64);
     std::fs::rename(tree.at("opt/cni/bin"), tree.at("opt/plugins")).unwrap();
     tree.write("srv/net.d/10-pods.conflist", LIST);
@@ -181,29 +185,29 @@ fn directories_can_be_named() {
     assert!(ran.stdout.starts_with("/srv/net.d/10-pods.conflist (1.0.0"), "{}", ran.stdout);
     run(&tree, &["check", "--conf-dir", "net.d"]).expect(2);
     let ran = run(&tree, &["check", "--live"]).expect(2);
-    assert!(ran.stderr.contains("cannot check --live with --root"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("cannot use --live with --root"), "{}", ran.stderr);
 }
 
 #[test]
-fn check_and_crio_name_alike_what_libcni_refuses() {
+fn check_and_edge_crio_report_the_same_errors() {
     let tree = image("v1.9.1", ARM64);
     let plugin = r#"{"type": "bridge", "ipam": {"type": "host-local"}}"#;
     for (text, want) in [
         (r#"{"name": "n"}"#.to_owned(), "it has no plugins"),
-        (r#"{"name": "n", "plugins": []}"#.to_owned(), "plugins is no list, or an empty one"),
+        (r#"{"name": "n", "plugins": []}"#.to_owned(), "plugins: expected a list with at least one plugin"),
         (format!(r#"{{"plugins": [{plugin}]}}"#), "it has no name"),
         (r#"{"name": "n", "plugins": [{"ipam": {}}]}"#.to_owned(), "plugins[0] has no type"),
-        (format!(r#"{{"name": "n", "plugins": [{plugin}, "portmap"]}}"#), "plugins[1] is no JSON object"),
-        (format!(r#"{{"name": "a/b", "plugins": [{plugin}]}}"#), "its name \"a/b\" is refused when a pod comes"),
+        (format!(r#"{{"name": "n", "plugins": [{plugin}, "portmap"]}}"#), "plugins[1] is not a JSON object"),
+        (format!(r#"{{"name": "a/b", "plugins": [{plugin}]}}"#), "\"a/b\" is not a valid network name"),
         (
             format!(r#"{{"name": "n", "cniVersions": "1.0.0", "plugins": [{plugin}]}}"#),
-            "cniVersions is no list, such as",
+            "cniVersions: expected a list such as",
         ),
-        (plugin.replace("bridge", "vlan"), "it holds a single plugin, and a .conflist is read as a list"),
+        (plugin.replace("bridge", "vlan"), "a .conflist file must have a list of plugins"),
     ] {
         tree.write("etc/cni/net.d/10-pods.conflist", &text);
         let found = findings(&tree, 3);
-        let at = if want.starts_with("its name") { "name" } else { "" };
+        let at = if want.starts_with("\"a/b\"") { "name" } else { "" };
         assert!(found[0].starts_with(&format!("error 10-pods.conflist {at}: {want}")), "{text}: {found:?}");
         let ran = Tool::new("edge-crio").arg("--root").arg(tree.path()).arg("check").run();
         let at = if at.is_empty() { String::new() } else { format!("{at}: ") };
@@ -213,7 +217,7 @@ fn check_and_crio_name_alike_what_libcni_refuses() {
 }
 
 #[test]
-fn list_of_versions_counts_by_its_highest() {
+fn check_uses_the_highest_listed_version() {
     let tree = image("v1.5.1", ARM64);
     let with = |versions: &str| {
         let text = LIST.replace("\"cniVersion\": \"1.0.0\"", versions);
@@ -223,20 +227,20 @@ fn list_of_versions_counts_by_its_highest() {
     let said = with(r#""cniVersion": "0.4.0", "cniVersions": ["0.4.0", "1.0.0"]"#);
     assert_eq!(said, "/etc/cni/net.d/10-pods.conflist (1.0.0, with bridge, host-local, portmap)\nno problems found\n");
     let said = with(r#""cniVersion": "0.4.0", "cniVersions": ["1.1.0", "9.0.0"]"#);
-    assert!(said.contains("bridge reads at most 1.0.0, and the network asks for 1.1.0"), "{said}");
-    // A runtime from before such lists reads cniVersion alone.
+    assert!(said.contains("bridge supports CNI versions up to 1.0.0, but the network requires 1.1.0"), "{said}");
+    // An older runtime ignores such lists.
     tree.write("usr/bin/crio", "\tgithub.com/containernetworking/cni\tv1.1.2\th1:x\n");
     let said = with(r#""cniVersion": "0.4.0", "cniVersions": ["1.1.0", "9.0.0"]"#);
     assert_eq!(said, "/etc/cni/net.d/10-pods.conflist (0.4.0, with bridge, host-local, portmap)\nno problems found\n");
 }
 
 #[test]
-fn plugins_in_a_directory_of_the_networks_name_are_read_too() {
+fn check_reads_plugins_from_the_directory_with_the_networks_name() {
     let tree = image("v1.9.1", ARM64);
     tree.write("etc/cni/net.d/10-pods.conflist", r#"{"cniVersion": "1.0.0", "name": "pods"}"#);
     assert!(findings(&tree, 3)[0].starts_with("error 10-pods.conflist : it has no plugins"));
     tree.write("etc/cni/net.d/pods/10-bridge.conf", r#"{"type": "bridge"}"#);
     assert!(findings(&tree, 0).is_empty());
     tree.write("etc/cni/net.d/pods/20-x.conf", "{}");
-    assert!(findings(&tree, 3)[0].starts_with("error 10-pods.conflist : 20-x.conf of it: it has no type"));
+    assert!(findings(&tree, 3)[0].starts_with("error 10-pods.conflist : pods/20-x.conf: the plugin has no type"));
 }

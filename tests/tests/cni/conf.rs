@@ -1,4 +1,4 @@
-//! A network configuration for an image: its version from what is recorded, nothing overwritten.
+//! edge-cni conf for an image: the version is that of the recorded plugins, and nothing is overwritten.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -10,7 +10,7 @@ use edgeutils_tests::tree::{Tree, assert_same};
 use serde_json::Value;
 
 const FILE: &str = "etc/cni/net.d/10-edgeutils.conflist";
-const ROUTES: &str = "edge-cni: note: the image's routes are not known: the subnet may overlap one of them\n";
+const ROUTES: &str = "edge-cni: note: the routes of the image are unknown: the subnet may overlap one of them\n";
 
 fn run(tree: &Tree, args: &[&str]) -> Ran {
     Tool::new("edge-cni").arg("--root").arg(tree.path()).args(args).run()
@@ -31,7 +31,7 @@ fn read(tree: &Tree) -> Value {
 }
 
 #[test]
-fn version_is_the_newest_that_the_installed_release_reads() {
+fn version_is_the_newest_that_the_installed_release_supports() {
     for (release, want) in [("v0.8.7", "0.4.0"), ("v1.2.0", "1.0.0"), ("v1.9.1", "1.1.0")] {
         let tree = image(release);
         let before = tree.snapshot();
@@ -47,7 +47,7 @@ fn version_is_the_newest_that_the_installed_release_reads() {
 }
 
 #[test]
-fn conf_out_may_be_a_stream_and_never_waits() {
+fn conf_out_may_be_a_stream_and_never_blocks() {
     let tree = image("v1.9.1");
     let conf = |out: &str| run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16", "--out", out]);
     let want = conf("-").expect(0).stdout;
@@ -63,7 +63,7 @@ fn conf_out_may_be_a_stream_and_never_waits() {
 }
 
 #[test]
-fn families_get_a_range_and_a_route_each() {
+fn conf_writes_a_range_and_a_route_for_each_family() {
     let tree = image("v1.9.1");
     run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16", "--subnet", "fd00:85::/64"]).expect(0);
     let ipam = &read(&tree)["plugins"][0]["ipam"];
@@ -75,13 +75,16 @@ fn families_get_a_range_and_a_route_each() {
 }
 
 #[test]
-fn older_runtime_can_be_written_for() {
+fn cni_version_sets_an_older_version() {
     let tree = image("v1.9.1");
     run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16", "--cni-version", "0.3.1"]).expect(0);
     assert_eq!(read(&tree)["cniVersion"], "0.3.1");
     let old = image("v0.8.7");
     let ran = run(&old, &["conf", "bridge", "--subnet", "10.85.0.0/16", "--cni-version", "1.0.0"]).expect(4);
-    assert!(ran.stderr.contains("cannot write version 1.0.0: the installed bridge reads at most 0.4.0"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("cannot write CNI version 1.0.0: the installed bridge supports versions up to 0.4.0"),
+        "{ran:?}"
+    );
     run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16", "--cni-version", "7.0.0"]).expect(2);
     run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16", "--cni-version", "1.0"]).expect(2);
 }
@@ -93,7 +96,7 @@ fn plugins_that_nobody_knows_are_not_guessed_at() {
     assert!(ran.stderr.contains("cannot write a network: there is no bridge in "), "{ran:?}");
     tree.write("usr/lib/cni/bridge", tiny(ARM64, "Debian's"));
     let ran = run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16"]).expect(1);
-    assert!(ran.stderr.contains("hint: /usr/lib/cni has one, but runtimes look in /opt/cni/bin"), "{ran:?}");
+    assert!(ran.stderr.contains("hint: install the plugins into /opt/cni/bin: edge-cni install"), "{ran:?}");
     for name in ["bridge", "host-local", "portmap"] {
         tree.write(&format!("opt/cni/bin/{name}"), tiny(ARM64, "someone's"));
         std::fs::set_permissions(
@@ -103,50 +106,55 @@ fn plugins_that_nobody_knows_are_not_guessed_at() {
         .unwrap();
     }
     let ran = run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16"]).expect(1);
-    assert!(ran.stderr.contains("cannot tell what /opt/cni/bin/bridge reads: edge-cni did not install it"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("cannot determine the CNI version of /opt/cni/bin/bridge: edge-cni did not install it"),
+        "{ran:?}"
+    );
     run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16", "--cni-version", "1.0.0"]).expect(0);
     assert_eq!(read(&tree)["cniVersion"], "1.0.0");
 }
 
 #[test]
-fn networks_of_others_are_left_alone() {
+fn conf_refuses_the_subnet_and_name_of_another_network() {
     let tree = image("v1.9.1");
     let other = r#"{"cniVersion": "0.4.0", "name": "other", "plugins": [{"type": "bridge", "bridge": "br0",
         "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.85.128.0/17"}]]}}]}"#;
     tree.write("etc/cni/net.d/05-other.conflist", other);
     let ran = run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16"]).expect(4);
-    let want =
-        "cannot use 10.85.0.0/16: /etc/cni/net.d/05-other.conflist gives away addresses of 10.85.128.0/17\nhint: ";
+    let want = "cannot use 10.85.0.0/16: it overlaps 10.85.128.0/17 in /etc/cni/net.d/05-other.conflist\nhint: ";
     assert!(ran.stderr.contains(want), "{ran:?}");
     let ran = run(&tree, &["conf", "bridge", "--subnet", "10.86.0.0/16", "--name", "other"]).expect(4);
     assert!(ran.stderr.contains("05-other.conflist has that name"), "{ran:?}");
     let ran = run(&tree, &["conf", "bridge", "--subnet", "10.86.0.0/16"]).expect(0);
     assert!(
-        ran.stderr.contains("note: /etc/cni/net.d/05-other.conflist comes first, and is what a runtime uses"),
+        ran.stderr.contains("note: /etc/cni/net.d/05-other.conflist comes first: runtimes use that network"),
         "{ran:?}"
     );
     tree.write("etc/cni/net.d/05-other.conflist", "{");
     let ran = run(&tree, &["conf", "bridge", "--subnet", "10.86.0.0/16"]).expect(0);
-    assert!(!ran.stderr.contains("comes first"), "nothing uses what cannot be read: {ran:?}");
+    assert!(!ran.stderr.contains("comes first"), "an invalid file is not used: {ran:?}");
 }
 
 #[test]
-fn file_that_someone_edited_stays() {
+fn conf_keeps_a_file_that_was_edited() {
     let tree = image("v1.9.1");
     run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16"]).expect(0);
-    // Another subnet is another wish: the file is ours.
+    // A file that edge-cni wrote is replaced.
     run(&tree, &["conf", "bridge", "--subnet", "10.86.0.0/16"]).expect(0);
     let edited = tree.read(FILE).replace("true", "false");
     tree.write(FILE, &edited);
     let ran = run(&tree, &["conf", "bridge", "--subnet", "10.87.0.0/16"]).expect(4);
-    assert!(ran.stderr.contains("10-edgeutils.conflist: it is not as edge-cni left it\nhint: "), "{ran:?}");
+    assert!(
+        ran.stderr.contains("10-edgeutils.conflist: it was not written by edge-cni, or was changed since\nhint: "),
+        "{ran:?}"
+    );
     assert_eq!(tree.read(FILE), edited);
     run(&tree, &["remove"]).expect(0);
     assert_eq!(tree.read(FILE), edited);
 }
 
 #[test]
-fn document_goes_to_standard_output_or_a_file_of_the_operators() {
+fn conf_out_writes_a_file_or_standard_output() {
     let tree = image("v1.9.1");
     let before = tree.snapshot();
     let ran = run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16", "--out", "-"]).expect(0);
@@ -162,12 +170,13 @@ fn document_goes_to_standard_output_or_a_file_of_the_operators() {
     for dry in [&[][..], &["-n"]] {
         let args = ["conf", "bridge", "--subnet", "10.85.0.0/16", "--out", "/no/such/x.conflist"];
         let ran = run(&tree, &[&args, dry].concat()).expect(1);
-        let said = "cannot write /no/such/x.conflist: there is no directory /no/such\nhint: make it first";
+        let said =
+            "cannot write /no/such/x.conflist: there is no directory /no/such\nhint: create it: mkdir -p /no/such";
         assert!(ran.stderr.contains(said), "{}", ran.stderr);
     }
-    assert_same(&tree.snapshot(), &before, "the image is as it was");
+    assert_same(&tree.snapshot(), &before, "the image is unchanged");
 
-    // For another machine no plugins need be here.
+    // For another machine no plugins need to be installed.
     let empty = Tree::new();
     let args = ["conf", "bridge", "--subnet", "10.85.0.0/16", "--cni-version", "1.0.0", "--out", "-"];
     assert_eq!(run(&empty, &args).expect(0).stdout, ran.stdout.replace("1.1.0", "1.0.0"));
@@ -175,17 +184,17 @@ fn document_goes_to_standard_output_or_a_file_of_the_operators() {
 }
 
 #[test]
-fn wrong_subnet_is_a_wrong_call() {
+fn conf_refuses_invalid_subnets() {
     let tree = image("v1.9.1");
     for (subnet, want) in [
-        ("10.85.0.1/16", "cannot use 10.85.0.1/16: it has bits behind its prefix\nhint: the subnet is 10.85.0.0/16\n"),
-        ("127.0.0.0/8", "cannot use 127.0.0.0/8: its addresses are not for pods\n"),
-        ("10.85.0.0/30", "cannot use 10.85.0.0/30: it has room for no pod or two\n"),
+        ("10.85.0.1/16", "cannot use 10.85.0.1/16: it has host bits set\nhint: use --subnet 10.85.0.0/16\n"),
+        ("127.0.0.0/8", "cannot use 127.0.0.0/8: it is reserved\n"),
+        ("10.85.0.0/30", "cannot use 10.85.0.0/30: it is too small\n"),
         (
             "10.85.0.0",
-            "invalid value '10.85.0.0' for '--subnet <CIDR>': it is no subnet: 10.85.0.0/16 or fd00:85::/64 is",
+            "invalid value '10.85.0.0' for '--subnet <CIDR>': \"10.85.0.0\" is not a valid CIDR: the prefix length is missing",
         ),
-        ("10.85.0.0/99", "invalid value '10.85.0.0/99' for '--subnet <CIDR>': it is no subnet: "),
+        ("10.85.0.0/99", "\"10.85.0.0/99\" is not a valid CIDR: the prefix length must be 0 to 32"),
     ] {
         let ran = run(&tree, &["conf", "bridge", "--subnet", subnet]).expect(2);
         assert!(ran.stderr.contains(want), "{subnet}: {ran:?}");
@@ -195,7 +204,7 @@ fn wrong_subnet_is_a_wrong_call() {
     run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16", "--name", "../x"]).expect(2);
 }
 
-/// A program with Go's list of modules in it, as far as it matters.
+/// A program with a list of Go modules.
 fn runtime(tree: &Tree, path: &str, libcni: &str) {
     tree.write(
         path,
@@ -204,19 +213,20 @@ fn runtime(tree: &Tree, path: &str, libcni: &str) {
 }
 
 #[test]
-fn old_runtime_is_not_given_what_it_does_not_read() {
+fn version_is_not_newer_than_the_runtime_supports() {
     let tree = image("v1.9.1");
     runtime(&tree, "usr/bin/crio", "v1.1.2");
     let ran = run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16"]).expect(0);
     assert_eq!(read(&tree)["cniVersion"], "1.0.0");
-    let note = "note: the plugins read newer versions, but CRI-O (/usr/bin/crio, libcni v1.1.2) at most 1.0.0\n";
+    let note =
+        "note: the plugins support newer CNI versions, but CRI-O (/usr/bin/crio, libcni v1.1.2) only up to 1.0.0\n";
     assert!(ran.stderr.contains(note), "{ran:?}");
     assert!(run(&tree, &["check"]).expect(0).stdout.ends_with("no problems found\n"));
     run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16", "--cni-version", "1.1.0"]).expect(0);
     let ran = run(&tree, &["check"]).expect(3);
-    let fault = "error: cniVersion: CRI-O (/usr/bin/crio, libcni v1.1.2) reads at most 1.0.0, and the network asks for 1.1.0: it looks ready, and every pod fails\n    hint: write it for that runtime: edge-cni conf bridge --cni-version 1.0.0\n";
+    let fault = "error: cniVersion: CRI-O (/usr/bin/crio, libcni v1.1.2) supports CNI versions up to 1.0.0, but the network requires 1.1.0: it is reported ready, and every pod fails\n    hint: write it again: edge-cni conf bridge --subnet CIDR --cni-version 1.0.0\n";
     assert!(ran.stdout.contains(fault), "{ran:?}");
-    // One of two may not be the one that is used.
+    // With two runtimes it is unknown which one is used.
     runtime(&tree, "usr/local/bin/containerd", "v1.3.0");
     assert!(run(&tree, &["check"]).expect(0).stdout.contains("warning: cniVersion: CRI-O "));
     runtime(&tree, "usr/bin/crio", "v1.2.3");

@@ -1,4 +1,4 @@
-//! Plugins put in place, kept apart from those of others, taken back and removed.
+//! edge-cni install, remove and undo.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -20,7 +20,7 @@ fn run(tree: &Tree, args: &[&str]) -> Ran {
     Ran { code: ran.code, stdout: even(&ran.stdout), stderr: even(&ran.stderr) }
 }
 
-/// An image for arm64 with a plugin of someone else, and a build for it beside.
+/// An image for arm64 with other plugins, and a build for it.
 fn image() -> (Tree, Tree) {
     let (tree, beside) = (Tree::new(), Tree::new());
     image_for(&tree, ARM64);
@@ -51,14 +51,14 @@ fn archive(beside: &Tree, name: &str, files: &[(&str, Vec<u8>)]) -> std::path::P
 }
 
 #[test]
-fn build_is_installed_once_and_comes_off_again() {
+fn install_is_idempotent_and_undo_reverts_it() {
     let (tree, beside) = image();
     let before = tree.snapshot();
     let build = beside.at("build");
     let dry = run(&tree, &["install", "--from-build", text(&build), "-n"]).expect(3);
     assert_eq!(
         dry.stdout,
-        "would write /var/lib/edgeutils/edge-cni.json: what is ours, for remove  [undo: exact]\n\
+        "would write /var/lib/edgeutils/edge-cni.json: record for edge-cni remove  [undo: exact]\n\
          would write /opt/cni/bin/bridge: v1.9.1 for arm64  [undo: exact]\n\
          would write /opt/cni/bin/loopback: v1.9.1 for arm64  [undo: exact]\n\
          3 changes would be made\n"
@@ -79,7 +79,7 @@ fn build_is_installed_once_and_comes_off_again() {
 }
 
 #[test]
-fn mode_that_someone_changed_is_put_right() {
+fn install_repairs_the_mode_of_a_plugin() {
     let (tree, beside) = image();
     run(&tree, &["install", "--from-build", text(&beside.at("build"))]).expect(0);
     let path = tree.at(&format!("{BIN}/bridge"));
@@ -89,7 +89,7 @@ fn mode_that_someone_changed_is_put_right() {
 }
 
 #[test]
-fn install_repairs_the_rights_of_a_plugin_and_undo_restores_them() {
+fn install_repairs_owner_and_access_list_and_undo_restores_them() {
     if !is_root() {
         return skip("cni_install rights", "another owner needs root");
     }
@@ -112,7 +112,7 @@ fn install_repairs_the_rights_of_a_plugin_and_undo_restores_them() {
 }
 
 #[test]
-fn link_is_replaced_and_not_written_through() {
+fn install_replaces_a_link_and_keeps_its_target() {
     let (tree, beside) = image();
     tree.write(&format!("{BIN}/all-in-one"), tiny(ARM64, "all of them"));
     tree.link(&format!("{BIN}/loopback"), "all-in-one");
@@ -124,7 +124,7 @@ fn link_is_replaced_and_not_written_through() {
 }
 
 #[test]
-fn remove_removes_what_is_ours_and_unchanged() {
+fn remove_keeps_changed_plugins_and_those_of_others() {
     let (tree, beside) = image();
     run(&tree, &["install", "--from-build", text(&beside.at("build"))]).expect(0);
     run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16"]).expect(1);
@@ -133,8 +133,8 @@ fn remove_removes_what_is_ours_and_unchanged() {
     let ran = run(&tree, &["remove"]).expect(0);
     assert_eq!(
         ran.stderr,
-        "edge-cni: note: /opt/cni/bin/bridge stays: it is another one since\n\
-         edge-cni: note: /etc/cni/net.d/20-x.conflist needs loopback, which goes\n"
+        "edge-cni: note: /opt/cni/bin/bridge is kept: it was replaced since edge-cni installed it\n\
+         edge-cni: note: /etc/cni/net.d/20-x.conflist needs loopback, which is removed\n"
     );
     assert!(tree.at(&format!("{BIN}/bridge")).exists() && tree.at(&format!("{BIN}/cilium-cni")).exists());
     assert!(!tree.at(&format!("{BIN}/loopback")).exists());
@@ -144,32 +144,37 @@ fn remove_removes_what_is_ours_and_unchanged() {
 }
 
 #[test]
-fn build_that_is_not_whole_is_not_installed() {
+fn install_refuses_an_incomplete_build() {
     let (tree, beside) = image();
     let before = tree.snapshot();
     let build = beside.at("build");
     fs::write(build.join("loopback"), tiny(ARM64, "forged")).unwrap();
     let ran = run(&tree, &["install", "--from-build", text(&build)]).expect(4);
     assert!(
-        ran.stderr.contains("/build/loopback: it is not what the build's manifest says\nhint: build again"),
+        ran.stderr.contains(
+            "/build/loopback: its checksum is not that in the manifest of the build\nhint: run edge-cni build again"
+        ),
         "{ran:?}"
     );
-    // As the manifest says, but for another machine than it says.
+    // The checksum matches, but not the architecture.
     fake_build(&build, "v1.9.1", "arm64", &[("loopback", tiny(AMD64, "loopback"))]);
     let ran = run(&tree, &["install", "--from-build", text(&build)]).expect(4);
-    assert!(ran.stderr.contains("/build/loopback: it is no program for arm64\nhint: build again"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("/build/loopback: it is not a program for arm64\nhint: run edge-cni build again"),
+        "{ran:?}"
+    );
     fs::remove_file(build.join("edge-cni.json")).unwrap();
     let ran = run(&tree, &["install", "--from-build", text(&build)]).expect(1);
-    assert!(ran.stderr.contains("it is no build of edge-cni that is complete\nhint: "), "{ran:?}");
+    assert!(ran.stderr.contains("it is not a complete build of edge-cni\nhint: "), "{ran:?}");
     fs::write(build.join("edge-cni.json"), "{").unwrap();
     run(&tree, &["install", "--from-build", text(&build)]).expect(1);
     let ran = run(&tree, &["install", "--from-build", "/nowhere"]).expect(1);
-    assert!(ran.stderr.contains("cannot install from /nowhere: it is no directory"), "{ran:?}");
-    assert_same(&tree.snapshot(), &before, "nothing was touched");
+    assert!(ran.stderr.contains("cannot install from /nowhere: it is not a directory"), "{ran:?}");
+    assert_same(&tree.snapshot(), &before, "nothing was changed");
 }
 
 #[test]
-fn archive_is_verified_and_unpacked_flat() {
+fn install_verifies_and_unpacks_an_archive() {
     let (tree, beside) = image();
     let files = [
         ("bridge", tiny(ARM64, "released bridge")),
@@ -180,14 +185,11 @@ fn archive_is_verified_and_unpacked_flat() {
     let path = archive(&beside, "cni-plugins-linux-arm64-v1.7.0.tgz", &files);
     let sum = sha256(&fs::read(&path).unwrap());
     let ran = run(&tree, &["install", "--archive", text(&path)]).expect(4);
-    assert!(
-        ran.stderr.contains(&format!("its SHA-256 {sum} is not that of a release that is known\nhint: ")),
-        "{ran:?}"
-    );
+    assert!(ran.stderr.contains(&format!("its SHA-256 {sum} is not that of a known release\nhint: ")), "{ran:?}");
     let ran = run(&tree, &["install", "--archive", text(&path), "--sha256", &"0".repeat(64)]).expect(4);
     assert!(ran.stderr.contains(&format!("its SHA-256 is {sum}, not 0000")), "{ran:?}");
     run(&tree, &["install", "--archive", text(&path), "--sha256", "0123"]).expect(2);
-    // What cannot be held against it is not passed over in silence.
+    // --sha256 is not silently ignored.
     for other in ["--from-build", "--offline"] {
         run(&tree, &["install", other, text(&path), "--sha256", &sum]).expect(2);
     }
@@ -201,18 +203,18 @@ fn archive_is_verified_and_unpacked_flat() {
 }
 
 #[test]
-fn folder_gives_the_newest_for_the_machine() {
+fn install_offline_uses_the_newest_set_for_the_machine() {
     let (tree, beside) = image();
     fake_build(&beside.at("usb/old"), "v1.8.0", "arm64", &[("bridge", tiny(ARM64, "old"))]);
     fake_build(&beside.at("usb/new"), "v1.10.0", "arm64", &[("bridge", tiny(ARM64, "newest"))]);
     fake_build(&beside.at("usb/other"), "v1.11.0", "amd64", &[("bridge", tiny(AMD64, "other"))]);
     let usb = beside.at("usb");
-    // What is for another machine is not even looked at.
+    // A set for another architecture is not verified.
     beside.write("usb/other/bridge", "half of it");
     run(&tree, &["install", "--offline", text(&usb)]).expect(0);
     assert_eq!(fs::read(tree.at(&format!("{BIN}/bridge"))).unwrap(), tiny(ARM64, "newest"));
 
-    // An archive counts too, with the checksum that a release publishes beside it.
+    // The same with an archive and its checksum file.
     let path = archive(&beside, "cni-plugins-linux-arm64-v1.12.0.tgz", &[("bridge", tiny(ARM64, "archived"))]);
     let to = usb.join(path.file_name().unwrap());
     fs::copy(&path, &to).unwrap();
@@ -223,16 +225,16 @@ fn folder_gives_the_newest_for_the_machine() {
     image_for(&tree, 21);
     fs::remove_file(tree.at("bin/sh")).unwrap();
     let ran = run(&tree, &["install", "--offline", text(&usb)]).expect(1);
-    assert!(ran.stderr.contains("cannot tell what machine the image is for"), "{ran:?}");
+    assert!(ran.stderr.contains("cannot determine the architecture of the image"), "{ran:?}");
     let none = beside.at("none");
     fake_build(&none.join("a"), "v1.8.0", "amd64", &[("bridge", tiny(AMD64, "x"))]);
     image_for(&tree, ARM64);
     let ran = run(&tree, &["install", "--offline", text(&none)]).expect(1);
-    assert!(ran.stderr.contains("it has plugins for amd64 only, and nothing for arm64"), "{ran:?}");
+    assert!(ran.stderr.contains("it has plugins for amd64, but none for arm64"), "{ran:?}");
 }
 
 #[test]
-fn install_requires_one_source_and_an_absolute_place() {
+fn install_requires_one_source_and_an_absolute_directory() {
     let (tree, beside) = image();
     run(&tree, &["install"]).expect(2);
     for (option, said) in
@@ -243,11 +245,11 @@ fn install_requires_one_source_and_an_absolute_place() {
     }
     run(&tree, &["install", "--from-build", "x", "--archive", "y"]).expect(2);
     let ran = run(&tree, &["install", "--from-build", text(&beside.at("build")), "--bin-dir", "bin"]).expect(2);
-    assert!(ran.stderr.contains("cannot use bin: it does not begin with /"), "{ran:?}");
+    assert!(ran.stderr.contains("cannot use bin: expected an absolute path"), "{ran:?}");
 }
 
 #[test]
-fn record_that_someone_edited_takes_nothing_of_others_away() {
+fn remove_refuses_a_record_that_was_edited() {
     const RECORD: &str = "var/lib/edgeutils/edge-cni.json";
     let (tree, beside) = image();
     run(&tree, &["install", "--from-build", text(&beside.at("build"))]).expect(0);
@@ -268,7 +270,7 @@ fn record_that_someone_edited_takes_nothing_of_others_away() {
         tree.write(RECORD, edited.to_string());
         for args in [&["remove"][..], &["install", "--from-build", text(&beside.at("build"))]] {
             let ran = run(&tree, args).expect(4);
-            let want = format!("edge-cni.json: it lists {bad:?}, where edge-cni puts nothing\nhint: ");
+            let want = format!("edge-cni.json: it lists {bad:?}, where edge-cni installs nothing\nhint: ");
             assert!(ran.stderr.contains(&want), "{ran:?}");
         }
         assert_same(&tree.snapshot(), &before, bad);
@@ -276,13 +278,13 @@ fn record_that_someone_edited_takes_nothing_of_others_away() {
     for broken in ["", "{", "[]", "{\"plugins\": 5}"] {
         tree.write(RECORD, broken);
         let ran = run(&tree, &["remove"]).expect(1);
-        assert!(ran.stderr.contains("\nhint: move it away"), "{ran:?}");
+        assert!(ran.stderr.contains("\nhint: move the file away"), "{ran:?}");
         assert_same(&tree.snapshot(), &before, broken);
     }
 }
 
 #[test]
-fn plugins_do_not_go_where_the_systems_programs_are() {
+fn install_refuses_directories_of_the_system() {
     let (tree, beside) = image();
     tree.write("usr/sbin/bridge", tiny(ARM64, "iproute2's"));
     tree.link("sbin", "usr/sbin");
@@ -290,10 +292,13 @@ fn plugins_do_not_go_where_the_systems_programs_are() {
     let before = tree.snapshot();
     for dir in ["/usr/sbin", "/sbin", "/usr/sbin/", "/opt/plugins", "/opt/../usr/sbin", "/", "/etc/cni"] {
         let ran = run(&tree, &["install", "--from-build", text(&beside.at("build")), "--bin-dir", dir]).expect(4);
-        assert!(ran.stderr.contains("it is no directory for plugins\nhint: a plugin would replace"), "{dir}: {ran:?}");
+        assert!(
+            ran.stderr.contains("it is not a directory for plugins\nhint: use --bin-dir /opt/cni/bin"),
+            "{dir}: {ran:?}"
+        );
         assert_same(&tree.snapshot(), &before, dir);
     }
-    // Another disk is a place as good as any.
+    // The directory may be on another disk.
     fs::rename(tree.at("opt/cni"), tree.at("srv")).unwrap();
     tree.link("opt/cni", "/srv");
     run(&tree, &["install", "--from-build", text(&beside.at("build"))]).expect(0);

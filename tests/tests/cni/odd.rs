@@ -1,4 +1,4 @@
-//! Hosts and callers that are not as they should be: places that lead astray, other users, odd masks.
+//! edge-cni on unusual hosts: dangling links, other users, unusual masks, read-only file systems.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -26,7 +26,7 @@ fn run(tree: &Tree, args: &[&str]) -> Ran {
     Tool::new("edge-cni").arg("--root").arg(tree.path()).args(args).run()
 }
 
-/// Runs edge-cni by a line of shell, in which "$@" is the call.
+/// Runs edge-cni from a shell script, in which "$@" is the command.
 fn by_shell(tree: &Tree, line: &str, args: &[&str]) -> Ran {
     let mut command = Command::new("sh");
     command.args(["-uc", line, "sh"]).args(Tool::new("edge-cni").words()).arg("--root").arg(tree.path()).args(args);
@@ -34,7 +34,7 @@ fn by_shell(tree: &Tree, line: &str, args: &[&str]) -> Ran {
 }
 
 #[test]
-fn place_that_leads_nowhere_is_named_and_nothing_is_made() {
+fn install_refuses_a_dangling_link_and_creates_nothing() {
     type Make = fn(&Tree);
     let cases: [(Make, &str); 4] = [
         (
@@ -62,7 +62,7 @@ fn place_that_leads_nowhere_is_named_and_nothing_is_made() {
 }
 
 #[test]
-fn callers_mask_has_no_part_in_it() {
+fn umask_of_the_caller_is_ignored() {
     let modes = |mask: &str| {
         let (tree, build, _beside) = image();
         let line = format!("umask {mask}; exec \"$@\"");
@@ -78,7 +78,7 @@ fn callers_mask_has_no_part_in_it() {
 }
 
 #[test]
-fn user_without_rights_is_told_what_is_missing() {
+fn user_without_rights_gets_an_error_with_a_hint() {
     if !is_root() {
         return skip("cni_odd another user", "another user's rights need root");
     }
@@ -86,7 +86,7 @@ fn user_without_rights_is_told_what_is_missing() {
     for dir in [tree.path(), beside.path()] {
         fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    // The program may stand where that user cannot go.
+    // The program may be where that user has no access.
     let program = beside.at("edge-cni");
     fs::copy(tool::path("edge-cni"), &program).unwrap();
     let before = tree.snapshot();
@@ -108,14 +108,14 @@ fn user_without_rights_is_told_what_is_missing() {
         let ran = nobody(false, args).expect(1);
         assert!(ran.stderr.contains("\nhint: "), "{}", ran.stderr);
     }
-    // What only looks needs nobody's leave.
+    // Reading needs no rights.
     nobody(true, &["install", "--from-build", &build, "-n"]).expect(3);
     nobody(true, &["check"]).expect(3);
     assert_same(&tree.snapshot(), &before, "nobody");
 }
 
 #[test]
-fn read_only_place_is_named_and_the_same_call_goes_on() {
+fn install_into_a_read_only_directory_can_be_resumed() {
     if !live::can_unshare() {
         return skip("cni_odd read-only", "no namespaces can be made");
     }
@@ -132,11 +132,11 @@ fn read_only_place_is_named_and_the_same_call_goes_on() {
     run(&tree, &["install", "--from-build", &build]).expect(0);
     assert_eq!(fs::read(tree.at("opt/cni/bin/portmap")).unwrap(), tiny(ARM64, "portmap"));
     run(&tree, &["undo"]).expect(0);
-    assert_same(&tree.snapshot(), &before, "both calls are one run");
+    assert_same(&tree.snapshot(), &before, "both commands are one run");
 }
 
 #[test]
-fn undo_leaves_what_someone_changed_since() {
+fn undo_keeps_a_plugin_that_was_changed_since() {
     let (tree, build, _beside) = image();
     run(&tree, &["install", "--from-build", &build]).expect(0);
     tree.write("opt/cni/bin/bridge", "someone's newer one");

@@ -300,10 +300,10 @@ fn damaged_or_huge_archive_is_refused() {
     let (good, zeros) = (|| Archive::at(&archive).file("cri-o/bin/crio", 0o755, &program("x")), vec![0; 8 << 20]);
     let many = || (0..1100).fold(good(), |all, _| all.entry("./", EntryType::Directory, 0o755, b"", ""));
     let makes: [(&str, &dyn Fn() -> Archive, i32); 4] = [
-        ("is too long", &|| good().entry("x", EntryType::GNULongName, 0o644, &vec![b'x'; 8 << 20], ""), 1),
-        ("is too long", &|| good().entry("x", EntryType::XHeader, 0o644, &vec![b'x'; 8 << 20], ""), 1),
-        ("is too long", &|| good().tail(&zeros), 1),
-        ("makes them more files than any bundle has", &many, 4),
+        ("are too long", &|| good().entry("x", EntryType::GNULongName, 0o644, &vec![b'x'; 8 << 20], ""), 1),
+        ("are too long", &|| good().entry("x", EntryType::XHeader, 0o644, &vec![b'x'; 8 << 20], ""), 1),
+        ("are too long", &|| good().tail(&zeros), 1),
+        ("entries of any bundle", &many, 4),
     ];
     for (said, make, code) in makes {
         let sum = make().finish();

@@ -87,7 +87,7 @@ fn invalid_options_are_usage_errors() {
             &["install", "--version", "1.34.2", "--sha256", "12", "--archive", "/x"],
             "cannot use --sha256 \"12\": expected 64 hexadecimal digits",
         ),
-        (&["install", "--version", "1.34.2", "--archive", "ftp://x/y"], "it does not begin with https://"),
+        (&["install", "--version", "1.34.2", "--archive", "ftp://x/y"], "it must begin with https://"),
     ] {
         let ran = run(&tree, args);
         assert!(ran.stderr.contains(said), "{args:?}: {}", ran.stderr);

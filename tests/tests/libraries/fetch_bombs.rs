@@ -1,5 +1,5 @@
-//! Archives that claim or unpack to far more than they are: both utilities that read archives refuse them at once,
-//! with an error that says why, in a few megabytes of memory.
+//! Archives that unpack to far more than their size are refused by both utilities that read archives: at once, with
+//! the cause, in a few megabytes of memory.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -17,7 +17,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tar::{EntryType, Header};
 
-/// In KiB: what a program of this size needs to start, and a little more.
+/// In KiB: what the program needs to start, and a little more.
 const MEMORY: u64 = 200 << 10;
 const WITHIN: Duration = Duration::from_secs(20);
 const GIB: u64 = 1 << 30;
@@ -41,15 +41,15 @@ fn member(bytes: &[u8]) -> Vec<u8> {
     file.finish().unwrap()
 }
 
-/// These bytes, and then a piece so many times: each is a member of gzip, so that gigabytes are made in no time.
+/// These bytes, and then a piece so many times, each as a gzip member of its own: gigabytes are made in no time.
 fn repeated(begin: &[u8], piece: &[u8], times: u64) -> Vec<u8> {
     let (mut all, piece) = (member(begin), member(piece));
     (0..times).for_each(|_| all.extend(&piece));
     all
 }
 
-/// A good first entry for either utility.
-fn good() -> Vec<u8> {
+/// A valid first entry for either utility.
+fn valid() -> Vec<u8> {
     let program = tiny(ARM64, "x");
     let mut tar = header("bridge", b'0', program.len() as u64);
     tar.extend(&program);
@@ -70,7 +70,7 @@ fn image() -> Tree {
     tree
 }
 
-/// Both utilities, each with its own way to name an archive.
+/// The results of both utilities.
 fn installs(tree: &Tree, archive: &Path) -> [(&'static str, Ran); 2] {
     let sum = sha256(&fs::read(archive).unwrap());
     let begin = |name: &'static str| limited(name).arg("--root").arg(tree.path()).arg("install");
@@ -87,30 +87,30 @@ fn archive_that_claims_gigabytes_is_refused_in_little_memory() {
     let path = dir.path().join("bomb.tgz");
     let zeros = vec![0; 16 << 20];
     let names = vec![b'n'; 16 << 20];
-    let with = |name: &str, kind: u8, size: u64| [good(), header(name, kind, size)].concat();
+    let with = |name: &str, kind: u8, size: u64| [valid(), header(name, kind, size)].concat();
     let pax = [with("p", b'x', 512), b"10 path=ab\n".to_vec(), vec![0; 501]].concat();
     let pax_then = |kind: u8| [pax.clone(), header("p", kind, 4 * GIB)].concat();
     let empty: Vec<u8> = (0..4096).flat_map(|_| header("./", b'5', 0)).collect();
-    // One block of data, and 8 GiB of nothing in front of it.
+    // A hole of 8 GiB, and one block of data.
     let mut hole = Header::from_byte_slice(&header("s", b'S', 512)).clone();
     let gnu = hole.as_gnu_mut().unwrap();
     gnu.sparse[0].offset.copy_from_slice(b"77777777000\0");
     gnu.sparse[0].numbytes.copy_from_slice(b"00000001000\0");
     gnu.realsize.copy_from_slice(b"100000000000");
     hole.set_cksum();
-    let sparse = [good(), hole.as_bytes().to_vec(), vec![0; 512]].concat();
+    let sparse = [valid(), hole.as_bytes().to_vec(), vec![0; 512]].concat();
     let cases: [(&str, i32, Vec<u8>); 12] = [
-        ("is too long", 1, repeated(&with("L", b'L', 4 * GIB), &names, 256)),
-        ("is too long", 1, repeated(&with("K", b'K', 4 * GIB), &names, 256)),
-        ("is too long", 1, repeated(&with("x", b'x', 4 * GIB), &zeros, 256)),
-        // The size of a header that is a lie in the other direction: it goes on where it should have ended.
+        ("are too long", 1, repeated(&with("L", b'L', 4 * GIB), &names, 256)),
+        ("are too long", 1, repeated(&with("K", b'K', 4 * GIB), &names, 256)),
+        ("are too long", 1, repeated(&with("x", b'x', 4 * GIB), &zeros, 256)),
+        // A header with too small a size: it continues where it should have ended.
         ("", 1, repeated(&with("x", b'x', 7), &names, 256)),
-        ("two pax extensions", 1, member(&[pax.clone(), pax[good().len()..].to_vec()].concat())),
-        ("is too long", 1, repeated(&pax_then(b'L'), &names, 256)),
-        ("is too long", 1, repeated(&good(), &zeros, 256)),
+        ("it is not a valid gzipped tar archive", 1, member(&[pax.clone(), pax[valid().len()..].to_vec()].concat())),
+        ("are too long", 1, repeated(&pax_then(b'L'), &names, 256)),
+        ("are too long", 1, repeated(&valid(), &zeros, 256)),
         ("makes it larger than any", 4, repeated(&with("big", b'0', 4 * GIB), &zeros, 256)),
         ("makes it larger than any", 4, repeated(&with("g", b'g', 4 * GIB), &names, 256)),
-        ("makes them more files than any", 4, repeated(&good(), &empty, 256)),
+        ("entries of any", 4, repeated(&valid(), &empty, 256)),
         ("bridge", 4, repeated(&with("../bridge", b'0', 0), &zeros, 1)),
         ("makes it larger than any", 4, member(&sparse)),
     ];
@@ -144,12 +144,12 @@ fn archive_with_odd_entries_is_refused_by_both() {
         ("is a device or pipe", "disk", b'4'),
         ("is a device or pipe", "pipe", b'6'),
         ("is an absolute path", "/etc/cron.d/x", b'0'),
-        ("leads upwards", "a/../../x", b'0'),
+        ("has .. in its path", "a/../../x", b'0'),
         ("directories deep", deep.as_str(), b'0'),
-        ("is in it twice", "./bridge", b'0'),
-        ("a\\nedge-cni: forged\\u{202e} has characters", "a\nedge-cni: forged\u{202e}", b'0'),
+        ("is in the archive twice", "./bridge", b'0'),
+        ("a\\nedge-cni: forged\\u{202e} has invisible characters", "a\nedge-cni: forged\u{202e}", b'0'),
     ] {
-        fs::write(&path, member(&[good(), header(name, kind, 0), vec![0; 1024]].concat())).unwrap();
+        fs::write(&path, member(&[valid(), header(name, kind, 0), vec![0; 1024]].concat())).unwrap();
         for (utility, ran) in installs(&tree, &path) {
             assert!(ran.stderr.contains(said), "{said} {utility}: {}", ran.stderr);
             assert_eq!((ran.code, ran.stderr.lines().count()), (4, 2), "{said} {utility}: {}", ran.stderr);
@@ -163,7 +163,7 @@ fn archive_with_odd_entries_is_refused_by_both() {
 fn checksum_beside_an_archive_that_is_not_a_file_is_refused_and_does_not_hang() {
     let (tree, dir) = (image(), tempfile::tempdir().unwrap());
     let archive = dir.path().join("cni-plugins-linux-arm64-v9.9.9.tgz");
-    let bytes = member(&[good(), vec![0; 1024]].concat());
+    let bytes = member(&[valid(), vec![0; 1024]].concat());
     fs::write(&archive, &bytes).unwrap();
     let sums = dir.path().join("cni-plugins-linux-arm64-v9.9.9.tgz.sha256");
     let offline = || {
@@ -187,7 +187,7 @@ fn checksum_beside_an_archive_that_is_not_a_file_is_refused_and_does_not_hang() 
         assert!(ran.stderr.contains(said) && ran.stderr.contains("\nhint: "), "{said}: {}", ran.stderr);
         fs::remove_file(&sums).unwrap();
     }
-    // Nor does anything else that is named and is no file.
+    // The same for every other path that a user names.
     for name in ["edge-cni", "edge-crio"] {
         let tool = limited(name).arg("--root").arg(tree.path()).args(["install", "--archive"]).arg(&pipe);
         let version: &[&str] = if name == "edge-crio" { &["--version", "1.30.4"] } else { &[] };

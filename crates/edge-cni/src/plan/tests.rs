@@ -17,8 +17,8 @@ fn cni(texts: &[&str]) -> Vec<Cni> {
 }
 
 #[test]
-fn what_overlaps_is_refused() {
-    let wanted = Network::new("n", &nets(&["10.85.0.0/16", "fd00:85::/64"])).unwrap();
+fn refuse_overlaps_compares_routes_addresses_and_networks() {
+    let request = Network::new("n", &nets(&["10.85.0.0/16", "fd00:85::/64"])).unwrap();
     let on = |to: &str, link: &str| Networks {
         routes: vec![Route { to: to.parse().unwrap(), link: Some(link.to_owned()) }],
         addresses: Vec::new(),
@@ -30,7 +30,7 @@ fn what_overlaps_is_refused() {
         (on("192.0.2.0/24", "eth0"), true),
         (on("10.85.0.0/16", BRIDGE), true),
     ] {
-        assert_eq!(refuse_overlaps(&wanted, Some(&networks), &[]).is_ok(), good, "{networks:?}");
+        assert_eq!(refuse_overlaps(&request, Some(&networks), &[]).is_ok(), good, "{networks:?}");
     }
     let has = |address: &str, link: &str| Networks {
         routes: Vec::new(),
@@ -42,7 +42,7 @@ fn what_overlaps_is_refused() {
         (has("10.0.0.1/8", "eth0"), true),
         (has("10.85.0.1/16", BRIDGE), true),
     ] {
-        assert_eq!(refuse_overlaps(&wanted, Some(&networks), &[]).is_ok(), good, "{networks:?}");
+        assert_eq!(refuse_overlaps(&request, Some(&networks), &[]).is_ok(), good, "{networks:?}");
     }
     let other = |text: &str| File { path: PathBuf::from("/x"), content: parse(text, "conflist") };
     let with = |name: &str, subnet: &str| {
@@ -56,31 +56,31 @@ fn what_overlaps_is_refused() {
         (with("m", "10.86.0.0/16"), true),
         (other("{"), true),
     ] {
-        assert_eq!(refuse_overlaps(&wanted, None, &[&file]).is_ok(), good, "{file:?}");
+        assert_eq!(refuse_overlaps(&request, None, &[&file]).is_ok(), good, "{file:?}");
     }
 }
 
 #[test]
-fn the_newest_that_all_read_is_written() {
+fn version_is_the_newest_that_all_plugins_support() {
     let of = |name: &str, texts: &[&str]| (name.to_owned(), cni(texts));
     let old = of("bridge", &["0.1.0", "0.3.1", "0.4.0"]);
     let new = of("portmap", &["0.3.1", "0.4.0", "1.0.0", "1.1.0", "2.0.0"]);
     assert_eq!(version(std::slice::from_ref(&new), None).unwrap().to_string(), "1.1.0");
     assert_eq!(version(&[new.clone(), old.clone()], None).unwrap().to_string(), "0.4.0");
     assert!(version(&[new.clone(), of("x", &["0.2.0"])], None).is_err());
-    let asked = |text: &str| version(&[new.clone(), old.clone()], text.parse().ok());
-    assert_eq!(asked("0.3.1").unwrap().to_string(), "0.3.1");
-    let error = asked("1.0.0").unwrap_err();
-    assert_eq!(error.message(), "cannot write version 1.0.0: the installed bridge reads at most 0.4.0");
-    assert_eq!((error.exit(), asked("2.0.0").unwrap_err().exit()), (Exit::Refused, Exit::Usage));
+    let requested = |text: &str| version(&[new.clone(), old.clone()], text.parse().ok());
+    assert_eq!(requested("0.3.1").unwrap().to_string(), "0.3.1");
+    let error = requested("1.0.0").unwrap_err();
+    assert_eq!(error.message(), "cannot write CNI version 1.0.0: the installed bridge supports versions up to 0.4.0");
+    assert_eq!((error.exit(), requested("2.0.0").unwrap_err().exit()), (Exit::Refused, Exit::Usage));
 }
 
 #[test]
-fn what_is_written_is_what_is_read() {
-    let wanted = Network::new("edge", &nets(&["10.85.0.0/16", "fd00:85::/64"])).unwrap();
-    let network = parse(&document(&wanted, Cni::NEWEST).unwrap(), "conflist").unwrap();
+fn document_is_parsed_as_requested() {
+    let request = Network::new("edge", &nets(&["10.85.0.0/16", "fd00:85::/64"])).unwrap();
+    let network = parse(&document(&request, Cni::NEWEST).unwrap(), "conflist").unwrap();
     assert_eq!((network.name.as_str(), network.version, network.bridge()), ("edge", Cni::NEWEST, Some(BRIDGE)));
-    assert_eq!(network.ranges().iter().map(|range| range.subnet).collect::<Vec<_>>(), wanted.subnets);
-    let named: Vec<String> = network.programs().into_iter().map(|(name, _)| name).collect();
-    assert_eq!(named, PROGRAMS);
+    assert_eq!(network.ranges().iter().map(|range| range.subnet).collect::<Vec<_>>(), request.subnets);
+    let programs: Vec<String> = network.programs().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(programs, PROGRAMS);
 }

@@ -1,83 +1,85 @@
-//! `edge-cni install`: a set of plugins, put in place one by one.
+//! `edge-cni install`: installs a set of plugins.
 
 use std::path::{Path, PathBuf};
 
 use edge_host::{Arch, Error, FileSnapshot, Host, Inverse, Node, Outcome, Plan, Result, State, apply};
 
 use crate::cli::InstallArgs;
-use crate::installed::{self, Installed, Plugin};
 use crate::plugin;
+use crate::plugin_set::PluginSet;
+use crate::record::{self, Plugin, Record};
 use crate::request::absolute;
-use crate::set::Set;
 
 const MODE: u32 = 0o755;
-/// It puts plugins into the same directory, and has removed those of others when it was upgraded.
-const RIVAL: &str = "/var/lib/dpkg/info/kubernetes-cni.list";
+/// A package that installs plugins into the same directory, and has removed other files there in upgrades.
+const KUBERNETES_CNI: &str = "/var/lib/dpkg/info/kubernetes-cni.list";
 
 pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
     absolute(&args.bin_dir)?;
-    // One spelling, which the record has too: without double slashes and dots.
+    // Normalized, as in the record: without double slashes and dots.
     let bin_dir: &Path = &args.bin_dir.components().collect::<PathBuf>();
-    must_be_a_place(host, bin_dir)?;
+    require_plugin_dir(host, bin_dir)?;
     let machine = Arch::of_host(&host.root);
     let set = match (&args.from_build, &args.archive, &args.offline) {
-        (Some(dir), ..) => Set::of_build(dir)?,
-        (_, Some(path), _) => Set::of_archive(host, path, args.sha256.as_deref())?,
+        (Some(dir), ..) => PluginSet::of_build(dir)?,
+        (_, Some(path), _) => PluginSet::of_archive(host, path, args.sha256.as_deref())?,
         (_, _, Some(dir)) => {
             let machine = machine.ok_or_else(|| {
-                Error::failed("cannot tell what machine the image is for: there is no program in it")
-                    .hint("name the set: --from-build or --archive")
+                Error::failed("cannot determine the architecture of the image: it has no programs")
+                    .hint("use --from-build or --archive")
             })?;
-            Set::of_folder(host, dir, machine)?
+            PluginSet::of_folder(host, dir, machine)?
         }
-        _ => return Err(Error::usage("cannot install nothing: name --from-build, --archive or --offline")),
+        _ => return Err(Error::usage("cannot install: expected --from-build, --archive or --offline")),
     };
     if let Some(machine) = machine.filter(|machine| !machine.runs(set.arch)) {
-        let text = format!("cannot install {}: it is for {}, and this is {machine}", set.shown(), set.arch);
+        let text = format!("cannot install {}: it is for {}, but this host is {machine}", set.shown(), set.arch);
         if host.root.is_live() {
-            return Err(Error::refused(text).hint(format!("build for it: edge-cni build --arch {machine}")));
+            return Err(Error::refused(text).hint(format!(
+                "build the plugins for it: edge-cni build --version v1.9.1 --arch {machine} --out DIR"
+            )));
         }
         host.report.warning(&format!(
-            "{} for {}, while the image's own programs are for {machine}",
+            "{} is for {}, but the programs of the image are for {machine}",
             set.shown(),
             set.arch
         ));
     }
     host.prepare_change()?;
-    let mut standing = Vec::new();
+    let mut before = Vec::new();
     for (name, _) in &set.plugins {
-        standing.push(host.root.find_large(&bin_dir.join(name))?);
+        before.push(host.root.find_large(&bin_dir.join(name))?);
     }
-    let mut record = installed::read(host)?;
-    let mut made = Plan::new();
+    let mut record = record::read(host)?;
+    let mut plan = Plan::new();
     let missing = host.root.find(bin_dir)?.state == State::Absent;
-    if !missing && host.root.find(Path::new(RIVAL))?.exists() && bin_dir == Path::new(plugin::BIN_DIR) {
-        made.note("the package kubernetes-cni is installed: its upgrade replaces plugins of the same names");
+    if !missing && host.root.find(Path::new(KUBERNETES_CNI))?.exists() && bin_dir == Path::new(plugin::BIN_DIR) {
+        plan.note("the package kubernetes-cni is installed: its upgrades replace plugins of the same name");
     }
-    record_all(bin_dir, &set, &standing, &mut record, &mut made);
-    // First: what is listed and not there is harmless, what is there and not listed would stay for ever.
-    installed::plan(host, &record, &mut made)?;
-    plan(bin_dir, &set, standing, &mut made)?;
-    apply(host, made)
+    plan_record(bin_dir, &set, &before, &mut record, &mut plan);
+    // The record comes first: edge-cni remove ignores a listed file that is missing, but would never remove one that
+    // is not listed.
+    record::plan(host, &record, &mut plan)?;
+    plan_plugins(bin_dir, &set, before, &mut plan)?;
+    apply(host, plan)
 }
 
-/// A directory, or nothing yet, where a plugin takes the place of no program of the system.
-fn must_be_a_place(host: &Host, dir: &Path) -> Result<()> {
+/// Refuses a path that is not a directory, and one where a plugin could replace a program of the system.
+fn require_plugin_dir(host: &Host, dir: &Path) -> Result<()> {
     let refuse = |what: String| Error::refused(format!("cannot install into {}: {what}", dir.display()));
     if let Some(obstacle) = host.root.obstacle(dir)? {
-        return Err(refuse(obstacle)
-            .hint("mount what a link leads to, move away what is in the way, or name another: --bin-dir DIR"));
+        return Err(refuse(obstacle).hint("mount the target of the link, move the file away, or use --bin-dir DIR"));
     }
-    // Where a link leads counts too.
+    // The target of a link is checked, too.
     let real = host.root.canonical(dir).unwrap_or_else(|_| dir.to_path_buf());
-    match [dir, &real].into_iter().find(|dir| !plugin::is_place(dir)) {
+    match [dir, &real].into_iter().find(|dir| !plugin::is_plugin_dir(dir)) {
         None => Ok(()),
-        Some(_) => Err(refuse("it is no directory for plugins".to_owned())
-            .hint(format!("a plugin would replace a program of its name there; runtimes look in {}", plugin::BIN_DIR))),
+        Some(_) => Err(refuse("it is not a directory for plugins".to_owned())
+            .hint(format!("use --bin-dir {}: a plugin could replace a program of the system here", plugin::BIN_DIR))),
     }
 }
 
-fn record_all(dir: &Path, set: &Set, standing: &[FileSnapshot], record: &mut Installed, plan: &mut Plan) {
+fn plan_record(dir: &Path, set: &PluginSet, before: &[FileSnapshot], record: &mut Record, plan: &mut Plan) {
     let path_of = |name: &str| dir.join(name).to_string_lossy().into_owned();
     let is_older = |(path, plugin): &(&String, &Plugin)| {
         Path::new(path).parent() == Some(dir)
@@ -86,30 +88,30 @@ fn record_all(dir: &Path, set: &Set, standing: &[FileSnapshot], record: &mut Ins
     };
     let older: Vec<String> = record.plugins.iter().filter(is_older).map(|(path, _)| path.clone()).collect();
     if !older.is_empty() {
-        plan.note(format!("{} stay as they are: not part of this set", older.join(", ")));
+        plan.note(format!("not part of this release and kept: {}", older.join(", ")));
     }
-    for ((name, sha256), was) in set.plugins.iter().zip(standing) {
+    for ((name, sha256), before) in set.plugins.iter().zip(before) {
         let plugin = Plugin { sha256: sha256.clone(), version: set.version.clone() };
-        record.replaces(&path_of(name), &was.state, sha256);
+        record.replace(&path_of(name), &before.state, sha256);
         record.plugins.insert(path_of(name), plugin);
     }
 }
 
-fn plan(dir: &Path, set: &Set, standing: Vec<FileSnapshot>, plan: &mut Plan) -> Result<()> {
-    for ((name, sha256), was) in set.plugins.iter().zip(standing) {
+fn plan_plugins(dir: &Path, set: &PluginSet, before: Vec<FileSnapshot>, plan: &mut Plan) -> Result<()> {
+    for ((name, sha256), before) in set.plugins.iter().zip(before) {
         let path: PathBuf = dir.join(name);
-        if was.state.is_installed(sha256, MODE) {
+        if before.state.is_installed(sha256, MODE) {
             continue;
         }
-        if matches!(was.state, State::Directory { .. } | State::Other) {
+        if matches!(before.state, State::Directory { .. } | State::Other) {
             return Err(Error::refused(format!(
-                "cannot install {}: {} stands there",
+                "cannot install {}: it is {}",
                 path.display(),
-                was.state.describe()
+                before.state.describe()
             )));
         }
-        let node = Node::Large { content: set.pour(name), sha256: sha256.clone(), mode: MODE };
-        plan.write(path, was, node, Inverse::Whole, format!("{} for {}", set.shown(), set.arch));
+        let node = Node::Large { content: set.writer(name), sha256: sha256.clone(), mode: MODE };
+        plan.write(path, before, node, Inverse::Whole, format!("{} for {}", set.shown(), set.arch));
     }
     Ok(())
 }

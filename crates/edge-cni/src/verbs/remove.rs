@@ -1,38 +1,38 @@
-//! `edge-cni remove`: what is ours and as we left it.
+//! `edge-cni remove`: removes the plugins and networks that edge-cni installed, unless they were changed since.
 
 use std::path::Path;
 
 use edge_host::{Host, Outcome, Plan, Result, State, apply};
 
 use crate::conflist::{self, CONF_DIR};
-use crate::installed::{self, Installed};
+use crate::record::{self, Record};
 
 pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
     host.prepare_change()?;
-    let record = installed::read(host)?;
+    let record = record::read(host)?;
     let mut plan = Plan::new();
-    // A network that names plugins goes before them, and what says that they are ours goes last.
+    // Networks before the plugins that they name, and the record last: after an interruption it still lists the rest.
     for path in record.conflists.keys() {
-        let was = host.root.find(Path::new(path))?;
-        match &was.state {
-            State::File { sha256: now, .. } if record.is_ours(path, now) => {
-                plan.remove(path, was, "a network of ours");
+        let before = host.root.find(Path::new(path))?;
+        match &before.state {
+            State::File { sha256: now, .. } if record.is_installed(path, now) => {
+                plan.remove(path, before, "written by edge-cni");
             }
             State::Absent => {}
-            _ => plan.note(format!("{path} stays: it was changed since")),
+            _ => plan.note(format!("{path} is kept: it was changed since edge-cni wrote it")),
         }
     }
-    let mut gone: Vec<&str> = Vec::new();
+    let mut removed: Vec<&str> = Vec::new();
     for (path, plugin) in &record.plugins {
-        let was = host.root.find_large(Path::new(path))?;
-        match &was.state {
-            State::File { sha256: now, .. } if record.is_ours(path, now) => {
-                gone.push(path);
+        let before = host.root.find_large(Path::new(path))?;
+        match &before.state {
+            State::File { sha256: now, .. } if record.is_installed(path, now) => {
+                removed.push(path);
                 let version = plugin.version.as_ref().map(|version| version.to_string()).unwrap_or_default();
-                plan.remove_large(path, was, version);
+                plan.remove_large(path, before, version);
             }
             State::Absent => {}
-            _ => plan.note(format!("{path} stays: it is another one since")),
+            _ => plan.note(format!("{path} is kept: it was replaced since edge-cni installed it")),
         }
     }
     for file in conflist::files(host, Path::new(CONF_DIR))? {
@@ -41,13 +41,13 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
         if record.conflists.contains_key(&shown) {
             continue;
         }
-        let named: Vec<String> = network.programs().into_iter().map(|(name, _)| name).collect();
-        let lost = named.iter().filter(|name| gone.iter().any(|path| Path::new(path).ends_with(name)));
+        let programs: Vec<String> = network.programs().into_iter().map(|(name, _)| name).collect();
+        let lost = programs.iter().filter(|name| removed.iter().any(|path| Path::new(path).ends_with(name)));
         let lost: Vec<&str> = lost.map(String::as_str).collect();
         if !lost.is_empty() {
-            plan.note(format!("{shown} needs {}, which goes", lost.join(", ")));
+            plan.note(format!("{shown} needs {}, which is removed", lost.join(", ")));
         }
     }
-    installed::plan(host, &Installed::default(), &mut plan)?;
+    record::plan(host, &Record::default(), &mut plan)?;
     apply(host, plan)
 }

@@ -1,42 +1,44 @@
-//! The text of a network configuration, read as libcni reads it.
+//! Parses the text of a network configuration, as libcni does.
 
 use serde_json::{Map, Value};
 
-use super::network::{Broken, Network, kind_of};
+use super::network::{ConfigError, Network, kind_of};
+use crate::json::describe;
 use crate::version::Cni;
 
-/// Reads a configuration; `name` is its file's name, whose end says how it is read.
+type Result<T> = std::result::Result<T, ConfigError>;
+
+/// Parses a configuration; the extension of `name`, its file's name, decides whether it is a list or a single plugin.
 ///
-/// Fails as libcni does, and where a name is one that it refuses once a pod comes.
-pub fn parse(text: &str, name: &str) -> std::result::Result<Network, Broken> {
+/// Errors: what libcni refuses when it loads the file, and a name that it refuses only when a pod is started.
+pub fn parse(text: &str, name: &str) -> Result<Network> {
     let value = json(text)?;
-    let Some(object) = value.as_object() else { return Err(Broken::of("it is no JSON object")) };
+    let Some(object) = value.as_object() else { return Err(ConfigError::of("it is not a JSON object")) };
     match extension(name) {
         "conflist" => list(object, name),
         _ => single(&value, object, name),
     }
 }
 
-pub(super) fn json(text: &str) -> std::result::Result<Value, Broken> {
+pub(super) fn json(text: &str) -> Result<Value> {
     if text.trim().is_empty() {
-        return Err(Broken::of("it is empty"));
+        return Err(ConfigError::of("it is empty"));
     }
-    let at = |cause: serde_json::Error| Broken {
+    serde_json::from_str(text).map_err(|cause| ConfigError {
         line: Some(cause.line()),
-        ..Broken::of(&format!("it is no JSON: {cause}"))
-    };
-    serde_json::from_str(text).map_err(at)
+        ..ConfigError::of(&format!("it is not valid JSON: {}", describe(&cause)))
+    })
 }
 
-fn list(object: &Map<String, Value>, file: &str) -> std::result::Result<Network, Broken> {
+fn list(object: &Map<String, Value>, file: &str) -> Result<Network> {
     if object.contains_key("type") && !object.contains_key("plugins") {
-        return Err(Broken::of("it holds a single plugin, and a .conflist is read as a list")
-            .hint("put the plugin into \"plugins\": […], or name the file .conf"));
+        return Err(ConfigError::of("a .conflist file must have a list of plugins, and this is a single plugin")
+            .hint("put the plugin into \"plugins\": […], or rename the file to .conf"));
     }
     let name = match object.get("name") {
         Some(Value::String(name)) => name.as_str(),
-        Some(other) => return Err(Broken::of(&format!("name: {other} is no text"))),
-        None => return Err(Broken::of("it has no name").hint("add \"name\": \"…\"")),
+        Some(other) => return Err(ConfigError::of(&format!("name: expected a string, found {other}"))),
+        None => return Err(ConfigError::of("it has no name").hint("add \"name\": \"…\"")),
     };
     let single = version(object)?;
     let flag = |key: &str| match object.get(key) {
@@ -45,13 +47,13 @@ fn list(object: &Map<String, Value>, file: &str) -> std::result::Result<Network,
         Some(Value::String(text)) if ["true", "false"].contains(&text.to_lowercase().as_str()) => {
             Ok(text.eq_ignore_ascii_case("true"))
         }
-        Some(other) => Err(Broken::of(&format!("{key}: {other} is neither true nor false"))),
+        Some(other) => Err(ConfigError::of(&format!("{key}: expected true or false, found {other}"))),
     };
-    let (check, inlined) = (flag("disableCheck")?, flag("loadOnlyInlinedPlugins")?);
+    let (no_check, inlined) = (flag("disableCheck")?, flag("loadOnlyInlinedPlugins")?);
     let plugins = match object.get("plugins") {
         Some(Value::Array(plugins)) if !plugins.is_empty() => plugins.clone(),
-        Some(_) => return Err(Broken::of("plugins is no list, or an empty one")),
-        None if inlined => return Err(Broken::of("it has no plugins, and loadOnlyInlinedPlugins")),
+        Some(_) => return Err(ConfigError::of("plugins: expected a list with at least one plugin")),
+        None if inlined => return Err(ConfigError::of("it has no plugins, and loadOnlyInlinedPlugins is set")),
         None => Vec::new(),
     };
     for (index, value) in plugins.iter().enumerate() {
@@ -62,89 +64,91 @@ fn list(object: &Map<String, Value>, file: &str) -> std::result::Result<Network,
         name,
         is_named,
         version: highest(object, single)?,
-        single: single.unwrap_or(Cni::UNSAID),
+        single: single.unwrap_or(Cni::DEFAULT),
         plugins,
-        has_check: !check,
+        has_check: !no_check,
         has_folder: !inlined,
     })
 }
 
-/// A single plugin, which libcni makes a list of: nothing but name, version and the plugin itself count.
-fn single(value: &Value, object: &Map<String, Value>, file: &str) -> std::result::Result<Network, Broken> {
+/// A single plugin, which libcni turns into a list with the same name and version.
+fn single(value: &Value, object: &Map<String, Value>, file: &str) -> Result<Network> {
     if object.contains_key("plugins") && !object.contains_key("type") {
-        return Err(Broken::of("it holds a list of plugins, and only a .conflist is read as a list")
-            .hint("name the file .conflist"));
+        return Err(ConfigError::of("it is a list of plugins, which is only read from a .conflist file")
+            .hint("rename the file to .conflist"));
     }
-    plugin(value, "it")?;
+    plugin(value, "the plugin")?;
     let (name, is_named) = named(object.get("name").and_then(Value::as_str).unwrap_or_default(), file)?;
-    let version = version(object)?.unwrap_or(Cni::UNSAID);
+    let version = version(object)?.unwrap_or(Cni::DEFAULT);
     let plugins = vec![value.clone()];
     Ok(Network { name, is_named, version, single: version, plugins, has_check: true, has_folder: false })
 }
 
-/// `cniVersion`; an empty one is none.
-fn version(object: &Map<String, Value>) -> std::result::Result<Option<Cni>, Broken> {
+/// `cniVersion`; none where it is empty.
+fn version(object: &Map<String, Value>) -> Result<Option<Cni>> {
     match object.get("cniVersion") {
         None => Ok(None),
         Some(Value::String(text)) if text.is_empty() => Ok(None),
         Some(Value::String(text)) => {
-            text.parse().map(Some).map_err(|cause: String| Broken::of(&format!("cniVersion: {cause}")))
+            text.parse().map(Some).map_err(|cause: String| ConfigError::of(&format!("cniVersion: {cause}")))
         }
-        Some(other) => Err(Broken::of(&format!("cniVersion: {other} is no text, such as \"1.0.0\""))),
+        Some(other) => Err(ConfigError::of(&format!("cniVersion: expected a string such as \"1.0.0\", found {other}"))),
     }
 }
 
-/// The highest of `cniVersions` and `cniVersion` that libcni knows; what is newer is passed over.
-fn highest(object: &Map<String, Value>, single: Option<Cni>) -> std::result::Result<Cni, Broken> {
-    let Some(listed) = object.get("cniVersions") else { return Ok(single.unwrap_or(Cni::UNSAID)) };
+/// The highest of `cniVersions` and `cniVersion` that libcni supports; newer ones are ignored.
+fn highest(object: &Map<String, Value>, single: Option<Cni>) -> Result<Cni> {
+    let Some(listed) = object.get("cniVersions") else { return Ok(single.unwrap_or(Cni::DEFAULT)) };
     let Some(listed) = listed.as_array() else {
-        return Err(Broken::of("cniVersions is no list, such as [\"0.4.0\", \"1.0.0\"]"));
+        return Err(ConfigError::of("cniVersions: expected a list such as [\"0.4.0\", \"1.0.0\"]"));
     };
     let mut versions: Vec<Cni> = single.into_iter().collect();
     for (index, one) in listed.iter().enumerate() {
-        let wrong = |cause: String| Broken::of(&format!("cniVersions[{index}]: {cause}"));
-        let text = one.as_str().ok_or_else(|| wrong(format!("{one} is no text, such as \"1.0.0\"")))?;
+        let wrong = |cause: String| ConfigError::of(&format!("cniVersions[{index}]: {cause}"));
+        let text = one.as_str().ok_or_else(|| wrong(format!("expected a string such as \"1.0.0\", found {one}")))?;
         versions.push(text.parse().map_err(wrong)?);
     }
     let newest = versions.into_iter().filter(|version| *version <= Cni::NEWEST).max();
-    Ok(newest.or(single).unwrap_or(Cni::UNSAID))
+    Ok(newest.or(single).unwrap_or(Cni::DEFAULT))
 }
 
-/// The name, and whether it is its own and not the file's; one that libcni refuses only once a pod comes is an error here.
-fn named(name: &str, file: &str) -> std::result::Result<(String, bool), Broken> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+/// The network's name, and whether it is set in the file and not taken from the file's name.
+///
+/// Errors: a name that libcni refuses, which it does only when a pod is started.
+fn named(name: &str, file: &str) -> Result<(String, bool)> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let (name, is_named) = if name.is_empty() { (file, false) } else { (name, true) };
-    if !name.bytes().all(plain) || !name.starts_with(|first: char| first.is_ascii_alphanumeric()) {
-        let broken = Broken::of(&format!("its name {name:?} is refused when a pod comes"))
-            .hint("letters, digits, -, _ and . are for names, a letter or digit first");
-        return Err(Broken { later: Some("name"), ..broken });
+    if !name.bytes().all(is_plain) || !name.starts_with(|first: char| first.is_ascii_alphanumeric()) {
+        let error = ConfigError::of(&format!("{name:?} is not a valid network name: each pod fails"))
+            .hint("use letters, digits, - _ and . with a letter or digit first");
+        return Err(ConfigError { pod_setting: Some("name"), ..error });
     }
     Ok((name.to_owned(), is_named))
 }
 
-/// What libcni itself reads of a plugin's part has the type that it must have.
-pub(super) fn plugin(value: &Value, at: &str) -> std::result::Result<(), Broken> {
-    let Some(object) = value.as_object() else { return Err(Broken::of(&format!("{at} is no JSON object"))) };
+/// Checks the types of those keys of a plugin that libcni itself reads.
+pub(super) fn plugin(value: &Value, at: &str) -> Result<()> {
+    let Some(object) = value.as_object() else { return Err(ConfigError::of(&format!("{at} is not a JSON object"))) };
     let typed = |key: &str, is: fn(&Value) -> bool, what: &str| match object.get(key) {
-        Some(value) if !value.is_null() && !is(value) => Err(Broken::of(&format!("{at}: {key} is no {what}"))),
+        Some(value) if !value.is_null() && !is(value) => Err(ConfigError::of(&format!("{at}: {key} is not a {what}"))),
         _ => Ok(()),
     };
     for key in ["type", "name", "cniVersion"] {
-        typed(key, Value::is_string, "text")?;
+        typed(key, Value::is_string, "string")?;
     }
     for key in ["ipam", "dns", "capabilities"] {
         typed(key, Value::is_object, "JSON object")?;
     }
     let flags = object.get("capabilities").and_then(Value::as_object);
     if flags.into_iter().flat_map(Map::values).any(|flag| !flag.is_boolean()) {
-        return Err(Broken::of(&format!("{at}: a capability is neither true nor false")));
+        return Err(ConfigError::of(&format!("{at}: a capability must be true or false")));
     }
     let ipam = object.get("ipam").and_then(|ipam| ipam.get("type"));
     if ipam.is_some_and(|kind| !kind.is_string()) {
-        return Err(Broken::of(&format!("{at}: ipam.type is no text")));
+        return Err(ConfigError::of(&format!("{at}: ipam.type is not a string")));
     }
     if kind_of(value).is_empty() {
-        return Err(Broken::of(&format!("{at} has no type")));
+        return Err(ConfigError::of(&format!("{at} has no type")));
     }
     Ok(())
 }

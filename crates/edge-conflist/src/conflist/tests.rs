@@ -1,4 +1,4 @@
-//! Texts that a runtime reads, and those that it does not.
+//! Texts that libcni reads and refuses.
 
 use proptest::prelude::*;
 
@@ -14,104 +14,116 @@ const LIST: &str = r#"{"cniVersion": "1.0.0", "name": "n", "plugins": [
     {"type": "portmap"}]}"#;
 
 #[test]
-fn a_list_names_its_programs_and_its_ranges() {
+fn network_lists_its_programs_and_ranges() {
     let network = parse(LIST, "conflist").unwrap();
     let programs: Vec<String> = network.programs().into_iter().map(|(name, at)| format!("{name} {at}")).collect();
     assert_eq!(programs, ["bridge plugins[0].type", "host-local plugins[0].ipam.type", "portmap plugins[1].type"]);
     let ranges = network.ranges();
     assert_eq!(ranges.iter().map(Range::capacity).collect::<Vec<_>>(), [253, 16], "without the gateway");
     assert_eq!(ranges[0].first.to_string() + "-" + &ranges[0].last.to_string(), "10.85.0.1-10.85.0.254");
-    assert!(ranges[1].holds("fd00::10".parse().unwrap()) && !ranges[1].holds("fd00::9".parse().unwrap()));
-    assert!(!ranges[1].holds("10.85.0.7".parse().unwrap()));
+    assert!(ranges[1].contains("fd00::10".parse().unwrap()) && !ranges[1].contains("fd00::9".parse().unwrap()));
+    assert!(!ranges[1].contains("10.85.0.7".parse().unwrap()));
     assert_eq!((network.bridge(), network.leases()), (Some("br7"), PathBuf::from("/var/lib/cni/networks/n")));
 }
 
 #[test]
-fn a_single_plugin_of_old_is_read_too() {
+fn parse_reads_a_single_plugin() {
     let text = r#"{"name": "old", "type": "bridge", "ipam": {"type": "host-local", "subnet": "10.88.0.5/16",
         "dataDir": "/var/x"}}"#;
     let network = parse(text, "conf").unwrap();
-    assert_eq!((network.version, network.plugins.len(), network.bridge()), (Cni::UNSAID, 1, Some("cni0")));
+    assert_eq!((network.version, network.plugins.len(), network.bridge()), (Cni::DEFAULT, 1, Some("cni0")));
     assert_eq!(network.ranges()[0].subnet.to_string(), "10.88.0.0/16");
     assert_eq!(network.leases(), PathBuf::from("/var/x/old"));
 }
 
 #[test]
-fn what_a_runtime_does_not_read_is_told() {
+fn parse_reports_what_libcni_refuses() {
     for (text, kind, want) in [
         ("", "conflist", "it is empty"),
-        ("[]", "conflist", "it is no JSON object"),
-        ("{\n\"name\": \"n\",,\n}", "conflist", "it is no JSON: key must be a string at line 2 column 13"),
-        (r#"{"name": "n", "type": "x"}"#, "conflist", "it holds a single plugin, and a .conflist is read as a list"),
+        ("[]", "conflist", "it is not a JSON object"),
+        (
+            "{\n\"name\": \"n\",,\n}",
+            "conflist",
+            "it is not valid JSON: line 2, column 13: expected a key in double quotes",
+        ),
+        (
+            r#"{"name": "n", "type": "x"}"#,
+            "conflist",
+            "a .conflist file must have a list of plugins, and this is a single plugin",
+        ),
         (
             r#"{"name": "n", "plugins": [{"type": "x"}]}"#,
             "conf",
-            "it holds a list of plugins, and only a .conflist is read as a list",
+            "it is a list of plugins, which is only read from a .conflist file",
         ),
-        (r#"{"name": "n", "plugins": []}"#, "conflist", "plugins is no list, or an empty one"),
+        (r#"{"name": "n", "plugins": []}"#, "conflist", "plugins: expected a list with at least one plugin"),
         (r#"{"plugins": [{"type": "x"}]}"#, "conflist", "it has no name"),
-        (r#"{"name": 5, "plugins": [{"type": "x"}]}"#, "conflist", "name: 5 is no text"),
-        (r#"{"name": "a b", "plugins": [{"type": "x"}]}"#, "conflist", "its name \"a b\" is refused when a pod comes"),
+        (r#"{"name": 5, "plugins": [{"type": "x"}]}"#, "conflist", "name: expected a string, found 5"),
+        (
+            r#"{"name": "a b", "plugins": [{"type": "x"}]}"#,
+            "conflist",
+            "\"a b\" is not a valid network name: each pod fails",
+        ),
         (
             r#"{"name": "../x", "plugins": [{"type": "x"}]}"#,
             "conflist",
-            "its name \"../x\" is refused when a pod comes",
+            "\"../x\" is not a valid network name: each pod fails",
         ),
-        (r#"{"name": "n", "plugins": {}}"#, "conflist", "plugins is no list, or an empty one"),
-        (r#"{"name": "n", "plugins": ["x"]}"#, "conflist", "plugins[0] is no JSON object"),
-        (r#"{"name": "n", "plugins": [{"type": 5}]}"#, "conflist", "plugins[0]: type is no text"),
+        (r#"{"name": "n", "plugins": {}}"#, "conflist", "plugins: expected a list with at least one plugin"),
+        (r#"{"name": "n", "plugins": ["x"]}"#, "conflist", "plugins[0] is not a JSON object"),
+        (r#"{"name": "n", "plugins": [{"type": 5}]}"#, "conflist", "plugins[0]: type is not a string"),
         (
             r#"{"name": "n", "plugins": [{"type": "x", "ipam": "dhcp"}]}"#,
             "conflist",
-            "plugins[0]: ipam is no JSON object",
+            "plugins[0]: ipam is not a JSON object",
         ),
         (
             r#"{"name": "n", "plugins": [{"type": "x", "capabilities": {"portMappings": "yes"}}]}"#,
             "conflist",
-            "plugins[0]: a capability is neither true nor false",
+            "plugins[0]: a capability must be true or false",
         ),
         (
             r#"{"name": "n", "disableCheck": 1, "plugins": [{"type": "x"}]}"#,
             "conflist",
-            "disableCheck: 1 is neither true nor false",
+            "disableCheck: expected true or false, found 1",
         ),
         (
             r#"{"name": "n", "loadOnlyInlinedPlugins": true}"#,
             "conflist",
-            "it has no plugins, and loadOnlyInlinedPlugins",
+            "it has no plugins, and loadOnlyInlinedPlugins is set",
         ),
         (
             r#"{"name": "n", "cniVersions": "1.0.0", "plugins": [{"type": "x"}]}"#,
             "conflist",
-            "cniVersions is no list, such as [\"0.4.0\", \"1.0.0\"]",
+            "cniVersions: expected a list such as [\"0.4.0\", \"1.0.0\"]",
         ),
         (
             r#"{"name": "n", "cniVersions": ["1.0.0", 1], "plugins": [{"type": "x"}]}"#,
             "conflist",
-            "cniVersions[1]: 1 is no text, such as \"1.0.0\"",
+            "cniVersions[1]: expected a string such as \"1.0.0\", found 1",
         ),
-        (r#"{"name": "n"}"#, "conf", "it has no type"),
+        (r#"{"name": "n"}"#, "conf", "the plugin has no type"),
         (r#"{"name": "n", "plugins": [{"type": "x"}, {}]}"#, "conflist", "plugins[1] has no type"),
         (
             r#"{"name": "n", "cniVersion": "1", "plugins": [{"type": "x"}]}"#,
             "conflist",
-            "cniVersion: \"1\" is no version of CNI, such as 1.0.0",
+            "cniVersion: \"1\" is not a valid CNI version: expected one such as 1.0.0",
         ),
         (
             r#"{"name": "n", "cniVersion": 1.0, "plugins": [{"type": "x"}]}"#,
             "conflist",
-            "cniVersion: 1.0 is no text, such as \"1.0.0\"",
+            "cniVersion: expected a string such as \"1.0.0\", found 1.0",
         ),
     ] {
         assert_eq!(parse(text, kind).unwrap_err().text, want, "{text}");
     }
     assert_eq!(parse("{\n,", "conf").unwrap_err().line, Some(2));
     let empty = parse(r#"{"name": "n", "cniVersion": "", "type": "x"}"#, "conf").unwrap();
-    assert_eq!(empty.version, Cni::UNSAID, "libcni takes it for none");
+    assert_eq!(empty.version, Cni::DEFAULT, "as if it were not set");
 }
 
 #[test]
-fn the_highest_listed_version_that_libcni_knows_counts() {
+fn version_is_the_highest_one_listed_that_libcni_supports() {
     for (said, version, single) in [
         (r#""cniVersion": "0.4.0", "cniVersions": ["0.4.0", "1.0.0"]"#, "1.0.0", "0.4.0"),
         (r#""cniVersions": ["1.1.0", "0.4.0", "1.0.0"]"#, "1.1.0", "0.1.0"),
@@ -122,7 +134,7 @@ fn the_highest_listed_version_that_libcni_knows_counts() {
     ] {
         let text = format!(r#"{{"name": "n", {said}, "plugins": [{{"type": "x"}}]}}"#);
         let network = parse(&text, "conflist").unwrap();
-        let of = |reads: &str| network.version_for(reads.parse().unwrap()).to_string();
+        let of = |newest: &str| network.version_for(newest.parse().unwrap()).to_string();
         assert_eq!((of("1.1.0"), of("1.0.0")), (version.to_owned(), single.to_owned()), "{said}");
         // A single plugin has no such list.
         let text = format!(r#"{{"name": "n", {said}, "type": "x"}}"#);
@@ -131,7 +143,7 @@ fn the_highest_listed_version_that_libcni_knows_counts() {
 }
 
 #[test]
-fn a_network_without_a_name_has_its_files() {
+fn network_without_a_name_has_the_name_of_its_file() {
     let network = parse(r#"{"type": "x"}"#, "10-x.conf").unwrap();
     assert_eq!((network.name.as_str(), network.is_named), ("10-x.conf", false));
     let network = parse(r#"{"name": "", "plugins": [{"type": "x"}]}"#, "10-y.conflist").unwrap();
@@ -140,7 +152,7 @@ fn a_network_without_a_name_has_its_files() {
     assert_eq!((network.is_named, network.has_check), (true, false));
 }
 
-/// JSON of the words that networks are made of, in places where they belong and where they do not.
+/// JSON of a network's keys and values, in valid and invalid places.
 fn network() -> impl Strategy<Value = Value> {
     let word = prop_oneof![
         Just("bridge"),
@@ -190,7 +202,7 @@ fn network() -> impl Strategy<Value = Value> {
                 .prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     });
-    // Half of them with all that a network needs, so that what is behind is reached.
+    // Half of them are complete networks, so that the later checks are reached.
     (tree.clone(), tree, any::<bool>()).prop_map(|(ipam, other, is_whole)| match (ipam, is_whole) {
         (Value::Object(mut ipam), true) => {
             ipam.insert("type".into(), "host-local".into());
@@ -202,16 +214,16 @@ fn network() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn no_text_breaks_the_reader(text in ".*", kind in "conf|conflist") {
+    fn parse_never_panics(text in ".*", kind in "conf|conflist") {
         parse(&text, &kind).ok();
     }
 
     #[test]
-    fn no_network_breaks_what_asks_it(network in network(), kind in "conf|conflist") {
+    fn network_methods_never_panic(network in network(), kind in "conf|conflist") {
         if let Ok(network) = parse(&network.to_string(), &kind) {
             for range in network.ranges() {
                 range.capacity();
-                range.holds(range.first);
+                range.contains(range.first);
             }
             network.leases();
             prop_assert!(!network.programs().is_empty() || network.plugins.is_empty());

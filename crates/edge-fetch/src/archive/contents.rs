@@ -1,28 +1,28 @@
-//! The contents of an archive a second time, after all of it has been read and judged.
+//! Reads the contents of an archive a second time, after all of its entries were checked.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 
 use flate2::read::MultiGzDecoder;
 
-/// An archive that is unpacked from front to back, never more than a piece of it in memory.
+/// An archive that is unpacked from front to back, in pieces.
 #[derive(Debug)]
 pub struct Contents {
     file: File,
-    /// What is left of it, and how much of what it unpacks to lies behind.
+    /// The decoder, and its offset in the uncompressed archive.
     rest: Option<(MultiGzDecoder<File>, u64)>,
 }
 
 impl Contents {
-    /// Of an open file, which is read from its beginning.
+    /// The contents of an open file, which is read from its beginning.
     pub fn of(file: File) -> Contents {
         Contents { file, rest: None }
     }
 
-    /// Writes the `size` bytes from `offset` on; asked for in the order of the archive, none is read twice.
+    /// Copies the `size` bytes from `offset` on. Only calls out of the archive's order read it again from its beginning.
     ///
-    /// The file may have changed since: whoever writes compares the checksum.
-    pub fn pour(&mut self, offset: u64, size: u64, to: &mut dyn Write) -> io::Result<()> {
+    /// The file may have changed since it was checked: the caller compares the checksum.
+    pub fn copy(&mut self, offset: u64, size: u64, to: &mut dyn Write) -> io::Result<()> {
         let (mut unpacked, at) = match self.rest.take().filter(|(_, at)| *at <= offset) {
             Some(rest) => rest,
             None => {

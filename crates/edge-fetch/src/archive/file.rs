@@ -1,10 +1,10 @@
-//! An archive as a file: opened once, so that the bytes that were verified are the bytes that are unpacked.
+//! An archive file, opened once, so that the bytes that were verified are the bytes that are unpacked.
 
 use std::fs::File;
 use std::io::Seek;
 use std::path::Path;
 
-use edge_host::{Error, Result};
+use edge_host::{Error, Result, ResultExt};
 
 use super::{Contents, Entry, Limits, read};
 
@@ -16,17 +16,17 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Opens a file of the operator's.
+    /// Opens a file.
     pub fn open(path: &Path) -> Result<Archive> {
         Ok(Archive::of(crate::open(path)?, path.display().to_string()))
     }
 
-    /// An open file, and what it is called in messages.
+    /// An open file, and its name for messages.
     pub fn of(file: File, shown: impl Into<String>) -> Archive {
         Archive { file, shown: shown.into() }
     }
 
-    /// What it is called in messages.
+    /// Its name for messages.
     pub fn shown(&self) -> &str {
         &self.shown
     }
@@ -36,7 +36,7 @@ impl Archive {
         crate::checksum(&mut self.file, &self.shown, stop)
     }
 
-    /// Reads all of it, as [`read`] does, and fails (4) where its checksum is not `sha256` any more.
+    /// Reads all of it, as [`read`] does. Errors: exit 4 where its checksum is no longer `sha256`.
     pub fn read(
         &mut self,
         sha256: &str,
@@ -44,12 +44,11 @@ impl Archive {
         stop: &dyn Fn() -> Result<()>,
         take: &mut dyn FnMut(Entry<'_>) -> Result<()>,
     ) -> Result<()> {
-        let fail = |cause| Error::failed(format!("cannot read {}: {cause}", self.shown));
-        self.file.rewind().map_err(fail)?;
+        self.file.rewind().on("read", &self.shown)?;
         if read(&mut self.file, &self.shown, limits, stop, take)? == sha256 {
             return Ok(());
         }
-        Err(Error::refused(format!("cannot unpack {}: it was changed while it was read", self.shown)))
+        Err(Error::refused(format!("cannot unpack {}: it was changed while it was being read", self.shown)))
     }
 
     /// The contents of its files, to be read a second time.

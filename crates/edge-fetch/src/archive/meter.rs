@@ -1,30 +1,44 @@
-//! Counts what an archive unpacks to.
+//! Limits the size of what an archive unpacks to.
 
 use std::cell::Cell;
+use std::error::Error;
+use std::fmt;
 use std::io::{self, Read};
 
 use edge_host::Result;
 
-/// How much may still be unpacked.
+/// How many bytes may still be unpacked.
 pub(super) struct Budget {
-    /// Until the content of the next entry begins, its own content counted.
+    /// Up to the content of the next entry.
     pub(super) entry: Cell<u64>,
-    /// Of the whole archive.
+    /// Of all of the archive.
     pub(super) all: Cell<u64>,
 }
 
 impl Budget {
     fn spend(&self, bytes: u64) -> io::Result<()> {
-        let spent = |left: &Cell<u64>, what: &str| {
-            left.set(left.get().checked_sub(bytes).ok_or_else(|| io::Error::other(what.to_owned()))?);
+        let spend = |left: &Cell<u64>, what: &'static str| {
+            left.set(left.get().checked_sub(bytes).ok_or_else(|| io::Error::other(TooLong(what)))?);
             Ok(())
         };
-        spent(&self.entry, "what lies between its files is too long")?;
-        spent(&self.all, "it unpacks to more than its files, and that is too long")
+        spend(&self.entry, "the headers of an entry are too long")?;
+        spend(&self.all, "the headers of all entries are too long")
     }
 }
 
-/// What is unpacked, within a budget: names and pax records are held in memory, however long they claim to be.
+/// The budget is used up; the text says for what.
+#[derive(Debug)]
+pub(super) struct TooLong(pub(super) &'static str);
+
+impl fmt::Display for TooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl Error for TooLong {}
+
+/// A reader with a budget: the tar library keeps names and pax records in memory, whatever length they claim.
 pub(super) struct Metered<'b, R> {
     pub(super) inner: R,
     pub(super) budget: &'b Budget,

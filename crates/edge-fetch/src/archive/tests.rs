@@ -1,4 +1,4 @@
-//! Archives as nobody should make them.
+//! Unusual, damaged and hostile archives.
 
 use std::io::Write as _;
 
@@ -118,15 +118,15 @@ fn read_hands_over_files_and_directories() {
 }
 
 #[test]
-fn read_refuses_what_no_archive_of_programs_has() {
+fn read_refuses_entries_that_programs_do_not_need() {
     let good = || Tar::default().file("bin/crio");
     let deep = "d/".repeat(40) + "f";
     let long = "n".repeat(5000);
     for (said, tar) in [
-        ("leads upwards", good().file("../escaped")),
-        ("leads upwards", good().file("a/../../escaped")),
-        ("leads upwards", good().entry("L", b'L', b"a/../../../etc/passwd\0").file("x")),
-        ("leads upwards", good().pax(&[("path", "../x")]).file("x")),
+        ("has .. in its path", good().file("../escaped")),
+        ("has .. in its path", good().file("a/../../escaped")),
+        ("has .. in its path", good().entry("L", b'L', b"a/../../../etc/passwd\0").file("x")),
+        ("has .. in its path", good().pax(&[("path", "../x")]).file("x")),
         ("is an absolute path", good().file("/etc/passwd")),
         ("is an absolute path", good().pax(&[("path", "/etc/passwd")]).file("x")),
         ("is a link", good().entry("l", b'2', b"")),
@@ -137,22 +137,22 @@ fn read_refuses_what_no_archive_of_programs_has() {
         ("is not a regular file", good().entry("v", b'V', b"")),
         ("is not a regular file", good().entry("m", b'M', b"")),
         ("is a sparse file", good().pax(&[("GNU.sparse.major", "1"), ("GNU.sparse.minor", "0")]).file("s")),
-        ("is in it twice", good().file("bin/crio")),
-        ("is in it twice", good().file("./bin//crio")),
-        ("is not the name of a file", good().file(".")),
+        ("is in the archive twice", good().file("bin/crio")),
+        ("is in the archive twice", good().file("./bin//crio")),
+        ("is not a valid file name", good().file(".")),
         ("is not a regular file", good().file("dir/")),
         ("directories deep", good().file(&deep)),
         ("has a name of 5000 bytes", good().entry("L", b'L', long.as_bytes()).file("x")),
-        ("has a name that is not text", good().entry("L", b'L', b"a\xff").file("x")),
-        ("is forged\\u{202e} has characters in its name", good().file("a\nb is forged\u{202e}")),
-        ("has characters in its name that are not visible", good().entry("L", b'L', b"a\0b\0").file("x")),
+        ("has a name that is not UTF-8", good().entry("L", b'L', b"a\xff").file("x")),
+        ("is forged\\u{202e} has invisible characters in its name", good().file("a\nb is forged\u{202e}")),
+        ("has invisible characters in its name", good().entry("L", b'L', b"a\0b\0").file("x")),
         ("has two names or sizes", good().pax(&[("path", "a"), ("path", "b")]).file("x")),
-        ("comes after its end", good().padded(&[0; 1024]).file("behind")),
-        ("makes them more files", (0..101).fold(good(), |tar, _| tar.entry("d/", b'5', b""))),
+        ("follows after its end", good().padded(&[0; 1024]).file("behind")),
+        ("exceeds the 100 entries of any bundle", (0..101).fold(good(), |tar, _| tar.entry("d/", b'5', b""))),
         ("makes it larger than any bundle", good().claim("big", b'0', 65 << 20, b"")),
         ("makes it larger than any bundle", good().claim("big", b'0', u64::MAX >> 1, b"")),
         ("makes it larger than any bundle", good().pax(&[("size", "99999999999")]).file("x")),
-        ("is a header of many bytes", good().claim("g", b'g', 2 << 20, b"")),
+        ("is too large for a header", good().claim("g", b'g', 2 << 20, b"")),
     ] {
         let error = list(&tar.end()).unwrap_err();
         assert!(error.message().contains(said), "{said}: {error}");
@@ -162,22 +162,22 @@ fn read_refuses_what_no_archive_of_programs_has() {
 }
 
 #[test]
-fn read_fails_on_damage_and_on_bombs() {
+fn read_refuses_damaged_archives_and_bombs() {
     let good = || Tar::default().file("bin/crio");
     let (zeros, huge) = (vec![0; 8 << 20], 4 << 30);
     let whole = good().end();
     let mut sparse = good().claim("s", b'S', 512, &[1; 512]).0;
     sparse[1024 + 386..1024 + 398].copy_from_slice(b"77777777777\0");
     for (said, archive) in [
-        ("is too long", good().claim("L", b'L', huge, &zeros).end()),
-        ("is too long", good().claim("K", b'K', huge, &zeros).end()),
-        ("is too long", good().claim("x", b'x', huge, &zeros).end()),
-        ("is too long", good().pax(&[("path", "a")]).claim("L", b'L', huge, &zeros).end()),
-        ("is too long", zipped(&[good().0, zeros.clone()].concat())),
-        ("two pax", good().pax(&[("path", "a")]).pax(&[("path", "b")]).file("x").end()),
-        ("two long name", good().entry("L", b'L', b"a").entry("L", b'L', b"b").file("x").end()),
-        ("no future member", good().pax(&[("path", "a")]).end()),
-        // A record of the size that a header claims, and not of the one it has.
+        ("too long", good().claim("L", b'L', huge, &zeros).end()),
+        ("too long", good().claim("K", b'K', huge, &zeros).end()),
+        ("too long", good().claim("x", b'x', huge, &zeros).end()),
+        ("too long", good().pax(&[("path", "a")]).claim("L", b'L', huge, &zeros).end()),
+        ("too long", zipped(&[good().0, zeros.clone()].concat())),
+        ("not a valid gzipped tar archive", good().pax(&[("path", "a")]).pax(&[("path", "b")]).file("x").end()),
+        ("not a valid gzipped tar archive", good().entry("L", b'L', b"a").entry("L", b'L', b"b").file("x").end()),
+        ("not a valid gzipped tar archive", good().pax(&[("path", "a")]).end()),
+        // A record of another size than the header's.
         ("", good().claim("x", b'x', 5, b"9999 path=y\n").end()),
         ("", zipped(&sparse)),
         ("", zipped(&Tar::default().claim("cut", b'0', 5000, b"cut").0)),
@@ -196,16 +196,16 @@ fn read_fails_on_damage_and_on_bombs() {
 
 #[test]
 fn read_counts_all_headers_together() {
-    // Each pax header is short enough, and all of them are not.
+    // Each pax header is short enough, but not all of them together.
     let comment = "c".repeat(1 << 19);
     let tar = (0..60).fold(Tar::default(), |tar, n| tar.pax(&[("comment", &comment)]).file(&format!("f{n}")));
     let small = Limits { bytes: 1 << 20, ..LIMITS };
     let error = read(&mut tar.end().as_slice(), "x", small, &|| Ok(()), &mut |_| Ok(())).unwrap_err();
-    assert!(error.message().ends_with("and that is too long"), "{error}");
+    assert!(error.message().ends_with("the headers of all entries are too long"), "{error}");
 }
 
 #[test]
-fn read_ends_when_it_is_told_to() {
+fn read_stops_on_request() {
     let archive = Tar::default().entry("big", b'0', &vec![0; 8 << 20]).end();
     let asked = Cell::new(0);
     let stop = || {
@@ -217,7 +217,7 @@ fn read_ends_when_it_is_told_to() {
 }
 
 #[test]
-fn contents_are_what_was_read() {
+fn contents_are_those_of_the_entries() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let bytes = Tar::default().entry("a", b'0', &[7; 9000]).entry("b", b'0', b"bee").end();
     std::fs::write(file.path(), &bytes).unwrap();
@@ -231,7 +231,7 @@ fn contents_are_what_was_read() {
     // In order, again, and backwards.
     for index in [0, 1, 1, 0] {
         let mut got = Vec::new();
-        contents.pour(places[index].0, places[index].1, &mut got).unwrap();
+        contents.copy(places[index].0, places[index].1, &mut got).unwrap();
         assert_eq!(got, [vec![7; 9000], b"bee".to_vec()][index]);
     }
 }
@@ -239,7 +239,7 @@ fn contents_are_what_was_read() {
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(256))]
 
-    /// No damage makes it panic, and what is handed over are plain names.
+    /// It does not panic, and every path is relative and without `..`.
     #[test]
     fn read_survives_any_damage(damage in proptest::collection::vec((0usize..4096, 0u8..=255), 0..8)) {
         let mut bytes = Tar::default().pax(&[("path", "a/b")]).file("x").entry("L", b'L', b"long\0").file("y").file("z").0;

@@ -1,4 +1,4 @@
-//! Builds by the real go command: what comes out, and what is said where nothing can.
+//! edge-cni build with the real go command, and its errors.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -19,7 +19,7 @@ fn build(out: &Path, args: &[&str]) -> Ran {
     builder().args(["build", "--version", "v1.9.1", "--plugins", "loopback", "--out"]).arg(out).args(args).run()
 }
 
-/// A go that says it is of some version and does nothing else.
+/// A go command that only prints its settings.
 fn fake_go(tree: &Tree, version: &str, settings: &str) -> String {
     let script = format!("#!/bin/sh\necho '{{\"GOVERSION\": \"{version}\", \"GOTOOLCHAIN\": \"local\"{settings}}}'\n");
     tree.write("bin/go", script);
@@ -28,8 +28,8 @@ fn fake_go(tree: &Tree, version: &str, settings: &str) -> String {
 }
 
 #[test]
-fn manifest_says_what_was_built_and_a_second_run_builds_nothing() {
-    if no_go("manifest_says_what_was_built_and_a_second_run_builds_nothing") {
+fn build_writes_a_manifest_and_a_second_run_builds_nothing() {
+    if no_go("build_writes_a_manifest_and_a_second_run_builds_nothing") {
         return;
     }
     let tree = Tree::new();
@@ -45,13 +45,13 @@ fn manifest_says_what_was_built_and_a_second_run_builds_nothing() {
     assert_eq!(plugin["sha256"], sha256(&bytes));
     let manifest: Value = serde_json::from_slice(&fs::read(out.join("edge-cni.json")).unwrap()).unwrap();
     assert_eq!(manifest["source"], MODULE);
-    // What the checksum database has of this release.
+    // As in the checksum database.
     assert_eq!(manifest["sum"], "h1:8oU6WsIsU3bpnNZuvHp74a6cE1MJwbj2P7s4/yTUNlA=");
     assert!(manifest["go"].as_str().unwrap().starts_with("go1."), "{manifest}");
     assert_eq!(manifest["plugins"]["loopback"]["sha256"], plugin["sha256"]);
     let names: Vec<_> = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names.len(), 2, "{names:?}");
-    assert_eq!(fs::read_dir(tree.path()).unwrap().count(), 1, "nothing is left beside");
+    assert_eq!(fs::read_dir(tree.path()).unwrap().count(), 1, "no other files");
 
     let inode = fs::metadata(out.join("loopback")).unwrap().ino();
     let ran = build(&out, &[]).expect(0);
@@ -64,8 +64,8 @@ fn manifest_says_what_was_built_and_a_second_run_builds_nothing() {
 }
 
 #[test]
-fn build_makes_both_releases_for_arm64_and_they_answer_there() {
-    if no_go("build_makes_both_releases_for_arm64_and_they_answer_there") {
+fn build_for_arm64_makes_plugins_that_run_there() {
+    if no_go("build_for_arm64_makes_plugins_that_run_there") {
         return;
     }
     const PLUGINS: [&str; 4] = ["bridge", "host-local", "loopback", "portmap"];
@@ -79,7 +79,7 @@ fn build_makes_both_releases_for_arm64_and_they_answer_there() {
             let Ok(mut child) = plugin.spawn() else {
                 return skip("cni_live_build arm64", "qemu-user-static is not installed");
             };
-            // Newer ones want to be told which version they are asked in.
+            // Newer plugins expect a version.
             child.stdin.take().unwrap().write_all(br#"{"cniVersion": "0.4.0"}"#).ok();
             let output = child.wait_with_output().unwrap();
             let said: Value =
@@ -91,53 +91,61 @@ fn build_makes_both_releases_for_arm64_and_they_answer_there() {
 }
 
 #[test]
-fn build_leaves_what_is_at_out_and_is_not_a_build() {
-    if no_go("build_leaves_what_is_at_out_and_is_not_a_build") {
+fn build_keeps_files_at_out_that_are_not_a_build() {
+    if no_go("build_keeps_files_at_out_that_are_not_a_build") {
         return;
     }
     let tree = Tree::with(&[("out/precious", "data")]);
     let ran = build(&tree.at("out"), &[]).expect(4);
-    assert!(ran.stderr.contains("/out: it holds something that no build of ours made\nhint: "), "{ran:?}");
+    assert!(ran.stderr.contains("/out: it is neither empty nor a build of edge-cni\nhint: "), "{ran:?}");
     assert_eq!(tree.read("out/precious"), "data");
     tree.write("file", "data");
     build(&tree.at("file"), &[]).expect(4);
     fs::create_dir(tree.at("empty")).unwrap();
     let mut command = builder().args(["build", "--version", "v1.9.1", "--out", "."]).into_command();
     let ran = Ran::of(&command.current_dir(tree.at("empty")).output().unwrap()).expect(2);
-    assert!(ran.stderr.starts_with("edge-cni: cannot build into .: this call stands in it\nhint: "), "{ran:?}");
+    assert!(
+        ran.stderr.starts_with("edge-cni: cannot build into .: it contains the current directory\nhint: "),
+        "{ran:?}"
+    );
 }
 
 #[test]
-fn go_that_is_too_old_or_absent_is_told_before_anything_is_fetched() {
-    if no_go("go_that_is_too_old_or_absent_is_told_before_anything_is_fetched") {
+fn build_names_a_missing_or_old_go_before_it_downloads() {
+    if no_go("build_names_a_missing_or_old_go_before_it_downloads") {
         return;
     }
     let tree = Tree::new();
     let go = fake_go(&tree, "go1.19.8", "");
     let ran = build(&tree.at("out"), &["--go", &go]).expect(1);
     let want = format!(
-        "edge-cni: cannot build v1.9.1 of the CNI plugins: it needs Go 1.24.2, and {go} (1.19.8) is older\nhint: install Go 1.24.2 or newer"
+        "edge-cni: cannot build v1.9.1 of the CNI plugins: it needs Go 1.24.2, but {go} (1.19.8) is older\nhint: install Go 1.24.2 or newer"
     );
     assert!(ran.stderr.starts_with(&want), "{ran:?}");
     let go = fake_go(&tree, "go1.22.1", "");
     let ran = build(&tree.at("out"), &["--go", &go]).expect(1);
-    assert!(ran.stderr.contains("hint: GOTOOLCHAIN=local keeps it from fetching Go 1.24.2"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("hint: set GOTOOLCHAIN=auto, as GOTOOLCHAIN=local prevents the download of Go 1.24.2"),
+        "{ran:?}"
+    );
     let ran = build(&tree.at("out"), &["--go", "/nowhere/go"]).expect(1);
     assert!(
         ran.stderr.starts_with("edge-cni: cannot use /nowhere/go as the go command: No such file or directory")
-            && ran.stderr.contains("\nhint: name the program itself"),
+            && ran.stderr.contains("\nhint: use the path of the program"),
         "{ran:?}"
     );
-    for (what, said) in
-        [("/etc", "it is a directory"), ("/etc/passwd", "it is no program"), ("/bin/true", "it does not answer as go")]
-    {
+    for (what, said) in [
+        ("/etc", "it is a directory"),
+        ("/etc/passwd", "it is not executable"),
+        ("/bin/true", "it does not work: unexpected output of go env"),
+    ] {
         let ran = build(&tree.at("out"), &["--go", what]).expect(1);
         assert!(ran.stderr.contains(&format!("cannot use {what} as the go command: {said}")), "{ran:?}");
     }
     let empty = builder().env("PATH", "/nowhere").env("HOME", tree.path());
     let ran = empty.args(["build", "--version", "v1.9.1", "--out"]).arg(tree.at("out")).run();
     if !Path::new("/usr/local/go/bin/go").exists() && !Path::new("/usr/lib/go/bin/go").exists() {
-        assert!(ran.stderr.contains("cannot find go, which builds v1.9.1"), "{ran:?}");
+        assert!(ran.stderr.contains("cannot find go to build v1.9.1"), "{ran:?}");
     }
     let go = fake_go(&tree, "go1.26.0", ", \"GOFLAGS\": \"-toolexec=/tmp/x\"");
     let ran = build(&tree.at("out2"), &["--go", &go]).expect(4);
@@ -149,8 +157,8 @@ fn go_that_is_too_old_or_absent_is_told_before_anything_is_fetched() {
 }
 
 #[test]
-fn build_says_what_to_do_where_nothing_can_be_fetched() {
-    if no_go("build_says_what_to_do_where_nothing_can_be_fetched") {
+fn build_has_a_hint_where_the_download_fails() {
+    if no_go("build_has_a_hint_where_the_download_fails") {
         return;
     }
     let tree = Tree::new();
@@ -163,17 +171,18 @@ fn build_says_what_to_do_where_nothing_can_be_fetched() {
     };
     let ran = call("v1.9.1", Some("off")).expect(1);
     assert!(
-        ran.stderr.contains(&format!("cannot fetch {MODULE}@v1.9.1: ")) && ran.stderr.contains("hint: GOPROXY is off"),
+        ran.stderr.contains(&format!("cannot fetch {MODULE}@v1.9.1: "))
+            && ran.stderr.contains("hint: use a reachable proxy instead of off"),
         "{ran:?}"
     );
     let ran = call("v1.9.1", Some("http://127.0.0.1:9,direct")).expect(1);
     assert!(
         ran.stderr.contains("connection refused")
-            && ran.stderr.contains("hint: GOPROXY is http://127.0.0.1:9: name one"),
+            && ran.stderr.contains("hint: use a reachable proxy instead of http://127.0.0.1:9 "),
         "{ran:?}"
     );
     let ran = call("v1.9.99", None).expect(1);
-    assert!(ran.stderr.contains("hint: is there such a release? The newest that is known is v1.9.1"), "{ran:?}");
+    assert!(ran.stderr.contains("hint: check the version (the newest known release is v1.9.1)"), "{ran:?}");
     assert_eq!(fs::read_dir(tree.path()).unwrap().filter(|one| one.as_ref().unwrap().file_name() != "mod").count(), 0);
     let ran = builder().args(["build", "--version", "latest", "--out", "x"]).run().expect(2);
     assert!(ran.stderr.contains("is not a valid release: expected one such as v1.9.1"), "{ran:?}");
@@ -185,7 +194,7 @@ fn build_says_what_to_do_where_nothing_can_be_fetched() {
         ran.code == 2
             && ran
                 .stderr
-                .contains("cannot build \"flannel\": v1.9.1 has no such plugin\nhint: it has bandwidth, bridge, "),
+                .contains("cannot build \"flannel\": v1.9.1 has no such plugin\nhint: choose from bandwidth, bridge, "),
         "{ran:?}"
     );
     let ran =
@@ -194,8 +203,8 @@ fn build_says_what_to_do_where_nothing_can_be_fetched() {
 }
 
 #[test]
-fn folder_is_built_with_what_it_brings() {
-    if no_go("folder_is_built_with_what_it_brings") {
+fn build_from_a_folder_uses_its_vendor_directory() {
+    if no_go("build_from_a_folder_uses_its_vendor_directory") {
         return;
     }
     let tree = Tree::new();
@@ -205,7 +214,7 @@ fn folder_is_built_with_what_it_brings() {
         builder().env("GOPROXY", "off").args(base).arg(tree.at("out")).args(args).run()
     };
     let ran = call(&[]).expect(1);
-    assert!(ran.stderr.contains("there is no vendor directory in it\nhint: run `go mod vendor` in it"), "{ran:?}");
+    assert!(ran.stderr.contains("it has no vendor directory\nhint: run go mod vendor in it"), "{ran:?}");
     tree.write("src/vendor/modules.txt", "");
     call(&[]).expect(0);
     let output = Command::new(tree.at("out/tiny")).output().unwrap();
@@ -214,21 +223,21 @@ fn folder_is_built_with_what_it_brings() {
     call(&["--arch", "armv6"]).expect(0);
     let head = fs::read(tree.at("out/tiny")).unwrap();
     assert_eq!((head[4], head[18]), (1, 40), "32 bits, ARM");
-    // A failure leaves the build before it whole.
+    // A failed build keeps the earlier one.
     tree.write("src/plugins/main/tiny/main.go", "package main\n\nfunc main() {\n\tundefined()\n}\n");
     let ran = call(&[]).expect(1);
     assert!(ran.stderr.contains("undefined: undefined"), "{ran:?}");
     assert_eq!(fs::read(tree.at("out/tiny")).unwrap(), head);
     tree.write("src/go.mod", "module example.com/other\n");
     let ran = call(&[]).expect(1);
-    assert!(ran.stderr.contains("its module is example.com/other\nhint: it must be a checkout of"), "{ran:?}");
+    assert!(ran.stderr.contains("its module is example.com/other\nhint: use a checkout of"), "{ran:?}");
 }
 
-/// Starts a build, waits until go is at work, and sends a signal; how it ended.
+/// Starts a build, waits until go runs, and sends a signal; the result, and the process ID of go.
 fn interrupted(tree: &Tree, signal: nix::sys::signal::Signal) -> (Ran, u32) {
     let from = folder(tree);
     tree.write("src/vendor/modules.txt", "");
-    // A go that is at work for as long as it is let.
+    // A go that runs until it is stopped.
     let go = "#!/bin/sh\ncase $1 in env) exec go \"$@\";; esac\nmkdir -p \"${GOTMPDIR:-$HOME/tmp}/go-build1\"\n\
               echo $$ > \"$HOME/at-work\"\nexec sleep 60\n";
     tree.write("bin/slow-go", go);
@@ -251,8 +260,8 @@ fn interrupted(tree: &Tree, signal: nix::sys::signal::Signal) -> (Ran, u32) {
 }
 
 #[test]
-fn build_that_is_stopped_takes_go_along_and_leaves_nothing() {
-    if no_go("build_that_is_stopped_takes_go_along_and_leaves_nothing") {
+fn stopped_build_ends_go_and_leaves_nothing() {
+    if no_go("stopped_build_ends_go_and_leaves_nothing") {
         return;
     }
     let tree = Tree::new();
@@ -261,12 +270,12 @@ fn build_that_is_stopped_takes_go_along_and_leaves_nothing() {
     assert!(ran.stderr.ends_with("hint: run the same command again to resume\n"), "{ran:?}");
     assert!(!Path::new("/proc").join(go.to_string()).exists());
     assert!(!tree.at("out").exists() && !tree.at(".out.edgeutils-new").exists());
-    assert!(!tree.at("tmp").exists(), "nor where go works");
+    assert!(!tree.at("tmp").exists(), "go's temporary directory");
 }
 
 #[test]
-fn build_that_is_killed_is_never_taken_for_one() {
-    if no_go("build_that_is_killed_is_never_taken_for_one") {
+fn killed_build_is_not_a_build() {
+    if no_go("killed_build_is_not_a_build") {
         return;
     }
     let tree = Tree::new();
@@ -275,7 +284,7 @@ fn build_that_is_killed_is_never_taken_for_one() {
         .unwrap();
     assert_eq!(ran.code, 128 + 9);
     assert!(!tree.at("out").exists() && tree.at(".out.edgeutils-new").exists());
-    // The next one clears up behind it.
+    // The next build removes its files.
     let args = ["build", "--version", "v1.9.1", "--from"];
     builder().args(args).arg(tree.at("src")).arg("--out").arg(tree.at("out")).run().expect(0);
     assert!(tree.at("out/tiny").exists() && !tree.at(".out.edgeutils-new").exists());
@@ -302,7 +311,11 @@ fn go_runs_as_the_caller_under_sudo() {
         sudo.args(["build", "--version", "v1.9.1", "--from", &from, "--out"]).arg(tree.at(out)).run()
     };
     let ran = call("of-root").expect(1);
-    assert!(ran.stderr.contains("/of-root: Permission denied (os error 13)\nhint: a build has the rights of the user who called sudo (65534): "), "{ran:?}");
+    assert!(
+        ran.stderr
+            .contains("/of-root: Permission denied (os error 13)\nhint: use an --out that user 65534 can write to: "),
+        "{ran:?}"
+    );
     call("cache/deep/out").expect(0);
     for path in ["cache/deep", "cache/deep/out", "cache/deep/out/tiny", "cache/deep/out/edge-cni.json", "cache/build"] {
         assert_eq!(fs::metadata(tree.at(path)).unwrap().uid(), NOBODY, "{path}");

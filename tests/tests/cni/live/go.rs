@@ -1,4 +1,4 @@
-//! A go command that cannot build as it is set: the reason is go's own, with what to do.
+//! Errors of the real go command, with edge-cni's hints.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -14,8 +14,8 @@ fn build(tree: &Tree, tool: Tool) -> Ran {
 }
 
 #[test]
-fn flags_in_quotes_are_looked_through_too() {
-    if no_go("flags_in_quotes_are_looked_through_too") {
+fn build_refuses_unsafe_flags_in_quotes() {
+    if no_go("build_refuses_unsafe_flags_in_quotes") {
         return;
     }
     let tree = Tree::new();
@@ -30,8 +30,8 @@ fn flags_in_quotes_are_looked_through_too() {
 }
 
 #[test]
-fn go_that_does_not_answer_is_not_told_as_absent() {
-    if no_go("go_that_does_not_answer_is_not_told_as_absent") {
+fn go_that_fails_is_not_reported_as_missing() {
+    if no_go("go_that_fails_is_not_reported_as_missing") {
         return;
     }
     let tree = Tree::new();
@@ -41,15 +41,15 @@ fn go_that_does_not_answer_is_not_told_as_absent() {
 }
 
 #[test]
-fn caches_that_cannot_be_written_to_are_named() {
-    if no_go("caches_that_cannot_be_written_to_are_named") {
+fn build_has_a_hint_for_caches_that_are_not_writable() {
+    if no_go("build_has_a_hint_for_caches_that_are_not_writable") {
         return;
     }
     let tree = Tree::new();
     // Not even root can write there.
     for name in ["GOMODCACHE", "GOCACHE"] {
         let ran = build(&tree, builder().env(name, "/proc/nothing")).expect(1);
-        assert!(ran.stderr.contains("hint: go cannot write to its caches: GOPATH=DIR and GOCACHE=DIR "), "{ran:?}");
+        assert!(ran.stderr.contains("hint: set GOPATH=DIR and GOCACHE=DIR "), "{ran:?}");
     }
     assert!(!tree.at("out").exists());
 }
@@ -59,7 +59,7 @@ fn module_cache_is_enough_without_a_proxy() {
     if no_go("module_cache_is_enough_without_a_proxy") {
         return;
     }
-    // All that it needs is fetched now, if it was not before.
+    // Downloads the modules, unless they are cached.
     built("v1.9.1", "arm64", "bridge,host-local,loopback,portmap");
     let tree = Tree::new();
     let ran = build(&tree, builder().env("GOPROXY", "off")).expect(1);
@@ -69,7 +69,7 @@ fn module_cache_is_enough_without_a_proxy() {
     assert!(proxy.starts_with("file:///") && proxy.ends_with("/cache/download"), "{ran:?}");
     build(&tree, builder().env("GOPROXY", proxy)).expect(0);
     assert!(tree.at("out/loopback").exists());
-    // Not even a look at what there is needs more than a name.
+    // An empty name is refused before go runs.
     let ran = builder().args(["build", "-n", "--version", "v1.9.1", "--plugins", "", "--out", "x"]).run().expect(2);
     assert!(ran.stderr.contains("--plugins"), "{ran:?}");
     assert!(ran.stdout.is_empty() && !ran.stderr.contains(MODULE), "{ran:?}");

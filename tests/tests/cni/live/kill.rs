@@ -1,4 +1,4 @@
-//! A kill while plugins and networks are put in place, replaced or taken away, and the same command again.
+//! install, conf and remove are killed at any point, and run again.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -8,10 +8,10 @@ use edgeutils_tests::tool::Tool;
 use edgeutils_tests::tree::Tree;
 use edgeutils_tests::{kill, skip};
 
-/// Plugins repeat themselves.
+/// Plugins are all alike.
 const POINTS: Points = Points::About(24);
 
-/// What a node's own plugin directory holds before, and where leases are.
+/// An image without plugins.
 fn image() -> Tree {
     let tree = Tree::new();
     image_for(&tree, ARM64);
@@ -19,7 +19,7 @@ fn image() -> Tree {
     tree
 }
 
-/// The same with plugins of others in the place of ours.
+/// The same with plugins of the distribution.
 fn with_others() -> Tree {
     let tree = image();
     tree.write("opt/cni/bin/bridge", tiny(ARM64, "the distribution's"));
@@ -27,7 +27,7 @@ fn with_others() -> Tree {
     tree
 }
 
-/// Two sets; the older one has a plugin that the newer one has not, and the other way round.
+/// Two sets, each with a plugin that the other one does not have.
 fn sets() -> (Tree, String, String) {
     let beside = Tree::new();
     let set = |version: &str, names: [&'static str; 4]| {
@@ -54,7 +54,7 @@ fn cannot_kill(test: &str) -> bool {
 }
 
 #[test]
-fn install_killed_anywhere_and_run_again_is_whole() {
+fn install_killed_anywhere_and_run_again_completes() {
     if cannot_kill("cni_live_kill install") {
         return;
     }
@@ -63,7 +63,7 @@ fn install_killed_anywhere_and_run_again_is_whole() {
 }
 
 #[test]
-fn install_over_others_killed_anywhere_and_run_again_is_whole() {
+fn install_over_others_killed_anywhere_and_run_again_completes() {
     if cannot_kill("cni_live_kill over others") {
         return;
     }
@@ -72,7 +72,7 @@ fn install_over_others_killed_anywhere_and_run_again_is_whole() {
 }
 
 #[test]
-fn upgrade_killed_anywhere_and_run_again_is_whole() {
+fn upgrade_killed_anywhere_and_run_again_completes() {
     if cannot_kill("cni_live_kill upgrade") {
         return;
     }
@@ -86,7 +86,7 @@ fn upgrade_killed_anywhere_and_run_again_is_whole() {
 }
 
 #[test]
-fn conf_killed_anywhere_and_run_again_is_whole() {
+fn conf_killed_anywhere_and_run_again_completes() {
     if cannot_kill("cni_live_kill conf") {
         return;
     }
@@ -100,7 +100,7 @@ fn conf_killed_anywhere_and_run_again_is_whole() {
 }
 
 #[test]
-fn changed_conf_killed_anywhere_and_run_again_is_whole() {
+fn changed_conf_killed_anywhere_and_run_again_completes() {
     if cannot_kill("cni_live_kill changed conf") {
         return;
     }

@@ -1,4 +1,4 @@
-//! The real plugins, built by edge-cni from the Go module, installed and used on a host of the test's own.
+//! The real plugins, built by edge-cni from the Go module, in private namespaces.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -10,7 +10,7 @@ use edgeutils_tests::{live, skip};
 
 const PLUGINS: &str = "bridge,dhcp,host-local,loopback,portmap";
 
-/// Runs a script with both releases at hand, as $NEW and $OLD; none where it cannot be run here.
+/// The output of a script with two releases, $NEW and $OLD; none where it cannot run here.
 fn transcript(test: &str, text: &str) -> Option<String> {
     if !live::can_unshare() || !can_build() {
         skip(test, "namespaces cannot be made, or go is not on the PATH");
@@ -34,7 +34,7 @@ fn in_order(text: &str, wanted: &[&str]) {
 }
 
 #[test]
-fn trial_of_an_installed_network_leaves_nothing() {
+fn trial_leaves_nothing_behind() {
     let Some(said) = transcript(
         "cni_live_network trial",
         r#"
@@ -59,7 +59,7 @@ fn trial_of_an_installed_network_leaves_nothing() {
         &said,
         &[
             "wrote /etc/cni/net.d/10-edgeutils.conflist: the network edgeutils  [undo: exact]\n2 changes\nexit 0\n",
-            "tried edgeutils: ADD gave 10.85.0.2/16 and fd00:85::2/64, CHECK agreed, DEL left nothing\n",
+            "tested edgeutils: ADD assigned 10.85.0.2/16 and fd00:85::2/64, CHECK succeeded, DEL left nothing behind\n",
             "10-edgeutils.conflist (1.1.0, with bridge v1.9.1, host-local v1.9.1, portmap v1.9.1)\nno problems found\nexit 0\n",
             "nothing is left\n0\n",
             "CNI bridge plugin v1.9.1\n",
@@ -68,7 +68,7 @@ fn trial_of_an_installed_network_leaves_nothing() {
 }
 
 #[test]
-fn release_that_is_too_old_is_named_as_the_cause() {
+fn check_names_a_release_that_is_too_old() {
     let Some(said) = transcript(
         "cni_live_network old",
         r#"
@@ -88,19 +88,19 @@ fn release_that_is_too_old_is_named_as_the_cause() {
         &said,
         &[
             "\"cniVersion\": \"0.4.0\"",
-            "tried edgeutils: ADD gave 10.85.0.2/16, CHECK agreed, DEL left nothing\n",
+            "tested edgeutils: ADD assigned 10.85.0.2/16, CHECK succeeded, DEL left nothing behind\n",
             "no problems found\nexit 0\n",
-            "error: plugins[0].type: bridge v0.8.7 reads at most 0.4.0, and the network asks for 1.0.0",
+            "error: plugins[0].type: bridge v0.8.7 supports CNI versions up to 0.4.0, but the network requires 1.0.0",
             "hint: install a newer release",
             "exit 3\n",
-            "tried edgeutils: ADD gave 10.85.0.2/16",
+            "tested edgeutils: ADD assigned 10.85.0.2/16",
             "no problems found\nexit 0\n",
         ],
     );
 }
 
 #[test]
-fn daemon_that_runs_is_no_obstacle_and_all_comes_back() {
+fn install_replaces_a_running_plugin_and_undo_restores_it() {
     let Some(said) = transcript(
         "cni_live_network daemon",
         r#"
@@ -113,7 +113,7 @@ fn daemon_that_runs_is_no_obstacle_and_all_comes_back() {
         cmp "$NEW/dhcp" /opt/cni/bin/dhcp && echo "replaced"
         kill -0 $daemon && echo "still running"
         cni undo > /dev/null
-        cmp "$OLD/dhcp" /opt/cni/bin/dhcp && echo "brought back"
+        cmp "$OLD/dhcp" /opt/cni/bin/dhcp && echo "restored"
         kill $daemon
         cni undo > /dev/null
         find /opt
@@ -121,11 +121,11 @@ fn daemon_that_runs_is_no_obstacle_and_all_comes_back() {
     ) else {
         return;
     };
-    assert_eq!(said, "it is busy\nreplaced\nstill running\nbrought back\n/opt\n");
+    assert_eq!(said, "it is busy\nreplaced\nstill running\nrestored\n/opt\n");
 }
 
 #[test]
-fn routes_and_a_bridge_of_another_network_stand_in_the_way() {
+fn conf_and_check_find_other_routes_and_addresses() {
     let Some(said) = transcript(
         "cni_live_network routes",
         r#"
@@ -147,22 +147,22 @@ fn routes_and_a_bridge_of_another_network_stand_in_the_way() {
     in_order(
         &said,
         &[
-            "edge-cni: cannot use 10.85.0.0/16: this host has a route to 10.85.3.0/24 through eth7\nhint: ",
+            "edge-cni: cannot use 10.85.0.0/16: this host has a route to 10.85.3.0/24 on eth7\nhint: ",
             "exit 4\n",
             "edge-cni: cannot use 10.87.0.0/16: this host has the address 10.87.0.1 on lo\nhint: ",
             "exit 4\n",
             "wrote /etc/cni/net.d/10-edgeutils.conflist",
-            "error: cni0 has the address 10.99.0.1/16 of another network: bridge refuses to add a second one\n",
-            "hint: while no pod runs: ip link delete cni0\n",
+            "error: cni0 has the address 10.99.0.1/16 of another network, to which the plugin adds no second one\n",
+            "hint: stop all pods and run: ip link delete cni0\n",
             "exit 3\n",
-            "warning: 10.86.0.0/16 overlaps this host's route to 10.0.0.0/8 through eth7\n",
+            "warning: 10.86.0.0/16 overlaps this host's route to 10.0.0.0/8 on eth7: pods receive that traffic\n",
             "no errors, 1 warning\nexit 0\n",
         ],
     );
 }
 
 #[test]
-fn trial_reports_a_failure_in_the_plugins_words() {
+fn trial_reports_the_error_of_a_plugin() {
     let Some(said) = transcript(
         "cni_live_network failing",
         r#"
@@ -179,7 +179,7 @@ fn trial_reports_a_failure_in_the_plugins_words() {
         sed -i 's/"type": "portmap"/"type": "macvlan", "master": "eth0"/' /etc/cni/net.d/10-edgeutils.conflist
         cp "$NEW/bridge" /opt/cni/bin/macvlan
         cni check --live
-        # flannel's own daemon writes what it reads, and that is not in the trial's view of /run.
+        # flannel needs a file of its daemon, which the trial does not see in /run.
         printf '{"cniVersion": "0.4.0", "name": "cbr0", "plugins": [{"type": "flannel"}]}' > /etc/cni/net.d/10-edgeutils.conflist
         cp "$OLD/bridge" /opt/cni/bin/flannel
         cni check --live
@@ -190,19 +190,47 @@ fn trial_reports_a_failure_in_the_plugins_words() {
     in_order(
         &said,
         &[
-            "error: after DEL the lease of 10.85.0.2 is still there: addresses run out\n",
+            "error: DEL does not release the lease of 10.85.0.2: the range runs out of addresses\n",
             "exit 3\n",
-            "error: plugins[0]: ADD by bridge fails: failed to create bridge \"a-name-that-is-too-long\"",
+            "error: plugins[0]: bridge failed to ADD: failed to create bridge \"a-name-that-is-too-long\"",
             "exit 3\n",
             "0\n",
-            "note: not tried: macvlan needs a device of the host (master)\n",
-            "note: not tried: flannel may need a daemon of the host or the cluster\n",
+            "note: not tested: macvlan needs a device of the host (master)\n",
+            "note: not tested: flannel may need a daemon of the host or the cluster\n",
             "no problems found\nexit 0\n",
         ],
     );
 }
 
-/// All plugins in one program, as some distributions have them: it goes by the name it is run under.
+#[test]
+fn trial_has_a_network_namespace_for_the_runtime_and_one_for_the_pod() {
+    if !live::can_unshare() {
+        return skip("cni_live_network namespaces", "namespaces cannot be made");
+    }
+    let ran = script(
+        r#"
+        mkdir -p /opt/cni/bin /etc/cni/net.d
+        echo '{"cniVersion": "1.0.0", "name": "n", "plugins": [{"type": "bridge"}]}' > /etc/cni/net.d/1.conflist
+        printf '%s\n' '#!/bin/sh' 'case $CNI_COMMAND in' \
+            'VERSION) echo "{\"supportedVersions\": [\"1.0.0\"]}";;' \
+            'ADD) echo "{\"msg\": \"runtime $(readlink /proc/self/ns/net) pod $(stat -Lc %i "$CNI_NETNS").\"}"; exit 1;;' \
+            'esac' > /opt/cni/bin/bridge
+        chmod 755 /opt/cni/bin/bridge
+        echo "host $(readlink /proc/self/ns/net)."
+        cni check --live
+        "#,
+    );
+    let number = |before: &str| -> u64 {
+        let rest = ran.stdout.split_once(before).unwrap_or_else(|| panic!("{before}: {}", ran.stdout)).1;
+        let digits: String =
+            rest.chars().skip_while(|c| "net:[".contains(*c)).take_while(char::is_ascii_digit).collect();
+        digits.parse().unwrap()
+    };
+    let (host, runtime, pod) = (number("host "), number("runtime "), number(" pod "));
+    assert!(host != runtime && host != pod && runtime != pod, "{}", ran.stdout);
+}
+
+/// All plugins in one program, which goes by its own name.
 const ALL_IN_ONE: &str = r#"package main
 
 import ("fmt"; "os"; "path/filepath")
@@ -219,7 +247,7 @@ func main() {
 "#;
 
 #[test]
-fn plugin_that_is_a_link_is_asked_by_its_own_name() {
+fn plugin_that_is_a_link_runs_under_its_own_name() {
     if !live::can_unshare() || !can_build() {
         skip("cni_live_network links", "namespaces cannot be made, or go is not on the PATH");
         return;

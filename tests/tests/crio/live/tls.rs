@@ -204,7 +204,7 @@ fn incomplete_or_redirected_download_is_not_kept() {
     let empty = site.to.snapshot();
     for (how, code, said) in [
         ("cut", 1, "\nhint: run the same command again"),
-        ("down", 1, "the server redirects to http://localhost:1/x, which is without TLS\nhint: "),
+        ("down", 1, "the server redirects to http://localhost:1/x, which does not use TLS\nhint: "),
     ] {
         let ran = site.download("ca", &[], &format!("{base}/{how}/")).expect(code);
         assert!(ran.stderr.contains(said) && !ran.stderr.contains("secret"), "{how}: {}", ran.stderr);

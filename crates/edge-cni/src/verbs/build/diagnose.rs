@@ -1,23 +1,23 @@
-//! What go says where it fails, and what to do about it.
+//! Finds the hint for an error of go.
 
 use edge_host::Error;
 
+use crate::catalog::Catalog;
 use crate::go::Go;
-use crate::releases::Releases;
 
-/// What go was to do.
+/// The step that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum At {
-    /// Fetch the module.
+    /// Downloading the module.
     Fetch,
-    /// Build from it; its dependencies come from the proxy, too.
+    /// Building the module, whose dependencies come from the proxy, too.
     Module,
-    /// Build a folder.
+    /// Building a folder.
     Folder,
 }
 
 const NOT_FOUND: [&str; 5] = ["404 Not Found", "410 Gone", "403 Forbidden", "unknown revision", "invalid version"];
-const NO_WAY: [&str; 6] =
+const UNREACHABLE: [&str; 6] =
     ["module lookup disabled", "dial tcp", "dial udp", "i/o timeout", "TLS handshake", "server response"];
 const CANNOT_WRITE: [&str; 4] = [
     "read-only file system",
@@ -26,41 +26,41 @@ const CANNOT_WRITE: [&str; 4] = [
     "/sumdb/sum.golang.org/latest: no such file",
 ];
 
-/// The error for what go said.
-pub(super) fn diagnose(text: String, at: At, go: &Go, releases: &Releases) -> Error {
-    let says = |words: &[&str]| words.iter().any(|word| text.to_lowercase().contains(&word.to_lowercase()));
+/// The error for a message of go.
+pub(super) fn diagnose(text: String, at: At, go: &Go, catalog: &Catalog) -> Error {
+    let contains = |words: &[&str]| words.iter().any(|word| text.to_lowercase().contains(&word.to_lowercase()));
     let proxy = go.proxy();
-    if says(&["SECURITY ERROR", "checksum mismatch"]) {
+    if contains(&["SECURITY ERROR", "checksum mismatch"]) {
         return Error::refused(text)
-            .hint("what the proxy gives is not what the checksum database knows: do not use it");
+            .hint("do not use this module: the proxy's copy does not match the checksum database");
     }
-    let hint = if says(&["no space left"]) {
-        "go needs some two hundred megabytes at --out, and as much in its caches: go env GOCACHE GOMODCACHE".to_owned()
-    } else if says(&CANNOT_WRITE) {
-        "go cannot write to its caches: GOPATH=DIR and GOCACHE=DIR in the environment name others".to_owned()
-    } else if says(&["permission denied"]) {
+    let hint = if contains(&["no space left"]) {
+        "free 200 MiB for --out and 200 MiB for go's caches: go env GOCACHE GOMODCACHE".to_owned()
+    } else if contains(&CANNOT_WRITE) {
+        "set GOPATH=DIR and GOCACHE=DIR in the environment to directories that go can write to".to_owned()
+    } else if contains(&["permission denied"]) {
         match at {
-            At::Fetch => "the module cache of the user who builds must be that user's own".to_owned(),
+            At::Fetch => "use a module cache that the building user owns: go env -w GOMODCACHE=DIR".to_owned(),
             At::Module | At::Folder => {
-                "go runs with the rights of the user who called sudo: name an --out that this user can reach".to_owned()
+                "use an --out that the user who called sudo can write to: go runs as that user".to_owned()
             }
         }
     } else if at == At::Folder {
-        if !says(&["inconsistent vendoring"]) {
+        if !contains(&["inconsistent vendoring"]) {
             return Error::failed(text);
         }
-        "the folder's vendor directory does not fit its go.mod: `go mod vendor` mends it".to_owned()
-    } else if says(&NOT_FOUND) {
-        let newest = &releases.newest;
-        format!("is there such a release? The newest that is known is {newest}; or {proxy} does not give it away")
+        "update the vendor directory of the folder: go mod vendor".to_owned()
+    } else if contains(&NOT_FOUND) {
+        let newest = &catalog.newest;
+        format!("check the version (the newest known release is {newest}), or use another proxy than {proxy}")
     } else if at == At::Fetch {
         format!(
-            "GOPROXY is {proxy}: name one that can be reached (go env -w GOPROXY=URL), or build from a checked-out folder: --from DIR"
+            "use a reachable proxy instead of {proxy} (go env -w GOPROXY=URL), or build from a checkout: --from DIR"
         )
-    } else if says(&NO_WAY) {
-        // It asks for more than it needs: whether the module is deprecated by now.
+    } else if contains(&UNREACHABLE) {
+        // go also asks whether the module is deprecated, which the module cache can answer.
         format!(
-            "GOPROXY is {proxy}, and go cannot ask it: name one that can be reached; where all was fetched before, GOPROXY=file://{}/cache/download is one",
+            "use a reachable proxy instead of {proxy}, or, if all modules were downloaded before, GOPROXY=file://{}/cache/download",
             go.module_cache()
         )
     } else {
@@ -77,34 +77,30 @@ mod tests {
     use crate::go::tests::go;
 
     #[test]
-    fn what_go_says_has_a_remedy() {
+    fn diagnose_has_a_hint_for_usual_errors() {
         let go = go("go1.26.8", &[("GOPROXY", "https://proxy.example,direct"), ("GOMODCACHE", "/home/x/mod")]);
-        let releases = Releases::known().unwrap();
-        let of = |text: &str, at: At| diagnose(text.to_owned(), at, &go, &releases);
+        let catalog = Catalog::read().unwrap();
+        let of = |text: &str, at: At| diagnose(text.to_owned(), at, &go, &catalog);
         for at in [At::Fetch, At::Module] {
             let error =
                 of("verifying x@v1: checksum mismatch; downloaded: h1:a; sum.golang.org: h1:b; SECURITY ERROR", at);
             assert_eq!(error.exit(), Exit::Refused);
-            assert!(error.hint_text().unwrap().ends_with("do not use it"));
+            assert!(error.hint_text().unwrap().starts_with("do not use this module"));
         }
         for (said, at, hint) in [
             (
                 "dial tcp 192.0.2.1:443: i/o timeout",
                 At::Fetch,
-                "name one that can be reached (go env -w GOPROXY=URL), or build",
+                "instead of https://proxy.example (go env -w GOPROXY=URL), or build",
             ),
-            ("dial tcp 192.0.2.1:443: i/o timeout", At::Module, "GOPROXY=file:///home/x/mod/cache/download is one"),
+            ("dial tcp 192.0.2.1:443: i/o timeout", At::Module, "GOPROXY=file:///home/x/mod/cache/download"),
             (
                 "loading deprecation for x: module lookup disabled by GOPROXY=off",
                 At::Module,
-                "GOPROXY is https://proxy.example, and",
+                "use a reachable proxy instead of https://proxy.example, or",
             ),
-            (
-                "reading https://proxy.example/x: 403 Forbidden server response: no",
-                At::Module,
-                "is there such a release? ",
-            ),
-            ("write /x: no space left on device", At::Fetch, "go needs some two hundred megabytes"),
+            ("reading https://proxy.example/x: 403 Forbidden server response: no", At::Module, "check the version"),
+            ("write /x: no space left on device", At::Fetch, "free 200 MiB"),
             ("mkdir /x: read-only file system", At::Fetch, "GOPATH=DIR and GOCACHE=DIR"),
             (
                 "failed to initialize build cache at /x: mkdir /x: permission denied",
@@ -112,7 +108,7 @@ mod tests {
                 "GOPATH=DIR and GOCACHE=DIR",
             ),
             ("open /x: permission denied", At::Folder, "the user who called sudo"),
-            ("inconsistent vendoring in /x", At::Folder, "`go mod vendor` mends it"),
+            ("inconsistent vendoring in /x", At::Folder, "go mod vendor"),
         ] {
             let error = of(said, at);
             assert!(error.hint_text().is_some_and(|text| text.contains(hint)), "{said}: {:?}", error.hint_text());

@@ -1,4 +1,4 @@
-//! host-local's leases against the ranges: one file for each address that is given away.
+//! Compares host-local's leases, one file for each address, with the ranges of the network.
 
 use edge_host::{Finding, Host, Result, ResultExt};
 use std::net::IpAddr;
@@ -9,39 +9,36 @@ use crate::conflist::Network;
 use crate::range::Range;
 
 const STAT: &str = "/proc/stat";
-/// Of every hundred addresses, so many taken are worth a word.
+/// The share of leased addresses that is worth a warning, in percent.
 const NEARLY_ALL: u128 = 90;
 
 /// The leases of one network.
 #[derive(Debug, Clone)]
 pub(super) struct Leases {
     dir: PathBuf,
-    addresses: Vec<(IpAddr, Age)>,
+    leases: Vec<Lease>,
 }
 
-/// Whether the pod that an address was given to can still be there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Age {
-    /// From before this boot: no network namespace outlives one.
-    Older,
-    /// Of this boot, or nobody knows.
-    Other,
+#[derive(Debug, Clone, Copy)]
+struct Lease {
+    address: IpAddr,
+    /// Written before the last boot: its pod cannot exist any more.
+    is_stale: bool,
 }
 
 /// Reads the leases of a network.
 pub(super) fn leases(host: &Host, network: &Network) -> Result<Leases> {
     let dir = network.leases();
     let boot = if host.root.is_live() { boot(host)? } else { None };
-    let mut addresses = Vec::new();
+    let mut leases = Vec::new();
     for name in host.root.list(&dir)? {
         let Some(address) = name.to_str().and_then(|name| name.parse::<IpAddr>().ok()) else { continue };
         let Some(file) = host.root.open(&dir.join(&name))? else { continue };
         let time = file.metadata().and_then(|meta| meta.modified());
         let time = time.on("read", host.root.display(&dir.join(&name)))?;
-        let is_older = boot.is_some_and(|boot| time < boot);
-        addresses.push((address, if is_older { Age::Older } else { Age::Other }));
+        leases.push(Lease { address, is_stale: boot.is_some_and(|boot| time < boot) });
     }
-    Ok(Leases { dir, addresses })
+    Ok(Leases { dir, leases })
 }
 
 fn boot(host: &Host) -> Result<Option<SystemTime>> {
@@ -53,55 +50,53 @@ fn parse_boot(stat: &str) -> Option<u64> {
     stat.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse().ok())
 }
 
-/// What is wrong with them.
-pub(super) fn judge(network: &Network, leases: &Leases) -> Vec<Finding> {
+/// The findings about them.
+pub(super) fn diagnose(network: &Network, leases: &Leases) -> Vec<Finding> {
     let ranges = network.ranges();
     let mut findings = Vec::new();
     let dir = leases.dir.as_path();
-    let old = leases.addresses.iter().filter(|(_, age)| *age == Age::Older).count();
-    // A clock that was wrong at boot makes a lease look older than it is: it is safe only without pods.
-    let clean = format!("while no pod runs: remove the files of addresses in {}", dir.display());
+    let stale = leases.leases.iter().filter(|lease| lease.is_stale).count();
+    // A lease may only look stale, where the clock was wrong at boot: removing it is safe only without pods.
+    let clean = format!("stop all pods and remove the files named after addresses in {}", dir.display());
     for range in &ranges {
-        let used = leases.addresses.iter().filter(|(address, _)| range.holds(*address)).count() as u128;
+        let used = leases.leases.iter().filter(|lease| range.contains(lease.address)).count() as u128;
         let capacity = range.capacity();
-        let of_them = if old > 0 { format!("; {}", before_boot(old)) } else { String::new() };
+        let of_them = if stale > 0 { format!("; {}", describe_stale(stale)) } else { String::new() };
         if used >= capacity {
-            let text =
-                format!("all {capacity} addresses of {} are given away: no new pod gets one{of_them}", range.subnet);
-            findings.push(Finding::error(dir, text).hint(if old > 0 { clean.clone() } else { wider(range) }));
+            let text = format!("all {capacity} addresses of {} are leased, new pods get none{of_them}", range.subnet);
+            findings.push(Finding::error(dir, text).hint(if stale > 0 { clean.clone() } else { wider(range) }));
         } else if used * 100 >= capacity * NEARLY_ALL {
-            let text = format!("{used} of {capacity} addresses of {} are given away{of_them}", range.subnet);
-            findings.push(Finding::warning(dir, text).hint(if old > 0 { clean.clone() } else { wider(range) }));
+            let text = format!("{used} of {capacity} addresses of {} are leased{of_them}", range.subnet);
+            findings.push(Finding::warning(dir, text).hint(if stale > 0 { clean.clone() } else { wider(range) }));
         }
     }
-    if old > 0 && findings.is_empty() {
-        let text = format!("{}: taken for ever", before_boot(old));
-        findings.push(Finding::warning(dir, text).hint(clean.clone()));
+    if stale > 0 && findings.is_empty() {
+        findings.push(Finding::warning(dir, describe_stale(stale)).hint(clean.clone()));
     }
     let strays: Vec<String> = leases
-        .addresses
+        .leases
         .iter()
-        .filter(|(address, _)| !ranges.iter().any(|range| range.subnet.contains(address)))
-        .map(|(address, _)| address.to_string())
+        .filter(|lease| !ranges.iter().any(|range| range.subnet.contains(&lease.address)))
+        .map(|lease| lease.address.to_string())
         .collect();
     if let (Some(first), false) = (strays.first(), ranges.is_empty()) {
         let which = match strays.len() {
             1 => format!("the lease of {first} is"),
             count => format!("{count} leases such as {first} are"),
         };
-        let text = format!("{which} of no range of the network: it had another subnet");
+        let text = format!("{which} outside the network's ranges, from an earlier subnet");
         findings.push(Finding::warning(dir, text).hint(clean));
     }
     findings
 }
 
-fn before_boot(count: usize) -> String {
-    let are = if count == 1 { "lease is" } else { "leases are" };
-    format!("{count} {are} from before this boot and nobody's")
+fn describe_stale(count: usize) -> String {
+    let leases = if count == 1 { "lease" } else { "leases" };
+    format!("{count} {leases} from before the last boot will not be released")
 }
 
 fn wider(range: &Range) -> String {
-    format!("the network needs a wider subnet than {}: edge-cni conf bridge --subnet CIDR", range.subnet)
+    format!("use a larger subnet than {}: edge-cni conf bridge --subnet CIDR", range.subnet)
 }
 
 #[cfg(test)]
@@ -109,62 +104,63 @@ mod tests {
     use super::*;
     use crate::conflist::parse;
 
-    fn findings(subnet: &str, leases: &[(&str, Age)]) -> Vec<String> {
+    fn findings(subnet: &str, leases: &[(&str, bool)]) -> Vec<String> {
         let text = format!(
             r#"{{"name": "n", "plugins": [{{"type": "bridge", "ipam": {{"type": "host-local", "subnet": "{subnet}"}}}}]}}"#
         );
-        let addresses = leases.iter().map(|(address, age)| (address.parse().unwrap(), *age)).collect();
-        let leases = Leases { dir: PathBuf::from("/x/n"), addresses };
-        let found = judge(&parse(&text, "conflist").unwrap(), &leases);
+        let lease =
+            |(address, is_stale): &(&str, bool)| Lease { address: address.parse().unwrap(), is_stale: *is_stale };
+        let leases = Leases { dir: PathBuf::from("/x/n"), leases: leases.iter().map(lease).collect() };
+        let found = diagnose(&parse(&text, "conflist").unwrap(), &leases);
         found.into_iter().map(|finding| format!("{:?}: {}", finding.severity, finding.text)).collect()
     }
 
     #[test]
-    fn a_full_range_is_a_fault_and_tells_whose_the_leases_are() {
+    fn diagnose_reports_full_ranges_and_stale_leases() {
         let all: Vec<String> = (2..=6).map(|last| format!("10.0.0.{last}")).collect();
-        let with = |age| all.iter().map(|address| (address.as_str(), age)).collect::<Vec<_>>();
+        let with = |is_stale| all.iter().map(|address| (address.as_str(), is_stale)).collect::<Vec<_>>();
         assert_eq!(
-            findings("10.0.0.0/29", &with(Age::Other)),
-            ["Fault: all 5 addresses of 10.0.0.0/29 are given away: no new pod gets one"]
+            findings("10.0.0.0/29", &with(false)),
+            ["Error: all 5 addresses of 10.0.0.0/29 are leased, new pods get none"]
         );
         assert_eq!(
-            findings("10.0.0.0/29", &with(Age::Older)),
+            findings("10.0.0.0/29", &with(true)),
             [
-                "Fault: all 5 addresses of 10.0.0.0/29 are given away: no new pod gets one; 5 leases are from before this boot and nobody's"
+                "Error: all 5 addresses of 10.0.0.0/29 are leased, new pods get none; 5 leases from before the last boot will not be released"
             ]
         );
-        assert!(findings("10.0.0.0/24", &with(Age::Other)).is_empty());
+        assert!(findings("10.0.0.0/24", &with(false)).is_empty());
         let many: Vec<String> = (2..=229).map(|last| format!("10.0.0.{last}")).collect();
-        let many: Vec<_> = many.iter().map(|address| (address.as_str(), Age::Other)).collect();
+        let many: Vec<_> = many.iter().map(|address| (address.as_str(), false)).collect();
         assert_eq!(
             findings("10.0.0.0/24", &many),
-            ["Warning: 228 of 253 addresses of 10.0.0.0/24 are given away"],
+            ["Warning: 228 of 253 addresses of 10.0.0.0/24 are leased"],
             "nine of ten"
         );
         assert!(findings("10.0.0.0/24", &many[1..]).is_empty(), "fewer");
         assert_eq!(
-            findings("10.0.0.0/24", &with(Age::Older)),
-            ["Warning: 5 leases are from before this boot and nobody's: taken for ever"]
+            findings("10.0.0.0/24", &with(true)),
+            ["Warning: 5 leases from before the last boot will not be released"]
         );
         assert_eq!(
-            findings("10.0.0.0/24", &[("10.0.0.2", Age::Older), ("10.9.0.1", Age::Other)]),
+            findings("10.0.0.0/24", &[("10.0.0.2", true), ("10.9.0.1", false)]),
             [
-                "Warning: 1 lease is from before this boot and nobody's: taken for ever",
-                "Warning: the lease of 10.9.0.1 is of no range of the network: it had another subnet"
+                "Warning: 1 lease from before the last boot will not be released",
+                "Warning: the lease of 10.9.0.1 is outside the network's ranges, from an earlier subnet"
             ]
         );
     }
 
     #[test]
-    fn leases_of_another_subnet_are_found() {
+    fn diagnose_reports_leases_of_another_subnet() {
         assert_eq!(
-            findings("10.0.0.0/24", &[("10.9.0.1", Age::Other), ("fd00::1", Age::Other)]),
-            ["Warning: 2 leases such as 10.9.0.1 are of no range of the network: it had another subnet"]
+            findings("10.0.0.0/24", &[("10.9.0.1", false), ("fd00::1", false)]),
+            ["Warning: 2 leases such as 10.9.0.1 are outside the network's ranges, from an earlier subnet"]
         );
     }
 
     #[test]
-    fn the_time_of_boot_is_read() {
+    fn parse_boot_reads_btime() {
         assert_eq!(parse_boot("cpu 1 2\nbtime 1700000000\nprocesses 1\n"), Some(1_700_000_000));
         assert_eq!(parse_boot("cpu 1 2\n"), None);
     }

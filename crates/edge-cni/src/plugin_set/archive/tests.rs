@@ -1,4 +1,4 @@
-//! Archives as a release makes them, and as nobody should.
+//! Archives of releases, damaged ones and hostile ones.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -9,7 +9,7 @@ use tar::{Builder, EntryType, Header};
 
 use super::*;
 
-fn listed(path: &Path) -> Result<Vec<Packed>> {
+fn listed(path: &Path) -> Result<Vec<PackedPlugin>> {
     let mut archive = Archive::open(path)?;
     let sum = archive.checksum(&|| Ok(()))?;
     list(&mut archive, &sum, &|| Ok(()))
@@ -50,7 +50,7 @@ fn packed(entries: &[(&str, EntryType, &[u8])]) -> tempfile::TempPath {
 }
 
 #[test]
-fn a_release_is_its_plugins() {
+fn list_has_the_plugins_of_a_release() {
     let (one, two) = (tiny(64, 62), [tiny(64, 62), vec![7; 9000]].concat());
     let archive = packed(&[
         ("./", EntryType::Directory, b""),
@@ -65,13 +65,13 @@ fn a_release_is_its_plugins() {
     // In order, again, and backwards.
     for index in [0, 1, 1, 0] {
         let (mut got, want) = (Vec::new(), [&one, &two][index]);
-        unpacker.pour(&list[index], &mut got).unwrap();
+        unpacker.copy(&list[index], &mut got).unwrap();
         assert!(got == *want && list[index].sha256 == sum_of(&mut want.as_slice()).unwrap().0, "{index}");
     }
 }
 
 #[test]
-fn what_is_no_plugin_is_refused() {
+fn list_refuses_what_is_not_a_plugin() {
     let good = tiny(64, 62);
     for (name, kind, bytes) in [
         ("../bridge", EntryType::Regular, good.as_slice()),
@@ -91,11 +91,11 @@ fn what_is_no_plugin_is_refused() {
         assert_eq!(error.exit(), edge_host::Exit::Refused, "{name} {kind:?}: {error}");
     }
     let twice = packed(&[("bridge", EntryType::Regular, &good), ("./bridge", EntryType::Regular, &good)]);
-    assert!(listed(&twice).unwrap_err().message().ends_with(": ./bridge is in it twice"));
+    assert!(listed(&twice).unwrap_err().message().ends_with(": ./bridge is in the archive twice"));
 }
 
 #[test]
-fn a_plugin_that_is_larger_than_any_is_not_unpacked() {
+fn list_refuses_a_plugin_that_is_too_large() {
     let mut builder = Builder::new(GzEncoder::new(Vec::new(), flate2::Compression::fast()));
     let mut large = header(EntryType::Regular, usize::try_from(LARGEST + 1).unwrap());
     large.set_path("bridge").unwrap();
@@ -109,11 +109,11 @@ fn a_plugin_that_is_larger_than_any_is_not_unpacked() {
 }
 
 #[test]
-fn what_is_passed_over_counts_too() {
+fn list_counts_skipped_entries() {
     let many: Vec<(&str, EntryType, &[u8])> = vec![("./", EntryType::Directory, b""); LIMITS.entries + 1];
     let error = listed(&packed(&many)).unwrap_err();
     assert_eq!(error.exit(), edge_host::Exit::Refused);
-    assert!(error.message().ends_with(" makes them more files than any release has"), "{error}");
+    assert!(error.message().ends_with(" exceeds the 256 entries of any release"), "{error}");
     // A header that promises more than there is.
     let mut builder = Builder::new(GzEncoder::new(Vec::new(), flate2::Compression::fast()));
     let mut huge = header(EntryType::Regular, usize::try_from(LIMITS.bytes + 1).unwrap());
@@ -126,13 +126,13 @@ fn what_is_passed_over_counts_too() {
 }
 
 #[test]
-fn half_an_archive_is_an_error() {
+fn list_refuses_a_truncated_archive() {
     let archive = packed(&[("bridge", EntryType::Regular, &[tiny(64, 62), vec![7; 90000]].concat())]);
     let bytes = std::fs::read(&archive).unwrap();
     let whole = Archive::open(&archive).unwrap().checksum(&|| Ok(())).unwrap();
     let error =
         list(&mut Archive::open(&archive).unwrap(), &whole.replace(|_: char| true, "0"), &|| Ok(())).unwrap_err();
-    assert!(error.message().ends_with("it was changed while it was read"), "{error}");
+    assert!(error.message().ends_with("it was changed while it was being read"), "{error}");
     for end in [0, 1, 20, bytes.len() / 2, bytes.len() - 9] {
         std::fs::write(&archive, &bytes[..end]).unwrap();
         assert!(listed(&archive).is_err(), "{end} of {}", bytes.len());
@@ -142,9 +142,9 @@ fn half_an_archive_is_an_error() {
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
 
-    /// Whatever is listed is poured as it was listed.
+    /// What is copied is what was listed.
     #[test]
-    fn no_damage_breaks_the_reader(damage in proptest::collection::vec((0usize..3584, 0u8..=255), 0..6)) {
+    fn copy_survives_any_damage(damage in proptest::collection::vec((0usize..3584, 0u8..=255), 0..6)) {
         let archive = packed(&[
             ("./", EntryType::Directory, b""),
             ("./bridge", EntryType::Regular, &tiny(64, 62)),
@@ -160,9 +160,9 @@ proptest::proptest! {
         file.finish().unwrap();
         let mut unpacker = Unpacker::of(Archive::open(&archive).unwrap());
         for plugin in listed(&archive).unwrap_or_default() {
-            let mut poured = Vec::new();
-            unpacker.pour(&plugin, &mut poured).unwrap();
-            assert_eq!(sum_of(&mut poured.as_slice()).unwrap(), (plugin.sha256, plugin.size));
+            let mut copied = Vec::new();
+            unpacker.copy(&plugin, &mut copied).unwrap();
+            assert_eq!(sum_of(&mut copied.as_slice()).unwrap(), (plugin.sha256, plugin.size));
         }
     }
 }

@@ -1,0 +1,105 @@
+//! Reads the routes and addresses of the running host from the kernel, over netlink.
+
+use std::net::IpAddr;
+
+use edge_host::{Host, Result, ResultExt};
+use futures_util::TryStreamExt;
+use ipnet::IpNet;
+use rtnetlink::packet_route::address::AddressAttribute;
+use rtnetlink::packet_route::link::LinkAttribute;
+use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage};
+use rtnetlink::{Handle, RouteMessageBuilder};
+
+/// The table that `ip route` shows.
+const MAIN_TABLE: u8 = 254;
+
+/// The host's networks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Networks {
+    pub(crate) routes: Vec<Route>,
+    pub(crate) addresses: Vec<Address>,
+}
+
+/// A route of the main table; default routes are left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Route {
+    pub(crate) to: IpNet,
+    /// Its link, where it has one.
+    pub(crate) link: Option<String>,
+}
+
+/// An address of a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Address {
+    pub(crate) address: IpNet,
+    pub(crate) link: String,
+}
+
+/// Reads routes and addresses; none of an image, where they are unknown.
+pub(crate) fn networks(host: &Host) -> Result<Option<Networks>> {
+    if !host.root.is_live() {
+        return Ok(None);
+    }
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_io().build().on("read", "the routes of the kernel")?;
+    runtime.block_on(query()).map(Some).on("read", "the routes of the kernel")
+}
+
+async fn query() -> std::result::Result<Networks, Box<dyn std::error::Error + Send + Sync>> {
+    let (connection, handle, _) = rtnetlink::new_connection()?;
+    tokio::spawn(connection);
+    let links = links(&handle).await?;
+    let name = |index: u32| links.iter().find(|(own, _)| *own == index).map(|(_, name)| name.clone());
+    let mut networks = Networks::default();
+    for message in [
+        RouteMessageBuilder::<std::net::Ipv4Addr>::new().build(),
+        RouteMessageBuilder::<std::net::Ipv6Addr>::new().build(),
+    ] {
+        let mut routes = handle.route().get(message).execute();
+        while let Some(route) = routes.try_next().await? {
+            networks.routes.extend(route_of(&route, &name));
+        }
+    }
+    let mut addresses = handle.address().get().execute();
+    while let Some(message) = addresses.try_next().await? {
+        let address = message.attributes.iter().find_map(|attribute| match attribute {
+            AddressAttribute::Address(address) => Some(*address),
+            _ => None,
+        });
+        let address = address.and_then(|address| IpNet::new(address, message.header.prefix_len).ok());
+        if let (Some(address), Some(link)) = (address, name(message.header.index)) {
+            networks.addresses.push(Address { address, link });
+        }
+    }
+    Ok(networks)
+}
+
+async fn links(handle: &Handle) -> std::result::Result<Vec<(u32, String)>, rtnetlink::Error> {
+    let mut messages = handle.link().get().execute();
+    let mut links = Vec::new();
+    while let Some(message) = messages.try_next().await? {
+        let name = message.attributes.iter().find_map(|attribute| match attribute {
+            LinkAttribute::IfName(name) => Some(name.clone()),
+            _ => None,
+        });
+        links.extend(name.map(|name| (message.header.index, name)));
+    }
+    Ok(links)
+}
+
+fn route_of(message: &RouteMessage, name: &dyn Fn(u32) -> Option<String>) -> Option<Route> {
+    if message.header.table != MAIN_TABLE || message.header.destination_prefix_length == 0 {
+        return None;
+    }
+    let mut to = None;
+    let mut link = None;
+    for attribute in &message.attributes {
+        match attribute {
+            RouteAttribute::Destination(RouteAddress::Inet(address)) => to = Some(IpAddr::V4(*address)),
+            RouteAttribute::Destination(RouteAddress::Inet6(address)) => to = Some(IpAddr::V6(*address)),
+            RouteAttribute::Oif(index) => link = name(*index),
+            _ => {}
+        }
+    }
+    Some(Route { to: IpNet::new(to?, message.header.destination_prefix_length).ok()?, link })
+}

@@ -1,0 +1,65 @@
+//! The errors of the JSON parser in a user's words, with line and column.
+
+use serde_json::Error;
+
+/// What is wrong: `line 3, column 5: a comma must be followed by another entry`.
+pub(crate) fn describe(error: &Error) -> String {
+    let text = error.to_string();
+    let cause = text.split(" at line ").next().unwrap_or_default();
+    let cause = match cause {
+        "EOF while parsing a list" => "the text ends in a list: a ] is missing",
+        "EOF while parsing an object" => "the text ends in an object: a } is missing",
+        "EOF while parsing a string" => "the text ends in a string: a \" is missing",
+        "EOF while parsing a value" => "the text ends where a value is expected",
+        "expected `:`" => "expected a colon after the key",
+        "expected `,` or `]`" => "expected a comma or a ] after the value",
+        "expected `,` or `}`" => "expected a comma or a } after the value",
+        "trailing comma" => "a comma must be followed by another entry",
+        "key must be a string" => "expected a key in double quotes",
+        "trailing characters" => "unexpected text after the end of the document",
+        "invalid escape" | "unexpected end of hex escape" => "invalid escape sequence in a string",
+        "invalid unicode code point" | "lone leading surrogate in hex escape" => {
+            "invalid Unicode character in a string"
+        }
+        "invalid number" => "invalid number",
+        "number out of range" => "the number is out of range",
+        "recursion limit exceeded" => "too many nested lists and objects",
+        control if control.starts_with("control character") => "line breaks and control characters must be escaped",
+        _ => "expected a value",
+    };
+    format!("line {}, column {}: {cause}", error.line(), error.column())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn describe_names_line_column_and_what_was_expected() {
+        for (text, want) in [
+            ("{\n\"a\": 1,\n}", "line 3, column 1: a comma must be followed by another entry"),
+            ("[1,]", "line 1, column 4: a comma must be followed by another entry"),
+            ("{\n\"a\" 1}", "line 2, column 5: expected a colon after the key"),
+            ("{a: 1}", "line 1, column 2: expected a key in double quotes"),
+            ("{\"a\": 1 \"b\": 2}", "line 1, column 9: expected a comma or a } after the value"),
+            ("[1 2]", "line 1, column 4: expected a comma or a ] after the value"),
+            ("{\"a\":", "line 1, column 5: the text ends where a value is expected"),
+            ("{", "line 1, column 1: the text ends in an object: a } is missing"),
+            ("[1", "line 1, column 2: the text ends in a list: a ] is missing"),
+            ("\"a", "line 1, column 2: the text ends in a string: a \" is missing"),
+            ("{}x", "line 1, column 3: unexpected text after the end of the document"),
+            ("yes", "line 1, column 1: expected a value"),
+            ("[tru]", "line 1, column 5: expected a value"),
+            ("\"\\x\"", "line 1, column 3: invalid escape sequence in a string"),
+            ("\"a\nb\"", "line 2, column 0: line breaks and control characters must be escaped"),
+            ("01", "line 1, column 2: invalid number"),
+            ("1e999", "line 1, column 5: the number is out of range"),
+        ] {
+            assert_eq!(describe(&serde_json::from_str::<Value>(text).unwrap_err()), want, "{text}");
+        }
+        let deep = describe(&serde_json::from_str::<Value>(&"[".repeat(200)).unwrap_err());
+        assert!(deep.ends_with(": too many nested lists and objects"), "{deep}");
+    }
+}
