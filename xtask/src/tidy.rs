@@ -2,6 +2,7 @@
 //!
 //! Who may write files, start programs, delete trees and read archives is clippy's to check: crates/clippy.toml.
 
+mod language;
 mod layers;
 mod manifests;
 mod msrv;
@@ -58,6 +59,11 @@ const RULES: &[Rule] = &[
         name: "scripts",
         reason: "shell is for glue: POSIX sh, 50 lines at most, stops at an error",
         check: texts::scripts,
+    },
+    Rule {
+        name: "language",
+        reason: "users read plain words: the phrases that CONTRIBUTING.md bans are nowhere",
+        check: language::banned,
     },
     Rule { name: "docs", reason: "every utility has its page and its row in the README", check: texts::docs },
     Rule {
