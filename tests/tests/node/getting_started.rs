@@ -32,7 +32,7 @@ struct Hosts {
 impl Hosts {
     fn new() -> Hosts {
         let hosts =
-            Hosts { edge: systems::by_name(systems::DEBIAN_RASPI), cloud: Tree::new(), home: Tree::new(), bin: Tree::new() };
+            Hosts { edge: systems::by_name(systems::RASPBERRY_PI_OS_12), cloud: Tree::new(), home: Tree::new(), bin: Tree::new() };
         image_for(&hosts.edge, ARM64);
         let plugins = ["bridge", "host-local", "loopback", "portmap"].map(|name| (name, tiny(ARM64, name)));
         fake_build(&hosts.home.at("plugins"), "v1.9.1", "arm64", &plugins);
@@ -46,11 +46,15 @@ impl Hosts {
         for name in ["ca.crt", "ca.key"] {
             hosts.cloud.write(&format!("etc/kubernetes/pki/{name}"), std::fs::read(pki.at(name)).unwrap());
         }
-        hosts.cloud.write("etc/kubeedge/config/cloudcore.yaml", render(Kind::CloudCore, Minor::new(7)));
+        hosts.cloud.write("etc/kubeedge/config/cloudcore.yaml", render(Kind::CloudCore, Minor::new(22)));
+        hosts.cloud.write("usr/local/bin/edge-redirect", "");
         for (host, tree) in [("edge", &hosts.edge), ("cloud", &hosts.cloud)] {
             for utility in UTILITIES {
                 let (wrapper, program) = (format!("{host}/{utility}"), tool::path(utility));
-                let text = format!("#!/bin/sh\nexec {} --root {} \"$@\"\n", program.display(), tree.path().display());
+                // An image has no KubeEdge whose version it could read.
+                let more = if utility == &"edge-conf" { "--kubeedge-version 1.22" } else { "" };
+                let call = format!("{} --root {} {more}", program.display(), tree.path().display());
+                let text = format!("#!/bin/sh\nexec {call} \"$@\"\n");
                 hosts.bin.write(&wrapper, text);
                 std::fs::set_permissions(hosts.bin.at(&wrapper), std::fs::Permissions::from_mode(0o755)).unwrap();
             }
