@@ -31,8 +31,12 @@ struct Hosts {
 
 impl Hosts {
     fn new() -> Hosts {
-        let hosts =
-            Hosts { edge: systems::by_name(systems::RASPBERRY_PI_OS_12), cloud: Tree::new(), home: Tree::new(), bin: Tree::new() };
+        let hosts = Hosts {
+            edge: systems::by_name(systems::RASPBERRY_PI_OS_12),
+            cloud: Tree::new(),
+            home: Tree::new(),
+            bin: Tree::new(),
+        };
         image_for(&hosts.edge, ARM64);
         let plugins = ["bridge", "host-local", "loopback", "portmap"].map(|name| (name, tiny(ARM64, name)));
         fake_build(&hosts.home.at("plugins"), "v1.9.1", "arm64", &plugins);
@@ -99,7 +103,9 @@ impl Hosts {
 /// Without dates, and without the names of runs.
 fn undated(text: &str) -> String {
     let is_varying = |word: &str| word.len() >= 8 && word.starts_with("20") && word.contains(['-', 'T']);
-    let line = |line: &str| line.split(' ').map(|word| if is_varying(word) { "DATE" } else { word }).collect::<Vec<_>>().join(" ");
+    let line = |line: &str| {
+        line.split(' ').map(|word| if is_varying(word) { "DATE" } else { word }).collect::<Vec<_>>().join(" ")
+    };
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
