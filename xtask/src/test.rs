@@ -72,7 +72,7 @@ impl Suite {
     }
 }
 
-/// What a suite works with.
+/// Where a suite works.
 struct SuiteContext<'a> {
     workspace: &'a Workspace,
     /// This program, to run its other tasks.
@@ -134,8 +134,8 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let (sender, events) = mpsc::channel();
     let (total, notes) = std::thread::scope(|scope| {
         for lane in [in_turn, beside] {
-            let (sender, bench) = (sender.clone(), &context);
-            scope.spawn(move || lane.into_iter().for_each(|suite| run_suite(suite, &bench(suite), &sender)));
+            let (sender, context) = (sender.clone(), &context);
+            scope.spawn(move || lane.into_iter().for_each(|suite| run_suite(suite, &context(suite), &sender)));
         }
         drop(sender);
         report(&events)
@@ -157,12 +157,12 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(total.failed > 0 || skips_fail)))
 }
 
-fn run_suite(suite: &Suite, bench: &SuiteContext<'_>, events: &Sender<Event>) {
+fn run_suite(suite: &Suite, context: &SuiteContext<'_>, events: &Sender<Event>) {
     let started = Instant::now();
-    let (log, listed) = (bench.log.clone(), Arc::clone(&bench.listed));
+    let (log, listed) = (context.log.clone(), Arc::clone(&context.listed));
     // The receiver is there until every sender is gone.
     let _ = events.send(Event::Started(Running { name: suite.name, log: log.clone(), listed, started }));
-    let outcome = outcome(suite, bench);
+    let outcome = outcome(suite, context);
     let seconds = started.elapsed().as_secs_f64();
     let _ = events.send(Event::Ended { name: suite.name, log, outcome, seconds });
 }
@@ -193,20 +193,20 @@ fn report(events: &mpsc::Receiver<Event>) -> (Tally, Vec<String>) {
 }
 
 /// Runs one suite; a suite that cannot start has failed.
-fn outcome(suite: &Suite, bench: &SuiteContext<'_>) -> Outcome {
+fn outcome(suite: &Suite, context: &SuiteContext<'_>) -> Outcome {
     let missing = Missing::for_suites(&[suite.name]);
     if !missing.lines().is_empty() {
         let names = [missing.packages, missing.targets].concat().join(", ");
         return Outcome::skipped(suite.name, &format!("not installed: {names}"));
     }
-    let ran = write(&bench.log, "").and_then(|()| (suite.run)(bench));
+    let ran = write(&context.log, "").and_then(|()| (suite.run)(context));
     ran.unwrap_or_else(|error| {
-        let mut text = std::fs::read_to_string(&bench.log).unwrap_or_default();
+        let mut text = std::fs::read_to_string(&context.log).unwrap_or_default();
         text.push_str(&format!("xtask: {error:#}\n"));
         for hint in crate::failure::hints(&error) {
             text.push_str(&format!("hint: {hint}\n"));
         }
-        if write(&bench.log, text).is_err() {
+        if write(&context.log, text).is_err() {
             eprintln!("xtask: {error:#}");
         }
         Outcome::of(false)

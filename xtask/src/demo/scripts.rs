@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use super::node::Node;
-use super::{DONE, Demo, Shown, Summary, WOULD_CHANGE, output_of};
+use super::{DONE, Demo, Shown, Summary, WOULD_CHANGE, entries, output_of};
 use crate::dist;
 use crate::sh::Sh;
 use crate::workspace::Workspace;
@@ -55,8 +55,8 @@ impl Script {
         demo.must_equal(&start, "the dry run changed the tree")?;
 
         self.run(workspace, &demo, &[], DONE, Shown::Always)?;
-        let changes = demo.changed_since(&start, "it changed nothing")?;
-        println!("  {changes} entries changed");
+        let changes = demo.changed_since(&start, "no entry changed")?;
+        println!("  {} changed", entries(changes));
 
         let after = demo.node.tree()?;
         self.run(workspace, &demo, &["-n"], DONE, Shown::Verbose)?;
@@ -66,8 +66,8 @@ impl Script {
         for tool in self.tools.iter().rev() {
             undo_all(&demo, tool)?;
         }
-        demo.must_equal(&start, "the tree is not as it was")?;
-        println!("Undone: the tree is what it was, byte for byte: {} entries.", start.len());
+        demo.must_equal(&start, "the tree differs from the original")?;
+        println!("Undone: the tree is identical to the original: {} entries.", start.len());
         Ok(Summary { calls: 1, changes, entries: start.len() })
     }
 

@@ -1,9 +1,8 @@
 //! Rules about whole files: first line, size, placeholders, and required pages.
 
-use super::{File, Tree, Violation};
+use super::{Tree, Violation};
 
-const MAX_LINES: usize = 500;
-const WARN_LINES: usize = 400;
+const MAX_LINES: usize = 400;
 const MAX_SCRIPT_LINES: usize = 50;
 
 /// Marks of unfinished work; split so that this file does not contain them.
@@ -27,27 +26,14 @@ pub(super) fn module_doc(tree: &Tree) -> Vec<Violation> {
         .collect()
 }
 
-/// No Rust file has more than 500 lines.
+/// No Rust file has more than 400 lines.
 pub(super) fn file_size(tree: &Tree) -> Vec<Violation> {
-    longer_than(tree, MAX_LINES)
+    let sources = tree.files.iter().filter(|file| file.rust.is_some());
+    let sized = sources.map(|file| (file, file.text.lines().count()));
+    sized
+        .filter(|(_, lines)| *lines > MAX_LINES)
         .map(|(file, lines)| Violation::new(&file.path, lines, format!("{lines} lines")))
         .collect()
-}
-
-/// Rust files that will soon have too many lines.
-pub(super) fn nearly_too_long(tree: &Tree) -> Vec<String> {
-    longer_than(tree, WARN_LINES)
-        .filter(|(_, lines)| *lines <= MAX_LINES)
-        .map(|(file, lines)| format!("{} has {lines} lines of {MAX_LINES}", file.path))
-        .collect()
-}
-
-fn longer_than(tree: &Tree, limit: usize) -> impl Iterator<Item = (&File, usize)> {
-    tree.files
-        .iter()
-        .filter(|file| file.rust.is_some())
-        .map(|file| (file, file.text.lines().count()))
-        .filter(move |(_, lines)| *lines > limit)
 }
 
 /// No placeholders anywhere, no paths of a developer's machine in shipped code.
@@ -124,13 +110,11 @@ mod tests {
     }
 
     #[test]
-    fn long_file_is_found_and_a_nearly_long_one_told() {
+    fn long_file_is_found() {
         let lines = |count: usize| "//! x\n".repeat(count);
-        let (fits, long) = (lines(500), lines(501));
+        let (fits, long) = (lines(400), lines(401));
         let files = [("a.rs", fits.as_str()), ("b.rs", &long), ("c.md", &long)];
-        assert_eq!(violations(file_size, &files), ["b.rs:501 501 lines"]);
-        let tree = Tree { files: files.iter().map(|(p, t)| File::new(p, t)).collect(), ..Tree::default() };
-        assert_eq!(nearly_too_long(&tree), ["a.rs has 500 lines of 500"]);
+        assert_eq!(violations(file_size, &files), ["b.rs:401 401 lines"]);
     }
 
     #[test]
