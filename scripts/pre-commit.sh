@@ -1,5 +1,5 @@
 #!/bin/sh
-# Checks what is about to be committed. Once: ln -s ../../scripts/pre-commit.sh .git/hooks/pre-commit
+# Checks the staged files. Install it with: ln -s ../../scripts/pre-commit.sh .git/hooks/pre-commit
 set -eu
 cd "$(git rev-parse --show-toplevel)"
 
@@ -12,7 +12,7 @@ cargo xtask tidy
 
 if [ -n "$(staged '*.sh')" ]; then
     if command -v shellcheck > /dev/null; then
-        # As they are staged, which need not be what is on the disk.
+        # The staged version, which may differ from the file on disk.
         staged '*.sh' | while IFS= read -r file; do
             git show ":$file" | shellcheck -
         done

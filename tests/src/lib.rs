@@ -13,6 +13,7 @@ pub mod fuzz;
 pub mod image;
 pub mod journal;
 pub mod kill;
+pub mod language;
 pub mod live;
 pub mod pki;
 pub mod rules;

@@ -33,7 +33,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    fn wants(&self, case: &Case) -> bool {
+    fn selects(&self, case: &Case) -> bool {
         self.only.is_empty() || self.only.iter().any(|text| case.name.contains(text))
     }
 }
@@ -55,7 +55,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
 
     let mut rows = Vec::new();
     let (firewall, _hosts) = firewall::cases(&bin, &scratch)?;
-    for case in cases::all(&bin, &scratch)?.into_iter().chain(firewall).filter(|case| args.wants(case)) {
+    for case in cases::all(&bin, &scratch)?.into_iter().chain(firewall).filter(|case| args.selects(case)) {
         let row = measured(&case, args.runs)?;
         eprintln!("{}", row.name);
         rows.push(row);

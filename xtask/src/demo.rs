@@ -1,5 +1,5 @@
-//! `xtask demo`: the utilities at work on an edge node, each change shown, repeated, and undone; then the scripts.
-//! Prints what each step did and a summary; with --verbose every call, its output and each changed line.
+//! `xtask demo`: the utilities on an edge node, each change as a dry run, applied, repeated, and undone; then the scripts.
+//! Prints the result of each step and a summary; with --verbose every call, its output and each changed line.
 
 mod made;
 mod node;
@@ -27,7 +27,7 @@ pub(crate) struct Args {
     inside: bool,
 }
 
-/// One thing that an administrator wants done.
+/// One change that an administrator requests.
 struct Step {
     title: &'static str,
     tool: &'static str,
@@ -39,75 +39,75 @@ struct Step {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Anywhere,
-    /// It would change the running kernel, which no namespace hides; or a unit would have to start a
-    /// program from a build directory, which is refused.
+    /// It would change the running kernel, which has no namespace for it, or its unit would start a program from
+    /// a build directory, which is refused.
     CopyOnly,
 }
 
 const STEPS: &[Step] = &[
     Step {
-        title: "Swap off for good, the memory cgroup on, modules and sysctls",
+        title: "Turn swap off, enable the memory cgroup, load modules, set sysctls",
         tool: "edge-prep",
         place: Place::CopyOnly,
         args: &["apply", "--for", "kubeadm"],
     },
     Step {
-        title: "CNI plugins, checked against the checksums of their build",
+        title: "Install CNI plugins, verified by the checksums of their build",
         tool: "edge-cni",
         place: Place::CopyOnly,
         args: &["install", "--from-build", made::PLUGINS],
     },
     Step {
-        title: "A bridge network for pods",
+        title: "Configure a bridge network for pods",
         tool: "edge-cni",
         place: Place::CopyOnly,
         args: &["conf", "bridge", "--subnet", "10.85.0.0/16"],
     },
     Step {
-        title: "CRI-O from a static bundle of a known checksum",
+        title: "Install CRI-O from a static bundle with a checksum",
         tool: "edge-crio",
         place: Place::CopyOnly,
         args: &["install", "--version", made::RELEASE, "--archive", made::BUNDLE, "--sha256", made::SUM],
     },
     Step {
-        title: "A slower heartbeat for a metered link",
+        title: "Set a slower heartbeat for a metered link",
         tool: "edge-conf",
         place: Place::Anywhere,
         args: &["set", "modules.edgeHub.heartbeat=60"],
     },
     Step {
-        title: "kubectl logs and exec through the cloud's stream",
+        title: "Enable kubectl logs and exec",
         tool: "edge-conf",
         place: Place::Anywhere,
         args: &["enable", "logs", "--server", "192.0.2.1:10004"],
     },
     Step {
-        title: "The Kubernetes API at the edge",
+        title: "Enable the Kubernetes API at the edge",
         tool: "edge-conf",
         place: Place::Anywhere,
         args: &["enable", "metaserver"],
     },
     Step {
-        title: "edgecore starts where kube-proxy runs too",
+        title: "Let edgecore start beside kube-proxy",
         tool: "edge-conf",
         place: Place::Anywhere,
         args: &["env", "CHECK_EDGECORE_ENVIRONMENT=false"],
     },
     Step {
-        title: "The API server's way to cloudcore, again after each boot",
+        title: "Redirect the API server to cloudcore, persistent across reboots",
         tool: "edge-redirect",
         place: Place::CopyOnly,
         args: &["add", "10351=192.0.2.1:10003", "--persist"],
     },
 ];
 
-/// Shown once the steps are done; they change nothing.
+/// Printed after the steps; they change nothing.
 const STATUSES: &[(&str, &str)] = &[("edge-prep", "status"), ("edge-redirect", "status")];
 
 /// How much of a call's output is shown without --verbose.
 const SHORT: usize = 5;
 
-/// What was shown and verified.
+/// Verified totals.
 #[derive(Default)]
 struct Summary {
     calls: usize,
@@ -123,7 +123,7 @@ impl Summary {
     }
 }
 
-/// Exit codes of the contract that the demo waits for.
+/// Expected exit codes of the contract.
 const DONE: i32 = 0;
 const WOULD_CHANGE: i32 = 3;
 
@@ -144,23 +144,23 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let variables = if args.live { Vec::new() } else { made::prepare(&scratch, &node)? };
     let demo = Demo { programs: workspace.debug_bin(), node, variables };
     let mut summary = demo.run()?;
-    // Their trees stand for hosts that are not this one.
+    // The scripts need root trees.
     if !args.live {
         for script in scripts::SCRIPTS {
             summary.add(&script.play(workspace, &scratch.join("host"))?);
         }
     }
     println!("\nSummary");
-    println!("  shown   {} changes that an administrator wants, each first as a dry run", summary.calls);
-    println!("  changed {} files and directories; a second run changed none", summary.changes);
-    println!("  undone  all of it: every tree is what it was, byte for byte ({} entries)", summary.entries);
+    println!("  shown   {} changes, each first as a dry run", summary.calls);
+    println!("  changed {} files and directories; a second run changed nothing", summary.changes);
+    println!("  undone  all of them: every tree is identical to the original ({} entries)", summary.entries);
     if !sh::is_verbose() {
         println!("  more    cargo xtask demo --verbose shows every call and each changed line");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs this same demo where its mounts are seen by no one else.
+/// Runs this demo again in a private mount namespace.
 fn in_private_namespace() -> Result<ExitCode> {
     if !nix::unistd::geteuid().is_root() {
         return Err(hinted(
@@ -179,7 +179,7 @@ fn in_private_namespace() -> Result<ExitCode> {
 struct Demo {
     programs: PathBuf,
     node: Node,
-    /// What stands for files that are made on the spot, and their paths.
+    /// Placeholders of arguments, and their values.
     variables: Vec<(&'static str, String)>,
 }
 
@@ -195,23 +195,23 @@ impl Demo {
             summary.changes += self.step(step)?;
         }
         let done = self.node.tree()?;
-        println!("\n{}. How it is now", steps.len() + 1);
+        println!("\n{}. Show the state", steps.len() + 1);
         for (tool, verb) in STATUSES {
             self.expect(DONE, tool, &[verb], Shown::Always)?;
         }
         self.must_equal(&done, "a status changed the tree")?;
-        println!("\n{}. All of it undone, the newest first", steps.len() + 2);
+        println!("\n{}. Undo everything, the newest run first", steps.len() + 2);
         for step in steps.iter().rev() {
             let before = self.node.tree()?;
             self.expect(DONE, step.tool, &["undo"], Shown::Verbose)?;
-            println!("  {} undo: {} entries", step.tool, self.changed_since(&before, "undo changed nothing")?);
+            println!("  {} undo: {}", step.tool, entries(self.changed_since(&before, "undo changed nothing")?));
         }
-        self.must_equal(&start, "the tree is not as it was")?;
-        println!("The tree is what it was, byte for byte: {} entries.", start.len());
+        self.must_equal(&start, "the tree differs from the original")?;
+        println!("The tree is identical to the original: {} entries.", start.len());
         Ok(summary)
     }
 
-    /// Dry run, run, and both again to see that nothing is left to do; how many entries it changed.
+    /// Dry run, run, and both again, which must change nothing; how many entries it changed.
     fn step(&self, step: &Step) -> Result<usize> {
         let args: Vec<&str> = step.args.iter().map(|arg| self.filled(arg)).collect();
         let dry = [&["-n"], &*args].concat();
@@ -220,8 +220,8 @@ impl Demo {
         self.must_equal(&before, "the dry run changed the tree")?;
 
         self.expect(DONE, step.tool, &args, Shown::Always)?;
-        let changes = self.changed_since(&before, "it changed nothing")?;
-        println!("  {changes} entries changed");
+        let changes = self.changed_since(&before, "no entry changed")?;
+        println!("  {} changed", entries(changes));
 
         let after = self.node.tree()?;
         self.expect(DONE, step.tool, &dry, Shown::Verbose)?;
@@ -234,7 +234,7 @@ impl Demo {
         self.variables.iter().find(|(name, _)| *name == arg).map_or(arg, |(_, value)| value)
     }
 
-    /// Runs a utility on the node, shows what it says, and checks how it ended; gives its standard output.
+    /// Runs a utility on the node, prints its output, and checks its exit code; returns its standard output.
     fn expect(&self, code: i32, tool: &str, args: &[&str], shown: Shown) -> Result<String> {
         let sh = Sh::program(self.programs.join(tool)).args(self.node.options(tool)).args(args);
         output_of(sh, &format!("{tool} {}", args.join(" ")), code, shown)
@@ -262,6 +262,11 @@ impl Demo {
     }
 }
 
+/// `1 entry`, `2 entries`.
+fn entries(count: usize) -> String {
+    if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") }
+}
+
 /// When a call is shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shown {
@@ -269,7 +274,7 @@ enum Shown {
     Verbose,
 }
 
-/// Runs a program, shows what it says, and checks how it ended; gives its standard output.
+/// Runs a program, prints its output, and checks its exit code; returns its standard output.
 fn output_of(sh: Sh, call: &str, code: i32, shown: Shown) -> Result<String> {
     let output = sh.output()?;
     let [stdout, stderr] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
@@ -282,17 +287,17 @@ fn output_of(sh: Sh, call: &str, code: i32, shown: Shown) -> Result<String> {
             println!("  {line}");
         }
         if lines.len() > limit {
-            println!("  (and {} more lines)", lines.len() - limit);
+            println!("  (more lines: {})", lines.len() - limit);
         }
     }
     if is_expected {
         return Ok(stdout);
     }
     let found = output.status.code().map_or("a signal".to_owned(), |found| found.to_string());
-    bail!("{call} ended with {found}, not {code}")
+    bail!("{call} exited with {found}, not {code}")
 }
 
-/// A mount, named in full if it fails.
+/// Mounts a file system.
 fn mount(args: &[&str], at: &Path) -> Result<()> {
     Sh::new("mount").args(args).arg(at).run().with_context(|| format!("cannot mount over {}", at.display()))
 }

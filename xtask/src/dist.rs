@@ -18,7 +18,7 @@ pub(crate) struct Args {
     /// What to build for [default: arm64, musl if the machine has its libraries, else glibc]
     #[arg(long, value_enum, value_name = "TARGET")]
     target: Option<Target>,
-    /// Where the archive and its unpacked tree go [default: target/dist]
+    /// Directory of the archive and its unpacked tree [default: target/dist]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Print each binary's size, limit, linkage and machine
@@ -26,13 +26,13 @@ pub(crate) struct Args {
     report: bool,
 }
 
-/// What a binary for arm64 may weigh, in bytes.
+/// The size limit of an arm64 binary, in bytes.
 const SIZE_LIMIT: u64 = 2 << 20;
 
-/// Those that link cryptography, TLS, gRPC or netlink may weigh more: name and limit.
+/// Higher limits for binaries that link cryptography, TLS, gRPC or netlink: name and limit.
 const SIZE_LIMITS: &[(&str, u64)] = &[("edge-certgen", 3 << 20), ("edge-cni", 3 << 20), ("edge-crio", 5 << 20)];
 
-/// What puts the utilities together on a host; they look for them in bin/ beside themselves.
+/// Scripts that combine the utilities, which they find in ../bin.
 pub(crate) const SCRIPTS: &[&str] = &["scripts/cloud-node.sh", "scripts/edge-node.sh"];
 
 /// A built and checked binary.
@@ -113,7 +113,7 @@ fn checked(name: &str, path: PathBuf, target: Target) -> Result<Binary> {
     Ok(Binary { name: name.to_owned(), path, size, kind })
 }
 
-/// The same source makes a fifth more code for x86-64.
+/// x86-64 code is a fifth larger.
 fn limit(name: &str, machine: elf::Machine) -> u64 {
     let special = SIZE_LIMITS.iter().find(|(special, _)| *special == name);
     let limit = special.map_or(SIZE_LIMIT, |(_, limit)| *limit);

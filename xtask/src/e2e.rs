@@ -1,7 +1,7 @@
-//! `xtask e2e`: real machines with systemd, prepared by cloud-init, rebooted, reset, and put back as they were.
+//! `xtask e2e`: real machines with systemd, prepared by cloud-init, rebooted, reset, and reverted.
 //!
 //! `image` makes a Debian once, `disk` a copy of it, `machine` runs it in `qemu` and talks to its guest agent over
-//! a `channel`; `server` is all that the machine can reach; `look` compares the whole machine with itself.
+//! a `channel`; `server` is the only host that the machine can reach; `look` compares inventories of the machine.
 
 mod allowed;
 mod arch;
@@ -86,11 +86,11 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Answers one connection, if that is asked; the machine's QEMU starts a process for each.
+/// Answers one connection, if requested; the machine's QEMU starts a process for each.
 pub(crate) fn serve(args: &Args) -> Option<ExitCode> {
     let dir = args.serve.as_deref()?;
     let served = server::serve(dir, std::io::stdin().lock(), std::io::stdout().lock());
-    // A connection that the machine has closed is no matter, and nobody would read of it.
+    // A closed connection is not an error, and nobody would see the message.
     Some(if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -100,9 +100,9 @@ fn server(dir: &std::path::Path) -> Result<String> {
     Ok(format!("{} e2e --serve {}", quoted(&std::env::current_exe()?), quoted(dir)))
 }
 
-/// Fails early, with the line that installs what is missing.
+/// Fails early, with the command that installs what is missing.
 fn needs(arch: Arch) -> Result<()> {
-    let mut wanted = vec![
+    let mut needed = vec![
         (arch.qemu(), arch.qemu_package()),
         ("mmdebstrap", "mmdebstrap"),
         ("mkfs.ext4", "e2fsprogs"),
@@ -113,11 +113,11 @@ fn needs(arch: Arch) -> Result<()> {
         ("setpriv", "util-linux"),
     ];
     if !arch.is_native() {
-        // mmdebstrap asks it whether programs of the other architecture run here.
-        wanted.extend([("arch-test", "arch-test"), ("qemu-aarch64-static", "qemu-user-static")]);
+        // mmdebstrap uses it to check whether programs of the other architecture run here.
+        needed.extend([("arch-test", "arch-test"), ("qemu-aarch64-static", "qemu-user-static")]);
     }
     let mut missing: Vec<&str> =
-        wanted.into_iter().filter(|(program, _)| on_path(program).is_none()).map(|(_, package)| package).collect();
+        needed.into_iter().filter(|(program, _)| on_path(program).is_none()).map(|(_, package)| package).collect();
     missing.dedup();
     if missing.is_empty() {
         return Ok(());

@@ -1,8 +1,8 @@
-//! An error with the line that gets the user out of it.
+//! An error with a hint for the user.
 
 use std::fmt;
 
-/// What went wrong, and what to do about it.
+/// The error, and what to do about it.
 #[derive(Debug)]
 pub(crate) struct Failure {
     what: String,

@@ -11,7 +11,7 @@ use crate::sh::Sh;
 /// A Debian package that a suite needs.
 pub(crate) struct Package {
     name: &'static str,
-    /// A program on the PATH, or a file; there means installed.
+    /// A program in PATH, or a file; if it exists, the package is installed.
     probe: &'static str,
     suites: &'static [&'static str],
 }
@@ -30,14 +30,14 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("golang-go", "go", &["stories", "e2e"]),
     package("iproute2", "ip", &["stories", "bench"]),
     package("iptables", "iptables-legacy", &["stories", "bench"]),
-    // What only a recommendation of the compiler brings: the headers that ring's C includes.
+    // Only recommended by the compiler: the headers that ring's C code includes.
     package("libc6-dev-arm64-cross", "/usr/aarch64-linux-gnu/include/string.h", &["dist", "qemu"]),
     package("man-db", "man", &["unit"]),
     package("mandoc", "mandoc", &["unit"]),
     package("mmdebstrap", "mmdebstrap", &["stories", "e2e"]),
     package("nftables", "nft", &["stories"]),
     package("openssl", "openssl", &["stories", "bench"]),
-    // kill, which a unit of CRI-O reloads by.
+    // kill, for ExecReload of CRI-O's unit.
     package("procps", "/bin/kill", &["stories"]),
     package("python3-yaml", "/usr/lib/python3/dist-packages/yaml/__init__.py", &["stories"]),
     package("qemu-system-x86", "qemu-system-x86_64", &["e2e"]),
@@ -102,7 +102,7 @@ pub(crate) struct Missing {
 }
 
 impl Missing {
-    /// What of `suites`' needs the machine has not.
+    /// What `suites` need and the machine does not have.
     pub(crate) fn for_suites(suites: &[&str]) -> Missing {
         let wants = |name| suites.contains(&name);
         let arm64 = (wants("dist") || wants("qemu")).then(Target::default_missing).flatten();
@@ -111,12 +111,12 @@ impl Missing {
         Missing { packages: missing_packages(PACKAGES, suites, is_there), targets }
     }
 
-    /// The packages that `install` would bring to a machine that has nothing.
+    /// The packages that `install` would install on a minimal machine.
     pub(crate) fn packages_for(suites: &[&str]) -> Vec<&'static str> {
         missing_packages(PACKAGES, suites, |_| false)
     }
 
-    /// The lines that bring it, one for each installer.
+    /// The commands that install it, one for each installer.
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if !self.packages.is_empty() {

@@ -43,13 +43,13 @@ enum Task {
     Dist(dist::Args),
     /// Make the man pages, the shell completions and docs/<utility>.md from the command lines
     Man(man::Args),
-    /// Compare the utilities with the programs they stand in for
+    /// Compare the utilities with the programs that they replace
     Bench(bench::Args),
-    /// Check the invariants of the source that the compiler cannot
+    /// Check invariants of the source that the compiler does not check
     Tidy(tidy::Args),
-    /// Show the utilities at work on a copied root tree, and everything undone
+    /// Show the utilities on a copied root tree: each change, and undo
     Demo(demo::Args),
-    /// Prepare real machines in QEMU by cloud-init, reboot them, reset them, and put them back
+    /// Prepare machines in QEMU with cloud-init, reboot them, reset them, and revert everything
     E2e(e2e::Args),
 }
 

@@ -15,15 +15,15 @@ use clap_complete::{Shell, generate};
 use crate::utilities::utilities;
 use crate::workspace::{Workspace, remove_tree, write};
 
-/// Help is laid out for this width, whatever the terminal.
+/// Help is formatted for this width, whatever the terminal.
 const WIDTH: usize = 80;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Change nothing; exit 1 and name the pages of docs/ that are stale
+    /// Change nothing; exit 1 and name the outdated pages of docs/
     #[arg(long)]
     check: bool,
-    /// Where man/ and completions/ go [default: target]
+    /// Output directory of man/ and completions/ [default: target]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -35,7 +35,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     if args.check {
         let stale = stale(&workspace.root, &pages);
         for page in &stale {
-            println!("{page} is stale");
+            println!("{page} is outdated");
         }
         if !stale.is_empty() {
             println!("hint: cargo xtask man");
@@ -50,7 +50,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes `out`/man and `out`/completions/{bash,zsh,fish} anew.
+/// Recreates `out`/man and `out`/completions/{bash,zsh,fish}.
 pub(crate) fn write_all(out: &Path) -> Result<()> {
     remove_tree(&out.join("man"))?;
     remove_tree(&out.join("completions"))?;
@@ -115,7 +115,7 @@ fn prepared(command: Command) -> Result<Command> {
     Ok(command)
 }
 
-/// What is called DIR is completed with directories alone.
+/// Values named DIR are completed with directories only.
 fn with_directories(command: Command) -> Command {
     let is_directory = |arg: &Arg| arg.get_value_names().is_some_and(|names| matches!(names, [name] if name == "DIR"));
     let command =
@@ -123,7 +123,7 @@ fn with_directories(command: Command) -> Command {
     command.mut_subcommands(with_directories)
 }
 
-/// Every argument and verb, as `edge-conf set --flag`, that says nothing about itself.
+/// Every argument and verb without help, as `edge-conf set --flag`.
 fn without_help(command: &Command) -> Vec<String> {
     let path = command.get_bin_name().unwrap_or(command.get_name());
     let mut silent: Vec<String> = shown_args(command)
@@ -143,7 +143,7 @@ fn shown_args(command: &Command) -> impl Iterator<Item = &Arg> {
     command.get_arguments().filter(|arg| !arg.is_hide_set())
 }
 
-/// The verbs that a user is told about, clap's own `help` aside.
+/// The verbs that are not hidden, without clap's `help`.
 fn verbs(command: &Command) -> impl Iterator<Item = &Command> {
     command.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help")
 }
@@ -175,7 +175,7 @@ mod tests {
         }
     }
 
-    /// Two readers of manual pages find nothing to warn of, and every section is there.
+    /// mandoc and man-db report no warnings, and every section exists.
     #[test]
     fn manual_pages_are_valid_and_whole() {
         let dir = tempfile::tempdir().unwrap();

@@ -6,13 +6,13 @@ use edgeutils_tests::defaults::render;
 
 /// The default edgecore.yaml of a KubeEdge release, as `edgecore --defaultconfig` prints it.
 pub(crate) fn edgecore_yaml(release: &str) -> Result<String> {
-    let release = release.parse().with_context(|| format!("{release} is no release"))?;
+    let release = release.parse().with_context(|| format!("{release:?} is not a release"))?;
     Ok(render(Kind::EdgeCore, release))
 }
 
 /// The default cloudcore.yaml of a KubeEdge release.
 pub(crate) fn cloudcore_yaml(release: &str) -> Result<String> {
-    let release = release.parse().with_context(|| format!("{release} is no release"))?;
+    let release = release.parse().with_context(|| format!("{release:?} is not a release"))?;
     Ok(render(Kind::CloudCore, release))
 }
 

@@ -1,4 +1,4 @@
-//! Runs programs: shown when asked, captured or logged, and named in full when they fail.
+//! Runs programs: printed with --verbose, captured or logged, and named in full in errors.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -14,12 +14,12 @@ static VERBOSE: AtomicBool = AtomicBool::new(false);
 /// How much of a failed program's stderr goes into the error.
 const STDERR_LINES: usize = 10;
 
-/// From now on, show each program before it runs.
+/// Prints each program before it runs, from now on.
 pub(crate) fn set_verbose(verbose: bool) {
     VERBOSE.store(verbose, Ordering::Relaxed);
 }
 
-/// Whether everything is to be shown.
+/// Whether --verbose is set.
 pub(crate) fn is_verbose() -> bool {
     VERBOSE.load(Ordering::Relaxed)
 }
@@ -39,7 +39,7 @@ impl Sh {
         Sh { command, shown_env: Vec::new() }
     }
 
-    /// A program whose path may hold spaces.
+    /// A program whose path may contain spaces.
     pub(crate) fn program(path: impl AsRef<OsStr>) -> Sh {
         let mut command = Command::new(path);
         command.stdin(Stdio::null());
@@ -97,16 +97,16 @@ impl Sh {
         if !output.status.success() {
             bail!("{shown} failed: {}{}", output.status, ending(&output.stderr));
         }
-        String::from_utf8(output.stdout).with_context(|| format!("{shown} printed no UTF-8"))
+        String::from_utf8(output.stdout).with_context(|| format!("{shown} printed invalid UTF-8"))
     }
 
-    /// Runs; what it printed and how it ended, whether well or not.
+    /// Runs; its output and exit status.
     pub(crate) fn output(mut self) -> Result<Output> {
         self.announce();
         self.command.output().with_context(|| self.cannot())
     }
 
-    /// Runs with stdout and stderr appended to `log`; true if it ended well.
+    /// Runs with stdout and stderr appended to `log`; true if it exited 0.
     pub(crate) fn logged(mut self, log: &Path) -> Result<bool> {
         self.announce();
         let cannot_log = || format!("cannot write {}", log.display());

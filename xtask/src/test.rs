@@ -1,4 +1,4 @@
-//! `xtask test`: every check and test, one line for each suite, and one line over all.
+//! `xtask test`: every check and test, one line for each suite and one for the total.
 
 mod fresh;
 mod progress;
@@ -50,7 +50,7 @@ pub(crate) struct Args {
 /// One suite: a line on the terminal and a log.
 struct Suite {
     name: &'static str,
-    run: fn(&Bench<'_>) -> Result<Outcome>,
+    run: fn(&SuiteContext<'_>) -> Result<Outcome>,
     place: Place,
 }
 
@@ -72,8 +72,8 @@ impl Suite {
     }
 }
 
-/// What a suite works with.
-struct Bench<'a> {
+/// Where a suite works.
+struct SuiteContext<'a> {
     workspace: &'a Workspace,
     /// This program, to run its other tasks.
     xtask: PathBuf,
@@ -83,7 +83,7 @@ struct Bench<'a> {
     listed: Arc<AtomicUsize>,
 }
 
-/// What a suite's thread tells the one that prints.
+/// A message from a suite's thread to the one that prints.
 enum Event {
     Started(Running),
     Ended { name: &'static str, log: PathBuf, outcome: Outcome, seconds: f64 },
@@ -93,7 +93,7 @@ enum Event {
 #[derive(Default)]
 struct Outcome {
     tally: Tally,
-    /// What the reader should know although nothing failed.
+    /// Notes for the reader, although nothing failed.
     notes: Vec<String>,
 }
 
@@ -108,8 +108,8 @@ pub(crate) fn suite_names() -> Vec<&'static str> {
 }
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
-    let wanted: Vec<&Suite> = SUITES.iter().filter(|suite| suite.is_requested(&args.only)).collect();
-    let names: Vec<&str> = wanted.iter().map(|suite| suite.name).collect();
+    let selected: Vec<&Suite> = SUITES.iter().filter(|suite| suite.is_requested(&args.only)).collect();
+    let names: Vec<&str> = selected.iter().map(|suite| suite.name).collect();
     if args.fresh {
         return fresh::run(workspace, &names, args.only.is_empty());
     }
@@ -122,7 +122,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     }
 
     let xtask = std::env::current_exe()?;
-    let bench = |suite: &Suite| Bench {
+    let context = |suite: &Suite| SuiteContext {
         workspace,
         xtask: xtask.clone(),
         log: logs.join(format!("{}.log", suite.name)),
@@ -130,12 +130,12 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         listed: Arc::default(),
     };
     let (beside, in_turn): (Vec<&Suite>, Vec<&Suite>) =
-        wanted.into_iter().partition(|suite| suite.place == Place::Beside);
+        selected.into_iter().partition(|suite| suite.place == Place::Beside);
     let (sender, events) = mpsc::channel();
     let (total, notes) = std::thread::scope(|scope| {
         for lane in [in_turn, beside] {
-            let (sender, bench) = (sender.clone(), &bench);
-            scope.spawn(move || lane.into_iter().for_each(|suite| run_suite(suite, &bench(suite), &sender)));
+            let (sender, context) = (sender.clone(), &context);
+            scope.spawn(move || lane.into_iter().for_each(|suite| run_suite(suite, &context(suite), &sender)));
         }
         drop(sender);
         report(&events)
@@ -157,17 +157,17 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(total.failed > 0 || skips_fail)))
 }
 
-fn run_suite(suite: &Suite, bench: &Bench<'_>, events: &Sender<Event>) {
+fn run_suite(suite: &Suite, context: &SuiteContext<'_>, events: &Sender<Event>) {
     let started = Instant::now();
-    let (log, listed) = (bench.log.clone(), Arc::clone(&bench.listed));
+    let (log, listed) = (context.log.clone(), Arc::clone(&context.listed));
     // The receiver is there until every sender is gone.
     let _ = events.send(Event::Started(Running { name: suite.name, log: log.clone(), listed, started }));
-    let outcome = outcome(suite, bench);
+    let outcome = outcome(suite, context);
     let seconds = started.elapsed().as_secs_f64();
     let _ = events.send(Event::Ended { name: suite.name, log, outcome, seconds });
 }
 
-/// Prints what the suites do until all have ended; all their tests, and what to tell of them.
+/// Prints progress until all suites have ended; the total of their tests, and their notes.
 fn report(events: &mpsc::Receiver<Event>) -> (Tally, Vec<String>) {
     let (mut total, mut notes, mut progress) = (Tally::default(), Vec::new(), Progress::new());
     loop {
@@ -192,21 +192,21 @@ fn report(events: &mpsc::Receiver<Event>) -> (Tally, Vec<String>) {
     }
 }
 
-/// Runs one suite; one that cannot even start has failed.
-fn outcome(suite: &Suite, bench: &Bench<'_>) -> Outcome {
+/// Runs one suite; a suite that cannot start has failed.
+fn outcome(suite: &Suite, context: &SuiteContext<'_>) -> Outcome {
     let missing = Missing::for_suites(&[suite.name]);
     if !missing.lines().is_empty() {
         let names = [missing.packages, missing.targets].concat().join(", ");
         return Outcome::skipped(suite.name, &format!("not installed: {names}"));
     }
-    let ran = write(&bench.log, "").and_then(|()| (suite.run)(bench));
+    let ran = write(&context.log, "").and_then(|()| (suite.run)(context));
     ran.unwrap_or_else(|error| {
-        let mut text = std::fs::read_to_string(&bench.log).unwrap_or_default();
+        let mut text = std::fs::read_to_string(&context.log).unwrap_or_default();
         text.push_str(&format!("xtask: {error:#}\n"));
         for hint in crate::failure::hints(&error) {
             text.push_str(&format!("hint: {hint}\n"));
         }
-        if write(&bench.log, text).is_err() {
+        if write(&context.log, text).is_err() {
             eprintln!("xtask: {error:#}");
         }
         Outcome::of(false)
@@ -246,33 +246,33 @@ fn ending(log: &Path) -> String {
     let text = std::fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let mut shown = format!("  from {}:\n", log.display());
-    for line in telling(&text.lines().collect::<Vec<_>>()) {
+    for line in relevant(&text.lines().collect::<Vec<_>>()) {
         shown.push_str(&format!("  | {line}\n"));
     }
     shown
 }
 
 /// What tells why: the failures that test programs list, wherever they stand in the log; else its last lines.
-fn telling<'a>(lines: &[&'a str]) -> Vec<&'a str> {
-    let mut told = Vec::new();
+fn relevant<'a>(lines: &[&'a str]) -> Vec<&'a str> {
+    let mut found = Vec::new();
     let mut inside = false;
     for line in lines {
         inside = (inside || *line == "failures:") && !line.starts_with("test result: ");
         if inside && !line.is_empty() {
-            told.push(*line);
+            found.push(*line);
         }
     }
-    if told.is_empty() {
-        told = lines.to_vec();
+    if found.is_empty() {
+        found = lines.to_vec();
     }
-    let from = told.len().saturating_sub(SHOWN_LINES);
-    told.split_off(from)
+    let from = found.len().saturating_sub(SHOWN_LINES);
+    found.split_off(from)
 }
 
 /// An error if nothing matches, so that a suite cannot pass by running nothing.
 fn some<T>(found: Vec<T>, what: &str) -> Result<Vec<T>> {
     if found.is_empty() {
-        bail!("there is no {what} to run");
+        bail!("no {what} to run");
     }
     Ok(found)
 }
@@ -286,7 +286,7 @@ mod tests {
         let log = ["running 2 tests", "", "failures:", "", "---- one stdout ----", "wrong", "test result: FAILED. 1"];
         let mut lines = log.to_vec();
         lines.extend(["test result: ok. 3 passed"; 2 * SHOWN_LINES]);
-        assert_eq!(telling(&lines), ["failures:", "---- one stdout ----", "wrong"]);
+        assert_eq!(relevant(&lines), ["failures:", "---- one stdout ----", "wrong"]);
     }
 
     #[test]
@@ -302,6 +302,6 @@ mod tests {
     #[test]
     fn end_of_the_log_is_shown_where_no_test_failed() {
         let lines = ["line"; 2 * SHOWN_LINES];
-        assert_eq!(telling(&lines).len(), SHOWN_LINES);
+        assert_eq!(relevant(&lines).len(), SHOWN_LINES);
     }
 }

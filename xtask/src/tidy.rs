@@ -1,7 +1,8 @@
-//! `xtask tidy`: the invariants of the source that a reading of its text can check.
+//! `xtask tidy`: checks invariants of the source that are visible in its text.
 //!
-//! Who may write files, start programs, delete trees and read archives is clippy's to check: crates/clippy.toml.
+//! Clippy checks who writes files, starts programs, deletes trees and reads archives: crates/clippy.toml.
 
+mod language;
 mod layers;
 mod manifests;
 mod msrv;
@@ -25,33 +26,33 @@ pub(crate) struct Args {
     list: bool,
 }
 
-/// What must hold of the tree, and why.
+/// An invariant of the tree, and its reason.
 struct Rule {
     name: &'static str,
     reason: &'static str,
-    check: fn(&Tree) -> Vec<Offence>,
+    check: fn(&Tree) -> Vec<Violation>,
 }
 
-/// Where a rule is broken.
+/// A violation of a rule.
 #[derive(Debug, PartialEq, Eq)]
-struct Offence {
+struct Violation {
     path: String,
     line: usize,
     what: String,
 }
 
-impl Offence {
-    fn new(path: &str, line: usize, what: impl Into<String>) -> Offence {
-        Offence { path: path.to_owned(), line, what: what.into() }
+impl Violation {
+    fn new(path: &str, line: usize, what: impl Into<String>) -> Violation {
+        Violation { path: path.to_owned(), line, what: what.into() }
     }
 }
 
 const RULES: &[Rule] = &[
-    Rule { name: "module-doc", reason: "every Rust file says at its top what it is for", check: texts::module_doc },
-    Rule { name: "file-size", reason: "a file is read in one sitting: 500 lines at most", check: texts::file_size },
+    Rule { name: "module-doc", reason: "every Rust file begins with its purpose", check: texts::module_doc },
+    Rule { name: "file-size", reason: "a file can be read in one sitting: 400 lines at most", check: texts::file_size },
     Rule {
         name: "unfinished",
-        reason: "what is committed is finished, and stands on no one's machine",
+        reason: "commits are finished, and contain no path of a developer's machine",
         check: texts::unfinished,
     },
     Rule {
@@ -59,35 +60,32 @@ const RULES: &[Rule] = &[
         reason: "shell is for glue: POSIX sh, 50 lines at most, stops at an error",
         check: texts::scripts,
     },
-    Rule { name: "docs", reason: "every utility has its page and its row in the README", check: texts::docs },
+    Rule {
+        name: "language",
+        reason: "texts use plain words: no phrase that CONTRIBUTING.md bans",
+        check: language::banned,
+    },
+    Rule { name: "docs", reason: "every utility has a page in docs and a row in the README", check: texts::docs },
     Rule {
         name: "pure-plan",
-        reason: "a plan depends on its facts alone: no files, programs, clock or chance in plan.rs",
+        reason: "a plan depends only on its facts: no files, programs, clock or randomness in plan.rs",
         check: paths::pure_plan,
     },
     Rule {
         name: "named-paths",
-        reason: "an absolute path is a named constant, so that all go through the root",
+        reason: "an absolute path is a named constant, so every access goes through the root",
         check: paths::named_paths,
     },
-    Rule {
-        name: "kubeedge",
-        reason: "where KubeEdge keeps its files is known in edge-kubeedge alone",
-        check: paths::kubeedge_paths,
-    },
-    Rule {
-        name: "layers",
-        reason: "edge-host is built from the ground up: a layer uses only those below",
-        check: layers::edge_host,
-    },
+    Rule { name: "kubeedge", reason: "only edge-kubeedge knows the paths of KubeEdge", check: paths::kubeedge_paths },
+    Rule { name: "layers", reason: "a layer of edge-host uses only those below", check: layers::edge_host },
     Rule {
         name: "floors",
-        reason: "a utility never uses another: they meet in pipes; and no library uses one of a higher floor",
+        reason: "no crate depends on one of the same or a higher layer; utilities work together through pipes",
         check: manifests::floors,
     },
     Rule {
         name: "inherited",
-        reason: "versions, edition and lints stand in one place, the workspace's Cargo.toml",
+        reason: "versions, edition and lints are set in one place, the workspace's Cargo.toml",
         check: manifests::inherited,
     },
     Rule {
@@ -175,19 +173,16 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let tree = Tree::read(workspace)?;
     let mut broken = 0;
     for rule in RULES {
-        let offences = (rule.check)(&tree);
-        for offence in &offences {
-            println!("{}:{}: {} [{}]", offence.path, offence.line, offence.what, rule.name);
+        let violations = (rule.check)(&tree);
+        for violation in &violations {
+            println!("{}:{}: {} [{}]", violation.path, violation.line, violation.what, rule.name);
         }
-        if !offences.is_empty() {
+        if !violations.is_empty() {
             println!("  {}: {}", rule.name, rule.reason);
         }
-        broken += offences.len();
+        broken += violations.len();
     }
-    for warning in texts::nearly_too_long(&tree) {
-        println!("warning: {warning}");
-    }
-    println!("{} rules, {} files, {broken} offences", RULES.len(), tree.files.len());
+    println!("{} rules, {} files, {broken} violations", RULES.len(), tree.files.len());
     Ok(ExitCode::from(u8::from(broken > 0)))
 }
 
@@ -195,14 +190,17 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
 mod testing {
     use super::*;
 
-    /// The offences of a rule on a tree of these files, as `path:line what`.
-    pub(crate) fn offences(check: fn(&Tree) -> Vec<Offence>, files: &[(&str, &str)]) -> Vec<String> {
+    /// The violations of a rule on a tree of these files, as `path:line what`.
+    pub(crate) fn violations(check: fn(&Tree) -> Vec<Violation>, files: &[(&str, &str)]) -> Vec<String> {
         let tree = Tree {
             files: files.iter().map(|(path, text)| File::new(path, text)).collect(),
             utilities: vec!["edge-x".to_owned()],
             ..Tree::default()
         };
-        check(&tree).into_iter().map(|offence| format!("{}:{} {}", offence.path, offence.line, offence.what)).collect()
+        check(&tree)
+            .into_iter()
+            .map(|violation| format!("{}:{} {}", violation.path, violation.line, violation.what))
+            .collect()
     }
 }
 

@@ -5,5 +5,9 @@
 mod ansible;
 mod cloud_init;
 mod contract;
+mod generated;
+mod getting_started;
+mod help;
+mod language;
 mod script;
 mod shell_completion;

@@ -80,7 +80,10 @@ fn script_configures_nothing_before_the_join() {
     let tree = systems::by_name(systems::UBUNTU_24_04);
     let ran = script(&tree, &[("CLOUDCORE", "192.0.2.9"), ("RUNTIME", "keep"), ("KUBEEDGE_VERSION", "1.21.0")], &[]);
     let ran = ran.expect(0);
-    assert!(ran.stderr.ends_with("edge-node.sh: no edgecore.yaml yet: keadm join makes it; then run this again\n"));
+    assert!(
+        ran.stderr
+            .ends_with("edge-node.sh: edgecore.yaml does not exist yet: run keadm join, then this script again\n")
+    );
     let line = "\nkeadm join --cloudcore-ipport=192.0.2.9:10000 --token=TOKEN --kubeedge-version=1.21.0\n";
     assert!(ran.stdout.ends_with(line), "{}", ran.stdout);
     assert!(tree.read("boot/firmware/cmdline.txt").trim_end().ends_with(" cgroup_enable=memory"));

@@ -6,29 +6,25 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use edgeutils_tests::skip;
-use edgeutils_tests::tool::Tool;
 
-const UTILITIES: &[&str] =
-    &["edge-prep", "edge-certgen", "edge-cni", "edge-crio", "edge-apt", "edge-conf", "edge-redirect"];
+use crate::generated;
+use crate::help::{self, Help, UTILITIES};
 
 /// Lines that a shell completes and what it must offer; nothing else that begins with a hyphen.
 struct Case {
     line: String,
-    wanted: BTreeSet<String>,
+    expected: BTreeSet<String>,
 }
 
 impl Case {
-    fn new(line: &str, wanted: &[&str]) -> Case {
-        Case { line: line.to_owned(), wanted: wanted.iter().map(|word| (*word).to_owned()).collect() }
+    fn new(line: &str, expected: &[&str]) -> Case {
+        Case { line: line.to_owned(), expected: expected.iter().map(|word| (*word).to_owned()).collect() }
     }
 }
 
 /// What every shell must offer.
 fn cases(root: &Path) -> Vec<Case> {
-    let mut cases = Vec::new();
-    for utility in UTILITIES {
-        of_verb(utility, &[], &mut cases);
-    }
+    let mut cases: Vec<Case> = help::all().iter().flat_map(of_help).collect();
     let root = root.display();
     cases.extend([
         Case::new("edge-prep --root / --json app", &["apply"]),
@@ -45,51 +41,29 @@ fn cases(root: &Path) -> Vec<Case> {
     cases
 }
 
-/// One case a verb, those within it included.
-fn of_verb(utility: &str, path: &[&str], cases: &mut Vec<Case>) {
-    let help = Tool::new(utility).args(path).arg("--help").run().expect(0).stdout;
-    let mut wanted = BTreeSet::new();
-    for line in help.lines() {
+/// The options and verbs that a help names.
+fn of_help(help: &Help) -> Vec<Case> {
+    let mut options = BTreeSet::new();
+    for line in help.text.lines() {
         // `  -n, --dry-run` and `      --root <DIR>`, but not the text below.
-        let words: Vec<&str> = line.split_whitespace().map(|word| word.trim_end_matches(',')).collect();
+        let words = line.split_whitespace().map(|word| word.trim_end_matches(','));
         let indent = line.len() - line.trim_start().len();
         if (indent == 2 || indent == 6) && line.trim_start().starts_with('-') {
-            let names = words.into_iter().take_while(|word| word.starts_with('-'));
-            wanted.extend(names.filter(|word| word.starts_with("--")).map(str::to_owned));
+            let names = words.take_while(|word| word.starts_with('-'));
+            options.extend(names.filter(|word| word.starts_with("--")).map(str::to_owned));
         }
     }
-    assert!(wanted.contains("--help"), "{utility} {path:?}: {help}");
-    let line = [&[utility], path].concat().join(" ");
-    cases.push(Case { line: format!("{line} --"), wanted });
-
-    let verbs = verbs(&help);
-    if !verbs.is_empty() {
-        cases.push(Case { line: format!("{line} "), wanted: verbs.iter().cloned().collect() });
+    let call = help.call.join(" ");
+    assert!(options.contains("--help"), "{call}: {}", help.text);
+    let mut cases = vec![Case { line: format!("{call} --"), expected: options }];
+    if !help.verbs.is_empty() {
+        cases.push(Case { line: format!("{call} "), expected: help.verbs.iter().cloned().collect() });
     }
-    for verb in verbs.iter().filter(|verb| *verb != "help") {
-        of_verb(utility, &[path, &[verb.as_str()]].concat(), cases);
-    }
+    cases
 }
 
-/// The names under `Commands:`.
-fn verbs(help: &str) -> Vec<String> {
-    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    let named = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-    named.filter_map(|line| Some(line.split_whitespace().next()?.to_owned())).collect()
-}
-
-/// The scripts as an archive has them, in `dir`/completions; a tree with files to complete in `dir`/root.
+/// A tree with files to complete in `dir`/root.
 fn prepared(dir: &Path) {
-    let target = std::env::current_exe().unwrap();
-    let target = target.ancestors().nth(3).unwrap();
-    let made = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["run", "--quiet", "--locked", "--package", "xtask", "--", "man", "--check", "--out"])
-        .arg(dir)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env("CARGO_TARGET_DIR", target)
-        .output()
-        .unwrap();
-    assert!(dir.join("completions/zsh/_edge-prep").exists(), "{}", String::from_utf8_lossy(&made.stderr));
     std::fs::create_dir_all(dir.join("root/cabinet")).unwrap();
     std::fs::write(dir.join("root/cap.yaml"), "").unwrap();
 }
@@ -106,7 +80,7 @@ fn on_a_terminal(dir: &Path, shell: &str, setup: &str, typed: &str) -> String {
         .env("HOME", dir)
         .env("ANSWERS", dir.join("answers"))
         .env("SETUP", dir.join("setup"))
-        .env("COMPLETIONS", dir.join("completions"))
+        .env("COMPLETIONS", generated::dir().join("completions"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -115,7 +89,7 @@ fn on_a_terminal(dir: &Path, shell: &str, setup: &str, typed: &str) -> String {
     let mut stdin = child.stdin.take().unwrap();
     let typed = typed.to_owned();
     let writer = std::thread::spawn(move || {
-        // A shell that ended early is told by its missing answers.
+        // A shell that ended early is noticed by its missing answers.
         let _ = stdin.write_all(typed.as_bytes());
         let _ = stdin.flush();
         stdin
@@ -137,7 +111,7 @@ fn compare(cases: &[Case], answers: &str) {
         // Some shells add the = of an option that takes a value and the / of a directory, others do not.
         let found = found.split_whitespace().map(|word| word.trim_end_matches(['=', '/']).to_owned());
         let found: BTreeSet<String> = found.collect();
-        assert_eq!(found, case.wanted, "{}: {line}", case.line);
+        assert_eq!(found, case.expected, "{}: {line}", case.line);
     }
 }
 
@@ -225,7 +199,7 @@ fn fish_completes_every_verb() {
     let cases = cases(&dir.path().join("root"));
     let mut script = String::new();
     for utility in UTILITIES {
-        script.push_str(&format!("source {}/completions/fish/{utility}.fish\n", dir.path().display()));
+        script.push_str(&format!("source {}/completions/fish/{utility}.fish\n", generated::dir().display()));
     }
     for case in &cases {
         let begun = case.line.rfind(' ').map_or("", |at| &case.line[..=at]);

@@ -2,7 +2,7 @@
 
 use super::measure::{Measure, Program};
 
-/// A pair of programs and what ours may cost.
+/// A pair of programs, and the limit for ours.
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) ours: Program,
@@ -12,21 +12,21 @@ pub(crate) struct Case {
     pub(crate) runs: u16,
 }
 
-/// How ours must compare.
+/// Limit of our figure in relation to theirs.
 #[derive(Clone, Copy)]
 pub(crate) enum Limit {
-    /// At most so many times theirs.
+    /// At most this many times theirs.
     Times(f64),
-    /// At most so many times theirs, and so many milliseconds.
+    /// At most this many times theirs, plus this many milliseconds.
     TimesAnd(f64, f64),
-    /// At least so many times as fast as theirs.
+    /// At least this many times as fast as theirs.
     Faster(f64),
-    /// At most so much, whatever theirs.
+    /// At most this many MiB, whatever theirs uses.
     MiB(f64),
 }
 
 /// Where a run leaves its journal under a root.
 pub(super) const TRACES: &str = "var/lib/edgeutils";
 
-/// The program that does least.
+/// A program that does nothing.
 pub(super) const NOTHING: &str = "/bin/true";

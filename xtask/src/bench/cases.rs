@@ -15,7 +15,7 @@ use crate::workspace::{make_dir, read};
 /// The file under a root that `edge-conf` edits.
 const EDGECORE_YAML: &str = "etc/kubeedge/config/edgecore.yaml";
 
-/// The three keys, as each of the three programs is told.
+/// The three keys, as arguments of each of the three programs.
 const EDGE_CONF: &[&str] = &[
     "modules.edgeStream.enable=true",
     "modules.edgeStream.server=192.0.2.1:10004",
@@ -61,14 +61,14 @@ fn version(bin: &Path, utility: &str) -> Case {
     }
 }
 
-/// What the install guides type to the same end, on the files of a tree.
+/// The commands of the install guides for the same purpose, on the files of a tree.
 const GUIDE: &str = "\
 sed -i '/swap/d' etc/fstab
 printf 'overlay\\nbr_netfilter\\n' > etc/modules-load.d/k8s.conf
 printf 'net.bridge.bridge-nf-call-iptables=1\\nnet.ipv4.ip_forward=1\\n' > etc/sysctl.d/k8s.conf
 sed -i 's/$/ cgroup_enable=memory cgroup_memory=1/' boot/firmware/cmdline.txt";
 
-/// A Raspberry Pi looked at by a dry run, against the guides' four lines, which look at nothing.
+/// A dry run on a Raspberry Pi, against four commands of the guides, which check nothing.
 fn prepare(bin: &Path, scratch: &Path) -> Result<[Case; 2]> {
     let system = systems::by_name(systems::RASPBERRY_PI_OS_12);
     let copy = |name: &str| -> Result<PathBuf> {

@@ -13,7 +13,7 @@ use crate::workspace::{make_dir, read, remove_tree};
 /// waits for it a dozen times, so that a power cut leaves a whole pair; the commands never do.
 const MEMORY: &str = "/dev/shm/edgeutils-bench";
 
-/// The steps by hand: the CA beside, an EC key, a request, a certificate with its names.
+/// The manual steps: a copy of the CA, an EC key, a request, a certificate with its names.
 const STEPS: &str = "\
 set -e
 cp ca.crt streamCA.crt
@@ -26,7 +26,7 @@ const CA: &str = "openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out 
 -addext keyUsage=critical,keyCertSign";
 const KEY: &str = "etc/kubeedge/certs/stream.key";
 
-/// The three figures: a new pair, a pair that is in order, memory.
+/// The three figures: a new key pair, an existing valid one, memory.
 pub(super) fn cases(bin: &Path) -> Result<[Case; 3]> {
     let memory = PathBuf::from(MEMORY);
     clean()?;
@@ -63,7 +63,7 @@ pub(super) fn cases(bin: &Path) -> Result<[Case; 3]> {
     };
     Ok([
         case("new key", new.clone(), &steps, Measure::Wall, Limit::Faster(10.0), 41),
-        // In its own files: a pair that stays does not change between the runs of the first case.
+        // In its own files, so this key pair does not change between the runs of the first case.
         case("in order", in_order(again, &root, &memory)?, &nothing, Measure::Cpu, Limit::TimesAnd(2.0, 3.0), 301),
         case("new key", new, &nothing, Measure::Memory, Limit::MiB(8.0), 5),
     ])

@@ -20,7 +20,8 @@ pub(super) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
     let dir = scratch.join("cni");
     make_dir(&dir)?;
     let fetched = Sh::new("go mod download -json").arg(format!("{MODULE}@{RELEASE}")).dir(Path::new("/")).capture()?;
-    let fetched: serde_json::Value = serde_json::from_str(&fetched).context("go mod download said something else")?;
+    let fetched: serde_json::Value =
+        serde_json::from_str(&fetched).context("go mod download printed unexpected output")?;
     let source = PathBuf::from(fetched["Dir"].as_str().context("go mod download named no directory")?);
     let packages = packages(&source)?;
     let edge_cni = bin.join("edge-cni").display().to_string();
@@ -84,7 +85,7 @@ pub(super) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
     ])
 }
 
-/// The plugins of a source tree, as go is told to install them.
+/// The plugins of a source tree, as arguments of go install.
 fn packages(source: &Path) -> Result<Vec<String>> {
     let mut packages = Vec::new();
     for kind in ["main", "meta", "ipam"] {

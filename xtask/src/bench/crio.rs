@@ -1,4 +1,4 @@
-//! edge-crio's install: where all is in order, beside a look at dpkg's list; and the memory of one that
+//! edge-crio install: an installed CRI-O compared with dpkg-query; and the memory of an install that
 //! unpacks a bundle of full size.
 
 use std::path::Path;
@@ -17,7 +17,7 @@ const PROGRAM: usize = 60 << 20;
 /// dpkg's list of packages, which both read.
 const STATUS: &str = "/var/lib/dpkg/status";
 
-/// The two figures. A tree stands for the host, so that no systemd is needed and nothing is asked.
+/// The two figures. The host is a root tree, so no systemd is needed.
 pub(super) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
     let dir = scratch.join("crio");
     let root = dir.join("root");
@@ -26,7 +26,7 @@ pub(super) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
     }
     let mut program = standin::AMD64.to_vec();
     write(&root.join("usr/bin/dpkg"), &program)?;
-    // Bytes that do not compress, as a program's hardly do.
+    // Incompressible bytes, similar to those of a program.
     let mut state = 1_u64;
     program.extend((0..PROGRAM).map(|_| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -53,7 +53,7 @@ pub(super) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
     );
     Ok(vec![
         Case {
-            name: "edge-crio install, all in order".to_owned(),
+            name: "edge-crio install, up to date".to_owned(),
             ours: again,
             theirs: Program::new("dpkg-query -W", &["dpkg-query", "-W"]),
             measure: Measure::Cpu,

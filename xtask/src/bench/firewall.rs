@@ -14,10 +14,10 @@ use crate::workspace::{make_dir, write};
 const RULES: usize = 10_000;
 const RUNS: u16 = 41;
 
-/// Where nothing is to be done only saves are run: one more than theirs, of the engine that is empty.
+/// Without changes, only saves are run: one more than theirs, for the empty backend.
 const IN_ORDER: f64 = 1.3;
 
-/// Rules of many hands in a network namespace of its own; $1 is the engine, $2 the rules, $3 a
+/// Rules of many owners in a network namespace of its own; $1 is the backend, $2 the rules, $3 a
 /// directory of the real file system for the journal, whose writes count.
 const START: &str = r#"
 set -e
@@ -28,7 +28,7 @@ echo ready
 exec sleep 3600
 "#;
 
-/// What it must run: one save before, one restore, one save after, each kept. $1 is the engine.
+/// The programs that it must run: a save before, a restore, a save after. $1 is the backend.
 const ADD: &str = r#"
 set -e
 "iptables-$1-save" --counters > /run/before
@@ -42,20 +42,20 @@ END
 "iptables-$1-save" --counters > /run/after
 "#;
 
-/// What it must run where all is in order.
+/// The program that it must run without changes.
 const LOOK: &str = r#""iptables-$1-save" --counters > /run/before"#;
 
 const CLEAN: &str = r#""$2" --force-namespace remove && rm -rf /var/lib/edgeutils"#;
 
-/// A host that ends with the value.
+/// A host, which is removed on drop.
 pub(super) struct Host {
     child: Child,
 }
 
 impl Host {
-    fn start(engine: &str, rules: &Path, journal: &Path) -> Result<Host> {
+    fn start(backend: &str, rules: &Path, journal: &Path) -> Result<Host> {
         let mut child = Command::new("unshare")
-            .args(["--mount", "--net", "--propagation", "private", "--", "sh", "-c", START, "sh", engine])
+            .args(["--mount", "--net", "--propagation", "private", "--", "sh", "-c", START, "sh", backend])
             .args([rules, journal])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -64,9 +64,9 @@ impl Host {
         let stdout = child.stdout.take();
         let host = Host { child };
         let mut said = String::new();
-        BufReader::new(stdout.context("no pipe")?).read_line(&mut said).context("cannot hear from unshare")?;
+        BufReader::new(stdout.context("no pipe")?).read_line(&mut said).context("cannot read from unshare")?;
         if said.trim() != "ready" {
-            bail!("cannot make a host with {RULES} rules for {engine}");
+            bail!("cannot make a host with {RULES} rules for {backend}");
         }
         Ok(host)
     }
@@ -81,13 +81,13 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        // Gone already is what we want.
+        // It may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The cases, and the hosts that they need as long as they are measured. None without root.
+/// The cases, and their hosts, which must exist while they are measured. Empty without root.
 pub(super) fn cases(bin: &Path, scratch: &Path) -> Result<(Vec<Case>, Vec<Host>)> {
     let (mut cases, mut hosts) = (Vec::new(), Vec::new());
     if !nix::unistd::geteuid().is_root() {
@@ -97,21 +97,21 @@ pub(super) fn cases(bin: &Path, scratch: &Path) -> Result<(Vec<Case>, Vec<Host>)
     let own = bin.join("edge-redirect").to_string_lossy().into_owned();
     let file = scratch.join("rules");
     write(&file, rules::foreign(RULES))?;
-    for engine in ["nft", "legacy"] {
+    for backend in ["nft", "legacy"] {
         for (what, theirs, is_new, limit) in [("add", ADD, true, 1.3), ("add, in order", LOOK, false, IN_ORDER)] {
-            let journal = scratch.join(format!("{engine}-{is_new}"));
+            let journal = scratch.join(format!("{backend}-{is_new}"));
             make_dir(&journal)?;
-            let host = Host::start(engine, &file, &journal)?;
-            let add = host.argv(&[&own, "--force-namespace", "add", "10351=192.0.2.1:10003", "--backend", engine]);
+            let host = Host::start(backend, &file, &journal)?;
+            let add = host.argv(&[&own, "--force-namespace", "add", "10351=192.0.2.1:10003", "--backend", backend]);
             let mut ours = Program::new("edge-redirect", &add);
-            let mut theirs = Program::new("iptables", &host.argv(&["sh", "-c", theirs, "sh", engine]));
+            let mut theirs = Program::new("iptables", &host.argv(&["sh", "-c", theirs, "sh", backend]));
             if is_new {
-                let clean = host.argv(&["sh", "-c", CLEAN, "sh", engine, &own]);
+                let clean = host.argv(&["sh", "-c", CLEAN, "sh", backend, &own]);
                 (ours, theirs) = (ours.after(&clean), theirs.after(&clean));
             } else {
                 ours.time()?;
             }
-            let name = format!("edge-redirect {what}, {RULES} rules, {engine}");
+            let name = format!("edge-redirect {what}, {RULES} rules, {backend}");
             cases.push(Case { name, ours, theirs, measure: Measure::Wall, limit: Limit::Times(limit), runs: RUNS });
             hosts.push(host);
         }

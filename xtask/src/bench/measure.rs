@@ -19,7 +19,7 @@ pub(crate) enum Measure {
     Cpu,
     /// The most memory resident at once.
     Memory,
-    /// What it made.
+    /// The size of its output.
     Size,
 }
 
@@ -40,12 +40,12 @@ pub(crate) struct Times {
     pub(crate) cpu: f64,
 }
 
-/// A file that each run must change, put back before the next.
+/// A file that each run must change, restored before the next.
 #[derive(Clone)]
 struct Changes {
     file: PathBuf,
     before: String,
-    /// What a run leaves beside it, removed before the next.
+    /// Files that a run creates beside it, removed before the next.
     traces: Option<PathBuf>,
 }
 
@@ -59,7 +59,7 @@ pub(crate) struct Program {
     after: Option<Vec<OsString>>,
     /// The directory with what a run makes.
     makes: Option<PathBuf>,
-    /// The exit code of a run that did what it should.
+    /// The exit code of a successful run.
     code: i32,
 }
 
@@ -165,7 +165,11 @@ impl Program {
             let output = Command::new(program).args(args).stdin(Stdio::null()).output();
             let output = output.with_context(|| self.cannot())?;
             if !output.status.success() {
-                bail!("{}: what comes before: {}", self.cannot(), String::from_utf8_lossy(&output.stderr).trim());
+                bail!(
+                    "{}: the command before it failed: {}",
+                    self.cannot(),
+                    String::from_utf8_lossy(&output.stderr).trim()
+                );
             }
         }
         let Some(changes) = &self.changes else {
@@ -180,7 +184,7 @@ impl Program {
     fn verify(&self) -> Result<()> {
         match &self.changes {
             Some(changes) if read(&changes.file)? == changes.before.as_bytes() => {
-                bail!("{}: it changed nothing", self.cannot())
+                bail!("{}: no change", self.cannot())
             }
             _ => Ok(()),
         }
@@ -204,7 +208,7 @@ pub(crate) fn peak_memory(program: &Program) -> Result<f64> {
     }
     program.verify()?;
     let said = String::from_utf8_lossy(&said).trim().to_owned();
-    said.parse().with_context(|| format!("{}: time said {said:?}", program.cannot()))
+    said.parse().with_context(|| format!("{}: unexpected output of time: {said:?}", program.cannot()))
 }
 
 /// Seconds of CPU that all ended children have used.

@@ -1,4 +1,4 @@
-//! What the demo installs, made on the spot: plugins as `edge-cni build` leaves them and a bundle of CRI-O.
+//! Test data that the demo installs: plugins as `edge-cni build` writes them, and a bundle of CRI-O.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use edgeutils_tests::{cni, standin};
 use super::node::Node;
 use crate::workspace::{make_dir, remove_tree, write};
 
-/// Arguments that stand for what is made.
+/// Placeholders of arguments.
 pub(super) const PLUGINS: &str = "PLUGINS";
 pub(super) const BUNDLE: &str = "BUNDLE";
 pub(super) const SUM: &str = "SHA256";
@@ -25,7 +25,7 @@ pub(super) fn prepare(scratch: &Path, node: &Node) -> Result<Vec<(&'static str, 
         make_dir(dir)?;
     }
     let program = |name: &str| cni::tiny(cni::ARM64, name);
-    // The machine that programs must be for is that of dpkg.
+    // dpkg determines the machine of the image.
     write(&node.root().join("usr/bin/dpkg"), program("dpkg"))?;
     for dir in ["usr/local/bin", "usr/local/lib", "usr/local/share", "usr/libexec", "opt", "etc/systemd/system"] {
         make_dir(&node.root().join(dir))?;

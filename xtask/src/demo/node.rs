@@ -14,16 +14,16 @@ use crate::workspace::{make_dir, remove_tree, write};
 /// The release that the edge node runs.
 const RELEASE: &str = "1.8";
 
-/// The newest one whose cloudcore leaves the redirect to the administrator.
+/// The newest release whose cloudcore does not manage the redirect.
 const CLOUD_RELEASE: &str = "1.7";
 
-/// Whose changes the demo shows.
+/// Directories whose changes the demo shows.
 const SHOWN: &[&str] = &["etc/kubeedge", "etc/systemd/system"];
 
-/// The journal and the lock stay when all is undone.
+/// The journal and the lock remain after an undo.
 const OWN: &[&str] = &["var/lib/edgeutils", "run/edgeutils"];
 
-/// What the live demo may change without the host seeing it.
+/// Directories that the live demo changes in an overlay only.
 const OVERLAID: &[&str] = &["/etc", "/var/lib"];
 const HIDDEN: &str = "/run";
 
@@ -115,7 +115,7 @@ impl Node {
         self.is_live
     }
 
-    /// What every call of a utility begins with.
+    /// Options of every call of a utility.
     pub(crate) fn options(&self, tool: &str) -> Vec<String> {
         let mut options = Vec::new();
         if tool == "edge-conf" {
@@ -130,7 +130,7 @@ impl Node {
         options
     }
 
-    /// What is there now, the journal and the lock aside.
+    /// The current tree, without the journal and the lock.
     pub(crate) fn tree(&self) -> Result<Tree> {
         if self.is_live { Tree::read(&self.root, SHOWN, OWN) } else { Tree::read(&self.root, &[""], OWN) }
     }

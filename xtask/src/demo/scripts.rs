@@ -1,11 +1,11 @@
-//! The scripts, each on a tree of its own: shown, run, run again, and all of it undone.
+//! The scripts, each on its own tree: dry run, run, second run, undo.
 
 use std::path::Path;
 
 use anyhow::{Result, bail};
 
 use super::node::Node;
-use super::{DONE, Demo, Shown, Summary, WOULD_CHANGE, output_of};
+use super::{DONE, Demo, Shown, Summary, WOULD_CHANGE, entries, output_of};
 use crate::dist;
 use crate::sh::Sh;
 use crate::workspace::Workspace;
@@ -15,21 +15,21 @@ pub(super) struct Script {
     title: &'static str,
     path: &'static str,
     variables: &'static [(&'static str, &'static str)],
-    /// What it calls, in this order.
+    /// The utilities that it calls, in this order.
     tools: &'static [&'static str],
     node: fn(&Path) -> Result<Node>,
 }
 
 pub(super) const SCRIPTS: &[Script] = &[
     Script {
-        title: "The edge's part of kubectl logs in one script",
+        title: "The edge side in one script",
         path: "scripts/edge-node.sh",
         variables: &[("CLOUDCORE", "192.0.2.1")],
         tools: &["edge-prep", "edge-conf"],
         node: Node::copied,
     },
     Script {
-        title: "The cloud's part in another: certificates, cloudcore.yaml, redirect",
+        title: "The cloud side in one script: certificates, cloudcore.yaml, redirect",
         path: "scripts/cloud-node.sh",
         variables: &[("KUBEEDGE_VERSION", "1.7.2"), ("CLOUDCORE", "192.0.2.1"), ("NAMES", "cloudcore.example.com")],
         tools: &["edge-certgen", "edge-conf", "edge-redirect"],
@@ -37,14 +37,14 @@ pub(super) const SCRIPTS: &[Script] = &[
     },
 ];
 
-/// What `undo` prints when all is undone.
+/// The output of `undo` without a run to undo.
 const NOTHING_LEFT: &str = "nothing to undo\n";
 
-/// No script makes more runs than this with one utility.
+/// A script makes at most this many runs with one utility.
 const MOST_RUNS: usize = 4;
 
 impl Script {
-    /// The whole story, on a fresh tree in `dir`.
+    /// Runs all of it, on a fresh tree in `dir`.
     pub(super) fn play(&self, workspace: &Workspace, dir: &Path) -> Result<Summary> {
         debug_assert!(dist::SCRIPTS.contains(&self.path));
         println!("\n{}", self.title);
@@ -55,8 +55,8 @@ impl Script {
         demo.must_equal(&start, "the dry run changed the tree")?;
 
         self.run(workspace, &demo, &[], DONE, Shown::Always)?;
-        let changes = demo.changed_since(&start, "it changed nothing")?;
-        println!("  {changes} entries changed");
+        let changes = demo.changed_since(&start, "no entry changed")?;
+        println!("  {} changed", entries(changes));
 
         let after = demo.node.tree()?;
         self.run(workspace, &demo, &["-n"], DONE, Shown::Verbose)?;
@@ -66,8 +66,8 @@ impl Script {
         for tool in self.tools.iter().rev() {
             undo_all(&demo, tool)?;
         }
-        demo.must_equal(&start, "the tree is not as it was")?;
-        println!("Undone: the tree is what it was, byte for byte: {} entries.", start.len());
+        demo.must_equal(&start, "the tree differs from the original")?;
+        println!("Undone: the tree is identical to the original: {} entries.", start.len());
         Ok(Summary { calls: 1, changes, entries: start.len() })
     }
 
@@ -91,5 +91,5 @@ fn undo_all(demo: &Demo, tool: &str) -> Result<()> {
             return Ok(());
         }
     }
-    bail!("{tool} undo finds no end")
+    bail!("{tool} undo does not reach \"nothing to undo\"")
 }

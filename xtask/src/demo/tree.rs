@@ -67,7 +67,7 @@ impl Tree {
         names.into_iter().filter(|name| self.entries.get(*name) != after.entries.get(*name)).count()
     }
 
-    /// What became of this tree, as a unified diff; empty if nothing.
+    /// The changes of this tree, as a unified diff; empty without changes.
     pub(crate) fn diff(&self, after: &Tree) -> String {
         let mut diff = String::new();
         let names: BTreeSet<&String> = self.entries.keys().chain(after.entries.keys()).collect();
@@ -101,7 +101,7 @@ impl Tree {
     }
 }
 
-/// A file's text; of a private key only what tells it from another one.
+/// A file's text; of a private key only the start of its digest.
 fn shown(content: &[u8]) -> String {
     let text = String::from_utf8_lossy(content);
     if !text.contains("PRIVATE KEY-----") {
@@ -134,8 +134,8 @@ mod tests {
         write(&root.join("d/e"), "e\n").unwrap();
         let diff = before.diff(&tree());
         assert_eq!(before.changes(&tree()), diff.matches("@@").count() / 2 + 1, "{diff}");
-        for wanted in ["    -two\n    +2\n", "    gone b\n", "    new c 120777", "    new d 40", "    +e\n"] {
-            assert!(diff.contains(wanted), "no {wanted:?} in:\n{diff}");
+        for expected in ["    -two\n    +2\n", "    gone b\n", "    new c 120777", "    new d 40", "    +e\n"] {
+            assert!(diff.contains(expected), "no {expected:?} in:\n{diff}");
         }
 
         let before = tree();

@@ -1,4 +1,4 @@
-//! The archive: the same bytes for the same content, whoever packs it and when.
+//! The archive is reproducible: the same content gives the same bytes.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -13,10 +13,10 @@ use crate::workspace::{read, write};
 
 const SUMS: &str = "SHA256SUMS";
 
-/// The time that every member carries: SOURCE_DATE_EPOCH, else 0.
+/// The modification time of all members: SOURCE_DATE_EPOCH, or 0.
 pub(crate) fn epoch() -> Result<u64> {
     match std::env::var("SOURCE_DATE_EPOCH") {
-        Ok(text) => text.parse().with_context(|| format!("SOURCE_DATE_EPOCH is no number: {text}")),
+        Ok(text) => text.parse().with_context(|| format!("SOURCE_DATE_EPOCH is not a number: {text:?}")),
         Err(_) => Ok(0),
     }
 }
@@ -34,7 +34,7 @@ pub(crate) fn write_sums(tree: &Path) -> Result<()> {
     write(&tree.join(SUMS), sums)
 }
 
-/// Packs `tree` as the directory `stem`: sorted, owned by root, one time for all.
+/// Packs `tree` as the directory `stem`: sorted, owned by root, with one modification time.
 pub(crate) fn pack(tree: &Path, stem: &str, archive: &Path, epoch: u64) -> Result<()> {
     let cannot = || format!("cannot write {}", archive.display());
     let file = File::create(archive).with_context(cannot)?;
@@ -85,7 +85,7 @@ mod tests {
     fn tree(name: &str) -> PathBuf {
         let dir = std::env::temp_dir().join(format!("xtask-{name}-{}", std::process::id()));
         remove_tree(&dir).unwrap();
-        // Made in an order that is not the sorted one.
+        // Created in an order other than the sorted one.
         for (file, mode) in [("man/x.1", 0o600), ("bin/x", 0o700), ("README.md", 0o640)] {
             write(&dir.join(file), file).unwrap();
             let mode = std::fs::Permissions::from_mode(mode);

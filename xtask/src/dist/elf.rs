@@ -1,4 +1,4 @@
-//! What an ELF file says of the machine and the libraries it needs.
+//! Machine and required libraries of an ELF file.
 
 use std::fmt;
 
@@ -22,12 +22,12 @@ impl fmt::Display for Machine {
     }
 }
 
-/// What counts about a program file.
+/// The properties of a program file.
 #[derive(Debug)]
 pub(crate) struct Kind {
     pub(crate) machine: Machine,
     pub(crate) pie: bool,
-    /// The dynamic loader and the shared libraries it asks for: none in a static program.
+    /// The dynamic loader and the shared libraries that it needs: none in a static program.
     pub(crate) needs: Vec<String>,
 }
 
@@ -83,7 +83,7 @@ mod tests {
         assert!(parse(&header(elf::EM_AARCH64)[..40]).is_err());
     }
 
-    /// An ELF64 little-endian executable's header and nothing more.
+    /// Only the header of a little-endian ELF64 executable.
     fn header(machine: elf::Machine) -> Vec<u8> {
         let mut bytes = vec![0; 64];
         bytes[..7].copy_from_slice(&[0x7f, b'E', b'L', b'F', 2, 1, 1]);

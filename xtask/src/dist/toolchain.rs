@@ -12,10 +12,10 @@ use crate::machine::on_path;
 use crate::sh::Sh;
 use crate::workspace::Workspace;
 
-/// Where a distribution's own Rust and linkers stand, whatever rustup has put on the PATH before them.
+/// Where a distribution installs its own Rust and linkers, whatever rustup has put first in PATH.
 const DISTRIBUTION_BIN: &str = "/usr/bin";
 
-/// What can be built for.
+/// A target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Target {
     #[value(name = "aarch64-unknown-linux-musl")]
@@ -112,10 +112,10 @@ impl Toolchain {
                 return Ok(found);
             }
         }
-        let wanted = targets.first().copied().unwrap_or(Target::Arm64Musl);
+        let target = targets.first().copied().unwrap_or(Target::Arm64Musl);
         Err(hinted(
-            format!("no Rust on this machine can build for {wanted}"),
-            install_line(wanted, on_path("rustup").is_some(), on_path(wanted.compiler()).is_some()),
+            format!("no Rust on this machine can build for {target}"),
+            install_line(target, on_path("rustup").is_some(), on_path(target.compiler()).is_some()),
         ))
     }
 
@@ -171,7 +171,7 @@ impl Toolchain {
         Ok(target_dir.join(triple).join("release"))
     }
 
-    /// Static, and the same bytes wherever the sources lie.
+    /// Flags for a static and reproducible binary, wherever the sources are.
     fn flags(&self, root: &Path) -> Result<String> {
         let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
         let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));

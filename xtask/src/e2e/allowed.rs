@@ -1,4 +1,4 @@
-//! What may differ on an edge node that has been prepared and put back. The shorter, the better.
+//! Allowed differences of an edge node that was prepared and reverted. The shorter, the better.
 
 use super::look::{Allowed, Because};
 

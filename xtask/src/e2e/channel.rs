@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 #[derive(Debug)]
 pub(super) struct Channel {
     stream: UnixStream,
-    /// What has come and is no whole line yet.
+    /// Received bytes that are not a complete line yet.
     pending: Vec<u8>,
-    /// How much of that is known to hold no end of a line.
+    /// How many of them are known to contain no end of a line.
     searched: usize,
     who: &'static str,
 }
@@ -27,8 +27,8 @@ impl Channel {
         Ok(Channel { stream, pending: Vec::new(), searched: 0, who })
     }
 
-    /// Asks and waits for the answer; events are passed over.
-    pub(super) fn ask(&mut self, command: &str, arguments: &Value, within: Duration) -> Result<Value> {
+    /// Sends a command and waits for the reply; events are skipped.
+    pub(super) fn request(&mut self, command: &str, arguments: &Value, within: Duration) -> Result<Value> {
         let until = Instant::now() + within;
         self.send(&json!({"execute": command, "arguments": arguments}))?;
         loop {
@@ -48,7 +48,7 @@ impl Channel {
         self.stream.write_all(line.as_bytes()).with_context(|| format!("cannot write to {}", self.who))
     }
 
-    /// The next message. A line that is none, half of one from before a reset, is passed over.
+    /// The next message. An incomplete line from before a reset is skipped.
     pub(super) fn receive(&mut self, until: Instant) -> Result<Value> {
         loop {
             while let Some(more) = self.pending.iter().skip(self.searched).position(|byte| *byte == b'\n') {
@@ -66,12 +66,12 @@ impl Channel {
     fn fill(&mut self, until: Instant) -> Result<()> {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            bail!("{} said nothing in time", self.who);
+            bail!("{} sent no reply in time", self.who);
         }
         self.stream.set_read_timeout(Some(left)).with_context(|| format!("cannot read from {}", self.who))?;
         let mut buffer = vec![0; 64 << 10];
         match self.stream.read(&mut buffer) {
-            Ok(0) => Err(anyhow!("{} has hung up", self.who)),
+            Ok(0) => Err(anyhow!("{} closed the connection", self.who)),
             Ok(count) => {
                 self.pending.extend_from_slice(&buffer[..count]);
                 Ok(())
@@ -96,17 +96,17 @@ mod tests {
     fn noise_and_events_are_passed_over() {
         let (mut near, mut far) = pair();
         far.write_all(b"xx\xff half of a li\n{\"event\":\"RESET\"}\n{\"return\":{\"pid\":7}}\n").unwrap();
-        let answer = near.ask("guest-exec", &json!({}), Duration::from_secs(5)).unwrap();
+        let answer = near.request("guest-exec", &json!({}), Duration::from_secs(5)).unwrap();
         assert_eq!(answer["pid"], 7);
     }
 
     #[test]
     fn silence_ends_at_the_deadline_and_a_refusal_names_the_command() {
         let (mut near, mut far) = pair();
-        let error = near.ask("guest-ping", &json!({}), Duration::from_millis(50)).unwrap_err();
-        assert_eq!(format!("{error:#}"), "no answer to guest-ping: the far end said nothing in time");
+        let error = near.request("guest-ping", &json!({}), Duration::from_millis(50)).unwrap_err();
+        assert_eq!(format!("{error:#}"), "no answer to guest-ping: the far end sent no reply in time");
         far.write_all(b"{\"error\":{\"desc\":\"not allowed\"}}\n").unwrap();
-        let error = near.ask("guest-exec", &json!({}), Duration::from_secs(5)).unwrap_err();
+        let error = near.request("guest-exec", &json!({}), Duration::from_secs(5)).unwrap_err();
         assert_eq!(format!("{error:#}"), "the far end refused guest-exec: not allowed");
     }
 
@@ -115,6 +115,6 @@ mod tests {
         let (mut near, far) = pair();
         drop(far);
         let error = near.receive(Instant::now() + Duration::from_secs(60)).unwrap_err();
-        assert_eq!(error.to_string(), "the far end has hung up");
+        assert_eq!(error.to_string(), "the far end closed the connection");
     }
 }

@@ -15,7 +15,7 @@ pub(super) struct Disk {
     keep: Keep,
 }
 
-/// What becomes of a disk when its machine is done.
+/// Whether a disk is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keep {
     Disk,
@@ -66,7 +66,7 @@ impl Disk {
         write(&commands, &script)?;
         let output = Sh::new("debugfs -w -f").arg(&commands).arg(&self.path).output()?;
         crate::workspace::remove_tree(&staged)?;
-        // debugfs ends well whatever its commands did; what it says beside its version is trouble.
+        // debugfs always exits 0; any output beside its version is an error.
         let said = String::from_utf8_lossy(&output.stderr);
         let trouble =
             said.lines().find(|line| !line.starts_with("debugfs ") && !line.contains("Ext2 directory already exists"));

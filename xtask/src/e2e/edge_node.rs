@@ -24,7 +24,7 @@ const RELEASE: &str = "1.21";
 
 const CONFIGURATION: &str = "/etc/kubeedge/config/edgecore.yaml";
 
-/// From a documentation network: nothing is ever sent there.
+/// A documentation address: nothing is ever sent there.
 const CLOUDCORE: &str = "192.0.2.7";
 
 /// The redirect of a cluster whose API server is on this very host.
@@ -33,15 +33,15 @@ const REDIRECT: &str = "10351=192.0.2.7:10003";
 /// The utilities where the user-data puts them, as an administrator would call them.
 const NODE: &str = "set -a; . /etc/edgeutils/node.env; PATH=/opt/edgeutils/bin:$PATH\n";
 
-/// Within which the machine does what takes no time, what takes some, and cloud-init's whole work.
+/// Time limits for a short command, a long one, and all of cloud-init.
 const QUICK: Duration = Duration::from_secs(10);
 const SOME: Duration = Duration::from_secs(30);
 const LONG: Duration = Duration::from_secs(120);
 
-/// What the suite needs before its machine is there.
+/// What the suite needs before its machine exists.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    /// What stands on the image before anything of ours.
+    /// Files on the image before the utilities.
     pub(super) files: Vec<GuestFile>,
     user_data: String,
 }
@@ -56,43 +56,43 @@ pub(super) fn prepare(workspace: &Workspace, arch: Arch, dir: &Path, served: &Pa
     Ok(Prepared { files, user_data: user_data(workspace, arch, served, &repository)? })
 }
 
-/// The whole story; the first step that fails ends it.
+/// Runs all steps; the first one that fails ends the suite.
 pub(super) fn run(machine: &mut Machine, prepared: &Prepared) -> Result<()> {
-    let mut story = Story { machine, started: Instant::now() };
+    let mut suite = Suite { machine, started: Instant::now() };
 
-    story.boot_bare()?;
-    let before = story.look().context("looking at the bare machine")?;
-    story.told(&format!("bare: {} things seen, swap on {}", before.len(), before.names("swap").join(", ")));
-    story.is_bare(&before)?;
+    suite.boot_bare()?;
+    let before = suite.inventory().context("looking at the bare machine")?;
+    suite.report(&format!("bare: {} entries, swap on {}", before.len(), before.names("swap").join(", ")));
+    suite.is_bare(&before)?;
 
-    story.first_boot("edge-node", &prepared.user_data).context("the first boot with the user-data")?;
-    story.is_prepared().context("after the user-data")?;
-    story.told("prepared by the user-data alone");
-    story.node(&format!("edge-redirect add {REDIRECT} --persist")).context("the redirect")?;
-    story.is_redirected().context("after edge-redirect add")?;
+    suite.first_boot("edge-node", &prepared.user_data).context("the first boot with the user-data")?;
+    suite.is_prepared().context("after the user-data")?;
+    suite.report("prepared by the user-data alone");
+    suite.node(&format!("edge-redirect add {REDIRECT} --persist")).context("the redirect")?;
+    suite.is_redirected().context("after edge-redirect add")?;
 
-    story.reboot()?;
-    story.is_prepared().context("after a reboot")?;
-    story.is_redirected().context("after a reboot")?;
-    story.told("the same after a reboot");
+    suite.reboot()?;
+    suite.is_prepared().context("after a reboot")?;
+    suite.is_redirected().context("after a reboot")?;
+    suite.report("the same after a reboot");
 
-    let looked = story.look().context("looking at the prepared machine")?;
-    story.again().context("the second run")?;
-    let unchanged = looked.differences(&story.look()?, VOLATILE);
+    let inventory = suite.inventory().context("looking at the prepared machine")?;
+    suite.second_run().context("the second run")?;
+    let unchanged = inventory.differences(&suite.inventory()?, VOLATILE);
     same(&unchanged, "a second run changed something")?;
-    story.told("a second run changes nothing");
+    suite.report("a second run changes nothing");
 
-    story.undo_all().context("undo")?;
-    story.reset_in_the_middle().context("a hard reset in the middle of an apply")?;
-    story.is_prepared().context("after the hard reset and the same command again")?;
-    story.told("reset without warning in the middle, the same command went on");
+    suite.undo_all().context("undo")?;
+    suite.reset_in_the_middle().context("a hard reset in the middle of an apply")?;
+    suite.is_prepared().context("after the hard reset and the resumed command")?;
+    suite.report("reset in the middle, and the same command resumed");
 
-    story.undo_all().context("undo")?;
-    story.reboot()?;
-    let differences = before.differences(&story.look()?, &[LEFT, VOLATILE].concat());
+    suite.undo_all().context("undo")?;
+    suite.reboot()?;
+    let differences = before.differences(&suite.inventory()?, &[LEFT, VOLATILE].concat());
     same(&differences, "the machine is not as before")?;
-    story.told("all undone, and the machine as before");
-    story.machine.shut_down()
+    suite.report("everything undone, and the machine as before");
+    suite.machine.shut_down()
 }
 
 /// Packs the utilities for the machine, serves them, and names them in the user-data.
@@ -122,17 +122,17 @@ fn user_data(workspace: &Workspace, arch: Arch, served: &Path, repository: &Repo
     seed::filled(&String::from_utf8_lossy(&text), &values)
 }
 
-/// How often edge-node.sh calls a utility, and what each says the second time.
+/// How often edge-node.sh calls a utility, and its last line the second time.
 const STEPS: usize = 6;
 const ALREADY: &str = "already up to date";
 
-struct Story<'a> {
+struct Suite<'a> {
     machine: &'a mut Machine,
     started: Instant,
 }
 
-impl Story<'_> {
-    fn told(&mut self, what: &str) {
+impl Suite<'_> {
+    fn report(&mut self, what: &str) {
         println!("{:>6.0} s  {what}", self.started.elapsed().as_secs_f64());
     }
 
@@ -146,7 +146,7 @@ impl Story<'_> {
         self.is_up()
     }
 
-    /// The image has what the suite is about to take away.
+    /// The image has the swap and modules that the suite removes.
     fn is_bare(&mut self, look: &Look) -> Result<()> {
         let swaps = look.names("swap");
         if swaps != ["/dev/zram0", "/swapfile", "/swapfile2"] {
@@ -167,30 +167,30 @@ impl Story<'_> {
         self.reboot()
     }
 
-    /// cloud-init has done its work, and whatever starts late is there; no unit has failed.
+    /// cloud-init and late units have started, and no unit has failed.
     fn is_up(&mut self) -> Result<()> {
         let ran = self.machine.try_sh("cloud-init status --wait --long", LONG)?;
         if ran.code != 0 || !ran.stdout.contains("status: done") {
             let log = self.machine.try_sh("tail -n 12 /var/log/cloud-init-output.log", QUICK)?;
-            bail!("cloud-init did not end well:{}{}", ran.said(), log.said());
+            bail!("cloud-init failed:{}{}", ran.output(), log.output());
         }
         let ran = self.machine.try_sh("systemctl is-system-running --wait || systemctl --failed", SOME)?;
         if ran.stdout.trim() != "running" {
-            bail!("not all of the machine is up:{}", ran.said());
+            bail!("the machine has failed or starting units:{}", ran.output());
         }
         Ok(())
     }
 
-    /// Runs a command with the utilities on its path; it must end well.
+    /// Runs a command with the utilities in PATH, which must exit 0.
     fn node(&mut self, command: &str) -> Result<String> {
         self.machine.sh(&format!("{NODE}{command}"), LONG)
     }
 
-    fn look(&mut self) -> Result<Look> {
+    fn inventory(&mut self) -> Result<Look> {
         Look::parse(&self.machine.sh(look::SCRIPT, LONG)?)
     }
 
-    /// Each thing by another program than the one that made it so, then by our own.
+    /// Verifies each state with another program than the one that made it, then with ours.
     fn is_prepared(&mut self) -> Result<()> {
         self.prints("swapon --show --noheadings", "")?;
         for (key, value) in [
@@ -215,7 +215,7 @@ impl Story<'_> {
         Ok(())
     }
 
-    /// The rule stands in iptables, once.
+    /// iptables has the rule, once.
     fn is_redirected(&mut self) -> Result<()> {
         let rule = "-A EDGEUTILS-STREAM.* --dport 10351 .*-j DNAT --to-destination 192.0.2.7:10003";
         self.prints(&format!("iptables-save -t nat | grep -cE -e '{rule}'"), "1")?;
@@ -225,16 +225,16 @@ impl Story<'_> {
     fn prints(&mut self, command: &str, expected: &str) -> Result<()> {
         let printed = self.machine.try_sh(command, QUICK)?;
         if printed.stdout.trim() != expected {
-            bail!("`{command}` did not print {expected:?}, but{}", printed.said());
+            bail!("`{command}` did not print {expected:?}, but{}", printed.output());
         }
         Ok(())
     }
 
     /// The same script again, once as a dry run: neither finds anything to do.
-    fn again(&mut self) -> Result<()> {
+    fn second_run(&mut self) -> Result<()> {
         for call in ["/opt/edgeutils/scripts/edge-node.sh -n", "/opt/edgeutils/scripts/edge-node.sh"] {
             let printed = self.node(&format!("sh {call}"))?;
-            // edge-crio goes on to say how CRI-O is.
+            // edge-crio also reports the state of CRI-O.
             if printed.lines().filter(|line| *line == ALREADY).count() != STEPS || printed.contains("wrote ") {
                 bail!("`{call}` found something to do: {printed}");
             }
@@ -252,7 +252,7 @@ impl Story<'_> {
         .map(drop)
     }
 
-    /// Stops an apply as soon as one of its changes is done, and takes the machine's power away.
+    /// Stops an apply as soon as one of its changes is done, and powers the machine off.
     fn reset_in_the_middle(&mut self) -> Result<()> {
         let stopped = self.node(
             "cd /var/lib/edgeutils/journal
@@ -272,7 +272,7 @@ impl Story<'_> {
         self.is_up()?;
         let runs = self.node("edge-prep undo --list")?;
         if !runs.contains("interrupted") {
-            bail!("no run is said to be interrupted:\n{runs}");
+            bail!("no run is reported as interrupted:\n{runs}");
         }
         self.node("sh /opt/edgeutils/scripts/edge-node.sh").map(drop)
     }

@@ -33,7 +33,7 @@ const PACKAGES: &[&str] = &[
 /// Run by mmdebstrap on the installed tree.
 const SETUP: &str = include_str!("../../data/e2e-setup.sh");
 
-/// The disk's size; a file with holes, so that it takes what it holds.
+/// The disk's size; the file is sparse.
 const DISK: &str = "3G";
 
 /// A disk with Debian, and the kernel that boots it. Never written to: machines work on copies.
@@ -64,7 +64,7 @@ impl Image {
         self.dir.join("initrd.img")
     }
 
-    /// Made beside its place and renamed: what is there is whole.
+    /// Made in a temporary directory and renamed, so an existing image is complete.
     fn build(&self, arch: Arch, log: &Path) -> Result<()> {
         if !nix::unistd::geteuid().is_root() {
             return Err(hinted("cannot make a disk image: not running as root", "sudo cargo xtask e2e"));
@@ -80,7 +80,7 @@ impl Image {
         }
         done.and(tree)?;
         match fs::rename(&new, &self.dir) {
-            // Another run was quicker.
+            // Another run was faster.
             Err(_) if self.dir.exists() => remove_tree(&new)?,
             renamed => renamed.with_context(|| format!("cannot make {}", self.dir.display()))?,
         }

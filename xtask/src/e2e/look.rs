@@ -1,4 +1,4 @@
-//! The whole machine in one look, and what differs between two.
+//! Inventories of the whole machine, and the differences between two.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 /// Run in the machine; prints what [`Look::parse`] reads.
 pub(super) const SCRIPT: &str = include_str!("../../data/e2e-look.sh");
 
-/// Everything that a utility could leave behind: kind and name to state.
+/// Everything that a utility could leave: kind and name to state.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Look(BTreeMap<(String, String), String>);
 
@@ -15,17 +15,17 @@ pub(super) struct Look(BTreeMap<(String, String), String>);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Allowed {
     pub(super) kind: &'static str,
-    /// A name; one `*` in it stands for anything.
+    /// A name; one `*` in it matches anything.
     pub(super) name: &'static str,
     pub(super) because: Because,
 }
 
-/// Why something may differ.
+/// Reason for a difference.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Because {
-    /// It does so by itself, on a machine that nobody touches.
+    /// It changes by itself, on an unused machine.
     Volatile,
-    /// It is left there on purpose; where it is not, the list is wrong.
+    /// It is left on purpose; if it is missing, the list is wrong.
     Left(&'static str),
 }
 
@@ -68,7 +68,7 @@ impl Look {
         self.0.keys().filter(|(found, _)| found == kind).map(|(_, name)| name.as_str()).collect()
     }
 
-    /// What is not as it was, beside what is allowed; and what should be left and is not.
+    /// Differences that are not allowed, and missing leftovers.
     pub(super) fn differences(&self, after: &Look, allowed: &[Allowed]) -> Vec<String> {
         let keys: BTreeSet<_> = self.0.keys().chain(after.0.keys()).collect();
         let mut used = vec![false; allowed.len()];

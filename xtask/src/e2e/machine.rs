@@ -21,13 +21,13 @@ use crate::failure::hinted;
 /// How long things take on real hardware, at the outside; software emulation gets more.
 const BOOT: Duration = Duration::from_secs(60);
 const SHUTDOWN: Duration = Duration::from_secs(30);
-/// The agent's own answers, whatever runs beside it; one may hold megabytes of a command's output.
+/// Replies of the agent itself; one may contain megabytes of a command's output.
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// What every command finds.
+/// The environment of every command.
 const PATH: &str = "export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C\n";
 
-/// A machine and what it has said so far.
+/// A machine and its console output so far.
 #[derive(Debug)]
 pub(super) struct Machine {
     arch: Arch,
@@ -37,7 +37,7 @@ pub(super) struct Machine {
     console: PathBuf,
     /// The command that answers one connection of the machine.
     server: String,
-    /// Short, as a socket's path may be; gone with the value.
+    /// Has a short path, as sockets need; removed on drop.
     sockets: tempfile::TempDir,
     running: Option<Running>,
 }
@@ -105,29 +105,29 @@ impl Machine {
         }
     }
 
-    /// Runs a shell script in the machine; how it ended, well or not.
+    /// Runs a shell script in the machine; its exit code and output.
     pub(super) fn try_sh(&mut self, script: &str, within: Duration) -> Result<Ran> {
         let until = Instant::now() + within * self.accelerator.patience();
         let answer = self.answer();
         let pid = self.start(script)?;
         let running = self.running()?;
         loop {
-            let status = running.agent.ask("guest-exec-status", &json!({"pid": pid}), answer)?;
+            let status = running.agent.request("guest-exec-status", &json!({"pid": pid}), answer)?;
             if status.get("exited").and_then(Value::as_bool) == Some(true) {
                 return ran(&status);
             }
             if Instant::now() >= until {
-                bail!("`{script}` was not done in time");
+                bail!("`{script}` timed out");
             }
             std::thread::sleep(Duration::from_millis(50));
         }
     }
 
-    /// Runs a shell script in the machine that must end well; what it printed.
+    /// Runs a shell script in the machine, which must exit 0; its output.
     pub(super) fn sh(&mut self, script: &str, within: Duration) -> Result<String> {
         let ran = self.try_sh(script, within)?;
         if ran.code != 0 {
-            bail!("`{script}` ended with {}{}", ran.code, ran.said());
+            bail!("`{script}` ended with {}{}", ran.code, ran.output());
         }
         Ok(ran.stdout)
     }
@@ -137,8 +137,8 @@ impl Machine {
         let script = format!("{PATH}{script}");
         let arguments = json!({"path": "/bin/sh", "arg": ["-c", script], "capture-output": true});
         let answer = self.answer();
-        let started = self.running()?.agent.ask("guest-exec", &arguments, answer)?;
-        started.get("pid").and_then(Value::as_i64).ok_or_else(|| anyhow!("the guest agent gave no process"))
+        let started = self.running()?.agent.request("guest-exec", &arguments, answer)?;
+        started.get("pid").and_then(Value::as_i64).ok_or_else(|| anyhow!("the guest agent returned no process"))
     }
 
     fn answer(&self) -> Duration {
@@ -148,11 +148,11 @@ impl Machine {
     /// Reboots as an administrator does.
     pub(super) fn reboot(&mut self) -> Result<()> {
         self.start("systemctl reboot")?;
-        self.wait_for_end().context("the machine did not go down for its reboot")?;
+        self.wait_for_end().context("the machine did not shut down for its reboot")?;
         self.boot()
     }
 
-    /// Takes the power away: what the kernel has not written is lost.
+    /// Powers it off hard: data that the kernel has not written is lost.
     pub(super) fn power_cut(&mut self) -> Result<()> {
         let mut running = self.running.take().ok_or_else(|| anyhow!("the machine is off"))?;
         running.qemu.kill().context("cannot reset the machine")?;
@@ -210,7 +210,7 @@ fn first_answer(qemu: &mut Child, socket: &Path, until: Instant) -> Result<Chann
         }
         still_on(qemu)?;
         if Instant::now() >= until {
-            bail!("QEMU made no socket");
+            bail!("QEMU did not create its socket");
         }
         std::thread::sleep(Duration::from_millis(20));
     };
@@ -220,15 +220,15 @@ fn first_answer(qemu: &mut Child, socket: &Path, until: Instant) -> Result<Chann
         let next = until.min(Instant::now() + Duration::from_secs(2));
         while let Ok(message) = agent.receive(next) {
             if message.get("return").is_some() {
-                // The answers to what was asked too early come now; a last question divides them from the rest.
+                // Replies to early requests arrive now; a last request separates them from the rest.
                 return settled(agent, until);
             }
         }
         if Instant::now() >= until {
-            bail!("no guest agent in time");
+            bail!("timed out waiting for the guest agent");
         }
     }
-    bail!("no guest agent in time")
+    bail!("timed out waiting for the guest agent")
 }
 
 fn settled(mut agent: Channel, until: Instant) -> Result<Channel> {
@@ -248,13 +248,13 @@ fn still_on(qemu: &mut Child) -> Result<()> {
 fn ran(status: &Value) -> Result<Ran> {
     let output = |key: &str| -> Result<String> {
         let encoded = status.get(key).and_then(Value::as_str).unwrap_or_default();
-        let bytes = BASE64.decode(encoded).context("the guest agent's output is no base64")?;
+        let bytes = BASE64.decode(encoded).context("the output of the guest agent is not valid base64")?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     };
     let signal = status.get("signal").and_then(Value::as_i64).map(|signal| 128 + signal);
     let code = status.get("exitcode").and_then(Value::as_i64).or(signal);
     Ok(Ran {
-        code: code.ok_or_else(|| anyhow!("the guest agent gave no exit code"))?,
+        code: code.ok_or_else(|| anyhow!("the guest agent returned no exit code"))?,
         stdout: output("out-data")?,
         stderr: output("err-data")?,
     })
@@ -262,7 +262,7 @@ fn ran(status: &Value) -> Result<Ran> {
 
 impl Ran {
     /// The end of what it printed, each line on one of its own.
-    pub(super) fn said(&self) -> String {
+    pub(super) fn output(&self) -> String {
         const LINES: usize = 15;
         let lines: Vec<&str> = self.stdout.lines().chain(self.stderr.lines()).collect();
         let last = lines.iter().skip(lines.len().saturating_sub(LINES));
@@ -278,7 +278,7 @@ mod tests {
     fn output_and_status_come_out_of_the_agents_record() {
         let done = ran(&json!({"exited": true, "exitcode": 3, "out-data": BASE64.encode("a\n")})).unwrap();
         assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (3, "a\n", ""));
-        assert_eq!(done.said(), "\n  | a");
+        assert_eq!(done.output(), "\n  | a");
         assert_eq!(ran(&json!({"exited": true, "signal": 9})).unwrap().code, 137);
         assert!(ran(&json!({"exited": true})).is_err());
     }

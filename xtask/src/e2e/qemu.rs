@@ -1,4 +1,4 @@
-//! QEMU's command line: which accelerator really works here, and what the machine is made of.
+//! QEMU's command line: the accelerator that works here, and the devices of the machine.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -8,7 +8,7 @@ use super::arch::Arch;
 use super::image::Image;
 use crate::sh::Sh;
 
-/// What carries out the machine's instructions.
+/// The accelerator of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Accelerator {
     Kvm,
@@ -16,11 +16,11 @@ pub(super) enum Accelerator {
     Tcg,
 }
 
-/// The machine's one way out: the test's own server, for each connection a process on QEMU's pipe. No port is opened
-/// on this computer, and `restrict` leaves no other way.
+/// The machine's only network: the test's server, a process on QEMU's pipe for each connection. No port is opened
+/// on this computer, and `restrict` blocks everything else.
 const SERVER: &str = "10.0.2.100:80";
 
-/// How long a kernel that finds no disk takes to say so, where acceleration works.
+/// How long a kernel without a disk takes to panic, if acceleration works.
 const TRIAL: Duration = Duration::from_secs(10);
 
 /// Memory in MiB.
@@ -28,7 +28,7 @@ const MEMORY: &str = "1024";
 
 impl Accelerator {
     /// KVM if a kernel really boots with it: there are hosts with a /dev/kvm on which QEMU aborts, or its machine
-    /// stands still.
+    /// hangs.
     pub(super) fn find(arch: Arch, image: &Image) -> Accelerator {
         let is_offered = arch.is_native() && nix::unistd::access(KVM, nix::unistd::AccessFlags::W_OK).is_ok();
         if is_offered && boots_with_kvm(arch, image) { Accelerator::Kvm } else { Accelerator::Tcg }
@@ -60,7 +60,7 @@ impl Accelerator {
 
 const KVM: &str = "/dev/kvm";
 
-/// The kernel panics for want of a disk and reboots, which ends QEMU; anything else is a failure.
+/// The kernel panics without a disk and reboots, which ends QEMU; anything else is a failure.
 fn boots_with_kvm(arch: Arch, image: &Image) -> bool {
     let mut command = Command::new(arch.qemu());
     command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-m", "256"]);
@@ -105,7 +105,7 @@ pub(super) fn command(arch: Arch, accelerator: Accelerator, wiring: &Wiring<'_>)
             &format!("file,id=console,append=on,path={}", escaped(&wiring.console.display().to_string())),
         ])
         .args(["-serial", "chardev:console"])
-        // Flushes are left out: only this computer's own end could tell, and a reset of the machine loses what its
+        // Flushes are ignored: they matter only if this computer fails, and a reset of the machine loses what its
         // kernel had not written either way.
         .args([
             "-drive",
@@ -125,7 +125,7 @@ pub(super) fn command(arch: Arch, accelerator: Accelerator, wiring: &Wiring<'_>)
         .arg(format!("root=/dev/vda rw console={} panic=-1 net.ifnames=0", arch.console()))
 }
 
-/// In QEMU's options a comma ends a value, and two stand for one.
+/// In QEMU's options a comma ends a value; a literal one is doubled.
 fn escaped(value: &str) -> String {
     value.replace(',', ",,")
 }

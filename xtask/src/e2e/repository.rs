@@ -47,7 +47,7 @@ WantedBy=multi-user.target
 Alias=cri-o.service
 ";
 
-/// A repository that was made, as a user is told of it.
+/// A repository, as a user configures it.
 #[derive(Debug)]
 pub(super) struct Repository {
     pub(super) fingerprint: String,

@@ -1,4 +1,4 @@
-//! What cloud-init is told: the user-data of scripts/cloud-init with its values filled in.
+//! The user-data of scripts/cloud-init with its values filled in.
 
 use anyhow::{Result, bail};
 
@@ -7,7 +7,7 @@ use super::disk::GuestFile;
 /// Where cloud-init looks on the machine's own disk.
 const SEED: &str = "/var/lib/cloud/seed/nocloud";
 
-/// A machine on which nothing is asked.
+/// User-data without settings.
 pub(super) const NOTHING: &str = "#!/bin/sh\n";
 
 /// The two files of a first boot as `instance`; a new name is a new first boot.
@@ -18,14 +18,14 @@ pub(super) fn files(instance: &str, user_data: &str) -> [GuestFile; 2] {
     ]
 }
 
-/// Fills in values as its reader is told to: each `NAME=` line of the file gets a new right side.
+/// Fills in values: each `NAME=` line of the file gets a new right side.
 pub(super) fn filled(user_data: &str, values: &[(&str, &str)]) -> Result<String> {
     let mut lines: Vec<String> = user_data.lines().map(str::to_owned).collect();
     for (name, value) in values {
         let prefix = format!("{name}=");
         let mut places = lines.iter_mut().filter(|line| line.trim_start().starts_with(&prefix));
         let (Some(line), None) = (places.next(), places.next()) else {
-            bail!("the user-data has no one line for {name}");
+            bail!("the user-data does not have exactly one line for {name}");
         };
         let indent = line.len() - line.trim_start().len();
         line.truncate(indent);

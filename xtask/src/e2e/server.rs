@@ -1,11 +1,11 @@
-//! The machine's only correspondent: files of one directory over HTTP, one connection on standard input and output.
+//! The machine's only server: files of one directory over HTTP, one connection on standard input and output.
 
 use std::io::{BufRead, Write};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// What may stand in a request before its empty line.
+/// Limit for a request before its empty line.
 const REQUEST_LIMIT: usize = 16 << 10;
 
 /// Answers requests until the other side ends.
@@ -51,7 +51,7 @@ fn answer(dir: &Path, head: &str) -> Vec<u8> {
     answer
 }
 
-/// The file below `dir` that a target names, and nothing outside it.
+/// The file below `dir` that a target names; none outside of it.
 fn file(dir: &Path, target: &str) -> Option<PathBuf> {
     let path = percent_decoded(target.split('?').next()?)?;
     let path = Path::new(path.strip_prefix('/')?);
@@ -77,7 +77,7 @@ fn percent_decoded(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn asked(request: &str) -> String {
+    fn response(request: &str) -> String {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("repo")).unwrap();
         std::fs::write(dir.path().join("repo/In~Release"), "signed").unwrap();
@@ -88,7 +88,8 @@ mod tests {
 
     #[test]
     fn server_answers_two_requests_on_one_connection() {
-        let answers = asked("GET /repo/In%7eRelease HTTP/1.1\r\nHost: x\r\n\r\nHEAD /repo/In~Release HTTP/1.1\r\n\r\n");
+        let answers =
+            response("GET /repo/In%7eRelease HTTP/1.1\r\nHost: x\r\n\r\nHEAD /repo/In~Release HTTP/1.1\r\n\r\n");
         let ok = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n";
         assert_eq!(answers, format!("{ok}signed{ok}"));
     }
@@ -96,13 +97,13 @@ mod tests {
     #[test]
     fn server_refuses_what_is_missing_outside_or_not_a_read() {
         for target in ["/repo/nothing", "/../etc/passwd", "/repo/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd", "/repo"] {
-            assert!(asked(&format!("GET {target} HTTP/1.1\r\n\r\n")).starts_with("HTTP/1.1 404"), "{target}");
+            assert!(response(&format!("GET {target} HTTP/1.1\r\n\r\n")).starts_with("HTTP/1.1 404"), "{target}");
         }
-        assert!(asked("PUT /repo/x HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 405"));
+        assert!(response("PUT /repo/x HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 405"));
     }
 
     #[test]
     fn server_does_not_answer_half_a_request() {
-        assert_eq!(asked("GET /repo/In~Release HTTP/1.1\r\n"), "");
+        assert_eq!(response("GET /repo/In~Release HTTP/1.1\r\n"), "");
     }
 }

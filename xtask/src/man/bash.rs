@@ -11,7 +11,7 @@ use clap::{Arg, Command, ValueHint};
 
 use super::shown_args;
 
-/// What every script does, with the program's tables in place of TABLES and its function's name for NAME.
+/// The common script, with the program's tables for TABLES and its function's name for NAME.
 const SCRIPT: &str = include_str!("completion.bash");
 
 /// The script for one utility.
@@ -47,7 +47,7 @@ impl Tables {
         for arg in command.get_positionals().filter(|arg| !arg.is_hide_set()) {
             let index = arg.get_index().unwrap_or(1);
             let many = arg.get_num_args().is_some_and(|count| count.max_values() > 1);
-            // An operand that repeats is completed at every later place too.
+            // A repeated operand is completed at every later position too.
             let places = if many { "*".to_owned() } else { index.to_string() };
             self.add_value(arg, std::iter::once(format!("{path} {places}")));
         }
@@ -118,14 +118,14 @@ mod tests {
         );
         command.build();
         let script = script(&command);
-        for wanted in [
+        for expected in [
             "_edge_x() {\n",
             "    '/go') verbs='' options='-p --pace -h --help' valued=' -p --pace ' ;;\n",
             "    '/go -p' | '/go --pace') words='fast slow' ;;\n",
             "    '/go '[1-9]*) paths=-f ;;\n",
             "complete -F _edge_x edge-x\n",
         ] {
-            assert!(script.contains(wanted), "no {wanted:?} in:\n{script}");
+            assert!(script.contains(expected), "no {expected:?} in:\n{script}");
         }
         assert!(!script.contains("hidden") && !script.contains("NAME") && !script.contains("TABLES"), "{script}");
     }

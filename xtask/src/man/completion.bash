@@ -23,7 +23,7 @@ _NAME() {
             gap=${line%%"$word"*}
             line=${line#*"$word"}
         else
-            # The last word ends at the cursor.
+            # The current word ends at the cursor.
             gap=${line%%[![:space:]]*}
             word=${line#"$gap"}
         fi

@@ -8,7 +8,7 @@ use edge_host::manual::Manual;
 use super::sections::{after, tables};
 use super::{shown_args, verbs};
 
-/// A line of roff is no longer than this where words allow.
+/// The longest line of roff, unless a word is longer.
 const WIDTH: usize = 78;
 
 /// The page of one utility; `others` are the utilities, for SEE ALSO.
@@ -280,14 +280,14 @@ mod tests {
         command.build();
         let manual = Manual { section: 1, files: &[], environment: &[], see_also: &["ip(8)"] };
         let page = page(&command, &manual, &[("edge-x", 1), ("edge-y", 8)]);
-        for wanted in [
+        for expected in [
             ".TH EDGE\\-X 1 ",
             ".SH EDGE\\-X GO\n.nf\nedge\\-x go <FILE>\n.fi\n.PP\nGo there\n.TP\n\\fIFILE\\fR\n\\&.hidden files too\n",
             ".SH EXIT STATUS\n.TP\n\\fB0\\fR\ndone\n.TP\n\\fB4\\fR\nrefused\n",
             ".SH EXAMPLES\n.nf\n  edge\\-x go \\(aqa\\eb\\(aq\n.fi\n",
             ".SH SEE ALSO\n.BR edge\\-y (8),\n.BR edgeutils (7),\n.BR ip (8)\n",
         ] {
-            assert!(page.contains(wanted), "no {wanted:?} in:\n{page}");
+            assert!(page.contains(expected), "no {expected:?} in:\n{page}");
         }
     }
 }

@@ -1,9 +1,9 @@
 //! `xtask test --fresh`: the README's test command on a new computer, which is a minimal Debian tree.
 //!
-//! The tree has nothing of this computer but Rust's toolchain, Go where there is one outside of the
-//! packages, the sources, and how the network is reached. A program that a suite calls and no package
-//! on the list brings is missing there, so that suite fails or skips; of the packages on the list,
-//! those are named that no suite has read a file of.
+//! Of this computer the tree has only Rust's toolchain, Go if it is installed outside of the
+//! packages, the sources, and the network settings. A program that a suite calls and no package
+//! on the list contains is missing there, so that suite fails or skips; packages on the list that
+//! no suite has read a file of are reported.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -22,10 +22,10 @@ const PREREQUISITES: &[&str] = &["ca-certificates", "gcc", "git", "libc6-dev"];
 const OUTSIDE: &str = include_str!("../../data/fresh.sh");
 const INSIDE: &str = include_str!("../../data/fresh-inside.sh");
 
-/// Where the tree has the sources, and no more of the checkout.
+/// Directory of the sources in the tree.
 const SOURCES: &str = "usr/src/edgeutils";
 
-/// Variables that say how the network is reached, and the one that makes a skip a failure.
+/// Variables with network settings, and the one that makes a skip a failure.
 const KEPT_VARIABLES: &[&str] = &[
     "ALL_PROXY",
     "CI",
@@ -39,11 +39,11 @@ const KEPT_VARIABLES: &[&str] = &[
     "https_proxy",
     "no_proxy",
 ];
-/// Beginnings of such variables of cargo; the others describe this very call of it.
+/// Prefixes of such variables of cargo; its others describe the current call.
 const KEPT_OF_CARGO: &[&str] = &["CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTRIES_", "CARGO_SOURCE_"];
 const KEPT_OF_GO: &[&str] = &["GOFLAGS", "GOINSECURE", "GONOPROXY", "GONOSUMDB", "GOPRIVATE", "GOPROXY", "GOSUMDB"];
 
-/// Files and directories of the same purpose, at the same place in the tree.
+/// Files and directories with network settings, at the same path in the tree.
 const KEPT_FILES: &[&str] =
     &["etc/hosts", "etc/resolv.conf", "etc/ssl/certs/ca-certificates.crt", "usr/local/share/ca-certificates"];
 
@@ -124,7 +124,7 @@ fn go() -> PathBuf {
     if is_packaged || !root.join("bin/go").is_file() { PathBuf::new() } else { root }
 }
 
-/// Gives the tree this computer's way to packages, crates and modules.
+/// Copies the settings for downloads of packages, crates and modules into the tree.
 fn network(tree: &Path) -> Result<()> {
     for path in KEPT_FILES {
         keep(&Path::new("/").join(path), &tree.join(path))?;
@@ -134,7 +134,7 @@ fn network(tree: &Path) -> Result<()> {
         sources.push(format!("deb http://deb.debian.org/debian {} main", debian::RELEASE));
     }
     write(&tree.join("etc/apt/sources.list"), sources.join("\n") + "\n")?;
-    // How apt downloads, and none of the hooks of other packages. What finds a proxy is a program of this computer.
+    // apt's download settings, without hooks of other packages; a proxy detector is a program of this computer.
     let dump = Sh::new("apt-config dump").capture()?;
     let acquire = dump.lines().filter(|line| line.starts_with("Acquire::") && !line.contains("Auto-Detect"));
     let acquire: String = acquire.map(|line| format!("{line}\n")).collect();
@@ -153,7 +153,7 @@ fn network(tree: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Copies what there is, the targets of links and not the links.
+/// Copies existing files, following symbolic links.
 fn keep(from: &Path, to: &Path) -> Result<()> {
     if !from.exists() {
         return Ok(());

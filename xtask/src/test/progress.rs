@@ -57,7 +57,7 @@ impl Progress {
         self.tick();
     }
 
-    /// Forgets the suite and makes room for what is printed of its end.
+    /// Removes the suite, and its line from the terminal.
     pub(super) fn ended(&mut self, name: &str) {
         self.running.retain(|suite| suite.name != name);
         if self.is_terminal {
@@ -70,7 +70,7 @@ impl Progress {
         let states = self.running.iter().map(Running::state);
         if self.is_terminal {
             print!("\r\x1b[K{}", states.collect::<Vec<_>>().join("; "));
-            // A terminal that is gone is no reason to stop the tests.
+            // The tests continue without a terminal.
             let _ = stdout().flush();
         } else if self.reported.elapsed() >= HEARTBEAT {
             states.for_each(|state| println!("{state}"));

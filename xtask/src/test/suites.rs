@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context, Result};
 
 use super::tally::{self, Tally};
-use super::{Bench, Outcome, Place, Suite, some};
+use super::{Outcome, Place, Suite, SuiteContext, some};
 use crate::dist::{self, Target, Toolchain};
 use crate::machine;
 use crate::sh::Sh;
@@ -33,12 +33,12 @@ pub(super) const SUITES: &[Suite] = &[
     Suite { name: "fuzz", run: fuzz, place: Place::OnlyByName },
 ];
 
-const fn suite(name: &'static str, run: fn(&Bench<'_>) -> Result<Outcome>) -> Suite {
+const fn suite(name: &'static str, run: fn(&SuiteContext<'_>) -> Result<Outcome>) -> Suite {
     Suite { name, run, place: Place::InTurn }
 }
 
 /// Test programs are started with this variable alone, and nothing is built with it: libtest of a stable
-/// toolchain then takes `--report-time`, whose times no other output has.
+/// toolchain then accepts `--report-time`; no other output has these times.
 const RUNNER: &str = r#"target."cfg(all())".runner=["env","RUSTC_BOOTSTRAP=1"]"#;
 const REPORT_TIME: &[&str] = &["-Z", "unstable-options", "--report-time"];
 
@@ -50,7 +50,7 @@ const LIVE: &str = "live::";
 
 const EMULATOR: &str = "qemu-aarch64-static";
 
-impl Bench<'_> {
+impl SuiteContext<'_> {
     fn sh(&self, line: &str) -> Sh {
         Sh::new(line).dir(&self.workspace.root).env("CARGO_TERM_COLOR", "never")
     }
@@ -93,108 +93,108 @@ impl Bench<'_> {
     }
 }
 
-fn fmt(bench: &Bench<'_>) -> Result<Outcome> {
-    bench.one("cargo fmt --all --check -- --color never")
+fn fmt(context: &SuiteContext<'_>) -> Result<Outcome> {
+    context.one("cargo fmt --all --check -- --color never")
 }
 
-fn clippy(bench: &Bench<'_>) -> Result<Outcome> {
-    bench.one("cargo clippy --quiet --locked --workspace --all-targets -- -D warnings")
+fn clippy(context: &SuiteContext<'_>) -> Result<Outcome> {
+    context.one("cargo clippy --quiet --locked --workspace --all-targets -- -D warnings")
 }
 
-fn tidy(bench: &Bench<'_>) -> Result<Outcome> {
-    bench.task(&["tidy"])
+fn tidy(context: &SuiteContext<'_>) -> Result<Outcome> {
+    context.task(&["tidy"])
 }
 
-fn man(bench: &Bench<'_>) -> Result<Outcome> {
-    bench.task(&["man", "--check"])
+fn man(context: &SuiteContext<'_>) -> Result<Outcome> {
+    context.task(&["man", "--check"])
 }
 
-fn shellcheck(bench: &Bench<'_>) -> Result<Outcome> {
-    let mut scripts = files_with(&bench.workspace.root.join("scripts"), "sh")?;
-    scripts.extend(files_with(&bench.workspace.root.join("xtask/data"), "sh")?);
-    scripts.push(bench.workspace.root.join(".ci/run"));
-    let sh = bench.sh("shellcheck").args(scripts);
-    Ok(Outcome::of(sh.logged(&bench.log)?))
+fn shellcheck(context: &SuiteContext<'_>) -> Result<Outcome> {
+    let mut scripts = files_with(&context.workspace.root.join("scripts"), "sh")?;
+    scripts.extend(files_with(&context.workspace.root.join("xtask/data"), "sh")?);
+    scripts.push(context.workspace.root.join(".ci/run"));
+    let sh = context.sh("shellcheck").args(scripts);
+    Ok(Outcome::of(sh.logged(&context.log)?))
 }
 
 /// Licences, bans and sources always; advisories where their database can be fetched.
-fn deny(bench: &Bench<'_>) -> Result<Outcome> {
-    let target = &bench.workspace.target;
-    if bench.install && machine::cargo_deny(target).is_none() {
-        machine::install_cargo_deny(target, &bench.log)?;
+fn deny(context: &SuiteContext<'_>) -> Result<Outcome> {
+    let target = &context.workspace.target;
+    if context.install && machine::cargo_deny(target).is_none() {
+        machine::install_cargo_deny(target, &context.log)?;
     }
     let Some(cargo_deny) = machine::cargo_deny(target) else {
         let reason = format!("not installed: {}", machine::cargo_deny_line());
         return Ok(Outcome::skipped("deny", &reason));
     };
-    // Every locked crate, those of other systems too: cargo-deny reads what no build here has downloaded.
-    if !bench.sh("cargo fetch --quiet --locked").logged(&bench.log)? {
+    // Every locked crate, also for other systems: cargo-deny reads crates that no build here has downloaded.
+    if !context.sh("cargo fetch --quiet --locked").logged(&context.log)? {
         return Ok(Outcome::of(false));
     }
-    let run = || Sh::program(&cargo_deny).dir(&bench.workspace.root);
+    let run = || Sh::program(&cargo_deny).dir(&context.workspace.root);
     let rest = run().args(["--offline", "check", "bans", "licenses", "sources"]);
-    let rest = Outcome::of(rest.logged(&bench.log)?);
+    let rest = Outcome::of(rest.logged(&context.log)?);
 
     let fetch = Sh::new("timeout 60").arg(&cargo_deny).args(["fetch", "db"]);
-    if !fetch.dir(&bench.workspace.root).logged(&bench.log)? {
+    if !fetch.dir(&context.workspace.root).logged(&context.log)? {
         let mut rest = rest;
         let note = "advisories were not checked: their database cannot be fetched from here";
         rest.notes.push(note.to_owned());
         return Ok(rest);
     }
     let advisories = run().args(["check", "--disable-fetch", "advisories"]);
-    Ok(rest.and(Outcome::of(advisories.logged(&bench.log)?)))
+    Ok(rest.and(Outcome::of(advisories.logged(&context.log)?)))
 }
 
 /// Unit and property tests, then the examples in doc comments.
-fn unit(bench: &Bench<'_>) -> Result<Outcome> {
+fn unit(context: &SuiteContext<'_>) -> Result<Outcome> {
     let test = "cargo test --locked --workspace --no-fail-fast";
-    let units = bench.cargo_test(|| bench.sh(test).args(["--lib", "--bins"]), &[])?;
+    let units = context.cargo_test(|| context.sh(test).args(["--lib", "--bins"]), &[])?;
     // rustdoc builds each example when it runs it.
-    let examples = bench.counted(bench.sh(test).arg("--doc"), 0)?;
+    let examples = context.counted(context.sh(test).arg("--doc"), 0)?;
     Ok(units.and(examples))
 }
 
 /// Command-line, root-tree and live tests, against the debug build.
-fn stories(bench: &Bench<'_>) -> Result<Outcome> {
-    let build = bench.sh("cargo build --quiet --locked --workspace --bins");
-    if !build.logged(&bench.log)? {
+fn stories(context: &SuiteContext<'_>) -> Result<Outcome> {
+    let build = context.sh("cargo build --quiet --locked --workspace --bins");
+    if !build.logged(&context.log)? {
         return Ok(Outcome::of(false));
     }
     let test = || {
-        let sh = bench.sh("cargo test --locked --workspace --no-fail-fast --test *");
-        sh.env("EDGEUTILS_BIN_DIR", bench.workspace.debug_bin())
+        let sh = context.sh("cargo test --locked --workspace --no-fail-fast --test *");
+        sh.env("EDGEUTILS_BIN_DIR", context.workspace.debug_bin())
     };
-    bench.cargo_test(test, &[])
+    context.cargo_test(test, &[])
 }
 
-fn dist(bench: &Bench<'_>) -> Result<Outcome> {
-    bench.task(&["dist", "--report"])
+fn dist(context: &SuiteContext<'_>) -> Result<Outcome> {
+    context.task(&["dist", "--report"])
 }
 
-/// The arm64 binaries for real: each starts, and the root-tree tests pass with it.
-fn qemu(bench: &Bench<'_>) -> Result<Outcome> {
-    let out = bench.workspace.target.join("dist");
+/// The arm64 binaries in QEMU: each starts, and the root-tree tests pass with it.
+fn qemu(context: &SuiteContext<'_>) -> Result<Outcome> {
+    let out = context.workspace.target.join("dist");
     let toolchain = Toolchain::choose(None)?;
-    let built = dist::build(bench.workspace, &toolchain, &out)?;
+    let built = dist::build(context.workspace, &toolchain, &out)?;
     let mut outcome = Outcome::default();
     for binary in &built.binaries {
         let sh = match emulator() {
             Some(emulator) => Sh::new(emulator).arg(&binary.path),
             None => Sh::program(&binary.path),
         };
-        let wanted = bench.workspace.version_line(&binary.name, &toolchain.target().to_string());
+        let expected = context.workspace.version_line(&binary.name, &toolchain.target().to_string());
         let printed = sh.arg("--version").capture()?;
-        let is_right = printed.trim_end() == wanted;
-        let mut log = String::from_utf8_lossy(&read(&bench.log)?).into_owned();
-        log.push_str(&format!("{wanted}: {printed}"));
-        write(&bench.log, log)?;
+        let is_right = printed.trim_end() == expected;
+        let mut log = String::from_utf8_lossy(&read(&context.log)?).into_owned();
+        log.push_str(&format!("{expected}: {printed}"));
+        write(&context.log, log)?;
         outcome = outcome.and(Outcome::of(is_right));
     }
-    let areas = emulated(&bench.workspace.root.join("tests/tests"), &bench.workspace.utilities);
+    let areas = emulated(&context.workspace.root.join("tests/tests"), &context.workspace.utilities);
     let areas = some(areas, "root-tree test in tests/tests")?;
     let test = || {
-        let mut test = bench.sh("cargo test --locked --package edgeutils-tests --no-fail-fast");
+        let mut test = context.sh("cargo test --locked --package edgeutils-tests --no-fail-fast");
         for area in &areas {
             test = test.args(["--test", area]);
         }
@@ -204,7 +204,7 @@ fn qemu(bench: &Bench<'_>) -> Result<Outcome> {
             None => test,
         }
     };
-    Ok(outcome.and(bench.cargo_test(test, &["--skip", LIVE])?))
+    Ok(outcome.and(context.cargo_test(test, &["--skip", LIVE])?))
 }
 
 /// The areas in tests/tests that run one utility on trees: conf for edge-conf, but not host.
@@ -213,23 +213,23 @@ fn emulated(tests: &Path, utilities: &[String]) -> Vec<String> {
     areas.filter(|area| tests.join(area).join("main.rs").is_file()).map(str::to_owned).collect()
 }
 
-fn demo(bench: &Bench<'_>) -> Result<Outcome> {
-    bench.task(&["demo"])
+fn demo(context: &SuiteContext<'_>) -> Result<Outcome> {
+    context.task(&["demo"])
 }
 
-/// A real machine, prepared and put back; root makes its disk.
-fn e2e(bench: &Bench<'_>) -> Result<Outcome> {
+/// A whole machine, prepared and reverted; its disk is made as root.
+fn e2e(context: &SuiteContext<'_>) -> Result<Outcome> {
     if !nix::unistd::geteuid().is_root() {
         return Ok(Outcome::skipped("e2e", "not run as root"));
     }
-    bench.task(&["e2e"])
+    context.task(&["e2e"])
 }
 
 /// The fuzz targets as property tests, with a hundred times the inputs, optimized.
-fn fuzz(bench: &Bench<'_>) -> Result<Outcome> {
+fn fuzz(context: &SuiteContext<'_>) -> Result<Outcome> {
     let test = "cargo test --locked --profile fuzz --package edgeutils-tests --test fuzz --no-fail-fast";
-    let sh = || bench.sh(test).env("EDGEUTILS_FUZZ_CASES", FUZZ_CASES);
-    bench.cargo_test(|| sh().env("EDGEUTILS_BIN_DIR", bench.workspace.target.join("fuzz")), &[])
+    let sh = || context.sh(test).env("EDGEUTILS_FUZZ_CASES", FUZZ_CASES);
+    context.cargo_test(|| sh().env("EDGEUTILS_BIN_DIR", context.workspace.target.join("fuzz")), &[])
 }
 
 /// What runs an arm64 program here; nothing on arm64 itself.
@@ -238,7 +238,7 @@ fn emulator() -> Option<&'static str> {
     (!is_native).then_some(EMULATOR)
 }
 
-/// The files of a directory with this extension, sorted; none if there is no such directory.
+/// The files of a directory with this extension, sorted; empty if the directory does not exist.
 fn files_with(dir: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     let cannot = || format!("cannot list {}", dir.display());
     let mut found = Vec::new();

@@ -1,8 +1,8 @@
-//! Counts tests: what libtest prints, how long each took, and which tests said they did nothing.
+//! Counts tests: the output of libtest, their times, and the skips that tests have logged.
 
 use std::fmt;
 
-/// How many tests ended how.
+/// Numbers of passed, failed and skipped tests.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Tally {
     pub(crate) passed: usize,
@@ -29,7 +29,7 @@ impl Tally {
         self.times.extend(other.times.iter().cloned());
     }
 
-    /// What a run of cargo test printed, how many tests it had listed before, how it ended, and what its tests
+    /// From the output of cargo test, the number of listed tests, its success, and what its tests
     /// wrote to the skip log.
     pub(crate) fn of_cargo_test(printed: &str, listed: usize, ended_well: bool, skip_log: &str) -> Tally {
         let mut tally = Tally::default();

@@ -1,8 +1,8 @@
 //! The order of edge-host's modules.
 
-use super::{Offence, Tree};
+use super::{Tree, Violation};
 
-/// From the ground up; modules of one row know nothing of each other.
+/// Bottom up; modules of one row do not use each other.
 const LAYERS: &[&[&str]] = &[
     &["root", "cmd", "lock", "exit", "program"],
     &["action", "arch"],
@@ -14,8 +14,8 @@ const LAYERS: &[&[&str]] = &[
 const SRC: &str = "crates/edge-host/src/";
 
 /// No module of edge-host uses one above it.
-pub(super) fn edge_host(tree: &Tree) -> Vec<Offence> {
-    let mut offences = Vec::new();
+pub(super) fn edge_host(tree: &Tree) -> Vec<Violation> {
+    let mut violations = Vec::new();
     for file in tree.crates() {
         let Some(inner) = file.path.strip_prefix(SRC) else {
             continue;
@@ -25,13 +25,13 @@ pub(super) fn edge_host(tree: &Tree) -> Vec<Offence> {
         for (number, line) in file.shipped() {
             for used in used_modules(&line.code) {
                 if layer(used).is_some_and(|of_used| of_used > own) {
-                    let what = format!("{module} uses {used}, which stands above it");
-                    offences.push(Offence::new(&file.path, number, what));
+                    let what = format!("{module} uses {used}, a higher layer");
+                    violations.push(Violation::new(&file.path, number, what));
                 }
             }
         }
     }
-    offences
+    violations
 }
 
 fn layer(module: &str) -> Option<usize> {
@@ -59,7 +59,7 @@ fn first_word(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::offences;
+    use super::super::testing::violations;
     use super::*;
 
     #[test]
@@ -69,9 +69,9 @@ mod tests {
                 let up = format!("//! x\nuse crate::{high}::X;\n");
                 let down = format!("//! x\nuse crate::{{error, {low}::X}};\n");
                 let (low_file, high_file) = (format!("{SRC}{low}.rs"), format!("{SRC}{high}/a.rs"));
-                let found = offences(edge_host, &[(&low_file, &up), (&high_file, &down)]);
-                let wanted = format!("{low_file}:2 {low} uses {high}, which stands above it");
-                assert_eq!(found, [wanted]);
+                let found = violations(edge_host, &[(&low_file, &up), (&high_file, &down)]);
+                let expected = format!("{low_file}:2 {low} uses {high}, a higher layer");
+                assert_eq!(found, [expected]);
             }
         }
     }
@@ -79,8 +79,8 @@ mod tests {
     #[test]
     fn groups_and_tests_are_understood() {
         let grouped = "//! x\nuse crate::{exit::Exit, undo};\n";
-        assert_eq!(offences(edge_host, &[("crates/edge-host/src/root/a.rs", grouped)]).len(), 1);
+        assert_eq!(violations(edge_host, &[("crates/edge-host/src/root/a.rs", grouped)]).len(), 1);
         let in_test = "//! x\n#[cfg(test)]\nmod tests {\n    use crate::undo;\n}\n";
-        assert!(offences(edge_host, &[("crates/edge-host/src/root.rs", in_test)]).is_empty());
+        assert!(violations(edge_host, &[("crates/edge-host/src/root.rs", in_test)]).is_empty());
     }
 }

@@ -2,45 +2,45 @@
 
 use toml_edit::{Document, Item, TableLike};
 
-use super::{File, Offence, Tree};
+use super::{File, Tree, Violation};
 
 const ROOT: &str = "Cargo.toml";
 const INHERITED: &[&str] = &["version", "edition", "rust-version", "license"];
-/// Libraries that have a small program besides: the floor below as well.
+/// Libraries that are small utilities too.
 const LIBRARIES: &[&str] = &["edge-apt"];
-/// Libraries that know what the utilities are for: above the other libraries, below the utilities.
+/// Domain libraries: above the other libraries, below the utilities.
 const DOMAIN: &[&str] = &["edge-kubeedge"];
 const TABLES: &[&str] = &["dependencies", "dev-dependencies", "build-dependencies"];
 
 type Manifest = Document<String>;
 
-/// No crate depends on one of the same floor or a higher one: a utility, or a domain library from below.
-pub(super) fn floors(tree: &Tree) -> Vec<Offence> {
-    let mut offences = Vec::new();
+/// No crate depends on one of the same or a higher layer: no utility on a utility, no library on a domain library.
+pub(super) fn floors(tree: &Tree) -> Vec<Violation> {
+    let mut violations = Vec::new();
     for file in members(tree) {
         let Some(own) = file.path.strip_prefix("crates/").and_then(|rest| rest.split('/').next()) else { continue };
         let is_library = !tree.utilities.iter().any(|utility| utility == own);
         for (name, _, line) in dependencies(file) {
             if is_library && DOMAIN.contains(&name.as_str()) {
-                offences.push(Offence::new(&file.path, line, format!("is a library below {name}")));
+                violations.push(Violation::new(&file.path, line, format!("is a library below {name}")));
             }
             if tree.utilities.contains(&name) && !LIBRARIES.contains(&name.as_str()) {
                 let what = format!("depends on the utility {name}");
-                offences.push(Offence::new(&file.path, line, what));
+                violations.push(Violation::new(&file.path, line, what));
             }
         }
     }
-    offences
+    violations
 }
 
 /// Members inherit what the workspace decides.
-pub(super) fn inherited(tree: &Tree) -> Vec<Offence> {
-    let mut offences = Vec::new();
+pub(super) fn inherited(tree: &Tree) -> Vec<Violation> {
+    let mut violations = Vec::new();
     for file in members(tree) {
         let manifest = match file.text.parse::<Manifest>() {
             Ok(manifest) => manifest,
             Err(error) => {
-                offences.push(Offence::new(&file.path, 1, error.message()));
+                violations.push(Violation::new(&file.path, 1, error.message()));
                 continue;
             }
         };
@@ -48,47 +48,47 @@ pub(super) fn inherited(tree: &Tree) -> Vec<Offence> {
         for key in INHERITED {
             let item = package.and_then(|package| package.get(key));
             if !item.is_some_and(is_inherited) {
-                let what = format!("package.{key} is not the workspace's");
-                offences.push(Offence::new(&file.path, 1, what));
+                let what = format!("package.{key} is not inherited from the workspace");
+                violations.push(Violation::new(&file.path, 1, what));
             }
         }
         if !manifest.get("lints").is_some_and(is_inherited) {
-            offences.push(Offence::new(&file.path, 1, "lints are not the workspace's"));
+            violations.push(Violation::new(&file.path, 1, "lints are not inherited from the workspace"));
         }
         for (name, is_inherited, line) in dependencies(file) {
             if !is_inherited {
                 let what = format!("{name} is not `{name}.workspace = true`");
-                offences.push(Offence::new(&file.path, line, what));
+                violations.push(Violation::new(&file.path, line, what));
             }
         }
     }
-    offences
+    violations
 }
 
-/// Every dependency of the workspace's table is some member's.
-pub(super) fn used(tree: &Tree) -> Vec<Offence> {
+/// Every dependency in the workspace's table is used by a member.
+pub(super) fn used(tree: &Tree) -> Vec<Violation> {
     let Some(file) = tree.file(ROOT) else {
-        return vec![Offence::new(ROOT, 1, "is missing")];
+        return vec![Violation::new(ROOT, 1, "is missing")];
     };
     let used: Vec<String> = members(tree).flat_map(dependencies).map(|(name, _, _)| name).collect();
     let Ok(manifest) = file.text.parse::<Manifest>() else {
-        return vec![Offence::new(ROOT, 1, "is no TOML")];
+        return vec![Violation::new(ROOT, 1, "is not valid TOML")];
     };
     let table =
         manifest.get("workspace").and_then(|workspace| workspace.get("dependencies")).and_then(Item::as_table_like);
     let Some(table) = table else {
         return Vec::new();
     };
-    // The members stand in the table together, whether another uses them yet or not.
+    // Members are in the table, used by another one or not.
     let is_member = |item: &Item| item.get("path").is_some();
     table
         .iter()
         .filter(|(name, item)| !is_member(item) && !used.iter().any(|used| used == name))
-        .map(|(name, _)| Offence::new(ROOT, line_of(file, table, name), format!("{name} is unused")))
+        .map(|(name, _)| Violation::new(ROOT, line_of(file, table, name), format!("{name} is unused")))
         .collect()
 }
 
-/// All but the workspace's own manifest, and those that are another workspace's.
+/// The manifests of this workspace's members.
 fn members(tree: &Tree) -> impl Iterator<Item = &File> {
     let is_root = |file: &File| file.text.lines().any(|line| line == "[workspace]");
     tree.files.iter().filter(move |file| file.name() == "Cargo.toml" && file.path != ROOT && !is_root(file))
@@ -98,7 +98,7 @@ fn is_inherited(item: &Item) -> bool {
     item.get("workspace").and_then(Item::as_bool) == Some(true)
 }
 
-/// Each dependency of a member: its name, whether it is the workspace's, its line.
+/// Each dependency of a member: its name, whether it is inherited, its line.
 fn dependencies(file: &File) -> Vec<(String, bool, usize)> {
     let mut found = Vec::new();
     let Ok(manifest) = file.text.parse::<Manifest>() else {
@@ -132,7 +132,7 @@ fn line_of(file: &File, table: &dyn TableLike, name: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::offences;
+    use super::super::testing::violations;
     use super::*;
 
     const HEAD: &str = "[package]\nname = \"a\"\nversion.workspace = true\nedition.workspace = true\nrust-version.workspace = true\nlicense.workspace = true\n[lints]\nworkspace = true\n";
@@ -145,14 +145,14 @@ mod tests {
     fn crate_that_uses_a_utility_is_found_and_xtask_may() {
         let uses = member("[dependencies]\nedge-x.workspace = true\n");
         let files = [("crates/edge-y/Cargo.toml", uses.as_str()), ("xtask/Cargo.toml", &uses)];
-        assert_eq!(offences(floors, &files), ["crates/edge-y/Cargo.toml:10 depends on the utility edge-x"]);
+        assert_eq!(violations(floors, &files), ["crates/edge-y/Cargo.toml:10 depends on the utility edge-x"]);
     }
 
     #[test]
     fn library_that_uses_a_domain_library_is_found_and_a_utility_may() {
         let uses = member("[dependencies]\nedge-kubeedge.workspace = true\n");
         let files = [("crates/edge-y/Cargo.toml", uses.as_str()), ("crates/edge-x/Cargo.toml", &uses)];
-        assert_eq!(offences(floors, &files), ["crates/edge-y/Cargo.toml:10 is a library below edge-kubeedge"]);
+        assert_eq!(violations(floors, &files), ["crates/edge-y/Cargo.toml:10 is a library below edge-kubeedge"]);
     }
 
     #[test]
@@ -161,7 +161,7 @@ mod tests {
             "[dev-dependencies]\nclap = \"4\"\nnix = { workspace = true, features = [\"fs\"] }\n[target.'cfg(unix)'.dependencies]\ntar = \"1\"\n",
         );
         assert_eq!(
-            offences(inherited, &[("crates/a/Cargo.toml", &own)]),
+            violations(inherited, &[("crates/a/Cargo.toml", &own)]),
             [
                 "crates/a/Cargo.toml:10 clap is not `clap.workspace = true`",
                 "crates/a/Cargo.toml:13 tar is not `tar.workspace = true`"
@@ -170,12 +170,12 @@ mod tests {
         for line in HEAD.lines().filter(|line| line.contains("workspace = true")) {
             let without: Vec<&str> = HEAD.lines().filter(|other| *other != line).collect();
             let without = without.join("\n");
-            let found = offences(inherited, &[("crates/a/Cargo.toml", &without)]);
+            let found = violations(inherited, &[("crates/a/Cargo.toml", &without)]);
             assert_eq!(found.len(), 1, "{line}");
         }
-        assert!(offences(inherited, &[("crates/a/Cargo.toml", HEAD)]).is_empty());
+        assert!(violations(inherited, &[("crates/a/Cargo.toml", HEAD)]).is_empty());
         // Another workspace inherits nothing from this one.
-        assert!(offences(inherited, &[("a/Cargo.toml", "[package]\nname = \"a\"\n[workspace]\n")]).is_empty());
+        assert!(violations(inherited, &[("a/Cargo.toml", "[package]\nname = \"a\"\n[workspace]\n")]).is_empty());
     }
 
     #[test]
@@ -183,6 +183,6 @@ mod tests {
         let root = "[workspace.dependencies]\na = { path = \"crates/a\" }\nclap = \"4\"\ntar = \"1\"\n";
         let uses = member("[dependencies]\nclap.workspace = true\n");
         let files = [("Cargo.toml", root), ("crates/a/Cargo.toml", uses.as_str())];
-        assert_eq!(offences(used, &files), ["Cargo.toml:4 tar is unused"]);
+        assert_eq!(violations(used, &files), ["Cargo.toml:4 tar is unused"]);
     }
 }

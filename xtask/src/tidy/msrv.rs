@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Offence, Tree};
+use super::{Tree, Violation};
 
 const ROOT: &str = "Cargo.toml";
 
@@ -26,8 +26,8 @@ pub(super) fn crates(metadata: &Value) -> Vec<Crate> {
     packages.into_iter().flatten().map(read).collect()
 }
 
-/// No dependency needs a newer Rust than the one that is stated.
-pub(super) fn rust_version(tree: &Tree) -> Vec<Offence> {
+/// No dependency needs a newer Rust than rust-version.
+pub(super) fn rust_version(tree: &Tree) -> Vec<Violation> {
     let (members, others): (Vec<&Crate>, Vec<&Crate>) = tree.crates_used.iter().partition(|used| used.is_member);
     let (Some(own), Some(newest)) = (members.first(), others.iter().max_by_key(|used| &used.rust)) else {
         return Vec::new();
@@ -37,7 +37,7 @@ pub(super) fn rust_version(tree: &Tree) -> Vec<Offence> {
     }
     let shown = |rust: &[u64]| rust.iter().map(ToString::to_string).collect::<Vec<_>>().join(".");
     let what = format!("rust-version is {}, and {} needs {}", shown(&own.rust), newest.shown, shown(&newest.rust));
-    vec![Offence::new(ROOT, 1, what)]
+    vec![Violation::new(ROOT, 1, what)]
 }
 
 /// `1.88.0` is 1.88.
@@ -63,12 +63,12 @@ mod tests {
                 {"name": "silent", "version": "1.0.0", "source": "registry", "rust_version": null},
             ]})
         };
-        let offences = |own: &str| {
+        let violations = |own: &str| {
             let tree = Tree { crates_used: crates(&metadata(own)), ..Tree::default() };
-            rust_version(&tree).into_iter().map(|offence| offence.what).collect::<Vec<_>>()
+            rust_version(&tree).into_iter().map(|violation| violation.what).collect::<Vec<_>>()
         };
-        assert!(offences("1.88").is_empty());
-        assert_eq!(offences("1.85"), ["rust-version is 1.85, and new 2.0.0 needs 1.88"]);
-        assert!(offences("1.100").is_empty());
+        assert!(violations("1.88").is_empty());
+        assert_eq!(violations("1.85"), ["rust-version is 1.85, and new 2.0.0 needs 1.88"]);
+        assert!(violations("1.100").is_empty());
     }
 }

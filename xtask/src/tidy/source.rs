@@ -1,4 +1,4 @@
-//! Rust as the rules see it: lines without comments, their string literals, and what is only for tests.
+//! Rust source for the rules: lines without comments, their string literals, and whether they are test code.
 
 use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 
@@ -20,7 +20,7 @@ pub(crate) struct Line {
     pub(crate) in_const: bool,
 }
 
-/// What the tokens around a token make of it.
+/// The context of a token.
 #[derive(Clone, Copy, Default)]
 struct Inside {
     test: bool,
@@ -28,7 +28,7 @@ struct Inside {
 }
 
 impl Source {
-    /// Nothing of what is not Rust: the compiler reports that.
+    /// Empty for text that is not valid Rust, which the compiler reports.
     pub(crate) fn parse(text: &str) -> Source {
         let mut source = Source { lines: vec![Line::default(); text.lines().count() + 1] };
         source.walk(text.parse().unwrap_or_default(), Inside::default());

@@ -1,12 +1,11 @@
-//! Rules about whole files: their beginning, their size, their words, and the pages that must be there.
+//! Rules about whole files: first line, size, placeholders, and required pages.
 
-use super::{File, Offence, Tree};
+use super::{Tree, Violation};
 
-const MAX_LINES: usize = 500;
-const WARN_LINES: usize = 400;
+const MAX_LINES: usize = 400;
 const MAX_SCRIPT_LINES: usize = 50;
 
-/// Phrases that mark what is not done; written apart so that this file does not offend itself.
+/// Marks of unfinished work; split so that this file does not contain them.
 const UNFINISHED: &[&str] = &[
     concat!("to", "do!("),
     concat!("un", "implemented!("),
@@ -15,131 +14,116 @@ const UNFINISHED: &[&str] = &[
     concat!("X", "XX "),
 ];
 
-/// Beginnings of paths that exist on one machine only.
+/// Prefixes of paths on a developer's machine.
 const MACHINE_PATHS: &[&str] = &[concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/t", "mp/")];
 
 /// Every Rust file begins with `//!`.
-pub(super) fn module_doc(tree: &Tree) -> Vec<Offence> {
+pub(super) fn module_doc(tree: &Tree) -> Vec<Violation> {
     tree.files
         .iter()
         .filter(|file| file.rust.is_some() && !file.text.starts_with("//!"))
-        .map(|file| Offence::new(&file.path, 1, "does not begin with //!"))
+        .map(|file| Violation::new(&file.path, 1, "does not begin with //!"))
         .collect()
 }
 
-/// No Rust file has more than 500 lines.
-pub(super) fn file_size(tree: &Tree) -> Vec<Offence> {
-    longer_than(tree, MAX_LINES)
-        .map(|(file, lines)| Offence::new(&file.path, lines, format!("{lines} lines")))
+/// No Rust file has more than 400 lines.
+pub(super) fn file_size(tree: &Tree) -> Vec<Violation> {
+    let sources = tree.files.iter().filter(|file| file.rust.is_some());
+    let sized = sources.map(|file| (file, file.text.lines().count()));
+    sized
+        .filter(|(_, lines)| *lines > MAX_LINES)
+        .map(|(file, lines)| Violation::new(&file.path, lines, format!("{lines} lines")))
         .collect()
 }
 
-/// Rust files that will soon have too many lines.
-pub(super) fn nearly_too_long(tree: &Tree) -> Vec<String> {
-    longer_than(tree, WARN_LINES)
-        .filter(|(_, lines)| *lines <= MAX_LINES)
-        .map(|(file, lines)| format!("{} has {lines} lines of {MAX_LINES}", file.path))
-        .collect()
-}
-
-fn longer_than(tree: &Tree, limit: usize) -> impl Iterator<Item = (&File, usize)> {
-    tree.files
-        .iter()
-        .filter(|file| file.rust.is_some())
-        .map(|file| (file, file.text.lines().count()))
-        .filter(move |(_, lines)| *lines > limit)
-}
-
-/// No placeholders anywhere, no paths of one machine in what ships.
-pub(super) fn unfinished(tree: &Tree) -> Vec<Offence> {
-    let mut offences = Vec::new();
+/// No placeholders anywhere, no paths of a developer's machine in shipped code.
+pub(super) fn unfinished(tree: &Tree) -> Vec<Violation> {
+    let mut violations = Vec::new();
     for file in &tree.files {
         for (number, line) in (1..).zip(file.text.lines()) {
             let found = UNFINISHED.iter().find(|phrase| line.contains(*phrase));
             if let Some(phrase) = found {
-                offences.push(Offence::new(&file.path, number, *phrase));
+                violations.push(Violation::new(&file.path, number, *phrase));
             }
         }
         for (number, line) in file.shipped() {
             let is_bad =
                 |text: &&String| MACHINE_PATHS.iter().any(|path| text.starts_with(path) && text.len() > path.len());
             if let Some(text) = line.strings.iter().find(is_bad) {
-                offences.push(Offence::new(&file.path, number, format!("{text:?}")));
+                violations.push(Violation::new(&file.path, number, format!("{text:?}")));
             }
         }
     }
-    offences
+    violations
 }
 
 /// Scripts are short, POSIX sh, and stop at an error.
-pub(super) fn scripts(tree: &Tree) -> Vec<Offence> {
-    let mut offences = Vec::new();
+pub(super) fn scripts(tree: &Tree) -> Vec<Violation> {
+    let mut violations = Vec::new();
     for file in &tree.files {
         let is_script = file.path.starts_with("scripts/") && file.path.ends_with(".sh");
         if is_script {
             let lines = file.text.lines().count();
             if lines > MAX_SCRIPT_LINES {
-                offences.push(Offence::new(&file.path, lines, format!("{lines} lines")));
+                violations.push(Violation::new(&file.path, lines, format!("{lines} lines")));
             }
             if !file.text.starts_with("#!/bin/sh\n") {
-                offences.push(Offence::new(&file.path, 1, "does not begin with #!/bin/sh"));
+                violations.push(Violation::new(&file.path, 1, "does not begin with #!/bin/sh"));
             }
             if !file.text.lines().any(|line| line.starts_with("set -e")) {
-                offences.push(Offence::new(&file.path, 1, "has no `set -e` or `set -eu`"));
+                violations.push(Violation::new(&file.path, 1, "has no `set -e` or `set -eu`"));
             }
         } else if file.text.starts_with("#!") && file.text.lines().count() > MAX_SCRIPT_LINES {
-            offences.push(Offence::new(&file.path, 1, "a script over 50 lines"));
+            violations.push(Violation::new(&file.path, 1, "a script over 50 lines"));
         }
     }
-    offences
+    violations
 }
 
 /// docs/<utility>.md, and the utility's name in a row of the README's table.
-pub(super) fn docs(tree: &Tree) -> Vec<Offence> {
-    let mut offences = Vec::new();
+pub(super) fn docs(tree: &Tree) -> Vec<Violation> {
+    let mut violations = Vec::new();
     let readme = tree.file("README.md").map_or("", |file| &file.text);
     for utility in &tree.utilities {
         let page = format!("docs/{utility}.md");
         if tree.file(&page).is_none() {
-            offences.push(Offence::new(&page, 1, "is missing: cargo xtask man"));
+            violations.push(Violation::new(&page, 1, "is missing: cargo xtask man"));
         }
         let has_row = readme.lines().any(|line| line.starts_with('|') && line.contains(utility));
         if !has_row {
             let what = format!("no row for {utility} in its table");
-            offences.push(Offence::new("README.md", 1, what));
+            violations.push(Violation::new("README.md", 1, what));
         }
     }
-    offences
+    violations
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::offences;
+    use super::super::testing::violations;
     use super::*;
 
     #[test]
     fn file_without_its_first_line_is_found() {
         let files = [("a.rs", "//! a\n"), ("b.rs", "fn b() {}\n"), ("c.md", "c")];
-        assert_eq!(offences(module_doc, &files), ["b.rs:1 does not begin with //!"]);
+        assert_eq!(violations(module_doc, &files), ["b.rs:1 does not begin with //!"]);
     }
 
     #[test]
-    fn long_file_is_found_and_a_nearly_long_one_told() {
+    fn long_file_is_found() {
         let lines = |count: usize| "//! x\n".repeat(count);
-        let (fits, long) = (lines(500), lines(501));
+        let (fits, long) = (lines(400), lines(401));
         let files = [("a.rs", fits.as_str()), ("b.rs", &long), ("c.md", &long)];
-        assert_eq!(offences(file_size, &files), ["b.rs:501 501 lines"]);
-        let tree = Tree { files: files.iter().map(|(p, t)| File::new(p, t)).collect(), ..Tree::default() };
-        assert_eq!(nearly_too_long(&tree), ["a.rs has 500 lines of 500"]);
+        assert_eq!(violations(file_size, &files), ["b.rs:401 401 lines"]);
     }
 
     #[test]
     fn placeholder_is_found() {
         for phrase in UNFINISHED {
             let text = format!("//! x\nfn a() {{ {phrase} }}\n");
-            assert_eq!(offences(unfinished, &[("a.rs", &text)]).len(), 1, "{phrase}");
+            assert_eq!(violations(unfinished, &[("a.rs", &text)]).len(), 1, "{phrase}");
         }
-        assert!(offences(unfinished, &[("a.rs", "//! x\nfn a() { b() }\n")]).is_empty());
+        assert!(violations(unfinished, &[("a.rs", "//! x\nfn a() { b() }\n")]).is_empty());
     }
 
     #[test]
@@ -148,7 +132,7 @@ mod tests {
             let line = format!("fn a() {{ b(\"{path}x\"); }}\n");
             let test = format!("#[cfg(test)]\nmod tests {{\n{line}}}\n");
             let files = [("a.rs", line.as_str()), ("b.rs", &test), ("tests/c.rs", &line)];
-            let found = offences(unfinished, &files);
+            let found = violations(unfinished, &files);
             assert_eq!(found, [format!("a.rs:1 \"{path}x\"")]);
         }
     }
@@ -165,7 +149,7 @@ mod tests {
             ("elsewhere", &long),
         ];
         assert_eq!(
-            offences(scripts, &files),
+            violations(scripts, &files),
             [
                 "scripts/long.sh:51 51 lines",
                 "scripts/bash.sh:1 does not begin with #!/bin/sh",
@@ -178,9 +162,9 @@ mod tests {
     #[test]
     fn utility_without_page_or_row_is_found() {
         let whole = [("docs/edge-x.md", ""), ("README.md", "| edge-x | does x |")];
-        assert!(offences(docs, &whole).is_empty());
+        assert!(violations(docs, &whole).is_empty());
         assert_eq!(
-            offences(docs, &[("README.md", "edge-x outside a table")]),
+            violations(docs, &[("README.md", "edge-x outside a table")]),
             ["docs/edge-x.md:1 is missing: cargo xtask man", "README.md:1 no row for edge-x in its table"]
         );
     }
