@@ -31,9 +31,9 @@ impl Variable {
         let bad = |why: &str| Error::usage(format!("cannot use variable {shown:?}: {why}"));
         let (name, value) = text.split_once('=').ok_or_else(|| bad("expected NAME=VALUE"))?;
         let first = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
-        let good = name.as_bytes().first().is_some_and(first)
+        let is_valid = name.as_bytes().first().is_some_and(first)
             && name.bytes().all(|byte| first(&byte) || byte.is_ascii_digit());
-        if !good {
+        if !is_valid {
             return Err(bad("a name consists of letters, digits and _ and does not begin with a digit"));
         }
         if value.contains(char::is_control) {

@@ -60,7 +60,7 @@ pub fn read_stdin() -> Result<String> {
 pub fn stdin_file() -> Result<File> {
     let text = read_stdin()?;
     if text.trim().is_empty() {
-        return Err(Error::failed("cannot edit standard input: it is empty").hint("check the command before the pipe"));
+        return Err(Error::failed("cannot use standard input: it is empty").hint("check the command before the pipe"));
     }
     let was = FileSnapshot { state: edge_host::State::Absent, bytes: Vec::new() };
     Ok(File { path: None, was, text })
@@ -102,7 +102,7 @@ fn text_of(bytes: Vec<u8>, name: &str) -> Result<String> {
         let valid = error.utf8_error().valid_up_to();
         let before = &error.as_bytes()[..valid];
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        Error::refused(format!("cannot edit {name}: line {line} is not UTF-8 text"))
+        Error::refused(format!("cannot read {name}: line {line} is not UTF-8 text"))
             .hint("check that it is a text file and not encoded in UTF-16")
     })
 }

@@ -92,7 +92,12 @@ pub fn yaml_error(name: &str, error: &edge_yaml::Error) -> Error {
     not_edited(error).with_action("edit", name)
 }
 
-/// The same without the name of the file.
+/// A file that cannot be parsed, with the same exit codes.
+pub fn parse_error(name: &str, error: &edge_yaml::Error) -> Error {
+    not_edited(error).with_action("parse", name)
+}
+
+/// The cause without a file name.
 pub fn not_edited(error: &edge_yaml::Error) -> Error {
     match error {
         edge_yaml::Error::Syntax { .. } => Error::failed(error.to_string()),

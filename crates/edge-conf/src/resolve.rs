@@ -53,10 +53,10 @@ fn order(path: &Path) -> Vec<(&str, usize)> {
 
 /// Removes a key in all its spellings: KubeEdge would read any that remains.
 fn unset(document: &Value, path: &Path) -> Vec<Edit> {
-    let wanted = texts(path);
-    let mut paths = all_spelled(document, &wanted);
+    let requested = texts(path);
+    let mut paths = all_spelled(document, &requested);
     if paths.is_empty() {
-        paths.push(spelled(document, &wanted).unwrap_or_else(|| path.clone()));
+        paths.push(spelled(document, &requested).unwrap_or_else(|| path.clone()));
     }
     paths.into_iter().map(|path| Edit::Unset { path }).collect()
 }

@@ -73,10 +73,12 @@ pub(crate) fn run(host: &mut Host, unit: &str, outcome: Outcome, check: &Expecta
         return Err(Error::failed(format!("cannot restore the old values for {unit}: see the errors above")));
     }
     restart_and_watch(host, unit).map_err(|again| {
-        Error::failed(format!("the old values are restored, but {unit} does not start with them either: {again}"))
+        Error::failed(format!(
+            "cannot restart {unit}: the old values are restored, but it does not start with them either: {again}"
+        ))
     })?;
     Err(Error::failed(format!(
-        "{unit} did not start with the new values: the old values are restored and it is active"
+        "cannot restart {unit} with the new values: it did not start; the old values are restored and it is active"
     ))
     .hint("see the end of its log above"))
 }
@@ -107,7 +109,7 @@ fn check_settings(host: &mut Host, unit: &str, path: &Path, edited: &Edited) -> 
     let bytes = host.root.read(path)?.unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let document =
-        Document::parse(&text).map_err(|error| crate::plan::yaml_error(&path.display().to_string(), &error))?;
+        Document::parse(&text).map_err(|error| crate::plan::parse_error(&path.display().to_string(), &error))?;
     let mut lost = Vec::new();
     for change in &edited.changes {
         let own = spelled(document.value(), &texts(&change.path)).unwrap_or_else(|| change.path.clone());

@@ -13,7 +13,7 @@ use edge_yaml::Document;
 use crate::cli::{Options, Verb};
 use crate::configmap::{self, Entry};
 use crate::facts::File;
-use crate::plan::yaml_error;
+use crate::plan::parse_error;
 use crate::resolve::Rules;
 
 /// An option that a verb does not support is an error: the user expects it to have an effect.
@@ -40,7 +40,7 @@ pub(crate) struct Opened<'t> {
 
 impl<'t> Opened<'t> {
     pub(crate) fn of(file: &'t File, name: &str) -> Result<Opened<'t>> {
-        let outer = Document::parse(&file.text).map_err(|error| yaml_error(name, &error))?;
+        let outer = Document::parse(&file.text).map_err(|error| parse_error(name, &error))?;
         let entry = configmap::find_entry(&outer)?;
         Ok(Opened { outer, entry })
     }
@@ -50,7 +50,8 @@ impl<'t> Opened<'t> {
         Ok(match &self.entry {
             None => Inner::Whole(&self.outer),
             Some(entry) => {
-                let document = Document::parse(&entry.text).map_err(|error| yaml_error(&self.inner_name(name), &error));
+                let document =
+                    Document::parse(&entry.text).map_err(|error| parse_error(&self.inner_name(name), &error));
                 Inner::Entry(Box::new(document?))
             }
         })

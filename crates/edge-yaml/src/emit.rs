@@ -230,7 +230,7 @@ fn literal_header(text: &str, relative: usize) -> Option<String> {
     fits.then(|| header(text, relative)).flatten()
 }
 
-/// Whether block style ends this value with a literal whose last line end counts.
+/// Whether block style ends this value with a literal with a significant last line break.
 pub(crate) fn ends_with_literal(value: &Value, style: Style) -> bool {
     match value {
         Value::String(text) => text.ends_with('\n') && wants_lines(value, style),
@@ -299,8 +299,8 @@ pub(crate) fn after_key(out: &mut String, value: &Value, column: usize, style: S
 
 fn line_or_literal(out: &mut String, value: &Value, inner: usize, column: usize, style: Style) -> Result<(), Error> {
     if let Value::String(text) = value {
-        let wanted = style.multi == Multi::Literal && literal_header(text, inner - column).is_some();
-        if let Some((header, lines)) = literal(text, inner, column, style.eol).filter(|_| wanted) {
+        let fits = style.multi == Multi::Literal && literal_header(text, inner - column).is_some();
+        if let Some((header, lines)) = literal(text, inner, column, style.eol).filter(|_| fits) {
             out.push_str(&header);
             out.push_str(&lines);
             return Ok(());

@@ -166,7 +166,7 @@ impl<'t> Document<'t> {
         self.tree.more
     }
 
-    /// The keys that stand more than once, in the order of the text; the first 30 of them, with
+    /// The keys that are set more than once, in the order of the text; the first 30 of them, with
     /// the first 30 places of each.
     pub fn duplicates(&self) -> Vec<Duplicate> {
         let mut all: Vec<Duplicate> = Vec::new();

@@ -15,7 +15,7 @@ pub(crate) struct Lines<'a> {
     tree: &'a Tree,
     /// Where each line begins.
     starts: Vec<usize>,
-    /// The entry of each key, of the larger mappings that were asked for so far.
+    /// The entry of each key, of the larger mappings that were looked up so far.
     keys: HashMap<Id, HashMap<&'a str, usize>>,
 }
 

@@ -96,7 +96,7 @@ fn child<'v>(value: &'v Value, step: &Step) -> Option<&'v Value> {
     }
 }
 
-/// The key of a mapping that a path means, if the mapping itself has it.
+/// The key of a mapping for a step of a path, if the mapping itself has it.
 fn own(map: &Mapping, key: &str) -> Option<Value> {
     if map.contains_key(key) {
         return Some(Value::String(key.to_owned()));

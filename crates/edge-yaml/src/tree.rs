@@ -216,12 +216,12 @@ impl Tree {
     }
 }
 
-/// Start of the line that holds this offset.
+/// Start of the line of an offset.
 pub(crate) fn line_start(text: &str, offset: usize) -> usize {
     text[..offset].rfind('\n').map_or(0, |i| i + 1)
 }
 
-/// Where the line that holds this offset ends, before `\r\n` or `\n`.
+/// End of the line of an offset, before `\r\n` or `\n`.
 pub(crate) fn line_end(text: &str, offset: usize) -> usize {
     let Some(length) = text[offset..].find('\n') else {
         return text.len();
@@ -230,7 +230,7 @@ pub(crate) fn line_end(text: &str, offset: usize) -> usize {
     end - usize::from(end > offset && text.as_bytes()[end - 1] == b'\r')
 }
 
-/// Start of the line after the one that holds this offset, or the end of the text.
+/// Start of the line after that of an offset, or the end of the text.
 pub(crate) fn next_line(text: &str, offset: usize) -> usize {
     text[offset..].find('\n').map_or(text.len(), |length| offset + length + 1)
 }

@@ -45,9 +45,9 @@ fn configmap_is_edited_only_in_its_entry() {
     );
     let ran =
         filter(CONFIGMAP, &["set", "modules.cloudStream.streamPort=10013", "modules.router.enable=true"]).expect(0);
-    let wanted = CONFIGMAP
+    let expected = CONFIGMAP
         .replace("# no logs yet\n", "# no logs yet\n        streamPort: 10013\n      router:\n        enable: true\n");
-    assert_eq!(ran.stdout, wanted);
+    assert_eq!(ran.stdout, expected);
     let quoted = CONFIGMAP.replace(
         "  cloudcore.yaml: |\n",
         "  cloudcore.yaml: \"kind: CloudCore\\nmodules:\\n  router:\\n    enable: false\\n\"\n",
@@ -138,7 +138,7 @@ fn filter_feeds_a_filter() {
 #[test]
 fn filter_that_fails_prints_nothing() {
     for (input, args, code, message) in [
-        ("", &["enable", "logs"] as &[&str], 1, "cannot edit standard input: it is empty"),
+        ("", &["enable", "logs"] as &[&str], 1, "cannot use standard input: it is empty"),
         ("kind: Pod\n", &["set", "a=1"], 4, "its kind is neither EdgeCore nor CloudCore"),
         (
             "kind: ConfigMap\ndata: {x: y}\n",

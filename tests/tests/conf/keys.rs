@@ -29,9 +29,9 @@ fn after(modules: &str, args: &[&str]) -> String {
 #[test]
 fn second_spelling_is_never_added() {
     let text = "  EdgeStream:\n    Enable: false\n";
-    let wanted = text.replace("false", "true") + "    server: a:1\n";
-    assert_eq!(after(text, &["set", "modules.edgeStream.enable=true", "modules.edgestream.Server=a:1"]), wanted);
-    assert_eq!(after(text, &["enable", "logs", "--server", "a:1"]), wanted);
+    let expected = text.replace("false", "true") + "    server: a:1\n";
+    assert_eq!(after(text, &["set", "modules.edgeStream.enable=true", "modules.edgestream.Server=a:1"]), expected);
+    assert_eq!(after(text, &["enable", "logs", "--server", "a:1"]), expected);
     // Where there are two already, the one that takes effect is set.
     let two = "  edgeStream:\n    enable: false\n    Enable: false\n";
     let set = after(two, &["set", "modules.edgeStream.enable=true"]);

@@ -43,7 +43,7 @@ fn secrets_are_not_shown_when_settings_are_written_or_undone() {
             assert_no_secret(&conf(&tree, &[args, form, &["-n"]].concat()).expect(3));
             assert_no_secret(&conf(&tree, &[args, form].concat()).expect(0));
             assert_no_secret(&conf(&tree, &[&["check"], form].concat()));
-            // Changed by someone since: the undo says so without the values.
+            // Changed since: the undo reports it without the values.
             tree.write(FILE, tree.read(FILE).replace("geheim", "geheimnis") + "  edgeStream: {enable: true}\n");
             assert_no_secret(&conf(&tree, &[&["undo"], form].concat()));
         }
@@ -132,7 +132,7 @@ fn env_reads_a_secret_from_standard_input_into_a_private_drop_in() {
     assert!(again.stdout.starts_with("already up to date"), "{}", again.stdout);
 }
 
-/// All that the journal holds, whatever its files are called.
+/// All files of the journal.
 fn journal(tree: &Tree) -> String {
     let files = std::fs::read_dir(tree.at("var/lib/edgeutils/journal")).unwrap();
     files.map(|file| String::from_utf8_lossy(&std::fs::read(file.unwrap().path()).unwrap()).into_owned()).collect()
@@ -153,7 +153,7 @@ fn new_secret_is_not_in_the_journal_once_its_run_has_ended() {
             }
             conf(&tree, call).expect(0);
             assert!(!journal(&tree).contains("geheim.new"), "{call:?} {linked}: {}", journal(&tree));
-            // Nor does its undo leave it there, which has it for as long as it runs.
+            // Nor after its undo, during which the journal contains it.
             conf(&tree, &["undo"]).expect(0);
             assert!(!journal(&tree).contains("geheim.new"), "{call:?} {linked}, undone: {}", journal(&tree));
             assert_eq!(tree.read(FILE), START);

@@ -7,7 +7,7 @@ use edgeutils_tests::tree::Tree;
 
 const FILE: &str = "etc/kubeedge/config/edgecore.yaml";
 const START: &str = "\
-# by hand
+# comment
 kind: EdgeCore
 modules:
   edgeHub:

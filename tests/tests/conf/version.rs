@@ -49,8 +49,8 @@ fn conf(tree: &Tree, args: &[&str]) -> Ran {
     Tool::new("edge-conf").arg("--root").arg(tree.path()).args(args).run()
 }
 
-/// What is said of the version when `enable crio` is tried, whose keys depend on it.
-fn said(tree: &Tree) -> String {
+/// The note on the version that `enable crio` prints, because its keys depend on it.
+fn version_note(tree: &Tree) -> String {
     let ran = conf(tree, &["enable", "crio", "-n"]);
     let line = ran.stderr.lines().next().unwrap_or_default().to_owned();
     line.strip_prefix("edge-conf: note: ").unwrap_or(&line).to_owned()
@@ -65,7 +65,7 @@ fn version_is_read_from_the_installed_program_which_never_runs() {
     ] {
         let tree = Tree::with(&[(FILE, START)]);
         tree.write(&format!("{place}/edgecore"), program);
-        assert_eq!(said(&tree), format!("KubeEdge {version}, from the installed edgecore"), "{place}");
+        assert_eq!(version_note(&tree), format!("KubeEdge {version}, from the installed edgecore"), "{place}");
     }
     let tree = Tree::with(&[(FILE, START)]);
     tree.write("usr/local/bin/edgecore", with_flags("v1.23.1"));
@@ -85,7 +85,7 @@ fn version_is_read_from_the_installed_program_which_never_runs() {
 fn version_that_is_given_or_in_the_file_takes_precedence() {
     let tree = Tree::with(&[(FILE, &format!("edgecoreVersion: v1.22.0\n{START}"))]);
     tree.write("usr/local/bin/edgecore", with_flags("v1.8.2"));
-    assert_eq!(said(&tree), "KubeEdge 1.22, from edgecoreVersion in the file");
+    assert_eq!(version_note(&tree), "KubeEdge 1.22, from edgecoreVersion in the file");
     let ran = conf(&tree, &["--kubeedge-version", "1.10", "enable", "crio", "-n"]).expect(3);
     assert_eq!(ran.stderr, "", "nothing is said of what was given");
     assert!(ran.stdout.contains("modules.edged.runtimeType: (not set) -> remote"), "{}", ran.stdout);
@@ -123,7 +123,7 @@ fn programs_that_differ_are_reported() {
     let tree = Tree::with(&[(FILE, START)]);
     tree.write("usr/local/bin/edgecore", with_flags("v1.23.1"));
     tree.write("etc/kubeedge/edgecore", with_text("v1.23.0"));
-    assert_eq!(said(&tree), "KubeEdge 1.23, from the installed edgecore");
+    assert_eq!(version_note(&tree), "KubeEdge 1.23, from the installed edgecore");
     tree.write("etc/kubeedge/edgecore", with_text("v1.4.0"));
     let ran = conf(&tree, &["set", "modules.edged.cgroupDriver=systemd"]).expect(0);
     assert!(ran.stderr.contains("the installed edgecore programs are of KubeEdge 1.23 and 1.4"), "{}", ran.stderr);

@@ -42,11 +42,11 @@ pub(crate) fn run(host: &mut Host, common: &Common, options: &Options, verb: &Ve
     let opened = Opened::of(&file, &name)?;
     let inner = opened.inner(&name)?;
     let document = inner.document();
-    let (rules, known) = rules(host, options, &file, opened.entry.as_ref(), document)?;
+    let (rules, source) = rules(host, options, &file, opened.entry.as_ref(), document)?;
     let merged = document.merged();
     let requests = operation.resolve(&merged, rules)?;
     if operation.is_logs() && rules.kind == Kind::CloudCore {
-        stream_files(host, &file, &merged, rules)?;
+        require_stream_files(host, &file, &merged, rules)?;
     }
     let edited = plan::edit(&opened.inner_name(&name), document, rules, &requests.requests)?;
     let whole = match &opened.entry {
@@ -55,7 +55,7 @@ pub(crate) fn run(host: &mut Host, common: &Common, options: &Options, verb: &Ve
             .map_err(|error| plan::yaml_error(&name, &error))?,
         None => edited.text.clone(),
     };
-    report(host, &opened.outer, rules, known, &requests);
+    report(host, &opened.outer, rules, source, &requests);
     notes_on_absent(document, rules, &requests.requests).iter().for_each(|note| host.report.note(note));
 
     if filter && host.mode == Mode::Apply {
@@ -98,9 +98,11 @@ enum Operation {
 
 impl Operation {
     fn of(verb: &Verb, options: &Options) -> Result<Operation> {
-        let twice = || -> Result<String> {
+        let settings_on_stdin = || -> Result<String> {
             if facts::is_stdin(options.file.as_deref()) {
-                return Err(Error::usage("cannot read standard input twice: both --file - and - are given"));
+                return Err(Error::usage(
+                    "cannot read standard input settings_on_stdin: both --file - and - are given",
+                ));
             }
             facts::read_stdin()
         };
@@ -111,7 +113,7 @@ impl Operation {
                         "cannot use - together with settings: pass all of them on standard input",
                     ));
                 }
-                let text = twice()?;
+                let text = settings_on_stdin()?;
                 Operation::Settings(piped_lines(&text)?.into_iter().map(parse_setting).collect::<Result<_>>()?)
             }
             Verb::Set { settings } => {
@@ -126,7 +128,7 @@ impl Operation {
             Verb::Enable(Feature::DynamicController) => Operation::DynamicController,
             Verb::Enable(Feature::Crio { socket, cgroup_driver, stdin }) => {
                 let piped = match stdin {
-                    Some(_) => feature::crio_settings(&piped_lines(&twice()?)?)?,
+                    Some(_) => feature::crio_settings(&piped_lines(&settings_on_stdin()?)?)?,
                     None => Crio::default(),
                 };
                 // The command line takes precedence.
@@ -173,7 +175,7 @@ impl Operation {
 }
 
 /// Refuses to enable cloudStream without the files that cloudcore then needs to start.
-fn stream_files(host: &mut Host, file: &File, document: &Value, rules: Rules) -> Result<()> {
+fn require_stream_files(host: &mut Host, file: &File, document: &Value, rules: Rules) -> Result<()> {
     let files = feature::stream_files(document, rules.version);
     if file.path.is_none() {
         host.report.note(&format!("cloudcore does not start without these files: {}", files.join(", ")));
@@ -187,8 +189,8 @@ fn stream_files(host: &mut Host, file: &File, document: &Value, rules: Rules) ->
         .hint("create them first: edge-certgen stream --ip CLOUDCORE_IP"))
 }
 
-fn report(host: &mut Host, outer: &Document<'_>, rules: Rules, known: VersionSource, requests: &Requests) {
-    match known {
+fn report(host: &mut Host, outer: &Document<'_>, rules: Rules, source: VersionSource, requests: &Requests) {
+    match source {
         VersionSource::Given(_) => {}
         VersionSource::InFile(version) => host.report.note(&format!("KubeEdge {version}, from edgecoreVersion in the file")),
         VersionSource::InProgram(version) => {

@@ -44,7 +44,7 @@ pub(crate) fn run(host: &mut Host, options: &Options, path: &str) -> Result<Outc
                     None => error,
                 }
             }
-            Ok((_, Lookup::WrongPlace { belongs })) => error.hint(format!("move it to {belongs}")),
+            Ok((_, Lookup::WrongPlace { belongs })) => error.hint(format!("edge-conf get {belongs}")),
             Ok((_, Lookup::Unknown { closest: Some(closest) })) => error.hint(format!("did you mean {closest}?")),
             _ => error,
         });

@@ -26,7 +26,7 @@ pub struct Key {
     pub ty: KeyType,
     /// The first version that has it.
     pub first: Minor,
-    /// The last version that has it; none: the newest one still does.
+    /// The last version that has it; none: the newest version still has it.
     pub last: Option<Minor>,
     defaults: &'static str,
 }

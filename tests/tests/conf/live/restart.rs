@@ -78,7 +78,7 @@ fn restart_is_watched_and_a_bad_value_is_undone() {
     assert!(ran.stderr.contains("heartbeat is out of range"), "the end of its log: {}", ran.stderr);
     assert!(
         ran.stderr.contains(
-            "edgecore.service did not start with the new values: the old values are restored and it is active"
+            "cannot restart edgecore.service with the new values: it did not start; the old values are restored"
         ),
         "{}",
         ran.stderr
@@ -108,7 +108,7 @@ fn unit_that_cannot_be_restarted_is_found_before_the_change() {
     machine.sh("rm /etc/systemd/system/edgecore.service; systemctl daemon-reload").expect(0);
     let missing = machine.sh(set).expect(1);
     assert!(missing.stderr.starts_with("edge-conf: cannot restart edgecore.service: "), "{}", missing.stderr);
-    assert_eq!(machine.read(FILE), START.replace("# ours\n", ""), "only the stand-in's own rewrite");
+    assert_eq!(machine.read(FILE), START.replace("# ours\n", ""), "only the substitute's own rewrite");
 }
 
 #[test]
