@@ -10,5 +10,5 @@ mod types;
 
 pub use lookup::{Lookup, Match};
 pub use path::format_path;
-pub use table::{Default, Key, Source, Table};
+pub use table::{Default, Key, Table};
 pub use types::{KeyType, TypeError, check_type, typed, yaml_1_1_bool};

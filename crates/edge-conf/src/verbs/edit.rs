@@ -100,9 +100,7 @@ impl Operation {
     fn of(verb: &Verb, options: &Options) -> Result<Operation> {
         let settings_on_stdin = || -> Result<String> {
             if facts::is_stdin(options.file.as_deref()) {
-                return Err(Error::usage(
-                    "cannot read standard input settings_on_stdin: both --file - and - are given",
-                ));
+                return Err(Error::usage("cannot read standard input twice: both --file - and - are given"));
             }
             facts::read_stdin()
         };

@@ -36,17 +36,8 @@ pub struct Key {
 pub struct Default {
     /// YAML on one line.
     pub yaml: &'static str,
-    /// What determines it.
-    pub source: Source,
-}
-
-/// Where a default value comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// KubeEdge: the same on every host.
-    KubeEdge,
-    /// The host (its name, its address); the table has an example.
-    Host,
+    /// The host determines it (its name, its address), and this is an example.
+    pub is_from_host: bool,
 }
 
 /// A key that is read without complaint and has no effect.
@@ -180,10 +171,8 @@ impl Key {
         } else {
             Some(self.defaults).filter(|value| *value != "-" && self.is_in(version))?
         };
-        Some(match yaml.strip_prefix('@') {
-            Some(yaml) => Default { yaml, source: Source::Host },
-            None => Default { yaml, source: Source::KubeEdge },
-        })
+        let example = yaml.strip_prefix('@');
+        Some(Default { yaml: example.unwrap_or(yaml), is_from_host: example.is_some() })
     }
 
     fn is_ranged(&self) -> bool {
@@ -309,7 +298,7 @@ mod tests {
         assert_eq!(yaml("modules.edgeHub.quic.enable", 7), Some("false"));
         assert_eq!(yaml("modules.edgeMesh.enable", 8), None);
         let host = table.key("modules.edged.hostnameOverride", Minor::new(8));
-        assert_eq!(host.and_then(|key| key.default_in(Minor::new(8))).map(|d| d.source), Some(Source::Host));
+        assert_eq!(host.and_then(|key| key.default_in(Minor::new(8))).map(|d| d.is_from_host), Some(true));
     }
 
     #[test]
