@@ -1,40 +1,40 @@
-//! What is wrong with a configuration, and what KubeEdge makes of it.
+//! Finds problems in a configuration, and reports what KubeEdge does about them.
 //!
-//! KubeEdge forgives unknown keys by ignoring them and wrong values by not starting; neither is
-//! said where the user looks. This says both. Pure: the file is parsed by the caller, who also
-//! passes the exact duplicates, since a parsed value no longer has them.
+//! KubeEdge ignores unknown keys and does not start with wrong values, without a message where the
+//! user looks. The caller parses the file and also passes the exact duplicates, because a parsed value
+//! does not have them any more.
 
 mod keys;
 mod rules;
 
 use edge_host::{Finding, Severity};
-use edge_kubeedge::schema::show;
+use edge_kubeedge::schema::format_path;
 use edge_kubeedge::{Kind, Minor};
 use serde_yaml::Value;
 
-/// What was found of a setting, before its line is looked up.
+/// A problem of a setting, before its line is looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingFinding {
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// Where: the steps as they are spelt in the file, indexes as `[0]`; none: the whole file.
+    /// The path, as it is spelled in the file, with indexes as `[0]`; empty for the whole file.
     pub steps: Vec<String>,
-    /// What is wrong and what KubeEdge does with it.
+    /// What is wrong, and what KubeEdge does about it.
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
 }
 
 impl SettingFinding {
-    /// The place as text.
+    /// The path as text.
     #[must_use]
     pub fn path(&self) -> String {
-        show(&self.steps)
+        format_path(&self.steps)
     }
 
-    /// As it is reported, of this line of a file.
+    /// The finding as it is reported, with file and line.
     #[must_use]
-    pub fn placed(&self, file: &str, line: Option<usize>) -> Finding {
+    pub fn to_finding(&self, file: &str, line: Option<usize>) -> Finding {
         Finding {
             hint: self.hint.clone(),
             ..Finding::new(self.severity, file, &self.message).at(&self.path()).on_line(line)
@@ -46,8 +46,8 @@ impl SettingFinding {
         Self { severity, steps, message: message.into(), hint: None }
     }
 
-    /// A mere warning where nothing is lost by it.
-    fn mild_if(mut self, harmless: bool) -> Self {
+    /// Makes it a warning where it is harmless.
+    fn warning_if(mut self, harmless: bool) -> Self {
         if harmless {
             self.severity = Severity::Warning;
         }
@@ -60,10 +60,10 @@ impl SettingFinding {
     }
 }
 
-/// A key that stands several times in one mapping, in one spelling.
+/// A key that is set more than once in one mapping, in one spelling.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Duplicate {
-    /// Where.
+    /// The path of the key.
     pub steps: Vec<String>,
     /// The lines, counted from 1.
     pub lines: Vec<usize>,
@@ -71,7 +71,7 @@ pub struct Duplicate {
 
 /// Checks a configuration of a kind, for a version of KubeEdge if it is known.
 ///
-/// The findings are in the order of the file where they are about keys, then those about settings.
+/// Findings about keys come first, in the order of the file, then those about settings.
 #[must_use]
 pub fn check(kind: Kind, version: Option<Minor>, doc: &Value, duplicates: &[Duplicate]) -> Vec<SettingFinding> {
     let mut findings = Vec::new();
@@ -80,7 +80,7 @@ pub fn check(kind: Kind, version: Option<Minor>, doc: &Value, duplicates: &[Dupl
         Value::Null => return findings,
         Value::Mapping(_) => {}
         _ => {
-            let message = format!("the file must be a section of keys; {} does not start", kind.program());
+            let message = format!("the file must be a mapping of keys to values; {} does not start", kind.program());
             findings.push(SettingFinding::new::<&str>(Severity::Error, &[], message));
             return findings;
         }

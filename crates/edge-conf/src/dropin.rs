@@ -1,5 +1,6 @@
-//! Environment variables of a unit, in a drop-in of our own: the unit file may be a hard link, a
-//! package's, or gone with the next version.
+//! Sets environment variables of a unit in a drop-in.
+//!
+//! The unit file itself may be a hard link, belong to a package, or be replaced by the next version.
 
 use edge_host::{Editor, Error, Result, STRUCK, is_secret_name, redact};
 use edge_systemd::{Assignment, is_unit_name, parse, quoted_variable, variables};
@@ -7,13 +8,13 @@ use serde_json::{Value, json};
 
 use crate::record::sum;
 
-/// The editor that takes variables back.
+/// The kind of [`EnvironmentEditor`] in the journal.
 pub const EDITOR: &str = "unit-environment";
 const SECTION: &str = "[Service]";
 const KEY: &str = "Environment";
-const HEADER: &str = "# Made by edge-conf env; `edge-conf undo` takes it back.\n";
+const HEADER: &str = "# Written by edge-conf env; `edge-conf undo` reverts it.\n";
 
-/// One variable.
+/// An environment variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variable {
     /// Its name.
@@ -25,36 +26,36 @@ pub struct Variable {
 impl Variable {
     /// `NAME=VALUE` as given on the command line.
     pub fn parse(text: &str) -> Result<Variable> {
-        // The name alone: the value may be a secret.
+        // Only the name: the value may be a secret.
         let shown = text.split(['=', ' ', ':']).next().unwrap_or_default();
-        let bad = |why: &str| Error::usage(format!("cannot use the variable {shown:?}: {why}"));
-        let (name, value) = text.split_once('=').ok_or_else(|| bad("NAME=VALUE is wanted"))?;
+        let bad = |why: &str| Error::usage(format!("cannot use variable {shown:?}: {why}"));
+        let (name, value) = text.split_once('=').ok_or_else(|| bad("expected NAME=VALUE"))?;
         let first = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
-        let good = name.as_bytes().first().is_some_and(first)
+        let is_valid = name.as_bytes().first().is_some_and(first)
             && name.bytes().all(|byte| first(&byte) || byte.is_ascii_digit());
-        if !good {
-            return Err(bad("a name has letters, digits and _ and does not begin with a digit"));
+        if !is_valid {
+            return Err(bad("a name consists of letters, digits and _ and does not begin with a digit"));
         }
         if value.contains(char::is_control) {
-            return Err(bad("the value holds a line break or another control character"));
+            return Err(bad("the value contains a line break or another control character"));
         }
         Ok(Variable { name: name.to_owned(), value: value.to_owned() })
     }
 
-    /// The line of a unit file, quoted as systemd reads it.
+    /// Its line in a unit file, quoted for systemd.
     fn line(&self) -> String {
         format!("{KEY}={}", quoted_variable(&self.name, &self.value))
     }
 }
 
-/// Variables that say nothing worth hiding.
+/// Variables whose values are not secret.
 const HARMLESS: &str = include_str!("../data/harmless.txt");
 
-/// Whether all that a drop-in sets may be read by every user of the host.
+/// Whether every user of the host may read all that a drop-in sets.
 pub fn is_harmless(text: &str) -> bool {
     let is_own = |one: &&Assignment| one.key == KEY;
     let all = parse(text.as_bytes());
-    // What systemd does not read, as its reading ended before, others can read all the same.
+    // Users can also read lines that systemd ignores, after a line that it cannot parse.
     let mentions = text.lines().filter(|line| line.trim_start().starts_with(KEY)).count();
     mentions == all.iter().filter(is_own).count()
         && all.iter().filter(is_own).all(|one| {
@@ -63,36 +64,36 @@ pub fn is_harmless(text: &str) -> bool {
             let bare = quoted.unwrap_or(value);
             let name = bare.split('=').next().unwrap_or_default();
             let known = HARMLESS.lines().filter(|line| !line.starts_with('#')).any(|line| line.trim() == name);
-            // Without quotes white space begins another variable.
+            // Without quotes, white space separates variables.
             let alone = quoted.is_some() || !bare.contains(char::is_whitespace);
             bare.is_empty() || (known && alone && !bare.contains(['"', '\'', '@', '\\']))
         })
 }
 
-/// A unit's name: it becomes part of a path.
+/// A valid name of a service unit, as it becomes part of a path.
 pub fn unit_name(text: &str) -> Result<&str> {
     if is_unit_name(text) && text.ends_with(".service") && !text.starts_with('.') {
         Ok(text)
     } else {
-        Err(Error::usage(format!("cannot use the unit {text:?}: a name such as edgecore.service is wanted")))
+        Err(Error::usage(format!("cannot use unit {text:?}: expected a name such as edgecore.service")))
     }
 }
 
-/// What a drop-in becomes.
+/// An edited drop-in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Edited {
-    /// Its text.
+    /// The new text.
     pub text: String,
     /// A line for each variable that changed.
     pub details: Vec<String>,
-    /// For the journal.
+    /// The record for the journal.
     pub inverse: Value,
     /// Names of the variables that changed.
     pub names: Vec<String>,
 }
 
-/// Sets variables in the text of a drop-in, which may be empty; every other line stays. Of one that
-/// is given twice the last value counts.
+/// Sets variables in the text of a drop-in, which may be empty; every other line stays. Of a variable that
+/// is given twice, the last value is set.
 pub fn set(text: &str, variables: &[Variable]) -> Edited {
     let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
     let mut edited = Edited { text: String::new(), details: Vec::new(), inverse: json!([]), names: Vec::new() };
@@ -101,30 +102,30 @@ pub fn set(text: &str, variables: &[Variable]) -> Edited {
         if variables[given + 1..].iter().any(|later| later.name == variable.name) {
             continue;
         }
-        let wanted = variable.line();
+        let new = variable.line();
         let at = position(&lines, &variable.name);
         let before = at.map(|at| lines[at].trim_end().to_owned());
-        if before.as_deref() == Some(wanted.as_str()) {
+        if before.as_deref() == Some(new.as_str()) {
             continue;
         }
         let show = |line: &str| match is_secret_name(&variable.name) {
             true => format!("Environment=\"{}={STRUCK}\"", variable.name),
             false => redact(line),
         };
-        let shown = show(&wanted);
+        let shown = show(&new);
         edited.details.push(before.as_deref().map_or(shown.clone(), |was| format!("{} -> {shown}", show(was))));
-        // Of what we set only the sum: it may be a secret.
-        records.push(json!({"name": variable.name, "before": before, "after_sha256": sum(&wanted)}));
+        // Only the checksum of the new value, which may be a secret.
+        records.push(json!({"name": variable.name, "before": before, "after_sha256": sum(&new)}));
         edited.names.push(variable.name.clone());
-        put(&mut lines, at, &wanted);
+        put_line(&mut lines, at, &new);
     }
     edited.text = lines.concat();
     edited.inverse = json!({"variables": records});
     edited
 }
 
-fn put(lines: &mut Vec<String>, at: Option<usize>, wanted: &str) {
-    let line = format!("{wanted}\n");
+fn put_line(lines: &mut Vec<String>, at: Option<usize>, text: &str) {
+    let line = format!("{text}\n");
     if let Some(at) = at {
         lines[at] = line;
         return;
@@ -135,7 +136,7 @@ fn put(lines: &mut Vec<String>, at: Option<usize>, wanted: &str) {
     if let Some(last) = lines.last_mut().filter(|last| !last.ends_with('\n')) {
         last.push('\n');
     }
-    // Behind the last line of the section, so that it is the last word.
+    // At the end of the section, so that it takes precedence.
     let section = lines.iter().rposition(|line| line.trim() == SECTION);
     let Some(section) = section else {
         lines.push(format!("{SECTION}\n"));
@@ -149,8 +150,8 @@ fn put(lines: &mut Vec<String>, at: Option<usize>, wanted: &str) {
     lines.insert(end, line);
 }
 
-/// The line that sets this variable and nothing else, and is the last word on it: systemd takes the
-/// last assignment, and an empty one takes all before it away.
+/// The line that sets only this variable and takes precedence: systemd uses the last assignment, and an empty
+/// one resets all before it.
 fn position(lines: &[String], name: &str) -> Option<usize> {
     let all = parse(lines.concat().as_bytes());
     let own: Vec<&Assignment> = all.iter().filter(|one| &*one.section == "Service" && one.key == KEY).collect();
@@ -162,12 +163,12 @@ fn position(lines: &[String], name: &str) -> Option<usize> {
     };
     let is_reset = own[last..].iter().any(|later| later.value.is_empty());
     let at = own[last].line - 1;
-    // A lone carriage return ends a line for systemd, and none of these.
+    // A lone carriage return ends a line for systemd, but not here.
     let is_there = lines.get(at).is_some_and(|line| line.contains(value));
     (alone && !is_reset && is_there && own[last].line == own[last].last_line).then_some(at)
 }
 
-/// Whether the quote that is open ends with the text.
+/// Whether the open quote is closed by the last character.
 fn is_one_quoted(text: &str) -> bool {
     let mut chars = text.chars();
     while let Some(char) = chars.next() {
@@ -180,24 +181,24 @@ fn is_one_quoted(text: &str) -> bool {
     false
 }
 
-/// The editor of these records.
+/// Undoes changes of single variables.
 #[derive(Debug, Clone, Copy)]
-pub struct Environment;
+pub struct EnvironmentEditor;
 
-impl Editor for Environment {
+impl Editor for EnvironmentEditor {
     fn kind(&self) -> &'static str {
         EDITOR
     }
 
     fn revert(&self, now: &[u8], data: &Value) -> Result<Vec<u8>> {
-        let text = std::str::from_utf8(now).map_err(|_| Error::refused("it is no text any more"))?;
+        let text = std::str::from_utf8(now).map_err(|_| Error::refused("it is no longer UTF-8 text"))?;
         let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
         for record in data["variables"].as_array().map(Vec::as_slice).unwrap_or_default() {
             let name = record["name"].as_str().unwrap_or_default();
             let before = record["before"].as_str();
             let is_after = |line: &str| match record["after_sha256"].as_str() {
                 Some(after) => sum(line) == after,
-                // As runs of earlier versions wrote it.
+                // The format of earlier versions.
                 None => record["after"].as_str() == Some(line),
             };
             let at = position(&lines, name);
@@ -205,10 +206,10 @@ impl Editor for Environment {
             match (own.as_deref(), before) {
                 (own, before) if own == before => {}
                 (own, _) if !own.is_some_and(is_after) => {
-                    return Err(Error::refused(format!("{name} is set to something else now"))
-                        .hint("set it by hand to what it shall be"));
+                    return Err(Error::refused(format!("{name} was set to another value since"))
+                        .hint(format!("edge-conf env {name}=VALUE")));
                 }
-                (_, Some(before)) => put(&mut lines, at, before),
+                (_, Some(before)) => put_line(&mut lines, at, before),
                 (_, None) => {
                     lines.remove(at.unwrap_or_default());
                 }
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_is_set_once_and_every_other_line_stays() {
+    fn set_changes_one_line_and_keeps_every_other() {
         let first = set("", &[variable("A=1"), variable("B=50% \"x\\y\"")]);
         assert_eq!(
             first.text,
@@ -240,14 +241,14 @@ mod tests {
             second.text,
             "# mine\n[Unit]\nAfter=x\n[Service]\nEnvironment=\"A=2\"\nNice=1\nEnvironment=\"C=3\"\n[Install]\nAlias=y\n"
         );
-        let back = Environment.revert(second.text.as_bytes(), &second.inverse).unwrap();
+        let back = EnvironmentEditor.revert(second.text.as_bytes(), &second.inverse).unwrap();
         assert_eq!(String::from_utf8(back).unwrap(), format!("{theirs}\n"));
-        let error = Environment.revert(b"[Service]\nEnvironment=A=9\n", &second.inverse).unwrap_err();
-        assert_eq!(error.to_string(), "A is set to something else now");
+        let error = EnvironmentEditor.revert(b"[Service]\nEnvironment=A=9\n", &second.inverse).unwrap_err();
+        assert_eq!(error.to_string(), "A was set to another value since");
     }
 
     #[test]
-    fn a_line_that_sets_more_than_this_variable_stays_and_ours_comes_after_it() {
+    fn set_appends_after_a_line_that_sets_more_than_the_variable() {
         for theirs in [
             "Environment=\"A=1\" \"B=2\"",
             "Environment=A=1 B=2",
@@ -262,10 +263,10 @@ mod tests {
             let edited = set(&text, &[variable("A=9")]);
             assert_eq!(edited.text, format!("{text}Environment=\"A=9\"\n"));
             assert!(set(&edited.text, &[variable("A=9")]).details.is_empty(), "{theirs}");
-            let back = Environment.revert(edited.text.as_bytes(), &edited.inverse).unwrap();
+            let back = EnvironmentEditor.revert(edited.text.as_bytes(), &edited.inverse).unwrap();
             assert_eq!(String::from_utf8(back).unwrap(), text);
         }
-        // Another name, a comment: no mention.
+        // Another name or a comment does not set it.
         let text = "[Service]\nEnvironment=AA=1\n# Environment=\"A=1\"\nEnvironment=\"A=1\"\n";
         assert_eq!(
             set(text, &[variable("A=2")]).text,
@@ -274,14 +275,14 @@ mod tests {
     }
 
     #[test]
-    fn of_a_variable_given_twice_the_last_value_counts() {
+    fn set_uses_the_last_value_of_a_variable_given_twice() {
         let edited = set("", &[variable("A=1"), variable("A=2")]);
         assert_eq!(edited.details, ["Environment=\"A=2\""]);
         assert!(set(&edited.text, &[variable("A=1"), variable("A=2")]).details.is_empty());
     }
 
     #[test]
-    fn only_known_variables_are_harmless() {
+    fn is_harmless_accepts_only_known_variables() {
         let text = |variables: &[&str]| set("", &variables.iter().map(|text| variable(text)).collect::<Vec<_>>()).text;
         for harmless in [&["GOGC=50"] as &[&str], &["TZ=UTC", "HTTP_PROXY=http://proxy:3128"], &[]] {
             assert!(is_harmless(&text(harmless)), "{harmless:?}");
@@ -296,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_values_are_typed() {
+    fn variables_and_unit_names_are_validated() {
         for bad in ["A", "=x", "1A=x", "A B=x", "A=x\ny"] {
             assert!(Variable::parse(bad).is_err(), "{bad}");
         }

@@ -1,22 +1,22 @@
-//! What `enable` sets, by version: the knowledge that the install guides leave to the reader.
+//! The settings that `enable` changes for each feature, by KubeEdge version.
 
 use edge_host::{Error, Result};
 use edge_kubeedge::address::{self, host_of, is_loopback};
-use edge_kubeedge::runtime::{Keys, era};
+use edge_kubeedge::runtime::{Keys, implied_version};
 use edge_kubeedge::schema::Table;
 use edge_kubeedge::settings::{Settings, written};
 use edge_kubeedge::stream::TUNNEL_PORT;
 use edge_kubeedge::{Kind, Minor};
 use edge_yaml::Value;
 
-use crate::wish::Wish;
+use crate::request::Request;
 
 const DEFAULT_SOCKET: &str = "unix:///var/run/crio/crio.sock";
 const DEFAULT_DRIVER: &str = "systemd";
-/// The built-in edgeMesh of old versions, which conflicts with the use of metaServer.
+/// The built-in edgeMesh of old versions, which conflicts with metaServer.
 const EDGEMESH: &str = "modules.edgeMesh.enable";
 
-/// Where the CRI settings come from.
+/// The settings of CRI-O that were given.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Crio {
     /// CRI-O's socket.
@@ -25,62 +25,66 @@ pub struct Crio {
     pub cgroup_driver: Option<String>,
 }
 
-/// A set of wishes with what there is to say about them.
+/// Requests, with the notes and hints to print.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Wishes {
-    /// What shall be so.
-    pub wishes: Vec<Wish>,
-    /// Where a value was found that the user did not give.
+pub struct Requests {
+    /// The settings to change.
+    pub requests: Vec<Request>,
+    /// The source of a value that the user did not give.
     pub notes: Vec<String>,
-    /// What is left to do elsewhere.
+    /// What remains to do elsewhere.
     pub hints: Vec<String>,
 }
 
 /// `enable logs` in edgecore.yaml.
-pub fn edge_logs(document: &Value, server: Option<&str>) -> Result<Wishes> {
-    let mut wishes = Wishes { wishes: vec![Wish::set("modules.edgeStream.enable", true)?], ..Wishes::default() };
+pub fn edge_logs(document: &Value, server: Option<&str>) -> Result<Requests> {
+    let mut requests =
+        Requests { requests: vec![Request::set("modules.edgeStream.enable", true)?], ..Requests::default() };
     let server = match server {
         Some(server) => {
             address::check(server).map_err(|cause| {
-                Error::usage(format!("cannot use --server {server:?}: {cause}"))
-                    .hint(format!("such as 192.0.2.1:{TUNNEL_PORT} or [2001:db8::1]:{TUNNEL_PORT}"))
+                Error::usage(format!("cannot use --server {server:?}: {cause}")).hint(format!(
+                    "for example: --server 192.0.2.1:{TUNNEL_PORT} or --server [2001:db8::1]:{TUNNEL_PORT}"
+                ))
             })?;
             Some(server.to_owned())
         }
         None => {
             let own = text_at(document, "modules.edgeStream.server").unwrap_or_default();
-            // The loopback address is what stands there before anyone has said where cloudcore is.
+            // The default configuration has a loopback address, which is not that of cloudcore.
             if host_of(own).is_some_and(|host| !is_loopback(host)) {
                 None
             } else {
                 let hub = text_at(document, "modules.edgeHub.websocket.server").unwrap_or_default();
                 let host = host_of(hub).filter(|host| !is_loopback(host)).ok_or_else(|| {
-                    Error::usage("cannot tell where cloudcore is: neither edgeStream nor edgeHub names it")
+                    Error::usage("cannot enable logs: the address of cloudcore is not set in edgeStream or edgeHub")
                         .hint(format!("edge-conf enable logs --server IP:{TUNNEL_PORT}"))
                 })?;
                 let server = format!("{host}:{TUNNEL_PORT}");
-                wishes.notes.push(format!("server {server}: the host of modules.edgeHub.websocket.server"));
+                requests
+                    .notes
+                    .push(format!("using server {server}, with the host of modules.edgeHub.websocket.server"));
                 Some(server)
             }
         }
     };
     if let Some(server) = server {
-        wishes.wishes.push(Wish::set("modules.edgeStream.server", server)?);
+        requests.requests.push(Request::set("modules.edgeStream.server", server)?);
     }
-    Ok(wishes)
+    Ok(requests)
 }
 
 /// `enable logs` in cloudcore.yaml.
-pub fn cloud_logs(server: Option<&str>) -> Result<Wishes> {
+pub fn cloud_logs(server: Option<&str>) -> Result<Requests> {
     if server.is_some() {
-        return Err(Error::usage("cannot use --server: it belongs to edgecore.yaml, and this is cloudcore.yaml"));
+        return Err(Error::usage("cannot use --server with cloudcore.yaml: it is a setting of edgecore.yaml"));
     }
-    let wishes = vec![Wish::set("modules.cloudStream.enable", true)?];
+    let requests = vec![Request::set("modules.cloudStream.enable", true)?];
     let hint = format!("on the edge nodes: edge-conf enable logs --server CLOUDCORE_IP:{TUNNEL_PORT}");
-    Ok(Wishes { wishes, hints: vec![hint], ..Wishes::default() })
+    Ok(Requests { requests, hints: vec![hint], ..Requests::default() })
 }
 
-/// The files that cloudcore needs before it starts with cloudStream on, as this file names them.
+/// The files without which cloudcore does not start while cloudStream is enabled, by their settings in this file.
 pub fn stream_files(document: &Value, version: Option<Minor>) -> Vec<String> {
     let settings = Settings::new(Kind::CloudCore, version, document);
     let file = |key: &str| {
@@ -92,42 +96,42 @@ pub fn stream_files(document: &Value, version: Option<Minor>) -> Vec<String> {
 }
 
 /// `enable metaserver`.
-pub fn metaserver(document: &Value, version: Option<Minor>) -> Result<Wishes> {
-    let mut wishes = vec![Wish::set("modules.metaManager.metaServer.enable", true)?];
+pub fn metaserver(document: &Value, version: Option<Minor>) -> Result<Requests> {
+    let mut requests = vec![Request::set("modules.metaManager.metaServer.enable", true)?];
     let has_edgemesh = match version {
         Some(version) => Table::of(Kind::EdgeCore).home(EDGEMESH, version).is_some(),
         None => written(document, "modules.edgeMesh").is_some(),
     };
     if has_edgemesh {
-        wishes.push(Wish::set(EDGEMESH, false)?);
+        requests.push(Request::set(EDGEMESH, false)?);
     }
     let hint = "on the cloud side: edge-conf enable dynamic-controller".to_owned();
-    Ok(Wishes { wishes, hints: vec![hint], ..Wishes::default() })
+    Ok(Requests { requests, hints: vec![hint], ..Requests::default() })
 }
 
 /// `enable dynamic-controller`.
-pub fn dynamic_controller() -> Result<Wishes> {
-    Ok(Wishes { wishes: vec![Wish::set("modules.dynamicController.enable", true)?], ..Wishes::default() })
+pub fn dynamic_controller() -> Result<Requests> {
+    Ok(Requests { requests: vec![Request::set("modules.dynamicController.enable", true)?], ..Requests::default() })
 }
 
-/// `enable crio`: the keys moved at 1.12, 1.16 and 1.18.
-pub fn crio(document: &Value, version: Option<Minor>, crio: &Crio) -> Result<Wishes> {
+/// `enable crio`: the keys moved in 1.12, 1.16 and 1.18.
+pub fn crio(document: &Value, version: Option<Minor>, crio: &Crio) -> Result<Requests> {
     let socket = endpoint(crio.socket.as_deref().unwrap_or(DEFAULT_SOCKET))?;
     let driver = crio.cgroup_driver.as_deref().unwrap_or(DEFAULT_DRIVER);
-    let version = version.or_else(|| era(document)).ok_or_else(|| {
-        Error::failed("cannot tell which keys this KubeEdge has for the container runtime: its version is unknown")
-            .hint("edge-conf enable crio --kubeedge-version V")
+    let version = version.or_else(|| implied_version(document)).ok_or_else(|| {
+        Error::failed("cannot enable crio: the KubeEdge version is unknown, and the keys differ between versions")
+            .hint("edge-conf enable crio --kubeedge-version VERSION")
     })?;
     let keys = Keys::of(version);
-    let mut wishes = Vec::new();
+    let mut requests = Vec::new();
     if let Some(path) = &keys.runtime_type {
-        wishes.push(Wish::set(path, "remote")?);
+        requests.push(Request::set(path, "remote")?);
     }
     for path in [&keys.endpoint, &keys.image_endpoint] {
-        wishes.push(Wish::set(path, socket.as_str())?);
+        requests.push(Request::set(path, socket.as_str())?);
     }
-    wishes.push(Wish::set(&keys.cgroup_driver, driver)?);
-    Ok(Wishes { wishes, ..Wishes::default() })
+    requests.push(Request::set(&keys.cgroup_driver, driver)?);
+    Ok(Requests { requests, ..Requests::default() })
 }
 
 /// Settings piped from `edge-crio settings`: `socket=S`, `cgroupDriver=D`.
@@ -139,8 +143,8 @@ pub fn crio_settings(lines: &[&str]) -> Result<Crio> {
             "socket" => crio.socket = Some(value.trim().to_owned()),
             "cgroupDriver" => crio.cgroup_driver = Some(value.trim().to_owned()),
             _ => {
-                return Err(Error::failed(format!("cannot use the line {line:?} of standard input"))
-                    .hint("the lines are socket=unix:///… and cgroupDriver=systemd or cgroupfs"));
+                return Err(Error::failed(format!("cannot use standard input: unexpected line {line:?}"))
+                    .hint("use lines such as socket=unix:///var/run/crio/crio.sock and cgroupDriver=systemd"));
             }
         }
     }
@@ -150,8 +154,8 @@ pub fn crio_settings(lines: &[&str]) -> Result<Crio> {
 fn endpoint(socket: &str) -> Result<String> {
     let path = socket.strip_prefix("unix://").unwrap_or(socket);
     if !path.starts_with('/') || path.contains(char::is_whitespace) || path.contains(char::is_control) {
-        return Err(Error::usage(format!("cannot use the socket {socket:?}: it is no absolute path"))
-            .hint("such as unix:///var/run/crio/crio.sock"));
+        return Err(Error::usage(format!("cannot use socket {socket:?}: it is not an absolute path"))
+            .hint("for example: --socket unix:///var/run/crio/crio.sock"));
     }
     Ok(format!("unix://{path}"))
 }

@@ -1,13 +1,14 @@
-//! Edits and checks edgecore.yaml and cloudcore.yaml, losing nothing and guessing nothing.
+//! Edits and checks edgecore.yaml and cloudcore.yaml; an edit keeps everything else in the file.
 //!
-//! Reads the configuration files in /etc/kubeedge/config (or --file), the version inside the
-//! installed edgecore and cloudcore, and whether the stream certificates are there.
+//! Reads the configuration files in /etc/kubeedge/config (or --file), the version of the
+//! installed edgecore and cloudcore, and whether the stream certificates exist.
 //! Writes those configuration files and drop-ins in /etc/systemd/system.
 //! Runs systemctl (daemon-reload with `env`, restart with `--restart`) and journalctl.
 
 pub mod check;
 pub mod cli;
 pub mod configmap;
+pub mod display;
 pub mod dropin;
 pub mod editor;
 pub mod facts;
@@ -15,20 +16,19 @@ pub mod feature;
 pub mod manual;
 pub mod plan;
 mod record;
+pub mod request;
 pub mod resolve;
 mod restart;
-pub mod show;
 mod verbs;
-pub mod wish;
 
 use edge_host::{Editor, Host, Outcome, Result, undo};
 
 use cli::{Cli, Verb};
 
-/// Carries out one call.
+/// Carries out a call.
 pub fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
     let Cli { common, options, verb } = cli;
-    verbs::refuse_meaningless(&options, &verb)?;
+    verbs::refuse_unsupported_options(&options, &verb)?;
     match verb {
         Verb::Get { path } => verbs::get::run(host, &options, &path),
         Verb::Set { .. } | Verb::Unset { .. } | Verb::Enable(_) => verbs::edit::run(host, &common, &options, &verb),
@@ -38,5 +38,5 @@ pub fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
     }
 }
 
-/// What takes the edits of this utility back.
-const EDITORS: &[&dyn Editor] = &[&editor::Settings, &dropin::Environment];
+/// The editors that undo the edits of this utility.
+const EDITORS: &[&dyn Editor] = &[&editor::SettingsEditor, &dropin::EnvironmentEditor];

@@ -1,4 +1,4 @@
-//! What the manual page says beyond `--help`.
+//! The parts of the manual page that `--help` does not have.
 
 use edge_host::manual::Manual;
 
@@ -6,8 +6,11 @@ use edge_host::manual::Manual;
 pub const MANUAL: Manual = Manual {
     section: 8,
     files: &[
-        ("/etc/kubeedge/config/edgecore.yaml, /etc/kubeedge/config/cloudcore.yaml", "The configurations that it edits"),
-        ("/etc/systemd/system/UNIT.d/20-edgeutils.conf", "What env sets"),
+        (
+            "/etc/kubeedge/config/edgecore.yaml, /etc/kubeedge/config/cloudcore.yaml",
+            "The configuration files of edgecore and cloudcore",
+        ),
+        ("/etc/systemd/system/UNIT.d/20-edgeutils.conf", "The variables that edge-conf env sets"),
     ],
     environment: &[],
     see_also: &["systemd.exec(5)", "systemctl(1)"],

@@ -1,4 +1,4 @@
-//! From facts and wishes to the plan: pure.
+//! Turns facts and requests into a plan.
 
 use std::path::PathBuf;
 
@@ -7,17 +7,17 @@ use edge_host::{Error, FileSnapshot, Inverse, Node, Plan, Result};
 use edge_yaml::{Change, Document, Edited, Step, Value};
 use serde_json::json;
 
+use crate::display;
 use crate::record;
+use crate::request::Request;
 use crate::resolve::{Rules, resolve};
-use crate::show;
-use crate::wish::Wish;
 
-/// The editor that takes these edits back.
+/// The editor that undoes these edits.
 pub const EDITOR: &str = "yaml";
 
-/// Makes the wished edits in a document.
-pub fn edit(name: &str, document: &Document<'_>, rules: Rules, wishes: &[Wish]) -> Result<Edited> {
-    let edits = resolve(document.value(), rules, wishes)?;
+/// Carries out the requests in a document.
+pub fn edit(name: &str, document: &Document<'_>, rules: Rules, requests: &[Request]) -> Result<Edited> {
+    let edits = resolve(document.value(), rules, requests)?;
     document.apply(&edits).map_err(|error| yaml_error(name, &error))
 }
 
@@ -37,44 +37,44 @@ pub fn write(path: PathBuf, was: FileSnapshot, whole: String, edited: &Edited, w
     plan
 }
 
-/// What the edited text is a part of.
+/// The file that contains the edited text.
 #[derive(Debug, Clone, Copy)]
 pub enum Within<'d, 't> {
-    /// It is the file, which was this document.
+    /// The text is the whole file, which was this document.
     File(&'d Document<'t>),
-    /// It is an entry of a ConfigMap.
+    /// The text is an entry of a ConfigMap.
     ConfigMap,
 }
 
-/// A line for each change, secrets struck out.
+/// A line for each change, with secrets masked.
 pub fn details(edited: &Edited) -> Vec<String> {
     edited
         .changes
         .iter()
         .map(|change| {
-            let show = |side: &Option<Value>| show::at(&change.path, side.as_ref());
+            let show = |side: &Option<Value>| display::value_at(&change.path, side.as_ref());
             format!("{}: {} -> {}", change.path, show(&change.before), show(&change.after))
         })
         .collect()
 }
 
-/// The record from which the edits alone can be taken back.
+/// The record from which only these edits can be undone, or that the whole file must be restored.
 pub(crate) fn inverse(document: &Document<'_>, edited: &Edited) -> Inverse {
     let changes = &edited.changes;
-    // How a value is written matters only where the value itself has not changed: reading all of it again
-    // takes as long as the edit.
+    // The form of a value matters only where the value itself has not changed, and parsing again takes as long as
+    // the edit.
     let is_form_alone = |change: &Change| change.before.is_some() && change.before == change.after;
     let after = if changes.iter().any(is_form_alone) { Document::parse(&edited.text).ok() } else { None };
     let mut records = Vec::new();
     for (at, change) in changes.iter().enumerate() {
-        // The items behind it have moved up: what stands at its index now says nothing of it.
+        // The items after it have moved up, so the item at its index is now another one.
         if change.after.is_none() && matches!(change.path.steps().last(), Some(Step::Index(_))) {
             return Inverse::Whole;
         }
-        // What two changes touched was never in the file as the first of them left it.
+        // A value that two changes touch was never in the file as the first of them left it.
         let meets = |other: &Change| change.path.steps().iter().zip(other.path.steps()).all(|(a, b)| a == b);
         let alone = !changes.iter().enumerate().any(|(other, change)| other != at && meets(change));
-        let written = |document: &Document<'_>| document.written(&change.path).filter(|_| alone);
+        let written = |document: &Document<'_>| document.raw_value(&change.path).filter(|_| alone);
         let before = change.before.as_ref().map(|value| record::before(written(document), value));
         let left =
             change.after.as_ref().map(|value| record::after(after.as_ref().and_then(written), &change.path, value));
@@ -87,11 +87,20 @@ pub(crate) fn inverse(document: &Document<'_>, edited: &Edited) -> Inverse {
     Inverse::Edit { kind: EDITOR.to_owned(), data: json!({"changes": records}), parts }
 }
 
-/// An error of the editor, with the file's name: exit 1 where it is no YAML, 4 where it is left to a human.
+/// A file that cannot be parsed or edited: exit 1 where it is not valid YAML, else 4.
 pub fn yaml_error(name: &str, error: &edge_yaml::Error) -> Error {
-    let message = format!("cannot edit {name}: {error}");
+    not_edited(error).with_action("edit", name)
+}
+
+/// A file that cannot be parsed, with the same exit codes.
+pub fn parse_error(name: &str, error: &edge_yaml::Error) -> Error {
+    not_edited(error).with_action("parse", name)
+}
+
+/// The cause without a file name.
+pub fn not_edited(error: &edge_yaml::Error) -> Error {
     match error {
-        edge_yaml::Error::Syntax { .. } => Error::failed(message),
-        _ => Error::refused(message),
+        edge_yaml::Error::Syntax { .. } => Error::failed(error.to_string()),
+        _ => Error::refused(error.to_string()),
     }
 }

@@ -1,41 +1,41 @@
-//! What the journal keeps of a changed setting, so that it can come back as it was written.
+//! The journal record of a changed setting, from which an undo restores it as it was written.
 //!
-//! JSON has no infinity, no number over 64 bits and no way to tell `0123` from `"0123"`, so a record
-//! holds the bytes of the value before. Of what we left it holds no secret, only its checksum.
+//! JSON has no infinity, no numbers over 64 bits and no difference between `0123` and `"0123"`, so a record
+//! has the bytes of the old value. Of the new value, which may be a secret, it has only the checksum.
 
 use edge_host::is_secret_name;
-use edge_yaml::{Path, Value, Written};
+use edge_yaml::{Path, RawValue, Value};
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use crate::show::{self, exact};
+use crate::display::{self, exact};
 
-/// A value that stood there before; none where it has no bytes of its own and JSON cannot hold it.
-pub(crate) fn before(written: Option<Written>, value: &Value) -> Option<Json> {
+/// The old value; none where it has no bytes of its own and JSON cannot represent it.
+pub(crate) fn before(written: Option<RawValue>, value: &Value) -> Option<Json> {
     match written {
-        // An alias in it means nothing by itself.
+        // It contains an alias, which has no meaning without its anchor.
         Some(written) if written.value().as_ref() != Some(value) => None,
         Some(written) => Some(json!({"written": written.text, "props": written.props, "column": written.column,
                                      "common": written.is_common})),
-        // Brought by a merge key: the value is all there is.
+        // It comes from a merge key: only the value is known.
         None => exact(value).map(|value| json!({"value": value})),
     }
 }
 
-/// A value that we left.
-pub(crate) fn after(written: Option<Written>, path: &Path, value: &Value) -> Option<Json> {
+/// The new value.
+pub(crate) fn after(written: Option<RawValue>, path: &Path, value: &Value) -> Option<Json> {
     let mut record = Map::new();
     if let Some(written) = written {
         record.insert("written_sha256".to_owned(), json!(sum(&written.text[written.props..])));
     }
     record.insert("value_sha256".to_owned(), json!(sum(&serde_yaml::to_string(value).ok()?)));
     if !path.steps().iter().any(|step| matches!(step, edge_yaml::Step::Key(key) if is_secret_name(key))) {
-        record.insert("shown".to_owned(), json!(show::at(path, Some(value))));
+        record.insert("shown".to_owned(), json!(display::value_at(path, Some(value))));
     }
     Some(Json::Object(record))
 }
 
-/// The record of one change; none if a side cannot be held.
+/// The record of one change; none if one of its values cannot be recorded.
 pub(crate) fn of(path: &Path, before: Option<Option<Json>>, after: Option<Option<Json>>) -> Option<Json> {
     let mut record = Map::new();
     record.insert("path".to_owned(), json!(path.to_string()));
@@ -47,26 +47,26 @@ pub(crate) fn of(path: &Path, before: Option<Option<Json>>, after: Option<Option
     Some(Json::Object(record))
 }
 
-/// One side of a record, as it is compared with the file.
+/// The old or new value of a record, to be compared with the file.
 #[derive(Debug, Clone)]
 pub(crate) enum Side {
-    /// Nothing.
+    /// The setting is absent.
     Nothing,
-    /// A value, and its bytes where they are known.
-    Value(Value, Option<Written>),
-    /// What we left, by its checksums.
-    Sums(Json),
+    /// A value, with its bytes where they are known.
+    Value(Value, Option<RawValue>),
+    /// A new value, by its checksums.
+    Checksums(Json),
 }
 
 impl Side {
-    /// The side before the change; none where the record is damaged.
+    /// The old value; none where the record is damaged.
     pub(crate) fn before(change: &Json) -> Option<Side> {
-        let Some(was) = change.get("was") else { return Side::old(change, "before") };
+        let Some(was) = change.get("was") else { return Side::old_format(change, "before") };
         if let Some(value) = was.get("value") {
             return Some(Side::Value(serde_yaml::to_value(value).ok()?, None));
         }
         let number = |name: &str| was[name].as_u64().and_then(|number| usize::try_from(number).ok());
-        let written = Written {
+        let written = RawValue {
             text: was["written"].as_str()?.to_owned(),
             props: number("props")?,
             column: number("column")?,
@@ -76,68 +76,68 @@ impl Side {
         Some(Side::Value(value, Some(written)))
     }
 
-    /// The side after the change.
+    /// The new value; none where the record is damaged.
     pub(crate) fn after(change: &Json) -> Option<Side> {
         match change.get("left") {
-            Some(left) => Some(Side::Sums(left.clone())),
-            None => Side::old(change, "after"),
+            Some(left) => Some(Side::Checksums(left.clone())),
+            None => Side::old_format(change, "after"),
         }
     }
 
-    /// As runs of earlier versions wrote it.
-    fn old(change: &Json, side: &str) -> Option<Side> {
+    /// The format of earlier versions.
+    fn old_format(change: &Json, side: &str) -> Option<Side> {
         match change.get(side) {
             Some(value) => Some(Side::Value(serde_yaml::to_value(value).ok()?, None)),
             None => Some(Side::Nothing),
         }
     }
 
-    /// Whether the file holds this: the same bytes where they are known, else the same value.
-    pub(crate) fn is(&self, now: Option<&Value>, written: Option<&Written>) -> Same {
-        let content = |written: &Written| written.text.get(written.props..).map(str::to_owned);
+    /// Compares it with the file: by bytes where they are known, else by value.
+    pub(crate) fn is(&self, now: Option<&Value>, written: Option<&RawValue>) -> Comparison {
+        let content = |written: &RawValue| written.text.get(written.props..).map(str::to_owned);
         match (self, now) {
-            (Side::Nothing, None) => Same::Exactly,
-            (Side::Nothing, Some(_)) | (_, None) => Same::No,
+            (Side::Nothing, None) => Comparison::Exact,
+            (Side::Nothing, Some(_)) | (_, None) => Comparison::Different,
             (Side::Value(value, own), Some(now)) => match (own, written) {
-                (Some(own), Some(written)) if content(own) == content(written) => Same::Exactly,
-                (None, _) if value == now => Same::Exactly,
-                _ if value == now => Same::InValue,
-                _ => Same::No,
+                (Some(own), Some(written)) if content(own) == content(written) => Comparison::Exact,
+                (None, _) if value == now => Comparison::Exact,
+                _ if value == now => Comparison::SameValue,
+                _ => Comparison::Different,
             },
-            (Side::Sums(left), Some(now)) => {
+            (Side::Checksums(left), Some(now)) => {
                 let bytes = written.and_then(content).map(|text| sum(&text));
                 if bytes.is_some() && bytes.as_deref() == left["written_sha256"].as_str() {
-                    return Same::Exactly;
+                    return Comparison::Exact;
                 }
                 let value = serde_yaml::to_string(now).ok().map(|text| sum(&text));
                 let same = value.is_some() && value.as_deref() == left["value_sha256"].as_str();
-                if same { Same::InValue } else { Same::No }
+                if same { Comparison::SameValue } else { Comparison::Different }
             }
         }
     }
 
-    /// For a message.
+    /// The value for a message.
     pub(crate) fn shown(&self, path: &Path) -> String {
         match self {
-            Side::Nothing => show::at(path, None),
-            Side::Value(value, _) => show::at(path, Some(value)),
-            Side::Sums(left) => left["shown"].as_str().unwrap_or(edge_host::STRUCK).to_owned(),
+            Side::Nothing => display::value_at(path, None),
+            Side::Value(value, _) => display::value_at(path, Some(value)),
+            Side::Checksums(left) => left["shown"].as_str().unwrap_or(edge_host::STRUCK).to_owned(),
         }
     }
 }
 
-/// How far the file holds a side of a record.
+/// How the value in the file compares with a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Same {
-    /// Byte for byte, or as far as can be told.
-    Exactly,
-    /// The same value, written in another way.
-    InValue,
-    /// Something else.
-    No,
+pub(crate) enum Comparison {
+    /// The same bytes, or the same value where the bytes are unknown.
+    Exact,
+    /// The same value in another form.
+    SameValue,
+    /// Another value.
+    Different,
 }
 
-/// SHA-256 of what was written, in hex.
+/// SHA-256 of a text, in hex.
 pub(crate) fn sum(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

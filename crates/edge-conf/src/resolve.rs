@@ -1,44 +1,35 @@
-//! From a wish to an edit: the key's true place, its spelling in this file, its type.
+//! Turns requests into edits: finds the key of each, its spelling in this file and its type.
 //!
-//! KubeEdge drops what it does not know without a word, so a wish for it is refused here.
+//! KubeEdge silently ignores unknown settings, so they are refused here.
 
 use edge_host::{Error, Result};
-use edge_kubeedge::schema::{Found, Lookup, Table, TypeError};
+use edge_kubeedge::schema::{Lookup, Match, Table, TypeError};
 use edge_kubeedge::spelling::{all_spelled, spelled, texts};
 use edge_kubeedge::{Kind, Minor};
 use edge_yaml::{Document, Edit, Path, Step, Value};
 
-use crate::wish::{Given, Wish};
+use crate::request::{Request, RequestedValue};
 
-/// What to do with a wish that KubeEdge would ignore or reject.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Policy {
-    /// Refuse it, and say where it belongs.
-    Strict,
-    /// Do it all the same.
-    Force,
-}
-
-/// Against what wishes are checked.
+/// The rules that requests are checked against.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
-    /// Which component reads the file.
+    /// The component that reads the file.
     pub kind: Kind,
-    /// Its version; none checks against all.
+    /// Its version; with none, a setting of any version is accepted.
     pub version: Option<Minor>,
-    /// What to do with what it would ignore.
-    pub policy: Policy,
+    /// Set even what it would ignore or reject.
+    pub force: bool,
 }
 
-/// Makes the edits for wishes in a document with this value.
+/// The edits that carry out the requests in a document with this value.
 ///
-/// An index means the item that has it before the call, so items are removed from the last on.
-pub fn resolve(document: &Value, rules: Rules, wishes: &[Wish]) -> Result<Vec<Edit>> {
+/// An index names an item by its position before the call, so items are removed from the last to the first.
+pub fn resolve(document: &Value, rules: Rules, requests: &[Request]) -> Result<Vec<Edit>> {
     let mut edits = Vec::new();
-    for wish in wishes {
-        match wish {
-            Wish::Set { value, .. } => edits.push(set(document, rules, wish, value)?),
-            Wish::Unset { path } => edits.extend(unset(document, path)),
+    for request in requests {
+        match request {
+            Request::Set { value, .. } => edits.push(set(document, rules, request, value)?),
+            Request::Unset { path } => edits.extend(unset(document, path)),
         }
     }
     let removes_item = |edit: &Edit| matches!(edit, Edit::Unset { path } if path.steps().iter().any(|step| matches!(step, Step::Index(_))));
@@ -49,7 +40,7 @@ pub fn resolve(document: &Value, rules: Rules, wishes: &[Wish]) -> Result<Vec<Ed
     Ok(rest)
 }
 
-/// By keys, then by number.
+/// Sorts paths by keys, then by index.
 fn order(path: &Path) -> Vec<(&str, usize)> {
     let steps = path.steps().iter();
     steps
@@ -60,115 +51,109 @@ fn order(path: &Path) -> Vec<(&str, usize)> {
         .collect()
 }
 
-/// Removes a key in all spellings it has: the one that is left would count.
+/// Removes a key in all its spellings: KubeEdge would read any that remains.
 fn unset(document: &Value, path: &Path) -> Vec<Edit> {
-    let wanted = texts(path);
-    let mut paths = all_spelled(document, &wanted);
+    let requested = texts(path);
+    let mut paths = all_spelled(document, &requested);
     if paths.is_empty() {
-        paths.push(spelled(document, &wanted).unwrap_or_else(|| path.clone()));
+        paths.push(spelled(document, &requested).unwrap_or_else(|| path.clone()));
     }
     paths.into_iter().map(|path| Edit::Unset { path }).collect()
 }
 
-fn set(document: &Value, rules: Rules, wish: &Wish, value: &Given) -> Result<Edit> {
-    let steps = texts(wish.path());
+fn set(document: &Value, rules: Rules, request: &Request, value: &RequestedValue) -> Result<Edit> {
+    let steps = texts(request.path());
     let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
     let found = Table::of(rules.kind).lookup(&steps, rules.version);
     let canonical = match &found {
         Lookup::Known(found) | Lookup::Dead { found, .. } => found.path.clone(),
         _ => steps.iter().map(|step| (*step).to_owned()).collect(),
     };
-    let path = spelled(document, &canonical).unwrap_or_else(|| wish.path().clone());
-    let value = match (found, rules.policy) {
-        (Lookup::Known(found), policy) => typed(wish, &found, value).or_else(|error| forced(policy, error, value))?,
-        (Lookup::Dead { found, .. }, Policy::Force) => {
-            typed(wish, &found, value).or_else(|error| forced(Policy::Force, error, value))?
-        }
-        (_, Policy::Force) => loose(value),
-        (other, Policy::Strict) => return Err(misplaced(wish, rules, &other)),
+    let path = spelled(document, &canonical).unwrap_or_else(|| request.path().clone());
+    let value = match found {
+        Lookup::Known(found) => match typed(request, &found, value) {
+            Err(error) if !rules.force => return Err(error),
+            typed => typed.unwrap_or_else(|_| untyped(value)),
+        },
+        Lookup::Dead { found, .. } if rules.force => typed(request, &found, value).unwrap_or_else(|_| untyped(value)),
+        _ if rules.force => untyped(value),
+        other => return Err(misplaced(request, rules, &other)),
     };
     Ok(Edit::Set { path, value })
 }
 
-/// What there is to say of settings that shall go, are not there, and are no settings.
-pub fn unknown(document: &Document<'_>, rules: Rules, wishes: &[Wish]) -> Vec<String> {
-    let absent = |wish: &&Wish| matches!(wish, Wish::Unset { path } if document.get(path).is_none());
-    let say = |wish: &Wish| {
-        let steps = texts(wish.path());
+/// Notes on settings to remove that are absent and not settings of this component.
+pub fn notes_on_absent(document: &Document<'_>, rules: Rules, requests: &[Request]) -> Vec<String> {
+    let absent = |request: &&Request| matches!(request, Request::Unset { path } if document.get(path).is_none());
+    let describe = |request: &Request| {
+        let steps = texts(request.path());
         let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
         let why = match Table::of(rules.kind).lookup(&steps, None) {
-            Lookup::Unknown { closest: None } => format!("no version of {} knows it", rules.kind.program()),
+            Lookup::Unknown { closest: None } => format!("it is not a known setting of {}", rules.kind.program()),
             Lookup::Unknown { closest: Some(closest) } => {
-                format!("no version of {} knows it, did you mean {closest}?", rules.kind.program())
+                format!("it is not a known setting of {}; did you mean {closest}?", rules.kind.program())
             }
-            Lookup::WrongPlace { belongs } => format!("it belongs at {belongs}"),
+            Lookup::WrongPlace { belongs } => format!("move it to {belongs}"),
             Lookup::WrongKind { kind, .. } => format!("it is a setting of {}", kind.file_name()),
             _ => return None,
         };
-        Some(format!("{} is not set: {why}", wish.path()))
+        Some(format!("{} is not set: {why}", request.path()))
     };
-    wishes.iter().filter(absent).filter_map(say).collect()
+    requests.iter().filter(absent).filter_map(describe).collect()
 }
 
-fn typed(wish: &Wish, found: &Found, value: &Given) -> Result<Value> {
+fn typed(request: &Request, found: &Match, value: &RequestedValue) -> Result<Value> {
     match value {
-        Given::Text(text) => found.typed(text),
-        Given::Value(value) => found.check(value).map(|()| value.clone()),
+        RequestedValue::Text(text) => found.typed(text),
+        RequestedValue::Value(value) => found.check(value).map(|()| value.clone()),
     }
-    .map_err(|error| type_error(wish, &error))
+    .map_err(|error| type_error(request, &error))
 }
 
-fn type_error(wish: &Wish, error: &TypeError) -> Error {
-    let refused = Error::refused(format!("cannot set {}: it {error}", wish.path()));
+fn type_error(request: &Request, error: &TypeError) -> Error {
+    let refused = Error::refused(format!("cannot set {}: it {error}", request.path()));
     match error.right_form() {
-        _ if error.is_nothing() => refused.hint(format!("to have the default: edge-conf unset {}", wish.path())),
+        _ if error.is_empty() => refused.hint(format!("to use the default: edge-conf unset {}", request.path())),
         Some(form) => refused.hint(form),
-        None => refused.hint("--force sets it all the same"),
+        None => refused.hint("--force sets it anyway"),
     }
 }
 
-fn forced(policy: Policy, error: Error, value: &Given) -> Result<Value> {
-    match policy {
-        Policy::Force => Ok(loose(value)),
-        Policy::Strict => Err(error),
-    }
-}
-
-/// A value without a type: whatever YAML says it is.
-fn loose(value: &Given) -> Value {
+/// A value of a key without a known type, read as YAML.
+fn untyped(value: &RequestedValue) -> Value {
     match value {
-        Given::Text(text) => edge_yaml::value(text).unwrap_or_else(|_| Value::from(text.as_str())),
-        Given::Value(value) => value.clone(),
+        RequestedValue::Text(text) => edge_yaml::value(text).unwrap_or_else(|_| Value::from(text.as_str())),
+        RequestedValue::Value(value) => value.clone(),
     }
 }
 
-fn misplaced(wish: &Wish, rules: Rules, found: &Lookup) -> Error {
-    let path = wish.path();
+fn misplaced(request: &Request, rules: Rules, found: &Lookup) -> Error {
+    let path = request.path();
     let program = rules.kind.program();
     let version = rules.version.map(|version| format!(" {version}")).unwrap_or_default();
-    let force = "--force sets it all the same";
+    let force = "--force sets it anyway";
     let (why, hint) = match found {
         Lookup::Known(_) => (String::new(), String::new()),
         Lookup::Dead { by, .. } => {
-            (format!("{program}{version} reads it without effect"), format!("what counts is {by}; {force}"))
+            (format!("it has no effect in {program}{version}"), format!("set {by} instead; {force}"))
         }
         Lookup::WrongPlace { belongs } => {
-            (format!("{program} ignores it there"), format!("it belongs at {belongs}; {force}"))
+            (format!("{program} ignores it there"), format!("set {belongs} instead; {force}"))
         }
         Lookup::WrongKind { kind, path } => (
             format!("it is a setting of {}, and {program} ignores it", kind.file_name()),
-            format!("edge-conf --file …/{} set {path}=…; {force}", kind.file_name()),
+            format!("edge-conf --file {} set {path}=VALUE; {force}", kind.config_path().display()),
         ),
         Lookup::NotYet { first, instead, .. } => (
-            format!("{program}{version} does not have it: it came with {first}"),
+            format!("{program}{version} does not have it: it was added in {first}"),
             other_place(instead.as_deref(), force),
         ),
         Lookup::Gone { last, now, .. } => (
-            format!("{program}{version} does not have it any more: {last} was the last"),
+            format!("{program}{version} does not have it: it was removed after {last}"),
             other_place(now.as_deref(), force),
         ),
         Lookup::Unknown { closest } => (
-            format!("no version of {program} knows it"),
+            format!("it is not a known setting of {program}"),
             closest.as_ref().map_or(force.to_owned(), |closest| format!("did you mean {closest}? {force}")),
         ),
     };
@@ -176,17 +161,17 @@ fn misplaced(wish: &Wish, rules: Rules, found: &Lookup) -> Error {
 }
 
 fn other_place(place: Option<&str>, force: &str) -> String {
-    place.map_or(force.to_owned(), |place| format!("there it is {place}; {force}"))
+    place.map_or(force.to_owned(), |place| format!("set {place} instead; {force}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wish::parse_setting;
+    use crate::request::parse_setting;
 
     fn edit(document: &str, version: Option<u16>, setting: &str) -> Result<Edit> {
         let document: Value = serde_yaml::from_str(document).unwrap();
-        let rules = Rules { kind: Kind::EdgeCore, version: version.map(Minor::new), policy: Policy::Strict };
+        let rules = Rules { kind: Kind::EdgeCore, version: version.map(Minor::new), force: false };
         resolve(&document, rules, &[parse_setting(setting).unwrap()]).map(|mut edits| edits.remove(0))
     }
 
@@ -196,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_edited_in_the_spelling_that_the_file_has() {
+    fn resolve_uses_the_spelling_of_the_file() {
         for (document, want) in [
             ("modules: {edgestream: {Enable: false}}", "modules.edgestream.Enable"),
             ("modules: {edgeStream: {Enable: true, enable: false}}", "modules.edgeStream.enable"),
@@ -209,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn the_users_own_keys_are_not_spelled_otherwise() {
+    fn resolve_keeps_the_letter_case_of_the_users_own_keys() {
         let labels = "modules: {edged: {NodeLabels: {App: a, app: b}}}";
         for (setting, want) in [
             ("modules.edged.nodeLabels.App=x", "modules.edged.NodeLabels.App"),
@@ -222,13 +207,13 @@ mod tests {
 
     fn removed(document: &str, paths: &[&str]) -> Vec<String> {
         let document: Value = serde_yaml::from_str(document).unwrap();
-        let rules = Rules { kind: Kind::EdgeCore, version: None, policy: Policy::Strict };
-        let wishes: Vec<Wish> = paths.iter().map(|path| Wish::Unset { path: path.parse().unwrap() }).collect();
-        resolve(&document, rules, &wishes).unwrap().iter().map(|edit| edit.path().to_string()).collect()
+        let rules = Rules { kind: Kind::EdgeCore, version: None, force: false };
+        let requests: Vec<Request> = paths.iter().map(|path| Request::Unset { path: path.parse().unwrap() }).collect();
+        resolve(&document, rules, &requests).unwrap().iter().map(|edit| edit.path().to_string()).collect()
     }
 
     #[test]
-    fn a_key_is_removed_in_all_its_spellings() {
+    fn unset_removes_a_key_in_all_its_spellings() {
         let document = "modules: {edgestream: {Enable: true, enable: false}, edgeStream: {ENABLE: true}}";
         assert_eq!(
             removed(document, &["modules.edgeStream.enable"]),
@@ -242,46 +227,46 @@ mod tests {
     }
 
     #[test]
-    fn items_are_removed_by_the_indexes_they_had() {
+    fn unset_removes_items_by_their_indexes_before_the_call() {
         let list = "l: [a, b, c]";
         assert_eq!(removed(list, &["l[0]", "x", "l[2]", "l[0]"]), ["x", "l[2]", "l[0]"]);
     }
 
     #[test]
-    fn what_kubeedge_would_ignore_is_refused_with_its_place() {
-        const FORCE: &str = "--force sets it all the same";
+    fn set_refuses_what_kubeedge_ignores_and_names_its_place() {
+        const FORCE: &str = "--force sets it anyway";
         for (version, setting, why, hint) in [
-            (8, "edgeStream.enable=true", "edgecore ignores it there", "it belongs at modules.edgeStream.enable; "),
+            (8, "edgeStream.enable=true", "edgecore ignores it there", "set modules.edgeStream.enable instead; "),
             (
                 8,
                 "modules.dynamicController.enable=true",
                 "it is a setting of cloudcore.yaml, and edgecore ignores it",
-                "edge-conf --file …/cloudcore.yaml set modules.dynamicController.enable=…; ",
+                "edge-conf --file /etc/kubeedge/config/cloudcore.yaml set modules.dynamicController.enable=VALUE; ",
             ),
             (
                 23,
                 "modules.edged.cgroupDriver=systemd",
-                "edgecore 1.23 does not have it any more: 1.11 was the last",
-                "there it is modules.edged.tailoredKubeletConfig.cgroupDriver; ",
+                "edgecore 1.23 does not have it: it was removed after 1.11",
+                "set modules.edged.tailoredKubeletConfig.cgroupDriver instead; ",
             ),
             (
                 8,
                 "modules.edged.tailoredKubeletConfig.cgroupDriver=systemd",
-                "edgecore 1.8 does not have it: it came with 1.12",
-                "there it is modules.edged.cgroupDriver; ",
+                "edgecore 1.8 does not have it: it was added in 1.12",
+                "set modules.edged.cgroupDriver instead; ",
             ),
             (
                 8,
                 "modules.edgeStream.enabel=true",
-                "no version of edgecore knows it",
+                "it is not a known setting of edgecore",
                 "did you mean modules.edgeStream.enable? ",
             ),
             (8, "modules.edgeStream.enable=perhaps", "it must be true or false, not \"perhaps\"", ""),
             (
                 16,
                 "modules.edged.remoteRuntimeEndpoint=unix:///x",
-                "edgecore 1.16 reads it without effect",
-                "what counts is modules.edged.tailoredKubeletConfig.containerRuntimeEndpoint; ",
+                "it has no effect in edgecore 1.16",
+                "set modules.edged.tailoredKubeletConfig.containerRuntimeEndpoint instead; ",
             ),
         ] {
             let path = setting.split('=').next().unwrap();

@@ -1,4 +1,4 @@
-//! `--restart`: the component has the new settings, or the old ones are back.
+//! `--restart`: restarts the component, and restores the old settings if it does not start.
 
 use std::path::Path;
 use std::thread;
@@ -16,72 +16,76 @@ use crate::EDITORS;
 use setting_state::{SettingState, state_of};
 use watch::{State, Verdict, Watch};
 
-/// systemd itself gives a unit 90 s to stop and 90 s to start, and ends the restart then.
+/// systemd gives a unit 90 s to stop and 90 s to start.
 const RESTART_WITHIN: Duration = Duration::from_secs(200);
 const UP_WITHIN: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(200);
 const LOG_LINES: u32 = 20;
 
-/// What must hold once it is up.
-pub(crate) enum Check<'a> {
-    /// That it stays up.
+/// What must be true after the restart.
+pub(crate) enum Expectation<'a> {
+    /// The unit stays active.
     Running,
-    /// That the settings are still in the file: edgecore rewrites its own.
+    /// The unit stays active, and the settings are still in the file, which edgecore rewrites.
     Settings {
         /// The file.
         path: &'a Path,
-        /// What was changed in it.
+        /// The changes in it.
         edited: &'a Edited,
     },
 }
 
-/// Fails where the unit cannot be restarted anyway: asked before anything is changed.
-pub(crate) fn ready(host: &Host, unit: &str) -> Result<()> {
+/// Fails where the unit cannot be restarted; called before anything is changed.
+pub(crate) fn check_unit(host: &Host, unit: &str) -> Result<()> {
     let refused = |why: &str| Error::failed(format!("cannot restart {unit}: {why}; nothing was changed"));
     if !edge_systemd::is_running(&host.root)? {
         return Err(refused("this host does not run systemd")
-            .hint("without --restart the change is made; restart the component as it was started"));
+            .hint("run it without --restart, and restart the component yourself"));
     }
     match systemctl::show(unit, "LoadState")?.get("LoadState") {
         "loaded" => Ok(()),
-        "not-found" => Err(refused("systemd knows no such unit")
-            .hint("without --restart the change is made, for when the component is installed")),
-        "masked" => Err(refused("it is masked").hint(format!("systemctl unmask {unit}, or leave --restart away"))),
-        other => Err(refused(&format!("its unit is {other}")).hint(format!("systemctl status {unit} says more"))),
+        "not-found" => Err(refused("the unit does not exist")
+            .hint("run it without --restart; the component reads the file when it starts")),
+        "masked" => Err(refused("it is masked").hint(format!("systemctl unmask {unit}; or run it without --restart"))),
+        other => Err(refused(&format!("its load state is {other}")).hint(format!("systemctl status {unit}"))),
     }
 }
 
-/// Restarts the unit and watches it; if it does not come up the run is taken back.
-pub(crate) fn run(host: &mut Host, unit: &str, outcome: Outcome, check: &Check<'_>) -> Result<()> {
+/// Restarts the unit and watches it; if it does not start, the run is undone.
+pub(crate) fn run(host: &mut Host, unit: &str, outcome: Outcome, check: &Expectation<'_>) -> Result<()> {
     let Err(error) = restart_and_watch(host, unit) else {
-        host.report.line(&format!("restarted {unit}: it is up"));
+        host.report.line(&format!("restarted {unit}: it is active"));
         return match check {
-            Check::Running => Ok(()),
-            Check::Settings { path, edited } => still_there(host, unit, path, edited),
+            Expectation::Running => Ok(()),
+            Expectation::Settings { path, edited } => check_settings(host, unit, path, edited),
         };
     };
     if error.exit() == Exit::Interrupted {
-        // The user stopped the waiting; whether the unit comes up is not known.
-        return Err(Error::interrupted(format!("interrupted while {unit} came up: the new values stay"))
-            .hint(format!("systemctl status {unit}; edge-conf undo takes the values back")));
+        // Whether the unit starts is unknown.
+        return Err(Error::interrupted(format!("interrupted while waiting for {unit}: the new values are kept"))
+            .hint(format!("systemctl status {unit}; to restore the old values: edge-conf undo")));
     }
     show_log(host, unit);
     let Some(id) = outcome.run else { return Err(error) };
     host.report.error(&error);
     let undone = undo::run(host, &UndoArgs { id: Some(id), ..UndoArgs::default() }, EDITORS)?;
     if undone.exit != Exit::Done {
-        return Err(Error::failed(format!("cannot put the old values back for {unit}: see above")));
+        return Err(Error::failed(format!("cannot restore the old values for {unit}: see the errors above")));
     }
     restart_and_watch(host, unit).map_err(|again| {
-        Error::failed(format!("the old values are back, but {unit} does not come up with them either: {again}"))
+        Error::failed(format!(
+            "cannot restart {unit}: the old values are restored, but it does not start with them either: {again}"
+        ))
     })?;
-    Err(Error::failed(format!("{unit} did not come up with the new values: the old ones are back and it is up"))
-        .hint("the end of its log stands above"))
+    Err(Error::failed(format!(
+        "cannot restart {unit} with the new values: it did not start; the old values are restored and it is active"
+    ))
+    .hint("see the end of its log above"))
 }
 
 fn restart_and_watch(host: &Host, unit: &str) -> Result<()> {
     Cmd::find("systemctl")?.arg("daemon-reload").run()?;
-    // A unit that has failed too often is not started again without this; one that has not is no error.
+    // systemd does not start a unit that has failed too often; for any other unit this has no effect.
     Cmd::find("systemctl")?.args(["reset-failed", "--", unit]).output()?;
     Cmd::find("systemctl")?.args(["restart", "--", unit]).deadline(RESTART_WITHIN).run()?;
     let until = Instant::now() + UP_WITHIN;
@@ -89,37 +93,41 @@ fn restart_and_watch(host: &Host, unit: &str) -> Result<()> {
     loop {
         host.check_interrupt()?;
         let shown = systemctl::show(unit, "ActiveState,SubState,MainPID,Result")?;
-        match watch.see(State::of(&shown), Instant::now()) {
+        match watch.observe(State::of(&shown), Instant::now()) {
             Verdict::Up => return Ok(()),
             Verdict::Down(why) => return Err(Error::failed(format!("{unit} {why}"))),
             Verdict::Wait if Instant::now() >= until => {
-                return Err(Error::failed(format!("{unit} was not up within {} s", UP_WITHIN.as_secs())));
+                return Err(Error::failed(format!("{unit} was not active within {} s", UP_WITHIN.as_secs())));
             }
             Verdict::Wait => thread::sleep(POLL),
         }
     }
 }
 
-/// Fails where the component has dropped a setting while it rewrote its file.
-fn still_there(host: &mut Host, unit: &str, path: &Path, edited: &Edited) -> Result<()> {
+/// Fails where the component has removed a setting while it rewrote its file.
+fn check_settings(host: &mut Host, unit: &str, path: &Path, edited: &Edited) -> Result<()> {
     let bytes = host.root.read(path)?.unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let document =
-        Document::parse(&text).map_err(|error| crate::plan::yaml_error(&path.display().to_string(), &error))?;
+        Document::parse(&text).map_err(|error| crate::plan::parse_error(&path.display().to_string(), &error))?;
     let mut lost = Vec::new();
     for change in &edited.changes {
         let own = spelled(document.value(), &texts(&change.path)).unwrap_or_else(|| change.path.clone());
         match state_of(change, &edited.changes, document.get(&own).as_ref()) {
             SettingState::AsSet => {}
-            SettingState::Rewritten => host.report.note(&format!("{unit} has written {own} in another form")),
+            SettingState::Rewritten => host.report.note(&format!("{unit} has rewritten {own} in another form")),
             SettingState::Lost => lost.push(change.path.to_string()),
         }
     }
     if lost.is_empty() {
         return Ok(());
     }
-    Err(Error::failed(format!("{unit} is up but has taken settings out of {}: {}", path.display(), lost.join(", ")))
-        .hint("edge-conf check shows what this version does not know"))
+    Err(Error::failed(format!(
+        "{unit} is active but has removed settings from {}: {}",
+        path.display(),
+        lost.join(", ")
+    ))
+    .hint("run edge-conf check"))
 }
 
 fn show_log(host: &mut Host, unit: &str) {
@@ -128,6 +136,6 @@ fn show_log(host: &mut Host, unit: &str) {
             host.report.note(&format!("the end of the log of {unit}:"));
             host.report.lines_on_stderr(&redact(&log));
         }
-        Err(error) => host.report.note(&format!("its log cannot be shown: {error}")),
+        Err(error) => host.report.note(&format!("cannot show the log of {unit}: {error}")),
     }
 }

@@ -1,4 +1,4 @@
-//! One file for each verb, and what they share: the document that is meant.
+//! One file for each verb, and what they share: opening the document and finding its version.
 
 pub(crate) mod check;
 pub(crate) mod edit;
@@ -7,18 +7,18 @@ pub(crate) mod get;
 
 use edge_host::{Error, Host, Result};
 use edge_kubeedge::schema::Table;
-use edge_kubeedge::{Kind, Known};
+use edge_kubeedge::{Kind, VersionSource};
 use edge_yaml::Document;
 
 use crate::cli::{Options, Verb};
 use crate::configmap::{self, Entry};
 use crate::facts::File;
-use crate::plan::yaml_error;
-use crate::resolve::{Policy, Rules};
+use crate::plan::parse_error;
+use crate::resolve::Rules;
 
-/// An option that a verb cannot follow is an error: the user believes that it holds.
-pub(crate) fn refuse_meaningless(options: &Options, verb: &Verb) -> Result<()> {
-    let (name, meaningless): (_, &[&str]) = match verb {
+/// An option that a verb does not support is an error: the user expects it to have an effect.
+pub(crate) fn refuse_unsupported_options(options: &Options, verb: &Verb) -> Result<()> {
+    let (name, unsupported): (_, &[&str]) = match verb {
         Verb::Get { .. } => ("get", &["--restart"]),
         Verb::Check => ("check", &["--restart"]),
         Verb::Env { .. } => ("env", &["--file", "--force"]),
@@ -26,13 +26,13 @@ pub(crate) fn refuse_meaningless(options: &Options, verb: &Verb) -> Result<()> {
         Verb::Set { .. } | Verb::Unset { .. } | Verb::Enable(_) => return Ok(()),
     };
     let given = [("--file", options.file.is_some()), ("--restart", options.restart), ("--force", options.force)];
-    match given.into_iter().find(|(option, given)| *given && meaningless.contains(option)) {
-        Some((option, _)) => Err(Error::usage(format!("cannot use {option} with {name}: it has no meaning there"))),
+    match given.into_iter().find(|(option, given)| *given && unsupported.contains(option)) {
+        Some((option, _)) => Err(Error::usage(format!("cannot use {option} with {name}"))),
         None => Ok(()),
     }
 }
 
-/// The parsed file, and the entry that is meant where it is a ConfigMap.
+/// The parsed file, and the entry with the configuration where it is a ConfigMap.
 pub(crate) struct Opened<'t> {
     pub(crate) outer: Document<'t>,
     pub(crate) entry: Option<Entry>,
@@ -40,29 +40,30 @@ pub(crate) struct Opened<'t> {
 
 impl<'t> Opened<'t> {
     pub(crate) fn of(file: &'t File, name: &str) -> Result<Opened<'t>> {
-        let outer = Document::parse(&file.text).map_err(|error| yaml_error(name, &error))?;
-        let entry = configmap::entry(&outer)?;
+        let outer = Document::parse(&file.text).map_err(|error| parse_error(name, &error))?;
+        let entry = configmap::find_entry(&outer)?;
         Ok(Opened { outer, entry })
     }
 
-    /// The configuration itself.
+    /// The configuration itself, which is the file or the entry.
     pub(crate) fn inner<'s>(&'s self, name: &str) -> Result<Inner<'s, 't>> {
         Ok(match &self.entry {
             None => Inner::Whole(&self.outer),
             Some(entry) => {
-                let document = Document::parse(&entry.text).map_err(|error| yaml_error(&self.inner_name(name), &error));
+                let document =
+                    Document::parse(&entry.text).map_err(|error| parse_error(&self.inner_name(name), &error));
                 Inner::Entry(Box::new(document?))
             }
         })
     }
 
-    /// What messages call the configuration: its lines are counted from its own first one.
+    /// The name of the configuration in messages, whose lines are counted from its own beginning.
     pub(crate) fn inner_name(&self, name: &str) -> String {
         self.entry.as_ref().map_or(name.to_owned(), |entry| format!("{name}, {}", entry.path))
     }
 }
 
-/// The document that holds the settings.
+/// The document with the settings.
 pub(crate) enum Inner<'s, 't> {
     Whole(&'s Document<'t>),
     Entry(Box<Document<'s>>),
@@ -77,34 +78,33 @@ impl<'s, 't: 's> Inner<'s, 't> {
     }
 }
 
-/// What the document is checked against, and where its version is known from.
+/// The rules for a document, and where its version is known from.
 pub(crate) fn rules(
     host: &mut Host,
     options: &Options,
     file: &File,
     entry: Option<&Entry>,
     document: &Document<'_>,
-) -> Result<(Rules, Known)> {
+) -> Result<(Rules, VersionSource)> {
     let entry_name = entry
         .map(|entry| std::path::PathBuf::from(edge_kubeedge::spelling::texts(&entry.path).pop().unwrap_or_default()));
     let path = entry_name.as_deref().or(file.path.as_deref());
     let by_force = || options.force.then(|| Kind::by_file_name(path?)).flatten();
     let kind = edge_kubeedge::kind_of(document.value(), path).or_else(by_force).ok_or_else(|| {
         Error::refused(format!("cannot use {}: its kind is neither EdgeCore nor CloudCore", file.name(host)))
-            .hint("is it the right file? A configuration begins with apiVersion and kind")
+            .hint("check that it is a configuration of KubeEdge, with apiVersion and kind")
     })?;
     let known =
         edge_kubeedge::version(&host.root, options.kubeedge_version, kind, document.value(), file.path.as_deref())?;
     let (oldest, newest) = (Table::OLDEST, Table::of(kind).newest());
     match known.version() {
         Some(version) if version > newest => {
-            host.report.note(&format!("KubeEdge {version} is newer than what edge-conf knows: taken for {newest}"))
+            host.report.note(&format!("KubeEdge {version} is newer than edge-conf knows: using the keys of {newest}"))
         }
         Some(version) if version < oldest => {
-            host.report.note(&format!("KubeEdge {version} is older than what edge-conf knows: taken for {oldest}"))
+            host.report.note(&format!("KubeEdge {version} is older than edge-conf knows: using the keys of {oldest}"))
         }
         _ => {}
     }
-    let policy = if options.force { Policy::Force } else { Policy::Strict };
-    Ok((Rules { kind, version: known.version(), policy }, known))
+    Ok((Rules { kind, version: known.version(), force: options.force }, known))
 }

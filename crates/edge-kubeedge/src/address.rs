@@ -1,30 +1,30 @@
-//! Addresses as KubeEdge's files write them: `host:port`.
+//! Addresses in KubeEdge's files: `HOST:PORT`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// A text that is not `HOST:PORT`, and why.
+/// Why a text is not a valid `HOST:PORT`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct BadAddress(&'static str);
 
-/// Whether KubeEdge can connect to an address: a name, an IPv4 address or an IPv6 address in brackets, and a port.
+/// Checks an address: a name, an IPv4 address or an IPv6 address in brackets, and a port.
 ///
 /// # Errors
-/// Says what is wrong with it.
+/// What is wrong with it.
 pub fn check(address: &str) -> Result<(), BadAddress> {
     let (host, port) = address.rsplit_once(':').ok_or(BadAddress("the port is missing"))?;
     if !port.parse::<u16>().is_ok_and(|port| port > 0) {
         return Err(BadAddress("the port is not a number from 1 to 65535"));
     }
     let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let good = match v6 {
+    let is_valid = match v6 {
         Some(v6) => v6.parse::<Ipv6Addr>().is_ok(),
         None => host.parse::<Ipv4Addr>().is_ok() || is_name(host),
     };
-    if good { Ok(()) } else { Err(BadAddress("its host is neither an address nor a name")) }
+    if is_valid { Ok(()) } else { Err(BadAddress("the host is neither an IP address nor a DNS name")) }
 }
 
-/// A DNS name; one whose last label is a number was meant as an address.
+/// Whether it is a DNS name; with a number as its last label it is an incomplete address.
 fn is_name(host: &str) -> bool {
     let label = |label: &str| {
         let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use crate::paths::CONFIG_DIR;
 
-/// Which component reads the file.
+/// The component that reads the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// The node's agent: edgecore.yaml.
@@ -15,7 +15,7 @@ pub enum Kind {
     CloudCore,
 }
 
-/// A `kind:` that is neither.
+/// A `kind:` that is neither of them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("kind \"{0}\" is neither EdgeCore nor CloudCore")]
 pub struct BadKind(String);
@@ -61,7 +61,7 @@ impl Kind {
         [Self::EdgeCore, Self::CloudCore].into_iter().find(|kind| name.starts_with(kind.program()))
     }
 
-    /// The other one.
+    /// The other kind.
     #[must_use]
     pub const fn other(self) -> Self {
         match self {

@@ -1,8 +1,8 @@
-//! What is known of KubeEdge: its files and ports, its configuration keys and their defaults in each version,
+//! Facts about KubeEdge: its files and ports, its configuration keys and their defaults in each version,
 //! and how it reads a configuration.
 //!
-//! A fact is here once, and every utility asks here for it. What is a table is data in `data/*.keys`, searched in
-//! place, so that a program which asks for a path or a port does not carry the keys.
+//! Every utility takes these facts from here. The keys are tables in `data/*.keys` that are searched in place, so that
+//! a program that only needs a path or a port does not contain them.
 
 pub mod address;
 mod kind;
@@ -18,4 +18,4 @@ mod version;
 
 pub use kind::{BadKind, Kind};
 pub use minor::{BadVersion, Minor};
-pub use version::{Known, kind_of, version};
+pub use version::{VersionSource, kind_of, version};

@@ -1,4 +1,4 @@
-//! A KubeEdge version, as far as the key table knows versions: `1.N`.
+//! Minor versions of KubeEdge: `1.N`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Minor(u16);
 
-/// A text that is no KubeEdge version.
+/// A text that is not a KubeEdge version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("\"{0}\" is not a KubeEdge version such as 1.8 or v1.23.1")]
 pub struct BadVersion(String);
@@ -25,7 +25,7 @@ impl Minor {
         self.0
     }
 
-    /// Reads `1.8` and nothing longer: the form of the key table.
+    /// Parses the form of the key table: `1.8` and nothing longer.
     pub(crate) fn bare(text: &str) -> Option<Self> {
         text.strip_prefix("1.")?.parse().ok().map(Self)
     }
@@ -40,7 +40,7 @@ impl fmt::Display for Minor {
 impl FromStr for Minor {
     type Err = BadVersion;
 
-    /// Reads `1.8`, `v1.8.2`, `v1.23.1-beta.0+0123abc`.
+    /// Parses `1.8`, `v1.8.2`, `v1.23.1-beta.0+0123abc`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let bad = || BadVersion(text.chars().take(40).collect());
         let rest = text.strip_prefix('v').unwrap_or(text);
@@ -48,14 +48,14 @@ impl FromStr for Minor {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         let (minor, tail) = rest.split_at(digits);
         let minor = minor.parse().map_err(|_| bad())?;
-        let tail_is_sound = match tail.as_bytes() {
+        let is_valid_tail = match tail.as_bytes() {
             [] => true,
             [b'.', b'0'..=b'9', more @ ..] | [b'-' | b'+', more @ ..] => {
                 more.iter().all(|b| b.is_ascii_alphanumeric() || b"-+.".contains(b))
             }
             _ => false,
         };
-        if tail_is_sound { Ok(Self(minor)) } else { Err(bad()) }
+        if is_valid_tail { Ok(Self(minor)) } else { Err(bad()) }
     }
 }
 
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_refused() {
+    fn versions_of_other_forms_are_refused() {
         for text in ["", "v", "1", "1.", "v0.0.0-master", "2.1", "1.x", "1.8.x", "1.8 ", "1.99999", "1.8\n", "1.-8"] {
             assert!(text.parse::<Minor>().is_err(), "{text}");
         }

@@ -1,18 +1,18 @@
-//! Where KubeEdge keeps its files, by default and in every version unless noted.
+//! Default paths of KubeEdge's files, in every version unless noted.
 //!
 //! From the defaults of its configuration (`pkg/apis/componentconfig`), keadm (`common/constants`) and certgen.sh.
 
-/// All of KubeEdge's own files.
+/// KubeEdge's directory.
 pub const ETC: &str = "/etc/kubeedge";
 /// edgecore.yaml and cloudcore.yaml.
 pub const CONFIG_DIR: &str = "/etc/kubeedge/config";
-/// edgecore.yaml, where keadm and the install guides put it.
+/// edgecore.yaml, where keadm writes it.
 pub const EDGECORE_YAML: &str = "/etc/kubeedge/config/edgecore.yaml";
-/// cloudcore.yaml, the same.
+/// cloudcore.yaml, where keadm writes it.
 pub const CLOUDCORE_YAML: &str = "/etc/kubeedge/config/cloudcore.yaml";
-/// rootCA and streamCA.
+/// The certificates of rootCA and streamCA.
 pub const CA_DIR: &str = "/etc/kubeedge/ca";
-/// The key pairs signed by them.
+/// The certificates signed by them, with their keys.
 pub const CERT_DIR: &str = "/etc/kubeedge/certs";
 /// Where edgecore and cloudcore are installed, newest convention first; keadm 1.4 used /etc/kubeedge.
 pub const PROGRAM_DIRS: [&str; 3] = ["/usr/local/bin", "/usr/bin", ETC];

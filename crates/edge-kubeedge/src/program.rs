@@ -1,17 +1,16 @@
-//! The version of an edgecore or cloudcore binary, read from its ELF data; it is never run.
+//! Reads the version of an edgecore or cloudcore program from its ELF file, without running it.
 //!
 //! KubeEdge is built with `-ldflags "-X github.com/kubeedge/kubeedge/pkg/version.gitVersion=v1.8.2"`.
-//! That leaves two traces:
+//! The version is then in two places:
 //!
 //! 1. Go 1.18 and newer write the flags into the section `.go.buildinfo` (not with -trimpath).
-//! 2. The linker makes a symbol of its own of each `-X` text: in `.rodata`, ended by a NUL, and
-//!    aligned by its size (four bytes for `v1.8.2`, eight for `v1.23.1`). Stripping does not touch
-//!    it. Texts in the code (`v1.19.3`, the Kubernetes version that KubeEdge reports) have
-//!    neither a NUL nor an alignment: they lie in one heap, each against the next.
+//! 2. The linker makes each `-X` text a symbol in `.rodata`, terminated by a NUL and aligned by its
+//!    size (four bytes for `v1.8.2`, eight for `v1.23.1`), which survives stripping. Texts in the code
+//!    (`v1.19.3`, the Kubernetes version that KubeEdge reports) have neither NUL nor alignment.
 //!
-//! The second is looked for only where the first is missing, and counts only if all of its finds
-//! agree: a wrong version is worse than none. (A binary packed by UPX has none.) Binaries have a hundred megabytes, so they are read
-//! a block at a time.
+//! The second place is searched only where the first has no version, and all candidates in it must
+//! agree, because a wrong version is worse than none. (A program packed by UPX has none.) Programs have
+//! a hundred megabytes, so they are read in blocks.
 
 use crate::Minor;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -21,16 +20,16 @@ mod elf;
 use elf::Section;
 
 const FLAG: &[u8] = b"github.com/kubeedge/kubeedge/pkg/version.gitVersion=";
-/// Longest version text that is looked at; real ones have some thirty characters at most.
+/// Longest version text; real ones have about thirty characters at most.
 const LONGEST: usize = 64;
 const BLOCK: usize = 64 * 1024;
 
 /// A version found in a binary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
-    /// As it stands there: `v1.8.2`.
+    /// The whole text: `v1.8.2`.
     pub text: String,
-    /// What the key table knows it by.
+    /// Its minor version.
     pub minor: Minor,
 }
 
@@ -43,16 +42,16 @@ impl Version {
     }
 }
 
-/// What has been found so far.
+/// The versions that were found so far.
 #[derive(Default)]
-enum Finds {
+enum Candidates {
     #[default]
     None,
     One(Version),
     Several,
 }
 
-impl Finds {
+impl Candidates {
     fn add(&mut self, version: Version) {
         *self = match std::mem::take(self) {
             Self::None => Self::One(version),
@@ -69,29 +68,29 @@ impl Finds {
     }
 }
 
-/// Finds the KubeEdge version in an ELF file; none if it is no ELF file, has no version, or has
-/// several that could be it.
+/// Finds the KubeEdge version in an ELF file; none if it is not an ELF file, has no version, or has
+/// several candidates.
 ///
 /// # Errors
 /// The file cannot be read.
 pub fn from_elf<R: Read + Seek>(file: &mut R) -> io::Result<Option<Version>> {
     let sections = elf::sections(file)?;
-    let mut flags = Finds::None;
+    let mut flags = Candidates::None;
     for section in sections.iter().filter(|section| section.name == ".go.buildinfo") {
         scan(file, section, |block, _| in_flags(block, &mut flags))?;
     }
-    if !matches!(flags, Finds::None) {
+    if !matches!(flags, Candidates::None) {
         return Ok(flags.only());
     }
-    let mut symbols = Finds::None;
+    let mut symbols = Candidates::None;
     for section in sections.iter().filter(|section| section.name == ".rodata") {
         scan(file, section, |block, address| in_symbols(block, address, &mut symbols))?;
     }
     Ok(symbols.only())
 }
 
-/// Shows a section block by block, with the address of each. Blocks overlap, so that what begins
-/// in the first `BLOCK` bytes of one is whole in it; what begins later comes again in the next.
+/// Passes a section block by block, with the address of each. Blocks overlap: a text that begins in the
+/// first `BLOCK` bytes of a block is complete in it, and a later one is repeated in the next block.
 fn scan<R: Read + Seek>(file: &mut R, section: &Section, mut look: impl FnMut(&[u8], u64)) -> io::Result<()> {
     let overlap = FLAG.len() + 2 * LONGEST;
     file.seek(SeekFrom::Start(section.offset))?;
@@ -99,10 +98,10 @@ fn scan<R: Read + Seek>(file: &mut R, section: &Section, mut look: impl FnMut(&[
     let mut block = Vec::with_capacity(BLOCK + overlap);
     let mut address = section.address;
     loop {
-        let wanted = (BLOCK + overlap).saturating_sub(block.len());
-        let read = rest.by_ref().take(wanted as u64).read_to_end(&mut block)?;
+        let missing = (BLOCK + overlap).saturating_sub(block.len());
+        let read = rest.by_ref().take(missing as u64).read_to_end(&mut block)?;
         look(&block, address);
-        if read < wanted || block.len() <= BLOCK {
+        if read < missing || block.len() <= BLOCK {
             return Ok(());
         }
         block.drain(..BLOCK);
@@ -110,19 +109,19 @@ fn scan<R: Read + Seek>(file: &mut R, section: &Section, mut look: impl FnMut(&[
     }
 }
 
-fn in_flags(block: &[u8], finds: &mut Finds) {
+fn in_flags(block: &[u8], candidates: &mut Candidates) {
     for at in block.windows(FLAG.len()).enumerate().filter(|(_, w)| *w == FLAG).map(|(at, _)| at) {
         let text = block.get(at + FLAG.len()..).unwrap_or_default();
         let version = token(text);
-        // Cut off by the end of the block, it comes again in the next one.
+        // A text that is cut off by the end of the block is repeated in the next one.
         if text.len() > version.len() {
-            Version::read(version).into_iter().for_each(|version| finds.add(version));
+            Version::read(version).into_iter().for_each(|version| candidates.add(version));
         }
     }
 }
 
-fn in_symbols(block: &[u8], address: u64, finds: &mut Finds) {
-    // Go's rodata begins on a page's multiple of 32, a block has a multiple of 4 bytes.
+fn in_symbols(block: &[u8], address: u64, candidates: &mut Candidates) {
+    // Go's rodata begins at a multiple of 32, and a block has a multiple of 4 bytes.
     let skew = ((4 - address % 4) % 4) as usize;
     let aligned = block.get(skew..).unwrap_or_default();
     for (position, word) in aligned.chunks_exact(4).enumerate() {
@@ -133,14 +132,14 @@ fn in_symbols(block: &[u8], address: u64, finds: &mut Finds) {
         let text = token(block.get(at..).unwrap_or_default());
         let ended = block.get(at + text.len()) == Some(&0);
         let eightfold = text.len() + 1 < 8 || (address + at as u64).is_multiple_of(8);
-        // At the very start of a block it was seen before, at the end of the one before.
+        // A text at the very start of a block was seen at the end of the one before.
         let apart = at.checked_sub(1).and_then(|at| block.get(at)).is_some_and(|byte| !in_token(*byte));
         if ended
             && eightfold
             && apart
             && let Some(version) = Version::read(text)
         {
-            finds.add(version);
+            candidates.add(version);
         }
     }
 }

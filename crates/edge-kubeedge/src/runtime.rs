@@ -1,7 +1,7 @@
-//! Which container runtime edgecore uses, and by what cgroups are managed.
+//! The container runtime and cgroup driver that edgecore uses.
 //!
-//! The settings moved twice: with v1alpha2 (1.12) the cgroup driver, and with 1.16 the sockets, became settings of the
-//! kubelet inside edgecore. edgecore reads a setting only where its version has it and ignores it elsewhere.
+//! The settings moved twice: in v1alpha2 (1.12) the cgroup driver, and in 1.16 the sockets, became settings of the
+//! kubelet inside edgecore. edgecore reads a setting only at the path of its version and ignores it elsewhere.
 
 use edge_yaml::Value;
 
@@ -14,7 +14,7 @@ use crate::{Kind, Minor};
 pub const V1ALPHA2: Minor = Minor::new(12);
 /// The last version that reads v1alpha1.
 const LAST_V1ALPHA1: Minor = Minor::new(11);
-/// The socket settings moved to the kubelet's section; their old ones stayed, without effect, up to 1.17.
+/// The socket settings moved to the kubelet's section; the old ones stayed without effect up to 1.17.
 const SOCKET_MOVED: Minor = Minor::new(16);
 const OLD_SOCKET_REMOVED: Minor = Minor::new(18);
 
@@ -26,10 +26,10 @@ const OLD_TYPE: &str = "modules.edged.runtimeType";
 const OLD_ENDPOINT: &str = "modules.edged.remoteRuntimeEndpoint";
 const OLD_CGROUP_DRIVER: &str = "modules.edged.cgroupDriver";
 
-/// The value of the type setting with which edgecore talks to docker itself.
+/// The runtime type with which edgecore uses docker without the CRI.
 const DOCKER: &str = "docker";
 
-/// Where one version of edgecore reads its runtime settings.
+/// The keys at which one version of edgecore reads its runtime settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keys {
     /// docker or remote (a CRI socket); none from 1.18 on, which has the CRI only.
@@ -57,23 +57,23 @@ impl Keys {
     }
 }
 
-/// What edgecore uses.
+/// The container runtime that edgecore uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Runtime {
-    /// Where its version reads the settings.
+    /// The keys of its version.
     pub keys: Keys,
-    /// cgroupfs or systemd: as set, else the default.
+    /// cgroupfs or systemd: the value in the file, else the default.
     pub cgroup_driver: String,
-    /// The runtime's socket as set in the file; none where it is the default, another one in each version.
+    /// The runtime's socket in the file; none where the default of the version applies.
     pub endpoint: Option<String>,
-    /// It uses docker itself, as versions up to 1.12 do by default and up to 1.17 can.
+    /// It uses docker without the CRI: the default up to 1.12, possible up to 1.17.
     pub uses_docker: bool,
 }
 
 /// The runtime that a configuration of edgecore names, for the version that reads it.
 ///
-/// Where the version is unknown, the keys of the file tell it as far as that matters. None where edgecore runs no
-/// pods (`modules.edged.enable: false`), or the document is not a configuration.
+/// An unknown version is derived from the keys of the file, as far as that matters. None where edgecore runs no pods
+/// (`modules.edged.enable: false`), or the document is not a configuration.
 #[must_use]
 pub fn runtime(document: &Value, version: Option<Minor>) -> Option<Runtime> {
     if !matches!(document, Value::Null | Value::Mapping(_)) {
@@ -86,7 +86,7 @@ pub fn runtime(document: &Value, version: Option<Minor>) -> Option<Runtime> {
     }
     let keys = Keys::of(assumed);
     let set = |path: &str| settings.text(path).filter(|text| !text.is_empty()).map(str::to_owned);
-    // The default changed from docker to remote with 1.13: an assumed 1.12 may be any version after it.
+    // The default changed from docker to remote in 1.13, and an assumed 1.12 may be any later version.
     let is_default_known = version.is_some() || assumed < V1ALPHA2;
     let runtime_type = keys
         .runtime_type
@@ -100,27 +100,27 @@ pub fn runtime(document: &Value, version: Option<Minor>) -> Option<Runtime> {
     })
 }
 
-/// A version that has the runtime keys of this file, where the version itself is unknown and the file leaves no doubt.
+/// A version that has the runtime keys of this file; none where the file is ambiguous.
 #[must_use]
-pub fn era(document: &Value) -> Option<Minor> {
+pub fn implied_version(document: &Value) -> Option<Minor> {
     let is_set = |path| written(document, path).is_some();
     if api_version(document).ends_with("/v1alpha1") {
         Some(LAST_V1ALPHA1)
     } else if is_set(ENDPOINT) {
-        // Only 1.18 and newer write it without the old keys beside it.
+        // Only 1.18 and newer write it without the old keys.
         Some(if is_set(TYPE) { SOCKET_MOVED } else { OLD_SOCKET_REMOVED })
     } else {
         is_set(OLD_ENDPOINT).then_some(V1ALPHA2)
     }
 }
 
-/// The version that whoever wrote this file most likely had in mind: good enough for a reader, not for a writer.
+/// The version that this file was most likely written for: sufficient for reading it, not for editing it.
 fn assumed(document: &Value) -> Minor {
     let has_old_keys = [OLD_CGROUP_DRIVER, OLD_TYPE].iter().any(|path| written(document, path).is_some());
     if has_old_keys && !api_version(document).ends_with("/v1alpha2") {
         return LAST_V1ALPHA1;
     }
-    era(document).unwrap_or_else(|| Table::of(Kind::EdgeCore).newest())
+    implied_version(document).unwrap_or_else(|| Table::of(Kind::EdgeCore).newest())
 }
 
 fn api_version(document: &Value) -> &str {
@@ -206,13 +206,13 @@ mod tests {
     }
 
     #[test]
-    fn docker_is_used_where_the_type_says_so() {
+    fn docker_is_used_where_the_runtime_type_is_docker() {
         assert_eq!(shown("modules: {edged: {cgroupDriver: systemd, RuntimeType: docker}}", 0), "systemd  docker");
         let new = "modules: {edged: {containerRuntime: docker, remoteRuntimeEndpoint: unix:///a}}";
         for (version, want) in [(0, "cgroupfs unix:///a docker"), (17, "cgroupfs  docker"), (18, "cgroupfs ")] {
             assert_eq!(shown(new, version), want, "1.{version}");
         }
-        // Which version it is, and so what the default is, is not known.
+        // The version and so the default are unknown.
         assert_eq!(shown("modules: {edged: {remoteRuntimeEndpoint: unix:///a}}", 0), "cgroupfs unix:///a");
     }
 
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn era_follows_from_the_keys_of_the_file() {
+    fn implied_version_follows_from_the_keys_of_the_file() {
         let api = |version| format!("apiVersion: edgecore.config.kubeedge.io/{version}\n");
         let edged = |keys: &str| format!("modules: {{edged: {{{keys}}}}}");
         let new = "tailoredKubeletConfig: {containerRuntimeEndpoint: unix:///a}";
@@ -238,9 +238,9 @@ mod tests {
             (edged(&format!("containerRuntime: remote, {new}")), Some(16)),
             (edged(new), Some(18)),
         ] {
-            assert_eq!(era(&edge_yaml::read(&text).unwrap()), minor.map(Minor::new), "{text}");
+            assert_eq!(implied_version(&edge_yaml::read(&text).unwrap()), minor.map(Minor::new), "{text}");
         }
-        // A reader makes do with less.
+        // For reading, less is sufficient.
         assert_eq!(shown(&edged("RUNTIMETYPE: remote, cgroupdriver: systemd"), 0), "systemd ");
         assert_eq!(shown(&(api("v1alpha2") + &edged("cgroupDriver: systemd")), 0), "cgroupfs ");
     }

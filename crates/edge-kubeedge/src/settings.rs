@@ -1,4 +1,4 @@
-//! Settings as KubeEdge reads them: letter case ignored, spellings merged, defaults for what is absent.
+//! Reads settings as KubeEdge does: without regard to letter case, with spellings merged and defaults applied.
 
 use edge_yaml::Value;
 
@@ -15,7 +15,7 @@ pub fn written<'a>(document: &'a Value, path: &str) -> Option<&'a Value> {
     effective(document, &steps)
 }
 
-/// The texts of a list; one that is not set has none.
+/// The texts in a list; empty where it is not set.
 pub fn texts<'a>(document: &'a Value, path: &str) -> impl Iterator<Item = &'a str> {
     written(document, path).and_then(Value::as_sequence).into_iter().flatten().filter_map(Value::as_str)
 }
@@ -77,12 +77,12 @@ impl<'a> Settings<'a> {
     /// The default of the version.
     #[must_use]
     pub fn default(&self, path: &str) -> Option<&'static str> {
-        // A switch that an old version does not print by default is off there.
+        // A switch that is not in the default configuration of an old version is off.
         Some(self.table.key(path, self.version)?.default_in(self.version)?.yaml)
     }
 }
 
-/// The value at a path that KubeEdge ends up with; `null` leaves what was there before.
+/// The value at a path that takes effect; `null` has no effect.
 fn effective<'a>(value: &'a Value, steps: &[&str]) -> Option<&'a Value> {
     let Some((step, rest)) = steps.split_first() else {
         return Some(value).filter(|value| !value.is_null());

@@ -1,8 +1,8 @@
-//! One key, many spellings: KubeEdge reads its keys without regard to letter case.
+//! Finds the spellings of a key: KubeEdge ignores letter case.
 //!
 //! KubeEdge turns YAML into JSON, which sorts the keys of a mapping by their bytes. Go's `encoding/json` then reads
-//! them from front to back without regard to letter case, each value over the one before. So the greatest spelling
-//! wins, wherever it is in the file: `enable` over `Enable` over `ENABLE`. Sections under two spellings are merged key
+//! them from front to back, ignoring letter case, and each value replaces the one before. So the last spelling in byte
+//! order takes effect, wherever it is in the file: `enable` over `Enable` over `ENABLE`. Sections under two spellings are merged key
 //! by key by the same rule. Of exact duplicates the YAML reader keeps the last one, sections as a whole.
 
 use edge_yaml::{Mapping, Path, Step, Value};
@@ -22,14 +22,14 @@ pub fn texts(path: &Path) -> Vec<String> {
         .collect()
 }
 
-/// The index that a step stands for, where this value is what it points into.
+/// The index of a step into this value, if it is one.
 fn index(step: &str, into: Option<&Value>) -> Option<usize> {
     let digits = step.strip_prefix('[')?.strip_suffix(']')?;
     matches!(into, Some(Value::Sequence(_)) | None).then(|| digits.parse().ok())?
 }
 
-/// The path as this document spells it: a key in other letter case is the same key to KubeEdge, and a second spelling
-/// beside it would be a trap.
+/// The path in the spelling of this document: adding a second spelling of a key would be a pitfall, because KubeEdge
+/// treats both as the same key.
 #[must_use]
 pub fn spelled(document: &Value, canonical: &[String]) -> Option<Path> {
     let mut at = Some(document);
@@ -52,7 +52,7 @@ pub fn spelled(document: &Value, canonical: &[String]) -> Option<Path> {
     Path::new(steps)
 }
 
-/// All paths of this document that are this one to KubeEdge, the one that takes effect first.
+/// All spellings of a path in this document, the one that takes effect first.
 #[must_use]
 pub fn all_spelled(document: &Value, canonical: &[String]) -> Vec<Path> {
     let mut found: Vec<(Vec<Step>, &Value)> = vec![(Vec::new(), document)];
@@ -78,7 +78,7 @@ pub fn all_spelled(document: &Value, canonical: &[String]) -> Vec<Path> {
     found.into_iter().filter_map(|(steps, _)| Path::new(steps)).collect()
 }
 
-/// The keys of a mapping that are this key to KubeEdge, the one that wins first.
+/// The spellings of a key in a mapping, the one that takes effect first.
 #[must_use]
 pub fn spellings<'v>(mapping: &'v Mapping, key: &str) -> Vec<&'v str> {
     let mut keys: Vec<&str> =
@@ -87,7 +87,7 @@ pub fn spellings<'v>(mapping: &'v Mapping, key: &str) -> Vec<&'v str> {
     keys
 }
 
-/// Whether the last key is one of the user's own, such as a label: there letter case matters.
+/// Whether the last key is one of the user, such as a label, where letter case matters.
 fn is_users_own(canonical: &[String]) -> bool {
     let steps: Vec<&str> = canonical.iter().map(String::as_str).collect();
     let known = |kind| matches!(Table::of(kind).lookup(&steps, None), Lookup::Known(found) if found.is_entry());
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spellings_begin_with_the_one_that_wins() {
+    fn spellings_begin_with_the_one_that_takes_effect() {
         for order in ["{server: 1, SERVER: 2, Server: 3, port: 4}", "{Server: 1, port: 2, server: 3, SERVER: 4}"] {
             let mapping: Mapping = serde_yaml::from_str(order).unwrap();
             assert_eq!(spellings(&mapping, "server"), ["server", "Server", "SERVER"]);

@@ -1,4 +1,4 @@
-//! The way of `kubectl logs` and `exec`: from the API server to cloudcore, and from there to the edge node.
+//! Ports and names for `kubectl logs` and `exec`, which go from the API server to cloudcore and from there to the edge node.
 //!
 //! The API server dials a port of the edge node, which a rule redirects to cloudcore's stream port. Edge nodes are
 //! connected to its tunnel port.
@@ -9,15 +9,15 @@ use crate::Minor;
 pub const STREAM_PORT: u16 = 10003;
 /// Edge nodes connect here (`modules.cloudStream.tunnelPort`).
 pub const TUNNEL_PORT: u16 = 10004;
-/// The chain of the nat table that cloudcore keeps itself (kubeedge v1.8 `cloud/pkg/cloudstream/iptables`).
+/// The chain of the nat table that cloudcore manages itself (kubeedge v1.8 `cloud/pkg/cloudstream/iptables`).
 pub const KEPT_CHAIN: &str = "TUNNEL-PORT";
 /// The annotation of config map kubeedge/tunnelport in which cloudcore records the ports of all cloudcores.
 pub const PORT_RECORD: &str = "tunnelportrecord.kubeedge.io";
 
-/// From this version on, the port that the API server dials on an edge node. From 1.7 each cloudcore negotiates one
-/// of its own, the first of them this (kubeedge v1.7 `cloud/cmd/cloudcore/app/server.go`, `negotiatePort`).
+/// The port that the API server dials on an edge node, from this version on. From 1.7 each cloudcore negotiates its
+/// own port, and the first gets this one (kubeedge v1.7 `cloud/cmd/cloudcore/app/server.go`, `negotiatePort`).
 const DIALLED: [(Minor, u16); 2] = [(Minor::new(3), 10350), (Minor::new(7), 10351)];
-/// The first version whose cloudcore keeps [`KEPT_CHAIN`].
+/// The first version whose cloudcore manages [`KEPT_CHAIN`].
 const KEEPS_CHAIN: Minor = Minor::new(8);
 
 /// The first version that has `kubectl logs`.
@@ -29,13 +29,13 @@ pub fn dialled_port(version: Minor) -> Option<u16> {
     DIALLED.iter().rev().find(|(since, _)| *since <= version).map(|(_, port)| *port)
 }
 
-/// Whether the API server dials this port in some version; of several cloudcores, the first one's.
+/// Whether the API server dials this port in some version, for the first of several cloudcores.
 #[must_use]
 pub fn is_dialled(port: u16) -> bool {
     DIALLED.iter().any(|(_, known)| *known == port)
 }
 
-/// Whether cloudcore of this version keeps the redirect itself: on the host it runs on, and for IPv4 only.
+/// Whether cloudcore of this version manages the redirect itself, on its own host and only for IPv4.
 #[must_use]
 pub fn keeps_chain(version: Minor) -> bool {
     version >= KEEPS_CHAIN

@@ -1,8 +1,8 @@
-//! Characters: those that are refused, and where each stands in bytes.
+//! Characters: refuses unsafe ones, and converts character to byte offsets.
 
 use crate::Error;
 
-/// Refuses what the two parsers, or two versions of YAML, read differently.
+/// Refuses characters that the two parsers, or two versions of YAML, read differently.
 pub(crate) fn check(text: &str) -> Result<(), Error> {
     let bad = |c: char| match c {
         '\n' | '\t' | '\r' | ' '..='~' => false,
@@ -15,12 +15,11 @@ pub(crate) fn check(text: &str) -> Result<(), Error> {
     }
     for (i, c) in text.char_indices() {
         if bad(c) {
-            let reason =
-                format!("the character U+{:04X} has no place in a YAML file edited by tools; remove it", c as u32);
+            let reason = format!("the character U+{:04X} is not allowed; remove it", c as u32);
             return Err(Error::refused(text, i, reason));
         }
         if c == '\r' && bytes.get(i + 1) != Some(&b'\n') {
-            let reason = "a carriage return without a line feed; convert the line ends";
+            let reason = "a carriage return without a line feed; convert the line endings";
             return Err(Error::refused(text, i, reason));
         }
     }

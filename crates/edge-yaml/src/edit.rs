@@ -1,4 +1,4 @@
-//! From edits to the edited text: which bytes go, in which order, and the proof.
+//! Applies edits to a text: which bytes are replaced, in which order, and the proof.
 
 use crate::emit::{Multi, Style};
 use crate::source::{Place, Source, Splice};
@@ -7,26 +7,26 @@ use crate::{Document, Error, MAX_BYTES, Path, Position, insert, parse, proof, re
 use serde_yaml::Value;
 use std::borrow::Cow;
 
-/// One wish.
+/// A change to make.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Edit {
-    /// The value is at the path; mappings on the way there are made when missing.
+    /// Set the value at the path; missing mappings on the way are created.
     /// The index after the last item of a list appends.
     Set {
-        /// Where.
+        /// The path.
         path: Path,
-        /// What.
+        /// The value.
         value: Value,
     },
-    /// Nothing is at the path.
+    /// Remove what is at the path.
     Unset {
-        /// Where.
+        /// The path.
         path: Path,
     },
 }
 
 impl Edit {
-    /// Where the edit is made.
+    /// The path of the edit.
     pub fn path(&self) -> &Path {
         match self {
             Edit::Set { path, .. } | Edit::Unset { path } => path,
@@ -41,10 +41,10 @@ impl Edit {
     }
 }
 
-/// What an edit did.
+/// A change that an edit made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// Where.
+    /// The path.
     pub path: Path,
     /// The value before, if there was one.
     pub before: Option<Value>,
@@ -61,7 +61,7 @@ pub struct Edited {
     pub changes: Vec<Change>,
 }
 
-/// Splices of one edit, kept until the text is needed again.
+/// The splices of one edit, which are applied when the text is needed.
 struct Pending<'e> {
     path: &'e Path,
     /// Steps that lead to the collection that gets or loses an entry; all for a mere replacement.
@@ -95,7 +95,7 @@ pub(crate) fn apply(document: &Document<'_>, edits: &[Edit]) -> Result<Edited, E
         pending.push(Pending { path, depth, splices });
         changes.push(Change { path: path.clone(), before, after: edit.value().cloned() });
     }
-    // Edits that take each other back are none, as the next call with them would be.
+    // Edits that cancel each other make no change.
     let moves = |change: &Change| change.before != change.after;
     if changes.len() > 1 && changes.iter().any(moves) && *value == document.value {
         return Ok(Edited { text: format!("{}{}", document.bom, document.text), changes: Vec::new() });
@@ -106,14 +106,14 @@ pub(crate) fn apply(document: &Document<'_>, edits: &[Edit]) -> Result<Edited, E
         if bytes > MAX_BYTES {
             return Err(Error::TooLarge { bytes });
         }
-        let wanted: Vec<&Value> = std::iter::once(&*value).chain(&document.later).collect();
-        proof::check(&text, &wanted).map_err(|error| duplicate_below(document).unwrap_or(error))?;
+        let expected: Vec<&Value> = std::iter::once(&*value).chain(&document.later).collect();
+        proof::check(&text, &expected).map_err(|error| duplicate_below(document).unwrap_or(error))?;
     }
     let text = format!("{}{text}", document.bom);
     Ok(Edited { text, changes })
 }
 
-/// The second parser cannot tell which of two equal keys an edit means.
+/// The second parser cannot distinguish two equal keys.
 fn refuse_duplicates(document: &Document<'_>) -> Result<(), Error> {
     let Some(duplicate) = document.duplicates().into_iter().next() else {
         return Ok(());
@@ -121,18 +121,18 @@ fn refuse_duplicates(document: &Document<'_>) -> Result<(), Error> {
     let places: Vec<String> = duplicate.positions.iter().map(Position::to_string).collect();
     Err(Error::Refused {
         position: duplicate.positions[0],
-        reason: format!("the key {} stands more than once ({}); keep one of them", duplicate.path, places.join("; ")),
+        reason: format!("the key {} is set more than once ({}); keep only one", duplicate.path, places.join("; ")),
     })
 }
 
-/// A key that stands twice in a later document, which the proof cannot follow either.
+/// A duplicate key in a later document, for which there is no proof either.
 fn duplicate_below(document: &Document<'_>) -> Option<Error> {
     let position = (!document.later.is_empty()).then(|| proof::duplicate_below(document.text))??;
-    let reason = "a key stands more than once in a later document; keep one of them".to_owned();
+    let reason = "a key is set more than once in a later document; keep only one".to_owned();
     Some(Error::Refused { position, reason })
 }
 
-/// Makes the pending splices; the new text has new positions.
+/// Applies the pending splices and parses the new text.
 fn flush<'a>(text: &str, pending: &mut Vec<Pending<'_>>) -> Result<(Cow<'a, str>, Cow<'a, Tree>), Error> {
     let text = splice(text, pending);
     let tree = parse::parse(&text).map_err(|error| Error::Unproven { reason: error.to_string() })?;
@@ -154,7 +154,7 @@ fn splice(text: &str, pending: &mut Vec<Pending<'_>>) -> String {
 }
 
 impl Pending<'_> {
-    /// Whether the place of this edit can no longer be told from the tree as it is.
+    /// Whether the place of this edit is no longer known from the current tree.
     fn disturbs(&self, edit: &Edit, text: &str, tree: &Tree) -> bool {
         let (ours, theirs) = (self.path.steps(), edit.path().steps());
         let common = ours.iter().zip(theirs).take_while(|(a, b)| a == b).count();
@@ -164,7 +164,7 @@ impl Pending<'_> {
         if common < self.depth {
             return false;
         }
-        // The same collection: fine only for what goes on inside another key of it.
+        // In the same collection, only edits inside another key of it are independent.
         let inside = theirs.len() > common + 1 || edit.value().is_some();
         let node = theirs[..common].iter().try_fold(tree.root, |node, step| {
             let id = node?;
@@ -181,7 +181,7 @@ impl Pending<'_> {
     }
 }
 
-/// The splices of one edit, and the depth of the collection that they change; `None` if all is so.
+/// The splices of one edit, and the depth of the collection that they change; `None` if nothing changes.
 fn plan(edit: &Edit, root: &Value, source: Source<'_>) -> Result<Option<(usize, Vec<Splice>)>, Error> {
     let steps = edit.path().steps();
     let before = proof::get(root, steps);
@@ -189,20 +189,20 @@ fn plan(edit: &Edit, root: &Value, source: Source<'_>) -> Result<Option<(usize, 
     match (edit, place) {
         (Edit::Set { value, .. }, Place::Entry(owner, index)) => {
             let node = source.tree.nodes[owner].entries()[index].value;
-            if before == Some(value) && !source.reads_otherwise(node, value) {
+            if before == Some(value) && !source.is_ambiguous(node, value) {
                 return Ok(None);
             }
             source.refuse_shared(node)?;
             Ok(Some((steps.len(), replace::value(source, owner, index, value)?)))
         }
         (Edit::Set { value, .. }, Place::Missing(..) | Place::Nothing) if before == Some(value) => {
-            // A merge key brings the value already.
+            // The value comes from a merge key already.
             Ok(None)
         }
         (Edit::Set { .. }, Place::Missing(node, depth))
             if depth + 1 < steps.len() && proof::get(root, &steps[..=depth]).is_some() =>
         {
-            let reason = "a merge key (<<) brings a part of the path; write that part out here first";
+            let reason = "a part of the path comes from a merge key (<<); write that part here first";
             Err(source.refused(node, reason))
         }
         (Edit::Set { value, .. }, Place::Missing(node, depth)) => {
@@ -223,7 +223,7 @@ fn plan(edit: &Edit, root: &Value, source: Source<'_>) -> Result<Option<(usize, 
     }
 }
 
-/// The habits of a document, from its first nested mapping and first list.
+/// The style of a document, by its first nested mapping and first list.
 fn style(text: &str, tree: &Tree) -> Style {
     let mut style = Style {
         step: 0,

@@ -1,10 +1,10 @@
-//! How a new value is written.
+//! Writes new values.
 
 use crate::Error;
 use serde_yaml::Value;
 use std::fmt::Write;
 
-/// Where a scalar is about to stand.
+/// Where a scalar is to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     /// After `key: ` or `- `.
@@ -26,7 +26,7 @@ pub(crate) enum Quotes {
     Double,
 }
 
-/// The habits of a document.
+/// The style of a document.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Style {
     /// Columns from a mapping to a mapping in it.
@@ -46,7 +46,7 @@ pub(crate) enum Multi {
     Quoted,
 }
 
-/// Whether a string may stand without quotes and is a string to every reader, of 1.1 and of 1.2.
+/// Whether a string without quotes is a string to every reader, of YAML 1.1 and 1.2.
 pub(crate) fn is_plain(text: &str, place: Place) -> bool {
     let bytes = text.as_bytes();
     let (Some(&first), Some(&last)) = (bytes.first(), bytes.last()) else {
@@ -222,7 +222,7 @@ pub(crate) fn wants_lines(value: &Value, style: Style) -> bool {
 }
 
 /// The header of a literal block for this string, indented by `relative` columns, if it has one.
-/// Only strings with a line end in them have: others stand well on one line.
+/// Only strings with a line break have one.
 fn literal_header(text: &str, relative: usize) -> Option<String> {
     let body = text.strip_suffix('\n').unwrap_or(text);
     // Two line ends at the end would need `|+`, which takes in blank lines that follow.
@@ -230,7 +230,7 @@ fn literal_header(text: &str, relative: usize) -> Option<String> {
     fits.then(|| header(text, relative)).flatten()
 }
 
-/// Whether block style ends this value with a literal whose last line end counts.
+/// Whether block style ends this value with a literal with a significant last line break.
 pub(crate) fn ends_with_literal(value: &Value, style: Style) -> bool {
     match value {
         Value::String(text) => text.ends_with('\n') && wants_lines(value, style),
@@ -299,8 +299,8 @@ pub(crate) fn after_key(out: &mut String, value: &Value, column: usize, style: S
 
 fn line_or_literal(out: &mut String, value: &Value, inner: usize, column: usize, style: Style) -> Result<(), Error> {
     if let Value::String(text) = value {
-        let wanted = style.multi == Multi::Literal && literal_header(text, inner - column).is_some();
-        if let Some((header, lines)) = literal(text, inner, column, style.eol).filter(|_| wanted) {
+        let fits = style.multi == Multi::Literal && literal_header(text, inner - column).is_some();
+        if let Some((header, lines)) = literal(text, inner, column, style.eol).filter(|_| fits) {
             out.push_str(&header);
             out.push_str(&lines);
             return Ok(());

@@ -1,4 +1,4 @@
-//! What can go wrong, and where in the text.
+//! Errors, with their position in the text.
 
 use std::fmt;
 
@@ -33,33 +33,35 @@ impl Position {
     }
 }
 
-/// Why a text was not read or not edited. Nothing is ever half done.
+/// Why a text was not read or not edited; an edit is made completely or not at all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The text is longer than [`crate::MAX_BYTES`].
-    #[error("the text has {bytes} bytes; at most {} are edited", crate::MAX_BYTES)]
+    #[error("the text has {bytes} bytes, and at most {} can be edited", crate::MAX_BYTES)]
     TooLarge {
         /// Length of the text.
         bytes: usize,
     },
     /// The text is not YAML.
-    #[error("{position}: not valid YAML: {reason}")]
+    #[error("not valid YAML at {position}: {reason}")]
     Syntax {
         /// Where the parser stopped.
         position: Position,
-        /// What the parser said.
+        /// What was expected, in plain words.
         reason: String,
     },
-    /// The text is YAML, but this edit of it is left to a human.
+    /// The text is YAML, but cannot be edited safely.
     #[error("{position}: {reason}")]
     Refused {
-        /// The place to look at.
+        /// The place in the text.
         position: Position,
-        /// What is there, and what to do by hand.
+        /// What is there, and what to do.
         reason: String,
     },
-    /// The second parser did not read the wanted values from the edited text.
-    #[error("the edited text does not read back as wanted ({reason}); nothing was changed")]
+    /// The second parser did not read the requested values from the edited text.
+    #[error(
+        "a second YAML parser does not read the requested values from the edited text ({reason}); nothing was changed"
+    )]
     Unproven {
         /// What the second parser found.
         reason: String,

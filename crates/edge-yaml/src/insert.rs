@@ -1,4 +1,4 @@
-//! A new key or item, with the mappings and lists on the way to it.
+//! Inserts a key or item, with the missing mappings and lists on its path.
 
 use crate::emit::{self, Place, Quotes};
 use crate::source::{Source, Splice};
@@ -12,7 +12,7 @@ pub(crate) fn entry(source: Source<'_>, id: Id, steps: &[Step], value: &Value) -
     let Some((step, rest)) = steps.split_first() else {
         return Ok(Vec::new());
     };
-    let too_far = |n: usize| format!("the list has {n} items; index {n} appends, a higher one has no place");
+    let too_far = |n: usize| format!("the list has {n} items; index {n} appends, and a higher index is not possible");
     match (&node.kind, step) {
         (Kind::Scalar(_), _) => return grow(source, id, &wrap(source, id, steps, value)?),
         (Kind::Seq(_, items), Step::Index(index)) if *index > items.len() => {
@@ -23,7 +23,7 @@ pub(crate) fn entry(source: Source<'_>, id: Id, steps: &[Step], value: &Value) -
     let value = wrap(source, id, rest, value)?;
     match &node.kind {
         Kind::Map(Shape::Pair, _) | Kind::Seq(Shape::Pair, _) => {
-            Err(source.refused(id, "a pair without braces; write them first: [{a: 1}]"))
+            Err(source.refused(id, "a \"key: value\" pair in a list has no braces; add them first: [{a: 1}]"))
         }
         Kind::Map(Shape::Flow, entries) | Kind::Seq(Shape::Flow, entries) => {
             if entries.is_empty() && !node.in_flow && !source.text[node.start..node.end].contains('\n') {
@@ -51,7 +51,7 @@ pub(crate) fn entry(source: Source<'_>, id: Id, steps: &[Step], value: &Value) -
                 }
             }
             if at == source.text.len() && open_literal(source, node) {
-                let reason = "a block scalar at the end of the text without a line end after it; add one";
+                let reason = "the last line of a block scalar has no line break; add one first";
                 return Err(Error::refused(source.text, node.end, reason));
             }
             if at == source.text.len() && emit::ends_with_literal(&value, source.style) {
@@ -115,13 +115,13 @@ fn into_flow(source: Source<'_>, id: Id, step: &Step, value: &Value) -> Result<V
     };
     let value = &source.tree.nodes[last.value];
     if matches!(value.kind, Kind::Scalar(Scalar::Empty)) {
-        let reason = "a key without a value in brackets; give it one first";
+        let reason = "a key in braces has no value; add one first";
         return Err(Error::refused(source.text, last.start, reason));
     }
     Ok(vec![Splice::new(value.end, value.end, format!(", {text}"))])
 }
 
-/// Where the next entry goes: after the line of the last one, and after the comments below it
+/// Where the next entry is inserted: after the line of the last one, and after the comments below it
 /// that are indented as deep as the entries.
 fn end_of_block(source: Source<'_>, id: Id, column: usize) -> usize {
     let text = source.text;
@@ -146,7 +146,7 @@ fn end_of_block(source: Source<'_>, id: Id, column: usize) -> usize {
     }
 }
 
-/// The node ends with a block scalar whose value ends where the text does.
+/// Whether the node ends with a block scalar that ends with the text.
 fn open_literal(source: Source<'_>, node: &Node) -> bool {
     let mut node = node;
     while let Some(last) = node.entries().last() {

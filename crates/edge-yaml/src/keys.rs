@@ -1,4 +1,4 @@
-//! Keys of a mapping: what each one is, and which stand twice.
+//! Reads the keys of a mapping, and finds duplicates.
 
 use crate::tree::{Entry, Key, Node};
 use crate::{emit, proof};
@@ -19,9 +19,9 @@ pub(crate) fn read(text: &str, node: &Node, value: &str, style: ScalarStyle) -> 
     if text.get(range.clone()) == Some(value) { Key::Slice(range) } else { Key::Text(value.to_owned()) }
 }
 
-/// The keys that stand more than once, each with its entries.
+/// The keys that are set more than once, each with its entries.
 pub(crate) fn duplicates(text: &str, entries: &[Entry]) -> Vec<(String, Vec<usize>)> {
-    // Few keys are faster compared than sorted, and most mappings have few.
+    // For few keys, comparing is faster than sorting.
     let texts = || entries.iter().map(|e| e.key.text(text));
     let clear = |(i, key): (usize, Option<&str>)| key.is_none() || texts().take(i).all(|k| k != key);
     if entries.len() <= 16 && texts().enumerate().all(clear) {

@@ -1,12 +1,12 @@
 //! One lossless edit of a YAML text, proven by a second parser.
 //!
 //! The text is read into a tree of spans, and an edit replaces the bytes of one entry: comments,
-//! order, indentation, quotes, anchors, line ends and later documents stay because they are never
-//! touched. Then an unrelated parser reads the text before and after, and the edit is only handed
-//! out when the values differ by exactly what was asked for. What cannot be edited safely is
-//! refused, with the line and a sentence that says what to do by hand.
+//! order, indentation, quotes, anchors, line endings and later documents stay because they are never
+//! touched. Then an unrelated parser reads the text before and after, and the edit is only returned
+//! when the values differ by exactly what was requested. What cannot be edited safely is refused,
+//! with its position and what to do instead.
 //!
-//! No file is read or written here, and nothing is known of what the YAML is for.
+//! This crate reads and writes no files, and does not know what the YAML is for.
 //!
 //! ```
 //! use edge_yaml::{Document, Edit, Value};
@@ -22,22 +22,23 @@ mod chars;
 mod edit;
 mod emit;
 mod error;
+mod explain;
 mod insert;
 mod keys;
 mod lines;
 mod parse;
 mod path;
 mod proof;
+mod raw_value;
 mod remove;
 mod replace;
 mod source;
 mod tree;
-mod written;
 
 pub use edit::{Change, Edit, Edited};
 pub use error::{Error, Position};
 pub use path::{Path, PathError, Step};
-pub use written::Written;
+pub use raw_value::RawValue;
 
 pub use serde_yaml::{Mapping, Number, Value};
 
@@ -70,7 +71,7 @@ pub struct Document<'t> {
 /// The value of the first document of a text, for a program that only reads it: with merge keys applied, and of a
 /// duplicate key the last value, as KubeEdge and kubelet read it.
 ///
-/// Every reader of YAML goes through here or [`Document::parse`]: the second parser by itself takes
+/// Every reader of YAML goes through here or [`Document::parse`]: the second parser alone takes
 /// minutes for a few hundred kilobytes of brackets.
 ///
 /// # Errors
@@ -82,7 +83,7 @@ pub fn read(text: &str) -> Result<Value, Error> {
 /// A single value, as a user types it.
 ///
 /// # Errors
-/// As [`Document::parse`], and for a key that stands twice.
+/// As [`Document::parse`], and for duplicate keys.
 pub fn value(text: &str) -> Result<Value, Error> {
     if text.len() > MAX_BYTES {
         return Err(Error::TooLarge { bytes: text.len() });
@@ -91,12 +92,12 @@ pub fn value(text: &str) -> Result<Value, Error> {
     proof::strict(text)
 }
 
-/// A key that stands more than once in one mapping.
+/// A key that is set more than once in one mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Duplicate {
     /// The path of the key.
     pub path: Path,
-    /// Where it stands, in order; the last one counts.
+    /// Its positions, in order; the last one takes effect.
     pub positions: Vec<Position>,
 }
 
@@ -106,7 +107,7 @@ impl<'t> Document<'t> {
     /// # Errors
     /// [`Error::TooLarge`], [`Error::Syntax`], and [`Error::Refused`] for a text that is never
     /// edited: tab indentation, control characters, Go templates, nesting too deep, alias bombs.
-    /// Duplicate keys are no error here, so that they can be reported.
+    /// Duplicate keys are not an error here, so that they can be reported.
     pub fn parse(text: &'t str) -> Result<Document<'t>, Error> {
         if text.len() > MAX_BYTES {
             return Err(Error::TooLarge { bytes: text.len() });
@@ -131,7 +132,7 @@ impl<'t> Document<'t> {
     /// The value of the first document, with merge keys applied.
     pub fn merged(&self) -> Cow<'_, Value> {
         let mut merged = Cow::Borrowed(&self.value);
-        // A `<<` that is no merge is left as it stands.
+        // A `<<` that is not a merge key is left unchanged.
         if self.text.contains("<<") && merged.to_mut().apply_merge().is_err() {
             merged = Cow::Borrowed(&self.value);
         }
@@ -142,14 +143,14 @@ impl<'t> Document<'t> {
     pub fn get(&self, path: &Path) -> Option<Value> {
         let found = proof::get(&self.value, path.steps())?;
         let mut merged = found.clone();
-        // A `<<` that is no merge is left as it stands.
+        // A `<<` that is not a merge key is left unchanged.
         Some(match merged.apply_merge() {
             Ok(()) => merged,
             Err(_) => found.clone(),
         })
     }
 
-    /// Where the key or item at a path stands; through an alias, where the original stands.
+    /// The position of the key or item at a path; through an alias, that of the original.
     pub fn position(&self, path: &Path) -> Option<Position> {
         self.tree.position(self.text, path.steps())
     }
@@ -165,7 +166,7 @@ impl<'t> Document<'t> {
         self.tree.more
     }
 
-    /// The keys that stand more than once, in the order of the text; the first 30 of them, with
+    /// The keys that are set more than once, in the order of the text; the first 30 of them, with
     /// the first 30 places of each.
     pub fn duplicates(&self) -> Vec<Duplicate> {
         let mut all: Vec<Duplicate> = Vec::new();
@@ -180,12 +181,12 @@ impl<'t> Document<'t> {
         all
     }
 
-    /// Makes the edits one after another: all of them, or none.
+    /// Applies the edits one after another: all of them, or none.
     ///
-    /// An edit that finds the value already so changes no byte and gives no [`Change`].
+    /// An edit that finds its value already set changes nothing and returns no [`Change`].
     ///
     /// # Errors
-    /// [`Error::Refused`] when one of them is left to a human, [`Error::Unproven`] when the second
+    /// [`Error::Refused`] when one of them cannot be made safely, [`Error::Unproven`] when the second
     /// parser does not agree with the result, [`Error::TooLarge`] when that is too long.
     pub fn apply(&self, edits: &[Edit]) -> Result<Edited, Error> {
         edit::apply(self, edits)

@@ -1,21 +1,21 @@
-//! Lines of many paths at once: each mapping is indexed once, and the lines are counted once.
+//! Finds the lines of many paths: each mapping is indexed once, and the lines are counted once.
 
 use crate::tree::{Id, Key, Kind, Tree};
 use crate::{Path, Step};
 use std::collections::HashMap;
 
-/// Mappings with no more entries are looked through as they are.
+/// Mappings with at most so many entries are searched without an index.
 const FEW: usize = 16;
 /// Most merge keys and aliases that are followed for one step.
 const MAX_HOPS: usize = 16;
 
-/// Answers where paths are.
+/// Finds the lines of paths.
 pub(crate) struct Lines<'a> {
     text: &'a str,
     tree: &'a Tree,
     /// Where each line begins.
     starts: Vec<usize>,
-    /// The entry of each key, of the larger mappings that were asked for so far.
+    /// The entry of each key, of the larger mappings that were looked up so far.
     keys: HashMap<Id, HashMap<&'a str, usize>>,
 }
 

@@ -1,13 +1,15 @@
-//! From parser events to the span tree.
+//! Builds the span tree from the events of the parser.
 //!
-//! The parser says what follows what, and where plain and block scalars end. All other places are
-//! found by walking over white space and comments from the end of the token before, because the
-//! spans of events do not say where colons, dashes, anchors and quotes stand.
+//! The parser reports the order of tokens, and where plain and block scalars end. All other positions are
+//! found by skipping white space and comments from the end of the token before, because the spans of
+//! events do not contain the positions of colons, dashes, anchors and quotes.
 
 use crate::chars::{self, Offsets};
 use crate::tree::{Block, Entry, Id, Key, Kind, Node, Scalar, Shape, Tree, skip_trivia};
-use crate::{Error, MAX_DEPTH, MAX_DUPLICATES, MAX_NODES, Position, keys, tree};
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
+use crate::{Error, MAX_DEPTH, MAX_DUPLICATES, MAX_NODES, keys, tree};
+use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+
+mod syntax;
 
 /// Builds the span tree of the first document.
 pub(crate) fn parse(text: &str) -> Result<Tree, Error> {
@@ -31,7 +33,7 @@ pub(crate) fn parse(text: &str) -> Result<Tree, Error> {
     while let Some(event) = parser.next_event() {
         let (event, span) = match event {
             Ok(event) => event,
-            // What stands in later documents is for the second parser to judge.
+            // Only the second parser reads later documents.
             Err(_) if ended => break,
             Err(error) => return Err(builder.syntax(&error)),
         };
@@ -182,7 +184,7 @@ impl Builder<'_> {
         if shape == Shape::Block {
             let indent = &self.text[tree::line_start(self.text, start)..start];
             if indent.contains('\t') {
-                let reason = "indented with a tab; YAML wants spaces";
+                let reason = "the line is indented with a tab; use spaces";
                 return Err(Error::refused(self.text, start, reason));
             }
             if !is_map && bytes.get(start) == Some(&b'-') {
@@ -195,7 +197,7 @@ impl Builder<'_> {
             self.cursor = start + 1;
         } else if shape == Shape::Flow && matches!(event, Event::MappingStart(..)) && self.text[..start].ends_with('{')
         {
-            let reason = "a Go template {{ … }}; render it first, then edit the result";
+            let reason = "a Go template ({{ … }}); render it first and edit the result";
             return Err(Error::refused(self.text, start - 1, reason));
         }
         Ok(())
@@ -313,7 +315,7 @@ impl Builder<'_> {
         if let Some(id) = id {
             node.weight = self.tree.nodes[id].weight;
             if node.weight == 0 {
-                let reason = "an alias inside its own anchor; write the value out";
+                let reason = "an alias refers to the value that contains it; replace the alias with a value";
                 return Err(Error::refused(self.text, node.start, reason));
             }
         }
@@ -331,7 +333,7 @@ impl Builder<'_> {
         let node = &mut nodes[frame.node];
         node.weight = inner;
         if matches!(node.kind, Kind::Map(Shape::Flow, _) | Kind::Seq(Shape::Flow, _)) {
-            // The span of the event is that of the comma, if one stands before the bracket.
+            // The span of the event is that of the comma, if there is one before the bracket.
             let mut close = skip_trivia(self.text, self.cursor);
             if self.text[close..].starts_with(',') {
                 close = skip_trivia(self.text, close + 1);
@@ -341,7 +343,7 @@ impl Builder<'_> {
         node.end = self.cursor;
         let start = node.start;
         if inner > MAX_NODES.max(count * 2) {
-            let reason = "the aliases expand to too many values; write them out";
+            let reason = "the aliases expand to too many values; replace them with their values";
             return Err(Error::refused(self.text, start, reason));
         }
         if let Kind::Map(_, entries) = &nodes[frame.node].kind {
@@ -356,28 +358,5 @@ impl Builder<'_> {
         }
         self.after_value(frame.node);
         Ok(())
-    }
-
-    fn too_deep(&self, offset: usize) -> Error {
-        let reason = format!("nested deeper than {MAX_DEPTH} levels; edit it by hand");
-        Error::refused(self.text, offset, reason)
-    }
-
-    fn syntax(&self, error: &ScanError) -> Error {
-        let offset = self.offsets.byte(error.marker().index()).min(self.text.len());
-        let line = &self.text[tree::line_start(self.text, offset)..tree::line_end(self.text, offset)];
-        if line.contains("{{") {
-            let reason = "a Go template {{ … }}; render it first, then edit the result";
-            return Error::refused(self.text, offset, reason);
-        }
-        if line[..line.len() - line.trim_start().len()].contains('\t') {
-            let reason = "indented with a tab; YAML wants spaces";
-            return Error::refused(self.text, offset, reason);
-        }
-        // The parser has a bound of its own for brackets.
-        if error.info().contains("recursion limit") {
-            return self.too_deep(offset);
-        }
-        Error::Syntax { position: Position::of(self.text, offset), reason: error.info().to_owned() }
     }
 }

@@ -14,14 +14,14 @@ pub enum Step {
 
 /// A path of at least one step from the root of a document.
 ///
-/// Written with dots between keys and `[n]` for items; a key that holds a dot, a bracket, a quote
-/// or white space stands in double quotes (with `\"` and `\\`) or in single quotes (`''` for one).
+/// Written with dots between keys and `[n]` for items; a key that contains a dot, a bracket, a quote
+/// or white space is in double quotes (with `\"` and `\\`) or in single quotes (`''` for one).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Path(Vec<Step>);
 
-/// Why a text is no [`Path`].
+/// Why a text is not a valid [`Path`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("path {path:?}, column {column}: {reason}")]
+#[error("path {path:?}: column {column}: {reason}")]
 pub struct PathError {
     /// The text as given.
     pub path: String,
@@ -86,7 +86,7 @@ impl FromStr for Path {
                 Some('.') => {
                     at += 1;
                     if chars.get(at) == Some(&'[') {
-                        return Err(fail(at, "no dot before [index]"));
+                        return Err(fail(at, "unexpected dot before [index]"));
                     }
                 }
                 Some('[') => {}

@@ -1,8 +1,9 @@
-//! What the second parser reads, and whether it reads what was wanted.
+//! Reads a text with the second parser, and compares it with the requested values.
 //!
 //! libyaml (behind `serde_yaml`) shares no code with the parser that finds the spans. It reads the
-//! text before and after; the wanted values are the ones before with the edit made on them.
+//! text before and after; the requested values are those before with the edit applied.
 
+use crate::explain::{explain, explain_any};
 use crate::{Error, Position, Step};
 use serde::Deserialize;
 use serde::de::VariantAccess;
@@ -11,7 +12,7 @@ use serde_yaml::value::{Tag, TaggedValue};
 use serde_yaml::{Mapping, Value};
 use std::fmt;
 
-/// The values of all documents of a text; of a key that stands twice the last one.
+/// The values of all documents of a text; of duplicate keys the last one.
 pub(crate) fn read(text: &str) -> Result<Vec<Value>, Error> {
     serde_yaml::Deserializer::from_str(text)
         .map(|document| Build.deserialize(document))
@@ -19,7 +20,7 @@ pub(crate) fn read(text: &str) -> Result<Vec<Value>, Error> {
         .map_err(|error| syntax(&error))
 }
 
-/// The one document of a text, without a key that stands twice.
+/// The only document of a text, without duplicate keys.
 pub(crate) fn strict(text: &str) -> Result<Value, Error> {
     serde_yaml::from_str(text).map_err(|error| syntax(&error))
 }
@@ -28,45 +29,42 @@ fn syntax(error: &serde_yaml::Error) -> Error {
     let position = error
         .location()
         .map_or(Position { line: 1, column: 1 }, |at| Position { line: at.line().max(1), column: at.column().max(1) });
-    Error::Syntax { position, reason: reason(error) }
+    Error::Syntax { position, reason: explain_any(&error.to_string()) }
 }
 
 /// Whether the text reads as exactly these documents, keys in this order.
-pub(crate) fn check(text: &str, wanted: &[&Value]) -> Result<(), Error> {
+pub(crate) fn check(text: &str, expected: &[&Value]) -> Result<(), Error> {
     let unproven = |reason: String| Error::Unproven { reason };
     let mut count = 0;
     for document in serde_yaml::Deserializer::from_str(text) {
-        let Some(value) = wanted.get(count) else {
-            return Err(unproven("a document too many".to_owned()));
+        let Some(value) = expected.get(count) else {
+            return Err(unproven("an extra document".to_owned()));
         };
-        Same(value).deserialize(document).map_err(|error| unproven(error.to_string()))?;
+        Same(value).deserialize(document).map_err(|error| unproven(difference(&error)))?;
         count += 1;
     }
-    if count < wanted.len() {
+    if count < expected.len() {
         return Err(unproven("a document is missing".to_owned()));
     }
     Ok(())
 }
 
-/// Where a mapping with a duplicate key stands in a document after the first.
+/// The position of a mapping with a duplicate key in a document after the first.
 pub(crate) fn duplicate_below(text: &str) -> Option<Position> {
     let later = serde_yaml::Deserializer::from_str(text).skip(1);
     let error = later.map(Value::deserialize).find_map(Result::err)?;
     error.location().map(|at| Position { line: at.line(), column: at.column() })
 }
 
-/// What a plain scalar stands for.
+/// The value of a plain scalar.
 pub(crate) fn scalar(text: &str) -> Option<Value> {
     serde_yaml::from_str(text).ok()
 }
 
-/// The message without the position, which [`Error`] says itself.
-fn reason(error: &serde_yaml::Error) -> String {
+/// What [`Same`] found, or what the parser's message means.
+fn difference(error: &serde_yaml::Error) -> String {
     let text = error.to_string();
-    match text.find(" at line ") {
-        Some(end) if error.location().is_some() => text[..end].to_owned(),
-        _ => text,
-    }
+    explain(&text).map_or_else(|| text.split(" at line ").next().unwrap_or_default().to_owned(), str::to_owned)
 }
 
 /// A key as a path writes it.
@@ -98,7 +96,7 @@ fn child<'v>(value: &'v Value, step: &Step) -> Option<&'v Value> {
     }
 }
 
-/// The key of a mapping that a path means, if the mapping itself has it.
+/// The key of a mapping for a step of a path, if the mapping itself has it.
 fn own(map: &Mapping, key: &str) -> Option<Value> {
     if map.contains_key(key) {
         return Some(Value::String(key.to_owned()));
@@ -107,10 +105,10 @@ fn own(map: &Mapping, key: &str) -> Option<Value> {
     map.keys().find(odd).cloned()
 }
 
-/// Makes one edit on the value; `None` removes. Says whether there was a place for it.
-pub(crate) fn make(root: &mut Value, steps: &[Step], wanted: Option<&Value>) -> bool {
+/// Applies one edit to the value, `None` to remove; false if the path cannot exist.
+pub(crate) fn make(root: &mut Value, steps: &[Step], expected: Option<&Value>) -> bool {
     let Some((step, rest)) = steps.split_first() else {
-        if let Some(value) = wanted {
+        if let Some(value) = expected {
             root.clone_from(value);
         }
         return true;
@@ -124,14 +122,14 @@ pub(crate) fn make(root: &mut Value, steps: &[Step], wanted: Option<&Value>) -> 
     match (root, step) {
         (Value::Mapping(map), Step::Key(key)) => {
             let key = own(map, key).unwrap_or_else(|| Value::String(key.clone()));
-            if rest.is_empty() && wanted.is_none() {
+            if rest.is_empty() && expected.is_none() {
                 map.shift_remove(&key);
                 return true;
             }
-            make(map.entry(key).or_insert(Value::Null), rest, wanted)
+            make(map.entry(key).or_insert(Value::Null), rest, expected)
         }
         (Value::Sequence(items), Step::Index(index)) => {
-            if rest.is_empty() && wanted.is_none() {
+            if rest.is_empty() && expected.is_none() {
                 if *index < items.len() {
                     items.remove(*index);
                 }
@@ -140,7 +138,7 @@ pub(crate) fn make(root: &mut Value, steps: &[Step], wanted: Option<&Value>) -> 
             if *index == items.len() {
                 items.push(Value::Null);
             }
-            items.get_mut(*index).is_some_and(|item| make(item, rest, wanted))
+            items.get_mut(*index).is_some_and(|item| make(item, rest, expected))
         }
         _ => false,
     }
@@ -240,7 +238,7 @@ struct Same<'a>(&'a Value);
 
 impl Same<'_> {
     fn require<E: de::Error>(&self, same: bool) -> Result<(), E> {
-        if same { Ok(()) } else { Err(E::custom("another value")) }
+        if same { Ok(()) } else { Err(E::custom("a different value")) }
     }
 }
 
@@ -256,7 +254,7 @@ impl<'de> Visitor<'de> for Same<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the wanted value")
+        f.write_str("the requested value")
     }
 
     fn visit_bool<E: de::Error>(self, v: bool) -> Result<(), E> {
@@ -284,7 +282,7 @@ impl<'de> Visitor<'de> for Same<'_> {
     }
 
     fn visit_str<E: de::Error>(self, v: &str) -> Result<(), E> {
-        self.require(matches!(self.0, Value::String(wanted) if wanted == v))
+        self.require(matches!(self.0, Value::String(expected) if expected == v))
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<(), E> {
@@ -300,25 +298,25 @@ impl<'de> Visitor<'de> for Same<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let Value::Sequence(wanted) = self.0 else {
+        let Value::Sequence(expected) = self.0 else {
             return self.require(false);
         };
-        for value in wanted {
+        for value in expected {
             if items.next_element_seed(Same(value))?.is_none() {
                 return Err(de::Error::custom("an item is missing"));
             }
         }
         match items.next_element::<de::IgnoredAny>()? {
             None => Ok(()),
-            Some(_) => Err(de::Error::custom("an item too many")),
+            Some(_) => Err(de::Error::custom("an extra item")),
         }
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut pairs: A) -> Result<(), A::Error> {
-        let Value::Mapping(wanted) = self.0 else {
+        let Value::Mapping(expected) = self.0 else {
             return self.require(false);
         };
-        for (key, value) in wanted {
+        for (key, value) in expected {
             if pairs.next_key_seed(Same(key))?.is_none() {
                 return Err(de::Error::custom("a key is missing"));
             }
@@ -326,16 +324,16 @@ impl<'de> Visitor<'de> for Same<'_> {
         }
         match pairs.next_key::<de::IgnoredAny>()? {
             None => Ok(()),
-            Some(_) => Err(de::Error::custom("a key too many")),
+            Some(_) => Err(de::Error::custom("an extra key")),
         }
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<(), A::Error> {
-        let Value::Tagged(wanted) = self.0 else {
+        let Value::Tagged(expected) = self.0 else {
             return self.require(false);
         };
         let (tag, contents) = data.variant::<String>()?;
-        self.require(!tag.is_empty() && wanted.tag == Tag::new(tag))?;
-        contents.newtype_variant_seed(Same(&wanted.value))
+        self.require(!tag.is_empty() && expected.tag == Tag::new(tag))?;
+        contents.newtype_variant_seed(Same(&expected.value))
     }
 }

@@ -1,4 +1,4 @@
-//! An entry less.
+//! Removes an entry.
 
 use crate::Error;
 use crate::source::{Source, Splice};
@@ -10,7 +10,7 @@ pub(crate) fn entry(source: Source<'_>, owner: Id, index: usize) -> Result<Vec<S
     match node.kind {
         Kind::Map(Shape::Block, _) | Kind::Seq(Shape::Block, _) => block(source, owner, node, index),
         Kind::Map(Shape::Flow, _) | Kind::Seq(Shape::Flow, _) => flow(source, node, index),
-        _ => Err(source.refused(owner, "a pair without braces; write them first: [{a: 1}]")),
+        _ => Err(source.refused(owner, "a \"key: value\" pair in a list has no braces; add them first: [{a: 1}]")),
     }
 }
 
@@ -26,7 +26,7 @@ fn block(source: Source<'_>, owner: Id, node: &Node, index: usize) -> Result<Vec
             let next = if follows_keep(source, line) { skip_blank(text, next) } else { next };
             return Ok(vec![Splice::new(line, next, "")]);
         }
-        // The first entry stands behind a dash: what follows moves up to it.
+        // The first entry is after a dash: the next one moves up to it.
         let spaces = text[next..].len() - text[next..].trim_start_matches(' ').len();
         return Ok(vec![Splice::new(entry.start, next + spaces, "")]);
     }
@@ -42,7 +42,7 @@ fn block(source: Source<'_>, owner: Id, node: &Node, index: usize) -> Result<Vec
     Ok(vec![Splice::new(at, at, format!(" {empty}")), Splice::new(line, next, "")])
 }
 
-/// Whether the value above ends with `|+`, which would take in the blank lines that move up to it.
+/// Whether the value above ends with `|+`, which would include the blank lines that move up to it.
 fn follows_keep(source: Source<'_>, line: usize) -> bool {
     let mut above = source.tree.nodes.iter().rev().filter(|n| n.start < line && n.entries().is_empty());
     matches!(above.next().map(|n| &n.kind), Some(Kind::Scalar(Scalar::Block(block))) if block.keep)
@@ -79,7 +79,7 @@ fn flow(source: Source<'_>, node: &Node, index: usize) -> Result<Vec<Splice>, Er
     if one_line {
         return Ok(vec![Splice::new(before, end, "")]);
     }
-    // Over several lines: a line of its own goes, a shared one keeps the rest.
+    // Over several lines: a line of its own is removed, and a shared one keeps the rest.
     let line = tree::line_start(text, entry.start);
     let line_end = tree::line_end(text, after);
     let rest = text[after..line_end].trim_start();
@@ -91,7 +91,7 @@ fn flow(source: Source<'_>, node: &Node, index: usize) -> Result<Vec<Splice>, Er
     };
     let mut splices = vec![Splice::new(from, to, "")];
     if after == end && index > 0 {
-        // The last one: the comma before it goes, as JSON wants it.
+        // The last one: the comma before it is removed too, as JSON requires.
         let comma = skip_trivia(text, before);
         if text[comma..].starts_with(',') {
             splices.push(Splice::new(comma, comma + 1, ""));

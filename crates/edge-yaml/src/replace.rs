@@ -1,4 +1,4 @@
-//! Another value where one stands already.
+//! Replaces a value.
 
 use crate::Error;
 use crate::emit::{self, Multi, Place, Quotes};
@@ -11,7 +11,7 @@ pub(crate) fn value(source: Source<'_>, owner: Id, index: usize, value: &Value) 
     let entry = &source.tree.nodes[owner].entries()[index];
     let node = &source.tree.nodes[entry.value];
     if matches!(source.tree.nodes[owner].kind, Kind::Map(..)) && !entry.marked {
-        let reason = "a key without a colon; write it as \"key: value\" first";
+        let reason = "a key has no colon; write it as \"key: value\" first";
         return Err(Error::refused(source.text, entry.start, reason));
     }
     let column = tree::column(source.text, entry.start);
@@ -72,14 +72,14 @@ fn on_one_line(source: Source<'_>, node: &Node, value: &Value) -> Result<Vec<Spl
     Ok(vec![over(source, node, new)])
 }
 
-/// A tab in front of the value goes with it: what YAML takes before one form it does not take before another.
+/// A tab before the value is removed too: YAML does not allow it before every form.
 fn over(source: Source<'_>, node: &Node, new: String) -> Splice {
     let start = source.text[..node.start].trim_end_matches('\t').len();
     let new = if start < node.start { format!(" {new}") } else { new };
     Splice::new(start, node.end, new)
 }
 
-/// The block goes; a literal one is written anew when the new value is a string that fits.
+/// Replaces a block scalar, by another literal block when the new value is a string that fits.
 fn over_block_scalar(
     source: Source<'_>,
     owner: Id,
@@ -116,7 +116,7 @@ fn over_block_scalar(
     Ok(vec![Splice::new(node.start, block.header_end, new), Splice::new(header_line, content_end, "")])
 }
 
-/// A collection or a literal block where something else stands.
+/// Replaces a value by a collection or a literal block.
 fn over_lines(source: Source<'_>, owner: Id, index: usize, value: &Value) -> Result<Vec<Splice>, Error> {
     let text = source.text;
     let entry = &source.tree.nodes[owner].entries()[index];
@@ -173,8 +173,8 @@ impl Source<'_> {
         }
     }
 
-    /// A value over several lines: what stands on the line of its key or dash, and the lines below.
-    /// `column` is where its entries stand, if that is known.
+    /// A value over several lines: the part on the line of its key or dash, and the lines below.
+    /// `column` is that of its entries, if it is known.
     fn lines(&self, owner: Id, column: Option<usize>, parent: usize, value: &Value) -> Result<(String, String), Error> {
         let mut style = self.style;
         let mut out = String::new();
@@ -212,7 +212,7 @@ impl Source<'_> {
         !(comment_line && indent >= column)
     }
 
-    /// At the very end of a text without a line end, a literal that ends with one needs one.
+    /// At the end of a text without a line break, a literal that ends with one needs one.
     fn ended(&self, at: usize, value: &Value, mut lines: String) -> String {
         if at == self.text.len() && emit::ends_with_literal(value, self.style) {
             lines.push_str(self.style.eol);

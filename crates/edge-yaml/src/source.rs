@@ -1,4 +1,4 @@
-//! A text with its tree: where a path leads in it, and what an edit must not go through.
+//! A text with its tree: finds the place of a path, and refuses what an edit must not change.
 
 use crate::emit::{self, Style};
 use crate::tree::{self, Id, Key, Kind, Scalar, Tree};
@@ -28,11 +28,11 @@ pub(crate) struct Source<'a> {
     pub(crate) style: Style,
 }
 
-/// Where a path leads in the text.
+/// The place of a path in the text.
 pub(crate) enum Place {
-    /// To this entry of this collection.
+    /// This entry of this collection.
     Entry(Id, usize),
-    /// Not all the way: the deepest node, and how many steps lead to it.
+    /// The deepest node that exists, and how many steps lead to it.
     Missing(Id, usize),
     /// The document is empty.
     Nothing,
@@ -43,7 +43,7 @@ impl Source<'_> {
         Error::refused(self.text, self.tree.nodes[node].start, reason)
     }
 
-    /// Follows a path, and refuses what an edit must not go through.
+    /// Follows a path, and refuses what an edit must not change.
     pub(crate) fn locate(&self, steps: &[Step], setting: bool) -> Result<Place, Error> {
         let Some(mut id) = self.tree.root else {
             return Ok(Place::Nothing);
@@ -51,32 +51,32 @@ impl Source<'_> {
         for (depth, step) in steps.iter().enumerate() {
             let node = &self.tree.nodes[id];
             if self.tree.is_shared(id) {
-                return Err(self.refused(id, "an anchor that an alias elsewhere refers to; the edit would change both places: write the alias out first"));
+                return Err(self.refused(id, "an alias refers to this value, and the edit would change both; replace the alias with its value first"));
             }
             if node.tagged {
-                return Err(self.refused(id, "a value with a tag; edit it by hand"));
+                return Err(self.refused(id, "the value has a tag; use a text editor"));
             }
             match (&node.kind, step) {
                 (Kind::Alias(_), _) => {
-                    return Err(self.refused(id, "an alias; the edit would change its anchor and all other aliases: write the value out here first"));
+                    return Err(self.refused(id, "this is an alias, and the edit would change its anchor and all other aliases; replace it with its value first"));
                 }
                 (Kind::Map(..), Step::Key(_)) | (Kind::Seq(..), Step::Index(_)) => {}
                 (Kind::Scalar(_), _) if self.is_null(id) => return Ok(Place::Missing(id, depth)),
                 (_, _) if !setting => return Ok(Place::Missing(id, depth)),
                 (Kind::Map(..), _) => {
-                    return Err(self.refused(id, "a mapping, which has no [index]"));
+                    return Err(self.refused(id, "this is a mapping, which has no [index]"));
                 }
                 (Kind::Seq(..), _) => {
-                    return Err(self.refused(id, "a list, which has no keys; give an [index]"));
+                    return Err(self.refused(id, "this is a list, which has no keys; use an [index]"));
                 }
                 (Kind::Scalar(_), _) => {
-                    return Err(self.refused(id, "a plain value, not a mapping or list; unset it first"));
+                    return Err(self.refused(id, "this is a plain value, not a mapping or a list; unset it first"));
                 }
             }
             let odd = |e: &&tree::Entry| matches!(e.key, Key::Odd);
             let is_map = matches!(node.kind, Kind::Map(..));
             if let Some(entry) = node.entries().iter().find(odd).filter(|_| is_map) {
-                let reason = "a mapping with an explicit (? …), tagged or compound key; edit it by hand";
+                let reason = "the mapping has an explicit (? key), tagged or compound key; use a text editor";
                 return Err(Error::refused(self.text, entry.start, reason));
             }
             match self.tree.find(self.text, id, step) {
@@ -88,17 +88,17 @@ impl Source<'_> {
         Ok(Place::Nothing)
     }
 
-    /// Refuses to take away or replace what an alias elsewhere refers to.
+    /// Refuses to remove or replace what an alias elsewhere refers to.
     pub(crate) fn refuse_shared(&self, id: Id) -> Result<(), Error> {
         let node = &self.tree.nodes[id];
         if node.tagged {
-            return Err(self.refused(id, "a value with a tag; edit it by hand"));
+            return Err(self.refused(id, "the value has a tag; use a text editor"));
         }
         match self.tree.alias_into(node.start..node.end.max(node.start + 1)) {
             None => Ok(()),
             Some(alias) => {
                 let at = Position::of(self.text, self.tree.nodes[alias].start);
-                let reason = format!("an anchor that the alias at {at} refers to; write the alias out first");
+                let reason = format!("the alias at {at} refers to this value; replace the alias with its value first");
                 Err(self.refused(id, reason))
             }
         }
@@ -115,11 +115,11 @@ impl Source<'_> {
         }
     }
 
-    /// Whether this value, though it is the wanted one to us, is another one to other readers:
+    /// Whether other readers read another value from this text:
     /// `yes` is a string in YAML 1.2 and a boolean in 1.1.
-    pub(crate) fn reads_otherwise(&self, id: Id, wanted: &Value) -> bool {
+    pub(crate) fn is_ambiguous(&self, id: Id, value: &Value) -> bool {
         let node = &self.tree.nodes[id];
         let plain = matches!(node.kind, Kind::Scalar(Scalar::Plain));
-        plain && wanted.is_string() && emit::is_ambiguous(&self.text[node.start..node.end])
+        plain && value.is_string() && emit::is_ambiguous(&self.text[node.start..node.end])
     }
 }

@@ -1,6 +1,6 @@
-//! The span tree: where each node, key and entry of the first document stands in the text.
+//! The span tree: the position of each node, key and entry of the first document in the text.
 //!
-//! Offsets are bytes. The tree borrows nothing, so that it can outlive a text and be made anew.
+//! Offsets are bytes. The tree does not borrow the text.
 
 use crate::{Position, Step};
 use std::ops::Range;
@@ -76,7 +76,7 @@ pub(crate) struct Node {
     pub(crate) anchor: usize,
     /// It has a tag.
     pub(crate) tagged: bool,
-    /// It stands inside brackets.
+    /// It is inside brackets.
     pub(crate) in_flow: bool,
     /// Nodes in it, aliases expanded.
     pub(crate) weight: usize,
@@ -98,7 +98,7 @@ impl Node {
 /// A key of a mapping.
 #[derive(Clone, Debug)]
 pub(crate) enum Key {
-    /// Found in the text as it stands.
+    /// The same as this part of the text.
     Slice(Range<usize>),
     /// A string written with escapes or over several lines.
     Text(String),
@@ -125,7 +125,7 @@ pub(crate) struct Entry {
     pub(crate) start: usize,
     /// The key; [`Key::Odd`] in a sequence.
     pub(crate) key: Key,
-    /// Whether a `:` or `-` stands before the value. Without, nothing can be put there.
+    /// Whether there is a `:` or `-` before the value; without it no value can be inserted.
     pub(crate) marked: bool,
     /// The value.
     pub(crate) value: Id,
@@ -154,7 +154,7 @@ impl Tree {
         match (&self.nodes[node].kind, step) {
             (Kind::Map(_, entries), Step::Key(key)) => {
                 let same = |e: &Entry| e.key.text(text) == Some(key);
-                // "1" and 1 may stand side by side: the string is meant.
+                // Where there are both "1" and 1, the string is meant.
                 entries
                     .iter()
                     .rposition(|e| same(e) && !matches!(e.key, Key::Other(..)))
@@ -216,12 +216,12 @@ impl Tree {
     }
 }
 
-/// Start of the line that holds this offset.
+/// Start of the line of an offset.
 pub(crate) fn line_start(text: &str, offset: usize) -> usize {
     text[..offset].rfind('\n').map_or(0, |i| i + 1)
 }
 
-/// Where the line that holds this offset ends, before `\r\n` or `\n`.
+/// End of the line of an offset, before `\r\n` or `\n`.
 pub(crate) fn line_end(text: &str, offset: usize) -> usize {
     let Some(length) = text[offset..].find('\n') else {
         return text.len();
@@ -230,7 +230,7 @@ pub(crate) fn line_end(text: &str, offset: usize) -> usize {
     end - usize::from(end > offset && text.as_bytes()[end - 1] == b'\r')
 }
 
-/// Start of the line after the one that holds this offset, or the end of the text.
+/// Start of the line after that of an offset, or the end of the text.
 pub(crate) fn next_line(text: &str, offset: usize) -> usize {
     text[offset..].find('\n').map_or(text.len(), |length| offset + length + 1)
 }

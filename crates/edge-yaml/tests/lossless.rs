@@ -41,7 +41,7 @@ fn refused(text: &str, list: &[&str], message: &str) {
 }
 
 #[test]
-fn a_scalar_keeps_what_stands_around_it() {
+fn scalar_is_replaced_without_a_change_around_it() {
     case("a: false # off\nb: 1\n", &["a=true"], "a: true # off\nb: 1\n");
     case("# x\na:   1   # y\n\n# z\n", &["a=2"], "# x\na:   2   # y\n\n# z\n");
     case("a: 1\r\nb:\r\n  c: 2\r\n", &["b.c=3"], "a: 1\r\nb:\r\n  c: 3\r\n");
@@ -55,7 +55,7 @@ fn a_scalar_keeps_what_stands_around_it() {
 }
 
 #[test]
-fn quotes_follow_the_old_value_and_the_need() {
+fn quotes_are_those_of_the_old_value_or_as_needed() {
     case("a: \"x\"\n", &["a=w"], "a: \"w\"\n");
     case("a: 'x' # c\n", &["a=it's"], "a: 'it''s' # c\n");
     case("a: \"x\"\n", &["a=true"], "a: true\n");
@@ -152,7 +152,7 @@ fn new_keys_go_to_the_end_of_their_mapping() {
 }
 
 #[test]
-fn lists_in_the_style_of_the_file() {
+fn lists_are_written_in_the_style_of_the_file() {
     case("a:\n- x\nb: 1\n", &["a[1]=w"], "a:\n- x\n- w\nb: 1\n");
     case("a:\n  - x # c\nb: 1\n", &["a[1]=w"], "a:\n  - x # c\n  - w\nb: 1\n");
     case("a:\n- x\n# of b\nb: 1\n", &["a[1]=w"], "a:\n- x\n- w\n# of b\nb: 1\n");
@@ -188,8 +188,8 @@ fn brackets_stay_brackets() {
     case("{\n  \"a\": 1,\n  \"b\": 2\n}\n", &["-b"], "{\n  \"a\": 1\n}\n");
     case("{\n  \"a\": 1, # c\n  \"b\": 2\n}\n", &["-a"], "{\n  \"b\": 2\n}\n");
     case("a: { # x {\n  b: 1, # y\n  c: 2\n }\n", &["-a.b"], "a: { # x {\n  c: 2\n }\n");
-    refused("a: [b: 1]\n", &["a[0].c=1"], "a pair without braces");
-    refused("a: {b, c: 1}\n", &["a.b=1"], "a key without a colon");
+    refused("a: [b: 1]\n", &["a[0].c=1"], "pair in a list has no braces");
+    refused("a: {b, c: 1}\n", &["a.b=1"], "a key has no colon");
     case("a: {b: 1, c: 2,\n  d: 3}\n", &["-a.c"], "a: {b: 1,\n  d: 3}\n");
     case("a: {b: 1, # x\n  d: 3}\n", &["-a.d"], "a: {b: 1 # x\n  }\n");
     case("a: {\n  b: 1, d: 3\n }\n", &["-a.b"], "a: {\n  d: 3\n }\n");
@@ -209,7 +209,7 @@ fn whole_nodes_are_replaced() {
 }
 
 #[test]
-fn block_scalars() {
+fn block_scalars_are_replaced() {
     case("a: |\n    x\n    y\nb: 1\n", &["a=\"p\\nq\\n\""], "a: |\n    p\n    q\nb: 1\n");
     case("a: |\n  x\nb: 1\n", &["a=\"p\\nq\""], "a: |-\n  p\n  q\nb: 1\n");
     case("a: |- # c\n  x\n\n# d\nb: 1\n", &["a=\"p\\n\\nq\\n\""], "a: | # c\n  p\n\n  q\n\n# d\nb: 1\n");
@@ -235,11 +235,11 @@ fn block_scalars() {
     // A comment that would become part of a literal, and blank lines that would join `|+`.
     case("a:\n\n    # c\n", &["a=\"p\\nq\\n\""], "a: \"p\\nq\\n\"\n\n    # c\n");
     case("a: |+\n  x\n\nb: 1\n\nc: 1\n", &["-b"], "a: |+\n  x\n\nc: 1\n");
-    refused("a: |\n  x", &["b=1"], "without a line end after it");
+    refused("a: |\n  x", &["b=1"], "has no line break");
 }
 
 #[test]
-fn what_is_removed_takes_its_own_comment_only() {
+fn removed_entry_takes_only_its_own_comment() {
     case("# of a\na: 1 # c\nb: 2\n", &["-a"], "# of a\nb: 2\n");
     case("a: 1\nb:\n  c: 2\n  # in b\n  d: 3\n# of e\ne: 4\n", &["-b"], "a: 1\n# of e\ne: 4\n");
     case("a:\n  # of b\n  b: 1 # c\ne: 1\n", &["-a.b"], "a: {}\n  # of b\ne: 1\n");
@@ -262,7 +262,7 @@ fn edits_are_made_in_order() {
     let edited = apply("a: 1\nb: 2\n", &["-a", "a.x=1"]).unwrap();
     assert_eq!(edited.text, "b: 2\na:\n  x: 1\n");
     let edited = apply("b: 2\n", &["a.x=1", "-a"]).unwrap();
-    assert_eq!((edited.text.as_str(), edited.changes.len()), ("b: 2\n", 0), "they take each other back");
+    assert_eq!((edited.text.as_str(), edited.changes.len()), ("b: 2\n", 0), "they cancel each other");
     let edited = apply("a: 1 # c\nb: 2\n", &["-a", "b=3", "a=1", "b=2"]).unwrap();
     assert_eq!((edited.text.as_str(), edited.changes.len()), ("a: 1 # c\nb: 2\n", 0));
     let edited = apply("a: 1\n", &["a=2", "a=3"]).unwrap();
@@ -279,19 +279,19 @@ fn read_applies_merge_keys() {
 }
 
 #[test]
-fn anchors_and_merge_keys() {
+fn anchors_and_merge_keys_are_respected() {
     let text = "base: &b\n  k: 1\n  s: {t: 1}\nuse:\n  <<: *b\n  own: 2\nalias: *b\nn: &n 1\nm: *n\n";
     case(text, &["use.own=3"], &text.replace("own: 2", "own: 3"));
     case(text, &["use.k=5"], &text.replace("own: 2\n", "own: 2\n  k: 5\n"));
     case(text, &["use.k=1"], text);
     case(text, &["alias=1"], &text.replace("alias: *b", "alias: 1"));
     case(text, &["-m"], &text.replace("m: *n\n", ""));
-    refused(text, &["base.k=2"], "would change both places");
-    refused(text, &["alias.k=2"], "line 7, column 8: an alias; the edit would change its anchor");
-    refused(text, &["use.s.t=2"], "a merge key (<<) brings a part of the path");
+    refused(text, &["base.k=2"], "the edit would change both");
+    refused(text, &["alias.k=2"], "line 7, column 8: this is an alias, and the edit would change its anchor");
+    refused(text, &["use.s.t=2"], "a part of the path comes from a merge key (<<)");
     refused(text, &["-use.k"], "comes from a merge key (<<)");
-    refused(text, &["-base"], "refers to; write the alias out first");
-    refused(text, &["n=2"], "refers to; write the alias out first");
+    refused(text, &["-base"], "refers to this value; replace the alias with its value first");
+    refused(text, &["n=2"], "refers to this value; replace the alias with its value first");
     let document = Document::parse(text).unwrap();
     let get = |path: &str| document.get(&path.parse().unwrap());
     assert_eq!(get("use.s.t"), Some(Value::from(1)));
@@ -302,36 +302,36 @@ fn anchors_and_merge_keys() {
 }
 
 #[test]
-fn what_is_refused_says_where_and_why() {
-    refused("a:\n\tb: 1\n", &["a=1"], "line 2, column 2: indented with a tab");
+fn refusal_has_position_and_reason() {
+    refused("a:\n\tb: 1\n", &["a=1"], "line 2, column 2: the line is indented with a tab");
     refused("a: [1\n", &["a=1"], "not valid YAML");
     refused(
         "a: 1\nb: 2\na: 3\n",
         &["b=1"],
-        "line 1, column 1: the key a stands more than once (line 1, column 1; line 3, column 1)",
+        "line 1, column 1: the key a is set more than once (line 1, column 1; line 3, column 1)",
     );
     refused("a: {{ .Values.x }}\n", &["a=1"], "line 1, column 4: a Go template");
     refused("{{- if .x }}\na: 1\n", &["a=1"], "a Go template");
     refused("a: \u{1}\n", &["a=1"], "line 1, column 4: the character U+0001");
     refused("a: 1\0\n", &["a=1"], "U+0000");
     refused("a: 1\rb: 2\r", &["a=1"], "a carriage return without a line feed");
-    refused("a:\n  ? b\n  : 1\n", &["a.c=1"], "line 2, column 3: a mapping with an explicit");
-    refused("a: !x 1\n", &["a=1"], "a value with a tag");
-    refused("a: !x\n  b: 1\n", &["a.b=1"], "a value with a tag");
-    refused("a: 1\n", &["a.b=1"], "line 1, column 4: a plain value");
-    refused("a: [1]\n", &["a.b=1"], "a list, which has no keys");
-    refused("a: {b: 1}\n", &["a[0]=1"], "a mapping, which has no [index]");
+    refused("a:\n  ? b\n  : 1\n", &["a.c=1"], "line 2, column 3: the mapping has an explicit");
+    refused("a: !x 1\n", &["a=1"], "the value has a tag");
+    refused("a: !x\n  b: 1\n", &["a.b=1"], "the value has a tag");
+    refused("a: 1\n", &["a.b=1"], "line 1, column 4: this is a plain value");
+    refused("a: [1]\n", &["a.b=1"], "this is a list, which has no keys");
+    refused("a: {b: 1}\n", &["a[0]=1"], "this is a mapping, which has no [index]");
     refused(&"[".repeat(1000), &["[0]=1"], "nested deeper than 127 levels");
-    refused(&format!("a: \"{}\"\n", "x".repeat(1 << 20)), &["a=1"], "at most 1048576 are edited");
-    refused("a: &a [*a]\n", &["b=1"], "an alias inside its own anchor");
+    refused(&format!("a: \"{}\"\n", "x".repeat(1 << 20)), &["a=1"], "at most 1048576 can be edited");
+    refused("a: &a [*a]\n", &["b=1"], "an alias refers to the value that contains it");
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for i in 1..9 {
         bomb += &format!("a{i}: &a{i} [{}]\n", vec![format!("*a{}", i - 1); 10].join(", "));
     }
     let same = "a: 1\n".repeat(200_000);
-    refused(&same, &["b=1"], "the key a stands more than once");
+    refused(&same, &["b=1"], "the key a is set more than once");
     let below = "a: 1\n---\nb: 1\n---\nc:\n  x: 1\n  x: 2\n";
-    refused(below, &["a=2"], "line 6, column 3: a key stands more than once in a later document");
+    refused(below, &["a=2"], "line 6, column 3: a key is set more than once in a later document");
     refused(&bomb, &["b=1"], "the aliases expand to too many values");
 }
 
@@ -360,7 +360,7 @@ fn paths_read_back_as_written() {
         ("a..b", 3, "a key is missing here"),
         ("a[x]", 3, "an index is a number from 0"),
         ("a[1", 2, "the bracket is not closed"),
-        ("a.[0]", 3, "no dot before [index]"),
+        ("a.[0]", 3, "unexpected dot before [index]"),
         ("a b", 2, "expected a dot or [index]"),
         ("a.\"b", 3, "the quote is not closed"),
         ("a[0]b", 5, "expected a dot or [index]"),
@@ -371,7 +371,7 @@ fn paths_read_back_as_written() {
 }
 
 #[test]
-fn a_tab_before_a_value_goes_with_it_where_another_form_comes() {
+fn tab_before_a_value_is_removed_for_another_form() {
     for text in ["V:\t\u{fffd}", "V: \tx\n"] {
         let document = edge_yaml::Document::parse(text).unwrap();
         let path: edge_yaml::Path = edge_yaml::Path::new(vec![edge_yaml::Step::Key("V".to_owned())]).unwrap();
@@ -380,5 +380,40 @@ fn a_tab_before_a_value_goes_with_it_where_another_form_comes() {
             let edited = document.apply(&[edit]).unwrap().text;
             assert_eq!(edge_yaml::Document::parse(&edited).unwrap().get(&path), Some(value), "{edited}");
         }
+    }
+}
+
+#[test]
+fn syntax_error_says_what_was_expected_in_plain_words() {
+    let colon = "\":\" is not expected here; check the indentation, or put a value that contains \": \" in quotes";
+    for (text, place, message) in [
+        ("a: [1, 2\nb: 1\n", (2, 2), colon),
+        ("a: {b: 1\n", (2, 1), "expected \",\" or \"}\": the \"{\" at line 1, column 4 is not closed"),
+        ("\u{e4}: [1, 2\n", (2, 1), "expected \",\" or \"]\": the \"[\" at line 1, column 4 is not closed"),
+        ("a: [,]\n", (1, 4), "a value is missing after \"[\""),
+        ("a: {b: [\u{e4},\n", (1, 8), "a value is missing"),
+        ("a: b: c\n", (1, 5), colon),
+        ("a: x\n  b: 1\n", (2, 4), colon),
+        ("a: - b\n", (1, 4), "a list item (\"- \") must begin on a line of its own"),
+        ("a:\n  b: 1\n c: 2\n", (3, 2), "expected a key with the indentation of the keys above"),
+        ("a: x\nsecret\n", (2, 1), "expected \":\" and a value after the key"),
+        ("a: \"x\n", (1, 4), "a quote is not closed"),
+        ("a: \"\\q\"\n", (1, 4), "an escape sequence is not valid; in double quotes, write \\ as \\\\"),
+        ("a: \"x\" y\n", (1, 8), "there is text after the closing quote"),
+        ("a: @x\n", (1, 4), "the value needs quotes"),
+        ("a: *x\n", (1, 4), "an alias (*name) refers to an anchor that is not defined above it"),
+        ("a: &\n", (1, 4), "a value that begins with & or * needs quotes"),
+        ("a: ]\n", (1, 4), "a bracket is closed that was not opened"),
+        ("a: | x\n  y\n", (1, 4), "there must be nothing after | or > on the line"),
+        ("a: |0\n  y\n", (1, 4), "the number after | or > must be from 1 to 9"),
+        ("a: !<x\n", (1, 4), "a tag (!name) is not valid; a value that begins with ! needs quotes"),
+        ("%YAML 9\n", (1, 1), "a line that begins with % is not a valid directive"),
+        ("a: 1\n...\nb\n...\n: x: y\n", (3, 1), "expected \"---\" or the end of the file"),
+        ("a: 1\n---\nb: [\n", (4, 1), "a value is missing"),
+        ("a: \"x\ny\"\nb: z", (1, 4), "the indentation does not match the lines above"),
+    ] {
+        let error = Document::parse(text).unwrap_err().to_string();
+        let (line, column) = place;
+        assert_eq!(error, format!("not valid YAML at line {line}, column {column}: {message}"), "{text:?}");
     }
 }

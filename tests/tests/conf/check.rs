@@ -1,4 +1,4 @@
-//! `check`: each kind of fault once, none where KubeEdge itself wrote the file.
+//! `check`: each kind of problem once, and no findings in files that KubeEdge wrote.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -29,37 +29,37 @@ fn findings(tree: &Tree, version: &str) -> (i32, Vec<String>) {
 }
 
 #[track_caller]
-fn finds(path: &str, version: &str, text: &str, code: i32, wanted: &[&str]) {
+fn finds(path: &str, version: &str, text: &str, code: i32, expected: &[&str]) {
     let tree = Tree::with(&[(path, text)]);
     let before = tree.snapshot();
     let (exit, found) = findings(&tree, version);
-    assert_eq!(found, wanted, "{text}");
+    assert_eq!(found, expected, "{text}");
     assert_eq!(exit, code);
-    // For people the same, and the file stays.
+    // The same as text, and the file is not changed.
     let ran = check(&tree, version, &[]).expect(code);
-    // Before them what is checked, behind them how many there are.
-    assert_eq!(ran.stdout.lines().filter(|line| !line.starts_with("    hint: ")).count(), wanted.len() + 2);
+    // With a line before the findings and the summary after them.
+    assert_eq!(ran.stdout.lines().filter(|line| !line.starts_with("    hint: ")).count(), expected.len() + 2);
     assert_eq!(tree.snapshot(), before);
 }
 
 #[test]
-fn keys_that_kubeedge_ignores() {
+fn check_finds_keys_that_kubeedge_ignores() {
     finds(
         EDGECORE,
         "1.8",
         "kind: EdgeCore\nedgeStream: {enable: true}\nmodules:\n  edgeHub:\n    heartbeet: 15\n  edgeMush: {}\n  dynamicController: {enable: true}\n",
         3,
         &[
-            "2 error edgeStream: is in the wrong place; KubeEdge ignores it [it belongs at modules.edgeStream]",
-            "5 error modules.edgeHub.heartbeet: is no key of KubeEdge; KubeEdge ignores it [did you mean modules.edgeHub.heartbeat?]",
-            "6 error modules.edgeMush: is no key of KubeEdge; KubeEdge ignores it",
+            "2 error edgeStream: is in the wrong place; KubeEdge ignores it [move it to modules.edgeStream]",
+            "5 error modules.edgeHub.heartbeet: is not a known key; KubeEdge ignores it [did you mean modules.edgeHub.heartbeat?]",
+            "6 error modules.edgeMush: is not a known key; KubeEdge ignores it",
             "7 error modules.dynamicController: is a key of cloudcore.yaml; KubeEdge ignores it [set modules.dynamicController in cloudcore.yaml]",
         ],
     );
 }
 
 #[test]
-fn values_that_kubeedge_rejects() {
+fn check_finds_values_that_kubeedge_rejects() {
     finds(
         EDGECORE,
         "1.8",
@@ -68,13 +68,13 @@ fn values_that_kubeedge_rejects() {
         &[
             "3 error modules.edgeHub.heartbeat: must be a whole number from -2147483648 to 2147483647, not \"15s\"; edgecore does not start",
             "4 error modules.edgeStream.enable: must be true or false, not \"perhaps\"; edgecore does not start",
-            "5 error modules.metaManager: is an empty section; edgecore crashes on it at start [fill it or leave it out]",
+            "5 error modules.metaManager: is an empty section; edgecore crashes on it at start [add its keys or remove the section]",
         ],
     );
 }
 
 #[test]
-fn file_for_another_version() {
+fn check_finds_a_file_for_another_version() {
     let api = "kind: EdgeCore\napiVersion: edgecore.config.kubeedge.io/";
     finds(EDGECORE, "1.11", &format!("{api}v1alpha1\n"), 0, &[]);
     finds(EDGECORE, "1.12", &format!("{api}v1alpha2\n"), 0, &[]);
@@ -86,9 +86,9 @@ fn file_for_another_version() {
 }
 
 #[test]
-fn settings_that_a_newer_version_loses() {
+fn check_finds_settings_that_a_newer_version_loses() {
     let crio = "kind: EdgeCore\nmodules:\n  edged:\n    cgroupDriver: systemd\n    remoteRuntimeEndpoint: unix:///var/run/crio/crio.sock\n";
-    let driver = "4 error modules.edged.cgroupDriver: was last known in KubeEdge 1.11; KubeEdge ignores it [now it is modules.edged.tailoredKubeletConfig.cgroupDriver]";
+    let driver = "4 error modules.edged.cgroupDriver: was removed after KubeEdge 1.11; KubeEdge ignores it [use modules.edged.tailoredKubeletConfig.cgroupDriver]";
     let socket = "modules.edged.tailoredKubeletConfig.containerRuntimeEndpoint";
     finds(EDGECORE, "1.11", crio, 0, &[]);
     finds(EDGECORE, "1.12", crio, 3, &[driver]);
@@ -97,10 +97,10 @@ fn settings_that_a_newer_version_loses() {
     );
     finds(EDGECORE, "1.16", crio, 3, &[driver, &dead]);
     let gone = format!(
-        "5 error modules.edged.remoteRuntimeEndpoint: was last known in KubeEdge 1.17; KubeEdge ignores it [now it is {socket}]"
+        "5 error modules.edged.remoteRuntimeEndpoint: was removed after KubeEdge 1.17; KubeEdge ignores it [use {socket}]"
     );
     finds(EDGECORE, "1.18", crio, 3, &[driver, &gone]);
-    // What is so by default, or stands at the new place too, is no loss.
+    // A default, or a value that is also at the new path, is not lost.
     let kept = crio.replace("systemd", "cgroupfs")
         + "    tailoredKubeletConfig:\n      containerRuntimeEndpoint: unix:///var/run/crio/crio.sock\n";
     let warnings = [driver.replace("error", "warning"), gone.replace("error", "warning")];
@@ -111,17 +111,17 @@ fn settings_that_a_newer_version_loses() {
         "kind: CloudCore\nmodules:\n  nodeUpgradeJobController: {enable: true}\n",
         3,
         &[
-            "3 error modules.nodeUpgradeJobController: was last known in KubeEdge 1.15; KubeEdge ignores it [now it is modules.taskManager]",
+            "3 error modules.nodeUpgradeJobController: was removed after KubeEdge 1.15; KubeEdge ignores it [use modules.taskManager]",
         ],
     );
 }
 
 #[test]
-fn minconfig_trap() {
-    let hint = "[--minconfig of KubeEdge 1.7 and newer writes it so; set it to true]";
+fn check_finds_modules_that_minconfig_disables() {
+    let hint = "[set it to true; --minconfig of KubeEdge 1.7 and newer writes false]";
     let min = "kind: EdgeCore\nmodules:\n  edgeHub:\n    enable: false\n  eventBus:\n    enable: false\n";
     let hub = format!("4 error modules.edgeHub.enable: is false: the node never connects to cloudcore {hint}");
-    let bus = "6 warning modules.eventBus.enable: is false: there is no MQTT [--minconfig of KubeEdge 1.7 and newer writes it so; the default is true]";
+    let bus = "6 warning modules.eventBus.enable: is false: MQTT is not available [the default is true; --minconfig of KubeEdge 1.7 and newer writes false]";
     finds(EDGECORE, "1.8", min, 3, &[&hub, bus]);
     finds(
         CLOUDCORE,
@@ -133,21 +133,21 @@ fn minconfig_trap() {
 }
 
 #[test]
-fn keys_that_stand_twice() {
+fn check_finds_keys_that_are_set_twice() {
     finds(
         EDGECORE,
         "1.8",
         "kind: EdgeCore\nmodules:\n  edgeHub:\n    heartbeat: 15\n    heartbeat: 20\n  edgeStream: {Enable: true, enable: false}\n",
         3,
         &[
-            "5 error modules.edgeHub.heartbeat: stands in lines 4, 5; KubeEdge takes the last one and drops the others [keep one; of a section, the earlier one is dropped as a whole]",
-            "6 error modules.edgeStream.enable: stands here as Enable too; KubeEdge takes enable, whatever the order [keep modules.edgeStream.enable]",
+            "5 error modules.edgeHub.heartbeat: is set more than once, in lines 4, 5; KubeEdge uses the last one and ignores the others [keep only one; of a section, the earlier one is ignored as a whole]",
+            "6 error modules.edgeStream.enable: is also spelled Enable; KubeEdge uses enable, whatever the order [keep only modules.edgeStream.enable]",
         ],
     );
 }
 
 #[test]
-fn tunnel_to_this_host() {
+fn check_finds_a_tunnel_to_this_host() {
     let text = "kind: EdgeCore\nmodules:\n  edgeHub: {websocket: {server: 192.0.2.2:10000}}\n  edgeStream:\n    enable: true\n    server: 127.0.0.1:10004\n";
     finds(
         EDGECORE,
@@ -155,7 +155,7 @@ fn tunnel_to_this_host() {
         text,
         3,
         &[
-            "6 error modules.edgeStream.server: is 127.0.0.1:10004: the tunnel for kubectl logs and exec goes to this host, not to cloudcore [set modules.edgeStream.server=192.0.2.2:10004]",
+            "6 error modules.edgeStream.server: is 127.0.0.1:10004: the tunnel for kubectl logs and exec connects to this host, not to cloudcore [edge-conf set modules.edgeStream.server=192.0.2.2:10004]",
         ],
     );
     finds(EDGECORE, "1.8", &text.replace("127.0.0.1", "192.0.2.2"), 0, &[]);
@@ -191,7 +191,7 @@ fn default_configurations_are_without_findings_in_an_unknown_version_too() {
 }
 
 #[test]
-fn merged_keys_count_where_they_are_merged() {
+fn check_applies_merge_keys() {
     let text = "kind: EdgeCore\nmodules:\n  edgeStream: &x\n    enable: true\n  edgeHub:\n    <<: {heartbeat: 15, hartbeat: 3}\n    enable: true\n";
     finds(
         EDGECORE,
@@ -199,13 +199,13 @@ fn merged_keys_count_where_they_are_merged() {
         text,
         3,
         &[
-            "6 error modules.edgeHub.hartbeat: is no key of KubeEdge; KubeEdge ignores it [did you mean modules.edgeHub.heartbeat?]",
+            "6 error modules.edgeHub.hartbeat: is not a known key; KubeEdge ignores it [did you mean modules.edgeHub.heartbeat?]",
         ],
     );
 }
 
 #[test]
-fn version_is_the_files_own_or_said_to_be_unknown() {
+fn check_uses_the_version_in_the_file_or_reports_it_as_unknown() {
     let text = "kind: EdgeCore\nmodules: {edged: {cgroupDriver: systemd}}\n";
     let tree = Tree::with(&[(EDGECORE, text)]);
     let ran = check(&tree, "", &[]).expect(0);
@@ -217,9 +217,9 @@ fn version_is_the_files_own_or_said_to_be_unknown() {
     tree.write(EDGECORE, format!("edgecoreVersion: v1.23.1\n{text}"));
     assert!(check(&tree, "", &[]).expect(3).stdout.ends_with("1 problem found\n"));
     let ran = check(&tree, "1.99", &[]).expect(3);
-    assert_eq!(ran.stderr, "edge-conf: note: KubeEdge 1.99 is newer than what edge-conf knows: taken for 1.23\n");
+    assert_eq!(ran.stderr, "edge-conf: note: KubeEdge 1.99 is newer than edge-conf knows: using the keys of 1.23\n");
     let ran = check(&tree, "1.3", &[]).expect(3);
-    assert_eq!(ran.stderr, "edge-conf: note: KubeEdge 1.3 is older than what edge-conf knows: taken for 1.4\n");
+    assert_eq!(ran.stderr, "edge-conf: note: KubeEdge 1.3 is older than edge-conf knows: using the keys of 1.4\n");
 }
 
 #[test]

@@ -1,5 +1,4 @@
-//! What the install guides do with an editor, in every KubeEdge version: done once, then nothing,
-//! then taken back to the byte.
+//! `enable` in every KubeEdge version: applied, applied again without a change, and undone to the byte.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -27,7 +26,7 @@ fn node(kind: Kind, version: u16) -> Tree {
     Tree::with(&[(path, &text), ("etc/hostname", "node\n")])
 }
 
-/// Applies, applies again, checks, and undoes; what each wanted path holds after the first.
+/// Applies, compares values, checks, applies again and undoes.
 fn round(kind: Kind, version: u16, args: &[&str], want: &[(&str, Value)]) {
     let tree = node(kind, version);
     let before = tree.snapshot();
@@ -37,7 +36,7 @@ fn round(kind: Kind, version: u16, args: &[&str], want: &[(&str, Value)]) {
     assert_eq!(
         done.stdout,
         dry.stdout.replace("would write", "wrote").replace(" would be made", ""),
-        "1.{version}: what was shown is what was done"
+        "1.{version}: the dry run shows what is done"
     );
     for (path, value) in want {
         let got = conf(&tree, version, &["get", path, "--json"]).expect(0);
@@ -45,18 +44,18 @@ fn round(kind: Kind, version: u16, args: &[&str], want: &[(&str, Value)]) {
         assert_eq!(&got["value"], value, "1.{version} {path}");
     }
     conf(&tree, version, &["check"]).expect(0);
-    let wanted = tree.snapshot();
+    let after = tree.snapshot();
     let again = conf(&tree, version, args).expect(0);
     assert_eq!(again.stdout, "already up to date\n", "1.{version}");
     conf(&tree, version, &[args, &["-n"]].concat()).expect(0);
-    assert_same(&tree.snapshot(), &wanted, "a second run");
+    assert_same(&tree.snapshot(), &after, "a second run");
     conf(&tree, version, &["undo"]).expect(0);
     assert_same(&tree.snapshot(), &before, &format!("1.{version} {args:?} and undo"));
     assert_eq!(conf(&tree, version, &["undo"]).expect(0).stdout, "nothing to undo\n");
 }
 
 #[test]
-fn logs_on_the_edge() {
+fn enable_logs_sets_edge_stream() {
     for version in versions() {
         let want =
             [("modules.edgeStream.enable", json!(true)), ("modules.edgeStream.server", json!("192.0.2.7:10004"))];
@@ -65,7 +64,7 @@ fn logs_on_the_edge() {
 }
 
 #[test]
-fn logs_on_the_edge_take_cloudcores_address_from_the_hub() {
+fn enable_logs_takes_the_address_of_cloudcore_from_edge_hub() {
     // The rendered default names 192.0.2.2 as the hub and 127.0.0.1 as the stream server.
     let want = [("modules.edgeStream.server", json!("192.0.2.2:10004"))];
     round(Kind::EdgeCore, 4, &["enable", "logs"], &want);
@@ -80,20 +79,20 @@ fn logs_on_the_edge_take_cloudcores_address_from_the_hub() {
     let ran = conf(&tree, 8, &["enable", "logs"]).expect(2);
     assert_eq!(
         ran.stderr,
-        "edge-conf: cannot tell where cloudcore is: neither edgeStream nor edgeHub names it\n\
+        "edge-conf: cannot enable logs: the address of cloudcore is not set in edgeStream or edgeHub\n\
          hint: edge-conf enable logs --server IP:10004\n"
     );
 }
 
 #[test]
-fn logs_on_the_cloud_wait_for_the_certificates() {
+fn enable_logs_on_cloudcore_requires_the_certificates() {
     for version in versions() {
         let tree = node(Kind::CloudCore, version);
         let before = tree.snapshot();
         let ran = conf(&tree, version, &["enable", "logs"]).expect(4);
         assert_eq!(
             ran.stderr.lines().next_back().unwrap(),
-            "hint: make them first: edge-certgen stream --ip CLOUDCORE_IP"
+            "hint: create them first: edge-certgen stream --ip CLOUDCORE_IP"
         );
         assert!(ran.stderr.contains("/etc/kubeedge/ca/streamCA.crt, /etc/kubeedge/certs/stream.crt"), "{}", ran.stderr);
         assert_same(&tree.snapshot(), &before, "refused");
@@ -106,7 +105,7 @@ fn logs_on_the_cloud_wait_for_the_certificates() {
 }
 
 #[test]
-fn metaserver_and_its_cloud_side() {
+fn enable_metaserver_and_dynamic_controller() {
     for version in 7..=23 {
         let mut want = vec![("modules.metaManager.metaServer.enable", json!(true))];
         if version == 7 {
@@ -116,7 +115,7 @@ fn metaserver_and_its_cloud_side() {
     }
     let tree = node(Kind::EdgeCore, 5);
     let ran = conf(&tree, 5, &["enable", "metaserver"]).expect(4);
-    assert!(ran.stderr.contains("edgecore 1.5 does not have it: it came with 1."), "{}", ran.stderr);
+    assert!(ran.stderr.contains("edgecore 1.5 does not have it: it was added in 1."), "{}", ran.stderr);
     for version in 6..=23 {
         let want = [("modules.dynamicController.enable", json!(true))];
         round(Kind::CloudCore, version, &["enable", "dynamic-controller"], &want);
@@ -124,7 +123,7 @@ fn metaserver_and_its_cloud_side() {
 }
 
 #[test]
-fn crio_by_the_keys_of_each_version() {
+fn enable_crio_sets_the_keys_of_each_version() {
     const SOCKET: &str = "unix:///var/run/crio/crio.sock";
     for version in versions() {
         let tailored = "modules.edged.tailoredKubeletConfig";
@@ -151,7 +150,7 @@ fn crio_by_the_keys_of_each_version() {
 }
 
 #[test]
-fn crio_settings_come_through_a_pipe() {
+fn enable_crio_reads_settings_from_a_pipe() {
     let tree = node(Kind::EdgeCore, 23);
     let pipe = |text: &str| {
         let tool = Tool::new("edge-conf").arg("--root").arg(tree.path());
@@ -164,7 +163,7 @@ fn crio_settings_come_through_a_pipe() {
     for (input, message) in [
         ("", "cannot use standard input: it is empty"),
         ("socket=/run/y", "cannot use standard input: it ends in the middle of a line"),
-        ("socks=/run/y\n", "cannot use the line \"socks=/run/y\" of standard input"),
+        ("socks=/run/y\n", "cannot use standard input: unexpected line \"socks=/run/y\""),
     ] {
         assert!(pipe(input).expect(1).stderr.contains(message), "{input:?}");
     }
@@ -173,7 +172,7 @@ fn crio_settings_come_through_a_pipe() {
 }
 
 #[test]
-fn variables_go_into_a_drop_in_and_the_unit_file_stays() {
+fn env_writes_a_drop_in_and_keeps_the_unit_file() {
     let tree = node(Kind::EdgeCore, 8);
     tree.write("etc/systemd/system/edgecore.service", "[Service]\nExecStart=/usr/local/bin/edgecore\n");
     std::fs::hard_link(tree.at("etc/systemd/system/edgecore.service"), tree.at("etc/kubeedge/edgecore.service"))
@@ -183,7 +182,7 @@ fn variables_go_into_a_drop_in_and_the_unit_file_stays() {
     conf(&tree, 8, &args).expect(0);
     assert_eq!(
         tree.read("etc/systemd/system/edgecore.service.d/20-edgeutils.conf"),
-        "# Made by edge-conf env; `edge-conf undo` takes it back.\n[Service]\n\
+        "# Written by edge-conf env; `edge-conf undo` reverts it.\n[Service]\n\
          Environment=\"CHECK_EDGECORE_ENVIRONMENT=false\"\nEnvironment=\"B=50%%\"\n"
     );
     assert_eq!(conf(&tree, 8, &args).expect(0).stdout, "already up to date\n");

@@ -35,19 +35,19 @@ fn configuration_is_filtered() {
 }
 
 #[test]
-fn yaml_inside_a_configmap_is_edited_and_all_around_it_stays() {
+fn configmap_is_edited_only_in_its_entry() {
     let ran = filter(CONFIGMAP, &["enable", "logs"]).expect(0);
     assert_eq!(ran.stdout, CONFIGMAP.replace("enable: false", "enable: true"));
     assert!(
-        ran.stderr.contains("cloudcore will not start unless these are there: /etc/kubeedge/ca/streamCA.crt"),
+        ran.stderr.contains("cloudcore does not start without these files: /etc/kubeedge/ca/streamCA.crt"),
         "{}",
         ran.stderr
     );
     let ran =
         filter(CONFIGMAP, &["set", "modules.cloudStream.streamPort=10013", "modules.router.enable=true"]).expect(0);
-    let wanted = CONFIGMAP
+    let expected = CONFIGMAP
         .replace("# no logs yet\n", "# no logs yet\n        streamPort: 10013\n      router:\n        enable: true\n");
-    assert_eq!(ran.stdout, wanted);
+    assert_eq!(ran.stdout, expected);
     let quoted = CONFIGMAP.replace(
         "  cloudcore.yaml: |\n",
         "  cloudcore.yaml: \"kind: CloudCore\\nmodules:\\n  router:\\n    enable: false\\n\"\n",
@@ -65,7 +65,7 @@ fn with_entry(entry: &str) -> String {
 }
 
 #[test]
-fn entry_of_a_configmap_may_be_written_in_any_way() {
+fn configmap_entry_may_have_any_form() {
     let set = |input: &str| filter(input, &["set", "modules.cloudStream.enable=true"]);
     let crlf = CONFIGMAP.replace('\n', "\r\n");
     assert_eq!(set(&crlf).expect(0).stdout, crlf.replace("false", "true"));
@@ -74,7 +74,7 @@ fn entry_of_a_configmap_may_be_written_in_any_way() {
     let body = "kind: CloudCore\n    modules:\n      cloudStream: {enable: false}";
     for header in ["|", "|-", "|+", "|2-"] {
         let input = with_entry(&format!("{header}\n    {body}"));
-        // The header is the shortest that says the same.
+        // The header is written in its shortest form.
         let header = header.replace(['2', '+'], "");
         let want = with_entry(&format!("{header}\n    {}", body.replace("false", "true")));
         assert_eq!(set(&input).expect(0).stdout, want);
@@ -86,34 +86,34 @@ fn entry_of_a_configmap_may_be_written_in_any_way() {
 }
 
 #[test]
-fn configmap_that_cannot_be_edited_is_named_with_its_entry() {
+fn configmap_error_names_the_entry() {
     let set = |input: &str| filter(input, &["set", "modules.cloudStream.enable=true"]);
     for (input, code, message) in [
         (
             with_entry("|\n    modules: [\n"),
             1,
-            r#"standard input, data."cloudcore.yaml": line 2, column 1: not valid YAML"#,
+            r#"standard input, data."cloudcore.yaml": not valid YAML at line 1, column 10: a value is missing after "[""#,
         ),
         (
             with_entry("|\n    kind: CloudCore\n    kind: CloudCore\n"),
             4,
-            r#"standard input, data."cloudcore.yaml": line 1, column 1: the key kind stands more than once"#,
+            r#"standard input, data."cloudcore.yaml": line 1, column 1: the key kind is set more than once"#,
         ),
         (
             format!("kind: List\nitems:\n- {}", CONFIGMAP.replace('\n', "\n  ")),
             1,
-            "cannot edit a List: one ConfigMap alone is wanted\nhint: cloudcore's under Helm: kubectl get configmap",
+            "cannot edit a List: expected a single ConfigMap\nhint: get that of cloudcore: kubectl get configmap",
         ),
-        ("kind: ConfigMap\ndata:\n".to_owned(), 1, "its data holds neither cloudcore.yaml nor edgecore.yaml\nhint: "),
+        ("kind: ConfigMap\ndata:\n".to_owned(), 1, "its data has neither cloudcore.yaml nor edgecore.yaml\nhint: "),
         (
             CONFIGMAP.replace("\ndata:\n", "\ndata:\n  edgecore.yaml: 'kind: EdgeCore'\n"),
             4,
-            "its data holds more than one configuration",
+            "its data has more than one configuration",
         ),
         (
             format!("{CONFIGMAP}# {}", "ü".repeat(1 << 19)),
             4,
-            "cannot use standard input: it has more than 1048576 bytes",
+            "cannot use standard input: it is larger than 1048576 bytes",
         ),
     ] {
         let ran = set(&input).expect(code);
@@ -121,7 +121,11 @@ fn configmap_that_cannot_be_edited_is_named_with_its_entry() {
         assert_eq!(ran.stdout, "");
     }
     let ran = set(&format!("{CONFIGMAP}---\n{CONFIGMAP}")).expect(0);
-    assert!(ran.stderr.contains("note: there is more than one document: only the first is edited"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("note: the file has more than one document: only the first is edited"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]
@@ -132,20 +136,25 @@ fn filter_feeds_a_filter() {
 }
 
 #[test]
-fn failing_filter_prints_nothing() {
+fn filter_that_fails_prints_nothing() {
     for (input, args, code, message) in [
-        ("", &["enable", "logs"] as &[&str], 1, "cannot edit standard input: it is empty"),
+        ("", &["enable", "logs"] as &[&str], 1, "cannot use standard input: it is empty"),
         ("kind: Pod\n", &["set", "a=1"], 4, "its kind is neither EdgeCore nor CloudCore"),
         (
             "kind: ConfigMap\ndata: {x: y}\n",
             &["enable", "logs"],
             1,
-            "its data holds neither cloudcore.yaml nor edgecore.yaml",
+            "its data has neither cloudcore.yaml nor edgecore.yaml",
         ),
         (EDGE, &["set", "edgeStream.enable=true"], 4, "edgecore ignores it there"),
         (EDGE, &["set", "-"], 2, "cannot read standard input twice"),
         (EDGE, &["enable", "crio", "-"], 2, "cannot read standard input twice"),
-        (EDGE, &["set", "--restart", "modules.edgeStream.enable=true"], 2, "cannot use --restart here"),
+        (
+            EDGE,
+            &["set", "--restart", "modules.edgeStream.enable=true"],
+            2,
+            "cannot use --restart with --root or --file -",
+        ),
         ("kind: EdgeCore\nmodules: [\n", &["set", "modules.edgeStream.enable=true"], 1, "not valid YAML"),
     ] {
         let ran = filter(input, args).expect(code);
@@ -157,10 +166,10 @@ fn failing_filter_prints_nothing() {
 }
 
 #[test]
-fn version_is_found_in_the_file() {
+fn filter_uses_the_version_in_the_file() {
     let text = format!("edgecoreVersion: v1.23.1\n{EDGE}");
     let ran = filter(&text, &["set", "modules.edged.cgroupDriver=systemd"]).expect(4);
-    assert!(ran.stderr.contains("edgecore 1.23 does not have it any more"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("edgecore 1.23 does not have it: it was removed"), "{}", ran.stderr);
     let ran = filter(EDGE, &["set", "modules.edgeStream.enable=true"]).expect(0);
     assert!(ran.stderr.contains("the KubeEdge version is unknown: checked against all"), "{}", ran.stderr);
 }

@@ -1,4 +1,4 @@
-//! Files as they are met in the field: kept to the byte, or refused with line and column.
+//! Unusual files are kept to the byte, or refused with line and column.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -16,7 +16,7 @@ fn set(bytes: impl AsRef<[u8]>) -> (Ran, Vec<u8>) {
 }
 
 #[test]
-fn set_leaves_what_is_not_the_setting() {
+fn set_keeps_everything_but_the_setting() {
     for (name, text) in [
         (
             "comments",
@@ -57,10 +57,10 @@ fn set_refuses_what_cannot_be_edited_safely_with_its_place() {
         ),
         ("alias as the mapping", b"kind: EdgeCore\nx: &x {enable: false}\nmodules:\n  edgeStream: *x\n", 4, "line 4"),
         ("Go template", b"kind: EdgeCore\nmodules:\n  edgeStream:\n    enable: {{ .Values.x }}\n", 4, "line 4"),
-        ("no YAML", b"kind: EdgeCore\nmodules: [\n", 1, "line "),
+        ("not YAML", b"kind: EdgeCore\nmodules: [\n", 1, "line "),
         ("binary", b"\x7fELF\x02\x01\x01\x00\xff\xfe", 4, "line 1"),
         ("NUL", b"kind: EdgeCore\nmodules: \x00\n", 4, "line 2"),
-        ("over 1 MiB", long.as_bytes(), 4, "bytes; at most 1048576 are edited"),
+        ("over 1 MiB", long.as_bytes(), 4, "bytes, and at most 1048576 can be edited"),
         ("too deep", deep.as_bytes(), 4, "line "),
         ("another kind", b"kind: Deployment\nmodules: {}\n", 4, "its kind is neither EdgeCore nor CloudCore"),
     ] {
@@ -72,7 +72,7 @@ fn set_refuses_what_cannot_be_edited_safely_with_its_place() {
 }
 
 #[test]
-fn file_that_is_not_there_is_never_made() {
+fn set_never_creates_a_missing_file() {
     let tree = Tree::with(&[("etc/hostname", "x\n")]);
     let conf = |args: &[&str]| Tool::new("edge-conf").arg("--root").arg(tree.path()).args(args).run();
     let ran = conf(&["set", "modules.edgeStream.enable=true"]).expect(1);
@@ -102,7 +102,7 @@ fn default_file_follows_the_setting() {
         );
     }
     let ran = conf(&["set", "modules.edgeStream.enable=true", "modules.dynamicController.enable=true"]).expect(2);
-    assert!(ran.stderr.starts_with("edge-conf: cannot tell which file is meant"), "{}", ran.stderr);
+    assert!(ran.stderr.starts_with("edge-conf: cannot choose a configuration file"), "{}", ran.stderr);
     assert_eq!(conf(&["get", "modules.dynamicController.enable"]).expect(0).stdout, "true\n");
 }
 

@@ -1,4 +1,4 @@
-//! What an edit leaves as it was: the link, the mode, the owner, the attributes, the brackets.
+//! An edit keeps links, mode, owner, attributes and brackets.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -31,7 +31,7 @@ fn linked_configuration_stays_a_link() {
 }
 
 #[test]
-fn set_does_not_hand_the_token_to_whom_the_directory_favours() {
+fn set_does_not_inherit_the_default_acl_of_the_directory() {
     let tree = Tree::with(&[(FILE, START)]);
     let (file, dir) = (tree.at(FILE), tree.at("etc/kubeedge/config"));
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
@@ -92,7 +92,7 @@ fn force_sets_what_is_refused() {
         let tree = Tree::with(&[(FILE, START)]);
         let before = tree.snapshot();
         let ran = conf(&tree, &["set", setting]).expect(4);
-        assert!(ran.stderr.trim_end().ends_with("--force sets it all the same"), "{}", ran.stderr);
+        assert!(ran.stderr.trim_end().ends_with("--force sets it anyway"), "{}", ran.stderr);
         assert_same(&tree.snapshot(), &before, setting);
         let (path, value) = setting.split_once('=').unwrap();
         conf(&tree, &["set", "--force", setting]).expect(0);
@@ -101,24 +101,24 @@ fn force_sets_what_is_refused() {
         conf(&tree, &["undo"]).expect(0);
         assert_same(&tree.snapshot(), &before, setting);
     }
-    // And starts cloudcore's tunnel although it would not come up.
+    // It also enables cloudcore's tunnel without the certificates.
     let tree = Tree::with(&[("etc/kubeedge/config/cloudcore.yaml", "kind: CloudCore\n")]);
     conf(&tree, &["enable", "logs"]).expect(4);
     conf(&tree, &["enable", "logs", "--force"]).expect(0);
 }
 
 #[test]
-fn option_without_meaning_and_a_path_that_cannot_be_are_wrong_calls() {
+fn option_that_a_verb_does_not_support_is_a_usage_error() {
     let tree = Tree::with(&[(FILE, START)]);
     for (args, message) in [
-        (&["get", "kind", "--restart"] as &[&str], "cannot use --restart with get: it has no meaning there"),
+        (&["get", "kind", "--restart"] as &[&str], "cannot use --restart with get"),
         (&["check", "--restart"], "cannot use --restart with check"),
         (&["undo", "--file", "/x"], "cannot use --file with undo"),
         (&["env", "A=1", "--file", "/x"], "cannot use --file with env"),
-        (&["set", "kind=EdgeCore", "--restart"], "cannot use --restart here"),
+        (&["set", "kind=EdgeCore", "--restart"], "cannot use --restart with --root or --file -"),
         (
             &["get", "kind", "--file", "edgecore.yaml"],
-            "cannot use --file edgecore.yaml: with --root it is a path from there on",
+            "cannot use --file edgecore.yaml: with --root, it must be an absolute path below that directory",
         ),
     ] {
         let ran = conf(&tree, args).expect(2);
@@ -126,5 +126,9 @@ fn option_without_meaning_and_a_path_that_cannot_be_are_wrong_calls() {
     }
     let outside = tree.at(FILE);
     let ran = conf(&tree, &["get", "kind", "--file", outside.to_str().unwrap()]).expect(1);
-    assert!(ran.stderr.ends_with("hint: with --root, --file is a path from there on\n"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.ends_with("hint: with --root, --file is an absolute path below that directory\n"),
+        "{}",
+        ran.stderr
+    );
 }

@@ -1,4 +1,4 @@
-//! Paths as KubeEdge reads them: capitals, the user's own keys, lists, and the same thing twice.
+//! Paths as KubeEdge reads them: letter case, the user's own keys, lists, and duplicates.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -11,7 +11,7 @@ fn conf(tree: &Tree, args: &[&str]) -> Ran {
     Tool::new("edge-conf").arg("--root").arg(tree.path()).args(["--kubeedge-version", "1.23"]).args(args).run()
 }
 
-/// The modules after a call that must succeed, do nothing the second time and be undone to the byte.
+/// The modules after a call, which must succeed, change nothing the second time, and be undone to the byte.
 #[track_caller]
 fn after(modules: &str, args: &[&str]) -> String {
     let start = format!("kind: EdgeCore\nmodules:\n{modules}");
@@ -29,17 +29,17 @@ fn after(modules: &str, args: &[&str]) -> String {
 #[test]
 fn second_spelling_is_never_added() {
     let text = "  EdgeStream:\n    Enable: false\n";
-    let wanted = text.replace("false", "true") + "    server: a:1\n";
-    assert_eq!(after(text, &["set", "modules.edgeStream.enable=true", "modules.edgestream.Server=a:1"]), wanted);
-    assert_eq!(after(text, &["enable", "logs", "--server", "a:1"]), wanted);
-    // Where there are two already, the one that counts is set, wherever it stands.
+    let expected = text.replace("false", "true") + "    server: a:1\n";
+    assert_eq!(after(text, &["set", "modules.edgeStream.enable=true", "modules.edgestream.Server=a:1"]), expected);
+    assert_eq!(after(text, &["enable", "logs", "--server", "a:1"]), expected);
+    // Where there are two already, the one that takes effect is set.
     let two = "  edgeStream:\n    enable: false\n    Enable: false\n";
     let set = after(two, &["set", "modules.edgeStream.enable=true"]);
     assert_eq!(set, "  edgeStream:\n    enable: true\n    Enable: false\n");
 }
 
 #[test]
-fn unset_leaves_no_spelling_behind_and_get_knows_which_one_counts() {
+fn unset_removes_every_spelling_and_get_prints_the_effective_one() {
     let text = "  edgestream:\n    server: a:1\n  edgeStream:\n    Enable: true\n    enable: false\n    server: b:1\n";
     let tree = Tree::with(&[(FILE, &format!("kind: EdgeCore\nmodules:\n{text}"))]);
     let get = |path: &str| conf(&tree, &["get", path]).expect(0).stdout;
@@ -52,7 +52,7 @@ fn unset_leaves_no_spelling_behind_and_get_knows_which_one_counts() {
 }
 
 #[test]
-fn users_own_keys_are_taken_by_the_letter() {
+fn users_own_keys_keep_their_letter_case() {
     let text = "  edged:\n    nodeLabels:\n      app: x\n";
     assert_eq!(after(text, &["set", "modules.edged.nodeLabels.App=z"]), format!("{text}      App: z\n"));
     assert_eq!(after(text, &["set", "modules.edged.NODELABELS.app=z"]), text.replace('x', "z"));
@@ -64,7 +64,7 @@ fn users_own_keys_are_taken_by_the_letter() {
 }
 
 #[test]
-fn key_with_dots_wants_quotes_and_says_so() {
+fn key_with_dots_needs_quotes() {
     let text = "  edged:\n    tailoredKubeletConfig:\n      evictionHard:\n        memory.available: 100Mi\n";
     let path = "modules.edged.tailoredKubeletConfig.evictionHard";
     let set = |key: &str| after(text, &["set", &format!("{path}.{key}=200Mi")]);
@@ -84,7 +84,7 @@ fn key_with_dots_wants_quotes_and_says_so() {
 }
 
 #[test]
-fn items_of_a_list_are_meant_by_the_indexes_they_had_before_the_call() {
+fn list_items_are_addressed_by_their_indexes_before_the_call() {
     let path = "modules.edged.tailoredKubeletConfig.clusterDNS";
     let text = "  edged:\n    tailoredKubeletConfig:\n      clusterDNS:\n      - a # 1\n      - b # 2\n      - c # 3\n";
     let at = |index: usize| format!("{path}[{index}]");
@@ -97,7 +97,7 @@ fn items_of_a_list_are_meant_by_the_indexes_they_had_before_the_call() {
     assert_eq!(after(text, &["set", &format!("{}=x", at(3))]), format!("{text}      - x\n"));
     let ran = conf(&tree, &["set", &format!("{}=x", at(9))]).expect(4);
     assert!(ran.stderr.contains("line 6, column 7: the list has 3 items; index 3 appends"), "{}", ran.stderr);
-    // Which item is gone cannot be told once the list was changed: then a human puts it back.
+    // After another change of the list, an undo cannot find the place of the item.
     tree.write(FILE, format!("kind: EdgeCore\nmodules:\n{}", text.replace("b #", "a #")));
     conf(&tree, &["unset", &at(0)]).expect(0);
     tree.write(FILE, tree.read(FILE) + "  edgeStream: {enable: true}\n");
@@ -124,7 +124,7 @@ fn same_setting_twice_in_a_call_ends_as_the_last() {
 fn unset_and_unknown_settings_are_reported() {
     let tree = Tree::with(&[(FILE, "kind: EdgeCore\nmodules: {}\n")]);
     let ran = conf(&tree, &["unset", "modules.edgeHub.tokn"]).expect(0);
-    let note = "edge-conf: note: modules.edgeHub.tokn is not set: no version of edgecore knows it, did you mean modules.edgeHub.token?\n";
+    let note = "edge-conf: note: modules.edgeHub.tokn is not set: it is not a known setting of edgecore; did you mean modules.edgeHub.token?\n";
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("already up to date\n", note));
     assert_eq!(conf(&tree, &["unset", "modules.edgeHub.token"]).expect(0).stderr, "");
 }
@@ -134,6 +134,6 @@ fn value_that_is_empty_is_refused() {
     let tree = Tree::with(&[(FILE, "kind: EdgeCore\nmodules: {}\n")]);
     for setting in ["modules.edgeHub.heartbeat=", "modules.edgeHub=null", "modules.edgeStream.enable=~"] {
         let ran = conf(&tree, &["set", setting]).expect(4);
-        assert!(ran.stderr.contains(", not nothing\nhint: to have the default: edge-conf unset "), "{}", ran.stderr);
+        assert!(ran.stderr.contains(", not empty\nhint: to use the default: edge-conf unset "), "{}", ran.stderr);
     }
 }

@@ -1,4 +1,4 @@
-//! Secrets are written where they belong and shown nowhere: not in plans, records, errors or differences.
+//! Secrets are never shown: not in plans, records, errors or differences.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -22,7 +22,7 @@ fn conf(tree: &Tree, args: &[&str]) -> Ran {
 }
 
 #[track_caller]
-fn says_nothing_of_it(ran: &Ran) {
+fn assert_no_secret(ran: &Ran) {
     let said = format!("{}{}", ran.stdout, ran.stderr);
     assert!(!said.contains("geheim"), "{said}");
 }
@@ -40,12 +40,12 @@ fn secrets_are_not_shown_when_settings_are_written_or_undone() {
     ] {
         for form in [&[] as &[&str], &["--json"]] {
             let tree = Tree::with(&[(FILE, START)]);
-            says_nothing_of_it(&conf(&tree, &[args, form, &["-n"]].concat()).expect(3));
-            says_nothing_of_it(&conf(&tree, &[args, form].concat()).expect(0));
-            says_nothing_of_it(&conf(&tree, &[&["check"], form].concat()));
-            // Changed by someone since: the undo says so without the values.
+            assert_no_secret(&conf(&tree, &[args, form, &["-n"]].concat()).expect(3));
+            assert_no_secret(&conf(&tree, &[args, form].concat()).expect(0));
+            assert_no_secret(&conf(&tree, &[&["check"], form].concat()));
+            // Changed since: the undo reports it without the values.
             tree.write(FILE, tree.read(FILE).replace("geheim", "geheimnis") + "  edgeStream: {enable: true}\n");
-            says_nothing_of_it(&conf(&tree, &[&["undo"], form].concat()));
+            assert_no_secret(&conf(&tree, &[&["undo"], form].concat()));
         }
     }
 }
@@ -56,35 +56,35 @@ fn secrets_are_not_shown_when_someone_else_changed_them_since() {
     conf(&tree, &["set", "modules.edgeHub.token=geheim.two"]).expect(0);
     tree.write(FILE, START.replace("geheim.one", "geheim.three"));
     let ran = conf(&tree, &["undo"]).expect(4);
-    assert!(ran.stderr.contains("modules.edgeHub.token is *** now, and we left it ***"), "{}", ran.stderr);
-    says_nothing_of_it(&ran);
+    assert!(ran.stderr.contains("modules.edgeHub.token is now ***, and this run set it to ***"), "{}", ran.stderr);
+    assert_no_secret(&ran);
 }
 
 #[test]
 fn secrets_are_not_shown_when_the_call_is_wrong() {
     let tree = Tree::with(&[(FILE, START)]);
-    says_nothing_of_it(&conf(&tree, &["set", "modules.edgeHub.token: geheim"]).expect(2));
-    says_nothing_of_it(&conf(&tree, &["set", "modules.edgeHub.token geheim"]).expect(2));
-    says_nothing_of_it(&conf(&tree, &["env", "MQTT_PASSWORD geheim"]).expect(2));
-    says_nothing_of_it(&conf(&tree, &["env", "MQTT_PASSWORD=geheim\n"]).expect(2));
+    assert_no_secret(&conf(&tree, &["set", "modules.edgeHub.token: geheim"]).expect(2));
+    assert_no_secret(&conf(&tree, &["set", "modules.edgeHub.token geheim"]).expect(2));
+    assert_no_secret(&conf(&tree, &["env", "MQTT_PASSWORD geheim"]).expect(2));
+    assert_no_secret(&conf(&tree, &["env", "MQTT_PASSWORD=geheim\n"]).expect(2));
 }
 
 #[test]
 fn secrets_are_not_shown_when_a_unit_gets_them() {
     let tree = Tree::with(&[(FILE, START)]);
     for form in [&[] as &[&str], &["--json"]] {
-        says_nothing_of_it(&conf(&tree, &[&["env", "A=1", "MQTT_PASSWORD=geheim one"], form].concat()).expect(0));
-        says_nothing_of_it(&conf(&tree, &[&["env", "MQTT_PASSWORD=geheim \"two"], form].concat()).expect(0));
-        says_nothing_of_it(&conf(&tree, &[&["env", "URL=http://u:geheim@h/"], form].concat()).expect(0));
-        says_nothing_of_it(&conf(&tree, &[&["env", "URL=http://u:geheim2@h/", "-n"], form].concat()).expect(3));
+        assert_no_secret(&conf(&tree, &[&["env", "A=1", "MQTT_PASSWORD=geheim one"], form].concat()).expect(0));
+        assert_no_secret(&conf(&tree, &[&["env", "MQTT_PASSWORD=geheim \"two"], form].concat()).expect(0));
+        assert_no_secret(&conf(&tree, &[&["env", "URL=http://u:geheim@h/"], form].concat()).expect(0));
+        assert_no_secret(&conf(&tree, &[&["env", "URL=http://u:geheim2@h/", "-n"], form].concat()).expect(3));
         conf(&tree, &["undo"]).expect(0);
         conf(&tree, &["undo"]).expect(0);
-        says_nothing_of_it(&conf(&tree, &[&["undo"], form].concat()).expect(0));
+        assert_no_secret(&conf(&tree, &[&["undo"], form].concat()).expect(0));
     }
 }
 
 #[test]
-fn get_shows_what_was_asked_for() {
+fn get_shows_a_secret() {
     let tree = Tree::with(&[(FILE, START)]);
     assert_eq!(conf(&tree, &["get", "modules.edgeHub.token"]).expect(0).stdout, "geheim.one\n");
 }
@@ -104,7 +104,7 @@ fn env_reads_a_secret_from_standard_input_into_a_private_drop_in() {
     assert_eq!(mode(&tree), 0o644);
     let harmless = tree.read(dropin);
     let ran = env(&tree, &["DB_PASSWORD=-"], "geheim $1 %h\n").expect(0);
-    says_nothing_of_it(&ran);
+    assert_no_secret(&ran);
     assert_eq!(mode(&tree), 0o600);
     assert!(tree.read(dropin).contains("Environment=\"DB_PASSWORD=geheim $1 %%h\"\n"), "{}", tree.read(dropin));
     conf(&tree, &["undo"]).expect(0);
@@ -132,7 +132,7 @@ fn env_reads_a_secret_from_standard_input_into_a_private_drop_in() {
     assert!(again.stdout.starts_with("already up to date"), "{}", again.stdout);
 }
 
-/// All that the journal holds, whatever its files are called.
+/// All files of the journal.
 fn journal(tree: &Tree) -> String {
     let files = std::fs::read_dir(tree.at("var/lib/edgeutils/journal")).unwrap();
     files.map(|file| String::from_utf8_lossy(&std::fs::read(file.unwrap().path()).unwrap()).into_owned()).collect()
@@ -153,7 +153,7 @@ fn new_secret_is_not_in_the_journal_once_its_run_has_ended() {
             }
             conf(&tree, call).expect(0);
             assert!(!journal(&tree).contains("geheim.new"), "{call:?} {linked}: {}", journal(&tree));
-            // Nor does its undo leave it there, which has it for as long as it runs.
+            // Nor after its undo, during which the journal contains it.
             conf(&tree, &["undo"]).expect(0);
             assert!(!journal(&tree).contains("geheim.new"), "{call:?} {linked}, undone: {}", journal(&tree));
             assert_eq!(tree.read(FILE), START);

@@ -1,4 +1,4 @@
-//! Undo of settings when the file did not stand still: edgecore rewrites its own.
+//! Undo of settings in a file that has changed since: edgecore rewrites its own.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -7,7 +7,7 @@ use edgeutils_tests::tree::Tree;
 
 const FILE: &str = "etc/kubeedge/config/edgecore.yaml";
 const START: &str = "\
-# by hand
+# comment
 kind: EdgeCore
 modules:
   edgeHub:
@@ -47,7 +47,8 @@ fn setting_that_someone_changed_since_is_refused_and_secrets_are_not_shown() {
     tree.write(FILE, &theirs);
     let ran = conf(&tree, &["undo"]).expect(4);
     assert!(
-        ran.stderr.contains("modules.edgeStream.server is 192.0.2.99:10004 now, and we left it 192.0.2.1:10004"),
+        ran.stderr
+            .contains("modules.edgeStream.server is now 192.0.2.99:10004, and this run set it to 192.0.2.1:10004"),
         "{}",
         ran.stderr
     );
@@ -60,7 +61,7 @@ fn setting_that_someone_changed_since_is_refused_and_secrets_are_not_shown() {
 }
 
 #[test]
-fn older_run_comes_back_under_a_newer_one_that_touched_other_settings() {
+fn older_run_is_undone_under_a_newer_one_that_changed_other_settings() {
     let tree = enabled();
     conf(&tree, &["set", "modules.edgeHub.heartbeat=20"]).expect(0);
     conf(&tree, &["undo", "--id", "1"]).expect(0);
@@ -105,7 +106,7 @@ fn token_is_never_shown() {
 }
 
 #[test]
-fn file_that_was_removed_since_is_said_to_be_and_not_made_again() {
+fn file_that_was_removed_since_is_reported_and_not_created() {
     let tree = enabled();
     std::fs::remove_file(tree.at(FILE)).unwrap();
     let ran = conf(&tree, &["undo"]).expect(4);

@@ -1,4 +1,4 @@
-//! Which version reads the file: given, else in the file, else in the installed program, else unknown.
+//! The version that reads the file: the given one, else that in the file, else that of the installed program, else unknown.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -12,7 +12,7 @@ const START: &str = "kind: EdgeCore\nmodules: {}\n";
 fn elf(name: &str, content: &[u8]) -> Vec<u8> {
     let names = format!("\0{name}\0.shstrtab\0");
     let mut file = vec![0; 64];
-    file[..6].copy_from_slice(b"\x7fELF\x02\x01");
+    file[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
     file.extend(content);
     file.resize(512, 0);
     file.extend(names.bytes());
@@ -49,8 +49,8 @@ fn conf(tree: &Tree, args: &[&str]) -> Ran {
     Tool::new("edge-conf").arg("--root").arg(tree.path()).args(args).run()
 }
 
-/// What is said of the version when `enable crio` is tried, whose keys depend on it.
-fn said(tree: &Tree) -> String {
+/// The note on the version that `enable crio` prints, because its keys depend on it.
+fn version_note(tree: &Tree) -> String {
     let ran = conf(tree, &["enable", "crio", "-n"]);
     let line = ran.stderr.lines().next().unwrap_or_default().to_owned();
     line.strip_prefix("edge-conf: note: ").unwrap_or(&line).to_owned()
@@ -65,7 +65,7 @@ fn version_is_read_from_the_installed_program_which_never_runs() {
     ] {
         let tree = Tree::with(&[(FILE, START)]);
         tree.write(&format!("{place}/edgecore"), program);
-        assert_eq!(said(&tree), format!("KubeEdge {version}, by the installed edgecore"), "{place}");
+        assert_eq!(version_note(&tree), format!("KubeEdge {version}, from the installed edgecore"), "{place}");
     }
     let tree = Tree::with(&[(FILE, START)]);
     tree.write("usr/local/bin/edgecore", with_flags("v1.23.1"));
@@ -73,26 +73,26 @@ fn version_is_read_from_the_installed_program_which_never_runs() {
     let key = "modules.edged.tailoredKubeletConfig.containerRuntimeEndpoint";
     conf(&tree, &["get", key]).expect(0);
     let ran = conf(&tree, &["set", "modules.edged.cgroupDriver=systemd"]).expect(4);
-    assert!(ran.stderr.contains("edgecore 1.23 does not have it any more: 1.11 was the last"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("edgecore 1.23 does not have it: it was removed after 1.11"), "{}", ran.stderr);
     // cloudcore.yaml is read by cloudcore.
     tree.write("etc/kubeedge/config/cloudcore.yaml", "kind: CloudCore\n");
     tree.write("usr/local/bin/cloudcore", with_text("v1.5.0"));
     let ran = conf(&tree, &["enable", "dynamic-controller"]).expect(4);
-    assert!(ran.stderr.contains("cloudcore 1.5 does not have it: it came with 1.6"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("cloudcore 1.5 does not have it: it was added in 1.6"), "{}", ran.stderr);
 }
 
 #[test]
-fn version_of_the_nearer_program_counts_more() {
+fn version_that_is_given_or_in_the_file_takes_precedence() {
     let tree = Tree::with(&[(FILE, &format!("edgecoreVersion: v1.22.0\n{START}"))]);
     tree.write("usr/local/bin/edgecore", with_flags("v1.8.2"));
-    assert_eq!(said(&tree), "KubeEdge 1.22, by edgecoreVersion in the file");
+    assert_eq!(version_note(&tree), "KubeEdge 1.22, from edgecoreVersion in the file");
     let ran = conf(&tree, &["--kubeedge-version", "1.10", "enable", "crio", "-n"]).expect(3);
     assert_eq!(ran.stderr, "", "nothing is said of what was given");
     assert!(ran.stdout.contains("modules.edged.runtimeType: (not set) -> remote"), "{}", ran.stdout);
 }
 
 #[test]
-fn program_tells_nothing_of_another_machines_file() {
+fn program_is_not_used_for_a_file_in_another_place() {
     let tree = Tree::with(&[("srv/edgecore.yaml", START)]);
     tree.write("usr/local/bin/edgecore", with_flags("v1.8.2"));
     let ran = conf(&tree, &["--file", "/srv/edgecore.yaml", "set", "modules.edgeStream.enable=true"]).expect(0);
@@ -107,7 +107,7 @@ fn version_that_is_unknown_is_reported_and_all_are_checked() {
         let ran = conf(&tree, &["set", "modules.edged.cgroupDriver=systemd"]).expect(0);
         assert_eq!(
             ran.stderr,
-            "edge-conf: note: the KubeEdge version is unknown: checked against all; --kubeedge-version V is stricter\n"
+            "edge-conf: note: the KubeEdge version is unknown: checked against all versions; to check against one, use --kubeedge-version VERSION\n"
         );
         assert!(
             conf(&tree, &["enable", "crio"])
@@ -119,12 +119,12 @@ fn version_that_is_unknown_is_reported_and_all_are_checked() {
 }
 
 #[test]
-fn programs_that_differ_are_not_believed() {
+fn programs_that_differ_are_reported() {
     let tree = Tree::with(&[(FILE, START)]);
     tree.write("usr/local/bin/edgecore", with_flags("v1.23.1"));
     tree.write("etc/kubeedge/edgecore", with_text("v1.23.0"));
-    assert_eq!(said(&tree), "KubeEdge 1.23, by the installed edgecore");
+    assert_eq!(version_note(&tree), "KubeEdge 1.23, from the installed edgecore");
     tree.write("etc/kubeedge/edgecore", with_text("v1.4.0"));
     let ran = conf(&tree, &["set", "modules.edged.cgroupDriver=systemd"]).expect(0);
-    assert!(ran.stderr.contains("one installed edgecore is of KubeEdge 1.23 and another of 1.4"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the installed edgecore programs are of KubeEdge 1.23 and 1.4"), "{}", ran.stderr);
 }

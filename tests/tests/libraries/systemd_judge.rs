@@ -294,7 +294,7 @@ fn files_in_run_count_on_a_live_host() {
     for said in [dropin, "/etc/x.env:2 also sets B and takes precedence"] {
         assert!(ran.stderr.contains(said), "{}", ran.stderr);
     }
-    assert!(!ran.stderr.contains("sets C") && !ran.stderr.contains("is not there yet"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("sets C") && !ran.stderr.contains("does not exist yet"), "{}", ran.stderr);
     let shown = machine.sh("systemctl show -p Environment edgecore.service").expect(0).stdout;
     assert_eq!(shown.trim(), "Environment=C=2 A=9 B=1");
 }

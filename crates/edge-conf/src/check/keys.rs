@@ -1,28 +1,31 @@
-//! Every key of the file against the key table.
+//! Checks every key of the file against the key table.
 
 use super::{Duplicate, SettingFinding, Severity};
 use edge_kubeedge::runtime::V1ALPHA2;
-use edge_kubeedge::schema::{Found, Lookup, Table, Ty, show};
+use edge_kubeedge::schema::{KeyType, Lookup, Match, Table, format_path};
 use edge_kubeedge::settings::{Settings, plain};
 use edge_kubeedge::{Kind, Minor};
 use serde_yaml::{Mapping, Value};
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
-/// For so many unknown keys of a file it is looked up what they may have meant. A file with more is
-/// no configuration, and a look at each would take minutes.
+/// Most unknown keys for which a similar key is searched. A file with more is not a configuration, and
+/// the searches would take minutes.
 const MAX_SEARCHES: usize = 200;
-/// Most other spellings of a key that are named.
+/// Most other spellings of a key that are listed.
 const MAX_VARIANTS: usize = 10;
 
 /// Exact duplicates.
 pub(super) fn duplicates(duplicates: &[Duplicate], findings: &mut Vec<SettingFinding>) {
     for duplicate in duplicates {
         let lines: Vec<String> = duplicate.lines.iter().map(usize::to_string).collect();
-        let message = format!("stands in lines {}; KubeEdge takes the last one and drops the others", lines.join(", "));
+        let message = format!(
+            "is set more than once, in lines {}; KubeEdge uses the last one and ignores the others",
+            lines.join(", ")
+        );
         findings.push(
             SettingFinding::new(Severity::Error, &duplicate.steps, message)
-                .hint("keep one; of a section, the earlier one is dropped as a whole"),
+                .hint("keep only one; of a section, the earlier one is ignored as a whole"),
         );
     }
 }
@@ -39,7 +42,7 @@ pub(super) fn walk(kind: Kind, version: Option<Minor>, doc: &Value, findings: &m
     }
 }
 
-/// The first version that the file itself claims to be for, where none is given.
+/// The first version that the file claims to be for, where no version is given.
 fn implied(kind: Kind, version: Option<Minor>, values: &Settings<'_>) -> Option<Minor> {
     let claims = kind == Kind::EdgeCore && version.is_none() && values.text("apiVersion")?.ends_with("/v1alpha2");
     claims.then_some(V1ALPHA2)
@@ -51,7 +54,7 @@ struct Walker<'a> {
     version: Option<Minor>,
     implied: Option<Minor>,
     values: Settings<'a>,
-    /// Every key of either kind, in small letters.
+    /// Every key of either kind, in lower case.
     names: HashSet<String>,
     /// Unknown keys that were looked up so far.
     searches: Cell<usize>,
@@ -70,14 +73,14 @@ impl Walker<'_> {
                 findings.push(SettingFinding::new(
                     Severity::Warning,
                     at,
-                    "has a key that is no text; KubeEdge ignores it",
+                    "has a key that is not text; KubeEdge ignores it",
                 ));
                 continue;
             };
             at.push(key.to_owned());
-            // Said once, at the one that wins.
+            // Reported once, at the spelling that takes effect.
             let spellings = same.get(&key.to_ascii_lowercase()).filter(|spellings| spellings.first() == Some(&key));
-            findings.extend(spellings.map(|spellings| variants(at, value, spellings)));
+            findings.extend(spellings.map(|spellings| other_spellings(at, value, spellings)));
             self.key(at, value, findings);
             at.pop();
         }
@@ -99,31 +102,30 @@ impl Walker<'_> {
                 return;
             }
             Lookup::WrongPlace { belongs } => {
-                ignored("is in the wrong place".to_owned()).hint(format!("it belongs at {belongs}"))
+                ignored("is in the wrong place".to_owned()).hint(format!("move it to {belongs}"))
             }
             Lookup::WrongKind { kind, path } => {
                 ignored(format!("is a key of {}", kind.file_name())).hint(format!("set {path} in {}", kind.file_name()))
             }
             Lookup::NotYet { first, instead, .. } => {
-                let finding = ignored(format!("is known from KubeEdge {first} on"));
-                let finding = finding.mild_if(self.is_default(at, value, first));
+                let finding = ignored(format!("was added in KubeEdge {first}"));
+                let finding = finding.warning_if(self.is_default(at, value, first));
                 match instead {
-                    Some(instead) => finding.hint(format!("here it is {instead}")),
+                    Some(instead) => finding.hint(format!("use {instead}")),
                     None => finding,
                 }
             }
             Lookup::Gone { last, now, .. } => match now {
                 Some(now) => {
                     let in_force = self.values.in_force(&now);
-                    let finding =
-                        ignored(format!("was last known in KubeEdge {last}")).hint(format!("now it is {now}"));
-                    finding.mild_if(plain(value).is_some_and(|text| text == in_force.unwrap_or_default()))
+                    let finding = ignored(format!("was removed after KubeEdge {last}")).hint(format!("use {now}"));
+                    finding.warning_if(plain(value).is_some_and(|text| text == in_force.unwrap_or_default()))
                 }
-                // What nothing replaces is only a leftover.
-                None => ignored(format!("was last known in KubeEdge {last}")).mild_if(true),
+                // A setting that nothing replaces is only a leftover.
+                None => ignored(format!("was removed after KubeEdge {last}")).warning_if(true),
             },
             Lookup::Unknown { closest } => {
-                let finding = ignored("is no key of KubeEdge".to_owned());
+                let finding = ignored("is not a known key".to_owned());
                 match closest {
                     Some(closest) => finding.hint(format!("did you mean {closest}?")),
                     None => finding,
@@ -144,7 +146,7 @@ impl Walker<'_> {
         self.table.lookup(steps, self.version)
     }
 
-    /// Whether a version has all this by default: what writes whole configurations wrote it.
+    /// Whether a version has all this by default, so that a program and not the user has written it.
     fn is_default(&self, at: &[String], value: &Value, version: Minor) -> bool {
         if let Value::Mapping(section) = value {
             let entry = |(key, value): (&Value, &Value)| {
@@ -153,29 +155,30 @@ impl Walker<'_> {
             };
             return section.iter().all(entry);
         }
-        let default = self.table.key(&show(at), version).and_then(|key| key.default_in(version));
+        let default = self.table.key(&format_path(at), version).and_then(|key| key.default_in(version));
         default.is_some_and(|default| serde_yaml::from_str(default.yaml).is_ok_and(|default: Value| default == *value))
     }
 
-    /// Without a known version, a key that is too old for what the file says it is.
-    fn lost(&self, at: &[String], found: &Found) -> Option<SettingFinding> {
+    /// Without a known version: a key that is too old for the apiVersion of the file.
+    fn lost(&self, at: &[String], found: &Match) -> Option<SettingFinding> {
         let implied = self.implied?;
         let last = found.rows.iter().map(|row| row.last).max_by_key(|last| last.map_or(u16::MAX, Minor::number))??;
         if last >= implied {
             return None;
         }
-        let message =
-            format!("was last known in KubeEdge {last}, but apiVersion is that of {implied} and newer; they ignore it");
+        let message = format!(
+            "was removed after KubeEdge {last}, but apiVersion is that of {implied} and newer, which ignore it"
+        );
         let finding = SettingFinding::new(Severity::Error, at, message);
         Some(match self.table.counterpart(found.key.path, implied) {
-            Some(now) => finding.hint(format!("there it is {now}")),
+            Some(now) => finding.hint(format!("use {now}")),
             None => finding,
         })
     }
 
-    /// A key without effect is a fault only if it says something else than the one that counts, and
-    /// was set by someone: its default stands in every file that KubeEdge wrote.
-    fn dead(&self, at: &[String], found: &Found, value: &Value, by: &str) -> Option<SettingFinding> {
+    /// A key without effect is a problem only if the user has set it, and to another value than the key that takes
+    /// effect: every file that KubeEdge wrote contains the default.
+    fn dead(&self, at: &[String], found: &Match, value: &Value, by: &str) -> Option<SettingFinding> {
         let in_force = self.values.in_force(by);
         let default = self.version.and_then(|version| found.key.default_in(version));
         let is_default = default.is_some_and(|default| value.as_str() == Some(default.yaml));
@@ -188,19 +191,20 @@ impl Walker<'_> {
         Some(SettingFinding::new(severity, at, message).hint(format!("set {by}")))
     }
 
-    fn value(&self, at: &mut Vec<String>, found: &Found, value: &Value, findings: &mut Vec<SettingFinding>) {
+    fn value(&self, at: &mut Vec<String>, found: &Match, value: &Value, findings: &mut Vec<SettingFinding>) {
         let program = self.kind.program();
         if let Err(error) = found.check(value) {
             findings.push(SettingFinding::new(Severity::Error, at, format!("{error}; {program} does not start")));
             return;
         }
         match (found.ty, value) {
-            (Ty::Object, Value::Null) if crashes(found.key.path) => {
+            (KeyType::Object, Value::Null) if crashes_when_empty(found.key.path) => {
                 let message = format!("is an empty section; {program} crashes on it at start");
-                findings.push(SettingFinding::new(Severity::Error, at, message).hint("fill it or leave it out"));
+                findings
+                    .push(SettingFinding::new(Severity::Error, at, message).hint("add its keys or remove the section"));
             }
-            (Ty::Object, Value::Mapping(section)) => self.section(at, section, findings),
-            (Ty::List("object"), Value::Sequence(elements)) => {
+            (KeyType::Object, Value::Mapping(section)) => self.section(at, section, findings),
+            (KeyType::List("object"), Value::Sequence(elements)) => {
                 for (position, element) in elements.iter().enumerate() {
                     if let Value::Mapping(section) = element {
                         at.push(format!("[{position}]"));
@@ -209,18 +213,18 @@ impl Walker<'_> {
                     }
                 }
             }
-            (Ty::Bool, Value::String(word)) => {
+            (KeyType::Bool, Value::String(word)) => {
                 let truth = edge_kubeedge::schema::yaml_1_1_bool(word).unwrap_or(false);
                 let message = format!("{program} reads {word} as {truth}, but only without quotes");
-                findings.push(SettingFinding::new(Severity::Warning, at, message).hint(format!("write {truth}")));
+                findings.push(SettingFinding::new(Severity::Warning, at, message).hint(format!("set it to {truth}")));
             }
             _ => {}
         }
     }
 }
 
-/// Sections that KubeEdge uses without looking whether they are there.
-fn crashes(path: &str) -> bool {
+/// Sections that KubeEdge uses without checking that they exist.
+fn crashes_when_empty(path: &str) -> bool {
     let depth = path.split('.').count();
     let server = ["websocket", "quic", "https", "unixsocket", "tailoredKubeletConfig"];
     match depth {
@@ -230,18 +234,18 @@ fn crashes(path: &str) -> bool {
     }
 }
 
-/// The same key in several spellings, the one that wins first.
-fn variants(at: &[String], value: &Value, spellings: &[&str]) -> SettingFinding {
+/// The same key in several spellings, the one that takes effect first.
+fn other_spellings(at: &[String], value: &Value, spellings: &[&str]) -> SettingFinding {
     let key = spellings.first().copied().unwrap_or_default();
     let others = &spellings[1..];
     let more = others.len().saturating_sub(MAX_VARIANTS);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let others = others.iter().take(MAX_VARIANTS).copied().collect::<Vec<_>>().join(" and ");
     let message = match value {
-        Value::Mapping(_) => format!(
-            "stands here as {others}{more} too; KubeEdge reads both, and where both set a key it takes that of {key}"
-        ),
-        _ => format!("stands here as {others}{more} too; KubeEdge takes {key}, whatever the order"),
+        Value::Mapping(_) => {
+            format!("is also spelled {others}{more}; KubeEdge merges them, and {key} takes precedence")
+        }
+        _ => format!("is also spelled {others}{more}; KubeEdge uses {key}, whatever the order"),
     };
-    SettingFinding::new(Severity::Error, at, message).hint(format!("keep {}", show(at)))
+    SettingFinding::new(Severity::Error, at, message).hint(format!("keep only {}", format_path(at)))
 }

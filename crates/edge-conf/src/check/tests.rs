@@ -1,4 +1,4 @@
-//! One case for each finding, and none for what KubeEdge itself writes.
+//! One case for each finding.
 
 use super::*;
 
@@ -118,12 +118,15 @@ fn cloudcore() {
 }
 
 #[test]
-fn exact_duplicates_come_from_outside() {
+fn duplicates_are_reported_with_their_lines() {
     let doc = Value::Mapping(serde_yaml::Mapping::new());
     let duplicate = Duplicate { steps: vec!["modules".to_owned(), "edgeHub".to_owned()], lines: vec![3, 9] };
     let findings = check(Kind::EdgeCore, None, &doc, &[duplicate]);
     assert_eq!(findings.len(), 1);
     assert_eq!(findings[0].severity, Severity::Error);
     assert_eq!(findings[0].path(), "modules.edgeHub");
-    assert_eq!(findings[0].message, "stands in lines 3, 9; KubeEdge takes the last one and drops the others");
+    assert_eq!(
+        findings[0].message,
+        "is set more than once, in lines 3, 9; KubeEdge uses the last one and ignores the others"
+    );
 }

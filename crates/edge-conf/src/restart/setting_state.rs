@@ -1,12 +1,12 @@
-//! What a component leaves of the settings when it rewrites its file. Pure.
+//! Whether a component has kept a setting when it rewrote its file.
 
 use edge_yaml::{Change, Value};
 
-/// What a component has left of a setting.
+/// A setting after the component has rewritten its file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum SettingState {
     AsSet,
-    /// With another value: `90s` comes back as `1m30s`.
+    /// With the value in another form: `90s` as `1m30s`.
     Rewritten,
     Lost,
 }
@@ -14,7 +14,7 @@ pub(super) enum SettingState {
 pub(super) fn state_of(change: &Change, changes: &[Change], now: Option<&Value>) -> SettingState {
     let last = changes.iter().rev().find(|other| other.path == change.path).unwrap_or(change);
     let Some(after) = &last.after else { return SettingState::AsSet };
-    // edgecore empties its token once it has its certificates, and leaves out what is empty.
+    // edgecore clears its token once it has certificates, and omits empty values.
     let used_up = change.path.to_string().to_ascii_lowercase().ends_with(".token");
     match now {
         Some(now) if now == after => SettingState::AsSet,
@@ -24,7 +24,7 @@ pub(super) fn state_of(change: &Change, changes: &[Change], now: Option<&Value>)
     }
 }
 
-/// What a writer of Go's may leave out: it reads back as the same.
+/// A value that Go's encoder may omit, because it reads back as the same.
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_edgecore_writes_otherwise_is_not_lost() {
+    fn state_of_a_setting_in_another_form_is_not_lost() {
         for (path, after, now, left) in [
             ("a.b", "true", Some("true"), SettingState::AsSet),
             ("a.b", "true", None, SettingState::Lost),

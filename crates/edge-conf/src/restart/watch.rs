@@ -1,17 +1,17 @@
-//! Whether a unit is up, from what systemd says of it again and again. Pure.
+//! Decides from repeated looks at a unit's state whether it is up.
 
 use std::time::{Duration, Instant};
 
 use edge_systemd::systemctl::Properties;
 
-/// A component that fails on its configuration does so within seconds, even where its hundred
-/// megabytes come from an SD card; only one that stays up this long is up.
+/// A component that fails because of its configuration does so within seconds, even where its hundred
+/// megabytes are read from an SD card.
 const MUST_STAY_UP: Duration = Duration::from_secs(10);
 
-/// What has been seen of a unit since its restart job ended.
+/// The observations of a unit since its restart job ended.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
-    /// Since when this process is up.
+    /// When this process was first seen active, and its PID.
     up: Option<(Instant, String)>,
 }
 
@@ -23,8 +23,8 @@ pub(super) enum Verdict {
 }
 
 impl Watch {
-    /// A unit with Restart=always is active again and again: only the same process counts.
-    pub(super) fn see(&mut self, state: State, now: Instant) -> Verdict {
+    /// Adds an observation. A unit with Restart=always becomes active repeatedly, so only the same process counts.
+    pub(super) fn observe(&mut self, state: State, now: Instant) -> Verdict {
         let State { active, sub, pid, result } = state;
         let is_up = matches!(active.as_str(), "active" | "reloading");
         match &self.up {
@@ -35,21 +35,21 @@ impl Watch {
                     Verdict::Wait
                 }
             }
-            Some(_) => Verdict::Down(format!("came up and ended again ({result})")),
+            Some(_) => Verdict::Down(format!("started and exited again ({result})")),
             None if is_up => {
                 self.up = Some((now, pid));
                 Verdict::Wait
             }
-            None if active == "failed" => Verdict::Down(format!("failed ({result})")),
+            None if active == "failed" => Verdict::Down(format!("failed to start ({result})")),
             None if active == "inactive" || sub.starts_with("auto-restart") => {
-                Verdict::Down(format!("ended at once ({result})"))
+                Verdict::Down(format!("exited immediately ({result})"))
             }
             None => Verdict::Wait,
         }
     }
 }
 
-/// What systemd says of a unit.
+/// The state of a unit that systemd reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct State {
     active: String,
@@ -77,7 +77,7 @@ mod tests {
             let mut parts = state.split('/').map(str::to_owned);
             let mut part = || parts.next().unwrap_or_default();
             let state = State { active: part(), sub: part(), pid: part(), result: "exit-code".to_owned() };
-            let verdict = watch.see(state, start + Duration::from_secs(second as u64));
+            let verdict = watch.observe(state, start + Duration::from_secs(second as u64));
             if verdict != Verdict::Wait {
                 return (second, verdict);
             }
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_process_that_stays_is_up() {
+    fn watch_reports_only_a_process_that_stays_as_up() {
         let up = "active/running/17";
         let down = |why: &str| Verdict::Down(format!("{why} (exit-code)"));
         for (states, second, verdict) in [
@@ -94,20 +94,20 @@ mod tests {
             (vec![("activating/start-pre/0", 30), (up, 20)], 40, Verdict::Up),
             (vec![(up, 5), ("reloading/reload/17", 1), (up, 9)], 10, Verdict::Up),
             // A crash loop with Restart=always: seen between two starts, or by its new process.
-            (vec![("activating/auto-restart/0", 10), (up, 1)], 0, down("ended at once")),
-            (vec![(up, 3), ("activating/auto-restart/0", 10)], 3, down("came up and ended again")),
-            (vec![(up, 3), ("active/running/18", 10)], 3, down("came up and ended again")),
+            (vec![("activating/auto-restart/0", 10), (up, 1)], 0, down("exited immediately")),
+            (vec![(up, 3), ("activating/auto-restart/0", 10)], 3, down("started and exited again")),
+            (vec![(up, 3), ("active/running/18", 10)], 3, down("started and exited again")),
             // Without Restart=.
-            (vec![(up, 2), ("failed/failed/0", 9)], 2, down("came up and ended again")),
-            (vec![("failed/failed/0", 9)], 0, down("failed")),
-            (vec![("inactive/dead/0", 9)], 0, down("ended at once")),
+            (vec![(up, 2), ("failed/failed/0", 9)], 2, down("started and exited again")),
+            (vec![("failed/failed/0", 9)], 0, down("failed to start")),
+            (vec![("inactive/dead/0", 9)], 0, down("exited immediately")),
         ] {
             assert_eq!(watched(&states), (second, verdict), "{states:?}");
         }
     }
 
     #[test]
-    fn the_state_of_a_unit_is_read_in_any_order() {
+    fn state_of_a_unit_is_read_in_any_order() {
         let state = State::of(&Properties::parse(
             "Result=exit-code\nMainPID=17\nSubState=auto-restart\nActiveState=activating\n",
         ));

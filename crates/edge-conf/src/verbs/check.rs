@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use edge_host::{Finding, Host, Outcome, Result};
 use edge_kubeedge::spelling::texts;
-use edge_kubeedge::{Kind, Known};
+use edge_kubeedge::{Kind, VersionSource};
 use edge_yaml::{Path, Step};
 
 use super::{Opened, rules};
@@ -17,10 +17,10 @@ pub(crate) fn run(host: &mut Host, options: &Options) -> Result<Outcome> {
         Some(path) if facts::is_stdin(Some(path)) => vec![facts::stdin_file()?],
         Some(path) => vec![facts::read_file(host, path)?],
         None => {
-            let paths: Vec<PathBuf> = facts::present(host)?.into_iter().map(Kind::config_path).collect();
+            let paths: Vec<PathBuf> = facts::present_kinds(host)?.into_iter().map(Kind::config_path).collect();
             if paths.is_empty() {
-                // The same words as every other verb has for it.
-                facts::choose(host, None, &[])?;
+                // The same message as every other verb prints.
+                facts::choose_file(host, None, &[])?;
             }
             paths.iter().map(|path| facts::read_file(host, path)).collect::<Result<_>>()?
         }
@@ -49,12 +49,14 @@ fn one(host: &mut Host, options: &Options, file: &File) -> Result<Vec<Finding>> 
     let findings = check(rules.kind, rules.version, &document.merged(), &duplicates);
     let paths: Vec<Option<Path>> = findings.iter().map(|finding| path_of(&finding.steps)).collect();
     let version = match known {
-        Known::Given(version) | Known::InFile(version) | Known::InProgram(version) => format!("KubeEdge {version}"),
-        Known::Disputed(..) | Known::Nowhere => "an unknown KubeEdge version".to_owned(),
+        VersionSource::Given(version) | VersionSource::InFile(version) | VersionSource::InProgram(version) => {
+            format!("KubeEdge {version}")
+        }
+        VersionSource::Conflicting(..) | VersionSource::Unknown => "an unknown KubeEdge version".to_owned(),
     };
     host.report.line(&format!("checking {name} for {version}"));
     let lines = document.lines(paths.iter().map(Option::as_ref));
-    Ok(findings.iter().zip(lines).map(|(finding, line)| finding.placed(&name, line)).collect())
+    Ok(findings.iter().zip(lines).map(|(finding, line)| finding.to_finding(&name, line)).collect())
 }
 
 fn path_of(steps: &[String]) -> Option<Path> {

@@ -1,29 +1,31 @@
-//! `edge-conf set`, `unset` and `enable`: wishes, edits, one write.
+//! `edge-conf set`, `unset` and `enable`: turns requests into edits and writes the file once.
 
 use edge_host::{Common, Error, Exit, Host, Mode, Outcome, Result, apply};
-use edge_kubeedge::{Kind, Known};
+use edge_kubeedge::{Kind, VersionSource};
 use edge_yaml::{Document, Value};
 
 use super::{Opened, rules};
 use crate::cli::{Feature, Options, Verb};
 use crate::configmap;
 use crate::facts::{self, File};
-use crate::feature::{self, Crio, Wishes};
+use crate::feature::{self, Crio, Requests};
 use crate::plan::{self, Within};
-use crate::resolve::{Policy, Rules, unknown};
-use crate::restart::{self, Check};
-use crate::wish::{Wish, parse_path, parse_setting, piped_lines};
+use crate::request::{Request, parse_path, parse_setting, piped_lines};
+use crate::resolve::{Rules, notes_on_absent};
+use crate::restart::{self, Expectation};
 
 const STDIN: &str = "-";
 
 pub(crate) fn run(host: &mut Host, common: &Common, options: &Options, verb: &Verb) -> Result<Outcome> {
-    let asked = Asked::of(verb, options)?;
+    let operation = Operation::of(verb, options)?;
     let filter = facts::is_stdin(options.file.as_deref());
     if filter && common.json {
         return Err(Error::usage("cannot use --json with --file -: standard output is the edited document"));
     }
     if options.restart && (filter || !host.root.is_live()) {
-        return Err(Error::usage("cannot use --restart here: only the files of this host have a running component"));
+        return Err(Error::usage(
+            "cannot use --restart with --root or --file -: only components of this host can be restarted",
+        ));
     }
     let file = if filter {
         facts::stdin_file()?
@@ -31,7 +33,7 @@ pub(crate) fn run(host: &mut Host, common: &Common, options: &Options, verb: &Ve
         host.prepare_change()?;
         let path = match &options.file {
             Some(path) => path.clone(),
-            None => facts::choose(host, asked.kind(), asked.wishes())?,
+            None => facts::choose_file(host, operation.kind(), operation.requests())?,
         };
         facts::read_file(host, &path)?
     };
@@ -40,22 +42,21 @@ pub(crate) fn run(host: &mut Host, common: &Common, options: &Options, verb: &Ve
     let opened = Opened::of(&file, &name)?;
     let inner = opened.inner(&name)?;
     let document = inner.document();
-    let (rules, known) = rules(host, options, &file, opened.entry.as_ref(), document)?;
+    let (rules, source) = rules(host, options, &file, opened.entry.as_ref(), document)?;
     let merged = document.merged();
-    let wishes = asked.resolve(&merged, rules)?;
-    if asked.is_logs() && rules.kind == Kind::CloudCore {
-        stream_files(host, &file, &merged, rules)?;
+    let requests = operation.resolve(&merged, rules)?;
+    if operation.is_logs() && rules.kind == Kind::CloudCore {
+        require_stream_files(host, &file, &merged, rules)?;
     }
-    let edited = plan::edit(&opened.inner_name(&name), document, rules, &wishes.wishes)?;
+    let edited = plan::edit(&opened.inner_name(&name), document, rules, &requests.requests)?;
     let whole = match &opened.entry {
         Some(_) if edited.changes.is_empty() => file.text.clone(),
-        Some(entry) => {
-            configmap::put_back(&opened.outer, entry, &edited.text).map_err(|error| plan::yaml_error(&name, &error))?
-        }
+        Some(entry) => configmap::replace_entry(&opened.outer, entry, &edited.text)
+            .map_err(|error| plan::yaml_error(&name, &error))?,
         None => edited.text.clone(),
     };
-    report(host, &opened.outer, rules, known, &wishes);
-    unknown(document, rules, &wishes.wishes).iter().for_each(|note| host.report.note(note));
+    report(host, &opened.outer, rules, source, &requests);
+    notes_on_absent(document, rules, &requests.requests).iter().for_each(|note| host.report.note(note));
 
     if filter && host.mode == Mode::Apply {
         host.report.document(whole.as_bytes())?;
@@ -66,7 +67,7 @@ pub(crate) fn run(host: &mut Host, common: &Common, options: &Options, verb: &Ve
     let plan = plan::write(path.clone(), file.was.clone(), whole, &edited, within);
     let unit = format!("{}.service", rules.kind.program());
     if options.restart {
-        restart::ready(host, &unit)?;
+        restart::check_unit(host, &unit)?;
     }
     let outcome = apply(host, plan)?;
     if options.restart && !outcome.changed {
@@ -76,59 +77,60 @@ pub(crate) fn run(host: &mut Host, common: &Common, options: &Options, verb: &Ve
         return Ok(outcome);
     }
     if options.restart {
-        restart::run(host, &unit, outcome, &Check::Settings { path: &path, edited: &edited })?;
+        restart::run(host, &unit, outcome, &Expectation::Settings { path: &path, edited: &edited })?;
     } else if host.root.is_live() && opened.entry.is_none() {
-        host.report
-            .hint(&format!("{} reads it when it starts: systemctl restart {unit}, or --restart", rules.kind.program()));
+        host.report.hint(&format!("restart {} to apply it: systemctl restart {unit}", rules.kind.program()));
     }
-    for hint in &wishes.hints {
+    for hint in &requests.hints {
         host.report.hint(hint);
     }
     Ok(outcome)
 }
 
-/// What the call asks for, with everything read that comes on standard input.
-enum Asked {
-    Settings(Vec<Wish>),
+/// What the call requests, including what was read from standard input.
+enum Operation {
+    Settings(Vec<Request>),
     Logs(Option<String>),
     Metaserver,
     DynamicController,
     Crio(Crio),
 }
 
-impl Asked {
-    fn of(verb: &Verb, options: &Options) -> Result<Asked> {
-        let twice = || -> Result<String> {
+impl Operation {
+    fn of(verb: &Verb, options: &Options) -> Result<Operation> {
+        let settings_on_stdin = || -> Result<String> {
             if facts::is_stdin(options.file.as_deref()) {
-                return Err(Error::usage("cannot read standard input twice: --file - and - for the settings"));
+                return Err(Error::usage("cannot read standard input twice: both --file - and - are given"));
             }
             facts::read_stdin()
         };
         Ok(match verb {
             Verb::Set { settings } if settings.iter().any(|text| text == STDIN) => {
                 if settings.len() > 1 {
-                    return Err(Error::usage("cannot mix - with settings: give all of them on standard input"));
+                    return Err(Error::usage(
+                        "cannot use - together with settings: pass all of them on standard input",
+                    ));
                 }
-                let text = twice()?;
-                Asked::Settings(piped_lines(&text)?.into_iter().map(parse_setting).collect::<Result<_>>()?)
+                let text = settings_on_stdin()?;
+                Operation::Settings(piped_lines(&text)?.into_iter().map(parse_setting).collect::<Result<_>>()?)
             }
             Verb::Set { settings } => {
-                Asked::Settings(settings.iter().map(|text| parse_setting(text)).collect::<Result<_>>()?)
+                Operation::Settings(settings.iter().map(|text| parse_setting(text)).collect::<Result<_>>()?)
             }
             Verb::Unset { paths } => {
-                let unset = |text: &String| Ok(Wish::Unset { path: parse_path(text)? });
-                Asked::Settings(paths.iter().map(unset).collect::<Result<_>>()?)
+                let unset = |text: &String| Ok(Request::Unset { path: parse_path(text)? });
+                Operation::Settings(paths.iter().map(unset).collect::<Result<_>>()?)
             }
-            Verb::Enable(Feature::Logs { server }) => Asked::Logs(server.clone()),
-            Verb::Enable(Feature::Metaserver) => Asked::Metaserver,
-            Verb::Enable(Feature::DynamicController) => Asked::DynamicController,
+            Verb::Enable(Feature::Logs { server }) => Operation::Logs(server.clone()),
+            Verb::Enable(Feature::Metaserver) => Operation::Metaserver,
+            Verb::Enable(Feature::DynamicController) => Operation::DynamicController,
             Verb::Enable(Feature::Crio { socket, cgroup_driver, stdin }) => {
                 let piped = match stdin {
-                    Some(_) => feature::crio_settings(&piped_lines(&twice()?)?)?,
+                    Some(_) => feature::crio_settings(&piped_lines(&settings_on_stdin()?)?)?,
                     None => Crio::default(),
                 };
-                // The command line has the last word.
-                Asked::Crio(Crio {
+                // The command line takes precedence.
+                Operation::Crio(Crio {
                     socket: socket.clone().or(piped.socket),
                     cgroup_driver: cgroup_driver.map(|driver| driver.name().to_owned()).or(piped.cgroup_driver),
                 })
@@ -141,70 +143,70 @@ impl Asked {
 
     fn kind(&self) -> Option<Kind> {
         match self {
-            Asked::Metaserver | Asked::Crio(_) => Some(Kind::EdgeCore),
-            Asked::DynamicController => Some(Kind::CloudCore),
-            Asked::Settings(_) | Asked::Logs(_) => None,
+            Operation::Metaserver | Operation::Crio(_) => Some(Kind::EdgeCore),
+            Operation::DynamicController => Some(Kind::CloudCore),
+            Operation::Settings(_) | Operation::Logs(_) => None,
         }
     }
 
-    fn wishes(&self) -> &[Wish] {
+    fn requests(&self) -> &[Request] {
         match self {
-            Asked::Settings(wishes) => wishes,
+            Operation::Settings(requests) => requests,
             _ => &[],
         }
     }
 
     fn is_logs(&self) -> bool {
-        matches!(self, Asked::Logs(_))
+        matches!(self, Operation::Logs(_))
     }
 
-    fn resolve(&self, document: &Value, rules: Rules) -> Result<Wishes> {
+    fn resolve(&self, document: &Value, rules: Rules) -> Result<Requests> {
         match self {
-            Asked::Settings(wishes) => Ok(Wishes { wishes: wishes.clone(), ..Wishes::default() }),
-            Asked::Logs(server) if rules.kind == Kind::EdgeCore => feature::edge_logs(document, server.as_deref()),
-            Asked::Logs(server) => feature::cloud_logs(server.as_deref()),
-            Asked::Metaserver => feature::metaserver(document, rules.version),
-            Asked::DynamicController => feature::dynamic_controller(),
-            Asked::Crio(crio) => feature::crio(document, rules.version, crio),
+            Operation::Settings(requests) => Ok(Requests { requests: requests.clone(), ..Requests::default() }),
+            Operation::Logs(server) if rules.kind == Kind::EdgeCore => feature::edge_logs(document, server.as_deref()),
+            Operation::Logs(server) => feature::cloud_logs(server.as_deref()),
+            Operation::Metaserver => feature::metaserver(document, rules.version),
+            Operation::DynamicController => feature::dynamic_controller(),
+            Operation::Crio(crio) => feature::crio(document, rules.version, crio),
         }
     }
 }
 
-/// cloudcore with cloudStream on does not start without these files.
-fn stream_files(host: &mut Host, file: &File, document: &Value, rules: Rules) -> Result<()> {
+/// Refuses to enable cloudStream without the files that cloudcore then needs to start.
+fn require_stream_files(host: &mut Host, file: &File, document: &Value, rules: Rules) -> Result<()> {
     let files = feature::stream_files(document, rules.version);
     if file.path.is_none() {
-        host.report.note(&format!("cloudcore will not start unless these are there: {}", files.join(", ")));
+        host.report.note(&format!("cloudcore does not start without these files: {}", files.join(", ")));
         return Ok(());
     }
-    let missing = facts::missing(host, &files)?;
-    if missing.is_empty() || rules.policy == Policy::Force {
+    let missing = facts::missing_files(host, &files)?;
+    if missing.is_empty() || rules.force {
         return Ok(());
     }
-    Err(Error::refused(format!("cannot enable logs: cloudcore would not start, as it has no {}", missing.join(", ")))
-        .hint("make them first: edge-certgen stream --ip CLOUDCORE_IP"))
+    Err(Error::refused(format!("cannot enable logs: cloudcore would not start without {}", missing.join(", ")))
+        .hint("create them first: edge-certgen stream --ip CLOUDCORE_IP"))
 }
 
-fn report(host: &mut Host, outer: &Document<'_>, rules: Rules, known: Known, wishes: &Wishes) {
-    match known {
-        Known::Given(_) => {}
-        Known::InFile(version) => host.report.note(&format!("KubeEdge {version}, by edgecoreVersion in the file")),
-        Known::InProgram(version) => {
-            host.report.note(&format!("KubeEdge {version}, by the installed {}", rules.kind.program()));
+fn report(host: &mut Host, outer: &Document<'_>, rules: Rules, source: VersionSource, requests: &Requests) {
+    match source {
+        VersionSource::Given(_) => {}
+        VersionSource::InFile(version) => host.report.note(&format!("KubeEdge {version}, from edgecoreVersion in the file")),
+        VersionSource::InProgram(version) => {
+            host.report.note(&format!("KubeEdge {version}, from the installed {}", rules.kind.program()));
         }
-        Known::Disputed(one, other) => host.report.note(&format!(
-            "one installed {} is of KubeEdge {one} and another of {other}: checked against all; \
-             --kubeedge-version V is stricter",
+        VersionSource::Conflicting(one, other) => host.report.note(&format!(
+            "the installed {} programs are of KubeEdge {one} and {other}: checked against all versions; \
+             to check against one, use --kubeedge-version VERSION",
             rules.kind.program()
         )),
-        Known::Nowhere => {
-            host.report.note("the KubeEdge version is unknown: checked against all; --kubeedge-version V is stricter")
+        VersionSource::Unknown => {
+            host.report.note("the KubeEdge version is unknown: checked against all versions; to check against one, use --kubeedge-version VERSION")
         }
     }
     if outer.has_more_documents() {
-        host.report.note("there is more than one document: only the first is edited");
+        host.report.note("the file has more than one document: only the first is edited");
     }
-    for note in &wishes.notes {
+    for note in &requests.notes {
         host.report.note(note);
     }
 }

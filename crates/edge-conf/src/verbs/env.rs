@@ -9,7 +9,7 @@ use edge_systemd::{ADMIN_UNITS, Scope, Unit, Units, systemctl};
 use crate::cli::Options;
 use crate::dropin::{self, EDITOR, Variable, unit_name};
 use crate::facts;
-use crate::restart::{self, Check};
+use crate::restart::{self, Expectation};
 
 const DROPIN: &str = "20-edgeutils.conf";
 
@@ -17,7 +17,7 @@ pub(crate) fn run(host: &mut Host, options: &Options, variables: &[String], unit
     let unit = unit_name(unit)?;
     let variables = given(variables)?;
     if options.restart && !host.root.is_live() {
-        return Err(Error::usage("cannot use --restart here: only this host has a running unit"));
+        return Err(Error::usage("cannot use --restart with --root: only units of this host can be restarted"));
     }
     host.prepare_change()?;
     let path = Path::new(ADMIN_UNITS).join(format!("{unit}.d")).join(DROPIN);
@@ -31,29 +31,29 @@ pub(crate) fn run(host: &mut Host, options: &Options, variables: &[String], unit
         && !harmless
         && mode & 0o077 != 0
     {
-        edited.details.push(format!("mode {mode:04o} -> 0600: others could read the values"));
+        edited.details.push(format!("mode {mode:04o} -> 0600: other users could read the values"));
     }
 
     let mut plan = Plan::new();
     let units = Units::read(&host.root, Scope::Now)?;
     let found = units.find(unit)?;
     if !found.exists() {
-        plan.note(format!("{unit} is not there yet; the drop-in will hold for it when it comes"));
+        plan.note(format!("{unit} does not exist yet; the drop-in applies once it is installed"));
     }
     let given: Vec<&str> = variables.iter().map(|variable| variable.name.as_str()).collect();
     later_settings(host, &units, &found, &path, &given, &mut plan);
     if !edited.details.is_empty() {
         let inverse = Inverse::Edit { kind: EDITOR.to_owned(), data: edited.inverse, parts: edited.names };
         let content = Bytes::Known(edited.text.into_bytes());
-        // What is not known to be harmless may be a secret, whatever it is called.
+        // A variable that is not known to be harmless may be a secret, whatever its name.
         let node = if harmless { Node::File { content, mode: 0o644 } } else { Node::Secret { content } };
-        plan.write(path, was, node, inverse, "a drop-in; the unit file stays as it is").details = edited.details;
+        plan.write(path, was, node, inverse, "drop-in; the unit file is not changed").details = edited.details;
         if edge_systemd::is_running(&host.root)? {
-            plan.run(systemctl::reload(), "so that systemd sees it");
+            plan.run(systemctl::reload(), "so that systemd reads the drop-in");
         }
     }
     if options.restart {
-        restart::ready(host, unit)?;
+        restart::check_unit(host, unit)?;
     }
     let outcome = apply(host, plan)?;
     if options.restart && !outcome.changed {
@@ -61,22 +61,22 @@ pub(crate) fn run(host: &mut Host, options: &Options, variables: &[String], unit
     }
     if outcome.changed && outcome.exit == Exit::Done {
         if options.restart {
-            restart::run(host, unit, outcome, &Check::Running)?;
+            restart::run(host, unit, outcome, &Expectation::Running)?;
         } else if host.root.is_live() {
-            host.report.hint(&format!("{unit} has it after: systemctl restart {unit}, or --restart"));
+            host.report.hint(&format!("restart it to apply the change: systemctl restart {unit}"));
         }
     }
     Ok(outcome)
 }
 
-/// The variables as given, the value of one of them from standard input.
+/// The given variables, with the value of at most one read from standard input.
 fn given(texts: &[String]) -> Result<Vec<Variable>> {
     let mut variables: Vec<Variable> = texts.iter().map(|text| Variable::parse(text)).collect::<Result<_>>()?;
     let mut from_stdin = variables.iter_mut().filter(|variable| variable.value == "-");
     let (first, second) = (from_stdin.next(), from_stdin.next());
     if let (Some(first), Some(second)) = (&first, &second) {
         return Err(Error::usage(format!(
-            "cannot read both {} and {} from standard input: one value in a call",
+            "cannot read both {} and {} from standard input: only one value per call can be read",
             first.name, second.name
         )));
     }
@@ -86,9 +86,9 @@ fn given(texts: &[String]) -> Result<Vec<Variable>> {
         let value = value.strip_suffix('\r').unwrap_or(value);
         if value.is_empty() {
             return Err(Error::failed(format!("cannot set {}: standard input is empty", variable.name))
-                .hint("look at the program before the pipe"));
+                .hint("check the command before the pipe"));
         }
-        // Once more, as it is a value like any other.
+        // Validate the value like any other.
         *variable = Variable::parse(&format!("{}={value}", variable.name))?;
     }
     Ok(variables)
@@ -96,7 +96,7 @@ fn given(texts: &[String]) -> Result<Vec<Variable>> {
 
 /// Notes which variables another file sets, where that is read after our drop-in and so takes precedence.
 fn later_settings(host: &Host, units: &Units<'_>, unit: &Unit, own: &Path, given: &[&str], plan: &mut Plan) {
-    // What this user cannot read is not worth an error: it is a note.
+    // Files that this user cannot read are no reason to fail: this is only a note.
     let environment = units.settings(unit).and_then(|settings| settings.whole_environment(&host.root));
     for variable in environment.unwrap_or_default() {
         let is_dropin = variable.file.parent().is_some_and(|dir| dir.extension().is_some_and(|ending| ending == "d"));

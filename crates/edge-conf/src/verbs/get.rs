@@ -8,17 +8,17 @@ use serde_json::json;
 
 use super::{Opened, rules};
 use crate::cli::Options;
+use crate::display::exact;
 use crate::facts;
-use crate::show::exact;
-use crate::wish::{Wish, parse_path};
+use crate::request::{Request, parse_path};
 
 pub(crate) fn run(host: &mut Host, options: &Options, path: &str) -> Result<Outcome> {
-    let wanted = parse_path(path)?;
+    let requested = parse_path(path)?;
     let file = match &options.file {
         Some(path) if facts::is_stdin(Some(path)) => facts::stdin_file()?,
         Some(path) => facts::read_file(host, path)?,
         None => {
-            let path = facts::choose(host, None, &[Wish::Unset { path: wanted.clone() }])?;
+            let path = facts::choose_file(host, None, &[Request::Unset { path: requested.clone() }])?;
             facts::read_file(host, &path)?
         }
     };
@@ -26,45 +26,45 @@ pub(crate) fn run(host: &mut Host, options: &Options, path: &str) -> Result<Outc
     let opened = Opened::of(&file, &name)?;
     let inner = opened.inner(&name)?;
     let document = inner.document();
-    // Of several spellings the one that counts, and null counts nowhere.
-    let all = all_spelled(document.value(), &texts(&wanted)).into_iter();
+    // Of several spellings, the one that takes effect; null never does.
+    let all = all_spelled(document.value(), &texts(&requested)).into_iter();
     let counts = all.into_iter().find(|path| document.get(path).is_some_and(|value| !value.is_null()));
-    let own = counts.or_else(|| spelled(document.value(), &texts(&wanted))).unwrap_or_else(|| wanted.clone());
+    let own = counts.or_else(|| spelled(document.value(), &texts(&requested))).unwrap_or_else(|| requested.clone());
     let Some(value) = document.get(&own) else {
-        let error = Error::failed(format!("cannot get {wanted}: it is not set in {name}"));
-        // What KubeEdge does then is worth more than the bare fact, where it is known.
+        let error = Error::failed(format!("cannot get {requested}: it is not set in {name}"));
+        // Add what KubeEdge does then, where it is known.
         let rules = rules(host, options, &file, opened.entry.as_ref(), document);
-        let steps = texts(&wanted);
+        let steps = texts(&requested);
         let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
         return Err(match rules.map(|(rules, _)| (rules, Table::of(rules.kind).lookup(&steps, rules.version))) {
             Ok((rules, Lookup::Known(found))) => {
                 let version = rules.version.unwrap_or_else(|| Table::of(rules.kind).newest());
                 match found.key.default_in(version).filter(|_| found.text() == found.key.path) {
-                    Some(default) => error.hint(format!("KubeEdge {version} then uses its default: {}", default.yaml)),
+                    Some(default) => error.hint(format!("KubeEdge {version} uses its default: {}", default.yaml)),
                     None => error,
                 }
             }
-            Ok((_, Lookup::WrongPlace { belongs })) => error.hint(format!("it belongs at {belongs}")),
+            Ok((_, Lookup::WrongPlace { belongs })) => error.hint(format!("edge-conf get {belongs}")),
             Ok((_, Lookup::Unknown { closest: Some(closest) })) => error.hint(format!("did you mean {closest}?")),
             _ => error,
         });
     };
     if host.report.is_json() {
         let value = exact(&value).ok_or_else(|| {
-            Error::failed(format!("cannot print {wanted} as JSON: it holds what JSON has no way to write"))
-                .hint(format!("edge-conf get {wanted}"))
+            Error::failed(format!("cannot print {requested} as JSON: it contains a value that JSON cannot represent"))
+                .hint(format!("edge-conf get {requested}"))
         })?;
         host.report.record("value", json!({"file": name, "path": own.to_string(), "value": value}));
         return Ok(Outcome::default());
     }
     let text = match value.as_str() {
-        // Whoever reads it takes a line for a value.
-        Some(text) if text.contains(is_hidden) => return Err(not_plain(&wanted)),
+        // The reader expects one value per line.
+        Some(text) if text.contains(is_hidden) => return Err(not_plain(&requested)),
         Some(text) => format!("{text}\n"),
-        None => serde_yaml::to_string(&value).on("print", wanted.to_string())?,
+        None => serde_yaml::to_string(&value).on("print", requested.to_string())?,
     };
     if text.contains(|char| is_hidden(char) && char != '\n') {
-        return Err(not_plain(&wanted));
+        return Err(not_plain(&requested));
     }
     host.report.document(text.as_bytes())?;
     Ok(Outcome::default())
@@ -72,5 +72,5 @@ pub(crate) fn run(host: &mut Host, options: &Options, path: &str) -> Result<Outc
 
 fn not_plain(path: &Path) -> Error {
     Error::failed(format!("cannot print {path}: its value has line breaks or characters that are not visible"))
-        .hint("edge-conf --json get shows them escaped")
+        .hint(format!("edge-conf --json get {path}"))
 }

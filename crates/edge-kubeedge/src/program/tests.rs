@@ -1,4 +1,4 @@
-//! ELF files made byte by byte.
+//! Versions in ELF files that the tests build byte by byte.
 
 use super::*;
 use proptest::prelude::*;
@@ -34,7 +34,7 @@ fn elf(class: u8, sections: &[(&str, Vec<u8>)]) -> Vec<u8> {
         entry.resize(if wide { 64 } else { 40 }, 0);
         file.extend(entry);
     }
-    file[..6].copy_from_slice(&[0x7f, b'E', b'L', b'F', class, 1]);
+    file[..7].copy_from_slice(&[0x7f, b'E', b'L', b'F', class, 1, 1]);
     let (offset_at, shorts_at) = if wide { (0x28, 0x3a) } else { (0x20, 0x2e) };
     file[offset_at..offset_at + 4].copy_from_slice(&(table as u32).to_le_bytes());
     let shorts = [if wide { 64 } else { 40 }, headers.len() as u16, headers.len() as u16 - 1];
@@ -68,7 +68,7 @@ fn rodata(texts: &[&str]) -> Vec<u8> {
 }
 
 #[test]
-fn the_flags_of_the_build_come_first() {
+fn flags_of_the_build_take_precedence() {
     let flags = "-s -w -X github.com/kubeedge/kubeedge/pkg/version.buildDate=2025-01-01T00:00:00Z \
         -X github.com/kubeedge/kubeedge/pkg/version.gitVersion=v1.23.1 \
         -X github.com/kubeedge/kubeedge/pkg/version.gitMajor=1";
@@ -79,7 +79,7 @@ fn the_flags_of_the_build_come_first() {
 }
 
 #[test]
-fn without_them_the_linkers_text_is_found() {
+fn text_of_the_linker_is_found_without_the_flags() {
     for class in [WIDE, NARROW] {
         for text in ["v1.8.2", "v1.12.7", "v1.9.0-beta.0.12+0123456789abcd", "v1.10.0-dirty"] {
             let file = elf(class, &[(".text", vec![0x90; 99]), (".rodata", rodata(&["1", "8", "clean", text]))]);
@@ -89,21 +89,21 @@ fn without_them_the_linkers_text_is_found() {
 }
 
 #[test]
-fn several_candidates_are_none() {
+fn candidates_that_differ_are_no_version() {
     assert_eq!(version(elf(WIDE, &[(".rodata", rodata(&["v1.8.2", "v1.9.0"]))])), None);
     let same = elf(WIDE, &[(".rodata", rodata(&["v1.8.2", "v1.8.2"]))]);
     assert_eq!(version(same).as_deref(), Some("v1.8.2"));
 }
 
 #[test]
-fn texts_of_the_code_are_no_candidates() {
+fn texts_of_the_code_are_not_candidates() {
     assert_eq!(version(elf(WIDE, &[(".rodata", rodata(&[]))])), None);
     let master = rodata(&["v0.0.0-master+$Format:%h$", "v2.0.1", "v1.8", "1.8.2"]);
     assert_eq!(version(elf(WIDE, &[(".rodata", master)])), None);
 }
 
 #[test]
-fn a_text_across_two_blocks_is_found() {
+fn text_across_two_blocks_is_found() {
     for before in BLOCK - 80..BLOCK + 220 {
         let mut data = vec![1; before / 8 * 8];
         data.extend(b"v1.23.1\0");
@@ -117,7 +117,7 @@ fn a_text_across_two_blocks_is_found() {
 }
 
 #[test]
-fn what_is_no_elf_file_has_no_version() {
+fn file_that_is_not_elf_has_no_version() {
     assert_eq!(version(Vec::new()), None);
     assert_eq!(version(b"#!/bin/sh\necho v1.8.2\n".to_vec()), None);
     let mut cut = elf(WIDE, &[(".rodata", rodata(&["v1.8.2"]))]);
@@ -127,7 +127,7 @@ fn what_is_no_elf_file_has_no_version() {
 
 proptest! {
     #[test]
-    fn no_bytes_make_it_panic(damage in prop::collection::vec((0usize..900, any::<u8>()), 0..12)) {
+    fn from_elf_never_panics(damage in prop::collection::vec((0usize..900, any::<u8>()), 0..12)) {
         let mut file = elf(WIDE, &[(".rodata", rodata(&["v1.8.2"])), (".go.buildinfo", buildinfo(""))]);
         for (at, byte) in damage {
             if let Some(place) = file.get_mut(at) {

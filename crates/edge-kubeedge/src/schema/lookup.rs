@@ -1,25 +1,25 @@
-//! Finds a path in the key table, or says where it belongs.
+//! Finds a path in the key table, or the place where it belongs.
 //!
 //! A path is a list of steps: `["modules", "cloudHub", "advertiseAddress", "[0]"]`.
 
 use super::near;
-use super::path::{Fit, canonical, fit, index, show, tails};
+use super::path::{Fit, canonical, fit, format_path, index, tails};
 use super::table::{Key, Table, within};
-use super::types::{Ty, TypeError, check_type, typed};
+use super::types::{KeyType, TypeError, check_type, typed};
 use crate::Kind;
 use crate::Minor;
 use serde_yaml::Value;
 
-/// What the table says about a path.
+/// What the key table has for a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lookup {
     /// KubeEdge reads it.
-    Known(Found),
-    /// KubeEdge reads it and takes no notice of it.
+    Known(Match),
+    /// KubeEdge accepts it, but it has no effect.
     Dead {
-        /// The key all the same.
-        found: Found,
-        /// The path that counts instead.
+        /// The key.
+        found: Match,
+        /// The path that takes effect instead.
         by: String,
     },
     /// A known key at another place of this file.
@@ -36,44 +36,44 @@ pub enum Lookup {
     },
     /// A key of newer versions.
     NotYet {
-        /// The path in its right spelling.
+        /// The path in KubeEdge's spelling.
         path: String,
         /// The first version that has it (again).
         first: Minor,
-        /// The path of the same setting in the version asked for.
+        /// The path of the same setting in the requested version.
         instead: Option<String>,
     },
     /// A key of older versions.
     Gone {
-        /// The path in its right spelling.
+        /// The path in KubeEdge's spelling.
         path: String,
         /// The last version that had it.
         last: Minor,
-        /// The path of the same setting in the version asked for.
+        /// The path of the same setting in the requested version.
         now: Option<String>,
     },
     /// No version has it.
     Unknown {
-        /// The known path that looks most like it.
+        /// The most similar known path.
         closest: Option<String>,
     },
 }
 
 /// A path that the table knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct Match {
     /// The steps as KubeEdge spells them; map keys and indexes as given.
     pub path: Vec<String>,
-    /// The row: of the version asked for, or else the newest one.
+    /// The row of the requested version, else the newest one.
     pub key: Key,
     /// The type of the value at the path: for an element of a list or map, that of the element.
-    pub ty: Ty,
-    /// All rows in question: one where the version is known, else one for each type it ever had.
+    pub ty: KeyType,
+    /// All matching rows: one where the version is known, else one for each type that the key ever had.
     pub rows: Vec<Key>,
     place: Place,
 }
 
-/// Whether the path is that of a row or one step into it.
+/// Whether a path is that of a row, or of an element of its list or map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Row,
@@ -81,39 +81,39 @@ enum Place {
 }
 
 impl Place {
-    fn ty(self, row: &Key) -> Ty {
+    fn ty(self, row: &Key) -> KeyType {
         match self {
             Self::Row => row.ty,
-            Self::Element => row.ty.element().unwrap_or(Ty::Any),
+            Self::Element => row.ty.element().unwrap_or(KeyType::Any),
         }
     }
 }
 
-impl Found {
+impl Match {
     /// The path as text.
     #[must_use]
     pub fn text(&self) -> String {
-        show(&self.path)
+        format_path(&self.path)
     }
 
-    /// Whether it is an entry of a list or map rather than a key of KubeEdge's.
+    /// Whether it is an entry of a list or map and not a key of KubeEdge.
     #[must_use]
     pub fn is_entry(&self) -> bool {
         self.place == Place::Element
     }
 
-    /// Whether a value may stand here; without a known version, in any of them.
+    /// Checks a value: against the type of the version, or of any version where it is unknown.
     ///
     /// # Errors
-    /// Says what the value must be.
+    /// What the value must be.
     pub fn check(&self, value: &Value) -> Result<(), TypeError> {
         self.any_type(|ty| check_type(ty, value))
     }
 
-    /// Makes a value of a command-line text.
+    /// Converts text from the command line to a value.
     ///
     /// # Errors
-    /// Says what the value must be.
+    /// What the value must be.
     pub fn typed(&self, text: &str) -> Result<Value, TypeError> {
         self.any_type(|ty| typed(ty, text))
     }
@@ -125,31 +125,31 @@ impl Found {
         parts.join(", ")
     }
 
-    /// The newest type decides what is said when none fits.
-    fn any_type<T>(&self, attempt: impl Fn(Ty) -> Result<T, TypeError>) -> Result<T, TypeError> {
+    /// The error is that of the newest type.
+    fn any_type<T>(&self, attempt: impl Fn(KeyType) -> Result<T, TypeError>) -> Result<T, TypeError> {
         attempt(self.ty)
             .or_else(|error| self.rows.iter().rev().find_map(|row| attempt(self.place.ty(row)).ok()).ok_or(error))
     }
 }
 
 impl Table {
-    /// Finds a path. Capitals do not matter to KubeEdge, so they do not here.
+    /// Finds a path, ignoring letter case as KubeEdge does.
     ///
-    /// Without a version the path must exist in at least one. A version older than the table is
-    /// taken for its oldest.
+    /// Without a version the path must exist in at least one. For a version older than the table, its oldest
+    /// is used.
     #[must_use]
     pub fn lookup(self, path: &[&str], version: Option<Minor>) -> Lookup {
         let version = version.map(|version| version.max(Self::OLDEST));
         let rows = self.fitting(path);
         if let Some((newest, place)) = rows.last() {
             return match version {
-                None => Lookup::Known(found(path, newest, *place, &rows)),
+                None => Lookup::Known(match_of(path, newest, *place, &rows)),
                 Some(version) => self.in_version(path, version, &rows),
             };
         }
         let other = Self::of(self.kind().other());
         if let Some((row, _)) = other.fitting(path).last() {
-            return Lookup::WrongKind { kind: other.kind(), path: show(&canonical(path, row.path)) };
+            return Lookup::WrongKind { kind: other.kind(), path: format_path(&canonical(path, row.path)) };
         }
         if let Some(belongs) = self.by_end(path, path.len(), version) {
             return Lookup::WrongPlace { belongs };
@@ -159,8 +159,8 @@ impl Table {
         }
         let closest = self.entry_meant(path).or_else(|| near::closest(path, self.paths_at(version)));
         if closest.is_none() {
-            // The longest end of the path that says which key is meant; a lone last step only
-            // where it is a telling one (clusterDNS, not port).
+            // The longest end of the path that is unique; the last step alone only where it is specific
+            // (clusterDNS, not port).
             for length in (1..path.len()).rev() {
                 if length == 1 && path.last().is_none_or(|leaf| leaf.len() < 8) {
                     break;
@@ -173,7 +173,7 @@ impl Table {
         Lookup::Unknown { closest }
     }
 
-    /// Where the setting of a row stands in a version that does not have the row.
+    /// The path of a row's setting in a version that does not have the row.
     #[must_use]
     pub fn counterpart(self, path: &str, version: Minor) -> Option<&'static str> {
         let mut seen = vec![path];
@@ -199,7 +199,7 @@ impl Table {
         None
     }
 
-    /// The path at which a version reads the setting that some version has at `path`; none where it reads none.
+    /// The path at which a version reads the setting that another version has at `path`.
     #[must_use]
     pub fn home(self, path: &str, version: Minor) -> Option<String> {
         let steps: Vec<&str> = path.split('.').collect();
@@ -213,15 +213,15 @@ impl Table {
 
     fn in_version(self, path: &[&str], version: Minor, rows: &[(Key, Place)]) -> Lookup {
         if let Some((row, place)) = rows.iter().find(|(row, _)| row.is_in(version)) {
-            let found = found(path, row, *place, &[(*row, *place)]);
+            let found = match_of(path, row, *place, &[(*row, *place)]);
             let dead = self.dead().find(|dead| dead.path == row.path && within(version, dead.first, dead.last));
             return match dead {
                 Some(dead) => Lookup::Dead { found, by: dead.by.to_owned() },
                 None => Lookup::Known(found),
             };
         }
-        let spelt = |row: &Key| show(&canonical(path, row.path));
-        let twin = |row: &Key| self.counterpart(row.path, version).map(|to| show(&canonical(&[], to)));
+        let spelt = |row: &Key| format_path(&canonical(path, row.path));
+        let twin = |row: &Key| self.counterpart(row.path, version).map(|to| format_path(&canonical(&[], to)));
         if let Some((row, _)) = rows.iter().find(|(row, _)| row.first > version) {
             return Lookup::NotYet { path: spelt(row), first: row.first, instead: twin(row) };
         }
@@ -231,7 +231,7 @@ impl Table {
         }
     }
 
-    /// The rows that a path names, oldest first.
+    /// The rows that match a path, oldest first.
     fn fitting(self, path: &[&str]) -> Vec<(Key, Place)> {
         let mut fitting: Vec<(Key, Place)> = self
             .rows_like(path)
@@ -245,7 +245,7 @@ impl Table {
         fitting
     }
 
-    /// The one path whose end is the last `length` steps.
+    /// The path that ends with the last `length` steps, if there is exactly one.
     fn by_end(self, path: &[&str], length: usize, version: Option<Minor>) -> Option<String> {
         let end = path.get(path.len().checked_sub(length)?..)?;
         if index(end.first()?).is_some() {
@@ -259,8 +259,8 @@ impl Table {
             let Some(key) = Key::parse(row, rest) else {
                 continue;
             };
-            let holds = version.is_none_or(|version| key.is_in(version));
-            if !holds || fit(tail, end).and_then(|fit| fit.place(key.ty)).is_none() {
+            let is_in_version = version.is_none_or(|version| key.is_in(version));
+            if !is_in_version || fit(tail, end).and_then(|fit| fit.place(key.ty)).is_none() {
                 continue;
             }
             match hit {
@@ -271,25 +271,25 @@ impl Table {
         let (row, tail) = hit?;
         let mut steps = canonical(&[], row.strip_suffix(tail)?.trim_end_matches('.'));
         steps.extend(canonical(end, tail));
-        Some(show(&steps))
+        Some(format_path(&steps))
     }
 
-    /// The entry of a map or list that was meant, where its key lacks quotes or its index brackets:
+    /// The likely entry of a map or list, where its key lacks quotes or its index lacks brackets:
     /// `evictionHard.memory.available`, `clusterDNS.0`.
     fn entry_meant(self, path: &[&str]) -> Option<String> {
         (1..path.len()).rev().find_map(|length| {
             let (owner, rest) = path.split_at(length);
             let (row, place) = self.fitting(owner).pop()?;
             let entry = match row.ty {
-                Ty::Map(_) if rest.len() > 1 => rest.join("."),
-                Ty::List(_) if rest.len() == 1 && rest[0].bytes().all(|byte| byte.is_ascii_digit()) => {
+                KeyType::Map(_) if rest.len() > 1 => rest.join("."),
+                KeyType::List(_) if rest.len() == 1 && rest[0].bytes().all(|byte| byte.is_ascii_digit()) => {
                     format!("[{}]", rest[0])
                 }
                 _ => return None,
             };
             let mut steps = canonical(owner, row.path);
             steps.push(entry);
-            (place == Place::Row).then(|| show(&steps))
+            (place == Place::Row).then(|| format_path(&steps))
         })
     }
 
@@ -302,18 +302,18 @@ impl Table {
 }
 
 impl Fit<'_> {
-    fn place(self, ty: Ty) -> Option<Place> {
+    fn place(self, ty: KeyType) -> Option<Place> {
         match (self, ty) {
             (Self::Whole, _) => Some(Place::Row),
-            (Self::AllBut(step), Ty::List(_)) => index(step).map(|_| Place::Element),
-            (Self::AllBut(step), Ty::Map(_)) => index(step).is_none().then_some(Place::Element),
+            (Self::AllBut(step), KeyType::List(_)) => index(step).map(|_| Place::Element),
+            (Self::AllBut(step), KeyType::Map(_)) => index(step).is_none().then_some(Place::Element),
             _ => None,
         }
     }
 }
 
-fn found(path: &[&str], row: &Key, place: Place, rows: &[(Key, Place)]) -> Found {
-    Found {
+fn match_of(path: &[&str], row: &Key, place: Place, rows: &[(Key, Place)]) -> Match {
+    Match {
         path: canonical(path, row.path),
         key: *row,
         ty: place.ty(row),

@@ -1,7 +1,7 @@
-//! The known path that looks most like a mistyped one.
+//! Finds the known path that is most similar to a mistyped one.
 
 /// Of the paths with as many keys as `path`, the one with the fewest letters to change; none if
-/// some key is too far off to be a slip of the finger.
+/// a key differs too much to be a typing error.
 pub(super) fn closest<'a>(path: &[&str], known: impl Iterator<Item = &'a str>) -> Option<String> {
     let keys: Vec<String> = path
         .iter()
@@ -21,7 +21,7 @@ fn distance(keys: &[String], candidate: &str) -> Option<usize> {
     candidate.split('.').zip(keys).try_fold(0, |sum, (own, key)| {
         let own = own.trim_end_matches("[]").to_ascii_lowercase();
         let allowed = (own.len() / 4).max(1);
-        // Letters cannot differ in fewer places than the lengths do: most pairs end here.
+        // At least as many letters differ as the lengths do: most pairs end here.
         let cost = if own == *key {
             0
         } else if own.len().abs_diff(key.len()) > allowed {
@@ -33,7 +33,7 @@ fn distance(keys: &[String], candidate: &str) -> Option<usize> {
     })
 }
 
-/// Letters to insert, drop, replace or swap with their neighbour, to make `b` of `a`.
+/// Letters to insert, remove, replace or swap with their neighbour to turn `a` into `b`.
 fn edits(a: &[u8], b: &[u8]) -> usize {
     let mut before_last: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn the_closest_path_has_as_many_keys() {
+    fn closest_path_has_as_many_keys() {
         let known = ["modules.edgeHub.enable", "modules.edgeHub", "modules.edged.enable"];
         let near = |path: &[&str]| closest(path, known.into_iter());
         assert_eq!(near(&["modules", "edgeHubb", "enabled"]).as_deref(), Some("modules.edgeHub.enable"));

@@ -1,10 +1,10 @@
-//! Paths as lists of steps, and how a row of the key table fits one.
+//! Paths as lists of steps, and how a row of the key table matches one.
 //!
-//! A step in square brackets is an index; any other is a key, dots and all.
+//! A step in square brackets is an index; any other is a key, including its dots.
 
-/// A path as text: dots between keys, quotes round keys that have dots, indexes as they are.
+/// A path as text: dots between keys, quotes around keys that have dots, indexes as they are.
 #[must_use]
-pub fn show<S: AsRef<str>>(path: &[S]) -> String {
+pub fn format_path<S: AsRef<str>>(path: &[S]) -> String {
     let mut text = String::new();
     for step in path {
         let step = step.as_ref();
@@ -33,7 +33,7 @@ pub(super) fn index(step: &str) -> Option<&str> {
         .filter(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// How a row's path fits the steps of a path.
+/// How a row's path matches the steps of a path.
 #[derive(Clone, Copy)]
 pub(super) enum Fit<'a> {
     Whole,
@@ -51,7 +51,7 @@ pub(super) fn fit<'a>(row: &str, path: &[&'a str]) -> Option<Fit<'a>> {
         rest = match rest.strip_prefix("[]") {
             Some(rest) => index(step).map(|_| rest)?,
             None => {
-                // Most rows differ from the path in their first letters: nothing is searched.
+                // Most rows differ from the path in their first letters, so compare instead of searching.
                 let rest = rest.strip_prefix('.').unwrap_or(rest);
                 let (key, rest) = rest.split_at_checked(step.len())?;
                 let ends = matches!(rest.as_bytes().first(), None | Some(b'.' | b'['));

@@ -1,16 +1,16 @@
-//! The key table: rows of facts in `data/*.keys`, scanned where they lie.
+//! The key table: the rows in `data/*.keys`, which are searched in place.
 //!
-//! Nothing is kept in memory and nothing is parsed ahead: a lookup runs over some fifty kilobytes
-//! of text, compares the first field of each line, and reads the rest of the few that match.
+//! Nothing is parsed in advance: a lookup scans about fifty kilobytes of text, compares the first
+//! field of each line, and parses the few lines that match.
 
-use super::types::Ty;
+use super::types::KeyType;
 use crate::Kind;
 use crate::Minor;
 
 const EDGECORE: &str = include_str!("../../data/edgecore.keys");
 const CLOUDCORE: &str = include_str!("../../data/cloudcore.keys");
 
-/// All that is known about the keys of one kind of file.
+/// The keys of one kind of file.
 #[derive(Clone, Copy, Debug)]
 pub struct Table {
     kind: Kind,
@@ -20,13 +20,13 @@ pub struct Table {
 /// One row: a key, in the versions in which it has one type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// Its place, as KubeEdge spells it: `modules.edged.registerWithTaints[].key`.
+    /// Its path in KubeEdge's spelling: `modules.edged.registerWithTaints[].key`.
     pub path: &'static str,
-    /// What its value must be.
-    pub ty: Ty,
+    /// The type of its value.
+    pub ty: KeyType,
     /// The first version that has it.
     pub first: Minor,
-    /// The last version that has it; none: the newest one still does.
+    /// The last version that has it; none: the newest version still has it.
     pub last: Option<Minor>,
     defaults: &'static str,
 }
@@ -36,17 +36,8 @@ pub struct Key {
 pub struct Default {
     /// YAML on one line.
     pub yaml: &'static str,
-    /// Who decides it.
-    pub source: Source,
-}
-
-/// Where a default value comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// KubeEdge: the same on every host.
-    KubeEdge,
-    /// The host (its name, its address); the table has an example.
-    Host,
+    /// The host determines it (its name, its address), and this is an example.
+    pub is_from_host: bool,
 }
 
 /// A key that is read without complaint and has no effect.
@@ -78,7 +69,7 @@ impl Table {
         self.kind
     }
 
-    /// The newest version that the table knows; a newer one is taken for this one.
+    /// The newest version that the table knows, which is also used for newer ones.
     #[must_use]
     pub fn newest(self) -> Minor {
         self.lines().find_map(|line| Minor::bare(line.strip_prefix("known ")?.trim())).unwrap_or(Self::OLDEST)
@@ -89,7 +80,7 @@ impl Table {
         self.rows().filter_map(|(path, rest)| Key::parse(path, rest))
     }
 
-    /// The rows that hold in a version.
+    /// The rows of a version.
     pub fn keys_at(self, version: Minor) -> impl Iterator<Item = Key> {
         self.keys().filter(move |key| key.is_in(version))
     }
@@ -118,7 +109,7 @@ impl Table {
 
     /// Keys without effect.
     pub(super) fn dead(self) -> impl Iterator<Item = Dead> {
-        // They are the last lines: the rows before them need not be passed over.
+        // They are the last lines, so the rows need not be scanned.
         self.text.trim_end().rsplit('\n').map_while(|line| {
             let mut words = line.strip_prefix("dead ")?.split_ascii_whitespace();
             let path = words.next()?;
@@ -127,12 +118,12 @@ impl Table {
         })
     }
 
-    /// The rows that may be those of a path: cheap to ask of every row.
+    /// The rows that may match a path, by a cheap test of every row.
     pub(super) fn rows_like(self, path: &[&str]) -> impl Iterator<Item = (&'static str, &'static str)> {
         self.lines().filter(move |line| begins(line, path)).filter_map(row)
     }
 
-    /// Every key that stands anywhere in a path, in small letters.
+    /// Every key of every path, in lower case.
     pub fn names(self) -> impl Iterator<Item = String> {
         let of_path = |path: &'static str| path.split('.').map(|name| name.trim_end_matches("[]").to_ascii_lowercase());
         self.rows().flat_map(move |(path, _)| of_path(path))
@@ -148,10 +139,10 @@ impl Key {
         let (ty, rest) = field(rest)?;
         let (versions, defaults) = field(rest)?;
         let (first, last) = range(versions)?;
-        Some(Self { path, ty: Ty::parse(ty)?, first, last, defaults })
+        Some(Self { path, ty: KeyType::parse(ty)?, first, last, defaults })
     }
 
-    /// Whether this row holds in a version.
+    /// Whether this row is for a version.
     #[must_use]
     pub fn is_in(&self, version: Minor) -> bool {
         within(version, self.first, self.last)
@@ -167,11 +158,11 @@ impl Key {
         }
     }
 
-    /// Its value in the default configuration of a version; none if it does not stand there.
+    /// Its value in the default configuration of a version; none if it is not in it.
     #[must_use]
     pub fn default_in(&self, version: Minor) -> Option<Default> {
         let yaml = if self.is_ranged() {
-            // Values have single spaces at most, so two part one range from the next.
+            // Values have only single spaces, so two spaces separate the ranges.
             self.defaults.split("  ").find_map(|part| {
                 let (versions, value) = part.split_once('=')?;
                 let (first, last) = range(versions)?;
@@ -180,10 +171,8 @@ impl Key {
         } else {
             Some(self.defaults).filter(|value| *value != "-" && self.is_in(version))?
         };
-        Some(match yaml.strip_prefix('@') {
-            Some(yaml) => Default { yaml, source: Source::Host },
-            None => Default { yaml, source: Source::KubeEdge },
-        })
+        let example = yaml.strip_prefix('@');
+        Some(Default { yaml: example.unwrap_or(yaml), is_from_host: example.is_some() })
     }
 
     fn is_ranged(&self) -> bool {
@@ -197,8 +186,7 @@ pub(super) fn within(version: Minor, first: Minor, last: Option<Minor>) -> bool 
 
 /// Path and unparsed rest of a line that is a row.
 fn row(line: &'static str) -> Option<(&'static str, &'static str)> {
-    // Fields are parted by two spaces; the word before a `moved` or `known` has one, and that
-    // before a `dead` is never a path.
+    // Fields are separated by two spaces; after `moved` and `known` there is one, and `dead` is never a path.
     let end = line.bytes().position(|byte| byte == b' ')?;
     let (path, rest) = line.split_at(end);
     (rest.starts_with("  ") && path != "dead").then_some((path, rest))
@@ -228,14 +216,14 @@ fn begins(row: &str, path: &[&str]) -> bool {
     true
 }
 
-/// The field at the start and what comes after it; fields are parted by two spaces or more.
+/// The field at the start and what comes after it; fields are separated by two or more spaces.
 fn field(text: &'static str) -> Option<(&'static str, &'static str)> {
     let text = text.trim_ascii_start();
     let (field, rest) = text.split_once("  ").unwrap_or((text, ""));
     (!field.is_empty()).then_some((field, rest.trim_ascii_start()))
 }
 
-/// Reads `1.4-1.11`, `1.12`, `1.13-`.
+/// Parses `1.4-1.11`, `1.12`, `1.13-`.
 fn range(text: &str) -> Option<(Minor, Option<Minor>)> {
     match text.split_once('-') {
         None => Minor::bare(text).map(|only| (only, Some(only))),
@@ -310,11 +298,11 @@ mod tests {
         assert_eq!(yaml("modules.edgeHub.quic.enable", 7), Some("false"));
         assert_eq!(yaml("modules.edgeMesh.enable", 8), None);
         let host = table.key("modules.edged.hostnameOverride", Minor::new(8));
-        assert_eq!(host.and_then(|key| key.default_in(Minor::new(8))).map(|d| d.source), Some(Source::Host));
+        assert_eq!(host.and_then(|key| key.default_in(Minor::new(8))).map(|d| d.is_from_host), Some(true));
     }
 
     #[test]
-    fn the_number_of_keys_by_version() {
+    fn number_of_keys_by_version() {
         let count = |kind: Kind| {
             let table = Table::of(kind);
             (4..=23).map(|n| table.keys_at(Minor::new(n)).count()).collect::<Vec<_>>()

@@ -1,21 +1,21 @@
-//! The types of the key table, and whether a value is of one.
+//! The types of the key table, and whether a value has a type.
 //!
-//! What KubeEdge accepts is more than what it writes: a number where text belongs becomes text,
-//! `15.0` is a whole number, `yes` is true. A wrong type it does not forgive: it does not start.
+//! KubeEdge accepts more than it writes: a number where text belongs becomes text, `15.0` is a whole
+//! number, `yes` is true. With a value of a wrong type it does not start.
 
 use serde_yaml::{Number, Value};
 use std::fmt;
 
-/// What the value of a key must be.
+/// The type of a key's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ty {
+pub enum KeyType {
     /// true or false.
     Bool,
     /// A whole number, both ends included.
     Int {
-        /// The least one.
+        /// The smallest one.
         min: i64,
-        /// The greatest one.
+        /// The largest one.
         max: i64,
     },
     /// A number.
@@ -28,32 +28,32 @@ pub enum Ty {
     Timespan,
     /// An amount: `100Mi`, `0.5`, `2k`.
     Quantity,
-    /// One of these words, parted by `|`.
+    /// One of these words, separated by `|`.
     Choice(&'static str),
     /// A list of this type.
     List(&'static str),
-    /// Keys of the user's own, with values of this type.
+    /// The user's own keys, with values of this type.
     Map(&'static str),
     /// A section: keys with rows of their own.
     Object,
-    /// Whatever it is.
+    /// Any value.
     Any,
 }
 
-const NOTHING: &str = "nothing";
+const EMPTY: &str = "empty";
 
-/// A value that is not what its key wants, in the user's words.
+/// A value of the wrong type for its key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be {want}, not {got}")]
+#[error("must be {expected}, not {got}")]
 pub struct TypeError {
-    want: String,
+    expected: String,
     got: String,
     hint: Option<String>,
 }
 
 impl TypeError {
-    fn new(ty: Ty, value: &Value) -> Self {
-        Self { want: ty.to_string(), got: describe(value), hint: None }
+    fn new(ty: KeyType, value: &Value) -> Self {
+        Self { expected: ty.to_string(), got: describe(value), hint: None }
     }
 
     fn hint(mut self, hint: String) -> Self {
@@ -63,18 +63,18 @@ impl TypeError {
 
     /// Whether there was no value at all.
     #[must_use]
-    pub fn is_nothing(&self) -> bool {
-        self.got == NOTHING
+    pub fn is_empty(&self) -> bool {
+        self.got == EMPTY
     }
 
-    /// The form that would have been right.
+    /// How to write the value correctly.
     #[must_use]
     pub fn right_form(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 }
 
-impl Ty {
+impl KeyType {
     /// Reads the type field of a row.
     pub(super) fn parse(text: &'static str) -> Option<Self> {
         let int = |min, max| Some(Self::Int { min, max });
@@ -118,8 +118,8 @@ impl Ty {
     }
 }
 
-impl fmt::Display for Ty {
-    /// In the user's words, after "must be".
+impl fmt::Display for KeyType {
+    /// For a message, after "must be".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Bool => f.write_str("true or false"),
@@ -133,57 +133,57 @@ impl fmt::Display for Ty {
             Self::Choice(words) => f.write_str(&words.replace('|', " or ")),
             Self::List("object") => f.write_str("a list of sections"),
             Self::List(_) => f.write_str("a list"),
-            Self::Map("bool") => f.write_str("names, each with true or false"),
-            Self::Map(_) => f.write_str("names, each with a value"),
+            Self::Map("bool") => f.write_str("a mapping of names to true or false"),
+            Self::Map(_) => f.write_str("a mapping of names to values"),
             Self::Object => f.write_str("a section"),
             Self::Any => f.write_str("a value"),
         }
     }
 }
 
-/// Whether KubeEdge takes this value for a key of this type.
+/// Checks whether KubeEdge accepts a value for a key of this type.
 ///
-/// Nothing (`null`) is taken everywhere: it leaves the default as it is. What it does to a section
-/// is for the check of the whole file to say.
+/// `null` is accepted everywhere, because it leaves the default. Whether a section may be `null` is up to
+/// the check of the whole file.
 ///
 /// # Errors
-/// Says what the value must be.
-pub fn check_type(ty: Ty, value: &Value) -> Result<(), TypeError> {
+/// What the value must be.
+pub fn check_type(ty: KeyType, value: &Value) -> Result<(), TypeError> {
     let wrong = || Err(TypeError::new(ty, value));
     let fits = match (ty, value) {
-        (_, Value::Null) | (Ty::Any, _) | (Ty::Bool, Value::Bool(_)) => true,
-        (Ty::Bool, Value::String(text)) => yaml_1_1_bool(text).is_some(),
-        (Ty::Int { min, max }, Value::Number(number)) => {
+        (_, Value::Null) | (KeyType::Any, _) | (KeyType::Bool, Value::Bool(_)) => true,
+        (KeyType::Bool, Value::String(text)) => yaml_1_1_bool(text).is_some(),
+        (KeyType::Int { min, max }, Value::Number(number)) => {
             whole(number).is_some_and(|number| (i128::from(min)..=i128::from(max)).contains(&number))
         }
-        (Ty::Timespan, Value::Number(number)) => whole(number).is_some(),
-        (Ty::Float | Ty::Quantity, Value::Number(_)) => true,
-        (Ty::Text, Value::String(_) | Value::Number(_) | Value::Bool(_)) => true,
-        (Ty::Duration | Ty::Timespan, Value::String(text)) => is_duration(text),
-        (Ty::Quantity, Value::String(text)) => is_quantity(text),
-        (Ty::Choice(words), Value::String(text)) => words.split('|').any(|word| word == text),
-        (Ty::List(_), Value::Sequence(elements)) => return each(ty, elements.iter()),
-        (Ty::Map(_), Value::Mapping(entries)) => return each(ty, entries.values()),
-        (Ty::Object, Value::Mapping(_)) => true,
+        (KeyType::Timespan, Value::Number(number)) => whole(number).is_some(),
+        (KeyType::Float | KeyType::Quantity, Value::Number(_)) => true,
+        (KeyType::Text, Value::String(_) | Value::Number(_) | Value::Bool(_)) => true,
+        (KeyType::Duration | KeyType::Timespan, Value::String(text)) => is_duration(text),
+        (KeyType::Quantity, Value::String(text)) => is_quantity(text),
+        (KeyType::Choice(words), Value::String(text)) => words.split('|').any(|word| word == text),
+        (KeyType::List(_), Value::Sequence(elements)) => return each(ty, elements.iter()),
+        (KeyType::Map(_), Value::Mapping(entries)) => return each(ty, entries.values()),
+        (KeyType::Object, Value::Mapping(_)) => true,
         _ => false,
     };
     if fits { Ok(()) } else { wrong() }
 }
 
-fn each<'a>(ty: Ty, mut elements: impl Iterator<Item = &'a Value>) -> Result<(), TypeError> {
-    let element = ty.element().unwrap_or(Ty::Any);
+fn each<'a>(ty: KeyType, mut elements: impl Iterator<Item = &'a Value>) -> Result<(), TypeError> {
+    let element = ty.element().unwrap_or(KeyType::Any);
     elements
         .try_for_each(|value| check_type(element, value))
-        .map_err(|error| TypeError { want: format!("{ty}, each element {}", error.want), ..error })
+        .map_err(|error| TypeError { expected: format!("{ty} in which each element is {}", error.expected), ..error })
 }
 
-/// Makes a value of a command-line text: read as YAML, then fitted to the type.
+/// Converts text from the command line to a value: parsed as YAML, then converted to the type.
 ///
 /// # Errors
-/// Says what the value must be, and the form that would be right.
-pub fn typed(ty: Ty, text: &str) -> Result<Value, TypeError> {
+/// What the value must be, and how to write it.
+pub fn typed(ty: KeyType, text: &str) -> Result<Value, TypeError> {
     let parsed = edge_yaml::value(text);
-    if ty == Ty::Text {
+    if ty == KeyType::Text {
         return as_text(text, parsed.ok());
     }
     let value = parsed.map_err(|_| TypeError::new(ty, &Value::String(text.to_owned())))?;
@@ -197,52 +197,53 @@ fn as_text(text: &str, parsed: Option<Value>) -> Result<Value, TypeError> {
         Some(Value::String(inner)) if quoted => Ok(Value::String(inner)),
         Some(Value::Null) if text == "null" => Ok(Value::Null),
         Some(value @ (Value::Sequence(_) | Value::Mapping(_))) if text.starts_with(['[', '{', '-']) => {
-            Err(TypeError::new(Ty::Text, &value)
-                .hint("if it is text, put it in double quotes inside the shell's".to_owned()))
+            Err(TypeError::new(KeyType::Text, &value)
+                .hint("to set it as text, quote it twice: PATH='\"VALUE\"'".to_owned()))
         }
         _ => Ok(Value::String(text.to_owned())),
     }
 }
 
-fn fitted(ty: Ty, value: Value) -> Result<Value, TypeError> {
+fn fitted(ty: KeyType, value: Value) -> Result<Value, TypeError> {
     match (ty, value) {
         (_, Value::Null) => Err(TypeError::new(ty, &Value::Null)),
-        (Ty::Bool, Value::String(text)) => {
+        (KeyType::Bool, Value::String(text)) => {
             yaml_1_1_bool(&text).map(Value::Bool).ok_or_else(|| TypeError::new(ty, &Value::String(text)))
         }
-        (Ty::Text, value @ (Value::Number(_) | Value::Bool(_))) => Ok(Value::String(scalar(&value))),
-        (Ty::List(_), Value::Sequence(elements)) => {
-            let element = ty.element().unwrap_or(Ty::Any);
+        (KeyType::Text, value @ (Value::Number(_) | Value::Bool(_))) => Ok(Value::String(scalar(&value))),
+        (KeyType::List(_), Value::Sequence(elements)) => {
+            let element = ty.element().unwrap_or(KeyType::Any);
             let elements: Result<_, _> = elements.into_iter().map(|value| fitted(element, value)).collect();
             elements.map(Value::Sequence)
         }
-        (Ty::List(_), value @ (Value::String(_) | Value::Number(_) | Value::Bool(_))) => one_element(ty, value),
-        (Ty::Map(_), Value::Mapping(entries)) => {
-            let element = ty.element().unwrap_or(Ty::Any);
+        (KeyType::List(_), value @ (Value::String(_) | Value::Number(_) | Value::Bool(_))) => one_element(ty, value),
+        (KeyType::Map(_), Value::Mapping(entries)) => {
+            let element = ty.element().unwrap_or(KeyType::Any);
             let entries: Result<_, _> = entries
                 .into_iter()
                 .map(|(key, value)| fitted(element, value).map(|value| (Value::String(scalar(&key)), value)))
                 .collect();
             entries.map(Value::Mapping)
         }
-        (Ty::Map(_), value) => {
-            Err(TypeError::new(ty, &value).hint("write {name: value}, or set one name by its own path".to_owned()))
+        (KeyType::Map(_), value) => {
+            Err(TypeError::new(ty, &value)
+                .hint("write {name: value}, or set a single name: PATH.NAME=VALUE".to_owned()))
         }
         (ty, value) => check_type(ty, &value).map(|()| value),
     }
 }
 
-/// One value for a list is a list of one, unless it looks like several.
-fn one_element(ty: Ty, value: Value) -> Result<Value, TypeError> {
+/// A single value for a list becomes a list of one, unless it looks like several.
+fn one_element(ty: KeyType, value: Value) -> Result<Value, TypeError> {
     let text = scalar(&value);
-    if ty == Ty::List("object") || text.is_empty() || text.contains([',', ' ', ';']) {
+    if ty == KeyType::List("object") || text.is_empty() || text.contains([',', ' ', ';']) {
         let parts: Vec<&str> = text.split([',', ' ', ';']).filter(|part| !part.is_empty()).collect();
         return Err(TypeError::new(ty, &value).hint(format!("write [{}]", parts.join(", "))));
     }
-    fitted(ty.element().unwrap_or(Ty::Any), value).map(|value| Value::Sequence(vec![value]))
+    fitted(ty.element().unwrap_or(KeyType::Any), value).map(|value| Value::Sequence(vec![value]))
 }
 
-/// What KubeEdge's YAML 1.1 reader makes of a plain word; in quotes it is text to it.
+/// A plain word that KubeEdge's YAML 1.1 parser reads as a boolean; in quotes it is text.
 #[must_use]
 pub fn yaml_1_1_bool(text: &str) -> Option<bool> {
     let any = |words: &[&str]| words.contains(&text);
@@ -255,7 +256,7 @@ pub fn yaml_1_1_bool(text: &str) -> Option<bool> {
     }
 }
 
-/// The number, if it is a whole one: `15.0` is 15 to KubeEdge.
+/// The number, if it is a whole one: KubeEdge reads `15.0` as 15.
 fn whole(number: &Number) -> Option<i128> {
     if let Some(number) = number.as_i64() {
         return Some(i128::from(number));
@@ -280,10 +281,10 @@ fn is_duration(text: &str) -> bool {
     while !rest.is_empty() {
         let unsigned = rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
         let number = &rest[..rest.len() - unsigned.len()];
-        let sound = number.contains(|c: char| c.is_ascii_digit()) && number.matches('.').count() <= 1;
+        let is_number = number.contains(|c: char| c.is_ascii_digit()) && number.matches('.').count() <= 1;
         let after = ["ns", "us", "µs", "μs", "ms", "s", "m", "h"].iter().find_map(|unit| unsigned.strip_prefix(unit));
         match after {
-            Some(after) if sound => rest = after,
+            Some(after) if is_number => rest = after,
             _ => return false,
         }
     }
@@ -295,9 +296,9 @@ fn is_quantity(text: &str) -> bool {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let suffix = unsigned.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
     let number = &unsigned[..unsigned.len() - suffix.len()];
-    let sound = number.contains(|c: char| c.is_ascii_digit()) && number.matches('.').count() <= 1;
+    let is_number = number.contains(|c: char| c.is_ascii_digit()) && number.matches('.').count() <= 1;
     let exponent = suffix.strip_prefix(['e', 'E']).and_then(|e| e.parse::<i16>().ok());
-    sound
+    is_number
         && (exponent.is_some()
             || ["", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"].contains(&suffix))
 }
@@ -313,7 +314,7 @@ fn scalar(value: &Value) -> String {
 
 fn describe(value: &Value) -> String {
     match value {
-        Value::Null => NOTHING.to_owned(),
+        Value::Null => EMPTY.to_owned(),
         Value::String(text) => format!("\"{}\"", text.chars().take(60).collect::<String>().escape_debug()),
         Value::Sequence(_) => "a list".to_owned(),
         Value::Mapping(_) => "a section".to_owned(),

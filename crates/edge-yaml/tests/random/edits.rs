@@ -18,7 +18,7 @@ pub(crate) fn aim() -> impl Strategy<Value = Aim> {
         .prop_map(|(turns, new, extra)| Aim { turns, new, extra })
 }
 
-/// A path into the value, and whether it goes where a path can go.
+/// A path into the value, and whether it can exist.
 pub(crate) fn follow(root: &Value, aim: &Aim) -> Path {
     let mut steps = Vec::new();
     let mut value = root;

@@ -7,7 +7,7 @@ pub(crate) fn read(text: &str) -> Vec<Value> {
     serde_yaml::Deserializer::from_str(text).map(|d| serde::Deserialize::deserialize(d).unwrap()).collect()
 }
 
-/// How many times each numbered comment stands in a text.
+/// How many times each numbered comment is in a text.
 pub(crate) fn comments(text: &str) -> Vec<&str> {
     text.lines()
         .filter_map(|line| line.rfind("# c").map(|at| line[at..].trim_end()))

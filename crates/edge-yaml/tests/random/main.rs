@@ -43,12 +43,12 @@ proptest! {
             Err(Error::Refused { reason, .. }) if shared && reason.contains("merge key") => return Ok(()),
             Err(e) => panic!("{text}\n{path}: {e}"),
         };
-        // (a) It reads as wanted; a removal of what is not there is nothing.
-        let mut wanted = before.clone();
+        // (a) It reads as expected; removing an absent value changes nothing.
+        let mut expected = before.clone();
         if new.is_some() || old.is_some() {
-            wanted[0] = expect(&before[0], path.steps(), new.as_ref());
+            expected[0] = expect(&before[0], path.steps(), new.as_ref());
         }
-        prop_assert_eq!(read(&edited.text), wanted, "{}", edited.text);
+        prop_assert_eq!(read(&edited.text), expected, "{}", edited.text);
         // (b) Nothing outside the entry is touched: the lines that differ are those of the entry,
         // of its key, or next to the place of a new one.
         if !form.crlf {

@@ -1,4 +1,4 @@
-//! Random trees: what a document says.
+//! Random trees, from which documents are written.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -6,7 +6,7 @@ use proptest::sample::select;
 /// A tree to be written in many ways.
 #[derive(Clone, Debug)]
 pub(crate) enum Tree {
-    /// Text of a scalar, as it stands in the document.
+    /// Text of a scalar in the document.
     Scalar(&'static str),
     /// Lines of a literal block, and its header.
     Literal(&'static str, Vec<&'static str>),

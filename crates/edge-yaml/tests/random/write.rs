@@ -32,7 +32,7 @@ impl Writer {
         format!("# c{} 'ü\": {{", self.comments)
     }
 
-    /// The end of a line that holds `rest`, sometimes with a comment.
+    /// The end of a line with `rest`, sometimes with a comment.
     fn end_line(&mut self) {
         if self.roll().is_multiple_of(4) {
             let comment = self.comment();

@@ -1,5 +1,5 @@
-//! `--restart` and `env` with a real systemd. Only the component is a stand-in: a script that reads
-//! its configuration as edgecore does, and fails, or rewrites it, where the test wants it to.
+//! `--restart` and `env` with a real systemd. Only the component is a substitute: a script that reads
+//! its configuration as edgecore does, and fails or rewrites it on request.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -54,21 +54,17 @@ fn pid(machine: &Systemd) -> String {
 }
 
 #[test]
-fn restart_is_watched_and_a_bad_value_comes_back() {
+fn restart_is_watched_and_a_bad_value_is_undone() {
     let Some(machine) = boot("conf_live_restart") else { return };
     let conf = |args: &str| machine.sh(&format!("edge-conf --force-namespace --kubeedge-version 1.8 {args}"));
 
     let before = pid(&machine);
     let ran = conf("set modules.edgeHub.heartbeat=20").expect(0);
-    assert!(
-        ran.stderr.contains("edgecore reads it when it starts: systemctl restart edgecore.service"),
-        "{}",
-        ran.stderr
-    );
+    assert!(ran.stderr.contains("restart edgecore to apply it: systemctl restart edgecore.service"), "{}", ran.stderr);
     assert_eq!(pid(&machine), before, "without --restart nothing is restarted");
 
     let ran = conf("set modules.edgeStream.enable=true --restart").expect(0);
-    assert!(ran.stdout.contains("restarted edgecore.service: it is up\n"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("restarted edgecore.service: it is active\n"), "{}", ran.stdout);
     assert_ne!(pid(&machine), before);
     let after = machine.read(FILE);
     assert_eq!(after, START.replace("# ours\n", "").replace("15", "20").replace("false", "true"));
@@ -81,7 +77,9 @@ fn restart_is_watched_and_a_bad_value_comes_back() {
     let ran = conf("set modules.edgeHub.heartbeat=999 --restart").expect(1);
     assert!(ran.stderr.contains("heartbeat is out of range"), "the end of its log: {}", ran.stderr);
     assert!(
-        ran.stderr.contains("edgecore.service did not come up with the new values: the old ones are back and it is up"),
+        ran.stderr.contains(
+            "cannot restart edgecore.service with the new values: it did not start; the old values are restored"
+        ),
         "{}",
         ran.stderr
     );
@@ -90,11 +88,11 @@ fn restart_is_watched_and_a_bad_value_comes_back() {
     assert!(pid(&machine).contains("ActiveState=active"));
 
     let ran = conf("set modules.edgeHub.heartbeat=888 --restart").expect(0);
-    assert!(ran.stdout.contains("it is up"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("it is active"), "{}", ran.stdout);
     machine.write(FILE, START, "640");
     let ran = conf("set modules.edgeStream.enable=true modules.edgeHub.heartbeat=888 --restart").expect(1);
     assert!(
-        ran.stderr.contains("has taken settings out of /etc/kubeedge/config/edgecore.yaml: modules.edgeStream.enable"),
+        ran.stderr.contains("has removed settings from /etc/kubeedge/config/edgecore.yaml: modules.edgeStream.enable"),
         "{}",
         ran.stderr
     );
@@ -110,18 +108,18 @@ fn unit_that_cannot_be_restarted_is_found_before_the_change() {
     machine.sh("rm /etc/systemd/system/edgecore.service; systemctl daemon-reload").expect(0);
     let missing = machine.sh(set).expect(1);
     assert!(missing.stderr.starts_with("edge-conf: cannot restart edgecore.service: "), "{}", missing.stderr);
-    assert_eq!(machine.read(FILE), START.replace("# ours\n", ""), "only the stand-in's own rewrite");
+    assert_eq!(machine.read(FILE), START.replace("# ours\n", ""), "only the substitute's own rewrite");
 }
 
 #[test]
-fn variable_reaches_the_unit_and_leaves_it_again() {
+fn env_sets_a_variable_of_the_unit_and_undo_removes_it() {
     let Some(machine) = boot("conf_live_env") else { return };
     let conf = |args: &str| machine.sh(&format!("edge-conf --force-namespace {args}"));
     let shown = |what: &str| machine.sh(&format!("systemctl show -p {what} edgecore.service")).expect(0).stdout;
 
     let ran = conf("env CHECK_EDGECORE_ENVIRONMENT=false 'B=50% of \"it\"' --restart").expect(0);
     assert!(
-        ran.stdout.contains("ran systemctl daemon-reload: so that systemd sees it  [undo: inverse]"),
+        ran.stdout.contains("ran systemctl daemon-reload: so that systemd reads the drop-in  [undo: inverse]"),
         "{}",
         ran.stdout
     );

@@ -1,4 +1,4 @@
-//! One case for each answer, and that no path makes it panic.
+//! One case for each result.
 
 use super::*;
 use proptest::prelude::*;
@@ -13,7 +13,7 @@ fn steps(path: &str) -> Vec<String> {
         .collect()
 }
 
-fn ask(kind: Kind, path: &str, version: u16) -> String {
+fn describe(kind: Kind, path: &str, version: u16) -> String {
     let steps = steps(path);
     let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
     let version = (version > 0).then(|| Minor::new(version));
@@ -30,7 +30,7 @@ fn ask(kind: Kind, path: &str, version: u16) -> String {
 
 #[test]
 fn paths_in_edgecore() {
-    let asked = [
+    let cases = [
         ("modules.edgeStream.enable", 8),
         ("Modules.EDGESTREAM.Enable", 0),
         ("edgeStream.enable", 8),
@@ -69,16 +69,16 @@ fn paths_in_edgecore() {
         ("enable", 8),
         ("", 8),
     ];
-    let lines: Vec<String> = asked
+    let lines: Vec<String> = cases
         .iter()
-        .map(|(path, version)| format!("{version:>2} {path}: {}", ask(Kind::EdgeCore, path, *version)))
+        .map(|(path, version)| format!("{version:>2} {path}: {}", describe(Kind::EdgeCore, path, *version)))
         .collect();
     insta::assert_snapshot!(lines.join("\n"));
 }
 
 #[test]
 fn paths_in_cloudcore() {
-    let asked = [
+    let cases = [
         ("cloudStream.enable", 8),
         ("modules.cloudHub.advertiseAddress[0]", 8),
         ("modules.cloudHub.advertiseAddress", 8),
@@ -89,15 +89,15 @@ fn paths_in_cloudcore() {
         ("modules.iptablesManager.mode", 8),
         ("modules.cloudhub.dnsnames", 8),
     ];
-    let lines: Vec<String> = asked
+    let lines: Vec<String> = cases
         .iter()
-        .map(|(path, version)| format!("{version:>2} {path}: {}", ask(Kind::CloudCore, path, *version)))
+        .map(|(path, version)| format!("{version:>2} {path}: {}", describe(Kind::CloudCore, path, *version)))
         .collect();
     insta::assert_snapshot!(lines.join("\n"));
 }
 
 #[test]
-fn every_row_finds_itself() {
+fn lookup_finds_every_row() {
     for kind in [Kind::EdgeCore, Kind::CloudCore] {
         let table = Table::of(kind);
         for key in table.keys() {
@@ -116,7 +116,7 @@ fn every_row_finds_itself() {
 }
 
 #[test]
-fn without_a_version_every_type_the_key_ever_had_will_do() {
+fn lookup_without_a_version_accepts_every_type_of_the_key() {
     let path = ["modules", "edged", "imagePullProgressDeadline"];
     let Lookup::Known(found) = Table::of(Kind::EdgeCore).lookup(&path, None) else { panic!() };
     assert_eq!(found.typed("60"), Ok(Value::from(60)));
@@ -125,14 +125,14 @@ fn without_a_version_every_type_the_key_ever_had_will_do() {
 }
 
 #[test]
-fn paths_are_shown_as_they_are_typed() {
-    assert_eq!(show(&["a", "b.c", "[0]", "d"]), "a.\"b.c\"[0].d");
-    assert_eq!(show::<&str>(&[]), "");
+fn format_path_writes_a_path_as_it_is_typed() {
+    assert_eq!(format_path(&["a", "b.c", "[0]", "d"]), "a.\"b.c\"[0].d");
+    assert_eq!(format_path::<&str>(&[]), "");
 }
 
 proptest! {
     #[test]
-    fn no_path_makes_it_panic(
+    fn lookup_never_panics(
         path in prop::collection::vec("[a-zA-Z.\\[\\]0-9é]{0,12}|modules|edged|edgeHub|\\[0\\]|taints|enable", 0..6),
         version in prop::option::of(0u16..40),
     ) {

@@ -1,8 +1,8 @@
-//! A value as it is written, and its return to exactly that.
+//! The text of a value, from which it can be restored exactly.
 //!
-//! What one parser reads is not enough to write a value anew: `0123` is a number to some readers and a
-//! text to others, and a float loses digits. So the bytes themselves are kept, and come back only where
-//! the second parser reads the same value from them as before.
+//! A parsed value is not enough to restore its text: `0123` is a number to some readers and a string to
+//! others, and a float loses digits. So the text is kept, and restored only where the second parser reads
+//! the same value from it.
 
 use crate::tree::{self, Id, Key, Kind, Scalar, Tree};
 use crate::{Document, Edit, Error, Path, Position, Step, emit, proof};
@@ -10,19 +10,19 @@ use serde_yaml::Value;
 
 /// The bytes of a value, from the `:` or `-` before it to its last one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
+pub struct RawValue {
     /// The text, with an anchor and a tag, and with the line ends and comments in it.
     pub text: String,
     /// How many bytes of it are before the content: white space, anchor, tag.
     pub props: usize,
     /// The column, from 0, where its key or dash is.
     pub column: usize,
-    /// Every reader takes it for the same value, so that it may be written in another way.
+    /// Every reader reads the same value from it, so that it may be written in another form.
     pub is_common: bool,
 }
 
-impl Written {
-    /// The value, as the second parser reads it by itself; none where it needs what stood around it.
+impl RawValue {
+    /// The value, as the second parser reads it by itself; none where it depends on the text around it.
     pub fn value(&self) -> Option<Value> {
         let indent = " ".repeat(self.column);
         let alone =
@@ -32,13 +32,12 @@ impl Written {
 }
 
 impl Document<'_> {
-    /// The value at a path as it is written there; none if there is none, or an alias or a merge key
-    /// brings it.
-    pub fn written(&self, path: &Path) -> Option<Written> {
+    /// The text of the value at a path; none if there is none, or it comes from an alias or a merge key.
+    pub fn raw_value(&self, path: &Path) -> Option<RawValue> {
         let (owner, index) = find(&self.tree, self.text, path.steps())?;
         let entry = &self.tree.nodes[owner].entries()[index];
         let node = &self.tree.nodes[entry.value];
-        Some(Written {
+        Some(RawValue {
             text: self.text[node.after..node.end.max(node.after)].to_owned(),
             props: node.props_end - node.after,
             column: tree::column(self.text, entry.start),
@@ -48,13 +47,13 @@ impl Document<'_> {
 
     /// The whole text with `value` at a path, as it was `written`.
     ///
-    /// Where that has no place any more, a value that every reader takes for the same is written anew.
+    /// Where that is no longer possible, a value that every reader reads the same is written in another form.
     ///
     /// # Errors
-    /// As [`Document::apply`], and [`Error::Refused`] where the value cannot come back as it was.
-    pub fn restore(&self, path: &Path, value: &Value, written: &Written) -> Result<String, Error> {
+    /// As [`Document::apply`], and [`Error::Refused`] where the value cannot be restored exactly.
+    pub fn restore(&self, path: &Path, value: &Value, written: &RawValue) -> Result<String, Error> {
         let anew = |value: Value| self.apply(&[Edit::Set { path: path.clone(), value }]).map(|edited| edited.text);
-        // It takes the place of a null: so whatever stands in the way of an edit is refused as always.
+        // It replaces a null, so that all checks of an edit apply.
         let with_null = anew(Value::Null)?;
         if let Some(text) = exactly(&with_null, path, value, written) {
             return Ok(text);
@@ -63,13 +62,13 @@ impl Document<'_> {
             return anew(value.clone());
         }
         let position = self.position(path).unwrap_or(Position { line: 1, column: 1 });
-        let reason = format!("{path} cannot come back as it was written; set it by hand");
+        let reason = format!("{path} cannot be restored as it was written; use a text editor");
         Err(Error::Refused { position, reason })
     }
 }
 
 /// The text with these very bytes at the path, if the second parser then reads the value from it.
-fn exactly(text: &str, path: &Path, value: &Value, written: &Written) -> Option<String> {
+fn exactly(text: &str, path: &Path, value: &Value, written: &RawValue) -> Option<String> {
     let document = Document::parse(text).ok()?;
     let (owner, index) = find(&document.tree, document.text, path.steps())?;
     let entry = &document.tree.nodes[owner].entries()[index];
@@ -77,7 +76,7 @@ fn exactly(text: &str, path: &Path, value: &Value, written: &Written) -> Option<
     let own_props = &document.text[node.after..node.props_end];
     let has_props = !own_props.trim().is_empty();
     let (at, bytes) = match written.text.get(..written.props)? {
-        // An anchor that an edit left in place is not written a second time.
+        // An anchor that an edit has kept is not written again.
         props if has_props && props != own_props => (node.props_end, written.text.get(written.props..)?),
         _ => (node.after, written.text.as_str()),
     };
@@ -85,11 +84,11 @@ fn exactly(text: &str, path: &Path, value: &Value, written: &Written) -> Option<
         return None;
     }
     let bare = [&document.text[..at], bytes, &document.text[node.end.max(at)..]].concat();
-    let mut wanted = document.value.clone();
-    proof::make(&mut wanted, path.steps(), Some(value));
-    let all: Vec<&Value> = std::iter::once(&wanted).chain(&document.later).collect();
+    let mut expected = document.value.clone();
+    proof::make(&mut expected, path.steps(), Some(value));
+    let all: Vec<&Value> = std::iter::once(&expected).chain(&document.later).collect();
     proof::check(&bare, &all).ok()?;
-    let back = Document::parse(&bare).ok()?.written(path)?;
+    let back = Document::parse(&bare).ok()?.raw_value(path)?;
     (back.text == written.text || at == node.props_end).then(|| format!("{}{bare}", document.bom))
 }
 
@@ -104,7 +103,7 @@ fn find(tree: &Tree, text: &str, steps: &[Step]) -> Option<(Id, usize)> {
     tree.find(text, node, last).map(|index| (node, index))
 }
 
-/// Whether every reader takes all in it for the same: YAML 1.1 and 1.2, with 64-bit numbers.
+/// Whether every reader reads the same value: YAML 1.1 and 1.2, with 64-bit numbers.
 fn is_common(tree: &Tree, text: &str, id: Id) -> bool {
     let node = &tree.nodes[id];
     if node.anchor > 0 || node.tagged {
