@@ -1,4 +1,4 @@
-//! Access control lists as the kernel keeps them, as not every machine has setfacl.
+//! Access control lists in the kernel's format, as not every machine has setfacl.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What must hold for every input of a parser of text or bytes that we did not write.
+//! Properties that hold for every input of each parser of external data.
 //!
 //! One file for each parser. `check` is the same function for cargo-fuzz (tests/fuzz) and for the property
 //! tests (tests/tests/fuzz), which change valid inputs at random; `read` is the reading alone, to measure that

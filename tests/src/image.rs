@@ -1,4 +1,4 @@
-//! An image under `--root` and the fixture that works on it, with what it said ready to compare.
+//! An image for `--root` and the fixture that works on it; its output is ready to be compared.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -54,7 +54,7 @@ impl Image {
         Ran { code: ran.code, stdout: even(&ran.stdout), stderr: even(&ran.stderr) }
     }
 
-    /// Writes a plan; the name is part of the call, so another name makes it another call.
+    /// Writes a plan; its name is part of the call, so another name is another call.
     pub fn plan(&self, name: &str, plan: &str) {
         std::fs::write(self.beside(name), plan.replace("PLANS", self.plans.path().to_str().unwrap())).unwrap();
     }
@@ -65,7 +65,7 @@ impl Image {
         self.run(&["apply", "--plan", "PLANS/plan.json"])
     }
 
-    /// Takes the newest run back.
+    /// Undoes the newest run.
     pub fn undo(&self) -> Ran {
         self.run(&["undo"])
     }

@@ -1,4 +1,4 @@
-//! Runs of the journal as a test changes them: the sums of the lines are made again.
+//! Edits runs of the journal for tests, with new checksums.
 
 use sha2::{Digest, Sha256};
 

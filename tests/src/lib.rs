@@ -26,7 +26,7 @@ pub mod tree;
 
 use std::io::Write;
 
-/// Says that a test cannot run here, and why. The caller returns after it.
+/// Records that a test cannot run here, and why. The caller returns after it.
 pub fn skip(test: &str, reason: &str) {
     let line = format!("SKIP {test}: {reason}\n");
     std::io::stderr().write_all(line.as_bytes()).unwrap();

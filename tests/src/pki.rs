@@ -1,4 +1,4 @@
-//! CAs and certificates that others made: openssl, and a program in Go.
+//! CAs and certificates that were made by openssl and by a Go program.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Firewall rules of many hands on a host of the test's own: private mount, network and UTS
+//! Firewall rules of several programs on a private host: private mount, network and UTS
 //! namespaces with empty /run and /var, /etc on an overlay, and the real iptables of both engines.
 
 use std::fmt::Write;

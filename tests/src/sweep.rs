@@ -1,4 +1,4 @@
-//! A sweep: one call killed before each system call that changes something, each time in a fresh scene.
+//! A sweep: a call is killed before each system call that changes something, each time in a new tree.
 //!
 //! Every point that fails is counted, so that a sweep says how much of a call is affected and not only
 //! where it failed first.
@@ -20,7 +20,7 @@ use crate::tree::{Snapshot, Tree, assert_same};
 
 /// `all` sweeps every point, also of the calls that repeat themselves file by file, and prints their numbers.
 pub const ALL: &str = "EDGEUTILS_KILLS";
-/// How many failed points are shown.
+/// Number of failed points that are shown.
 const SHOWN: usize = 4;
 
 /// How many of the points are visited unless [`ALL`] says otherwise.
@@ -210,7 +210,7 @@ pub fn look(root: &Path) -> Snapshot {
     all
 }
 
-/// Fails where a temporary name of ours is left.
+/// Fails if a temporary file is left.
 #[track_caller]
 pub fn assert_no_temporary(seen: &Snapshot) {
     let is_temporary = |path: &&std::path::PathBuf| {

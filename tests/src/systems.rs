@@ -1,4 +1,4 @@
-//! Root trees of ten systems, as far as swap and booting go: the files that are read, in our words.
+//! Root trees of ten systems with the files that matter for swap and booting.
 //!
 //! The trees hold both the root and the boot partition, as a mounted image does.
 

@@ -1,4 +1,4 @@
-//! A utility run as a user runs it, with nothing of the test's environment.
+//! Runs a utility as a user does, without the environment of the test.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;

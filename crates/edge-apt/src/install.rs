@@ -88,7 +88,7 @@ fn as_it_is(facts: &Facts, wanted: &Wanted) -> Installed {
 }
 
 fn attempt(host: &mut Host, wanted: &Wanted, facts: &Facts) -> Result<Installed> {
-    if host.mode == Mode::Apply && host.goes_on()? && left_half_way(host)? {
+    if host.mode == Mode::Apply && host.resumes_run()? && left_half_way(host)? {
         finish(host, wanted)?;
         let facts = facts::read(host, wanted)?;
         return attempt(host, wanted, &facts);

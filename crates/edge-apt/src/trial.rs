@@ -41,7 +41,7 @@ impl Trial {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             !before.contains(path) && fronts.iter().any(|front| name.starts_with(front.as_str()))
         };
-        scratch.takes_along(lists(host)?.into_iter().filter(is_ours).collect());
+        scratch.remove_later(lists(host)?.into_iter().filter(is_ours).collect());
         updated?;
         host.check_interrupt()?;
         Ok(Trial { key, only, all, scratch })
@@ -52,7 +52,7 @@ impl Trial {
         if let Some(source) = &facts.source
             && host.root.find(&source.path)?.exists()
         {
-            self.scratch.lets_stay();
+            self.scratch.keep_files();
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use edge_host::{FileSnapshot, Host, Result, overlay_takes};
+use edge_host::{FileSnapshot, Host, Result, overlay_supports};
 
 use crate::config::{self, ConfFile, metacopy_of};
 use crate::cri::{self, Answer};
@@ -89,8 +89,8 @@ pub fn storage(host: &Host) -> Result<Option<Storage>> {
         let can_test = host.root.is_live() && nix::unistd::geteuid().is_root();
         let overlay = match can_test {
             false => OverlaySupport::Unknown,
-            true if overlay_takes(&metacopy.options)? => OverlaySupport::All,
-            true if overlay_takes(&config::rest_of(&metacopy.options))? => OverlaySupport::AllButMetacopy,
+            true if overlay_supports(&metacopy.options)? => OverlaySupport::All,
+            true if overlay_supports(&config::rest_of(&metacopy.options))? => OverlaySupport::AllButMetacopy,
             true => OverlaySupport::Unsupported,
         };
         return Ok(Some(Storage { from: PathBuf::from(place), text, options: metacopy.options, own, overlay }));

@@ -21,7 +21,7 @@ use std::time::SystemTime;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, SFlag, fstat};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::lock::{is_private, private_dir};
 use crate::root::{LastLink, Root};
 
@@ -79,13 +79,12 @@ impl<'r> Journal<'r> {
     pub(crate) fn names(&self) -> Result<Vec<RunName>> {
         // Files that someone else could have written are not trusted.
         let (dir, shown) = (Path::new(DIR), self.root.display(Path::new(DIR)));
-        let fail = |cause: io::Error| Error::io("list", &shown, &cause);
-        let resolved = self.root.resolve(dir, LastLink::Keep).map_err(fail)?;
+        let resolved = self.root.resolve(dir, LastLink::Keep).on("list", &shown)?;
         if !is_private(self.root, dir, &resolved)? {
             return Ok(Vec::new());
         }
         let mut names: Vec<RunName> =
-            resolved.list().map_err(fail)?.iter().filter_map(|name| RunName::parse(name.to_str()?)).collect();
+            resolved.list().on("list", &shown)?.iter().filter_map(|name| RunName::parse(name.to_str()?)).collect();
         names.sort_by(|a, b| (a.id, &a.tool).cmp(&(b.id, &b.tool)));
         Ok(names)
     }
@@ -122,7 +121,7 @@ impl<'r> Journal<'r> {
         let Some(file) = self.root.open(path)? else { return Ok(None) };
         let shown = self.root.display(path);
         let mut bytes = Vec::new();
-        file.take(MAX_RUN + 1).read_to_end(&mut bytes).map_err(|cause| Error::io("read", &shown, &cause))?;
+        file.take(MAX_RUN + 1).read_to_end(&mut bytes).on("read", &shown)?;
         if bytes.len() as u64 > MAX_RUN {
             return Err(Error::refused(format!(
                 "cannot read the journal {}: it is larger than {} MiB",
@@ -144,7 +143,7 @@ impl<'r> Journal<'r> {
         let dir = self
             .root
             .resolve(&Path::new(DIR).join(SUFFIX), LastLink::Keep)
-            .map_err(|cause| Error::io("read", self.root.display(Path::new(DIR)), &cause))?;
+            .on("read", self.root.display(Path::new(DIR)))?;
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         let is_closed = |name: &RunName| -> io::Result<bool> {
             let file = File::from(openat(dir.dir(), name.file().as_str(), flags, Mode::empty())?);

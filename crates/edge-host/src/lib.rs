@@ -44,7 +44,7 @@ pub use error::{Error, Result, ResultExt};
 pub use exit::{Exit, Outcome};
 pub use host::{Common, Host, Mode};
 pub use out::{OutDir, OutState, out_file, out_root, out_state};
-pub use overlay::overlay_takes;
+pub use overlay::overlay_supports;
 pub use plan::Plan;
 pub use private::in_private;
 pub use process::{Process, processes};

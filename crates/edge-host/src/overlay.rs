@@ -23,7 +23,7 @@ const CONTENT: &str = "what is below shows through";
 ///
 /// True if it works; false if the kernel refuses the options. Needs root. It happens in a private mount namespace
 /// that ends with it.
-pub fn overlay_takes(options: &str) -> Result<bool> {
+pub fn overlay_supports(options: &str) -> Result<bool> {
     in_private(&[Path::new(PLACE)], || probe(options).on("probe", "the overlay file system"))
 }
 

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::shell::quoted;
 
 pub(crate) use attributes::take_attributes;
@@ -65,8 +65,8 @@ impl Root {
 
     /// Another handle of the same root.
     pub fn try_clone(&self) -> Result<Root> {
-        let fail = |cause: std::io::Error| Error::io("open the root", self.display(Path::new(LIVE_ROOT)), &cause);
-        Ok(Root { top: self.top.try_clone().map_err(fail)?, prefix: self.prefix.clone() })
+        let shown = self.display(Path::new(LIVE_ROOT));
+        Ok(Root { top: self.top.try_clone().on("open the root", &shown)?, prefix: self.prefix.clone() })
     }
 
     /// Whether this is the running system, with units, sysctls and programs.

@@ -58,12 +58,12 @@ impl Scratch {
 
 impl Scratch {
     /// Files that a program has made elsewhere because of files here: they are removed with the value too.
-    pub fn takes_along(&mut self, paths: Vec<PathBuf>) {
+    pub fn remove_later(&mut self, paths: Vec<PathBuf>) {
         self.left = paths;
     }
 
     /// Keeps them, as what they belong to is installed now.
-    pub fn lets_stay(&mut self) {
+    pub fn keep_files(&mut self) {
         self.left.clear();
     }
 }

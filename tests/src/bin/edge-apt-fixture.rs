@@ -33,7 +33,7 @@ enum Verb {
         #[arg(long)]
         wait: u64,
     },
-    /// Take the newest run back
+    /// Undo the newest run; with --id, another one
     Undo(UndoArgs),
 }
 

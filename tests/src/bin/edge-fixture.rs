@@ -2,12 +2,12 @@
 //!
 //! `edge-fixture apply --plan FILE` where FILE holds a list of objects:
 //! `{"write": PATH, "text": T}` (and `"mode": N` of a new file), `{"key": PATH, "text": T}`, `{"line": PATH, "text": T}` (an edit
-//! that appends a line and can be taken back by itself; `"data": ANY` is recorded with it), `{"link": PATH, "target": T}`,
+//! that appends a line and can be undone by itself; `"data": ANY` is recorded with it), `{"link": PATH, "target": T}`,
 //! `{"large": PATH, "text": T, "times": N, "sum": T}` (a large file of N times the text, whose
 //! checksum is that of T where one is given), `{"same key": PATH, "text": T}` (a key in another form),
 //! `{"chmod": PATH, "mode": N}`, `{"remove": PATH}`, `{"remove large": PATH}`, `{"set": PATH, "text": T}`, `{"run": [ARGV], "inverse": [ARGV]}`,
 //! `{"script": [ARGV], "text": INPUT, "state": PATH, "after": T}` (a transaction that leaves T in the
-//! file), `{"panic": T}`. What is so already is left out, as in every utility. PATH is a text or a list of
+//! file), `{"panic": T}`. What is up to date is left out, as in every utility. PATH is a text or a list of
 //! bytes. A key with `"reached": FILE, "gate": FILE` makes the first when its turn comes and waits
 //! for the second, so that a test can act in the middle of an apply. `"with next": true` stages a write
 //! together with the one after it.
@@ -71,7 +71,7 @@ enum Verb {
         /// What to delete
         path: PathBuf,
     },
-    /// Take the newest run back
+    /// Undo the newest run; with --id, another one
     Undo(UndoArgs),
 }
 
@@ -169,7 +169,7 @@ fn make(host: &Host, items: &[Value]) -> Result<Plan> {
             if was.bytes != text || !was.exists() {
                 let mode = item["mode"].as_u64().and_then(|mode| u32::try_from(mode).ok()).unwrap_or(0o644);
                 let node = Node::File { content: Bytes::Known(text), mode };
-                plan.write(path, was, node, Inverse::Whole, "as the test wants it");
+                plan.write(path, was, node, Inverse::Whole, "for the test");
             }
         } else if let Some(path) = path("key") {
             let was = host.root.find(&path)?;
@@ -194,7 +194,7 @@ fn make(host: &Host, items: &[Value]) -> Result<Plan> {
             let was = host.root.find(&path)?;
             let mode = u32::try_from(item["mode"].as_u64().unwrap_or_default()).unwrap_or_default();
             if !matches!(was.state, State::File { mode: is, .. } if is == mode) {
-                plan.chmod(path, was, mode, "as the test wants it");
+                plan.chmod(path, was, mode, "for the test");
             }
         } else if let Some(path) = path("line") {
             let was = host.root.find(&path)?;
@@ -223,7 +223,7 @@ fn make(host: &Host, items: &[Value]) -> Result<Plan> {
         } else if let Some(path) = path("remove") {
             let was = host.root.find_link(&path)?;
             if was.exists() {
-                plan.remove(path, was, "not wanted");
+                plan.remove(path, was, "not needed");
             }
         } else if let Some(path) = path("large") {
             let times = item["times"].as_u64().unwrap_or(1);
@@ -239,7 +239,7 @@ fn make(host: &Host, items: &[Value]) -> Result<Plan> {
         } else if let Some(path) = path("remove large") {
             let was = host.root.find_large(&path)?;
             if was.exists() {
-                plan.remove_large(path, was, "not wanted");
+                plan.remove_large(path, was, "not needed");
             }
         } else if let Some(path) = path("set") {
             let was = String::from_utf8_lossy(&host.root.read(&path)?.unwrap_or_default()).trim().to_owned();

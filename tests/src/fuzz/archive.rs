@@ -105,7 +105,7 @@ fn gzipped(bytes: &[u8]) -> Vec<u8> {
     gz.finish().expect("memory")
 }
 
-/// What the first byte makes of the rest.
+/// How the first byte says to read the rest.
 fn file(data: &[u8]) -> Vec<u8> {
     let Some((first, rest)) = data.split_first() else { return Vec::new() };
     match first % 3 {

@@ -1,4 +1,4 @@
-//! /etc/fstab: which lines turn swap on, commenting them, and taking that back.
+//! /etc/fstab: which lines turn swap on, commenting them out, and undoing that.
 
 use std::collections::BTreeSet;
 
@@ -55,7 +55,7 @@ fn check(data: &[u8]) {
     assert_eq!(fstab_swap(&off), after);
     let Some(back) = back else { return };
     assert_eq!(fstab_uncommented(&off, &back).expect("taken back"), data);
-    // Whatever somebody else has added meanwhile stays; of lines that are the same, another one may be commented.
+    // What was added meanwhile stays; of equal lines another one may be commented out.
     let added = b"/dev/sdc1 /data ext4 defaults 0 2\n";
     let back = fstab_uncommented(&[added, off.as_slice()].concat(), &back).expect("taken back");
     assert_eq!(sorted(&back), sorted(&[added, data].concat()));

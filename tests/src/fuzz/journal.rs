@@ -56,7 +56,7 @@ pub(super) const TARGET: Target = Target {
     ],
 };
 
-/// What runs of the fixture leave behind: done, undone, with every kind of change.
+/// Journals of runs of the fixture: done, undone, with every kind of change.
 fn seeds() -> Vec<Vec<u8>> {
     let fixture = tool::path("edge-fixture");
     let fixture = fixture.to_str().expect("a path that is text");
@@ -75,7 +75,7 @@ fn seeds() -> Vec<Vec<u8>> {
     (0..2).flat_map(|first| all.iter().map(move |seed| [&[first], seed.as_slice()].concat())).collect()
 }
 
-/// What the first byte makes of the rest.
+/// How the first byte says to read the rest.
 fn file(data: &[u8]) -> Vec<u8> {
     match data.split_first() {
         Some((first, rest)) if first % 2 == 1 => resealed(rest),
@@ -101,7 +101,7 @@ fn check(data: &[u8]) {
     let whole = usize::try_from(run.whole_bytes).expect("a length in memory");
     assert!(whole <= bytes.len() && bytes[..whole].ends_with(b"\n"));
     assert_eq!(journal(&bytes[..whole]).ok().flatten().as_ref(), Some(&run));
-    // A line that was being written when the power went is no line.
+    // An incomplete last line is ignored.
     assert_eq!(journal(&[&bytes[..whole], b"{\"rec"].concat()).ok().flatten().as_ref(), Some(&run));
     // Cut off anywhere it is an earlier state of the same run, never an error and never more.
     for part in 0..8 {

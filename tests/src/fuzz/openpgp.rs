@@ -101,7 +101,7 @@ fn pem_like(bytes: &[u8]) -> String {
     text
 }
 
-/// What the first byte makes of the rest.
+/// How the first byte says to read the rest.
 fn file(data: &[u8]) -> Vec<u8> {
     match data.split_first() {
         Some((first, rest)) if first % 2 == 1 => armored(rest),

@@ -1,4 +1,4 @@
-//! CRI-O's configuration and the containers tools': TOML that somebody else wrote, read and edited.
+//! Configuration of CRI-O and the containers tools: foreign TOML that is read and edited.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! Mode, owner, access lists, capabilities and the attributes of users: kept, restored, never inherited
-//! into what must stay closed, and right at every moment of a kill.
+//! Mode, owner, access lists, capabilities and user attributes: kept, restored, never inherited by secret files, and
+//! right after a kill at any moment.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

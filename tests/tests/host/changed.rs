@@ -1,4 +1,4 @@
-//! Files that others change too: before we write, and before we take our change back.
+//! Files that others change: before a write, and before an undo.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -41,7 +41,7 @@ fn target_changed_between_the_facts_and_the_write_is_refused() {
 }
 
 #[test]
-fn file_changed_in_the_middle_of_a_run_is_left_and_never_taken_for_ours() {
+fn file_changed_during_a_run_is_not_overwritten_by_apply_or_undo() {
     if !can_unshare() {
         return skip("host_changed in the middle", "no mount namespace can be made here");
     }
@@ -56,9 +56,9 @@ fn file_changed_in_the_middle_of_a_run_is_left_and_never_taken_for_ours() {
         edge undo
         cat a b c
         "#,
-        "wrote /mnt/a: as the test wants it  [undo: exact]
+        "wrote /mnt/a: for the test  [undo: exact]
         ran sh -c echo theirs > /mnt/b: a command  [undo: none]
-        refused to write /mnt/b: as the test wants it  [undo: exact]
+        refused to write /mnt/b: for the test  [undo: exact]
         edge-fixture: cannot write /mnt/b: it was changed by another process in the meantime
         hint: run the command again to work on the current version; run the same command again to resume, or `edge-fixture undo --id 1` to undo what was done
         exit 4
@@ -100,7 +100,7 @@ fn undo_leaves_what_someone_changed_since_and_restores_the_rest() {
 }
 
 #[test]
-fn edit_is_taken_back_by_edit_whatever_else_changed() {
+fn edit_is_reverted_alone_whatever_else_changed() {
     let image = Image::with(FIXTURE, &[("etc/a", "one\n")]);
     image.apply(r#"[{"line": "/etc/a", "text": "ours"}]"#).expect(0);
     image.tree.write("etc/a", "zero\none\nours\ntwo\n");
@@ -152,10 +152,10 @@ fn undo_names_the_later_run_and_its_tool() {
 }
 
 #[test]
-fn runs_come_back_newest_first_and_one_that_was_half_undone_goes_on() {
+fn undo_goes_newest_first_and_resumes_a_partly_undone_run() {
     let image = Image::with(FIXTURE, &[("etc/a", "one\n"), ("etc/b", "one\n")]);
     image.apply(r#"[{"write": "/etc/a", "text": "two\n"}, {"write": "/etc/b", "text": "two\n"}]"#).expect(0);
-    // Only b comes back: a was changed.
+    // Only b is restored: a was changed.
     image.tree.write("etc/a", "theirs\n");
     image.undo().expect(4);
     // The same call again is a new run on top.
@@ -176,7 +176,7 @@ fn large_file_is_changed_without_a_copy_and_says_so() {
     let said = image.apply(r#"[{"write": "/etc/a", "text": "two\n"}, {"write": "/etc/b", "text": "two\n"}]"#).expect(0);
     assert_eq!(
         said.stdout,
-        "wrote /etc/a: as the test wants it  [undo: none]\nwrote /etc/b: as the test wants it  [undo: exact]\n2 changes\n"
+        "wrote /etc/a: for the test  [undo: none]\nwrote /etc/b: for the test  [undo: exact]\n2 changes\n"
     );
     assert!(image.run(&["undo", "--list"]).expect(0).stdout.ends_with("/etc/a, /etc/b  [undo: incomplete]\n"));
     image.undo().says(

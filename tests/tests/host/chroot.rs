@@ -1,4 +1,4 @@
-//! Random trees of links: what `--root` reads is what a process that is chrooted there reads.
+//! Random trees of links: `--root` reads what a process in a chroot reads.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -60,7 +60,7 @@ fn records(text: &str) -> Vec<Value> {
 }
 
 #[test]
-fn trees_at_random_read_as_in_a_chroot() {
+fn random_trees_are_read_as_in_a_chroot() {
     if !is_root() {
         return skip("host_chroot", "chroot needs root");
     }

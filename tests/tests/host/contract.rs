@@ -85,8 +85,8 @@ fn records_of_an_apply_and_an_undo() {
     let action = |verb: &str, object: &str, why: &str, undo: Option<&str>, status: &str| json!({"v": 1, "type": "action", "do": verb, "object": object, "why": why, "undo": undo, "details": [], "status": status});
     let both = |status: &str| {
         vec![
-            action("write", "/etc/a", "as the test wants it", Some("exact"), status),
-            action("remove", "/etc/b", "not wanted", Some("exact"), status),
+            action("write", "/etc/a", "for the test", Some("exact"), status),
+            action("remove", "/etc/b", "not needed", Some("exact"), status),
         ]
     };
     let mut planned = both("planned");
@@ -107,7 +107,7 @@ fn records_of_an_apply_and_an_undo() {
 }
 
 #[test]
-fn outcomes_are_summed_up_by_the_worst() {
+fn exit_code_is_that_of_the_worst_outcome() {
     if !kill::can_kill() {
         return skip("host_contract worst", "strace cannot trace here");
     }
@@ -139,7 +139,7 @@ fn dry_run_and_an_empty_plan_leave_no_trace() {
     let ran = image.run(&[&args[..], &["--dry-run"]].concat()).says(3, "");
     assert_eq!(
         ran.stdout,
-        "would write /etc/a: as the test wants it  [undo: exact]\nwould remove /etc/b: not wanted  [undo: exact]\n2 changes would be made\n"
+        "would write /etc/a: for the test  [undo: exact]\nwould remove /etc/b: not needed  [undo: exact]\n2 changes would be made\n"
     );
     assert!(!image.tree.at("var").exists(), "a dry run takes no lock");
     assert_same(&whole(), &before, "after a dry run");
@@ -157,7 +157,7 @@ fn dry_run_and_an_empty_plan_leave_no_trace() {
 }
 
 #[test]
-fn dry_run_needs_to_read_only() {
+fn dry_run_needs_only_read_access() {
     if !is_root() {
         return skip("host_contract nobody", "another user's rights need root");
     }
@@ -195,7 +195,7 @@ fn dry_run_needs_to_read_only() {
             ran.stderr
         );
     }
-    // Live, it is told at once, whatever the namespace.
+    // On the running system it is reported at once, whatever the namespace.
     for force in [None, Some("--force-namespace")] {
         let mut command = Command::new("setpriv");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
@@ -206,7 +206,7 @@ fn dry_run_needs_to_read_only() {
              hint: run it with sudo, or see what it would do with --dry-run",
         );
     }
-    // A tree of one's own needs no root.
+    // A tree of another user needs no root.
     let own = Command::new("chown").args(["-R", "65534:65534"]).arg(image.tree.path()).status().unwrap();
     assert!(own.success());
     fs::remove_dir_all(image.tree.at("var")).unwrap();
@@ -259,7 +259,7 @@ END
         refused("no-proc", "/proc is not readable, so this may be a chroot"),
         refused("chroot", "this is a chroot"),
         "plan.json\n/run:\nmount\n\n/var:\n".to_owned(),
-        "wrote /mnt/new: as the test wants it  [undo: exact]\n1 change\nnew\nplan.json\n".to_owned(),
+        "wrote /mnt/new: for the test  [undo: exact]\n1 change\nnew\nplan.json\n".to_owned(),
     ];
     // mount keeps notes of its own in /run.
     assert_eq!(ran.stdout.replace("/run:\n\n", "/run:\nmount\n\n"), want.concat());

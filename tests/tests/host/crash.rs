@@ -109,7 +109,7 @@ fn everywhere(verb: &'static str, want: &Snapshot, then: impl Fn(&Tree, &Call) +
 }
 
 #[test]
-fn apply_killed_anywhere_and_run_again_makes_the_wanted_tree_and_can_be_undone() {
+fn apply_killed_anywhere_and_repeated_reaches_the_planned_tree_and_can_be_undone() {
     if !kill::can_kill() {
         return skip("host_crash apply", "strace cannot trace here");
     }
@@ -128,7 +128,7 @@ fn apply_killed_anywhere_and_run_again_makes_the_wanted_tree_and_can_be_undone()
 }
 
 #[test]
-fn undo_killed_anywhere_and_run_again_brings_back_the_first_tree() {
+fn undo_killed_anywhere_and_repeated_restores_the_first_tree() {
     if !kill::can_kill() {
         return skip("host_crash undo", "strace cannot trace here");
     }

@@ -1,4 +1,4 @@
-//! A journal that a disk returns damaged: an undo restores what was there, or refuses and touches nothing.
+//! A damaged journal: an undo restores the previous state, or refuses and changes nothing.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -76,7 +76,7 @@ fn flips(count: u32) {
 }
 
 #[test]
-fn bit_that_flips_in_a_run_never_leads_to_a_wrong_undo() {
+fn flipped_bit_in_a_run_never_leads_to_a_wrong_undo() {
     std::thread::scope(|scope| {
         scope.spawn(|| flips(FLIPS / 2));
         flips(FLIPS / 2);
@@ -104,7 +104,7 @@ fn journal_cut_off_is_an_interruption_and_a_gap_is_damage() {
 }
 
 #[test]
-fn kept_file_that_is_damaged_keeps_all_of_its_run() {
+fn damaged_kept_file_prevents_the_undo_of_its_run() {
     let (image, before, after) = changed();
     let kept = fs::read_dir(image.tree.at("var/lib/edgeutils/journal/kept")).unwrap().next().unwrap().unwrap().path();
     let good = fs::read(&kept).unwrap();

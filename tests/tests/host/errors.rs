@@ -1,5 +1,5 @@
-//! Every changing system call fails once, in an apply and in an undo: one line that says so, nothing
-//! left lying about, and the same call again completes.
+//! Every changing system call fails once, in an apply and in an undo: one line reports it, nothing is left over,
+//! and the same call again completes.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -89,7 +89,7 @@ fn failed_and_again(verb: &str, call: &Call, want: &Snapshot) -> bool {
         assert!(errors.iter().all(|line| line.matches("cannot").count() == 1 && names_it(line)), "{case}");
         assert!(errors.iter().any(|line| line.ends_with(&format!(": {text}"))), "{case}");
     } else {
-        // Only what is of no account may fail unseen: a label, a record of what the host tells by itself.
+        // Only what does not matter may fail silently: a label, a record of what the host shows itself.
         assert!(["write", "ftruncate"].contains(&call.name()), "{case}");
     }
     let again = image.run(args(verb));
@@ -141,17 +141,17 @@ fn everywhere(verb: &'static str) {
 }
 
 #[test]
-fn call_of_an_apply_fails_once() {
+fn apply_reports_each_system_call_that_fails_and_can_be_repeated() {
     everywhere("apply");
 }
 
 #[test]
-fn call_of_an_undo_fails_once() {
+fn undo_reports_each_system_call_that_fails_and_can_be_repeated() {
     everywhere("undo");
 }
 
 #[test]
-fn record_that_was_written_in_half_is_taken_out_again() {
+fn half_written_record_is_removed() {
     if !kill::can_kill() {
         return skip("host_errors half", "strace cannot trace here");
     }

@@ -1,4 +1,4 @@
-//! The journal itself: formats, damage, order, what is kept and who may have written it.
+//! The journal: formats, damage, order, what is kept, and its owner.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -48,7 +48,7 @@ fn unknown_format_is_refused() {
          hint: use the version that wrote it, or a newer one",
     );
     assert_eq!(image.tree.read("etc/a"), "two\n");
-    // A run that ended is in nobody's way.
+    // A closed run does not block other calls.
     image.apply(r#"[{"write": "/etc/b", "text": "two\n"}]"#).says(0, "");
 }
 
@@ -77,7 +77,7 @@ fn damaged_journal_is_refused_with_the_line() {
             let hint = "hint: it cannot be undone; to ignore it: edge-fixture --root DIR undo --skip --id 1\n";
             assert!(ran.stderr.ends_with(hint), "{}", ran.stderr);
             assert_eq!((ran.code, image.tree.read("etc/a")), (4, "two\n".into()));
-            // It is in nobody's way, is listed, and goes as the hint says.
+            // It blocks nothing, is listed, and can be set aside as the hint says.
             image.apply(r#"[{"write": "/etc/b", "text": "two\n"}]"#).expect(0);
             image.undo().expect(0);
             assert!(image.run(&["undo", "--list"]).expect(0).stdout.contains("   1                        damaged"));
@@ -101,7 +101,7 @@ fn file_under_another_runs_name_is_refused() {
 }
 
 #[test]
-fn record_that_a_power_cut_tore_is_cut_off() {
+fn incomplete_record_of_a_power_cut_is_ignored() {
     let image = changed_once();
     let whole = fs::read(first_run(&image)).unwrap();
     let intents = whole.split_inclusive(|byte| *byte == b'\n').take(2).map(<[u8]>::len).sum::<usize>();
@@ -116,7 +116,7 @@ fn record_that_a_power_cut_tore_is_cut_off() {
         assert!(text.ends_with("\"record\":\"reverted\"}\n"), "cut at {cut}: {text}");
         assert_eq!(reseal(&text), text, "cut at {cut}");
     }
-    // Torn before anything could be changed: there is nothing to take back.
+    // Incomplete before anything could be changed: there is nothing to undo.
     for cut in (0..intents).step_by(7) {
         fs::write(first_run(&image), &whole[..cut]).unwrap();
         let ran = image.undo().expect(0);
@@ -162,7 +162,7 @@ fn last_twenty_runs_and_the_first_state_of_each_path_are_kept() {
     assert_eq!(names(&image).len(), 20, "{:?}", names(&image));
     for run in 21..=25 {
         image.apply(&format!(r#"[{{"write": "/etc/a", "text": "{run}\n"}}]"#)).expect(0);
-        // A crash may tear what is kept; the run is still there at that time.
+        // A crash may leave half a record; its run still exists at that time.
         let first = journal(&image, "first.jsonl");
         let mut text = fs::read(&first).unwrap();
         text.extend(b"{\"record\":\"inte");
@@ -190,7 +190,7 @@ fn last_twenty_runs_and_the_first_state_of_each_path_are_kept() {
 }
 
 #[test]
-fn journal_is_private_and_one_that_others_could_write_is_not_believed() {
+fn journal_is_private_and_one_that_is_writable_by_others_is_refused() {
     let image = changed_once();
     let mode = |path: PathBuf| fs::metadata(path).unwrap().mode() & 0o7777;
     assert_eq!((mode(journal(&image, "")), mode(first_run(&image))), (0o700, 0o600));
@@ -208,7 +208,7 @@ fn journal_is_private_and_one_that_others_could_write_is_not_believed() {
     fs::set_permissions(journal(&image, ""), fs::Permissions::from_mode(0o700)).unwrap();
     chown(journal(&image, ""), Some(65534), Some(65534)).unwrap();
     image.undo().says(4, refused);
-    // A link to a directory of someone's own choice.
+    // A link to another directory.
     fs::rename(journal(&image, ""), image.beside("journal")).unwrap();
     std::os::unix::fs::symlink(image.beside("journal"), journal(&image, "").to_str().unwrap().trim_end_matches('/'))
         .unwrap();
@@ -229,7 +229,7 @@ fn run_of_format_1_is_read_gone_on_with_and_undone() {
     assert_eq!(image.tree.read("etc/a"), "one\n");
     let undone = fs::read_to_string(first_run(&image)).unwrap();
     assert!(undone.starts_with(&text) && undone.ends_with("\n{\"record\":\"reverted\"}\n"), "{undone}");
-    // Nothing is restored from content that is not what it was, although its records have no sums.
+    // Nothing is restored from content with another checksum, although the records have no sums.
     for (from, to) in
         [("\"text\":\"one\\n\"", "\"text\":\"onf\\n\""), ("{\"text\":\"one\\n\"}", "{\"base64\":\"b25l?\"}")]
     {

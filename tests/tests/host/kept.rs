@@ -1,5 +1,4 @@
-//! What a change leaves as it is: mode, owner, attributes, links, bytes of any kind; and keys, which
-//! are for nobody else to read.
+//! What a change preserves: mode, owner, attributes, links, any bytes; and private keys, which others must not read.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -66,7 +65,7 @@ fn mode_owner_set_id_bits_and_attributes_stay_through_apply_and_undo() {
 }
 
 #[test]
-fn mode_that_someone_changed_since_stays_when_the_content_comes_back() {
+fn undo_keeps_a_mode_that_was_changed_since() {
     let image = Image::with(FIXTURE, &[("etc/a", "one\n")]);
     image.apply(r#"[{"write": "/etc/a", "text": "two\n"}]"#).expect(0);
     set_mode(&image.tree.at("etc/a"), 0o600);
@@ -76,7 +75,7 @@ fn mode_that_someone_changed_since_stays_when_the_content_comes_back() {
 }
 
 #[test]
-fn modes_are_what_they_are_meant_to_be_whatever_the_umask() {
+fn modes_do_not_depend_on_the_umask() {
     for umask in ["000", "077"] {
         let image = Image::with(FIXTURE, &[("etc/a", "one\n"), ("etc/key", "old")]);
         image.plan(
@@ -108,7 +107,7 @@ fn modes_are_what_they_are_meant_to_be_whatever_the_umask() {
 }
 
 #[test]
-fn key_is_kept_beside_and_never_in_the_journal() {
+fn key_is_kept_as_old_and_never_in_the_journal() {
     let image = Image::with(FIXTURE, &[("etc/key", "OLD-SECRET"), ("etc/key.old", "OLDER-SECRET")]);
     set_mode(&image.tree.at("etc/key"), 0o640);
     image
@@ -133,7 +132,7 @@ fn key_is_kept_beside_and_never_in_the_journal() {
 }
 
 #[test]
-fn key_behind_a_link_comes_back_where_it_is() {
+fn key_behind_a_link_is_restored_at_its_target() {
     let image = Image::with(FIXTURE, &[("data/real.key", "OLD-SECRET")]);
     image.tree.link("etc/key", "/data/real.key");
     let before = image.tree.snapshot();
@@ -141,7 +140,7 @@ fn key_behind_a_link_comes_back_where_it_is() {
     assert_eq!(image.tree.read("data/real.key.old"), "OLD-SECRET");
     image.undo().says(0, "");
     assert_same(&image.tree.snapshot(), &before, "after the undo");
-    // If the one beside is another by then, it is not put back.
+    // If the copy was replaced by another key, it is not restored.
     image.apply(r#"[{"key": "/etc/key", "text": "NEW-SECRET"}]"#).says(0, "");
     image.tree.write("data/real.key.old", "ANOTHER");
     image.undo().says(4, "edge-fixture: cannot undo DIR/etc/key: DIR/data/real.key.old is not the previous key\nhint: `edge-fixture --root DIR undo --id 2 --skip` keeps what the run did");
@@ -149,7 +148,7 @@ fn key_behind_a_link_comes_back_where_it_is() {
 }
 
 #[test]
-fn bytes_that_are_no_text_and_removed_things_come_back() {
+fn binary_files_and_removed_entries_are_restored() {
     let image = Image::with(FIXTURE, &[("etc/empty", "")]);
     image.tree.write("etc/binary", b"\0\xff\xfe\r\n\x1b[2J");
     image.tree.write("etc/removed", b"\xff");

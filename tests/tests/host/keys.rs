@@ -1,5 +1,5 @@
-//! Private keys: the previous one is kept until the run that replaces it has ended, and nothing but another
-//! key replaces it.
+//! Private keys: the previous one is kept until the run that replaces it has ended, and only another key replaces
+//! it.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -51,7 +51,7 @@ fn kill_apply(image: &Image, name: &str, pick: impl Fn(usize) -> usize) {
 }
 
 #[test]
-fn key_before_survives_a_run_that_fails_after_it_has_replaced_the_key() {
+fn previous_key_survives_a_run_that_fails_after_replacing_the_key() {
     let image = start();
     let before = image.tree.snapshot();
     // What is written through the link is a directory only when its turn comes.
@@ -120,18 +120,18 @@ fn key_of_a_run_that_ended_is_found_wherever_its_copy_is() {
         assert!(exists(&image, WAITING));
         image
     };
-    // The next call gives it its name, one that changes nothing too.
+    // The next call renames it, also one that changes nothing.
     let image = killed();
     image.run(&APPLY).says(0, "");
     assert_eq!((old(&image).as_str(), exists(&image, WAITING)), ("second", false));
     image.undo().says(0, "");
     assert_eq!((image.tree.read("etc/key").as_str(), exists(&image, "etc/key.old")), ("second", false));
-    // Whatever mode an undo that was interrupted has given it.
+    // Whatever mode an interrupted undo has set.
     let image = killed();
     set_mode(&image, WAITING, 0o644);
     image.run(&APPLY).says(0, "");
     assert_eq!(fs::metadata(image.tree.at("etc/key.old")).unwrap().mode() & 0o7777, 0o600);
-    // An undo takes it from where it is, and says so beforehand.
+    // An undo restores it from there.
     let image = killed();
     image.run(&["undo", "-n"]).expect(3);
     image.undo().says(0, "");
@@ -146,7 +146,7 @@ fn key_of_a_run_that_ended_is_found_wherever_its_copy_is() {
 }
 
 #[test]
-fn key_that_cannot_be_kept_beside_is_not_replaced() {
+fn key_that_cannot_be_kept_as_old_is_not_replaced() {
     let image = Image::with(FIXTURE, &[("etc/key", "first"), ("etc/key.old/file", "")]);
     let before = image.tree.snapshot();
     let ran = image.apply(r#"[{"key": "/etc/key", "text": "second"}]"#);
@@ -160,7 +160,7 @@ fn key_that_cannot_be_kept_beside_is_not_replaced() {
 }
 
 #[test]
-fn mode_is_changed_alone_and_comes_back_alone() {
+fn mode_is_changed_and_restored_alone() {
     let image = start();
     set_mode(&image, "etc/key", 0o666);
     let inode = fs::metadata(image.tree.at("etc/key")).unwrap().ino();
@@ -186,7 +186,7 @@ fn mode_is_changed_alone_and_comes_back_alone() {
 }
 
 #[test]
-fn same_key_in_another_form_leaves_the_key_before_alone() {
+fn same_key_in_another_form_does_not_touch_the_previous_key() {
     let image = start();
     image.tree.link("etc/by-link", "key");
     set_mode(&image, "etc/key", 0o640);

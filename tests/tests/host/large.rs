@@ -1,4 +1,4 @@
-//! Large files: larger than is ever read into memory, replaced, removed, and brought back to the byte.
+//! Files that are too large for memory: replaced, removed, and restored byte for byte.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -28,7 +28,7 @@ fn kept(image: &Image) -> Vec<fs::DirEntry> {
 }
 
 #[test]
-fn large_file_is_replaced_and_removed_and_comes_back_with_mode_and_attributes() {
+fn large_file_is_replaced_and_removed_and_restored_with_mode_and_attributes() {
     let image = Image::with(FIXTURE, &[("opt/a", &big("old one\n")), ("opt/b", &big("old two\n"))]);
     fs::set_permissions(image.tree.at("opt/a"), fs::Permissions::from_mode(0o4711)).unwrap();
     xattr::set(image.tree.at("opt/a"), "user.edgeutils", b"kept").unwrap();
@@ -54,7 +54,7 @@ fn large_file_is_replaced_and_removed_and_comes_back_with_mode_and_attributes() 
 }
 
 #[test]
-fn link_in_its_place_is_replaced_itself() {
+fn link_in_place_of_a_large_file_is_replaced_itself() {
     let image = Image::with(FIXTURE, &[("opt/multi", "all in one\n")]);
     image.tree.link("opt/a", "multi");
     let before = image.tree.snapshot();
@@ -65,7 +65,7 @@ fn link_in_its_place_is_replaced_itself() {
 }
 
 #[test]
-fn bytes_of_another_checksum_are_not_put_in_place() {
+fn large_file_with_another_checksum_is_refused() {
     let image = Image::with(FIXTURE, &[("opt/a", "old")]);
     let before = image.tree.snapshot();
     let ran = image.apply(r#"[{"large": "/opt/a", "text": "forged", "sum": "true"}]"#);
@@ -85,7 +85,7 @@ fn kept_content_that_has_changed_is_refused() {
 }
 
 #[test]
-fn file_that_was_changed_since_is_left() {
+fn large_file_that_was_changed_since_is_not_restored() {
     let image = Image::with(FIXTURE, &[("opt/a", "old")]);
     image.apply(r#"[{"large": "/opt/a", "text": "new"}]"#).says(0, "");
     image.tree.write("opt/a", "someone else's");
@@ -105,7 +105,7 @@ fn kept_content_stays_as_long_as_its_run() {
 }
 
 #[test]
-fn file_system_of_its_own_and_a_program_that_runs_are_no_obstacle() {
+fn large_file_on_another_file_system_or_in_use_is_replaced() {
     if !live::can_unshare() {
         return skip("host_large live", "namespaces cannot be made");
     }

@@ -89,14 +89,14 @@ fn alias_bomb_is_refused() {
 }
 
 #[test]
-fn many_lines_of_fstab_are_commented_and_come_back() {
+fn many_lines_of_fstab_are_commented_and_restored() {
     let text = |size: usize| (0..size).map(|n| format!("/dev/sd{n} none swap sw 0 0\n")).collect::<String>();
     let call: &[&str] = &["edge-prep", "apply", "--swap", "off", "-n"];
     grows_with_its_size("etc/fstab", &[call, &["edge-prep", "status"]], text);
     let tree = Tree::with(&[("etc/fstab", &text(10_000))]);
     let prep = |args: &[&str]| Tool::new("edge-prep").arg("--root").arg(tree.path()).args(args).timed();
     prep(&["apply", "--swap", "off"]).0.expect(0);
-    // So that the lines are taken back one by one.
+    // So that the lines are reverted one by one.
     tree.write("etc/fstab", tree.read("etc/fstab") + "# mine\n");
     let (ran, used) = prep(&["undo"]);
     ran.expect(0);

@@ -1,4 +1,4 @@
-//! Two at once, locks that someone planted, readers that go away, and signals in the middle.
+//! Concurrent calls, planted locks, readers that go away, and signals during a change.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -73,7 +73,7 @@ fn calls_at_once_on_one_file_come_one_after_the_other() {
 }
 
 #[test]
-fn pipe_may_change_on_both_sides() {
+fn both_sides_of_a_pipe_may_change_the_host() {
     // `a | b`: the reader reads all of its input before it takes the lock, so whoever is slower, both end.
     for (left, right) in [("", "sleep 0.3;"), ("sleep 0.3;", "")] {
         let image = start();
@@ -120,7 +120,7 @@ fn held_lock_names_its_holder_and_is_waited_for_as_asked() {
 }
 
 #[test]
-fn killed_holder_holds_nothing() {
+fn lock_of_a_killed_holder_is_free() {
     let image = start();
     let mut holder = in_the_middle(&image, gated(&image));
     holder.kill().unwrap();
@@ -133,7 +133,7 @@ fn killed_holder_holds_nothing() {
 }
 
 #[test]
-fn planted_lock_is_refused_and_what_it_points_to_untouched() {
+fn planted_lock_is_refused_and_its_target_untouched() {
     type Plant = fn(&Image, &std::path::Path);
     let cases: [(&str, Plant); 5] = [
         ("it is a symbolic link", |image, lock| symlink(image.tree.at("etc/a"), lock).unwrap()),
@@ -213,8 +213,8 @@ fn signal_ends_an_apply_between_two_steps_and_the_same_call_goes_on() {
         assert!(ran.stdout.ends_with("wrote /etc/key: a key  [undo: exact]\n"), "{}", ran.stdout);
         assert_eq!((image.tree.read("etc/key"), image.tree.read("etc/b")), ("k".into(), "one\n".into()));
         let again = image.named(&Ran::of(&gated(&image).output().unwrap())).expect(0);
-        assert_eq!(again.stdout, "wrote /etc/b: as the test wants it  [undo: exact]\n1 change\n");
-        // It is one run, and comes back as one.
+        assert_eq!(again.stdout, "wrote /etc/b: for the test  [undo: exact]\n1 change\n");
+        // It is one run, and undone as one.
         image.undo().says(0, "");
         assert_eq!((image.tree.read("etc/a"), image.tree.read("etc/b")), ("one\n".into(), "one\n".into()));
         assert!(!image.tree.at("etc/key").exists());
@@ -302,7 +302,7 @@ fn program_that_runs_when_the_signal_comes_is_left_to_its_end() {
         group
         plan.json
         running
-        wrote /mnt/b: as the test wants it  [undo: exact]
+        wrote /mnt/b: for the test  [undo: exact]
         1 change
         exit 0",
     );

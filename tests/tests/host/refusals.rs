@@ -1,5 +1,5 @@
-//! Disks that are full or read-only, and files that must be written in place: what is refused, what
-//! is said, and that nothing else was touched. On mounts of the test's own.
+//! Full and read-only disks, and files that must be written in place, on private mounts: what is refused and
+//! reported, and that nothing else was changed.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -17,7 +17,7 @@ fn live(test: &str, script: &str, want: &str) {
 }
 
 #[test]
-fn full_disk_under_the_target_leaves_the_file_and_is_gone_on_with() {
+fn full_disk_leaves_the_file_and_the_run_is_resumed() {
     live(
         "full target",
         r#"
@@ -31,8 +31,8 @@ fn full_disk_under_the_target_leaves_the_file_and_is_gone_on_with() {
         rm small/fill; apply; wc -c < small/conf
         edge undo; cat small/conf; ls
         "#,
-        "wrote /mnt/new: as the test wants it  [undo: exact]
-        could not write /mnt/small/conf: as the test wants it  [undo: exact]
+        "wrote /mnt/new: for the test  [undo: exact]
+        could not write /mnt/small/conf: for the test  [undo: exact]
         edge-fixture: cannot write /mnt/small/conf: No space left on device (os error 28)
         hint: free some space on that file system and run again; run the same command again to resume, or `edge-fixture undo --id 1` to undo what was done
         exit 1
@@ -40,7 +40,7 @@ fn full_disk_under_the_target_leaves_the_file_and_is_gone_on_with() {
         fill
         before
         edge-fixture: note: run 1 was interrupted; what it had done was read from the host
-        wrote /mnt/small/conf: as the test wants it  [undo: exact]
+        wrote /mnt/small/conf: for the test  [undo: exact]
         1 change
         exit 0
         40000
@@ -66,14 +66,14 @@ fn full_disk_under_a_file_that_is_written_in_place_leaves_it_as_it_was() {
         apply; cat small/a; stat -c %h small/a
         rm small/fill; apply; wc -c < small/b
         "#,
-        "could not write /mnt/small/a: as the test wants it  [undo: exact]
+        "could not write /mnt/small/a: for the test  [undo: exact]
         edge-fixture: cannot write /mnt/small/a: No space left on device (os error 28)
         hint: free some space on that file system and run again
         exit 1
         before
         2
         edge-fixture: note: run 1 was interrupted; what it had done was read from the host
-        wrote /mnt/small/a: as the test wants it  [undo: exact]
+        wrote /mnt/small/a: for the test  [undo: exact]
         1 change
         exit 0
         40000",
@@ -96,7 +96,7 @@ fn journal_without_room_changes_nothing_and_earlier_runs_can_be_undone() {
         ls; ls /var/lib/edgeutils/journal
         edge undo; cat conf
         "#,
-        "wrote /mnt/conf: as the test wants it  [undo: exact]
+        "wrote /mnt/conf: for the test  [undo: exact]
         1 change
         exit 0
         edge-fixture: cannot write the journal /var/lib/edgeutils/journal/000002-edge-fixture.jsonl: No space left on device (os error 28)
@@ -113,7 +113,7 @@ fn journal_without_room_changes_nothing_and_earlier_runs_can_be_undone() {
 }
 
 #[test]
-fn var_without_any_room_or_read_only_is_told_before_the_first_change() {
+fn full_or_read_only_var_is_reported_before_the_first_change() {
     live(
         "read-only var",
         r#"
@@ -131,7 +131,7 @@ fn var_without_any_room_or_read_only_is_told_before_the_first_change() {
         edge-fixture: cannot make /var/lib/edgeutils/journal: Read-only file system (os error 30)
         hint: the file system is mounted read-only: remount it read-write (mount -o remount,rw) and run again
         exit 1
-        wrote /mnt/new: as the test wants it  [undo: exact]
+        wrote /mnt/new: for the test  [undo: exact]
         1 change
         exit 0
         edge-fixture: cannot write the journal /var/lib/edgeutils/journal/000001-edge-fixture.jsonl: Read-only file system (os error 30)
@@ -152,19 +152,19 @@ fn read_only_target_is_named() {
         plan '[{"write": "/mnt/ro/deep/new", "text": "after"}]'; apply
         plan '[{"remove": "/mnt/ro/conf"}]'; apply; ls -A ro
         "#,
-        "could not write /mnt/ro/conf: as the test wants it  [undo: exact]
+        "could not write /mnt/ro/conf: for the test  [undo: exact]
         edge-fixture: cannot write /mnt/ro/conf: Read-only file system (os error 30)
         hint: the file system is mounted read-only: remount it read-write (mount -o remount,rw) and run again
         exit 1
         before
         conf
         edge-fixture: note: run 1 was interrupted; what it had done was read from the host
-        could not write /mnt/ro/deep/new: as the test wants it  [undo: exact]
+        could not write /mnt/ro/deep/new: for the test  [undo: exact]
         edge-fixture: cannot write /mnt/ro/deep/new: Read-only file system (os error 30)
         hint: the file system is mounted read-only: remount it read-write (mount -o remount,rw) and run again
         exit 1
         edge-fixture: note: run 1 was interrupted; what it had done was read from the host
-        could not remove /mnt/ro/conf: not wanted  [undo: exact]
+        could not remove /mnt/ro/conf: not needed  [undo: exact]
         edge-fixture: cannot remove /mnt/ro/conf: Read-only file system (os error 30)
         hint: the file system is mounted read-only: remount it read-write (mount -o remount,rw) and run again
         exit 1
@@ -188,7 +188,7 @@ fn bind_mounted_file_is_written_in_place_and_undone() {
         mount --bind source conf
         plan '[{"key": "/mnt/conf", "text": "secret"}]'; apply; cat source
         "#,
-        "wrote /mnt/conf: as the test wants it  [undo: exact]
+        "wrote /mnt/conf: for the test  [undo: exact]
         1 change
         exit 0
         after, and longer
@@ -218,7 +218,7 @@ fn hard_linked_file_keeps_its_inode_and_both_names() {
         # Both sides must fit into the journal for a torn write to be mended.
         head -c 1048577 /dev/zero > a; apply; wc -c < b
         "#,
-        "wrote /mnt/a: as the test wants it  [undo: exact]
+        "wrote /mnt/a: for the test  [undo: exact]
         1 change
         exit 0
         after

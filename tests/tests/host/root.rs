@@ -1,4 +1,4 @@
-//! Nothing outside of DIR is read or written, whatever links the image holds and whoever swaps them.
+//! Nothing outside DIR is read or written, whatever links the image contains and however they change.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -93,7 +93,7 @@ fn writes_through_links_end_inside_and_links_stay_links() {
 }
 
 #[test]
-fn live_directories_of_an_image_are_never_looked_at() {
+fn live_directories_of_an_image_are_never_read() {
     let image = Image::with(FIXTURE, &[("proc/version", "x"), ("sys/x", "x"), ("run/x", "x"), ("dev/x", "x")]);
     image.tree.link("var/run", "/run");
     image.tree.link("var/up", "../run/x");
@@ -191,7 +191,7 @@ fn while_swapped(image: &Image, outside: &Path, work: impl FnOnce()) {
 }
 
 #[test]
-fn directory_swapped_for_a_link_leads_nowhere() {
+fn directory_replaced_by_a_link_is_not_followed() {
     let outside = Tree::with(&[("file", "OUTSIDE"), ("old", "OUTSIDE")]);
     let before = outside.snapshot();
     let image = Image::with(FIXTURE, &[("etc/dir/file", "inside"), ("etc/dir/old", "inside")]);

@@ -1,4 +1,4 @@
-//! Writes that belong together: whatever keeps one of them from being made keeps all of them back.
+//! Writes that belong together: if one of them cannot be made, none is made.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -51,7 +51,7 @@ fn nothing_then_all(ran: &Ran, image: &Image, before: &edgeutils_tests::tree::Sn
 }
 
 #[test]
-fn write_that_fails_while_others_are_ready_changes_nothing() {
+fn failed_write_of_a_staged_group_changes_nothing() {
     if !kill::can_kill() {
         return skip("host_staged fails", "strace cannot trace here");
     }
@@ -83,7 +83,7 @@ fn write_that_fails_while_others_are_ready_changes_nothing() {
 }
 
 #[test]
-fn immutable_file_is_known_before_the_first_rename() {
+fn immutable_file_is_detected_before_the_first_rename() {
     if !is_root() {
         return skip("host_staged immutable", "chattr needs root");
     }
@@ -105,7 +105,7 @@ fn immutable_file_is_known_before_the_first_rename() {
 }
 
 #[test]
-fn staged_file_changed_meanwhile_stops_all_of_them() {
+fn staged_group_is_refused_if_one_file_changed_meanwhile() {
     let image = start();
     image.plan(
         "plan.json",

@@ -1,4 +1,4 @@
-//! What a recovery or an undo cannot look at, or must not go on to: it is left open and is in nobody's way.
+//! Runs that cannot be recovered or undone: they stay open and do not block other calls.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -28,7 +28,7 @@ fn record_of(image: &Image, run: u64) -> String {
 }
 
 #[test]
-fn run_whose_file_cannot_be_reached_any_more_blocks_no_other_call() {
+fn run_with_an_unreachable_file_does_not_block_other_calls() {
     if !kill::can_kill() {
         return skip("host_unclear reached", "strace cannot trace here");
     }
@@ -54,7 +54,7 @@ fn run_whose_file_cannot_be_reached_any_more_blocks_no_other_call() {
 }
 
 #[test]
-fn undo_killed_anywhere_and_repeated_does_not_go_on_to_the_run_before() {
+fn undo_killed_anywhere_and_repeated_does_not_undo_the_run_before() {
     if !kill::can_kill() {
         return skip("host_unclear repeated", "strace cannot trace here");
     }
@@ -83,7 +83,7 @@ fn undo_killed_anywhere_and_repeated_does_not_go_on_to_the_run_before() {
 }
 
 #[test]
-fn undo_killed_before_its_first_restore_leaves_nothing_beside_after_any_other_call() {
+fn undo_killed_before_its_first_restore_leaves_no_temporary_file() {
     if !kill::can_kill() {
         return skip("host_unclear beside", "strace cannot trace here");
     }
@@ -108,7 +108,7 @@ fn undo_killed_before_its_first_restore_leaves_nothing_beside_after_any_other_ca
 }
 
 #[test]
-fn record_of_first_states_that_is_full_or_too_large_refuses_no_change() {
+fn full_record_of_first_states_does_not_prevent_a_change() {
     for len in [32 << 20, 40 << 20] {
         let image = Image::with(FIXTURE, &[("etc/a", "one\n")]);
         image.apply(r#"[{"write": "/etc/a", "text": "two\n"}]"#).expect(0);
@@ -142,7 +142,7 @@ fn call_that_is_repeated_until_it_succeeds_does_not_fill_its_journal() {
 }
 
 #[test]
-fn undo_force_does_not_write_through_a_link_that_came_later() {
+fn undo_force_does_not_write_through_a_later_link() {
     let image = Image::with(FIXTURE, &[("etc/a", "one\n"), ("srv/shared", "shared by others\n")]);
     image.apply(r#"[{"write": "/etc/a", "text": "two\n"}]"#).expect(0);
     fs::remove_file(image.tree.at("etc/a")).unwrap();

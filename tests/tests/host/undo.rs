@@ -1,4 +1,4 @@
-//! An undo that meets what someone changed since: shown, forced, or the run kept; and what a list shows.
+//! An undo of files that were changed since: shown, forced, or the run kept; and the list of runs.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -254,7 +254,7 @@ fn tree_has_one_lock_however_it_is_named() {
         cat /mnt/said /mnt/conf
         "#,
         &format!(
-            "{}wrote /mnt/conf: as the test wants it  [undo: exact]
+            "{}wrote /mnt/conf: for the test  [undo: exact]
             ran sh -c touch /mnt/reached; while [ ! -e /mnt/gate ]; do sleep 0.05; done: a command  [undo: none]
             2 changes
             exit 0

@@ -1,5 +1,5 @@
-//! Names and texts that others chose: none of them can begin a line, steer a terminal or turn the order of what is
-//! printed, in any utility; and where a program reads the output, they are refused.
+//! Names and texts from outside: in no utility can they begin a line, control a terminal or reorder what is printed;
+//! in output for programs they are refused.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -1,10 +1,8 @@
 //! Completes a write in place that was interrupted: the journal has the old and the new content, and the file
 //! begins with the new and ends with the old.
 
-use std::io;
-
 use super::paths::{absolute, damaged_record, resolve};
-use crate::error::{Error, Result};
+use crate::error::{Result, ResultExt};
 use crate::journal::WriteChange;
 use crate::root::{Content, LastLink, Root, State};
 
@@ -24,10 +22,10 @@ pub(super) fn complete(
 ) -> Result<bool> {
     let path = absolute(&change.path);
     let resolved = resolve(root, &path, LastLink::Follow)?;
-    let fail = |cause: io::Error| Error::io("repair", root.display(&path), &cause);
+    let shown = root.display(&path);
     let bytes = |content: &Content| content.bytes().ok_or_else(|| damaged_record(root, &change.path));
     let (from, to) = (bytes(from)?, bytes(to)?);
-    let found = resolved.find().map_err(fail)?;
+    let found = resolved.find().on("repair", &shown)?;
     if !matches!(found.state, State::File { .. }) {
         return Ok(false);
     }
@@ -35,10 +33,10 @@ pub(super) fn complete(
     let is_half_written = is_half_written(&found.bytes, &from, &to) || is_half_written(&found.bytes, &to, &from);
     if is_half_written || found.bytes == from || found.bytes == to {
         // Capabilities and set-id bits, which the kernel clears when a file is written to.
-        resolved.give_back(&change.before).map_err(fail)?;
+        resolved.give_back(&change.before).on("repair", &shown)?;
     }
     if is_half_written {
-        resolved.overwrite(&to, &found.bytes).map_err(fail)?;
+        resolved.overwrite(&to, &found.bytes).on("repair", &shown)?;
         *completed = true;
     }
     Ok(is_half_written || found.bytes == to)

@@ -1,10 +1,9 @@
 //! Keeps a copy of what a forced undo replaces, in the same directory.
 
 use std::ffi::OsString;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::root::{LastLink, Meta, ResolvedPath, Root, State};
 
 /// Suffix of what `undo --force` has replaced.
@@ -17,11 +16,11 @@ const MAX_KEPT: usize = 100;
 ///
 /// A file is copied and not renamed, so that its name always exists.
 pub(crate) fn keep_newer(root: &Root, resolved: &ResolvedPath<'_>, now: &State) -> Result<PathBuf> {
-    let fail = |path: &Path, cause: &io::Error| Error::io("keep a copy in", root.display(path), cause);
     for number in 1..=MAX_KEPT {
         let path = kept_path(resolved, number);
-        let kept = root.resolve(&path, LastLink::Keep).map_err(|cause| fail(&path, &cause))?;
-        let found = kept.state().map_err(|cause| fail(&path, &cause))?;
+        let copy = root.display(&path);
+        let kept = root.resolve(&path, LastLink::Keep).on("keep a copy in", &copy)?;
+        let found = kept.state().on("keep a copy in", &copy)?;
         if found == *now {
             return Ok(path);
         }
@@ -35,7 +34,7 @@ pub(crate) fn keep_newer(root: &Root, resolved: &ResolvedPath<'_>, now: &State) 
             State::Link { target } => kept.link_to(target.as_ref()),
             _ => Ok(()),
         };
-        return done.map(|()| path.clone()).map_err(|cause| fail(&path, &cause));
+        return done.map(|()| path.clone()).on("keep a copy in", &copy);
     }
     let shown = root.display(&resolved.canonical());
     Err(Error::refused(format!("cannot keep a copy of {}: {MAX_KEPT} copies exist already", shown.display()))
@@ -46,10 +45,10 @@ pub(crate) fn keep_newer(root: &Root, resolved: &ResolvedPath<'_>, now: &State) 
 pub(super) fn clear_kept(root: &Root, resolved: &ResolvedPath<'_>) -> Result<()> {
     for number in 1..=MAX_KEPT {
         let path = kept_path(resolved, number);
-        let fail = |cause: io::Error| Error::io("repair", root.display(&path), &cause);
-        let kept = root.resolve(&path, LastLink::Keep).map_err(fail)?;
-        kept.remove_temporary().map_err(fail)?;
-        if kept.state().map_err(fail)? == State::Absent {
+        let shown = root.display(&path);
+        let kept = root.resolve(&path, LastLink::Keep).on("repair", &shown)?;
+        kept.remove_temporary().on("repair", &shown)?;
+        if kept.state().on("repair", &shown)? == State::Absent {
             break;
         }
     }

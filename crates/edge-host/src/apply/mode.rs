@@ -3,7 +3,7 @@
 use super::paths::{absolute, relative, resolve, unchanged};
 use super::recover::RecoveryOutcome;
 use crate::action::SetMode;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::journal::Change;
 use crate::root::{LastLink, Root, State};
 
@@ -22,7 +22,7 @@ pub(super) fn change(root: &Root, set: &SetMode) -> Result<Change> {
 pub(super) fn perform(root: &Root, set: &SetMode) -> Result<()> {
     let resolved = resolve(root, &set.path, LastLink::Follow)?;
     unchanged(root, "chmod", &set.path, &resolved, &set.was)?;
-    resolved.set_mode(set.mode).map_err(|cause| Error::io("chmod", root.display(&set.path), &cause))
+    resolved.set_mode(set.mode).on("chmod", root.display(&set.path))
 }
 
 /// After an interruption: whether it was done.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 
 use crate::action::{Node, SetValue};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::journal::Change;
 use crate::root::{FileSnapshot, LastLink, Meta, ResolvedPath, Root, State};
 
@@ -54,7 +54,7 @@ pub(super) fn unchanged(
     resolved: &ResolvedPath<'_>,
     was: &FileSnapshot,
 ) -> Result<()> {
-    let now = resolved.state().map_err(|cause| Error::io("read", root.display(path), &cause))?;
+    let now = resolved.state().on("read", root.display(path))?;
     if now == was.state { Ok(()) } else { Err(moved(root, verb, path)) }
 }
 
@@ -115,7 +115,7 @@ pub(crate) fn remove_made(root: &Root, made: &[String]) -> Result<()> {
         let path: PathBuf = absolute(dir);
         let resolved = resolve(root, &path, LastLink::Keep)?;
         // One that was interrupted before it was renamed.
-        resolved.remove_temporary().map_err(|cause| Error::io("remove", root.display(&path), &cause))?;
+        resolved.remove_temporary().on("remove", root.display(&path))?;
         match resolved.remove_dir() {
             Ok(()) => {}
             Err(cause) if STAYS.iter().any(|errno| cause.raw_os_error() == Some(*errno as i32)) => break,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::paths::{absolute, relative, resolve};
 use super::recover::{interrupted_run, recover};
-use crate::error::{Error, Result};
+use crate::error::{Result, ResultExt};
 use crate::host::{Host, Mode, Namespace};
 use crate::journal::{Change, Progress};
 use crate::root::State;
@@ -31,7 +31,7 @@ impl Host {
     }
 
     /// Whether this call resumes the newest run: what is half-done on the host may come from that run.
-    pub fn goes_on(&self) -> Result<bool> {
+    pub fn resumes_run(&self) -> Result<bool> {
         Ok(interrupted_run(self)?.is_some())
     }
 
@@ -50,8 +50,8 @@ impl Host {
             let Change::Write(change) = &entry.intent.change else { continue };
             if change.path == path {
                 let place = absolute(&path);
-                let fail = |cause| Error::io("read", self.root.display(&place), &cause);
-                let now = resolve(&self.root, &place, change.last_link())?.state().map_err(fail)?;
+                let shown = self.root.display(&place);
+                let now = resolve(&self.root, &place, change.last_link())?.state().on("read", &shown)?;
                 return Ok(entry.after.as_ref().or(change.after.as_ref()).is_some_and(|left| now.same_content(left)));
             }
         }

@@ -4,12 +4,11 @@
 //! ended: until then an undo uses the hidden copy, and `NAME.old` is still the key before that.
 
 use std::ffi::OsString;
-use std::io;
 
 use super::paths::{KEY_MODE, absolute, link_mode, resolve};
 use super::step::Step;
 use crate::action::{ActionKind, Node};
-use crate::error::{Error, Result};
+use crate::error::{Result, ResultExt};
 use crate::host::Host;
 use crate::journal::{Change, Entry, Record, Run, WriteChange, Writer};
 use crate::root::{LastLink, ResolvedPath, Root, State};
@@ -36,7 +35,7 @@ pub(super) fn end(host: &Host, mut writer: Writer) -> Result<()> {
 
 /// Makes room for the copies that are about to be made: a copy of a run that another call has closed is renamed,
 /// and a copy that no run needs is removed.
-pub(super) fn make_room(host: &Host, steps: &[Step], goes_on: Option<&Run>) -> Result<()> {
+pub(super) fn make_room(host: &Host, steps: &[Step], resumed: Option<&Run>) -> Result<()> {
     let root = &host.root;
     for step in steps {
         let ActionKind::Write(write) = &step.action.kind else { continue };
@@ -47,7 +46,7 @@ pub(super) fn make_room(host: &Host, steps: &[Step], goes_on: Option<&Run>) -> R
         if !is_waiting(root, &resolved)? {
             continue;
         }
-        let of_this_run = replaced_at(root, &resolved, goes_on.map_or(&[], |run| &run.entries))?;
+        let of_this_run = replaced_at(root, &resolved, resumed.map_or(&[], |run| &run.entries))?;
         let copy = root.find_large(&resolved.waiting_path())?.state;
         if of_this_run.iter().any(|state| copy.same_content(state)) {
             recover_one(root, &resolved, &of_this_run, false)?;
@@ -100,11 +99,11 @@ pub(crate) fn discard_needless(root: &Root, change: &WriteChange) -> Result<()> 
 /// been done nevertheless, and then the copy is the only one.
 pub(super) fn discard(root: &Root, resolved: &ResolvedPath<'_>, was: &State) -> Result<()> {
     let waiting = resolved.waiting_path();
-    let fail = |cause: io::Error| Error::io("remove", root.display(&waiting), &cause);
-    if !resolved.state().map_err(fail)?.same_content(was) {
+    let shown = root.display(&waiting);
+    if !resolved.state().on("remove", &shown)?.same_content(was) {
         return Ok(());
     }
-    resolve(root, &waiting, LastLink::Keep)?.remove_file().map_err(fail)
+    resolve(root, &waiting, LastLink::Keep)?.remove_file().on("remove", &shown)
 }
 
 /// Goes through the copies of a run: those that are still needed stay, or become `NAME.old` if the run has ended.
@@ -134,25 +133,25 @@ fn replaced_at<'e>(root: &Root, resolved: &ResolvedPath<'_>, entries: &'e [Entry
 
 fn recover_one(root: &Root, resolved: &ResolvedPath<'_>, replaced: &[&State], run_ended: bool) -> Result<()> {
     let waiting = resolved.waiting_path();
-    let fail = |cause: io::Error| Error::io("keep the previous key", root.display(&resolved.old_path()), &cause);
+    let shown = root.display(&resolved.old_path());
     let copy = root.find_large(&waiting)?.state;
     if copy == State::Absent {
         return Ok(());
     }
-    let now = resolved.state().map_err(fail)?;
+    let now = resolved.state().on("keep the previous key", &shown)?;
     // If the key itself is still, or again, the previous one, nothing was replaced.
     let is_needed = !now.same_content(&copy) && replaced.iter().any(|state| copy.same_content(state));
     if !is_needed {
-        return resolve(root, &waiting, LastLink::Keep)?.remove_file().map_err(fail);
+        return resolve(root, &waiting, LastLink::Keep)?.remove_file().on("keep the previous key", &shown);
     }
     if !run_ended {
         return Ok(());
     }
     // An interrupted undo may have given it the mode of the key.
     if !matches!(copy, State::File { mode: KEY_MODE, .. }) {
-        resolve(root, &waiting, LastLink::Keep)?.set_mode(KEY_MODE).map_err(fail)?;
+        resolve(root, &waiting, LastLink::Keep)?.set_mode(KEY_MODE).on("keep the previous key", &shown)?;
     }
-    resolved.place_old().map_err(fail)
+    resolved.place_old().on("keep the previous key", &shown)
 }
 
 fn replacing(change: &Change) -> Option<&WriteChange> {

@@ -7,7 +7,7 @@ use nix::unistd::{getegid, geteuid};
 use super::mode;
 use super::paths::{key_meta, link_mode, meta, relative, resolve, unchanged, value_unchanged};
 use crate::action::{Action, ActionKind, Bytes, Inverse, MAX_COPY, Node, Write};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::journal::{Change, WriteChange};
 use crate::root::{Content, LastLink, Root, State, sha256};
 use crate::secret::redact;
@@ -57,20 +57,20 @@ pub(super) fn record_of(root: &Root, action: &Action) -> Result<Change> {
 fn write_change(root: &Root, write: &Write) -> Result<WriteChange> {
     let resolved = resolve(root, &write.path, link_mode(&write.node))?;
     unchanged(root, "write", &write.path, &resolved, &write.was)?;
-    let fail = |cause: io::Error| Error::io("write", root.display(&write.path), &cause);
+    let place = root.display(&write.path);
     if matches!(write.was.state, State::Directory { .. } | State::Other) {
-        return Err(fail(io::Error::other(format!("it is {}", write.was.state.describe()))));
+        return Err(io::Error::other(format!("it is {}", write.was.state.describe()))).on("write", &place);
     }
     let large = matches!(write.node, Node::Large { .. });
-    if large && resolved.is_covered().map_err(fail)? {
-        return Err(fail(io::Error::other("it is a mount point")));
+    if large && resolved.is_covered().on("write", &place)? {
+        return Err(io::Error::other("it is a mount point")).on("write", &place);
     }
     let same_key = matches!(write.node, Node::SameKey(_));
     let private = same_key || matches!(write.node, Node::PrivateKey { .. });
     let secret = private || matches!(write.node, Node::Secret { .. });
-    let in_place = matches!(write.node, Node::File { .. }) && resolved.needs_in_place().map_err(fail)?;
+    let in_place = matches!(write.node, Node::File { .. }) && resolved.needs_in_place().on("write", &place)?;
     let is_file = matches!(write.was.state, State::File { .. });
-    if secret && is_file && resolved.is_mount_point().map_err(fail)? {
+    if secret && is_file && resolved.is_mount_point().on("write", &place)? {
         let shown = root.display(&write.path);
         return Err(Error::refused(format!(
             "cannot write {}: it is a mount point, and a {} is never written in place",

@@ -1,7 +1,5 @@
 //! Recovers interrupted runs: the host itself shows which of the intended changes were made.
 
-use std::io;
-
 use super::command::changes_packages;
 use super::complete::complete;
 use super::keep::clear_kept;
@@ -9,7 +7,7 @@ use super::paths::{absolute, find_value, is_before, remove_made, resolve, resolv
 use super::{mode, previous};
 use crate::action::Run as Command;
 use crate::cmd::Cmd;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::host::Host;
 use crate::journal::{Change, Entry, Progress, Record, Run, WriteChange};
 use crate::root::{Root, State};
@@ -57,20 +55,20 @@ pub(crate) fn recover(host: &mut Host) -> Result<()> {
 }
 
 fn recover_run(host: &mut Host, run: &Run, is_newest: bool) -> Result<()> {
-    let goes_on = is_newest && can_go_on(run, &host.request);
-    host.all_ended &= !goes_on;
+    let is_resumed = is_newest && can_be_resumed(run, &host.request);
+    host.all_ended &= !is_resumed;
     let mut records = Vec::new();
     let mut is_clear = true;
     for entry in &run.entries {
         let recovered = if entry.progress == Progress::Pending || entry.undoing.is_some() {
-            recover_entry(host, run.header.run, entry, goes_on).map(|record| records.extend(record))
+            recover_entry(host, run.header.run, entry, is_resumed).map(|record| records.extend(record))
         } else if run.reverting && entry.progress == Progress::Done {
             clear_undo(&host.root, &entry.intent.change)
         } else {
             Ok(())
         };
         if let Err(error) = recovered {
-            if goes_on {
+            if is_resumed {
                 return Err(error);
             }
             // It is recovered once it can be read; until then it stays open.
@@ -81,7 +79,7 @@ fn recover_run(host: &mut Host, run: &Run, is_newest: bool) -> Result<()> {
     let is_done = |entry: &Entry| entry.progress == Progress::Done && entry.undoing.is_none();
     let is_left = run.entries.iter().any(is_done) || records.iter().any(|record| matches!(record, Record::Done { .. }));
     let closing = match () {
-        () if goes_on || !is_clear => None,
+        () if is_resumed || !is_clear => None,
         // An undo that was interrupted at its end is completed by the same call, which must not undo the run
         // before as well; and a previous key is restored from its hidden copy.
         () if host.is_undo && (run.finished || run.is_half_undone()) => None,
@@ -110,7 +108,7 @@ fn recover_run(host: &mut Host, run: &Run, is_newest: bool) -> Result<()> {
     };
     // Without room for its last record it stays open, as if it had been interrupted later.
     if let Err(error) = closed {
-        if goes_on {
+        if is_resumed {
             return Err(error);
         }
         left_open(host, run, &error);
@@ -157,10 +155,10 @@ pub(super) fn interrupted_run(host: &Host) -> Result<Option<Run>> {
     let Some(newest) = newest else { return Ok(None) };
     // A run that cannot be read is not resumed; the recovery has reported it.
     let run = host.journal().load(&newest).ok().flatten();
-    Ok(run.filter(|run| can_go_on(run, &host.request)))
+    Ok(run.filter(|run| can_be_resumed(run, &host.request)))
 }
 
-fn can_go_on(run: &Run, request: &str) -> bool {
+fn can_be_resumed(run: &Run, request: &str) -> bool {
     run.is_unfinished() && !run.is_half_undone() && run.header.request == request
 }
 
@@ -212,12 +210,12 @@ fn outcome_of(root: &Root, entry: &Entry, continues: bool, completed: &mut bool)
 fn outcome_of_write(root: &Root, change: &WriteChange, completed: &mut bool) -> Result<RecoveryOutcome> {
     let path = absolute(&change.path);
     let resolved = resolve(root, &path, change.last_link())?;
-    let fail = |cause: io::Error| Error::io("repair", root.display(&path), &cause);
-    resolved.remove_temporary().map_err(fail)?;
+    let shown = root.display(&path);
+    resolved.remove_temporary().on("repair", &shown)?;
     if let (Some(to), Some(from)) = (&change.in_place, &change.content) {
         complete(root, change, from, to, completed)?;
     }
-    let now = resolved.state().map_err(fail)?;
+    let now = resolved.state().on("repair", &shown)?;
     if is_before(&now, &change.before, change.after.as_ref()) {
         // Directories that were made on the way are only of use to the file.
         remove_made(root, &change.made)?;
@@ -257,6 +255,6 @@ fn clear_undo(root: &Root, change: &Change) -> Result<()> {
     let (Change::Write(_) | Change::Remove { .. }) = change else { return Ok(()) };
     let resolved = resolve_change(root, change)?;
     let shown = root.display(&absolute(change.path().unwrap_or_default()));
-    resolved.remove_temporary().map_err(|cause| Error::io("repair", &shown, &cause))?;
+    resolved.remove_temporary().on("repair", &shown)?;
     clear_kept(root, &resolved)
 }

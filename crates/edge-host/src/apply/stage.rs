@@ -1,7 +1,6 @@
 //! A write in two steps: the new file is written under a temporary name, where much can fail, and then renamed.
 
 use std::ffi::OsStr;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -9,7 +8,7 @@ use super::paths::{key_meta, link_mode, meta, remove_made, resolve, unchanged};
 use super::previous;
 use super::step::Step;
 use crate::action::{ActionKind, Bytes, Node, Write};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::journal::{Change, WriteChange};
 use crate::root::{FileSnapshot, LastLink, ResolvedPath, Root, State};
 
@@ -61,22 +60,19 @@ pub(super) fn stage<'r>(root: &'r Root, write: Write, change: &WriteChange) -> R
     let (path, was, made) = (write.path, write.was, change.made.clone());
     let mut staged = Staged { root, resolved, path, was, how: How::Beside, made_now, made, placed: false };
     let shown = root.display(&staged.path);
-    let fail = |cause: io::Error| Error::io("write", &shown, &cause);
-    staged.resolved.make_parents().map_err(fail)?;
+    staged.resolved.make_parents().on("write", &shown)?;
     let resolved = &staged.resolved;
     if link == LastLink::Keep {
-        resolved.stage_link(OsStr::from_bytes(&bytes)).map_err(fail)?;
+        resolved.stage_link(OsStr::from_bytes(&bytes)).on("write", &shown)?;
     } else if change.in_place.is_some() {
         staged.how = How::InPlace(bytes);
     } else {
         if change.kept_old && bytes != staged.was.bytes && !previous::is_waiting(root, resolved)? {
-            resolved
-                .can_keep_old(root)
-                .map_err(|cause| Error::io("replace", root.display(&resolved.old_path()), &cause))?;
+            resolved.can_keep_old(root).on("replace", root.display(&resolved.old_path()))?;
             staged.how = How::BesideWithOld;
-            staged.resolved.stage_old(&staged.was.bytes, meta.owner).map_err(fail)?;
+            staged.resolved.stage_old(&staged.was.bytes, meta.owner).on("write", &shown)?;
         }
-        staged.resolved.stage(&bytes, meta).map_err(fail)?;
+        staged.resolved.stage(&bytes, meta).on("write", &shown)?;
     }
     Ok(staged)
 }
@@ -105,9 +101,9 @@ impl Staged<'_> {
             How::Beside | How::BesideWithOld => self.resolved.place(),
             How::InPlace(bytes) => self.resolved.overwrite(bytes, &self.was.bytes),
         };
-        let fail = |cause: io::Error| Error::io("write", self.root.display(&self.path), &cause);
-        placed.map_err(fail)?;
-        let after = if self.made_now { Some(self.resolved.find().map_err(fail)?.state) } else { None };
+        let shown = self.root.display(&self.path);
+        placed.on("write", &shown)?;
+        let after = if self.made_now { Some(self.resolved.find().on("write", &shown)?.state) } else { None };
         self.placed = true;
         Ok(after)
     }

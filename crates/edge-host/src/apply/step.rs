@@ -8,7 +8,7 @@ use super::record::record_of;
 use super::stage::stage;
 use crate::action::{Action, ActionKind, Node, Write};
 use crate::cmd::Cmd;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::host::Host;
 use crate::journal::{Change, WriteChange};
 use crate::root::{LastLink, Meta, Root, State};
@@ -46,13 +46,13 @@ pub(super) fn perform(root: &Root, kind: ActionKind, change: &Change) -> Result<
                 State::Directory { .. } => resolved.remove_dir(),
                 _ => resolved.remove_file(),
             };
-            removed.map_err(|cause| Error::io("remove", root.display(&remove.path), &cause))?;
+            removed.on("remove", root.display(&remove.path))?;
         }
         (ActionKind::Mode(set), _) => mode::perform(root, &set)?,
         (ActionKind::Set(set), _) => {
             value_unchanged(root, &set)?;
             let resolved = resolve(root, &set.path, LastLink::Follow)?;
-            resolved.set_value(&set.value).map_err(|cause| Error::io("set", root.display(&set.path), &cause))?;
+            resolved.set_value(&set.value).on("set", root.display(&set.path))?;
         }
         (ActionKind::Run(_) | ActionKind::Transaction(_), _) => {
             return Err(Error::failed("cannot run a command that was not looked for"));
@@ -66,10 +66,10 @@ pub(super) fn perform(root: &Root, kind: ActionKind, change: &Change) -> Result<
 
 fn perform_write(root: &Root, write: Write, change: &WriteChange) -> Result<Option<State>> {
     let Node::Large { content, sha256, mode } = write.node else { return stage(root, write, change)?.place() };
-    let fail = |cause: io::Error| Error::io("write", root.display(&write.path), &cause);
+    let shown = root.display(&write.path);
     let mut resolved = resolve(root, &write.path, LastLink::Keep)?;
     unchanged(root, "write", &write.path, &resolved, &write.was)?;
-    resolved.make_parents().map_err(fail)?;
+    resolved.make_parents().on("write", &shown)?;
     let mut failed = None;
     let written = resolved.replace_large(&sha256, Meta { mode, owner: None }, |file| {
         content(file).map_err(|error| {
@@ -80,6 +80,6 @@ fn perform_write(root: &Root, write: Write, change: &WriteChange) -> Result<Opti
     });
     match failed {
         Some(error) => Err(error),
-        None => written.map_err(fail).map(|()| None),
+        None => written.on("write", &shown).map(|()| None),
     }
 }

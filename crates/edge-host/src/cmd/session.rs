@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::{Cmd, Output, SHOW_STDERR, find_program, tail};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
 
 /// Recognized by name, so that no caller can forget it, also for the inverse command of an undo.
 const PROGRAMS: [&str; 4] = ["apt", "apt-get", "apt-mark", "dpkg"];
@@ -39,17 +39,16 @@ pub(super) fn is_for(program: &str) -> bool {
 /// Runs it to its end, or fails at the deadline and leaves it running.
 pub(super) fn output(cmd: &Cmd, report: &mut dyn FnMut(Duration)) -> Result<Output> {
     let shown = cmd.shown();
-    let fail = |cause: io::Error| Error::failed(format!("cannot run {shown}: {cause}"));
-    let (mut stdout, mut stderr) = (memory().map_err(fail)?, memory().map_err(fail)?);
+    let (mut stdout, mut stderr) = (memory().on("run", &shown)?, memory().on("run", &shown)?);
     // It is not a group leader, so setsid does not fork and its exit status is that of the program.
     let mut command = Command::new(find_program(SETSID)?);
     command.arg(&cmd.program);
     cmd.prepare(&mut command);
     command.envs(NOTHING_ASKS).stdin(Stdio::null());
-    command.stdout(stdout.try_clone().map_err(fail)?).stderr(stderr.try_clone().map_err(fail)?);
-    let mut child = command.spawn().map_err(fail)?;
-    let status = wait(cmd, &mut child, report).map_err(fail)?;
-    let said = text(&mut stderr, cmd.keep_output).map_err(fail)?;
+    command.stdout(stdout.try_clone().on("run", &shown)?).stderr(stderr.try_clone().on("run", &shown)?);
+    let mut child = command.spawn().on("run", &shown)?;
+    let status = wait(cmd, &mut child, report).on("run", &shown)?;
+    let said = text(&mut stderr, cmd.keep_output).on("run", &shown)?;
     let Some(status) = status else {
         let separator = if said.trim().is_empty() { "" } else { ": " };
         let said = tail(&said, SHOW_STDERR).join("; ");
@@ -62,7 +61,7 @@ pub(super) fn output(cmd: &Cmd, report: &mut dyn FnMut(Duration)) -> Result<Outp
             child.id()
         )));
     };
-    Ok(Output { status, stdout: text(&mut stdout, cmd.keep_output).map_err(fail)?, stderr: said })
+    Ok(Output { status, stdout: text(&mut stdout, cmd.keep_output).on("run", &shown)?, stderr: said })
 }
 
 /// `None` past the deadline.

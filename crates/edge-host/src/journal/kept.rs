@@ -3,10 +3,9 @@
 //! `/var/lib/edgeutils/journal/kept/SHA256`: a hard link if it is on the same file system, else a copy. Files that
 //! no run refers to are removed, also after a crash.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Result, ResultExt};
 use crate::lock::private_dir;
 use crate::root::{LastLink, Meta, State};
 
@@ -27,20 +26,20 @@ impl Journal<'_> {
         let (Some(sha256), Some(path)) = (change.aside(), change.path()) else { return Ok(()) };
         private_dir(self.root, &Path::new(DIR).join(KEPT))?;
         let path = Path::new("/").join(path);
-        let fail = |cause: io::Error| Error::io("keep", self.root.display(&path), &cause);
+        let shown = self.root.display(&path);
         let file = self.root.resolve(&path, change.last_link());
-        let file = file.map_err(fail)?;
-        let kept = self.root.resolve(&kept_path(sha256), LastLink::Keep).map_err(fail)?;
-        let state = kept.state().map_err(fail)?;
+        let file = file.on("keep", &shown)?;
+        let kept = self.root.resolve(&kept_path(sha256), LastLink::Keep).on("keep", &shown)?;
+        let state = kept.state().on("keep", &shown)?;
         if matches!(&state, State::File { sha256: found, .. } if found == sha256) {
             return Ok(());
         }
         // An incomplete copy, or a file that was modified through its other name.
-        kept.remove_file().map_err(fail)?;
+        kept.remove_file().on("keep", &shown)?;
         match kept.link_from(&file) {
             Ok(()) => Ok(()),
             // Another file system, or one without hard links.
-            Err(_) => kept.copy_large(&file, sha256, Meta { mode: 0o600, owner: None }, None).map_err(fail),
+            Err(_) => kept.copy_large(&file, sha256, Meta { mode: 0o600, owner: None }, None).on("keep", &shown),
         }
     }
 
@@ -61,7 +60,7 @@ impl Journal<'_> {
         for name in names.iter().filter(|name| !needed.iter().any(|needed| *name == needed.as_str())) {
             let path = dir.join(name);
             let removed = self.root.resolve(&path, LastLink::Keep).and_then(|resolved| resolved.remove_file());
-            removed.map_err(|cause| Error::io("remove", self.root.display(&path), &cause))?;
+            removed.on("remove", self.root.display(&path))?;
         }
         Ok(())
     }

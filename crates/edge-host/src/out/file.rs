@@ -136,7 +136,7 @@ fn replace(place: Place, mode: Option<u32>, bytes: &[u8], path: &Path) -> Result
             return Err(Error::failed(format!("cannot write {}: another process is writing it", path.display()))
                 .hint("wait until it has finished"));
         }
-        created => created.map_err(|cause| Error::io("write", path, &cause))?,
+        created => created.on("write", path)?,
     };
     let mut complete = || -> io::Result<()> {
         file.write_all(bytes)?;
@@ -158,7 +158,7 @@ fn replace(place: Place, mode: Option<u32>, bytes: &[u8], path: &Path) -> Result
         Err(io::Error::other("another process took its temporary name"))
     };
     let complete = complete();
-    target.place_if(complete).map_err(|cause| Error::io("write", path, &cause))
+    target.place_if(complete).on("write", path)
 }
 
 /// A new file under the temporary name, locked: an existing one without a lock was left by a killed call.

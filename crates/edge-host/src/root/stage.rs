@@ -19,7 +19,7 @@ use super::delete::delete;
 use super::read::{kind, names_in};
 use super::resolve::{LastLink, ResolvedPath};
 use super::write::{Meta, sync_directory, temporary_name};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
 
 const PIECE: usize = 64 << 10;
 const DIR_FLAGS: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
@@ -58,7 +58,7 @@ impl Root {
             set_attributes(&file, Meta { mode, owner: None }, None, None)?;
             Ok(file)
         };
-        let file = make().map_err(|cause| Error::io("write", &place.shown, &cause))?;
+        let file = make().on("write", &place.shown)?;
         Ok(NewFile { file, place })
     }
 
@@ -70,7 +70,7 @@ impl Root {
             mkdirat(dir, name, Mode::from_bits_truncate(0o700))?;
             Ok(openat(dir, name, DIR_FLAGS, Mode::empty())?)
         };
-        let top = make().map_err(|cause| Error::io("make", &place.shown, &cause))?;
+        let top = make().on("make", &place.shown)?;
         Ok(NewDir { top, place })
     }
 
@@ -80,8 +80,7 @@ impl Root {
     /// are an error after everything else is removed.
     pub fn remove_tree(&self, path: &Path) -> Result<()> {
         let shown = self.display(path);
-        let fail = |cause: io::Error| Error::io("remove", &shown, &cause);
-        let resolved = self.resolve(path, LastLink::Keep).map_err(fail)?;
+        let resolved = self.resolve(path, LastLink::Keep).on("remove", &shown)?;
         if !resolved.missing.is_empty() {
             return Ok(());
         }
@@ -93,7 +92,7 @@ impl Root {
             left = match renameat(dir, name, dir, temporary.as_os_str()) {
                 Ok(()) => delete(dir, &temporary),
                 Err(Errno::ENOENT) => return Ok(()),
-                Err(errno) => return Err(fail(errno.into())),
+                Err(errno) => return Err(errno).on("remove", &shown),
             };
             if !left.is_nothing() {
                 // What is left gets its name back. If that was taken meanwhile, it keeps this one.
@@ -171,9 +170,8 @@ impl NewDir<'_> {
     /// Fails with `cannot unpack` if `content` fails, and if the name exists already.
     pub fn file(&mut self, inner: &Path, mode: u32, content: &mut dyn Read) -> Result<u64> {
         let shown = self.place.shown.join(inner);
-        let fail = |cause: io::Error| Error::io("write", &shown, &cause);
-        let (dir, name) = self.parent(inner).map_err(fail)?;
-        let mut file = File::from(openat(&dir, name, NEW_FILE, Mode::empty()).map_err(|errno| fail(errno.into()))?);
+        let (dir, name) = self.parent(inner).on("write", &shown)?;
+        let mut file = File::from(openat(&dir, name, NEW_FILE, Mode::empty()).on("write", &shown)?);
         let mut piece = vec![0; PIECE];
         let mut written = 0;
         loop {
@@ -183,11 +181,11 @@ impl NewDir<'_> {
                 Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
                 Err(cause) => return Err(Error::failed(format!("cannot unpack {}: {cause}", inner.display()))),
             };
-            file.write_all(&piece[..read]).map_err(fail)?;
+            file.write_all(&piece[..read]).on("write", &shown)?;
             written += read as u64;
         }
-        fchmod(&file, Mode::from_bits_truncate(mode)).map_err(|errno| fail(errno.into()))?;
-        file.sync_all().map_err(fail)?;
+        fchmod(&file, Mode::from_bits_truncate(mode)).on("write", &shown)?;
+        file.sync_all().on("write", &shown)?;
         Ok(written)
     }
 

@@ -199,9 +199,9 @@ mod tests {
                 begin.elapsed()
             };
             time(1 << 14);
-            let (small, large) = (time(1 << 17), time(1 << 19));
-            let bound = small * 12 + std::time::Duration::from_millis(300);
-            assert!(large < bound, "{unit:?}: {small:?} and {large:?}");
+            // More than once, as other programs take their share of the processor.
+            let bound = |small| small * 12 + std::time::Duration::from_millis(300);
+            assert!((0..4).any(|_| time(1 << 19) < bound(time(1 << 17))), "{unit:?}");
         }
     }
 }

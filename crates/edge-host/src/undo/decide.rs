@@ -1,7 +1,5 @@
 //! Decides how an action is undone: the current state is compared with those before and after it.
 
-use std::io;
-
 use super::Editor;
 use super::diff::difference_of;
 use super::step::{NEWER_RIGHTS, Restore, Source, UndoStep};
@@ -10,7 +8,7 @@ use crate::apply::{
     KEPT_SUFFIX, absolute, damaged_record, find_value, is_before, kept_as, relative, resolve, resolve_change,
     same_value, undo_mode,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::exit::Exit;
 use crate::journal::{Change, Entry, WriteChange};
 use crate::root::{Content, ResolvedPath, Root, State, sha256};
@@ -50,8 +48,8 @@ impl Undoing<'_> {
         match &entry.intent.change {
             Change::Write(change) => {
                 let resolved = resolve_change(self.root, &entry.intent.change)?;
-                let read = |cause| Error::io("read", self.root.display(&absolute(&change.path)), &cause);
-                let now = resolved.state().map_err(read)?;
+                let shown = self.root.display(&absolute(&change.path));
+                let now = resolved.state().on("read", &shown)?;
                 Ok(Decided { step: self.decide_write(entry, change, &resolved, now.clone())?, now: Some(now) })
             }
             Change::Remove { path, before, content, aside } => {
@@ -134,7 +132,7 @@ impl Undoing<'_> {
         now: State,
     ) -> Result<UndoStep> {
         let (root, path) = (self.root, absolute(&change.path));
-        let fail = |cause: io::Error| Error::io("read", root.display(&path), &cause);
+        let shown = root.display(&path);
         let after = entry.after.as_ref().or(change.after.as_ref());
         if is_before(&now, &change.before, after) {
             return Ok(UndoStep::Already);
@@ -153,7 +151,7 @@ impl Undoing<'_> {
             )));
         };
         let State::File { .. } = now else { return self.forced(change, resolved, now) };
-        let found = resolved.find().map_err(fail)?;
+        let found = resolved.find().on("read", &shown)?;
         match editor.revert(&found.bytes, data) {
             Ok(bytes) if bytes == found.bytes => Ok(UndoStep::Already),
             Ok(bytes) => Ok(UndoStep::Edit { values: self.values(&found.bytes, &bytes), bytes, state: found.state }),

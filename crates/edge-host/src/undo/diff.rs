@@ -70,7 +70,7 @@ mod tests {
         let text = |word: &str| (0..60_000).map(|n| format!("{word} {n}\n")).collect::<String>();
         let begin = std::time::Instant::now();
         assert!(difference_of(text("a").as_bytes(), text("b").as_bytes()).ends_with("more lines)"));
-        assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+        assert!(begin.elapsed() < Duration::from_secs(60), "{:?}", begin.elapsed());
     }
 
     #[test]

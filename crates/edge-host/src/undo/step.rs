@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::action::Script;
 use crate::apply::{absolute, discard_needless, keep_newer, kept_as, remove_made, resolve, resolve_change};
 use crate::cmd::Cmd;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::journal::{Change, Entry, Record, WriteChange, kept_path};
 use crate::lock::Lock;
 use crate::root::{Content, LastLink, Meta, ResolvedPath, Root, State};
@@ -127,11 +127,11 @@ pub(crate) fn record_before(root: &Root, entry: &Entry, step: &UndoStep) -> Resu
     };
     let change = &entry.intent.change;
     let resolved = resolve_change(root, change)?;
-    let fail = |cause: io::Error| Error::io("read", shown(root, change), &cause);
-    if !resolved.needs_in_place().map_err(fail)? {
+    let shown = shown(root, change);
+    if !resolved.needs_in_place().on("read", &shown)? {
         return Ok(None);
     }
-    let now = resolved.find().map_err(fail)?;
+    let now = resolved.find().on("read", &shown)?;
     Ok(Some(Record::Undoing { seq: entry.intent.seq, from: Content::of(&now.bytes), to: Content::of(bytes) }))
 }
 
@@ -142,7 +142,7 @@ pub(crate) fn perform(root: &Root, lock: Option<&Lock>, entry: &Entry, step: Und
         Change::Write(change) => change.made.as_slice(),
         _ => &[],
     };
-    let fail = |cause: io::Error| Error::io("restore", shown(root, change), &cause);
+    let shown = shown(root, change);
     match step {
         UndoStep::Already => {
             if let Change::Write(change) = change {
@@ -158,18 +158,20 @@ pub(crate) fn perform(root: &Root, lock: Option<&Lock>, entry: &Entry, step: Und
         UndoStep::Leave(_) => Ok(()),
         UndoStep::Remove => {
             // If the file was made through a dangling link, the file is removed and not the link.
-            resolve_change(root, change)?.remove_file().map_err(fail)?;
+            resolve_change(root, change)?.remove_file().on("restore", &shown)?;
             remove_made(root, made)
         }
         UndoStep::Restore(restore) => {
             let mut resolved = resolve_change(root, change)?;
-            put_back(root, &mut resolved, restore)?.map_err(fail)
+            put_back(root, &mut resolved, restore)?.on("restore", &shown)
         }
-        UndoStep::Edit { bytes, state, .. } => put(&resolve_change(root, change)?, &bytes, &state).map_err(fail),
-        UndoStep::Mode(mode) => resolve_change(root, change)?.set_mode(mode).map_err(fail),
+        UndoStep::Edit { bytes, state, .. } => {
+            put(&resolve_change(root, change)?, &bytes, &state).on("restore", &shown)
+        }
+        UndoStep::Mode(mode) => resolve_change(root, change)?.set_mode(mode).on("restore", &shown),
         // The copy was made before: see [`keep`].
         UndoStep::Keeping { then, .. } => perform(root, lock, entry, *then),
-        UndoStep::Set { before, .. } => resolve_change(root, change)?.set_value(&before).map_err(fail),
+        UndoStep::Set { before, .. } => resolve_change(root, change)?.set_value(&before).on("restore", &shown),
         UndoStep::Run(argv) => Cmd::of_argv(&argv)?.run().map(|_| ()),
         UndoStep::Script(script) => Cmd::of_script(&script)?.holding(lock.and_then(Lock::share)).run().map(|_| ()),
     }
@@ -219,7 +221,7 @@ pub(crate) fn keep(root: &Root, entry: &Entry, now: &State) -> Result<PathBuf> {
 pub(crate) fn must_still_be(root: &Root, entry: &Entry, now: &State) -> Result<()> {
     let shown = shown(root, &entry.intent.change);
     let found = resolve_change(root, &entry.intent.change)?.state();
-    if found.map_err(|cause| Error::io("read", &shown, &cause))? == *now {
+    if found.on("read", &shown)? == *now {
         return Ok(());
     }
     Err(Error::refused(format!(

@@ -1,4 +1,4 @@
-//! Kernel values and commands on a live host of the test's own: done, interrupted, taken back.
+//! Kernel values and commands on a private live host: done, interrupted, undone.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -23,7 +23,7 @@ fn live(test: &str, text: &str, want: &str) {
 }
 
 #[test]
-fn kernel_value_is_set_and_set_back() {
+fn kernel_value_is_set_and_restored() {
     // The kernel shows the two numbers with a tab between, however they were written.
     live(
         "set",
@@ -71,7 +71,7 @@ fn kernel_value_is_set_and_set_back() {
 }
 
 #[test]
-fn commands_are_run_once_and_taken_back_in_reverse() {
+fn commands_are_run_once_and_undone_in_reverse() {
     live(
         "run",
         &format!(
@@ -79,7 +79,7 @@ fn commands_are_run_once_and_taken_back_in_reverse() {
             apply; apply; cat log; : > log
             edge undo; cat log; ls; edge undo"
         ),
-        "wrote /mnt/conf: as the test wants it  [undo: exact]
+        "wrote /mnt/conf: for the test  [undo: exact]
         ran sh -c echo start >> /mnt/log; touch /mnt/up: a command  [undo: inverse]
         ran sh -c echo reload >> /mnt/log: a command  [undo: inverse]
         3 changes
@@ -102,7 +102,7 @@ fn commands_are_run_once_and_taken_back_in_reverse() {
 }
 
 #[test]
-fn command_that_fails_is_told_and_owed_to_the_same_call() {
+fn failed_command_is_reported_and_run_by_the_same_call() {
     live(
         "failing command",
         r#"
@@ -112,11 +112,11 @@ fn command_that_fails_is_told_and_owed_to_the_same_call() {
         touch luck; apply; apply
         edge undo; cat log
         rm luck; apply > /dev/null
-        # It failed, so there is nothing of it to take back.
+        # It failed, so there is nothing of it to undo.
         edge undo; cat log
         plan '[{"run": ["no-such-program"], "probe": ["false"]}, {"write": "/mnt/never", "text": "x"}]'; apply; ls
         "#,
-        "wrote /mnt/conf: as the test wants it  [undo: exact]
+        "wrote /mnt/conf: for the test  [undo: exact]
         could not run sh -c echo no luck >&2; [ -e /mnt/luck ]: a command  [undo: inverse]
         edge-fixture: cannot run sh -c echo no luck >&2; [ -e /mnt/luck ]: exit status: 1: no luck
         hint: run the same command again to resume, or `edge-fixture undo --id 1` to undo what was done
@@ -146,7 +146,7 @@ fn command_that_fails_is_told_and_owed_to_the_same_call() {
 }
 
 #[test]
-fn command_that_fails_after_its_work_counts_as_done_and_is_taken_back() {
+fn command_that_fails_after_its_work_counts_as_done_and_is_undone() {
     live(
         "failed after its work",
         r#"
@@ -174,7 +174,7 @@ const SCRIPT: &str = r#"plan '[{"write": "/mnt/conf", "text": "new\n"},
 "#;
 
 #[test]
-fn script_is_taken_back_by_what_is_there_then() {
+fn script_is_undone_from_the_current_state() {
     live(
         "script",
         &format!(
@@ -188,19 +188,19 @@ fn script_is_taken_back_by_what_is_there_then() {
             apply > /dev/null
             plan '[{{"script": ["sh"], "text": "printf three > /mnt/state", "state": "/mnt/state", "after": "three"}}]'
             apply > /dev/null; edge undo --id 3; edge undo > /dev/null; edge undo > /dev/null; cat state; echo
-            # It failed by itself, so there is nothing to take back; ended from outside, nobody knows.
+            # It failed by itself, so there is nothing to undo; after a signal it is unknown.
             for end in 'exit 1' 'kill -9 $$'; do
                 plan "[{{\"script\": [\"sh\"], \"text\": \"printf four > /mnt/state; $end\", \"state\": \"/mnt/state\", \"after\": \"four\"}}]"
                 apply > said; tail -2 said; edge undo > said; tail -2 said; cat state; echo; printf one > state
             done
             "#
         ),
-        "would write /mnt/conf: as the test wants it  [undo: exact]
+        "would write /mnt/conf: for the test  [undo: exact]
         would run sh: a script  [undo: inverse]
         2 changes would be made
         exit 3
         cat: log: No such file or directory
-        wrote /mnt/conf: as the test wants it  [undo: exact]
+        wrote /mnt/conf: for the test  [undo: exact]
         ran sh: a script  [undo: inverse]
         2 changes
         exit 0
@@ -244,7 +244,7 @@ fn script_is_taken_back_by_what_is_there_then() {
 }
 
 #[test]
-fn program_of_a_killed_call_is_waited_for_by_the_next() {
+fn next_call_waits_for_the_program_of_a_killed_call() {
     live(
         "a killed call",
         r#"
@@ -295,7 +295,7 @@ fn killed(call: &str, nth: usize, then: &str) -> Option<(String, String)> {
 }
 
 #[test]
-fn apply_killed_around_its_commands_runs_each_once_or_takes_it_back() {
+fn apply_killed_around_its_commands_runs_each_once_or_undoes_it() {
     if !(can_unshare() && kill::can_kill()) {
         return skip("host_live killed", "no mount namespace can be made here, or strace cannot trace");
     }

@@ -1,5 +1,5 @@
-//! Recovery of runs that are not the newest, and of runs that others have followed: what a kill left
-//! half-way is known from each record, whatever was called since.
+//! Recovery of runs that are not the newest: the records of each run show what a kill left half-way, whatever was
+//! called since.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -1,5 +1,5 @@
 //! Calls of utilities on an image, killed before each system call that changes something: the same call
-//! leads to the same end, one undo to the beginning. edge-cni and edge-crio have files of their own.
+//! leads to the same end, one undo to the beginning. edge-cni and edge-crio have their own files.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
