@@ -55,5 +55,6 @@ pub use root::{Content, FileSnapshot, MAX_READ, NewDir, NewFile, Root, State, Xa
 pub use run::main;
 pub use scratch::Scratch;
 pub use secret::{STRUCK, has_credentials, is_secret_name, redact, redact_args, shown_url};
+pub use shell::quoted;
 pub use undo::{Editor, UndoArgs};
 pub use visible::{is_hidden, visible};
