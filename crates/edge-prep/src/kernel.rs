@@ -18,6 +18,7 @@ use sysctl::SysctlFacts;
 
 const MODULES_FILE: &str = "/etc/modules-load.d/90-edgeutils.conf";
 const SYSCTL_FILE: &str = "/etc/sysctl.d/90-edgeutils.conf";
+const HEADER: &str = "# Created by edge-prep; `edge-prep undo` removes it.\n";
 const OWN_FILE_MODE: u32 = 0o644;
 const MODPROBE_WITHIN: Duration = Duration::from_secs(30);
 
@@ -98,7 +99,7 @@ fn own_file(plan: &mut Plan, path: &str, own: &FileSnapshot, kept: Vec<u8>, line
     if lines.is_empty() {
         return Ok(());
     }
-    // Only a mask is not followed.
+    // A snapshot of a link is one of a mask: other links are followed.
     if matches!(own.state, State::Link { .. }) {
         return Err(Error::refused(format!("cannot write {path}: it is masked by a link to {MASK}"))
             .hint(format!("remove the link (rm {path}), then run the command again")));
@@ -115,8 +116,6 @@ fn own_file(plan: &mut Plan, path: &str, own: &FileSnapshot, kept: Vec<u8>, line
     plan.write(Path::new(path), own.clone(), node, Inverse::Whole, why).details = lines.to_vec();
     Ok(())
 }
-
-const HEADER: &str = "# Created by edge-prep; `edge-prep undo` removes it.\n";
 
 /// The lines of `status`.
 pub fn status(facts: &Facts, modules: &[Module], sysctls: &[Sysctl]) -> Vec<StatusLine> {

@@ -167,7 +167,7 @@ impl BootFile {
         })
     }
 
-    /// Its bytes; refused where there is no file.
+    /// Its bytes; refused where no file exists.
     fn bytes(&self) -> Result<&[u8]> {
         match self.now.state {
             State::File { .. } => Ok(&self.now.bytes),

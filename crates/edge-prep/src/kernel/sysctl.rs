@@ -238,7 +238,7 @@ impl SysctlFacts {
             Some(at) if at.value != *value => findings.push(finding(
                 format!("{key} will be {} after a reboot, not {value}", at.value),
                 Some(&at.place()),
-                format!("set {} there: that file takes precedence", sysctl.line()),
+                format!("set {} in {}, which takes precedence", sysctl.line(), at.place()),
             )),
             Some(_) if self.persists(sysctl) => {}
             Some(at) => findings.push(finding(

@@ -16,12 +16,8 @@ pub fn status(facts: &Facts) -> Vec<StatusLine> {
     lines.extend(facts.found.iter().map(|found| {
         let kind = if found.at_boot == AtBoot::Enabled { "manual step" } else { "optional" };
         let step = found.manual_step.as_ref().map(|step| format!("; {kind}: {step}")).unwrap_or_default();
-        StatusLine {
-            object: format!("swap {}", found.what),
-            state: found.at_boot.to_string(),
-            source: Some(found.place()),
-            text: format!("{}: {}{step}", found.source, found.why),
-        }
+        let text = format!("{}: {}{step}", found.source, found.why);
+        StatusLine::new(format!("swap {}", found.what), found.at_boot.to_string(), text).from(found.place())
     }));
     if facts.active.is_none() {
         lines.push(StatusLine::new("swap now", "unknown", "no kernel runs in an image"));
@@ -54,12 +50,9 @@ fn active_line(active: &Active, found: &[SwapSource]) -> StatusLine {
         StopMethod::Unit(_) | StopMethod::Service(_) | StopMethod::Swapoff => String::new(),
     };
     let places = providers.iter().map(|found| found.place()).collect::<Vec<_>>().join(", ");
-    StatusLine {
-        object: format!("swap {}", active.path.display()),
-        state: "active".to_owned(),
-        source: (!places.is_empty()).then_some(places),
-        text: format!("{}; {at_boot}{stays}", live::figures(active)),
-    }
+    let text = format!("{}; {at_boot}{stays}", live::figures(active));
+    let line = StatusLine::new(format!("swap {}", active.path.display()), "active", text);
+    StatusLine { source: (!places.is_empty()).then_some(places), ..line }
 }
 
 /// What is not in the requested state, with the source that causes it.
