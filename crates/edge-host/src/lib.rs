@@ -54,5 +54,6 @@ pub use root::{FileSnapshot, MAX_READ, NewDir, Root, State};
 pub use run::main;
 pub use scratch::Scratch;
 pub use secret::{STRUCK, has_credentials, is_secret_name, redact, shown_url};
+pub use shell::quoted;
 pub use undo::{Editor, UndoArgs};
 pub use visible::{is_hidden, visible};

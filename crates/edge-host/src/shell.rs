@@ -1,7 +1,7 @@
 //! Quotes words for a shell, for commands that are printed.
 
 /// A word, quoted if needed.
-pub(crate) fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let is_plain = |char: char| char.is_ascii_alphanumeric() || "-_=./:,@%+*".contains(char);
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_owned();

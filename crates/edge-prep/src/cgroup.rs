@@ -1,19 +1,19 @@
 //! The memory cgroup: whether it is on, and the boot command line that turns it on.
 //!
-//! When an edit is planned:
-//! - the lasting configuration says "off": yes, everywhere;
-//! - it says "on": no;
-//! - it says nothing, and the running kernel has the controller: no, unless that kernel was told so
-//!   on a command line that no longer says it;
-//! - it says nothing, and the running kernel lacks it: yes;
-//! - it says nothing, and nothing runs (an image): yes for Raspberry Pi's firmware, whose kernels
-//!   have it off; no elsewhere, as generic kernels have it on.
+//! Whether an edit is planned depends on the option in the boot configuration:
+//! - it disables the controller: yes, everywhere;
+//! - it enables it: no;
+//! - there is none, and the running kernel has the controller: no, unless that kernel was started
+//!   with an option that the configuration no longer has;
+//! - there is none, and the running kernel lacks the controller: yes;
+//! - there is none, and no kernel runs (an image): yes for Raspberry Pi's firmware, whose kernels
+//!   have it off by default; no elsewhere, as generic kernels have it on.
 //!
-//! A kernel built without CONFIG_MEMCG is an error: no command line helps.
+//! A kernel built without CONFIG_MEMCG is an error: no option can help.
 
 pub mod cmdline;
 pub mod config_txt;
-mod judge;
+mod diagnose;
 pub mod layout;
 pub mod live;
 mod plan;
@@ -23,105 +23,77 @@ mod testing;
 use edge_host::{Editor, Host, Result, Root};
 
 use layout::Layout;
-use live::{Built, Live, Mount};
+use live::{Live, Mount};
 
-pub use judge::{faults, status, unreadable};
+pub use diagnose::{findings, status, unreadable};
 pub use plan::{plan, report_volatile_changes};
 
 const OVERLAY_KIND: &str = "overlay";
 const ROOT_POINT: &str = "/";
-/// The package of this name mounts the root under it.
+/// The package overlayroot mounts the root with this source.
 const OVERLAYROOT: &str = "overlayroot";
-/// raspi-config's read-only mode, older form.
+/// The older form of raspi-config's read-only mode.
 const BOOT_OVERLAY: &str = "boot=overlay";
 
-/// What was read.
+/// What was read about the memory cgroup.
 #[derive(Debug, Clone)]
 pub struct Facts {
     /// The running kernel; none for an image.
     pub live: Option<Live>,
-    /// Where the command line comes from.
+    /// How the kernel gets its command line.
     pub layout: Layout,
-    /// Whether the kernels installed in an image can do it, where that is known.
-    pub installed: Option<Built>,
-    /// Whether changes outlive a reboot.
-    pub overlay: Overlay,
+    /// Whether a kernel installed in an image has CONFIG_MEMCG, where that is known.
+    pub installed_has_memcg: Option<bool>,
+    /// Where changes to the root file system are lost on reboot: how that is known.
+    pub volatile: Option<String>,
 }
 
-/// An overlay over the root file system.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Overlay {
-    /// None, or one that lasts.
-    No,
-    /// Changes vanish at the next boot; what tells so.
-    Volatile(String),
-}
-
-/// Whether a reboot is needed for it to take effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reboot {
-    /// It is.
-    Needed,
-    /// It is not.
-    No,
-}
-
-/// Reads.
+/// Reads the facts about a host.
 pub fn facts(host: &Host) -> Result<Facts> {
     facts_of(&host.root)
 }
 
-/// Reads below a root; nothing live for an image.
+/// Reads the facts below a root; nothing live for an image.
 pub fn facts_of(root: &Root) -> Result<Facts> {
     let live = live::read(root)?;
     let model = live.as_ref().and_then(|live| live.model.as_deref());
     let layout = Layout::find(root, model);
-    let installed = match (&live, &layout) {
-        (None, Layout::Grub(_) | Layout::Extlinux(_)) => live::installed(root)?,
+    let installed_has_memcg = match (&live, &layout) {
+        (None, Layout::Grub(_) | Layout::Extlinux(_)) => live::installed_has_memcg(root)?,
         _ => None,
     };
-    let overlay = overlay_of(live.as_ref());
-    Ok(Facts { live, layout, installed, overlay })
+    let volatile = live.as_ref().and_then(|live| volatile(&live.mounts, &live.cmdline));
+    Ok(Facts { live, layout, installed_has_memcg, volatile })
 }
 
-/// Whether what is changed on this host outlives a reboot.
-pub fn overlay_over(host: &Host) -> Result<Overlay> {
-    Ok(overlay_of(live::read(&host.root)?.as_ref()))
+/// Where changes to this host's root file system are lost on reboot: how that is known.
+pub fn volatile_root(host: &Host) -> Result<Option<String>> {
+    Ok(live::read(&host.root)?.and_then(|live| volatile(&live.mounts, &live.cmdline)))
 }
 
-fn overlay_of(live: Option<&Live>) -> Overlay {
-    live.map_or(Overlay::No, |live| overlay(&live.mounts, &live.cmdline))
-}
-
-/// What takes single edits back.
+/// What reverts single edits.
 pub fn editors() -> &'static [&'static dyn Editor] {
     &[&cmdline::TokenEditor, &layout::AppendEditor]
 }
 
-/// An overlay as the root is no proof: some keep their upper layer on a disk.
-fn overlay(mounts: &[Mount], cmdline: &str) -> Overlay {
+/// Whether the root is an overlay with an upper layer in memory: some overlays have it on a disk.
+fn volatile(mounts: &[Mount], cmdline: &str) -> Option<String> {
     let at = |point: &std::path::Path| mounts.iter().rfind(|mount| mount.point == point);
-    let Some(root) = at(std::path::Path::new(ROOT_POINT)).filter(|mount| mount.kind == OVERLAY_KIND) else {
-        return Overlay::No;
-    };
+    let root = at(std::path::Path::new(ROOT_POINT)).filter(|mount| mount.kind == OVERLAY_KIND)?;
     if root.source == OVERLAYROOT {
-        return Overlay::Volatile(format!("the root is mounted by {OVERLAYROOT}"));
+        return Some(format!("the root is mounted by {OVERLAYROOT}"));
     }
     let is_word = |word: &&str| {
         *word == BOOT_OVERLAY
             || word.strip_prefix(OVERLAYROOT).is_some_and(|rest| rest.starts_with('=') && rest.len() > 1)
     };
     if let Some(word) = cmdline.split_whitespace().find(|word| is_word(word)) {
-        return Overlay::Volatile(format!("{word} in /proc/cmdline"));
+        return Some(format!("{word} in /proc/cmdline"));
     }
     let upper = root.super_options.split(',').find_map(|option| option.strip_prefix("upperdir="));
     let holder = upper.and_then(|upper| std::path::Path::new(upper).ancestors().find_map(at));
-    match holder {
-        Some(mount) if mount.kind == "tmpfs" => {
-            Overlay::Volatile(format!("the root's upper layer is in memory ({})", mount.point.display()))
-        }
-        _ => Overlay::No,
-    }
+    let memory = holder.filter(|mount| mount.kind == "tmpfs")?;
+    Some(format!("the root's upper layer is in memory ({})", memory.point.display()))
 }
 
 #[cfg(test)]
@@ -139,15 +111,15 @@ mod tests {
     }
 
     #[test]
-    fn an_overlay_that_forgets_is_told_from_one_that_keeps() {
+    fn volatile_finds_an_overlay_in_memory() {
         let plain = mount("/", "ext4", "/dev/root", "rw");
-        assert_eq!(overlay(&[plain], "boot=overlay"), Overlay::No, "asked for, and not yet booted so");
+        assert_eq!(volatile(&[plain], "boot=overlay"), None, "requested, and not in effect before a reboot");
         let own = mount("/", "overlay", "overlay", "rw,lowerdir=/lower,upperdir=/upper/data,workdir=/upper/work");
-        assert_eq!(overlay(std::slice::from_ref(&own), "quiet"), Overlay::No);
-        assert!(matches!(overlay(std::slice::from_ref(&own), "quiet boot=overlay"), Overlay::Volatile(_)));
-        assert!(matches!(overlay(std::slice::from_ref(&own), "overlayroot=tmpfs"), Overlay::Volatile(_)));
-        assert!(matches!(overlay(&[mount("/", "overlay", "overlayroot", "")], ""), Overlay::Volatile(_)));
+        assert_eq!(volatile(std::slice::from_ref(&own), "quiet"), None);
+        assert!(volatile(std::slice::from_ref(&own), "quiet boot=overlay").is_some());
+        assert!(volatile(std::slice::from_ref(&own), "overlayroot=tmpfs").is_some());
+        assert!(volatile(&[mount("/", "overlay", "overlayroot", "")], "").is_some());
         let memory = mount("/upper", "tmpfs", "tmpfs", "rw");
-        assert!(matches!(overlay(&[memory, own], ""), Overlay::Volatile(_)));
+        assert!(volatile(&[memory, own], "").is_some());
     }
 }

@@ -3,17 +3,17 @@
 use clap::{Args, Parser, Subcommand};
 use edge_host::{Common, UndoArgs};
 
-use crate::wanted::{MemoryCgroup, Role, Swap};
+use crate::request::{CgroupPolicy, Role, SwapPolicy};
 
-/// Make a host ready for edgecore or kubeadm: swap, memory cgroup, kernel modules, sysctls
+/// Prepare a host for edgecore or kubeadm: swap, memory cgroup, kernel modules, sysctls
 ///
-/// Says for everything it finds where it comes from and what brings it back after a reboot, changes
-/// only what is asked for, and takes it back to the byte.
+/// Shows for each of them the file it comes from and what re-enables it at boot, changes only what
+/// is requested, and undoes its changes byte for byte.
 #[derive(Debug, Parser)]
 #[command(name = "edge-prep", version, help_expected = true, subcommand_required = true, arg_required_else_help = true)]
 #[command(
-    after_help = "Exit codes: 0 done; 1 could not be done; 2 usage; 3 a dry run found changes, verify found faults, \
-or apply left a step to be done by hand; 4 refused, nothing touched; 5 interrupted, run again."
+    after_help = "Exit codes: 0 done; 1 could not be done; 2 usage; 3 a dry run found changes, check found problems, \
+or apply left a manual step; 4 refused, nothing changed; 5 interrupted, run again to resume."
 )]
 pub struct Cli {
     /// What every utility has.
@@ -32,25 +32,26 @@ pub enum Verb {
     #[command(after_help = "Example:\n  edge-prep status")]
     Status,
 
-    /// Make it so, now and after a reboot
+    /// Set up the host as requested, now and at every boot
     ///
-    /// Without --for only what is named is touched.
+    /// Without --for, only what the options name is changed.
     #[command(after_help = ROLES)]
-    Apply(WantedArgs),
+    Apply(RequestArgs),
 
-    /// Find what is not as wanted and which layer undid it; exit 3 if anything is
+    /// Check the host for what was requested; exit 3 if there are problems
     ///
-    /// Without options: what the last apply wanted.
-    #[command(after_help = "Example, after a reboot:\n  edge-prep verify")]
-    Verify(WantedArgs),
+    /// Each problem is reported with the file or layer that causes it. Without options, the request
+    /// of the last apply is checked.
+    #[command(visible_alias = "verify", after_help = "Example, after a reboot:\n  edge-prep check")]
+    Check(RequestArgs),
 
-    /// Take the newest run back; with --id another one
+    /// Undo the newest run; with --id, another one
     #[command(after_help = "Example:\n  edge-prep undo")]
     Undo(UndoArgs),
 }
 
 const ROLES: &str = "\
-What the roles stand for:
+What the roles request:
                     edgecore   kubeadm
   --swap            keep       off
   --memory-cgroup   on         on
@@ -63,30 +64,30 @@ Examples:
   edge-prep apply --for edgecore
   edge-prep apply --swap off -n";
 
-/// What is wanted.
+/// What is requested.
 #[derive(Debug, Clone, Args)]
-pub struct WantedArgs {
-    /// All that this role needs; options below have the last word
+pub struct RequestArgs {
+    /// Everything that this role needs; the other options take precedence
     #[arg(long = "for", value_name = "ROLE")]
     pub role: Option<Role>,
 
-    /// Turn swap off, leave it, or let pods use it within limits
+    /// Turn swap off, leave it unchanged, or let pods use it within limits
     #[arg(long, value_name = "POLICY")]
-    pub swap: Option<Swap>,
+    pub swap: Option<SwapPolicy>,
 
-    /// Have the memory controller of cgroups on, or leave it
+    /// Turn the memory cgroup on, or leave it unchanged
     #[arg(long, value_name = "POLICY")]
-    pub memory_cgroup: Option<MemoryCgroup>,
+    pub memory_cgroup: Option<CgroupPolicy>,
 
     /// Load this kernel module, now and at boot; may be repeated
     #[arg(long = "module", value_name = "M")]
     pub modules: Vec<String>,
 
-    /// Set this kernel value, now and at boot; may be repeated
+    /// Set this sysctl, now and at boot; may be repeated
     #[arg(long = "sysctl", value_name = "K=V")]
     pub sysctls: Vec<String>,
 
-    /// Do not tell the distribution's tools (/run/reboot-required) that a reboot is needed
+    /// Do not write /run/reboot-required where a reboot is needed
     #[arg(long)]
     pub no_reboot_flag: bool,
 }

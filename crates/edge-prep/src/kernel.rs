@@ -1,4 +1,4 @@
-//! Kernel modules and sysctls, in files of our own; live where the host is.
+//! Kernel modules and sysctls: in edge-prep's own files for the next boot, and in the running kernel of a live host.
 
 mod modules;
 mod sysctl;
@@ -18,35 +18,36 @@ use sysctl::SysctlFacts;
 
 const MODULES_FILE: &str = "/etc/modules-load.d/90-edgeutils.conf";
 const SYSCTL_FILE: &str = "/etc/sysctl.d/90-edgeutils.conf";
+const HEADER: &str = "# Created by edge-prep; `edge-prep undo` removes it.\n";
 const OWN_FILE_MODE: u32 = 0o644;
 const MODPROBE_WITHIN: Duration = Duration::from_secs(30);
 
-/// What was read.
+/// What was read about modules and sysctls.
 #[derive(Debug, Clone)]
 pub struct Facts {
     modules: ModuleFacts,
     sysctls: SysctlFacts,
 }
 
-/// Reads what concerns these modules and sysctls.
+/// Reads the facts about these modules and sysctls.
 pub fn facts(host: &Host, modules: &[Module], sysctls: &[Sysctl]) -> Result<Facts> {
     Ok(Facts { modules: modules::facts(host, modules)?, sysctls: sysctl::facts(host, sysctls)? })
 }
 
-/// The part of the plan that does not depend on modules being loaded.
+/// The part of the plan that does not need the modules to be loaded.
 pub fn plan(facts: &Facts, modules: &[Module], sysctls: &[Sysctl], plan: &mut Plan) -> Result<()> {
-    let wanted: Vec<String> = modules.iter().map(|module| module.name().to_owned()).collect();
-    let missing: Vec<String> = wanted.iter().filter(|name| !facts.modules.persists(name)).cloned().collect();
+    let names = modules.iter().map(Module::name);
+    let missing: Vec<String> = names.filter(|name| !facts.modules.persists(name)).map(str::to_owned).collect();
     let own = &facts.modules.own;
-    own_file(plan, MODULES_FILE, own, own.bytes.clone(), &missing, "loaded at every boot")?;
+    own_file(plan, MODULES_FILE, own, own.bytes.clone(), &missing, "loads modules at boot")?;
     let missing: Vec<String> =
         sysctls.iter().filter(|sysctl| !facts.sysctls.persists(sysctl)).map(Sysctl::line).collect();
     let kept = facts.sysctls.own_without(sysctls);
-    own_file(plan, SYSCTL_FILE, &facts.sysctls.own, kept, &missing, "set at every boot")?;
+    own_file(plan, SYSCTL_FILE, &facts.sysctls.own, kept, &missing, "sets sysctls at boot")?;
     for sysctl in sysctls {
         if let Some(by) = facts.sysctls.overridden(sysctl) {
             plan.note(format!(
-                "{} will be {} after a reboot all the same: {} sets it later",
+                "{} will still be {} after a reboot: {} takes precedence",
                 sysctl.key,
                 by.value,
                 by.place()
@@ -57,7 +58,7 @@ pub fn plan(facts: &Facts, modules: &[Module], sysctls: &[Sysctl], plan: &mut Pl
         if facts.modules.needs_load(module) {
             let argv = vec!["modprobe".to_owned(), "--".to_owned(), module.name().to_owned()];
             let probe = vec!["test".to_owned(), "-d".to_owned(), module.sys_path()];
-            // No inverse: others may use it by then, and a loaded module does no harm.
+            // No inverse: another program may use the module by then, and a loaded module does no harm.
             let run = Run {
                 argv,
                 probe: Some(probe),
@@ -65,43 +66,43 @@ pub fn plan(facts: &Facts, modules: &[Module], sysctls: &[Sysctl], plan: &mut Pl
                 undo_order: UndoOrder::Reverse,
                 deadline: MODPROBE_WITHIN,
             };
-            plan.run(run, "loaded now");
+            plan.run(run, "loads the module now");
         }
     }
     Ok(())
 }
 
-/// The part that comes after: live values, some of which appear only with their module.
+/// The second part: live values, some of which exist only once their module is loaded.
 pub fn live_plan(facts: &Facts, sysctls: &[Sysctl], plan: &mut Plan) {
     for sysctl in sysctls {
         let Some(now) = facts.sysctls.live(sysctl) else { continue };
         if now != sysctl.value {
             let set = SetValue { path: sysctl.path(), was: now.to_owned(), value: sysctl.value.clone() };
-            plan.set(set, "now");
+            plan.set(set, "takes effect now");
         }
     }
 }
 
-/// Wanted live values that are not there yet, as their module is not loaded.
+/// Whether a requested sysctl does not exist yet, as its module is not loaded.
 pub fn waits_for_module(facts: &Facts, sysctls: &[Sysctl]) -> bool {
     facts.sysctls.is_live && sysctls.iter().any(|sysctl| facts.sysctls.live(sysctl).is_none())
 }
 
-/// What stands at a path of the configuration; a mask is not followed, which in an image cannot be.
-fn standing(root: &Root, path: &Path) -> Result<FileSnapshot> {
+/// The file at a path of the configuration. A mask is not followed: in an image its target cannot be resolved.
+fn snapshot(root: &Root, path: &Path) -> Result<FileSnapshot> {
     let link = root.find_link(path)?;
     if is_mask(path, &link) { Ok(link) } else { root.find(path) }
 }
 
-/// Adds lines behind those that are kept.
+/// Plans the write of an own file: the kept bytes, then these lines.
 fn own_file(plan: &mut Plan, path: &str, own: &FileSnapshot, kept: Vec<u8>, lines: &[String], why: &str) -> Result<()> {
     if lines.is_empty() {
         return Ok(());
     }
-    // Any other link was followed.
+    // A snapshot of a link is one of a mask: other links are followed.
     if matches!(own.state, State::Link { .. }) {
         return Err(Error::refused(format!("cannot write {path}: it is masked by a link to {MASK}"))
-            .hint("remove the link and run again"));
+            .hint(format!("remove the link (rm {path}), then run the command again")));
     }
     let mut text = if kept.is_empty() { HEADER.into() } else { kept };
     if !text.ends_with(b"\n") {
@@ -116,16 +117,14 @@ fn own_file(plan: &mut Plan, path: &str, own: &FileSnapshot, kept: Vec<u8>, line
     Ok(())
 }
 
-const HEADER: &str = "# Made by edge-prep; `edge-prep undo` takes it back.\n";
-
-/// What `status` says.
+/// The lines of `status`.
 pub fn status(facts: &Facts, modules: &[Module], sysctls: &[Sysctl]) -> Vec<StatusLine> {
-    let modules = modules.iter().map(|module| facts.modules.line(module));
-    modules.chain(sysctls.iter().map(|sysctl| facts.sysctls.line(sysctl))).collect()
+    let modules = modules.iter().map(|module| facts.modules.status(module));
+    modules.chain(sysctls.iter().map(|sysctl| facts.sysctls.status(sysctl))).collect()
 }
 
-/// What is not in the desired state.
-pub fn faults(facts: &Facts, modules: &[Module], sysctls: &[Sysctl]) -> Vec<Finding> {
-    let modules = modules.iter().flat_map(|module| facts.modules.faults(module));
-    modules.chain(sysctls.iter().flat_map(|sysctl| facts.sysctls.faults(sysctl))).collect()
+/// What is not in the requested state.
+pub fn findings(facts: &Facts, modules: &[Module], sysctls: &[Sysctl]) -> Vec<Finding> {
+    let modules = modules.iter().flat_map(|module| facts.modules.findings(module));
+    modules.chain(sysctls.iter().flat_map(|sysctl| facts.sysctls.findings(sysctl))).collect()
 }

@@ -1,4 +1,4 @@
-//! Makes a host ready for edgecore or kubeadm; the work is in the library.
+//! Prepares a host for edgecore or kubeadm; the work is done in the library.
 
 /// A short run makes thousands of small allocations, and musl's own allocator calls the kernel for each.
 #[global_allocator]

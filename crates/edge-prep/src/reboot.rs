@@ -1,4 +1,5 @@
-//! The flag by which Debian and Ubuntu say that a reboot is needed; a reboot removes it, so it is not journalled.
+//! The files that tell Debian's and Ubuntu's tools that a reboot is needed. A reboot removes them, so they are
+//! not in the journal.
 
 use std::path::Path;
 
@@ -8,7 +9,7 @@ const REQUIRED: &str = "/run/reboot-required";
 const PACKAGES: &str = "/run/reboot-required.pkgs";
 const TEXT: &str = "*** System restart required ***\n";
 
-/// Sets the flag, live and outside a dry run only.
+/// Writes the files, on a live host and not in a dry run.
 pub(crate) fn require(host: &Host) -> Result<()> {
     if host.mode == Mode::DryRun || !host.root.is_live() {
         return Ok(());

@@ -1,32 +1,31 @@
-//! What the last apply wanted, so that `verify` needs no options after a reboot.
+//! What the last apply requested, so that `check` needs no options after a reboot.
 
 use std::path::Path;
 
 use edge_host::action::Bytes;
-use edge_host::{Error, Host, Inverse, Node, Plan, Result, ResultExt};
+use edge_host::{Host, Inverse, Node, Plan, Result, ResultExt};
 
-use crate::wanted::Wanted;
+use crate::request::Request;
 
 const FILE: &str = "/var/lib/edgeutils/edge-prep.json";
 
 /// What was stored; none where nothing was applied yet.
-pub(crate) fn read(host: &Host) -> Result<Option<Wanted>> {
+pub(crate) fn read(host: &Host) -> Result<Option<Request>> {
     let Some(bytes) = host.root.read_own(Path::new(FILE))? else { return Ok(None) };
-    let shown = host.root.display(Path::new(FILE));
-    let wanted = serde_json::from_slice(&bytes).map_err(|cause| {
-        Error::failed(format!("cannot read {}: {cause}", shown.display())).hint("run edge-prep apply again")
-    })?;
-    Ok(Some(wanted))
+    let request: Result<Request> = serde_json::from_slice(&bytes)
+        .expected("the request of the last edge-prep apply")
+        .on("read", host.root.display(Path::new(FILE)));
+    request.map(Some).map_err(|error| error.hint("store it again: edge-prep apply --for edgecore"))
 }
 
-/// Adds the write of what is wanted now, where it differs from what is stored.
-pub(crate) fn plan(host: &Host, wanted: &Wanted, plan: &mut Plan) -> Result<()> {
-    let mut text = serde_json::to_vec_pretty(wanted).on("write", FILE)?;
+/// Adds the write of this request, where it differs from the stored one.
+pub(crate) fn plan(host: &Host, request: &Request, plan: &mut Plan) -> Result<()> {
+    let mut text = serde_json::to_vec_pretty(request).on("write", FILE)?;
     text.push(b'\n');
     let was = host.root.find(Path::new(FILE))?;
     if was.bytes != text {
         let node = Node::File { content: Bytes::Known(text), mode: 0o644 };
-        plan.write(FILE, was, node, Inverse::Whole, "for verify after a reboot");
+        plan.write(FILE, was, node, Inverse::Whole, "for edge-prep check after a reboot");
     }
     Ok(())
 }

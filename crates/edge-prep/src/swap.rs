@@ -1,15 +1,15 @@
-//! Swap: where it comes from, how it is turned off now and for good, and when it may stay.
+//! Swap: what turns it on, how it is turned off now and at boot, and when it may stay on.
 //!
-//! `facts` reads; `plan`, `status` and `faults` are pure. Each place that swap comes from is one
-//! detector in a file of its own below `source/`.
+//! `facts` reads; `plan`, `status` and `findings` are pure. Each source of swap is one detector in its own
+//! file below `source/`.
 //!
-//! The order of a plan that turns swap off: first the check that memory holds what is swapped out,
-//! then the places it comes from, then one device after another, then systemd reads its files again.
-//! An interruption leaves swap that is still on but does not come back, never the opposite.
+//! A plan that turns swap off first checks that memory has room for what is swapped out, then changes the
+//! sources, then turns off one device after another, then reloads systemd. After an interruption, swap
+//! may still be on but is not re-enabled at boot, never the opposite.
 
 pub mod active;
 mod device;
-mod judge;
+mod diagnose;
 mod live;
 mod machine;
 mod off;
@@ -21,18 +21,19 @@ mod units;
 
 use edge_host::{Editor, Host, Plan, Result};
 
-use crate::wanted;
-pub use active::{Active, Way};
-pub use judge::{faults, leaves_by_hand, status};
+use crate::request::SwapPolicy;
+pub use active::{Active, StopMethod};
+pub use diagnose::{findings, status};
 pub use machine::{Cgroup, Kernel};
-pub use source::{AfterReboot, Brings, Change, Remedy, SwapSource};
+pub use policy::advice;
+pub use source::{AtBoot, Devices, SwapSource};
 
-/// All that is known of swap on a host.
-#[derive(Debug, Clone, Default)]
+/// Everything that is known about swap on a host.
+#[derive(Debug, Default)]
 pub struct Facts {
-    /// What is swapped to now; `None` for an image, whose live facts are unknown.
+    /// The active swap; none for an image, where it is unknown.
     pub active: Option<Vec<Active>>,
-    /// Every place that swap comes from or could come from.
+    /// Everything that turns swap on, or could.
     pub found: Vec<SwapSource>,
     /// MemAvailable in KiB.
     pub available_kib: Option<u64>,
@@ -40,27 +41,17 @@ pub struct Facts {
     pub kernel: Option<Kernel>,
     /// The version of the cgroup hierarchy that kubelet would use.
     pub cgroup: Option<Cgroup>,
-    /// Whether systemd runs here and has to read its files again after a change.
-    pub systemd: Systemd,
+    /// Whether systemd is the running init and must be reloaded after a change; false for an image.
+    pub is_systemd_running: bool,
 }
 
-/// Whether systemd is the running init.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Systemd {
-    /// It is.
-    Running,
-    /// It is not, or this is an image.
-    #[default]
-    NotRunning,
-}
-
-/// Every read. An image's proc, sys, run and dev are not looked at.
+/// Reads the facts. Of an image, proc, sys, run and dev are not read.
 pub fn facts(host: &Host) -> Result<Facts> {
     let root = &host.root;
     let mut facts = Facts { found: source::detect(root)?, ..Facts::default() };
     if root.is_live() {
-        facts.systemd = machine::systemd(root)?;
-        facts.active = Some(live::read(root, &facts.found, facts.systemd)?);
+        facts.is_systemd_running = edge_systemd::is_running(root)?;
+        facts.active = Some(live::read(root, &facts.found, facts.is_systemd_running)?);
         facts.available_kib = machine::available_kib(root)?;
         facts.kernel = machine::kernel(root)?;
         facts.cgroup = machine::cgroup(root)?;
@@ -68,21 +59,19 @@ pub fn facts(host: &Host) -> Result<Facts> {
     Ok(facts)
 }
 
-/// What has to be done for what is wanted, and what there is to say about it.
+/// Plans a policy. Returns whether a manual step is left without which swap is re-enabled at boot.
 ///
-/// Refuses (exit 4) where memory would not hold what is swapped out, and `limited` on cgroup v1.
-pub fn plan(facts: &Facts, wanted: wanted::Swap, plan: &mut Plan) -> Result<()> {
-    match wanted {
-        wanted::Swap::Off => off::plan(facts, plan),
-        wanted::Swap::Keep => {
-            policy::keep(facts, plan);
-            Ok(())
-        }
-        wanted::Swap::Limited => policy::limited(facts, plan),
+/// Refuses (exit 4) where memory is too small for what is swapped out, and `limited` on cgroup v1.
+pub fn plan(facts: Facts, policy: SwapPolicy, plan: &mut Plan) -> Result<bool> {
+    match policy {
+        SwapPolicy::Off => return off::plan(facts, plan),
+        SwapPolicy::Keep => policy::keep(&facts, plan),
+        SwapPolicy::Limited => policy::limited(&facts, plan)?,
     }
+    Ok(false)
 }
 
-/// What takes back single edits in files that have changed since.
+/// What reverts single edits in files that have changed since.
 pub fn editors() -> &'static [&'static dyn Editor] {
     &[&source::FstabLines]
 }

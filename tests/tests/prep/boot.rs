@@ -1,4 +1,4 @@
-//! The memory cgroup on ten systems: the right file and only that one, once, and back to the byte.
+//! The memory cgroup on ten systems: the right file alone is edited, once, and restored byte for byte.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -24,41 +24,41 @@ fn systems_are_changed_and_restored() {
     for (name, tree) in systems::all() {
         let start = tree.snapshot();
         let Some(file) = systems::command_line(name) else {
-            // Generic kernels have it on: only what `verify` needs to know is kept.
+            // Generic kernels have it on: only the request is stored for `check`.
             prep(&tree, &APPLY).expect(0);
             assert_same(&tree.snapshot(), &start, name);
-            prep(&tree, &["verify", "--memory-cgroup", "on"]).expect(0);
+            prep(&tree, &["check", "--memory-cgroup", "on"]).expect(0);
             continue;
         };
         let before = tree.read(file);
         dry_run(&tree).expect(3);
         assert_same(&tree.snapshot(), &start, name);
-        prep(&tree, &["verify", "--memory-cgroup", "on"]).expect(3);
+        prep(&tree, &["check", "--memory-cgroup", "on"]).expect(3);
 
         let ran = prep(&tree, &APPLY).expect(0);
         assert!(ran.stdout.contains(&format!("/{file}")), "{name}: {}", ran.stdout);
         let words = before.trim_end_matches('\n');
-        let mut want = start.clone();
-        let entry = want.get_mut(std::path::Path::new(file)).unwrap();
+        let mut expected = start.clone();
+        let entry = expected.get_mut(std::path::Path::new(file)).unwrap();
         *entry = entry.replace(words, &format!("{words} {TOKEN}"));
         if name != DEBIAN_RASPI {
             let old = start[std::path::Path::new(file)].clone();
-            want.insert(format!("{file}{OLD}").into(), old);
+            expected.insert(format!("{file}{OLD}").into(), old);
         }
-        assert_same(&tree.snapshot(), &want, name);
+        assert_same(&tree.snapshot(), &expected, name);
 
         let again = prep(&tree, &APPLY).expect(0);
         assert!(again.stdout.contains("already up to date"), "{name}: {}", again.stdout);
         dry_run(&tree).expect(0);
-        prep(&tree, &["verify", "--memory-cgroup", "on"]).expect(0);
-        assert_same(&tree.snapshot(), &want, name);
+        prep(&tree, &["check", "--memory-cgroup", "on"]).expect(0);
+        assert_same(&tree.snapshot(), &expected, name);
         prep(&tree, &["undo"]).expect(0);
         assert_same(&tree.snapshot(), &start, name);
     }
 }
 
 #[test]
-fn undo_removes_our_token_and_leaves_what_changed_since() {
+fn undo_removes_our_token_and_keeps_later_changes() {
     for (name, tree) in systems::all() {
         let Some(file) = systems::command_line(name) else { continue };
         prep(&tree, &APPLY).expect(0);
@@ -71,7 +71,7 @@ fn undo_removes_our_token_and_leaves_what_changed_since() {
 }
 
 #[test]
-fn line_endings_and_words_of_others_stay() {
+fn line_endings_and_other_tokens_are_kept() {
     let tree = systems::by_name(RASPBERRY_PI_OS_12);
     let file = "boot/firmware/cmdline.txt";
     for (before, after) in [
@@ -102,44 +102,44 @@ fn line_endings_and_words_of_others_stay() {
 }
 
 #[test]
-fn older_rescue_file_comes_back_with_undo() {
+fn older_rescue_copy_is_restored_by_undo() {
     let tree = systems::by_name(RASPBERRY_PI_OS_12);
     let old = "boot/firmware/cmdline.txt.edgeutils-old";
     tree.write(old, "root=/dev/gone\n");
     let start = tree.snapshot();
     prep(&tree, &APPLY).expect(0);
-    assert!(tree.read(old).contains("root=PARTUUID=0ddba11c-02"), "what booted last is kept");
+    assert!(tree.read(old).contains("root=PARTUUID=0ddba11c-02"), "the copy has the previous command line");
     prep(&tree, &["undo"]).expect(0);
     assert_same(&tree.snapshot(), &start, "undo");
 }
 
-/// What a damaged or surprising boot partition gets: an exit code, these words, and no change.
+/// A damaged or unexpected boot partition: this exit code and text, a hint, and no change.
 #[track_caller]
 fn refused(tree: &Tree, code: i32, words: &str) {
     let start = tree.snapshot();
     for args in [vec!["-n", "apply", "--memory-cgroup", "on"], APPLY.to_vec()] {
         let ran = prep(tree, &args).expect(code);
-        let said = ran.stderr.replace(tree.path().to_str().unwrap(), "DIR");
-        assert!(said.contains(words), "{said}");
-        assert!(said.contains("hint: "), "{said}");
+        let stderr = ran.stderr.replace(tree.path().to_str().unwrap(), "DIR");
+        assert!(stderr.contains(words), "{stderr}");
+        assert!(stderr.contains("hint: "), "{stderr}");
     }
     assert_same(&tree.snapshot(), &start, words);
-    // A look around never fails on it.
+    // Status does not fail because of it.
     prep(tree, &["status"]).expect(0);
 }
 
 #[test]
-fn damaged_command_line_is_left_alone() {
+fn damaged_command_line_is_not_edited() {
     let file = "boot/firmware/cmdline.txt";
     let long = "a".repeat(4097);
     for (bytes, words) in [
         (b"a b\nc d\n".as_slice(), "it has 2 lines, and only the first one is read at boot"),
         (b"\na b\n", "it has 2 lines"),
-        (b"a\0\0\0", "it holds NUL bytes"),
+        (b"a\0\0\0", "it contains NUL bytes"),
         (b"", "it is empty"),
         (b"\n", "it is empty"),
         (b"a\xff\xfe", "it is not UTF-8 text"),
-        (b"a=\"b", "it has a quotation mark that is never closed"),
+        (b"a=\"b", "it has an unclosed quotation mark"),
         (long.as_bytes(), "it has 4097 bytes"),
     ] {
         let tree = systems::by_name(RASPBERRY_PI_OS_12);
@@ -148,42 +148,42 @@ fn damaged_command_line_is_left_alone() {
     }
     let tree = systems::by_name(RASPBERRY_PI_OS_12);
     std::fs::remove_file(tree.at(file)).unwrap();
-    refused(&tree, 4, "cannot edit DIR/boot/firmware/cmdline.txt: it is not there");
+    refused(&tree, 4, "cannot edit DIR/boot/firmware/cmdline.txt: it does not exist");
     std::fs::create_dir(tree.at(file)).unwrap();
     let ran = dry_run(&tree).expect(1);
     assert!(ran.stderr.contains("it is a directory, not a file"), "{}", ran.stderr);
 }
 
 #[test]
-fn boot_partition_that_is_not_mounted_is_named() {
-    // The stub in /boot is never taken for the file.
+fn unmounted_boot_partition_is_reported() {
+    // The stub in /boot is never edited instead.
     let tree = systems::by_name(RASPBERRY_PI_OS_12);
     std::fs::remove_dir_all(tree.at("boot/firmware")).unwrap();
-    refused(&tree, 4, "DIR/boot/firmware is empty, and PARTUUID=0ddba11c-01 belongs there");
+    refused(&tree, 4, "DIR/boot/firmware is empty, expected PARTUUID=0ddba11c-01 mounted there");
     std::fs::create_dir(tree.at("boot/firmware")).unwrap();
-    refused(&tree, 4, "mount the image's boot partition there as well: mount PARTITION DIR/boot/firmware");
+    refused(&tree, 4, "mount the image's boot partition too: mount PARTITION DIR/boot/firmware");
     tree.write("etc/fstab", "");
-    refused(&tree, 4, "DIR/boot/cmdline.txt is a stub, and DIR/boot/firmware holds none");
+    refused(&tree, 4, "DIR/boot/cmdline.txt is a stub, and DIR/boot/firmware does not contain the file");
 
     let tree = systems::by_name(systems::RASPBERRY_PI_OS_10);
     std::fs::remove_dir_all(tree.at("boot")).unwrap();
-    refused(&tree, 4, "DIR/boot is empty, and PARTUUID=5a1c0de5-01 belongs there");
+    refused(&tree, 4, "DIR/boot is empty, expected PARTUUID=5a1c0de5-01 mounted there");
 }
 
 #[test]
-fn config_txt_says_which_file_or_nothing_is_guessed() {
+fn config_txt_names_the_file_or_it_is_refused() {
     let tree = systems::by_name(RASPBERRY_PI_OS_12);
     let config = "boot/firmware/config.txt";
     tree.write("boot/firmware/other.txt", "a\n");
     tree.write(config, "[pi4]\ncmdline=other.txt\n");
-    refused(&tree, 4, "config.txt line 2: cmdline=other.txt stands in a section that may or may not hold here");
+    refused(&tree, 4, "config.txt:2: cmdline=other.txt is in a section that may or may not match this board");
     tree.write(config, "cmdline=../../etc/passwd\n");
     let ran = dry_run(&tree).expect(4);
-    assert!(ran.stderr.contains("is no file beside it"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("is not a file beside it"), "{}", ran.stderr);
     tree.write(config, "include a.txt\n");
     tree.write("boot/firmware/a.txt", "include config.txt\n");
-    refused(&tree, 4, "leads round in a circle");
-    // Included from the partition alone.
+    refused(&tree, 4, "includes itself");
+    // Includes outside the partition are not read.
     tree.write(config, "include ../../etc/a.txt\ninclude /etc/a.txt\ninclude gone.txt\n");
     tree.write("etc/a.txt", "cmdline=other.txt\n");
     prep(&tree, &APPLY).expect(0);
@@ -195,31 +195,31 @@ fn config_txt_says_which_file_or_nothing_is_guessed() {
 }
 
 #[test]
-fn grub_gets_a_drop_in_where_a_word_stands_against_it() {
+fn grub_gets_a_drop_in_where_an_option_disables_it() {
     let tree = systems::by_name(AMD64_GRUB);
     let grub = tree.read("etc/default/grub").replace("quiet", "quiet cgroup_disable=memory");
     tree.write("etc/default/grub", &grub);
     let start = tree.snapshot();
     let ran = prep(&tree, &APPLY).expect(0);
     assert!(ran.stderr.contains("run update-grub on the machine"), "{}", ran.stderr);
-    assert!(ran.stdout.contains("etc/default/grub line 3"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("etc/default/grub:3"), "{}", ran.stdout);
     let text = tree.read(DROP_IN);
     assert!(text.contains("cgroup_enable=memory"), "{text}");
-    prep(&tree, &["verify", "--memory-cgroup", "on"]).expect(0);
+    prep(&tree, &["check", "--memory-cgroup", "on"]).expect(0);
     assert!(prep(&tree, &APPLY).expect(0).stdout.contains("already up to date"));
     prep(&tree, &["undo"]).expect(0);
     assert_same(&tree.snapshot(), &start, "undo");
 
-    // A file behind ours has the last word.
+    // A later file takes precedence.
     tree.write("etc/default/grub.d/99-mine.cfg", "GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX cgroup_disable=memory\"\n");
-    refused(&tree, 4, "99-mine.cfg line 1 turns it off where a drop-in cannot take it back");
+    refused(&tree, 4, "99-mine.cfg:1 turns it off and takes precedence over a drop-in");
     std::fs::remove_file(tree.at("etc/default/grub.d/99-mine.cfg")).unwrap();
     tree.write("boot/config-6.1.0-18-amd64", "# CONFIG_MEMCG is not set\n");
-    refused(&tree, 1, "every kernel in /boot was built without it (CONFIG_MEMCG)");
+    refused(&tree, 1, "every kernel in /boot was built without CONFIG_MEMCG");
 }
 
 #[test]
-fn extlinux_gets_it_in_the_entry_that_is_booted() {
+fn extlinux_is_edited_in_the_default_entry() {
     let text = "TIMEOUT 30\nDEFAULT a\nLABEL b\n  APPEND root=/dev/b cgroup_disable=memory\nLABEL a\n  LINUX /Image\n  APPEND root=/dev/a WORD rw\n";
     let file = "boot/extlinux/extlinux.conf";
     let tree = Tree::with(&[(file, &text.replace(" WORD", ""))]);
@@ -239,17 +239,17 @@ fn extlinux_gets_it_in_the_entry_that_is_booted() {
 }
 
 #[test]
-fn boot_configuration_that_is_not_edited_is_named_with_the_step() {
+fn unedited_boot_configuration_is_reported_with_the_manual_step() {
     let off = "cgroup_disable=memory";
     for (files, words) in [
         (
             vec![("boot/armbianEnv.txt", "verbosity=1\nextraargs=cgroup_disable=memory\n")],
-            "of the line extraargs= in DIR/boot/armbianEnv.txt",
+            "from the line extraargs= in DIR/boot/armbianEnv.txt",
         ),
-        (vec![("boot/uEnv.txt", "cmdline=cgroup_disable=memory\n")], "of the line cmdline= in DIR/boot/uEnv.txt"),
+        (vec![("boot/uEnv.txt", "cmdline=cgroup_disable=memory\n")], "from the line cmdline= in DIR/boot/uEnv.txt"),
         (
             vec![("etc/kernel/cmdline", "root=x cgroup_disable=memory\n")],
-            "take cgroup_disable=memory out of DIR/etc/kernel/cmdline",
+            "remove cgroup_disable=memory from DIR/etc/kernel/cmdline",
         ),
         (
             vec![("etc/default/grub", "GRUB_CMDLINE_LINUX=\"cgroup_disable=memory\"\n")],
@@ -257,12 +257,12 @@ fn boot_configuration_that_is_not_edited_is_named_with_the_step() {
         ),
         (
             vec![("boot/extlinux/extlinux.conf", "# made by u-boot-update\nLABEL a\nAPPEND cgroup_disable=memory\n")],
-            "take cgroup_disable=memory out of U_BOOT_PARAMETERS",
+            "remove cgroup_disable=memory from U_BOOT_PARAMETERS",
         ),
     ] {
         let tree = Tree::with(&files);
         refused(&tree, 4, words);
-        // Where nothing stands against it, a generic kernel has it on.
+        // Without the option, a generic kernel has it on.
         let (file, text) = files[0];
         tree.write(file, text.replace(off, "quiet"));
         prep(&tree, &APPLY).expect(0);
@@ -271,7 +271,7 @@ fn boot_configuration_that_is_not_edited_is_named_with_the_step() {
 }
 
 #[test]
-fn unreadable_partition_is_no_absent_one() {
+fn unreadable_partition_is_an_error() {
     if !edgeutils_tests::is_root() {
         let tree = systems::by_name(RASPBERRY_PI_OS_12);
         let dir = tree.at("boot/firmware");
@@ -291,12 +291,12 @@ fn unreadable_partition_is_no_absent_one() {
 }
 
 #[test]
-fn status_names_the_file_and_what_it_says() {
+fn status_names_the_file_and_its_option() {
     for (name, tree) in systems::all() {
         let ran = prep(&tree, &["status"]).expect(0);
         let file = systems::command_line(name).unwrap_or(DROP_IN);
-        let line = ran.stdout.lines().find(|line| line.starts_with("boot command line: says nothing")).unwrap();
+        let line = ran.stdout.lines().find(|line| line.starts_with("boot command line: unset: ")).unwrap();
         assert!(line.contains(&format!("/{file}")), "{name}: {line}");
-        assert!(ran.stdout.contains("memory cgroup: unknown: an image runs no kernel"), "{name}");
+        assert!(ran.stdout.contains("memory cgroup: unknown: no kernel runs in an image"), "{name}");
     }
 }

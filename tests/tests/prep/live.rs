@@ -1,4 +1,4 @@
-//! In private namespaces of this machine: not on an emulated one.
+//! Tests in private namespaces of the running machine.
 
 mod boot;
 mod kernel;

@@ -1,4 +1,4 @@
-//! Hosts with files of their own where edge-prep writes, and files that cannot be read.
+//! Hosts that already have files where edge-prep writes, and files that cannot be read.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -13,7 +13,7 @@ fn prep(tree: &Tree, args: &[&str]) -> Ran {
 }
 
 #[test]
-fn files_of_ours_stay_to_the_byte() {
+fn existing_files_are_extended_and_restored() {
     let tree = Tree::new();
     tree.write(MODULES, "loop");
     tree.write(SYSCTLS, b"# caf\xe9\nvm.swappiness=3");
@@ -27,10 +27,10 @@ fn files_of_ours_stay_to_the_byte() {
 }
 
 #[test]
-fn mask_in_the_place_of_our_file_is_named() {
+fn mask_in_place_of_our_file_is_refused() {
     let tree = Tree::with(&[("usr/lib/sysctl.d/50-x.conf", "net.ipv4.ip_forward = 1\n")]);
     tree.link(SYSCTLS, "/dev/null");
-    // Not in our place, a mask is what it is.
+    // Any other mask is respected.
     tree.link("etc/sysctl.d/50-x.conf", "/dev/null");
     tree.link("etc/modules-load.d/x.conf", "/dev/null");
     let ran = prep(&tree, &["apply", "--sysctl", "vm.swappiness=1"]).expect(4);
@@ -39,37 +39,39 @@ fn mask_in_the_place_of_our_file_is_named() {
 }
 
 #[test]
-fn key_twice_in_our_file_is_judged_by_the_last() {
+fn key_twice_in_our_file_has_its_last_value() {
     let tree = Tree::with(&[(SYSCTLS, "vm.swappiness = 1\nvm.swappiness = 9\n")]);
     prep(&tree, &["apply", "--sysctl", "vm.swappiness=1"]).expect(0);
     assert!(tree.read(SYSCTLS).ends_with("vm.swappiness = 1\n"), "{}", tree.read(SYSCTLS));
-    prep(&tree, &["verify"]).expect(0);
+    for verb in ["check", "verify"] {
+        assert_eq!(prep(&tree, &[verb]).expect(0).stdout, "no problems found\n", "{verb}");
+    }
 }
 
 #[test]
-fn file_that_systemd_does_not_read_sets_nothing() {
+fn file_that_systemd_does_not_read_is_reported() {
     let tree = Tree::with(&[("etc/sysctl.conf", "vm.swappiness = 1\n")]);
-    let wanted = ["--sysctl", "vm.swappiness=1"];
-    let ran = prep(&tree, &[&["verify"], &wanted as &[&str]].concat()).expect(3);
+    let request = ["--sysctl", "vm.swappiness=1"];
+    let ran = prep(&tree, &[&["check"], &request as &[&str]].concat()).expect(3);
     assert!(ran.stdout.contains("/etc/sysctl.conf:1"), "{}", ran.stdout);
-    prep(&tree, &[&["apply"], &wanted as &[&str]].concat()).expect(0);
+    prep(&tree, &[&["apply"], &request as &[&str]].concat()).expect(0);
     assert!(tree.read(SYSCTLS).ends_with("vm.swappiness = 1\n"));
-    prep(&tree, &["verify"]).expect(0);
-    // Debian up to 12 links it, and then it counts.
+    prep(&tree, &["check"]).expect(0);
+    // Debian links it up to 12, and then systemd reads it.
     let tree = Tree::with(&[("etc/sysctl.conf", "vm.swappiness = 1\n")]);
     tree.link("etc/sysctl.d/99-sysctl.conf", "../sysctl.conf");
-    prep(&tree, &[&["verify"], &wanted as &[&str]].concat()).expect(0);
+    prep(&tree, &[&["check"], &request as &[&str]].concat()).expect(0);
 }
 
 #[test]
-fn module_in_two_spellings_is_one() {
+fn module_in_two_spellings_is_listed_once() {
     let tree = Tree::new();
     prep(&tree, &["apply", "--module", "br_netfilter", "--module", "br-netfilter"]).expect(0);
     assert_eq!(tree.read(MODULES).matches("netfilter").count(), 1);
 }
 
 #[test]
-fn zram_drop_in_behind_ours_is_left_to_a_human() {
+fn zram_drop_in_after_ours_is_a_manual_step() {
     let tree = Tree::with(&[
         ("usr/lib/systemd/system-generators/zram-generator", ""),
         ("etc/systemd/zram-generator.conf", "[zram0]\n"),
@@ -77,19 +79,19 @@ fn zram_drop_in_behind_ours_is_left_to_a_human() {
     ]);
     for _ in 0..2 {
         let ran = prep(&tree, &["apply", "--swap", "off"]).expect(3);
-        assert!(ran.stderr.contains("zzz.conf is read last and sets host-memory-limit = none"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("zzz.conf, which takes precedence over a drop-in"), "{}", ran.stderr);
         assert!(!tree.at("etc/systemd/zram-generator.conf.d/zz-edgeutils.conf").exists());
     }
-    prep(&tree, &["verify"]).expect(3);
+    prep(&tree, &["check"]).expect(3);
 }
 
 #[test]
-fn unreadable_file_is_neither_a_fault_nor_absent() {
+fn unreadable_file_is_an_error() {
     // Root reads everything: a loop of links is as unreadable as a broken disk.
     for path in ["boot/firmware/config.txt", "etc/fstab", "etc/crypttab", "etc/modules", "etc/dphys-swapfile"] {
         let tree = Tree::with(&[("etc/rpi-issue", ""), ("boot/firmware/cmdline.txt", "root=x\n")]);
         tree.link(path, &format!("/{path}"));
-        for args in [&["status"] as &[&str], &["verify", "--for", "kubeadm"], &["apply", "--for", "kubeadm", "-n"]] {
+        for args in [&["status"] as &[&str], &["check", "--for", "kubeadm"], &["apply", "--for", "kubeadm", "-n"]] {
             let ran = prep(&tree, args).expect(1);
             let error = ran.stderr.lines().find(|line| line.starts_with("edge-prep: cannot ")).unwrap();
             assert!(error.contains(path), "{args:?}: {error}");
@@ -98,17 +100,17 @@ fn unreadable_file_is_neither_a_fault_nor_absent() {
 }
 
 #[test]
-fn ostree_is_known_by_its_files() {
+fn ostree_is_recognized_by_its_files() {
     let tree = Tree::with(&[("usr/bin/rpm-ostree", ""), ("ostree/repo/config", "")]);
     let ran = prep(&tree, &["status"]).expect(0);
-    assert!(ran.stdout.contains("boot command line: says nothing: rpm-ostree"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("boot command line: unset: rpm-ostree"), "{}", ran.stdout);
 }
 
 #[test]
-fn config_txt_of_nul_bytes_is_no_guess() {
+fn config_txt_of_nul_bytes_is_refused() {
     let tree = Tree::with(&[("boot/firmware/config.txt", "\0\0\0"), ("boot/firmware/cmdline.txt", "root=x\n")]);
     let start = tree.snapshot();
     let ran = prep(&tree, &["apply", "--memory-cgroup", "on"]).expect(4);
-    assert!(ran.stderr.contains("config.txt: it holds NUL bytes"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("config.txt: it contains NUL bytes"), "{}", ran.stderr);
     assert_same(&tree.snapshot(), &start, "refused");
 }

@@ -1,4 +1,4 @@
-//! The places that swap comes from, in image trees: off, off again, and back to the byte.
+//! Sources of swap in image trees: turned off, turned off again, and restored byte for byte.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -17,14 +17,14 @@ fn off(tree: &Tree) -> Ran {
     prep(tree, &["apply", "--swap", "off"])
 }
 
-/// Turns swap off; a second call finds nothing to do, nor a check any fault; undo is exact.
+/// Turns swap off; then a second call changes nothing, a check finds nothing, and undo restores every byte.
 #[track_caller]
-fn there_and_back(tree: &Tree, check: impl Fn(&Tree)) {
+fn off_and_undo(tree: &Tree, check: impl Fn(&Tree)) {
     let before = tree.snapshot();
     let planned = prep(tree, &["apply", "--swap", "off", "-n"]).expect(3);
     assert_same(&tree.snapshot(), &before, "a dry run");
-    let faults = prep(tree, &["verify", "--swap", "off"]).expect(3);
-    assert!(faults.stdout.contains("swap will be on after a reboot"), "{}", faults.stdout);
+    let findings = prep(tree, &["check", "--swap", "off"]).expect(3);
+    assert!(findings.stdout.contains("swap is enabled at boot: "), "{}", findings.stdout);
 
     let done = off(tree).expect(0);
     assert_eq!(planned.stdout.replace("would write", "wrote").lines().count(), done.stdout.lines().count());
@@ -33,26 +33,25 @@ fn there_and_back(tree: &Tree, check: impl Fn(&Tree)) {
     let again = off(tree).expect(0);
     assert_eq!(again.stdout, "already up to date\n");
     assert_same(&tree.snapshot(), &after, "a second apply");
-    prep(tree, &["verify", "--swap", "off"]).expect(0);
+    prep(tree, &["check", "--swap", "off"]).expect(0);
 
     prep(tree, &["undo"]).expect(0);
     assert_same(&tree.snapshot(), &before, "undo");
 }
 
-/// Nothing but what was wanted is written down, for verify.
+/// Only the request is written, for check.
 #[track_caller]
-fn nothing_to_do(tree: &Tree) {
+fn changes_nothing(tree: &Tree) {
     let before = tree.snapshot();
     let ran = off(tree).expect(0);
-    // What the call asked for is recorded, and nothing else is changed.
     let is_record =
         |line: &str| line.contains("/var/lib/edgeutils/") || line == "1 change" || line == "already up to date";
     assert!(ran.stdout.lines().all(is_record), "{}", ran.stdout);
-    assert_same(&tree.snapshot(), &before, "nothing to do");
+    assert_same(&tree.snapshot(), &before, "no changes");
 }
 
 #[test]
-fn fstab_lines_are_commented_and_every_other_byte_stays() {
+fn fstab_entries_are_commented_out_and_nothing_else_changes() {
     let fstab = "# swap was on /dev/sda5\n\
         UUID=1-2 / ext4 errors=remount-ro 0 1\r\n\
         \tUUID=aa\tnone\tswap\tsw\t0\t0\r\n\
@@ -66,27 +65,27 @@ fn fstab_lines_are_commented_and_every_other_byte_stays() {
         /two none\n\
         /swapfile none swap sw 0 0";
     let tree = Tree::with(&[("etc/fstab", fstab)]);
-    there_and_back(&tree, |tree| {
-        let mut want = fstab.to_owned();
+    off_and_undo(&tree, |tree| {
+        let mut expected = fstab.to_owned();
         for line in ["\tUUID=aa", "LABEL=my", "PARTUUID=3", "PARTLABEL=s", "/swap.img", "/swapfile"] {
-            want = want.replace(line, &format!("# edge-prep: {line}"));
+            expected = expected.replace(line, &format!("# edge-prep: {line}"));
         }
-        assert_eq!(tree.read("etc/fstab"), want);
+        assert_eq!(tree.read("etc/fstab"), expected);
     });
 }
 
 #[test]
-fn symlinked_fstab_stays_one() {
+fn symlinked_fstab_is_edited_in_place() {
     let tree = Tree::with(&[("data/fstab", "/a none swap\n")]);
     tree.link("etc/fstab", "../data/fstab");
-    there_and_back(&tree, |tree| {
+    off_and_undo(&tree, |tree| {
         assert!(tree.at("etc/fstab").is_symlink());
         assert_eq!(tree.read("data/fstab"), "# edge-prep: /a none swap\n");
     });
 }
 
 #[test]
-fn comment_comes_off_in_a_file_that_changed_since() {
+fn undo_removes_the_comments_in_a_changed_fstab() {
     let tree = Tree::with(&[("etc/fstab", "/a none swap sw\n/b none swap\n")]);
     off(&tree).expect(0);
     tree.write("etc/fstab", "/new /new ext4\n# edge-prep: /b none swap\n# edge-prep: /a none swap sw\n");
@@ -102,7 +101,7 @@ fn comment_comes_off_in_a_file_that_changed_since() {
 }
 
 #[test]
-fn services_are_disabled_and_their_files_stay() {
+fn services_are_disabled_and_their_files_are_kept() {
     for (unit, extra) in [
         ("dphys-swapfile.service", ("etc/dphys-swapfile", "CONF_SWAPFILE=/data/swap\n")),
         ("zramswap.service", ("etc/default/zramswap", "PERCENT=50\n")),
@@ -115,7 +114,7 @@ fn services_are_disabled_and_their_files_stay() {
             let link = format!("{ETC}/multi-user.target.wants/{unit}");
             tree.link(&link, &format!("/{file}"));
             tree.link("lib", "usr/lib");
-            there_and_back(&tree, |tree| {
+            off_and_undo(&tree, |tree| {
                 assert!(!tree.at(&link).is_symlink());
                 assert_eq!((tree.read(&file), tree.read(extra.0)), (SERVICE.to_owned(), extra.1.to_owned()));
             });
@@ -131,25 +130,25 @@ fn service_that_cannot_be_disabled_is_masked() {
     let masked = |tree: &Tree, unit: &str| {
         assert_eq!(std::fs::read_link(tree.at(&format!("{ETC}/{unit}"))).unwrap().to_str(), Some("/dev/null"));
     };
-    there_and_back(&tree, |tree| masked(tree, "zramswap.service"));
+    off_and_undo(&tree, |tree| masked(tree, "zramswap.service"));
 
-    // An init script, as on Debian without a unit.
+    // An init script without a unit.
     let tree = Tree::with(&[("etc/init.d/dphys-swapfile", "#!/bin/sh\n")]);
     tree.link("etc/rc3.d/S01dphys-swapfile", "../init.d/dphys-swapfile");
-    there_and_back(&tree, |tree| masked(tree, "dphys-swapfile.service"));
+    off_and_undo(&tree, |tree| masked(tree, "dphys-swapfile.service"));
 
-    // The script alone, not started at any run level.
+    // An init script that is not enabled.
     let tree = Tree::with(&[("etc/init.d/dphys-swapfile", "#!/bin/sh\n")]);
-    nothing_to_do(&tree);
+    changes_nothing(&tree);
 }
 
 #[test]
-fn vendors_swap_unit_is_masked_and_an_administrators_is_disabled() {
+fn swap_unit_of_a_vendor_is_masked_and_of_an_administrator_disabled() {
     let unit = "[Swap]\nWhat=/data/swap\n[Install]\nWantedBy=swap.target\n";
     let name = "data-swap.swap";
     let tree = Tree::with(&[(&format!("{LIB}/{name}"), unit)]);
     tree.link("lib", "usr/lib");
-    there_and_back(&tree, |tree| {
+    off_and_undo(&tree, |tree| {
         assert_eq!(std::fs::read_link(tree.at(&format!("{ETC}/{name}"))).unwrap().to_str(), Some("/dev/null"));
     });
 
@@ -157,15 +156,15 @@ fn vendors_swap_unit_is_masked_and_an_administrators_is_disabled() {
     let tree = Tree::with(&[(&own, unit)]);
     let link = format!("{ETC}/swap.target.wants/{name}");
     tree.link(&link, &format!("/{own}"));
-    there_and_back(&tree, |tree| {
+    off_and_undo(&tree, |tree| {
         assert!(!tree.at(&link).is_symlink());
         assert_eq!(tree.read(&own), unit);
     });
 
-    // One that is masked already, and one in /etc that nothing enables.
+    // A masked one, and one in /etc that is not enabled.
     let tree = Tree::with(&[(&format!("{LIB}/{name}"), unit), (&format!("{ETC}/x.swap"), unit)]);
     tree.link(&own, "/dev/null");
-    nothing_to_do(&tree);
+    changes_nothing(&tree);
 }
 
 #[test]
@@ -181,21 +180,21 @@ fn rpi_swap_gets_a_drop_in() {
     for files in
         [&[][..], &[("etc/rpi/swap.conf", "[Main]\n#Mechanism=auto\n")], &[("etc/rpi/swap.conf.d/80-x.conf", set)]]
     {
-        there_and_back(&with(files), |tree| assert!(tree.read(OURS).ends_with("[Main]\nMechanism=none\n")));
+        off_and_undo(&with(files), |tree| assert!(tree.read(OURS).ends_with("[Main]\nMechanism=none\n")));
     }
-    // Off already, or by a file that is read later than ours would be.
-    nothing_to_do(&with(&[("etc/rpi/swap.conf", "[Main]\nMechanism=none\n")]));
+    // Already off; then on in a file that takes precedence over ours.
+    changes_nothing(&with(&[("etc/rpi/swap.conf", "[Main]\nMechanism=none\n")]));
     let tree = with(&[("etc/rpi/swap.conf.d/99-x.conf", set)]);
     let ran = off(&tree).expect(3);
     assert!(
         ran.stderr.contains(
-            "/etc/rpi/swap.conf.d/99-x.conf is read last and sets Mechanism=swapfile: make it Mechanism=none"
+            "manual step: set Mechanism=none in /etc/rpi/swap.conf.d/99-x.conf, which takes precedence over a drop-in"
         ),
         "{}",
         ran.stderr
     );
     assert!(!tree.at(OURS).exists());
-    let ran = prep(&tree, &["verify", "--swap", "off"]).expect(3);
+    let ran = prep(&tree, &["check", "--swap", "off"]).expect(3);
     assert!(
         ran.stdout.contains("/etc/rpi/swap.conf.d/99-x.conf: error: ") && ran.stdout.contains("(rpi-swap: "),
         "{}",
@@ -213,17 +212,17 @@ fn zram_generator_gets_a_drop_in_for_swap_alone() {
         ("etc/systemd/zram-generator.conf", "# mine\n[zram1]\nzram-size = ram / 2\n"),
         ("usr/lib/systemd/zram-generator.conf.d/20-tmp.conf", "[zram2]\nmount-point = /var/tmp\n[zram3]\n"),
     ]);
-    there_and_back(&tree, |tree| {
+    off_and_undo(&tree, |tree| {
         let text = tree.read(OURS);
         assert!(text.ends_with("[zram1]\nhost-memory-limit = 0\n[zram3]\nhost-memory-limit = 0\n"), "{text}");
     });
     let masked = Tree::with(&[(GENERATOR, ""), ("usr/lib/systemd/zram-generator.conf", "[zram0]\n")]);
     masked.link("etc/systemd/zram-generator.conf", "/dev/null");
-    nothing_to_do(&masked);
+    changes_nothing(&masked);
 }
 
 #[test]
-fn manual_steps_are_named_with_their_line_and_nothing_is_touched() {
+fn manual_steps_are_reported_with_their_line() {
     let tree = Tree::with(&[
         ("etc/crypttab", "# x\ncswap /dev/sda2 /dev/urandom swap\n"),
         ("etc/cloud/cloud.cfg.d/50-swap.cfg", "#cloud-config\nswap:\n  filename: /swap.img\n"),
@@ -238,28 +237,35 @@ fn manual_steps_are_named_with_their_line_and_nothing_is_touched() {
     );
     let before = tree.snapshot();
     let ran = off(&tree).expect(3);
-    assert_same(&tree.snapshot(), &before, "hand steps");
-    for say in [
+    assert_same(&tree.snapshot(), &before, "manual steps");
+    for text in [
         "/etc/crypttab:2",
-        "take `swap:` out of /etc/cloud/cloud.cfg.d/50-swap.cfg:2",
+        "remove `swap:` from /etc/cloud/cloud.cfg.d/50-swap.cfg:2",
         "set ResourceDisk.EnableSwap=n in /etc/waagent.conf:2",
         "echo RESUME=none > /etc/initramfs-tools/conf.d/resume && update-initramfs -u",
         "set SWAP=false in /etc/default/armbian-zram-config",
     ] {
-        assert!(ran.stderr.contains(say), "{say}: {}", ran.stderr);
-        assert!(prep(&tree, &["status"]).expect(0).stdout.contains(say), "{say}");
+        assert!(ran.stderr.contains(text), "{text}: {}", ran.stderr);
+        assert!(prep(&tree, &["status"]).expect(0).stdout.contains(text), "{text}");
     }
-    let faults = prep(&tree, &["verify", "--swap", "off"]).expect(3).stdout;
-    assert_eq!(faults.matches("error: ").count(), 3, "{faults}");
+    let findings = prep(&tree, &["check", "--swap", "off"]).expect(3).stdout;
+    assert_eq!(findings.matches("error: ").count(), 3, "{findings}");
+    assert_eq!(ran.stderr.matches("manual step: ").count(), 3, "{}", ran.stderr);
 }
 
 #[test]
-fn fstab_that_cannot_be_edited_is_left_alone() {
-    // No copy is kept of so large a file, so it is left to its owner.
+fn fstab_that_cannot_be_edited_is_not_changed() {
+    // The journal keeps no copy of such a large file.
     let large = format!("/a none swap\n{}", "# x\n".repeat(10 << 18));
     let tree = Tree::with(&[("etc/fstab", &large)]);
     let ran = off(&tree).expect(3);
-    assert!(ran.stderr.contains("/etc/fstab is larger than 1 MiB"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains(
+            "manual step: comment out line 1 of /etc/fstab, which edge-prep does not edit: it is larger than 1 MiB"
+        ),
+        "{}",
+        ran.stderr
+    );
     assert!(tree.read("etc/fstab") == large);
     let larger = format!("/a none swap\n{}", "# x\n".repeat(17 << 18));
     tree.write("etc/fstab", &larger);
@@ -271,43 +277,43 @@ fn fstab_that_cannot_be_edited_is_left_alone() {
     let ran = off(&tree).expect(1);
     assert!(ran.stderr.contains("/etc/fstab: it is a directory, not a file"), "{}", ran.stderr);
 
-    // Bytes that are no text, and NUL, do not stop it and stay.
+    // Bytes that are not UTF-8, and NUL, are kept.
     let odd = b"\xff\xfe # \0\n/a none swap sw\n/\xff none swap\n".to_vec();
     let tree = Tree::new();
     tree.write("etc/fstab", &odd);
     off(&tree).expect(0);
-    let want = [b"\xff\xfe # \0\n# edge-prep: /a none swap sw\n# edge-prep: /\xff none swap\n".as_slice()].concat();
-    assert_eq!(std::fs::read(tree.at("etc/fstab")).unwrap(), want);
+    let expected = [b"\xff\xfe # \0\n# edge-prep: /a none swap sw\n# edge-prep: /\xff none swap\n".as_slice()].concat();
+    assert_eq!(std::fs::read(tree.at("etc/fstab")).unwrap(), expected);
     prep(&tree, &["undo"]).expect(0);
     assert_eq!(std::fs::read(tree.at("etc/fstab")).unwrap(), odd);
 }
 
 #[test]
-fn keep_and_limited_change_nothing_and_say_what_goes_with_them() {
+fn keep_and_limited_change_nothing_and_note_the_settings() {
     let tree = Tree::with(&[("etc/fstab", "/a none swap\n")]);
     let before = tree.snapshot();
     let ran = prep(&tree, &["apply", "--swap", "keep", "-n"]);
-    assert!(ran.stderr.contains("swap stays as it is (an image's live facts are unknown)"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("swap is not changed (unknown in an image)"), "{}", ran.stderr);
     assert!(ran.stderr.contains("failSwapOn: false"), "{}", ran.stderr);
     let ran = prep(&tree, &["apply", "--swap", "limited", "-n"]);
-    for say in
+    for text in
         ["LimitedSwap needs cgroup v2", "1.28", "1.34", "Linux 6.3", "the cgroup version of this host is unknown"]
     {
-        assert!(ran.stderr.contains(say), "{say}: {}", ran.stderr);
+        assert!(ran.stderr.contains(text), "{text}: {}", ran.stderr);
     }
     assert_same(&tree.snapshot(), &before, "keep and limited");
-    assert_eq!(prep(&tree, &["verify", "--swap", "keep"]).expect(0).stdout, "no problems found\n");
+    assert_eq!(prep(&tree, &["check", "--swap", "keep"]).expect(0).stdout, "no problems found\n");
 }
 
 #[test]
-fn image_reads_nothing_of_the_live_host() {
+fn image_is_read_without_the_live_host() {
     let tree = Tree::with(&[
         ("proc/swaps", "Filename Type Size Used Priority\n/dev/sda2 partition 9 9 -2\n"),
         ("run/systemd/generator.late/dev-sda2.swap", "# by systemd-gpt-auto-generator\n[Swap]\nWhat=/dev/sda2\n"),
         ("run/systemd/system/x", ""),
     ]);
-    nothing_to_do(&tree);
+    changes_nothing(&tree);
     let ran = prep(&tree, &["status"]).expect(0);
-    assert!(ran.stdout.contains("swap now: unknown: an image's live facts are unknown"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("swap now: unknown: no kernel runs in an image"), "{}", ran.stdout);
     assert!(!ran.stdout.contains("sda2"), "{}", ran.stdout);
 }

@@ -1,9 +1,9 @@
-//! Ten systems made ready for edgecore and for kubeadm: done once, then nothing, then taken back.
+//! Ten systems prepared for edgecore and for kubeadm: changed once, already up to date, then restored.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use edgeutils_tests::systems;
-use edgeutils_tests::tool::{Ran, Tool};
+use edgeutils_tests::tool::{self, Ran, Tool};
 use edgeutils_tests::tree::{Tree, assert_same};
 
 fn prep(tree: &Tree, args: &[&str]) -> Ran {
@@ -11,7 +11,7 @@ fn prep(tree: &Tree, args: &[&str]) -> Ran {
 }
 
 #[test]
-fn system_is_made_ready_and_taken_back_to_the_byte() {
+fn system_is_prepared_and_restored() {
     for role in ["edgecore", "kubeadm"] {
         for (name, tree) in systems::all() {
             let case = format!("{name} for {role}");
@@ -25,11 +25,13 @@ fn system_is_made_ready_and_taken_back_to_the_byte() {
                 .replace("would remove", "removed")
                 .replace("would link", "linked")
                 .replace(" would be made", "");
-            assert_eq!(done.stdout, shown, "{case}: what was shown is what was done");
-            prep(&tree, &["verify"]).expect(0);
-            let wanted = tree.snapshot();
-            assert_eq!(prep(&tree, &["apply", "--for", role]).expect(0).stdout, "already up to date\n", "{case}");
-            assert_same(&tree.snapshot(), &wanted, &format!("{case}: a second run"));
+            assert_eq!(done.stdout, shown, "{case}: the run does what the dry run shows");
+            prep(&tree, &["check"]).expect(0);
+            let prepared = tree.snapshot();
+            let again = prep(&tree, &["apply", "--for", role]).expect(0);
+            assert_eq!(again.stdout, "already up to date\n", "{case}");
+            assert!(!again.stderr.contains("failSwapOn"), "{case}: {}", again.stderr);
+            assert_same(&tree.snapshot(), &prepared, &format!("{case}: a second run"));
             prep(&tree, &["status"]).expect(0);
             prep(&tree, &["undo"]).expect(0);
             assert_same(&tree.snapshot(), &before, &format!("{case}: undo"));
@@ -39,7 +41,7 @@ fn system_is_made_ready_and_taken_back_to_the_byte() {
 }
 
 #[test]
-fn options_touch_only_what_they_name() {
+fn options_change_only_what_they_name() {
     for (args, path) in [
         (&["--module", "loop"] as &[&str], "etc/modules-load.d/90-edgeutils.conf"),
         (&["--sysctl", "vm.swappiness=10"], "etc/sysctl.d/90-edgeutils.conf"),
@@ -59,11 +61,35 @@ fn options_touch_only_what_they_name() {
     }
     let tree = systems::by_name(systems::RASPBERRY_PI_OS_13);
     let ran = prep(&tree, &["apply"]).expect(2);
-    assert!(ran.stderr.starts_with("edge-prep: cannot apply: nothing is asked for\nhint: "), "{}", ran.stderr);
+    assert!(
+        ran.stderr.starts_with(
+            "edge-prep: cannot apply: no role and no option is given\nhint: edge-prep apply --for edgecore\n"
+        ),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]
-fn settings_listed_elsewhere_count_and_overridden_ones_are_named() {
+fn hints_of_check_work_as_printed() {
+    let tree = systems::by_name(systems::RASPBERRY_PI_OS_12);
+    let check = ["check", "--for", "kubeadm", "--sysctl", "net.ipv4.ping_group_range=0 10"];
+    let ran = prep(&tree, &check).expect(3);
+    let mut hints: Vec<&str> =
+        ran.stdout.lines().filter_map(|line| line.trim().strip_prefix("hint: edge-prep ")).collect();
+    hints.sort_unstable();
+    hints.dedup();
+    assert_eq!(hints.len(), 8, "{}", ran.stdout);
+    for hint in hints {
+        let words = format!("{} --root {} {hint}", tool::path("edge-prep").display(), tree.path().display());
+        let done = std::process::Command::new("sh").args(["-c", &words]).output().unwrap();
+        assert!(done.status.success(), "{hint}: {done:?}");
+    }
+    assert_eq!(prep(&tree, &check).expect(0).stdout, "no problems found\n");
+}
+
+#[test]
+fn settings_in_other_files_count_and_overridden_ones_are_reported() {
     let tree = Tree::with(&[
         ("etc/modules-load.d/k8s.conf", "overlay\nbr_netfilter\n"),
         ("etc/sysctl.d/99-site.conf", "net.ipv4.ip_forward = 0\n"),
@@ -74,15 +100,15 @@ fn settings_listed_elsewhere_count_and_overridden_ones_are_named() {
     assert!(!ran.stdout.contains("90-edgeutils.conf"), "{}", ran.stdout);
     let ran = prep(&tree, &["apply", "--sysctl", "net.ipv4.ip_forward=1"]).expect(0);
     assert!(
-        ran.stderr.contains("will be 0 after a reboot all the same: /etc/sysctl.d/99-site.conf:1 sets it later"),
+        ran.stderr.contains("will still be 0 after a reboot: /etc/sysctl.d/99-site.conf:1 takes precedence"),
         "{}",
         ran.stderr
     );
-    let ran = prep(&tree, &["verify"]).expect(3);
+    let ran = prep(&tree, &["check"]).expect(3);
     assert!(
         ran.stdout.contains("/etc/sysctl.d/99-site.conf:1: error: net.ipv4.ip_forward will be 0 after a reboot, not 1")
     );
-    // Another value for a key of ours replaces the line.
+    // A different value for the same key replaces the line.
     prep(&tree, &["apply", "--sysctl", "vm.swappiness=10"]).expect(0);
     prep(&tree, &["apply", "--sysctl", "vm.swappiness=20"]).expect(0);
     let own = tree.read("etc/sysctl.d/90-edgeutils.conf");
@@ -90,7 +116,7 @@ fn settings_listed_elsewhere_count_and_overridden_ones_are_named() {
 }
 
 #[test]
-fn names_that_lead_elsewhere_are_refused() {
+fn invalid_names_are_refused() {
     let tree = Tree::new();
     for args in [
         &["--sysctl", "../../etc/passwd=x"] as &[&str],
@@ -102,24 +128,24 @@ fn names_that_lead_elsewhere_are_refused() {
         &["--swap", "maybe"],
     ] {
         let ran = prep(&tree, &[&["apply"], args].concat()).expect(2);
-        let says_what_to_do = ["\nhint: ", "[possible values: "].iter().any(|words| ran.stderr.contains(words));
-        assert!(ran.stderr.starts_with("edge-prep: ") && says_what_to_do, "{args:?}: {}", ran.stderr);
+        let has_hint = ["\nhint: ", "[possible values: "].iter().any(|words| ran.stderr.contains(words));
+        assert!(ran.stderr.starts_with("edge-prep: ") && has_hint, "{args:?}: {}", ran.stderr);
     }
     assert!(!tree.at("etc").exists());
 }
 
 #[test]
-fn rescue_copy_stays_while_the_command_line_cannot_be_taken_back() {
+fn rescue_copy_is_kept_while_the_command_line_cannot_be_restored() {
     let tree = systems::by_name(systems::RASPBERRY_PI_OS_12);
     let (file, copy) = ("boot/firmware/cmdline.txt", "boot/firmware/cmdline.txt.edgeutils-old");
     let before = tree.snapshot();
     prep(&tree, &["apply", "--memory-cgroup", "on"]).expect(0);
-    let ours = tree.read(file);
+    let edited = tree.read(file);
     tree.write(file, "damaged\nin two lines\n");
     let ran = prep(&tree, &["undo"]).expect(4);
     assert!(ran.stderr.contains("cmdline.txt.edgeutils-old for a rescue"), "{}", ran.stderr);
     assert!(tree.at(copy).exists());
-    tree.write(file, &ours);
+    tree.write(file, &edited);
     prep(&tree, &["undo"]).expect(0);
-    assert_same(&tree.snapshot(), &before, "undo once the file is as we left it");
+    assert_same(&tree.snapshot(), &before, "undo of the edited file");
 }

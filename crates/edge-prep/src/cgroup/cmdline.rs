@@ -1,38 +1,39 @@
-//! The kernel's command line by token: what it says about the memory cgroup, and one token added or
-//! taken out with every other byte kept.
+//! The kernel's command line by token: its option for the memory cgroup, and adding or removing one
+//! token without changing any other byte.
 //!
-//! The kernel works through the tokens from left to right, so of `cgroup_enable=` and
-//! `cgroup_disable=` the last one counts. What follows a lone `--` belongs to init and not to the
-//! kernel: a token is added before it.
+//! The kernel reads the tokens from left to right, so of `cgroup_enable=` and `cgroup_disable=` the
+//! last one takes effect. What follows a single `--` is for init and not for the kernel: a token is
+//! added before it.
 
 use std::ops::Range;
 
 use edge_host::{Editor, Error, Result};
 use serde_json::{Value, json};
 
-/// The token that asks for the memory cgroup.
+/// The token that turns the memory cgroup on.
 pub const ENABLE: &str = "cgroup_enable=memory";
 /// The token that turns it off.
 pub const DISABLE: &str = "cgroup_disable=memory";
-/// The editor that takes the token out of a file that is one command line.
+/// The editor that removes the token from a file that is one command line.
 pub const EDITOR: &str = "kernel-command-line";
-/// Boot firmware and kernels keep no more than this.
+/// Boot firmware and kernels read no more than this.
 const MAX_BYTES: usize = 4096;
-/// What a `memory` in its list does.
-const KEYS: [(&str, Said); 2] = [("cgroup_enable", Said::Enabled), ("cgroup_disable", Said::Disabled)];
+/// The effect of `memory` in the list of each key.
+const KEYS: [(&str, MemoryOption); 2] =
+    [("cgroup_enable", MemoryOption::Enabled), ("cgroup_disable", MemoryOption::Disabled)];
 const CONTROLLER: &str = "memory";
-/// Ends what is the kernel's.
+/// Ends the kernel's own tokens.
 const END_OF_KERNEL: &str = "--";
 
-/// What a command line says about the memory cgroup.
+/// A command line's option for the memory cgroup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Said {
-    /// The last word is to enable it.
+pub enum MemoryOption {
+    /// The last option enables it.
     Enabled,
-    /// The last word is to disable it.
+    /// The last option disables it.
     Disabled,
-    /// Not a word: the kernel's own default holds.
-    Nothing,
+    /// There is none: the kernel uses its default.
+    Unset,
 }
 
 /// A file that is one command line.
@@ -40,19 +41,20 @@ pub enum Said {
 pub struct OneLine<'t> {
     /// The line without its ending.
     pub body: &'t str,
-    /// Its ending: nothing, LF, CRLF, or blank lines.
+    /// The rest: nothing, LF, CRLF, or blank lines.
     pub end: &'t str,
 }
 
 impl<'t> OneLine<'t> {
-    /// The one line of a file; anything else is refused, in words that fit behind "cannot edit FILE: ".
+    /// The one line of a file; anything else is refused with a cause that fits after `cannot edit FILE: `.
     pub fn parse(bytes: &'t [u8]) -> Result<OneLine<'t>> {
         if bytes.len() > MAX_BYTES {
-            let text = format!("it has {} bytes, and a command line has {MAX_BYTES} at most", bytes.len());
-            return Err(Error::refused(text).hint("put it right by hand: one line with what the kernel is told"));
+            let text = format!("it has {} bytes, and a command line may have {MAX_BYTES}", bytes.len());
+            return Err(Error::refused(text)
+                .hint("shorten it to one line with the kernel's options, then run the command again"));
         }
         if bytes.contains(&0) {
-            return Err(damaged("it holds NUL bytes, as after a power cut"));
+            return Err(damaged("it contains NUL bytes, as after a power cut"));
         }
         let text = std::str::from_utf8(bytes).map_err(|_| damaged("it is not UTF-8 text"))?;
         let cut = text.find(['\n', '\r']).unwrap_or(text.len());
@@ -60,18 +62,18 @@ impl<'t> OneLine<'t> {
         if !end.trim().is_empty() {
             let lines = text.lines().filter(|line| !line.trim().is_empty()).count().max(2);
             return Err(Error::refused(format!("it has {lines} lines, and only the first one is read at boot"))
-                .hint("join them to one line by hand, or take out what does not belong there, and run again"));
+                .hint("join the lines or remove those that are not options, then run the command again"));
         }
         if body.contains(|c: char| c.is_control() && c != '\t') {
-            return Err(damaged("it holds control characters"));
+            return Err(damaged("it contains control characters"));
         }
         if body.matches('"').count() % 2 == 1 {
-            return Err(damaged("it has a quotation mark that is never closed"));
+            return Err(damaged("it has an unclosed quotation mark"));
         }
         Ok(OneLine { body, end })
     }
 
-    /// The same, and it must hold something.
+    /// The same; an empty line is refused too.
     pub fn parse_filled(bytes: &'t [u8]) -> Result<OneLine<'t>> {
         let line = OneLine::parse(bytes)?;
         if line.body.trim().is_empty() {
@@ -82,10 +84,10 @@ impl<'t> OneLine<'t> {
 }
 
 fn damaged(what: &str) -> Error {
-    Error::refused(what).hint("put it right by hand first: the machine may not boot as it is")
+    Error::refused(what).hint("repair the file first: the machine may not boot with it")
 }
 
-/// Where the tokens are. White space inside quotation marks does not part them.
+/// The ranges of the tokens. White space inside quotation marks does not separate them.
 pub fn tokens(line: &str) -> Vec<Range<usize>> {
     let mut tokens = Vec::new();
     let (mut start, mut quoted) = (None, false);
@@ -106,7 +108,7 @@ pub fn tokens(line: &str) -> Vec<Range<usize>> {
     tokens
 }
 
-/// Where the tokens are that the kernel takes for its own.
+/// The ranges of the tokens before a `--`, which are the kernel's own.
 fn kernel_tokens(line: &str) -> Vec<Range<usize>> {
     let mut all = tokens(line);
     if let Some(end) = all.iter().position(|token| &line[token.clone()] == END_OF_KERNEL) {
@@ -115,34 +117,34 @@ fn kernel_tokens(line: &str) -> Vec<Range<usize>> {
     all
 }
 
-/// What the line says about the memory cgroup.
-pub fn said(line: &str) -> Said {
-    kernel_tokens(line).iter().rev().find_map(|token| said_by(&line[token.clone()])).unwrap_or(Said::Nothing)
+/// The line's option for the memory cgroup: the last one.
+pub fn memory_option(line: &str) -> MemoryOption {
+    kernel_tokens(line).iter().rev().find_map(|token| option_of(&line[token.clone()])).unwrap_or(MemoryOption::Unset)
 }
 
-/// What one token says. The kernel takes `-` in a name for `_`, and a value may be quoted.
-fn said_by(token: &str) -> Option<Said> {
+/// The option in one token. The kernel reads `-` in a name as `_`, and a value may be quoted.
+fn option_of(token: &str) -> Option<MemoryOption> {
     let (key, value) = token.trim_matches('"').split_once('=')?;
     let key = key.replace('-', "_");
-    let (_, said) = KEYS.iter().find(|(name, _)| *name == key)?;
-    value.trim_matches('"').split(',').any(|name| name == CONTROLLER).then_some(*said)
+    let (_, option) = KEYS.iter().find(|(name, _)| *name == key)?;
+    value.trim_matches('"').split(',').any(|name| name == CONTROLLER).then_some(*option)
 }
 
-/// How often exactly this token is among the kernel's.
-pub fn count(line: &str, wanted: &str) -> usize {
-    kernel_tokens(line).iter().filter(|token| &line[(*token).clone()] == wanted).count()
+/// How often exactly this token is among the kernel's own.
+pub fn count(line: &str, token: &str) -> usize {
+    kernel_tokens(line).into_iter().filter(|range| &line[range.clone()] == token).count()
 }
 
-/// Whether the memory cgroup is turned off by a token that names others too.
+/// Whether a token disables the memory cgroup together with other controllers.
 pub fn disables_in_list(line: &str) -> bool {
     let disables = |token: &Range<usize>| {
         let token = &line[token.clone()];
-        token != DISABLE && said_by(token) == Some(Said::Disabled)
+        token != DISABLE && option_of(token) == Some(MemoryOption::Disabled)
     };
     kernel_tokens(line).iter().any(disables)
 }
 
-/// The line with the enabling token behind its last one.
+/// The line with the enabling token after the kernel's last one.
 pub fn append(line: &str) -> String {
     match kernel_tokens(line).last() {
         Some(last) => format!("{} {ENABLE}{}", &line[..last.end], &line[last.end..]),
@@ -151,8 +153,8 @@ pub fn append(line: &str) -> String {
     }
 }
 
-/// The line without the last enabling token and the white space that parted it; none where there
-/// is no such token.
+/// The line without the last enabling token and the white space before it; none where there is
+/// none.
 pub fn remove_last(line: &str) -> Option<String> {
     let token = kernel_tokens(line).into_iter().rfind(|token| &line[token.clone()] == ENABLE)?;
     let (mut start, mut end) = (token.start, token.end);
@@ -164,7 +166,7 @@ pub fn remove_last(line: &str) -> Option<String> {
     Some(format!("{}{}", &line[..start], &line[end..]))
 }
 
-/// The line with each token `from` turned into `to`.
+/// The line with each token `from` replaced by `to`.
 pub fn replace(line: &str, from: &str, to: &str) -> String {
     let mut text = String::with_capacity(line.len());
     let mut copied = 0;
@@ -177,12 +179,12 @@ pub fn replace(line: &str, from: &str, to: &str) -> String {
     text
 }
 
-/// What [`TokenEditor`] needs to know of the line that was edited.
+/// What [`TokenEditor`] needs to know about the line before the edit.
 pub fn record(before: &str) -> Value {
     json!({"added": ENABLE, "before": count(before, ENABLE)})
 }
 
-/// Takes our token out of a command line that has changed since.
+/// Removes our token from a command line that has changed since.
 #[derive(Debug, Clone, Copy)]
 pub struct TokenEditor;
 
@@ -193,7 +195,7 @@ impl Editor for TokenEditor {
 
     fn revert(&self, now: &[u8], data: &Value) -> Result<Vec<u8>> {
         let line = OneLine::parse(now)?;
-        // Those that were there before us stay: fewer than one more, and ours is gone already.
+        // Tokens from before the edit stay: without one more than those, ours is already removed.
         let before = data["before"].as_u64().unwrap_or_default();
         if count(line.body, ENABLE) as u64 <= before {
             return Ok(now.to_vec());
@@ -209,29 +211,29 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_last_word_counts() {
-        for (line, want) in [
-            ("", Said::Nothing),
-            ("quiet splash", Said::Nothing),
-            ("cgroup_enable=memory", Said::Enabled),
-            ("cgroup_disable=memory cgroup_enable=memory", Said::Enabled),
-            ("cgroup_enable=memory cgroup_disable=memory", Said::Disabled),
-            ("a cgroup_disable=pids,memory b", Said::Disabled),
-            ("cgroup-enable=\"memory\"", Said::Enabled),
-            ("\"cgroup_enable=memory\"", Said::Enabled),
-            ("cgroup_memory=1 cgroup_enable=cpuset", Said::Nothing),
-            ("x=\"a cgroup_enable=memory\"", Said::Nothing),
-            ("xcgroup_enable=memory cgroup_enable=memoryx", Said::Nothing),
-            ("quiet -- cgroup_enable=memory", Said::Nothing),
-            ("cgroup_disable=memory -- cgroup_enable=memory", Said::Disabled),
+    fn memory_option_is_the_last_one() {
+        for (line, expected) in [
+            ("", MemoryOption::Unset),
+            ("quiet splash", MemoryOption::Unset),
+            ("cgroup_enable=memory", MemoryOption::Enabled),
+            ("cgroup_disable=memory cgroup_enable=memory", MemoryOption::Enabled),
+            ("cgroup_enable=memory cgroup_disable=memory", MemoryOption::Disabled),
+            ("a cgroup_disable=pids,memory b", MemoryOption::Disabled),
+            ("cgroup-enable=\"memory\"", MemoryOption::Enabled),
+            ("\"cgroup_enable=memory\"", MemoryOption::Enabled),
+            ("cgroup_memory=1 cgroup_enable=cpuset", MemoryOption::Unset),
+            ("x=\"a cgroup_enable=memory\"", MemoryOption::Unset),
+            ("xcgroup_enable=memory cgroup_enable=memoryx", MemoryOption::Unset),
+            ("quiet -- cgroup_enable=memory", MemoryOption::Unset),
+            ("cgroup_disable=memory -- cgroup_enable=memory", MemoryOption::Disabled),
         ] {
-            assert_eq!(said(line), want, "{line}");
+            assert_eq!(memory_option(line), expected, "{line}");
         }
     }
 
     #[test]
-    fn a_token_is_added_at_the_end_of_what_is_the_kernels() {
-        for (line, want) in [
+    fn append_adds_the_token_after_the_kernels_last_one() {
+        for (line, expected) in [
             ("a b", "a b cgroup_enable=memory"),
             ("a b  ", "a b cgroup_enable=memory  "),
             ("a -- b", "a cgroup_enable=memory -- b"),
@@ -239,14 +241,14 @@ mod tests {
             ("", "cgroup_enable=memory"),
             ("  ", "cgroup_enable=memory   "),
         ] {
-            assert_eq!(append(line), want);
-            assert_eq!(said(&append(line)), Said::Enabled);
+            assert_eq!(append(line), expected);
+            assert_eq!(memory_option(&append(line)), MemoryOption::Enabled);
         }
         assert_eq!(replace("a cgroup_disable=memory\tb", DISABLE, ENABLE), "a cgroup_enable=memory\tb");
     }
 
     #[test]
-    fn a_file_is_one_line_or_refused() {
+    fn one_line_refuses_damaged_files() {
         for (text, end) in [("a b", ""), ("a b\n", "\n"), ("a b\r\n", "\r\n"), ("a b\n\n", "\n\n")] {
             assert_eq!(OneLine::parse_filled(text.as_bytes()).unwrap(), OneLine { body: "a b", end });
         }
@@ -254,10 +256,10 @@ mod tests {
             (b"a\nb\n".as_slice(), "it has 2 lines, and only the first one is read at boot"),
             (b"\na\n", "it has 2 lines, and only the first one is read at boot"),
             (b"a\rb", "it has 2 lines, and only the first one is read at boot"),
-            (b"a\0b\n", "it holds NUL bytes, as after a power cut"),
+            (b"a\0b\n", "it contains NUL bytes, as after a power cut"),
             (b"a\xff\n", "it is not UTF-8 text"),
-            (b"a\x1bb\n", "it holds control characters"),
-            (b"a=\"b c\n", "it has a quotation mark that is never closed"),
+            (b"a\x1bb\n", "it contains control characters"),
+            (b"a=\"b c\n", "it has an unclosed quotation mark"),
             (b"\n", "it is empty"),
             (b"", "it is empty"),
         ] {
@@ -270,15 +272,15 @@ mod tests {
     }
 
     #[test]
-    fn our_token_alone_is_taken_back() {
+    fn token_editor_removes_our_token_alone() {
         let back = |now: &str, before: u64| {
             let bytes = TokenEditor.revert(now.as_bytes(), &json!({"before": before})).unwrap();
             String::from_utf8(bytes).unwrap()
         };
         assert_eq!(back("a cgroup_enable=memory quiet\r\n", 0), "a quiet\r\n");
         assert_eq!(back("cgroup_enable=memory quiet", 0), "quiet");
-        assert_eq!(back("cgroup_enable=memory a", 1), "cgroup_enable=memory a", "theirs");
-        assert_eq!(back("a quiet\n", 0), "a quiet\n", "gone already");
+        assert_eq!(back("cgroup_enable=memory a", 1), "cgroup_enable=memory a", "was there before");
+        assert_eq!(back("a quiet\n", 0), "a quiet\n", "already removed");
         assert!(TokenEditor.revert(b"a\nb", &json!({"before": 0})).is_err());
     }
 
@@ -298,17 +300,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn adding_and_removing_is_nothing(line in lines()) {
+        fn remove_last_reverts_append(line in lines()) {
             prop_assert_eq!(remove_last(&append(&line)), Some(line));
         }
 
         #[test]
-        fn an_added_token_leaves_the_others_in_order(line in lines()) {
+        fn append_keeps_the_other_tokens_in_order(line in lines()) {
             let texts = |line: &str| -> Vec<String> {
                 tokens(line).into_iter().map(|token| line[token].to_owned()).collect()
             };
             let after = append(&line);
-            prop_assert_eq!(said(&after), Said::Enabled);
+            prop_assert_eq!(memory_option(&after), MemoryOption::Enabled);
             let (mut with, without) = (texts(&after), texts(&line));
             let ours = with.len() - without.len();
             prop_assert_eq!(ours, 1);
@@ -318,7 +320,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn token_editor_reverts_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             if let Ok(line) = OneLine::parse(&bytes) {
                 let after = format!("{}{}", append(line.body), line.end);
                 prop_assert_eq!(after.matches('\n').count(), line.end.matches('\n').count());
@@ -328,8 +330,8 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read(text in "\\PC{0,80}") {
-            said(&text);
+        fn functions_take_any_text(text in "\\PC{0,80}") {
+            memory_option(&text);
             remove_last(&text);
             replace(&text, DISABLE, ENABLE);
             disables_in_list(&text);

@@ -1,10 +1,10 @@
-//! Raspberry Pi's config.txt, as far as it says which file is the kernel's command line: `cmdline=`
-//! and `os_prefix=`, under conditional sections and through includes.
+//! Raspberry Pi's config.txt, as far as it names the file with the kernel's command line: `cmdline=`
+//! and `os_prefix=`, in conditional sections and includes.
 //!
-//! Filters of one kind replace each other, those of different kinds must all hold, and `[all]`
-//! ends them. `[tryboot]` holds only for one trial boot, and what is edited is the lasting
-//! configuration. A section that cannot be judged, such as `[pi4]` for an image whose model is not
-//! known, is no matter while it agrees with the rest; otherwise the answer is a refusal, not a guess.
+//! Filters of one kind replace each other, filters of different kinds must all match, and `[all]`
+//! ends them. `[tryboot]` matches one trial boot only, and the permanent configuration is edited.
+//! A section that may or may not match, such as `[pi4]` for an image of an unknown model, does not
+//! matter while it agrees with the rest; otherwise the file is refused instead of guessed.
 
 use std::collections::BTreeMap;
 
@@ -14,11 +14,11 @@ const NAME: &str = "config.txt";
 const DEFAULT_FILE: &str = "cmdline.txt";
 const FILE_KEY: &str = "cmdline";
 const PREFIX_KEY: &str = "os_prefix";
-/// The firmware gives up sooner; this only bounds ours.
+/// The firmware stops sooner; this bounds our own work.
 const MAX_DEPTH: usize = 8;
 const MAX_INCLUDES: usize = 64;
 
-/// Names in the device tree's model, most special first, and the filters that such a board matches.
+/// Names in the device tree's model, most specific first, and the filters that such a board matches.
 const MODELS: [(&str, &[&str]); 18] = [
     ("Pi 500", &["pi500", "pi5"]),
     ("Pi 5", &["pi5"]),
@@ -40,24 +40,24 @@ const MODELS: [(&str, &[&str]); 18] = [
     ("Pi Model", &["pi1"]),
 ];
 
-/// Which file is the command line, below the directory of config.txt.
+/// The file with the command line, below the directory of config.txt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
     /// Its path there, such as `current/cmdline.txt`.
     pub file: String,
-    /// The settings that say so, with their places; empty where it is the default.
+    /// The settings that select it, with their lines; empty for the default.
     pub because: Vec<String>,
 }
 
-/// Whether a filter holds on the board.
+/// Whether a filter matches the board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Holds {
+enum Matches {
     Yes,
     No,
     Unknown,
 }
 
-/// What a filter asks about: filters of one kind replace each other.
+/// The kind of a filter: filters of one kind replace each other.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Model,
@@ -65,25 +65,24 @@ enum Kind {
     Other(String),
 }
 
-/// A setting and the line it is set in.
+/// A value and its line.
 #[derive(Debug, Clone)]
 struct Value {
     text: String,
     place: String,
 }
 
-/// The last value that counts for certain, and those after it that may.
+/// The last value that is certainly in effect, and those after it that may be.
 #[derive(Debug, Default)]
 struct Setting {
     certain: Option<Value>,
     possible: Vec<Value>,
 }
 
-/// The filters of a section, counted by whether they hold: each line asks, and a file may have as many
-/// kinds as lines.
+/// The filters of a section, counted by their result, as a file may have as many kinds of filters as lines.
 #[derive(Debug, Default)]
 struct Filters {
-    all: BTreeMap<Kind, Holds>,
+    all: BTreeMap<Kind, Matches>,
     yes: usize,
     no: usize,
     unknown: usize,
@@ -99,8 +98,8 @@ struct Reader<'r> {
     includes: usize,
 }
 
-/// Finds the command line's file. `model` is the device tree's, where known; `include` reads a file
-/// beside config.txt.
+/// Finds the file with the command line. `model` is the device tree's, where known; `include` reads a
+/// file beside config.txt.
 pub fn evaluate(
     text: &str,
     model: Option<&str>,
@@ -122,10 +121,10 @@ pub fn evaluate(
     let file = format!("{prefix}{file}");
     if file.starts_with('/') || file.ends_with('/') || file.split('/').any(|part| part == ".." || part.is_empty()) {
         return Err(Error::refused(format!(
-            "cannot use the command line that {NAME} names: {file:?} is no file beside it ({})",
+            "cannot use the command line that {NAME} names: {file:?} is not a file beside it ({})",
             because.join(", ")
         ))
-        .hint("put that line right by hand: it names a file on the boot partition"));
+        .hint("change that line to name a file on the boot partition"));
     }
     Ok(Choice { file, because })
 }
@@ -134,13 +133,13 @@ impl Reader<'_> {
     fn read(&mut self, name: &str, text: &str) -> Result<()> {
         if self.open.iter().any(|open| open == name) || self.open.len() >= MAX_DEPTH || self.includes > MAX_INCLUDES {
             return Err(Error::refused(format!(
-                "cannot follow the includes of {NAME}: {name} leads round in a circle"
+                "cannot follow the includes of {NAME}: {name} includes itself, or there are too many"
             ))
-            .hint("take the include line out by hand and run again"));
+            .hint("remove the include line, then run the command again"));
         }
         if text.contains('\0') {
-            return Err(Error::refused(format!("cannot use {name}: it holds NUL bytes, as after a power cut"))
-                .hint("put it right by hand first: the machine may not boot as it is"));
+            return Err(Error::refused(format!("cannot use {name}: it contains NUL bytes, as after a power cut"))
+                .hint("repair the file first: the machine may not boot with it"));
         }
         self.open.push(name.to_owned());
         for (number, line) in (1..).zip(text.lines()) {
@@ -158,13 +157,13 @@ impl Reader<'_> {
             self.filter(filter.strip_suffix(']').unwrap_or(filter));
             return Ok(());
         }
-        let holds = self.filters.holds();
-        if holds == Holds::No {
+        let matches = self.filters.matches();
+        if matches == Matches::No {
             return Ok(());
         }
         if let Some(file) = line.strip_prefix("include ") {
             self.includes += 1;
-            // The firmware passes over a file that is not there.
+            // The firmware skips a file that does not exist.
             let file = file.trim();
             return match (self.include)(file)? {
                 Some(text) => self.read(file, &text),
@@ -177,7 +176,7 @@ impl Reader<'_> {
             PREFIX_KEY => &mut self.prefix,
             _ => return Ok(()),
         };
-        setting.put(Value { text: value.to_owned(), place: format!("{name} line {number}: {line}") }, holds);
+        setting.put(Value { text: value.to_owned(), place: format!("{name}:{number}: {line}") }, matches);
         Ok(())
     }
 
@@ -188,77 +187,77 @@ impl Reader<'_> {
             return;
         }
         let is_model = |name: &str| MODELS.iter().any(|(_, filters)| filters.contains(&name));
-        let (kind, holds) = match filter.as_str() {
-            "none" => (Kind::Model, Holds::No),
-            "tryboot" => (Kind::TryBoot, Holds::No),
+        let (kind, matches) = match filter.as_str() {
+            "none" => (Kind::Model, Matches::No),
+            "tryboot" => (Kind::TryBoot, Matches::No),
             name if is_model(name) => (Kind::Model, self.matches(name)),
-            // A serial number, a monitor, a pin, a partition: not known here.
+            // A serial number, a monitor, a pin or a partition, which are not known here.
             name => {
                 let kind = name.split(['=', ':']).next().unwrap_or(name);
-                (Kind::Other(kind.to_owned()), Holds::Unknown)
+                (Kind::Other(kind.to_owned()), Matches::Unknown)
             }
         };
-        self.filters.insert(kind, holds);
+        self.filters.insert(kind, matches);
     }
 
-    fn matches(&self, filter: &str) -> Holds {
+    fn matches(&self, filter: &str) -> Matches {
         let filters = self.model.and_then(|model| MODELS.iter().find(|(name, _)| model.contains(name)));
         match filters {
-            Some((_, filters)) if filters.contains(&filter) => Holds::Yes,
-            Some(_) => Holds::No,
-            None => Holds::Unknown,
+            Some((_, filters)) if filters.contains(&filter) => Matches::Yes,
+            Some(_) => Matches::No,
+            None => Matches::Unknown,
         }
     }
 }
 
 impl Filters {
-    fn insert(&mut self, kind: Kind, holds: Holds) {
-        *self.count(holds) += 1;
-        if let Some(before) = self.all.insert(kind, holds) {
+    fn insert(&mut self, kind: Kind, matches: Matches) {
+        *self.count(matches) += 1;
+        if let Some(before) = self.all.insert(kind, matches) {
             *self.count(before) -= 1;
         }
     }
 
-    fn count(&mut self, holds: Holds) -> &mut usize {
-        match holds {
-            Holds::Yes => &mut self.yes,
-            Holds::No => &mut self.no,
-            Holds::Unknown => &mut self.unknown,
+    fn count(&mut self, matches: Matches) -> &mut usize {
+        match matches {
+            Matches::Yes => &mut self.yes,
+            Matches::No => &mut self.no,
+            Matches::Unknown => &mut self.unknown,
         }
     }
 
-    fn holds(&self) -> Holds {
+    fn matches(&self) -> Matches {
         match (self.no, self.unknown) {
-            (0, 0) => Holds::Yes,
-            (0, _) => Holds::Unknown,
-            _ => Holds::No,
+            (0, 0) => Matches::Yes,
+            (0, _) => Matches::Unknown,
+            _ => Matches::No,
         }
     }
 }
 
 impl Setting {
-    fn put(&mut self, value: Value, holds: Holds) {
-        match holds {
-            Holds::Yes => {
+    fn put(&mut self, value: Value, matches: Matches) {
+        match matches {
+            Matches::Yes => {
                 self.certain = Some(value);
                 self.possible.clear();
             }
-            Holds::Unknown => self.possible.push(value),
-            Holds::No => {}
+            Matches::Unknown => self.possible.push(value),
+            Matches::No => {}
         }
     }
 
-    /// The value, if there is but one that it can be.
+    /// The value, if only one is possible.
     fn only_value(&self, key: &str, default: &str, because: &mut Vec<String>) -> Result<String> {
         let text = self.certain.as_ref().map_or(default, |value| value.text.as_str());
         if let Some(other) = self.possible.iter().find(|value| value.text != text) {
             return Err(Error::refused(format!(
-                "cannot tell which file is the kernel's command line: {} stands in a section that may or may not \
-                 hold here, and {key} is {text:?} otherwise",
+                "cannot determine the file with the kernel's command line: {} is in a section that may or may not \
+                 match this board, and {key} is {text:?} otherwise",
                 other.place
             ))
             .hint(format!(
-                "run edge-prep on the machine itself, or add {} by hand to the one line of the file it boots with",
+                "run edge-prep on the machine itself, or add {} to the one line of the file that it boots with",
                 super::cmdline::ENABLE
             )));
         }
@@ -286,7 +285,7 @@ mod tests {
     const PI3: Option<&str> = Some("Raspberry Pi 3 Model B Plus Rev 1.3");
 
     #[test]
-    fn the_last_setting_that_holds_is_the_one() {
+    fn evaluate_uses_the_last_setting_that_matches() {
         assert_eq!(plain("", None), "cmdline.txt");
         assert_eq!(plain("# cmdline=no.txt\r\ncmdline=a.txt\r\n", None), "a.txt");
         assert_eq!(plain("cmdline=a.txt\ncmdline=b.txt", None), "b.txt");
@@ -295,14 +294,14 @@ mod tests {
         assert_eq!(plain("[pi4]\ncmdline=a.txt\n[pi3]\ncmdline=b.txt\n", PI4), "a.txt");
         assert_eq!(plain("[pi4]\ncmdline=a.txt\n[pi3]\ncmdline=b.txt\n", PI3), "b.txt");
         assert_eq!(plain("[pi3+]\ncmdline=a.txt\n", PI3), "a.txt");
-        assert_eq!(plain("[pi4]\n[tryboot]\ncmdline=a.txt\n", PI4), "cmdline.txt", "both must hold");
+        assert_eq!(plain("[pi4]\n[tryboot]\ncmdline=a.txt\n", PI4), "cmdline.txt", "both must match");
         assert_eq!(plain("[pi4]\n[pi3]\ncmdline=a.txt\n", PI3), "a.txt", "of one kind the last");
         assert_eq!(plain("[pi4]\ncmdline=a.txt\n[all]\ncmdline=b.txt\n", None), "b.txt", "overridden anyway");
         assert_eq!(plain("[pi4]\ncmdline=cmdline.txt\n", None), "cmdline.txt", "no difference");
     }
 
     #[test]
-    fn a_section_that_cannot_be_judged_is_no_guess() {
+    fn evaluate_refuses_a_section_that_may_match() {
         for (text, model) in [
             ("[pi4]\ncmdline=a.txt\n", None),
             ("[0x12345678]\ncmdline=a.txt\n", PI4),
@@ -311,7 +310,7 @@ mod tests {
         ] {
             let error = choose(&[(NAME, text)], model).unwrap_err();
             assert_eq!(error.exit(), edge_host::Exit::Refused);
-            assert!(error.message().contains("in a section that may or may not hold here"), "{error}");
+            assert!(error.message().contains("in a section that may or may not match this board"), "{error}");
         }
         for text in ["\0\0", "cmdline=../x", "cmdline=/etc/x", "os_prefix=a//\n", "cmdline=\n"] {
             assert!(choose(&[(NAME, text)], None).is_err(), "{text}");
@@ -319,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn includes_are_followed_and_circles_end() {
+    fn evaluate_follows_includes_and_ends_circles() {
         let ubuntu = [
             (NAME, "[pi4]\nkernel=a\n[all]\ncmdline=x.txt\ninclude syscfg.txt\ninclude usercfg.txt\n"),
             ("syscfg.txt", "include nobtcfg.txt\n"),
@@ -330,7 +329,7 @@ mod tests {
             vec![(NAME, "include config.txt\n")],
             vec![(NAME, "include a\n"), ("a", "include b\n"), ("b", "include a\n")],
         ] {
-            assert!(choose(&files, None).unwrap_err().message().contains("in a circle"));
+            assert!(choose(&files, None).unwrap_err().message().contains("includes itself"));
         }
         let many = "include a\n".repeat(MAX_INCLUDES + 2);
         assert!(choose(&[(NAME, &many), ("a", "")], None).is_err());
@@ -338,7 +337,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_makes_it_panic_or_leave_the_partition(
+        fn evaluate_never_leaves_the_partition(
             text in "(\\[[a-z0-9=+]{0,6}\\]?\n|cmdline=[a-z./]{0,6}\n|os_prefix=[a-z./]{0,6}\n|include [ab]\n|\\PC{0,9}\n){0,12}",
             other in "(cmdline=[a-z]{0,3}\n|include [ab]\n|\\[all\\]\n){0,4}",
         ) {

@@ -1,7 +1,7 @@
-//! Where a host keeps its kernel's command line: one file a layout.
+//! Where a host keeps its kernel's command line: one file for each layout.
 //!
-//! Each knows how to find its file, what that says about the memory cgroup, and how to plan the
-//! edit. What no layout here edits is [`ManualStep`], with the exact step.
+//! Each finds its file, reads its option for the memory cgroup, and plans the edit. A layout that is
+//! recognized and not edited is a [`ManualStep`] with the exact command.
 
 mod debian_raspi;
 mod extlinux;
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use edge_host::action::Bytes;
 use edge_host::action::RESCUE_SUFFIX;
-use edge_host::{Error, FileSnapshot, Inverse, Node, Plan, Result, Root, State};
+use edge_host::{Error, FileSnapshot, Inverse, Node, Plan, Result, ResultExt, Root, State};
 
 pub use debian_raspi::DebianRaspi;
 pub use extlinux::{AppendEditor, Extlinux};
@@ -25,55 +25,37 @@ pub use manual_step::ManualStep;
 pub use partition::Partition;
 pub use raspberry::Raspberry;
 
-use super::cmdline::{self, ENABLE, OneLine, Said};
+use super::cmdline::{self, ENABLE, MemoryOption, OneLine};
 
 const NEW_FILE_MODE: u32 = 0o644;
 
-/// How this host's kernel gets its command line.
+/// How a host's kernel gets its command line.
 #[derive(Debug, Clone)]
 #[allow(clippy::large_enum_variant, reason = "there is one in a run")]
 pub enum Layout {
-    /// Raspberry Pi's firmware, and the file it reads.
+    /// Raspberry Pi's firmware, and the file that it reads.
     Raspberry(Raspberry),
-    /// The same firmware, with a file that Debian's hook writes.
+    /// The same firmware, with a file that Debian's hook generates.
     DebianRaspi(DebianRaspi),
     /// extlinux.conf, read by U-Boot.
     Extlinux(Extlinux),
     /// GRUB as Debian configures it.
     Grub(Grub),
-    /// Known, and not edited.
+    /// Recognized, and not edited.
     ManualStep(ManualStep),
-    /// It could not be found out, and why.
+    /// It could not be determined, and why.
     Blocked(Error),
-    /// Nothing that is known here.
+    /// None of the known ones.
     Unknown,
 }
 
-/// Whether the running host is worked on, where commands can be run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Where {
-    /// It is.
-    Live,
-    /// An image below a directory.
-    Image,
-}
-
-/// The kernel's state where nobody says a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fallback {
-    /// On, as in every generic kernel.
-    On,
-    /// Off: Raspberry Pi's kernels and device trees.
-    Off,
-}
-
 impl Layout {
-    /// Finds it. `model` is the device tree's, where the host is live.
+    /// Finds the layout of a host. `model` is the device tree's, where the host is live.
     pub fn find(root: &Root, model: Option<&str>) -> Layout {
-        // The order is that of precedence: the first that is there is what boots the machine.
+        // In order of precedence: the first one that is there boots the machine.
         let found = (|| {
-            if let Some(by_hand) = manual_step::ostree(root)? {
-                return Ok(Layout::ManualStep(by_hand));
+            if let Some(manual_step) = manual_step::ostree(root)? {
+                return Ok(Layout::ManualStep(manual_step));
             }
             if let Some(debian) = debian_raspi::find(root)? {
                 return Ok(Layout::DebianRaspi(debian));
@@ -84,8 +66,8 @@ impl Layout {
             if let Some(layout) = extlinux::find(root)? {
                 return Ok(layout);
             }
-            if let Some(by_hand) = manual_step::u_boot(root)? {
-                return Ok(Layout::ManualStep(by_hand));
+            if let Some(manual_step) = manual_step::u_boot(root)? {
+                return Ok(Layout::ManualStep(manual_step));
             }
             if let Some(layout) = grub::find(root)? {
                 return Ok(layout);
@@ -95,85 +77,82 @@ impl Layout {
         found.unwrap_or_else(Layout::Blocked)
     }
 
-    /// What people call it.
+    /// Its usual name.
     pub fn name(&self) -> &str {
         match self {
             Layout::Raspberry(_) => "Raspberry Pi firmware",
             Layout::DebianRaspi(_) => "Debian's raspi-firmware",
             Layout::Extlinux(_) => "extlinux.conf",
             Layout::Grub(_) => "GRUB",
-            Layout::ManualStep(by_hand) => by_hand.name,
+            Layout::ManualStep(manual_step) => manual_step.name,
             Layout::Blocked(_) | Layout::Unknown => "unknown boot loader",
         }
     }
 
-    /// The file that is or would be edited, as the operator reaches it.
+    /// The file that is or would be edited, with the root prefix.
     pub fn source(&self) -> Option<String> {
         match self {
             Layout::Raspberry(raspberry) => Some(raspberry.file.shown.clone()),
             Layout::DebianRaspi(debian) => Some(debian.extra.shown.clone()),
             Layout::Extlinux(extlinux) => Some(extlinux.file.shown.clone()),
             Layout::Grub(grub) => Some(grub.source()),
-            Layout::ManualStep(by_hand) => by_hand.shown.clone(),
+            Layout::ManualStep(manual_step) => manual_step.shown.clone(),
             Layout::Blocked(_) | Layout::Unknown => None,
         }
     }
 
-    /// What the lasting configuration says.
-    pub fn said(&self) -> Result<Said> {
+    /// The option for the memory cgroup in the boot configuration.
+    pub fn memory_option(&self) -> Result<MemoryOption> {
         match self {
-            Layout::Raspberry(raspberry) => raspberry.said(),
-            Layout::DebianRaspi(debian) => debian.said(),
-            Layout::Extlinux(extlinux) => extlinux.said(),
-            Layout::Grub(grub) => Ok(grub.said()),
-            Layout::ManualStep(by_hand) => Ok(by_hand.said),
+            Layout::Raspberry(raspberry) => raspberry.memory_option(),
+            Layout::DebianRaspi(debian) => debian.memory_option(),
+            Layout::Extlinux(extlinux) => extlinux.memory_option(),
+            Layout::Grub(grub) => Ok(grub.memory_option()),
+            Layout::ManualStep(manual_step) => Ok(manual_step.option),
             Layout::Blocked(error) => Err(error.clone()),
-            Layout::Unknown => Ok(Said::Nothing),
+            Layout::Unknown => Ok(MemoryOption::Unset),
         }
     }
 
-    /// What holds where it says nothing.
-    pub fn fallback(&self) -> Fallback {
-        match self {
-            Layout::Raspberry(_) | Layout::DebianRaspi(_) => Fallback::Off,
-            _ => Fallback::On,
-        }
+    /// Whether its kernels have the memory cgroup off without an option: Raspberry Pi's have, generic ones do not.
+    pub fn is_off_by_default(&self) -> bool {
+        matches!(self, Layout::Raspberry(_) | Layout::DebianRaspi(_))
     }
 
-    /// Plans the edit that turns the memory cgroup on.
-    pub fn enable(&self, place: Where, plan: &mut Plan) -> Result<()> {
+    /// Plans the edit that turns the memory cgroup on; commands are planned for a live host only.
+    pub fn enable(&self, is_live: bool, plan: &mut Plan) -> Result<()> {
         match self {
             Layout::Raspberry(raspberry) => raspberry.enable(plan),
-            Layout::DebianRaspi(debian) => debian.enable(place, plan),
+            Layout::DebianRaspi(debian) => debian.enable(is_live, plan),
             Layout::Extlinux(extlinux) => extlinux.enable(plan),
-            Layout::Grub(grub) => grub.enable(place, plan),
-            Layout::ManualStep(by_hand) => Err(by_hand.refuse()),
+            Layout::Grub(grub) => grub.enable(is_live, plan),
+            Layout::ManualStep(manual_step) => Err(manual_step.refuse()),
             Layout::Blocked(error) => Err(error.clone()),
-            Layout::Unknown => Err(Error::refused(
-                "cannot turn the memory cgroup on: what gives this host's kernel its command line is not known",
-            )
-            .hint(format!("add {ENABLE} to the kernel's command line by hand, and reboot"))),
+            Layout::Unknown => {
+                Err(Error::refused("cannot turn the memory cgroup on: the boot loader of this host is unknown")
+                    .hint(format!("add {ENABLE} to the kernel's command line, then reboot")))
+            }
         }
     }
 
-    /// Plans what brings an edit that stands already to the file that is read at boot.
-    pub fn bring_over(&self, plan: &mut Plan) {
+    /// Plans the command that generates the file read at boot, where that lacks an earlier edit.
+    pub fn regenerate_if_outdated(&self, plan: &mut Plan) {
         match self {
-            Layout::DebianRaspi(debian) => debian.bring_over(plan),
-            Layout::Grub(grub) => grub.bring_over(plan),
+            Layout::DebianRaspi(debian) => debian.regenerate_if_outdated(plan),
+            Layout::Grub(grub) => grub.regenerate_if_outdated(plan),
             _ => {}
         }
     }
 }
 
-/// A file of the boot configuration, and the one it is kept under before an edit.
+/// A file of the boot configuration, and its rescue copy.
 #[derive(Debug, Clone)]
 pub struct BootFile {
-    /// Where it is.
+    /// Its path below the root.
     pub path: PathBuf,
-    /// The same as the operator reaches it.
+    /// Its path with the root prefix, for messages.
     pub shown: String,
-    /// What is there.
+    /// Its content and state.
     pub now: FileSnapshot,
     old: FileSnapshot,
 }
@@ -188,36 +167,29 @@ impl BootFile {
         })
     }
 
-    /// Its bytes; refused where no file is there.
+    /// Its bytes; refused where no file exists.
     fn bytes(&self) -> Result<&[u8]> {
         match self.now.state {
             State::File { .. } => Ok(&self.now.bytes),
-            State::Absent => Err(Error::refused(format!("cannot edit {}: it is not there", self.shown))
-                .hint("check that the boot partition is the one this system boots from, and mounted")),
+            State::Absent => Err(Error::refused(format!("cannot edit {}: it does not exist", self.shown))
+                .hint("check that the partition this system boots from is mounted: findmnt")),
             ref other => Err(Error::refused(format!("cannot edit {}: it is {}", self.shown, other.describe()))),
         }
     }
 
-    /// As one command line.
+    /// Its content as one command line.
     fn line(&self) -> Result<OneLine<'_>> {
-        OneLine::parse_filled(self.bytes()?).map_err(|error| self.refuse(&error))
+        OneLine::parse_filled(self.bytes()?).on("edit", &self.shown)
     }
 
-    /// A refusal with the file's name.
-    fn refuse(&self, why: &Error) -> Error {
-        let error = Error::refused(format!("cannot edit {}: {why}", self.shown));
-        why.hint_text().map_or(error.clone(), |hint| error.hint(hint))
-    }
-
-    /// Keeps what stands there now beside it, for a rescue with a card reader: before the edit, and
-    /// always what this machine booted with last. One that is there from an earlier run may name a
-    /// disk that is gone by now; an undo brings it back.
+    /// Plans a copy of the current file beside it, for a rescue with a card reader. A copy of an earlier
+    /// run is replaced, as it may name a disk that no longer exists; an undo restores it.
     fn keep_old(&self, plan: &mut Plan) {
         if self.old.exists() && self.old.bytes == self.now.bytes {
             return;
         }
         let node = Node::File { content: Bytes::Known(self.now.bytes.clone()), mode: NEW_FILE_MODE };
-        let why = "what was there, for a rescue with a card reader";
+        let why = "previous command line, for a rescue with a card reader";
         plan.write(old_path(&self.path), self.old.clone(), node, Inverse::Whole, why);
     }
 }

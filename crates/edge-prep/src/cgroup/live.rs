@@ -1,8 +1,7 @@
-//! The running kernel: how cgroups are mounted, whether the memory controller is there, and what the
-//! kernel was told at boot.
+//! The running kernel: how cgroups are mounted, whether it has the memory controller, and its command line.
 //!
-//! /proc/cgroups is a hint and no more: kernels without the old memory controller leave `memory` out
-//! of it although the new one works.
+//! /proc/cgroups alone decides nothing: kernels without the v1 memory controller leave `memory` out of
+//! it although the v2 controller works.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +12,7 @@ const CMDLINE: &str = "/proc/cmdline";
 const CGROUPS: &str = "/proc/cgroups";
 const RELEASE: &str = "/proc/sys/kernel/osrelease";
 const MODEL: &str = "/proc/device-tree/model";
-/// What the firmware or boot loader left for the kernel: the device tree's own words come first in it.
+/// The command line from firmware or boot loader; the options of the device tree itself come first in it.
 pub const BOOTARGS: &str = "/proc/device-tree/chosen/bootargs";
 const CGROUP: &str = "/sys/fs/cgroup";
 const UNIFIED: &str = "/sys/fs/cgroup/unified";
@@ -28,44 +27,35 @@ const LEFT_OUT: &str = "# CONFIG_MEMCG is not set";
 /// How cgroups are mounted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hierarchy {
-    /// One tree for all controllers.
+    /// One hierarchy for all controllers.
     V2,
-    /// A tree for each controller, and systemd's own in the new form.
+    /// A v1 hierarchy for each controller, and a v2 hierarchy for systemd.
     Hybrid,
-    /// A tree for each controller.
+    /// A hierarchy for each controller.
     V1,
     /// Not at all.
-    Nowhere,
+    NotMounted,
 }
 
 /// Whether pods can be limited in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Memory {
-    /// The controller is there and in use.
+    /// The controller is available and in use.
     On,
-    /// It is there, but the root of the tree does not hand it down.
+    /// It is available, but not enabled for the children of the root cgroup.
     NotDelegated,
-    /// It is there, but mounted nowhere (v1).
+    /// It is available, but not mounted (v1).
     NotMounted,
-    /// It is not there.
+    /// It is not available.
     Off,
-    /// No cgroup file system is mounted: nothing can be said.
+    /// No cgroup file system is mounted, so this cannot be determined.
     Unknown,
 }
 
-/// Whether a kernel was built with the controller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Built {
-    /// It was.
-    With,
-    /// It was not: no command line helps.
-    Without,
-}
-
-/// A mount, as far as it is of use here.
+/// A line of mountinfo, without the fields that are not needed here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
-    /// Where.
+    /// The mount point.
     pub point: PathBuf,
     /// The type of file system.
     pub kind: String,
@@ -77,7 +67,7 @@ pub struct Mount {
     pub super_options: String,
 }
 
-/// What the running kernel says.
+/// What is known of the running kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Live {
     /// How cgroups are mounted.
@@ -88,24 +78,24 @@ pub struct Live {
     pub cmdline: String,
     /// The command line in the device tree, where there is one.
     pub bootargs: Option<String>,
-    /// The board, where the device tree names it.
+    /// The board's model from the device tree, where there is one.
     pub model: Option<String>,
-    /// The kernel's version.
+    /// The kernel's release.
     pub release: String,
-    /// Its configuration, where it is in /boot.
-    pub built: Option<Built>,
+    /// Whether it was built with CONFIG_MEMCG, by its configuration in /boot; read only where the controller is off.
+    pub has_memcg: Option<bool>,
     /// All mounts.
     pub mounts: Vec<Mount>,
 }
 
 impl Mount {
-    /// Whether nothing can be written there.
+    /// Whether it is mounted read-only.
     pub fn is_read_only(&self) -> bool {
         [&self.options, &self.super_options].iter().any(|options| options.split(',').any(|option| option == "ro"))
     }
 }
 
-/// Reads it; none for an image.
+/// Reads the running kernel's facts; none for an image.
 pub fn read(root: &Root) -> Result<Option<Live>> {
     if !root.is_live() {
         return Ok(None);
@@ -119,13 +109,13 @@ pub fn read(root: &Root) -> Result<Option<Live>> {
             let unified = if hierarchy == Hierarchy::Hybrid { list(UNIFIED, CONTROLLERS)? } else { String::new() };
             memory_v1(&mounts, &unified, &text(root, Path::new(CGROUPS))?.unwrap_or_default())
         }
-        Hierarchy::Nowhere => Memory::Unknown,
+        Hierarchy::NotMounted => Memory::Unknown,
     };
     let release = text(root, Path::new(RELEASE))?.unwrap_or_default();
     let config = Path::new(CONFIG_DIR).join(format!("{CONFIG_PREFIX}{release}"));
-    // Hundreds of kilobytes, and only of use where something is missing.
-    let built = match memory {
-        Memory::Off if !release.is_empty() => root.read(&config)?.and_then(|bytes| built(&bytes)),
+    // Hundreds of kilobytes, and needed only where the controller is off.
+    let has_memcg = match memory {
+        Memory::Off if !release.is_empty() => root.read(&config)?.and_then(|bytes| has_memcg(&bytes)),
         _ => None,
     };
     Ok(Some(Live {
@@ -135,7 +125,7 @@ pub fn read(root: &Root) -> Result<Option<Live>> {
         bootargs: text(root, Path::new(BOOTARGS))?,
         model: text(root, Path::new(MODEL))?,
         release,
-        built,
+        has_memcg,
         mounts,
     }))
 }
@@ -145,15 +135,15 @@ pub fn mounts(root: &Root) -> Result<Vec<Mount>> {
     Ok(parse_mounts(&text(root, Path::new(MOUNTINFO))?.unwrap_or_default()))
 }
 
-/// Whether the kernels installed in an image can do it: with one that can, there is a way.
-pub fn installed(root: &Root) -> Result<Option<Built>> {
+/// Whether at least one kernel that is installed in an image has CONFIG_MEMCG; none where it is not known.
+pub fn installed_has_memcg(root: &Root) -> Result<Option<bool>> {
     let dir = Path::new(CONFIG_DIR);
     let mut answer = None;
     for name in root.list(dir)? {
         if name.to_str().is_some_and(|name| name.starts_with(CONFIG_PREFIX)) {
-            match root.read(&dir.join(name))?.and_then(|bytes| built(&bytes)) {
-                Some(Built::With) => return Ok(Some(Built::With)),
-                Some(Built::Without) => answer = Some(Built::Without),
+            match root.read(&dir.join(name))?.and_then(|bytes| has_memcg(&bytes)) {
+                Some(true) => return Ok(Some(true)),
+                Some(false) => answer = Some(false),
                 None => {}
             }
         }
@@ -161,16 +151,17 @@ pub fn installed(root: &Root) -> Result<Option<Built>> {
     Ok(answer)
 }
 
-/// A kernel's text: device tree strings end with NUL.
+/// The text of a file of the kernel; strings of the device tree end with NUL.
 fn text(root: &Root, path: &Path) -> Result<Option<String>> {
     let bytes = root.read(path)?;
     Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).trim_end_matches(['\0', '\n']).to_owned()))
 }
 
-fn built(config: &[u8]) -> Option<Built> {
+/// Whether a kernel's configuration enables CONFIG_MEMCG; none where it does not mention it.
+fn has_memcg(config: &[u8]) -> Option<bool> {
     config.split(|byte| *byte == b'\n').find_map(|line| match line {
-        _ if line == BUILT_IN.as_bytes() => Some(Built::With),
-        _ if line == LEFT_OUT.as_bytes() => Some(Built::Without),
+        _ if line == BUILT_IN.as_bytes() => Some(true),
+        _ if line == LEFT_OUT.as_bytes() => Some(false),
         _ => None,
     })
 }
@@ -191,14 +182,14 @@ fn parse_mount(line: &str) -> Option<Mount> {
     })
 }
 
-/// White space and the backslash stand there as three octal digits.
+/// Replaces the octal escapes of mountinfo: white space and the backslash.
 fn unescape(text: &str) -> String {
     let codes = [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")];
     codes.iter().fold(text.to_owned(), |text, (code, c)| text.replace(code, c))
 }
 
 fn hierarchy(mounts: &[Mount]) -> Hierarchy {
-    // Of several mounts over each other the last one is seen.
+    // Of several mounts at one point, the last one is visible.
     let at = |point: &str| mounts.iter().rfind(|mount| mount.point == Path::new(point));
     if at(CGROUP).is_some_and(|mount| mount.kind == "cgroup2") {
         return Hierarchy::V2;
@@ -207,7 +198,7 @@ fn hierarchy(mounts: &[Mount]) -> Hierarchy {
     match at(UNIFIED) {
         Some(mount) if mount.kind == "cgroup2" => Hierarchy::Hybrid,
         _ if has_v1 => Hierarchy::V1,
-        _ => Hierarchy::Nowhere,
+        _ => Hierarchy::NotMounted,
     }
 }
 
@@ -247,11 +238,11 @@ mod tests {
     const MEMORY: &str = "33 30 0:29 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
 
     #[test]
-    fn hierarchies_are_told_by_their_mounts() {
+    fn hierarchy_follows_from_the_mounts() {
         assert_eq!(hierarchy(&parse_mounts(V2)), Hierarchy::V2);
         assert_eq!(hierarchy(&parse_mounts(HYBRID)), Hierarchy::Hybrid);
         assert_eq!(hierarchy(&parse_mounts(MEMORY)), Hierarchy::V1);
-        assert_eq!(hierarchy(&parse_mounts("")), Hierarchy::Nowhere);
+        assert_eq!(hierarchy(&parse_mounts("")), Hierarchy::NotMounted);
         let mounts = parse_mounts(V2);
         assert_eq!(mounts.iter().map(Mount::is_read_only).collect::<Vec<_>>(), [false, false, true]);
         let odd = parse_mounts("1 2 0:1 / /a\\040b rw - ext4 /dev/x\\134y rw\n");
@@ -259,14 +250,14 @@ mod tests {
     }
 
     #[test]
-    fn the_controller_is_found_where_it_is() {
+    fn memory_controller_is_found_in_each_hierarchy() {
         assert_eq!(memory_v2("cpuset cpu io memory pids", "cpu memory"), Memory::On);
         assert_eq!(memory_v2("cpuset cpu io memory pids", "cpu"), Memory::NotDelegated);
         assert_eq!(memory_v2("cpuset cpu io pids", "cpu"), Memory::Off);
         assert_eq!(memory_v2("", ""), Memory::Off);
         let with = parse_mounts(&format!("{HYBRID}{MEMORY}"));
         let without = parse_mounts(HYBRID);
-        assert_eq!(memory_v1(&with, "", ""), Memory::On, "whatever /proc/cgroups says");
+        assert_eq!(memory_v1(&with, "", ""), Memory::On, "/proc/cgroups does not matter");
         assert_eq!(memory_v1(&without, "cpu memory", ""), Memory::On);
         assert_eq!(memory_v1(&without, "", "memory\t0\t90\t1\n"), Memory::NotMounted);
         assert_eq!(memory_v1(&without, "", "memory\t0\t90\t0\n"), Memory::Off);
@@ -274,15 +265,15 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_says_how_it_was_built() {
-        assert_eq!(built(b"CONFIG_A=y\nCONFIG_MEMCG=y\n"), Some(Built::With));
-        assert_eq!(built(b"CONFIG_MEMCG_KMEM=y\n# CONFIG_MEMCG is not set\n"), Some(Built::Without));
-        assert_eq!(built(b"CONFIG_MEMCG_KMEM=y\n"), None);
+    fn has_memcg_reads_a_kernel_configuration() {
+        assert_eq!(has_memcg(b"CONFIG_A=y\nCONFIG_MEMCG=y\n"), Some(true));
+        assert_eq!(has_memcg(b"CONFIG_MEMCG_KMEM=y\n# CONFIG_MEMCG is not set\n"), Some(false));
+        assert_eq!(has_memcg(b"CONFIG_MEMCG_KMEM=y\n"), None);
     }
 
     proptest! {
         #[test]
-        fn any_mountinfo_is_read(text in "\\PC{0,200}", line in "[ a-z0-9/,:\\\\-]{0,80}") {
+        fn parse_mounts_takes_any_text(text in "\\PC{0,200}", line in "[ a-z0-9/,:\\\\-]{0,80}") {
             parse_mounts(&text);
             parse_mounts(&line);
         }

@@ -1,8 +1,8 @@
-//! Facts as literals, for tests of what follows from them.
+//! Facts as literals, for tests of plans and findings.
 
+use super::Facts;
 use super::layout::Layout;
 use super::live::{Hierarchy, Live, Memory};
-use super::{Facts, Overlay};
 
 pub(super) fn live(memory: Memory, cmdline: &str) -> Live {
     Live {
@@ -12,11 +12,11 @@ pub(super) fn live(memory: Memory, cmdline: &str) -> Live {
         bootargs: Some(cmdline.to_owned()),
         model: None,
         release: "6.12.0".to_owned(),
-        built: None,
+        has_memcg: None,
         mounts: Vec::new(),
     }
 }
 
 pub(super) fn facts(layout: Layout, live: Option<Live>) -> Facts {
-    Facts { live, layout, installed: None, overlay: Overlay::No }
+    Facts { live, layout, installed_has_memcg: None, volatile: None }
 }

@@ -1,4 +1,4 @@
-//! Kernel modules: what is listed for boot, what is loaded, what is built in.
+//! Kernel modules: which ones boot loads, which are loaded now, and which are built into the kernel.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use edge_host::{Error, FileSnapshot, Finding, Host, Result, StatusLine};
 use serde::{Deserialize, Serialize};
 
-use crate::report::fault;
+use crate::report::finding;
 
-/// Directories of systemd-modules-load, the first wins for files of one name (modules-load.d(5)).
-/// Not the one below /run: what it lists is gone at the next boot.
+/// Directories of systemd-modules-load; of files with the same name, the first takes precedence
+/// (modules-load.d(5)). Without the one below /run, which is lost on reboot.
 const LOAD_DIRS: [&str; 3] = ["/etc/modules-load.d", "/usr/local/lib/modules-load.d", "/usr/lib/modules-load.d"];
 /// Debian's older list; systemd reads it through a link in /etc/modules-load.d.
 const OLD_LIST: &str = "/etc/modules";
@@ -18,60 +18,62 @@ const RELEASE: &str = "/proc/sys/kernel/osrelease";
 const LIB_MODULES: &str = "/lib/modules";
 pub(super) const RUN: &str = "/run";
 
-/// A module's name: it becomes an argument and part of a path.
+/// A module's name, safe as an argument and as part of a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Module(String);
 
 impl Module {
-    /// Checks a name as the user gave it.
+    /// Checks a name from the user; errors are usage errors.
     pub fn parse(text: &str) -> Result<Module> {
-        let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        if text.is_empty() || text.starts_with('-') || text.len() > 64 || !text.bytes().all(good) {
-            return Err(Error::usage(format!("cannot use the module {text:?}: it is no module's name"))
-                .hint("such as br_netfilter"));
+        let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        if text.is_empty() || text.starts_with('-') || text.len() > 64 || !text.bytes().all(is_valid) {
+            return Err(Error::usage(format!(
+                "{text:?} is not a valid module name: expected up to 64 letters, digits, \"_\" and \"-\""
+            ))
+            .hint("use a name as modprobe takes it, such as br_netfilter"));
         }
         Ok(Module(text.to_owned()))
     }
 
-    /// As given.
+    /// The name as the user gave it.
     pub fn name(&self) -> &str {
         &self.0
     }
 
-    /// The kernel writes every dash as an underscore.
+    /// The name with every dash as an underscore, as the kernel writes it.
     pub(crate) fn kernel_name(&self) -> String {
         self.0.replace('-', "_")
     }
 
-    /// The directory that is there while it is loaded or built in.
+    /// The directory that exists while the module is loaded or built in.
     pub fn sys_path(&self) -> String {
         format!("{SYS_MODULE}/{}", self.kernel_name())
     }
 }
 
-/// Where a module stands in the lists for boot.
+/// Where a module is listed for boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     file: PathBuf,
     line: usize,
 }
 
-/// How a module is now.
+/// The state of a module in the running kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Now {
-    /// Loaded, or built into the kernel.
-    There,
-    NotThere,
-    /// Not in /sys/module, but the kernel's own list names it: it has no parameters and no directory.
+enum ModuleState {
+    /// In /sys/module: loaded, or built in and with parameters.
+    Loaded,
+    NotLoaded,
+    /// In modules.builtin only: a built-in module without parameters has no directory in /sys/module.
     BuiltIn,
 }
 
-/// What was read.
+/// What was read about modules.
 #[derive(Debug, Clone)]
 pub(super) struct ModuleFacts {
     listed: BTreeMap<String, Listed>,
-    /// None where live facts are unknown.
-    now: Option<BTreeMap<String, Now>>,
+    /// None for an image, where nothing is known of a running kernel.
+    now: Option<BTreeMap<String, ModuleState>>,
     pub(super) own: FileSnapshot,
 }
 
@@ -87,11 +89,11 @@ pub(super) fn facts(host: &Host, modules: &[Module]) -> Result<ModuleFacts> {
     Ok(ModuleFacts {
         listed: effective_modules(&texts),
         now,
-        own: super::standing(&host.root, Path::new(super::MODULES_FILE))?,
+        own: super::snapshot(&host.root, Path::new(super::MODULES_FILE))?,
     })
 }
 
-fn now(host: &Host, modules: &[Module]) -> Result<BTreeMap<String, Now>> {
+fn now(host: &Host, modules: &[Module]) -> Result<BTreeMap<String, ModuleState>> {
     let release = host.root.read(Path::new(RELEASE))?.unwrap_or_default();
     let release = String::from_utf8_lossy(&release).trim().to_owned();
     let builtin = Path::new(LIB_MODULES).join(release).join("modules.builtin");
@@ -100,11 +102,11 @@ fn now(host: &Host, modules: &[Module]) -> Result<BTreeMap<String, Now>> {
     let mut all = BTreeMap::new();
     for module in modules {
         let state = if host.root.find(Path::new(&module.sys_path()))?.exists() {
-            Now::There
+            ModuleState::Loaded
         } else if is_builtin(&builtin, &module.kernel_name()) {
-            Now::BuiltIn
+            ModuleState::BuiltIn
         } else {
-            Now::NotThere
+            ModuleState::NotLoaded
         };
         all.insert(module.kernel_name(), state);
     }
@@ -119,7 +121,7 @@ fn is_builtin(list: &str, kernel_name: &str) -> bool {
     })
 }
 
-/// The modules that boot loads, by kernel name, with the place of each.
+/// The modules that boot loads, by kernel name, with the file and line of each.
 pub fn effective_modules(texts: &[(PathBuf, String)]) -> BTreeMap<String, Listed> {
     let mut listed = BTreeMap::new();
     for (file, text) in texts {
@@ -128,7 +130,7 @@ pub fn effective_modules(texts: &[(PathBuf, String)]) -> BTreeMap<String, Listed
             if line.is_empty() || line.starts_with(['#', ';']) {
                 continue;
             }
-            // /etc/modules allows parameters behind the name.
+            // /etc/modules allows parameters after the name.
             let name = line.split_whitespace().next().unwrap_or_default().replace('-', "_");
             listed.entry(name).or_insert_with(|| Listed { file: file.clone(), line: index + 1 });
         }
@@ -136,18 +138,24 @@ pub fn effective_modules(texts: &[(PathBuf, String)]) -> BTreeMap<String, Listed
     listed
 }
 
-/// The `*.conf` files of configuration directories, the first directory winning for files of one
-/// name, in the order of their names: the rule of modules-load.d(5), sysctl.d(5) and their kin.
+/// The `*.conf` files of configuration directories in the order of their names; of files with the same
+/// name, the one in the first directory takes precedence (modules-load.d(5), sysctl.d(5)).
 pub(super) fn effective_files(host: &Host, dirs: &[&str]) -> Result<Vec<(PathBuf, FileSnapshot)>> {
     let mut all = Vec::new();
     for path in edge_systemd::effective_files(&host.root, dirs)? {
-        let found = super::standing(&host.root, &path)?;
-        // A link to /dev/null masks the file of that name; a dangling one is as good as empty.
+        let found = super::snapshot(&host.root, &path)?;
+        // A link to /dev/null masks the file of that name, and a dangling link counts as empty.
         if matches!(found.state, edge_host::State::File { .. }) {
             all.push((path, found));
         }
     }
     Ok(all)
+}
+
+impl Listed {
+    fn place(&self) -> String {
+        format!("{}:{}", self.file.display(), self.line)
+    }
 }
 
 impl ModuleFacts {
@@ -156,53 +164,53 @@ impl ModuleFacts {
     }
 
     pub(super) fn needs_load(&self, module: &Module) -> bool {
-        self.state(module) == Some(Now::NotThere)
+        self.state(module) == Some(ModuleState::NotLoaded)
     }
 
-    fn state(&self, module: &Module) -> Option<Now> {
+    fn state(&self, module: &Module) -> Option<ModuleState> {
         self.now.as_ref()?.get(&module.kernel_name()).copied()
     }
 
-    pub(super) fn line(&self, module: &Module) -> StatusLine {
+    pub(super) fn status(&self, module: &Module) -> StatusLine {
         let listed = self.listed.get(&module.kernel_name());
         let state = match self.state(module) {
-            Some(Now::There) => "loaded",
-            Some(Now::BuiltIn) => "built into the kernel",
-            Some(Now::NotThere) => "not loaded",
+            Some(ModuleState::Loaded) => "loaded",
+            Some(ModuleState::BuiltIn) => "built-in",
+            Some(ModuleState::NotLoaded) => "not-loaded",
             None => "unknown",
         };
         let text = match listed {
-            Some(_) => "loaded at every boot",
-            None => "not loaded at boot by any list",
+            Some(_) => "loaded at boot",
+            None => "not loaded at boot",
         };
         StatusLine {
             object: format!("module {}", module.name()),
             state: state.to_owned(),
-            source: listed.map(|listed| format!("{}:{}", listed.file.display(), listed.line)),
+            source: listed.map(Listed::place),
             text: text.to_owned(),
             ..StatusLine::default()
         }
     }
 
-    pub(super) fn faults(&self, module: &Module) -> Vec<Finding> {
-        let mut faults = Vec::new();
-        let fault = |what: &str, layer: Option<String>, hint: &str| {
-            fault(format!("module {} {what}", module.name()), layer.as_deref(), hint)
-        };
+    pub(super) fn findings(&self, module: &Module) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let name = module.name();
+        let apply = format!("edge-prep apply --module {name}");
         let listed = self.listed.get(&module.kernel_name());
-        if self.state(module) == Some(Now::NotThere) {
-            let layer = listed.map(|listed| format!("{}:{}", listed.file.display(), listed.line));
-            let hint = if layer.is_some() {
-                "systemctl status systemd-modules-load.service says why; is it in the kernel's module package, or denied in /etc/modprobe.d?"
+        if self.state(module) == Some(ModuleState::NotLoaded) {
+            let place = listed.map(Listed::place);
+            let hint = if place.is_some() {
+                "see why: systemctl status systemd-modules-load.service".to_owned()
             } else {
-                "edge-prep apply loads it"
+                apply.clone()
             };
-            faults.push(fault("is not loaded", layer, hint));
+            findings.push(finding(format!("module {name} is not loaded"), place.as_deref(), hint));
         }
-        if listed.is_none() && self.state(module) != Some(Now::BuiltIn) {
-            faults.push(fault("is not loaded at boot by any list", None, "edge-prep apply lists it"));
+        if listed.is_none() && self.state(module) != Some(ModuleState::BuiltIn) {
+            let text = format!("module {name} is not loaded at boot: no file in modules-load.d lists it");
+            findings.push(finding(text, None, apply));
         }
-        faults
+        findings
     }
 }
 
@@ -211,7 +219,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_typed() {
+    fn module_parse_refuses_invalid_names() {
         for bad in ["", "-r", "a/b", "../x", "a b", "ä", &"x".repeat(65)] {
             assert!(Module::parse(bad).is_err(), "{bad:?}");
         }
@@ -219,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_list_that_names_a_module_is_its_place() {
+    fn effective_modules_reports_the_first_file_that_lists_a_module() {
         let texts = [
             (PathBuf::from("/etc/modules-load.d/a.conf"), "# c\n; c\n\n br-netfilter \n".to_owned()),
             (PathBuf::from("/etc/modules"), "br_netfilter\nloop max_loop=8\n".to_owned()),
@@ -231,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_built_in_module_is_found_by_its_file() {
+    fn is_builtin_compares_the_file_name() {
         let list = "kernel/fs/overlayfs/overlay.ko\nkernel/net/bridge/br-netfilter.ko\n";
         assert!(is_builtin(list, "overlay") && is_builtin(list, "br_netfilter"));
         assert!(!is_builtin(list, "over") && !is_builtin("", "overlay"));

@@ -1,22 +1,22 @@
-//! Sysctls: what boot sets, in the order in which it is set, and what the kernel holds now.
+//! Sysctls: the values that boot sets, in their order, and the current values of the kernel.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use edge_host::{Error, FileSnapshot, Finding, Host, Result, StatusLine};
+use edge_host::{Error, FileSnapshot, Finding, Host, Result, StatusLine, quoted};
 use serde::{Deserialize, Serialize};
 
 use super::modules::{RUN, effective_files};
-use crate::report::fault;
+use crate::report::finding;
 
-/// Directories of systemd-sysctl, the first wins for files of one name (sysctl.d(5)).
+/// Directories of systemd-sysctl; of files with the same name, the first takes precedence (sysctl.d(5)).
 const DIRS: [&str; 5] =
     ["/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d"];
 /// procps' own file: `sysctl --system` reads it last.
 const OLD_FILE: &str = "/etc/sysctl.conf";
 const PROC_SYS: &str = "/proc/sys";
 
-/// A kernel value that is wanted.
+/// A requested kernel value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sysctl {
     /// The key in dots.
@@ -26,28 +26,29 @@ pub struct Sysctl {
 }
 
 impl Sysctl {
-    /// `K=V` as the user gave it; the key in dots or slashes.
+    /// Parses `K=V` from the user, the key in dots or slashes; errors are usage errors.
     pub fn parse(text: &str) -> Result<Sysctl> {
         let bad = |why: &str| {
-            Error::usage(format!("cannot use the sysctl {text:?}: {why}")).hint("such as net.ipv4.ip_forward=1")
+            Error::usage(format!("{text:?} is not a valid sysctl: {why}"))
+                .hint("use the form KEY=VALUE, such as net.ipv4.ip_forward=1")
         };
-        let (key, value) = text.split_once('=').ok_or_else(|| bad("K=V is wanted"))?;
+        let (key, value) = text.split_once('=').ok_or_else(|| bad("expected KEY=VALUE"))?;
         if value.contains(['\n', '\r', '\0']) {
-            return Err(bad("the value has more than one line"));
+            return Err(bad("the value must be one line"));
         }
         let key = dotted(key.trim());
-        let good = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:@".contains(&byte);
+        let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:@".contains(&byte);
         let parts: Vec<&str> = key.split('.').collect();
-        if parts.len() < 2 || key.len() > 255 || !key.bytes().all(good) {
-            return Err(bad("the key is not one of the kernel's"));
+        if parts.len() < 2 || key.len() > 255 || !key.bytes().all(is_valid) {
+            return Err(bad("expected a key such as net.ipv4.ip_forward"));
         }
-        // A slash inside a part stands for a dot in a name (eth0.100); `..` would lead elsewhere.
+        // A slash inside a part is a dot of a name (eth0.100); an empty part could become `..` in the path.
         if parts.iter().any(|part| part.is_empty() || part.split('/').any(|name| name.is_empty())) {
             return Err(bad("the key has an empty part"));
         }
         let value = folded(value);
         if value.is_empty() || value.contains(char::is_control) || value.len() > 1024 {
-            return Err(bad("the value is empty or holds a control character"));
+            return Err(bad("the value must be 1 to 1024 bytes without control characters"));
         }
         Ok(Sysctl { key, value })
     }
@@ -65,12 +66,12 @@ impl Sysctl {
     }
 }
 
-/// White space between the numbers of one value does not matter to the kernel.
+/// Folds white space, which the kernel ignores between the numbers of a value.
 fn folded(value: &str) -> String {
     value.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A key in dots: where the first separator is a slash, slashes and dots change places (sysctl.d(5)).
+/// The key in dots: where its first separator is a slash, slashes and dots are swapped (sysctl.d(5)).
 fn dotted(key: &str) -> String {
     match key.find(['.', '/']).map(|at| key.as_bytes()[at]) {
         Some(b'/') => key
@@ -98,17 +99,17 @@ impl SetAt {
         format!("{}:{}", self.file.display(), self.line)
     }
 
-    /// Whether systemd finds it there at every boot. procps' own file it reads through a link alone,
-    /// and then that has the link's name.
-    fn lasts(&self) -> bool {
+    /// Whether systemd reads it at every boot. It reads procps' own file only through a link, and then the
+    /// place has the link's name.
+    fn is_persistent(&self) -> bool {
         !self.file.starts_with(RUN) && self.file != Path::new(OLD_FILE)
     }
 }
 
-/// What was read.
+/// What was read about sysctls.
 #[derive(Debug, Clone)]
 pub(super) struct SysctlFacts {
-    /// By key, in the order in which boot sets them: the last one counts.
+    /// By key, in the order in which boot sets them: the last one takes effect.
     set: BTreeMap<String, Vec<SetAt>>,
     live: BTreeMap<String, String>,
     pub(super) is_live: bool,
@@ -135,11 +136,11 @@ pub(super) fn facts(host: &Host, sysctls: &[Sysctl]) -> Result<SysctlFacts> {
             }
         }
     }
-    let own = super::standing(&host.root, Path::new(super::SYSCTL_FILE))?;
+    let own = super::snapshot(&host.root, Path::new(super::SYSCTL_FILE))?;
     Ok(SysctlFacts { set: effective_sysctls(&texts), live, is_live: host.root.is_live(), own })
 }
 
-/// All settings of boot by key, in the order in which they are made. Globs are no keys of ours.
+/// All values that boot sets, by key and in order. Keys with wildcards are kept as they are: no requested key has one.
 pub fn effective_sysctls(texts: &[(PathBuf, String)]) -> BTreeMap<String, Vec<SetAt>> {
     let mut set: BTreeMap<String, Vec<SetAt>> = BTreeMap::new();
     for (file, text) in texts {
@@ -152,7 +153,7 @@ pub fn effective_sysctls(texts: &[(PathBuf, String)]) -> BTreeMap<String, Vec<Se
     set
 }
 
-/// Key and value of a line; a `-` in front only means that a failure is no error.
+/// Key and value of a line; a leading `-` means that a failure to set it is ignored.
 fn setting(line: &str) -> Option<(String, String)> {
     let line = line.trim();
     if line.starts_with(['#', ';']) {
@@ -169,15 +170,15 @@ impl SysctlFacts {
         self.set.get(&sysctl.key)?.last()
     }
 
-    /// Whether every boot sets it, by our file or another, whatever comes later.
+    /// Whether a file of every boot sets the value, ours or another one, even if a later one overrides it.
     pub(super) fn persists(&self, sysctl: &Sysctl) -> bool {
         let all = || self.set.get(&sysctl.key).into_iter().flatten();
-        let is_wanted = |at: Option<&SetAt>| at.is_some_and(|at| at.value == sysctl.value);
+        let is_set = |at: Option<&SetAt>| at.is_some_and(|at| at.value == sysctl.value);
         let own = Path::new(super::SYSCTL_FILE);
-        is_wanted(all().rfind(|at| at.lasts())) || is_wanted(all().rfind(|at| at.file == own))
+        is_set(all().rfind(|at| at.is_persistent())) || is_set(all().rfind(|at| at.file == own))
     }
 
-    /// The setting of another file that comes after ours and says something else.
+    /// The different value in another file that takes precedence over ours.
     pub(super) fn overridden(&self, sysctl: &Sysctl) -> Option<&SetAt> {
         let own = Path::new(super::SYSCTL_FILE);
         let after = |at: &SetAt| at.file == Path::new(OLD_FILE) || at.file.file_name() > own.file_name();
@@ -188,62 +189,68 @@ impl SysctlFacts {
         self.live.get(&sysctl.key).map(String::as_str)
     }
 
-    /// The text of our own file without other values for these keys.
+    /// Our own file without different values for these keys.
     pub(super) fn own_without(&self, sysctls: &[Sysctl]) -> Vec<u8> {
-        let stays = |line: &&[u8]| {
+        let is_kept = |line: &&[u8]| {
             setting(&String::from_utf8_lossy(line))
                 .is_none_or(|(key, value)| !sysctls.iter().any(|sysctl| sysctl.key == key && sysctl.value != value))
         };
-        self.own.bytes.split_inclusive(|byte| *byte == b'\n').filter(stays).collect::<Vec<_>>().concat()
+        self.own.bytes.split_inclusive(|byte| *byte == b'\n').filter(is_kept).collect::<Vec<_>>().concat()
     }
 
-    pub(super) fn line(&self, sysctl: &Sysctl) -> StatusLine {
+    pub(super) fn status(&self, sysctl: &Sysctl) -> StatusLine {
         let last = self.last(sysctl);
         let state = match (self.live(sysctl), self.is_live) {
             (Some(value), _) => value.to_owned(),
-            (None, true) => "not there".to_owned(),
+            (None, true) => "missing".to_owned(),
             (None, false) => "unknown".to_owned(),
         };
         let text = match last {
-            Some(at) if at.lasts() => format!("set to {} at boot", at.value),
-            Some(at) => format!("set to {} by a file that systemd does not find at every boot", at.value),
+            Some(at) if at.is_persistent() => format!("set to {} at boot", at.value),
+            Some(at) => format!("set to {} in a file that systemd does not read at every boot", at.value),
             None => "not set at boot".to_owned(),
         };
         StatusLine { source: last.map(SetAt::place), ..StatusLine::new(format!("sysctl {}", sysctl.key), state, text) }
     }
 
-    pub(super) fn faults(&self, sysctl: &Sysctl) -> Vec<Finding> {
-        let mut faults = Vec::new();
-        let key = &sysctl.key;
+    pub(super) fn findings(&self, sysctl: &Sysctl) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let Sysctl { key, value } = sysctl;
+        let apply = format!("edge-prep apply --sysctl {}", quoted(&format!("{key}={value}")));
         let last = self.last(sysctl);
         match (self.live(sysctl), self.is_live) {
-            (Some(now), _) if now != sysctl.value => {
-                let layer = last.filter(|at| at.value == now).map(SetAt::place);
-                let hint = if layer.is_some() { "change it there" } else { "edge-prep apply sets it" };
-                faults.push(fault(format!("{key} is {now}, not {}", sysctl.value), layer.as_deref(), hint));
+            (Some(now), _) if now != value => {
+                let place = last.filter(|at| at.value == now).map(SetAt::place);
+                let hint = match &place {
+                    Some(place) => format!("set {} in {place}, then run sysctl --system", sysctl.line()),
+                    None => apply.clone(),
+                };
+                findings.push(finding(format!("{key} is {now}, not {value}"), place.as_deref(), hint));
             }
             (None, true) => {
-                faults.push(fault(format!("{key} does not exist"), None, "its kernel module is not loaded"));
+                let module = if key.starts_with("net.bridge.") { "br_netfilter" } else { "MODULE" };
+                let hint = format!("load the kernel module that provides it: edge-prep apply --module {module}");
+                findings.push(finding(format!("{key} does not exist"), None, hint));
             }
             _ => {}
         }
         match last {
-            Some(at) if at.value != sysctl.value => faults.push(fault(
-                format!("{key} will be {} after a reboot, not {}", at.value, sysctl.value),
+            Some(at) if at.value != *value => findings.push(finding(
+                format!("{key} will be {} after a reboot, not {value}", at.value),
                 Some(&at.place()),
-                "change it there: that file takes precedence",
+                format!("set {} in {}, which takes precedence", sysctl.line(), at.place()),
             )),
             Some(_) if self.persists(sysctl) => {}
-            Some(at) => faults.push(fault(
-                format!("{key} is set by a file that systemd does not find at every boot"),
+            Some(at) => findings.push(finding(
+                format!("{key} is set in a file that systemd does not read at every boot"),
                 Some(&at.place()),
-                "edge-prep apply sets it",
+                apply,
             )),
             None => {
-                faults.push(fault(format!("{key} is not set at boot by any file"), None, "edge-prep apply sets it"));
+                findings.push(finding(format!("{key} is not set at boot: no file in sysctl.d sets it"), None, apply))
             }
         }
-        faults
+        findings
     }
 }
 
@@ -252,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_and_values_are_typed() {
+    fn sysctl_parse_refuses_invalid_keys_and_values() {
         for bad in [
             "a.b",
             "=1",
@@ -274,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_file_has_the_last_word() {
+    fn findings_name_the_file_that_takes_precedence() {
         let texts = [
             (PathBuf::from("/usr/lib/sysctl.d/50-default.conf"), "# x\n-net.ipv4.ip_forward=0\n".to_owned()),
             (PathBuf::from(super::super::SYSCTL_FILE), "net.ipv4.ip_forward = 1\n".to_owned()),
@@ -282,9 +289,9 @@ mod tests {
         ];
         let own = FileSnapshot { state: edge_host::State::Absent, bytes: Vec::new() };
         let facts = SysctlFacts { set: effective_sysctls(&texts), live: BTreeMap::new(), is_live: false, own };
-        let wanted = Sysctl::parse("net.ipv4.ip_forward=1").unwrap();
-        assert!(facts.persists(&wanted), "our file has it");
-        assert_eq!(facts.overridden(&wanted).unwrap().place(), "/etc/sysctl.d/99-mine.conf:3");
-        assert_eq!(facts.faults(&wanted)[0].text, "net.ipv4.ip_forward will be 0 after a reboot, not 1");
+        let sysctl = Sysctl::parse("net.ipv4.ip_forward=1").unwrap();
+        assert!(facts.persists(&sysctl), "our file sets it");
+        assert_eq!(facts.overridden(&sysctl).unwrap().place(), "/etc/sysctl.d/99-mine.conf:3");
+        assert_eq!(facts.findings(&sysctl)[0].text, "net.ipv4.ip_forward will be 0 after a reboot, not 1");
     }
 }

@@ -1,43 +1,43 @@
-//! /proc/swaps: the one list of what is swapped to now.
+//! /proc/swaps: the list of active swap.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-/// A device or file that is swapped to now.
+/// An active swap device or file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Active {
     /// Its path, as the kernel resolved it.
     pub path: PathBuf,
-    /// The path as it stands in /proc/swaps, blanks escaped.
+    /// The path as it is written in /proc/swaps, blanks escaped.
     pub listed: String,
-    /// `partition` or `file`, in the kernel's words; zram is a partition.
+    /// `partition` or `file`, as the kernel names it; zram is a partition.
     pub kind: String,
     /// Its size.
     pub size_kib: u64,
-    /// How much of it is in use.
+    /// The used part of it.
     pub used_kib: u64,
-    /// Its priority; below zero where the kernel chose it.
+    /// Its priority; negative where the kernel chose it.
     pub priority: i32,
     /// How it is turned off and on again.
-    pub way: Way,
+    pub stop_method: StopMethod,
 }
 
-/// How a device is turned off, and on again.
+/// How a device is turned off and on again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Way {
-    /// Through its `.swap` unit, which has a file.
+pub enum StopMethod {
+    /// By its `.swap` unit, which has a file.
     Unit(String),
-    /// Through the service that made it: only that can make it again.
+    /// By the service that created it, as only that can create it again.
     Service(String),
-    /// By its path.
-    Path,
-    /// Not at all before the next reboot, and why.
-    None(&'static str),
+    /// By swapoff and swapon with its path.
+    Swapoff,
+    /// Not before the next reboot, and why.
+    Impossible(&'static str),
 }
 
 impl Active {
-    /// Whether it is compressed memory.
+    /// Whether it is a zram device.
     pub fn is_zram(&self) -> bool {
         is_zram(&self.path)
     }
@@ -48,16 +48,16 @@ pub fn is_zram(path: &Path) -> bool {
     path.to_str().is_some_and(|path| path.starts_with("/dev/zram"))
 }
 
-/// Why a file that has no name any more stays on: swapoff(2) takes a path.
-pub const DELETED: &str = "its file was deleted while in use, and only a reboot turns it off";
-/// A path that cannot be given to a program or kept in the journal.
-pub const NO_TEXT: &str = "its name is not UTF-8: turn it off by hand (swapoff)";
+/// Why a deleted file stays on: swapoff(2) needs a path.
+pub const DELETED: &str = "its file was deleted while in use: reboot to turn it off";
+/// Why a path that cannot be an argument or stored in the journal stays on.
+pub const NOT_UTF8: &str = "its name is not UTF-8: turn it off with swapoff";
 const DELETED_MARK: &str = "\\040(deleted)";
 
-/// Reads the table; lines that are none of it (the heading, an empty one) are passed over.
+/// Parses the table. Other lines, such as the heading, are skipped.
 ///
-/// `(deleted)` behind a name may also be part of it: `Way::None(DELETED)` is to be checked against
-/// the file system.
+/// `(deleted)` may also be part of a file's name: check `StopMethod::Impossible(DELETED)` against the file
+/// system.
 pub fn parse(bytes: &[u8]) -> Vec<Active> {
     bytes.split(|byte| *byte == b'\n').skip(1).filter_map(line).collect()
 }
@@ -71,15 +71,15 @@ fn line(bytes: &[u8]) -> Option<Active> {
     let used_kib = text()?.parse().ok()?;
     let priority = text()?.parse().ok()?;
     let path = PathBuf::from(OsString::from_vec(unescape(listed)));
-    let (listed, way) = match String::from_utf8(listed.to_vec()) {
-        Ok(listed) if listed.ends_with(DELETED_MARK) => (listed, Way::None(DELETED)),
-        Ok(listed) => (listed, Way::Path),
-        Err(error) => (String::from_utf8_lossy(error.as_bytes()).into_owned(), Way::None(NO_TEXT)),
+    let (listed, stop_method) = match String::from_utf8(listed.to_vec()) {
+        Ok(listed) if listed.ends_with(DELETED_MARK) => (listed, StopMethod::Impossible(DELETED)),
+        Ok(listed) => (listed, StopMethod::Swapoff),
+        Err(error) => (String::from_utf8_lossy(error.as_bytes()).into_owned(), StopMethod::Impossible(NOT_UTF8)),
     };
-    Some(Active { path, listed, kind, size_kib, used_kib, priority, way })
+    Some(Active { path, listed, kind, size_kib, used_kib, priority, stop_method })
 }
 
-/// Octal escapes as the kernel and fstab write them: `\040` is a blank.
+/// Decodes octal escapes as in /proc/swaps and fstab: `\040` is a blank.
 pub fn unescape(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
@@ -116,19 +116,21 @@ mod tests {
         /dev/zram0                              partition\t524284\t\t0\t\t100\n";
 
     #[test]
-    fn the_table_is_read_with_its_escapes() {
+    fn parse_reads_the_table_with_its_escapes() {
         let all = parse(TABLE.as_bytes());
         let short: Vec<_> = all
             .iter()
-            .map(|a| (a.path.to_str().unwrap(), a.kind.as_str(), a.size_kib, a.used_kib, a.priority, a.way.clone()))
+            .map(|a| {
+                (a.path.to_str().unwrap(), a.kind.as_str(), a.size_kib, a.used_kib, a.priority, a.stop_method.clone())
+            })
             .collect();
         assert_eq!(
             short,
             [
-                ("/dev/sda2", "partition", 1_048_572, 2048, -2, Way::Path),
-                ("/mnt/my swap\\x", "file", 65532, 0, 5, Way::Path),
-                ("/old (deleted)", "file", 65532, 12, -3, Way::None(DELETED)),
-                ("/dev/zram0", "partition", 524_284, 0, 100, Way::Path),
+                ("/dev/sda2", "partition", 1_048_572, 2048, -2, StopMethod::Swapoff),
+                ("/mnt/my swap\\x", "file", 65532, 0, 5, StopMethod::Swapoff),
+                ("/old (deleted)", "file", 65532, 12, -3, StopMethod::Impossible(DELETED)),
+                ("/dev/zram0", "partition", 524_284, 0, 100, StopMethod::Swapoff),
             ]
         );
         assert_eq!(all[1].listed, "/mnt/my\\040swap\\134x");
@@ -136,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_table_is_empty() {
+    fn parse_of_anything_else_is_empty() {
         for text in ["", "Filename", "Filename\n\n", "Filename\n/dev/sda2 partition x 0 -2\n", "Filename\n/dev/sda2\n"]
         {
             assert!(parse(text.as_bytes()).is_empty(), "{text:?}");
@@ -145,13 +147,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_table_stops_it(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        fn parse_takes_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             parse(&bytes);
             unescape(&bytes);
         }
 
         #[test]
-        fn a_name_comes_back_as_the_kernel_wrote_it(name in "[ -~\t\n]{1,40}") {
+        fn parse_decodes_any_name(name in "[ -~\t\n]{1,40}") {
             let escaped: String = name
                 .bytes()
                 .map(|byte| match byte {

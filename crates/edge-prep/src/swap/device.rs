@@ -1,4 +1,4 @@
-//! The device or file that a source of swap names.
+//! The device or file behind a source of swap.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -13,7 +13,7 @@ const BY_TAG: [(&str, &str); 4] = [
     ("PARTLABEL=", "/dev/disk/by-partlabel"),
 ];
 
-/// The path behind the first field of an fstab line: a tag stands for a link that udev makes.
+/// The path for the first field of an fstab entry; for a tag, the link that udev creates.
 pub(super) fn device_path(spec: &str) -> PathBuf {
     for (tag, dir) in BY_TAG {
         let Some(value) = spec.strip_prefix(tag) else { continue };
@@ -43,8 +43,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_stands_for_the_link_that_udev_makes() {
-        for (spec, want) in [
+    fn device_path_of_a_tag_is_the_link_of_udev() {
+        for (spec, expected) in [
             ("/dev/sda2", "/dev/sda2"),
             ("/my\\040swap", "/my swap"),
             ("UUID=0a1b", "/dev/disk/by-uuid/0a1b"),
@@ -54,7 +54,7 @@ mod tests {
             ("PARTUUID=1-2", "/dev/disk/by-partuuid/1-2"),
             ("PARTLABEL=swap", "/dev/disk/by-partlabel/swap"),
         ] {
-            assert_eq!(device_path(spec), Path::new(want), "{spec}");
+            assert_eq!(device_path(spec), Path::new(expected), "{spec}");
         }
     }
 }

@@ -1,10 +1,8 @@
-//! What else of the running machine matters: memory, kernel, cgroup version, init.
+//! Facts about the running machine: memory, kernel, cgroup version.
 
 use std::path::Path;
 
 use edge_host::{Result, Root};
-
-use super::Systemd;
 
 const MEMINFO: &str = "/proc/meminfo";
 const OSRELEASE: &str = "/proc/sys/kernel/osrelease";
@@ -15,17 +13,13 @@ const CGROUP_ROOT: &str = "/sys/fs/cgroup";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Kernel(pub u32, pub u32);
 
-/// Which cgroup hierarchy kubelet would use.
+/// The version of the cgroup hierarchy that kubelet would use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cgroup {
-    /// v1, or the hybrid of both, where kubelet uses v1.
+    /// v1, or hybrid, where kubelet uses v1.
     V1,
-    /// v2 alone.
+    /// v2 only.
     V2,
-}
-
-pub(super) fn systemd(root: &Root) -> Result<Systemd> {
-    Ok(if edge_systemd::is_running(root)? { Systemd::Running } else { Systemd::NotRunning })
 }
 
 pub(super) fn available_kib(root: &Root) -> Result<Option<u64>> {
@@ -40,7 +34,7 @@ pub(super) fn cgroup(root: &Root) -> Result<Option<Cgroup>> {
     if root.find(Path::new(CGROUP_V2))?.exists() {
         return Ok(Some(Cgroup::V2));
     }
-    // Nothing mounted at all says nothing about what there will be.
+    // Unknown where nothing is mounted.
     Ok((!root.list(Path::new(CGROUP_ROOT))?.is_empty()).then_some(Cgroup::V1))
 }
 
@@ -62,17 +56,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_found_in_the_kernels_texts() {
+    fn parse_available_and_parse_kernel_read_the_kernels_texts() {
         assert_eq!(parse_available("MemTotal: 9 kB\nMemAvailable:    1234 kB\n"), Some(1234));
         assert_eq!(parse_available("MemTotal: 9 kB\n"), None, "before 3.14");
-        for (text, want) in [
+        for (text, expected) in [
             ("6.12.75+rpt-rpi-v8\n", Some(Kernel(6, 12))),
             ("5.15.0-1", Some(Kernel(5, 15))),
             ("6", None),
             ("x.y", None),
             ("", None),
         ] {
-            assert_eq!(parse_kernel(text), want, "{text}");
+            assert_eq!(parse_kernel(text), expected, "{text}");
         }
         assert!(Kernel(6, 3) > Kernel(5, 15) && Kernel(6, 12) > Kernel(6, 3));
     }

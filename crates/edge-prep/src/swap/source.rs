@@ -1,8 +1,7 @@
-//! The places that swap comes from, one detector in a file of its own for each.
+//! Everything that turns swap on, with one detector in its own file for each.
 //!
-//! A detector reads and says what it found, whether that brings swap back after a reboot and why,
-//! and either the changes that turn it off or the hand step. Turning off is carrying out those
-//! changes; the way back is the inverse that each of them has in the plan.
+//! A detector reads and returns what it found, whether that re-enables swap at boot and why, and
+//! either the actions that turn it off or the manual step.
 
 mod armbian_zram;
 mod cloud_init;
@@ -11,7 +10,7 @@ mod dphys_swapfile;
 mod fstab;
 pub(crate) mod fstab_lines;
 mod gpt_auto;
-mod manual_step;
+mod key_value;
 mod nvzramconfig;
 mod resume;
 mod rpi_swap;
@@ -25,129 +24,95 @@ mod zswap;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
-use edge_host::{FileSnapshot, Result, Root};
-use edge_systemd::is_mask;
+use edge_host::action::Bytes;
+use edge_host::{Action, FileSnapshot, Inverse, Node, Plan, Result, Root};
+use edge_systemd::{Link, MASK, is_mask};
 
 use super::active::{Active, is_zram};
 pub use fstab_lines::FstabLines;
-pub(super) use fstab_lines::{EDITOR as FSTAB_EDITOR, commented};
 
-/// One place that swap comes from, or could come from.
-#[derive(Debug, Clone)]
+const NEW_FILE_MODE: u32 = 0o644;
+
+/// Something that turns swap on, or could.
+#[derive(Debug)]
 pub struct SwapSource {
     /// The detector: `fstab`, `zram-tools`.
     pub source: &'static str,
-    /// The file that says so.
+    /// The file that configures it.
     pub file: PathBuf,
     /// The line in it, from 1.
     pub line: Option<usize>,
-    /// What it turns on, in its own words: `UUID=…`, `zramswap.service`.
+    /// What it turns on, as it is written there: `UUID=…`, `zramswap.service`.
     pub what: String,
-    /// Which lines of /proc/swaps are its doing.
-    pub brings: Brings,
-    /// Whether there will be swap from it after a reboot.
-    pub after_reboot: AfterReboot,
+    /// Which lines of /proc/swaps come from it.
+    pub devices: Devices,
+    /// Whether it enables swap at boot.
+    pub at_boot: AtBoot,
     /// Why.
     pub why: String,
-    /// What turns it off.
-    pub remedy: Remedy,
+    /// What keeps it off at boot. Where several sources share a file, the first one has the action.
+    pub actions: Vec<Action>,
+    /// What the user has to do instead.
+    pub manual_step: Option<String>,
     /// The service that turns its devices on and off, if one does.
     pub service: Option<String>,
 }
 
-/// Which active swap a place stands for.
+/// Which active swap comes from a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Brings {
+pub enum Devices {
     /// The one with this path, links resolved.
     Path(PathBuf),
-    /// Every zram device that nothing else stands for.
-    Zram,
-    /// It cannot be told.
+    /// Every zram device that no other source provides.
+    AnyZram,
+    /// Not known.
     Unknown,
 }
 
-/// What a place means for the time after a reboot.
+/// What a source does at boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AfterReboot {
+pub enum AtBoot {
     /// It turns swap on.
-    Back,
-    /// It does not: turned off already.
-    Off,
-    /// It turns none on by itself, but is worth knowing.
-    Aside,
-}
-
-/// What turns a place off.
-#[derive(Debug, Clone)]
-pub enum Remedy {
-    /// Nothing to do.
-    Nothing,
-    /// These changes.
-    Change(Vec<Change>),
-    /// A step that is left to a human, in full.
-    ManualStep(String),
-}
-
-/// A change of a file.
-#[derive(Debug, Clone)]
-pub enum Change {
-    /// Comment a line.
-    Comment {
-        /// The file.
-        path: PathBuf,
-        /// What was found there; shared, as one file may hold many such lines.
-        was: Rc<FileSnapshot>,
-        /// The line, from 1.
-        line: usize,
-    },
-    /// Make a link.
-    Link {
-        /// Where.
-        path: PathBuf,
-        /// What was found there.
-        was: FileSnapshot,
-        /// Where it points.
-        target: &'static str,
-    },
-    /// Write a file of our own.
-    Write {
-        /// Where.
-        path: PathBuf,
-        /// What was found there.
-        was: FileSnapshot,
-        /// Its text.
-        text: String,
-    },
-    /// Remove a link.
-    Remove {
-        /// Where.
-        path: PathBuf,
-        /// What was found there.
-        was: FileSnapshot,
-    },
-}
-
-impl Change {
-    /// The path that is changed.
-    pub fn path(&self) -> &Path {
-        match self {
-            Change::Comment { path, .. }
-            | Change::Link { path, .. }
-            | Change::Write { path, .. }
-            | Change::Remove { path, .. } => path,
-        }
-    }
+    Enabled,
+    /// It is already turned off.
+    Disabled,
+    /// It does not turn swap on by itself, but is related.
+    Related,
 }
 
 impl SwapSource {
-    /// Whether an active swap is this place's doing.
-    pub fn stands_for(&self, active: &Active) -> bool {
-        match &self.brings {
-            Brings::Path(path) => *path == active.path,
-            Brings::Zram => is_zram(&active.path),
-            Brings::Unknown => false,
+    fn new(source: &'static str, file: impl Into<PathBuf>, what: impl Into<String>, at_boot: AtBoot) -> SwapSource {
+        SwapSource {
+            source,
+            file: file.into(),
+            line: None,
+            what: what.into(),
+            devices: Devices::Unknown,
+            at_boot,
+            why: String::new(),
+            actions: Vec::new(),
+            manual_step: None,
+            service: None,
+        }
+    }
+
+    fn because(self, why: impl Into<String>) -> SwapSource {
+        SwapSource { why: why.into(), ..self }
+    }
+
+    /// Adds the manual step, unless the source is off already.
+    fn manual_step(self, step: impl Into<String>) -> SwapSource {
+        let step = (self.at_boot != AtBoot::Disabled).then(|| step.into());
+        SwapSource { manual_step: step, ..self }
+    }
+
+    /// Whether an active swap comes from this source.
+    pub fn provides(&self, active: &Active) -> bool {
+        match &self.devices {
+            Devices::Path(path) => *path == active.path,
+            Devices::AnyZram => is_zram(&active.path),
+            Devices::Unknown => false,
         }
     }
 
@@ -160,12 +125,12 @@ impl SwapSource {
     }
 }
 
-impl fmt::Display for AfterReboot {
+impl fmt::Display for AtBoot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            AfterReboot::Back => "back after a reboot",
-            AfterReboot::Off => "off",
-            AfterReboot::Aside => "no swap by itself",
+            AtBoot::Enabled => "enabled",
+            AtBoot::Disabled => "disabled",
+            AtBoot::Related => "related",
         })
     }
 }
@@ -173,7 +138,7 @@ impl fmt::Display for AfterReboot {
 /// A detector.
 type Detect = fn(&Root) -> Result<Vec<SwapSource>>;
 
-/// All of them. The order is that of the plan.
+/// All detectors, in the order of the plan.
 const DETECTORS: [Detect; 15] = [
     fstab::detect,
     swap_unit::detect,
@@ -192,7 +157,7 @@ const DETECTORS: [Detect; 15] = [
     zswap::detect,
 ];
 
-/// Asks every detector.
+/// Calls every detector.
 pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     let mut found = Vec::new();
     for detect in DETECTORS {
@@ -201,8 +166,33 @@ pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     Ok(found)
 }
 
-/// The text of a file, links followed; bytes that are no text are shown as such. None where nothing
-/// is there or a link to /dev/null masks it, which in an image could not be followed.
+/// Masks a unit by a link to /dev/null.
+fn mask(path: PathBuf, was: FileSnapshot, what: &str) -> Vec<Action> {
+    let mut plan = Plan::new();
+    plan.write(path, was, Node::Link(MASK.to_owned()), Inverse::Whole, format!("masks {what}"));
+    plan.actions
+}
+
+/// Removes the links that enable a unit.
+fn disable(links: Vec<Link>, what: &str) -> Vec<Action> {
+    let mut plan = Plan::new();
+    for Link { path, itself } in links {
+        plan.remove(path, itself, format!("disables {what}"));
+    }
+    plan.actions
+}
+
+/// Writes a drop-in of our own; its lines without comments are the details.
+fn drop_in(path: &str, was: FileSnapshot, text: String, what: &str) -> Vec<Action> {
+    let mut plan = Plan::new();
+    let details = text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
+    let node = Node::File { content: Bytes::Known(text.into_bytes()), mode: NEW_FILE_MODE };
+    plan.write(path, was, node, Inverse::Whole, format!("turns off {what}")).details = details;
+    plan.actions
+}
+
+/// The text of a file, links followed, with replacements for bytes that are not UTF-8. None where there is
+/// no file or a link to /dev/null masks it, which in an image could not be followed.
 fn text(root: &Root, path: impl AsRef<Path>) -> Result<Option<String>> {
     if is_mask(path.as_ref(), &root.find_link(path.as_ref())?) {
         return Ok(None);

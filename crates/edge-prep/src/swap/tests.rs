@@ -1,15 +1,14 @@
-//! Plans, policies and judgements over facts given as literals.
+//! Plans, policies and findings from facts that are given as literals.
 
 use std::path::PathBuf;
-use std::rc::Rc;
 
 use edge_host::action::ActionKind;
-use edge_host::{Exit, FileSnapshot, Plan, State};
+use edge_host::{Action, Exit, FileSnapshot, Inverse, Node, Plan, State};
 
 use super::*;
-use crate::wanted::Swap;
+use crate::request::SwapPolicy;
 
-fn active(path: &str, used_kib: u64, priority: i32, way: Way) -> Active {
+fn active(path: &str, used_kib: u64, priority: i32, stop_method: StopMethod) -> Active {
     Active {
         path: PathBuf::from(path),
         listed: path.to_owned(),
@@ -17,46 +16,54 @@ fn active(path: &str, used_kib: u64, priority: i32, way: Way) -> Active {
         size_kib: 1 << 20,
         used_kib,
         priority,
-        way,
+        stop_method,
     }
 }
 
-fn unit(name: &str) -> Way {
-    Way::Unit(name.to_owned())
+fn unit(name: &str) -> StopMethod {
+    StopMethod::Unit(name.to_owned())
 }
 
-fn service(name: &str) -> Way {
-    Way::Service(name.to_owned())
+fn service(name: &str) -> StopMethod {
+    StopMethod::Service(name.to_owned())
 }
 
 fn live(active: Vec<Active>) -> Facts {
-    Facts { active: Some(active), available_kib: Some(1 << 20), systemd: Systemd::Running, ..Facts::default() }
+    Facts { active: Some(active), available_kib: Some(1 << 20), is_systemd_running: true, ..Facts::default() }
 }
 
-fn fstab_line(line: usize, what: &str, text: &Rc<FileSnapshot>) -> SwapSource {
-    let path = PathBuf::from("/etc/fstab");
+fn fstab_line(line: usize, what: &str, actions: Vec<Action>) -> SwapSource {
     SwapSource {
         source: "fstab",
-        file: path.clone(),
+        file: PathBuf::from("/etc/fstab"),
         line: Some(line),
         what: what.to_owned(),
-        brings: Brings::Path(PathBuf::from(what)),
-        after_reboot: AfterReboot::Back,
-        why: "turned on at each boot".to_owned(),
-        remedy: Remedy::Change(vec![Change::Comment { path, was: Rc::clone(text), line }]),
+        devices: Devices::Path(PathBuf::from(what)),
+        at_boot: AtBoot::Enabled,
+        why: "active entry".to_owned(),
+        actions,
+        manual_step: None,
         service: None,
     }
 }
 
-/// The plan as lines: what is done, what takes it back and, with `last`, when.
-fn shown(facts: &Facts) -> Vec<String> {
+fn write(path: &str) -> Vec<Action> {
+    let mut plan = Plan::new();
+    let was = FileSnapshot { state: State::Absent, bytes: Vec::new() };
+    plan.write(path, was, Node::Link("/dev/null".to_owned()), Inverse::Whole, "");
+    plan.actions
+}
+
+/// The plan as lines: each action, its inverse, and when an undo runs it.
+fn shown(facts: Facts) -> Vec<String> {
     let mut made = Plan::new();
-    plan(facts, Swap::Off, &mut made).unwrap();
-    let line = |what: &ActionKind| match what {
+    plan(facts, SwapPolicy::Off, &mut made).unwrap();
+    let line = |kind: &ActionKind| match kind {
         ActionKind::Run(run) => {
-            let back = run.inverse.as_ref().unwrap();
-            let back = if back[0] == "sh" { format!("swapon {}", back[4..].join(" ")) } else { back.join(" ") };
-            format!("{} | {back} | {:?} | {} s", run.argv.join(" "), run.undo_order, run.deadline.as_secs())
+            let inverse = run.inverse.as_ref().unwrap();
+            let is_swapon = inverse[0] == "sh";
+            let inverse = if is_swapon { format!("swapon {}", inverse[4..].join(" ")) } else { inverse.join(" ") };
+            format!("{} | {inverse} | {:?} | {} s", run.argv.join(" "), run.undo_order, run.deadline.as_secs())
         }
         ActionKind::Write(write) => format!("write {}", write.path.display()),
         ActionKind::Remove(remove) => format!("remove {}", remove.path.display()),
@@ -68,126 +75,112 @@ fn shown(facts: &Facts) -> Vec<String> {
 }
 
 #[test]
-fn places_come_first_then_devices_by_priority_then_the_reload() {
-    let text = Rc::new(FileSnapshot { state: State::Absent, bytes: b"/dev/sda2 none swap\n/f none swap\n".to_vec() });
+fn plan_changes_files_then_devices_by_priority_then_reloads() {
     let mut facts = live(vec![
         active("/dev/sda2", 0, -2, unit("dev-sda2.swap")),
-        active("/f", 10 << 10, 5, Way::Path),
-        active("/dev/sda3", 0, -3, Way::Path),
+        active("/f", 10 << 10, 5, StopMethod::Swapoff),
+        active("/dev/sda3", 0, -3, StopMethod::Swapoff),
         active("/dev/zram0", 0, 100, service("zramswap.service")),
         active("/dev/zram1", 2 << 10, 100, service("zramswap.service")),
     ]);
-    facts.found = vec![fstab_line(1, "/dev/sda2", &text), fstab_line(2, "/f", &text)];
+    facts.found = vec![fstab_line(1, "/dev/sda2", write("/etc/fstab")), fstab_line(2, "/f", Vec::new())];
     assert_eq!(
-        shown(&facts),
+        shown(facts),
         [
             "write /etc/fstab",
             "systemctl stop -- zramswap.service | systemctl start -- zramswap.service | Last | 62 s",
             "swapoff -- /f | swapon -p 5 -- /f | Reverse | 70 s",
-            // The kernel's own numbers count down: the last one off is the first one on.
+            // The kernel's own numbers count down: the last one off is turned on first.
             "swapoff -- /dev/sda3 | swapon -- /dev/sda3 | Reverse | 60 s",
             "systemctl stop -- dev-sda2.swap | systemctl start -- dev-sda2.swap | Last | 60 s",
             "systemctl daemon-reload | systemctl daemon-reload | Last | 90 s",
         ]
     );
-    facts.systemd = Systemd::NotRunning;
-    assert!(!shown(&facts).last().unwrap().contains("reload"));
-    facts.found = Vec::new();
-    facts.active = Some(Vec::new());
-    assert!(shown(&facts).is_empty(), "converged");
+    let without_systemd = Facts { found: vec![fstab_line(1, "/f", write("/etc/fstab"))], ..Facts::default() };
+    assert_eq!(shown(without_systemd), ["write /etc/fstab"]);
+    assert!(shown(live(Vec::new())).is_empty(), "converged");
 }
 
 #[test]
-fn what_takes_longer_than_systemd_waits_is_not_left_to_it() {
+fn plan_does_not_stop_a_unit_that_takes_longer_than_systemd_waits() {
     let facts = live(vec![active("/dev/sda2", 100 << 10, -2, unit("dev-sda2.swap"))]);
-    assert_eq!(shown(&facts), ["swapoff -- /dev/sda2 | systemctl start -- dev-sda2.swap | Last | 160 s"]);
+    assert_eq!(shown(facts), ["swapoff -- /dev/sda2 | systemctl start -- dev-sda2.swap | Last | 160 s"]);
 }
 
 #[test]
-fn memory_must_hold_what_comes_back() {
+fn plan_refuses_where_memory_is_too_small() {
     for (used, available, fits) in
         [(799, Some(1000), true), (800, Some(1000), false), (0, Some(0), true), (1, Some(0), false), (800, None, true)]
     {
-        let mut facts = live(vec![active("/f", used, 5, Way::Path)]);
+        let mut facts = live(vec![active("/f", used, 5, StopMethod::Swapoff)]);
         facts.available_kib = available;
-        let made = plan(&facts, Swap::Off, &mut Plan::new());
+        let made = plan(facts, SwapPolicy::Off, &mut Plan::new());
         assert_eq!(made.as_ref().err().map(edge_host::Error::exit), (!fits).then_some(Exit::Refused), "{used}");
     }
-    // What cannot be turned off needs no room.
-    let mut facts = live(vec![active("/f (deleted)", 900, 5, Way::None(active::DELETED))]);
+    // A device that cannot be turned off needs no memory.
+    let mut facts = live(vec![active("/f (deleted)", 900, 5, StopMethod::Impossible(active::DELETED))]);
     facts.available_kib = Some(1000);
     let mut made = Plan::new();
-    plan(&facts, Swap::Off, &mut made).unwrap();
+    plan(facts, SwapPolicy::Off, &mut made).unwrap();
     assert!(made.is_empty());
-    assert_eq!(
-        made.notes,
-        ["/f (deleted) stays on: its file was deleted while in use, and only a reboot turns it off"]
-    );
+    assert_eq!(made.notes, ["/f (deleted) stays on: its file was deleted while in use: reboot to turn it off"]);
 }
 
 #[test]
-fn a_path_is_changed_once_whoever_asks() {
-    let was = FileSnapshot { state: State::Absent, bytes: Vec::new() };
-    let change = Change::Write { path: PathBuf::from("/x"), was, text: "y\n".to_owned() };
-    let text = Rc::new(FileSnapshot { state: State::Absent, bytes: Vec::new() });
-    let found = |what: &str| SwapSource { remedy: Remedy::Change(vec![change.clone()]), ..fstab_line(1, what, &text) };
-    let facts = Facts { found: vec![found("[zram0]"), found("[zram1]")], ..Facts::default() };
-    assert_eq!(shown(&facts), ["write /x"]);
+fn plan_changes_a_path_once() {
+    let found = ["a.swap", "b.swap"].map(|what| fstab_line(1, what, write("/x"))).into();
+    assert_eq!(shown(Facts { found, ..Facts::default() }), ["write /x"]);
 }
 
 #[test]
-fn limited_swap_is_refused_on_cgroup_v1_and_says_what_it_needs() {
-    let mut facts = live(vec![active("/f", 0, 5, Way::Path)]);
-    facts.cgroup = Some(Cgroup::V1);
-    let error = plan(&facts, Swap::Limited, &mut Plan::new()).unwrap_err();
+fn limited_is_refused_on_cgroup_v1_with_the_requirements() {
+    let facts = |cgroup| Facts { cgroup: Some(cgroup), ..live(vec![active("/f", 0, 5, StopMethod::Swapoff)]) };
+    let error = plan(facts(Cgroup::V1), SwapPolicy::Limited, &mut Plan::new()).unwrap_err();
     assert_eq!(
         (error.exit(), error.message()),
         (Exit::Refused, "cannot let pods use limited swap: this host runs cgroup v1")
     );
     assert!(error.hint_text().unwrap().contains("1.28"));
-    assert_eq!(faults(&facts, Swap::Limited).len(), 1);
+    assert_eq!(findings(&facts(Cgroup::V1), SwapPolicy::Limited).len(), 1);
 
-    facts.cgroup = Some(Cgroup::V2);
     for (kernel, old) in [(Kernel(6, 1), true), (Kernel(6, 3), false), (Kernel(6, 12), false)] {
-        facts.kernel = Some(kernel);
         let mut made = Plan::new();
-        plan(&facts, Swap::Limited, &mut made).unwrap();
+        let facts = Facts { kernel: Some(kernel), ..facts(Cgroup::V2) };
+        plan(facts, SwapPolicy::Limited, &mut made).unwrap();
         assert!(made.is_empty());
         assert_eq!(made.notes.iter().any(|note| note.contains("older than 6.3")), old, "{kernel:?}");
     }
-    assert!(faults(&facts, Swap::Limited).is_empty());
-    facts.active = Some(Vec::new());
-    assert_eq!(faults(&facts, Swap::Limited)[0].text, "no swap is on");
+    assert!(findings(&facts(Cgroup::V2), SwapPolicy::Limited).is_empty());
+    assert_eq!(findings(&live(Vec::new()), SwapPolicy::Limited)[0].text, "swap is off");
 }
 
 #[test]
-fn keep_does_nothing_and_finds_no_fault() {
-    let facts = live(vec![active("/f", 0, 5, Way::Path)]);
+fn keep_plans_nothing_and_finds_nothing() {
+    let facts = live(vec![active("/f", 0, 5, StopMethod::Swapoff)]);
+    assert!(advice(&facts, SwapPolicy::Keep)[0].contains("currently on"));
+    assert!(findings(&facts, SwapPolicy::Keep).is_empty());
     let mut made = Plan::new();
-    plan(&facts, Swap::Keep, &mut made).unwrap();
-    assert!(made.is_empty() && made.notes[0].contains("it is on now"), "{:?}", made.notes);
-    assert!(faults(&facts, Swap::Keep).is_empty());
+    assert!(!plan(facts, SwapPolicy::Keep, &mut made).unwrap());
+    assert!(made.is_empty() && made.notes.is_empty(), "{:?}", made.notes);
 }
 
 #[test]
-fn each_active_device_is_traced_to_what_brings_it_back() {
-    let text = Rc::new(FileSnapshot { state: State::Absent, bytes: Vec::new() });
+fn status_and_findings_name_the_source_of_each_device() {
     let mut facts = live(vec![
-        active("/dev/sda2", 0, -2, Way::Path),
-        active("/dev/zram0", 0, 100, Way::Path),
-        active("/mine", 0, 1, Way::Path),
+        active("/dev/sda2", 0, -2, StopMethod::Swapoff),
+        active("/dev/zram0", 0, 100, StopMethod::Swapoff),
+        active("/mine", 0, 1, StopMethod::Swapoff),
     ]);
     let zram = SwapSource {
         source: "zram-tools",
         file: PathBuf::from("/usr/lib/systemd/system/zramswap.service"),
         line: None,
-        brings: Brings::Zram,
-        after_reboot: AfterReboot::Off,
+        devices: Devices::AnyZram,
+        at_boot: AtBoot::Disabled,
         why: "the unit is not enabled".to_owned(),
-        remedy: Remedy::Nothing,
-        ..fstab_line(1, "zramswap.service", &text)
+        ..fstab_line(1, "zramswap.service", Vec::new())
     };
-    facts.found = vec![fstab_line(3, "/dev/sda2", &text), zram];
+    facts.found = vec![fstab_line(3, "/dev/sda2", Vec::new()), zram];
     let lines = status(&facts);
     let sources: Vec<_> = lines.iter().map(|line| (line.state.as_str(), line.source.as_deref())).collect();
     assert_eq!(
@@ -196,27 +189,27 @@ fn each_active_device_is_traced_to_what_brings_it_back() {
             ("active", Some("/etc/fstab:3")),
             ("active", Some("/usr/lib/systemd/system/zramswap.service")),
             ("active", None),
-            ("back after a reboot", Some("/etc/fstab:3")),
-            ("off", Some("/usr/lib/systemd/system/zramswap.service")),
+            ("enabled", Some("/etc/fstab:3")),
+            ("disabled", Some("/usr/lib/systemd/system/zramswap.service")),
         ]
     );
-    assert!(lines[0].text.ends_with("back after a reboot by fstab: turned on at each boot"), "{}", lines[0].text);
+    assert!(lines[0].text.ends_with("re-enabled at boot by fstab: active entry"), "{}", lines[0].text);
     assert!(
-        lines[1].text.ends_with("not back after a reboot: zram-tools the unit is not enabled"),
+        lines[1].text.ends_with("not re-enabled at boot by zram-tools: the unit is not enabled"),
         "{}",
         lines[1].text
     );
-    let layers: Vec<_> = faults(&facts, Swap::Off)
+    let found: Vec<_> = findings(&facts, SwapPolicy::Off)
         .into_iter()
-        .map(|fault| format!("{} {:?} {}", fault.file, fault.line, fault.text))
+        .map(|finding| format!("{} {:?} {}", finding.file, finding.line, finding.text))
         .collect();
     assert_eq!(
-        layers,
+        found,
         [
             "/etc/fstab Some(3) swap is on: /dev/sda2 (fstab)",
             "/usr/lib/systemd/system/zramswap.service None swap is on: /dev/zram0 (zram-tools)",
             " None swap is on: /mine, turned on manually or by a program",
-            "/etc/fstab Some(3) swap will be on after a reboot: /dev/sda2 (fstab: turned on at each boot)",
+            "/etc/fstab Some(3) swap is enabled at boot: /dev/sda2 (fstab: active entry)",
         ]
     );
 }

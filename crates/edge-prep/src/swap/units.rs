@@ -1,4 +1,4 @@
-//! Swap units of systemd: what they turn on.
+//! Swap units of systemd: the device that each turns on.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ pub(super) struct SwapUnit {
     pub(super) path: PathBuf,
 }
 
-/// Every swap unit that has a file now, generated ones first: those are what systemd started.
+/// Every swap unit that has a file now, generated ones first, as systemd starts those.
 pub(super) fn running_swap_units(root: &Root) -> Result<Vec<SwapUnit>> {
     let units = Units::read(root, Scope::Now)?;
     let (mut generated, mut others) = (Vec::new(), Vec::new());
@@ -38,7 +38,7 @@ pub(super) fn swap_names(units: &Units<'_>) -> Vec<String> {
     units.names(KIND)
 }
 
-/// What a swap unit turns on; of one that is masked, what the file below the mask says.
+/// What a swap unit turns on; of a masked one, what the file below the mask turns on.
 pub(super) fn what(units: &Units<'_>, unit: &Unit) -> Result<Option<String>> {
     let mut settings = units.settings(unit)?;
     if let (true, Some(file)) = (unit.is_masked(), unit.files.iter().find(|file| !file.is_mask)) {
@@ -50,6 +50,6 @@ pub(super) fn what(units: &Units<'_>, unit: &Unit) -> Result<Option<String>> {
 
 /// The path with its links resolved, as the kernel lists it.
 pub(super) fn resolved(root: &Root, path: &Path) -> PathBuf {
-    // What cannot be resolved (a loop, a component that is no directory) is not what is active.
+    // A path that cannot be resolved (a loop, a component that is not a directory) is not active.
     root.canonical(path).unwrap_or_else(|_| path.to_path_buf())
 }

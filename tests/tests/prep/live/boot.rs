@@ -1,12 +1,12 @@
-//! The boot command line of a live host of the test's own: boot partitions that are there, read-only
-//! or missing, and GRUB's generator run and run back.
+//! The boot command line of a live host in a private namespace: boot partitions that are mounted, read-only
+//! or missing, and update-grub.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use edgeutils_tests::live::{can_unshare, transcript};
 use edgeutils_tests::{skip, tool};
 
-/// A host without cgroups, so that nothing is known of them, and with /etc and /boot of its own.
+/// A host without cgroups, so that their state is unknown, and with its own /etc and /boot.
 const HOST: &str = r#"
 umount -R /sys/fs/cgroup 2>/dev/null
 for dir in /etc /boot /usr/local/sbin; do mount -t tmpfs -o size=1m,mode=755 tmpfs "$dir" || exit 99; done
@@ -23,17 +23,17 @@ echo '[all]' > /boot/firmware/config.txt
 echo root=x > /boot/firmware/cmdline.txt
 "#;
 
-fn live(test: &str, host: &str, text: &str, want: &str) {
+fn live(test: &str, host: &str, text: &str, expected: &str) {
     if can_unshare() {
         let prep = tool::path("edge-prep");
-        transcript(prep.to_str().unwrap(), &format!("{HOST}{host}{text}"), want);
+        transcript(prep.to_str().unwrap(), &format!("{HOST}{host}{text}"), expected);
     } else {
         skip(&format!("prep_boot_live {test}"), "no mount namespace can be made here");
     }
 }
 
 #[test]
-fn boot_partition_is_edited_where_it_can_be() {
+fn boot_partition_is_edited_where_it_is_mounted_writable() {
     live(
         "partition",
         RASPBERRY,
@@ -50,11 +50,11 @@ fn boot_partition_is_edited_where_it_can_be() {
         echo old > /boot/firmware/cmdline.txt
         edge $on; ls /boot/firmware
         "#,
-        "wrote /boot/firmware/cmdline.txt.edgeutils-old: what was there, for a rescue with a card reader  [undo: exact]
-        wrote /boot/firmware/cmdline.txt: the memory cgroup, from the next boot on  [undo: exact]
+        "wrote /boot/firmware/cmdline.txt.edgeutils-old: previous command line, for a rescue with a card reader  [undo: exact]
+        wrote /boot/firmware/cmdline.txt: turns the memory cgroup on at the next boot  [undo: exact]
         + cgroup_enable=memory
-        wrote /var/lib/edgeutils/edge-prep.json: for verify after a reboot  [undo: exact]
-        edge-prep: note: a reboot is needed: then run edge-prep verify
+        wrote /var/lib/edgeutils/edge-prep.json: for edge-prep check after a reboot  [undo: exact]
+        edge-prep: note: reboot, then run: edge-prep check
         3 changes, reboot required
         exit 0
         root=x cgroup_enable=memory
@@ -71,10 +71,10 @@ fn boot_partition_is_edited_where_it_can_be() {
         edge-prep: cannot edit /boot/firmware/cmdline.txt: /boot/firmware is mounted read-only
         hint: mount -o remount,rw /boot/firmware
         exit 4
-        edge-prep: cannot find the boot command line: PARTUUID=1-01 is not mounted at /boot/firmware, as the fstab says
+        edge-prep: cannot find the boot command line: PARTUUID=1-01 is not mounted at /boot/firmware as in /etc/fstab
         hint: mount /boot/firmware
         exit 4
-        edge-prep: cannot find the boot command line: PARTUUID=1-01 is not mounted at /boot/firmware, as the fstab says
+        edge-prep: cannot find the boot command line: PARTUUID=1-01 is not mounted at /boot/firmware as in /etc/fstab
         hint: mount /boot/firmware
         exit 4
         cmdline.txt",
@@ -82,7 +82,7 @@ fn boot_partition_is_edited_where_it_can_be() {
 }
 
 #[test]
-fn grub_cfg_is_made_with_the_drop_in_and_without_it_again() {
+fn grub_cfg_is_generated_with_the_drop_in_and_by_undo_without_it() {
     live(
         "grub",
         r#"
@@ -102,12 +102,12 @@ END
         edge $on
         edge undo; cat /boot/grub/grub.cfg; ls /etc/default/grub.d
         "#,
-        "wrote /etc/default/grub.d/90-edgeutils.cfg: the memory cgroup, in each grub.cfg to come  [undo: exact]
-        - cgroup_disable=memory of /etc/default/grub line 1
+        "wrote /etc/default/grub.d/90-edgeutils.cfg: turns the memory cgroup on  [undo: exact]
+        - cgroup_disable=memory of /etc/default/grub:1
         + cgroup_enable=memory
-        ran update-grub: grub.cfg with it  [undo: inverse]
-        wrote /var/lib/edgeutils/edge-prep.json: for verify after a reboot  [undo: exact]
-        edge-prep: note: a reboot is needed: then run edge-prep verify
+        ran update-grub: generates grub.cfg  [undo: inverse]
+        wrote /var/lib/edgeutils/edge-prep.json: for edge-prep check after a reboot  [undo: exact]
+        edge-prep: note: reboot, then run: edge-prep check
         3 changes, reboot required
         exit 0
         linux cgroup_enable=memory

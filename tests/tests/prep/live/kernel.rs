@@ -1,4 +1,4 @@
-//! Modules and sysctls on a running kernel: those of a network namespace of the test's own.
+//! Modules and sysctls on a running kernel, with the sysctls of a private network namespace.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -11,7 +11,7 @@ const MODULE: &str =
     "for dir in /sys/module/*; do basename $dir; done | grep -x -m 1 -e loop -e overlay -e ipv6 -e tcp_cubic";
 
 #[test]
-fn live_value_is_set_verified_and_set_back() {
+fn live_value_is_set_checked_and_restored() {
     let machine = match Systemd::boot(&[&tool::path("edge-prep")]) {
         Ok(machine) => machine,
         Err(reason) => return skip("prep_live_kernel", &reason),
@@ -19,26 +19,30 @@ fn live_value_is_set_verified_and_set_back() {
     let prep = |args: &str| machine.sh(&format!("edge-prep --force-namespace {args}"));
     let module = machine.sh(MODULE).expect(0).stdout.trim().to_owned();
     machine.sh(&format!("echo 0 > {FORWARD}")).expect(0);
-    let wanted = format!("--module {module} --sysctl net.ipv4.ip_forward=1");
+    let request = format!("--module {module} --sysctl net.ipv4.ip_forward=1");
 
-    prep(&format!("verify {wanted}")).expect(3);
-    let dry = prep(&format!("apply {wanted} -n")).expect(3);
-    assert!(dry.stdout.contains("would set /proc/sys/net/ipv4/ip_forward to 1: now  [undo: exact]"), "{}", dry.stdout);
-    // Such a machine is an overlay with its changes in memory.
-    assert!(dry.stderr.contains("these changes are gone at the next boot"), "{}", dry.stderr);
+    prep(&format!("check {request}")).expect(3);
+    let dry = prep(&format!("apply {request} -n")).expect(3);
+    assert!(
+        dry.stdout.contains("would set /proc/sys/net/ipv4/ip_forward to 1: takes effect now  [undo: exact]"),
+        "{}",
+        dry.stdout
+    );
+    // The root of such a machine is an overlay with its changes in memory.
+    assert!(dry.stderr.contains("these changes are lost on reboot"), "{}", dry.stderr);
     assert_eq!(machine.read(FORWARD), "0\n");
-    let done = prep(&format!("apply {wanted}")).expect(0);
+    let done = prep(&format!("apply {request}")).expect(0);
     assert_eq!(
         done.stdout,
         dry.stdout.replace("would write", "wrote").replace(" would be made", "").replace("would set", "set")
     );
     assert_eq!(machine.read(FORWARD), "1\n");
-    assert_eq!(prep("verify").expect(0).stdout, "no problems found\n");
-    assert_eq!(prep(&format!("apply {wanted}")).expect(0).stdout, "already up to date\n");
+    assert_eq!(prep("check").expect(0).stdout, "no problems found\n");
+    assert_eq!(prep(&format!("apply {request}")).expect(0).stdout, "already up to date\n");
 
-    // Someone else's word is found and named, and ours can be taken back only while it is there.
+    // A value that another program set is reported; undo restores only the value that edge-prep set.
     machine.sh(&format!("echo 0 > {FORWARD}")).expect(0);
-    let ran = prep("verify").expect(3);
+    let ran = prep("check").expect(3);
     assert!(ran.stdout.contains("error: net.ipv4.ip_forward is 0, not 1"), "{}", ran.stdout);
     machine.sh(&format!("echo 1 > {FORWARD}")).expect(0);
     prep("undo").expect(0);
@@ -49,7 +53,7 @@ fn live_value_is_set_verified_and_set_back() {
 }
 
 #[test]
-fn module_that_the_kernel_does_not_have_is_an_error_and_the_same_call_goes_on() {
+fn unknown_module_is_an_error_and_can_be_undone() {
     let machine = match Systemd::boot(&[&tool::path("edge-prep")]) {
         Ok(machine) => machine,
         Err(reason) => return skip("prep_live_module", &reason),

@@ -1,8 +1,8 @@
-//! Real swap: files with priorities and a zram device, off and on again, in a mount namespace with
-//! an /etc, /run and /var of its own.
+//! Real swap: files with priorities and a zram device, turned off and on again, in a mount namespace with
+//! its own /etc, /run and /var.
 //!
-//! Swap itself belongs to the kernel and knows no namespace: the tests use devices of their own,
-//! one test at a time, and run nowhere that something else is swapped to.
+//! Swap has no namespaces: the tests use their own devices, run one at a time, and skip where other swap is
+//! active.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -19,17 +19,17 @@ const ZRAM_ADD: &str = "/sys/class/zram-control/hot_add";
 const ZRAM_REMOVE: &str = "/sys/class/zram-control/hot_remove";
 const GENERATOR: &str = "/lib/systemd/system-generators/systemd-fstab-generator";
 
-/// What each script begins with: `$D` is a directory on a real file system.
+/// The beginning of each script; `$D` is a directory on a real file system.
 const PRELUDE: &str = r#"
 exec 2>&1
 mount --bind "$D/etc" /etc || exit 99
 for dir in /run /var; do mount -t tmpfs -o size=8m,mode=755 tmpfs "$dir" || exit 99; done
 prep() { "$PREP" --force-namespace "$@"; echo "exit $?"; }
-# Name and priority; the kernel's order is that of free places in its table.
+# Name and priority, sorted: the kernel lists them in the order of its table.
 swaps() { sed -n "s|^$D\([^ ]*\) .*[^-0-9]\([-0-9]*\)$|\1 \2|p; s|^\(/dev/zram[0-9]*\)[^0-9].*[^-0-9]\([-0-9]*\)$|\1 \2|p" /proc/swaps | sort; }
 "#;
 
-/// Swap files of our own, turned off when it is gone, whatever the test did.
+/// The test's own swap files, turned off when it is dropped.
 struct Swaps {
     dir: TempDir,
     files: Vec<String>,
@@ -38,7 +38,7 @@ struct Swaps {
 }
 
 impl Swaps {
-    /// Two files with priorities, one with a blank in its name and without.
+    /// Two files with priorities, and one with a blank in its name and without a priority.
     fn on(test: &str) -> Option<Swaps> {
         let lock = File::create(std::env::temp_dir().join("edgeutils-swap.lock")).unwrap();
         let lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, errno)| errno).unwrap();
@@ -47,7 +47,7 @@ impl Swaps {
             return None;
         }
         if fs::read_to_string(SWAPS).unwrap_or_default().lines().count() != 1 {
-            skip(test, "this machine swaps, and that is not the test's to turn off");
+            skip(test, "this machine has active swap, which the test must not turn off");
             return None;
         }
         let dir = tempfile::Builder::new().prefix("edgeutils-swap-").tempdir().unwrap();
@@ -61,7 +61,7 @@ impl Swaps {
             if Command::new("sh").args(["-c", &format!("swapon {priority} '{path}'")]).status().unwrap().success() {
                 swaps.files.push(path.clone());
             } else {
-                skip(test, "the kernel takes no swap file here");
+                skip(test, "the kernel refuses swap files here");
                 return None;
             }
             fstab += &format!("{} none swap {options} 0 0\n", path.replace(' ', "\\040"));
@@ -70,7 +70,7 @@ impl Swaps {
         Some(swaps)
     }
 
-    /// A zram device as well, where the kernel has them.
+    /// Adds a zram device, where the kernel has them.
     fn with_zram(mut self) -> Swaps {
         let Ok(number) = fs::read_to_string(ZRAM_ADD) else { return self };
         let device = format!("/dev/zram{}", number.trim());
@@ -93,20 +93,20 @@ impl Swaps {
         Ran::of(&command.output().unwrap())
     }
 
-    /// What a script prints, with its own directory left out.
+    /// What a script prints, without its own directory.
     #[track_caller]
-    fn prints(&self, text: &str, want: &str) {
+    fn prints(&self, text: &str, expected: &str) {
         let ran = self.script(text);
         let got = ran.stdout.replace(self.dir.path().to_str().unwrap(), "");
         let even = |text: &str| text.lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join("\n");
-        assert_eq!(even(&got), even(want), "the script printed:\n{}", ran.stdout);
+        assert_eq!(even(&got), even(expected), "the script printed:\n{}", ran.stdout);
     }
 }
 
 impl Drop for Swaps {
     fn drop(&mut self) {
         for file in &self.files {
-            // What is off already says so, and that is all right.
+            // It fails where the file is already off.
             let _ = Command::new("swapoff").arg("--").arg(file).output();
         }
         if let Some(number) = &self.zram {
@@ -121,7 +121,7 @@ fn sh(script: &str) {
 }
 
 #[test]
-fn files_with_priorities_go_off_and_come_back() {
+fn files_with_priorities_are_turned_off_and_restored() {
     let Some(swaps) = Swaps::on("prep_live_swap_files") else { return };
     swaps.prints(
         r#"
@@ -132,26 +132,26 @@ fn files_with_priorities_go_off_and_come_back() {
         swaps; cat /etc/fstab
         printf '%s\n' "$before"
         prep apply --swap off
-        prep verify
-        swapon -p 9 "$D/one"; prep verify --swap off; swapoff "$D/one"
+        prep check
+        swapon -p 9 "$D/one"; prep check --swap off; swapoff "$D/one"
         prep undo | grep -c .
         test "$before" = "$(swaps)" && cmp /etc/fstab "$D/before" && echo same
         prep undo
         "#,
         r"
-        swap /one: active: file of 7 MiB, 0 KiB in use, priority 5; back after a reboot by fstab: turned on at each boot  (/etc/fstab:2)
-        swap /two: active: file of 7 MiB, 0 KiB in use, priority 7; back after a reboot by fstab: turned on at each boot  (/etc/fstab:3)
-        swap /th ree: active: file of 7 MiB, 0 KiB in use, priority -2; back after a reboot by fstab: turned on at each boot  (/etc/fstab:4)
-        swap /one: back after a reboot: fstab: turned on at each boot  (/etc/fstab:2)
-        swap /two: back after a reboot: fstab: turned on at each boot  (/etc/fstab:3)
-        swap /th\040ree: back after a reboot: fstab: turned on at each boot  (/etc/fstab:4)
+        swap /one: active: file of 7 MiB, 0 KiB in use, priority 5; re-enabled at boot by fstab: active entry  (/etc/fstab:2)
+        swap /two: active: file of 7 MiB, 0 KiB in use, priority 7; re-enabled at boot by fstab: active entry  (/etc/fstab:3)
+        swap /th ree: active: file of 7 MiB, 0 KiB in use, priority -2; re-enabled at boot by fstab: active entry  (/etc/fstab:4)
+        swap /one: enabled: fstab: active entry  (/etc/fstab:2)
+        swap /two: enabled: fstab: active entry  (/etc/fstab:3)
+        swap /th\040ree: enabled: fstab: active entry  (/etc/fstab:4)
         would run swapoff -- /two: file of 7 MiB, 0 KiB in use, priority 7  [undo: inverse]
         would run swapoff -- /one: file of 7 MiB, 0 KiB in use, priority 5  [undo: inverse]
         would run swapoff -- /th ree: file of 7 MiB, 0 KiB in use, priority -2  [undo: inverse]
-        wrote /etc/fstab: swap is not turned on at boot  [undo: exact]
-        line 2 commented: /one
-        line 3 commented: /two
-        line 4 commented: /th\040ree
+        wrote /etc/fstab: turns swap off at boot  [undo: exact]
+        line 2 commented out: /one
+        line 3 commented out: /two
+        line 4 commented out: /th\040ree
         ran swapoff -- /two: file of 7 MiB, 0 KiB in use, priority 7  [undo: inverse]
         ran swapoff -- /one: file of 7 MiB, 0 KiB in use, priority 5  [undo: inverse]
         ran swapoff -- /th ree: file of 7 MiB, 0 KiB in use, priority -2  [undo: inverse]
@@ -181,7 +181,7 @@ fn files_with_priorities_go_off_and_come_back() {
 }
 
 #[test]
-fn zram_device_goes_off_and_comes_back() {
+fn zram_device_is_turned_off_and_restored() {
     let Some(swaps) = Swaps::on("prep_live_swap_zram").map(Swaps::with_zram) else { return };
     if swaps.zram.is_none() {
         return skip("prep_live_swap_zram", "the kernel has no zram");
@@ -200,7 +200,7 @@ fn zram_device_goes_off_and_comes_back() {
 }
 
 #[test]
-fn swap_stays_where_memory_would_not_suffice() {
+fn swap_stays_on_where_memory_is_too_small() {
     let Some(swaps) = Swaps::on("prep_live_swap_memory") else { return };
     swaps.prints(
         r#"
@@ -214,8 +214,8 @@ fn swap_stays_where_memory_would_not_suffice() {
         test -e /var/lib/edgeutils/journal || echo no journal
         "#,
         "
-        edge-prep: cannot turn swap off: 80 MiB of it are in use, and of 100 MiB available memory 80 MiB may be filled
-        hint: stop what uses the memory and run again, or keep swap (--swap keep), which edgecore does not mind
+        edge-prep: cannot turn swap off: 80 MiB of swap are in use, and only 80 MiB of 100 MiB available memory may be filled
+        hint: stop programs that use memory, then run the command again, or use --swap keep for edgecore
         exit 4
         untouched
         no journal
@@ -224,12 +224,12 @@ fn swap_stays_where_memory_would_not_suffice() {
 }
 
 #[test]
-fn kill_at_any_moment_leaves_what_can_go_on_and_come_back() {
+fn kill_at_any_moment_can_be_resumed_and_undone() {
     let Some(swaps) = Swaps::on("prep_live_swap_kill") else { return };
     if !edgeutils_tests::kill::can_kill() {
         return skip("prep_live_swap_kill", "strace cannot be used here");
     }
-    // Its own calls, and those of the programs that it runs: before they act, and when they have.
+    // Kills at its own system calls and those of the programs that it runs, before and after they act.
     let ran = swaps.script(
         r#"
         cp /etc/fstab "$D/before"; before=$(swaps); kills=0; test -n "$before" || exit 1
@@ -267,8 +267,8 @@ fn kill_at_any_moment_leaves_what_can_go_on_and_come_back() {
     assert!(kills > 20, "{}\n{out}", ran.stdout);
 }
 
-/// systemctl that keeps the books as systemd does for swap: a unit starts only while its file is
-/// there, and a reload makes the files anew, with systemd's own generator.
+/// A systemctl that behaves as systemd does for swap: a unit starts only while its file exists, and a reload
+/// generates the files again, with systemd's own generator.
 const SYSTEMCTL: &str = r#"#!/bin/sh
 echo "systemctl $*" >> "$D_LOG"
 generate() {
@@ -289,7 +289,7 @@ esac
 "#;
 
 #[test]
-fn units_are_stopped_and_started_when_their_files_are_back() {
+fn units_are_stopped_and_started_after_their_files_are_restored() {
     let Some(swaps) = Swaps::on("prep_live_swap_units") else { return };
     if !fs::exists(GENERATOR).unwrap_or(false) {
         return skip("prep_live_swap_units", "systemd's generators are not installed");
@@ -310,13 +310,13 @@ fn units_are_stopped_and_started_when_their_files_are_back() {
     );
     let calls = fs::read_to_string(swaps.at("calls")).unwrap();
     assert_eq!(ran.stdout, "3\nexit 0\nalready up to date\nexit 0\nexit 0\nsame\n", "systemctl was called:\n{calls}");
-    // The names are systemd's own; the reload comes after the stops, and before the starts.
+    // The names are systemd's own; the reload is after the stops and before the starts.
     let escape = |name: &str| {
         let output = Command::new("systemd-escape").args(["-p", "--suffix=swap", &swaps.at(name)]).output().unwrap();
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     };
     let (one, two, three) = (escape("one"), escape("two"), escape("th ree"));
-    let want = [
+    let expected = [
         format!("stop -- {two}"),
         format!("stop -- {one}"),
         format!("stop -- {three}"),
@@ -326,6 +326,6 @@ fn units_are_stopped_and_started_when_their_files_are_back() {
         format!("start -- {one}"),
         format!("start -- {two}"),
     ];
-    let want: String = want.iter().map(|call| format!("systemctl {call}\n")).collect();
-    assert_eq!(calls, want);
+    let expected: String = expected.iter().map(|call| format!("systemctl {call}\n")).collect();
+    assert_eq!(calls, expected);
 }

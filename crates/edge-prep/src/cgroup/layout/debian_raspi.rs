@@ -1,17 +1,17 @@
-//! Debian's own images for the Raspberry Pi: a hook of the raspi-firmware package writes cmdline.txt
-//! anew with each kernel and initramfs, so what shall last stands in a file of its own.
+//! Debian's own images for the Raspberry Pi: a hook of the raspi-firmware package regenerates cmdline.txt
+//! for each kernel and initramfs, from options in a file that is edited instead.
 //!
-//! Raspberry Pi OS has a package of the same name since Bookworm; its hook leaves cmdline.txt alone.
+//! Raspberry Pi OS has a package of the same name since Bookworm; its hook does not write cmdline.txt.
 
 use std::path::Path;
 use std::time::Duration;
 
 use edge_host::action::{Bytes, Run, UndoOrder};
-use edge_host::{Node, Plan, Result, Root, State};
+use edge_host::{Node, Plan, Result, ResultExt, Root, State};
 
 use super::partition::{self, Partition};
-use super::{BootFile, NEW_FILE_MODE, Where, argv, token_inverse};
-use crate::cgroup::cmdline::{self, ENABLE, OneLine, Said};
+use super::{BootFile, NEW_FILE_MODE, argv, token_inverse};
+use crate::cgroup::cmdline::{self, ENABLE, MemoryOption, OneLine};
 
 const EXTRA: &str = "/etc/default/raspi-extra-cmdline";
 const SETTINGS: &str = "/etc/default/raspi-firmware";
@@ -20,15 +20,15 @@ const RASPBERRY_PI_OS: &str = "/etc/rpi-issue";
 const BOOT: &str = "/boot/firmware";
 const GENERATED: &str = "/boot/firmware/cmdline.txt";
 const WRITTEN: &[u8] = b"cmdline.txt";
-/// The hook runs behind it.
+/// The hook runs after it.
 const REGENERATE: [&str; 2] = ["update-initramfs", "-u"];
-/// An initramfs takes its time on a small board.
+/// An initramfs takes minutes on a small board.
 const WITHIN: Duration = Duration::from_secs(900);
 
-/// The file of the extra words, and the one that is made with them.
+/// The file with the extra options, and the one that is generated from it.
 #[derive(Debug, Clone)]
 pub struct DebianRaspi {
-    /// What is edited.
+    /// The file that is edited.
     pub extra: BootFile,
     pub(super) generated: BootFile,
     pub(super) partition: Result<Partition>,
@@ -55,49 +55,44 @@ impl DebianRaspi {
         if self.extra.now.state == State::Absent {
             return OneLine::parse(b"");
         }
-        OneLine::parse(self.extra.bytes()?).map_err(|error| self.extra.refuse(&error))
+        OneLine::parse(self.extra.bytes()?).on("edit", &self.extra.shown)
     }
 
-    pub(super) fn said(&self) -> Result<Said> {
-        Ok(cmdline::said(self.line()?.body))
+    pub(super) fn memory_option(&self) -> Result<MemoryOption> {
+        Ok(cmdline::memory_option(self.line()?.body))
     }
 
-    pub(super) fn enable(&self, place: Where, plan: &mut Plan) -> Result<()> {
+    pub(super) fn enable(&self, is_live: bool, plan: &mut Plan) -> Result<()> {
         let line = self.line()?;
-        if place == Where::Live && self.partition.clone()? == Partition::ReadOnly {
+        if is_live && self.partition.clone()? == Partition::ReadOnly {
             return Err(partition::read_only(&self.generated.shown, Path::new(BOOT)));
         }
         let end = if self.extra.now.bytes.is_empty() { "\n" } else { line.end };
         let text = format!("{}{end}", cmdline::append(line.body));
         let node = Node::File { content: Bytes::Known(text.into_bytes()), mode: NEW_FILE_MODE };
         let was = self.extra.now.clone();
-        if place == Where::Live && self.generated.now.exists() {
+        if is_live && self.generated.now.exists() {
             self.generated.keep_old(plan);
         }
-        plan.write(
-            &self.extra.path,
-            was,
-            node,
-            token_inverse(line.body),
-            "the memory cgroup, in each cmdline.txt to come",
-        )
-        .details
-        .push(format!("+ {ENABLE}"));
-        match place {
-            Where::Live => regenerate(plan),
-            Where::Image => plan.note(format!(
-                "{} is written with it by `{}` on the machine or in a chroot",
-                self.generated.shown,
-                REGENERATE.join(" ")
-            )),
+        plan.write(&self.extra.path, was, node, token_inverse(line.body), "turns the memory cgroup on")
+            .details
+            .push(format!("+ {ENABLE}"));
+        if is_live {
+            regenerate(plan);
+        } else {
+            plan.note(format!(
+                "run {} on the machine or in a chroot to generate {}",
+                REGENERATE.join(" "),
+                self.generated.shown
+            ));
         }
         Ok(())
     }
 
-    /// The words stand, and cmdline.txt was not yet made with them.
-    pub(super) fn bring_over(&self, plan: &mut Plan) {
+    /// Runs the hook where cmdline.txt was generated without the option.
+    pub(super) fn regenerate_if_outdated(&self, plan: &mut Plan) {
         let line = String::from_utf8_lossy(&self.generated.now.bytes);
-        if self.generated.now.exists() && cmdline::said(line.trim_end()) != Said::Enabled {
+        if self.generated.now.exists() && cmdline::memory_option(line.trim_end()) != MemoryOption::Enabled {
             regenerate(plan);
         }
     }
@@ -111,5 +106,5 @@ fn regenerate(plan: &mut Plan) {
         undo_order: UndoOrder::Last,
         deadline: WITHIN,
     };
-    plan.run(run, "its hook writes cmdline.txt anew");
+    plan.run(run, "generates cmdline.txt");
 }

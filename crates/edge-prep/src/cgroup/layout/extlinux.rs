@@ -1,28 +1,28 @@
-//! extlinux.conf as U-Boot reads it: the APPEND lines of the entry that is booted by default.
+//! extlinux.conf as U-Boot reads it: the APPEND lines of the default entry.
 //!
-//! Generic kernels do not know `cgroup_enable=`, so a word against the memory cgroup is turned into
-//! one for it in its place; where there is none, the token is added at the end.
+//! Generic kernels do not know `cgroup_enable=`, so a disabling token is replaced in its place by an
+//! enabling one; where there is none, the token is added at the end.
 
 use std::path::Path;
 
 use edge_host::action::Bytes;
-use edge_host::{Editor, Error, Inverse, Node, Plan, Result, Root};
+use edge_host::{Editor, Error, Inverse, Node, Plan, Result, ResultExt, Root};
 use serde_json::{Value, json};
 
 use super::manual_step::{self, ManualStep};
 use super::partition::{self, Partition};
 use super::{BootFile, Layout, NEW_FILE_MODE};
-use crate::cgroup::cmdline::{self, DISABLE, ENABLE, Said};
+use crate::cgroup::cmdline::{self, DISABLE, ENABLE, MemoryOption};
 
-/// The editor that takes these edits back.
+/// The editor that reverts these edits.
 const EDITOR: &str = "extlinux-append";
 const FILE: &str = "/boot/extlinux/extlinux.conf";
 const BOOT: &str = "/boot";
-/// u-boot-menu says so at the top of what it makes.
+/// u-boot-menu writes this into the head of the file that it generates.
 const MADE_BY: &str = "u-boot-update";
 const U_BOOT: &str = "/etc/default/u-boot";
 
-/// The file, and what its default entry tells the kernel.
+/// The file, and how its partition is mounted.
 #[derive(Debug, Clone)]
 pub struct Extlinux {
     /// The file.
@@ -37,14 +37,14 @@ pub(super) fn find(root: &Root) -> Result<Option<Layout>> {
     }
     let text = String::from_utf8_lossy(&file.now.bytes);
     if text.contains(MADE_BY) {
-        let said = said(&text).unwrap_or(Said::Nothing);
+        let option = memory_option(&text).unwrap_or(MemoryOption::Unset);
         let step = format!(
-            "in {U_BOOT}, take {DISABLE} out of U_BOOT_PARAMETERS or add {ENABLE} to it; then run u-boot-update and reboot"
+            "in {U_BOOT}, remove {DISABLE} from U_BOOT_PARAMETERS or add {ENABLE} to it, run u-boot-update, then reboot"
         );
         return Ok(Some(Layout::ManualStep(ManualStep {
             name: "u-boot-menu",
             shown: Some(manual_step::show(root, U_BOOT)),
-            said,
+            option,
             step,
         })));
     }
@@ -55,19 +55,20 @@ pub(super) fn find(root: &Root) -> Result<Option<Layout>> {
 impl Extlinux {
     fn text(&self) -> Result<&str> {
         let bytes = self.file.bytes()?;
-        let refuse = |why: &str| self.file.refuse(&Error::refused(why));
-        if bytes.contains(&0) {
-            return Err(refuse("it holds NUL bytes, as after a power cut"));
-        }
-        std::str::from_utf8(bytes).map_err(|_| refuse("it is not UTF-8 text"))
+        let text = if bytes.contains(&0) {
+            Err(Error::refused("it contains NUL bytes, as after a power cut"))
+        } else {
+            std::str::from_utf8(bytes).map_err(|_| Error::refused("it is not UTF-8 text"))
+        };
+        text.on("edit", &self.file.shown)
     }
 
-    pub(super) fn said(&self) -> Result<Said> {
-        said(self.text()?).map_err(|error| self.file.refuse(&error))
+    pub(super) fn memory_option(&self) -> Result<MemoryOption> {
+        memory_option(self.text()?).on("edit", &self.file.shown)
     }
 
     pub(super) fn enable(&self, plan: &mut Plan) -> Result<()> {
-        let (text, edits) = enable(self.text()?).map_err(|error| self.file.refuse(&error))?;
+        let (text, edits) = enable(self.text()?).on("edit", &self.file.shown)?;
         if self.partition == Partition::ReadOnly {
             return Err(partition::read_only(&self.file.shown, Path::new(BOOT)));
         }
@@ -75,7 +76,7 @@ impl Extlinux {
         let inverse =
             Inverse::Edit { kind: EDITOR.to_owned(), data: json!({"lines": edits}), parts: vec![ENABLE.to_owned()] };
         let node = Node::File { content: Bytes::Known(text.into_bytes()), mode: NEW_FILE_MODE };
-        let why = "the memory cgroup, from the next boot on";
+        let why = "turns the memory cgroup on at the next boot";
         let write = plan.write(&self.file.path, self.file.now.clone(), node, inverse, why);
         let replaces = edits.iter().any(|edit| edit["how"] == "replaced");
         write.details.push(if replaces { format!("{DISABLE} -> {ENABLE}") } else { format!("+ {ENABLE}") });
@@ -83,7 +84,7 @@ impl Extlinux {
     }
 }
 
-/// A line with its keyword, lower case, and where the rest of it begins and ends.
+/// A line's keyword in lower case, and where its value begins and ends.
 fn split(line: &str) -> (String, usize, usize) {
     let end = line.trim_end_matches(['\n', '\r']).len();
     let start = line.len() - line.trim_start().len();
@@ -94,13 +95,13 @@ fn split(line: &str) -> (String, usize, usize) {
     (keyword.to_ascii_lowercase(), value.min(end), end)
 }
 
-/// The numbers of the APPEND lines of the default entry: the one that DEFAULT names, or the first.
+/// The indexes of the APPEND lines of the default entry: the one that DEFAULT names, or the first.
 fn appends(lines: &[&str]) -> Vec<usize> {
     let value = |line: &str| {
         let (keyword, from, to) = split(line);
         (keyword, line.get(from..to).unwrap_or_default().trim().to_owned())
     };
-    let find = |wanted: &str| lines.iter().map(|line| value(line)).find(|(keyword, _)| keyword == wanted);
+    let find = |name: &str| lines.iter().map(|line| value(line)).find(|(keyword, _)| keyword == name);
     let Some((_, default)) = find("default").or_else(|| find("label")) else { return Vec::new() };
     let (mut inside, mut found) = (false, Vec::new());
     for (number, line) in lines.iter().enumerate() {
@@ -113,17 +114,17 @@ fn appends(lines: &[&str]) -> Vec<usize> {
     found
 }
 
-fn said(text: &str) -> Result<Said> {
+fn memory_option(text: &str) -> Result<MemoryOption> {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    // U-Boot takes the last APPEND of an entry.
+    // U-Boot uses the last APPEND of an entry.
     let last = appends(&lines).pop().ok_or_else(no_append)?;
     let (_, from, to) = split(lines[last]);
-    Ok(cmdline::said(&lines[last][from..to]))
+    Ok(cmdline::memory_option(&lines[last][from..to]))
 }
 
 fn no_append() -> Error {
-    Error::refused("its default entry has no APPEND line with words")
-        .hint(format!("add a line `APPEND {ENABLE}` with what else the kernel needs to the entry by hand"))
+    Error::refused("its default entry has no APPEND line with options")
+        .hint(format!("add an APPEND line with {ENABLE} and the other options of the kernel to that entry"))
 }
 
 /// The text with the token, and a record for each APPEND line.
@@ -139,25 +140,25 @@ fn enable(text: &str) -> Result<(String, Vec<Value>)> {
         let line = &lines[number];
         let (_, from, to) = split(line);
         let words = &line[from..to];
-        let (already, against) = (cmdline::count(words, ENABLE), cmdline::count(words, DISABLE));
+        let (enabled, disabled) = (cmdline::count(words, ENABLE), cmdline::count(words, DISABLE));
         let line_number = number + 1;
-        if cmdline::disables_in_list(words) || (already > 0 && against > 0) {
-            return Err(Error::refused(format!("line {line_number} says more than one thing of the memory cgroup"))
-                .hint(format!("take what disables it out of line {line_number} by hand")));
+        if cmdline::disables_in_list(words) || (enabled > 0 && disabled > 0) {
+            return Err(Error::refused(format!("line {line_number} has more than one option for the memory cgroup"))
+                .hint(format!("remove the disabling option from line {line_number}, then run the command again")));
         }
-        let (words, how) = match against {
-            0 if cmdline::said(words) == Said::Enabled => (words.to_owned(), "kept"),
+        let (words, how) = match disabled {
+            0 if cmdline::memory_option(words) == MemoryOption::Enabled => (words.to_owned(), "kept"),
             0 if words.is_empty() => return Err(no_append()),
             0 => (cmdline::append(words), "added"),
             _ => (cmdline::replace(words, DISABLE, ENABLE), "replaced"),
         };
-        edits.push(json!({"how": how, "before": already, "replaced": against}));
+        edits.push(json!({"how": how, "before": enabled, "replaced": disabled}));
         lines[number] = format!("{}{words}{}", &line[..from], &line[to..]);
     }
     Ok((lines.concat(), edits))
 }
 
-/// Takes these edits back in a file that has changed since.
+/// Reverts these edits in a file that has changed since.
 #[derive(Debug, Clone, Copy)]
 pub struct AppendEditor;
 
@@ -167,14 +168,14 @@ impl Editor for AppendEditor {
     }
 
     fn revert(&self, now: &[u8], data: &Value) -> Result<Vec<u8>> {
-        let text = std::str::from_utf8(now).map_err(|_| Error::refused("it is no text any more"))?;
+        let text = std::str::from_utf8(now).map_err(|_| Error::refused("it is not UTF-8 text any more"))?;
         let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
         let borrowed: Vec<&str> = lines.iter().map(String::as_str).collect();
         let numbers = appends(&borrowed);
         let edits = data["lines"].as_array().map(Vec::as_slice).unwrap_or_default();
         if numbers.len() != edits.len() {
-            return Err(Error::refused("its default entry is another one now")
-                .hint(format!("put {ENABLE} right by hand where it is not wanted")));
+            return Err(Error::refused("its default entry is a different one now")
+                .hint(format!("remove {ENABLE} from the entries where it is not needed")));
         }
         for (number, edit) in numbers.into_iter().zip(edits) {
             let line = &lines[number];
@@ -188,9 +189,9 @@ impl Editor for AppendEditor {
                 Some("replaced") if have == replaced => Some(cmdline::replace(words, ENABLE, DISABLE)),
                 Some("replaced") if have > 0 => {
                     return Err(Error::refused(format!(
-                        "{ENABLE} stands {have} times in it, and we left it {replaced} times"
+                        "it contains {ENABLE} {have} times, expected {replaced} as edge-prep wrote it"
                     ))
-                    .hint("put it right by hand"));
+                    .hint(format!("replace {ENABLE} by {DISABLE} where it was before")));
                 }
                 _ => None,
             };
@@ -215,10 +216,10 @@ mod tests {
     }
 
     #[test]
-    fn the_default_entry_alone_is_edited() {
+    fn enable_edits_the_default_entry_alone() {
         let (text, edits) = enable(TWO).unwrap();
         assert_eq!(text, TWO.replace("p1 rw\r", "p1 rw cgroup_enable=memory\r"));
-        assert_eq!(said(&text).unwrap(), Said::Enabled);
+        assert_eq!(memory_option(&text).unwrap(), MemoryOption::Enabled);
         assert_eq!(back(&text, &edits), TWO);
         assert_eq!(back(&text.replace("rw", "rw quiet"), &edits), TWO.replace("rw", "rw quiet"), "changed since");
         let first = TWO.replace("DEFAULT primary\n", "");
@@ -226,34 +227,34 @@ mod tests {
     }
 
     #[test]
-    fn a_word_against_it_is_turned_round() {
+    fn enable_replaces_a_disabling_token() {
         let off = TWO.replace("rw", "cgroup_disable=memory rw");
-        assert_eq!(said(&off).unwrap(), Said::Disabled);
+        assert_eq!(memory_option(&off).unwrap(), MemoryOption::Disabled);
         let (text, edits) = enable(&off).unwrap();
         assert_eq!(text, TWO.replace("rw", "cgroup_enable=memory rw"));
         assert_eq!(back(&text, &edits), off);
-        assert_eq!(back(TWO, &edits), TWO, "taken out by someone");
+        assert_eq!(back(TWO, &edits), TWO, "removed since");
         assert!(AppendEditor.revert(text.replace("rw", ENABLE).as_bytes(), &json!({"lines": edits})).is_err());
         for bad in ["cgroup_disable=cpu,memory", "cgroup_enable=memory cgroup_disable=memory"] {
             assert!(enable(&TWO.replace("rw", bad)).is_err(), "{bad}");
         }
-        assert!(enable("LABEL a\nLINUX b\n").unwrap_err().message().contains("has no APPEND line with words"));
+        assert!(enable("LABEL a\nLINUX b\n").unwrap_err().message().contains("has no APPEND line with options"));
     }
 
     proptest! {
         #[test]
-        fn any_text_is_edited_and_taken_back(
+        fn append_editor_reverts_the_edit_of_any_text(
             text in "((DEFAULT|label|Append|  APPEND|#|LINUX)( [a-c]{1,2}| cgroup_enable=memory| cgroup_disable=memory|\t--){0,3} ?\r?\n?){0,8}",
         ) {
             if let Ok((after, edits)) = enable(&text) {
                 prop_assert_eq!(after.matches('\n').count(), text.matches('\n').count());
-                prop_assert_eq!(said(&after).unwrap(), Said::Enabled);
+                prop_assert_eq!(memory_option(&after).unwrap(), MemoryOption::Enabled);
                 prop_assert_eq!(back(&after, &edits), text);
             }
         }
 
         #[test]
-        fn no_text_makes_it_panic(text in "\\PC{0,60}", more in "(append|label|default)[ \t\\PC]{0,9}") {
+        fn append_editor_takes_any_text(text in "\\PC{0,60}", more in "(append|label|default)[ \t\\PC]{0,9}") {
             let text = format!("{more}\n{text}\n{more}");
             if let Ok((after, edits)) = enable(&text) {
                 AppendEditor.revert(after.as_bytes(), &json!({"lines": edits})).unwrap();

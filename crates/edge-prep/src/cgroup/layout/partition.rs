@@ -1,7 +1,7 @@
-//! The boot partition: whether what is seen at its mount point is the partition at all.
+//! The boot partition: whether it is mounted at its mount point, and whether it can be written.
 //!
-//! Files below an unmounted /boot look real and are never read at boot; a write to them does
-//! nothing, and hides what is mounted later.
+//! Files below an unmounted /boot look real and are never read at boot: a write to them has no effect,
+//! and a later mount hides them.
 
 use std::path::Path;
 
@@ -11,27 +11,27 @@ use crate::cgroup::live::{self, Mount};
 
 const FSTAB: &str = "/etc/fstab";
 
-/// How the partition is there.
+/// How the partition is mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Partition {
-    /// It can be written, as far as can be told.
+    /// It can be written, as far as is known.
     Writable,
     /// It is mounted read-only.
     ReadOnly,
 }
 
-/// Looks at the partition that belongs at `dir`; refused where it is not mounted.
+/// Checks the partition that fstab mounts at `dir`; refused where it is not mounted.
 ///
-/// Read the files below it first: an automount answers only then.
+/// Read the files below it first: that triggers an automount.
 pub(super) fn check(root: &Root, dir: &Path) -> Result<Partition> {
     let fstab = root.read(Path::new(FSTAB))?.unwrap_or_default();
     let device = entry(&String::from_utf8_lossy(&fstab), dir).map(str::to_owned);
     let mounts = if root.is_live() { Some(live::mounts(root)?) } else { None };
     let is_empty = root.list(dir)?.is_empty();
-    judge(&root.display(dir), device.as_deref(), find(mounts.as_deref(), dir), is_empty)
+    evaluate(&root.display(dir), device.as_deref(), find(mounts.as_deref(), dir), is_empty)
 }
 
-/// What is known of the mount at a directory.
+/// What is known about the mount at a directory.
 #[derive(Debug, Clone, Copy)]
 enum Mounted<'m> {
     Here(&'m Mount),
@@ -47,23 +47,23 @@ fn find<'m>(mounts: Option<&'m [Mount]>, dir: &Path) -> Mounted<'m> {
     }
 }
 
-fn judge(shown: &Path, device: Option<&str>, mounted: Mounted<'_>, is_empty: bool) -> Result<Partition> {
+fn evaluate(shown: &Path, device: Option<&str>, mounted: Mounted<'_>, is_empty: bool) -> Result<Partition> {
     let shown = shown.display();
     match (mounted, device) {
         (Mounted::Here(mount), _) if mount.is_read_only() => Ok(Partition::ReadOnly),
         (Mounted::Not, Some(device)) => Err(Error::refused(format!(
-            "cannot find the boot command line: {device} is not mounted at {shown}, as the fstab says"
+            "cannot find the boot command line: {device} is not mounted at {shown} as in /etc/fstab"
         ))
         .hint(format!("mount {shown}"))),
         (Mounted::Unknown, Some(device)) if is_empty => Err(Error::refused(format!(
-            "cannot find the boot command line: {shown} is empty, and {device} belongs there"
+            "cannot find the boot command line: {shown} is empty, expected {device} mounted there"
         ))
-        .hint(format!("mount the image's boot partition there as well: mount PARTITION {shown}"))),
+        .hint(format!("mount the image's boot partition too: mount PARTITION {shown}"))),
         _ => Ok(Partition::Writable),
     }
 }
 
-/// The device that belongs at `dir`.
+/// The device that fstab mounts at `dir`.
 fn entry<'t>(fstab: &'t str, dir: &Path) -> Option<&'t str> {
     fstab.lines().filter(|line| !line.trim_start().starts_with('#')).find_map(|line| {
         let mut fields = line.split_whitespace();
@@ -72,7 +72,7 @@ fn entry<'t>(fstab: &'t str, dir: &Path) -> Option<&'t str> {
     })
 }
 
-/// The hint for a partition that cannot be written.
+/// The error for a partition that is mounted read-only.
 pub(super) fn read_only(shown: &str, dir: &Path) -> Error {
     Error::refused(format!("cannot edit {shown}: {} is mounted read-only", dir.display()))
         .hint(format!("mount -o remount,rw {}", dir.display()))
@@ -96,22 +96,22 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_that_is_not_there_is_refused() {
+    fn evaluate_refuses_a_partition_that_is_not_mounted() {
         let dir = Path::new("/boot/firmware");
         assert_eq!(entry(FSTAB_TEXT, dir), Some("PARTUUID=1-01"));
         assert_eq!(entry(FSTAB_TEXT, Path::new("/boot")), None);
         let (rw, ro) = (mount("rw,relatime"), mount("ro,relatime"));
         let device = Some("PARTUUID=1-01");
-        assert_eq!(judge(dir, device, Mounted::Here(&rw), false).unwrap(), Partition::Writable);
-        assert_eq!(judge(dir, device, Mounted::Here(&ro), false).unwrap(), Partition::ReadOnly);
-        assert_eq!(judge(dir, None, Mounted::Not, false).unwrap(), Partition::Writable, "part of the root");
-        assert_eq!(judge(dir, device, Mounted::Unknown, false).unwrap(), Partition::Writable);
-        let error = judge(dir, device, Mounted::Not, false).unwrap_err();
+        assert_eq!(evaluate(dir, device, Mounted::Here(&rw), false).unwrap(), Partition::Writable);
+        assert_eq!(evaluate(dir, device, Mounted::Here(&ro), false).unwrap(), Partition::ReadOnly);
+        assert_eq!(evaluate(dir, None, Mounted::Not, false).unwrap(), Partition::Writable, "part of the root");
+        assert_eq!(evaluate(dir, device, Mounted::Unknown, false).unwrap(), Partition::Writable);
+        let error = evaluate(dir, device, Mounted::Not, false).unwrap_err();
         assert_eq!(error.hint_text(), Some("mount /boot/firmware"));
-        let error = judge(dir, device, Mounted::Unknown, true).unwrap_err();
+        let error = evaluate(dir, device, Mounted::Unknown, true).unwrap_err();
         assert_eq!(
             error.message(),
-            "cannot find the boot command line: /boot/firmware is empty, and PARTUUID=1-01 belongs there"
+            "cannot find the boot command line: /boot/firmware is empty, expected PARTUUID=1-01 mounted there"
         );
     }
 }

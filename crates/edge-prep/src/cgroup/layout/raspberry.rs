@@ -1,20 +1,20 @@
-//! Raspberry Pi's firmware: cmdline.txt or what config.txt names instead, on the boot partition.
+//! Raspberry Pi's firmware: cmdline.txt, or the file that config.txt names instead, on the boot partition.
 //!
 //! The partition is /boot up to Raspberry Pi OS Bullseye and /boot/firmware since Bookworm and on
-//! Ubuntu. Bookworm leaves stubs in /boot that say where the files went: a line appended to such a
-//! stub is read by nobody.
+//! Ubuntu. Bookworm has stubs in /boot that name the new place of the files: nothing reads a line
+//! that is appended to such a stub.
 
 use std::path::{Path, PathBuf};
 
 use edge_host::action::Bytes;
-use edge_host::{Error, Inverse, Node, Plan, Result, Root};
+use edge_host::{Error, Node, Plan, Result, Root};
 
 use super::partition::{self, Partition};
 use super::{BootFile, NEW_FILE_MODE, token_inverse};
-use crate::cgroup::cmdline::{self, ENABLE, Said};
+use crate::cgroup::cmdline::{self, ENABLE, MemoryOption};
 use crate::cgroup::config_txt;
 
-/// Newest first: where both exist, the older one holds stubs.
+/// Newest first: where both exist, the older one has stubs.
 const PLACES: [&str; 2] = ["/boot/firmware", "/boot"];
 const MARK: &str = "/etc/rpi-issue";
 const CONFIG: &str = "config.txt";
@@ -49,8 +49,8 @@ pub(super) fn find(root: &Root, model: Option<&str>) -> Result<Option<Raspberry>
             return of(root, dir, config.as_deref().unwrap_or_default(), model, partition).map(Some);
         }
     }
-    // No file: then the partition may not be there. The first place is only such machines'; the
-    // second is everyone's, and other signs are needed.
+    // No file: the partition may not be mounted. Only these machines use the first place; every machine
+    // uses the second, so it is checked only where something else shows a Raspberry Pi.
     partition::check(root, Path::new(PLACES[0]))?;
     let is_raspberry = model.is_some_and(|model| model.contains("Raspberry Pi"));
     if stub.is_some() || is_raspberry || root.find(Path::new(MARK))?.exists() {
@@ -58,7 +58,7 @@ pub(super) fn find(root: &Root, model: Option<&str>) -> Result<Option<Raspberry>
     }
     match stub {
         Some(stub) => Err(Error::refused(format!(
-            "cannot find the boot command line: {} is a stub, and {} holds none",
+            "cannot find the boot command line: {} is a stub, and {} does not contain the file",
             root.display(&stub).display(),
             root.display(Path::new(PLACES[0])).display()
         ))
@@ -69,7 +69,7 @@ pub(super) fn find(root: &Root, model: Option<&str>) -> Result<Option<Raspberry>
 
 fn of(root: &Root, dir: &Path, config: &str, model: Option<&str>, partition: Partition) -> Result<Raspberry> {
     let mut include = |name: &str| {
-        // The firmware knows nothing outside its partition.
+        // The firmware reads nothing outside its partition.
         let is_inside = !name.starts_with('/') && name.split('/').all(|part| part != "..");
         if is_inside { text(root, &dir.join(name)) } else { Ok(None) }
     };
@@ -86,8 +86,8 @@ fn is_stub(text: &str) -> bool {
 }
 
 impl Raspberry {
-    pub(super) fn said(&self) -> Result<Said> {
-        Ok(cmdline::said(self.file.line()?.body))
+    pub(super) fn memory_option(&self) -> Result<MemoryOption> {
+        Ok(cmdline::memory_option(self.file.line()?.body))
     }
 
     pub(super) fn enable(&self, plan: &mut Plan) -> Result<()> {
@@ -96,16 +96,16 @@ impl Raspberry {
             return Err(partition::read_only(&self.file.shown, &self.dir));
         }
         self.file.keep_old(plan);
-        // Behind a word against it too: these kernels take the last one.
+        // After a disabling option too: these kernels use the last one.
         let text = format!("{}{}", cmdline::append(line.body), line.end);
         let node = Node::File { content: Bytes::Known(text.into_bytes()), mode: NEW_FILE_MODE };
-        let inverse: Inverse = token_inverse(line.body);
+        let inverse = token_inverse(line.body);
         let write = plan.write(
             &self.file.path,
             self.file.now.clone(),
             node,
             inverse,
-            "the memory cgroup, from the next boot on",
+            "turns the memory cgroup on at the next boot",
         );
         write.details.push(format!("+ {ENABLE}"));
         Ok(())

@@ -1,11 +1,11 @@
-//! Layouts as literals, for tests of what is planned from them.
+//! Layouts as literals, for tests of plans and findings.
 
 use edge_host::{FileSnapshot, State};
 
 use super::grub::testing::grub;
 use super::{BootFile, Layout, Partition, Raspberry};
 
-/// What stands where a file with this text is.
+/// The snapshot of a file with this text.
 pub(crate) fn file(text: &str) -> FileSnapshot {
     let state = State::File { sha256: String::new(), mode: 0o644, uid: 0, gid: 0, xattrs: None };
     FileSnapshot { state, bytes: text.as_bytes().to_vec() }
@@ -21,20 +21,20 @@ pub(crate) fn raspberry(text: &str, partition: Partition) -> Layout {
     Layout::Raspberry(Raspberry { file, dir: "/boot/firmware".into(), partition })
 }
 
-/// Debian's, with what stands in both of its files.
+/// Debian's layout, with the text of both files.
 pub(crate) fn debian_raspi(extra: &str, generated: &str) -> Layout {
     let extra = boot_file("/etc/default/raspi-extra-cmdline", extra);
     let generated = boot_file("/boot/firmware/cmdline.txt", generated);
     Layout::DebianRaspi(super::DebianRaspi { extra, generated, partition: Ok(Partition::Writable) })
 }
 
-/// GRUB with the drop-in or without, and a grub.cfg without the token.
+/// GRUB with or without the drop-in, and a grub.cfg without the token.
 pub(crate) fn grub_with(drop_in: DropIn) -> Layout {
     Layout::Grub(grub(drop_in))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DropIn {
-    Stands,
+    Present,
     Absent,
 }

@@ -1,13 +1,10 @@
-//! /etc/crypttab with the option `swap`: the device is made anew as swap at each boot.
+//! /etc/crypttab with the option `swap`: the device is formatted as swap at every boot.
 //!
-//! Reported, not edited: the line in fstab is what turns it on, and this one may be wanted again.
-
-use std::path::Path;
+//! Reported, not edited: the entry in fstab turns it on, and the device may be needed for something else.
 
 use edge_host::{Result, Root};
 
-use super::manual_step::ManualStep;
-use super::{AfterReboot, SwapSource, text};
+use super::{AtBoot, SwapSource, text};
 
 const FILE: &str = "/etc/crypttab";
 
@@ -15,16 +12,10 @@ pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     let Some(text) = text(root, FILE)? else { return Ok(Vec::new()) };
     Ok(parse(&text)
         .map(|(line, name)| {
-            ManualStep {
-                source: "crypttab",
-                file: Path::new(FILE).to_path_buf(),
-                line: Some(line),
-                what: format!("/dev/mapper/{name}"),
-                after_reboot: AfterReboot::Aside,
-                why: "formatted as swap at each boot; fstab or a unit turns it on".to_owned(),
-                step: format!("put a # in front of {FILE}:{line} if nothing else needs the device"),
-            }
-            .found()
+            let found = SwapSource::new("crypttab", FILE, format!("/dev/mapper/{name}"), AtBoot::Related)
+                .because("formatted as swap at every boot; fstab or a unit turns it on")
+                .manual_step(format!("comment out {FILE}:{line} if nothing else needs the device"));
+            SwapSource { line: Some(line), ..found }
         })
         .collect())
 }
@@ -42,7 +33,7 @@ fn parse(text: &str) -> impl Iterator<Item = (usize, &str)> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn only_the_option_counts() {
+    fn parse_finds_entries_with_the_option() {
         let text =
             "# swap\ncswap /dev/sda2 /dev/urandom swap,cipher=aes\nswap /dev/sdb none luks\n#x /dev/y z swap\nw /d\n";
         assert_eq!(super::parse(text).collect::<Vec<_>>(), [(2, "cswap")]);

@@ -1,73 +1,77 @@
-//! /etc/fstab: a line whose third field is `swap`, by path, LABEL, UUID, PARTUUID or PARTLABEL.
+//! /etc/fstab: an entry whose third field is `swap`, by path, LABEL, UUID, PARTUUID or PARTLABEL.
 //!
-//! Turned off by a comment that says who did it; taken back by removing that comment from that line.
+//! Turned off by commenting it out with edge-prep's name; an undo removes that comment from that line.
 
 use std::path::Path;
-use std::rc::Rc;
 
-use edge_host::{Error, Result, Root, State, action};
+use edge_host::action::{Bytes, MAX_COPY};
+use edge_host::{Action, Error, FileSnapshot, Inverse, Node, Plan, Result, Root, State};
 
-use super::fstab_lines::{LineState, swap_lines};
-use super::{AfterReboot, Brings, Change, Remedy, SwapSource};
+use super::fstab_lines::{EDITOR, SwapLine, commented, swap_lines};
+use super::{AtBoot, Devices, NEW_FILE_MODE, SwapSource};
 use crate::swap::device::device_path;
 use crate::swap::units::resolved;
 
 const FILE: &str = "/etc/fstab";
-/// Lines with one of these are passed over by `swapon -a` and by systemd.
+/// `swapon -a` and systemd skip entries with this option.
 const NOT_AT_BOOT: &str = "noauto";
 
 pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     let path = Path::new(FILE);
-    let standing = root.find(path)?;
-    match standing.state {
+    let was = root.find(path)?;
+    match was.state {
         State::Absent => return Ok(Vec::new()),
         State::File { .. } => {}
         other => {
-            let shown = root.display(path);
-            return Err(Error::failed(format!(
-                "cannot read {}: it is {}, not a file",
-                shown.display(),
-                other.describe()
-            )));
+            let cause = format!("it is {}, not a file", other.describe());
+            return Err(Error::cannot("read", root.display(path), cause));
         }
     }
-    let lines = swap_lines(&standing.bytes);
-    let standing = Rc::new(standing);
+    let lines = swap_lines(&was.bytes);
+    let is_too_large = was.bytes.len() > MAX_COPY;
+    // One write comments out all entries.
+    let enabled: Vec<&SwapLine> = lines.iter().filter(|line| at_boot(line).0 == AtBoot::Enabled).collect();
+    let mut write = if enabled.is_empty() || is_too_large { None } else { Some(comment_out(was, &enabled)) };
     Ok(lines
-        .into_iter()
+        .iter()
         .map(|line| {
-            let noauto = line.options.trim_end().split(',').any(|option| option == NOT_AT_BOOT);
-            let (after_reboot, why) = match line.state {
-                LineState::Commented => (AfterReboot::Off, "commented by edge-prep".to_owned()),
-                LineState::InForce if noauto => (AfterReboot::Off, "noauto: not turned on at boot".to_owned()),
-                LineState::InForce => (AfterReboot::Back, "turned on at each boot".to_owned()),
-            };
-            let remedy = match after_reboot {
-                AfterReboot::Back if standing.bytes.len() > action::MAX_COPY => Remedy::ManualStep(format!(
-                    "{FILE} is larger than {} MiB, of which no copy would be kept: put a # in front of line {}",
-                    action::MAX_COPY >> 20,
-                    line.line
-                )),
-                AfterReboot::Back => Remedy::Change(vec![Change::Comment {
-                    path: path.to_path_buf(),
-                    was: Rc::clone(&standing),
-                    line: line.line,
-                }]),
-                _ => Remedy::Nothing,
-            };
-            SwapSource {
-                source: "fstab",
-                file: path.to_path_buf(),
-                line: Some(line.line),
-                brings: Brings::Path(device(root, &line.spec)),
-                what: line.spec,
-                after_reboot,
-                why,
-                remedy,
-                service: None,
+            let (at_boot, why) = at_boot(line);
+            let mut found = SwapSource::new("fstab", FILE, &line.spec, at_boot).because(why);
+            if is_too_large {
+                found = found.manual_step(format!(
+                    "comment out line {} of {FILE}, which edge-prep does not edit: it is larger than {} MiB",
+                    line.line,
+                    MAX_COPY >> 20
+                ));
+            } else if at_boot == AtBoot::Enabled {
+                found.actions.extend(write.take());
             }
+            SwapSource { line: Some(line.line), devices: Devices::Path(device(root, &line.spec)), ..found }
         })
         .collect())
+}
+
+fn at_boot(line: &SwapLine) -> (AtBoot, &'static str) {
+    let is_noauto = line.options.trim_end().split(',').any(|option| option == NOT_AT_BOOT);
+    match line.is_commented {
+        true => (AtBoot::Disabled, "commented out by edge-prep"),
+        false if is_noauto => (AtBoot::Disabled, "has the option noauto"),
+        false => (AtBoot::Enabled, "active entry"),
+    }
+}
+
+fn comment_out(was: FileSnapshot, lines: &[&SwapLine]) -> Action {
+    let (bytes, data) = commented(&was.bytes, &lines.iter().map(|line| line.line).collect());
+    let parts = lines.iter().map(|line| line.spec.clone()).collect();
+    let inverse = match data {
+        Some(data) => Inverse::Edit { kind: EDITOR.to_owned(), data, parts },
+        None => Inverse::Whole,
+    };
+    let mut plan = Plan::new();
+    let node = Node::File { content: Bytes::Known(bytes), mode: NEW_FILE_MODE };
+    let write = plan.write(FILE, was, node, inverse, "turns swap off at boot");
+    write.details = lines.iter().map(|line| format!("line {} commented out: {}", line.line, line.spec)).collect();
+    plan.actions.remove(0)
 }
 
 /// The device as /proc/swaps lists it; in an image nothing is active to compare it with.

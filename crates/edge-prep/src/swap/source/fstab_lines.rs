@@ -1,20 +1,20 @@
-//! Lines of /etc/fstab: which turn swap on, commenting them, and taking that back.
+//! Lines of /etc/fstab: finding those that turn swap on, commenting them out, and reverting that.
 //!
-//! Bytes throughout: a file that is not UTF-8 in some comment is edited all the same, and every
-//! byte that is not the marker stays.
+//! Works on bytes, so that a file with other encodings in a comment can be edited, and no byte except the
+//! marker changes.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use edge_host::{Editor, Error, Result};
 use serde_json::{Value, json};
 
-/// The editor that takes comments back.
+/// The editor that removes the comments.
 pub(crate) const EDITOR: &str = "fstab-lines";
-/// What stands in front of a line that was turned off.
+/// What is in front of a line that was commented out.
 pub(crate) const MARKER: &str = "# edge-prep: ";
 const TYPE: &[u8] = b"swap";
 
-/// A line that names swap in its third field.
+/// A line with `swap` in its third field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SwapLine {
     /// From 1.
@@ -23,40 +23,28 @@ pub(crate) struct SwapLine {
     pub(crate) spec: String,
     /// The fourth field.
     pub(crate) options: String,
-    /// Whether our marker stands in front of it.
-    pub(crate) state: LineState,
+    /// Whether our marker is in front of it.
+    pub(crate) is_commented: bool,
 }
 
-/// Whether a line counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LineState {
-    /// It does.
-    InForce,
-    /// We turned it off.
-    Commented,
-}
-
-/// The lines that turn swap on, or did before we turned them off.
+/// The lines that turn swap on, or did before we commented them out.
 pub(crate) fn swap_lines(bytes: &[u8]) -> Vec<SwapLine> {
     let lines = lines(bytes).enumerate();
     lines.filter_map(|(index, line)| swap_line(index + 1, body(line))).collect()
 }
 
 fn swap_line(number: usize, line: &[u8]) -> Option<SwapLine> {
-    let (line, state) = match line.strip_prefix(MARKER.as_bytes()) {
-        Some(line) => (line, LineState::Commented),
-        None => (line, LineState::InForce),
-    };
+    let (line, is_commented) = line.strip_prefix(MARKER.as_bytes()).map_or((line, false), |line| (line, true));
     let mut fields = line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|field| !field.is_empty());
     let spec = fields.next().filter(|spec| !spec.starts_with(b"#"))?;
     let kind = fields.nth(1)?;
     let options = fields.next().unwrap_or_default();
     let text = |field: &[u8]| String::from_utf8_lossy(field).into_owned();
-    (kind == TYPE).then(|| SwapLine { line: number, spec: text(spec), options: text(options), state })
+    (kind == TYPE).then(|| SwapLine { line: number, spec: text(spec), options: text(options), is_commented })
 }
 
-/// The file with these lines (from 1) commented, and what takes that back: none where a line is no
-/// text and the journal could not hold it.
+/// The file with these lines (from 1) commented out, and what reverts that; none where a line is not
+/// UTF-8 and cannot be stored in the journal.
 pub(crate) fn commented(bytes: &[u8], which: &BTreeSet<usize>) -> (Vec<u8>, Option<Value>) {
     let mut out = Vec::with_capacity(bytes.len() + which.len() * MARKER.len());
     let mut texts = Some(Vec::new());
@@ -84,7 +72,7 @@ fn body(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// Takes the comments back, whatever else has changed in the file.
+/// Removes the comments, whatever else has changed in the file.
 #[derive(Debug, Clone, Copy)]
 pub struct FstabLines;
 
@@ -95,7 +83,7 @@ impl Editor for FstabLines {
 
     fn revert(&self, now: &[u8], data: &Value) -> Result<Vec<u8>> {
         let mut all: Vec<&[u8]> = lines(now).collect();
-        // Each text of a line with the numbers of the lines that have it, commented and not.
+        // The numbers of the lines we commented out, by text; and the lines that are not commented.
         let mut ours: HashMap<&[u8], BTreeSet<usize>> = HashMap::new();
         let mut plain: HashSet<&[u8]> = HashSet::new();
         for (index, line) in all.iter().map(|line| body(line)).enumerate() {
@@ -112,7 +100,7 @@ impl Editor for FstabLines {
             let damaged = || Error::failed("its journal record is damaged");
             let text = record["text"].as_str().ok_or_else(damaged)?;
             let at = record["line"].as_u64().and_then(|at| usize::try_from(at).ok()).ok_or_else(damaged)?;
-            // Of several that are the same, the one that is nearest to where ours was.
+            // Of several identical lines, the one nearest to where ours was.
             let nearest = ours.get_mut(text.as_bytes()).and_then(|numbers| {
                 let (before, after) = (numbers.range(..=at).next_back(), numbers.range(at..).next());
                 let nearest = before.into_iter().chain(after).min_by_key(|number| at.abs_diff(**number)).copied()?;
@@ -123,7 +111,7 @@ impl Editor for FstabLines {
                 plain.insert(body(line));
             } else if !plain.contains(text.as_bytes()) {
                 return Err(Error::refused(format!("the line {:?} is not there any more", format!("{MARKER}{text}")))
-                    .hint(format!("if swap shall be back, add this line by hand: {text}")));
+                    .hint(format!("to turn swap on again, add this line to the file: {text}")));
             }
         }
         Ok(all.concat())
@@ -140,8 +128,8 @@ mod tests {
     }
 
     #[test]
-    fn swap_is_the_third_field_and_nothing_else() {
-        for (text, want) in [
+    fn swap_lines_have_swap_as_third_field() {
+        for (text, expected) in [
             ("/dev/sda2 none swap sw 0 0\n", vec![1]),
             ("\t /dev/sda2\t\tnone  swap\n", vec![1]),
             ("/swapfile none swap", vec![1]),
@@ -157,15 +145,15 @@ mod tests {
             ("\n\n/a none swap\n/b /b ext4\n/c none swap pri=5\n", vec![3, 5]),
             ("", vec![]),
         ] {
-            assert_eq!(numbers(text), want, "{text:?}");
+            assert_eq!(numbers(text), expected, "{text:?}");
         }
         let line = &swap_lines(b"# edge-prep: UUID=x none swap noauto,pri=5 0 0\n")[0];
         assert_eq!((line.spec.as_str(), line.options.as_str()), ("UUID=x", "noauto,pri=5"));
-        assert_eq!(line.state, LineState::Commented);
+        assert!(line.is_commented);
     }
 
     #[test]
-    fn a_comment_is_taken_back_whatever_else_changed() {
+    fn revert_removes_the_comments_in_a_changed_file() {
         let start = "# mine\n/a none swap sw 0 0\n/b / ext4\n/a none swap sw 0 0\n";
         let (text, data) = commented(start.as_bytes(), &BTreeSet::from([2, 4]));
         let text = String::from_utf8(text).unwrap();
@@ -173,14 +161,14 @@ mod tests {
         let data = data.unwrap();
         let revert = |now: &str| FstabLines.revert(now.as_bytes(), &data).map(|b| String::from_utf8(b).unwrap());
         assert_eq!(revert(&text).unwrap(), start);
-        assert_eq!(revert(start).unwrap(), start, "taken back already");
+        assert_eq!(revert(start).unwrap(), start, "already reverted");
         assert_eq!(revert(&format!("/new /n ext4\n{text}")).unwrap(), format!("/new /n ext4\n{start}"));
         let error = revert("/b / ext4\n").unwrap_err();
         assert_eq!(error.to_string(), "the line \"# edge-prep: /a none swap sw 0 0\" is not there any more");
     }
 
     #[test]
-    fn a_line_that_is_no_text_has_no_edit_to_take_back() {
+    fn commented_has_no_edit_for_a_line_that_is_not_utf8() {
         let start = b"/a\xff none swap\n";
         let (text, data) = commented(start, &BTreeSet::from([1]));
         assert_eq!((text, data), ([MARKER.as_bytes(), start].concat(), None));
@@ -198,7 +186,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_file_stops_it(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        fn commented_takes_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             let all: BTreeSet<usize> = swap_lines(&bytes).iter().map(|line| line.line).collect();
             let (text, data) = commented(&bytes, &all);
             if let Some(data) = data {
@@ -208,18 +196,18 @@ mod tests {
         }
 
         #[test]
-        fn comment_and_uncomment_is_nothing(
+        fn revert_restores_any_file(
             all in proptest::collection::vec((line(), prop_oneof![Just("\n"), Just("\r\n")]), 0..12),
             last in line(),
         ) {
             let text: String = all.iter().map(|(line, end)| format!("{line}{end}")).collect::<String>() + &last;
             let on: BTreeSet<usize> = swap_lines(text.as_bytes())
                 .iter()
-                .filter(|line| line.state == LineState::InForce)
+                .filter(|line| !line.is_commented)
                 .map(|line| line.line)
                 .collect();
             let (off, data) = commented(text.as_bytes(), &on);
-            prop_assert!(swap_lines(&off).iter().all(|line| line.state == LineState::Commented));
+            prop_assert!(swap_lines(&off).iter().all(|line| line.is_commented));
             prop_assert_eq!(off.len(), text.len() + on.len() * MARKER.len());
             let same: Vec<u8> = String::from_utf8(off.clone()).unwrap().replace(MARKER, "").into_bytes();
             prop_assert_eq!(same, text.replace(MARKER, "").into_bytes());

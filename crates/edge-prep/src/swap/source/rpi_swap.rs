@@ -1,26 +1,26 @@
 //! rpi-swap (Raspberry Pi OS from Trixie on): a generator that sets up zram, a file, or both.
 //!
-//! Turned off by a drop-in of our own; its configuration and other drop-ins stay.
+//! Turned off by our own drop-in; its configuration and other drop-ins are not changed.
 
 use std::path::{Path, PathBuf};
 
 use edge_host::{Result, Root};
 use edge_systemd::{effective_files, value};
 
-use super::{AfterReboot, Brings, Change, Remedy, SwapSource};
+use super::{AtBoot, Devices, SwapSource, drop_in};
 
 const GENERATORS: [&str; 2] =
     ["/usr/lib/systemd/system-generators/rpi-swap-generator", "/lib/systemd/system-generators/rpi-swap-generator"];
 const CONFIG: &str = "/etc/rpi/swap.conf";
 const DROPINS: [&str; 2] = ["/etc/rpi/swap.conf.d", "/usr/lib/rpi/swap.conf.d"];
 const OURS: &str = "/etc/rpi/swap.conf.d/90-edgeutils.conf";
-const TEXT: &str = "# Made by edge-prep: swap is off; `edge-prep undo` takes it back.\n[Main]\nMechanism=none\n";
+const TEXT: &str = "# Created by edge-prep: swap is off; `edge-prep undo` removes it.\n[Main]\nMechanism=none\n";
 const SECTION: &str = "Main";
 const KEY: &str = "Mechanism";
 const NONE: &str = "none";
-/// Where its swap file is unless it is told otherwise.
+/// Its swap file by default.
 const SWAP_FILE: &str = "/var/swap";
-/// What it does without any setting.
+/// Its mechanism by default.
 const DEFAULT: &str = "auto";
 
 pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
@@ -39,29 +39,18 @@ pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
         }
     }
     let (file, mechanism) = settings.pop().unwrap_or_else(|| (generator, DEFAULT.to_owned()));
+    let setting = format!("{KEY}={mechanism}");
+    let at_boot = if mechanism == NONE { AtBoot::Disabled } else { AtBoot::Enabled };
+    let devices = if mechanism == "swapfile" { Devices::Path(SWAP_FILE.into()) } else { Devices::AnyZram };
     let ours = Path::new(OURS);
-    let (after_reboot, remedy) = if mechanism == NONE {
-        (AfterReboot::Off, Remedy::Nothing)
-    } else if DROPINS.iter().any(|dir| file.starts_with(dir)) && file.file_name() > ours.file_name() {
-        // Ours would be read before it and not count.
-        let hand = format!("{} is read last and sets {KEY}={mechanism}: make it {KEY}={NONE}", file.display());
-        (AfterReboot::Back, Remedy::ManualStep(hand))
-    } else {
-        let was = root.find(ours)?;
-        (
-            AfterReboot::Back,
-            Remedy::Change(vec![Change::Write { path: ours.to_path_buf(), was, text: TEXT.to_owned() }]),
-        )
-    };
-    Ok(vec![SwapSource {
-        source: "rpi-swap",
-        file,
-        line: None,
-        why: format!("{KEY}={mechanism}"),
-        what: format!("{KEY}={mechanism}"),
-        brings: if mechanism == "swapfile" { Brings::Path(PathBuf::from(SWAP_FILE)) } else { Brings::Zram },
-        after_reboot,
-        remedy,
-        service: None,
-    }])
+    // A file that is read after ours takes precedence.
+    let is_later = DROPINS.iter().any(|dir| file.starts_with(dir)) && file.file_name() > ours.file_name();
+    let step = format!("set {KEY}={NONE} in {}, which takes precedence over a drop-in", file.display());
+    let mut found = SwapSource { devices, ..SwapSource::new("rpi-swap", file, &setting, at_boot).because(&setting) };
+    if is_later {
+        found = found.manual_step(step);
+    } else if at_boot == AtBoot::Enabled {
+        found.actions = drop_in(OURS, root.find(ours)?, TEXT.to_owned(), &format!("{setting} of rpi-swap"));
+    }
+    Ok(vec![found])
 }

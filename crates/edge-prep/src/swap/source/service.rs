@@ -1,77 +1,63 @@
-//! A service that makes swap at boot: found, disabled as `systemctl disable` does, or masked.
+//! A service that creates swap at boot: found, disabled as `systemctl disable` does, or masked.
 
 use std::path::{Path, PathBuf};
 
 use edge_host::{Result, Root};
-use edge_systemd::{ADMIN_UNITS, Link, MASK, Scope, Units};
+use edge_systemd::{ADMIN_UNITS, Link, Scope, Units};
 
-use super::{AfterReboot, Brings, Change, Remedy, SwapSource};
+use super::{AtBoot, Devices, SwapSource, disable, mask};
 
 const INIT_SCRIPTS: &str = "/etc/init.d";
-/// The run levels that systemd's compatibility looks at.
+/// The run levels that systemd reads for compatibility.
 const RUN_LEVELS: [&str; 4] = ["/etc/rc2.d", "/etc/rc3.d", "/etc/rc4.d", "/etc/rc5.d"];
 
-/// What one such service is.
+/// A service that creates swap.
 pub(super) struct Service {
     pub(super) source: &'static str,
     pub(super) unit: &'static str,
-    pub(super) brings: Brings,
+    pub(super) devices: Devices,
 }
 
 /// The service, if it is installed.
 ///
-/// Its enabling links are removed and its own files stay. What enables it from below /usr, or as an
-/// init script, cannot be removed there: then the unit is masked.
+/// The links that enable it are removed, and its own files are not changed. A link below /usr or of an
+/// init script is not removed: then the unit is masked.
 pub(super) fn detect(root: &Root, service: Service) -> Result<Option<SwapSource>> {
-    let Service { source, unit, brings } = service;
-    let mask = Path::new(ADMIN_UNITS).join(unit);
+    let Service { source, unit, devices } = service;
     let units = Units::read(root, Scope::NextBoot)?;
     let own = units.find(unit)?;
     let script = init_script(root, unit)?;
     let links = units.links_to(&own)?;
-    let found = |file: PathBuf, after_reboot, why, remedy| SwapSource {
-        source,
-        file,
-        line: None,
-        what: unit.to_owned(),
-        brings,
-        after_reboot,
-        why,
-        remedy,
-        service: Some(unit.to_owned()),
+    let (file, kind) = match (own.file(), &script) {
+        (Some(file), _) => (file.path.clone(), "unit"),
+        (None, Some(script)) => (script.file.clone(), "init script"),
+        (None, None) => return Ok(None),
     };
-    let Some((at, kind)) = own
-        .file()
-        .map(|file| (file.path.clone(), "unit"))
-        .or_else(|| script.as_ref().map(|script| (script.file.clone(), "init script")))
-    else {
-        return Ok(None);
+    let found = |at_boot, why: String| {
+        let found = SwapSource::new(source, file, unit, at_boot).because(why);
+        SwapSource { devices, service: Some(unit.to_owned()), ..found }
     };
     if own.is_masked() {
-        return Ok(Some(found(at, AfterReboot::Off, "masked".to_owned(), Remedy::Nothing)));
+        return Ok(Some(found(AtBoot::Disabled, "masked".to_owned())));
     }
-    // A unit takes the place of an init script of the same name.
+    // A unit takes precedence over an init script of the same name.
     let started = if own.exists() { None } else { script.and_then(|script| script.started_by) };
     let Some(by) = links.first().map(|link| link.path.clone()).or(started.clone()) else {
-        return Ok(Some(found(at, AfterReboot::Off, format!("the {kind} is not enabled"), Remedy::Nothing)));
+        return Ok(Some(found(AtBoot::Disabled, format!("the {kind} is not enabled"))));
     };
-    let why = format!("enabled by {}", by.display());
-    let removable = links.iter().all(Link::is_admins) && started.is_none();
-    let changes = if removable {
-        links.into_iter().map(|Link { path, itself }| Change::Remove { path, was: itself }).collect()
+    let found = found(AtBoot::Enabled, format!("enabled by {}", by.display()));
+    let what = format!("{unit} of {source}");
+    if links.iter().all(Link::is_admins) && started.is_none() {
+        return Ok(Some(SwapSource { actions: disable(links, &what), ..found }));
+    }
+    let path = Path::new(ADMIN_UNITS).join(unit);
+    let was = root.find_link(&path)?;
+    Ok(Some(if was.exists() {
+        // A file of the administrator is where the mask would be.
+        found.manual_step(format!("rm {} && systemctl daemon-reload", by.display()))
     } else {
-        let was = root.find_link(&mask)?;
-        if was.exists() {
-            let hand = format!(
-                "{} is enabled by {}: move that link away, then run systemctl daemon-reload",
-                mask.display(),
-                by.display()
-            );
-            return Ok(Some(found(at, AfterReboot::Back, why, Remedy::ManualStep(hand))));
-        }
-        vec![Change::Link { path: mask, was, target: MASK }]
-    };
-    Ok(Some(found(at, AfterReboot::Back, why, Remedy::Change(changes))))
+        SwapSource { actions: mask(path, was, &what), ..found }
+    }))
 }
 
 struct InitScript {
@@ -87,10 +73,10 @@ fn init_script(root: &Root, unit: &str) -> Result<Option<InitScript>> {
     }
     for level in RUN_LEVELS.map(Path::new) {
         for link in root.list(level)? {
-            // S01dphys-swapfile: started, at place 01.
-            let is_ours =
+            // S01dphys-swapfile: started at position 01.
+            let is_start =
                 link.to_str().and_then(|link| link.strip_prefix('S')).and_then(|link| link.get(2..)) == Some(name);
-            if is_ours {
+            if is_start {
                 return Ok(Some(InitScript { file, started_by: Some(level.join(&link)) }));
             }
         }

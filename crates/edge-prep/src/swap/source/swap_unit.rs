@@ -1,16 +1,16 @@
 //! Native `.swap` units, in /etc or below /usr.
 //!
-//! A vendor's unit is masked by a link to /dev/null in /etc/systemd/system: whatever asks for it,
-//! it does not start. A unit that is a file in /etc itself cannot be masked there without taking the
-//! administrator's file away, which `systemctl mask` refuses too: its enabling links are removed
-//! instead, as `systemctl disable` does, and the file stays as it is.
+//! A vendor's unit is masked by a link to /dev/null in /etc/systemd/system, so that nothing can start
+//! it. A unit that is a file in /etc itself cannot be masked there without removing the administrator's
+//! file, which `systemctl mask` refuses too: the links that enable it are removed instead, as
+//! `systemctl disable` does.
 
 use std::path::Path;
 
 use edge_host::{Result, Root};
-use edge_systemd::{ADMIN_UNITS, Link, MASK, Scope, Unit, Units};
+use edge_systemd::{ADMIN_UNITS, Link, Scope, Unit, Units};
 
-use super::{AfterReboot, Brings, Change, Remedy, SwapSource};
+use super::{AtBoot, Devices, SwapSource, disable, mask};
 use crate::swap::device::device_path;
 use crate::swap::units::{self, resolved};
 
@@ -24,40 +24,33 @@ pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
 }
 
 fn found(root: &Root, units: &Units<'_>, unit: &Unit) -> Result<Option<SwapSource>> {
-    // A mask of a unit that a generator makes belongs to that generator's source.
+    // A mask of a generated unit belongs to the source of that generator.
     let Some(file) = unit.file().filter(|_| unit.files.iter().any(|file| !file.is_mask)) else { return Ok(None) };
     let what = units::what(units, unit)?.unwrap_or_else(|| unit.name.clone());
     let device = device_path(&what);
-    let brings = Brings::Path(if root.is_live() { resolved(root, &device) } else { device });
+    let devices = Devices::Path(if root.is_live() { resolved(root, &device) } else { device });
+    let changed = format!("{what} of swap unit");
+    let found = |at_boot, why: String| {
+        let found = SwapSource::new("swap unit", &file.path, &what, at_boot).because(why);
+        SwapSource { devices, ..found }
+    };
     let links = units.links_to(unit)?;
     let enabled = links.first().map(|link| format!("enabled by {}", link.path.display()));
-    let (after_reboot, why, remedy) = match enabled {
-        _ if unit.is_masked() => (AfterReboot::Off, "masked".to_owned(), Remedy::Nothing),
+    Ok(Some(match enabled {
+        _ if unit.is_masked() => found(AtBoot::Disabled, "masked".to_owned()),
         enabled if !file.path.starts_with(ADMIN_UNITS) => {
             let path = Path::new(ADMIN_UNITS).join(&unit.name);
             let was = root.find_link(&path)?;
-            let why = enabled.unwrap_or_else(|| "nothing enables it, but any unit may ask for it".to_owned());
-            (AfterReboot::Back, why, Remedy::Change(vec![Change::Link { path, was, target: MASK }]))
+            let why = enabled.unwrap_or_else(|| "not enabled, but any unit may start it".to_owned());
+            SwapSource { actions: mask(path, was, &changed), ..found(AtBoot::Enabled, why) }
         }
-        None => (AfterReboot::Off, "nothing enables it".to_owned(), Remedy::Nothing),
+        None => found(AtBoot::Disabled, "not enabled".to_owned()),
         Some(why) if links.iter().all(Link::is_admins) => {
-            let changes = links.into_iter().map(|Link { path, itself }| Change::Remove { path, was: itself }).collect();
-            (AfterReboot::Back, why, Remedy::Change(changes))
+            SwapSource { actions: disable(links, &changed), ..found(AtBoot::Enabled, why) }
         }
-        Some(why) => {
-            let hand = format!("move {} out of {ADMIN_UNITS}, then run systemctl daemon-reload", file.path.display());
-            (AfterReboot::Back, why, Remedy::ManualStep(hand))
-        }
-    };
-    Ok(Some(SwapSource {
-        source: "swap unit",
-        file: file.path.clone(),
-        line: None,
-        what,
-        brings,
-        after_reboot,
-        why,
-        remedy,
-        service: None,
+        Some(why) => found(AtBoot::Enabled, why).manual_step(format!(
+            "move {} out of {ADMIN_UNITS}, then run systemctl daemon-reload",
+            file.path.display()
+        )),
     }))
 }

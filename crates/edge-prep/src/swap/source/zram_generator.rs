@@ -1,13 +1,11 @@
 //! zram-generator: a section `[zramN]` for each device, in a main file and drop-ins.
 //!
-//! Turned off by one drop-in of our own with `host-memory-limit = 0` for each section that makes
-//! swap: the device is then left out on every machine, which has more memory than that. A link from
-//! /etc/systemd/zram-generator.conf to /dev/null would hide the vendor's main file only, not its
-//! drop-ins; it would take the place of an administrator's file (a conffile on Debian); and it would
-//! take away devices that are mounted as file systems. The drop-in does none of that: it is read
-//! last and every other file stays.
+//! Turned off by our own drop-in with `host-memory-limit = 0` for each section that creates swap: the
+//! generator skips a device where the machine has more memory than that. Masking
+//! /etc/systemd/zram-generator.conf instead would not hide drop-ins, would replace an administrator's
+//! file (a conffile on Debian), and would remove devices that are mounted as file systems.
 //!
-//! /run is not looked at: what stands there is made at each boot by another source (rpi-swap).
+//! /run is not read: another source (rpi-swap) generates its files at every boot.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,7 +13,7 @@ use std::path::{Path, PathBuf};
 use edge_host::{Result, Root};
 use edge_systemd::{effective_files, value};
 
-use super::{AfterReboot, Brings, Change, Remedy, SwapSource, text};
+use super::{AtBoot, Devices, SwapSource, drop_in, text};
 
 const GENERATORS: [&str; 2] =
     ["/usr/lib/systemd/system-generators/zram-generator", "/lib/systemd/system-generators/zram-generator"];
@@ -30,13 +28,13 @@ const DROPINS: [&str; 3] = [
     "/usr/local/lib/systemd/zram-generator.conf.d",
     "/usr/lib/systemd/zram-generator.conf.d",
 ];
-/// Sorted behind the usual `99-`: the last file counts.
+/// Sorted after the usual `99-`: the last file takes precedence.
 const OURS: &str = "/etc/systemd/zram-generator.conf.d/zz-edgeutils.conf";
-const HEADER: &str = "# Made by edge-prep: swap is off; `edge-prep undo` takes it back.\n";
+const HEADER: &str = "# Created by edge-prep: swap is off; `edge-prep undo` removes it.\n";
 const LIMIT: &str = "host-memory-limit";
 const OFF: &str = "0";
 
-/// What is known of a device from all files.
+/// A device, as all files together configure it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Device {
     file: PathBuf,
@@ -53,11 +51,11 @@ enum Kind {
 }
 
 pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
-    let mut installed = false;
+    let mut is_installed = false;
     for path in GENERATORS.map(Path::new) {
-        installed = installed || root.find_link(path)?.exists();
+        is_installed = is_installed || root.find_link(path)?.exists();
     }
-    if !installed {
+    if !is_installed {
         return Ok(Vec::new());
     }
     let mut devices = BTreeMap::new();
@@ -67,45 +65,36 @@ pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     }
     let ours = Path::new(OURS);
     let swaps: Vec<(String, Device)> = devices.into_iter().filter(|(_, device)| device.kind == Kind::Swap).collect();
-    let wanted =
-        HEADER.to_owned() + &swaps.iter().map(|(name, _)| format!("[{name}]\n{LIMIT} = {OFF}\n")).collect::<String>();
-    let was = root.find(ours)?;
-    Ok(swaps
-        .into_iter()
-        .map(|(name, device)| {
-            let off = device.limit.as_ref().is_some_and(|(limit, _)| limit == OFF);
-            let path = Path::new("/dev").join(&name);
-            let is_later =
-                |file: &Path| DROPINS.iter().any(|dir| file.starts_with(dir)) && file.file_name() > ours.file_name();
-            let remedy = match &device.limit {
-                _ if off => Remedy::Nothing,
-                // Ours would be read before it and not count.
-                Some((limit, file)) if is_later(file) => Remedy::ManualStep(format!(
-                    "{} is read last and sets {LIMIT} = {limit}: make it {LIMIT} = {OFF}",
-                    file.display()
-                )),
-                _ => Remedy::Change(vec![Change::Write {
-                    path: ours.to_path_buf(),
-                    was: was.clone(),
-                    text: wanted.clone(),
-                }]),
-            };
-            SwapSource {
-                source: "zram-generator",
-                file: device.file,
-                line: Some(device.line),
-                what: format!("[{name}]"),
-                brings: Brings::Path(path),
-                after_reboot: if off { AfterReboot::Off } else { AfterReboot::Back },
-                why: if off { format!("{LIMIT} = {OFF}") } else { "made at each boot".to_owned() },
-                remedy,
-                service: None,
-            }
-        })
-        .collect())
+    let sections = swaps.iter().map(|(name, _)| format!("[{name}]\n{LIMIT} = {OFF}\n"));
+    // One write turns all devices off.
+    let mut write = Some((root.find(ours)?, HEADER.to_owned() + &sections.collect::<String>()));
+    let mut all = Vec::new();
+    for (name, device) in swaps {
+        let is_off = device.limit.as_ref().is_some_and(|(limit, _)| limit == OFF);
+        let (at_boot, why) = if is_off {
+            (AtBoot::Disabled, format!("{LIMIT} = {OFF}"))
+        } else {
+            (AtBoot::Enabled, "created at every boot".to_owned())
+        };
+        // A file that is read after ours takes precedence.
+        let is_later =
+            |file: &Path| DROPINS.iter().any(|dir| file.starts_with(dir)) && file.file_name() > ours.file_name();
+        let later = device.limit.map(|(_, file)| file).filter(|file| is_later(file));
+        let path = Path::new("/dev").join(&name);
+        let found = SwapSource::new("zram-generator", device.file, format!("[{name}]"), at_boot).because(why);
+        let mut found = SwapSource { line: Some(device.line), devices: Devices::Path(path), ..found };
+        if let Some(file) = later {
+            let step = format!("set {LIMIT} = {OFF} in {}, which takes precedence over a drop-in", file.display());
+            found = found.manual_step(step);
+        } else if let Some((was, text)) = write.take_if(|_| !is_off) {
+            found.actions = drop_in(OURS, was, text, &format!("[{name}] of zram-generator"));
+        }
+        all.push(found);
+    }
+    Ok(all)
 }
 
-/// The files in the order in which they count; the main file is the weakest.
+/// The files in increasing order of precedence, the main file first.
 fn fragments(root: &Root) -> Result<Vec<PathBuf>> {
     let mut all = Vec::new();
     for path in MAIN.map(Path::new) {
@@ -143,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn devices_are_put_together_from_all_files() {
+    fn add_merges_devices_of_all_files() {
         let mut devices = BTreeMap::new();
         add(
             &mut devices,

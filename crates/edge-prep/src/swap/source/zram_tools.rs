@@ -3,11 +3,11 @@
 use edge_host::{Result, Root};
 
 use super::service::{self, Service};
-use super::{Brings, SwapSource};
+use super::{Devices, SwapSource};
 
 const UNIT: &str = "zramswap.service";
 
 pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
-    let found = service::detect(root, Service { source: "zram-tools", unit: UNIT, brings: Brings::Zram })?;
+    let found = service::detect(root, Service { source: "zram-tools", unit: UNIT, devices: Devices::AnyZram })?;
     Ok(found.into_iter().collect())
 }

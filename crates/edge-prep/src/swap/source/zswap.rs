@@ -1,10 +1,8 @@
-//! zswap: a compressed cache in front of swap. Mentioned only: without swap it has nothing to do.
-
-use std::path::Path;
+//! zswap: a compressed cache in front of swap. Reported only: without swap it is idle.
 
 use edge_host::{Result, Root};
 
-use super::{AfterReboot, Brings, Remedy, SwapSource, text};
+use super::{AtBoot, SwapSource, text};
 
 const SWITCH: &str = "/sys/module/zswap/parameters/enabled";
 
@@ -14,17 +12,8 @@ pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
 }
 
 fn found(value: &str) -> Option<SwapSource> {
-    (value.trim() == "Y").then(|| SwapSource {
-        source: "zswap",
-        file: Path::new(SWITCH).to_path_buf(),
-        line: None,
-        what: "zswap".to_owned(),
-        brings: Brings::Unknown,
-        after_reboot: AfterReboot::Aside,
-        why: "a compressed cache in front of swap, idle without it".to_owned(),
-        remedy: Remedy::Nothing,
-        service: None,
-    })
+    let found = || SwapSource::new("zswap", SWITCH, "zswap", AtBoot::Related);
+    (value.trim() == "Y").then(|| found().because("a compressed cache in front of swap, idle without it"))
 }
 
 #[cfg(test)]
@@ -32,10 +21,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_mentioned_where_it_is_on() {
+    fn found_reports_zswap_where_it_is_on() {
         assert!(found("N\n").is_none() && found("").is_none());
         let on = found("Y\n").unwrap();
-        assert_eq!((on.after_reboot, on.what.as_str()), (AfterReboot::Aside, "zswap"));
-        assert!(matches!(on.remedy, Remedy::Nothing));
+        assert_eq!((on.at_boot, on.what.as_str()), (AtBoot::Related, "zswap"));
+        assert_eq!(on.manual_step, None);
     }
 }

@@ -1,0 +1,62 @@
+//! `edge-prep apply`: the plans of all parts as one run.
+
+use edge_host::{Error, Exit, Host, Mode, Outcome, Plan, Result, apply_part};
+
+use crate::cli::RequestArgs;
+use crate::request::{CgroupPolicy, Request};
+use crate::{cgroup, kernel, reboot, stored, swap};
+
+pub(crate) fn apply(host: &mut Host, args: &RequestArgs) -> Result<Outcome> {
+    let request = Request::of_args(args)?.ok_or_else(|| {
+        Error::usage("cannot apply: no role and no option is given").hint("edge-prep apply --for edgecore")
+    })?;
+    host.prepare_change()?;
+    let mut plan = Plan::new();
+    let kernel = kernel::facts(host, &request.modules, &request.sysctls)?;
+    kernel::plan(&kernel, &request.modules, &request.sysctls, &mut plan)?;
+    let mut advice = Vec::new();
+    let mut has_manual_step = false;
+    if let Some(policy) = request.swap {
+        let facts = swap::facts(host)?;
+        advice = swap::advice(&facts, policy);
+        has_manual_step = swap::plan(facts, policy, &mut plan)?;
+    }
+    let needs_reboot = match request.memory_cgroup {
+        Some(CgroupPolicy::On) => cgroup::plan(&cgroup::facts(host)?, &mut plan)?,
+        Some(CgroupPolicy::Keep) | None => false,
+    };
+    stored::plan(host, &request, &mut plan)?;
+    if !plan.is_empty() {
+        plan.notes.extend(advice);
+    }
+    cgroup::report_volatile_changes(cgroup::volatile_root(host)?.as_deref(), &mut plan);
+    apply_part(host, plan)?;
+
+    // Bridge sysctls exist only once their module is loaded.
+    let mut plan = Plan::new();
+    let kernel = kernel::facts(host, &request.modules, &request.sysctls)?;
+    let waits = kernel::waits_for_module(&kernel, &request.sysctls);
+    if waits && host.mode == Mode::DryRun {
+        plan.note("sysctls that appear with their modules would be set next");
+    } else if waits {
+        plan.note("some sysctls do not exist now, as no loaded module provides them; they are set at boot");
+    }
+    kernel::live_plan(&kernel, &request.sysctls, &mut plan);
+    let mut outcome = edge_host::apply(host, plan)?;
+    if waits && host.mode == Mode::DryRun {
+        outcome.exit = outcome.exit.worst(Exit::Differs);
+        outcome.changed = true;
+    }
+    if has_manual_step {
+        // Swap is re-enabled at boot until somebody does it, and that is not what was requested.
+        outcome.exit = outcome.exit.worst(Exit::Differs);
+    }
+    if needs_reboot {
+        outcome.reboot = true;
+        host.report.note("reboot, then run: edge-prep check");
+        if !args.no_reboot_flag {
+            reboot::require(host)?;
+        }
+    }
+    Ok(outcome)
+}
