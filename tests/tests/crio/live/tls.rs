@@ -160,12 +160,7 @@ fn server_with_an_invalid_certificate_is_refused() {
     site.certify("other", "ca", "DNS:other.example", LONG_AGO, FAR);
     let empty = site.to.snapshot();
     for (certificate, trusted, host, cause) in [
-        (
-            "good",
-            "stranger",
-            "localhost",
-            "is ",
-        ),
+        ("good", "stranger", "localhost", "is "),
         ("good", "namesake", "localhost", "is "),
         ("expired", "ca", "localhost", "has expired\nhint: look at this host's clock"),
         ("early", "ca", "localhost", "is not valid yet\nhint: look at this host's clock"),
