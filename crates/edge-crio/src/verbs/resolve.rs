@@ -34,8 +34,8 @@ pub(crate) fn run(host: &mut Host, args: &ResolveArgs) -> Result<Outcome> {
     if let Some(kubeedge) = args.kubeedge_version {
         match catalog::compatibility(args.version, kubeedge)? {
             Compatibility::Compatible(text) => host.report.line(&text),
-            Compatibility::Incompatible(text) => {
-                return Err(Error::failed(format!("cannot use CRI-O {}: {text}", args.version)));
+            Compatibility::Incompatible { reason, hint } => {
+                return Err(Error::failed(format!("cannot use CRI-O {}: {reason}", args.version)).hint(hint));
             }
         }
     }
