@@ -1,14 +1,14 @@
 //! Installs static bundles: unpacks a verified archive, installs its files, and records them in a manifest.
 
 mod archive;
+mod files;
 mod layout;
 mod manifest;
-mod plan;
 
 pub use archive::{Staged, StagedFile, unpack};
+pub use files::{Content, Target, plan_install, plan_removal, read_targets};
 pub use layout::{DAEMON, Kind, PlacedFile, assign_paths};
 pub use manifest::{EXECUTABLE, FORMAT, Manifest, Row};
-pub use plan::{Content, Target, plan_install, plan_removal, read_targets};
 
 use std::path::{Path, PathBuf};
 

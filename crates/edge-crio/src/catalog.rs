@@ -157,8 +157,13 @@ pub fn bundles() -> Result<Vec<(Version, String, String)>> {
 /// Whether a version of KubeEdge can use a version of CRI-O, with an explanation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Compatibility {
-    /// They have no CRI version in common; with the version to use instead.
-    Incompatible(String),
+    /// They have no CRI version in common.
+    Incompatible {
+        /// Why.
+        reason: String,
+        /// The versions to use instead: `use CRI-O 1.25 or older`.
+        hint: String,
+    },
     /// They have one in common.
     Compatible(String),
 }
@@ -169,18 +174,18 @@ pub fn compatibility(crio: Version, kubeedge: Minor) -> Result<Compatibility> {
     let (edge, minor) = (u32::from(kubeedge.number()), crio.minor);
     let crio_text = crio.minor_text();
     if edge <= skew.kubeedge.last_v1alpha2_only && minor > skew.crio.last_v1alpha2 {
-        return Ok(Compatibility::Incompatible(format!(
-            "KubeEdge {kubeedge} only supports CRI v1alpha2, which CRI-O {crio_text} no longer supports: \
-             use CRI-O 1.{} or older",
-            skew.crio.last_v1alpha2
-        )));
+        return Ok(Compatibility::Incompatible {
+            reason: format!(
+                "KubeEdge {kubeedge} only supports CRI v1alpha2, which CRI-O {crio_text} no longer supports"
+            ),
+            hint: format!("use CRI-O 1.{} or older", skew.crio.last_v1alpha2),
+        });
     }
     if edge >= skew.kubeedge.first_v1_only && minor < skew.crio.first_v1 {
-        return Ok(Compatibility::Incompatible(format!(
-            "KubeEdge {kubeedge} only supports CRI v1, which CRI-O {crio_text} does not support yet: \
-             use CRI-O 1.{} or newer",
-            skew.crio.first_v1
-        )));
+        return Ok(Compatibility::Incompatible {
+            reason: format!("KubeEdge {kubeedge} only supports CRI v1, which CRI-O {crio_text} does not support yet"),
+            hint: format!("use CRI-O 1.{} or newer", skew.crio.first_v1),
+        });
     }
     let Some(inside) = skew.kubeedge.kubernetes.get(&edge.to_string()) else {
         return Ok(Compatibility::Compatible(format!(
@@ -244,7 +249,7 @@ mod tests {
     #[test]
     fn compatibility_needs_a_common_cri_version() {
         let fits = |crio: u32, edge: u16| match compatibility(Version::minor(crio), Minor::new(edge)).unwrap() {
-            Compatibility::Incompatible(text) => format!("not: {text}"),
+            Compatibility::Incompatible { reason, hint } => format!("not: {reason}: {hint}"),
             Compatibility::Compatible(text) => text,
         };
         assert!(fits(26, 12).starts_with("not: KubeEdge 1.12 only supports CRI v1alpha2"));

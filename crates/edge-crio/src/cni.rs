@@ -1,6 +1,6 @@
 //! Finds out why pods have no network.
 //!
-//! CRI-O only reports that there is no configuration; the cause is in the files and plugins, which edge-conflist reads
+//! CRI-O only reports that it found no configuration; the cause is in the files and plugins, which edge-conflist reads
 //! for edge-cni as well.
 
 use edge_host::{Finding, Host, Result, Severity};

@@ -31,11 +31,9 @@ pub fn unloadable(all: &[(PathBuf, String)]) -> Vec<Finding> {
 pub fn running(installed: Option<Version>, runs: Option<Version>) -> Option<Finding> {
     let (installed, runs) = installed.zip(runs).filter(|(installed, runs)| !installed.matches(*runs))?;
     let text = format!("CRI-O {runs} is running, but {installed} is installed");
-    Some(
-        Finding::warning(UNIT, text).hint(format!(
-            "restart it: systemctl restart {UNIT}; if the problem persists, see which program it starts: systemctl cat {UNIT}"
-        )),
-    )
+    Some(Finding::warning(UNIT, text).hint(format!(
+        "restart it: systemctl restart {UNIT}; if that does not help, see what it starts: systemctl cat {UNIT}"
+    )))
 }
 
 /// Problems of CRI-O's own files; `release` is the installed release, if it is known.

@@ -62,7 +62,7 @@ pub struct Resolution {
     pub refusals: Vec<Refusal>,
     /// Notes that apply to any source.
     pub notes: Vec<String>,
-    /// What the user can do if there is no source.
+    /// What the user can do without a source.
     pub alternative: Option<String>,
 }
 
@@ -113,7 +113,7 @@ pub fn resolve(sources: &Sources, query: &Query<'_>) -> Resolution {
     let newest = support.minors.last().copied().unwrap_or_default();
     if minor < oldest {
         found.notes.push(format!(
-            "CRI-O {} is no longer maintained; 1.{oldest} to 1.{newest} were in {}",
+            "upstream no longer maintains CRI-O {}; it maintained 1.{oldest} to 1.{newest} in {}",
             query.version.minor_text(),
             support.as_of
         ));
@@ -124,7 +124,7 @@ pub fn resolve(sources: &Sources, query: &Query<'_>) -> Resolution {
     found
 }
 
-/// What the user can do if there is no source.
+/// What the user can do without a source.
 fn alternative(sources: &Sources, query: &Query<'_>) -> String {
     let newest = sources.support.newest_released;
     if query.arch.is_arm32() {
@@ -170,9 +170,9 @@ fn apt(sources: &Sources, query: &Query<'_>) -> Result<Offer, Refusal> {
     }
     let mirror = query.mirrors.apt.as_deref();
     if minor < apt.first && mirror.is_none() {
-        let gone = sources.dead.iter().filter(|dead| (dead.first..=dead.last).contains(&minor));
-        let gone: Vec<String> = gone.map(|dead| format!("; {}: {}", dead.name, dead.text)).collect();
-        return no(format!("there are no packages before 1.{}{}", apt.first, gone.concat()));
+        let removed = sources.dead.iter().filter(|dead| (dead.first..=dead.last).contains(&minor));
+        let removed: Vec<String> = removed.map(|dead| format!("; {}: {}", dead.name, dead.text)).collect();
+        return no(format!("there are no packages before 1.{}{}", apt.first, removed.concat()));
     }
     if is_unreleased(sources, query) {
         return no(unreleased(sources, query));
@@ -187,7 +187,7 @@ fn apt(sources: &Sources, query: &Query<'_>) -> Result<Offer, Refusal> {
     if let Some(days) = days_between(query.today, &apt.key_expires) {
         if mirror.is_none() && days < 0 {
             notes.push(format!(
-                "the built-in expiry date of the key, {}, has passed: upstream renews it at the same address with the same fingerprint",
+                "the known key expired on {}: upstream renews it at the same address, with the same fingerprint",
                 apt.key_expires
             ));
         } else if mirror.is_none() && days < KEY_WARNING_DAYS {

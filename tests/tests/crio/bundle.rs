@@ -102,7 +102,11 @@ fn newer_bundle_replaces_the_older_one_and_undo_restores_it() {
     // A damaged file is reported by check and repaired by install.
     tree.write("usr/libexec/crio/conmon", "broken");
     let ran = run(&tree, &["check"]).expect(3);
-    assert!(ran.stdout.contains("/usr/libexec/crio/conmon: error: differs from the file in the bundle"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("/usr/libexec/crio/conmon: error: differs from the file in the bundle"),
+        "{}",
+        ran.stdout
+    );
     install(&tree, "1.30.4", &old, &old_sum, &[]).expect(0);
     assert_eq!(tree.read("usr/libexec/crio/conmon"), "of 1.30.4\n");
 }
@@ -147,7 +151,8 @@ fn install_repairs_what_check_reports() {
     for (said, damage) in damages {
         damage();
         let ran = run(&tree, &["check"]).expect(3);
-        let want = format!("/{conmon}: error: {said}\n    hint: repair it: run edge-crio install with the same version\n");
+        let want =
+            format!("/{conmon}: error: {said}\n    hint: repair it: run edge-crio install with the same version\n");
         assert!(ran.stdout.contains(&want), "{said}: {}", ran.stdout);
         install(&tree, "1.30.4", &archive, &sum, &[]).expect(0);
         assert!(!run(&tree, &["check"]).stdout.contains(conmon), "{said}");
@@ -253,7 +258,11 @@ fn malicious_archive_writes_nothing() {
         ("device or pipe", |path, _| good(path).entry("cri-o/bin/null", EntryType::Char, 0o666, b"", ""), 4),
         ("device or pipe", |path, _| good(path).entry("cri-o/bin/pipe", EntryType::Fifo, 0o666, b"", ""), 4),
         ("twice", |path, _| good(path).file("cri-o/bin/crio", 0o755, b"other"), 4),
-        ("elsewhere/bin/x is outside of its top directory cri-o", |path, _| good(path).file("elsewhere/bin/x", 0o755, b"x"), 4),
+        (
+            "elsewhere/bin/x is outside of its top directory cri-o",
+            |path, _| good(path).file("elsewhere/bin/x", 0o755, b"x"),
+            4,
+        ),
         (" link", |path, _| good(path).entry("cri-o/elsewhere", EntryType::Symlink, 0o777, b"", "/"), 4),
         ("it does not contain bin/crio", |path, _| Archive::at(path).file("cri-o/bin/conmon", 0o755, b"x"), 1),
         ("it does not contain bin/crio", |path, _| Archive::at(path), 1),

@@ -83,10 +83,10 @@ fn check_finds_edgecores_runtime_settings_where_its_version_reads_them() {
     // edgecore 1.23 does not read settings at the old paths, and uses its defaults.
     let lost = found("EdgeCoreVersion: v1.23.1\n", OLD);
     assert_eq!(lost.len(), 2, "{lost:#?}");
-    assert!(lost[0].contains("modules.edged.tailoredKubeletConfig.cgroupDriver: edgecore uses the cgroup driver cgroupfs"));
     assert!(
-        lost[1].contains("modules.edged.tailoredKubeletConfig.containerRuntimeEndpoint: is not set")
+        lost[0].contains("modules.edged.tailoredKubeletConfig.cgroupDriver: edgecore uses the cgroup driver cgroupfs")
     );
+    assert!(lost[1].contains("modules.edged.tailoredKubeletConfig.containerRuntimeEndpoint: is not set"));
     let other = found("", &NEW.replace("systemd", "cgroupfs").replace("crio.sock", "other.sock"));
     assert_eq!(other.len(), 2, "{other:#?}");
     assert!(
@@ -132,7 +132,10 @@ fn invalid_pause_image_is_reported_in_files_and_options() {
     let tree = tree(&[("50-mine.conf", "[crio.image]\npause_image = \"registry.example/Pause:1\"\n")]);
     let found = about(&check(&tree).expect(3), &format!("{DIR}/50-mine.conf"));
     assert!(found[0].starts_with("error: ") && found[0].contains("crio.image.pause_image"), "{found:#?}");
-    assert!(found[0].contains("its name contains capital letters: CRI-O does not start, or cannot start pods"), "{found:#?}");
+    assert!(
+        found[0].contains("its name contains capital letters: CRI-O does not start, or cannot start pods"),
+        "{found:#?}"
+    );
     let ran = Tool::new("edge-crio")
         .arg("--root")
         .arg(tree.path())
@@ -140,7 +143,8 @@ fn invalid_pause_image_is_reported_in_files_and_options() {
         .run()
         .expect(2);
     assert!(
-        ran.stderr.starts_with("edge-crio: cannot use the image \"registry.example/pause:\": its tag is not valid\nhint: "),
+        ran.stderr
+            .starts_with("edge-crio: cannot use the image \"registry.example/pause:\": its tag is not valid\nhint: "),
         "{}",
         ran.stderr
     );

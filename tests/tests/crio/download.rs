@@ -22,7 +22,7 @@ fn serve(archive: Vec<u8>) -> u16 {
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let archive = Arc::clone(&archive);
-            // A client that goes away is no failure of the server.
+            // A client may close the connection.
             std::thread::spawn(move || answer(stream, port, &archive).ok());
         }
     });

@@ -43,7 +43,11 @@ fn armhf_system_gets_an_alternative() {
         "{}",
         ran.stderr
     );
-    assert!(ran.stderr.contains("hint: install a 64-bit system, which a Raspberry Pi 3 or later supports"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("hint: install a 64-bit system, which a Raspberry Pi 3 or later supports"),
+        "{}",
+        ran.stderr
+    );
     // --arch overrides the architecture of the system.
     run(&tree, &["resolve", "--version", "1.34", "--arch", "arm64"]).expect(0);
 }
@@ -61,10 +65,7 @@ fn invalid_options_are_usage_errors() {
         (&["resolve"][..], "--version <V>"),
         (&["resolve", "--version", "latest"], "is not a valid version of CRI-O: expected a minor version (1.34)"),
         (&["resolve", "--version", "1.34", "--arch", "z80"], "is not a valid architecture: expected one of amd64,"),
-        (
-            &["resolve", "--version", "1.34", "--bundle-mirror", "http://m.example"],
-            "TLS",
-        ),
+        (&["resolve", "--version", "1.34", "--bundle-mirror", "http://m.example"], "TLS"),
         (
             &["resolve", "--version", "1.34", "--apt-mirror", "ftp://x"],
             "cannot use the address ftp://x: it does not begin with https://, http:// or file:/",

@@ -153,7 +153,7 @@ fn play_fails_where_an_image_cannot_be_changed_and_says_so() {
         (
             json!({"edgeutils_crio_version": "1.34", "edgeutils_crio_options": ["--source", "apt"]}),
             "edge-crio install",
-            "cannot get CRI-O 1.34 from apt: apt is not run for an image",
+            "cannot install CRI-O 1.34 from apt: apt is not run in an image",
         ),
         (json!({"edgeutils_cni_plugins": "/nowhere"}), "edge-cni install", "cannot install from /nowhere: "),
         (json!({"edgeutils_pod_subnet": "10.85.0.0/16"}), "edge-cni conf", "there is no bridge in "),

@@ -38,7 +38,7 @@ pub struct Staged {
     pub texts: BTreeMap<String, String>,
 }
 
-/// Unpacks an archive, whose checksum must be verified, into a new directory, or only reads it if there is none.
+/// Unpacks an archive, whose checksum must be verified, into a new directory, or only reads it without one.
 pub fn unpack(host: &Host, archive: &mut Archive, sha256: &str, into: Option<&mut NewDir<'_>>) -> Result<Staged> {
     let shown = archive.shown().to_owned();
     let mut bundle = Bundle { shown: &shown, into, staged: Staged::default(), texts: MAX_TEXTS, top: None };
@@ -87,8 +87,8 @@ impl Bundle<'_, '_> {
         Ok(())
     }
 
-    /// The path in the bundle, without the archive's top directory; none for that directory itself. Refuses paths outside
-    /// of it.
+    /// The path in the bundle, without the archive's top directory; none for that directory itself. Refuses paths
+    /// outside of it.
     fn inner(&mut self, path: &Path) -> Result<Option<PathBuf>> {
         let Some(first) = path.iter().next() else { return Ok(None) };
         let is_top = TOPS.iter().any(|top| first == *top);

@@ -102,7 +102,7 @@ pub struct PlacedFile {
 
 /// Assigns every file its path; files without one (a Makefile, an install script) are left out.
 ///
-/// Fails if there is no bin/crio. `shown` is the archive's name in errors.
+/// Fails if bin/crio is missing. `shown` is the archive's name in errors.
 pub fn assign_paths(staged: &Staged, shown: &str, has_sysconfig: bool) -> Result<Vec<PlacedFile>> {
     let layout = layout()?;
     let configured = |word: &str| {

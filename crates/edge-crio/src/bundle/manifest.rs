@@ -70,8 +70,8 @@ impl Manifest {
         }
     }
 
-    /// A path that edge-crio does not install, or that is listed twice. Several installs that have not finished may have a
-    /// file for the same path.
+    /// A path that edge-crio does not install, or that is listed twice. Several installs that have not finished may have
+    /// a file for the same path.
     fn foreign(&self) -> Result<Option<&Path>> {
         let paths = BundlePaths::read()?;
         if let Some(row) = self.next.iter().find(|row| !paths.contains(&row.path)) {
@@ -116,8 +116,8 @@ impl Manifest {
         paths
     }
 
-    /// The manifest while an install runs: the installed files, and those being installed. Without it, the next run after
-    /// an interruption could not tell the new files from someone else's.
+    /// The manifest while an install runs: the installed files, and those being installed. Without it, the next run
+    /// after an interruption could not distinguish the new files from someone else's.
     #[must_use]
     pub fn before(new: &Manifest, old: Option<&Manifest>) -> Manifest {
         let mut record = old.cloned().unwrap_or_else(|| Manifest { files: Vec::new(), ..new.clone() });
@@ -127,7 +127,7 @@ impl Manifest {
         record
     }
 
-    /// Whether every file is unchanged. As they are large, files whose ctime is older than the manifest's are not read.
+    /// Whether every file is unchanged. Files with an older ctime than the manifest are not read, as they are large.
     pub fn is_unchanged(&self, host: &Host) -> Result<bool> {
         let changed = |meta: &Metadata| (meta.ctime(), meta.ctime_nsec());
         let look = |path: &Path| -> Result<Option<(File, Metadata)>> {

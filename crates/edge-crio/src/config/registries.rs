@@ -27,7 +27,7 @@ impl FromStr for Mirror {
 
     fn from_str(text: &str) -> Result<Mirror, String> {
         let bad = |why: &str| format!("{why}: expected HOST=URL, such as docker.io=https://mirror.example");
-        let (host, url) = text.split_once('=').ok_or_else(|| bad("there is no ="))?;
+        let (host, url) = text.split_once('=').ok_or_else(|| bad("the = is missing"))?;
         let (insecure, location) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
             (Some(rest), _) => (false, rest),
             (_, Some(rest)) => (true, rest),

@@ -107,11 +107,9 @@ pub fn services(driver: &str, socket: &str, others: &OtherServices) -> Vec<Findi
             .at("exec-opts"),
         );
     }
-    let more: Vec<&str> =
-        others.sockets.iter().map(String::as_str).filter(|other| !is_same_socket(other, socket)).collect();
-    if !more.is_empty() {
+    for other in others.sockets.iter().filter(|other| !is_same_socket(other, socket)) {
         findings.push(
-            Finding::warning(more.join(", "), "another container runtime exists: keadm and crictl may use that one")
+            Finding::warning(other, "is the socket of another container runtime, which keadm and crictl may use")
                 .hint(format!("specify the socket: keadm join --remote-runtime-endpoint=unix://{socket}")),
         );
     }

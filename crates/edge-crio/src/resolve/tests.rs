@@ -75,7 +75,7 @@ fn key_expiry_is_noted_in_advance() {
     };
     assert_eq!(notes((2026, 9, 1)), "");
     assert_eq!(notes((2027, 4, 12)), "the key expires on 2027-04-22, in 10 days");
-    assert!(notes((2027, 4, 23)).starts_with("the built-in expiry date of the key, 2027-04-22, has passed"));
+    assert!(notes((2027, 4, 23)).starts_with("the known key expired on 2027-04-22: "));
 }
 
 #[test]

@@ -134,9 +134,9 @@ fn installed(host: &mut Host) -> Result<Vec<Finding>> {
         );
     }
     if unit.all.len() > 1 {
-        let names: Vec<String> = unit.all.iter().map(|path| path.display().to_string()).collect();
-        findings
-            .push(Finding::warning(names.join(", "), "there are several units of this name: the first one is used"));
+        let others: Vec<String> = unit.all[1..].iter().map(|path| path.display().to_string()).collect();
+        let text = format!("overrides other units of this name: {}", others.join(", "));
+        findings.push(Finding::warning(&unit.all[0], text));
     }
     match (&unit.file, unit.is_masked, unit.is_enabled) {
         (None, _, _) => findings.push(

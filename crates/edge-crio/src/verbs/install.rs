@@ -28,9 +28,9 @@ const ASK_WITHIN: Duration = Duration::from_secs(5);
 pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
     let request = Request::of(args)?;
     if let Some(kubeedge) = args.kubeedge_version
-        && let Compatibility::Incompatible(text) = catalog::compatibility(args.version, kubeedge)?
+        && let Compatibility::Incompatible { reason, hint } = catalog::compatibility(args.version, kubeedge)?
     {
-        return Err(Error::refused(format!("cannot install CRI-O {}: {text}", args.version)));
+        return Err(Error::refused(format!("cannot install CRI-O {}: {reason}", args.version)).hint(hint));
     }
     let system = System::read(host)?;
     let manifest = Manifest::read(host)?;
@@ -180,7 +180,10 @@ fn check_architecture(host: &Host, stage: Option<&Path>, system: &System) -> Res
     let Some(stage) = stage else { return Ok(()) };
     let Some(file) = host.root.open(&stage.join("bin/crio"))? else { return Ok(()) };
     let own = system.arch()?;
-    let refused = |what: String| Err(Error::refused(format!("cannot install the bundle: {what}")));
+    let refused = |what: String| {
+        Err(Error::refused(format!("cannot install the bundle: {what}"))
+            .hint(format!("use the bundle for this architecture: cri-o.{}.vVERSION.tar.gz", own.goarch())))
+    };
     match Program::read(file) {
         Some(program) if own.is_of(program) => Ok(()),
         Some(program) => refused(format!("it is for {}, but this system is {own}", program.machine())),

@@ -34,8 +34,8 @@ pub(crate) fn run(host: &mut Host, args: &ResolveArgs) -> Result<Outcome> {
     if let Some(kubeedge) = args.kubeedge_version {
         match catalog::compatibility(args.version, kubeedge)? {
             Compatibility::Compatible(text) => host.report.line(&text),
-            Compatibility::Incompatible(text) => {
-                return Err(Error::failed(format!("cannot use CRI-O {}: {text}", args.version)));
+            Compatibility::Incompatible { reason, hint } => {
+                return Err(Error::failed(format!("cannot use CRI-O {}: {reason}", args.version)).hint(hint));
             }
         }
     }
@@ -59,7 +59,7 @@ pub(crate) fn mirrors(args: &MirrorArgs) -> Result<Mirrors> {
     Ok(Mirrors { apt: args.apt_mirror.clone(), bundle: args.bundle_mirror.clone() })
 }
 
-/// The error if there is no source.
+/// The error if no source has the version.
 pub(crate) fn no_source(found: &Resolution, version: Version, system: &System, arch: Arch) -> Option<Error> {
     let alternative = found.alternative.as_deref()?;
     let mut why: Vec<&str> = found.refusals.iter().map(|refusal| refusal.why.as_str()).collect();

@@ -87,19 +87,14 @@ pub(crate) fn select(
         None => found.offers.iter().find(usable),
     };
     let Some(offer) = offer.cloned() else {
-        let why = found
-            .refusals
-            .iter()
-            .find(|refusal| Some(refusal.kind) == requested)
-            .map_or("", |refusal| refusal.why.as_str());
-        let name = requested.map_or("any source", Kind::name);
+        let Some(kind) = requested else {
+            return Err(Error::failed(format!("cannot install CRI-O {}: its SHA-256 is unknown", args.version))
+                .hint("get the checksum from a trusted source, and specify it with --sha256 HEX"));
+        };
+        let why = found.refusals.iter().find(|refusal| refusal.kind == kind).map_or("", |refusal| refusal.why.as_str());
         let others: Vec<&str> = found.offers.iter().map(|offer| offer.kind.name()).collect();
-        let error = Error::failed(format!("cannot find CRI-O {} in {name}: {why}", args.version));
-        return Err(if others.is_empty() {
-            error
-        } else {
-            error.hint(format!("use another source: --source {}", others.join(" or ")))
-        });
+        return Err(Error::failed(format!("cannot install CRI-O {} from {}: {why}", args.version, kind.name()))
+            .hint(format!("use another source: --source {}", others.join(" or "))));
     };
     for note in found.notes.iter().chain(&offer.notes) {
         host.report.note(note);

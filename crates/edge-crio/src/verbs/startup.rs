@@ -53,13 +53,13 @@ pub(crate) fn wait(host: &mut Host, socket: &str, start: &Start, within: Duratio
         } else {
             format!("the unit is {}", state.active)
         };
-        let gone = is_new && (state.active == "failed" || state.restarts >= MAX_RESTARTS);
-        if gone || begin.elapsed() >= within {
+        let has_failed = is_new && (state.active == "failed" || state.restarts >= MAX_RESTARTS);
+        if has_failed || begin.elapsed() >= within {
             show_log(host);
-            let how = match (gone, state.restarts) {
+            let how = match (has_failed, state.restarts) {
                 (true, 0) => "it failed".to_owned(),
                 (true, times) => format!("it failed after {times} restarts"),
-                (false, _) => format!("{cause} after {} s", begin.elapsed().as_secs()),
+                (false, _) => format!("it is not ready after {} s: {cause}", begin.elapsed().as_secs()),
             };
             return Err(Error::failed(format!("cannot start {}: {how}", unit::UNIT))
                 .hint("see the log above; for known causes, run edge-crio check"));

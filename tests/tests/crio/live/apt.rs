@@ -48,11 +48,7 @@ fn newest_release_is_installed_held_configured_removed_and_restored() {
     assert_eq!(host.sh(tree).stdout, before, "a dry run");
 
     let ran = install(&host, "--version 1.34 --hold --cgroup-driver cgroupfs").expect(0);
-    assert!(
-        ran.stderr.contains("systemd is not running: CRI-O is installed, but was not started"),
-        "{}",
-        ran.stderr
-    );
+    assert!(ran.stderr.contains("systemd is not running: CRI-O is installed, but was not started"), "{}", ran.stderr);
     assert_eq!(host.sh("state cri-o").stdout, "hi 1.34.10-1.1\n");
     assert_eq!(host.sh("cat /etc/crio/crio.conf.d/20-edgeutils.conf | grep -c pod").stdout, "1\n");
     assert_eq!(
@@ -91,10 +87,7 @@ fn package_with_dependents_is_neither_stopped_nor_removed() {
     assert!(before.ends_with("hi 1.34.10-1.1\n"), "{before}");
     for (call, said) in [
         ("remove", "edge-crio: cannot remove cri-o: edge-pods depends on cri-o\nhint: remove "),
-        (
-            "remove -n",
-            "edge-crio: cannot remove cri-o: edge-pods depends on cri-o\nhint: remove ",
-        ),
+        ("remove -n", "edge-crio: cannot remove cri-o: edge-pods depends on cri-o\nhint: remove "),
         ("undo", "edge-pods depends on cri-o\nhint: "),
     ] {
         let refused = host.sh(&format!("edge-crio --force-namespace {call}"));
@@ -122,11 +115,7 @@ fn unavailable_package_is_reported_without_leftovers() {
             1,
             "cannot find cri-o 1.34.2",
         ),
-        (
-            "edge-crio --force-namespace install --version 1.19 --source apt".to_owned(),
-            1,
-            "removed in March 2024",
-        ),
+        ("edge-crio --force-namespace install --version 1.19 --source apt".to_owned(), 1, "removed in March 2024"),
         (
             "edge-crio --force-namespace install --version 1.99".to_owned(),
             1,

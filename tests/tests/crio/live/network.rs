@@ -31,11 +31,7 @@ const CASES: [Case; 34] = [
     ("no version", "edit 's/\"cniVersion\":\"1.0.0\",//'", None),
     ("null for a version", "edit 's/\"1.0.0\"/null/'", Some((NOT_READY, "cniVersion: "))),
     ("a version of tomorrow", "edit 's/1.0.0/9.9.9/'", Some((NOT_READY, " 1.1.0"))),
-    (
-        "disableCheck",
-        "edit 's/\"name\"/\"disableCheck\":\"yes\",&/'",
-        Some((NOT_READY, "disableCheck: ")),
-    ),
+    ("disableCheck", "edit 's/\"name\"/\"disableCheck\":\"yes\",&/'", Some((NOT_READY, "disableCheck: "))),
     ("a capability", "edit 's/\"ipam\"/\"capabilities\":{\"a\":1},&/'", Some((NOT_READY, "capabilit"))),
     ("a list in .conf", "mv $N/1.conflist $N/1.conf", Some((NOT_READY, "list"))),
     (
@@ -50,11 +46,7 @@ const CASES: [Case; 34] = [
     ("a plugin by a path", "edit 's,\"bridge\",\"../bin/bridge\",'", Some((NOT_READY, "plugin"))),
     ("no bridge", "rm $B/bridge", Some((NOT_READY, "bridge"))),
     ("a directory for a plugin", "rm $B/bridge; mkdir $B/bridge", Some((NOT_READY, "bridge"))),
-    (
-        "an old bridge",
-        "cp $OLD/bridge $B",
-        Some((NOT_READY, " 0.4.0")),
-    ),
+    ("an old bridge", "cp $OLD/bridge $B", Some((NOT_READY, " 0.4.0"))),
     ("for another machine", "cp $FAR $B/bridge", Some((NOT_READY, "/opt/cni/bin/bridge"))),
     ("not executable", "chmod 644 $B/bridge", Some((NOT_READY, "executable"))),
     ("half a download", "echo x > $B/bridge", Some((NOT_READY, "/opt/cni/bin/bridge"))),
@@ -114,14 +106,14 @@ fn check_reports_the_cause_that_cri_o_has() {
     }
     let ran = cni::script(&text);
     let mut parts = ran.stdout.split("=== ").skip(1);
-    for (name, _, wanted) in CASES {
+    for (name, _, expected) in CASES {
         let part = parts.next().unwrap_or_else(|| panic!("{name}: {}", ran.stdout));
         assert!(part.starts_with(name) && part.contains("cri-o 1.34.2 answers on "), "{part}");
         let faults: Vec<&str> = part
             .lines()
             .filter(|line| line.starts_with("/etc/c") && line.contains(": error: ") || line.contains("CRI-O reports"))
             .collect();
-        match wanted {
+        match expected {
             None => assert_eq!(faults, [""; 0], "{part}"),
             Some((how, what)) => {
                 assert!(!faults.is_empty() && faults.iter().all(|fault| fault.contains(&format!(": {how}"))), "{part}");

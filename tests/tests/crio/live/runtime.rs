@@ -66,8 +66,8 @@ impl Machine {
     fn tree(&self) -> String {
         let dirs = "/etc/crio /etc/containers /etc/cni /etc/default /etc/crictl.yaml /etc/systemd/system /opt/cni \
                     /usr/local/bin /usr/local/lib/systemd /usr/local/share/man /usr/libexec/crio /var/lib/edgeutils";
-        let ours = "-path '*/journal*' -o -path /var/lib/edgeutils -o -path /var/lib/edgeutils/lock";
-        let names = format!("find {dirs} -not \\( {ours} \\) 2>/dev/null | sort");
+        let own = "-path '*/journal*' -o -path /var/lib/edgeutils -o -path /var/lib/edgeutils/lock";
+        let names = format!("find {dirs} -not \\( {own} \\) 2>/dev/null | sort");
         self.sh(&format!("{names}; {}", self.sums(dirs))).stdout
     }
 
@@ -146,7 +146,10 @@ fn bundle_is_installed_configured_removed_and_all_of_it_undone() {
     says(&ran, "cannot remove CRI-O: 2 containers are running: nginx, sidecar");
     machine.crio("undo").expect(4);
     let ran = machine.install("1.30.5", "--cgroup-driver systemd").expect(4);
-    says(&ran, "cannot change the cgroup driver from cgroupfs to systemd while 2 containers are running (nginx, sidecar)");
+    says(
+        &ran,
+        "cannot change the cgroup driver from cgroupfs to systemd while 2 containers are running (nginx, sidecar)",
+    );
     assert_eq!(machine.tree(), full, "refusals");
     machine.sh("rm /run/cri-standin/containers").expect(0);
     // The same while CRI-O does not answer; monitors of Podman, which uses the same program, are ignored.
@@ -239,7 +242,10 @@ fn check_reports_the_cause_of_a_missing_network() {
     machine.sh("chmod 660 /run/crio/crio.sock").expect(0);
     let ran =
         machine.sh("setpriv --reuid 65534 --regid 65534 --clear-groups edge-crio --force-namespace check").expect(0);
-    says(&ran, "/var/run/crio/crio.sock: warning: this user cannot connect to it: the state of CRI-O is unknown\n    hint: run it as root");
+    says(
+        &ran,
+        "/var/run/crio/crio.sock: warning: this user cannot connect to it: the state of CRI-O is unknown\n    hint: run it as root",
+    );
     // The running release may differ from the installed one.
     machine.sh("sed -i s/1.30.4/1.30.5/ /var/lib/edgeutils/edge-crio.json").expect(0);
     says(&machine.crio("check").expect(0), "crio.service: warning: CRI-O 1.30.4 is running, but 1.30.5 is installed");
@@ -261,7 +267,7 @@ fn settings_are_piped_into_edgecore_yaml_and_check_reports_differences() {
     says(&ran, "edgecore uses the container runtime at unix:///run/containerd/containerd.sock instead of CRI-O");
     says(&ran, "kubelet is running besides edgecore");
     says(&ran, "Docker uses the cgroup driver cgroupfs");
-    says(&ran, "/run/containerd/containerd.sock: warning: another container runtime exists");
+    says(&ran, "/run/containerd/containerd.sock: warning: is the socket of another container runtime");
     machine.sh("systemctl stop k.service; rm /run/containerd/containerd.sock").expect(0);
 
     // sh has no pipefail: the consumer must see that the producer failed.
@@ -284,7 +290,10 @@ fn settings_are_piped_into_edgecore_yaml_and_check_reports_differences() {
     );
     assert!(machine.crio("settings").expect(0).stdout.contains("cgroupDriver=systemd"));
     let ran = machine.crio("check").expect(3);
-    says(&ran, "CRI-O uses the cgroup driver systemd, but its files set cgroupfs: they were changed after it was started");
+    says(
+        &ran,
+        "CRI-O uses the cgroup driver systemd, but its files set cgroupfs: they were changed after it was started",
+    );
     let ran = machine.install("1.30.4", "--pause-image a/b:1 --cgroup-driver systemd").expect(0);
     says(
         &ran,

@@ -93,8 +93,8 @@ pub fn plan_install(plan: &mut Plan, all: Vec<Target>, old: Option<&Manifest>, r
     Ok(rows)
 }
 
-/// Plans the removal of a manifest's files, except for those in `keep`. Returns the paths of files that were changed, which
-/// are kept as well.
+/// Plans the removal of a manifest's files, except for those in `keep`. Returns the paths of changed files, which are
+/// kept as well.
 pub fn plan_removal(host: &Host, plan: &mut Plan, manifest: &Manifest, keep: &[Row]) -> Result<Vec<PathBuf>> {
     let mut changed = Vec::new();
     for path in manifest.paths().into_iter().filter(|path| !keep.iter().any(|row| row.path == *path)) {
