@@ -294,7 +294,11 @@ mod tests {
             (gpgv, "The following signatures were invalid: REVKEYSIG 1 x", "the key that signs it was revoked"),
             (sqv, "Expired on 2026-01-11T00:00:00Z", "its lists have expired"),
             (gpgv, "The following signatures were invalid: EXPSIG 1 x", "its lists have expired"),
-            (sqv, "Not live until 2026-12-31T23:30:00Z", "its lists are dated in the future, so this host's clock is"),
+            (
+                sqv,
+                "Not live until 2026-12-31T23:30:00Z",
+                "its lists are dated in the future, so the clock of this host is",
+            ),
         ] {
             let error = explain(update(), &format!("{front}{said}\nE: The repository 'file:/r' is not signed.\n"));
             assert!(error.message().starts_with(&format!("cannot update: {means}")), "{error}");
