@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use edge_host::{Cmd, Error, Output, Result};
 
-use crate::diagnose::{explain, said};
+use crate::diagnose::{explain, messages};
 use crate::version::{PackageName, Version};
 
 /// Downloads with apt's proxies and certificates; it is not in any PATH.
@@ -115,7 +115,7 @@ pub(crate) fn download(url: &str, to: &Path, shown: &str) -> Result<()> {
 
 /// The error of a program of apt, with its cause explained.
 fn failure(cmd: &Cmd, output: Output) -> Error {
-    let words = said(&output).to_owned();
+    let words = messages(&output).to_owned();
     explain(cmd.failure(output), &words)
 }
 

@@ -3,14 +3,14 @@
 use edge_host::{Error, Output};
 
 /// A known part of a message, its meaning, and a hint. The first match in the table is used.
-struct Known {
-    says: &'static [&'static str],
-    means: &'static str,
+struct Explanation {
+    patterns: &'static [&'static str],
+    meaning: &'static str,
     hint: &'static str,
 }
 
-const fn known(says: &'static [&'static str], means: &'static str, hint: &'static str) -> Known {
-    Known { says, means, hint }
+const fn known(patterns: &'static [&'static str], meaning: &'static str, hint: &'static str) -> Explanation {
+    Explanation { patterns, meaning, hint }
 }
 
 /// The lock was free in our check, and taken when apt or dpkg tried it.
@@ -42,7 +42,7 @@ const LOCKED: &[&str] = &[
     "lock was locked by ",
 ];
 
-const KNOWN: &[Known] = &[
+const EXPLANATIONS: &[Explanation] = &[
     known(
         &["is not valid yet", "Not live until"],
         "its lists are dated in the future, so the clock of this host is behind",
@@ -155,27 +155,27 @@ const KNOWN: &[Known] = &[
 ];
 
 /// One line from the output of apt: the meaning, then apt's own words.
-pub(crate) fn explain(error: Error, said: &str) -> Error {
-    let said = &without_userinfo(said);
+pub(crate) fn explain(error: Error, messages: &str) -> Error {
+    let messages = &without_userinfo(messages);
     // In the order of the table, not of the lines: causes are listed before their consequences.
-    let first = said.lines().filter_map(|line| Some((known_in(line)?, line))).min_by_key(|(at, _)| *at);
-    let Some((known, line)) = first.and_then(|(at, line)| Some((KNOWN.get(at)?, line))) else {
-        let words: Vec<&str> = said.lines().map(bare).filter(|line| !line.is_empty()).take(3).collect();
+    let first = messages.lines().filter_map(|line| Some((known_in(line)?, line))).min_by_key(|(at, _)| *at);
+    let Some((known, line)) = first.and_then(|(at, line)| Some((EXPLANATIONS.get(at)?, line))) else {
+        let words: Vec<&str> = messages.lines().map(bare).filter(|line| !line.is_empty()).take(3).collect();
         return error.with_cause(&words.join("; "));
     };
     let line = one_line(bare(line));
-    let text = if known.means.is_empty() { line } else { format!("{} ({line})", known.means) };
+    let text = if known.meaning.is_empty() { line } else { format!("{} ({line})", known.meaning) };
     error.with_cause(&text).hint(known.hint)
 }
 
 /// Removes the credentials of addresses: of a password with a slash apt quotes only a part, which no longer looks
 /// like one.
-fn without_userinfo(said: &str) -> String {
+fn without_userinfo(messages: &str) -> String {
     let word = |word: &str| match (word.find("://"), word.rfind('@')) {
         (Some(mark), Some(at)) if mark + 3 <= at => format!("{}{}", &word[..mark + 3], &word[at + 1..]),
         _ => word.to_owned(),
     };
-    said.split_inclusive(char::is_whitespace).map(word).collect()
+    messages.split_inclusive(char::is_whitespace).map(word).collect()
 }
 
 /// The relevant lines, joined: without what dpkg and apt add to every failure.
@@ -196,16 +196,16 @@ fn relevant(lines: &str) -> String {
 /// The row of the table that matches this line.
 fn known_in(line: &str) -> Option<usize> {
     let line = one_line(line);
-    KNOWN.iter().position(|known| known.says.iter().any(|says| line.contains(says)))
+    EXPLANATIONS.iter().position(|known| known.patterns.iter().any(|pattern| line.contains(pattern)))
 }
 
 /// Whether apt or dpkg failed because another program holds the lock.
 pub(crate) fn is_locked(error: &Error) -> bool {
-    error.output().is_some_and(|output| LOCKED.iter().any(|says| said(output).contains(says)))
+    error.output().is_some_and(|output| LOCKED.iter().any(|pattern| messages(output).contains(pattern)))
 }
 
 /// The messages of a program: standard error, or else standard output.
-pub(crate) fn said(output: &Output) -> &str {
+pub(crate) fn messages(output: &Output) -> &str {
     if output.stderr.trim().is_empty() { &output.stdout } else { &output.stderr }
 }
 
@@ -266,8 +266,8 @@ mod tests {
 
     #[test]
     fn explain_puts_the_meaning_before_apts_own_words() {
-        let said = "W: GPG error: file:/r ./ InRelease: The following signatures couldn't be verified because the public key is not available: NO_PUBKEY 1\nE: The repository 'file:/r ./ InRelease' is not signed.\n";
-        let error = explain(update(), said);
+        let messages = "W: GPG error: file:/r ./ InRelease: The following signatures couldn't be verified because the public key is not available: NO_PUBKEY 1\nE: The repository 'file:/r ./ InRelease' is not signed.\n";
+        let error = explain(update(), messages);
         assert!(
             error
                 .message()
@@ -282,7 +282,7 @@ mod tests {
         let sqv = "W: OpenPGP signature verification failed: file:/r  InRelease: Sub-process /usr/bin/sqv returned an \
                    error code (1), error message is: Verifying signature:            ";
         let gpgv = "W: GPG error: file:/r  InRelease: ";
-        for (front, said, means) in [
+        for (front, messages, means) in [
             (sqv, "Message has been manipulated", "its signature is invalid"),
             (gpgv, "The following signatures were invalid: BADSIG 1 x", "its signature is invalid"),
             (
@@ -300,7 +300,7 @@ mod tests {
                 "its lists are dated in the future, so the clock of this host is",
             ),
         ] {
-            let error = explain(update(), &format!("{front}{said}\nE: The repository 'file:/r' is not signed.\n"));
+            let error = explain(update(), &format!("{front}{messages}\nE: The repository 'file:/r' is not signed.\n"));
             assert!(error.message().starts_with(&format!("cannot update: {means}")), "{error}");
             assert!(!error.message().contains("  "), "{error}");
         }
@@ -356,17 +356,17 @@ mod tests {
 
     #[test]
     fn is_locked_recognizes_every_version_of_dpkg() {
-        for said in [
+        for messages in [
             "E: Could not get lock /var/lib/dpkg/lock-frontend.",
             // dpkg's own words of 1.19, 1.20 and 1.22.
             "dpkg: error: dpkg frontend is locked by another process",
             "dpkg: error: dpkg frontend lock was locked by another process with pid 7",
             "dpkg: error: dpkg frontend lock was locked by /usr/bin/apt process with pid 7",
         ] {
-            let error = run("/usr/bin/dpkg -a", 2, said);
-            assert!(is_locked(&error), "{said}");
-            assert!(is_locked(&of_run(error, "install x")), "{said}");
-            assert!(!is_locked(&Error::failed(said)), "{said}");
+            let error = run("/usr/bin/dpkg -a", 2, messages);
+            assert!(is_locked(&error), "{messages}");
+            assert!(is_locked(&of_run(error, "install x")), "{messages}");
+            assert!(!is_locked(&Error::failed(messages)), "{messages}");
         }
         assert!(!is_locked(&run("/usr/bin/apt-get update", 100, "E: Unable to locate package")));
     }

@@ -46,15 +46,15 @@ pub(crate) struct Blocker {
 /// A simulation, as a real attempt changes the selection state of a package before dpkg finds out that it must
 /// keep it.
 pub(crate) fn blocker<N: AsRef<str>>(names: &[N]) -> Result<Option<Blocker>> {
-    let asked = Cmd::find(DPKG)?.args(SIMULATE).args(names.iter().map(AsRef::as_ref)).output()?;
-    Ok((!asked.status.success()).then(|| Blocker::of(names, &asked.stderr)))
+    let simulated = Cmd::find(DPKG)?.args(SIMULATE).args(names.iter().map(AsRef::as_ref)).output()?;
+    Ok((!simulated.status.success()).then(|| Blocker::of(names, &simulated.stderr)))
 }
 
 impl Blocker {
-    fn of<N: AsRef<str>>(names: &[N], said: &str) -> Blocker {
-        match needs(names, said) {
+    fn of<N: AsRef<str>>(names: &[N], messages: &str) -> Blocker {
+        match needs(names, messages) {
             none if none.is_empty() => Blocker {
-                why: summary(said),
+                why: summary(messages),
                 first: "show the broken packages with dpkg --audit and repair them with edge-apt wait --repair",
             },
             why => Blocker { why, first: "remove the packages that need them first" },
@@ -67,19 +67,19 @@ impl Blocker {
 }
 
 /// `A depends on B`, for each package that is not itself among those to remove.
-fn needs<N: AsRef<str>>(names: &[N], said: &str) -> String {
+fn needs<N: AsRef<str>>(names: &[N], messages: &str) -> String {
     let is_need = |line: &&str| {
         let words: Vec<&str> = line.split(' ').collect();
         matches!(words[..], [who, "depends" | "pre-depends", "on", ..] if !names.iter().any(|name| *name.as_ref() == *who))
     };
     let lines: Vec<&str> =
-        said.lines().map(|line| line.trim().trim_end_matches('.')).filter(|line| is_need(line)).collect();
+        messages.lines().map(|line| line.trim().trim_end_matches('.')).filter(|line| is_need(line)).collect();
     lines.join("; ")
 }
 
 /// The lines before the summary, joined.
-fn summary(said: &str) -> String {
-    let lines = said.lines().map(str::trim).take_while(|line| !line.starts_with(SUMMARY));
+fn summary(messages: &str) -> String {
+    let lines = messages.lines().map(str::trim).take_while(|line| !line.starts_with(SUMMARY));
     let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
     lines.join(" ").trim_start_matches("dpkg: ").trim_start_matches("error: ").to_owned()
 }
@@ -90,12 +90,12 @@ mod tests {
 
     #[test]
     fn blocker_names_what_needs_them_and_not_each_other() {
-        let said = "dpkg: dependency problems prevent removal of b:\n x depends on b (>= 1).\n\ndpkg: error processing \
+        let messages = "dpkg: dependency problems prevent removal of b:\n x depends on b (>= 1).\n\ndpkg: error processing \
                     package b (--remove):\n dependency problems - not removing\ndpkg: dependency problems prevent \
                     removal of a:\n b depends on a.\n y pre-depends on a.\n\nErrors were encountered while processing:\n b\n a\n";
         let names = ["a", "b"].map(str::to_owned);
-        assert_eq!(needs(&names, said), "x depends on b (>= 1); y pre-depends on a");
-        let error = Blocker::of(&names, said).refuse(&names);
+        assert_eq!(needs(&names, messages), "x depends on b (>= 1); y pre-depends on a");
+        let error = Blocker::of(&names, messages).refuse(&names);
         assert!(error.message().starts_with("dpkg would not remove a, b: x depends on b (>= 1); y"));
         let broken = "dpkg: error processing package a (--remove):\n package is in a very bad inconsistent state; you \
                     should\n reinstall it before attempting a removal\nErrors were encountered while processing:\n a\n";

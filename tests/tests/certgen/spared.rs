@@ -81,7 +81,7 @@ fn cluster_s_own_files_are_not_written_through_a_link() {
         assert_eq!(
             ran.stderr,
             "edge-certgen: cannot write /etc/kubeedge/ca/streamCA.crt: it is a link to /etc/kubernetes/pki/ca.crt, the CA of kubeadm\n\
-             hint: remove the link /etc/kubeedge/ca/streamCA.crt and run again\n"
+             hint: remove the symbolic link at or above /etc/kubeedge/ca/streamCA.crt and run again\n"
         );
         assert_same(&tree.snapshot(), &before, "refused");
     }

@@ -43,8 +43,8 @@ fn block(lines: &[&str]) -> Result<Vec<u8>, String> {
     let (checksum, base64): (Vec<&str>, Vec<&str>) = body.iter().partition(|line| line.starts_with('='));
     let bytes = STANDARD.decode(base64.concat()).map_err(|_| "its armor is damaged".to_owned())?;
     if let Some(checksum) = checksum.first() {
-        let wanted = STANDARD.decode(&checksum[1..]).map_err(|_| "its checksum is damaged".to_owned())?;
-        if wanted != crc24(&bytes).to_be_bytes()[1..] {
+        let expected = STANDARD.decode(&checksum[1..]).map_err(|_| "its checksum is damaged".to_owned())?;
+        if expected != crc24(&bytes).to_be_bytes()[1..] {
             return Err("its checksum is wrong: the file is damaged".to_owned());
         }
     }

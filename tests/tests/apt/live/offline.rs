@@ -32,7 +32,7 @@ fn folder_installs_packages_and_their_dependencies() {
         "hi 1.34.10\nii 2\n"
     );
     let again = host.sh(call).expect(0);
-    assert!(again.stdout.starts_with("already up to date"), "{}", again.stdout);
+    assert!(again.stdout.ends_with("already up to date\n"), "{}", again.stdout);
     // What is installed as new as there is left alone.
     host.sh("fixture install --offline /debs edge-thing=1.35.0").expect(0);
     assert_eq!(host.sh("state edge-thing; state edge-dep; state edge-other").stdout, "hi 1.35.0\nii 2\nnone\n");
