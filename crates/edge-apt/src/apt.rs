@@ -1,24 +1,24 @@
-//! apt's own programs: lists, versions, what an install would do. And what their messages mean.
+//! Runs apt's programs: updates lists, finds versions, simulates an installation.
 
 use std::path::{Path, PathBuf};
 
 use edge_host::{Cmd, Error, Output, Result};
 
-use crate::diagnose::{explain, said};
+use crate::diagnose::{explain, messages};
 use crate::version::{PackageName, Version};
 
-/// Downloads through apt's proxies and certificates; it stands outside of every search path.
+/// Downloads with apt's proxies and certificates; it is not in any PATH.
 const HELPER: &str = "/usr/lib/apt/apt-helper";
 const NOWHERE: &str = "/dev/null";
-/// Between two looks at the locks and apt's own another program may slip in: so long apt waits itself.
+/// Another program may take the lock between our check and apt's own: apt waits that many seconds itself.
 pub(crate) const LOCK_TIMEOUT: &str = "DPkg::Lock::Timeout=10";
-/// Nobody is there to say which version of a configuration file to keep: the one that was changed by
-/// hand stays, one that was not is replaced.
+/// Nobody can answer dpkg's question about configuration files: a changed one is kept, an unchanged one is
+/// replaced.
 pub(crate) const DPKG_CONFFILES: [&str; 2] = ["--force-confdef", "--force-confold"];
 const NO_TERMINAL: &str = "Dpkg::Use-Pty=0";
 const NETWORK: [&str; 3] = ["Acquire::http::Timeout=30", "Acquire::https::Timeout=30", "Acquire::Retries=2"];
 
-/// Which of apt's sources a program shall see.
+/// The sources that a program of apt uses.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Scope {
     /// Instead of sources.list.
@@ -33,7 +33,7 @@ impl Scope {
         Scope { list: Some(list.to_path_buf()), parts: Some(PathBuf::from(NOWHERE)) }
     }
 
-    /// No source at all: files that are named, and what is installed.
+    /// No source: only the given files and the installed packages.
     pub(crate) fn nothing() -> Scope {
         Scope::only(Path::new(NOWHERE))
     }
@@ -59,8 +59,8 @@ pub(crate) fn options() -> Vec<String> {
     all
 }
 
-/// Gets the lists of these sources and leaves those of others alone. Unlike apt it fails when
-/// anything of it fails: apt goes on with old lists. `of` is for messages.
+/// Updates the lists of these sources and keeps those of others. Fails if any of them cannot be updated, where apt
+/// would continue with old lists. `of` is for messages.
 pub(crate) fn update(scope: &Scope, of: &str) -> Result<()> {
     let mut cmd = Cmd::find("apt-get")?.arg("update").args(options()).args(scope.options());
     cmd = cmd.args(["-o", "APT::Update::Error-Mode=any"]);
@@ -68,14 +68,14 @@ pub(crate) fn update(scope: &Scope, of: &str) -> Result<()> {
         cmd = cmd.args(["-o", "APT::Get::List-Cleanup=0"]);
     }
     let output = cmd.output()?;
-    // An apt before 2.1.16 does not know Error-Mode and says 0.
+    // An apt before 2.1.16 does not support Error-Mode and exits 0.
     if output.status.success() && !complains(&output.stderr) {
         return Ok(());
     }
     Err(failure(&cmd, output).with_action("update the package lists of", of))
 }
 
-/// How the names of the files begin that these sources' lists have, or would have.
+/// The beginnings of the names of these sources' list files.
 pub(crate) fn list_fronts(scope: &Scope) -> Result<Vec<String>> {
     let output = Cmd::find("apt-get")?.args(["--print-uris", "update"]).args(scope.options()).run()?;
     Ok(output.stdout.lines().filter_map(front).collect())
@@ -99,7 +99,7 @@ fn complains(stderr: &str) -> bool {
     stderr.lines().any(is_trouble)
 }
 
-/// Downloads one file to `to`, through apt's proxies. What it is worth is for the caller to find out.
+/// Downloads one file to `to`, with apt's proxies. The caller must verify it.
 pub(crate) fn download(url: &str, to: &Path, shown: &str) -> Result<()> {
     let mut cmd = Cmd::find(HELPER)?;
     for option in NETWORK {
@@ -113,13 +113,13 @@ pub(crate) fn download(url: &str, to: &Path, shown: &str) -> Result<()> {
     Err(failure(&cmd, output).with_action("download", shown))
 }
 
-/// The error of a program of apt's, its cause in plain words.
+/// The error of a program of apt, with its cause explained.
 fn failure(cmd: &Cmd, output: Output) -> Error {
-    let words = said(&output).to_owned();
+    let words = messages(&output).to_owned();
     explain(cmd.failure(output), &words)
 }
 
-/// The versions that these sources have of a package, by their lists.
+/// The versions of a package in the lists of these sources.
 pub(crate) fn versions(scope: &Scope, name: &PackageName) -> Result<Vec<Version>> {
     let output = Cmd::find("apt-cache")?.args(scope.options()).args(["madison", "--", name.as_str()]).run()?;
     Ok(parse_versions(&output.stdout, name.as_str()))
@@ -133,7 +133,7 @@ fn parse_versions(text: &str, name: &str) -> Vec<Version> {
         let (Some(package), Some(version), Some(source)) = (columns.next(), columns.next(), columns.next()) else {
             continue;
         };
-        // Not what a .dsc offers.
+        // Binary packages only.
         if package == name && source.ends_with("Packages") {
             all.extend(Version::parse(version).ok().filter(|version| !all.contains(version)));
         }
@@ -142,7 +142,7 @@ fn parse_versions(text: &str, name: &str) -> Vec<Version> {
     all
 }
 
-/// What apt would do.
+/// The result of a simulation.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Simulated {
     pub(crate) unpacked: Vec<Change>,
@@ -158,7 +158,7 @@ pub(crate) struct Change {
     pub(crate) version: String,
 }
 
-/// Asks apt what it would do; needs no lock and no root, changes nothing.
+/// Simulates a call of apt; needs no lock and no root.
 pub(crate) fn simulate(scope: &Scope, arguments: &[String], object: &str) -> Result<Simulated> {
     let cmd = Cmd::find("apt-get")?.arg("--simulate").args(arguments).args(scope.options());
     let output = cmd.output()?;
@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_those_of_packages_in_dpkgs_order() {
+    fn parse_versions_returns_dpkgs_order() {
         let text = "     cri-o | 1.34.10-1.1 | https://a/deb  Packages\n     cri-o | 1.34.9-1.1 | https://a/deb  Packages\n\
                     cri-o | 1.34.9-1.1 | file:/x  Packages\n     cri-o | 9 | https://a/deb  Sources\n  cri-o-x | 8 | https://a/deb  Packages\n";
         let all: Vec<String> = parse_versions(text, "cri-o").iter().map(ToString::to_string).collect();
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_apt_would_do_is_read() {
+    fn simulation_is_parsed() {
         let text = "NOTE: This is only a simulation!\nRemv old [1.0]\nInst a (2:1.0-1 x:y [all]) []\nInst b [1] (2 x [amd64])\nConf a (2:1.0-1 x [all])\n";
         let change = |name: &str, before: Option<&str>, version: &str| Change {
             name: name.to_owned(),
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_known_by_their_source() {
+    fn front_is_the_beginning_of_a_list_file() {
         let front = |line| front(line).unwrap_or_default();
         let flat = "'http://127.0.0.1:8000/repo/InRelease' 127.0.0.1:8000_repo_InRelease 0 ";
         let dist = "'https://deb.example/dists/stable/InRelease' deb.example_dists_stable_InRelease 0 ";
@@ -236,13 +236,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_told_in_apts_words() {
+    fn unmet_returns_the_words_of_apt() {
         let text = "Some packages…\n\nThe following packages have unmet dependencies:\n cri-o : Depends: iptables but it is not installable\n         Depends: x\nE: no\n";
         assert_eq!(unmet(text), "cri-o : Depends: iptables but it is not installable; Depends: x");
     }
 
     #[test]
-    fn a_warning_about_something_else_is_no_failure() {
+    fn complains_ignores_other_warnings() {
         assert!(complains("W: Failed to fetch http://x  404\n") && complains("E: x\n"));
         assert!(!complains("W: http://x: Key is stored in legacy trusted.gpg keyring\nN: x\n"));
     }

@@ -3,18 +3,18 @@
 use clap::{Args, Parser, Subcommand};
 use edge_host::{Common, UndoArgs};
 
-/// Wait until apt and dpkg are free, and mend what an interruption left
+/// Wait until apt and dpkg are free, and repair interrupted installations
 ///
-/// Instead of `killall apt; rm /var/lib/dpkg/lock*; dpkg --configure -a; apt-get update`: says who
-/// works with apt, waits for it, and never kills anything or removes a lock.
+/// Replaces `killall apt; rm /var/lib/dpkg/lock*; dpkg --configure -a; apt-get update`: shows which
+/// process holds a lock and waits for it. Never kills a process or removes a lock.
 #[derive(Debug, Parser)]
 #[command(name = "edge-apt", version, help_expected = true, subcommand_required = true, arg_required_else_help = true)]
 #[command(
-    after_help = "Exit codes: 0 done; 1 could not be done, or not free in time; 2 usage; 3 a dry run found it busy or \
-something to mend, or something is left to mend; 4 refused, nothing touched; 5 interrupted, run again."
+    after_help = "Exit codes: 0 done; 1 could not be done, or apt was not free in time; 2 usage; 3 a dry run found a lock or \
+something to repair, or a repair is incomplete; 4 refused, nothing changed; 5 interrupted, run again to resume."
 )]
 pub struct Cli {
-    /// What every utility has.
+    /// The options of every utility.
     #[command(flatten)]
     pub common: Common,
 
@@ -26,35 +26,35 @@ pub struct Cli {
 /// The verbs.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Verb {
-    /// Wait until nobody holds a lock of apt or dpkg; then mend and update, if asked to
+    /// Wait until no process holds a lock of apt or dpkg; then repair and update, if requested
     #[command(after_help = EXAMPLES)]
     Wait(WaitArgs),
 
-    /// Show the runs; what a repair finished has no opposite
+    /// Show the runs; a repair cannot be undone
     #[command(after_help = "Example:\n  edge-apt undo --list")]
     Undo(UndoArgs),
 }
 
 const EXAMPLES: &str = "\
 The four locks: /var/lib/dpkg/lock-frontend, /var/lib/dpkg/lock, /var/lib/apt/lists/lock,
-/var/cache/apt/archives/lock. With --dry-run: who holds them now; exit 3 if anybody does.
+/var/cache/apt/archives/lock. With --dry-run: show the processes that hold them now; exit 3 if there are any.
 
 Examples:
   edge-apt wait --repair --update && apt-get install -y socat
   edge-apt wait -n";
 
-/// What to wait for, and what to do then.
+/// The options of `wait`.
 #[derive(Debug, Clone, Args)]
 pub struct WaitArgs {
     /// Give up after this many seconds
     #[arg(long, value_name = "S", default_value_t = 600)]
     pub timeout: u64,
 
-    /// Finish what an interrupted dpkg left: dpkg --configure -a, then apt-get -f install, each only if needed
+    /// Repair an interrupted installation: dpkg --configure -a, then apt-get -f install, each only if needed
     #[arg(long)]
     pub repair: bool,
 
-    /// Get the package lists anew, and fail if one of them cannot be got
+    /// Update the package lists; fail if one of them cannot be updated
     #[arg(long)]
     pub update: bool,
 }

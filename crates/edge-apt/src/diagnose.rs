@@ -1,92 +1,95 @@
-//! What apt's messages mean, and what a user can do.
+//! Explains apt's messages: what they mean and what the user can do.
 
 use edge_host::{Error, Output};
 
-/// A part of a message, what it means, and what can be done. The first that is found counts.
-struct Known {
-    says: &'static [&'static str],
-    means: &'static str,
+/// A known part of a message, its meaning, and a hint. The first match in the table is used.
+struct Explanation {
+    patterns: &'static [&'static str],
+    meaning: &'static str,
     hint: &'static str,
 }
 
-const fn known(says: &'static [&'static str], means: &'static str, hint: &'static str) -> Known {
-    Known { says, means, hint }
+const fn known(patterns: &'static [&'static str], meaning: &'static str, hint: &'static str) -> Explanation {
+    Explanation { patterns, meaning, hint }
 }
 
-/// Said where a lock was free when it was looked at, and taken when apt or dpkg wanted it.
-pub(crate) const TAKEN_MEANWHILE: &str = "another program took apt's lock meanwhile";
-/// What runs as part of a plan.
+/// The lock was free in our check, and taken when apt or dpkg tried it.
+pub(crate) const TAKEN_MEANWHILE: &str = "another program has taken apt's lock in the meantime";
+/// The programs of a plan.
 const PROGRAMS: [&str; 3] = ["apt-get", "apt-mark", "dpkg"];
-/// apt's, before the message itself.
-const OVERTURE: &str = "An error occurred during the signature verification. The repository is not updated and \
+/// apt prints it before the message itself.
+const APT_PREFIX: &str = "An error occurred during the signature verification. The repository is not updated and \
 the previous index files will be used. ";
 
-/// What dpkg says of a script of a package that failed, and what can be done.
+/// The message of dpkg about a failed script of a package, and the hint.
 const SCRIPT_FAILED: &str = "script subprocess returned error";
-const SCRIPT_HINT: &str =
-    "a script of the package itself failed: mend what it complains of, then edge-apt wait --repair";
-/// Said by the way, and what dpkg ends with: the names once more.
+const SCRIPT_HINT: &str = "fix what the script of the package reports, then run edge-apt wait --repair";
+/// Lines without information, and the summary at the end of dpkg's output.
 const NOISE: [&str; 2] = ["debconf: delaying package configuration", "E: Sub-process "];
 const SUMMARY: &str = "Errors were encountered while processing:";
 
-const TOO_OLD: &str = "its signature is too old a kind for this host's apt";
+const TOO_OLD: &str = "its signature is of a type that this host's apt no longer accepts";
 const TOO_OLD_HINT: &str =
-    "its owner must sign it anew; a newer version's repository may be signed well, or use a bundle";
+    "use the repository of a newer version, or a bundle; or ask the owner of the repository to sign it again";
 
-/// How apt and dpkg say that another program has a lock.
+/// The messages of apt and dpkg about a lock that another program holds.
 const LOCKED: &[&str] = &[
     "Could not get lock",
     "Unable to lock",
     "Unable to acquire the dpkg frontend lock",
-    // dpkg, up to Debian 10 and Ubuntu 20.04; then with the process's number, and since 1.22 with its program.
+    // dpkg up to Debian 10 and Ubuntu 20.04, then with the PID, and since 1.22 with the program.
     "is locked by another process",
     "lock was locked by ",
 ];
 
-const KNOWN: &[Known] = &[
+const EXPLANATIONS: &[Explanation] = &[
     known(
         &["is not valid yet", "Not live until"],
-        "its lists are dated in the future, so this host's clock is behind",
-        "set the clock (timedatectl, or wait until it is synchronized) and run again",
+        "its lists are dated in the future, so the clock of this host is behind",
+        "set the clock, or wait until it is synchronized, and run again: timedatectl set-ntp true",
     ),
     known(
         &["is expired (invalid since", "has expired (invalid", "EXPSIG", "Verifying signature: Expired on"],
-        "its lists are past their date",
-        "is the clock right? Otherwise the repository or its mirror is no longer kept up",
+        "its lists have expired",
+        "check the clock with timedatectl; if it is right, nobody maintains the repository or its mirror any more",
     ),
     known(
         &["EXPKEYSIG", "KEYEXPIRED", "The primary key is not live", "is not live: because"],
         "the key that signs it has expired",
-        "get the key again: owners prolong it under the same fingerprint",
+        "download the key again: it may have been extended under the same fingerprint",
     ),
     known(
         &["REVKEYSIG"],
         "the key that signs it was revoked by its owner",
-        "get the repository's new key and its fingerprint",
+        "get the new key of the repository and its fingerprint",
     ),
     known(&["SHA1 is not considered secure", "Policy rejected"], TOO_OLD, TOO_OLD_HINT),
     known(
         &["NO_PUBKEY", "No good signature", "Missing key"],
-        "it is signed with another key than the one given",
-        "was it moved, or is it the wrong address? Ask its owner for the key and its fingerprint",
+        "it is signed with a different key than the given one",
+        "check the address, and ask the owner of the repository for its key and fingerprint",
     ),
     known(
         &["BADSIG", "bad signature", "Message has been manipulated", "into data and signature failed"],
-        "its signature is wrong: it was changed on the way, or is being written at this moment",
-        "try again in some minutes, without a proxy or mirror if there is one",
+        "its signature is invalid: it was changed on the way, or is being updated right now",
+        "try again in a few minutes, without a proxy or mirror if there is one",
     ),
-    // With nothing but the key's fingerprint behind it: gpgv's way to say that it takes no such hash.
+    // Followed only by the key's fingerprint: gpgv does not accept the hash.
     known(&["The following signatures were invalid"], TOO_OLD, TOO_OLD_HINT),
     known(
         &["404 Not Found", "does not have a Release file", "File not found"],
-        "there is no such repository or file there (404)",
-        "is the version right, and released? Old versions are moved or removed",
+        "the repository or file does not exist (404)",
+        "check that the version is released and not removed already",
     ),
-    known(&["403 Forbidden"], "the server refuses it (403)", "it was moved, or wants a password (auth.conf.d)"),
+    known(
+        &["403 Forbidden"],
+        "the server denies access (403)",
+        "check the address, or set a password in /etc/apt/auth.conf.d",
+    ),
     known(
         &["Could not resolve", "Temporary failure resolving", "Name or service not known"],
         "its name cannot be resolved",
-        "is the network up, and DNS? A proxy is set with Acquire::http::Proxy in /etc/apt/apt.conf.d",
+        "check network and DNS; a proxy is set with Acquire::http::Proxy in /etc/apt/apt.conf.d",
     ),
     known(
         &[
@@ -98,24 +101,24 @@ const KNOWN: &[Known] = &[
             "Unable to connect",
         ],
         "its server cannot be reached",
-        "is the network up? A proxy is set with Acquire::http::Proxy in /etc/apt/apt.conf.d; --offline needs none",
+        "check the network; a proxy is set with Acquire::http::Proxy in /etc/apt/apt.conf.d; --offline needs no network",
     ),
     known(
         &["Certificate verification failed", "certificate", "No system certificates available"],
         "the server's certificate is not trusted",
-        "install ca-certificates, set the clock, or give apt your own authority (Acquire::https::CaInfo)",
+        "install ca-certificates, set the clock, or set your own CA with Acquire::https::CaInfo in /etc/apt/apt.conf.d",
     ),
     known(
         &["Hash Sum mismatch", "File has unexpected size"],
-        "its lists do not agree with each other: it is being written, or a proxy mixes old and new",
-        "try again in some minutes; Acquire::http::No-Cache=true goes around a proxy's store",
+        "its lists do not match each other: it is being updated, or a proxy mixes old and new files",
+        "try again in a few minutes; Acquire::http::No-Cache=true bypasses the cache of a proxy",
     ),
     known(
         &["Clearsigned file isn't valid"],
-        "what came is something else, such as a page to log in",
-        "does this network want a login first, or a proxy? Otherwise the address is wrong",
+        "the server sent something else, such as a login page",
+        "log in to the network, set a proxy, or check the address",
     ),
-    known(&["is not signed", "isn't signed"], "it is not signed", "nothing is installed from it; ask its owner"),
+    known(&["is not signed", "isn't signed"], "it is not signed", "use a signed repository"),
     known(
         &["No space left on device", "You don't have enough free space"],
         "the file system is full",
@@ -123,59 +126,59 @@ const KNOWN: &[Known] = &[
     ),
     known(
         &["Conflicting values set for option Signed-By"],
-        "two of apt's source files name one repository with two keys",
+        "two files in apt's configuration set different keys for one repository",
         "remove one of the files in /etc/apt/sources.list.d",
     ),
-    known(LOCKED, "another program has taken apt's lock", "run again: it is waited for"),
+    known(LOCKED, "another program holds apt's lock", "run the same command again: it waits for the lock"),
     known(
         &["Malformed entry", "Malformed stanza", "Malformed line", "is not known on line", "could not be read"],
-        "a file of apt's sources is not as it should be",
-        "mend or remove the line that it names",
+        "a file of apt's sources is invalid",
+        "fix or remove the line that apt names",
     ),
     known(
         &["exited unexpectedly", "received a segmentation fault"],
-        "dpkg was ended in the middle of its work",
-        "edge-apt wait --repair finishes what it left",
+        "dpkg was killed while it was working",
+        "repair the installation: edge-apt wait --repair",
     ),
     known(
         &["needs to be reinstalled, but I can't find an archive"],
         "",
-        "bring it (edge-apt wait --update, its repository, the offline folder), or remove it: \
+        "make its archive available (edge-apt wait --update, its repository, the offline folder), or remove it: \
          dpkg --remove --force-remove-reinstreq NAME",
     ),
-    known(&["dpkg was interrupted"], "dpkg was interrupted", "edge-apt wait --repair mends it"),
+    known(&["dpkg was interrupted"], "dpkg was interrupted", "repair the installation: edge-apt wait --repair"),
     known(
         &["Depends:", "unmet dependencies", "not installable"],
         "",
-        "add the source that has it, or put the package into the offline folder",
+        "add the repository that has the package, or put the package into the offline folder",
     ),
 ];
 
-/// One line out of what apt said: the known meaning, then apt's own words.
-pub(crate) fn explain(error: Error, said: &str) -> Error {
-    let said = &without_userinfo(said);
-    // In the table's order, not that of the lines: a cause stands above what follows from it.
-    let first = said.lines().filter_map(|line| Some((known_in(line)?, line))).min_by_key(|(at, _)| *at);
-    let Some((known, line)) = first.and_then(|(at, line)| Some((KNOWN.get(at)?, line))) else {
-        let words: Vec<&str> = said.lines().map(bare).filter(|line| !line.is_empty()).take(3).collect();
+/// One line from the output of apt: the meaning, then apt's own words.
+pub(crate) fn explain(error: Error, messages: &str) -> Error {
+    let messages = &without_userinfo(messages);
+    // In the order of the table, not of the lines: causes are listed before their consequences.
+    let first = messages.lines().filter_map(|line| Some((known_in(line)?, line))).min_by_key(|(at, _)| *at);
+    let Some((known, line)) = first.and_then(|(at, line)| Some((EXPLANATIONS.get(at)?, line))) else {
+        let words: Vec<&str> = messages.lines().map(bare).filter(|line| !line.is_empty()).take(3).collect();
         return error.with_cause(&words.join("; "));
     };
     let line = one_line(bare(line));
-    let text = if known.means.is_empty() { line } else { format!("{} ({line})", known.means) };
+    let text = if known.meaning.is_empty() { line } else { format!("{} ({line})", known.meaning) };
     error.with_cause(&text).hint(known.hint)
 }
 
-/// What apt said without what stands before the host of an address: apt quotes only a part of a password with
-/// a slash in it, which no longer looks like one.
-fn without_userinfo(said: &str) -> String {
+/// Removes the credentials of addresses: of a password with a slash apt quotes only a part, which no longer looks
+/// like one.
+fn without_userinfo(messages: &str) -> String {
     let word = |word: &str| match (word.find("://"), word.rfind('@')) {
         (Some(mark), Some(at)) if mark + 3 <= at => format!("{}{}", &word[..mark + 3], &word[at + 1..]),
         _ => word.to_owned(),
     };
-    said.split_inclusive(char::is_whitespace).map(word).collect()
+    messages.split_inclusive(char::is_whitespace).map(word).collect()
 }
 
-/// The lines that say something, on one: without what dpkg and apt add to every failure.
+/// The relevant lines, joined: without what dpkg and apt add to every failure.
 fn relevant(lines: &str) -> String {
     let mut all = String::new();
     for line in lines.lines().map(str::trim).take_while(|line| !line.starts_with(SUMMARY)) {
@@ -190,29 +193,29 @@ fn relevant(lines: &str) -> String {
     all
 }
 
-/// Which row of the table knows this line.
+/// The row of the table that matches this line.
 fn known_in(line: &str) -> Option<usize> {
     let line = one_line(line);
-    KNOWN.iter().position(|known| known.says.iter().any(|says| line.contains(says)))
+    EXPLANATIONS.iter().position(|known| known.patterns.iter().any(|pattern| line.contains(pattern)))
 }
 
-/// Whether apt or dpkg failed because another program had the lock.
+/// Whether apt or dpkg failed because another program holds the lock.
 pub(crate) fn is_locked(error: &Error) -> bool {
-    error.output().is_some_and(|output| LOCKED.iter().any(|says| said(output).contains(says)))
+    error.output().is_some_and(|output| LOCKED.iter().any(|pattern| messages(output).contains(pattern)))
 }
 
-/// What a program said, wherever it said it.
-pub(crate) fn said(output: &Output) -> &str {
+/// The messages of a program: standard error, or else standard output.
+pub(crate) fn messages(output: &Output) -> &str {
     if output.stderr.trim().is_empty() { &output.stdout } else { &output.stderr }
 }
 
-/// A program of a plan that failed: the cause in plain words, without its long command line, which the
-/// report shows. What the run says of how to go on stays.
+/// Explains the failure of a program of a plan, without its long command line, which the report shows. The hint of
+/// the run about how to resume is kept.
 pub(crate) fn of_run(error: Error, what: &str) -> Error {
     let is_ours = error.program().is_some_and(|program| PROGRAMS.contains(&program));
     let output = error.output().filter(|output| is_ours && output.status.code().is_some());
     let Some(lines) = output.map(|output| output.last_lines().join("\n")) else { return error };
-    let how_to_go_on = error.hint_text().map(str::to_owned);
+    let how_to_resume = error.hint_text().map(str::to_owned);
     let error = error.with_action(what, "");
     let is_known = lines.lines().any(|line| known_in(line).is_some());
     let words = relevant(&lines);
@@ -225,11 +228,11 @@ pub(crate) fn of_run(error: Error, what: &str) -> Error {
         "" => (error, None),
         words => (error.with_cause(words), words.contains(SCRIPT_FAILED).then(|| SCRIPT_HINT.to_owned())),
     };
-    let hints: Vec<String> = hint.into_iter().chain(how_to_go_on).collect();
+    let hints: Vec<String> = hint.into_iter().chain(how_to_resume).collect();
     if hints.is_empty() { error } else { error.hint(hints.join("; ")) }
 }
 
-/// With one blank between two words: apt puts what sqv says in several lines, each indented, on one.
+/// With single spaces: apt joins the indented lines of sqv.
 fn one_line(line: &str) -> String {
     line.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -237,7 +240,7 @@ fn one_line(line: &str) -> String {
 fn bare(line: &str) -> &str {
     let line = line.trim();
     let line = ["E: ", "W: ", "dpkg: error: "].iter().find_map(|front| line.strip_prefix(front)).unwrap_or(line);
-    line.strip_prefix(OVERTURE).unwrap_or(line)
+    line.strip_prefix(APT_PREFIX).unwrap_or(line)
 }
 
 #[cfg(test)]
@@ -253,7 +256,7 @@ mod tests {
         Error::cannot("update", "", "")
     }
 
-    /// What a run of this command line ends with that says this.
+    /// The failure of this command line with this output.
     fn run(line: &str, status: i32, stderr: &str) -> Error {
         let mut words = line.split(' ');
         let cmd = Cmd::at(words.next().unwrap()).args(words);
@@ -262,36 +265,42 @@ mod tests {
     }
 
     #[test]
-    fn the_cause_is_said_before_apts_own_words() {
-        let said = "W: GPG error: file:/r ./ InRelease: The following signatures couldn't be verified because the public key is not available: NO_PUBKEY 1\nE: The repository 'file:/r ./ InRelease' is not signed.\n";
-        let error = explain(update(), said);
+    fn explain_puts_the_meaning_before_apts_own_words() {
+        let messages = "W: GPG error: file:/r ./ InRelease: The following signatures couldn't be verified because the public key is not available: NO_PUBKEY 1\nE: The repository 'file:/r ./ InRelease' is not signed.\n";
+        let error = explain(update(), messages);
         assert!(
-            error.message().starts_with("cannot update: it is signed with another key than the one given (GPG error"),
+            error
+                .message()
+                .starts_with("cannot update: it is signed with a different key than the given one (GPG error"),
             "{error}"
         );
         assert!(error.hint_text().is_some());
     }
 
     #[test]
-    fn what_either_verifier_says_is_told_as_the_same_cause() {
+    fn explain_knows_both_verifiers() {
         let sqv = "W: OpenPGP signature verification failed: file:/r  InRelease: Sub-process /usr/bin/sqv returned an \
                    error code (1), error message is: Verifying signature:            ";
         let gpgv = "W: GPG error: file:/r  InRelease: ";
-        for (front, said, means) in [
-            (sqv, "Message has been manipulated", "its signature is wrong"),
-            (gpgv, "The following signatures were invalid: BADSIG 1 x", "its signature is wrong"),
+        for (front, messages, means) in [
+            (sqv, "Message has been manipulated", "its signature is invalid"),
+            (gpgv, "The following signatures were invalid: BADSIG 1 x", "its signature is invalid"),
             (
                 gpgv,
                 "Splitting up /var/lib/apt/lists/partial/_r into data and signature failed",
-                "its signature is wrong",
+                "its signature is invalid",
             ),
             (gpgv, "The following signatures were invalid: 8B25160A9B56B19EBBD3EF2C1942FEDDE52EB085", TOO_OLD),
             (gpgv, "The following signatures were invalid: REVKEYSIG 1 x", "the key that signs it was revoked"),
-            (sqv, "Expired on 2026-01-11T00:00:00Z", "its lists are past their date"),
-            (gpgv, "The following signatures were invalid: EXPSIG 1 x", "its lists are past their date"),
-            (sqv, "Not live until 2026-12-31T23:30:00Z", "its lists are dated in the future, so this host's clock is"),
+            (sqv, "Expired on 2026-01-11T00:00:00Z", "its lists have expired"),
+            (gpgv, "The following signatures were invalid: EXPSIG 1 x", "its lists have expired"),
+            (
+                sqv,
+                "Not live until 2026-12-31T23:30:00Z",
+                "its lists are dated in the future, so the clock of this host is",
+            ),
         ] {
-            let error = explain(update(), &format!("{front}{said}\nE: The repository 'file:/r' is not signed.\n"));
+            let error = explain(update(), &format!("{front}{messages}\nE: The repository 'file:/r' is not signed.\n"));
             assert!(error.message().starts_with(&format!("cannot update: {means}")), "{error}");
             assert!(!error.message().contains("  "), "{error}");
         }
@@ -299,29 +308,29 @@ mod tests {
                     E: The repository 'http://r  InRelease' is not signed.\n";
         let error = explain(update(), page);
         assert!(
-            error.message().starts_with("cannot update: what came is something else, such as a page to log in"),
+            error.message().starts_with("cannot update: the server sent something else, such as a login page"),
             "{error}"
         );
     }
 
     #[test]
-    fn what_is_not_known_is_passed_on() {
+    fn explain_passes_on_an_unknown_message() {
         assert_eq!(explain(update(), "E: one\n\nW: two\n").message(), "cannot update: one; two");
     }
 
     #[test]
-    fn a_failed_program_is_told_by_its_cause() {
+    fn of_run_explains_a_failed_program() {
         let error = run(
             "/usr/bin/apt-get install x -o a=b",
             100,
             "debconf: delaying\ndpkg: error: failed to write '/var/lib/dpkg/status': No space left on device\nE: Sub-process failed",
         );
-        let told = of_run(error.hint("go on"), "install x");
+        let explained = of_run(error.hint("go on"), "install x");
         assert_eq!(
-            told.message(),
+            explained.message(),
             "cannot install x: the file system is full (failed to write '/var/lib/dpkg/status': No space left on device)"
         );
-        assert_eq!(told.hint_text(), Some("free some space (apt-get clean) and run again; go on"));
+        assert_eq!(explained.hint_text(), Some("free some space (apt-get clean) and run again; go on"));
         let script = run(
             "/usr/bin/apt-get install x",
             100,
@@ -329,13 +338,13 @@ mod tests {
              installed x package post-installation script subprocess returned error exit status 7\n\
              Errors were encountered while processing:\n x\nE: Sub-process y",
         );
-        let told = of_run(script, "install x");
+        let explained = of_run(script, "install x");
         assert_eq!(
-            told.message(),
+            explained.message(),
             "cannot install x: no luck; dpkg: error processing package x (--configure): \
              installed x package post-installation script subprocess returned error exit status 7"
         );
-        assert_eq!(told.hint_text(), Some(SCRIPT_HINT));
+        assert_eq!(explained.hint_text(), Some(SCRIPT_HINT));
         let unknown = run("/usr/bin/dpkg --remove x", 1, "dpkg: oh\nno");
         assert_eq!(of_run(unknown, "remove x").message(), "cannot remove x: dpkg: oh; no");
         assert_eq!(of_run(run("/usr/bin/dpkg -a", 1, ""), "remove x").message(), "cannot remove x: exit status: 1");
@@ -346,18 +355,18 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_is_told_from_other_trouble() {
-        for said in [
+    fn is_locked_recognizes_every_version_of_dpkg() {
+        for messages in [
             "E: Could not get lock /var/lib/dpkg/lock-frontend.",
             // dpkg's own words of 1.19, 1.20 and 1.22.
             "dpkg: error: dpkg frontend is locked by another process",
             "dpkg: error: dpkg frontend lock was locked by another process with pid 7",
             "dpkg: error: dpkg frontend lock was locked by /usr/bin/apt process with pid 7",
         ] {
-            let error = run("/usr/bin/dpkg -a", 2, said);
-            assert!(is_locked(&error), "{said}");
-            assert!(is_locked(&of_run(error, "install x")), "{said}");
-            assert!(!is_locked(&Error::failed(said)), "{said}");
+            let error = run("/usr/bin/dpkg -a", 2, messages);
+            assert!(is_locked(&error), "{messages}");
+            assert!(is_locked(&of_run(error, "install x")), "{messages}");
+            assert!(!is_locked(&Error::failed(messages)), "{messages}");
         }
         assert!(!is_locked(&run("/usr/bin/apt-get update", 100, "E: Unable to locate package")));
     }

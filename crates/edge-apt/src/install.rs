@@ -1,7 +1,7 @@
-//! The apt part of an install: wait, prove the source, find versions, ask apt, then change.
+//! Installs packages: waits for apt, tries the source, finds versions, simulates, then changes.
 //!
-//! Whatever can be found out is found out before the first change: a key that is not the expected
-//! one, a repository that is down or unsigned, a version that is not there, a package that would go.
+//! Every check comes before the first change: an unexpected key, a repository that is down or unsigned, a missing
+//! version, a package that would be removed.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -14,103 +14,103 @@ use crate::facts::{self, Facts};
 use crate::offline::{Offline, PackageFile};
 use crate::plan::{self, Selection};
 use crate::repair;
+use crate::request::{PackageRequest, Request};
 use crate::status;
 use crate::trial::{Trial, get_key};
 use crate::version::{PackageName, Version};
 use crate::wait::wait;
-use crate::wanted::{Request, Wanted};
 
-/// What [`install`] left behind, or would.
+/// The result of [`install`], or of its dry run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installed {
-    /// The packages asked for with their versions; none where a dry run cannot know it.
+    /// The requested packages with their versions; none where a dry run cannot know it.
     pub packages: Vec<(PackageName, Option<Version>)>,
-    /// A dry run: more follows from a repository whose lists are not here yet. The call's exit is 3.
+    /// In a dry run, whether more depends on a repository whose lists are not downloaded yet. The call must exit 3.
     pub waits: bool,
 }
 
-/// Installs packages and what brings them, as part of the caller's run: the caller's own plan goes to
-/// [`edge_host::apply`] afterwards, empty or not, and one undo takes back all of it.
+/// Installs packages with their source, as part of the caller's run: the caller then passes its own plan to
+/// [`edge_host::apply`], empty or not, and one undo reverts all of it.
 ///
-/// Call it before facts of your own are read: it calls [`Host::prepare_change`], and lets go of
-/// edge-host's lock while it waits for apt's. Where all is as wanted it starts no program.
+/// Call it before reading your own facts: it calls [`Host::prepare_change`], and releases edge-host's lock while it
+/// waits for apt's. If everything is up to date it starts no program.
 ///
-/// Errors: exit 1 where something cannot be had, with the reason in plain words; exit 4 for a key
-/// that is not the expected one, a package that would be removed or go down, and under `--root`.
-pub fn install(host: &mut Host, wanted: &Wanted) -> Result<Installed> {
+/// Errors: exit 1 where something is not available; exit 4 for an unexpected key, a package that would be removed
+/// or downgraded, and with `--root`.
+pub fn install(host: &mut Host, request: &Request) -> Result<Installed> {
     live_only(host, "install packages")?;
-    wanted.check()?;
+    request.check()?;
     host.prepare_change()?;
     let begin = Instant::now();
-    let mut facts = facts::read(host, wanted)?;
+    let mut facts = facts::read(host, request)?;
     loop {
-        if facts.are_as_wanted(wanted) {
+        if facts.are_as_requested(request) {
             for warning in facts.source.iter().flat_map(|source| &source.warnings) {
                 host.report.warning(warning);
             }
-            return Ok(as_it_is(&facts, wanted));
+            return Ok(as_it_is(&facts, request));
         }
         if host.mode == Mode::Apply {
-            let left = wanted.wait.saturating_sub(begin.elapsed());
+            let left = request.wait.saturating_sub(begin.elapsed());
             host.without_lock(|host| wait(host, left))?;
-            facts = facts::read(host, wanted)?;
-            if facts.are_as_wanted(wanted) {
+            facts = facts::read(host, request)?;
+            if facts.are_as_requested(request) {
                 continue;
             }
         }
-        match attempt(host, wanted, &facts) {
-            // Somebody was quicker: what this run has done stays, and is gone on with.
-            Err(error) if is_locked(&error) && begin.elapsed() < wanted.wait => {
+        match attempt(host, request, &facts) {
+            // Another program was faster: what this run has done is kept, and it continues.
+            Err(error) if is_locked(&error) && begin.elapsed() < request.wait => {
                 host.report.note(TAKEN_MEANWHILE);
-                facts = facts::read(host, wanted)?;
+                facts = facts::read(host, request)?;
             }
             other => return other,
         }
     }
 }
 
-/// Under `--root` nothing of an image is run, and a package is more than its files.
+/// With `--root` no program of an image is run, and a package is more than its files.
 pub(crate) fn live_only(host: &Host, what: &str) -> Result<()> {
     if host.root.is_live() {
         return Ok(());
     }
     Err(Error::refused(format!(
-        "cannot {what} below {}: its packages' scripts would run as root here",
+        "cannot {what} below {}: the scripts of its packages would run as root on this host",
         host.root.display(Path::new("/")).display()
     ))
-    .hint("run it on the host itself, at its first boot for an image; or install there without apt, from an archive"))
+    .hint("run it on the host itself, for an image at its first boot; or install from an archive instead of packages"))
 }
 
-fn as_it_is(facts: &Facts, wanted: &Wanted) -> Installed {
-    let version = |request: &Request| facts.status.version_of(&request.name).cloned();
-    let packages = wanted.packages.iter().map(|request| (request.name.clone(), version(request))).collect();
+fn as_it_is(facts: &Facts, request: &Request) -> Installed {
+    let version = |package: &PackageRequest| facts.status.version_of(&package.name).cloned();
+    let packages = request.packages.iter().map(|package| (package.name.clone(), version(package))).collect();
     Installed { packages, waits: false }
 }
 
-fn attempt(host: &mut Host, wanted: &Wanted, facts: &Facts) -> Result<Installed> {
-    if host.mode == Mode::Apply && host.resumes_run()? && left_half_way(host)? {
-        finish(host, wanted)?;
-        let facts = facts::read(host, wanted)?;
-        return attempt(host, wanted, &facts);
+fn attempt(host: &mut Host, request: &Request, facts: &Facts) -> Result<Installed> {
+    if host.mode == Mode::Apply && host.resumes_run()? && is_half_installed(host)? {
+        complete(host, request)?;
+        let facts = facts::read(host, request)?;
+        return attempt(host, request, &facts);
     }
     if status::is_interrupted(&host.root)? {
-        return Err(Error::failed("cannot install: dpkg was interrupted and wants to finish first")
-            .hint("edge-apt wait --repair mends it"));
+        return Err(Error::failed("cannot install: dpkg was interrupted and must be repaired first")
+            .hint("repair it: edge-apt wait --repair"));
     }
-    if let Some((source, rival)) = wanted.source.as_ref().zip(facts.source.as_ref().and_then(|of| of.rivals.first())) {
+    if let Some((source, rival)) = request.source.as_ref().zip(facts.source.as_ref().and_then(|of| of.rivals.first())) {
         return Err(Error::refused(format!(
-            "cannot add the repository {}: {} names it already, and apt stops at two entries with different keys",
+            "cannot add the repository {}: {} already contains it, and apt fails on two entries with different keys",
             shown_url(&source.uri),
             rival.display()
         ))
-        .hint(format!("remove that entry: mv {} {}.off", rival.display(), rival.display())));
+        .hint(format!("disable that file: mv {} {}.off", rival.display(), rival.display())));
     }
-    let missing = facts.missing(wanted);
-    let mut installed = as_it_is(facts, wanted);
+    let missing = facts.missing(request);
+    let mut installed = as_it_is(facts, request);
     let mut trial = None;
-    let (key, found) = match (&wanted.offline, &wanted.source) {
+    let (key, found) = match (&request.offline, &request.source) {
         (Some(offline), _) => {
-            let key = match &wanted.source {
+            let key = match &request.source {
                 Some(source) => Some(get_key(host, source, facts, None)?),
                 None => None,
             };
@@ -123,69 +123,71 @@ fn attempt(host: &mut Host, wanted: &Wanted, facts: &Facts) -> Result<Installed>
         }
         (None, Some(source)) => {
             let key = facts.source.as_ref().and_then(|of| of.key.clone());
-            let is_there = facts.source_is_right(wanted);
+            let is_there = facts.source_is_up_to_date(request);
             let only = facts.source.as_ref().map(|of| Scope::only(&of.path)).unwrap_or_default();
             let found = if is_there {
                 in_lists(facts, &missing, &only, &Scope::default(), &shown_url(&source.uri))
             } else {
                 Ok(None)
             };
-            // Without lists that are as new as the repository this is no error yet.
+            // Not an error yet, as the lists may be older than the repository.
             (key, found.unwrap_or_default())
         }
         (None, None) => (None, in_own_sources(host, facts, &missing)?),
     };
     if let Some(found) = &found {
-        plan::judge(facts, wanted, found)?;
-        for (request, version) in &found.packages {
-            if let Some(of) = installed.packages.iter_mut().find(|(name, _)| *name == request.name) {
+        plan::refuse_side_effects(facts, request, found)?;
+        for (package, version) in &found.packages {
+            if let Some(of) = installed.packages.iter_mut().find(|(name, _)| *name == package.name) {
                 of.1 = Some(version.clone());
             }
         }
     }
     installed.waits = found.is_none() && !missing.is_empty();
-    let mut plan = plan::plan(facts, wanted, key.as_ref(), found.as_ref());
+    let mut plan = plan::plan(facts, request, key.as_ref(), found.as_ref());
     if installed.waits {
-        let wishes: Vec<String> =
-            missing.iter().map(|request| format!("{} ({})", request.name, request.version.words())).collect();
-        plan.note(format!("then, depending on what the repository has: apt-get install {}", wishes.join(", ")));
-        for request in &missing {
-            installed.packages.iter_mut().filter(|(name, _)| *name == request.name).for_each(|of| of.1 = None);
+        let requested: Vec<String> =
+            missing.iter().map(|package| format!("{} ({})", package.name, package.version.words())).collect();
+        plan.note(format!(
+            "then, depending on the versions in the repository: apt-get install {}",
+            requested.join(", ")
+        ));
+        for package in &missing {
+            installed.packages.iter_mut().filter(|(name, _)| *name == package.name).for_each(|of| of.1 = None);
         }
     }
     let done = apply_part(host, plan);
     if let Some(trial) = trial {
         trial.end(host, facts)?;
     }
-    let names: Vec<&str> = missing.iter().map(|request| request.name.as_str()).collect();
+    let names: Vec<&str> = missing.iter().map(|package| package.name.as_str()).collect();
     done.map_err(|error| of_run(error, &format!("install {}", names.join(", "))))?;
     Ok(installed)
 }
 
-fn left_half_way(host: &Host) -> Result<bool> {
+fn is_half_installed(host: &Host) -> Result<bool> {
     Ok(status::is_interrupted(&host.root)? || !status::of(&host.root)?.needs_reinstall().is_empty())
 }
 
-/// What this same call left when dpkg was ended under it, or the power went. What others left is for them
-/// to look at.
-fn finish(host: &mut Host, wanted: &Wanted) -> Result<()> {
-    host.report.note("finishing what dpkg was in the middle of");
-    repair::finish_interrupted(&host.root)?;
-    let torn = status::of(&host.root)?.needs_reinstall();
-    match &wanted.offline {
-        _ if torn.is_empty() => Ok(()),
-        None => repair::unpack_again(&host.root, &torn, &torn, &Scope::default()),
+/// Completes what an earlier, killed run of the same call left. What others left is not touched.
+fn complete(host: &mut Host, request: &Request) -> Result<()> {
+    host.report.note("resuming the interrupted dpkg");
+    repair::configure_interrupted(&host.root)?;
+    let broken = status::of(&host.root)?.needs_reinstall();
+    match &request.offline {
+        _ if broken.is_empty() => Ok(()),
+        None => repair::reinstall(&host.root, &broken, &broken, &Scope::default()),
         Some(offline) => {
-            let paths: Vec<String> = offline.of_names(&torn).map(|path| path.display().to_string()).collect();
-            repair::unpack_again(&host.root, &torn, &paths, &Scope::nothing())
+            let paths: Vec<String> = offline.of_names(&broken).map(|path| path.display().to_string()).collect();
+            repair::reinstall(&host.root, &broken, &paths, &Scope::nothing())
         }
     }
 }
 
-/// Versions out of the lists of one source, installed with the help of all.
+/// Finds versions in the lists of one source; dependencies may come from all.
 fn in_lists<'w>(
     facts: &Facts,
-    missing: &[&'w Request],
+    missing: &[&'w PackageRequest],
     only: &Scope,
     all: &Scope,
     from: &str,
@@ -194,41 +196,41 @@ fn in_lists<'w>(
         return Ok(None);
     }
     let mut packages = Vec::new();
-    for &request in missing {
-        let versions = apt::versions(only, &request.name)?;
-        packages.push((request, choose(request, &versions, from)?));
+    for &package in missing {
+        let versions = apt::versions(only, &package.name)?;
+        packages.push((package, choose(package, &versions, from)?));
     }
     let arguments: Vec<String> =
-        packages.iter().map(|(request, version)| format!("{}={version}", request.name)).collect();
+        packages.iter().map(|(package, version)| format!("{}={version}", package.name)).collect();
     ask(facts, packages, arguments, all).map(Some)
 }
 
-/// The newest that will do.
-fn choose(request: &Request, versions: &[Version], from: &str) -> Result<Version> {
-    let fitting = versions.iter().filter(|version| request.version.is_met_by(version)).max();
+/// The newest version that meets the request.
+fn choose(package: &PackageRequest, versions: &[Version], from: &str) -> Result<Version> {
+    let fitting = versions.iter().filter(|version| package.version.is_met_by(version)).max();
     fitting.cloned().ok_or_else(|| {
         let has: Vec<&str> = versions.iter().rev().take(5).map(Version::as_str).collect();
         let has = if has.is_empty() {
-            "it has none of that name for this architecture".to_owned()
+            "it has no package of that name for this architecture".to_owned()
         } else {
             format!("it has {}{}", has.join(", "), if versions.len() > has.len() { ", …" } else { "" })
         };
-        let error = Error::failed(format!("cannot find {} in {from}: {has}", request.words()));
+        let error = Error::failed(format!("cannot find {} in {from}: {has}", package.words()));
         if versions.is_empty() {
-            return error.hint("is its name right, and has the repository this architecture?");
+            return error.hint("check the name of the package, and that the repository has this architecture");
         }
-        error.hint("ask for a version that is there; one that is not released yet, or no longer kept, is not")
+        error.hint("request a version that the repository has")
     })
 }
 
-/// With what the host's own sources have; their lists are got anew only where they do not have it.
-fn in_own_sources<'w>(host: &mut Host, facts: &Facts, missing: &[&'w Request]) -> Result<Option<Selection<'w>>> {
+/// Finds versions in the host's own sources; updates their lists only if the package is missing.
+fn in_own_sources<'w>(host: &mut Host, facts: &Facts, missing: &[&'w PackageRequest]) -> Result<Option<Selection<'w>>> {
     let own = Scope::default();
     let from = "this host's sources";
     match in_lists(facts, missing, &own, &own, from) {
         Err(error) if host.mode == Mode::Apply && !is_locked(&error) => {
-            host.report.note("getting the package lists of this host's sources");
-            // One source that fails is no reason not to look into the others.
+            host.report.note("updating the package lists of this host's sources");
+            // The other sources may still have it.
             if let Err(failed) = apt::update(&own, from) {
                 host.report.warning(failed.message());
             }
@@ -238,14 +240,14 @@ fn in_own_sources<'w>(host: &mut Host, facts: &Facts, missing: &[&'w Request]) -
     }
 }
 
-/// Out of a folder, with nothing but what is installed.
-fn in_folder<'w>(offline: &Offline, facts: &Facts, missing: &[&'w Request]) -> Result<Option<Selection<'w>>> {
+/// Finds packages in a folder, without any repository.
+fn in_folder<'w>(offline: &Offline, facts: &Facts, missing: &[&'w PackageRequest]) -> Result<Option<Selection<'w>>> {
     if missing.is_empty() {
         return Ok(None);
     }
-    let request_of = |name: &str| missing.iter().copied().find(|request| request.name.as_str() == name);
-    let may = |file: &PackageFile| match request_of(&file.name) {
-        Some(request) => request.version.is_met_by(&file.version),
+    let request_for = |name: &str| missing.iter().copied().find(|package| package.name.as_str() == name);
+    let may = |file: &PackageFile| match request_for(&file.name) {
+        Some(package) => package.version.is_met_by(&file.version),
         None => {
             let installed =
                 PackageName::parse(&file.name).ok().and_then(|name| facts.status.version_of(&name).cloned());
@@ -254,27 +256,27 @@ fn in_folder<'w>(offline: &Offline, facts: &Facts, missing: &[&'w Request]) -> R
     };
     let chosen = offline.chosen(&facts.status, may);
     let mut packages = Vec::new();
-    for &request in missing {
-        let file = chosen.iter().find(|file| file.name == request.name.as_str()).ok_or_else(|| {
-            let there = offline.architectures_of(request.name.as_str());
-            let there =
-                if there.is_empty() { String::new() } else { format!(" (it is there for {})", there.join(", ")) };
+    for &package in missing {
+        let file = chosen.iter().find(|file| file.name == package.name.as_str()).ok_or_else(|| {
+            let there = offline.architectures_of(package.name.as_str());
+            let there = if there.is_empty() { String::new() } else { format!(" (only for {})", there.join(", ")) };
             Error::failed(format!(
                 "cannot find {} for {} in {}{there}",
-                request.words(),
+                package.words(),
                 facts.status.architecture(),
                 offline.dir().display()
             ))
         })?;
-        packages.push((request, file.version.clone()));
+        packages.push((package, file.version.clone()));
     }
-    let asked: Vec<&PackageFile> = chosen.iter().copied().filter(|file| request_of(&file.name).is_some()).collect();
-    let needed = Offline::needed(&asked, &chosen);
+    let requested: Vec<&PackageFile> =
+        chosen.iter().copied().filter(|file| request_for(&file.name).is_some()).collect();
+    let needed = Offline::needed(&requested, &chosen);
     let paths = |files: &[&PackageFile]| files.iter().map(|file| file.path.display().to_string()).collect::<Vec<_>>();
     let nothing = Scope::nothing();
-    // Only what is asked for, if it needs nothing of the folder that is not installed.
-    let mut found = match ask(facts, packages.clone(), paths(&asked), &nothing) {
-        Err(_) if needed.len() > asked.len() => ask(facts, packages, paths(&needed), &nothing)?,
+    // First without the other packages of the folder, as they may not be needed.
+    let mut found = match ask(facts, packages.clone(), paths(&requested), &nothing) {
+        Err(_) if needed.len() > requested.len() => ask(facts, packages, paths(&needed), &nothing)?,
         other => other?,
     };
     found.arguments.extend(nothing.options());
@@ -283,26 +285,26 @@ fn in_folder<'w>(offline: &Offline, facts: &Facts, missing: &[&'w Request]) -> R
 
 fn ask<'w>(
     facts: &Facts,
-    packages: Vec<(&'w Request, Version)>,
+    packages: Vec<(&'w PackageRequest, Version)>,
     mut arguments: Vec<String>,
     scope: &Scope,
 ) -> Result<Selection<'w>> {
-    // Named ones may change though they are held, and may go down: judge() has the last word on both.
-    if packages.iter().any(|(request, _)| facts.status.is_held(&request.name)) {
+    // Requested packages may change although they are held, and may be downgraded: refuse_side_effects() decides.
+    if packages.iter().any(|(package, _)| facts.status.is_held(&package.name)) {
         arguments.push("--allow-change-held-packages".to_owned());
     }
-    let is_down = |(request, version): &(&Request, Version)| {
-        facts.status.find(&request.name).and_then(|of| of.version.as_ref()).is_some_and(|installed| version < installed)
+    let is_down = |(package, version): &(&PackageRequest, Version)| {
+        facts.status.find(&package.name).and_then(|of| of.version.as_ref()).is_some_and(|installed| version < installed)
     };
     if packages.iter().any(is_down) {
         arguments.push("--allow-downgrades".to_owned());
     }
-    let names: Vec<&str> = packages.iter().map(|(request, _)| request.name.as_str()).collect();
+    let names: Vec<&str> = packages.iter().map(|(package, _)| package.name.as_str()).collect();
     let object = format!("install {}", names.join(", "));
     let call = [vec!["install".to_owned()], arguments.clone(), apt::options()].concat();
     let simulated = apt::simulate(scope, &call, &object)?;
     Ok(Selection { arguments, packages, simulated })
 }
 
-/// How long others may keep apt's locks unless said otherwise: an upgrade of a whole system on a card.
+/// The default time to wait for apt's locks: an upgrade of a whole system on an SD card.
 pub const DEFAULT_WAIT: Duration = Duration::from_secs(600);

@@ -1,4 +1,4 @@
-//! A repository's key: the one that is expected, not at its end, and as apt can read it.
+//! A repository's key: whether it is the expected one, valid, and readable by apt.
 
 use std::path::{Path, PathBuf};
 
@@ -7,31 +7,31 @@ use edge_host::{Error, Result};
 use crate::openpgp::{self, Certificate, Fingerprint, Form, SelfSignature};
 use crate::version::Version;
 
-/// Where keys stand that are trusted for the sources that name them, and for no other.
+/// The directory of keys that are trusted only for the sources that name them.
 pub(crate) const KEYRINGS: &str = "/etc/apt/keyrings";
-/// A key that ends sooner is warned of.
+/// A key that expires sooner causes a warning.
 const SOON: u64 = 60 * DAY;
 const DAY: u64 = 24 * 3600;
-/// From this apt on sqv verifies, which takes no SHA-1.
+/// Since this version apt verifies with sqv, which does not accept SHA-1.
 const SQV_SINCE: &str = "2.9.19";
 
-/// A key file as it came.
+/// A key file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyFile {
-    /// Its bytes, written as they are.
+    /// Its bytes, written unchanged.
     pub bytes: Vec<u8>,
-    /// Armoured or not: that is the extension of its name.
+    /// Armored or not: determines the extension of its name.
     pub form: Form,
-    /// What it holds.
+    /// The certificates in it.
     pub certificates: Vec<Certificate>,
 }
 
 impl KeyFile {
-    /// Reads it; `from` is where it came from, for messages.
+    /// Parses it; `from` is its origin, for messages.
     pub fn parse(bytes: Vec<u8>, from: &str) -> Result<KeyFile> {
         let (form, certificates) = openpgp::parse(&bytes).map_err(|cause| {
             Error::failed(format!("cannot use the key of {from}: {cause}"))
-                .hint("it is the repository's public key, as `gpg --export` writes it, with --armor or without")
+                .hint("pass the public key of the repository, as written by gpg --export, with or without --armor")
         })?;
         Ok(KeyFile { bytes, form, certificates })
     }
@@ -41,8 +41,8 @@ impl KeyFile {
         path(name, self.form)
     }
 
-    /// Refuses (exit 4) a key that is not one of `known`, was revoked, or has ended at `now` (seconds
-    /// since 1970). Returns what is to be warned of.
+    /// Refuses (exit 4) a key that is not one of `known`, was revoked, or has expired at `now` (seconds since 1970).
+    /// Returns warnings.
     pub fn check(&self, known: &[Fingerprint], now: u64, apt: Option<&Version>, from: &str) -> Result<Vec<String>> {
         let mut warnings = Vec::new();
         for certificate in &self.certificates {
@@ -50,30 +50,30 @@ impl KeyFile {
             if !known.contains(print) {
                 let known: Vec<String> = known.iter().map(ToString::to_string).collect();
                 return Err(Error::refused(format!(
-                    "cannot use the key of {from}: its fingerprint is {print}, expected is {}",
+                    "cannot use the key of {from}: its fingerprint is {print}, expected {}",
                     known.join(" or ")
                 ))
                 .hint(
-                    "ask the repository's owner whether the key has changed; a new one is given with its fingerprint",
+                    "ask the owner of the repository whether the key has changed, and pass a new key with its fingerprint",
                 ));
             }
             let refuse = |what: &str, hint: &str| {
                 Err(Error::refused(format!("cannot use the key {print} of {from}: {what}")).hint(hint))
             };
             if certificate.revoked {
-                return refuse("its owner revoked it", "get the repository's new key and its fingerprint");
+                return refuse("its owner revoked it", "get the new key of the repository and its fingerprint");
             }
             match certificate.expires {
                 Some(end) if end <= now => {
                     return refuse(
-                        &format!("it expired on {} and this host's clock says {}", day(end), day(now)),
-                        "get the key again: owners prolong it under the same fingerprint; or set the clock if it is wrong",
+                        &format!("it expired on {}, and the system clock is at {}", day(end), day(now)),
+                        "download the key again, as it may have been extended under the same fingerprint; or set the clock if it is wrong",
                     );
                 }
                 Some(end) if end - now < SOON => {
                     let left = (end - now) / DAY;
                     warnings.push(format!(
-                        "the key of {from} expires on {}, in {left} days: from then on apt refuses the repository until the key is got again",
+                        "the key of {from} expires on {}, in {left} days: after that apt refuses the repository until the key is replaced",
                         day(end)
                     ));
                 }
@@ -82,10 +82,10 @@ impl KeyFile {
             match certificate.self_signature {
                 SelfSignature::Sound => {}
                 SelfSignature::Missing => {
-                    return refuse("it has no signature of its own", "get the whole key: gpg --export --armor FINGERPRINT");
+                    return refuse("it has no self-signature", "export the complete key: gpg --export --armor FINGERPRINT");
                 }
                 SelfSignature::Sha1 if uses_sqv(apt) => warnings.push(format!(
-                    "the key of {from} vouches for itself with SHA-1, which this host's apt does not take since February 2026: its owner must sign it anew"
+                    "the self-signature of the key of {from} uses SHA-1, which this host's apt does not accept since February 2026: its owner must sign it again"
                 )),
                 SelfSignature::Sha1 => {}
             }

@@ -1,7 +1,7 @@
-//! The four locks of apt and dpkg: who holds them.
+//! The four locks of apt and dpkg, and the processes that hold them.
 //!
-//! They are record locks of fcntl(2): the kernel drops them with their process, so a stale one
-//! cannot exist, and that the file is there means nothing.
+//! They are record locks of fcntl(2): the kernel releases them with their process, so there are no stale ones,
+//! and the existence of the file means nothing.
 
 use std::fmt;
 use std::os::fd::AsFd;
@@ -18,7 +18,7 @@ pub const LOCKS: [&str; 4] =
     ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock"];
 const PROC: &str = "/proc";
 const UPTIME: &str = "/proc/uptime";
-/// Of a command line this much is shown.
+/// How many characters of a command line are shown.
 const SHOWN: usize = 60;
 
 /// A lock that another process holds.
@@ -33,15 +33,15 @@ pub struct Held {
 /// The process that holds a lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
-    /// Its number; none where it is in another PID namespace, such as outside this container.
+    /// Its PID; none where it is in another PID namespace, such as outside this container.
     pub pid: Option<i32>,
-    /// Its command line, cut off; empty where it is not known.
+    /// The beginning of its command line; empty where it is not known.
     pub command: String,
     /// How long it has been running.
     pub running: Option<Duration>,
 }
 
-/// The locks that are held now; reads /proc and asks the kernel, takes none.
+/// The locks that are held now; takes none itself.
 pub fn held(root: &Root) -> Result<Vec<Held>> {
     let mut all = Vec::new();
     for path in LOCKS {
@@ -52,7 +52,7 @@ pub fn held(root: &Root) -> Result<Vec<Held>> {
     Ok(all)
 }
 
-/// The number of the process that keeps others from locking the file.
+/// The PID of the process that holds the lock.
 fn holder(root: &Root, path: &str) -> Result<Option<i32>> {
     let Some(file) = root.open(Path::new(path))? else { return Ok(None) };
     let mut lock = libc::flock {
@@ -67,11 +67,11 @@ fn holder(root: &Root, path: &str) -> Result<Option<i32>> {
 }
 
 fn describe(root: &Root, pid: i32) -> Holder {
-    // 0 and -1 are processes that this one cannot see.
+    // 0 and -1 are processes in other namespaces.
     if pid <= 0 {
         return Holder { pid: None, command: String::new(), running: None };
     }
-    // It may end while it is looked at: then there is nothing to say of it.
+    // It may end meanwhile: then nothing is known about it.
     let text = |path: &Path| root.read(path).ok().flatten().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let dir = Path::new(PROC).join(pid.to_string());
     let line = text(&dir.join("cmdline")).map(|line| command(&line)).filter(|line| !line.is_empty());
@@ -82,7 +82,7 @@ fn describe(root: &Root, pid: i32) -> Holder {
     Holder { pid: Some(pid), command, running }
 }
 
-/// A command line of /proc on one line: words apart by NUL, no path in front of the program.
+/// A command line of /proc as text, without the path of the program.
 fn command(line: &str) -> String {
     let mut words = line.split('\0').filter(|word| !word.is_empty());
     let program = words.next().unwrap_or_default();
@@ -98,7 +98,7 @@ fn command(line: &str) -> String {
 
 /// From the 22nd field of its stat, in ticks since boot, and the time since boot in seconds.
 fn running_for(stat: &str, uptime: &str, ticks_a_second: u64) -> Option<Duration> {
-    // The name in brackets may hold anything, blanks and brackets too.
+    // The name in brackets may contain spaces and brackets.
     let fields = stat.rsplit_once(')')?.1;
     let start: u64 = fields.split_whitespace().nth(19)?.parse().ok()?;
     let now: u64 = uptime.split('.').next()?.trim().parse().ok()?;
@@ -108,7 +108,7 @@ fn running_for(stat: &str, uptime: &str, ticks_a_second: u64) -> Option<Duration
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.pid, self.command.as_str()) {
-            (None, _) => return f.write_str("a process outside of this PID namespace"),
+            (None, _) => return f.write_str("a process outside this PID namespace"),
             (Some(pid), "") => write!(f, "pid {pid}")?,
             (Some(pid), command) => write!(f, "{command} (pid {pid})")?,
         }
@@ -119,7 +119,7 @@ impl fmt::Display for Holder {
     }
 }
 
-/// A time as people say it: `12 s`, `4 min`, `2 h 5 min`.
+/// A time as shown to users: `12 s`, `4 min`, `2 h 5 min`.
 pub(crate) fn words(time: Duration) -> String {
     match time.as_secs() {
         seconds @ 0..120 => format!("{seconds} s"),
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_line_is_shown_on_one_short_line() {
+    fn command_is_one_short_line() {
         assert_eq!(command("/usr/bin/apt-get\0-y\0install\0x\0"), "apt-get -y install x");
         assert_eq!(command("python3\0a\nb\0"), "python3 a?b");
         assert_eq!(command(""), "");
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn how_long_a_process_runs_is_read_from_its_stat() {
+    fn running_for_reads_stat() {
         let stat = "7 (a b) c) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 12345 0";
         assert_eq!(running_for(stat, "200.55 1.0\n", 100), Some(Duration::from_secs(77)));
         for (stat, uptime) in [("", "1.0"), (stat, ""), ("7 (x) S 1", "2.0")] {
@@ -150,13 +150,13 @@ mod tests {
     }
 
     #[test]
-    fn a_holder_is_named_as_far_as_it_is_known() {
+    fn holder_is_shown_as_far_as_it_is_known() {
         let holder = |pid, command: &str, seconds: Option<u64>| {
             Holder { pid, command: command.to_owned(), running: seconds.map(Duration::from_secs) }.to_string()
         };
         assert_eq!(holder(Some(7), "apt-get update", Some(150)), "apt-get update (pid 7), running for 2 min");
         assert_eq!(holder(Some(7), "", None), "pid 7");
-        assert_eq!(holder(None, "", None), "a process outside of this PID namespace");
+        assert_eq!(holder(None, "", None), "a process outside this PID namespace");
         assert_eq!(words(Duration::from_secs(7500)), "2 h 5 min");
     }
 }

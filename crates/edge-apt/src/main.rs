@@ -1,4 +1,4 @@
-//! Waits for apt and mends what an interruption of dpkg left; the work is in the library.
+//! The program edge-apt; see the library.
 
 /// A short run makes thousands of small allocations, and musl's own allocator calls the kernel for each.
 #[global_allocator]

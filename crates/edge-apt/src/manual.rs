@@ -1,4 +1,4 @@
-//! What the manual page says beyond `--help`.
+//! The parts of the manual page that `--help` does not have.
 
 use edge_host::manual::Manual;
 
@@ -7,7 +7,7 @@ pub const MANUAL: Manual = Manual {
     section: 8,
     files: &[(
         "/var/lib/dpkg/lock-frontend, /var/lib/dpkg/lock, /var/lib/apt/lists/lock, /var/cache/apt/archives/lock",
-        "The locks that wait waits for",
+        "The locks of apt and dpkg",
     )],
     environment: &[],
     see_also: &["apt-get(8)", "dpkg(1)"],

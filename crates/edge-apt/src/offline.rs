@@ -11,14 +11,14 @@ use crate::version::Version;
 
 const ALL: &str = "all";
 
-/// Packages whose bytes are those of the manifest.
+/// Packages that match the manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offline {
     dir: PathBuf,
     packages: Vec<PackageFile>,
 }
 
-/// One of them.
+/// A package file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PackageFile {
     pub(crate) path: PathBuf,
@@ -27,14 +27,14 @@ pub(crate) struct PackageFile {
     pub(crate) architecture: String,
     /// Names in its dependencies, alternatives too, and in what it recommends.
     needs: Vec<String>,
-    /// Names that it stands for beside its own.
+    /// Names that it provides in addition to its own.
     provides: Vec<String>,
 }
 
 impl Offline {
-    /// Compares every package below `dir`, the operator's own path, with `SHA256SUMS` there.
+    /// Compares every package in `dir`, a path of the operator, with its `SHA256SUMS`.
     ///
-    /// Refuses (exit 4) one that differs or is not listed; fails on one that is listed and not there.
+    /// Refuses (exit 4) one that differs or is not listed; fails on one that is listed and does not exist.
     pub fn open(dir: &Path) -> Result<Offline> {
         let dir = dir.canonicalize().on("read", dir)?;
         let manifest = dir.join(SUMS);
@@ -45,10 +45,10 @@ impl Offline {
         for (name, _) in listed.iter().filter(|(name, _)| name.ends_with(".deb")) {
             if !dir.join(name).exists() {
                 return Err(Error::failed(format!(
-                    "cannot use {}: {name} is listed and not there",
+                    "cannot use {}: {name} is listed, but does not exist",
                     manifest.display()
                 ))
-                .hint("copy the folder again, as a whole"));
+                .hint("copy the complete folder again"));
             }
         }
         let mut packages = Vec::new();
@@ -57,21 +57,21 @@ impl Offline {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let refuse = |why: String| {
                 Err(Error::refused(format!("cannot use {}: {why}", path.display()))
-                    .hint("get the file again from where it came; it is not installed as it is"))
+                    .hint("copy the file again from its source"))
             };
-            let Some((_, wanted)) = listed.iter().find(|(listed, _)| *listed == name) else {
+            let Some((_, expected)) = listed.iter().find(|(listed, _)| *listed == name) else {
                 return refuse(format!("{SUMS} does not list it"));
             };
             let sum = sum_of(&mut edge_fetch::open(&path)?).map_err(|cause| Error::io("read", &path, &cause))?;
             let is = sum.0;
-            if is != *wanted {
-                return refuse(format!("its SHA-256 is {is}, and {SUMS} says {wanted}"));
+            if is != *expected {
+                return refuse(format!("its SHA-256 is {is}, expected from {SUMS}: {expected}"));
             }
             packages.push(describe(&path)?);
         }
         if packages.is_empty() {
-            return Err(Error::failed(format!("cannot use {}: there is no package in it", dir.display()))
-                .hint("it holds *.deb files and SHA256SUMS"));
+            return Err(Error::failed(format!("cannot use {}: it contains no packages", dir.display()))
+                .hint("put *.deb files and their SHA256SUMS into it"));
         }
         Ok(Offline { dir, packages })
     }
@@ -81,8 +81,7 @@ impl Offline {
         &self.dir
     }
 
-    /// Of each package the newest that `may` take, for this architecture, without those that are
-    /// installed as new or newer.
+    /// The newest file of each package that `may` accepts, for this architecture.
     pub(crate) fn chosen(&self, status: &Status, may: impl Fn(&PackageFile) -> bool) -> Vec<&PackageFile> {
         let own = status.architecture();
         let mut chosen: Vec<&PackageFile> = Vec::new();
@@ -96,9 +95,9 @@ impl Offline {
         chosen
     }
 
-    /// Those that are asked for, and of the rest what they need, by name. Whether it is enough, apt says.
-    pub(crate) fn needed<'f>(asked: &[&'f PackageFile], chosen: &[&'f PackageFile]) -> Vec<&'f PackageFile> {
-        let mut needed = asked.to_vec();
+    /// The requested packages and those that they need, by name. Whether that is enough is checked by apt.
+    pub(crate) fn needed<'f>(requested: &[&'f PackageFile], chosen: &[&'f PackageFile]) -> Vec<&'f PackageFile> {
+        let mut needed = requested.to_vec();
         let mut at = 0;
         while let Some(file) = needed.get(at).copied() {
             let is_needed = |other: &&PackageFile| {
@@ -125,13 +124,13 @@ impl Offline {
 }
 
 fn how_to_make(dir: &Path) -> String {
-    format!("make it where the packages come from: (cd {} && sha256sum *.deb > {SUMS})", dir.display())
+    format!("make it where the packages are from: (cd {} && sha256sum *.deb > {SUMS})", dir.display())
 }
 
 fn describe(path: &Path) -> Result<PackageFile> {
     let fields = ["Package", "Version", "Architecture", "Pre-Depends", "Depends", "Recommends", "Provides"];
     let output = Cmd::find("dpkg-deb")?.arg("--field").arg(path).args(fields).run()?;
-    let bad = || Error::failed(format!("cannot use {}: it is no Debian package", path.display()));
+    let bad = || Error::failed(format!("cannot use {}: it is not a Debian package", path.display()));
     let value = |name: &str| output.stdout.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
     let field = |name: &str| value(name).map(|value| value.trim().to_owned()).ok_or_else(bad);
     let version = Version::parse(&field("Version")?).map_err(|_| bad())?;

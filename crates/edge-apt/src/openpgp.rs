@@ -1,7 +1,7 @@
-//! Reads OpenPGP certificates (RFC 9580): fingerprint, and until when they are good. No gpg needed.
+//! Reads OpenPGP certificates (RFC 9580): fingerprint and expiry, without gpg.
 //!
-//! Signatures are not verified here. What a certificate is worth comes from its fingerprint, which
-//! the caller knows; what it signed is verified by apt. Expiry is read to be said in time.
+//! Signatures are not verified here: a certificate is trusted by its fingerprint, which the caller knows, and apt
+//! verifies what it signed. Expiry is read for a warning in time.
 
 mod armor;
 mod certificate;
@@ -18,19 +18,19 @@ pub use certificate::{Certificate, SelfSignature};
 pub struct Fingerprint(Vec<u8>);
 
 impl Fingerprint {
-    /// In hex, white space and case no matter, `0x` in front allowed.
+    /// Hexadecimal; white space, case and a leading `0x` are ignored.
     pub fn parse(text: &str) -> Result<Fingerprint> {
         let bad = |why: &str| {
             Error::usage(format!("cannot use the fingerprint {text:?}: {why}"))
-                .hint("40 hex digits as `gpg --show-keys FILE` prints them; a key id is too short to be safe")
+                .hint("pass the 40 hex digits that gpg --show-keys FILE prints; a key ID is too short to be safe")
         };
         let digits: Vec<char> = text.chars().filter(|c| !c.is_whitespace()).collect();
         let digits = if digits.starts_with(&['0', 'x']) { &digits[2..] } else { &digits[..] };
         let nibbles: Option<Vec<u8>> =
             digits.iter().map(|c| c.to_digit(16).and_then(|nibble| u8::try_from(nibble).ok())).collect();
-        let nibbles = nibbles.ok_or_else(|| bad("it is not in hex"))?;
+        let nibbles = nibbles.ok_or_else(|| bad("it is not hexadecimal"))?;
         if ![40, 64].contains(&nibbles.len()) {
-            return Err(bad(&format!("it has {} digits", nibbles.len())));
+            return Err(bad(&format!("it has {} digits instead of 40 or 64", nibbles.len())));
         }
         Ok(Fingerprint(nibbles.chunks(2).map(|pair| pair.iter().fold(0, |byte, nibble| byte << 4 | nibble)).collect()))
     }
@@ -53,7 +53,7 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// Whether a key file is in ASCII armour; apt before 2.9 goes by the extension of its name.
+/// Whether a key file is ASCII-armored; apt before 2.9 relies on the extension of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// `-----BEGIN PGP`: `.asc`.
@@ -63,7 +63,7 @@ pub enum Form {
 }
 
 impl Form {
-    /// What apt wants at the end of the file's name.
+    /// The extension that apt requires.
     pub fn extension(self) -> &'static str {
         match self {
             Form::Armored => "asc",
@@ -74,7 +74,7 @@ impl Form {
 
 /// The certificates of a key file, at least one.
 ///
-/// Fails on anything else: a page of a proxy, a private key, a torn download.
+/// Fails on anything else: a page of a proxy, a private key, an incomplete download.
 pub fn parse(bytes: &[u8]) -> Result<(Form, Vec<Certificate>), String> {
     let armored = armor::begins(bytes);
     let certificates = if armored {
@@ -85,19 +85,19 @@ pub fn parse(bytes: &[u8]) -> Result<(Form, Vec<Certificate>), String> {
         certificate::parse(bytes).map_err(|cause| not_a_key(bytes).unwrap_or(cause))?
     };
     if certificates.is_empty() {
-        return Err("there is no key in it".to_owned());
+        return Err("it contains no key".to_owned());
     }
     Ok((if armored { Form::Armored } else { Form::Binary }, certificates))
 }
 
-/// What it is instead, where that can be told.
+/// What it is instead, if it is text.
 fn not_a_key(bytes: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(bytes.get(..200).unwrap_or(bytes)).ok()?.trim();
     if text.is_empty() {
         return Some("it is empty".to_owned());
     }
     let first: String = text.lines().next()?.chars().take(40).filter(|c| !c.is_control()).collect();
-    Some(format!("it is no OpenPGP key and begins with {first:?}"))
+    Some(format!("it is not an OpenPGP key, it begins with {first:?}"))
 }
 
 #[cfg(test)]
@@ -135,12 +135,12 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2048))]
 
         #[test]
-        fn no_file_breaks_the_reader(packets in vec(packet(), 0..5), at: Index, damage: u8, cut: Index) {
+        fn parse_does_not_panic_on_packets(packets in vec(packet(), 0..5), at: Index, damage: u8, cut: Index) {
             let mut bytes = packets.concat();
             if let Ok((_, all)) = parse(&bytes) {
                 prop_assert!(all.iter().all(|found| [40, 64].contains(&found.fingerprint.to_string().len())));
                 prop_assert!(all.iter().all(|found| found.expires.is_none_or(|end| end >= found.created)));
-                // What is cut off is no key any more, or has some less; never another one.
+                // A truncated file is invalid or has fewer keys; never another one.
                 if let Ok((_, fewer)) = parse(&bytes[..cut.index(bytes.len() + 1)]) {
                     prop_assert!(fewer.iter().zip(&all).all(|(one, other)| one.fingerprint == other.fingerprint));
                 }
@@ -153,7 +153,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_breaks_the_reader(
+        fn parse_does_not_panic_on_text(
             text in "(-----(BEGIN|END) PGP (PUBLIC|PRIVATE) KEY BLOCK-----\n|[A-Za-z0-9+/=]{0,8}|\n|: |\\PC){0,12}"
         ) {
             let _ = (parse(text.as_bytes()), Fingerprint::parse(&text));

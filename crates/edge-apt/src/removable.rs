@@ -1,18 +1,18 @@
-//! Whether dpkg would remove packages, asked before anything is changed.
+//! Checks whether dpkg would remove packages, before anything is changed.
 //!
-//! A package that something else needs stays; and what a run did around it (a hold, the repository, a
-//! configuration) is of use as long as the package is there. So an undo checks all of its packages first.
+//! dpkg keeps a package that another one needs, and then its hold, repository and configuration are still needed,
+//! too. So an undo checks all of its packages first.
 
 use edge_host::{Cmd, Editor, Error, Result};
 
 const DPKG: &str = "dpkg";
 const REMOVE: &str = "--remove";
-/// An undo takes a hold of the same run off before.
+/// An undo removes the hold of the same run before.
 const SIMULATE: [&str; 3] = ["--simulate", "--force-hold", REMOVE];
-/// dpkg ends with it, and repeats the names behind it.
+/// The end of dpkg's messages, followed by a list of names.
 const SUMMARY: &str = "Errors were encountered while processing:";
 
-/// Lets the undo of every utility that installs packages refuse a run whose packages dpkg would keep.
+/// Refuses the undo of a run whose packages dpkg would not remove, for every utility that installs packages.
 #[derive(Debug, Clone, Copy)]
 pub struct PackageRemovals;
 
@@ -35,29 +35,29 @@ impl Editor for PackageRemovals {
 /// Why dpkg would not remove packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Blocker {
-    /// What needs them, or dpkg's own words.
+    /// The packages that need them, or dpkg's own message.
     pub(crate) why: String,
-    /// What is to be done first.
+    /// What must be done first.
     pub(crate) first: &'static str,
 }
 
-/// Asks dpkg whether it would remove these packages; `None` where it would, or they are gone already.
+/// Simulates the removal of packages; none if dpkg would remove them, or they are not installed.
 ///
-/// Nothing is changed. A real removal would mark a package as not wanted before dpkg finds out that it must
-/// stay.
+/// A simulation, as a real attempt changes the selection state of a package before dpkg finds out that it must
+/// keep it.
 pub(crate) fn blocker<N: AsRef<str>>(names: &[N]) -> Result<Option<Blocker>> {
-    let asked = Cmd::find(DPKG)?.args(SIMULATE).args(names.iter().map(AsRef::as_ref)).output()?;
-    Ok((!asked.status.success()).then(|| Blocker::of(names, &asked.stderr)))
+    let simulated = Cmd::find(DPKG)?.args(SIMULATE).args(names.iter().map(AsRef::as_ref)).output()?;
+    Ok((!simulated.status.success()).then(|| Blocker::of(names, &simulated.stderr)))
 }
 
 impl Blocker {
-    fn of<N: AsRef<str>>(names: &[N], said: &str) -> Blocker {
-        match needs(names, said) {
+    fn of<N: AsRef<str>>(names: &[N], messages: &str) -> Blocker {
+        match needs(names, messages) {
             none if none.is_empty() => Blocker {
-                why: said_shortly(said),
-                first: "dpkg --audit says what is broken, and edge-apt wait --repair mends it",
+                why: summary(messages),
+                first: "show the broken packages with dpkg --audit and repair them with edge-apt wait --repair",
             },
-            why => Blocker { why, first: "remove what needs them first" },
+            why => Blocker { why, first: "remove the packages that need them first" },
         }
     }
 
@@ -66,20 +66,20 @@ impl Blocker {
     }
 }
 
-/// `A depends on B`, a line for each package that is not itself among those that go.
-fn needs<N: AsRef<str>>(names: &[N], said: &str) -> String {
+/// `A depends on B`, for each package that is not itself among those to remove.
+fn needs<N: AsRef<str>>(names: &[N], messages: &str) -> String {
     let is_need = |line: &&str| {
         let words: Vec<&str> = line.split(' ').collect();
         matches!(words[..], [who, "depends" | "pre-depends", "on", ..] if !names.iter().any(|name| *name.as_ref() == *who))
     };
     let lines: Vec<&str> =
-        said.lines().map(|line| line.trim().trim_end_matches('.')).filter(|line| is_need(line)).collect();
+        messages.lines().map(|line| line.trim().trim_end_matches('.')).filter(|line| is_need(line)).collect();
     lines.join("; ")
 }
 
-/// The lines before the summary, on one.
-fn said_shortly(said: &str) -> String {
-    let lines = said.lines().map(str::trim).take_while(|line| !line.starts_with(SUMMARY));
+/// The lines before the summary, joined.
+fn summary(messages: &str) -> String {
+    let lines = messages.lines().map(str::trim).take_while(|line| !line.starts_with(SUMMARY));
     let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
     lines.join(" ").trim_start_matches("dpkg: ").trim_start_matches("error: ").to_owned()
 }
@@ -90,22 +90,22 @@ mod tests {
 
     #[test]
     fn blocker_names_what_needs_them_and_not_each_other() {
-        let said = "dpkg: dependency problems prevent removal of b:\n x depends on b (>= 1).\n\ndpkg: error processing \
+        let messages = "dpkg: dependency problems prevent removal of b:\n x depends on b (>= 1).\n\ndpkg: error processing \
                     package b (--remove):\n dependency problems - not removing\ndpkg: dependency problems prevent \
                     removal of a:\n b depends on a.\n y pre-depends on a.\n\nErrors were encountered while processing:\n b\n a\n";
         let names = ["a", "b"].map(str::to_owned);
-        assert_eq!(needs(&names, said), "x depends on b (>= 1); y pre-depends on a");
-        let error = Blocker::of(&names, said).refuse(&names);
+        assert_eq!(needs(&names, messages), "x depends on b (>= 1); y pre-depends on a");
+        let error = Blocker::of(&names, messages).refuse(&names);
         assert!(error.message().starts_with("dpkg would not remove a, b: x depends on b (>= 1); y"));
-        let torn = "dpkg: error processing package a (--remove):\n package is in a very bad inconsistent state; you \
+        let broken = "dpkg: error processing package a (--remove):\n package is in a very bad inconsistent state; you \
                     should\n reinstall it before attempting a removal\nErrors were encountered while processing:\n a\n";
-        let error = Blocker::of(&names, torn).refuse(&names);
+        let error = Blocker::of(&names, broken).refuse(&names);
         assert!(
             error.message().ends_with(
                 "package is in a very bad inconsistent state; you should reinstall it before attempting a removal"
             ),
             "{error}"
         );
-        assert!(error.hint_text().is_some_and(|hint| hint.starts_with("dpkg --audit")), "{error}");
+        assert!(error.hint_text().is_some_and(|hint| hint.contains("dpkg --audit")), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Taking away packages and the files that brought them.
+//! Removes packages and the files of their source.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -9,16 +9,16 @@ use crate::diagnose::{TAKEN_MEANWHILE, is_locked, of_run};
 use crate::install::live_only;
 use crate::openpgp::Form;
 use crate::removable::Blocker;
+use crate::request::Pin;
 use crate::source::PARTS;
 use crate::version::PackageName;
 use crate::wait::wait;
-use crate::wanted::Pin;
 use crate::{key, plan, removable, status};
 
-/// What shall go.
+/// What to remove.
 #[derive(Debug)]
 pub struct Removal {
-    /// Packages; those that are not there are no error. Their configuration files stay.
+    /// Packages; those that are not installed are ignored. Their configuration files are kept.
     pub packages: Vec<PackageName>,
     /// The name of a source: its file and its key.
     pub source: Option<String>,
@@ -29,7 +29,7 @@ pub struct Removal {
 }
 
 /// Removes it, as part of the caller's run; as with [`crate::install`] the caller's own facts are
-/// read afterwards. A package that another one needs stays, and that is exit 4.
+/// read afterwards. Exit 4 if another package needs one of them.
 pub fn remove(host: &mut Host, removal: &Removal) -> Result<()> {
     live_only(host, "remove packages")?;
     host.prepare_change()?;
@@ -44,25 +44,24 @@ pub fn remove(host: &mut Host, removal: &Removal) -> Result<()> {
         if plan.is_empty() {
             return Ok(());
         }
-        would_go(&plan, &names)?;
+        refuse_blocked(&plan, &names)?;
         match apply_part(host, plan) {
-            // Between our look and dpkg's own: what is done stays, and is gone on with.
+            // Taken between our check and dpkg's own: what is done is kept, and the run continues.
             Err(error) if is_locked(&error) && begin.elapsed() < removal.wait => host.report.note(TAKEN_MEANWHILE),
             done => return done.map(drop).map_err(|error| of_run(error, &format!("remove {}", names.join(", ")))),
         }
     }
 }
 
-/// Fails where [`remove`] would, because another package needs one of these: for callers that stop
-/// something first.
+/// Fails if [`remove`] would, because another package needs one of these: for callers that stop something first.
 pub fn can_remove(host: &Host, removal: &Removal) -> Result<()> {
     live_only(host, "remove packages")?;
     let names: Vec<&str> = removal.packages.iter().map(PackageName::as_str).collect();
-    would_go(&read(host, removal)?, &names)
+    refuse_blocked(&read(host, removal)?, &names)
 }
 
-/// Refuses (exit 4) where dpkg would not remove them.
-fn would_go(plan: &Plan, names: &[&str]) -> Result<()> {
+/// Refuses (exit 4) if dpkg would not remove them.
+fn refuse_blocked(plan: &Plan, names: &[&str]) -> Result<()> {
     if plan.actions.iter().all(|action| action.path().is_some()) {
         return Ok(());
     }

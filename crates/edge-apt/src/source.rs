@@ -1,4 +1,4 @@
-//! A repository of packages as apt's configuration names it, and other files that name it too.
+//! A repository in apt's configuration, and other files that contain the same one.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use crate::version::Version;
 
 pub(crate) const PARTS: &str = "/etc/apt/sources.list.d";
 pub(crate) const MAIN: &str = "/etc/apt/sources.list";
-/// Files of fields, and Signed-By in them, are known from this apt on.
+/// Since this version apt reads deb822 files with Signed-By.
 const DEB822_SINCE: &str = "1.1";
 const WRITTEN_BY: &str = "# Written by edgeutils.";
 
@@ -18,20 +18,20 @@ const WRITTEN_BY: &str = "# Written by edgeutils.";
 pub struct Source {
     /// The stem of the files: `cri-o` gives sources.list.d/cri-o.sources and keyrings/cri-o.asc.
     pub name: String,
-    /// Where it is, such as `https://download.opensuse.org/repositories/isv:/cri-o:/stable:/v1.34/deb/`.
+    /// Its address, such as `https://download.opensuse.org/repositories/isv:/cri-o:/stable:/v1.34/deb/`.
     pub uri: String,
-    /// How it is laid out below that.
+    /// Its layout below that.
     pub layout: Layout,
-    /// Where its key comes from.
+    /// The origin of its key.
     pub key: KeyFrom,
-    /// Fingerprints of the keys it may be signed with; any other key in the file is refused.
+    /// Fingerprints of the accepted keys; any other key in the file is refused.
     pub fingerprints: Vec<Fingerprint>,
 }
 
-/// How a repository is laid out.
+/// The layout of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Layout {
-    /// One list for all, beside the packages (`/` in a sources line).
+    /// One list in the directory of the packages (`/` in a sources line).
     Flat,
     /// `dists/SUITE/COMPONENT`.
     Dist {
@@ -42,48 +42,50 @@ pub enum Layout {
     },
 }
 
-/// Where a key comes from.
+/// The origin of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyFrom {
-    /// Got by apt's own means, through its proxies and with its certificates.
+    /// Downloaded by apt, with its proxies and certificates.
     Url(String),
     /// These bytes.
     Bytes(Vec<u8>),
 }
 
 impl Source {
-    /// Refuses what would not stay one word in a sources file or one name in a directory.
+    /// Refuses values that are not one word in a sources file or one name in a directory.
     pub fn check(&self) -> Result<()> {
         let bad = |what: &str, text: &str| Error::usage(format!("cannot use the repository's {what} {text:?}"));
         let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if self.name.is_empty() || self.name.starts_with('.') || !self.name.chars().all(is_name) {
-            return Err(bad("name", &self.name).hint("letters, digits, dashes and underscores, as apt wants them"));
+            return Err(bad("name", &self.name).hint("use letters, digits, dashes and underscores"));
         }
         let schemes = ["https://", "http://", "file:/", "ftp://", "mirror+file:/", "cdrom:"];
         if !schemes.iter().any(|scheme| self.uri.starts_with(scheme)) || !is_word(&self.uri) {
-            return Err(bad("address", &shown_url(&self.uri)).hint("such as https://packages.example.org/debian/"));
+            return Err(bad("address", &shown_url(&self.uri))
+                .hint("use an address such as https://packages.example.org/debian/"));
         }
         if let KeyFrom::Url(url) = &self.key
             && (!is_word(url)
                 || !(url.starts_with("https://") || url.starts_with("http://") || url.starts_with("file:/")))
         {
-            return Err(bad("key address", &shown_url(url)).hint("such as https://packages.example.org/Release.key"));
+            return Err(bad("key address", &shown_url(url))
+                .hint("use an address such as https://packages.example.org/Release.key"));
         }
         if let Layout::Dist { suites, components } = &self.layout {
             if suites.is_empty() || components.is_empty() {
-                return Err(Error::usage("cannot use the repository: suite and component are both wanted"));
+                return Err(Error::usage("cannot use the repository: both suite and component are required"));
             }
             if let Some(word) = suites.iter().chain(components).find(|word| !is_word(word) || word.ends_with('/')) {
                 return Err(bad("suite or component", word));
             }
         }
         if self.fingerprints.is_empty() {
-            return Err(Error::usage("cannot use the repository: the fingerprint of its key is not given"));
+            return Err(Error::usage("cannot use the repository: the fingerprint of its key is missing"));
         }
         Ok(())
     }
 
-    /// Where its file stands: fields where this apt reads them, else a line.
+    /// The path of its file: deb822 if this apt reads it, else one line.
     pub fn path(&self, apt: Option<&Version>) -> PathBuf {
         let extension = if reads_fields(apt) { "sources" } else { "list" };
         Path::new(PARTS).join(format!("{}.{extension}", self.name))
@@ -121,8 +123,8 @@ fn reads_fields(apt: Option<&Version>) -> bool {
     apt.zip(since.as_ref()).is_none_or(|(apt, since)| apt >= since)
 }
 
-/// Other files of apt's configuration that name this repository: apt stops at two that differ in
-/// Signed-By, whatever it is asked to do.
+/// Other files of apt's configuration that contain this repository: apt fails on every call if two differ in
+/// Signed-By.
 pub(crate) fn rivals(root: &Root, source: &Source, own: &Path) -> Result<Vec<PathBuf>> {
     let mut all = Vec::new();
     for path in files(root)? {
@@ -140,7 +142,7 @@ pub(crate) fn rivals(root: &Root, source: &Source, own: &Path) -> Result<Vec<Pat
     Ok(all)
 }
 
-/// Every file that apt reads sources from.
+/// Every sources file of apt.
 pub(crate) fn files(root: &Root) -> Result<Vec<PathBuf>> {
     let mut all = vec![PathBuf::from(MAIN)];
     let names = root.list(Path::new(PARTS))?;
@@ -206,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_for_all_but_an_apt_too_old() {
+    fn render_writes_deb822_except_for_an_old_apt() {
         let key = Path::new("/k.asc");
         let (old, new) = (Version::parse("1.0.9").unwrap(), Version::parse("1.6").unwrap());
         let flat = source(Layout::Flat);
@@ -225,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_break_out_of_its_word_is_refused() {
+    fn check_refuses_values_that_are_not_one_word() {
         let mut all = Vec::new();
         for uri in ["", "x", "ssh://a", "https://a b", "https://a\nTypes: deb-src", "https://[x]"] {
             all.push(Source { uri: uri.to_owned(), ..source(Layout::Flat) });
@@ -244,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_repository_elsewhere_is_seen_in_both_formats() {
+    fn uris_are_read_in_both_formats() {
         let lines = "# deb http://no\ndeb-src http://no2 x y\ndeb [a=b] http://a/ x y\n deb\thttp://b x y\n";
         assert_eq!(uris_of_lines(lines), ["http://a/", "http://b"]);
         let fields = "Types: deb\nURIs: http://a\n  http://b\nSuites: /\n http://not\n\nEnabled: no\nURIs: http://c\n\n#URIs: http://d\nuris: http://e\n";

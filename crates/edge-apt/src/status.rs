@@ -1,4 +1,4 @@
-//! What dpkg has installed, read from its status file: no program is run.
+//! Reads what is installed from dpkg's status file, without running a program.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -9,46 +9,46 @@ use edge_host::{Error, Host, Result, Root};
 use crate::version::{PackageName, Version};
 
 const STATUS: &str = "/var/lib/dpkg/status";
-/// Where dpkg keeps what it has not yet put into its status file.
+/// Changes that dpkg has not merged into its status file yet.
 const UPDATES: &str = "/var/lib/dpkg/updates";
 const APT: &str = "apt";
 const DPKG: &str = "dpkg";
 
-/// The packages of a host, a mounted image's too.
+/// The packages of a host or a mounted image.
 #[derive(Debug, Clone, Default)]
 pub struct Status {
     packages: Vec<Installed>,
 }
 
-/// A package that dpkg knows of.
+/// A package in the status file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installed {
     /// Its name.
     pub name: String,
     /// Its architecture, `all` where it has none.
     pub architecture: String,
-    /// Its version; none where only its configuration was left and that is gone too.
+    /// Its version; none if it is not installed and has no configuration files.
     pub version: Option<Version>,
     /// `installed`, `unpacked`, `half-configured`, `config-files`, …
     pub state: String,
-    /// It is held: nothing but a call that names it changes it.
+    /// Whether it is held: only a call that names it changes it.
     pub held: bool,
-    /// Unpacking was interrupted, and only unpacking it again mends that.
+    /// Whether unpacking was interrupted, so that it must be unpacked again.
     pub must_be_reinstalled: bool,
 }
 
-/// Reads it. A host without dpkg is an error with what it means.
+/// Reads it. A host without dpkg is an error.
 pub fn status(host: &Host) -> Result<Status> {
     of(&host.root)
 }
 
 pub(crate) fn of(root: &Root) -> Result<Status> {
     let bytes = root.read(Path::new(STATUS))?.ok_or_else(|| {
-        Error::failed(format!("cannot read {}: there is no such file", root.display(Path::new(STATUS)).display()))
-            .hint("this host does not have dpkg and apt; only Debian and what is made of it has")
+        Error::failed(format!("cannot read {}: No such file or directory", root.display(Path::new(STATUS)).display()))
+            .hint("run it on Debian or a derivative of it: this host does not have dpkg and apt")
     })?;
     let mut status = Status::parse(&String::from_utf8_lossy(&bytes));
-    // What a dpkg that was stopped had done by then stands in files of their own, oldest first.
+    // The changes of an interrupted dpkg are in files of their own, oldest first.
     let mut later = Vec::new();
     for name in updates(root)? {
         let bytes = root.read(&Path::new(UPDATES).join(name))?.unwrap_or_default();
@@ -58,13 +58,13 @@ pub(crate) fn of(root: &Root) -> Result<Status> {
     Ok(status)
 }
 
-/// Whether dpkg was stopped in the middle of its work: apt refuses everything then.
+/// Whether dpkg was interrupted: apt then refuses everything.
 pub(crate) fn is_interrupted(root: &Root) -> Result<bool> {
     Ok(!updates(root)?.is_empty())
 }
 
 fn updates(root: &Root) -> Result<Vec<String>> {
-    // Their names are numbers; `tmp.i` is one that was not finished and does not count.
+    // Their names are numbers; `tmp.i` is incomplete and ignored.
     let names = root.list(Path::new(UPDATES))?.into_iter().filter_map(|name| name.into_string().ok());
     Ok(names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())).collect())
 }
@@ -79,7 +79,7 @@ impl Status {
                 is_new = true;
                 continue;
             }
-            // Continuation lines begin with a blank and are no field of ours.
+            // Continuation lines begin with a space and are not needed.
             let Some((field, value)) = line.split_once(':').filter(|_| !line.starts_with([' ', '\t'])) else {
                 continue;
             };
@@ -92,7 +92,7 @@ impl Status {
             match field {
                 "Package" => value.clone_into(&mut package.name),
                 "Architecture" => value.clone_into(&mut package.architecture),
-                // dpkg wrote it: what it does not take itself stands in no status file.
+                // Written by dpkg, so always valid if present.
                 "Version" => package.version = Version::parse(value).ok(),
                 "Status" => {
                     let mut words = value.split(' ');
@@ -106,7 +106,7 @@ impl Status {
         Status { packages }
     }
 
-    /// Paragraphs that came later take the place of earlier ones: of the first with that name, as elsewhere here.
+    /// Later paragraphs replace earlier ones: the first of that name and architecture.
     fn merge(&mut self, later: Vec<Installed>) {
         if later.is_empty() {
             return;
@@ -127,7 +127,7 @@ impl Status {
         }
     }
 
-    /// All of them, half installed ones too.
+    /// All packages, also half-installed ones.
     pub fn packages(&self) -> &[Installed] {
         &self.packages
     }
@@ -158,7 +158,7 @@ impl Status {
         self.named(APT).filter(|package| package.is_installed())?.version.as_ref()
     }
 
-    /// What `dpkg --configure -a` or installing again would mend.
+    /// Packages that must be configured or installed again.
     pub fn unfinished(&self) -> impl Iterator<Item = &Installed> {
         let ends = ["installed", "config-files", "not-installed"];
         self.packages
@@ -166,7 +166,7 @@ impl Status {
             .filter(move |package| package.must_be_reinstalled || !ends.contains(&package.state.as_str()))
     }
 
-    /// What only unpacking again mends, by names as apt takes them: for another architecture `NAME:ARCH`.
+    /// Packages that must be unpacked again, by their names for apt: of another architecture `NAME:ARCH`.
     pub(crate) fn needs_reinstall(&self) -> Vec<String> {
         let own = self.architecture();
         let is_foreign = |package: &Installed| package.architecture != own && package.architecture != "all";
@@ -238,7 +238,7 @@ Status: install ok half-configured
 Architecture: arm64
 Version: 2
 
-Package: torn
+Package: half
 Status: install reinstreq half-installed
 Architecture: all
 Version: 1
@@ -254,7 +254,7 @@ Version: 1
     }
 
     #[test]
-    fn what_is_there_is_read_without_a_program() {
+    fn status_file_is_parsed() {
         let status = Status::parse(TEXT);
         assert_eq!((status.architecture(), status.apt().unwrap().as_str()), ("arm64", "2.6.1"));
         assert_eq!(status.version_of(&name("cri-o")).unwrap().as_str(), "1.34.2-1.1");
@@ -265,16 +265,16 @@ Version: 1
         assert_eq!(status.version_of(&name("libx")), None);
         assert_eq!(status.version_of(&name("gone")), None);
         let unfinished: Vec<&str> = status.unfinished().map(|package| package.name.as_str()).collect();
-        assert_eq!(unfinished, ["libx", "torn"]);
+        assert_eq!(unfinished, ["libx", "half"]);
         let foreign = TEXT.replace(
             "Status: install ok installed\nArchitecture: armhf",
             "Status: install reinstreq half-installed\nArchitecture: armhf",
         );
-        assert_eq!(Status::parse(&foreign).needs_reinstall(), ["libx:armhf", "torn"]);
+        assert_eq!(Status::parse(&foreign).needs_reinstall(), ["libx:armhf", "half"]);
     }
 
     #[test]
-    fn a_later_paragraph_takes_the_place_of_an_earlier_one() {
+    fn merge_replaces_earlier_paragraphs() {
         let mut status = Status::parse(TEXT);
         let count = status.packages().len();
         let of = |version: &str, architecture: &str| {
@@ -287,7 +287,7 @@ Version: 1
     }
 
     #[test]
-    fn nothing_at_all_is_no_package() {
+    fn empty_status_has_no_packages() {
         assert!(Status::parse("").packages().is_empty());
         assert_eq!(Status::parse("\n\n").architecture(), "");
     }
@@ -330,7 +330,7 @@ Version: 1
         }
 
         #[test]
-        fn no_text_breaks_the_reader(text in "([A-Z][a-z]{0,8}|: ?|\n| |\\PC){0,40}") {
+        fn parse_does_not_panic(text in "([A-Z][a-z]{0,8}|: ?|\n| |\\PC){0,40}") {
             let status = Status::parse(&text);
             let _ = (status.needs_reinstall(), status.architecture().len(), status.unfinished().count());
         }

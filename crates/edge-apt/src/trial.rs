@@ -1,4 +1,4 @@
-//! A source tried out before it is put in its place.
+//! Tries a source before it is installed.
 
 use std::path::{Path, PathBuf};
 
@@ -9,9 +9,9 @@ use crate::facts::Facts;
 use crate::key::KeyFile;
 use crate::source::{KeyFrom, PARTS, Source};
 
-/// The key while it is tried: apt wants it in a file that `_apt` can read.
+/// The key during the trial: apt needs it in a file that `_apt` can read.
 const TRIED: &str = "tried";
-/// Where apt has its lists.
+/// The directories of apt's lists.
 const LISTS: [&str; 2] = ["/var/lib/apt/lists", "/var/lib/apt/lists/partial"];
 
 /// A source that works: its key is right and its lists are there.
@@ -19,23 +19,23 @@ const LISTS: [&str; 2] = ["/var/lib/apt/lists", "/var/lib/apt/lists/partial"];
 pub(crate) struct Trial {
     /// The source's key.
     pub(crate) key: KeyFile,
-    /// Shows apt this source alone.
+    /// Only this source.
     pub(crate) only: Scope,
-    /// Shows it all sources with this one.
+    /// All sources, with this one.
     pub(crate) all: Scope,
     scratch: Scratch,
 }
 
 impl Trial {
-    /// Tries it out. What it got is gone with the value, unless the source is in place at [`Trial::end`].
+    /// Tries it. The downloaded lists are removed on drop, unless the source is installed at [`Trial::end`].
     pub(crate) fn of(host: &mut Host, source: &Source, facts: &Facts) -> Result<Trial> {
         let mut scratch = Scratch::make(host)?;
         let key = get_key(host, source, facts, Some(&scratch))?;
         let before = lists(host)?;
         let (only, all) = show(host, source, facts, &key, &scratch)?;
-        host.report.note(&format!("getting the package lists of {}", shown_url(&source.uri)));
+        host.report.note(&format!("updating the package lists of {}", shown_url(&source.uri)));
         let updated = apt::update(&only, &shown_url(&source.uri));
-        // Of one that failed apt keeps what it could not use.
+        // After a failure apt keeps what it could not use.
         let fronts = apt::list_fronts(&only).unwrap_or_default();
         let is_ours = |path: &PathBuf| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -47,7 +47,7 @@ impl Trial {
         Ok(Trial { key, only, all, scratch })
     }
 
-    /// Lists without a source that names them would be left over; those of a source in place are used.
+    /// Keeps the lists if the source is installed; otherwise they would be leftovers.
     pub(crate) fn end(mut self, host: &Host, facts: &Facts) -> Result<()> {
         if let Some(source) = &facts.source
             && host.root.find(&source.path)?.exists()
@@ -58,7 +58,7 @@ impl Trial {
     }
 }
 
-/// The source's key: in place, given, or got; and it is the right one.
+/// The key of the source: installed, given or downloaded; and checked.
 pub(crate) fn get_key(host: &mut Host, source: &Source, facts: &Facts, scratch: Option<&Scratch>) -> Result<KeyFile> {
     if let Some(of) = facts.source.as_ref().filter(|of| of.key.is_some()) {
         of.warnings.iter().for_each(|warning| host.report.warning(warning));
@@ -74,14 +74,14 @@ pub(crate) fn get_key(host: &mut Host, source: &Source, facts: &Facts, scratch: 
             apt::download(url, &to, &shown_url(url))?;
             host.root
                 .read(&to)?
-                .ok_or_else(|| Error::failed(format!("cannot download {}: nothing came", shown_url(url))))?
+                .ok_or_else(|| Error::failed(format!("cannot download {}: the file is empty", shown_url(url))))?
         }
         (KeyFrom::Url(url), None) => {
             return Err(Error::failed(format!(
-                "cannot get the key {}: there is no network to get it by",
+                "cannot download the key {}: the installation is offline",
                 shown_url(url)
             ))
-            .hint("give it as a file, with its fingerprint"));
+            .hint("pass it as a file, with its fingerprint"));
         }
     };
     let key = KeyFile::parse(bytes, &from)?;
@@ -91,7 +91,7 @@ pub(crate) fn get_key(host: &mut Host, source: &Source, facts: &Facts, scratch: 
     Ok(key)
 }
 
-/// The files that apt has now.
+/// The list files of apt.
 fn lists(host: &Host) -> Result<Vec<PathBuf>> {
     let mut all = Vec::new();
     for dir in LISTS.map(Path::new) {
@@ -100,13 +100,13 @@ fn lists(host: &Host) -> Result<Vec<PathBuf>> {
     Ok(all)
 }
 
-/// Writes a source file that apt is shown, alone or beside the others, before one is put in its place:
-/// one that does not work would fail every later `apt-get update` of this host.
+/// Writes a source file for the trial, before one is installed: one that does not work would make every later
+/// `apt-get update` of this host fail.
 fn show(host: &Host, source: &Source, facts: &Facts, key: &KeyFile, scratch: &Scratch) -> Result<(Scope, Scope)> {
     let tried_key = scratch.write(&format!("{TRIED}.{}", key.form.extension()), &key.bytes)?;
     let own = source.path(facts.status.apt());
     let extension = own.extension().unwrap_or_default().to_string_lossy().into_owned();
-    // The others first, so that ours has the last word about its own name.
+    // The others first, so that this one takes precedence over a file of the same name.
     for name in host.root.list(Path::new(PARTS))? {
         let path = Path::new(PARTS).join(&name);
         if let (Some(name), Some(bytes), false) = (name.to_str(), host.root.read(&path)?, path == own) {

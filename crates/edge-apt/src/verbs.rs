@@ -1,4 +1,4 @@
-//! `edge-apt wait`.
+//! `edge-apt wait`: waits for apt, then repairs and updates if requested.
 
 use std::time::{Duration, Instant};
 
@@ -14,13 +14,11 @@ const ALL: &str = "this host's sources";
 
 pub(crate) fn wait(host: &mut Host, args: &WaitArgs) -> Result<Outcome> {
     if !host.root.is_live() {
-        return Err(Error::refused(
-            "cannot wait for apt below --root: nobody's locks are known there, and nothing is run",
-        )
-        .hint("run it on the host itself, or at the image's first boot"));
+        return Err(Error::refused("cannot wait for apt with --root: an image has no running apt")
+            .hint("run it on the host itself, for an image at its first boot"));
     }
     if host.mode == Mode::DryRun {
-        return look(host, args);
+        return dry_run(host, args);
     }
     let begin = Instant::now();
     let timeout = Duration::from_secs(args.timeout);
@@ -28,16 +26,16 @@ pub(crate) fn wait(host: &mut Host, args: &WaitArgs) -> Result<Outcome> {
     host.report.line("apt and dpkg are free");
     if args.update || args.repair {
         host.prepare_change().map_err(of_this_tree)?;
-        // Between the wait and our own lock another edge utility may have had its turn.
+        // Another utility may have used apt between the wait and our own lock.
         host.without_lock(|host| wait_for_locks(host, timeout.saturating_sub(begin.elapsed())))?;
     }
-    // First, as a repair may need lists; and one that fails is no reason not to mend.
+    // First, as a repair may need the lists; a failure does not prevent the repair.
     let updated = if args.update { update(host, timeout, begin) } else { Ok(()) };
     let mut outcome = Outcome::default();
     if args.repair {
-        outcome = mend(host, timeout, begin)?;
+        outcome = repair_when_free(host, timeout, begin)?;
     } else if let [first, ..] = repair::unfinished(&host.root)?.as_slice() {
-        host.report.warning(&format!("{first}: edge-apt wait --repair finishes it"));
+        host.report.warning(&format!("{first}: repair it with edge-apt wait --repair"));
     }
     updated.map(|()| outcome)
 }
@@ -49,7 +47,7 @@ fn update(host: &mut Host, timeout: Duration, begin: Instant) -> Result<()> {
                 host.without_lock(|host| wait_for_locks(host, timeout.saturating_sub(begin.elapsed())))?;
             }
             Ok(()) => {
-                host.report.line("the package lists are up to date");
+                host.report.line("updated the package lists");
                 return Ok(());
             }
             failed => return failed,
@@ -57,7 +55,7 @@ fn update(host: &mut Host, timeout: Duration, begin: Instant) -> Result<()> {
     }
 }
 
-fn mend(host: &mut Host, timeout: Duration, begin: Instant) -> Result<Outcome> {
+fn repair_when_free(host: &mut Host, timeout: Duration, begin: Instant) -> Result<Outcome> {
     loop {
         match repair::repair(host) {
             Err(error) if is_locked(&error) && begin.elapsed() < timeout => {
@@ -69,23 +67,21 @@ fn mend(host: &mut Host, timeout: Duration, begin: Instant) -> Result<Outcome> {
     }
 }
 
-/// apt is never run below `--root`, which the refusal of a container hints at.
+/// The refusal in a container suggests --root, with which apt is never run.
 fn of_this_tree(error: Error) -> Error {
     match error.exit() {
-        Exit::Refused => {
-            error.hint("run it on the host itself; --force-namespace works on the apt and dpkg that are here")
-        }
+        Exit::Refused => error.hint("run it on the host itself; --force-namespace uses apt and dpkg of this container"),
         _ => error,
     }
 }
 
-/// What a call without `--dry-run` would find and do now.
-fn look(host: &mut Host, args: &WaitArgs) -> Result<Outcome> {
+/// Shows what a call without `--dry-run` would find and do now.
+fn dry_run(host: &mut Host, args: &WaitArgs) -> Result<Outcome> {
     let held = lock::held(&host.root)?;
     show(host, &held);
     host.report.line(if held.is_empty() { "apt and dpkg are free" } else { "would wait for apt and dpkg" });
     if args.update {
-        host.report.line("would get the package lists");
+        host.report.line("would update the package lists");
     }
     let mut outcome = if args.repair { repair::repair(host)? } else { Outcome::default() };
     if !held.is_empty() {

@@ -16,8 +16,10 @@ impl PackageName {
         let is_good = |byte: u8| is_alphanumeric(byte) || b"+-.".contains(&byte);
         let begins_well = text.bytes().next().is_some_and(is_alphanumeric);
         if text.len() < 2 || text.len() > 200 || !begins_well || !text.bytes().all(is_good) {
-            return Err(Error::usage(format!("cannot use the package name {text:?}: dpkg knows no such names"))
-                .hint("lower case letters, digits, + - and dots, such as cri-o"));
+            return Err(Error::usage(format!(
+                "cannot use the package name {text:?}: it is not a valid Debian package name"
+            ))
+            .hint("use at least two lower-case letters, digits, +, - and dots, such as cri-o"));
         }
         Ok(PackageName(text.to_owned()))
     }
@@ -34,7 +36,7 @@ impl fmt::Display for PackageName {
     }
 }
 
-/// A version of a package, `[EPOCH:]UPSTREAM[-REVISION]`. Equal is what dpkg takes for equal: `1.0` and `1.00`.
+/// A version of a package, `[EPOCH:]UPSTREAM[-REVISION]`. Two are equal if dpkg takes them for equal: `1.0` and `1.00`.
 #[derive(Debug, Clone)]
 pub struct Version {
     text: String,
@@ -44,17 +46,18 @@ pub struct Version {
 }
 
 impl Version {
-    /// As it stands in a package or after `=` on apt's command line.
+    /// As in a package or after `=` on apt's command line.
     pub fn parse(text: &str) -> Result<Version> {
         let bad = |why: &str| {
-            Error::usage(format!("cannot use the version {text:?}: {why}")).hint("such as 1.34.2-1.1 or 5:29.0.1-1")
+            Error::usage(format!("cannot use the version {text:?}: {why}"))
+                .hint("use a version such as 1.34.2-1.1 or 5:29.0.1-1")
         };
         let (epoch, from) = match text.find(':') {
             Some(colon) => {
                 let digits = &text[..colon];
                 let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
                 let epoch = digits.parse::<u32>().ok().filter(|&epoch| is_number && i32::try_from(epoch).is_ok());
-                (epoch.ok_or_else(|| bad("what stands before the colon is not a number"))?, colon + 1)
+                (epoch.ok_or_else(|| bad("the epoch before the colon is not a number"))?, colon + 1)
             }
             None => (0, 0),
         };
@@ -73,7 +76,7 @@ impl Version {
             |byte: u8, more: &[u8]| byte.is_ascii_alphanumeric() || b".+~".contains(&byte) || more.contains(&byte);
         let upstream_is_good = text[from..to].bytes().all(|byte| is_good(byte, b"-:"));
         if text.len() > 200 || !upstream_is_good || !text[revision..].bytes().all(|byte| is_good(byte, b"")) {
-            return Err(bad("dpkg knows no such characters there"));
+            return Err(bad("it contains characters that are not allowed in a Debian version"));
         }
         Ok(Version { text: text.to_owned(), epoch, upstream: (from, to), revision })
     }
@@ -121,7 +124,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// Text and numbers by turns: text in an order of its own, numbers by value.
+/// Compares text and numbers in turns: text by its own order, numbers by value.
 fn compare(a: &str, b: &str) -> Ordering {
     let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
     while !a.is_empty() || !b.is_empty() {
@@ -171,20 +174,22 @@ fn take<'t>(text: &mut &'t [u8], is_in: impl Fn(u8) -> bool) -> &'t [u8] {
 pub struct Stream(String);
 
 impl Stream {
-    /// Numbers with dots between; a leading `v` is taken off.
+    /// Numbers separated by dots; a leading `v` is ignored.
     pub fn parse(text: &str) -> Result<Stream> {
         let numbers = text.strip_prefix('v').unwrap_or(text);
         let is_number =
             |part: &str| !part.is_empty() && part.len() < 10 && part.bytes().all(|byte| byte.is_ascii_digit());
         if !numbers.split('.').all(is_number) {
-            return Err(Error::usage(format!("cannot use the version {text:?}: it is not numbers with dots between"))
-                .hint("such as 1.34 for the newest 1.34.*"));
+            return Err(Error::usage(format!(
+                "cannot use the version {text:?}: it is not a list of numbers separated by dots"
+            ))
+            .hint("use a version such as 1.34, for the newest 1.34.*"));
         }
         Ok(Stream(numbers.to_owned()))
     }
 
-    /// Whether a version is of this stream: `1.34.2-1.1` is of 1.34, and 1.340.0 is not.
-    pub fn holds(&self, version: &Version) -> bool {
+    /// Whether a version belongs to this stream: `1.34.2-1.1` is of 1.34, and 1.340.0 is not.
+    pub fn contains(&self, version: &Version) -> bool {
         version.upstream().strip_prefix(&self.0).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '+']))
     }
 }
@@ -206,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_in_dpkgs_order() {
+    fn version_order_is_that_of_dpkg() {
         let sorted = [
             "0~~",
             "0~~a",
@@ -234,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_dpkg_does_not_take_is_refused() {
+    fn parse_refuses_invalid_versions() {
         for bad in ["", "a1", "1-", "x:1", ":1", "1:", "1 2", "1_2", "1/2", "-1", "99999999999:1", "1.0-ä"] {
             assert!(Version::parse(bad).is_err(), "{bad:?}");
         }
@@ -243,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_holds_its_patch_versions() {
+    fn stream_contains_its_patch_versions() {
         let stream = Stream::parse("v1.34").unwrap();
         for (text, is_in) in [
             ("1.34.2-1.1", true),
@@ -253,7 +258,7 @@ mod tests {
             ("100:1.34.0", true),
             ("1.34~rc1", false),
         ] {
-            assert_eq!(stream.holds(&version(text)), is_in, "{text}");
+            assert_eq!(stream.contains(&version(text)), is_in, "{text}");
         }
         for bad in ["", "1.", "1.x", "latest", "v", "1..2", "-1"] {
             assert!(Stream::parse(bad).is_err(), "{bad:?}");
@@ -261,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_typed() {
+    fn package_name_refuses_invalid_names() {
         for bad in ["", "a", "-x", "A1", "cri o", "cri-o=1", "ä-b", "../x", "cri-o:arm64"] {
             assert!(PackageName::parse(bad).is_err(), "{bad:?}");
         }
@@ -275,7 +280,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_order_is_total(a in any_version(), b in any_version(), c in any_version()) {
+        fn version_order_is_total(a in any_version(), b in any_version(), c in any_version()) {
             prop_assert_eq!(a.cmp(&a), Ordering::Equal);
             prop_assert_eq!(a.cmp(&b), b.cmp(&a).reverse());
             prop_assert_eq!(a == b, a.cmp(&b) == Ordering::Equal);
@@ -285,7 +290,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_is_taken_stays_as_it_was_given(text in "[0-9:.~+a-]{0,8}|\\PC{0,20}") {
+        fn parse_keeps_the_text(text in "[0-9:.~+a-]{0,8}|\\PC{0,20}") {
             if let Ok(version) = Version::parse(&text) {
                 prop_assert_eq!(version.as_str(), &text);
                 prop_assert!(!version.upstream().is_empty());

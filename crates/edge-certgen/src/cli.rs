@@ -114,6 +114,8 @@ pub enum Verb {
     Ca,
 
     /// Make the key pair of cloudcore's hub and tunnel, signed by rootCA, which is made if missing
+    ///
+    /// Without addresses: those of the existing certificate, or those that cloudcore.yaml advertises.
     #[command(after_help = "Example:\n  edge-certgen server --ip 192.0.2.1")]
     Server(Names),
 

@@ -26,7 +26,7 @@ pub(crate) struct Cloudcore {
     pub(crate) stream_certificate: Option<PathBuf>,
 }
 
-/// Reads the file: its path, and what it contains or why it cannot be parsed. None where there is no file.
+/// Reads the file: its path, and what it contains or why it cannot be parsed. None where it does not exist.
 ///
 /// Errors: exit 1 where it cannot be read.
 pub(crate) fn read(host: &Host) -> Result<Option<(PathBuf, std::result::Result<Cloudcore, String>)>> {

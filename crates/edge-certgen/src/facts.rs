@@ -18,7 +18,7 @@ use crate::request::{GivenAuthority, is_stdin};
 /// The result of reading a file.
 #[derive(Debug, Clone)]
 pub enum Read<T> {
-    /// There is no file.
+    /// The file does not exist.
     Absent,
     /// It cannot be used, with the reason.
     Invalid(String),

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use edge_apt::{Fingerprint, KeyFrom, Layout, Offline, PackageName, Pin, Removal, Request, Source, Stream, Want};
+use edge_apt::{
+    Fingerprint, KeyFrom, Layout, Offline, PackageName, PackageRequest, Pin, Removal, Source, Stream, VersionRequest,
+};
 use edge_host::{Error, Host, Mode, Result, ResultExt, Root};
 
 use crate::catalog;
@@ -38,7 +40,7 @@ pub(crate) fn release_of(version: &str) -> Option<Version> {
 /// Installs the package. Returns whether a dry run could not determine all changes.
 pub(crate) fn install(host: &mut Host, args: &InstallArgs, offer: Option<&Offer>) -> Result<bool> {
     let version = Stream::parse(&args.version.to_string())?;
-    let request = edge_apt::Wanted {
+    let request = edge_apt::Request {
         source: offer.map(|offer| source(args, offer)).transpose()?,
         pin: offer.map(|_| Pin {
             name: NAME.to_owned(),
@@ -46,7 +48,7 @@ pub(crate) fn install(host: &mut Host, args: &InstallArgs, offer: Option<&Offer>
             pin: format!("version {version}{}", if args.version.patch.is_some() { "-*" } else { ".*" }),
             priority: PRIORITY,
         }),
-        packages: vec![Request { name: package()?, version: Want::Stream(version) }],
+        packages: vec![PackageRequest { name: package()?, version: VersionRequest::Stream(version) }],
         hold: args.hold,
         downgrade: false,
         offline: args.offline.as_deref().map(Offline::open).transpose()?,

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use edge_apt::{
-    Fingerprint, KeyFrom, Layout, Offline, PackageName, Pin, Removal, Request, Source, Stream, Version, Want, Wanted,
+    Fingerprint, KeyFrom, Layout, Offline, PackageName, PackageRequest, Pin, Removal, Request, Source, Stream, Version,
+    VersionRequest,
 };
 use edge_host::{Common, Error, Exit, Host, Outcome, Plan, Result, UndoArgs, undo};
 
@@ -73,8 +74,8 @@ fn main() -> ExitCode {
 fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
     match cli.verb {
         Verb::Install(args) => {
-            let wanted = wanted(&args)?;
-            let installed = edge_apt::install(host, &wanted)?;
+            let request = request(&args)?;
+            let installed = edge_apt::install(host, &request)?;
             let mut outcome = edge_host::apply(host, Plan::new())?;
             for (name, version) in &installed.packages {
                 let version = version.as_ref().map_or("not known yet", Version::as_str);
@@ -95,7 +96,7 @@ fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
     }
 }
 
-fn wanted(args: &Install) -> Result<Wanted> {
+fn request(args: &Install) -> Result<Request> {
     let source = args.uri.clone().map(|uri| source(args, uri)).transpose()?;
     let pin = args.pin.as_ref().map(|pin| Pin {
         name: args.name.clone(),
@@ -103,10 +104,10 @@ fn wanted(args: &Install) -> Result<Wanted> {
         pin: pin.clone(),
         priority: 990,
     });
-    Ok(Wanted {
+    Ok(Request {
         source,
         pin,
-        packages: args.packages.iter().map(|text| request(text)).collect::<Result<_>>()?,
+        packages: args.packages.iter().map(|text| package(text)).collect::<Result<_>>()?,
         hold: args.hold,
         downgrade: args.downgrade,
         offline: args.offline.as_deref().map(Offline::open).transpose()?,
@@ -130,11 +131,11 @@ fn source(args: &Install, uri: String) -> Result<Source> {
     Ok(Source { name: args.name.clone(), uri, layout, key, fingerprints })
 }
 
-fn request(text: &str) -> Result<Request> {
+fn package(text: &str) -> Result<PackageRequest> {
     let (name, version) = match (text.split_once('='), text.split_once('~')) {
-        (Some((name, version)), _) => (name, Want::Exact(Version::parse(version)?)),
-        (None, Some((name, stream))) => (name, Want::Stream(Stream::parse(stream)?)),
-        (None, None) => (text, Want::Any),
+        (Some((name, version)), _) => (name, VersionRequest::Exact(Version::parse(version)?)),
+        (None, Some((name, stream))) => (name, VersionRequest::Stream(Stream::parse(stream)?)),
+        (None, None) => (text, VersionRequest::Any),
     };
-    Ok(Request { name: PackageName::parse(name)?, version })
+    Ok(PackageRequest { name: PackageName::parse(name)?, version })
 }

@@ -89,7 +89,7 @@ fn check_finds_missing_and_damaged_files_and_another_ca() {
     assert_eq!(findings(&Tree::new(), &["check"]), ["/etc/kubeedge/certs: error: no KubeEdge certificate found"]);
     assert_eq!(
         findings(&Tree::new(), &["check", "stream"]),
-        [format!("/{CRT}: error: the file is missing"), format!("/{KEY}: error: it is not there")]
+        [format!("/{CRT}: error: the file is missing"), format!("/{KEY}: error: the file is missing")]
     );
     let tree = stream(&pki);
     std::fs::remove_file(tree.at(KEY)).unwrap();
@@ -145,7 +145,7 @@ fn check_finds_expired_and_unusual_certificates() {
         findings(&with("for-clients"), &["check"]),
         [format!("/{CRT}: error: its extendedKeyUsage does not include serverAuth")]
     );
-    // cloudcore's own: an empty name is no reason to reject it.
+    // Made by cloudcore: an empty name is accepted.
     assert_eq!(findings(&with("empty-name"), &["check", "--ip", "192.0.2.1"]), [""; 0]);
     // The CA of certgen.sh up to 1.6 signed without names; that is X.509 version 1.
     let tree = with("ended");
@@ -197,7 +197,7 @@ fn check_hint_repairs_the_problem() {
     repairs(&tree, &names, "its SANs do not include IP:fd00::7, DNS:b.example.org", &ca);
     let has = x509(&tree.at(CRT), "-ext subjectAltName");
     assert!(has.ends_with("192.0.2.1, IP Address:FD00:0:0:0:0:0:0:7, DNS:*.example.com, DNS:b.example.org\n"), "{has}");
-    // A key that nobody takes any more, and one that stands beside a certificate for everybody to read.
+    // A key that clients reject, and one in the readable file of a certificate.
     let weak = format!("openssl genrsa -traditional 1024 2>/dev/null > {}", tree.at(KEY).display());
     let sign = format!(
         "openssl req -new -key {} -subj /O=x | openssl x509 -req -CA {} -CAkey {} -days 800 -extfile {} 2>/dev/null > {}",
@@ -232,7 +232,7 @@ fn check_of_the_hub_has_stricter_rules() {
     certgen(&tree, &["server", "--ip", "192.0.2.1"]).expect(0);
     certgen(&tree, &["edge"]).expect(0);
     assert_eq!(findings(&tree, &["check"]), [""; 0]);
-    // EC PARAMETERS in front of the key: the stream takes it, the hub does not.
+    // EC PARAMETERS before the key: the stream server accepts it, the hub does not.
     let parameters = shell("openssl ecparam -name prime256v1");
     let key = tree.read("etc/kubeedge/certs/server.key");
     tree.write("etc/kubeedge/certs/server.key", format!("{parameters}{key}"));

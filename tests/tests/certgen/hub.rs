@@ -28,7 +28,7 @@ fn hub_s_pairs_are_one_run_with_their_ca() {
     assert!(tree.snapshot().is_empty());
     certgen(&tree, &["server", "--ip", "192.0.2.1", "--days", "10", "--key-type", "ed25519", "--subject", "/CN=x"])
         .expect(0);
-    // What is said of the server is not said of its CA.
+    // The options are not applied to its CA.
     let root = tree.at("etc/kubeedge/ca/rootCA.crt");
     assert!(x509(&root, "-subject").contains("CN = KubeEdge"));
     assert!(x509(&root, "-ext basicConstraints,keyUsage").contains("CA:TRUE"));
@@ -145,14 +145,14 @@ fn secret_holds_the_files_to_the_byte_in_each_shape() {
     assert!(
         certgen(&tree, &["secret", "chart", "--namespace", "edge"]).expect(0).stdout.contains("\n  namespace: edge\n")
     );
-    // A key that is another's makes no Secret.
+    // The key must match the certificate.
     tree.write("etc/kubeedge/certs/stream.key", file("certs/edge.key"));
     let ran = certgen(&tree, &["secret", "chart"]).expect(1);
     assert!(ran.stdout.is_empty() && ran.stderr.contains("does not match the private key"), "{}", ran.stderr);
 }
 
 #[test]
-fn show_says_what_is_in_a_file_and_what_belongs_together() {
+fn show_prints_certificates_and_keys_and_which_ones_match() {
     let Some(pki) = Pki::odd() else { return skip("certgen_hub show", "go is not there") };
     let show = |args: &[&str]| Tool::new("edge-certgen").arg("show").args(args).run();
     let (crt, key) = (pki.at("empty-name.crt"), pki.at("empty-name.key"));

@@ -1,4 +1,4 @@
-//! What edge-certgen never gives away and never overwrites: the keys and files of others.
+//! Keys that edge-certgen never exposes, and files of others that it never overwrites.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -46,7 +46,7 @@ fn ca_s_key_in_the_file_of_its_certificate_stays_there() {
 }
 
 #[test]
-fn key_that_stands_in_a_certificate_s_file_is_found_and_never_printed() {
+fn key_in_a_certificate_s_file_is_found_and_never_printed() {
     let (tree, pki) = cluster();
     certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(0);
     let both = format!("{}{}", read(&pki, "ca.crt"), read(&pki, "ca.key"));
@@ -81,7 +81,7 @@ fn cluster_s_own_files_are_not_written_through_a_link() {
         assert_eq!(
             ran.stderr,
             "edge-certgen: cannot write /etc/kubeedge/ca/streamCA.crt: it is a link to /etc/kubernetes/pki/ca.crt, the CA of kubeadm\n\
-             hint: remove the link /etc/kubeedge/ca/streamCA.crt and run again\n"
+             hint: remove the symbolic link at or above /etc/kubeedge/ca/streamCA.crt and run again\n"
         );
         assert_same(&tree.snapshot(), &before, "refused");
     }
@@ -146,7 +146,7 @@ fn pair_of_a_node_is_for_one_node() {
 }
 
 #[test]
-fn short_certificate_is_not_made_anew_by_each_run() {
+fn short_certificate_is_not_renewed_by_each_run() {
     let (tree, _pki) = cluster();
     let args = ["stream", "--ip", "192.0.2.1", "--days", "20"];
     certgen(&tree, &args).expect(0);

@@ -1,4 +1,4 @@
-//! edge-certgen stream in the place of certgen.sh: the same files, kept while they are good.
+//! edge-certgen stream instead of certgen.sh: the same files, kept while they are valid.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -39,7 +39,7 @@ fn files(tree: &Tree) -> Vec<String> {
 }
 
 #[test]
-fn files_of_certgen_sh_are_made_where_it_makes_them_and_nothing_else() {
+fn stream_writes_the_files_of_certgen_sh_and_nothing_else() {
     let tree = cluster();
     let before = tree.snapshot();
     certgen(
@@ -147,7 +147,7 @@ fn ca_of_each_distribution_is_found_and_its_directory_left_alone() {
 }
 
 #[test]
-fn variables_of_certgen_sh_count_and_flags_win() {
+fn variables_of_certgen_sh_are_used_and_options_take_precedence() {
     let pki = Pki::usual("ca");
     let tree = Tree::new();
     let with = |args: &[&str]| {
@@ -196,7 +196,7 @@ fn variables_of_certgen_sh_count_and_flags_win() {
 }
 
 #[test]
-fn renewal_keeps_the_key_and_a_new_key_keeps_the_old_one_beside() {
+fn renewal_keeps_the_key_and_a_new_key_keeps_the_previous_one() {
     let tree = cluster();
     certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(0);
     let (first_key, first_crt) = (tree.read(KEY), tree.read(CRT));
@@ -210,13 +210,13 @@ fn renewal_keeps_the_key_and_a_new_key_keeps_the_old_one_beside() {
     );
     assert_eq!((tree.read(KEY), std::fs::metadata(tree.at(KEY)).unwrap().ino()), (first_key.clone(), inode));
     assert_ne!(tree.read(CRT), first_crt);
-    // What a new one would not be good for any more is said before it is made.
+    // SANs that the new one would lose are reported before.
     let ran = certgen(&tree, &["stream", "--ip", "192.0.2.9", "-n"]).expect(3);
     let lost = "stream.crt will lose the SANs IP:192.0.2.1, DNS:new.example: pass them too to keep them";
     assert!(ran.stderr.contains(lost), "{}", ran.stderr);
     // Without names: those that are there.
     let ran = certgen(&tree, &["stream", "--days", "900", "--renew-before", "899"]).expect(0);
-    // A second later it is a day less.
+    // A second later it is one day less.
     let left = ["it expires in 825 days", "it expires in 824 days"];
     assert!(left.iter().any(|left| ran.stdout.contains(left)), "{}", ran.stdout);
     assert!(x509(&tree.at(CRT), "-ext subjectAltName").contains("192.0.2.1, DNS:new.example"));
@@ -241,7 +241,7 @@ fn renewal_keeps_the_key_and_a_new_key_keeps_the_old_one_beside() {
 }
 
 #[test]
-fn key_that_is_gone_for_good_leaves_its_pair_whole() {
+fn undo_without_the_previous_key_is_refused() {
     let tree = cluster();
     certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(0);
     certgen(&tree, &["stream", "--new-key", "--force"]).expect(0);
@@ -267,7 +267,7 @@ fn key_that_is_gone_for_good_leaves_its_pair_whole() {
 }
 
 #[test]
-fn ca_kind_and_key_that_differ_are_followed() {
+fn another_ca_type_or_key_makes_a_new_certificate() {
     let tree = cluster();
     certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(0);
     let key = tree.read(KEY);
@@ -296,7 +296,7 @@ fn ca_kind_and_key_that_differ_are_followed() {
 }
 
 #[test]
-fn modes_are_right_whatever_the_umask_and_an_open_key_is_closed() {
+fn modes_do_not_depend_on_the_umask() {
     for umask in ["000", "077"] {
         let tree = cluster();
         let mut shell = std::process::Command::new("sh");
@@ -333,7 +333,7 @@ fn modes_are_right_whatever_the_umask_and_an_open_key_is_closed() {
 }
 
 #[test]
-fn links_stay_links_and_what_is_no_file_is_an_error() {
+fn links_are_followed_and_a_directory_is_an_error() {
     let tree = cluster();
     std::fs::create_dir_all(tree.at("data/tls")).unwrap();
     tree.link("etc/kubeedge/certs", "../../data/tls");

@@ -1,4 +1,4 @@
-//! ASCII armour (RFC 9580, 6.2): base64 between two lines, with or without a checksum.
+//! ASCII armor (RFC 9580, 6.2): base64 between two lines, with or without a checksum.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -15,20 +15,20 @@ pub(super) fn begins(bytes: &[u8]) -> bool {
 
 /// The bytes of each block.
 pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "its armour is not text".to_owned())?;
+    let text = std::str::from_utf8(bytes).map_err(|_| "its armor is not text".to_owned())?;
     let mut blocks = Vec::new();
     let mut lines = text.lines().map(str::trim);
     while let Some(line) = lines.by_ref().find(|line| line.starts_with(BEGIN)) {
         if line != BEGIN_KEY {
             let what = line.trim_start_matches(BEGIN).trim_end_matches('-').to_lowercase();
-            return Err(format!("it holds a {what}, not a public key"));
+            return Err(format!("it contains a {what}, not a public key"));
         }
         let mut inside = Vec::new();
         loop {
             match lines.next() {
                 Some(END_KEY) => break,
                 Some(line) => inside.push(line),
-                None => return Err("it ends in the middle of a block: the download was cut off".to_owned()),
+                None => return Err("its last block is incomplete: the download was interrupted".to_owned()),
             }
         }
         blocks.push(block(&inside)?);
@@ -41,10 +41,10 @@ fn block(lines: &[&str]) -> Result<Vec<u8>, String> {
     let headers = lines.iter().take_while(|line| line.contains(": ")).count();
     let body: Vec<&str> = lines[headers..].iter().copied().filter(|line| !line.is_empty()).collect();
     let (checksum, base64): (Vec<&str>, Vec<&str>) = body.iter().partition(|line| line.starts_with('='));
-    let bytes = STANDARD.decode(base64.concat()).map_err(|_| "its armour is damaged".to_owned())?;
+    let bytes = STANDARD.decode(base64.concat()).map_err(|_| "its armor is damaged".to_owned())?;
     if let Some(checksum) = checksum.first() {
-        let wanted = STANDARD.decode(&checksum[1..]).map_err(|_| "its checksum is damaged".to_owned())?;
-        if wanted != crc24(&bytes).to_be_bytes()[1..] {
+        let expected = STANDARD.decode(&checksum[1..]).map_err(|_| "its checksum is damaged".to_owned())?;
+        if expected != crc24(&bytes).to_be_bytes()[1..] {
             return Err("its checksum is wrong: the file is damaged".to_owned());
         }
     }
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_come_back_with_and_without_checksum() {
+    fn decode_accepts_blocks_with_and_without_checksum() {
         let sum = STANDARD.encode(&crc24(b"hello").to_be_bytes()[1..]);
         let good = armored(&format!("aGVs\nbG8=\n={sum}"));
         let bare = format!("{BEGIN_KEY}\r\naGVsbG8=\r\n{END_KEY}\r\n");
@@ -80,11 +80,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_damaged_is_said() {
+    fn decode_refuses_damaged_blocks() {
         let cases = [
             (armored("aGVsbG8=\n=AAAA"), "checksum is wrong"),
-            (armored("aGVsb!8="), "armour is damaged"),
-            (format!("{BEGIN_KEY}\n\naGVsbG8=\n"), "cut off"),
+            (armored("aGVsb!8="), "armor is damaged"),
+            (format!("{BEGIN_KEY}\n\naGVsbG8=\n"), "interrupted"),
             ("-----BEGIN PGP PRIVATE KEY BLOCK-----\n".to_owned(), "private key block, not a public key"),
         ];
         for (text, why) in cases {
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn many_blocks_take_no_longer_each_than_few() {
+    fn decode_takes_linear_time() {
         let time = |blocks: usize| {
             let text = format!("{BEGIN_KEY}\naGVsbG8=\n{END_KEY}\n").repeat(blocks);
             let begin = std::time::Instant::now();
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_checksum_is_that_of_the_standard() {
+    fn crc24_is_that_of_the_standard() {
         // The value of an empty body, and of nine digits as in the catalogues of checksums.
         assert_eq!(crc24(b""), 0x00B7_04CE);
         assert_eq!(crc24(b"123456789"), 0x0021_CF02);

@@ -1,4 +1,4 @@
-//! A certificate: primary key, subkeys, and what its own signatures say of both.
+//! A certificate: primary key, subkeys, and their self-signatures.
 
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
@@ -31,26 +31,26 @@ pub struct Certificate {
     pub user: String,
     /// Seconds since 1970.
     pub created: u64,
-    /// When it can no longer sign a repository, in seconds since 1970; never where nothing is said.
+    /// When it can no longer sign a repository, in seconds since 1970; none if it does not expire.
     pub expires: Option<u64>,
-    /// Its owner took it back.
+    /// Whether its owner revoked it.
     pub revoked: bool,
-    /// How its own statements are signed.
+    /// The hash of its self-signature.
     pub self_signature: SelfSignature,
 }
 
-/// How far the newest statement of a key about itself is believed.
+/// Whether the newest self-signature of a key is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SelfSignature {
-    /// With a hash that every verifier takes.
+    /// Its hash is accepted by every verifier.
     Sound,
-    /// With SHA-1 or older: sqv, the verifier of apt since Debian 13, does not take it from February 2026.
+    /// SHA-1 or older: not accepted by sqv, the verifier of apt since Debian 13, since February 2026.
     Sha1,
-    /// There is none; gpg and sqv take no such key.
+    /// There is none; gpg and sqv do not accept such a key.
     Missing,
 }
 
-/// A key packet with the newest statement about it.
+/// A key packet with its newest self-signature.
 struct Key {
     created: u64,
     newest: Option<Signature>,
@@ -86,7 +86,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Certificate>, String> {
                 all.push(certificate(first, &more[..end])?);
                 rest = &more[end..];
             }
-            SECRET_KEY => return Err("it holds a private key, not a public one".to_owned()),
+            SECRET_KEY => return Err("it contains a private key, not a public key".to_owned()),
             _ => return Err("it does not begin with a public key".to_owned()),
         }
     }
@@ -106,7 +106,7 @@ fn certificate(primary: &Packet<'_>, packets: &[Packet<'_>]) -> Result<Certifica
             PUBLIC_SUBKEY => subkeys.push(Key { created: identify(packet.body)?.1, newest: None, revoked: false }),
             SIGNATURE => {
                 let Some(signature) = signature(packet.body)? else { continue };
-                // Other people's signatures say nothing of the key's own dates.
+                // Signatures of others do not set the dates of the key.
                 if signature.issuer.as_deref() != Some(fingerprint.key_id()) {
                     continue;
                 }
@@ -120,7 +120,7 @@ fn certificate(primary: &Packet<'_>, packets: &[Packet<'_>]) -> Result<Certifica
                 }
             }
             USER_ATTRIBUTE => {}
-            SECRET_KEY => return Err("it holds a private key, not a public one".to_owned()),
+            SECRET_KEY => return Err("it contains a private key, not a public key".to_owned()),
             _ => {}
         }
     }
@@ -139,13 +139,13 @@ fn certificate(primary: &Packet<'_>, packets: &[Packet<'_>]) -> Result<Certifica
     })
 }
 
-/// Until when any of its keys may sign: the primary's end is the end of all.
+/// Until when any of its keys may sign; none can after the primary key has expired.
 fn last_signature(key: &Key, subkeys: &[Key]) -> Option<u64> {
     if key.may_sign() {
         return key.expires();
     }
     let signing = subkeys.iter().filter(|subkey| !subkey.revoked && subkey.newest.is_some() && subkey.may_sign());
-    // One without an end outlasts all others.
+    // One that does not expire outlasts all others.
     let ends: Option<Vec<u64>> = signing.map(Key::expires).collect();
     let of_subkeys = ends.and_then(|ends| ends.into_iter().max());
     match (key.expires(), of_subkeys) {
@@ -167,7 +167,7 @@ fn identify(body: &[u8]) -> Result<(Fingerprint, u64), String> {
         6 => {
             Sha256::new().chain_update([0x9b]).chain_update(length.to_be_bytes()).chain_update(body).finalize().to_vec()
         }
-        version => return Err(format!("it is a key of version {version}, which apt does not take")),
+        version => return Err(format!("it is a key of version {version}, which apt does not support")),
     };
     Ok((Fingerprint(fingerprint), created))
 }

@@ -11,7 +11,7 @@ pub(super) fn packets(mut bytes: &[u8]) -> Result<Vec<Packet<'_>>, String> {
     let mut all = Vec::new();
     while let Some((&first, rest)) = bytes.split_first() {
         if first & 0x80 == 0 {
-            return Err("it is no OpenPGP key".to_owned());
+            return Err("it is not an OpenPGP key".to_owned());
         }
         let is_new = first & 0x40 != 0;
         let tag = if is_new { first & 0x3f } else { first >> 2 & 0x0f };
@@ -32,7 +32,7 @@ fn new_length(bytes: &[u8]) -> Result<(usize, &[u8]), String> {
             Ok(((high - 192) * 256 + usize::from(low[0]) + 192, rest))
         }
         255 => number(rest, 4),
-        _ => Err("it has a packet in parts, as keys never have".to_owned()),
+        _ => Err("it has a packet with partial lengths, which keys do not have".to_owned()),
     }
 }
 
@@ -41,23 +41,23 @@ fn old_length(kind: u8, bytes: &[u8]) -> Result<(usize, &[u8]), String> {
         0 => number(bytes, 1),
         1 => number(bytes, 2),
         2 => number(bytes, 4),
-        _ => Err("it has a packet without a length, as keys never have".to_owned()),
+        _ => Err("it has a packet without a length, which keys do not have".to_owned()),
     }
 }
 
-/// A signature as far as it is read here.
+/// The parts of a signature that are used here.
 pub(super) struct Signature {
-    /// What kind of statement it is.
+    /// Its type.
     pub(super) kind: u8,
     /// The number of the hash algorithm.
     pub(super) hash: u8,
     /// Seconds since 1970.
     pub(super) created: u64,
-    /// Key id of the issuer, if it says one.
+    /// Key ID of the issuer, if given.
     pub(super) issuer: Option<Vec<u8>>,
-    /// Seconds from the key's creation; 0 or nothing for ever.
+    /// Seconds after the creation of the key; 0 if it does not expire.
     pub(super) key_expires: u64,
-    /// What the key may be used for; nothing if it does not say.
+    /// What the key may be used for, if given.
     pub(super) key_flags: Option<u8>,
 }
 
@@ -67,7 +67,7 @@ const ISSUER: u8 = 16;
 const KEY_FLAGS: u8 = 27;
 const ISSUER_FINGERPRINT: u8 = 33;
 
-/// A signature of version 4 or 6; `None` for the ones before, which carry no expiry.
+/// A signature of version 4 or 6; none for older versions, which have no expiry.
 pub(super) fn signature(body: &[u8]) -> Result<Option<Signature>, String> {
     let (head, rest) = split(body, 4)?;
     let width = match head[0] {
@@ -89,7 +89,7 @@ pub(super) fn signature(body: &[u8]) -> Result<Option<Signature>, String> {
             _ => {}
         }
     }
-    // Who issued it is only a hint where to look, so it need not be signed itself.
+    // The issuer may be in the unsigned part, as it is only a hint.
     for (kind, value) in subpackets(hashed)?.into_iter().chain(subpackets(unhashed)?) {
         match (kind, value) {
             (ISSUER, id) => signature.issuer = Some(id.to_vec()),
@@ -115,7 +115,7 @@ fn subpackets(mut bytes: &[u8]) -> Result<Vec<(u8, &[u8])>, String> {
         };
         let (body, rest) = split(rest, length)?;
         if let Some((kind, value)) = body.split_first() {
-            // The highest bit says that whoever does not know it must not go on; a reader of dates may.
+            // The highest bit (critical) matters only to verifiers.
             all.push((kind & 0x7f, value));
         }
         bytes = rest;
@@ -123,7 +123,7 @@ fn subpackets(mut bytes: &[u8]) -> Result<Vec<(u8, &[u8])>, String> {
     Ok(all)
 }
 
-/// Four bytes of seconds; anything else is as good as nothing.
+/// Four bytes of seconds; 0 for anything else.
 fn seconds(value: &[u8]) -> u64 {
     <[u8; 4]>::try_from(value).map_or(0, |bytes| u64::from(u32::from_be_bytes(bytes)))
 }
@@ -134,5 +134,5 @@ pub(super) fn number(bytes: &[u8], width: usize) -> Result<(usize, &[u8]), Strin
 }
 
 pub(super) fn split(bytes: &[u8], at: usize) -> Result<(&[u8], &[u8]), String> {
-    bytes.split_at_checked(at).ok_or_else(|| "it ends in the middle: the download was cut off".to_owned())
+    bytes.split_at_checked(at).ok_or_else(|| "it is incomplete: the download was interrupted".to_owned())
 }

@@ -1,4 +1,4 @@
-//! Plans of made-up hosts.
+//! Plans from made-up facts.
 
 use std::path::PathBuf;
 
@@ -8,10 +8,10 @@ use edge_host::{Exit, FileSnapshot, State};
 use super::*;
 use crate::facts::SourceFacts;
 use crate::openpgp::{Certificate, Fingerprint, SelfSignature};
+use crate::request::{Pin, VersionRequest};
 use crate::source::{KeyFrom, Layout};
 use crate::status::Status;
 use crate::version::PackageName;
-use crate::wanted::{Pin, Want};
 
 const STATUS: &str = "\
 Package: dpkg
@@ -33,8 +33,8 @@ fn fingerprint() -> Fingerprint {
     Fingerprint::parse(&"A1".repeat(20)).unwrap()
 }
 
-fn wanted(hold: bool) -> Wanted {
-    Wanted {
+fn request(hold: bool) -> Request {
+    Request {
         source: Some(Source {
             name: "x".to_owned(),
             uri: "https://me:secret@a.example/deb/".to_owned(),
@@ -48,7 +48,7 @@ fn wanted(hold: bool) -> Wanted {
             pin: "version 1.*".to_owned(),
             priority: 990,
         }),
-        packages: vec![Request { name: PackageName::parse("x-y").unwrap(), version: Want::Any }],
+        packages: vec![PackageRequest { name: PackageName::parse("x-y").unwrap(), version: VersionRequest::Any }],
         hold,
         downgrade: false,
         offline: None,
@@ -89,13 +89,13 @@ fn key(form: Form) -> KeyFile {
     KeyFile { bytes: b"key".to_vec(), form, certificates: vec![certificate] }
 }
 
-fn found<'w>(wanted: &'w Wanted, changes: &[(&str, Option<&str>, &str)], removed: &[&str]) -> Selection<'w> {
+fn found<'w>(request: &'w Request, changes: &[(&str, Option<&str>, &str)], removed: &[&str]) -> Selection<'w> {
     let change = |(name, before, version): &(&str, Option<&str>, &str)| Change {
         name: (*name).to_owned(),
         before: before.map(str::to_owned),
         version: (*version).to_owned(),
     };
-    let packages = wanted.packages.iter().map(|request| (request, Version::parse("2").unwrap())).collect();
+    let packages = request.packages.iter().map(|package| (package, Version::parse("2").unwrap())).collect();
     Selection {
         arguments: vec!["x-y=2".to_owned()],
         packages,
@@ -120,9 +120,9 @@ fn shown(plan: &Plan) -> Vec<String> {
 
 #[test]
 fn files_come_first_then_packages_then_holds() {
-    let wanted = wanted(true);
-    let found = found(&wanted, &[("x-dep", None, "1"), ("x-y", None, "2")], &[]);
-    let plan = plan(&facts(""), &wanted, Some(&key(Form::Binary)), Some(&found));
+    let request = request(true);
+    let found = found(&request, &[("x-dep", None, "1"), ("x-y", None, "2")], &[]);
+    let plan = plan(&facts(""), &request, Some(&key(Form::Binary)), Some(&found));
     assert_eq!(
         shown(&plan),
         [
@@ -134,59 +134,59 @@ fn files_come_first_then_packages_then_holds() {
         ]
     );
     assert_eq!(plan.actions[3].details, ["x-dep 1", "x-y 2"]);
-    // An address may have a password in it.
+    // An address may contain a password.
     assert!(!format!("{:?}{:?}", plan.actions[0].why, plan.actions[1].details).contains("secret"));
 }
 
 #[test]
-fn an_upgrade_has_no_way_back_and_keeps_its_hold() {
-    let wanted = wanted(false);
-    let found = found(&wanted, &[("x-y", Some("1"), "2")], &[]);
-    let plan = plan(&facts(&installed("1", "hold")), &wanted, Some(&key(Form::Armored)), Some(&found));
+fn upgrade_cannot_be_undone_and_keeps_its_hold() {
+    let request = request(false);
+    let found = found(&request, &[("x-y", Some("1"), "2")], &[]);
+    let plan = plan(&facts(&installed("1", "hold")), &request, Some(&key(Form::Armored)), Some(&found));
     assert_eq!(shown(&plan)[3..], ["run apt-get install x-y=2", "run apt-mark hold x-y <- apt-mark hold x-y"]);
     assert_eq!(plan.actions[3].undo(), Undo::None);
 }
 
 #[test]
-fn what_is_as_wanted_is_left_alone() {
-    let wanted = wanted(true);
+fn plan_is_empty_if_everything_is_up_to_date() {
+    let request = request(true);
     let mut facts = facts(&installed("1", "hold"));
     let key = key(Form::Armored);
-    let source = wanted.source.as_ref().unwrap();
+    let source = request.source.as_ref().unwrap();
     let text = facts.rendered(source, &key.path("x"));
     let of = facts.source.as_mut().unwrap();
     of.file.bytes = text.into_bytes();
     of.key = Some(key.clone());
-    facts.pin.as_mut().unwrap().bytes = wanted.pin.as_ref().unwrap().render().into_bytes();
-    assert!(facts.are_as_wanted(&wanted));
-    assert!(plan(&facts, &wanted, Some(&key), None).is_empty());
-    // Its key at its end is enough to begin again.
+    facts.pin.as_mut().unwrap().bytes = request.pin.as_ref().unwrap().render().into_bytes();
+    assert!(facts.are_as_requested(&request));
+    assert!(plan(&facts, &request, Some(&key), None).is_empty());
+    // An expired key must be replaced.
     facts.source.as_mut().unwrap().key = None;
-    assert!(!facts.are_as_wanted(&wanted));
+    assert!(!facts.are_as_requested(&request));
 }
 
 #[test]
-fn more_than_was_asked_for_is_refused() {
-    let wanted = wanted(false);
+fn side_effects_are_refused() {
+    let request = request(false);
     let stranger = "\nPackage: x-other\nStatus: hold ok installed\nArchitecture: arm64\nVersion: 1\n";
     let cases = [
-        (found(&wanted, &[("x-y", None, "2")], &["x-other"]), "apt would remove x-other"),
-        (found(&wanted, &[("x-y", Some("3"), "2")], &[]), "x-y would go down from 3 to 2"),
-        (found(&wanted, &[("x-other:arm64", Some("1"), "2")], &[]), "it changes x-other:arm64, which is held"),
+        (found(&request, &[("x-y", None, "2")], &["x-other"]), "apt would remove x-other"),
+        (found(&request, &[("x-y", Some("3"), "2")], &[]), "x-y would be downgraded from 3 to 2"),
+        (found(&request, &[("x-other:arm64", Some("1"), "2")], &[]), "apt would change x-other:arm64, which is held"),
     ];
     for (found, why) in cases {
-        let error = judge(&facts(stranger), &wanted, &found).unwrap_err();
+        let error = refuse_side_effects(&facts(stranger), &request, &found).unwrap_err();
         assert_eq!(error.exit(), Exit::Refused);
         assert!(error.message().contains(why), "{error}");
     }
-    let allowed = Wanted { downgrade: true, ..wanted };
-    judge(&facts(""), &allowed, &found(&allowed, &[("x-y", Some("3"), "2")], &[])).unwrap();
-    // What was named may go down, and what comes with it may not.
-    judge(&facts(""), &allowed, &found(&allowed, &[("x-dep", Some("3"), "2")], &[])).unwrap_err();
+    let allowed = Request { downgrade: true, ..request };
+    refuse_side_effects(&facts(""), &allowed, &found(&allowed, &[("x-y", Some("3"), "2")], &[])).unwrap();
+    // A requested package may be downgraded, a dependency may not.
+    refuse_side_effects(&facts(""), &allowed, &found(&allowed, &[("x-dep", Some("3"), "2")], &[])).unwrap_err();
 }
 
 #[test]
-fn a_removal_lets_go_of_holds_and_can_be_had_again() {
+fn removal_unholds_and_can_be_undone() {
     let mut plan = Plan::new();
     let version = Version::parse("1.2-1").unwrap();
     removal(&[("x-y".to_owned(), version)], &["x-y".to_owned()], &mut plan);

@@ -168,7 +168,7 @@ fn refuse_cluster_ca(host: &Host, plan: &Plan) -> Result<()> {
                         "cannot write {shown}: it is a link to {}, the CA of {cluster}",
                         target.display()
                     ))
-                    .hint(format!("remove the link {shown} and run again"))
+                    .hint(format!("remove the symbolic link at or above {shown} and run again"))
                 });
             }
         }

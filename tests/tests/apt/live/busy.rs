@@ -29,8 +29,8 @@ END
 const FRONTEND: &str = "/var/lib/dpkg/lock-frontend";
 
 #[test]
-fn real_apt_at_work_for_twenty_seconds_is_waited_for() {
-    let Some(host) = host("real_apt_at_work_for_twenty_seconds_is_waited_for") else { return };
+fn wait_lasts_while_a_real_apt_works() {
+    let Some(host) = host("wait_lasts_while_a_real_apt_works") else { return };
     let ran = host.sh(
         r#"mkdir -p /debs/edge-slow.control
         printf '#!/bin/sh\n: > /begun\nsleep 20\n' > /debs/edge-slow.control/postinst; chmod 755 /debs/edge-slow.control/postinst
@@ -73,10 +73,10 @@ fn real_apt_at_work_for_twenty_seconds_is_waited_for() {
     host.look();
 }
 
-fn lock_that_is_taken_between_our_look_and_apts_is_waited_for_as_well(host: &AptHost) {
+fn lock_taken_between_our_check_and_apts_is_waited_for(host: &AptHost) {
     host.sh("deb edge-dep 1; deb edge-thing 1 'Depends: edge-dep'; key good; repo /repo good").expect(0);
     let before = host.look();
-    let note = "edge-apt-fixture: note: another program took apt's lock meanwhile\n";
+    let note = "edge-apt-fixture: note: another program has taken apt's lock in the meantime\n";
     for (word, lock, seconds, notes) in [
         ("update", "/var/lib/apt/lists/lock", 2, 1),
         ("install", "/var/cache/apt/archives/lock", 2, 1),
@@ -90,7 +90,7 @@ fn lock_that_is_taken_between_our_look_and_apts_is_waited_for_as_well(host: &Apt
             host.sh("ls /usr/sbin/apt-get 2>&1; state edge-thing; state edge-dep").stdout.lines().last(),
             Some("ii 1")
         );
-        // One run, and one undo takes back all of it.
+        // One run, and one undo reverts all of it.
         assert_eq!(host.sh("fixture undo --list | wc -l").stdout, "1\n");
         host.sh("fixture undo && rm -r /var/lib/edgeutils").expect(0);
         // The lists of a source that was there for a while are apt's to remove: its next update does.
@@ -109,43 +109,43 @@ fn lock_that_is_taken_between_our_look_and_apts_is_waited_for_as_well(host: &Apt
     host.looks_as(&before, "the call");
 }
 
-fn lock_taken_before_dpkg_is_no_failure_of_a_removal_or_a_repair(host: &AptHost) {
+fn lock_taken_before_dpkg_is_waited_for_by_remove_and_repair(host: &AptHost) {
     host.sh("deb edge-dep 1; key good; repo /repo good").expect(0);
     let before = host.look();
     host.sh("call edge-dep").expect(0);
     let removed =
         host.sh(&format!("{SLIP} slip dpkg --remove {FRONTEND} 2; fixture remove --wait 30 --name test edge-dep"));
-    assert!(removed.stderr.contains("another program took apt's lock meanwhile"), "{}", removed.stderr);
+    assert!(removed.stderr.contains("another program has taken apt's lock in the meantime"), "{}", removed.stderr);
     removed.expect(0);
     host.sh("rm -r /var/lib/edgeutils; apt-get -q update").expect(0);
     host.looks_as(&before, "the call");
 
-    let mended = host.sh(&format!(
+    let repaired = host.sh(&format!(
         "dpkg --unpack /debs/edge-dep_1_all.deb; {SLIP} slip dpkg --configure {FRONTEND} 2; edge wait --repair"
     ));
-    assert!(mended.stderr.contains("another program took apt's lock meanwhile"), "{}", mended.stderr);
-    mended.expect(0);
+    assert!(repaired.stderr.contains("another program has taken apt's lock in the meantime"), "{}", repaired.stderr);
+    repaired.expect(0);
     assert_eq!(host.sh("state edge-dep").stdout, "ii 1\n");
     // One that had to give up says why, and what can be done.
     let undone = host.sh(&format!(
         "dpkg --purge edge-dep; call edge-dep; {SLIP} slip dpkg --remove {FRONTEND} 60; fixture remove --wait 0 edge-dep"
     ));
     assert!(
-        undone.stderr.contains(
-            "cannot remove edge-dep: another program has taken apt's lock (dpkg frontend lock was locked by "
-        ),
+        undone
+            .stderr
+            .contains("cannot remove edge-dep: another program holds apt's lock (dpkg frontend lock was locked by "),
         "{}",
         undone.stderr
     );
-    assert!(undone.stderr.contains("\nhint: run again: it is waited for"), "{}", undone.stderr);
+    assert!(undone.stderr.contains("\nhint: run the same command again: it waits for the lock"), "{}", undone.stderr);
     undone.expect(1);
     assert_eq!(host.sh("state edge-dep").stdout, "ii 1\n");
     host.look();
 }
 
 #[test]
-fn ctrl_c_at_a_terminal_lets_dpkg_come_to_its_end() {
-    let Some(host) = host("ctrl_c_at_a_terminal_lets_dpkg_come_to_its_end") else { return };
+fn ctrl_c_at_a_terminal_lets_dpkg_finish() {
+    let Some(host) = host("ctrl_c_at_a_terminal_lets_dpkg_finish") else { return };
     host.sh(
         r#"mkdir -p /debs/edge-slow.control
         printf '#!/bin/sh\n: > /begun\nwhile test -e /stay; do sleep 0.1; done\n: > /ended\n' > /debs/edge-slow.control/postinst
@@ -163,7 +163,10 @@ fn ctrl_c_at_a_terminal_lets_dpkg_come_to_its_end() {
     ));
     assert!(ran.stdout.starts_with("code 5\n"), "{} {}", ran.stdout, ran.stderr);
     assert!(ran.stdout.contains("^C"), "the terminal was not typed at: {}", ran.stdout);
-    assert!(ran.stdout.contains("interrupted by a signal\r\nhint: run the same command again"), "{}", ran.stdout);
+    // In colour, as it is a terminal.
+    for text in ["interrupted by a signal\r\n", ": run the same command again"] {
+        assert!(ran.stdout.contains(text), "{}", ran.stdout);
+    }
     assert_eq!(host.sh("state edge-slow; state edge-after").stdout, "ii 1\nii 1\n");
     host.look();
     host.sh("call --hold edge-after").expect(0);
@@ -173,6 +176,6 @@ fn ctrl_c_at_a_terminal_lets_dpkg_come_to_its_end() {
 }
 
 on_each_debian!(
-    lock_that_is_taken_between_our_look_and_apts_is_waited_for_as_well,
-    lock_taken_before_dpkg_is_no_failure_of_a_removal_or_a_repair,
+    lock_taken_between_our_check_and_apts_is_waited_for,
+    lock_taken_before_dpkg_is_waited_for_by_remove_and_repair,
 );

@@ -17,7 +17,7 @@ repo /repo good
 ";
 const FROM: &str = "--uri file:/repo/ --key-file /keys/good.asc --fingerprint $(cat /keys/good.fpr)";
 
-fn install_brings_the_newest_of_a_stream_and_an_undo_takes_back_all_of_it(host: &AptHost) {
+fn install_takes_the_newest_of_a_stream_and_undo_reverts_all_of_it(host: &AptHost) {
     host.sh(REPOSITORY).expect(0);
     let tree = "find /etc/apt /usr/share/edge-* -printf '%p %m\\n' 2>/dev/null | sort";
     let before = host.sh(tree).stdout;
@@ -25,12 +25,16 @@ fn install_brings_the_newest_of_a_stream_and_an_undo_takes_back_all_of_it(host: 
     let call = format!("fixture install {FROM} --pin 'version 1.34.*' --hold edge-thing~1.34");
     let planned = host.sh(&format!("{call} -n")).expect(3);
     assert!(planned.stdout.contains("would write /etc/apt/keyrings/test.asc"), "{}", planned.stdout);
-    assert!(planned.stderr.contains("then, depending on what the repository has: apt-get install edge-thing (1.34.*)"));
+    assert!(
+        planned
+            .stderr
+            .contains("then, depending on the versions in the repository: apt-get install edge-thing (1.34.*)")
+    );
     assert_eq!(host.sh(tree).stdout, before, "a dry run changed something");
 
     let ran = host.sh(&call).expect(0);
     assert!(ran.stdout.contains("    edge-dep 1\n    edge-thing 1.34.10-1.1\n"), "{}", ran.stdout);
-    assert!(ran.stdout.ends_with("edge-thing 1.34.10-1.1\n"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("\nedge-thing 1.34.10-1.1\n"), "{}", ran.stdout);
     assert_eq!(host.sh("state edge-thing; state edge-dep").stdout, "hi 1.34.10-1.1\nii 1\n");
     let files =
         host.sh("stat -c '%n %a' /etc/apt/keyrings /etc/apt/*/test*; cmp /keys/good.asc /etc/apt/keyrings/test.asc");
@@ -46,7 +50,7 @@ fn install_brings_the_newest_of_a_stream_and_an_undo_takes_back_all_of_it(host: 
     let again = host.sh(&format!(
         "mkdir /aside; mv /usr/bin/apt* /usr/bin/dpkg* /aside; {call}; code=$?; mv /aside/* /usr/bin; exit $code"
     ));
-    assert!(again.clone().expect(0).stdout.starts_with("already up to date\n"), "{}", again.stdout);
+    assert!(again.clone().expect(0).stdout.ends_with("already up to date\n"), "{}", again.stdout);
     host.sh(&format!("{call} -n")).expect(0);
 
     host.sh("fixture undo").expect(0);
@@ -54,13 +58,13 @@ fn install_brings_the_newest_of_a_stream_and_an_undo_takes_back_all_of_it(host: 
     assert_eq!(host.sh("state edge-thing; state edge-dep").stdout, "none\nnone\n");
 }
 
-fn repository_that_is_not_as_it_shall_be_leaves_nothing_behind(host: &AptHost) {
+fn invalid_repository_leaves_nothing_behind(host: &AptHost) {
     host.sh(REPOSITORY).expect(0);
     host.sh(
         "key other; key old 1y 20200101T000000; key soon 20d; cat /keys/good.asc /keys/other.asc > /keys/both.asc
         head -c 300 /keys/good.asc > /keys/cut.asc; echo '<html><title>Log in</title>' > /keys/page.asc
         pgp --passphrase '' --pinentry-mode loopback --export-secret-keys --armor $(cat /keys/good.fpr) > /keys/secret.asc
-        repo /unsigned -; repo /other other; repo /expired old 20200301T000000; repo /torn good; echo x >> /torn/Packages
+        repo /unsigned -; repo /other other; repo /expired old 20200301T000000; repo /broken good; echo x >> /broken/Packages
         repo /soon soon; mkdir /empty /portal; cp /keys/page.asc /portal/InRelease
         repo /changed good; sed -i 's/^Label: test/Label: evil/' /changed/InRelease
         repo /cut good; sed -i '/^Label/,$d' /cut/InRelease
@@ -74,24 +78,24 @@ fn repository_that_is_not_as_it_shall_be_leaves_nothing_behind(host: &AptHost) {
         ("file:/repo/", "good.asc", "other", 4, "its fingerprint is"),
         ("file:/repo/", "both.asc", "good", 4, "its fingerprint is"),
         ("file:/expired/", "old.asc", "old", 4, "it expired on 2020-12-31"),
-        ("file:/repo/", "cut.asc", "good", 1, "the download was cut off"),
+        ("file:/repo/", "cut.asc", "good", 1, "the download was interrupted"),
         ("file:/repo/", "page.asc", "good", 1, "begins with \"<html><title>Log in</title>\""),
         ("file:/repo/", "secret.asc", "good", 1, "private key"),
         ("file:/unsigned/", "good.asc", "good", 1, "it is not signed"),
-        ("file:/other/", "good.asc", "good", 1, "it is signed with another key than the one given"),
-        ("file:/torn/", "good.asc", "good", 1, "its lists do not agree with each other"),
-        ("file:/changed/", "good.asc", "good", 1, "its signature is wrong"),
-        ("file:/cut/", "good.asc", "good", 1, "its signature is wrong"),
-        ("file:/ended/", "early.asc", "early", 1, "its lists are past their date"),
+        ("file:/other/", "good.asc", "good", 1, "it is signed with a different key than the given one"),
+        ("file:/broken/", "good.asc", "good", 1, "its lists do not match each other"),
+        ("file:/changed/", "good.asc", "good", 1, "its signature is invalid"),
+        ("file:/cut/", "good.asc", "good", 1, "its signature is invalid"),
+        ("file:/ended/", "early.asc", "early", 1, "its lists have expired"),
         (
             "http://127.0.0.1:8000/portal/",
             "good.asc",
             "good",
             1,
-            "what came is something else, such as a page to log in",
+            "the server sent something else, such as a login page",
         ),
-        ("file:/empty/", "good.asc", "good", 1, "there is no such repository"),
-        ("http://127.0.0.1:8000/none/", "good.asc", "good", 1, "there is no such repository"),
+        ("file:/empty/", "good.asc", "good", 1, "the repository or file does not exist"),
+        ("http://127.0.0.1:8000/none/", "good.asc", "good", 1, "the repository or file does not exist"),
         ("http://127.0.0.1:9/repo/", "good.asc", "good", 1, "its server cannot be reached"),
         ("http://nowhere.invalid/repo/", "good.asc", "good", 1, "its name cannot be resolved"),
     ];
@@ -111,7 +115,7 @@ fn repository_that_is_not_as_it_shall_be_leaves_nothing_behind(host: &AptHost) {
         for (what, said) in [
             ("edge-thing~1.36", format!("edge-thing 1.36.* in {uri}: it has 1.34.10-1.1, 1.34.9-1.1, 1.33.2-1.1")),
             ("edge-thing=2-1", format!("edge-thing 2-1 in {uri}: it has 1.34.10-1.1, 1.34.9-1.1, 1.33.2-1.1")),
-            ("edge-none", format!("edge-none in {uri}: it has none of that name for this architecture")),
+            ("edge-none", format!("edge-none in {uri}: it has no package of that name for this architecture")),
         ] {
             let ran = host.sh(&format!(
                 "fixture install --uri {uri} --key-file /keys/good.asc --fingerprint $(cat /keys/good.fpr) {what}"
@@ -123,11 +127,11 @@ fn repository_that_is_not_as_it_shall_be_leaves_nothing_behind(host: &AptHost) {
     }
     // A key at its end is warned of, and used.
     let soon = host.sh("fixture install --uri file:/soon/ --key-file /keys/soon.gpg --fingerprint $(cat /keys/soon.fpr) edge-thing").expect(0);
-    assert!(soon.stderr.contains("in 19 days: from then on apt refuses"), "{}", soon.stderr);
+    assert!(soon.stderr.contains("in 19 days: after that apt refuses"), "{}", soon.stderr);
     assert_eq!(host.sh("ls /etc/apt/keyrings").stdout, "test.gpg\n");
 }
 
-fn signature_of_a_kind_that_this_apt_does_not_take_any_more_is_said(host: &AptHost) {
+fn outdated_signature_is_reported(host: &AptHost) {
     host.sh(
         "deb edge-thing 1; key good; repo /lists -
         pgp --digest-algo SHA1 -u $(cat /keys/good.fpr) --clearsign -o $here/lists/InRelease $here/lists/Release
@@ -149,20 +153,21 @@ fn signature_of_a_kind_that_this_apt_does_not_take_any_more_is_said(host: &AptHo
             ran.expect(0);
             continue;
         }
-        let warned =
-            format!("warning: the key of {uri} vouches for itself with SHA-1, which this host's apt does not take");
+        let warned = format!(
+            "warning: the self-signature of the key of {uri} uses SHA-1, which this host's apt does not accept"
+        );
         assert_eq!(ran.stderr.contains(&warned), key == "weak", "{}", ran.stderr);
         let said = format!(
-            "edge-apt-fixture: cannot update the package lists of {uri}: its signature is too old a kind for this host's apt ("
+            "edge-apt-fixture: cannot update the package lists of {uri}: its signature is of a type that this host's apt no longer accepts ("
         );
         assert!(ran.stderr.contains(&said), "{}", ran.stderr);
-        assert!(ran.stderr.contains(")\nhint: its owner must sign it anew"), "{}", ran.stderr);
+        assert!(ran.stderr.contains(")\nhint: use the repository of a newer version"), "{}", ran.stderr);
         ran.expect(1);
         host.looks_as(&before, uri);
     }
 }
 
-fn lists_that_are_old_are_refreshed_and_other_sources_are_no_obstacle(host: &AptHost) {
+fn old_lists_are_updated_and_other_sources_may_fail(host: &AptHost) {
     host.sh(REPOSITORY).expect(0);
     host.sh("serve / 8000; echo 'deb http://127.0.0.1:9/ broken main' > /etc/apt/sources.list.d/broken.list").expect(0);
     let from = "--uri http://127.0.0.1:8000/repo/ --key-url http://127.0.0.1:8000/keys/good.asc --fingerprint $(cat /keys/good.fpr)";
@@ -187,11 +192,11 @@ fn lists_that_are_old_are_refreshed_and_other_sources_are_no_obstacle(host: &Apt
         .expect(0);
     let before = host.look();
     let rival = host.sh(&format!("fixture install {from} edge-thing~1.34")).expect(4);
-    assert!(rival.stderr.contains("/etc/apt/sources.list.d/mine.list names it already"), "{}", rival.stderr);
+    assert!(rival.stderr.contains("/etc/apt/sources.list.d/mine.list already contains it"), "{}", rival.stderr);
     host.looks_as(&before, "the call");
 }
 
-fn holds_outlive_a_change_and_nothing_goes_that_was_not_named(host: &AptHost) {
+fn holds_are_kept_and_side_effects_are_refused(host: &AptHost) {
     host.sh(REPOSITORY).expect(0);
     host.sh(&format!("fixture install {FROM} edge-thing=1.33.2-1.1 && apt-mark hold edge-thing")).expect(0);
     let call = |more: &str| host.sh(&format!("fixture install {FROM} {more}"));
@@ -203,7 +208,7 @@ fn holds_outlive_a_change_and_nothing_goes_that_was_not_named(host: &AptHost) {
     let before = host.look();
     let down = call("edge-thing~1.33").expect(4);
     host.looks_as(&before, "the call");
-    assert!(down.stderr.contains("edge-thing would go down from 1.34.9-1.1 to 1.33.2-1.1"), "{}", down.stderr);
+    assert!(down.stderr.contains("edge-thing would be downgraded from 1.34.9-1.1 to 1.33.2-1.1"), "{}", down.stderr);
     call("--downgrade edge-thing~1.33").expect(0);
     assert_eq!(host.sh("state edge-thing").stdout, "hi 1.33.2-1.1\n");
 
@@ -234,8 +239,8 @@ fn holds_outlive_a_change_and_nothing_goes_that_was_not_named(host: &AptHost) {
     host.looks_as(&before, "the call");
 }
 
-fn install_never_asks(host: &AptHost) {
-    // A configuration file that was changed by hand and changes in the package, and a script that reads.
+fn install_asks_no_questions(host: &AptHost) {
+    // A configuration file that the user and the package change, and a script that reads.
     host.sh(
         "mkdir -p /debs/edge-thing.files/etc /debs/edge-thing.control
         echo /etc/edge-thing.conf > /debs/edge-thing.control/conffiles
@@ -252,12 +257,13 @@ fn install_never_asks(host: &AptHost) {
     assert!(left.starts_with("ii 2\nmine\nnoninteractive 1 none\nls: cannot access"), "{left}");
 }
 
-fn removal_is_exact_and_comes_back(host: &AptHost) {
+fn removal_is_exact_and_can_be_undone(host: &AptHost) {
     host.sh(REPOSITORY).expect(0);
     host.sh(&format!("fixture install {FROM} --hold --pin 'version 1.34.*' edge-thing~1.34")).expect(0);
     let before = host.look();
     let needed = host.sh("fixture remove --wait 10 edge-dep").expect(4);
-    let said = "cannot remove edge-dep: edge-thing depends on edge-dep\nhint: remove what needs them first\n";
+    let said =
+        "cannot remove edge-dep: edge-thing depends on edge-dep\nhint: remove the packages that need them first\n";
     assert!(needed.stderr.ends_with(said), "{}", needed.stderr);
     host.looks_as(&before, "a removal that another package is in the way of");
     host.sh("fixture remove --wait 10 --name test edge-thing edge-dep").expect(0);
@@ -272,7 +278,7 @@ fn removal_is_exact_and_comes_back(host: &AptHost) {
     assert!(host.sh("ls /etc/apt/*/").stdout.contains("test.sources"));
 }
 
-fn package_whose_script_fails_is_told_of_and_an_undo_takes_it_back(host: &AptHost) {
+fn failed_script_of_a_package_is_reported_and_undone(host: &AptHost) {
     host.sh(
         "mkdir -p /debs/edge-bad.control; printf '#!/bin/sh\\necho no luck >&2; test -e /luck\\n' > /debs/edge-bad.control/postinst
         chmod 755 /debs/edge-bad.control/postinst; deb edge-bad 1 'Depends: edge-dep'; deb edge-dep 1; key good; repo /repo good",
@@ -282,7 +288,7 @@ fn package_whose_script_fails_is_told_of_and_an_undo_takes_it_back(host: &AptHos
     let failed = host.sh("call --hold edge-bad").expect(1);
     let said = "edge-apt-fixture: cannot install edge-bad: no luck; dpkg: error processing package edge-bad (--configure): \
                 installed edge-bad package post-installation script subprocess returned error exit status 1\n\
-                hint: a script of the package itself failed: mend what it complains of, then edge-apt wait --repair; \
+                hint: fix what the script of the package reports, then run edge-apt wait --repair; \
                 run the same command again to resume, or ";
     assert!(failed.stderr.contains(said), "{}", failed.stderr);
     assert_eq!(host.sh("state edge-bad; state edge-dep").stdout, "iF 1\nii 1\n");
@@ -292,16 +298,16 @@ fn package_whose_script_fails_is_told_of_and_an_undo_takes_it_back(host: &AptHos
     host.sh("rm -r /var/lib/edgeutils; apt-get -q update").expect(0);
     host.looks_as(&before, "an undo");
 
-    // Or it is mended, and the same call goes on.
+    // Or it is repaired, and the same call resumes.
     host.sh("call --hold edge-bad").expect(1);
     host.sh("touch /luck; edge wait --repair").expect(0);
     host.sh("call --hold edge-bad").expect(0);
     assert_eq!(host.sh("state edge-bad; state edge-dep; fixture undo --list | wc -l").stdout, "hi 1\nii 1\n1\n");
     host.sh("fixture undo && rm -r /var/lib/edgeutils && apt-get -q update").expect(0);
-    host.looks_as(&before, "the undo of one that was mended");
+    host.looks_as(&before, "the undo of a repaired one");
 }
 
-fn undo_of_what_a_stranger_needs_changes_nothing_until_it_can(host: &AptHost) {
+fn undo_changes_nothing_while_another_package_needs_one(host: &AptHost) {
     host.sh(REPOSITORY).expect(0);
     let before = host.look();
     host.sh("deb edge-stranger 1 'Depends: edge-thing'; deb edge-guest 1 'Depends: edge-dep'").expect(0);
@@ -332,17 +338,21 @@ fn image_is_refused() {
         .arg(dir.path())
         .run()
         .expect(4);
-    assert!(ran.stderr.contains("its packages' scripts would run as root here\nhint: "), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("the scripts of its packages would run as root on this host\nhint: "),
+        "{}",
+        ran.stderr
+    );
 }
 
 on_each_debian!(
-    install_brings_the_newest_of_a_stream_and_an_undo_takes_back_all_of_it,
-    repository_that_is_not_as_it_shall_be_leaves_nothing_behind,
-    signature_of_a_kind_that_this_apt_does_not_take_any_more_is_said,
-    lists_that_are_old_are_refreshed_and_other_sources_are_no_obstacle,
-    holds_outlive_a_change_and_nothing_goes_that_was_not_named,
-    install_never_asks,
-    undo_of_what_a_stranger_needs_changes_nothing_until_it_can,
-    removal_is_exact_and_comes_back,
-    package_whose_script_fails_is_told_of_and_an_undo_takes_it_back,
+    install_takes_the_newest_of_a_stream_and_undo_reverts_all_of_it,
+    invalid_repository_leaves_nothing_behind,
+    outdated_signature_is_reported,
+    old_lists_are_updated_and_other_sources_may_fail,
+    holds_are_kept_and_side_effects_are_refused,
+    install_asks_no_questions,
+    undo_changes_nothing_while_another_package_needs_one,
+    removal_is_exact_and_can_be_undone,
+    failed_script_of_a_package_is_reported_and_undone,
 );

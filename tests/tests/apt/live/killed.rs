@@ -6,7 +6,7 @@ use edgeutils_tests::apt::AptHost;
 use edgeutils_tests::on_each_debian;
 
 /// `kill_at PATH [power]`: the next dpkg that works for apt is killed before it renames this file; as
-/// when the power goes, so are apt and our utility. apt knows dpkg by its path, so it stands there.
+/// when the power goes, so are apt and our utility. apt runs dpkg by its path, so it is replaced there.
 const KILLED: &str = r#"
 kill_at() {
     test -e /usr/bin/dpkg.real || mv /usr/bin/dpkg /usr/bin/dpkg.real
@@ -47,7 +47,7 @@ fn killed(host: &AptHost, call: &str, place: &str, power: &str) {
     let ran = host.sh(&format!("{KILLED} kill_at {place} {power}; {call}"));
     assert_eq!(host.sh("tail -n 1 /killed").stdout, "+++ killed by SIGKILL +++\n", "{}", ran.stderr);
     if power.is_empty() {
-        let said = "edge-apt-fixture: cannot install edge-big: dpkg was ended in the middle of its work (Sub-process \
+        let said = "edge-apt-fixture: cannot install edge-big: dpkg was killed while it was working (Sub-process \
                     /usr/bin/dpkg exited unexpectedly)\nhint: ";
         assert!(ran.stderr.contains(said), "{}", ran.stderr);
         ran.expect(1);
@@ -56,7 +56,7 @@ fn killed(host: &AptHost, call: &str, place: &str, power: &str) {
     assert!(half.contains("edge-"), "nothing is half-done at {place}: {half}");
 }
 
-fn same_call_finishes_what_a_killed_dpkg_left(host: &AptHost) {
+fn same_call_resumes_a_killed_dpkg(host: &AptHost) {
     host.sh(PACKAGES).expect(0);
     let before = host.look();
     let cases = PLACES.map(|place| (FROM_REPOSITORY, "power", place));
@@ -66,7 +66,7 @@ fn same_call_finishes_what_a_killed_dpkg_left(host: &AptHost) {
         let case = format!("{call} {power} {place}");
         killed(host, call, place, power);
         let again = host.sh(call);
-        assert!(again.stderr.contains("note: finishing what dpkg was in the middle of\n"), "{case}: {}", again.stderr);
+        assert!(again.stderr.contains("note: resuming the interrupted dpkg\n"), "{case}: {}", again.stderr);
         again.expect(0);
         assert_eq!(host.sh("state edge-big; state edge-dep").stdout, "hi 1\nii 1\n", "{case}");
         host.sh("dpkg --verify edge-big edge-dep && cat /opt/big/[123] /configured").expect(0);
@@ -78,19 +78,19 @@ fn same_call_finishes_what_a_killed_dpkg_left(host: &AptHost) {
         assert_eq!(host.sh("find / -xdev -name '*.dpkg-*'; fixture undo --list | wc -l").stdout, "1\n", "{case}");
         host.look();
         let third = host.sh(call).expect(0);
-        assert!(third.stdout.starts_with("already up to date"), "{case}: {}", third.stdout);
+        assert!(third.stdout.ends_with("already up to date\n"), "{case}: {}", third.stdout);
         host.sh(&format!("fixture undo && {{ {UNDONE}; }}")).expect(0);
         host.looks_as(&before, &case);
     }
 }
 
-fn torn_package_is_in_the_way_of_an_undo_until_a_repair_unpacks_it_again(host: &AptHost) {
+fn undo_of_a_half_installed_package_needs_a_repair(host: &AptHost) {
     host.sh(PACKAGES).expect(0);
     let before = host.look();
     for place in PLACES {
         killed(host, FROM_REPOSITORY, place, "");
         let refused = host.sh("fixture undo").expect(4);
-        let hint = "hint: dpkg --audit says what is broken, and edge-apt wait --repair mends it, then the same undo";
+        let hint = "hint: show the broken packages with dpkg --audit and repair them with edge-apt wait --repair, then the same undo";
         assert!(
             refused.stderr.contains("edge-apt-fixture: cannot undo run 1: dpkg would not remove "),
             "{}",
@@ -100,8 +100,8 @@ fn torn_package_is_in_the_way_of_an_undo_until_a_repair_unpacks_it_again(host: &
         assert_eq!(host.sh("ls /etc/apt/sources.list.d").stdout, "test.sources\n");
         let planned = host.sh("edge wait --repair -n").expect(3);
         assert!(planned.stdout.contains("would run dpkg --configure -a "), "{}", planned.stdout);
-        let mended = host.sh("edge wait --repair").expect(0);
-        assert!(mended.stdout.contains("ran apt-get --fix-broken install --reinstall edge-"), "{}", mended.stdout);
+        let repaired = host.sh("edge wait --repair").expect(0);
+        assert!(repaired.stdout.contains("ran apt-get --fix-broken install --reinstall edge-"), "{}", repaired.stdout);
         host.look();
         assert_eq!(host.sh("edge wait --repair").expect(0).stdout, "apt and dpkg are free\nalready up to date\n");
         host.sh(&format!("fixture undo && {{ {UNDONE}; }}")).expect(0);
@@ -109,13 +109,10 @@ fn torn_package_is_in_the_way_of_an_undo_until_a_repair_unpacks_it_again(host: &
     }
     // Without its archive apt does nothing at all, and says so.
     killed(host, FROM_REPOSITORY, PLACES[0], "");
-    let gone = host.sh("mv /repo /elsewhere; rm -r /var/lib/apt/lists/*; edge wait --repair").expect(1);
-    let said = "edge-apt: cannot mend the broken packages: The package edge-dep needs to be reinstalled, but I can't find an \
-                archive for it.\nhint: bring it (";
-    assert!(gone.stderr.contains(said), "{}", gone.stderr);
+    let missing = host.sh("mv /repo /elsewhere; rm -r /var/lib/apt/lists/*; edge wait --repair").expect(1);
+    let said = "edge-apt: cannot repair the broken packages: The package edge-dep needs to be reinstalled, but I can't find an \
+                archive for it.\nhint: make its archive available (";
+    assert!(missing.stderr.contains(said), "{}", missing.stderr);
 }
 
-on_each_debian!(
-    same_call_finishes_what_a_killed_dpkg_left,
-    torn_package_is_in_the_way_of_an_undo_until_a_repair_unpacks_it_again,
-);
+on_each_debian!(same_call_resumes_a_killed_dpkg, undo_of_a_half_installed_package_needs_a_repair,);

@@ -9,8 +9,8 @@ fn host(test: &str) -> Option<AptHost> {
 }
 
 #[test]
-fn of_the_four_locks_is_waited_for_and_its_holder_named() {
-    let Some(host) = host("of_the_four_locks_is_waited_for_and_its_holder_named") else { return };
+fn wait_names_the_holder_of_each_lock() {
+    let Some(host) = host("wait_names_the_holder_of_each_lock") else { return };
     host.sh("edge wait").expect(0);
     host.sh("edge wait -n").expect(0);
     for lock in
@@ -39,8 +39,8 @@ fn of_the_four_locks_is_waited_for_and_its_holder_named() {
 }
 
 #[test]
-fn signal_ends_the_wait_with_its_record() {
-    let Some(host) = host("signal_ends_the_wait_with_its_record") else { return };
+fn wait_ends_on_a_signal_with_a_result() {
+    let Some(host) = host("wait_ends_on_a_signal_with_a_result") else { return };
     let ran = host.sh(
         "hold /var/lib/dpkg/lock 30; set -m; edge wait --json > /said & pid=$!; sleep 2; kill -INT -$pid; wait $pid; \
          code=$?; kill $holder; tail -n 1 /said; exit $code",
@@ -50,8 +50,8 @@ fn signal_ends_the_wait_with_its_record() {
 }
 
 #[test]
-fn install_waits_without_standing_in_the_way_of_others() {
-    let Some(host) = host("install_waits_without_standing_in_the_way_of_others") else { return };
+fn install_waits_without_holding_our_own_lock() {
+    let Some(host) = host("install_waits_without_holding_our_own_lock") else { return };
     host.sh("deb edge-thing 1; key good; repo /repo good").expect(0);
     let call =
         "fixture install --uri file:/repo/ --key-file /keys/good.asc --fingerprint $(cat /keys/good.fpr) edge-thing";
@@ -79,8 +79,8 @@ key good; repo /repo good; touch /stay
 ";
 
 #[test]
-fn dpkg_is_reached_by_neither_ctrl_c_nor_a_kill() {
-    let Some(host) = host("dpkg_is_reached_by_neither_ctrl_c_nor_a_kill") else { return };
+fn dpkg_survives_ctrl_c_and_kill() {
+    let Some(host) = host("dpkg_survives_ctrl_c_and_kill") else { return };
     // Ctrl-C goes to the whole group of the terminal's foreground; job control makes one here.
     let ctrl_c = host.sh(&format!(
         "{SLOW} set -m; call --hold edge-after & pid=$!; wait_for /begun; kill -INT -$pid; sleep 0.5; kill -0 $pid && echo patient; rm /stay; wait $pid; echo $?"
@@ -89,7 +89,7 @@ fn dpkg_is_reached_by_neither_ctrl_c_nor_a_kill() {
     assert!(ctrl_c.stdout.ends_with("5\n"), "{}", ctrl_c.stdout);
     assert!(ctrl_c.stderr.contains("interrupted by a signal\nhint: run the same command again"), "{}", ctrl_c.stderr);
     assert_eq!(host.sh("state edge-after; ls /ended").stdout, "ii 1\n/ended\n");
-    // The same call again holds it, and one undo takes back both.
+    // The same call holds it, and one undo reverts both.
     host.sh(&format!("{SLOW} rm /stay; call --hold edge-after")).expect(0);
     assert_eq!(host.sh("state edge-after; edge-apt-fixture undo --list | wc -l").stdout, "hi 1\n1\n");
     host.sh("fixture undo").expect(0);
@@ -112,8 +112,8 @@ fn dpkg_is_reached_by_neither_ctrl_c_nor_a_kill() {
 }
 
 #[test]
-fn repair_finishes_what_an_interrupted_dpkg_left_and_nothing_else() {
-    let Some(host) = host("repair_finishes_what_an_interrupted_dpkg_left_and_nothing_else") else { return };
+fn repair_completes_an_interrupted_dpkg() {
+    let Some(host) = host("repair_completes_an_interrupted_dpkg") else { return };
     let nothing = host.sh("edge wait --repair").expect(0);
     assert_eq!(nothing.stdout, "apt and dpkg are free\nalready up to date\n");
     // dpkg and its script are killed in the middle, as by `killall`.
@@ -127,7 +127,7 @@ fn repair_finishes_what_an_interrupted_dpkg_left_and_nothing_else() {
 
     let warned = host.sh("edge wait").expect(0);
     assert!(
-        warned.stderr.contains("warning: dpkg was interrupted in the middle: edge-apt wait --repair finishes it"),
+        warned.stderr.contains("warning: dpkg was interrupted: repair it with edge-apt wait --repair"),
         "{}",
         warned.stderr
     );
@@ -148,35 +148,35 @@ fn repair_finishes_what_an_interrupted_dpkg_left_and_nothing_else() {
 }
 
 #[test]
-fn broken_dependencies_are_mended_from_the_sources_or_said() {
-    let Some(host) = host("broken_dependencies_are_mended_from_the_sources_or_said") else { return };
+fn broken_dependencies_are_repaired_from_the_sources() {
+    let Some(host) = host("broken_dependencies_are_repaired_from_the_sources") else { return };
     let alone = host.sh("deb edge-needs 1 'Depends: edge-dep'; dpkg -i /debs/edge-needs_1_all.deb; edge wait --repair");
     assert!(
-        alone.stderr.contains("cannot mend the broken packages: apt would remove edge-needs\nhint: "),
+        alone.stderr.contains("cannot repair the broken packages: apt would remove edge-needs\nhint: "),
         "{}",
         alone.stderr
     );
     alone.expect(4);
-    let mended = host.sh("deb edge-dep 1; key good; repo /repo good
+    let repaired = host.sh("deb edge-dep 1; key good; repo /repo good
         echo \"deb [signed-by=/keys/good.asc] file:/repo /\" > /etc/apt/sources.list; chmod 755 /keys
         edge wait --repair --update && edge wait --repair");
     assert_eq!(
         host.sh("state edge-needs; state edge-dep").stdout,
         "ii 1\nii 1\n",
         "{} {}",
-        mended.stdout,
-        mended.stderr
+        repaired.stdout,
+        repaired.stderr
     );
 }
 
 #[test]
-fn update_fails_when_it_fails() {
-    let Some(host) = host("update_fails_when_it_fails") else { return };
+fn update_fails_if_a_source_fails() {
+    let Some(host) = host("update_fails_if_a_source_fails") else { return };
     host.sh("deb edge-thing 1; key good; repo /repo good; serve /repo 8000
         echo 'deb [signed-by=/keys/good.asc] http://127.0.0.1:8000 /' > /etc/apt/sources.list")
         .expect(0);
     let good = host.sh("edge wait --update").expect(0);
-    assert_eq!(good.stdout, "apt and dpkg are free\nthe package lists are up to date\n");
+    assert_eq!(good.stdout, "apt and dpkg are free\nupdated the package lists\n");
     host.sh("apt-cache show edge-thing > /dev/null").expect(0);
     // apt-get itself says 0 here, and goes on with what it has.
     host.sh("serve_no_more; apt-get update && apt-cache show edge-thing").expect(0);
@@ -189,12 +189,12 @@ fn update_fails_when_it_fails() {
 }
 
 #[test]
-fn container_is_refused_with_a_way_that_there_is() {
-    let Some(host) = host("container_is_refused_with_a_way_that_there_is") else { return };
+fn container_is_refused_with_a_hint_that_works() {
+    let Some(host) = host("container_is_refused_with_a_hint_that_works") else { return };
     for call in ["--repair", "--update"] {
         let refused = host.sh(&format!("edge-apt wait {call}"));
         assert!(refused.stderr.contains("edge-apt: cannot change this host: "), "{call}: {}", refused.stderr);
-        assert!(refused.stderr.contains("; --force-namespace works on the apt and dpkg that are here\n"), "{call}");
+        assert!(refused.stderr.contains("; --force-namespace uses apt and dpkg of this container\n"), "{call}");
         assert!(!refused.stderr.contains("--root"), "{call}: apt is never run below --root");
         refused.expect(4);
     }

@@ -16,8 +16,8 @@ cd /debs; sha256sum *.deb > SHA256SUMS; cd /
 ";
 
 #[test]
-fn folder_brings_what_is_asked_for_and_what_that_needs() {
-    let Some(host) = host("folder_brings_what_is_asked_for_and_what_that_needs") else { return };
+fn folder_installs_packages_and_their_dependencies() {
+    let Some(host) = host("folder_installs_packages_and_their_dependencies") else { return };
     host.sh(FOLDER).expect(0);
     let call = "fixture install --offline /debs --hold edge-thing~1.34";
     let planned = host.sh(&format!("{call} -n")).expect(3);
@@ -32,7 +32,7 @@ fn folder_brings_what_is_asked_for_and_what_that_needs() {
         "hi 1.34.10\nii 2\n"
     );
     let again = host.sh(call).expect(0);
-    assert!(again.stdout.starts_with("already up to date"), "{}", again.stdout);
+    assert!(again.stdout.ends_with("already up to date\n"), "{}", again.stdout);
     // What is installed as new as there is left alone.
     host.sh("fixture install --offline /debs edge-thing=1.35.0").expect(0);
     assert_eq!(host.sh("state edge-thing; state edge-dep; state edge-other").stdout, "hi 1.35.0\nii 2\nnone\n");
@@ -44,20 +44,20 @@ fn folder_brings_what_is_asked_for_and_what_that_needs() {
     let none = host.sh("fixture install --offline /debs edge-thing~1.36").expect(1);
     assert!(none.stderr.contains("cannot find edge-thing 1.36.* for "), "{}", none.stderr);
     let foreign = host.sh("fixture install --offline /debs edge-main").expect(1);
-    assert!(foreign.stderr.contains("(it is there for s390x)"), "{}", foreign.stderr);
+    assert!(foreign.stderr.contains("(only for s390x)"), "{}", foreign.stderr);
 }
 
 #[test]
-fn folder_that_is_not_as_its_manifest_says_is_refused() {
-    let Some(host) = host("folder_that_is_not_as_its_manifest_says_is_refused") else { return };
+fn folder_that_differs_from_its_manifest_is_refused() {
+    let Some(host) = host("folder_that_differs_from_its_manifest_is_refused") else { return };
     host.sh(FOLDER).expect(0);
     let cases = [
         ("printf x >> edge-dep_1_all.deb", 4, "its SHA-256 is "),
         ("cp edge-dep_1_all.deb more.deb", 4, "SHA256SUMS does not list it"),
-        ("rm edge-dep_1_all.deb", 1, "edge-dep_1_all.deb is listed and not there"),
+        ("rm edge-dep_1_all.deb", 1, "edge-dep_1_all.deb is listed, but does not exist"),
         ("rm SHA256SUMS", 1, "cannot read /case/SHA256SUMS: No such file"),
         ("echo nonsense > SHA256SUMS", 1, "line 1: "),
-        ("rm *.deb; : > SHA256SUMS", 1, "there is no package in it"),
+        ("rm *.deb; : > SHA256SUMS", 1, "it contains no packages"),
         ("echo x > bad.deb; sha256sum bad.deb > SHA256SUMS; rm edge*", 1, "bad.deb"),
     ];
     let before = host.look();
@@ -72,8 +72,8 @@ fn folder_that_is_not_as_its_manifest_says_is_refused() {
 }
 
 #[test]
-fn full_disk_leaves_a_host_on_which_the_same_call_goes_on() {
-    let Some(host) = host("full_disk_leaves_a_host_on_which_the_same_call_goes_on") else { return };
+fn full_disk_lets_the_same_call_resume() {
+    let Some(host) = host("full_disk_lets_the_same_call_resume") else { return };
     host.sh(
         "mkdir -p /debs/edge-big.files/opt/big; head -c 20000000 /dev/urandom > /debs/edge-big.files/opt/big/file
         deb edge-big 1; cd /debs; sha256sum *.deb > SHA256SUMS; mkdir -p /opt/big; mount -t tmpfs -o size=10m tmpfs /opt/big",
@@ -98,8 +98,8 @@ fn full_disk_leaves_a_host_on_which_the_same_call_goes_on() {
 }
 
 #[test]
-fn disk_too_full_for_what_apt_downloads_is_said_before_dpkg_begins() {
-    let Some(host) = host("disk_too_full_for_what_apt_downloads_is_said_before_dpkg_begins") else { return };
+fn disk_too_full_for_downloads_is_reported_before_dpkg_begins() {
+    let Some(host) = host("disk_too_full_for_downloads_is_reported_before_dpkg_begins") else { return };
     host.sh(
         "mkdir -p /debs/edge-big.files/opt/big; head -c 5000000 /dev/urandom > /debs/edge-big.files/opt/big/file
         deb edge-big 1; key good; repo /repo good; serve /repo 8000; mount -t tmpfs -o size=1m tmpfs /var/cache/apt/archives",
@@ -124,7 +124,7 @@ fn disk_too_full_for_what_apt_downloads_is_said_before_dpkg_begins() {
     host.look();
 }
 
-fn dpkgs_own_database_on_a_full_disk_is_mended_once_there_is_room(host: &AptHost) {
+fn dpkg_database_on_a_full_disk_is_repaired_once_there_is_space(host: &AptHost) {
     host.sh("deb edge-thing 1; cd /debs; sha256sum *.deb > SHA256SUMS
         cp -a /var/lib/dpkg /was; mount -t tmpfs -o size=20m tmpfs /var/lib/dpkg; cp -a /was/. /var/lib/dpkg
         head -c $(($(stat -f -c '%a * %S' /var/lib/dpkg) - 100000)) /dev/zero > /var/lib/dpkg/filled")
@@ -141,7 +141,7 @@ fn dpkgs_own_database_on_a_full_disk_is_mended_once_there_is_room(host: &AptHost
     for again in [call, "edge wait --repair"] {
         let still = host.sh(again).expect(1);
         assert!(
-            still.stderr.contains(": cannot finish what dpkg left: the file system is full ("),
+            still.stderr.contains(": cannot repair the interrupted installation: the file system is full ("),
             "{again}: {}",
             still.stderr
         );
@@ -152,8 +152,8 @@ fn dpkgs_own_database_on_a_full_disk_is_mended_once_there_is_room(host: &AptHost
 }
 
 #[test]
-fn install_without_room_for_the_journal_or_the_source_changes_nothing() {
-    let Some(host) = host("install_without_room_for_the_journal_or_the_source_changes_nothing") else { return };
+fn install_without_space_for_journal_or_source_changes_nothing() {
+    let Some(host) = host("install_without_space_for_journal_or_source_changes_nothing") else { return };
     host.sh("deb edge-thing 1; key good; repo /repo good; mkdir -p /etc/apt/keyrings /var/lib/edgeutils").expect(0);
     for dir in ["/var/lib/edgeutils", "/etc/apt/keyrings"] {
         host.sh(&format!(
@@ -164,7 +164,7 @@ fn install_without_room_for_the_journal_or_the_source_changes_nothing() {
         let full = host.sh("call edge-thing").expect(1);
         assert!(full.stderr.contains(dir) && full.stderr.contains("No space left on device"), "{}", full.stderr);
         assert!(full.stderr.contains("\nhint: "), "{}", full.stderr);
-        // A run that came as far as its first change is told of there.
+        // The journal of a run that came to its first change.
         host.sh("rm -rf /var/lib/edgeutils/journal");
         host.looks_as(&before, dir);
         host.sh(&format!("umount {dir}")).expect(0);
@@ -173,4 +173,4 @@ fn install_without_room_for_the_journal_or_the_source_changes_nothing() {
     assert_eq!(host.sh("state edge-thing").stdout, "ii 1\n");
 }
 
-on_each_debian!(dpkgs_own_database_on_a_full_disk_is_mended_once_there_is_room);
+on_each_debian!(dpkg_database_on_a_full_disk_is_repaired_once_there_is_space);

@@ -15,7 +15,7 @@ fn certgen(tree: &Tree, args: &[&str]) -> Ran {
     Tool::new("edge-certgen").arg("--root").arg(tree.path()).args(args).run()
 }
 
-/// A pair that is there and good.
+/// A tree with a valid key pair.
 fn start(pki: &Pki) -> Tree {
     let read = |name| std::fs::read_to_string(pki.at(name)).unwrap();
     let tree =
@@ -71,7 +71,7 @@ fn renewal_is_one_rename() {
 }
 
 #[test]
-fn new_key_is_two_and_what_lies_between_is_seen_and_completed() {
+fn new_key_is_two_renames_and_a_kill_between_is_completed() {
     if !kill::can_kill() {
         return skip("certgen_live_crash new key", "strace cannot trace here");
     }
@@ -82,13 +82,13 @@ fn new_key_is_two_and_what_lies_between_is_seen_and_completed() {
         let is_between = ran.code == 3;
         if is_between {
             *between.lock().unwrap() += 1;
-            let said = "stream.crt: a renewal was interrupted: the private key is new, the certificate is of the previous key\n    hint: complete it: edge-certgen stream\n";
+            let said = "stream.crt: error: a renewal was interrupted: the private key is new, the certificate is of the previous key\n    hint: complete it: edge-certgen stream\n";
             assert!(ran.stdout.contains(said), "killed before {call:?}: {}", ran.stdout);
         } else {
             assert_eq!(ran.code, 0, "killed before {call:?}: {}", ran.stdout);
         }
         let key = tree.read(KEY);
-        // Whatever call comes next, the key that is there is completed and not replaced by a third one.
+        // Any next call completes the new key and does not make a third one.
         let next: &[&str] = if call.name() == "fsync" { &["stream"] } else { &["stream", "--new-key", "--force"] };
         certgen(tree, next).expect(0);
         certgen(tree, &["check"]).expect(0);

@@ -1,5 +1,5 @@
 //! A kill before each system call that changes something, for every call that writes a private key: the same
-//! call completes it, an undo brings back exactly what was there, and no previous key is lost on the way.
+//! call completes it, an undo restores exactly the state before, and no previous key is lost.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -19,8 +19,8 @@ struct Case {
     before: &'static [&'static [&'static str]],
     call: &'static [&'static str],
     key: &'static str,
-    /// What is done to that key by hand before the call.
-    by_hand: fn(&Path),
+    /// What is done to that key before the call.
+    prepare: fn(&Path),
 }
 
 const STREAM: &str = "etc/kubeedge/certs/stream.key";
@@ -28,9 +28,9 @@ const EDGE: &str = "etc/kubeedge/certs/edge.key";
 const ROOT: &str = "etc/kubeedge/ca/rootCA.key";
 
 const NEW: [Case; 3] = [
-    Case { before: &[], call: &["stream", "--ip", "192.0.2.1"], key: STREAM, by_hand: nothing },
-    Case { before: &[], call: &["server", "--ip", "192.0.2.1"], key: ROOT, by_hand: nothing },
-    Case { before: &[], call: &["edge", "--new-key"], key: EDGE, by_hand: nothing },
+    Case { before: &[], call: &["stream", "--ip", "192.0.2.1"], key: STREAM, prepare: nothing },
+    Case { before: &[], call: &["server", "--ip", "192.0.2.1"], key: ROOT, prepare: nothing },
+    Case { before: &[], call: &["edge", "--new-key"], key: EDGE, prepare: nothing },
 ];
 
 /// Two keys are there, the second one with a mode and an owner of its own.
@@ -39,19 +39,19 @@ const REPLACED: [Case; 3] = [
         before: &[&["stream", "--ip", "192.0.2.1"], &["stream", "--new-key", "--force"]],
         call: &["stream", "--new-key", "--force"],
         key: STREAM,
-        by_hand: own,
+        prepare: own,
     },
     Case {
         before: &[&["edge"], &["edge", "--new-key", "--force"]],
         call: &["edge", "--new-key", "--force"],
         key: EDGE,
-        by_hand: own,
+        prepare: own,
     },
     Case {
         before: &[&["ca"], &["ca", "--new-key", "--force"]],
         call: &["ca", "--new-key", "--force"],
         key: ROOT,
-        by_hand: own,
+        prepare: own,
     },
 ];
 
@@ -61,14 +61,14 @@ const KEPT: [Case; 3] = [
         before: &[&["stream", "--ip", "192.0.2.1"], &["stream", "--new-key", "--force"]],
         call: &["stream"],
         key: STREAM,
-        by_hand: open,
+        prepare: open,
     },
-    Case { before: &[&["ca"], &["ca", "--new-key", "--force"]], call: &["ca"], key: ROOT, by_hand: other_form },
+    Case { before: &[&["ca"], &["ca", "--new-key", "--force"]], call: &["ca"], key: ROOT, prepare: other_form },
     Case {
         before: &[&["stream", "--ip", "192.0.2.1"], &["stream", "--new-key", "--force"]],
         call: &["stream", "--force"],
         key: STREAM,
-        by_hand: open,
+        prepare: open,
     },
 ];
 
@@ -112,7 +112,7 @@ fn start(pki: &Pki, case: &Case) -> Tree {
     for args in case.before {
         certgen(&tree, args).expect(0);
     }
-    (case.by_hand)(&tree.at(case.key));
+    (case.prepare)(&tree.at(case.key));
     tree
 }
 
@@ -262,7 +262,7 @@ fn undone_at_once(case: &Case) {
         let even = |snapshot: Snapshot| if finished { without_old(snapshot, case) } else { snapshot };
         let mut got = tree.snapshot();
         if state.is_none() {
-            // What a kill before the first record leaves is no change, and the next call removes it.
+            // Leftovers of a kill before the first record are removed by the next call.
             got.retain(|path, _| !path.to_str().unwrap().contains(".edgeutils-"));
         }
         assert_same(&even(got), &even(before.clone()), what);
@@ -293,7 +293,7 @@ fn first_key_killed_anywhere_is_completed_by_the_same_call() {
 }
 
 #[test]
-fn new_key_killed_anywhere_is_completed_by_the_same_call_and_not_made_again() {
+fn new_key_killed_anywhere_is_completed_and_not_made_again() {
     if can_kill("new") {
         REPLACED.iter().for_each(again_and_undone);
     }
@@ -307,7 +307,7 @@ fn key_that_stays_is_completed_by_the_same_call() {
 }
 
 #[test]
-fn undo_right_after_a_kill_brings_back_the_key_and_the_key_before_it() {
+fn undo_right_after_a_kill_restores_both_keys() {
     if can_kill("undo at once") {
         NEW[..1].iter().chain(&REPLACED).chain(&KEPT).for_each(undone_at_once);
     }

@@ -1,4 +1,4 @@
-//! What a caller asks for.
+//! What a caller requests: packages, their versions and their source.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,43 +11,43 @@ use crate::version::{PackageName, Stream, Version};
 
 const PREFERENCES: &str = "/etc/apt/preferences.d";
 
-/// Packages, and where they come from.
+/// Packages and their source.
 #[derive(Debug)]
-pub struct Wanted {
-    /// The repository; none for what the host's own sources or `offline` have.
+pub struct Request {
+    /// The repository; none to use the host's own sources or `offline`.
     pub source: Option<Source>,
-    /// What apt shall prefer from now on.
+    /// The pin to set.
     pub pin: Option<Pin>,
     /// The packages.
-    pub packages: Vec<Request>,
-    /// Whether all packages are held afterwards; otherwise each is held as it was, also where apt removed a hold.
+    pub packages: Vec<PackageRequest>,
+    /// Whether all packages are held afterwards; otherwise only those that were held before.
     pub hold: bool,
-    /// Whether a version may go down. Otherwise that is refused (exit 4), as the older version may not be able
+    /// Whether a package may be downgraded. Otherwise that is refused (exit 4), as the older version may not be able
     /// to read data of the newer one.
     pub downgrade: bool,
     /// A folder of packages instead of a repository.
     pub offline: Option<Offline>,
-    /// How long others may keep apt's locks, over all waits of one call.
+    /// How long to wait for apt's locks, in total.
     pub wait: Duration,
 }
 
 /// A package and its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
+pub struct PackageRequest {
     /// Its name.
     pub name: PackageName,
-    /// Which version will do.
-    pub version: Want,
+    /// The accepted versions.
+    pub version: VersionRequest,
 }
 
-/// Which version of a package will do.
+/// The accepted versions of a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Want {
-    /// Whatever is there; the newest where nothing is.
+pub enum VersionRequest {
+    /// The installed one, or else the newest.
     Any,
-    /// Any of this stream; its newest where none is there.
+    /// The installed one if it is of this stream, or else the newest of it.
     Stream(Stream),
-    /// This one.
+    /// Exactly this one.
     Exact(Version),
 }
 
@@ -56,39 +56,39 @@ pub enum Want {
 pub struct Pin {
     /// Its name, without an extension.
     pub name: String,
-    /// The package, or a pattern as apt knows them.
+    /// The package, or a pattern of apt.
     pub package: String,
     /// Such as `version 1.34.*` or `release l=isv:cri-o:stable:v1.34`.
     pub pin: String,
-    /// 1000 and more goes down too, 500 is the usual one.
+    /// 500 is the default of apt; with 1000 and more it also downgrades.
     pub priority: i32,
 }
 
-impl Want {
-    /// Whether an installed version will do.
+impl VersionRequest {
+    /// Whether a version is accepted.
     pub fn is_met_by(&self, version: &Version) -> bool {
         match self {
-            Want::Any => true,
-            Want::Stream(stream) => stream.holds(version),
-            Want::Exact(exact) => exact == version,
+            VersionRequest::Any => true,
+            VersionRequest::Stream(stream) => stream.contains(version),
+            VersionRequest::Exact(exact) => exact == version,
         }
     }
 
-    /// In words, for messages: `1.34.*`.
+    /// For messages: `1.34.*`.
     pub(crate) fn words(&self) -> String {
         match self {
-            Want::Any => "any version".to_owned(),
-            Want::Stream(stream) => format!("{stream}.*"),
-            Want::Exact(version) => version.to_string(),
+            VersionRequest::Any => "any version".to_owned(),
+            VersionRequest::Stream(stream) => format!("{stream}.*"),
+            VersionRequest::Exact(version) => version.to_string(),
         }
     }
 }
 
-impl Request {
-    /// In words, for messages: `cri-o 1.34.*`, or the name alone where any version will do.
+impl PackageRequest {
+    /// For messages: `cri-o 1.34.*`, or only the name if any version is accepted.
     pub(crate) fn words(&self) -> String {
         match &self.version {
-            Want::Any => self.name.to_string(),
+            VersionRequest::Any => self.name.to_string(),
             version => format!("{} {}", self.name, version.words()),
         }
     }
@@ -115,10 +115,10 @@ impl Pin {
     }
 }
 
-impl Wanted {
+impl Request {
     pub(crate) fn check(&self) -> Result<()> {
         if self.packages.is_empty() {
-            return Err(Error::usage("cannot install: no package is named"));
+            return Err(Error::usage("cannot install: no package is given"));
         }
         self.source.as_ref().map_or(Ok(()), Source::check)?;
         self.pin.as_ref().map_or(Ok(()), Pin::check)
@@ -130,18 +130,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_there_will_do_or_not() {
+    fn version_request_accepts_versions() {
         let version = |text| Version::parse(text).unwrap();
-        let stream = Want::Stream(Stream::parse("1.34").unwrap());
-        assert!(Want::Any.is_met_by(&version("0")) && stream.is_met_by(&version("1.34.1-1")));
+        let stream = VersionRequest::Stream(Stream::parse("1.34").unwrap());
+        assert!(VersionRequest::Any.is_met_by(&version("0")) && stream.is_met_by(&version("1.34.1-1")));
         assert!(!stream.is_met_by(&version("1.35.0-1")));
-        let exact = Want::Exact(version("1.34.1-1.1"));
+        let exact = VersionRequest::Exact(version("1.34.1-1.1"));
         assert!(exact.is_met_by(&version("0:1.34.1-1.1")) && !exact.is_met_by(&version("1.34.1-1.2")));
         assert_eq!((stream.words().as_str(), exact.words().as_str()), ("1.34.*", "1.34.1-1.1"));
     }
 
     #[test]
-    fn a_pin_is_three_lines_of_its_own() {
+    fn pin_is_rendered_and_checked() {
         let pin =
             Pin { name: "x".to_owned(), package: "cri-o".to_owned(), pin: "version 1.34.*".to_owned(), priority: 1001 };
         pin.check().unwrap();
