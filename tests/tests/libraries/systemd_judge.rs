@@ -270,13 +270,13 @@ fn files_in_run_apply_on_a_live_host() {
     machine.write("/run/systemd/system/crio.service.d/x.conf", dropin, "644");
     assert!(settings().contains("cgroupDriver=cgroupfs\n"), "{}", settings());
     let check = || machine.sh("edge-crio check").expect(3).stdout;
-    let said =
-        "/run/systemd/system/crio.service.d/x.conf:2: CRI-O uses cgroupfs by this option, and its files say systemd";
-    assert!(check().contains(said) && check().contains("crio.service: is not started at boot"), "{}", check());
+    let findings = check();
+    assert!(findings.contains("/run/systemd/system/crio.service.d/x.conf:2: "), "{findings}");
+    assert!(findings.contains("crio.service: error: ") && !findings.contains("masked"), "{findings}");
     machine.sh("systemctl mask --runtime crio.service").expect(0);
-    assert!(check().contains("crio.service: is masked, and cannot be started"), "{}", check());
+    assert!(check().contains("crio.service: error: is masked"), "{}", check());
     machine.sh("systemctl unmask --runtime crio.service").expect(0);
-    assert!(!check().contains("is masked"), "{}", check());
+    assert!(!check().contains("masked"), "{}", check());
     // A later drop-in and an environment file take precedence over the drop-in of edge-conf.
     machine.write(
         "/usr/local/lib/systemd/system/edgecore.service.d/99.conf",
@@ -290,9 +290,8 @@ fn files_in_run_apply_on_a_live_host() {
     );
     machine.write("/etc/x.env", "# x\nB=9\n", "644");
     let ran = machine.sh("edge-conf --force-namespace env A=1 B=1 C=2").expect(0);
-    let dropin = "/usr/local/lib/systemd/system/edgecore.service.d/99.conf:2 also sets A and takes precedence";
-    for said in [dropin, "/etc/x.env:2 also sets B and takes precedence"] {
-        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    for text in ["/edgecore.service.d/99.conf:2 also sets A", "/etc/x.env:2 also sets B"] {
+        assert!(ran.stderr.contains(text), "{}", ran.stderr);
     }
     assert!(!ran.stderr.contains("sets C") && !ran.stderr.contains("is not there yet"), "{}", ran.stderr);
     let shown = machine.sh("systemctl show -p Environment edgecore.service").expect(0).stdout;
