@@ -15,7 +15,7 @@ const NO_BACKEND: [&str; 2] = ["Protocol not supported", "generation id: Invalid
 const KUBELET_MARKS: [&str; 2] = ["KUBE-IPTABLES-HINT", "KUBE-KUBELET-CANARY"];
 
 fn has_no_backend(error: &Error) -> bool {
-    error.output().is_some_and(|output| NO_BACKEND.iter().any(|said| output.stderr.contains(said)))
+    error.output().is_some_and(|output| NO_BACKEND.iter().any(|message| output.stderr.contains(message)))
 }
 
 /// The rules of a host in a scope.
@@ -195,7 +195,7 @@ fn default_backend(root: &Root) -> Result<Option<Backend>> {
     if let Some(backend) = Backend::ALL.into_iter().find(|backend| name.contains(&backend.to_string())) {
         return Ok(Some(backend));
     }
-    let said = Cmd::find(Family::V4.program())?.arg("-V").run()?.stdout;
+    let version = Cmd::find(Family::V4.program())?.arg("-V").run()?.stdout;
     // Versions before 1.8 have only the legacy backend and do not name it.
-    Ok(Some(if said.contains("nf_tables") { Backend::Nft } else { Backend::Legacy }))
+    Ok(Some(if version.contains("nf_tables") { Backend::Nft } else { Backend::Legacy }))
 }

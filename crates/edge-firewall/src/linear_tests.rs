@@ -28,7 +28,7 @@ fn time(mut work: impl FnMut()) -> Duration {
         work();
         on_cpu().saturating_sub(start)
     };
-    (0..3).map(|_| once(&mut work)).min().unwrap().max(Duration::from_millis(1))
+    (0..3).map(|_| once(&mut work)).min().unwrap().max(Duration::from_millis(2))
 }
 
 #[track_caller]

@@ -131,8 +131,8 @@ pub(crate) type Chains<'a> = HashMap<&'a str, &'a [String]>;
 
 /// Whether both have the same chains with the same rules.
 pub(crate) fn same_chains(a: &Chains<'_>, b: &Chains<'_>) -> bool {
-    let holds = |(name, rules): (&&str, &&[String])| b.get(name).is_some_and(|others| same_rules(rules, others));
-    a.len() == b.len() && a.iter().all(holds)
+    let is_equal = |(name, rules): (&&str, &&[String])| b.get(name).is_some_and(|others| same_rules(rules, others));
+    a.len() == b.len() && a.iter().all(is_equal)
 }
 
 pub(crate) fn same_rules(a: &[String], b: &[String]) -> bool {

@@ -171,7 +171,7 @@ impl Reader<'_> {
         if let Some(known) = known {
             return Ok(known.iter().any(|other| other.name == chain));
         }
-        // Before it looks for such a rule, iptables looks for the chain that it leads to.
+        // iptables looks for the target chain before it looks for such a rule.
         let cmd = self.iptables()?.args(["-C", EVERYWHERE, "-j", chain]);
         let output = cmd.output()?;
         if output.status.success() || output.stderr.contains("Bad rule") {

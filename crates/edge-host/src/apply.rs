@@ -63,7 +63,7 @@ pub fn apply_unrecorded(host: &mut Host, plan: Plan) -> Result<Outcome> {
     if host.mode == Mode::DryRun {
         return Ok(show(host, &plan, true, unrecorded::shown));
     }
-    unrecorded::all(host, &plan.actions)?;
+    unrecorded::all(host, plan.actions)?;
     Ok(host.progress)
 }
 

@@ -87,8 +87,8 @@ pub enum Verb {
 }
 
 const ADD: &str = "\
-The port is 10350 up to KubeEdge 1.6, and 10351 from 1.7. With more than one cloudcore each has its own
-port; the config map tunnelport in the cluster lists them.
+The port is 10350 up to KubeEdge 1.6, and 10351 from 1.7. With more than one cloudcore each has
+its own port; the config map tunnelport in the cluster lists them.
 
 Examples:
   edge-redirect add 10351=192.0.2.1:10003 --persist

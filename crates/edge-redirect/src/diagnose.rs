@@ -43,13 +43,13 @@ fn live(
 ) -> Result<bool> {
     let errors: Vec<&Error> = firewall.unreadable().collect();
     findings.extend(errors.iter().map(|error| hinted(Finding::error("", error.message()), error.hint_text())));
-    let wanted: HashSet<Redirect> = stored.iter().flat_map(|stored| &stored.redirects).copied().collect();
+    let desired: HashSet<Redirect> = stored.iter().flat_map(|stored| &stored.redirects).copied().collect();
     let mut live: HashSet<Redirect> = HashSet::new();
     let mut is_managed = false;
     let views = firewall.views()?;
     for view in views.iter().filter(|view| view.seen.unreadable.is_none()) {
         let found = live_rules(view.save.table(TABLE));
-        findings.extend(chain(view, &wanted));
+        findings.extend(chain(view, &desired));
         live.extend(found.redirects);
         is_managed |= cloudcore_rules(view.save.table(TABLE)).is_some();
         findings.extend(others(view));
@@ -58,7 +58,7 @@ fn live(
         let missing = Finding::error(FILE, "iptables is not installed, so no redirect is active");
         findings.push(missing.hint("install iptables: apt-get install iptables"));
     } else if errors.is_empty() {
-        let inactive = wanted.iter().filter(|redirect| !live.contains(redirect));
+        let inactive = desired.iter().filter(|redirect| !live.contains(redirect));
         let mut inactive: Vec<&Redirect> = inactive.collect();
         inactive.sort();
         findings.extend(inactive.into_iter().map(|redirect| {

@@ -86,7 +86,7 @@ impl Facts {
         self.has_unit() && self.link.exists()
     }
 
-    /// Whether the operator has masked the unit.
+    /// Whether the administrator has masked the unit.
     pub(crate) fn is_masked(&self) -> bool {
         self.is_masked
     }

@@ -1,4 +1,4 @@
-//! Where units and configuration files are, which directory takes precedence, and what masks a file.
+//! The directories of units and configuration files, their precedence, and masks.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -7,9 +7,9 @@ use std::path::{Component, Path, PathBuf};
 
 use edge_host::{FileSnapshot, Result, Root, State};
 
-/// Where an administrator's units, drop-ins and enabling links are.
+/// The directory of the administrator's units, drop-ins and enabling links.
 pub const ADMIN_UNITS: &str = "/etc/systemd/system";
-/// What a mask points to.
+/// The target of a mask.
 pub const MASK: &str = "/dev/null";
 const DEV: &str = "/dev";
 pub(crate) const RUN: &str = "/run";
@@ -33,10 +33,10 @@ const SEARCH_PATH: [&str; 13] = [
 const LIB: &str = "/lib/systemd/system";
 const USR_LIB: &str = "/usr/lib/systemd/system";
 
-/// The time that a question is about.
+/// The time to look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// Now: /run counts as well, on a live host.
+    /// Now: including /run on a live host.
     Now,
     /// After the next boot, which empties /run.
     NextBoot,
@@ -44,7 +44,7 @@ pub enum Scope {
 
 /// The directories of units that exist, the one that takes precedence first.
 ///
-/// An image has no live /run, and what is there would be gone at its next boot anyway.
+/// An image has no live /run, and its files would be lost on its next boot.
 pub(crate) fn unit_dirs(root: &Root, scope: Scope) -> Result<Vec<PathBuf>> {
     let mut dirs = Vec::new();
     for dir in SEARCH_PATH.map(Path::new) {
@@ -70,8 +70,8 @@ pub(crate) fn is_unit_dir(dir: &Path) -> bool {
     SEARCH_PATH.iter().any(|own| Path::new(own) == dir)
 }
 
-/// Whether what was found at a path, itself and not what it links to, masks a unit or a file of configuration: a
-/// link to /dev/null, or an empty file.
+/// Whether a link or file masks a unit or a configuration file: a link to /dev/null, or an empty file. `itself` was read
+/// without following links.
 pub fn is_mask(path: &Path, itself: &FileSnapshot) -> bool {
     match &itself.state {
         State::Link { target } => target_of(path, target) == Path::new(MASK),
@@ -80,14 +80,14 @@ pub fn is_mask(path: &Path, itself: &FileSnapshot) -> bool {
     }
 }
 
-/// The same, with links followed: to an empty file, or to any device.
+/// Like [`is_mask`], and also through links to an empty file or to any device.
 pub(crate) fn masks(root: &Root, path: &Path, itself: &FileSnapshot) -> Result<bool> {
     let State::Link { target } = &itself.state else { return Ok(is_mask(path, itself)) };
     if is_mask(path, itself) {
         return Ok(true);
     }
     let target = target_of(path, target);
-    // The devices of an image are not looked at.
+    // Devices of an image are not read.
     if !root.is_live() && (target.starts_with(DEV) || target.starts_with(RUN)) {
         return Ok(target.starts_with(DEV));
     }
@@ -99,7 +99,7 @@ pub(crate) fn masks(root: &Root, path: &Path, itself: &FileSnapshot) -> Result<b
     })
 }
 
-/// Where a link leads, as its text says and without looking.
+/// The target of a link by its text, without access to the file system.
 pub(crate) fn target_of(link: &Path, text: &str) -> PathBuf {
     let mut path = PathBuf::from(TOP);
     let dir = link.parent().unwrap_or(link);
@@ -113,9 +113,9 @@ pub(crate) fn target_of(link: &Path, text: &str) -> PathBuf {
     path
 }
 
-/// The `*.conf` files of several directories in the order in which they count: by name, wherever they are. Of those
-/// with one name the one in the first directory is it, whatever it is: an empty one or a link to /dev/null hides the
-/// others. This is the rule of drop-ins, and of sysctl.d(5), modules-load.d(5) and their kin.
+/// The `*.conf` files of several directories in the order in which they apply: by name, in whichever directory. Of files
+/// with the same name, the one in the first directory applies; an empty one or a link to /dev/null hides the others. This
+/// is the rule of drop-ins, sysctl.d(5), modules-load.d(5) and similar directories.
 pub fn effective_files<P: AsRef<Path>>(root: &Root, dirs: &[P]) -> Result<Vec<PathBuf>> {
     let mut files: BTreeMap<OsString, PathBuf> = BTreeMap::new();
     for dir in dirs.iter().map(AsRef::as_ref).filter(|dir| root.is_live() || !dir.starts_with(RUN)) {
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn target_of_goes_by_the_text() {
+    fn target_of_resolves_the_text() {
         for (text, want) in [
             ("/dev/null", "/dev/null"),
             ("../../../dev/null", "/dev/null"),
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn effective_files_are_ordered_by_name_and_the_first_directory_wins() {
+    fn effective_files_are_sorted_by_name_and_the_first_directory_takes_precedence() {
         let dir = tempfile::tempdir().unwrap();
         for (path, text) in
             [("etc/a/20.conf", "x"), ("etc/a/.h.conf", ""), ("usr/a/20.conf", ""), ("usr/a/10.conf", "")]
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn unit_dirs_know_a_merged_system() {
+    fn unit_dirs_has_one_directory_for_a_merged_lib() {
         let dir = tempfile::tempdir().unwrap();
         for path in ["usr/lib/systemd/system", "etc/systemd/system", "run/systemd/system"] {
             fs::create_dir_all(dir.path().join(path)).unwrap();

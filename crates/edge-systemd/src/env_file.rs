@@ -1,4 +1,4 @@
-//! Files of `EnvironmentFile=`: a syntax of their own, near the shell's and without specifiers.
+//! Parses files of `EnvironmentFile=`, whose syntax is similar to that of the shell and has no specifiers.
 
 use crate::words::is_variable_name;
 
@@ -16,13 +16,13 @@ enum State {
     DoubleEscape,
 }
 
-/// The variables of such a file, each with the line where it begins. None are left of one that is not UTF-8.
+/// The variables of a file, each with the line where it begins; none for a file that is not UTF-8.
 pub(crate) fn parse(bytes: &[u8]) -> Vec<(String, String, usize)> {
     use State::{BeforeValue, Comment, CommentEscape, Double, DoubleEscape, Escape, Key, Single, Start, Value};
     let Ok(text) = std::str::from_utf8(bytes) else { return Vec::new() };
     let (mut all, mut state, mut line) = (Vec::new(), Start, 1);
     let (mut key, mut value, mut begins) = (String::new(), String::new(), 1);
-    // How much of an unquoted value is not blanks behind it.
+    // The length of an unquoted value without trailing blanks.
     let mut kept = 0;
     for char in text.chars() {
         let is_end = matches!(char, '\n' | '\r');
@@ -38,7 +38,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Vec<(String, String, usize)> {
             }
             Comment if char == '\\' => CommentEscape,
             Comment | CommentEscape if is_end => Start,
-            // Up to systemd 253 a backslash at its end made a comment of the line behind it as well.
+            // Up to systemd 253 a backslash at its end continues a comment on the next line.
             Comment | CommentEscape => Comment,
             Key if is_end => Start,
             Key if char == '=' => BeforeValue,

@@ -1,4 +1,4 @@
-//! Command lines of `ExecStart=` and its kin.
+//! Parses the command lines of `ExecStart=` and similar settings.
 
 use std::path::PathBuf;
 
@@ -6,40 +6,40 @@ use crate::name::expanded;
 use crate::settings::{Setting, Variable};
 use crate::words::{command_word, is_variable_name, unquoted_words};
 
-/// What may stand in front of a program: how it is run, and not what.
+/// Prefixes of a program that change how it is run.
 const PREFIXES: [char; 6] = ['-', '@', ':', '+', '!', '|'];
 
-/// The kernel takes no longer command lines.
+/// The kernel accepts no longer command lines.
 const MOST: usize = 2 << 20;
 
 /// A command that a unit runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
-    /// Program and arguments, without the prefixes of the program (`-`, `@`, `+`). Variables (`$NAME`) are as written.
+    /// Program and arguments, without the prefixes of the program (`-`, `@`, `+`). Variables (`$NAME`) are not replaced.
     pub argv: Vec<String>,
     /// The file that sets it.
     pub file: PathBuf,
     /// The line in it, from 1.
     pub line: usize,
-    /// Whether variables are replaced: not with the prefix `:`.
+    /// Whether systemd replaces variables: not with the prefix `:`.
     has_variables: bool,
 }
 
-/// A word of a command and the place that sets it.
+/// A word of a command and the place where it is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word {
     /// The word.
     pub text: String,
-    /// The file: of the variable that the word comes from, or else of the command.
+    /// The file that sets the variable of the word, or the command.
     pub file: PathBuf,
     /// The line in it, from 1.
     pub line: usize,
 }
 
 impl Command {
-    /// Its words with variables put in, which are sorted by name: `$NAME` as a word becomes the words of its value,
-    /// `${NAME}` its value. What would be more than any program can be started with ends there.
-    pub fn words(&self, environment: &[Variable]) -> Vec<Word> {
+    /// Its words with variables replaced: a word `$NAME` by the words of its value, `${NAME}` by its value. `environment` is
+    /// sorted by name. Words beyond the limit of the kernel are left out.
+    pub(crate) fn words(&self, environment: &[Variable]) -> Vec<Word> {
         let own = |text: String| Word { text, file: self.file.clone(), line: self.line };
         let mut all: Vec<Word> = Vec::new();
         let mut length = 0;
@@ -90,7 +90,7 @@ fn variable<'e>(environment: &'e [Variable], name: &str) -> Option<&'e Variable>
     environment.binary_search_by(|one| one.name.as_str().cmp(name)).ok().and_then(|at| environment.get(at))
 }
 
-/// The commands of one setting: a `;` by itself ends one. None of a line that systemd cannot read.
+/// The commands of one setting, separated by `;`; none for a line that systemd cannot parse.
 pub(crate) fn commands(setting: &Setting, unit: &str) -> Vec<Command> {
     read(&setting.value, unit)
         .unwrap_or_default()
@@ -107,7 +107,7 @@ pub(crate) fn commands(setting: &Setting, unit: &str) -> Vec<Command> {
 fn read(value: &str, unit: &str) -> Option<Vec<Vec<String>>> {
     let (mut rest, mut all, mut argv) = (value, Vec::new(), Vec::new());
     loop {
-        // As a word of its own and without quotes, which a word that was taken apart does not show.
+        // Only as a word without quotes, which a parsed word no longer shows.
         let (word, behind) = rest.split_once(|char: char| char.is_ascii_whitespace()).unwrap_or((rest, ""));
         match word {
             ";" => {
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn words_have_variables_put_in_and_name_their_place() {
+    fn words_replace_variables_and_name_their_place() {
         let mut all = Settings::new("a.service");
         let text = "[Service]\nEnvironment=\"A=x 'y z'\" B=1\nExecStart=-/bin/$A $A b${B}c$$ ${N} $N \\$A $Ab\nExecStart=:/bin/b $A\n";
         all.add(std::path::Path::new("/u"), text.as_bytes());

@@ -1,4 +1,4 @@
-//! What the fuzz targets in tests/ call, and no utility.
+//! Functions for the fuzz targets in tests/ only.
 
 /// The variables of a file of `EnvironmentFile=`, each with its line.
 pub fn env_file(bytes: &[u8]) -> Vec<(String, String, usize)> {

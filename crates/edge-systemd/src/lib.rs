@@ -1,8 +1,8 @@
-//! systemd's units as files: which file of a unit counts, what its settings amount to, what enables or masks it.
+//! Reads systemd's units as files: the file of a unit that takes precedence, its settings, what enables or masks it.
 //!
-//! systemd itself cannot be asked about an image, nor about the next boot of a host, and not every host runs it. So
-//! this crate reads the files by systemd's rules (systemd.unit(5), checked against systemd 252). Where a setting may
-//! be made in several places, the one that counts is named with its file and line.
+//! systemd cannot report about an image or about the next boot of a host, and not every host runs it. So this crate reads
+//! the files by systemd's rules (systemd.unit(5), verified with systemd 252). A setting that can be made in several places
+//! is returned with the file and line that take precedence.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests prepare files"))]
 
@@ -32,10 +32,10 @@ pub use syntax::{Assignment, parse, value};
 pub use unit::{Unit, UnitFile, Units};
 pub use words::{quoted_path, quoted_variable, variables};
 
-/// What sd_booted(3) looks for.
+/// The directory that sd_booted(3) checks for.
 const BOOTED: &str = "/run/systemd/system";
 
-/// Whether systemd is the init of this host; false for an image.
+/// Whether systemd is the init system of this host; false for an image.
 pub fn is_running(root: &Root) -> Result<bool> {
     Ok(root.is_live() && root.find(Path::new(BOOTED))?.exists())
 }

@@ -1,4 +1,4 @@
-//! Links that make a unit start with another one, and those that its \[Install\] section asks for.
+//! Links that enable a unit, and those that its \[Install\] section requests.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -9,27 +9,27 @@ use crate::dirs::{ADMIN_UNITS, masks};
 use crate::name::is_unit_name;
 use crate::settings::Settings;
 
-/// Directories beside a unit whose links make others start with it (`.upholds` from systemd 254 on).
+/// Suffixes of directories whose links start units together with another one (`.upholds` since systemd 254).
 const DEPENDENCIES: [&str; 3] = [".wants", ".requires", ".upholds"];
 const INSTALL: &str = "Install";
 
 /// A link to a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
-    /// Where.
+    /// Its path.
     pub path: PathBuf,
-    /// What is there.
+    /// The link itself, not followed.
     pub itself: FileSnapshot,
 }
 
 impl Link {
-    /// Whether the administrator made it, and not a package.
+    /// Whether the administrator made it, not a package.
     pub fn is_admins(&self) -> bool {
         self.path.starts_with(ADMIN_UNITS)
     }
 }
 
-/// Those directories: of one name (`multi-user.target.wants`) together, the one that takes precedence first.
+/// The directories of links, grouped by name (`multi-user.target.wants`), the one that takes precedence first.
 pub(crate) fn groups(listing: &[(PathBuf, HashSet<String>)]) -> Vec<Vec<PathBuf>> {
     let mut groups: BTreeMap<&str, Vec<PathBuf>> = BTreeMap::new();
     for (dir, names) in listing {
@@ -40,7 +40,7 @@ pub(crate) fn groups(listing: &[(PathBuf, HashSet<String>)]) -> Vec<Vec<PathBuf>
     groups.into_values().collect()
 }
 
-/// The links to a unit of these names that count.
+/// The effective links to a unit with these names.
 pub(crate) fn links_in(root: &Root, groups: &[Vec<PathBuf>], names: &[String]) -> Result<Vec<Link>> {
     let mut links = Vec::new();
     for name in names {

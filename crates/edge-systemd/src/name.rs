@@ -1,13 +1,13 @@
-//! Names of units: what they are made of, and what specifiers such as `%i` stand for.
+//! Names of units, and the specifiers that depend on them, such as `%i`.
 
-/// UNIT_NAME_MAX of systemd, with the byte that ends the name.
+/// UNIT_NAME_MAX of systemd, without the terminating byte.
 const MAX: usize = 255;
 const TYPES: [&str; 11] =
     ["service", "socket", "target", "device", "mount", "automount", "swap", "timer", "path", "slice", "scope"];
 /// Specifiers whose values only the running system knows (systemd.unit(5)).
 const OF_THE_HOST: &str = "aAbBCdDEfgGhHIlLmMoqsStTuUvVwWyY";
 
-/// A name taken apart: `PREFIX[@INSTANCE].TYPE`.
+/// A parsed name: `PREFIX[@INSTANCE].TYPE`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Name<'n> {
     pub(crate) prefix: &'n str,
@@ -18,11 +18,11 @@ pub(crate) struct Name<'n> {
 
 impl<'n> Name<'n> {
     pub(crate) fn parse(name: &'n str) -> Option<Name<'n>> {
-        let good = |byte: u8| byte.is_ascii_alphanumeric() || b":_.-\\@".contains(&byte);
+        let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || b":_.-\\@".contains(&byte);
         let (stem, kind) = name.rsplit_once('.')?;
         let (prefix, instance) = stem.split_once('@').map_or((stem, None), |(prefix, rest)| (prefix, Some(rest)));
-        let is_good = name.len() <= MAX && name.bytes().all(good) && !prefix.is_empty() && TYPES.contains(&kind);
-        is_good.then_some(Name { prefix, instance, kind })
+        let is_name = name.len() <= MAX && name.bytes().all(is_valid) && !prefix.is_empty() && TYPES.contains(&kind);
+        is_name.then_some(Name { prefix, instance, kind })
     }
 
     /// `foo@.service` of `foo@x.service`.
@@ -30,15 +30,15 @@ impl<'n> Name<'n> {
         self.instance.filter(|instance| !instance.is_empty()).map(|_| format!("{}@.{}", self.prefix, self.kind))
     }
 
-    /// Every name whose drop-ins apply to this one, the most specific first: itself, its template, and what is left
-    /// of it up to each dash.
+    /// Every name whose drop-ins apply to this one, the most specific first: itself, its template, and its prefixes up to each
+    /// dash.
     pub(crate) fn chain(name: &str) -> Vec<String> {
         let mut all = vec![name.to_owned()];
         let Some(parsed) = Name::parse(name) else { return all };
         if let Some(template) = parsed.template() {
             all.extend(Name::chain(&template));
         }
-        // Without the prefix's last character, so that each step is shorter; a dash at the front alone ends it.
+        // Without the last character of the prefix, so that each step is shorter; a leading dash ends the loop.
         let mut prefix = parsed.prefix;
         let instance = parsed.instance.filter(|instance| !instance.is_empty());
         loop {
@@ -58,13 +58,13 @@ impl<'n> Name<'n> {
     }
 }
 
-/// Whether this can be the name of a unit, and so of a file or directory of its own.
+/// Whether this is a valid name of a unit, and so of its file and directories.
 pub fn is_unit_name(name: &str) -> bool {
     Name::parse(name).is_some()
 }
 
-/// A value with its specifiers replaced by what they stand for; none where one of them does not exist, and systemd
-/// leaves such a value out. Those of the running system stay as they are written.
+/// Replaces the specifiers of a value; none if one of them does not exist, as systemd ignores such a value. Specifiers of
+/// the running system are kept.
 pub(crate) fn expanded(value: &str, name: &str) -> Option<String> {
     let parsed = Name::parse(name);
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
@@ -97,17 +97,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unit_name_needs_a_type_and_plain_characters() {
-        for good in ["a.service", "a@.service", "a@x-1.service", "dev-disk-by\\x2duuid.swap", "-.mount", "..service"] {
-            assert!(is_unit_name(good), "{good}");
+    fn is_unit_name_needs_a_type_and_valid_characters() {
+        for name in ["a.service", "a@.service", "a@x-1.service", "dev-disk-by\\x2duuid.swap", "-.mount", "..service"] {
+            assert!(is_unit_name(name), "{name}");
         }
-        for bad in ["a", ".service", "a.conf", "../a.service", "a b.service", "@x.service", &"a".repeat(256)] {
-            assert!(!is_unit_name(bad), "{bad}");
+        for name in ["a", ".service", "a.conf", "../a.service", "a b.service", "@x.service", &"a".repeat(256)] {
+            assert!(!is_unit_name(name), "{name}");
         }
     }
 
     #[test]
-    fn chain_goes_up_from_dash_to_dash() {
+    fn chain_has_a_prefix_for_each_dash() {
         for (name, chain) in [
             ("a.service", "a.service"),
             ("foo-bar-x.service", "foo-bar-x.service foo-bar-.service foo-.service"),
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn expanded_knows_what_the_name_says() {
+    fn expanded_replaces_specifiers_of_the_name() {
         let of = |value: &str| expanded(value, "a-b@x.service");
         assert_eq!(of("%n %N %p %i %j %%n 1%").as_deref(), Some("a-b@x.service a-b@x a-b x b %n 1%"));
         assert_eq!(of("%H").as_deref(), Some("%H"));

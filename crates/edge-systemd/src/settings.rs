@@ -1,4 +1,4 @@
-//! What the files of a unit amount to: the last assignment counts, an empty one resets a list.
+//! The effective settings of a unit: the last assignment applies, and an empty one resets a list.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,14 +14,14 @@ use crate::name::expanded;
 use crate::syntax::parse;
 use crate::words::variables;
 
-/// One assignment and its place.
+/// An assignment and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
     /// The section, without its brackets.
     pub section: Rc<str>,
     /// The key.
     pub key: String,
-    /// The value as it is written.
+    /// The value as written.
     pub value: String,
     /// The file.
     pub file: Rc<Path>,
@@ -29,14 +29,14 @@ pub struct Setting {
     pub line: usize,
 }
 
-/// A variable of a unit's environment and the place that sets it.
+/// A variable of a unit's environment and the place where it is set.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Variable {
     /// Its name.
     pub name: String,
     /// Its value.
     pub value: String,
-    /// The file: of the unit, or one that `EnvironmentFile=` names.
+    /// The file of the unit, or a file of `EnvironmentFile=`.
     pub file: PathBuf,
     /// The line in it, from 1.
     pub line: usize,
@@ -49,7 +49,7 @@ impl fmt::Debug for Variable {
     }
 }
 
-/// All assignments of a unit: of its file and then of its drop-ins.
+/// All assignments of a unit: those of its file, then those of its drop-ins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
     unit: String,
@@ -58,12 +58,12 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// No settings yet of the unit of this name.
+    /// Settings of a unit without files.
     pub fn new(unit: &str) -> Settings {
         Settings { unit: unit.to_owned(), ..Settings::default() }
     }
 
-    /// Adds those of a file, which count more than those before.
+    /// Adds the assignments of a file, which take precedence over those before.
     pub fn add(&mut self, path: &Path, bytes: &[u8]) {
         let file: Rc<Path> = Rc::from(path);
         self.all.extend(parse(bytes).into_iter().map(|one| Setting {
@@ -79,7 +79,7 @@ impl Settings {
         self.unread.push(path.to_path_buf());
     }
 
-    /// Drop-ins that could not be read, and whose settings are not known.
+    /// Drop-ins that could not be read.
     pub fn unread(&self) -> &[PathBuf] {
         &self.unread
     }
@@ -89,21 +89,16 @@ impl Settings {
         self.all.iter().filter(move |one| &*one.section == section && one.key == key)
     }
 
-    /// What a key is set to; none where it is not, or is reset.
+    /// The effective assignment of a key; none if it is not set, or reset.
     pub fn last(&self, section: &str, key: &str) -> Option<&Setting> {
         self.of(section, key).next_back().filter(|one| !one.value.is_empty())
     }
 
-    /// The assignments of a key that takes a list: those behind the last empty one.
-    pub fn list(&self, section: &str, key: &str) -> Vec<&Setting> {
+    /// The assignments of a key with a list: those after the last empty one.
+    pub(crate) fn list(&self, section: &str, key: &str) -> Vec<&Setting> {
         let mut all: Vec<&Setting> = self.of(section, key).rev().take_while(|one| !one.value.is_empty()).collect();
         all.reverse();
         all
-    }
-
-    /// Whether any file has this section with anything in it.
-    pub fn has(&self, section: &str) -> bool {
-        self.all.iter().any(|one| &*one.section == section)
     }
 
     /// The commands of `ExecStart=`.
@@ -123,13 +118,13 @@ impl Settings {
         all.into_values().collect()
     }
 
-    /// The words of the commands of `ExecStart=`, with the variables of this environment put in.
+    /// The words of the commands of `ExecStart=`, with the variables of this environment replaced.
     pub fn exec_start_words(&self, environment: &[Variable]) -> Vec<Word> {
         self.exec_start().iter().flat_map(|command| command.words(environment)).collect()
     }
 
-    /// The variables that the unit's programs get from its files, sorted by name: a file of `EnvironmentFile=` counts
-    /// more than `Environment=`, and a later one more than an earlier one. A file that is missing sets nothing.
+    /// The environment of the unit's programs from its files, sorted by name: files of `EnvironmentFile=` take precedence over
+    /// `Environment=`, and later ones over earlier ones. A missing file sets nothing.
     pub fn whole_environment(&self, root: &Root) -> Result<Vec<Variable>> {
         let mut all: BTreeMap<String, Variable> =
             self.environment().into_iter().map(|one| (one.name.clone(), one)).collect();
@@ -146,7 +141,7 @@ impl Settings {
     }
 }
 
-/// The files that a path of `EnvironmentFile=` means: its name may be a pattern with `*` and `?`.
+/// The files of a path of `EnvironmentFile=`, whose name may be a pattern with `*` and `?`.
 fn files(root: &Root, path: &Path) -> Result<Vec<PathBuf>> {
     // An image has no live /run.
     let is_known = path.is_absolute() && (root.is_live() || !path.starts_with(RUN));
@@ -158,11 +153,11 @@ fn files(root: &Root, path: &Path) -> Result<Vec<PathBuf>> {
         return Ok(vec![path.to_path_buf()]);
     }
     let names = root.list(dir)?.into_iter().filter_map(|name| name.into_string().ok());
-    // As glob(3) does it, a name with a dot in front has to be asked for.
+    // As in glob(3), a pattern does not match a leading dot.
     Ok(names.filter(|own| !own.starts_with('.') && matches(name, own)).map(|own| dir.join(own)).collect())
 }
 
-/// Whether a name fits a pattern; of several `*` only the last one is ever tried again.
+/// Whether a name matches a pattern. Only the last of several `*` is ever retried, so that the work is bounded.
 fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
     let (mut at, mut of, mut star) = (0, 0, None);
@@ -197,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn list_is_reset_by_an_empty_assignment_and_last_names_its_place() {
+    fn empty_assignment_resets_lists_and_settings() {
         let all = settings(&[
             (
                 "/usr/a.service",
@@ -222,11 +217,10 @@ mod tests {
             (1, &["/bin/c".to_owned()] as &[_], 5)
         );
         assert_eq!(format!("{:?}", all.environment()[1]), "C of /etc/20.conf:2", "without its value");
-        assert!(all.has("Unit") && !all.has("Install"));
     }
 
     #[test]
-    fn whole_environment_takes_files_last() {
+    fn whole_environment_prefers_files() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("etc")).unwrap();
         std::fs::write(dir.path().join("etc/a.env"), "# x\nA=file\n").unwrap();
@@ -247,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn matches_takes_patterns() {
+    fn matches_supports_patterns() {
         for (pattern, name, want) in
             [("a*c", "abbc", true), ("a*c", "abcd", false), ("*", "", true), ("?", "", false), ("*a*b", "xaxab", true)]
         {

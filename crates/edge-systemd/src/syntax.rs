@@ -1,8 +1,8 @@
-//! The syntax of unit files and their kin: sections, assignments, comments, lines that go on.
+//! Parses unit files and similar files: sections, assignments, comments, continued lines.
 
 use std::rc::Rc;
 
-/// LONG_LINE_MAX of systemd: a longer line ends the reading of a file.
+/// LONG_LINE_MAX of systemd, which stops reading at a longer line.
 const LONGEST: usize = 1 << 20;
 
 /// One `KEY=VALUE` of a file.
@@ -12,23 +12,23 @@ pub struct Assignment {
     pub section: Rc<str>,
     /// The key.
     pub key: String,
-    /// The value, without the white space around it; its quotes and escapes are still in it.
+    /// The value without surrounding white space; quotes and escapes are kept.
     pub value: String,
     /// The line where it begins, from 1.
     pub line: usize,
-    /// The line where it ends: another one where a `\` at the end of a line continues it.
+    /// The line where it ends, if a `\` at the end of a line continues it.
     pub last_line: usize,
 }
 
-/// Reads the assignments of a file as systemd does: what it skips is skipped, and what ends its reading (a broken
-/// section header, a line that is not UTF-8) ends it.
+/// Parses the assignments of a file like systemd, which skips some lines, and stops at an invalid section header or a line
+/// that is not UTF-8.
 pub fn parse(bytes: &[u8]) -> Vec<Assignment> {
     let mut file = Reading { section: None, all: Vec::new() };
     let mut open: Option<(usize, Vec<u8>)> = None;
     let mut last = 0;
     for (index, line) in lines(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)).enumerate() {
         let line = line.trim_ascii_start();
-        // Also between the lines of one value.
+        // Also between the lines of a value.
         if line.first().is_some_and(|first| b"#;".contains(first)) {
             continue;
         }
@@ -58,7 +58,7 @@ struct Reading {
 }
 
 impl Reading {
-    /// Takes a whole line; none where reading ends with it.
+    /// Adds a complete line; none if it ends the file.
     fn take(&mut self, bytes: &[u8], line: usize, last_line: usize) -> Option<()> {
         let text = std::str::from_utf8(bytes).ok()?.trim_matches(|char: char| char.is_ascii_whitespace());
         if let Some(header) = text.strip_prefix('[') {
@@ -72,7 +72,7 @@ impl Reading {
     }
 }
 
-/// Lines end at a line feed, a carriage return or a NUL; different ones behind each other are one end.
+/// Lines end at a line feed, a carriage return or a NUL; different ones in sequence are one line end.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(bytes).filter(|bytes| !bytes.is_empty());
     std::iter::from_fn(move || {
@@ -80,7 +80,7 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
         let end = bytes.iter().position(|byte| b"\n\r\0".contains(byte)).unwrap_or(bytes.len());
         let mut seen: Vec<u8> = Vec::new();
         for byte in bytes[end..].iter().take(3) {
-            // A NUL ends the line at once.
+            // A NUL always ends a line by itself.
             if !b"\n\r\0".contains(byte) || seen.contains(byte) || seen.contains(&0) {
                 break;
             }
@@ -91,7 +91,7 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The value of a key in a section of a text; none where it is not set, or set to nothing at last.
+/// The value of a key in a section of a text; none if it is not set, or its last value is empty.
 pub fn value(text: &str, section: &str, key: &str) -> Option<String> {
     let is_it = |one: &Assignment| &*one.section == section && one.key == key;
     parse(text.as_bytes()).into_iter().rfind(is_it).map(|one| one.value).filter(|value| !value.is_empty())
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn parse_ends_where_systemd_gives_up() {
+    fn parse_stops_where_systemd_stops() {
         assert_eq!(shown(b"A=0\n[S]\nA=1\n[S\nB=1\n"), ["3-3 [S] A=1"], "a header without its bracket");
         assert_eq!(shown(b"[S]\nA=1\nB=\xff\nC=1\n"), ["2-2 [S] A=1"], "not UTF-8");
         assert_eq!(shown(b"[S]\n#\xff\nC=1\n"), ["3-3 [S] C=1"], "in a comment it does not matter");
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn parse_knows_every_end_of_a_line() {
+    fn parse_supports_every_line_end() {
         assert_eq!(
             shown(b"\xef\xbb\xbf[S]\rA=1\r\nB=1\0C=1\n\rD=1\n\nE=1"),
             ["2-2 [S] A=1", "3-3 [S] B=1", "4-4 [S] C=1", "5-5 [S] D=1", "7-7 [S] E=1"]

@@ -1,4 +1,4 @@
-//! What is asked of a running systemd, and told to it in a plan.
+//! Queries to a running systemd, and its commands in a plan.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use edge_host::action::{Run, UndoOrder};
 use edge_host::{Cmd, Result};
 
 const PROGRAM: &str = "systemctl";
-/// systemd itself gives a unit 90 s to start or to stop.
+/// The default timeout of systemd for starting or stopping a unit.
 const WITHIN: Duration = Duration::from_secs(90);
 
 /// The command line `systemctl WORDS… -- UNIT`.
@@ -15,13 +15,13 @@ pub fn argv(words: &[&str], unit: &str) -> Vec<String> {
     [PROGRAM].iter().chain(words).chain(&["--", unit]).map(|&word| word.to_owned()).collect()
 }
 
-/// systemd reads its files again; in an undo after they are back.
+/// Reloads the units; in an undo after their files are restored.
 pub fn reload() -> Run {
     let argv = vec![PROGRAM.to_owned(), "daemon-reload".to_owned()];
     Run { argv: argv.clone(), probe: None, inverse: Some(argv), undo_order: UndoOrder::Last, deadline: WITHIN }
 }
 
-/// Starts a unit, and waits until it is up.
+/// Starts a unit and waits for it.
 pub fn start(unit: &str) -> Run {
     Run {
         argv: argv(&["start"], unit),
@@ -32,12 +32,12 @@ pub fn start(unit: &str) -> Run {
     }
 }
 
-/// Starts a unit, and does not wait.
+/// Starts a unit without waiting for it.
 pub fn start_no_block(unit: &str) -> Run {
     Run { argv: argv(&["start", "--no-block"], unit), ..start(unit) }
 }
 
-/// Stops a unit; an undo starts it when its files are back and read.
+/// Stops a unit; an undo starts it after its files are restored and reloaded.
 pub fn stop(unit: &str) -> Run {
     Run {
         argv: argv(&["stop"], unit),
@@ -48,7 +48,7 @@ pub fn stop(unit: &str) -> Run {
     }
 }
 
-/// Restarts a unit, and does not wait; an undo restarts it when all else is back, if it runs then.
+/// Restarts a unit without waiting for it; an undo restarts it at the end, if it is active then.
 pub fn restart_no_block(unit: &str) -> Run {
     Run {
         argv: argv(&["restart", "--no-block"], unit),
@@ -69,19 +69,19 @@ pub fn is_active(unit: &str) -> Result<bool> {
 pub struct Properties(BTreeMap<String, String>);
 
 impl Properties {
-    /// Reads what `systemctl show` prints.
+    /// Parses the output of `systemctl show`.
     pub fn parse(shown: &str) -> Properties {
         let pairs = shown.lines().filter_map(|line| line.split_once('='));
         Properties(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
     }
 
-    /// A property; empty where systemd does not know it.
+    /// A property; empty if systemd does not know it.
     pub fn get(&self, name: &str) -> &str {
         self.0.get(name).map_or("", String::as_str)
     }
 }
 
-/// Asks systemd for properties of a unit, with commas between them.
+/// Queries properties of a unit, separated by commas.
 pub fn show(unit: &str, properties: &str) -> Result<Properties> {
     let output = Cmd::find(PROGRAM)?.args(["show", "-p", properties, "--", unit]).run()?;
     Ok(Properties::parse(&output.stdout))
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn properties_are_read_in_any_order() {
+    fn properties_are_parsed_in_any_order() {
         let shown = Properties::parse("Result=exit-code\nEnvironment=A=1\nMainPID=17\n");
         assert_eq!((shown.get("MainPID"), shown.get("Environment"), shown.get("None")), ("17", "A=1", ""));
     }

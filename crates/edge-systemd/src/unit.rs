@@ -1,4 +1,4 @@
-//! Units: their files, what masks them, their other names, their settings.
+//! Units: their files, masks, aliases, drop-ins and settings.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -10,20 +10,20 @@ use crate::links::{Link, groups, links_in};
 use crate::name::Name;
 use crate::settings::Settings;
 
-/// Links from name to name are followed so far.
+/// The limit for following links from name to name.
 const MOST_ALIASES: usize = 8;
-/// More than anybody has for one unit: drop-ins, and bytes of all of its files.
+/// Limits for one unit: its drop-ins, and the bytes of all its files.
 const MOST_DROPINS: usize = 1024;
 const MOST_BYTES: usize = 4 << 20;
-/// What a directory of drop-ins is called after: a unit, the front of its name, or all units of a type.
+/// The suffix of a directory of drop-ins, after the name of a unit, a prefix of it, or a type.
 const DROPINS: &str = ".d";
 
 /// A file of a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnitFile {
-    /// Where.
+    /// Its path.
     pub path: PathBuf,
-    /// What is there itself: a link is a link.
+    /// The file or link itself, not followed.
     pub itself: FileSnapshot,
     /// Whether it masks the unit.
     pub is_mask: bool,
@@ -32,40 +32,40 @@ pub struct UnitFile {
 /// The files of a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unit {
-    /// Its name; another one than was asked for where that is an alias.
+    /// Its name; not the requested one if that is an alias.
     pub name: String,
-    /// Every file of this name, the one that counts first.
+    /// Every file of this name, the one that takes precedence first.
     pub files: Vec<UnitFile>,
-    /// The names that were asked for and lead to this unit.
+    /// The requested name and further aliases, if the name is an alias.
     aliases: Vec<String>,
 }
 
 impl Unit {
-    /// The file that counts.
+    /// The file that takes precedence.
     pub fn file(&self) -> Option<&UnitFile> {
         self.files.first()
     }
 
-    /// Whether there is one.
+    /// Whether it has a file.
     pub fn exists(&self) -> bool {
         !self.files.is_empty()
     }
 
-    /// Whether it cannot be started, whatever asks for it.
+    /// Whether it is masked and cannot be started.
     pub fn is_masked(&self) -> bool {
         self.file().is_some_and(|file| file.is_mask)
     }
 }
 
-/// All units of a host. Directories are listed once, as many units may be asked about.
+/// All units of a host. The directories are listed once for any number of queries.
 #[derive(Debug)]
 pub struct Units<'r> {
     root: &'r Root,
     /// The names in each directory, the one that takes precedence first.
     listing: Vec<(PathBuf, HashSet<String>)>,
-    /// Directories whose links make units start with another one: by name, and each with its places.
+    /// Directories of enabling links, grouped by name.
     groups: Vec<Vec<PathBuf>>,
-    /// Of a unit, other names that have drop-ins.
+    /// Aliases that have drop-ins, by unit.
     aliases: HashMap<String, Vec<String>>,
 }
 
@@ -101,7 +101,7 @@ impl<'r> Units<'r> {
         names
     }
 
-    /// Looks for the files of a unit: of its name and, for an instance, then of its template.
+    /// Finds the files of a unit: those of its name or, for an instance, of its template.
     pub fn find(&self, name: &str) -> Result<Unit> {
         let mut unit = Unit { name: name.to_owned(), files: self.files(name)?, aliases: Vec::new() };
         while let Some(other) = unit.files.first().and_then(alias) {
@@ -132,7 +132,7 @@ impl<'r> Units<'r> {
         Ok(all)
     }
 
-    /// What a name stands for, if it is a link to a unit of another name.
+    /// The unit of a name that is an alias.
     fn alias_of(&self, name: &str) -> Result<Option<String>> {
         let is_unit = Name::parse(name).is_some();
         let Some((dir, _)) = self.listing.iter().find(|(_, names)| is_unit && names.contains(name)) else {
@@ -143,7 +143,7 @@ impl<'r> Units<'r> {
         Ok(alias(&UnitFile { path, itself, is_mask: false }))
     }
 
-    /// A unit's name and its aliases, as far as drop-ins or links can be meant by them.
+    /// A unit's name and the aliases that may have drop-ins or links.
     fn all_names(&self, unit: &Unit) -> Result<Vec<String>> {
         let mut names = vec![unit.name.clone()];
         names.extend(unit.aliases.iter().cloned());
@@ -165,9 +165,9 @@ impl<'r> Units<'r> {
         Ok(names)
     }
 
-    /// What a unit's file and its drop-ins set; nothing where it is masked.
+    /// The settings of a unit from its file and drop-ins; none if it is masked.
     ///
-    /// Fails where there are more of them than can be meant.
+    /// Errors: exit 1 beyond the limits for one unit.
     pub fn settings(&self, unit: &Unit) -> Result<Settings> {
         let mut settings = Settings::new(&unit.name);
         let Some(file) = unit.file().filter(|file| !file.is_mask) else { return Ok(settings) };
@@ -176,7 +176,7 @@ impl<'r> Units<'r> {
         for path in std::iter::once(&file.path).chain(&dropins) {
             let bytes = match regular(self.root, path) {
                 Ok(bytes) => bytes,
-                // Only root may read one that holds a secret, and the others say much without it.
+                // A drop-in with a secret is readable only for root, and the other files are still useful.
                 Err(_) if *path != file.path => {
                     settings.leave_out(path);
                     continue;
@@ -185,15 +185,18 @@ impl<'r> Units<'r> {
             };
             length += bytes.len();
             if length > MOST_BYTES || dropins.len() > MOST_DROPINS {
-                return Err(Error::failed(format!("cannot read the settings of {}: there are too many", unit.name))
-                    .hint(format!("systemctl cat {}", unit.name)));
+                return Err(Error::failed(format!(
+                    "cannot read the settings of {}: the files are too many or too large",
+                    unit.name
+                ))
+                .hint(format!("systemctl cat {}", unit.name)));
             }
             settings.add(path, &bytes);
         }
         Ok(settings)
     }
 
-    /// The drop-ins of a unit in the order in which they count.
+    /// The drop-ins of a unit in the order in which they apply.
     ///
     /// Of the unit's name, then of its aliases: the directory that takes precedence comes first, and in it the more
     /// specific name. `service.d` of any directory comes last.
@@ -223,16 +226,15 @@ impl<'r> Units<'r> {
         effective_files(self.root, &real)
     }
 
-    /// The links that make a unit start with another one, the administrator's first.
+    /// The links that enable a unit, the administrator's first.
     ///
-    /// What is not a link counts for nothing, and neither does a link to /dev/null; both hide the links of the same
-    /// name in the directories behind.
+    /// Other files and links to /dev/null enable nothing, and hide the links of the same name in later directories.
     pub fn links_to(&self, unit: &Unit) -> Result<Vec<Link>> {
         links_in(self.root, &self.groups, &self.all_names(unit)?)
     }
 }
 
-/// The bytes of a regular file, links followed; none of anything else.
+/// The content of a regular file, links followed; empty for anything else.
 fn regular(root: &Root, path: &Path) -> Result<Vec<u8>> {
     if masks(root, path, &root.find_link(path)?)? {
         return Ok(Vec::new());
@@ -240,7 +242,7 @@ fn regular(root: &Root, path: &Path) -> Result<Vec<u8>> {
     Ok(root.find(path)?.bytes)
 }
 
-/// The unit that a link stands for, if it leads to one of another name on the search path.
+/// The unit that a file is an alias of: a link to a unit with another name on the search path.
 fn alias(file: &UnitFile) -> Option<String> {
     let State::Link { target } = &file.itself.state else { return None };
     let target = target_of(&file.path, target);

@@ -1,15 +1,8 @@
-//! Words of a value: quotes and C escapes, read and written.
+//! Words of a value: parsing and writing of quotes and C escapes.
 
 use edge_host::{Error, Result};
 
-/// What to do about an escape that does not exist.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unknown {
-    Fail,
-    Keep,
-}
-
-/// A word that does not end: a quote or an escape is open.
+/// A word without an end: a quote or an escape is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unbalanced;
 
@@ -19,21 +12,21 @@ fn is_blank(byte: u8) -> bool {
     BLANKS.contains(&char::from(byte))
 }
 
-/// The next word of a command line, and none at its end. An escape that does not exist stays as it is written.
+/// The next word of a command line; none at its end. An unknown escape is kept.
 pub(crate) fn command_word(rest: &mut &str) -> std::result::Result<Option<String>, Unbalanced> {
     let mut strict = *rest;
-    let word = match next_word(&mut strict, Unknown::Fail) {
+    let word = match next_word(&mut strict, false) {
         Ok(word) => {
             *rest = strict;
             word
         }
-        Err(Unbalanced) => next_word(rest, Unknown::Keep)?,
+        Err(Unbalanced) => next_word(rest, true)?,
     };
     Ok(word.map(|word| String::from_utf8_lossy(&word).into_owned()))
 }
 
-/// The next word and what is left behind it (extract_first_word() of systemd).
-fn next_word(rest: &mut &str, unknown: Unknown) -> std::result::Result<Option<Vec<u8>>, Unbalanced> {
+/// The next word; `rest` is what follows (extract_first_word() of systemd). An unknown escape is kept or an error.
+fn next_word(rest: &mut &str, keeps_unknown: bool) -> std::result::Result<Option<Vec<u8>>, Unbalanced> {
     let text = rest.trim_start_matches(BLANKS);
     let bytes = text.as_bytes();
     if bytes.is_empty() {
@@ -49,9 +42,9 @@ fn next_word(rest: &mut &str, unknown: Unknown) -> std::result::Result<Option<Ve
                     word.extend_from_slice(&escaped);
                     at += length;
                 }
-                None if unknown == Unknown::Keep && (at < bytes.len() || quote.is_none()) => {
+                None if keeps_unknown && (at < bytes.len() || quote.is_none()) => {
                     word.push(b'\\');
-                    // The byte behind it is kept as it is, a quote as well.
+                    // The next byte is kept as well, even a quote.
                     word.extend(bytes.get(at));
                     at += 1;
                 }
@@ -70,8 +63,8 @@ fn next_word(rest: &mut &str, unknown: Unknown) -> std::result::Result<Option<Ve
     Ok(Some(word))
 }
 
-/// The words of a variable's value: quotes keep words together, a backslash takes the meaning of what is behind it,
-/// and what is open at the end is closed there.
+/// The words of a variable's value: quotes group words, a backslash escapes the next character, and an open quote ends at
+/// the end.
 pub(crate) fn unquoted_words(value: &str) -> Vec<String> {
     let (mut all, mut word, mut quote) = (Vec::new(), None::<String>, None);
     let mut chars = value.chars();
@@ -91,7 +84,7 @@ pub(crate) fn unquoted_words(value: &str) -> Vec<String> {
     all
 }
 
-/// What stands behind a backslash, and how many bytes of it (cunescape_one() of systemd).
+/// The value of an escape after its backslash, and its length (cunescape_one() of systemd).
 fn unescaped(rest: &[u8]) -> Option<(Vec<u8>, usize)> {
     let number = |from: usize, digits: usize, radix: u32| {
         let text = std::str::from_utf8(rest.get(from..from + digits)?).ok()?;
@@ -120,11 +113,11 @@ fn unescaped(rest: &[u8]) -> Option<(Vec<u8>, usize)> {
     }
 }
 
-/// The variables of the value of `Environment=`, as `(NAME, VALUE)` with their specifiers still in them. What is not
-/// an assignment is left out, and so is everything from an unbalanced quote on.
+/// The variables in a value of `Environment=`, as `(NAME, VALUE)` with their specifiers. Words that are not assignments are
+/// left out, and so is everything after an unbalanced quote.
 pub fn variables(value: &str) -> Vec<(String, String)> {
     let (mut rest, mut all) = (value, Vec::new());
-    while let Ok(Some(word)) = next_word(&mut rest, Unknown::Fail) {
+    while let Ok(Some(word)) = next_word(&mut rest, false) {
         let Ok(word) = String::from_utf8(word) else { continue };
         if let Some((name, value)) = word.split_once('=').filter(|(name, _)| is_variable_name(name)) {
             all.push((name.to_owned(), value.to_owned()));
@@ -133,24 +126,24 @@ pub fn variables(value: &str) -> Vec<(String, String)> {
     all
 }
 
-/// Whether a variable may be called so.
+/// Whether this is a valid name of a variable.
 pub(crate) fn is_variable_name(name: &str) -> bool {
-    let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    name.bytes().all(good) && name.bytes().next().is_some_and(|first| !first.is_ascii_digit())
+    let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    name.bytes().all(is_valid) && name.bytes().next().is_some_and(|first| !first.is_ascii_digit())
 }
 
-/// The assignment `"NAME=VALUE"` of `Environment=`, so that systemd reads exactly this value.
+/// Quotes the assignment `"NAME=VALUE"` for `Environment=`, so that systemd reads exactly this value.
 pub fn quoted_variable(name: &str, value: &str) -> String {
     format!("\"{name}={}\"", value.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%"))
 }
 
-/// A program's path as the first word of `ExecStart=`. No `$` stands for a variable there.
+/// Quotes the path of a program as the first word of `ExecStart=`, where systemd replaces no variables.
 ///
-/// Refuses (exit 4) what systemd takes for no path in any spelling.
+/// Errors: exit 4 for a path that systemd cannot read with any quoting.
 pub fn quoted_path(path: &str) -> Result<String> {
     if path.contains(|char: char| char.is_control() || "\"'\\".contains(char)) {
-        let what = format!("cannot name {path:?} in a unit: it contains a quote, a backslash or a control character");
-        return Err(Error::refused(what).hint("move the program to a path without them"));
+        let what = format!("cannot use {path:?} in a unit: it contains a quote, a backslash or a control character");
+        return Err(Error::refused(what).hint("move the program to a path without these characters"));
     }
     let escaped = path.replace('%', "%%");
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
@@ -196,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn quoted_variable_is_read_as_it_was() {
+    fn quoted_variable_is_read_as_the_same_value() {
         for value in ["", "1", "50% \"x\\y\"", "a b", "it's \u{e4}", "\\x41", "%%i"] {
             let read = variables(&quoted_variable("A", value));
             assert_eq!(crate::name::expanded(&read[0].1, "a.service").as_deref(), Some(value));
@@ -205,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn quoted_path_reaches_systemd_as_it_is() {
+    fn quoted_path_is_read_as_the_same_path() {
         for (path, want) in [
             ("/usr/local/bin/edge-redirect", "/usr/local/bin/edge-redirect"),
             ("/opt/edge utils/x", "\"/opt/edge utils/x\""),
@@ -215,8 +208,8 @@ mod tests {
         ] {
             assert_eq!(quoted_path(path).unwrap(), want);
         }
-        for bad in ["/opt/a\nExecStart=/b", "/opt/\"q\"/x", "/opt/it's/x", "/opt/a\\b"] {
-            assert!(quoted_path(bad).unwrap_err().to_string().contains("in a unit"), "{bad}");
+        for path in ["/opt/a\nExecStart=/b", "/opt/\"q\"/x", "/opt/it's/x", "/opt/a\\b"] {
+            assert!(quoted_path(path).unwrap_err().to_string().contains("in a unit"), "{path}");
         }
     }
 }

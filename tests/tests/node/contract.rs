@@ -98,6 +98,7 @@ fn everything(mut seen: impl FnMut(&str, &Value, bool)) {
     let certgen = certgen.iter().chain(show).map(|call| ("edge-certgen", call));
     let redirect: &[(&[&str], i32)] = &[
         (&["status"], 0),
+        (&["check"], 3),
         (&["add", "10351=192.0.2.1:10003"], 2),
         (&["add", "10351=192.0.2.1:10003", "--persist", "-n"], 3),
         (&["add", "10351=192.0.2.1:10003", "--persist"], 0),

@@ -12,9 +12,9 @@ pub(super) fn shown(action: &Action) -> Shown {
 }
 
 /// Runs the programs of a plan, in order.
-pub(super) fn all(host: &mut Host, actions: &[Action]) -> Result<()> {
-    let find = |action| Ok((shown(action), command::find(host, action)?));
-    for (shown, command) in actions.iter().map(find).collect::<Result<Vec<_>>>()? {
+pub(super) fn all(host: &mut Host, actions: Vec<Action>) -> Result<()> {
+    let find = |action: Action| Ok((shown(&action), command::find(host, &action)?));
+    for (shown, command) in actions.into_iter().map(find).collect::<Result<Vec<_>>>()? {
         host.interrupt.check()?;
         let command = command.ok_or_else(|| {
             Error::failed(format!("cannot {} {}: only programs run without a journal", shown.verb, shown.object))

@@ -64,7 +64,9 @@ fn own(seen: &Seen, save: &Save<'_>, found: &LiveRules, facts: &Facts) -> Vec<St
             None => ("inactive", "no rule jumps to its chain"),
         };
         let after = if stored.contains(redirect) { "" } else { ", lost on reboot" };
-        let text = format!("{traffic}, {} connections so far{after}", counted.get(redirect).unwrap_or(&0));
+        let count = counted.get(redirect).copied().unwrap_or_default();
+        let plural = if count == 1 { "" } else { "s" };
+        let text = format!("{traffic}, {count} connection{plural} so far{after}");
         lines.push(line(redirect, state, text).from(source.clone()));
     }
     if !found.is_complete {
@@ -75,8 +77,7 @@ fn own(seen: &Seen, save: &Save<'_>, found: &LiveRules, facts: &Facts) -> Vec<St
     lines
 }
 
-/// The packets that our rules have counted, by redirect: one for each connection, as only its first packet goes through
-/// the nat table.
+/// The packet counters of our rules: one packet for each connection, as only its first packet passes the nat table.
 fn connections(table: Option<&Table<'_>>) -> HashMap<Redirect, u64> {
     let rules = table.into_iter().flat_map(|table| table.rules()).filter(|rule| rule.chain == CHAIN);
     let mut counted = HashMap::new();

@@ -1,4 +1,4 @@
-//! Units in trees of files.
+//! Tests with units in temporary trees.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -52,7 +52,7 @@ impl Tree {
 }
 
 #[test]
-fn find_takes_the_directory_that_precedes() {
+fn find_prefers_the_directory_that_takes_precedence() {
     let tree = Tree::new(&[(USR, "a.service", "x"), (LOCAL, "a.service", "x"), (USR, "b@.service", "x")]);
     let unit = tree.unit("a.service");
     assert_eq!(unit.files.len(), 2);
@@ -62,7 +62,7 @@ fn find_takes_the_directory_that_precedes() {
 }
 
 #[test]
-fn is_masked_knows_every_form_of_a_mask() {
+fn is_masked_recognizes_every_mask() {
     let tree = Tree::new(&[(ETC, "empty.service", ""), (ETC, "comment.service", "#\n"), ("opt", "none", "")]);
     for (name, target) in [
         ("null.service", "/dev/null"),
@@ -83,7 +83,7 @@ fn is_masked_knows_every_form_of_a_mask() {
     for not in ["comment", "dangling", "real"] {
         assert!(!tree.unit(&format!("{not}.service")).is_masked(), "{not}");
     }
-    // A mask behind the file that counts is none.
+    // A mask in a later directory has no effect.
     let tree = Tree::new(&[(ETC, "a.service", "x")]);
     tree.link(USR, "a.service", "/dev/null");
     assert!(!tree.unit("a.service").is_masked());
@@ -128,7 +128,7 @@ fn settings_of_an_alias_are_those_of_its_unit() {
     ]);
     tree.link(ETC, "cri-o.service", "/usr/lib/systemd/system/crio.service");
     let want = ["A=1 /usr/lib/systemd/system/crio.service:2", "C=1 /etc/systemd/system/crio.service.d/1.conf:2"];
-    // Of drop-ins of one name that of the unit's own name counts.
+    // Of drop-ins with the same name, that of the unit takes precedence over that of an alias.
     assert_eq!(tree.environment("crio.service"), want);
     assert_eq!(tree.environment("cri-o.service"), want);
     assert_eq!(tree.unit("cri-o.service").name, "crio.service");

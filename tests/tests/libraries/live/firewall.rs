@@ -1,4 +1,4 @@
-//! The rules of others: read without loss, and never moved, changed or reset. iptables is the judge.
+//! Rules of other programs are parsed without loss, and never moved, changed or reset; iptables confirms it.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -13,7 +13,7 @@ fn can(test: &str) -> bool {
     can_run()
 }
 
-/// Rules of every kind of word and quote.
+/// Rules with every kind of word and quote.
 const ODD: &str = r#"*nat
 :OUTPUT ACCEPT [1:2]
 :odd.chain_name - [0:0]
@@ -25,7 +25,7 @@ COMMIT
 "#;
 
 #[test]
-fn rules_that_iptables_prints_are_read_without_loss() {
+fn save_is_parsed_without_loss() {
     if !can("lossless") {
         return;
     }
@@ -42,7 +42,7 @@ fn rules_that_iptables_prints_are_read_without_loss() {
         assert_eq!(save.to_string(), printed, "{backend}");
         assert!(save.tables.iter().flat_map(|table| table.rules()).count() > 400);
 
-        // Each rule taken apart and quoted again is the same rule to iptables.
+        // Each rule is the same for iptables after its words are parsed and quoted again.
         let mut again = String::new();
         for table in &save.tables {
             again += &format!("*{}\n", table.name);
@@ -61,7 +61,7 @@ fn rules_that_iptables_prints_are_read_without_loss() {
         let judged = script_on(&again, &text).expect(0).stdout;
         let judged = Save::parse(&judged).unwrap();
         for table in &save.tables {
-            // x_tables lists them in the order in which they were first used.
+            // x_tables lists tables in the order of their first use.
             let other = judged.table(table.name).unwrap();
             assert_eq!(table.lines.len(), other.lines.len());
             for (line, other) in table.lines.iter().zip(&other.lines) {
@@ -72,14 +72,14 @@ fn rules_that_iptables_prints_are_read_without_loss() {
 }
 
 #[test]
-fn rules_of_others_stay_as_they_are() {
+fn rules_of_other_programs_are_unchanged() {
     if !can("foreign rules") {
         return;
     }
     let rules = foreign(10_000);
     assert!(rules.lines().filter(|line| line.contains("-A ")).count() >= 10_000);
     for backend in ["nft", "legacy"] {
-        // docker restarts while we work; ours comes between, first and last.
+        // Our rules are added, changed, removed and restored.
         let text = format!(
             "
             iptables-{backend}-restore --counters < $RULES || exit 97
@@ -103,7 +103,7 @@ fn rules_of_others_stay_as_they_are() {
         let said: Vec<&str> = said.lines().filter(|line| !line.contains("note: ")).collect();
         let (count, rest) = said.split_first().unwrap();
         assert!(count.ends_with(" rules") && count.len() == "10013 rules".len(), "{count}");
-        // The comment of a foreign rule has our chain's name in it: one more line, one chain, two rules, two jumps.
+        // The comment of another rule contains the name of our chain: one more line besides one chain, two rules and two jumps.
         assert_eq!(
             rest,
             ["exit 0", "6", "exit 0", "exit 0", "after remove as before", "exit 0", "exit 0", "after undo as before"],
@@ -113,7 +113,7 @@ fn rules_of_others_stay_as_they_are() {
 }
 
 #[test]
-fn writer_at_the_same_time_loses_nothing() {
+fn concurrent_writer_loses_no_rules() {
     if !can("concurrent writer") {
         return;
     }

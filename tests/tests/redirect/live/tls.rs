@@ -70,7 +70,7 @@ fn cloudcores_are_reached_through_addresses_that_do_not_exist() {
             ask before ''
             redirect add 10351=192.0.2.1:10003 10352=192.0.2.2:10003 '10351=[2001:db8::2]:10003' --backend {backend} > /dev/null
             ask after ''
-            redirect status | grep -o '.*connections'
+            redirect status | grep -o '.*connection'
             redirect remove > /dev/null
             ask removed ''"
         );
@@ -82,9 +82,9 @@ fn cloudcores_are_reached_through_addresses_that_do_not_exist() {
                 reached[0], reached[1], reached[2]
             )
         };
-        let counted = "redirect 10351 to 192.0.2.1:10003: active: from this host, 1 connections
-redirect 10352 to 192.0.2.2:10003: active: from this host, 1 connections
-redirect 10351 to [2001:db8::2]:10003: active: from this host, 1 connections
+        let counted = "redirect 10351 to 192.0.2.1:10003: active: from this host, 1 connection
+redirect 10352 to 192.0.2.2:10003: active: from this host, 1 connection
+redirect 10351 to [2001:db8::2]:10003: active: from this host, 1 connection
 ";
         let notes = "edge-redirect: note: the rules are lost on reboot; use --persist to restore them at boot\n";
         let nobody = ["nobody"; 3];
