@@ -192,7 +192,7 @@ fn trial_reports_the_error_of_a_plugin() {
         &[
             "error: DEL does not release the lease of 10.85.0.2: the range runs out of addresses\n",
             "exit 3\n",
-            "error: plugins[0]: bridge failed to ADD: failed to create bridge \"a-name-that-is-too-long\"",
+            "error: plugins[0]: ADD by bridge failed: failed to create bridge \"a-name-that-is-too-long\"",
             "exit 3\n",
             "0\n",
             "note: not tested: macvlan needs a device of the host (master)\n",

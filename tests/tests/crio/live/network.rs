@@ -16,9 +16,9 @@ type Case = (&'static str, &'static str, Option<(&'static str, &'static str)>);
 
 const CASES: [Case; 34] = [
     ("in order", ":", None),
-    ("no file", "rm $N/1.conflist", Some((NOT_READY, "there is no network configuration"))),
-    ("a backup", "mv $N/1.conflist $N/1.conflist.bak", Some((NOT_READY, "there is no network configuration"))),
-    ("no directory", "rm -r $N", Some((NOT_READY, "there is no network configuration"))),
+    ("no file", "rm $N/1.conflist", Some((NOT_READY, "no network configuration found"))),
+    ("a backup", "mv $N/1.conflist $N/1.conflist.bak", Some((NOT_READY, "no network configuration found"))),
+    ("no directory", "rm -r $N", Some((NOT_READY, "no network configuration found"))),
     ("cut off", "printf '{\"name\":' > $N/1.conflist", Some((NOT_READY, "it is not valid JSON"))),
     ("empty", ": > $N/1.conflist", Some((NOT_READY, "it is empty"))),
     ("an array", "echo [] > $N/1.conflist", Some((NOT_READY, "it is not a JSON object"))),
