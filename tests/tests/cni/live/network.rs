@@ -25,9 +25,9 @@ fn transcript(test: &str, text: &str) -> Option<String> {
 
 /// Fails unless each of these is in the text, in this order.
 #[track_caller]
-fn in_order(text: &str, wanted: &[&str]) {
+fn in_order(text: &str, expected: &[&str]) {
     let mut rest = text;
-    for want in wanted {
+    for want in expected {
         let Some(at) = rest.find(want) else { panic!("{want:?} is not in its place in\n{text}") };
         rest = &rest[at + want.len()..];
     }
