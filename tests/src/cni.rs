@@ -53,7 +53,7 @@ pub fn can_build() -> bool {
     Command::new("go").arg("version").output().is_ok_and(|output| output.status.success())
 }
 
-/// Whether there is no go here, which is told.
+/// Whether go is missing, in which case the test is skipped.
 pub fn no_go(test: &str) -> bool {
     let missing = !can_build();
     if missing {
@@ -106,12 +106,12 @@ pub fn own_arch() -> &'static str {
     if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" }
 }
 
-/// ELF's number of the machine that an image is for, and a shell in it that says so.
+/// Makes an image for the machine with this ELF number: adds a shell for it.
 pub fn image_for(tree: &Tree, machine: u8) {
     tree.write("bin/sh", tiny(machine, "a shell"));
 }
 
-/// Runs a shell script on a host of its own: private namespaces with empty /opt, /run, /var and
+/// Runs a shell script in private namespaces: with empty /opt, /run, /var and
 /// /mnt, and a view of /etc that forgets what is written. `cni` runs edge-cni.
 pub fn script(text: &str) -> Ran {
     const PRELUDE: &str = r#"

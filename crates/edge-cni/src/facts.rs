@@ -64,7 +64,7 @@ pub(crate) fn oldest_runtime(host: &Host) -> Result<Option<Runtime>> {
 
 fn missing(host: &Host, dir: &Path, name: &str) -> Error {
     let error =
-        Error::failed(format!("cannot write a network: there is no {name} in {}", host.root.display(dir).display()));
+        Error::failed(format!("cannot write a network: {name} is missing in {}", host.root.display(dir).display()));
     let is_in_debian_dir = host.root.find_link(&Path::new(DEBIAN_DIR).join(name)).is_ok_and(|found| found.exists());
     if is_in_debian_dir && dir != Path::new(DEBIAN_DIR) {
         return error.hint(format!(

@@ -1,4 +1,4 @@
-//! What the manual page says beyond `--help`.
+//! The parts of the manual page that are not in `--help`.
 
 use edge_host::manual::Manual;
 
@@ -13,12 +13,12 @@ pub const MANUAL: Manual = Manual {
     environment: &[
         (
             "GOPROXY, GOFLAGS, GOENV, GOSUMDB, GONOSUMDB, GOPRIVATE, GONOPROXY, GOINSECURE, GOAUTH, GOPATH, GOMODCACHE, GOCACHE, GOTMPDIR, GOTOOLCHAIN",
-            "Settings of go(1) that build respects",
+            "Settings of go(1) that build keeps",
         ),
-        ("GOGC, GOMEMLIMIT", "Memory of the Go compiler; set from the memory of the machine unless given"),
+        ("GOGC, GOMEMLIMIT", "Memory limit of the Go compiler; by default derived from the free memory"),
         ("NETRC, SSL_CERT_FILE, SSL_CERT_DIR, HTTP_PROXY, XDG_CONFIG_HOME, XDG_CACHE_HOME", "Passed on to go by build"),
-        ("SUDO_UID, SUDO_GID", "The user whose rights and caches a build has under sudo"),
-        ("PATH", "Where build looks for go"),
+        ("SUDO_UID, SUDO_GID", "The user that build runs as under sudo"),
+        ("PATH", "Searched for go by build"),
     ],
     see_also: &["ip(8)", "bridge(8)"],
 };

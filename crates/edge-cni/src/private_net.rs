@@ -1,4 +1,4 @@
-//! A private network namespace, which stands for that of a pod.
+//! A private network namespace, used in place of a pod's.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};

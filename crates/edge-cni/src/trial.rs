@@ -136,7 +136,7 @@ impl Trial<'_> {
             .output();
         let finding = |cause: String| {
             let index = self.network.plugins.iter().position(|other| other == plugin).unwrap_or_default();
-            let finding = Finding::error(&self.file.path, format!("{kind} failed to {verb}: {cause}"));
+            let finding = Finding::error(&self.file.path, format!("{verb} by {kind} failed: {cause}"));
             let finding = finding.at(&format!("plugins[{index}]"));
             match hint_for(&cause) {
                 Some(hint) => finding.hint(hint),

@@ -138,7 +138,7 @@ pub fn diagnose(facts: &Facts) -> (Vec<Finding>, Option<&File>) {
         }
     }
     if used.is_none() && facts.files.is_empty() {
-        let finding = Finding::error(&facts.conf_dir, "there is no network configuration");
+        let finding = Finding::error(&facts.conf_dir, "no network configuration found");
         findings.push(finding.hint(match facts.ignored.first() {
             Some(name) => {
                 format!("rename {name} to end in .conflist, or write a new one: edge-cni conf bridge --subnet CIDR")

@@ -6,11 +6,11 @@ use serde_json::Error;
 pub(crate) fn describe(error: &Error) -> String {
     let text = error.to_string();
     let cause = text.split(" at line ").next().unwrap_or_default();
-    let cause = match cause {
-        "EOF while parsing a list" => "the text ends in a list: a ] is missing",
-        "EOF while parsing an object" => "the text ends in an object: a } is missing",
-        "EOF while parsing a string" => "the text ends in a string: a \" is missing",
-        "EOF while parsing a value" => "the text ends where a value is expected",
+    let cause = match cause.strip_prefix("EOF while ").unwrap_or(cause) {
+        "parsing a list" => "the text ends in a list: a ] is missing",
+        "parsing an object" => "the text ends in an object: a } is missing",
+        "parsing a string" => "the text ends in a string: a \" is missing",
+        "parsing a value" => "the text ends where a value is expected",
         "expected `:`" => "expected a colon after the key",
         "expected `,` or `]`" => "expected a comma or a ] after the value",
         "expected `,` or `}`" => "expected a comma or a } after the value",

@@ -18,7 +18,7 @@ pub struct Range {
 }
 
 impl Range {
-    /// Parses an entry of `ranges`, or an `ipam` with one subnet; none where there is no valid subnet.
+    /// Parses an entry of `ranges`, or an `ipam` with one subnet; none without a valid subnet.
     pub fn parse(value: &Value) -> Option<Range> {
         let subnet: IpNet = value.get("subnet")?.as_str()?.parse().ok()?;
         let subnet = subnet.trunc();

@@ -141,8 +141,8 @@ mod tests {
             record.conflists.insert(conflist.to_owned(), "0".repeat(64));
             record.foreign().map(str::to_owned)
         };
-        let (good, net) = ("/opt/cni/bin/bridge", "/etc/cni/net.d/10-x.conflist");
-        assert_eq!(of(good, net), None);
+        let (valid, net) = ("/opt/cni/bin/bridge", "/etc/cni/net.d/10-x.conflist");
+        assert_eq!(of(valid, net), None);
         assert_eq!(of("/srv/plugins/bridge", net), None, "--bin-dir");
         for bad in [
             "/etc/passwd",
@@ -159,7 +159,7 @@ mod tests {
             assert_eq!(of(bad, net).as_deref(), Some(bad));
         }
         for bad in ["/etc/passwd", "/etc/cni/net.d/../../x.conflist", "/etc/cni/net.d/x", "/x.conflist"] {
-            assert_eq!(of(good, bad).as_deref(), Some(bad));
+            assert_eq!(of(valid, bad).as_deref(), Some(bad));
         }
     }
 }

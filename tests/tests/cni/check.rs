@@ -122,7 +122,7 @@ fn check_recognizes_plugins_for_another_architecture() {
 #[test]
 fn check_names_a_missing_or_disabled_configuration() {
     let tree = image("v1.9.1", ARM64);
-    assert!(findings(&tree, 3)[0].contains("there is no network configuration"));
+    assert!(findings(&tree, 3)[0].contains("no network configuration found"));
     tree.write("etc/cni/net.d/10-crio-bridge.conflist.disabled", LIST);
     let ran = run(&tree, &["check"]).expect(3);
     assert!(ran.stdout.contains("hint: rename 10-crio-bridge.conflist.disabled"), "{}", ran.stdout);

@@ -156,7 +156,7 @@ fn play_fails_where_an_image_cannot_be_changed_and_says_so() {
             "cannot install CRI-O 1.34 from apt: apt is not run in an image",
         ),
         (json!({"edgeutils_cni_plugins": "/nowhere"}), "edge-cni install", "cannot install from /nowhere: "),
-        (json!({"edgeutils_pod_subnet": "10.85.0.0/16"}), "edge-cni conf", "there is no bridge in "),
+        (json!({"edgeutils_pod_subnet": "10.85.0.0/16"}), "edge-cni conf", "bridge is missing in "),
     ] {
         let played = play_with(&root, variables, &[]);
         assert_eq!(played.stats["failures"], 1, "{}", played.ran.stdout);

@@ -1,4 +1,4 @@
-//! The user who called sudo, with whose rights, home and caches a build runs.
+//! The user who called sudo: a build runs with the rights, home and caches of this user.
 
 use std::path::PathBuf;
 
@@ -23,13 +23,13 @@ impl User {
         }
         let account = Account::from_uid(Uid::from_raw(uid)).ok().flatten();
         let home = account.map(|account| account.dir).ok_or_else(|| {
-            Error::failed(format!("cannot build as user {uid}, who called sudo: there is no such account"))
+            Error::failed(format!("cannot build as user {uid}, who called sudo: the account does not exist"))
                 .hint("run it without sudo: a build changes nothing on the host")
         })?;
         Ok(Some(User { uid, gid, home }))
     }
 
-    /// Drops root for good: from here on this process and its children have only this user's rights.
+    /// Drops root permanently: from here on this process and its children have only this user's rights.
     ///
     /// Links could misdirect what root does in directories of another user.
     pub(crate) fn drop_root(&self) -> Result<()> {

@@ -23,26 +23,26 @@ fn refuse_overlaps_compares_routes_addresses_and_networks() {
         routes: vec![Route { to: to.parse().unwrap(), link: Some(link.to_owned()) }],
         addresses: Vec::new(),
     };
-    for (networks, good) in [
+    for (networks, valid) in [
         (on("10.0.0.0/8", "tun0"), false),
         (on("10.85.3.0/24", "eth0"), false),
         (on("fd00::/16", "eth0"), false),
         (on("192.0.2.0/24", "eth0"), true),
         (on("10.85.0.0/16", BRIDGE), true),
     ] {
-        assert_eq!(refuse_overlaps(&request, Some(&networks), &[]).is_ok(), good, "{networks:?}");
+        assert_eq!(refuse_overlaps(&request, Some(&networks), &[]).is_ok(), valid, "{networks:?}");
     }
     let has = |address: &str, link: &str| Networks {
         routes: Vec::new(),
         addresses: vec![Address { address: address.parse().unwrap(), link: link.to_owned() }],
     };
-    for (networks, good) in [
+    for (networks, valid) in [
         (has("10.85.7.7/32", "lo"), false),
         (has("fd00:85::1/128", "lo"), false),
         (has("10.0.0.1/8", "eth0"), true),
         (has("10.85.0.1/16", BRIDGE), true),
     ] {
-        assert_eq!(refuse_overlaps(&request, Some(&networks), &[]).is_ok(), good, "{networks:?}");
+        assert_eq!(refuse_overlaps(&request, Some(&networks), &[]).is_ok(), valid, "{networks:?}");
     }
     let other = |text: &str| File { path: PathBuf::from("/x"), content: parse(text, "conflist") };
     let with = |name: &str, subnet: &str| {
@@ -50,13 +50,13 @@ fn refuse_overlaps_compares_routes_addresses_and_networks() {
             r#"{{"name": "{name}", "plugins": [{{"type": "ptp", "ipam": {{"type": "host-local", "subnet": "{subnet}"}}}}]}}"#
         ))
     };
-    for (file, good) in [
+    for (file, valid) in [
         (with("m", "10.85.7.0/24"), false),
         (with("n", "10.86.0.0/16"), false),
         (with("m", "10.86.0.0/16"), true),
         (other("{"), true),
     ] {
-        assert_eq!(refuse_overlaps(&request, None, &[&file]).is_ok(), good, "{file:?}");
+        assert_eq!(refuse_overlaps(&request, None, &[&file]).is_ok(), valid, "{file:?}");
     }
 }
 

@@ -65,7 +65,7 @@ fn to_file(host: &mut Host, out: &Path, document: &str) -> Result<Outcome> {
     let dir = out.parent().filter(|dir| !dir.as_os_str().is_empty());
     if let Some(dir) = dir.filter(|dir| !dir.is_dir()) {
         let dir = dir.display();
-        return Err(Error::cannot("write", out, format!("there is no directory {dir}"))
+        return Err(Error::cannot("write", out, format!("the directory {dir} does not exist"))
             .hint(format!("create it: mkdir -p {dir}; without --out the file is written to {CONF_DIR}")));
     }
     let before = out_state(out, document.as_bytes())?;

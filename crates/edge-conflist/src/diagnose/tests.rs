@@ -92,5 +92,5 @@ fn diagnose_uses_the_first_valid_file() {
 fn diagnose_reports_a_missing_configuration() {
     let (findings, used) = found(&[], bridge());
     assert_eq!(used, None);
-    assert!(findings[0].starts_with("/c Error  there is no network configuration"), "{findings:?}");
+    assert!(findings[0].starts_with("/c Error  no network configuration found"), "{findings:?}");
 }

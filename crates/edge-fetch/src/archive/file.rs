@@ -36,7 +36,7 @@ impl Archive {
         crate::checksum(&mut self.file, &self.shown, stop)
     }
 
-    /// Reads all of it, as [`read`] does. Errors: exit 4 where its checksum is no longer `sha256`.
+    /// Reads all of it, as [`read`] does. Errors: exit 4 where its checksum is not `sha256`.
     pub fn read(
         &mut self,
         sha256: &str,

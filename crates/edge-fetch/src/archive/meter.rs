@@ -26,7 +26,7 @@ impl Budget {
     }
 }
 
-/// The budget is used up; the text says for what.
+/// The budget is used up; with the reason.
 #[derive(Debug)]
 pub(super) struct TooLong(pub(super) &'static str);
 

@@ -119,40 +119,40 @@ fn read_hands_over_files_and_directories() {
 
 #[test]
 fn read_refuses_entries_that_programs_do_not_need() {
-    let good = || Tar::default().file("bin/crio");
+    let valid = || Tar::default().file("bin/crio");
     let deep = "d/".repeat(40) + "f";
     let long = "n".repeat(5000);
     for (said, tar) in [
-        ("has .. in its path", good().file("../escaped")),
-        ("has .. in its path", good().file("a/../../escaped")),
-        ("has .. in its path", good().entry("L", b'L', b"a/../../../etc/passwd\0").file("x")),
-        ("has .. in its path", good().pax(&[("path", "../x")]).file("x")),
-        ("is an absolute path", good().file("/etc/passwd")),
-        ("is an absolute path", good().pax(&[("path", "/etc/passwd")]).file("x")),
-        ("is a link", good().entry("l", b'2', b"")),
-        ("is a link", good().entry("l", b'1', b"")),
-        ("is a device or pipe", good().entry("d", b'3', b"")),
-        ("is a device or pipe", good().entry("d", b'4', b"")),
-        ("is a device or pipe", good().entry("d", b'6', b"")),
-        ("is not a regular file", good().entry("v", b'V', b"")),
-        ("is not a regular file", good().entry("m", b'M', b"")),
-        ("is a sparse file", good().pax(&[("GNU.sparse.major", "1"), ("GNU.sparse.minor", "0")]).file("s")),
-        ("is in the archive twice", good().file("bin/crio")),
-        ("is in the archive twice", good().file("./bin//crio")),
-        ("is not a valid file name", good().file(".")),
-        ("is not a regular file", good().file("dir/")),
-        ("directories deep", good().file(&deep)),
-        ("has a name of 5000 bytes", good().entry("L", b'L', long.as_bytes()).file("x")),
-        ("has a name that is not UTF-8", good().entry("L", b'L', b"a\xff").file("x")),
-        ("is forged\\u{202e} has invisible characters in its name", good().file("a\nb is forged\u{202e}")),
-        ("has invisible characters in its name", good().entry("L", b'L', b"a\0b\0").file("x")),
-        ("has two names or sizes", good().pax(&[("path", "a"), ("path", "b")]).file("x")),
-        ("follows after its end", good().padded(&[0; 1024]).file("behind")),
-        ("exceeds the 100 entries of any bundle", (0..101).fold(good(), |tar, _| tar.entry("d/", b'5', b""))),
-        ("makes it larger than any bundle", good().claim("big", b'0', 65 << 20, b"")),
-        ("makes it larger than any bundle", good().claim("big", b'0', u64::MAX >> 1, b"")),
-        ("makes it larger than any bundle", good().pax(&[("size", "99999999999")]).file("x")),
-        ("is too large for a header", good().claim("g", b'g', 2 << 20, b"")),
+        ("has .. in its path", valid().file("../escaped")),
+        ("has .. in its path", valid().file("a/../../escaped")),
+        ("has .. in its path", valid().entry("L", b'L', b"a/../../../etc/passwd\0").file("x")),
+        ("has .. in its path", valid().pax(&[("path", "../x")]).file("x")),
+        ("is an absolute path", valid().file("/etc/passwd")),
+        ("is an absolute path", valid().pax(&[("path", "/etc/passwd")]).file("x")),
+        ("is a link", valid().entry("l", b'2', b"")),
+        ("is a link", valid().entry("l", b'1', b"")),
+        ("is a device or pipe", valid().entry("d", b'3', b"")),
+        ("is a device or pipe", valid().entry("d", b'4', b"")),
+        ("is a device or pipe", valid().entry("d", b'6', b"")),
+        ("is not a regular file", valid().entry("v", b'V', b"")),
+        ("is not a regular file", valid().entry("m", b'M', b"")),
+        ("is a sparse file", valid().pax(&[("GNU.sparse.major", "1"), ("GNU.sparse.minor", "0")]).file("s")),
+        ("is in the archive twice", valid().file("bin/crio")),
+        ("is in the archive twice", valid().file("./bin//crio")),
+        ("is not a valid file name", valid().file(".")),
+        ("is not a regular file", valid().file("dir/")),
+        ("directories deep", valid().file(&deep)),
+        ("has a name of 5000 bytes", valid().entry("L", b'L', long.as_bytes()).file("x")),
+        ("has a name that is not UTF-8", valid().entry("L", b'L', b"a\xff").file("x")),
+        ("is forged\\u{202e} has invisible characters in its name", valid().file("a\nb is forged\u{202e}")),
+        ("has invisible characters in its name", valid().entry("L", b'L', b"a\0b\0").file("x")),
+        ("has two names or sizes", valid().pax(&[("path", "a"), ("path", "b")]).file("x")),
+        ("follows after its end", valid().padded(&[0; 1024]).file("behind")),
+        ("exceeds the 100 entries of any bundle", (0..101).fold(valid(), |tar, _| tar.entry("d/", b'5', b""))),
+        ("makes it larger than any bundle", valid().claim("big", b'0', 65 << 20, b"")),
+        ("makes it larger than any bundle", valid().claim("big", b'0', u64::MAX >> 1, b"")),
+        ("makes it larger than any bundle", valid().pax(&[("size", "99999999999")]).file("x")),
+        ("is too large for a header", valid().claim("g", b'g', 2 << 20, b"")),
     ] {
         let error = list(&tar.end()).unwrap_err();
         assert!(error.message().contains(said), "{said}: {error}");
@@ -163,25 +163,25 @@ fn read_refuses_entries_that_programs_do_not_need() {
 
 #[test]
 fn read_refuses_damaged_archives_and_bombs() {
-    let good = || Tar::default().file("bin/crio");
+    let valid = || Tar::default().file("bin/crio");
     let (zeros, huge) = (vec![0; 8 << 20], 4 << 30);
-    let whole = good().end();
-    let mut sparse = good().claim("s", b'S', 512, &[1; 512]).0;
+    let whole = valid().end();
+    let mut sparse = valid().claim("s", b'S', 512, &[1; 512]).0;
     sparse[1024 + 386..1024 + 398].copy_from_slice(b"77777777777\0");
     for (said, archive) in [
-        ("too long", good().claim("L", b'L', huge, &zeros).end()),
-        ("too long", good().claim("K", b'K', huge, &zeros).end()),
-        ("too long", good().claim("x", b'x', huge, &zeros).end()),
-        ("too long", good().pax(&[("path", "a")]).claim("L", b'L', huge, &zeros).end()),
-        ("too long", zipped(&[good().0, zeros.clone()].concat())),
-        ("not a valid gzipped tar archive", good().pax(&[("path", "a")]).pax(&[("path", "b")]).file("x").end()),
-        ("not a valid gzipped tar archive", good().entry("L", b'L', b"a").entry("L", b'L', b"b").file("x").end()),
-        ("not a valid gzipped tar archive", good().pax(&[("path", "a")]).end()),
+        ("too long", valid().claim("L", b'L', huge, &zeros).end()),
+        ("too long", valid().claim("K", b'K', huge, &zeros).end()),
+        ("too long", valid().claim("x", b'x', huge, &zeros).end()),
+        ("too long", valid().pax(&[("path", "a")]).claim("L", b'L', huge, &zeros).end()),
+        ("too long", zipped(&[valid().0, zeros.clone()].concat())),
+        ("not a valid gzipped tar archive", valid().pax(&[("path", "a")]).pax(&[("path", "b")]).file("x").end()),
+        ("not a valid gzipped tar archive", valid().entry("L", b'L', b"a").entry("L", b'L', b"b").file("x").end()),
+        ("not a valid gzipped tar archive", valid().pax(&[("path", "a")]).end()),
         // A record of another size than the header's.
-        ("", good().claim("x", b'x', 5, b"9999 path=y\n").end()),
+        ("", valid().claim("x", b'x', 5, b"9999 path=y\n").end()),
         ("", zipped(&sparse)),
         ("", zipped(&Tar::default().claim("cut", b'0', 5000, b"cut").0)),
-        ("", zipped(&good().0[..600])),
+        ("", zipped(&valid().0[..600])),
         ("", [whole.clone(), b"garbage".to_vec()].concat()),
         ("", whole[..whole.len() - 4].to_vec()),
         ("", whole[..whole.len() / 2].to_vec()),
@@ -207,10 +207,10 @@ fn read_counts_all_headers_together() {
 #[test]
 fn read_stops_on_request() {
     let archive = Tar::default().entry("big", b'0', &vec![0; 8 << 20]).end();
-    let asked = Cell::new(0);
+    let calls = Cell::new(0);
     let stop = || {
-        asked.set(asked.get() + 1);
-        if asked.get() > 10 { Err(Error::interrupted("stopped")) } else { Ok(()) }
+        calls.set(calls.get() + 1);
+        if calls.get() > 10 { Err(Error::interrupted("stopped")) } else { Ok(()) }
     };
     let error = read(&mut archive.as_slice(), "x", LIMITS, &stop, &mut |_| Ok(())).unwrap_err();
     assert_eq!((error.exit(), error.message()), (Exit::Interrupted, "stopped"));

@@ -25,9 +25,9 @@ fn transcript(test: &str, text: &str) -> Option<String> {
 
 /// Fails unless each of these is in the text, in this order.
 #[track_caller]
-fn in_order(text: &str, wanted: &[&str]) {
+fn in_order(text: &str, expected: &[&str]) {
     let mut rest = text;
-    for want in wanted {
+    for want in expected {
         let Some(at) = rest.find(want) else { panic!("{want:?} is not in its place in\n{text}") };
         rest = &rest[at + want.len()..];
     }
@@ -192,7 +192,7 @@ fn trial_reports_the_error_of_a_plugin() {
         &[
             "error: DEL does not release the lease of 10.85.0.2: the range runs out of addresses\n",
             "exit 3\n",
-            "error: plugins[0]: bridge failed to ADD: failed to create bridge \"a-name-that-is-too-long\"",
+            "error: plugins[0]: ADD by bridge failed: failed to create bridge \"a-name-that-is-too-long\"",
             "exit 3\n",
             "0\n",
             "note: not tested: macvlan needs a device of the host (master)\n",

@@ -72,17 +72,17 @@ fn list_has_the_plugins_of_a_release() {
 
 #[test]
 fn list_refuses_what_is_not_a_plugin() {
-    let good = tiny(64, 62);
+    let valid = tiny(64, 62);
     for (name, kind, bytes) in [
-        ("../bridge", EntryType::Regular, good.as_slice()),
-        ("/bridge", EntryType::Regular, &good),
-        ("bin/bridge", EntryType::Regular, &good),
+        ("../bridge", EntryType::Regular, valid.as_slice()),
+        ("/bridge", EntryType::Regular, &valid),
+        ("bin/bridge", EntryType::Regular, &valid),
         ("bin/", EntryType::Directory, b""),
         ("bridge", EntryType::Symlink, b""),
         ("bridge", EntryType::Link, b""),
         ("bridge", EntryType::Char, b""),
         ("bridge", EntryType::Fifo, b""),
-        (".hidden", EntryType::Regular, &good),
+        (".hidden", EntryType::Regular, &valid),
         ("bridge", EntryType::Regular, b"#!/bin/sh\n"),
         ("README.md", EntryType::Symlink, b""),
         ("README.md", EntryType::Regular, b"and nothing else"),
@@ -90,7 +90,7 @@ fn list_refuses_what_is_not_a_plugin() {
         let error = listed(&packed(&[(name, kind, bytes)])).unwrap_err();
         assert_eq!(error.exit(), edge_host::Exit::Refused, "{name} {kind:?}: {error}");
     }
-    let twice = packed(&[("bridge", EntryType::Regular, &good), ("./bridge", EntryType::Regular, &good)]);
+    let twice = packed(&[("bridge", EntryType::Regular, &valid), ("./bridge", EntryType::Regular, &valid)]);
     assert!(listed(&twice).unwrap_err().message().ends_with(": ./bridge is in the archive twice"));
 }
 

@@ -14,7 +14,7 @@ use crate::catalog::Catalog;
 use crate::go::Go;
 use crate::version::{self, Release};
 
-/// The directories below `plugins/` whose entries are plugins.
+/// The directories below `plugins/` that contain the plugins.
 const KINDS: [&str; 3] = ["main", "meta", "ipam"];
 /// A directory there for another operating system.
 const OTHER_SYSTEM: &str = "windows";
