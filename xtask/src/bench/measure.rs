@@ -240,7 +240,7 @@ mod tests {
         let path = file.to_string_lossy().into_owned();
         let idle = Program::new("idle", &["true"]).changing(file.clone(), "a\n");
         let error = idle.time().err().unwrap().to_string();
-        assert_eq!(error, "cannot measure true: it changed nothing");
+        assert_eq!(error, "cannot measure true: no change");
         let sed = Program::new("sed", &["sed", "-i", "s/a/b/", &path]);
         sed.changing(file.clone(), "a\n").time().unwrap();
         std::fs::remove_file(file).unwrap();
