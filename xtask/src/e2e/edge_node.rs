@@ -27,7 +27,7 @@ const CONFIGURATION: &str = "/etc/kubeedge/config/edgecore.yaml";
 /// A documentation address: nothing is ever sent there.
 const CLOUDCORE: &str = "192.0.2.7";
 
-/// The redirect of a cluster whose API server is on this very host.
+/// The redirect of a cluster with the API server on this host.
 const REDIRECT: &str = "10351=192.0.2.7:10003";
 
 /// The utilities where the user-data puts them, as an administrator would call them.
