@@ -204,7 +204,7 @@ impl AptHost {
         Err(format!("the namespaces were not up within {} s: {}", BOOT_WITHIN.as_secs(), said(&log)))
     }
 
-    /// A program that wants a newer libc than the tree's is told before any test.
+    /// Fails before any test if a program needs a newer libc than the tree's.
     fn runs(self, programs: &[&Path]) -> Result<AptHost, String> {
         for program in programs {
             let name = program.file_name().unwrap_or_default().to_string_lossy();

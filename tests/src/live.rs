@@ -34,7 +34,7 @@ pub fn script(fixture: &str, text: &str) -> Ran {
     Ran::of(&output)
 }
 
-/// Fails unless the script printed exactly this. Leading white space of the lines is no matter.
+/// Fails unless the script printed exactly this. Leading white space of the lines is ignored.
 #[track_caller]
 pub fn transcript(fixture: &str, text: &str, want: &str) {
     let ran = script(fixture, text);

@@ -1,7 +1,7 @@
 //! A real systemd: PID 1 of namespaces of its own, on an overlay of this host's files.
 //!
-//! It boots in a second, its units are real, and all of it is gone with the value. It is no
-//! container to the utilities' eyes, so they are called with --force-namespace.
+//! It boots in a second, its units are real, and it is removed on drop. The utilities do not take it for a
+//! container, so they are called with --force-namespace.
 
 use std::fs;
 use std::path::{Path, PathBuf};

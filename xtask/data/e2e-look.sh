@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# Everything about the machine that a utility could leave behind, one line each: its kind, a tab, which, a tab, how.
+# Everything that a utility could leave on the machine, one line each: kind, tab, name, tab, state.
 export LC_ALL=C
 tab=$(printf '\t')
 
@@ -13,7 +13,7 @@ find . -xdev -type f -size -16385k -printf '%P\0' | sort -z | xargs -0 md5sum -z
 join -t "$tab" /run/look.names /run/look.hashes | sed "s/^\([^$tab]*$tab\)\([^$tab]*\)$tab/file$tab\1\2 /"
 rm /run/look.names /run/look.hashes
 
-# The kernel, as it is now; iptables first, as asking it loads modules.
+# The state of the kernel; iptables first, because listing its rules loads modules.
 iptables-save | sed -n 's/^\([-:].*\)/rule\t\1\tthere/p'
 sed -n '2,$s/^\([^ ]*\) .*/swap\t\1\ton/p' /proc/swaps
 sed 's/^\([^ ]*\) .*/module\t\1\tloaded/' /proc/modules

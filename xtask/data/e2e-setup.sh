@@ -1,5 +1,5 @@
 #!/bin/sh
-# Run by mmdebstrap on the finished tree $1: what makes it a machine with every common source of swap.
+# Run by mmdebstrap on the finished tree $1: makes it a machine with every common source of swap.
 set -eu
 cd "$1"
 
@@ -36,7 +36,7 @@ echo 'datasource_list: [NoCloud, None]' >etc/cloud/cloud.cfg.d/90_datasource.cfg
 printf 'locale: C.UTF-8\nssh_genkeytypes: []\n' >etc/cloud/cloud.cfg.d/90_quick.cfg
 mkdir -p var/lib/cloud/seed/nocloud
 
-# Nothing of the machine's own may change files between two looks at it.
+# No service of the machine may change files between two inventories.
 chroot . systemctl --quiet enable swapfile2.swap systemd-networkd.service
 chroot . systemctl --quiet mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
     e2scrub_reap.service fstrim.timer systemd-tmpfiles-clean.timer getty.target serial-getty@.service \

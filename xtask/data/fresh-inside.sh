@@ -1,5 +1,5 @@
 #!/bin/sh
-# Inside the tree: what the README asks for, its test command, and which packages that has used.
+# Inside the tree: installs the README's packages, runs its test command, and reports unused packages.
 # fresh-inside.sh ARGUMENT...; PREREQUISITES and PACKAGES are in the environment.
 set -eu
 umount -l /.old

@@ -15,7 +15,7 @@ use crate::workspace::{Workspace, make_dir, read, remove_tree, write};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// What to build for [default: arm64, musl if the machine has its libraries, else glibc]
+    /// Target to build for [default: arm64, musl if the machine has its libraries, else glibc]
     #[arg(long, value_enum, value_name = "TARGET")]
     target: Option<Target>,
     /// Directory of the archive and its unpacked tree [default: target/dist]
@@ -43,7 +43,7 @@ pub(crate) struct Binary {
     pub(crate) kind: elf::Kind,
 }
 
-/// What one build made.
+/// The result of a build.
 pub(crate) struct Built {
     pub(crate) binaries: Vec<Binary>,
     /// The unpacked tree, with bin/ in it.

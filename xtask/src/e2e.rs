@@ -36,7 +36,7 @@ pub(crate) struct Args {
     /// The machine's architecture; the other one is emulated, which takes several times as long
     #[arg(long, value_enum, value_name = "ARCH", default_value = "amd64")]
     arch: Arch,
-    /// What is tested
+    /// The suite to run
     #[arg(long, value_enum, value_name = "SUITE", default_value = "edge-node")]
     suite: Suite,
     /// Keep the machine's disk when it is done

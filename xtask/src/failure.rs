@@ -17,7 +17,7 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// An error that says `what`, followed on its own line by `hint: …`.
+/// An error with a hint, which is printed on a line of its own.
 pub(crate) fn hinted(what: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
     Failure { what: what.into(), hint: hint.into() }.into()
 }

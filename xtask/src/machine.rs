@@ -1,4 +1,4 @@
-//! What the suites need of the machine, and how to get it: Debian packages, rustup targets, cargo tools.
+//! Requirements of the suites, and how to install them: Debian packages, rustup targets, cargo tools.
 
 use std::path::{Path, PathBuf};
 
@@ -94,7 +94,7 @@ fn is_there(probe: &str) -> bool {
     if probe.starts_with('/') { Path::new(probe).exists() } else { on_path(probe).is_some() }
 }
 
-/// What is missing for some suites.
+/// Missing requirements of some suites.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Missing {
     pub(crate) packages: Vec<&'static str>,
@@ -102,7 +102,7 @@ pub(crate) struct Missing {
 }
 
 impl Missing {
-    /// What `suites` need and the machine does not have.
+    /// The requirements of `suites` that the machine does not have.
     pub(crate) fn for_suites(suites: &[&str]) -> Missing {
         let wants = |name| suites.contains(&name);
         let arm64 = (wants("dist") || wants("qemu")).then(Target::default_missing).flatten();

@@ -1,4 +1,4 @@
-//! The project's own tasks: `cargo xtask COMMAND`. Reads the workspace, writes under its target directory.
+//! The project's tasks: `cargo xtask COMMAND`. Reads the workspace, writes under its target directory.
 //!
 //! One file or folder a command; `sh` runs programs, `workspace` knows the members, `utilities` their command lines.
 
@@ -24,7 +24,7 @@ use clap::{Parser, Subcommand};
 
 use crate::workspace::Workspace;
 
-/// The project's own tasks.
+/// The tasks of the edgeutils project.
 #[derive(Parser)]
 #[command(name = "xtask", bin_name = "cargo xtask", help_expected = true)]
 struct Cli {

@@ -36,13 +36,13 @@ pub(crate) struct Args {
     /// proxies, Debian's mirrors, the settings of cargo and Go. CARGO_HOME, the build directory and
     /// the cache with images are empty.
     ///
-    /// The packages that the README asks for and those that --install installs are all that the
-    /// suites find there, so a program that is on no list is missing and its suite fails or skips.
-    /// Afterwards each package on the list must have been used: a suite has read a file of it.
+    /// Only the packages of the README and of --install are installed there, so a suite that needs
+    /// any other program fails or skips.
+    /// Each package must be used: at least one suite reads a file of it.
     ///
-    /// It takes as long as a first build of everything does. Together with --only it covers these
-    /// suites and their packages. Logs are in target/fresh/logs. What needs KVM, loop devices or
-    /// modules has what this computer's kernel gives it.
+    /// It takes as long as a first build of everything. Together with --only it covers these
+    /// suites and their packages. Logs are in target/fresh/logs. KVM, loop devices and
+    /// modules are those of this computer's kernel.
     #[arg(long)]
     fresh: bool,
 }
@@ -160,7 +160,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
 fn run_suite(suite: &Suite, context: &SuiteContext<'_>, events: &Sender<Event>) {
     let started = Instant::now();
     let (log, listed) = (context.log.clone(), Arc::clone(&context.listed));
-    // The receiver is there until every sender is gone.
+    // The receiver exists until every sender is dropped.
     let _ = events.send(Event::Started(Running { name: suite.name, log: log.clone(), listed, started }));
     let outcome = outcome(suite, context);
     let seconds = started.elapsed().as_secs_f64();
@@ -252,7 +252,7 @@ fn ending(log: &Path) -> String {
     shown
 }
 
-/// What tells why: the failures that test programs list, wherever they stand in the log; else its last lines.
+/// The lines that explain a failure: the failed tests, wherever they are in the log; else its last lines.
 fn relevant<'a>(lines: &[&'a str]) -> Vec<&'a str> {
     let mut found = Vec::new();
     let mut inside = false;

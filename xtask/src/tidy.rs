@@ -138,7 +138,7 @@ impl File {
 }
 
 impl Tree {
-    /// What git tracks or would track.
+    /// The files that git tracks or would track.
     fn read(workspace: &Workspace) -> Result<Tree> {
         let listed = Sh::new("git ls-files --cached --others --exclude-standard -z").dir(&workspace.root).capture()?;
         let mut files = Vec::new();

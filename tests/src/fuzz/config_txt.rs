@@ -76,10 +76,10 @@ fn check(data: &[u8]) {
         }
         let file = |choice: Result<Choice>| choice.map(|choice| choice.file).ok();
         let expected = file(choice.clone());
-        // What says nothing changes nothing.
+        // Comments and inactive sections change nothing.
         assert_eq!(file(chosen(&format!("# x\n\n{text}"), model)), expected);
         assert_eq!(file(chosen(&format!("{text}\n[none]\ncmdline=never.txt\nos_prefix=../\n"), model)), expected);
-        // The last word counts, whatever was unclear before.
+        // The last assignment takes precedence, whatever precedes it.
         let is_unreadable = choice.is_err_and(|error| {
             let said = error.to_string();
             said.contains("NUL") || said.contains("includes")

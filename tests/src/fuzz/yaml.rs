@@ -113,7 +113,7 @@ fn check(data: &[u8]) {
     }
 }
 
-/// One of the values in it, another for another `choice`, whose value is no collection.
+/// The path and value of a scalar in it, selected by `choice`.
 fn some_path(mut value: &Value, mut choice: usize) -> Option<(Path, Value)> {
     let mut steps = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! scripts/ansible: changed, ok and failed as ansible reports them, and check mode.
+//! scripts/ansible: the results changed, ok and failed, and check mode.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -15,11 +15,11 @@ use edgeutils_tests::{skip, systems};
 use serde_json::{Value, json};
 
 const PLAY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/ansible/edge-node.yaml");
-/// Holds the callback that makes the report: what ansible-core alone has is for people to read.
+/// Directory of the callback plugin that prints a JSON report; ansible-core has no such plugin.
 const CALLBACKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ansible");
 const EDGECORE: &str = "etc/kubeedge/config/edgecore.yaml";
 
-/// What one play said of its only host.
+/// The result of a play on its only host.
 struct Played {
     ran: Ran,
     stats: Value,
@@ -73,21 +73,21 @@ fn play_reports_what_the_utilities_changed() {
 
     let played = play_with(&root, json!({"edgeutils_bin": "/nowhere"}), &[]);
     played.expect(2, 0, 1);
-    let call = &said(&played, "edge-prep apply", "failed")[0];
-    // The second is ansible-core's since 2.19, which prints the cause itself.
+    let call = &results(&played, "edge-prep apply", "failed")[0];
+    // The second is of ansible-core 2.19 and newer, which prints the cause itself.
     let causes = ["No such file or directory", "Error executing command"];
     assert!(causes.iter().any(|cause| call["msg"].as_str().unwrap().contains(cause)), "{call}");
     assert!(call["cmd"].to_string().contains("/nowhere/edge-prep"), "{call}");
-    // A condition that could not be evaluated would stand there as text.
-    assert!(!call["changed_when_result"].is_string(), "that alone: {call}");
+    // A condition that could not be evaluated would be a text.
+    assert!(!call["changed_when_result"].is_string(), "{call}");
 
     let played = play(&root, "nonsense!", &[]);
     played.expect(2, 0, 1);
     assert!(played.ran.stdout.contains("cannot use --server"), "{}", played.ran.stdout);
 }
 
-/// What a task of the only host said when it ended so, by the beginning of its name.
-fn said(played: &Played, task: &str, outcome: &str) -> Vec<Value> {
+/// The results of a task on the only host with this outcome, by the start of its name.
+fn results(played: &Played, task: &str, outcome: &str) -> Vec<Value> {
     let report: Value = serde_json::from_str(&played.ran.stdout).unwrap();
     let tasks = report["tasks"].as_array().unwrap();
     let is_it = |one: &&Value| {
@@ -97,9 +97,9 @@ fn said(played: &Played, task: &str, outcome: &str) -> Vec<Value> {
 }
 
 #[test]
-fn play_brings_plugins_a_network_and_crio_into_an_image() {
+fn play_installs_plugins_a_network_and_crio_in_an_image() {
     if !Path::new("/usr/bin/ansible-playbook").exists() {
-        return skip("play_brings_plugins_a_network_and_crio_into_an_image", "no ansible-playbook");
+        return skip("play_installs_plugins_a_network_and_crio_in_an_image", "no ansible-playbook");
     }
     let (root, beside) = (systems::by_name(systems::DEBIAN_RASPI), Tree::new());
     image_for(&root, ARM64);
@@ -121,10 +121,10 @@ fn play_brings_plugins_a_network_and_crio_into_an_image() {
     play_with(&root, all(&sum), &["--check"]).expect(0, 6, 0);
     assert_same(&root.snapshot(), &before, "check mode");
 
-    // What fails stops the play there; what was done before stays done, and is not done again.
+    // A failure stops the play; earlier changes are kept, and are not repeated.
     let failed = play_with(&root, all(&"0".repeat(64)), &[]);
     failed.expect(2, 3, 1);
-    let call = &said(&failed, "edge-crio install", "failed")[0];
+    let call = &results(&failed, "edge-crio install", "failed")[0];
     assert_eq!(call["rc"], 4, "{call}");
     assert!(call["stderr"].as_str().unwrap().contains("its SHA-256 is"), "{call}");
     assert!(!root.at("usr/local/bin/crio").exists());
@@ -133,7 +133,7 @@ fn play_brings_plugins_a_network_and_crio_into_an_image() {
     assert!(root.read("etc/cni/net.d/10-edgeutils.conflist").contains("10.85.0.0/16"));
     assert!(root.at("opt/cni/bin/portmap").exists() && root.at("usr/local/bin/crio").exists());
     let edgecore = root.read(EDGECORE);
-    assert!(edgecore.contains("cgroupDriver: cgroupfs\n"), "the driver is CRI-O's own: {edgecore}");
+    assert!(edgecore.contains("cgroupDriver: cgroupfs\n"), "{edgecore}");
     let whole = root.snapshot();
     play_with(&root, all(&sum), &["--check"]).expect(0, 0, 0);
     play_with(&root, all(&sum), &[]).expect(0, 0, 0);
@@ -143,9 +143,9 @@ fn play_brings_plugins_a_network_and_crio_into_an_image() {
 }
 
 #[test]
-fn play_fails_where_an_image_cannot_be_changed_and_says_so() {
+fn play_reports_why_an_image_cannot_be_changed() {
     if !Path::new("/usr/bin/ansible-playbook").exists() {
-        return skip("play_fails_where_an_image_cannot_be_changed_and_says_so", "no ansible-playbook");
+        return skip("play_reports_why_an_image_cannot_be_changed", "no ansible-playbook");
     }
     let root = systems::by_name(systems::DEBIAN_RASPI);
     image_for(&root, ARM64);
@@ -160,7 +160,7 @@ fn play_fails_where_an_image_cannot_be_changed_and_says_so() {
     ] {
         let played = play_with(&root, variables, &[]);
         assert_eq!(played.stats["failures"], 1, "{}", played.ran.stdout);
-        let call = &said(&played, task, "failed")[0];
+        let call = &results(&played, task, "failed")[0];
         let stderr = call["stderr"].as_str().unwrap();
         assert!(stderr.contains(text) && stderr.contains("\nhint: "), "{stderr}");
     }

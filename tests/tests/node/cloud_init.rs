@@ -1,4 +1,4 @@
-//! scripts/cloud-init: what cloud-init would run, run in a private mount namespace.
+//! scripts/cloud-init: the commands of the user-data, in a private mount namespace.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts");
 
-/// The mounts that keep what it writes away from this host; then the files, then the command.
+/// Mounts that isolate this host, then the files, then the command.
 const RUN: &str = r#"
 mount -t tmpfs tmpfs /run && mkdir /run/upper /run/work
 mount -t overlay -o lowerdir=/etc,upperdir=/run/upper,workdir=/run/work overlay /etc
@@ -29,11 +29,11 @@ struct UserData(Value);
 impl UserData {
     fn read(name: &str) -> UserData {
         let text = std::fs::read_to_string(Path::new(SCRIPTS).join("cloud-init").join(name)).unwrap();
-        assert!(text.starts_with("#cloud-config\n"), "cloud-init knows its format by the first line");
+        assert!(text.starts_with("#cloud-config\n"), "cloud-init detects the format by the first line");
         UserData(serde_yaml::from_str(&text).unwrap())
     }
 
-    /// The values, with those of `own` in place of the examples and beside them.
+    /// The path and content of node.env: the examples, replaced and extended by `own`.
     fn node_env(&self, own: &[(&str, &str)]) -> (String, String) {
         let file = &self.0["write_files"][0];
         let mut content = String::new();

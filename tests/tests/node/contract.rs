@@ -1,4 +1,4 @@
-//! docs/contract.md holds: every JSON record has exactly the fields that the page lists.
+//! docs/contract.md is true: every JSON record has exactly the fields that the page lists.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -32,7 +32,7 @@ fn run(tree: &Tree, tool: &str, args: &[&str]) -> Ran {
     Tool::new(tool).arg("--root").arg(tree.path()).arg("--json").args(args).run()
 }
 
-/// A build, which knows no root: of a folder with one plugin, that needs nothing from afar.
+/// A build, which has no --root: of a directory with one plugin, which needs no download.
 fn built() -> (&'static [&'static str], i32, Ran) {
     const ARGS: &[&str] = &["build", "--version", "v1.9.1", "--json", "--from"];
     let tree = Tree::with(&[("src/vendor/modules.txt", "")]);
@@ -40,7 +40,7 @@ fn built() -> (&'static [&'static str], i32, Ran) {
     (ARGS, 0, ran)
 }
 
-/// Runs every verb in every kind of ending, and hands each record over.
+/// Runs every verb with every kind of result, and passes each record to `seen`.
 fn everything(mut seen: impl FnMut(&str, &Value, bool)) {
     let tree = systems::by_name(systems::RASPBERRY_PI_OS_12);
     tree.write(FILE, START);
@@ -149,7 +149,7 @@ fn everything(mut seen: impl FnMut(&str, &Value, bool)) {
     }
 }
 
-/// What only a live host has: a lock of dpkg's that is held.
+/// Only on a live host: a process that holds dpkg's lock.
 fn live_calls() -> Vec<(&'static [&'static str], i32, Ran)> {
     let hold = "import fcntl, time; f = open('/var/lib/dpkg/lock', 'w'); fcntl.lockf(f, fcntl.LOCK_EX); print('held', flush=True); time.sleep(30)";
     let text = format!(

@@ -27,9 +27,9 @@ fn help_of_every_verb_uses_plain_words() {
 }
 
 #[test]
-fn manual_pages_and_completions_use_plain_words() {
+fn manual_pages_use_plain_words() {
     let mut violations = Vec::new();
-    for entry in WalkDir::new(generated::dir()) {
+    for entry in WalkDir::new(generated::dir().join("man")) {
         let entry = entry.unwrap();
         if entry.file_type().is_file() {
             let text = std::fs::read_to_string(entry.path()).unwrap().replace("\\-", "-");

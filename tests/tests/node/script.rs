@@ -23,7 +23,7 @@ fn script(tree: &Tree, variables: &[(&str, &str)], args: &[&str]) -> Ran {
 
 fn named(name: &str, tree: &Tree, variables: &[(&str, &str)], args: &[&str]) -> Ran {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts").join(name);
-    // Under an emulator the script finds a wrapper, as binfmt_misc would be one.
+    // Wrappers, so that the script runs the utilities under an emulator too.
     let bin = Tree::new();
     let runner = std::env::var(tool::RUNNER).unwrap_or_default();
     for name in ["edge-prep", "edge-conf", "edge-crio", "edge-certgen", "edge-redirect"] {
@@ -37,7 +37,7 @@ fn named(name: &str, tree: &Tree, variables: &[(&str, &str)], args: &[&str]) -> 
 }
 
 #[test]
-fn node_script_shows_does_and_does_nothing_twice() {
+fn node_script_previews_applies_and_repeats_without_changes() {
     let tree = systems::by_name(systems::RASPBERRY_PI_OS_12);
     tree.write(FILE, render(Kind::EdgeCore, Minor::new(8)));
     let before = tree.snapshot();
@@ -90,7 +90,7 @@ fn script_configures_nothing_before_the_join() {
 }
 
 #[test]
-fn cloud_script_takes_its_address_from_cloudcore_yaml_and_does_nothing_twice() {
+fn cloud_script_reads_its_address_from_cloudcore_yaml_and_repeats_without_changes() {
     let tree = Tree::new();
     let pki = Pki::usual("ca");
     for (file, name) in [("etc/kubernetes/pki/ca.crt", "ca.crt"), ("etc/kubernetes/pki/ca.key", "ca.key")] {
@@ -99,7 +99,7 @@ fn cloud_script_takes_its_address_from_cloudcore_yaml_and_does_nothing_twice() {
     let before = tree.snapshot();
     let version = [("KUBEEDGE_VERSION", "1.7.2")];
     let run = |args: &[&str]| named("cloud-node.sh", &tree, &version, args);
-    // Without an address nothing is begun, and what is said is why there is none.
+    // Without an address no step is run, and the error is that of edge-conf.
     for args in [&["-n"][..], &[]] {
         let ran = run(args).expect(1);
         assert!(ran.stderr.starts_with("edge-conf: cannot find a configuration"), "{}", ran.stderr);

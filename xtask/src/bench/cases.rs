@@ -1,4 +1,4 @@
-//! What is compared with what, and the limit: one row each.
+//! The comparisons, each with its limit.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! Builds of all CNI plugins by the real go command: minutes, so each runs once or twice.
+//! Builds of all CNI plugins by the real go command: they take minutes, so each runs once or twice.
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,12 @@ const MODULE: &str = "github.com/containernetworking/plugins";
 const STAMP: &str = "github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion";
 /// A program's first run is not counted, and fills the caches that are not cleared.
 const RUNS: u16 = 1;
+
+/// Limit of the build with a cold cache. Both sides compile and link the same packages, so the CPU time of go is the
+/// floor. Measured: 43.7 s for all plugins at once (33.9 user, 9.7 system), and 49.2 s for one `go` command each (39.5
+/// and 9.7), a ratio of 0.89. The rest comes from keeping both cores busy: the wall times on two idle cores have a
+/// ratio of 0.78, and 43.7 s of CPU time take at least 21.9 s there. Only more cores lower it.
+const COLD_LIMIT: f64 = 0.8;
 
 /// The cases of edge-cni; the module is fetched before the first.
 pub(super) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
@@ -66,7 +72,7 @@ pub(super) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
             shell("edge-cni", ours),
             shell("go, one by one", one_by_one),
             Measure::Wall,
-            Limit::Times(0.7),
+            Limit::Times(COLD_LIMIT),
         ),
         case(
             "build, all plugins",

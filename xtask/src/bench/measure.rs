@@ -11,7 +11,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 
 use crate::workspace::{read, remove_tree, write};
 
-/// What is compared.
+/// The measured quantity.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Measure {
     Wall,
@@ -57,7 +57,7 @@ pub(crate) struct Program {
     changes: Option<Changes>,
     /// Run before each run, outside of its time.
     after: Option<Vec<OsString>>,
-    /// The directory with what a run makes.
+    /// The output directory of a run.
     makes: Option<PathBuf>,
     /// The exit code of a successful run.
     code: i32,
@@ -109,13 +109,13 @@ impl Program {
         self
     }
 
-    /// What a run makes is in this directory.
+    /// A run writes its output to this directory.
     pub(crate) fn making(mut self, dir: PathBuf) -> Program {
         self.makes = Some(dir);
         self
     }
 
-    /// Runs once; the bytes of what it made.
+    /// Runs once; the size of its output in bytes.
     pub(crate) fn size(&self) -> Result<f64> {
         self.time()?;
         let dir = self.makes.as_ref().with_context(|| self.cannot())?;
@@ -193,7 +193,7 @@ impl Program {
 
 /// The peak memory of one run in KiB.
 ///
-/// What the kernel counts for a child includes its parent's pages before exec, so the parent is a small program.
+/// The kernel counts the parent's pages before exec for a child, so the parent is a small program.
 pub(crate) fn peak_memory(program: &Program) -> Result<f64> {
     program.prepare()?;
     let report = std::env::temp_dir().join(format!("xtask-peak-{}", std::process::id()));
@@ -240,7 +240,7 @@ mod tests {
         let path = file.to_string_lossy().into_owned();
         let idle = Program::new("idle", &["true"]).changing(file.clone(), "a\n");
         let error = idle.time().err().unwrap().to_string();
-        assert_eq!(error, "cannot measure true: it changed nothing");
+        assert_eq!(error, "cannot measure true: no change");
         let sed = Program::new("sed", &["sed", "-i", "s/a/b/", &path]);
         sed.changing(file.clone(), "a\n").time().unwrap();
         std::fs::remove_file(file).unwrap();

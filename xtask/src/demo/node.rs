@@ -73,7 +73,7 @@ impl Node {
         make_dir(&self.root.join("run"))
     }
 
-    /// This host, with what is written to it kept in memory at `dir`. Call in a private mount namespace.
+    /// This host, with its changes kept in memory at `dir`. Call in a private mount namespace.
     pub(crate) fn overlaid(dir: &Path) -> Result<Node> {
         make_dir(dir)?;
         mount(&["-t", "tmpfs", "tmpfs"], dir)?;

@@ -10,7 +10,7 @@ use crate::dist;
 use crate::sh::Sh;
 use crate::workspace::Workspace;
 
-/// A script and what it works on.
+/// A script and its node.
 pub(super) struct Script {
     title: &'static str,
     path: &'static str,

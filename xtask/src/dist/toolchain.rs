@@ -128,7 +128,7 @@ impl Toolchain {
         self.target
     }
 
-    /// For the user: which Rust, where, and what links.
+    /// For the user: version and path of Rust, and the linker.
     pub(crate) fn described(&self) -> String {
         let version = Sh::program(&self.rustc).arg("--version").capture();
         format!(

@@ -8,7 +8,7 @@ pub(super) const LEFT: &[Allowed] = &[
     allowed("file", "var/lib/edgeutils*", "the journal remembers what was done and undone"),
     allowed("file", "var/lib/cloud/*", "cloud-init keeps a directory for each first boot"),
     allowed("file", "etc/sudoers.d/90-cloud-init-users", "cloud-init writes the time of the first boot into it"),
-    allowed("file", "etc/crio*", "the package is removed and not purged, as its user may want it back"),
+    allowed("file", "etc/crio*", "the package is removed and not purged, as its user may want its configuration again"),
     allowed("file", "var/lib/dpkg/info/cri-o.list", "as above"),
     allowed("file", "var/lib/dpkg/status*", "as above"),
     allowed("file", "var/lib/apt/lists/*", "apt drops the lists of a source that is gone at its next update"),
@@ -16,7 +16,7 @@ pub(super) const LEFT: &[Allowed] = &[
     allowed("file", "var/cache/debconf/*-old", "cloud-init answers debconf at each first boot"),
 ];
 
-/// What a running machine changes by itself.
+/// Changes that a running machine makes by itself.
 pub(super) const VOLATILE: &[Allowed] = &[
     volatile("file", "tmp/systemd-private-*"),
     // The name of whoever held it last.

@@ -1,4 +1,4 @@
-//! What differs between the machines of two architectures.
+//! Differences between the machines of two architectures.
 
 use clap::ValueEnum;
 
@@ -20,7 +20,7 @@ impl Arch {
         }
     }
 
-    /// What the utilities in the machine are built for.
+    /// The target of the utilities in the machine.
     pub(super) fn target(self) -> Target {
         match self {
             Arch::Amd64 => Target::Amd64Musl,

@@ -86,7 +86,7 @@ impl Drop for Disk {
     }
 }
 
-/// What debugfs must do for one file: its directories, its content, its mode.
+/// The debugfs commands for one file: directories, content, mode.
 fn commands(file: &GuestFile, source: &Path) -> String {
     let mut commands = String::new();
     for (end, _) in file.path.match_indices('/').skip(1) {

@@ -27,7 +27,7 @@ const CONFIGURATION: &str = "/etc/kubeedge/config/edgecore.yaml";
 /// A documentation address: nothing is ever sent there.
 const CLOUDCORE: &str = "192.0.2.7";
 
-/// The redirect of a cluster whose API server is on this very host.
+/// The redirect of a cluster with the API server on this host.
 const REDIRECT: &str = "10351=192.0.2.7:10003";
 
 /// The utilities where the user-data puts them, as an administrator would call them.
@@ -209,7 +209,7 @@ impl Suite<'_> {
         )?;
         self.prints("systemctl is-active crio; systemctl is-enabled crio", "active\nenabled")?;
         self.prints("dpkg-query -W -f '${db:Status-Abbrev}' cri-o", "hi")?;
-        for check in ["edge-prep verify", "edge-cni check", "edge-crio check", "edge-conf check"] {
+        for check in ["edge-prep check", "edge-cni check", "edge-crio check", "edge-conf check"] {
             self.node(check)?;
         }
         Ok(())

@@ -13,7 +13,7 @@ use crate::failure::hinted;
 use crate::sh::Sh;
 use crate::workspace::{make_dir, remove_tree};
 
-/// What is installed beside the essential packages and the kernel.
+/// Packages in addition to the essential ones and the kernel.
 const PACKAGES: &[&str] = &[
     "ca-certificates",
     "cloud-init",
@@ -122,7 +122,7 @@ fn build_in(dir: &Path, arch: Arch, log: &Path) -> Result<()> {
     Ok(())
 }
 
-/// `debian-bookworm-amd64-` and a hash of everything that goes into it.
+/// `debian-bookworm-amd64-` and a hash of its recipe.
 fn name(arch: Arch) -> String {
     let recipe = [RELEASE, arch.debian(), arch.kernel_package(), &PACKAGES.join(" "), DISK, SETUP].join("\n");
     let hash: String = Sha256::digest(recipe).iter().take(6).map(|byte| format!("{byte:02x}")).collect();

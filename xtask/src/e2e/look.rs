@@ -11,7 +11,7 @@ pub(super) const SCRIPT: &str = include_str!("../../data/e2e-look.sh");
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Look(BTreeMap<(String, String), String>);
 
-/// What may differ, and why.
+/// An allowed difference, and its reason.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Allowed {
     pub(super) kind: &'static str,

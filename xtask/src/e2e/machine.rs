@@ -1,4 +1,4 @@
-//! One machine: booted, asked to run commands, rebooted, and reset without warning. Every wait has a deadline.
+//! One machine: boot, commands, reboot, reset. Every wait has a deadline.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -48,7 +48,7 @@ struct Running {
     agent: Channel,
 }
 
-/// What a command in the machine printed and how it ended.
+/// Output and exit code of a command in the machine.
 #[derive(Debug)]
 pub(super) struct Ran {
     pub(super) code: i64,
@@ -183,7 +183,7 @@ impl Machine {
         self.running.as_mut().ok_or_else(|| anyhow!("the machine is off"))
     }
 
-    /// An error that says where the console is, and how to look at the disk.
+    /// The error with a hint to the console's log.
     pub(super) fn failed(&self, error: &anyhow::Error) -> anyhow::Error {
         hinted(format!("{error:#}"), format!("the machine's console: {}", self.console.display()))
     }
@@ -261,7 +261,7 @@ fn ran(status: &Value) -> Result<Ran> {
 }
 
 impl Ran {
-    /// The end of what it printed, each line on one of its own.
+    /// The end of its output, for an error message.
     pub(super) fn output(&self) -> String {
         const LINES: usize = 15;
         let lines: Vec<&str> = self.stdout.lines().chain(self.stderr.lines()).collect();

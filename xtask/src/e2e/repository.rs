@@ -1,4 +1,4 @@
-//! What the machine installs beside our own archive: a signed repository with CRI-O, and CNI plugins on a stick.
+//! Other software for the machine: a signed repository with CRI-O, and CNI plugins on a USB stick.
 //!
 //! In the package is a stand-in that speaks the CRI's Version and Status; unit, files and layout are upstream's.
 
@@ -91,7 +91,7 @@ impl Repository {
         Ok(Repository { fingerprint, key })
     }
 
-    /// What is on the stick: the key, and plugins that this computer builds for the machine.
+    /// The files on the stick: the key, and plugins that this computer builds for the machine.
     pub(super) fn stick(&self, workspace: &Workspace, arch: Arch, dir: &Path) -> Result<Vec<GuestFile>> {
         Sh::new("cargo build --quiet --locked --package edge-cni").dir(&workspace.root).run()?;
         let out = dir.join("plugins");

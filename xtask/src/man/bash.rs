@@ -25,9 +25,9 @@ pub(crate) fn script(command: &Command) -> String {
 
 #[derive(Default)]
 struct Tables {
-    /// Arms of a case: what can follow each verb.
+    /// Arms of a case: the words that can follow each verb.
     verbs: String,
-    /// What completes a value: how, and of which `verb option`.
+    /// How to complete a value of `verb option`.
     values: BTreeMap<String, Vec<String>>,
 }
 

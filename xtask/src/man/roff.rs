@@ -121,7 +121,7 @@ impl Page {
         self.raw(".fi");
     }
 
-    /// Running text, broken into lines; what is indented stays as it is laid out.
+    /// Running text, broken into lines; indented lines are kept.
     fn prose(&mut self, text: &str) {
         for part in text.split("\n\n").filter(|part| !part.trim().is_empty()) {
             // A heading begins a paragraph by itself.

@@ -3,7 +3,7 @@
 use clap::Command;
 use edge_host::manual::{ENVIRONMENT, FILES, Manual};
 
-/// A help text's end: exit codes, examples, and what is neither.
+/// The end of a help text: exit codes, examples, and other notes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct After {
     /// Code and meaning.

@@ -16,7 +16,7 @@ use crate::machine::{Missing, on_path};
 use crate::sh::Sh;
 use crate::workspace::{Workspace, make_dir, write};
 
-/// What the README asks for besides Rust: a linker and headers for Rust itself, git for the sources.
+/// Packages of the README besides Rust: a linker and headers for Rust, git for the sources.
 const PREREQUISITES: &[&str] = &["ca-certificates", "gcc", "git", "libc6-dev"];
 
 const OUTSIDE: &str = include_str!("../../data/fresh.sh");
@@ -162,7 +162,7 @@ fn keep(from: &Path, to: &Path) -> Result<()> {
     Sh::new("cp -rLT --preserve=mode --").arg(from).arg(to).run()
 }
 
-/// What git tracks or would track, as a repository of its own: some checks ask git for the files.
+/// The files that git tracks or would track, as a repository of their own: some checks list files with git.
 fn sources(workspace: &Workspace, to: &Path) -> Result<()> {
     let listed = Sh::new("git ls-files --cached --others --exclude-standard -z").dir(&workspace.root).capture()?;
     for path in listed.split('\0').filter(|path| !path.is_empty()) {

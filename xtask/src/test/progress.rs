@@ -1,4 +1,4 @@
-//! What `xtask test` prints while suites run: a line that is rewritten on a terminal, else a line now and then.
+//! The progress of `xtask test`: a line that is rewritten on a terminal, else a line from time to time.
 
 use std::io::{IsTerminal, Write, stdout};
 use std::path::PathBuf;
@@ -65,7 +65,7 @@ impl Progress {
         }
     }
 
-    /// Reports what runs, where it is time.
+    /// Reports the running suites, if it is time.
     pub(super) fn tick(&mut self) {
         let states = self.running.iter().map(Running::state);
         if self.is_terminal {

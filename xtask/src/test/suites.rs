@@ -65,7 +65,7 @@ impl SuiteContext<'_> {
         Ok(Outcome::of(sh.args(args).logged(&self.log)?))
     }
 
-    /// Builds and lists tests, runs them, and counts. `test` is a call of cargo test, `filter` what libtest leaves out.
+    /// Builds and lists tests, runs them, and counts. `test` is a call of cargo test, `filter` options of libtest that skip tests.
     fn cargo_test(&self, test: impl Fn() -> Sh, filter: &[&str]) -> Result<Outcome> {
         let before = read(&self.log)?.len();
         if !test().args(["--", "--list"]).args(filter).logged(&self.log)? {
@@ -232,7 +232,7 @@ fn fuzz(context: &SuiteContext<'_>) -> Result<Outcome> {
     context.cargo_test(|| sh().env("EDGEUTILS_BIN_DIR", context.workspace.target.join("fuzz")), &[])
 }
 
-/// What runs an arm64 program here; nothing on arm64 itself.
+/// The emulator for arm64 programs; none on arm64.
 fn emulator() -> Option<&'static str> {
     let is_native = Target::native().machine() == Target::Arm64Musl.machine();
     (!is_native).then_some(EMULATOR)

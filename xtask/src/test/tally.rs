@@ -68,7 +68,7 @@ impl Tally {
     }
 }
 
-/// How many tests have ended, by what libtest has printed until now.
+/// How many tests have ended, by the output of libtest so far.
 pub(super) fn finished(printed: &str) -> usize {
     printed.lines().filter(|line| line.starts_with("test ") && line.contains(" ... ")).count()
 }
