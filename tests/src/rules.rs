@@ -1,5 +1,5 @@
-//! Firewall rules of several programs on a private host: private mount, network and UTS
-//! namespaces with empty /run and /var, /etc on an overlay, and the real iptables of both engines.
+//! Firewall rules of several programs on a private host: mount, network and UTS namespaces with empty /run and /var, /etc
+//! on an overlay, and the real iptables of both backends.
 
 use std::fmt::Write;
 use std::process::Command;
@@ -49,7 +49,7 @@ pub fn script_on(rules: &str, text: &str) -> Ran {
     Ran::of(&output)
 }
 
-/// Runs the script for each engine, whose name is `$b`, and compares what it printed line by line.
+/// Runs the script for each backend, with its name in `$b`, and compares its output line by line.
 #[track_caller]
 pub fn each(test: &str, text: &str, want: &str) {
     if !can_run() {

@@ -62,12 +62,12 @@ fn files_for_boot_are_written_once_and_undone() {
 fn comments_in_the_file_are_kept_when_ports_change() {
     let tree = image();
     redirect(&tree, &["add", "10351=192.0.2.1:10003", "--persist"]).expect(0);
-    let noted = tree.read(FILE).replace("from = \"output\"", "from = \"output\" # the API server is no pod");
+    let noted = tree.read(FILE).replace("from = \"output\"", "from = \"output\" # the API server is not a pod");
     tree.write(FILE, &noted);
     redirect(&tree, &["add", "10352=192.0.2.2:10003", "10351=192.0.2.9:10003", "--persist"]).expect(0);
     let text = tree.read(FILE);
     let list = "redirect = [\n    \"10351=192.0.2.9:10003\",\n    \"10352=192.0.2.2:10003\",\n]\n";
-    assert!(text.contains(list) && text.contains("# the API server is no pod"), "{text}");
+    assert!(text.contains(list) && text.contains("# the API server is not a pod"), "{text}");
     let ran = redirect(&tree, &["remove", "10352", "7"]).expect(0);
     assert!(ran.stderr.contains("note: port 7 is not redirected"), "{}", ran.stderr);
     assert!(!tree.read(FILE).contains("10352"));
