@@ -254,7 +254,7 @@ fn key_that_is_gone_for_good_leaves_its_pair_whole() {
         format!(
             "edge-certgen: cannot undo {}: {root}/{KEY}.old does not exist: only one previous key is kept\n\
              hint: the rest of the run is kept too, because it belongs to the key; \
-             `edge-certgen --root {root} undo --id 2 --skip` keeps what the run did\n",
+             to keep the run: edge-certgen --root {root} undo --id 2 --skip\n",
             key.display()
         )
     );
