@@ -148,7 +148,7 @@ fn undo_names_the_later_run_and_its_tool() {
     image.run(&["undo", "--id", "7"]).says(
         1,
         "edge-fixture: cannot undo run 7: it is not in the journal
-         hint: `edge-fixture --root DIR undo --list` shows what is",
+         hint: list the runs: edge-fixture --root DIR undo --list",
     );
 }
 
