@@ -258,7 +258,7 @@ fn undo_without_the_previous_key_is_refused() {
         format!(
             "edge-certgen: cannot undo {}: {root}/{KEY}.old does not exist: only one previous key is kept\n\
              hint: the rest of the run is kept too, because it belongs to the key; \
-             `edge-certgen --root {root} undo --id 2 --skip` keeps what the run did\n",
+             to keep the run: edge-certgen --root {root} undo --id 2 --skip\n",
             key.display()
         )
     );

@@ -65,6 +65,7 @@ fn file_changed_during_a_run_is_not_overwritten_by_apply_or_undo() {
         edge-fixture: note: run 1 was interrupted; what it had done was read from the host
         skipped sh -c echo theirs > /mnt/b: this command cannot be undone
         restored /mnt/a: previous content
+        reverted run 1
         exit 0
         one
         theirs
@@ -86,7 +87,7 @@ fn undo_leaves_what_someone_changed_since_and_restores_the_rest() {
          - url: x://u:***@h/
          + b: 1
          edge-fixture: cannot undo the change of DIR/etc/a: it was changed after the run
-         hint: `edge-fixture --root DIR undo --id 1 --force` restores it and keeps what is there now as NAME.edgeutils-kept, `edge-fixture --root DIR undo --id 1 --skip` keeps what the run did",
+         hint: to restore it and keep the current version as NAME.edgeutils-kept: edge-fixture --root DIR undo --id 1 --force; to keep the run: edge-fixture --root DIR undo --id 1 --skip",
     );
     assert_eq!(said.stdout, "removed /etc/deep/er/c: it did not exist before\nrestored /etc/b: previous content\n");
     assert_eq!(image.tree.read("etc/a"), "a: 3\ntoken: new.token\nb: 1\n");
@@ -105,7 +106,7 @@ fn edit_is_reverted_alone_whatever_else_changed() {
     image.apply(r#"[{"line": "/etc/a", "text": "ours"}]"#).expect(0);
     image.tree.write("etc/a", "zero\none\nours\ntwo\n");
     let said = image.undo().says(0, "");
-    assert_eq!(said.stdout, "reverted the edit of /etc/a: other changes in it are kept\n");
+    assert_eq!(said.stdout, "reverted the edit of /etc/a: other changes in it are kept\nreverted run 1\n");
     assert_eq!(image.tree.read("etc/a"), "zero\none\ntwo\n");
 
     image.apply(r#"[{"line": "/etc/a", "text": "ours"}]"#).expect(0);
@@ -116,7 +117,7 @@ fn edit_is_reverted_alone_whatever_else_changed() {
          - two
          + theirs
          edge-fixture: cannot undo the change of DIR/etc/a: the line ours is no longer there
-         hint: `edge-fixture --root DIR undo --id 2 --force` restores it and keeps what is there now as NAME.edgeutils-kept, `edge-fixture --root DIR undo --id 2 --skip` keeps what the run did",
+         hint: to restore it and keep the current version as NAME.edgeutils-kept: edge-fixture --root DIR undo --id 2 --force; to keep the run: edge-fixture --root DIR undo --id 2 --skip",
     );
     assert_eq!(image.tree.read("etc/a"), "zero\ntheirs\n");
 }
@@ -135,7 +136,7 @@ fn undo_names_the_later_run_and_its_tool() {
     image.run(&["undo", "--id", "1"]).says(
         4,
         "edge-fixture: cannot undo the change of DIR/etc/a: run 2 of edge-other changed it later
-         hint: undo that first: edge-other --root DIR undo --id 2; --skip keeps this run as it is",
+         hint: undo that run first: edge-other --root DIR undo --id 2; or keep this run with --skip",
     );
     // Another line of the same file is another part.
     assert_eq!((image.tree.read("etc/a"), image.tree.read("etc/b")), ("three\n".into(), "first\ny\n".into()));
@@ -147,7 +148,7 @@ fn undo_names_the_later_run_and_its_tool() {
     image.run(&["undo", "--id", "7"]).says(
         1,
         "edge-fixture: cannot undo run 7: it is not in the journal
-         hint: `edge-fixture --root DIR undo --list` shows what is",
+         hint: list the runs: edge-fixture --root DIR undo --list",
     );
 }
 
@@ -182,7 +183,7 @@ fn large_file_is_changed_without_a_copy_and_says_so() {
     image.undo().says(
         4,
         "edge-fixture: cannot undo the change of DIR/etc/a: it was too large to keep a copy
-         hint: `edge-fixture --root DIR undo --id 1 --skip` keeps what the run did",
+         hint: to keep the run: edge-fixture --root DIR undo --id 1 --skip",
     );
     assert_eq!((image.tree.read("etc/a"), image.tree.read("etc/b").len()), ("two\n".into(), 1 << 20));
 }

@@ -44,7 +44,7 @@ fn unknown_format_is_refused() {
     fs::write(first_run(&image), reseal(&later)).unwrap();
     image.undo().says(
         4,
-        "edge-fixture: cannot read the journal DIR/var/lib/edgeutils/journal/000001-edge-fixture.jsonl: record format 3 is not known to this version
+        "edge-fixture: cannot read the journal DIR/var/lib/edgeutils/journal/000001-edge-fixture.jsonl: this version does not support record format 3
          hint: use the version that wrote it, or a newer one",
     );
     assert_eq!(image.tree.read("etc/a"), "two\n");
@@ -95,7 +95,7 @@ fn file_under_another_runs_name_is_refused() {
     fs::rename(first_run(&image), journal(&image, "000007-edge-fixture.jsonl")).unwrap();
     image.undo().says(
         4,
-        "edge-fixture: cannot read the journal DIR/var/lib/edgeutils/journal/000007-edge-fixture.jsonl: it is run 1 of edge-fixture, whose file has another name
+        "edge-fixture: cannot read the journal DIR/var/lib/edgeutils/journal/000007-edge-fixture.jsonl: it contains run 1 of edge-fixture
          hint: restore its file name, or move it away",
     );
 }
@@ -139,8 +139,8 @@ fn order_is_by_number_and_the_clock_is_a_label() {
     let list = image.run(&["undo", "--list"]).expect(0).stdout;
     assert_eq!(
         list,
-        "   1  2099-01-01T00:00:00Z  done          edge-fixture --root DIR apply --plan PLANS/plan.json: /etc/a
-   2  1970-01-01T00:00:07Z  done          edge-fixture --root DIR apply --plan PLANS/plan.json: /etc/a
+        "   1  2099-01-01T00:00:00Z  done        edge-fixture --root DIR apply --plan PLANS/plan.json: /etc/a
+   2  1970-01-01T00:00:07Z  done        edge-fixture --root DIR apply --plan PLANS/plan.json: /etc/a
 "
     );
     image.undo().says(0, "");
@@ -237,7 +237,7 @@ fn run_of_format_1_is_read_gone_on_with_and_undone() {
         let text = as_format_1(&fs::read_to_string(first_run(&image)).unwrap());
         assert!(text.contains(from), "{text}");
         fs::write(first_run(&image), text.replacen(from, to, 1)).unwrap();
-        image.undo().says(4, "edge-fixture: cannot restore DIR/etc/a: its copy in the journal is damaged\nhint: `edge-fixture --root DIR undo --id 1 --skip` keeps what the run did");
+        image.undo().says(4, "edge-fixture: cannot restore DIR/etc/a: its copy in the journal is damaged\nhint: to keep the run: edge-fixture --root DIR undo --id 1 --skip");
         assert_eq!(image.tree.read("etc/a"), "two\n");
     }
 }

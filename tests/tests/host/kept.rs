@@ -143,7 +143,7 @@ fn key_behind_a_link_is_restored_at_its_target() {
     // If the copy was replaced by another key, it is not restored.
     image.apply(r#"[{"key": "/etc/key", "text": "NEW-SECRET"}]"#).says(0, "");
     image.tree.write("data/real.key.old", "ANOTHER");
-    image.undo().says(4, "edge-fixture: cannot undo DIR/etc/key: DIR/data/real.key.old is not the previous key\nhint: `edge-fixture --root DIR undo --id 2 --skip` keeps what the run did");
+    image.undo().says(4, "edge-fixture: cannot undo DIR/etc/key: DIR/data/real.key.old is not the previous key\nhint: to keep the run: edge-fixture --root DIR undo --id 2 --skip");
     assert_eq!(image.tree.read("data/real.key"), "NEW-SECRET");
 }
 

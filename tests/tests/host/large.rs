@@ -129,6 +129,7 @@ fn large_file_on_another_file_system_or_in_use_is_replaced() {
          new
          1
          restored /mnt/program: previous content
+         reverted run 1
          exit 0
          same",
     );

@@ -46,6 +46,7 @@ fn full_disk_leaves_the_file_and_the_run_is_resumed() {
         40000
         restored /mnt/small/conf: previous content
         removed /mnt/new: it did not exist before
+        reverted run 1
         exit 0
         before
         plan.json
@@ -107,6 +108,7 @@ fn journal_without_room_changes_nothing_and_earlier_runs_can_be_undone() {
         plan.json
         000001-edge-fixture.jsonl
         restored /mnt/conf: previous content
+        reverted run 1
         exit 0
         one",
     );
@@ -194,6 +196,7 @@ fn bind_mounted_file_is_written_in_place_and_undone() {
         after, and longer
         the same inode
         restored /mnt/conf: previous content
+        reverted run 1
         exit 0
         before
         conf
@@ -225,6 +228,7 @@ fn hard_linked_file_keeps_its_inode_and_both_names() {
         2 4750
         2 4750
         restored /mnt/a: previous content
+        reverted run 1
         exit 0
         before
         2 4750

@@ -148,7 +148,7 @@ fn undo_force_does_not_write_through_a_later_link() {
     fs::remove_file(image.tree.at("etc/a")).unwrap();
     image.tree.link("etc/a", "../srv/shared");
     let ran = image.run(&["undo", "--force"]).expect(4);
-    assert!(ran.stderr.contains("hint: `edge-fixture --root DIR undo --id 1 --skip` keeps"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hint: to keep the run: edge-fixture --root DIR undo --id 1 --skip"), "{}", ran.stderr);
     assert_eq!(image.tree.read("srv/shared"), "shared by others\n");
     // One that was there before is followed, as it was then.
     let image = Image::with(FIXTURE, &[("srv/real", "one\n")]);
@@ -169,7 +169,7 @@ fn undo_force_sets_a_mode_and_its_hint_says_so() {
     image.apply(r#"[{"chmod": "/etc/a", "mode": 384}]"#).expect(0);
     fs::write(image.tree.at("etc/a"), "edited\n").unwrap();
     let ran = image.undo().expect(4);
-    assert!(ran.stderr.contains("undo --id 1 --force` sets its mode to 0644 anyway"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("to restore mode 0644 anyway: "), "{}", ran.stderr);
     image.run(&["undo", "--force"]).expect(0);
     let mode = fs::metadata(image.tree.at("etc/a")).unwrap().permissions().mode() & 0o7777;
     assert_eq!((mode, image.tree.read("etc/a")), (0o644, "edited\n".into()));

@@ -11,7 +11,7 @@ use edgeutils_tests::{kill, skip};
 use serde_json::{Value, json};
 
 const FIXTURE: &str = env!("CARGO_BIN_EXE_edge-fixture");
-const WAYS_ON: &str = "hint: `edge-fixture --root DIR undo --id 1 --force` restores it and keeps what is there now as NAME.edgeutils-kept, `edge-fixture --root DIR undo --id 1 --skip` keeps what the run did";
+const WAYS_ON: &str = "hint: to restore it and keep the current version as NAME.edgeutils-kept: edge-fixture --root DIR undo --id 1 --force; to keep the run: edge-fixture --root DIR undo --id 1 --skip";
 
 fn records(stdout: &str) -> Vec<Value> {
     stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()

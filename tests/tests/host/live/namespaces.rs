@@ -51,14 +51,16 @@ fn kernel_value_is_set_and_restored() {
         31000	41000
         would set /proc/sys/net/ipv4/ip_local_port_range: previous value 30000	40000
         31000	41000 -> 30000	40000
+        1 change would be made
         exit 3
         set /proc/sys/net/ipv4/ip_local_port_range: previous value 30000	40000
+        reverted run 1
         exit 0
         30000	40000
         nothing to undo
         exit 0
         edge-fixture: cannot restore /proc/sys/net/ipv4/ip_local_port_range: it is 5000	6000 now, the run had set 31000 41000
-        hint: `edge-fixture undo --id 2 --force` sets it to 30000	40000 anyway, `edge-fixture undo --id 2 --skip` keeps what the run did
+        hint: to restore 30000	40000 anyway: edge-fixture undo --id 2 --force; to keep the run: edge-fixture undo --id 2 --skip
         exit 4
         5000	6000
         could not set /proc/sys/net/ipv4/ip_forward to nonsense: a value  [undo: exact]
@@ -91,6 +93,7 @@ fn commands_are_run_once_and_undone_in_reverse() {
         ran sh -c echo unload >> /mnt/log
         ran sh -c echo stop >> /mnt/log; rm /mnt/up
         removed /mnt/conf: it did not exist before
+        reverted run 1
         exit 0
         unload
         stop
@@ -128,6 +131,7 @@ fn failed_command_is_reported_and_run_by_the_same_call() {
         exit 0
         ran sh -c echo back >> /mnt/log
         removed /mnt/conf: it did not exist before
+        reverted run 1
         exit 0
         back
         edge-fixture: cannot run sh -c echo no luck >&2; [ -e /mnt/luck ]: exit status: 1: no luck
@@ -135,6 +139,7 @@ fn failed_command_is_reported_and_run_by_the_same_call() {
         edge-fixture: warning: `sh -c echo no luck >&2; [ -e /mnt/luck ]` of the interrupted run 2 was not run
         edge-fixture: note: run 2 was interrupted; what it had done was read from the host
         removed /mnt/conf: it did not exist before
+        reverted run 2
         exit 0
         back
         edge-fixture: cannot find the program no-such-program in /usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin
@@ -162,6 +167,7 @@ fn command_that_fails_after_its_work_counts_as_done_and_is_undone() {
         plan.json
         up
         ran rm /mnt/up
+        reverted run 1
         exit 0
         plan.json",
     );
@@ -191,7 +197,7 @@ fn script_is_undone_from_the_current_state() {
             # It failed by itself, so there is nothing to undo; after a signal it is unknown.
             for end in 'exit 1' 'kill -9 $$'; do
                 plan "[{{\"script\": [\"sh\"], \"text\": \"printf four > /mnt/state; $end\", \"state\": \"/mnt/state\", \"after\": \"four\"}}]"
-                apply > said; tail -2 said; edge undo > said; tail -2 said; cat state; echo; printf one > state
+                apply > said; tail -2 said; edge undo > said; tail -3 said; cat state; echo; printf one > state
             done
             "#
         ),
@@ -207,22 +213,25 @@ fn script_is_undone_from_the_current_state() {
         already up to date
         exit 0
         two
-        done          edge-fixture --force-namespace apply --plan /mnt/plan.json: /mnt/conf, the state in /mnt/state
+        done        edge-fixture --force-namespace apply --plan /mnt/plan.json: /mnt/conf, the state in /mnt/state
         exit 0
         would run sh: previous state
         printf %s 'one' > /mnt/state; echo back >> /mnt/log
         would remove /mnt/conf: it did not exist before
+        2 changes would be made
         exit 3
         ran sh: previous state
         printf %s 'one' > /mnt/state; echo back >> /mnt/log
         removed /mnt/conf: it did not exist before
+        reverted run 1
         exit 0
         one
         skipped sh: already restored
         removed /mnt/conf: it did not exist before
+        reverted run 2
         exit 0
         edge-fixture: cannot undo the change of the state in /mnt/state: run 4 of edge-fixture changed it later
-        hint: undo that first: edge-fixture undo --id 4; --skip keeps this run as it is
+        hint: undo that run first: edge-fixture undo --id 4; or keep this run with --skip
         removed /mnt/conf: it did not exist before
         exit 4
         one
@@ -238,6 +247,7 @@ fn script_is_undone_from_the_current_state() {
         exit 1
         edge-fixture: note: run 6 was interrupted; what it had done was read from the host
         printf %s 'one' > /mnt/state; echo back >> /mnt/log
+        reverted run 6
         exit 0
         one",
     );
