@@ -112,7 +112,7 @@ fn cloud_script_reads_its_address_from_cloudcore_yaml_and_repeats_without_change
     tree.write(file, render(Kind::CloudCore, Minor::new(7)));
     let before = tree.snapshot();
     let ran = run(&["-n"]).expect(3);
-    assert!(ran.stdout.contains("names IP:127.0.0.1, IP:192.0.2.2\n"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("SANs IP:127.0.0.1, IP:192.0.2.2\n"), "{}", ran.stdout);
     assert_same(&tree.snapshot(), &before, "cloud-node.sh -n");
     run(&[]).expect(0);
     assert!(tree.read("etc/edgeutils/redirect.toml").contains("\"10351=192.0.2.2:10003\""));
