@@ -8,6 +8,7 @@ const END: &str = "```";
 const EXCEPT: &str = " except: ";
 
 /// A phrase that no text may have, in lower case.
+#[derive(Debug)]
 pub struct Phrase {
     text: String,
     /// Each contains `text`.
