@@ -24,10 +24,10 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("e2fsprogs", "debugfs", &["e2e"]),
     package("fish", "fish", &["stories"]),
     package("gcc-aarch64-linux-gnu", "aarch64-linux-gnu-gcc", &["dist", "qemu"]),
+    package("golang-go", "go", &["stories", "e2e"]),
     // gnupg itself only asks for these two: keys are made and exported by gpg, with its agent.
     package("gpg", "gpg", &["stories", "e2e"]),
     package("gpg-agent", "gpg-agent", &["stories", "e2e"]),
-    package("golang-go", "go", &["stories", "e2e"]),
     package("iproute2", "ip", &["stories", "bench"]),
     package("iptables", "iptables-legacy", &["stories", "bench"]),
     // Only recommended by the compiler: the headers that ring's C code includes.

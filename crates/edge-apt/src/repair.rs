@@ -69,6 +69,7 @@ pub fn repair(host: &mut Host) -> Result<Outcome> {
         for left in unfinished(&host.root)? {
             host.report.warning(&format!("{left} after the repair: reinstall it with apt-get install --reinstall, or remove it with apt-get remove"));
             outcome.exit = outcome.exit.worst(Exit::Differs);
+            host.report.manual_step();
         }
     }
     Ok(outcome)

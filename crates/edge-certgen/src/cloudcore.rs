@@ -36,7 +36,7 @@ pub(crate) fn read(host: &Host) -> Result<Option<(PathBuf, std::result::Result<C
 }
 
 fn parse(text: &str) -> std::result::Result<Cloudcore, String> {
-    let document = Document::parse(text).map_err(|cause| format!("cannot read it as YAML: {cause}"))?;
+    let document = Document::parse(text).map_err(|cause| cause.to_string())?;
     let value = document.merged();
     let mut found = Cloudcore::default();
     for list in LISTS {

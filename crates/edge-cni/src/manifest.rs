@@ -30,7 +30,8 @@ pub(crate) struct Manifest {
     pub(crate) arch: Arch,
     /// The Go version that built it.
     pub(crate) go: String,
-    /// The requested plugins; empty for all.
+    /// The requested plugins; empty for all. The first manifests called them `asked`.
+    #[serde(alias = "asked")]
     pub(crate) requested: Vec<String>,
     pub(crate) plugins: BTreeMap<String, Built>,
 }

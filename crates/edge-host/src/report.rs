@@ -83,6 +83,8 @@ pub struct Report {
     colors: (bool, bool),
     /// This call has applied a plan, so its last line says how many changes were made.
     has_applied: bool,
+    /// Something is left that only the user can do.
+    needs_manual_step: bool,
     /// Actions that were done, or shown by a dry run.
     changes: usize,
     /// Findings that were reported: errors and warnings.
@@ -106,6 +108,7 @@ impl Report {
             in_progress: false,
             colors: (color.is_for(&io::stdout()), color.is_for(&io::stderr())),
             has_applied: false,
+            needs_manual_step: false,
             changes: 0,
             found: (0, 0),
         }
@@ -118,21 +121,28 @@ impl Report {
 
     /// The last line of a call that applies a plan.
     pub(crate) fn summary(&mut self, outcome: &Outcome, is_dry_run: bool) {
+        let step = if self.needs_manual_step { ", manual step required" } else { "" };
         let reboot = if outcome.reboot { ", reboot required" } else { "" };
         let what = match self.changes {
             0 if outcome.changed => return,
+            0 if self.needs_manual_step => "no changes".to_owned(),
             0 => "already up to date".to_owned(),
             number if is_dry_run => would_be_made(number),
             number => counted(number, "change"),
         };
         if self.has_applied {
-            self.line(&format!("{what}{reboot}"));
+            self.line(&format!("{what}{step}{reboot}"));
         }
     }
 
     /// For a call without a plan that found nothing to change: its last line says so.
     pub fn up_to_date(&mut self) {
         self.has_applied = true;
+    }
+
+    /// Something is left that only the user can do: the last line says so. The caller exits with 3.
+    pub fn manual_step(&mut self) {
+        self.needs_manual_step = true;
     }
 
     /// Whether records are printed instead of lines.

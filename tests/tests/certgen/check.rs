@@ -80,7 +80,7 @@ fn check_requires_the_names_given_or_in_cloudcore_yaml() {
     );
     assert_eq!(findings(&tree, &["verify"]), findings(&tree, &["check"]), "verify is an alias");
     config("modules: [\n");
-    assert!(findings(&tree, &["check"])[0].contains("cannot read it as YAML"));
+    assert!(findings(&tree, &["check"])[0].contains(": not valid YAML at line "));
 }
 
 #[test]

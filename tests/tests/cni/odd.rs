@@ -39,14 +39,14 @@ fn install_refuses_a_dangling_link_and_creates_nothing() {
     let cases: [(Make, &str); 4] = [
         (
             |tree| tree.link("opt/cni", "/disk/cni"),
-            "/opt/cni is a dangling symbolic link\nhint: mount what a link leads to",
+            "/opt/cni is a dangling symbolic link\nhint: mount the target of the link",
         ),
         (
             |tree| tree.link(BIN, "../../disk"),
-            "/opt/cni/bin is a dangling symbolic link\nhint: mount what a link leads to",
+            "/opt/cni/bin is a dangling symbolic link\nhint: mount the target of the link",
         ),
-        (|tree| tree.write(BIN, "x"), "/opt/cni/bin is a file\nhint: mount what a link"),
-        (|tree| tree.write("opt/cni", "x"), "/opt/cni is a file\nhint: mount what a link"),
+        (|tree| tree.write(BIN, "x"), "/opt/cni/bin is a file\nhint: mount the target of the link"),
+        (|tree| tree.write("opt/cni", "x"), "/opt/cni is a file\nhint: mount the target of the link"),
     ];
     for (make, said) in cases {
         let (tree, build, _beside) = image();

@@ -100,7 +100,7 @@ fn download_is_what_was_requested_or_nothing() {
         ("none", &site.sum, 1, "the server answers 404"),
         ("down", &site.sum, 1, "the server answers 503"),
         ("round", &site.sum, 1, "cannot download http://127.0.0.1:"),
-        ("endless", &site.sum, 1, "it is larger than 2048 MiB"),
+        ("endless", &site.sum, 1, "the file is larger than 2048 MiB"),
         ("good", &site.sum[1..], 2, "expected 64 hexadecimal digits"),
     ];
     for (how, sum, code, said) in cases {

@@ -2,6 +2,7 @@
 
 mod apt;
 mod crash;
+mod metacopy;
 mod network;
 mod runtime;
 mod tls;

@@ -59,7 +59,7 @@ fn obstacles_are_reported_before_any_change() {
     let cases: [(Make, &str); 6] = [
         (
             |tree| tree.link("usr/local", "/disk"),
-            "/usr/local is a dangling symbolic link\nhint: mount what a link leads to",
+            "/usr/local is a dangling symbolic link\nhint: mount the target of the link",
         ),
         (|tree| tree.write("usr/local/bin", "x"), "/usr/local/bin is a file\nhint: "),
         (

@@ -65,7 +65,10 @@ fn invalid_options_are_usage_errors() {
         (&["resolve"][..], "--version <V>"),
         (&["resolve", "--version", "latest"], "is not a valid version of CRI-O: expected a minor version (1.34)"),
         (&["resolve", "--version", "1.34", "--arch", "z80"], "is not a valid architecture: expected one of amd64,"),
-        (&["resolve", "--version", "1.34", "--bundle-mirror", "http://m.example"], "TLS"),
+        (
+            &["resolve", "--version", "1.34", "--bundle-mirror", "http://m.example"],
+            "plain HTTP is allowed only for localhost",
+        ),
         (
             &["resolve", "--version", "1.34", "--apt-mirror", "ftp://x"],
             "cannot use the address ftp://x: it does not begin with https://, http:// or file:/",

@@ -10,7 +10,7 @@ pub(crate) struct Help {
     /// `edge-conf` and its verbs.
     pub(crate) call: Vec<String>,
     pub(crate) text: String,
-    /// The names under `Commands:`.
+    /// The names under `Commands:`, aliases included.
     pub(crate) verbs: Vec<String>,
 }
 
@@ -29,7 +29,14 @@ pub(crate) fn all() -> Vec<Help> {
 }
 
 fn verbs(help: &str) -> Vec<String> {
-    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    let named = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-    named.filter_map(|line| Some(line.split_whitespace().next()?.to_owned())).collect()
+    let lines = || help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let named = lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let mut verbs: Vec<String> = named.filter_map(|line| Some(line.split_whitespace().next()?.to_owned())).collect();
+    // `[alias: verify]` may be broken at the end of a line.
+    let section = lines().collect::<Vec<_>>().join(" ");
+    for part in section.split("[alias").skip(1) {
+        let names = part.split_once(':').and_then(|(_, rest)| rest.split_once(']')).map_or("", |(names, _)| names);
+        verbs.extend(names.split(',').map(|name| name.trim().to_owned()));
+    }
+    verbs
 }

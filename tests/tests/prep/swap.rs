@@ -238,6 +238,8 @@ fn manual_steps_are_reported_with_their_line() {
     let before = tree.snapshot();
     let ran = off(&tree).expect(3);
     assert_same(&tree.snapshot(), &before, "manual steps");
+    assert!(ran.stdout.ends_with("\n1 change, manual step required\n"), "{}", ran.stdout);
+    assert_eq!(off(&tree).expect(3).stdout, "no changes, manual step required\n");
     for text in [
         "/etc/crypttab:2",
         "remove `swap:` from /etc/cloud/cloud.cfg.d/50-swap.cfg:2",

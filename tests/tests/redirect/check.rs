@@ -32,19 +32,20 @@ fn check_finds_no_problems_after_add() {
 
 #[test]
 fn check_finds_units_that_do_not_restore_and_its_hints_repair_them() {
-    let cases: [(&dyn Fn(&Tree), &str, &str); 3] = [
+    type Damage = fn(&Tree);
+    let cases: [(Damage, &str, &str); 3] = [
         (
-            &|tree| std::fs::remove_file(tree.at(LINK)).unwrap(),
+            |tree| std::fs::remove_file(tree.at(LINK)).unwrap(),
             "the unit is not enabled: the redirects are not restored at boot",
             "edge-redirect --root DIR add 10351=192.0.2.1:10003 --persist",
         ),
         (
-            &|tree| tree.write(UNIT, "[Service]\nExecStart=/bin/true\n"),
+            |tree| tree.write(UNIT, "[Service]\nExecStart=/bin/true\n"),
             "the unit does not run edge-redirect restore: the redirects are not restored at boot",
             "edge-redirect --root DIR add 10351=192.0.2.1:10003 --persist",
         ),
         (
-            &|tree| std::fs::remove_file(tree.at("usr/bin/edge-redirect")).unwrap(),
+            |tree| std::fs::remove_file(tree.at("usr/bin/edge-redirect")).unwrap(),
             "the unit starts DIR/usr/bin/edge-redirect, which does not exist",
             "install -o root -g root -m 755 edge-redirect DIR/usr/bin/edge-redirect",
         ),

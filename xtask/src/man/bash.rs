@@ -33,8 +33,12 @@ struct Tables {
 
 impl Tables {
     fn add(&mut self, command: &Command, path: &str) {
-        let verbs: Vec<&str> =
-            command.get_subcommands().filter(|verb| !verb.is_hide_set()).map(Command::get_name).collect();
+        let shown = || command.get_subcommands().filter(|verb| !verb.is_hide_set());
+        let names_of = |verb: &'_ Command| -> Vec<String> {
+            let aliases = verb.get_visible_aliases();
+            std::iter::once(verb.get_name()).chain(aliases).map(str::to_owned).collect()
+        };
+        let verbs: Vec<String> = shown().flat_map(names_of).collect();
         let (mut options, mut valued) = (Vec::new(), Vec::new());
         for arg in shown_args(command).filter(|arg| !arg.is_positional()) {
             let names = names(arg);
@@ -58,8 +62,10 @@ impl Tables {
             options.join(" "),
             valued.join(" ")
         );
-        for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
-            self.add(verb, &format!("{path}/{}", verb.get_name()));
+        for verb in shown() {
+            for name in names_of(verb) {
+                self.add(verb, &format!("{path}/{name}"));
+            }
         }
     }
 

@@ -50,6 +50,7 @@ pub(crate) fn apply(host: &mut Host, args: &RequestArgs) -> Result<Outcome> {
     if has_manual_step {
         // Swap is re-enabled at boot until somebody does it, and that is not what was requested.
         outcome.exit = outcome.exit.worst(Exit::Differs);
+        host.report.manual_step();
     }
     if needs_reboot {
         outcome.reboot = true;

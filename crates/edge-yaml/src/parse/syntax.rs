@@ -32,10 +32,15 @@ impl Builder<'_> {
     /// With the bracket that is open, or at the key whose colon or value is missing: the parser stops behind it.
     fn explained(&self, meaning: String, offset: usize) -> Error {
         let position = |offset| Position::of(self.text, offset);
-        let open = self.stack.last().map(|frame| &self.tree.nodes[frame.node]);
-        if let Some(node) = open.filter(|node| meaning.starts_with("expected \",\"") && !node.is_block_collection()) {
-            let bracket = &self.text[node.start..node.start + 1];
-            let reason = format!("{meaning}: the \"{bracket}\" at {} is not closed", position(node.start));
+        // A pair within a list, `[a: 1]`, is a mapping without a bracket of its own.
+        let is_bracket = |start: usize| self.text[start..].starts_with(['[', '{']);
+        let mut open = self.stack.iter().rev().map(|frame| &self.tree.nodes[frame.node]);
+        let open = open.find(|node| !node.is_block_collection() && is_bracket(node.start));
+        if let Some(node) = open.filter(|_| meaning.starts_with("expected \",\"")) {
+            let bracket = &self.text[node.start..=node.start];
+            let closing = if bracket == "[" { "]" } else { "}" };
+            let place = position(node.start);
+            let reason = format!("expected \",\" or \"{closing}\": the \"{bracket}\" at {place} is not closed");
             return Error::Syntax { position: position(offset), reason };
         }
         if meaning != VALUE_MISSING && meaning != COLON_MISSING {

@@ -318,7 +318,7 @@ fn undo_changes_nothing_while_another_package_needs_one(host: &AptHost) {
         let refused = host.sh(call);
         let said = "edge-apt-fixture: cannot undo run 1: dpkg would not remove edge-dep, edge-thing: \
                     edge-guest depends on edge-dep; edge-stranger depends on edge-thing\n\
-                    hint: remove what needs them first, then run the same undo again; until then the whole run is kept\n";
+                    hint: remove the packages that need them first, then run the same undo again; until then the whole run is kept\n";
         assert!(refused.stderr.ends_with(said), "{}", refused.stderr);
         assert_eq!(refused.clone().expect(code).stdout, "");
         host.looks_as(&as_it_is, call);

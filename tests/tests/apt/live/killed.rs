@@ -90,7 +90,7 @@ fn undo_of_a_half_installed_package_needs_a_repair(host: &AptHost) {
     for place in PLACES {
         killed(host, FROM_REPOSITORY, place, "");
         let refused = host.sh("fixture undo").expect(4);
-        let hint = "hint: show the broken packages with dpkg --audit and repair them with edge-apt wait --repair, then the same undo";
+        let hint = "hint: show the broken packages with dpkg --audit and repair them with edge-apt wait --repair, then run the same undo again";
         assert!(
             refused.stderr.contains("edge-apt-fixture: cannot undo run 1: dpkg would not remove "),
             "{}",

@@ -8,8 +8,8 @@ use edgeutils_tests::systemd::Systemd;
 use edgeutils_tests::tool::Ran;
 use edgeutils_tests::{skip, standin, tool};
 
-struct Machine {
-    systemd: Systemd,
+pub(super) struct Machine {
+    pub(super) systemd: Systemd,
 }
 
 const CONFLIST: &str = "{\"cniVersion\": \"1.0.0\", \"name\": \"net\", \"plugins\": [{\"type\": \"bridge\", \
@@ -26,7 +26,7 @@ fn bundles(dir: &Path, versions: &[&str]) -> Result<Vec<PathBuf>, String> {
 }
 
 impl Machine {
-    fn boot(test: &str, versions: &[&str]) -> Option<Machine> {
+    pub(super) fn boot(test: &str, versions: &[&str]) -> Option<Machine> {
         let dir = tempfile::tempdir().unwrap();
         let booted = bundles(dir.path(), versions).and_then(|archives| {
             let mut programs = vec![tool::path("edge-crio"), tool::path("edge-conf")];
@@ -47,15 +47,15 @@ impl Machine {
         }
     }
 
-    fn sh(&self, script: &str) -> Ran {
+    pub(super) fn sh(&self, script: &str) -> Ran {
         self.systemd.sh(script)
     }
 
-    fn crio(&self, args: &str) -> Ran {
+    pub(super) fn crio(&self, args: &str) -> Ran {
         self.sh(&format!("edge-crio --force-namespace {args}"))
     }
 
-    fn install(&self, version: &str, args: &str) -> Ran {
+    pub(super) fn install(&self, version: &str, args: &str) -> Ran {
         self.sh(&format!(
             "archive=$(ls /run/usb/cri-o.*.v{version}.tar.gz); edge-crio --force-namespace install --version {version} \
              --archive $archive --sha256 $(sha256sum < $archive | cut -d' ' -f1) {args}"
@@ -89,7 +89,7 @@ impl Machine {
     }
 }
 
-fn says(ran: &Ran, text: &str) {
+pub(super) fn says(ran: &Ran, text: &str) {
     assert!(ran.stdout.contains(text) || ran.stderr.contains(text), "{text}:\n{}{}", ran.stdout, ran.stderr);
 }
 
@@ -216,7 +216,7 @@ fn check_reports_the_cause_of_a_missing_network() {
         assert_eq!(ran.stdout.matches("error: ").count(), 1, "{}", ran.stdout);
     };
     machine.sh("mkdir -p /etc/cni/net.d; echo {} > /etc/cni/net.d/10-x.conflist.disabled").expect(0);
-    fault("hint: 10-x.conflist.disabled is not read");
+    fault("hint: rename 10-x.conflist.disabled to end in .conflist");
     net("{\"cniVersion\": \"1.0.0\",");
     fault("10-net.conflist:1: error: pods get no network: ");
     net(&CONFLIST.replace("bridge", "vlan"));
@@ -378,38 +378,4 @@ fn check_reports_stray_files_and_an_invalid_conmon_cgroup() {
     machine.sh("rm -r /etc/crio/crio.conf.d/old; ln -s gone /etc/crio/crio.conf.d/50-gone.conf").expect(0);
     says(&machine.crio("check").expect(3), "/etc/crio/crio.conf.d/50-gone.conf: error: is a broken symbolic link");
     machine.sh("systemctl restart crio.service").expect(1);
-}
-
-#[test]
-fn install_removes_metacopy_only_if_this_kernel_refuses_it() {
-    let Some(machine) = Machine::boot("crio_live metacopy", &["1.30.4"]) else { return };
-    let file = "/etc/containers/storage.conf";
-    let conf = |options: &str| {
-        format!("# ours\n[storage]\ndriver = \"overlay\"\n[storage.options]\nmountopt = \"{options}\" # why\n")
-    };
-    // The kernel refuses the combination, as older kernels refuse each of them.
-    machine.systemd.write(file, &conf("nodev,metacopy=on,redirect_dir=off"), "644");
-    machine.sh("grep ' overlay ' /proc/self/mountinfo > /run/mounts").expect(0);
-    says(
-        &machine.install("1.30.4", "-n").expect(3),
-        "would write /etc/containers/storage.conf: with metacopy CRI-O before 1.24 cannot start pods",
-    );
-    machine.install("1.30.4", "").expect(0);
-    assert_eq!(machine.systemd.read(file), conf("nodev,redirect_dir=off"));
-    machine.crio("undo").expect(0);
-    assert_eq!(machine.systemd.read(file), conf("nodev,metacopy=on,redirect_dir=off"));
-    // The kernel supports it: unchanged.
-    machine.systemd.write(file, &conf("nodev,metacopy=on"), "644");
-    machine.install("1.30.4", "").expect(0);
-    assert_eq!(machine.systemd.read(file), conf("nodev,metacopy=on"));
-    // The distribution's file is not changed, but replaced by a file in /etc.
-    machine.sh(&format!("mkdir -p /usr/share/containers; mv {file} /usr/share/containers/storage.conf; sed -i s/metacopy=on/metacopy=on,redirect_dir=off/ /usr/share/containers/storage.conf")).expect(0);
-    says(
-        &machine.crio("check"),
-        "/usr/share/containers/storage.conf: note: mountopt: nodev,metacopy=on,redirect_dir=off: this kernel refuses metacopy, and CRI-O ignores it",
-    );
-    machine.install("1.30.4", "").expect(0);
-    assert_eq!(machine.systemd.read(file), conf("nodev,redirect_dir=off"));
-    // The test of the kernel leaves nothing mounted.
-    machine.sh("grep ' overlay ' /proc/self/mountinfo | diff /run/mounts -").expect(0);
 }
