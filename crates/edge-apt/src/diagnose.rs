@@ -51,7 +51,7 @@ const EXPLANATIONS: &[Explanation] = &[
     known(
         &["is expired (invalid since", "has expired (invalid", "EXPSIG", "Verifying signature: Expired on"],
         "its lists have expired",
-        "check the clock with timedatectl; if it is right, nobody maintains the repository or its mirror any more",
+        "check the clock with timedatectl; if it is right, the repository or its mirror is no longer maintained",
     ),
     known(
         &["EXPKEYSIG", "KEYEXPIRED", "The primary key is not live", "is not live: because"],

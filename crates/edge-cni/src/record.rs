@@ -12,7 +12,7 @@ pub(crate) fn plan(host: &Host, record: &Record, plan: &mut Plan) -> Result<()> 
     let before = host.root.find(Path::new(FILE))?;
     if *record == Record::default() {
         if before.exists() {
-            plan.remove(FILE, before, "nothing is installed any more");
+            plan.remove(FILE, before, "nothing is installed now");
         }
         return Ok(());
     }

@@ -39,9 +39,18 @@ impl UnitFacts {
             let itself = root.find_link(&path)?;
             links.push(Link { path, itself });
         }
+        // A link to another of its files is the same unit.
+        let (mut all, mut real) = (Vec::new(), Vec::new());
+        for path in unit.files.iter().map(|file| &file.path) {
+            let file = root.canonical(path).unwrap_or_else(|_| path.clone());
+            if !real.contains(&file) {
+                all.push(path.clone());
+                real.push(file);
+            }
+        }
         Ok(UnitFacts {
             file: unit.file().map(|file| file.path.clone()),
-            all: unit.files.iter().map(|file| file.path.clone()).collect(),
+            all,
             is_masked: unit.is_masked(),
             links,
             is_enabled: !Units::read(root, Scope::NextBoot)?.links_to(&unit)?.is_empty(),
@@ -152,6 +161,7 @@ pub fn driver_option(root: &Root) -> Result<Option<DriverOption>> {
 mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
+    use std::path::Path;
 
     use super::*;
 
@@ -164,6 +174,16 @@ mod tests {
             fs::write(path, text).unwrap();
         }
         Root::image(dir.path()).unwrap()
+    }
+
+    #[test]
+    fn link_to_the_packaged_file_is_not_another_unit() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = root(&dir, &[("usr/lib/systemd/system/crio.service", "[Service]\n"), ("etc/x", "")]);
+        fs::create_dir_all(dir.path().join(SYSTEM)).unwrap();
+        symlink("/usr/lib/systemd/system/crio.service", dir.path().join(SYSTEM).join("crio.service")).unwrap();
+        let facts = UnitFacts::read(&root).unwrap();
+        assert_eq!(facts.all, [Path::new("/").join(SYSTEM).join("crio.service")]);
     }
 
     #[test]

@@ -72,7 +72,7 @@ impl Candidates {
 /// several candidates.
 ///
 /// # Errors
-/// The file cannot be read.
+/// The beginning of the file cannot be read. Sections that cannot be read are absent.
 pub fn from_elf<R: Read + Seek>(file: &mut R) -> io::Result<Option<Version>> {
     let sections = elf::sections(file)?;
     let mut flags = Candidates::None;

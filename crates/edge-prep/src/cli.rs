@@ -41,7 +41,7 @@ pub enum Verb {
     /// Check the host for what was requested; exit 3 if there are problems
     ///
     /// Each problem is reported with the file or layer that causes it. Without options, the request
-    /// of the last apply is checked.
+    /// of the last apply --for, and of single options since, is checked.
     #[command(visible_alias = "verify", after_help = "Example, after a reboot:\n  edge-prep check")]
     Check(RequestArgs),
 

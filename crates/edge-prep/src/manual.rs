@@ -14,7 +14,7 @@ pub const MANUAL: Manual = Manual {
         ("cmdline.txt.edgeutils-old", "The previous boot command line, for a rescue with a card reader"),
         ("/etc/modules-load.d/90-edgeutils.conf", "Kernel modules to load at boot"),
         ("/etc/sysctl.d/90-edgeutils.conf", "Kernel values to set at boot"),
-        ("/var/lib/edgeutils/edge-prep.json", "What the last apply requested, for check"),
+        ("/var/lib/edgeutils/edge-prep.json", "What apply requested, for check"),
         (
             "/run/reboot-required, /run/reboot-required.pkgs",
             "Written where a reboot is needed, unless --no-reboot-flag is given",

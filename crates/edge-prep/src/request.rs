@@ -88,4 +88,15 @@ impl Request {
         }
         Ok((request != Request::default()).then_some(request))
     }
+
+    /// This request and a later one, which takes precedence where both name the same.
+    pub(crate) fn then(mut self, later: &Request) -> Request {
+        self.swap = later.swap.or(self.swap);
+        self.memory_cgroup = later.memory_cgroup.or(self.memory_cgroup);
+        self.modules.retain(|one| !later.modules.iter().any(|other| other.kernel_name() == one.kernel_name()));
+        self.modules.extend(later.modules.iter().cloned());
+        self.sysctls.retain(|one| !later.sysctls.iter().any(|other| other.key == one.key));
+        self.sysctls.extend(later.sysctls.iter().cloned());
+        self
+    }
 }

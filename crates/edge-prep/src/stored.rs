@@ -1,4 +1,7 @@
-//! What the last apply requested, so that `check` needs no options after a reboot.
+//! What apply requested, so that `check` needs no options after a reboot.
+//!
+//! A role replaces what was requested before; single options are added to it, as they leave the rest of the host as
+//! the earlier call made it.
 
 use std::path::Path;
 
@@ -19,8 +22,11 @@ pub(crate) fn read(host: &Host) -> Result<Option<Request>> {
 }
 
 /// Adds the write of this request, where it differs from the stored one.
-pub(crate) fn plan(host: &Host, request: &Request, plan: &mut Plan) -> Result<()> {
-    let mut text = serde_json::to_vec_pretty(request).on("write", FILE)?;
+pub(crate) fn plan(host: &Host, request: &Request, has_role: bool, plan: &mut Plan) -> Result<()> {
+    // A stored request that cannot be read is replaced, as the hint of `read` says.
+    let earlier = if has_role { None } else { read(host).ok().flatten() };
+    let request = earlier.unwrap_or_default().then(request);
+    let mut text = serde_json::to_vec_pretty(&request).on("write", FILE)?;
     text.push(b'\n');
     let was = host.root.find(Path::new(FILE))?;
     if was.bytes != text {

@@ -134,7 +134,7 @@ fn boot(host: &Host, facts: &Facts, stored: &Stored) -> Result<Option<Finding>> 
     if host.root.open(&program)?.is_none() {
         let shown = host.root.display(&program);
         let text = format!("the unit starts {}, which does not exist", shown.display());
-        let install = format!("install -o root -g root -m 755 edge-redirect {}", shown.display());
+        let install = format!("install -D -o root -g root -m 755 edge-redirect {}", shown.display());
         return Ok(Some(Finding::error(UNIT, text).hint(install)));
     }
     if facts.persist.systemd_runs && !systemctl::is_active(UNIT)? {

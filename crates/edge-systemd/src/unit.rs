@@ -165,6 +165,13 @@ impl<'r> Units<'r> {
         Ok(names)
     }
 
+    /// The content of a unit file, links followed: also of one that a mask overrides.
+    ///
+    /// Errors: exit 1 if it cannot be read.
+    pub fn content(&self, file: &UnitFile) -> Result<Vec<u8>> {
+        Ok(self.root.find(&file.path)?.bytes)
+    }
+
     /// The settings of a unit from its file and drop-ins; none if it is masked.
     ///
     /// Errors: exit 1 beyond the limits for one unit.

@@ -114,3 +114,19 @@ fn config_txt_of_nul_bytes_is_refused() {
     assert!(ran.stderr.contains("config.txt: it contains NUL bytes"), "{}", ran.stderr);
     assert_same(&tree.snapshot(), &start, "refused");
 }
+
+#[test]
+fn single_options_are_added_to_the_request_that_check_reads() {
+    let tree = Tree::with(&[("etc/fstab", "/a none swap sw\n"), ("etc/os-release", "")]);
+    prep(&tree, &["apply", "--swap", "off"]).expect(0);
+    prep(&tree, &["apply", "--module", "overlay", "--sysctl", "vm.panic_on_oom=0"]).expect(0);
+    prep(&tree, &["apply", "--sysctl", "vm.panic_on_oom=1"]).expect(0);
+    tree.write("etc/fstab", "/a none swap sw\n");
+    let ran = prep(&tree, &["check"]).expect(3);
+    assert!(ran.stdout.contains("swap is enabled at boot"), "{}", ran.stdout);
+    let stored = tree.read("var/lib/edgeutils/edge-prep.json");
+    assert!(stored.contains("overlay") && stored.matches("panic_on_oom").count() == 1, "{stored}");
+    // A role is the whole request.
+    prep(&tree, &["apply", "--for", "edgecore"]).expect(0);
+    assert!(!tree.read("var/lib/edgeutils/edge-prep.json").contains("panic_on_oom"));
+}

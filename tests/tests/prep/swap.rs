@@ -96,7 +96,7 @@ fn undo_removes_the_comments_in_a_changed_fstab() {
     off(&tree).expect(0);
     tree.write("etc/fstab", "# edge-prep: /b none swap\n");
     let ran = prep(&tree, &["undo"]).expect(4);
-    assert!(ran.stderr.contains("the line \"# edge-prep: /a none swap sw\" is not there any more"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the line \"# edge-prep: /a none swap sw\" is no longer there"), "{}", ran.stderr);
     assert_eq!(tree.read("etc/fstab"), "# edge-prep: /b none swap\n");
 }
 

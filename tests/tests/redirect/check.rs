@@ -47,7 +47,7 @@ fn check_finds_units_that_do_not_restore_and_its_hints_repair_them() {
         (
             |tree| std::fs::remove_file(tree.at("usr/bin/edge-redirect")).unwrap(),
             "the unit starts DIR/usr/bin/edge-redirect, which does not exist",
-            "install -o root -g root -m 755 edge-redirect DIR/usr/bin/edge-redirect",
+            "install -D -o root -g root -m 755 edge-redirect DIR/usr/bin/edge-redirect",
         ),
     ];
     for (damage, text, hint) in cases {

@@ -208,6 +208,10 @@ fn advertised(host: &mut Host, stem: &str) -> Result<Vec<Name>> {
     let Some((path, read)) = cloudcore::read(host)? else { return Err(missing("")) };
     let file = path.display().to_string();
     let found = read.map_err(|why| facts::unreadable(&file, &why))?;
+    for entry in &found.invalid {
+        host.report
+            .warning(&format!("{file} advertises {entry:?}, which is not a valid address or name; it is left out"));
+    }
     if found.names.is_empty() {
         return Err(missing(&format!(", and {file} advertises none")));
     }

@@ -43,7 +43,7 @@ pub(super) fn what(units: &Units<'_>, unit: &Unit) -> Result<Option<String>> {
     let mut settings = units.settings(unit)?;
     if let (true, Some(file)) = (unit.is_masked(), unit.files.iter().find(|file| !file.is_mask)) {
         settings = Settings::new(&unit.name);
-        settings.add(&file.path, &file.itself.bytes);
+        settings.add(&file.path, &units.content(file)?);
     }
     Ok(settings.last("Swap", "What").map(|setting| setting.value.clone()))
 }

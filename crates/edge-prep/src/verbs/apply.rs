@@ -25,7 +25,7 @@ pub(crate) fn apply(host: &mut Host, args: &RequestArgs) -> Result<Outcome> {
         Some(CgroupPolicy::On) => cgroup::plan(&cgroup::facts(host)?, &mut plan)?,
         Some(CgroupPolicy::Keep) | None => false,
     };
-    stored::plan(host, &request, &mut plan)?;
+    stored::plan(host, &request, args.role.is_some(), &mut plan)?;
     if !plan.is_empty() {
         plan.notes.extend(advice);
     }

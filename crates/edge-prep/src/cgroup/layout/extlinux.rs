@@ -168,7 +168,7 @@ impl Editor for AppendEditor {
     }
 
     fn revert(&self, now: &[u8], data: &Value) -> Result<Vec<u8>> {
-        let text = std::str::from_utf8(now).map_err(|_| Error::refused("it is not UTF-8 text any more"))?;
+        let text = std::str::from_utf8(now).map_err(|_| Error::refused("it is no longer UTF-8 text"))?;
         let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
         let borrowed: Vec<&str> = lines.iter().map(String::as_str).collect();
         let numbers = appends(&borrowed);

@@ -110,7 +110,7 @@ impl Editor for FstabLines {
                 *line = line.get(MARKER.len()..).unwrap_or_default();
                 plain.insert(body(line));
             } else if !plain.contains(text.as_bytes()) {
-                return Err(Error::refused(format!("the line {:?} is not there any more", format!("{MARKER}{text}")))
+                return Err(Error::refused(format!("the line {:?} is no longer there", format!("{MARKER}{text}")))
                     .hint(format!("to turn swap on again, add this line to the file: {text}")));
             }
         }
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(revert(start).unwrap(), start, "already reverted");
         assert_eq!(revert(&format!("/new /n ext4\n{text}")).unwrap(), format!("/new /n ext4\n{start}"));
         let error = revert("/b / ext4\n").unwrap_err();
-        assert_eq!(error.to_string(), "the line \"# edge-prep: /a none swap sw 0 0\" is not there any more");
+        assert_eq!(error.to_string(), "the line \"# edge-prep: /a none swap sw 0 0\" is no longer there");
     }
 
     #[test]
