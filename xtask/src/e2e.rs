@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use clap::ValueEnum;
 
 pub(crate) use self::arch::Arch;
@@ -63,6 +63,10 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let log = dir.join("build.log");
     write(&log, "")?;
 
+    // A build beside this run replaces the program that QEMU starts for each connection.
+    let program = dir.join("xtask");
+    std::fs::copy("/proc/self/exe", &program).with_context(|| format!("cannot copy xtask to {}", program.display()))?;
+
     let started = Instant::now();
     let image = Image::get(args.arch, &log)?;
     let served = dir.join("served");
@@ -73,7 +77,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let keep = if args.keep { Keep::Disk } else { Keep::Nothing };
     let disk = Disk::new(&image, &dir, &prepared.files, keep, &log)?;
     let console = dir.join("console.log");
-    let mut machine = Machine::new(args.arch, image, disk, console.clone(), server(&served)?)?;
+    let mut machine = Machine::new(args.arch, image, disk, console.clone(), server(&program, &served))?;
     println!("machine   {}, {}; console in {}", args.arch.debian(), machine.accelerator().name(), console.display());
     let done = match args.suite {
         Suite::EdgeNode => edge_node::run(&mut machine, &prepared),
@@ -95,9 +99,9 @@ pub(crate) fn serve(args: &Args) -> Option<ExitCode> {
 }
 
 /// The command line of [`serve`], as QEMU splits it.
-fn server(dir: &std::path::Path) -> Result<String> {
+fn server(program: &std::path::Path, dir: &std::path::Path) -> String {
     let quoted = |path: &std::path::Path| format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
-    Ok(format!("{} e2e --serve {}", quoted(&std::env::current_exe()?), quoted(dir)))
+    format!("{} e2e --serve {}", quoted(program), quoted(dir))
 }
 
 /// Fails early, with the command that installs what is missing.

@@ -126,7 +126,7 @@ fn not_parsed(printed: Printed, error: &clap::Error) -> Exit {
     let mut message = message.join(" ");
     // The text of a parser is replaced.
     if let Some(cause) = std::error::Error::source(error) {
-        message = message.replace(&cause.to_string(), &text_of(cause));
+        message = message.replace(&cause.to_string(), &range_in_words(text_of(cause)));
     }
     let mut usage = Error::usage(message);
     let tip = rest.lines().map(str::trim).find_map(|line| line.strip_prefix("tip: "));
@@ -148,4 +148,10 @@ fn internal_error(printed: Printed, what: &str) {
     report.error(&error);
     report.result(error.exit(), &Outcome::default());
     std::process::exit(i32::from(Exit::Failed.code()));
+}
+
+/// `99999 is not in 1..=65535`, as clap has it, says what was expected.
+fn range_in_words(text: String) -> String {
+    let range = text.split_once(" is not in ").and_then(|(_, range)| range.split_once("..="));
+    range.map(|(from, to)| format!("expected a number from {from} to {to}")).unwrap_or(text)
 }

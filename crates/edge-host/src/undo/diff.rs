@@ -1,8 +1,8 @@
 //! Differences of texts, with secrets redacted.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use similar::{ChangeTag, TextDiff};
+use similar::algorithms::{Capture, Replace, myers};
 
 use crate::secret::redact;
 
@@ -21,18 +21,19 @@ pub(super) fn difference_of(before: &[u8], now: &[u8]) -> String {
         return "(binary content differs)".to_owned();
     };
     let (before, now) = (redact(before), redact(now));
-    let diff = TextDiff::configure().timeout(PATIENCE).diff_lines(&before, &now);
+    let (before, now): (Vec<&str>, Vec<&str>) =
+        (before.split_inclusive('\n').collect(), now.split_inclusive('\n').collect());
+    // One algorithm by its name: TextDiff links all of them, 100 KB in each utility.
+    let mut hook = Replace::new(Capture::new());
+    let deadline = Some(Instant::now() + PATIENCE);
+    let Ok(()) = myers::diff_deadline(&mut hook, &before[..], 0..before.len(), &now[..], 0..now.len(), deadline);
     let mut lines = Vec::new();
-    for change in diff.iter_all_changes() {
-        let sign = match change.tag() {
-            ChangeTag::Delete => '-',
-            ChangeTag::Insert => '+',
-            ChangeTag::Equal => continue,
-        };
-        let text = change.value().trim_end_matches(['\n', '\r']);
-        let cut = text.char_indices().nth(MAX_LINE).map_or(text.len(), |(at, _)| at);
-        let more = if cut < text.len() { "…" } else { "" };
-        lines.push(format!("{sign} {}{more}", &text[..cut]));
+    for op in hook.into_inner().into_ops() {
+        if op.tag() == similar::DiffTag::Equal {
+            continue;
+        }
+        lines.extend(before[op.old_range()].iter().map(|line| shown('-', line)));
+        lines.extend(now[op.new_range()].iter().map(|line| shown('+', line)));
     }
     if lines.is_empty() {
         return "(only secrets differ)".to_owned();
@@ -43,6 +44,13 @@ pub(super) fn difference_of(before: &[u8], now: &[u8]) -> String {
         lines.push(format!("({more} more lines)"));
     }
     lines.join("\n")
+}
+
+fn shown(sign: char, line: &str) -> String {
+    let text = line.trim_end_matches(['\n', '\r']);
+    let cut = text.char_indices().nth(MAX_LINE).map_or(text.len(), |(at, _)| at);
+    let more = if cut < text.len() { "…" } else { "" };
+    format!("{sign} {}{more}", &text[..cut])
 }
 
 #[cfg(test)]
