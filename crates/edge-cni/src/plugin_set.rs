@@ -41,7 +41,7 @@ impl PluginSet {
         let Some(manifest) = Manifest::read(dir)? else {
             let what = if dir.is_dir() { "a complete build of edge-cni" } else { "a directory" };
             return Err(Error::cannot("install from", dir, format!("it is not {what}"))
-                .hint(format!("build the plugins: edge-cni build --version v1.9.1 --out {}", dir.display())));
+                .hint(format!("build the plugins with edge-cni build --version v1.9.1 --out {}", dir.display())));
         };
         for (name, built) in &manifest.plugins {
             verify(&dir.join(name), built, manifest.arch)?;

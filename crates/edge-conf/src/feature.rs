@@ -80,7 +80,7 @@ pub fn cloud_logs(server: Option<&str>) -> Result<Requests> {
         return Err(Error::usage("cannot use --server with cloudcore.yaml: it is a setting of edgecore.yaml"));
     }
     let requests = vec![Request::set("modules.cloudStream.enable", true)?];
-    let hint = format!("on the edge nodes: edge-conf enable logs --server CLOUDCORE_IP:{TUNNEL_PORT}");
+    let hint = format!("on the edge nodes, use edge-conf enable logs --server CLOUDCORE_IP:{TUNNEL_PORT}");
     Ok(Requests { requests, hints: vec![hint], ..Requests::default() })
 }
 
@@ -105,7 +105,7 @@ pub fn metaserver(document: &Value, version: Option<Minor>) -> Result<Requests> 
     if has_edgemesh {
         requests.push(Request::set(EDGEMESH, false)?);
     }
-    let hint = "on the cloud side: edge-conf enable dynamic-controller".to_owned();
+    let hint = "on the cloud side, use edge-conf enable dynamic-controller".to_owned();
     Ok(Requests { requests, hints: vec![hint], ..Requests::default() })
 }
 

@@ -29,6 +29,9 @@ use cli::{Cli, Verb};
 pub fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
     let Cli { common, options, verb } = cli;
     verbs::refuse_unsupported_options(&options, &verb)?;
+    if let Some(file) = &options.file {
+        host.report.repeat_in_hints("--file", &file.to_string_lossy());
+    }
     match verb {
         Verb::Get { path } => verbs::get::run(host, &options, &path),
         Verb::Set { .. } | Verb::Unset { .. } | Verb::Enable(_) => verbs::edit::run(host, &common, &options, &verb),

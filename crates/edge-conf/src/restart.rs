@@ -127,7 +127,7 @@ fn check_settings(host: &mut Host, unit: &str, path: &Path, edited: &Edited) -> 
         path.display(),
         lost.join(", ")
     ))
-    .hint("run edge-conf check"))
+    .hint("find the cause: edge-conf check"))
 }
 
 fn show_log(host: &mut Host, unit: &str) {

@@ -53,7 +53,8 @@ pub fn read(host: &Host) -> Result<Record> {
         } else {
             format!("it is not valid JSON: {}", describe(&cause))
         };
-        Error::cannot("read", &shown, cause).hint("move the file away and run edge-cni install again; plugins are kept")
+        Error::cannot("read", &shown, cause)
+            .hint("move the file away and install again: edge-cni install --archive FILE; plugins are kept")
     })?;
     match record.foreign() {
         None => Ok(record),

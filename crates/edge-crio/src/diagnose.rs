@@ -60,7 +60,7 @@ pub fn configuration(files: &[ConfFile], release: Option<Version>) -> Vec<Findin
         findings.push(
             Finding::error(file, format!("{problem}: CRI-O does not start"))
                 .at("crio.runtime.conmon_cgroup")
-                .hint(format!("set both with edge-crio install --version V --cgroup-driver {}", config.driver())),
+                .hint(format!("set both: edge-crio install --version V --cgroup-driver {}", config.driver())),
         );
     }
     if let (None, Some(manager), false) = (&config.conmon_cgroup, &config.cgroup_manager, accepts_slice)
@@ -72,7 +72,7 @@ pub fn configuration(files: &[ConfFile], release: Option<Version>) -> Vec<Findin
         findings.push(
             Finding::warning(&manager.file, text)
                 .at("crio.runtime.conmon_cgroup")
-                .hint("set both with edge-crio install --version V --cgroup-driver cgroupfs"),
+                .hint("set both: edge-crio install --version V --cgroup-driver cgroupfs"),
         );
     }
     if let Some(image) = &config.pause_image
@@ -97,7 +97,7 @@ pub fn configuration(files: &[ConfFile], release: Option<Version>) -> Vec<Findin
                 ),
             )
             .at("crio.runtime.cgroup_manager")
-            .hint("set it with edge-crio install --version V --cgroup-driver systemd"),
+            .hint("set it: edge-crio install --version V --cgroup-driver systemd"),
         );
     }
     findings

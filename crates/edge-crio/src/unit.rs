@@ -151,7 +151,7 @@ pub fn driver_option(root: &Root) -> Result<Option<DriverOption>> {
     }
     match (found, settings.unread().first()) {
         (None, Some(path)) => {
-            Err(Error::failed(format!("cannot read {}", root.display(path).display())).hint("run edge-crio as root"))
+            Err(Error::failed(format!("cannot read {}", root.display(path).display())).hint("run it as root (sudo)"))
         }
         (found, _) => Ok(found),
     }

@@ -95,13 +95,14 @@ impl Host {
         tool: &'static str,
         common: &Common,
         (request, args): (String, Vec<String>),
-        report: Report,
+        mut report: Report,
         interrupt: Interrupt,
     ) -> Result<Host> {
         let root = match &common.root {
             Some(dir) => Root::image(dir)?,
             None => Root::live()?,
         };
+        report.works_on(&root);
         Ok(Host {
             root,
             report,

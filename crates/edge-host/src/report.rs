@@ -7,12 +7,15 @@ use serde_json::{Value, json};
 use self::color::{ERROR, HINT, NOTE, WARNING, painted};
 use crate::error::{Error, Result};
 use crate::exit::{Exit, Outcome};
+use crate::root::Root;
 use crate::secret::without_credentials;
+use crate::shell::quoted;
 use crate::visible::{visible, visible_json};
 
 mod action;
 mod color;
 mod finding;
+mod hint;
 
 pub(crate) use self::action::Shown;
 pub(crate) use self::color::Color;
@@ -89,6 +92,8 @@ pub struct Report {
     changes: usize,
     /// Findings that were reported: errors and warnings.
     found: (usize, usize),
+    /// What the commands in hints repeat.
+    options: hint::Options,
 }
 
 #[derive(Debug)]
@@ -111,7 +116,18 @@ impl Report {
             needs_manual_step: false,
             changes: 0,
             found: (0, 0),
+            options: hint::Options::default(),
         }
+    }
+
+    /// From now on the commands in hints name the tree that this call works on.
+    pub(crate) fn works_on(&mut self, root: &Root) {
+        self.options.root = root.option();
+    }
+
+    /// From now on the commands of this utility in hints repeat an option, for example the file that the call names.
+    pub fn repeat_in_hints(&mut self, option: &str, value: &str) {
+        self.options.own = format!(" {option} {}", quoted(value));
     }
 
     /// The call applies a plan, so its last line says how many changes that made.
@@ -203,7 +219,8 @@ impl Report {
 
     /// What to do next.
     pub fn hint(&mut self, text: &str) {
-        self.message("hint", text);
+        let text = self.options.complete(self.tool, text);
+        self.message("hint", &text);
     }
 
     fn message(&mut self, level: &str, text: &str) {
@@ -222,10 +239,11 @@ impl Report {
     pub fn error(&mut self, error: &Error) {
         let tool = painted(self.tool, ERROR, self.colors.1);
         self.err(&format!("{tool}: {}\n", visible(error.message())));
-        if let Some(hint) = error.hint_text() {
+        let hint = error.hint_text().map(|hint| self.options.complete(self.tool, hint));
+        if let Some(hint) = &hint {
             self.err(&format!("{}: {}\n", painted("hint", HINT, self.colors.1), visible(hint)));
         }
-        self.record("error", json!({"exit": error.exit().code(), "text": error.message(), "hint": error.hint_text()}));
+        self.record("error", json!({"exit": error.exit().code(), "text": error.message(), "hint": hint}));
     }
 
     /// Progress of a wait or a long step: one line on a terminal, which is replaced by the next output. Not printed

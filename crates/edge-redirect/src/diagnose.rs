@@ -29,7 +29,7 @@ pub(crate) fn findings(host: &Host, facts: &Facts, lock_wait: Duration) -> Resul
         findings.extend(boot(host, facts, stored)?);
     } else if !is_redirected && findings.is_empty() {
         let file = host.root.display(FILE.as_ref());
-        findings.push(Finding::error(file, "no redirects are configured").hint(add(host, "PORT=IP:PORT")));
+        findings.push(Finding::error(file, "no redirects are configured").hint(add("PORT=IP:PORT")));
     }
     Ok(findings)
 }
@@ -101,9 +101,10 @@ fn others(view: &View<'_>) -> Vec<Finding> {
     if cloudcore_rules(rules).is_some_and(|redirects| redirects.is_empty()) {
         findings.push(Finding::warning(&table, "cloudcore has added no ports to this chain").at(KEPT_CHAIN));
     }
+    let managed = live_rules(rules).redirects;
     for (rule, count) in counted(&unmanaged(rules, is_dialled)) {
         let text = format!("unmanaged rule {}", plan::describe(rule, count, view.seen, None));
-        findings.push(hinted(Finding::warning(&table, text), plan::adopt_command(rule).as_deref()));
+        findings.push(hinted(Finding::warning(&table, text), plan::adopt_command(rule, &managed).as_deref()));
     }
     findings
 }
@@ -118,7 +119,7 @@ fn differing(firewall: &Firewall, views: &[View<'_>], stored: &Stored, lock_wait
 
 /// Problems of the unit that restores the redirects at boot.
 fn boot(host: &Host, facts: &Facts, stored: &Stored) -> Result<Option<Finding>> {
-    let enable = || add(host, &stored.redirects.first().map(Redirect::to_string).unwrap_or_default());
+    let enable = || add(&stored.redirects.first().map(Redirect::to_string).unwrap_or_default());
     if facts.persist.is_masked() {
         let finding = Finding::error(UNIT, "the unit is masked: the redirects are not restored at boot");
         return Ok(Some(finding.hint(format!("systemctl{} unmask {UNIT}", host.root.option()))));
@@ -148,8 +149,8 @@ fn table(view: &View<'_>) -> String {
     format!("table {TABLE} of {}-{}", view.seen.family.program(), view.seen.backend)
 }
 
-fn add(host: &Host, redirect: &str) -> String {
-    format!("edge-redirect{} add {redirect} --persist", host.root.option())
+fn add(redirect: &str) -> String {
+    format!("edge-redirect add {redirect} --persist")
 }
 
 fn hinted(finding: Finding, hint: Option<&str>) -> Finding {

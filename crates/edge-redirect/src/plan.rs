@@ -172,10 +172,12 @@ fn why_kept(rule: &UnmanagedRule, goal: &Goal, is_requested: bool) -> Option<&'s
     }
 }
 
-/// The command that replaces an unmanaged rule, if one can.
-pub(crate) fn adopt_command(rule: &UnmanagedRule) -> Option<String> {
+/// The command that replaces an unmanaged rule, if one can. A port that is redirected keeps its address.
+pub(crate) fn adopt_command(rule: &UnmanagedRule, managed: &[Redirect]) -> Option<String> {
     let from = if rule.is_within(Traffic::Output) { "" } else { " --from forward" };
-    rule.is_plain.then(|| format!("edge-redirect add {}={}{from} --adopt", rule.port, rule.to))
+    let own = managed.iter().find(|redirect| redirect.port == rule.port);
+    let redirect = own.map_or_else(|| format!("{}={}", rule.port, rule.to), Redirect::to_string);
+    rule.is_plain.then(|| format!("edge-redirect add {redirect}{from} --adopt"))
 }
 
 /// An unmanaged rule, for the user.

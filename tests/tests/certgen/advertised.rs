@@ -18,7 +18,10 @@ fn stream_without_addresses_uses_those_of_cloudcore_yaml() {
     let read = |name| std::fs::read_to_string(pki.at(name)).unwrap();
     let tree =
         Tree::with(&[("etc/kubernetes/pki/ca.crt", &read("ca.crt")), ("etc/kubernetes/pki/ca.key", &read("ca.key"))]);
-    let hint = "hint: pass the addresses or names that clients connect to: edge-certgen stream --ip IP --dns NAME\n";
+    let hint = format!(
+        "hint: pass the addresses or names that clients connect to: edge-certgen --root {} stream --ip IP --dns NAME\n",
+        tree.path().display()
+    );
     let ran = certgen(&tree, &["stream"]).expect(2);
     assert_eq!(ran.stderr, format!("edge-certgen: cannot make stream: no address or name is given\n{hint}"));
     let yaml = tree.at("etc/kubeedge/config/cloudcore.yaml").display().to_string();

@@ -168,8 +168,12 @@ fn check_hint_repairs_the_problem() {
     let repairs = |tree: &Tree, check: &[&str], problem: &str, ca: &[String]| {
         let ran = certgen(tree, check).expect(3);
         let after = ran.stdout.split_once(problem).unwrap_or_else(|| panic!("{problem}: {}", ran.stdout)).1;
-        let hint =
-            after.lines().nth(1).and_then(|line| line.strip_prefix("    hint: make it again: edge-certgen ")).unwrap();
+        let hint = after
+            .lines()
+            .nth(1)
+            .and_then(|line| line.strip_prefix("    hint: make it again: edge-certgen --root "))
+            .unwrap();
+        let hint = hint.strip_prefix(&format!("{} ", tree.path().display())).unwrap();
         let unquoted = hint.replace('\'', "");
         let call: Vec<&str> = unquoted.split(' ').chain(ca.iter().map(String::as_str)).collect();
         certgen(tree, &call).expect(0);

@@ -127,7 +127,8 @@ fn gen_cert_and_key_makes_no_pair_over_a_ca() {
         assert_eq!(
             ran.stderr,
             format!(
-                "edge-certgen: cannot make {name} with genCertAndKey: it is the name of a CA\nhint: make rootCA with edge-certgen ca, streamCA with edge-certgen stream\n"
+                "edge-certgen: cannot make {name} with genCertAndKey: it is the name of a CA\nhint: for rootCA: edge-certgen --root {root} ca; for streamCA: edge-certgen --root {root} stream\n",
+                root = tree.path().display()
             )
         );
     }

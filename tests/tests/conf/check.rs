@@ -33,6 +33,7 @@ fn finds(path: &str, version: &str, text: &str, code: i32, expected: &[&str]) {
     let tree = Tree::with(&[(path, text)]);
     let before = tree.snapshot();
     let (exit, found) = findings(&tree, version);
+    let found: Vec<String> = found.iter().map(|line| line.replace(&tree.path().display().to_string(), "DIR")).collect();
     assert_eq!(found, expected, "{text}");
     assert_eq!(exit, code);
     // The same as text, and the file is not changed.
@@ -155,7 +156,7 @@ fn check_finds_a_tunnel_to_this_host() {
         text,
         3,
         &[
-            "6 error modules.edgeStream.server: is 127.0.0.1:10004: the tunnel for kubectl logs and exec connects to this host, not to cloudcore [edge-conf set modules.edgeStream.server=192.0.2.2:10004]",
+            "6 error modules.edgeStream.server: is 127.0.0.1:10004: the tunnel for kubectl logs and exec connects to this host, not to cloudcore [edge-conf --root DIR set modules.edgeStream.server=192.0.2.2:10004]",
         ],
     );
     finds(EDGECORE, "1.8", &text.replace("127.0.0.1", "192.0.2.2"), 0, &[]);
@@ -232,4 +233,19 @@ fn check_reads_both_files_and_the_worst_is_the_exit() {
         ran.stdout
     );
     check(&tree, "1.8", &["--file", "/etc/kubeedge/config/edgecore.yaml"]).expect(0);
+}
+
+#[test]
+fn hint_repeats_the_file_that_the_call_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("my edgecore.yaml");
+    std::fs::write(&file, "kind: EdgeCore\nmodules: {}\n").unwrap();
+    let ran = Tool::new("edge-conf")
+        .args(["--force-namespace", "--file"])
+        .arg(&file)
+        .args(["enable", "logs"])
+        .run()
+        .expect(2);
+    let hint = format!("hint: edge-conf --file '{}' enable logs --server IP:10004\n", file.display());
+    assert!(ran.stderr.ends_with(&hint), "{}", ran.stderr);
 }

@@ -78,9 +78,9 @@ fn enable_logs_takes_the_address_of_cloudcore_from_edge_hub() {
     tree.write(EDGECORE, "kind: EdgeCore\nmodules: {}\n");
     let ran = conf(&tree, 8, &["enable", "logs"]).expect(2);
     assert_eq!(
-        ran.stderr,
+        ran.stderr.replace(&tree.path().display().to_string(), "DIR"),
         "edge-conf: cannot enable logs: the address of cloudcore is not set in edgeStream or edgeHub\n\
-         hint: edge-conf enable logs --server IP:10004\n"
+         hint: edge-conf --root DIR enable logs --server IP:10004\n"
     );
 }
 
@@ -92,7 +92,7 @@ fn enable_logs_on_cloudcore_requires_the_certificates() {
         let ran = conf(&tree, version, &["enable", "logs"]).expect(4);
         assert_eq!(
             ran.stderr.lines().next_back().unwrap(),
-            "hint: create them first: edge-certgen stream --ip CLOUDCORE_IP"
+            format!("hint: create them first: edge-certgen --root {} stream --ip CLOUDCORE_IP", tree.path().display())
         );
         assert!(ran.stderr.contains("/etc/kubeedge/ca/streamCA.crt, /etc/kubeedge/certs/stream.crt"), "{}", ran.stderr);
         assert_same(&tree.snapshot(), &before, "refused");

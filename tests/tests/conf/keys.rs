@@ -134,6 +134,6 @@ fn value_that_is_empty_is_refused() {
     let tree = Tree::with(&[(FILE, "kind: EdgeCore\nmodules: {}\n")]);
     for setting in ["modules.edgeHub.heartbeat=", "modules.edgeHub=null", "modules.edgeStream.enable=~"] {
         let ran = conf(&tree, &["set", setting]).expect(4);
-        assert!(ran.stderr.contains(", not empty\nhint: to use the default: edge-conf unset "), "{}", ran.stderr);
+        assert!(ran.stderr.contains(", not empty\nhint: to use the default: edge-conf --root "), "{}", ran.stderr);
     }
 }

@@ -151,8 +151,10 @@ fn install_repairs_what_check_reports() {
     for (said, damage) in damages {
         damage();
         let ran = run(&tree, &["check"]).expect(3);
-        let want =
-            format!("/{conmon}: error: {said}\n    hint: repair it: run edge-crio install with the same version\n");
+        let want = format!(
+            "/{conmon}: error: {said}\n    hint: install the same version again: edge-crio --root {} install --version V\n",
+            tree.path().display()
+        );
         assert!(ran.stdout.contains(&want), "{said}: {}", ran.stdout);
         install(&tree, "1.30.4", &archive, &sum, &[]).expect(0);
         assert!(!run(&tree, &["check"]).stdout.contains(conmon), "{said}");
@@ -162,7 +164,11 @@ fn install_repairs_what_check_reports() {
     std::fs::remove_file(tree.at(conmon)).unwrap();
     tree.link(conmon, "/usr/bin/conmon");
     let ran = run(&tree, &["check"]).expect(3);
-    assert!(ran.stdout.contains("hint: move it away, then run edge-crio install"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("hint: move it away, then install the same version again: edge-crio --root"),
+        "{}",
+        ran.stdout
+    );
     install(&tree, "1.30.4", &archive, &sum, &[]).expect(0);
     assert!(tree.at(conmon).is_symlink());
     std::fs::remove_file(tree.at(conmon)).unwrap();

@@ -97,6 +97,21 @@ fn check_finds_edgecores_runtime_settings_where_its_version_reads_them() {
 }
 
 #[test]
+fn check_reports_a_service_whose_file_cannot_be_compared() {
+    for (path, text, cause) in [
+        ("etc/kubeedge/config/edgecore.yaml", "modules: [", "not valid YAML at line 1, "),
+        ("var/lib/kubelet/config.yaml", "a: {", "not valid YAML at line 1, "),
+        ("etc/docker/daemon.json", "{", "not valid JSON at line 1, "),
+    ] {
+        let tree = tree(&[]);
+        tree.write(path, text);
+        let ran = check(&tree).expect(3);
+        let want = format!("/{path}: error: cannot compare its settings with those of CRI-O: {cause}");
+        assert!(ran.stdout.contains(&want), "{}", ran.stdout);
+    }
+}
+
+#[test]
 fn check_reports_links_that_crio_cannot_load() {
     let cases: [(&str, &str, &str); 3] = [
         ("30-gone.conf", "gone", "is a broken symbolic link"),

@@ -29,9 +29,11 @@ pub(crate) fn run(host: &mut Host, options: &Options, what: CheckTarget, given: 
     }
     if checked == 0 {
         let file = host.root.display(&dirs.certs).display().to_string();
-        findings.push(Finding::error(file, "no KubeEdge certificate found").hint(
-            "make the certificate of the stream server with edge-certgen stream; cloudcore makes the others itself",
-        ));
+        findings.push(
+            Finding::error(file, "no KubeEdge certificate found").hint(
+                "make the certificate of the stream server: edge-certgen stream; cloudcore makes the others itself",
+            ),
+        );
     }
     Ok(host.report.findings(&findings))
 }

@@ -79,7 +79,7 @@ pub(crate) fn edge(host: &mut Host, options: &Options, given: &Names) -> Result<
         [Name::Dns(name)] => Some(name.as_str()),
         _ => {
             return Err(Error::usage("cannot make one key pair for several edge nodes")
-                .hint("run edge-certgen edge for each node, with its own --cert-dir"));
+                .hint("make one for each node: edge-certgen edge --cert-dir DIR"));
         }
     };
     by_hub(host, options, &Kind::Edge, names, node)
@@ -91,11 +91,11 @@ pub(crate) fn named(host: &mut Host, options: &Options, name: &str, addresses: &
     let given = addresses.iter().map(|text| names::address("IP", text)).collect::<Result<Vec<_>>>()?;
     if ["rootCA", "streamCA"].contains(&kind.stem()) {
         return Err(Error::usage(format!("cannot make {name} with genCertAndKey: it is the name of a CA"))
-            .hint("make rootCA with edge-certgen ca, streamCA with edge-certgen stream"));
+            .hint("for rootCA: edge-certgen ca; for streamCA: edge-certgen stream"));
     }
     if kind == Kind::Stream {
         return Err(Error::usage("cannot make stream with genCertAndKey: it is signed by the cluster's CA")
-            .hint("use edge-certgen stream --ip IP"));
+            .hint("make it: edge-certgen stream --ip IP"));
     }
     by_hub(host, options, &kind, given, None)
 }

@@ -58,7 +58,7 @@ pub(crate) fn run(
 pub(crate) fn build(host: &mut Host, common: &Common, options: &Options) -> Result<Outcome> {
     if common.json || common.dry_run {
         return Err(Error::usage("cannot use --json or --dry-run with buildSecret: it prints a YAML document")
-            .hint("run edge-certgen edge, then edge-certgen secret cloudcore"));
+            .hint("make it, then print it: edge-certgen edge; then: edge-certgen secret cloudcore"));
     }
     host.report.result_to_stderr();
     let outcome = super::make::make_by_hub(host, options, &Kind::Edge, Vec::new(), None)?;

@@ -36,7 +36,7 @@ pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
         let text = format!("cannot install {}: it is for {}, but this host is {machine}", set.shown(), set.arch);
         if host.root.is_live() {
             return Err(Error::refused(text).hint(format!(
-                "build the plugins for it: edge-cni build --version v1.9.1 --arch {machine} --out DIR"
+                "build the plugins for it with edge-cni build --version v1.9.1 --arch {machine} --out DIR"
             )));
         }
         host.report.warning(&format!(

@@ -26,20 +26,24 @@ const RUN: &str = "/run/";
 /// kubelet's default.
 const DEFAULT_DRIVER: &str = "cgroupfs";
 
-/// The cgroup driver in kubelet's configuration, cgroupfs by default. None if the file is not valid YAML.
-pub fn kubelet_driver(text: &str) -> Option<String> {
-    let document = edge_yaml::read(text).ok()?;
+/// The cgroup driver in kubelet's configuration, cgroupfs by default.
+///
+/// Errors: the text is not valid YAML.
+pub fn kubelet_driver(text: &str) -> Result<Option<String>, String> {
+    let document = edge_yaml::read(text).map_err(|cause| cause.to_string())?;
     let driver = document.get("cgroupDriver").and_then(Value::as_str).filter(|driver| !driver.is_empty());
-    Some(driver.unwrap_or(DEFAULT_DRIVER).to_owned())
+    Ok(Some(driver.unwrap_or(DEFAULT_DRIVER).to_owned()))
 }
 
 /// The cgroup driver in Docker's daemon.json, if it is set.
-pub fn docker_driver(text: &str) -> Option<String> {
-    let document: Json = serde_json::from_str(text).ok()?;
-    let options = document.get("exec-opts")?.as_array()?;
-    let driver =
-        options.iter().rev().filter_map(Json::as_str).find_map(|option| option.strip_prefix("native.cgroupdriver="));
-    driver.map(str::to_owned)
+///
+/// Errors: the text is not valid JSON.
+pub fn docker_driver(text: &str) -> Result<Option<String>, String> {
+    let document: Json = serde_json::from_str(text)
+        .map_err(|cause| format!("not valid JSON at line {}, column {}", cause.line(), cause.column()))?;
+    let options = document.get("exec-opts").and_then(Json::as_array);
+    let mut options = options.into_iter().flatten().rev().filter_map(Json::as_str);
+    Ok(options.find_map(|option| option.strip_prefix("native.cgroupdriver=")).map(str::to_owned))
 }
 
 /// Reports services that use another cgroup driver or socket than CRI-O.
@@ -91,7 +95,7 @@ pub fn services(driver: &str, socket: &str, others: &OtherServices) -> Vec<Findi
             Finding::new(severity, file, format!("kubelet uses the cgroup driver {other}, but CRI-O uses {driver}"))
                 .at("cgroupDriver")
                 .hint(format!(
-                    "set cgroupDriver: {driver} there, or run edge-crio install --version V --cgroup-driver {other}"
+                    "set cgroupDriver: {driver} there, or change that of CRI-O: edge-crio install --version V --cgroup-driver {other}"
                 )),
         );
     }
@@ -137,6 +141,8 @@ mod tests {
 
     #[test]
     fn kubelet_and_docker_drivers_are_read() {
+        let (kubelet_driver, docker_driver) =
+            (|text| kubelet_driver(text).unwrap(), |text| docker_driver(text).unwrap());
         assert_eq!(kubelet_driver("cgroupDriver: systemd\n").as_deref(), Some("systemd"));
         assert_eq!(kubelet_driver("kind: KubeletConfiguration\n").as_deref(), Some("cgroupfs"));
         let docker = r#"{"exec-opts": ["a=b", "native.cgroupdriver=systemd"]}"#;
@@ -144,7 +150,8 @@ mod tests {
         let twice = r#"{"exec-opts": ["native.cgroupdriver=cgroupfs", "native.cgroupdriver=systemd"]}"#;
         assert_eq!(docker_driver(twice).as_deref(), Some("systemd"), "the last one takes precedence");
         assert_eq!(docker_driver("{}"), None);
-        assert_eq!(docker_driver("{"), None);
+        assert!(super::docker_driver("{").unwrap_err().starts_with("not valid JSON at line 1, column "));
+        assert!(super::kubelet_driver("a: [").unwrap_err().starts_with("not valid YAML at line 1, "));
     }
 
     #[test]

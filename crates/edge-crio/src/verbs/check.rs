@@ -60,7 +60,8 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
         findings.extend(no_network(host, &config, Severity::Warning)?);
     }
     let driver = effective_driver(host, actual, config.driver(), &mut findings);
-    findings.extend(services(&driver, socket, &other_services(host)?));
+    let others = other_services(host, &mut findings)?;
+    findings.extend(services(&driver, socket, &others));
     Ok(host.report.findings(&findings))
 }
 
@@ -104,8 +105,8 @@ fn installed(host: &mut Host) -> Result<Vec<Finding>> {
         }
         for row in &manifest.files {
             host.check_interrupt()?;
-            const REPAIR: &str = "repair it: run edge-crio install with the same version";
-            const REPLACE: &str = "move it away, then run edge-crio install with the same version";
+            const REPAIR: &str = "install the same version again: edge-crio install --version V";
+            const REPLACE: &str = "move it away, then install the same version again: edge-crio install --version V";
             let (text, hint) = match &host.root.find_large(&row.path)?.state {
                 State::File { sha256, .. } if *sha256 != row.sha256 && !row.kind.is_editable() => {
                     ("differs from the file in the bundle", REPAIR)
@@ -238,19 +239,16 @@ fn no_network(host: &Host, config: &Effective, severity: Severity) -> Result<Vec
 
 fn no_network_finding(cause: Finding, severity: Severity, what: &str) -> Finding {
     let text = format!("{what}: {}", cause.text);
-    let hint = cause.hint.clone().or_else(|| Some("for details, run edge-cni check".to_owned()));
+    let hint = cause.hint.clone().or_else(|| Some("for details: edge-cni check".to_owned()));
     Finding { severity, text, hint, ..cause }
 }
 
-fn other_services(host: &Host) -> Result<OtherServices> {
-    let text = |path: &str| -> Result<Option<String>> {
-        Ok(host.root.read(Path::new(path))?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
-    };
-    let named = |path: &str, value: Option<String>| value.map(|value| (path.to_owned(), value));
+/// The settings of the other services, with a finding for each file that cannot be compared.
+fn other_services(host: &Host, findings: &mut Vec<Finding>) -> Result<OtherServices> {
     let mut all = OtherServices {
-        edgecore: edgecore(host, text(EDGECORE_YAML)?)?.map(|runtime| (EDGECORE_YAML.to_owned(), runtime)),
-        kubelet: named(KUBELET, text(KUBELET)?.and_then(|text| kubelet_driver(&text))),
-        docker: named(DOCKER, text(DOCKER)?.and_then(|text| docker_driver(&text))),
+        edgecore: setting(host, EDGECORE_YAML, findings, |text| edgecore(host, text))?,
+        kubelet: setting(host, KUBELET, findings, |text| Ok(kubelet_driver(text)))?,
+        docker: setting(host, DOCKER, findings, |text| Ok(docker_driver(text)))?,
         ..OtherServices::default()
     };
     let units = Units::read(&host.root, Scope::NextBoot)?;
@@ -271,11 +269,32 @@ fn other_services(host: &Host) -> Result<OtherServices> {
     Ok(all)
 }
 
-/// The runtime that edgecore's file configures; none if it is not valid YAML, which `edge-conf check` reports.
-fn edgecore(host: &Host, text: Option<String>) -> Result<Option<Runtime>> {
-    let Some(document) = text.and_then(|text| edge_yaml::read(&text).ok()) else { return Ok(None) };
+/// What `read` finds in a file, with the path of the file. A file that is not valid becomes a finding.
+fn setting<T>(
+    host: &Host,
+    path: &str,
+    findings: &mut Vec<Finding>,
+    read: impl Fn(&str) -> Result<std::result::Result<Option<T>, String>>,
+) -> Result<Option<(String, T)>> {
+    let Some(bytes) = host.root.read(Path::new(path))? else { return Ok(None) };
+    match read(&String::from_utf8_lossy(&bytes))? {
+        Ok(value) => Ok(value.map(|value| (path.to_owned(), value))),
+        Err(cause) => {
+            let text = format!("cannot compare its settings with those of CRI-O: {cause}");
+            findings.push(Finding::error(path, text));
+            Ok(None)
+        }
+    }
+}
+
+/// The runtime that edgecore's file configures.
+fn edgecore(host: &Host, text: &str) -> Result<std::result::Result<Option<Runtime>, String>> {
+    let document = match edge_yaml::read(text) {
+        Ok(document) => document,
+        Err(cause) => return Ok(Err(cause.to_string())),
+    };
     let known = edge_kubeedge::version(&host.root, None, Kind::EdgeCore, &document, Some(Path::new(EDGECORE_YAML)))?;
-    Ok(runtime(&document, known.version()))
+    Ok(Ok(runtime(&document, known.version())))
 }
 
 /// Whether root runs a program of this name; any user can give a process any name.

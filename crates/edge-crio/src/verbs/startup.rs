@@ -62,7 +62,7 @@ pub(crate) fn wait(host: &mut Host, socket: &str, start: &Start, within: Duratio
                 (false, _) => format!("it is not ready after {} s: {cause}", begin.elapsed().as_secs()),
             };
             return Err(Error::failed(format!("cannot start {}: {how}", unit::UNIT))
-                .hint("see the log above; for known causes, run edge-crio check"));
+                .hint("see the log above; for known causes: edge-crio check"));
         }
         if begin.elapsed() >= REPORT_EVERY * reports {
             reports += 1;
@@ -93,7 +93,7 @@ pub(crate) fn report(host: &mut Host, answer: &Answer, config: &Effective, reque
     };
     for cause in causes {
         host.report.warning(&format!("pods get no network yet: {}: {}", cause.file, cause.text));
-        host.report.hint(cause.hint.as_deref().unwrap_or("for details, run edge-cni check"));
+        host.report.hint(cause.hint.as_deref().unwrap_or("for details: edge-cni check"));
     }
     if !answer.runtime_ready.is_met {
         return Err(Error::failed(format!("cannot run containers: CRI-O reports: {}", answer.runtime_ready.message)));

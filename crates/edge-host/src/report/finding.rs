@@ -146,13 +146,14 @@ impl Report {
             visible(&place),
             visible(&format!("{setting}{}", finding.text))
         ));
-        if let Some(hint) = &finding.hint {
+        let hint = finding.hint.as_ref().map(|hint| self.options.complete(self.tool, hint));
+        if let Some(hint) = &hint {
             self.painted_line(&format!("    {}: {}", painted("hint", HINT, colored), visible(hint)));
         }
         self.record(
             "finding",
             json!({"severity": word, "file": finding.file, "line": finding.line, "path": finding.path,
-                   "text": finding.text, "hint": finding.hint}),
+                   "text": finding.text, "hint": hint}),
         );
     }
 

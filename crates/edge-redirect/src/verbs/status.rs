@@ -96,8 +96,9 @@ fn others(seen: &Seen, table: Option<&Table<'_>>) -> Vec<StatusLine> {
         let (object, text) = (format!("chain {KEPT_CHAIN}"), format!("managed by cloudcore: {redirects}"));
         lines.push(StatusLine::new(object, "active", text).from(source.clone()));
     }
+    let managed = live_rules(table).redirects;
     for (rule, count) in counted(&unmanaged(table, is_dialled)) {
-        let what = plan::adopt_command(rule).map(|command| format!("{command} replaces it"));
+        let what = plan::adopt_command(rule, &managed).map(|command| format!("{command} replaces it"));
         let text = plan::describe(rule, count, seen, Some(what.as_deref().unwrap_or(plan::CONDITIONS)));
         lines.push(StatusLine::new("rule", "unmanaged", text).from(source.clone()));
     }
