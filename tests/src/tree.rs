@@ -17,9 +17,20 @@ pub struct Tree {
 /// Everything below a root, by path: what two trees must share to be the same.
 pub type Snapshot = BTreeMap<PathBuf, String>;
 
+/// Its os-release, without which the utilities refuse a tree. Snapshots leave it out.
+const OS_RELEASE: &str = "etc/os-release";
+const OS_RELEASE_TEXT: &str = "NAME=Test\nID=edgeutils-test\n";
+
 impl Tree {
-    /// An empty tree.
+    /// A tree with only an os-release.
     pub fn new() -> Tree {
+        let tree = Tree::empty();
+        tree.write(OS_RELEASE, OS_RELEASE_TEXT);
+        tree
+    }
+
+    /// A tree without a single file, such as a directory on which no image is mounted.
+    pub fn empty() -> Tree {
         Tree { dir: tempfile::Builder::new().prefix("edgeutils-").tempdir().unwrap() }
     }
 
@@ -102,6 +113,14 @@ fn of(root: &Path, without: &dyn Fn(&Path) -> bool) -> Snapshot {
         };
         let rights = format!("{:o} {}:{}{}", meta.mode() & 0o7777, meta.uid(), meta.gid(), xattrs(entry.path(), &meta));
         all.insert(path, format!("{rights} {what}"));
+    }
+    // That of the fixture, and its directory if nothing else is in it.
+    if fs::read_to_string(root.join(OS_RELEASE)).is_ok_and(|text| text == OS_RELEASE_TEXT) {
+        all.remove(Path::new(OS_RELEASE));
+        let etc = Path::new("etc");
+        if !all.keys().any(|path| path.starts_with(etc) && path != etc) {
+            all.remove(etc);
+        }
     }
     // An empty var/lib that only the journal made is not a difference.
     for made in ["var/lib", "var"] {

@@ -30,6 +30,11 @@ use edge_host::{Host, Outcome, Result, undo};
 
 use cli::{Cli, Verb};
 
+/// Whether a call reads or changes the host: `show` reads files of the caller.
+pub fn uses_root(cli: &Cli) -> bool {
+    !matches!(cli.verb, Verb::Show { .. })
+}
+
 /// Runs one call.
 pub fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
     let Cli { common, options, verb } = cli;

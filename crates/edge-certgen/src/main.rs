@@ -5,5 +5,10 @@
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> std::process::ExitCode {
-    edge_host::main("edge-certgen", |cli: &edge_certgen::cli::Cli| &cli.common, edge_certgen::run)
+    edge_host::main_with(
+        "edge-certgen",
+        |cli: &edge_certgen::cli::Cli| &cli.common,
+        edge_certgen::uses_root,
+        edge_certgen::run,
+    )
 }

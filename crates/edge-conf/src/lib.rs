@@ -25,6 +25,12 @@ use edge_host::{Editor, Host, Outcome, Result, undo};
 
 use cli::{Cli, Verb};
 
+/// Whether a call reads or changes the host: an edit of standard input only takes the default of the version from it.
+pub fn uses_root(cli: &Cli) -> bool {
+    let is_filter = facts::is_stdin(cli.options.file.as_deref());
+    !is_filter || !matches!(cli.verb, Verb::Get { .. } | Verb::Set { .. } | Verb::Unset { .. })
+}
+
 /// Carries out a call.
 pub fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
     let Cli { common, options, verb } = cli;

@@ -5,5 +5,5 @@
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> std::process::ExitCode {
-    edge_host::main("edge-conf", |cli: &edge_conf::cli::Cli| &cli.common, edge_conf::run)
+    edge_host::main_with("edge-conf", |cli: &edge_conf::cli::Cli| &cli.common, edge_conf::uses_root, edge_conf::run)
 }

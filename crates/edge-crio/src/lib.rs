@@ -32,6 +32,11 @@ use edge_host::{Host, Outcome, Result};
 
 use cli::{Cli, Verb};
 
+/// Whether a call reads or changes the host: a download is for another machine.
+pub fn uses_root(cli: &Cli) -> bool {
+    !matches!(cli.verb, Verb::Download(_))
+}
+
 /// Carries out one call.
 pub fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
     match cli.verb {

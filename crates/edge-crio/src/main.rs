@@ -5,5 +5,5 @@
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> std::process::ExitCode {
-    edge_host::main("edge-crio", |cli: &edge_crio::cli::Cli| &cli.common, edge_crio::run)
+    edge_host::main_with("edge-crio", |cli: &edge_crio::cli::Cli| &cli.common, edge_crio::uses_root, edge_crio::run)
 }

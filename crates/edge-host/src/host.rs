@@ -45,6 +45,10 @@ pub struct Common {
     /// Change this host even from inside a container, chroot or mount namespace
     #[arg(long, global = true)]
     pub force_namespace: bool,
+
+    /// Work on the directory of --root even if it does not look like a system
+    #[arg(long, global = true)]
+    pub force_root: bool,
 }
 
 /// Whether actions are shown or done.
@@ -97,11 +101,15 @@ impl Host {
         (request, args): (String, Vec<String>),
         mut report: Report,
         interrupt: Interrupt,
+        uses_root: bool,
     ) -> Result<Host> {
-        let root = match &common.root {
+        let mut root = match &common.root {
             Some(dir) => Root::image(dir)?,
             None => Root::live()?,
         };
+        if uses_root {
+            root.check_system(common.force_root)?;
+        }
         report.works_on(&root);
         Ok(Host {
             root,

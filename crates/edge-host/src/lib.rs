@@ -51,7 +51,7 @@ pub use process::{Process, processes};
 pub use program::Program;
 pub use report::{Finding, Report, Severity, StatusLine};
 pub use root::{FileSnapshot, MAX_READ, NewDir, Root, State};
-pub use run::main;
+pub use run::{main, main_with};
 pub use scratch::Scratch;
 pub use secret::{STRUCK, has_credentials, is_secret_name, redact, shown_url};
 pub use shell::quoted;

@@ -14,6 +14,7 @@ mod read;
 mod resolve;
 mod stage;
 mod state;
+mod system;
 mod write;
 
 use std::os::fd::OwnedFd;
@@ -43,30 +44,33 @@ const LIVE_ROOT: &str = "/";
 pub struct Root {
     top: OwnedFd,
     prefix: Option<PathBuf>,
+    /// It does not look like a system, and the call has `--force-root`.
+    is_forced: bool,
 }
 
 impl Root {
     /// The running system.
     pub fn live() -> Result<Root> {
-        Ok(Root { top: open_top(Path::new(LIVE_ROOT))?, prefix: None })
+        Ok(Root { top: open_top(Path::new(LIVE_ROOT))?, prefix: None, is_forced: false })
     }
 
     /// The tree below `dir`; it must be a directory.
     ///
     /// Links in `dir` itself are followed, as it is the path of the caller.
     pub fn image(dir: &Path) -> Result<Root> {
-        Ok(Root { top: open_top(dir)?, prefix: Some(dir.to_path_buf()) })
+        Ok(Root { top: open_top(dir)?, prefix: Some(dir.to_path_buf()), is_forced: false })
     }
 
     /// The tree below an open directory, and its path for messages.
     pub(crate) fn of_dir(top: OwnedFd, shown: &Path) -> Root {
-        Root { top, prefix: Some(shown.to_path_buf()) }
+        Root { top, prefix: Some(shown.to_path_buf()), is_forced: false }
     }
 
     /// Another handle of the same root.
     pub fn try_clone(&self) -> Result<Root> {
         let shown = self.display(Path::new(LIVE_ROOT));
-        Ok(Root { top: self.top.try_clone().on("open the root", &shown)?, prefix: self.prefix.clone() })
+        let top = self.top.try_clone().on("open the root", &shown)?;
+        Ok(Root { top, prefix: self.prefix.clone(), is_forced: self.is_forced })
     }
 
     /// Whether this is the running system, with units, sysctls and programs.
@@ -74,10 +78,14 @@ impl Root {
         self.prefix.is_none()
     }
 
-    /// The option for a command in a hint: ` --root DIR`; empty for the running system.
+    /// The options for a command in a hint: ` --root DIR`, and `--force-root` where it is needed; empty for the running
+    /// system.
     pub fn option(&self) -> String {
         match &self.prefix {
-            Some(prefix) => format!(" --root {}", quoted(&prefix.to_string_lossy())),
+            Some(prefix) => {
+                let force = if self.is_forced { " --force-root" } else { "" };
+                format!(" --root {}{force}", quoted(&prefix.to_string_lossy()))
+            }
             None => String::new(),
         }
     }

@@ -26,6 +26,17 @@ pub fn main<C: Parser>(
     common: fn(&C) -> &Common,
     run: fn(C, &mut Host) -> Result<Outcome>,
 ) -> ExitCode {
+    main_with(tool, common, |_| true, run)
+}
+
+/// The same for a utility with verbs that neither read nor change the host: `uses_root` is false for their calls, which
+/// then accept any directory as `--root`.
+pub fn main_with<C: Parser>(
+    tool: &'static str,
+    common: fn(&C) -> &Common,
+    uses_root: fn(&C) -> bool,
+    run: fn(C, &mut Host) -> Result<Outcome>,
+) -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
     let requested = Printed::of_args(tool, &args);
     std::panic::set_hook(Box::new(move |info| internal_error(requested, &info.to_string())));
@@ -44,7 +55,8 @@ pub fn main<C: Parser>(
     let joined: Vec<u8> = args.iter().skip(1).flat_map(|arg| [arg.as_encoded_bytes(), b"\0"].concat()).collect();
     let texts: Vec<String> = args.iter().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     let request = (digest(&joined), redact_args(&texts));
-    let mut host = match Host::new(tool, common(&cli), request, report, interrupt) {
+    let uses_root = uses_root(&cli);
+    let mut host = match Host::new(tool, common(&cli), request, report, interrupt, uses_root) {
         Ok(host) => host,
         Err(error) => {
             report = printed.report();

@@ -22,6 +22,11 @@ use edge_host::{Host, Outcome, Result, undo};
 
 use cli::{Cli, Verb};
 
+/// Whether a call reads or changes the host: rules of redirects that are named are printed without it.
+pub fn uses_root(cli: &Cli) -> bool {
+    !matches!(&cli.verb, Verb::Render(args) if !args.redirects.is_empty())
+}
+
 /// Carries out one call.
 pub fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
     let lock_wait = std::time::Duration::from_secs(cli.common.lock_wait);

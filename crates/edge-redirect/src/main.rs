@@ -5,5 +5,10 @@
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> std::process::ExitCode {
-    edge_host::main("edge-redirect", |cli: &edge_redirect::cli::Cli| &cli.common, edge_redirect::run)
+    edge_host::main_with(
+        "edge-redirect",
+        |cli: &edge_redirect::cli::Cli| &cli.common,
+        edge_redirect::uses_root,
+        edge_redirect::run,
+    )
 }

@@ -79,7 +79,7 @@ impl Site {
     fn new() -> Site {
         let dir = tempfile::tempdir().unwrap();
         let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", ARM64);
-        Site { port: serve(std::fs::read(archive).unwrap()), sum, to: Tree::new() }
+        Site { port: serve(std::fs::read(archive).unwrap()), sum, to: Tree::empty() }
     }
 
     fn download(&self, how: &str, sum: &str, more: &[&str]) -> Ran {

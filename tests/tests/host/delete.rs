@@ -23,7 +23,7 @@ const MOST_KIB: u64 = 12 << 10;
 /// Deletes `/tree` below `top`; the most memory that it took.
 #[track_caller]
 fn deleted(top: &Path) -> u64 {
-    let script = format!("ulimit -n {DESCRIPTORS}; exec \"$0\" --root \"$1\" delete /tree");
+    let script = format!("ulimit -n {DESCRIPTORS}; exec \"$0\" --root \"$1\" --force-root delete /tree");
     let output = Command::new("sh").args(["-c", &script, FIXTURE]).arg(top).output().unwrap();
     let ran = Ran::of(&output);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
@@ -107,7 +107,7 @@ fn delete_reports_a_mount_and_leaves_it_under_its_own_name() {
         mount --bind /mnt/canary /mnt/tree/a/bound
         edge delete /mnt/tree
         find /mnt | sort
-        edge --root /mnt delete /tree
+        edge --root /mnt --force-root delete /tree
         umount /mnt/tree/a/bound
         edge delete /mnt/tree >/dev/null
         cat /mnt/canary/file

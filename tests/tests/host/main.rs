@@ -23,4 +23,5 @@ mod signals;
 mod staged;
 mod unclear;
 mod undo;
+mod unmounted;
 mod visible;

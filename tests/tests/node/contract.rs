@@ -201,7 +201,9 @@ fn exit_codes_of_the_page_are_those_of_the_programs() {
 
 #[test]
 fn option_of_the_page_is_in_every_help() {
-    for option in ["--root <DIR>", "-n, --dry-run", "--json", "--lock-wait <SECONDS>", "--force-namespace"] {
+    for option in
+        ["--root <DIR>", "-n, --dry-run", "--json", "--lock-wait <SECONDS>", "--force-root", "--force-namespace"]
+    {
         for call in [
             "edge-conf --help",
             "edge-conf set --help",

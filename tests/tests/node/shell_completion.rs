@@ -28,7 +28,7 @@ fn cases(root: &Path) -> Vec<Case> {
     let root = root.display();
     cases.extend([
         Case::new("edge-prep --root / --json app", &["apply"]),
-        Case::new("edge-prep apply --fo", &["--for", "--force-namespace"]),
+        Case::new("edge-prep apply --fo", &["--for", "--force-namespace", "--force-root"]),
         Case::new("edge-prep apply --for ", &["edgecore", "kubeadm"]),
         Case::new("edge-prep --lock-wait 5 apply -n --swap ", &["keep", "limited", "off"]),
         Case::new("edge-prep undo --li", &["--list"]),

@@ -114,6 +114,7 @@ fn prepare(bin: &Path, scratch: &Path) -> Result<[Case; 2]> {
 fn set(bin: &Path, scratch: &Path, release: &str) -> Result<[Case; 3]> {
     let before = edgecore_yaml(release)?;
     let root = scratch.join(release);
+    make_dir(&root.join("usr"))?;
     let text = |path: &Path| path.to_string_lossy().into_owned();
 
     let program = text(&bin.join("edge-conf"));

@@ -32,7 +32,7 @@ pub(super) fn cases(bin: &Path) -> Result<[Case; 3]> {
     clean()?;
     let (root, by_hand) = (memory.join("root"), memory.join("by-hand"));
     let pki = root.join("etc/kubernetes/pki");
-    for dir in [&pki, &by_hand] {
+    for dir in [&pki, &by_hand, &root.join("usr")] {
         make_dir(dir)?;
     }
     Sh::new(CA).dir(&pki).output()?;

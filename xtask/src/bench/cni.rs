@@ -56,7 +56,9 @@ pub(super) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
     );
     let root = path("root");
     make_dir(&dir.join("root"))?;
-    let install = format!("rm -rf {root}/*; exec {edge_cni} --root {root} install --from-build {out}");
+    let install = format!(
+        "rm -rf {root}/*; mkdir {root}/etc {root}/usr; exec {edge_cni} --root {root} install --from-build {out}"
+    );
     let shell = |name: &str, script: String| Program::new(name, &["sh".to_owned(), "-c".to_owned(), script]);
     let case = |name: &str, ours: Program, theirs: Program, measure, limit| Case {
         name: format!("edge-cni {name}"),

@@ -21,7 +21,7 @@ const STATUS: &str = "/var/lib/dpkg/status";
 pub(super) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
     let dir = scratch.join("crio");
     let root = dir.join("root");
-    for part in ["usr/bin", "var/lib/dpkg"] {
+    for part in ["etc", "usr/bin", "var/lib/dpkg"] {
         make_dir(&root.join(part))?;
     }
     let mut program = standin::AMD64.to_vec();
@@ -46,7 +46,7 @@ pub(super) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
     again.time()?;
     let fresh = dir.join("fresh");
     let from_nothing = format!(
-        "rm -rf {0}; mkdir -p {0}/usr/bin; cp {1} {0}/usr/bin/dpkg; exec {2}",
+        "rm -rf {0}; mkdir -p {0}/etc {0}/usr/bin; cp {1} {0}/usr/bin/dpkg; exec {2}",
         text(&fresh),
         text(&root.join("usr/bin/dpkg")),
         install(&fresh).join(" ")

@@ -32,7 +32,7 @@ fn build_writes_a_manifest_and_a_second_run_builds_nothing() {
     if no_go("build_writes_a_manifest_and_a_second_run_builds_nothing") {
         return;
     }
-    let tree = Tree::new();
+    let tree = Tree::empty();
     let out = tree.at("out");
     let ran = build(&out, &["-n"]).expect(3);
     assert!(ran.stdout.starts_with(&format!("would build loopback of v1.9.1 for {} into ", own_arch())), "{ran:?}");
@@ -161,7 +161,7 @@ fn build_has_a_hint_where_the_download_fails() {
     if no_go("build_has_a_hint_where_the_download_fails") {
         return;
     }
-    let tree = Tree::new();
+    let tree = Tree::empty();
     let call = |version: &str, proxy: Option<&str>| {
         let mut tool = builder().env("GOMODCACHE", tree.at("mod"));
         if let Some(proxy) = proxy {
