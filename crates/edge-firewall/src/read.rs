@@ -94,11 +94,14 @@ pub(crate) fn read_one(root: &Root, backend: Backend, family: Family, stem: &str
 }
 
 fn read_chains(seen: &mut Seen, reader: &Reader<'_>) -> Result<()> {
-    let shown = reader.read()?;
+    let shown = reader.read(&mut seen.notes);
+    seen.notes.dedup();
+    let shown = shown?;
     let by_nft = shown.by_nft.iter();
-    seen.notes = by_nft
-        .map(|chain| format!("chain {chain} was read with nft, which does not show every match of iptables rules"))
-        .collect();
+    seen.notes
+        .extend(by_nft.map(|chain| {
+            format!("chain {chain} was read with nft, which does not show every match of iptables rules")
+        }));
     seen.text = shown.text;
     Ok(())
 }
@@ -131,7 +134,12 @@ impl Seen {
         } else {
             let stem = self.restore.strip_suffix("-restore").unwrap_or(&self.restore);
             // The table that was read stays the first of its name.
-            Cmd::find(&format!("{stem}-save"))?.deadline(DEADLINE).keep_output(LARGEST_SAVE).run()?.stdout
+            Cmd::find(&format!("{stem}-save"))?
+                .arg("--counters")
+                .deadline(DEADLINE)
+                .keep_output(LARGEST_SAVE)
+                .run()?
+                .stdout
         };
         self.text.push_str(&more);
         Ok(())

@@ -6,7 +6,7 @@ use edge_host::{Cmd, Error, Exit, Result, SEARCH_PATH};
 
 use crate::backend::Family;
 use crate::connection::Conditions;
-use crate::hidden::REMARK;
+use crate::hidden::{Hidden, HiddenPart, REMARK};
 use crate::listing::as_saved;
 use crate::nft::{NftRule, chains, rules};
 use crate::owner::Name;
@@ -57,7 +57,7 @@ impl Reader<'_> {
     /// costs nothing.
     ///
     /// Errors: exit 4 if neither can read one.
-    pub(crate) fn read(&self) -> Result<Shown> {
+    pub(crate) fn read(&self, notes: &mut Vec<String>) -> Result<Shown> {
         let mut shown = Shown { text: format!("*{}\n", self.scope.table), by_nft: Vec::new() };
         let mut has_remark = false;
         for chain in &self.scope.chains {
@@ -71,7 +71,11 @@ impl Reader<'_> {
                     shown.text.push_str(&text);
                 }
                 Listed::Absent => return Err(self.refused(format!("iptables does not show chain {chain}"))),
-                Listed::Hidden => self.add_by_nft(chain, &mut shown)?,
+                Listed::Hidden => {
+                    let (hidden, line) = (self.hidden(HiddenPart::Whole), self.nft_line("table", ""));
+                    notes.push(format!("{}-save does not show {hidden}: see {line}", self.program));
+                    self.add_by_nft(chain, &mut shown)?;
+                }
             }
         }
         let is_made = |chain: &&String| shown.text.contains(&format!("\n:{chain} - "));
@@ -79,6 +83,8 @@ impl Reader<'_> {
             return Err(self.not_hooked(chain));
         }
         if has_remark {
+            let (hidden, line) = (self.hidden(HiddenPart::BaseChains), self.nft_line("table", ""));
+            notes.push(format!("{}-save does not show {hidden}: see {line}", self.program));
             self.check(&self.scope.chains)?;
         }
         for chain in self.own()?.iter().filter(|chain| !self.scope.chains.contains(chain)) {
@@ -163,6 +169,10 @@ impl Reader<'_> {
         shown.text.push_str(&self.by_nft(chain)?);
         shown.by_nft.push(chain.to_owned());
         Ok(())
+    }
+
+    fn hidden(&self, what: HiddenPart) -> Hidden<'_> {
+        Hidden { table: &self.scope.table, what }
     }
 
     fn refused(&self, cause: impl Into<String>) -> Error {

@@ -28,7 +28,7 @@ pub(crate) fn owner() -> Owner {
 
 /// The chains that must be readable before the table is reported or changed.
 pub(crate) fn scope() -> Scope {
-    let chains = [OUTPUT, PREROUTING].map(str::to_owned);
+    let chains = [PREROUTING, OUTPUT].map(str::to_owned);
     Scope {
         table: TABLE.to_owned(),
         owner: owner(),

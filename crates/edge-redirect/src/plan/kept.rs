@@ -29,7 +29,7 @@ pub(super) fn not_kept(
         let each: Vec<String> =
             kept.iter().map(|(redirect, _)| format!("{} to {}", redirect.port, redirect.to)).collect();
         plan.note(format!(
-            "{KEPT_CHAIN} of cloudcore redirects on this host ({}): {}; nothing is added for it without --force",
+            "cloudcore manages {KEPT_CHAIN} on this host ({}): {}; nothing is added for IPv4 without --force",
             route.backend,
             each.join(", ")
         ));

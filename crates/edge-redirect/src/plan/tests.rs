@@ -220,7 +220,7 @@ fn add_leaves_to_cloudcore_what_its_chain_redirects() {
         assert_eq!(
             plan.notes,
             [
-                "TUNNEL-PORT of cloudcore redirects on this host (legacy): 10351 to 192.0.2.1:10003; nothing is added for it without --force"
+                "cloudcore manages TUNNEL-PORT on this host (legacy): 10351 to 192.0.2.1:10003; nothing is added for IPv4 without --force"
             ]
         );
         let (goal, stored) = add(&both, &manager, false, &mut Plan::new()).unwrap();
