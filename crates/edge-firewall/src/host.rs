@@ -5,7 +5,7 @@ use edge_host::{Cmd, Error, Exit, Result, Root, SEARCH_PATH};
 use crate::backend::{Backend, Choice, Family, choose};
 use crate::owned::Owned;
 use crate::owner::{Name, Owner};
-use crate::read::{Read, Seen, legacy_tables, read_one};
+use crate::read::{Read, Seen, read_one};
 use crate::save::Save;
 use crate::scope::Scope;
 
@@ -50,8 +50,7 @@ impl Firewall {
 
     /// Reads the rules of these families in both backends.
     ///
-    /// Runs one iptables-save for each family and backend, and none for a backend without a table in the kernel. If it
-    /// cannot show the table of `scope`, its chains are read one by one.
+    /// Of nf_tables only the chains of `scope` are read, and of x_tables nothing without a table in the kernel.
     ///
     /// Errors: exit 1 if a family cannot be read at all: no program, not root.
     pub fn read(root: &Root, families: &[Family], scope: &Scope) -> Result<Firewall> {
@@ -82,14 +81,38 @@ impl Firewall {
         for &family in families {
             for backend in Backend::ALL {
                 let Some(stem) = stem(backend, family, self.default) else { continue };
-                let is_only = self.default == Some(backend) && legacy_tables(root, family)?.is_empty();
-                match read_one(root, backend, family, &stem, scope, is_only)? {
+                match read_one(root, backend, family, &stem, scope)? {
                     Read::Rules(seen) => self.seen.push(seen),
                     // The backend that the host uses is never assumed to be empty.
                     Read::Failed(error) if self.default == Some(backend) => return Err(error),
                     Read::Failed(error) => self.unusable.push((backend, family, error)),
                 }
             }
+            self.read_users(family, scope)?;
+        }
+        Ok(())
+    }
+
+    /// Reads more of nf_tables if only that tells which backend the host uses, see [`choose`].
+    fn read_users(&mut self, family: Family, scope: &Scope) -> Result<()> {
+        let Some(legacy) = self.get(Backend::Legacy, family).map(Seen::parse).transpose()? else { return Ok(()) };
+        let has_own = |save: &Save<'_>| !Owned::of(save.table(&scope.table), &scope.owner).same(&Owned::default());
+        let is_open = !has_own(&legacy) && (legacy.is_populated() || self.default == Some(Backend::Legacy));
+        let nft = self.seen.iter_mut().find(|seen| seen.backend == Backend::Nft && seen.family == family);
+        let Some(nft) = nft.filter(|nft| is_open && nft.unreadable.is_none()) else { return Ok(()) };
+        if has_own(&nft.parse()?) { Ok(()) } else { nft.add_users(scope, &KUBELET_MARKS) }
+    }
+
+    /// Errors: exit 4 if a chain of the scope that has no rules is not one that iptables can add to, as native nft rules
+    /// have another chain with its name.
+    pub fn can_add(&self, scope: &Scope) -> Result<()> {
+        for seen in self.seen.iter().filter(|seen| seen.backend == Backend::Nft && seen.unreadable.is_none()) {
+            let save = seen.parse()?;
+            let has_rules = |chain: &&String| {
+                save.table(&scope.table).is_some_and(|table| table.rules().any(|rule| rule.chain == **chain))
+            };
+            let empty: Vec<String> = scope.chains.iter().filter(|chain| !has_rules(chain)).cloned().collect();
+            seen.reader(scope).check(&empty)?;
         }
         Ok(())
     }
@@ -184,7 +207,7 @@ fn stem(backend: Backend, family: Family, default: Option<Backend>) -> Option<St
 }
 
 fn is_installed(stem: &str) -> bool {
-    ["save", "restore"].iter().all(|verb| which::which_in(format!("{stem}-{verb}"), Some(SEARCH_PATH), "/").is_ok())
+    ["", "-save", "-restore"].iter().all(|end| which::which_in(format!("{stem}{end}"), Some(SEARCH_PATH), "/").is_ok())
 }
 
 /// The backend that plain `iptables` uses: by the target of its links, as with Debian's alternatives, or by its version.

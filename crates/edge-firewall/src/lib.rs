@@ -5,13 +5,15 @@
 //! [`Backend`] is nft or legacy; [`Firewall`] has the rules of a host; [`transaction()`] makes a change an action of
 //! edge-host, and [`Rules`] reverts it.
 //!
-//! iptables-nft cannot show native nft rules: [`Save::hidden`] lists the tables that it leaves out, and a [`Scope`] the
-//! chains in them that must still be readable. Each of them is then read alone, with iptables or else with nft; if
-//! neither can show it, nothing is reported or changed.
+//! Of nf_tables only the chains of a [`Scope`] are read, each alone: with iptables or else, if it contains native nft
+//! rules, with nft; if neither can show it, nothing is reported or changed. [`Path`] finds the rule that decides about
+//! connections.
 //!
 //! Facts from iptables(8), iptables-save(8), iptables-restore(8) and xtables-nft(8).
 
 mod backend;
+mod connection;
+mod decision;
 mod fuzz;
 mod hidden;
 mod host;
@@ -22,6 +24,7 @@ mod nft;
 mod owned;
 mod owner;
 mod read;
+mod reader;
 mod save;
 mod scope;
 mod script;
@@ -29,6 +32,7 @@ mod transaction;
 mod words;
 
 pub use backend::{Backend, Choice, Family, choose};
+pub use decision::{Deciding, Decision, Known, Path, Verdict};
 #[doc(hidden)]
 pub use fuzz::fuzz;
 pub use hidden::{Hidden, HiddenPart};

@@ -22,8 +22,8 @@ pub(crate) struct NftRule {
     pub(crate) counters: Option<String>,
     /// The chain that it jumps to.
     pub(crate) target: Option<String>,
-    /// A TCP port that it redirects, and the destination: `192.0.2.1:10003`.
-    pub(crate) dnat: Option<(u64, String)>,
+    /// The rule in the words of iptables, with `-m nft`, and `--more` if it has conditions that are not understood.
+    pub(crate) text: String,
     /// Its number for `nft delete rule`.
     pub(crate) handle: u64,
 }
@@ -64,23 +64,81 @@ pub(crate) fn rules(json: &str) -> Option<Vec<NftRule>> {
 fn understood(rule: &Rule) -> NftRule {
     let find = |pointer: &str| rule.expr.iter().find_map(|expr| expr.pointer(pointer));
     let counters = find("/counter/packets").zip(find("/counter/bytes"));
-    let target = find("/jump/target").or_else(|| find("/goto/target"));
-    let is_port = |expr: &&Value| {
-        let at = |pointer: &str| expr.pointer(pointer).and_then(Value::as_str);
-        let field = (at("/match/left/payload/protocol"), at("/match/left/payload/field"));
-        at("/match/op") == Some("==") && field == (Some("tcp"), Some("dport"))
+    let (mut conditions, mut verdict, mut target) = (String::new(), None, None);
+    let mut has_more = false;
+    for expr in &rule.expr {
+        let Some((kind, value)) = expr.as_object().and_then(|object| object.iter().next()) else { continue };
+        match kind.as_str() {
+            "counter" | "log" => {}
+            "match" => match condition(value) {
+                Some(condition) => conditions += &condition,
+                None => has_more = true,
+            },
+            "accept" | "drop" | "return" | "redirect" | "masquerade" | "reject" => verdict = Some(kind.to_uppercase()),
+            "jump" | "goto" => {
+                target = value.get("target").and_then(Value::as_str).map(str::to_owned);
+                verdict.clone_from(&target);
+            }
+            "dnat" => verdict = Some(dnat(value)),
+            // What these do is unknown, such as targets of iptables.
+            "xt" if value.get("type").and_then(Value::as_str) == Some("target") => verdict = Some(UNKNOWN.to_owned()),
+            _ => has_more = true,
+        }
+    }
+    let more = if has_more { " --more" } else { "" };
+    let is_goto = rule.expr.iter().any(|expr| expr.get("goto").is_some());
+    let jump = if is_goto { "-g" } else { "-j" };
+    let verdict = match verdict {
+        Some(verdict) => format!(" {jump} {verdict}"),
+        None if has_more => format!(" -j {UNKNOWN}"),
+        None => String::new(),
     };
-    let port = rule.expr.iter().find(is_port).and_then(|expr| expr.pointer("/match/right")?.as_u64());
-    let to = find("/dnat/addr").and_then(Value::as_str).zip(find("/dnat/port").and_then(Value::as_u64));
     NftRule {
         counters: counters.map(|(packets, bytes)| format!("[{packets}:{bytes}]")),
-        target: target.and_then(Value::as_str).map(str::to_owned),
-        dnat: port.zip(to).map(|(port, (address, to))| {
-            let address = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
-            (port, format!("{address}:{to}"))
-        }),
+        target,
+        text: format!("{conditions}-m nft{more}{verdict}"),
         handle: rule.handle,
     }
+}
+
+/// The target of a rule whose target is unknown.
+const UNKNOWN: &str = "nft";
+
+/// A condition about the protocol or port of TCP, in the words of iptables.
+fn condition(value: &Value) -> Option<String> {
+    let at = |pointer: &str| value.pointer(pointer).and_then(Value::as_str);
+    let negated = match at("/op")? {
+        "==" => "",
+        "!=" => "! ",
+        _ => return None,
+    };
+    let right = value.get("right")?;
+    if at("/left/meta/key") == Some("l4proto") || at("/left/payload/field") == Some("protocol") {
+        return Some(format!("{negated}-p {} ", right.as_str()?));
+    }
+    if (at("/left/payload/protocol"), at("/left/payload/field")) != (Some("tcp"), Some("dport")) {
+        return None;
+    }
+    if let Some(list) = right.get("set").and_then(Value::as_array) {
+        let list: Vec<String> = list.iter().map(ports).collect::<Option<_>>()?;
+        return Some(format!("-p tcp -m multiport {negated}--dports {} ", list.join(",")));
+    }
+    Some(format!("-p tcp -m tcp {negated}--dport {} ", ports(right)?))
+}
+
+fn ports(value: &Value) -> Option<String> {
+    if let Some(port) = value.as_u64() {
+        return Some(port.to_string());
+    }
+    let [first, last] = value.get("range")?.as_array()?.as_slice() else { return None };
+    Some(format!("{}:{}", first.as_u64()?, last.as_u64()?))
+}
+
+fn dnat(value: &Value) -> String {
+    let to = value.get("addr").and_then(Value::as_str).zip(value.get("port").and_then(Value::as_u64));
+    let Some((address, port)) = to else { return UNKNOWN.to_owned() };
+    let address = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
+    format!("DNAT --to-destination {address}:{port}")
 }
 
 impl NftChain {
@@ -113,15 +171,38 @@ mod tests {
                 {"xt": {"type": "match", "name": "addrtype"}}, {"counter": {"packets": 0, "bytes": 0}}, {"jump": {"target": "X"}}]}},
             {"rule": {"family": "ip", "table": "nat", "chain": "OUTPUT", "handle": 11, "expr": [{"masquerade": null}]}}]}"#;
         let rules = rules(json).unwrap();
-        assert_eq!(rules[0].dnat, Some((10350, "[2001:db8::2]:10003".to_owned())));
+        assert_eq!(rules[0].text, "-p tcp -m tcp --dport 10350 -m nft -j DNAT --to-destination [2001:db8::2]:10003");
         assert_eq!((rules[0].counters.as_deref(), rules[0].target.as_deref()), (Some("[1:2]"), None));
         assert_eq!((rules[1].target.as_deref(), rules[1].handle), (Some("X"), 10));
-        assert_eq!(rules[2], NftRule { counters: None, target: None, dnat: None, handle: 11 });
+        assert_eq!(rules[1].text, "-m nft --more -j X");
+        let text = "-m nft -j MASQUERADE".to_owned();
+        assert_eq!(rules[2], NftRule { counters: None, target: None, text, handle: 11 });
         let chains = chains(json, "nat").unwrap();
         assert!(chains[0].is_hooked());
         assert!(!NftChain { prio: Some(-90), ..chains[0].clone() }.is_hooked());
         assert!(!NftChain { hook: None, ..chains[0].clone() }.is_hooked());
         assert!(NftChain { hook: None, name: "mine".into(), ..chains[0].clone() }.is_hooked());
+    }
+
+    #[test]
+    fn rules_have_the_words_of_iptables() {
+        let port = |right: &str| {
+            format!(
+                r#"{{"match": {{"op": "==", "left": {{"payload": {{"protocol": "tcp", "field": "dport"}}}}, "right": {right}}}}}"#
+            )
+        };
+        for (expr, want) in [
+            (format!("{}, {{\"accept\": null}}", port("{\"range\": [1, 9]}")), "-p tcp -m tcp --dport 1:9 -m nft -j ACCEPT"),
+            (format!("{}, {{\"redirect\": {{\"port\": 9}}}}", port("{\"set\": [1, {\"range\": [3, 9]}]}")), "-p tcp -m multiport --dports 1,3:9 -m nft -j REDIRECT"),
+            (format!("{}, {{\"return\": null}}", port("\"@named\"")), "-m nft --more -j RETURN"),
+            (r#"{"match": {"op": "==", "left": {"meta": {"key": "l4proto"}}, "right": "udp"}}, {"goto": {"target": "X"}}"#.to_owned(), "-p udp -m nft -g X"),
+            (r#"{"counter": {"packets": 0, "bytes": 0}}, {"log": {"prefix": "x"}}"#.to_owned(), "-m nft"),
+            (r#"{"xt": {"type": "target", "name": "REDIRECT"}}"#.to_owned(), "-m nft -j nft"),
+            (r#"{"vmap": {}}"#.to_owned(), "-m nft --more -j nft"),
+        ] {
+            let json = format!(r#"{{"nftables": [{{"rule": {{"handle": 1, "expr": [{expr}]}}}}]}}"#);
+            assert_eq!(rules(&json).unwrap()[0].text, want);
+        }
     }
 
     #[test]

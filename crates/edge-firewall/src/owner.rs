@@ -38,16 +38,21 @@ pub enum Name {
 impl Owner {
     /// Whether a user-made chain belongs to the owner, by its name.
     pub fn owns_chain(&self, name: &str) -> bool {
-        self.chains.iter().any(|own| match own {
-            Name::Exactly(own) => own == name,
-            Name::Beginning(own) => name.starts_with(own),
-        })
+        named(&self.chains, name)
     }
 
     /// Whether a rule in the chain of another owner belongs to the owner.
     pub fn owns_rule(&self, rule: &Rule<'_>) -> bool {
         Matcher::of(self).owns_rule(rule)
     }
+}
+
+/// Whether one of the names is, or begins, this name.
+pub(crate) fn named(names: &[Name], name: &str) -> bool {
+    names.iter().any(|one| match one {
+        Name::Exactly(one) => one == name,
+        Name::Beginning(one) => name.starts_with(one),
+    })
 }
 
 /// An [`Owner`], indexed.

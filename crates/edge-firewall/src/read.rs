@@ -1,4 +1,5 @@
-//! Reads one backend with iptables-save, and chain by chain what that does not show.
+//! Reads one backend: x_tables with iptables-save, nf_tables chain by chain, so that it takes the same time whatever other
+//! programs have in their chains.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,9 +7,9 @@ use std::time::Duration;
 use edge_host::{Cmd, Error, Exit, Result, Root};
 
 use crate::backend::{Backend, Family};
-use crate::hidden::{HiddenPart, REMARK};
+use crate::reader::Reader;
 use crate::save::Save;
-use crate::scope::{Reader, Scope};
+use crate::scope::Scope;
 
 /// The tables of x_tables in this network namespace, one per line. Read first, as `iptables-legacy-save -t` loads kernel
 /// modules, which creates empty tables.
@@ -27,10 +28,9 @@ pub struct Seen {
     pub family: Family,
     /// The program that changes rules: `iptables-nft-restore`.
     pub restore: String,
-    /// The output of iptables-save, empty for a backend that was never used; followed by what it does not show of the
-    /// table in the scope, in the same format.
+    /// The output of iptables-save, empty for an unused x_tables; of nf_tables the chains of the scope, in the same format.
     pub text: String,
-    /// Notes about what iptables-save does not show.
+    /// Notes about what iptables does not show.
     pub notes: Vec<String>,
     /// Why the table in the scope cannot be read; then `text` lacks it.
     pub unreadable: Option<Error>,
@@ -42,7 +42,7 @@ impl Seen {
     /// Errors: also if the table cannot be read.
     pub fn again(&self, root: &Root, scope: &Scope) -> Result<Seen> {
         let stem = self.restore.strip_suffix("-restore").unwrap_or(&self.restore);
-        match read_one(root, self.backend, self.family, stem, scope, true)? {
+        match read_one(root, self.backend, self.family, stem, scope)? {
             Read::Rules(Seen { unreadable: Some(error), .. }) | Read::Failed(error) => Err(error),
             Read::Rules(seen) => Ok(seen),
         }
@@ -66,93 +66,83 @@ pub(crate) enum Read {
     Failed(Error),
 }
 
-/// Reads one backend. With `distrusts_empty`, an empty output of iptables-save is verified by other commands, as the
-/// host uses this backend.
+/// Reads one backend.
 ///
 /// Errors: exit 1 if only root may read it.
-pub(crate) fn read_one(
-    root: &Root,
-    backend: Backend,
-    family: Family,
-    stem: &str,
-    scope: &Scope,
-    distrusts_empty: bool,
-) -> Result<Read> {
+pub(crate) fn read_one(root: &Root, backend: Backend, family: Family, stem: &str, scope: &Scope) -> Result<Read> {
     let restore = format!("{stem}-restore");
     let mut seen = Seen { backend, family, restore, text: String::new(), notes: Vec::new(), unreadable: None };
-    let tables = if backend == Backend::Legacy { legacy_tables(root, family)? } else { String::new() };
-    if backend == Backend::Legacy && tables.is_empty() {
-        return Ok(Read::Rules(seen));
-    }
-    let save = Cmd::find(&format!("{stem}-save"))?.arg("--counters").deadline(DEADLINE).keep_output(LARGEST_SAVE);
-    seen.text = match save.run() {
-        Ok(output) => output.stdout,
+    let read = match backend {
+        Backend::Nft => read_chains(&mut seen, &Reader { program: stem, family, scope }),
+        Backend::Legacy => {
+            let tables = legacy_tables(root, family)?;
+            if !tables.is_empty() { read_all(&mut seen, stem, &tables) } else { Ok(()) }
+        }
+    };
+    match read {
+        Ok(()) => Ok(Read::Rules(seen)),
         Err(error) if error.output().is_some_and(|output| output.stderr.contains("you must be root")) => {
             let object = format!("the {family} rules");
-            return Err(Error::cannot("read", object, "not run as root").hint("run it as root (sudo)"));
+            Err(Error::cannot("read", object, "not run as root").hint("run it as root (sudo)"))
         }
-        Err(error) => return Ok(Read::Failed(error)),
-    };
-    if seen.text.len() >= LARGEST_SAVE {
-        let most = LARGEST_SAVE >> 20;
-        let object = format!("the output of {}", save.shown());
-        return Ok(Read::Failed(Error::cannot("read", object, format!("it is larger than {most} MiB"))));
+        Err(error) if error.exit() == Exit::Refused => {
+            seen.unreadable = Some(error);
+            Ok(Read::Rules(seen))
+        }
+        Err(error) => Ok(Read::Failed(error)),
     }
-    if let Some(missing) = tables.lines().find(|table| !seen.text.contains(&format!("*{table}\n"))) {
-        let object = format!("the output of {}", save.shown());
-        return Ok(Read::Failed(Error::cannot("read", object, format!("it lacks table {missing} of the kernel"))));
-    }
-    if backend == Backend::Nft {
-        add_hidden(&mut seen, &Reader { program: stem, family, scope }, distrusts_empty);
-    }
-    Ok(Read::Rules(seen))
 }
 
-/// Adds what iptables-nft-save does not show of the table in the scope.
-fn add_hidden(seen: &mut Seen, reader: &Reader<'_>, distrusts_empty: bool) {
-    let scope = reader.scope;
-    let is_empty = distrusts_empty && seen.text.trim_ascii().is_empty();
-    let is_made = |chain: &String| seen.text.contains(&format!("\n:{chain} - "));
-    if !is_empty && !seen.text.contains(REMARK) && !scope.chains.iter().any(is_made) {
-        return;
+fn read_chains(seen: &mut Seen, reader: &Reader<'_>) -> Result<()> {
+    let shown = reader.read(&mut seen.notes);
+    seen.notes.dedup();
+    let shown = shown?;
+    let by_nft = shown.by_nft.iter();
+    seen.notes
+        .extend(by_nft.map(|chain| {
+            format!("chain {chain} was read with nft, which does not show every match of iptables rules")
+        }));
+    seen.text = shown.text;
+    Ok(())
+}
+
+/// Reads all tables with iptables-save; these must be among them.
+fn read_all(seen: &mut Seen, stem: &str, tables: &str) -> Result<()> {
+    let save = Cmd::find(&format!("{stem}-save"))?.arg("--counters").deadline(DEADLINE).keep_output(LARGEST_SAVE);
+    seen.text = save.run()?.stdout;
+    let cannot = |cause: String| Error::cannot("read", format!("the output of {}", save.shown()), cause);
+    if seen.text.len() >= LARGEST_SAVE {
+        return Err(cannot(format!("it is larger than {} MiB", LARGEST_SAVE >> 20)));
     }
-    // The next parse reports the error.
-    let Ok(save) = Save::parse(&seen.text) else { return };
-    let mut notes: Vec<String> = Vec::new();
-    let mut read = Ok(None);
-    for hidden in save.hidden() {
-        let line = reader.nft_line("table", "").replace(&scope.table, hidden.table);
-        notes.push(format!("{}-save does not show {hidden}: see {line}", reader.program));
-        if hidden.table == scope.table {
-            read = match hidden.what {
-                HiddenPart::Whole => reader.read().map(Some),
-                HiddenPart::BaseChains => reader.check().map(|()| None),
-            };
-        }
+    match tables.lines().find(|table| !seen.text.contains(&format!("*{table}\n"))) {
+        Some(missing) => Err(cannot(format!("it lacks table {missing} of the kernel"))),
+        None => Ok(()),
     }
-    if is_empty {
-        read = reader.has_own().and_then(|has_own| if has_own { reader.read().map(Some) } else { Ok(None) });
+}
+
+impl Seen {
+    /// The reader for more of nf_tables.
+    pub(crate) fn reader<'s>(&'s self, scope: &'s Scope) -> Reader<'s> {
+        let program = self.restore.strip_suffix("-restore").unwrap_or(&self.restore);
+        Reader { program, family: self.family, scope }
     }
-    let made = |chain: &&String| {
-        let mut chains = save.table(&scope.table).into_iter().flat_map(|table| table.chains());
-        chains.any(|other| other.name == **chain && other.is_made())
-    };
-    if let Some(chain) = scope.chains.iter().find(made) {
-        read = Err(reader.not_hooked(chain));
-    }
-    notes.dedup();
-    seen.notes = notes;
-    match read {
-        Ok(None) => {}
-        Ok(Some(shown)) => {
-            let by_nft = shown.by_nft.iter();
-            seen.notes.extend(by_nft.map(|chain| {
-                format!("chain {chain} was read with nft, which does not show every match of iptables rules")
-            }));
-            seen.text.push_str(&shown.text);
-        }
-        Err(error) if error.exit() == Exit::Refused => seen.unreadable = Some(error),
-        Err(error) => seen.unreadable = Some(Error::refused(error.message())),
+
+    /// Adds what shows who uses nf_tables: the other tables or, where the chains that were read have rules, only `marks`.
+    pub(crate) fn add_users(&mut self, scope: &Scope, marks: &[&str]) -> Result<()> {
+        let more = if self.parse()?.is_populated() {
+            self.reader(scope).marks("mangle", marks)?
+        } else {
+            let stem = self.restore.strip_suffix("-restore").unwrap_or(&self.restore);
+            // The table that was read stays the first of its name.
+            Cmd::find(&format!("{stem}-save"))?
+                .arg("--counters")
+                .deadline(DEADLINE)
+                .keep_output(LARGEST_SAVE)
+                .run()?
+                .stdout
+        };
+        self.text.push_str(&more);
+        Ok(())
     }
 }
 

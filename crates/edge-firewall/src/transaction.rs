@@ -86,7 +86,7 @@ impl Editor for Rules {
             table: change.table.clone(),
             owner: change.owner.clone(),
             chains: chains.into_iter().cloned().collect(),
-            others: Vec::new(),
+            follow_except: None,
             placed: change.placed.clone(),
         };
         let firewall = Firewall::read(&Root::live()?, &[change.family], &scope)?;

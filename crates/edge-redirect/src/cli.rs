@@ -44,9 +44,10 @@ pub struct Cli {
 pub enum Verb {
     /// Redirect ports to cloudcore, in addition to those that are already redirected
     ///
-    /// If cloudcore manages the chain TUNNEL-PORT on this host itself (1.8 and later, on its own host;
-    /// --cloudcore with --kubeedge-version detects this before cloudcore has started), nothing is added.
-    /// A port that is already redirected gets the new address. With --root, only the files for --persist
+    /// cloudcore 1.8 and later manages the chain TUNNEL-PORT on its own host itself, unless
+    /// modules.iptablesManager in cloudcore.yaml turns that off. If it does and the redirect is in effect,
+    /// nothing is added; if it does and the redirect is not in effect, nothing is added either (exit 4).
+    /// If a rule of another program for the same port takes precedence, the exit code is 3. A port that is already redirected gets the new address. With --root, only the files for --persist
     /// are written. Native nft rules in the same table are supported; if neither iptables nor nft can
     /// show OUTPUT, PREROUTING or EDGEUTILS-STREAM, nothing is added (exit 4).
     #[command(after_help = ADD)]
@@ -54,7 +55,8 @@ pub enum Verb {
 
     /// Show the redirects, their source and whether they persist across reboots
     ///
-    /// The state is unknown if native nft rules prevent iptables from showing the table and nft is not
+    /// A redirect is active if connections get to its rule, and shadowed if an earlier rule decides about
+    /// them. The state is unknown if native nft rules prevent iptables from showing the table and nft is not
     /// installed.
     #[command(after_help = "Example:\n  edge-redirect status")]
     Status,
@@ -143,6 +145,10 @@ pub struct AddArgs {
     /// Add rules even if cloudcore manages TUNNEL-PORT itself
     #[arg(long)]
     pub force: bool,
+
+    /// Redirect also ports that other services need, such as 22, 6443 or 10250
+    #[arg(long)]
+    pub force_port: bool,
 }
 
 /// Options of `remove`.
@@ -167,6 +173,10 @@ pub struct RenderArgs {
     /// Connections to redirect [default: as stored, or output]
     #[arg(long, value_enum, value_name = "TRAFFIC")]
     pub from: Option<Traffic>,
+
+    /// Redirect also ports that other services need, such as 22, 6443 or 10250
+    #[arg(long)]
+    pub force_port: bool,
 }
 
 /// A document for another program.

@@ -1,11 +1,13 @@
 //! Redirects the connections that the API server makes for kubectl logs and exec to cloudcore's stream port.
 //!
-//! Reads the nat tables of both backends of iptables, /etc/edgeutils/redirect.toml and, with `--tunnelport`, a config
-//! map. Writes rules in a chain of its own and one jump to it; with `--persist` also that file and a unit. Runs the
+//! Reads the nat tables of both backends of iptables, cloudcore.yaml, /etc/edgeutils/redirect.toml and, with
+//! `--tunnelport`, a config map. Writes rules in a chain of its own and one jump to it; with `--persist` also that file and a unit. Runs the
 //! programs of iptables and nft, and systemctl, on a live host only.
 
 pub mod cli;
+mod cloudcore;
 mod diagnose;
+mod effect;
 mod facts;
 pub mod manual;
 mod persist;

@@ -14,6 +14,7 @@ use crate::unit::{self, FILE};
 const DIR: &str = "/etc/edgeutils";
 /// The unit, and the link that enables it.
 pub(crate) const UNIT: &str = "edge-redirect.service";
+const RUN: &str = "/run";
 const UNIT_FILE: &str = "/etc/systemd/system/edge-redirect.service";
 const LINK: &str = "/etc/systemd/system/multi-user.target.wants/edge-redirect.service";
 
@@ -40,7 +41,8 @@ pub(crate) struct Facts {
     /// The unit file; none if a mask is in its place.
     unit: Option<FileSnapshot>,
     unit_itself: FileSnapshot,
-    is_masked: bool,
+    /// The mask, if the administrator has masked the unit.
+    mask: Option<PathBuf>,
     link: FileSnapshot,
     /// Its directory contains other files.
     dir_is_shared: bool,
@@ -66,13 +68,14 @@ pub(crate) fn facts(host: &Host) -> Result<Facts> {
     };
     let unit_itself = root.find_link(Path::new(UNIT_FILE))?;
     let is_file = !is_mask(Path::new(UNIT_FILE), &unit_itself);
+    let effective = Units::read(root, Scope::Now)?.find(UNIT)?;
     Ok(Facts {
         stored,
         file,
         file_itself: root.find_link(Path::new(FILE))?,
         unit: if is_file { Some(root.find(Path::new(UNIT_FILE))?) } else { None },
         unit_itself,
-        is_masked: Units::read(root, Scope::Now)?.find(UNIT)?.is_masked(),
+        mask: effective.file().filter(|file| file.is_mask).map(|file| file.path.clone()),
         link: root.find_link(Path::new(LINK))?,
         dir_is_shared: root.list(Path::new(DIR))?.iter().any(|name| Path::new(DIR).join(name) != Path::new(FILE)),
         dir: root.find_link(Path::new(DIR))?,
@@ -88,7 +91,14 @@ impl Facts {
 
     /// Whether the administrator has masked the unit.
     pub(crate) fn is_masked(&self) -> bool {
-        self.is_masked
+        self.mask.is_some()
+    }
+
+    /// The command that unmasks it: a mask in /run lasts until the next boot.
+    pub(crate) fn unmask(&self, root: &Root) -> String {
+        let is_runtime = self.mask.as_ref().is_some_and(|path| path.starts_with(RUN));
+        let runtime = if is_runtime { " --runtime" } else { "" };
+        format!("systemctl{} unmask{runtime} {UNIT}", root.option())
     }
 
     /// Errors: exit 4 if the administrator has masked the unit.
@@ -97,7 +107,7 @@ impl Facts {
             return Ok(());
         }
         Err(Error::refused(format!("cannot enable {UNIT}: it is masked"))
-            .hint(format!("unmask it and run again: systemctl{} unmask {UNIT}", root.option())))
+            .hint(format!("unmask it and run again: {}", self.unmask(root))))
     }
 
     /// Whether a removal of the file was interrupted before its directory was removed.

@@ -5,12 +5,18 @@ use std::time::Duration;
 
 use edge_firewall::{Backend, Family, Firewall, Owned, Owner, Seen, View, transaction};
 use edge_host::{Error, Plan, Result};
-use edge_kubeedge::stream::{KEPT_CHAIN, is_dialled};
+use edge_kubeedge::stream::is_dialled;
 
+use crate::cloudcore::Manager;
 use crate::persist::Stored;
 use crate::redirect::{Redirect, merged};
 use crate::request::{BackendChoice, Request, Traffic};
-use crate::rules::{LiveRules, TABLE, UnmanagedRule, cloudcore_rules, counted, live_rules, owned, owner, unmanaged};
+use crate::rules::{LiveRules, TABLE, UnmanagedRule, counted, live_rules, owned, owner, unmanaged};
+
+mod kept;
+mod shadow;
+
+pub(crate) use shadow::{remedy, shadows};
 
 /// Why an unmanaged rule cannot be replaced.
 pub(crate) const CONDITIONS: &str = "not replaced, because it has other conditions";
@@ -35,27 +41,26 @@ impl Goal {
 }
 
 /// The goal of an `add`, and what is stored for the next boot; none if there is nothing to add.
+///
+/// Errors: exit 4 if cloudcore manages its own chain and a redirect is not in effect.
 pub(crate) fn add(
     stored: Option<&Stored>,
     views: &[View<'_>],
+    manager: &Manager,
     request: &Request,
     plan: &mut Plan,
 ) -> Result<Option<(Goal, Option<Stored>)>> {
+    let (live, live_traffic) = live(views);
+    let stored_redirects = stored.map_or(&[][..], |stored| stored.redirects.as_slice());
+    let before = merged(stored_redirects, &live);
+    let traffic = request.traffic.or(live_traffic.max(stored.map(|stored| stored.traffic))).unwrap_or(Traffic::Output);
     let mut new = request.redirects.clone();
-    if !request.force
-        && let Some(managed) = managed_by_cloudcore(views)
-    {
-        new.retain(|redirect| redirect.family() != Family::V4);
-        if new.len() < request.redirects.len() {
-            plan.note(nothing_added(&managed));
-        }
+    if !request.force && !matches!(manager, Manager::Nobody(_)) {
+        new = kept::not_kept(new, &before, views, manager, traffic, plan)?;
     }
     if new.is_empty() {
         return Ok(None);
     }
-    let (live, traffic) = live(views);
-    let before = merged(stored.map_or(&[], |stored| stored.redirects.as_slice()), &live);
-    let traffic = request.traffic.or(traffic.max(stored.map(|stored| stored.traffic))).unwrap_or(Traffic::Output);
     // A backend that was named is kept until another one is named.
     let backend = match (request.backend, stored) {
         (BackendChoice::Auto, Some(stored)) => stored.backend,
@@ -66,21 +71,6 @@ pub(crate) fn add(
     let is_stored = request.persist || stored.is_some();
     let stored = is_stored.then(|| Stored { redirects: goal.redirects.clone(), traffic, backend });
     Ok(Some((goal, stored)))
-}
-
-/// The backend in which cloudcore manages its own chain for IPv4, and the redirects in it.
-fn managed_by_cloudcore(views: &[View<'_>]) -> Option<(Backend, Vec<String>)> {
-    views
-        .iter()
-        .filter(|view| view.seen.family == Family::V4)
-        .find_map(|View { seen, save }| cloudcore_rules(save.table(TABLE)).map(|rules| (seen.backend, rules)))
-}
-
-fn nothing_added((backend, rules): &(Backend, Vec<String>)) -> String {
-    let what = if rules.is_empty() { "no ports yet".to_owned() } else { rules.join(", ") };
-    format!(
-        "cloudcore manages {KEPT_CHAIN} on this host ({backend}): {what}; nothing is added for IPv4 without --force"
-    )
 }
 
 /// All live redirects, and their traffic.
@@ -107,10 +97,18 @@ pub(crate) struct Made {
     rules: Owned,
 }
 
-/// Plans the changes from the live rules of all address families that were read to the goal; returns the rules to
-/// verify afterwards.
-pub(crate) fn rules(firewall: &Firewall, views: &[View<'_>], goal: &Goal, plan: &mut Plan) -> Result<Vec<Made>> {
-    let mut made = Vec::new();
+/// The rules that a plan makes or leaves as they are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Planned {
+    pub(crate) made: Vec<Made>,
+    /// The backend of each address family, and unmanaged rules that are replaced there and in the other one.
+    pub(crate) homes: Vec<(Family, Backend)>,
+    pub(crate) adopted: Vec<(Backend, Family, String, String)>,
+}
+
+/// Plans the changes from the live rules of all address families that were read to the goal.
+pub(crate) fn rules(firewall: &Firewall, views: &[View<'_>], goal: &Goal, plan: &mut Plan) -> Result<Planned> {
+    let mut planned = Planned::default();
     for family in Family::ALL {
         if !firewall.seen.iter().any(|seen| seen.family == family) {
             continue;
@@ -122,6 +120,7 @@ pub(crate) fn rules(firewall: &Firewall, views: &[View<'_>], goal: &Goal, plan: 
             Some(backend) => Some(firewall.named(backend, family)?),
             None => Some(firewall.choose(views, family, TABLE, &owner())?),
         };
+        planned.homes.extend(home.map(|home| (family, home)));
         // The backend where they belong comes first: if that fails, rules in the other one are still active.
         let is_home = |view: &&View<'_>| home == Some(view.seen.backend);
         let (here, elsewhere): (Vec<&View<'_>>, Vec<&View<'_>>) =
@@ -130,13 +129,15 @@ pub(crate) fn rules(firewall: &Firewall, views: &[View<'_>], goal: &Goal, plan: 
             let seen = view.seen;
             let desired = if home == Some(seen.backend) { owned(&redirects, goal.traffic) } else { Owned::default() };
             let own = with_adopted(view, &redirects, goal, plan);
+            let adopted = own.rules.iter().cloned();
+            planned.adopted.extend(adopted.map(|(chain, rule)| (seen.backend, family, chain, rule)));
             let is_changed = change(view, &own, &desired, goal.lock_wait, &why(&desired, &redirects), plan)?;
             if is_changed && home == Some(seen.backend) {
-                made.push(Made { backend: seen.backend, family, rules: desired });
+                planned.made.push(Made { backend: seen.backend, family, rules: desired });
             }
         }
     }
-    Ok(made)
+    Ok(planned)
 }
 
 /// Our own rules and the unmanaged ones that are replaced; notes about the others.
@@ -172,11 +173,19 @@ fn why_kept(rule: &UnmanagedRule, goal: &Goal, is_requested: bool) -> Option<&'s
     }
 }
 
-/// The command that replaces an unmanaged rule, if one can. A port that is redirected keeps its address.
-pub(crate) fn adopt_command(rule: &UnmanagedRule, managed: &[Redirect]) -> Option<String> {
+/// The command that replaces an unmanaged rule, if one can.
+///
+/// A port that is redirected keeps its address. All rules for a port get the same address, that of the first rule of
+/// OUTPUT among `all`, which is in effect.
+pub(crate) fn adopt_command(rule: &UnmanagedRule, all: &[UnmanagedRule], own: &[Redirect]) -> Option<String> {
     let from = if rule.is_within(Traffic::Output) { "" } else { " --from forward" };
-    let own = managed.iter().find(|redirect| redirect.port == rule.port);
-    let redirect = own.map_or_else(|| format!("{}={}", rule.port, rule.to), Redirect::to_string);
+    let is_v6 = |to: &str| to.starts_with('[');
+    let own =
+        own.iter().find(|redirect| redirect.port == rule.port && is_v6(&redirect.to.to_string()) == is_v6(&rule.to));
+    let same =
+        || all.iter().filter(|other| other.port == rule.port && other.is_plain && is_v6(&other.to) == is_v6(&rule.to));
+    let first = same().find(|other| other.is_within(Traffic::Output)).or_else(|| same().next()).unwrap_or(rule);
+    let redirect = own.map_or_else(|| format!("{}={}", first.port, first.to), Redirect::to_string);
     rule.is_plain.then(|| format!("edge-redirect add {redirect}{from} --adopt"))
 }
 

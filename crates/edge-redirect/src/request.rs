@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use edge_firewall::Backend;
-use edge_host::{Error, MAX_READ, Result, ResultExt};
-use edge_kubeedge::stream::{FIRST_VERSION, STREAM_PORT, dialled_port};
+use edge_host::{Error, Exit, MAX_READ, Result, ResultExt};
+use edge_kubeedge::Minor;
+use edge_kubeedge::stream::{FIRST_VERSION, STREAM_PORT, dialled_port, needed_by};
 
 use crate::cli::AddArgs;
 use crate::redirect::{Redirect, distinct};
@@ -59,6 +60,8 @@ pub(crate) struct Request {
     pub(crate) adopt: bool,
     /// Add rules even if cloudcore manages its own chain here.
     pub(crate) force: bool,
+    /// The version of cloudcore, if it was given.
+    pub(crate) version: Option<Minor>,
     /// How long to wait for the lock of x_tables.
     pub(crate) lock_wait: Duration,
 }
@@ -66,8 +69,13 @@ pub(crate) struct Request {
 impl Request {
     /// Reads the options of `add`, and all of standard input with `--tunnelport -`.
     pub(crate) fn read(args: &AddArgs, lock_wait: Duration) -> Result<Request> {
+        let redirects = redirects(args)?;
+        if !args.force_port {
+            not_needed(&redirects)?;
+        }
         Ok(Request {
-            redirects: redirects(args)?,
+            redirects,
+            version: args.kubeedge_version,
             traffic: args.from,
             backend: args.backend,
             persist: args.persist,
@@ -76,6 +84,18 @@ impl Request {
             lock_wait,
         })
     }
+}
+
+/// Errors: exit 4 for a port that other services need.
+pub(crate) fn not_needed(redirects: &[Redirect]) -> Result<()> {
+    let needed = redirects.iter().find_map(|redirect| Some((redirect.port, needed_by(redirect.port)?)));
+    needed.map_or(Ok(()), |(port, what)| {
+        let cause = format!("it is the port of {what}, and connections to every other host would be redirected");
+        Err(Error::cannot("redirect", format!("port {port}"), cause).with_exit(Exit::Refused).hint(
+            "the API server connects to edge nodes on port 10350 up to KubeEdge 1.6, and on 10351 and later ports from 1.7; \
+             --force-port redirects it anyway",
+        ))
+    })
 }
 
 fn redirects(args: &AddArgs) -> Result<Vec<Redirect>> {

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use edge_firewall::{Name, Owned, OwnedChain, Owner, Placed, Rule, Scope, Table, quote, words};
 use edge_kubeedge::stream::{KEPT_CHAIN, STREAM_PORT};
 
+use crate::effect::not_followed;
 use crate::redirect::Redirect;
 use crate::request::Traffic;
 
@@ -17,8 +18,8 @@ pub(crate) const CHAIN: &str = "EDGEUTILS-STREAM";
 /// A comment on the jump for the reader; our rules are recognized by the chain.
 const COMMENT: &str = "edgeutils: kubectl logs and exec";
 /// The chains of the kernel for connections of this host, and for those that it forwards.
-const OUTPUT: &str = "OUTPUT";
-const PREROUTING: &str = "PREROUTING";
+pub(crate) const OUTPUT: &str = "OUTPUT";
+pub(crate) const PREROUTING: &str = "PREROUTING";
 
 /// How our rules are recognized.
 pub(crate) fn owner() -> Owner {
@@ -27,14 +28,22 @@ pub(crate) fn owner() -> Owner {
 
 /// The chains that must be readable before the table is reported or changed.
 pub(crate) fn scope() -> Scope {
-    let chains = [OUTPUT, PREROUTING].map(str::to_owned);
+    let chains = [PREROUTING, OUTPUT].map(str::to_owned);
     Scope {
         table: TABLE.to_owned(),
         owner: owner(),
         placed: chains.iter().map(|chain| (chain.clone(), jump())).collect(),
         chains: chains.to_vec(),
-        others: vec![KEPT_CHAIN.to_owned()],
+        // Such as cloudcore's own chain.
+        follow_except: Some(not_followed()),
     }
+}
+
+/// The chains of the kernel that get a jump to our chain.
+pub(crate) fn scope_of(traffic: Traffic) -> Scope {
+    let mut scope = scope();
+    scope.chains.retain(|chain| chain == OUTPUT || traffic == Traffic::Forward);
+    scope
 }
 
 /// The rule that jumps to our chain.
@@ -93,12 +102,17 @@ pub(crate) fn redirect_of(rule: &str) -> Option<Redirect> {
     Dnat::of(rule)?.redirect()
 }
 
-/// The rules of cloudcore's own chain; none if no rule jumps to it.
-pub(crate) fn cloudcore_rules(table: Option<&Table<'_>>) -> Option<Vec<String>> {
+/// The redirects of cloudcore's own chain, as they are written; none if no rule jumps to it.
+pub(crate) fn cloudcore_rules(table: Option<&Table<'_>>) -> Option<Vec<(u16, String)>> {
     let table = table?;
     let is_used = table.rules().any(|rule| rule.chain == OUTPUT && rule.target().as_deref() == Some(KEPT_CHAIN));
-    let shown = |rule: &Rule<'_>| Dnat::of(rule.text).map(|dnat| format!("{} to {}", dnat.port, dnat.to));
-    is_used.then(|| table.rules().filter(|rule| rule.chain == KEPT_CHAIN).filter_map(shown).collect())
+    let pair = |rule: &Rule<'_>| Dnat::of(rule.text).map(|dnat| (dnat.port, dnat.to.into_owned()));
+    is_used.then(|| table.rules().filter(|rule| rule.chain == KEPT_CHAIN).filter_map(pair).collect())
+}
+
+/// Whether a rule jumps to our chain.
+pub(crate) fn is_jump(rule: &Rule<'_>) -> bool {
+    rule.text.contains(CHAIN) && rule.target().as_deref() == Some(CHAIN)
 }
 
 /// A rule for the same purpose that this tool does not manage.
@@ -123,8 +137,7 @@ impl UnmanagedRule {
 
 /// Unmanaged rules in the kernel's chains that redirect one of these ports, or any port to the stream port.
 pub(crate) fn unmanaged(table: Option<&Table<'_>>, is_port: impl Fn(u16) -> bool) -> Vec<UnmanagedRule> {
-    let is_own = |rule: &Rule<'_>| rule.text.contains(CHAIN) && rule.target().as_deref() == Some(CHAIN);
-    let is_place = |rule: &&Rule<'_>| [OUTPUT, PREROUTING].contains(&rule.chain) && !is_own(rule);
+    let is_place = |rule: &&Rule<'_>| [OUTPUT, PREROUTING].contains(&rule.chain) && !is_jump(rule);
     let rules = table.into_iter().flat_map(|table| table.rules()).filter(is_place);
     let stream = format!(":{STREAM_PORT}");
     rules
@@ -265,7 +278,7 @@ mod tests {
         let jump = "-A OUTPUT -m comment --comment \"kubeedge tunnel port\" -j TUNNEL-PORT\n";
         assert_eq!(with(chain, cloudcore_rules), None);
         let kept = with(&format!("{jump}{chain}"), cloudcore_rules);
-        assert_eq!(kept.unwrap(), ["10351 to 192.0.2.1:10003"]);
+        assert_eq!(kept.unwrap(), [(10351, "192.0.2.1:10003".to_owned())]);
         assert_eq!(cloudcore_rules(None), None);
     }
 

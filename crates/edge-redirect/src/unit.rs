@@ -50,8 +50,7 @@ pub(crate) fn program(host: &Host) -> Result<Program> {
             return Ok(Program { path: text(&path)?, note: None });
         }
     }
-    let shown = host.root.display(Path::new(EXPECTED));
-    let note = format!("{} does not exist yet: install it, as the unit starts it", shown.display());
+    let note = format!("{EXPECTED} does not exist yet: install it, as the unit starts it");
     Ok(Program { path: EXPECTED.to_owned(), note: Some(note) })
 }
 

@@ -8,12 +8,14 @@ pub(crate) mod restore;
 pub(crate) mod status;
 
 use edge_firewall::{Firewall, View};
-use edge_host::{Error, Host, Mode, Outcome, Plan, Result};
+use edge_host::{Error, Exit, Host, Mode, Outcome, Plan, Result};
+use edge_kubeedge::stream::is_dialled;
 
 use crate::facts::Facts;
 use crate::persist::Stored;
-use crate::plan::{self, Made};
-use crate::rules::scope;
+use crate::plan::{self, Goal, Made, Planned};
+use crate::redirect::Redirect;
+use crate::rules::{TABLE, scope, unmanaged};
 use crate::unit::FILE;
 
 /// The rules, parsed once; none with --root.
@@ -39,6 +41,34 @@ fn carry_out(
         }
     }
     Ok(outcome)
+}
+
+/// Warns of redirects that have no effect, because rules of others decide first; returns whether there are any.
+fn warn_of_shadows(host: &mut Host, views: &[View<'_>], goal: &Goal, planned: &Planned, only: &[Redirect]) -> bool {
+    let (shadows, unknown) = plan::shadows(views, goal, planned);
+    let is_named = |redirect: &Redirect| only.contains(redirect);
+    for (redirect, why) in unknown.iter().filter(|(redirect, _)| is_named(redirect)) {
+        host.report.warning(&format!("it is unknown whether {redirect} is in effect: {why}"));
+    }
+    let mut has_shadows = false;
+    for shadow in shadows.iter().filter(|shadow| is_named(&shadow.redirect)) {
+        let table =
+            views.iter().find(|view| (view.seen.backend, view.seen.family) == (shadow.by.backend, shadow.by.family));
+        let found = unmanaged(table.and_then(|view| view.save.table(TABLE)), |port| {
+            is_dialled(port) || port == shadow.redirect.port
+        });
+        host.report.warning(&format!("{} has no effect: shadowed by {}", shadow.redirect, shadow.by.shown()));
+        host.report.hint(&plan::remedy(&shadow.redirect, &shadow.by, &found, &goal.redirects));
+        has_shadows = true;
+    }
+    has_shadows
+}
+
+/// The outcome of a call after which a redirect still has no effect.
+fn with_manual_step(host: &mut Host, mut outcome: Outcome) -> Outcome {
+    host.report.manual_step();
+    outcome.exit = outcome.exit.worst(Exit::Differs);
+    outcome
 }
 
 fn stored<'f>(stored: Option<&'f Stored>, verb: &str) -> Result<&'f Stored> {

@@ -23,7 +23,7 @@ fn check_finds_no_problems_after_add() {
     finds(
         &tree,
         3,
-        "DIR/etc/edgeutils/redirect.toml: error: no redirects are configured\n    \
+        "/etc/edgeutils/redirect.toml: error: no redirects are configured\n    \
          hint: edge-redirect --root DIR add PORT=IP:PORT --persist\n1 problem found\n",
     );
     redirect(&tree, &ADD).expect(0);
@@ -46,7 +46,7 @@ fn check_finds_units_that_do_not_restore_and_its_hints_repair_them() {
         ),
         (
             |tree| std::fs::remove_file(tree.at("usr/bin/edge-redirect")).unwrap(),
-            "the unit starts DIR/usr/bin/edge-redirect, which does not exist",
+            "the unit starts /usr/bin/edge-redirect, which does not exist",
             "install -D -o root -g root -m 755 edge-redirect DIR/usr/bin/edge-redirect",
         ),
     ];
@@ -74,6 +74,25 @@ fn check_finds_a_masked_unit() {
         "edge-redirect.service: error: the unit is masked: the redirects are not restored at boot\n    \
          hint: systemctl --root DIR unmask edge-redirect.service\n1 problem found\n",
     );
+}
+
+#[test]
+fn check_unmasks_a_mask_of_this_boot() {
+    let tree = image();
+    redirect(&tree, &ADD).expect(0);
+    tree.link("run/systemd/system/edge-redirect.service", "/dev/null");
+    std::fs::remove_file(tree.at(UNIT)).unwrap();
+    let unmask = format!("systemctl --root {} unmask --runtime edge-redirect.service", tree.path().display());
+    let ran = redirect(&tree, &["check"]).expect(3);
+    assert!(ran.stdout.contains(&format!("    hint: {unmask}\n")), "{}", ran.stdout);
+    let ran = redirect(&tree, &["status"]).expect(0);
+    assert!(
+        ran.stdout.contains(&format!("masked: the redirects are not restored at boot; {unmask}")),
+        "{}",
+        ran.stdout
+    );
+    let ran = redirect(&tree, &["add", "10352=192.0.2.1:10003", "--persist"]).expect(4);
+    assert!(ran.stderr.contains(&format!("hint: unmask it and run again: {unmask}")), "{}", ran.stderr);
 }
 
 #[test]

@@ -48,6 +48,32 @@ fn wrong_calls_report_cause_and_hint() {
         ("add 1=192.0.2.1:1 --tunnelport -", 2, "cannot be used with", ""),
         ("add 1=192.0.2.1:1 --backend ipfw", 2, "invalid value 'ipfw'", ""),
         ("add 1=192.0.2.1:1", 2, "cannot add rules with --root", "--persist"),
+        (
+            "add 10250=192.0.2.1:10003 --persist",
+            4,
+            "cannot redirect port 10250: it is the port of the kubelet",
+            "--force-port",
+        ),
+        ("add 22=192.0.2.1:22 --persist -n", 4, "cannot redirect port 22: it is the port of SSH", "--force-port"),
+        (
+            "add 10351=192.0.2.1:10003 6443=[2001:db8::1]:6443 --persist",
+            4,
+            "port 6443: it is the port of the API server",
+            "10351",
+        ),
+        (
+            "add 10000=192.0.2.1:10003 --persist --force",
+            4,
+            "port 10000: it is the port of cloudcore's websocket hub",
+            "",
+        ),
+        ("add 10004=192.0.2.1:10003 --persist", 4, "port 10004: it is the port of cloudcore's tunnel server", ""),
+        (
+            "render iptables-restore 10003=192.0.2.1:10003",
+            4,
+            "port 10003: it is the port of cloudcore's stream server",
+            "",
+        ),
         ("add --tunnelport /no/such --persist", 1, "cannot read /no/such: No such file", ""),
         ("remove 0", 2, "expected a number from 1 to 65535", ""),
         (
@@ -94,9 +120,24 @@ fn invalid_config_map_changes_nothing() {
         assert!(ran.stderr.contains(cause), "{input}: {}", ran.stderr);
         assert_same(&tree.snapshot(), &before, input);
     }
+    let needed = config_map(r#"{"ipTunnelPort":{"192.0.2.1":10250}}"#);
+    assert!(run(&needed).expect(4).stderr.contains("cannot redirect port 10250"));
+    assert_same(&tree.snapshot(), &before, "a port that others need");
     run(&good).expect(0);
     let text = tree.read("etc/edgeutils/redirect.toml");
     assert!(text.contains("\"10351=192.0.2.1:10003\",\n    \"10352=192.0.2.2:10003\""), "{text}");
+}
+
+#[test]
+fn needed_ports_are_redirected_by_force() {
+    let tree = Tree::new();
+    let run = |args: &str| Tool::new("edge-redirect").arg("--root").arg(tree.path()).args(args.split(' ')).run();
+    run("add 10250=192.0.2.1:10003 --persist --force-port").expect(0);
+    assert!(tree.read("etc/edgeutils/redirect.toml").contains("10250=192.0.2.1:10003"));
+    // It is already redirected, but not by this call.
+    run("add 10351=192.0.2.1:10003 --persist").expect(0);
+    let ran = run("render iptables-restore 10003=192.0.2.1:10003 --force-port").expect(0);
+    assert!(ran.stdout.contains("--dport 10003 -j DNAT"), "{}", ran.stdout);
 }
 
 #[test]

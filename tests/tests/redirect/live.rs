@@ -3,7 +3,9 @@
 mod boot;
 mod broken;
 mod check;
+mod cloudcore;
 mod kill;
 mod native;
 mod rules;
+mod shadow;
 mod tls;

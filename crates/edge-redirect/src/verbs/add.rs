@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use edge_host::{Error, Host, Outcome, Plan, Result, apply};
-use edge_kubeedge::stream::{KEPT_CHAIN, keeps_chain};
 
-use super::{carry_out, views};
+use super::{carry_out, views, warn_of_shadows, with_manual_step};
 use crate::cli::AddArgs;
+use crate::cloudcore::{Manager, at_start};
 use crate::facts;
 use crate::persist;
-use crate::plan;
+use crate::plan::{self, Planned};
 use crate::request::Request;
+use crate::rules::scope_of;
 use crate::unit;
 
 pub(crate) fn run(host: &mut Host, args: &AddArgs, lock_wait: Duration) -> Result<Outcome> {
@@ -20,22 +21,27 @@ pub(crate) fn run(host: &mut Host, args: &AddArgs, lock_wait: Duration) -> Resul
             .hint("add --persist: the rules are made when the image boots"));
     }
     host.prepare_change()?;
-    if let Some(note) = managed_by_cloudcore(host, args, &request)? {
-        let mut plan = Plan::new();
-        plan.note(note);
-        return apply(host, plan);
+    let facts = facts::for_request(host, &request)?;
+    if let (None, Manager::Cloudcore(file), Some(ip)) = (&facts.firewall, &facts.manager, args.cloudcore)
+        && ip.is_ipv4()
+        && !request.force
+    {
+        // Whether the redirect is in effect cannot be known, so nothing is claimed.
+        host.report.note(&at_start(file));
+        return Ok(Outcome::default());
     }
-    let facts = facts::for_redirects(host, &request.redirects, request.persist)?;
     let views = views(&facts)?;
     let mut plan = Plan::new();
     facts.notes().for_each(|note| plan.note(note));
-    let Some((goal, stored)) = plan::add(facts.persist.stored.as_ref(), &views, &request, &mut plan)? else {
+    let before = facts.persist.stored.as_ref();
+    let Some((goal, stored)) = plan::add(before, &views, &facts.manager, &request, &mut plan)? else {
         return apply(host, plan);
     };
-    let mut made = Vec::new();
+    let mut planned = Planned::default();
     if let Some(firewall) = &facts.firewall {
-        made = plan::rules(firewall, &views, &goal, &mut plan)?;
-        if stored.is_none() && !made.is_empty() {
+        firewall.can_add(&scope_of(goal.traffic))?;
+        planned = plan::rules(firewall, &views, &goal, &mut plan)?;
+        if stored.is_none() && !planned.made.is_empty() {
             plan.note("the rules are lost on reboot; use --persist to restore them at boot");
         }
     } else if let Some(why) = facts.why_not_live() {
@@ -49,17 +55,7 @@ pub(crate) fn run(host: &mut Host, args: &AddArgs, lock_wait: Duration) -> Resul
         let program = unit::program(host)?;
         persist::store(&facts.persist, &stored, &program, &mut plan)?;
     }
-    carry_out(host, apply, &facts, &made, plan)
-}
-
-/// Whether the cloudcore that is named runs on this host and will manage the redirect itself, though it may not have
-/// started yet.
-fn managed_by_cloudcore(host: &Host, args: &AddArgs, request: &Request) -> Result<Option<String>> {
-    let (Some(ip), Some(version)) = (args.cloudcore, args.kubeedge_version) else { return Ok(None) };
-    if request.force || ip.is_ipv6() || !keeps_chain(version) || !facts::runs_cloudcore(host, ip)? {
-        return Ok(None);
-    }
-    Ok(Some(format!(
-        "cloudcore {version} runs on this host and manages {KEPT_CHAIN} itself; nothing is added without --force"
-    )))
+    let outcome = carry_out(host, apply, &facts, &planned.made, plan)?;
+    let is_shadowed = warn_of_shadows(host, &views, &goal, &planned, &request.redirects);
+    Ok(if is_shadowed { with_manual_step(host, outcome) } else { outcome })
 }

@@ -9,6 +9,7 @@ use crate::cli::RemoveArgs;
 use crate::facts;
 use crate::persist;
 use crate::plan;
+use crate::rules::scope;
 use crate::unit;
 
 pub(crate) fn run(host: &mut Host, args: &RemoveArgs, lock_wait: Duration) -> Result<Outcome> {
@@ -16,6 +17,7 @@ pub(crate) fn run(host: &mut Host, args: &RemoveArgs, lock_wait: Duration) -> Re
     let facts = facts::all(host)?;
     if let Some(firewall) = &facts.firewall {
         firewall.all_readable()?;
+        firewall.can_add(&scope())?;
     }
     let mut plan = Plan::new();
     facts.notes().for_each(|note| plan.note(note));

@@ -7,7 +7,7 @@ use super::stored;
 use crate::cli::{Document, RenderArgs};
 use crate::persist;
 use crate::redirect::Redirect;
-use crate::request::{Traffic, parse_all};
+use crate::request::{Traffic, not_needed, parse_all};
 use crate::rules::{TABLE, owned, owner};
 use crate::unit::{self, FILE};
 
@@ -39,7 +39,11 @@ fn rules(host: &Host, args: &RenderArgs) -> Result<String> {
         let stored = stored(facts.stored.as_ref(), "render")?;
         (stored.redirects.clone(), args.from.unwrap_or(stored.traffic))
     } else {
-        (parse_all(&args.redirects)?, args.from.unwrap_or(Traffic::Output))
+        let redirects = parse_all(&args.redirects)?;
+        if !args.force_port {
+            not_needed(&redirects)?;
+        }
+        (redirects, args.from.unwrap_or(Traffic::Output))
     };
     let has = |family| redirects.iter().any(|redirect| redirect.family() == family);
     if has(Family::V4) && has(Family::V6) {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use edge_firewall::{Family, Firewall};
 use edge_host::{Error, Host, Outcome, Plan, Result, apply_unrecorded};
 
-use super::{carry_out, stored, views};
+use super::{carry_out, stored, views, warn_of_shadows};
 use crate::facts;
 use crate::plan::{self, Goal};
-use crate::rules::scope;
+use crate::rules::{scope, scope_of};
 
 pub(crate) fn run(host: &mut Host, lock_wait: Duration) -> Result<Outcome> {
     let facts = facts::all(host)?;
@@ -26,8 +26,13 @@ pub(crate) fn run(host: &mut Host, lock_wait: Duration) -> Result<Outcome> {
     }
     firewall.readable()?;
     facts.notes().for_each(|note| plan.note(note));
-    let made = plan::rules(firewall, &views(&facts)?, &goal, &mut plan)?;
-    carry_out(host, apply_unrecorded, &facts, &made, plan)
+    let views = views(&facts)?;
+    firewall.can_add(&scope_of(goal.traffic))?;
+    let planned = plan::rules(firewall, &views, &goal, &mut plan)?;
+    let outcome = carry_out(host, apply_unrecorded, &facts, &planned.made, plan)?;
+    // Only a warning: the unit must not fail at boot, as then it would not restart together with firewall services.
+    warn_of_shadows(host, &views, &goal, &planned, &goal.redirects);
+    Ok(outcome)
 }
 
 fn lacks(firewall: &Firewall, goal: &Goal, family: Family) -> bool {

@@ -2,10 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use edge_firewall::{Family, Firewall, Save, Seen, Table};
+use edge_firewall::{Family, Firewall, Known, Table, View};
 use edge_host::{Host, Outcome, Result, StatusLine};
 use edge_kubeedge::stream::{KEPT_CHAIN, is_dialled};
 
+use super::views;
+use crate::cloudcore::Manager;
+use crate::effect::{Effect, Routes, effect, routes};
 use crate::facts::{self, Facts};
 use crate::persist::UNIT;
 use crate::plan;
@@ -19,7 +22,10 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
     let mut lines = Vec::new();
     let mut live: HashSet<Redirect> = HashSet::new();
     facts.notes().for_each(|note| host.report.note(note));
-    for seen in facts.firewall.iter().flat_map(|firewall| &firewall.seen) {
+    let views = views(&facts)?;
+    let routes = routes(&views);
+    for view in &views {
+        let seen = view.seen;
         if let Some(error) = &seen.unreadable {
             let source = format!("{} {}", seen.family, seen.backend);
             let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
@@ -27,12 +33,13 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
             lines.push(StatusLine::new(format!("table {TABLE}"), "unknown", text).from(source));
             continue;
         }
-        let save = seen.parse()?;
-        let found = live_rules(save.table(TABLE));
-        lines.extend(own(seen, &save, &found, &facts));
+        let found = live_rules(view.save.table(TABLE));
+        lines.extend(own(view, &routes, &found, &facts));
         live.extend(found.redirects);
-        lines.extend(others(seen, save.table(TABLE)));
+        lines.extend(cloudcore(view, &routes, &facts.manager));
+        lines.extend(others(view, &facts));
     }
+    lines.extend(not_started(&views, &facts.manager));
     lines.extend(stored(host, &facts, &live));
     lines.extend(facts.firewall.iter().flat_map(unusable));
     let unread = facts.firewall.as_ref().and_then(|_| facts.why_not_live());
@@ -52,21 +59,32 @@ fn line(redirect: &Redirect, state: &str, text: impl Into<String>) -> StatusLine
     line.with("port", *port).with("to", to.to_string())
 }
 
-fn own(seen: &Seen, save: &Save<'_>, found: &LiveRules, facts: &Facts) -> Vec<StatusLine> {
+fn own(view: &View<'_>, routes: &[Routes<'_>], found: &LiveRules, facts: &Facts) -> Vec<StatusLine> {
+    let seen = view.seen;
     let source = format!("{CHAIN}, {} {}", seen.family, seen.backend);
     let mut lines = Vec::new();
     let stored: HashSet<&Redirect> = facts.persist.stored.iter().flat_map(|stored| &stored.redirects).collect();
-    let counted = connections(save.table(TABLE));
+    let counted = connections(view.save.table(TABLE));
     for redirect in &found.redirects {
-        let (state, traffic) = match found.traffic {
-            Some(Traffic::Forward) => ("active", "from this host and forwarded"),
-            Some(Traffic::Output) => ("active", "from this host"),
-            None => ("inactive", "no rule jumps to its chain"),
+        let traffic = match found.traffic {
+            Some(Traffic::Forward) => "from this host and forwarded",
+            Some(Traffic::Output) => "from this host",
+            None => "no rule jumps to its chain",
+        };
+        let effect = found
+            .traffic
+            .map_or(Effect::Inactive, |traffic| effect(routes, seen.backend, redirect, traffic, |_, _| Known::Nothing));
+        let (state, what) = match effect {
+            Effect::Active(partly) if partly.is_empty() => ("active", traffic.to_owned()),
+            Effect::Active(partly) => ("active", format!("{traffic}, partly shadowed by {}", partly.join(", "))),
+            Effect::Shadowed(by) => ("shadowed", format!("no effect, shadowed by {}", by.shown())),
+            Effect::Unknown(why) => ("unknown", why),
+            Effect::Inactive => ("inactive", traffic.to_owned()),
         };
         let after = if stored.contains(redirect) { "" } else { ", lost on reboot" };
         let count = counted.get(redirect).copied().unwrap_or_default();
         let plural = if count == 1 { "" } else { "s" };
-        let text = format!("{traffic}, {count} connection{plural} so far{after}");
+        let text = format!("{what}, {count} connection{plural} so far{after}");
         lines.push(line(redirect, state, text).from(source.clone()));
     }
     if !found.is_complete {
@@ -88,21 +106,51 @@ fn connections(table: Option<&Table<'_>>) -> HashMap<Redirect, u64> {
     counted
 }
 
-fn others(seen: &Seen, table: Option<&Table<'_>>) -> Vec<StatusLine> {
-    let mut lines = Vec::new();
-    let source = format!("{} {}", seen.family, seen.backend);
-    if let Some(rules) = cloudcore_rules(table) {
-        let redirects = if rules.is_empty() { "no ports yet".to_owned() } else { rules.join(", ") };
-        let (object, text) = (format!("chain {KEPT_CHAIN}"), format!("managed by cloudcore: {redirects}"));
-        lines.push(StatusLine::new(object, "active", text).from(source.clone()));
-    }
-    let managed = live_rules(table).redirects;
-    for (rule, count) in counted(&unmanaged(table, is_dialled)) {
-        let what = plan::adopt_command(rule, &managed).map(|command| format!("{command} replaces it"));
-        let text = plan::describe(rule, count, seen, Some(what.as_deref().unwrap_or(plan::CONDITIONS)));
-        lines.push(StatusLine::new("rule", "unmanaged", text).from(source.clone()));
-    }
-    lines
+/// cloudcore's own chain, and whether its redirects take effect.
+fn cloudcore(view: &View<'_>, routes: &[Routes<'_>], manager: &Manager) -> Option<StatusLine> {
+    let seen = view.seen;
+    let pairs = cloudcore_rules(view.save.table(TABLE))?;
+    let route = routes.iter().find(|route| (route.backend, route.family) == (seen.backend, seen.family))?;
+    let each: Vec<String> = pairs.iter().map(|(port, to)| format!("{port} to {to}")).collect();
+    let shadow = pairs.iter().find_map(|(port, to)| {
+        let by = route.deciding(*port, Traffic::Output).filter(|by| by.chain != KEPT_CHAIN)?;
+        Some(format!("{port} to {to} has no effect, shadowed by {}", by.shown()))
+    });
+    let who = manager.shown();
+    let (state, text) = match shadow {
+        Some(shadow) => ("shadowed", format!("{who}: {shadow}")),
+        None if pairs.is_empty() => ("inactive", format!("{who}: no ports yet")),
+        None => ("active", format!("{who}: {}", each.join(", "))),
+    };
+    Some(StatusLine::new(format!("chain {KEPT_CHAIN}"), state, text).from(format!("{} {}", seen.family, seen.backend)))
+}
+
+/// cloudcore should manage its own chain, but no rule jumps to it.
+fn not_started(views: &[View<'_>], manager: &Manager) -> Option<StatusLine> {
+    let Manager::Cloudcore(file) = manager else { return None };
+    let is_used = |view: &View<'_>| cloudcore_rules(view.save.table(TABLE)).is_some();
+    let is_unknown = views.is_empty() || views.iter().any(|view| view.seen.unreadable.is_some());
+    let text = "managed by cloudcore once it runs; no rule jumps to it now";
+    let (state, text) = match (is_unknown, views.iter().any(is_used)) {
+        (_, true) => return None,
+        (true, false) => ("unknown", "managed by cloudcore once it runs"),
+        (false, false) => ("missing", text),
+    };
+    Some(StatusLine::new(format!("chain {KEPT_CHAIN}"), state, text).from(file.display().to_string()))
+}
+
+fn others(view: &View<'_>, facts: &Facts) -> Vec<StatusLine> {
+    let source = format!("{} {}", view.seen.family, view.seen.backend);
+    let table = view.save.table(TABLE);
+    let mut managed = live_rules(table).redirects;
+    managed.extend(facts.persist.stored.iter().flat_map(|stored| &stored.redirects));
+    let all = unmanaged(table, is_dialled);
+    let lines = counted(&all).into_iter().map(|(rule, count)| {
+        let what = plan::adopt_command(rule, &all, &managed).map(|command| format!("{command} replaces it"));
+        let text = plan::describe(rule, count, view.seen, Some(what.as_deref().unwrap_or(plan::CONDITIONS)));
+        StatusLine::new("rule", "unmanaged", text).from(source.clone())
+    });
+    lines.collect()
 }
 
 fn stored(host: &Host, facts: &Facts, live: &HashSet<Redirect>) -> Vec<StatusLine> {
@@ -122,7 +170,7 @@ fn stored(host: &Host, facts: &Facts, live: &HashSet<Redirect>) -> Vec<StatusLin
         return lines;
     }
     if facts.persist.is_masked() {
-        let unmask = format!("systemctl{} unmask {UNIT}", host.root.option());
+        let unmask = facts.persist.unmask(&host.root);
         lines.push(unit("masked", &format!("the redirects are not restored at boot; {unmask} unmasks it")));
     } else if !facts.persist.is_enabled() {
         lines.push(unit(

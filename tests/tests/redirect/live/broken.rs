@@ -86,26 +86,28 @@ fn empty_or_incomplete_output_is_not_assumed_to_be_empty() {
         r#"
         mkdir sbin sbin-work && mount -t overlay overlay -o lowerdir=/usr/sbin,upperdir=sbin,workdir=sbin-work /usr/sbin
         ln -sf /usr/sbin/iptables-$b /etc/alternatives/iptables
-        real=/usr/sbin/$(readlink /usr/sbin/iptables-$b-save)
-        says() { rm -f /usr/sbin/iptables-$b-save; printf '#!/bin/sh
-set -- iptables-%s-save "$@"; %s
-' $b "$1" > /usr/sbin/iptables-$b-save; chmod 755 /usr/sbin/iptables-$b-save; }
-        jumps() { iptables-$b -t nat -S OUTPUT | grep -c 'j EDGEUTILS-STREAM'; }
+        # The program that reads rules: all tables, or one chain.
+        case $b in nft) name=iptables-nft ;; legacy) name=iptables-legacy-save ;; esac
+        multi=/usr/sbin/$(readlink /usr/sbin/$name) real="$multi $name"
+        says() { rm -f /usr/sbin/$name; printf '#!/bin/sh
+%s
+' "$1" > /usr/sbin/$name; chmod 755 /usr/sbin/$name; }
+        jumps() { $multi iptables-$b -t nat -S OUTPUT | grep -c 'j EDGEUTILS-STREAM'; }
         call() { /mnt/bin/edge-redirect --force-namespace "$@" > said 2>&1; code=$?; grep -q -e 'already up to date' -e 'none: add' said && echo "$1 claims success"; [ $code = 0 ] || [ $code = 3 ] || echo "$1 fails"; }
         redirect add 10351=192.0.2.1:10003 --backend $b > none 2>&1
         calls() { call add 10351=192.0.2.1:10003 --backend $b; call add 10351=192.0.2.1:10003; call status; call remove -n; call undo -n; jumps; }
-        for what in "$real \$@ | grep -v -e '^[*]nat' -e ^COMMIT" "$real \$@ | head -n 5" "$real \$@ | head -c 99" 'echo hello'; do
-            says "$what"; calls
-        done | sort | uniq -c | sed 's/^ *//'
-        # For nf_tables other commands confirm the rules; for x_tables a listed table is missing.
+        case $b in
+            nft) set -- "$real \"\$@\" | grep -v -e ^-P" "$real \"\$@\" | head -c 9" 'echo hello' "$real \"\$@\" | sed s/^-P/-X/" ;;
+            legacy) set -- "$real \$@ | grep -v -e '^[*]nat' -e ^COMMIT" "$real \$@ | head -n 5" "$real \$@ | head -c 99" 'echo hello' ;;
+        esac
+        # status reports an unreadable chain of nf_tables as unknown.
+        for what in "$@"; do says "$what"; calls; done | grep -v 'status fails' | sort | uniq -c | sed 's/^ *//'
         says true; calls > said-blank
-        case $b in nft) ! grep fails said-blank ;; legacy) ! grep -v fails said-blank | grep -v 1 ;; esac && grep -e remove.*success -e status.*success -e '^[0-9]' said-blank
+        ! grep -v fails said-blank | grep -v 1
         "#,
         "4 1
         8 add fails
         4 remove fails
-        4 status fails
-        4 undo fails
-        1",
+        4 undo fails",
     );
 }

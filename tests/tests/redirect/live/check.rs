@@ -88,9 +88,9 @@ fn check_finds_modified_unmanaged_and_unreadable_rules() {
         hint: edge-redirect add 10350=192.0.2.9:10003 --adopt
         no errors, 1 warning
         exit 0
-        table nat of iptables-$b: warning: TUNNEL-PORT: cloudcore has added no ports to this chain
-        no errors, 1 warning
-        exit 0
+        table nat of iptables-$b: error: TUNNEL-PORT: cloudcore has added no ports to this chain
+        1 problem found
+        exit 3
         no problems found
         exit 0
         edge-redirect: note: iptables is not installed: no live rules are read or changed

@@ -76,7 +76,7 @@ const OTHERS: [&str; 5] = [
 ];
 
 #[test]
-fn native_rules_in_other_chains_are_noted() {
+fn native_rules_in_other_chains_are_not_read() {
     if !can("others") {
         return;
     }
@@ -88,14 +88,11 @@ fn native_rules_in_other_chains_are_noted() {
     ] {
         for native in others {
             let text = format!(
-                "{with}\nnative '{native}'\nall\nadd; grep -c 'does not show' said\ncall remove\ncall status; grep -c 'does not show' said
-                judge list ruleset | grep -c -e masquerade -e reject"
+                "{with}\nnative '{native}'\nall\ncall status; cat said; judge list ruleset | grep -c -e masquerade -e reject"
             );
             let shown = i32::from(native.contains("masquerade") || native.contains("reject"));
-            let noted = native.matches("FAMILY").count();
             let want = format!(
-                "{WORKS}\nadd: exit 0, 1 jumps, 1 rules\n{noted}\nremove: exit 0, 0 jumps, 0 rules
-                status: exit 0, 0 jumps, 0 rules\n{noted}\n{shown}"
+                "{WORKS}\nstatus: exit 0, 0 jumps, 0 rules\nredirect: none: add one: edge-redirect add PORT=IP:PORT\n{shown}"
             );
             transcript(family, &text, &want);
         }
@@ -132,6 +129,33 @@ fn native_rules_in_our_hooks_are_read_with_nft_or_refused() {
             );
             transcript(family, &text, &want);
         }
+    }
+}
+
+#[test]
+fn native_rules_that_decide_first_are_understood() {
+    if !can("deciding") {
+        return;
+    }
+    for (rule, state) in [
+        ("tcp dport 10351 redirect to :9", "shadowed"),
+        ("tcp dport 10300-10400 counter accept", "shadowed"),
+        ("tcp dport \\{ 7, 10351 \\} return", "shadowed"),
+        ("meta l4proto tcp accept", "shadowed"),
+        ("tcp dport 7 redirect to :9", "active"),
+        ("ip daddr 198.51.100.0/24 accept", "active"),
+        ("tcp dport 10351 counter dnat to 192.0.2.1:10003", "active"),
+    ] {
+        let native =
+            format!("table FAMILY nat {{; chain OUTPUT {{; type nat hook output priority -100; {rule}; }}; }}");
+        transcript(
+            "ip",
+            &format!("native \"{native}\"; add; call status; grep -o ':10003: [a-z]*' said"),
+            &format!(
+                "add: exit {}, 1 jumps, 1 rules\nstatus: exit 0, 1 jumps, 1 rules\n:10003: {state}",
+                if state == "active" { 0 } else { 3 }
+            ),
+        );
     }
 }
 

@@ -1,0 +1,267 @@
+//! Finds the rule that decides about new TCP connections to a port of another host.
+
+use std::collections::HashMap;
+
+use crate::connection::{Applies, Conditions, Target};
+use crate::owner::{Name, named};
+use crate::save::{Rule, Table};
+
+/// The limit of chains within chains; the kernel's is 16.
+const DEEPEST: usize = 20;
+/// The limit of rules that are evaluated for one port.
+const MOST_STEPS: usize = 1 << 20;
+
+/// What the caller knows about a rule before it is evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// Nothing.
+    Nothing,
+    /// It will be removed.
+    Gone,
+    /// It decides; what it does is known.
+    Decides,
+}
+
+/// A rule that decides, or may decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deciding<'t> {
+    /// The rule.
+    pub rule: Rule<'t>,
+    /// What it does.
+    pub verdict: Verdict<'t>,
+}
+
+/// What a rule does with the connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict<'t> {
+    /// It redirects them to this address and port.
+    Dnat(&'t str),
+    /// Something else: it accepts them, or redirects them to this host.
+    Other,
+    /// Its chain could not be read.
+    Unknown,
+}
+
+/// The rules that decide about a port.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Decision<'t> {
+    /// The rule that decides about all connections that no earlier one took; none if no rule does.
+    pub by: Option<Deciding<'t>>,
+    /// Rules before it for this port and further conditions, such as an address.
+    pub partly: Vec<Deciding<'t>>,
+}
+
+/// The rules that new connections pass, from one chain of the kernel on.
+#[derive(Debug, Clone)]
+pub struct Path<'t> {
+    base: &'t str,
+    chains: HashMap<&'t str, Vec<Conditions<'t>>>,
+    except: &'t [Name],
+}
+
+enum Flow {
+    Continues,
+    Returns,
+    Decided,
+}
+
+struct Walk<'p, 't, K> {
+    port: u16,
+    known: K,
+    steps: usize,
+    path: &'p Path<'t>,
+    decision: Decision<'t>,
+}
+
+impl<'t> Path<'t> {
+    /// The rules from a chain of the kernel on, without chains that never decide about such connections.
+    pub fn of(table: Option<&'t Table<'t>>, base: &'t str, except: &'t [Name]) -> Path<'t> {
+        let mut all: HashMap<&str, Vec<&'t Rule<'t>>> = HashMap::new();
+        for rule in table.into_iter().flat_map(|table| table.rules()) {
+            all.entry(rule.chain).or_default().push(rule);
+        }
+        let made = table.into_iter().flat_map(|table| table.chains()).map(|chain| (chain.name, Vec::new()));
+        let mut empty: HashMap<&'t str, Vec<Conditions<'t>>> = made.collect();
+        let mut chains = HashMap::new();
+        let mut next = vec![base];
+        while let Some(name) = next.pop() {
+            let Some((name, none)) = empty.remove_entry(name) else { continue };
+            let mut rules = none;
+            for rule in all.remove(name).unwrap_or_default() {
+                let rule = Conditions::of(rule, base);
+                if let Some((known, _)) = rule.chain(except).and_then(|name| empty.get_key_value(name)) {
+                    next.push(known);
+                }
+                rules.push(rule);
+            }
+            chains.insert(name, rules);
+        }
+        Path { base, chains, except }
+    }
+
+    /// The rule that decides about connections to this port.
+    pub fn decide(&self, port: u16, known: impl Fn(&Rule<'t>) -> Known) -> Decision<'t> {
+        let mut walk = Walk { port, known, steps: 0, path: self, decision: Decision::default() };
+        walk.chain(self.base, false, false, 0);
+        walk.decision
+    }
+}
+
+impl<'t> Conditions<'t> {
+    /// The chain whose rules decide next about such connections, if it is not one of the exceptions.
+    pub(crate) fn chain(&self, except: &[Name]) -> Option<&str> {
+        match &self.target {
+            Target::Chain(name, _) if !named(except, name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The chain to read before it is known what it does.
+    pub(crate) fn follows(&self, except: &[Name]) -> Option<&str> {
+        let applies = self.applies(None);
+        let is_needed = applies == Applies::Fully || applies == Applies::Partly && self.names_port();
+        self.chain(except).filter(|_| is_needed)
+    }
+}
+
+impl<'t, K: Fn(&Rule<'t>) -> Known> Walk<'_, 't, K> {
+    /// Evaluates a chain: all of it, or the part of the connections that reaches it.
+    fn chain(&mut self, name: &str, is_part: bool, names_port: bool, depth: usize) -> Flow {
+        let path = self.path;
+        let Some(rules) = path.chains.get(name) else { return Flow::Continues };
+        for conditions in rules {
+            self.steps += 1;
+            match (self.known)(conditions.rule()) {
+                Known::Gone => continue,
+                Known::Decides if !is_part => return Flow::Decided,
+                Known::Decides | Known::Nothing => {}
+            }
+            let is_part = match conditions.applies(Some(self.port)) {
+                Applies::Never => continue,
+                Applies::Partly => true,
+                Applies::Fully => is_part,
+            };
+            let names_port = names_port || conditions.names_port();
+            let verdict = match &conditions.target {
+                Target::Continues => continue,
+                Target::Ends(name) if name == "RETURN" && depth > 0 => {
+                    if is_part {
+                        continue;
+                    }
+                    return Flow::Returns;
+                }
+                Target::Ends(_) => Verdict::Other,
+                Target::Dnat(_) => Verdict::Dnat(destination(conditions.rule())),
+                Target::Chain(name, is_goto) => {
+                    if named(path.except, name) {
+                        continue;
+                    }
+                    if !path.chains.contains_key(&**name) || depth == DEEPEST || self.steps > MOST_STEPS {
+                        Verdict::Unknown
+                    } else {
+                        match self.chain(name, is_part, names_port, depth + 1) {
+                            Flow::Decided => return Flow::Decided,
+                            _ if !is_goto || is_part => continue,
+                            _ if depth > 0 => return Flow::Returns,
+                            _ => Verdict::Other,
+                        }
+                    }
+                }
+            };
+            let deciding = Deciding { rule: *conditions.rule(), verdict };
+            if !is_part {
+                self.decision.by = Some(deciding);
+                return Flow::Decided;
+            }
+            if names_port {
+                self.decision.partly.push(deciding);
+            }
+        }
+        Flow::Continues
+    }
+}
+
+/// The value of `--to-destination`, which has no quotes.
+fn destination<'t>(rule: &Rule<'t>) -> &'t str {
+    let after = rule.text.rsplit_once("--to-destination ").map_or("", |(_, after)| after);
+    after.split(' ').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::save::Save;
+
+    const DNAT: &str = "-j DNAT --to-destination 192.0.2.1:10003";
+
+    fn decided(rules: &str, known: impl Fn(&Rule<'_>) -> Known) -> (String, usize) {
+        let made = ["A", "B", "KUBE-SERVICES"].map(|name| format!(":{name} - [0:0]\n")).concat();
+        let rules: String = rules.split(';').map(|rule| format!("-A {}\n", rule.trim())).collect();
+        let text = format!("*nat\n:OUTPUT ACCEPT [0:0]\n{made}{rules}COMMIT\n");
+        let save = Save::parse(&text).unwrap();
+        let except = [Name::Beginning("KUBE-".into())];
+        let decision = Path::of(save.table("nat"), "OUTPUT", &except).decide(10351, known);
+        let by = decision.by.map(|by| format!("{} {}: {:?}", by.rule.chain, by.rule.text, by.verdict));
+        (by.unwrap_or_default(), decision.partly.len())
+    }
+
+    #[test]
+    fn first_rule_that_applies_decides() {
+        let port = "-p tcp -m tcp --dport 10351";
+        for (rules, want) in [
+            (
+                format!("OUTPUT -j LOG; OUTPUT {port} {DNAT}"),
+                format!("OUTPUT {port} {DNAT}: Dnat(\"192.0.2.1:10003\")"),
+            ),
+            (
+                format!("OUTPUT -p udp -j ACCEPT; OUTPUT {port} -j REDIRECT --to-ports 9"),
+                format!("OUTPUT {port} -j REDIRECT --to-ports 9: Other"),
+            ),
+            (
+                format!("OUTPUT -j A; OUTPUT {port} {DNAT}; A -j RETURN; A -j ACCEPT"),
+                format!("OUTPUT {port} {DNAT}: Dnat(\"192.0.2.1:10003\")"),
+            ),
+            (
+                format!("OUTPUT -j A; OUTPUT {port} {DNAT}; A -j B; B -p tcp -j ACCEPT"),
+                "B -p tcp -j ACCEPT: Other".into(),
+            ),
+            (format!("OUTPUT -g A; OUTPUT {port} {DNAT}; A -p udp -j ACCEPT"), "OUTPUT -g A: Other".into()),
+            (
+                format!("OUTPUT -j A; OUTPUT {port} {DNAT}; A -g B; A -j ACCEPT; B -p udp -j ACCEPT"),
+                format!("OUTPUT {port} {DNAT}: Dnat(\"192.0.2.1:10003\")"),
+            ),
+            (
+                format!("OUTPUT -j KUBE-SERVICES; OUTPUT {port} {DNAT}; KUBE-SERVICES -j ACCEPT"),
+                format!("OUTPUT {port} {DNAT}: Dnat(\"192.0.2.1:10003\")"),
+            ),
+            (format!("OUTPUT -j GONE; OUTPUT {port} {DNAT}"), "OUTPUT -j GONE: Unknown".into()),
+            ("OUTPUT -j RETURN; OUTPUT -j ACCEPT".into(), "OUTPUT -j RETURN: Other".into()),
+            ("OUTPUT -j A; A -j B; B -j A".into(), "B -j A: Unknown".into()),
+            ("A -j ACCEPT".into(), String::new()),
+        ] {
+            assert_eq!(decided(&rules, |_| Known::Nothing), (want, 0), "{rules}");
+        }
+    }
+
+    #[test]
+    fn rules_for_a_part_are_listed_if_they_name_the_port() {
+        let rules = format!(
+            "OUTPUT -d 198.51.100.0/24 -j ACCEPT; OUTPUT -d 198.51.100.0/24 -p tcp -m tcp --dport 10351 -j A; OUTPUT -p tcp {DNAT}; A -j ACCEPT"
+        );
+        let (by, partly) = decided(&rules, |_| Known::Nothing);
+        assert!(by.starts_with("OUTPUT -p tcp -j DNAT") && partly == 1, "{by} {partly}");
+    }
+
+    #[test]
+    fn known_rules_are_not_evaluated() {
+        let rules = format!("OUTPUT -p tcp -j ACCEPT; OUTPUT -j A; OUTPUT -p tcp {DNAT}");
+        let known = |target: &'static str, known| {
+            move |rule: &Rule<'_>| if rule.text.ends_with(target) { known } else { Known::Nothing }
+        };
+        assert!(decided(&rules, known("ACCEPT", Known::Gone)).0.contains("DNAT"));
+        assert_eq!(
+            decided(&rules.replace("-p tcp -j ACCEPT", "-p udp -j ACCEPT"), known("-j A", Known::Decides)).0,
+            ""
+        );
+    }
+}

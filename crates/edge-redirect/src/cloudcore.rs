@@ -1,0 +1,164 @@
+//! The cloudcore of this host, and whether it manages its own chain: by its configuration and by where it runs.
+
+use std::path::{Path, PathBuf};
+
+use edge_host::{Host, Process, Result, Root, processes};
+use edge_kubeedge::paths::CLOUDCORE_YAML;
+use edge_kubeedge::stream::{ChainManager, KEPT_CHAIN, manages_chain};
+use edge_kubeedge::{Kind, Minor, version};
+use edge_systemd::{Scope, Units};
+
+/// Its unit, made by keadm and by installation guides.
+const UNIT: &str = "cloudcore.service";
+const CONFIG: &str = "--config";
+/// Words in the control groups of containers.
+const CONTAINERS: [&str; 5] = ["kubepods", "crio", "containerd", "docker", "libpod"];
+
+/// Who manages TUNNEL-PORT on this host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Manager {
+    /// cloudcore, by this configuration.
+    Cloudcore(PathBuf),
+    /// Something else than cloudcore on this host, or unknown: only the live chain tells; with what is known.
+    Elsewhere(String),
+    /// Nobody: a live chain is a leftover; with the reason.
+    Nobody(String),
+}
+
+impl Manager {
+    /// Who manages the chain, in status.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Manager::Cloudcore(_) => "managed by cloudcore".to_owned(),
+            Manager::Elsewhere(why) if why.is_empty() => "managed by cloudcore".to_owned(),
+            Manager::Elsewhere(why) => format!("not managed by cloudcore on this host ({why})"),
+            Manager::Nobody(why) => format!("left by cloudcore, which does not manage it now ({why})"),
+        }
+    }
+}
+
+/// Reads who manages the chain; `version` is the one that the user gave.
+///
+/// Errors: exit 1 if the configuration cannot be read.
+pub(crate) fn manager(host: &Host, given: Option<Minor>) -> Result<Manager> {
+    let root = &host.root;
+    let by_unit = unit_config(root)?;
+    let has_default = root.find(Path::new(CLOUDCORE_YAML))?.exists();
+    let none = || Ok(Manager::Elsewhere(String::new()));
+    if by_unit.is_none() && !has_default {
+        return none();
+    }
+    let running = if root.is_live() { Running::find(root)? } else { Running::default() };
+    if running.on_host.is_none() && running.in_container {
+        return Ok(Manager::Elsewhere("cloudcore runs in a container".to_owned()));
+    }
+    let path = running.on_host.or(by_unit).unwrap_or_else(|| PathBuf::from(CLOUDCORE_YAML));
+    let Some(bytes) = root.read(&path)? else { return none() };
+    let shown = path.display();
+    let Ok(document) = edge_yaml::read(&String::from_utf8_lossy(&bytes)) else {
+        return Ok(Manager::Nobody(format!("{shown} is not valid YAML")));
+    };
+    let mut known = manages_chain(given, &document);
+    if known.is_none() {
+        // The programs that are installed read the default path.
+        let found = version(root, None, Kind::CloudCore, &document, Some(Path::new(CLOUDCORE_YAML)))?;
+        known = found.version().and_then(|version| manages_chain(Some(version), &document));
+    }
+    Ok(match known {
+        Some(ChainManager::Cloudcore) => Manager::Cloudcore(path),
+        Some(ChainManager::External(why)) => Manager::Elsewhere(format!("{shown}: {why}")),
+        Some(ChainManager::Nobody(why)) => Manager::Nobody(format!("{shown}: {why}")),
+        None => Manager::Elsewhere(String::new()),
+    })
+}
+
+/// The configuration that the unit names; the default one if it names none.
+fn unit_config(root: &Root) -> Result<Option<PathBuf>> {
+    let units = Units::read(root, Scope::NextBoot)?;
+    let unit = units.find(UNIT)?;
+    if !unit.exists() || unit.is_masked() {
+        return Ok(None);
+    }
+    let commands = units.settings(&unit)?.exec_start();
+    let named = commands.iter().find_map(|command| config(&command.argv));
+    Ok(Some(named.unwrap_or_else(|| PathBuf::from(CLOUDCORE_YAML))))
+}
+
+/// The value of `--config`.
+fn config(argv: &[String]) -> Option<PathBuf> {
+    let mut words = argv.iter();
+    while let Some(word) = words.next() {
+        let value = match word.strip_prefix(CONFIG) {
+            Some("") => words.next().map(String::as_str),
+            Some(value) => value.strip_prefix('='),
+            None => None,
+        };
+        if let Some(value) = value.filter(|value| value.starts_with('/')) {
+            return Some(PathBuf::from(value));
+        }
+    }
+    None
+}
+
+/// The processes of cloudcore.
+#[derive(Debug, Default)]
+struct Running {
+    /// The configuration of one that runs on this host.
+    on_host: Option<PathBuf>,
+    in_container: bool,
+}
+
+impl Running {
+    fn find(root: &Root) -> Result<Running> {
+        let mut running = Running::default();
+        for process in processes(root)?.iter().filter(|process| is_cloudcore(process)) {
+            let groups = process.cgroups();
+            if groups.iter().any(|group| CONTAINERS.iter().any(|word| group.contains(word))) {
+                running.in_container = true;
+            } else {
+                let path = config(&process.arguments()).unwrap_or_else(|| PathBuf::from(CLOUDCORE_YAML));
+                running.on_host = Some(path);
+            }
+        }
+        Ok(running)
+    }
+}
+
+fn is_cloudcore(process: &Process<'_>) -> bool {
+    process.executable().is_some_and(|path| path.file_name().is_some_and(|name| name == Kind::CloudCore.program()))
+}
+
+/// What to do if cloudcore should manage the chain and the redirect is not in effect.
+pub(crate) fn restart_hint() -> String {
+    "restart cloudcore, which adds it within 20 seconds, and run again: systemctl restart cloudcore; \
+     or add it now with --force"
+        .to_owned()
+}
+
+/// Why nothing is added in an image.
+pub(crate) fn at_start(file: &Path) -> String {
+    format!(
+        "cloudcore manages {KEPT_CHAIN} itself once it runs on this host ({}); nothing is added without --force",
+        file.display()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn config_is_the_value_of_its_option() {
+        for (line, want) in [
+            ("cloudcore", None),
+            ("cloudcore --config /etc/a.yaml", Some("/etc/a.yaml")),
+            ("cloudcore --v=4 --config=/etc/a.yaml", Some("/etc/a.yaml")),
+            ("cloudcore --config", None),
+            ("cloudcore --config=relative.yaml", None),
+            ("cloudcore --configs /x", None),
+        ] {
+            let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            assert_eq!(config(&argv).as_deref(), want.map(Path::new), "{line}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Whether connections really get to a redirect, or another rule decides about them.
+
+use std::sync::LazyLock;
+
+use edge_firewall::{Backend, Deciding, Family, Known, Name, Path, Rule, Table, Verdict, View};
+use edge_kubeedge::stream::KEPT_CHAIN;
+
+use crate::redirect::Redirect;
+use crate::request::Traffic;
+use crate::rules::{CHAIN, OUTPUT, PREROUTING, TABLE};
+
+/// Chains that decide only about addresses of services and containers, which can be very large.
+static BY_ADDRESS: LazyLock<Vec<Name>> = LazyLock::new(|| {
+    ["KUBE-", "cali-", "CILIUM_", "CNI-", "DOCKER"].map(|prefix| Name::Beginning(prefix.to_owned())).to_vec()
+});
+
+/// The chains that need not be read.
+pub(crate) fn not_followed() -> Vec<Name> {
+    BY_ADDRESS.clone()
+}
+
+/// The rules of a table that connections pass.
+pub(crate) struct Routes<'v> {
+    pub(crate) backend: Backend,
+    pub(crate) family: Family,
+    output: Path<'v>,
+    prerouting: Path<'v>,
+}
+
+/// Whether a redirect takes effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// For all connections but those of these rules.
+    Active(Vec<String>),
+    /// Another rule decides.
+    Shadowed(ByRule),
+    /// Another rule may decide.
+    Unknown(String),
+    /// No rule decides.
+    Inactive,
+}
+
+/// The rule that decides instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ByRule {
+    pub(crate) chain: String,
+    pub(crate) rule: String,
+    pub(crate) backend: Backend,
+    pub(crate) family: Family,
+}
+
+impl ByRule {
+    /// As iptables -S prints it.
+    pub(crate) fn shown(&self) -> String {
+        shown(&self.chain, &self.rule)
+    }
+
+    /// The command that deletes it.
+    pub(crate) fn delete(&self) -> String {
+        let program = format!("{}-{}", self.family.program(), self.backend);
+        format!("{program} -t {TABLE} -D {} {}", self.chain, self.rule)
+    }
+}
+
+fn shown(chain: &str, rule: &str) -> String {
+    format!("-A {chain} {rule}").trim_end().to_owned()
+}
+
+/// The routes of all tables that were read.
+pub(crate) fn routes<'v>(views: &'v [View<'v>]) -> Vec<Routes<'v>> {
+    let routes = |view: &'v View<'v>| {
+        let table = view.save.table(TABLE);
+        Routes {
+            backend: view.seen.backend,
+            family: view.seen.family,
+            output: path(table, OUTPUT),
+            prerouting: path(table, PREROUTING),
+        }
+    };
+    views.iter().map(routes).collect()
+}
+
+fn path<'v>(table: Option<&'v Table<'v>>, base: &'static str) -> Path<'v> {
+    Path::of(table, base, &BY_ADDRESS)
+}
+
+impl<'v> Routes<'v> {
+    fn paths(&self, traffic: Traffic) -> impl Iterator<Item = &Path<'v>> {
+        let forward = (traffic == Traffic::Forward).then_some(&self.prerouting);
+        forward.into_iter().chain([&self.output])
+    }
+
+    fn by_rule(&self, by: &Deciding<'_>) -> ByRule {
+        let Deciding { rule, .. } = by;
+        let (chain, rule) = (rule.chain.to_owned(), rule.text.to_owned());
+        ByRule { chain, rule, backend: self.backend, family: self.family }
+    }
+
+    /// Whether cloudcore's own chain makes this redirect.
+    pub(crate) fn is_kept(&self, redirect: &Redirect, traffic: Traffic) -> bool {
+        let to = redirect.to.to_string();
+        self.family == redirect.family()
+            && self.paths(traffic).all(|path| {
+                let by = path.decide(redirect.port, |_| Known::Nothing).by;
+                by.is_some_and(|by| by.rule.chain == KEPT_CHAIN && by.verdict == Verdict::Dnat(&to))
+            })
+    }
+
+    /// The rule that decides about a port.
+    pub(crate) fn deciding(&self, port: u16, traffic: Traffic) -> Option<ByRule> {
+        self.paths(traffic).find_map(|path| path.decide(port, |_| Known::Nothing).by).map(|by| self.by_rule(&by))
+    }
+}
+
+/// The effect of a redirect whose rule is in the backend `home`.
+///
+/// `known` tells of rules that will be removed, and of our own rule where it will be changed.
+pub(crate) fn effect(
+    routes: &[Routes<'_>],
+    home: Backend,
+    redirect: &Redirect,
+    traffic: Traffic,
+    known: impl Fn(Backend, &Rule<'_>) -> Known,
+) -> Effect {
+    let to = redirect.to.to_string();
+    let (mut partly, mut elsewhere, mut is_decided) = (Vec::new(), None, true);
+    for route in routes.iter().filter(|route| route.family == redirect.family()) {
+        for path in route.paths(traffic) {
+            let decision = path.decide(redirect.port, |rule| known(route.backend, rule));
+            let others = decision.partly.iter().filter(|other| other.verdict != Verdict::Dnat(&to));
+            let others = others.map(|other| shown(other.rule.chain, other.rule.text));
+            partly.extend(others.filter(|other| !partly.contains(other)).collect::<Vec<_>>());
+            match decision.by {
+                Some(by) if by.verdict == Verdict::Dnat(&to) => {}
+                Some(by) if route.backend == home && by.verdict == Verdict::Unknown => {
+                    return Effect::Unknown(format!(
+                        "{} comes first, and its chain cannot be read",
+                        route.by_rule(&by).shown()
+                    ));
+                }
+                Some(by) if route.backend == home => return Effect::Shadowed(route.by_rule(&by)),
+                // Which backend comes first depends on the order in which they were used.
+                Some(by) if by.rule.chain != CHAIN => elsewhere = Some(route.by_rule(&by)),
+                Some(_) => {}
+                None => is_decided &= route.backend != home,
+            }
+        }
+    }
+    match elsewhere {
+        Some(by) => Effect::Unknown(format!("{} in backend {} may come first", by.shown(), by.backend)),
+        None if is_decided => Effect::Active(partly),
+        None => Effect::Inactive,
+    }
+}

@@ -1,0 +1,110 @@
+//! Rules of others that decide before ours.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use edgeutils_tests::rules::each;
+
+/// `first RULE` puts a rule before all others; `try RULE` adds a redirect after it and prints exit code, warning and state.
+const PRELUDE: &str = r#"
+nat() { iptables-$b -t nat "$@"; }
+clear() { nat -F; nat -X; rm -rf /etc/edgeutils /var/lib/edgeutils; }
+try() { clear; nat -N theirs; nat -A OUTPUT "$@" || echo bad rule
+    /mnt/bin/edge-redirect --force-namespace add 10351=192.0.2.1:10003 --backend $b > said 2> errors; code=$?
+    echo "$code $(sed -n 's/.*shadowed by -A OUTPUT //p' errors | tail -1): $(/mnt/bin/edge-redirect status | sed -n 's/^redirect [^:]*:10003: \([a-z]*\):.*/\1/p')"; }
+"#;
+
+#[test]
+fn rules_that_decide_first_shadow_a_redirect() {
+    let text = r#"
+        try -p tcp --dport 10351 -j REDIRECT --to-ports 9
+        try -p tcp -m multiport --dports 22,10300:10400 -j ACCEPT
+        try -p tcp --dport 10000:11000 -j RETURN
+        try -p tcp --dport 10351 -j DNAT --to 192.0.2.9:10003
+        try ! -d 127.0.0.0/8 -p tcp ! --dport 22 -j ACCEPT
+        try -p tcp -m conntrack --ctstate NEW -j ACCEPT
+        # These do not.
+        try -p tcp --dport 10350 -j ACCEPT
+        try -p udp --dport 10351 -j ACCEPT
+        try -d 127.0.0.0/8 -j ACCEPT
+        try -p tcp --dport 10351 -j DNAT --to 192.0.2.1:10003
+        try -m addrtype --dst-type LOCAL -j ACCEPT
+        try -p tcp --dport 10351 -j theirs
+        # For an address the others are still redirected.
+        try -d 198.51.100.0/24 -p tcp --dport 10351 -j ACCEPT
+        /mnt/bin/edge-redirect status | grep -c 'partly shadowed by -A OUTPUT -d 198.51.100.0/24'
+        # In a chain of others, and in another order.
+        clear; nat -N theirs; nat -A theirs -p tcp --dport 10351 -j ACCEPT; nat -A OUTPUT -p tcp -j theirs
+        redirect add 10351=192.0.2.1:10003 --backend $b 2>&1 | tail -4
+        redirect add 10351=192.0.2.1:10003 --backend $b 2>&1 | tail -2
+        redirect status | head -1
+        nat -D OUTPUT 1; nat -A OUTPUT -p tcp -j theirs; redirect add 10351=192.0.2.1:10003 2>&1
+        redirect status | head -1
+        "#;
+    each(
+        "shadows",
+        &format!("{PRELUDE}{text}"),
+        "3 -p tcp -m tcp --dport 10351 -j REDIRECT --to-ports 9: shadowed
+        3 -p tcp -m multiport --dports 22,10300:10400 -j ACCEPT: shadowed
+        3 -p tcp -m tcp --dport 10000:11000 -j RETURN: shadowed
+        3 -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.9:10003: shadowed
+        3 ! -d 127.0.0.0/8 -p tcp -m tcp ! --dport 22 -j ACCEPT: shadowed
+        3 -p tcp -m conntrack --ctstate NEW -j ACCEPT: shadowed
+        0 : active
+        0 : active
+        0 : active
+        0 : active
+        0 : active
+        0 : active
+        0 : active
+        1
+        edge-redirect: warning: 10351=192.0.2.1:10003 has no effect: shadowed by -A theirs -p tcp -m tcp --dport 10351 -j ACCEPT
+        edge-redirect: hint: delete that rule: iptables-$b -t nat -D theirs -p tcp -m tcp --dport 10351 -j ACCEPT
+        1 change, manual step required
+        exit 3
+        no changes, manual step required
+        exit 3
+        redirect 10351 to 192.0.2.1:10003: shadowed: no effect, shadowed by -A theirs -p tcp -m tcp --dport 10351 -j ACCEPT, 0 connections so far, lost on reboot  (EDGEUTILS-STREAM, IPv4 $b)
+        exit 0
+        already up to date
+        exit 0
+        redirect 10351 to 192.0.2.1:10003: active: from this host, 0 connections so far, lost on reboot  (EDGEUTILS-STREAM, IPv4 $b)
+        exit 0",
+    );
+}
+
+#[test]
+fn check_finds_shadowed_redirects_and_its_hints_repair_them() {
+    let text = r#"
+        clear; nat -N theirs; nat -A OUTPUT -p tcp --dport 10351 -j DNAT --to 192.0.2.9:10003
+        redirect add 10351=192.0.2.1:10003 --persist --backend $b > /dev/null 2>&1
+        redirect check
+        $(/mnt/bin/edge-redirect check | sed -n 's/.*hint: replace that rule: edge-redirect/redirect/p') | tail -1
+        redirect check
+        nat -I OUTPUT -p tcp -m tcp --dport 10351 -j REDIRECT --to-ports 9
+        redirect restore
+        redirect check
+        $(/mnt/bin/edge-redirect check | sed -n 's/.*hint: delete that rule: //p')
+        redirect check
+        "#;
+    each(
+        "check of shadows",
+        &format!("{PRELUDE}{text}"),
+        "table nat of iptables-$b: error: 10351=192.0.2.1:10003: the redirect has no effect, shadowed by -A OUTPUT -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.9:10003
+        hint: replace that rule: edge-redirect add 10351=192.0.2.1:10003 --adopt
+        1 problem found
+        exit 3
+        exit 0
+        no problems found
+        exit 0
+        edge-redirect: warning: 10351=192.0.2.1:10003 has no effect: shadowed by -A OUTPUT -p tcp -m tcp --dport 10351 -j REDIRECT --to-ports 9
+        edge-redirect: hint: delete that rule: iptables-$b -t nat -D OUTPUT -p tcp -m tcp --dport 10351 -j REDIRECT --to-ports 9
+        already up to date
+        exit 0
+        table nat of iptables-$b: error: 10351=192.0.2.1:10003: the redirect has no effect, shadowed by -A OUTPUT -p tcp -m tcp --dport 10351 -j REDIRECT --to-ports 9
+        hint: delete that rule: iptables-$b -t nat -D OUTPUT -p tcp -m tcp --dport 10351 -j REDIRECT --to-ports 9
+        1 problem found
+        exit 3
+        no problems found
+        exit 0",
+    );
+}
