@@ -85,12 +85,7 @@ fn node_names(
     if known.nodes_given {
         return;
     }
-    let is_dialled = |name: &&Name| match (by.dials, name) {
-        (Dials::Either, _) => true,
-        (Dials::Address, name) => matches!(name, Name::Ip(_)),
-        (Dials::Name, name) => matches!(name, Name::Dns(_)),
-    };
-    let needed: Vec<Name> = known.node.iter().filter(is_dialled).cloned().collect();
+    let needed: Vec<Name> = known.node.iter().filter(|name| is_dialled(by.dials, name)).cloned().collect();
     let missing = names::uncovered(&needed, &certificate.names);
     let file = check.certificate_file.as_str();
     if !missing.is_empty() && missing.len() == needed.len() {
@@ -103,17 +98,11 @@ fn node_names(
             names::collect(certificate.names.iter().filter(|name| !super::is_loopback(name)).chain(&missing).cloned());
         return findings.push(error(file, text, check.make_with(&names::options(&all))));
     }
-    let cloud: HashSet<&Name> = known.cloud.iter().chain(&cluster.control_plane).collect();
-    let is_node = |name: &&Name| !super::is_loopback(name) && !cloud.contains(name) || needed.contains(name);
-    let candidates = certificate.names.iter().filter(is_dialled).filter(is_node).count();
-    let (what, option) = match by.dials {
-        Dials::Address => ("address", "--node-ip IP"),
-        Dials::Name => ("name", "--node-name NAME"),
-        Dials::Either => ("address or name", "--node-ip IP --node-name NAME"),
-    };
+    let (what, option) = described(by.dials);
     let kept = certificate.names.iter().filter(|name| !super::is_loopback(name)).cloned();
     let kept = names::options(&names::collect(kept));
     let hint = check.make_with(&format!("{kept} {option}"));
+    let candidates = candidates(&certificate.names, by.dials, cluster, known);
     if candidates == 0 {
         let text = format!(
             "its SANs do not include the {what} of any edge node, and the API server checks them ({}): kubectl logs and exec fail",
@@ -134,6 +123,43 @@ fn node_names(
         let hint = format!("check those of a node: edge-certgen check stream {option}");
         findings.push(Finding { hint: Some(hint), ..Finding::new(Severity::Note, file, text) });
     }
+}
+
+/// Whether the API server reaches nodes by this kind of name.
+fn is_dialled(dials: Dials, name: &Name) -> bool {
+    match dials {
+        Dials::Either => true,
+        Dials::Address => matches!(name, Name::Ip(_)),
+        Dials::Name => matches!(name, Name::Dns(_)),
+    }
+}
+
+/// What the certificate must have of each node, and the options that add it.
+fn described(dials: Dials) -> (&'static str, &'static str) {
+    match dials {
+        Dials::Address => ("address", "--node-ip IP"),
+        Dials::Name => ("name", "--node-name NAME"),
+        Dials::Either => ("address or name", "--node-ip IP --node-name NAME"),
+    }
+}
+
+/// How many of these names may be those of edge nodes.
+fn candidates(all: &[Name], dials: Dials, cluster: &Cluster, known: Known<'_>) -> usize {
+    let cloud: HashSet<&Name> = known.cloud.iter().chain(&cluster.control_plane).collect();
+    let is_node = |name: &&Name| !super::is_loopback(name) && !cloud.contains(name) || known.node.contains(name);
+    all.iter().filter(|name| is_dialled(dials, name)).filter(is_node).count()
+}
+
+/// What a new certificate with these SANs lacks, by the same rule; none if that is not known.
+pub fn lacks_nodes(all: &[Name], cluster: &Cluster, known: Known<'_>) -> Option<String> {
+    let by = cluster.verifier.as_ref().filter(|_| !known.nodes_given)?;
+    let (what, option) = described(by.dials);
+    let text = format!(
+        "the API server checks the SANs of this certificate ({}): kubectl logs and exec fail unless they include the {what} of the edge node; add those of all nodes with {option}",
+        by.by
+    );
+    let count = candidates(all, by.dials, cluster, known);
+    (count == 0 || count == 1 && known.cloud.is_empty() && known.node.is_empty()).then_some(text)
 }
 
 /// Whether the certificate and streamCA.crt are still of the cluster's CA.

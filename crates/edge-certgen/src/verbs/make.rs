@@ -10,6 +10,8 @@ use crate::cert::{Certificate, bundle_from_pem};
 use crate::cli::{Names, Options};
 use crate::cloudcore;
 use crate::cluster;
+use crate::diagnose::cluster::{Known, lacks_nodes};
+use crate::edgecore;
 use crate::encoding::without_keys;
 use crate::facts::{self, Source};
 use crate::issue::Contents;
@@ -38,6 +40,12 @@ pub(crate) fn stream(host: &mut Host, options: &Options, given: &Names) -> Resul
     let now = clock(host)?;
     let call = call.with_names(host)?;
     let source = facts::cluster_authority(host, &authority)?;
+    let cloud = cloudcore::read(host).and_then(|(_, read)| read.ok()).map(|found| found.names).unwrap_or_default();
+    let nodes_given = !given.node_ip.is_empty() || !given.node_name.is_empty();
+    let known = Known { cloud: &cloud, node: &edgecore::names(host), nodes_given };
+    if let Some(text) = lacks_nodes(&call.request.names, &cluster::read(host)?, known) {
+        host.report.warning(&text);
+    }
     let mut plan = Plan::new();
     let copy = host.root.find(&call.dirs.stream_ca())?;
     if copy.bytes != source.bytes && !contains_all(&copy.bytes, &source) {
