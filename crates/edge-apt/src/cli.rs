@@ -11,7 +11,7 @@ use edge_host::{Common, UndoArgs};
 #[command(name = "edge-apt", version, help_expected = true, subcommand_required = true, arg_required_else_help = true)]
 #[command(
     after_help = "Exit codes: 0 done; 1 could not be done, or apt was not free in time; 2 usage; 3 a dry run found a lock or \
-something to repair, or a repair is incomplete; 4 refused, nothing changed; 5 interrupted, run again to resume."
+something to do, or a repair is incomplete; 4 refused, nothing changed; 5 interrupted, run again to resume."
 )]
 pub struct Cli {
     /// The options of every utility.
@@ -37,7 +37,7 @@ pub enum Verb {
 
 const EXAMPLES: &str = "\
 The four locks: /var/lib/dpkg/lock-frontend, /var/lib/dpkg/lock, /var/lib/apt/lists/lock,
-/var/cache/apt/archives/lock. With --dry-run: show the processes that hold them now; exit 3 if there are any.
+/var/cache/apt/archives/lock. With --dry-run: show the processes that hold them now, and what would be done; exit 3 if there is any.
 
 Examples:
   edge-apt wait --repair --update && apt-get install -y socat

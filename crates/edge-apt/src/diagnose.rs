@@ -44,6 +44,11 @@ const LOCKED: &[&str] = &[
 
 const EXPLANATIONS: &[Explanation] = &[
     known(
+        &["parsing file '/var/lib/dpkg/", "/var/lib/dpkg/status - open (2", "Problem parsing dpkg Status line"],
+        "dpkg's status file is missing or damaged",
+        "show how it is restored: edge-apt wait",
+    ),
+    known(
         &["is not valid yet", "Not live until"],
         "its lists are dated in the future, so the clock of this host is behind",
         "set the clock, or wait until it is synchronized, and run again: timedatectl set-ntp true",

@@ -40,7 +40,7 @@ pub use remove::{Removal, can_remove, remove};
 pub use repair::{repair, unfinished};
 pub use request::{PackageRequest, Pin, Request, VersionRequest};
 pub use source::{KeyFrom, Layout, Source};
-pub use status::{Status, status};
+pub use status::{Status, status, status_if_any};
 pub use version::{PackageName, Stream, Version};
 pub use wait::wait;
 

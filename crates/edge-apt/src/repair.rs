@@ -9,7 +9,7 @@ use crate::apt::{self, DPKG_CONFFILES, Scope, Simulated};
 use crate::diagnose::of_run;
 use crate::status::{self, is_interrupted};
 
-const DEADLINE: Duration = Duration::from_secs(30 * 60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30 * 60);
 const AUDIT: &str = "test -z \"$(dpkg --audit)\"";
 /// Both, as apt takes a half-installed package for installed.
 const IS_CONSISTENT: &str = "test -z \"$(dpkg --audit)\" && apt-get check -q";

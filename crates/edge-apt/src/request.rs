@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use edge_host::{Error, Result};
+use edge_host::{Error, Result, shown_url};
 
 use crate::offline::Offline;
 use crate::source::Source;
@@ -119,6 +119,11 @@ impl Request {
     pub(crate) fn check(&self) -> Result<()> {
         if self.packages.is_empty() {
             return Err(Error::usage("cannot install: no package is given"));
+        }
+        if let (Some(source), Some(offline)) = (&self.source, &self.offline) {
+            let (uri, dir) = (shown_url(&source.uri), offline.dir().display());
+            return Err(Error::usage(format!("cannot install from both the repository {uri} and the folder {dir}"))
+                .hint("give only one of them"));
         }
         self.source.as_ref().map_or(Ok(()), Source::check)?;
         self.pin.as_ref().map_or(Ok(()), Pin::check)

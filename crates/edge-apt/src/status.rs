@@ -1,10 +1,13 @@
 //! Reads what is installed from dpkg's status file, without running a program.
 
+mod backup;
+mod damage;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::Path;
 
-use edge_host::{Error, Host, Result, Root};
+use edge_host::{Error, Host, Result, Root, quoted};
 
 use crate::version::{PackageName, Version};
 
@@ -37,22 +40,47 @@ pub struct Installed {
     pub must_be_reinstalled: bool,
 }
 
-/// Reads it. A host without dpkg is an error.
+/// Reads it.
+///
+/// Errors: exit 1 for a host without dpkg, and for a status file that is missing, empty or damaged: dpkg itself takes
+/// the first two for a host without packages.
 pub fn status(host: &Host) -> Result<Status> {
     of(&host.root)
 }
 
+/// The same; none for a host without dpkg.
+pub fn status_if_any(host: &Host) -> Result<Option<Status>> {
+    let is_there = host.root.find_link(Path::new(STATUS))?.exists();
+    if is_there || backup::has_dpkg(&host.root)? { of(&host.root).map(Some) } else { Ok(None) }
+}
+
 pub(crate) fn of(root: &Root) -> Result<Status> {
-    let bytes = root.read(Path::new(STATUS))?.ok_or_else(|| {
-        Error::failed(format!("cannot read {}: No such file or directory", root.display(Path::new(STATUS)).display()))
-            .hint("run it on Debian or a derivative of it: this host does not have dpkg and apt")
-    })?;
-    let mut status = Status::parse(&String::from_utf8_lossy(&bytes));
+    let Some(bytes) = root.read(Path::new(STATUS))? else {
+        if backup::has_dpkg(root)? {
+            return Err(backup::error(root, "it is missing, so dpkg takes every package for not installed", false));
+        }
+        let shown = root.display(Path::new(STATUS));
+        return Err(Error::failed(format!("cannot read {}: No such file or directory", shown.display()))
+            .hint("run it on Debian or a derivative of it: this host does not have dpkg and apt"));
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    if let Some(why) = damage::damage(&text) {
+        return Err(backup::error(root, &why, !bytes.is_empty()));
+    }
+    let mut status = Status::parse(&text);
     // The changes of an interrupted dpkg are in files of their own, oldest first.
     let mut later = Vec::new();
     for name in updates(root)? {
-        let bytes = root.read(&Path::new(UPDATES).join(name))?.unwrap_or_default();
-        later.extend(Status::parse(&String::from_utf8_lossy(&bytes)).packages);
+        let path = Path::new(UPDATES).join(name);
+        let bytes = root.read(&path)?.unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        if let Some(why) = damage::syntax(&text) {
+            let shown = root.display(&path).display().to_string();
+            let away = quoted(&root.display(Path::new("/var/lib/dpkg/")).display().to_string());
+            return Err(Error::failed(format!("cannot read {shown}: {why}"))
+                .hint(format!("move this part of an interrupted change away: mv {} {away}", quoted(&shown))));
+        }
+        later.extend(Status::parse(&text).packages);
     }
     status.merge(later);
     Ok(status)

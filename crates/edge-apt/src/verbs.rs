@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use edge_host::{Error, Exit, Host, Mode, Outcome, Result};
+use edge_host::action::{Run, UndoOrder};
+use edge_host::{Error, Exit, Host, Mode, Outcome, Plan, Result, apply, apply_part};
 
 use crate::apt::{self, Scope};
 use crate::cli::WaitArgs;
 use crate::diagnose::{TAKEN_MEANWHILE, is_locked};
 use crate::wait::{show, wait as wait_for_locks};
-use crate::{lock, repair};
+use crate::{lock, repair, status};
 
 const ALL: &str = "this host's sources";
 
@@ -24,6 +25,8 @@ pub(crate) fn wait(host: &mut Host, args: &WaitArgs) -> Result<Outcome> {
     let timeout = Duration::from_secs(args.timeout);
     wait_for_locks(host, timeout)?;
     host.report.line("apt and dpkg are free");
+    // Before apt is used: it would read the same, and take a missing file for a host without packages.
+    status::of(&host.root)?;
     if args.update || args.repair {
         host.prepare_change().map_err(of_this_tree)?;
         // Another utility may have used apt between the wait and our own lock.
@@ -37,6 +40,7 @@ pub(crate) fn wait(host: &mut Host, args: &WaitArgs) -> Result<Outcome> {
     } else if let [first, ..] = repair::unfinished(&host.root)?.as_slice() {
         host.report.warning(&format!("{first}: repair it with edge-apt wait --repair"));
     }
+    outcome.changed |= args.update && updated.is_ok();
     updated.map(|()| outcome)
 }
 
@@ -80,10 +84,26 @@ fn dry_run(host: &mut Host, args: &WaitArgs) -> Result<Outcome> {
     let held = lock::held(&host.root)?;
     show(host, &held);
     host.report.line(if held.is_empty() { "apt and dpkg are free" } else { "would wait for apt and dpkg" });
+    let unfinished = repair::unfinished(&host.root)?;
+    let mut plan = Plan::new();
     if args.update {
-        host.report.line("would update the package lists");
+        let argv = ["apt-get", "update"].map(str::to_owned).to_vec();
+        let deadline = repair::DEADLINE;
+        let run = Run { argv, probe: None, inverse: None, undo_order: UndoOrder::Reverse, deadline };
+        plan.run(run, "the package lists; fails if one of them cannot be updated");
     }
-    let mut outcome = if args.repair { repair::repair(host)? } else { Outcome::default() };
+    let mut outcome = Outcome::default();
+    if args.repair {
+        apply_part(host, plan)?;
+        outcome = repair::repair(host)?;
+    } else {
+        if let [first, ..] = unfinished.as_slice() {
+            host.report.warning(&format!("{first}: repair it with edge-apt wait --repair"));
+        }
+        if args.update {
+            outcome = apply(host, plan)?;
+        }
+    }
     if !held.is_empty() {
         outcome.exit = outcome.exit.worst(Exit::Differs);
     }

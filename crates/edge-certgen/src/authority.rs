@@ -1,10 +1,9 @@
 //! Checks whether a CA can sign a certificate, before anything is written.
 
-use edge_host::{Error, Host, Result, ResultExt};
+use edge_host::{Error, Host, Result};
 
 use crate::cert::{Authority, Certificate};
 use crate::facts::{Source, matches_key};
-use crate::key::PrivateKey;
 use crate::sign::Signer;
 use crate::times;
 
@@ -22,10 +21,29 @@ pub struct Ready {
 ///
 /// Errors: exit 1 with the reason why it cannot sign.
 pub fn ready(host: &Host, source: &Source, now: i64, not_after: i64) -> Result<Ready> {
-    usable(&source.certificate, &source.shown, now, not_after)?;
+    let usable = |certificate: &Certificate| usable(certificate, &source.shown, now, not_after);
+    if let [only] = source.certificates.as_slice() {
+        usable(only)?;
+    }
     let (key, shown) = source.key(host)?;
-    let signer = signer(&source.certificate, &source.shown, &key, &shown)?;
-    Ok(Ready { certificate: source.certificate.clone(), signer })
+    // A renewed CA may have the key of the old one: then the one that can sign is meant.
+    let mut not_usable = None;
+    for certificate in &source.certificates {
+        let key = key.clone().with_public_of(certificate.algorithm, certificate.point());
+        if !matches_key(certificate, &key) {
+            continue;
+        }
+        match (usable(certificate), Signer::new(&key)) {
+            (Ok(()), Ok(signer)) => return Ok(Ready { certificate: certificate.clone(), signer }),
+            (Err(error), _) => not_usable = Some(error),
+            (Ok(()), Err(why)) => not_usable = not_usable.or_else(|| Some(Error::cannot("sign with", &shown, why))),
+        }
+    }
+    let any = if source.certificates.len() > 1 { "a certificate in " } else { "" };
+    Err(not_usable.unwrap_or_else(|| {
+        Error::failed(format!("cannot sign with {shown}: it is not the private key of {any}{}", source.shown))
+            .hint("pass the certificate and the private key of one CA with --ca and --ca-key")
+    }))
 }
 
 /// Whether the CA certificate may sign, now, a certificate that is valid until `not_after`.
@@ -58,14 +76,4 @@ pub fn usable(certificate: &Certificate, shown: &str, now: i64, not_after: i64) 
         return Err(if left > 0 { error.hint(format!("use --days {left} or less")) } else { error });
     }
     Ok(())
-}
-
-fn signer(certificate: &Certificate, certificate_shown: &str, key: &PrivateKey, shown: &str) -> Result<Signer> {
-    if !matches_key(certificate, key) {
-        return Err(Error::failed(format!(
-            "cannot sign with {shown}: it is not the private key of {certificate_shown}"
-        ))
-        .hint("pass the certificate and the private key of one CA with --ca and --ca-key"));
-    }
-    Signer::new(key).on("sign with", shown)
 }

@@ -1,6 +1,6 @@
 //! Built-in knowledge: what each kind of certificate is for, and where clusters keep their CA.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use edge_host::{Error, Result};
 use toml_edit::{Document, Item, TableLike};
@@ -46,7 +46,7 @@ pub fn kind(section: &str) -> Result<KindEntry> {
     table.and_then(kind_entry).ok_or_else(|| damaged("kinds.toml", section))
 }
 
-/// Where a Kubernetes distribution keeps the CA of its cluster.
+/// Where a Kubernetes distribution keeps the CA of its cluster, and what its apiserver does with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterCa {
     /// The distribution.
@@ -55,6 +55,28 @@ pub struct ClusterCa {
     pub certificate: PathBuf,
     /// Its key.
     pub key: PathBuf,
+    /// The apiserver's own certificate.
+    pub serving: PathBuf,
+    /// Whether its apiserver always checks the certificates of nodes with this CA.
+    pub verifies: bool,
+    /// The file with the apiserver's options.
+    pub options: Option<PathBuf>,
+    /// The directory that contains all of them, and the file that can name another one.
+    pub data: Option<(PathBuf, PathBuf)>,
+}
+
+impl ClusterCa {
+    /// The same below another data directory.
+    #[must_use]
+    pub fn moved_to(mut self, dir: &Path) -> ClusterCa {
+        let Some((usual, _)) = self.data.clone() else { return self };
+        let moved = |path: &PathBuf| path.strip_prefix(&usual).map_or_else(|_| path.clone(), |rest| dir.join(rest));
+        self.certificate = moved(&self.certificate);
+        self.key = moved(&self.key);
+        self.serving = moved(&self.serving);
+        self.options = self.options.as_ref().map(moved);
+        self
+    }
 }
 
 /// All distributions, in the order in which they are tried.
@@ -62,11 +84,15 @@ pub fn cluster_cas() -> Result<Vec<ClusterCa>> {
     let document = parse(AUTHORITIES, "authorities.toml")?;
     let tables = document.get("authority").and_then(Item::as_array_of_tables);
     let all = tables.into_iter().flatten().map(|table| {
-        let text = |key: &str| table.get(key).and_then(Item::as_str).map(str::to_owned);
+        let text = |key: &str| table.get(key).and_then(Item::as_str);
         Some(ClusterCa {
-            cluster: text("cluster")?,
+            cluster: text("cluster")?.to_owned(),
             certificate: text("certificate")?.into(),
             key: text("key")?.into(),
+            serving: text("serving")?.into(),
+            verifies: table.get("verifies")?.as_bool()?,
+            options: text("options").map(PathBuf::from),
+            data: text("data").zip(text("config")).map(|(dir, config)| (dir.into(), config.into())),
         })
     });
     all.collect::<Option<Vec<_>>>().ok_or_else(|| damaged("authorities.toml", "authority"))

@@ -62,13 +62,13 @@ pub enum Authority {
     NotForCertificates,
 }
 
-/// All certificates of a PEM file, in order; programs use the first.
+/// The certificates in the blocks of a PEM file, in order, each or why it cannot be read; at least one.
 ///
 /// Errors: why there is none, without the name of the file.
-pub fn all_from_pem(bytes: &[u8]) -> Result<Vec<Certificate>, String> {
+pub fn each_from_pem(bytes: &[u8]) -> Result<Vec<Result<Certificate, String>>, String> {
     let blocks = encoding::blocks(bytes)?;
     let certificates = blocks.iter().filter(|block| block.label == CERTIFICATE);
-    let all = certificates.map(|block| Certificate::from_der(&block.der)).collect::<Result<Vec<_>, _>>()?;
+    let all: Vec<_> = certificates.map(|block| Certificate::from_der(&block.der)).collect();
     if all.is_empty() {
         let label = blocks.first().map_or("", |block| block.label.as_str());
         return Err(format!("it contains no certificate, only {label}"));
@@ -76,12 +76,35 @@ pub fn all_from_pem(bytes: &[u8]) -> Result<Vec<Certificate>, String> {
     Ok(all)
 }
 
+/// The certificates of a bundle of CAs, as Go reads one (`AppendCertsFromPEM`): damaged ones and those with headers in
+/// their block are skipped, as long as there is another one. Duplicates are left out.
+///
+/// Errors: why there is none, without the name of the file.
+pub fn bundle_from_pem(bytes: &[u8]) -> Result<Vec<Certificate>, String> {
+    // For the reason, if there is no certificate.
+    let each = each_from_pem(bytes)?;
+    let blocks = encoding::blocks(bytes)?;
+    let plain = blocks.iter().filter(|block| block.label == CERTIFICATE).map(|block| !block.has_headers);
+    let mut all: Vec<Certificate> = Vec::new();
+    let mut why = "its certificate has headers in its PEM block, and programs written in Go skip it".to_owned();
+    for (read, is_plain) in each.into_iter().zip(plain) {
+        match read {
+            Ok(certificate) if is_plain && !all.iter().any(|other| other.der == certificate.der) => {
+                all.push(certificate);
+            }
+            Ok(_) => {}
+            Err(cause) => why = cause,
+        }
+    }
+    if all.is_empty() { Err(why) } else { Ok(all) }
+}
+
 impl Certificate {
     /// The first certificate of a PEM file.
     ///
     /// Errors: why there is none, without the name of the file.
     pub fn from_pem(bytes: &[u8]) -> Result<Certificate, String> {
-        all_from_pem(bytes)?.into_iter().next().ok_or_else(|| "it contains no certificate".to_owned())
+        each_from_pem(bytes)?.into_iter().next().unwrap_or_else(|| Err("it contains no certificate".to_owned()))
     }
 
     /// A certificate in DER.
@@ -141,9 +164,14 @@ impl Certificate {
         &self.point
     }
 
+    /// Whether it names `issuer` as its issuer.
+    pub fn names_issuer(&self, issuer: &Certificate) -> bool {
+        subject::same(&self.issuer, &issuer.subject)
+    }
+
     /// Whether it names `issuer` as its issuer and was signed with the key of `issuer`.
     pub fn signed_by(&self, issuer: &Certificate) -> Signed {
-        if !subject::same(&self.issuer, &issuer.subject) {
+        if !self.names_issuer(issuer) {
             return Signed::No;
         }
         check(self.signature_algorithm, issuer.algorithm, &issuer.point, &self.signed, &self.signature)

@@ -2,16 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use edge_host::{Host, Result};
+use edge_host::Host;
 use edge_kubeedge::paths::CLOUDCORE_YAML;
-use edge_kubeedge::settings::{texts, written};
+use edge_kubeedge::settings::{plain, written};
 use edge_kubeedge::spelling::spelled;
 use edge_yaml::{Document, Value};
 
 use crate::names::{self, Name};
 
 /// The settings that list what clients connect to.
-const LISTS: [&str; 2] = ["modules.cloudHub.advertiseAddress", "modules.cloudHub.dnsNames"];
+const LISTS: [&str; 2] = [ADDRESSES, "modules.cloudHub.dnsNames"];
+const ADDRESSES: &str = "modules.cloudHub.advertiseAddress";
 
 /// What the file contains.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,39 +22,87 @@ pub(crate) struct Cloudcore {
     /// The line of the first of them.
     pub(crate) line: Option<usize>,
     /// Entries that are neither an address nor a name.
-    pub(crate) invalid: Vec<String>,
+    pub(crate) invalid: Vec<Invalid>,
     /// The certificate of the stream server, where the file sets it.
     pub(crate) stream_certificate: Option<PathBuf>,
 }
 
-/// Reads the file: its path, and what it contains or why it cannot be parsed. None where it does not exist.
-///
-/// Errors: exit 1 where it cannot be read.
-pub(crate) fn read(host: &Host) -> Result<Option<(PathBuf, std::result::Result<Cloudcore, String>)>> {
+/// An entry that cloudcore cannot use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Invalid {
+    pub(crate) setting: &'static str,
+    pub(crate) line: Option<usize>,
+    /// The entry as it is written.
+    pub(crate) entry: String,
+    /// What is wrong with it.
+    pub(crate) why: &'static str,
+}
+
+/// Reads the file: its path on the host, and what it contains or why it cannot be read. None where it does not exist.
+pub(crate) fn read(host: &Host) -> Option<(&'static Path, std::result::Result<Cloudcore, String>)> {
     let path = Path::new(CLOUDCORE_YAML);
-    let Some(bytes) = host.root.read(path)? else { return Ok(None) };
-    Ok(Some((host.root.display(path), parse(&String::from_utf8_lossy(&bytes)))))
+    let bytes = match host.root.read(path) {
+        Ok(bytes) => bytes?,
+        Err(error) => return Some((path, Err(error.cause().to_owned()))),
+    };
+    let text = std::str::from_utf8(&bytes).map_err(|_| "it is not valid UTF-8".to_owned());
+    Some((path, text.and_then(parse)))
 }
 
 fn parse(text: &str) -> std::result::Result<Cloudcore, String> {
     let document = Document::parse(text).map_err(|cause| cause.to_string())?;
     let value = document.merged();
+    if !matches!(*value, Value::Mapping(_) | Value::Null) {
+        return Err("it is not a configuration: expected settings, KEY: VALUE".to_owned());
+    }
     let mut found = Cloudcore::default();
     for list in LISTS {
-        // An empty name is cloudcore's default, and means none.
-        for entry in texts(&value, list).filter(|entry| !entry.is_empty()) {
-            match names::address("", entry).or_else(|_| names::host("", entry)) {
+        let steps: Vec<String> = list.split('.').map(str::to_owned).collect();
+        let line =
+            |steps: &[String]| spelled(&value, steps).and_then(|path| document.position(&path)).map(|at| at.line);
+        let mut invalid = |line, entry: &Value, why| {
+            let entry = plain(entry).unwrap_or_else(|| "a value that is not text".to_owned());
+            found.invalid.push(Invalid { setting: list, line, entry, why });
+        };
+        let entries = match written(&value, list) {
+            None => continue,
+            Some(Value::Sequence(entries)) => entries,
+            Some(other) => {
+                invalid(line(&steps), other, "it is not a list, and cloudcore does not start");
+                continue;
+            }
+        };
+        for (index, entry) in entries.iter().enumerate() {
+            let at = line(&[steps.as_slice(), &[format!("[{index}]")]].concat());
+            // An empty name is cloudcore's default, and means none.
+            let text = match entry {
+                Value::String(text) if text.is_empty() => continue,
+                Value::String(text) => text,
+                Value::Null => continue,
+                other => {
+                    invalid(at, other, "it is not text, and cloudcore does not start");
+                    continue;
+                }
+            };
+            match names::address("", text).or_else(|_| names::host("", text)) {
+                // cloudcore adds a nil address to its certificate, which fails (v1.8 to v1.23, `InitConfigure`).
+                Ok(Name::Dns(_)) if list == ADDRESSES => {
+                    invalid(
+                        at,
+                        entry,
+                        "it is not an IP address, and cloudcore does not start; a name belongs to dnsNames",
+                    );
+                }
                 Ok(name) => found.names.push(name),
-                Err(_) => found.invalid.push(entry.to_owned()),
+                Err(_) => invalid(at, entry, "it is not a valid address or name"),
             }
         }
         if found.line.is_none() && !found.names.is_empty() {
-            let steps: Vec<String> = list.split('.').map(str::to_owned).collect();
-            found.line = spelled(&value, &steps).and_then(|path| document.position(&path)).map(|at| at.line);
+            found.line = line(&steps);
         }
     }
     let certificate = written(&value, "modules.cloudStream.tlsStreamCertFile").and_then(Value::as_str);
-    found.stream_certificate = certificate.map(PathBuf::from);
+    found.stream_certificate = certificate.filter(|path| !path.is_empty()).map(PathBuf::from);
     Ok(found)
 }
 
@@ -68,7 +117,8 @@ mod tests {
         )
         .unwrap();
         assert_eq!(names::shown(&found.names), "IP:192.0.2.1, IP:fd00::1, DNS:cloud.example.com");
-        assert_eq!((found.line, found.invalid), (Some(3), vec!["not a name".to_owned()]));
+        let invalid: Vec<_> = found.invalid.iter().map(|invalid| (invalid.line, invalid.entry.as_str())).collect();
+        assert_eq!((found.line, invalid), (Some(3), vec![(Some(9), "not a name")]));
         assert_eq!(found.stream_certificate, Some("/x.crt".into()));
     }
 
@@ -77,5 +127,23 @@ mod tests {
         assert_eq!(parse("").unwrap(), Cloudcore::default());
         assert_eq!(parse("modules: 3").unwrap(), Cloudcore::default());
         assert!(parse("a: [").unwrap_err().contains("not valid YAML"));
+        assert!(parse("- a").unwrap_err().contains("not a configuration"));
+    }
+
+    #[test]
+    fn parse_reports_what_cloudcore_cannot_use() {
+        let of = |text: &str| {
+            let found = parse(&format!("modules: {{cloudHub: {{AdvertiseAddress: {text}}}}}")).unwrap();
+            found.invalid.iter().map(|invalid| format!("{}: {}", invalid.entry, invalid.why)).collect::<Vec<_>>()
+        };
+        for (text, why) in [
+            ("192.0.2.1", "192.0.2.1: it is not a list"),
+            ("[cloud.example.com]", "cloud.example.com: it is not an IP address"),
+            ("[10.5]", "10.5: it is not text"),
+            ("['192.0.2.1:10000']", "192.0.2.1:10000: it is not a valid"),
+        ] {
+            assert!(of(text).len() == 1 && of(text)[0].starts_with(why), "{:?}", of(text));
+        }
+        assert!(of("[192.0.2.1, null, '', 'fd00::1']").is_empty());
     }
 }

@@ -1,6 +1,11 @@
-//! Finds what is wrong with a key pair and its chain. Pure: from facts to findings.
+//! Finds what is wrong with a key pair, its chain and its use in the cluster. Pure: from facts to findings.
 
-use edge_host::{FileSnapshot, Finding, State};
+mod chain;
+pub mod cluster;
+
+pub use chain::{Issuer, chain};
+
+use edge_host::{FileSnapshot, Finding, State, quoted};
 
 use crate::catalog::Loads;
 use crate::cert::{Authority, Certificate};
@@ -9,8 +14,7 @@ use crate::key::{Algorithm, Form, PrivateKey};
 use crate::kind::Kind;
 use crate::names::{self, Name};
 use crate::plan::TOO_OPEN;
-use crate::sign::Signed;
-use crate::{encoding, subject, times};
+use crate::{encoding, times};
 
 /// A key pair and what is expected of it.
 #[derive(Debug)]
@@ -21,9 +25,13 @@ pub struct PairCheck<'a> {
     pub kind: &'a Kind,
     /// Which key files its program can load.
     pub loads: Loads,
-    /// The certificate's path, as shown to users.
+    /// Which usages its extendedKeyUsage must include.
+    pub usages: &'static [&'static str],
+    /// Whether it is the pair of an edge node on this host, which gets it from cloudcore.
+    pub is_node: bool,
+    /// The certificate's path, as it is on the host or in the image.
     pub certificate_file: String,
-    /// The private key's path, as shown to users.
+    /// The private key's path, in the same way.
     pub key_file: String,
     /// The SANs that it must have.
     pub names: &'a [Name],
@@ -31,22 +39,6 @@ pub struct PairCheck<'a> {
     pub renew_before: Option<u32>,
     /// The current time, in seconds since 1970.
     pub now: i64,
-}
-
-/// The issuer that a certificate must have.
-#[derive(Debug)]
-pub enum Chain {
-    /// The certificate is a CA itself.
-    Itself,
-    /// The CA in this file.
-    Signed {
-        /// Its path, as shown to users.
-        file: String,
-        /// What was found there.
-        read: Box<Read<Certificate>>,
-        /// Whether the file also contains a private key and is readable by everyone.
-        exposes_key: bool,
-    },
 }
 
 fn error(file: &str, text: impl Into<String>, hint: Option<String>) -> Finding {
@@ -74,11 +66,26 @@ impl PairCheck<'_> {
     }
 
     fn make(&self) -> Option<String> {
-        Some(format!("make it again: {}", self.command()))
+        self.make_with("")
+    }
+
+    /// For a file that does not exist.
+    fn make_first(&self) -> Option<String> {
+        if self.is_node { self.make() } else { Some(format!("make it: {}", self.command())) }
     }
 
     fn make_with(&self, options: &str) -> Option<String> {
-        Some(format!("make it again: {} {options}", self.command()))
+        if self.is_node {
+            return Some(
+                "on the cloud host, use edge-certgen edge --node-name NODE and copy the key pair here".to_owned(),
+            );
+        }
+        Some(format!("make it again: {} {options}", self.command()).trim_end().to_owned())
+    }
+
+    /// The program that loads it.
+    fn program(&self) -> &'static str {
+        if self.is_node { "edgecore" } else { "cloudcore" }
     }
 }
 
@@ -86,15 +93,24 @@ impl PairCheck<'_> {
 pub fn pair(check: &PairCheck<'_>, findings: &mut Vec<Finding>) {
     let (certificate_file, key_file) = (check.certificate_file.as_str(), check.key_file.as_str());
     match &check.pair.certificate {
-        Read::Absent => findings.push(error(certificate_file, "the file is missing", check.make())),
-        Read::Invalid(why) => findings.push(error(certificate_file, why, check.make())),
+        Read::Absent => findings.push(error(certificate_file, "the file is missing", check.make_first())),
+        Read::Invalid(why) => {
+            let hint = check
+                .pair
+                .move_away(&check.pair.certificate_path, &check.pair.certificate_found)
+                .or_else(|| check.make());
+            findings.push(error(certificate_file, why, hint));
+        }
         Read::Valid(certificate) => certificate_findings(check, certificate, findings),
     }
     match &check.pair.key {
-        Read::Absent => findings.push(error(key_file, "the file is missing", check.make())),
+        Read::Absent => findings.push(error(key_file, "the file is missing", check.make_first())),
         Read::Invalid(why) => {
-            let hint = check.make_with("--new-key");
-            findings.push(error(key_file, format!("{why}: cloudcore would not start with it"), hint));
+            let hint = check
+                .pair
+                .move_away(&check.pair.key_path, &check.pair.key_found)
+                .or_else(|| check.make_with("--new-key"));
+            findings.push(error(key_file, format!("{why}: {} would not start with it", check.program()), hint));
         }
         Read::Valid(key) => key_findings(check, key, findings),
     }
@@ -102,7 +118,12 @@ pub fn pair(check: &PairCheck<'_>, findings: &mut Vec<Finding>) {
         let text = "a renewal was interrupted: the private key is new, the certificate is of the previous key";
         findings.push(error(certificate_file, text, Some(format!("complete it: {}", check.command()))));
     } else if check.pair.matches() == Some(false) {
-        let text = format!("it does not match the private key {key_file}: cloudcore would not start with it");
+        let key = check.pair.key.valid();
+        let is_later = |read: &Result<Certificate, String>| matches!((read, key), (Ok(certificate), Some(key)) if matches_key(certificate, key));
+        let order =
+            if check.pair.chain.iter().any(is_later) { ", but a later certificate of the file does" } else { "" };
+        let program = check.program();
+        let text = format!("it does not match the private key {key_file}{order}: {program} would not start with it");
         findings.push(error(certificate_file, text, check.make()));
     }
     modes(check, findings);
@@ -145,23 +166,23 @@ fn certificate_findings(check: &PairCheck<'_>, certificate: &Certificate, findin
                 check.make(),
             ));
         }
-        Kind::Stream | Kind::Server if certificate.names.is_empty() => {
+        Kind::Stream | Kind::Server if certificate.names.is_empty() && !check.is_node => {
             let text = "it has no SANs (subjectAltName), and programs written in Go accept nothing else";
             findings.push(error(file, text, check.make()));
         }
-        Kind::Server if matches!(certificate.algorithm, Some(Algorithm::Rsa(_))) => {
+        Kind::Server if !check.is_node && matches!(certificate.algorithm, Some(Algorithm::Rsa(_))) => {
             let text = "its key is RSA: cloudcore's tunnel rejects edge nodes that only support TLS 1.2";
             findings.push(warning(file, text, check.make_with("--new-key --force")));
         }
         _ => {}
     }
-    let usage = match check.kind {
-        Kind::Stream | Kind::Server => "serverAuth",
-        Kind::Edge => "clientAuth",
-        Kind::Ca | Kind::Other(_) => return,
-    };
-    if !certificate.is_for(usage) {
-        findings.push(error(file, format!("its extendedKeyUsage does not include {usage}"), check.make()));
+    let missing: Vec<&str> = check.usages.iter().copied().filter(|usage| !certificate.is_for(usage)).collect();
+    if !missing.is_empty() {
+        let text = format!("its extendedKeyUsage does not include {}", missing.join(", "));
+        // Of the commands, only this one makes a certificate for both.
+        let both = format!("make it again: edge-certgen genCertAndKey {}", check.kind.stem());
+        let hint = if check.usages.len() > 1 { Some(both) } else { check.make() };
+        findings.push(error(file, text, hint));
     }
 }
 
@@ -210,7 +231,11 @@ fn modes(check: &PairCheck<'_>, findings: &mut Vec<Finding>) {
         && mode & TOO_OPEN != 0
     {
         let text = format!("its mode is {mode:04o}: other users can read or replace the private key");
-        findings.push(error(&check.key_file, text, Some(format!("chmod 600 {}", check.key_file))));
+        findings.push(error(
+            &check.key_file,
+            text,
+            Some(format!("chmod 600 {}", quoted(&format!("{}{}", check.pair.prefix, check.key_file)))),
+        ));
     }
     if let State::File { mode, .. } = check.pair.certificate_found.state {
         if exposes_key(&check.pair.certificate_found) {
@@ -218,85 +243,24 @@ fn modes(check: &PairCheck<'_>, findings: &mut Vec<Finding>) {
         }
         if mode & 0o022 != 0 {
             let text = format!("its mode is {mode:04o}: other users can replace it");
-            findings.push(error(&check.certificate_file, text, Some(format!("chmod 644 {}", check.certificate_file))));
-        }
-    }
-}
-
-/// Checks the chain: who signed the certificate, and whether that CA is valid.
-pub fn chain(check: &PairCheck<'_>, chain: &Chain, findings: &mut Vec<Finding>) {
-    let Some(certificate) = check.pair.certificate.valid() else { return };
-    let file = check.certificate_file.as_str();
-    let (ca_file, read, exposes_key) = match chain {
-        Chain::Itself => {
-            if certificate.signed_by(certificate) == Signed::No {
-                let signer = subject::shown(&certificate.issuer);
-                findings.push(warning(
-                    file,
-                    format!("it is signed by {signer}, and edge nodes do not get the certificate of that issuer"),
-                    None,
-                ));
-            }
-            return;
-        }
-        Chain::Signed { file, read, exposes_key } => (file.as_str(), read.as_ref(), *exposes_key),
-    };
-    // The copy of the cluster's CA is made by `stream`, the hub's CA by `ca`.
-    let is_stream = *check.kind == Kind::Stream;
-    if exposes_key {
-        let hint = if is_stream { check.make() } else { Some("make it again: edge-certgen ca --force".to_owned()) };
-        findings.push(exposed_key(ca_file, hint));
-    }
-    let ca = match read {
-        Read::Absent => return findings.push(error(ca_file, "the file is missing", check.make())),
-        Read::Invalid(why) => return findings.push(error(ca_file, why, check.make())),
-        Read::Valid(ca) => ca,
-    };
-    match certificate.signed_by(ca) {
-        Signed::Yes => {}
-        Signed::Unknown => {
-            findings.push(warning(
-                file,
-                format!("cannot check whether {ca_file} signed it: the signature algorithm is not supported"),
-                None,
+            findings.push(error(
+                &check.certificate_file,
+                text,
+                Some(format!("chmod 644 {}", quoted(&format!("{}{}", check.pair.prefix, check.certificate_file)))),
             ));
         }
-        Signed::No => {
-            let signer = subject::shown(&certificate.issuer);
-            findings.push(error(file, format!("it is not signed by {ca_file}, but by {signer}"), check.make()));
-        }
-    }
-    if check.pair.key.valid().is_some_and(|key| matches_key(ca, key)) {
-        let text = "it is the private key of the CA: anyone who can read it can sign certificates";
-        findings.push(error(&check.key_file, text, check.make_with("--new-key --force")));
-    }
-    if ca.authority != Authority::Yes {
-        findings.push(error(ca_file, "it is not a CA certificate", None));
-    }
-    let left = ca.days_left(check.now);
-    let end = if check.now > ca.not_after {
-        format!("it expired on {}", times::date(ca.not_after))
-    } else if left <= check.soon(ca) {
-        expires_in(left)
-    } else {
-        return;
-    };
-    let finding = error(ca_file, end, (!is_stream).then(|| "renew it: edge-certgen ca".to_owned()));
-    // The check of the hub's CA may have found it already.
-    if !findings.contains(&finding) {
-        findings.push(finding);
     }
 }
 
 /// Checks a directory: if other users can write to it, the modes of its files do not protect them.
-pub fn directory(file: &str, role: &str, mode: u32, findings: &mut Vec<Finding>) {
+pub fn directory(prefix: &str, file: &str, role: &str, mode: u32, findings: &mut Vec<Finding>) {
     if mode & 0o022 == 0 {
         return;
     }
     let finding = error(
         file,
         format!("its mode is {mode:04o}: other users can replace the {role}"),
-        Some(format!("chmod go-w {file}")),
+        Some(format!("chmod go-w {}", quoted(&format!("{prefix}{file}")))),
     );
     if !findings.contains(&finding) {
         findings.push(finding);

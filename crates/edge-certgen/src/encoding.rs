@@ -7,7 +7,9 @@ use pem::{EncodeConfig, LineEnding, Pem};
 pub(crate) struct Block {
     pub(crate) label: String,
     pub(crate) der: Vec<u8>,
-    /// Whether it is encrypted in the old way of OpenSSL, with a header inside the block.
+    /// Whether there are headers inside the block, before its content.
+    pub(crate) has_headers: bool,
+    /// Whether it is encrypted in the old way of OpenSSL, by such a header.
     pub(crate) has_encryption_header: bool,
 }
 
@@ -22,20 +24,55 @@ const PRIVATE_KEY: &[u8] = b"PRIVATE KEY-----";
 
 pub(crate) const CERTIFICATE: &str = "CERTIFICATE";
 
-/// All blocks of a file, in order; text between them is skipped, as in every other loader.
+/// All blocks of a file that Go finds, in order; like Go, text between them and damaged blocks are skipped.
+///
+/// Errors: why there is none.
 pub(crate) fn blocks(bytes: &[u8]) -> Result<Vec<Block>, String> {
     if bytes.is_empty() {
         return Err("it is empty".to_owned());
     }
+    let found: Vec<Block> = spans(bytes).into_iter().filter_map(block).collect();
+    if !found.is_empty() {
+        return Ok(found);
+    }
     if let Some(why) = unseen(bytes) {
         return Err(format!("{why}, so programs written in Go find no PEM block"));
     }
-    let found = pem::parse_many(bytes).map_err(|_| "its PEM block is damaged: it is not valid base64".to_owned())?;
-    if found.is_empty() {
-        let begins = bytes.windows(BEGIN.len()).any(|window| window == BEGIN);
-        return Err(if begins { "its PEM block is incomplete: it has no END line" } else { "it is not PEM" }.to_owned());
+    let contains = |marker: &[u8]| bytes.windows(marker.len()).any(|window| window == marker);
+    Err(match (contains(BEGIN), contains(END)) {
+        (false, _) => "it is not PEM",
+        (true, false) => "its PEM block is incomplete: it has no END line",
+        (true, true) => "its PEM block is damaged: it is not valid base64",
     }
-    Ok(found.into_iter().map(block).collect())
+    .to_owned())
+}
+
+/// How many blocks begin in a file that Go does not find: they are damaged, indented or incomplete.
+pub(crate) fn skipped(bytes: &[u8]) -> usize {
+    let begun = bytes.windows(BEGIN.len()).filter(|window| *window == BEGIN).count();
+    begun.saturating_sub(blocks(bytes).map_or(0, |blocks| blocks.len()))
+}
+
+/// The text of each block, from its line of BEGIN to its line of END. A block without END ends where another begins.
+fn spans(bytes: &[u8]) -> Vec<&[u8]> {
+    let (mut spans, mut begin, mut at) = (Vec::new(), None, 0);
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let end = at + line.len();
+        if label(line, BEGIN).is_some() {
+            begin = Some((at, label(line, BEGIN)));
+        } else if let (Some((start, begun)), Some(ended)) = (begin, label(line, END)) {
+            spans.extend(bytes.get(start..end).filter(|_| begun == Some(ended)));
+            begin = None;
+        }
+        at = end;
+    }
+    spans
+}
+
+/// The label of a line that contains nothing but this marker; spaces may follow.
+fn label<'l>(line: &'l [u8], marker: &[u8]) -> Option<&'l [u8]> {
+    let label = line.trim_ascii_end().strip_prefix(marker)?.strip_suffix(DASHES)?;
+    (!label.windows(DASHES.len()).any(|window| window == DASHES)).then_some(label)
 }
 
 /// Why Go does not find a block that the pem crate finds: Go, and so cloudcore and the apiserver, requires BEGIN
@@ -52,8 +89,7 @@ fn unseen(bytes: &[u8]) -> Option<&'static str> {
         if at > 0 {
             return Some("its PEM block is indented, or has text before it on the same line");
         }
-        let label = line.trim_ascii_end().strip_prefix(marker).and_then(|rest| rest.strip_suffix(DASHES));
-        if label.is_none_or(|label| label.windows(DASHES.len()).any(|window| window == DASHES)) {
+        if label(line, marker).is_none() {
             return Some("its PEM block has other text on the line of BEGIN or END");
         }
     }
@@ -83,9 +119,11 @@ pub(crate) fn contains_key(bytes: &[u8]) -> bool {
     bytes.windows(PRIVATE_KEY.len()).any(|window| window == PRIVATE_KEY)
 }
 
-fn block(pem: Pem) -> Block {
+fn block(text: &[u8]) -> Option<Block> {
+    let pem = pem::parse(text).ok()?;
     let has_encryption_header = pem.headers().get("Proc-Type").is_some_and(|kind| kind.contains("ENCRYPTED"));
-    Block { label: pem.tag().to_owned(), has_encryption_header, der: pem.into_contents() }
+    let has_headers = pem.headers().iter().next().is_some();
+    Some(Block { label: pem.tag().to_owned(), has_headers, has_encryption_header, der: pem.into_contents() })
 }
 
 /// A block as text, lines of 64 ending in a line feed.

@@ -6,10 +6,10 @@ use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use edge_host::{Error, FileSnapshot, Host, MAX_READ, Result, ResultExt, State};
+use edge_host::{Error, FileSnapshot, Host, MAX_READ, Result, ResultExt, State, quoted};
 
-use crate::catalog::cluster_cas;
-use crate::cert::Certificate;
+use crate::cert::{Certificate, bundle_from_pem, each_from_pem};
+use crate::cluster;
 use crate::encoding::without_keys;
 use crate::key::{KeyError, PrivateKey};
 use crate::kind::{Dirs, Kind};
@@ -43,12 +43,16 @@ pub struct Pair {
     pub certificate_path: PathBuf,
     /// The key's path below the root.
     pub key_path: PathBuf,
+    /// The directory of an image, which a command of a shell must have before these paths.
+    pub prefix: String,
     /// The file of the certificate.
     pub certificate_found: FileSnapshot,
     /// The file of the key.
     pub key_found: FileSnapshot,
     /// The certificate.
     pub certificate: Read<Certificate>,
+    /// The certificates after it in the same file, which a server sends with it; or why one cannot be read.
+    pub chain: Vec<std::result::Result<Certificate, String>>,
     /// The key.
     pub key: Read<PrivateKey>,
     /// The previous keys, which a renewal keeps beside it.
@@ -70,6 +74,18 @@ impl Pair {
     /// Whether the certificate matches the key; none where one of them cannot be read.
     pub fn matches(&self) -> Option<bool> {
         Some(matches_key(self.certificate.valid()?, self.key.valid()?))
+    }
+
+    /// The command that moves away what is not a file, in place of which nothing is made.
+    pub fn move_away(&self, path: &Path, found: &FileSnapshot) -> Option<String> {
+        let is_file = matches!(found.state, State::File { .. } | State::Absent);
+        let shown = quoted(&format!("{}{}", self.prefix, path.display()));
+        (!is_file).then(|| format!("move it away: mv {shown} {shown}.away"))
+    }
+
+    /// The valid certificates after the first one.
+    pub fn intermediates(&self) -> Vec<Certificate> {
+        self.chain.iter().filter_map(|read| read.clone().ok()).collect()
     }
 
     /// Whether a renewal with a new key was interrupted between its two renames: the certificate still matches
@@ -96,6 +112,8 @@ pub fn pair(host: &Host, dirs: &Dirs, kind: &Kind) -> Result<Pair> {
     let (certificate_path, key_path) = (dirs.certificate(kind), dirs.key(kind));
     let (certificate_found, key_found) = (host.root.find(&certificate_path)?, host.root.find(&key_path)?);
     let certificate = parsed(&certificate_found, Certificate::from_pem);
+    let chain =
+        each_from_pem(&certificate_found.bytes).map_or_else(|_| Vec::new(), |each| each.into_iter().skip(1).collect());
     let complete = |key: PrivateKey| match certificate.valid() {
         Some(certificate) => key.with_public_of(certificate.algorithm, certificate.point()),
         None => key,
@@ -112,8 +130,26 @@ pub fn pair(host: &Host, dirs: &Dirs, kind: &Kind) -> Result<Pair> {
         }
         _ => Vec::new(),
     };
-    let written = Written::default();
-    Ok(Pair { certificate_path, key_path, certificate_found, key_found, certificate, key, old_keys, written })
+    let (written, prefix) = (Written::default(), prefix(host));
+    Ok(Pair {
+        certificate_path,
+        key_path,
+        prefix,
+        certificate_found,
+        key_found,
+        certificate,
+        chain,
+        key,
+        old_keys,
+        written,
+    })
+}
+
+fn prefix(host: &Host) -> String {
+    if host.root.is_live() {
+        return String::new();
+    }
+    host.root.display(Path::new("/")).display().to_string().trim_end_matches('/').to_owned()
 }
 
 /// Reads a key pair that is to be made, with what an interrupted run of the same call has written.
@@ -142,8 +178,9 @@ pub struct Source {
     pub bytes: Vec<u8>,
     /// Whether the file contains more than that, most likely the private key.
     pub is_mixed: bool,
-    /// The certificate.
-    pub certificate: Certificate,
+    /// The certificates in the file, at least one: during a rotation the old and the new CA. The private key decides
+    /// which of them signs.
+    pub certificates: Vec<Certificate>,
     /// Its path, as shown to users.
     pub shown: String,
     key: Place,
@@ -159,9 +196,9 @@ enum Place {
 
 impl Source {
     fn of(bytes: &[u8], shown: String, key: Place) -> Result<Source> {
-        let read = || Ok((Certificate::from_pem(bytes)?, without_keys(bytes)?));
-        let (certificate, public) = read().map_err(|why: String| unreadable(&shown, &why))?;
-        Ok(Source { is_mixed: public != bytes, bytes: public, certificate, shown, key })
+        let read = || Ok((bundle_from_pem(bytes)?, without_keys(bytes)?));
+        let (certificates, public) = read().map_err(|why: String| unreadable(&shown, &why))?;
+        Ok(Source { is_mixed: public != bytes, bytes: public, certificates, shown, key })
     }
 
     /// Reads the key.
@@ -178,7 +215,12 @@ impl Source {
         };
         let key =
             PrivateKey::from_pem(&bytes.ok_or_else(missing)?).map_err(|why| unusable_key(&shown, &why, "--ca-key"))?;
-        Ok((key.with_public_of(self.certificate.algorithm, self.certificate.point()), shown))
+        Ok((key, shown))
+    }
+
+    /// Whether this is the private key of one of its certificates.
+    pub fn has_key(&self, key: &PrivateKey) -> bool {
+        self.certificates.iter().any(|certificate| matches_key(certificate, key))
     }
 }
 
@@ -197,13 +239,14 @@ pub fn cluster_authority(host: &Host, given: &GivenAuthority) -> Result<Source> 
     if given.certificate.is_some() || given.key.is_some() {
         return given_authority(given);
     }
-    for place in cluster_cas()? {
+    let places = cluster::distributions(host)?;
+    for place in &places {
         if let Some(bytes) = host.root.read(&place.certificate)? {
             let shown = host.root.display(&place.certificate).display().to_string();
-            return Source::of(&bytes, shown, Place::Target(place.key));
+            return Source::of(&bytes, shown, Place::Target(place.key.clone()));
         }
     }
-    let clusters: Vec<String> = cluster_cas()?.into_iter().map(|place| place.cluster).collect();
+    let clusters: Vec<String> = places.into_iter().map(|place| place.cluster).collect();
     Err(Error::failed(format!("cannot sign: this host has no CA of {}", clusters.join(", ")))
         .hint("run this on a control plane host, or pass the CA: --ca FILE --ca-key FILE"))
 }
@@ -216,7 +259,10 @@ pub fn hub_authority(host: &Host, given: &GivenAuthority, dirs: &Dirs) -> Result
     let path = dirs.certificate(&Kind::Ca);
     let Some(bytes) = host.root.read(&path)? else { return Ok(None) };
     let shown = host.root.display(&path).display().to_string();
-    Source::of(&bytes, shown, Place::Target(dirs.key(&Kind::Ca))).map(Some)
+    let mut source = Source::of(&bytes, shown, Place::Target(dirs.key(&Kind::Ca)))?;
+    // The hub reads only the first block, so only that CA is its own.
+    source.certificates.truncate(1);
+    Ok(Some(source))
 }
 
 fn given_authority(given: &GivenAuthority) -> Result<Source> {

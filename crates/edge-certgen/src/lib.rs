@@ -5,12 +5,16 @@
 //! Writes those key pairs: streamCA.crt and rootCA in /etc/kubeedge/ca, the others in /etc/kubeedge/certs.
 //! Runs no programs.
 
+pub mod apiserver;
 pub mod authority;
 pub mod catalog;
 pub mod cert;
+pub mod chain;
 pub mod cli;
 mod cloudcore;
+pub mod cluster;
 pub mod diagnose;
+mod edgecore;
 mod encoding;
 pub mod facts;
 pub mod issue;

@@ -9,12 +9,13 @@ use edge_host::{Error, Inverse, Node, Plan, Result, ResultExt, State};
 
 use crate::authority::Ready;
 use crate::cert::{Authority, Certificate};
+use crate::chain::{self, Problem};
 use crate::facts::{Pair, Read, matches_key};
 use crate::issue::{self, Contents};
 use crate::key::{Algorithm, PrivateKey};
 use crate::names::{self, Name};
 use crate::request::{KeyChoice, Request};
-use crate::sign::{Signed, Signer};
+use crate::sign::Signer;
 use crate::{subject, times};
 
 /// Mode bits that let other users read or replace a private key.
@@ -77,10 +78,12 @@ pub fn decide(
     pair: &Pair,
     request: &Request,
     given: Option<PrivateKey>,
-    ca: &Certificate,
+    authorities: &[Certificate],
     now: i64,
 ) -> Result<Decision> {
-    if let Some(why) = why_not(pair, request, given.as_ref(), now).or_else(|| why_not_signed(pair, ca)) {
+    refuse_other_than_files(pair)?;
+    let why = why_not(pair, request, given.as_ref(), now).or_else(|| why_not_signed(pair, request, authorities, now));
+    if let Some(why) = why {
         return Ok(Decision::Make { why, key: key(pair, request, given)? });
     }
     Ok(keep(pair, request))
@@ -90,6 +93,7 @@ pub fn decide(
 ///
 /// Errors: exit 4 where a new key would lock out every edge node and --new-key is not given.
 pub fn decide_authority(pair: &Pair, request: &Request, given: Option<PrivateKey>, now: i64) -> Result<Decision> {
+    refuse_other_than_files(pair)?;
     let locked_out = |what: &str| {
         let shown = pair.key_path.display();
         Error::refused(format!("cannot make {}: {what}", pair.certificate_path.display())).hint(format!(
@@ -128,6 +132,17 @@ pub fn decide_authority(pair: &Pair, request: &Request, given: Option<PrivateKey
         }
         None => Ok(keep(pair, request)),
     }
+}
+
+/// Nothing is made in place of a directory.
+fn refuse_other_than_files(pair: &Pair) -> Result<()> {
+    for (path, found) in [(&pair.certificate_path, &pair.certificate_found), (&pair.key_path, &pair.key_found)] {
+        if let Some(hint) = pair.move_away(path, found) {
+            let why = format!("it is {}, not a file", found.state.describe());
+            return Err(Error::cannot("replace", path, why).hint(hint));
+        }
+    }
+    Ok(())
 }
 
 fn keep(pair: &Pair, request: &Request) -> Decision {
@@ -181,12 +196,22 @@ fn why_not(pair: &Pair, request: &Request, given: Option<&PrivateKey>, now: i64)
     (request.replace && !pair.written.certificate).then(|| "--force".to_owned())
 }
 
-fn why_not_signed(pair: &Pair, ca: &Certificate) -> Option<String> {
+fn why_not_signed(pair: &Pair, request: &Request, authorities: &[Certificate], now: i64) -> Option<String> {
     let certificate = pair.certificate.valid()?;
-    match certificate.signed_by(ca) {
-        Signed::Yes | Signed::Unknown => None,
-        Signed::No => Some(format!("it is signed by another CA: {}", subject::shown(&certificate.issuer))),
-    }
+    // A program that reads only the first block sends no other certificate.
+    let sent = if request.loads.first_block_only { Vec::new() } else { pair.intermediates() };
+    let Some(found) = chain::find(certificate, &sent, authorities, now) else {
+        return Some(format!("it is signed by another CA: {}", subject::shown(&certificate.issuer)));
+    };
+    Some(match found.problem(now)? {
+        Problem::Expired(ca) => {
+            format!("its CA {} expired on {}", subject::shown(&ca.subject), times::date(ca.not_after))
+        }
+        Problem::NotYetValid(ca) => {
+            format!("its CA {} is not valid before {}", subject::shown(&ca.subject), times::date(ca.not_before))
+        }
+        Problem::NotCa(ca) => format!("it is signed by {}, which is not a CA", subject::shown(&ca.subject)),
+    })
 }
 
 fn key(pair: &Pair, request: &Request, given: Option<PrivateKey>) -> Result<Key> {
@@ -204,10 +229,9 @@ fn key(pair: &Pair, request: &Request, given: Option<PrivateKey>) -> Result<Key>
         return Ok(new);
     }
     let unusable = |why: &str| {
-        let hint = match pair.key_found.state {
-            State::File { .. } => "replace it with --new-key, which keeps it with the extension .old",
-            _ => "move it away: a private key must be a regular file",
-        };
+        let hint = pair.move_away(&pair.key_path, &pair.key_found);
+        let hint =
+            hint.unwrap_or_else(|| "replace it with --new-key, which keeps it with the extension .old".to_owned());
         Error::failed(format!("cannot use the private key {}: {why}", pair.key_path.display())).hint(hint)
     };
     match &pair.key {

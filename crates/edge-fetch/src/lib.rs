@@ -11,6 +11,7 @@ pub mod archive;
 mod download;
 mod file;
 pub mod folder;
+mod gzip;
 mod proxy;
 mod sum;
 pub mod sums;
@@ -18,5 +19,6 @@ pub mod sums;
 #[cfg(feature = "download")]
 pub use download::{Download, download};
 pub use file::{beside, find, open};
+pub use gzip::unzip;
 pub use proxy::Proxy;
 pub use sum::{Summed, checksum, hex, is_sha256, sha256, sum_of};

@@ -5,3 +5,4 @@ mod install;
 mod killed;
 mod locks;
 mod offline;
+mod status;

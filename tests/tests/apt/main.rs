@@ -4,3 +4,4 @@
 
 mod judge;
 mod live;
+mod status;

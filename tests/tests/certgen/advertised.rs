@@ -36,8 +36,7 @@ fn stream_without_addresses_uses_those_of_cloudcore_yaml() {
     assert!(ran.stderr.starts_with(&format!("edge-certgen: cannot read {yaml}: ")), "{}", ran.stderr);
     config("modules:\n  cloudHub:\n    advertiseAddress: [192.0.2.9, 'a b']\n");
     let ran = certgen(&tree, &["server", "-n"]).expect(3);
-    let left_out =
-        format!("warning: {yaml} advertises \"a b\", which is not a valid address or name; it is left out\n");
+    let left_out = format!("warning: {yaml} advertises \"a b\": it is not a valid address or name; it is left out\n");
     assert!(ran.stderr.contains(&left_out), "{}", ran.stderr);
     config("modules:\n  CloudHub:\n    advertiseAddress:\n    - 192.0.2.7\n    dnsNames: [cloud.example.com]\n");
     let note = format!("note: using the addresses that {yaml}:3 advertises: IP:192.0.2.7, DNS:cloud.example.com\n");

@@ -6,9 +6,13 @@ use edge_host::action::Bytes;
 use edge_host::{Error, Exit, Host, Inverse, Mode, Node, Outcome, Plan, Result, apply, apply_part};
 
 use crate::authority::{self, Ready};
-use crate::catalog::cluster_cas;
+use crate::cert::{Certificate, bundle_from_pem};
 use crate::cli::{Names, Options};
 use crate::cloudcore;
+use crate::cluster;
+use crate::diagnose::cluster::{Known, lacks_nodes};
+use crate::edgecore;
+use crate::encoding::without_keys;
 use crate::facts::{self, Source};
 use crate::issue::Contents;
 use crate::key::PrivateKey;
@@ -36,9 +40,15 @@ pub(crate) fn stream(host: &mut Host, options: &Options, given: &Names) -> Resul
     let now = clock(host)?;
     let call = call.with_names(host)?;
     let source = facts::cluster_authority(host, &authority)?;
+    let cloud = cloudcore::read(host).and_then(|(_, read)| read.ok()).map(|found| found.names).unwrap_or_default();
+    let nodes_given = !given.node_ip.is_empty() || !given.node_name.is_empty();
+    let known = Known { cloud: &cloud, node: &edgecore::names(host), nodes_given };
+    if let Some(text) = lacks_nodes(&call.request.names, &cluster::read(host)?, known) {
+        host.report.warning(&text);
+    }
     let mut plan = Plan::new();
     let copy = host.root.find(&call.dirs.stream_ca())?;
-    if copy.bytes != source.bytes {
+    if copy.bytes != source.bytes && !contains_all(&copy.bytes, &source) {
         let node = Node::File { content: Bytes::Known(source.bytes.clone()), mode: 0o644 };
         let why = if source.is_mixed {
             format!("only the certificates of {}", source.shown)
@@ -51,6 +61,14 @@ pub(crate) fn stream(host: &mut Host, options: &Options, given: &Names) -> Resul
     refuse_cluster_ca(host, &plan)?;
     let outcome = apply(host, plan)?;
     Ok(hint_next_step(host, &call.kind, outcome))
+}
+
+/// Whether a bundle of the user's contains all certificates of the CA, and nothing but certificates.
+fn contains_all(bytes: &[u8], source: &Source) -> bool {
+    let is_public = without_keys(bytes).is_ok_and(|public| public == bytes);
+    let bundle = bundle_from_pem(bytes).unwrap_or_default();
+    let has = |certificate: &Certificate| bundle.iter().any(|other| other.der == certificate.der);
+    is_public && source.certificates.iter().all(has)
 }
 
 pub(crate) fn ca(host: &mut Host, options: &Options) -> Result<Outcome> {
@@ -67,7 +85,7 @@ pub(crate) fn ca(host: &mut Host, options: &Options) -> Result<Outcome> {
 
 pub(crate) fn server(host: &mut Host, options: &Options, given: &Names) -> Result<Outcome> {
     let names = request::names_or_variables(given)?;
-    by_hub(host, options, &Kind::Server, names, None)
+    by_hub(host, options, &Kind::Server, names, None, false)
 }
 
 pub(crate) fn edge(host: &mut Host, options: &Options, given: &Names) -> Result<Outcome> {
@@ -82,7 +100,7 @@ pub(crate) fn edge(host: &mut Host, options: &Options, given: &Names) -> Result<
                 .hint("make one for each node: edge-certgen edge --cert-dir DIR"));
         }
     };
-    by_hub(host, options, &Kind::Edge, names, node)
+    by_hub(host, options, &Kind::Edge, names, node, false)
 }
 
 /// `genCertAndKey NAME [IP…]`.
@@ -97,24 +115,38 @@ pub(crate) fn named(host: &mut Host, options: &Options, name: &str, addresses: &
         return Err(Error::usage("cannot make stream with genCertAndKey: it is signed by the cluster's CA")
             .hint("make it: edge-certgen stream --ip IP"));
     }
-    by_hub(host, options, &kind, given, None)
+    by_hub(host, options, &kind, given, None, true)
 }
 
 /// Makes a key pair signed by rootCA, which is made first if missing, in one run.
-fn by_hub(host: &mut Host, options: &Options, kind: &Kind, names: Vec<Name>, node: Option<&str>) -> Result<Outcome> {
-    let outcome = make_by_hub(host, options, kind, names, node)?;
+fn by_hub(
+    host: &mut Host,
+    options: &Options,
+    kind: &Kind,
+    names: Vec<Name>,
+    node: Option<&str>,
+    is_for_all: bool,
+) -> Result<Outcome> {
+    let outcome = make_by_hub(host, options, kind, names, node, is_for_all)?;
     Ok(hint_next_step(host, kind, outcome))
 }
 
 /// The same without the hint about a restart.
+///
+/// `is_for_all`: a pair as certgen.sh made it, whatever its name: people copy its `server` to edge nodes, and old
+/// manifests of cloudcore mount its `edge`, so it serves as a server and as a client.
 pub(crate) fn make_by_hub(
     host: &mut Host,
     options: &Options,
     kind: &Kind,
     names: Vec<Name>,
     node: Option<&str>,
+    is_for_all: bool,
 ) -> Result<Outcome> {
-    let (dirs, entry) = (request::dirs(host, options)?, kind.entry()?);
+    let (dirs, mut entry) = (request::dirs(host, options)?, kind.entry()?);
+    if is_for_all {
+        entry.usages = Kind::Other(kind.stem().to_owned()).entry()?.usages;
+    }
     let request = request::of_pair(options, &entry, names, node)?;
     let authority = request::authority(options, kind)?;
     let call = Call { options, dirs, kind: kind.clone(), request };
@@ -154,7 +186,7 @@ fn refuse_cluster_ca(host: &Host, plan: &Plan) -> Result<()> {
     for action in &plan.actions {
         let Some(path) = action.path() else { continue };
         let target = host.root.canonical(path)?;
-        for place in cluster_cas()? {
+        for place in cluster::distributions(host)? {
             for file in [&place.certificate, &place.key] {
                 if host.root.canonical(file)? != target {
                     continue;
@@ -205,12 +237,12 @@ fn advertised(host: &mut Host, stem: &str) -> Result<Vec<Name>> {
             "pass the addresses or names that clients connect to: edge-certgen {stem} --ip IP --dns NAME"
         ))
     };
-    let Some((path, read)) = cloudcore::read(host)? else { return Err(missing("")) };
-    let file = path.display().to_string();
+    let Some((path, read)) = cloudcore::read(host) else { return Err(missing("")) };
+    let file = host.root.display(path).display().to_string();
     let found = read.map_err(|why| facts::unreadable(&file, &why))?;
-    for entry in &found.invalid {
-        host.report
-            .warning(&format!("{file} advertises {entry:?}, which is not a valid address or name; it is left out"));
+    for invalid in &found.invalid {
+        let (entry, why) = (&invalid.entry, invalid.why);
+        host.report.warning(&format!("{file} advertises {entry:?}: {why}; it is left out"));
     }
     if found.names.is_empty() {
         return Err(missing(&format!(", and {file} advertises none")));
@@ -285,13 +317,13 @@ impl<'a> Call<'a> {
     }
 
     fn leaf(&self, host: &Host, source: &Source, key: Option<PrivateKey>, now: i64, to: &mut Plan) -> Result<()> {
-        if key.as_ref().is_some_and(|key| facts::matches_key(&source.certificate, key)) {
+        if key.as_ref().is_some_and(|key| source.has_key(key)) {
             return Err(Error::refused("cannot use the given private key: it is the private key of the CA")
                 .hint(format!("use another one: {CA_KEY_HINT}")));
         }
         let pair = facts::pair_to_make(host, &self.dirs, &self.kind)?;
-        let decision = decide(&pair, &self.request, key, &source.certificate, now)?;
-        let is_key_of_ca = pair.key.valid().is_some_and(|key| facts::matches_key(&source.certificate, key));
+        let decision = decide(&pair, &self.request, key, &source.certificates, now)?;
+        let is_key_of_ca = pair.key.valid().is_some_and(|key| source.has_key(key));
         if is_key_of_ca && !matches!(decision, Decision::Make { key: Key::New(_) | Key::Given(_), .. }) {
             let shown = pair.key_path.display();
             return Err(Error::refused(format!("cannot use the private key {shown}: it is the private key of the CA"))

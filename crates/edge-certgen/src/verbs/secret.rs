@@ -61,7 +61,7 @@ pub(crate) fn build(host: &mut Host, common: &Common, options: &Options) -> Resu
             .hint("make it, then print it: edge-certgen edge; then: edge-certgen secret cloudcore"));
     }
     host.report.result_to_stderr();
-    let outcome = super::make::make_by_hub(host, options, &Kind::Edge, Vec::new(), None)?;
+    let outcome = super::make::make_by_hub(host, options, &Kind::Edge, Vec::new(), None, true)?;
     debug_assert_eq!(host.mode, Mode::Apply);
     let text = document(host, options, Shape::Cloudcore, "kubeedge")?;
     host.report.document(text.as_bytes())?;
@@ -100,7 +100,7 @@ fn of_section(section: &dyn TableLike) -> Option<Template> {
     })
 }
 
-fn document(host: &Host, options: &Options, shape: Shape, namespace: &str) -> Result<String> {
+fn document(host: &mut Host, options: &Options, shape: Shape, namespace: &str) -> Result<String> {
     let template = template(shape)?;
     let dirs = request::dirs(host, options)?;
     let kind = Kind::named(&template.pair)?;
@@ -115,6 +115,12 @@ fn document(host: &Host, options: &Options, shape: Shape, namespace: &str) -> Re
     if pair.matches() != Some(true) {
         return Err(Error::failed(format!("cannot make a Secret: {certificate} does not match the private key {key}"))
             .hint(format!("show the problems: edge-certgen check {}", kind.stem())));
+    }
+    // Old manifests of cloudcore mount this pair as that of its server.
+    if shape == Shape::Cloudcore && pair.certificate.valid().is_some_and(|found| !found.is_for("serverAuth")) {
+        let text = format!("cloudcore serves with {certificate}, and its extendedKeyUsage does not include serverAuth");
+        host.report.warning(&text);
+        host.report.hint("make it for both: edge-certgen genCertAndKey edge");
     }
     let authority = host.root.read(&authority_path)?.ok_or_else(|| missing(&shown(&authority_path)))?;
     Certificate::from_pem(&authority).map_err(|why| facts::unreadable(&shown(&authority_path), &why))?;

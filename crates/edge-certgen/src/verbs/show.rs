@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use edge_host::{Error, Host, Outcome, Result};
 
-use crate::cert::{Authority, Certificate, all_from_pem};
+use crate::cert::{Authority, Certificate, each_from_pem};
+use crate::encoding;
 use crate::facts::{self, matches_key};
 use crate::key::{KeyError, PrivateKey};
 use crate::report::{all_names, certificate_record, end_shown, key_record};
@@ -23,7 +24,7 @@ pub(crate) fn run(host: &mut Host, files: &[PathBuf]) -> Result<Outcome> {
     let now = facts::now();
     let mut read = Vec::new();
     for file in files {
-        read.push((facts::own_name(file), content(file)?));
+        read.push((facts::own_name(file), content(host, file)?));
     }
     let has_certificates = read.iter().any(|(_, content)| matches!(content, Content::Certificates(_)));
     for (name, content) in &read {
@@ -51,13 +52,21 @@ pub(crate) fn run(host: &mut Host, files: &[PathBuf]) -> Result<Outcome> {
     Ok(Outcome::default())
 }
 
-fn content(file: &Path) -> Result<Content> {
+fn content(host: &mut Host, file: &Path) -> Result<Content> {
     let name = facts::own_name(file);
     let path = if request::is_stdin(file) { file.to_path_buf() } else { request::absolute("FILE", file)? };
     let bytes = facts::own_file(&path)?
         .ok_or_else(|| Error::failed(format!("cannot read {name}: No such file or directory")))?;
-    let why = match all_from_pem(&bytes) {
-        Ok(certificates) => return Ok(Content::Certificates(certificates)),
+    let why = match each_from_pem(&bytes) {
+        Ok(each) if each.iter().any(Result::is_ok) => {
+            let damaged = each.iter().filter(|read| read.is_err()).count() + encoding::skipped(&bytes);
+            if damaged > 0 {
+                host.report
+                    .warning(&format!("{name}: {damaged} of its PEM blocks are damaged, incomplete or indented"));
+            }
+            return Ok(Content::Certificates(each.into_iter().flatten().collect()));
+        }
+        Ok(each) => each.into_iter().find_map(Result::err).unwrap_or_default(),
         Err(why) => why,
     };
     match PrivateKey::from_pem(&bytes) {

@@ -195,3 +195,38 @@ fn openssl_connects_with_both_versions() {
         assert_eq!(count("Verify return code:"), count("Verify return code: 0 (ok)"), "{}", ran.stdout);
     }
 }
+
+#[test]
+fn pair_of_gen_cert_and_key_serves_and_is_accepted_as_a_client() {
+    if go(&["x", "y"]).is_none() || !can_unshare() {
+        return skip("certgen_live_tls client", "no go or no namespaces here");
+    }
+    let tree = Tree::new();
+    for name in ["server", "edge"] {
+        certgen(&tree, &["genCertAndKey", name, "192.0.2.1"]).expect(0);
+        let files = ["ca/rootCA.crt".to_owned(), format!("certs/{name}.crt"), format!("certs/{name}.key")];
+        let [ca, crt, key] = files.map(|path| at(&tree, &path));
+        assert_eq!(go(&["hub", &ca, &crt, &key, "192.0.2.1"]).unwrap().expect(0).stdout, served(&["192.0.2.1"]));
+        go(&["client", &ca, &crt, &key]).unwrap().expect(0);
+    }
+    // The judge rejects what only a server has.
+    let own = Tree::new();
+    certgen(&own, &["server", "--ip", "192.0.2.1"]).expect(0);
+    let [ca, crt, key] = ["ca/rootCA.crt", "certs/server.crt", "certs/server.key"].map(|path| at(&own, path));
+    assert!(go(&["client", &ca, &crt, &key]).unwrap().expect(1).stderr.contains("incompatible key usage"));
+    // openssl: both ends, with the old and the new CA in one file.
+    let pki = Pki::usual("old");
+    let bundle = at(&tree, "ca/bundle.crt");
+    shell(&format!("cat {} {} > {bundle}", pki.at("old.crt"), at(&tree, "ca/rootCA.crt")));
+    let script = format!(
+        "ip link set lo up && cd {} || exit 9
+        openssl s_server -accept 10002 -cert certs/server.crt -key certs/server.key -CAfile ca/bundle.crt -Verify 1 -verify_return_error -naccept 1 -quiet >/dev/null 2>&1 &
+        until grep -qi ':2712 ' /proc/net/tcp6 /proc/net/tcp 2>/dev/null; do sleep 0.05; done
+        {{ sleep 1; echo; }} | openssl s_client -connect 127.0.0.1:10002 -cert certs/edge.crt -key certs/edge.key -CAfile ca/bundle.crt -verify_return_error 2>&1 | grep -E 'Verify return code|alert|error'
+        wait $!; echo server $?",
+        tree.at("etc/kubeedge").display()
+    );
+    let output = Command::new("timeout").args(["60", "unshare", "-n", "sh", "-uc", &script]).output().unwrap();
+    let ran = Ran::of(&output).expect(0);
+    assert!(ran.stdout.contains("Verify return code: 0 (ok)") && !ran.stdout.contains("alert"), "{}", ran.stdout);
+}

@@ -1,0 +1,132 @@
+//! What this host knows of the cluster: its CA, and whether its apiserver checks the certificates of nodes.
+
+use std::path::{Path, PathBuf};
+
+use edge_host::{Host, Result};
+use edge_yaml::Value;
+
+use crate::apiserver::{self, Dials, Flags};
+use crate::catalog::{ClusterCa, cluster_cas};
+use crate::cert::{Certificate, bundle_from_pem};
+use crate::facts::Read;
+use crate::names::{self, Name};
+
+/// The facts of the cluster.
+#[derive(Debug, Default)]
+pub struct Cluster {
+    /// The CA of each distribution whose CA is on this host.
+    pub authorities: Vec<ClusterAuthority>,
+    /// The apiserver, if it checks the certificates of nodes.
+    pub verifier: Option<Verifier>,
+    /// Addresses and names of the control plane: those that its apiserver serves.
+    pub control_plane: Vec<Name>,
+    /// Files that could not be read, and why: what they would say is unknown.
+    pub unknown: Vec<(String, String)>,
+}
+
+/// The CA of a cluster.
+#[derive(Debug)]
+pub struct ClusterAuthority {
+    /// The distribution.
+    pub cluster: String,
+    /// Its certificate's path, as it is on the host.
+    pub file: String,
+    /// The certificates in it.
+    pub read: Read<Vec<Certificate>>,
+}
+
+/// An apiserver that checks the certificates of nodes.
+#[derive(Debug)]
+pub struct Verifier {
+    /// Where that is set: `/etc/kubernetes/manifests/kube-apiserver.yaml: --kubelet-certificate-authority`, `k3s`.
+    pub by: String,
+    /// The path of the CAs that it accepts.
+    pub file: String,
+    /// The CAs that it accepts.
+    pub authorities: Read<Vec<Certificate>>,
+    /// Whether it reaches nodes by address or by name.
+    pub dials: Dials,
+}
+
+/// The distributions, each with its data directory in use.
+pub fn distributions(host: &Host) -> Result<Vec<ClusterCa>> {
+    let moved = |place: ClusterCa| {
+        let dir = place.data.as_ref().and_then(|(_, config)| data_dir(host, config));
+        dir.map_or_else(|| place.clone(), |dir| place.clone().moved_to(&dir))
+    };
+    Ok(cluster_cas()?.into_iter().map(moved).collect())
+}
+
+/// `data-dir` in a configuration of k3s or RKE2.
+fn data_dir(host: &Host, config: &Path) -> Option<PathBuf> {
+    let bytes = host.root.read(config).ok()??;
+    let value = edge_yaml::read(std::str::from_utf8(&bytes).ok()?).ok()?;
+    value.get("data-dir").and_then(Value::as_str).map(PathBuf::from).filter(|dir| dir.is_absolute())
+}
+
+/// Reads all of it; a file that cannot be read is reported in [`Cluster::unknown`].
+pub fn read(host: &Host) -> Result<Cluster> {
+    let (mut cluster, mut is_answered) = (Cluster::default(), false);
+    for place in distributions(host)? {
+        let options = place.options.as_deref().map(|path| (path, flags(host, path)));
+        let flags = match options {
+            Some((path, Err(why))) => {
+                cluster.unknown.push((path.display().to_string(), why));
+                None
+            }
+            Some((path, Ok(Some(flags)))) => Some((path, flags)),
+            _ => None,
+        };
+        let read = bundle(host, &place.certificate);
+        let is_here = !matches!(read, Read::Absent);
+        if let (true, Read::Valid(serving)) = (is_here || flags.is_some(), bundle(host, &place.serving)) {
+            cluster.control_plane.extend(serving.into_iter().take(1).flat_map(|certificate| certificate.names));
+        }
+        if let Some((_, flags)) = &flags {
+            let advertised = flags.value("advertise-address").and_then(|text| names::address("", text).ok());
+            cluster.control_plane.extend(advertised);
+        }
+        // The first apiserver that is found answers; others are leftovers.
+        if !is_answered {
+            is_answered = is_here || flags.is_some();
+            cluster.verifier = verifier(host, &place, is_here, flags);
+        }
+        if is_here {
+            let file = place.certificate.display().to_string();
+            cluster.authorities.push(ClusterAuthority { cluster: place.cluster, file, read });
+        }
+    }
+    Ok(cluster)
+}
+
+fn verifier(host: &Host, place: &ClusterCa, is_here: bool, flags: Option<(&Path, Flags)>) -> Option<Verifier> {
+    let dials = flags.as_ref().map_or(Dials::Either, |(_, flags)| flags.dials());
+    if let Some((path, flags)) = flags {
+        let authority = flags.value(apiserver::AUTHORITY).filter(|path| !path.is_empty())?;
+        let file = flags.host_path(Path::new(authority));
+        let by = format!("{}: --{}", path.display(), apiserver::AUTHORITY);
+        let authorities = bundle(host, &file);
+        return Some(Verifier { by, file: file.display().to_string(), authorities, dials });
+    }
+    (is_here && place.verifies).then(|| Verifier {
+        by: format!("{} always does", place.cluster),
+        file: place.certificate.display().to_string(),
+        authorities: bundle(host, &place.certificate),
+        dials,
+    })
+}
+
+fn flags(host: &Host, path: &Path) -> std::result::Result<Option<Flags>, String> {
+    let Some(bytes) = host.root.read(path).map_err(|error| error.cause().to_owned())? else { return Ok(None) };
+    let text = std::str::from_utf8(&bytes).map_err(|_| "it is not valid UTF-8".to_owned())?;
+    let is_manifest = path.extension().is_some_and(|extension| extension == "yaml");
+    if is_manifest { Flags::of_manifest(text).map(Some) } else { Ok(Some(Flags::of_list(text))) }
+}
+
+fn bundle(host: &Host, path: &Path) -> Read<Vec<Certificate>> {
+    match host.root.read(path) {
+        Ok(None) => Read::Absent,
+        Ok(Some(bytes)) => bundle_from_pem(&bytes).map_or_else(Read::Invalid, Read::Valid),
+        Err(error) => Read::Invalid(error.cause().to_owned()),
+    }
+}
