@@ -3,7 +3,7 @@
 use edge_host::{Error, Exit, Host, Mode, Outcome, Plan, Result, apply_part};
 
 use crate::cli::ApplyArgs;
-use crate::request::{CgroupPolicy, Request};
+use crate::request::{CgroupPolicy, Request, SwapPolicy};
 use crate::{cgroup, kernel, reboot, stored, swap};
 
 pub(crate) fn apply(host: &mut Host, args: &ApplyArgs) -> Result<Outcome> {
@@ -15,12 +15,15 @@ pub(crate) fn apply(host: &mut Host, args: &ApplyArgs) -> Result<Outcome> {
     let kernel = kernel::facts(host, &request.modules, &request.sysctls)?;
     kernel::plan(&kernel, &request.modules, &request.sysctls, args.overrides, &mut plan)?;
     let overridden = if args.overrides { Vec::new() } else { kernel::overridden(&kernel, &request.sysctls) };
-    let mut advice = Vec::new();
+    let (mut advice, mut warnings) = (Vec::new(), Vec::new());
     // Swap is re-enabled at boot, or a sysctl is set back, until somebody does it, and that is not what was requested.
     let mut has_manual_step = !overridden.is_empty();
     if let Some(policy) = request.swap {
         let facts = swap::facts(host)?;
         advice = swap::advice(&facts, policy);
+        if policy == SwapPolicy::Off {
+            warnings = swap::without_source(&facts);
+        }
         has_manual_step |= swap::plan(facts, policy, &mut plan)?;
     }
     let needs_reboot = match request.memory_cgroup {
@@ -32,7 +35,8 @@ pub(crate) fn apply(host: &mut Host, args: &ApplyArgs) -> Result<Outcome> {
         plan.notes.extend(advice);
     }
     cgroup::report_volatile_changes(cgroup::volatile_root(host)?.as_deref(), &mut plan);
-    for (_, text) in &overridden {
+    warnings.extend(overridden.iter().map(|(_, text)| text.clone()));
+    for text in &warnings {
         host.report.warning(text);
     }
     if !overridden.is_empty() {
