@@ -195,7 +195,9 @@ pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
 
 /// A path for a manual step.
 fn show(root: &Root, path: impl AsRef<Path>) -> String {
-    root.display(path.as_ref()).display().to_string()
+    let shown = root.display(path.as_ref()).display().to_string();
+    // Of the root itself.
+    shown.strip_suffix('/').filter(|shown| !shown.is_empty()).map_or(shown.clone(), str::to_owned)
 }
 
 /// A call of systemctl for a unit of the host or image.

@@ -15,8 +15,7 @@ const MAIN: &str = "/etc/cloud/cloud.cfg";
 const DIR: &str = "/etc/cloud/cloud.cfg.d";
 const DISABLED: &str = "/etc/cloud/cloud-init.disabled";
 /// Directories with the data of an instance: on the boot partition of boards, and those of the NoCloud data source.
-const SEEDS: [&str; 5] =
-    ["/var/lib/cloud/seed/nocloud", "/var/lib/cloud/seed/nocloud-net", "/boot", "/boot/firmware", "/etc/cloud/seed"];
+const SEEDS: [&str; 4] = ["/var/lib/cloud/seed/nocloud", "/var/lib/cloud/seed/nocloud-net", "/boot", "/boot/firmware"];
 /// What takes precedence comes last.
 const SEED_FILES: [&str; 2] = ["vendor-data", "user-data"];
 const SCRIPTS: [&str; 4] = [

@@ -24,13 +24,16 @@ pub(super) struct Command {
     pub(super) text: String,
     /// The whole script, which names the device.
     script: String,
+    /// The file that runs the script, or the same file.
+    start: PathBuf,
 }
 
 impl Command {
     /// The source of swap that this command is, with the manual step.
     pub(super) fn source(self, root: &Root, source: &'static str, at_boot: AtBoot, why: &str) -> SwapSource {
         let place = format!("{}:{}", show(root, &self.file), self.line);
-        let found = SwapSource::new(source, &self.file, &self.text, at_boot).because(why);
+        let by = if self.start == self.file { String::new() } else { format!(" by {}", show(root, &self.start)) };
+        let found = SwapSource::new(source, &self.file, &self.text, at_boot).because(format!("{why}{by}"));
         let found = found.manual_step(format!("remove the command {:?} from {place}", self.text));
         SwapSource { line: Some(self.line), devices: Devices::Text(self.script), ..found }
     }
@@ -59,10 +62,11 @@ pub(super) fn in_command(root: &Root, file: &Path, line: usize, argv: &[String])
 
 fn found(root: &Root, file: &Path, before: usize, text: &str, script: Script) -> Option<Command> {
     let (mut seen, mut queue) = (HashSet::new(), Vec::new());
+    let start = file.to_path_buf();
     let (mut file, mut before, mut text, mut script) = (file.to_path_buf(), before, text.to_owned(), script);
     loop {
         if let Some((line, command)) = script.turns_on {
-            return Some(Command { file, line: before + line, text: command, script: text });
+            return Some(Command { file, line: before + line, text: command, script: text, start });
         }
         queue.extend(script.calls.into_iter().rev().map(PathBuf::from));
         (file, text) = loop {
