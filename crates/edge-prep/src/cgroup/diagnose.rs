@@ -146,11 +146,14 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
             _ => {}
         },
     }
-    if let (Some(live), Err(error)) = (&facts.live, &option)
-        && super::plan::is_available(live.memory)
-    {
-        let text = format!("the memory cgroup is on, but it is unknown whether it persists across reboots: {error}");
-        findings.push(Finding { severity: Severity::Warning, text, ..of_error(error) });
+    match (&facts.live, &option) {
+        (Some(live), Err(error)) if super::plan::is_available(live.memory) => {
+            let text =
+                format!("the memory cgroup is on, but it is unknown whether it persists across reboots: {error}");
+            findings.push(Finding { severity: Severity::Warning, text, ..of_error(error) });
+        }
+        (Some(live), Err(error)) if live.memory == Memory::Unknown => findings.push(of_error(error)),
+        _ => {}
     }
     let is_off = facts.live.as_ref().is_some_and(|live| live.memory == Memory::Off);
     if option == Ok(MemoryOption::Disabled) && !is_off {
@@ -264,6 +267,23 @@ mod tests {
         let mut without = facts(pi(on), Some(live(Memory::Off, on)));
         without.live.as_mut().unwrap().has_memcg = Some(false);
         assert_eq!(findings(&without)[0].file, "kernel configuration");
+    }
+
+    #[test]
+    fn findings_of_an_unmounted_partition_have_the_text_of_status() {
+        let cause = "cannot find the boot command line: PARTUUID=1 is not mounted at /boot/firmware as in /etc/fstab";
+        let blocked = || Layout::Blocked(Error::refused(cause).hint("mount /boot/firmware"));
+        for (memory, severity) in
+            [(Memory::Off, Severity::Error), (Memory::Unknown, Severity::Error), (Memory::On, Severity::Warning)]
+        {
+            let facts = facts(blocked(), Some(live(memory, "root=x")));
+            let status = status(&facts);
+            assert_eq!((status[1].state.as_str(), status[1].text.starts_with(cause)), ("unknown", true), "{status:?}");
+            let findings = findings(&facts);
+            let found = findings.last().unwrap();
+            assert!(found.text.ends_with(cause), "{found:?}");
+            assert_eq!((found.severity, found.hint.as_deref()), (severity, Some("mount /boot/firmware")), "{memory:?}");
+        }
     }
 
     #[test]

@@ -193,6 +193,12 @@ pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     Ok(found)
 }
 
+/// For the fuzz target.
+pub(crate) fn script_swap(text: &str) -> Option<usize> {
+    shell::quoted_command(text);
+    shell::Script::read(text).turns_on.map(|(line, _)| line)
+}
+
 /// A path for a manual step.
 fn show(root: &Root, path: impl AsRef<Path>) -> String {
     let shown = root.display(path.as_ref()).display().to_string();

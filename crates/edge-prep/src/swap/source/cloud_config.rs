@@ -50,10 +50,7 @@ fn read_at(text: &str, depth: usize) -> Vec<Setting> {
 fn mapping(document: &Document<'_>, depth: usize) -> Vec<Setting> {
     let value = document.merged();
     let mut all = Vec::new();
-    let mut add = |path: Vec<Step>, item| {
-        let position = Path::new(path).and_then(|path| document.position(&path));
-        all.push(Setting { line: position.map_or(1, |position| position.line), item });
-    };
+    let mut add = |path: Vec<Step>, item| all.push((Path::new(path), item));
     let key = |name: &str| Step::Key(name.to_owned());
     if let Some(swap) = value.get("swap") {
         let size = swap.get("size");
@@ -102,7 +99,9 @@ fn mapping(document: &Document<'_>, depth: usize) -> Vec<Setting> {
             }
         }
     }
-    all
+    let lines = document.lines(all.iter().map(|(path, _)| path.as_ref()));
+    let settings = all.into_iter().zip(lines);
+    settings.map(|((_, item), line)| Setting { line: line.unwrap_or(1), item }).collect()
 }
 
 /// What the lines show where the text is not YAML: the key at the beginning of a line.

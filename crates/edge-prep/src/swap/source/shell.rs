@@ -203,9 +203,10 @@ pub(super) fn quoted_command(text: &str) -> Option<(usize, String)> {
     (1..).zip(text.lines()).find_map(|(number, line)| {
         let line = line.trim();
         let prints = ["--show", "--summary", "\"-s\"", "'-s'"].iter().any(|option| line.contains(option));
+        let first_quote = line.find(['"', '\'', '`']).unwrap_or(line.len());
         let is_command = line.match_indices(SWAPON).any(|(at, _)| {
             let (before, after) = (&line[..at], &line[at + SWAPON.len()..]);
-            before.ends_with(['"', '\'', '/', '`']) && before.contains(['"', '\'', '`']) && !after.starts_with(is_part)
+            before.ends_with(['"', '\'', '/', '`']) && at > first_quote && !after.starts_with(is_part)
         });
         (is_command && !prints && !line.starts_with('#')).then(|| (number, line.to_owned()))
     })
