@@ -1,5 +1,6 @@
 //! Kernel modules and sysctls: in edge-prep's own files for the next boot, and in the running kernel of a live host.
 
+mod modprobe;
 mod modules;
 mod running;
 mod sysctl;
@@ -70,6 +71,11 @@ pub fn plan(facts: &Facts, modules: &[Module], sysctls: &[Sysctl], overrides: bo
         }
     }
     Ok(())
+}
+
+/// The requested modules that are not loaded at boot although a file lists them: why.
+pub fn blocked(facts: &Facts, modules: &[Module]) -> Vec<String> {
+    modules.iter().filter_map(|module| facts.modules.blocked(module)).map(|(text, _)| text).collect()
 }
 
 /// The requested sysctls that a later file sets to a different value at boot: each with what it will be, and because

@@ -96,3 +96,28 @@ fn override_writes_the_usual_file_where_nothing_is_later() {
     prep(&tree, &["check", "--override"]).expect(2);
     prep(&tree, &["apply", "--override"]).expect(2);
 }
+
+#[test]
+fn module_that_modprobe_d_blocks_is_a_manual_step() {
+    for text in ["# x\nblacklist br-netfilter\n", "# x\ninstall br_netfilter /bin/true\n"] {
+        let tree = Tree::with(&[("etc/modprobe.d/site.conf", text), ("usr/lib/modprobe.d/x.conf", "blacklist loop\n")]);
+        let place = format!("{}:2", tree.at("etc/modprobe.d/site.conf").display());
+        for _ in 0..2 {
+            let ran = prep(&tree, &["apply", "--module", "br_netfilter"]).expect(3);
+            let warning =
+                format!("edge-prep: warning: module br_netfilter will not be loaded at boot: {place} blocks it\n");
+            assert!(ran.stderr.contains(&warning), "{}", ran.stderr);
+        }
+        let ran = prep(&tree, &["check"]).expect(3);
+        assert!(
+            ran.stdout.contains(&format!("{place}: error: module br_netfilter will not be loaded")),
+            "{}",
+            ran.stdout
+        );
+        // A file of the same name in /etc hides the vendor's; other lines block nothing.
+        tree.write("etc/modprobe.d/x.conf", "options loop max_loop=8\n");
+        tree.write("etc/modprobe.d/site.conf", "softdep br_netfilter pre: bridge\n");
+        prep(&tree, &["apply", "--module", "loop"]).expect(0);
+        prep(&tree, &["check"]).expect(0);
+    }
+}

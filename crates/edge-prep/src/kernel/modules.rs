@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use edge_host::{Error, FileSnapshot, Finding, Host, Result, StatusLine};
 use serde::{Deserialize, Serialize};
 
+use super::modprobe::{self, Blocked};
 use super::running::{ModuleState, Running};
 use crate::report::{Shown, finding};
 
@@ -63,6 +64,7 @@ pub(super) struct ModuleFacts {
     listed: BTreeMap<String, Listed>,
     /// None for an image, where nothing is known of a running kernel.
     running: Option<Running>,
+    blocked: BTreeMap<String, Blocked>,
     shown: Shown,
     pub(super) own: FileSnapshot,
 }
@@ -78,6 +80,7 @@ pub(super) fn facts(host: &Host, modules: &[Module]) -> Result<ModuleFacts> {
     Ok(ModuleFacts {
         listed: effective_modules(&texts),
         running: Running::read(&host.root, modules)?,
+        blocked: modprobe::blocked(host)?,
         shown: Shown::of(&host.root),
         own: super::snapshot(&host.root, Path::new(super::MODULES_FILE))?,
     })
@@ -121,9 +124,23 @@ impl ModuleFacts {
         self.listed(module).is_none() && self.state(module) != Some(ModuleState::BuiltInUnlisted)
     }
 
+    /// Why it is not loaded at boot although it is listed, and the place of the line that blocks it.
+    pub(super) fn blocked(&self, module: &Module) -> Option<(String, String)> {
+        let is_built_in = matches!(self.state(module), Some(ModuleState::BuiltIn | ModuleState::BuiltInUnlisted));
+        let blocked = self.blocked.get(&module.kernel_name()).filter(|_| !is_built_in)?;
+        let place = self.shown.place(&blocked.file, blocked.line);
+        Some((format!("module {} will not be loaded at boot: {place} blocks it", module.name()), place))
+    }
+
     /// Whether modprobe must load it now; an error where that cannot work.
     pub(super) fn needs_load(&self, module: &Module) -> Result<bool> {
+        let is_blocked = self.blocked.get(&module.kernel_name()).is_some_and(|blocked| blocked.always);
         match (&self.running, self.state(module)) {
+            (_, Some(ModuleState::NotLoaded)) if is_blocked => {
+                let place = self.blocked(module).map(|(_, place)| place).unwrap_or_default();
+                Err(Error::cannot("load", format!("module {}", module.name()), format!("{place} blocks it"))
+                    .hint(format!("comment out {place}, then run the command again")))
+            }
             (Some(running), Some(ModuleState::Missing)) => Err(running.missing(module)),
             (_, state) => Ok(state == Some(ModuleState::NotLoaded)),
         }
@@ -175,6 +192,8 @@ impl ModuleFacts {
         if place.is_none() && !matches!(state, Some(ModuleState::BuiltIn | ModuleState::BuiltInUnlisted)) {
             let text = format!("module {name} is not loaded at boot: no file in modules-load.d lists it");
             findings.push(finding(text, None, apply));
+        } else if let Some((text, place)) = self.blocked(module) {
+            findings.push(finding(text, Some(&place), format!("comment out {place}")));
         }
         findings
     }

@@ -15,14 +15,14 @@ pub(crate) fn apply(host: &mut Host, args: &ApplyArgs) -> Result<Outcome> {
     let kernel = kernel::facts(host, &request.modules, &request.sysctls)?;
     kernel::plan(&kernel, &request.modules, &request.sysctls, args.overrides, &mut plan)?;
     let overridden = if args.overrides { Vec::new() } else { kernel::overridden(&kernel, &request.sysctls) };
-    let (mut advice, mut warnings) = (Vec::new(), Vec::new());
-    // Swap is re-enabled at boot, or a sysctl is set back, until somebody does it, and that is not what was requested.
-    let mut has_manual_step = !overridden.is_empty();
+    let (mut advice, mut warnings) = (Vec::new(), kernel::blocked(&kernel, &request.modules));
+    // What is not in effect after a reboot until somebody does something is not what was requested.
+    let mut has_manual_step = !overridden.is_empty() || !warnings.is_empty();
     if let Some(policy) = request.swap {
         let facts = swap::facts(host)?;
         advice = swap::advice(&facts, policy);
         if policy == SwapPolicy::Off {
-            warnings = swap::without_source(&facts);
+            warnings.extend(swap::without_source(&facts));
         }
         has_manual_step |= swap::plan(facts, policy, &mut plan)?;
     }
