@@ -12,6 +12,7 @@ mod fstab;
 mod iptables_save;
 mod journal;
 mod openpgp;
+mod swap_script;
 mod toml;
 mod unit;
 mod yaml;
@@ -45,6 +46,7 @@ pub const TARGETS: &[Target] = &[
     iptables_save::TARGET,
     journal::TARGET,
     openpgp::TARGET,
+    swap_script::TARGET,
     toml::TARGET,
     unit::TARGET,
     yaml::TARGET,

@@ -36,7 +36,7 @@ pub enum Verb {
     ///
     /// Without --for, only what the options name is changed.
     #[command(after_help = ROLES)]
-    Apply(RequestArgs),
+    Apply(ApplyArgs),
 
     /// Check the host for what was requested; exit 3 if there are problems
     ///
@@ -63,6 +63,18 @@ What the roles request:
 Examples:
   edge-prep apply --for edgecore
   edge-prep apply --swap off -n";
+
+/// What is requested, and how it is set.
+#[derive(Debug, Clone, Args)]
+pub struct ApplyArgs {
+    /// What is requested.
+    #[command(flatten)]
+    pub request: RequestArgs,
+
+    /// Where a later file sets a requested sysctl to a different value, write into a file after that one
+    #[arg(long = "override")]
+    pub overrides: bool,
+}
 
 /// What is requested.
 #[derive(Debug, Clone, Args)]

@@ -7,6 +7,11 @@ use serde_json::Value;
 
 use crate::swap::source::fstab_lines::{self, FstabLines};
 
+/// The line of the first command of a shell script that turns swap on, from 1.
+pub fn script_swap(text: &str) -> Option<usize> {
+    crate::swap::source::script_swap(text)
+}
+
 /// The swap lines of an fstab, from 1, and whether they are active.
 pub fn fstab_swap(bytes: &[u8]) -> Vec<(usize, bool)> {
     let lines = fstab_lines::swap_lines(bytes);

@@ -1,11 +1,14 @@
 //! Kernel modules and sysctls: in edge-prep's own files for the next boot, and in the running kernel of a live host.
 
+mod modprobe;
 mod modules;
+mod running;
 mod sysctl;
 
 pub use modules::{Module, effective_modules};
 pub use sysctl::{Sysctl, effective_sysctls};
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -34,28 +37,26 @@ pub fn facts(host: &Host, modules: &[Module], sysctls: &[Sysctl]) -> Result<Fact
     Ok(Facts { modules: modules::facts(host, modules)?, sysctls: sysctl::facts(host, sysctls)? })
 }
 
-/// The part of the plan that does not need the modules to be loaded.
-pub fn plan(facts: &Facts, modules: &[Module], sysctls: &[Sysctl], plan: &mut Plan) -> Result<()> {
-    let names = modules.iter().map(Module::name);
-    let missing: Vec<String> = names.filter(|name| !facts.modules.persists(name)).map(str::to_owned).collect();
+/// The part of the plan that does not need the modules to be loaded. `overrides`: sysctls that a later file sets to a
+/// different value go into a file after that one.
+pub fn plan(facts: &Facts, modules: &[Module], sysctls: &[Sysctl], overrides: bool, plan: &mut Plan) -> Result<()> {
+    let missing = modules.iter().filter(|module| facts.modules.needs_listing(module));
+    let missing: Vec<String> = missing.map(|module| module.name().to_owned()).collect();
     let own = &facts.modules.own;
-    own_file(plan, MODULES_FILE, own, own.bytes.clone(), &missing, "loads modules at boot")?;
-    let missing: Vec<String> =
-        sysctls.iter().filter(|sysctl| !facts.sysctls.persists(sysctl)).map(Sysctl::line).collect();
-    let kept = facts.sysctls.own_without(sysctls);
-    own_file(plan, SYSCTL_FILE, &facts.sysctls.own, kept, &missing, "sets sysctls at boot")?;
+    own_file(plan, Path::new(MODULES_FILE), own, own.bytes.clone(), &missing, "loads modules at boot")?;
+    let mut files: BTreeMap<&Path, Vec<&Sysctl>> = BTreeMap::new();
     for sysctl in sysctls {
-        if let Some(by) = facts.sysctls.overridden(sysctl) {
-            plan.note(format!(
-                "{} will still be {} after a reboot: {} takes precedence",
-                sysctl.key,
-                by.value,
-                by.place()
-            ));
+        if let Some(file) = facts.sysctls.target(sysctl, overrides) {
+            files.entry(file).or_default().push(sysctl);
         }
     }
+    for (file, sysctls) in files {
+        let Some((own, kept)) = facts.sysctls.own_without(file, &sysctls) else { continue };
+        let lines: Vec<String> = sysctls.iter().map(|sysctl| sysctl.line()).collect();
+        own_file(plan, file, own, kept, &lines, "sets sysctls at boot")?;
+    }
     for module in modules {
-        if facts.modules.needs_load(module) {
+        if facts.modules.needs_load(module)? {
             let argv = vec!["modprobe".to_owned(), "--".to_owned(), module.name().to_owned()];
             let probe = vec!["test".to_owned(), "-d".to_owned(), module.sys_path()];
             // No inverse: another program may use the module by then, and a loaded module does no harm.
@@ -70,6 +71,22 @@ pub fn plan(facts: &Facts, modules: &[Module], sysctls: &[Sysctl], plan: &mut Pl
         }
     }
     Ok(())
+}
+
+/// The requested modules that are not loaded at boot although a file lists them: why.
+pub fn blocked(facts: &Facts, modules: &[Module]) -> Vec<String> {
+    modules.iter().filter_map(|module| facts.modules.blocked(module)).map(|(text, _)| text).collect()
+}
+
+/// The requested sysctls that a later file sets to a different value at boot: each with what it will be, and because
+/// of which line.
+pub fn overridden<'s>(facts: &Facts, sysctls: &'s [Sysctl]) -> Vec<(&'s Sysctl, String)> {
+    let text = |sysctl: &'s Sysctl| {
+        let at = facts.sysctls.overridden(sysctl)?;
+        let (place, value) = (facts.sysctls.place(at), &at.value);
+        Some((sysctl, format!("{} will still be {value} after a reboot: {place} takes precedence", sysctl.key)))
+    };
+    sysctls.iter().filter_map(text).collect()
 }
 
 /// The second part: live values, some of which exist only once their module is loaded.
@@ -95,12 +112,20 @@ fn snapshot(root: &Root, path: &Path) -> Result<FileSnapshot> {
 }
 
 /// Plans the write of an own file: the kept bytes, then these lines.
-fn own_file(plan: &mut Plan, path: &str, own: &FileSnapshot, kept: Vec<u8>, lines: &[String], why: &str) -> Result<()> {
+fn own_file(
+    plan: &mut Plan,
+    path: &Path,
+    own: &FileSnapshot,
+    kept: Vec<u8>,
+    lines: &[String],
+    why: &str,
+) -> Result<()> {
     if lines.is_empty() {
         return Ok(());
     }
     // A snapshot of a link is one of a mask: other links are followed.
     if matches!(own.state, State::Link { .. }) {
+        let path = path.display();
         return Err(Error::refused(format!("cannot write {path}: it is masked by a link to {MASK}"))
             .hint(format!("remove the link (rm {path}), then run the command again")));
     }
@@ -113,7 +138,7 @@ fn own_file(plan: &mut Plan, path: &str, own: &FileSnapshot, kept: Vec<u8>, line
         text.push(b'\n');
     }
     let node = Node::File { content: Bytes::Known(text), mode: OWN_FILE_MODE };
-    plan.write(Path::new(path), own.clone(), node, Inverse::Whole, why).details = lines.to_vec();
+    plan.write(path, own.clone(), node, Inverse::Whole, why).details = lines.to_vec();
     Ok(())
 }
 

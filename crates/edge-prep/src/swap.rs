@@ -23,7 +23,7 @@ use edge_host::{Editor, Host, Plan, Result};
 
 use crate::request::SwapPolicy;
 pub use active::{Active, StopMethod};
-pub use diagnose::{findings, status};
+pub use diagnose::{findings, status, without_source};
 pub use machine::{Cgroup, Kernel};
 pub use policy::advice;
 pub use source::{AtBoot, Devices, SwapSource};

@@ -103,7 +103,12 @@ impl Settings {
 
     /// The commands of `ExecStart=`.
     pub fn exec_start(&self) -> Vec<Command> {
-        self.list("Service", "ExecStart").into_iter().flat_map(|one| exec::commands(one, &self.unit)).collect()
+        self.commands("ExecStart")
+    }
+
+    /// The commands of `ExecStart=`, `ExecStartPre=` and the like.
+    pub fn commands(&self, key: &str) -> Vec<Command> {
+        self.list("Service", key).into_iter().flat_map(|one| exec::commands(one, &self.unit)).collect()
     }
 
     /// The variables of `Environment=`, sorted by name.

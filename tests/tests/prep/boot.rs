@@ -256,8 +256,11 @@ fn unedited_boot_configuration_is_reported_with_the_manual_step() {
             "grubby --update-kernel=ALL --remove-args=cgroup_disable=memory",
         ),
         (
-            vec![("boot/extlinux/extlinux.conf", "# made by u-boot-update\nLABEL a\nAPPEND cgroup_disable=memory\n")],
-            "remove cgroup_disable=memory from U_BOOT_PARAMETERS",
+            vec![
+                ("boot/extlinux/extlinux.conf", "# made by u-boot-update\nLABEL a\nAPPEND cgroup_disable=memory\n"),
+                ("etc/default/u-boot", "U_BOOT_PARAMETERS=\"quiet cgroup_disable=memory\"\n"),
+            ],
+            "remove cgroup_disable=memory from the line U_BOOT_PARAMETERS= in DIR/etc/default/u-boot",
         ),
     ] {
         let tree = Tree::with(&files);

@@ -103,7 +103,7 @@ fn unreadable_file_is_an_error() {
 fn ostree_is_recognized_by_its_files() {
     let tree = Tree::with(&[("usr/bin/rpm-ostree", ""), ("ostree/repo/config", "")]);
     let ran = prep(&tree, &["status"]).expect(0);
-    assert!(ran.stdout.contains("boot command line: unset: rpm-ostree"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("boot command line: unknown: rpm-ostree"), "{}", ran.stdout);
 }
 
 #[test]

@@ -187,9 +187,7 @@ fn rpi_swap_gets_a_drop_in() {
     let tree = with(&[("etc/rpi/swap.conf.d/99-x.conf", set)]);
     let ran = off(&tree).expect(3);
     assert!(
-        ran.stderr.contains(
-            "manual step: set Mechanism=none in /etc/rpi/swap.conf.d/99-x.conf, which takes precedence over a drop-in"
-        ),
+        ran.stderr.contains("/etc/rpi/swap.conf.d/99-x.conf, which takes precedence over a drop-in"),
         "{}",
         ran.stderr
     );
@@ -240,13 +238,15 @@ fn manual_steps_are_reported_with_their_line() {
     assert_same(&tree.snapshot(), &before, "manual steps");
     assert!(ran.stdout.ends_with("\n1 change, manual step required\n"), "{}", ran.stdout);
     assert_eq!(off(&tree).expect(3).stdout, "no changes, manual step required\n");
+    let root = tree.path().display();
     for text in [
-        "/etc/crypttab:2",
-        "remove `swap:` from /etc/cloud/cloud.cfg.d/50-swap.cfg:2",
-        "set ResourceDisk.EnableSwap=n in /etc/waagent.conf:2",
-        "echo RESUME=none > /etc/initramfs-tools/conf.d/resume && update-initramfs -u",
-        "set SWAP=false in /etc/default/armbian-zram-config",
+        "DIR/etc/crypttab:2",
+        "remove `swap:` from DIR/etc/cloud/cloud.cfg.d/50-swap.cfg:2",
+        "set ResourceDisk.EnableSwap=n in DIR/etc/waagent.conf:2",
+        "echo RESUME=none > DIR/etc/initramfs-tools/conf.d/resume && chroot DIR update-initramfs -u",
+        "set SWAP=false in DIR/etc/default/armbian-zram-config",
     ] {
+        let text = &text.replace("DIR", &root.to_string());
         assert!(ran.stderr.contains(text), "{text}: {}", ran.stderr);
         assert!(prep(&tree, &["status"]).expect(0).stdout.contains(text), "{text}");
     }
@@ -262,9 +262,7 @@ fn fstab_that_cannot_be_edited_is_not_changed() {
     let tree = Tree::with(&[("etc/fstab", &large)]);
     let ran = off(&tree).expect(3);
     assert!(
-        ran.stderr.contains(
-            "manual step: comment out line 1 of /etc/fstab, which edge-prep does not edit: it is larger than 1 MiB"
-        ),
+        ran.stderr.contains("/etc/fstab, which edge-prep does not edit: it is larger than 1 MiB"),
         "{}",
         ran.stderr
     );

@@ -93,33 +93,6 @@ fn hints_of_check_work_as_printed() {
 }
 
 #[test]
-fn settings_in_other_files_count_and_overridden_ones_are_reported() {
-    let tree = Tree::with(&[
-        ("etc/modules-load.d/k8s.conf", "overlay\nbr_netfilter\n"),
-        ("etc/sysctl.d/99-site.conf", "net.ipv4.ip_forward = 0\n"),
-        ("usr/lib/sysctl.d/50-x.conf", "net.bridge.bridge-nf-call-iptables = 1\n"),
-    ]);
-    let args = ["--module", "overlay", "--module", "br-netfilter", "--sysctl", "net.bridge.bridge-nf-call-iptables=1"];
-    let ran = prep(&tree, &[&["apply"], &args as &[&str]].concat()).expect(0);
-    assert!(!ran.stdout.contains("90-edgeutils.conf"), "{}", ran.stdout);
-    let ran = prep(&tree, &["apply", "--sysctl", "net.ipv4.ip_forward=1"]).expect(0);
-    assert!(
-        ran.stderr.contains("will still be 0 after a reboot: /etc/sysctl.d/99-site.conf:1 takes precedence"),
-        "{}",
-        ran.stderr
-    );
-    let ran = prep(&tree, &["check"]).expect(3);
-    assert!(
-        ran.stdout.contains("/etc/sysctl.d/99-site.conf:1: error: net.ipv4.ip_forward will be 0 after a reboot, not 1")
-    );
-    // A different value for the same key replaces the line.
-    prep(&tree, &["apply", "--sysctl", "vm.swappiness=10"]).expect(0);
-    prep(&tree, &["apply", "--sysctl", "vm.swappiness=20"]).expect(0);
-    let own = tree.read("etc/sysctl.d/90-edgeutils.conf");
-    assert!(own.contains("vm.swappiness = 20\n") && !own.contains("= 10"), "{own}");
-}
-
-#[test]
 fn invalid_names_are_refused() {
     let tree = Tree::new();
     for args in [

@@ -34,6 +34,8 @@ pub enum MemoryOption {
     Disabled,
     /// There is none: the kernel uses its default.
     Unset,
+    /// The command line was not found, so its option is not known.
+    Unknown,
 }
 
 /// A file that is one command line.

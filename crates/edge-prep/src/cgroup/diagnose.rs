@@ -1,11 +1,12 @@
 //! What `status` and `check` report about the memory cgroup: its state, and the file or layer that causes it.
 
-use edge_host::{Error, Exit, Finding, StatusLine};
+use edge_host::{Error, Exit, Finding, Severity, StatusLine};
 
 use super::Facts;
 use super::cmdline::{self, DISABLE, ENABLE, MemoryOption};
 use super::layout::Layout;
 use super::live::{BOOTARGS, Hierarchy, Live, Memory};
+use super::plan::UNKNOWN;
 use crate::report::finding;
 
 /// Turns the memory cgroup on.
@@ -23,6 +24,15 @@ const V1_OPTIONS: [&str; 4] = [
     "systemd.unified_cgroup_hierarchy=false",
     "systemd.legacy_systemd_cgroup_controller=yes",
 ];
+
+/// What turns the memory cgroup on: a layout that is not edited has its own step.
+fn turn_on(layout: &Layout) -> &str {
+    match layout {
+        Layout::ManualStep(manual_step) => &manual_step.step,
+        Layout::Unknown => "remove the option where the boot loader sets it, then reboot",
+        _ => TURN_ON,
+    }
+}
 
 /// The lines of `status`.
 pub fn status(facts: &Facts) -> Vec<StatusLine> {
@@ -71,7 +81,7 @@ fn configured(facts: &Facts) -> StatusLine {
     let layout = &facts.layout;
     let name = layout.name();
     match layout.memory_option() {
-        _ if matches!(layout, Layout::Unknown) => line(COMMAND_LINE, "unknown", None, name),
+        Ok(MemoryOption::Unknown) => line(COMMAND_LINE, "unknown", layout.source(), name),
         Ok(MemoryOption::Enabled) => {
             line(COMMAND_LINE, "enabled", layout.source(), &format!("{name}; turns the memory cgroup on"))
         }
@@ -127,24 +137,38 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
             Ok(MemoryOption::Unset) if facts.layout.is_off_by_default() => findings.push(finding(
                 "the boot command line does not turn the memory cgroup on",
                 facts.layout.source().as_deref(),
-                TURN_ON,
+                turn_on(&facts.layout),
             )),
-            Err(error) => {
-                let hint = error.hint_text().map(str::to_owned);
-                findings.push(Finding { hint, ..Finding::error("", error.to_string()) });
+            Ok(MemoryOption::Unknown) => {
+                findings.push(Finding::warning("", UNKNOWN).hint("when the machine runs, use edge-prep check there"))
             }
+            Err(error) => findings.push(of_error(error)),
             _ => {}
         },
+    }
+    match (&facts.live, &option) {
+        (Some(live), Err(error)) if super::plan::is_available(live.memory) => {
+            let text =
+                format!("the memory cgroup is on, but it is unknown whether it persists across reboots: {error}");
+            findings.push(Finding { severity: Severity::Warning, text, ..of_error(error) });
+        }
+        (Some(live), Err(error)) if live.memory == Memory::Unknown => findings.push(of_error(error)),
+        _ => {}
     }
     let is_off = facts.live.as_ref().is_some_and(|live| live.memory == Memory::Off);
     if option == Ok(MemoryOption::Disabled) && !is_off {
         findings.push(finding(
             "the memory cgroup will be off after a reboot: the boot command line disables it",
             facts.layout.source().as_deref(),
-            TURN_ON,
+            turn_on(&facts.layout),
         ));
     }
     findings
+}
+
+/// The boot command line was not found or cannot be edited: the same text as in `status`.
+fn of_error(error: &Error) -> Finding {
+    Finding { hint: error.hint_text().map(str::to_owned), ..Finding::error("", error.to_string()) }
 }
 
 /// Why a running kernel does not have it: its build, its command line, or the device tree.
@@ -171,6 +195,7 @@ fn why_off(facts: &Facts, live: &Live) -> Finding {
             Some("kernel configuration"),
             "install a kernel with CONFIG_MEMCG=y; see this one's: zgrep CONFIG_MEMCG /proc/config.gz",
         ),
+        (_, Err(error)) => of_error(error),
         // Before the device tree: this kernel was started without the option in the file.
         (_, Ok(MemoryOption::Enabled)) => finding(
             format!("the running kernel was started without the option in {file}"),
@@ -178,18 +203,24 @@ fn why_off(facts: &Facts, live: &Live) -> Finding {
             "reboot; if that does not help, the firmware or boot loader reads a different file",
         ),
         (MemoryOption::Disabled, Ok(MemoryOption::Disabled)) => {
-            finding("the boot command line disables the memory cgroup", Some(&file), TURN_ON)
+            finding("the boot command line disables the memory cgroup", Some(&file), turn_on(&facts.layout))
         }
         (MemoryOption::Disabled, _) => {
             let from_tree =
                 live.bootargs.as_deref().is_some_and(|words| cmdline::memory_option(words) == MemoryOption::Disabled);
             let layer = if from_tree { BOOTARGS.to_owned() } else { "boot loader".to_owned() };
-            finding(format!("the kernel was started with {DISABLE}, which is not in {file}"), Some(&layer), TURN_ON)
+            let text = match &facts.layout {
+                Layout::Unknown => format!("the kernel was started with {DISABLE}"),
+                _ => format!("the kernel was started with {DISABLE}, which is not in {file}"),
+            };
+            finding(text, Some(&layer), turn_on(&facts.layout))
         }
-        (MemoryOption::Unset, _) if matches!(facts.layout, Layout::Raspberry(_) | Layout::DebianRaspi(_)) => {
-            finding("this kernel has the memory cgroup off by default", Some(&file), TURN_ON)
+        (MemoryOption::Unset | MemoryOption::Unknown, _)
+            if matches!(facts.layout, Layout::Raspberry(_) | Layout::DebianRaspi(_)) =>
+        {
+            finding("this kernel has the memory cgroup off by default", Some(&file), turn_on(&facts.layout))
         }
-        (MemoryOption::Unset, _) => finding(
+        (MemoryOption::Unset | MemoryOption::Unknown, _) => finding(
             format!("the kernel {} does not have the memory cgroup, and no option disables it", live.release),
             Some("kernel configuration"),
             "install a kernel with CONFIG_MEMCG=y; see this one's: zgrep CONFIG_MEMCG /proc/config.gz",
@@ -236,6 +267,23 @@ mod tests {
         let mut without = facts(pi(on), Some(live(Memory::Off, on)));
         without.live.as_mut().unwrap().has_memcg = Some(false);
         assert_eq!(findings(&without)[0].file, "kernel configuration");
+    }
+
+    #[test]
+    fn findings_of_an_unmounted_partition_have_the_text_of_status() {
+        let cause = "cannot find the boot command line: PARTUUID=1 is not mounted at /boot/firmware as in /etc/fstab";
+        let blocked = || Layout::Blocked(Error::refused(cause).hint("mount /boot/firmware"));
+        for (memory, severity) in
+            [(Memory::Off, Severity::Error), (Memory::Unknown, Severity::Error), (Memory::On, Severity::Warning)]
+        {
+            let facts = facts(blocked(), Some(live(memory, "root=x")));
+            let status = status(&facts);
+            assert_eq!((status[1].state.as_str(), status[1].text.starts_with(cause)), ("unknown", true), "{status:?}");
+            let findings = findings(&facts);
+            let found = findings.last().unwrap();
+            assert!(found.text.ends_with(cause), "{found:?}");
+            assert_eq!((found.severity, found.hint.as_deref()), (severity, Some("mount /boot/firmware")), "{memory:?}");
+        }
     }
 
     #[test]

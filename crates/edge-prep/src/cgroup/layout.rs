@@ -9,8 +9,11 @@ mod grub;
 mod manual_step;
 mod partition;
 mod raspberry;
+mod systemd_boot;
 #[cfg(test)]
 pub(super) mod testing;
+mod u_boot;
+mod u_boot_menu;
 
 use std::path::{Path, PathBuf};
 
@@ -28,6 +31,7 @@ pub use raspberry::Raspberry;
 use super::cmdline::{self, ENABLE, MemoryOption, OneLine};
 
 const NEW_FILE_MODE: u32 = 0o644;
+const BOOT: &str = "/boot";
 
 /// How a host's kernel gets its command line.
 #[derive(Debug, Clone)]
@@ -66,13 +70,22 @@ impl Layout {
             if let Some(layout) = extlinux::find(root)? {
                 return Ok(layout);
             }
-            if let Some(manual_step) = manual_step::u_boot(root)? {
-                return Ok(Layout::ManualStep(manual_step));
+            for find in [u_boot::find, u_boot::flash_kernel] {
+                if let Some(manual_step) = find(root)? {
+                    return Ok(Layout::ManualStep(manual_step));
+                }
             }
             if let Some(layout) = grub::find(root)? {
                 return Ok(layout);
             }
-            Ok(manual_step::systemd_boot(root)?.map_or(Layout::Unknown, Layout::ManualStep))
+            for find in [systemd_boot::find, u_boot::boot_script] {
+                if let Some(manual_step) = find(root)? {
+                    return Ok(Layout::ManualStep(manual_step));
+                }
+            }
+            // Nothing: the partition may not be mounted.
+            partition::check(root, Path::new(BOOT))?;
+            Ok(Layout::Unknown)
         })();
         found.unwrap_or_else(Layout::Blocked)
     }
@@ -110,7 +123,7 @@ impl Layout {
             Layout::Grub(grub) => Ok(grub.memory_option()),
             Layout::ManualStep(manual_step) => Ok(manual_step.option),
             Layout::Blocked(error) => Err(error.clone()),
-            Layout::Unknown => Ok(MemoryOption::Unset),
+            Layout::Unknown => Ok(MemoryOption::Unknown),
         }
     }
 

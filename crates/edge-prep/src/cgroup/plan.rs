@@ -7,6 +7,10 @@ use super::cmdline::{self, MemoryOption};
 use super::layout::Layout;
 use super::live::{Live, Memory};
 
+/// Of an image whose boot configuration was not found.
+pub(super) const UNKNOWN: &str =
+    "it is unknown whether the memory cgroup is on in this image: its boot command line was not found";
+
 /// Plans the edit that turns the memory cgroup on, if one is needed. Returns whether a reboot is needed.
 pub fn plan(facts: &Facts, plan: &mut Plan) -> Result<bool> {
     let option = match (facts.layout.memory_option(), &facts.live) {
@@ -33,7 +37,12 @@ pub fn plan(facts: &Facts, plan: &mut Plan) -> Result<bool> {
         facts.layout.enable(facts.live.is_some(), plan)?;
         return Ok(facts.live.is_some());
     }
-    let Some(live) = &facts.live else { return Ok(false) };
+    let Some(live) = &facts.live else {
+        if option == MemoryOption::Unknown {
+            plan.note(UNKNOWN);
+        }
+        return Ok(false);
+    };
     match live.memory {
         Memory::Off if cmdline::memory_option(&live.cmdline) == MemoryOption::Enabled => {
             plan.note(
@@ -69,10 +78,11 @@ fn needs_edit(option: MemoryOption, facts: &Facts) -> bool {
     match (option, &facts.live) {
         (MemoryOption::Enabled, _) => false,
         (MemoryOption::Disabled, _) => true,
-        (MemoryOption::Unset, Some(live)) if is_available(live.memory) => {
+        (MemoryOption::Unset | MemoryOption::Unknown, Some(live)) if is_available(live.memory) => {
             is_kernels_own(&facts.layout) && cmdline::memory_option(&live.cmdline) == MemoryOption::Enabled
         }
-        (MemoryOption::Unset, Some(Live { memory: Memory::Off, .. })) => true,
+        (MemoryOption::Unset | MemoryOption::Unknown, Some(Live { memory: Memory::Off, .. })) => true,
+        (MemoryOption::Unknown, _) => false,
         (MemoryOption::Unset, _) => facts.layout.is_off_by_default(),
     }
 }

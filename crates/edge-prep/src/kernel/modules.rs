@@ -1,4 +1,4 @@
-//! Kernel modules: which ones boot loads, which are loaded now, and which are built into the kernel.
+//! Kernel modules: which ones boot loads, and which are loaded now.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 use edge_host::{Error, FileSnapshot, Finding, Host, Result, StatusLine};
 use serde::{Deserialize, Serialize};
 
-use crate::report::finding;
+use super::modprobe::{self, Blocked};
+use super::running::{ModuleState, Running};
+use crate::report::{Shown, finding};
 
 /// Directories of systemd-modules-load; of files with the same name, the first takes precedence
 /// (modules-load.d(5)). Without the one below /run, which is lost on reboot.
 const LOAD_DIRS: [&str; 3] = ["/etc/modules-load.d", "/usr/local/lib/modules-load.d", "/usr/lib/modules-load.d"];
 /// Debian's older list; systemd reads it through a link in /etc/modules-load.d.
 const OLD_LIST: &str = "/etc/modules";
-const SYS_MODULE: &str = "/sys/module";
-const RELEASE: &str = "/proc/sys/kernel/osrelease";
-const LIB_MODULES: &str = "/lib/modules";
+pub(super) const SYS_MODULE: &str = "/sys/module";
 pub(super) const RUN: &str = "/run";
 
 /// A module's name, safe as an argument and as part of a path.
@@ -58,22 +58,14 @@ pub struct Listed {
     line: usize,
 }
 
-/// The state of a module in the running kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ModuleState {
-    /// In /sys/module: loaded, or built in and with parameters.
-    Loaded,
-    NotLoaded,
-    /// In modules.builtin only: a built-in module without parameters has no directory in /sys/module.
-    BuiltIn,
-}
-
 /// What was read about modules.
 #[derive(Debug, Clone)]
 pub(super) struct ModuleFacts {
     listed: BTreeMap<String, Listed>,
     /// None for an image, where nothing is known of a running kernel.
-    now: Option<BTreeMap<String, ModuleState>>,
+    running: Option<Running>,
+    blocked: BTreeMap<String, Blocked>,
+    shown: Shown,
     pub(super) own: FileSnapshot,
 }
 
@@ -85,39 +77,12 @@ pub(super) fn facts(host: &Host, modules: &[Module]) -> Result<ModuleFacts> {
     if let Some(bytes) = host.root.read(Path::new(OLD_LIST))? {
         texts.push((PathBuf::from(OLD_LIST), String::from_utf8_lossy(&bytes).into_owned()));
     }
-    let now = if host.root.is_live() { Some(now(host, modules)?) } else { None };
     Ok(ModuleFacts {
         listed: effective_modules(&texts),
-        now,
+        running: Running::read(&host.root, modules)?,
+        blocked: modprobe::blocked(host)?,
+        shown: Shown::of(&host.root),
         own: super::snapshot(&host.root, Path::new(super::MODULES_FILE))?,
-    })
-}
-
-fn now(host: &Host, modules: &[Module]) -> Result<BTreeMap<String, ModuleState>> {
-    let release = host.root.read(Path::new(RELEASE))?.unwrap_or_default();
-    let release = String::from_utf8_lossy(&release).trim().to_owned();
-    let builtin = Path::new(LIB_MODULES).join(release).join("modules.builtin");
-    let builtin = host.root.read(&builtin)?.unwrap_or_default();
-    let builtin = String::from_utf8_lossy(&builtin).into_owned();
-    let mut all = BTreeMap::new();
-    for module in modules {
-        let state = if host.root.find(Path::new(&module.sys_path()))?.exists() {
-            ModuleState::Loaded
-        } else if is_builtin(&builtin, &module.kernel_name()) {
-            ModuleState::BuiltIn
-        } else {
-            ModuleState::NotLoaded
-        };
-        all.insert(module.kernel_name(), state);
-    }
-    Ok(all)
-}
-
-/// Whether modules.builtin (`kernel/fs/overlayfs/overlay.ko` a line) names the module.
-fn is_builtin(list: &str, kernel_name: &str) -> bool {
-    list.lines().any(|line| {
-        let file = line.rsplit('/').next().unwrap_or_default();
-        file.strip_suffix(".ko").is_some_and(|name| name.replace('-', "_") == kernel_name)
     })
 }
 
@@ -152,63 +117,83 @@ pub(super) fn effective_files(host: &Host, dirs: &[&str]) -> Result<Vec<(PathBuf
     Ok(all)
 }
 
-impl Listed {
-    fn place(&self) -> String {
-        format!("{}:{}", self.file.display(), self.line)
-    }
-}
-
 impl ModuleFacts {
-    pub(super) fn persists(&self, name: &str) -> bool {
-        self.listed.contains_key(&name.replace('-', "_"))
+    /// Whether a file must list it so that it is there after a boot. systemd-modules-load fails for the name of a
+    /// built-in module that is not in modules.builtin.
+    pub(super) fn needs_listing(&self, module: &Module) -> bool {
+        self.listed(module).is_none() && self.state(module) != Some(ModuleState::BuiltInUnlisted)
     }
 
-    pub(super) fn needs_load(&self, module: &Module) -> bool {
-        self.state(module) == Some(ModuleState::NotLoaded)
+    /// Why it is not loaded at boot although it is listed, and the place of the line that blocks it.
+    pub(super) fn blocked(&self, module: &Module) -> Option<(String, String)> {
+        let is_built_in = matches!(self.state(module), Some(ModuleState::BuiltIn | ModuleState::BuiltInUnlisted));
+        let blocked = self.blocked.get(&module.kernel_name()).filter(|_| !is_built_in)?;
+        let place = self.shown.place(&blocked.file, blocked.line);
+        Some((format!("module {} will not be loaded at boot: {place} blocks it", module.name()), place))
+    }
+
+    /// Whether modprobe must load it now; an error where that cannot work.
+    pub(super) fn needs_load(&self, module: &Module) -> Result<bool> {
+        let is_blocked = self.blocked.get(&module.kernel_name()).is_some_and(|blocked| blocked.always);
+        match (&self.running, self.state(module)) {
+            (_, Some(ModuleState::NotLoaded)) if is_blocked => {
+                let place = self.blocked(module).map(|(_, place)| place).unwrap_or_default();
+                Err(Error::cannot("load", format!("module {}", module.name()), format!("{place} blocks it"))
+                    .hint(format!("comment out {place}, then run the command again")))
+            }
+            (Some(running), Some(ModuleState::Missing)) => Err(running.missing(module)),
+            (_, state) => Ok(state == Some(ModuleState::NotLoaded)),
+        }
+    }
+
+    fn listed(&self, module: &Module) -> Option<&Listed> {
+        self.listed.get(&module.kernel_name())
+    }
+
+    fn place(&self, module: &Module) -> Option<String> {
+        self.listed(module).map(|listed| self.shown.place(&listed.file, listed.line))
     }
 
     fn state(&self, module: &Module) -> Option<ModuleState> {
-        self.now.as_ref()?.get(&module.kernel_name()).copied()
+        self.running.as_ref()?.state(module)
     }
 
     pub(super) fn status(&self, module: &Module) -> StatusLine {
-        let listed = self.listed.get(&module.kernel_name());
-        let state = match self.state(module) {
-            Some(ModuleState::Loaded) => "loaded",
-            Some(ModuleState::BuiltIn) => "built-in",
-            Some(ModuleState::NotLoaded) => "not-loaded",
-            None => "unknown",
+        let (state, without) = match self.state(module) {
+            Some(ModuleState::Loaded) => ("loaded", "lost on reboot: no file in modules-load.d lists it"),
+            Some(ModuleState::BuiltIn | ModuleState::BuiltInUnlisted) => ("built-in", "part of the running kernel"),
+            Some(ModuleState::NotLoaded) => ("not-loaded", "no file in modules-load.d lists it"),
+            Some(ModuleState::Missing) => ("missing", "the running kernel does not have it"),
+            None => ("unknown", "no file in modules-load.d lists it"),
         };
-        let text = match listed {
-            Some(_) => "loaded at boot",
-            None => "not loaded at boot",
-        };
-        StatusLine {
-            object: format!("module {}", module.name()),
-            state: state.to_owned(),
-            source: listed.map(Listed::place),
-            text: text.to_owned(),
-            ..StatusLine::default()
-        }
+        let place = self.place(module);
+        let text = if place.is_some() { "loaded at boot" } else { without };
+        StatusLine { source: place, ..StatusLine::new(format!("module {}", module.name()), state, text) }
     }
 
     pub(super) fn findings(&self, module: &Module) -> Vec<Finding> {
         let mut findings = Vec::new();
         let name = module.name();
+        let (place, state) = (self.place(module), self.state(module));
         let apply = format!("edge-prep apply --module {name}");
-        let listed = self.listed.get(&module.kernel_name());
-        if self.state(module) == Some(ModuleState::NotLoaded) {
-            let place = listed.map(Listed::place);
-            let hint = if place.is_some() {
-                "see why: systemctl status systemd-modules-load.service".to_owned()
-            } else {
-                apply.clone()
-            };
-            findings.push(finding(format!("module {name} is not loaded"), place.as_deref(), hint));
+        match (&self.running, state) {
+            (Some(running), Some(ModuleState::Missing)) => {
+                let error = running.missing(module);
+                let text = format!("module {name} is not loaded: {}", error.cause());
+                findings.push(finding(text, place.as_deref(), error.hint_text().unwrap_or_default()));
+            }
+            (_, Some(ModuleState::NotLoaded)) => {
+                let see = "see why: systemctl status systemd-modules-load.service";
+                let hint = if place.is_some() { see } else { &apply };
+                findings.push(finding(format!("module {name} is not loaded"), place.as_deref(), hint));
+            }
+            _ => {}
         }
-        if listed.is_none() && self.state(module) != Some(ModuleState::BuiltIn) {
+        if place.is_none() && !matches!(state, Some(ModuleState::BuiltIn | ModuleState::BuiltInUnlisted)) {
             let text = format!("module {name} is not loaded at boot: no file in modules-load.d lists it");
             findings.push(finding(text, None, apply));
+        } else if let Some((text, place)) = self.blocked(module) {
+            findings.push(finding(text, Some(&place), format!("comment out {place}")));
         }
         findings
     }
@@ -236,12 +221,5 @@ mod tests {
         assert_eq!(listed["br_netfilter"], Listed { file: "/etc/modules-load.d/a.conf".into(), line: 4 });
         assert_eq!(listed["loop"], Listed { file: "/etc/modules".into(), line: 2 });
         assert_eq!(listed.len(), 2);
-    }
-
-    #[test]
-    fn is_builtin_compares_the_file_name() {
-        let list = "kernel/fs/overlayfs/overlay.ko\nkernel/net/bridge/br-netfilter.ko\n";
-        assert!(is_builtin(list, "overlay") && is_builtin(list, "br_netfilter"));
-        assert!(!is_builtin(list, "over") && !is_builtin("", "overlay"));
     }
 }

@@ -13,16 +13,33 @@ const TURN_OFF: &str = "edge-prep apply --swap off";
 pub fn status(facts: &Facts) -> Vec<StatusLine> {
     let mut lines: Vec<StatusLine> =
         facts.active.iter().flatten().map(|active| active_line(active, &facts.found)).collect();
-    lines.extend(facts.found.iter().map(|found| {
+    // A source without a manual step is in the line of its device already.
+    let is_shown = |source: &&SwapSource| {
+        source.manual_step.is_none() && facts.active.iter().flatten().any(|active| source.provides(active))
+    };
+    lines.extend(facts.found.iter().filter(|found| !is_shown(found)).map(|found| {
         let kind = if found.at_boot == AtBoot::Enabled { "manual step" } else { "optional" };
         let step = found.manual_step.as_ref().map(|step| format!("; {kind}: {step}")).unwrap_or_default();
         let text = format!("{}: {}{step}", found.source, found.why);
         StatusLine::new(format!("swap {}", found.what), found.at_boot.to_string(), text).from(found.place())
     }));
-    if facts.active.is_none() {
-        lines.push(StatusLine::new("swap now", "unknown", "no kernel runs in an image"));
+    match facts.active.as_deref() {
+        None => lines.push(StatusLine::new("swap now", "unknown", "no kernel runs in an image")),
+        Some([]) => lines.push(StatusLine::new("swap now", "inactive", "/proc/swaps is empty")),
+        Some(_) => {}
     }
     lines
+}
+
+/// Active swap that none of the sources provides: what turned it on is not known, so it may be on again after a reboot.
+pub fn without_source(facts: &Facts) -> Vec<String> {
+    let active = facts.active.iter().flatten().filter(|active| providers(active, &facts.found).is_empty());
+    active
+        .map(|active| {
+            let path = active.path.display();
+            format!("{path} is on, and nothing was found that turns it on at boot: it may be on again after a reboot")
+        })
+        .collect()
 }
 
 /// The sources that provide an active device, those that enable it at boot first.

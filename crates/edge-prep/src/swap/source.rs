@@ -4,7 +4,10 @@
 //! either the actions that turn it off or the manual step.
 
 mod armbian_zram;
+mod boot_scripts;
+mod cloud_config;
 mod cloud_init;
+mod cron;
 mod crypttab;
 mod dphys_swapfile;
 mod fstab;
@@ -12,10 +15,14 @@ pub(crate) mod fstab_lines;
 mod gpt_auto;
 mod key_value;
 mod nvzramconfig;
+mod own_service;
 mod resume;
 mod rpi_swap;
+mod script;
 mod service;
+mod shell;
 mod swap_unit;
+mod swapspace;
 mod waagent;
 mod zram_config;
 mod zram_generator;
@@ -26,7 +33,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use edge_host::action::Bytes;
-use edge_host::{Action, FileSnapshot, Inverse, Node, Plan, Result, Root};
+use edge_host::{Action, FileSnapshot, Inverse, Node, Plan, Result, Root, quoted};
 use edge_systemd::{Link, MASK, is_mask};
 
 use super::active::{Active, is_zram};
@@ -66,6 +73,10 @@ pub enum Devices {
     Path(PathBuf),
     /// Every zram device that no other source provides.
     AnyZram,
+    /// Every file below this directory.
+    Below(PathBuf),
+    /// Those that the text of a script names.
+    Text(String),
     /// Not known.
     Unknown,
 }
@@ -112,6 +123,9 @@ impl SwapSource {
         match &self.devices {
             Devices::Path(path) => *path == active.path,
             Devices::AnyZram => is_zram(&active.path),
+            Devices::Below(dir) => active.path.starts_with(dir),
+            Devices::Text(text) if is_zram(&active.path) => text.contains("zram"),
+            Devices::Text(text) => active.path.to_str().is_some_and(|path| names(text, path)),
             Devices::Unknown => false,
         }
     }
@@ -123,6 +137,12 @@ impl SwapSource {
             None => self.file.display().to_string(),
         }
     }
+}
+
+/// Whether a text names this path, and not only a longer one.
+fn names(text: &str, path: &str) -> bool {
+    let continues = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || "-_/".contains(c));
+    text.match_indices(path).any(|(at, _)| !continues(&text[at + path.len()..]))
 }
 
 impl fmt::Display for AtBoot {
@@ -139,7 +159,7 @@ impl fmt::Display for AtBoot {
 type Detect = fn(&Root) -> Result<Vec<SwapSource>>;
 
 /// All detectors, in the order of the plan.
-const DETECTORS: [Detect; 15] = [
+const DETECTORS: [Detect; 19] = [
     fstab::detect,
     swap_unit::detect,
     dphys_swapfile::detect,
@@ -154,16 +174,42 @@ const DETECTORS: [Detect; 15] = [
     waagent::detect,
     resume::detect,
     armbian_zram::detect,
+    swapspace::detect,
+    own_service::detect,
+    boot_scripts::detect,
+    cron::detect,
     zswap::detect,
 ];
 
-/// Calls every detector.
+/// Calls every detector. The files are named as the caller sees them.
 pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     let mut found = Vec::new();
     for detect in DETECTORS {
         found.extend(detect(root)?);
     }
+    for source in &mut found {
+        source.file = root.display(&source.file);
+    }
     Ok(found)
+}
+
+/// For the fuzz target.
+pub(crate) fn script_swap(text: &str) -> Option<usize> {
+    shell::quoted_command(text);
+    shell::Script::read(text).turns_on.map(|(line, _)| line)
+}
+
+/// A path for a manual step.
+fn show(root: &Root, path: impl AsRef<Path>) -> String {
+    let shown = root.display(path.as_ref()).display().to_string();
+    // Of the root itself.
+    shown.strip_suffix('/').filter(|shown| !shown.is_empty()).map_or(shown.clone(), str::to_owned)
+}
+
+/// A call of systemctl for a unit of the host or image.
+fn systemctl(root: &Root, words: &str, unit: &str) -> String {
+    let image = if root.is_live() { String::new() } else { format!(" --root={}", quoted(&show(root, "/"))) };
+    format!("systemctl{image} {words} {}", quoted(unit))
 }
 
 /// Masks a unit by a link to /dev/null.

@@ -47,6 +47,7 @@ fn boot_partition_is_edited_where_it_is_mounted_writable() {
         edge $on
         umount /boot/firmware
         edge $on
+        edge check --memory-cgroup on | tail -4
         echo old > /boot/firmware/cmdline.txt
         edge $on; ls /boot/firmware
         "#,
@@ -74,6 +75,10 @@ fn boot_partition_is_edited_where_it_is_mounted_writable() {
         edge-prep: cannot find the boot command line: PARTUUID=1-01 is not mounted at /boot/firmware as in /etc/fstab
         hint: mount /boot/firmware
         exit 4
+        error: cannot find the boot command line: PARTUUID=1-01 is not mounted at /boot/firmware as in /etc/fstab
+        hint: mount /boot/firmware
+        2 problems found
+        exit 3
         edge-prep: cannot find the boot command line: PARTUUID=1-01 is not mounted at /boot/firmware as in /etc/fstab
         hint: mount /boot/firmware
         exit 4

@@ -53,14 +53,46 @@ fn live_value_is_set_checked_and_restored() {
 }
 
 #[test]
-fn unknown_module_is_an_error_and_can_be_undone() {
+fn unknown_module_is_refused_before_anything_is_changed() {
     let machine = match Systemd::boot(&[&tool::path("edge-prep")]) {
         Ok(machine) => machine,
         Err(reason) => return skip("prep_live_module", &reason),
     };
     let ran = machine.sh("edge-prep --force-namespace apply --module no_such_module").expect(1);
-    assert!(ran.stderr.lines().any(|line| line.starts_with("edge-prep: cannot ")), "{}", ran.stderr);
-    assert!(ran.stderr.contains("modprobe"), "{}", ran.stderr);
-    machine.sh("edge-prep --force-namespace undo").expect(0);
+    assert!(ran.stderr.starts_with("edge-prep: cannot load module no_such_module: "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("\nhint: see what modprobe finds: modprobe "), "{}", ran.stderr);
+    let found = machine.sh("edge-prep check --module no_such_module").expect(3);
+    assert!(found.stdout.contains("error: module no_such_module is not loaded: "), "{}", found.stdout);
+    assert_eq!(machine.sh("edge-prep --force-namespace undo").expect(0).stdout, "nothing to undo\n");
     machine.sh("test ! -e /etc/modules-load.d/90-edgeutils.conf").expect(0);
+}
+
+/// A kernel that was built with everything: no /sys/module/br_netfilter, and no modules.builtin.
+#[test]
+fn built_in_feature_needs_no_modprobe() {
+    let machine = match Systemd::boot(&[&tool::path("edge-prep")]) {
+        Ok(machine) => machine,
+        Err(reason) => return skip("prep_live_builtin", &reason),
+    };
+    let has = |test: &str| machine.sh(test).code == 0;
+    if !has("test -e /proc/sys/net/bridge") || has("test -e /sys/module/br_netfilter") {
+        return skip("prep_live_builtin", "br_netfilter is not built into this kernel");
+    }
+    let builtin = "/lib/modules/$(uname -r)/modules.builtin";
+    let prep = |args: &str| machine.sh(&format!("edge-prep --force-namespace {args}"));
+    let request = "--module br_netfilter --module overlay --sysctl net.bridge.bridge-nf-call-iptables=1";
+    for listed in [false, true] {
+        if listed {
+            let list = "kernel/net/bridge/br-netfilter.ko\\nkernel/fs/overlayfs/overlay.ko\\n";
+            machine.sh(&format!("mkdir -p $(dirname {builtin}) && printf '{list}' > {builtin}")).expect(0);
+        }
+        let ran = prep(&format!("apply {request}")).expect(0);
+        assert!(!ran.stdout.contains("modprobe"), "{}", ran.stdout);
+        // systemd-modules-load fails for a name that it finds nowhere.
+        assert_eq!(has("test -e /etc/modules-load.d/90-edgeutils.conf"), listed, "{}", ran.stdout);
+        assert_eq!(prep("check").expect(0).stdout, "no problems found\n");
+        assert_eq!(prep(&format!("apply {request}")).expect(0).stdout, "already up to date\n");
+        assert!(prep("status").expect(0).stdout.contains("module br_netfilter: built-in: "));
+        prep("undo").expect(0);
+    }
 }

@@ -142,9 +142,6 @@ fn files_with_priorities_are_turned_off_and_restored() {
         swap /one: active: file of 7 MiB, 0 KiB in use, priority 5; re-enabled at boot by fstab: active entry  (/etc/fstab:2)
         swap /two: active: file of 7 MiB, 0 KiB in use, priority 7; re-enabled at boot by fstab: active entry  (/etc/fstab:3)
         swap /th ree: active: file of 7 MiB, 0 KiB in use, priority -2; re-enabled at boot by fstab: active entry  (/etc/fstab:4)
-        swap /one: enabled: fstab: active entry  (/etc/fstab:2)
-        swap /two: enabled: fstab: active entry  (/etc/fstab:3)
-        swap /th\040ree: enabled: fstab: active entry  (/etc/fstab:4)
         would run swapoff -- /two: file of 7 MiB, 0 KiB in use, priority 7  [undo: inverse]
         would run swapoff -- /one: file of 7 MiB, 0 KiB in use, priority 5  [undo: inverse]
         would run swapoff -- /th ree: file of 7 MiB, 0 KiB in use, priority -2  [undo: inverse]
@@ -195,7 +192,51 @@ fn zram_device_is_turned_off_and_restored() {
         test "$before" = "$(swaps)" && echo same
         swaps | grep -c "^/dev/zram.* 100$"
         "#,
-        "4\n1\nexit 0\nsame\n1\n",
+        &format!(
+            "edge-prep: warning: {} is on, and nothing was found that turns it on at boot: it may be on again after a reboot\n\
+             4\n1\nexit 0\nsame\n1\n",
+            swaps.files.last().unwrap()
+        ),
+    );
+}
+
+#[test]
+fn swap_of_a_script_is_turned_off_and_left_as_a_manual_step() {
+    let Some(swaps) = Swaps::on("prep_live_swap_script") else { return };
+    swaps.prints(
+        r#"
+        echo > /etc/fstab; before=$(swaps)
+        printf '#!/bin/sh\nFILE=%s/one\nswapon $FILE\n' "$D" > /etc/rc.local; chmod 755 /etc/rc.local
+        printf '@reboot root swapon %s/two\n' "$D" > /etc/crontab
+        prep status | grep "^swap $D"
+        prep apply --swap off | grep -v /var/lib
+        swaps
+        prep apply --swap off
+        prep check | grep error:
+        prep undo | tail -1
+        test "$before" = "$(swaps)" && echo same
+        "#,
+        "
+        swap /one: active: file of 7 MiB, 0 KiB in use, priority 5; re-enabled at boot by rc.local: run at every boot  (/etc/rc.local:3)
+        swap /two: active: file of 7 MiB, 0 KiB in use, priority 7; re-enabled at boot by cron: run at every boot  (/etc/crontab:1)
+        swap /th ree: active: file of 7 MiB, 0 KiB in use, priority -2; no source found that enables it at boot: turned on manually or by a program
+        edge-prep: warning: /th ree is on, and nothing was found that turns it on at boot: it may be on again after a reboot
+        edge-prep: note: swap is re-enabled at boot by rc.local (/etc/rc.local:3); manual step: remove the command \"swapon $FILE\" from /etc/rc.local:3
+        edge-prep: note: swap is re-enabled at boot by cron (/etc/crontab:1); manual step: remove the command \"swapon /two\" from /etc/crontab:1
+        ran swapoff -- /two: file of 7 MiB, 0 KiB in use, priority 7  [undo: inverse]
+        ran swapoff -- /one: file of 7 MiB, 0 KiB in use, priority 5  [undo: inverse]
+        ran swapoff -- /th ree: file of 7 MiB, 0 KiB in use, priority -2  [undo: inverse]
+        4 changes, manual step required
+        exit 3
+        edge-prep: note: swap is re-enabled at boot by rc.local (/etc/rc.local:3); manual step: remove the command \"swapon $FILE\" from /etc/rc.local:3
+        edge-prep: note: swap is re-enabled at boot by cron (/etc/crontab:1); manual step: remove the command \"swapon /two\" from /etc/crontab:1
+        no changes, manual step required
+        exit 3
+        /etc/rc.local:3: error: swap is enabled at boot: swapon $FILE (rc.local: run at every boot)
+        /etc/crontab:1: error: swap is enabled at boot: swapon /two (cron: run at every boot)
+        exit 0
+        same
+        ",
     );
 }
 

@@ -9,18 +9,14 @@ use edge_host::action::Bytes;
 use edge_host::{Editor, Error, Inverse, Node, Plan, Result, ResultExt, Root};
 use serde_json::{Value, json};
 
-use super::manual_step::{self, ManualStep};
 use super::partition::{self, Partition};
-use super::{BootFile, Layout, NEW_FILE_MODE};
+use super::{BootFile, Layout, NEW_FILE_MODE, u_boot_menu};
 use crate::cgroup::cmdline::{self, DISABLE, ENABLE, MemoryOption};
 
 /// The editor that reverts these edits.
 const EDITOR: &str = "extlinux-append";
 const FILE: &str = "/boot/extlinux/extlinux.conf";
 const BOOT: &str = "/boot";
-/// u-boot-menu writes this into the head of the file that it generates.
-const MADE_BY: &str = "u-boot-update";
-const U_BOOT: &str = "/etc/default/u-boot";
 
 /// The file, and how its partition is mounted.
 #[derive(Debug, Clone)]
@@ -36,17 +32,9 @@ pub(super) fn find(root: &Root) -> Result<Option<Layout>> {
         return Ok(None);
     }
     let text = String::from_utf8_lossy(&file.now.bytes);
-    if text.contains(MADE_BY) {
-        let option = memory_option(&text).unwrap_or(MemoryOption::Unset);
-        let step = format!(
-            "in {U_BOOT}, remove {DISABLE} from U_BOOT_PARAMETERS or add {ENABLE} to it, run u-boot-update, then reboot"
-        );
-        return Ok(Some(Layout::ManualStep(ManualStep {
-            name: "u-boot-menu",
-            shown: Some(manual_step::show(root, U_BOOT)),
-            option,
-            step,
-        })));
+    let option = memory_option(&text).unwrap_or(MemoryOption::Unknown);
+    if let Some(manual_step) = u_boot_menu::find(root, &text, option)? {
+        return Ok(Some(Layout::ManualStep(manual_step)));
     }
     let partition = partition::check(root, Path::new(BOOT))?;
     Ok(Some(Layout::Extlinux(Extlinux { file, partition })))

@@ -5,7 +5,7 @@ use edge_host::{Result, Root};
 use edge_systemd::{Scope, Units};
 
 use super::key_value::{is_yes, last_value};
-use super::{AtBoot, Devices, SwapSource, text};
+use super::{AtBoot, Devices, SwapSource, show, text};
 
 const FILE: &str = "/etc/default/armbian-zram-config";
 const UNIT: &str = "armbian-zram-config.service";
@@ -22,7 +22,7 @@ pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
         (false, _) => (AtBoot::Disabled, "turned off in this file"),
     };
     let found = SwapSource::new("Armbian zram", FILE, UNIT, at_boot).because(why);
-    let found = found.manual_step(format!("set SWAP=false in {FILE}"));
+    let found = found.manual_step(format!("set SWAP=false in {}", show(root, FILE)));
     Ok(vec![SwapSource { line, devices: Devices::AnyZram, ..found }])
 }
 

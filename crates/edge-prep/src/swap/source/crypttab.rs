@@ -4,7 +4,7 @@
 
 use edge_host::{Result, Root};
 
-use super::{AtBoot, SwapSource, text};
+use super::{AtBoot, SwapSource, show, text};
 
 const FILE: &str = "/etc/crypttab";
 
@@ -14,7 +14,7 @@ pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
         .map(|(line, name)| {
             let found = SwapSource::new("crypttab", FILE, format!("/dev/mapper/{name}"), AtBoot::Related)
                 .because("formatted as swap at every boot; fstab or a unit turns it on")
-                .manual_step(format!("comment out {FILE}:{line} if nothing else needs the device"));
+                .manual_step(format!("comment out {}:{line} if nothing else needs the device", show(root, FILE)));
             SwapSource { line: Some(line), ..found }
         })
         .collect())

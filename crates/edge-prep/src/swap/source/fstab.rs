@@ -8,7 +8,7 @@ use edge_host::action::{Bytes, MAX_COPY};
 use edge_host::{Action, Error, FileSnapshot, Inverse, Node, Plan, Result, Root, State};
 
 use super::fstab_lines::{EDITOR, SwapLine, commented, swap_lines};
-use super::{AtBoot, Devices, NEW_FILE_MODE, SwapSource};
+use super::{AtBoot, Devices, NEW_FILE_MODE, SwapSource, show};
 use crate::swap::device::device_path;
 use crate::swap::units::resolved;
 
@@ -39,8 +39,9 @@ pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
             let mut found = SwapSource::new("fstab", FILE, &line.spec, at_boot).because(why);
             if is_too_large {
                 found = found.manual_step(format!(
-                    "comment out line {} of {FILE}, which edge-prep does not edit: it is larger than {} MiB",
+                    "comment out line {} of {}, which edge-prep does not edit: it is larger than {} MiB",
                     line.line,
+                    show(root, FILE),
                     MAX_COPY >> 20
                 ));
             } else if at_boot == AtBoot::Enabled {

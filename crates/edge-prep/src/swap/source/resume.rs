@@ -1,10 +1,10 @@
 //! Resume from hibernation in the initramfs, which waits at boot for the swap that it resumes from.
 //! Reported, not edited: a change needs a new initramfs.
 
-use edge_host::{Result, Root};
+use edge_host::{Result, Root, quoted};
 
 use super::key_value::last_value;
-use super::{AtBoot, SwapSource, text};
+use super::{AtBoot, SwapSource, show, text};
 
 const FILE: &str = "/etc/initramfs-tools/conf.d/resume";
 const CMDLINE: &str = "/proc/cmdline";
@@ -14,7 +14,9 @@ pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     let mut all = Vec::new();
     let set = text(root, FILE)?.unwrap_or_default();
     if let Some((line, value)) = last_value(&set, "RESUME").filter(|(_, value)| !value.is_empty() && *value != "none") {
-        let step = format!("echo RESUME=none > {FILE} && update-initramfs -u");
+        let file = quoted(&show(root, FILE));
+        let chroot = if root.is_live() { String::new() } else { format!("chroot {} ", quoted(&show(root, "/"))) };
+        let step = format!("echo RESUME=none > {file} && {chroot}update-initramfs -u");
         all.push(found(FILE, Some(line), format!("RESUME={value}"), step));
     }
     // The command line of the running kernel, which an image does not have.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use edge_host::{Result, Root};
 use edge_systemd::{effective_files, value};
 
-use super::{AtBoot, Devices, SwapSource, drop_in};
+use super::{AtBoot, Devices, SwapSource, drop_in, show};
 
 const GENERATORS: [&str; 2] =
     ["/usr/lib/systemd/system-generators/rpi-swap-generator", "/lib/systemd/system-generators/rpi-swap-generator"];
@@ -45,7 +45,7 @@ pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     let ours = Path::new(OURS);
     // A file that is read after ours takes precedence.
     let is_later = DROPINS.iter().any(|dir| file.starts_with(dir)) && file.file_name() > ours.file_name();
-    let step = format!("set {KEY}={NONE} in {}, which takes precedence over a drop-in", file.display());
+    let step = format!("set {KEY}={NONE} in {}, which takes precedence over a drop-in", show(root, &file));
     let mut found = SwapSource { devices, ..SwapSource::new("rpi-swap", file, &setting, at_boot).because(&setting) };
     if is_later {
         found = found.manual_step(step);

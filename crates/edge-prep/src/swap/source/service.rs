@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use edge_host::{Result, Root};
+use edge_host::{Result, Root, quoted};
 use edge_systemd::{ADMIN_UNITS, Link, Scope, Units};
 
-use super::{AtBoot, Devices, SwapSource, disable, mask};
+use super::{AtBoot, Devices, SwapSource, disable, mask, show};
 
 const INIT_SCRIPTS: &str = "/etc/init.d";
 /// The run levels that systemd reads for compatibility.
@@ -45,7 +45,7 @@ pub(super) fn detect(root: &Root, service: Service) -> Result<Option<SwapSource>
     let Some(by) = links.first().map(|link| link.path.clone()).or(started.clone()) else {
         return Ok(Some(found(AtBoot::Disabled, format!("the {kind} is not enabled"))));
     };
-    let found = found(AtBoot::Enabled, format!("enabled by {}", by.display()));
+    let found = found(AtBoot::Enabled, format!("enabled by {}", show(root, &by)));
     let what = format!("{unit} of {source}");
     if links.iter().all(Link::is_admins) && started.is_none() {
         return Ok(Some(SwapSource { actions: disable(links, &what), ..found }));
@@ -54,10 +54,16 @@ pub(super) fn detect(root: &Root, service: Service) -> Result<Option<SwapSource>
     let was = root.find_link(&path)?;
     Ok(Some(if was.exists() {
         // A file of the administrator is where the mask would be.
-        found.manual_step(format!("rm {} && systemctl daemon-reload", by.display()))
+        found.manual_step(removal(root, &by))
     } else {
         SwapSource { actions: mask(path, was, &what), ..found }
     }))
+}
+
+/// The command that removes a link; systemd of a running host must know.
+fn removal(root: &Root, link: &Path) -> String {
+    let reload = if root.is_live() { " && systemctl daemon-reload" } else { "" };
+    format!("rm {}{reload}", quoted(&show(root, link)))
 }
 
 struct InitScript {

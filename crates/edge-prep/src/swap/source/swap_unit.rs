@@ -10,7 +10,7 @@ use std::path::Path;
 use edge_host::{Result, Root};
 use edge_systemd::{ADMIN_UNITS, Link, Scope, Unit, Units};
 
-use super::{AtBoot, Devices, SwapSource, disable, mask};
+use super::{AtBoot, Devices, SwapSource, disable, mask, show};
 use crate::swap::device::device_path;
 use crate::swap::units::{self, resolved};
 
@@ -35,7 +35,8 @@ fn found(root: &Root, units: &Units<'_>, unit: &Unit) -> Result<Option<SwapSourc
         SwapSource { devices, ..found }
     };
     let links = units.links_to(unit)?;
-    let enabled = links.first().map(|link| format!("enabled by {}", link.path.display()));
+    let reload = if root.is_live() { ", then run systemctl daemon-reload" } else { "" };
+    let enabled = links.first().map(|link| format!("enabled by {}", show(root, &link.path)));
     Ok(Some(match enabled {
         _ if unit.is_masked() => found(AtBoot::Disabled, "masked".to_owned()),
         enabled if !file.path.starts_with(ADMIN_UNITS) => {
@@ -49,8 +50,9 @@ fn found(root: &Root, units: &Units<'_>, unit: &Unit) -> Result<Option<SwapSourc
             SwapSource { actions: disable(links, &changed), ..found(AtBoot::Enabled, why) }
         }
         Some(why) => found(AtBoot::Enabled, why).manual_step(format!(
-            "move {} out of {ADMIN_UNITS}, then run systemctl daemon-reload",
-            file.path.display()
+            "move {} out of {}{reload}",
+            show(root, &file.path),
+            show(root, ADMIN_UNITS)
         )),
     }))
 }

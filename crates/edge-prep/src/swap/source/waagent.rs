@@ -4,7 +4,7 @@
 use edge_host::{Result, Root};
 
 use super::key_value::{is_yes, last_value};
-use super::{AtBoot, SwapSource, text};
+use super::{AtBoot, SwapSource, show, text};
 
 const FILE: &str = "/etc/waagent.conf";
 const KEY: &str = "ResourceDisk.EnableSwap";
@@ -19,6 +19,6 @@ pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     };
     let found = SwapSource::new("waagent", FILE, format!("{KEY}={value}"), at_boot)
         .because(why)
-        .manual_step(format!("set {KEY}=n in {FILE}:{line}, then restart walinuxagent or waagent"));
+        .manual_step(format!("set {KEY}=n in {}:{line}, then restart walinuxagent or waagent", show(root, FILE)));
     Ok(vec![SwapSource { line: Some(line), ..found }])
 }

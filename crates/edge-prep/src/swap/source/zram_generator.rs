@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use edge_host::{Result, Root};
 use edge_systemd::{effective_files, value};
 
-use super::{AtBoot, Devices, SwapSource, drop_in, text};
+use super::{AtBoot, Devices, SwapSource, drop_in, show, text};
 
 const GENERATORS: [&str; 2] =
     ["/usr/lib/systemd/system-generators/zram-generator", "/lib/systemd/system-generators/zram-generator"];
@@ -84,7 +84,7 @@ pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
         let found = SwapSource::new("zram-generator", device.file, format!("[{name}]"), at_boot).because(why);
         let mut found = SwapSource { line: Some(device.line), devices: Devices::Path(path), ..found };
         if let Some(file) = later {
-            let step = format!("set {LIMIT} = {OFF} in {}, which takes precedence over a drop-in", file.display());
+            let step = format!("set {LIMIT} = {OFF} in {}, which takes precedence over a drop-in", show(root, &file));
             found = found.manual_step(step);
         } else if let Some((was, text)) = write.take_if(|_| !is_off) {
             found.actions = drop_in(OURS, was, text, &format!("[{name}] of zram-generator"));

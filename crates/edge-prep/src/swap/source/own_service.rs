@@ -1,0 +1,87 @@
+//! A service of the administrator that turns swap on, found by the commands that it runs.
+//!
+//! Reported, not edited: the service may do other things too.
+
+use edge_host::{Result, Root};
+use edge_systemd::{Scope, Settings, Unit, Units};
+
+use super::script::{self, Command};
+use super::{AtBoot, SwapSource, show, systemctl};
+
+const KEYS: [&str; 3] = ["ExecStartPre", "ExecStart", "ExecStartPost"];
+/// Units that start a service, and the section that may name it.
+const STARTERS: [(&str, &str); 2] = [("timer", "Timer"), ("path", "Path")];
+/// Those that are sources of their own.
+const KNOWN: [&str; 7] = [
+    "armbian-zram-config.service",
+    "dphys-swapfile.service",
+    "nvzramconfig.service",
+    "rc-local.service",
+    "swapspace.service",
+    "zram-config.service",
+    "zramswap.service",
+];
+
+pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
+    let units = Units::read(root, Scope::NextBoot)?;
+    let mut all = Vec::new();
+    for name in units.names("service") {
+        let unit = units.find(&name)?;
+        if unit.name != name || unit.is_masked() || KNOWN.contains(&name.as_str()) {
+            continue;
+        }
+        if let Some(command) = command(root, &units.settings(&unit)?) {
+            all.push(source(root, &units, &unit, command)?);
+        }
+    }
+    Ok(all)
+}
+
+fn command(root: &Root, settings: &Settings) -> Option<Command> {
+    let mut commands = KEYS.into_iter().flat_map(|key| settings.commands(key));
+    commands.find_map(|command| script::in_command(root, &command.file, command.line, &command.argv))
+}
+
+fn source(root: &Root, units: &Units<'_>, unit: &Unit, command: Command) -> Result<SwapSource> {
+    let (name, text) = (&unit.name, command.text.clone());
+    let Some(by) = started_by(units, unit)? else {
+        let found = command.source(root, "service", AtBoot::Disabled, "its unit is not enabled");
+        return Ok(SwapSource { what: name.clone(), ..found });
+    };
+    let is_admins = by.link.starts_with(edge_systemd::ADMIN_UNITS);
+    let verb = if is_admins { "disable" } else { "mask" };
+    let why = format!("runs {text:?}; enabled by {}", show(root, &by.link));
+    let mut found = command.source(root, "service", AtBoot::Enabled, &why);
+    found.manual_step = Some(systemctl(root, verb, &by.unit));
+    Ok(SwapSource { what: name.clone(), ..found })
+}
+
+/// What starts a service.
+struct StartedBy {
+    unit: String,
+    link: std::path::PathBuf,
+}
+
+fn started_by(units: &Units<'_>, unit: &Unit) -> Result<Option<StartedBy>> {
+    let enabled = |unit: &Unit| -> Result<Option<StartedBy>> {
+        let links = if unit.is_masked() { Vec::new() } else { units.links_to(unit)? };
+        Ok(links.into_iter().next().map(|link| StartedBy { unit: unit.name.clone(), link: link.path }))
+    };
+    if let Some(by) = enabled(unit)? {
+        return Ok(Some(by));
+    }
+    for (kind, section) in STARTERS {
+        for name in units.names(kind) {
+            let starter = units.find(&name)?;
+            let named = units.settings(&starter)?.last(section, "Unit").map(|setting| setting.value.clone());
+            let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
+            let starts = named.unwrap_or_else(|| format!("{stem}.service"));
+            if starts == unit.name
+                && let Some(by) = enabled(&starter)?
+            {
+                return Ok(Some(by));
+            }
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,285 @@
+//! Finds the command of a shell script that turns swap on, without running the script.
+//!
+//! A command counts where the shell would run it: not in a comment, a text (`echo "swapon failed"`) or a test. `swapon -a`
+//! does not: it turns on what fstab has, which is a source of its own.
+
+const SWAPON: &str = "swapon";
+const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "ksh", "zsh"];
+/// Words before a command, or programs that run one.
+const KEYWORDS: [&str; 9] = ["if", "then", "elif", "else", "while", "until", "do", "!", "{"];
+const WRAPPERS: [&str; 18] = [
+    "sudo",
+    "doas",
+    "exec",
+    "nice",
+    "ionice",
+    "env",
+    "time",
+    "timeout",
+    "nohup",
+    "busybox",
+    "command",
+    "xargs",
+    "find",
+    "setsid",
+    "chroot",
+    "flock",
+    "systemd-run",
+    "eval",
+];
+/// Programs that turn swap on with this argument.
+const OTHERS: [(&str, &str); 2] = [("dphys-swapfile", "swapon"), ("zramswap", "start")];
+const SYSTEMCTL: &str = "systemctl";
+const SWAP_UNIT: &str = ".swap";
+/// Scripts in the text of `sh -c` may contain others.
+const MOST_NESTED: usize = 8;
+
+/// What a script does.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Script {
+    /// The first command that turns swap on, and its line, from 1.
+    pub(super) turns_on: Option<(usize, String)>,
+    /// The programs that it runs, by absolute path.
+    pub(super) calls: Vec<String>,
+}
+
+impl Script {
+    /// Reads the text of a script.
+    pub(super) fn read(text: &str) -> Script {
+        let mut script = Script::default();
+        script.add(text, 1, 0);
+        script
+    }
+
+    /// Reads one command.
+    pub(super) fn command(words: &[String]) -> Script {
+        let mut script = Script::default();
+        script.judge(words, 1, 0);
+        script
+    }
+
+    fn add(&mut self, text: &str, first_line: usize, depth: usize) {
+        for (line, words) in commands(text) {
+            self.judge(&words, first_line + line, depth);
+        }
+    }
+
+    fn judge(&mut self, words: &[String], line: usize, depth: usize) {
+        let is_before = |word: &&String| KEYWORDS.contains(&word.as_str()) || is_assignment(word);
+        let skipped = words.iter().take_while(is_before).count();
+        let Some((program, args)) = words[skipped..].split_first() else { return };
+        let name = name_of(program);
+        if turns_on(&name, args) {
+            let text = words[skipped..].join(" ");
+            self.turns_on.get_or_insert((line, text));
+        } else if SHELLS.contains(&name.as_str()) {
+            let is_text = args.first().is_some_and(|arg| arg.starts_with('-') && arg.contains('c'));
+            match args.iter().find(|arg| !arg.starts_with('-')) {
+                Some(text) if is_text && depth < MOST_NESTED => self.add(text, line, depth + 1),
+                Some(file) if !is_text => self.call(file),
+                _ => {}
+            }
+        } else if name == "." || name == "source" {
+            args.iter().take(1).for_each(|file| self.call(file));
+        } else if WRAPPERS.contains(&name.as_str()) {
+            let is_known = |word: &String| {
+                let name = name_of(word);
+                name == SWAPON
+                    || name == SYSTEMCTL
+                    || SHELLS.contains(&name.as_str())
+                    || OTHERS.iter().any(|(other, _)| *other == name)
+            };
+            match args.iter().position(is_known) {
+                Some(at) if depth < MOST_NESTED => self.judge(&args[at..], line, depth + 1),
+                Some(_) => {}
+                None if name == "eval" && depth < MOST_NESTED => self.add(&args.join(" "), line, depth + 1),
+                None => args.iter().filter(|arg| arg.starts_with('/')).for_each(|file| self.call(file)),
+            }
+        } else {
+            self.call(program);
+        }
+    }
+
+    fn call(&mut self, file: &str) {
+        if file.starts_with('/') {
+            self.calls.push(file.to_owned());
+        }
+    }
+}
+
+/// The last part of a program's path; of a variable such as `$SWAPON`, its name.
+fn name_of(program: &str) -> String {
+    let name = program.rsplit('/').next().unwrap_or_default();
+    match name.strip_prefix('$') {
+        Some(variable) => variable.trim_matches(['{', '}']).to_ascii_lowercase(),
+        None => name.to_owned(),
+    }
+}
+
+fn is_assignment(word: &str) -> bool {
+    let name = word.split_once('=').map(|(name, _)| name);
+    name.is_some_and(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))
+}
+
+fn turns_on(name: &str, args: &[String]) -> bool {
+    if name == SYSTEMCTL {
+        let has = |word: &str| args.iter().any(|arg| arg == word);
+        let starts = has("start") || has("restart") || (has("enable") && has("--now"));
+        return starts && args.iter().any(|arg| arg.ends_with(SWAP_UNIT));
+    }
+    let other = OTHERS.iter().find(|(other, _)| *other == name);
+    other.is_some_and(|(_, arg)| args.iter().any(|own| own == arg)) || (name == SWAPON && names_a_device(args))
+}
+
+/// Whether swapon gets a device or file, and does not only print something.
+fn names_a_device(args: &[String]) -> bool {
+    let (mut has_operand, mut args) = (false, args.iter());
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "-s" | "--summary" | "-h" | "--help" | "-V" | "--version" => return false,
+            show if show.starts_with("--show") => return false,
+            "-p" | "--priority" | "-o" | "--options" => drop(args.next()),
+            "-L" | "-U" | "-T" | "--fstab" => has_operand = true,
+            redirection if redirection.ends_with(['>', '<']) => drop(args.next()),
+            redirection if redirection.contains(['>', '<']) => {}
+            option if option.starts_with('-') => {}
+            "" | "}" | "]" => {}
+            _ => has_operand = true,
+        }
+    }
+    has_operand
+}
+
+/// The words of each command, with its line from 0.
+fn commands(text: &str) -> Vec<(usize, Vec<String>)> {
+    let (mut all, mut words, mut word) = (Vec::new(), Vec::new(), None::<String>);
+    let (mut line, mut at_line, mut quote) = (0, 0, None);
+    let mut chars = text.chars().peekable();
+    while let Some(char) = chars.next() {
+        let is_end = quote.is_none() && matches!(char, '\n' | ';' | '&' | '|' | '(' | ')' | '`');
+        if is_end || (quote.is_none() && char.is_whitespace()) {
+            words.extend(word.take());
+        }
+        if is_end && !words.is_empty() {
+            all.push((at_line, std::mem::take(&mut words)));
+        }
+        match (char, quote) {
+            ('\n', None) => {}
+            (_, Some('\'')) if char != '\'' => word.get_or_insert_default().push(char),
+            ('\\', _) => match chars.next() {
+                Some('\n') => line += 1,
+                Some(other) => word.get_or_insert_default().push(other),
+                None => {}
+            },
+            ('"' | '\'', None) => {
+                quote = Some(char);
+                at_line = if words.is_empty() && word.is_none() { line } else { at_line };
+                word.get_or_insert_default();
+            }
+            (_, Some(open)) if char == open => quote = None,
+            ('#', None) if word.is_none() => {
+                while chars.peek().is_some_and(|next| *next != '\n') {
+                    chars.next();
+                }
+            }
+            _ if is_end || (quote.is_none() && char.is_whitespace()) => {}
+            _ => {
+                at_line = if words.is_empty() && word.is_none() { line } else { at_line };
+                word.get_or_insert_default().push(char);
+            }
+        }
+        line += usize::from(char == '\n');
+    }
+    words.extend(word);
+    if !words.is_empty() {
+        all.push((at_line, words));
+    }
+    all
+}
+
+/// The same for a script in another language, such as Python: a line that has the command in quotation marks.
+pub(super) fn quoted_command(text: &str) -> Option<(usize, String)> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    (1..).zip(text.lines()).find_map(|(number, line)| {
+        let line = line.trim();
+        let prints = ["--show", "--summary", "\"-s\"", "'-s'"].iter().any(|option| line.contains(option));
+        let first_quote = line.find(['"', '\'', '`']).unwrap_or(line.len());
+        let is_command = line.match_indices(SWAPON).any(|(at, _)| {
+            let (before, after) = (&line[..at], &line[at + SWAPON.len()..]);
+            before.ends_with(['"', '\'', '/', '`']) && at > first_quote && !after.starts_with(is_part)
+        });
+        (is_command && !prints && !line.starts_with('#')).then(|| (number, line.to_owned()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn read_finds_the_command_where_the_shell_runs_it() {
+        for (text, line) in [
+            ("swapon /swapfile", 1),
+            ("# swapon /no\n\n/sbin/swapon -p 10 /dev/zram0\n", 3),
+            ("mkswap /s && swapon /s", 1),
+            ("if true; then\n  sudo -n swapon \"$FILE\"\nfi", 2),
+            ("for f in a b; do swapon $f; done", 1),
+            ("sh -c 'echo x\nexec swapon /x'", 2),
+            ("X=1 $SWAPON /x", 1),
+            ("timeout 10 swapon \\\n  /x", 1),
+            ("test -e /s || { fallocate -l 1G /s; swapon /s; }", 1),
+            ("echo a | xargs swapon -L swap", 1),
+            ("x=$(swapon /x)", 1),
+            ("dphys-swapfile swapon", 1),
+            ("systemctl start data-swap.swap", 1),
+            ("swapon UUID=1-2 2>/dev/null", 1),
+        ] {
+            assert_eq!(Script::read(text).turns_on.map(|(line, _)| line), Some(line), "{text}");
+        }
+        for text in [
+            "",
+            "swapon",
+            "swapon -a",
+            "swapon --all -e",
+            "swapon --show=NAME /x",
+            "if swapon -s | grep -q /x; then :; fi",
+            "echo \"swapon /x failed\"",
+            "echo 'x\nswapon /y'",
+            "swapoff /x",
+            "which swapon",
+            "test -x /sbin/swapon",
+            "man 8 swapon",
+            "swapon -a 2>/dev/null",
+            "systemctl stop data.swap",
+            "zramswap status",
+        ] {
+            assert_eq!(Script::read(text).turns_on, None, "{text}");
+        }
+    }
+
+    #[test]
+    fn read_names_the_programs_that_are_run() {
+        let script = Script::read("/a/b x\n. /c\nbash /d\nexec /e\nnice -n 5 /f\ncat /g\n");
+        assert_eq!(script.calls, ["/a/b", "/c", "/d", "/e", "/f"]);
+    }
+
+    #[test]
+    fn quoted_command_is_found_in_other_languages() {
+        for text in ["run([\"swapon\", \"/x\"])", "import os\nos.system('/sbin/swapon /x')", "system(\"swapon /x\");"] {
+            assert!(quoted_command(text).is_some(), "{text}");
+        }
+        for text in ["# run('swapon')", "def swapon():", "run(['swapon', '--show'])", "log('swapon_x')"] {
+            assert!(quoted_command(text).is_none(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn read_takes_any_text(text in "\\PC{0,120}", shell in "[a-c'\"`$(){};&|#\\\\ \n/=-]{0,80}(sh -c ')?swapon /x") {
+            Script::read(&text);
+            Script::read(&shell);
+            quoted_command(&text);
+        }
+    }
+}
