@@ -5,6 +5,7 @@
 mod check;
 mod features;
 mod filter;
+mod go_judge;
 mod input;
 mod judge;
 mod kept;
