@@ -99,7 +99,8 @@ fn sockets(version: Option<Minor>, values: &Settings<'_>, findings: &mut Vec<Set
     let in_force = |path: &str| values.in_force(path).filter(|socket| !socket.is_empty());
     let is_docker = keys.runtime_type.as_deref().and_then(in_force).as_deref() == Some("docker");
     let (Some(runtime), Some(images)) = (in_force(&keys.endpoint), in_force(&keys.image_endpoint)) else { return };
-    if !(is_docker && accepts_docker(version)) && !is_same_socket(&runtime, &images) {
+    let is_by_socket = !is_docker || !accepts_docker(version);
+    if is_by_socket && !is_same_socket(&runtime, &images) {
         let (path, other) = (&keys.image_endpoint, &keys.endpoint);
         let message = format!("is {images}, but {other} is {runtime}: images are pulled by another runtime");
         findings.push(

@@ -53,6 +53,7 @@ pub(crate) fn run(host: &mut Host, common: &Common, options: &Options, verb: &Ve
         require_stream_files(host, &file, &merged, rules)?;
     }
     let edited = plan::edit(&opened.inner_name(&name), document, rules, &requests.requests)?;
+    report(host, &opened.outer, rules, source, &requests);
     if let Some(socket) = requests.socket.as_deref().filter(|_| !edited.changes.is_empty()) {
         require_runtime(host, &file, socket, &merged, rules)?;
     }
@@ -63,7 +64,6 @@ pub(crate) fn run(host: &mut Host, common: &Common, options: &Options, verb: &Ve
             .map_err(|error| plan::yaml_error(&name, &error))?,
         None => edited.text.clone(),
     };
-    report(host, &opened.outer, rules, source, &requests);
     requests.warnings.iter().chain(&doubts).for_each(|warning| host.report.warning(warning));
     notes_on_absent(document, rules, &requests.requests).iter().for_each(|note| host.report.note(note));
 
@@ -216,18 +216,25 @@ fn judge_result(verb: &Verb, document: &Document<'_>, rules: Rules, edited: &Edi
     let after = Document::parse(&edited.text).map_err(|error| plan::yaml_error("the result", &error))?;
     let known = check_document(rules.kind, rules.version, document);
     let mut new = check_document(rules.kind, rules.version, &after);
-    new.retain(|finding| !known.contains(finding));
+    new.retain(|finding| finding.severity != Severity::Note && !known.contains(finding));
+    // The same problem at another index, or in a section that was disabled before, is not a new one.
+    let keys = |finding: &SettingFinding| -> Vec<String> {
+        finding.steps.iter().filter(|step| !step.starts_with('[')).cloned().collect()
+    };
+    let cause = |finding: &SettingFinding| finding.message.split(';').next().unwrap_or_default().to_owned();
+    let is_known = |new: &SettingFinding| known.iter().any(|old| cause(old) == cause(new) && keys(old) == keys(new));
     let text = |finding: &SettingFinding| match finding.path().as_str() {
         "" => format!("the file {}", finding.message),
         path => format!("{path}: {}", finding.message),
     };
-    let errors: Vec<&SettingFinding> = new.iter().filter(|finding| finding.severity == Severity::Error).collect();
-    if let (Some(first), false) = (errors.first(), rules.force) {
+    let mut errors = new.iter().filter(|finding| finding.severity == Severity::Error && !is_known(finding));
+    if let (Some(first), false) = (errors.next(), rules.force) {
         let action = if matches!(verb, Verb::Unset { .. }) { "unset" } else { "set" };
-        let more = if errors.len() > 1 { format!(" (and {} more)", errors.len() - 1) } else { String::new() };
+        let more = errors.count();
+        let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
         return Err(Error::refused(format!("cannot {action} {}{more}", text(first))).hint("--force sets it anyway"));
     }
-    Ok(new.iter().filter(|finding| finding.severity != Severity::Note).map(text).collect())
+    Ok(new.iter().map(text).collect())
 }
 
 fn report(host: &mut Host, outer: &Document<'_>, rules: Rules, source: VersionSource, requests: &Requests) {
