@@ -34,7 +34,14 @@ pub(crate) fn overridden(host: &Host, unit: &str) -> Result<Vec<Overridden>> {
     let path = dropin(unit);
     let Some(own) = host.root.read(&path)? else { return Ok(Vec::new()) };
     let units = Units::read(&host.root, Scope::Now)?;
-    let environment = units.settings(&units.find(unit)?)?.whole_environment(&host.root)?;
+    let found = units.find(unit)?;
+    if found.is_masked() {
+        return Ok(Vec::new());
+    }
+    let environment = match found.exists() {
+        true => units.settings(&found)?.whole_environment(&host.root)?,
+        false => without_unit(host, unit)?,
+    };
     let mut given = Settings::new(unit);
     given.add(&path, &own);
     let same = |own: &Variable| environment.iter().find(|one| one.name == own.name);
@@ -44,6 +51,20 @@ pub(crate) fn overridden(host: &Host, unit: &str) -> Result<Vec<Overridden>> {
         None => Some(Overridden { name: own.name, by: None }),
     });
     Ok(over.collect())
+}
+
+/// The environment of a unit that is not installed yet, from the drop-ins beside ours.
+fn without_unit(host: &Host, unit: &str) -> Result<Vec<Variable>> {
+    let dir = Path::new(ADMIN_UNITS).join(format!("{unit}.d"));
+    let mut names = host.root.list(&dir)?;
+    names.sort();
+    let mut settings = Settings::new(unit);
+    for path in names.iter().map(|name| dir.join(name)).filter(|path| path.extension().is_some_and(|e| e == "conf")) {
+        if let Some(bytes) = host.root.read(&path)? {
+            settings.add(&path, &bytes);
+        }
+    }
+    Ok(settings.environment())
 }
 
 /// Findings on the drop-ins of all units that have one.

@@ -5,8 +5,9 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use edge_host::{Error, Host, Result};
-use edge_kubeedge::Minor;
 use edge_kubeedge::runtime::runtime;
+use edge_kubeedge::settings::Settings;
+use edge_kubeedge::{Kind, Minor};
 use edge_systemd::{Scope, Units};
 use edge_yaml::Value;
 
@@ -42,10 +43,15 @@ pub(crate) fn require(host: &Host, socket: &Path, document: &Value, version: Opt
         }
         Presence::NotInstalled => (format!("{name} is not installed"), "install it, or use --force".to_owned()),
     };
-    let now = runtime(document, version).map(|now| match now.endpoint {
-        _ if now.uses_docker => " instead of Docker".to_owned(),
-        Some(endpoint) => format!(" instead of the runtime at {endpoint}"),
-        None => String::new(),
+    let now = runtime(document, version).and_then(|now| {
+        let default =
+            || version.and_then(|_| Settings::new(Kind::EdgeCore, version, document).default(&now.keys.endpoint));
+        match (&now.endpoint, default()) {
+            _ if now.uses_docker => Some(" instead of Docker".to_owned()),
+            (Some(socket), _) => Some(format!(" instead of the runtime at {socket}")),
+            (None, Some(socket)) => Some(format!(" instead of the runtime at {socket}")),
+            (None, None) => None,
+        }
     });
     let now = now.unwrap_or_default();
     Err(Error::refused(format!("cannot enable crio: {why}, and edgecore would use it{now}")).hint(hint))

@@ -104,7 +104,7 @@ impl ValueKind {
     /// # Errors
     /// What is wrong with it, beginning with the value itself.
     pub fn check(self, text: &str) -> Result<(), BadValue> {
-        let shown = format!("\"{}\"", text.chars().take(120).collect::<String>().escape_debug());
+        let shown = format!("\"{}\"", edge_host::redact(text).chars().take(120).collect::<String>().escape_debug());
         let bad = |text: String| Err(BadValue { text, is_tolerated: false });
         let invalid = |name: &str, why: Option<&str>| {
             let why = not_meant(text).or(why).map(|why| format!(": {why}")).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Checks a document as it is written: also what a parsed value does not show any more.
 
 use super::{Duplicate, SettingFinding, Severity, check};
+use edge_host::is_secret_name;
 use edge_kubeedge::schema::{KeyType, Lookup, Table};
 use edge_kubeedge::spelling::texts;
 use edge_kubeedge::{Kind, Minor};
@@ -53,16 +54,20 @@ fn rewritten(kind: Kind, version: Option<Minor>, document: &Document<'_>, findin
             Lookup::Known(found) | Lookup::Dead { found, .. } => found,
             _ => continue,
         };
-        if found.ty == KeyType::Text {
-            let message = format!(
-                "is {} without quotes, which KubeEdge reads as a number or boolean: it uses \"{}\"",
-                one.written, one.text
-            );
-            findings.push(
-                SettingFinding::new(Severity::Error, &steps, message)
-                    .hint(format!("put it in quotes: \"{}\"", one.written)),
-            );
+        if found.ty != KeyType::Text {
+            continue;
         }
+        let (message, hint) = if steps.iter().any(|step| is_secret_name(step)) {
+            ("is not in quotes, and KubeEdge reads it as a number or boolean".to_owned(), "put it in quotes".to_owned())
+        } else {
+            let written = &one.written;
+            let message = format!(
+                "is {written} without quotes, which KubeEdge reads as a number or boolean: it uses \"{}\"",
+                one.text
+            );
+            (message, format!("put it in quotes: \"{written}\""))
+        };
+        findings.push(SettingFinding::new(Severity::Error, &steps, message).hint(hint));
     }
 }
 

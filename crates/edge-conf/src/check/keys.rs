@@ -71,6 +71,10 @@ impl Walker<'_> {
         same.values_mut().for_each(|spellings| spellings.sort_unstable_by(|a, b| b.as_bytes().cmp(a.as_bytes())));
         for (key, value) in mapping {
             let Some(key) = key.as_str() else {
+                // Others are refused by KubeEdge's parser.
+                if !matches!(key, Value::Bool(_) | Value::Number(_)) {
+                    continue;
+                }
                 findings.push(SettingFinding::new(
                     Severity::Warning,
                     at,

@@ -6,6 +6,7 @@ use edge_kubeedge::hub::{self, Hub, NoHub};
 use edge_kubeedge::runtime::{Keys, V1ALPHA2, accepts_docker};
 use edge_kubeedge::settings::{Settings, written};
 use edge_kubeedge::stream::TUNNEL_PORT;
+use edge_kubeedge::value::ValueKind;
 use edge_kubeedge::{Kind, Minor};
 use serde_yaml::Value;
 
@@ -99,8 +100,9 @@ fn sockets(version: Option<Minor>, values: &Settings<'_>, findings: &mut Vec<Set
     let in_force = |path: &str| values.in_force(path).filter(|socket| !socket.is_empty());
     let is_docker = keys.runtime_type.as_deref().and_then(in_force).as_deref() == Some("docker");
     let (Some(runtime), Some(images)) = (in_force(&keys.endpoint), in_force(&keys.image_endpoint)) else { return };
+    let is_valid = |socket: &str| ValueKind::Cri.check(socket).err().is_none_or(|bad| bad.is_tolerated());
     let is_by_socket = !is_docker || !accepts_docker(version);
-    if is_by_socket && !is_same_socket(&runtime, &images) {
+    if is_by_socket && is_valid(&runtime) && is_valid(&images) && !is_same_socket(&runtime, &images) {
         let (path, other) = (&keys.image_endpoint, &keys.endpoint);
         let message = format!("is {images}, but {other} is {runtime}: images are pulled by another runtime");
         findings.push(
