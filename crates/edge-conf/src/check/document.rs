@@ -7,6 +7,9 @@ use edge_kubeedge::spelling::texts;
 use edge_kubeedge::{Kind, Minor};
 use edge_yaml::{Document, Path, Step, refused_by_go};
 
+/// Most places that are listed of what the parser refuses: one is enough for it.
+const MAX_REFUSED: usize = 30;
+
 /// Checks a document of a kind, for a version of KubeEdge if it is known.
 #[must_use]
 pub fn check_document(kind: Kind, version: Option<Minor>, document: &Document<'_>) -> Vec<SettingFinding> {
@@ -39,7 +42,7 @@ fn refused(kind: Kind, document: &Document<'_>, value: &edge_yaml::Value, findin
                 .hint(format!("remove line {} (%YAML)", position.line)),
         );
     }
-    for (path, what) in refused_by_go(value) {
+    for (path, what) in refused_by_go(value).into_iter().take(MAX_REFUSED) {
         let message = format!("{what}, which KubeEdge's parser refuses; {program} does not start");
         findings.push(SettingFinding::new(Severity::Error, &named(path), message));
     }

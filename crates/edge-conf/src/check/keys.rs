@@ -3,7 +3,7 @@
 use super::{Duplicate, SettingFinding, Severity};
 use edge_kubeedge::address::not_meant;
 use edge_kubeedge::runtime::V1ALPHA2;
-use edge_kubeedge::schema::{KeyType, Lookup, Match, Table, format_path};
+use edge_kubeedge::schema::{KeyType, Lookup, Match, Rule, Table, format_path};
 use edge_kubeedge::settings::{Settings, plain};
 use edge_kubeedge::{Kind, Minor};
 use serde_yaml::{Mapping, Value};
@@ -224,19 +224,24 @@ impl Walker<'_> {
                 findings.push(SettingFinding::new(Severity::Error, at, message).hint(format!("set it to {truth}")));
             }
             (KeyType::List(_), Value::Sequence(elements)) => {
+                // Looked up once, because a list may be long.
+                let rules: Vec<Rule> = self.table.rules(&format!("{}[]", found.key.path)).collect();
                 for (position, element) in elements.iter().enumerate() {
                     at.push(format!("[{position}]"));
-                    self.rules(at, &format!("{}[]", found.key.path), found, element, findings);
+                    self.rules(at, &rules, found, element, findings);
                     at.pop();
                 }
             }
-            _ => self.rules(at, found.key.path, found, value, findings),
+            _ => {
+                let rules: Vec<Rule> = self.table.rules(found.key.path).collect();
+                self.rules(at, &rules, found, value, findings);
+            }
         }
     }
 
     /// What the version does with values of the right type.
-    fn rules(&self, at: &[String], path: &str, found: &Match, value: &Value, findings: &mut Vec<SettingFinding>) {
-        if let Some(violation) = self.table.violation(path, &found.rows, self.version, value, &self.values) {
+    fn rules(&self, at: &[String], rules: &[Rule], found: &Match, value: &Value, findings: &mut Vec<SettingFinding>) {
+        if let Some(violation) = self.table.violation(rules, &found.rows, self.version, value, &self.values) {
             let severity = match (violation.is_unused, violation.is_error) {
                 (true, _) => Severity::Note,
                 (false, true) => Severity::Error,

@@ -77,6 +77,20 @@ pub(super) fn edgecore(version: Option<Minor>, doc: &Value, findings: &mut Vec<S
     edge_mesh(version, &values, findings);
     if values.is_on("modules.edged.enable") {
         sockets(version, &values, findings);
+        image_thresholds(&values, findings);
+    }
+}
+
+/// The kubelet in edgecore refuses a low threshold that is not below the high one (`ValidateKubeletConfiguration`).
+fn image_thresholds(values: &Settings<'_>, findings: &mut Vec<SettingFinding>) {
+    let path = |key: &str| format!("modules.edged.tailoredKubeletConfig.imageGC{key}ThresholdPercent");
+    let in_force = |key: &str| values.in_force(&path(key)).and_then(|text| text.parse::<i64>().ok());
+    if let (Some(low), Some(high)) = (in_force("Low"), in_force("High"))
+        && low >= high
+    {
+        let message =
+            format!("is {low}, and must be less than {}, which is {high}; edgecore does not start", path("High"));
+        findings.push(error(&path("Low"), message));
     }
 }
 

@@ -1,5 +1,6 @@
 //! `edge-conf set`, `unset` and `enable`: turns requests into edits and writes the file once.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use edge_host::{Common, Error, Exit, Host, Mode, Outcome, Result, Severity, apply};
@@ -216,13 +217,17 @@ fn judge_result(verb: &Verb, document: &Document<'_>, rules: Rules, edited: &Edi
     let after = Document::parse(&edited.text).map_err(|error| plan::yaml_error("the result", &error))?;
     let known = check_document(rules.kind, rules.version, document);
     let mut new = check_document(rules.kind, rules.version, &after);
-    new.retain(|finding| finding.severity != Severity::Note && !known.contains(finding));
+    let same: HashSet<_> = known.iter().map(|old| (old.severity.word(), old.path(), old.message.as_str())).collect();
+    new.retain(|new| {
+        new.severity != Severity::Note && !same.contains(&(new.severity.word(), new.path(), new.message.as_str()))
+    });
     // The same problem at another index, or in a section that was disabled before, is not a new one.
-    let keys = |finding: &SettingFinding| -> Vec<String> {
-        finding.steps.iter().filter(|step| !step.starts_with('[')).cloned().collect()
+    let cause = |finding: &SettingFinding| {
+        let keys: Vec<String> = finding.steps.iter().filter(|step| !step.starts_with('[')).cloned().collect();
+        (keys, finding.message.split(';').next().unwrap_or_default().to_owned())
     };
-    let cause = |finding: &SettingFinding| finding.message.split(';').next().unwrap_or_default().to_owned();
-    let is_known = |new: &SettingFinding| known.iter().any(|old| cause(old) == cause(new) && keys(old) == keys(new));
+    let causes: HashSet<_> = known.iter().map(cause).collect();
+    let is_known = |new: &SettingFinding| causes.contains(&cause(new));
     let text = |finding: &SettingFinding| match finding.path().as_str() {
         "" => format!("the file {}", finding.message),
         path => format!("{path}: {}", finding.message),

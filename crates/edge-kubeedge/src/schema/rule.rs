@@ -42,24 +42,23 @@ impl Table {
         self.rule_lines().filter_map(Rule::parse).filter(move |rule| rule.path == path)
     }
 
-    /// Checks a value of a key in a configuration; `path` is that of the row, with `[]` for an item.
+    /// Checks a value by the rules of its key, whose rows are `rows`, in a configuration.
     ///
     /// In an unknown version, a value that some version accepts is no violation.
     #[must_use]
     pub fn violation(
         self,
-        path: &str,
+        rules: &[Rule],
         rows: &[Key],
         version: Option<Minor>,
         value: &Value,
         settings: &Settings<'_>,
     ) -> Option<Violation> {
-        let text = plain(value)?;
-        let version = version.map(|version| version.max(Self::OLDEST));
-        let rules: Vec<Rule> = self.rules(path).collect();
         if rules.is_empty() {
             return None;
         }
+        let text = plain(value)?;
+        let version = version.map(|version| version.max(Self::OLDEST));
         let violated = |rule: &&Rule| !(text.is_empty() && rule.may_be_empty) && rule.kind.check(&text).is_err();
         let in_version = |version| rules.iter().rfind(|rule| rule.is_in(version) && violated(rule));
         let rule = match version {
@@ -78,7 +77,7 @@ impl Table {
         let effect = if effect == REJECTED { &rejected } else { effect };
         let is_unused = rule.is_unused(settings);
         let effect = match is_unused {
-            true => "; it is not used while its section is disabled".to_owned(),
+            true => "; it is not in use".to_owned(),
             false if bad.is_tolerated() => String::new(),
             false => format!("; {effect}"),
         };
@@ -113,6 +112,13 @@ impl Rule {
 
     /// KubeEdge's own validation depends on the module alone; a value that is merely used, on its section too.
     fn is_unused(&self, settings: &Settings<'_>) -> bool {
+        // 0: only the broker in edgecore, 1: both, 2: only the external one (kubeedge v1.4 to v1.23 `MqttMode`).
+        let mode = || settings.in_force("modules.eventBus.mqttMode");
+        match self.path {
+            "modules.eventBus.mqttServerInternal" if mode().as_deref() == Some("2") => return true,
+            "modules.eventBus.mqttServerExternal" if mode().as_deref() == Some("0") => return true,
+            _ => {}
+        }
         let depth = if self.effect == REJECTED { 2 } else { usize::MAX };
         let dots = self.path.match_indices('.').map(|(dot, _)| dot);
         let sections = dots.filter_map(|dot| self.path.get(..dot)).skip(1).take(depth.saturating_sub(1));
@@ -150,7 +156,8 @@ mod tests {
                 for key in table.keys_at(version) {
                     let Some(default) = key.default_in(version) else { continue };
                     let value = edge_yaml::read(default.yaml).unwrap();
-                    let found = table.violation(key.path, &[key], Some(version), &value, &settings);
+                    let rules: Vec<Rule> = table.rules(key.path).collect();
+                    let found = table.violation(&rules, &[key], Some(version), &value, &settings);
                     assert_eq!(found, None, "{} {}", key.path, default.yaml);
                 }
             }
@@ -162,7 +169,8 @@ mod tests {
         let version = (version > 0).then(|| Minor::new(version));
         let rows: Vec<Key> = table.keys().filter(|key| key.path == path).collect();
         let settings = Settings::new(Kind::EdgeCore, version, &Value::Null);
-        let found = table.violation(path, &rows, version, &edge_yaml::read(yaml).unwrap(), &settings)?;
+        let rules: Vec<Rule> = table.rules(path).collect();
+        let found = table.violation(&rules, &rows, version, &edge_yaml::read(yaml).unwrap(), &settings)?;
         Some((found.text, found.is_error))
     }
 
