@@ -4,8 +4,13 @@
 //! user looks. The caller parses the file and also passes the exact duplicates, because a parsed value
 //! does not have them any more.
 
+mod document;
+mod files;
 mod keys;
-mod rules;
+pub(crate) mod rules;
+
+pub use document::check_document;
+pub(crate) use files::check_files;
 
 use edge_host::{Finding, Severity};
 use edge_kubeedge::schema::format_path;
@@ -76,8 +81,10 @@ pub struct Duplicate {
 pub fn check(kind: Kind, version: Option<Minor>, doc: &Value, duplicates: &[Duplicate]) -> Vec<SettingFinding> {
     let mut findings = Vec::new();
     match doc {
-        // An empty file is a valid one: the defaults.
-        Value::Null => return findings,
+        Value::Null => {
+            findings.push(empty(kind));
+            return findings;
+        }
         Value::Mapping(_) => {}
         _ => {
             let message = format!("the file must be a mapping of keys to values; {} does not start", kind.program());
@@ -87,12 +94,29 @@ pub fn check(kind: Kind, version: Option<Minor>, doc: &Value, duplicates: &[Dupl
     }
     keys::duplicates(duplicates, &mut findings);
     rules::head(kind, version, doc, &mut findings);
+    if rules::is_of_other_kind(kind, doc) {
+        return findings;
+    }
     keys::walk(kind, version, doc, &mut findings);
     match kind {
         Kind::EdgeCore => rules::edgecore(version, doc, &mut findings),
         Kind::CloudCore => rules::cloudcore(version, doc, &mut findings),
     }
     findings
+}
+
+/// KubeEdge accepts an empty file and uses its defaults, among them the node's own address as that of cloudcore.
+fn empty(kind: Kind) -> SettingFinding {
+    match kind {
+        Kind::EdgeCore => SettingFinding::new::<&str>(
+            Severity::Error,
+            &[],
+            "is empty: edgecore uses its defaults, with the address of this host as that of cloudcore",
+        )
+        .hint("write the defaults to a file and edit it: edgecore --defaultconfig"),
+        Kind::CloudCore => SettingFinding::new::<&str>(Severity::Warning, &[], "is empty: cloudcore uses its defaults")
+            .hint("write the defaults to a file and edit it: cloudcore --defaultconfig"),
+    }
 }
 
 #[cfg(test)]

@@ -114,8 +114,8 @@ edge-conf env DB_PASSWORD=- < /root/password")]
 pub enum Feature {
     /// kubectl logs and exec: cloudStream in cloudcore.yaml, edgeStream in edgecore.yaml
     ///
-    /// Without --server, the server in edgecore.yaml is kept unless it is a loopback address; then the host of
-    /// modules.edgeHub.websocket.server is used with port 10004. cloudcore.yaml is not changed while the
+    /// Without --server, a valid server in edgecore.yaml is kept unless it is a loopback address; otherwise the host of
+    /// the hub in use (modules.edgeHub.websocket.server or quic.server) is used with port 10004. cloudcore.yaml is not changed while the
     /// stream certificates are missing, because cloudcore would not start.
     #[command(after_help = "Example:\n  edge-conf enable logs --server 192.0.2.1:10004")]
     Logs {
@@ -134,6 +134,9 @@ pub enum Feature {
     DynamicController,
 
     /// CRI-O as the container runtime of edgecore
+    ///
+    /// Refused while CRI-O is not there, because no pod would start any more: on this host its socket must answer, in an
+    /// image it must be installed.
     #[command(after_help = "Example:\n  edge-conf enable crio\n  edge-crio settings | edge-conf enable crio -")]
     Crio {
         /// CRI-O's socket [default: unix:///var/run/crio/crio.sock]

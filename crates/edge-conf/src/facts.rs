@@ -166,9 +166,14 @@ fn kind_of(request: &Request) -> Option<Kind> {
 pub fn missing_files(host: &Host, files: &[String]) -> Result<Vec<String>> {
     let mut missing = Vec::new();
     for file in files {
-        if !host.root.find(Path::new(file))?.exists() {
+        if !has_file(host, file)? {
             missing.push(file.clone());
         }
     }
     Ok(missing)
+}
+
+/// Whether a file exists.
+pub fn has_file(host: &Host, file: &str) -> Result<bool> {
+    Ok(host.root.find(Path::new(file))?.exists())
 }

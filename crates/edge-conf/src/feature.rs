@@ -1,16 +1,22 @@
 //! The settings that `enable` changes for each feature, by KubeEdge version.
 
+use std::path::PathBuf;
+
 use edge_host::{Error, Result};
-use edge_kubeedge::address::{self, host_of, is_loopback};
+use edge_kubeedge::address::Address;
+use edge_kubeedge::hub;
 use edge_kubeedge::runtime::{Keys, implied_version};
 use edge_kubeedge::schema::Table;
-use edge_kubeedge::settings::{Settings, written};
+use edge_kubeedge::settings::{Settings, plain, written};
 use edge_kubeedge::stream::TUNNEL_PORT;
+use edge_kubeedge::value::ValueKind;
 use edge_kubeedge::{Kind, Minor};
 use edge_yaml::Value;
 
+use crate::check::rules::mapped;
 use crate::request::Request;
 
+const SERVER: &str = "modules.edgeStream.server";
 const DEFAULT_SOCKET: &str = "unix:///var/run/crio/crio.sock";
 const DEFAULT_DRIVER: &str = "systemd";
 /// The built-in edgeMesh of old versions, which conflicts with metaServer.
@@ -32,46 +38,65 @@ pub struct Requests {
     pub requests: Vec<Request>,
     /// The source of a value that the user did not give.
     pub notes: Vec<String>,
+    /// What may be wrong with such a value.
+    pub warnings: Vec<String>,
     /// What remains to do elsewhere.
     pub hints: Vec<String>,
+    /// The socket of the container runtime that edgecore is switched to.
+    pub socket: Option<PathBuf>,
 }
 
 /// `enable logs` in edgecore.yaml.
-pub fn edge_logs(document: &Value, server: Option<&str>) -> Result<Requests> {
-    let mut requests =
-        Requests { requests: vec![Request::set("modules.edgeStream.enable", true)?], ..Requests::default() };
+pub fn edge_logs(document: &Value, version: Option<Minor>, server: Option<&str>) -> Result<Requests> {
+    let enable = Request::set("modules.edgeStream.enable", true)?;
+    let mut requests = Requests { requests: vec![enable], ..Requests::default() };
+    let settings = Settings::new(Kind::EdgeCore, version, document);
+    let own = settings.written(SERVER).and_then(plain).unwrap_or_default();
     let server = match server {
         Some(server) => {
-            address::check(server).map_err(|cause| {
-                Error::usage(format!("cannot use --server {server:?}: {cause}")).hint(format!(
+            ValueKind::Dial(TUNNEL_PORT).check(server).map_err(|cause| {
+                Error::usage(format!("cannot use --server: {cause}")).hint(format!(
                     "for example: --server 192.0.2.1:{TUNNEL_PORT} or --server [2001:db8::1]:{TUNNEL_PORT}"
                 ))
             })?;
-            Some(server.to_owned())
+            server.to_owned()
         }
+        // The default configuration has a loopback address, which is not that of cloudcore.
+        None if is_cloudcores(&own) => return Ok(requests),
         None => {
-            let own = text_at(document, "modules.edgeStream.server").unwrap_or_default();
-            // The default configuration has a loopback address, which is not that of cloudcore.
-            if host_of(own).is_some_and(|host| !is_loopback(host)) {
-                None
-            } else {
-                let hub = text_at(document, "modules.edgeHub.websocket.server").unwrap_or_default();
-                let host = host_of(hub).filter(|host| !is_loopback(host)).ok_or_else(|| {
-                    Error::usage("cannot enable logs: the address of cloudcore is not set in edgeStream or edgeHub")
-                        .hint(format!("edge-conf enable logs --server IP:{TUNNEL_PORT}"))
-                })?;
-                let server = format!("{host}:{TUNNEL_PORT}");
-                requests
-                    .notes
-                    .push(format!("using server {server}, with the host of modules.edgeHub.websocket.server"));
-                Some(server)
-            }
+            let (server, note, warning) = server_of_hub(&settings)?;
+            requests.notes.push(note);
+            requests.warnings.extend(warning);
+            server
         }
     };
-    if let Some(server) = server {
-        requests.requests.push(Request::set("modules.edgeStream.server", server)?);
-    }
+    requests.requests.push(Request::set(SERVER, server)?);
     Ok(requests)
+}
+
+fn is_cloudcores(server: &str) -> bool {
+    ValueKind::Dial(TUNNEL_PORT).check(server).is_ok()
+        && Address::parse(server).is_ok_and(|address| !address.is_loopback())
+}
+
+/// The tunnel at the address of the hub in use, with a note on its source, and a warning where its port is not certain.
+fn server_of_hub(settings: &Settings<'_>) -> Result<(String, String, Option<String>)> {
+    let hint = format!("edge-conf enable logs --server IP:{TUNNEL_PORT}");
+    let refused = |why: String| Error::refused(format!("cannot enable logs: {why}")).hint(hint.clone());
+    let hub = match hub::in_use(settings) {
+        Ok(hub) => hub,
+        Err(why) => return Err(refused(format!("the address of cloudcore is unknown: {why}"))),
+    };
+    let address = hub.address().map_err(|why| refused(format!("{}: {why}", hub.path)))?;
+    let Some(address) = address.filter(|address| !address.is_loopback()) else {
+        return Err(
+            Error::usage("cannot enable logs: the address of cloudcore is not set in edgeStream or edgeHub").hint(hint)
+        );
+    };
+    let server = format!("{}:{TUNNEL_PORT}", address.host);
+    let note = format!("using server {server}, with the host of {}", hub.path);
+    let warning = (address.port != hub.usual_port).then(|| mapped(&hub, address.port));
+    Ok((server, note, warning))
 }
 
 /// `enable logs` in cloudcore.yaml.
@@ -118,20 +143,27 @@ pub fn dynamic_controller() -> Result<Requests> {
 pub fn crio(document: &Value, version: Option<Minor>, crio: &Crio) -> Result<Requests> {
     let socket = endpoint(crio.socket.as_deref().unwrap_or(DEFAULT_SOCKET))?;
     let driver = crio.cgroup_driver.as_deref().unwrap_or(DEFAULT_DRIVER);
-    let version = version.or_else(|| implied_version(document)).ok_or_else(|| {
+    let known = version.or_else(|| implied_version(document)).ok_or_else(|| {
         Error::failed("cannot enable crio: the KubeEdge version is unknown, and the keys differ between versions")
             .hint("edge-conf enable crio --kubeedge-version VERSION")
     })?;
-    let keys = Keys::of(version);
-    let mut requests = Vec::new();
+    let keys = Keys::of(known);
+    let mut requests = Requests::default();
+    if version.is_none() {
+        requests.notes.push(format!(
+            "using the keys of KubeEdge {known}, which follow from apiVersion and the keys in the file; if another \
+             version reads it, use --kubeedge-version VERSION"
+        ));
+    }
     if let Some(path) = &keys.runtime_type {
-        requests.push(Request::set(path, "remote")?);
+        requests.requests.push(Request::set(path, "remote")?);
     }
     for path in [&keys.endpoint, &keys.image_endpoint] {
-        requests.push(Request::set(path, socket.as_str())?);
+        requests.requests.push(Request::set(path, socket.as_str())?);
     }
-    requests.push(Request::set(&keys.cgroup_driver, driver)?);
-    Ok(Requests { requests, ..Requests::default() })
+    requests.requests.push(Request::set(&keys.cgroup_driver, driver)?);
+    requests.socket = socket.strip_prefix("unix://").map(Into::into);
+    Ok(requests)
 }
 
 /// Settings piped from `edge-crio settings`: `socket=S`, `cgroupDriver=D`.
@@ -151,15 +183,12 @@ pub fn crio_settings(lines: &[&str]) -> Result<Crio> {
     Ok(crio)
 }
 
+/// A socket with or without unix://, as the setting names it.
 fn endpoint(socket: &str) -> Result<String> {
-    let path = socket.strip_prefix("unix://").unwrap_or(socket);
-    if !path.starts_with('/') || path.contains(char::is_whitespace) || path.contains(char::is_control) {
-        return Err(Error::usage(format!("cannot use socket {socket:?}: it is not an absolute path"))
-            .hint("for example: --socket unix:///var/run/crio/crio.sock"));
+    let endpoint = format!("unix://{}", socket.strip_prefix("unix://").unwrap_or(socket));
+    match ValueKind::Cri.check(&endpoint) {
+        Ok(()) => Ok(endpoint),
+        Err(_) => Err(Error::usage(format!("cannot use socket {socket:?}: it is not an absolute path"))
+            .hint("for example: --socket unix:///var/run/crio/crio.sock")),
     }
-    Ok(format!("unix://{path}"))
-}
-
-fn text_at<'a>(document: &'a Value, path: &str) -> Option<&'a str> {
-    written(document, path).and_then(Value::as_str)
 }

@@ -1,7 +1,7 @@
 //! Edits and checks edgecore.yaml and cloudcore.yaml; an edit keeps everything else in the file.
 //!
 //! Reads the configuration files in /etc/kubeedge/config (or --file), the version of the
-//! installed edgecore and cloudcore, and whether the stream certificates exist.
+//! installed edgecore and cloudcore, whether the stream certificates exist, and whether CRI-O's socket answers.
 //! Writes those configuration files and drop-ins in /etc/systemd/system.
 //! Runs systemctl (daemon-reload with `env`, restart with `--restart`) and journalctl.
 
@@ -11,6 +11,7 @@ pub mod configmap;
 pub mod display;
 pub mod dropin;
 pub mod editor;
+mod environment;
 pub mod facts;
 pub mod feature;
 pub mod manual;
@@ -19,6 +20,7 @@ mod record;
 pub mod request;
 pub mod resolve;
 mod restart;
+mod runtime;
 mod verbs;
 
 use edge_host::{Editor, Host, Outcome, Result, undo};

@@ -78,6 +78,27 @@ impl<'s, 't: 's> Inner<'s, 't> {
     }
 }
 
+/// The rules for the program that reads a file of this name, whatever the file says of itself, for a check.
+pub(crate) fn rules_by_name(
+    host: &mut Host,
+    options: &Options,
+    file: &File,
+    entry: Option<&Entry>,
+    document: &Document<'_>,
+) -> Result<(Rules, VersionSource)> {
+    let (mut found, source) = rules(host, options, file, entry, document)?;
+    let entry_name = entry.map(entry_name);
+    let by_name = entry_name.as_deref().or(file.path.as_deref()).and_then(Kind::by_file_name);
+    if let Some(kind) = by_name.filter(|kind| *kind != found.kind) {
+        found.kind = kind;
+    }
+    Ok((found, source))
+}
+
+fn entry_name(entry: &Entry) -> std::path::PathBuf {
+    edge_kubeedge::spelling::texts(&entry.path).pop().unwrap_or_default().into()
+}
+
 /// The rules for a document, and where its version is known from.
 pub(crate) fn rules(
     host: &mut Host,
@@ -86,8 +107,7 @@ pub(crate) fn rules(
     entry: Option<&Entry>,
     document: &Document<'_>,
 ) -> Result<(Rules, VersionSource)> {
-    let entry_name = entry
-        .map(|entry| std::path::PathBuf::from(edge_kubeedge::spelling::texts(&entry.path).pop().unwrap_or_default()));
+    let entry_name = entry.map(entry_name);
     let path = entry_name.as_deref().or(file.path.as_deref());
     let by_force = || options.force.then(|| Kind::by_file_name(path?)).flatten();
     let kind = edge_kubeedge::kind_of(document.value(), path).or_else(by_force).ok_or_else(|| {

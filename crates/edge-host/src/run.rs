@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, ValueEnum};
 
 use crate::error::{Error, Result, text_of};
@@ -136,8 +136,13 @@ fn not_parsed(printed: Printed, error: &clap::Error) -> Exit {
     let (message, rest) = text.split_once("\n\n").unwrap_or((text, ""));
     let message: Vec<&str> = message.lines().map(str::trim).collect();
     let mut message = message.join(" ");
-    // The text of a parser is replaced.
+    // The text of a parser is replaced; a value that its text quotes is said once.
     if let Some(cause) = std::error::Error::source(error) {
+        if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue)
+            && text_of(cause).contains(&format!("\"{value}\""))
+        {
+            message = message.replacen(&format!("invalid value '{value}' for"), "invalid value for", 1);
+        }
         message = message.replace(&cause.to_string(), &range_in_words(text_of(cause)));
     }
     let mut usage = Error::usage(message);

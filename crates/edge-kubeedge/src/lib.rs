@@ -5,6 +5,7 @@
 //! a program that only needs a path or a port does not contain them.
 
 pub mod address;
+pub mod hub;
 mod kind;
 mod minor;
 pub mod paths;
@@ -14,6 +15,7 @@ pub mod schema;
 pub mod settings;
 pub mod spelling;
 pub mod stream;
+pub mod value;
 mod version;
 
 pub use kind::{BadKind, Kind};

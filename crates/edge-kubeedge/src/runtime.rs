@@ -66,8 +66,24 @@ pub struct Runtime {
     pub cgroup_driver: String,
     /// The runtime's socket in the file; none where the default of the version applies.
     pub endpoint: Option<String>,
-    /// It uses docker without the CRI: the default up to 1.12, possible up to 1.17.
+    /// It uses docker without the CRI: the default up to 1.12, possible up to 1.13.
     pub uses_docker: bool,
+    /// The file names docker, and this version cannot use it: 1.14 and 1.15 do not start, 1.16 and 1.17 ignore it.
+    pub names_removed_docker: bool,
+}
+
+/// Whether a version of edgecore can use docker without the CRI.
+///
+/// Its kubelet has dockershim up to Kubernetes 1.23 (kubeedge v1.13 `go.mod`); that of v1.14 refuses every other
+/// runtime than remote (`ValidateKubeletFlags`).
+#[must_use]
+pub fn accepts_docker(version: Minor) -> bool {
+    let version = version.max(Table::OLDEST);
+    let accepts = |path: String| {
+        let mut rules = Table::of(Kind::EdgeCore).rules(&path);
+        rules.any(|rule| rule.is_in(version) && rule.kind.check(DOCKER).is_ok())
+    };
+    Keys::of(version).runtime_type.is_some_and(accepts)
 }
 
 /// The runtime that a configuration of edgecore names, for the version that reads it.
@@ -95,7 +111,8 @@ pub fn runtime(document: &Value, version: Option<Minor>) -> Option<Runtime> {
     Some(Runtime {
         cgroup_driver: set(&keys.cgroup_driver).or_else(|| settings.default(&keys.cgroup_driver).map(str::to_owned))?,
         endpoint: set(&keys.endpoint),
-        uses_docker: runtime_type.as_deref() == Some(DOCKER),
+        uses_docker: runtime_type.as_deref() == Some(DOCKER) && accepts_docker(assumed),
+        names_removed_docker: runtime_type.as_deref() == Some(DOCKER) && !accepts_docker(assumed),
         keys,
     })
 }
@@ -209,9 +226,18 @@ mod tests {
     fn docker_is_used_where_the_runtime_type_is_docker() {
         assert_eq!(shown("modules: {edged: {cgroupDriver: systemd, RuntimeType: docker}}", 0), "systemd  docker");
         let new = "modules: {edged: {containerRuntime: docker, remoteRuntimeEndpoint: unix:///a}}";
-        for (version, want) in [(0, "cgroupfs unix:///a docker"), (17, "cgroupfs  docker"), (18, "cgroupfs ")] {
+        for (version, want, is_removed) in [
+            (0, "cgroupfs unix:///a docker", false),
+            (13, "cgroupfs unix:///a docker", false),
+            (14, "cgroupfs unix:///a", true),
+            (17, "cgroupfs ", true),
+            (18, "cgroupfs ", false),
+        ] {
             assert_eq!(shown(new, version), want, "1.{version}");
+            assert_eq!(of(new, version).unwrap().names_removed_docker, is_removed, "1.{version}");
         }
+        let accepting: Vec<u16> = (1..=24).filter(|version| accepts_docker(Minor::new(*version))).collect();
+        assert_eq!(accepting, (1..=13).collect::<Vec<_>>());
         // The version and so the default are unknown.
         assert_eq!(shown("modules: {edged: {remoteRuntimeEndpoint: unix:///a}}", 0), "cgroupfs unix:///a");
     }

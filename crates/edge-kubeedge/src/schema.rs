@@ -5,10 +5,12 @@
 mod lookup;
 mod near;
 mod path;
+mod rule;
 mod table;
 mod types;
 
 pub use lookup::{Lookup, Match};
 pub use path::format_path;
+pub use rule::{Rule, Violation};
 pub use table::{Default, Key, Table};
 pub use types::{KeyType, TypeError, check_type, typed, yaml_1_1_bool};

@@ -59,6 +59,12 @@ impl<'a> Settings<'a> {
         }
     }
 
+    /// Whether the version has a setting.
+    #[must_use]
+    pub fn has(&self, path: &str) -> bool {
+        self.table.key(path, self.version).is_some()
+    }
+
     /// Whether the file itself turns a switch off.
     #[must_use]
     pub fn is_turned_off(&self, path: &str) -> bool {

@@ -14,6 +14,12 @@ use crate::spelling::spellings;
 pub const STREAM_PORT: u16 = 10003;
 /// Edge nodes connect here (`modules.cloudStream.tunnelPort`).
 pub const TUNNEL_PORT: u16 = 10004;
+/// Edge nodes connect here by websocket (`modules.cloudHub.websocket.port`).
+pub const WEBSOCKET_PORT: u16 = 10000;
+/// Edge nodes connect here by QUIC (`modules.cloudHub.quic.port`).
+pub const QUIC_PORT: u16 = 10001;
+/// Edge nodes get their certificates here (`modules.cloudHub.https.port`).
+pub const HTTPS_PORT: u16 = 10002;
 /// The chain of the nat table that cloudcore manages itself (kubeedge v1.8 `cloud/pkg/cloudstream/iptables`).
 pub const KEPT_CHAIN: &str = "TUNNEL-PORT";
 /// The annotation of config map kubeedge/tunnelport in which cloudcore records the ports of all cloudcores.
@@ -116,6 +122,19 @@ pub fn is_dialled(port: u16) -> bool {
     DIALLED.iter().any(|(_, known)| *known == port)
 }
 
+/// What cloudcore serves at a port by default.
+#[must_use]
+pub fn service_at(port: u16) -> Option<&'static str> {
+    match port {
+        WEBSOCKET_PORT => Some("cloudcore's websocket port"),
+        QUIC_PORT => Some("cloudcore's QUIC port"),
+        HTTPS_PORT => Some("cloudcore's HTTPS port"),
+        STREAM_PORT => Some("cloudcore's stream port for the API server"),
+        TUNNEL_PORT => Some("cloudcore's tunnel port"),
+        _ => None,
+    }
+}
+
 /// Whether cloudcore of this version manages the redirect itself, on its own host and only for IPv4.
 #[must_use]
 pub fn keeps_chain(version: Minor) -> bool {
@@ -194,11 +213,16 @@ mod tests {
     fn ports_are_the_defaults_of_cloudcore() {
         let table = Table::of(Kind::CloudCore);
         for minor in Table::OLDEST.number()..=table.newest().number() {
-            let port = |key: &str| {
-                let key = table.key(&format!("modules.cloudStream.{key}"), Minor::new(minor)).unwrap();
-                key.default_in(Minor::new(minor)).unwrap().yaml.parse().ok()
-            };
-            assert_eq!((port("streamPort"), port("tunnelPort")), (Some(STREAM_PORT), Some(TUNNEL_PORT)));
+            for (key, expected) in [
+                ("cloudStream.streamPort", STREAM_PORT),
+                ("cloudStream.tunnelPort", TUNNEL_PORT),
+                ("cloudHub.websocket.port", WEBSOCKET_PORT),
+                ("cloudHub.quic.port", QUIC_PORT),
+                ("cloudHub.https.port", HTTPS_PORT),
+            ] {
+                let key = table.key(&format!("modules.{key}"), Minor::new(minor)).unwrap();
+                assert_eq!(key.default_in(Minor::new(minor)).unwrap().yaml.parse(), Ok(expected), "{}", key.path);
+            }
         }
     }
 }

@@ -23,6 +23,7 @@ mod edit;
 mod emit;
 mod error;
 mod explain;
+mod go;
 mod insert;
 mod keys;
 mod lines;
@@ -37,6 +38,7 @@ mod tree;
 
 pub use edit::{Change, Edit, Edited};
 pub use error::{Error, Position};
+pub use go::{Rewritten, refused_by_go};
 pub use path::{Path, PathError, Step};
 pub use raw_value::RawValue;
 
@@ -68,8 +70,8 @@ pub struct Document<'t> {
     later: Vec<Value>,
 }
 
-/// The value of the first document of a text, for a program that only reads it: with merge keys applied, and of a
-/// duplicate key the last value, as KubeEdge and kubelet read it.
+/// The value of the first document of a text, for a program that only reads it: as KubeEdge and kubelet read it, with
+/// merge keys applied, of a duplicate key the last value, and words and numbers of YAML 1.1.
 ///
 /// Every reader of YAML goes through here or [`Document::parse`]: the second parser alone takes
 /// minutes for a few hundred kilobytes of brackets.
@@ -77,7 +79,7 @@ pub struct Document<'t> {
 /// # Errors
 /// As [`Document::parse`].
 pub fn read(text: &str) -> Result<Value, Error> {
-    Document::parse(text).map(|document| document.merged().into_owned())
+    Document::parse(text).map(|document| document.as_go())
 }
 
 /// A single value, as a user types it.

@@ -27,7 +27,7 @@ impl RawValue {
         let indent = " ".repeat(self.column);
         let alone =
             format!("{indent}k:{}{}\n", if self.text.starts_with(char::is_whitespace) { "" } else { " " }, self.text);
-        crate::read(&alone).ok()?.get("k").cloned()
+        Document::parse(&alone).ok()?.merged().get("k").cloned()
     }
 }
 

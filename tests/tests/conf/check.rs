@@ -103,9 +103,10 @@ fn check_finds_settings_that_a_newer_version_loses() {
     finds(EDGECORE, "1.18", crio, 3, &[driver, &gone]);
     // A default, or a value that is also at the new path, is not lost.
     let kept = crio.replace("systemd", "cgroupfs")
-        + "    tailoredKubeletConfig:\n      containerRuntimeEndpoint: unix:///var/run/crio/crio.sock\n";
+        + "    tailoredKubeletConfig:\n      containerRuntimeEndpoint: unix:///var/run/crio/crio.sock\n      imageServiceEndpoint: /run/crio/crio.sock\n";
     let warnings = [driver.replace("error", "warning"), gone.replace("error", "warning")];
-    finds(EDGECORE, "1.18", &kept, 0, &[&warnings[0], &warnings[1]]);
+    let images = "8 warning modules.edged.tailoredKubeletConfig.imageServiceEndpoint: \"/run/crio/crio.sock\" is deprecated without unix:// before it";
+    finds(EDGECORE, "1.18", &kept, 0, &[&warnings[0], &warnings[1], images]);
     finds(
         CLOUDCORE,
         "1.16",

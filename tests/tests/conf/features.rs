@@ -23,7 +23,7 @@ fn conf(tree: &Tree, version: u16, args: &[&str]) -> Ran {
 fn node(kind: Kind, version: u16) -> Tree {
     let text = format!("# ours, do not remove\n{}", render(kind, Minor::new(version)));
     let path = if kind == Kind::EdgeCore { EDGECORE } else { CLOUDCORE };
-    Tree::with(&[(path, &text), ("etc/hostname", "node\n")])
+    Tree::with(&[(path, &text), ("etc/hostname", "node\n"), ("usr/bin/crio", "")])
 }
 
 /// Applies, compares values, checks, applies again and undoes.

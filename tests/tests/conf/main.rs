@@ -5,6 +5,8 @@
 mod check;
 mod features;
 mod filter;
+mod go_judge;
+mod host;
 mod input;
 mod judge;
 mod kept;
@@ -12,4 +14,5 @@ mod keys;
 mod live;
 mod secrets;
 mod undo;
+mod values;
 mod version;

@@ -67,7 +67,7 @@ fn version_is_read_from_the_installed_program_which_never_runs() {
         tree.write(&format!("{place}/edgecore"), program);
         assert_eq!(version_note(&tree), format!("KubeEdge {version}, from the installed edgecore"), "{place}");
     }
-    let tree = Tree::with(&[(FILE, START)]);
+    let tree = Tree::with(&[(FILE, START), ("usr/bin/crio", "")]);
     tree.write("usr/local/bin/edgecore", with_flags("v1.23.1"));
     conf(&tree, &["enable", "crio"]).expect(0);
     let key = "modules.edged.tailoredKubeletConfig.containerRuntimeEndpoint";
@@ -83,7 +83,7 @@ fn version_is_read_from_the_installed_program_which_never_runs() {
 
 #[test]
 fn version_that_is_given_or_in_the_file_takes_precedence() {
-    let tree = Tree::with(&[(FILE, &format!("edgecoreVersion: v1.22.0\n{START}"))]);
+    let tree = Tree::with(&[(FILE, &format!("edgecoreVersion: v1.22.0\n{START}")), ("usr/bin/crio", "")]);
     tree.write("usr/local/bin/edgecore", with_flags("v1.8.2"));
     assert_eq!(version_note(&tree), "KubeEdge 1.22, from edgecoreVersion in the file");
     let ran = conf(&tree, &["--kubeedge-version", "1.10", "enable", "crio", "-n"]).expect(3);

@@ -1,8 +1,9 @@
 //! Checks every key of the file against the key table.
 
 use super::{Duplicate, SettingFinding, Severity};
+use edge_kubeedge::address::not_meant;
 use edge_kubeedge::runtime::V1ALPHA2;
-use edge_kubeedge::schema::{KeyType, Lookup, Match, Table, format_path};
+use edge_kubeedge::schema::{KeyType, Lookup, Match, Rule, Table, format_path};
 use edge_kubeedge::settings::{Settings, plain};
 use edge_kubeedge::{Kind, Minor};
 use serde_yaml::{Mapping, Value};
@@ -70,6 +71,10 @@ impl Walker<'_> {
         same.values_mut().for_each(|spellings| spellings.sort_unstable_by(|a, b| b.as_bytes().cmp(a.as_bytes())));
         for (key, value) in mapping {
             let Some(key) = key.as_str() else {
+                // Others are refused by KubeEdge's parser.
+                if !matches!(key, Value::Bool(_) | Value::Number(_)) {
+                    continue;
+                }
                 findings.push(SettingFinding::new(
                     Severity::Warning,
                     at,
@@ -215,10 +220,38 @@ impl Walker<'_> {
             }
             (KeyType::Bool, Value::String(word)) => {
                 let truth = edge_kubeedge::schema::yaml_1_1_bool(word).unwrap_or(false);
-                let message = format!("{program} reads {word} as {truth}, but only without quotes");
-                findings.push(SettingFinding::new(Severity::Warning, at, message).hint(format!("set it to {truth}")));
+                let message = format!("must be true or false, not \"{word}\" in quotes; {program} does not start");
+                findings.push(SettingFinding::new(Severity::Error, at, message).hint(format!("set it to {truth}")));
             }
-            _ => {}
+            (KeyType::List(_), Value::Sequence(elements)) => {
+                // Looked up once, because a list may be long.
+                let rules: Vec<Rule> = self.table.rules(&format!("{}[]", found.key.path)).collect();
+                for (position, element) in elements.iter().enumerate() {
+                    at.push(format!("[{position}]"));
+                    self.rules(at, &rules, found, element, findings);
+                    at.pop();
+                }
+            }
+            _ => {
+                let rules: Vec<Rule> = self.table.rules(found.key.path).collect();
+                self.rules(at, &rules, found, value, findings);
+            }
+        }
+    }
+
+    /// What the version does with values of the right type.
+    fn rules(&self, at: &[String], rules: &[Rule], found: &Match, value: &Value, findings: &mut Vec<SettingFinding>) {
+        if let Some(violation) = self.table.violation(rules, &found.rows, self.version, value, &self.values) {
+            let severity = match (violation.is_unused, violation.is_error) {
+                (true, _) => Severity::Note,
+                (false, true) => Severity::Error,
+                (false, false) => Severity::Warning,
+            };
+            findings.push(SettingFinding::new(severity, at, violation.text));
+        } else if let Some(why) = value.as_str().and_then(not_meant)
+            && found.ty == KeyType::Text
+        {
+            findings.push(SettingFinding::new(Severity::Warning, at, format!("is not a value: {why}")));
         }
     }
 }

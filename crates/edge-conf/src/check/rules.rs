@@ -1,15 +1,14 @@
 //! Checks settings against each other: KubeEdge's own validation, and its pitfalls.
 
 use super::{SettingFinding, Severity};
-use edge_kubeedge::address::{host_of, is_loopback};
-use edge_kubeedge::runtime::V1ALPHA2;
-use edge_kubeedge::settings::Settings;
+use edge_kubeedge::address::Address;
+use edge_kubeedge::hub::{self, Hub, NoHub};
+use edge_kubeedge::runtime::{Keys, V1ALPHA2, accepts_docker};
+use edge_kubeedge::settings::{Settings, written};
 use edge_kubeedge::stream::TUNNEL_PORT;
+use edge_kubeedge::value::ValueKind;
 use edge_kubeedge::{Kind, Minor};
 use serde_yaml::Value;
-
-/// The first version that checks the node's name.
-const NAMES_CHECKED: Minor = Minor::new(8);
 
 /// `kind:` and `apiVersion:`. KubeEdge reads neither; they state what the file was written for.
 pub(super) fn head(kind: Kind, version: Option<Minor>, doc: &Value, findings: &mut Vec<SettingFinding>) {
@@ -27,6 +26,11 @@ pub(super) fn head(kind: Kind, version: Option<Minor>, doc: &Value, findings: &m
     if let Some(text) = values.text("apiVersion") {
         findings.extend(api_version(kind, version, text));
     }
+}
+
+/// Whether the file is for the other component, so that no setting in it means anything.
+pub(super) fn is_of_other_kind(kind: Kind, doc: &Value) -> bool {
+    written(doc, "kind").and_then(Value::as_str).is_some_and(|text| text.parse() == Ok(kind.other()))
 }
 
 fn api_version(kind: Kind, version: Option<Minor>, text: &str) -> Option<SettingFinding> {
@@ -70,19 +74,55 @@ pub(super) fn edgecore(version: Option<Minor>, doc: &Value, findings: &mut Vec<S
     disabled_modules(&values, findings);
     edge_hub(&values, findings);
     edge_stream(&values, findings);
-    if !values.is_on("modules.edged.enable") {
-        return;
+    edge_mesh(version, &values, findings);
+    if values.is_on("modules.edged.enable") {
+        sockets(version, &values, findings);
+        image_thresholds(&values, findings);
     }
-    if version.is_none_or(|version| version >= NAMES_CHECKED)
-        && let Some(name) = values.text("modules.edged.hostnameOverride").filter(|name| !is_dns_name(name))
+}
+
+/// The kubelet in edgecore refuses a low threshold that is not below the high one (`ValidateKubeletConfiguration`).
+fn image_thresholds(values: &Settings<'_>, findings: &mut Vec<SettingFinding>) {
+    let path = |key: &str| format!("modules.edged.tailoredKubeletConfig.imageGC{key}ThresholdPercent");
+    let in_force = |key: &str| values.in_force(&path(key)).and_then(|text| text.parse::<i64>().ok());
+    if let (Some(low), Some(high)) = (in_force("Low"), in_force("High"))
+        && low >= high
     {
-        let message = format!(
-            "\"{name}\" is not a valid node name (lower-case letters, digits, - and .); edgecore does not start"
-        );
-        findings.push(error("modules.edged.hostnameOverride", message));
+        let message =
+            format!("is {low}, and must be less than {}, which is {high}; edgecore does not start", path("High"));
+        findings.push(error(&path("Low"), message));
     }
-    if version == Some(Minor::new(4)) && values.text("modules.edged.nodeIP") == Some("") {
-        findings.push(error("modules.edged.nodeIP", "is empty; edgecore 1.4 does not start"));
+}
+
+/// The built-in edgeMesh is enabled by default (kubeedge v1.4 to v1.7 `default.go`).
+fn edge_mesh(version: Option<Minor>, values: &Settings<'_>, findings: &mut Vec<SettingFinding>) {
+    let path = "modules.edgeMesh.enable";
+    if version.is_some() && values.written(path).is_none() && values.is_on(path) {
+        let message = "is not set, and enabled by default: the built-in edgeMesh listens on docker0 and adds iptables \
+                       rules, which conflicts with EdgeMesh and does not work without Docker";
+        findings.push(
+            SettingFinding { severity: Severity::Warning, ..error(path, message) }
+                .hint(format!("if it is not used: edge-conf set {path}=false")),
+        );
+    }
+}
+
+/// Two sockets that differ: images are pulled by another runtime than the one that runs the pods.
+fn sockets(version: Option<Minor>, values: &Settings<'_>, findings: &mut Vec<SettingFinding>) {
+    let Some(version) = version else { return };
+    let keys = Keys::of(version);
+    let in_force = |path: &str| values.in_force(path).filter(|socket| !socket.is_empty());
+    let is_docker = keys.runtime_type.as_deref().and_then(in_force).as_deref() == Some("docker");
+    let (Some(runtime), Some(images)) = (in_force(&keys.endpoint), in_force(&keys.image_endpoint)) else { return };
+    let is_valid = |socket: &str| ValueKind::Cri.check(socket).err().is_none_or(|bad| bad.is_tolerated());
+    let is_by_socket = !is_docker || !accepts_docker(version);
+    if is_by_socket && is_valid(&runtime) && is_valid(&images) && !is_same_socket(&runtime, &images) {
+        let (path, other) = (&keys.image_endpoint, &keys.endpoint);
+        let message = format!("is {images}, but {other} is {runtime}: images are pulled by another runtime");
+        findings.push(
+            SettingFinding { severity: Severity::Warning, ..error(path, message) }
+                .hint(format!("edge-conf set {path}={runtime}")),
+        );
     }
 }
 
@@ -112,52 +152,49 @@ fn disabled_modules(values: &Settings<'_>, findings: &mut Vec<SettingFinding>) {
 }
 
 fn edge_hub(values: &Settings<'_>, findings: &mut Vec<SettingFinding>) {
-    if !values.is_on("modules.edgeHub.enable") {
-        return;
-    }
-    let (websocket, quic) = ("modules.edgeHub.websocket.enable", "modules.edgeHub.quic.enable");
-    if values.is_on(websocket) == values.is_on(quic) {
-        let state = if values.is_on(quic) { "both enabled" } else { "both disabled" };
-        findings.push(
-            error("modules.edgeHub", format!("websocket and quic are {state}; edgecore does not start"))
-                .hint("enable exactly one of them"),
-        );
-    }
-    for path in ["modules.edgeHub.messageQPS", "modules.edgeHub.messageBurst"] {
-        if is_below(values.written(path), 0) {
-            findings.push(error(path, "must not be negative; edgecore does not start"));
-        }
-    }
+    let state = match hub::in_use(values) {
+        Err(NoHub::Both) => "enabled",
+        Err(NoHub::Neither) => "disabled",
+        Ok(_) | Err(NoHub::Off) => return,
+    };
+    findings.push(
+        error("modules.edgeHub", format!("websocket and quic are both {state}; edgecore does not start"))
+            .hint("enable exactly one of them"),
+    );
 }
 
 fn edge_stream(values: &Settings<'_>, findings: &mut Vec<SettingFinding>) {
     let path = "modules.edgeStream.server";
-    let hub = if values.is_on("modules.edgeHub.quic.enable") {
-        "modules.edgeHub.quic.server"
-    } else {
-        "modules.edgeHub.websocket.server"
-    };
-    let Some(cloudcore) = values.text(hub).and_then(host_of).filter(|host| !is_loopback(host)) else {
-        return;
-    };
+    let Ok(hub) = hub::in_use(values) else { return };
+    // An address that is not valid is reported as such.
+    let Ok(Some(cloudcore)) = hub.address() else { return };
     let server = values.in_force(path).unwrap_or_default();
-    if values.is_on("modules.edgeStream.enable") && (server.is_empty() || host_of(&server).is_some_and(is_loopback)) {
+    if cloudcore.is_loopback() || !values.is_on("modules.edgeStream.enable") {
+        return;
+    }
+    let host = cloudcore.host;
+    let is_own = server.is_empty() || Address::parse(&server).is_ok_and(|address| address.is_loopback());
+    if is_own {
         let message =
             format!("is {server}: the tunnel for kubectl logs and exec connects to this host, not to cloudcore");
-        findings.push(error(path, message).hint(format!("edge-conf set {path}={cloudcore}:{TUNNEL_PORT}")));
+        findings.push(error(path, message).hint(format!("edge-conf set {path}={host}:{TUNNEL_PORT}")));
+    } else if cloudcore.port != hub.usual_port && server == format!("{host}:{TUNNEL_PORT}") {
+        findings.push(SettingFinding { severity: Severity::Note, ..error(path, mapped(&hub, cloudcore.port)) });
     }
+}
+
+/// cloudcore behind a service of type NodePort or a port mapping.
+pub(crate) fn mapped(hub: &Hub, port: u16) -> String {
+    format!(
+        "{} has port {port} instead of {}: cloudcore's ports seem to be mapped (NodePort), and then its tunnel port may \
+         not be {TUNNEL_PORT} either",
+        hub.path, hub.usual_port
+    )
 }
 
 /// The rules of cloudcore.
 pub(super) fn cloudcore(version: Option<Minor>, doc: &Value, findings: &mut Vec<SettingFinding>) {
     let values = Settings::new(Kind::CloudCore, version, doc);
-    let relative = "kubeAPIConfig.kubeConfig";
-    if values.text(relative).is_some_and(|path| !path.is_empty() && !path.starts_with('/')) {
-        findings.push(error(relative, "is not an absolute path; cloudcore does not start"));
-    }
-    if values.is_on("modules.edgeController.enable") {
-        positive("modules.edgeController.nodeUpdateFrequency", &values, findings);
-    }
     if values.is_turned_off("modules.cloudHub.enable") {
         findings.push(
             error("modules.cloudHub.enable", "is false: no node can connect")
@@ -165,46 +202,31 @@ pub(super) fn cloudcore(version: Option<Minor>, doc: &Value, findings: &mut Vec<
         );
         return;
     }
-    positive("modules.cloudHub.tokenRefreshDuration", &values, findings);
-    for server in ["https", "websocket", "quic"] {
-        let path = format!("modules.cloudHub.{server}.port");
-        if is_below(values.written(&path), 1) || is_above(values.written(&path), 65535) {
-            findings.push(error(&path, "must be a port from 1 to 65535; cloudcore does not start"));
-        }
+    let advertised = "modules.cloudHub.advertiseAddress";
+    let addresses = values.written(advertised).and_then(Value::as_sequence);
+    if addresses.is_some_and(Vec::is_empty) {
+        findings.push(error(advertised, "is empty; cloudcore does not start"));
     }
-    let socket = "modules.cloudHub.unixsocket.address";
-    if values.text(socket).is_some_and(|address| !address.to_ascii_lowercase().starts_with("unix://")) {
-        findings.push(error(socket, "must begin with unix://; cloudcore does not start"));
+    let unspecified = |address: &Value| matches!(address.as_str(), Some("0.0.0.0" | "::"));
+    if addresses.is_some_and(|addresses| addresses.iter().any(unspecified)) {
+        let message = "contains the address of no host: edge nodes cannot verify cloudcore by it";
+        findings.push(
+            SettingFinding { severity: Severity::Warning, ..error(advertised, message) }
+                .hint("list the addresses that edge nodes connect to"),
+        );
     }
 }
 
-fn positive(path: &str, values: &Settings<'_>, findings: &mut Vec<SettingFinding>) {
-    if is_below(values.written(path), 1) {
-        findings.push(error(path, "must be greater than 0; cloudcore does not start"));
+/// The same socket, with and without unix:// and below /run or /var/run.
+fn is_same_socket(one: &str, other: &str) -> bool {
+    fn path(socket: &str) -> &str {
+        let path = socket.strip_prefix("unix:").unwrap_or(socket).trim_start_matches("//");
+        path.strip_prefix("/var").filter(|rest| rest.starts_with("/run/")).unwrap_or(path)
     }
+    path(one) == path(other)
 }
 
 fn error(path: &str, message: impl Into<String>) -> SettingFinding {
     let steps: Vec<&str> = path.split('.').collect();
     SettingFinding::new(Severity::Error, &steps, message)
-}
-
-fn is_below(value: Option<&Value>, least: i64) -> bool {
-    value.and_then(Value::as_i64).is_some_and(|number| number < least)
-}
-
-fn is_above(value: Option<&Value>, most: i64) -> bool {
-    value.and_then(Value::as_i64).is_some_and(|number| number > most)
-}
-
-/// Whether it is a DNS-1123 subdomain, as Kubernetes requires of a node's name.
-fn is_dns_name(name: &str) -> bool {
-    let letter = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let label = |label: &str| {
-        let bytes = label.as_bytes();
-        bytes.first().is_some_and(letter)
-            && bytes.last().is_some_and(letter)
-            && bytes.iter().all(|byte| letter(byte) || *byte == b'-')
-    };
-    name.len() <= 253 && name.split('.').all(label)
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 fn findings(kind: Kind, version: u16, yaml: &str) -> String {
-    let doc: Value = serde_yaml::from_str(yaml).unwrap();
+    let doc = edge_yaml::read(yaml).unwrap();
     let version = (version > 0).then(|| Minor::new(version));
     let lines: Vec<String> = check(kind, version, &doc, &[])
         .into_iter()

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use edge_host::{Finding, Host, Outcome, Result};
-use edge_kubeedge::spelling::texts;
 use edge_kubeedge::{Kind, VersionSource};
 use edge_yaml::{Path, Step};
 
-use super::{Opened, rules};
-use crate::check::{Duplicate, check};
+use super::{Opened, rules_by_name};
+use crate::check::{check_document, check_files};
 use crate::cli::Options;
+use crate::environment;
 use crate::facts::{self, File};
 
 pub(crate) fn run(host: &mut Host, options: &Options) -> Result<Outcome> {
@@ -29,6 +29,9 @@ pub(crate) fn run(host: &mut Host, options: &Options) -> Result<Outcome> {
     for file in &files {
         findings.extend(one(host, options, file)?);
     }
+    if options.file.is_none() {
+        findings.extend(environment::check(host));
+    }
     Ok(host.report.findings(&findings))
 }
 
@@ -37,17 +40,12 @@ fn one(host: &mut Host, options: &Options, file: &File) -> Result<Vec<Finding>> 
     let opened = Opened::of(file, &name)?;
     let inner = opened.inner(&name)?;
     let document = inner.document();
-    let (rules, known) = rules(host, options, file, opened.entry.as_ref(), document)?;
-    let duplicates: Vec<Duplicate> = document
-        .duplicates()
-        .iter()
-        .map(|duplicate| Duplicate {
-            steps: texts(&duplicate.path),
-            lines: duplicate.positions.iter().map(|position| position.line).collect(),
-        })
-        .collect();
-    let findings = check(rules.kind, rules.version, &document.merged(), &duplicates);
-    let paths: Vec<Option<Path>> = findings.iter().map(|finding| path_of(&finding.steps)).collect();
+    let (rules, known) = rules_by_name(host, options, file, opened.entry.as_ref(), document)?;
+    let mut found = check_document(rules.kind, rules.version, document);
+    if let (Some(path), None, Kind::CloudCore) = (&file.path, &opened.entry, rules.kind) {
+        let is_here = *path == rules.kind.config_path();
+        found.extend(check_files(rules.version, &document.as_go(), is_here, &|file| facts::has_file(host, file)));
+    }
     let version = match known {
         VersionSource::Given(version) | VersionSource::InFile(version) | VersionSource::InProgram(version) => {
             format!("KubeEdge {version}")
@@ -55,8 +53,15 @@ fn one(host: &mut Host, options: &Options, file: &File) -> Result<Vec<Finding>> 
         VersionSource::Conflicting(..) | VersionSource::Unknown => "an unknown KubeEdge version".to_owned(),
     };
     host.report.line(&format!("checking {name} for {version}"));
+    let paths: Vec<Option<Path>> = found.iter().map(|finding| path_of(&finding.steps)).collect();
     let lines = document.lines(paths.iter().map(Option::as_ref));
-    Ok(findings.iter().zip(lines).map(|(finding, line)| finding.to_finding(&name, line)).collect())
+    let mut findings: Vec<Finding> =
+        found.iter().zip(lines).map(|(finding, line)| finding.to_finding(&name, line)).collect();
+    if document.has_more_documents() || opened.outer.has_more_documents() {
+        let text = "has more than one document: KubeEdge reads only the first, and only that one is checked";
+        findings.push(Finding::warning(&name, text).hint("keep one document in the file"));
+    }
+    Ok(findings)
 }
 
 fn path_of(steps: &[String]) -> Option<Path> {

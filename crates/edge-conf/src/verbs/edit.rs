@@ -1,10 +1,14 @@
 //! `edge-conf set`, `unset` and `enable`: turns requests into edits and writes the file once.
 
-use edge_host::{Common, Error, Exit, Host, Mode, Outcome, Result, apply};
+use std::collections::HashSet;
+use std::path::Path;
+
+use edge_host::{Common, Error, Exit, Host, Mode, Outcome, Result, Severity, apply};
 use edge_kubeedge::{Kind, VersionSource};
-use edge_yaml::{Document, Value};
+use edge_yaml::{Document, Edited, Value};
 
 use super::{Opened, rules};
+use crate::check::{SettingFinding, check_document};
 use crate::cli::{Feature, Options, Verb};
 use crate::configmap;
 use crate::facts::{self, File};
@@ -13,6 +17,7 @@ use crate::plan::{self, Within};
 use crate::request::{Request, parse_path, parse_setting, piped_lines};
 use crate::resolve::{Rules, notes_on_absent};
 use crate::restart::{self, Expectation};
+use crate::runtime;
 
 const STDIN: &str = "-";
 
@@ -43,19 +48,24 @@ pub(crate) fn run(host: &mut Host, common: &Common, options: &Options, verb: &Ve
     let inner = opened.inner(&name)?;
     let document = inner.document();
     let (rules, source) = rules(host, options, &file, opened.entry.as_ref(), document)?;
-    let merged = document.merged();
+    let merged = document.as_go();
     let requests = operation.resolve(&merged, rules)?;
     if operation.is_logs() && rules.kind == Kind::CloudCore {
         require_stream_files(host, &file, &merged, rules)?;
     }
     let edited = plan::edit(&opened.inner_name(&name), document, rules, &requests.requests)?;
+    report(host, &opened.outer, rules, source, &requests);
+    if let Some(socket) = requests.socket.as_deref().filter(|_| !edited.changes.is_empty()) {
+        require_runtime(host, &file, socket, &merged, rules)?;
+    }
+    let doubts = judge_result(verb, document, rules, &edited)?;
     let whole = match &opened.entry {
         Some(_) if edited.changes.is_empty() => file.text.clone(),
         Some(entry) => configmap::replace_entry(&opened.outer, entry, &edited.text)
             .map_err(|error| plan::yaml_error(&name, &error))?,
         None => edited.text.clone(),
     };
-    report(host, &opened.outer, rules, source, &requests);
+    requests.warnings.iter().chain(&doubts).for_each(|warning| host.report.warning(warning));
     notes_on_absent(document, rules, &requests.requests).iter().for_each(|note| host.report.note(note));
 
     if filter && host.mode == Mode::Apply {
@@ -163,7 +173,9 @@ impl Operation {
     fn resolve(&self, document: &Value, rules: Rules) -> Result<Requests> {
         match self {
             Operation::Settings(requests) => Ok(Requests { requests: requests.clone(), ..Requests::default() }),
-            Operation::Logs(server) if rules.kind == Kind::EdgeCore => feature::edge_logs(document, server.as_deref()),
+            Operation::Logs(server) if rules.kind == Kind::EdgeCore => {
+                feature::edge_logs(document, rules.version, server.as_deref())
+            }
             Operation::Logs(server) => feature::cloud_logs(server.as_deref()),
             Operation::Metaserver => feature::metaserver(document, rules.version),
             Operation::DynamicController => feature::dynamic_controller(),
@@ -185,6 +197,49 @@ fn require_stream_files(host: &mut Host, file: &File, document: &Value, rules: R
     }
     Err(Error::refused(format!("cannot enable logs: cloudcore would not start without {}", missing.join(", ")))
         .hint("create them first: edge-certgen stream --ip CLOUDCORE_IP"))
+}
+
+/// Refuses to switch edgecore to a runtime that is not there.
+fn require_runtime(host: &mut Host, file: &File, socket: &Path, document: &Value, rules: Rules) -> Result<()> {
+    if file.path.is_none() {
+        host.report.note(&format!("edgecore starts no pod while nothing listens on {}", socket.display()));
+        return Ok(());
+    }
+    if rules.force { Ok(()) } else { runtime::require(host, socket, document, rules.version) }
+}
+
+/// Checks the result of an edit by the rules of `check`: refuses new errors, and returns new warnings. Problems that the
+/// file already had are no reason to refuse.
+fn judge_result(verb: &Verb, document: &Document<'_>, rules: Rules, edited: &Edited) -> Result<Vec<String>> {
+    if edited.changes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let after = Document::parse(&edited.text).map_err(|error| plan::yaml_error("the result", &error))?;
+    let known = check_document(rules.kind, rules.version, document);
+    let mut new = check_document(rules.kind, rules.version, &after);
+    let same: HashSet<_> = known.iter().map(|old| (old.severity.word(), old.path(), old.message.as_str())).collect();
+    new.retain(|new| {
+        new.severity != Severity::Note && !same.contains(&(new.severity.word(), new.path(), new.message.as_str()))
+    });
+    // The same problem at another index, or in a section that was disabled before, is not a new one.
+    let cause = |finding: &SettingFinding| {
+        let keys: Vec<String> = finding.steps.iter().filter(|step| !step.starts_with('[')).cloned().collect();
+        (keys, finding.message.split(';').next().unwrap_or_default().to_owned())
+    };
+    let causes: HashSet<_> = known.iter().map(cause).collect();
+    let is_known = |new: &SettingFinding| causes.contains(&cause(new));
+    let text = |finding: &SettingFinding| match finding.path().as_str() {
+        "" => format!("the file {}", finding.message),
+        path => format!("{path}: {}", finding.message),
+    };
+    let mut errors = new.iter().filter(|finding| finding.severity == Severity::Error && !is_known(finding));
+    if let (Some(first), false) = (errors.next(), rules.force) {
+        let action = if matches!(verb, Verb::Unset { .. }) { "unset" } else { "set" };
+        let more = errors.count();
+        let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+        return Err(Error::refused(format!("cannot {action} {}{more}", text(first))).hint("--force sets it anyway"));
+    }
+    Ok(new.iter().map(text).collect())
 }
 
 fn report(host: &mut Host, outer: &Document<'_>, rules: Rules, source: VersionSource, requests: &Requests) {

@@ -1,17 +1,14 @@
 //! `edge-conf env NAME=VALUE…`.
 
-use std::path::Path;
-
 use edge_host::action::Bytes;
 use edge_host::{Error, Exit, Host, Inverse, Node, Outcome, Plan, Result, State, apply};
-use edge_systemd::{ADMIN_UNITS, Scope, Unit, Units, systemctl};
+use edge_systemd::{Scope, Unit, Units, systemctl};
 
 use crate::cli::Options;
 use crate::dropin::{self, EDITOR, Variable, unit_name};
+use crate::environment;
 use crate::facts;
 use crate::restart::{self, Expectation};
-
-const DROPIN: &str = "20-edgeutils.conf";
 
 pub(crate) fn run(host: &mut Host, options: &Options, variables: &[String], unit: &str) -> Result<Outcome> {
     let unit = unit_name(unit)?;
@@ -20,7 +17,7 @@ pub(crate) fn run(host: &mut Host, options: &Options, variables: &[String], unit
         return Err(Error::usage("cannot use --restart with --root: only units of this host can be restarted"));
     }
     host.prepare_change()?;
-    let path = Path::new(ADMIN_UNITS).join(format!("{unit}.d")).join(DROPIN);
+    let path = environment::dropin(unit);
     let was = host.root.find(&path)?;
     let text = std::str::from_utf8(&was.bytes).map_err(|_| {
         Error::refused(format!("cannot edit {}: it is not UTF-8 text", host.root.display(&path).display()))
@@ -41,7 +38,7 @@ pub(crate) fn run(host: &mut Host, options: &Options, variables: &[String], unit
         plan.note(format!("{unit} does not exist yet; the drop-in applies once it is installed"));
     }
     let given: Vec<&str> = variables.iter().map(|variable| variable.name.as_str()).collect();
-    later_settings(host, &units, &found, &path, &given, &mut plan);
+    later_settings(host, &units, &found, &given, &mut plan);
     if !edited.details.is_empty() {
         let inverse = Inverse::Edit { kind: EDITOR.to_owned(), data: edited.inverse, parts: edited.names };
         let content = Bytes::Known(edited.text.into_bytes());
@@ -95,14 +92,11 @@ fn given(texts: &[String]) -> Result<Vec<Variable>> {
 }
 
 /// Notes which variables another file sets, where that is read after our drop-in and so takes precedence.
-fn later_settings(host: &Host, units: &Units<'_>, unit: &Unit, own: &Path, given: &[&str], plan: &mut Plan) {
+fn later_settings(host: &Host, units: &Units<'_>, unit: &Unit, given: &[&str], plan: &mut Plan) {
     // Files that this user cannot read are no reason to fail: this is only a note.
-    let environment = units.settings(unit).and_then(|settings| settings.whole_environment(&host.root));
-    for variable in environment.unwrap_or_default() {
-        let is_dropin = variable.file.parent().is_some_and(|dir| dir.extension().is_some_and(|ending| ending == "d"));
-        let is_unit = unit.files.iter().any(|file| file.path == variable.file);
-        let is_later = if is_dropin { variable.file.file_name() > own.file_name() } else { !is_unit };
-        if is_later && given.contains(&variable.name.as_str()) {
+    let all = units.settings(unit).and_then(|settings| settings.whole_environment(&host.root));
+    for variable in all.unwrap_or_default() {
+        if environment::is_later(unit, &variable.file) && given.contains(&variable.name.as_str()) {
             let shown = host.root.display(&variable.file);
             plan.note(format!(
                 "{}:{} also sets {} and takes precedence",

@@ -107,6 +107,11 @@ impl Table {
         })
     }
 
+    /// The lines with rules for values.
+    pub(super) fn rule_lines(self) -> impl Iterator<Item = &'static str> {
+        self.lines().filter(|line| line.starts_with("rule "))
+    }
+
     /// Keys without effect.
     pub(super) fn dead(self) -> impl Iterator<Item = Dead> {
         // They are the last lines, so the rows need not be scanned.
@@ -186,10 +191,10 @@ pub(super) fn within(version: Minor, first: Minor, last: Option<Minor>) -> bool 
 
 /// Path and unparsed rest of a line that is a row.
 fn row(line: &'static str) -> Option<(&'static str, &'static str)> {
-    // Fields are separated by two spaces; after `moved` and `known` there is one, and `dead` is never a path.
+    // Fields are separated by two spaces; after `moved` and `known` there is one, and `dead` and `rule` are never paths.
     let end = line.bytes().position(|byte| byte == b' ')?;
     let (path, rest) = line.split_at(end);
-    (rest.starts_with("  ") && path != "dead").then_some((path, rest))
+    (rest.starts_with("  ") && !matches!(path, "dead" | "rule")).then_some((path, rest))
 }
 
 /// Whether the row's path begins with the steps, or ends before they do.
@@ -224,7 +229,7 @@ fn field(text: &'static str) -> Option<(&'static str, &'static str)> {
 }
 
 /// Parses `1.4-1.11`, `1.12`, `1.13-`.
-fn range(text: &str) -> Option<(Minor, Option<Minor>)> {
+pub(super) fn range(text: &str) -> Option<(Minor, Option<Minor>)> {
     match text.split_once('-') {
         None => Minor::bare(text).map(|only| (only, Some(only))),
         Some((first, "")) => Some((Minor::bare(first)?, None)),
@@ -245,6 +250,7 @@ mod tests {
             for line in table.lines().filter(|line| !line.is_empty()) {
                 let known = line.starts_with("known 1.")
                     || line.starts_with("moved ") && line.split_ascii_whitespace().count() == 3
+                    || line.starts_with("rule  ")
                     || line.starts_with("dead ") && line.split_ascii_whitespace().count() == 4
                     || line.split_once("  ").is_some_and(|(path, rest)| Key::parse(path, rest).is_some());
                 assert!(known, "{kind:?}: {line}");
