@@ -10,7 +10,8 @@ use edge_host::{
 
 use crate::cli::BridgeArgs;
 use crate::conflist::{self, CONF_DIR, File};
-use crate::facts::{networks, oldest_runtime, plugin_versions};
+use crate::facts::{oldest_runtime, plugin_versions};
+use crate::networks::networks;
 use crate::plan;
 use crate::record;
 use crate::request::{Network, absolute};

@@ -33,17 +33,15 @@ pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
         _ => return Err(Error::usage("cannot install: expected --from-build, --archive or --offline")),
     };
     if let Some(machine) = machine.filter(|machine| !machine.runs(set.arch)) {
-        let text = format!("cannot install {}: it is for {}, but this host is {machine}", set.shown(), set.arch);
-        if host.root.is_live() {
-            return Err(Error::refused(text).hint(format!(
-                "build the plugins for it with edge-cni build --version v1.9.1 --arch {machine} --out DIR"
-            )));
-        }
-        host.report.warning(&format!(
-            "{} is for {}, but the programs of the image are for {machine}",
+        let whose = if host.root.is_live() { "this host is" } else { "the programs of the image are for" };
+        return Err(Error::refused(format!(
+            "cannot install {}: it is for {}, but {whose} {machine}",
             set.shown(),
             set.arch
-        ));
+        ))
+        .hint(format!(
+            "build the plugins for it with edge-cni build --version v1.9.1 --arch {machine} --out DIR"
+        )));
     }
     host.prepare_change()?;
     let mut before = Vec::new();
