@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use edge_host::{Host, Result, State};
 
-pub use network::{ConfigError, HOST_LOCAL, LEASES, Network, ipam_of, kind_of};
+pub use network::{ConfigError, DEFAULT_BRIDGE, HOST_LOCAL, LEASES, Network, ipam_of, kind_of};
 pub use parse::parse;
 use parse::{extension, json, plugin};
 

@@ -16,8 +16,8 @@ const MAIN: &str = "/etc/crio/crio.conf";
 const DROP_INS: &str = "/etc/crio/crio.conf.d";
 /// systemd starts CRI-O in it: relative paths are below it.
 const STARTED_IN: &str = "/";
-/// What exists only where CRI-O is installed or runs.
-const INSTALLED: [&str; 3] = ["/usr/bin/crio", "/usr/local/bin/crio", "/run/crio/crio.sock"];
+const PROGRAMS: [&str; 2] = ["/usr/bin/crio", "/usr/local/bin/crio"];
+const SOCKET: &str = "/run/crio/crio.sock";
 
 /// A value and the file that sets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +56,8 @@ impl Default for Places {
 
 /// Whether CRI-O is installed or running.
 pub fn is_present(host: &Host) -> Result<bool> {
-    for path in INSTALLED {
+    let socket = Some(SOCKET).filter(|_| host.root.is_live());
+    for path in PROGRAMS.into_iter().chain(socket) {
         if host.root.find_large(Path::new(path))?.exists() {
             return Ok(true);
         }

@@ -16,7 +16,7 @@ use edge_host::{Arch, Finding, Host, Result, Severity};
 use crate::conflist::{self, File};
 use crate::crio::{self, Places};
 use crate::leases::{self, Leases};
-use crate::needs::{self, Lack};
+use crate::needs::{self, FlannelBridge, Lack};
 use crate::networks::{self, Networks};
 use crate::plugin::{self, Answer, PluginFile};
 use crate::record::{self, Record};
@@ -62,6 +62,8 @@ pub struct Facts {
     pub plugins: BTreeMap<String, PluginFacts>,
     /// What each network lacks of its daemons, by path.
     pub lacks: BTreeMap<PathBuf, Vec<Lack>>,
+    /// The bridge of flannel, if the network that is used is its.
+    pub flannel: Option<FlannelBridge>,
     /// The leases of the network that is used.
     pub leases: Option<Leases>,
     /// Routes and addresses of a live host.
@@ -149,14 +151,14 @@ pub fn facts(host: &Host, places: Places, with_releases: bool) -> Result<Facts> 
         runtimes: if has_networks { runtimes(host)? } else { Vec::new() },
         plugins,
         lacks,
+        flannel: None,
         leases: None,
         networks: networks::networks(host)?,
     };
-    let leases = match diagnose(&facts).used.map(|file| &file.content) {
-        Some(Ok(network)) => Some(leases::leases(host, network)?),
-        _ => None,
-    };
-    facts.leases = leases;
+    if let Some(Ok(network)) = diagnose(&facts).used.map(|file| file.content.clone()) {
+        facts.leases = Some(leases::leases(host, &network)?);
+        facts.flannel = needs::flannel_bridge(host, &network);
+    }
     Ok(facts)
 }
 

@@ -6,12 +6,15 @@
 use std::path::{Path, PathBuf};
 
 use edge_host::{Error, Host, Result, State};
+use ipnet::IpNet;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::conflist::{Network, ipam_of, kind_of};
+use crate::conflist::{DEFAULT_BRIDGE, Network, ipam_of, kind_of};
 
 const TABLE: &str = include_str!("../data/needs.toml");
+/// Where nothing of an image is.
+const RUNTIME: [&str; 2] = ["/run", "/var/run"];
 /// The plugin whose file has variables, of which it requires these.
 const FLANNEL: &str = "flannel";
 
@@ -46,8 +49,7 @@ pub struct Lack {
 
 /// What a network lacks.
 pub fn lacks(host: &Host, network: &Network) -> Result<Vec<Lack>> {
-    let table = toml_edit::de::from_str::<Table>(TABLE)
-        .map_err(|_| Error::failed("cannot read the built-in table of what plugins need"))?;
+    let table = table()?;
     let mut all = Vec::new();
     for (index, plugin) in network.plugins.iter().enumerate() {
         let kinds = [Some((kind_of(plugin), "type")), ipam_of(plugin).map(|kind| (kind, "ipam.type"))];
@@ -61,6 +63,10 @@ pub fn lacks(host: &Host, network: &Network) -> Result<Vec<Lack>> {
         }
     }
     Ok(all)
+}
+
+fn table() -> Result<Table> {
+    toml_edit::de::from_str(TABLE).map_err(|_| Error::failed("cannot read the built-in table of what plugins need"))
 }
 
 impl Need {
@@ -79,8 +85,39 @@ impl Need {
     }
 }
 
+/// The bridge of a network of flannel, which calls the plugin bridge with the subnet of this host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlannelBridge {
+    /// Its name.
+    pub name: String,
+    /// The subnets of this host.
+    pub subnets: Vec<IpNet>,
+}
+
+/// The bridge of flannel; none where it uses another plugin, or has no subnet yet.
+pub fn flannel_bridge(host: &Host, network: &Network) -> Option<FlannelBridge> {
+    let plugin = network.plugins.iter().find(|plugin| kind_of(plugin) == FLANNEL)?;
+    let delegate = |key: &str| plugin.get("delegate")?.get(key)?.as_str();
+    if delegate("type").is_some_and(|kind| kind != "bridge") {
+        return None;
+    }
+    let table = table().ok()?;
+    let path = table.needs.iter().find(|need| need.plugin == FLANNEL)?.path_of(plugin)?;
+    let text = host.root.read(&path).ok()??;
+    let text = String::from_utf8_lossy(&text);
+    let subnets = text.lines().filter_map(|line| match line.split_once('=')? {
+        ("FLANNEL_SUBNET" | "FLANNEL_IPV6_SUBNET", value) => value.trim().parse::<IpNet>().ok(),
+        _ => None,
+    });
+    let name = delegate("bridge").filter(|name| !name.is_empty()).unwrap_or(DEFAULT_BRIDGE).to_owned();
+    Some(FlannelBridge { name, subnets: subnets.map(|subnet| subnet.trunc()).collect() })
+}
+
 /// What is wrong with a needed file, and whether that is unknown; none if it is there.
 fn state(host: &Host, plugin: &str, path: &Path) -> Result<Option<(String, bool)>> {
+    if !host.root.is_live() && RUNTIME.iter().any(|dir| path.starts_with(dir)) {
+        return Ok(Some(("is only made on the running system".to_owned(), true)));
+    }
     let found = match host.root.find(path) {
         Ok(found) => found,
         Err(error) => return Ok(Some((format!("cannot be read: {}", error.message()), true))),
@@ -101,4 +138,37 @@ fn missing_variable(text: &str) -> Option<&'static str> {
     either("FLANNEL_NETWORK", "FLANNEL_IPV6_NETWORK")
         .or_else(|| either("FLANNEL_SUBNET", "FLANNEL_IPV6_SUBNET"))
         .or_else(|| ["FLANNEL_MTU", "FLANNEL_IPMASQ"].into_iter().find(|name| !sets(name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_is_valid_and_missing_variables_are_named() {
+        assert!(table().unwrap().needs.iter().all(|need| need.path.is_some() || need.setting.is_some()));
+        let whole = "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.1.1/24\nFLANNEL_MTU=1450\nFLANNEL_IPMASQ=true\n";
+        assert_eq!(missing_variable(whole), None);
+        assert_eq!(missing_variable(&whole.replace("_NETWORK", "_IPV6_NETWORK")), None);
+        assert_eq!(missing_variable(&whole.replace("FLANNEL_MTU", "MTU")), Some("FLANNEL_MTU"));
+        assert_eq!(missing_variable(&whole.replace("_SUBNET", "_X")), Some("FLANNEL_SUBNET"));
+    }
+
+    #[test]
+    fn need_is_at_the_path_that_the_plugin_sets() {
+        let of = |kind: &str, plugin: &str| {
+            let plugin: Value = serde_json::from_str(plugin).unwrap();
+            let all = table().unwrap().needs.into_iter().filter(|need| need.plugin == kind);
+            all.filter_map(|need| need.path_of(&plugin)).map(|path| path.display().to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(of("flannel", "{}"), ["/run/flannel/subnet.env"]);
+        assert_eq!(of("flannel", r#"{"subnetFile": "/x/y"}"#), ["/x/y"]);
+        assert_eq!(of("calico", "{}"), ["/var/lib/calico/nodename"]);
+        let kubeconfig = r#"{"nodename_file_optional": true, "kubernetes": {"kubeconfig": "/etc/k"}}"#;
+        assert_eq!(of("calico", kubeconfig), ["/etc/k"]);
+        assert!(of("multus", "{}").is_empty());
+        assert_eq!(of("multus", r#"{"kubeconfig": "/etc/m"}"#), ["/etc/m"]);
+        assert_eq!(of("multus-shim", r#"{"daemonSocketDir": "/run/m/"}"#), ["/run/m/multus.sock"]);
+        assert_eq!(of("dhcp", r#"{"ipam": {"daemonSocketPath": "/run/d"}}"#), ["/run/d"]);
+    }
 }

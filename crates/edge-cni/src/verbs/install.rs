@@ -54,6 +54,15 @@ pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
     if !missing && host.root.find(Path::new(KUBERNETES_CNI))?.exists() && bin_dir == Path::new(plugin::BIN_DIR) {
         plan.note("the package kubernetes-cni is installed: its upgrades replace plugins of the same name");
     }
+    let bundle = edge_conflist::record::of_bundle(host)?;
+    let path_of = |name: &str| bin_dir.join(name).to_string_lossy().into_owned();
+    let is_taken = |path: &String| bundle.contains_key(path) && !record.plugins.contains_key(path);
+    let taken = set.plugins.iter().filter(|(name, _)| is_taken(&path_of(name))).count();
+    if taken > 0 {
+        plan.note(format!(
+            "{taken} of these plugins are from a bundle of CRI-O and belong to edge-cni from now on: edge-crio keeps them"
+        ));
+    }
     plan_record(bin_dir, &set, &before, &mut record, &mut plan);
     // The record comes first: edge-cni remove ignores a listed file that is missing, but would never remove one that
     // is not listed.

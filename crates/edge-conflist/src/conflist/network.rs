@@ -10,6 +10,8 @@ use crate::version::Cni;
 /// The plugin that allocates addresses from ranges of this host.
 pub const HOST_LOCAL: &str = "host-local";
 const BRIDGE: &str = "bridge";
+/// The link of the plugin bridge where none is set.
+pub const DEFAULT_BRIDGE: &str = "cni0";
 /// The default directory of host-local's leases.
 pub const LEASES: &str = "/var/lib/cni/networks";
 
@@ -105,7 +107,7 @@ impl Network {
     /// The bridge that it uses.
     pub fn bridge(&self) -> Option<&str> {
         let plugin = self.plugins.iter().find(|plugin| kind_of(plugin) == BRIDGE)?;
-        Some(plugin.get("bridge").and_then(Value::as_str).filter(|name| !name.is_empty()).unwrap_or("cni0"))
+        Some(plugin.get("bridge").and_then(Value::as_str).filter(|name| !name.is_empty()).unwrap_or(DEFAULT_BRIDGE))
     }
 }
 

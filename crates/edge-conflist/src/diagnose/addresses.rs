@@ -2,9 +2,10 @@
 
 use edge_host::Finding;
 use ipnet::IpNet;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::conflist::{File, HOST_LOCAL, Network, ipam_of, kind_of};
+use crate::needs::FlannelBridge;
 use crate::networks::Networks;
 use crate::range::{self, Range, is_link_local, overlap, share_addresses};
 
@@ -135,6 +136,13 @@ pub(super) fn against_host(file: &File, network: &Network, networks: &Networks) 
         findings.extend(bridge_address(file, bridge, &ranges, networks));
     }
     findings
+}
+
+/// Compares the bridge of flannel with this host's subnets.
+pub(super) fn of_flannel(file: &File, bridge: &FlannelBridge, networks: &Networks) -> Vec<Finding> {
+    let parse = |subnet: &IpNet| Range::parse(&json!({"subnet": subnet.to_string()})).ok();
+    let ranges: Vec<Range> = bridge.subnets.iter().filter_map(parse).collect();
+    bridge_address(file, &bridge.name, &ranges, networks)
 }
 
 /// The plugin refuses a bridge with another address of IPv4, or of an overlapping subnet (bridge.go, ensureAddr).

@@ -102,6 +102,9 @@ pub(super) fn diagnose_used(facts: &Facts, file: &File) -> Vec<Problem> {
     }
     findings.extend(addresses::same_subnet(file, network, &facts.files));
     findings.extend(facts.leases.iter().flat_map(|leases| leases::diagnose(network, leases)));
-    findings.extend(facts.networks.iter().flat_map(|networks| addresses::against_host(file, network, networks)));
+    if let Some(networks) = &facts.networks {
+        findings.extend(addresses::against_host(file, network, networks));
+        findings.extend(facts.flannel.iter().flat_map(|bridge| addresses::of_flannel(file, bridge, networks)));
+    }
     findings.into_iter().map(other).collect()
 }

@@ -43,6 +43,7 @@ fn facts(files: &[(&str, &str)], bridge: PluginFacts) -> Facts {
         runtimes: Vec::new(),
         plugins: [("bridge".to_owned(), bridge)].into(),
         lacks: BTreeMap::new(),
+        flannel: None,
         leases: None,
         networks: None,
     }

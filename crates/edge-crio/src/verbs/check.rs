@@ -103,7 +103,12 @@ fn installed(host: &mut Host) -> Result<Vec<Finding>> {
             let hint = "run the same edge-crio install command again to resume, or revert it: edge-crio undo";
             findings.push(Finding::error(MANIFEST, text).hint(hint));
         }
-        for row in &manifest.files {
+        let cni = edge_conflist::record::read(host)?;
+        let of_cni = manifest.files.iter().filter(|row| cni.owns(&row.path)).count();
+        if of_cni > 0 {
+            host.report.line(&format!("{of_cni} plugins of the bundle were replaced by edge-cni, and belong to it"));
+        }
+        for row in manifest.files.iter().filter(|row| !cni.owns(&row.path)) {
             host.check_interrupt()?;
             const REPAIR: &str = "install the same version again: edge-crio install --version V";
             const REPLACE: &str = "move it away, then install the same version again: edge-crio install --version V";
