@@ -96,7 +96,7 @@ const CASES: [Case; 47] = [
     (
         "another default",
         "mkdir -p $C; printf '[crio.network]\\ncni_default_network = \"m\"\\n' > $C/5.conf; restart",
-        Some((NOT_READY, "network \"m\" does not exist: /etc/cni/net.d/ contains n")),
+        Some((NOT_READY, "network \"m\" does not exist: /etc/cni/net.d contains n")),
     ),
 ];
 
