@@ -55,8 +55,9 @@ edge-cni install --archive cni-plugins-linux-arm64-v1.9.1.tgz\n  edge-cni --root
 
     /// Check the network configurations and plugins; exit 3 if there are problems
     ///
-    /// Compares each configuration with the plugins that it names and the runtimes of the host, and its
-    /// address ranges with leases and routes.
+    /// Compares each configuration with the plugins that it names, their daemons and the runtimes of the host, and its
+    /// address ranges with leases, routes and other networks. Where CRI-O is configured, its directories and its default
+    /// network apply.
     #[command(after_help = "Examples:\n  edge-cni check\n  edge-cni check --live")]
     Check(CheckArgs),
 
@@ -162,13 +163,13 @@ pub struct BridgeArgs {
 /// Options of check.
 #[derive(Debug, Clone, Args)]
 pub struct CheckArgs {
-    /// Directory of the plugins
-    #[arg(long, value_name = "DIR", default_value = crate::plugin::BIN_DIR)]
-    pub bin_dir: PathBuf,
+    /// Directory of the plugins [default: plugin_dirs of CRI-O, or /opt/cni/bin]
+    #[arg(long, value_name = "DIR")]
+    pub bin_dir: Option<PathBuf>,
 
-    /// Directory of the network configurations
-    #[arg(long, value_name = "DIR", default_value = crate::conflist::CONF_DIR)]
-    pub conf_dir: PathBuf,
+    /// Directory of the network configurations [default: network_dir of CRI-O, or /etc/cni/net.d]
+    #[arg(long, value_name = "DIR")]
+    pub conf_dir: Option<PathBuf>,
 
     /// Also add, check and remove the network of a pod, in private namespaces that leave nothing behind
     #[arg(long)]

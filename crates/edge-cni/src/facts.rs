@@ -1,6 +1,4 @@
-//! Reads the host: the CNI versions of the installed plugins and runtimes, and its networks.
-
-mod networks;
+//! Reads the host: the CNI versions of the installed plugins and runtimes.
 
 use std::path::Path;
 
@@ -13,9 +11,6 @@ use crate::plugin::{self, DEBIAN_DIR, PluginFile};
 use crate::record;
 use crate::runtime::{Runtime, runtimes};
 use crate::version::Cni;
-#[cfg(test)]
-pub(crate) use networks::{Address, Route};
-pub(crate) use networks::{Networks, networks};
 
 /// A plugin's name, and the CNI versions that it supports.
 pub(crate) type PluginVersions = (String, Vec<Cni>);

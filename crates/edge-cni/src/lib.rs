@@ -22,7 +22,7 @@ mod trial;
 mod verbs;
 pub mod version;
 
-use edge_conflist::{conflist, plugin, range, runtime};
+use edge_conflist::{conflist, networks, plugin, range, runtime};
 use edge_host::{Host, Outcome, Result, undo};
 
 use cli::{Cli, Conf, Verb};

@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::conflist::File;
-use crate::facts::{Networks, PluginVersions};
+use crate::facts::PluginVersions;
+use crate::networks::Networks;
 use crate::range::overlap;
 use crate::request::Network;
 use crate::runtime::Runtime;

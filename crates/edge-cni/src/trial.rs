@@ -5,7 +5,7 @@
 
 use edge_host::{Cmd, Error, Finding, Host, Result, Severity, in_private};
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::unistd::geteuid;
@@ -17,7 +17,9 @@ use crate::private_net::PrivateNet;
 use crate::version::Cni;
 
 /// Where plugins, iptables and daemons write.
-const SCRATCH: [&str; 3] = ["/run", "/var/lib/cni", "/tmp"];
+const SCRATCH: [&str; 2] = ["/run", "/var/lib/cni"];
+/// Where they may write: left as it is, read-only, where the plugins are below it.
+const TEMPORARY: &str = "/tmp";
 /// Keys that name a device of the host, which a private namespace does not have.
 const DEVICES: [&str; 5] = ["master", "device", "hwaddr", "pciBusID", "kernelpath"];
 const STEP: Duration = Duration::from_secs(30);
@@ -26,7 +28,7 @@ const CONTAINER: &str = "edge-cni-check";
 
 /// A trial of one network.
 struct Trial<'a> {
-    dir: &'a Path,
+    dirs: &'a [PathBuf],
     file: &'a File,
     network: &'a Network,
     findings: Vec<Finding>,
@@ -44,15 +46,34 @@ pub(crate) fn require_possible(host: &Host, live: bool) -> Result<()> {
 }
 
 /// Runs the trial: the findings, and a summary where there are none.
-pub(crate) fn run(host: &Host, dir: &Path, file: &File, network: &Network) -> Result<(Vec<Finding>, Option<String>)> {
-    if let Some(why) = why_not_possible(network, &Catalog::read()?.standalone) {
+pub(crate) fn run(
+    host: &Host,
+    dirs: &[PathBuf],
+    file: &File,
+    network: &Network,
+) -> Result<(Vec<Finding>, Option<String>)> {
+    let mut places = Vec::new();
+    for dir in dirs.iter().filter(|dir| host.root.find_link(dir).is_ok_and(|found| found.exists())) {
+        places.push(host.root.canonical(dir)?);
+    }
+    // A directory that does not exist is made in an empty view of the one above it.
+    let covered = SCRATCH.iter().filter_map(|scratch| Path::new(scratch).ancestors().find(|dir| dir.is_dir()));
+    let covered: Vec<&Path> = covered.collect();
+    let hidden = places.iter().find_map(|dir| Some((dir, covered.iter().find(|covered| dir.starts_with(covered))?)));
+    let hidden = hidden.map(|(dir, covered)| {
+        let (dir, covered) = (dir.display(), covered.display());
+        format!("the plugins in {dir} are below {covered}, which is an empty directory during the test")
+    });
+    if let Some(why) = hidden.or(why_not_possible(network, &Catalog::read()?.standalone)) {
         return Ok((vec![Finding::new(Severity::Note, &file.path, format!("not tested: {why}"))], None));
     }
-    let dir = host.root.canonical(dir)?;
-    let scratch = SCRATCH.map(Path::new);
+    let mut scratch: Vec<&Path> = SCRATCH.iter().map(Path::new).collect();
+    if !places.iter().any(|dir| dir.starts_with(TEMPORARY)) {
+        scratch.push(Path::new(TEMPORARY));
+    }
     in_private(&scratch, || {
         let pod = PrivateNet::new()?;
-        let mut trial = Trial { dir: &dir, file, network, findings: Vec::new() };
+        let mut trial = Trial { dirs: &places, file, network, findings: Vec::new() };
         let summary = trial.run(pod.path())?;
         Ok((trial.findings, summary))
     })
@@ -125,12 +146,14 @@ impl Trial<'_> {
         pod: &Path,
     ) -> Result<std::result::Result<String, Finding>> {
         let kind = kind_of(plugin);
-        let output = Cmd::at(self.dir.join(kind))
+        let dir = self.dirs.iter().find(|dir| dir.join(kind).is_file()).or(self.dirs.first());
+        let path = self.dirs.iter().map(|dir| dir.to_string_lossy()).collect::<Vec<_>>().join(":");
+        let output = Cmd::at(dir.map(|dir| dir.join(kind)).unwrap_or_else(|| PathBuf::from(kind)))
             .env("CNI_COMMAND", verb)
             .env("CNI_CONTAINERID", CONTAINER)
             .env("CNI_NETNS", pod)
             .env("CNI_IFNAME", INTERFACE)
-            .env("CNI_PATH", self.dir)
+            .env("CNI_PATH", path)
             .stdin(self.input(plugin, result))
             .deadline(STEP)
             .output();

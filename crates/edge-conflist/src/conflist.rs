@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use edge_host::{Host, Result, State};
 
-pub use network::{ConfigError, LEASES, Network, ipam_of, kind_of};
+pub use network::{ConfigError, DEFAULT_BRIDGE, HOST_LOCAL, LEASES, Network, ipam_of, kind_of};
 pub use parse::parse;
 use parse::{extension, json, plugin};
 
@@ -31,7 +31,7 @@ pub fn files(host: &Host, dir: &Path) -> Result<Vec<File>> {
     for name in host.root.list(dir)? {
         let path = dir.join(&name);
         let name = name.to_string_lossy();
-        if !EXTENSIONS.contains(&extension(&name)) {
+        if !is_loaded(&name) {
             continue;
         }
         let content = match host.root.read(&path) {
@@ -76,10 +76,25 @@ fn with_folder(host: &Host, dir: &Path, mut network: Network) -> Result<std::res
     Ok(if network.plugins.is_empty() { Err(ConfigError::of("it has no plugins")) } else { Ok(network) })
 }
 
-/// Files that look like configurations but that a runtime ignores because of their name: `10-x.conflist.disabled`.
+/// Files that look like configurations but that a runtime ignores, relative to the directory: because of their name
+/// (`10-x.conflist.disabled`), or because they are in a subdirectory.
 pub fn ignored(host: &Host, dir: &Path) -> Result<Vec<String>> {
-    let names = host.root.list(dir)?.into_iter().filter_map(|name| name.into_string().ok());
-    Ok(names.filter(|name| name.contains(".conf") && !EXTENSIONS.contains(&extension(name))).collect())
+    let mut all = Vec::new();
+    for name in host.root.list(dir)?.into_iter().filter_map(|name| name.into_string().ok()) {
+        let path = dir.join(&name);
+        if matches!(host.root.find_link(&path)?.state, State::Directory { .. }) {
+            let inner = host.root.list(&path)?.into_iter().filter_map(|name| name.into_string().ok());
+            all.extend(inner.filter(|inner| is_loaded(inner)).map(|inner| format!("{name}/{inner}")));
+        } else if name.to_lowercase().contains(".conf") && !is_loaded(&name) {
+            all.push(name);
+        }
+    }
+    Ok(all)
+}
+
+/// Whether runtimes read a file of this name.
+fn is_loaded(name: &str) -> bool {
+    EXTENSIONS.contains(&extension(name))
 }
 
 #[cfg(test)]

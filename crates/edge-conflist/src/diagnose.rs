@@ -1,16 +1,30 @@
-//! Compares each configuration with the plugins that it names: [`facts`] reads, [`diagnose`] is pure.
+//! Finds out which network a runtime uses, and what keeps pods from getting it: [`facts`] reads, [`diagnose`] is pure.
+//!
+//! CRI-O checks the networks when it starts and when a file changes, and still reports that the network is ready after
+//! the last usable one is gone (cnimgr.go up to 1.36: the first success is final). So problems are found in the files
+//! themselves, whatever the runtime reports.
+
+mod addresses;
+mod network;
+mod plugins;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use edge_host::{Arch, Finding, Host, Result, Severity};
 
-use crate::catalog::Catalog;
-use crate::conflist::{self, File, Network};
-use crate::plugin::{self, Answer, DEBIAN_DIR, PluginFile};
+use crate::conflist::{self, File};
+use crate::crio::{self, Places};
+use crate::leases::{self, Leases};
+use crate::needs::{self, FlannelBridge, Lack};
+use crate::networks::{self, Networks};
+use crate::plugin::{self, Answer, PluginFile};
 use crate::record::{self, Record};
-use crate::runtime::runtimes;
+use crate::runtime::{Runtime, runtimes};
 use crate::version::Cni;
+
+/// Older runtimes run it for every pod, whatever the configuration names.
+const LOOPBACK: &str = "loopback";
 
 /// A plugin that some configuration names.
 #[derive(Debug, Clone)]
@@ -30,243 +44,247 @@ pub struct PluginFacts {
 /// What was read from the host.
 #[derive(Debug)]
 pub struct Facts {
-    /// The directory of the configurations.
-    pub conf_dir: PathBuf,
-    /// The directories of the plugins, in search order.
-    pub bin_dirs: Vec<PathBuf>,
+    /// Where the runtime looks for networks and plugins.
+    pub places: Places,
     /// The configurations.
     pub files: Vec<File>,
-    /// Files that look like configurations, with a name that runtimes ignore.
+    /// Files that look like configurations, with a name or in a place that runtimes ignore.
     pub ignored: Vec<String>,
+    /// Not an image: daemons and leases are those of now.
+    pub is_live: bool,
     /// The host's architecture.
     pub machine: Option<Arch>,
-    /// The newest CNI version that the host's only runtime supports; [`Cni::NEWEST`] where there is none or several.
-    pub runtime_newest: Cni,
-    /// The plugins by name, without those with an invalid name.
+    /// Whether CRI-O is installed or running.
+    pub has_crio: bool,
+    /// The runtimes whose libcni is known.
+    pub runtimes: Vec<Runtime>,
+    /// The plugins by name, without those with an invalid name; [`LOOPBACK`] is always among them.
     pub plugins: BTreeMap<String, PluginFacts>,
+    /// What each network lacks of its daemons, by path.
+    pub lacks: BTreeMap<PathBuf, Vec<Lack>>,
+    /// The bridge of flannel, if the network that is used is its.
+    pub flannel: Option<FlannelBridge>,
+    /// The leases of the network that is used.
+    pub leases: Option<Leases>,
+    /// Routes and addresses of a live host.
+    pub networks: Option<Networks>,
+}
+
+impl Facts {
+    /// The newest CNI version that the host's only runtime supports; [`Cni::NEWEST`] where there is none or several.
+    pub fn runtime_newest(&self) -> Cni {
+        match self.runtimes.as_slice() {
+            [only] => only.newest,
+            _ => Cni::NEWEST,
+        }
+    }
+}
+
+/// The effect of a problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// No network is usable, and a runtime that is started now reports so.
+    NotReady,
+    /// The runtime skips the network and uses a later one.
+    Skipped,
+    /// The runtime reports that the network is ready, and pods fail.
+    PodsFail,
+    /// Described by the finding itself.
+    Other,
+}
+
+/// A finding and its effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The finding.
+    pub finding: Finding,
+    /// Its effect.
+    pub effect: Effect,
+}
+
+impl Verdict<'_> {
+    /// Whether a runtime that is started now finds no usable network.
+    pub fn is_not_ready(&self) -> bool {
+        self.problems.iter().any(|problem| is_error(problem) && problem.effect == Effect::NotReady)
+    }
+}
+
+/// What was found.
+#[derive(Debug)]
+pub struct Verdict<'f> {
+    /// All problems.
+    pub problems: Vec<Problem>,
+    /// The network that the runtime uses, if any.
+    pub used: Option<&'f File>,
 }
 
 /// Reads the configurations and the plugins that they name, which are run for their versions on a live host;
 /// `with_releases` runs them for their release, too.
-pub fn facts(host: &Host, conf_dir: &Path, bin_dirs: &[PathBuf], with_releases: bool) -> Result<Facts> {
-    let files = conflist::files(host, conf_dir)?;
+pub fn facts(host: &Host, places: Places, with_releases: bool) -> Result<Facts> {
+    let files = conflist::files(host, &places.conf_dir)?;
     let machine = Arch::of_host(&host.root);
     // On a live host the plugins report their versions themselves.
     let record = if host.root.is_live() { Record::default() } else { record::read(host)? };
     let mut plugins = BTreeMap::new();
-    for network in files.iter().filter_map(|file| file.content.as_ref().ok()) {
-        for (name, _) in network.programs() {
+    let mut lacks = BTreeMap::new();
+    for file in &files {
+        let Ok(network) = &file.content else { continue };
+        lacks.insert(file.path.clone(), needs::lacks(host, network)?);
+        let names = network.programs().into_iter().map(|(name, _)| name);
+        for name in names.chain([LOOPBACK.to_owned()]) {
             if plugin::is_name(&name) && !plugins.contains_key(&name) {
-                let facts = plugin_facts(host, bin_dirs, &name, machine, &record, with_releases)?;
+                let dirs = &places.bin_dirs;
+                let facts = plugins::plugin_facts(host, dirs, &name, machine, &record, with_releases)?;
                 plugins.insert(name, facts);
             }
         }
     }
-    // Finding a runtime's libcni reads all of its program: only where it makes a difference.
-    let differs = |file: &File| file.content.as_ref().is_ok_and(|network| network.version != network.single);
-    let runtime_newest = if files.iter().any(differs) {
-        match runtimes(host)?.as_slice() {
-            [only] => only.newest,
-            _ => Cni::NEWEST,
-        }
-    } else {
-        Cni::NEWEST
-    };
-    Ok(Facts {
-        ignored: conflist::ignored(host, conf_dir)?,
-        conf_dir: conf_dir.to_path_buf(),
-        bin_dirs: bin_dirs.to_vec(),
+    // Finding a runtime's libcni reads all of its program.
+    let has_networks = files.iter().any(|file| file.content.is_ok());
+    let mut facts = Facts {
+        ignored: conflist::ignored(host, &places.conf_dir)?,
+        places,
         files,
+        is_live: host.root.is_live(),
         machine,
-        runtime_newest,
+        has_crio: crio::is_present(host)?,
+        runtimes: if has_networks { runtimes(host)? } else { Vec::new() },
         plugins,
-    })
-}
-
-fn plugin_facts(
-    host: &Host,
-    dirs: &[PathBuf],
-    name: &str,
-    machine: Option<Arch>,
-    record: &Record,
-    with_release: bool,
-) -> Result<PluginFacts> {
-    let Some(dir) = plugin::find(host, dirs, name)? else {
-        return Ok(PluginFacts {
-            path: dirs.first().map(|dir| dir.join(name)).unwrap_or_default(),
-            file: PluginFile::Missing,
-            answer: None,
-            newest: None,
-            is_in_debian_dir: host.root.open(&Path::new(DEBIAN_DIR).join(name))?.is_some(),
-        });
+        lacks,
+        flannel: None,
+        leases: None,
+        networks: networks::networks(host)?,
     };
-    let file = plugin::inspect(host, dir, name)?;
-    let path = dir.join(name);
-    let can_run = match &file {
-        PluginFile::Program(program) => machine.is_none_or(|machine| machine.may_run(*program)),
-        PluginFile::Script => true,
-        _ => false,
-    };
-    let answer = (host.root.is_live() && can_run).then(|| plugin::query(host, &path));
-    let release = || with_release.then(|| plugin::release(&path)).flatten();
-    let complete = |answer: Answer| Answer { release: release(), ..answer };
-    let answer = answer.map(|answer| answer.map(complete).map_err(|error| error.message().to_owned()));
-    let release = record.plugins.get(&*path.to_string_lossy()).and_then(|plugin| plugin.version.clone());
-    let newest = release.map(|release| Catalog::read().map(|catalog| catalog.plugins(&release))).transpose()?.flatten();
-    Ok(PluginFacts { path, file, answer, newest, is_in_debian_dir: false })
+    if let Some(Ok(network)) = diagnose(&facts).used.map(|file| file.content.clone()) {
+        facts.leases = Some(leases::leases(host, &network)?);
+        facts.flannel = needs::flannel_bridge(host, &network);
+    }
+    Ok(facts)
 }
 
 /// The problems, and the configuration that a runtime uses, if any.
-pub fn diagnose(facts: &Facts) -> (Vec<Finding>, Option<&File>) {
-    let mut findings = Vec::new();
-    let mut used: Option<&File> = None;
-    for file in &facts.files {
-        let own = diagnose_file(facts, file);
+pub fn diagnose(facts: &Facts) -> Verdict<'_> {
+    let mut problems = unread(facts);
+    let all: Vec<Vec<Problem>> = facts.files.iter().map(|file| network::diagnose_file(facts, file)).collect();
+    let blocks = |problem: &Problem| problem.finding.severity == Severity::Error && problem.effect == Effect::NotReady;
+    let is_candidate = |file: &File| match (&facts.places.default_network, &file.content) {
+        (Some(default), Ok(network)) => network.name == default.value,
+        (Some(_), Err(_)) => false,
+        (None, _) => true,
+    };
+    let used = (0..all.len()).find(|at| is_candidate(&facts.files[*at]) && !all[*at].iter().any(blocks));
+    let works = |at: usize| is_candidate(&facts.files[at]) && !all[at].iter().any(is_error);
+    let next = used.and_then(|used| (used + 1..all.len()).find(|at| works(*at)));
+    for (at, own) in all.iter().enumerate() {
+        let file = &facts.files[at];
         match used {
-            // It may be used once the first one is gone.
-            Some(first) => {
-                let name = first.path.file_name().unwrap_or_default().to_string_lossy();
-                findings.push(Finding::new(Severity::Note, &file.path, format!("not used, as {name} comes first")));
-                findings.extend(own.into_iter().map(as_warning));
-            }
-            None => {
-                if !own.iter().any(|finding| finding.severity == Severity::Error) {
-                    used = Some(file);
+            Some(used) if at == used => problems.extend(own.iter().map(|one| match next {
+                Some(next) if is_error(one) => move_away(one, file, &facts.files[next]),
+                _ => one.clone(),
+            })),
+            Some(used) => {
+                let is_before = at < used && is_candidate(file);
+                if !is_before {
+                    let why = not_used(facts, file, &facts.files[used]);
+                    problems.push(other(Finding::new(Severity::Note, &file.path, why)));
                 }
-                findings.extend(own);
+                problems.extend(own.iter().map(|one| passed_over(facts, one, is_before)));
             }
+            None => problems.extend(own.iter().cloned()),
         }
     }
-    if used.is_none() && facts.files.is_empty() {
-        let finding = Finding::error(&facts.conf_dir, "no network configuration found");
-        findings.push(finding.hint(match facts.ignored.first() {
-            Some(name) => {
-                format!("rename {name} to end in .conflist, or write a new one: edge-cni conf bridge --subnet CIDR")
-            }
-            None => "write one: edge-cni conf bridge --subnet CIDR; or deploy the cluster's network plugin".to_owned(),
-        }));
-    }
-    (findings, used)
-}
-
-fn diagnose_file(facts: &Facts, file: &File) -> Vec<Finding> {
-    match &file.content {
-        Ok(network) => diagnose_network(facts, &file.path, network),
-        Err(error) => {
-            let finding = Finding {
-                line: error.line,
-                path: error.pod_setting.unwrap_or_default().to_owned(),
-                hint: error.hint.clone(),
-                ..Finding::error(&file.path, error.text.as_str())
-            };
-            vec![finding]
+    match used.map(|at| &facts.files[at]) {
+        Some(file) => {
+            problems.extend(network::diagnose_used(facts, file));
+            Verdict { problems, used: Some(file) }
+        }
+        None => {
+            problems.extend(missing(facts));
+            Verdict { problems, used: None }
         }
     }
 }
 
-/// Whether only pods fail because of an error, as the runtime still reports that the network is ready: it checks
-/// neither the network's name nor the plugin for addresses.
-pub fn is_pod_error(finding: &Finding) -> bool {
-    finding.path == "name" || finding.path.ends_with(".ipam.type")
+fn is_error(problem: &Problem) -> bool {
+    problem.finding.severity == Severity::Error
 }
 
-/// The errors of the network that CRI-O uses and reports as ready, although pods fail.
-pub fn pod_errors(facts: &Facts) -> Vec<Finding> {
-    for file in &facts.files {
-        let mut errors = diagnose_file(facts, file);
-        errors.retain(|finding| finding.severity == Severity::Error);
-        if errors.iter().all(is_pod_error) {
-            return errors;
-        }
-    }
-    Vec::new()
+fn other(finding: Finding) -> Problem {
+    Problem { finding, effect: Effect::Other }
 }
 
-/// A finding about a network that is not used: the runtime is ready anyway.
-fn as_warning(finding: Finding) -> Finding {
-    Finding { severity: finding.severity.min(Severity::Warning), ..finding }
-}
-
-fn diagnose_network(facts: &Facts, file: &Path, network: &Network) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    if !network.is_named {
-        let text =
-            format!("it has no name: CRI-O uses the file name {} instead, and containerd fails each pod", network.name);
-        findings.push(Finding::warning(file, text).at("name").hint("add \"name\": \"…\""));
-    }
-    let mut seen: Vec<String> = Vec::new();
-    for (name, at) in network.programs() {
-        if seen.contains(&name) {
-            continue;
-        }
-        let error = |text: String| Finding::error(file, text).at(&at);
-        findings.extend(match facts.plugins.get(&name) {
-            Some(plugin) => diagnose_plugin(facts, &name, plugin, network.version_for(facts.runtime_newest), error),
-            None => Some(error(format!("{name:?} is not a valid plugin name"))),
-        });
-        seen.push(name);
-    }
-    findings
-}
-
-const REINSTALL: &str = "install it again: edge-cni install --archive FILE";
-
-fn diagnose_plugin(
-    facts: &Facts,
-    name: &str,
-    plugin: &PluginFacts,
-    requested: Cni,
-    error: impl Fn(String) -> Finding,
-) -> Option<Finding> {
-    let shown = plugin.path.display();
-    let program = match plugin.file {
-        PluginFile::Missing => {
-            let dirs: Vec<String> = facts.bin_dirs.iter().map(|dir| dir.display().to_string()).collect();
-            let dirs = dirs.join(", ");
-            let hint = if plugin.is_in_debian_dir {
-                format!(
-                    "it is in {DEBIAN_DIR}, which runtimes do not search: add that directory to plugin_dirs, or install it: edge-cni install --archive FILE"
-                )
-            } else {
-                "install the plugins: edge-cni install --archive FILE; a cluster's network installs its own by a DaemonSet"
-                    .to_owned()
-            };
-            return Some(error(format!("{name} is not in {dirs}")).hint(hint));
-        }
-        PluginFile::NotAProgram => return Some(error(format!("{shown} is not a program")).hint(REINSTALL)),
-        PluginFile::NotExecutable => {
-            return Some(error(format!("{shown} is not executable")).hint(format!("chmod 0755 {shown}")));
-        }
-        PluginFile::Script => None,
-        PluginFile::Program(program) => Some(program),
+/// Files of CRI-O's unit that may set other directories.
+fn unread(facts: &Facts) -> Vec<Problem> {
+    let finding = |path: &PathBuf| {
+        let text = "cannot be read: cannot determine whether it sets other directories of networks and plugins";
+        other(Finding::warning(path, text).hint("run it as root (sudo)"))
     };
-    if let Some((machine, program)) = facts.machine.zip(program).filter(|(machine, program)| !machine.may_run(*program))
-    {
-        let hint = format!("install the plugins for {machine}: edge-cni install --archive FILE");
-        return Some(error(format!("{shown} is for {}, and this host is {machine}", program.machine())).hint(hint));
+    facts.places.unread.iter().map(finding).collect()
+}
+
+/// Why a network is not used.
+fn not_used(facts: &Facts, file: &File, used: &File) -> String {
+    let name = used.path.file_name().unwrap_or_default().to_string_lossy();
+    match &facts.places.default_network {
+        Some(default) if used.path > file.path || !has_name(file, &default.value) => {
+            format!("not used, as {} limits CRI-O to the network {}", default.file.display(), default.value)
+        }
+        _ => format!("not used, as {name} comes first"),
     }
-    let too_old = |who: String, newest: Cni| {
-        let hint = "install a newer release (edge-cni install --archive FILE), or write the network again: edge-cni conf bridge --subnet CIDR";
-        error(format!("{who} supports CNI versions up to {newest}, but the network requires {requested}")).hint(hint)
-    };
-    match (&plugin.answer, plugin.newest) {
-        (Some(Err(cause)), _) => Some(error(format!("{name} does not report its version: {cause}")).hint(REINSTALL)),
-        (Some(Ok(answer)), _) if !answer.supports.contains(&requested) => {
-            let release = answer.release.as_ref().map(|release| format!(" {release}")).unwrap_or_default();
-            let who = format!("{name}{release}");
-            match answer.supports.iter().max() {
-                Some(newest) if *newest < requested => Some(too_old(who, *newest)),
-                // A version that does not exist, or that newer releases dropped.
-                _ => {
-                    let versions = answer.supports.iter().map(Cni::to_string).collect::<Vec<_>>().join(", ");
-                    let text = format!("{who} supports CNI versions {versions}, but the network requires {requested}");
-                    Some(error(text).hint("set \"cniVersion\" to one of these"))
+}
+
+fn has_name(file: &File, name: &str) -> bool {
+    file.content.as_ref().is_ok_and(|network| network.name == name)
+}
+
+/// A problem of a network that is not used. One before the network that is used is an error unless CRI-O skips it:
+/// containerd uses the first file, whatever is in it.
+fn passed_over(facts: &Facts, problem: &Problem, is_before: bool) -> Problem {
+    let most = if is_before && !facts.has_crio { Severity::Error } else { Severity::Warning };
+    let finding = Finding { severity: problem.finding.severity.min(most), ..problem.finding.clone() };
+    let effect = if is_before && is_error(problem) { Effect::Skipped } else { Effect::Other };
+    Problem { finding, effect }
+}
+
+/// An error of the network that is used, while a later one works: it is probably a leftover.
+fn move_away(problem: &Problem, file: &File, next: &File) -> Problem {
+    let next = next.path.file_name().unwrap_or_default().to_string_lossy();
+    let path = edge_host::quoted(&file.path.to_string_lossy());
+    let hint = format!("move this leftover away, so that {next} is used: mv {path} {path}.disabled");
+    Problem { finding: problem.finding.clone().hint(hint), effect: problem.effect }
+}
+
+/// The finding where no network is usable for another reason than the problems of the files.
+fn missing(facts: &Facts) -> Option<Problem> {
+    let names: Vec<&str> =
+        facts.files.iter().filter_map(|file| Some(file.content.as_ref().ok()?.name.as_str())).collect();
+    let finding = match &facts.places.default_network {
+        Some(default) if !names.is_empty() && !names.contains(&default.value.as_str()) => {
+            let (name, dir) = (&default.value, facts.places.conf_dir.display());
+            let text = format!("network {name:?} does not exist: {dir} contains {}", names.join(", "));
+            Finding::error(&default.file, text)
+                .on_line(default.line)
+                .at("crio.network.cni_default_network")
+                .hint("name an existing network, or remove the line to use the first one")
+        }
+        _ if facts.files.is_empty() => {
+            let finding = Finding::error(&facts.places.conf_dir, "no network configuration found");
+            finding.hint(match facts.ignored.first() {
+                Some(name) if name.contains('/') => {
+                    let dir = facts.places.conf_dir.display();
+                    format!("files in subdirectories are ignored, move it up: mv {dir}/{name} {dir}/")
                 }
-            }
+                Some(name) => {
+                    format!("rename {name} to end in .conflist, or write a new one: edge-cni conf bridge --subnet CIDR")
+                }
+                None => {
+                    "write one: edge-cni conf bridge --subnet CIDR; or deploy the cluster's network plugin".to_owned()
+                }
+            })
         }
-        (None, Some(newest)) if requested > newest => Some(too_old(name.to_owned(), newest)),
-        _ => None,
-    }
+        _ => return None,
+    };
+    Some(Problem { finding, effect: Effect::NotReady })
 }
 
 #[cfg(test)]

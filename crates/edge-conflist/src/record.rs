@@ -65,7 +65,40 @@ pub fn read(host: &Host) -> Result<Record> {
     }
 }
 
+/// The record of `edge-crio install`, whose bundles contain plugins.
+const BUNDLE: &str = "/var/lib/edgeutils/edge-crio.json";
+const BUNDLE_PLUGIN: &str = "plugin";
+
+/// The part of edge-crio's record that lists its files.
+#[derive(Debug, Default, Deserialize)]
+struct Bundle {
+    #[serde(default)]
+    files: Vec<BundleFile>,
+}
+
+#[derive(Debug, Deserialize)]
+struct BundleFile {
+    path: String,
+    kind: String,
+    sha256: String,
+}
+
+/// The plugins that a bundle of CRI-O installed, by path: the checksum of each. Those that [`Record`] lists belong to
+/// edge-cni from then on; edge-crio neither replaces, reports nor removes them.
+pub fn of_bundle(host: &Host) -> Result<BTreeMap<String, String>> {
+    let Some(bytes) = host.root.read_own(Path::new(BUNDLE))? else { return Ok(BTreeMap::new()) };
+    // edge-crio reports a damaged record itself.
+    let bundle: Bundle = serde_json::from_slice(&bytes).unwrap_or_default();
+    let plugins = bundle.files.into_iter().filter(|file| file.kind == BUNDLE_PLUGIN);
+    Ok(plugins.map(|file| (file.path, file.sha256)).collect())
+}
+
 impl Record {
+    /// Whether the plugin at this path belongs to edge-cni, which installed it last.
+    pub fn owns(&self, path: &Path) -> bool {
+        path.to_str().is_some_and(|path| self.plugins.contains_key(path))
+    }
+
     /// Whether edge-cni installed the file with this checksum at this path.
     pub fn is_installed(&self, path: &str, sha256: &str) -> bool {
         let listed = self.plugins.get(path).map(|plugin| &plugin.sha256).or(self.conflists.get(path));

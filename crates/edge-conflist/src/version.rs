@@ -41,8 +41,7 @@ impl fmt::Display for Release {
     }
 }
 
-/// A version of the CNI specification: `1.0.0`. Not a semantic version: libcni parses three numbers, without
-/// pre-releases.
+/// A published version of the CNI specification: `1.0.0`. Runtimes and plugins compare it as text, so no other one works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cni([u32; 3]);
 
@@ -58,10 +57,41 @@ impl Cni {
     /// The first with lists of plugins.
     pub const WITH_LISTS: Cni = Cni([0, 3, 0]);
 
+    /// All versions of the specification.
+    pub const ALL: [Cni; 7] = [
+        Cni([0, 1, 0]),
+        Cni([0, 2, 0]),
+        Cni([0, 3, 0]),
+        Cni([0, 3, 1]),
+        Cni([0, 4, 0]),
+        Cni([1, 0, 0]),
+        Cni([1, 1, 0]),
+    ];
+
     /// The published versions with lists of plugins, up to `newest`.
     pub fn with_lists_up_to(newest: Cni) -> Vec<Cni> {
-        let all = [[0, 3, 0], [0, 3, 1], [0, 4, 0], [1, 0, 0], [1, 1, 0]];
-        all.map(Cni).into_iter().filter(|version| *version <= newest).collect()
+        Cni::ALL.into_iter().filter(|version| (Cni::WITH_LISTS..=newest).contains(version)).collect()
+    }
+
+    /// The version that is nearest to a text that is none: `0.4.0` for `0.5.0`, `1.0.0` for `v1.0`.
+    pub fn nearest(text: &str) -> Cni {
+        let digits = text.trim_start_matches(|c: char| !c.is_ascii_digit());
+        let end = digits.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(digits.len());
+        let mut numbers = [0_u32; 3];
+        for (number, part) in numbers.iter_mut().zip(digits[..end].split('.')) {
+            *number = part.parse().unwrap_or(if part.is_empty() { 0 } else { u32::MAX });
+        }
+        if digits.is_empty() || Cni(numbers) >= Cni::NEWEST {
+            return Cni::NEWEST;
+        }
+        let distance = |one: &Cni| [0, 1, 2].map(|at| one.0[at].abs_diff(numbers[at]));
+        Cni::ALL.into_iter().min_by_key(distance).unwrap_or(Cni::DEFAULT)
+    }
+
+    /// Whether libcni, which accepts one to three numbers here, considers a text newer than the newest version; none if
+    /// it refuses the text.
+    pub(crate) fn is_newer_than_all(text: &str) -> Option<bool> {
+        triple(text).map(|(numbers, _)| numbers > Cni::NEWEST.0)
     }
 }
 
@@ -69,10 +99,9 @@ impl FromStr for Cni {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Cni, String> {
-        match triple(text) {
-            Some((numbers, 3)) => Ok(Cni(numbers)),
-            _ => Err(format!("{text:?} is not a valid CNI version: expected one such as 1.0.0")),
-        }
+        Cni::ALL.into_iter().find(|version| version.to_string() == text).ok_or_else(|| {
+            format!("{text:?} is not a CNI version: the nearest is {} (of {})", Cni::nearest(text), shown(&Cni::ALL))
+        })
     }
 }
 
@@ -81,6 +110,11 @@ impl fmt::Display for Cni {
         let [major, minor, patch] = self.0;
         write!(f, "{major}.{minor}.{patch}")
     }
+}
+
+/// `0.4.0, 1.0.0`.
+pub(crate) fn shown(versions: &[Cni]) -> String {
+    versions.iter().map(Cni::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Parses up to three numbers separated by dots; returns them and how many there were.
@@ -125,8 +159,30 @@ mod tests {
     }
 
     #[test]
-    fn cni_version_has_three_numbers() {
-        assert!("1.0".parse::<Cni>().is_err() && "1.0.0-x".parse::<Cni>().is_err());
-        assert!("1.1.0".parse::<Cni>().unwrap() > "0.4.0".parse::<Cni>().unwrap());
+    fn cni_version_is_a_published_one() {
+        for version in Cni::ALL {
+            assert_eq!(version.to_string().parse(), Ok(version));
+        }
+        assert!(Cni::ALL.is_sorted() && "1.1.0".parse::<Cni>().unwrap() > "0.4.0".parse::<Cni>().unwrap());
+        for (text, nearest) in [
+            ("0.5.0", "0.4.0"),
+            ("0.3.2", "0.3.1"),
+            ("0.0.1", "0.1.0"),
+            ("1.0", "1.0.0"),
+            ("1", "1.0.0"),
+            ("v1.0.0", "1.0.0"),
+            ("1.0.0-rc1", "1.0.0"),
+            (" 1.0.0", "1.0.0"),
+            ("01.0.0", "1.0.0"),
+            ("1.0.1", "1.0.0"),
+            ("1.2.0", "1.1.0"),
+            ("2.0.0", "1.1.0"),
+            ("99999999999.0.0", "1.1.0"),
+            ("latest", "1.1.0"),
+            ("", "1.1.0"),
+        ] {
+            let error = text.parse::<Cni>().unwrap_err();
+            assert!(error.contains(&format!("the nearest is {nearest} ")), "{error}");
+        }
     }
 }

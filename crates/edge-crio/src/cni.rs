@@ -1,53 +1,83 @@
-//! Finds out why pods have no network.
+//! The network of pods: what edge-conflist finds, which edge-cni reports as well, beside what CRI-O reports.
 //!
-//! CRI-O only reports that it found no configuration; the cause is in the files and plugins, which edge-conflist reads
-//! for edge-cni as well.
+//! CRI-O only reports that it found no configuration, and reports that it is ready from the first usable one on, even if
+//! that one is gone. So the files and plugins are examined whatever it reports.
 
-use edge_host::{Finding, Host, Result, Severity};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use edge_conflist::diagnose::{Facts, diagnose, facts, pod_errors};
+use edge_conflist::crio::places;
+use edge_conflist::diagnose::{Effect, Problem, diagnose, facts};
+use edge_host::{Finding, Host, Result, Severity};
 
-use crate::config::{Effective, Setting};
+use crate::cri::{self, Answer};
 
-/// The causes, each with its file; none if a configuration works.
-pub fn causes(host: &Host, config: &Effective) -> Result<Vec<Finding>> {
-    let mut facts = facts(host, &config.network_dir(), &config.plugin_dirs(), false)?;
-    if let Some(cause) = keep_default(&mut facts, config) {
-        return Ok(vec![cause]);
-    }
-    let (findings, used) = diagnose(&facts);
-    if used.is_some() {
-        return Ok(Vec::new());
-    }
-    Ok(findings.into_iter().filter(|finding| finding.severity == Severity::Error).collect())
+/// CRI-O looks for a network every half second, and when a file changes.
+const POLLS_WITHIN: Duration = Duration::from_secs(2);
+const ASK_EVERY: Duration = Duration::from_millis(200);
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// The network of pods.
+#[derive(Debug)]
+pub struct Network {
+    /// The network that CRI-O uses when it reads the files now.
+    used: Option<String>,
+    problems: Vec<Problem>,
 }
 
-/// Why pods get no network although CRI-O reports that the network is ready.
-pub fn unseen_causes(host: &Host, config: &Effective) -> Result<Vec<Finding>> {
-    let mut facts = facts(host, &config.network_dir(), &config.plugin_dirs(), false)?;
-    match keep_default(&mut facts, config) {
-        // It existed when CRI-O loaded it.
-        Some(_) => Ok(Vec::new()),
-        None => Ok(pod_errors(&facts)),
+impl Network {
+    /// Reads it from the host; on a live host the plugins are run for their versions.
+    pub fn read(host: &Host) -> Result<Network> {
+        let facts = facts(host, places(host)?, false)?;
+        let verdict = diagnose(&facts);
+        let used = verdict.used.and_then(|file| Some((file, file.content.as_ref().ok()?)));
+        let used = used.map(|(file, network)| format!("pods use the network {} of {}", network.name, file.path.display()));
+        Ok(Network { used, problems: verdict.problems })
     }
-}
 
-/// Keeps only the network that `cni_default_network` names, if it is set; a finding if there is none of this name.
-fn keep_default(facts: &mut Facts, config: &Effective) -> Option<Finding> {
-    let Setting { value, file } = config.default_network.as_ref().filter(|setting| !setting.value.is_empty())?;
-    let names: Vec<String> =
-        facts.files.iter().filter_map(|file| Some(file.content.as_ref().ok()?.name.clone())).collect();
-    if names.is_empty() {
-        return None;
+    /// Which network is used, for the report.
+    pub fn used(&self) -> Option<&str> {
+        self.used.as_deref()
     }
-    facts.files.retain(|file| file.content.as_ref().is_ok_and(|network| network.name == *value));
-    facts.files.is_empty().then(|| unknown_network(file, value, &facts.conf_dir, &names))
-}
 
-fn unknown_network(file: &Path, value: &str, dir: &Path, names: &[String]) -> Finding {
-    let text = format!("network {value:?} does not exist: {} contains {}", dir.display(), names.join(", "));
-    Finding::error(file, text)
-        .at("crio.network.cni_default_network")
-        .hint("name an existing network, or remove the line to use the first one")
+    /// Why pods get no network, with the plain cause.
+    pub fn errors(&self) -> impl Iterator<Item = &Finding> {
+        self.problems.iter().map(|problem| &problem.finding).filter(|finding| finding.severity == Severity::Error)
+    }
+
+    /// All findings, at most as bad as `most`; `is_ready`: what CRI-O reports.
+    pub fn findings(&self, is_ready: bool, most: Severity) -> Vec<Finding> {
+        let of = |Problem { finding, effect }: &Problem| {
+            let prefix = match effect {
+                Effect::Skipped => "CRI-O skips this network: ",
+                Effect::NotReady | Effect::PodsFail if finding.severity != Severity::Error => "",
+                Effect::NotReady | Effect::PodsFail if is_ready => "CRI-O is ready, but pods get no network: ",
+                Effect::NotReady | Effect::PodsFail => "pods get no network: ",
+                Effect::Other => "",
+            };
+            let is_note = finding.severity == Severity::Note;
+            let hint = finding.hint.clone().or_else(|| (!is_note).then(|| "for details: edge-cni check".to_owned()));
+            Finding {
+                severity: finding.severity.min(most),
+                text: format!("{prefix}{}", finding.text),
+                hint,
+                ..finding.clone()
+            }
+        };
+        self.problems.iter().map(of).collect()
+    }
+
+    /// Asks CRI-O again where it reports no network although there is one: it may not have noticed it yet.
+    pub fn ask_again(&self, host: &Host, socket: &Path, mut answer: Answer) -> Result<Answer> {
+        let end = Instant::now() + POLLS_WITHIN;
+        while self.used.is_some() && !answer.network_ready.is_met && Instant::now() < end {
+            host.check_interrupt()?;
+            thread::sleep(ASK_EVERY);
+            if let Ok(newer) = cri::ask(socket, ANSWER_WITHIN) {
+                answer = newer;
+            }
+        }
+        Ok(answer)
+    }
 }

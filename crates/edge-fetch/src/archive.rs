@@ -107,7 +107,9 @@ pub fn read(
         let Some((path, kind)) = checker.check(&mut entry)? else { continue };
         let executable = entry.header().mode().map_err(fail)? & EXECUTABLE != 0;
         let (size, offset) = (entry.size(), entry.raw_file_position());
-        take(Entry { path, kind, size, executable, offset, content: &mut entry })?;
+        // An interrupted read is only an error of reading to the caller.
+        take(Entry { path, kind, size, executable, offset, content: &mut entry })
+            .map_err(|error| stop().err().unwrap_or(error))?;
     }
     // Only padding may follow, and then gzip's checksum.
     let mut metered = archive.into_inner();

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/BurntSushi/toml"
 	"github.com/cri-o/ocicni/pkg/ocicni"
@@ -25,6 +27,7 @@ type config struct {
 			Default string   `toml:"cni_default_network"`
 			Dir     string   `toml:"network_dir"`
 			Dirs    []string `toml:"plugin_dirs"`
+			OldDir  string   `toml:"plugin_dir"`
 		} `toml:"network"`
 	} `toml:"crio"`
 }
@@ -64,6 +67,9 @@ func read(main, dir string, options []string) (config, error) {
 	if err != nil {
 		return found, err
 	}
+	if old := found.Crio.Network.OldDir; old != "" {
+		found.Crio.Network.Dirs = append(found.Crio.Network.Dirs, old)
+	}
 	for _, option := range options {
 		if driver, is := strings.CutPrefix(option, driverOption); is {
 			found.Crio.Runtime.CgroupManager = driver
@@ -90,12 +96,34 @@ func (c config) check() error {
 	return nil
 }
 
-// network is judged by the library that CRI-O itself judges it with.
-func (c config) network() error {
-	network := c.Crio.Network
-	plugin, err := ocicni.InitCNINoInotify(network.Default, network.Dir, wishes+"/cni-cache", network.Dirs...)
+// network is judged by the library that CRI-O itself judges it with, and as CRI-O does it: from the first success on
+// it is ready for good, whatever happens to the files (cnimgr.go).
+type network struct {
+	mutex sync.Mutex
+	last  error
+}
+
+func (c config) watch() (*network, error) {
+	set := c.Crio.Network
+	plugin, err := ocicni.InitCNI(set.Default, set.Dir, set.Dirs...)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return plugin.Status()
+	found := &network{last: plugin.Status()}
+	go func() {
+		for found.ready() != nil {
+			time.Sleep(500 * time.Millisecond)
+			err := plugin.Status()
+			found.mutex.Lock()
+			found.last = err
+			found.mutex.Unlock()
+		}
+	}()
+	return found, nil
+}
+
+func (n *network) ready() error {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	return n.last
 }

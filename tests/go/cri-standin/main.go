@@ -35,7 +35,8 @@ const (
 
 type server struct {
 	cri.UnimplementedRuntimeServiceServer
-	config config
+	config  config
+	network *network
 }
 
 func (s *server) Version(context.Context, *cri.VersionRequest) (*cri.VersionResponse, error) {
@@ -43,13 +44,13 @@ func (s *server) Version(context.Context, *cri.VersionRequest) (*cri.VersionResp
 }
 
 func (s *server) Status(context.Context, *cri.StatusRequest) (*cri.StatusResponse, error) {
-	network := &cri.RuntimeCondition{Type: "NetworkReady", Status: true}
-	if err := s.config.network(); err != nil {
-		network = &cri.RuntimeCondition{Type: "NetworkReady", Reason: "NetworkPluginNotReady",
+	condition := &cri.RuntimeCondition{Type: "NetworkReady", Status: true}
+	if err := s.network.ready(); err != nil {
+		condition = &cri.RuntimeCondition{Type: "NetworkReady", Reason: "NetworkPluginNotReady",
 			Message: fmt.Sprintf("Network plugin returns error: %v", err)}
 	}
 	return &cri.StatusResponse{Status: &cri.RuntimeStatus{Conditions: []*cri.RuntimeCondition{
-		{Type: "RuntimeReady", Status: true}, network,
+		{Type: "RuntimeReady", Status: true}, condition,
 	}}}, nil
 }
 
@@ -113,7 +114,11 @@ func run() error {
 		desc.ServiceName = "runtime.v1alpha2.RuntimeService"
 		desc.Methods = without(desc.Methods, "RuntimeConfig")
 	}
-	service.RegisterService(&desc, &server{config: config})
+	network, err := config.watch()
+	if err != nil {
+		return err
+	}
+	service.RegisterService(&desc, &server{config: config, network: network})
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	go func() {

@@ -223,7 +223,7 @@ fn version_is_not_newer_than_the_runtime_supports() {
     assert!(run(&tree, &["check"]).expect(0).stdout.ends_with("no problems found\n"));
     run(&tree, &["conf", "bridge", "--subnet", "10.85.0.0/16", "--cni-version", "1.1.0"]).expect(0);
     let ran = run(&tree, &["check"]).expect(3);
-    let fault = "error: cniVersion: CRI-O (/usr/bin/crio, libcni v1.1.2) supports CNI versions up to 1.0.0, but the network requires 1.1.0: it is reported ready, and every pod fails\n    hint: write it again: edge-cni --root DIR conf bridge --subnet CIDR --cni-version 1.0.0\n";
+    let fault = "error: cniVersion: CRI-O (/usr/bin/crio, libcni v1.1.2) supports CNI versions up to 1.0.0, but the network requires 1.1.0: CRI-O reports that the network is ready, but pods fail\n    hint: write it again: edge-cni --root DIR conf bridge --subnet CIDR --cni-version 1.0.0\n";
     let said = ran.stdout.replace(&tree.path().display().to_string(), "DIR");
     assert!(said.contains(fault), "{ran:?}");
     // With two runtimes it is unknown which one is used.

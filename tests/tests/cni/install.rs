@@ -310,3 +310,22 @@ fn install_refuses_directories_of_the_system() {
     run(&tree, &["undo"]).expect(0);
     assert_eq!(fs::read(tree.at("srv/bin/bridge")).unwrap(), tiny(ARM64, "the distribution's"));
 }
+
+#[test]
+fn install_refuses_another_architecture_in_an_image_as_well() {
+    let (tree, beside) = image();
+    fake_build(&beside.at("far"), "v1.9.1", "amd64", &[("bridge", tiny(AMD64, "far"))]);
+    let path = archive(&beside, "cni-plugins-linux-amd64-v1.9.1.tgz", &[("bridge", tiny(AMD64, "far"))]);
+    let sum = sha256(&fs::read(&path).unwrap());
+    let before = tree.snapshot();
+    for args in [
+        &["install", "--from-build", text(&beside.at("far"))][..],
+        &["install", "--archive", text(&path), "--sha256", &sum],
+        &["install", "--archive", text(&path), "--sha256", &sum, "-n"],
+    ] {
+        let ran = run(&tree, args).expect(4);
+        let want = "edge-cni: cannot install v1.9.1: it is for amd64, but the programs of the image are for arm64\nhint: build";
+        assert!(ran.stderr.starts_with(want), "{ran:?}");
+    }
+    assert_same(&tree.snapshot(), &before, "refused");
+}

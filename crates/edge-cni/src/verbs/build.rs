@@ -84,8 +84,8 @@ pub(crate) fn run(host: &mut Host, args: &BuildArgs) -> Result<Outcome> {
     if host.mode == Mode::DryRun {
         let list = if args.plugins.is_empty() { "all plugins".to_owned() } else { args.plugins.join(", ") };
         let out = args.out.display();
-        host.report.line(&format!("would build {list} of {} for {arch} into {out}, with {}", args.release, go.shown()));
-        host.report.record("plan", json!({"actions": 1}));
+        let what = format!("would build {list} of {} for {arch} into {out}, with {}", args.release, go.shown());
+        host.report.would_change(&what);
         return Ok(Outcome { exit: Exit::Differs, changed: true, ..Outcome::default() });
     }
 
@@ -250,8 +250,12 @@ fn make(
 
 /// The error of a failed build, without the long command line.
 fn explained(error: Error, job: &Job<'_>, go: &Go) -> Error {
-    if error.program().is_none() {
+    if error.exit() == Exit::Interrupted {
         return error;
+    }
+    if error.program().is_none() {
+        let program = go.shown();
+        return Error::failed(format!("cannot build {}: cannot run {program}: {}", job.describe(), error.cause()));
     }
     let at = if job.folder.is_some() { At::Folder } else { At::Module };
     diagnose(format!("cannot build {}: {}", job.describe(), error.cause()), at, go, job.catalog)

@@ -8,9 +8,13 @@ use edge_host::{
     Error, Exit, Host, Inverse, Mode, Node, OutState, Outcome, Plan, Result, State, apply, out_file, out_state,
 };
 
+use edge_conflist::crio;
+use serde_json::json;
+
 use crate::cli::BridgeArgs;
 use crate::conflist::{self, CONF_DIR, File};
-use crate::facts::{networks, oldest_runtime, plugin_versions};
+use crate::facts::{oldest_runtime, plugin_versions};
+use crate::networks::networks;
 use crate::plan;
 use crate::record;
 use crate::request::{Network, absolute};
@@ -71,10 +75,13 @@ fn to_file(host: &mut Host, out: &Path, document: &str) -> Result<Outcome> {
     let before = out_state(out, document.as_bytes())?;
     if before == OutState::Same {
         host.report.up_to_date();
+        if host.mode == Mode::DryRun {
+            host.report.record("plan", json!({"actions": 0}));
+        }
         return Ok(Outcome::default());
     }
     if host.mode == Mode::DryRun {
-        host.report.line(&format!("would write {}", out.display()));
+        host.report.would_change(&format!("would write {}", out.display()));
         return Ok(Outcome { exit: Exit::Differs, changed: true, ..Outcome::default() });
     }
     out_file(out, document.as_bytes())?;
@@ -102,6 +109,11 @@ fn to_host(host: &mut Host, request: &Network, path: PathBuf, document: String, 
     let first = others.iter().find(|other| other.content.is_ok() && other.path < path);
     if let Some(first) = first {
         plan.note(format!("{} comes first: runtimes use that network", first.path.display()));
+    }
+    let places = crio::places(host)?;
+    if places.conf_dir != Path::new(CONF_DIR) {
+        let dir = places.conf_dir.display();
+        plan.note(format!("CRI-O is set to {dir} and does not read {CONF_DIR}: to write the network there, use --out"));
     }
     let sum = sha256(&document);
     record.replace(&shown, &before.state, &sum);

@@ -33,17 +33,15 @@ pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
         _ => return Err(Error::usage("cannot install: expected --from-build, --archive or --offline")),
     };
     if let Some(machine) = machine.filter(|machine| !machine.runs(set.arch)) {
-        let text = format!("cannot install {}: it is for {}, but this host is {machine}", set.shown(), set.arch);
-        if host.root.is_live() {
-            return Err(Error::refused(text).hint(format!(
-                "build the plugins for it with edge-cni build --version v1.9.1 --arch {machine} --out DIR"
-            )));
-        }
-        host.report.warning(&format!(
-            "{} is for {}, but the programs of the image are for {machine}",
+        let whose = if host.root.is_live() { "this host is" } else { "the programs of the image are for" };
+        return Err(Error::refused(format!(
+            "cannot install {}: it is for {}, but {whose} {machine}",
             set.shown(),
             set.arch
-        ));
+        ))
+        .hint(format!(
+            "build the plugins for it with edge-cni build --version v1.9.1 --arch {machine} --out DIR"
+        )));
     }
     host.prepare_change()?;
     let mut before = Vec::new();
@@ -55,6 +53,15 @@ pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
     let missing = host.root.find(bin_dir)?.state == State::Absent;
     if !missing && host.root.find(Path::new(KUBERNETES_CNI))?.exists() && bin_dir == Path::new(plugin::BIN_DIR) {
         plan.note("the package kubernetes-cni is installed: its upgrades replace plugins of the same name");
+    }
+    let bundle = edge_conflist::record::of_bundle(host)?;
+    let path_of = |name: &str| bin_dir.join(name).to_string_lossy().into_owned();
+    let is_taken = |path: &String| bundle.contains_key(path) && !record.plugins.contains_key(path);
+    let taken = set.plugins.iter().filter(|(name, _)| is_taken(&path_of(name))).count();
+    if taken > 0 {
+        plan.note(format!(
+            "{taken} of these plugins are from a bundle of CRI-O and belong to edge-cni from now on: edge-crio keeps them"
+        ));
     }
     plan_record(bin_dir, &set, &before, &mut record, &mut plan);
     // The record comes first: edge-cni remove ignores a listed file that is missing, but would never remove one that

@@ -23,17 +23,30 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
         }
     }
     let mut removed: Vec<&str> = Vec::new();
+    let bundle = edge_conflist::record::of_bundle(host)?;
+    let mut replaced = 0;
     for (path, plugin) in &record.plugins {
         let before = host.root.find_large(Path::new(path))?;
         match &before.state {
+            // The same file, so it belongs to edge-crio again.
+            State::File { sha256: now, .. } if bundle.get(path) == Some(now) => {
+                plan.note(format!("{path} is kept: it is the file of the bundle of CRI-O"));
+            }
             State::File { sha256: now, .. } if record.is_installed(path, now) => {
                 removed.push(path);
+                replaced += usize::from(bundle.contains_key(path));
                 let version = plugin.version.as_ref().map(|version| version.to_string()).unwrap_or_default();
                 plan.remove_large(path, before, version);
             }
             State::Absent => {}
             _ => plan.note(format!("{path} is kept: it was replaced since edge-cni installed it")),
         }
+    }
+    if replaced > 0 {
+        plan.note(format!(
+            "{replaced} of them replaced plugins of the bundle of CRI-O: to restore those, run the edge-crio install \
+             command again"
+        ));
     }
     for file in conflist::files(host, Path::new(CONF_DIR))? {
         let shown = file.path.display().to_string();

@@ -4,9 +4,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::range::Range;
+use crate::range::{self, Range};
 use crate::version::Cni;
 
+/// The plugin that allocates addresses from ranges of this host.
+pub const HOST_LOCAL: &str = "host-local";
+const BRIDGE: &str = "bridge";
+/// The link of the plugin bridge where none is set.
+pub const DEFAULT_BRIDGE: &str = "cni0";
 /// The default directory of host-local's leases.
 pub const LEASES: &str = "/var/lib/cni/networks";
 
@@ -15,8 +20,10 @@ pub const LEASES: &str = "/var/lib/cni/networks";
 pub struct ConfigError {
     /// The line, from 1, where it is not valid JSON.
     pub line: Option<usize>,
-    /// The setting, where the runtime still reports that the network is ready, and only pods fail.
-    pub pod_setting: Option<&'static str>,
+    /// The setting; none where it is the whole file.
+    pub setting: Option<String>,
+    /// The runtime still reports that the network is ready, and only pods fail.
+    pub is_for_pods: bool,
     /// What is wrong.
     pub text: String,
     /// What to do.
@@ -25,7 +32,11 @@ pub struct ConfigError {
 
 impl ConfigError {
     pub(super) fn of(text: &str) -> ConfigError {
-        ConfigError { line: None, pod_setting: None, text: text.to_owned(), hint: None }
+        ConfigError { line: None, setting: None, is_for_pods: false, text: text.to_owned(), hint: None }
+    }
+
+    pub(super) fn at(self, setting: &str) -> ConfigError {
+        ConfigError { setting: Some(setting.to_owned()), ..self }
     }
 
     pub(super) fn hint(self, hint: &str) -> ConfigError {
@@ -44,6 +55,8 @@ pub struct Network {
     pub version: Cni,
     /// The version that a libcni without lists of versions uses: `cniVersion`.
     pub single: Cni,
+    /// Entries of `cniVersions` that are not a version and have no effect, each with its setting.
+    pub ignored_versions: Vec<(String, String)>,
     /// The configuration of each plugin, as it is in the file.
     pub plugins: Vec<Value>,
     /// Whether runtimes may run CHECK: `disableCheck` is not set.
@@ -72,16 +85,9 @@ impl Network {
 
     /// The ranges that host-local allocates from; what it would refuse is left out.
     pub fn ranges(&self) -> Vec<Range> {
-        let host_local = self.plugins.iter().filter(|plugin| ipam_of(plugin) == Some("host-local"));
-        let mut all = Vec::new();
-        for ipam in host_local.filter_map(|plugin| plugin.get("ipam")) {
-            let sets = ipam.get("ranges").and_then(Value::as_array).into_iter().flatten();
-            let listed = sets.filter_map(Value::as_array).flatten();
-            // The older form, with one subnet, is still valid.
-            let old = std::iter::once(ipam).filter(|ipam| ipam.get("subnet").is_some());
-            all.extend(old.chain(listed).filter_map(Range::parse));
-        }
-        all
+        let host_local = self.plugins.iter().filter(|plugin| ipam_of(plugin) == Some(HOST_LOCAL));
+        let ipams = host_local.filter_map(|plugin| plugin.get("ipam"));
+        ipams.flat_map(|ipam| range::listed(ipam).into_iter().filter_map(|(_, value)| Range::parse(value).ok())).collect()
     }
 
     /// The directory of the network's leases.
@@ -91,10 +97,17 @@ impl Network {
         Path::new(dir).join(&self.name)
     }
 
+    /// Whether the bridge gets the address of the gateway, and must have no other one.
+    pub fn is_gateway(&self) -> bool {
+        let is = |plugin: &Value, key: &str| plugin.get(key) == Some(&Value::Bool(true));
+        let plugin = self.plugins.iter().find(|plugin| kind_of(plugin) == BRIDGE);
+        plugin.is_some_and(|one| (is(one, "isGateway") || is(one, "isDefaultGateway")) && !is(one, "forceAddress"))
+    }
+
     /// The bridge that it uses.
     pub fn bridge(&self) -> Option<&str> {
-        let plugin = self.plugins.iter().find(|plugin| kind_of(plugin) == "bridge")?;
-        Some(plugin.get("bridge").and_then(Value::as_str).filter(|name| !name.is_empty()).unwrap_or("cni0"))
+        let plugin = self.plugins.iter().find(|plugin| kind_of(plugin) == BRIDGE)?;
+        Some(plugin.get("bridge").and_then(Value::as_str).filter(|name| !name.is_empty()).unwrap_or(DEFAULT_BRIDGE))
     }
 }
 

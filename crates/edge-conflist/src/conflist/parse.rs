@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::network::{ConfigError, Network, kind_of};
 use crate::json::describe;
-use crate::version::Cni;
+use crate::version::{Cni, shown};
 
 type Result<T> = std::result::Result<T, ConfigError>;
 
@@ -41,6 +41,8 @@ fn list(object: &Map<String, Value>, file: &str) -> Result<Network> {
         None => return Err(ConfigError::of("it has no name").hint("add \"name\": \"…\"")),
     };
     let single = version(object)?;
+    let mut ignored_versions = Vec::new();
+    let highest = highest(object, single, &mut ignored_versions)?;
     let flag = |key: &str| match object.get(key) {
         None => Ok(false),
         Some(Value::Bool(flag)) => Ok(*flag),
@@ -63,8 +65,9 @@ fn list(object: &Map<String, Value>, file: &str) -> Result<Network> {
     Ok(Network {
         name,
         is_named,
-        version: highest(object, single)?,
+        version: highest,
         single: single.unwrap_or(Cni::DEFAULT),
+        ignored_versions,
         plugins,
         has_check: !no_check,
         has_folder: !inlined,
@@ -81,7 +84,17 @@ fn single(value: &Value, object: &Map<String, Value>, file: &str) -> Result<Netw
     let (name, is_named) = named(object.get("name").and_then(Value::as_str).unwrap_or_default(), file)?;
     let version = version(object)?.unwrap_or(Cni::DEFAULT);
     let plugins = vec![value.clone()];
-    Ok(Network { name, is_named, version, single: version, plugins, has_check: true, has_folder: false })
+    let ignored_versions = Vec::new();
+    Ok(Network {
+        name,
+        is_named,
+        version,
+        single: version,
+        ignored_versions,
+        plugins,
+        has_check: true,
+        has_folder: false,
+    })
 }
 
 /// `cniVersion`; none where it is empty.
@@ -89,27 +102,49 @@ fn version(object: &Map<String, Value>) -> Result<Option<Cni>> {
     match object.get("cniVersion") {
         None => Ok(None),
         Some(Value::String(text)) if text.is_empty() => Ok(None),
-        Some(Value::String(text)) => {
-            text.parse().map(Some).map_err(|cause: String| ConfigError::of(&format!("cniVersion: {cause}")))
+        Some(Value::String(text)) => text.parse().map(Some).map_err(|_| not_a_version("cniVersion", text)),
+        Some(other) => {
+            let text = format!("expected a string such as \"1.0.0\", found {other}");
+            Err(ConfigError::of(&text).at("cniVersion").hint("write the version in double quotes"))
         }
-        Some(other) => Err(ConfigError::of(&format!("cniVersion: expected a string such as \"1.0.0\", found {other}"))),
     }
 }
 
+/// The error of a version that no plugin supports, with the nearest one that exists.
+fn not_a_version(setting: &str, text: &str) -> ConfigError {
+    let nearest = Cni::nearest(text);
+    let (text, all) = (format!("{text:?} is not a CNI version"), shown(&Cni::ALL));
+    ConfigError::of(&format!("{text}: the versions are {all}")).at(setting).hint(&format!("set the nearest, \"{nearest}\""))
+}
+
 /// The highest of `cniVersions` and `cniVersion` that libcni supports; newer ones are ignored.
-fn highest(object: &Map<String, Value>, single: Option<Cni>) -> Result<Cni> {
+fn highest(object: &Map<String, Value>, single: Option<Cni>, ignored: &mut Vec<(String, String)>) -> Result<Cni> {
     let Some(listed) = object.get("cniVersions") else { return Ok(single.unwrap_or(Cni::DEFAULT)) };
     let Some(listed) = listed.as_array() else {
-        return Err(ConfigError::of("cniVersions: expected a list such as [\"0.4.0\", \"1.0.0\"]"));
+        return Err(ConfigError::of("expected a list such as [\"0.4.0\", \"1.0.0\"]").at("cniVersions"));
     };
     let mut versions: Vec<Cni> = single.into_iter().collect();
+    let mut unknown: Vec<(String, &str)> = Vec::new();
     for (index, one) in listed.iter().enumerate() {
-        let wrong = |cause: String| ConfigError::of(&format!("cniVersions[{index}]: {cause}"));
-        let text = one.as_str().ok_or_else(|| wrong(format!("expected a string such as \"1.0.0\", found {one}")))?;
-        versions.push(text.parse().map_err(wrong)?);
+        let setting = format!("cniVersions[{index}]");
+        let text = one.as_str().ok_or_else(|| {
+            ConfigError::of(&format!("expected a string such as \"1.0.0\", found {one}")).at(&setting)
+        })?;
+        match text.parse::<Cni>() {
+            Ok(version) => versions.push(version),
+            Err(_) if Cni::is_newer_than_all(text) == Some(true) => ignored.push((setting, text.to_owned())),
+            Err(_) => unknown.push((setting, text)),
+        }
     }
-    let newest = versions.into_iter().filter(|version| *version <= Cni::NEWEST).max();
-    Ok(newest.or(single).unwrap_or(Cni::DEFAULT))
+    let newest = versions.into_iter().max();
+    for (setting, text) in unknown {
+        // libcni refuses what it cannot compare, and would choose this one where it is the highest.
+        if Cni::is_newer_than_all(text).is_none() || newest.is_none_or(|newest| newest < Cni::nearest(text)) {
+            return Err(not_a_version(&setting, text));
+        }
+        ignored.push((setting, text.to_owned()));
+    }
+    Ok(newest.unwrap_or(Cni::DEFAULT))
 }
 
 /// The network's name, and whether it is set in the file and not taken from the file's name.
@@ -121,7 +156,7 @@ fn named(name: &str, file: &str) -> Result<(String, bool)> {
     if !name.bytes().all(is_plain) || !name.starts_with(|first: char| first.is_ascii_alphanumeric()) {
         let error = ConfigError::of(&format!("{name:?} is not a valid network name: each pod fails"))
             .hint("use letters, digits, - _ and . with a letter or digit first");
-        return Err(ConfigError { pod_setting: Some("name"), ..error });
+        return Err(ConfigError { is_for_pods: true, ..error.at("name") });
     }
     Ok((name.to_owned(), is_named))
 }

@@ -28,7 +28,7 @@ fn network_lists_its_programs_and_ranges() {
 
 #[test]
 fn parse_reads_a_single_plugin() {
-    let text = r#"{"name": "old", "type": "bridge", "ipam": {"type": "host-local", "subnet": "10.88.0.5/16",
+    let text = r#"{"name": "old", "type": "bridge", "ipam": {"type": "host-local", "subnet": "10.88.0.0/16",
         "dataDir": "/var/x"}}"#;
     let network = parse(text, "conf").unwrap();
     assert_eq!((network.version, network.plugins.len(), network.bridge()), (Cni::DEFAULT, 1, Some("cni0")));
@@ -95,24 +95,24 @@ fn parse_reports_what_libcni_refuses() {
         (
             r#"{"name": "n", "cniVersions": "1.0.0", "plugins": [{"type": "x"}]}"#,
             "conflist",
-            "cniVersions: expected a list such as [\"0.4.0\", \"1.0.0\"]",
+            "expected a list such as [\"0.4.0\", \"1.0.0\"]",
         ),
         (
             r#"{"name": "n", "cniVersions": ["1.0.0", 1], "plugins": [{"type": "x"}]}"#,
             "conflist",
-            "cniVersions[1]: expected a string such as \"1.0.0\", found 1",
+            "expected a string such as \"1.0.0\", found 1",
         ),
         (r#"{"name": "n"}"#, "conf", "the plugin has no type"),
         (r#"{"name": "n", "plugins": [{"type": "x"}, {}]}"#, "conflist", "plugins[1] has no type"),
         (
             r#"{"name": "n", "cniVersion": "1", "plugins": [{"type": "x"}]}"#,
             "conflist",
-            "cniVersion: \"1\" is not a valid CNI version: expected one such as 1.0.0",
+            "\"1\" is not a CNI version: the versions are 0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0",
         ),
         (
             r#"{"name": "n", "cniVersion": 1.0, "plugins": [{"type": "x"}]}"#,
             "conflist",
-            "cniVersion: expected a string such as \"1.0.0\", found 1.0",
+            "expected a string such as \"1.0.0\", found 1.0",
         ),
     ] {
         assert_eq!(parse(text, kind).unwrap_err().text, want, "{text}");
@@ -130,7 +130,7 @@ fn version_is_the_highest_one_listed_that_libcni_supports() {
         (r#""cniVersion": "1.0.0", "cniVersions": ["0.3.1"]"#, "1.0.0", "1.0.0"),
         (r#""cniVersion": "0.4.0", "cniVersions": ["9.0.0"]"#, "0.4.0", "0.4.0"),
         (r#""cniVersion": "0.4.0", "cniVersions": []"#, "0.4.0", "0.4.0"),
-        (r#""cniVersion": "9.0.0""#, "9.0.0", "9.0.0"),
+        (r#""cniVersion": "1.0.0", "cniVersions": ["0.5.0"]"#, "1.0.0", "1.0.0"),
     ] {
         let text = format!(r#"{{"name": "n", {said}, "plugins": [{{"type": "x"}}]}}"#);
         let network = parse(&text, "conflist").unwrap();
@@ -140,6 +140,27 @@ fn version_is_the_highest_one_listed_that_libcni_supports() {
         let text = format!(r#"{{"name": "n", {said}, "type": "x"}}"#);
         assert_eq!(parse(&text, "conf").unwrap().version, single.parse().unwrap(), "{said}");
     }
+}
+
+#[test]
+fn parse_refuses_versions_that_do_not_exist() {
+    for (said, setting, nearest) in [
+        (r#""cniVersion": "0.5.0""#, "cniVersion", "0.4.0"),
+        (r#""cniVersion": "9.0.0""#, "cniVersion", "1.1.0"),
+        (r#""cniVersion": "1.0""#, "cniVersion", "1.0.0"),
+        (r#""cniVersion": "v1.0.0""#, "cniVersion", "1.0.0"),
+        (r#""cniVersions": ["0.5.0"]"#, "cniVersions[0]", "0.4.0"),
+        (r#""cniVersions": ["0.4.0", "1.0.1"]"#, "cniVersions[1]", "1.0.0"),
+        (r#""cniVersions": ["0.4.0", "x"]"#, "cniVersions[1]", "1.1.0"),
+    ] {
+        let text = format!(r#"{{"name": "n", {said}, "plugins": [{{"type": "x"}}]}}"#);
+        let error = parse(&text, "conflist").unwrap_err();
+        assert_eq!(error.setting.as_deref(), Some(setting), "{said}");
+        assert_eq!(error.hint, Some(format!("set the nearest, \"{nearest}\"")), "{said}");
+    }
+    let text = r#"{"name": "n", "cniVersions": ["1.0.0", "9.9.9"], "plugins": [{"type": "x"}]}"#;
+    let network = parse(text, "conflist").unwrap();
+    assert_eq!(network.ignored_versions, [("cniVersions[1]".to_owned(), "9.9.9".to_owned())]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use edge_fetch::Summed;
-use edge_fetch::archive::{Archive, Entry, Kind, Limits};
+use edge_fetch::archive::{Archive, Entry, Kind, Limits, describe};
 use edge_host::{Error, Exit, Host, NewDir, Result, ResultExt};
 
 const LIMITS: Limits = Limits { kind: "bundle", entries: 1000, bytes: 2 << 30 };
@@ -114,7 +114,8 @@ struct FileReader<'e> {
 
 impl Read for FileReader<'_> {
     fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
-        let read = self.entry.read(piece)?;
+        // Without the words of the libraries that decode it.
+        let read = self.entry.read(piece).map_err(|cause| io::Error::new(cause.kind(), describe(&cause)))?;
         if self.is_small {
             self.text.extend_from_slice(&piece[..read]);
         }

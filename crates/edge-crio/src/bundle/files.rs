@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use edge_conflist::record::Record;
 use edge_host::action::ContentWriter;
 use edge_host::{Error, FileSnapshot, Host, Inverse, Node, Plan, Result, ResultExt, State};
 
@@ -50,12 +51,24 @@ pub fn read_targets(host: &Host, placed: Vec<PlacedFile>, stage: Option<&Path>) 
     Ok(all)
 }
 
-/// Plans the files that differ. Returns the rows of the new manifest. Refuses to overwrite programs of others.
-pub fn plan_install(plan: &mut Plan, all: Vec<Target>, old: Option<&Manifest>, release: &str) -> Result<Vec<Row>> {
+/// Plans the files that differ. Returns the rows of the new manifest. Refuses to overwrite programs of others, and keeps
+/// the plugins that edge-cni has installed since.
+pub fn plan_install(
+    plan: &mut Plan,
+    all: Vec<Target>,
+    old: Option<&Manifest>,
+    cni: &Record,
+    release: &str,
+) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     let mut kept = Vec::new();
+    let mut of_cni = 0;
     for Target { placed, found, content } in all {
         let PlacedFile { path, kind, size, sha256, mode, .. } = placed;
+        if cni.owns(&path) && found.exists() {
+            of_cni += 1;
+            continue;
+        }
         let before = old.and_then(|old| old.row(&path));
         let is_new = match (&found.state, before) {
             (State::File { sha256: now, .. }, _) if *now == sha256 => false,
@@ -85,6 +98,9 @@ pub fn plan_install(plan: &mut Plan, all: Vec<Target>, old: Option<&Manifest>, r
         // Changed by the administrator; removed later only if the change is reverted.
         rows.push(row.clone());
     }
+    if of_cni > 0 {
+        plan.note(format!("{of_cni} plugins are kept, as edge-cni installed them: to use the bundle's, run edge-cni remove"));
+    }
     if !kept.is_empty() {
         let names: Vec<String> = kept.iter().map(|path| path.display().to_string()).collect();
         plan.note(format!("kept, as they were changed or installed by someone else: {}", names.join(", ")));
@@ -93,11 +109,18 @@ pub fn plan_install(plan: &mut Plan, all: Vec<Target>, old: Option<&Manifest>, r
     Ok(rows)
 }
 
-/// Plans the removal of a manifest's files, except for those in `keep`. Returns the paths of changed files, which are
-/// kept as well.
-pub fn plan_removal(host: &Host, plan: &mut Plan, manifest: &Manifest, keep: &[Row]) -> Result<Vec<PathBuf>> {
+/// Plans the removal of a manifest's files, except for those in `keep` and the plugins of edge-cni. Returns the paths of
+/// changed files, which are kept as well.
+pub fn plan_removal(
+    host: &Host,
+    plan: &mut Plan,
+    manifest: &Manifest,
+    keep: &[Row],
+    cni: &Record,
+) -> Result<Vec<PathBuf>> {
     let mut changed = Vec::new();
-    for path in manifest.paths().into_iter().filter(|path| !keep.iter().any(|row| row.path == *path)) {
+    let is_kept = |path: &Path| cni.owns(path) || keep.iter().any(|row| row.path == path);
+    for path in manifest.paths().into_iter().filter(|path| !is_kept(path)) {
         let found = host.root.find_large(path)?;
         match &found.state {
             State::Absent => {}

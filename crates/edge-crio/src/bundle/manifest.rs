@@ -139,10 +139,11 @@ impl Manifest {
         if !self.next.is_empty() {
             return Ok(false);
         }
-        // Files that the administrator may change only have to exist.
+        // Files that the administrator may change, and plugins of edge-cni, only have to exist.
+        let cni = edge_conflist::record::read(host)?;
         for row in &self.files {
             let Some((mut file, meta)) = look(&row.path)? else { return Ok(false) };
-            if row.kind.is_editable() {
+            if row.kind.is_editable() || cni.owns(&row.path) {
                 continue;
             }
             let rights = (meta.mode() & 0o7777, meta.uid(), meta.gid());

@@ -57,7 +57,7 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
         let answer = live(host, answer, &config, &mut findings)?;
         actual = answer.and_then(|answer| answer.driver).map(|driver| driver.to_string());
     } else {
-        findings.extend(no_network(host, &config, Severity::Warning)?);
+        findings.extend(no_network(host, Severity::Warning)?);
     }
     let driver = effective_driver(host, actual, config.driver(), &mut findings);
     let others = other_services(host, &mut findings)?;
@@ -103,7 +103,12 @@ fn installed(host: &mut Host) -> Result<Vec<Finding>> {
             let hint = "run the same edge-crio install command again to resume, or revert it: edge-crio undo";
             findings.push(Finding::error(MANIFEST, text).hint(hint));
         }
-        for row in &manifest.files {
+        let cni = edge_conflist::record::read(host)?;
+        let of_cni = manifest.files.iter().filter(|row| cni.owns(&row.path)).count();
+        if of_cni > 0 {
+            host.report.line(&format!("{of_cni} plugins of the bundle were replaced by edge-cni, and belong to it"));
+        }
+        for row in manifest.files.iter().filter(|row| !cni.owns(&row.path)) {
             host.check_interrupt()?;
             const REPAIR: &str = "install the same version again: edge-crio install --version V";
             const REPLACE: &str = "move it away, then install the same version again: edge-crio install --version V";
@@ -189,7 +194,7 @@ fn live(
                 Finding::warning(socket, "this user cannot connect to it: the state of CRI-O is unknown")
                     .hint("run it as root: sudo edge-crio check"),
             );
-            findings.extend(no_network(host, config, Severity::Warning)?);
+            findings.extend(no_network(host, Severity::Warning)?);
             return Ok(None);
         }
         Err(error) => {
@@ -201,7 +206,7 @@ fn live(
                 Finding::error(socket, format!("{error}; {state}"))
                     .hint(format!("see the log of the unit: journalctl -u {UNIT}")),
             );
-            findings.extend(no_network(host, config, Severity::Warning)?);
+            findings.extend(no_network(host, Severity::Warning)?);
             return Ok(None);
         }
     };
@@ -212,35 +217,29 @@ fn live(
     if !answer.runtime_ready.is_met {
         findings.push(Finding::error(socket, format!("CRI-O cannot run containers: {}", answer.runtime_ready.message)));
     }
-    if !answer.network_ready.is_met {
-        let causes = no_network(host, config, Severity::Error)?;
-        if causes.is_empty() {
-            let text = format!("pods get no network: CRI-O reports: {}", answer.network_ready.message);
-            findings.push(Finding::error(socket, text).hint(format!(
-                "if the network was configured after CRI-O was started, restart it: systemctl restart {UNIT}"
-            )));
-        }
-        findings.extend(causes);
-    } else {
-        let unseen = cni::unseen_causes(host, config)?;
-        findings.extend(
-            unseen
-                .into_iter()
-                .map(|cause| no_network_finding(cause, Severity::Error, "CRI-O is ready, but pods get no network")),
-        );
+    let network = cni::Network::read(host)?;
+    let answer = network.ask_again(host, Path::new(socket), answer)?;
+    if let Some(used) = network.used() {
+        host.report.line(used);
     }
+    let is_ready = answer.network_ready.is_met;
+    if !is_ready && network.errors().next().is_none() {
+        let text = format!("pods get no network: CRI-O reports: {}", answer.network_ready.message);
+        findings.push(Finding::error(socket, text).hint(format!(
+            "if the network was configured after CRI-O was started, restart it: systemctl restart {UNIT}"
+        )));
+    }
+    findings.extend(network.findings(is_ready, Severity::Error));
     Ok(Some(answer))
 }
 
-fn no_network(host: &Host, config: &Effective, severity: Severity) -> Result<Vec<Finding>> {
-    let causes = cni::causes(host, config)?;
-    Ok(causes.into_iter().map(|cause| no_network_finding(cause, severity, "pods get no network")).collect())
-}
-
-fn no_network_finding(cause: Finding, severity: Severity, what: &str) -> Finding {
-    let text = format!("{what}: {}", cause.text);
-    let hint = cause.hint.clone().or_else(|| Some("for details: edge-cni check".to_owned()));
-    Finding { severity, text, hint, ..cause }
+/// The findings about the network where CRI-O does not answer.
+fn no_network(host: &mut Host, most: Severity) -> Result<Vec<Finding>> {
+    let network = cni::Network::read(host)?;
+    if let Some(used) = network.used() {
+        host.report.line(used);
+    }
+    Ok(network.findings(false, most))
 }
 
 /// The settings of the other services, with a finding for each file that cannot be compared.

@@ -124,11 +124,13 @@ fn from_bundle(
     let Some((staged, stage)) = staged(host, archive, arch, proxy)? else { return Ok(true) };
     let release = archive.version.to_string();
     let stage = stage.as_deref();
+    let cni = edge_conflist::record::read(host)?;
     let ready = || -> Result<(Plan, Vec<bundle::Row>)> {
         let placed = bundle::assign_paths(&staged, &format!("the archive of CRI-O {release}"), system.has_sysconfig)?;
         check_architecture(host, stage, system)?;
         let mut plan = Plan::new();
-        let rows = bundle::plan_install(&mut plan, bundle::read_targets(host, placed, stage)?, manifest, &release)?;
+        let targets = bundle::read_targets(host, placed, stage)?;
+        let rows = bundle::plan_install(&mut plan, targets, manifest, &cni, &release)?;
         Ok((plan, rows))
     };
     let (mut plan, rows) = match ready() {
@@ -140,7 +142,7 @@ fn from_bundle(
         ready => ready?,
     };
     if let Some(old) = manifest {
-        bundle::plan_removal(host, &mut plan, old, &rows)?;
+        bundle::plan_removal(host, &mut plan, old, &rows, &cni)?;
     }
     let new = Manifest {
         format: bundle::FORMAT,

@@ -58,7 +58,8 @@ pub(crate) fn run(host: &mut Host, args: &RemoveArgs) -> Result<Outcome> {
         }
     }
     if let Some(manifest) = &manifest {
-        let kept = bundle::plan_removal(host, &mut plan, manifest, &[])?;
+        let cni = edge_conflist::record::read(host)?;
+        let kept = bundle::plan_removal(host, &mut plan, manifest, &[], &cni)?;
         if !kept.is_empty() {
             let names: Vec<String> = kept.iter().map(|path| path.display().to_string()).collect();
             plan.note(format!("kept, as they were changed: {}", names.join(", ")));

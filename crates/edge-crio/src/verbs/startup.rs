@@ -87,11 +87,8 @@ pub(crate) fn report(host: &mut Host, answer: &Answer, config: &Effective, reque
         host.report
             .warning(&format!("CRI-O {runs} is running instead of {requested}: for the cause, run edge-crio check"));
     }
-    let causes = match answer.network_ready.is_met {
-        false => cni::causes(host, config)?,
-        true => cni::unseen_causes(host, config)?,
-    };
-    for cause in causes {
+    let network = cni::Network::read(host)?;
+    for cause in network.errors() {
         host.report.warning(&format!("pods get no network yet: {}: {}", cause.file, cause.text));
         host.report.hint(cause.hint.as_deref().unwrap_or("for details: edge-cni check"));
     }

@@ -255,3 +255,20 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn interrupt_within_an_entry_is_an_interrupt() {
+    let bytes = Tar::default().entry("large", b'0', &vec![7; 1 << 20]).end();
+    let calls = Cell::new(0);
+    let stop = || {
+        calls.set(calls.get() + 1);
+        if calls.get() > 3 { Err(Error::failed("interrupted").with_exit(Exit::Interrupted)) } else { Ok(()) }
+    };
+    // The caller describes a read that fails as a damaged archive.
+    let mut take = |mut entry: Entry<'_>| {
+        let copied = io::copy(&mut entry, &mut io::sink());
+        copied.map(|_| ()).map_err(|cause| Error::failed(format!("cannot unpack large: {}", describe(&cause))))
+    };
+    let error = read(&mut bytes.as_slice(), "x.tgz", LIMITS, &stop, &mut take).unwrap_err();
+    assert_eq!((error.exit(), error.message()), (Exit::Interrupted, "interrupted"));
+}

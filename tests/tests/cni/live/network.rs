@@ -152,7 +152,7 @@ fn conf_and_check_find_other_routes_and_addresses() {
             "edge-cni: cannot use 10.87.0.0/16: this host has the address 10.87.0.1 on lo\nhint: ",
             "exit 4\n",
             "wrote /etc/cni/net.d/10-edgeutils.conflist",
-            "error: cni0 has the address 10.99.0.1/16 of another network, to which the plugin adds no second one\n",
+            "error: cni0 has the address 10.99.0.1/16 of another network instead of 10.86.0.1/16: pods fail\n",
             "hint: stop all pods and run: ip link delete cni0\n",
             "exit 3\n",
             "warning: 10.86.0.0/16 overlaps this host's route to 10.0.0.0/8 on eth7: pods receive that traffic\n",
@@ -180,6 +180,7 @@ fn trial_reports_the_error_of_a_plugin() {
         cp "$NEW/bridge" /opt/cni/bin/macvlan
         cni check --live
         # flannel needs a file of its daemon, which the trial does not see in /run.
+        mkdir /run/flannel; printf 'FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.1.1/24\nFLANNEL_MTU=1450\nFLANNEL_IPMASQ=true\n' > /run/flannel/subnet.env
         printf '{"cniVersion": "0.4.0", "name": "cbr0", "plugins": [{"type": "flannel"}]}' > /etc/cni/net.d/10-edgeutils.conflist
         cp "$OLD/bridge" /opt/cni/bin/flannel
         cni check --live
@@ -197,6 +198,71 @@ fn trial_reports_the_error_of_a_plugin() {
             "0\n",
             "note: not tested: macvlan needs a device of the host (master)\n",
             "note: not tested: flannel may need a daemon of the host or the cluster\n",
+            "no problems found\nexit 0\n",
+        ],
+    );
+}
+
+#[test]
+fn trial_runs_plugins_below_tmp_and_says_where_it_cannot() {
+    let Some(said) = transcript(
+        "cni_live_network tmp",
+        r#"
+        mount -t tmpfs tmpfs /tmp && mkdir -p /tmp/plugins /run/plugins /etc/cni/net.d
+        cp "$NEW"/* /tmp/plugins; cp "$NEW"/* /run/plugins
+        cni conf bridge --subnet 10.85.0.0/16 --bin-dir /tmp/plugins > /dev/null
+        cni check --live --bin-dir /tmp/plugins
+        ln -s /tmp/plugins /opt/linked
+        cni check --live --bin-dir /opt/linked
+        cni check --live --bin-dir /run/plugins
+        "#,
+    ) else {
+        return;
+    };
+    in_order(
+        &said,
+        &[
+            "tested edgeutils: ADD assigned 10.85.0.2/16, CHECK succeeded, DEL left nothing behind\n",
+            "no problems found\nexit 0\n",
+            "tested edgeutils: ADD assigned 10.85.0.2/16, CHECK succeeded, DEL left nothing behind\n",
+            "exit 0\n",
+            "note: not tested: the plugins in /run/plugins are below /run, which is an empty directory during the test\n",
+            "exit 0\n",
+        ],
+    );
+}
+
+#[test]
+fn check_compares_the_bridge_with_flannel_and_finds_leftovers() {
+    let Some(said) = transcript(
+        "cni_live_network leftovers",
+        r#"
+        cni install --from-build "$NEW" > /dev/null
+        cni conf bridge --subnet 10.85.0.0/16 > /dev/null
+        cp "$OLD/bridge" /opt/cni/bin/flannel
+        printf '{"cniVersion": "0.4.0", "name": "cbr0", "plugins": [{"type": "flannel"}]}' > /etc/cni/net.d/05-flannel.conflist
+        cni check
+        mkdir /run/flannel; : > /run/flannel/subnet.env
+        cni check
+        printf 'FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.1.1/24\nFLANNEL_MTU=1450\nFLANNEL_IPMASQ=true\n' > /run/flannel/subnet.env
+        ip link add cni0 type bridge && ip addr add 10.85.0.1/16 dev cni0
+        cni check
+        mv /etc/cni/net.d/05-flannel.conflist /etc/cni/net.d/05-flannel.conflist.disabled
+        cni check
+        "#,
+    ) else {
+        return;
+    };
+    in_order(
+        &said,
+        &[
+            "05-flannel.conflist: error: plugins[0].type: flannel needs /run/flannel/subnet.env of flanneld, which does not exist: CRI-O reports that the network is ready, but pods fail\n",
+            "hint: move this leftover away, so that 10-edgeutils.conflist is used: mv /etc/cni/net.d/05-flannel.conflist /etc/cni/net.d/05-flannel.conflist.disabled\n",
+            "exit 3\n",
+            "flannel needs /run/flannel/subnet.env of flanneld, which is empty",
+            "exit 3\n",
+            "05-flannel.conflist: error: cni0 has the address 10.85.0.1/16 of another network instead of 10.244.1.1/24: pods fail\n",
+            "exit 3\n",
             "no problems found\nexit 0\n",
         ],
     );

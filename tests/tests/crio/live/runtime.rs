@@ -13,7 +13,7 @@ pub(super) struct Machine {
 }
 
 const CONFLIST: &str = "{\"cniVersion\": \"1.0.0\", \"name\": \"net\", \"plugins\": [{\"type\": \"bridge\", \
-\"ipam\": {\"type\": \"host-local\"}}]}\n";
+\"ipam\": {\"type\": \"host-local\", \"subnet\": \"10.85.0.0/16\"}}]}\n";
 
 fn bundles(dir: &Path, versions: &[&str]) -> Result<Vec<PathBuf>, String> {
     let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };

@@ -15,28 +15,33 @@ const MAIN_TABLE: u8 = 254;
 
 /// The host's networks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Networks {
-    pub(crate) routes: Vec<Route>,
-    pub(crate) addresses: Vec<Address>,
+pub struct Networks {
+    /// Its routes.
+    pub routes: Vec<Route>,
+    /// Its addresses.
+    pub addresses: Vec<Address>,
 }
 
 /// A route of the main table; default routes are left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Route {
-    pub(crate) to: IpNet,
+pub struct Route {
+    /// The destination.
+    pub to: IpNet,
     /// Its link, where it has one.
-    pub(crate) link: Option<String>,
+    pub link: Option<String>,
 }
 
 /// An address of a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Address {
-    pub(crate) address: IpNet,
-    pub(crate) link: String,
+pub struct Address {
+    /// The address, with the prefix length of its subnet.
+    pub address: IpNet,
+    /// The link that has it.
+    pub link: String,
 }
 
 /// Reads routes and addresses; none of an image, where they are unknown.
-pub(crate) fn networks(host: &Host) -> Result<Option<Networks>> {
+pub fn networks(host: &Host) -> Result<Option<Networks>> {
     if !host.root.is_live() {
         return Ok(None);
     }

@@ -13,13 +13,13 @@ const STAT: &str = "/proc/stat";
 const NEARLY_ALL: u128 = 90;
 
 /// The leases of one network.
-#[derive(Debug, Clone)]
-pub(super) struct Leases {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leases {
     dir: PathBuf,
     leases: Vec<Lease>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Lease {
     address: IpAddr,
     /// Written before the last boot: its pod cannot exist any more.
@@ -27,7 +27,7 @@ struct Lease {
 }
 
 /// Reads the leases of a network.
-pub(super) fn leases(host: &Host, network: &Network) -> Result<Leases> {
+pub fn leases(host: &Host, network: &Network) -> Result<Leases> {
     let dir = network.leases();
     let boot = if host.root.is_live() { boot(host)? } else { None };
     let mut leases = Vec::new();
@@ -51,7 +51,7 @@ fn parse_boot(stat: &str) -> Option<u64> {
 }
 
 /// The findings about them.
-pub(super) fn diagnose(network: &Network, leases: &Leases) -> Vec<Finding> {
+pub fn diagnose(network: &Network, leases: &Leases) -> Vec<Finding> {
     let ranges = network.ranges();
     let mut findings = Vec::new();
     let dir = leases.dir.as_path();
