@@ -94,6 +94,16 @@ pub(crate) fn dirs(host: &Host, options: &Options) -> Result<Dirs> {
     })
 }
 
+/// Whether the user has named a directory, by its option or its variable.
+pub(crate) fn is_named(option: &Option<PathBuf>, name: &str) -> Result<bool> {
+    Ok(option.is_some() || variable(name)?.is_some())
+}
+
+/// The same for both directories.
+pub(crate) fn are_all_named(options: &Options) -> Result<bool> {
+    Ok(is_named(&options.ca_dir, "CA_PATH")? && is_named(&options.cert_dir, "CERT_PATH")?)
+}
+
 /// The CA that is given with --ca and --ca-key.
 #[derive(Debug, Clone, Default)]
 pub struct GivenAuthority {

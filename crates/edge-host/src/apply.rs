@@ -77,6 +77,7 @@ fn carry_out(host: &mut Host, plan: Plan, is_last: bool) -> Result<Outcome> {
         return Ok(show(host, &plan, is_last, Shown::of));
     }
     host.must_be_prepared()?;
+    intents::must_be_permitted(host, &plan)?;
     let (resume, pending) = Resume::find(host, &plan.actions)?;
     let planned = plan.actions.len();
     if planned + pending.len() == 0 {

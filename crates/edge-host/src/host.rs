@@ -77,6 +77,8 @@ pub struct Host {
     pub(crate) open_runs: Vec<RunName>,
     /// This call undoes a run.
     pub(crate) is_undo: bool,
+    /// This call changes nothing but files that the user has named.
+    pub(crate) only_named_files: bool,
     pub(crate) interrupt: Interrupt,
     pub(crate) lock: Option<Lock>,
     pub(crate) progress: Outcome,
@@ -120,6 +122,7 @@ impl Host {
             args,
             open_runs: Vec::new(),
             is_undo: false,
+            only_named_files: false,
             interrupt,
             lock: None,
             progress: Outcome::default(),

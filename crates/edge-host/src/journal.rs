@@ -22,6 +22,7 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, SFlag, fstat};
 
 use crate::error::{Error, Result, ResultExt};
+use crate::host::Host;
 use crate::lock::{is_private, private_dir};
 use crate::root::{LastLink, Root};
 
@@ -32,10 +33,9 @@ pub(crate) use run::{Entry, Progress, Run};
 pub(crate) use writer::Writer;
 
 use line::{CLOSING_LEN, closes};
-use writer::journal_error;
 
-/// Where the journal is, below the root.
-const DIR: &str = "/var/lib/edgeutils/journal";
+/// The journal's directory in that of the state.
+const NAME: &str = "journal";
 const SUFFIX: &str = ".jsonl";
 /// Suffix of a run that cannot be read and was set aside.
 const DAMAGED: &str = ".damaged";
@@ -64,10 +64,6 @@ impl RunName {
     fn file(&self) -> String {
         format!("{:06}-{}{SUFFIX}", self.id, self.tool)
     }
-
-    fn path(&self) -> PathBuf {
-        Path::new(DIR).join(self.file())
-    }
 }
 
 impl<'r> Journal<'r> {
@@ -75,12 +71,27 @@ impl<'r> Journal<'r> {
         Journal { root }
     }
 
+    /// Where it is, below the root.
+    fn dir(&self) -> Result<PathBuf> {
+        dir(self.root)
+    }
+
+    /// The file of a run.
+    fn path(&self, name: &RunName) -> Result<PathBuf> {
+        Ok(self.dir()?.join(name.file()))
+    }
+
+    fn error(&self, path: &Path, cause: &io::Error) -> Error {
+        self.root.state_error("write the journal", self.root.display(path), cause)
+    }
+
     /// All runs, oldest first.
     pub(crate) fn names(&self) -> Result<Vec<RunName>> {
         // Files that someone else could have written are not trusted.
-        let (dir, shown) = (Path::new(DIR), self.root.display(Path::new(DIR)));
-        let resolved = self.root.resolve(dir, LastLink::Keep).on("list", &shown)?;
-        if !is_private(self.root, dir, &resolved)? {
+        let dir = self.dir()?;
+        let shown = self.root.display(&dir);
+        let resolved = self.root.resolve(&dir, LastLink::Keep).on("list", &shown)?;
+        if !is_private(self.root, &dir, &resolved)? {
             return Ok(Vec::new());
         }
         let mut names: Vec<RunName> =
@@ -93,7 +104,7 @@ impl<'r> Journal<'r> {
     ///
     /// Errors: exit 4 where it is damaged, of an unknown format or too large.
     pub(crate) fn load(&self, name: &RunName) -> Result<Option<Run>> {
-        let path = name.path();
+        let path = self.path(name)?;
         let shown = self.root.display(&path);
         let run = self.read_whole(&path).and_then(|bytes| Run::parse(&bytes.unwrap_or_default(), &shown));
         let ignore_it = || {
@@ -140,10 +151,8 @@ impl<'r> Journal<'r> {
         if names.is_empty() {
             return Ok(names);
         }
-        let dir = self
-            .root
-            .resolve(&Path::new(DIR).join(SUFFIX), LastLink::Keep)
-            .on("read", self.root.display(Path::new(DIR)))?;
+        let dir = self.dir()?;
+        let dir = self.root.resolve(&dir.join(SUFFIX), LastLink::Keep).on("read", self.root.display(&dir))?;
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         let is_closed = |name: &RunName| -> io::Result<bool> {
             let file = File::from(openat(dir.dir(), name.file().as_str(), flags, Mode::empty())?);
@@ -160,37 +169,32 @@ impl<'r> Journal<'r> {
     }
 
     /// Begins a run: makes the directory if it is missing, and prunes old runs.
-    pub(crate) fn begin(
-        &self,
-        tool: &str,
-        request: &str,
-        args: &[String],
-        open: &[RunName],
-    ) -> Result<(Writer, Record)> {
-        private_dir(self.root, Path::new(DIR))?;
+    pub(crate) fn begin(&self, host: &Host) -> Result<(Writer, Record)> {
+        private_dir(self.root, &self.dir()?)?;
         let names = self.names()?;
         let id = self.last_number(&names)?.checked_add(1);
         let id = id.ok_or_else(|| Error::refused("cannot number a new run: the last possible number is in use"))?;
-        self.prune(&names, open)?;
+        self.prune(&names, &host.open_runs)?;
         self.sweep_kept()?;
-        let name = RunName { id, tool: tool.to_owned() };
-        let path = name.path();
+        let name = RunName { id, tool: host.tool.to_owned() };
+        let path = self.path(&name)?;
         let file = self.open_file(&path, OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT | OFlag::O_EXCL)?;
         let header = Record::Run(Header {
             format: FORMAT,
             run: id,
-            tool: tool.to_owned(),
+            tool: host.tool.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             time: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
-            request: request.to_owned(),
-            args: args.to_vec(),
+            request: host.request.clone(),
+            args: host.args.clone(),
+            only_named_files: host.only_named_files,
         });
         Ok((Writer::new(name, file, self.root.display(&path), Chain::begin(FORMAT)), header))
     }
 
     /// The highest number that a run has, or had before it was set aside.
     fn last_number(&self, names: &[RunName]) -> Result<u64> {
-        let aside = self.root.list(Path::new(DIR))?;
+        let aside = self.root.list(&self.dir()?)?;
         let aside = aside.iter().filter_map(|name| RunName::parse(name.to_str()?.strip_suffix(DAMAGED)?));
         Ok(aside.chain(names.iter().cloned()).map(|name| name.id).max().unwrap_or(0))
     }
@@ -206,14 +210,14 @@ impl<'r> Journal<'r> {
     /// Opens an existing run to append to it, after its last whole record.
     pub(crate) fn reopen(&self, run: &Run) -> Result<Writer> {
         let name = RunName { id: run.header.run, tool: run.header.tool.clone() };
-        let path = name.path();
+        let path = self.path(&name)?;
         let file = self.open_file(&path, OFlag::O_WRONLY | OFlag::O_APPEND)?;
         let writer = Writer::new(name, file, self.root.display(&path), run.chain.clone());
         writer.of(run)
     }
 
     fn open_file(&self, path: &Path, flags: OFlag) -> Result<File> {
-        let fail = |cause: io::Error| journal_error(&self.root.display(path), &cause);
+        let fail = |cause: io::Error| self.error(path, &cause);
         let resolved = self.root.resolve(path, LastLink::Keep).map_err(fail)?;
         let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let fd = openat(resolved.dir(), resolved.name.as_os_str(), flags, Mode::from_bits_truncate(0o600))
@@ -223,4 +227,9 @@ impl<'r> Journal<'r> {
         }
         Ok(File::from(fd))
     }
+}
+
+/// Where the journal of a root is, below it.
+fn dir(root: &Root) -> Result<PathBuf> {
+    Ok(root.state_dir()?.join(NAME))
 }

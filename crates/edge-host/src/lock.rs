@@ -18,11 +18,6 @@ use crate::exit::Exit;
 use crate::root::{LastLink, ResolvedPath, Root, State};
 use crate::signal::Interrupt;
 
-/// The lock is next to the journal that it protects: a tree has one lock, whether it is used as the running system,
-/// by `--root /` or through a bind mount.
-const DIR: &str = "/var/lib/edgeutils";
-/// Everyone may read the files of the utilities in it; the journal has its own mode.
-const DIR_MODE: u32 = 0o755;
 const NAME: &str = "lock";
 const POLL: Duration = Duration::from_millis(50);
 
@@ -45,12 +40,12 @@ impl Lock {
 
 /// Takes the lock, waiting up to `wait`; then the error names its holder.
 pub(crate) fn take(root: &Root, tool: &str, wait: Duration, interrupt: &Interrupt) -> Result<Lock> {
-    let dir = Path::new(DIR);
-    if let Err(cause) = make_private(root, dir, DIR_MODE)? {
-        if is_read_only(&cause) {
+    let dir = root.state_dir()?;
+    if let Err(cause) = make_private(root, &dir, root.state_mode())? {
+        if is_read_only(&cause) && !root.has_user_state() {
             return Ok(Lock { file: None });
         }
-        return Err(Error::io("make", root.display(dir), &cause));
+        return Err(root.state_error("make", root.display(&dir), &cause));
     }
     let path = dir.join(NAME);
     let shown = root.display(&path);
@@ -65,8 +60,8 @@ pub(crate) fn take(root: &Root, tool: &str, wait: Duration, interrupt: &Interrup
         Ok(fd) => fd,
         Err(Errno::ELOOP) => return Err(refused("it is a symbolic link")),
         Err(Errno::EISDIR) => return Err(refused("it is a directory")),
-        Err(Errno::EROFS) => return Ok(Lock { file: None }),
-        Err(errno) => return Err(errno).on("lock", &shown),
+        Err(Errno::EROFS) if !root.has_user_state() => return Ok(Lock { file: None }),
+        Err(errno) => return Err(root.state_error("lock", &shown, &errno.into())),
     };
     let stat = fstat(&fd).on("lock", &shown)?;
     if stat.st_mode & SFlag::S_IFMT.bits() != SFlag::S_IFREG.bits() {
@@ -121,7 +116,7 @@ fn make_private(root: &Root, path: &Path, mode: u32) -> Result<std::io::Result<(
     if is_private(root, path, &resolved)? {
         return Ok(Ok(()));
     }
-    Ok(resolved.make_private(mode))
+    Ok(resolved.make_private(mode, root.state_mode()))
 }
 
 fn is_read_only(cause: &std::io::Error) -> bool {

@@ -20,10 +20,20 @@ pub const FILES: &[(&str, &str)] = &[
         "One file for each run: the previous state of everything that it changed, for undo",
     ),
     ("/var/lib/edgeutils/lock", "Held while a utility changes this host or the tree below --root"),
+    (
+        "$XDG_STATE_HOME/edgeutils/",
+        "Journal and lock of a user other than root, who edits files of their own; default ~/.local/state/edgeutils",
+    ),
 ];
 
-/// Variables that are passed on to the programs that a utility runs.
-pub const ENVIRONMENT: &[(&str, &str)] = &[(
-    "http_proxy, https_proxy, HTTPS_PROXY, no_proxy, NO_PROXY, HOME, TERM",
-    "Passed on to the programs that it runs, which start with no other variable of the caller",
-)];
+/// Variables of every utility.
+pub const ENVIRONMENT: &[(&str, &str)] = &[
+    (
+        "XDG_STATE_HOME, HOME",
+        "The directory of the journal and the lock of a user other than root; not used with --root",
+    ),
+    (
+        "http_proxy, https_proxy, HTTPS_PROXY, no_proxy, NO_PROXY, HOME, TERM",
+        "Passed on to the programs that it runs, which start with no other variable of the caller",
+    ),
+];

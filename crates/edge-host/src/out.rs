@@ -34,6 +34,13 @@ pub fn out_root(path: &Path) -> Result<Root> {
     Ok(Root::of_dir(dir, path))
 }
 
+/// Whether another user can replace something on the way to `path`, which need not exist.
+///
+/// Errors: exit 4 where another user may have put a link on the way.
+pub(crate) fn others_can_replace(verb: &str, path: &Path) -> Result<bool> {
+    Ok(place::find(verb, path)?.is_others)
+}
+
 /// An output directory that is being filled.
 ///
 /// Only `edge-cni build` uses it. It stays here because only this crate may write and delete files.

@@ -14,6 +14,7 @@ mod read;
 mod resolve;
 mod stage;
 mod state;
+mod state_dir;
 mod system;
 mod write;
 

@@ -74,20 +74,39 @@ pub fn run(host: &mut Host, args: &UndoArgs, editors: &[&dyn Editor]) -> Result<
         return list::list(host);
     }
     host.is_undo = true;
-    host.prepare_change()?;
+    host.prepare_edit(args.skip || needs_only_files(host, args.id))?;
     let chosen = match choose(host, args.id) {
         Err(error) if args.skip => return set_aside(host, args.id, error),
         chosen => chosen?,
     };
+    if chosen.as_ref().is_some_and(|run| !args.skip && !run.header.only_named_files) {
+        host.prepare_change()?;
+    }
     let Some(run) = chosen else {
         if host.mode == Mode::Apply {
             host.journal().sweep_kept()?;
         }
+        hint_other_journal(host);
         host.report.line("nothing to undo");
         return Ok(planned(host, 0));
     };
     host.progress.run = Some(run.header.run);
     if args.skip { keep(host, &run) } else { undo(host, &run, args.force, editors) }
+}
+
+/// Whether the undo writes nothing but files that the user had named, or nothing at all. That decides what it needs, so
+/// the run is looked up before the lock is taken, and once more after that.
+fn needs_only_files(host: &Host, id: Option<u64>) -> bool {
+    host.root.has_user_state() || choose(host, id).is_ok_and(|run| run.is_none_or(|run| run.header.only_named_files))
+}
+
+/// Says where runs may be that this call does not see: root and each user have a journal of their own.
+fn hint_other_journal(host: &mut Host) {
+    if host.root.has_user_state() {
+        host.report.hint(&format!("only the runs of this user are undone; for those of root: sudo {} undo", host.tool));
+    } else if let Some(user) = host.root.sudo_user() {
+        host.report.hint(&format!("only the runs of root are undone; for those of {user}, run it without sudo"));
+    }
 }
 
 fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Result<Outcome> {

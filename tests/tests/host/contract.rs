@@ -241,7 +241,8 @@ END
             sh try namespace unshare --mount "$FIXTURE"
             sh try no-proc chroot root /fixture
             mount --bind /proc root/proc
-            sh try chroot chroot root /fixture'
+            sh try chroot chroot root /fixture
+            sh try capability setpriv --bounding-set=-sys_ptrace "$FIXTURE"'
         ls root/mnt; ls /run /var
         # Its files can be changed all the same, and nothing live with them.
         chroot root /fixture --root / apply --plan /mnt/plan.json; ls root/mnt
@@ -256,8 +257,17 @@ END
         // A container's first process is its own init, so neither root nor mounts differ from it.
         refused("container", "this is a private PID namespace, as in a container"),
         refused("namespace", "this is a private mount namespace"),
-        refused("no-proc", "/proc is not readable, so this may be a chroot"),
+        refused(
+            "no-proc",
+            "cannot read /proc/1/root: No such file or directory (os error 2), so it is unknown whether this is a \
+             chroot or container",
+        ),
         refused("chroot", "this is a chroot"),
+        refused(
+            "capability",
+            "cannot read /proc/1/root: Permission denied (os error 13), so it is unknown whether this is a chroot or \
+             container",
+        ),
         "plan.json\n/run:\nmount\n\n/var:\n".to_owned(),
         "wrote /mnt/new: for the test  [undo: exact]\n1 change\nnew\nplan.json\n".to_owned(),
     ];

@@ -1,5 +1,6 @@
 //! Tests in private namespaces of this machine, not under emulation.
 
+mod container;
 mod namespaces;
 mod recovery;
 mod sweep;

@@ -24,4 +24,5 @@ mod staged;
 mod unclear;
 mod undo;
 mod unmounted;
+mod user;
 mod visible;

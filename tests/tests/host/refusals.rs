@@ -233,7 +233,7 @@ fn hard_linked_file_keeps_its_inode_and_both_names() {
         before
         2 4750
         2 4750
-        edge-fixture: cannot write /mnt/a: it is hard-linked or a mount point, and its content is too large or not yet known for a write in place
+        edge-fixture: cannot write /mnt/a: it can only be written in place (it is hard-linked, a mount point, or of another owner), and its content is too large or not yet known for that
         hint: replace the hard link with a copy (cp -p FILE NEW && mv NEW FILE) or unmount the file, then run again
         exit 4
         1048577",

@@ -36,7 +36,7 @@ pub(crate) fn stream(host: &mut Host, options: &Options, given: &Names) -> Resul
     let authority = request::authority(options, &kind)?;
     let call = Call { options, dirs, kind, request };
     let key = call.given_key()?;
-    host.prepare_change()?;
+    host.prepare_edit(request::are_all_named(options)?)?;
     let now = clock(host)?;
     let call = call.with_names(host)?;
     let source = facts::cluster_authority(host, &authority)?;
@@ -75,7 +75,7 @@ pub(crate) fn ca(host: &mut Host, options: &Options) -> Result<Outcome> {
     let mut plan = Plan::new();
     let call = Call::of_authority(host, options)?;
     let key = call.given_key()?;
-    host.prepare_change()?;
+    host.prepare_edit(request::is_named(&options.ca_dir, "CA_PATH")?)?;
     let now = clock(host)?;
     call.authority(host, key, now, &mut plan)?;
     refuse_cluster_ca(host, &plan)?;
@@ -151,7 +151,7 @@ pub(crate) fn make_by_hub(
     let authority = request::authority(options, kind)?;
     let call = Call { options, dirs, kind: kind.clone(), request };
     let key = call.given_key()?;
-    host.prepare_change()?;
+    host.prepare_edit(request::are_all_named(options)?)?;
     let now = clock(host)?;
     let call = call.with_names(host)?;
     let found = facts::hub_authority(host, &authority, &call.dirs)?;
@@ -188,7 +188,8 @@ fn refuse_cluster_ca(host: &Host, plan: &Plan) -> Result<()> {
         let target = host.root.canonical(path)?;
         for place in cluster::distributions(host)? {
             for file in [&place.certificate, &place.key] {
-                if host.root.canonical(file)? != target {
+                // What cannot be resolved, as a user who may not enter its directory, is not the target.
+                if host.root.canonical(file).ok().as_ref() != Some(&target) {
                     continue;
                 }
                 let (shown, cluster) = (path.display(), &place.cluster);

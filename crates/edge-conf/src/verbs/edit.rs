@@ -35,7 +35,7 @@ pub(crate) fn run(host: &mut Host, common: &Common, options: &Options, verb: &Ve
     let file = if filter {
         facts::stdin_file()?
     } else {
-        host.prepare_change()?;
+        host.prepare_edit(options.file.is_some() && !options.restart)?;
         let path = match &options.file {
             Some(path) => path.clone(),
             None => facts::choose_file(host, operation.kind(), operation.requests())?,

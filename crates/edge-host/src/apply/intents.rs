@@ -2,7 +2,7 @@
 
 use super::resume::Resume;
 use super::step::Step;
-use crate::action::{ActionKind, Inverse, Transaction, Write};
+use crate::action::{Action, ActionKind, Inverse, Transaction, Write};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::journal::{self, Intent, Record, Writer};
@@ -23,6 +23,16 @@ pub(super) fn must_be_recordable(plan: &Plan) -> Result<()> {
     Ok(())
 }
 
+/// Fails if a call that was prepared to change only named files has another plan.
+pub(super) fn must_be_permitted(host: &Host, plan: &Plan) -> Result<()> {
+    let is_file =
+        |action: &Action| matches!(action.kind, ActionKind::Write(_) | ActionKind::Remove(_) | ActionKind::Mode(_));
+    match plan.actions.iter().find(|action| host.only_named_files && !is_file(action)) {
+        Some(action) => Err(Error::failed(format!("internal error: {} is not a named file", Shown::of(action).object))),
+        None => Ok(()),
+    }
+}
+
 /// Records what is about to be done. If there is no room for it, the journal stays as it was.
 pub(super) fn record(host: &Host, steps: &[Step], resume: &Resume) -> Result<Writer> {
     let mut records: Vec<Record> = steps
@@ -38,7 +48,7 @@ pub(super) fn record(host: &Host, steps: &[Step], resume: &Resume) -> Result<Wri
             host.journal().reopen(compacted.as_ref().unwrap_or(run))?
         }
         None => {
-            let (writer, header) = host.journal().begin(host.tool, &host.request, &host.args, &host.open_runs)?;
+            let (writer, header) = host.journal().begin(host)?;
             records.insert(0, header);
             writer
         }

@@ -16,14 +16,29 @@ impl Host {
     /// On the running system it requires root and refuses a container or chroot (exit 4). It takes the lock and
     /// recovers what an interrupted run of this utility left. A dry run needs none of it.
     pub fn prepare_change(&mut self) -> Result<()> {
-        if self.mode == Mode::DryRun || self.lock.is_some() {
+        self.prepare(false)
+    }
+
+    /// The same for a call that only writes files. With `are_named`, the user has named all of them: then neither root
+    /// nor the host itself is needed, as the files are those that this process sees. Such a plan runs no program and
+    /// sets no kernel value.
+    pub fn prepare_edit(&mut self, are_named: bool) -> Result<()> {
+        self.prepare(are_named)
+    }
+
+    fn prepare(&mut self, only_named_files: bool) -> Result<()> {
+        self.only_named_files = only_named_files;
+        if self.mode == Mode::DryRun {
             return Ok(());
         }
-        if self.root.is_live() {
+        if self.root.is_live() && !only_named_files {
             live::check_root()?;
             if self.namespace == Namespace::MustBeTheHosts {
                 live::check()?;
             }
+        }
+        if self.lock.is_some() {
+            return Ok(());
         }
         self.interrupt.catch()?;
         self.lock = Some(lock::take(&self.root, self.tool, self.lock_wait, &self.interrupt)?);
@@ -83,7 +98,7 @@ impl Host {
     pub fn without_lock<T>(&mut self, wait: impl FnOnce(&mut Host) -> Result<T>) -> Result<T> {
         self.lock = None;
         let waited = wait(self)?;
-        self.prepare_change()?;
+        self.prepare(self.only_named_files)?;
         Ok(waited)
     }
 }

@@ -82,7 +82,7 @@ fn write_change(root: &Root, write: &Write) -> Result<WriteChange> {
     if in_place && !(whole_now && write.was.bytes.len() <= MAX_COPY) {
         // Without old and new content in the journal a half-written file could not be completed.
         return Err(Error::refused(format!(
-            "cannot write {}: it is hard-linked or a mount point, and its content is too large or not yet known for a write in place",
+            "cannot write {}: it can only be written in place (it is hard-linked, a mount point, or of another owner), and its content is too large or not yet known for that",
             root.display(&write.path).display()
         ))
         .hint("replace the hard link with a copy (cp -p FILE NEW && mv NEW FILE) or unmount the file, then run again"));

@@ -2,7 +2,7 @@
 
 use super::line::Chain;
 use super::record::Record;
-use super::writer::{Writer, journal_error};
+use super::writer::Writer;
 use super::{DAMAGED, Journal, Progress, Run, RunName};
 use crate::error::{Error, Result};
 use crate::root::{LastLink, Meta};
@@ -55,7 +55,7 @@ impl Journal<'_> {
         closing: Option<Record>,
         mut change: impl FnMut(Record) -> Option<Record>,
     ) -> Result<()> {
-        let path = name.path();
+        let path = self.path(name)?;
         let shown = self.root.display(&path);
         let damaged = || Error::failed(format!("cannot read the journal {} again", shown.display()));
         let bytes = self.read_whole(&path)?.unwrap_or_default();
@@ -71,22 +71,22 @@ impl Journal<'_> {
         if let Some(closing) = closing {
             write.push(&closing, &mut text).map_err(|_| damaged())?;
         }
-        let resolved = self.root.resolve(&path, LastLink::Keep).map_err(|cause| journal_error(&shown, &cause))?;
+        let resolved = self.root.resolve(&path, LastLink::Keep).map_err(|cause| self.error(&path, &cause))?;
         let meta = Meta { mode: JOURNAL_MODE, owner: None };
-        resolved.replace(&text, meta, None).map_err(|cause| journal_error(&shown, &cause))
+        resolved.replace(&text, meta, None).map_err(|cause| self.error(&path, &cause))
     }
 
     /// Removes what a kill has left of a rewritten run.
     pub(crate) fn remove_temporary(&self, run: &Run) -> Result<()> {
-        let path = RunName { id: run.header.run, tool: run.header.tool.clone() }.path();
+        let path = self.path(&RunName { id: run.header.run, tool: run.header.tool.clone() })?;
         let removed = self.root.resolve(&path, LastLink::Keep).and_then(|resolved| resolved.remove_temporary());
-        removed.map_err(|cause| journal_error(&self.root.display(&path), &cause))
+        removed.map_err(|cause| self.error(&path, &cause))
     }
 
     /// Renames a run that cannot be read, so that it is ignored from then on. Returns its new path.
     pub(crate) fn set_aside(&self, name: &RunName) -> Result<std::path::PathBuf> {
-        let path = name.path();
-        let fail = |cause: std::io::Error| journal_error(&self.root.display(&path), &cause);
+        let path = self.path(name)?;
+        let fail = |cause: std::io::Error| self.error(&path, &cause);
         let aside = path.with_file_name(format!("{}{DAMAGED}", name.file()));
         let from = self.root.resolve(&path, LastLink::Keep).map_err(fail)?;
         self.root.resolve(&aside, LastLink::Keep).and_then(|to| from.rename_to(&to)).map_err(fail)?;

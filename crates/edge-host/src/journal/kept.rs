@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Result, ResultExt};
 use crate::lock::private_dir;
-use crate::root::{LastLink, Meta, State};
+use crate::root::{LastLink, Meta, Root, State};
 
-use super::{Change, DIR, Entry, Journal};
+use super::{Change, Entry, Journal};
 
 const KEPT: &str = "kept";
 
 /// Where a file of this checksum is kept.
-pub(crate) fn kept_path(sha256: &str) -> PathBuf {
-    Path::new(DIR).join(KEPT).join(sha256)
+pub(crate) fn kept_path(root: &Root, sha256: &str) -> Result<PathBuf> {
+    Ok(super::dir(root)?.join(KEPT).join(sha256))
 }
 
 impl Journal<'_> {
@@ -24,12 +24,12 @@ impl Journal<'_> {
     /// Called before the change is recorded: if there is no room for it, nothing is changed.
     pub(crate) fn keep(&self, change: &Change) -> Result<()> {
         let (Some(sha256), Some(path)) = (change.aside(), change.path()) else { return Ok(()) };
-        private_dir(self.root, &Path::new(DIR).join(KEPT))?;
+        private_dir(self.root, &self.dir()?.join(KEPT))?;
         let path = Path::new("/").join(path);
         let shown = self.root.display(&path);
         let file = self.root.resolve(&path, change.last_link());
         let file = file.on("keep", &shown)?;
-        let kept = self.root.resolve(&kept_path(sha256), LastLink::Keep).on("keep", &shown)?;
+        let kept = self.root.resolve(&kept_path(self.root, sha256)?, LastLink::Keep).on("keep", &shown)?;
         let state = kept.state().on("keep", &shown)?;
         if matches!(&state, State::File { sha256: found, .. } if found == sha256) {
             return Ok(());
@@ -45,7 +45,7 @@ impl Journal<'_> {
 
     /// Removes files that no run can restore. If a run cannot be read, its needs are unknown and all files stay.
     pub(crate) fn sweep_kept(&self) -> Result<()> {
-        let dir = Path::new(DIR).join(KEPT);
+        let dir = self.dir()?.join(KEPT);
         let names = self.root.list(&dir)?;
         if names.is_empty() {
             return Ok(());

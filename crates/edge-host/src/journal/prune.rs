@@ -1,12 +1,10 @@
 //! Removes the oldest runs; the first state of each path is kept.
 
-use std::path::Path;
-
 use nix::fcntl::OFlag;
 
 use super::line::{Chain, FORMAT_1};
-use super::writer::{Writer, journal_error};
-use super::{DIR, Intent, Journal, MAX_RUN, Progress, Record, RunName};
+use super::writer::Writer;
+use super::{Intent, Journal, MAX_RUN, Progress, Record, RunName};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::root::LastLink;
@@ -57,7 +55,7 @@ impl Journal<'_> {
 
     /// The paths that are recorded already. No undo reads this file, so lines that cannot be read are ignored.
     fn first_states(&self) -> Result<FirstStates> {
-        let path = Path::new(DIR).join(FIRST);
+        let path = self.dir()?.join(FIRST);
         let mut known = Vec::new();
         let mut len = 0;
         let read = match self.read_whole(&path) {
@@ -85,9 +83,9 @@ impl Journal<'_> {
     }
 
     pub(crate) fn remove_run(&self, name: &RunName) -> Result<()> {
-        let path = name.path();
+        let path = self.path(name)?;
         let removed = self.root.resolve(&path, LastLink::Keep).and_then(|resolved| resolved.remove_file());
-        removed.map_err(|cause| journal_error(&self.root.display(&path), &cause))
+        removed.map_err(|cause| self.error(&path, &cause))
     }
 }
 

@@ -57,6 +57,9 @@ pub(crate) struct Header {
     /// The arguments of the call, for display; secrets are redacted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) args: Vec<String>,
+    /// It changed nothing but files that the user had named, so its undo needs neither root nor the host itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) only_named_files: bool,
 }
 
 /// One action before it is done.

@@ -153,6 +153,6 @@ impl Writer {
     }
 }
 
-pub(super) fn journal_error(path: &Path, cause: &io::Error) -> Error {
+fn journal_error(path: &Path, cause: &io::Error) -> Error {
     Error::io("write the journal", path, cause)
 }

@@ -11,8 +11,10 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, FallocateFlags, OFlag, fallocate, openat, renameat};
-use nix::sys::stat::{Mode, SFlag, fchmod, fstat, fstatat, mkdirat, umask};
-use nix::unistd::{UnlinkatFlags, fsync, symlinkat, unlinkat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat, mkdirat, umask};
+use nix::unistd::{
+    AccessFlags, Gid, UnlinkatFlags, faccessat, fsync, getegid, geteuid, getgroups, symlinkat, unlinkat,
+};
 use sha2::{Digest, Sha256};
 
 use super::attributes::{Xattrs, give_back, mount_id, set_attributes};
@@ -60,13 +62,26 @@ impl ResolvedPath<'_> {
         Ok(())
     }
 
-    /// Whether the file must be written in place: a rename would break its hard links, and the kernel refuses it for
-    /// a mount point (a bind-mounted file).
+    /// Whether the file must be written in place: a rename would break its hard links, the kernel refuses it for
+    /// a mount point (a bind-mounted file), and a user may have the right to write to a file, but not to make another
+    /// one with its name or owner.
     pub(crate) fn needs_in_place(&self) -> io::Result<bool> {
         match self.stat()? {
-            Some(stat) if kind(&stat) == SFlag::S_IFREG => Ok(stat.st_nlink > 1 || self.is_mount_point()?),
+            Some(stat) if kind(&stat) == SFlag::S_IFREG => {
+                Ok(stat.st_nlink > 1 || self.is_mount_point()? || self.can_only_write(&stat)?)
+            }
             _ => Ok(false),
         }
+    }
+
+    fn can_only_write(&self, stat: &FileStat) -> io::Result<bool> {
+        if geteuid().is_root() {
+            return Ok(false);
+        }
+        let may_write = |name: &OsStr| faccessat(self.dir(), name, AccessFlags::W_OK, AtFlags::AT_EACCESS).is_ok();
+        let gid = Gid::from_raw(stat.st_gid);
+        let can_be_owner = stat.st_uid == geteuid().as_raw() && (gid == getegid() || getgroups()?.contains(&gid));
+        Ok(may_write(&self.name) && !(can_be_owner && may_write(OsStr::new("."))))
     }
 
     /// Whether it is a mount point.
@@ -247,10 +262,10 @@ impl ResolvedPath<'_> {
     }
 
     /// Makes a directory that others cannot write to, before the lock is held: another call may be making the same one,
-    /// so it has its final name at once and an existing one is used.
-    pub(crate) fn make_private(&mut self, mode: u32) -> io::Result<()> {
+    /// so it has its final name at once and an existing one is used. Missing parent directories get `parents`.
+    pub(crate) fn make_private(&mut self, mode: u32, parents: u32) -> io::Result<()> {
         for name in std::mem::take(&mut self.missing) {
-            self.make_at_once(&name, 0o755, |made| Ok(fchmod(made, Mode::from_bits_truncate(0o755))?))?;
+            self.make_at_once(&name, parents, |made| Ok(fchmod(made, Mode::from_bits_truncate(parents))?))?;
             let next = self.open_directory(&name)?;
             self.descend(next, name);
         }

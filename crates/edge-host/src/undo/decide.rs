@@ -239,7 +239,7 @@ impl Undoing<'_> {
     /// Restores a large file that was kept, if its checksum is right.
     fn kept_aside(&self, path: &str, before: &State, state: State) -> Result<UndoStep> {
         let State::File { sha256, .. } = before else { return Err(self.no_copy(path)) };
-        let kept = crate::journal::kept_path(sha256);
+        let kept = crate::journal::kept_path(self.root, sha256)?;
         let found = self.root.find_large(&kept)?.state;
         if found.same_content(before) {
             let keeps_rights = !state.same_rights(before);

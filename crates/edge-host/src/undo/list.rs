@@ -26,6 +26,7 @@ pub(super) fn list(host: &mut Host) -> Result<Outcome> {
         empty = false;
     }
     if empty {
+        super::hint_other_journal(host);
         host.report.line("no runs");
     }
     Ok(Outcome::default())

@@ -188,7 +188,7 @@ fn put_back(root: &Root, resolved: &mut ResolvedPath<'_>, restore: Restore) -> R
             None => Err(io::Error::other("the previous key was removed in the meantime")),
         },
         (State::File { sha256, mode, uid, gid, xattrs }, Source::Aside) => {
-            let kept = resolve(root, &kept_path(sha256), LastLink::Keep)?;
+            let kept = resolve(root, &kept_path(root, sha256)?, LastLink::Keep)?;
             resolved.copy_large(&kept, sha256, Meta { mode: *mode, owner: Some((*uid, *gid)) }, xattrs.as_deref())
         }
         (State::File { .. }, Source::Bytes(bytes)) => put(resolved, &bytes, &state),
