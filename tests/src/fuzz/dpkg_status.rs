@@ -11,7 +11,7 @@ pub(super) const TARGET: Target = Target {
     seeds: || {
         super::texts(&[
             "Package: dpkg\nStatus: install ok installed\nArchitecture: arm64\nVersion: 1.21.22\n\nPackage: cri-o\nStatus: hold ok installed\nArchitecture: arm64\nVersion: 1:1.34.2-1.1~x+y\nDescription: x\n Package: not-this\n .\n",
-            "Package: torn\nStatus: install reinstreq half-installed\nArchitecture: all\n\n\nPackage: gone\nStatus: deinstall ok config-files\nVersion: 0\n\nPackage: libx\nArchitecture: armhf\nConffiles:\n /etc/x 0123\n",
+            "Package: half\nStatus: install reinstreq half-installed\nArchitecture: all\n\n\nPackage: gone\nStatus: deinstall ok config-files\nVersion: 0\n\nPackage: libx\nArchitecture: armhf\nConffiles:\n /etc/x 0123\n",
         ])
     },
     tokens: &[

@@ -243,7 +243,7 @@ END
             mount --bind /proc root/proc
             sh try chroot chroot root /fixture'
         ls root/mnt; ls /run /var
-        # Its files can be changed all the same, and nothing live with them.
+        # Its files can still be changed, but nothing live.
         chroot root /fixture --root / apply --plan /mnt/plan.json; ls root/mnt
         "#,
     );
