@@ -54,7 +54,7 @@ fn check(data: &[u8]) {
     let status = Status::parse(&text);
     let names: Vec<&str> = status.packages().iter().map(|package| package.name.as_str()).collect();
     assert_eq!(names, expected(&text));
-    // Two files, one behind the other, are both of them.
+    // Two files, one appended to the other, have the packages of both.
     let twice = Status::parse(&format!("{text}\n\n{text}"));
     assert_eq!(twice.packages(), [status.packages(), status.packages()].concat());
     for package in status.packages() {

@@ -191,7 +191,7 @@ impl Suite<'_> {
         Look::parse(&self.machine.sh(look::SCRIPT, LONG)?)
     }
 
-    /// Verifies each state with another program than the one that made it, then with ours.
+    /// Verifies each state with another program than the one that made it, then with the utility.
     fn is_prepared(&mut self) -> Result<()> {
         self.prints("swapon --show --noheadings", "")?;
         for (key, value) in [
