@@ -2,42 +2,40 @@
 # Sets up kubectl logs and exec on the host of cloudcore and the API server: certificates, cloudcore.yaml,
 # and the redirect, which cloudcore up to 1.7 does not manage itself.
 #
-#   KUBEEDGE_VERSION=1.7.2 sh cloud-node.sh [-n]    # -n is a dry run; exits 3 if there are changes
-#   ROOT=/mnt/image … sh cloud-node.sh              # on a mounted image, with CA and CA_KEY
+#   KUBEEDGE_VERSION=1.7.2 sh cloud-node.sh -n
+#   ROOT=/mnt/image … sh cloud-node.sh              # works on a mounted image, with CA and CA_KEY
 #
-# KUBEEDGE_VERSION  the version of cloudcore, such as 1.7.2
-# CLOUDCORE         cloudcore's addresses, separated by commas; default: the first one that cloudcore.yaml advertises
-# NAMES             its DNS names, separated by commas; default: none
-# CA, CA_KEY        certificate and key of the cluster's CA; default: those of kubeadm or k3s
-# It is safe to run it again. `undo` of each utility reverts its part.
+# It is safe to repeat. `undo` of each utility reverts its part.
+#
+# Options:
+#   -n, --dry-run  show every step, change nothing; exit 3 if there are changes
+#   -h, --help     show this help
+#   others, such as --json and --lock-wait SECONDS, are passed to each utility
+#
+# Settings are environment variables, or lines NAME=VALUE of /etc/edgeutils/node.env (with ROOT, of the image):
+#   KUBEEDGE_VERSION  the version of cloudcore, such as 1.7.2; required
+#   CLOUDCORE         cloudcore's addresses, separated by commas; default: the first one that cloudcore.yaml advertises
+#   NAMES             its DNS names, separated by commas; default: none
+#   CA, CA_KEY        certificate and key of the cluster's CA; default: those of kubeadm, k3s, RKE2, k0s or MicroK8s
+#   RESTART           yes: restart a running cloudcore if cloudcore.yaml was changed; default: no
 set -eu
+# shellcheck source=settings.sh
+. "$(dirname "$0")/settings.sh"
 
-# In the archive, the utilities are in ../bin.
-PATH=$(cd "$(dirname "$0")/.." && pwd)/bin:$PATH
-root=${ROOT:-}
-version=${KUBEEDGE_VERSION:?set it to the version of cloudcore, such as 1.7.2}
-cloudcore=${CLOUDCORE:-}
-status=0
+cloudcore=$root/etc/kubeedge/config/cloudcore.yaml
+[ -n "$version" ] || fail 2 "KUBEEDGE_VERSION is required: the version of cloudcore, such as 1.7.2"
+addresses=$(echo "${CLOUDCORE:-}" | tr -d '[]')
+[ -n "$addresses" ] && [ -e "$cloudcore" ] ||
+    advertised=$(edge-conf ${root:+--root "$root"} get 'modules.cloudHub.advertiseAddress[0]')
+addresses=${addresses:-$advertised}
+valid CLOUDCORE edge-redirect add --cloudcore "${addresses%%,*}" --kubeedge-version "$version" --help
 
-# Exit 3 is not a failure: a dry run found changes, or a manual step remains.
-step() {
-    tool=$1
-    shift
-    code=0
-    "$tool" ${root:+--root "$root"} "$@" || code=$?
-    case $code in
-        0) ;;
-        3) status=3 ;;
-        *) exit "$code" ;;
-    esac
-}
-
-[ -n "$cloudcore" ] || cloudcore=$(edge-conf ${root:+--root "$root"} get 'modules.cloudHub.advertiseAddress[0]')
-step edge-certgen stream --ip "$cloudcore" ${NAMES:+--dns "$NAMES"} ${CA:+--ca "$CA"} ${CA_KEY:+--ca-key "$CA_KEY"} "$@"
-if [ "$status" = 3 ]; then
-    echo "cloud-node.sh: the next step needs the certificates: edge-conf enable logs" >&2
+step edge-certgen stream --ip "$addresses" ${NAMES:+--dns "$NAMES"} ${CA:+--ca "$CA"} ${CA_KEY:+--ca-key "$CA_KEY"} "$@"
+remember cloudcore "$cloudcore"
+if [ -n "$dry" ] && [ ! -e "$root/etc/kubeedge/certs/stream.crt" ]; then
+    later "edge-conf --kubeedge-version $version enable logs" "once the certificates exist"
 else
-    step edge-conf --kubeedge-version "$version" enable logs "$@"
+    step edge-conf --kubeedge-version "$version" $restart enable logs "$@"
 fi
-step edge-redirect add --cloudcore "${cloudcore%%,*}" --kubeedge-version "$version" --persist "$@"
-exit "$status"
+step edge-redirect add --cloudcore "${addresses%%,*}" --kubeedge-version "$version" --persist "$@"
+finish "$(restart_needed)"

@@ -1,49 +1,88 @@
 #!/bin/sh
-# Prepares a KubeEdge edge node: host, CNI plugins, CRI-O, edgecore.yaml. Before the join it prints the keadm command.
+# Prepares a KubeEdge edge node: host, CNI plugins, pod network, container runtime, edgecore.yaml.
 #
-#   CLOUDCORE=192.0.2.1 CRIO_VERSION=1.34 sh edge-node.sh [-n]     # -n is a dry run; exits 3 if there are changes
-#   ROOT=/mnt/image … sh edge-node.sh                              # on a mounted image
+#   CLOUDCORE=192.0.2.1 sh edge-node.sh -n                           # keeps the container runtime
+#   CLOUDCORE=192.0.2.1 CRIO_VERSION=1.34 sh edge-node.sh            # installs and uses CRI-O
+#   ROOT=/mnt/image … sh edge-node.sh                                # works on a mounted image
 #
-# CLOUDCORE     address of cloudcore; default: the one in edgecore.yaml
-# SWAP          keep (default), off or limited: edge-prep apply --swap
-# CNI_PLUGINS   output directory of `edge-cni build`; POD_SUBNET: CIDR of a bridge network to configure
-# CRIO_VERSION  install this CRI-O, with CRIO_OPTIONS; RUNTIME=keep: do not change the container runtime
-# KUBEEDGE_VERSION  version that will join, for the keadm command
-# It is safe to run it again. `undo` of each utility reverts its part.
+# Before the join it prints the keadm command. Run it again after the join: it then edits edgecore.yaml.
+# It is safe to repeat. `undo` of each utility reverts its part.
+#
+# Options:
+#   -n, --dry-run  show every step, change nothing; exit 3 if there are changes
+#   -h, --help     show this help
+#   others, such as --json and --lock-wait SECONDS, are passed to each utility
+#
+# Settings are environment variables, or lines NAME=VALUE of /etc/edgeutils/node.env (with ROOT, of the image):
+#   CLOUDCORE         address of cloudcore: 192.0.2.1, 2001:db8::1 or a DNS name; default: the one in edgecore.yaml
+#   KUBEEDGE_VERSION  release that will join or has joined: 1.21.0
+#   SWAP              keep (default), off or limited: edge-prep apply --swap
+#   CNI_PLUGINS       directory with the output of `edge-cni build`, or with a release archive
+#   POD_SUBNET        CIDR of a bridge network for pods; a second one after a comma: 10.85.0.0/16,fd00:85::/64
+#   RUNTIME           keep: do not change the container runtime (default); crio: use CRI-O (default with CRIO_VERSION)
+#   CRIO_VERSION      install this CRI-O, with the options of `edge-crio install` in CRIO_OPTIONS
+#   RESTART           yes: restart a running edgecore if edgecore.yaml was changed; default: no
 set -eu
-# In the archive, the utilities are in ../bin.
-PATH=$(cd "$(dirname "$0")/.." && pwd)/bin:$PATH
-root=${ROOT:-} cloudcore=${CLOUDCORE:-} runtime=${RUNTIME:-crio} release=${KUBEEDGE_VERSION:-} flags='' status=0
+# shellcheck source=settings.sh
+. "$(dirname "$0")/settings.sh"
 
-# Exit 3 is not a failure: a dry run found changes, or a manual step remains.
-step() {
-    tool=$1 code=0
-    shift
-    "$tool" ${root:+--root "$root"} "$@" || code=$?
-    case $code in 0) ;; 3) status=3 ;; *) exit "$code" ;; esac
-}
+plugins=${CNI_PLUGINS:-} crio=${CRIO_VERSION:-} edgecore=$root/etc/kubeedge/config/edgecore.yaml
+runtime=${RUNTIME:-${crio:+crio}} && runtime=${runtime:-keep}
+subnets=$(echo "${POD_SUBNET:+,${POD_SUBNET:-}}" | sed 's/,/ --subnet /g')
+# shellcheck disable=SC2317 # called by valid
+stream() { printf 'apiVersion: edgecore.config.kubeedge.io/v1alpha2\nkind: EdgeCore\n' | edge-conf --file - enable logs --server "$host:10004"; }
+crio_settings() { edge-crio ${root:+--root "$root"} settings "$@"; }
+is_crio_missing() { [ -n "$dry" ] && [ ! -e "$root/usr/bin/crio" ] && [ ! -e "$root/usr/local/bin/crio" ]; }
 
-case $runtime in crio | keep) ;; *)
-    echo "edge-node.sh: RUNTIME must be crio or keep, not \"$runtime\"" >&2; exit 2 ;;
+# Everything is validated before anything is changed.
+case $runtime in keep | crio) ;; *) fail 2 "RUNTIME must be keep or crio, not \"$runtime\"" ;; esac
+[ -z "$host" ] || valid CLOUDCORE stream
+valid SWAP edge-prep apply ${SWAP:+--swap "$SWAP"} --help
+case $version in
+    *1.*.* | '') ;;
+    *) [ -e "$edgecore" ] || fail 2 "KUBEEDGE_VERSION must be a release, such as $version.0: keadm join ignores \"$version\", and installs the newest" ;;
 esac
-step edge-prep apply --for edgecore ${SWAP:+--swap "$SWAP"} "$@"
-[ -z "${CNI_PLUGINS:-}" ] || step edge-cni install --offline "$CNI_PLUGINS" "$@"
-# After a dry run there may be no plugin whose version edge-cni conf could read.
-[ -z "${POD_SUBNET:-}" ] || { [ $# -gt 0 ] && [ ! -e "$root/opt/cni/bin/bridge" ]; } ||
-    step edge-cni conf bridge --subnet "$POD_SUBNET" "$@"
 # shellcheck disable=SC2086 # options, split at spaces
-[ "$runtime" = keep ] || [ -z "${CRIO_VERSION:-}" ] || step edge-crio install --version "$CRIO_VERSION" ${CRIO_OPTIONS:-} "$@"
-if [ ! -e "$root/etc/kubeedge/config/edgecore.yaml" ]; then
-    echo "edge-node.sh: edgecore.yaml does not exist yet: run keadm join, then this script again" >&2
-    [ "$runtime" = keep ] || [ -z "$release" ] || flags=$(edge-crio ${root:+--root "$root"} settings --format keadm --kubeedge-version "$release") || status=3
-    echo "keadm join --cloudcore-ipport=${cloudcore:-CLOUDCORE}:10000 --token=TOKEN${release:+ --kubeedge-version=$release}${flags:+ $flags}"
-    exit "$status"
+[ -z "$subnets" ] || valid POD_SUBNET edge-cni conf bridge $subnets --help
+# shellcheck disable=SC2086
+[ -z "$crio" ] || valid "CRIO_VERSION or CRIO_OPTIONS" edge-crio install --version "$crio" ${CRIO_OPTIONS:-} --help
+[ "$runtime" = keep ] || [ -n "$crio" ] || crio_settings > /dev/null ||
+    fail 4 "RUNTIME=crio needs CRI-O, and nothing was changed: set CRIO_VERSION to install it"
+
+step edge-prep apply --for edgecore ${SWAP:+--swap "$SWAP"} "$@"
+[ -z "$plugins" ] || step edge-cni install --offline "$plugins" "$@"
+if [ -n "$subnets" ] && [ -n "$dry" ] && [ -n "$plugins" ] && [ ! -e "$root/opt/cni/bin/bridge" ]; then
+    later "edge-cni conf bridge$subnets" "once the plugins are installed"
+elif [ -n "$subnets" ]; then
+    # shellcheck disable=SC2086
+    step edge-cni conf bridge $subnets "$@"
 fi
-step edge-conf enable logs ${cloudcore:+--server "$cloudcore:10004"} "$@"
-[ "$runtime" != keep ] || exit "$status"
-# Socket and cgroup driver of CRI-O, or the defaults if it is not installed, which edge-crio reports.
-settings=$(edge-crio ${root:+--root "$root"} settings) || settings=
-step edge-conf enable crio ${settings:+-} "$@" <<END
+# shellcheck disable=SC2086
+[ "$runtime" = keep ] || [ -z "$crio" ] ||
+    step edge-crio install --version "$crio" ${version:+--kubeedge-version "$version"} ${CRIO_OPTIONS:-} "$@"
+
+if [ ! -e "$edgecore" ]; then
+    # The flags of CRI-O; without a version, or before CRI-O is installed, the call that prints them.
+    flags="\$(edge-crio settings --format keadm --kubeedge-version ${version:-VERSION})"
+    if [ "$runtime" = keep ]; then
+        flags=
+    elif [ -n "$version" ] && ! is_crio_missing; then
+        flags=$(crio_settings --format keadm --kubeedge-version "$version") || status=1
+    fi
+    show "keadm join --cloudcore-ipport=${host:-CLOUDCORE}:10000 --token=TOKEN${version:+ --kubeedge-version=$version}${flags:+ $flags}"
+    later "edge-conf enable logs${host:+ --server $host:10004}" "after keadm join"
+    [ "$runtime" = keep ] || later "edge-crio settings | edge-conf enable crio -" "after keadm join"
+    finish "edgecore.yaml does not exist yet: run keadm join, then this script again"
+fi
+
+remember edgecore "$edgecore"
+step edge-conf ${version:+--kubeedge-version "$version"} $restart enable logs ${host:+--server "$host:10004"} "$@"
+if [ "$runtime" = crio ] && is_crio_missing; then
+    later "edge-crio settings | edge-conf enable crio -" "once CRI-O is installed"
+elif [ "$runtime" = crio ]; then
+    settings=$(crio_settings) || fail 1 "edgecore.yaml is not changed for CRI-O: its settings are unknown"
+    step edge-conf ${version:+--kubeedge-version "$version"} $restart enable crio - "$@" <<END
 $settings
 END
-exit "$status"
+fi
+finish "$(restart_needed)"

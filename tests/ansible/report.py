@@ -1,4 +1,4 @@
-"""Prints what each task said and the play's counts as one JSON object.
+"""Prints the result of each task and the play's counts as one JSON object.
 
 ansible-core has no such callback of its own: "json" is in a collection of the package ansible.
 """
@@ -11,7 +11,7 @@ DOCUMENTATION = """
     name: report
     type: stdout
     short_description: one JSON object at the end of a play
-    description: What each task said of each host, and the counts of each host.
+    description: The result of each task for each host, and the counts of each host.
 """
 
 
@@ -27,8 +27,8 @@ class CallbackModule(CallbackBase):
     def _keep(self, outcome, result):
         # Public names since ansible-core 2.19; before it only the others.
         of = lambda name: getattr(result, name, None) or getattr(result, "_" + name)
-        said = {key: value for key, value in of("result").items() if not key.startswith("_ansible")}
-        self.tasks.append({"task": of("task").get_name(), "host": of("host").get_name(), "outcome": outcome, "said": said})
+        shown = {key: value for key, value in of("result").items() if not key.startswith("_ansible")}
+        self.tasks.append({"task": of("task").get_name(), "host": of("host").get_name(), "outcome": outcome, "result": shown})
 
     def v2_runner_on_ok(self, result):
         self._keep("ok", result)

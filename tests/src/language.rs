@@ -1,5 +1,10 @@
 //! The phrases that CONTRIBUTING.md bans, and where a text contains one.
 
+use std::sync::OnceLock;
+
+/// The page with the list.
+const GUIDE: &str = include_str!("../../CONTRIBUTING.md");
+
 /// The lines around the list.
 const BEGIN: &str = "```text banned";
 const END: &str = "```";
@@ -39,6 +44,14 @@ impl Phrase {
 pub fn phrases(guide: &str) -> Vec<Phrase> {
     let list = guide.lines().skip_while(|line| *line != BEGIN).skip(1).take_while(|line| *line != END);
     list.map(Phrase::parse).collect()
+}
+
+/// Each banned phrase in a text, with its line: `NAME:LINE: PHRASE`.
+pub fn violations(name: &str, text: &str) -> Vec<String> {
+    static PHRASES: OnceLock<Vec<Phrase>> = OnceLock::new();
+    let phrases = PHRASES.get_or_init(|| phrases(GUIDE));
+    assert!(phrases.len() > 10, "{phrases:?}");
+    find(text, phrases).iter().map(|(line, phrase)| format!("{name}:{line}: {phrase}")).collect()
 }
 
 /// Line and phrase, by line: in whole words, in any case and across the end of a line.

@@ -72,9 +72,9 @@ pub fn converges(points: Points, start: impl Fn() -> Tree + Sync, program: &str,
     let what = format!("{program} {}", args.iter().take(2).copied().collect::<Vec<_>>().join(" "));
     let again = |tree: &Tree, _: &Call| {
         run(tree, args);
-        must_be(tree, &want, "the same call again");
+        must_be(tree, &want, "a repeated call");
         run(tree, &["undo"]);
-        must_be(tree, &before, "the same call again, and undone");
+        must_be(tree, &before, "a repeated call, and undone");
     };
     let killed = failures(&what, points, &start, |tree| call(tree, args), again);
     // By its number: once it is undone, a plain `undo` means the run before it.

@@ -94,7 +94,9 @@ impl Tool {
         self.command
     }
 
-    /// Runs it to its end.
+    /// Runs it to its end. Fails if it prints a phrase that the guide bans, so that each error that any test provokes
+    /// is checked.
+    #[track_caller]
     pub fn run(self) -> Ran {
         let Tool { mut command, stdin } = self;
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -105,7 +107,12 @@ impl Tool {
         });
         let output = child.wait_with_output().unwrap();
         feed.join().unwrap();
-        Ran::of(&output)
+        let ran = Ran::of(&output);
+        let texts = [("standard output", &ran.stdout), ("standard error", &ran.stderr)];
+        let violations: Vec<String> =
+            texts.iter().flat_map(|(name, text)| crate::language::violations(name, text)).collect();
+        assert!(violations.is_empty(), "{violations:?}\n{}{}", ran.stdout, ran.stderr);
+        ran
     }
 
     /// Runs it without input; with it the processor time that it used, which does not depend on what runs beside.

@@ -197,10 +197,10 @@ mod tests {
                 }
                 let output =
                     Sh::new(reader).env("LC_ALL", "C.UTF-8").env("MANWIDTH", "80").arg(&file).output().unwrap();
-                let said = String::from_utf8_lossy(if program == "man" { &output.stderr } else { &output.stdout });
+                let warnings = String::from_utf8_lossy(if program == "man" { &output.stderr } else { &output.stdout });
                 // Pages have no date: the same source makes the same bytes.
-                let said: Vec<&str> = said.lines().filter(|line| !line.contains("missing date")).collect();
-                assert!(said.is_empty(), "{said:#?}");
+                let warnings: Vec<&str> = warnings.lines().filter(|line| !line.contains("missing date")).collect();
+                assert!(warnings.is_empty(), "{warnings:#?}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Archives, gzipped tars. The first byte of an input says whether the rest is taken as it is, or is a tar that
+//! Archives, gzipped tars. The first byte of an input decides whether the rest is used unchanged, or is a tar that
 //! is compressed here; and whether the checksums of its headers are put right first.
 
 use std::io::{Read, Write};
@@ -50,7 +50,7 @@ const BLOCK: usize = 512;
 /// Where a header has its checksum.
 const SUM: std::ops::Range<usize> = 148..156;
 
-/// A file as the reader and the maker tell of it: name, bytes, and whether it may be run.
+/// A file as reader and maker describe it: name, bytes, and whether it is executable.
 type Listed = (String, String, bool);
 
 /// What a bundle of this kind has at most.
@@ -105,7 +105,7 @@ fn gzipped(bytes: &[u8]) -> Vec<u8> {
     gz.finish().expect("memory")
 }
 
-/// How the first byte says to read the rest.
+/// How the rest is read, by the first byte.
 fn file(data: &[u8]) -> Vec<u8> {
     let Some((first, rest)) = data.split_first() else { return Vec::new() };
     match first % 3 {

@@ -81,8 +81,8 @@ fn check(data: &[u8]) {
         assert_eq!(file(chosen(&format!("{text}\n[none]\ncmdline=never.txt\nos_prefix=../\n"), model)), expected);
         // The last assignment takes precedence, whatever precedes it.
         let is_unreadable = choice.is_err_and(|error| {
-            let said = error.to_string();
-            said.contains("NUL") || said.contains("includes")
+            let message = error.to_string();
+            message.contains("NUL") || message.contains("includes")
         });
         let last = file(chosen(&format!("{text}\n[all]\ncmdline=last.txt\nos_prefix=p/\n"), model));
         assert_eq!(last.as_deref(), (!is_unreadable).then_some("p/last.txt"));

@@ -11,7 +11,7 @@ pub(super) const TARGET: Target = Target {
     seeds: || {
         super::texts(&[
             "Package: dpkg\nStatus: install ok installed\nArchitecture: arm64\nVersion: 1.21.22\n\nPackage: cri-o\nStatus: hold ok installed\nArchitecture: arm64\nVersion: 1:1.34.2-1.1~x+y\nDescription: x\n Package: not-this\n .\n",
-            "Package: torn\nStatus: install reinstreq half-installed\nArchitecture: all\n\n\nPackage: gone\nStatus: deinstall ok config-files\nVersion: 0\n\nPackage: libx\nArchitecture: armhf\nConffiles:\n /etc/x 0123\n",
+            "Package: half\nStatus: install reinstreq half-installed\nArchitecture: all\n\n\nPackage: gone\nStatus: deinstall ok config-files\nVersion: 0\n\nPackage: libx\nArchitecture: armhf\nConffiles:\n /etc/x 0123\n",
         ])
     },
     tokens: &[
@@ -54,7 +54,7 @@ fn check(data: &[u8]) {
     let status = Status::parse(&text);
     let names: Vec<&str> = status.packages().iter().map(|package| package.name.as_str()).collect();
     assert_eq!(names, expected(&text));
-    // Two files, one behind the other, are both of them.
+    // Two files, one appended to the other, have the packages of both.
     let twice = Status::parse(&format!("{text}\n\n{text}"));
     assert_eq!(twice.packages(), [status.packages(), status.packages()].concat());
     for package in status.packages() {

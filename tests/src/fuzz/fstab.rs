@@ -42,7 +42,7 @@ pub(super) const TARGET: Target = Target {
 fn read(data: &[u8]) {
     let all = fstab_swap(data).into_iter().map(|(line, _)| line).collect();
     if let (off, Some(back)) = fstab_commented(data, &all) {
-        fstab_uncommented(&off, &back).expect("what was commented can be taken back");
+        fstab_uncommented(&off, &back).expect("the edit can be reverted");
     }
 }
 
@@ -54,10 +54,10 @@ fn check(data: &[u8]) {
     let after: Vec<(usize, bool)> = found.iter().map(|(line, _)| (*line, false)).collect();
     assert_eq!(fstab_swap(&off), after);
     let Some(back) = back else { return };
-    assert_eq!(fstab_uncommented(&off, &back).expect("taken back"), data);
+    assert_eq!(fstab_uncommented(&off, &back).expect("reverted"), data);
     // What was added meanwhile stays; of equal lines another one may be commented out.
     let added = b"/dev/sdc1 /data ext4 defaults 0 2\n";
-    let back = fstab_uncommented(&[added, off.as_slice()].concat(), &back).expect("taken back");
+    let back = fstab_uncommented(&[added, off.as_slice()].concat(), &back).expect("reverted");
     assert_eq!(sorted(&back), sorted(&[added, data].concat()));
 }
 

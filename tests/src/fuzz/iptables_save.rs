@@ -86,7 +86,7 @@ fn check(data: &[u8]) {
         let owned = Owned::of(Some(table), &owner);
         assert!(owned.same(&owned));
         let nothing = Owned::default();
-        assert_eq!(script(table.name, Some(table), &owner, &owned), None, "what is there is what is wanted");
+        assert_eq!(script(table.name, Some(table), &owner, &owned), None, "the rules are in the desired state");
         let gone = script(table.name, Some(table), &owner, &nothing);
         assert_eq!(gone.is_none(), owned.chains.is_empty() && owned.placed.is_empty());
         // A chain more is made by a script that names no other one. No iptables-save prints a chain twice.

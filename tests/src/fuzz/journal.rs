@@ -1,4 +1,4 @@
-//! The journal of one run. The first byte of an input says whether the lines of the rest are made whole lines
+//! The journal of one run. The first byte of an input decides whether the lines of the rest are made whole lines
 //! of the journal again, so that a changed record is read and not only its damage.
 
 use edge_host::fuzz::{journal, resealed};
@@ -75,7 +75,7 @@ fn seeds() -> Vec<Vec<u8>> {
     (0..2).flat_map(|first| all.iter().map(move |seed| [&[first], seed.as_slice()].concat())).collect()
 }
 
-/// How the first byte says to read the rest.
+/// How the rest is read, by the first byte.
 fn file(data: &[u8]) -> Vec<u8> {
     match data.split_first() {
         Some((first, rest)) if first % 2 == 1 => resealed(rest),

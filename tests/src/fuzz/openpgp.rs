@@ -1,4 +1,4 @@
-//! OpenPGP certificates, in packets and in ASCII armour. The first byte of an input says whether the rest is
+//! OpenPGP certificates, in packets and in ASCII armour. The first byte of an input decides whether the rest is
 //! taken as it is or put into armour first.
 
 use edge_apt::openpgp::{Certificate, Form, parse};
@@ -48,7 +48,7 @@ fn key(version: u8, created: u32) -> Vec<u8> {
     [&[version], created.to_be_bytes().as_slice(), &[22, 9, 0x2b, 6, 1, 4, 1, 0xda, 0x47, 0x0f, 1, 1, 0, 0x40]].concat()
 }
 
-/// A signature that says when it was made, what the key may do, until when, and who says so.
+/// A signature with its time, the usage and expiry of the key, and its issuer.
 fn signature(kind: u8, created: u32, expires: u32) -> Vec<u8> {
     let hashed = [
         [5, 2].as_slice(),
@@ -101,7 +101,7 @@ fn pem_like(bytes: &[u8]) -> String {
     text
 }
 
-/// How the first byte says to read the rest.
+/// How the rest is read, by the first byte.
 fn file(data: &[u8]) -> Vec<u8> {
     match data.split_first() {
         Some((first, rest)) if first % 2 == 1 => armored(rest),
@@ -137,7 +137,7 @@ fn check(data: &[u8]) {
             assert!(all.starts_with(&fewer), "{fewer:?} {all:?}");
         }
     } else {
-        // Once more behind it is both.
+        // Appended once more, both are read.
         let twice = [bytes.as_slice(), b"\n", &bytes].concat();
         let (_, twice) = parse(&twice).expect("two blocks");
         assert_eq!(fingerprints(&twice), [fingerprints(&all), fingerprints(&all)].concat());

@@ -75,14 +75,14 @@ const PAUSE: &str = "registry.k8s.io/pause:3.10";
 
 fn read(data: &[u8]) {
     let text = super::text(data);
-    let _ = (drop_in(&text, &keys(Driver::Cgroupfs)), of(&text), mirrors(&text, &wanted()), metacopy_of(&text));
+    let _ = (drop_in(&text, &keys(Driver::Cgroupfs)), of(&text), mirrors(&text, &requested()), metacopy_of(&text));
 }
 
 fn keys(driver: Driver) -> Keys {
     Keys { driver: Some(driver), pause_image: Some(PAUSE.to_owned()) }
 }
 
-fn wanted() -> Vec<Mirror> {
+fn requested() -> Vec<Mirror> {
     let texts = ["docker.io=https://m.example", "quay.io=http://n.example:5000/x"];
     texts.iter().map(|text| text.parse().expect("a mirror")).collect()
 }
@@ -101,7 +101,7 @@ fn check(data: &[u8]) {
         assert_eq!((after.driver(), after.invalid_conmon_cgroup()), (driver.name(), None), "{edited}");
         assert_eq!(after.pause_image.as_ref().map(|setting| setting.value.as_str()), Some(PAUSE));
         assert_eq!(details.is_empty(), edited == text, "{details:?}");
-        assert_eq!(drop_in(&edited, &keys).expect("it was taken before"), (edited.clone(), Vec::new()));
+        assert_eq!(drop_in(&edited, &keys).expect("it was accepted before"), (edited.clone(), Vec::new()));
         // Nothing else has changed.
         let others = |all: &Effective| {
             (all.listen.clone(), all.network_dir.clone(), all.default_network.clone(), all.plugin_dirs.clone())
@@ -109,14 +109,14 @@ fn check(data: &[u8]) {
         assert_eq!(others(&after), others(&before), "{edited}");
         assert!(after.unparsable.is_empty() && before.unparsable.is_empty());
     }
-    if let Ok((edited, details)) = mirrors(&text, &wanted()) {
+    if let Ok((edited, details)) = mirrors(&text, &requested()) {
         assert_eq!(details.is_empty(), edited == text, "{details:?}");
-        assert_eq!(mirrors(&edited, &wanted()).expect("it was taken before"), (edited, Vec::new()));
+        assert_eq!(mirrors(&edited, &requested()).expect("it was accepted before"), (edited, Vec::new()));
     }
     match without_metacopy("x", &text) {
         Ok(edited) => {
             assert_eq!(metacopy_of(&edited), None, "{edited}");
-            assert_eq!(without_metacopy("x", &edited).expect("it was taken before"), edited);
+            assert_eq!(without_metacopy("x", &edited).expect("it was accepted before"), edited);
         }
         Err(_) => assert!(invalid_line(&text).is_some()),
     }

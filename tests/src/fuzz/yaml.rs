@@ -88,7 +88,7 @@ fn check(data: &[u8]) {
     }
     let Some((path, old)) = some_path(document.value(), data.len()) else { return };
     if document.position(&path).is_none() {
-        // Behind a key that is written in a form that is never edited.
+        // After a key in a form that is never edited.
         let edit = Edit::Set { path: path.clone(), value: Value::from(7) };
         assert!(document.apply(&[edit]).is_err(), "{path}");
         return;

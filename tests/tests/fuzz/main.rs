@@ -1,4 +1,4 @@
-//! The fuzz targets as property tests: 10,000 inputs each, or as many as EDGEUTILS_FUZZ_CASES says.
+//! The fuzz targets as property tests: 10,000 inputs each, or the number in EDGEUTILS_FUZZ_CASES.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -13,17 +13,17 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::time::{ClockId, clock_gettime};
 use proptest::test_runner::{Config, TestRunner};
 
-/// The variable that says how many inputs each target gets.
+/// The variable with the number of inputs for each target.
 const CASES: &str = "EDGEUTILS_FUZZ_CASES";
 const DEFAULT_CASES: u32 = 10_000;
-/// For one input of at most 16 KiB with all that is asked of it.
+/// Limit for all properties of one input of at most 16 KiB.
 const ONE_INPUT: Duration = Duration::from_secs(2);
-/// Of the whole program, however many inputs it reads at once.
+/// Limit of the whole program, with several inputs at the same time.
 const MEMORY: u64 = 2 << 30;
 /// Growing inputs end at this length, or when one has taken this long.
 const LONGEST: usize = 1 << 18;
 const LONG: Duration = Duration::from_millis(150);
-/// What is quicker is not compared: a clock's grain and a cold cache are more than it.
+/// Shorter times are not compared: the clock's resolution and a cold cache have more effect.
 const SHORT: Duration = Duration::from_millis(25);
 
 /// The processor time that this thread has used: other programs do not count.

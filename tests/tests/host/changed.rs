@@ -159,7 +159,7 @@ fn undo_goes_newest_first_and_resumes_a_partly_undone_run() {
     // Only b is restored: a was changed.
     image.tree.write("etc/a", "theirs\n");
     image.undo().expect(4);
-    // The same call again is a new run on top.
+    // The repeated call is a new run.
     let again = r#"[{"write": "/etc/a", "text": "two\n"}, {"write": "/etc/b", "text": "two\n"}]"#;
     image.apply(again).says(0, "");
     image.undo().says(0, "");

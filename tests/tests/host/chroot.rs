@@ -88,7 +88,7 @@ fn random_trees_are_read_as_in_a_chroot() {
                         prop_assert_eq!(text, want, "{}", ours);
                     }
                     (None, Some(Errno::ENOENT)) => {
-                        // `missing/..` is told as an error: it is a mistake in a link and no absent file.
+                        // `missing/..` is reported as an error: a mistake in a link, not an absent file.
                         let told = text == "absent" || text.contains("No such file");
                         prop_assert!(told, "{} {}", ours, kernel);
                     }

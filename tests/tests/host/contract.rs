@@ -244,7 +244,7 @@ END
             sh try chroot chroot root /fixture
             sh try capability setpriv --bounding-set=-sys_ptrace "$FIXTURE"'
         ls root/mnt; ls /run /var
-        # Its files can be changed all the same, and nothing live with them.
+        # Its files can still be changed, but nothing live.
         chroot root /fixture --root / apply --plan /mnt/plan.json; ls root/mnt
         "#,
     );

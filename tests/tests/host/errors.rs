@@ -1,5 +1,5 @@
 //! Every changing system call fails once, in an apply and in an undo: one line reports it, nothing is left over,
-//! and the same call again completes.
+//! and the same command completes.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

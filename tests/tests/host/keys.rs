@@ -71,7 +71,7 @@ fn previous_key_survives_a_run_that_fails_after_replacing_the_key() {
     assert_eq!(child.wait().unwrap().code(), Some(4));
     assert_eq!((image.tree.read("etc/key").as_str(), old(&image).as_str()), ("third", "first"));
     fs::remove_file(image.tree.at("etc/last")).unwrap();
-    // Both ways on: the undo of this run and of the one before, and the same call again.
+    // Both continuations: the undo of this run and of the one before, and the repeated call.
     let again = start();
     again.plan("plan.json", plan);
     image.undo().expect(0);

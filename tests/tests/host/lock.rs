@@ -16,7 +16,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 const FIXTURE: &str = env!("CARGO_BIN_EXE_edge-fixture");
-/// Three changes; in the middle of the second the test is told, and waited for.
+/// Three changes; in the middle of the second it notifies the test, and waits for it.
 const GATED: &str = r#"[{"write": "/etc/a", "text": "two\n"},
     {"key": "/etc/key", "text": "k", "reached": "PLANS/reached", "gate": "PLANS/gate"},
     {"write": "/etc/b", "text": "two\n"}]"#;

@@ -218,7 +218,7 @@ fn hard_linked_file_keeps_its_inode_and_both_names() {
         plan '[{"write": "/mnt/a", "text": "after\n"}]'; apply
         cat b; stat -c '%h %a' a b
         edge undo; cat b; stat -c '%h %a' a b
-        # Both sides must fit into the journal for a torn write to be mended.
+        # Both contents must fit into the journal, so that an incomplete write can be repaired.
         head -c 1048577 /dev/zero > a; apply; wc -c < b
         "#,
         "wrote /mnt/a: for the test  [undo: exact]

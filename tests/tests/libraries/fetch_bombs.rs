@@ -114,11 +114,11 @@ fn archive_that_claims_gigabytes_is_refused_in_little_memory() {
         ("bridge", 4, repeated(&with("../bridge", b'0', 0), &zeros, 1)),
         ("makes it larger than any", 4, member(&sparse)),
     ];
-    for (number, (said, code, bytes)) in cases.into_iter().enumerate() {
+    for (number, (message, code, bytes)) in cases.into_iter().enumerate() {
         fs::write(&path, bytes).unwrap();
         let begin = Instant::now();
         for (name, ran) in installs(&tree, &path) {
-            assert!(ran.stderr.contains(said), "{number} {name}: {}", ran.stderr);
+            assert!(ran.stderr.contains(message), "{number} {name}: {}", ran.stderr);
             let lines: Vec<&str> = ran.stderr.lines().collect();
             let [error, hint] = lines[..] else { panic!("{number} {name}: {}", ran.stderr) };
             assert!(error.starts_with(&format!("{name}: cannot unpack ")), "{number} {name}: {error}");
@@ -127,7 +127,7 @@ fn archive_that_claims_gigabytes_is_refused_in_little_memory() {
         }
         assert!(begin.elapsed() < WITHIN, "{number}: {:?}", begin.elapsed());
         fs::remove_dir_all(tree.at("var")).ok();
-        assert_same(&tree.snapshot(), &before, said);
+        assert_same(&tree.snapshot(), &before, message);
     }
 }
 
@@ -137,7 +137,7 @@ fn archive_with_odd_entries_is_refused_by_both() {
     let before = tree.snapshot();
     let path = dir.path().join("odd.tgz");
     let deep = "d/".repeat(45) + "f";
-    for (said, name, kind) in [
+    for (message, name, kind) in [
         ("is a link", "loopback", b'2'),
         ("is a link", "loopback", b'1'),
         ("is a device or pipe", "null", b'3'),
@@ -151,11 +151,11 @@ fn archive_with_odd_entries_is_refused_by_both() {
     ] {
         fs::write(&path, member(&[valid(), header(name, kind, 0), vec![0; 1024]].concat())).unwrap();
         for (utility, ran) in installs(&tree, &path) {
-            assert!(ran.stderr.contains(said), "{said} {utility}: {}", ran.stderr);
-            assert_eq!((ran.code, ran.stderr.lines().count()), (4, 2), "{said} {utility}: {}", ran.stderr);
+            assert!(ran.stderr.contains(message), "{message} {utility}: {}", ran.stderr);
+            assert_eq!((ran.code, ran.stderr.lines().count()), (4, 2), "{message} {utility}: {}", ran.stderr);
         }
         fs::remove_dir_all(tree.at("var")).ok();
-        assert_same(&tree.snapshot(), &before, said);
+        assert_same(&tree.snapshot(), &before, message);
     }
 }
 
@@ -181,10 +181,10 @@ fn checksum_beside_an_archive_that_is_not_a_file_is_refused_and_does_not_hang() 
         ("it is not a regular file", &|| symlink("/dev/zero", &sums).unwrap()),
         ("it is larger than", &|| fs::File::create(&sums).unwrap().set_len(8 * GIB).unwrap()),
     ];
-    for (said, make) in makes {
+    for (message, make) in makes {
         make();
         let ran = offline().expect(4);
-        assert!(ran.stderr.contains(said) && ran.stderr.contains("\nhint: "), "{said}: {}", ran.stderr);
+        assert!(ran.stderr.contains(message) && ran.stderr.contains("\nhint: "), "{message}: {}", ran.stderr);
         fs::remove_file(&sums).unwrap();
     }
     // The same for every other path that a user names.

@@ -50,7 +50,9 @@ impl Hosts {
         for name in ["ca.crt", "ca.key"] {
             hosts.cloud.write(&format!("etc/kubernetes/pki/{name}"), std::fs::read(pki.at(name)).unwrap());
         }
-        hosts.cloud.write("etc/kubeedge/config/cloudcore.yaml", render(Kind::CloudCore, Minor::new(22)));
+        // keadm init --advertise-address=192.0.2.1
+        let config = render(Kind::CloudCore, Minor::new(22)).replace("192.0.2.2", "192.0.2.1");
+        hosts.cloud.write("etc/kubeedge/config/cloudcore.yaml", config);
         hosts.cloud.write("usr/local/bin/edge-redirect", "");
         for (host, tree) in [("edge", &hosts.edge), ("cloud", &hosts.cloud)] {
             for utility in UTILITIES {
@@ -73,7 +75,8 @@ impl Hosts {
         let output = sh.env_clear().env("PATH", search).env("LC_ALL", "C.UTF-8").output().unwrap();
         let mut text = String::from_utf8(output.stdout).unwrap();
         for tree in [&self.edge, &self.cloud] {
-            text = text.replace(tree.path().to_str().unwrap(), "");
+            let root = tree.path().to_str().unwrap();
+            text = text.replace(&format!("--root {root} "), "").replace(root, "");
         }
         text.replace(&format!("{}/", self.home.path().display()), "")
     }

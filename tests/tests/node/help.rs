@@ -1,4 +1,4 @@
-//! What `--help` of every utility says of its verbs.
+//! The help of every utility and of its verbs.
 
 use edgeutils_tests::tool::Tool;
 

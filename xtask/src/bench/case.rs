@@ -12,6 +12,18 @@ pub(crate) struct Case {
     pub(crate) runs: u16,
 }
 
+impl Case {
+    pub(crate) fn new(
+        name: &str,
+        (ours, theirs): (&Program, &Program),
+        measure: Measure,
+        limit: Limit,
+        runs: u16,
+    ) -> Case {
+        Case { name: name.to_owned(), ours: ours.clone(), theirs: theirs.clone(), measure, limit, runs }
+    }
+}
+
 /// Limit of our figure in relation to theirs.
 #[derive(Clone, Copy)]
 pub(crate) enum Limit {

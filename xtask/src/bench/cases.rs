@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use edgeutils_tests::systems;
 
-use super::case::{Case, Limit, NOTHING, TRACES};
+use super::case::{Case, Limit, TRACES};
 use super::certgen;
 use super::measure::{Measure, Program};
 use crate::sample::edgecore_yaml;
@@ -51,14 +51,9 @@ pub(crate) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
 /// How long a utility takes to start.
 fn version(bin: &Path, utility: &str) -> Case {
     let program = bin.join(utility).to_string_lossy().into_owned();
-    Case {
-        name: format!("{utility} --version"),
-        ours: Program::new(utility, &[program.as_str(), "--version"]),
-        theirs: Program::new("true", &[NOTHING]),
-        measure: Measure::Wall,
-        limit: Limit::Times(1.2),
-        runs: 501,
-    }
+    let version = Program::new(utility, &[program.as_str(), "--version"]);
+    let programs = (&version, &Program::nothing());
+    Case::new(&format!("{utility} --version"), programs, Measure::Wall, Limit::Times(1.2), 501)
 }
 
 /// The commands of the install guides for the same purpose, on the files of a tree.
@@ -82,31 +77,16 @@ fn prepare(bin: &Path, scratch: &Path) -> Result<[Case; 2]> {
         make_dir(&guide.join(dir))?;
     }
     let text = |path: &Path| path.to_string_lossy().into_owned();
-    let argv = [
-        text(&bin.join("edge-prep")),
-        "--root".into(),
-        text(&own),
-        "apply".into(),
-        "--for".into(),
-        "kubeadm".into(),
-        "-n".into(),
-    ];
+    let (program, root) = (text(&bin.join("edge-prep")), text(&own));
+    let argv = [program.as_str(), "--root", &root, "apply", "--for", "kubeadm", "-n"];
     let ours = Program::new("edge-prep", &argv).ending_with(3);
     let cmdline = guide.join("boot/firmware/cmdline.txt");
     let before = String::from_utf8(read(&cmdline)?)?;
-    let script = format!("cd {}\n{GUIDE}", text(&guide));
-    let theirs = Program::new("guide", &["sh".to_owned(), "-c".to_owned(), script]).changing(cmdline, &before);
-    let case = |theirs: Program, measure, limit, runs| Case {
-        name: "edge-prep apply -n, Raspberry Pi".to_owned(),
-        ours: ours.clone(),
-        theirs,
-        measure,
-        limit,
-        runs,
-    };
+    let theirs = Program::shell("guide", &format!("cd {}\n{GUIDE}", text(&guide))).changing(cmdline, &before);
+    let name = "edge-prep apply -n, Raspberry Pi";
     Ok([
-        case(theirs, Measure::Cpu, Limit::Times(4.0), 301),
-        case(Program::new("true", &[NOTHING]), Measure::Memory, Limit::MiB(8.0), 5),
+        Case::new(name, (&ours, &theirs), Measure::Cpu, Limit::Times(4.0), 301),
+        Case::new(name, (&ours, &Program::nothing()), Measure::Memory, Limit::MiB(8.0), 5),
     ])
 }
 
@@ -134,18 +114,11 @@ fn set(bin: &Path, scratch: &Path, release: &str) -> Result<[Case; 3]> {
     let copy_text = text(&copy);
     let yq = Program::new("yq", &["yq", "-y", "-i", YQ, &copy_text]).changing(copy, &before);
 
-    let case = |theirs: &Program, measure, limit, runs| Case {
-        name: format!("edge-conf set, 3 keys, {release}"),
-        ours: ours.clone(),
-        theirs: theirs.clone(),
-        measure,
-        limit,
-        runs,
-    };
+    let name = format!("edge-conf set, 3 keys, {release}");
     Ok([
-        case(&sed, Measure::Cpu, Limit::Times(3.0), 301),
-        case(&yq, Measure::Wall, Limit::Faster(10.0), 15),
-        case(&Program::new("true", &[NOTHING]), Measure::Memory, Limit::MiB(8.0), 5),
+        Case::new(&name, (&ours, &sed), Measure::Cpu, Limit::Times(3.0), 301),
+        Case::new(&name, (&ours, &yq), Measure::Wall, Limit::Faster(10.0), 15),
+        Case::new(&name, (&ours, &Program::nothing()), Measure::Memory, Limit::MiB(8.0), 5),
     ])
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::case::{Case, Limit, NOTHING, TRACES};
+use super::case::{Case, Limit, TRACES};
 use super::measure::{Measure, Program};
 use crate::sh::Sh;
 use crate::workspace::{make_dir, read, remove_tree};
@@ -30,50 +30,38 @@ const KEY: &str = "etc/kubeedge/certs/stream.key";
 pub(super) fn cases(bin: &Path) -> Result<[Case; 3]> {
     let memory = PathBuf::from(MEMORY);
     clean()?;
-    let (root, by_hand) = (memory.join("root"), memory.join("by-hand"));
+    let (root, manual) = (memory.join("root"), memory.join("manual"));
     let pki = root.join("etc/kubernetes/pki");
-    for dir in [&pki, &by_hand, &root.join("usr")] {
+    for dir in [&pki, &manual, &root.join("usr")] {
         make_dir(dir)?;
     }
     Sh::new(CA).dir(&pki).output()?;
-    Sh::new("cp").args([pki.join("ca.crt"), pki.join("ca.key")]).arg(&by_hand).run()?;
+    Sh::new("cp").args([pki.join("ca.crt"), pki.join("ca.key")]).arg(&manual).run()?;
 
     let text = |path: &Path| path.to_string_lossy().into_owned();
-    let argv = |more: &[&str]| {
-        let call = [text(&bin.join("edge-certgen")), "--root".into(), text(&root), "stream".into()];
+    let argv = |root: &Path, more: &[&str]| {
+        let call = [text(&bin.join("edge-certgen")), "--root".into(), text(root), "stream".into()];
         let names = ["--ip", "192.0.2.1"].iter().chain(more).map(|word| (*word).to_owned());
         call.into_iter().chain(names).collect::<Vec<String>>()
     };
-    let again = Program::new("edge-certgen", &argv(&[]));
-    again.time()?;
+    Program::new("edge-certgen", &argv(&root, &[])).time()?;
+    // A copy of the tree, so that this key pair does not change between the runs of the first case.
+    let copy = memory.join("in-order");
+    Sh::new("cp --archive").arg(&root).arg(&copy).run()?;
+    let again = Program::new("edge-certgen", &argv(&copy, &[]));
     let key = root.join(KEY);
     let before = String::from_utf8(read(&key)?)?;
-    let new = Program::new("edge-certgen", &argv(&["--new-key", "--force"])).changing(key, &before);
+    let new = Program::new("edge-certgen", &argv(&root, &["--new-key", "--force"])).changing(key, &before);
     let new = new.leaving(root.join(TRACES));
-    let script = format!("cd {}\n{STEPS}", text(&by_hand));
-    let steps = Program::new("openssl", &["sh".to_owned(), "-c".to_owned(), script]);
-    let nothing = Program::new("true", &[NOTHING]);
-    let case = |name: &str, ours: Program, theirs: &Program, measure, limit, runs| Case {
-        name: format!("edge-certgen stream, {name}"),
-        ours,
-        theirs: theirs.clone(),
-        measure,
-        limit,
-        runs,
-    };
+    let steps = Program::shell("openssl", &format!("cd {}\n{STEPS}", text(&manual)));
+    let nothing = Program::nothing();
+    let name = "edge-certgen stream, new key";
+    let in_order = Limit::TimesAnd(2.0, 3.0);
     Ok([
-        case("new key", new.clone(), &steps, Measure::Wall, Limit::Faster(10.0), 41),
-        // In its own files, so this key pair does not change between the runs of the first case.
-        case("in order", in_order(again, &root, &memory)?, &nothing, Measure::Cpu, Limit::TimesAnd(2.0, 3.0), 301),
-        case("new key", new, &nothing, Measure::Memory, Limit::MiB(8.0), 5),
+        Case::new(name, (&new, &steps), Measure::Wall, Limit::Faster(10.0), 41),
+        Case::new("edge-certgen stream, in order", (&again, &nothing), Measure::Cpu, in_order, 301),
+        Case::new(name, (&new, &nothing), Measure::Memory, Limit::MiB(8.0), 5),
     ])
-}
-
-/// The same call on a copy of the tree.
-fn in_order(call: Program, root: &Path, memory: &Path) -> Result<Program> {
-    let copy = memory.join("in-order");
-    Sh::new("cp --archive").arg(root).arg(&copy).run()?;
-    Ok(call.with_argument(root, &copy))
 }
 
 /// Removes the files in memory.

@@ -56,40 +56,17 @@ pub(super) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
     );
     let root = path("root");
     make_dir(&dir.join("root"))?;
-    let install = format!(
-        "rm -rf {root}/*; mkdir {root}/etc {root}/usr; exec {edge_cni} --root {root} install --from-build {out}"
-    );
-    let shell = |name: &str, script: String| Program::new(name, &["sh".to_owned(), "-c".to_owned(), script]);
-    let case = |name: &str, ours: Program, theirs: Program, measure, limit| Case {
-        name: format!("edge-cni {name}"),
-        ours,
-        theirs,
-        measure,
-        limit,
-        runs: RUNS,
-    };
+    let install = format!("rm -rf {root}/*; mkdir {root}/etc {root}/usr; exec {edge_cni} --root {root} install --from-build {out}");
+    let own = |script: &str| Program::shell("edge-cni", script);
+    let one_by_one = Program::shell("go, one by one", &one_by_one);
+    let by_default = Program::shell("go, default flags", &by_default).making(dir.join("default/bin"));
+    let sized = own(&warm).making(dir.join("out"));
+    let cold = Limit::Times(COLD_LIMIT);
+    let (install, nothing) = (own(&install), Program::nothing());
     Ok(vec![
-        case(
-            "build, all plugins, cold cache",
-            shell("edge-cni", ours),
-            shell("go, one by one", one_by_one),
-            Measure::Wall,
-            Limit::Times(COLD_LIMIT),
-        ),
-        case(
-            "build, all plugins",
-            shell("edge-cni", warm).making(dir.join("out")),
-            shell("go, default flags", by_default).making(dir.join("default/bin")),
-            Measure::Size,
-            Limit::Times(0.75),
-        ),
-        case(
-            "install, all plugins",
-            shell("edge-cni", install),
-            Program::new("true", &["/bin/true"]),
-            Measure::Memory,
-            Limit::MiB(24.0),
-        ),
+        Case::new("edge-cni build, all plugins, cold cache", (&own(&ours), &one_by_one), Measure::Wall, cold, RUNS),
+        Case::new("edge-cni build, all plugins", (&sized, &by_default), Measure::Size, Limit::Times(0.75), RUNS),
+        Case::new("edge-cni install, all plugins", (&install, &nothing), Measure::Memory, Limit::MiB(24.0), RUNS),
     ])
 }
 

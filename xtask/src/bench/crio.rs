@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use edgeutils_tests::standin;
 
-use super::case::{Case, Limit, NOTHING};
+use super::case::{Case, Limit};
 use super::measure::{Measure, Program};
 use crate::sh::Sh;
 use crate::workspace::{make_dir, write};
@@ -51,22 +51,10 @@ pub(super) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
         text(&root.join("usr/bin/dpkg")),
         install(&fresh).join(" ")
     );
+    let fresh = Program::shell("edge-crio", &from_nothing);
+    let (dpkg, nothing) = (Program::new("dpkg-query -W", &["dpkg-query", "-W"]), Program::nothing());
     Ok(vec![
-        Case {
-            name: "edge-crio install, up to date".to_owned(),
-            ours: again,
-            theirs: Program::new("dpkg-query -W", &["dpkg-query", "-W"]),
-            measure: Measure::Cpu,
-            limit: Limit::Times(3.0),
-            runs: 101,
-        },
-        Case {
-            name: "edge-crio install, a bundle".to_owned(),
-            ours: Program::new("edge-crio", &["sh".to_owned(), "-c".to_owned(), from_nothing]),
-            theirs: Program::new("true", &[NOTHING]),
-            measure: Measure::Memory,
-            limit: Limit::MiB(24.0),
-            runs: 1,
-        },
+        Case::new("edge-crio install, up to date", (&again, &dpkg), Measure::Cpu, Limit::Times(3.0), 101),
+        Case::new("edge-crio install, a bundle", (&fresh, &nothing), Measure::Memory, Limit::MiB(24.0), 1),
     ])
 }

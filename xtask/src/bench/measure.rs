@@ -2,13 +2,14 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use nix::sys::resource::{UsageWho, getrusage};
 
+use super::case::NOTHING;
 use crate::workspace::{read, remove_tree, write};
 
 /// The measured quantity.
@@ -75,6 +76,16 @@ impl Program {
         }
     }
 
+    /// A program that does nothing, for a figure of its own.
+    pub(crate) fn nothing() -> Program {
+        Program::new("true", &[NOTHING])
+    }
+
+    /// Commands of a shell.
+    pub(crate) fn shell(name: &str, script: &str) -> Program {
+        Program::new(name, &["sh", "-c", script])
+    }
+
     /// Each run finds `before` in `file`, and must leave something else there.
     pub(crate) fn changing(mut self, file: PathBuf, before: &str) -> Program {
         self.changes = Some(Changes { file, before: before.to_owned(), traces: None });
@@ -98,14 +109,6 @@ impl Program {
     /// A run ends with this code, such as the 3 of a dry run that found changes.
     pub(crate) fn ending_with(mut self, code: i32) -> Program {
         self.code = code;
-        self
-    }
-
-    /// The same call with another value in the place of one argument.
-    pub(crate) fn with_argument(mut self, old: &Path, new: &Path) -> Program {
-        for argument in self.argv.iter_mut().filter(|argument| argument.as_os_str() == old.as_os_str()) {
-            *argument = new.into();
-        }
         self
     }
 
@@ -133,8 +136,15 @@ impl Program {
 
     /// Runs once; only the program itself is within the measured time.
     pub(crate) fn time(&self) -> Result<Times> {
+        self.run(&[])
+    }
+
+    /// Runs once, as arguments of another program if there is a prefix.
+    fn run(&self, prefix: &[OsString]) -> Result<Times> {
         self.prepare()?;
-        let mut command = self.command(&[])?;
+        let mut argv = prefix.iter().chain(&self.argv);
+        let mut command = Command::new(argv.next().context("an empty command")?);
+        command.args(argv).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let cpu_before = cpu_of_children()?;
         let started = Instant::now();
         let status = command.status().with_context(|| self.cannot())?;
@@ -145,14 +155,6 @@ impl Program {
         }
         self.verify()?;
         Ok(Times { wall, cpu })
-    }
-
-    fn command(&self, prefix: &[OsString]) -> Result<Command> {
-        let mut argv = prefix.iter().chain(&self.argv);
-        let mut command = Command::new(argv.next().context("an empty command")?);
-        command.args(argv).stdin(Stdio::null()).stdout(Stdio::null());
-        command.stderr(Stdio::null());
-        Ok(command)
     }
 
     fn cannot(&self) -> String {
@@ -195,20 +197,13 @@ impl Program {
 ///
 /// The kernel counts the parent's pages before exec for a child, so the parent is a small program.
 pub(crate) fn peak_memory(program: &Program) -> Result<f64> {
-    program.prepare()?;
     let report = std::env::temp_dir().join(format!("xtask-peak-{}", std::process::id()));
-    let prefix: [OsString; 5] =
-        ["time".into(), "--format=%M".into(), "--quiet".into(), "--output".into(), report.clone().into()];
-    let status = program.command(&prefix)?.status();
-    let status = status.with_context(|| program.cannot())?;
-    let said = read(&report)?;
+    let time = ["time", "--format=%M", "--quiet", "--output"].map(OsString::from);
+    program.run(&[&time[..], &[report.clone().into()]].concat())?;
+    let printed = read(&report)?;
     std::fs::remove_file(&report).with_context(|| program.cannot())?;
-    if status.code() != Some(program.code) {
-        bail!("{}: {status}", program.cannot());
-    }
-    program.verify()?;
-    let said = String::from_utf8_lossy(&said).trim().to_owned();
-    said.parse().with_context(|| format!("{}: unexpected output of time: {said:?}", program.cannot()))
+    let printed = String::from_utf8_lossy(&printed).trim().to_owned();
+    printed.parse().with_context(|| format!("{}: unexpected output of time: {printed:?}", program.cannot()))
 }
 
 /// Seconds of CPU that all ended children have used.

@@ -144,7 +144,7 @@ impl Toolchain {
         let triple = self.target.triple();
         let cargo =
             if self.is_distribution { Path::new(DISTRIBUTION_BIN).join("cargo") } else { PathBuf::from("cargo") };
-        // Another compiler's objects do not mix with ours.
+        // Another compiler's objects cannot be linked with those of this one.
         let target_dir =
             if self.is_distribution { workspace.target.join("distribution-rust") } else { workspace.target.clone() };
         let mut sh = Sh::program(cargo)
@@ -192,8 +192,8 @@ impl Toolchain {
 
 /// True if this Rust has the target's standard library.
 fn has_std(rustc: &Path, target: Target) -> bool {
-    let asked = Sh::program(rustc).args(["--print", "target-libdir", "--target", target.triple()]).capture();
-    let Ok(dir) = asked else { return false };
+    let printed = Sh::program(rustc).args(["--print", "target-libdir", "--target", target.triple()]).capture();
+    let Ok(dir) = printed else { return false };
     let entries = std::fs::read_dir(dir.trim()).into_iter().flatten();
     entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-"))
 }

@@ -4,6 +4,7 @@ use super::look::{Allowed, Because};
 
 pub(super) const LEFT: &[Allowed] = &[
     allowed("file", "opt/edgeutils*", "the user-data unpacks the utilities there"),
+    allowed("file", "usr/local/bin/edge-*", "the user-data links the utilities there"),
     allowed("file", "etc/edgeutils*", "the user-data writes node.env"),
     allowed("file", "var/lib/edgeutils*", "the journal remembers what was done and undone"),
     allowed("file", "var/lib/cloud/*", "cloud-init keeps a directory for each first boot"),

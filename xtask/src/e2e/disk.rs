@@ -67,11 +67,12 @@ impl Disk {
         let output = Sh::new("debugfs -w -f").arg(&commands).arg(&self.path).output()?;
         crate::workspace::remove_tree(&staged)?;
         // debugfs always exits 0; any output beside its version is an error.
-        let said = String::from_utf8_lossy(&output.stderr);
-        let trouble =
-            said.lines().find(|line| !line.starts_with("debugfs ") && !line.contains("Ext2 directory already exists"));
+        let messages = String::from_utf8_lossy(&output.stderr);
+        let trouble = messages
+            .lines()
+            .find(|line| !line.starts_with("debugfs ") && !line.contains("Ext2 directory already exists"));
         if let Some(trouble) = trouble {
-            write(log, said.as_bytes())?;
+            write(log, messages.as_bytes())?;
             bail!("cannot put files into {}: {trouble}", self.path.display());
         }
         Ok(())

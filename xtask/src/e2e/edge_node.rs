@@ -30,8 +30,8 @@ const CLOUDCORE: &str = "192.0.2.7";
 /// The redirect of a cluster with the API server on this host.
 const REDIRECT: &str = "10351=192.0.2.7:10003";
 
-/// The utilities where the user-data puts them, as an administrator would call them.
-const NODE: &str = "set -a; . /etc/edgeutils/node.env; PATH=/opt/edgeutils/bin:$PATH\n";
+/// The utilities are where the user-data links them, as an administrator would call them.
+const NODE: &str = "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n";
 
 /// Time limits for a short command, a long one, and all of cloud-init.
 const QUICK: Duration = Duration::from_secs(10);
@@ -116,6 +116,7 @@ fn user_data(workspace: &Workspace, arch: Arch, served: &Path, repository: &Repo
         ("SWAP", "off"),
         ("CNI_PLUGINS", repository::STICK),
         ("POD_SUBNET", "10.85.0.0/16"),
+        ("RUNTIME", "crio"),
         ("CRIO_VERSION", "1.34"),
         ("CRIO_OPTIONS", crio.as_str()),
     ];
@@ -190,7 +191,7 @@ impl Suite<'_> {
         Look::parse(&self.machine.sh(look::SCRIPT, LONG)?)
     }
 
-    /// Verifies each state with another program than the one that made it, then with ours.
+    /// Verifies each state with another program than the one that made it, then with the utility.
     fn is_prepared(&mut self) -> Result<()> {
         self.prints("swapon --show --noheadings", "")?;
         for (key, value) in [

@@ -58,7 +58,7 @@ impl Look {
         Ok(Look(look))
     }
 
-    /// How many things it found.
+    /// How many entries it has.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

@@ -18,7 +18,7 @@ use super::image::Image;
 use super::qemu::{self, Accelerator, Wiring};
 use crate::failure::hinted;
 
-/// How long things take on real hardware, at the outside; software emulation gets more.
+/// Time limits on real hardware; software emulation gets more.
 const BOOT: Duration = Duration::from_secs(60);
 const SHUTDOWN: Duration = Duration::from_secs(30);
 /// Replies of the agent itself; one may contain megabytes of a command's output.

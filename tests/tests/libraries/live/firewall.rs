@@ -99,9 +99,9 @@ fn rules_of_other_programs_are_unchanged() {
             saved iptables-{backend}-save | cmp before && echo after undo as before
             "
         );
-        let said = script_on(&rules, &text).stdout;
-        let said: Vec<&str> = said.lines().filter(|line| !line.contains("note: ")).collect();
-        let (count, rest) = said.split_first().unwrap();
+        let output = script_on(&rules, &text).stdout;
+        let output: Vec<&str> = output.lines().filter(|line| !line.contains("note: ")).collect();
+        let (count, rest) = output.split_first().unwrap();
         assert!(count.ends_with(" rules") && count.len() == "10013 rules".len(), "{count}");
         // The comment of another rule contains the name of our chain: one more line besides one chain, two rules and two jumps.
         assert_eq!(
@@ -124,8 +124,8 @@ fn concurrent_writer_loses_no_rules() {
             ours=0
             while kill -0 $writer 2> /dev/null; do
                 ours=$((ours+1))
-                /mnt/bin/edge-redirect --force-namespace add 10351=192.0.2.$((ours % 200 + 1)):10003 --backend {backend} > said 2>&1 || cat said
-                [ $((ours % 3)) != 0 ] || /mnt/bin/edge-redirect --force-namespace remove > said 2>&1 || cat said
+                /mnt/bin/edge-redirect --force-namespace add 10351=192.0.2.$((ours % 200 + 1)):10003 --backend {backend} > output 2>&1 || cat output
+                [ $((ours % 3)) != 0 ] || /mnt/bin/edge-redirect --force-namespace remove > output 2>&1 || cat output
             done
             wait $writer || echo theirs failed
             [ $ours -gt 3 ] || echo only $ours of ours
@@ -135,8 +135,8 @@ fn concurrent_writer_loses_no_rules() {
             iptables-{backend}-save -t nat | grep -c -e '-j EDGEUTILS-STREAM' -e '-A EDGEUTILS-STREAM'
             "
         );
-        let said = script(&text).stdout;
-        let said: Vec<&str> = said.lines().filter(|line| !line.contains("note: ")).collect();
-        assert_eq!(said, ["150 rules, 75 jumps", "150", "75", "2"], "{backend}");
+        let output = script(&text).stdout;
+        let output: Vec<&str> = output.lines().filter(|line| !line.contains("note: ")).collect();
+        assert_eq!(output, ["150 rules, 75 jumps", "150", "75", "2"], "{backend}");
     }
 }

@@ -1,0 +1,124 @@
+#!/bin/sh
+# Read by edge-node.sh and cloud-node.sh: options, the settings in node.env, and the calls of utilities.
+set -euf
+
+# In the archive, the utilities are in ../bin.
+PATH=$(cd "$(dirname "$0")/.." && pwd)/bin:$PATH
+script=${0##*/} status=0 dry='' restart=''
+note() { echo "$script: $*" >&2; }
+fail() { code=$1 && shift && note "$*" && exit "$code"; }
+
+# The settings of both scripts and of scripts/cloud-init, and the proxies of a download.
+names='ROOT KUBEEDGE_VERSION CLOUDCORE RESTART SWAP CNI_PLUGINS POD_SUBNET RUNTIME CRIO_VERSION CRIO_OPTIONS NAMES CA CA_KEY'
+names="$names ARCHIVE SHA256 CNI_ARCHIVE CNI_SHA256 HTTPS_PROXY ALL_PROXY NO_PROXY https_proxy all_proxy no_proxy"
+
+# The comment at the head of the script is its help. Lines between the records of --json go to standard error.
+exec 3>&1
+for option; do
+    case $option in
+        -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" && exit 0 ;;
+        -n | --dry-run) dry=yes ;;
+        --json) exec 3>&2 ;;
+    esac
+done
+show() { printf '%s\n' "$*" >&3; }
+
+trim() { text=${1#"${1%%[![:space:]]*}"} && text=${text%"${text##*[![:space:]]}"}; }
+
+# Sets name and value from a line NAME=VALUE, or fails. Nothing in the line is expanded or executed.
+parse() {
+    trim "${1#export }" && line=$text
+    trim "${line%%=*}" && name=$text
+    trim "${line#*=}" && value=$text
+    case $line in *=*) ;; *) return 1 ;; esac
+    case $name in '' | *[!A-Za-z0-9_]*) return 1 ;; esac
+    case $value in
+        \"*\"* | \'*\'*)
+            quote=${value%"${value#?}"} && text=${value#?} && value=${text%%"$quote"*}
+            trim "${text#*"$quote"}"
+            case $text in '' | '#'*) ;; *) return 1 ;; esac ;;
+        \"* | \'*) return 1 ;;
+        '#'*) value='' ;;
+        *) trim "${value%%[[:space:]]#*}" && value=$text ;;
+    esac
+}
+
+# Variables of the environment take precedence over the file, also empty ones.
+file=${ROOT:-}/etc/edgeutils/node.env number=0 given=' ' bom=$(printf '\357\273\277')
+for name in $names; do eval "[ -z \"\${$name+set}\" ] || given=\"\$given\$name \""; done
+if [ -e "$file" ]; then
+    { [ -f "$file" ] && [ -r "$file" ]; } || fail 1 "cannot read $file: it is not a readable file"
+    while IFS= read -r line || [ -n "$line" ]; do
+        number=$((number + 1))
+        trim "${line#"$bom"}"
+        case $text in '' | '#'*) continue ;; esac
+        parse "$text" || fail 2 "cannot read $file: line $number is not NAME=VALUE"
+        case " $names " in
+            *" $name "*) ;;
+            *) note "warning: $file:$number: unknown setting $name is ignored" && continue ;;
+        esac
+        case $given in *" $name "*) ;; *) export "$name=$value" ;; esac
+    done < "$file"
+fi
+
+# valid SETTING COMMAND…: passes a value to the parser of its utility.
+valid() {
+    name=$1 code=0
+    shift
+    text=$("$@" 2>&1 < /dev/null) || code=$?
+    [ "$code" = 0 ] || printf '%s\n' "$text" >&2
+    case $code in 0) ;; 2) fail 2 "$name is not valid; nothing was changed" ;; *) exit "$code" ;; esac
+}
+
+root=${ROOT:-} version=${KUBEEDGE_VERSION:-}
+[ -z "$version" ] || valid KUBEEDGE_VERSION edge-conf enable logs --kubeedge-version "$version" --help
+case ${RESTART:-no} in yes | no) ;; *) fail 2 "RESTART must be yes or no, not \"$RESTART\"" ;; esac
+# An IPv6 address needs brackets before a port.
+host=$(echo "${CLOUDCORE:-}" | tr -d '[]')
+case $host in *:*) host="[$host]" ;; esac
+
+# step TOOL ARGUMENTS…: a dry run goes through all steps, otherwise a failure ends the script. Exit 3 is not a failure.
+step() {
+    tool=$1 code=0
+    shift
+    note "$tool $*"
+    "$tool" ${root:+--root "$root"} "$@" || code=$?
+    case $dry$code in
+        *0) ;;
+        *3) [ "$status" != 0 ] || status=3 ;;
+        yes[14]) [ "$status" = 1 ] || status=$code ;;
+        *) exit "$code" ;;
+    esac
+}
+
+# later COMMAND WHEN: a step of a dry run that needs the changes of an earlier one.
+later() {
+    [ -z "$dry" ] || show "would run $1, $2"
+}
+
+# remember UNIT FILE: remembers the file; with RESTART=yes, edge-conf restarts the unit if it is running.
+remember() {
+    unit=$1 watched=$2 before=$(cksum < "$2")
+    [ "${RESTART:-no}" = no ] || [ -n "$root" ] || ! systemctl is-active --quiet "$unit" || restart=--restart
+}
+
+# The next step for the unit, if its file was changed.
+restart_needed() {
+    if [ -n "$root$restart" ] || [ "$before" = "$(cksum < "$watched")" ]; then
+        echo "done"
+    else
+        echo "next: systemctl restart $unit"
+    fi
+}
+
+# finish NEXT: ends with a line that names the next step.
+finish() {
+    [ -n "$root" ] || [ ! -e /run/reboot-required ] || note "reboot required: reboot"
+    case $dry$status in
+        3) note "manual step required, see above" ;;
+        yes3) set -- "dry run, nothing was changed: the same command without -n makes the changes" ;;
+        yes[14]) set -- "dry run, nothing was changed: see the errors above" ;;
+    esac
+    note "$1"
+    exit "$status"
+}
