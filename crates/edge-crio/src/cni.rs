@@ -35,7 +35,7 @@ pub fn unseen_causes(host: &Host, config: &Effective) -> Result<Vec<Finding>> {
 
 /// Keeps only the network that `cni_default_network` names, if it is set; a finding if there is none of this name.
 fn keep_default(facts: &mut Facts, config: &Effective) -> Option<Finding> {
-    let Setting { value, file } = config.default_network.as_ref().filter(|setting| !setting.value.is_empty())?;
+    let Setting { value, file, .. } = config.default_network.as_ref().filter(|setting| !setting.value.is_empty())?;
     let names: Vec<String> =
         facts.files.iter().filter_map(|file| Some(file.content.as_ref().ok()?.name.clone())).collect();
     if names.is_empty() {

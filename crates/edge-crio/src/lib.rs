@@ -21,6 +21,8 @@ pub mod facts;
 pub mod manual;
 mod monitor;
 pub mod plan;
+pub mod policy;
+pub mod references;
 pub mod request;
 pub mod resolve;
 pub mod system;

@@ -49,7 +49,7 @@ pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
     if is_new || request.keys.driver.is_some() {
         let facts = Facts::read(host)?;
         configure(&facts, &request, &mut Plan::new())?;
-        check_driver_change(host, &crate::config::effective(&facts.config), request.keys.driver)?;
+        check_driver_change(host, &facts.config.effective, request.keys.driver)?;
     }
     let waits = match &selected {
         Selected::Apt(offer) => {
@@ -199,7 +199,7 @@ fn configure_and_start(
     waits: bool,
 ) -> Result<(Outcome, Facts, Start)> {
     let facts = Facts::read(host)?;
-    let config = crate::config::effective(&facts.config);
+    let config = facts.config.effective.clone();
     check_driver_change(host, &config, request.keys.driver)?;
     let mut plan = Plan::new();
     let mut start = Start::Any;

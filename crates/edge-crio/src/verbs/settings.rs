@@ -5,16 +5,16 @@ use edge_kubeedge::Minor;
 
 use crate::bundle::Manifest;
 use crate::cli::{Format, SettingsArgs};
-use crate::config::Driver;
-use crate::facts::{answer, socket_path};
-use crate::verbs::startup;
+use crate::config::{Current, Driver};
+use crate::facts::answer;
 use crate::{apt, catalog, unit};
 
 pub(crate) fn run(host: &mut Host, args: &SettingsArgs) -> Result<Outcome> {
     if host.report.is_json() {
         return Err(Error::usage("cannot use --json with settings: its output is not made of records"));
     }
-    let config = startup::configuration(host)?;
+    let current = Current::read(host)?;
+    let config = &current.effective;
     if let Some((file, line)) = config.unparsable.first() {
         return Err(Error::cannot("read", file, format!("line {line} is not valid TOML"))
             .hint("CRI-O does not start with this file either: repair it, or move it out of the directory"));
@@ -41,11 +41,10 @@ pub(crate) fn run(host: &mut Host, args: &SettingsArgs) -> Result<Outcome> {
     let driver = match here.and_then(|answer| answer.driver) {
         Some(driver) => driver.to_string(),
         None => {
-            let option = unit::driver_option(&host.root).unwrap_or_else(|error| {
-                host.report.warning(&format!("{error}: the cgroup driver is taken from CRI-O's files"));
-                None
-            });
-            option.map_or_else(|| config.driver().to_owned(), |option| option.value)
+            if let Some(problem) = &current.options.problem {
+                host.report.warning(&format!("{problem}: the unit may set other values than CRI-O's files"));
+            }
+            config.driver().to_owned()
         }
     };
     if Driver::parse(&driver).is_none() {
@@ -53,7 +52,17 @@ pub(crate) fn run(host: &mut Host, args: &SettingsArgs) -> Result<Outcome> {
             "cannot use the cgroup_manager of CRI-O: {driver:?} is not a valid cgroup driver, expected systemd or cgroupfs"
         )));
     }
-    let socket = format!("unix://{}", socket_path(config.socket()));
+    if let Some(listen) = config.listen.as_ref().filter(|listen| !listen.value.starts_with('/')) {
+        return Err(Error::failed(format!(
+            "cannot print the socket: {}:{} sets {:?}, which is not an absolute path, and CRI-O creates {}",
+            listen.file.display(),
+            listen.line,
+            listen.value,
+            config.socket()
+        ))
+        .hint("set listen to an absolute path without unix://, and restart CRI-O"));
+    }
+    let socket = format!("unix://{}", config.socket());
     // A blank or line break in it would begin another line or flag.
     if socket.contains(|char: char| char.is_whitespace() || is_hidden(char)) {
         let place = config.listen.as_ref().map(|setting| format!(" of {}", setting.file.display()));

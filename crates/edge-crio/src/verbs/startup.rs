@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use edge_host::{Error, Host, Result, redact};
 use edge_systemd::systemctl;
 
-use crate::config::{self, Effective};
+use crate::config::{Current, Effective};
 use crate::cri::{self, Answer};
 use crate::facts::socket_path;
 use crate::version::Version;
@@ -108,7 +108,7 @@ pub(crate) fn version_of(answer: &Answer) -> Option<Version> {
 
 /// The current configuration.
 pub(crate) fn configuration(host: &Host) -> Result<Effective> {
-    Ok(config::effective(&config::read(host)?))
+    Ok(Current::read(host)?.effective)
 }
 
 fn show_log(host: &mut Host) {
