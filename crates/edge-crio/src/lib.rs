@@ -15,9 +15,11 @@ pub mod catalog;
 pub mod cli;
 pub mod cni;
 pub mod config;
+mod containers;
 pub mod cri;
 pub mod diagnose;
 pub mod facts;
+mod log;
 pub mod manual;
 mod monitor;
 pub mod plan;
@@ -29,6 +31,7 @@ pub mod system;
 pub mod unit;
 mod verbs;
 pub mod version;
+mod wipe;
 
 use edge_host::{Host, Outcome, Result};
 

@@ -1,13 +1,21 @@
 //! The unit crio.service: its files, and whether it is enabled.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use edge_host::action::{Run, UndoOrder};
 use edge_host::{Error, Inverse, Node, Plan, Result, Root, State};
-use edge_systemd::{Link, Scope, Units, requested_links, systemctl};
+use edge_systemd::{Link, Scope, Settings, Units, requested_links, systemctl};
 
 /// The unit.
 pub const UNIT: &str = "crio.service";
+
+/// The unit of the package and of bundles, and what its \[Install\] section requests, for a dry run that does not have
+/// its file.
+pub const PACKAGED: &str = "/usr/lib/systemd/system/crio.service";
+/// See [`PACKAGED`].
+pub const BUNDLED: &str = "/usr/local/lib/systemd/system/crio.service";
+/// See [`PACKAGED`].
+pub const INSTALL: &str = "[Install]\nWantedBy=multi-user.target\nAlias=cri-o.service\n";
 
 /// The state of the unit's files.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -53,6 +61,21 @@ impl UnitFacts {
             is_enabled: !Units::read(root, Scope::NextBoot)?.links_to(&unit)?.is_empty(),
             has_systemd: edge_systemd::is_running(root)?,
         })
+    }
+
+    /// The state after `file` with this text is installed, for a dry run.
+    pub fn with_file(self, root: &Root, file: &Path, text: &str) -> Result<UnitFacts> {
+        if self.file.is_some() {
+            return Ok(self);
+        }
+        let mut settings = Settings::new(UNIT);
+        settings.add(file, text.as_bytes());
+        let mut links = Vec::new();
+        for path in requested_links(UNIT, &settings) {
+            let itself = root.find_link(&path)?;
+            links.push(Link { path, itself });
+        }
+        Ok(UnitFacts { file: Some(file.to_path_buf()), links, ..self })
     }
 }
 

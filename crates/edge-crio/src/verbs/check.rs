@@ -23,7 +23,7 @@ use crate::references::References;
 use crate::unit::{self, UNIT, UnitFacts};
 use crate::verbs::startup;
 use crate::version::Version;
-use crate::{apt, cni};
+use crate::{apt, cni, log};
 
 const KUBELET: &str = "/var/lib/kubelet/config.yaml";
 const DOCKER: &str = "/etc/docker/daemon.json";
@@ -48,7 +48,7 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
     findings.extend(unloadable(&config::unloadable(host, &current.options)?));
     let socket = socket_path(config.socket());
     let answer = host.root.is_live().then(|| cri::ask(Path::new(socket), ASK_WITHIN));
-    let installed = release(host)?;
+    let installed = installed_release(host)?;
     let runs = answer.iter().flatten().filter(|answer| answer.name == CRIO).find_map(startup::version_of);
     findings.extend(running(installed, runs));
     // Of a CRI-O that was not installed by edge-crio or apt only the running release is known.
@@ -189,7 +189,7 @@ fn storage(host: &Host, current: &Current, release: Option<Version>) -> Result<V
 }
 
 /// The installed release, if it is known.
-fn release(host: &Host) -> Result<Option<Version>> {
+pub(crate) fn installed_release(host: &Host) -> Result<Option<Version>> {
     if let Some(manifest) = Manifest::read(host)? {
         return Ok(manifest.version.parse().ok());
     }
@@ -219,7 +219,20 @@ fn live(
         }
         Err(error) => {
             let state = match UnitFacts::read(&host.root)?.has_systemd {
-                true => format!("the unit is {}", unit::state()?.active),
+                true => {
+                    let active = unit::state()?.active;
+                    // A unit that was stopped may have an old one.
+                    if ["failed", "activating"].contains(&active.as_str())
+                        && let Ok(Some(fatal)) = log::last_fatal()
+                    {
+                        let text = format!("CRI-O does not start, it reports: {fatal}");
+                        findings.push(
+                            Finding::error(UNIT, text)
+                                .hint(format!("correct that, then start it: systemctl restart {UNIT}")),
+                        );
+                    }
+                    format!("the unit is {active}")
+                }
                 false => "systemd is not running".to_owned(),
             };
             findings.push(

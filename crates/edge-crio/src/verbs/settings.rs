@@ -7,6 +7,9 @@ use crate::bundle::Manifest;
 use crate::cli::{Format, SettingsArgs};
 use crate::config::{Current, Driver};
 use crate::facts::answer;
+use crate::verbs::check::installed_release;
+use crate::verbs::startup;
+use crate::version::KubeEdge;
 use crate::{apt, catalog, unit};
 
 pub(crate) fn run(host: &mut Host, args: &SettingsArgs) -> Result<Outcome> {
@@ -37,6 +40,10 @@ pub(crate) fn run(host: &mut Host, args: &SettingsArgs) -> Result<Outcome> {
         return Err(Error::failed("cannot print the settings of CRI-O: it is not installed")
             .hint("install it: edge-crio install --version V"));
     }
+    let release = match here.as_ref().and_then(startup::version_of) {
+        Some(runs) => Some(runs),
+        None => installed_release(host)?,
+    };
     // The daemon's own answer first: its unit and files may have changed since it was started.
     let driver = match here.and_then(|answer| answer.driver) {
         Some(driver) => driver.to_string(),
@@ -76,8 +83,11 @@ pub(crate) fn run(host: &mut Host, args: &SettingsArgs) -> Result<Outcome> {
         Format::EdgeConf => format!("socket={socket}\ncgroupDriver={driver}\n"),
         Format::Keadm => {
             // clap requires the version with this format.
-            let kubeedge = args.kubeedge_version.unwrap_or(Minor::new(0));
-            let flags = catalog::keadm_flags(kubeedge, &socket, &driver)?;
+            let kubeedge = args.kubeedge_version.unwrap_or(KubeEdge { minor: Minor::new(0), patch: None });
+            if let Some(problem) = release.map(|crio| catalog::keadm_problem(crio, kubeedge)).transpose()?.flatten() {
+                host.report.warning(&problem);
+            }
+            let flags = catalog::keadm_flags(kubeedge.minor, &socket, &driver)?;
             if flags.is_empty() {
                 return Err(Error::failed(format!(
                     "cannot print flags: keadm of KubeEdge {kubeedge} has none for a container runtime"
