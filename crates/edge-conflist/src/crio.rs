@@ -45,12 +45,7 @@ pub struct Places {
 
 impl Default for Places {
     fn default() -> Places {
-        Places {
-            conf_dir: CONF_DIR.into(),
-            bin_dirs: vec![BIN_DIR.into()],
-            default_network: None,
-            unread: Vec::new(),
-        }
+        Places { conf_dir: CONF_DIR.into(), bin_dirs: vec![BIN_DIR.into()], default_network: None, unread: Vec::new() }
     }
 }
 

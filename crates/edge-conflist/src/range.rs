@@ -69,12 +69,7 @@ impl Range {
         }
         // host-local accepts a gateway of another subnet.
         let gateway = address("gateway")?.map(|(address, _)| address);
-        Ok(Range {
-            subnet,
-            first,
-            last,
-            gateway: gateway.unwrap_or_else(|| address_of(subnet, low.saturating_add(1))),
-        })
+        Ok(Range { subnet, first, last, gateway: gateway.unwrap_or_else(|| address_of(subnet, low.saturating_add(1))) })
     }
 
     /// How many pods can have an address: the gateway's is not allocated.
@@ -204,7 +199,8 @@ mod tests {
         ] {
             assert_eq!(Range::parse(&value), Err((key, want.to_owned())), "{value}");
         }
-        let valid = serde_json::json!({"subnet": "10.0.0.0/30", "gateway": "192.0.2.1", "rangeStart": "::ffff:10.0.0.1"});
+        let valid =
+            serde_json::json!({"subnet": "10.0.0.0/30", "gateway": "192.0.2.1", "rangeStart": "::ffff:10.0.0.1"});
         assert_eq!(Range::parse(&valid).unwrap().capacity(), 2);
     }
 

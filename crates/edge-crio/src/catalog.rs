@@ -6,7 +6,7 @@ use edge_host::{Error, Result};
 use edge_kubeedge::Minor;
 use serde::Deserialize;
 
-use crate::version::Version;
+use crate::version::{KubeEdge, Version};
 
 const SOURCES: &str = include_str!("../data/sources.toml");
 const BUNDLES: &str = include_str!("../data/bundles.toml");
@@ -61,6 +61,8 @@ pub struct Bundle {
     pub first: u32,
     /// Debian's names of the architectures.
     pub architectures: Vec<String>,
+    /// The first release for an architecture that was added later.
+    pub first_release: BTreeMap<String, String>,
 }
 
 /// The versions that were supported when the data was written.
@@ -106,6 +108,16 @@ pub struct SystemNote {
 struct Skew {
     crio: CrioSkew,
     kubeedge: KubeEdgeSkew,
+    keadm: KeadmSkew,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeadmSkew {
+    first_pod: u16,
+    crio_requires_uid: u32,
+    always_sends_uid: u16,
+    sends_uid: BTreeMap<String, u16>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -203,6 +215,33 @@ pub fn compatibility(crio: Version, kubeedge: Minor) -> Result<Compatibility> {
     Ok(Compatibility::Compatible(format!("KubeEdge {kubeedge} contains Kubernetes 1.{inside}, {distance}")))
 }
 
+/// Why `keadm join` of this version fails with this CRI-O, although edgecore can use it; none if it does not.
+///
+/// Without a patch release the releases that fail are named.
+pub fn keadm_problem(crio: Version, kubeedge: KubeEdge) -> Result<Option<String>> {
+    let KeadmSkew { first_pod, crio_requires_uid, always_sends_uid, sends_uid } = parse::<Skew>("skew", SKEW)?.keadm;
+    let minor = kubeedge.minor.number();
+    if crio.minor < crio_requires_uid || minor < first_pod || minor >= always_sends_uid {
+        return Ok(None);
+    }
+    let cause = format!("it starts a pod without a UID, which CRI-O from 1.{crio_requires_uid} on refuses");
+    let fixed = sends_uid.get(&minor.to_string());
+    Ok(match (fixed, kubeedge.patch) {
+        (Some(fixed), Some(patch)) if patch >= *fixed => None,
+        (Some(fixed), Some(_)) => Some(format!(
+            "keadm join of KubeEdge {kubeedge} fails with CRI-O {crio}: {cause}; use keadm 1.{minor}.{fixed} or newer"
+        )),
+        (Some(fixed), None) => Some(format!(
+            "keadm join of KubeEdge before 1.{minor}.{fixed} fails with CRI-O {crio}: {cause}; use keadm 1.{minor}.{fixed} or newer"
+        )),
+        (None, _) => Some(format!(
+            "keadm join of every KubeEdge {} fails with CRI-O {crio}: {cause}; use CRI-O 1.{} or older, or keadm deprecated join",
+            kubeedge.minor,
+            crio_requires_uid - 1
+        )),
+    })
+}
+
 /// The flags of `keadm join` of this version for a CRI runtime.
 pub fn keadm_flags(kubeedge: Minor, socket: &str, driver: &str) -> Result<Vec<String>> {
     let table: Keadm = parse("keadm", KEADM)?;
@@ -259,7 +298,29 @@ mod tests {
         assert!(fits(32, 23).contains("the same minor version"));
         assert!(fits(34, 23).contains("2 minor versions older than CRI-O"), "{}", fits(34, 23));
         assert!(fits(30, 23).contains("2 minor versions newer"), "{}", fits(30, 23));
-        assert!(fits(34, 18).ends_with("support the same CRI version"));
+        assert!(fits(34, 18).contains("contains Kubernetes 1.29, 5 minor versions older"), "{}", fits(34, 18));
+        for (edge, kubernetes) in [(7, 19), (9, 21), (10, 22), (11, 22), (18, 29), (19, 29)] {
+            assert!(fits(24, edge).contains(&format!("Kubernetes 1.{kubernetes},")), "{}", fits(24, edge));
+        }
+        assert!(fits(34, 40).ends_with("support the same CRI version"));
+    }
+
+    #[test]
+    fn keadm_problem_depends_on_the_patch_release() {
+        let of = |crio: &str, kubeedge: &str| {
+            keadm_problem(crio.parse().unwrap(), kubeedge.parse().unwrap()).unwrap().unwrap_or_default()
+        };
+        for (fails, works) in [("1.16.4", "1.16.5"), ("v1.17.3", "1.17.4"), ("1.18.1", "1.18.2"), ("1.19.0", "1.19.1")]
+        {
+            assert!(of("1.29.2", fails).contains("fails with CRI-O 1.29.2"), "{fails}");
+            assert_eq!(of("1.29.2", works), "", "{works}");
+            assert_eq!(of("1.28.4", fails), "", "{fails}");
+        }
+        assert!(of("1.34", "1.18").starts_with("keadm join of KubeEdge before 1.18.2 fails with CRI-O 1.34: "));
+        assert!(of("1.30.1", "1.15.4").starts_with("keadm join of every KubeEdge 1.15 fails"));
+        for none in ["1.10.3", "1.20.0", "1.23", "1.8"] {
+            assert_eq!(of("1.34", none), "", "{none}");
+        }
     }
 
     #[test]

@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use edge_host::{Arch, Common, UndoArgs};
-use edge_kubeedge::Minor;
 
 use crate::config::{Driver, Mirror};
-use crate::version::Version;
+use crate::version::{KubeEdge, Version};
 
 /// Install CRI-O, and check that it works
 ///
@@ -38,7 +37,8 @@ pub enum Verb {
     /// Install, configure and start CRI-O, and query it over the CRI
     ///
     /// Run it again with other options to change only those settings. A running CRI-O is restarted if its
-    /// configuration or version has changed; containers keep running.
+    /// configuration or version has changed; containers keep running. Another minor version, newer or older, removes all
+    /// containers when it starts: it is refused while containers run, unless with --yes.
     #[command(after_help = "Examples:\n  edge-crio install --version 1.34 --hold\n  \
 edge-crio install --version 1.34.2 --source bundle --cgroup-driver cgroupfs\n  \
 edge-crio install --version 1.34.2 --offline /media/usb")]
@@ -59,7 +59,7 @@ edge-crio install --version 1.34.2 --offline /media/usb")]
 keadm join … $(edge-crio settings --format keadm --kubeedge-version 1.23)")]
     Settings(SettingsArgs),
 
-    /// Remove CRI-O and everything that edge-crio installed; refused while containers run
+    /// Remove CRI-O and everything that edge-crio installed; refused while containers run, unless with --yes
     ///
     /// Images and volumes in /var/lib/containers are kept. `undo` restores what was removed.
     #[command(after_help = "Example:\n  edge-crio remove")]
@@ -91,7 +91,7 @@ pub struct ResolveArgs {
 
     /// Check that this version of KubeEdge can use it
     #[arg(long, value_name = "V")]
-    pub kubeedge_version: Option<Minor>,
+    pub kubeedge_version: Option<KubeEdge>,
 
     /// Architecture of the machine [default: that of this system's programs]
     #[arg(long, value_name = "ARCH")]
@@ -123,7 +123,7 @@ pub struct InstallArgs {
 
     /// Refuse a version of CRI-O that this version of KubeEdge cannot use
     #[arg(long, value_name = "V")]
-    pub kubeedge_version: Option<Minor>,
+    pub kubeedge_version: Option<KubeEdge>,
 
     /// Where to install from
     #[arg(long, value_name = "SOURCE", default_value = "auto")]
@@ -179,6 +179,10 @@ pub struct InstallArgs {
     #[arg(long, value_name = "HEX")]
     pub fingerprint: Option<String>,
 
+    /// Install another minor version although containers are running: they are stopped and removed
+    #[arg(long)]
+    pub yes: bool,
+
     /// How long to wait for CRI-O to start, and for other processes that use apt
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     pub wait: u64,
@@ -227,12 +231,16 @@ pub struct SettingsArgs {
 
     /// The version of keadm to print flags for
     #[arg(long, value_name = "V", required_if_eq("format", "keadm"))]
-    pub kubeedge_version: Option<Minor>,
+    pub kubeedge_version: Option<KubeEdge>,
 }
 
 /// `remove`.
 #[derive(Debug, Clone, Args)]
 pub struct RemoveArgs {
+    /// Remove it although containers are running: they keep running until the next boot, without CRI-O
+    #[arg(long)]
+    pub yes: bool,
+
     /// How long to wait for other processes that use apt
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     pub wait: u64,

@@ -4,6 +4,8 @@ mod dropin;
 mod effective;
 mod image;
 mod load;
+mod merged;
+mod options;
 mod proxy;
 #[cfg(test)]
 mod random;
@@ -13,10 +15,15 @@ mod storage;
 pub use dropin::{Driver, Keys, drop_in};
 pub use effective::{Effective, InvalidSetting, Setting, effective, is_stray};
 pub use image::reference_problem;
-pub use load::{read, unloadable};
+pub use load::{Current, read, unloadable};
+pub use merged::{Merged, RuntimeEntry};
+pub use options::Options;
 pub use proxy::proxy_drop_in;
 pub use registries::{Mirror, mirrors};
-pub use storage::{Metacopy, invalid_line, metacopy_of, rest_of, without_metacopy};
+pub use storage::{
+    Metacopy, has_metacopy, invalid_line, metacopy_of, mount_options, rest_of, unknown_option, without_flags,
+    without_metacopy,
+};
 
 use std::path::PathBuf;
 
@@ -51,8 +58,12 @@ const REPAIR: &str = "CRI-O does not start with this file either: repair it, or 
 
 /// The line of a syntax error, from 1. The parser's own text is for programmers.
 pub(crate) fn line_of(text: &str, error: &toml_edit::TomlError) -> usize {
-    let start = error.span().map_or(0, |span| span.start.min(text.len()));
-    text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1
+    line_at(text, error.span().map_or(0, |span| span.start))
+}
+
+/// The line of a byte, from 1.
+pub(crate) fn line_at(text: &str, byte: usize) -> usize {
+    text.as_bytes()[..byte.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
 }
 
 /// The error of a file that is not valid TOML.

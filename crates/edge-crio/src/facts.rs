@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use edge_host::{FileSnapshot, Host, Result, overlay_supports};
 
-use crate::config::{self, ConfFile, metacopy_of};
+use crate::config::{self, Current, Setting, has_metacopy, mount_options, without_flags};
 use crate::cri::{self, Answer};
-use crate::unit::{DriverOption, UnitFacts, driver_option};
+use crate::unit::UnitFacts;
 
 /// CRI-O answers at once, or a little later while it is starting.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -25,16 +25,14 @@ pub enum OverlaySupport {
     Unsupported,
 }
 
-/// A storage.conf with metacopy.
+/// The mount options of containers-storage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Storage {
-    /// The file that containers-storage reads.
-    pub from: PathBuf,
-    /// Its text.
-    pub text: String,
-    /// All of its mount options.
-    pub options: String,
-    /// The administrator's file, which edge-crio writes.
+    /// All of them, and where they are set: in storage.conf, or in CRI-O's own configuration.
+    pub options: Setting,
+    /// The text of storage.conf, if they are set there.
+    pub text: Option<String>,
+    /// The administrator's storage.conf, which edge-crio writes.
     pub own: FileSnapshot,
     /// Which of them this kernel supports.
     pub overlay: OverlaySupport,
@@ -43,8 +41,8 @@ pub struct Storage {
 /// Facts about the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
-    /// The files that CRI-O loads, in its order.
-    pub config: Vec<ConfFile>,
+    /// CRI-O's configuration.
+    pub config: Current,
     /// The drop-in of edge-crio.
     pub own: FileSnapshot,
     /// The registry mirrors of edge-crio.
@@ -53,56 +51,65 @@ pub struct Facts {
     pub registries_main: String,
     /// The drop-in with the proxy.
     pub proxy: FileSnapshot,
-    /// storage.conf, if it has metacopy.
+    /// The mount options of containers-storage, if there are any.
     pub storage: Option<Storage>,
     /// The unit.
     pub unit: UnitFacts,
-    /// The cgroup driver that the unit sets, which takes precedence over the files.
-    pub unit_driver: Result<Option<DriverOption>>,
 }
 
 impl Facts {
     /// Reads them from the host.
     pub fn read(host: &Host) -> Result<Facts> {
         let main = host.root.read(Path::new(config::REGISTRIES_MAIN))?.unwrap_or_default();
+        let config = Current::read(host)?;
         Ok(Facts {
-            config: config::read(host)?,
             own: host.root.find(Path::new(config::OWN))?,
             registries: host.root.find(Path::new(config::REGISTRIES))?,
             registries_main: String::from_utf8_lossy(&main).into_owned(),
             proxy: host.root.find_link(Path::new(config::PROXY))?,
-            storage: storage(host)?,
+            storage: storage(host, &config)?,
             unit: UnitFacts::read(&host.root)?,
-            unit_driver: driver_option(&host.root),
+            config,
         })
     }
 }
 
-/// The storage.conf that containers-storage reads, if it has metacopy.
-pub fn storage(host: &Host) -> Result<Option<Storage>> {
-    for place in config::STORAGE {
-        let Some(bytes) = host.root.read(Path::new(place))? else { continue };
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let Some(metacopy) = metacopy_of(&text) else { return Ok(None) };
-        let own = host.root.find(Path::new(config::STORAGE[0]))?;
-        // A mount needs root, and an image runs with another kernel.
-        let can_test = host.root.is_live() && nix::unistd::geteuid().is_root();
-        let overlay = match can_test {
-            false => OverlaySupport::Unknown,
-            true if overlay_supports(&metacopy.options)? => OverlaySupport::All,
-            true if overlay_supports(&config::rest_of(&metacopy.options))? => OverlaySupport::AllButMetacopy,
-            true => OverlaySupport::Unsupported,
-        };
-        return Ok(Some(Storage { from: PathBuf::from(place), text, options: metacopy.options, own, overlay }));
-    }
-    Ok(None)
+/// The mount options that containers-storage uses, if there are any.
+pub fn storage(host: &Host, config: &Current) -> Result<Option<Storage>> {
+    let file = storage_conf(host, config)?;
+    let in_file = file.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
+    let Some(options) = mount_options(in_file, config) else { return Ok(None) };
+    let is_default = config.options.storage_conf.is_none();
+    let text = file.filter(|(path, _)| is_default && *path == options.file).map(|(_, text)| text);
+    let own = host.root.find(Path::new(config::STORAGE[0]))?;
+    // A mount needs root, and an image runs with another kernel.
+    let can_test = host.root.is_live() && nix::unistd::geteuid().is_root();
+    let tested = without_flags(&options.value);
+    let overlay = match can_test {
+        _ if tested.is_empty() => OverlaySupport::All,
+        false => OverlaySupport::Unknown,
+        true if overlay_supports(&tested)? => OverlaySupport::All,
+        true if has_metacopy(&tested) && overlay_supports(&config::rest_of(&tested))? => OverlaySupport::AllButMetacopy,
+        true => OverlaySupport::Unsupported,
+    };
+    Ok(Some(Storage { options, text, own, overlay }))
 }
 
 /// The storage.conf that containers-storage reads and the line that is not valid TOML, if there is one.
-pub fn invalid_storage(host: &Host) -> Result<Option<(&'static str, usize)>> {
-    for place in config::STORAGE {
-        let Some(bytes) = host.root.read(Path::new(place))? else { continue };
-        return Ok(config::invalid_line(&String::from_utf8_lossy(&bytes)).map(|line| (place, line)));
+pub fn invalid_storage(host: &Host, config: &Current) -> Result<Option<(PathBuf, usize)>> {
+    let Some((path, text)) = storage_conf(host, config)? else { return Ok(None) };
+    Ok(config::invalid_line(&text).map(|line| (path, line)))
+}
+
+/// The storage.conf that containers-storage reads, and its text.
+fn storage_conf(host: &Host, config: &Current) -> Result<Option<(PathBuf, String)>> {
+    let places = match &config.options.storage_conf {
+        Some(path) => vec![path.clone()],
+        None => config::STORAGE.map(PathBuf::from).to_vec(),
+    };
+    for place in places {
+        let Some(bytes) = host.root.read(&place)? else { continue };
+        return Ok(Some((place, String::from_utf8_lossy(&bytes).into_owned())));
     }
     Ok(None)
 }

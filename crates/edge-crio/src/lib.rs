@@ -15,18 +15,23 @@ pub mod catalog;
 pub mod cli;
 pub mod cni;
 pub mod config;
+mod containers;
 pub mod cri;
 pub mod diagnose;
 pub mod facts;
+mod log;
 pub mod manual;
 mod monitor;
 pub mod plan;
+pub mod policy;
+pub mod references;
 pub mod request;
 pub mod resolve;
 pub mod system;
 pub mod unit;
 mod verbs;
 pub mod version;
+mod wipe;
 
 use edge_host::{Host, Outcome, Result};
 

@@ -7,11 +7,13 @@ use edge_host::action::{Bytes, ContentWriter};
 use edge_host::{Error, Exit, FileSnapshot, Inverse, Node, Plan, Result, ResultExt, State};
 
 use crate::config::{
-    self, Driver, OWN, PROXY, REGISTRIES, REGISTRIES_MAIN, STORAGE, drop_in, mirrors, proxy_drop_in, without_metacopy,
+    Driver, OWN, PROXY, REGISTRIES, REGISTRIES_MAIN, STORAGE, Setting, drop_in, has_metacopy, mirrors, proxy_drop_in,
+    without_metacopy,
 };
+use crate::diagnose::IGNORES_METACOPY;
 use crate::facts::{Facts, OverlaySupport, Storage};
 use crate::request::Request;
-use crate::unit::{DriverOption, UNIT};
+use crate::unit::UNIT;
 
 /// What must follow for a change to take effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -69,53 +71,83 @@ pub fn configure(facts: &Facts, request: &Request, plan: &mut Plan) -> Result<Ef
 
 /// Notes which requested settings have no effect, because a later file or the unit takes precedence.
 fn note_overrides(facts: &Facts, request: &Request, plan: &mut Plan) {
-    let now = config::effective(&facts.config);
-    let mut compare = |key: &str, requested: Option<&str>, setting: Option<&config::Setting>| {
-        let (Some(requested), Some(setting)) = (requested, setting) else { return };
-        if setting.file.as_path() > Path::new(OWN) && setting.value != requested {
+    let config = &facts.config;
+    let driver = request.keys.driver.map(Driver::name);
+    let conmon = request.keys.driver.filter(|driver| *driver == Driver::Cgroupfs).map(|_| "pod");
+    let pause_image = request.keys.pause_image.as_deref();
+    let requested: Vec<(&str, &str)> =
+        [("runtime.cgroup_manager", driver), ("runtime.conmon_cgroup", conmon), ("image.pause_image", pause_image)]
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)))
+            .collect();
+    if requested.is_empty() {
+        return;
+    }
+    if config.options.dropin_dir().is_none_or(|dir| !Path::new(OWN).starts_with(dir)) {
+        let place = config.options.dir_option().map(|one| format!(": {}", place(&one))).unwrap_or_default();
+        plan.note(format!("CRI-O does not read {OWN}, as {UNIT} names another directory with --config-dir{place}"));
+    }
+    for (key, requested) in requested {
+        let Some(setting) = config.merged.text(&format!("crio.{key}")).filter(|one| one.value != requested) else {
+            continue;
+        };
+        let key = key.split_once('.').map_or(key, |(_, key)| key);
+        if config.options.list(&format!("crio.runtime.{key}")).is_some()
+            || config.options.list(&format!("crio.image.{key}")).is_some()
+        {
+            let place = place(&setting);
+            plan.note(format!(
+                "{key} will still be {}: {place} sets it for {UNIT} and takes precedence",
+                setting.value
+            ));
+        } else if setting.file.as_path() > Path::new(OWN) {
             let file = setting.file.display();
             plan.note(format!("{key} will still be {}: {file} is read later and takes precedence", setting.value));
         }
-    };
-    let driver = request.keys.driver.map(Driver::name);
-    compare("cgroup_manager", driver, now.cgroup_manager.as_ref());
-    compare("pause_image", request.keys.pause_image.as_deref(), now.pause_image.as_ref());
-    let conmon = request.keys.driver.filter(|driver| *driver == Driver::Cgroupfs).map(|_| "pod");
-    compare("conmon_cgroup", conmon, now.conmon_cgroup.as_ref());
-    let Some(driver) = driver else { return };
-    match &facts.unit_driver {
-        Ok(Some(DriverOption { value, file, line })) if value != driver => plan.note(format!(
-            "the cgroup driver will still be {value}: {}:{line} sets it for {UNIT} and takes precedence",
-            file.display()
-        )),
-        Ok(_) => {}
-        Err(error) => plan.note(format!("{error}: cannot determine whether {UNIT} overrides the cgroup driver")),
+    }
+    if let Some(problem) = &config.options.problem {
+        plan.note(format!("{problem}: cannot determine whether {UNIT} overrides these settings"));
     }
 }
 
+fn place(setting: &Setting) -> String {
+    format!("{}:{}", setting.file.display(), setting.line)
+}
+
 fn metacopy(storage: &Storage, plan: &mut Plan) -> Result<bool> {
-    let from = storage.from.display().to_string();
-    match storage.overlay {
-        OverlaySupport::All => Ok(false),
-        OverlaySupport::Unsupported => {
-            plan.note(format!("{from} is not changed: this kernel refuses {} even without metacopy", storage.options));
+    let (from, options) = (storage.options.file.display().to_string(), &storage.options.value);
+    if !has_metacopy(options) {
+        return Ok(false);
+    }
+    match (storage.overlay, &storage.text) {
+        (OverlaySupport::All, _) => Ok(false),
+        (OverlaySupport::Unsupported, _) => {
+            plan.note(format!("{from} is not changed: this kernel refuses {options} even without metacopy"));
             Ok(false)
         }
-        OverlaySupport::Unknown => {
+        (OverlaySupport::Unknown, _) => {
             plan.note(format!(
                 "{from} has metacopy=on: whether this kernel supports it can only be tested by root on the running system"
             ));
             Ok(false)
         }
-        OverlaySupport::AllButMetacopy => {
-            let text = without_metacopy(&from, &storage.text)?;
-            let details = vec![format!("mountopt: {} without metacopy, which this kernel refuses", storage.options)];
+        (OverlaySupport::AllButMetacopy, None) => {
+            plan.note(format!(
+                "{} has metacopy=on, which this kernel refuses: with it CRI-O before 1.{IGNORES_METACOPY} cannot start \
+                 pods; edge-crio does not edit this file",
+                place(&storage.options)
+            ));
+            Ok(false)
+        }
+        (OverlaySupport::AllButMetacopy, Some(text)) => {
+            let text = without_metacopy(&from, text)?;
+            let details = vec![format!("mountopt: {options} without metacopy, which this kernel refuses")];
             let why = if from == STORAGE[0] {
-                "with metacopy CRI-O before 1.24 cannot start pods"
+                format!("with metacopy CRI-O before 1.{IGNORES_METACOPY} cannot start pods")
             } else {
-                "replaces the distribution's file, without metacopy"
+                "replaces the distribution's file, without metacopy".to_owned()
             };
-            write(plan, STORAGE[0], &storage.own, text, 0o644, why, details);
+            write(plan, STORAGE[0], &storage.own, text, 0o644, &why, details);
             Ok(true)
         }
     }

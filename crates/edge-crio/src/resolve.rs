@@ -141,9 +141,15 @@ fn alternative(sources: &Sources, query: &Query<'_>) -> String {
             sources.bundle.first
         );
     }
+    if let Some(first) = sources.bundle.first_release.get(query.arch.debian())
+        && first.parse().is_ok_and(|first: Version| query.version.minor < first.minor)
+    {
+        return format!("use {first} or newer");
+    }
     if sources.bundle.architectures.iter().any(|other| other == query.arch.debian()) {
         return format!(
-            "get the checksum of a release from a trusted source, and name both: --version 1.{}.N --sha256 HEX",
+            "get an archive and its checksum from a trusted source, and give both: \
+             edge-crio install --version 1.{}.N --archive FILE --sha256 HEX",
             query.version.minor
         );
     }
@@ -239,6 +245,12 @@ fn bundle(sources: &Sources, query: &Query<'_>) -> Result<Offer, Refusal> {
     if is_unreleased(sources, query) {
         return no(unreleased(sources, query));
     }
+    let first = sources.bundle.first_release.get(arch.debian()).and_then(|first| first.parse::<Version>().ok());
+    if let Some(first) =
+        first.filter(|first| version.minor < first.minor || (version.patch.is_some() && version < *first))
+    {
+        return no(format!("there are no bundles for {} before {first}", arch.debian()));
+    }
     let known = query.bundles.iter().find(|(other, of, _)| version.matches(*other) && of == arch.debian());
     let mut notes = Vec::new();
     let (exact, sum) = match known {
@@ -252,9 +264,8 @@ fn bundle(sources: &Sources, query: &Query<'_>) -> Result<Offer, Refusal> {
         }
         None => {
             return no(format!(
-                "no release of {} has a known checksum: name a release (1.{}.N) and its --sha256",
-                version.minor_text(),
-                version.minor
+                "no release of {} has a known checksum: give --archive and --sha256",
+                version.minor_text()
             ));
         }
     };

@@ -1,16 +1,21 @@
-//! The unit crio.service: its files, whether it is enabled, and the cgroup driver that it sets.
+//! The unit crio.service: its files, and whether it is enabled.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use edge_host::action::{Run, UndoOrder};
 use edge_host::{Error, Inverse, Node, Plan, Result, Root, State};
-use edge_systemd::{Link, Scope, Units, requested_links, systemctl};
+use edge_systemd::{Link, Scope, Settings, Units, requested_links, systemctl};
 
 /// The unit.
 pub const UNIT: &str = "crio.service";
-/// The option and the variable that set the cgroup driver; they take precedence over CRI-O's files.
-const DRIVER_OPTION: &str = "--cgroup-manager";
-const DRIVER_VARIABLE: &str = "CONTAINER_CGROUP_MANAGER";
+
+/// The unit of the package and of bundles, and what its \[Install\] section requests, for a dry run that does not have
+/// its file.
+pub const PACKAGED: &str = "/usr/lib/systemd/system/crio.service";
+/// See [`PACKAGED`].
+pub const BUNDLED: &str = "/usr/local/lib/systemd/system/crio.service";
+/// See [`PACKAGED`].
+pub const INSTALL: &str = "[Install]\nWantedBy=multi-user.target\nAlias=cri-o.service\n";
 
 /// The state of the unit's files.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -56,6 +61,21 @@ impl UnitFacts {
             is_enabled: !Units::read(root, Scope::NextBoot)?.links_to(&unit)?.is_empty(),
             has_systemd: edge_systemd::is_running(root)?,
         })
+    }
+
+    /// The state after `file` with this text is installed, for a dry run.
+    pub fn with_file(self, root: &Root, file: &Path, text: &str) -> Result<UnitFacts> {
+        if self.file.is_some() {
+            return Ok(self);
+        }
+        let mut settings = Settings::new(UNIT);
+        settings.add(file, text.as_bytes());
+        let mut links = Vec::new();
+        for path in requested_links(UNIT, &settings) {
+            let itself = root.find_link(&path)?;
+            links.push(Link { path, itself });
+        }
+        Ok(UnitFacts { file: Some(file.to_path_buf()), links, ..self })
     }
 }
 
@@ -116,47 +136,6 @@ pub fn state() -> Result<Running> {
     })
 }
 
-/// A cgroup driver that the unit sets, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DriverOption {
-    /// The driver.
-    pub value: String,
-    /// The file of the unit or of its environment.
-    pub file: PathBuf,
-    /// The line in it, from 1.
-    pub line: usize,
-}
-
-/// The cgroup driver that the unit sets, with an option of its command line or else with a variable.
-///
-/// Fails if a file of the unit cannot be read and no other one sets it.
-pub fn driver_option(root: &Root) -> Result<Option<DriverOption>> {
-    let units = Units::read(root, Scope::Now)?;
-    let settings = units.settings(&units.find(UNIT)?)?;
-    let environment = settings.whole_environment(root)?;
-    let mut found = environment
-        .iter()
-        .find(|one| one.name == DRIVER_VARIABLE && !one.value.is_empty())
-        .map(|one| DriverOption { value: one.value.clone(), file: one.file.clone(), line: one.line });
-    let words = settings.exec_start_words(&environment);
-    for (index, word) in words.iter().enumerate() {
-        let value = match word.text.strip_prefix(DRIVER_OPTION) {
-            Some("") => words.get(index + 1).map(|next| next.text.clone()),
-            Some(rest) => rest.strip_prefix('=').map(str::to_owned),
-            None => None,
-        };
-        if let Some(value) = value {
-            found = Some(DriverOption { value, file: word.file.clone(), line: word.line });
-        }
-    }
-    match (found, settings.unread().first()) {
-        (None, Some(path)) => {
-            Err(Error::failed(format!("cannot read {}", root.display(path).display())).hint("run it as root (sudo)"))
-        }
-        (found, _) => Ok(found),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -198,28 +177,5 @@ mod tests {
         let link = dir.path().join(SYSTEM).join("b.target.wants/crio.service");
         symlink("/usr/lib/systemd/system/crio.service", link).unwrap();
         assert!(is_enabled());
-    }
-
-    #[test]
-    fn driver_option_names_the_place_that_takes_precedence() {
-        let of = |files: &[(&str, &str)]| {
-            let dir = tempfile::tempdir().unwrap();
-            let unit = "[Service]\nEnvironmentFile=-/etc/default/crio\nExecStart=/usr/bin/crio $OPTIONS\n";
-            let root = root(&dir, &[&[("usr/lib/systemd/system/crio.service", unit)], files].concat());
-            driver_option(&root)
-                .unwrap()
-                .map(|option| format!("{} {}:{}", option.value, option.file.display(), option.line))
-        };
-        let dropin = "usr/local/lib/systemd/system/crio.service.d/x.conf";
-        let by_variable = (dropin, "[Service]\nEnvironment=\"CONTAINER_CGROUP_MANAGER=cgroupfs\"\n");
-        let place = format!("cgroupfs /{dropin}:2");
-        assert_eq!(of(&[]), None);
-        assert_eq!(of(&[by_variable]), Some(place.clone()));
-        let unused = ("etc/default/crio", "# --cgroup-manager=no\nOTHER=--cgroup-manager=no\n");
-        assert_eq!(of(&[by_variable, unused]), Some(place));
-        let by_option = ("etc/default/crio", "# x\nOPTIONS=--log-level debug --cgroup-manager systemd\n");
-        assert_eq!(of(&[by_variable, by_option]).as_deref(), Some("systemd /etc/default/crio:2"));
-        let by_command = (dropin, "[Service]\nExecStart=\nExecStart=/usr/bin/crio --cgroup-manager=x\n");
-        assert_eq!(of(&[by_command, by_option]), Some(format!("x /{dropin}:3")));
     }
 }

@@ -206,10 +206,7 @@ fn check_and_edge_crio_report_the_same_errors() {
         (r#"{"name": "n", "plugins": [{"ipam": {}}]}"#.to_owned(), "plugins[0] has no type"),
         (format!(r#"{{"name": "n", "plugins": [{plugin}, "portmap"]}}"#), "plugins[1] is not a JSON object"),
         (format!(r#"{{"name": "a/b", "plugins": [{plugin}]}}"#), "\"a/b\" is not a valid network name"),
-        (
-            format!(r#"{{"name": "n", "cniVersions": "1.0.0", "plugins": [{plugin}]}}"#),
-            "expected a list such as",
-        ),
+        (format!(r#"{{"name": "n", "cniVersions": "1.0.0", "plugins": [{plugin}]}}"#), "expected a list such as"),
         (plugin.replace("bridge", "vlan"), "a .conflist file must have a list of plugins"),
     ] {
         tree.write("etc/cni/net.d/10-pods.conflist", &text);
@@ -402,7 +399,10 @@ fn check_of_an_image_notes_what_a_daemon_will_make() {
         std::fs::copy(tree.at("opt/cni/bin/bridge"), tree.at(&format!("opt/cni/bin/{name}"))).unwrap();
     }
     for (plugin, want) in [
-        (r#"{"type": "flannel"}"#, "flannel needs /run/flannel/subnet.env of flanneld, which is only made on the running system"),
+        (
+            r#"{"type": "flannel"}"#,
+            "flannel needs /run/flannel/subnet.env of flanneld, which is only made on the running system",
+        ),
         (r#"{"type": "calico"}"#, "calico needs /var/lib/calico/nodename of calico-node, which does not exist"),
         (
             r#"{"type": "multus", "kubeconfig": "/etc/cni/net.d/multus.d/k"}"#,
@@ -425,5 +425,8 @@ fn check_warns_about_two_networks_with_one_subnet() {
     tree.write("etc/cni/net.d/87-podman.conflist", LIST.replace("\"pods\"", "\"podman\""));
     let want = "warning 87-podman.conflist : 10.85.0.0/29 of the network podman overlaps 10.85.0.0/29 of /etc/cni/net.d/10-pods.conflist: where both are used, pods get the same addresses";
     let found = findings(&tree, 0);
-    assert!(found.iter().any(|line| line.replace("/etc/cni/net.d/", "") == want.replace("/etc/cni/net.d/", "")), "{found:?}");
+    assert!(
+        found.iter().any(|line| line.replace("/etc/cni/net.d/", "") == want.replace("/etc/cni/net.d/", "")),
+        "{found:?}"
+    );
 }

@@ -45,7 +45,10 @@ fn check_reads_every_file_below_the_directory() {
         ("10-crio.conf~", "warning: CRI-O loads this file, too"),
         (".10-crio.conf.swp", "warning: CRI-O loads this file, too"),
         ("old/10-crio.conf", "warning: CRI-O loads this file, too"),
-        ("latin.conf", "error: is not UTF-8 text: CRI-O does not start, as it loads every file in this directory"),
+        (
+            "latin.conf",
+            "error: the file is not UTF-8 text: CRI-O does not start, as it loads every file in this directory",
+        ),
     ] {
         let found = about(&whole, &format!("{DIR}/{name}"));
         let (severity, text) = said.split_once(": ").unwrap();
@@ -139,7 +142,7 @@ fn check_reports_an_invalid_storage_conf() {
     let tree = tree(&[]);
     tree.write("etc/containers/storage.conf", "[storage\n");
     let found = about(&check(&tree).expect(3), "etc/containers/storage.conf");
-    assert_eq!(found, ["error: is not valid TOML: CRI-O does not start"]);
+    assert_eq!(found, ["error: the file is not valid TOML: CRI-O does not start"]);
 }
 
 #[test]

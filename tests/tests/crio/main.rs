@@ -8,5 +8,6 @@ mod download;
 mod judge;
 mod live;
 mod odd;
+mod references;
 mod resolve;
 mod stage;

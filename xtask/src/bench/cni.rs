@@ -56,7 +56,9 @@ pub(super) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
     );
     let root = path("root");
     make_dir(&dir.join("root"))?;
-    let install = format!("rm -rf {root}/*; mkdir {root}/etc {root}/usr; exec {edge_cni} --root {root} install --from-build {out}");
+    let install = format!(
+        "rm -rf {root}/*; mkdir {root}/etc {root}/usr; exec {edge_cni} --root {root} install --from-build {out}"
+    );
     let own = |script: &str| Program::shell("edge-cni", script);
     let one_by_one = Program::shell("go, one by one", &one_by_one);
     let by_default = Program::shell("go, default flags", &by_default).making(dir.join("default/bin"));

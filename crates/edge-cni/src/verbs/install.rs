@@ -39,9 +39,7 @@ pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
             set.shown(),
             set.arch
         ))
-        .hint(format!(
-            "build the plugins for it with edge-cni build --version v1.9.1 --arch {machine} --out DIR"
-        )));
+        .hint(format!("build the plugins for it with edge-cni build --version v1.9.1 --arch {machine} --out DIR")));
     }
     host.prepare_change()?;
     let mut before = Vec::new();

@@ -87,7 +87,9 @@ impl Network {
     pub fn ranges(&self) -> Vec<Range> {
         let host_local = self.plugins.iter().filter(|plugin| ipam_of(plugin) == Some(HOST_LOCAL));
         let ipams = host_local.filter_map(|plugin| plugin.get("ipam"));
-        ipams.flat_map(|ipam| range::listed(ipam).into_iter().filter_map(|(_, value)| Range::parse(value).ok())).collect()
+        ipams
+            .flat_map(|ipam| range::listed(ipam).into_iter().filter_map(|(_, value)| Range::parse(value).ok()))
+            .collect()
     }
 
     /// The directory of the network's leases.

@@ -114,7 +114,9 @@ fn version(object: &Map<String, Value>) -> Result<Option<Cni>> {
 fn not_a_version(setting: &str, text: &str) -> ConfigError {
     let nearest = Cni::nearest(text);
     let (text, all) = (format!("{text:?} is not a CNI version"), shown(&Cni::ALL));
-    ConfigError::of(&format!("{text}: the versions are {all}")).at(setting).hint(&format!("set the nearest, \"{nearest}\""))
+    ConfigError::of(&format!("{text}: the versions are {all}"))
+        .at(setting)
+        .hint(&format!("set the nearest, \"{nearest}\""))
 }
 
 /// The highest of `cniVersions` and `cniVersion` that libcni supports; newer ones are ignored.

@@ -53,7 +53,8 @@ fn is_completed_by(plugin: &Value) -> bool {
     let ipam = plugin.get("ipam");
     let subnet = ipam.and_then(|ipam| ipam.get("subnet")).and_then(Value::as_str);
     let listed = ipam.into_iter().flat_map(range::listed).filter_map(|(_, one)| one.get("subnet")?.as_str());
-    let is_calico = kind_of(plugin) == "calico" && subnet.into_iter().chain(listed).any(|text| POD_CIDR.contains(&text));
+    let is_calico =
+        kind_of(plugin) == "calico" && subnet.into_iter().chain(listed).any(|text| POD_CIDR.contains(&text));
     adds || is_calico || kind_of(plugin) == "flannel"
 }
 

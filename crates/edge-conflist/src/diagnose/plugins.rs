@@ -104,4 +104,3 @@ pub(super) fn diagnose_plugin(
         _ => None,
     }
 }
-

@@ -1,18 +1,20 @@
-//! CRI-O's effective configuration: the last file that sets a key takes precedence.
+//! CRI-O's effective configuration: the last file that sets a key takes precedence, and options of its unit over files.
 
 use std::path::{Path, PathBuf};
 
 use toml_edit::Document;
 
-use super::{ConfFile, DIR, line_of};
+use super::{ConfFile, Options, line_at, line_of};
 
-/// A value and the file that sets it.
+/// A value and the place that sets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting<T = String> {
     /// The value.
     pub value: T,
     /// The file that sets it.
     pub file: PathBuf,
+    /// The line in it, from 1.
+    pub line: usize,
 }
 
 /// The settings that edge-crio uses; `None` where no file sets them.
@@ -38,6 +40,7 @@ pub struct Effective {
     pub unparsable: Vec<(PathBuf, usize)>,
     /// Values that CRI-O does not start with.
     pub invalid: Vec<InvalidSetting>,
+    socket: Option<String>,
 }
 
 /// A value of a wrong type, or an empty one where CRI-O needs a value.
@@ -59,9 +62,31 @@ impl Effective {
         self.cgroup_manager.as_ref().map_or("systemd", |setting| setting.value.as_str())
     }
 
-    /// The CRI socket.
+    /// The CRI socket, where CRI-O creates it: it takes its setting for a path and knows no `unix://`, and a relative
+    /// path is below the directory that systemd starts it in.
     pub fn socket(&self) -> &str {
-        self.listen.as_ref().map(|setting| setting.value.as_str()).filter(|path| !path.is_empty()).unwrap_or(SOCKET)
+        self.socket.as_deref().unwrap_or(SOCKET)
+    }
+
+    /// The settings with the options of the unit, which take precedence.
+    #[must_use]
+    pub fn with_options(mut self, options: &Options) -> Effective {
+        for (key, setting) in [
+            ("crio.runtime.cgroup_manager", &mut self.cgroup_manager),
+            ("crio.runtime.conmon_cgroup", &mut self.conmon_cgroup),
+            ("crio.image.pause_image", &mut self.pause_image),
+            ("crio.api.listen", &mut self.listen),
+            ("crio.network.network_dir", &mut self.network_dir),
+            ("crio.network.cni_default_network", &mut self.default_network),
+        ] {
+            *setting = options.text(key).or(setting.take());
+        }
+        let conmon = options.text("crio.runtime.conmon").map(|setting| PathBuf::from(setting.value));
+        self.monitors.extend(conmon.filter(|path| path.is_absolute()));
+        self.plugin_dirs = options.list("crio.network.plugin_dirs").cloned().or(self.plugin_dirs);
+        self.invalid.retain(|one| one.is_of_wrong_type || options.list(&one.key).is_none());
+        self.socket = socket_of(self.listen.as_ref());
+        self
     }
 
     /// The directory of network configurations; a relative path is below the directory that systemd starts CRI-O in.
@@ -96,6 +121,15 @@ const SOCKET: &str = "/var/run/crio/crio.sock";
 const NETWORK_DIR: &str = "/etc/cni/net.d/";
 const PLUGIN_DIR: &str = "/opt/cni/bin/";
 const STARTED_IN: &str = "/";
+
+fn socket_of(listen: Option<&Setting>) -> Option<String> {
+    let path = listen.map(|setting| setting.value.as_str()).filter(|path| !path.is_empty())?;
+    match path.starts_with('/') {
+        true => Some(path.to_owned()),
+        // Without the empty parts of `unix:///run`.
+        false => Some(Path::new(STARTED_IN).join(path).components().collect::<PathBuf>().display().to_string()),
+    }
+}
 
 /// Whether a file sets this key.
 fn sets(document: &Document<&str>, key: &str) -> bool {
@@ -140,7 +174,8 @@ pub fn effective(files: &[ConfFile]) -> Effective {
                 Some(_) => {}
             }
             if let Some(value) = item.as_str() {
-                *into = Some(Setting { value: value.to_owned(), file: file.path.clone() });
+                let line = line_at(&file.text, item.span().map_or(0, |span| span.start));
+                *into = Some(Setting { value: value.to_owned(), file: file.path.clone(), line });
             }
         };
         text("runtime", "cgroup_manager", true, &mut all.cgroup_manager);
@@ -160,24 +195,27 @@ pub fn effective(files: &[ConfFile]) -> Effective {
                 }
                 Some(_) => {}
             }
-            all.plugin_dirs = dirs.map(|value| Setting { value, file: file.path.clone() }).or(all.plugin_dirs);
+            let line = line_at(&file.text, item.span().map_or(0, |span| span.start));
+            all.plugin_dirs = dirs.map(|value| Setting { value, file: file.path.clone(), line }).or(all.plugin_dirs);
         }
         // An empty value of an earlier file is overridden; a wrong type already fails when that file is loaded.
         all.invalid.retain(|before| before.is_of_wrong_type || !sets(&document, &before.key));
         all.invalid.append(&mut invalid);
     }
+    all.socket = socket_of(all.listen.as_ref());
     all
 }
 
 /// Whether CRI-O loads this file although its name suggests otherwise: a backup, a package manager's leftover, a file
-/// in a subdirectory.
-pub fn is_stray(path: &Path) -> bool {
-    let below = path.strip_prefix(DIR);
+/// in a subdirectory of `dir`.
+pub fn is_stray(path: &Path, dir: &Path) -> bool {
+    let below = path.strip_prefix(dir);
     below.is_ok_and(|below| below.components().count() > 1 || below.extension().is_none_or(|name| name != "conf"))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::DIR;
     use super::*;
 
     fn file(name: &str, text: &str) -> ConfFile {
@@ -205,7 +243,8 @@ mod tests {
         assert_eq!(text, "is \"system.slice\", but with the cgroupfs driver it must be pod");
         assert_eq!(effective(&files[..2]).invalid_conmon_cgroup(), None);
         assert_eq!(effective(&files[..1]).invalid_conmon_cgroup(), None);
-        assert!(is_stray(&files[2].path) && is_stray(&files[3].path) && !is_stray(&files[0].path));
+        let is_stray = |at: usize| is_stray(&files[at].path, Path::new(DIR));
+        assert!(is_stray(2) && is_stray(3) && !is_stray(0));
     }
 
     #[test]
@@ -238,5 +277,18 @@ mod tests {
         let (invalid, all) = of(&[empty, later]);
         assert!(invalid.is_empty(), "{invalid:?}");
         assert_eq!((all.network_dir(), all.plugin_dirs().len()), (PathBuf::from("/net.d"), 1));
+    }
+
+    #[test]
+    fn socket_is_where_crio_creates_it() {
+        for (listen, want) in [
+            ("/run/a.sock", "/run/a.sock"),
+            ("unix:///var/run/crio/crio.sock", "/unix:/var/run/crio/crio.sock"),
+            ("crio.sock", "/crio.sock"),
+        ] {
+            let all = effective(&[file("10.conf", &format!("# x\n[crio.api]\nlisten = {listen:?}\n"))]);
+            assert_eq!(all.socket(), want);
+            assert_eq!(all.listen.unwrap().line, 3);
+        }
     }
 }

@@ -1,10 +1,39 @@
-//! Finds the files that CRI-O loads: its main file, then every file below its directory, sorted by name.
+//! Finds the files that CRI-O loads: its main file, then every file below its directory, sorted by name. Options of its
+//! unit can name others.
 
 use std::path::{Path, PathBuf};
 
 use edge_host::{FileSnapshot, Host, Result, State};
 
-use super::{ConfFile, DIR, MAIN};
+use super::{ConfFile, Effective, Merged, Options, effective};
+
+/// CRI-O's configuration as it is in use.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Current {
+    /// The files that CRI-O loads, in its order.
+    pub files: Vec<ConfFile>,
+    /// The options of its unit.
+    pub options: Options,
+    /// The settings that edge-crio works with.
+    pub effective: Effective,
+    /// All settings.
+    pub merged: Merged,
+}
+
+impl Current {
+    /// Reads it from the host.
+    pub fn read(host: &Host) -> Result<Current> {
+        let options = Options::read(&host.root);
+        Ok(Current::of(read(host, &options)?, options))
+    }
+
+    /// From files in CRI-O's order.
+    pub fn of(files: Vec<ConfFile>, options: Options) -> Current {
+        let effective = effective(&files).with_options(&options);
+        let merged = Merged::of(&files, &options);
+        Current { files, options, effective, merged }
+    }
+}
 
 /// A path that CRI-O loads.
 struct Loaded {
@@ -13,8 +42,8 @@ struct Loaded {
 }
 
 /// Reads the files that CRI-O loads, in its order. Leaves out what it cannot load, see [`unloadable`].
-pub fn read(host: &Host) -> Result<Vec<ConfFile>> {
-    let files = all(host)?.into_iter().filter(|one| matches!(one.found.state, State::File { .. }));
+pub fn read(host: &Host, options: &Options) -> Result<Vec<ConfFile>> {
+    let files = all(host, options)?.into_iter().filter(|one| matches!(one.found.state, State::File { .. }));
     Ok(files
         .map(|one| ConfFile { text: String::from_utf8_lossy(&one.found.bytes).into_owned(), path: one.path })
         .collect())
@@ -23,9 +52,9 @@ pub fn read(host: &Host) -> Result<Vec<ConfFile>> {
 /// The paths that CRI-O tries to load and cannot, with the problem: it does not start then.
 ///
 /// CRI-O follows a link to a file, and fails on a link to a directory, which it reads as a file.
-pub fn unloadable(host: &Host) -> Result<Vec<(PathBuf, String)>> {
+pub fn unloadable(host: &Host, options: &Options) -> Result<Vec<(PathBuf, String)>> {
     let mut problems = Vec::new();
-    for Loaded { path, found } in all(host)? {
+    for Loaded { path, found } in all(host, options)? {
         let problem = match &found.state {
             State::File { .. } if std::str::from_utf8(&found.bytes).is_err() => "is not UTF-8 text".to_owned(),
             State::File { .. } => continue,
@@ -38,14 +67,18 @@ pub fn unloadable(host: &Host) -> Result<Vec<(PathBuf, String)>> {
     Ok(problems)
 }
 
-fn all(host: &Host) -> Result<Vec<Loaded>> {
+fn all(host: &Host, options: &Options) -> Result<Vec<Loaded>> {
     let mut loaded = Vec::new();
-    let main = host.root.find(Path::new(MAIN))?;
-    if main.exists() {
-        loaded.push(Loaded { path: MAIN.into(), found: main });
+    if let Some(path) = options.main_file() {
+        let found = host.root.find(&path)?;
+        if found.exists() {
+            loaded.push(Loaded { path, found });
+        }
     }
-    if host.root.find(Path::new(DIR))?.exists() {
-        walk(host, Path::new(DIR), &mut loaded)?;
+    if let Some(dir) = options.dropin_dir()
+        && host.root.find(&dir)?.exists()
+    {
+        walk(host, &dir, &mut loaded)?;
     }
     Ok(loaded)
 }

@@ -1,9 +1,12 @@
-//! Finds and removes `metacopy=on` in the mount options of containers-storage, which some kernels refuse.
+//! The mount options of containers-storage: which ones are in use and where they are set, and removal of `metacopy=on`,
+//! which some kernels refuse.
+
+use std::path::Path;
 
 use edge_host::Result;
 use toml_edit::{Document, DocumentMut, Item, TableLike, Value};
 
-use super::{line_of, not_toml};
+use super::{Current, Setting, line_at, line_of, not_toml};
 
 const OPTION: &str = "metacopy";
 
@@ -14,6 +17,46 @@ pub struct Metacopy {
     pub options: String,
 }
 
+/// Mount flags, which every file system supports.
+const FLAGS: [&str; 20] = [
+    "defaults",
+    "ro",
+    "rw",
+    "dev",
+    "nodev",
+    "suid",
+    "nosuid",
+    "exec",
+    "noexec",
+    "atime",
+    "noatime",
+    "diratime",
+    "nodiratime",
+    "relatime",
+    "norelatime",
+    "strictatime",
+    "nostrictatime",
+    "sync",
+    "async",
+    "lazytime",
+];
+/// Options of overlay, by name and possible values (Linux `fs/overlayfs/params.c`); without values they stand alone.
+const OVERLAY: [(&str, &[&str]); 9] = [
+    (OPTION, &["on", "off"]),
+    ("redirect_dir", &["on", "off", "follow", "nofollow"]),
+    ("index", &["on", "off"]),
+    ("uuid", &["on", "off", "null", "auto"]),
+    ("nfs_export", &["on", "off"]),
+    ("xino", &["on", "off", "auto"]),
+    ("verity", &["on", "off", "require"]),
+    ("userxattr", &[]),
+    ("volatile", &[]),
+];
+/// Options of SELinux.
+const CONTEXT: &str = "context=";
+/// What the key of a storage option can begin with.
+const PREFIXES: [&str; 3] = ["overlay.", "overlay2.", "."];
+
 /// The tables that can contain `mountopt`, the one that takes precedence first.
 const TABLES: [&[&str]; 2] = [&["storage", "options", "overlay"], &["storage", "options"]];
 
@@ -22,15 +65,64 @@ const TABLES: [&[&str]; 2] = [&["storage", "options", "overlay"], &["storage", "
 /// The driver's own options replace the general ones unless they are empty, and are not merged with them (measured with
 /// containers-storage 1.37, 1.38 and 1.43).
 pub fn metacopy_of(text: &str) -> Option<Metacopy> {
+    let (options, _) = in_storage_conf(text)?;
+    has_metacopy(&options).then_some(Metacopy { options })
+}
+
+/// The mount options of a storage.conf, and their line.
+fn in_storage_conf(text: &str) -> Option<(String, usize)> {
     let document = Document::parse(text).ok()?;
-    let options = TABLES.iter().find_map(|path| {
+    TABLES.iter().find_map(|path| {
         let mut item: &Item = document.as_item();
         for key in *path {
             item = item.get(key)?;
         }
-        item.get("mountopt")?.as_str().filter(|options| !options.is_empty())
-    })?;
-    has_metacopy(options).then(|| Metacopy { options: options.to_owned() })
+        let item = item.get("mountopt")?;
+        let options = item.as_str().filter(|options| !options.is_empty())?;
+        Some((options.to_owned(), line_at(text, item.span().map_or(0, |span| span.start))))
+    })
+}
+
+/// The mount options that CRI-O uses, and where they are set: CRI-O appends its own storage_option to those of
+/// storage.conf, and the last one is used. `--storage-opt` replaces all of them (cri-o `pkg/config/config.go`,
+/// UpdateFromDropInFile). None without mount options, or with another driver than overlay.
+pub fn mount_options(storage_conf: Option<(&Path, &str)>, current: &Current) -> Option<Setting> {
+    let driver = current.merged.text("crio.storage_driver").map(|setting| setting.value);
+    let driver = driver.or_else(|| {
+        let document = Document::parse(storage_conf?.1).ok()?;
+        Some(document.get("storage")?.get("driver")?.as_str()?.to_owned())
+    });
+    if driver.is_some_and(|driver| !driver.is_empty() && !driver.starts_with("overlay")) {
+        return None;
+    }
+    let of_file = storage_conf.filter(|_| current.options.list("crio.storage_option").is_none());
+    let of_file = of_file.and_then(|(file, text)| {
+        let (value, line) = in_storage_conf(text)?;
+        Some(Setting { value, file: file.to_path_buf(), line })
+    });
+    let own = current.merged.storage_options.iter().rev().find_map(|one| {
+        let (key, value) = one.value.split_once('=')?;
+        let key = key.trim().to_ascii_lowercase();
+        let key = PREFIXES.iter().fold(key.as_str(), |key, prefix| key.strip_prefix(prefix).unwrap_or(key));
+        (key == "mountopt").then(|| Setting { value: value.trim().to_owned(), ..one.clone() })
+    });
+    own.or(of_file).filter(|setting| !setting.value.is_empty())
+}
+
+/// The mount options without flags that every file system supports.
+pub fn without_flags(options: &str) -> String {
+    let words = options.split(',').map(str::trim).filter(|word| !word.is_empty() && !FLAGS.contains(word));
+    words.collect::<Vec<_>>().join(",")
+}
+
+/// The first mount option that neither overlay nor the kernel has.
+pub fn unknown_option(options: &str) -> Option<&str> {
+    let is_known = |word: &str| {
+        let (name, value) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
+        let row = OVERLAY.iter().find(|row| row.0 == name);
+        word.contains(CONTEXT) || row.is_some_and(|row| value.map_or(row.1.is_empty(), |value| row.1.contains(&value)))
+    };
+    options.split(',').map(str::trim).find(|word| !word.is_empty() && !FLAGS.contains(word) && !is_known(word))
 }
 
 /// The line that is not valid TOML, if there is one: CRI-O does not start with such a storage.conf.
@@ -43,7 +135,8 @@ pub fn rest_of(options: &str) -> String {
     options.split(',').map(str::trim).filter(|option| !has_metacopy(option)).collect::<Vec<_>>().join(",")
 }
 
-fn has_metacopy(options: &str) -> bool {
+/// Whether metacopy is among the mount options.
+pub fn has_metacopy(options: &str) -> bool {
     options
         .split(',')
         .any(|option| option.trim().strip_prefix(OPTION).is_some_and(|rest| rest.is_empty() || rest.trim() == "=on"))
@@ -86,6 +179,35 @@ mod tests {
         assert_eq!(metacopy_of(both).unwrap().options, "nodev,metacopy=on");
         let overlay = "[storage.options.overlay]\nmountopt='metacopy=on'\n";
         assert_eq!(without_metacopy("x", overlay).unwrap(), "[storage.options.overlay]\nmountopt=\"\"\n");
+    }
+
+    #[test]
+    fn mount_options_are_those_of_the_last_place() {
+        let of = |storage: &str, crio: &str| {
+            let files = [crate::config::ConfFile { path: "/c".into(), text: crio.to_owned() }];
+            let merged = crate::config::Merged::of(&files, &crate::config::Options::default());
+            let current = Current { merged, ..Current::default() };
+            mount_options(Some((Path::new("/s"), storage)), &current)
+                .map(|one| format!("{} {}:{}", one.value, one.file.display(), one.line))
+        };
+        assert_eq!(of(KUBIC, "").as_deref(), Some("nodev,metacopy=on /s:6"));
+        let own = "[crio]\nstorage_option = [\n  'overlay.mountopt=nodev',\n  'overlay.skip_mount_home=true']\n";
+        assert_eq!(of(KUBIC, own).as_deref(), Some("nodev /c:2"));
+        assert_eq!(of("", "[crio]\nstorage_option = ['.mountopt=x']").as_deref(), Some("x /c:2"));
+        assert_eq!(of(KUBIC, "[crio]\nstorage_driver = 'vfs'"), None);
+        assert_eq!(of("[storage]\ndriver='btrfs'\n[storage.options]\nmountopt='x'", ""), None);
+    }
+
+    #[test]
+    fn unknown_option_names_what_overlay_does_not_have() {
+        for good in ["", "nodev,metacopy=on", "volatile, xino=auto", "nodev,context=\"a:b\"", "redirect_dir=nofollow"] {
+            assert_eq!(unknown_option(good), None, "{good}");
+        }
+        for (bad, word) in [("nodev,metcopy=on", "metcopy=on"), ("metacopy=yes", "metacopy=yes"), ("size=1", "size=1")]
+        {
+            assert_eq!(unknown_option(bad), Some(word));
+        }
+        assert_eq!(without_flags("nodev, metacopy=on,sync"), "metacopy=on");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use edge_fetch::Proxy;
 
 use super::*;
-use crate::config::{ConfFile, Keys};
+use crate::config::{ConfFile, Current, Keys, Options};
 
 fn absent() -> FileSnapshot {
     FileSnapshot { state: State::Absent, bytes: Vec::new() }
@@ -16,14 +16,13 @@ fn file(text: &str) -> FileSnapshot {
 
 fn facts() -> Facts {
     Facts {
-        config: Vec::new(),
+        config: Current::default(),
         own: absent(),
         registries: absent(),
         registries_main: String::new(),
         proxy: absent(),
         storage: None,
         unit: crate::unit::UnitFacts::default(),
-        unit_driver: Ok(None),
     }
 }
 
@@ -57,7 +56,7 @@ fn configure_notes_a_later_file_that_takes_precedence() {
         path: "/etc/crio/crio.conf.d/99-mine".into(),
         text: "[crio.runtime]\ncgroup_manager = \"systemd\"\nconmon_cgroup = \"system.slice\"\n".to_owned(),
     };
-    let facts = Facts { config: vec![later], ..facts() };
+    let facts = Facts { config: Current::of(vec![later], Options::default()), ..facts() };
     let (lines, effect) = shown(&facts, &driver(Driver::Cgroupfs));
     assert_eq!(
         lines,
@@ -73,26 +72,37 @@ fn configure_notes_a_later_file_that_takes_precedence() {
 }
 
 #[test]
-fn configure_notes_a_unit_that_overrides_the_driver() {
-    let option = DriverOption { value: "cgroupfs".to_owned(), file: "/etc/default/crio".into(), line: 2 };
-    let facts = Facts { unit_driver: Ok(Some(option)), ..facts() };
-    let note = "note: the cgroup driver will still be cgroupfs: /etc/default/crio:2 sets it for crio.service and takes precedence";
-    assert_eq!(shown(&facts, &driver(Driver::Systemd)).0.last().map(String::as_str), Some(note));
+fn configure_notes_a_unit_that_overrides_settings() {
+    let with = |unit: &str| Facts { config: Current::of(Vec::new(), Options::of_unit(unit)), ..facts() };
+    let notes = |facts: &Facts, request: &Request| {
+        let lines = shown(facts, request).0.into_iter().filter(|line| line.starts_with("note: "));
+        lines.collect::<Vec<_>>()
+    };
+    let facts = with("[Service]\nEnvironment=CONTAINER_CGROUP_MANAGER=cgroupfs\nExecStart=/crio --pause-image a/b\n");
+    let note = "note: cgroup_manager will still be cgroupfs: /u:2 sets it for crio.service and takes precedence";
+    assert_eq!(notes(&facts, &driver(Driver::Systemd)), [note]);
     for request in [driver(Driver::Cgroupfs), Request::default()] {
-        assert!(!shown(&facts, &request).0.iter().any(|line| line.starts_with("note: ")), "{request:?}");
+        assert_eq!(notes(&facts, &request), [""; 0], "{request:?}");
     }
-    let unread = Facts { unit_driver: Err(Error::failed("cannot read /x.conf")), ..facts };
-    let (lines, _) = shown(&unread, &driver(Driver::Systemd));
-    assert!(lines.last().unwrap().starts_with("note: cannot read /x.conf: cannot determine whether"), "{lines:?}");
+    let pause = Request { keys: Keys { pause_image: Some("c/d".to_owned()), ..Keys::default() }, ..Request::default() };
+    assert_eq!(
+        notes(&facts, &pause),
+        ["note: pause_image will still be a/b: /u:3 sets it for crio.service and takes precedence"]
+    );
+    let elsewhere = notes(&with("[Service]\nExecStart=/crio -d /srv/crio\n"), &driver(Driver::Systemd));
+    assert!(elsewhere[0].ends_with("names another directory with --config-dir: /u:2"), "{elsewhere:?}");
+    let mut unread = self::facts();
+    unread.config.options.problem = Some("cannot read /x.conf".to_owned());
+    let lines = notes(&unread, &driver(Driver::Systemd));
+    assert!(lines[0].starts_with("note: cannot read /x.conf: cannot determine whether"), "{lines:?}");
 }
 
 #[test]
 fn configure_removes_metacopy_only_if_the_kernel_refuses_it() {
     let text = "[storage.options]\nmountopt = \"nodev,metacopy=on\"\n";
     let storage = |from: &str, overlay| Storage {
-        from: from.into(),
-        text: text.to_owned(),
-        options: "nodev,metacopy=on".to_owned(),
+        options: Setting { value: "nodev,metacopy=on".to_owned(), file: from.into(), line: 2 },
+        text: Some(text.to_owned()),
         own: if from == STORAGE[0] { file(text) } else { absent() },
         overlay,
     };
@@ -109,6 +119,12 @@ fn configure_removes_metacopy_only_if_the_kernel_refuses_it() {
     for from in STORAGE {
         assert_eq!(lines(from, OverlaySupport::AllButMetacopy)[0], "write /etc/containers/storage.conf", "{from}");
     }
+    let of_crio = Storage { text: None, ..storage("/etc/crio/crio.conf", OverlaySupport::AllButMetacopy) };
+    let (lines, _) = shown(&Facts { storage: Some(of_crio), ..facts() }, &Request::default());
+    assert!(
+        lines[0].starts_with("note: /etc/crio/crio.conf:2 has metacopy=on, which this kernel refuses"),
+        "{lines:?}"
+    );
 }
 
 #[test]

@@ -12,16 +12,18 @@ use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 
 use crate::bundle::{EXECUTABLE, MANIFEST, Manifest};
-use crate::config::{self, Effective};
+use crate::config::{self, Current, Effective};
 use crate::cri::{self, Answer};
 use crate::diagnose::{
-    self, Finding, OtherServices, Severity, configuration, docker_driver, kubelet_driver, running, services, unloadable,
+    self, Finding, OtherServices, Severity, configuration, docker_driver, kubelet_driver, references, running,
+    services, unloadable,
 };
 use crate::facts::{self, socket_path};
-use crate::unit::{self, DriverOption, UNIT, UnitFacts};
+use crate::references::References;
+use crate::unit::{self, UNIT, UnitFacts};
 use crate::verbs::startup;
 use crate::version::Version;
-use crate::{apt, cni};
+use crate::{apt, cni, log};
 
 const KUBELET: &str = "/var/lib/kubelet/config.yaml";
 const DOCKER: &str = "/etc/docker/daemon.json";
@@ -39,19 +41,24 @@ const ASK_WITHIN: Duration = Duration::from_secs(5);
 const CRIO: &str = "cri-o";
 
 pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
-    let files = config::read(host)?;
-    let config = config::effective(&files);
+    let current = Current::read(host)?;
+    let config = current.effective.clone();
     let mut findings = installed(host)?;
-    findings.extend(unloadable(&config::unloadable(host)?));
+    findings.extend(options(host, &current)?);
+    findings.extend(unloadable(&config::unloadable(host, &current.options)?));
     let socket = socket_path(config.socket());
     let answer = host.root.is_live().then(|| cri::ask(Path::new(socket), ASK_WITHIN));
-    let installed = release(host)?;
+    let installed = installed_release(host)?;
     let runs = answer.iter().flatten().filter(|answer| answer.name == CRIO).find_map(startup::version_of);
     findings.extend(running(installed, runs));
     // Of a CRI-O that was not installed by edge-crio or apt only the running release is known.
     let release = installed.or(runs);
-    findings.extend(configuration(&files, release));
-    findings.extend(storage(host, release)?);
+    findings.extend(configuration(&current, release));
+    // Without CRI-O all of them are missing.
+    if UnitFacts::read(&host.root)?.file.is_some() {
+        findings.extend(references(&References::read(host, &current)?, release)?);
+    }
+    findings.extend(storage(host, &current, release)?);
     let mut actual = None;
     if let Some(answer) = answer {
         let answer = live(host, answer, &config, &mut findings)?;
@@ -59,26 +66,44 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
     } else {
         findings.extend(no_network(host, Severity::Warning)?);
     }
-    let driver = effective_driver(host, actual, config.driver(), &mut findings);
+    let driver = effective_driver(actual, &current, &mut findings);
     let others = other_services(host, &mut findings)?;
     findings.extend(services(&driver, socket, &others));
     Ok(host.report.findings(&findings))
 }
 
-/// The cgroup driver in use, with a finding if it is not the one in CRI-O's files: an option takes precedence over them.
-fn effective_driver(host: &Host, actual: Option<String>, configured: &str, findings: &mut Vec<Finding>) -> String {
-    let option = unit::driver_option(&host.root).unwrap_or_else(|error| {
-        let text = format!("{error}: cannot determine whether the unit sets the cgroup driver");
+/// Problems of the unit's options that decide which files CRI-O reads.
+fn options(host: &Host, current: &Current) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    if let Some(problem) = &current.options.problem {
+        let text = format!("{problem}: cannot determine whether the unit sets options that override CRI-O's files");
         findings.push(Finding::warning(UNIT, text).hint("run it as root: sudo edge-crio check"));
-        None
-    });
-    let driver = actual.or_else(|| Some(option.as_ref()?.value.clone())).unwrap_or_else(|| configured.to_owned());
+    }
+    let (option, file) = (current.options.main_option(), current.options.main_file());
+    if let Some((option, file)) = option.zip(file).filter(|(_, file)| *file != Path::new(config::MAIN))
+        && !host.root.find_link(&file)?.exists()
+    {
+        let text = format!("--config names {}, which does not exist: CRI-O does not start", file.display());
+        findings.push(Finding::error(&option.file, text).on_line(Some(option.line)));
+    }
+    Ok(findings)
+}
+
+/// The cgroup driver in use, with a finding if it is not the one in CRI-O's files: an option takes precedence over them.
+fn effective_driver(actual: Option<String>, current: &Current, findings: &mut Vec<Finding>) -> String {
+    let in_files = config::effective(&current.files);
+    let (configured, in_use) = (in_files.driver(), current.effective.driver());
+    let driver = actual.unwrap_or_else(|| in_use.to_owned());
+    let option = current.options.text("crio.runtime.cgroup_manager");
     match option.filter(|option| option.value == driver) {
         _ if driver == configured => {}
-        Some(DriverOption { file, line, .. }) => {
+        Some(option) => {
             let text = format!("the cgroup driver {driver} that is set here overrides {configured} in CRI-O's files");
-            findings
-                .push(Finding::warning(file, text).on_line(Some(line)).hint("set the cgroup driver in one place only"));
+            findings.push(
+                Finding::warning(option.file, text)
+                    .on_line(Some(option.line))
+                    .hint("set the cgroup driver in one place only"),
+            );
         }
         None => {
             let text = format!(
@@ -160,16 +185,16 @@ fn installed(host: &mut Host) -> Result<Vec<Finding>> {
     Ok(findings)
 }
 
-fn storage(host: &Host, release: Option<Version>) -> Result<Vec<Finding>> {
-    if let Some((path, line)) = facts::invalid_storage(host)? {
-        let finding = Finding::error(path, "is not valid TOML: CRI-O does not start").on_line(Some(line));
+fn storage(host: &Host, current: &Current, release: Option<Version>) -> Result<Vec<Finding>> {
+    if let Some((path, line)) = facts::invalid_storage(host, current)? {
+        let finding = Finding::error(path, "the file is not valid TOML: CRI-O does not start").on_line(Some(line));
         return Ok(vec![finding.hint("repair it, or remove it to use the defaults")]);
     }
-    Ok(facts::storage(host)?.and_then(|storage| diagnose::storage(&storage, release)).into_iter().collect())
+    Ok(facts::storage(host, current)?.and_then(|storage| diagnose::storage(&storage, release)).into_iter().collect())
 }
 
 /// The installed release, if it is known.
-fn release(host: &Host) -> Result<Option<Version>> {
+pub(crate) fn installed_release(host: &Host) -> Result<Option<Version>> {
     if let Some(manifest) = Manifest::read(host)? {
         return Ok(manifest.version.parse().ok());
     }
@@ -199,7 +224,20 @@ fn live(
         }
         Err(error) => {
             let state = match UnitFacts::read(&host.root)?.has_systemd {
-                true => format!("the unit is {}", unit::state()?.active),
+                true => {
+                    let active = unit::state()?.active;
+                    // A unit that was stopped may have an old one.
+                    if ["failed", "activating"].contains(&active.as_str())
+                        && let Ok(Some(fatal)) = log::last_fatal()
+                    {
+                        let text = format!("CRI-O does not start, it reports: {fatal}");
+                        findings.push(
+                            Finding::error(UNIT, text)
+                                .hint(format!("correct that, then start it: systemctl restart {UNIT}")),
+                        );
+                    }
+                    format!("the unit is {active}")
+                }
                 false => "systemd is not running".to_owned(),
             };
             findings.push(

@@ -1,6 +1,6 @@
 //! `edge-crio install`: installs, configures and starts CRI-O.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use edge_fetch::Proxy;
@@ -12,8 +12,9 @@ use serde_json::json;
 use crate::bundle::{self, MANIFEST, Manifest};
 use crate::catalog::{self, Compatibility};
 use crate::cli::InstallArgs;
-use crate::config::{Driver, Effective};
-use crate::facts::{Facts, answer, socket_path};
+use crate::config::{Current, Driver, Effective};
+use crate::containers::{DRAIN, Running};
+use crate::facts::{Facts, answer};
 use crate::plan::configure;
 use crate::request::Request;
 use crate::resolve::Kind;
@@ -21,16 +22,18 @@ use crate::system::System;
 use crate::verbs::source::{Archive, Selected, is_installed, select, staged};
 use crate::verbs::startup::{self, Start};
 use crate::version::Version;
-use crate::{apt, cri, unit};
-
-const ASK_WITHIN: Duration = Duration::from_secs(5);
+use crate::wipe::{Wipe, WipeFacts};
+use crate::{apt, unit};
 
 pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
     let request = Request::of(args)?;
-    if let Some(kubeedge) = args.kubeedge_version
-        && let Compatibility::Incompatible { reason, hint } = catalog::compatibility(args.version, kubeedge)?
-    {
-        return Err(Error::refused(format!("cannot install CRI-O {}: {reason}", args.version)).hint(hint));
+    if let Some(kubeedge) = args.kubeedge_version {
+        if let Compatibility::Incompatible { reason, hint } = catalog::compatibility(args.version, kubeedge.minor)? {
+            return Err(Error::refused(format!("cannot install CRI-O {}: {reason}", args.version)).hint(hint));
+        }
+        if let Some(problem) = catalog::keadm_problem(args.version, kubeedge)? {
+            host.report.warning(&problem);
+        }
     }
     let system = System::read(host)?;
     let manifest = Manifest::read(host)?;
@@ -45,19 +48,28 @@ pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
         Selected::Apt(_) => package.is_none(),
         Selected::Bundle(archive) => !is_installed(host, manifest.as_ref(), archive)?,
     };
+    let next = match &selected {
+        Selected::Apt(_) => args.version,
+        Selected::Bundle(archive) => archive.version,
+    };
+    let now = match &manifest {
+        Some(manifest) => manifest.version.parse().ok(),
+        None => package.as_deref().and_then(apt::release_of),
+    };
+    let wipe = check_wipe(host, &Current::read(host)?, next, now, args.yes)?;
     // Configuration errors are reported before anything is installed.
     if is_new || request.keys.driver.is_some() {
         let facts = Facts::read(host)?;
         configure(&facts, &request, &mut Plan::new())?;
-        check_driver_change(host, &crate::config::effective(&facts.config), request.keys.driver)?;
+        check_driver_change(host, &facts.config.effective, request.keys.driver)?;
     }
-    let waits = match &selected {
+    let (waits, unit_file) = match &selected {
         Selected::Apt(offer) => {
             if manifest.is_some() {
                 return Err(Error::refused("cannot install the package: CRI-O is installed from a bundle")
                     .hint("keep using bundles with --source bundle, or remove it first: edge-crio remove"));
             }
-            apt::install(host, args, offer.as_ref())?
+            (apt::install(host, args, offer.as_ref())?, standard(unit::PACKAGED))
         }
         Selected::Bundle(archive) => {
             if let Some(package) = package {
@@ -71,7 +83,8 @@ pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
         }
     };
     let version = installed_version(host, &selected, args)?;
-    let (outcome, facts, start) = configure_and_start(host, &request, version, waits)?;
+    let coming = Coming { waits, unit_file, wipe };
+    let (outcome, facts, start) = configure_and_start(host, &request, version, coming)?;
     if host.mode == Mode::DryRun {
         return Ok(end_dry_run(host, outcome, waits));
     }
@@ -97,6 +110,23 @@ pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
     Ok(outcome)
 }
 
+/// What an install brings, of which a dry run sees nothing on the host.
+struct Coming {
+    /// A dry run could not determine all changes.
+    waits: bool,
+    /// The file of the unit and its text.
+    unit_file: UnitFile,
+    /// What to say about containers that are removed.
+    wipe: Option<String>,
+}
+
+type UnitFile = (PathBuf, String);
+
+/// The unit of upstream's package or bundle.
+fn standard(path: &str) -> UnitFile {
+    (PathBuf::from(path), unit::INSTALL.to_owned())
+}
+
 /// The installed release.
 fn installed_version(host: &Host, selected: &Selected, args: &InstallArgs) -> Result<Version> {
     Ok(match selected {
@@ -109,25 +139,30 @@ fn installed_version(host: &Host, selected: &Selected, args: &InstallArgs) -> Re
     })
 }
 
-/// Installs a bundle. Returns whether a dry run could not determine all changes.
+/// Installs a bundle. Returns whether a dry run could not determine all changes, and the unit.
 fn from_bundle(
     host: &mut Host,
     archive: &Archive,
     manifest: Option<&Manifest>,
     system: &System,
     proxy: Option<&Proxy>,
-) -> Result<bool> {
+) -> Result<(bool, UnitFile)> {
+    let mut unit_file = standard(unit::BUNDLED);
     if is_installed(host, manifest, archive)? {
-        return Ok(false);
+        return Ok((false, unit_file));
     }
     let arch = system.arch()?;
-    let Some((staged, stage)) = staged(host, archive, arch, proxy)? else { return Ok(true) };
+    let Some((staged, stage)) = staged(host, archive, arch, proxy)? else { return Ok((true, unit_file)) };
     let release = archive.version.to_string();
     let stage = stage.as_deref();
     let cni = edge_conflist::record::read(host)?;
-    let ready = || -> Result<(Plan, Vec<bundle::Row>)> {
+    let mut ready = || -> Result<(Plan, Vec<bundle::Row>)> {
         let placed = bundle::assign_paths(&staged, &format!("the archive of CRI-O {release}"), system.has_sysconfig)?;
         check_architecture(host, stage, system)?;
+        if let Some(placed) = placed.iter().find(|placed| placed.kind == bundle::Kind::Unit) {
+            let text = placed.text.as_ref().or_else(|| staged.texts.get(&placed.inner));
+            unit_file = (placed.path.clone(), text.cloned().unwrap_or_default());
+        }
         let mut plan = Plan::new();
         let targets = bundle::read_targets(host, placed, stage)?;
         let rows = bundle::plan_install(&mut plan, targets, manifest, &cni, &release)?;
@@ -152,7 +187,7 @@ fn from_bundle(
         files: rows,
         next: Vec::new(),
     };
-    if !plan.is_empty() && host.mode == Mode::Apply {
+    if !plan.is_empty() {
         let mut first = Plan::new();
         record(host, &Manifest::before(&new, manifest), &mut first, "list of files to install, for removal")?;
         apply_part(host, first)?;
@@ -163,7 +198,7 @@ fn from_bundle(
         unit::reload(&mut plan);
     }
     apply_part(host, plan)?;
-    Ok(false)
+    Ok((false, unit_file))
 }
 
 /// Plans to write a manifest, if it differs.
@@ -198,12 +233,19 @@ fn configure_and_start(
     host: &mut Host,
     request: &Request,
     version: Version,
-    waits: bool,
+    coming: Coming,
 ) -> Result<(Outcome, Facts, Start)> {
-    let facts = Facts::read(host)?;
-    let config = crate::config::effective(&facts.config);
+    let Coming { waits, unit_file: (unit_file, unit_text), wipe } = coming;
+    let mut facts = Facts::read(host)?;
+    if host.mode == Mode::DryRun {
+        facts.unit = facts.unit.with_file(&host.root, &unit_file, &unit_text)?;
+    }
+    let config = facts.config.effective.clone();
     check_driver_change(host, &config, request.keys.driver)?;
     let mut plan = Plan::new();
+    if let Some(wipe) = wipe {
+        plan.note(wipe);
+    }
     let mut start = Start::Any;
     let effect = configure(&facts, request, &mut plan)?;
     unit::enable(&facts.unit, &mut plan)?;
@@ -247,29 +289,41 @@ fn configure_and_start(
 /// Refuses to change the driver while containers run: those of one driver cannot be stopped under the other.
 fn check_driver_change(host: &Host, config: &Effective, requested: Option<Driver>) -> Result<()> {
     let Some(requested) = requested.filter(|driver| driver.name() != config.driver()) else { return Ok(()) };
-    if host.mode == Mode::DryRun {
-        return Ok(());
+    let action = format!("change the cgroup driver from {} to {requested}", config.driver());
+    Running::read(host, config)?.refuse(&action, DRAIN)
+}
+
+/// Refuses a version that removes running containers when it starts, unless that is accepted. Returns what to say about
+/// it in the plan.
+fn check_wipe(
+    host: &Host,
+    current: &Current,
+    next: Version,
+    now: Option<Version>,
+    is_accepted: bool,
+) -> Result<Option<String>> {
+    let running = answer(host, current.effective.socket())?.as_ref().and_then(startup::version_of);
+    let now = running.or(now);
+    let what = match WipeFacts::read(host, &current.merged, next)?.wipe(next, now) {
+        Wipe::Nothing => return Ok(None),
+        Wipe::Containers => "all containers",
+        Wipe::Images => "all containers and their images",
+    };
+    let now = now.map(|now| format!(" instead of {}", now.minor_text())).unwrap_or_default();
+    let removes = format!("CRI-O removes {what} when it starts as {}{now}", next.minor_text());
+    match Running::read(host, &current.effective)?.describe() {
+        None if now.is_empty() => Ok(None),
+        None => Ok(Some(removes)),
+        Some(found) if is_accepted => Ok(Some(format!("{removes}; {found}"))),
+        Some(found) => Err(Error::refused(format!("cannot install CRI-O {next}: {found}, and {removes}"))
+            .hint("drain the node first (kubectl drain NODE), or accept that they are removed: add --yes")),
     }
-    if answer(host, config.socket())?.is_none() {
-        return Ok(());
-    }
-    let running = cri::running(Path::new(socket_path(config.socket())), ASK_WITHIN)?;
-    if running.is_empty() {
-        return Ok(());
-    }
-    Err(Error::refused(format!(
-        "cannot change the cgroup driver from {} to {requested} while {} ({})",
-        config.driver(),
-        cri::containers_running(running.len()),
-        running.join(", ")
-    ))
-    .hint("drain the node first (kubectl drain NODE), or stop the pods: crictl pods, crictl stopp ID"))
 }
 
 /// Ends a dry run.
 fn end_dry_run(host: &mut Host, mut outcome: Outcome, waits: bool) -> Outcome {
     if waits {
-        host.report.note("further changes depend on these: files of CRI-O, enabling and starting it");
+        host.report.note("further changes depend on these: the files of CRI-O");
         outcome.exit = outcome.exit.worst(Exit::Differs);
         outcome.changed = true;
     }

@@ -3,17 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use edge_host::{Error, Host, Mode, Outcome, Plan, Result, State, UndoArgs, apply, apply_part, undo};
+use edge_host::{Host, Mode, Outcome, Plan, Result, State, UndoArgs, apply, apply_part, undo};
 
+use crate::apt;
 use crate::bundle::{self, MANIFEST, Manifest};
 use crate::cli::RemoveArgs;
 use crate::config::{OWN, PROXY, REGISTRIES};
-use crate::facts::{answer, socket_path};
+use crate::containers::{DRAIN, Running};
 use crate::unit::{self, UnitFacts};
 use crate::verbs::startup;
-use crate::{apt, cri, monitor};
 
-const ASK_WITHIN: Duration = Duration::from_secs(5);
 /// Directories that only CRI-O uses, the inner ones first.
 const DIRS: [&str; 4] =
     ["/etc/systemd/system/crio.service.d", "/etc/crio/crio.conf.d", "/etc/crio", "/usr/libexec/crio"];
@@ -22,7 +21,13 @@ const DATA: &str = "/var/lib/containers";
 const MARK: &[u8] = b"# Made by edge-crio;";
 
 pub(crate) fn run(host: &mut Host, args: &RemoveArgs) -> Result<Outcome> {
-    refuse_if_containers_run(host, "remove CRI-O")?;
+    let running = Running::read(host, &startup::configuration(host)?)?;
+    match (args.yes, running.describe()) {
+        (true, Some(what)) => {
+            host.report.warning(&format!("{what}: containers keep running until the next boot, without CRI-O"));
+        }
+        _ => running.refuse("remove CRI-O", &format!("{DRAIN}; to remove it anyway, add --yes"))?,
+    }
     let manifest = Manifest::read(host)?;
     let unremoved = host.unremoved_directories();
     let package = apt::installed(host)?;
@@ -108,28 +113,9 @@ fn plan_empty_dirs(host: &Host, unremoved: &[PathBuf], plan: &mut Plan) -> Resul
 /// `undo`, which may stop CRI-O or change what running containers depend on.
 pub(crate) fn undo(host: &mut Host, args: &UndoArgs) -> Result<Outcome> {
     if !args.list {
-        refuse_if_containers_run(host, "undo the run")?;
+        // Even if CRI-O itself does not answer.
+        Running::read(host, &startup::configuration(host)?)?.refuse("undo the run", DRAIN)?;
         apt::before_undo(host)?;
     }
     undo::run(host, args, &[&edge_apt::PackageRemovals])
-}
-
-/// Refuses while containers run, even if CRI-O itself does not answer.
-fn refuse_if_containers_run(host: &Host, action: &str) -> Result<()> {
-    if !host.root.is_live() {
-        return Ok(());
-    }
-    let config = startup::configuration(host)?;
-    let refused = |what: String| {
-        Err(Error::refused(format!("cannot {action}: {what}"))
-            .hint("drain the node first (kubectl drain NODE), or stop the pods: crictl pods, crictl stopp ID"))
-    };
-    if answer(host, config.socket())?.is_some() {
-        let running = cri::running(Path::new(socket_path(config.socket())), ASK_WITHIN)?;
-        if !running.is_empty() {
-            return refused(format!("{}: {}", cri::containers_running(running.len()), running.join(", ")));
-        }
-    }
-    let monitors = monitor::count(host, &config)?;
-    if monitors > 0 { refused(format!("{} without CRI-O (conmon)", cri::containers_running(monitors))) } else { Ok(()) }
 }

@@ -32,11 +32,14 @@ pub(crate) fn run(host: &mut Host, args: &ResolveArgs) -> Result<Outcome> {
         host.report.note(note);
     }
     if let Some(kubeedge) = args.kubeedge_version {
-        match catalog::compatibility(args.version, kubeedge)? {
+        match catalog::compatibility(args.version, kubeedge.minor)? {
             Compatibility::Compatible(text) => host.report.line(&text),
             Compatibility::Incompatible { reason, hint } => {
                 return Err(Error::failed(format!("cannot use CRI-O {}: {reason}", args.version)).hint(hint));
             }
+        }
+        if let Some(problem) = catalog::keadm_problem(args.version, kubeedge)? {
+            host.report.warning(&problem);
         }
     }
     match no_source(&found, args.version, &system, arch) {

@@ -5,16 +5,19 @@ use edge_kubeedge::Minor;
 
 use crate::bundle::Manifest;
 use crate::cli::{Format, SettingsArgs};
-use crate::config::Driver;
-use crate::facts::{answer, socket_path};
+use crate::config::{Current, Driver};
+use crate::facts::answer;
+use crate::verbs::check::installed_release;
 use crate::verbs::startup;
+use crate::version::KubeEdge;
 use crate::{apt, catalog, unit};
 
 pub(crate) fn run(host: &mut Host, args: &SettingsArgs) -> Result<Outcome> {
     if host.report.is_json() {
         return Err(Error::usage("cannot use --json with settings: its output is not made of records"));
     }
-    let config = startup::configuration(host)?;
+    let current = Current::read(host)?;
+    let config = &current.effective;
     if let Some((file, line)) = config.unparsable.first() {
         return Err(Error::cannot("read", file, format!("line {line} is not valid TOML"))
             .hint("CRI-O does not start with this file either: repair it, or move it out of the directory"));
@@ -37,15 +40,18 @@ pub(crate) fn run(host: &mut Host, args: &SettingsArgs) -> Result<Outcome> {
         return Err(Error::failed("cannot print the settings of CRI-O: it is not installed")
             .hint("install it: edge-crio install --version V"));
     }
+    let release = match here.as_ref().and_then(startup::version_of) {
+        Some(runs) => Some(runs),
+        None => installed_release(host)?,
+    };
     // The daemon's own answer first: its unit and files may have changed since it was started.
     let driver = match here.and_then(|answer| answer.driver) {
         Some(driver) => driver.to_string(),
         None => {
-            let option = unit::driver_option(&host.root).unwrap_or_else(|error| {
-                host.report.warning(&format!("{error}: the cgroup driver is taken from CRI-O's files"));
-                None
-            });
-            option.map_or_else(|| config.driver().to_owned(), |option| option.value)
+            if let Some(problem) = &current.options.problem {
+                host.report.warning(&format!("{problem}: the unit may set other values than CRI-O's files"));
+            }
+            config.driver().to_owned()
         }
     };
     if Driver::parse(&driver).is_none() {
@@ -53,7 +59,17 @@ pub(crate) fn run(host: &mut Host, args: &SettingsArgs) -> Result<Outcome> {
             "cannot use the cgroup_manager of CRI-O: {driver:?} is not a valid cgroup driver, expected systemd or cgroupfs"
         )));
     }
-    let socket = format!("unix://{}", socket_path(config.socket()));
+    if let Some(listen) = config.listen.as_ref().filter(|listen| !listen.value.starts_with('/')) {
+        return Err(Error::failed(format!(
+            "cannot print the socket: {}:{} sets {:?}, which is not an absolute path, and CRI-O creates {}",
+            listen.file.display(),
+            listen.line,
+            listen.value,
+            config.socket()
+        ))
+        .hint("set listen to an absolute path without unix://, and restart CRI-O"));
+    }
+    let socket = format!("unix://{}", config.socket());
     // A blank or line break in it would begin another line or flag.
     if socket.contains(|char: char| char.is_whitespace() || is_hidden(char)) {
         let place = config.listen.as_ref().map(|setting| format!(" of {}", setting.file.display()));
@@ -67,8 +83,11 @@ pub(crate) fn run(host: &mut Host, args: &SettingsArgs) -> Result<Outcome> {
         Format::EdgeConf => format!("socket={socket}\ncgroupDriver={driver}\n"),
         Format::Keadm => {
             // clap requires the version with this format.
-            let kubeedge = args.kubeedge_version.unwrap_or(Minor::new(0));
-            let flags = catalog::keadm_flags(kubeedge, &socket, &driver)?;
+            let kubeedge = args.kubeedge_version.unwrap_or(KubeEdge { minor: Minor::new(0), patch: None });
+            if let Some(problem) = release.map(|crio| catalog::keadm_problem(crio, kubeedge)).transpose()?.flatten() {
+                host.report.warning(&problem);
+            }
+            let flags = catalog::keadm_flags(kubeedge.minor, &socket, &driver)?;
             if flags.is_empty() {
                 return Err(Error::failed(format!(
                     "cannot print flags: keadm of KubeEdge {kubeedge} has none for a container runtime"

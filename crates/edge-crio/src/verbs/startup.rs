@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use edge_host::{Error, Host, Result, redact};
 use edge_systemd::systemctl;
 
-use crate::config::{self, Effective};
+use crate::config::{Current, Effective};
 use crate::cri::{self, Answer};
 use crate::facts::socket_path;
 use crate::version::Version;
-use crate::{cni, unit};
+use crate::{cni, log, unit};
 
 const POLL_EVERY: Duration = Duration::from_millis(100);
 const ASK_WITHIN: Duration = Duration::from_secs(2);
@@ -61,6 +61,10 @@ pub(crate) fn wait(host: &mut Host, socket: &str, start: &Start, within: Duratio
                 (true, times) => format!("it failed after {times} restarts"),
                 (false, _) => format!("it is not ready after {} s: {cause}", begin.elapsed().as_secs()),
             };
+            let how = match log::last_fatal() {
+                Ok(Some(fatal)) if has_failed => format!("{how}: CRI-O reports: {fatal}"),
+                _ => how,
+            };
             return Err(Error::failed(format!("cannot start {}: {how}", unit::UNIT))
                 .hint("see the log above; for known causes: edge-crio check"));
         }
@@ -105,7 +109,7 @@ pub(crate) fn version_of(answer: &Answer) -> Option<Version> {
 
 /// The current configuration.
 pub(crate) fn configuration(host: &Host) -> Result<Effective> {
-    Ok(config::effective(&config::read(host)?))
+    Ok(Current::read(host)?.effective)
 }
 
 fn show_log(host: &mut Host) {

@@ -1,4 +1,4 @@
-//! overlay's metacopy, which CRI-O before 1.24 sets and some kernels refuse.
+//! overlay's metacopy, which CRI-O before 1.25 sets and some kernels refuse.
 
 use super::runtime::{Machine, says};
 
@@ -14,7 +14,7 @@ fn install_removes_metacopy_only_if_this_kernel_refuses_it() {
     machine.sh("grep ' overlay ' /proc/self/mountinfo > /run/mounts").expect(0);
     says(
         &machine.install("1.30.4", "-n").expect(3),
-        "would write /etc/containers/storage.conf: with metacopy CRI-O before 1.24 cannot start pods",
+        "would write /etc/containers/storage.conf: with metacopy CRI-O before 1.25 cannot start pods",
     );
     machine.install("1.30.4", "").expect(0);
     assert_eq!(machine.systemd.read(file), conf("nodev,redirect_dir=off"));
@@ -28,7 +28,7 @@ fn install_removes_metacopy_only_if_this_kernel_refuses_it() {
     machine.sh(&format!("mkdir -p /usr/share/containers; mv {file} /usr/share/containers/storage.conf; sed -i s/metacopy=on/metacopy=on,redirect_dir=off/ /usr/share/containers/storage.conf")).expect(0);
     says(
         &machine.crio("check"),
-        "/usr/share/containers/storage.conf: note: mountopt: nodev,metacopy=on,redirect_dir=off: this kernel refuses metacopy, and CRI-O ignores it",
+        "/usr/share/containers/storage.conf:5: note: mountopt: nodev,metacopy=on,redirect_dir=off: this kernel refuses metacopy, and CRI-O ignores it",
     );
     machine.install("1.30.4", "").expect(0);
     assert_eq!(machine.systemd.read(file), conf("nodev,redirect_dir=off"));

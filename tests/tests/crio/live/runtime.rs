@@ -146,10 +146,7 @@ fn bundle_is_installed_configured_removed_and_all_of_it_undone() {
     says(&ran, "cannot remove CRI-O: 2 containers are running: nginx, sidecar");
     machine.crio("undo").expect(4);
     let ran = machine.install("1.30.5", "--cgroup-driver systemd").expect(4);
-    says(
-        &ran,
-        "cannot change the cgroup driver from cgroupfs to systemd while 2 containers are running (nginx, sidecar)",
-    );
+    says(&ran, "cannot change the cgroup driver from cgroupfs to systemd: 2 containers are running: nginx, sidecar");
     assert_eq!(machine.tree(), full, "refusals");
     machine.sh("rm /run/cri-standin/containers").expect(0);
     // The same while CRI-O does not answer; monitors of Podman, which uses the same program, are ignored.
@@ -357,7 +354,7 @@ fn check_reports_stray_files_and_an_invalid_conmon_cgroup() {
     );
     says(
         &machine.install("1.30.4", "--cgroup-driver systemd"),
-        "the cgroup driver will still be cgroupfs: /etc/default/crio:2 sets it for crio.service and takes precedence",
+        "cgroup_manager will still be cgroupfs: /etc/default/crio:2 sets it for crio.service and takes precedence",
     );
     // That has written a drop-in.
     machine.sh("rm /etc/crio/crio.conf.d/20-edgeutils.conf").expect(0);
@@ -376,6 +373,9 @@ fn check_reports_stray_files_and_an_invalid_conmon_cgroup() {
     says(&ran, "/etc/crio/crio.conf.d/old/x.conf: warning: CRI-O loads this file, too");
     assert!(machine.crio("settings").expect(0).stdout.contains("cgroupDriver=cgroupfs"));
     machine.sh("rm -r /etc/crio/crio.conf.d/old; ln -s gone /etc/crio/crio.conf.d/50-gone.conf").expect(0);
-    says(&machine.crio("check").expect(3), "/etc/crio/crio.conf.d/50-gone.conf: error: is a broken symbolic link");
+    says(
+        &machine.crio("check").expect(3),
+        "/etc/crio/crio.conf.d/50-gone.conf: error: the file is a broken symbolic link",
+    );
     machine.sh("systemctl restart crio.service").expect(1);
 }

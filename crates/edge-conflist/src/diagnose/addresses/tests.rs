@@ -74,7 +74,9 @@ fn same_subnet_compares_networks_with_other_names() {
     assert!(of("m", "10.86.0.0/16").is_empty() && of("m", "fd00::/64").is_empty());
     assert_eq!(
         of("m", "10.85.3.0/24"),
-        [": 10.85.3.0/24 of the network m overlaps 10.85.0.0/16 of /c/n.conflist: where both are used, pods get the same addresses"]
+        [
+            ": 10.85.3.0/24 of the network m overlaps 10.85.0.0/16 of /c/n.conflist: where both are used, pods get the same addresses"
+        ]
     );
 }
 
