@@ -48,10 +48,10 @@ pub fn status(host: &Host) -> Result<Status> {
     of(&host.root)
 }
 
-/// The same; none for a host without dpkg.
+/// The same; none for a host whose packages are not dpkg's.
 pub fn status_if_any(host: &Host) -> Result<Option<Status>> {
     let is_there = host.root.find_link(Path::new(STATUS))?.exists();
-    if is_there || backup::has_dpkg(&host.root)? { of(&host.root).map(Some) } else { Ok(None) }
+    if is_there || backup::has_database(&host.root)? { of(&host.root).map(Some) } else { Ok(None) }
 }
 
 pub(crate) fn of(root: &Root) -> Result<Status> {

@@ -13,17 +13,27 @@ const OLD: &str = "/var/lib/dpkg/status-old";
 /// one, and `dpkg.status.1.gz` and so on.
 const DAILY: &str = "/var/backups";
 const DAILY_NAME: &str = "dpkg.status.";
-/// What a host with dpkg has, even without its status file.
-const DPKG: [&str; 4] = ["/usr/bin/dpkg", "/bin/dpkg", "/var/lib/dpkg/info", OLD];
+/// What dpkg has beside its status file where it has installed packages.
+const DATABASE: [&str; 2] = ["/var/lib/dpkg/info", OLD];
+const PROGRAMS: [&str; 2] = ["/usr/bin/dpkg", "/bin/dpkg"];
 
-/// Whether dpkg is installed, by its other files.
+/// Whether dpkg is installed, by its programs or its database.
 pub(super) fn has_dpkg(root: &Root) -> Result<bool> {
-    for path in DPKG {
+    Ok(has_any(root, &PROGRAMS)? || has_database(root)?)
+}
+
+/// Whether dpkg has installed packages, by what it has beside its status file.
+pub(super) fn has_database(root: &Root) -> Result<bool> {
+    Ok(has_any(root, &DATABASE)? || !daily(root)?.is_empty())
+}
+
+fn has_any(root: &Root, paths: &[&str]) -> Result<bool> {
+    for path in paths {
         if root.find(Path::new(path))?.exists() {
             return Ok(true);
         }
     }
-    Ok(!daily(root)?.is_empty())
+    Ok(false)
 }
 
 /// The error for a status file that is missing, empty or damaged, with the command that restores it.
