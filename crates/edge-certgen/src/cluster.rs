@@ -1,5 +1,6 @@
 //! What this host knows of the cluster: its CA, and whether its apiserver checks the certificates of nodes.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 use edge_host::{Host, Result};
@@ -96,7 +97,34 @@ pub fn read(host: &Host) -> Result<Cluster> {
             cluster.authorities.push(ClusterAuthority { cluster: place.cluster, file, read });
         }
     }
+    if host.root.is_live() {
+        cluster.control_plane.extend(own_addresses(host));
+    }
     Ok(cluster)
+}
+
+/// The addresses of the running host, as the kernel's routing tables have them.
+fn own_addresses(host: &Host) -> Vec<Name> {
+    let text = |path: &str| {
+        let bytes = host.root.read(Path::new(path)).ok().flatten().unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let (v4, v6) = (text("/proc/net/fib_trie"), text("/proc/net/if_inet6"));
+    ipv4(&v4).map(IpAddr::from).chain(ipv6(&v6).map(IpAddr::from)).map(Name::Ip).collect()
+}
+
+/// `|-- 192.0.2.1` with `/32 host LOCAL` below it.
+fn ipv4(fib_trie: &str) -> impl Iterator<Item = Ipv4Addr> {
+    let lines = fib_trie.lines().zip(fib_trie.lines().skip(1));
+    lines.filter_map(|(line, next)| {
+        let address = line.trim_start_matches([' ', '|', '-']);
+        next.contains("/32 host LOCAL").then(|| address.parse().ok())?
+    })
+}
+
+/// 32 hexadecimal digits at the beginning of each line.
+fn ipv6(if_inet6: &str) -> impl Iterator<Item = Ipv6Addr> {
+    if_inet6.lines().filter_map(|line| Some(u128::from_str_radix(line.split(' ').next()?, 16).ok()?.into()))
 }
 
 fn verifier(host: &Host, place: &ClusterCa, is_here: bool, flags: Option<(&Path, Flags)>) -> Option<Verifier> {
@@ -128,5 +156,18 @@ fn bundle(host: &Host, path: &Path) -> Read<Vec<Certificate>> {
         Ok(None) => Read::Absent,
         Ok(Some(bytes)) => bundle_from_pem(&bytes).map_or_else(Read::Invalid, Read::Valid),
         Err(error) => Read::Invalid(error.cause().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_addresses_are_parsed() {
+        let trie = "Local:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 127.0.0.1\n        /32 host LOCAL\n     |-- 192.0.2.255\n        /32 link BROADCAST\n           |-- 192.0.2.7\n              /32 host LOCAL\n";
+        assert_eq!(ipv4(trie).map(|ip| ip.to_string()).collect::<Vec<_>>(), ["127.0.0.1", "192.0.2.7"]);
+        let six = "fd000000000000000000000000000007 02 40 20 80     eth0\nx\n";
+        assert_eq!(ipv6(six).map(|ip| ip.to_string()).collect::<Vec<_>>(), ["fd00::7"]);
     }
 }
