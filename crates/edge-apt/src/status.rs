@@ -14,6 +14,7 @@ use crate::version::{PackageName, Version};
 const STATUS: &str = "/var/lib/dpkg/status";
 /// Changes that dpkg has not merged into its status file yet.
 const UPDATES: &str = "/var/lib/dpkg/updates";
+const DIR: &str = "/var/lib/dpkg/";
 const APT: &str = "apt";
 const DPKG: &str = "dpkg";
 
@@ -76,7 +77,7 @@ pub(crate) fn of(root: &Root) -> Result<Status> {
         let text = String::from_utf8_lossy(&bytes);
         if let Some(why) = damage::syntax(&text) {
             let shown = root.display(&path).display().to_string();
-            let away = quoted(&root.display(Path::new("/var/lib/dpkg/")).display().to_string());
+            let away = quoted(&root.display(Path::new(DIR)).display().to_string());
             return Err(Error::failed(format!("cannot read {shown}: {why}"))
                 .hint(format!("move this part of an interrupted change away: mv {} {away}", quoted(&shown))));
         }

@@ -12,6 +12,9 @@ use crate::cert::{Certificate, bundle_from_pem};
 use crate::facts::Read;
 use crate::names::{self, Name};
 
+const IPV4_ROUTES: &str = "/proc/net/fib_trie";
+const IPV6_ADDRESSES: &str = "/proc/net/if_inet6";
+
 /// The facts of the cluster.
 #[derive(Debug, Default)]
 pub struct Cluster {
@@ -69,7 +72,8 @@ fn data_dir(host: &Host, config: &Path) -> Option<PathBuf> {
 pub fn read(host: &Host) -> Result<Cluster> {
     let (mut cluster, mut is_answered) = (Cluster::default(), false);
     for place in distributions(host)? {
-        let options = place.options.as_deref().map(|path| (path, flags(host, path)));
+        let file = place.options.as_deref().map(|path| options_file(host, path));
+        let options = file.as_deref().map(|path| (path, flags(host, path)));
         let flags = match options {
             Some((path, Err(why))) => {
                 cluster.unknown.push((path.display().to_string(), why));
@@ -109,7 +113,7 @@ fn own_addresses(host: &Host) -> Vec<Name> {
         let bytes = host.root.read(Path::new(path)).ok().flatten().unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     };
-    let (v4, v6) = (text("/proc/net/fib_trie"), text("/proc/net/if_inet6"));
+    let (v4, v6) = (text(IPV4_ROUTES), text(IPV6_ADDRESSES));
     ipv4(&v4).map(IpAddr::from).chain(ipv6(&v6).map(IpAddr::from)).map(Name::Ip).collect()
 }
 
@@ -125,6 +129,25 @@ fn ipv4(fib_trie: &str) -> impl Iterator<Item = Ipv4Addr> {
 /// 32 hexadecimal digits at the beginning of each line.
 fn ipv6(if_inet6: &str) -> impl Iterator<Item = Ipv6Addr> {
     if_inet6.lines().filter_map(|line| Some(u128::from_str_radix(line.split(' ').next()?, 16).ok()?.into()))
+}
+
+/// The file with the apiserver's options. The kubelet reads every file in the directory of static pods, so the manifest
+/// may have another name.
+fn options_file(host: &Host, usual: &Path) -> PathBuf {
+    let is_there = |path: &Path| host.root.find(path).is_ok_and(|found| found.exists());
+    let Some(dir) = usual.parent().filter(|_| is_manifest(usual) && !is_there(usual)) else {
+        return usual.to_path_buf();
+    };
+    let names = host.root.list(dir).unwrap_or_default().into_iter();
+    let mut others = names.filter(|name| !name.as_encoded_bytes().starts_with(b".")).map(|name| dir.join(name));
+    others
+        .find(|path| is_manifest(path) && matches!(flags(host, path), Ok(Some(_))))
+        .unwrap_or_else(|| usual.to_path_buf())
+}
+
+fn is_manifest(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| ["yaml", "yml", "json", "manifest"].iter().any(|known| extension == *known))
 }
 
 fn verifier(host: &Host, place: &ClusterCa, is_here: bool, flags: Option<(&Path, Flags)>) -> Option<Verifier> {
@@ -147,8 +170,7 @@ fn verifier(host: &Host, place: &ClusterCa, is_here: bool, flags: Option<(&Path,
 fn flags(host: &Host, path: &Path) -> std::result::Result<Option<Flags>, String> {
     let Some(bytes) = host.root.read(path).map_err(|error| error.cause().to_owned())? else { return Ok(None) };
     let text = std::str::from_utf8(&bytes).map_err(|_| "it is not valid UTF-8".to_owned())?;
-    let is_manifest = path.extension().is_some_and(|extension| extension == "yaml");
-    if is_manifest { Flags::of_manifest(text).map(Some) } else { Ok(Some(Flags::of_list(text))) }
+    if is_manifest(path) { Flags::of_manifest(text).map(Some) } else { Ok(Some(Flags::of_list(text))) }
 }
 
 fn bundle(host: &Host, path: &Path) -> Read<Vec<Certificate>> {
