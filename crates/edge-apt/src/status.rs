@@ -14,6 +14,7 @@ use crate::version::{PackageName, Version};
 const STATUS: &str = "/var/lib/dpkg/status";
 /// Changes that dpkg has not merged into its status file yet.
 const UPDATES: &str = "/var/lib/dpkg/updates";
+const DIR: &str = "/var/lib/dpkg/";
 const APT: &str = "apt";
 const DPKG: &str = "dpkg";
 
@@ -48,10 +49,10 @@ pub fn status(host: &Host) -> Result<Status> {
     of(&host.root)
 }
 
-/// The same; none for a host without dpkg.
+/// The same; none for a host whose packages are not dpkg's.
 pub fn status_if_any(host: &Host) -> Result<Option<Status>> {
     let is_there = host.root.find_link(Path::new(STATUS))?.exists();
-    if is_there || backup::has_dpkg(&host.root)? { of(&host.root).map(Some) } else { Ok(None) }
+    if is_there || backup::has_database(&host.root)? { of(&host.root).map(Some) } else { Ok(None) }
 }
 
 pub(crate) fn of(root: &Root) -> Result<Status> {
@@ -76,7 +77,7 @@ pub(crate) fn of(root: &Root) -> Result<Status> {
         let text = String::from_utf8_lossy(&bytes);
         if let Some(why) = damage::syntax(&text) {
             let shown = root.display(&path).display().to_string();
-            let away = quoted(&root.display(Path::new("/var/lib/dpkg/")).display().to_string());
+            let away = quoted(&root.display(Path::new(DIR)).display().to_string());
             return Err(Error::failed(format!("cannot read {shown}: {why}"))
                 .hint(format!("move this part of an interrupted change away: mv {} {away}", quoted(&shown))));
         }

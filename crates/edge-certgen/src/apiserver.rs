@@ -164,4 +164,12 @@ spec:
             Some("/var/snap/microk8s/current/x")
         );
     }
+
+    proptest::proptest! {
+        #[test]
+        fn flags_do_not_panic(text in "(spec|containers|command|name|kube-apiserver|--[a-z]{1,4}|[:=,{}\\[\\]'\" \n-]|\\PC){0,60}") {
+            let flags = Flags::of_list(&text);
+            let _ = (flags.value("a"), flags.dials(), flags.host_path(Path::new(&text)), Flags::of_manifest(&text));
+        }
+    }
 }

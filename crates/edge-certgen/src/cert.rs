@@ -1,5 +1,6 @@
 //! Certificates as they are read: what is needed for making and checking them.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use der::asn1::ObjectIdentifier;
@@ -85,12 +86,14 @@ pub fn bundle_from_pem(bytes: &[u8]) -> Result<Vec<Certificate>, String> {
     let each = each_from_pem(bytes)?;
     let blocks = encoding::blocks(bytes)?;
     let plain = blocks.iter().filter(|block| block.label == CERTIFICATE).map(|block| !block.has_headers);
-    let mut all: Vec<Certificate> = Vec::new();
+    let (mut all, mut seen) = (Vec::new(), HashSet::new());
     let mut why = "its certificate has headers in its PEM block, and programs written in Go skip it".to_owned();
     for (read, is_plain) in each.into_iter().zip(plain) {
         match read {
-            Ok(certificate) if is_plain && !all.iter().any(|other| other.der == certificate.der) => {
-                all.push(certificate);
+            Ok(certificate) if is_plain => {
+                if seen.insert(certificate.der.clone()) {
+                    all.push(certificate);
+                }
             }
             Ok(_) => {}
             Err(cause) => why = cause,

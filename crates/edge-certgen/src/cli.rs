@@ -127,8 +127,9 @@ pub enum Verb {
 
     /// Check private keys, certificates and chains; exit 3 if there are problems
     ///
-    /// Key pairs, issuers, SANs, expiry, key formats and file modes. The SANs must include the names that
-    /// are given, or else those in cloudcore.yaml.
+    /// Key pairs, chains, SANs, usages, expiry, key formats and file modes. The SANs must include the names that
+    /// are given, or else those in cloudcore.yaml. The stream certificate must be accepted by the apiserver of this
+    /// host, and streamCA.crt must be the present CA of its cluster. On an edge node, the node's own pair is checked.
     #[command(visible_alias = "verify", after_help = "Example:\n  edge-certgen check --json")]
     Check {
         /// What to check
@@ -163,7 +164,7 @@ pub enum Verb {
         namespace: String,
     },
 
-    /// As in certgen.sh: make a key pair with any name, signed by rootCA
+    /// As in certgen.sh: make a key pair with any name, signed by rootCA, for servers and clients
     #[command(name = "genCertAndKey", after_help = "Example:\n  edge-certgen genCertAndKey server 192.0.2.1")]
     GenCertAndKey {
         /// Name of the files, without .crt and .key

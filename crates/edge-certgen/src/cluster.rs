@@ -1,5 +1,6 @@
 //! What this host knows of the cluster: its CA, and whether its apiserver checks the certificates of nodes.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 use edge_host::{Host, Result};
@@ -10,6 +11,9 @@ use crate::catalog::{ClusterCa, cluster_cas};
 use crate::cert::{Certificate, bundle_from_pem};
 use crate::facts::Read;
 use crate::names::{self, Name};
+
+const IPV4_ROUTES: &str = "/proc/net/fib_trie";
+const IPV6_ADDRESSES: &str = "/proc/net/if_inet6";
 
 /// The facts of the cluster.
 #[derive(Debug, Default)]
@@ -68,7 +72,8 @@ fn data_dir(host: &Host, config: &Path) -> Option<PathBuf> {
 pub fn read(host: &Host) -> Result<Cluster> {
     let (mut cluster, mut is_answered) = (Cluster::default(), false);
     for place in distributions(host)? {
-        let options = place.options.as_deref().map(|path| (path, flags(host, path)));
+        let file = place.options.as_deref().map(|path| options_file(host, path));
+        let options = file.as_deref().map(|path| (path, flags(host, path)));
         let flags = match options {
             Some((path, Err(why))) => {
                 cluster.unknown.push((path.display().to_string(), why));
@@ -96,7 +101,53 @@ pub fn read(host: &Host) -> Result<Cluster> {
             cluster.authorities.push(ClusterAuthority { cluster: place.cluster, file, read });
         }
     }
+    if host.root.is_live() {
+        cluster.control_plane.extend(own_addresses(host));
+    }
     Ok(cluster)
+}
+
+/// The addresses of the running host, as the kernel's routing tables have them.
+fn own_addresses(host: &Host) -> Vec<Name> {
+    let text = |path: &str| {
+        let bytes = host.root.read(Path::new(path)).ok().flatten().unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let (v4, v6) = (text(IPV4_ROUTES), text(IPV6_ADDRESSES));
+    ipv4(&v4).map(IpAddr::from).chain(ipv6(&v6).map(IpAddr::from)).map(Name::Ip).collect()
+}
+
+/// `|-- 192.0.2.1` with `/32 host LOCAL` below it.
+fn ipv4(fib_trie: &str) -> impl Iterator<Item = Ipv4Addr> {
+    let lines = fib_trie.lines().zip(fib_trie.lines().skip(1));
+    lines.filter_map(|(line, next)| {
+        let address = line.trim_start_matches([' ', '|', '-']);
+        next.contains("/32 host LOCAL").then(|| address.parse().ok())?
+    })
+}
+
+/// 32 hexadecimal digits at the beginning of each line.
+fn ipv6(if_inet6: &str) -> impl Iterator<Item = Ipv6Addr> {
+    if_inet6.lines().filter_map(|line| Some(u128::from_str_radix(line.split(' ').next()?, 16).ok()?.into()))
+}
+
+/// The file with the apiserver's options. The kubelet reads every file in the directory of static pods, so the manifest
+/// may have another name.
+fn options_file(host: &Host, usual: &Path) -> PathBuf {
+    let is_there = |path: &Path| host.root.find(path).is_ok_and(|found| found.exists());
+    let Some(dir) = usual.parent().filter(|_| is_manifest(usual) && !is_there(usual)) else {
+        return usual.to_path_buf();
+    };
+    let names = host.root.list(dir).unwrap_or_default().into_iter();
+    let mut others = names.filter(|name| !name.as_encoded_bytes().starts_with(b".")).map(|name| dir.join(name));
+    others
+        .find(|path| is_manifest(path) && matches!(flags(host, path), Ok(Some(_))))
+        .unwrap_or_else(|| usual.to_path_buf())
+}
+
+fn is_manifest(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| ["yaml", "yml", "json", "manifest"].iter().any(|known| extension == *known))
 }
 
 fn verifier(host: &Host, place: &ClusterCa, is_here: bool, flags: Option<(&Path, Flags)>) -> Option<Verifier> {
@@ -119,8 +170,7 @@ fn verifier(host: &Host, place: &ClusterCa, is_here: bool, flags: Option<(&Path,
 fn flags(host: &Host, path: &Path) -> std::result::Result<Option<Flags>, String> {
     let Some(bytes) = host.root.read(path).map_err(|error| error.cause().to_owned())? else { return Ok(None) };
     let text = std::str::from_utf8(&bytes).map_err(|_| "it is not valid UTF-8".to_owned())?;
-    let is_manifest = path.extension().is_some_and(|extension| extension == "yaml");
-    if is_manifest { Flags::of_manifest(text).map(Some) } else { Ok(Some(Flags::of_list(text))) }
+    if is_manifest(path) { Flags::of_manifest(text).map(Some) } else { Ok(Some(Flags::of_list(text))) }
 }
 
 fn bundle(host: &Host, path: &Path) -> Read<Vec<Certificate>> {
@@ -128,5 +178,18 @@ fn bundle(host: &Host, path: &Path) -> Read<Vec<Certificate>> {
         Ok(None) => Read::Absent,
         Ok(Some(bytes)) => bundle_from_pem(&bytes).map_or_else(Read::Invalid, Read::Valid),
         Err(error) => Read::Invalid(error.cause().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_addresses_are_parsed() {
+        let trie = "Local:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 127.0.0.1\n        /32 host LOCAL\n     |-- 192.0.2.255\n        /32 link BROADCAST\n           |-- 192.0.2.7\n              /32 host LOCAL\n";
+        assert_eq!(ipv4(trie).map(|ip| ip.to_string()).collect::<Vec<_>>(), ["127.0.0.1", "192.0.2.7"]);
+        let six = "fd000000000000000000000000000007 02 40 20 80     eth0\nx\n";
+        assert_eq!(ipv6(six).map(|ip| ip.to_string()).collect::<Vec<_>>(), ["fd00::7"]);
     }
 }

@@ -71,7 +71,7 @@ impl PairCheck<'_> {
 
     /// For a file that does not exist.
     fn make_first(&self) -> Option<String> {
-        if self.is_node { self.make() } else { Some(format!("make it: {}", self.command())) }
+        if self.is_node { self.make() } else { Some(format!("make it: {}", self.with_names(""))) }
     }
 
     fn make_with(&self, options: &str) -> Option<String> {
@@ -80,7 +80,19 @@ impl PairCheck<'_> {
                 "on the cloud host, use edge-certgen edge --node-name NODE and copy the key pair here".to_owned(),
             );
         }
-        Some(format!("make it again: {} {options}", self.command()).trim_end().to_owned())
+        Some(format!("make it again: {}", self.with_names(options)))
+    }
+
+    /// The call with these options, and with the SANs where the existing certificate does not have them.
+    fn with_names(&self, options: &str) -> String {
+        let mut call = format!("{} {options}", self.command()).trim_end().to_owned();
+        let are_kept = self.pair.certificate.valid().is_some_and(|certificate| !certificate.names.is_empty());
+        let are_given = options.contains("--ip") || options.contains("--dns");
+        if matches!(self.kind, Kind::Stream | Kind::Server) && !are_kept && !are_given {
+            call += " ";
+            call += &if self.names.is_empty() { "--ip IP".to_owned() } else { names::options(self.names) };
+        }
+        call
     }
 
     /// The program that loads it.

@@ -181,8 +181,10 @@ pub struct Source {
     /// The certificates in the file, at least one: during a rotation the old and the new CA. The private key decides
     /// which of them signs.
     pub certificates: Vec<Certificate>,
-    /// Its path, as shown to users.
+    /// Its path for errors, as a shell can use it.
     pub shown: String,
+    /// Its path as it is on the host or in the image, or that of the operator's file.
+    pub file: String,
     key: Place,
 }
 
@@ -195,10 +197,10 @@ enum Place {
 }
 
 impl Source {
-    fn of(bytes: &[u8], shown: String, key: Place) -> Result<Source> {
+    fn of(bytes: &[u8], shown: String, file: String, key: Place) -> Result<Source> {
         let read = || Ok((bundle_from_pem(bytes)?, without_keys(bytes)?));
         let (certificates, public) = read().map_err(|why: String| unreadable(&shown, &why))?;
-        Ok(Source { is_mixed: public != bytes, bytes: public, certificates, shown, key })
+        Ok(Source { is_mixed: public != bytes, bytes: public, certificates, shown, file, key })
     }
 
     /// Reads the key.
@@ -243,7 +245,12 @@ pub fn cluster_authority(host: &Host, given: &GivenAuthority) -> Result<Source> 
     for place in &places {
         if let Some(bytes) = host.root.read(&place.certificate)? {
             let shown = host.root.display(&place.certificate).display().to_string();
-            return Source::of(&bytes, shown, Place::Target(place.key.clone()));
+            return Source::of(
+                &bytes,
+                shown,
+                place.certificate.display().to_string(),
+                Place::Target(place.key.clone()),
+            );
         }
     }
     let clusters: Vec<String> = places.into_iter().map(|place| place.cluster).collect();
@@ -259,7 +266,7 @@ pub fn hub_authority(host: &Host, given: &GivenAuthority, dirs: &Dirs) -> Result
     let path = dirs.certificate(&Kind::Ca);
     let Some(bytes) = host.root.read(&path)? else { return Ok(None) };
     let shown = host.root.display(&path).display().to_string();
-    let mut source = Source::of(&bytes, shown, Place::Target(dirs.key(&Kind::Ca)))?;
+    let mut source = Source::of(&bytes, shown, path.display().to_string(), Place::Target(dirs.key(&Kind::Ca)))?;
     // The hub reads only the first block, so only that CA is its own.
     source.certificates.truncate(1);
     Ok(Some(source))
@@ -273,7 +280,7 @@ fn given_authority(given: &GivenAuthority) -> Result<Source> {
     let shown = own_name(path);
     let absent = || Error::failed(format!("cannot read {shown}: No such file or directory"));
     let bytes = own_file(path)?.ok_or_else(absent)?;
-    Source::of(&bytes, shown, Place::Own(key.clone()))
+    Source::of(&bytes, shown.clone(), shown, Place::Own(key.clone()))
 }
 
 pub(crate) fn unreadable(shown: &str, why: &str) -> Error {

@@ -1,7 +1,8 @@
 //! Makes and checks the certificates of KubeEdge's cloud side, instead of certgen.sh.
 //!
 //! Reads the CA of the cluster (kubeadm, k3s, RKE2, k0s or MicroK8s, or --ca and --ca-key), the key pairs
-//! in /etc/kubeedge/ca and /etc/kubeedge/certs, and the addresses in cloudcore.yaml.
+//! in /etc/kubeedge/ca and /etc/kubeedge/certs, the addresses in cloudcore.yaml and edgecore.yaml, and the options of
+//! the apiserver on this host.
 //! Writes those key pairs: streamCA.crt and rootCA in /etc/kubeedge/ca, the others in /etc/kubeedge/certs.
 //! Runs no programs.
 

@@ -9,6 +9,8 @@ pub const MANUAL: Manual = Manual {
         ("/etc/kubeedge/ca/", "streamCA.crt, rootCA.crt and rootCA.key"),
         ("/etc/kubeedge/certs/", "Certificates and private keys of stream, server and edge"),
         ("/etc/kubeedge/config/cloudcore.yaml", "The addresses and names that cloudcore advertises"),
+        ("/etc/kubeedge/config/edgecore.yaml", "The address and name of an edge node on this host"),
+        ("/etc/kubernetes/manifests/kube-apiserver.yaml", "Whether the apiserver checks the certificates of nodes"),
         ("NAME.old", "The previous private key"),
     ],
     environment: &[

@@ -180,7 +180,7 @@ fn why_not(pair: &Pair, request: &Request, given: Option<&PrivateKey>, now: i64)
     if let Some(usage) = request.usages.iter().find(|usage| !certificate.is_for(usage)) {
         return Some(format!("its extendedKeyUsage does not include {usage}"));
     }
-    if request.subject_must_be.as_ref().is_some_and(|asked| !subject::same(asked, &certificate.subject)) {
+    if request.subject_must_be.as_ref().is_some_and(|requested| !subject::same(requested, &certificate.subject)) {
         return Some(format!("its subject is {}, and another one is requested", subject::shown(&certificate.subject)));
     }
     if now < certificate.not_before {
@@ -237,7 +237,7 @@ fn key(pair: &Pair, request: &Request, given: Option<PrivateKey>) -> Result<Key>
     match &pair.key {
         Read::Absent => Ok(new),
         Read::Invalid(why) => Err(unusable(why)),
-        Read::Valid(key) if request.algorithm.is_some_and(|asked| asked != key.algorithm) => Ok(new),
+        Read::Valid(key) if request.algorithm.is_some_and(|requested| requested != key.algorithm) => Ok(new),
         Read::Valid(key) => {
             sound(key).map_err(|why| unusable(&why))?;
             Ok(Key::Kept(key.clone(), rewrite(pair, key, request)))

@@ -215,9 +215,9 @@ fn renew_before(options: &Options, days: u32) -> Result<u32> {
     let usual = times::renew_before(days.into());
     match options.renew_before {
         None => Ok(usual),
-        Some(asked) if asked < days => Ok(asked),
-        Some(asked) => Err(Error::usage(format!(
-            "cannot use --renew-before {asked}: every run would renew a certificate that is valid for {}",
+        Some(requested) if requested < days => Ok(requested),
+        Some(requested) => Err(Error::usage(format!(
+            "cannot use --renew-before {requested}: every run would renew a certificate that is valid for {}",
             times::days(days.into())
         ))
         .hint(format!("use the default: --renew-before {usual}"))),
@@ -238,8 +238,8 @@ fn algorithm(options: &Options) -> Result<Option<Algorithm>> {
         return Err(Error::usage("cannot use USE_PASSWORD=true: cloudcore does not load encrypted keys")
             .hint("unset it: unset USE_PASSWORD"));
     }
-    if let Some(wanted) = options.key_type {
-        return Ok(Some(wanted.algorithm()));
+    if let Some(requested) = options.key_type {
+        return Ok(Some(requested.algorithm()));
     }
     match variable("KEY_TYPE")?.as_deref() {
         // As in certgen.sh, ec does not replace an existing key of another type.

@@ -18,17 +18,11 @@ const NAME: &str = "cri-o";
 /// Takes precedence over any other repository, even one with a newer minor version.
 const PRIORITY: i32 = 1001;
 
-/// dpkg's database of packages.
-const STATUS: &str = "/var/lib/dpkg/status";
-
 /// The version of the package, if it is installed.
 pub(crate) fn installed(host: &Host) -> Result<Option<String>> {
-    if !host.root.find_link(Path::new(STATUS))?.exists() {
-        // Not a system with dpkg.
-        return Ok(None);
-    }
-    let package = package()?;
-    Ok(edge_apt::status(host)?.version_of(&package).map(ToString::to_string))
+    // A host without dpkg has no packages; one whose dpkg has lost its status file is an error.
+    let Some(status) = edge_apt::status_if_any(host)? else { return Ok(None) };
+    Ok(status.version_of(&package()?).map(ToString::to_string))
 }
 
 /// The release of CRI-O in a package version: 1.34.2 for `1.34.2-1.1` or `100:1.34.2-1`.

@@ -172,7 +172,7 @@ pub struct InstallArgs {
     pub mirrors: MirrorArgs,
 
     /// The key of --apt-mirror, if it is not signed with upstream's key
-    #[arg(long, value_name = "FILE", requires = "fingerprint")]
+    #[arg(long, value_name = "FILE", requires = "fingerprint", conflicts_with = "offline")]
     pub key: Option<PathBuf>,
 
     /// The fingerprint of that key

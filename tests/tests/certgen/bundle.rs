@@ -43,7 +43,7 @@ fn go_accepts(tree: &Tree, ca: &str) -> Option<bool> {
 #[test]
 fn check_accepts_a_bundle_in_every_order_with_what_programs_skip() {
     if go(&["x", "y"]).is_none() {
-        return skip("certgen bundle", "go is not there");
+        return skip("certgen bundle", "go is not installed");
     }
     let pki = rotated();
     let tree = cluster(&pki, &["new.crt"], "new.key");
@@ -83,7 +83,7 @@ fn check_accepts_a_bundle_in_every_order_with_what_programs_skip() {
 
 #[test]
 fn check_reports_an_expired_ca_only_where_it_is_needed() {
-    let Some(odd) = Pki::odd() else { return skip("certgen bundle expired", "go is not there") };
+    let Some(odd) = Pki::odd() else { return skip("certgen bundle expired", "go is not installed") };
     let pki = Pki::usual("new");
     let tree = cluster(&pki, &["new.crt"], "new.key");
     certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(0);
@@ -186,7 +186,7 @@ fn sign_intermediate(pki: &Pki, days: &str) {
 #[test]
 fn check_follows_the_chain_in_stream_crt() {
     if go(&["x", "y"]).is_none() {
-        return skip("certgen bundle chain", "go is not there");
+        return skip("certgen bundle chain", "go is not installed");
     }
     let (pki, tree, leaf) = with_intermediate();
     let (root, mid) = (read(&pki, "root.crt"), read(&pki, "mid.crt"));

@@ -123,7 +123,7 @@ fn check_finds_missing_and_damaged_files_and_another_ca() {
 
 #[test]
 fn check_finds_expired_and_unusual_certificates() {
-    let Some(pki) = Pki::odd() else { return skip("certgen_check ends", "go is not there") };
+    let Some(pki) = Pki::odd() else { return skip("certgen_check ends", "go is not installed") };
     let with = |name: &str| {
         let tree = Tree::new();
         put(&tree, CRT, &pki.at(&format!("{name}.crt")), 0o644);
@@ -163,7 +163,7 @@ fn check_finds_expired_and_unusual_certificates() {
 
 #[test]
 fn check_hint_repairs_the_problem() {
-    let Some(pki) = Pki::odd() else { return skip("certgen_check hints", "go is not there") };
+    let Some(pki) = Pki::odd() else { return skip("certgen_check hints", "go is not installed") };
     let ca = ["--ca", &pki.at("hub-ca.crt"), "--ca-key", &pki.at("hub-ca.key")].map(str::to_owned);
     let repairs = |tree: &Tree, check: &[&str], problem: &str, ca: &[String]| {
         let ran = certgen(tree, check).expect(3);
@@ -220,7 +220,7 @@ fn check_hint_repairs_the_problem() {
     tree.write(root, format!("{}{}", tree.read(root), tree.read("etc/kubeedge/ca/rootCA.key")));
     repairs(&tree, &["check", "server"], "it contains a private key", &[]);
     certgen(&tree, &["check"]).expect(0);
-    // What the hub takes for the certificate is whatever comes first.
+    // The hub reads the first block as the certificate, whatever it is.
     let (crt, key) = ("etc/kubeedge/certs/server.crt", "etc/kubeedge/certs/server.key");
     tree.write(crt, format!("{}{}", tree.read(key), tree.read(crt)));
     std::fs::set_permissions(tree.at(crt), std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -279,7 +279,7 @@ fn check_finds_open_modes() {
     let tree = stream(&Pki::usual("ca"));
     let set =
         |path: &str, mode| std::fs::set_permissions(tree.at(path), std::fs::Permissions::from_mode(mode)).unwrap();
-    // A group of its own may read the key.
+    // The group of the file may read the key.
     set(KEY, 0o640);
     assert_eq!(findings(&tree, &["check"]), [""; 0]);
     set(KEY, 0o604);

@@ -68,6 +68,13 @@ fn api_server_that_checks_nodes_needs_one_in_the_certificate() {
         assert!(ran.stdout.contains(said), "{verifies}: {}", ran.stdout);
         assert!(ran.stdout.contains("of any edge node, and the API server checks them (/etc/kubernetes/manifests/kube-apiserver.yaml: --kubelet-certificate-authority): kubectl logs and exec fail\n"), "{}", ran.stdout);
     }
+    // The kubelet reads every file in the directory.
+    std::fs::rename(tree.at(MANIFEST), tree.at("etc/kubernetes/manifests/api.manifest")).unwrap();
+    tree.write("etc/kubernetes/manifests/etcd.yaml", "spec: {containers: [{name: etcd, command: [etcd]}]}\n");
+    let ran = certgen(&tree, &["check"]).expect(3);
+    assert!(ran.stdout.contains("(/etc/kubernetes/manifests/api.manifest: --kubelet-certificate-authority)"));
+    std::fs::remove_file(tree.at("etc/kubernetes/manifests/api.manifest")).unwrap();
+    assert!(certgen(&tree, &["check"]).expect(0).stdout.ends_with(CLEAN));
     // The address, as that is preferred; a name is of no use. What check rejects, stream warns of.
     tree.write(MANIFEST, manifest(VERIFIES));
     let ran = certgen(&tree, &["stream", "-n"]).expect(0);
@@ -328,7 +335,8 @@ fn hints_are_commands_that_work() {
     std::fs::remove_file(tree.at("etc/kubeedge/certs/server.crt")).unwrap();
     let ran = certgen(&tree, &["check", "server"]).expect(3);
     assert!(
-        ran.stdout.contains("server.crt: error: the file is missing\n    hint: make it: edge-certgen --root "),
+        ran.stdout.contains("server.crt: error: the file is missing\n    hint: make it: edge-certgen --root ")
+            && ran.stdout.contains(" server --ip IP\n"),
         "{}",
         ran.stdout
     );

@@ -16,7 +16,7 @@ fn at(tree: &Tree, path: &str) -> String {
 }
 
 #[test]
-fn hub_s_pairs_are_one_run_with_their_ca() {
+fn hub_pairs_are_made_in_one_run_with_their_ca() {
     let tree = Tree::new();
     certgen(&tree, &["server"]).expect(2);
     assert!(tree.snapshot().is_empty(), "a call without names makes no CA");
@@ -101,7 +101,7 @@ fn read(yaml: &str) -> String {
 }
 
 #[test]
-fn secret_holds_the_files_to_the_byte_in_each_shape() {
+fn secret_contains_the_files_byte_for_byte_in_each_shape() {
     let pki = Pki::usual("ca");
     let tree = Tree::new();
     let stream = ["stream", "--ip", "192.0.2.1", "--ca", &pki.at("ca.crt"), "--ca-key", &pki.at("ca.key")];
@@ -153,7 +153,7 @@ fn secret_holds_the_files_to_the_byte_in_each_shape() {
 
 #[test]
 fn show_prints_certificates_and_keys_and_which_ones_match() {
-    let Some(pki) = Pki::odd() else { return skip("certgen_hub show", "go is not there") };
+    let Some(pki) = Pki::odd() else { return skip("certgen_hub show", "go is not installed") };
     let show = |args: &[&str]| Tool::new("edge-certgen").arg("show").args(args).run();
     let (crt, key) = (pki.at("empty-name.crt"), pki.at("empty-name.key"));
     let ran = show(&[&crt, &key]).expect(0);

@@ -78,7 +78,7 @@ fn ca_whose_key_cannot_be_used() {
         let key = format!("{name}.key");
         refused(&pki, &format!("{name}.crt"), &key, &[], &format!("cannot sign with {key}: {why}"));
     }
-    // A key whose halves are not one: what the file says is its public half is another's.
+    // A key file with the public key of another private key.
     let other = shell(&format!(
         "openssl ec -in {} -pubout 2>/dev/null | openssl ec -pubin -text -noout 2>/dev/null",
         pki.at("other.key")
@@ -201,7 +201,7 @@ fn wrong_call() {
 }
 
 #[test]
-fn key_that_cannot_be_used_is_never_replaced_unasked() {
+fn key_that_cannot_be_used_is_replaced_only_on_request() {
     let pki = Pki::usual("ca");
     let read = |name| std::fs::read_to_string(pki.at(name)).unwrap();
     let tree = Tree::with(&[
@@ -229,7 +229,7 @@ fn key_that_cannot_be_used_is_never_replaced_unasked() {
 }
 
 #[test]
-fn hub_s_ca_is_not_replaced_unasked() {
+fn hub_ca_is_replaced_only_on_request() {
     let tree = Tree::new();
     certgen(&tree, &["ca"]).expect(0);
     let (crt, key) = (tree.read("etc/kubeedge/ca/rootCA.crt"), tree.read("etc/kubeedge/ca/rootCA.key"));

@@ -175,7 +175,7 @@ fn variables_of_certgen_sh_are_used_and_options_take_precedence() {
     let crt = tree.at("y/stream.crt");
     assert!(x509(&crt, "-ext subjectAltName").contains("192.0.2.3, DNS:a.example"));
     assert_eq!(x509(&crt, "-subject").trim(), "subject=CN = flag");
-    // Each of the two has a default of its own, that of kubeadm.
+    // Each of the two defaults to the path of kubeadm.
     for (name, file, missing) in [
         ("K8SCA_FILE", "ca.crt", "/etc/kubernetes/pki/ca.key"),
         ("K8SCA_KEY_FILE", "ca.key", "/etc/kubernetes/pki/ca.crt"),
@@ -352,7 +352,7 @@ fn links_are_followed_and_a_directory_is_an_error() {
     let ran = certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(1);
     assert!(ran.stderr.contains("stream.crt: it is a directory"), "{}", ran.stderr);
     assert_same(&tree.snapshot(), &before, "after the error");
-    // A dangling link leads to where the new file goes.
+    // The new file is written where a dangling link points.
     let other = cluster();
     other.link("etc/kubeedge/certs/stream.key", "/secure/stream.key");
     std::fs::create_dir(other.at("secure")).unwrap();

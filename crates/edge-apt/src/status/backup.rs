@@ -9,27 +9,39 @@ use super::damage::damage;
 
 /// dpkg keeps the previous state here.
 const OLD: &str = "/var/lib/dpkg/status-old";
+/// Where the damaged one is kept, as it may have the newest changes.
+const DAMAGED: &str = "/var/lib/dpkg/status.damaged";
 /// dpkg-db-backup (before Debian 12 cron.daily/dpkg) keeps those of the last days here: `dpkg.status.0`, the newest
 /// one, and `dpkg.status.1.gz` and so on.
 const DAILY: &str = "/var/backups";
 const DAILY_NAME: &str = "dpkg.status.";
-/// What a host with dpkg has, even without its status file.
-const DPKG: [&str; 4] = ["/usr/bin/dpkg", "/bin/dpkg", "/var/lib/dpkg/info", OLD];
+/// What dpkg has beside its status file where it has installed packages.
+const DATABASE: [&str; 2] = ["/var/lib/dpkg/info", OLD];
+const PROGRAMS: [&str; 2] = ["/usr/bin/dpkg", "/bin/dpkg"];
 
-/// Whether dpkg is installed, by its other files.
+/// Whether dpkg is installed, by its programs or its database.
 pub(super) fn has_dpkg(root: &Root) -> Result<bool> {
-    for path in DPKG {
+    Ok(has_any(root, &PROGRAMS)? || has_database(root)?)
+}
+
+/// Whether dpkg has installed packages, by what it has beside its status file.
+pub(super) fn has_database(root: &Root) -> Result<bool> {
+    Ok(has_any(root, &DATABASE)? || !daily(root)?.is_empty())
+}
+
+fn has_any(root: &Root, paths: &[&str]) -> Result<bool> {
+    for path in paths {
         if root.find(Path::new(path))?.exists() {
             return Ok(true);
         }
     }
-    Ok(!daily(root)?.is_empty())
+    Ok(false)
 }
 
 /// The error for a status file that is missing, empty or damaged, with the command that restores it.
 pub(super) fn error(root: &Root, why: &str, is_there: bool) -> Error {
     let shown = |path: &Path| quoted(&root.display(path).display().to_string());
-    let (status, damaged) = (shown(Path::new(STATUS)), shown(Path::new("/var/lib/dpkg/status.damaged")));
+    let (status, damaged) = (shown(Path::new(STATUS)), shown(Path::new(DAMAGED)));
     let text = format!("cannot read dpkg's status file {}: {why}", root.display(Path::new(STATUS)).display());
     let error = Error::failed(text);
     let Some(backup) = best(root) else {
@@ -37,7 +49,6 @@ pub(super) fn error(root: &Root, why: &str, is_there: bool) -> Error {
             "restore it from a backup of this host: neither {OLD} nor {DAILY}/{DAILY_NAME}* is a valid copy of it"
         ));
     };
-    // What is left of it may have the newest changes.
     let keep = if is_there { format!("cp -p {status} {damaged} && ") } else { String::new() };
     let from = shown(&backup);
     let restore = if is_zipped(&backup) { format!("zcat {from} > {status}") } else { format!("cp -p {from} {status}") };

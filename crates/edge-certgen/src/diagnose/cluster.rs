@@ -111,7 +111,7 @@ fn node_names(
         findings.push(error(file, text, hint));
     } else if known.cloud.is_empty() && needed.is_empty() && candidates == 1 {
         let text = format!(
-            "the API server checks its SANs ({}), which must include the {what} of each edge node: only one can be that of a node",
+            "the API server checks its SANs ({}), which must include the {what} of each edge node: at most one of them may be that of a node",
             by.by
         );
         findings.push(warning(file, text, hint));

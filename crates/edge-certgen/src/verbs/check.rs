@@ -52,8 +52,7 @@ impl Roles {
 pub(crate) fn run(host: &mut Host, options: &Options, what: CheckTarget, given: &Names) -> Result<Outcome> {
     let dirs = request::dirs(host, options)?;
     let mut findings = Vec::new();
-    let has = |path: &str| host.root.find(Path::new(path)).map(|found| found.exists());
-    let roles = Roles { cloud: has(CLOUDCORE_YAML)?, edge: has(EDGECORE_YAML)? };
+    let roles = roles(host, &dirs)?;
     let (expected, cloud) = expected_names(host, &dirs, given, &mut findings)?;
     let context = Context {
         options,
@@ -80,6 +79,13 @@ pub(crate) fn run(host: &mut Host, options: &Options, what: CheckTarget, given: 
         findings.push(nothing(&context));
     }
     Ok(host.report.findings(&findings))
+}
+
+fn roles(host: &Host, dirs: &Dirs) -> Result<Roles> {
+    let has = |path: &Path| host.root.find(path).map(|found| found.exists());
+    // cloudcore in a pod has its configuration elsewhere, and the stream server's pair is only made for cloudcore.
+    let has_stream = has(&dirs.certificate(&Kind::Stream))? || has(&dirs.key(&Kind::Stream))?;
+    Ok(Roles { cloud: has_stream || has(Path::new(CLOUDCORE_YAML))?, edge: has(Path::new(EDGECORE_YAML))? })
 }
 
 fn nothing(context: &Context<'_>) -> Finding {

@@ -51,9 +51,9 @@ pub(crate) fn stream(host: &mut Host, options: &Options, given: &Names) -> Resul
     if copy.bytes != source.bytes && !contains_all(&copy.bytes, &source) {
         let node = Node::File { content: Bytes::Known(source.bytes.clone()), mode: 0o644 };
         let why = if source.is_mixed {
-            format!("only the certificates of {}", source.shown)
+            format!("only the certificates of {}", source.file)
         } else {
-            format!("a copy of {}", source.shown)
+            format!("a copy of {}", source.file)
         };
         plan.write(call.dirs.stream_ca(), copy, node, Inverse::Whole, why);
     }

@@ -12,7 +12,7 @@ use crate::cli::{Options, Shape};
 use crate::encoding::without_keys;
 use crate::facts::{self, Read};
 use crate::kind::Kind;
-use crate::request;
+use crate::{cloudcore, request};
 
 const SECRETS: &str = include_str!("../../data/secrets.toml");
 /// The longest name of a namespace.
@@ -58,7 +58,7 @@ pub(crate) fn run(
 pub(crate) fn build(host: &mut Host, common: &Common, options: &Options) -> Result<Outcome> {
     if common.json || common.dry_run {
         return Err(Error::usage("cannot use --json or --dry-run with buildSecret: it prints a YAML document")
-            .hint("make it, then print it: edge-certgen edge; then: edge-certgen secret cloudcore"));
+            .hint("make it, then print it: edge-certgen genCertAndKey edge; then: edge-certgen secret cloudcore"));
     }
     host.report.result_to_stderr();
     let outcome = super::make::make_by_hub(host, options, &Kind::Edge, Vec::new(), None, true)?;
@@ -108,7 +108,12 @@ fn document(host: &mut Host, options: &Options, shape: Shape, namespace: &str) -
     let authority_path = if kind == Kind::Stream { dirs.stream_ca() } else { dirs.certificate(&Kind::Ca) };
     let shown = |path: &Path| host.root.display(path).display().to_string();
     let (certificate, key) = (shown(&pair.certificate_path), shown(&pair.key_path));
-    let make = || format!("make it: edge-certgen {}", kind.stem());
+    let advertises = cloudcore::read(host).is_some_and(|(_, read)| read.is_ok_and(|found| !found.names.is_empty()));
+    let make = || match kind {
+        Kind::Stream if !advertises => "make it: edge-certgen stream --ip IP".to_owned(),
+        Kind::Stream => "make it: edge-certgen stream".to_owned(),
+        _ => format!("make it: edge-certgen genCertAndKey {}", kind.stem()),
+    };
     let missing = |file: &str| Error::failed(format!("cannot read {file}: No such file or directory")).hint(make());
     require(&pair.certificate, &certificate, missing)?;
     require(&pair.key, &key, missing)?;

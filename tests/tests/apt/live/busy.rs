@@ -60,7 +60,7 @@ fn wait_lasts_while_a_real_apt_works() {
             && line.contains(" (pid ")),
         "{notes:?}"
     );
-    // On a terminal the time goes on.
+    // On a terminal the elapsed time is shown.
     let terminal = host.sh("cat /terminal").stdout;
     for second in [3, 9, 18] {
         assert!(terminal.contains(&format!("\r\x1b[Kedge-apt: waited {second} s of 10 min")), "{second}: {terminal}");

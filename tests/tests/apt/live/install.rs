@@ -74,7 +74,7 @@ fn invalid_repository_leaves_nothing_behind(host: &AptHost) {
     )
     .expect(0);
     let cases = [
-        // Address, key file, whose fingerprint, exit code, what is said.
+        // Address, key file, owner of the fingerprint, exit code, message.
         ("file:/repo/", "good.asc", "other", 4, "its fingerprint is"),
         ("file:/repo/", "both.asc", "good", 4, "its fingerprint is"),
         ("file:/expired/", "old.asc", "old", 4, "it expired on 2020-12-31"),
@@ -110,7 +110,7 @@ fn invalid_repository_leaves_nothing_behind(host: &AptHost) {
         assert_eq!(ran.stderr.lines().filter(|line| line.starts_with("edge-apt-fixture: cannot ")).count(), 1);
         host.looks_as(&before, &format!("{uri} {key}: {}", ran.stdout));
     }
-    // The repository is good, and has not what is asked for: its lists go as well.
+    // The repository is valid, but does not have the requested package: its lists are removed, too.
     for uri in ["file:/repo/", "http://127.0.0.1:8000/repo/"] {
         for (what, said) in [
             ("edge-thing~1.36", format!("edge-thing 1.36.* in {uri}: it has 1.34.10-1.1, 1.34.9-1.1, 1.33.2-1.1")),
@@ -147,7 +147,7 @@ fn outdated_signature_is_reported(host: &AptHost) {
         let ran = host.sh(&format!(
             "fixture install --uri {uri} --key-file /keys/{key}.asc --fingerprint $(cat /keys/{key}.fpr) edge-thing"
         ));
-        // gpgv takes a key that vouches for itself with SHA-1, and no lists that are signed so.
+        // gpgv accepts a key with a self-signature of SHA-1, but no lists that are signed in this way.
         if key == "weak" && !has_sqv {
             assert!(!ran.stderr.contains("warning: "), "{}", ran.stderr);
             ran.expect(0);
@@ -171,7 +171,7 @@ fn old_lists_are_updated_and_other_sources_may_fail(host: &AptHost) {
     host.sh(REPOSITORY).expect(0);
     host.sh("serve / 8000; echo 'deb http://127.0.0.1:9/ broken main' > /etc/apt/sources.list.d/broken.list").expect(0);
     let from = "--uri http://127.0.0.1:8000/repo/ --key-url http://127.0.0.1:8000/keys/good.asc --fingerprint $(cat /keys/good.fpr)";
-    // The key comes by the network too, and one broken source is not ours.
+    // The key is downloaded, too, and another source of the host is broken.
     host.sh(&format!("fixture install {from} edge-thing=1.33.2-1.1")).expect(0);
     assert_eq!(host.sh("state edge-thing").stdout, "ii 1.33.2-1.1\n");
     // The lists of before are there, and the repository is down.
@@ -220,7 +220,7 @@ fn holds_are_kept_and_side_effects_are_refused(host: &AptHost) {
         gone.stderr
     );
 
-    // A package that another one would have to make room for, one that a stranger holds, one that cannot be met.
+    // A package that conflicts with another one, one that an administrator holds, one with a missing dependency.
     host.sh("deb edge-free 1; deb edge-rival 1 'Conflicts: edge-free'; deb edge-dep 2; deb edge-new 1 'Depends: edge-dep (>= 2)'; deb edge-poor 1 'Depends: edge-none'; repo /repo good; apt-mark hold edge-dep").expect(0);
     call("edge-free").expect(0);
     let before = host.look();
@@ -323,7 +323,7 @@ fn undo_changes_nothing_while_another_package_needs_one(host: &AptHost) {
         assert_eq!(refused.clone().expect(code).stdout, "");
         host.looks_as(&as_it_is, call);
     }
-    // What else there is to do goes on; and once nothing needs them, so does the undo.
+    // Other changes are still made; the undo works once nothing needs the packages.
     host.sh("call edge-thing").expect(0);
     host.sh("dpkg --purge edge-stranger edge-guest; fixture undo && fixture undo && rm -r /var/lib/edgeutils && apt-get -q update")
         .expect(0);

@@ -35,7 +35,7 @@ deb edge-dep 1; deb edge-big 1 'Depends: edge-dep'
 cd /debs; sha256sum *.deb > SHA256SUMS; cd /
 key good; repo /repo good
 ";
-/// In the middle of the dependency, and of the package that is asked for: before its first file and its last.
+/// During the dependency, and during the requested package: before its first and its last file.
 const PLACES: [&str; 3] =
     ["/usr/share/edge-dep/version.dpkg-new", "/etc/edge-big.conf.dpkg-tmp", "/opt/big/3.dpkg-new"];
 const FROM_REPOSITORY: &str = "call --hold edge-big";

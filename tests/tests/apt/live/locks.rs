@@ -1,4 +1,4 @@
-//! Waiting for apt: who holds the locks, and that nothing is ever stopped in the middle.
+//! Waiting for apt: which process holds the locks, and that nothing is ever stopped half-way.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -89,7 +89,7 @@ fn dpkg_survives_ctrl_c_and_kill() {
     assert!(ctrl_c.stdout.ends_with("5\n"), "{}", ctrl_c.stdout);
     assert!(ctrl_c.stderr.contains("interrupted by a signal\nhint: run the same command again"), "{}", ctrl_c.stderr);
     assert_eq!(host.sh("state edge-after; ls /ended").stdout, "ii 1\n/ended\n");
-    // The same call holds it, and one undo reverts both.
+    // The same call holds the package, and one undo reverts both.
     host.sh(&format!("{SLOW} rm /stay; call --hold edge-after")).expect(0);
     assert_eq!(host.sh("state edge-after; edge-apt-fixture undo --list | wc -l").stdout, "hi 1\n1\n");
     host.sh("fixture undo").expect(0);
@@ -178,7 +178,7 @@ fn update_fails_if_a_source_fails() {
     let good = host.sh("edge wait --update").expect(0);
     assert_eq!(good.stdout, "apt and dpkg are free\nupdated the package lists\n");
     host.sh("apt-cache show edge-thing > /dev/null").expect(0);
-    // apt-get itself says 0 here, and goes on with what it has.
+    // apt-get itself exits with 0 here, and keeps the lists that it has.
     host.sh("serve_no_more; apt-get update && apt-cache show edge-thing").expect(0);
     let bad = host.sh("edge wait --update").expect(1);
     assert!(

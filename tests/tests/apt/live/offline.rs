@@ -36,7 +36,7 @@ fn folder_installs_packages_and_their_dependencies() {
     // What is installed as new as there is left alone.
     host.sh("fixture install --offline /debs edge-thing=1.35.0").expect(0);
     assert_eq!(host.sh("state edge-thing; state edge-dep; state edge-other").stdout, "hi 1.35.0\nii 2\nnone\n");
-    // One that needs nothing brings nothing along.
+    // A package without dependencies is installed alone.
     host.sh("fixture install --offline /debs edge-other").expect(0);
     host.sh("fixture undo").expect(0);
     assert_eq!(host.sh("state edge-other").stdout, "none\n");

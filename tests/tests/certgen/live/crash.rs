@@ -98,13 +98,13 @@ fn new_key_is_two_renames_and_a_kill_between_is_completed() {
         }
         nothing_half(tree);
         if next.len() > 1 && !is_between {
-            // The run went on with what it had made, or it had ended and another one followed it.
+            // The run was resumed, or it had ended and another one followed it.
             let ran = certgen(tree, &["undo"]);
             assert_eq!(ran.code, 0, "undo after a kill before {call:?}: {}{}", ran.stdout, ran.stderr);
             certgen(tree, &["check"]).expect(0);
         }
         if is_between && next.len() > 1 {
-            // One run with what it went on from: one undo.
+            // The resumed run and its beginning are one: one undo reverts both.
             let ran = certgen(tree, &["undo"]);
             assert_eq!(ran.code, 0, "undo after a kill before {call:?}: {}{}", ran.stdout, ran.stderr);
             certgen(tree, &["check"]).expect(0);

@@ -33,7 +33,7 @@ const NEW: [Case; 3] = [
     Case { before: &[], call: &["edge", "--new-key"], key: EDGE, prepare: nothing },
 ];
 
-/// Two keys are there, the second one with a mode and an owner of its own.
+/// Two keys exist; the second one has a different mode and owner.
 const REPLACED: [Case; 3] = [
     Case {
         before: &[&["stream", "--ip", "192.0.2.1"], &["stream", "--new-key", "--force"]],

@@ -26,7 +26,7 @@ fn served(names: &[&str]) -> String {
 #[test]
 fn go_serves_the_stream_pair_of_every_kind_and_every_ca() {
     if go(&["x", "y"]).is_none() {
-        return skip("certgen_live_tls stream", "go is not there");
+        return skip("certgen_live_tls stream", "go is not installed");
     }
     let names = ["127.0.0.1", "192.0.2.1", "fd00::1", "any.example.com", "xn--bcher-kva.example", "edge-1"];
     for (form, command) in CA_KEYS {
@@ -67,9 +67,9 @@ fn go_serves_the_stream_pair_of_every_kind_and_every_ca() {
 }
 
 #[test]
-fn go_takes_the_hub_s_pairs_by_their_first_block_and_signs_with_its_ca() {
+fn go_loads_the_hub_pairs_by_their_first_block_and_signs_with_its_ca() {
     if go(&["x", "y"]).is_none() {
-        return skip("certgen_live_tls hub", "go is not there");
+        return skip("certgen_live_tls hub", "go is not installed");
     }
     for key_type in ["ecdsa-p256", "ecdsa-p384"] {
         let tree = Tree::new();
@@ -104,7 +104,7 @@ fn go_takes_the_hub_s_pairs_by_their_first_block_and_signs_with_its_ca() {
 
 #[test]
 fn ca_with_an_unusual_subject_is_named_to_the_byte() {
-    let Some(pki) = Pki::odd() else { return skip("certgen_live_tls corporate", "go is not there") };
+    let Some(pki) = Pki::odd() else { return skip("certgen_live_tls corporate", "go is not installed") };
     let tree = Tree::new();
     let (ca, key) = (pki.at("corporate.crt"), pki.at("corporate.key"));
     certgen(&tree, &["stream", "--ip", "192.0.2.1", "--ca", &ca, "--ca-key", &key]).expect(0);
@@ -115,9 +115,9 @@ fn ca_with_an_unusual_subject_is_named_to_the_byte() {
 }
 
 #[test]
-fn verify_finds_no_fault_in_exactly_what_go_finds_no_fault_in() {
+fn check_accepts_exactly_what_go_accepts() {
     if go(&["x", "y"]).is_none() {
-        return skip("certgen_live_tls as Go reads", "go is not there");
+        return skip("certgen_live_tls as Go reads", "go is not installed");
     }
     let pki = Pki::usual("ca");
     let tree = Tree::new();
@@ -199,7 +199,7 @@ fn openssl_connects_with_both_versions() {
 #[test]
 fn pair_of_gen_cert_and_key_serves_and_is_accepted_as_a_client() {
     if go(&["x", "y"]).is_none() || !can_unshare() {
-        return skip("certgen_live_tls client", "no go or no namespaces here");
+        return skip("certgen_live_tls client", "go or namespaces are not available");
     }
     let tree = Tree::new();
     for name in ["server", "edge"] {
