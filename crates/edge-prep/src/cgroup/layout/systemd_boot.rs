@@ -33,7 +33,7 @@ pub(super) fn find(root: &Root) -> Result<Option<ManualStep>> {
         (Some(file), _) => {
             let option = if entries.is_empty() { file.option() } else { option_of(&entries) };
             let step = if root.is_live() { file.step(Some(INSTALL)) } else { file.step(None) };
-            Some(ManualStep { name, shown: Some(file.shown.clone()), option, step })
+            Some(ManualStep { name, shown: Some(file.shown), option, step })
         }
         (None, Some(first)) => {
             let option = option_of(&entries);

@@ -122,10 +122,10 @@ fn is_optimized(script: &str, environment: &str) -> bool {
     if !script.contains(ENABLE) {
         return false;
     }
-    let set =
+    let mut set =
         script.lines().filter_map(|line| line.trim().strip_prefix("setenv ")?.trim_start().strip_prefix(OPTIMIZATIONS));
-    let own = environment.lines().filter_map(|line| line.strip_prefix(OPTIMIZATIONS)?.strip_prefix('='));
-    own.last().or(set.last()).is_some_and(|value| value.trim().trim_matches(['"', '\'']) == "on")
+    let mut own = environment.lines().filter_map(|line| line.strip_prefix(OPTIMIZATIONS)?.strip_prefix('='));
+    own.next_back().or(set.next_back()).is_some_and(|value| value.trim().trim_matches(['"', '\'']) == "on")
 }
 
 fn script(name: &'static str, shown: &str, text: &str, then: Option<&str>) -> ManualStep {
