@@ -206,6 +206,12 @@ fn cloud_init_is_read_wherever_it_keeps_its_data() {
     // The user data takes precedence over the image's own configuration.
     let tree = system(&[("etc/cloud/cloud.cfg", swap), (USER_DATA, "#cloud-config\nswap: {size: 0}\n")], &[]);
     is_not_found(&tree, "turned off in the user data");
+    // What the present instance got is not used again, but for bootcmd.
+    let instance = "var/lib/cloud/instance/user-data.txt";
+    is_not_found(&system(&[(instance, swap)], &[]), "done for this instance");
+    let boot = "#cloud-config\nbootcmd:\n- swapon /s\n";
+    is_found(&system(&[(instance, boot)], &[]), &format!("{instance}:3"));
+    is_found(&system(&[(instance, boot), (USER_DATA, boot)], &[]), &format!("{USER_DATA}:3"));
     let config = "datasource:\n  NoCloud:\n    seedfrom: file:///srv/seed/\n";
     is_found(
         &system(&[("etc/cloud/cloud.cfg.d/x.cfg", config), ("srv/seed/user-data", swap)], &[]),
