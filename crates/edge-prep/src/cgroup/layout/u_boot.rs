@@ -99,7 +99,9 @@ pub(super) fn boot_script(root: &Root) -> Result<Option<ManualStep>> {
 fn environment(name: &'static str, shown: &str, text: &str, keys: &[&str], script: &str) -> ManualStep {
     let lines = assignments(shown, text, keys);
     let at = last(&lines);
-    let mut option = at.map_or(MemoryOption::Unset, OptionsLine::option);
+    // The command line is in the script then.
+    let without = if keys == [WHOLE] { MemoryOption::Unknown } else { MemoryOption::Unset };
+    let mut option = at.map_or(without, OptionsLine::option);
     if is_optimized(script, text) {
         option = MemoryOption::Enabled;
     }
