@@ -8,7 +8,7 @@ use edge_host::{Error, Result, quoted};
 use serde::{Deserialize, Serialize};
 
 pub use facts::effective_sysctls;
-pub(super) use facts::{SysctlFacts, facts};
+pub(super) use facts::{SysctlFacts, facts, provider};
 
 const PROC_SYS: &str = "/proc/sys";
 

@@ -15,6 +15,13 @@ const DIRS: [&str; 5] =
     ["/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d"];
 /// procps' own file: `sysctl --system` reads it last.
 const OLD_FILE: &str = "/etc/sysctl.conf";
+/// The modules that provide keys.
+const PROVIDERS: [(&str, &str); 4] = [
+    ("net.bridge.", "br_netfilter"),
+    ("net.ipv4.vs.", "ip_vs"),
+    ("net.ipv6.", "ipv6"),
+    ("net.netfilter.nf_conntrack_", "nf_conntrack"),
+];
 const ADMIN_DIR: &str = "/etc/sysctl.d";
 /// The file of `--override`. Where that does not sort after the others, it has the name of the last one with this
 /// suffix in place of `.conf`.
@@ -91,6 +98,15 @@ pub(in crate::kernel) fn facts(host: &Host, sysctls: &[Sysctl]) -> Result<Sysctl
     }
     let (set, is_live) = (effective_sysctls(&texts), host.root.is_live());
     Ok(SysctlFacts { set, live, is_live, shown: Shown::of(&host.root), own, last_file })
+}
+
+/// What to do about a key that does not exist.
+pub(in crate::kernel) fn provider(key: &str) -> String {
+    let load = "load the kernel module that provides it";
+    match PROVIDERS.iter().find(|(prefix, _)| key.starts_with(prefix)) {
+        Some((_, module)) => format!("{load}: edge-prep apply --module {module}"),
+        None => format!("check the spelling of the key, or {load}"),
+    }
 }
 
 /// The file of ours that sorts after all these.
@@ -208,9 +224,7 @@ impl SysctlFacts {
                 findings.push(finding(format!("{key} is {now}, not {value}"), place.as_deref(), &apply));
             }
             (None, true) => {
-                let module = if key.starts_with("net.bridge.") { "br_netfilter" } else { "MODULE" };
-                let hint = format!("load the kernel module that provides it: edge-prep apply --module {module}");
-                findings.push(finding(format!("{key} does not exist"), None, hint));
+                findings.push(finding(format!("{key} does not exist"), None, provider(key)));
             }
             _ => {}
         }
