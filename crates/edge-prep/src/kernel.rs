@@ -100,9 +100,13 @@ pub fn live_plan(facts: &Facts, sysctls: &[Sysctl], plan: &mut Plan) {
     }
 }
 
-/// Whether a requested sysctl does not exist yet, as its module is not loaded.
-pub fn waits_for_module(facts: &Facts, sysctls: &[Sysctl]) -> bool {
-    facts.sysctls.is_live && sysctls.iter().any(|sysctl| facts.sysctls.live(sysctl).is_none())
+/// The requested sysctls that do not exist, as no loaded module provides them: why boot may not set them, and what to
+/// do about it.
+pub fn missing(facts: &Facts, sysctls: &[Sysctl]) -> Vec<(String, String)> {
+    let is_missing = |sysctl: &&Sysctl| facts.sysctls.is_live && facts.sysctls.live(sysctl).is_none();
+    let all = sysctls.iter().map(|sysctl| &sysctl.key).zip(sysctls).filter(|(_, sysctl)| is_missing(sysctl));
+    all.map(|(key, _)| (format!("{key} does not exist: boot sets it only if it exists by then"), sysctl::provider(key)))
+        .collect()
 }
 
 /// The file at a path of the configuration. A mask is not followed: in an image its target cannot be resolved.

@@ -14,6 +14,10 @@ pub const MANUAL: Manual = Manual {
         ("cmdline.txt.edgeutils-old", "The previous boot command line, for a rescue with a card reader"),
         ("/etc/modules-load.d/90-edgeutils.conf", "Kernel modules to load at boot"),
         ("/etc/sysctl.d/90-edgeutils.conf", "Kernel values to set at boot"),
+        (
+            "/etc/sysctl.d/zz-edgeutils.conf",
+            "With --override, kernel values that another file sets later; named after that file if it sorts after this",
+        ),
         ("/var/lib/edgeutils/edge-prep.json", "What apply requested, for check"),
         (
             "/run/reboot-required, /run/reboot-required.pkgs",

@@ -121,8 +121,8 @@ fn systemd_boot_is_read_from_its_entries() {
     let entry = "boot/loader/entries/debian.conf";
     let text = format!("title Debian\noptions root=/dev/a console=tty1 {OFF} quiet\nlinux /vmlinuz\n");
     let clean = text.replace(&format!(" {OFF}"), "");
-    // Without /etc/kernel/cmdline, or with one that lacks root=, the entry is edited.
-    for cmdline in [None, Some("quiet\n")] {
+    // What boots in an image is the entry, whether kernel-install makes it from a file or not.
+    for cmdline in [None, Some("quiet\n"), Some("root=/dev/a\n")] {
         let tree = Tree::with(&[(entry, &text)]);
         cmdline.iter().for_each(|line| tree.write("etc/kernel/cmdline", line));
         let step = step(&tree);
@@ -162,8 +162,13 @@ fn unknown_boot_loader_of_an_image_is_unknown() {
     let status = prep(&tree, &["status"]).expect(0).stdout;
     assert!(status.contains("boot command line: unknown: unknown boot loader\n"), "{status}");
     // A recognized one without its command line is unknown too.
-    let tree = Tree::with(&[("boot/boot.ini", "ODROIDC2-UBOOT-CONFIG\n")]);
-    assert!(prep(&tree, &["status"]).expect(0).stdout.contains("boot command line: unknown: boot.ini"));
+    for (file, text, name) in [
+        ("boot/boot.ini", "ODROIDC2-UBOOT-CONFIG\n", "boot.ini"),
+        ("boot/firmware/ubuntuEnv.txt", "fdtfile=x.dtb\n", "Ubuntu for Rockchip"),
+    ] {
+        let status = prep(&Tree::with(&[(file, text)]), &["status"]).expect(0).stdout;
+        assert!(status.contains(&format!("boot command line: unknown: {name}")), "{status}");
+    }
     // The partition may be missing.
     let tree = Tree::with(&[("etc/fstab", "UUID=1 /boot ext4 defaults 0 2\n")]);
     for (args, code) in [(APPLY, 4), (CHECK, 3)] {

@@ -102,6 +102,11 @@ fn service_is_found_by_its_script_and_timer() {
     assert!(prep(&tree, &["status"]).expect(0).stdout.contains("disable later.timer"));
     let python = ("usr/local/sbin/more-memory", "#!/usr/bin/python3\nrun(['swapon', '/x'])\n");
     is_found(&system(&[python, unit, timer], &[link]), "usr/local/sbin/more-memory:2");
+    // An instance of a template.
+    let template = (&*format!("{ETC}/swapfile@.service"), "[Service]\nExecStart=/sbin/swapon /data/%i\n");
+    let instance = (&*format!("{WANTS}/swapfile@one.service"), "../swapfile@.service");
+    is_found(&system(&[template], &[instance]), &format!("{ETC}/swapfile@.service:2"));
+    is_not_found(&system(&[template], &[]), "a template without an instance");
     // A program that is not a script, a script that calls itself, and one that is missing.
     for text in ["\x7fELF swapon /x\n", "#!/bin/sh\nexec /usr/local/sbin/more-memory\n"] {
         is_not_found(&system(&[("usr/local/sbin/more-memory", text), unit, timer], &[link]), text);
@@ -206,6 +211,12 @@ fn cloud_init_is_read_wherever_it_keeps_its_data() {
     // The user data takes precedence over the image's own configuration.
     let tree = system(&[("etc/cloud/cloud.cfg", swap), (USER_DATA, "#cloud-config\nswap: {size: 0}\n")], &[]);
     is_not_found(&tree, "turned off in the user data");
+    // What the present instance got is not used again, but for bootcmd.
+    let instance = "var/lib/cloud/instance/user-data.txt";
+    is_not_found(&system(&[(instance, swap)], &[]), "done for this instance");
+    let boot = "#cloud-config\nbootcmd:\n- swapon /s\n";
+    is_found(&system(&[(instance, boot)], &[]), &format!("{instance}:3"));
+    is_found(&system(&[(instance, boot), (USER_DATA, boot)], &[]), &format!("{USER_DATA}:3"));
     let config = "datasource:\n  NoCloud:\n    seedfrom: file:///srv/seed/\n";
     is_found(
         &system(&[("etc/cloud/cloud.cfg.d/x.cfg", config), ("srv/seed/user-data", swap)], &[]),

@@ -1,8 +1,8 @@
-//! modprobe.d: the lines that keep a module from being loaded.
+//! modprobe.d: the lines that keep a module from being loaded, and those that define one by name.
 //!
 //! `blacklist` does so at boot (systemd-modules-load honors it), and `install NAME /bin/false` always (modprobe.d(5)).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use edge_host::{Host, Result};
@@ -23,25 +23,36 @@ pub(super) struct Blocked {
     pub(super) always: bool,
 }
 
-/// The modules that are blocked, by kernel name.
-pub(super) fn blocked(host: &Host) -> Result<BTreeMap<String, Blocked>> {
-    let mut all = BTreeMap::new();
+/// The lines of all files, by the kernel name of the module.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Modprobe {
+    pub(super) blocked: BTreeMap<String, Blocked>,
+    /// The names that `alias` and `install` define, which modprobe takes although no module has them.
+    pub(super) defined: BTreeSet<String>,
+}
+
+/// Reads the files of modprobe.d.
+pub(super) fn read(host: &Host) -> Result<Modprobe> {
+    let mut all = Modprobe::default();
     for (file, found) in effective_files(host, &DIRS)? {
         add(&mut all, &file, &String::from_utf8_lossy(&found.bytes));
     }
     Ok(all)
 }
 
-fn add(all: &mut BTreeMap<String, Blocked>, file: &Path, text: &str) {
+fn add(all: &mut Modprobe, file: &Path, text: &str) {
     for (line, text) in (1..).zip(text.lines()) {
         let words: Vec<&str> = text.split_whitespace().collect();
+        if let ["alias" | "install", name, _, ..] = words[..] {
+            all.defined.insert(name.replace('-', "_"));
+        }
         let always = match words[..] {
             ["blacklist", _, ..] => false,
             ["install", _, command, ..] if NOTHING.contains(&command.rsplit('/').next().unwrap_or_default()) => true,
             _ => continue,
         };
         let blocked = Blocked { file: file.to_path_buf(), line, always };
-        let old = all.entry(words[1].replace('-', "_")).or_insert_with(|| blocked.clone());
+        let old = all.blocked.entry(words[1].replace('-', "_")).or_insert_with(|| blocked.clone());
         if always && !old.always {
             *old = blocked;
         }
@@ -54,14 +65,15 @@ mod tests {
 
     #[test]
     fn add_finds_lines_that_block_a_module() {
-        let mut all = BTreeMap::new();
+        let mut all = Modprobe::default();
         let text = "# blacklist no\nblacklist br-netfilter\ninstall overlay /bin/true\ninstall br_netfilter /bin/false\n\
             install a /sbin/modprobe --ignore-install a && true\noptions b x=1\nblacklist\n";
         add(&mut all, Path::new("/f"), text);
         let of = |line, always| Blocked { file: "/f".into(), line, always };
         assert_eq!(
-            all.into_iter().collect::<Vec<_>>(),
+            all.blocked.into_iter().collect::<Vec<_>>(),
             [("br_netfilter".to_owned(), of(4, true)), ("overlay".to_owned(), of(3, true))]
         );
+        assert_eq!(all.defined.into_iter().collect::<Vec<_>>(), ["a", "br_netfilter", "overlay"]);
     }
 }

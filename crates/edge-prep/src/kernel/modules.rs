@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use edge_host::{Error, FileSnapshot, Finding, Host, Result, StatusLine};
 use serde::{Deserialize, Serialize};
 
-use super::modprobe::{self, Blocked};
+use super::modprobe::{self, Blocked, Modprobe};
 use super::running::{ModuleState, Running};
 use crate::report::{Shown, finding};
 
@@ -77,10 +77,11 @@ pub(super) fn facts(host: &Host, modules: &[Module]) -> Result<ModuleFacts> {
     if let Some(bytes) = host.root.read(Path::new(OLD_LIST))? {
         texts.push((PathBuf::from(OLD_LIST), String::from_utf8_lossy(&bytes).into_owned()));
     }
+    let Modprobe { blocked, defined } = modprobe::read(host)?;
     Ok(ModuleFacts {
         listed: effective_modules(&texts),
-        running: Running::read(&host.root, modules)?,
-        blocked: modprobe::blocked(host)?,
+        running: Running::read(&host.root, modules, &defined)?,
+        blocked,
         shown: Shown::of(&host.root),
         own: super::snapshot(&host.root, Path::new(super::MODULES_FILE))?,
     })

@@ -4,7 +4,7 @@
 //! built without modules has no modules.builtin either: then its features show it. Such a kernel needs no modprobe,
 //! which would fail.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use edge_host::{Error, Result, Root};
@@ -50,8 +50,8 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Reads the states of these modules; none for an image.
-    pub(super) fn read(root: &Root, modules: &[Module]) -> Result<Option<Running>> {
+    /// Reads the states of these modules; none for an image. `defined` are the names that modprobe.d defines.
+    pub(super) fn read(root: &Root, modules: &[Module], defined: &BTreeSet<String>) -> Result<Option<Running>> {
         if !root.is_live() {
             return Ok(None);
         }
@@ -73,7 +73,10 @@ impl Running {
                 ModuleState::BuiltIn
             } else if root.find(&sys)?.exists() || is_file_system(&file_systems, &name) || has_feature(root, &name)? {
                 ModuleState::BuiltInUnlisted
-            } else if is_listed(dep.as_deref().unwrap_or_default(), &name) || is_alias(&aliases, &name) {
+            } else if is_listed(dep.as_deref().unwrap_or_default(), &name)
+                || is_alias(&aliases, &name)
+                || defined.contains(&name)
+            {
                 ModuleState::NotLoaded
             } else {
                 ModuleState::Missing

@@ -25,7 +25,7 @@ pub fn status(facts: &Facts) -> Vec<StatusLine> {
     }));
     match facts.active.as_deref() {
         None => lines.push(StatusLine::new("swap now", "unknown", "no kernel runs in an image")),
-        Some([]) => lines.push(StatusLine::new("swap now", "inactive", "/proc/swaps is empty")),
+        Some([]) => lines.push(StatusLine::new("swap now", "inactive", "no swap is active")),
         Some(_) => {}
     }
     lines

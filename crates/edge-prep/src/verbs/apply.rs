@@ -49,11 +49,17 @@ pub(crate) fn apply(host: &mut Host, args: &ApplyArgs) -> Result<Outcome> {
     // Bridge sysctls exist only once their module is loaded.
     let mut plan = Plan::new();
     let kernel = kernel::facts(host, &request.modules, &request.sysctls)?;
-    let waits = kernel::waits_for_module(&kernel, &request.sysctls);
+    let missing = kernel::missing(&kernel, &request.sysctls);
+    let waits = !missing.is_empty();
     if waits && host.mode == Mode::DryRun {
         plan.note("sysctls that appear with their modules would be set next");
-    } else if waits {
-        plan.note("some sysctls do not exist now, as no loaded module provides them; they are set at boot");
+    } else {
+        // As `check` says.
+        has_manual_step |= waits;
+        for (text, hint) in &missing {
+            host.report.warning(text);
+            host.report.hint(hint);
+        }
     }
     kernel::live_plan(&kernel, &request.sysctls, &mut plan);
     let mut outcome = edge_host::apply(host, plan)?;

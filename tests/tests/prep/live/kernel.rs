@@ -96,3 +96,20 @@ fn built_in_feature_needs_no_modprobe() {
         prep("undo").expect(0);
     }
 }
+
+#[test]
+fn sysctl_that_does_not_exist_is_a_manual_step() {
+    let machine = match Systemd::boot(&[&tool::path("edge-prep")]) {
+        Ok(machine) => machine,
+        Err(reason) => return skip("prep_live_sysctl", &reason),
+    };
+    for key in ["net.ipv4.ip_forwrad", "net.ipv4.vs.no_such_key"] {
+        for _ in 0..2 {
+            let ran = machine.sh(&format!("edge-prep --force-namespace apply --sysctl {key}=1")).expect(3);
+            assert!(ran.stderr.contains(&format!("edge-prep: warning: {key} does not exist: ")), "{}", ran.stderr);
+            assert!(ran.stdout.ends_with("manual step required\n"), "{}", ran.stdout);
+        }
+        let found = machine.sh(&format!("edge-prep check --sysctl {key}=1")).expect(3);
+        assert!(found.stdout.contains(&format!("error: {key} does not exist\n")), "{}", found.stdout);
+    }
+}

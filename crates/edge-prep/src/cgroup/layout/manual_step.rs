@@ -108,7 +108,8 @@ pub(super) fn program(root: &Root, command: &str) -> String {
     if root.is_live() {
         return command.to_owned();
     }
-    format!("chroot {} {command}", quoted(&root.display(Path::new("/")).to_string_lossy()))
+    let image = show(root, "/");
+    format!("chroot {} {command}", quoted(image.trim_end_matches('/')))
 }
 
 /// Fedora CoreOS and similar systems, where each deployment has its own command line.

@@ -13,7 +13,9 @@ const CMDLINE: [&str; 2] = ["/etc/kernel/cmdline", "/usr/lib/kernel/cmdline"];
 const ENTRIES: [&str; 3] = ["/efi/loader/entries", "/boot/loader/entries", "/boot/efi/loader/entries"];
 const ENTRY: &str = ".conf";
 const OPTIONS: &str = "options";
-const INSTALL: &str = "kernel-install add $(uname -r) /lib/modules/$(uname -r)/vmlinuz";
+/// Debian's kernels are in /boot, those of others beside their modules.
+const KERNELS: &str = "/boot";
+const KERNEL: &str = "vmlinuz-";
 
 pub(super) fn find(root: &Root) -> Result<Option<ManualStep>> {
     let entries = entries(root)?;
@@ -27,13 +29,15 @@ pub(super) fn find(root: &Root) -> Result<Option<ManualStep>> {
     }
     let has_root = |line: &OptionsLine| line.options.split_whitespace().any(|word| word.starts_with("root="));
     // kernel-install would drop the `root=` of the entries where the file has none.
-    let is_whole = |file: &OptionsLine| entries.is_empty() || has_root(file) || !entries.iter().any(has_root);
+    let is_whole = |file: &OptionsLine| !entries.iter().any(has_root) || has_root(file);
+    // kernel-install does not run in an image, whose entries are what boots.
+    let is_source = |file: &OptionsLine| entries.is_empty() || (root.is_live() && is_whole(file));
     let name = "systemd-boot";
-    Ok(match (file.filter(is_whole), entries.first()) {
+    Ok(match (file.filter(is_source), entries.first()) {
         (Some(file), _) => {
             let option = if entries.is_empty() { file.option() } else { option_of(&entries) };
-            let step = if root.is_live() { file.step(Some(INSTALL)) } else { file.step(None) };
-            Some(ManualStep { name, shown: Some(file.shown.clone()), option, step })
+            let step = file.step(install(root)?.as_deref());
+            Some(ManualStep { name, shown: Some(file.shown), option, step })
         }
         (None, Some(first)) => {
             let option = option_of(&entries);
@@ -42,6 +46,17 @@ pub(super) fn find(root: &Root) -> Result<Option<ManualStep>> {
         }
         (None, None) => None,
     })
+}
+
+/// The command that makes the entry of the running kernel again.
+fn install(root: &Root) -> Result<Option<String>> {
+    if !root.is_live() {
+        return Ok(None);
+    }
+    let is_kernel = |name: &std::ffi::OsString| name.to_string_lossy().starts_with(KERNEL);
+    let has_kernel = root.list(Path::new(KERNELS))?.iter().any(is_kernel);
+    let kernel = if has_kernel { "/boot/vmlinuz-$(uname -r)" } else { "/lib/modules/$(uname -r)/vmlinuz" };
+    Ok(Some(format!("kernel-install add $(uname -r) {kernel}")))
 }
 
 /// The line with the options; the file is one command line, on however many lines.

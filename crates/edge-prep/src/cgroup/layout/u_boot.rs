@@ -99,7 +99,9 @@ pub(super) fn boot_script(root: &Root) -> Result<Option<ManualStep>> {
 fn environment(name: &'static str, shown: &str, text: &str, keys: &[&str], script: &str) -> ManualStep {
     let lines = assignments(shown, text, keys);
     let at = last(&lines);
-    let mut option = at.map_or(MemoryOption::Unset, OptionsLine::option);
+    // The command line is in the script then.
+    let without = if keys == [WHOLE] { MemoryOption::Unknown } else { MemoryOption::Unset };
+    let mut option = at.map_or(without, OptionsLine::option);
     if is_optimized(script, text) {
         option = MemoryOption::Enabled;
     }
@@ -122,10 +124,10 @@ fn is_optimized(script: &str, environment: &str) -> bool {
     if !script.contains(ENABLE) {
         return false;
     }
-    let set =
+    let mut set =
         script.lines().filter_map(|line| line.trim().strip_prefix("setenv ")?.trim_start().strip_prefix(OPTIMIZATIONS));
-    let own = environment.lines().filter_map(|line| line.strip_prefix(OPTIMIZATIONS)?.strip_prefix('='));
-    own.last().or(set.last()).is_some_and(|value| value.trim().trim_matches(['"', '\'']) == "on")
+    let mut own = environment.lines().filter_map(|line| line.strip_prefix(OPTIMIZATIONS)?.strip_prefix('='));
+    own.next_back().or(set.next_back()).is_some_and(|value| value.trim().trim_matches(['"', '\'']) == "on")
 }
 
 fn script(name: &'static str, shown: &str, text: &str, then: Option<&str>) -> ManualStep {

@@ -14,6 +14,7 @@ use crate::cgroup::cmdline::{ENABLE, MemoryOption};
 
 /// In the head of the file that it generates.
 const MADE_BY: &str = "u-boot-update";
+const GENERATED: &str = "/boot/extlinux/extlinux.conf";
 const DEFAULTS: &str = "/etc/default/u-boot";
 const FRAGMENTS: [&str; 2] = ["/usr/share/u-boot-menu/conf.d", "/etc/u-boot-menu/conf.d"];
 const PARAMETERS: &str = "U_BOOT_PARAMETERS";
@@ -58,7 +59,11 @@ pub(super) fn find(root: &Root, extlinux: &str, option: MemoryOption) -> Result<
             format!("add {ENABLE} to the default options in {file}, run {then}, then reboot: {command}")
         }
     };
-    let shown = source.map_or_else(|| show(root, DEFAULTS), |line| line.shown);
+    let shown = match source {
+        _ if is_outdated => show(root, GENERATED),
+        Some(line) => line.shown,
+        None => show(root, DEFAULTS),
+    };
     Ok(Some(ManualStep { name: "u-boot-menu", shown: Some(shown), option, step }))
 }
 

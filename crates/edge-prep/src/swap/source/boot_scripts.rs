@@ -13,8 +13,9 @@ use super::{AtBoot, SwapSource, files, show};
 const RC_LOCAL: [&str; 2] = ["/etc/rc.local", "/etc/rc.d/rc.local"];
 const RC_LOCAL_UNIT: &str = "rc-local.service";
 const INIT_SCRIPTS: &str = "/etc/init.d";
-const RUN_LEVELS: [&str; 6] = ["/etc/rcS.d", "/etc/rc2.d", "/etc/rc3.d", "/etc/rc4.d", "/etc/rc5.d", "/etc/runlevels"];
-/// OpenRC's run levels are directories below the last one.
+const RUN_LEVELS: [&str; 5] = ["/etc/rcS.d", "/etc/rc2.d", "/etc/rc3.d", "/etc/rc4.d", "/etc/rc5.d"];
+/// OpenRC's run levels, and the directory above them.
+const OPENRC: &str = "/etc/runlevels";
 const OPENRC_LEVELS: [&str; 3] = ["/etc/runlevels/sysinit", "/etc/runlevels/boot", "/etc/runlevels/default"];
 /// Init scripts that are sources of their own, or turn on what others configure.
 const KNOWN: [&str; 5] = ["dphys-swapfile", "rc.local", "swapspace", "zram-config", "zramswap"];
@@ -93,7 +94,7 @@ fn program(root: &Root, path: &Path) -> Result<Option<Command>> {
 /// The link that starts an init script: `S01name`, or OpenRC's `name`.
 fn starts(root: &Root, name: &str) -> Result<Option<PathBuf>> {
     for level in RUN_LEVELS.into_iter().chain(OPENRC_LEVELS).map(Path::new) {
-        let is_openrc = level.starts_with("/etc/runlevels");
+        let is_openrc = level.starts_with(OPENRC);
         for link in root.list(level)? {
             let text = link.to_string_lossy();
             let of_rc = text.strip_prefix('S').and_then(|rest| rest.get(2..));

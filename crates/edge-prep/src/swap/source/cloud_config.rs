@@ -25,7 +25,8 @@ pub(super) enum Item {
 
 /// The default of `filename:`.
 const SWAP_FILE: &str = "/swap.img";
-const COMMANDS: [&str; 2] = ["bootcmd", "runcmd"];
+pub(super) const BOOT_COMMANDS: &str = "bootcmd";
+const COMMANDS: [&str; 2] = [BOOT_COMMANDS, "runcmd"];
 /// Keys of a data source with user data as text.
 const NESTED: [&str; 4] = ["user-data", "vendor-data", "userdata_raw", "vendordata_raw"];
 const MOST_NESTED: usize = 4;

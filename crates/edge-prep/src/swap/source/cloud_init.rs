@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use edge_host::{Result, Root};
 
-use super::cloud_config::{self, Item, Setting};
+use super::cloud_config::{self, BOOT_COMMANDS, Item, Setting};
 use super::script;
 use super::{AtBoot, Devices, SwapSource, files, show};
 
@@ -18,6 +18,8 @@ const DISABLED: &str = "/etc/cloud/cloud-init.disabled";
 const SEEDS: [&str; 4] = ["/var/lib/cloud/seed/nocloud", "/var/lib/cloud/seed/nocloud-net", "/boot", "/boot/firmware"];
 /// What takes precedence comes last.
 const SEED_FILES: [&str; 2] = ["vendor-data", "user-data"];
+/// The data that the present instance got, of which only `bootcmd:` is run again at every boot.
+const INSTANCE: [&str; 2] = ["/var/lib/cloud/instance/vendor-data.txt", "/var/lib/cloud/instance/user-data.txt"];
 const SCRIPTS: [&str; 4] = [
     "/var/lib/cloud/scripts/per-boot",
     "/var/lib/cloud/scripts/per-instance",
@@ -38,6 +40,16 @@ pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
         let text = super::text(root, &path)?.unwrap_or_default();
         settings.extend(cloud_config::read(&text).into_iter().map(|setting| (path.clone(), setting)));
     }
+    for path in INSTANCE.map(Path::new) {
+        let text = super::text(root, path)?.unwrap_or_default();
+        for setting in cloud_config::read(&text) {
+            let is_boot = matches!(&setting.item, Item::Command { key, .. } if key == BOOT_COMMANDS);
+            // It is a copy of the seed.
+            if is_boot && !settings.iter().any(|(_, other)| other.item == setting.item) {
+                settings.push((path.to_path_buf(), setting));
+            }
+        }
+    }
     let mut all = Vec::new();
     let by_instance = "creates swap for each new instance";
     let last_swap = settings.iter().rposition(|(_, setting)| matches!(setting.item, Item::Swap { .. }));
@@ -53,7 +65,7 @@ pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
             }
             Item::Command { text, key } => {
                 let Some(command) = script::in_text(root, path, line.saturating_sub(1), text) else { continue };
-                let why = if key == "bootcmd" { "run at every boot" } else { "run for each new instance" };
+                let why = if key == BOOT_COMMANDS { "run at every boot" } else { "run for each new instance" };
                 all.push(SwapSource { line: Some(*line), ..command.source(root, "cloud-init", AtBoot::Enabled, why) });
                 continue;
             }

@@ -2,12 +2,16 @@
 //!
 //! Reported, not edited: the service may do other things too.
 
+use std::path::Path;
+
 use edge_host::{Result, Root};
-use edge_systemd::{Scope, Settings, Unit, Units};
+use edge_systemd::{ADMIN_UNITS, Scope, Settings, Unit, Units};
 
 use super::script::{self, Command};
 use super::{AtBoot, SwapSource, show, systemctl};
 
+/// The suffixes of directories with links that enable units.
+const ENABLING: [&str; 2] = [".wants", ".requires"];
 const KEYS: [&str; 3] = ["ExecStartPre", "ExecStart", "ExecStartPost"];
 /// Units that start a service, and the section that may name it.
 const STARTERS: [(&str, &str); 2] = [("timer", "Timer"), ("path", "Path")];
@@ -25,7 +29,9 @@ const KNOWN: [&str; 7] = [
 pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     let units = Units::read(root, Scope::NextBoot)?;
     let mut all = Vec::new();
-    for name in units.names("service") {
+    let mut names = units.names("service");
+    names.extend(instances(root)?);
+    for name in names {
         let unit = units.find(&name)?;
         if unit.name != name || unit.is_masked() || KNOWN.contains(&name.as_str()) {
             continue;
@@ -34,6 +40,21 @@ pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
             all.push(source(root, &units, &unit, command)?);
         }
     }
+    Ok(all)
+}
+
+/// The enabled instances of templates, whose files have other names.
+fn instances(root: &Root) -> Result<Vec<String>> {
+    let mut all = Vec::new();
+    for dir in root.list(Path::new(ADMIN_UNITS))? {
+        if ENABLING.iter().any(|end| dir.to_string_lossy().ends_with(end)) {
+            let names =
+                root.list(&Path::new(ADMIN_UNITS).join(dir))?.into_iter().filter_map(|name| name.into_string().ok());
+            all.extend(names.filter(|name| name.contains('@') && name.ends_with(".service")));
+        }
+    }
+    all.sort();
+    all.dedup();
     Ok(all)
 }
 
@@ -48,7 +69,7 @@ fn source(root: &Root, units: &Units<'_>, unit: &Unit, command: Command) -> Resu
         let found = command.source(root, "service", AtBoot::Disabled, "its unit is not enabled");
         return Ok(SwapSource { what: name.clone(), ..found });
     };
-    let is_admins = by.link.starts_with(edge_systemd::ADMIN_UNITS);
+    let is_admins = by.link.starts_with(ADMIN_UNITS);
     let verb = if is_admins { "disable" } else { "mask" };
     let why = format!("runs {text:?}; enabled by {}", show(root, &by.link));
     let mut found = command.source(root, "service", AtBoot::Enabled, &why);
