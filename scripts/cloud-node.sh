@@ -26,7 +26,7 @@ cloudcore=$root/etc/kubeedge/config/cloudcore.yaml
 [ -n "$version" ] || fail 2 "KUBEEDGE_VERSION is required: the version of cloudcore, such as 1.7.2"
 addresses=$(echo "${CLOUDCORE:-}" | tr -d '[]')
 [ -n "$addresses" ] && [ -e "$cloudcore" ] ||
-    advertised=$(edge-conf ${root:+--root "$root"} get 'modules.cloudHub.advertiseAddress[0]')
+    advertised=$(edge-conf ${root:+--root "$root"} --kubeedge-version "$version" get 'modules.cloudHub.advertiseAddress[0]')
 addresses=${addresses:-$advertised}
 valid CLOUDCORE edge-redirect add --cloudcore "${addresses%%,*}" --kubeedge-version "$version" --help
 

@@ -45,7 +45,7 @@ esac
 # shellcheck disable=SC2086 # options, split at spaces
 [ -z "$subnets" ] || valid POD_SUBNET edge-cni conf bridge $subnets --help
 # shellcheck disable=SC2086
-[ -z "$crio" ] || valid "CRIO_VERSION or CRIO_OPTIONS" edge-crio install --version "$crio" ${CRIO_OPTIONS:-} --help
+[ -z "$crio" ] || valid "CRIO_VERSION or CRIO_OPTIONS" edge-crio install --version "$crio" ${version:+--kubeedge-version "$version"} ${CRIO_OPTIONS:-} --help
 [ "$runtime" = keep ] || [ -n "$crio" ] || crio_settings > /dev/null ||
     fail 4 "RUNTIME=crio needs CRI-O, and nothing was changed: set CRIO_VERSION to install it"
 

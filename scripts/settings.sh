@@ -87,7 +87,7 @@ step() {
         *0) ;;
         *3) [ "$status" != 0 ] || status=3 ;;
         yes[14]) [ "$status" = 1 ] || status=$code ;;
-        *) exit "$code" ;;
+        *) fail "$code" "stopped at $tool: after the cause is fixed, run the same command again" ;;
     esac
 }
 

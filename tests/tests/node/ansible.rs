@@ -147,6 +147,13 @@ fn play_has_no_hosts_unless_they_are_named() {
         let mut hosts: Vec<&str> = ran.stdout.lines().filter_map(|line| line.strip_prefix("      ")).collect();
         hosts.sort_unstable();
         assert_eq!(hosts, expected, "{}", ran.stdout);
+        // One host after the other, and one reboot at a time whatever `serial` is.
+        let play: serde_yaml::Value =
+            serde_yaml::from_str(&std::fs::read_to_string(format!("{PLAYS}/{name}")).unwrap()).unwrap();
+        assert!(!play[0]["serial"].is_null(), "{name}");
+        let mut handlers = play[0]["handlers"].as_sequence().unwrap().iter();
+        let reboot = handlers.find(|handler| handler["name"] == "Reboot").unwrap();
+        assert_eq!(reboot["throttle"], 1, "{name}");
     }
 }
 
@@ -279,7 +286,7 @@ fn play_installs_plugins_a_network_and_crio_in_an_image() {
         json!({
             "edgeutils_cloudcore": "192.0.2.9",
             "edgeutils_cni_plugins": beside.at("plugins"),
-            "edgeutils_pod_subnet": "10.85.0.0/16",
+            "edgeutils_pod_subnet": "10.85.0.0/16,fd00:85::/64",
             "edgeutils_crio_version": "1.30.4",
             "edgeutils_crio_options": ["--archive", archive, "--sha256", sum, "--cgroup-driver", "cgroupfs"],
         })
@@ -298,7 +305,8 @@ fn play_installs_plugins_a_network_and_crio_in_an_image() {
     assert!(!root.at("usr/local/bin/crio").exists());
 
     play_with(&root, all(&sum), &[]).expect(0, 3, 0);
-    assert!(root.read("etc/cni/net.d/10-edgeutils.conflist").contains("10.85.0.0/16"));
+    let network = root.read("etc/cni/net.d/10-edgeutils.conflist");
+    assert!(network.contains("10.85.0.0/16") && network.contains("fd00:85::/64"), "{network}");
     assert!(root.at("opt/cni/bin/portmap").exists() && root.at("usr/local/bin/crio").exists());
     let edgecore = root.read(EDGECORE);
     assert!(edgecore.contains("cgroupDriver: cgroupfs\n"), "{edgecore}");

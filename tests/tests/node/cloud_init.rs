@@ -76,8 +76,9 @@ pub(crate) fn archive(utilities: &[&str]) -> (Tree, String, String) {
 
 /// With programs that write their calls to $CALLS; systemctl is one of them, and reports each unit as active.
 fn recording_archive() -> (Tree, String, String) {
-    let text = "#!/bin/sh\necho \"${0##*/} $*\" >> \"$CALLS\"\n";
-    packed(["edge-certgen", "edge-conf", "edge-redirect", "systemctl"].map(|name| (name, text.into())).into_iter())
+    let text = "#!/bin/sh\necho \"${0##*/} $*\" >> \"$CALLS\"\n[ -z \"${EDIT:-}\" ] || echo >> \"$EDIT\"\n";
+    let names = ["edge-prep", "edge-certgen", "edge-conf", "edge-redirect", "systemctl"];
+    packed(names.map(|name| (name, text.into())).into_iter())
 }
 
 fn packed<'a>(programs: impl Iterator<Item = (&'a str, Vec<u8>)>) -> (Tree, String, String) {
@@ -140,6 +141,36 @@ fn plugins_are_fetched_with_their_checksum() {
     assert!(root.at("opt/cni/bin/loopback").exists(), "{}{}", ran.stdout, ran.stderr);
     let ran = user_data.run(&[&own[..], &[("CNI_SHA256", "0".repeat(64).as_str())]].concat()).expect(1);
     assert!(ran.stdout.contains("v1.9.1.tgz: FAILED\n"), "{}", ran.stdout);
+}
+
+#[test]
+fn edge_node_names_the_next_step() {
+    if !live::can_unshare() {
+        return skip("edge_node_names_the_next_step", "no private mount namespace");
+    }
+    let (_dir, url, sum) = recording_archive();
+    let host = Tree::new();
+    let file = "/etc/kubeedge/config/edgecore.yaml";
+    let joined = format!("mkdir -p /etc/kubeedge/config; touch {file}; export CALLS={}", host.at("calls").display());
+    let edit = format!("{joined} EDIT={file}");
+    let reboot = format!("{joined}; touch /run/reboot-required");
+    let bare = format!("{reboot}; rm {file}");
+    for (setup, restart, last) in [
+        (&joined, "no", "\nedge-node.sh: done\n"),
+        (&edit, "no", "\nedge-node.sh: next: systemctl restart edgecore\n"),
+        (&edit, "yes", "\nedge-node.sh: done\n"),
+        (&reboot, "no", "\nedge-node.sh: reboot required: reboot\nedge-node.sh: done\n"),
+        (
+            &bare,
+            "no",
+            "edge-node.sh: reboot required: reboot\nedge-node.sh: edgecore.yaml does not exist yet: run keadm join, then this script again\n",
+        ),
+    ] {
+        let own = [("ARCHIVE", url.as_str()), ("SHA256", &sum), ("RESTART", restart)];
+        let ran = UserData::read("edge-node.yaml").run_with(&own, setup).expect(0);
+        assert!(ran.stderr.ends_with(last), "{setup}\n{}", ran.stderr);
+    }
+    assert!(host.read("calls").contains("edge-conf --restart enable logs"), "{}", host.read("calls"));
 }
 
 /// cloudcore runs after keadm init, and is restarted once its file was changed.

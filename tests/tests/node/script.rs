@@ -205,7 +205,13 @@ fn dry_run_shows_every_step_of_a_bare_host() {
     assert!(ran.stderr.contains("cannot install from /nowhere"), "{}", ran.stderr);
     assert!(ran.stderr.ends_with("nothing was changed: see the errors above\n"), "{}", ran.stderr);
     assert!(ran.stdout.contains("keadm join --cloudcore-ipport=192.0.2.1:10000"), "{}", ran.stdout);
-    script(&tree, &broken, &[]).expect(1);
+    let ran = script(&tree, &broken, &[]).expect(1);
+    assert!(
+        ran.stderr
+            .ends_with("\nedge-node.sh: stopped at edge-cni: after the cause is fixed, run the same command again\n"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]

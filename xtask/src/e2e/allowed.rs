@@ -20,7 +20,7 @@ pub(super) const LEFT: &[Allowed] = &[
 /// Changes that a running machine makes by itself.
 pub(super) const VOLATILE: &[Allowed] = &[
     volatile("file", "tmp/systemd-private-*"),
-    // The name of whoever held it last.
+    // The name of its last holder.
     volatile("file", "var/lib/edgeutils/lock"),
     volatile("file", "var/log/*"),
     volatile("file", "var/tmp/systemd-private-*"),
