@@ -53,7 +53,7 @@ impl Table {
 
     /// Checks a value by the rules of its key, whose rows are `rows`, in a configuration.
     ///
-    /// In an unknown version, a value that some version accepts is no violation.
+    /// In an unknown version, a value that some version accepts is not a violation.
     #[must_use]
     pub fn violation(
         self,
