@@ -29,6 +29,21 @@ const OLD_CGROUP_DRIVER: &str = "modules.edged.cgroupDriver";
 /// The runtime type with which edgecore uses docker without the CRI.
 const DOCKER: &str = "docker";
 
+/// /var/run is a link to /run.
+const RUN: &str = "/run/";
+const VAR_RUN: &str = "/var/run/";
+
+/// Whether two settings name the same socket: with and without unix://, below /run or /var/run.
+#[must_use]
+pub fn is_same_socket(one: &str, other: &str) -> bool {
+    fn path(socket: &str) -> String {
+        let path = socket.strip_prefix("unix:").unwrap_or(socket);
+        let path = path.strip_prefix("//").unwrap_or(path);
+        path.strip_prefix(VAR_RUN).map_or_else(|| path.to_owned(), |rest| format!("{RUN}{rest}"))
+    }
+    path(one) == path(other)
+}
+
 /// The keys at which one version of edgecore reads its runtime settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keys {
@@ -156,6 +171,14 @@ mod tests {
         let runtime = of(text, version).unwrap();
         let docker = if runtime.uses_docker { " docker" } else { "" };
         format!("{} {}{docker}", runtime.cgroup_driver, runtime.endpoint.unwrap_or_default())
+    }
+
+    #[test]
+    fn same_socket_has_several_spellings() {
+        for same in ["/run/crio/crio.sock", "/var/run/crio/crio.sock", "unix:/run/crio/crio.sock"] {
+            assert!(is_same_socket("unix:///var/run/crio/crio.sock", same), "{same}");
+        }
+        assert!(!is_same_socket("unix:///run/crio/crio.sock", "unix:///run/containerd/containerd.sock"));
     }
 
     #[test]

@@ -74,7 +74,8 @@ pub(super) const TARGET: Target = Target {
 fn read(data: &[u8]) {
     let text = super::text(data);
     if let Ok(document) = Document::parse(&text) {
-        let _ = document.duplicates();
+        let _ = (document.duplicates(), document.rewritten(), document.refused_version());
+        let _ = edge_yaml::refused_by_go(&document.as_go());
     }
 }
 

@@ -37,7 +37,8 @@ pub(super) fn walk(kind: Kind, version: Option<Minor>, doc: &Value, findings: &m
     let table = Table::of(kind);
     let names = table.names().chain(Table::of(kind.other()).names()).collect();
     let implied = implied(kind, version, &values);
-    let walker = Walker { kind, table, version, implied, values, names, searches: Cell::new(0) };
+    let rules = table.all_rules();
+    let walker = Walker { kind, table, version, implied, values, names, rules, searches: Cell::new(0) };
     if let Value::Mapping(root) = doc {
         walker.section(&mut Vec::new(), root, findings);
     }
@@ -57,6 +58,8 @@ struct Walker<'a> {
     values: Settings<'a>,
     /// Every key of either kind, in lower case.
     names: HashSet<String>,
+    /// What values must be, by path.
+    rules: HashMap<&'static str, Vec<Rule>>,
     /// Unknown keys that were looked up so far.
     searches: Cell<usize>,
 }
@@ -224,23 +227,23 @@ impl Walker<'_> {
                 findings.push(SettingFinding::new(Severity::Error, at, message).hint(format!("set it to {truth}")));
             }
             (KeyType::List(_), Value::Sequence(elements)) => {
-                // Looked up once, because a list may be long.
-                let rules: Vec<Rule> = self.table.rules(&format!("{}[]", found.key.path)).collect();
+                let rules = self.rules_of(&format!("{}[]", found.key.path));
                 for (position, element) in elements.iter().enumerate() {
                     at.push(format!("[{position}]"));
-                    self.rules(at, &rules, found, element, findings);
+                    self.apply(at, rules, found, element, findings);
                     at.pop();
                 }
             }
-            _ => {
-                let rules: Vec<Rule> = self.table.rules(found.key.path).collect();
-                self.rules(at, &rules, found, value, findings);
-            }
+            _ => self.apply(at, self.rules_of(found.key.path), found, value, findings),
         }
     }
 
+    fn rules_of(&self, path: &str) -> &[Rule] {
+        self.rules.get(path).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// What the version does with values of the right type.
-    fn rules(&self, at: &[String], rules: &[Rule], found: &Match, value: &Value, findings: &mut Vec<SettingFinding>) {
+    fn apply(&self, at: &[String], rules: &[Rule], found: &Match, value: &Value, findings: &mut Vec<SettingFinding>) {
         if let Some(violation) = self.table.violation(rules, &found.rows, self.version, value, &self.values) {
             let severity = match (violation.is_unused, violation.is_error) {
                 (true, _) => Severity::Note,

@@ -3,7 +3,7 @@
 use super::{SettingFinding, Severity};
 use edge_kubeedge::address::Address;
 use edge_kubeedge::hub::{self, Hub, NoHub};
-use edge_kubeedge::runtime::{Keys, V1ALPHA2, accepts_docker};
+use edge_kubeedge::runtime::{Keys, V1ALPHA2, accepts_docker, is_same_socket};
 use edge_kubeedge::settings::{Settings, written};
 use edge_kubeedge::stream::TUNNEL_PORT;
 use edge_kubeedge::value::ValueKind;
@@ -215,15 +215,6 @@ pub(super) fn cloudcore(version: Option<Minor>, doc: &Value, findings: &mut Vec<
                 .hint("list the addresses that edge nodes connect to"),
         );
     }
-}
-
-/// The same socket, with and without unix:// and below /run or /var/run.
-fn is_same_socket(one: &str, other: &str) -> bool {
-    fn path(socket: &str) -> &str {
-        let path = socket.strip_prefix("unix:").unwrap_or(socket).trim_start_matches("//");
-        path.strip_prefix("/var").filter(|rest| rest.starts_with("/run/")).unwrap_or(path)
-    }
-    path(one) == path(other)
 }
 
 fn error(path: &str, message: impl Into<String>) -> SettingFinding {

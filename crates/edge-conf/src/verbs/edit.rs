@@ -215,12 +215,14 @@ fn judge_result(verb: &Verb, document: &Document<'_>, rules: Rules, edited: &Edi
         return Ok(Vec::new());
     }
     let after = Document::parse(&edited.text).map_err(|error| plan::yaml_error("the result", &error))?;
-    let known = check_document(rules.kind, rules.version, document);
     let mut new = check_document(rules.kind, rules.version, &after);
+    new.retain(|finding| finding.severity != Severity::Note);
+    if new.is_empty() {
+        return Ok(Vec::new());
+    }
+    let known = check_document(rules.kind, rules.version, document);
     let same: HashSet<_> = known.iter().map(|old| (old.severity.word(), old.path(), old.message.as_str())).collect();
-    new.retain(|new| {
-        new.severity != Severity::Note && !same.contains(&(new.severity.word(), new.path(), new.message.as_str()))
-    });
+    new.retain(|new| !same.contains(&(new.severity.word(), new.path(), new.message.as_str())));
     // The same problem at another index, or in a section that was disabled before, is not a new one.
     let cause = |finding: &SettingFinding| {
         let keys: Vec<String> = finding.steps.iter().filter(|step| !step.starts_with('[')).cloned().collect();

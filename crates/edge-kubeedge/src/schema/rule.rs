@@ -5,6 +5,7 @@ use crate::Minor;
 use crate::settings::{Settings, plain};
 use crate::value::ValueKind;
 use edge_yaml::Value;
+use std::collections::HashMap;
 
 /// A line `rule PATH VERSIONS KIND EFFECT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +43,17 @@ impl Table {
         self.rule_lines().filter_map(Rule::parse).filter(move |rule| rule.path == path)
     }
 
+    /// All rules by their path, for a caller that looks up many.
+    #[must_use]
+    pub fn all_rules(self) -> HashMap<&'static str, Vec<Rule>> {
+        let mut all: HashMap<&str, Vec<Rule>> = HashMap::new();
+        self.rule_lines().filter_map(Rule::parse).for_each(|rule| all.entry(rule.path).or_default().push(rule));
+        all
+    }
+
     /// Checks a value by the rules of its key, whose rows are `rows`, in a configuration.
     ///
-    /// In an unknown version, a value that some version accepts is no violation.
+    /// In an unknown version, a value that some version accepts is not a violation.
     #[must_use]
     pub fn violation(
         self,

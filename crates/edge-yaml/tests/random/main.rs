@@ -125,7 +125,9 @@ proptest! {
     fn any_text(text in "([ab]: |- |\\{|\\}|\\[|\\]|,|:|#| #|&x |\\*x|\"|'|\\||>|~|\n|\r\n|\n  |\n    |\t| |\\?|!t |<<: |---\n|\\.\\.\\.\n|é|%|1){0,24}", path in select(vec!["a", "a.b", "[0]", "a[0]", "b", "a.a.a"]), new in prop::option::of(new_value())) {
         let Ok(document) = Document::parse(&text) else { return Ok(()) };
         let path: Path = path.parse().unwrap();
-        let _ = (document.get(&path), document.position(&path), document.duplicates());
+        let _ = (document.get(&path), document.position(&path), document.duplicates(), document.refused_version());
+        // These scalars are the same in YAML 1.1.
+        prop_assert_eq!(&document.as_go(), &*document.merged(), "{:?}", text);
         let edit = match new {
             Some(value) => Edit::Set { path: path.clone(), value },
             None => Edit::Unset { path: path.clone() },
