@@ -79,6 +79,7 @@ pub fn configuration(current: &Current, release: Option<Version>) -> Vec<Finding
         );
         findings.push(
             Finding::warning(&manager.file, text)
+                .on_line(Some(manager.line))
                 .at("crio.runtime.conmon_cgroup")
                 .hint("set both: edge-crio install --version V --cgroup-driver cgroupfs"),
         );

@@ -334,7 +334,7 @@ fn edited_manifest_removes_no_files_of_others() {
     let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", &program("one"));
     install(&tree, "1.30.4", &archive, &sum, &[]).expect(0);
     tree.write("etc/passwd", "root:x:0:0::/root:/bin/sh\n");
-    tree.write("usr/local/bin/theirs", "mine");
+    tree.write("usr/local/bin/other", "mine");
     let written: serde_json::Value = serde_json::from_str(&tree.read(MANIFEST)).unwrap();
     let before = tree.snapshot();
     let sum_of = |path: &str| edgeutils_tests::standin::sha256(&tree.at(path));
@@ -370,9 +370,9 @@ fn edited_manifest_removes_no_files_of_others() {
     // A file that was replaced by a link is kept.
     tree.write(MANIFEST, written.to_string());
     std::fs::remove_file(tree.at("usr/local/bin/crio")).unwrap();
-    tree.link("usr/local/bin/crio", "theirs");
+    tree.link("usr/local/bin/crio", "other");
     let ran = run(&tree, &["remove"]).expect(0);
     assert!(ran.stderr.contains("kept, as they were changed: /usr/local/bin/crio"), "{}", ran.stderr);
-    assert_eq!(tree.read("usr/local/bin/theirs"), "mine");
+    assert_eq!(tree.read("usr/local/bin/other"), "mine");
     assert!(tree.at("usr/local/bin/crio").is_symlink() && tree.at("etc/passwd").exists());
 }

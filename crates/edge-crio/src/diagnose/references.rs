@@ -21,6 +21,8 @@ const MONITOR_SINCE: u32 = 24;
 const OWN_PROFILE: u32 = 25;
 const OCI: &str = "oci";
 const CONFIG: &str = "/etc/crio/crio.conf";
+const INSTALL: &str =
+    "correct the path, or install what is missing; for a file of CRI-O: edge-crio install --version V";
 
 /// Reports what `references` contains; `release` is the installed release, if it is known.
 pub fn references(references: &References, release: Option<Version>) -> Result<Vec<Finding>> {
@@ -196,8 +198,10 @@ fn missing(reference: &Reference, key: &str, severity: Severity, consequence: &s
     let path = reference.path.display();
     match &reference.found {
         Found::File { .. } => None,
-        Found::Absent => Some(at(setting, key, severity, format!("{path} does not exist: {consequence}"))),
-        Found::Other => Some(at(setting, key, severity, format!("{path} is not a file: {consequence}"))),
+        Found::Absent => {
+            Some(at(setting, key, severity, format!("{path} does not exist: {consequence}")).hint(INSTALL))
+        }
+        Found::Other => Some(at(setting, key, severity, format!("{path} is not a file: {consequence}")).hint(INSTALL)),
         Found::Unknown(cause) => {
             Some(at(setting, key, Severity::Note, format!("it is unknown whether {path} exists: {cause}")))
         }

@@ -161,7 +161,7 @@ fn installed(host: &mut Host) -> Result<Vec<Finding>> {
     }
     if unit.all.len() > 1 {
         let others: Vec<String> = unit.all[1..].iter().map(|path| path.display().to_string()).collect();
-        let text = format!("overrides other units of this name: {}", others.join(", "));
+        let text = format!("this unit overrides others of its name: {}", others.join(", "));
         findings.push(Finding::warning(&unit.all[0], text));
     }
     match (&unit.file, unit.is_masked, unit.is_enabled) {
@@ -170,11 +170,12 @@ fn installed(host: &mut Host) -> Result<Vec<Finding>> {
                 .hint("install it: edge-crio install --version V"),
         ),
         (Some(_), true, _) => findings.push(
-            Finding::error(UNIT, "is masked, and cannot be started")
+            Finding::error(UNIT, "the unit is masked, and cannot be started")
                 .hint(format!("unmask it: systemctl unmask {UNIT}")),
         ),
-        (Some(_), false, false) => findings
-            .push(Finding::error(UNIT, "is not enabled at boot").hint(format!("enable it: systemctl enable {UNIT}"))),
+        (Some(_), false, false) => findings.push(
+            Finding::error(UNIT, "the unit is not enabled at boot").hint(format!("enable it: systemctl enable {UNIT}")),
+        ),
         (Some(_), false, true) => {}
     }
     Ok(findings)
@@ -186,6 +187,11 @@ fn storage(host: &Host, current: &Current, release: Option<Version>) -> Result<V
         return Ok(vec![finding.hint("repair it, or remove it to use the defaults")]);
     }
     Ok(facts::storage(host, current)?.and_then(|storage| diagnose::storage(&storage, release)).into_iter().collect())
+}
+
+/// Where the socket is set, for a message.
+fn place_of(listen: Option<&config::Setting>) -> String {
+    listen.map(|one| format!("; listen is set in {}:{}", one.file.display(), one.line)).unwrap_or_default()
 }
 
 /// The installed release, if it is known.
@@ -236,7 +242,7 @@ fn live(
                 false => "systemd is not running".to_owned(),
             };
             findings.push(
-                Finding::error(socket, format!("{error}; {state}"))
+                Finding::error(socket, format!("{error}; {state}{}", place_of(config.listen.as_ref())))
                     .hint(format!("see the log of the unit: journalctl -u {UNIT}")),
             );
             findings.extend(no_network(host, config, Severity::Warning)?);

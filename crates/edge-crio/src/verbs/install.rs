@@ -276,6 +276,8 @@ fn configure_and_start(
         true if host.mode == Mode::DryRun => {
             let actions = plan.actions.len();
             let outcome = apply_part(host, plan)?;
+            // The download or package that the others depend on.
+            host.report.count(1);
             host.report.record("plan", json!({"actions": actions + 1}));
             outcome
         }
@@ -302,7 +304,7 @@ fn check_wipe(
 ) -> Result<Option<String>> {
     let running = answer(host, current.effective.socket())?.as_ref().and_then(startup::version_of);
     let now = running.or(now);
-    let what = match WipeFacts::read(host, &current.merged, next)?.wipe(next, now) {
+    let what = match WipeFacts::read(host, &current.merged, next).wipe(next, now) {
         Wipe::Nothing => return Ok(None),
         Wipe::Containers => "all containers",
         Wipe::Images => "all containers and their images",
@@ -321,7 +323,7 @@ fn check_wipe(
 /// Ends a dry run.
 fn end_dry_run(host: &mut Host, mut outcome: Outcome, waits: bool) -> Outcome {
     if waits {
-        host.report.note("further changes depend on these: the files of CRI-O");
+        host.report.note("further changes depend on these: files of CRI-O");
         outcome.exit = outcome.exit.worst(Exit::Differs);
         outcome.changed = true;
     }
