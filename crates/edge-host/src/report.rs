@@ -162,6 +162,14 @@ impl Report {
         self.has_applied = true;
     }
 
+    /// The only change of a dry run without a plan, such as a build or a file of the caller: its last line counts it.
+    pub fn would_change(&mut self, text: &str) {
+        self.line(text);
+        self.record("plan", serde_json::json!({"actions": 1}));
+        self.changes += 1;
+        self.has_applied = true;
+    }
+
     /// Something is left that only the user can do: the last line says so. The caller exits with 3.
     pub fn manual_step(&mut self) {
         self.needs_manual_step = true;

@@ -42,9 +42,7 @@ pub struct Staged {
 pub fn unpack(host: &Host, archive: &mut Archive, sha256: &str, into: Option<&mut NewDir<'_>>) -> Result<Staged> {
     let shown = archive.shown().to_owned();
     let mut bundle = Bundle { shown: &shown, into, staged: Staged::default(), texts: MAX_TEXTS, top: None };
-    let read = archive.read(sha256, LIMITS, &|| host.check_interrupt(), &mut |entry| bundle.take(entry));
-    // A signal is not a fault of the archive.
-    read.or_else(|error| host.check_interrupt().and(Err(error)))?;
+    archive.read(sha256, LIMITS, &|| host.check_interrupt(), &mut |entry| bundle.take(entry))?;
     Ok(bundle.staged)
 }
 
@@ -107,14 +105,6 @@ impl Bundle<'_, '_> {
     }
 }
 
-/// An error without the words of the libraries that decode the archive.
-fn in_own_words(cause: io::Error) -> io::Error {
-    match (cause.kind(), cause.raw_os_error()) {
-        (io::ErrorKind::Interrupted, _) | (_, Some(_)) => cause,
-        (kind, None) => io::Error::new(kind, describe(&cause)),
-    }
-}
-
 /// Reads a file, computes its checksum, and keeps its bytes if it is small.
 struct FileReader<'e> {
     entry: Summed<Entry<'e>>,
@@ -124,7 +114,8 @@ struct FileReader<'e> {
 
 impl Read for FileReader<'_> {
     fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
-        let read = self.entry.read(piece).map_err(in_own_words)?;
+        // Without the words of the libraries that decode it.
+        let read = self.entry.read(piece).map_err(|cause| io::Error::new(cause.kind(), describe(&cause)))?;
         if self.is_small {
             self.text.extend_from_slice(&piece[..read]);
         }

@@ -44,9 +44,8 @@ pub(crate) fn run(host: &mut Host, args: &DownloadArgs) -> Result<Outcome> {
         return Ok(outcome);
     }
     if host.mode == Mode::DryRun {
-        host.report.line(&format!("would download {} to {shown_text}, sha256 {sum}", shown_url(&offer.url)));
-        host.report.count(1);
-        host.report.record("plan", json!({"actions": 1}));
+        let url = shown_url(&offer.url);
+        host.report.would_change(&format!("would download {url} to {shown_text}, sha256 {sum}"));
         return Ok(Outcome { exit: Exit::Differs, changed: true, ..Outcome::default() });
     }
     // An interrupted download is removed.
