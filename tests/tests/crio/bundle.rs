@@ -103,7 +103,7 @@ fn newer_bundle_replaces_the_older_one_and_undo_restores_it() {
     tree.write("usr/libexec/crio/conmon", "broken");
     let ran = run(&tree, &["check"]).expect(3);
     assert!(
-        ran.stdout.contains("/usr/libexec/crio/conmon: error: differs from the file in the bundle"),
+        ran.stdout.contains("/usr/libexec/crio/conmon: error: the file differs from that of the bundle"),
         "{}",
         ran.stdout
     );
@@ -142,11 +142,11 @@ fn install_repairs_what_check_reports() {
     let mode = |mode| std::os::unix::fs::PermissionsExt::from_mode(mode);
     let damages: [(&str, &dyn Fn()); 3] = [
         // Of the same length.
-        ("differs from the file in the bundle", &|| {
+        ("the file differs from that of the bundle", &|| {
             std::fs::write(tree.at(conmon), "x".repeat(whole.len())).unwrap();
         }),
-        ("is not executable", &|| std::fs::set_permissions(tree.at(conmon), mode(0o644)).unwrap()),
-        ("does not exist", &|| std::fs::remove_file(tree.at(conmon)).unwrap()),
+        ("the file is not executable", &|| std::fs::set_permissions(tree.at(conmon), mode(0o644)).unwrap()),
+        ("the file does not exist", &|| std::fs::remove_file(tree.at(conmon)).unwrap()),
     ];
     for (said, damage) in damages {
         damage();
@@ -364,7 +364,13 @@ fn edited_manifest_removes_no_files_of_others() {
     for broken in ["", "{", "[]", "null", "{\"format\": 1}"] {
         tree.write(MANIFEST, broken);
         let ran = run(&tree, &["remove"]).expect(4);
-        assert!(ran.stderr.contains("\nhint: someone else changed it"), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains(
+                "\nhint: revert the install by its journal, which still lists the installed files: edge-crio --root"
+            ),
+            "{}",
+            ran.stderr
+        );
         assert_same(&tree.snapshot(), &before, broken);
     }
     // A file that was replaced by a link is kept.

@@ -244,6 +244,22 @@ fn hooks_and_further_files_are_checked() {
     ];
     assert_eq!(found.len(), starts.len(), "{found:#?}");
     assert!(found.iter().zip(starts).all(|(found, start)| found.starts_with(start)), "{found:#?}");
+    // Files that exist and are not valid.
+    tree.write("etc/seccomp.json", "{\n\"a\": }");
+    tree.write("etc/containers/registries.conf", "[[registry]\n");
+    tree.write("etc/containers/registries.conf.d/10.conf", "x = [\n\n");
+    tree.write("etc/containers/registries.conf.d/10.conf.bak", "x = [");
+    let found = findings(&tree);
+    for want in [
+        "/etc/seccomp.json:2: error: this profile is not valid JSON: CRI-O does not start",
+        "/etc/containers/registries.conf:1: error: the file is not valid TOML: CRI-O does not start",
+    ] {
+        assert!(found.contains(&want.to_owned()), "{found:#?}");
+    }
+    assert!(found.iter().any(|line| line.starts_with("/etc/containers/registries.conf.d/10.conf:")), "{found:#?}");
+    assert!(!found.iter().any(|line| line.contains("10.conf.bak")), "{found:#?}");
+    std::fs::remove_dir_all(tree.at("etc/containers")).unwrap();
+    std::fs::remove_file(tree.at("etc/seccomp.json")).unwrap();
     // Without the profile older versions do not start.
     tree.write(STATUS, "Package: cri-o\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.24.6-1\n");
     assert!(findings(&tree).iter().any(|line| line.contains(":6: error: crio.runtime.seccomp_profile: ")));

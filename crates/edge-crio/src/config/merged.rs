@@ -133,7 +133,12 @@ impl Merged {
     pub fn flag(&self, key: &str) -> Option<bool> {
         match &self.values.get(key)?.value {
             Value::Flag(flag) => Some(*flag),
-            Value::List(list) => list.first()?.to_ascii_lowercase().parse().ok(),
+            // Of an option, as Go reads it.
+            Value::List(list) => match list.first()?.to_ascii_lowercase().as_str() {
+                "1" | "t" | "true" => Some(true),
+                "0" | "f" | "false" => Some(false),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -191,6 +196,11 @@ mod tests {
         let conmon = merged.text("crio.runtime.conmon").unwrap();
         assert_eq!((conmon.value.as_str(), conmon.line), ("/c", 2));
         assert_eq!(merged.flag("crio.internal_wipe"), Some(false));
+        let with = |value: &str| {
+            let unit = format!("[Service]\nEnvironment=CONTAINER_INTERNAL_WIPE={value}\n");
+            Merged::of(&files, &Options::of_unit(&unit)).flag("crio.internal_wipe")
+        };
+        assert_eq!([with("1"), with("True"), with("0"), with("x")], [Some(true), Some(true), Some(false), None]);
         // The second table replaces the first one.
         let crun = &merged.runtimes["crun"];
         assert_eq!((&crun.path, crun.line, crun.monitor.as_ref().unwrap().line), (&None, 4, 5));

@@ -44,6 +44,10 @@ pub fn references(references: &References, release: Option<Version>) -> Result<V
         let text = format!("{:?} is not an absolute path: {UNSTARTED}", setting.value);
         at(setting, key, Severity::Error, text)
     }));
+    findings.extend(references.invalid.iter().map(|(file, line, problem)| {
+        let finding = Finding::error(file, format!("{problem}: {UNSTARTED}")).on_line(*line);
+        finding.hint("repair it, or move it away")
+    }));
     findings.extend(signature_policy(references, minor)?);
     for dir in references.hooks.iter() {
         if let (true, Some(setting)) = (dir.is_other, &dir.setting) {

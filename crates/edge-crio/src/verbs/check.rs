@@ -56,7 +56,7 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
     findings.extend(configuration(&current, release));
     // Without CRI-O all of them are missing.
     if UnitFacts::read(&host.root)?.file.is_some() {
-        findings.extend(references(&References::read(host, &current)?, release)?);
+        findings.extend(references(&References::read(host, &current, runs.is_some())?, release)?);
     }
     findings.extend(storage(host, &current, release)?);
     let mut actual = None;
@@ -134,15 +134,15 @@ fn installed(host: &mut Host) -> Result<Vec<Finding>> {
             const REPLACE: &str = "move it away, then install the same version again: edge-crio install --version V";
             let (text, hint) = match &host.root.find_large(&row.path)?.state {
                 State::File { sha256, .. } if *sha256 != row.sha256 && !row.kind.is_editable() => {
-                    ("differs from the file in the bundle", REPAIR)
+                    ("the file differs from that of the bundle", REPAIR)
                 }
                 State::File { mode, .. } if row.kind.is_executable() && mode & EXECUTABLE == 0 => {
-                    ("is not executable", REPAIR)
+                    ("the file is not executable", REPAIR)
                 }
                 State::File { .. } => continue,
-                State::Absent => ("does not exist", REPAIR),
+                State::Absent => ("the file does not exist", REPAIR),
                 // Someone replaced it, and an install does not overwrite that.
-                _ => ("differs from the file in the bundle", REPLACE),
+                _ => ("it differs from the file of the bundle", REPLACE),
             };
             findings.push(Finding::error(&row.path, text).hint(hint));
         }
