@@ -147,7 +147,7 @@ fn from_bundle(
     system: &System,
     proxy: Option<&Proxy>,
 ) -> Result<(bool, UnitFile)> {
-    let unit_file = standard(unit::BUNDLED);
+    let mut unit_file = standard(unit::BUNDLED);
     if is_installed(host, manifest, archive)? {
         return Ok((false, unit_file));
     }
@@ -155,9 +155,13 @@ fn from_bundle(
     let Some((staged, stage)) = staged(host, archive, arch, proxy)? else { return Ok((true, unit_file)) };
     let release = archive.version.to_string();
     let stage = stage.as_deref();
-    let ready = || -> Result<(Plan, Vec<bundle::Row>)> {
+    let mut ready = || -> Result<(Plan, Vec<bundle::Row>)> {
         let placed = bundle::assign_paths(&staged, &format!("the archive of CRI-O {release}"), system.has_sysconfig)?;
         check_architecture(host, stage, system)?;
+        if let Some(placed) = placed.iter().find(|placed| placed.kind == bundle::Kind::Unit) {
+            let text = placed.text.as_ref().or_else(|| staged.texts.get(&placed.inner));
+            unit_file = (placed.path.clone(), text.cloned().unwrap_or_default());
+        }
         let mut plan = Plan::new();
         let rows = bundle::plan_install(&mut plan, bundle::read_targets(host, placed, stage)?, manifest, &release)?;
         Ok((plan, rows))
@@ -192,17 +196,7 @@ fn from_bundle(
         unit::reload(&mut plan);
     }
     apply_part(host, plan)?;
-    Ok((false, unit_of(&staged, system)?.unwrap_or(unit_file)))
-}
-
-/// The unit in a bundle.
-fn unit_of(staged: &bundle::Staged, system: &System) -> Result<Option<UnitFile>> {
-    let placed = bundle::assign_paths(staged, "the archive", system.has_sysconfig)?;
-    let unit = placed.into_iter().find(|placed| placed.kind == bundle::Kind::Unit);
-    Ok(unit.map(|placed| {
-        let text = placed.text.or_else(|| staged.texts.get(&placed.inner).cloned());
-        (placed.path, text.unwrap_or_default())
-    }))
+    Ok((false, unit_file))
 }
 
 /// Plans to write a manifest, if it differs.
