@@ -181,8 +181,9 @@ fn look(host: &Host, path: &Path) -> Found {
     }
 }
 
+/// The text as Go reads JSON: bytes that are not UTF-8 are replaced.
 fn text_of(host: &Host, path: &Path) -> Option<String> {
-    String::from_utf8(host.root.read(path).ok()??).ok()
+    Some(String::from_utf8_lossy(&host.root.read(path).ok()??).into_owned())
 }
 
 /// The seccomp profile and the files of registries that CRI-O cannot parse.

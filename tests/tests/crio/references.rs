@@ -109,7 +109,7 @@ fn program_that_does_not_exist_is_reported_with_its_line() {
     tree.write("etc/systemd/system/crio.service.d/path.conf", "[Service]\nEnvironment=PATH=/opt/crio/bin:/usr/bin\n");
     assert_eq!(findings(&tree), [""; 0]);
     set_permissions(tree.at("usr/libexec/crio/crun"), Permissions::from_mode(0o600)).unwrap();
-    assert!(findings(&tree)[0].ends_with("/usr/libexec/crio/crun is not executable: CRI-O does not start"));
+    assert!(findings(&tree)[0].ends_with("/usr/libexec/crio/crun is not executable: pods cannot start"));
 }
 
 #[test]
@@ -175,6 +175,21 @@ fn options_of_the_unit_take_precedence_and_are_named() {
     assert_eq!(findings(&tree), [""; 0]);
     let settings = Tool::new("edge-crio").arg("--root").arg(tree.path()).arg("settings").run().expect(0);
     assert!(settings.stdout.starts_with("socket=unix:///run/y.sock\n"), "{}", settings.stdout);
+}
+
+#[test]
+fn values_of_another_type_are_reported() {
+    let tree = image("1.34.2");
+    let text = "[crio]\nstorage_option = 'overlay.mountopt=nodev'\ninternal_wipe = 'no'\n[crio.runtime]\nconmon = 5\nhooks_dir = '/x'\n";
+    tree.write("etc/crio/crio.conf.d/50.conf", text);
+    let want = [
+        "2: error: crio.storage_option: is not a list of strings",
+        "3: error: crio.internal_wipe: is not true or false",
+        "5: error: crio.runtime.conmon: is not a string",
+        "6: error: crio.runtime.hooks_dir: is not a list of strings",
+    ];
+    let want = want.map(|text| format!("/etc/crio/crio.conf.d/50.conf:{text}: CRI-O does not start"));
+    assert_eq!(findings(&tree), want);
 }
 
 #[test]
