@@ -116,6 +116,7 @@ struct Skew {
 struct KeadmSkew {
     first_pod: u16,
     crio_requires_uid: u32,
+    beta_without_cri: u16,
     always_sends_uid: u16,
     sends_uid: BTreeMap<String, u16>,
 }
@@ -219,8 +220,12 @@ pub fn compatibility(crio: Version, kubeedge: Minor) -> Result<Compatibility> {
 ///
 /// Without a patch release the releases that fail are named.
 pub fn keadm_problem(crio: Version, kubeedge: KubeEdge) -> Result<Option<String>> {
-    let KeadmSkew { first_pod, crio_requires_uid, always_sends_uid, sends_uid } = parse::<Skew>("skew", SKEW)?.keadm;
+    let KeadmSkew { first_pod, crio_requires_uid, beta_without_cri, always_sends_uid, sends_uid } =
+        parse::<Skew>("skew", SKEW)?.keadm;
     let minor = kubeedge.minor.number();
+    if minor == beta_without_cri {
+        return Ok(Some(format!("keadm beta join of KubeEdge {kubeedge} refuses CRI-O: use keadm join")));
+    }
     if crio.minor < crio_requires_uid || minor < first_pod || minor >= always_sends_uid {
         return Ok(None);
     }
@@ -318,7 +323,8 @@ mod tests {
         }
         assert!(of("1.34", "1.18").starts_with("keadm join of KubeEdge before 1.18.2 fails with CRI-O 1.34: "));
         assert!(of("1.30.1", "1.15.4").starts_with("keadm join of every KubeEdge 1.15 fails"));
-        for none in ["1.10.3", "1.20.0", "1.23", "1.8"] {
+        assert_eq!(of("1.24", "1.10.3"), "keadm beta join of KubeEdge 1.10.3 refuses CRI-O: use keadm join");
+        for none in ["1.9.5", "1.20.0", "1.23", "1.8"] {
             assert_eq!(of("1.34", none), "", "{none}");
         }
     }

@@ -79,10 +79,15 @@ pub fn configuration(current: &Current, release: Option<Version>) -> Vec<Finding
         );
         findings.push(
             Finding::warning(&manager.file, text)
+                .on_line(Some(manager.line))
                 .at("crio.runtime.conmon_cgroup")
                 .hint("set both: edge-crio install --version V --cgroup-driver cgroupfs"),
         );
     }
+    findings.extend(current.merged.mistyped.iter().map(|(key, Setting { value: expected, file, line })| {
+        let finding = Finding::error(file, format!("is not {expected}: CRI-O does not start"));
+        finding.on_line(Some(*line)).at(key).hint("correct it, or remove the line to use the default")
+    }));
     findings.extend(listen(config.listen.as_ref(), config.socket()));
     if let Some(image) = &config.pause_image
         && let Some(problem) = reference_problem(&image.value)

@@ -8,7 +8,7 @@ use edge_host::{Host, Result, State};
 use serde_json::Value;
 
 use crate::bundle::EXECUTABLE;
-use crate::config::{Current, RuntimeEntry, Setting};
+use crate::config::{Current, RuntimeEntry, Setting, invalid_line};
 
 /// What is at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +95,8 @@ pub struct References {
     pub hooks: Vec<HooksDir>,
     /// Settings that must be an absolute path and are not.
     pub relative: Vec<(&'static str, Setting)>,
+    /// Files that CRI-O loads and that are not valid, with the problem and the line, if it is known.
+    pub invalid: Vec<(PathBuf, Option<usize>, &'static str)>,
 }
 
 /// The policy that CRI-O uses if none is configured.
@@ -104,13 +106,16 @@ const HOOKS_DIR: &str = "/usr/share/containers/oci/hooks.d";
 const FILES: [&str; 2] = ["crio.runtime.seccomp_profile", "crio.runtime.blockio_config_file"];
 /// Files that are read if stream_enable_tls is set.
 const TLS_FILES: [&str; 3] = ["crio.api.stream_tls_cert", "crio.api.stream_tls_key", "crio.api.stream_tls_ca"];
+/// The configuration of registries: a file and a directory.
+const REGISTRIES: (&str, &str) = ("/etc/containers/registries.conf", "/etc/containers/registries.conf.d");
 const ABSOLUTE: [&str; 3] = ["crio.log_dir", "crio.image.signature_policy_dir", "crio.image.namespaced_auth_dir"];
 /// More files are not read; CRI-O has no limit.
 const MAX_HOOKS: usize = 1000;
 
 impl References {
-    /// Reads them from the host.
-    pub fn read(host: &Host, config: &Current) -> Result<References> {
+    /// Reads them from the host. A running CRI-O has found the programs that it searches for, also where its search path
+    /// is not that of its unit.
+    pub fn read(host: &Host, config: &Current, is_running: bool) -> Result<References> {
         let merged = &config.merged;
         let named = |setting: Setting| Reference {
             path: Path::new("/").join(&setting.value),
@@ -127,7 +132,8 @@ impl References {
                 Found::Unknown(_) => true,
                 Found::Absent | Found::Other => false,
             });
-            program.map_or_else(|| of(Found::Absent, PathBuf::from(name)), |(found, path)| of(found, path))
+            let missing = if is_running { Found::File { is_executable: true } } else { Found::Absent };
+            program.map_or_else(|| of(missing, PathBuf::from(name)), |(found, path)| of(found, path))
         };
         let conmon = merged.text("crio.runtime.conmon").map(named);
         let mut runtimes = BTreeMap::new();
@@ -151,6 +157,7 @@ impl References {
             files,
             policy: Some(policy(host, config)?),
             hooks: hooks(host, config)?,
+            invalid: invalid(host, config),
             relative: relative.filter(|(_, setting)| !setting.value.starts_with('/')).collect(),
         })
     }
@@ -174,8 +181,28 @@ fn look(host: &Host, path: &Path) -> Found {
     }
 }
 
+/// The text as Go reads JSON: bytes that are not UTF-8 are replaced.
 fn text_of(host: &Host, path: &Path) -> Option<String> {
-    String::from_utf8(host.root.read(path).ok()??).ok()
+    Some(String::from_utf8_lossy(&host.root.read(path).ok()??).into_owned())
+}
+
+/// The seccomp profile and the files of registries that CRI-O cannot parse.
+fn invalid(host: &Host, config: &Current) -> Vec<(PathBuf, Option<usize>, &'static str)> {
+    let mut all = Vec::new();
+    let profile = config.merged.text("crio.runtime.seccomp_profile").map(|one| Path::new("/").join(one.value));
+    if let Some((path, text)) = profile.and_then(|path| Some((path.clone(), text_of(host, &path)?)))
+        && let Err(error) = serde_json::from_str::<Value>(&text)
+    {
+        all.push((path, Some(error.line()), "this profile is not valid JSON"));
+    }
+    let names = host.root.list(Path::new(REGISTRIES.1)).unwrap_or_default();
+    let files = names.iter().map(|name| Path::new(REGISTRIES.1).join(name));
+    let files = files.filter(|file| file.extension().is_some_and(|end| end == "conf"));
+    for file in std::iter::once(PathBuf::from(REGISTRIES.0)).chain(files) {
+        let line = text_of(host, &file).and_then(|text| invalid_line(&text));
+        all.extend(line.map(|line| (file, Some(line), "the file is not valid TOML")));
+    }
+    all
 }
 
 fn policy(host: &Host, config: &Current) -> Result<(Reference, Option<String>)> {

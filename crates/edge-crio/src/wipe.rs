@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use edge_host::{Host, Result};
+use edge_host::Host;
 
 use crate::config::Merged;
 use crate::version::Version;
@@ -50,17 +50,17 @@ pub(crate) struct WipeFacts {
 
 impl WipeFacts {
     /// Reads it for the start of a release.
-    pub(crate) fn read(host: &Host, merged: &Merged, next: Version) -> Result<WipeFacts> {
+    pub(crate) fn read(host: &Host, merged: &Merged, next: Version) -> WipeFacts {
         let path = |key: &str, default: &str| {
             let text = merged.text_or_empty(key).unwrap_or_else(|| default.to_owned());
             (!text.is_empty()).then(|| Path::new("/").join(text))
         };
         let persist = if next.minor <= LAST_PERSIST { FILE_PERSIST } else { "" };
-        Ok(WipeFacts {
+        WipeFacts {
             is_on: merged.flag("crio.internal_wipe").unwrap_or(true) && next.minor >= FIRST_INTERNAL,
-            file: recorded(host, path("crio.version_file", FILE))?,
-            persist: recorded(host, path("crio.version_file_persist", persist))?,
-        })
+            file: recorded(host, path("crio.version_file", FILE)),
+            persist: recorded(host, path("crio.version_file_persist", persist)),
+        }
     }
 
     /// What `next` removes when it starts. Where version_file does not exist, `now` is compared: the running or
@@ -79,13 +79,11 @@ impl WipeFacts {
     }
 }
 
-fn recorded(host: &Host, path: Option<PathBuf>) -> Result<Recorded> {
-    let Some(path) = path else { return Ok(Recorded::Unused) };
-    if !host.root.is_live() {
-        return Ok(Recorded::Unused);
-    }
-    let text = host.root.read(&path)?.unwrap_or_default();
-    Ok(parse(&String::from_utf8_lossy(&text)).map_or(Recorded::Missing, Recorded::Version))
+/// What cannot be read is taken for missing, as CRI-O does; in an image nothing runs.
+fn recorded(host: &Host, path: Option<PathBuf>) -> Recorded {
+    let Some(path) = path.filter(|_| host.root.is_live()) else { return Recorded::Unused };
+    let text = host.root.read(&path).ok().flatten().unwrap_or_default();
+    parse(&String::from_utf8_lossy(&text)).map_or(Recorded::Missing, Recorded::Version)
 }
 
 /// The version in a version file: `"1.30.4"` or `"1.30.4+0123abc"`.

@@ -140,7 +140,8 @@ fn receive(agent: &Agent, url: &str, hints: &Hints, send: &SyncSender<Result<Par
             match body.read(&mut piece) {
                 Err(cause) if cause.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(cause) => {
-                    return Err(fail(format!("{cause} after {came} bytes")).hint("run the same command again"));
+                    return Err(fail(format!("{} after {came} bytes", of_connection(&cause)))
+                        .hint("run the same command again"));
                 }
                 Ok(read) => break read,
             }
@@ -214,7 +215,42 @@ fn cause_of(error: &ureq::Error, instead: &str) -> (String, String) {
             format!("the server redirects to {}, which does not use TLS", shown_url(to).escape_debug()),
             format!("use a mirror that is reachable over https://, or {instead}"),
         ),
-        _ => (error.to_string(), format!("check the network and the proxy, use a mirror, or {instead}")),
+        _ => (in_own_words(error), format!("check the network and the proxy, use a mirror, or {instead}")),
+    }
+}
+
+/// Why a connection fails, without the words of the HTTP library.
+fn in_own_words(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::Io(cause) => of_connection(cause),
+        ureq::Error::Timeout(_) => "no answer in time".to_owned(),
+        ureq::Error::HostNotFound => "the name of the server cannot be resolved".to_owned(),
+        ureq::Error::ConnectionFailed => "the connection cannot be established".to_owned(),
+        ureq::Error::TooManyRedirects | ureq::Error::RedirectFailed => "the server redirects too often".to_owned(),
+        ureq::Error::BodyExceedsLimit(_) => format!("the file is larger than {} MiB", MAX_BYTES >> 20),
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => "the TLS connection fails".to_owned(),
+        ureq::Error::InvalidProxyUrl => "the address of the proxy is not valid".to_owned(),
+        _ => "the answer of the server is not valid".to_owned(),
+    }
+}
+
+/// Why a connection breaks: the error of the system, or what ureq has wrapped.
+fn of_connection(cause: &std::io::Error) -> String {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(cause);
+    while let Some(error) = next {
+        if let Some(inner) = error.downcast_ref::<ureq::Error>() {
+            return in_own_words(inner);
+        }
+        match error.downcast_ref::<std::io::Error>() {
+            Some(io) if io.raw_os_error().is_some() => return io.to_string(),
+            Some(io) => next = io.get_ref().map(|inner| inner as _),
+            None => next = error.source(),
+        }
+    }
+    match cause.kind() {
+        std::io::ErrorKind::UnexpectedEof => "the server closed the connection".to_owned(),
+        std::io::ErrorKind::TimedOut => "no answer in time".to_owned(),
+        _ => "the connection broke".to_owned(),
     }
 }
 

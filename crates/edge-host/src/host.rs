@@ -133,6 +133,13 @@ impl Host {
         })
     }
 
+    /// In a dry run: a change that its plan cannot list, such as an install of what is not downloaded yet. The last line
+    /// and the `plan` record count it.
+    pub fn count_unlisted(&mut self) {
+        self.planned += 1;
+        self.report.count(1);
+    }
+
     /// The name of the utility.
     pub fn tool(&self) -> &'static str {
         self.tool

@@ -151,6 +151,12 @@ impl Report {
         }
     }
 
+    /// For a call without a plan: counts changes that it made, or would make in a dry run, for its last line.
+    pub fn count(&mut self, changes: usize) {
+        self.changes += changes;
+        self.has_applied = true;
+    }
+
     /// For a call without a plan that found nothing to change: its last line says so.
     pub fn up_to_date(&mut self) {
         self.has_applied = true;

@@ -103,7 +103,7 @@ fn newer_bundle_replaces_the_older_one_and_undo_restores_it() {
     tree.write("usr/libexec/crio/conmon", "broken");
     let ran = run(&tree, &["check"]).expect(3);
     assert!(
-        ran.stdout.contains("/usr/libexec/crio/conmon: error: differs from the file in the bundle"),
+        ran.stdout.contains("/usr/libexec/crio/conmon: error: the file differs from that of the bundle"),
         "{}",
         ran.stdout
     );
@@ -142,11 +142,11 @@ fn install_repairs_what_check_reports() {
     let mode = |mode| std::os::unix::fs::PermissionsExt::from_mode(mode);
     let damages: [(&str, &dyn Fn()); 3] = [
         // Of the same length.
-        ("differs from the file in the bundle", &|| {
+        ("the file differs from that of the bundle", &|| {
             std::fs::write(tree.at(conmon), "x".repeat(whole.len())).unwrap();
         }),
-        ("is not executable", &|| std::fs::set_permissions(tree.at(conmon), mode(0o644)).unwrap()),
-        ("does not exist", &|| std::fs::remove_file(tree.at(conmon)).unwrap()),
+        ("the file is not executable", &|| std::fs::set_permissions(tree.at(conmon), mode(0o644)).unwrap()),
+        ("the file does not exist", &|| std::fs::remove_file(tree.at(conmon)).unwrap()),
     ];
     for (said, damage) in damages {
         damage();
@@ -334,7 +334,7 @@ fn edited_manifest_removes_no_files_of_others() {
     let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", &program("one"));
     install(&tree, "1.30.4", &archive, &sum, &[]).expect(0);
     tree.write("etc/passwd", "root:x:0:0::/root:/bin/sh\n");
-    tree.write("usr/local/bin/theirs", "mine");
+    tree.write("usr/local/bin/other", "mine");
     let written: serde_json::Value = serde_json::from_str(&tree.read(MANIFEST)).unwrap();
     let before = tree.snapshot();
     let sum_of = |path: &str| edgeutils_tests::standin::sha256(&tree.at(path));
@@ -364,16 +364,22 @@ fn edited_manifest_removes_no_files_of_others() {
     for broken in ["", "{", "[]", "null", "{\"format\": 1}"] {
         tree.write(MANIFEST, broken);
         let ran = run(&tree, &["remove"]).expect(4);
-        assert!(ran.stderr.contains("\nhint: someone else changed it"), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains(
+                "\nhint: revert the install by its journal, which still lists the installed files: edge-crio --root"
+            ),
+            "{}",
+            ran.stderr
+        );
         assert_same(&tree.snapshot(), &before, broken);
     }
     // A file that was replaced by a link is kept.
     tree.write(MANIFEST, written.to_string());
     std::fs::remove_file(tree.at("usr/local/bin/crio")).unwrap();
-    tree.link("usr/local/bin/crio", "theirs");
+    tree.link("usr/local/bin/crio", "other");
     let ran = run(&tree, &["remove"]).expect(0);
     assert!(ran.stderr.contains("kept, as they were changed: /usr/local/bin/crio"), "{}", ran.stderr);
-    assert_eq!(tree.read("usr/local/bin/theirs"), "mine");
+    assert_eq!(tree.read("usr/local/bin/other"), "mine");
     assert!(tree.at("usr/local/bin/crio").is_symlink() && tree.at("etc/passwd").exists());
 }
 

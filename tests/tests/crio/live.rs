@@ -6,3 +6,4 @@ mod metacopy;
 mod network;
 mod runtime;
 mod tls;
+mod wipe;

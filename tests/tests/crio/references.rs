@@ -109,7 +109,7 @@ fn program_that_does_not_exist_is_reported_with_its_line() {
     tree.write("etc/systemd/system/crio.service.d/path.conf", "[Service]\nEnvironment=PATH=/opt/crio/bin:/usr/bin\n");
     assert_eq!(findings(&tree), [""; 0]);
     set_permissions(tree.at("usr/libexec/crio/crun"), Permissions::from_mode(0o600)).unwrap();
-    assert!(findings(&tree)[0].ends_with("/usr/libexec/crio/crun is not executable: CRI-O does not start"));
+    assert!(findings(&tree)[0].ends_with("/usr/libexec/crio/crun is not executable: pods cannot start"));
 }
 
 #[test]
@@ -175,6 +175,21 @@ fn options_of_the_unit_take_precedence_and_are_named() {
     assert_eq!(findings(&tree), [""; 0]);
     let settings = Tool::new("edge-crio").arg("--root").arg(tree.path()).arg("settings").run().expect(0);
     assert!(settings.stdout.starts_with("socket=unix:///run/y.sock\n"), "{}", settings.stdout);
+}
+
+#[test]
+fn values_of_another_type_are_reported() {
+    let tree = image("1.34.2");
+    let text = "[crio]\nstorage_option = 'overlay.mountopt=nodev'\ninternal_wipe = 'no'\n[crio.runtime]\nconmon = 5\nhooks_dir = '/x'\n";
+    tree.write("etc/crio/crio.conf.d/50.conf", text);
+    let want = [
+        "2: error: crio.storage_option: is not a list of strings",
+        "3: error: crio.internal_wipe: is not true or false",
+        "5: error: crio.runtime.conmon: is not a string",
+        "6: error: crio.runtime.hooks_dir: is not a list of strings",
+    ];
+    let want = want.map(|text| format!("/etc/crio/crio.conf.d/50.conf:{text}: CRI-O does not start"));
+    assert_eq!(findings(&tree), want);
 }
 
 #[test]
@@ -244,6 +259,22 @@ fn hooks_and_further_files_are_checked() {
     ];
     assert_eq!(found.len(), starts.len(), "{found:#?}");
     assert!(found.iter().zip(starts).all(|(found, start)| found.starts_with(start)), "{found:#?}");
+    // Files that exist and are not valid.
+    tree.write("etc/seccomp.json", "{\n\"a\": }");
+    tree.write("etc/containers/registries.conf", "[[registry]\n");
+    tree.write("etc/containers/registries.conf.d/10.conf", "x = [\n\n");
+    tree.write("etc/containers/registries.conf.d/10.conf.bak", "x = [");
+    let found = findings(&tree);
+    for want in [
+        "/etc/seccomp.json:2: error: this profile is not valid JSON: CRI-O does not start",
+        "/etc/containers/registries.conf:1: error: the file is not valid TOML: CRI-O does not start",
+    ] {
+        assert!(found.contains(&want.to_owned()), "{found:#?}");
+    }
+    assert!(found.iter().any(|line| line.starts_with("/etc/containers/registries.conf.d/10.conf:")), "{found:#?}");
+    assert!(!found.iter().any(|line| line.contains("10.conf.bak")), "{found:#?}");
+    std::fs::remove_dir_all(tree.at("etc/containers")).unwrap();
+    std::fs::remove_file(tree.at("etc/seccomp.json")).unwrap();
     // Without the profile older versions do not start.
     tree.write(STATUS, "Package: cri-o\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.24.6-1\n");
     assert!(findings(&tree).iter().any(|line| line.contains(":6: error: crio.runtime.seccomp_profile: ")));

@@ -46,7 +46,7 @@ pub struct Row {
 pub const EXECUTABLE: u32 = 0o111;
 /// The format that is written.
 pub const FORMAT: u32 = 1;
-const CHANGED: &str = "someone else changed it; the journal still lists the installed files: edge-crio undo";
+const CHANGED: &str = "revert the install by its journal, which still lists the installed files: edge-crio undo";
 
 impl Manifest {
     /// Reads the host's manifest, if a bundle is installed. Refuses one that edge-crio cannot have written.

@@ -42,6 +42,9 @@ pub struct Merged {
     values: BTreeMap<String, Setting<Value>>,
     /// The runtimes by name.
     pub runtimes: BTreeMap<String, RuntimeEntry>,
+    /// Values of another type than CRI-O expects, with the key and that type: it does not start with them, also where a
+    /// later file sets the key again.
+    pub mistyped: Vec<(String, Setting<&'static str>)>,
     /// Every storage_option in the order in which containers-storage reads them: those of all files.
     pub storage_options: Vec<Setting>,
 }
@@ -97,6 +100,15 @@ impl Merged {
             (.., Some(list)) => Value::List(list),
             _ => Value::Other,
         };
+        let (expected, is_expected) = match key.as_str() {
+            key if LISTS.contains(&key) => ("a list of strings", matches!(value, Value::List(_))),
+            key if FLAGS.contains(&key) => ("true or false", matches!(value, Value::Flag(_))),
+            key if STRINGS.contains(&key) => ("a string", matches!(value, Value::Text(_))),
+            _ => ("", true),
+        };
+        if !is_expected {
+            self.mistyped.push((key.clone(), Setting { value: expected, file: file.path.clone(), line }));
+        }
         if let (STORAGE_OPTION, Value::List(list)) = (key.as_str(), &value) {
             self.storage_options.extend(list.iter().cloned().map(|value| of_text(value, &file.path, line)));
         }
@@ -133,13 +145,34 @@ impl Merged {
     pub fn flag(&self, key: &str) -> Option<bool> {
         match &self.values.get(key)?.value {
             Value::Flag(flag) => Some(*flag),
-            Value::List(list) => list.first()?.to_ascii_lowercase().parse().ok(),
+            // Of an option, as Go reads it.
+            Value::List(list) => match list.first()?.to_ascii_lowercase().as_str() {
+                "1" | "t" | "true" => Some(true),
+                "0" | "f" | "false" => Some(false),
+                _ => None,
+            },
             _ => None,
         }
     }
 }
 
 const STORAGE_OPTION: &str = "crio.storage_option";
+/// Keys with lists; [`super::effective`] checks those of the network.
+const LISTS: [&str; 2] = [STORAGE_OPTION, "crio.runtime.hooks_dir"];
+const FLAGS: [&str; 2] = ["crio.internal_wipe", "crio.api.stream_enable_tls"];
+const STRINGS: [&str; 11] = [
+    "crio.root",
+    "crio.storage_driver",
+    "crio.log_dir",
+    "crio.version_file",
+    "crio.version_file_persist",
+    "crio.runtime.conmon",
+    "crio.runtime.default_runtime",
+    "crio.runtime.pinns_path",
+    "crio.runtime.seccomp_profile",
+    "crio.runtime.blockio_config_file",
+    "crio.image.signature_policy",
+];
 
 fn of_text(value: String, file: &std::path::Path, line: usize) -> Setting {
     Setting { value, file: file.to_path_buf(), line }
@@ -186,11 +219,17 @@ mod tests {
             "[crio",
         ]);
         let merged = Merged::of(&files, &Options::default());
+        assert_eq!(merged.mistyped, []);
         let options: Vec<&str> = merged.storage_options.iter().map(|one| one.value.as_str()).collect();
         assert_eq!(options, ["a=1", "b=2", "a=3"]);
         let conmon = merged.text("crio.runtime.conmon").unwrap();
         assert_eq!((conmon.value.as_str(), conmon.line), ("/c", 2));
         assert_eq!(merged.flag("crio.internal_wipe"), Some(false));
+        let with = |value: &str| {
+            let unit = format!("[Service]\nEnvironment=CONTAINER_INTERNAL_WIPE={value}\n");
+            Merged::of(&files, &Options::of_unit(&unit)).flag("crio.internal_wipe")
+        };
+        assert_eq!([with("1"), with("True"), with("0"), with("x")], [Some(true), Some(true), Some(false), None]);
         // The second table replaces the first one.
         let crun = &merged.runtimes["crun"];
         assert_eq!((&crun.path, crun.line, crun.monitor.as_ref().unwrap().line), (&None, 4, 5));

@@ -20,7 +20,11 @@ const MONITOR_SINCE: u32 = 24;
 /// CRI-O uses its own profile instead of one that does not exist since this minor version.
 const OWN_PROFILE: u32 = 25;
 const OCI: &str = "oci";
+const CONMON: &str = "conmon";
+const UNUSABLE: &str = "pods cannot start";
 const CONFIG: &str = "/etc/crio/crio.conf";
+const INSTALL: &str =
+    "correct the path, or install what is missing; for a file of CRI-O: edge-crio install --version V";
 
 /// Reports what `references` contains; `release` is the installed release, if it is known.
 pub fn references(references: &References, release: Option<Version>) -> Result<Vec<Finding>> {
@@ -41,6 +45,10 @@ pub fn references(references: &References, release: Option<Version>) -> Result<V
     findings.extend(references.relative.iter().map(|(key, setting)| {
         let text = format!("{:?} is not an absolute path: {UNSTARTED}", setting.value);
         at(setting, key, Severity::Error, text)
+    }));
+    findings.extend(references.invalid.iter().map(|(file, line, problem)| {
+        let finding = Finding::error(file, format!("{problem}: {UNSTARTED}")).on_line(*line);
+        finding.hint("repair it, or move it away")
     }));
     findings.extend(signature_policy(references, minor)?);
     for dir in references.hooks.iter() {
@@ -124,17 +132,17 @@ fn is_own(name: &str) -> bool {
 /// CRI-O requires the monitor of every runtime whose containers it monitors with conmon.
 fn monitors(references: &References, minor: Option<u32>) -> Vec<Finding> {
     if let Some(conmon) = &references.conmon {
-        return program(conmon, "crio.runtime.conmon", "conmon", Severity::Error, UNSTARTED).into_iter().collect();
+        return program(conmon, "crio.runtime.conmon", CONMON, Severity::Error, UNSTARTED).into_iter().collect();
     }
     let own = references.own_conmon.as_ref();
-    let searched = || own.and_then(|own| program(own, "crio.runtime.conmon", "conmon", Severity::Error, UNSTARTED));
+    let searched = || own.and_then(|own| program(own, "crio.runtime.conmon", CONMON, Severity::Error, UNSTARTED));
     let mut findings: Vec<Finding> = Vec::new();
     let oci = references.runtimes.iter().filter(|(_, runtime)| ["", OCI].contains(&runtime.entry.kind.as_str()));
     let mut has_own = false;
     for (name, RuntimeFacts { monitor, .. }) in oci {
         if monitor.setting.is_some() && minor.is_none_or(|minor| minor >= MONITOR_SINCE) {
             let key = format!("crio.runtime.runtimes.{name}.monitor_path");
-            findings.extend(program(monitor, &key, "conmon", Severity::Error, UNSTARTED));
+            findings.extend(program(monitor, &key, CONMON, Severity::Error, UNSTARTED));
         } else {
             has_own = true;
         }
@@ -163,7 +171,13 @@ fn signature_policy(references: &References, minor: Option<u32>) -> Result<Optio
         }
         _ => {}
     }
-    let Some(text) = text else { return Ok(missing(reference, KEY, Severity::Error, CONSEQUENCE)) };
+    let Some(text) = text else {
+        let finding = match &reference.found {
+            Found::Unknown(cause) => Finding::new(Severity::Note, &reference.path, cause.clone()),
+            _ => Finding::error(&reference.path, format!("it cannot be read as a policy: {CONSEQUENCE}")),
+        };
+        return Ok(Some(finding));
+    };
     let problem = policy::problem(text, minor)?;
     Ok(problem.map(|problem| {
         Finding::error(&reference.path, format!("the policy {problem}: {CONSEQUENCE}"))
@@ -174,6 +188,9 @@ fn signature_policy(references: &References, minor: Option<u32>) -> Result<Optio
 /// Reports a program that does not exist or is not executable.
 fn program(reference: &Reference, key: &str, name: &str, severity: Severity, consequence: &str) -> Option<Finding> {
     let path = reference.path.display();
+    // CRI-O runs conmon when it starts; of the others it only checks that they exist.
+    let is_run = reference.found == Found::Absent || name == CONMON;
+    let consequence = if is_run { consequence } else { UNUSABLE };
     match (&reference.found, &reference.setting) {
         (Found::File { is_executable: true }, _) => None,
         (Found::File { .. }, Some(setting)) => {
@@ -196,8 +213,10 @@ fn missing(reference: &Reference, key: &str, severity: Severity, consequence: &s
     let path = reference.path.display();
     match &reference.found {
         Found::File { .. } => None,
-        Found::Absent => Some(at(setting, key, severity, format!("{path} does not exist: {consequence}"))),
-        Found::Other => Some(at(setting, key, severity, format!("{path} is not a file: {consequence}"))),
+        Found::Absent => {
+            Some(at(setting, key, severity, format!("{path} does not exist: {consequence}")).hint(INSTALL))
+        }
+        Found::Other => Some(at(setting, key, severity, format!("{path} is not a file: {consequence}")).hint(INSTALL)),
         Found::Unknown(cause) => {
             Some(at(setting, key, Severity::Note, format!("it is unknown whether {path} exists: {cause}")))
         }

@@ -113,7 +113,7 @@ pub fn services(driver: &str, socket: &str, others: &OtherServices) -> Vec<Findi
     }
     for other in others.sockets.iter().filter(|other| !is_same_socket(other, socket)) {
         findings.push(
-            Finding::warning(other, "is the socket of another container runtime, which keadm and crictl may use")
+            Finding::warning(other, "this is the socket of another container runtime, which keadm and crictl may use")
                 .hint(format!("specify the socket: keadm join --remote-runtime-endpoint=unix://{socket}")),
         );
     }

@@ -13,7 +13,7 @@ pub const IGNORES_METACOPY: u32 = 25;
 pub fn storage(storage: &Storage, release: Option<Version>) -> Option<Finding> {
     let options = &storage.options.value;
     let removal = match storage.text {
-        Some(_) => "remove metacopy from it, as edge-crio install does",
+        Some(_) => "remove metacopy from it, or let edge-crio do that: edge-crio install --version V",
         None => "remove metacopy=on there",
     };
     let (severity, text, hint) = match storage.overlay {

@@ -59,6 +59,10 @@ fn resolve_explains_each_hard_case() {
         ("debian", "12", "amd64", "1.99"),
         ("ubuntu", "18.04", "arm64", "1.34"),
         ("debian", "12", "riscv64", "1.36"),
+        ("debian", "12", "s390x", "1.28.4"),
+        ("debian", "12", "s390x", "1.28.5"),
+        ("debian", "12", "s390x", "1.27"),
+        ("debian", "12", "s390x", "1.30"),
     ];
     let table: Vec<String> = cases
         .iter()

@@ -56,7 +56,7 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
     findings.extend(configuration(&current, release));
     // Without CRI-O all of them are missing.
     if UnitFacts::read(&host.root)?.file.is_some() {
-        findings.extend(references(&References::read(host, &current)?, release)?);
+        findings.extend(references(&References::read(host, &current, runs.is_some())?, release)?);
     }
     findings.extend(storage(host, &current, release)?);
     let mut actual = None;
@@ -139,15 +139,15 @@ fn installed(host: &mut Host) -> Result<Vec<Finding>> {
             const REPLACE: &str = "move it away, then install the same version again: edge-crio install --version V";
             let (text, hint) = match &host.root.find_large(&row.path)?.state {
                 State::File { sha256, .. } if *sha256 != row.sha256 && !row.kind.is_editable() => {
-                    ("differs from the file in the bundle", REPAIR)
+                    ("the file differs from that of the bundle", REPAIR)
                 }
                 State::File { mode, .. } if row.kind.is_executable() && mode & EXECUTABLE == 0 => {
-                    ("is not executable", REPAIR)
+                    ("the file is not executable", REPAIR)
                 }
                 State::File { .. } => continue,
-                State::Absent => ("does not exist", REPAIR),
+                State::Absent => ("the file does not exist", REPAIR),
                 // Someone replaced it, and an install does not overwrite that.
-                _ => ("differs from the file in the bundle", REPLACE),
+                _ => ("it differs from the file of the bundle", REPLACE),
             };
             findings.push(Finding::error(&row.path, text).hint(hint));
         }
@@ -166,7 +166,7 @@ fn installed(host: &mut Host) -> Result<Vec<Finding>> {
     }
     if unit.all.len() > 1 {
         let others: Vec<String> = unit.all[1..].iter().map(|path| path.display().to_string()).collect();
-        let text = format!("overrides other units of this name: {}", others.join(", "));
+        let text = format!("this unit overrides others of its name: {}", others.join(", "));
         findings.push(Finding::warning(&unit.all[0], text));
     }
     match (&unit.file, unit.is_masked, unit.is_enabled) {
@@ -175,11 +175,12 @@ fn installed(host: &mut Host) -> Result<Vec<Finding>> {
                 .hint("install it: edge-crio install --version V"),
         ),
         (Some(_), true, _) => findings.push(
-            Finding::error(UNIT, "is masked, and cannot be started")
+            Finding::error(UNIT, "the unit is masked, and cannot be started")
                 .hint(format!("unmask it: systemctl unmask {UNIT}")),
         ),
-        (Some(_), false, false) => findings
-            .push(Finding::error(UNIT, "is not enabled at boot").hint(format!("enable it: systemctl enable {UNIT}"))),
+        (Some(_), false, false) => findings.push(
+            Finding::error(UNIT, "the unit is not enabled at boot").hint(format!("enable it: systemctl enable {UNIT}")),
+        ),
         (Some(_), false, true) => {}
     }
     Ok(findings)
@@ -191,6 +192,11 @@ fn storage(host: &Host, current: &Current, release: Option<Version>) -> Result<V
         return Ok(vec![finding.hint("repair it, or remove it to use the defaults")]);
     }
     Ok(facts::storage(host, current)?.and_then(|storage| diagnose::storage(&storage, release)).into_iter().collect())
+}
+
+/// Where the socket is set, for a message.
+fn place_of(listen: Option<&config::Setting>) -> String {
+    listen.map(|one| format!("; listen is set in {}:{}", one.file.display(), one.line)).unwrap_or_default()
 }
 
 /// The installed release, if it is known.
@@ -241,7 +247,7 @@ fn live(
                 false => "systemd is not running".to_owned(),
             };
             findings.push(
-                Finding::error(socket, format!("{error}; {state}"))
+                Finding::error(socket, format!("{error}; {state}{}", place_of(config.listen.as_ref())))
                     .hint(format!("see the log of the unit: journalctl -u {UNIT}")),
             );
             findings.extend(no_network(host, Severity::Warning)?);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use edge_fetch::{checksum, folder};
-use edge_host::{Error, Exit, Host, Mode, Outcome, Result, Root, out_root};
+use edge_host::{Error, Exit, Host, Mode, Outcome, Result, Root, out_root, shown_url};
 use serde_json::json;
 
 use crate::cli::{DownloadArgs, MirrorArgs};
@@ -37,23 +37,32 @@ pub(crate) fn run(host: &mut Host, args: &DownloadArgs) -> Result<Outcome> {
         }
         host.report.line(&format!("{shown_text} is already downloaded, sha256 {sum}"));
         host.report.up_to_date();
-        return Ok(done(host, &shown_text, &sum, false));
+        let outcome = done(host, &shown_text, &sum, false);
+        if host.mode == Mode::DryRun {
+            host.report.record("plan", json!({"actions": 0}));
+        }
+        return Ok(outcome);
     }
     if host.mode == Mode::DryRun {
-        host.report.line(&format!("would download {} to {shown_text}, sha256 {sum}", offer.url));
-        return Ok(Outcome { exit: Exit::Differs, ..done(host, &shown_text, &sum, true) });
+        let url = shown_url(&offer.url);
+        host.report.would_change(&format!("would download {url} to {shown_text}, sha256 {sum}"));
+        return Ok(Outcome { exit: Exit::Differs, changed: true, ..Outcome::default() });
     }
     // An interrupted download is removed.
     host.catch_signals()?;
     let mut file = to.new_file(&path, 0o644)?;
     let got = download(host, &offer.url, None, &mut file)?;
     if got != sum {
-        return Err(Error::refused(format!("cannot use {}: its SHA-256 is {got}, and it must be {sum}", offer.url))
-            .hint("it is damaged, of another release, or was modified in transit; download it again"));
+        return Err(Error::refused(format!(
+            "cannot use {}: its SHA-256 is {got}, expected {sum}",
+            shown_url(&offer.url)
+        ))
+        .hint("it is damaged, of another release, or was modified in transit; download it again"));
     }
     file.finish()?;
     folder::add_sum(&to, &name, &sum)?;
     host.report.line(&format!("downloaded {shown_text}, sha256 {sum}"));
+    host.report.count(1);
     Ok(done(host, &shown_text, &sum, true))
 }
 

@@ -7,7 +7,6 @@ use edge_fetch::Proxy;
 use edge_host::action::Bytes;
 use edge_host::{Error, Exit, Host, Inverse, Mode, Node, Outcome, Plan, Program, Result, apply, apply_part};
 use edge_systemd::systemctl;
-use serde_json::json;
 
 use crate::bundle::{self, MANIFEST, Manifest};
 use crate::catalog::{self, Compatibility};
@@ -86,7 +85,10 @@ pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
     let coming = Coming { waits, unit_file, wipe };
     let (outcome, facts, start) = configure_and_start(host, &request, version, coming)?;
     if host.mode == Mode::DryRun {
-        return Ok(end_dry_run(host, outcome, waits));
+        if waits {
+            host.report.note("further changes depend on these: files of CRI-O");
+        }
+        return Ok(outcome);
     }
     // All files are installed.
     host.root.remove_tree(bundle::stage())?;
@@ -273,16 +275,11 @@ fn configure_and_start(
             }
         }
     }
-    let outcome = match waits {
-        // The package or bundle brings further changes, so an empty plan does not mean "already up to date".
-        true if host.mode == Mode::DryRun => {
-            let actions = plan.actions.len();
-            let outcome = apply_part(host, plan)?;
-            host.report.record("plan", json!({"actions": actions + 1}));
-            outcome
-        }
-        _ => apply(host, plan)?,
-    };
+    if waits && host.mode == Mode::DryRun {
+        // The package or bundle, which brings further changes.
+        host.count_unlisted();
+    }
+    let outcome = apply(host, plan)?;
     Ok((outcome, facts, start))
 }
 
@@ -304,7 +301,7 @@ fn check_wipe(
 ) -> Result<Option<String>> {
     let running = answer(host, current.effective.socket())?.as_ref().and_then(startup::version_of);
     let now = running.or(now);
-    let what = match WipeFacts::read(host, &current.merged, next)?.wipe(next, now) {
+    let what = match WipeFacts::read(host, &current.merged, next).wipe(next, now) {
         Wipe::Nothing => return Ok(None),
         Wipe::Containers => "all containers",
         Wipe::Images => "all containers and their images",
@@ -318,14 +315,4 @@ fn check_wipe(
         Some(found) => Err(Error::refused(format!("cannot install CRI-O {next}: {found}, and {removes}"))
             .hint("drain the node first (kubectl drain NODE), or accept that they are removed: add --yes")),
     }
-}
-
-/// Ends a dry run.
-fn end_dry_run(host: &mut Host, mut outcome: Outcome, waits: bool) -> Outcome {
-    if waits {
-        host.report.note("further changes depend on these: the files of CRI-O");
-        outcome.exit = outcome.exit.worst(Exit::Differs);
-        outcome.changed = true;
-    }
-    outcome
 }

@@ -136,8 +136,11 @@ fn named_archive(
     Ok(Archive { version, location, sha256 })
 }
 
+/// The release in the name of an archive for this architecture, by any of its names: `cri-o.armhf.v1.24.6.tar.gz`.
 fn release_of(name: &str, arch: Arch) -> Option<Version> {
-    name.strip_prefix(&format!("cri-o.{}.v", arch.goarch()))?.strip_suffix(".tar.gz")?.parse().ok()
+    let (of, version) = name.strip_prefix("cri-o.")?.strip_suffix(".tar.gz")?.split_once(".v")?;
+    let of: Arch = of.parse().ok()?;
+    (of.goarch() == arch.goarch()).then(|| version.parse().ok()).flatten()
 }
 
 fn known_sum(version: Version, arch: Arch) -> Result<Option<String>> {
@@ -173,7 +176,10 @@ pub(crate) fn expected_checksum(given: Option<GivenChecksum<'_>>, known: Option<
         (Some((origin, given)), Some(known)) if given != known => {
             let (place, hint) = match origin {
                 GivenChecksum::Option(_) => ("--sha256", "omit --sha256 to use the known checksum"),
-                GivenChecksum::List(_) => (SUMS, "the archive is not upstream's: get it again with edge-crio download"),
+                GivenChecksum::List(_) => (
+                    SUMS,
+                    "the archive is not upstream's: get it again on a machine with a network, and its checksum with it",
+                ),
             };
             Err(Error::refused(format!("cannot use {what}: its known SHA-256 is {known}, but {place} has {given}"))
                 .hint(hint))
@@ -309,5 +315,27 @@ pub(crate) fn is_installed(host: &Host, manifest: Option<&Manifest>, archive: &A
     match manifest {
         Some(manifest) if manifest.archive == archive.sha256 => manifest.is_unchanged(host),
         _ => Ok(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn release_of_reads_every_name_of_the_architecture() {
+        let of = |name: &str, arch| release_of(name, arch).map(|release| release.to_string());
+        for name in ["cri-o.arm.v1.24.6.tar.gz", "cri-o.armhf.v1.24.6.tar.gz", "cri-o.armv7.v1.24.6.tar.gz"] {
+            assert_eq!(of(name, Arch::Arm).as_deref(), Some("1.24.6"), "{name}");
+            assert_eq!(of(name, Arch::Arm64), None, "{name}");
+        }
+        for name in ["cri-o.arm64.v1.34.2.tar.gz", "cri-o.aarch64.v1.34.2.tar.gz"] {
+            assert_eq!(of(name, Arch::Arm64).as_deref(), Some("1.34.2"), "{name}");
+        }
+        for name in
+            ["cri-o.v1.34.2.tar.gz", "cri-o.z80.v1.34.2.tar.gz", "cri-o.arm64.v1.34.2.tgz", "cri-o.arm64.vx.tar.gz"]
+        {
+            assert_eq!(of(name, Arch::Arm64), None, "{name}");
+        }
     }
 }

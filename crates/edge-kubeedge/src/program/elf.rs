@@ -24,13 +24,52 @@ pub(super) fn sections<R: Read + Seek>(file: &mut R) -> io::Result<Vec<Section>>
     let mut header = Vec::new();
     file.seek(SeekFrom::Start(0))?;
     file.by_ref().take(HEADER).read_to_end(&mut header)?;
-    let file = ReadCache::new(file);
+    let mut file = Watched { inner: file, failed: None };
+    let cache = ReadCache::new(&mut file);
     let sections = match FileKind::parse(header.as_slice()) {
-        Ok(FileKind::Elf32) => sections_of::<elf::FileHeader32<Endianness>, _>(&file),
-        Ok(FileKind::Elf64) => sections_of::<elf::FileHeader64<Endianness>, _>(&file),
+        Ok(FileKind::Elf32) => sections_of::<elf::FileHeader32<Endianness>, _>(&cache),
+        Ok(FileKind::Elf64) => sections_of::<elf::FileHeader64<Endianness>, _>(&cache),
         _ => None,
     };
-    Ok(sections.unwrap_or_default())
+    drop(cache);
+    // The library does not tell a file that cannot be read from one without sections.
+    match file.failed {
+        Some(cause) => Err(cause),
+        None => Ok(sections.unwrap_or_default()),
+    }
+}
+
+/// Keeps the first error of a reader.
+struct Watched<'r, R> {
+    inner: &'r mut R,
+    failed: Option<io::Error>,
+}
+
+impl<R> Watched<'_, R> {
+    fn keep<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+        result.map_err(|cause| {
+            let kind = cause.kind();
+            // A damaged header has an offset that no file has.
+            if !matches!(kind, io::ErrorKind::Interrupted | io::ErrorKind::InvalidInput) {
+                self.failed.get_or_insert(cause);
+            }
+            kind.into()
+        })
+    }
+}
+
+impl<R: Read> Read for Watched<'_, R> {
+    fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
+        let result = self.inner.read(piece);
+        self.keep(result)
+    }
+}
+
+impl<R: Seek> Seek for Watched<'_, R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let result = self.inner.seek(to);
+        self.keep(result)
+    }
 }
 
 fn sections_of<H: FileHeader<Endian = Endianness>, R: Read + Seek>(file: &ReadCache<R>) -> Option<Vec<Section>> {

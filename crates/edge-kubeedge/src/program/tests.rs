@@ -44,6 +44,31 @@ fn elf(class: u8, sections: &[(&str, Vec<u8>)]) -> Vec<u8> {
     file
 }
 
+/// A disk with a fault behind the first bytes.
+struct Faulty(Cursor<Vec<u8>>, u64);
+
+impl std::io::Read for Faulty {
+    fn read(&mut self, piece: &mut [u8]) -> std::io::Result<usize> {
+        match self.0.position() >= self.1 {
+            true => Err(std::io::Error::from_raw_os_error(5)),
+            false => self.0.read(piece),
+        }
+    }
+}
+
+impl std::io::Seek for Faulty {
+    fn seek(&mut self, to: std::io::SeekFrom) -> std::io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+#[test]
+fn program_that_cannot_be_read_is_an_error() {
+    let file = elf(WIDE, &[(".go.buildinfo", vec![0; 64])]);
+    let mut faulty = Faulty(Cursor::new(file), 64);
+    assert_eq!(from_elf(&mut faulty).unwrap_err().raw_os_error(), Some(5));
+}
+
 fn version(file: Vec<u8>) -> Option<String> {
     from_elf(&mut Cursor::new(file)).unwrap().map(|version| version.text)
 }

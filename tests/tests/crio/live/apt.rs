@@ -7,6 +7,8 @@ use edgeutils_tests::apt::AptHost;
 use edgeutils_tests::tool::Ran;
 use edgeutils_tests::{skip, tool};
 
+use super::wipe::changes;
+
 /// Packages like upstream's, with a unit and a configuration; three releases of two minor versions.
 const REPOSITORY: &str = "
 files=/debs/cri-o.files; mkdir -p $files/usr/bin $files/usr/lib/systemd/system $files/etc/crio/crio.conf.d
@@ -136,7 +138,12 @@ fn folder_of_packages_installs_without_a_source() {
     let Some(host) = host("crio_live_apt offline") else { return };
     host.sh("mkdir /usb; cp /debs/cri-o_1.34.9* /debs/cri-o_1.33.9* /usb; cd /usb && sha256sum *.deb > SHA256SUMS")
         .expect(0);
-    host.sh("edge-crio --force-namespace install --version 1.34 --offline /usb").expect(0);
+    // The changes of a dry run are those of the run.
+    let call = "edge-crio --force-namespace --json install --version 1.34 --offline /usb --cgroup-driver cgroupfs";
+    let planned = changes(&host.sh(&format!("{call} -n")).expect(3));
+    let done = changes(&host.sh(call).expect(0));
+    assert_eq!(planned, done);
+    assert!(done.iter().any(|change| change.contains("multi-user.target.wants/crio.service")), "{done:#?}");
     assert_eq!(host.sh("state cri-o").stdout, "ii 1.34.9-1.1\n");
     host.sh("edge-crio --force-namespace install --version 1.34 --offline /usb").expect(0);
     host.sh("edge-crio --force-namespace undo").expect(0);

@@ -32,6 +32,24 @@ fn install_removes_metacopy_only_if_this_kernel_refuses_it() {
     );
     machine.install("1.30.4", "").expect(0);
     assert_eq!(machine.systemd.read(file), conf("nodev,redirect_dir=off"));
+    // CRI-O's own options take precedence, and are not edited.
+    let own = "/etc/crio/crio.conf.d/60-storage.conf";
+    let option = |options: &str| format!("[crio]\nstorage_option = [\"overlay.mountopt={options}\"]\n");
+    machine.systemd.write(own, &option("nodev,metacopy=on,redirect_dir=off"), "644");
+    says(
+        &machine.crio("check"),
+        &format!(
+            "{own}:2: note: crio.storage_option: nodev,metacopy=on,redirect_dir=off: this kernel refuses metacopy"
+        ),
+    );
+    says(&machine.install("1.30.4", "-n"), &format!("{own}:2 has metacopy=on, which this kernel refuses"));
+    machine.systemd.write(own, &option("nodev,metcopy=on"), "644");
+    says(
+        &machine.crio("check").expect(3),
+        &format!("{own}:2: error: crio.storage_option: nodev,metcopy=on: this kernel refuses \"metcopy=on\""),
+    );
+    machine.systemd.write(own, &option("nodev,volatile"), "644");
+    assert!(!machine.crio("check").stdout.contains("storage_option"));
     // The test of the kernel leaves nothing mounted.
     machine.sh("grep ' overlay ' /proc/self/mountinfo | diff /run/mounts -").expect(0);
 }

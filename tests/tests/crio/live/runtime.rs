@@ -264,7 +264,7 @@ fn settings_are_piped_into_edgecore_yaml_and_check_reports_differences() {
     says(&ran, "edgecore uses the container runtime at unix:///run/containerd/containerd.sock instead of CRI-O");
     says(&ran, "kubelet is running besides edgecore");
     says(&ran, "Docker uses the cgroup driver cgroupfs");
-    says(&ran, "/run/containerd/containerd.sock: warning: is the socket of another container runtime");
+    says(&ran, "/run/containerd/containerd.sock: warning: this is the socket of another container runtime");
     machine.sh("systemctl stop k.service; rm /run/containerd/containerd.sock").expect(0);
 
     // sh has no pipefail: the consumer must see that the producer failed.
@@ -309,10 +309,12 @@ fn daemon_that_does_not_start_is_reported_with_its_log() {
     let ran = machine.install("1.30.4", "--wait 60").expect(1);
     says(&ran, "level=fatal msg=\"cannot open the storage\"");
     says(&ran, "edge-crio: cannot start crio.service: it failed");
+    says(&ran, ": CRI-O reports: cannot open the storage\nhint: ");
     // The files are installed, and removed from the stage.
     machine.sh("test -e /usr/local/bin/crio && test ! -e /var/lib/edgeutils/edge-crio").expect(0);
     let ran = machine.crio("check").expect(3);
     says(&ran, "/var/run/crio/crio.sock: error: cannot query the container runtime");
+    says(&ran, "crio.service: error: CRI-O does not start, it reports: cannot open the storage");
     // A slow daemon, with the old version of the CRI.
     machine.sh("rm /run/cri-standin/fail; systemctl stop crio.service; systemctl reset-failed crio.service; echo 1500 > /run/cri-standin/slow; echo v1alpha2 > /run/cri-standin/api").expect(0);
     let ran = machine.install("1.30.4", "").expect(0);
