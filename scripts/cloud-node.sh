@@ -1,6 +1,6 @@
 #!/bin/sh
 # Sets up kubectl logs and exec on the host of cloudcore and the API server: certificates, cloudcore.yaml,
-# and the redirect, which cloudcore up to 1.7 does not manage itself.
+# and the redirect, where cloudcore does not manage it itself (from 1.8 it does, unless cloudcore.yaml turns that off).
 #
 #   KUBEEDGE_VERSION=1.7.2 sh cloud-node.sh [-n]    # -n is a dry run; exits 3 if there are changes
 #   ROOT=/mnt/image … sh cloud-node.sh              # on a mounted image, with CA and CA_KEY
@@ -10,6 +10,7 @@
 # NAMES             its DNS names, separated by commas; default: none
 # CA, CA_KEY        certificate and key of the cluster's CA; default: those of kubeadm or k3s
 # It is safe to run it again. `undo` of each utility reverts its part.
+# It exits with 4 if cloudcore should manage the redirect and has not added it: restart cloudcore, then run it again.
 set -eu
 
 # In the archive, the utilities are in ../bin.
