@@ -1,11 +1,12 @@
 #!/bin/sh
 # Sets up kubectl logs and exec on the host of cloudcore and the API server: certificates, cloudcore.yaml,
-# and the redirect, which cloudcore up to 1.7 does not manage itself.
+# and the redirect, where cloudcore does not manage it itself (from 1.8 it does, unless cloudcore.yaml turns that off).
 #
 #   KUBEEDGE_VERSION=1.7.2 sh cloud-node.sh -n
 #   ROOT=/mnt/image … sh cloud-node.sh              # works on a mounted image, with CA and CA_KEY
 #
-# It is safe to repeat. `undo` of each utility reverts its part.
+# It is safe to run it again. `undo` of each utility reverts its part.
+# It exits with 4 if cloudcore should manage the redirect and has not added it: restart cloudcore, then run it again.
 #
 # Options:
 #   -n, --dry-run  show every step, change nothing; exit 3 if there are changes

@@ -16,7 +16,7 @@ pub fn render(kind: Kind, version: Minor) -> String {
 /// The default configuration as a value.
 pub fn default_config(kind: Kind, version: Minor) -> Mapping {
     let mut root = Mapping::new();
-    for key in Table::of(kind).keys_at(version) {
+    for key in Table::of(kind).keys().filter(|key| key.is_in(version)) {
         let Some(default) = key.default_in(version) else {
             continue;
         };

@@ -27,7 +27,7 @@ const EVERYWHERE: &str = "OUTPUT";
 pub(crate) struct Shown {
     /// The table in the format of iptables-save.
     pub(crate) text: String,
-    /// The chains that only nft could show.
+    /// The chains of the scope that only nft could show.
     pub(crate) by_nft: Vec<String>,
 }
 
@@ -74,7 +74,8 @@ impl Reader<'_> {
                 Listed::Hidden => {
                     let (hidden, line) = (self.hidden(HiddenPart::Whole), self.nft_line("table", ""));
                     notes.push(format!("{}-save does not show {hidden}: see {line}", self.program));
-                    self.add_by_nft(chain, &mut shown)?;
+                    shown.text.push_str(&self.by_nft(chain)?);
+                    shown.by_nft.push(chain.clone());
                 }
             }
         }
@@ -119,9 +120,7 @@ impl Reader<'_> {
                 match self.list(name)? {
                     Listed::Lines { text, .. } => shown.text.push_str(&text),
                     // By nft, if it is installed and the chain exists.
-                    Listed::Hidden => {
-                        let _ = self.add_by_nft(name, shown);
-                    }
+                    Listed::Hidden => shown.text.push_str(&self.by_nft(name).unwrap_or_default()),
                     Listed::Absent => {}
                 }
             }
@@ -162,12 +161,6 @@ impl Reader<'_> {
             }
             Listed::Hidden | Listed::Absent => {}
         }
-        Ok(())
-    }
-
-    fn add_by_nft(&self, chain: &str, shown: &mut Shown) -> Result<()> {
-        shown.text.push_str(&self.by_nft(chain)?);
-        shown.by_nft.push(chain.to_owned());
         Ok(())
     }
 

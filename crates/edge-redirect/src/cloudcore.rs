@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use edge_host::{Host, Process, Result, Root, processes};
 use edge_kubeedge::paths::CLOUDCORE_YAML;
 use edge_kubeedge::stream::{ChainManager, KEPT_CHAIN, manages_chain};
-use edge_kubeedge::{Kind, Minor, version};
+use edge_kubeedge::{Kind, Minor, VersionSource, version};
 use edge_systemd::{Scope, Units};
 
 /// Its unit, made by keadm and by installation guides.
 const UNIT: &str = "cloudcore.service";
+/// Where it may be.
+const UNIT_DIRS: [&str; 4] =
+    ["/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
 const CONFIG: &str = "--config";
 /// Words in the control groups of containers.
 const CONTAINERS: [&str; 5] = ["kubepods", "crio", "containerd", "docker", "libpod"];
@@ -39,7 +42,7 @@ impl Manager {
 
 /// Reads who manages the chain; `version` is the one that the user gave.
 ///
-/// Errors: exit 1 if the configuration cannot be read.
+/// Errors: exit 1 if the units or processes cannot be read.
 pub(crate) fn manager(host: &Host, given: Option<Minor>) -> Result<Manager> {
     let root = &host.root;
     let by_unit = unit_config(root)?;
@@ -53,16 +56,21 @@ pub(crate) fn manager(host: &Host, given: Option<Minor>) -> Result<Manager> {
         return Ok(Manager::Elsewhere("cloudcore runs in a container".to_owned()));
     }
     let path = running.on_host.or(by_unit).unwrap_or_else(|| PathBuf::from(CLOUDCORE_YAML));
-    let Some(bytes) = root.read(&path)? else { return none() };
     let shown = path.display();
+    let bytes = match root.read(&path) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return none(),
+        // Then only the live chain counts.
+        Err(error) => return Ok(Manager::Elsewhere(error.message().to_owned())),
+    };
     let Ok(document) = edge_yaml::read(&String::from_utf8_lossy(&bytes)) else {
         return Ok(Manager::Nobody(format!("{shown} is not valid YAML")));
     };
     let mut known = manages_chain(given, &document);
     if known.is_none() {
         // The programs that are installed read the default path.
-        let found = version(root, None, Kind::CloudCore, &document, Some(Path::new(CLOUDCORE_YAML)))?;
-        known = found.version().and_then(|version| manages_chain(Some(version), &document));
+        let found = version(root, None, Kind::CloudCore, &document, Some(Path::new(CLOUDCORE_YAML)));
+        known = found.ok().and_then(VersionSource::version).and_then(|version| manages_chain(Some(version), &document));
     }
     Ok(match known {
         Some(ChainManager::Cloudcore) => Manager::Cloudcore(path),
@@ -74,6 +82,10 @@ pub(crate) fn manager(host: &Host, given: Option<Minor>) -> Result<Manager> {
 
 /// The configuration that the unit names; the default one if it names none.
 fn unit_config(root: &Root) -> Result<Option<PathBuf>> {
+    // Without the unit, the others are not read: there are many.
+    if !UNIT_DIRS.iter().any(|dir| root.find_link(&Path::new(dir).join(UNIT)).is_ok_and(|file| file.exists())) {
+        return Ok(None);
+    }
     let units = Units::read(root, Scope::NextBoot)?;
     let unit = units.find(UNIT)?;
     if !unit.exists() || unit.is_masked() {

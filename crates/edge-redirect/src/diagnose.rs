@@ -38,7 +38,7 @@ pub(crate) fn findings(host: &Host, facts: &Facts, lock_wait: Duration) -> Resul
     }
     if let Some(stored) = stored {
         findings.extend(boot(host, facts, stored)?);
-    } else if !is_redirected && findings.iter().all(|finding| finding.severity != Severity::Error) {
+    } else if !is_redirected && findings.iter().all(|finding| finding.severity == Severity::Note) {
         findings.push(Finding::error(FILE, "no redirects are configured").hint(add("PORT=IP:PORT")));
     }
     Ok(findings)

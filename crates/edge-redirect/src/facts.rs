@@ -37,16 +37,16 @@ impl Facts {
 }
 
 /// Reads the rules of each address family that this host has programs for; none if iptables is not installed.
-pub(crate) fn all(host: &Host) -> Result<Facts> {
+pub(crate) fn all(host: &Host, reads_units: bool) -> Result<Facts> {
     let firewall = if host.root.is_live() { Some(Firewall::read_any(&host.root, &scope())?) } else { None };
-    Ok(Facts { firewall, persist: persist::facts(host)?, manager: manager(host, None)? })
+    Ok(Facts { firewall, persist: persist::facts(host, reads_units)?, manager: manager(host, None)? })
 }
 
 /// Reads the rules of the address families of the redirects, and of the others only if the redirects are stored.
 ///
 /// Errors: exit 4 if a table cannot be read.
 pub(crate) fn for_request(host: &Host, request: &Request) -> Result<Facts> {
-    let (stored, manager) = (persist::facts(host)?, manager(host, request.version)?);
+    let (stored, manager) = (persist::facts(host, request.persist)?, manager(host, request.version)?);
     if !host.root.is_live() {
         return Ok(Facts { firewall: None, persist: stored, manager });
     }

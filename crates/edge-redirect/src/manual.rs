@@ -8,7 +8,7 @@ pub const MANUAL: Manual = Manual {
     files: &[
         ("/etc/edgeutils/redirect.toml", "The redirects that restore applies"),
         ("/etc/systemd/system/edge-redirect.service", "The unit that runs restore at boot"),
-        ("/etc/kubeedge/config/cloudcore.yaml", "Its existence tells whether an image runs cloudcore"),
+        ("/etc/kubeedge/config/cloudcore.yaml", "Whether cloudcore manages the chain TUNNEL-PORT itself"),
     ],
     environment: &[],
     see_also: &["iptables(8)", "iptables-restore(8)", "nft(8)"],

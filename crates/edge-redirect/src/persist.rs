@@ -50,7 +50,8 @@ pub(crate) struct Facts {
     pub(crate) systemd_runs: bool,
 }
 
-pub(crate) fn facts(host: &Host) -> Result<Facts> {
+/// Reads the files. Units, which are many, only if one of the files exists or `reads_units`.
+pub(crate) fn facts(host: &Host, reads_units: bool) -> Result<Facts> {
     let root = &host.root;
     let file = root.find(Path::new(FILE))?;
     let stored = match &file.state {
@@ -68,15 +69,21 @@ pub(crate) fn facts(host: &Host) -> Result<Facts> {
     };
     let unit_itself = root.find_link(Path::new(UNIT_FILE))?;
     let is_file = !is_mask(Path::new(UNIT_FILE), &unit_itself);
-    let effective = Units::read(root, Scope::Now)?.find(UNIT)?;
+    let link = root.find_link(Path::new(LINK))?;
+    let mask = if reads_units || file.exists() || unit_itself.exists() || link.exists() {
+        let effective = Units::read(root, Scope::Now)?.find(UNIT)?;
+        effective.file().filter(|file| file.is_mask).map(|file| file.path.clone())
+    } else {
+        None
+    };
     Ok(Facts {
         stored,
         file,
         file_itself: root.find_link(Path::new(FILE))?,
         unit: if is_file { Some(root.find(Path::new(UNIT_FILE))?) } else { None },
         unit_itself,
-        mask: effective.file().filter(|file| file.is_mask).map(|file| file.path.clone()),
-        link: root.find_link(Path::new(LINK))?,
+        mask,
+        link,
         dir_is_shared: root.list(Path::new(DIR))?.iter().any(|name| Path::new(DIR).join(name) != Path::new(FILE)),
         dir: root.find_link(Path::new(DIR))?,
         systemd_runs: edge_systemd::is_running(root)?,

@@ -77,25 +77,6 @@ fn check_finds_a_masked_unit() {
 }
 
 #[test]
-fn check_unmasks_a_mask_of_this_boot() {
-    let tree = image();
-    redirect(&tree, &ADD).expect(0);
-    tree.link("run/systemd/system/edge-redirect.service", "/dev/null");
-    std::fs::remove_file(tree.at(UNIT)).unwrap();
-    let unmask = format!("systemctl --root {} unmask --runtime edge-redirect.service", tree.path().display());
-    let ran = redirect(&tree, &["check"]).expect(3);
-    assert!(ran.stdout.contains(&format!("    hint: {unmask}\n")), "{}", ran.stdout);
-    let ran = redirect(&tree, &["status"]).expect(0);
-    assert!(
-        ran.stdout.contains(&format!("masked: the redirects are not restored at boot; {unmask}")),
-        "{}",
-        ran.stdout
-    );
-    let ran = redirect(&tree, &["add", "10352=192.0.2.1:10003", "--persist"]).expect(4);
-    assert!(ran.stderr.contains(&format!("hint: unmask it and run again: {unmask}")), "{}", ran.stderr);
-}
-
-#[test]
 fn records_have_findings_and_the_fields_of_redirects() {
     let tree = image();
     redirect(&tree, &ADD).expect(0);

@@ -39,6 +39,11 @@ fn add_writes_what_cloudcore_does_not_manage() {
         assert!(tree.read(FILE).contains("10351=192.0.2.1:10003"), "{version}");
         assert_eq!(run(&tree, &add(version), &[]).expect(0).stdout, "already up to date\n");
     }
+    // What cannot be read decides nothing.
+    let tree = image();
+    std::fs::create_dir_all(tree.at(YAML)).unwrap();
+    redirect(&tree, &["add", "10351=192.0.2.1:10003", "--persist"]).expect(0);
+    redirect(&tree, &["status"]).expect(0);
     // Without cloudcore.yaml, cloudcore runs elsewhere or in a pod.
     let tree = image();
     run(&tree, &add("1.18.3"), &[]).expect(0);

@@ -1,4 +1,7 @@
-//! `edge-redirect` on a host with ten thousand rules, against the xtables programs that it must run.
+//! `edge-redirect` on hosts with many rules, against the xtables programs that it must run.
+//!
+//! With nf_tables only a few chains are read, so the cost must not depend on the rules in other chains. With x_tables all
+//! rules are read, as its programs cannot do less.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -11,10 +14,17 @@ use super::case::{Case, Limit};
 use super::measure::{Measure, Program};
 use crate::workspace::{make_dir, write};
 
+/// How many rules other programs have, in chains that are not read.
+const COUNTS: [usize; 3] = [0, 10_000, 100_000];
 const RULES: usize = 10_000;
 const RUNS: u16 = 41;
+const REDIRECT: &str = "10351=192.0.2.1:10003";
 
-/// Without changes, only saves are run: one more than theirs, for the empty backend.
+/// CPU time against that of the programs that must run.
+const AGAINST_PROGRAMS: f64 = 1.5;
+/// CPU time against that without rules in other chains.
+const AGAINST_NONE: f64 = 1.2;
+/// x_tables: without changes, only saves are run: one more than theirs, for the empty backend.
 const IN_ORDER: f64 = 1.3;
 
 /// Rules of many owners in a network namespace of its own; $1 is the backend, $2 the rules, $3 a
@@ -28,22 +38,23 @@ echo ready
 exec sleep 3600
 "#;
 
-/// The programs that it must run: a save before, a restore, a save after. $1 is the backend.
-const ADD: &str = r#"
-set -e
-"iptables-$1-save" --counters > /run/before
-"iptables-$1-restore" --noflush --counters <<'END'
+/// The programs that it must run with nf_tables: the chains before, a restore, the chains after.
+const NFT_READ: &str = r#"
+for chain in PREROUTING OUTPUT EDGEUTILS-STREAM; do "$1-nft" -t nat -v -S $chain > /run/chain 2>&1 || :; done
+"#;
+
+/// The same with x_tables: a save before, a restore, a save after.
+const LEGACY_READ: &str = "iptables-legacy-save --counters > /run/all\n";
+
+const RESTORE: &str = r#"
+"$1-$2-restore" --noflush --counters <<'END'
 *nat
 :EDGEUTILS-STREAM - [0:0]
 -A EDGEUTILS-STREAM -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.1:10003
 -A OUTPUT -p tcp -m addrtype ! --dst-type LOCAL -m comment --comment "edgeutils: kubectl logs and exec" -j EDGEUTILS-STREAM
 COMMIT
 END
-"iptables-$1-save" --counters > /run/after
 "#;
-
-/// The program that it must run without changes.
-const LOOK: &str = r#""iptables-$1-save" --counters > /run/before"#;
 
 const CLEAN: &str = r#""$2" --force-namespace remove && rm -rf /var/lib/edgeutils"#;
 
@@ -66,7 +77,7 @@ impl Host {
         let mut said = String::new();
         BufReader::new(stdout.context("no pipe")?).read_line(&mut said).context("cannot read from unshare")?;
         if said.trim() != "ready" {
-            bail!("cannot make a host with {RULES} rules for {backend}");
+            bail!("cannot make a host with the rules of {} for {backend}", rules.display());
         }
         Ok(host)
     }
@@ -87,6 +98,63 @@ impl Drop for Host {
     }
 }
 
+/// What is measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Status,
+    Add,
+    AddAgain,
+}
+
+impl Verb {
+    fn name(self) -> &'static str {
+        match self {
+            Verb::Status => "status",
+            Verb::Add => "add",
+            Verb::AddAgain => "add, in order",
+        }
+    }
+
+    /// The script of the programs that it must run.
+    fn programs(self, read: &str) -> String {
+        match self {
+            // Of both address families.
+            Verb::Status => format!("{read}set ip6tables; {read}"),
+            Verb::Add => format!("{read}{RESTORE}{read}"),
+            Verb::AddAgain => read.to_owned(),
+        }
+    }
+}
+
+/// A call on a host, and the programs that it must run.
+fn pair(host: &Host, own: &str, verb: Verb, backend: &str) -> (Program, Program) {
+    let add = [own, "--force-namespace", "add", REDIRECT, "--backend", backend];
+    let (call, name) = if verb == Verb::Status { (vec![own, "status"], "status") } else { (add.to_vec(), "add") };
+    let read = if backend == "nft" { NFT_READ } else { LEGACY_READ };
+    let script = verb.programs(read);
+    let ours = Program::new(&format!("edge-redirect {name}"), &host.argv(&call));
+    let theirs = Program::new("iptables", &host.argv(&["sh", "-c", &script, "sh", "iptables", backend]));
+    let before = match verb {
+        Verb::Add => host.argv(&["sh", "-c", CLEAN, "sh", backend, own]),
+        Verb::Status | Verb::AddAgain => host.argv(&add),
+    };
+    (ours.after(&before), theirs.after(&before))
+}
+
+/// Rules in chains that no other rule jumps to: the kernel checks all chains that are reached whenever a rule is added.
+fn unreached(count: usize) -> String {
+    let mut text =
+        "*nat\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n"
+            .to_owned();
+    let chains = count.div_ceil(100);
+    text.extend((0..chains).map(|chain| format!(":OTHER-{chain} - [0:0]\n")));
+    text.extend(
+        (0..count)
+            .map(|rule| format!("-A OTHER-{} -p tcp -m tcp --dport {} -j RETURN\n", rule / 100, rule % 60_000 + 1)),
+    );
+    text + "-A OUTPUT -p udp -j ACCEPT\n-A PREROUTING -p udp -j ACCEPT\nCOMMIT\n"
+}
+
 /// The cases, and their hosts, which must exist while they are measured. Empty without root.
 pub(super) fn cases(bin: &Path, scratch: &Path) -> Result<(Vec<Case>, Vec<Host>)> {
     let (mut cases, mut hosts) = (Vec::new(), Vec::new());
@@ -95,26 +163,40 @@ pub(super) fn cases(bin: &Path, scratch: &Path) -> Result<(Vec<Case>, Vec<Host>)
         return Ok((cases, hosts));
     }
     let own = bin.join("edge-redirect").to_string_lossy().into_owned();
-    let file = scratch.join("rules");
-    write(&file, rules::foreign(RULES))?;
-    for backend in ["nft", "legacy"] {
-        for (what, theirs, is_new, limit) in [("add", ADD, true, 1.3), ("add, in order", LOOK, false, IN_ORDER)] {
-            let journal = scratch.join(format!("{backend}-{is_new}"));
-            make_dir(&journal)?;
-            let host = Host::start(backend, &file, &journal)?;
-            let add = host.argv(&[&own, "--force-namespace", "add", "10351=192.0.2.1:10003", "--backend", backend]);
-            let mut ours = Program::new("edge-redirect", &add);
-            let mut theirs = Program::new("iptables", &host.argv(&["sh", "-c", theirs, "sh", backend]));
-            if is_new {
-                let clean = host.argv(&["sh", "-c", CLEAN, "sh", backend, &own]);
-                (ours, theirs) = (ours.after(&clean), theirs.after(&clean));
-            } else {
-                ours.time()?;
-            }
-            let name = format!("edge-redirect {what}, {RULES} rules, {backend}");
-            cases.push(Case { name, ours, theirs, measure: Measure::Wall, limit: Limit::Times(limit), runs: RUNS });
-            hosts.push(host);
+    let host = |name: String, backend: &str, text: String| {
+        let (file, journal) = (scratch.join(format!("{name}.rules")), scratch.join(name));
+        write(&file, text)?;
+        make_dir(&journal)?;
+        Host::start(backend, &file, &journal)
+    };
+    for count in COUNTS {
+        let on = host(format!("nft-{count}"), "nft", rules::foreign(count))?;
+        for verb in [Verb::Status, Verb::Add, Verb::AddAgain] {
+            let (ours, theirs) = pair(&on, &own, verb, "nft");
+            let name = format!("edge-redirect {}, {count} other rules, nft", verb.name());
+            let limit = Limit::Times(AGAINST_PROGRAMS);
+            cases.push(Case { name, ours, theirs, measure: Measure::Cpu, limit, runs: RUNS });
         }
+        hosts.push(on);
     }
+    let none = host("unreached-0".to_owned(), "nft", unreached(0))?;
+    for count in COUNTS.into_iter().skip(1) {
+        let on = host(format!("unreached-{count}"), "nft", unreached(count))?;
+        for verb in [Verb::Status, Verb::Add, Verb::AddAgain] {
+            let (ours, theirs) = (pair(&on, &own, verb, "nft").0, pair(&none, &own, verb, "nft").0);
+            let name = format!("edge-redirect {}, {count} other rules against none, nft", verb.name());
+            let limit = Limit::Times(AGAINST_NONE);
+            cases.push(Case { name, ours, theirs, measure: Measure::Cpu, limit, runs: RUNS });
+        }
+        hosts.push(on);
+    }
+    hosts.push(none);
+    let on = host("legacy".to_owned(), "legacy", rules::foreign(RULES))?;
+    for verb in [Verb::Add, Verb::AddAgain] {
+        let (ours, theirs) = pair(&on, &own, verb, "legacy");
+        let name = format!("edge-redirect {}, {RULES} rules, legacy", verb.name());
+        cases.push(Case { name, ours, theirs, measure: Measure::Wall, limit: Limit::Times(IN_ORDER), runs: RUNS });
+    }
+    hosts.push(on);
     Ok((cases, hosts))
 }

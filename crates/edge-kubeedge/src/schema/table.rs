@@ -81,7 +81,8 @@ impl Table {
     }
 
     /// The rows of a version.
-    pub fn keys_at(self, version: Minor) -> impl Iterator<Item = Key> {
+    #[cfg(test)]
+    fn keys_at(self, version: Minor) -> impl Iterator<Item = Key> {
         self.keys().filter(move |key| key.is_in(version))
     }
 

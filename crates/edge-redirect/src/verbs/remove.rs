@@ -14,7 +14,7 @@ use crate::unit;
 
 pub(crate) fn run(host: &mut Host, args: &RemoveArgs, lock_wait: Duration) -> Result<Outcome> {
     host.prepare_change()?;
-    let facts = facts::all(host)?;
+    let facts = facts::all(host, false)?;
     if let Some(firewall) = &facts.firewall {
         firewall.all_readable()?;
         firewall.can_add(&scope())?;

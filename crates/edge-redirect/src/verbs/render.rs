@@ -35,7 +35,7 @@ pub(crate) fn run(host: &mut Host, args: &RenderArgs) -> Result<Outcome> {
 
 fn rules(host: &Host, args: &RenderArgs) -> Result<String> {
     let (redirects, traffic): (Vec<Redirect>, Traffic) = if args.redirects.is_empty() {
-        let facts = persist::facts(host)?;
+        let facts = persist::facts(host, false)?;
         let stored = stored(facts.stored.as_ref(), "render")?;
         (stored.redirects.clone(), args.from.unwrap_or(stored.traffic))
     } else {

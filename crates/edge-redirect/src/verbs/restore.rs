@@ -13,7 +13,7 @@ use crate::plan::{self, Goal};
 use crate::rules::{scope, scope_of};
 
 pub(crate) fn run(host: &mut Host, lock_wait: Duration) -> Result<Outcome> {
-    let facts = facts::all(host)?;
+    let facts = facts::all(host, false)?;
     let goal = Goal::of(stored(facts.persist.stored.as_ref(), "restore")?, lock_wait);
     let Some(firewall) = &facts.firewall else {
         return Err(Error::usage("cannot restore with --root: rules exist only in a running kernel")

@@ -18,7 +18,7 @@ use crate::rules::{CHAIN, LiveRules, TABLE, cloudcore_rules, counted, live_rules
 use crate::unit::FILE;
 
 pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
-    let facts = facts::all(host)?;
+    let facts = facts::all(host, false)?;
     let mut lines = Vec::new();
     let mut live: HashSet<Redirect> = HashSet::new();
     facts.notes().for_each(|note| host.report.note(note));

@@ -102,3 +102,66 @@ fn check_finds_modified_unmanaged_and_unreadable_rules() {
         exit 3",
     );
 }
+
+#[test]
+fn check_unmasks_a_mask_of_this_boot() {
+    each(
+        "runtime mask",
+        r"
+        redirect add 10351=192.0.2.1:10003 --persist --backend $b > /dev/null
+        rm /etc/systemd/system/edge-redirect.service
+        mkdir -p /run/systemd/system && ln -s /dev/null /run/systemd/system/edge-redirect.service
+        redirect check
+        redirect status | grep unit
+        redirect add 10352=192.0.2.1:10003 --persist
+        # Not stored: the hint to store it would be refused.
+        rm /etc/edgeutils/redirect.toml
+        redirect check
+        ",
+        "edge-redirect.service: error: the unit is masked: the redirects are not restored at boot
+        hint: systemctl unmask --runtime edge-redirect.service
+        1 problem found
+        exit 3
+        unit edge-redirect.service: masked: the redirects are not restored at boot; systemctl unmask --runtime edge-redirect.service unmasks it
+        edge-redirect: cannot enable edge-redirect.service: it is masked
+        hint: unmask it and run again: systemctl unmask --runtime edge-redirect.service
+        exit 4
+        table nat of iptables-$b: error: 10351=192.0.2.1:10003: the redirect is lost on reboot
+        hint: unmask its unit first: systemctl unmask --runtime edge-redirect.service
+        1 problem found
+        exit 3",
+    );
+}
+
+#[test]
+fn check_gives_one_hint_for_all_rules_of_a_port() {
+    each(
+        "hints",
+        r"
+        iptables-$b -t nat -A OUTPUT -p tcp --dport 10350 -j DNAT --to 192.0.2.9:10003
+        iptables-$b -t nat -A OUTPUT -p tcp --dport 10350 -j DNAT --to 192.0.2.8:10003
+        redirect check
+        redirect add 10350=192.0.2.9:10003 --adopt --persist --backend $b | tail -1
+        redirect check
+        # Stored, but not active: the stored address counts.
+        iptables-$b -t nat -F; iptables-$b -t nat -X
+        iptables-$b -t nat -A OUTPUT -p tcp --dport 10350 -j DNAT --to 192.0.2.7:10003
+        redirect check
+        ",
+        "table nat of iptables-$b: warning: unmanaged rule in OUTPUT ($b): port 10350 to 192.0.2.9:10003, also for connections to this host itself
+        hint: edge-redirect add 10350=192.0.2.9:10003 --adopt
+        table nat of iptables-$b: warning: unmanaged rule in OUTPUT ($b): port 10350 to 192.0.2.8:10003, also for connections to this host itself
+        hint: edge-redirect add 10350=192.0.2.9:10003 --adopt
+        no errors, 2 warnings
+        exit 0
+        exit 0
+        no problems found
+        exit 0
+        table nat of iptables-$b: warning: unmanaged rule in OUTPUT ($b): port 10350 to 192.0.2.7:10003, also for connections to this host itself
+        hint: edge-redirect add 10350=192.0.2.9:10003 --adopt
+        /etc/edgeutils/redirect.toml: error: 10350=192.0.2.9:10003: the redirect is not active
+        hint: edge-redirect restore
+        2 problems found
+        exit 3",
+    );
+}

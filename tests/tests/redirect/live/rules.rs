@@ -142,8 +142,8 @@ fn adopt_replaces_unmanaged_rules_and_undo_restores_their_places() {
             -A EDGEUTILS-STREAM -p tcp -m tcp --dport 10350 -j DNAT --to-destination 192.0.2.1:10003
             -A PREROUTING {JUMP}
             -A OUTPUT {JUMP}
-            1 change
-            exit 0
+            1 change, manual step required
+            exit 3
             [0:0] -A PREROUTING {JUMP}
             [5:300] -A OUTPUT -d 198.51.100.0/24 -j ACCEPT
             [5:300] -A OUTPUT ! -o lo -p tcp -m tcp --dport 10350 -j DNAT --to-destination 192.0.2.9:10003 --persistent

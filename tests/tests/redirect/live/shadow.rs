@@ -64,11 +64,9 @@ fn rules_that_decide_first_shadow_a_redirect() {
         no changes, manual step required
         exit 3
         redirect 10351 to 192.0.2.1:10003: shadowed: no effect, shadowed by -A theirs -p tcp -m tcp --dport 10351 -j ACCEPT, 0 connections so far, lost on reboot  (EDGEUTILS-STREAM, IPv4 $b)
-        exit 0
         already up to date
         exit 0
-        redirect 10351 to 192.0.2.1:10003: active: from this host, 0 connections so far, lost on reboot  (EDGEUTILS-STREAM, IPv4 $b)
-        exit 0",
+        redirect 10351 to 192.0.2.1:10003: active: from this host, 0 connections so far, lost on reboot  (EDGEUTILS-STREAM, IPv4 $b)",
     );
 }
 
