@@ -125,8 +125,9 @@ fn state(host: &Host, plugin: &str, path: &Path) -> Result<Option<(String, bool)
     Ok(match &found.state {
         State::Absent => Some(("does not exist".to_owned(), false)),
         State::File { .. } if found.bytes.trim_ascii().is_empty() => Some(("is empty".to_owned(), false)),
-        State::File { .. } if plugin == FLANNEL => missing_variable(&String::from_utf8_lossy(&found.bytes))
-            .map(|name| (format!("does not set {name}"), false)),
+        State::File { .. } if plugin == FLANNEL => {
+            missing_variable(&String::from_utf8_lossy(&found.bytes)).map(|name| (format!("does not set {name}"), false))
+        }
         _ => None,
     })
 }
@@ -147,7 +148,8 @@ mod tests {
     #[test]
     fn table_is_valid_and_missing_variables_are_named() {
         assert!(table().unwrap().needs.iter().all(|need| need.path.is_some() || need.setting.is_some()));
-        let whole = "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.1.1/24\nFLANNEL_MTU=1450\nFLANNEL_IPMASQ=true\n";
+        let whole =
+            "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.1.1/24\nFLANNEL_MTU=1450\nFLANNEL_IPMASQ=true\n";
         assert_eq!(missing_variable(whole), None);
         assert_eq!(missing_variable(&whole.replace("_NETWORK", "_IPV6_NETWORK")), None);
         assert_eq!(missing_variable(&whole.replace("FLANNEL_MTU", "MTU")), Some("FLANNEL_MTU"));

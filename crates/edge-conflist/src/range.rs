@@ -39,7 +39,7 @@ impl Range {
             Some(Value::String(text)) => Ok(Some(text.as_str())),
             Some(other) => Err((key, format!("expected a string, found {other}"))),
         };
-        let Some(given) = text("subnet")? else { return Err(("subnet", "is not set".to_owned())) };
+        let Some(given) = text("subnet")? else { return Err(("subnet", "the subnet is not set".to_owned())) };
         let subnet = parse_subnet(given).map_err(|cause| ("subnet", cause))?;
         let wrong = |what: String| Err(("subnet", format!("{given:?} {what}")));
         if subnet.prefix_len() + 2 > subnet.max_prefix_len() {
@@ -69,12 +69,7 @@ impl Range {
         }
         // host-local accepts a gateway of another subnet.
         let gateway = address("gateway")?.map(|(address, _)| address);
-        Ok(Range {
-            subnet,
-            first,
-            last,
-            gateway: gateway.unwrap_or_else(|| address_of(subnet, low.saturating_add(1))),
-        })
+        Ok(Range { subnet, first, last, gateway: gateway.unwrap_or_else(|| address_of(subnet, low.saturating_add(1))) })
     }
 
     /// How many pods can have an address: the gateway's is not allocated.
@@ -159,7 +154,7 @@ mod tests {
     #[test]
     fn range_is_refused_as_host_local_refuses_it() {
         for (value, key, want) in [
-            (serde_json::json!({}), "subnet", "is not set"),
+            (serde_json::json!({}), "subnet", "the subnet is not set"),
             (serde_json::json!({"subnet": 5}), "subnet", "expected a string, found 5"),
             (
                 serde_json::json!({"subnet": "10.0.0.0/99"}),
@@ -204,7 +199,8 @@ mod tests {
         ] {
             assert_eq!(Range::parse(&value), Err((key, want.to_owned())), "{value}");
         }
-        let valid = serde_json::json!({"subnet": "10.0.0.0/30", "gateway": "192.0.2.1", "rangeStart": "::ffff:10.0.0.1"});
+        let valid =
+            serde_json::json!({"subnet": "10.0.0.0/30", "gateway": "192.0.2.1", "rangeStart": "::ffff:10.0.0.1"});
         assert_eq!(Range::parse(&valid).unwrap().capacity(), 2);
     }
 

@@ -32,7 +32,8 @@ impl Network {
         let facts = facts(host, places(host)?, false)?;
         let verdict = diagnose(&facts);
         let used = verdict.used.and_then(|file| Some((file, file.content.as_ref().ok()?)));
-        let used = used.map(|(file, network)| format!("pods use the network {} of {}", network.name, file.path.display()));
+        let used =
+            used.map(|(file, network)| format!("pods use the network {} of {}", network.name, file.path.display()));
         Ok(Network { used, problems: verdict.problems })
     }
 

@@ -8,5 +8,6 @@ mod download;
 mod judge;
 mod live;
 mod odd;
+mod owner;
 mod resolve;
 mod stage;

@@ -24,6 +24,8 @@ pub struct ConfigError {
     pub setting: Option<String>,
     /// The runtime still reports that the network is ready, and only pods fail.
     pub is_for_pods: bool,
+    /// This user may not read the file, so it is unknown whether it is usable.
+    pub is_unknown: bool,
     /// What is wrong.
     pub text: String,
     /// What to do.
@@ -32,7 +34,14 @@ pub struct ConfigError {
 
 impl ConfigError {
     pub(super) fn of(text: &str) -> ConfigError {
-        ConfigError { line: None, setting: None, is_for_pods: false, text: text.to_owned(), hint: None }
+        ConfigError {
+            line: None,
+            setting: None,
+            is_for_pods: false,
+            is_unknown: false,
+            text: text.to_owned(),
+            hint: None,
+        }
     }
 
     pub(super) fn at(self, setting: &str) -> ConfigError {
@@ -87,7 +96,9 @@ impl Network {
     pub fn ranges(&self) -> Vec<Range> {
         let host_local = self.plugins.iter().filter(|plugin| ipam_of(plugin) == Some(HOST_LOCAL));
         let ipams = host_local.filter_map(|plugin| plugin.get("ipam"));
-        ipams.flat_map(|ipam| range::listed(ipam).into_iter().filter_map(|(_, value)| Range::parse(value).ok())).collect()
+        ipams
+            .flat_map(|ipam| range::listed(ipam).into_iter().filter_map(|(_, value)| Range::parse(value).ok()))
+            .collect()
     }
 
     /// The directory of the network's leases.

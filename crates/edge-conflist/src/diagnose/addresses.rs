@@ -53,7 +53,8 @@ fn is_completed_by(plugin: &Value) -> bool {
     let ipam = plugin.get("ipam");
     let subnet = ipam.and_then(|ipam| ipam.get("subnet")).and_then(Value::as_str);
     let listed = ipam.into_iter().flat_map(range::listed).filter_map(|(_, one)| one.get("subnet")?.as_str());
-    let is_calico = kind_of(plugin) == "calico" && subnet.into_iter().chain(listed).any(|text| POD_CIDR.contains(&text));
+    let is_calico =
+        kind_of(plugin) == "calico" && subnet.into_iter().chain(listed).any(|text| POD_CIDR.contains(&text));
     adds || is_calico || kind_of(plugin) == "flannel"
 }
 
@@ -69,7 +70,7 @@ fn wrong_list(ipam: &Value) -> Option<(String, String)> {
             return Some((at, format!("expected a list such as [{{\"subnet\": \"10.85.0.0/16\"}}], found {set}")));
         };
         if entries.is_empty() {
-            return Some((at, "is empty".to_owned()));
+            return Some((at, "the list is empty".to_owned()));
         }
         if let Some(index) = entries.iter().position(|entry| !entry.is_object()) {
             return Some((format!("{at}[{index}]"), format!("expected an object, found {}", entries[index])));
@@ -77,7 +78,7 @@ fn wrong_list(ipam: &Value) -> Option<(String, String)> {
         let mut families =
             entries.iter().filter_map(|entry| Range::parse(entry).ok()).map(|range| range.first.is_ipv4());
         if families.next().is_some_and(|first| families.any(|other| other != first)) {
-            return Some((at, "mixes IPv4 and IPv6: use a list for each".to_owned()));
+            return Some((at, "the list mixes IPv4 and IPv6: use a list for each".to_owned()));
         }
     }
     None
@@ -88,7 +89,7 @@ fn overlapping(ranges: &[(String, Range)]) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (index, (at, range)) in ranges.iter().enumerate() {
         if let Some((before, _)) = ranges[..index].iter().find(|(_, before)| share_addresses(before, range)) {
-            found.push((at.clone(), format!("overlaps {before}")));
+            found.push((at.clone(), format!("the range overlaps {before}")));
         }
     }
     found

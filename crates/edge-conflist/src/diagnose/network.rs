@@ -20,6 +20,9 @@ pub(super) fn diagnose_file(facts: &Facts, file: &File) -> Vec<Problem> {
                 hint: error.hint.clone(),
                 ..Finding::error(&file.path, error.text.as_str())
             };
+            if error.is_unknown {
+                return vec![other(Finding { severity: Severity::Warning, ..finding })];
+            }
             let effect = if error.is_for_pods { Effect::PodsFail } else { Effect::NotReady };
             vec![Problem { finding, effect }]
         }
@@ -29,8 +32,10 @@ pub(super) fn diagnose_file(facts: &Facts, file: &File) -> Vec<Problem> {
 fn diagnose_network(facts: &Facts, file: &File, network: &Network) -> Vec<Problem> {
     let mut problems = Vec::new();
     if !network.is_named {
-        let text =
-            format!("it has no name: CRI-O uses the file name {} instead, and containerd fails each pod", network.name);
+        let text = format!(
+            "the network has no name: CRI-O uses the file name {} instead, and containerd fails each pod",
+            network.name
+        );
         problems.push(other(Finding::warning(&file.path, text).at("name").hint("add \"name\": \"…\"")));
     }
     for (setting, text) in &network.ignored_versions {

@@ -99,7 +99,9 @@ pub fn plan_install(
         rows.push(row.clone());
     }
     if of_cni > 0 {
-        plan.note(format!("{of_cni} plugins are kept, as edge-cni installed them: to use the bundle's, run edge-cni remove"));
+        plan.note(format!(
+            "{of_cni} plugins are kept, as edge-cni installed them: to use the bundle's, run edge-cni remove"
+        ));
     }
     if !kept.is_empty() {
         let names: Vec<String> = kept.iter().map(|path| path.display().to_string()).collect();

@@ -159,10 +159,7 @@ fn check_reports_the_cause_that_cri_o_has() {
     };
     let faults = |part: &str| -> Vec<String> {
         let is_fault = |line: &&str| line.starts_with("/etc/c") && line.contains(": error: ");
-        part.lines()
-            .filter(|line| is_fault(line) || line.contains("CRI-O reports: "))
-            .map(str::to_owned)
-            .collect()
+        part.lines().filter(|line| is_fault(line) || line.contains("CRI-O reports: ")).map(str::to_owned).collect()
     };
     for (name, change, expected) in CASES {
         let (ready, cni, started) = (part(name), part(name), part(name));
@@ -213,7 +210,11 @@ fn check_waits_until_cri_o_has_noticed_a_new_network() {
     let ran = cni::script(&text);
     let parts: Vec<&str> = ran.stdout.split("===").collect();
     assert!(parts[0].contains("pods get no network: no network configuration found"), "{}", parts[0]);
-    assert!(parts[1].contains("pods use the network edgeutils of /etc/cni/net.d/10-edgeutils.conflist"), "{}", parts[1]);
+    assert!(
+        parts[1].contains("pods use the network edgeutils of /etc/cni/net.d/10-edgeutils.conflist"),
+        "{}",
+        parts[1]
+    );
     assert!(!parts[1].contains("pods get no network"), "{}", parts[1]);
     let note = "/etc/cni/net.d/20-second.conflist: note: not used, as 10-edgeutils.conflist comes first";
     assert_eq!(parts[2].matches(note).count(), 2, "{}", parts[2]);
