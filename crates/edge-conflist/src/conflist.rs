@@ -93,7 +93,8 @@ pub fn ignored(host: &Host, dir: &Path) -> Result<Vec<String>> {
     let mut all = Vec::new();
     for name in host.root.list(dir)?.into_iter().filter_map(|name| name.into_string().ok()) {
         let path = dir.join(&name);
-        if matches!(host.root.find_link(&path)?.state, State::Directory { .. }) {
+        let found = host.root.find_link(&path);
+        if found.is_ok_and(|found| matches!(found.state, State::Directory { .. })) {
             let inner = host.root.list(&path)?.into_iter().filter_map(|name| name.into_string().ok());
             all.extend(inner.filter(|inner| is_loaded(inner)).map(|inner| format!("{name}/{inner}")));
         } else if name.to_lowercase().contains(".conf") && !is_loaded(&name) {

@@ -91,6 +91,8 @@ pub enum Effect {
     Skipped,
     /// The runtime reports that the network is ready, and pods fail.
     PodsFail,
+    /// Pods fail with containerd, and with CRI-O before 1.30.
+    OldRuntimes,
     /// Described by the finding itself.
     Other,
 }
@@ -195,7 +197,7 @@ pub fn diagnose(facts: &Facts) -> Verdict<'_> {
                 }
                 problems.extend(own.iter().map(|one| passed_over(facts, one, is_before)));
             }
-            None => problems.extend(own.iter().cloned()),
+            None => problems.extend(own.iter().map(|one| not_loaded(one, own))),
         }
     }
     match used.map(|at| &facts.files[at]) {
@@ -249,6 +251,15 @@ fn passed_over(facts: &Facts, problem: &Problem, is_before: bool) -> Problem {
     let finding = Finding { severity: problem.finding.severity.min(most), ..problem.finding.clone() };
     let effect = if is_before && is_error(problem) { Effect::Skipped } else { Effect::Other };
     Problem { finding, effect }
+}
+
+/// A problem of a network that no runtime loads: what only pods would run into has no effect yet.
+fn not_loaded(problem: &Problem, all: &[Problem]) -> Problem {
+    let is_loaded = !all.iter().any(|one| is_error(one) && one.effect == Effect::NotReady);
+    match problem.effect {
+        Effect::PodsFail if !is_loaded => other(problem.finding.clone()),
+        _ => problem.clone(),
+    }
 }
 
 /// Whether it is about a daemon that is gone.
