@@ -3,9 +3,10 @@
 mod network;
 mod parse;
 
+use std::io;
 use std::path::{Path, PathBuf};
 
-use edge_host::{Host, Result, State};
+use edge_host::{Error, Host, Result, State};
 
 pub use network::{ConfigError, DEFAULT_BRIDGE, HOST_LOCAL, LEASES, Network, ipam_of, kind_of};
 pub use parse::parse;
@@ -43,12 +44,22 @@ pub fn files(host: &Host, dir: &Path) -> Result<Vec<File>> {
                 }
             }
             // A runtime cannot open it either.
-            Ok(None) => Err(ConfigError::of("it is a dangling symbolic link").hint("repair or remove the link")),
+            Ok(None) => Err(ConfigError::of("the file is a dangling symbolic link").hint("repair or remove the link")),
+            Err(error) if is_denied(&error) => Err(ConfigError {
+                is_unknown: true,
+                ..ConfigError::of("this user cannot read the file: it is unknown whether the network is usable")
+                    .hint("run it as root (sudo)")
+            }),
             Err(error) => Err(ConfigError::of(error.message()).hint("repair or remove the file")),
         };
         files.push(File { path, content });
     }
     Ok(files)
+}
+
+/// Whether this user may not read a file, which a runtime may.
+fn is_denied(error: &Error) -> bool {
+    error.source_as::<io::Error>().is_some_and(|cause| cause.kind() == io::ErrorKind::PermissionDenied)
 }
 
 /// Adds the plugins from the directory that has the network's name.
@@ -73,7 +84,7 @@ fn with_folder(host: &Host, dir: &Path, mut network: Network) -> Result<std::res
             }
         }
     }
-    Ok(if network.plugins.is_empty() { Err(ConfigError::of("it has no plugins")) } else { Ok(network) })
+    Ok(if network.plugins.is_empty() { Err(ConfigError::of("the network has no plugins")) } else { Ok(network) })
 }
 
 /// Files that look like configurations but that a runtime ignores, relative to the directory: because of their name
@@ -82,7 +93,8 @@ pub fn ignored(host: &Host, dir: &Path) -> Result<Vec<String>> {
     let mut all = Vec::new();
     for name in host.root.list(dir)?.into_iter().filter_map(|name| name.into_string().ok()) {
         let path = dir.join(&name);
-        if matches!(host.root.find_link(&path)?.state, State::Directory { .. }) {
+        let found = host.root.find_link(&path);
+        if found.is_ok_and(|found| matches!(found.state, State::Directory { .. })) {
             let inner = host.root.list(&path)?.into_iter().filter_map(|name| name.into_string().ok());
             all.extend(inner.filter(|inner| is_loaded(inner)).map(|inner| format!("{name}/{inner}")));
         } else if name.to_lowercase().contains(".conf") && !is_loaded(&name) {

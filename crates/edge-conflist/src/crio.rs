@@ -65,10 +65,11 @@ pub fn places(host: &Host) -> Result<Places> {
     let unit = UnitOptions::read(host)?;
     let (main, dir) = (unit.of("config", "c", "CONTAINER_CONFIG"), unit.of("config-dir", "d", "CONTAINER_CONFIG_DIR"));
     let (main, dir) = (main.map(|one| one.value), dir.map(|one| one.value));
-    let mut found = Found::default();
-    for path in files(host, main.as_deref().unwrap_or(MAIN), dir.as_deref().unwrap_or(DROP_INS))? {
-        if let Ok(Some(bytes)) = host.root.read(&path) {
-            found.add(&path, &String::from_utf8_lossy(&bytes));
+    let (mut found, mut unread) = (Found::default(), unit.unread.clone());
+    for path in files(host, main.as_deref().unwrap_or(MAIN), dir.as_deref().unwrap_or(DROP_INS), &mut unread) {
+        match host.root.read(&path) {
+            Ok(text) => found.add(&path, &String::from_utf8_lossy(&text.unwrap_or_default())),
+            Err(_) => unread.push(path),
         }
     }
     // An option takes precedence over all files.
@@ -89,25 +90,29 @@ pub fn places(host: &Host) -> Result<Places> {
         conf_dir: conf_dir.filter(|dir| !dir.value.is_empty()).map_or(CONF_DIR.into(), |dir| below(&dir.value)),
         bin_dirs,
         default_network: default_network.filter(|name| !name.value.is_empty()),
-        unread: unit.unread,
+        unread,
     })
 }
 
 /// The files that CRI-O loads, in its order: the main one, then all below the directory, whatever their names.
-fn files(host: &Host, main: &str, dir: &str) -> Result<Vec<PathBuf>> {
+fn files(host: &Host, main: &str, dir: &str, unread: &mut Vec<PathBuf>) -> Vec<PathBuf> {
     let mut all = vec![PathBuf::from(main)];
     let mut queue = vec![PathBuf::from(dir)];
     while let Some(path) = queue.pop() {
-        match host.root.find_link(&path)?.state {
-            State::Directory { .. } => {
-                let mut names = host.root.list(&path)?;
-                names.sort();
-                queue.extend(names.into_iter().rev().map(|name| path.join(name)));
-            }
-            _ => all.push(path),
+        let is_directory = |state: &State| matches!(state, State::Directory { .. });
+        match host.root.find_link(&path).map(|found| is_directory(&found.state)) {
+            Ok(false) => all.push(path),
+            Ok(true) => match host.root.list(&path) {
+                Ok(mut names) => {
+                    names.sort();
+                    queue.extend(names.into_iter().rev().map(|name| path.join(name)));
+                }
+                Err(_) => unread.push(path),
+            },
+            Err(_) => unread.push(path),
         }
     }
-    Ok(all)
+    all
 }
 
 /// What the files set, the last one each.
@@ -156,10 +161,15 @@ struct UnitOptions {
 impl UnitOptions {
     fn read(host: &Host) -> Result<UnitOptions> {
         let units = Units::read(&host.root, Scope::Now)?;
-        let settings = units.settings(&units.find(UNIT)?)?;
-        let environment = settings.whole_environment(&host.root)?;
+        let unit = units.find(UNIT)?;
+        let settings = units.settings(&unit)?;
+        let mut unread = settings.unread().to_vec();
+        let environment = settings.whole_environment(&host.root).unwrap_or_else(|_| {
+            unread.extend(unit.file().map(|file| file.path.clone()));
+            settings.environment()
+        });
         let words = settings.exec_start_words(&environment);
-        Ok(UnitOptions { words, environment, unread: settings.unread().to_vec() })
+        Ok(UnitOptions { words, environment, unread })
     }
 
     /// The value of an option (`--name VALUE`, `--name=VALUE`, `-s VALUE`), or else of its variable.

@@ -9,7 +9,7 @@ mod network;
 mod plugins;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use edge_host::{Arch, Finding, Host, Result, Severity};
 
@@ -52,6 +52,8 @@ pub struct Facts {
     pub ignored: Vec<String>,
     /// Not an image: daemons and leases are those of now.
     pub is_live: bool,
+    /// The directory of the image, for commands in hints; empty on a live host.
+    pub prefix: String,
     /// The host's architecture.
     pub machine: Option<Arch>,
     /// Whether CRI-O is installed or running.
@@ -89,6 +91,8 @@ pub enum Effect {
     Skipped,
     /// The runtime reports that the network is ready, and pods fail.
     PodsFail,
+    /// Pods fail with containerd, and with CRI-O before 1.30.
+    OldRuntimes,
     /// Described by the finding itself.
     Other,
 }
@@ -130,14 +134,16 @@ pub fn facts(host: &Host, places: Places, with_releases: bool) -> Result<Facts> 
     for file in &files {
         let Ok(network) = &file.content else { continue };
         lacks.insert(file.path.clone(), needs::lacks(host, network)?);
-        let names = network.programs().into_iter().map(|(name, _)| name);
-        for name in names.chain([LOOPBACK.to_owned()]) {
+        for (name, _) in network.programs() {
             if plugin::is_name(&name) && !plugins.contains_key(&name) {
                 let dirs = &places.bin_dirs;
                 let facts = plugins::plugin_facts(host, dirs, &name, machine, &record, with_releases)?;
                 plugins.insert(name, facts);
             }
         }
+    }
+    if !plugins.contains_key(LOOPBACK) {
+        plugins.insert(LOOPBACK.to_owned(), plugins::file_facts(host, &places.bin_dirs, LOOPBACK)?);
     }
     // Finding a runtime's libcni reads all of its program.
     let has_networks = files.iter().any(|file| file.content.is_ok());
@@ -146,6 +152,7 @@ pub fn facts(host: &Host, places: Places, with_releases: bool) -> Result<Facts> 
         places,
         files,
         is_live: host.root.is_live(),
+        prefix: host.root.display(Path::new("/")).display().to_string().trim_end_matches('/').to_owned(),
         machine,
         has_crio: crio::is_present(host)?,
         runtimes: if has_networks { runtimes(host)? } else { Vec::new() },
@@ -179,7 +186,7 @@ pub fn diagnose(facts: &Facts) -> Verdict<'_> {
         let file = &facts.files[at];
         match used {
             Some(used) if at == used => problems.extend(own.iter().map(|one| match next {
-                Some(next) if is_error(one) => move_away(one, file, &facts.files[next]),
+                Some(next) if is_leftover(facts, file, one) => move_away(facts, one, file, &facts.files[next]),
                 _ => one.clone(),
             })),
             Some(used) => {
@@ -190,7 +197,7 @@ pub fn diagnose(facts: &Facts) -> Verdict<'_> {
                 }
                 problems.extend(own.iter().map(|one| passed_over(facts, one, is_before)));
             }
-            None => problems.extend(own.iter().cloned()),
+            None => problems.extend(own.iter().map(|one| not_loaded(one, own))),
         }
     }
     match used.map(|at| &facts.files[at]) {
@@ -246,10 +253,25 @@ fn passed_over(facts: &Facts, problem: &Problem, is_before: bool) -> Problem {
     Problem { finding, effect }
 }
 
-/// An error of the network that is used, while a later one works: it is probably a leftover.
-fn move_away(problem: &Problem, file: &File, next: &File) -> Problem {
+/// A problem of a network that no runtime loads: what only pods would run into has no effect yet.
+fn not_loaded(problem: &Problem, all: &[Problem]) -> Problem {
+    let is_loaded = !all.iter().any(|one| is_error(one) && one.effect == Effect::NotReady);
+    match problem.effect {
+        Effect::PodsFail if !is_loaded => other(problem.finding.clone()),
+        _ => problem.clone(),
+    }
+}
+
+/// Whether it is about a daemon that is gone.
+fn is_leftover(facts: &Facts, file: &File, problem: &Problem) -> bool {
+    let lacks = facts.lacks.get(&file.path).into_iter().flatten();
+    is_error(problem) && lacks.into_iter().any(|lack| lack.text == problem.finding.text)
+}
+
+/// The network that is used is a leftover, while a later one works.
+fn move_away(facts: &Facts, problem: &Problem, file: &File, next: &File) -> Problem {
     let next = next.path.file_name().unwrap_or_default().to_string_lossy();
-    let path = edge_host::quoted(&file.path.to_string_lossy());
+    let path = edge_host::quoted(&format!("{}{}", facts.prefix, file.path.display()));
     let hint = format!("move this leftover away, so that {next} is used: mv {path} {path}.disabled");
     Problem { finding: problem.finding.clone().hint(hint), effect: problem.effect }
 }
@@ -271,7 +293,7 @@ fn missing(facts: &Facts) -> Option<Problem> {
             let finding = Finding::error(&facts.places.conf_dir, "no network configuration found");
             finding.hint(match facts.ignored.first() {
                 Some(name) if name.contains('/') => {
-                    let dir = facts.places.conf_dir.display();
+                    let dir = format!("{}{}", facts.prefix, facts.places.conf_dir.display());
                     format!("files in subdirectories are ignored, move it up: mv {dir}/{name} {dir}/")
                 }
                 Some(name) => {

@@ -39,7 +39,7 @@ impl Range {
             Some(Value::String(text)) => Ok(Some(text.as_str())),
             Some(other) => Err((key, format!("expected a string, found {other}"))),
         };
-        let Some(given) = text("subnet")? else { return Err(("subnet", "is not set".to_owned())) };
+        let Some(given) = text("subnet")? else { return Err(("subnet", "the subnet is not set".to_owned())) };
         let subnet = parse_subnet(given).map_err(|cause| ("subnet", cause))?;
         let wrong = |what: String| Err(("subnet", format!("{given:?} {what}")));
         if subnet.prefix_len() + 2 > subnet.max_prefix_len() {
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn range_is_refused_as_host_local_refuses_it() {
         for (value, key, want) in [
-            (serde_json::json!({}), "subnet", "is not set"),
+            (serde_json::json!({}), "subnet", "the subnet is not set"),
             (serde_json::json!({"subnet": 5}), "subnet", "expected a string, found 5"),
             (
                 serde_json::json!({"subnet": "10.0.0.0/99"}),

@@ -12,7 +12,10 @@ use edge_conflist::diagnose::{Effect, Problem, diagnose, facts};
 use edge_host::{Finding, Host, Result, Severity};
 
 use crate::cri::{self, Answer};
+use crate::version::Version;
 
+/// The minor version that needs no plugin for the loopback interface.
+const RUNS_LOOPBACK_ITSELF: u32 = 30;
 /// CRI-O looks for a network every half second, and when a file changes.
 const POLLS_WITHIN: Duration = Duration::from_secs(2);
 const ASK_EVERY: Duration = Duration::from_millis(200);
@@ -47,15 +50,16 @@ impl Network {
         self.problems.iter().map(|problem| &problem.finding).filter(|finding| finding.severity == Severity::Error)
     }
 
-    /// All findings, at most as bad as `most`; `is_ready`: what CRI-O reports.
-    pub fn findings(&self, is_ready: bool, most: Severity) -> Vec<Finding> {
+    /// All findings, at most as bad as `most`; `is_ready`: what CRI-O reports; `release`: its release, if it is known.
+    pub fn findings(&self, is_ready: bool, release: Option<Version>, most: Severity) -> Vec<Finding> {
+        let is_old = release.is_none_or(|release| release.minor < RUNS_LOOPBACK_ITSELF);
         let of = |Problem { finding, effect }: &Problem| {
             let prefix = match effect {
                 Effect::Skipped => "CRI-O skips this network: ",
                 Effect::NotReady | Effect::PodsFail if finding.severity != Severity::Error => "",
                 Effect::NotReady | Effect::PodsFail if is_ready => "CRI-O is ready, but pods get no network: ",
                 Effect::NotReady | Effect::PodsFail => "pods get no network: ",
-                Effect::Other => "",
+                Effect::OldRuntimes | Effect::Other => "",
             };
             let is_note = finding.severity == Severity::Note;
             let hint = finding.hint.clone().or_else(|| (!is_note).then(|| "for details: edge-cni check".to_owned()));
@@ -66,7 +70,7 @@ impl Network {
                 ..finding.clone()
             }
         };
-        self.problems.iter().map(of).collect()
+        self.problems.iter().filter(|problem| is_old || problem.effect != Effect::OldRuntimes).map(of).collect()
     }
 
     /// Asks CRI-O again where it reports no network although there is one: it may not have noticed it yet.

@@ -9,7 +9,7 @@ use edgeutils_tests::tool::{Ran, Tool};
 use edgeutils_tests::tree::{Tree, assert_same};
 use serde_json::Value;
 
-const LIST: &str = r#"{
+pub(crate) const LIST: &str = r#"{
   "cniVersion": "1.0.0",
   "name": "pods",
   "plugins": [
@@ -18,11 +18,11 @@ const LIST: &str = r#"{
   ]
 }"#;
 
-fn run(tree: &Tree, args: &[&str]) -> Ran {
+pub(crate) fn run(tree: &Tree, args: &[&str]) -> Ran {
     Tool::new("edge-cni").arg("--root").arg(tree.path()).args(args).run()
 }
 
-fn image(release: &str, machine: u8) -> Tree {
+pub(crate) fn image(release: &str, machine: u8) -> Tree {
     let (tree, beside) = (Tree::new(), Tree::new());
     image_for(&tree, ARM64);
     let arch = if machine == ARM64 { "arm64" } else { "amd64" };
@@ -33,7 +33,7 @@ fn image(release: &str, machine: u8) -> Tree {
 }
 
 /// Severity, file, line, setting and text of each finding.
-fn findings(tree: &Tree, code: i32) -> Vec<String> {
+pub(crate) fn findings(tree: &Tree, code: i32) -> Vec<String> {
     let ran = run(tree, &["check", "--json"]).expect(code);
     let records = ran.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let text = |record: &Value, key: &str| record[key].as_str().unwrap_or_default().to_owned();
@@ -47,9 +47,9 @@ fn findings(tree: &Tree, code: i32) -> Vec<String> {
         .collect()
 }
 
-const NOT_READY: &str = "the runtime only reports that the network is not ready";
+pub(crate) const NOT_READY: &str = "the runtime only reports that the network is not ready";
 /// The effect of an error that only pods run into.
-const READY: &str = "CRI-O reports that the network is ready, but pods fail";
+pub(crate) const READY: &str = "CRI-O reports that the network is ready, but pods fail";
 
 #[test]
 fn check_without_problems_prints_the_network_and_changes_nothing() {
@@ -100,7 +100,7 @@ fn check_names_the_cause() {
     assert_eq!(
         with(&broken, "v1.9.1"),
         [format!(
-            "error 10-pods.conflist:7 : it is not valid JSON: line 7, column 3: a comma must be followed by another entry: {NOT_READY}"
+            "error 10-pods.conflist:7 : the file is not valid JSON: line 7, column 3: a comma must be followed by another entry: {NOT_READY}"
         )]
     );
 }
@@ -142,14 +142,16 @@ fn check_uses_the_first_valid_configuration() {
     tree.write("etc/cni/net.d/05-list.conf", LIST);
     let found = findings(&tree, 3);
     assert!(
-        found[0].starts_with("error 05-list.conf : it is a list of plugins, which is only read from a .conflist file"),
+        found[0].starts_with(
+            "error 05-list.conf : the file is a list of plugins, which is only read from a .conflist file"
+        ),
         "{found:?}"
     );
     assert!(found[0].ends_with(": CRI-O skips it, and with containerd no pod gets a network"), "{found:?}");
     let ran = run(&tree, &["check"]).expect(3);
     // CRI-O uses the next one.
     tree.write("usr/bin/crio", "");
-    assert!(findings(&tree, 0)[0].starts_with("warning 05-list.conf : it is a list of plugins"));
+    assert!(findings(&tree, 0)[0].starts_with("warning 05-list.conf : the file is a list of plugins"));
     std::fs::remove_file(tree.at("usr/bin/crio")).unwrap();
     assert!(ran.stdout.ends_with("\n2 problems found\n"), "the one that is used has no problems: {}", ran.stdout);
 }
@@ -200,9 +202,9 @@ fn check_and_edge_crio_report_the_same_errors() {
     let tree = image("v1.9.1", ARM64);
     let plugin = r#"{"type": "bridge", "ipam": {"type": "host-local", "subnet": "10.85.0.0/16"}}"#;
     for (text, want) in [
-        (r#"{"name": "n"}"#.to_owned(), "it has no plugins"),
+        (r#"{"name": "n"}"#.to_owned(), "the network has no plugins"),
         (r#"{"name": "n", "plugins": []}"#.to_owned(), "plugins: expected a list with at least one plugin"),
-        (format!(r#"{{"plugins": [{plugin}]}}"#), "it has no name"),
+        (format!(r#"{{"plugins": [{plugin}]}}"#), "the network has no name"),
         (r#"{"name": "n", "plugins": [{"ipam": {}}]}"#.to_owned(), "plugins[0] has no type"),
         (format!(r#"{{"name": "n", "plugins": [{plugin}, "portmap"]}}"#), "plugins[1] is not a JSON object"),
         (format!(r#"{{"name": "a/b", "plugins": [{plugin}]}}"#), "\"a/b\" is not a valid network name"),
@@ -246,187 +248,9 @@ fn check_uses_the_highest_listed_version() {
 fn check_reads_plugins_from_the_directory_with_the_networks_name() {
     let tree = image("v1.9.1", ARM64);
     tree.write("etc/cni/net.d/10-pods.conflist", r#"{"cniVersion": "1.0.0", "name": "pods"}"#);
-    assert!(findings(&tree, 3)[0].starts_with("error 10-pods.conflist : it has no plugins"));
+    assert!(findings(&tree, 3)[0].starts_with("error 10-pods.conflist : the network has no plugins"));
     tree.write("etc/cni/net.d/pods/10-bridge.conf", r#"{"type": "bridge"}"#);
     assert!(findings(&tree, 0).is_empty());
     tree.write("etc/cni/net.d/pods/20-x.conf", "{}");
     assert!(findings(&tree, 3)[0].starts_with("error 10-pods.conflist : pods/20-x.conf: the plugin has no type"));
-}
-
-/// The findings of edge-crio about networks, as those of [`findings`]: in an image they are warnings at most.
-fn crio_findings(tree: &Tree) -> Vec<String> {
-    let ran = Tool::new("edge-crio").arg("--root").arg(tree.path()).args(["check", "--json"]).run();
-    let records = ran.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let text = |record: &Value, key: &str| record[key].as_str().unwrap_or_default().to_owned();
-    let of = |record: Value| format!("{} {}: {}", text(&record, "file"), text(&record, "path"), text(&record, "text"));
-    records.filter(|record| record["type"] == "finding").map(of).collect()
-}
-
-#[test]
-fn check_reads_the_directories_that_cri_o_is_set_to() {
-    let drop_in = |text: &str| format!("[crio.network]\n{text}\n");
-    let cases: [(&str, &[(&str, String)], &str); 6] = [
-        (
-            "network_dir in a drop-in",
-            &[("etc/crio/crio.conf.d/50-net.conf", drop_in("network_dir = \"/srv/net.d/\""))],
-            "/srv/net.d/10-pods.conflist (1.0.0",
-        ),
-        (
-            "a later drop-in",
-            &[
-                ("etc/crio/crio.conf", drop_in("network_dir = \"/nowhere\"")),
-                ("etc/crio/crio.conf.d/sub/60.bak", drop_in("network_dir = \"/srv/net.d\"")),
-            ],
-            "/srv/net.d/10-pods.conflist (1.0.0",
-        ),
-        (
-            "an option of the unit",
-            &[
-                ("usr/lib/systemd/system/crio.service", "[Service]\nExecStart=/usr/bin/crio $OPTIONS\n".to_owned()),
-                (
-                    "etc/systemd/system/crio.service.d/net.conf",
-                    "[Service]\nEnvironment=OPTIONS=--cni-config-dir=/srv/net.d\n".to_owned(),
-                ),
-            ],
-            "/srv/net.d/10-pods.conflist (1.0.0",
-        ),
-        (
-            "a variable of the unit",
-            &[(
-                "usr/lib/systemd/system/crio.service",
-                "[Service]\nEnvironment=CONTAINER_CNI_CONFIG_DIR=/srv/net.d\nExecStart=/usr/bin/crio\n".to_owned(),
-            )],
-            "/srv/net.d/10-pods.conflist (1.0.0",
-        ),
-        (
-            "plugin_dirs",
-            &[("etc/crio/crio.conf.d/50-net.conf", drop_in("plugin_dirs = [\"/nowhere\", \"/opt/cni/bin\"]"))],
-            "/etc/cni/net.d/10-pods.conflist (1.0.0",
-        ),
-        (
-            "the older plugin_dir adds to the default",
-            &[("etc/crio/crio.conf.d/50-net.conf", drop_in("plugin_dir = \"/opt/more\""))],
-            "/etc/cni/net.d/10-pods.conflist (1.0.0",
-        ),
-    ];
-    for (what, files, want) in cases {
-        let tree = image("v1.9.1", ARM64);
-        let dir = if want.starts_with("/srv") { "srv/net.d" } else { "etc/cni/net.d" };
-        tree.write(&format!("{dir}/10-pods.conflist"), LIST);
-        for (path, text) in files {
-            tree.write(path, text);
-        }
-        let ran = run(&tree, &["check"]).expect(0);
-        assert!(ran.stdout.starts_with(want), "{what}: {}", ran.stdout);
-        let found = crio_findings(&tree);
-        assert!(!found.iter().any(|line| line.contains("network")), "{what}: {found:?}");
-        // An option takes precedence.
-        run(&tree, &["check", "--conf-dir", "/none"]).expect(3);
-    }
-}
-
-#[test]
-fn check_uses_only_the_default_network_of_cri_o() {
-    let tree = image("v1.9.1", ARM64);
-    tree.write("etc/cni/net.d/10-pods.conflist", LIST);
-    tree.write("etc/cni/net.d/20-second.conflist", LIST.replace("\"pods\"", "\"second\"").replace("10.85", "10.86"));
-    let conf = "etc/crio/crio.conf.d/50-net.conf";
-    tree.write(conf, "[crio.network]\ncni_default_network = \"second\"\n");
-    let ran = run(&tree, &["check"]).expect(0);
-    assert!(ran.stdout.contains("/etc/cni/net.d/20-second.conflist (1.0.0"), "{}", ran.stdout);
-    let note = format!("not used, as /{conf} limits CRI-O to the network second");
-    assert!(ran.stdout.contains(&format!("10-pods.conflist: note: {note}")), "{}", ran.stdout);
-    assert!(crio_findings(&tree).iter().any(|line| line.ends_with(&note)));
-    tree.write(conf, "[crio.network]\ncni_default_network = \"third\"\n");
-    let want = "network \"third\" does not exist: /etc/cni/net.d contains pods, second";
-    assert!(findings(&tree, 3).iter().any(|line| line.contains(want)), "{:?}", findings(&tree, 3));
-    assert!(crio_findings(&tree).iter().any(|line| line.contains(want)), "{:?}", crio_findings(&tree));
-}
-
-#[test]
-fn check_names_files_in_subdirectories() {
-    let tree = image("v1.9.1", ARM64);
-    tree.write("etc/cni/net.d/old/10-pods.conflist", LIST);
-    let ran = run(&tree, &["check"]).expect(3);
-    let hint = "hint: files in subdirectories are ignored, move it up: mv /etc/cni/net.d/old/10-pods.conflist /etc/cni/net.d/\n";
-    assert!(ran.stdout.contains(hint), "{}", ran.stdout);
-}
-
-#[test]
-fn check_refuses_versions_that_do_not_exist() {
-    let tree = image("v1.9.1", ARM64);
-    for (version, nearest) in [("0.5.0", "0.4.0"), ("1.0", "1.0.0"), ("2.0.0", "1.1.0"), ("v1.0.0", "1.0.0")] {
-        tree.write("etc/cni/net.d/10-pods.conflist", LIST.replace("\"1.0.0\"", &format!("\"{version}\"")));
-        let ran = run(&tree, &["check"]).expect(3);
-        let want = format!(
-            "error: cniVersion: \"{version}\" is not a CNI version: the versions are 0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0: {NOT_READY}\n    hint: set the nearest, \"{nearest}\"\n"
-        );
-        assert!(ran.stdout.contains(&want) && !ran.stdout.contains("newer release"), "{}", ran.stdout);
-        let want = format!("cniVersion: pods get no network: \"{version}\" is not a CNI version");
-        let ran = Tool::new("edge-crio").arg("--root").arg(tree.path()).arg("check").run();
-        assert!(ran.stdout.contains(&want), "{}", ran.stdout);
-        let ran = run(&tree, &["conf", "bridge", "--subnet", "10.87.0.0/16", "--cni-version", version]).expect(2);
-        assert!(ran.stderr.contains(&format!("the nearest is {nearest} ")), "{}", ran.stderr);
-    }
-}
-
-#[test]
-fn check_validates_ranges_as_host_local_does() {
-    let tree = image("v1.9.1", ARM64);
-    for (ranges, want) in [
-        (r#"[[{"subnet": "10.85.0.0/99"}]]"#, "ranges[0][0].subnet: \"10.85.0.0/99\" is not a valid CIDR"),
-        (r#"[[{"subnet": "10.85.0.5/16"}]]"#, "ranges[0][0].subnet: \"10.85.0.5/16\" has host bits set"),
-        (r#"[[{"subnet": "fd00::/127"}]]"#, "ranges[0][0].subnet: \"fd00::/127\" has no address for a pod"),
-        (
-            r#"[[{"subnet": "10.85.0.0/16", "rangeStart": "10.86.0.1"}]]"#,
-            "ranges[0][0].rangeStart: \"10.86.0.1\" is not in the subnet 10.85.0.0/16",
-        ),
-        (r#"[[{"subnet": "10.85.0.0/16"}], [{"subnet": "10.85.1.0/24"}]]"#, "ranges[1][0]: overlaps ipam.ranges[0][0]"),
-        (r#"[[{}]]"#, "ranges[0][0].subnet: is not set"),
-        (r#"[]"#, "ipam: host-local has neither a subnet nor ranges"),
-    ] {
-        tree.write("etc/cni/net.d/10-pods.conflist", LIST.replace(r#"[[{"subnet": "10.85.0.0/29"}]]"#, ranges));
-        let found = findings(&tree, 3);
-        assert!(found[0].contains(want) && found[0].ends_with(READY), "{ranges}: {found:?}");
-        assert!(crio_findings(&tree).iter().any(|line| line.contains(want.rsplit(": ").next().unwrap())), "{ranges}");
-    }
-}
-
-#[test]
-fn check_of_an_image_notes_what_a_daemon_will_make() {
-    let tree = image("v1.9.1", ARM64);
-    for name in ["flannel", "calico", "multus"] {
-        std::fs::copy(tree.at("opt/cni/bin/bridge"), tree.at(&format!("opt/cni/bin/{name}"))).unwrap();
-    }
-    for (plugin, want) in [
-        (
-            r#"{"type": "flannel"}"#,
-            "flannel needs /run/flannel/subnet.env of flanneld, which is only made on the running system",
-        ),
-        (r#"{"type": "calico"}"#, "calico needs /var/lib/calico/nodename of calico-node, which does not exist"),
-        (
-            r#"{"type": "multus", "kubeconfig": "/etc/cni/net.d/multus.d/k"}"#,
-            "multus needs /etc/cni/net.d/multus.d/k of the DaemonSet of multus, which does not exist",
-        ),
-    ] {
-        let text = format!(r#"{{"cniVersion": "1.0.0", "name": "left", "plugins": [{plugin}]}}"#);
-        tree.write("etc/cni/net.d/05-left.conflist", text);
-        assert_eq!(findings(&tree, 0), [format!("note 05-left.conflist plugins[0].type: {want}")]);
-    }
-    tree.write("var/lib/calico/nodename", "edge-1");
-    tree.write("etc/cni/net.d/05-left.conflist", r#"{"name": "left", "plugins": [{"type": "calico"}]}"#);
-    assert!(findings(&tree, 0).is_empty());
-}
-
-#[test]
-fn check_warns_about_two_networks_with_one_subnet() {
-    let tree = image("v1.9.1", ARM64);
-    tree.write("etc/cni/net.d/10-pods.conflist", LIST);
-    tree.write("etc/cni/net.d/87-podman.conflist", LIST.replace("\"pods\"", "\"podman\""));
-    let want = "warning 87-podman.conflist : 10.85.0.0/29 of the network podman overlaps 10.85.0.0/29 of /etc/cni/net.d/10-pods.conflist: where both are used, pods get the same addresses";
-    let found = findings(&tree, 0);
-    assert!(
-        found.iter().any(|line| line.replace("/etc/cni/net.d/", "") == want.replace("/etc/cni/net.d/", "")),
-        "{found:?}"
-    );
 }

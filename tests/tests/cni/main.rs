@@ -7,3 +7,4 @@ mod conf;
 mod install;
 mod live;
 mod odd;
+mod verdict;

@@ -54,7 +54,7 @@ fn install_refuses_a_dangling_link_and_creates_nothing() {
         let before = tree.snapshot();
         for more in [&["-n"][..], &[]] {
             let ran = run(&tree, &[&["install", "--from-build", &build], more].concat()).expect(4);
-            let want = format!("edge-cni: cannot install into /opt/cni/bin: {said}");
+            let want = format!("edge-cni: cannot install into {}: {said}", tree.at(BIN).display());
             assert!(ran.stderr.starts_with(&want), "{}", ran.stderr);
         }
         assert_same(&tree.snapshot(), &before, said);

@@ -10,11 +10,11 @@ use edgeutils_tests::tree::{Tree, assert_same};
 use tar::EntryType;
 
 /// The header of a program for 64-bit ARM, followed by a text.
-fn program(rest: &str) -> Vec<u8> {
+pub(crate) fn program(rest: &str) -> Vec<u8> {
     [ARM64, rest.as_bytes()].concat()
 }
 
-fn system() -> Tree {
+pub(crate) fn system() -> Tree {
     let tree =
         Tree::with(&[("etc/os-release", "ID=debian\nVERSION_ID=12\nPRETTY_NAME=Debian\n"), ("usr/bin/apt-get", "")]);
     tree.write("usr/bin/dpkg", program(""));
@@ -24,11 +24,11 @@ fn system() -> Tree {
     tree
 }
 
-fn run(tree: &Tree, args: &[&str]) -> Ran {
+pub(crate) fn run(tree: &Tree, args: &[&str]) -> Ran {
     Tool::new("edge-crio").arg("--root").arg(tree.path()).args(args).run()
 }
 
-fn install(tree: &Tree, version: &str, archive: &Path, sum: &str, more: &[&str]) -> Ran {
+pub(crate) fn install(tree: &Tree, version: &str, archive: &Path, sum: &str, more: &[&str]) -> Ran {
     let archive = archive.to_str().unwrap();
     run(tree, &[&["install", "--version", version, "--archive", archive, "--sha256", sum], more].concat())
 }
@@ -381,48 +381,4 @@ fn edited_manifest_removes_no_files_of_others() {
     assert!(ran.stderr.contains("kept, as they were changed: /usr/local/bin/crio"), "{}", ran.stderr);
     assert_eq!(tree.read("usr/local/bin/other"), "mine");
     assert!(tree.at("usr/local/bin/crio").is_symlink() && tree.at("etc/passwd").exists());
-}
-
-#[test]
-fn plugins_belong_to_the_utility_that_installed_them_last() {
-    let (tree, dir) = (system(), tempfile::tempdir().unwrap());
-    let (archive, sum) = bundle(dir.path(), "1.30.4", "arm64", &program("one"));
-    let cni = |args: &[&str]| Tool::new("edge-cni").arg("--root").arg(tree.path()).args(args).run();
-    let own = std::fs::read(tree.at("usr/bin/dpkg")).unwrap();
-    edgeutils_tests::cni::fake_build(&dir.path().join("build"), "v1.9.1", "arm64", &[("bridge", own.clone())]);
-    let build = dir.path().join("build").to_str().unwrap().to_owned();
-    install(&tree, "1.30.4", &archive, &sum, &[]).expect(0);
-    let of_bundle = std::fs::read(tree.at("opt/cni/bin/bridge")).unwrap();
-    let bundled = tree.snapshot();
-    let ran = cni(&["install", "--from-build", &build]).expect(0);
-    assert!(ran.stderr.contains("1 of these plugins are from a bundle of CRI-O and belong to edge-cni"), "{ran:?}");
-    // edge-crio neither reports it nor puts its own back.
-    let ran = run(&tree, &["check"]).expect(0);
-    assert!(ran.stdout.contains("1 plugins of the bundle were replaced by edge-cni, and belong to it"), "{ran:?}");
-    assert!(!ran.stdout.contains("differs"), "{ran:?}");
-    assert_eq!(install(&tree, "1.30.4", &archive, &sum, &[]).expect(0).stdout, "already up to date\n");
-    // Nor does a newer bundle, or a removal.
-    let (newer, newer_sum) = bundle(dir.path(), "1.30.5", "arm64", &program("two"));
-    let ran = install(&tree, "1.30.5", &newer, &newer_sum, &[]).expect(0);
-    assert!(ran.stderr.contains("1 plugins are kept, as edge-cni installed them"), "{ran:?}");
-    assert_eq!(std::fs::read(tree.at("opt/cni/bin/bridge")).unwrap(), own);
-    assert!(!tree.read("var/lib/edgeutils/edge-crio.json").contains("/opt/cni/bin/bridge"), "recorded once");
-    run(&tree, &["remove"]).expect(0);
-    assert_eq!(std::fs::read(tree.at("opt/cni/bin/bridge")).unwrap(), own);
-    assert!(!tree.at("opt/cni/bin/host-local").exists());
-    run(&tree, &["undo"]).expect(0);
-    run(&tree, &["undo"]).expect(0);
-    // An undo of edge-cni gives it back.
-    cni(&["undo"]).expect(0);
-    assert_eq!(std::fs::read(tree.at("opt/cni/bin/bridge")).unwrap(), of_bundle);
-    assert_same(&tree.snapshot(), &bundled, "undone");
-    run(&tree, &["check"]).expect(0);
-    // After a removal by edge-cni the bundle installs its own again.
-    cni(&["install", "--from-build", &build]).expect(0);
-    let ran = cni(&["remove"]).expect(0);
-    assert!(ran.stderr.contains("1 of them replaced plugins of the bundle of CRI-O"), "{ran:?}");
-    run(&tree, &["check"]).expect(3);
-    install(&tree, "1.30.4", &archive, &sum, &[]).expect(0);
-    assert_eq!(std::fs::read(tree.at("opt/cni/bin/bridge")).unwrap(), of_bundle);
-    run(&tree, &["check"]).expect(0);
 }

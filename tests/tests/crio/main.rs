@@ -8,6 +8,7 @@ mod download;
 mod judge;
 mod live;
 mod odd;
+mod owner;
 mod references;
 mod resolve;
 mod stage;

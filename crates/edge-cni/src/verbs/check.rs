@@ -37,7 +37,7 @@ pub(crate) fn run(host: &mut Host, args: &CheckArgs) -> Result<Outcome> {
     if let Some(text) = summary_of_trial {
         host.report.line(&text);
     }
-    if let Some(file) = verdict.used.filter(|_| has_no_errors) {
+    if let Some(file) = verdict.used.filter(|file| has_no_errors && file.content.is_ok()) {
         host.report.line(&summary(&facts, file));
     }
     Ok(host.report.findings(&findings))
@@ -64,7 +64,7 @@ fn with_effect(problem: &Problem) -> Finding {
         Effect::NotReady => NOT_READY,
         Effect::Skipped => SKIPPED,
         Effect::PodsFail => PODS_FAIL,
-        Effect::Other => "",
+        Effect::OldRuntimes | Effect::Other => "",
     });
     finding
 }

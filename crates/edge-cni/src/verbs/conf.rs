@@ -102,7 +102,8 @@ fn to_host(host: &mut Host, request: &Network, path: PathBuf, document: String, 
         && !record.is_installed(&shown, sha256)
     {
         return Err(Error::refused(format!(
-            "cannot write {shown}: it was not written by edge-cni, or was changed since"
+            "cannot write {}: it was not written by edge-cni, or was changed since",
+            host.root.display(&path).display()
         ))
         .hint("use another --name, or move the file away"));
     }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use edge_conflist::crio;
 use edge_host::{Arch, Error, FileSnapshot, Host, Inverse, Node, Outcome, Plan, Result, State, apply};
 
 use crate::cli::InstallArgs;
@@ -52,6 +53,11 @@ pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
     if !missing && host.root.find(Path::new(KUBERNETES_CNI))?.exists() && bin_dir == Path::new(plugin::BIN_DIR) {
         plan.note("the package kubernetes-cni is installed: its upgrades replace plugins of the same name");
     }
+    let places = crio::places(host)?;
+    if crio::is_present(host)? && !places.bin_dirs.iter().any(|dir| dir == bin_dir) {
+        let dirs: Vec<String> = places.bin_dirs.iter().map(|dir| dir.display().to_string()).collect();
+        plan.note(format!("CRI-O searches {} for plugins, not {}", dirs.join(", "), bin_dir.display()));
+    }
     let bundle = edge_conflist::record::of_bundle(host)?;
     let path_of = |name: &str| bin_dir.join(name).to_string_lossy().into_owned();
     let is_taken = |path: &String| bundle.contains_key(path) && !record.plugins.contains_key(path);
@@ -65,13 +71,14 @@ pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
     // The record comes first: edge-cni remove ignores a listed file that is missing, but would never remove one that
     // is not listed.
     record::plan(host, &record, &mut plan)?;
-    plan_plugins(bin_dir, &set, before, &mut plan)?;
+    plan_plugins(host, bin_dir, &set, before, &mut plan)?;
     apply(host, plan)
 }
 
 /// Refuses a path that is not a directory, and one where a plugin could replace a program of the system.
 fn require_plugin_dir(host: &Host, dir: &Path) -> Result<()> {
-    let refuse = |what: String| Error::refused(format!("cannot install into {}: {what}", dir.display()));
+    let shown = host.root.display(dir).display().to_string();
+    let refuse = |what: String| Error::refused(format!("cannot install into {shown}: {what}"));
     if let Some(obstacle) = host.root.obstacle(dir)? {
         return Err(refuse(obstacle).hint("mount the target of the link, move the file away, or use --bin-dir DIR"));
     }
@@ -102,7 +109,7 @@ fn plan_record(dir: &Path, set: &PluginSet, before: &[FileSnapshot], record: &mu
     }
 }
 
-fn plan_plugins(dir: &Path, set: &PluginSet, before: Vec<FileSnapshot>, plan: &mut Plan) -> Result<()> {
+fn plan_plugins(host: &Host, dir: &Path, set: &PluginSet, before: Vec<FileSnapshot>, plan: &mut Plan) -> Result<()> {
     for ((name, sha256), before) in set.plugins.iter().zip(before) {
         let path: PathBuf = dir.join(name);
         if before.state.is_installed(sha256, MODE) {
@@ -111,7 +118,7 @@ fn plan_plugins(dir: &Path, set: &PluginSet, before: Vec<FileSnapshot>, plan: &m
         if matches!(before.state, State::Directory { .. } | State::Other) {
             return Err(Error::refused(format!(
                 "cannot install {}: it is {}",
-                path.display(),
+                host.root.display(&path).display(),
                 before.state.describe()
             )));
         }

@@ -24,6 +24,8 @@ pub struct ConfigError {
     pub setting: Option<String>,
     /// The runtime still reports that the network is ready, and only pods fail.
     pub is_for_pods: bool,
+    /// This user may not read the file, so it is unknown whether it is usable.
+    pub is_unknown: bool,
     /// What is wrong.
     pub text: String,
     /// What to do.
@@ -32,7 +34,14 @@ pub struct ConfigError {
 
 impl ConfigError {
     pub(super) fn of(text: &str) -> ConfigError {
-        ConfigError { line: None, setting: None, is_for_pods: false, text: text.to_owned(), hint: None }
+        ConfigError {
+            line: None,
+            setting: None,
+            is_for_pods: false,
+            is_unknown: false,
+            text: text.to_owned(),
+            hint: None,
+        }
     }
 
     pub(super) fn at(self, setting: &str) -> ConfigError {

@@ -13,7 +13,7 @@ type Result<T> = std::result::Result<T, ConfigError>;
 /// Errors: what libcni refuses when it loads the file, and a name that it refuses only when a pod is started.
 pub fn parse(text: &str, name: &str) -> Result<Network> {
     let value = json(text)?;
-    let Some(object) = value.as_object() else { return Err(ConfigError::of("it is not a JSON object")) };
+    let Some(object) = value.as_object() else { return Err(ConfigError::of("the file is not a JSON object")) };
     match extension(name) {
         "conflist" => list(object, name),
         _ => single(&value, object, name),
@@ -22,11 +22,11 @@ pub fn parse(text: &str, name: &str) -> Result<Network> {
 
 pub(super) fn json(text: &str) -> Result<Value> {
     if text.trim().is_empty() {
-        return Err(ConfigError::of("it is empty"));
+        return Err(ConfigError::of("the file is empty"));
     }
     serde_json::from_str(text).map_err(|cause| ConfigError {
         line: Some(cause.line()),
-        ..ConfigError::of(&format!("it is not valid JSON: {}", describe(&cause)))
+        ..ConfigError::of(&format!("the file is not valid JSON: {}", describe(&cause)))
     })
 }
 
@@ -38,7 +38,7 @@ fn list(object: &Map<String, Value>, file: &str) -> Result<Network> {
     let name = match object.get("name") {
         Some(Value::String(name)) => name.as_str(),
         Some(other) => return Err(ConfigError::of(&format!("name: expected a string, found {other}"))),
-        None => return Err(ConfigError::of("it has no name").hint("add \"name\": \"…\"")),
+        None => return Err(ConfigError::of("the network has no name").hint("add \"name\": \"…\"")),
     };
     let single = version(object)?;
     let mut ignored_versions = Vec::new();
@@ -55,7 +55,9 @@ fn list(object: &Map<String, Value>, file: &str) -> Result<Network> {
     let plugins = match object.get("plugins") {
         Some(Value::Array(plugins)) if !plugins.is_empty() => plugins.clone(),
         Some(_) => return Err(ConfigError::of("plugins: expected a list with at least one plugin")),
-        None if inlined => return Err(ConfigError::of("it has no plugins, and loadOnlyInlinedPlugins is set")),
+        None if inlined => {
+            return Err(ConfigError::of("the network has no plugins, and loadOnlyInlinedPlugins is set"));
+        }
         None => Vec::new(),
     };
     for (index, value) in plugins.iter().enumerate() {
@@ -77,7 +79,7 @@ fn list(object: &Map<String, Value>, file: &str) -> Result<Network> {
 /// A single plugin, which libcni turns into a list with the same name and version.
 fn single(value: &Value, object: &Map<String, Value>, file: &str) -> Result<Network> {
     if object.contains_key("plugins") && !object.contains_key("type") {
-        return Err(ConfigError::of("it is a list of plugins, which is only read from a .conflist file")
+        return Err(ConfigError::of("the file is a list of plugins, which is only read from a .conflist file")
             .hint("rename the file to .conflist"));
     }
     plugin(value, "the plugin")?;
@@ -97,7 +99,7 @@ fn single(value: &Value, object: &Map<String, Value>, file: &str) -> Result<Netw
     })
 }
 
-/// `cniVersion`; none where it is empty.
+/// `cniVersion`; none where the file is empty.
 fn version(object: &Map<String, Value>) -> Result<Option<Cni>> {
     match object.get("cniVersion") {
         None => Ok(None),

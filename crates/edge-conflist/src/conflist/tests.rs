@@ -39,12 +39,12 @@ fn parse_reads_a_single_plugin() {
 #[test]
 fn parse_reports_what_libcni_refuses() {
     for (text, kind, want) in [
-        ("", "conflist", "it is empty"),
-        ("[]", "conflist", "it is not a JSON object"),
+        ("", "conflist", "the file is empty"),
+        ("[]", "conflist", "the file is not a JSON object"),
         (
             "{\n\"name\": \"n\",,\n}",
             "conflist",
-            "it is not valid JSON: line 2, column 13: expected a key in double quotes",
+            "the file is not valid JSON: line 2, column 13: expected a key in double quotes",
         ),
         (
             r#"{"name": "n", "type": "x"}"#,
@@ -54,10 +54,10 @@ fn parse_reports_what_libcni_refuses() {
         (
             r#"{"name": "n", "plugins": [{"type": "x"}]}"#,
             "conf",
-            "it is a list of plugins, which is only read from a .conflist file",
+            "the file is a list of plugins, which is only read from a .conflist file",
         ),
         (r#"{"name": "n", "plugins": []}"#, "conflist", "plugins: expected a list with at least one plugin"),
-        (r#"{"plugins": [{"type": "x"}]}"#, "conflist", "it has no name"),
+        (r#"{"plugins": [{"type": "x"}]}"#, "conflist", "the network has no name"),
         (r#"{"name": 5, "plugins": [{"type": "x"}]}"#, "conflist", "name: expected a string, found 5"),
         (
             r#"{"name": "a b", "plugins": [{"type": "x"}]}"#,
@@ -90,7 +90,7 @@ fn parse_reports_what_libcni_refuses() {
         (
             r#"{"name": "n", "loadOnlyInlinedPlugins": true}"#,
             "conflist",
-            "it has no plugins, and loadOnlyInlinedPlugins is set",
+            "the network has no plugins, and loadOnlyInlinedPlugins is set",
         ),
         (
             r#"{"name": "n", "cniVersions": "1.0.0", "plugins": [{"type": "x"}]}"#,

@@ -70,7 +70,7 @@ fn wrong_list(ipam: &Value) -> Option<(String, String)> {
             return Some((at, format!("expected a list such as [{{\"subnet\": \"10.85.0.0/16\"}}], found {set}")));
         };
         if entries.is_empty() {
-            return Some((at, "is empty".to_owned()));
+            return Some((at, "the list is empty".to_owned()));
         }
         if let Some(index) = entries.iter().position(|entry| !entry.is_object()) {
             return Some((format!("{at}[{index}]"), format!("expected an object, found {}", entries[index])));
@@ -78,7 +78,7 @@ fn wrong_list(ipam: &Value) -> Option<(String, String)> {
         let mut families =
             entries.iter().filter_map(|entry| Range::parse(entry).ok()).map(|range| range.first.is_ipv4());
         if families.next().is_some_and(|first| families.any(|other| other != first)) {
-            return Some((at, "mixes IPv4 and IPv6: use a list for each".to_owned()));
+            return Some((at, "the list mixes IPv4 and IPv6: use a list for each".to_owned()));
         }
     }
     None
@@ -89,7 +89,7 @@ fn overlapping(ranges: &[(String, Range)]) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (index, (at, range)) in ranges.iter().enumerate() {
         if let Some((before, _)) = ranges[..index].iter().find(|(_, before)| share_addresses(before, range)) {
-            found.push((at.clone(), format!("overlaps {before}")));
+            found.push((at.clone(), format!("the range overlaps {before}")));
         }
     }
     found

@@ -20,6 +20,9 @@ pub(super) fn diagnose_file(facts: &Facts, file: &File) -> Vec<Problem> {
                 hint: error.hint.clone(),
                 ..Finding::error(&file.path, error.text.as_str())
             };
+            if error.is_unknown {
+                return vec![other(Finding { severity: Severity::Warning, ..finding })];
+            }
             let effect = if error.is_for_pods { Effect::PodsFail } else { Effect::NotReady };
             vec![Problem { finding, effect }]
         }
@@ -29,8 +32,10 @@ pub(super) fn diagnose_file(facts: &Facts, file: &File) -> Vec<Problem> {
 fn diagnose_network(facts: &Facts, file: &File, network: &Network) -> Vec<Problem> {
     let mut problems = Vec::new();
     if !network.is_named {
-        let text =
-            format!("it has no name: CRI-O uses the file name {} instead, and containerd fails each pod", network.name);
+        let text = format!(
+            "the network has no name: CRI-O uses the file name {} instead, and containerd fails each pod",
+            network.name
+        );
         problems.push(other(Finding::warning(&file.path, text).at("name").hint("add \"name\": \"…\"")));
     }
     for (setting, text) in &network.ignored_versions {
@@ -93,12 +98,13 @@ fn too_new(facts: &Facts, file: &File, network: &Network) -> Vec<Finding> {
 /// The problems of the network that is used with other networks, the host and its leases.
 pub(super) fn diagnose_used(facts: &Facts, file: &File) -> Vec<Problem> {
     let Ok(network) = &file.content else { return Vec::new() };
-    let mut findings = Vec::new();
+    let (mut findings, mut problems) = (Vec::new(), Vec::new());
     if let Some(plugin) = facts.plugins.get(LOOPBACK).filter(|plugin| plugin.file == PluginFile::Missing) {
         let text =
             format!("the plugin {LOOPBACK} is missing, which containerd and CRI-O before 1.30 run for every pod");
         let dir = plugin.path.parent().unwrap_or(&plugin.path);
-        findings.push(Finding::warning(dir, text).hint("install the plugins: edge-cni install --archive FILE"));
+        let finding = Finding::warning(dir, text).hint("install the plugins: edge-cni install --archive FILE");
+        problems.push(Problem { finding, effect: Effect::OldRuntimes });
     }
     findings.extend(addresses::same_subnet(file, network, &facts.files));
     findings.extend(facts.leases.iter().flat_map(|leases| leases::diagnose(network, leases)));
@@ -106,5 +112,6 @@ pub(super) fn diagnose_used(facts: &Facts, file: &File) -> Vec<Problem> {
         findings.extend(addresses::against_host(file, network, networks));
         findings.extend(facts.flannel.iter().flat_map(|bridge| addresses::of_flannel(file, bridge, networks)));
     }
-    findings.into_iter().map(other).collect()
+    problems.extend(findings.into_iter().map(other));
+    problems
 }

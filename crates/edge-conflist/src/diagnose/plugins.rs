@@ -19,17 +19,8 @@ pub(super) fn plugin_facts(
     record: &Record,
     with_release: bool,
 ) -> Result<PluginFacts> {
-    let Some(dir) = plugin::find(host, dirs, name)? else {
-        return Ok(PluginFacts {
-            path: dirs.first().map(|dir| dir.join(name)).unwrap_or_default(),
-            file: PluginFile::Missing,
-            answer: None,
-            newest: None,
-            is_in_debian_dir: host.root.open(&Path::new(DEBIAN_DIR).join(name))?.is_some(),
-        });
-    };
-    let file = plugin::inspect(host, dir, name)?;
-    let path = dir.join(name);
+    let found = file_facts(host, dirs, name)?;
+    let (file, path) = (found.file.clone(), found.path.clone());
     let can_run = match &file {
         PluginFile::Program(program) => machine.is_none_or(|machine| machine.may_run(*program)),
         PluginFile::Script => true,
@@ -41,7 +32,19 @@ pub(super) fn plugin_facts(
     let answer = answer.map(|answer| answer.map(complete).map_err(|error| error.message().to_owned()));
     let release = record.plugins.get(&*path.to_string_lossy()).and_then(|plugin| plugin.version.clone());
     let newest = release.map(|release| Catalog::read().map(|catalog| catalog.plugins(&release))).transpose()?.flatten();
-    Ok(PluginFacts { path, file, answer, newest, is_in_debian_dir: false })
+    Ok(PluginFacts { answer, newest, ..found })
+}
+
+/// Reads a plugin's file, without running it.
+pub(super) fn file_facts(host: &Host, dirs: &[PathBuf], name: &str) -> Result<PluginFacts> {
+    let (path, file, is_in_debian_dir) = match plugin::find(host, dirs, name)? {
+        Some(dir) => (dir.join(name), plugin::inspect(host, dir, name)?, false),
+        None => {
+            let is_in_debian_dir = host.root.open(&Path::new(DEBIAN_DIR).join(name))?.is_some();
+            (dirs.first().map(|dir| dir.join(name)).unwrap_or_default(), PluginFile::Missing, is_in_debian_dir)
+        }
+    };
+    Ok(PluginFacts { path, file, answer: None, newest: None, is_in_debian_dir })
 }
 
 const REINSTALL: &str = "install it again: edge-cni install --archive FILE";

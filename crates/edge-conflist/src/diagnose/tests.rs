@@ -38,6 +38,7 @@ fn facts(files: &[(&str, &str)], bridge: PluginFacts) -> Facts {
         files: files.iter().map(of).collect(),
         ignored: Vec::new(),
         is_live: true,
+        prefix: String::new(),
         machine: Some(Arch::Amd64),
         has_crio: true,
         runtimes: Vec::new(),
@@ -94,7 +95,7 @@ fn diagnose_uses_the_first_valid_file() {
     let (findings, used) = found(&facts);
     assert_eq!(used.as_deref(), Some("/c/2.conflist"));
     assert_eq!(findings.len(), 3);
-    assert!(findings[0].starts_with("/c/1.conflist Warning Skipped  it is not valid JSON: "), "{findings:?}");
+    assert!(findings[0].starts_with("/c/1.conflist Warning Skipped  the file is not valid JSON: "), "{findings:?}");
     assert_eq!(findings[1], "/c/3.conflist Note  not used, as 2.conflist comes first");
     assert!(
         findings[2].starts_with("/c/3.conflist Warning plugins[0].type bridge v1.2.0 supports CNI versions up to"),

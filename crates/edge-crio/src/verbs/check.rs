@@ -273,7 +273,7 @@ fn live(
             "if the network was configured after CRI-O was started, restart it: systemctl restart {UNIT}"
         )));
     }
-    findings.extend(network.findings(is_ready, Severity::Error));
+    findings.extend(network.findings(is_ready, startup::version_of(&answer), Severity::Error));
     Ok(Some(answer))
 }
 
@@ -283,7 +283,8 @@ fn no_network(host: &mut Host, most: Severity) -> Result<Vec<Finding>> {
     if let Some(used) = network.used() {
         host.report.line(used);
     }
-    Ok(network.findings(false, most))
+    let release = release(host)?;
+    Ok(network.findings(false, release, most))
 }
 
 /// The settings of the other services, with a finding for each file that cannot be compared.

@@ -208,13 +208,14 @@ fn trial_runs_plugins_below_tmp_and_says_where_it_cannot() {
     let Some(said) = transcript(
         "cni_live_network tmp",
         r#"
-        mount -t tmpfs tmpfs /tmp && mkdir -p /tmp/plugins /run/plugins /etc/cni/net.d
-        cp "$NEW"/* /tmp/plugins; cp "$NEW"/* /run/plugins
-        cni conf bridge --subnet 10.85.0.0/16 --bin-dir /tmp/plugins > /dev/null
-        cni check --live --bin-dir /tmp/plugins
-        ln -s /tmp/plugins /opt/linked
+        dir=$(mktemp -d /tmp/edge-cni-test-XXXXXX); mkdir -p /run/plugins
+        cp "$NEW"/* $dir; cp "$NEW"/* /run/plugins
+        cni conf bridge --subnet 10.85.0.0/16 --bin-dir $dir > /dev/null
+        cni check --live --bin-dir $dir
+        ln -s $dir /opt/linked
         cni check --live --bin-dir /opt/linked
         cni check --live --bin-dir /run/plugins
+        rm -r $dir
         "#,
     ) else {
         return;

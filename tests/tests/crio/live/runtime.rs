@@ -102,7 +102,7 @@ fn bundle_is_installed_configured_removed_and_all_of_it_undone() {
     assert_eq!(machine.tree(), before, "a dry run");
     let ran = machine.install("1.30.4", "").expect(0);
     says(&ran, "cri-o 1.30.4 answers on /var/run/crio/crio.sock (CRI v1, systemd cgroups)");
-    says(&ran, "pods get no network yet: /etc/cni/net.d/: ");
+    says(&ran, "pods get no network yet: /etc/cni/net.d: ");
     assert_eq!((machine.unit("ActiveState"), machine.unit("UnitFileState")), ("active".into(), "enabled".into()));
     machine.sh("systemd-analyze verify /usr/local/lib/systemd/system/crio.service").expect(0);
 

@@ -33,7 +33,7 @@ fn ranges_are_those_that_host_local_accepts() {
         ),
         (r#""dataDir": "/x""#, vec!["plugins[0].ipam: host-local has neither a subnet nor ranges"]),
         (r#""ranges": []"#, vec!["plugins[0].ipam: host-local has neither a subnet nor ranges"]),
-        (r#""ranges": [[]]"#, vec!["plugins[0].ipam.ranges[0]: is empty"]),
+        (r#""ranges": [[]]"#, vec!["plugins[0].ipam.ranges[0]: the list is empty"]),
         (
             r#""ranges": [{"subnet": "10.85.0.0/16"}]"#,
             vec![
@@ -43,11 +43,11 @@ fn ranges_are_those_that_host_local_accepts() {
         (r#""ranges": "x""#, vec!["plugins[0].ipam.ranges: expected a list of lists, found \"x\""]),
         (
             r#""ranges": [[{"subnet": "10.85.0.0/16"}, {"subnet": "fd00::/64"}]]"#,
-            vec!["plugins[0].ipam.ranges[0]: mixes IPv4 and IPv6: use a list for each"],
+            vec!["plugins[0].ipam.ranges[0]: the list mixes IPv4 and IPv6: use a list for each"],
         ),
         (
             r#""subnet": "10.85.0.0/16", "ranges": [[{"subnet": "10.85.3.0/24"}]]"#,
-            vec!["plugins[0].ipam.ranges[0][0]: overlaps ipam"],
+            vec!["plugins[0].ipam.ranges[0][0]: the range overlaps ipam"],
         ),
     ] {
         let file = file("n", &format!(r#"{{"type": "host-local", {ipam}}}"#));
