@@ -231,7 +231,7 @@ fn script_is_undone_from_the_current_state() {
         reverted run 2
         exit 0
         edge-fixture: cannot undo the change of the state in /mnt/state: run 4 of edge-fixture changed it later
-        hint: undo that run first: edge-fixture undo --id 4; or keep this run with --skip
+        hint: undo that run first: edge-fixture undo --id 4; to keep the run: edge-fixture undo --id 2 --skip
         removed /mnt/conf: it did not exist before
         exit 4
         one
