@@ -93,7 +93,7 @@ const RULES: &[Rule] = &[
         reason: "no dependency needs a newer Rust than the stated one; clippy's incompatible_msrv holds our own code to it",
         check: msrv::rust_version,
     },
-    Rule { name: "used", reason: "a dependency that no member uses is removed", check: manifests::used },
+    Rule { name: "used", reason: "a dependency that no member or no code uses is removed", check: manifests::used },
 ];
 
 /// The tracked text files, and the utilities that cargo knows.

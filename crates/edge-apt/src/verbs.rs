@@ -14,10 +14,11 @@ use crate::{lock, repair, status};
 const ALL: &str = "this host's sources";
 
 pub(crate) fn wait(host: &mut Host, args: &WaitArgs) -> Result<Outcome> {
-    if !host.root.is_live() {
-        return Err(Error::refused("cannot wait for apt with --root: an image has no running apt")
-            .hint("run it on the host itself, for an image at its first boot"));
-    }
+    host.must_be_live(
+        "wait for apt",
+        "an image has no running apt",
+        "run it on the host itself, for an image at its first boot",
+    )?;
     if host.mode == Mode::DryRun {
         return dry_run(host, args);
     }

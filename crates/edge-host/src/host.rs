@@ -145,6 +145,14 @@ impl Host {
         self.tool
     }
 
+    /// Refuses (exit 4) a verb that cannot work on an image: `cannot VERB with --root: WHY`.
+    pub fn must_be_live(&self, verb: &str, why: &str, hint: &str) -> Result<()> {
+        if self.root.is_live() {
+            return Ok(());
+        }
+        Err(Error::refused(format!("cannot {verb} with --root: {why}")).hint(hint))
+    }
+
     /// Fails with exit 5 after a signal to stop; long waits call it.
     pub fn check_interrupt(&self) -> Result<()> {
         self.interrupt.check()

@@ -1,5 +1,7 @@
 //! One lock for all changes of a tree, so that two utilities never edit one host at a time.
 
+mod holder;
+
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::os::fd::OwnedFd;
@@ -88,16 +90,16 @@ pub(crate) fn take(root: &Root, tool: &str, wait: Duration, interrupt: &Interrup
         }
     };
     // Only a label for those who wait, so a full file system does not matter.
-    let label = format!("{tool} (pid {})", std::process::id());
+    let label = holder::label(tool);
     let _ = locked.set_len(0).and_then(|()| locked.rewind()).and_then(|()| locked.write_all(label.as_bytes()));
     Ok(Lock { file: Some(locked) })
 }
 
 fn busy(file: &mut File, wait: Duration) -> Error {
-    let mut holder = String::new();
-    let known = file.rewind().and_then(|()| file.take(128).read_to_string(&mut holder)).is_ok();
-    let holder =
-        if known && !holder.is_empty() { holder.replace(char::is_control, "?") } else { "another process".to_owned() };
+    let mut label = String::new();
+    // Without a label the holder is named by its program.
+    let _ = file.rewind().and_then(|()| Read::by_ref(file).take(128).read_to_string(&mut label));
+    let holder = holder::holder(file, &label).unwrap_or_else(|| "another process".to_owned());
     Error::failed(format!("cannot get the lock: held by {holder}, waited {} s", wait.as_secs()))
         .hint("run again when it has ended, or wait longer with --lock-wait SECONDS")
 }

@@ -20,7 +20,6 @@ use crate::exit::{Exit, Outcome};
 use crate::host::{Host, Mode};
 use crate::journal::{Change, Entry, Progress, Record, Run, RunName, Writer, overlap};
 use crate::report::{Shown, Status, would_be_made};
-use crate::root::Root;
 
 /// The arguments of every utility's `undo`.
 #[derive(Debug, Clone, Default, Args)]
@@ -116,7 +115,7 @@ fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Res
     let root = host.root.try_clone()?;
     let undoing =
         Undoing { root: &root, editors, tool: host.tool, run: id, force, shows_values: host.mode == Mode::DryRun };
-    for entry in entries.iter().filter(|entry| blocker(&root, entry, &later).is_none()) {
+    for entry in entries.iter().filter(|entry| blocker(&undoing, entry, &later).is_none()) {
         undoing.check_copy(entry)?;
     }
     check::previous_keys(&undoing, &entries, &later)?;
@@ -126,6 +125,7 @@ fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Res
         Mode::DryRun => None,
     };
     let (mut exit, mut count) = (Exit::Done, 0);
+    let mut failed = 0;
     // Whether a step was begun that may have changed the host.
     let mut is_touched = false;
     let mut rescues: Vec<String> = Vec::new();
@@ -134,9 +134,10 @@ fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Res
         let path = entry.intent.change.path().unwrap_or_default();
         if rescues.iter().any(|rescue| rescue == path) {
             host.report.note(&format!("kept {} for a rescue", root.display(&absolute(path)).display()));
+            failed += 1;
             continue;
         }
-        let blocked = blocker(&root, entry, &later);
+        let blocked = blocker(&undoing, entry, &later);
         let differs = blocked.is_none();
         let decided = blocked.map_or_else(|| undoing.decide(entry), Err);
         if let Some(note) = decided.as_ref().ok().and_then(|decided| decided.step.note()) {
@@ -169,12 +170,13 @@ fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Res
             }
             host.report.error(&error);
             exit = exit.worst(error.exit());
+            failed += 1;
             rescues.push(format!("{path}{RESCUE_SUFFIX}"));
         }
     }
     let Some(mut writer) = writer else {
         let shown = planned(host, count);
-        if count > 0 {
+        if count + failed > 0 {
             host.report.line(&would_be_made(count));
         }
         return Ok(Outcome { exit: exit.worst(shown.exit), ..shown });
@@ -182,17 +184,23 @@ fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Res
     // Before the run is closed, so that the same call can repeat it.
     writer.sync()?;
     host.journal().sweep_kept()?;
-    match exit {
-        Exit::Done => {
-            host.journal().close(writer, Record::Reverted)?;
-            host.report.line(&format!("reverted run {id}"));
+    if exit == Exit::Done {
+        host.journal().close(writer, Record::Reverted)?;
+        host.report.line(&format!("reverted run {id}"));
+    } else {
+        // Where nothing was undone, the run is as before. Otherwise the next call recovers what a failed step has left.
+        if !is_touched && !run.is_half_undone() {
+            host.journal().close(writer, Record::End)?;
         }
-        // Nothing was undone, so the run is as before.
-        _ if !is_touched && !run.is_half_undone() => host.journal().close(writer, Record::End)?,
-        // The next call recovers what a failed step has left.
-        _ => {}
+        host.report.line(&reverted_in_part(entries.len() - failed, entries.len(), id));
     }
     Ok(Outcome { exit, ..host.progress })
+}
+
+/// The last line of an undo that some actions refused: they are undone by the same call once that is possible.
+fn reverted_in_part(done: usize, all: usize, id: u64) -> String {
+    let changes = if all == 1 { "change" } else { "changes" };
+    format!("reverted {done} of {all} {changes} of run {id}")
 }
 
 /// The record of an action that is not undone, with what differs.
@@ -348,18 +356,19 @@ fn later_things(host: &mut Host, id: u64) -> Result<Vec<(String, u64, String)>> 
     Ok(things)
 }
 
-fn blocker(root: &Root, entry: &Entry, later: &[(String, u64, String)]) -> Option<Error> {
+fn blocker(undoing: &Undoing<'_>, entry: &Entry, later: &[(String, u64, String)]) -> Option<Error> {
     let own = entry.intent.change.things();
     let (thing, id, tool) = later.iter().find(|(thing, ..)| own.iter().any(|own| overlap(own, thing)))?;
     let (path, part) = thing.split_once('#').map_or((thing.as_str(), None), |(path, part)| (path, Some(part)));
     let part = part.map(|part| format!(": {part}")).unwrap_or_default();
     let shown = match entry.intent.change.path() {
-        Some(_) => root.display(&absolute(path)).display().to_string(),
+        Some(_) => undoing.root.display(&absolute(path)).display().to_string(),
         None => path.to_owned(),
     };
     Some(
-        Error::refused(format!("cannot undo the change of {shown}{part}: run {id} of {tool} changed it later"))
-            .hint(format!("undo that run first: {tool}{} undo --id {id}; or keep this run with --skip", root.option())),
+        Error::refused(format!("cannot undo the change of {shown}{part}: run {id} of {tool} changed it later")).hint(
+            format!("undo that run first: {tool}{} undo --id {id}; {}", undoing.root.option(), undoing.keep_all()),
+        ),
     )
 }
 

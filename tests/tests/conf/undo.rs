@@ -77,7 +77,7 @@ fn newer_run_on_the_same_setting_is_named() {
     let ran = conf(&tree, &["undo", "--id", "1"]).expect(4);
     assert!(
         ran.stderr.contains("run 2 of edge-conf changed it later\nhint: undo that run first: edge-conf --root ")
-            && ran.stderr.ends_with(" undo --id 2; or keep this run with --skip\n"),
+            && ran.stderr.ends_with(" undo --id 1 --skip\n"),
         "{}",
         ran.stderr
     );

@@ -136,7 +136,7 @@ fn undo_names_the_later_run_and_its_tool() {
     image.run(&["undo", "--id", "1"]).says(
         4,
         "edge-fixture: cannot undo the change of DIR/etc/a: run 2 of edge-other changed it later
-         hint: undo that run first: edge-other --root DIR undo --id 2; or keep this run with --skip",
+         hint: undo that run first: edge-other --root DIR undo --id 2; to keep the run: edge-fixture --root DIR undo --id 1 --skip",
     );
     // Another line of the same file is another part.
     assert_eq!((image.tree.read("etc/a"), image.tree.read("etc/b")), ("three\n".into(), "first\ny\n".into()));

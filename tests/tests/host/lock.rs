@@ -3,7 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::{chown, symlink};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -117,6 +117,42 @@ fn held_lock_names_its_holder_and_is_waited_for_as_asked() {
     open_gate(&image);
     Ran::of(&waiting.wait_with_output().unwrap()).says(0, "");
     assert!(holder.wait().unwrap().success());
+}
+
+#[test]
+fn held_lock_names_only_a_verified_holder() {
+    let image = start();
+    image.plan("other", r#"[{"write": "/etc/c", "text": "x"}]"#);
+    // The label is that of the last utility, which has ended.
+    image.run(&["apply", "--plan", "PLANS/other"]).says(0, "");
+    let lock = image.tree.at("var/lib/edgeutils/lock");
+    let busy = |holder: &str| {
+        image.run(&["undo", "--lock-wait", "0"]).says(
+            1,
+            &format!(
+                "edge-fixture: cannot get the lock: held by {holder}, waited 0 s
+                 hint: run again when it has ended, or wait longer with --lock-wait SECONDS"
+            ),
+        );
+    };
+    let held = |script: &str| {
+        let mut command = Command::new("sh");
+        let mut child =
+            command.args(["-c", script, "sh"]).arg(&lock).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut ready = [0; 2];
+        child.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
+        child
+    };
+    let mut flock = held(r#"exec flock "$1" sh -c 'echo x; read end'"#);
+    busy(&format!("flock (pid {})", flock.id()));
+    drop(flock.stdin.take());
+    flock.wait().unwrap();
+    // The process that took it has ended, and a shell keeps it open.
+    let mut shell = held(r#"exec 9< "$1"; flock 9; echo x; read end"#);
+    busy("another process");
+    drop(shell.stdin.take());
+    shell.wait().unwrap();
+    image.undo().says(0, "");
 }
 
 #[test]

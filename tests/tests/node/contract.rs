@@ -99,12 +99,12 @@ fn everything(mut seen: impl FnMut(&str, &Value, bool)) {
     let redirect: &[(&[&str], i32)] = &[
         (&["status"], 0),
         (&["check"], 3),
-        (&["add", "10351=192.0.2.1:10003"], 2),
+        (&["add", "10351=192.0.2.1:10003"], 4),
         (&["add", "10351=192.0.2.1:10003", "--persist", "-n"], 3),
         (&["add", "10351=192.0.2.1:10003", "--persist"], 0),
         (&["status"], 0),
         (&["render", "systemd"], 2),
-        (&["restore"], 2),
+        (&["restore"], 4),
         (&["remove"], 0),
         (&["undo"], 0),
     ];
@@ -114,7 +114,7 @@ fn everything(mut seen: impl FnMut(&str, &Value, bool)) {
         (&["conf", "bridge", "--subnet", "10.85.0.0/16", "--cni-version", "1.0.0"], 1),
         (&["install", "--from-build", "/nowhere"], 1),
         (&["install"], 2),
-        (&["build", "--version", "v1.9.1", "--out", "x"], 2),
+        (&["build", "--version", "v1.9.1", "--out", "x"], 4),
     ];
     let calls = conf.iter().map(|call| ("edge-conf", call)).chain(prep.iter().map(|call| ("edge-prep", call)));
     let calls = calls.chain(redirect.iter().map(|call| ("edge-redirect", call))).chain(certgen);

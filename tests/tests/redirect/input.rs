@@ -47,7 +47,7 @@ fn wrong_calls_report_cause_and_hint() {
         ("add --kubeedge-version 1.8", 2, "--cloudcore <IP>", ""),
         ("add 1=192.0.2.1:1 --tunnelport -", 2, "cannot be used with", ""),
         ("add 1=192.0.2.1:1 --backend ipfw", 2, "invalid value 'ipfw'", ""),
-        ("add 1=192.0.2.1:1", 2, "cannot add rules with --root", "--persist"),
+        ("add 1=192.0.2.1:1", 4, "cannot add rules with --root", "--persist"),
         (
             "add 10250=192.0.2.1:10003 --persist",
             4,

@@ -65,8 +65,31 @@ pub(super) fn inherited(tree: &Tree) -> Vec<Violation> {
     violations
 }
 
-/// Every dependency in the workspace's table is used by a member.
+/// Every dependency in the workspace's table is one of a member, and every dependency of a member is named in its code.
 pub(super) fn used(tree: &Tree) -> Vec<Violation> {
+    let mut violations = unused_in_table(tree);
+    for file in members(tree) {
+        let dir = file.path.trim_end_matches("Cargo.toml");
+        let code = || tree.files.iter().filter(|file| file.path.starts_with(dir) && file.name().ends_with(".rs"));
+        for (name, _, line) in dependencies(file) {
+            let ident = name.replace('-', "_");
+            if !code().any(|file| has_word(&file.text, &ident)) {
+                violations.push(Violation::new(&file.path, line, format!("{name} is unused")));
+            }
+        }
+    }
+    violations
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    let is_part = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    text.match_indices(word).any(|(at, _)| {
+        let before = at.checked_sub(1).and_then(|at| text.as_bytes().get(at));
+        !is_part(before) && !is_part(text.as_bytes().get(at + word.len()))
+    })
+}
+
+fn unused_in_table(tree: &Tree) -> Vec<Violation> {
     let Some(file) = tree.file(ROOT) else {
         return vec![Violation::new(ROOT, 1, "is missing")];
     };
@@ -182,7 +205,16 @@ mod tests {
     fn unused_dependency_is_found() {
         let root = "[workspace.dependencies]\na = { path = \"crates/a\" }\nclap = \"4\"\ntar = \"1\"\n";
         let uses = member("[dependencies]\nclap.workspace = true\n");
-        let files = [("Cargo.toml", root), ("crates/a/Cargo.toml", uses.as_str())];
+        let code = ("crates/a/src/lib.rs", "use clap::Parser;\n");
+        let files = [("Cargo.toml", root), ("crates/a/Cargo.toml", uses.as_str()), code];
         assert_eq!(violations(used, &files), ["Cargo.toml:4 tar is unused"]);
+        for code in ["let clap_of = 1;\n", "use a_clap::x;\n", ""] {
+            let files = [("Cargo.toml", root), ("crates/a/Cargo.toml", uses.as_str()), ("crates/a/src/lib.rs", code)];
+            let found = violations(used, &files);
+            assert!(found.len() == 2 && found[1].ends_with(" clap is unused"), "{found:?}");
+        }
+        // The code of another member does not count.
+        let files = [("Cargo.toml", root), ("crates/a/Cargo.toml", uses.as_str()), ("crates/b/src/lib.rs", "clap")];
+        assert_eq!(violations(used, &files).len(), 2);
     }
 }

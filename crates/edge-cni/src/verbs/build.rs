@@ -39,11 +39,11 @@ struct Job<'a> {
 }
 
 pub(crate) fn run(host: &mut Host, args: &BuildArgs) -> Result<Outcome> {
-    if !host.root.is_live() {
-        return Err(Error::usage("cannot build with --root: go runs on this machine").hint(
-            "build without --root, with --arch, and install the result: edge-cni --root DIR install --from-build DIR",
-        ));
-    }
+    host.must_be_live(
+        "build",
+        "go runs on this machine",
+        "build without --root, with --arch, and install the result: edge-cni --root DIR install --from-build DIR",
+    )?;
     let catalog = Catalog::read()?;
     let arch = args.arch.or_else(Arch::of_kernel);
     let arch =

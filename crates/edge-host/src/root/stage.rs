@@ -102,21 +102,6 @@ impl Root {
         left.into_error("remove", &shown).map_or(Ok(()), Err)
     }
 
-    /// Removes `path` if it is an empty directory; anything else stays as it is.
-    pub fn remove_if_empty(&self, path: &Path) -> Result<()> {
-        let fail = |cause: io::Error| self.path_error("remove", path, &cause);
-        match self.resolve(path, LastLink::Keep).and_then(|resolved| resolved.remove_dir()) {
-            Err(cause)
-                if [Errno::ENOTEMPTY, Errno::EEXIST, Errno::ENOTDIR]
-                    .map(|errno| Some(errno as i32))
-                    .contains(&cause.raw_os_error()) =>
-            {
-                Ok(())
-            }
-            done => done.map_err(fail),
-        }
-    }
-
     /// Resolves the path of something new, and removes what an interrupted run has left of it.
     fn beside(&self, path: &Path) -> Result<Unplaced<'_>> {
         let shown = self.display(path);
@@ -280,9 +265,6 @@ mod tests {
         root.remove_tree(Path::new("/s/v1")).unwrap();
         root.remove_tree(Path::new("/s/v1")).unwrap();
         assert!(names_in(&dir.path().join("s")).is_empty());
-        root.remove_if_empty(Path::new("/s")).unwrap();
-        root.remove_if_empty(Path::new("/s")).unwrap();
-        assert!(names_in(dir.path()).is_empty());
     }
 
     #[test]
@@ -296,7 +278,5 @@ mod tests {
         root.remove_tree(Path::new("/tree")).unwrap();
         assert_eq!(names_in(dir.path()), ["kept"]);
         assert_eq!(names_in(&dir.path().join("kept")), ["file"]);
-        root.remove_if_empty(Path::new("/kept")).unwrap();
-        assert_eq!(names_in(dir.path()), ["kept"]);
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn previous_keys(undoing: &Undoing<'_>, entries: &[Entry], later: &[(
     };
     for entry in entries {
         let Change::Write(change) = &entry.intent.change else { continue };
-        if !change.kept_old || blocker(undoing.root, entry, later).is_some() {
+        if !change.kept_old || blocker(undoing, entry, later).is_some() {
             continue;
         }
         undoing.decide(entry).map_err(keep_all)?;
@@ -34,7 +34,7 @@ pub(super) fn commands(undoing: &Undoing<'_>, entries: &[Entry], later: &[(Strin
     if !undoing.root.is_live() {
         return Ok(());
     }
-    for entry in entries.iter().filter(|entry| blocker(undoing.root, entry, later).is_none()) {
+    for entry in entries.iter().filter(|entry| blocker(undoing, entry, later).is_none()) {
         let Change::Run(Run { inverse: Some(inverse), .. }) = &entry.intent.change else { continue };
         for editor in undoing.editors {
             editor.check_command(inverse).map_err(|error| {

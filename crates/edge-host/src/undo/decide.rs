@@ -299,7 +299,7 @@ impl Undoing<'_> {
         error.hint(format!("{own}{by_force}"))
     }
 
-    fn keep_all(&self) -> String {
+    pub(super) fn keep_all(&self) -> String {
         format!("to keep the run: {} --skip", self.command())
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use edge_host::{Error, Host, Outcome, Plan, Result, apply};
+use edge_host::{Host, Outcome, Plan, Result, apply};
 
 use super::{carry_out, views, warn_of_shadows, with_manual_step};
 use crate::cli::AddArgs;
@@ -16,9 +16,9 @@ use crate::unit;
 
 pub(crate) fn run(host: &mut Host, args: &AddArgs, lock_wait: Duration) -> Result<Outcome> {
     let request = Request::read(args, lock_wait)?;
-    if !host.root.is_live() && !request.persist {
-        return Err(Error::usage("cannot add rules with --root: rules exist only in a running kernel")
-            .hint("add --persist: the rules are made when the image boots"));
+    if !request.persist {
+        let hint = "add --persist: the rules are made when the image boots";
+        host.must_be_live("add rules", "rules exist only in a running kernel", hint)?;
     }
     host.prepare_change()?;
     let facts = facts::for_request(host, &request)?;

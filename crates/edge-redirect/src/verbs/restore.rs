@@ -15,9 +15,10 @@ use crate::rules::{scope, scope_of};
 pub(crate) fn run(host: &mut Host, lock_wait: Duration) -> Result<Outcome> {
     let facts = facts::all(host, false)?;
     let goal = Goal::of(stored(facts.persist.stored.as_ref(), "restore")?, lock_wait);
+    let (why, hint) = ("rules exist only in a running kernel", "the unit restores them when the image boots");
+    host.must_be_live("restore", why, hint)?;
     let Some(firewall) = &facts.firewall else {
-        return Err(Error::usage("cannot restore with --root: rules exist only in a running kernel")
-            .hint("the unit restores them when the image boots"));
+        return Err(Error::failed("internal error: the rules of this host were not read"));
     };
     let mut plan = Plan::new();
     if let Some(family) = Family::ALL.into_iter().find(|family| lacks(firewall, &goal, *family)) {

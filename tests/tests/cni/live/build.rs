@@ -197,8 +197,9 @@ fn build_has_a_hint_where_the_download_fails() {
                 .contains("cannot build \"flannel\": v1.9.1 has no such plugin\nhint: choose from bandwidth, bridge, "),
         "{ran:?}"
     );
+    let image = Tree::new();
     let ran =
-        builder().arg("--root").arg(tree.path()).args(["build", "--version", "v1.9.1", "--out", "x"]).run().expect(2);
+        builder().arg("--root").arg(image.path()).args(["build", "--version", "v1.9.1", "--out", "x"]).run().expect(4);
     assert!(ran.stderr.contains("cannot build with --root"), "{ran:?}");
 }
 

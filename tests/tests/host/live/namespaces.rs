@@ -231,7 +231,7 @@ fn script_is_undone_from_the_current_state() {
         reverted run 2
         exit 0
         edge-fixture: cannot undo the change of the state in /mnt/state: run 4 of edge-fixture changed it later
-        hint: undo that run first: edge-fixture undo --id 4; or keep this run with --skip
+        hint: undo that run first: edge-fixture undo --id 4; to keep the run: edge-fixture undo --id 2 --skip
         removed /mnt/conf: it did not exist before
         exit 4
         one
@@ -272,7 +272,7 @@ fn next_call_waits_for_the_program_of_a_killed_call() {
         apply --lock-wait 0 | tail -1
         "#,
         "one
-        edge-fixture: cannot get the lock: held by edge-fixture (pid N), waited 0 s
+        edge-fixture: cannot get the lock: held by a program that edge-fixture has started, waited 0 s
         hint: run again when it has ended, or wait longer with --lock-wait SECONDS
         exit 1
         edge-fixture: note: run 1 was interrupted; what it had done was read from the host
