@@ -283,7 +283,7 @@ fn no_network(host: &mut Host, most: Severity) -> Result<Vec<Finding>> {
     if let Some(used) = network.used() {
         host.report.line(used);
     }
-    let release = release(host)?;
+    let release = installed_release(host)?;
     Ok(network.findings(false, release, most))
 }
 
