@@ -82,7 +82,7 @@ impl Table {
 
     /// The rows of a version.
     #[cfg(test)]
-    fn keys_at(self, version: Minor) -> impl Iterator<Item = Key> {
+    pub(crate) fn keys_at(self, version: Minor) -> impl Iterator<Item = Key> {
         self.keys().filter(move |key| key.is_in(version))
     }
 
