@@ -200,14 +200,16 @@ impl Firewall {
 fn stem(backend: Backend, family: Family, default: Option<Backend>) -> Option<String> {
     let program = family.program();
     let named = format!("{program}-{backend}");
-    if is_installed(&named) {
+    if is_installed(&named, backend) {
         return Some(named);
     }
-    (default == Some(backend) && is_installed(program)).then(|| program.to_owned())
+    (default == Some(backend) && is_installed(program, backend)).then(|| program.to_owned())
 }
 
-fn is_installed(stem: &str) -> bool {
-    ["", "-save", "-restore"].iter().all(|end| which::which_in(format!("{stem}{end}"), Some(SEARCH_PATH), "/").is_ok())
+/// Chains of nf_tables are read with the program without a suffix.
+fn is_installed(stem: &str, backend: Backend) -> bool {
+    let ends: &[&str] = if backend == Backend::Nft { &["", "-save", "-restore"] } else { &["-save", "-restore"] };
+    ends.iter().all(|end| which::which_in(format!("{stem}{end}"), Some(SEARCH_PATH), "/").is_ok())
 }
 
 /// The backend that plain `iptables` uses: by the target of its links, as with Debian's alternatives, or by its version.

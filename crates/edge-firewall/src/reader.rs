@@ -64,13 +64,13 @@ impl Reader<'_> {
             match self.list(chain)? {
                 Listed::Lines { text, has_remark: has } => {
                     has_remark |= has;
-                    if !declares(&text, chain) {
+                    if !text.is_empty() && !declares(&text, chain) {
                         let cause = format!("the output of {} -S {chain} has no chain {chain}", self.program);
                         return Err(self.refused(cause));
                     }
-                    shown.text.push_str(&text);
+                    shown.text.push_str(if text.is_empty() { self.unused(chain)? } else { &text });
                 }
-                Listed::Absent => return Err(self.refused(format!("iptables does not show chain {chain}"))),
+                Listed::Absent => shown.text.push_str(self.unused(chain)?),
                 Listed::Hidden => {
                     let (hidden, line) = (self.hidden(HiddenPart::Whole), self.nft_line("table", ""));
                     notes.push(format!("{}-save does not show {hidden}: see {line}", self.program));
@@ -97,6 +97,17 @@ impl Reader<'_> {
         self.follow(&mut shown)?;
         shown.text.push_str("COMMIT\n");
         Ok(shown)
+    }
+
+    /// No lines, for a chain of the kernel that iptables shows nothing of because it was never used.
+    ///
+    /// Errors: exit 4 unless another command confirms that it has no rules.
+    fn unused(&self, chain: &str) -> Result<&'static str> {
+        let output = self.iptables()?.args(["-C", chain, "-j", "ACCEPT"]).output()?;
+        if !output.status.success() && (output.stderr.contains("Bad rule") || is_missing(&output.stderr)) {
+            return Ok("");
+        }
+        Err(self.refused(format!("{} -S {chain} shows nothing", self.program)))
     }
 
     /// Adds the chains that may decide about connections. One that cannot be read is left out.
@@ -189,7 +200,7 @@ impl Reader<'_> {
         }
         let text = as_saved(&output.stdout)
             .map_err(|malformed| self.refused(format!("unexpected output of {}: {malformed}", cmd.shown())))?;
-        Ok(Listed::Lines { text, has_remark: output.stdout.starts_with(REMARK) })
+        Ok(Listed::Lines { text, has_remark: output.stdout.lines().any(|line| line.starts_with(REMARK)) })
     }
 
     /// The owner's chains. iptables can list a chain only by its whole name.

@@ -24,6 +24,8 @@ pub(crate) enum Manager {
     Cloudcore(PathBuf),
     /// Something else than cloudcore on this host, or unknown: only the live chain tells; with what is known.
     Elsewhere(String),
+    /// cloudcore, if it is 1.8; its version is unknown, and this configuration does not tell.
+    Unknown(PathBuf),
     /// Nobody: a live chain is a leftover; with the reason.
     Nobody(String),
 }
@@ -32,7 +34,7 @@ impl Manager {
     /// Who manages the chain, in status.
     pub(crate) fn shown(&self) -> String {
         match self {
-            Manager::Cloudcore(_) => "managed by cloudcore".to_owned(),
+            Manager::Cloudcore(_) | Manager::Unknown(_) => "managed by cloudcore".to_owned(),
             Manager::Elsewhere(why) if why.is_empty() => "managed by cloudcore".to_owned(),
             Manager::Elsewhere(why) => format!("not managed by cloudcore on this host ({why})"),
             Manager::Nobody(why) => format!("left by cloudcore, which does not manage it now ({why})"),
@@ -76,7 +78,7 @@ pub(crate) fn manager(host: &Host, given: Option<Minor>) -> Result<Manager> {
         Some(ChainManager::Cloudcore) => Manager::Cloudcore(path),
         Some(ChainManager::External(why)) => Manager::Elsewhere(format!("{shown}: {why}")),
         Some(ChainManager::Nobody(why)) => Manager::Nobody(format!("{shown}: {why}")),
-        None => Manager::Elsewhere(String::new()),
+        None => Manager::Unknown(path),
     })
 }
 

@@ -31,10 +31,10 @@ pub(crate) fn findings(host: &Host, facts: &Facts, lock_wait: Duration) -> Resul
         let mut live = Live { host, facts, firewall, routes: routes(&views), views: &views, stored, findings };
         is_redirected |= live.diagnose(lock_wait)?;
         findings = live.findings;
-    } else if let (Manager::Cloudcore(file), false) = (&facts.manager, is_redirected) {
-        let text = format!("cloudcore manages {KEPT_CHAIN} itself once it runs on this host");
-        findings.push(Finding::new(Severity::Note, file, text).at("modules.iptablesManager"));
-        is_redirected = true;
+    } else if !is_redirected {
+        // What will be live cannot be known.
+        findings.extend(once_it_runs(&facts.manager));
+        is_redirected = !findings.is_empty();
     }
     if let Some(stored) = stored {
         findings.extend(boot(host, facts, stored)?);
@@ -42,6 +42,23 @@ pub(crate) fn findings(host: &Host, facts: &Facts, lock_wait: Duration) -> Resul
         findings.push(Finding::error(FILE, "no redirects are configured").hint(add("PORT=IP:PORT")));
     }
     Ok(findings)
+}
+
+/// Whether cloudcore of an image manages its chain once it runs.
+fn once_it_runs(manager: &Manager) -> Option<Finding> {
+    match manager {
+        Manager::Cloudcore(file) => {
+            let text = format!("cloudcore manages {KEPT_CHAIN} itself once it runs on this host");
+            Some(Finding::new(Severity::Note, file, text).at("modules.iptablesManager"))
+        }
+        Manager::Unknown(file) => {
+            let text =
+                format!("it is unknown whether cloudcore manages {KEPT_CHAIN} itself, as its version is unknown");
+            let add = "edge-redirect add --cloudcore IP --kubeedge-version V --persist";
+            Some(Finding::warning(file, text).hint(format!("add a redirect if it is needed: {add}")))
+        }
+        Manager::Elsewhere(_) | Manager::Nobody(_) => None,
+    }
 }
 
 /// Tables that `restore` would change, such as rules in another backend or for other traffic.

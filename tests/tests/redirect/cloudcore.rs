@@ -86,6 +86,17 @@ fn add_claims_nothing_where_cloudcore_manages_its_chain() {
 }
 
 #[test]
+fn check_does_not_know_what_depends_on_an_unknown_version() {
+    let tree = image();
+    tree.write(YAML, render(Kind::CloudCore, Minor::new(8)));
+    let ran = redirect(&tree, &["check"]).expect(0);
+    let said = "cloudcore.yaml: warning: it is unknown whether cloudcore manages TUNNEL-PORT itself";
+    assert!(ran.stdout.contains(said) && ran.stdout.ends_with("no errors, 1 warning\n"), "{}", ran.stdout);
+    redirect(&tree, &["add", "10351=192.0.2.1:10003", "--persist"]).expect(0);
+    assert_eq!(redirect(&tree, &["check"]).expect(0).stdout, "no problems found\n");
+}
+
+#[test]
 fn configuration_is_the_one_that_the_unit_names() {
     let tree = image();
     tree.write(YAML, render(Kind::CloudCore, Minor::new(18)));
