@@ -53,6 +53,12 @@ pub(crate) fn skipped(bytes: &[u8]) -> usize {
     begun.saturating_sub(blocks(bytes).map_or(0, |blocks| blocks.len()))
 }
 
+/// The same as text, for a finding.
+pub(crate) fn skipped_text(count: usize) -> String {
+    let blocks = if count == 1 { "1 PEM block".to_owned() } else { format!("{count} PEM blocks") };
+    format!("programs skip {blocks} in it: damaged, incomplete or indented")
+}
+
 /// The text of each block, from its line of BEGIN to its line of END. A block without END ends where another begins.
 fn spans(bytes: &[u8]) -> Vec<&[u8]> {
     let (mut spans, mut begin, mut at) = (Vec::new(), None, 0);

@@ -73,6 +73,11 @@ fn check_accepts_a_bundle_in_every_order_with_what_programs_skip() {
         assert_eq!(ran.stdout.ends_with(CLEAN), is_clean, "{text}\n{}", ran.stdout);
         assert_eq!(ran.stdout.contains("streamCA.crt: warning: programs skip 1 PEM block in it"), !is_clean, "{text}");
     }
+    // The hint of the warning removes its cause.
+    let ran = certgen(&tree, &["check"]).expect(0);
+    assert!(ran.stdout.contains("hint: make it again: edge-certgen "), "{}", ran.stdout);
+    certgen(&tree, &["stream"]).expect(0);
+    assert!(certgen(&tree, &["check"]).expect(0).stdout.ends_with(CLEAN));
     // Without the right one, or with its end lost on the line of the next, nobody accepts it.
     for text in [old.clone(), format!("{old}{incomplete}"), format!("{}{new}", old.trim_end())] {
         tree.write(STREAM_CA, &text);

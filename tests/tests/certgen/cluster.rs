@@ -158,6 +158,26 @@ fn api_server_of_each_distribution_is_known() {
 }
 
 #[test]
+fn api_server_may_have_a_ca_of_its_own_for_nodes() {
+    let (tree, pki) = (kubeadm(), Pki::usual("kubelet"));
+    tree.write("etc/kubernetes/ssl/kubelet-ca.crt", std::fs::read(pki.at("kubelet.crt")).unwrap());
+    let mounted =
+        "    - --kubelet-certificate-authority=/pki/kubelet-ca.crt\n    volumeMounts: [{name: pki, mountPath: /pki}]\n";
+    let text = manifest(mounted) + "  volumes: [{name: pki, hostPath: {path: /etc/kubernetes/ssl}}]\n";
+    tree.write(MANIFEST, text);
+    certgen(&tree, &["stream", "--ip", "192.0.2.1", "--node-name", "edge-1"]).expect(0);
+    let ran = certgen(&tree, &["check", "--node-name", "edge-1"]).expect(3);
+    assert!(
+        ran.stdout.contains("it is not signed by a valid CA in /etc/kubernetes/ssl/kubelet-ca.crt"),
+        "{}",
+        ran.stdout
+    );
+    let (ca, key) = (pki.at("kubelet.crt"), pki.at("kubelet.key"));
+    certgen(&tree, &["stream", "--ca", &ca, "--ca-key", &key]).expect(0);
+    assert!(certgen(&tree, &["check", "--node-name", "edge-1"]).expect(0).stdout.ends_with(CLEAN));
+}
+
+#[test]
 fn manifest_that_cannot_be_read_is_unknown() {
     let tree = kubeadm();
     certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(0);

@@ -48,8 +48,7 @@ pub fn chain(check: &PairCheck<'_>, issuer: &Issuer, findings: &mut Vec<Finding>
         Read::Valid(authorities) => authorities,
     };
     if damaged > 0 {
-        let text = format!("programs skip {} in it: damaged, incomplete or indented", counted(damaged, "PEM block"));
-        findings.push(warning(ca_file, text, None));
+        findings.push(warning(ca_file, encoding::skipped_text(damaged), is_stream.then(|| check.make()).flatten()));
     }
     let has_key = |ca: &Certificate| check.pair.key.valid().is_some_and(|key| matches_key(ca, key));
     // A server's own certificate may be in the bundle, too.
@@ -80,8 +79,7 @@ fn sent(check: &PairCheck<'_>, findings: &mut Vec<Finding>) {
     }
     let skipped = encoding::skipped(&check.pair.certificate_found.bytes);
     if skipped > 0 && is_sent {
-        let text = format!("programs skip {} in it: damaged, incomplete or indented", counted(skipped, "PEM block"));
-        findings.push(warning(file, text, check.make_with("--force")));
+        findings.push(warning(file, encoding::skipped_text(skipped), check.make_with("--force")));
     }
 }
 
@@ -159,8 +157,4 @@ fn signed(
             format!("its certificate {name} expired on {end}, and this certificate does not need it"),
         ));
     }
-}
-
-fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

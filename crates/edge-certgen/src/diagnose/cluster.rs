@@ -37,17 +37,18 @@ pub fn stream(
         findings.push(warning(file, text, None));
     }
     let Some(certificate) = check.pair.certificate.valid() else { return };
-    let is_rejected = cluster.verifier.as_ref().is_some_and(|verifier| {
-        let rejected = signer(check, certificate, verifier, findings);
+    let is_judged = cluster.verifier.as_ref().is_some_and(|verifier| {
+        let is_judged = signer(check, certificate, verifier, findings);
         node_names(check, certificate, verifier, cluster, known, findings);
-        rejected
+        is_judged
     });
-    if !is_rejected {
+    // What the API server accepts may be signed by another CA than the cluster's.
+    if !is_judged {
         present_ca(check, certificate, stream_ca, cluster, findings);
     }
 }
 
-/// Whether the API server accepts who signed the certificate.
+/// Checks whether the API server accepts who signed the certificate. False where that is not known.
 fn signer(check: &PairCheck<'_>, certificate: &Certificate, by: &Verifier, findings: &mut Vec<Finding>) -> bool {
     let (file, by_file) = (check.certificate_file.as_str(), by.file.as_str());
     let authorities = match &by.authorities {
@@ -62,7 +63,7 @@ fn signer(check: &PairCheck<'_>, certificate: &Certificate, by: &Verifier, findi
     let intermediates = check.pair.intermediates();
     let found = chain::find(certificate, &intermediates, authorities, check.now);
     if found.is_some_and(|chain| chain.problem(check.now).is_none()) {
-        return false;
+        return true;
     }
     let signer = subject::shown(&certificate.issuer);
     let text = format!(

@@ -6,13 +6,13 @@ use edge_host::action::Bytes;
 use edge_host::{Error, Exit, Host, Inverse, Mode, Node, Outcome, Plan, Result, apply, apply_part};
 
 use crate::authority::{self, Ready};
-use crate::cert::{Certificate, bundle_from_pem};
+use crate::cert::{Certificate, bundle_from_pem, each_from_pem};
 use crate::cli::{Names, Options};
 use crate::cloudcore;
 use crate::cluster;
 use crate::diagnose::cluster::{Known, lacks_nodes};
 use crate::edgecore;
-use crate::encoding::without_keys;
+use crate::encoding::{skipped, without_keys};
 use crate::facts::{self, Source};
 use crate::issue::Contents;
 use crate::key::PrivateKey;
@@ -63,12 +63,13 @@ pub(crate) fn stream(host: &mut Host, options: &Options, given: &Names) -> Resul
     Ok(hint_next_step(host, &call.kind, outcome))
 }
 
-/// Whether a bundle of the user's contains all certificates of the CA, and nothing but certificates.
+/// Whether a bundle of the user's contains all certificates of the CA, and nothing but valid certificates.
 fn contains_all(bytes: &[u8], source: &Source) -> bool {
     let is_public = without_keys(bytes).is_ok_and(|public| public == bytes);
+    let is_sound = skipped(bytes) == 0 && each_from_pem(bytes).is_ok_and(|each| each.iter().all(Result::is_ok));
     let bundle = bundle_from_pem(bytes).unwrap_or_default();
     let has = |certificate: &Certificate| bundle.iter().any(|other| other.der == certificate.der);
-    is_public && source.certificates.iter().all(has)
+    is_public && is_sound && source.certificates.iter().all(has)
 }
 
 pub(crate) fn ca(host: &mut Host, options: &Options) -> Result<Outcome> {

@@ -61,8 +61,7 @@ fn content(host: &mut Host, file: &Path) -> Result<Content> {
         Ok(each) if each.iter().any(Result::is_ok) => {
             let damaged = each.iter().filter(|read| read.is_err()).count() + encoding::skipped(&bytes);
             if damaged > 0 {
-                host.report
-                    .warning(&format!("{name}: {damaged} of its PEM blocks are damaged, incomplete or indented"));
+                host.report.warning(&format!("{name}: {}", encoding::skipped_text(damaged)));
             }
             return Ok(Content::Certificates(each.into_iter().flatten().collect()));
         }
