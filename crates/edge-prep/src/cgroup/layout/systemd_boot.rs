@@ -16,6 +16,8 @@ const OPTIONS: &str = "options";
 /// Debian's kernels are in /boot, those of others beside their modules.
 const KERNELS: &str = "/boot";
 const KERNEL: &str = "vmlinuz-";
+const KERNEL_OF_BOOT: &str = "/boot/vmlinuz-$(uname -r)";
+const KERNEL_OF_MODULES: &str = "/lib/modules/$(uname -r)/vmlinuz";
 
 pub(super) fn find(root: &Root) -> Result<Option<ManualStep>> {
     let entries = entries(root)?;
@@ -55,7 +57,7 @@ fn install(root: &Root) -> Result<Option<String>> {
     }
     let is_kernel = |name: &std::ffi::OsString| name.to_string_lossy().starts_with(KERNEL);
     let has_kernel = root.list(Path::new(KERNELS))?.iter().any(is_kernel);
-    let kernel = if has_kernel { "/boot/vmlinuz-$(uname -r)" } else { "/lib/modules/$(uname -r)/vmlinuz" };
+    let kernel = if has_kernel { KERNEL_OF_BOOT } else { KERNEL_OF_MODULES };
     Ok(Some(format!("kernel-install add $(uname -r) {kernel}")))
 }
 

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use edge_host::{Result, Root};
+use edge_host::{Result, Root, State};
 use edge_systemd::{ADMIN_UNITS, Scope, Settings, Unit, Units};
 
 use super::script::{self, Command};
@@ -46,10 +46,10 @@ pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
 /// The enabled instances of templates, whose files have other names.
 fn instances(root: &Root) -> Result<Vec<String>> {
     let mut all = Vec::new();
-    for dir in root.list(Path::new(ADMIN_UNITS))? {
-        if ENABLING.iter().any(|end| dir.to_string_lossy().ends_with(end)) {
-            let names =
-                root.list(&Path::new(ADMIN_UNITS).join(dir))?.into_iter().filter_map(|name| name.into_string().ok());
+    for dir in root.list(Path::new(ADMIN_UNITS))?.iter().map(|name| Path::new(ADMIN_UNITS).join(name)) {
+        let is_enabling = ENABLING.iter().any(|end| dir.to_string_lossy().ends_with(end));
+        if is_enabling && matches!(root.find(&dir)?.state, State::Directory { .. }) {
+            let names = root.list(&dir)?.into_iter().filter_map(|name| name.into_string().ok());
             all.extend(names.filter(|name| name.contains('@') && name.ends_with(".service")));
         }
     }
@@ -66,15 +66,14 @@ fn command(root: &Root, settings: &Settings) -> Option<Command> {
 fn source(root: &Root, units: &Units<'_>, unit: &Unit, command: Command) -> Result<SwapSource> {
     let (name, text) = (&unit.name, command.text.clone());
     let Some(by) = started_by(units, unit)? else {
-        let found = command.source(root, "service", AtBoot::Disabled, "its unit is not enabled");
-        return Ok(SwapSource { what: name.clone(), ..found });
+        let why = "its unit is not enabled".to_owned();
+        return Ok(SwapSource { what: name.clone(), why, ..command.source(root, "service", AtBoot::Disabled, "") });
     };
     let is_admins = by.link.starts_with(ADMIN_UNITS);
     let verb = if is_admins { "disable" } else { "mask" };
     let why = format!("runs {text:?}; enabled by {}", show(root, &by.link));
-    let mut found = command.source(root, "service", AtBoot::Enabled, &why);
-    found.manual_step = Some(systemctl(root, verb, &by.unit));
-    Ok(SwapSource { what: name.clone(), ..found })
+    let manual_step = Some(systemctl(root, verb, &by.unit));
+    Ok(SwapSource { what: name.clone(), why, manual_step, ..command.source(root, "service", AtBoot::Enabled, "") })
 }
 
 /// What starts a service.
