@@ -222,7 +222,7 @@ fn play_restarts_what_runs_with_changed_settings() {
     let played = |name: &str| {
         let _ = std::fs::remove_file(&calls);
         let mut command = Command::new("timeout");
-        command.args(["60", "unshare", "-m", "--propagation", "private", "sh", "-euc", HOST, "sh"]);
+        command.args(["300", "unshare", "-m", "--propagation", "private", "sh", "-euc", HOST, "sh"]);
         command
             .arg(format!("{}core.yaml", name.split('-').next().unwrap()))
             .arg("env")

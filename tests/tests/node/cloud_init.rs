@@ -62,7 +62,7 @@ impl UserData {
         let (file, content) = self.node_env(own);
         let argv = self.0["runcmd"][0].as_sequence().unwrap().iter().map(|word| word.as_str().unwrap());
         let mut command = Command::new("timeout");
-        command.args(["--kill-after=1", "60", "unshare", "-m", "--propagation", "private", "sh", "-euc"]);
+        command.args(["--kill-after=1", "300", "unshare", "-m", "--propagation", "private", "sh", "-euc"]);
         command.args([RUN, "run"]);
         command.args(argv).env_clear().env("PATH", "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         Ran::of(&command.env("FILE", file).env("CONTENT", content).env("SETUP", setup).output().unwrap())
