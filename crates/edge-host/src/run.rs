@@ -136,14 +136,15 @@ fn not_parsed(printed: Printed, error: &clap::Error) -> Exit {
     let (message, rest) = text.split_once("\n\n").unwrap_or((text, ""));
     let message: Vec<&str> = message.lines().map(str::trim).collect();
     let mut message = message.join(" ");
-    // The text of a parser is replaced; a value that its text quotes is said once.
+    // The text of a parser is replaced; the value that it begins with is named already.
     if let Some(cause) = std::error::Error::source(error) {
+        let mut words = range_in_words(text_of(cause));
         if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue)
-            && text_of(cause).contains(&format!("\"{value}\""))
+            && let Some(rest) = words.strip_prefix(&format!("\"{value}\" "))
         {
-            message = message.replacen(&format!("invalid value '{value}' for"), "invalid value for", 1);
+            words = format!("it {rest}");
         }
-        message = message.replace(&cause.to_string(), &range_in_words(text_of(cause)));
+        message = message.replace(&cause.to_string(), &words);
     }
     let mut usage = Error::usage(message);
     let tip = rest.lines().map(str::trim).find_map(|line| line.strip_prefix("tip: "));

@@ -191,7 +191,7 @@ fn conf_refuses_invalid_subnets() {
         ("10.85.0.0/30", "cannot use 10.85.0.0/30: it is too small\n"),
         (
             "10.85.0.0",
-            "invalid value '10.85.0.0' for '--subnet <CIDR>': \"10.85.0.0\" is not a valid CIDR: the prefix length is missing",
+            "invalid value '10.85.0.0' for '--subnet <CIDR>': it is not a valid CIDR: the prefix length is missing",
         ),
         ("10.85.0.0/99", "\"10.85.0.0/99\" is not a valid CIDR: the prefix length must be 0 to 32"),
     ] {
