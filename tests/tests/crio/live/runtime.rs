@@ -64,7 +64,8 @@ impl Machine {
 
     /// Everything that an install may change, except for the journal.
     fn tree(&self) -> String {
-        let dirs = "/etc/crio /etc/containers /etc/cni /etc/default /etc/crictl.yaml /etc/systemd/system /opt/cni \
+        // CRI-O itself makes /etc/cni/net.d.
+        let dirs = "/etc/crio /etc/containers /etc/default /etc/crictl.yaml /etc/systemd/system /opt/cni \
                     /usr/local/bin /usr/local/lib/systemd /usr/local/share/man /usr/libexec/crio /var/lib/edgeutils";
         let own = "-path '*/journal*' -o -path /var/lib/edgeutils -o -path /var/lib/edgeutils/lock";
         let names = format!("find {dirs} -not \\( {own} \\) 2>/dev/null | sort");
