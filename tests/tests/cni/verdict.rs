@@ -23,7 +23,8 @@ fn crio_findings(tree: &Tree) -> Vec<String> {
 #[test]
 fn check_reads_the_directories_that_cri_o_is_set_to() {
     let drop_in = |text: &str| format!("[crio.network]\n{text}\n");
-    let cases: [(&str, &[(&str, String)], &str); 6] = [
+    type Files<'a> = &'a [(&'a str, String)];
+    let cases: [(&str, Files<'_>, &str); 6] = [
         (
             "network_dir in a drop-in",
             &[("etc/crio/crio.conf.d/50-net.conf", drop_in("network_dir = \"/srv/net.d/\""))],
