@@ -50,7 +50,7 @@ const BLOCK: usize = 512;
 /// Where a header has its checksum.
 const SUM: std::ops::Range<usize> = 148..156;
 
-/// A file as the reader and the maker tell of it: name, bytes, and whether it may be run.
+/// A file as both the reader and the maker describe it: name, bytes, and whether it is executable.
 type Listed = (String, String, bool);
 
 /// What a bundle of this kind has at most.

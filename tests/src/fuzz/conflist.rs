@@ -65,10 +65,10 @@ fn read(data: &[u8]) {
     }
 }
 
-/// What is asked of a network, all of it but the plugins' own parts.
+/// Everything that is read from a network, except the settings of single plugins.
 fn seen(network: &Network) -> String {
-    let asked = (network.programs(), network.ranges(), network.leases(), network.bridge().map(str::to_owned));
-    format!("{:?}", (&network.name, network.is_named, network.version, network.single, network.has_check, asked))
+    let read = (network.programs(), network.ranges(), network.leases(), network.bridge().map(str::to_owned));
+    format!("{:?}", (&network.name, network.is_named, network.version, network.single, network.has_check, read))
 }
 
 fn check(data: &[u8]) {

@@ -75,14 +75,15 @@ const PAUSE: &str = "registry.k8s.io/pause:3.10";
 
 fn read(data: &[u8]) {
     let text = super::text(data);
-    let _ = (drop_in(&text, &keys(Driver::Cgroupfs)), of(&text), mirrors(&text, &wanted()), metacopy_of(&text));
+    let _ =
+        (drop_in(&text, &keys(Driver::Cgroupfs)), of(&text), mirrors(&text, &requested_mirrors()), metacopy_of(&text));
 }
 
 fn keys(driver: Driver) -> Keys {
     Keys { driver: Some(driver), pause_image: Some(PAUSE.to_owned()) }
 }
 
-fn wanted() -> Vec<Mirror> {
+fn requested_mirrors() -> Vec<Mirror> {
     let texts = ["docker.io=https://m.example", "quay.io=http://n.example:5000/x"];
     texts.iter().map(|text| text.parse().expect("a mirror")).collect()
 }
@@ -109,9 +110,9 @@ fn check(data: &[u8]) {
         assert_eq!(others(&after), others(&before), "{edited}");
         assert!(after.unparsable.is_empty() && before.unparsable.is_empty());
     }
-    if let Ok((edited, details)) = mirrors(&text, &wanted()) {
+    if let Ok((edited, details)) = mirrors(&text, &requested_mirrors()) {
         assert_eq!(details.is_empty(), edited == text, "{details:?}");
-        assert_eq!(mirrors(&edited, &wanted()).expect("it was taken before"), (edited, Vec::new()));
+        assert_eq!(mirrors(&edited, &requested_mirrors()).expect("it was taken before"), (edited, Vec::new()));
     }
     match without_metacopy("x", &text) {
         Ok(edited) => {
