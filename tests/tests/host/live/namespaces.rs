@@ -61,6 +61,7 @@ fn kernel_value_is_set_and_restored() {
         exit 0
         edge-fixture: cannot restore /proc/sys/net/ipv4/ip_local_port_range: it is 5000	6000 now, the run had set 31000 41000
         hint: to restore 30000	40000 anyway: edge-fixture undo --id 2 --force; to keep the run: edge-fixture undo --id 2 --skip
+        reverted 0 of 1 change of run 2
         exit 4
         5000	6000
         could not set /proc/sys/net/ipv4/ip_forward to nonsense: a value  [undo: exact]
@@ -231,8 +232,9 @@ fn script_is_undone_from_the_current_state() {
         reverted run 2
         exit 0
         edge-fixture: cannot undo the change of the state in /mnt/state: run 4 of edge-fixture changed it later
-        hint: undo that run first: edge-fixture undo --id 4; to keep the run: edge-fixture undo --id 2 --skip
+        hint: undo that run first: edge-fixture undo --id 4; to keep the run: edge-fixture undo --id 3 --skip
         removed /mnt/conf: it did not exist before
+        reverted 1 of 2 changes of run 3
         exit 4
         one
         edge-fixture: cannot run sh: exit status: 1
