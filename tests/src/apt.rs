@@ -37,7 +37,7 @@ ln -s /proc/self/fd "$root/dev/fd"
 mount --bind / "$root/workshop"
 mount -o remount,bind,ro "$root/workshop"
 for dir in dev proc; do mount --bind "$root/$dir" "$root/workshop/$dir"; done
-# Ours from the beginning: a lock whose inode is another one afterwards was removed by somebody.
+# Owned by the test from the beginning: a lock with another inode afterwards was removed by another process.
 touch "$root/var/lib/dpkg/lock-frontend" "$root/var/lib/dpkg/lock" "$root/var/lib/apt/lists/lock" "$root/var/cache/apt/archives/lock"
 ip link set lo up
 cd "$root"
@@ -182,7 +182,7 @@ impl AptHost {
             .spawn()
             .map_err(|cause| cause.to_string())?;
         let mut host = AptHost { child, pid: 0, release, _base: base };
-        let said = |log: &PathBuf| {
+        let text_of = |log: &PathBuf| {
             let text = fs::read_to_string(log).unwrap_or_default();
             let _ = fs::remove_file(log);
             text
@@ -191,7 +191,7 @@ impl AptHost {
         while Instant::now() < until {
             std::thread::sleep(Duration::from_millis(20));
             if let Ok(Some(status)) = host.child.try_wait() {
-                return Err(format!("the namespaces cannot be made: {status}: {}", said(&log)));
+                return Err(format!("the namespaces cannot be made: {status}: {}", text_of(&log)));
             }
             let own = host.child.id();
             let children = fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
@@ -201,7 +201,7 @@ impl AptHost {
                 return host.runs(programs);
             }
         }
-        Err(format!("the namespaces were not up within {} s: {}", BOOT_WITHIN.as_secs(), said(&log)))
+        Err(format!("the namespaces were not up within {} s: {}", BOOT_WITHIN.as_secs(), text_of(&log)))
     }
 
     /// Fails before any test if a program needs a newer libc than the tree's.

@@ -44,7 +44,7 @@ const WITHIN: &str = "900";
 /// The namespaces of the making hold its mounts and its processes, and the lock ends with the last of
 /// them: one that is killed half-way leaves a directory that the next one removes.
 pub fn tree(release: &str) -> Result<PathBuf, String> {
-    let arch = said("dpkg", &["--print-architecture"])?.trim().to_owned();
+    let arch = output_of("dpkg", &["--print-architecture"])?.trim().to_owned();
     let recipe = [release, &arch, VARIANT, SETUP].join("\n");
     let hash: String = Sha256::digest(recipe).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     let tree = cache()?.join(format!("tree-{release}-{arch}-{hash}"));
@@ -72,8 +72,8 @@ fn make(tree: &Path, release: &str, arch: &str) -> Result<(), String> {
     if output.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(cannot(format!("{}: {}", output.status, said.trim().lines().last().unwrap_or_default())))
+    let printed = String::from_utf8_lossy(&output.stderr);
+    Err(cannot(format!("{}: {}", output.status, printed.trim().lines().last().unwrap_or_default())))
 }
 
 /// Where they outlive `cargo clean`: $EDGEUTILS_IMAGES, else edgeutils in the user's cache.
@@ -90,7 +90,7 @@ pub fn cache() -> Result<PathBuf, String> {
 /// This computer's own mirrors of the release, as sources.list has them; none: mmdebstrap's own.
 pub fn mirrors(release: &str) -> Result<Vec<String>, String> {
     const FORMAT: &str = "$(ORIGIN) $(CODENAME) $(COMPONENT) $(REPO_URI)";
-    Ok(sources(&said("apt-get", &["indextargets", "--format", FORMAT, "Created-By: Packages"])?, release))
+    Ok(sources(&output_of("apt-get", &["indextargets", "--format", FORMAT, "Created-By: Packages"])?, release))
 }
 
 fn sources(targets: &str, release: &str) -> Vec<String> {
@@ -107,12 +107,12 @@ fn sources(targets: &str, release: &str) -> Vec<String> {
     if sources.iter().any(|source| source.ends_with(&format!(" {release} main"))) { sources } else { Vec::new() }
 }
 
-fn said(program: &str, args: &[&str]) -> Result<String, String> {
+fn output_of(program: &str, args: &[&str]) -> Result<String, String> {
     let output = Command::new(program).args(args).stdin(Stdio::null()).output();
     let output = output.map_err(|cause| format!("cannot run {program}: {cause}"))?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("cannot run {program}: {}: {}", output.status, said.trim()));
+        let printed = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("cannot run {program}: {}: {}", output.status, printed.trim()));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -31,8 +31,8 @@ pub struct Target {
     pub seeds: fn() -> Vec<Vec<u8>>,
     /// What the language is made of.
     pub tokens: &'static [&'static str],
-    /// Inputs that can be made as long as one likes: what stands in front, what is repeated, with its number
-    /// for each `{}`, and what stands behind.
+    /// Inputs that can be made as long as one likes: the text before, the text that is repeated, with its number
+    /// for each `{}`, and the text after it.
     pub growing: &'static [(&'static str, &'static str, &'static str)],
 }
 

@@ -1,4 +1,4 @@
-//! An image for `--root` and the fixture that works on it; its output is ready to be compared.
+//! An image for `--root`, and the fixture that works on it; its output can be compared as it is.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::tool::{Ran, Tool};
 use crate::tree::Tree;
 
-/// A tree, and plans for it that stand outside of it.
+/// A tree, and beside it the plans for it.
 #[derive(Debug)]
 pub struct Image {
     /// The tree.
@@ -42,12 +42,12 @@ impl Image {
         Tool::program(Path::new(&argv[0])).args(&argv[1..]).into_command()
     }
 
-    /// Runs it; in what comes back the image is called DIR and the place beside it PLANS.
+    /// Runs it. In its output, the image is called DIR and the directory beside it PLANS.
     pub fn run(&self, args: &[&str]) -> Ran {
         self.named(&Ran::of(&self.command(args).output().unwrap()))
     }
 
-    /// Puts the names in place of the paths.
+    /// Replaces the paths by these names.
     pub fn named(&self, ran: &Ran) -> Ran {
         let plans = self.plans.path().to_str().unwrap();
         let even = |text: &str| text.replace(&self.dir(), "DIR").replace(plans, "PLANS");
@@ -82,7 +82,7 @@ impl Image {
 }
 
 impl Ran {
-    /// Fails unless it ended with this code and said exactly this on stderr.
+    /// Fails unless it ended with this code and exactly this on stderr.
     #[track_caller]
     pub fn says(self, code: i32, stderr: &str) -> Ran {
         let even = |text: &str| text.lines().map(str::trim).collect::<Vec<_>>().join("\n").trim().to_owned();

@@ -79,7 +79,7 @@ pub fn shell(line: &str) -> String {
 /// What openssl says of a certificate.
 #[track_caller]
 pub fn x509(file: &Path, option: &str) -> String {
-    // Versions differ in how they print a name where they are not told.
+    // By default, versions differ in how they print a name.
     shell(&format!("openssl x509 -noout -nameopt oneline {option} -in {}", file.display()))
 }
 

@@ -1,4 +1,4 @@
-//! CRI-O's stand-in: a daemon of our own that speaks the real CRI, and a bundle in the real layout with
+//! CRI-O's stand-in: a daemon of the tests that speaks the real CRI, and a bundle in the real layout with
 //! it inside.
 
 use std::fs::{self, File};

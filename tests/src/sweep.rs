@@ -162,8 +162,8 @@ fn wants_all() -> bool {
 
 /// Which of the points are visited: every nth, from where.
 fn stride(points: Points, all: usize) -> (usize, usize) {
-    let Points::About(wanted) = points else { return (1, 0) };
-    let step = all.div_ceil(wanted.max(1));
+    let Points::About(number) = points else { return (1, 0) };
+    let step = all.div_ceil(number.max(1));
     if step == 1 || wants_all() {
         return (1, 0);
     }

@@ -13,7 +13,7 @@ use crate::tool::Ran;
 const BOOT_WITHIN: Duration = Duration::from_secs(60);
 
 /// Runs in new namespaces; $1 is a directory of our own, the rest are programs for /usr/local/bin.
-/// Nothing of the host's own units is started: the boot target is ours.
+/// No unit of the host is started: the boot target is one of the tests.
 const BOOT: &str = r#"
 set -e
 base=$1; shift

@@ -43,7 +43,7 @@ pub enum Arch {
 }
 
 impl Arch {
-    /// All of them. ELF headers do not distinguish the versions of 32-bit ARM; the first one stands for all.
+    /// All of them. ELF headers do not distinguish the versions of 32-bit ARM; the first one represents all.
     pub const ALL: [Arch; 9] = [
         Arch::Amd64,
         Arch::Arm64,

@@ -86,8 +86,8 @@ impl Output {
 
     /// The same as lines, without empty ones.
     pub fn last_lines(&self) -> Vec<&str> {
-        let said = tail(&self.stderr, SHOW_STDERR);
-        if said.is_empty() { tail(&self.stdout, SHOW_STDERR) } else { said }
+        let printed = tail(&self.stderr, SHOW_STDERR);
+        if printed.is_empty() { tail(&self.stdout, SHOW_STDERR) } else { printed }
     }
 }
 

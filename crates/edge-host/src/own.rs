@@ -68,11 +68,11 @@ mod tests {
         assert_eq!(read().unwrap(), None);
         create_dir_all(&parent).unwrap();
         assert_eq!(read().unwrap(), None);
-        write(&record, "ours").unwrap();
+        write(&record, "own").unwrap();
         let mode = |path: &Path, mode| set_permissions(path, Permissions::from_mode(mode)).unwrap();
         mode(&record, 0o644);
         mode(&parent, 0o755);
-        assert_eq!(read().unwrap().as_deref(), Some(b"ours".as_slice()));
+        assert_eq!(read().unwrap().as_deref(), Some(b"own".as_slice()));
         let refused = |what: &str| assert_eq!(read().unwrap_err().exit(), Exit::Refused, "{what}");
         for (path, wrong, right) in [(&record, 0o664, 0o644), (&record, 0o646, 0o644), (&parent, 0o777, 0o700)] {
             mode(path, wrong);

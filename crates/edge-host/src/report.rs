@@ -16,6 +16,7 @@ mod action;
 mod color;
 mod finding;
 mod hint;
+mod shorten;
 
 pub(crate) use self::action::Shown;
 pub(crate) use self::color::Color;
@@ -252,12 +253,14 @@ impl Report {
     /// An error with its hint.
     pub fn error(&mut self, error: &Error) {
         let tool = painted(self.tool, ERROR, self.colors.1);
-        self.err(&format!("{tool}: {}\n", visible(error.message())));
+        let args = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
+        let text = shorten::shortened(error.message(), args);
+        self.err(&format!("{tool}: {}\n", visible(&text)));
         let hint = error.hint_text().map(|hint| self.options.complete(self.tool, hint));
         if let Some(hint) = &hint {
             self.err(&format!("{}: {}\n", painted("hint", HINT, self.colors.1), visible(hint)));
         }
-        self.record("error", json!({"exit": error.exit().code(), "text": error.message(), "hint": hint}));
+        self.record("error", json!({"exit": error.exit().code(), "text": text, "hint": hint}));
     }
 
     /// Progress of a wait or a long step: one line on a terminal, which is replaced by the next output. Not printed

@@ -81,12 +81,12 @@ fn inherited_list_opens_nothing_secret() {
     let mut looked_at = 0;
     for path in walk(&image.tree) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let is_ours = path.starts_with(image.tree.at("var/lib/edgeutils"));
-        if path.is_file() && (is_ours || name.starts_with("key") || name == "secret") {
+        let is_of_edgeutils = path.starts_with(image.tree.at("var/lib/edgeutils"));
+        if path.is_file() && (is_of_edgeutils || name.starts_with("key") || name == "secret") {
             assert_eq!(allows(&path, STRANGER), 0, "{}", path.display());
             looked_at += 1;
         }
-        if path.is_dir() && is_ours && name != "edgeutils" {
+        if path.is_dir() && is_of_edgeutils && name != "edgeutils" {
             assert_eq!((allows(&path, STRANGER), mode(&path) & 0o077), (0, 0), "{}", path.display());
             assert_eq!(xattr::get(&path, DEFAULT).unwrap(), None, "{}", path.display());
         }
@@ -159,8 +159,8 @@ fn argv(tree: &Tree, verb: &str) -> Vec<String> {
 fn run(tree: &Tree, verb: &str, what: &str) {
     let argv = argv(tree, verb);
     let output = std::process::Command::new(&argv[0]).args(&argv[1..]).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(0), "{what}: {said}");
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{what}: {printed}");
 }
 
 #[test]

@@ -49,27 +49,27 @@ fn file_changed_during_a_run_is_not_overwritten_by_apply_or_undo() {
         FIXTURE,
         r#"
         echo one > a; echo one > b; echo one > c
-        plan '[{"write": "/mnt/a", "text": "two"}, {"run": ["sh", "-c", "echo theirs > /mnt/b"]},
+        plan '[{"write": "/mnt/a", "text": "two"}, {"run": ["sh", "-c", "echo foreign > /mnt/b"]},
                {"write": "/mnt/b", "text": "two"}, {"write": "/mnt/c", "text": "two"}]'
         apply
-        echo theirs > c
+        echo foreign > c
         edge undo
         cat a b c
         "#,
         "wrote /mnt/a: for the test  [undo: exact]
-        ran sh -c echo theirs > /mnt/b: a command  [undo: none]
+        ran sh -c echo foreign > /mnt/b: a command  [undo: none]
         refused to write /mnt/b: for the test  [undo: exact]
         edge-fixture: cannot write /mnt/b: it was changed by another process in the meantime
         hint: run the command again to work on the current version; run the same command again to resume, or `edge-fixture undo --id 1` to undo what was done
         exit 4
         edge-fixture: note: run 1 was interrupted; what it had done was read from the host
-        skipped sh -c echo theirs > /mnt/b: this command cannot be undone
+        skipped sh -c echo foreign > /mnt/b: this command cannot be undone
         restored /mnt/a: previous content
         reverted run 1
         exit 0
         one
-        theirs
-        theirs",
+        foreign
+        foreign",
     );
 }
 
@@ -80,7 +80,7 @@ fn undo_leaves_what_someone_changed_since_and_restores_the_rest() {
                    {"write": "/etc/deep/er/c", "text": "three\n"}]"#;
     image.apply(plan).expect(0);
     image.tree.write("etc/a", "a: 3\ntoken: new.token\nb: 1\n");
-    let said = image.undo().says(
+    let printed = image.undo().says(
         4,
         "- a: 1
          + a: 3
@@ -89,7 +89,11 @@ fn undo_leaves_what_someone_changed_since_and_restores_the_rest() {
          edge-fixture: cannot undo the change of DIR/etc/a: it was changed after the run
          hint: to restore it and keep the current version as NAME.edgeutils-kept: edge-fixture --root DIR undo --id 1 --force; to keep the run: edge-fixture --root DIR undo --id 1 --skip",
     );
-    assert_eq!(said.stdout, "removed /etc/deep/er/c: it did not exist before\nrestored /etc/b: previous content\n");
+    assert_eq!(
+        printed.stdout,
+        "removed /etc/deep/er/c: it did not exist before\nrestored /etc/b: previous content\n\
+         reverted 2 of 3 changes of run 1\n"
+    );
     assert_eq!(image.tree.read("etc/a"), "a: 3\ntoken: new.token\nb: 1\n");
     assert_eq!(image.tree.read("etc/b"), "one\n");
     assert!(!image.tree.at("etc/deep").exists(), "directories made on the way go as well");
@@ -103,23 +107,23 @@ fn undo_leaves_what_someone_changed_since_and_restores_the_rest() {
 #[test]
 fn edit_is_reverted_alone_whatever_else_changed() {
     let image = Image::with(FIXTURE, &[("etc/a", "one\n")]);
-    image.apply(r#"[{"line": "/etc/a", "text": "ours"}]"#).expect(0);
-    image.tree.write("etc/a", "zero\none\nours\ntwo\n");
-    let said = image.undo().says(0, "");
-    assert_eq!(said.stdout, "reverted the edit of /etc/a: other changes in it are kept\nreverted run 1\n");
+    image.apply(r#"[{"line": "/etc/a", "text": "own"}]"#).expect(0);
+    image.tree.write("etc/a", "zero\none\nown\ntwo\n");
+    let printed = image.undo().says(0, "");
+    assert_eq!(printed.stdout, "reverted the edit of /etc/a: other changes in it are kept\nreverted run 1\n");
     assert_eq!(image.tree.read("etc/a"), "zero\none\ntwo\n");
 
-    image.apply(r#"[{"line": "/etc/a", "text": "ours"}]"#).expect(0);
-    image.tree.write("etc/a", "zero\ntheirs\n");
+    image.apply(r#"[{"line": "/etc/a", "text": "own"}]"#).expect(0);
+    image.tree.write("etc/a", "zero\nforeign\n");
     image.undo().says(
         4,
         "- one
          - two
-         + theirs
-         edge-fixture: cannot undo the change of DIR/etc/a: the line ours is no longer there
+         + foreign
+         edge-fixture: cannot undo the change of DIR/etc/a: the line own is no longer there
          hint: to restore it and keep the current version as NAME.edgeutils-kept: edge-fixture --root DIR undo --id 2 --force; to keep the run: edge-fixture --root DIR undo --id 2 --skip",
     );
-    assert_eq!(image.tree.read("etc/a"), "zero\ntheirs\n");
+    assert_eq!(image.tree.read("etc/a"), "zero\nforeign\n");
 }
 
 #[test]
@@ -157,13 +161,13 @@ fn undo_goes_newest_first_and_resumes_a_partly_undone_run() {
     let image = Image::with(FIXTURE, &[("etc/a", "one\n"), ("etc/b", "one\n")]);
     image.apply(r#"[{"write": "/etc/a", "text": "two\n"}, {"write": "/etc/b", "text": "two\n"}]"#).expect(0);
     // Only b is restored: a was changed.
-    image.tree.write("etc/a", "theirs\n");
+    image.tree.write("etc/a", "foreign\n");
     image.undo().expect(4);
     // The repeated call is a new run.
     let again = r#"[{"write": "/etc/a", "text": "two\n"}, {"write": "/etc/b", "text": "two\n"}]"#;
     image.apply(again).says(0, "");
     image.undo().says(0, "");
-    assert_eq!((image.tree.read("etc/a"), image.tree.read("etc/b")), ("theirs\n".into(), "one\n".into()));
+    assert_eq!((image.tree.read("etc/a"), image.tree.read("etc/b")), ("foreign\n".into(), "one\n".into()));
     // And then what is left of the first.
     image.tree.write("etc/a", "two\n");
     image.undo().says(0, "");
@@ -174,9 +178,10 @@ fn undo_goes_newest_first_and_resumes_a_partly_undone_run() {
 #[test]
 fn large_file_is_changed_without_a_copy_and_says_so() {
     let image = Image::with(FIXTURE, &[("etc/a", &"x".repeat((1 << 20) + 1)), ("etc/b", &"x".repeat(1 << 20))]);
-    let said = image.apply(r#"[{"write": "/etc/a", "text": "two\n"}, {"write": "/etc/b", "text": "two\n"}]"#).expect(0);
+    let printed =
+        image.apply(r#"[{"write": "/etc/a", "text": "two\n"}, {"write": "/etc/b", "text": "two\n"}]"#).expect(0);
     assert_eq!(
-        said.stdout,
+        printed.stdout,
         "wrote /etc/a: for the test  [undo: none]\nwrote /etc/b: for the test  [undo: exact]\n2 changes\n"
     );
     assert!(image.run(&["undo", "--list"]).expect(0).stdout.ends_with("/etc/a, /etc/b  [undo: incomplete]\n"));

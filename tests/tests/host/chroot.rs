@@ -79,22 +79,22 @@ fn random_trees_are_read_as_in_a_chroot() {
                 records(&image.run(&args).expect(0).stdout)
             };
             let dir = image.tree.path().to_str().unwrap();
-            for (ours, kernel) in of(&["read"]).iter().zip(&of(&["chrooted", dir])) {
-                let text = ours["text"].as_str().unwrap();
+            for (own, kernel) in of(&["read"]).iter().zip(&of(&["chrooted", dir])) {
+                let text = own["text"].as_str().unwrap();
                 let mut counted = counted.borrow_mut();
                 match (kernel["text"].as_str(), kernel["errno"].as_i64().map(|code| Errno::from_raw(code as i32))) {
                     (Some(want), _) => {
                         *counted.0 += 1;
-                        prop_assert_eq!(text, want, "{}", ours);
+                        prop_assert_eq!(text, want, "{}", own);
                     }
                     (None, Some(Errno::ENOENT)) => {
-                        // `missing/..` is reported as an error: a mistake in a link, not an absent file.
-                        let told = text == "absent" || text.contains("No such file");
-                        prop_assert!(told, "{} {}", ours, kernel);
+                        // `missing/..` is reported as an error: it is a mistake in a link, not an absent file.
+                        let is_reported = text == "absent" || text.contains("No such file");
+                        prop_assert!(is_reported, "{} {}", own, kernel);
                     }
                     (None, _) => {
                         *counted.1 += 1;
-                        prop_assert!(text.starts_with("error: "), "{} {}", ours, kernel);
+                        prop_assert!(text.starts_with("error: "), "{} {}", own, kernel);
                     }
                 }
             }

@@ -96,12 +96,12 @@ fn records_of_an_apply_and_an_undo() {
     let list = records_of(image.run(&["undo", "--list", "--json"]));
     assert_eq!((list.len(), &list[0]["type"], &list[0]["run"]), (1, &json!("run"), &json!(1)));
     assert_eq!((&list[0]["state"], &list[0]["objects"]), (&json!("done"), &json!(["/etc/a", "/etc/b"])));
-    image.tree.write("etc/a", "theirs\n");
+    image.tree.write("etc/a", "foreign\n");
     let ran = image.run(&["undo", "--json"]).expect(4);
     let (undone, last) = records(&ran);
     assert_eq!(undone[0], action("restore", "/etc/b", "previous content", None, "done"));
     assert_eq!((&undone[1]["object"], &undone[1]["status"]), (&json!("/etc/a"), &json!("refused")));
-    assert_eq!(undone[1]["details"], json!(["- two", "+ theirs"]));
+    assert_eq!(undone[1]["details"], json!(["- two", "+ foreign"]));
     assert_eq!((&undone[2]["type"], &undone[2]["exit"]), (&json!("error"), &json!(4)));
     assert_eq!(last, result(4, true, Some(1)));
 }
@@ -116,7 +116,7 @@ fn exit_code_is_that_of_the_worst_outcome() {
     image
         .apply(r#"[{"write": "/etc/a", "text": "two\n"}, {"remove": "/etc/b"}, {"write": "/etc/c", "text": "x"}]"#)
         .expect(0);
-    image.tree.write("etc/a", "theirs\n");
+    image.tree.write("etc/a", "foreign\n");
     let argv = image.argv(&["undo"]);
     let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
     let ran = image.named(&kill::tampered("inject=renameat:error=EIO:when=1", &argv)).expect(1);
@@ -221,7 +221,7 @@ fn live_changes_are_refused_where_they_would_not_reach_the_host() {
     if !can_unshare() {
         return skip("host_contract namespaces", "no mount namespace can be made here");
     }
-    // Without --force-namespace. The first process of a PID namespace stands for the host's, whose
+    // Without --force-namespace. The first process of a PID namespace counts as the first process of the host, whose
     // root is not everywhere to be looked at.
     let ran = script(
         FIXTURE,

@@ -57,7 +57,7 @@ fn cause(call: &Call) -> (&'static str, &'static str) {
     }
 }
 
-/// Lets one call fail, checks what is said, and runs the same again.
+/// Makes one system call fail, checks the output, and runs the same command again.
 fn failed_and_again(verb: &str, call: &Call, want: &Snapshot) -> bool {
     let image = start();
     if verb == "undo" {

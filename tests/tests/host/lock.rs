@@ -16,7 +16,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 const FIXTURE: &str = env!("CARGO_BIN_EXE_edge-fixture");
-/// Three changes; in the middle of the second it notifies the test, and waits for it.
+/// Three changes; in the middle of the second it signals the test, and waits for it.
 const GATED: &str = r#"[{"write": "/etc/a", "text": "two\n"},
     {"key": "/etc/key", "text": "k", "reached": "PLANS/reached", "gate": "PLANS/gate"},
     {"write": "/etc/b", "text": "two\n"}]"#;
@@ -215,12 +215,12 @@ fn reader_that_goes_away_stops_nothing() {
         let script = format!("{{ {call}; echo $? > {}; }} {redirection}", image.beside("code").display());
         let ran = Ran::of(&Command::new("sh").args(["-c", &script]).output().unwrap());
         assert_eq!(fs::read_to_string(image.beside("code")).unwrap().trim(), code, "{redirection}: {}", ran.stderr);
-        let said = if code == "1" {
+        let printed = if code == "1" {
             "edge-fixture: cannot write to standard output: No space left on device (os error 28)\n"
         } else {
             ""
         };
-        assert_eq!(ran.stderr.replace("sh: 1: echo: echo: I/O error\n", ""), said, "{redirection}");
+        assert_eq!(ran.stderr.replace("sh: 1: echo: echo: I/O error\n", ""), printed, "{redirection}");
         // All of it is done, and recorded as done.
         assert_eq!(image.tree.read("etc/299"), "299\n", "{redirection}");
         assert!(image.journal().ends_with(b"\"record\":\"end\"}\n"), "{redirection}");
@@ -324,7 +324,7 @@ fn program_that_runs_when_the_signal_comes_is_left_to_its_end() {
         kill -s TERM -- "-$(cat group)"
         wait
         ls
-        # Nothing of ours is open in a program: no lock, no journal, no directory.
+        # Nothing of the utility is open in a program: no lock, no journal, no directory.
         sh -c 'ls /proc/$$/fd > /mnt/usual'
         cmp running usual
         apply

@@ -16,8 +16,8 @@ const FIXTURE: &str = env!("CARGO_BIN_EXE_edge-fixture");
 
 /// What is read at `path`, DIR for the image.
 fn read(image: &Image, path: &str) -> String {
-    let said = image.run(&["read", path]).expect(0).stdout;
-    let value: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let printed = image.run(&["read", path]).expect(0).stdout;
+    let value: serde_json::Value = serde_json::from_str(&printed).unwrap();
     value["text"].as_str().unwrap().to_owned()
 }
 

@@ -35,7 +35,7 @@ fn run_with_an_unreachable_file_does_not_block_other_calls() {
     let start = || {
         let image = Image::with(FIXTURE, &[("etc/k/a", "a: 1\n"), ("etc/k/b", "b\n")]);
         fs::hard_link(image.tree.at("etc/k/a"), image.tree.at("etc/k/a2")).unwrap();
-        image.plan("first.json", r#"[{"line": "/etc/k/a", "text": "ours"}, {"write": "/etc/k/b", "text": "c\n"}]"#);
+        image.plan("first.json", r#"[{"line": "/etc/k/a", "text": "own"}, {"write": "/etc/k/b", "text": "c\n"}]"#);
         image
     };
     let args = ["apply", "--plan", "PLANS/first.json"];
@@ -96,7 +96,7 @@ fn undo_killed_before_its_first_restore_leaves_no_temporary_file() {
         for call in calls(&argv_of(&start(), args)) {
             let image = start();
             if args.len() > 1 {
-                image.tree.write("etc/b", "theirs\n");
+                image.tree.write("etc/b", "foreign\n");
             }
             killed(&image, &call, args);
             image.apply(r#"[{"write": "/etc/c", "text": "c\n"}]"#).expect(0);
@@ -154,11 +154,11 @@ fn undo_force_does_not_write_through_a_later_link() {
     let image = Image::with(FIXTURE, &[("srv/real", "one\n")]);
     image.tree.link("etc/a", "../srv/real");
     image.apply(r#"[{"write": "/etc/a", "text": "two\n"}]"#).expect(0);
-    image.tree.write("srv/real", "theirs\n");
+    image.tree.write("srv/real", "foreign\n");
     image.run(&["undo", "--force"]).expect(0);
     assert_eq!(
         (image.tree.read("srv/real"), image.tree.read("srv/real.edgeutils-kept")),
-        ("one\n".into(), "theirs\n".into())
+        ("one\n".into(), "foreign\n".into())
     );
 }
 

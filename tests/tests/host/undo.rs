@@ -17,7 +17,7 @@ fn records(stdout: &str) -> Vec<Value> {
     stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// A file of ours as a whole, new and small, to which someone has added a line.
+/// A small new file that the run wrote, to which someone has added a line.
 fn added_to() -> Image {
     let image = Image::with(FIXTURE, &[("etc/other", "one\n")]);
     image.apply(r#"[{"write": "/etc/sysctl.d/90.conf", "text": "a = 1\nb = 2\n"}, {"write": "/etc/other", "text": "two\n"}]"#).expect(0);
@@ -26,7 +26,7 @@ fn added_to() -> Image {
 }
 
 #[test]
-fn undo_shows_what_was_added_since_to_a_file_of_ours() {
+fn undo_shows_what_was_added_since_to_a_new_file() {
     let image = added_to();
     image.undo().says(
         4,
@@ -38,13 +38,13 @@ fn undo_shows_what_was_added_since_to_a_file_of_ours() {
 #[test]
 fn undo_redacts_secrets_that_were_added() {
     let image = Image::with(FIXTURE, &[]);
-    image.apply(r#"[{"write": "/etc/a", "text": "token: ours\n"}]"#).expect(0);
-    assert!(!String::from_utf8(image.journal()).unwrap().contains("ours"), "a new secret is not recorded");
-    image.tree.write("etc/a", "token: ours\npassword: theirs\nx: 1\n");
+    image.apply(r#"[{"write": "/etc/a", "text": "token: first-value\n"}]"#).expect(0);
+    assert!(!String::from_utf8(image.journal()).unwrap().contains("first-value"), "a new secret is not recorded");
+    image.tree.write("etc/a", "token: first-value\npassword: second-value\nx: 1\n");
     let ran = image.undo().expect(4);
     assert!(ran.stderr.starts_with("+ token: ***\n") || ran.stderr.starts_with("    + token: ***\n"), "{}", ran.stderr);
     assert!(
-        !ran.stderr.contains("ours") && !ran.stderr.contains("theirs") && ran.stderr.contains("+ x: 1"),
+        !ran.stderr.contains("first-value") && !ran.stderr.contains("second-value") && ran.stderr.contains("+ x: 1"),
         "{}",
         ran.stderr
     );
@@ -77,22 +77,22 @@ fn undo_force_restores_each_kind_of_change() {
     let before = image.tree.snapshot();
     image
         .apply(
-            r#"[{"write": "/etc/a", "text": "two\n"}, {"remove": "/etc/gone"}, {"line": "/etc/edited", "text": "ours"},
+            r#"[{"write": "/etc/a", "text": "two\n"}, {"remove": "/etc/gone"}, {"line": "/etc/edited", "text": "own"},
                 {"large": "/usr/p", "text": "new\n", "times": 2}, {"link": "/etc/link", "target": "gone"}, {"write": "/etc/made", "text": "made\n"}]"#,
         )
         .expect(0);
     for name in ["etc/a", "etc/gone", "etc/edited", "usr/p", "etc/made"] {
-        image.tree.write(name, format!("theirs at {name}\n"));
+        image.tree.write(name, format!("foreign at {name}\n"));
     }
     fs::remove_file(image.tree.at("etc/link")).unwrap();
-    image.tree.link("etc/link", "theirs");
+    image.tree.link("etc/link", "foreign");
     image.undo().expect(4);
     image.run(&["undo", "--force"]).expect(0);
     let mut now = image.tree.snapshot();
     for name in ["etc/a", "etc/gone", "etc/edited", "usr/p", "etc/made"] {
-        assert_eq!(image.tree.read(&format!("{name}.edgeutils-kept")), format!("theirs at {name}\n"));
+        assert_eq!(image.tree.read(&format!("{name}.edgeutils-kept")), format!("foreign at {name}\n"));
     }
-    assert_eq!(fs::read_link(image.tree.at("etc/link.edgeutils-kept")).unwrap().to_str(), Some("theirs"));
+    assert_eq!(fs::read_link(image.tree.at("etc/link.edgeutils-kept")).unwrap().to_str(), Some("foreign"));
     now.retain(|path, _| !path.to_str().unwrap().ends_with(".edgeutils-kept"));
     assert_same(&now, &before, "by force");
 }
@@ -138,17 +138,31 @@ fn undo_force_killed_anywhere_and_repeated_restores_and_keeps() {
 }
 
 #[test]
+fn undo_in_part_ends_with_what_was_reverted() {
+    let image = Image::with(FIXTURE, &[("etc/a", "one\n"), ("etc/b", "one\n")]);
+    image.apply(r#"[{"write": "/etc/a", "text": "two\n"}, {"write": "/etc/b", "text": "two\n"}]"#).expect(0);
+    image.tree.write("etc/b", "foreign\n");
+    let last = |args: &[&str], code| image.run(args).expect(code).stdout.lines().last().unwrap_or_default().to_owned();
+    assert_eq!(last(&["undo", "-n"], 4), "1 change would be made");
+    assert_eq!(last(&["undo"], 4), "reverted 1 of 2 changes of run 1");
+    assert_eq!(last(&["undo", "-n"], 4), "0 changes would be made");
+    assert_eq!(last(&["undo"], 4), "reverted 0 of 1 change of run 1");
+    image.tree.write("etc/b", "two\n");
+    assert_eq!(last(&["undo"], 0), "reverted run 1");
+}
+
+#[test]
 fn undo_skip_keeps_a_run_and_the_next_undo_goes_to_the_one_before() {
     let image = Image::with(FIXTURE, &[("etc/a", "one\n"), ("etc/b", "one\n")]);
     image.apply(r#"[{"write": "/etc/a", "text": "two\n"}]"#).expect(0);
     image.apply(r#"[{"write": "/etc/b", "text": "two\n"}]"#).expect(0);
-    image.tree.write("etc/b", "theirs\n");
+    image.tree.write("etc/b", "foreign\n");
     image.undo().expect(4);
     assert_eq!(image.run(&["undo", "--skip", "-n"]).expect(3).stdout, "would keep run 2: /etc/b\n");
     assert_eq!(image.run(&["undo", "--skip"]).expect(0).stdout, "kept run 2: /etc/b\n");
     assert!(image.run(&["undo", "--list"]).expect(0).stdout.contains("  kept        edge-fixture"));
     image.undo().says(0, "");
-    assert_eq!((image.tree.read("etc/a"), image.tree.read("etc/b")), ("one\n".into(), "theirs\n".into()));
+    assert_eq!((image.tree.read("etc/a"), image.tree.read("etc/b")), ("one\n".into(), "foreign\n".into()));
     assert_eq!(image.undo().expect(0).stdout, "nothing to undo\n");
     // By its number it can still be undone.
     image.tree.write("etc/b", "two\n");
@@ -161,18 +175,18 @@ fn undo_skip_keeps_a_run_and_the_next_undo_goes_to_the_one_before() {
 fn undo_shows_old_and_new_values_and_ends_with_the_plan_in_a_dry_run() {
     let image = Image::with(FIXTURE, &[("etc/a", "key: 1\npassword: old\n"), ("etc/edited", "x\n")]);
     image
-        .apply(r#"[{"write": "/etc/a", "text": "key: 2\npassword: new\n"}, {"line": "/etc/edited", "text": "ours"}]"#)
+        .apply(r#"[{"write": "/etc/a", "text": "key: 2\npassword: new\n"}, {"line": "/etc/edited", "text": "own"}]"#)
         .expect(0);
-    image.tree.write("etc/edited", "x\nours\ntheirs\n");
-    let said = image.run(&["undo", "-n"]).expect(3).stdout;
+    image.tree.write("etc/edited", "x\nown\nforeign\n");
+    let printed = image.run(&["undo", "-n"]).expect(3).stdout;
     let want = "would revert the edit of /etc/edited: other changes in it are kept
-    - ours
+    - own
 would restore /etc/a: previous content
     - key: 2
     + key: 1
 2 changes would be made
 ";
-    assert_eq!(said, want);
+    assert_eq!(printed, want);
     let records = records(&image.run(&["undo", "-n", "--json"]).expect(3).stdout);
     let [.., plan, result] = records.as_slice() else { panic!("{records:?}") };
     assert_eq!(plan, &json!({"v": 1, "type": "plan", "actions": 2}));
@@ -204,7 +218,7 @@ fn values_that_no_reader_takes_are_refused_before_the_first_change() {
     let image = Image::with(FIXTURE, &[("etc/a", "x\n"), ("etc/b", "x\n")]);
     let plan = |levels: usize| {
         let nested = format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
-        format!(r#"[{{"write": "/etc/b", "text": "two\n"}}, {{"line": "/etc/a", "text": "ours", "data": {nested}}}]"#)
+        format!(r#"[{{"write": "/etc/b", "text": "two\n"}}, {{"line": "/etc/a", "text": "own", "data": {nested}}}]"#)
     };
     for levels in [98, 99] {
         image.apply(&plan(levels)).expect(0);
@@ -223,7 +237,7 @@ fn runs_that_are_not_finished_are_never_pruned() {
     let image = Image::with(FIXTURE, &[("etc/a", "one\n"), ("etc/b", "one\n")]);
     image.apply(r#"[{"write": "/etc/a", "text": "two\n"}, {"write": "/etc/b", "text": "two\n"}]"#).expect(0);
     // Only one of them can be undone now.
-    image.tree.write("etc/a", "theirs\n");
+    image.tree.write("etc/a", "foreign\n");
     image.undo().expect(4);
     for run in 2..=45 {
         image.apply(&format!(r#"[{{"write": "/etc/c", "text": "{run}\n"}}]"#)).expect(0);
@@ -245,13 +259,13 @@ fn tree_has_one_lock_however_it_is_named() {
         r#"
         plan '[{"write": "/mnt/conf", "text": "one\n"}, {"run": ["sh", "-c", "touch /mnt/reached; while [ ! -e /mnt/gate ]; do sleep 0.05; done"]}]'
         mkdir -p /mnt/bound; mount --bind / /mnt/bound; mount --bind /var /mnt/bound/var
-        apply > /mnt/said & first=$!
+        apply > /mnt/printed & first=$!
         while [ ! -e /mnt/reached ]; do sleep 0.05; done
         for root in / /mnt/.. /mnt/bound /proc/self/root; do
             { edge --root $root --lock-wait 0 undo; } 2>&1 | sed 's/pid [0-9]*/pid N/'
         done
         touch /mnt/gate; wait $first
-        cat /mnt/said /mnt/conf
+        cat /mnt/printed /mnt/conf
         "#,
         &format!(
             "{}wrote /mnt/conf: for the test  [undo: exact]

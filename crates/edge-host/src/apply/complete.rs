@@ -43,7 +43,7 @@ pub(super) fn complete(
 }
 
 /// Whether `now` is an interrupted write in place from `from` to `to`: whole blocks of the new content, then the
-/// rest of the old. An edit in the middle of a block is someone else's.
+/// rest of the old. Any other mixture was edited by someone else.
 fn is_half_written(now: &[u8], from: &[u8], to: &[u8]) -> bool {
     if now == from || now == to {
         return false;

@@ -23,7 +23,7 @@ pub(super) enum RecoveryOutcome {
 
 /// Recovers every run of this utility that is not closed: an intent without `done` is compared with the states
 /// before and after. A run of another call is closed then; one of the same call stays open to be resumed. Of runs of
-/// other utilities only half-written files are completed; the rest is theirs to recover.
+/// other utilities only half-written files are completed; the rest is left to that utility.
 ///
 /// A run that cannot be read is reported and ignored.
 pub(crate) fn recover(host: &mut Host) -> Result<()> {

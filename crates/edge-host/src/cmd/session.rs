@@ -48,20 +48,20 @@ pub(super) fn output(cmd: &Cmd, report: &mut dyn FnMut(Duration)) -> Result<Outp
     command.stdout(stdout.try_clone().on("run", &shown)?).stderr(stderr.try_clone().on("run", &shown)?);
     let mut child = command.spawn().on("run", &shown)?;
     let status = wait(cmd, &mut child, report).on("run", &shown)?;
-    let said = text(&mut stderr, cmd.keep_output).on("run", &shown)?;
+    let printed = text(&mut stderr, cmd.keep_output).on("run", &shown)?;
     let Some(status) = status else {
-        let separator = if said.trim().is_empty() { "" } else { ": " };
-        let said = tail(&said, SHOW_STDERR).join("; ");
+        let separator = if printed.trim().is_empty() { "" } else { ": " };
+        let printed = tail(&printed, SHOW_STDERR).join("; ");
         let seconds = cmd.deadline.as_secs();
         return Err(Error::failed(format!(
-            "cannot wait for {shown}: still running after {seconds} s{separator}{said}"
+            "cannot wait for {shown}: still running after {seconds} s{separator}{printed}"
         ))
         .hint(format!(
             "it continues as pid {}, because stopping it could leave packages half-installed: check what it is waiting for, then run again",
             child.id()
         )));
     };
-    Ok(Output { status, stdout: text(&mut stdout, cmd.keep_output).on("run", &shown)?, stderr: said })
+    Ok(Output { status, stdout: text(&mut stdout, cmd.keep_output).on("run", &shown)?, stderr: printed })
 }
 
 /// `None` past the deadline.
@@ -118,8 +118,8 @@ mod tests {
     fn package_tool_has_a_session_of_its_own_without_a_terminal() {
         let script = "read line && echo asked; (: < /dev/tty) 2>/dev/null && echo tty; \
                       echo $DEBIAN_FRONTEND,$$,$(cut -d' ' -f6 /proc/$$/stat)";
-        let said = shell(script).run().unwrap().stdout;
-        let words: Vec<&str> = said.trim().split(',').collect();
+        let printed = shell(script).run().unwrap().stdout;
+        let words: Vec<&str> = printed.trim().split(',').collect();
         assert_eq!(words[0], "noninteractive");
         assert_eq!(words[1], words[2], "its session's number is its own");
     }

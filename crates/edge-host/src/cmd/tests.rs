@@ -24,14 +24,14 @@ fn failure_shows_argv_status_and_the_end_of_stderr() {
 
 #[test]
 fn environment_is_cleared_and_the_locale_is_c() {
-    let said = shell("echo $LC_ALL,$CARGO_MANIFEST_DIR,$PATH").run().unwrap().stdout;
-    assert_eq!(said, format!("C,,{SEARCH_PATH}\n"));
+    let printed = shell("echo $LC_ALL,$CARGO_MANIFEST_DIR,$PATH").run().unwrap().stdout;
+    assert_eq!(printed, format!("C,,{SEARCH_PATH}\n"));
 }
 
 #[test]
 fn variables_and_the_directory_are_as_set() {
-    let said = shell("echo $A,$LC_ALL,$PWD").env("A", "b").env("LC_ALL", "d").dir("/usr").run().unwrap().stdout;
-    assert_eq!(said, "b,d,/usr\n");
+    let printed = shell("echo $A,$LC_ALL,$PWD").env("A", "b").env("LC_ALL", "d").dir("/usr").run().unwrap().stdout;
+    assert_eq!(printed, "b,d,/usr\n");
 }
 
 #[test]
@@ -58,8 +58,8 @@ fn program_past_its_deadline_is_ended_with_its_children() {
 #[test]
 fn daemon_that_a_program_leaves_running_is_not_waited_for() {
     let begin = Instant::now();
-    let output = shell("echo said; sleep 20 & exit 0").run().unwrap();
-    assert_eq!(output.stdout, "said\n");
+    let output = shell("echo printed; sleep 20 & exit 0").run().unwrap();
+    assert_eq!(output.stdout, "printed\n");
     // In another session, so that no signal reaches it, with all three pipes open.
     let input = vec![b'x'; 1 << 20];
     let late = shell("setsid sleep 20 & sleep 20").stdin(input).deadline(Duration::from_millis(100)).run();
@@ -85,9 +85,9 @@ fn child_that_ignores_sigterm_is_killed_with_its_parent() {
 #[test]
 fn long_run_is_reported() {
     let every = Duration::from_millis(100);
-    let mut told = Vec::new();
-    shell("sleep 1").report_every(every).run_reporting(&mut |elapsed| told.push(elapsed)).unwrap();
-    assert!(told.len() >= 2 && told.iter().zip(1..).all(|(at, nth)| *at >= every * nth), "{told:?}");
+    let mut reported = Vec::new();
+    shell("sleep 1").report_every(every).run_reporting(&mut |elapsed| reported.push(elapsed)).unwrap();
+    assert!(reported.len() >= 2 && reported.iter().zip(1..).all(|(at, nth)| *at >= every * nth), "{reported:?}");
 }
 
 #[test]

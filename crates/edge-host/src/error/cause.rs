@@ -29,9 +29,9 @@ pub(crate) struct CommandFailed {
 
 impl fmt::Display for CommandFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let said = self.output.last_words();
-        let separator = if said.is_empty() { "" } else { ": " };
-        write!(f, "{}{separator}{said}", self.why)
+        let printed = self.output.last_words();
+        let separator = if printed.is_empty() { "" } else { ": " };
+        write!(f, "{}{separator}{printed}", self.why)
     }
 }
 

@@ -64,8 +64,8 @@ fn error_does_not_contain_the_text_of_a_parser() {
 
 #[test]
 fn error_is_one_line_without_passwords() {
-    let error = Error::cannot("read", "/a\nb", "https://u:p@h/ said\x1b no\n").hint("look\nthere");
-    assert_eq!(error.to_string(), "cannot read /a\\nb: https://u:***@h/ said\\u{1b} no");
+    let error = Error::cannot("read", "/a\nb", "https://u:p@h/ printed\x1b no\n").hint("look\nthere");
+    assert_eq!(error.to_string(), "cannot read /a\\nb: https://u:***@h/ printed\\u{1b} no");
     assert_eq!(error.hint_text(), Some("look\\nthere"));
     assert_eq!(Error::cannot("mount", "", "no").to_string(), "cannot mount: no");
     let refused = Error::cannot("use", "/a", "others can write to it").with_exit(Exit::Refused);

@@ -104,7 +104,7 @@ fn strangers() -> Option<(tempfile::TempDir, std::path::PathBuf)> {
     let top = tempfile::tempdir().unwrap();
     fs::create_dir_all(top.path().join("root")).unwrap();
     fs::write(top.path().join("root/net"), "precious").unwrap();
-    let dir = top.path().join("theirs");
+    let dir = top.path().join("foreign");
     fs::create_dir_all(dir.join("sub")).unwrap();
     for own in [&dir, &dir.join("sub")] {
         chown(own, Some(STRANGER), Some(STRANGER)).unwrap();
@@ -126,14 +126,14 @@ fn out_file_refuses_a_link_where_others_can_make_one() {
     let shared = top.path().join("shared");
     fs::create_dir(&shared).unwrap();
     fs::set_permissions(&shared, Permissions::from_mode(0o1777)).unwrap();
-    for (name, owner) in [("ours", 0), ("theirs", STRANGER)] {
+    for (name, owner) in [("own", 0), ("foreign", STRANGER)] {
         symlink("../root/new", shared.join(name)).unwrap();
         std::os::unix::fs::lchown(shared.join(name), Some(owner), None).unwrap();
     }
-    out_file(&shared.join("ours"), b"text").unwrap();
-    assert_eq!(out_file(&shared.join("theirs"), b"text").unwrap_err().exit(), Exit::Refused);
+    out_file(&shared.join("own"), b"text").unwrap();
+    assert_eq!(out_file(&shared.join("foreign"), b"text").unwrap_err().exit(), Exit::Refused);
     assert_eq!(fs::read(top.path().join("root/net")).unwrap(), b"precious");
-    // A file of theirs is replaced, and not written into: its other name stays as it is.
+    // A file of another user is replaced, and not written into: its other name stays as it is.
     fs::hard_link(top.path().join("root/net"), dir.join("hard")).unwrap();
     out_file(&dir.join("hard"), b"text").unwrap();
     assert_eq!(fs::read(top.path().join("root/net")).unwrap(), b"precious");

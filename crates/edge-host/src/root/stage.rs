@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(names_in(&dir.path().join("a")), [".b.edgeutils-new"]);
         drop(file);
         assert!(names_in(&dir.path().join("a")).is_empty());
-        // What a killed run leaves does not stand in the way of the next.
+        // What a killed run has left does not prevent the next.
         std::fs::write(dir.path().join("a/.b.edgeutils-new"), "left").unwrap();
         let mut file = root.new_file(Path::new("/a/b"), 0o640).unwrap();
         file.write_all(b"whole").unwrap();

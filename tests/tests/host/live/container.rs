@@ -46,12 +46,12 @@ fn container_allows_edits_of_named_files_only() {
         .env("CERTGEN", tool::path("edge-certgen"))
         .output()
         .unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
     let refused = "edge-conf: cannot change this host: this is a private PID namespace, as in a container\n\
                    hint: use --root / to change only the files of this tree, or --force-namespace to change this host anyway\n\
                    exit 4\n";
-    let parts: Vec<(&str, &str)> = said.split("=== ").skip(1).filter_map(|part| part.split_once('\n')).collect();
-    let of = |name: &str| parts.iter().find(|(part, _)| *part == name).unwrap_or_else(|| panic!("{name}: {said}")).1;
+    let parts: Vec<(&str, &str)> = printed.split("=== ").skip(1).filter_map(|part| part.split_once('\n')).collect();
+    let of = |name: &str| parts.iter().find(|(part, _)| *part == name).unwrap_or_else(|| panic!("{name}: {printed}")).1;
     for name in ["a live effect", "the default file", "the undo of that"] {
         assert_eq!(of(name), refused, "{name}");
     }
@@ -68,7 +68,7 @@ fn container_allows_edits_of_named_files_only() {
         ("certificates of the host", "or --force-namespace to change this host anyway\n"),
         ("without /proc", "heartbeat: 15 -> 40\n"),
     ] {
-        assert!(of(name).contains(text), "{name}: {said}");
+        assert!(of(name).contains(text), "{name}: {printed}");
     }
-    assert!(said.ends_with("journal\nlock\n"), "{said}");
+    assert!(printed.ends_with("journal\nlock\n"), "{printed}");
 }

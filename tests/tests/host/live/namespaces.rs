@@ -61,6 +61,7 @@ fn kernel_value_is_set_and_restored() {
         exit 0
         edge-fixture: cannot restore /proc/sys/net/ipv4/ip_local_port_range: it is 5000	6000 now, the run had set 31000 41000
         hint: to restore 30000	40000 anyway: edge-fixture undo --id 2 --force; to keep the run: edge-fixture undo --id 2 --skip
+        reverted 0 of 1 change of run 2
         exit 4
         5000	6000
         could not set /proc/sys/net/ipv4/ip_forward to nonsense: a value  [undo: exact]
@@ -197,7 +198,7 @@ fn script_is_undone_from_the_current_state() {
             # It failed by itself, so there is nothing to undo; after a signal it is unknown.
             for end in 'exit 1' 'kill -9 $$'; do
                 plan "[{{\"script\": [\"sh\"], \"text\": \"printf four > /mnt/state; $end\", \"state\": \"/mnt/state\", \"after\": \"four\"}}]"
-                apply > said; tail -2 said; edge undo > said; tail -3 said; cat state; echo; printf one > state
+                apply > printed; tail -2 printed; edge undo > printed; tail -3 printed; cat state; echo; printf one > state
             done
             "#
         ),
@@ -231,8 +232,9 @@ fn script_is_undone_from_the_current_state() {
         reverted run 2
         exit 0
         edge-fixture: cannot undo the change of the state in /mnt/state: run 4 of edge-fixture changed it later
-        hint: undo that run first: edge-fixture undo --id 4; to keep the run: edge-fixture undo --id 2 --skip
+        hint: undo that run first: edge-fixture undo --id 4; to keep the run: edge-fixture undo --id 3 --skip
         removed /mnt/conf: it did not exist before
+        reverted 1 of 2 changes of run 3
         exit 4
         one
         edge-fixture: cannot run sh: exit status: 1
@@ -260,9 +262,9 @@ fn next_call_waits_for_the_program_of_a_killed_call() {
         r#"
         plan '[{"script": ["sh"], "text": "touch /mnt/begun; sleep 2; printf two > /mnt/state", "state": "/mnt/state", "after": "two"}]'
         printf one > state
-        "$FIXTURE" --force-namespace apply --plan /mnt/plan.json > /dev/null 2>&1 & ours=$!
+        "$FIXTURE" --force-namespace apply --plan /mnt/plan.json > /dev/null 2>&1 & own=$!
         until [ -e begun ]; do sleep 0.05; done
-        kill -9 $ours; wait $ours 2> /dev/null
+        kill -9 $own; wait $own 2> /dev/null
         cat state; echo
         apply --lock-wait 0 2>&1 | sed 's/(pid [0-9]*)/(pid N)/'
         # What it left is in place before this one looks.
@@ -311,7 +313,7 @@ fn apply_killed_around_its_commands_runs_each_once_or_undoes_it() {
     }
     let mut kills = 0;
     // Without -f only our own calls are counted: records written and synced, files renamed, and what
-    // comes right before and after a program (clone, waiting for it, reading what it said).
+    // comes right before and after a program (clone, waiting for it, reading its output).
     for call in ["write", "fdatasync", "renameat", "wait4,waitid", "poll", "clone,clone3,vfork"] {
         for nth in 1..=16 {
             let Some((log, files)) = killed(call, nth, "apply; edge undo") else { break };

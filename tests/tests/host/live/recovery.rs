@@ -141,7 +141,7 @@ fn both() -> Tree {
     tree
 }
 
-/// The tree is that one, and nothing of ours is left in it.
+/// The tree is that one, without a temporary file of the utilities.
 fn must_be(tree: &Tree, want: &Snapshot, what: &str) {
     let seen = look(tree.path());
     assert_no_temporary(&seen);

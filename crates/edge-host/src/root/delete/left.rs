@@ -73,7 +73,7 @@ impl Leftovers {
         };
         for (at, (path, cause)) in self.shown.iter().enumerate() {
             let mark = if at == 0 { ": " } else { "; " };
-            text.push_str(&format!("{mark}{}", said(path, cause)));
+            text.push_str(&format!("{mark}{}", described(path, cause)));
         }
         if self.count > self.shown.len() as u64 {
             text.push_str("; ...");
@@ -86,7 +86,7 @@ fn is_mount(cause: &io::Error) -> bool {
     [Errno::EXDEV, Errno::EBUSY].iter().any(|errno| cause.raw_os_error() == Some(*errno as i32))
 }
 
-fn said(path: &Path, cause: &io::Error) -> String {
+fn described(path: &Path, cause: &io::Error) -> String {
     let cause = match cause.raw_os_error().map(Errno::from_raw) {
         Some(Errno::EXDEV) => "it is a mount point".to_owned(),
         Some(Errno::EBUSY) => "it is a mount point or in use".to_owned(),

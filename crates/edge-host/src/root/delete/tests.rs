@@ -15,7 +15,7 @@ use super::*;
 const PRECIOUS: &str = "precious";
 const BOTH: [Step; 2] = [Step { by_openat2: true }, Step { by_openat2: false }];
 
-/// `tree` is what is deleted; `canary` must survive whatever leads there.
+/// `tree` is deleted; `canary` must survive, whatever links or mounts point to it.
 struct Place {
     top: tempfile::TempDir,
 }
@@ -117,13 +117,13 @@ fn delete_leaves_mounts_of_the_same_file_system_and_removes_all_around_them() {
             let left = place.delete(step);
             place.canary_lives();
             assert_eq!(left.count(), 4);
-            let said = left.into_result().unwrap_err().to_string();
+            let printed = left.into_result().unwrap_err().to_string();
             for part in [
                 "4 entries could not be removed: ",
                 "a/bound: it is a mount point",
                 "single: it is a mount point or in use",
             ] {
-                assert!(said.contains(part), "{said}");
+                assert!(printed.contains(part), "{printed}");
             }
             for gone in ["tree/a/1", "tree/z"] {
                 assert!(!place.at(gone).exists(), "{gone}");
@@ -145,8 +145,8 @@ fn delete_does_not_enter_a_tree_that_is_a_mount_point_itself() {
         for step in BOTH {
             let place = Place::new();
             bind(&place.at("canary"), &place.at("tree"));
-            let said = place.delete(step).into_result().unwrap_err().to_string();
-            assert_eq!(said, "1 entry could not be removed: it is a mount point");
+            let printed = place.delete(step).into_result().unwrap_err().to_string();
+            assert_eq!(printed, "1 entry could not be removed: it is a mount point");
             unmount(&place.at("tree"));
             place.canary_lives();
         }
@@ -160,8 +160,8 @@ fn delete_enters_nothing_where_neither_openat2_nor_proc_can_tell() {
         place.file("tree/a/1");
         place.file("tree/2");
         mount(Some("none"), "/proc", Some("tmpfs"), MsFlags::empty(), None::<&str>).unwrap();
-        let said = place.delete(BOTH[1]).into_result().unwrap_err().to_string();
-        assert!(said.contains("it may be a mount point"), "{said}");
+        let printed = place.delete(BOTH[1]).into_result().unwrap_err().to_string();
+        assert!(printed.contains("it may be a mount point"), "{printed}");
         assert!(place.at("tree/a/1").exists() && place.at("tree/2").exists());
         place.delete(BOTH[0]).into_result().unwrap();
         assert!(!place.at("tree").exists());
@@ -214,9 +214,9 @@ fn delete_goes_on_after_what_cannot_be_removed() {
         }
         let left = place.delete(BOTH[0]);
         assert_eq!((left.count(), fs::read_dir(place.at("tree")).unwrap().count()), (20, 20));
-        let said = left.into_result().unwrap_err().to_string();
-        assert!(said.starts_with("20 entries could not be removed: ") && said.ends_with("; ..."), "{said}");
-        assert!(said.len() < 500, "{said}");
+        let printed = left.into_result().unwrap_err().to_string();
+        assert!(printed.starts_with("20 entries could not be removed: ") && printed.ends_with("; ..."), "{printed}");
+        assert!(printed.len() < 500, "{printed}");
         place.canary_lives();
     });
 }
