@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use edge_host::{Arch, Finding, Host, Result, Severity};
 
 use crate::conflist::{self, File};
-use crate::crio::{self, Places};
+use crate::crio::{self, Places, UNIT};
 use crate::leases::{self, Leases};
 use crate::needs::{self, FlannelBridge, Lack};
 use crate::networks::{self, Networks};
@@ -171,7 +171,7 @@ pub fn facts(host: &Host, places: Places, with_releases: bool) -> Result<Facts> 
 
 /// The problems, and the configuration that a runtime uses, if any.
 pub fn diagnose(facts: &Facts) -> Verdict<'_> {
-    let mut problems = unread(facts);
+    let mut problems: Vec<Problem> = unread(facts).into_iter().collect();
     let all: Vec<Vec<Problem>> = facts.files.iter().map(|file| network::diagnose_file(facts, file)).collect();
     let blocks = |problem: &Problem| problem.finding.severity == Severity::Error && problem.effect == Effect::NotReady;
     let is_candidate = |file: &File| match (&facts.places.default_network, &file.content) {
@@ -220,13 +220,11 @@ fn other(finding: Finding) -> Problem {
     Problem { finding, effect: Effect::Other }
 }
 
-/// Files of CRI-O's unit that may set other directories.
-fn unread(facts: &Facts) -> Vec<Problem> {
-    let finding = |path: &PathBuf| {
-        let text = "cannot be read: cannot determine whether it sets other directories of networks and plugins";
-        other(Finding::warning(path, text).hint("run it as root (sudo)"))
-    };
-    facts.places.unread.iter().map(finding).collect()
+/// A unit of CRI-O that may set other directories.
+fn unread(facts: &Facts) -> Option<Problem> {
+    let problem = facts.places.problem.as_ref()?;
+    let text = format!("{problem}: cannot determine whether it sets other directories of networks and plugins");
+    Some(other(Finding::warning(UNIT, text).hint("run it as root (sudo)")))
 }
 
 /// Why a network is not used.
@@ -285,7 +283,7 @@ fn missing(facts: &Facts) -> Option<Problem> {
             let (name, dir) = (&default.value, facts.places.conf_dir.display());
             let text = format!("network {name:?} does not exist: {dir} contains {}", names.join(", "));
             Finding::error(&default.file, text)
-                .on_line(default.line)
+                .on_line(Some(default.line))
                 .at("crio.network.cni_default_network")
                 .hint("name an existing network, or remove the line to use the first one")
         }

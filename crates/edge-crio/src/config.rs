@@ -5,7 +5,6 @@ mod effective;
 mod image;
 mod load;
 mod merged;
-mod options;
 mod proxy;
 #[cfg(test)]
 mod random;
@@ -13,11 +12,11 @@ mod registries;
 mod storage;
 
 pub use dropin::{Driver, Keys, drop_in};
-pub use effective::{Effective, InvalidSetting, Setting, effective, is_stray};
+pub use edge_conflist::crio::{DIR, MAIN, Options, Setting};
+pub use effective::{Effective, InvalidSetting, effective, is_stray};
 pub use image::reference_problem;
 pub use load::{Current, read, unloadable};
 pub use merged::{Merged, RuntimeEntry};
-pub use options::Options;
 pub use proxy::proxy_drop_in;
 pub use registries::{Mirror, mirrors};
 pub use storage::{
@@ -27,12 +26,9 @@ pub use storage::{
 
 use std::path::PathBuf;
 
+pub(crate) use edge_conflist::crio::line_at;
 use edge_host::{Error, Exit};
 
-/// CRI-O's main file, which packages no longer ship.
-pub const MAIN: &str = "/etc/crio/crio.conf";
-/// Every file below it is loaded, in the order of the names.
-pub const DIR: &str = "/etc/crio/crio.conf.d";
 /// The drop-in of edge-crio.
 pub const OWN: &str = "/etc/crio/crio.conf.d/20-edgeutils.conf";
 /// The registry mirrors of edge-crio.
@@ -59,11 +55,6 @@ const REPAIR: &str = "CRI-O does not start with this file either: repair it, or 
 /// The line of a syntax error, from 1. The parser's own text is for programmers.
 pub(crate) fn line_of(text: &str, error: &toml_edit::TomlError) -> usize {
     line_at(text, error.span().map_or(0, |span| span.start))
-}
-
-/// The line of a byte, from 1.
-pub(crate) fn line_at(text: &str, byte: usize) -> usize {
-    text.as_bytes()[..byte.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
 }
 
 /// The error of a file that is not valid TOML.

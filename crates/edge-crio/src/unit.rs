@@ -7,7 +7,7 @@ use edge_host::{Error, Inverse, Node, Plan, Result, Root, State};
 use edge_systemd::{Link, Scope, Settings, Units, requested_links, systemctl};
 
 /// The unit.
-pub const UNIT: &str = "crio.service";
+pub use edge_conflist::crio::UNIT;
 
 /// The unit of the package and of bundles, and what its \[Install\] section requests, for a dry run that does not have
 /// its file.

@@ -110,7 +110,7 @@ fn diagnose_uses_the_first_valid_file() {
 fn diagnose_keeps_to_the_default_network() {
     let other = list("1.0.0").replace("\"n\"", "\"m\"");
     let mut facts = facts(&[("1.conflist", &list("1.0.0")), ("2.conflist", &other), ("3.conflist", "{")], bridge());
-    let default = |name: &str| Some(crate::crio::Setting { value: name.into(), file: "/x".into(), line: None });
+    let default = |name: &str| Some(crate::crio::Setting { value: name.into(), file: "/x".into(), line: 1 });
     facts.places.default_network = default("m");
     let (findings, used) = found(&facts);
     assert_eq!(used.as_deref(), Some("/c/2.conflist"));

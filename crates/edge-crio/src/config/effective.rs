@@ -4,18 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::Document;
 
-use super::{ConfFile, Options, line_at, line_of};
-
-/// A value and the place that sets it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting<T = String> {
-    /// The value.
-    pub value: T,
-    /// The file that sets it.
-    pub file: PathBuf,
-    /// The line in it, from 1.
-    pub line: usize,
-}
+use super::{ConfFile, Options, Setting, line_at, line_of};
 
 /// The settings that edge-crio uses; `None` where no file sets them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -89,19 +78,6 @@ impl Effective {
         self
     }
 
-    /// The directory of network configurations; a relative path is below the directory that systemd starts CRI-O in.
-    pub fn network_dir(&self) -> PathBuf {
-        let set = self.network_dir.as_ref().map(|setting| setting.value.as_str()).filter(|path| !path.is_empty());
-        Path::new(STARTED_IN).join(set.unwrap_or(NETWORK_DIR))
-    }
-
-    /// The directories of CNI plugins.
-    pub fn plugin_dirs(&self) -> Vec<PathBuf> {
-        let set = self.plugin_dirs.iter().flat_map(|setting| &setting.value).filter(|path| !path.is_empty());
-        let dirs: Vec<PathBuf> = set.map(|path| Path::new(STARTED_IN).join(path)).collect();
-        if dirs.is_empty() { vec![PathBuf::from(PLUGIN_DIR)] } else { dirs }
-    }
-
     /// The file and the problem of a conmon_cgroup that CRI-O does not start with.
     pub fn invalid_conmon_cgroup(&self) -> Option<(PathBuf, String)> {
         let conmon = self.conmon_cgroup.as_ref()?;
@@ -118,8 +94,6 @@ impl Effective {
 }
 
 const SOCKET: &str = "/var/run/crio/crio.sock";
-const NETWORK_DIR: &str = "/etc/cni/net.d/";
-const PLUGIN_DIR: &str = "/opt/cni/bin/";
 const STARTED_IN: &str = "/";
 
 fn socket_of(listen: Option<&Setting>) -> Option<String> {
@@ -235,7 +209,7 @@ mod tests {
         ];
         let all = effective(&files);
         assert_eq!(all.driver(), "cgroupfs");
-        assert_eq!(all.plugin_dirs(), [Path::new("/a"), Path::new("/b")]);
+        assert_eq!(all.plugin_dirs.as_ref().unwrap().value, ["/a", "/b"]);
         assert_eq!(all.socket(), "/var/run/crio/crio.sock");
         assert_eq!(all.unparsable.len(), 1);
         let (path, text) = all.invalid_conmon_cgroup().unwrap();
@@ -265,18 +239,17 @@ mod tests {
                 "crio.network.plugin_dirs has an empty entry"
             ]
         );
-        assert_eq!(all.network_dir(), Path::new("/etc/cni/net.d/"));
-        assert_eq!((all.plugin_dirs(), all.socket()), (vec![PathBuf::from("/opt/cni/bin/")], SOCKET));
+        assert_eq!(all.socket(), SOCKET);
         let (invalid, all) = of(&["[crio.network]\nnetwork_dir = 5\nplugin_dirs = \"/x\"\n"]);
         assert_eq!(
             invalid,
             ["crio.network.network_dir is not a string", "crio.network.plugin_dirs is not a list of strings"]
         );
-        assert_eq!(all.network_dir(), Path::new("/etc/cni/net.d/"));
+        assert_eq!(all.network_dir, None);
         let later = "[crio.network]\nnetwork_dir = \"net.d\"\nplugin_dirs = []\n[crio.api]\nlisten = \"/s\"\n";
         let (invalid, all) = of(&[empty, later]);
         assert!(invalid.is_empty(), "{invalid:?}");
-        assert_eq!((all.network_dir(), all.plugin_dirs().len()), (PathBuf::from("/net.d"), 1));
+        assert_eq!(all.network_dir.unwrap().value, "net.d");
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! Finds the files that CRI-O loads: its main file, then every file below its directory, sorted by name. Options of its
-//! unit can name others.
+//! Reads the files that CRI-O loads, and the options of its unit.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use edge_host::{FileSnapshot, Host, Result, State};
+use edge_conflist::crio::loaded;
+use edge_host::{Host, Result, State};
 
 use super::{ConfFile, Effective, Merged, Options, effective};
 
@@ -35,18 +35,10 @@ impl Current {
     }
 }
 
-/// A path that CRI-O loads.
-struct Loaded {
-    path: PathBuf,
-    found: FileSnapshot,
-}
-
 /// Reads the files that CRI-O loads, in its order. Leaves out what it cannot load, see [`unloadable`].
 pub fn read(host: &Host, options: &Options) -> Result<Vec<ConfFile>> {
-    let files = all(host, options)?.into_iter().filter(|one| matches!(one.found.state, State::File { .. }));
-    Ok(files
-        .map(|one| ConfFile { text: String::from_utf8_lossy(&one.found.bytes).into_owned(), path: one.path })
-        .collect())
+    let files = loaded(host, options)?.into_iter().filter(|(_, found)| matches!(found.state, State::File { .. }));
+    Ok(files.map(|(path, found)| ConfFile { text: String::from_utf8_lossy(&found.bytes).into_owned(), path }).collect())
 }
 
 /// The paths that CRI-O tries to load and cannot, with the problem: it does not start then.
@@ -54,7 +46,7 @@ pub fn read(host: &Host, options: &Options) -> Result<Vec<ConfFile>> {
 /// CRI-O follows a link to a file, and fails on a link to a directory, which it reads as a file.
 pub fn unloadable(host: &Host, options: &Options) -> Result<Vec<(PathBuf, String)>> {
     let mut problems = Vec::new();
-    for Loaded { path, found } in all(host, options)? {
+    for (path, found) in loaded(host, options)? {
         let problem = match &found.state {
             State::File { .. } if std::str::from_utf8(&found.bytes).is_err() => "is not UTF-8 text".to_owned(),
             State::File { .. } => continue,
@@ -65,31 +57,4 @@ pub fn unloadable(host: &Host, options: &Options) -> Result<Vec<(PathBuf, String
         problems.push((path, problem));
     }
     Ok(problems)
-}
-
-fn all(host: &Host, options: &Options) -> Result<Vec<Loaded>> {
-    let mut loaded = Vec::new();
-    if let Some(path) = options.main_file() {
-        let found = host.root.find(&path)?;
-        if found.exists() {
-            loaded.push(Loaded { path, found });
-        }
-    }
-    if let Some(dir) = options.dropin_dir()
-        && host.root.find(&dir)?.exists()
-    {
-        walk(host, &dir, &mut loaded)?;
-    }
-    Ok(loaded)
-}
-
-fn walk(host: &Host, path: &Path, loaded: &mut Vec<Loaded>) -> Result<()> {
-    if !matches!(host.root.find_link(path)?.state, State::Directory { .. }) {
-        loaded.push(Loaded { path: path.to_path_buf(), found: host.root.find(path)? });
-        return Ok(());
-    }
-    for name in host.root.list(path)? {
-        walk(host, &path.join(name), loaded)?;
-    }
-    Ok(())
 }

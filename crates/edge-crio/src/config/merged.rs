@@ -227,7 +227,7 @@ mod tests {
         assert_eq!(merged.flag("crio.internal_wipe"), Some(false));
         let with = |value: &str| {
             let unit = format!("[Service]\nEnvironment=CONTAINER_INTERNAL_WIPE={value}\n");
-            Merged::of(&files, &Options::of_unit(&unit)).flag("crio.internal_wipe")
+            Merged::of(&files, &Options::of_unit("/u".as_ref(), &unit)).flag("crio.internal_wipe")
         };
         assert_eq!([with("1"), with("True"), with("0"), with("x")], [Some(true), Some(true), Some(false), None]);
         // The second table replaces the first one.

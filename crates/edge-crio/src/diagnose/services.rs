@@ -1,6 +1,6 @@
 //! Compares CRI-O's cgroup driver and socket with the other services that depend on them: edgecore, kubelet, Docker.
 
-use edge_kubeedge::runtime::Runtime;
+use edge_kubeedge::runtime::{Runtime, is_same_socket};
 use edge_yaml::Value;
 use serde_json::Value as Json;
 
@@ -21,8 +21,6 @@ pub struct OtherServices {
     pub sockets: Vec<String>,
 }
 
-const VAR: &str = "/var";
-const RUN: &str = "/run/";
 /// kubelet's default.
 const DEFAULT_DRIVER: &str = "cgroupfs";
 
@@ -118,15 +116,6 @@ pub fn services(driver: &str, socket: &str, others: &OtherServices) -> Vec<Findi
         );
     }
     findings
-}
-
-/// Whether two addresses are the same socket; /var/run is /run.
-fn is_same_socket(a: &str, b: &str) -> bool {
-    fn bare(text: &str) -> &str {
-        let text = text.strip_prefix("unix://").unwrap_or(text);
-        text.strip_prefix(VAR).filter(|rest| rest.starts_with(RUN)).unwrap_or(text)
-    }
-    bare(a) == bare(b)
 }
 
 #[cfg(test)]

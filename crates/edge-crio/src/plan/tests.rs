@@ -73,7 +73,8 @@ fn configure_notes_a_later_file_that_takes_precedence() {
 
 #[test]
 fn configure_notes_a_unit_that_overrides_settings() {
-    let with = |unit: &str| Facts { config: Current::of(Vec::new(), Options::of_unit(unit)), ..facts() };
+    let with =
+        |unit: &str| Facts { config: Current::of(Vec::new(), Options::of_unit(Path::new("/u"), unit)), ..facts() };
     let notes = |facts: &Facts, request: &Request| {
         let lines = shown(facts, request).0.into_iter().filter(|line| line.starts_with("note: "));
         lines.collect::<Vec<_>>()

@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use edge_host::{Result, Root};
 use edge_systemd::{Scope, Units, Variable, Word};
 
-use super::{DIR, MAIN, Setting};
-use crate::unit::UNIT;
+use super::{DIR, MAIN, Setting, UNIT};
 
 /// How an option is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,10 +80,10 @@ impl Options {
         Ok(options)
     }
 
-    #[cfg(test)]
-    pub(crate) fn of_unit(unit: &str) -> Options {
+    /// The settings of one unit file, by its text.
+    pub fn of_unit(path: &Path, text: &str) -> Options {
         let mut settings = edge_systemd::Settings::new(UNIT);
-        settings.add(Path::new("/u"), unit.as_bytes());
+        settings.add(path, text.as_bytes());
         let environment = settings.environment();
         Options::of(&environment, &settings.exec_start_words(&environment))
     }
@@ -192,7 +191,7 @@ mod tests {
     fn options_take_precedence_over_variables() {
         let unit = "[Service]\nEnvironment=CONTAINER_LISTEN=/e O='--listen=/o -c /x'\nEnvironment=CONTAINER_CONMON=/c\n\
                     ExecStart=/usr/bin/crio --log-level debug $O --hooks-dir /a,/b -hooks-dir=/c --internal-wipe=false\n";
-        let of = Options::of_unit(unit);
+        let of = Options::of_unit(Path::new("/u"), unit);
         let shown: Vec<String> =
             of.all.iter().map(|(key, one)| format!("{key}={}:{}", one.value.join(","), one.line)).collect();
         assert_eq!(
@@ -211,11 +210,13 @@ mod tests {
     #[test]
     fn options_without_a_value_are_ignored() {
         let of = Options::of_unit(
+            Path::new("/u"),
             "[Service]\nEnvironment=CONTAINER_LISTEN= PATH=/opt/bin:x\nExecStart=/usr/bin/crio --listen\n",
         );
         assert!(of.all.is_empty(), "{of:?}");
         assert_eq!(of.program_dirs().collect::<Vec<_>>(), [Path::new("/opt/bin")]);
-        let of = Options::of_unit("[Service]\nExecStart=/usr/bin/crio --config= --internal-wipe -d d\n");
+        let of =
+            Options::of_unit(Path::new("/u"), "[Service]\nExecStart=/usr/bin/crio --config= --internal-wipe -d d\n");
         assert_eq!((of.main_file(), of.dropin_dir()), (None, Some("/d".into())));
         assert_eq!(of.text("crio.internal_wipe").unwrap().value, "true");
     }
