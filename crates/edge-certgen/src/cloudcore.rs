@@ -12,6 +12,8 @@ use crate::names::{self, Name};
 
 /// The settings that list what clients connect to.
 const LISTS: [&str; 2] = [ADDRESSES, "modules.cloudHub.dnsNames"];
+/// How many invalid entries are reported with their line.
+const MAX_LINES: usize = 20;
 const ADDRESSES: &str = "modules.cloudHub.advertiseAddress";
 
 /// What the file contains.
@@ -60,27 +62,30 @@ fn parse(text: &str) -> std::result::Result<Cloudcore, String> {
         let steps: Vec<String> = list.split('.').map(str::to_owned).collect();
         let line =
             |steps: &[String]| spelled(&value, steps).and_then(|path| document.position(&path)).map(|at| at.line);
-        let mut invalid = |line, entry: &Value, why| {
+        let mut invalid = |index: Option<usize>, entry: &Value, why| {
             let entry = plain(entry).unwrap_or_else(|| "a value that is not text".to_owned());
+            let index = index.map(|index| format!("[{index}]"));
+            let steps = [steps.as_slice(), index.as_slice()].concat();
+            // Each search reads the file again.
+            let line = if found.invalid.len() < MAX_LINES { line(&steps) } else { None };
             found.invalid.push(Invalid { setting: list, line, entry, why });
         };
         let entries = match written(&value, list) {
             None => continue,
             Some(Value::Sequence(entries)) => entries,
             Some(other) => {
-                invalid(line(&steps), other, "it is not a list, and cloudcore does not start");
+                invalid(None, other, "it is not a list, and cloudcore does not start");
                 continue;
             }
         };
         for (index, entry) in entries.iter().enumerate() {
-            let at = line(&[steps.as_slice(), &[format!("[{index}]")]].concat());
             // An empty name is cloudcore's default, and means none.
             let text = match entry {
                 Value::String(text) if text.is_empty() => continue,
                 Value::String(text) => text,
                 Value::Null => continue,
                 other => {
-                    invalid(at, other, "it is not text, and cloudcore does not start");
+                    invalid(Some(index), other, "it is not text, and cloudcore does not start");
                     continue;
                 }
             };
@@ -88,13 +93,13 @@ fn parse(text: &str) -> std::result::Result<Cloudcore, String> {
                 // cloudcore adds a nil address to its certificate, which fails (v1.8 to v1.23, `InitConfigure`).
                 Ok(Name::Dns(_)) if list == ADDRESSES => {
                     invalid(
-                        at,
+                        Some(index),
                         entry,
                         "it is not an IP address, and cloudcore does not start; a name belongs to dnsNames",
                     );
                 }
                 Ok(name) => found.names.push(name),
-                Err(_) => invalid(at, entry, "it is not a valid address or name"),
+                Err(_) => invalid(Some(index), entry, "it is not a valid address or name"),
             }
         }
         if found.line.is_none() && !found.names.is_empty() {

@@ -104,7 +104,9 @@ fn check(data: &[u8]) {
         assert_eq!(drop_in(&edited, &keys).expect("it was accepted before"), (edited.clone(), Vec::new()));
         // Nothing else has changed.
         let others = |all: &Effective| {
-            (all.listen.clone(), all.network_dir.clone(), all.default_network.clone(), all.plugin_dirs.clone())
+            let texts = [&all.listen, &all.network_dir, &all.default_network];
+            let texts = texts.map(|setting| setting.as_ref().map(|setting| setting.value.clone()));
+            (texts, all.plugin_dirs.as_ref().map(|setting| setting.value.clone()))
         };
         assert_eq!(others(&after), others(&before), "{edited}");
         assert!(after.unparsable.is_empty() && before.unparsable.is_empty());

@@ -193,7 +193,10 @@ fn conf_refuses_invalid_subnets() {
             "10.85.0.0",
             "invalid value '10.85.0.0' for '--subnet <CIDR>': it is not a valid CIDR: the prefix length is missing",
         ),
-        ("10.85.0.0/99", "\"10.85.0.0/99\" is not a valid CIDR: the prefix length must be 0 to 32"),
+        (
+            "10.85.0.0/99",
+            "'10.85.0.0/99' for '--subnet <CIDR>': it is not a valid CIDR: the prefix length must be 0 to 32",
+        ),
     ] {
         let ran = run(&tree, &["conf", "bridge", "--subnet", subnet]).expect(2);
         assert!(ran.stderr.contains(want), "{subnet}: {ran:?}");

@@ -274,7 +274,7 @@ fn files_in_run_apply_on_a_live_host() {
     assert!(findings.contains("/run/systemd/system/crio.service.d/x.conf:2: "), "{findings}");
     assert!(findings.contains("crio.service: error: ") && !findings.contains("masked"), "{findings}");
     machine.sh("systemctl mask --runtime crio.service").expect(0);
-    assert!(check().contains("crio.service: error: is masked"), "{}", check());
+    assert!(check().contains("crio.service: error: the unit is masked"), "{}", check());
     machine.sh("systemctl unmask --runtime crio.service").expect(0);
     assert!(!check().contains("masked"), "{}", check());
     // A later drop-in and an environment file take precedence over the drop-in of edge-conf.

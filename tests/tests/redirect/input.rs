@@ -40,7 +40,7 @@ fn wrong_calls_report_cause_and_hint() {
         (
             "add --cloudcore 192.0.2.1 --kubeedge-version new",
             2,
-            "\"new\" is not a KubeEdge version such as 1.8 or v1.23.1",
+            "it is not a KubeEdge version such as 1.8 or v1.23.1",
             "",
         ),
         ("add --cloudcore 192.0.2.1 --kubeedge-version 1.2", 2, "kubectl logs is supported since KubeEdge 1.3", ""),

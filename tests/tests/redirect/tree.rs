@@ -119,7 +119,7 @@ fn remove_removes_links_and_keeps_their_targets() {
         std::fs::remove_file(tree.at(path)).unwrap();
         std::os::unix::fs::symlink(Path::new("/").join(elsewhere), tree.at(path)).unwrap();
     }
-    redirect(&tree, &["add", "10352=192.0.2.2:10003"]).expect(2);
+    redirect(&tree, &["add", "10352=192.0.2.2:10003"]).expect(4);
     redirect(&tree, &["add", "10352=192.0.2.2:10003", "--persist"]).expect(0);
     assert!(tree.read("srv/redirect.toml").contains("10352") && tree.at(FILE).is_symlink());
     let whole = tree.snapshot();

@@ -332,10 +332,10 @@ fn undo_changes_nothing_while_another_package_needs_one(host: &AptHost) {
 
 #[test]
 fn image_is_refused() {
-    let dir = tempfile::tempdir().unwrap();
+    let tree = Tree::new();
     let ran = tool::Tool::program(Path::new(env!("CARGO_BIN_EXE_edge-apt-fixture")))
         .args(["install", "edge-thing", "--root"])
-        .arg(dir.path())
+        .arg(tree.path())
         .run()
         .expect(4);
     assert!(

@@ -308,6 +308,10 @@ fn unfinished_run_is_undone_after_twenty_other_runs() {
     let before = look(start().path());
     let older = |tree: &Tree| apply_argv(tree, "older");
     sweep("apply, twenty other runs", Points::About(12), start, older, |tree, _| {
+        // A run that is done is pruned like any other.
+        if journal_of(tree, 1).contains("\"record\":\"end\"") {
+            return;
+        }
         twenty_others(tree, conf_run);
         fixture(tree, &["undo"]).expect(0);
         std::fs::remove_dir_all(tree.at("etc/kubeedge")).unwrap();
