@@ -7,6 +7,7 @@ use std::path::Path;
 use edgeutils_tests::apt::AptHost;
 use edgeutils_tests::on_each_debian;
 use edgeutils_tests::tool;
+use edgeutils_tests::tree::Tree;
 
 /// Three versions of one package in two streams, in a repository signed with the key `good`.
 const REPOSITORY: &str = "
