@@ -111,8 +111,8 @@ fn user_without_rights_gets_an_error_with_a_hint() {
     };
     let ran = nobody(true, &["install", "--from-build", &build]).expect(1);
     assert!(ran.stderr.contains("Permission denied (os error 13)\nhint: run it as root (sudo)"), "{}", ran.stderr);
-    for (args, code) in [(&["install", "--from-build", "/nowhere"][..], 1), (&["remove"], 1), (&["undo"], 0)] {
-        let ran = nobody(false, args).expect(code);
+    for args in [&["install", "--from-build", "/nowhere"][..], &["remove"], &["undo"]] {
+        let ran = nobody(false, args).expect(1);
         assert!(ran.stderr.contains("hint: "), "{}", ran.stderr);
     }
     // Reading needs no rights.

@@ -52,7 +52,7 @@ impl Roles {
 pub(crate) fn run(host: &mut Host, options: &Options, what: CheckTarget, given: &Names) -> Result<Outcome> {
     let dirs = request::dirs(host, options)?;
     let mut findings = Vec::new();
-    let roles = roles(host, &dirs)?;
+    let roles = roles(host, &dirs, given)?;
     let (expected, cloud) = expected_names(host, &dirs, given, &mut findings)?;
     let context = Context {
         options,
@@ -81,11 +81,14 @@ pub(crate) fn run(host: &mut Host, options: &Options, what: CheckTarget, given: 
     Ok(host.report.findings(&findings))
 }
 
-fn roles(host: &Host, dirs: &Dirs) -> Result<Roles> {
+fn roles(host: &Host, dirs: &Dirs, given: &Names) -> Result<Roles> {
     let has = |path: &Path| host.root.find(path).map(|found| found.exists());
     // cloudcore in a pod has its configuration elsewhere, and the stream server's pair is only made for cloudcore.
     let has_stream = has(&dirs.certificate(&Kind::Stream))? || has(&dirs.key(&Kind::Stream))?;
-    Ok(Roles { cloud: has_stream || has(Path::new(CLOUDCORE_YAML))?, edge: has(Path::new(EDGECORE_YAML))? })
+    // Addresses are those of a server.
+    let has_names = !given.ip.is_empty() || !given.dns.is_empty();
+    let cloud = has_stream || has_names || has(Path::new(CLOUDCORE_YAML))?;
+    Ok(Roles { cloud, edge: !has_names && has(Path::new(EDGECORE_YAML))? })
 }
 
 fn nothing(context: &Context<'_>) -> Finding {
