@@ -152,7 +152,7 @@ pub(crate) fn names(given: &Names) -> Result<Vec<Name>> {
         ("--ip", &given.ip, names::address as fn(&str, &str) -> Result<Name>),
         ("--node-ip", &given.node_ip, names::address),
         ("--dns", &given.dns, names::host),
-        ("--node-name", &given.node_name, names::host),
+        ("--node-name", &given.node_name, names::node),
     ];
     for (option, values, read) in from {
         for value in values.iter().flat_map(|value| value.split(',')) {
