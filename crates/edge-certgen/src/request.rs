@@ -179,6 +179,13 @@ pub(crate) fn names_or_variables(given: &Names) -> Result<Vec<Name>> {
     Ok(all)
 }
 
+/// Whether the names that are given are all that a certificate must have: those of edge nodes alone are added to
+/// those that it has.
+pub(crate) fn are_complete(given: &Names) -> Result<bool> {
+    let others = Names { node_ip: Vec::new(), node_name: Vec::new(), ..given.clone() };
+    Ok(!names_or_variables(&others)?.is_empty())
+}
+
 /// Adds the address of the host itself.
 pub(crate) fn with_loopback(all: Vec<Name>) -> Result<Vec<Name>> {
     Ok(names::collect(std::iter::once(names::address("--ip", LOOPBACK)?).chain(all)))
