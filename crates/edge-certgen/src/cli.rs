@@ -100,8 +100,8 @@ pub struct Options {
 pub enum Verb {
     /// Make the key pair of cloudcore's stream server, signed by the CA of the cluster
     ///
-    /// Writes streamCA.crt (a copy of that CA), stream.key and stream.crt. Without addresses: those of the
-    /// existing certificate, or those that cloudcore.yaml advertises.
+    /// Writes streamCA.crt (a copy of that CA), stream.key and stream.crt. Without --ip and --dns: those of the
+    /// existing certificate and those that cloudcore.yaml advertises, and the edge nodes that are given.
     #[command(
         after_help = "Examples:\n  edge-certgen stream --ip 192.0.2.1 --dns cloud.example.com\n  edge-certgen stream"
     )]
@@ -115,7 +115,8 @@ pub enum Verb {
 
     /// Make the key pair of cloudcore's hub and tunnel, signed by rootCA, which is made if missing
     ///
-    /// Without addresses: those of the existing certificate, or those that cloudcore.yaml advertises.
+    /// Without --ip and --dns: those of the existing certificate and those that cloudcore.yaml advertises, and the
+    /// edge nodes that are given.
     #[command(after_help = "Example:\n  edge-certgen server --ip 192.0.2.1")]
     Server(Names),
 

@@ -15,6 +15,6 @@ pub(crate) fn names(host: &Host) -> Vec<Name> {
     let value = std::str::from_utf8(&bytes).ok().and_then(|text| edge_yaml::read(text).ok()).unwrap_or(Value::Null);
     let text = |path| written(&value, path).and_then(Value::as_str);
     let address = text("modules.edged.nodeIP").and_then(|text| names::address("", text).ok());
-    let name = text("modules.edged.hostnameOverride").and_then(|text| names::host("", text).ok());
+    let name = text("modules.edged.hostnameOverride").and_then(|text| names::node("", text).ok());
     address.into_iter().chain(name).collect()
 }

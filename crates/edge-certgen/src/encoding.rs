@@ -1,5 +1,7 @@
 //! Reads and writes PEM blocks.
 
+mod decode;
+
 use pem::{EncodeConfig, LineEnding, Pem};
 
 /// One block of a PEM file.
@@ -31,7 +33,7 @@ pub(crate) fn blocks(bytes: &[u8]) -> Result<Vec<Block>, String> {
     if bytes.is_empty() {
         return Err("it is empty".to_owned());
     }
-    let found: Vec<Block> = spans(bytes).into_iter().filter_map(block).collect();
+    let found = decode::blocks(bytes);
     if !found.is_empty() {
         return Ok(found);
     }
@@ -59,29 +61,13 @@ pub(crate) fn skipped_text(count: usize) -> String {
     format!("programs skip {blocks} in it: damaged, incomplete or indented")
 }
 
-/// The text of each block, from its line of BEGIN to its line of END. A block without END ends where another begins.
-fn spans(bytes: &[u8]) -> Vec<&[u8]> {
-    let (mut spans, mut begin, mut at) = (Vec::new(), None, 0);
-    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        let end = at + line.len();
-        if label(line, BEGIN).is_some() {
-            begin = Some((at, label(line, BEGIN)));
-        } else if let (Some((start, begun)), Some(ended)) = (begin, label(line, END)) {
-            spans.extend(bytes.get(start..end).filter(|_| begun == Some(ended)));
-            begin = None;
-        }
-        at = end;
-    }
-    spans
-}
-
 /// The label of a line that contains nothing but this marker; spaces may follow.
 fn label<'l>(line: &'l [u8], marker: &[u8]) -> Option<&'l [u8]> {
     let label = line.trim_ascii_end().strip_prefix(marker)?.strip_suffix(DASHES)?;
     (!label.windows(DASHES.len()).any(|window| window == DASHES)).then_some(label)
 }
 
-/// Why Go does not find a block that the pem crate finds: Go, and so cloudcore and the apiserver, requires BEGIN
+/// Why Go does not find a block in what looks like PEM: Go, and so cloudcore and the apiserver, requires BEGIN
 /// and END at the beginning of a line, and nothing else on it.
 fn unseen(bytes: &[u8]) -> Option<&'static str> {
     for line in bytes.split(|byte| *byte == b'\n') {
@@ -123,13 +109,6 @@ pub(crate) fn begins_with_certificate(bytes: &[u8]) -> bool {
 /// Whether a file contains a private key, even an incomplete one.
 pub(crate) fn contains_key(bytes: &[u8]) -> bool {
     bytes.windows(PRIVATE_KEY.len()).any(|window| window == PRIVATE_KEY)
-}
-
-fn block(text: &[u8]) -> Option<Block> {
-    let pem = pem::parse(text).ok()?;
-    let has_encryption_header = pem.headers().get("Proc-Type").is_some_and(|kind| kind.contains("ENCRYPTED"));
-    let has_headers = pem.headers().iter().next().is_some();
-    Some(Block { label: pem.tag().to_owned(), has_headers, has_encryption_header, der: pem.into_contents() })
 }
 
 /// A block as text, lines of 64 ending in a line feed.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use edge_host::{Error, Result};
+use edge_kubeedge::value::is_node_name;
 
 /// An address or a name, as a certificate contains it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,18 +59,27 @@ pub fn shown(names: &[Name]) -> String {
 
 /// Names as options of the command line: `--ip 192.0.2.1 --dns '*.example.com'`.
 pub fn options(names: &[Name]) -> String {
+    as_options(names, "--ip", "--dns")
+}
+
+/// Those of edge nodes, in the same way: `--node-ip 192.0.2.7 --node-name edge-1`.
+pub fn node_options(names: &[Name]) -> String {
+    as_options(names, "--node-ip", "--node-name")
+}
+
+fn as_options(names: &[Name], ip: &str, dns: &str) -> String {
     let mut options = Vec::new();
     let ips: Vec<String> =
         names.iter().filter_map(|name| if let Name::Ip(ip) = name { Some(ip.to_string()) } else { None }).collect();
     let hosts: Vec<&str> =
         names.iter().filter_map(|name| if let Name::Dns(host) = name { Some(host.as_str()) } else { None }).collect();
     if !ips.is_empty() {
-        options.push(format!("--ip {}", ips.join(",")));
+        options.push(format!("{ip} {}", ips.join(",")));
     }
     if !hosts.is_empty() {
         let all = hosts.join(",");
         // A shell would expand the star.
-        options.push(if all.contains('*') { format!("--dns '{all}'") } else { format!("--dns {all}") });
+        options.push(if all.contains('*') { format!("{dns} '{all}'") } else { format!("{dns} {all}") });
     }
     options.join(" ")
 }
@@ -177,6 +187,17 @@ pub fn host(option: &str, text: &str) -> Result<Name> {
         return bad("its last label is a number, so it is neither a name nor an address");
     }
     Ok(Name::Dns(format!("{wildcard}{ascii}")))
+}
+
+/// The name of an edge node given with `option`: unlike a DNS name it is used as it is written.
+///
+/// Errors: exit 2 with the reason.
+pub fn node(option: &str, text: &str) -> Result<Name> {
+    let name = host(option, text)?;
+    if is_node_name(text) {
+        return Ok(name);
+    }
+    Err(wrong(option, text, "it is not a valid node name (lower-case letters, digits, - and .)"))
 }
 
 fn wrong(option: &str, text: &str, why: &str) -> Error {

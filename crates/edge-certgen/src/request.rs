@@ -152,7 +152,7 @@ pub(crate) fn names(given: &Names) -> Result<Vec<Name>> {
         ("--ip", &given.ip, names::address as fn(&str, &str) -> Result<Name>),
         ("--node-ip", &given.node_ip, names::address),
         ("--dns", &given.dns, names::host),
-        ("--node-name", &given.node_name, names::host),
+        ("--node-name", &given.node_name, names::node),
     ];
     for (option, values, read) in from {
         for value in values.iter().flat_map(|value| value.split(',')) {
@@ -177,6 +177,13 @@ pub(crate) fn names_or_variables(given: &Names) -> Result<Vec<Name>> {
         all.extend(of("CLOUDCORE_DOMAINS", names::host)?);
     }
     Ok(all)
+}
+
+/// Whether the names that are given are all that a certificate must have: those of edge nodes alone are added to
+/// those that it has.
+pub(crate) fn are_complete(given: &Names) -> Result<bool> {
+    let others = Names { node_ip: Vec::new(), node_name: Vec::new(), ..given.clone() };
+    Ok(!names_or_variables(&others)?.is_empty())
 }
 
 /// Adds the address of the host itself.

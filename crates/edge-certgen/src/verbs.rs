@@ -2,5 +2,6 @@
 
 pub(crate) mod check;
 pub(crate) mod make;
+pub(crate) mod sans;
 pub(crate) mod secret;
 pub(crate) mod show;

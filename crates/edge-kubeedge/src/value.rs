@@ -256,8 +256,8 @@ fn cri(text: &str) -> Result<(), Option<&'static str>> {
     }
 }
 
-/// Whether it is a DNS-1123 subdomain.
-fn is_node_name(name: &str) -> bool {
+/// Whether it is a DNS-1123 subdomain, as Kubernetes requires of a node's name.
+pub fn is_node_name(name: &str) -> bool {
     let letter = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let label = |label: &str| {
         let bytes = label.as_bytes();

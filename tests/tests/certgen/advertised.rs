@@ -46,9 +46,44 @@ fn stream_without_addresses_uses_those_of_cloudcore_yaml() {
         let names = x509(&tree.at(file), "-ext subjectAltName");
         assert!(names.contains("IP Address:127.0.0.1, IP Address:192.0.2.7, DNS:cloud.example.com"), "{names}");
     }
-    // A renewal keeps the SANs of the certificate.
-    config("modules:\n  cloudHub:\n    advertiseAddress: [192.0.2.8]\n");
-    let ran = certgen(&tree, &["stream", "--force"]).expect(0);
-    assert!(!ran.stderr.contains("advertises"), "{}", ran.stderr);
-    assert!(x509(&tree.at(CRT), "-ext subjectAltName").contains("192.0.2.7"));
+    // What check requires, a call without addresses adds; the SANs of the certificate stay.
+    config("modules:\n  cloudHub:\n    advertiseAddress: [192.0.2.8]\n    dnsNames: [cloud.example.com]\n");
+    for verb in ["stream", "server"] {
+        certgen(&tree, &["check", verb]).expect(3);
+        let ran = certgen(&tree, &[verb]).expect(0);
+        let note = format!("note: adding the addresses that {yaml}:3 advertises: IP:192.0.2.8\n");
+        assert!(ran.stderr.contains(&note), "{}", ran.stderr);
+        certgen(&tree, &["check", verb]).expect(0);
+        let ran = certgen(&tree, &[verb]).expect(0);
+        assert!(ran.stdout.ends_with("already up to date\n") && !ran.stderr.contains("advertises"), "{}", ran.stderr);
+    }
+    let sans = || x509(&tree.at(CRT), "-ext subjectAltName");
+    let cloud = "IP Address:127.0.0.1, IP Address:192.0.2.7, DNS:cloud.example.com, IP Address:192.0.2.8";
+    assert!(sans().contains(cloud), "{}", sans());
+    // With a rotated CA and with --force, too.
+    let other = Pki::usual("ca");
+    for name in ["ca.crt", "ca.key"] {
+        tree.write(&format!("etc/kubernetes/pki/{name}"), std::fs::read(other.at(name)).unwrap());
+    }
+    config("modules: {cloudHub: {advertiseAddress: [192.0.2.9], dnsNames: ['*.example.com']}}\n");
+    certgen(&tree, &["stream"]).expect(0);
+    config("modules: {cloudHub: {advertiseAddress: [192.0.2.10], dnsNames: [a.example.com]}}\n");
+    certgen(&tree, &["stream", "--force"]).expect(0);
+    let cloud = format!("{cloud}, IP Address:192.0.2.9, DNS:*.example.com, IP Address:192.0.2.10");
+    assert!(sans().ends_with(&format!("{cloud}\n")), "{}", sans());
+    // Edge nodes are added to them.
+    for (option, node) in [("--node-ip", "198.51.100.7"), ("--node-name", "edge-1"), ("--node-name", "edge-2")] {
+        let ran = certgen(&tree, &["stream", option, node]).expect(0);
+        assert!(!ran.stderr.contains("will lose"), "{}", ran.stderr);
+    }
+    let nodes = format!("{cloud}, IP Address:198.51.100.7, DNS:edge-1, DNS:edge-2\n");
+    assert!(sans().ends_with(&nodes), "{}", sans());
+    certgen(&tree, &["check", "stream"]).expect(0);
+    std::fs::remove_file(tree.at(CRT)).unwrap();
+    certgen(&tree, &["stream", "--node-name", "edge-1"]).expect(0);
+    assert!(sans().ends_with("192.0.2.10, DNS:a.example.com, DNS:edge-1\n"), "{}", sans());
+    // Where they cannot be read, the existing ones are kept.
+    config("modules: [\n");
+    let ran = certgen(&tree, &["stream"]).expect(0);
+    assert!(ran.stderr.contains("; what it advertises is left out\n"), "{}", ran.stderr);
 }

@@ -84,6 +84,26 @@ fn check_accepts_a_bundle_in_every_order_with_what_programs_skip() {
         assert_eq!(go_accepts(&tree, STREAM_CA), Some(false), "{text}");
         certgen(&tree, &["check"]).expect(3);
     }
+    // Also where the right one is first; in the pair itself, cloudcore would not start.
+    let joined = format!("{}{old}", new.trim_end());
+    let crt = tree.read(CRT);
+    for (file, text) in [(STREAM_CA, joined.clone()), (CRT, format!("{}{new}", crt.trim_end()))] {
+        tree.write(file, &text);
+        assert_eq!(go_accepts(&tree, STREAM_CA), Some(false), "{text}");
+        let ran = certgen(&tree, &["check"]).expect(3);
+        assert!(ran.stdout.contains("so programs written in Go find no PEM block"), "{}", ran.stdout);
+        certgen(&tree, &["stream", "--ip", "192.0.2.1"]).expect(0);
+        assert_eq!(go_accepts(&tree, STREAM_CA), Some(true), "{text}");
+        assert!(certgen(&tree, &["check"]).expect(0).stdout.ends_with(CLEAN));
+    }
+    tree.write(STREAM_CA, format!("{joined}{new}"));
+    assert_eq!(go_accepts(&tree, STREAM_CA), Some(true));
+    assert!(certgen(&tree, &["check"]).expect(0).stdout.contains("programs skip 2 PEM blocks in it"));
+    certgen(&tree, &["stream"]).expect(0);
+    assert_eq!(tree.read(STREAM_CA), new);
+    tree.write(CLUSTER_CA, &joined);
+    let ran = certgen(&tree, &["stream"]).expect(1);
+    assert!(ran.stderr.contains("ca.crt: its PEM block "), "{}", ran.stderr);
 }
 
 #[test]

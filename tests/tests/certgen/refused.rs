@@ -146,6 +146,18 @@ fn wrong_call() {
             &["stream", "--dns", "a b"],
             "cannot use --dns \"a b\": it contains a space\nhint: repeat --dns, or separate the names with commas",
         ),
+        (
+            &["edge", "--node-name", "Edge_1"],
+            "cannot use --node-name \"Edge_1\": it is not a valid node name (lower-case letters, digits, - and .)",
+        ),
+        (
+            &["stream", "--ip", "192.0.2.1", "--node-name", "edge-1,edge_2"],
+            "cannot use --node-name \"edge_2\": it is not a valid node name (lower-case letters, digits, - and .)",
+        ),
+        (
+            &["check", "--node-name", "*.example.com"],
+            "cannot use --node-name \"*.example.com\": it is not a valid node name (lower-case letters, digits, - and .)",
+        ),
         (&["stream", "--dns", "https://a"], "cannot use --dns \"https://a\": it is a URL\nhint: pass only its host"),
         (&["stream", "--ip", ","], "cannot use an empty --ip: expected an address or a name"),
         (

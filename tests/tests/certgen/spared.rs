@@ -141,7 +141,7 @@ fn pair_of_a_node_is_for_one_node() {
         let ran = certgen(&tree, args).expect(2);
         assert!(ran.stderr.contains("cannot make one key pair for several edge nodes"), "{}", ran.stderr);
     }
-    let ran = certgen(&tree, &["edge", "--node-name", " Edge-1"]).expect(0);
+    let ran = certgen(&tree, &["edge", "--node-name", " edge-1"]).expect(0);
     assert!(ran.stdout.contains("subject O=system:nodes, CN=system:node:edge-1\n"), "{}", ran.stdout);
 }
 

@@ -95,14 +95,10 @@ fn node_names(
             names::shown(&missing),
             by.by
         );
-        let all =
-            names::collect(certificate.names.iter().filter(|name| !super::is_loopback(name)).chain(&missing).cloned());
-        return findings.push(error(file, text, check.make_with(&names::options(&all))));
+        return findings.push(error(file, text, check.make_with(&names::node_options(&missing))));
     }
     let (what, option) = described(by.dials);
-    let kept = certificate.names.iter().filter(|name| !super::is_loopback(name)).cloned();
-    let kept = names::options(&names::collect(kept));
-    let hint = check.make_with(&format!("{kept} {option}"));
+    let hint = check.make_with(option);
     let candidates = candidates(&certificate.names, by.dials, cluster, known);
     if candidates == 0 {
         let text = format!(

@@ -30,7 +30,7 @@ const CA_KEY_HINT: &str = "anyone who can read the private key of the CA can sig
 
 pub(crate) fn stream(host: &mut Host, options: &Options, given: &Names) -> Result<Outcome> {
     let kind = Kind::Stream;
-    let names = request::names_or_variables(given)?;
+    let (names, are_complete) = (request::names_or_variables(given)?, request::are_complete(given)?);
     let (dirs, entry) = (request::dirs(host, options)?, kind.entry()?);
     let request = request::of_pair(options, &entry, names, None)?;
     let authority = request::authority(options, &kind)?;
@@ -38,7 +38,7 @@ pub(crate) fn stream(host: &mut Host, options: &Options, given: &Names) -> Resul
     let key = call.given_key()?;
     host.prepare_edit(request::are_all_named(options)?)?;
     let now = clock(host)?;
-    let call = call.with_names(host)?;
+    let call = call.with_names(host, are_complete)?;
     let source = facts::cluster_authority(host, &authority)?;
     let cloud = cloudcore::read(host).and_then(|(_, read)| read.ok()).map(|found| found.names).unwrap_or_default();
     let nodes_given = !given.node_ip.is_empty() || !given.node_name.is_empty();
@@ -85,13 +85,13 @@ pub(crate) fn ca(host: &mut Host, options: &Options) -> Result<Outcome> {
 }
 
 pub(crate) fn server(host: &mut Host, options: &Options, given: &Names) -> Result<Outcome> {
-    let names = request::names_or_variables(given)?;
+    let names = (request::names_or_variables(given)?, request::are_complete(given)?);
     by_hub(host, options, &Kind::Server, names, None, false)
 }
 
 pub(crate) fn edge(host: &mut Host, options: &Options, given: &Names) -> Result<Outcome> {
     let names = request::names(given)?;
-    // As in the certificate: split at commas, in lower case.
+    // As in the certificate: split at commas.
     let node_names = request::names(&Names { node_name: given.node_name.clone(), ..Names::default() })?;
     let node = match node_names.as_slice() {
         [] => None,
@@ -101,7 +101,8 @@ pub(crate) fn edge(host: &mut Host, options: &Options, given: &Names) -> Result<
                 .hint("make one for each node: edge-certgen edge --cert-dir DIR"));
         }
     };
-    by_hub(host, options, &Kind::Edge, names, node, false)
+    let are_complete = !names.is_empty();
+    by_hub(host, options, &Kind::Edge, (names, are_complete), node, false)
 }
 
 /// `genCertAndKey NAME [IP…]`.
@@ -116,7 +117,8 @@ pub(crate) fn named(host: &mut Host, options: &Options, name: &str, addresses: &
         return Err(Error::usage("cannot make stream with genCertAndKey: it is signed by the cluster's CA")
             .hint("make it: edge-certgen stream --ip IP"));
     }
-    by_hub(host, options, &kind, given, None, true)
+    let are_complete = !given.is_empty();
+    by_hub(host, options, &kind, (given, are_complete), None, true)
 }
 
 /// Makes a key pair signed by rootCA, which is made first if missing, in one run.
@@ -124,7 +126,7 @@ fn by_hub(
     host: &mut Host,
     options: &Options,
     kind: &Kind,
-    names: Vec<Name>,
+    names: (Vec<Name>, bool),
     node: Option<&str>,
     is_for_all: bool,
 ) -> Result<Outcome> {
@@ -134,13 +136,14 @@ fn by_hub(
 
 /// The same without the hint about a restart.
 ///
+/// `names`: those that are given, and whether they are all that the certificate must have.
 /// `is_for_all`: a pair as certgen.sh made it, whatever its name: people copy its `server` to edge nodes, and old
 /// manifests of cloudcore mount its `edge`, so it serves as a server and as a client.
 pub(crate) fn make_by_hub(
     host: &mut Host,
     options: &Options,
     kind: &Kind,
-    names: Vec<Name>,
+    names: (Vec<Name>, bool),
     node: Option<&str>,
     is_for_all: bool,
 ) -> Result<Outcome> {
@@ -148,13 +151,14 @@ pub(crate) fn make_by_hub(
     if is_for_all {
         entry.usages = Kind::Other(kind.stem().to_owned()).entry()?.usages;
     }
+    let (names, names_are_complete) = names;
     let request = request::of_pair(options, &entry, names, node)?;
     let authority = request::authority(options, kind)?;
     let call = Call { options, dirs, kind: kind.clone(), request };
     let key = call.given_key()?;
     host.prepare_edit(request::are_all_named(options)?)?;
     let now = clock(host)?;
-    let call = call.with_names(host)?;
+    let call = call.with_names(host, names_are_complete)?;
     let found = facts::hub_authority(host, &authority, &call.dirs)?;
     let source = match found {
         Some(source) => source,
@@ -230,31 +234,6 @@ fn hint_next_step(host: &mut Host, kind: &Kind, outcome: Outcome) -> Outcome {
     outcome
 }
 
-/// The addresses and names that cloudcore.yaml advertises.
-///
-/// Errors: exit 2 where there are none, exit 1 where the file cannot be read.
-fn advertised(host: &mut Host, stem: &str) -> Result<Vec<Name>> {
-    let missing = |why: &str| {
-        Error::usage(format!("cannot make {stem}: no address or name is given{why}")).hint(format!(
-            "pass the addresses or names that clients connect to: edge-certgen {stem} --ip IP --dns NAME"
-        ))
-    };
-    let Some((path, read)) = cloudcore::read(host) else { return Err(missing("")) };
-    let file = host.root.display(path).display().to_string();
-    let found = read.map_err(|why| facts::unreadable(&file, &why))?;
-    for invalid in &found.invalid {
-        let (entry, why) = (&invalid.entry, invalid.why);
-        host.report.warning(&format!("{file} advertises {entry:?}: {why}; it is left out"));
-    }
-    if found.names.is_empty() {
-        return Err(missing(&format!(", and {file} advertises none")));
-    }
-    let names = names::collect(found.names);
-    let line = found.line.map(|line| format!(":{line}")).unwrap_or_default();
-    host.report.note(&format!("using the addresses that {file}{line} advertises: {}", names::shown(&names)));
-    Ok(names)
-}
-
 /// What one call makes.
 struct Call<'a> {
     options: &'a Options,
@@ -300,17 +279,12 @@ impl<'a> Call<'a> {
             .transpose()
     }
 
-    /// Adds the SANs where none are given: those of the existing certificate, or else those that cloudcore.yaml
-    /// advertises. Before anything is made.
-    fn with_names(mut self, host: &mut Host) -> Result<Call<'a>> {
-        let is_cloudcore = matches!(self.kind, Kind::Stream | Kind::Server);
-        if self.request.names.is_empty() {
+    /// Adds the SANs to those that are given. Before anything is made.
+    fn with_names(mut self, host: &mut Host, are_complete: bool) -> Result<Call<'a>> {
+        if !are_complete {
             let pair = facts::pair(host, &self.dirs, &self.kind)?;
-            self.request.names =
-                pair.certificate.valid().map(|certificate| certificate.names.clone()).unwrap_or_default();
-        }
-        if self.request.names.is_empty() && is_cloudcore {
-            self.request.names = advertised(host, self.kind.stem())?;
+            let kept = pair.certificate.valid().map(|certificate| certificate.names.clone()).unwrap_or_default();
+            self.request.names = super::sans::complete(host, &self.kind, kept, self.request.names)?;
         }
         if self.kind != Kind::Edge {
             self.request.names = request::with_loopback(self.request.names)?;

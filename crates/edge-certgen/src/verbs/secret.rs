@@ -61,7 +61,7 @@ pub(crate) fn build(host: &mut Host, common: &Common, options: &Options) -> Resu
             .hint("make it, then print it: edge-certgen genCertAndKey edge; then: edge-certgen secret cloudcore"));
     }
     host.report.result_to_stderr();
-    let outcome = super::make::make_by_hub(host, options, &Kind::Edge, Vec::new(), None, true)?;
+    let outcome = super::make::make_by_hub(host, options, &Kind::Edge, (Vec::new(), false), None, true)?;
     debug_assert_eq!(host.mode, Mode::Apply);
     let text = document(host, options, Shape::Cloudcore, "kubeedge")?;
     host.report.document(text.as_bytes())?;
