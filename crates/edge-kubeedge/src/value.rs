@@ -2,6 +2,7 @@
 //!
 //! Each accepts exactly what KubeEdge, or the library that it hands the value to, accepts.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::address::{Address, host_error, is_name, not_meant, port_of};
@@ -28,6 +29,8 @@ pub enum ValueKind {
     Https(u16),
     /// `broker`: SCHEME://HOST:PORT of an MQTT broker.
     Broker,
+    /// `broker-dial`: the same for the MQTT client, where the scheme and a local host may be missing.
+    BrokerDial,
     /// `port`: a port from 1 to 65535.
     Port,
     /// `cri`: a CRI socket, unix:///PATH; a path alone is deprecated.
@@ -74,6 +77,7 @@ impl ValueKind {
             "listen" => Self::Listen,
             "host" => Self::Host,
             "broker" => Self::Broker,
+            "broker-dial" => Self::BrokerDial,
             "port" => Self::Port,
             "cri" => Self::Cri,
             "unix" => Self::Unix,
@@ -143,6 +147,7 @@ impl ValueKind {
                 Wrong::Service(why) => bad(format!("{shown} {why}")),
             }),
             Self::Broker => broker(text).or_else(|why| invalid("broker URL", Some(&why))),
+            Self::BrokerDial => broker(&with_scheme(text)).or_else(|why| invalid("broker URL", Some(&why))),
             Self::Port => match port_of(text.strip_suffix(".0").unwrap_or(text)) {
                 Some(_) => Ok(()),
                 None => bad(format!("{shown} is not a port from 1 to 65535")),
@@ -234,6 +239,15 @@ fn broker(text: &str) -> Result<(), String> {
         Ok(())
     } else {
         Address::parse(host).map(|_| ()).map_err(|why| why.to_string())
+    }
+}
+
+/// A broker as the MQTT client completes it (paho.mqtt.golang v1.2 to v1.4 `options.go`, `AddBroker`).
+fn with_scheme(text: &str) -> Cow<'_, str> {
+    match text {
+        _ if text.contains("://") => Cow::Borrowed(text),
+        _ if text.starts_with(':') => Cow::Owned(format!("tcp://127.0.0.1{text}")),
+        _ => Cow::Owned(format!("tcp://{text}")),
     }
 }
 

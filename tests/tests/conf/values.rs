@@ -65,7 +65,7 @@ fn check_finds_values_that_the_version_refuses() {
         ),
         (EDGECORE, "1.20", "modules.edged.tailoredKubeletConfig.imageGCHighThresholdPercent", "101", "from 0 to 100"),
         (EDGECORE, "1.20", "modules.edged.tailoredKubeletConfig.topologyManagerPolicy", "best", "must be none or"),
-        (EDGECORE, "1.8", "modules.eventBus.mqttServerExternal", "127.0.0.1:1883", "is not a valid broker URL"),
+        (EDGECORE, "1.8", "modules.eventBus.mqttServerInternal", "127.0.0.1:1883", "is not a valid broker URL"),
         (CLOUDCORE, "1.8", "modules.cloudHub.advertiseAddress", "[192.0.2.1, cloud.example]", "cloudcore crashes"),
         (CLOUDCORE, "1.8", "modules.cloudHub.advertiseAddress", "[]", "is empty"),
         (CLOUDCORE, "1.8", "modules.cloudHub.websocket.address", "eth0", "is not a valid IP address"),
@@ -94,6 +94,8 @@ fn check_accepts_values_that_the_version_accepts() {
         (EDGECORE, "1.8", "modules.edgeHub.heartbeat", "0x0F"),
         (EDGECORE, "1.8", "modules.edgeHub.heartbeat", "1_5"),
         (EDGECORE, "1.8", "modules.edgeHub.enable", "yes"),
+        (EDGECORE, "1.8", "modules.eventBus.mqttServerExternal", "127.0.0.1:1883"),
+        (EDGECORE, "1.8", "modules.eventBus.mqttServerExternal", "':1883'"),
         (CLOUDCORE, "1.8", "modules.cloudHub.advertiseAddress", "[192.0.2.1, '2001:db8::1']"),
         (CLOUDCORE, "1.12", "modules.cloudHub.websocket.address", "0.0.0.0"),
     ] {
