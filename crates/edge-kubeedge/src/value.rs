@@ -5,8 +5,13 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::address::{Address, host_error, is_name, not_meant, port_of};
+use crate::address::{
+    Address, PLACEHOLDER, host_error, host_of, is_name, is_placeholder, is_unspecified, not_meant, port_of,
+};
 use crate::stream::service_at;
+
+/// Why nothing can be connected to there.
+const UNSPECIFIED: &str = "programs listen on this address, but cannot connect to it";
 
 /// A kind of value, as a `rule` line of the key table names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,8 +138,9 @@ impl ValueKind {
                 Err(why) => invalid("IP:PORT", Some(&why.to_string())),
             },
             Self::Dial(usual) => match Address::parse(text) {
+                Ok(address) if address.is_unspecified() => invalid("HOST:PORT", Some(UNSPECIFIED)),
                 Ok(address) => wrong_service(address.port, usual).map_or(Ok(()), |why| bad(format!("{shown} {why}"))),
-                Err(why) => invalid("HOST:PORT", Some(&why.to_string())),
+                Err(why) => invalid("HOST:PORT", Some(&why.to_string().replace("]:PORT", &format!("]:{usual}")))),
             },
             Self::Listen if text.strip_prefix(':').is_some_and(|port| port_of(port).is_some()) => Ok(()),
             Self::Listen => match Address::parse(text) {
@@ -167,6 +173,7 @@ impl ValueKind {
                 let why = not_meant(text).map(|why| format!(": {why}")).unwrap_or_default();
                 bad(format!("{shown} is not a valid node name (lower-case letters, digits, - and .){why}"))
             }
+            Self::DnsName if is_placeholder(text) => invalid("DNS name", Some(PLACEHOLDER)),
             Self::DnsName if is_name(text.strip_prefix("*.").unwrap_or(text)) => Ok(()),
             Self::DnsName => invalid("DNS name", is_ip.then_some("it is an IP address")),
             Self::Path if text.starts_with('/') => Ok(()),
@@ -215,7 +222,13 @@ fn https(text: &str, usual: u16) -> Result<(), Wrong> {
     if host.contains(['/', '?', '#']) {
         return form("it must not contain a path");
     }
+    if host.contains('@') {
+        return form("it must not contain user information");
+    }
     let is_alone = host.ends_with(']') || !host.contains(':');
+    if is_unspecified(host_of(host).filter(|_| !is_alone).unwrap_or(host)) {
+        return form(UNSPECIFIED);
+    }
     if is_alone {
         return host_error(host).map_or(Ok(()), |why| Err(Wrong::Form(why)));
     }

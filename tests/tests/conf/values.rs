@@ -21,7 +21,7 @@ fn file(kind: &str, setting: &str, value: &str) -> String {
         let indent = "  ".repeat(depth);
         let last = depth + 1 == steps.len();
         let switch = steps[..depth].join(".");
-        if switch == "modules.edgeStream" {
+        if ["modules.edgeStream", "modules.edgeHub.quic"].contains(&switch.as_str()) {
             text += &format!("{indent}enable: true\n");
         }
         text += &if last { format!("{indent}{step}: {value}\n") } else { format!("{indent}{step}:\n") };
@@ -45,6 +45,12 @@ fn check_finds_values_that_the_version_refuses() {
         (EDGECORE, "1.23", "modules.edgeHub.websocket.server", "192.0.2.1:10002", "cloudcore's HTTPS port"),
         (EDGECORE, "1.4", "modules.edgeHub.websocket.server", "'“192.0.2.1:10000”'", "typographic quotes"),
         (EDGECORE, "", "modules.edgeHub.websocket.server", "cloud.example:70000", "from 1 to 65535"),
+        (EDGECORE, "1.8", "modules.edgeHub.websocket.server", "CLOUD_IP:10000", "is a placeholder"),
+        (EDGECORE, "1.8", "modules.edgeHub.websocket.server", "0.0.0.0:10000", "cannot connect to it"),
+        (EDGECORE, "1.8", "modules.edgeHub.quic.server", "'[::]:10001'", "cannot connect to it"),
+        (EDGECORE, "1.8", "modules.edgeStream.server", "x.x.x.x:10004", "is a placeholder"),
+        (EDGECORE, "1.8", "modules.edgeStream.server", "0.0.0.0:10004", "cannot connect to it"),
+        (EDGECORE, "1.8", "modules.edgeHub.httpServer", "https://0.0.0.0:10002", "cannot connect to it"),
         (EDGECORE, "1.8", "modules.edgeHub.httpServer", "192.0.2.1:10002", "must begin with https://"),
         (EDGECORE, "1.8", "modules.edgeHub.httpServer", "https://192.0.2.1:10000", "cloudcore's websocket port"),
         (EDGECORE, "1.8", "modules.edgeHub.heartbeat", "-15", "must be greater than 0"),
@@ -65,7 +71,7 @@ fn check_finds_values_that_the_version_refuses() {
         ),
         (EDGECORE, "1.20", "modules.edged.tailoredKubeletConfig.imageGCHighThresholdPercent", "101", "from 0 to 100"),
         (EDGECORE, "1.20", "modules.edged.tailoredKubeletConfig.topologyManagerPolicy", "best", "must be none or"),
-        (EDGECORE, "1.8", "modules.eventBus.mqttServerInternal", "127.0.0.1:1883", "is not a valid broker URL"),
+        (EDGECORE, "1.8", "modules.eventBus.mqttServerExternal", "tcp://127.0.0.1", "is not a valid broker URL"),
         (CLOUDCORE, "1.8", "modules.cloudHub.advertiseAddress", "[192.0.2.1, cloud.example]", "cloudcore crashes"),
         (CLOUDCORE, "1.8", "modules.cloudHub.advertiseAddress", "[]", "is empty"),
         (CLOUDCORE, "1.8", "modules.cloudHub.websocket.address", "eth0", "is not a valid IP address"),
