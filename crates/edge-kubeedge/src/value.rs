@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use crate::address::{
     Address, PLACEHOLDER, host_error, host_of, is_name, is_placeholder, is_unspecified, not_meant, port_of,
 };
+use crate::schema::is_quantity;
 use crate::stream::service_at;
 
 /// Why nothing can be connected to there.
@@ -30,6 +31,8 @@ pub enum ValueKind {
     Listen,
     /// `host`: a name or an IP address without a port.
     Host,
+    /// `bind`: an IP address to listen on, of IPv6 in brackets, or localhost. The program appends `:PORT` to it.
+    Bind,
     /// `https:10002`: https://HOST[:PORT] of the service with this usual port.
     Https(u16),
     /// `broker`: SCHEME://HOST:PORT of an MQTT broker.
@@ -40,6 +43,8 @@ pub enum ValueKind {
     Port,
     /// `cri`: a CRI socket, unix:///PATH; a path alone is deprecated.
     Cri,
+    /// `quantity`: an amount such as 10Mi, as Kubernetes writes it.
+    Quantity,
     /// `unix`: a URL that begins with unix://.
     Unix,
     /// `node-name`: a DNS-1123 subdomain, as Kubernetes requires of a node's name.
@@ -81,10 +86,12 @@ impl ValueKind {
             "ip:port" => Self::IpPort,
             "listen" => Self::Listen,
             "host" => Self::Host,
+            "bind" => Self::Bind,
             "broker" => Self::Broker,
             "broker-dial" => Self::BrokerDial,
             "port" => Self::Port,
             "cri" => Self::Cri,
+            "quantity" => Self::Quantity,
             "unix" => Self::Unix,
             "node-name" => Self::NodeName,
             "dns-name" => Self::DnsName,
@@ -148,6 +155,10 @@ impl ValueKind {
                 Err(why) => invalid("HOST:PORT", Some(&why.to_string())),
             },
             Self::Host => host_error(text).map_or(Ok(()), |why| invalid("host", Some(&why))),
+            Self::Bind => match host_error(text) {
+                None if host_is_ip(text) || text == "localhost" => Ok(()),
+                why => invalid("IP address", why.as_deref()),
+            },
             Self::Https(usual) => https(text, usual).or_else(|why| match why {
                 Wrong::Form(why) => invalid("URL", Some(&why)),
                 Wrong::Service(why) => bad(format!("{shown} {why}")),
@@ -166,6 +177,8 @@ impl ValueKind {
                 }),
                 Err(Some(why)) => invalid("CRI socket", Some(why)),
             },
+            Self::Quantity if is_quantity(text) => Ok(()),
+            Self::Quantity => invalid("amount", Some("expected a number with a suffix such as Mi or Gi")),
             Self::Unix if text.to_ascii_lowercase().starts_with("unix://") => Ok(()),
             Self::Unix => bad(format!("{shown} must begin with unix://")),
             Self::NodeName if is_node_name(text) => Ok(()),

@@ -19,6 +19,7 @@ fn kinds_accept_and_refuse() {
             &["192.0.2.1:10003", "c:10000", "c", "wss://c:10004", "0.0.0.0:10004", "[::]:10004", "[::ffff:0.0.0.0]:1"],
         ),
         ("listen", &["127.0.0.1:10550", ":10550", "localhost:1", "0.0.0.0:1", "[::]:1"], &["127.0.0.1", "10550", ":0"]),
+        ("bind", &["0.0.0.0", "[::]", "localhost"], &["", "::", "eth0", "cloud.example", "0.0.0.0:1"]),
         ("host", &["0.0.0.0", "[::]", "localhost"], &["", "::1", "a:1"]),
         (
             "https:10002",
@@ -54,6 +55,7 @@ fn kinds_accept_and_refuse() {
             &["unix:///run/crio/crio.sock", "unix:/run/x"],
             &["/run/x", "run/x", "unix://run/x", "tcp://h:1", "unix://", "http:///run/x", ""],
         ),
+        ("quantity", &["10Mi", "1G", "100"], &["10MB", "10M b", "x", ""]),
         ("unix", &["unix:///x", "UNIX:///x"], &["/x", "", "unix:/x"]),
         ("node-name", &["edge-1", "a.b"], &["Edge_1", "", "-a", "a..b"]),
         ("dns-name", &["a.example", "*.example"], &["192.0.2.1", "a b", "", "YOUR_NAME"]),
