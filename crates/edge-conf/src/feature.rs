@@ -88,11 +88,15 @@ fn server_of_hub(settings: &Settings<'_>) -> Result<(String, String, Option<Stri
         Err(why) => return Err(refused(format!("the address of cloudcore is unknown: {why}"))),
     };
     let address = hub.address().map_err(|why| refused(format!("{}: {why}", hub.path)))?;
-    let Some(address) = address.filter(|address| !address.is_loopback()) else {
+    let Some(address) = address else {
         return Err(
             Error::usage("cannot enable logs: the address of cloudcore is not set in edgeStream or edgeHub").hint(hint)
         );
     };
+    if address.is_loopback() {
+        let (path, host, port) = (hub.path, address.host, address.port);
+        return Err(refused(format!("{path} is {host}:{port}, which is this host and not cloudcore")));
+    }
     let server = format!("{}:{TUNNEL_PORT}", address.host);
     let note = format!("using server {server}, with the host of {}", hub.path);
     let warning = (address.port != hub.usual_port).then(|| mapped(&hub, address.port));

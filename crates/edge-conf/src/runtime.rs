@@ -36,11 +36,12 @@ pub(crate) fn require(host: &Host, socket: &Path, document: &Value, version: Opt
         Presence::There => return Ok(()),
         Presence::NotRunning => (
             format!("{name} is installed, but nothing listens on {}", socket.display()),
-            format!("start it, or use --force: systemctl enable --now {program}.service"),
+            format!("start it: systemctl enable --now {program}.service, or use --force"),
         ),
-        Presence::NotInstalled if program == CRIO.1 => {
-            (format!("{name} is not installed"), "install it, or use --force: edge-crio install --version V".to_owned())
-        }
+        Presence::NotInstalled if program == CRIO.1 => (
+            format!("{name} is not installed"),
+            "install it: edge-crio install --version VERSION, or use --force".to_owned(),
+        ),
         Presence::NotInstalled => (format!("{name} is not installed"), "install it, or use --force".to_owned()),
     };
     let now = runtime(document, version).and_then(|now| {

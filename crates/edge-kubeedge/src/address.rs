@@ -2,6 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+pub(crate) const PLACEHOLDER: &str = "it is a placeholder that must be replaced";
+/// Words that documentation, and the hints of our own utilities, have in place of a host.
+const WORDS: [&str; 8] = ["IP", "IPADDR", "ADDR", "ADDRESS", "HOST", "HOSTNAME", "NAME", "SERVER"];
+
 /// Why a text is not a valid `HOST:PORT`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -30,7 +34,7 @@ impl<'t> Address<'t> {
             return Err(BadAddress(format!("it must not begin with {scheme}://")));
         }
         if text.parse::<Ipv6Addr>().is_ok() {
-            return bad("an IPv6 address needs brackets and a port: [2001:db8::1]:10000");
+            return bad("an IPv6 address needs brackets and a port: [2001:db8::1]:PORT");
         }
         if text.contains('/') {
             return bad("it must not contain a path");
@@ -45,6 +49,12 @@ impl<'t> Address<'t> {
             Some(why) => Err(BadAddress(why)),
             None => Ok(Self { host, port }),
         }
+    }
+
+    /// Whether the host is `0.0.0.0` or `[::]`, on which a program listens, and to which none can connect.
+    #[must_use]
+    pub fn is_unspecified(&self) -> bool {
+        is_unspecified(self.host)
     }
 
     /// Whether the host is a loopback address or `localhost`.
@@ -69,7 +79,9 @@ pub(crate) fn host_error(host: &str) -> Option<String> {
         Some(v6) => v6.parse::<Ipv6Addr>().is_ok(),
         None => host.parse::<Ipv4Addr>().is_ok() || is_name(host),
     };
-    if is_valid {
+    if is_placeholder(host) {
+        Some(PLACEHOLDER.to_owned())
+    } else if is_valid {
         None
     } else if host.is_empty() {
         Some("the host is missing".to_owned())
@@ -85,6 +97,21 @@ pub(crate) fn port_of(text: &str) -> Option<u16> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten().filter(|port| *port > 0)
 }
 
+/// Whether a host is a word that stands for one: `IP`, `CLOUDCORE_IP`, `192.168.x.x`.
+pub(crate) fn is_placeholder(host: &str) -> bool {
+    let is_word = |text: &str| WORDS.contains(&text);
+    let labels: Vec<&str> = host.split('.').collect();
+    let is_of = |label: &&str, is_right: fn(u8) -> bool| !label.is_empty() && label.bytes().all(is_right);
+    let is_x = |label: &&str| is_of(label, |byte| byte.eq_ignore_ascii_case(&b'x'));
+    let is_number = |label: &&str| is_of(label, |byte| byte.is_ascii_digit());
+    let has_x = labels.len() == 4 && labels.iter().any(is_x) && labels.iter().all(|one| is_x(one) || is_number(one));
+    is_word(host) || host.rsplit_once(['_', '-']).is_some_and(|(_, last)| is_word(last)) || has_x || is_yours(host)
+}
+
+fn is_yours(text: &str) -> bool {
+    ["YOUR_", "YOUR-", "your_"].iter().any(|start| text.starts_with(start))
+}
+
 /// What shows that a text is not a value: a placeholder, or quotes that are part of it.
 #[must_use]
 pub fn not_meant(text: &str) -> Option<&'static str> {
@@ -94,8 +121,8 @@ pub fn not_meant(text: &str) -> Option<&'static str> {
     if text.starts_with(['“', '”', '„', '‘', '’', '«', '»']) || text.ends_with(['“', '”', '‘', '’', '«', '»'])
     {
         Some("it has typographic quotes, which are part of the value")
-    } else if is_within("${", '}') || is_within("{{", '}') || is_within("<", '>') {
-        Some("it is a placeholder that must be replaced")
+    } else if is_within("${", '}') || is_within("{{", '}') || is_within("<", '>') || is_yours(text) {
+        Some(PLACEHOLDER)
     } else {
         None
     }
@@ -126,8 +153,18 @@ pub fn host_of(address: &str) -> Option<&str> {
 /// Whether a host is a loopback address or `localhost`.
 #[must_use]
 pub fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || ip_of(host).is_some_and(|address| address.is_loopback())
+}
+
+/// Whether a host is `0.0.0.0` or `[::]`.
+pub(crate) fn is_unspecified(host: &str) -> bool {
+    ip_of(host).is_some_and(|address| address.is_unspecified())
+}
+
+/// The IP address that a host is, which may be in brackets; an IPv4 address within an IPv6 one is that.
+fn ip_of(host: &str) -> Option<IpAddr> {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    bare.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
 #[cfg(test)]
@@ -136,7 +173,17 @@ mod tests {
 
     #[test]
     fn address_has_a_host_and_a_port() {
-        for good in ["192.0.2.1:10004", "[2001:db8::1]:10004", "cloud.example:1", "a-b:65535", "a_b.c.:1"] {
+        for good in [
+            "192.0.2.1:10004",
+            "[2001:db8::1]:10004",
+            "cloud.example:1",
+            "a-b:65535",
+            "a_b.c.:1",
+            "ip:1",
+            "x:1",
+            "x.example:1",
+            "cloud-name:1",
+        ] {
             assert_eq!(check(good), Ok(()), "{good}");
         }
         for (bad, why) in [
@@ -161,6 +208,14 @@ mod tests {
             ("${IP}:10000", "placeholder"),
             ("{{ ip }}:10000", "placeholder"),
             ("“192.0.2.1:10000”", "typographic quotes"),
+            ("IP:10004", "placeholder"),
+            ("CLOUDCORE_IP:10004", "placeholder"),
+            ("CLOUD-IP:10000", "placeholder"),
+            ("NAME:10000", "placeholder"),
+            ("x.x.x.x:10000", "placeholder"),
+            ("192.168.X.xxx:10000", "placeholder"),
+            ("YOUR_CLOUD:10000", "placeholder"),
+            ("your_server:10000", "placeholder"),
         ] {
             let error = check(bad).unwrap_err().to_string();
             assert!(error.contains(why), "{bad}: {error}");

@@ -13,4 +13,5 @@ pub use lookup::{Lookup, Match};
 pub use path::format_path;
 pub use rule::{Rule, Violation};
 pub use table::{Default, Key, Table};
+pub(crate) use types::is_quantity;
 pub use types::{KeyType, TypeError, check_type, typed, yaml_1_1_bool};

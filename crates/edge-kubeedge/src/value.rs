@@ -2,10 +2,17 @@
 //!
 //! Each accepts exactly what KubeEdge, or the library that it hands the value to, accepts.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::address::{Address, host_error, is_name, not_meant, port_of};
+use crate::address::{
+    Address, PLACEHOLDER, host_error, host_of, is_name, is_placeholder, is_unspecified, not_meant, port_of,
+};
+use crate::schema::is_quantity;
 use crate::stream::service_at;
+
+/// Why nothing can be connected to there.
+const UNSPECIFIED: &str = "programs listen on this address, but cannot connect to it";
 
 /// A kind of value, as a `rule` line of the key table names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,14 +31,20 @@ pub enum ValueKind {
     Listen,
     /// `host`: a name or an IP address without a port.
     Host,
+    /// `bind`: an IP address to listen on, of IPv6 in brackets, or localhost. The program appends `:PORT` to it.
+    Bind,
     /// `https:10002`: https://HOST[:PORT] of the service with this usual port.
     Https(u16),
     /// `broker`: SCHEME://HOST:PORT of an MQTT broker.
     Broker,
+    /// `broker-dial`: the same for the MQTT client, where the scheme and a local host may be missing.
+    BrokerDial,
     /// `port`: a port from 1 to 65535.
     Port,
     /// `cri`: a CRI socket, unix:///PATH; a path alone is deprecated.
     Cri,
+    /// `quantity`: an amount such as 10Mi, as Kubernetes writes it.
+    Quantity,
     /// `unix`: a URL that begins with unix://.
     Unix,
     /// `node-name`: a DNS-1123 subdomain, as Kubernetes requires of a node's name.
@@ -73,9 +86,12 @@ impl ValueKind {
             "ip:port" => Self::IpPort,
             "listen" => Self::Listen,
             "host" => Self::Host,
+            "bind" => Self::Bind,
             "broker" => Self::Broker,
+            "broker-dial" => Self::BrokerDial,
             "port" => Self::Port,
             "cri" => Self::Cri,
+            "quantity" => Self::Quantity,
             "unix" => Self::Unix,
             "node-name" => Self::NodeName,
             "dns-name" => Self::DnsName,
@@ -129,8 +145,9 @@ impl ValueKind {
                 Err(why) => invalid("IP:PORT", Some(&why.to_string())),
             },
             Self::Dial(usual) => match Address::parse(text) {
+                Ok(address) if address.is_unspecified() => invalid("HOST:PORT", Some(UNSPECIFIED)),
                 Ok(address) => wrong_service(address.port, usual).map_or(Ok(()), |why| bad(format!("{shown} {why}"))),
-                Err(why) => invalid("HOST:PORT", Some(&why.to_string())),
+                Err(why) => invalid("HOST:PORT", Some(&why.to_string().replace("]:PORT", &format!("]:{usual}")))),
             },
             Self::Listen if text.strip_prefix(':').is_some_and(|port| port_of(port).is_some()) => Ok(()),
             Self::Listen => match Address::parse(text) {
@@ -138,11 +155,16 @@ impl ValueKind {
                 Err(why) => invalid("HOST:PORT", Some(&why.to_string())),
             },
             Self::Host => host_error(text).map_or(Ok(()), |why| invalid("host", Some(&why))),
+            Self::Bind => match host_error(text) {
+                None if host_is_ip(text) || text == "localhost" => Ok(()),
+                why => invalid("IP address", why.as_deref()),
+            },
             Self::Https(usual) => https(text, usual).or_else(|why| match why {
                 Wrong::Form(why) => invalid("URL", Some(&why)),
                 Wrong::Service(why) => bad(format!("{shown} {why}")),
             }),
             Self::Broker => broker(text).or_else(|why| invalid("broker URL", Some(&why))),
+            Self::BrokerDial => broker(&with_scheme(text)).or_else(|why| invalid("broker URL", Some(&why))),
             Self::Port => match port_of(text.strip_suffix(".0").unwrap_or(text)) {
                 Some(_) => Ok(()),
                 None => bad(format!("{shown} is not a port from 1 to 65535")),
@@ -155,6 +177,8 @@ impl ValueKind {
                 }),
                 Err(Some(why)) => invalid("CRI socket", Some(why)),
             },
+            Self::Quantity if is_quantity(text) => Ok(()),
+            Self::Quantity => invalid("amount", Some("expected a number with a suffix such as Mi or Gi")),
             Self::Unix if text.to_ascii_lowercase().starts_with("unix://") => Ok(()),
             Self::Unix => bad(format!("{shown} must begin with unix://")),
             Self::NodeName if is_node_name(text) => Ok(()),
@@ -162,6 +186,7 @@ impl ValueKind {
                 let why = not_meant(text).map(|why| format!(": {why}")).unwrap_or_default();
                 bad(format!("{shown} is not a valid node name (lower-case letters, digits, - and .){why}"))
             }
+            Self::DnsName if is_placeholder(text) => invalid("DNS name", Some(PLACEHOLDER)),
             Self::DnsName if is_name(text.strip_prefix("*.").unwrap_or(text)) => Ok(()),
             Self::DnsName => invalid("DNS name", is_ip.then_some("it is an IP address")),
             Self::Path if text.starts_with('/') => Ok(()),
@@ -210,7 +235,13 @@ fn https(text: &str, usual: u16) -> Result<(), Wrong> {
     if host.contains(['/', '?', '#']) {
         return form("it must not contain a path");
     }
+    if host.contains('@') {
+        return form("it must not contain user information");
+    }
     let is_alone = host.ends_with(']') || !host.contains(':');
+    if is_unspecified(host_of(host).filter(|_| !is_alone).unwrap_or(host)) {
+        return form(UNSPECIFIED);
+    }
     if is_alone {
         return host_error(host).map_or(Ok(()), |why| Err(Wrong::Form(why)));
     }
@@ -234,6 +265,15 @@ fn broker(text: &str) -> Result<(), String> {
         Ok(())
     } else {
         Address::parse(host).map(|_| ()).map_err(|why| why.to_string())
+    }
+}
+
+/// A broker as the MQTT client completes it (paho.mqtt.golang v1.2 to v1.4 `options.go`, `AddBroker`).
+fn with_scheme(text: &str) -> Cow<'_, str> {
+    match text {
+        _ if text.contains("://") => Cow::Borrowed(text),
+        _ if text.starts_with(':') => Cow::Owned(format!("tcp://127.0.0.1{text}")),
+        _ => Cow::Owned(format!("tcp://{text}")),
     }
 }
 

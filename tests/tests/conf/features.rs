@@ -85,6 +85,33 @@ fn enable_logs_takes_the_address_of_cloudcore_from_edge_hub() {
 }
 
 #[test]
+fn enable_logs_refuses_an_address_that_is_not_cloudcores() {
+    let tree = node(Kind::EdgeCore, 8);
+    let before = tree.snapshot();
+    for (server, text) in [
+        ("IP:10004", "it is a placeholder that must be replaced"),
+        ("CLOUDCORE_IP:10004", "it is a placeholder that must be replaced"),
+        ("0.0.0.0:10004", "cannot connect to it"),
+        ("[::]:10004", "cannot connect to it"),
+        ("2001:db8::1", "needs brackets and a port: [2001:db8::1]:10004"),
+    ] {
+        let ran = conf(&tree, 8, &["enable", "logs", "--server", server]).expect(2);
+        assert!(ran.stderr.contains(text), "{server}: {}", ran.stderr);
+    }
+    assert_same(&tree.snapshot(), &before, "refused");
+    for (server, text) in [
+        ("127.0.0.1:10000", "websocket.server is 127.0.0.1:10000, which is this host"),
+        ("0.0.0.0:10000", "cannot connect to it"),
+        ("CLOUD_IP:10000", "it is a placeholder"),
+    ] {
+        let hub = format!("edgeHub: {{websocket: {{server: '{server}'}}}}");
+        tree.write(EDGECORE, format!("kind: EdgeCore\nmodules: {{{hub}}}\n"));
+        let ran = conf(&tree, 8, &["enable", "logs"]).expect(4);
+        assert!(ran.stderr.contains(text), "{server}: {}", ran.stderr);
+    }
+}
+
+#[test]
 fn enable_logs_on_cloudcore_requires_the_certificates() {
     for version in versions() {
         let tree = node(Kind::CloudCore, version);

@@ -21,7 +21,7 @@ fn file(kind: &str, setting: &str, value: &str) -> String {
         let indent = "  ".repeat(depth);
         let last = depth + 1 == steps.len();
         let switch = steps[..depth].join(".");
-        if switch == "modules.edgeStream" {
+        if ["modules.edgeStream", "modules.edgeHub.quic"].contains(&switch.as_str()) {
             text += &format!("{indent}enable: true\n");
         }
         text += &if last { format!("{indent}{step}: {value}\n") } else { format!("{indent}{step}:\n") };
@@ -45,6 +45,12 @@ fn check_finds_values_that_the_version_refuses() {
         (EDGECORE, "1.23", "modules.edgeHub.websocket.server", "192.0.2.1:10002", "cloudcore's HTTPS port"),
         (EDGECORE, "1.4", "modules.edgeHub.websocket.server", "'“192.0.2.1:10000”'", "typographic quotes"),
         (EDGECORE, "", "modules.edgeHub.websocket.server", "cloud.example:70000", "from 1 to 65535"),
+        (EDGECORE, "1.8", "modules.edgeHub.websocket.server", "CLOUD_IP:10000", "is a placeholder"),
+        (EDGECORE, "1.8", "modules.edgeHub.websocket.server", "0.0.0.0:10000", "cannot connect to it"),
+        (EDGECORE, "1.8", "modules.edgeHub.quic.server", "'[::]:10001'", "cannot connect to it"),
+        (EDGECORE, "1.8", "modules.edgeStream.server", "x.x.x.x:10004", "is a placeholder"),
+        (EDGECORE, "1.8", "modules.edgeStream.server", "0.0.0.0:10004", "cannot connect to it"),
+        (EDGECORE, "1.8", "modules.edgeHub.httpServer", "https://0.0.0.0:10002", "cannot connect to it"),
         (EDGECORE, "1.8", "modules.edgeHub.httpServer", "192.0.2.1:10002", "must begin with https://"),
         (EDGECORE, "1.8", "modules.edgeHub.httpServer", "https://192.0.2.1:10000", "cloudcore's websocket port"),
         (EDGECORE, "1.8", "modules.edgeHub.heartbeat", "-15", "must be greater than 0"),
@@ -65,12 +71,22 @@ fn check_finds_values_that_the_version_refuses() {
         ),
         (EDGECORE, "1.20", "modules.edged.tailoredKubeletConfig.imageGCHighThresholdPercent", "101", "from 0 to 100"),
         (EDGECORE, "1.20", "modules.edged.tailoredKubeletConfig.topologyManagerPolicy", "best", "must be none or"),
-        (EDGECORE, "1.8", "modules.eventBus.mqttServerExternal", "127.0.0.1:1883", "is not a valid broker URL"),
+        (EDGECORE, "1.8", "modules.eventBus.mqttServerExternal", "tcp://127.0.0.1", "is not a valid broker URL"),
         (CLOUDCORE, "1.8", "modules.cloudHub.advertiseAddress", "[192.0.2.1, cloud.example]", "cloudcore crashes"),
+        (EDGECORE, "1.20", "modules.edged.tailoredKubeletConfig.containerLogMaxFiles", "1", "must be at least 2"),
+        (EDGECORE, "1.20", "modules.edged.tailoredKubeletConfig.containerLogMaxSize", "10MB", "is not a valid amount"),
         (CLOUDCORE, "1.8", "modules.cloudHub.advertiseAddress", "[]", "is empty"),
+        (
+            CLOUDCORE,
+            "1.8",
+            "modules.cloudHub.https.port",
+            "10000",
+            "is 10000, which is also modules.cloudHub.websocket",
+        ),
         (CLOUDCORE, "1.8", "modules.cloudHub.websocket.address", "eth0", "is not a valid IP address"),
         (CLOUDCORE, "1.8", "modules.cloudHub.quic.address", "'[::]'", "is not a valid IP address"),
         (CLOUDCORE, "1.8", "modules.cloudHub.websocket.port", "65536", "is not a port"),
+        (CLOUDCORE, "1.8", "modules.cloudHub.https.address", "cloud.example", "is not a valid IP address"),
         (CLOUDCORE, "1.8", "modules.cloudHub.https.port", "0", "is not a port"),
         (CLOUDCORE, "1.18", "commonConfig.monitorServer.bindAddress", "9091", "is not a valid IP:PORT"),
         (CLOUDCORE, "1.8", "modules.cloudHub.unixsocket.address", "/var/lib/x.sock", "must begin with unix://"),
@@ -79,6 +95,69 @@ fn check_finds_values_that_the_version_refuses() {
         assert!(line.contains(text) && line.contains(": error: "), "{setting}={value}: {line}");
         assert_eq!(code, 3, "{setting}={value}");
     }
+}
+
+#[test]
+fn check_finds_servers_of_cloudcore_that_cannot_start() {
+    for (text, line) in [
+        (
+            "cloudHub: {websocket: {port: 10002}}",
+            "https.port: is 10002, which is also modules.cloudHub.websocket.port;",
+        ),
+        (
+            "cloudHub: {websocket: {enable: false}}",
+            "cloudHub: websocket and quic are both disabled: no node can connect",
+        ),
+        (
+            "cloudStream: {enable: true, streamPort: 10004}",
+            "tunnelPort: is 10004, which is also modules.cloudStream.st",
+        ),
+        ("cloudStream: {enable: true, tunnelPort: 10000}", "tunnelPort: is 10000, which is also modules.cloudHub.webs"),
+    ] {
+        let tree = Tree::with(&[(CLOUDCORE, &format!("kind: CloudCore\nmodules:\n  {text}\n"))]);
+        let ran = conf(&tree, "1.20", &["check"]).expect(3);
+        assert!(ran.stdout.contains(line), "{text}: {}", ran.stdout);
+    }
+    for text in [
+        "cloudHub: {websocket: {enable: false}, quic: {enable: true}}",
+        "cloudHub: {quic: {enable: true, port: 10000}}",
+        "cloudStream: {enable: false, tunnelPort: 10000}",
+        "cloudHub: {https: {port: 10000, address: 192.0.2.1}, websocket: {address: 192.0.2.2}}",
+    ] {
+        let tree = Tree::with(&[(CLOUDCORE, &format!("kind: CloudCore\nmodules:\n  {text}\n"))]);
+        let ran = conf(&tree, "1.20", &["check"]).expect(0);
+        assert!(ran.stdout.ends_with("no problems found\n"), "{text}: {}", ran.stdout);
+    }
+    let tree = Tree::with(&[(CLOUDCORE, "kind: CloudCore\ncommonConfig: {tunnelPort: 70000}\n")]);
+    assert!(conf(&tree, "1.20", &["check"]).expect(0).stdout.contains("warning: commonConfig.tunnelPort: \"70000\""));
+}
+
+#[test]
+fn check_warns_of_a_hub_on_this_host() {
+    let (code, line) = judged(EDGECORE, "1.8", "modules.edgeHub.websocket.server", "127.0.0.1:10000");
+    assert!(
+        code == 0 && line.contains("warning: ") && line.contains("is 127.0.0.1:10000: edgecore connects to this host"),
+        "{line}"
+    );
+}
+
+#[test]
+fn set_reads_a_number_as_check_does() {
+    for text in ["017", "1_5", "0xF", "15"] {
+        let tree = Tree::with(&[(EDGECORE, START)]);
+        conf(&tree, "1.20", &["set", &format!("modules.edgeHub.heartbeat={text}")]).expect(0);
+        assert_eq!(conf(&tree, "1.20", &["get", "modules.edgeHub.heartbeat"]).expect(0).stdout, "15\n", "{text}");
+    }
+}
+
+#[test]
+fn unset_keeps_the_kind_of_a_file_that_its_name_does_not_show() {
+    let tree = Tree::with(&[("etc/node.yaml", START)]);
+    let before = tree.snapshot();
+    let ran = conf(&tree, "1.20", &["--file", "/etc/node.yaml", "unset", "kind"]).expect(4);
+    assert!(ran.stderr.contains("cannot unset kind: "), "{}", ran.stderr);
+    assert_same(&tree.snapshot(), &before, "refused");
+    conf(&tree, "1.20", &["--file", "/etc/node.yaml", "unset", "kind", "--force"]).expect(0);
 }
 
 #[test]
@@ -94,6 +173,8 @@ fn check_accepts_values_that_the_version_accepts() {
         (EDGECORE, "1.8", "modules.edgeHub.heartbeat", "0x0F"),
         (EDGECORE, "1.8", "modules.edgeHub.heartbeat", "1_5"),
         (EDGECORE, "1.8", "modules.edgeHub.enable", "yes"),
+        (EDGECORE, "1.8", "modules.eventBus.mqttServerExternal", "127.0.0.1:1883"),
+        (EDGECORE, "1.8", "modules.eventBus.mqttServerExternal", "':1883'"),
         (CLOUDCORE, "1.8", "modules.cloudHub.advertiseAddress", "[192.0.2.1, '2001:db8::1']"),
         (CLOUDCORE, "1.12", "modules.cloudHub.websocket.address", "0.0.0.0"),
     ] {

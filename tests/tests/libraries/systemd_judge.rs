@@ -289,7 +289,7 @@ fn files_in_run_apply_on_a_live_host() {
         "644",
     );
     machine.write("/etc/x.env", "# x\nB=9\n", "644");
-    let ran = machine.sh("edge-conf --force-namespace env A=1 B=1 C=2").expect(0);
+    let ran = machine.sh("edge-conf --force-namespace env A=1 B=1 C=2").expect(3);
     for text in ["/edgecore.service.d/99.conf:2 also sets A", "/etc/x.env:2 also sets B"] {
         assert!(ran.stderr.contains(text), "{}", ran.stderr);
     }

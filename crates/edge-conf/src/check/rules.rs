@@ -73,6 +73,7 @@ pub(super) fn edgecore(version: Option<Minor>, doc: &Value, findings: &mut Vec<S
     let values = Settings::new(Kind::EdgeCore, version, doc);
     disabled_modules(&values, findings);
     edge_hub(&values, findings);
+    own_host(&values, findings);
     edge_stream(&values, findings);
     edge_mesh(version, &values, findings);
     if values.is_on("modules.edged.enable") {
@@ -163,6 +164,23 @@ fn edge_hub(values: &Settings<'_>, findings: &mut Vec<SettingFinding>) {
     );
 }
 
+/// The hub at a loopback address, where cloudcore is only if it runs on the node itself.
+fn own_host(values: &Settings<'_>, findings: &mut Vec<SettingFinding>) {
+    let Ok(hub) = hub::in_use(values) else { return };
+    if let Ok(Some(cloudcore)) = hub.address()
+        && cloudcore.is_loopback()
+    {
+        let message = format!(
+            "is {}:{}: edgecore connects to this host, so cloudcore must run here too",
+            cloudcore.host, cloudcore.port
+        );
+        findings.push(
+            SettingFinding { severity: Severity::Warning, ..error(hub.path, message) }
+                .hint("otherwise, set it to the address of cloudcore"),
+        );
+    }
+}
+
 fn edge_stream(values: &Settings<'_>, findings: &mut Vec<SettingFinding>) {
     let path = "modules.edgeStream.server";
     let Ok(hub) = hub::in_use(values) else { return };
@@ -202,6 +220,7 @@ pub(super) fn cloudcore(version: Option<Minor>, doc: &Value, findings: &mut Vec<
         );
         return;
     }
+    servers(&values, findings);
     let advertised = "modules.cloudHub.advertiseAddress";
     let addresses = values.written(advertised).and_then(Value::as_sequence);
     if addresses.is_some_and(Vec::is_empty) {
@@ -214,6 +233,36 @@ pub(super) fn cloudcore(version: Option<Minor>, doc: &Value, findings: &mut Vec<
             SettingFinding { severity: Severity::Warning, ..error(advertised, message) }
                 .hint("list the addresses that edge nodes connect to"),
         );
+    }
+}
+
+/// Both hubs off, and ports that two servers of cloudcore need (kubeedge v1.4 to v1.23 `cloudhub.go`, `cloudstream.go`).
+fn servers(values: &Settings<'_>, findings: &mut Vec<SettingFinding>) {
+    let is_on = |section: &str| values.is_on(&format!("{section}.enable"));
+    let (hub, stream) = ("modules.cloudHub", "modules.cloudStream");
+    if !is_on("modules.cloudHub.websocket") && !is_on("modules.cloudHub.quic") {
+        let message = "websocket and quic are both disabled: no node can connect";
+        findings.push(error(hub, message).hint("enable at least one of them"));
+    }
+    // QUIC uses UDP, on which the same port is another one. cloudStream listens on all addresses.
+    let tcp = [
+        ("modules.cloudHub.websocket.port", is_on("modules.cloudHub.websocket"), "modules.cloudHub.websocket.address"),
+        ("modules.cloudHub.https.port", is_on("modules.cloudHub.https"), "modules.cloudHub.https.address"),
+        ("modules.cloudStream.streamPort", is_on(stream), ""),
+        ("modules.cloudStream.tunnelPort", is_on(stream), ""),
+    ];
+    let in_use = tcp.iter().filter(|(_, is_on, _)| *is_on);
+    let mut known: Vec<(&str, String, String)> = Vec::new();
+    for (path, _, address) in in_use {
+        let Some(port) = values.in_force(path) else { continue };
+        let address = values.in_force(address).unwrap_or_default();
+        let is_any = |address: &str| ["", "0.0.0.0", "::", "[::]"].contains(&address);
+        let meets = |other: &str| other == address || is_any(other) || is_any(&address);
+        if let Some((first, ..)) = known.iter().find(|(_, own, at)| *own == port && meets(at)) {
+            let message = format!("is {port}, which is also {first}; cloudcore does not start");
+            findings.push(error(path, message).hint("use another port"));
+        }
+        known.push((path, port, address));
     }
 }
 

@@ -58,6 +58,7 @@ pub(crate) fn run(host: &mut Host, common: &Common, options: &Options, verb: &Ve
     if let Some(socket) = requests.socket.as_deref().filter(|_| !edited.changes.is_empty()) {
         require_runtime(host, &file, socket, &merged, rules)?;
     }
+    require_kind(&file, opened.entry.is_some(), &edited, rules)?;
     let doubts = judge_result(verb, document, rules, &edited)?;
     let whole = match &opened.entry {
         Some(_) if edited.changes.is_empty() => file.text.clone(),
@@ -208,6 +209,19 @@ fn require_runtime(host: &mut Host, file: &File, socket: &Path, document: &Value
     if rules.force { Ok(()) } else { runtime::require(host, socket, document, rules.version) }
 }
 
+/// Refuses an edit after which nothing shows which component the file is for.
+fn require_kind(file: &File, is_entry: bool, edited: &Edited, rules: Rules) -> Result<()> {
+    if rules.force || is_entry || !edited.changes.iter().any(|change| change.after.is_none()) {
+        return Ok(());
+    }
+    let after = Document::parse(&edited.text).map_err(|error| plan::yaml_error("the result", &error))?;
+    if edge_kubeedge::kind_of(after.value(), file.path.as_deref()).is_some() {
+        return Ok(());
+    }
+    Err(Error::refused("cannot unset kind: nothing else shows that the file is a configuration of KubeEdge")
+        .hint("--force unsets it anyway"))
+}
+
 /// Checks the result of an edit by the rules of `check`: refuses new errors, and returns new warnings. Problems that the
 /// file already had are no reason to refuse.
 fn judge_result(verb: &Verb, document: &Document<'_>, rules: Rules, edited: &Edited) -> Result<Vec<String>> {
@@ -232,6 +246,7 @@ fn judge_result(verb: &Verb, document: &Document<'_>, rules: Rules, edited: &Edi
     let is_known = |new: &SettingFinding| causes.contains(&cause(new));
     let text = |finding: &SettingFinding| match finding.path().as_str() {
         "" => format!("the file {}", finding.message),
+        path if finding.message.starts_with("is ") => format!("{path}: it {}", finding.message),
         path => format!("{path}: {}", finding.message),
     };
     let mut errors = new.iter().filter(|finding| finding.severity == Severity::Error && !is_known(finding));

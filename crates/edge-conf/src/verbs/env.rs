@@ -1,7 +1,7 @@
 //! `edge-conf env NAME=VALUE…`.
 
 use edge_host::action::Bytes;
-use edge_host::{Error, Exit, Host, Inverse, Node, Outcome, Plan, Result, State, apply};
+use edge_host::{Error, Exit, Host, Inverse, Mode, Node, Outcome, Plan, Result, State, apply};
 use edge_systemd::{Scope, Unit, Units, systemctl};
 
 use crate::cli::Options;
@@ -37,8 +37,7 @@ pub(crate) fn run(host: &mut Host, options: &Options, variables: &[String], unit
     if !found.exists() {
         plan.note(format!("{unit} does not exist yet; the drop-in applies once it is installed"));
     }
-    let given: Vec<&str> = variables.iter().map(|variable| variable.name.as_str()).collect();
-    later_settings(host, &units, &found, &given, &mut plan);
+    let later = later_settings(host, &units, &found, &variables);
     if !edited.details.is_empty() {
         let inverse = Inverse::Edit { kind: EDITOR.to_owned(), data: edited.inverse, parts: edited.names };
         let content = Bytes::Known(edited.text.into_bytes());
@@ -52,7 +51,8 @@ pub(crate) fn run(host: &mut Host, options: &Options, variables: &[String], unit
     if options.restart {
         restart::check_unit(host, unit)?;
     }
-    let outcome = apply(host, plan)?;
+    let mut outcome = apply(host, plan)?;
+    let overridden = if host.mode == Mode::Apply { overridden(host, unit, &variables) } else { later };
     if options.restart && !outcome.changed {
         host.report.hint(&format!("nothing was changed, so {unit} is not restarted"));
     }
@@ -62,6 +62,11 @@ pub(crate) fn run(host: &mut Host, options: &Options, variables: &[String], unit
         } else if host.root.is_live() {
             host.report.hint(&format!("restart it to apply the change: systemctl restart {unit}"));
         }
+    }
+    if !overridden.is_empty() {
+        overridden.iter().for_each(|warning| host.report.warning(warning));
+        host.report.manual_step();
+        outcome.exit = outcome.exit.worst(Exit::Differs);
     }
     Ok(outcome)
 }
@@ -91,19 +96,31 @@ fn given(texts: &[String]) -> Result<Vec<Variable>> {
     Ok(variables)
 }
 
-/// Notes which variables another file sets, where that is read after our drop-in and so takes precedence.
-fn later_settings(host: &Host, units: &Units<'_>, unit: &Unit, given: &[&str], plan: &mut Plan) {
-    // Files that this user cannot read are no reason to fail: this is only a note.
-    let all = units.settings(unit).and_then(|settings| settings.whole_environment(&host.root));
-    for variable in all.unwrap_or_default() {
-        if environment::is_later(unit, &variable.file) && given.contains(&variable.name.as_str()) {
-            let shown = host.root.display(&variable.file);
-            plan.note(format!(
-                "{}:{} also sets {} and takes precedence",
-                shown.display(),
-                variable.line,
-                variable.name
-            ));
+/// The variables that another file sets to another value, where that is read after our drop-in and so takes precedence.
+fn later_settings(host: &Host, units: &Units<'_>, unit: &Unit, given: &[Variable]) -> Vec<String> {
+    // Files that this user cannot read are no reason to fail.
+    let all = units.settings(unit).and_then(|settings| settings.whole_environment(&host.root)).unwrap_or_default();
+    let differs = |own: &edge_systemd::Variable| {
+        given.iter().any(|given| given.name == own.name && given.value != own.value)
+            && environment::is_later(unit, &own.file)
+    };
+    let text = |own: &edge_systemd::Variable| {
+        let shown = host.root.display(&own.file);
+        format!("{}:{} also sets {} and takes precedence", shown.display(), own.line, own.name)
+    };
+    all.iter().filter(|own| differs(own)).map(text).collect()
+}
+
+/// The variables of our drop-in that a file which is read later sets to another value or resets.
+fn overridden(host: &Host, unit: &str, given: &[Variable]) -> Vec<String> {
+    let all = environment::overridden(host, unit).unwrap_or_default();
+    let is_given = |one: &&environment::Overridden| given.iter().any(|own| own.name == one.name);
+    let text = |one: &environment::Overridden| match &one.by {
+        Some((file, line)) => {
+            let shown = host.root.display(file);
+            format!("{}:{line} also sets {} and takes precedence", shown.display(), one.name)
         }
-    }
+        None => format!("a file that is read after the drop-in resets {}", one.name),
+    };
+    all.iter().filter(is_given).map(text).collect()
 }

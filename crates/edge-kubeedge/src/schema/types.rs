@@ -187,7 +187,15 @@ pub fn typed(ty: KeyType, text: &str) -> Result<Value, TypeError> {
         return as_text(text, parsed.ok());
     }
     let value = parsed.map_err(|_| TypeError::new(ty, &Value::String(text.to_owned())))?;
-    fitted(ty, value)
+    fitted(ty, as_go(ty, text, value))
+}
+
+/// A number in a form of YAML 1.1, such as 017 or 1_5, as KubeEdge reads it in a file.
+fn as_go(ty: KeyType, text: &str, value: Value) -> Value {
+    if !matches!((ty, &value), (KeyType::Int { .. } | KeyType::Float | KeyType::Timespan, Value::String(_))) {
+        return value;
+    }
+    edge_yaml::read(text).ok().filter(Value::is_number).unwrap_or(value)
 }
 
 /// Text is taken as it is typed, so that `[::1]:10004`, `10` and `yes` need no quotes.
@@ -292,7 +300,7 @@ fn is_duration(text: &str) -> bool {
 }
 
 /// Kubernetes' grammar of an amount: a number, then nothing, a suffix or an exponent.
-fn is_quantity(text: &str) -> bool {
+pub(crate) fn is_quantity(text: &str) -> bool {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let suffix = unsigned.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
     let number = &unsigned[..unsigned.len() - suffix.len()];
