@@ -19,6 +19,7 @@ use crate::diagnose::{
     services, unloadable,
 };
 use crate::facts::{self, socket_path};
+use crate::hints::for_root;
 use crate::references::References;
 use crate::unit::{self, UNIT, UnitFacts};
 use crate::verbs::startup;
@@ -69,6 +70,9 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
     let driver = effective_driver(actual, &current, &mut findings);
     let others = other_services(host, &mut findings)?;
     findings.extend(services(&driver, socket, &others));
+    for hint in findings.iter_mut().filter_map(|finding| finding.hint.as_mut()) {
+        *hint = for_root(&host.root, hint);
+    }
     Ok(host.report.findings(&findings))
 }
 
