@@ -36,6 +36,18 @@ is_crio_missing() { [ -n "$dry" ] && [ ! -e "$root/usr/bin/crio" ] && [ ! -e "$r
 
 # Everything is validated before anything is changed.
 case $runtime in keep | crio) ;; *) fail 2 "RUNTIME must be keep or crio, not \"$runtime\"" ;; esac
+case ${CLOUDCORE:-} in
+    *]:* | *.*:[0-9]*[0-9] | [!:]*[!:]:[0-9]*[0-9])
+        case ${CLOUDCORE%:*} in *:*[!]]) ;; *) fail 2 "CLOUDCORE must be an address without a port, not \"$CLOUDCORE\"" ;; esac ;;
+esac
+case ${CLOUDCORE:-} in \[*]) ;; *[][]*) fail 2 "CLOUDCORE is not valid: \"$CLOUDCORE\" has only one bracket" ;; esac
+case $host in
+    0.0.0.0 | '[::]' | 22[4-9].*.*.* | 23[0-9].*.*.*) fail 2 "CLOUDCORE must be the address of a host, not \"$CLOUDCORE\"" ;;
+esac
+case ${version%%-*} in *.*.*.*) fail 2 "KUBEEDGE_VERSION is not valid: \"$version\" is not a release such as 1.21.0" ;; esac
+case ${POD_SUBNET:-} in
+    *:*,*:* | *.*,*.*) fail 2 "POD_SUBNET must have at most one IPv4 and one IPv6 network, not \"$POD_SUBNET\"" ;;
+esac
 [ -z "$host" ] || valid CLOUDCORE stream
 valid SWAP edge-prep apply ${SWAP:+--swap "$SWAP"} --help
 case $version in

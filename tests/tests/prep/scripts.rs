@@ -85,6 +85,12 @@ fn service_is_found_by_what_it_runs() {
     let dropin = "[Service]\nExecStartPre=/sbin/swapon /swapfile\n";
     let tree = system(&[(&unit, &service("/bin/true")), (&conf, dropin)], &[link]);
     is_found(&tree, &format!("{conf}:2"));
+    // A unit that does something else too is not disabled: the command is removed.
+    tree.write(&unit, &service("/bin/true").replace("/bin/true", "/usr/sbin/sshd -D"));
+    is_found(&tree, &format!("{conf}:2"));
+    let ran = prep(&tree, &["check", "--swap", "off"]).expect(3);
+    let step = format!("hint: remove the command \"/sbin/swapon /swapfile\" from {}", tree.at(&conf).display());
+    assert!(ran.stdout.contains(&step) && !ran.stdout.contains("disable"), "{}", ran.stdout);
     std::fs::remove_file(tree.at(&unit)).unwrap();
     tree.link(&unit, "/dev/null");
     is_not_found(&tree, "masked");
@@ -99,7 +105,7 @@ fn service_is_found_by_its_script_and_timer() {
     let link = (&*format!("{ETC}/timers.target.wants/later.timer"), "../later.timer");
     let tree = system(&[script, library, unit, timer], &[link]);
     is_found(&tree, "usr/local/lib/memory.sh:3");
-    assert!(prep(&tree, &["status"]).expect(0).stdout.contains("disable later.timer"));
+    assert!(prep(&tree, &["status"]).expect(0).stdout.contains("remove the command \"swapon $FILE\" from "));
     let python = ("usr/local/sbin/more-memory", "#!/usr/bin/python3\nrun(['swapon', '/x'])\n");
     is_found(&system(&[python, unit, timer], &[link]), "usr/local/sbin/more-memory:2");
     // An instance of a template.

@@ -1,6 +1,6 @@
 //! A service of the administrator that turns swap on, found by the commands that it runs.
 //!
-//! Reported, not edited: the service may do other things too.
+//! Reported, not edited. The manual step disables a unit only if it does nothing else; otherwise it removes the command.
 
 use std::path::Path;
 
@@ -13,6 +13,8 @@ use super::{AtBoot, SwapSource, show, systemctl};
 /// The suffixes of directories with links that enable units.
 const ENABLING: [&str; 2] = [".wants", ".requires"];
 const KEYS: [&str; 3] = ["ExecStartPre", "ExecStart", "ExecStartPost"];
+/// Further commands of a service.
+const LATER_KEYS: [&str; 4] = ["ExecCondition", "ExecReload", "ExecStop", "ExecStopPost"];
 /// Units that start a service, and the section that may name it.
 const STARTERS: [(&str, &str); 2] = [("timer", "Timer"), ("path", "Path")];
 /// Those that are sources of their own.
@@ -36,8 +38,9 @@ pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
         if unit.name != name || unit.is_masked() || KNOWN.contains(&name.as_str()) {
             continue;
         }
-        if let Some(command) = command(root, &units.settings(&unit)?) {
-            all.push(source(root, &units, &unit, command)?);
+        let settings = units.settings(&unit)?;
+        if let Some(command) = command(root, &settings) {
+            all.push(source(root, &units, &unit, command, does_more(&settings))?);
         }
     }
     Ok(all)
@@ -63,7 +66,12 @@ fn command(root: &Root, settings: &Settings) -> Option<Command> {
     commands.find_map(|command| script::in_command(root, &command.file, command.line, &command.argv))
 }
 
-fn source(root: &Root, units: &Units<'_>, unit: &Unit, command: Command) -> Result<SwapSource> {
+fn does_more(settings: &Settings) -> bool {
+    let mut commands = KEYS.into_iter().chain(LATER_KEYS).flat_map(|key| settings.commands(key));
+    commands.any(|command| script::does_more(&command.argv))
+}
+
+fn source(root: &Root, units: &Units<'_>, unit: &Unit, command: Command, does_more: bool) -> Result<SwapSource> {
     let (name, text) = (&unit.name, command.text.clone());
     let Some(by) = started_by(units, unit)? else {
         let why = "its unit is not enabled".to_owned();
@@ -72,8 +80,9 @@ fn source(root: &Root, units: &Units<'_>, unit: &Unit, command: Command) -> Resu
     let is_admins = by.link.starts_with(ADMIN_UNITS);
     let verb = if is_admins { "disable" } else { "mask" };
     let why = format!("runs {text:?}; enabled by {}", show(root, &by.link));
-    let manual_step = Some(systemctl(root, verb, &by.unit));
-    Ok(SwapSource { what: name.clone(), why, manual_step, ..command.source(root, "service", AtBoot::Enabled, "") })
+    let found = command.source(root, "service", AtBoot::Enabled, "");
+    let found = if does_more { found } else { found.manual_step(systemctl(root, verb, &by.unit)) };
+    Ok(SwapSource { what: name.clone(), why, ..found })
 }
 
 /// What starts a service.

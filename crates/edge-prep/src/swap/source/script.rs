@@ -60,6 +60,11 @@ pub(super) fn in_command(root: &Root, file: &Path, line: usize, argv: &[String])
     Some(found)
 }
 
+/// Whether a command of a unit does more than to turn swap on or off.
+pub(super) fn does_more(argv: &[String]) -> bool {
+    Script::command(argv).does_more
+}
+
 fn found(root: &Root, file: &Path, before: usize, text: &str, script: Script) -> Option<Command> {
     let (mut seen, mut queue) = (HashSet::new(), Vec::new());
     let start = file.to_path_buf();
@@ -82,7 +87,7 @@ fn found(root: &Root, file: &Path, before: usize, text: &str, script: Script) ->
         script = if is_shell(&text) {
             Script::read(&text)
         } else {
-            Script { turns_on: quoted_command(&text), calls: Vec::new() }
+            Script { turns_on: quoted_command(&text), ..Script::default() }
         };
     }
 }

@@ -41,6 +41,8 @@ pub(super) struct Script {
     pub(super) turns_on: Option<(usize, String)>,
     /// The programs that it runs, by absolute path.
     pub(super) calls: Vec<String>,
+    /// Whether it also does what has nothing to do with swap, or runs other scripts.
+    pub(super) does_more: bool,
 }
 
 impl Script {
@@ -69,6 +71,7 @@ impl Script {
         let skipped = words.iter().take_while(is_before).count();
         let Some((program, args)) = words[skipped..].split_first() else { return };
         let name = name_of(program);
+        self.does_more |= !is_about_swap(&name, args);
         if turns_on(&name, args) {
             let text = words[skipped..].join(" ");
             self.turns_on.get_or_insert((line, text));
@@ -82,14 +85,7 @@ impl Script {
         } else if name == "." || name == "source" {
             args.iter().take(1).for_each(|file| self.call(file));
         } else if WRAPPERS.contains(&name.as_str()) {
-            let is_known = |word: &String| {
-                let name = name_of(word);
-                name == SWAPON
-                    || name == SYSTEMCTL
-                    || SHELLS.contains(&name.as_str())
-                    || OTHERS.iter().any(|(other, _)| *other == name)
-            };
-            match args.iter().position(is_known) {
+            match args.iter().position(|word| is_known(&name_of(word))) {
                 Some(at) if depth < MOST_NESTED => self.judge(&args[at..], line, depth + 1),
                 Some(_) => {}
                 None if name == "eval" && depth < MOST_NESTED => self.add(&args.join(" "), line, depth + 1),
@@ -129,6 +125,25 @@ fn turns_on(name: &str, args: &[String]) -> bool {
     }
     let other = OTHERS.iter().find(|(other, _)| *other == name);
     other.is_some_and(|(_, arg)| args.iter().any(|own| own == arg)) || (name == SWAPON && names_a_device(args))
+}
+
+/// Whether a command only turns swap on or off, prepares it, or changes nothing; wrappers are judged by what they run.
+fn is_about_swap(name: &str, args: &[String]) -> bool {
+    let names_swap = || args.iter().any(|arg| arg.contains("swap") || arg.contains("zram"));
+    match name {
+        _ if OTHERS.iter().any(|(other, _)| *other == name) => true,
+        _ if SHELLS.contains(&name) => args.first().is_some_and(|arg| arg.starts_with('-') && arg.contains('c')),
+        _ if WRAPPERS.contains(&name) => args.iter().any(|arg| is_known(&name_of(arg))),
+        SWAPON | "swapoff" | "mkswap" | "zramctl" => true,
+        "true" | ":" | "for" | "done" | "fi" | "}" | "set" | "exit" | "sleep" | "echo" | "test" | "[" => true,
+        "fallocate" | "truncate" | "dd" | "chmod" | "chown" | "modprobe" | SYSTEMCTL => names_swap(),
+        _ => false,
+    }
+}
+
+/// Programs that a wrapper is followed to.
+fn is_known(name: &str) -> bool {
+    name == SWAPON || name == SYSTEMCTL || SHELLS.contains(&name) || OTHERS.iter().any(|(other, _)| *other == name)
 }
 
 /// Whether swapon gets a device or file, and does not only print something.
