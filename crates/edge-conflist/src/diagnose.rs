@@ -296,8 +296,9 @@ fn missing(facts: &Facts) -> Option<Problem> {
             let finding = Finding::error(&facts.places.conf_dir, "no network configuration found");
             finding.hint(match facts.ignored.first() {
                 Some(name) if name.contains('/') => {
-                    let dir = format!("{}{}", facts.prefix, facts.places.conf_dir.display());
-                    format!("files in subdirectories are ignored, move it up: mv {dir}/{name} {dir}/")
+                    let dir = &facts.places.conf_dir;
+                    let (from, to) = (facts.on_host(&dir.join(name)), facts.on_host(&dir.join("")));
+                    format!("files in subdirectories are ignored, move it up: mv {from} {to}")
                 }
                 Some(name) => {
                     format!("rename {name} to end in .conflist, or write a new one: edge-cni conf bridge --subnet CIDR")
