@@ -73,6 +73,11 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// A path for a command in a hint, which must not change the running host where an image is examined.
+    fn on_host(&self, path: &Path) -> String {
+        edge_host::quoted(&format!("{}{}", self.prefix, path.display()))
+    }
+
     /// The newest CNI version that the host's only runtime supports; [`Cni::NEWEST`] where there is none or several.
     pub fn runtime_newest(&self) -> Cni {
         match self.runtimes.as_slice() {
@@ -269,7 +274,7 @@ fn is_leftover(facts: &Facts, file: &File, problem: &Problem) -> bool {
 /// The network that is used is a leftover, while a later one works.
 fn move_away(facts: &Facts, problem: &Problem, file: &File, next: &File) -> Problem {
     let next = next.path.file_name().unwrap_or_default().to_string_lossy();
-    let path = edge_host::quoted(&format!("{}{}", facts.prefix, file.path.display()));
+    let path = facts.on_host(&file.path);
     let hint = format!("move this leftover away, so that {next} is used: mv {path} {path}.disabled");
     Problem { finding: problem.finding.clone().hint(hint), effect: problem.effect }
 }
@@ -291,8 +296,9 @@ fn missing(facts: &Facts) -> Option<Problem> {
             let finding = Finding::error(&facts.places.conf_dir, "no network configuration found");
             finding.hint(match facts.ignored.first() {
                 Some(name) if name.contains('/') => {
-                    let dir = format!("{}{}", facts.prefix, facts.places.conf_dir.display());
-                    format!("files in subdirectories are ignored, move it up: mv {dir}/{name} {dir}/")
+                    let dir = &facts.places.conf_dir;
+                    let (from, to) = (facts.on_host(&dir.join(name)), facts.on_host(&dir.join("")));
+                    format!("files in subdirectories are ignored, move it up: mv {from} {to}")
                 }
                 Some(name) => {
                     format!("rename {name} to end in .conflist, or write a new one: edge-cni conf bridge --subnet CIDR")

@@ -47,7 +47,7 @@ pub(crate) fn findings(tree: &Tree, code: i32) -> Vec<String> {
         .collect()
 }
 
-pub(crate) const NOT_READY: &str = "the runtime only reports that the network is not ready";
+pub(crate) const NOT_READY: &str = "pods get no network";
 /// The effect of an error that only pods run into.
 pub(crate) const READY: &str = "CRI-O reports that the network is ready, but pods fail";
 

@@ -10,7 +10,7 @@ use crate::request::absolute;
 use crate::trial;
 
 /// The effect where no network is usable.
-const NOT_READY: &str = ": the runtime only reports that the network is not ready";
+const NOT_READY: &str = ": pods get no network";
 /// The effect where CRI-O uses a later network.
 const SKIPPED: &str = ": CRI-O skips it, and with containerd no pod gets a network";
 /// The effect of an error that only pods run into.

@@ -74,7 +74,8 @@ pub(super) fn diagnose_plugin(
         }
         PluginFile::NotAProgram => return Some(error(format!("{shown} is not a program")).hint(REINSTALL)),
         PluginFile::NotExecutable => {
-            return Some(error(format!("{shown} is not executable")).hint(format!("chmod 0755 {shown}")));
+            let hint = format!("chmod 0755 {}", facts.on_host(&plugin.path));
+            return Some(error(format!("{shown} is not executable")).hint(hint));
         }
         PluginFile::Script => None,
         PluginFile::Program(program) => Some(program),

@@ -89,6 +89,16 @@ fn diagnose_names_the_cause() {
 }
 
 #[test]
+fn diagnose_names_the_plugin_of_the_image_in_a_command() {
+    let locked = PluginFacts { file: PluginFile::NotExecutable, answer: None, ..bridge() };
+    let mut facts = facts(&[("1.conflist", &list("1.0.0"))], locked);
+    for (prefix, want) in [("", "chmod 0755 /b/bridge"), ("/mnt/an image", "chmod 0755 '/mnt/an image/b/bridge'")] {
+        facts.prefix = prefix.to_owned();
+        assert_eq!(diagnose(&facts).problems[0].finding.hint.as_deref(), Some(want));
+    }
+}
+
+#[test]
 fn diagnose_uses_the_first_valid_file() {
     let files = [("1.conflist", "{"), ("2.conflist", &list("1.0.0")), ("3.conflist", &list("1.1.0"))];
     let mut facts = facts(&files, bridge());
