@@ -6,7 +6,7 @@ use edge_host::{Host, Result};
 use crate::cloudcore::{Manager, manager};
 use crate::persist;
 use crate::request::Request;
-use crate::rules::scope;
+use crate::rules::{TABLE, has_kept_chain, scope};
 
 /// What was read in this call.
 #[derive(Debug, Clone)]
@@ -39,7 +39,15 @@ impl Facts {
 /// Reads the rules of each address family that this host has programs for; none if iptables is not installed.
 pub(crate) fn all(host: &Host, reads_units: bool) -> Result<Facts> {
     let firewall = if host.root.is_live() { Some(Firewall::read_any(&host.root, &scope())?) } else { None };
-    Ok(Facts { firewall, persist: persist::facts(host, reads_units)?, manager: manager(host, None)? })
+    let manager = proven(manager(host, None)?, firewall.as_ref())?;
+    Ok(Facts { firewall, persist: persist::facts(host, reads_units)?, manager })
+}
+
+/// Only cloudcore 1.8 and later make the chain; with a configuration that does not turn that off, they manage it.
+fn proven(manager: Manager, firewall: Option<&Firewall>) -> Result<Manager> {
+    let (Manager::Unknown(file), Some(firewall)) = (&manager, firewall) else { return Ok(manager) };
+    let has_chain = firewall.views()?.iter().any(|view| has_kept_chain(view.save.table(TABLE)));
+    Ok(if has_chain { Manager::Cloudcore(file.clone()) } else { manager })
 }
 
 /// Reads the rules of the address families of the redirects, and of the others only if the redirects are stored.
@@ -59,5 +67,6 @@ pub(crate) fn for_request(host: &Host, request: &Request) -> Result<Facts> {
         firewall.read_others(&host.root, &others, &scope)?;
     }
     firewall.readable()?;
+    let manager = proven(manager, Some(&firewall))?;
     Ok(Facts { firewall: Some(firewall), persist: stored, manager })
 }

@@ -110,6 +110,11 @@ pub(crate) fn cloudcore_rules(table: Option<&Table<'_>>) -> Option<Vec<(u16, Str
     is_used.then(|| table.rules().filter(|rule| rule.chain == KEPT_CHAIN).filter_map(pair).collect())
 }
 
+/// Whether cloudcore's own chain exists.
+pub(crate) fn has_kept_chain(table: Option<&Table<'_>>) -> bool {
+    table.is_some_and(|table| table.chains().any(|chain| chain.name == KEPT_CHAIN))
+}
+
 /// Whether a rule jumps to our chain.
 pub(crate) fn is_jump(rule: &Rule<'_>) -> bool {
     rule.text.contains(CHAIN) && rule.target().as_deref() == Some(CHAIN)

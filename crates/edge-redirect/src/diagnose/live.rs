@@ -52,7 +52,7 @@ impl Live<'_> {
         for view in self.views.iter().filter(|view| view.seen.unreadable.is_none()) {
             let mut shadows = Vec::new();
             let own = self.own(view, &desired, &mut shadows);
-            let (kept, by_cloudcore) = self.cloudcore(view);
+            let (kept, by_cloudcore) = self.cloudcore(view, &live);
             is_kept |= kept;
             let others = self.others(view, &live, &shadows);
             self.findings.extend(own.into_iter().chain(by_cloudcore).chain(others));
@@ -157,11 +157,11 @@ impl Live<'_> {
     }
 
     /// Whether cloudcore's own chain redirects anything, and its problems.
-    fn cloudcore(&self, view: &View<'_>) -> (bool, Vec<Finding>) {
+    fn cloudcore(&self, view: &View<'_>, live: &HashSet<Redirect>) -> (bool, Vec<Finding>) {
         let Some(pairs) = cloudcore_rules(view.save.table(TABLE)) else { return (false, Vec::new()) };
         let table = table_of(view);
         if pairs.is_empty() {
-            return (false, vec![Finding::error(table, "cloudcore has added no ports to this chain").at(KEPT_CHAIN)]);
+            return (false, self.without_ports(&table, live).into_iter().collect());
         }
         let route =
             self.routes.iter().find(|route| (route.backend, route.family) == (view.seen.backend, view.seen.family));
@@ -172,6 +172,24 @@ impl Live<'_> {
             Some(Finding::error(&table, text).at(KEPT_CHAIN).hint(format!("delete that rule: {}", by.delete())))
         };
         (true, pairs.iter().filter_map(shadow).collect())
+    }
+
+    /// cloudcore's own chain is empty: a problem only if nothing else redirects, and the chain is not a leftover.
+    fn without_ports(&self, table: &str, live: &HashSet<Redirect>) -> Option<Finding> {
+        if live.iter().any(|redirect| redirect.family() == Family::V4) {
+            return None;
+        }
+        let error = || Finding::error(table, "cloudcore has added no ports to this chain").at(KEPT_CHAIN);
+        Some(match &self.facts.manager {
+            Manager::Nobody(why) => {
+                let text = format!("the chain is empty and left by cloudcore, which does not manage it now ({why})");
+                Finding::new(Severity::Note, table, text).at(KEPT_CHAIN)
+            }
+            Manager::Cloudcore(_) | Manager::Unknown(_) => {
+                error().hint("restart cloudcore: systemctl restart cloudcore")
+            }
+            Manager::Elsewhere(_) => error().hint(format!("add a redirect: {}", add("PORT=IP:PORT"))),
+        })
     }
 
     /// cloudcore should manage its chain, but does not.

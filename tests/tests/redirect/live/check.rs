@@ -89,6 +89,7 @@ fn check_finds_modified_unmanaged_and_unreadable_rules() {
         no errors, 1 warning
         exit 0
         table nat of iptables-$b: error: TUNNEL-PORT: cloudcore has added no ports to this chain
+        hint: add a redirect: edge-redirect add PORT=IP:PORT --persist
         1 problem found
         exit 3
         no problems found

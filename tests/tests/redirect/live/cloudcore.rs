@@ -102,6 +102,54 @@ fn add_adds_what_cloudcore_does_not_manage() {
 }
 
 #[test]
+fn chain_proves_that_cloudcore_without_the_key_manages_it() {
+    let text = r#"
+        yaml 'modules: {cloudStream: {enable: true}}'
+        add; clear; chain; add | sed "s/(.*)/FILE/"; redirect check
+        pair 10351 192.0.2.9; add | sed "s/(.*)/FILE/"; redirect status | head -1
+        "#;
+    each(
+        "no key",
+        &format!("{PRELUDE}{text}"),
+        "exit 0 1 change
+        exit 4 cloudcore manages TUNNEL-PORT on this host FILE, and the chain has no redirects
+        table nat of iptables-$b: error: TUNNEL-PORT: cloudcore has added no ports to this chain
+        hint: restart cloudcore: systemctl restart cloudcore
+        1 problem found
+        exit 3
+        exit 4 cloudcore manages TUNNEL-PORT on this host FILE, and the chain redirects 10351 to 192.0.2.9:10003
+        chain TUNNEL-PORT: active: managed by cloudcore: 10351 to 192.0.2.9:10003  (IPv4 $b)",
+    );
+}
+
+#[test]
+fn check_accepts_an_empty_chain_that_is_not_needed() {
+    let text = r#"
+        empty() { redirect check | grep -c 'no ports to this chain'; }
+        for text in 'enable: false' 'mode: external' none; do
+            clear; yaml "modules: {iptablesManager: {$text}}"; [ "$text" != none ] || rm /etc/kubeedge/config/cloudcore.yaml
+            chain; redirect check | head -2; add; empty
+        done
+        "#;
+    each(
+        "empty chain",
+        &format!("{PRELUDE}{text}"),
+        "table nat of iptables-$b: note: TUNNEL-PORT: the chain is empty and left by cloudcore, which does not manage it now (/etc/kubeedge/config/cloudcore.yaml: modules.iptablesManager.enable is false)
+        /etc/edgeutils/redirect.toml: error: no redirects are configured
+        exit 0 1 change
+        0
+        table nat of iptables-$b: error: TUNNEL-PORT: cloudcore has added no ports to this chain
+        hint: add a redirect: edge-redirect add PORT=IP:PORT --persist
+        exit 0 1 change
+        0
+        table nat of iptables-$b: error: TUNNEL-PORT: cloudcore has added no ports to this chain
+        hint: add a redirect: edge-redirect add PORT=IP:PORT --persist
+        exit 0 1 change
+        0",
+    );
+}
+
+#[test]
 fn running_cloudcore_names_its_configuration() {
     let text = r#"
         yaml 'modules: {iptablesManager: {enable: true}}'
