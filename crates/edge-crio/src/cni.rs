@@ -27,6 +27,7 @@ pub struct Network {
     /// The network that CRI-O uses when it reads the files now.
     used: Option<String>,
     problems: Vec<Problem>,
+    is_configured: bool,
 }
 
 impl Network {
@@ -37,12 +38,18 @@ impl Network {
         let used = verdict.used.and_then(|file| Some((file, file.content.as_ref().ok()?)));
         let used =
             used.map(|(file, network)| format!("pods use the network {} of {}", network.name, file.path.display()));
-        Ok(Network { used, problems: verdict.problems })
+        let is_configured = !facts.files.is_empty();
+        Ok(Network { used, problems: verdict.problems, is_configured })
     }
 
     /// Which network is used, for the report.
     pub fn used(&self) -> Option<&str> {
         self.used.as_deref()
+    }
+
+    /// Whether there is any configuration, usable or not.
+    pub fn is_configured(&self) -> bool {
+        self.is_configured
     }
 
     /// Why pods get no network, with the plain cause.

@@ -221,7 +221,7 @@ fn check_and_edge_crio_report_the_same_errors() {
         assert!(found[0].starts_with(&format!("error 10-pods.conflist {at}: {want}")), "{text}: {found:?}");
         let ran = Tool::new("edge-crio").arg("--root").arg(tree.path()).arg("check").run();
         let at = if at.is_empty() { String::new() } else { format!("{at}: ") };
-        let said = format!("/etc/cni/net.d/10-pods.conflist: warning: {at}pods get no network: {want}");
+        let said = format!("/etc/cni/net.d/10-pods.conflist: error: {at}pods get no network: {want}");
         assert!(ran.stdout.contains(&said), "{text}: {}", ran.stdout);
     }
 }

@@ -126,10 +126,10 @@ fn check_continues_after_an_unreadable_configuration() {
     std::os::unix::fs::symlink("nothing", tree.at("etc/cni/net.d/20-link.conf")).unwrap();
     let said = run(&tree, &["check"]).expect(3).stdout;
     assert!(
-        said.contains("/10-dir.conflist: warning: pods get no network: ") && said.contains("is a directory"),
+        said.contains("/10-dir.conflist: error: pods get no network: ") && said.contains("is a directory"),
         "{said}"
     );
-    assert!(said.contains("/20-link.conf: warning: pods get no network: "), "{said}");
+    assert!(said.contains("/20-link.conf: error: pods get no network: "), "{said}");
 }
 
 #[test]

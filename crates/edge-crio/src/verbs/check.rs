@@ -65,7 +65,7 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
         let answer = live(host, answer, &config, &mut findings)?;
         actual = answer.and_then(|answer| answer.driver).map(|driver| driver.to_string());
     } else {
-        findings.extend(no_network(host, Severity::Warning)?);
+        findings.extend(no_network(host)?);
     }
     let driver = effective_driver(actual, &current, &mut findings);
     let others = other_services(host, &mut findings)?;
@@ -229,7 +229,7 @@ fn live(
                 Finding::warning(socket, "this user cannot connect to it: the state of CRI-O is unknown")
                     .hint("run it as root: sudo edge-crio check"),
             );
-            findings.extend(no_network(host, Severity::Warning)?);
+            findings.extend(no_network(host)?);
             return Ok(None);
         }
         Err(error) => {
@@ -254,7 +254,7 @@ fn live(
                 Finding::error(socket, format!("{error}; {state}{}", place_of(config.listen.as_ref())))
                     .hint(format!("see the log of the unit: journalctl -u {UNIT}")),
             );
-            findings.extend(no_network(host, Severity::Warning)?);
+            findings.extend(no_network(host)?);
             return Ok(None);
         }
     };
@@ -282,8 +282,11 @@ fn live(
 }
 
 /// The findings about the network where CRI-O does not answer.
-fn no_network(host: &mut Host, most: Severity) -> Result<Vec<Finding>> {
+///
+/// Without any configuration it is a warning: the network plugin of the cluster brings one.
+fn no_network(host: &mut Host) -> Result<Vec<Finding>> {
     let network = cni::Network::read(host)?;
+    let most = if network.is_configured() { Severity::Error } else { Severity::Warning };
     if let Some(used) = network.used() {
         host.report.line(used);
     }
