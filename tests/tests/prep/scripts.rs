@@ -86,7 +86,7 @@ fn service_is_found_by_what_it_runs() {
     let tree = system(&[(&unit, &service("/bin/true")), (&conf, dropin)], &[link]);
     is_found(&tree, &format!("{conf}:2"));
     // A unit that does something else too is not disabled: the command is removed.
-    tree.write(&unit, &service("/bin/true").replace("/bin/true", "/usr/sbin/sshd -D"));
+    tree.write(&unit, service("/bin/true").replace("/bin/true", "/usr/sbin/sshd -D"));
     is_found(&tree, &format!("{conf}:2"));
     let ran = prep(&tree, &["check", "--swap", "off"]).expect(3);
     let step = format!("hint: remove the command \"/sbin/swapon /swapfile\" from {}", tree.at(&conf).display());
