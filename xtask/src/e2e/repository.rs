@@ -47,6 +47,10 @@ WantedBy=multi-user.target
 Alias=cri-o.service
 ";
 
+/// CRI-O's own packages configure their policy, too.
+const CONFIG: &str = "[crio.image]\nsignature_policy = \"/etc/crio/policy.json\"\n\n[crio.runtime]\n";
+const POLICY: &str = "{\"default\": [{\"type\": \"insecureAcceptAnything\"}]}\n";
+
 /// A repository, as a user configures it.
 #[derive(Debug)]
 pub(super) struct Repository {
@@ -66,7 +70,8 @@ impl Repository {
         );
         write(&tree.join("DEBIAN/control"), control)?;
         write(&tree.join("DEBIAN/conffiles"), "/etc/crio/crio.conf.d/10-crio.conf\n")?;
-        write(&tree.join("etc/crio/crio.conf.d/10-crio.conf"), "[crio.runtime]\n")?;
+        write(&tree.join("etc/crio/crio.conf.d/10-crio.conf"), CONFIG)?;
+        write(&tree.join("etc/crio/policy.json"), POLICY)?;
         write(&tree.join("usr/lib/systemd/system/crio.service"), UNIT)?;
         write(&tree.join("usr/bin/crio"), read(&program)?)?;
         Sh::new("chmod 755").arg(tree.join("usr/bin/crio")).capture()?;
