@@ -183,7 +183,10 @@ fn commands(text: &str) -> Vec<(usize, Vec<String>)> {
             (_, Some('\'')) if char != '\'' => word.get_or_insert_default().push(char),
             ('\\', _) => match chars.next() {
                 Some('\n') => line += 1,
-                Some(other) => word.get_or_insert_default().push(other),
+                Some(other) => {
+                    at_line = if words.is_empty() && word.is_none() { line } else { at_line };
+                    word.get_or_insert_default().push(other);
+                }
                 None => {}
             },
             ('"' | '\'', None) => {
