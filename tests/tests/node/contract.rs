@@ -153,7 +153,9 @@ fn everything(mut seen: impl FnMut(&str, &Value, bool)) {
 fn live_calls() -> Vec<(&'static [&'static str], i32, Ran)> {
     let hold = "import fcntl, time; f = open('/var/lib/dpkg/lock', 'w'); fcntl.lockf(f, fcntl.LOCK_EX); print('held', flush=True); time.sleep(30)";
     let text = format!(
-        "mkdir -p /var/lib/dpkg; mkfifo /mnt/held; /usr/bin/python3 -c \"{hold}\" > /mnt/held & read held < /mnt/held
+        "mkdir -p /var/lib/dpkg
+        printf 'Package: a\\nStatus: install ok installed\\nVersion: 1\\nArchitecture: all\\nMaintainer: a\\nDescription: a\\n' > /var/lib/dpkg/status
+        mkfifo /mnt/held; /usr/bin/python3 -c \"{hold}\" > /mnt/held & read held < /mnt/held
         \"$FIXTURE\" wait -n --json 2>/dev/null; kill $!"
     );
     let ran = live::script(tool::path("edge-apt").to_str().unwrap(), &text);
