@@ -133,7 +133,7 @@ fn enable_crio_is_refused_while_cri_o_is_not_installed() {
         ] {
             let ran = conf(&tree, version, args).expect(4);
             let expected = format!(
-                "cannot enable crio: CRI-O is not installed, and edgecore would use it{now}\nhint: install it: edge-crio "
+                "cannot enable crio: CRI-O is not installed, and edgecore would use it{now}\nhint: use --force, or install it: edge-crio "
             );
             assert!(ran.stderr.contains(&expected), "{}", ran.stderr);
             assert_same(&tree.snapshot(), &before, "refused");
