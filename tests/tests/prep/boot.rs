@@ -129,6 +129,22 @@ fn refused(tree: &Tree, code: i32, words: &str) {
 }
 
 #[test]
+fn finding_about_the_command_line_has_a_place() {
+    let file = "boot/extlinux/extlinux.conf";
+    let text = "DEFAULT gone\nLABEL a\n  LINUX /Image\n  APPEND root=/dev/a\n";
+    let fstab = "PARTUUID=1-01 /boot/firmware vfat defaults 0 2\n";
+    for (tree, place, words) in [
+        (Tree::with(&[(file, text)]), file, "its default entry has no APPEND line"),
+        (Tree::with(&[("etc/fstab", fstab), ("boot/firmware/.x", "")]), "boot/firmware", "is empty, expected PARTUUID"),
+    ] {
+        let _ = std::fs::remove_file(tree.at("boot/firmware/.x"));
+        let found = prep(&tree, &["check", "--memory-cgroup", "on"]).expect(3).stdout;
+        let start = format!("{}: error: cannot ", tree.at(place).display());
+        assert!(found.contains(&start) && found.contains(words), "{found}");
+    }
+}
+
+#[test]
 fn damaged_command_line_is_not_edited() {
     let file = "boot/firmware/cmdline.txt";
     let long = "a".repeat(4097);
@@ -145,6 +161,9 @@ fn damaged_command_line_is_not_edited() {
         let tree = systems::by_name(RASPBERRY_PI_OS_12);
         tree.write(file, bytes);
         refused(&tree, 4, &format!("cannot edit DIR/{file}: {words}"));
+        let found = prep(&tree, &["check", "--memory-cgroup", "on"]).expect(3).stdout;
+        let place = tree.at(file).display().to_string();
+        assert!(found.contains(&format!("{place}: error: cannot read {place}: {words}")), "{found}");
     }
     let tree = systems::by_name(RASPBERRY_PI_OS_12);
     std::fs::remove_file(tree.at(file)).unwrap();
@@ -362,7 +381,7 @@ fn unreadable_partition_is_an_error() {
 fn status_names_the_file_and_its_option() {
     for (name, tree) in systems::all() {
         let ran = prep(&tree, &["status"]).expect(0);
-        let file = systems::command_line(name).unwrap_or(DROP_IN);
+        let file = systems::command_line(name).unwrap_or("boot/grub/grub.cfg");
         let line = ran.stdout.lines().find(|line| line.starts_with("boot command line: unset: ")).unwrap();
         assert!(line.contains(&format!("/{file}")), "{name}: {line}");
         assert!(ran.stdout.contains("memory cgroup: unknown: no kernel runs in an image"), "{name}");

@@ -145,7 +145,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
             Ok(MemoryOption::Unknown) => {
                 findings.push(Finding::warning("", UNKNOWN).hint("when the machine runs, use edge-prep check there"))
             }
-            Err(error) => findings.push(of_error(error)),
+            Err(error) => findings.push(of_error(facts, error)),
             _ => {}
         },
     }
@@ -153,9 +153,9 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
         (Some(live), Err(error)) if super::plan::is_available(live.memory) => {
             let text =
                 format!("the memory cgroup is on, but it is unknown whether it persists across reboots: {error}");
-            findings.push(Finding { severity: Severity::Warning, text, ..of_error(error) });
+            findings.push(Finding { severity: Severity::Warning, text, ..of_error(facts, error) });
         }
-        (Some(live), Err(error)) if live.memory == Memory::Unknown => findings.push(of_error(error)),
+        (Some(live), Err(error)) if live.memory == Memory::Unknown => findings.push(of_error(facts, error)),
         _ => {}
     }
     let is_off = facts.live.as_ref().is_some_and(|live| live.memory == Memory::Off);
@@ -169,9 +169,10 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-/// The boot command line was not found or cannot be edited: the same text as in `status`.
-fn of_error(error: &Error) -> Finding {
-    Finding { hint: error.hint_text().map(str::to_owned), ..Finding::error("", error.to_string()) }
+/// The boot command line was not found or cannot be read: the same text as in `status`.
+fn of_error(facts: &Facts, error: &Error) -> Finding {
+    let place = facts.layout.source();
+    Finding { hint: error.hint_text().map(str::to_owned), ..finding(error.to_string(), place.as_deref(), "") }
 }
 
 /// Why a running kernel does not have it: its build, its command line, or the device tree.
@@ -198,7 +199,7 @@ fn why_off(facts: &Facts, live: &Live) -> Finding {
             Some("kernel configuration"),
             "install a kernel with CONFIG_MEMCG=y; see this one's: zgrep CONFIG_MEMCG /proc/config.gz",
         ),
-        (_, Err(error)) => of_error(error),
+        (_, Err(error)) => of_error(facts, error),
         // Before the device tree: this kernel was started without the option in the file.
         (_, Ok(MemoryOption::Enabled)) => finding(
             format!("the running kernel was started without the option in {file}"),
@@ -275,7 +276,8 @@ mod tests {
     #[test]
     fn findings_of_an_unmounted_partition_have_the_text_of_status() {
         let cause = "cannot find the boot command line: PARTUUID=1 is not mounted at /boot/firmware as in /etc/fstab";
-        let blocked = || Layout::Blocked(Error::refused(cause).hint("mount /boot/firmware"));
+        let blocked =
+            || Layout::Blocked(Error::refused(cause).hint("mount /boot/firmware"), Some("/boot/firmware".to_owned()));
         for (memory, severity) in
             [(Memory::Off, Severity::Error), (Memory::Unknown, Severity::Error), (Memory::On, Severity::Warning)]
         {
@@ -285,6 +287,7 @@ mod tests {
             let findings = findings(&facts);
             let found = findings.last().unwrap();
             assert!(found.text.ends_with(cause), "{found:?}");
+            assert_eq!(found.file, "/boot/firmware");
             assert_eq!((found.severity, found.hint.as_deref()), (severity, Some("mount /boot/firmware")), "{memory:?}");
         }
     }

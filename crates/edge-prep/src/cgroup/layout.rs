@@ -47,8 +47,8 @@ pub enum Layout {
     Grub(Grub),
     /// Recognized, and not edited.
     ManualStep(ManualStep),
-    /// It could not be determined, and why.
-    Blocked(Error),
+    /// It could not be determined: why, and the mount point of the partition that is not there.
+    Blocked(Error, Option<String>),
     /// None of the known ones.
     Unknown,
 }
@@ -87,7 +87,7 @@ impl Layout {
             partition::check(root, Path::new(BOOT))?;
             Ok(Layout::Unknown)
         })();
-        found.unwrap_or_else(Layout::Blocked)
+        found.unwrap_or_else(|error| Layout::Blocked(error, partition::missing(root)))
     }
 
     /// Its usual name.
@@ -98,7 +98,7 @@ impl Layout {
             Layout::Extlinux(_) => "extlinux.conf",
             Layout::Grub(_) => "GRUB",
             Layout::ManualStep(manual_step) => manual_step.name,
-            Layout::Blocked(_) | Layout::Unknown => "unknown boot loader",
+            Layout::Blocked(..) | Layout::Unknown => "unknown boot loader",
         }
     }
 
@@ -110,7 +110,8 @@ impl Layout {
             Layout::Extlinux(extlinux) => Some(extlinux.file.shown.clone()),
             Layout::Grub(grub) => Some(grub.source()),
             Layout::ManualStep(manual_step) => manual_step.shown.clone(),
-            Layout::Blocked(_) | Layout::Unknown => None,
+            Layout::Blocked(_, place) => place.clone(),
+            Layout::Unknown => None,
         }
     }
 
@@ -122,7 +123,7 @@ impl Layout {
             Layout::Extlinux(extlinux) => extlinux.memory_option(),
             Layout::Grub(grub) => Ok(grub.memory_option()),
             Layout::ManualStep(manual_step) => Ok(manual_step.option),
-            Layout::Blocked(error) => Err(error.clone()),
+            Layout::Blocked(error, _) => Err(error.clone()),
             Layout::Unknown => Ok(MemoryOption::Unknown),
         }
     }
@@ -140,7 +141,7 @@ impl Layout {
             Layout::Extlinux(extlinux) => extlinux.enable(plan),
             Layout::Grub(grub) => grub.enable(is_live, plan),
             Layout::ManualStep(manual_step) => Err(manual_step.refuse()),
-            Layout::Blocked(error) => Err(error.clone()),
+            Layout::Blocked(error, _) => Err(error.clone()),
             Layout::Unknown => {
                 Err(Error::refused("cannot turn the memory cgroup on: the boot loader of this host is unknown")
                     .hint(format!("add {ENABLE} to the kernel's command line, then reboot")))
@@ -193,19 +194,19 @@ impl BootFile {
         })
     }
 
-    /// Its bytes; refused where no file exists.
-    fn bytes(&self) -> Result<&[u8]> {
+    /// Its bytes; refused where no file exists. `verb` is for the error: `read` or `edit`.
+    fn bytes(&self, verb: &str) -> Result<&[u8]> {
         match self.now.state {
             State::File { .. } => Ok(&self.now.bytes),
-            State::Absent => Err(Error::refused(format!("cannot edit {}: it does not exist", self.shown))
+            State::Absent => Err(Error::refused(format!("cannot {verb} {}: it does not exist", self.shown))
                 .hint("check that the partition this system boots from is mounted: findmnt")),
-            ref other => Err(Error::refused(format!("cannot edit {}: it is {}", self.shown, other.describe()))),
+            ref other => Err(Error::refused(format!("cannot {verb} {}: it is {}", self.shown, other.describe()))),
         }
     }
 
     /// Its content as one command line.
-    fn line(&self) -> Result<OneLine<'_>> {
-        OneLine::parse_filled(self.bytes()?).on("edit", &self.shown)
+    fn line(&self, verb: &str) -> Result<OneLine<'_>> {
+        OneLine::parse_filled(self.bytes(verb)?).on(verb, &self.shown)
     }
 
     /// Plans a copy of the current file beside it, for a rescue with a card reader. A copy of an earlier

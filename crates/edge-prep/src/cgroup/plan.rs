@@ -22,7 +22,10 @@ pub fn plan(facts: &Facts, plan: &mut Plan) -> Result<bool> {
             ));
             return Ok(false);
         }
-        (Err(error), _) => return Err(error),
+        // The error of the edit, which was requested.
+        (Err(error), live) => {
+            return Err(facts.layout.enable(live.is_some(), &mut Plan::new()).err().unwrap_or(error));
+        }
     };
     if needs_edit(option, facts) {
         if let Some(error) = missing_memcg(facts) {
@@ -194,7 +197,7 @@ mod tests {
         without.live.as_mut().unwrap().has_memcg = Some(false);
         assert_eq!(refusal(&without).exit(), Exit::Failed);
 
-        let blocked = |live| facts(Layout::Blocked(Error::refused("cannot find it")), live);
+        let blocked = |live| facts(Layout::Blocked(Error::refused("cannot find it"), None), live);
         assert_eq!(refusal(&blocked(off())).message(), "cannot find it");
         assert_eq!(refusal(&blocked(None)).message(), "cannot find it");
         assert_eq!(planned(&blocked(Some(live(Memory::On, "")))), (vec![], false), "it works now");

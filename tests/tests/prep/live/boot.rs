@@ -75,7 +75,7 @@ fn boot_partition_is_edited_where_it_is_mounted_writable() {
         edge-prep: cannot find the boot command line: PARTUUID=1-01 is not mounted at /boot/firmware as in /etc/fstab
         hint: mount /boot/firmware
         exit 4
-        error: cannot find the boot command line: PARTUUID=1-01 is not mounted at /boot/firmware as in /etc/fstab
+        /boot/firmware: error: cannot find the boot command line: PARTUUID=1-01 is not mounted at /boot/firmware as in /etc/fstab
         hint: mount /boot/firmware
         2 problems found
         exit 3

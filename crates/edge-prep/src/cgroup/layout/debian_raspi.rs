@@ -51,19 +51,19 @@ pub(super) fn find(root: &Root) -> Result<Option<DebianRaspi>> {
 }
 
 impl DebianRaspi {
-    fn line(&self) -> Result<OneLine<'_>> {
+    fn line(&self, verb: &str) -> Result<OneLine<'_>> {
         if self.extra.now.state == State::Absent {
             return OneLine::parse(b"");
         }
-        OneLine::parse(self.extra.bytes()?).on("edit", &self.extra.shown)
+        OneLine::parse(self.extra.bytes(verb)?).on(verb, &self.extra.shown)
     }
 
     pub(super) fn memory_option(&self) -> Result<MemoryOption> {
-        Ok(cmdline::memory_option(self.line()?.body))
+        Ok(cmdline::memory_option(self.line("read")?.body))
     }
 
     pub(super) fn enable(&self, is_live: bool, plan: &mut Plan) -> Result<()> {
-        let line = self.line()?;
+        let line = self.line("edit")?;
         if is_live && self.partition.clone()? == Partition::ReadOnly {
             return Err(partition::read_only(&self.generated.shown, Path::new(BOOT)));
         }

@@ -41,22 +41,22 @@ pub(super) fn find(root: &Root) -> Result<Option<Layout>> {
 }
 
 impl Extlinux {
-    fn text(&self) -> Result<&str> {
-        let bytes = self.file.bytes()?;
+    fn text(&self, verb: &str) -> Result<&str> {
+        let bytes = self.file.bytes(verb)?;
         let text = if bytes.contains(&0) {
             Err(Error::refused("it contains NUL bytes, as after a power cut"))
         } else {
             std::str::from_utf8(bytes).map_err(|_| Error::refused("it is not UTF-8 text"))
         };
-        text.on("edit", &self.file.shown)
+        text.on(verb, &self.file.shown)
     }
 
     pub(super) fn memory_option(&self) -> Result<MemoryOption> {
-        memory_option(self.text()?).on("edit", &self.file.shown)
+        memory_option(self.text("read")?).on("read", &self.file.shown)
     }
 
     pub(super) fn enable(&self, plan: &mut Plan) -> Result<()> {
-        let (text, edits) = enable(self.text()?).on("edit", &self.file.shown)?;
+        let (text, edits) = enable(self.text("edit")?).on("edit", &self.file.shown)?;
         if self.partition == Partition::ReadOnly {
             return Err(partition::read_only(&self.file.shown, Path::new(BOOT)));
         }

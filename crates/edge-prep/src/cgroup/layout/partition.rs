@@ -9,6 +9,7 @@ use edge_host::{Error, Result, Root};
 
 use crate::cgroup::live::{self, Mount};
 
+const DIRS: [&str; 2] = ["/boot/firmware", "/boot"];
 const FSTAB: &str = "/etc/fstab";
 
 /// How the partition is mounted.
@@ -29,6 +30,12 @@ pub(super) fn check(root: &Root, dir: &Path) -> Result<Partition> {
     let mounts = if root.is_live() { Some(live::mounts(root)?) } else { None };
     let is_empty = root.list(dir)?.is_empty();
     evaluate(&root.display(dir), device.as_deref(), find(mounts.as_deref(), dir), is_empty)
+}
+
+/// The mount point of a boot partition that is not mounted, as the caller sees it.
+pub(super) fn missing(root: &Root) -> Option<String> {
+    let dir = DIRS.into_iter().map(Path::new).find(|dir| check(root, dir).is_err())?;
+    Some(root.display(dir).display().to_string())
 }
 
 /// What is known about the mount at a directory.

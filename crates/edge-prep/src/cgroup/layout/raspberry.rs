@@ -87,11 +87,11 @@ fn is_stub(text: &str) -> bool {
 
 impl Raspberry {
     pub(super) fn memory_option(&self) -> Result<MemoryOption> {
-        Ok(cmdline::memory_option(self.file.line()?.body))
+        Ok(cmdline::memory_option(self.file.line("read")?.body))
     }
 
     pub(super) fn enable(&self, plan: &mut Plan) -> Result<()> {
-        let line = self.file.line()?;
+        let line = self.file.line("edit")?;
         if self.partition == Partition::ReadOnly {
             return Err(partition::read_only(&self.file.shown, &self.dir));
         }
