@@ -206,7 +206,7 @@ impl SysctlFacts {
         let last = self.at_boot(sysctl).or_else(|| self.all(sysctl).next_back());
         let text = match last {
             Some(at) if at.is_persistent() => format!("set to {} at boot", at.value),
-            Some(at) => format!("set to {} in a file that systemd does not read at every boot", at.value),
+            Some(at) => format!("set to {} only in a file that systemd does not read at boot", at.value),
             None => "not set at boot".to_owned(),
         };
         let source = last.map(|at| self.place(at));
@@ -246,7 +246,7 @@ impl SysctlFacts {
             }
             (Some(_), _) => {}
             (None, Some(at)) => findings.push(finding(
-                format!("{key} is set in a file that systemd does not read at every boot"),
+                format!("{key} is not set at boot: only a file that systemd does not read then sets it"),
                 Some(&self.place(at)),
                 apply,
             )),
