@@ -40,7 +40,8 @@ fn is_found(tree: &Tree, place: &str) {
     }
     assert_same(&tree.snapshot(), &before, place);
     let found = prep(tree, &["check"]).expect(3);
-    assert!(found.stdout.contains(&format!("{root}/{place}: error: swap is enabled at boot: ")), "{}", found.stdout);
+    let when = if found.stdout.contains("(cron: run periodically") { "after the boot" } else { "at boot" };
+    assert!(found.stdout.contains(&format!("{root}/{place}: error: swap is enabled {when}: ")), "{}", found.stdout);
     assert!(found.stdout.ends_with("1 problem found\n"), "{}", found.stdout);
 }
 

@@ -57,7 +57,7 @@ fn active_line(active: &Active, found: &[SwapSource]) -> StatusLine {
     let providers = providers(active, found);
     let at_boot = match providers.first() {
         Some(found) if found.at_boot == AtBoot::Enabled => {
-            format!("re-enabled at boot by {}: {}", found.source, found.why)
+            format!("re-enabled {} by {}: {}", found.when(), found.source, found.why)
         }
         Some(found) => format!("not re-enabled at boot by {}: {}", found.source, found.why),
         None => "no source found that enables it at boot: turned on manually or by a program".to_owned(),
@@ -95,7 +95,7 @@ fn off(facts: &Facts) -> Vec<Finding> {
         finding(text, place.as_deref(), hint)
     });
     let at_boot = facts.found.iter().filter(|found| found.at_boot == AtBoot::Enabled).map(|found| {
-        let text = format!("swap is enabled at boot: {} ({}: {})", found.what, found.source, found.why);
+        let text = format!("swap is enabled {}: {} ({}: {})", found.when(), found.what, found.source, found.why);
         finding(text, Some(&found.place()), found.manual_step.as_deref().unwrap_or(TURN_OFF))
     });
     now.chain(at_boot).collect()

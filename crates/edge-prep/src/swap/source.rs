@@ -56,6 +56,8 @@ pub struct SwapSource {
     pub devices: Devices,
     /// Whether it enables swap at boot.
     pub at_boot: AtBoot,
+    /// Whether that is some time after the boot, by a periodic job.
+    pub is_later: bool,
     /// Why.
     pub why: String,
     /// What keeps it off at boot. Where several sources share a file, the first one has the action.
@@ -101,6 +103,7 @@ impl SwapSource {
             what: what.into(),
             devices: Devices::Unknown,
             at_boot,
+            is_later: false,
             why: String::new(),
             actions: Vec::new(),
             manual_step: None,
@@ -116,6 +119,11 @@ impl SwapSource {
     fn manual_step(self, step: impl Into<String>) -> SwapSource {
         let step = (self.at_boot != AtBoot::Disabled).then(|| step.into());
         SwapSource { manual_step: step, ..self }
+    }
+
+    /// When it enables swap.
+    pub fn when(&self) -> &'static str {
+        if self.is_later { "after the boot" } else { "at boot" }
     }
 
     /// Whether an active swap comes from this source.

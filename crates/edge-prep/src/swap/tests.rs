@@ -40,6 +40,7 @@ fn fstab_line(line: usize, what: &str, actions: Vec<Action>) -> SwapSource {
         what: what.to_owned(),
         devices: Devices::Path(PathBuf::from(what)),
         at_boot: AtBoot::Enabled,
+        is_later: false,
         why: "active entry".to_owned(),
         actions,
         manual_step: None,

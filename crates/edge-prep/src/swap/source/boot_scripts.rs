@@ -56,7 +56,7 @@ pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     }
     for path in files(root, LOCAL_D, ".start")? {
         let is_run = executable(root, &path)? == Some(true);
-        let why = if is_run { Ok("run at every boot by local.d") } else { Err("it is not executable") };
+        let why = if is_run { Ok("run at every boot") } else { Err("it is not executable") };
         add(root, &mut all, "local.d", script::in_program(root, &path), why);
     }
     all.extend(rules(root)?);

@@ -33,15 +33,17 @@ pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
         for (number, line) in text.lines().enumerate() {
             let Some((time, command)) = job(line, has_user) else { continue };
             if let Some(command) = script::in_text(root, &path, number, command) {
-                let why = if time == AT_BOOT { "run at every boot" } else { "run by cron" };
-                all.push(command.source(root, "cron", AtBoot::Enabled, why));
+                let is_later = time != AT_BOOT;
+                let why = if is_later { "run periodically" } else { "run at every boot" };
+                all.push(SwapSource { is_later, ..command.source(root, "cron", AtBoot::Enabled, why) });
             }
         }
     }
     for dir in PERIODIC {
         for path in names(root, dir)? {
             if let Some(command) = script::in_program(root, &path) {
-                all.push(command.source(root, "cron", AtBoot::Enabled, "run by cron"));
+                let found = command.source(root, "cron", AtBoot::Enabled, "run periodically");
+                all.push(SwapSource { is_later: true, ..found });
             }
         }
     }
