@@ -26,7 +26,7 @@ use layout::Layout;
 use live::{Live, Mount};
 
 pub use diagnose::{findings, status, unreadable};
-pub use plan::{plan, report_volatile_changes};
+pub use plan::{has_manual_step, plan, report_volatile_changes};
 
 const OVERLAY_KIND: &str = "overlay";
 const ROOT_POINT: &str = "/";

@@ -10,7 +10,7 @@ use crate::name::is_unit_name;
 use crate::settings::Settings;
 
 /// Suffixes of directories whose links start units together with another one (`.upholds` since systemd 254).
-const DEPENDENCIES: [&str; 3] = [".wants", ".requires", ".upholds"];
+pub(crate) const DEPENDENCIES: [&str; 3] = [".wants", ".requires", ".upholds"];
 const INSTALL: &str = "Install";
 
 /// A link to a unit.

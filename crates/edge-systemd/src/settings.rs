@@ -85,7 +85,7 @@ impl Settings {
     }
 
     /// Every assignment of a key, in order, resets included.
-    fn of(&self, section: &str, key: &str) -> impl DoubleEndedIterator<Item = &Setting> {
+    pub(crate) fn of(&self, section: &str, key: &str) -> impl DoubleEndedIterator<Item = &Setting> {
         self.all.iter().filter(move |one| &*one.section == section && one.key == key)
     }
 

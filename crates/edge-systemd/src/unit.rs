@@ -1,5 +1,7 @@
 //! Units: their files, masks, aliases, drop-ins and settings.
 
+mod boot;
+
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +11,7 @@ use crate::dirs::{Scope, effective_files, is_unit_dir, masks, target_of, unit_di
 use crate::links::{Link, groups, links_in};
 use crate::name::Name;
 use crate::settings::Settings;
+pub use boot::{Boot, PulledIn};
 
 /// The limit for following links from name to name.
 const MOST_ALIASES: usize = 8;

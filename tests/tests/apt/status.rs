@@ -95,11 +95,14 @@ fn hint_restores_the_newest_valid_backup() {
         zipped(tree, 10, &package("too-old"));
         zipped(tree, 2, &good());
     };
+    let zeros = good().replacen("Version: ", "Version: \0\0\0\0", 1);
     for (status, why) in [
         (None, "it is missing, so dpkg takes every package for not installed"),
         (Some(""), "it is empty"),
         (Some("\0\0\0\0"), "it contains only zeros, as after a power failure"),
         (Some("Package: dpkg\nStat"), "line 2: it is not a field (NAME: VALUE)"),
+        // dpkg accepts these.
+        (Some(&zeros), "line 5: it contains zeros, as after a power failure"),
     ] {
         for (make, command) in [
             (&old as &dyn Fn(&Tree), "cp -p "),

@@ -199,17 +199,82 @@ fn grub_gets_a_drop_in_where_an_option_disables_it() {
     let tree = systems::by_name(AMD64_GRUB);
     let grub = tree.read("etc/default/grub").replace("quiet", "quiet cgroup_disable=memory");
     tree.write("etc/default/grub", &grub);
+    let menu = tree.read("boot/grub/grub.cfg");
+    tree.write("boot/grub/grub.cfg", menu.replace("quiet", "quiet cgroup_disable=memory"));
     let start = tree.snapshot();
-    let ran = prep(&tree, &APPLY).expect(0);
-    assert!(ran.stderr.contains("run update-grub on the machine"), "{}", ran.stderr);
+    let root = tree.path().display().to_string();
+    let step = format!(
+        "{root}/boot/grub/grub.cfg:2 disables the memory cgroup until it is generated again; manual step: \
+         chroot {root} update-grub\n"
+    );
+    prep(&tree, &["apply", "--memory-cgroup", "on", "-n"]).expect(3);
+    let ran = prep(&tree, &APPLY).expect(3);
+    assert!(ran.stderr.contains(&step), "{}", ran.stderr);
     assert!(ran.stdout.contains("etc/default/grub:3"), "{}", ran.stdout);
     let text = tree.read(DROP_IN);
     assert!(text.contains("cgroup_enable=memory"), "{text}");
-    prep(&tree, &["check", "--memory-cgroup", "on"]).expect(0);
-    assert!(prep(&tree, &APPLY).expect(0).stdout.contains("already up to date"));
+    let found = prep(&tree, &["check", "--memory-cgroup", "on"]).expect(3);
+    let line = format!("{root}/boot/grub/grub.cfg:2: error: the memory cgroup will be off after a reboot: ");
+    assert!(found.stdout.contains(&line), "{}", found.stdout);
+    assert!(found.stdout.contains(&format!("hint: chroot {root} update-grub\n")), "{}", found.stdout);
+    let again = prep(&tree, &APPLY).expect(3);
+    assert!(again.stderr.contains(&step), "{}", again.stderr);
+    assert_eq!(again.stdout, "no changes, manual step required\n");
+    assert!(prep(&tree, &["status"]).expect(0).stdout.contains("boot/grub/grub.cfg:2"));
     prep(&tree, &["undo"]).expect(0);
     assert_same(&tree.snapshot(), &start, "undo");
 
+    // With the menu generated again, it is on.
+    prep(&tree, &APPLY).expect(3);
+    tree.write("boot/grub/grub.cfg", menu.replace("quiet", "quiet cgroup_enable=memory"));
+    prep(&tree, &["check", "--memory-cgroup", "on"]).expect(0);
+    assert!(prep(&tree, &APPLY).expect(0).stdout.contains("already up to date"));
+    let status = prep(&tree, &["status"]).expect(0).stdout;
+    let line = status.lines().find(|line| line.contains("GRUB")).unwrap();
+    assert!(line.contains("90-edgeutils.cfg") && line.contains("turns the memory cgroup on"), "{line}");
+    prep(&tree, &["undo"]).expect(0);
+    tree.write("boot/grub/grub.cfg", &menu);
+}
+
+#[test]
+fn grub_menu_decides_what_boots() {
+    let tree = systems::by_name(AMD64_GRUB);
+    let root = tree.path().display().to_string();
+    // A plain image: the drop-in does not exist, and nothing is wrong.
+    let status = prep(&tree, &["status"]).expect(0).stdout;
+    assert!(status.contains("boot/grub/grub.cfg") && !status.contains("90-edgeutils.cfg"), "{status}");
+    assert!(prep(&tree, &APPLY).expect(0).stderr.is_empty());
+
+    // The option was removed from the configuration, and the menu still has it.
+    let menu = tree.read("boot/grub/grub.cfg");
+    for path in ["boot/grub/grub.cfg", "boot/grub2/grub.cfg"] {
+        std::fs::remove_file(tree.at("boot/grub/grub.cfg")).unwrap();
+        tree.write(path, menu.replace("quiet", "cgroup_disable=memory"));
+        let found = prep(&tree, &["check", "--memory-cgroup", "on"]).expect(3);
+        assert!(found.stdout.contains(&format!("{root}/{path}:2: error: ")), "{}", found.stdout);
+        let ran = prep(&tree, &APPLY).expect(3);
+        assert!(ran.stderr.contains(&format!("manual step: chroot {root} update-grub\n")), "{}", ran.stderr);
+        assert!(!tree.at(DROP_IN).exists());
+    }
+
+    // The menu is not known: the configuration decides.
+    let tree = systems::by_name(AMD64_GRUB);
+    std::fs::remove_file(tree.at("boot/grub/grub.cfg")).unwrap();
+    let status = prep(&tree, &["status"]).expect(0).stdout;
+    assert!(status.contains("etc/default/grub") && !status.contains("90-edgeutils.cfg"), "{status}");
+    let grub = tree.read("etc/default/grub").replace("quiet", "quiet cgroup_disable=memory");
+    tree.write("etc/default/grub", &grub);
+    let ran = prep(&tree, &APPLY).expect(0);
+    assert!(ran.stderr.contains("run update-grub on the machine"), "{}", ran.stderr);
+    assert!(prep(&tree, &APPLY).expect(0).stdout.contains("already up to date"));
+    prep(&tree, &["undo"]).expect(0);
+}
+
+#[test]
+fn grub_is_refused_where_a_drop_in_cannot_help() {
+    let tree = systems::by_name(AMD64_GRUB);
+    let grub = tree.read("etc/default/grub").replace("quiet", "quiet cgroup_disable=memory");
+    tree.write("etc/default/grub", &grub);
     // A later file takes precedence.
     tree.write("etc/default/grub.d/99-mine.cfg", "GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX cgroup_disable=memory\"\n");
     refused(&tree, 4, "99-mine.cfg:1 turns it off and takes precedence over a drop-in");

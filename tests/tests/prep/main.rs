@@ -7,6 +7,7 @@ mod boot_files;
 mod kernel;
 mod live;
 mod odd;
+mod pulled_in;
 mod scripts;
 mod swap;
 mod systems;

@@ -57,7 +57,13 @@ pub(super) fn syntax(text: &str) -> Option<String> {
             return wrong("the paragraph that ends here does not have the name of its package");
         }
     }
-    (!text.is_empty() && !text.ends_with('\n')).then(|| format!("line {}: it is incomplete", text.lines().count()))
+    if !text.is_empty() && !text.ends_with('\n') {
+        return Some(format!("line {}: it is incomplete", text.lines().count()));
+    }
+    // dpkg reads over them, and loses the packages that were there.
+    let zero = text.find('\0')?;
+    let line = text[..zero].matches('\n').count() + 1;
+    Some(format!("line {line}: it contains zeros, as after a power failure"))
 }
 
 fn is_name(name: &str) -> bool {
@@ -96,6 +102,11 @@ mod tests {
             (format!("{GOOD}\r\n{GOOD}"), "line 8"),
             (format!("{GOOD}Version: 2\n"), "line 8: the field \"version\" is set twice"),
             ("Package: a\nStatus: install ok wrong\n".to_owned(), "line 2"),
+            (
+                GOOD.replace("Description: x", "Description: \0\0"),
+                "line 5: it contains zeros, as after a power failure",
+            ),
+            (format!("{GOOD}\nPackage: b\nX: \0\0\n\n{GOOD}"), "line 10: it contains zeros"),
             (format!("{GOOD}\u{fffd}\u{fffd}\n"), "line 8"),
         ] {
             assert!(damage(&text).is_some_and(|said| said.contains(why)), "{why}: {:?}", damage(&text));

@@ -26,8 +26,11 @@ const V1_OPTIONS: [&str; 4] = [
 ];
 
 /// What turns the memory cgroup on: a layout that is not edited has its own step.
-fn turn_on(layout: &Layout) -> &str {
-    match layout {
+fn turn_on(facts: &Facts) -> &str {
+    match &facts.layout {
+        layout if facts.live.is_none() && layout.generate_step().is_some() => {
+            layout.generate_step().unwrap_or_default()
+        }
         Layout::ManualStep(manual_step) => &manual_step.step,
         Layout::Unknown => "remove the option where the boot loader sets it, then reboot",
         _ => TURN_ON,
@@ -137,7 +140,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
             Ok(MemoryOption::Unset) if facts.layout.is_off_by_default() => findings.push(finding(
                 "the boot command line does not turn the memory cgroup on",
                 facts.layout.source().as_deref(),
-                turn_on(&facts.layout),
+                turn_on(facts),
             )),
             Ok(MemoryOption::Unknown) => {
                 findings.push(Finding::warning("", UNKNOWN).hint("when the machine runs, use edge-prep check there"))
@@ -160,7 +163,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
         findings.push(finding(
             "the memory cgroup will be off after a reboot: the boot command line disables it",
             facts.layout.source().as_deref(),
-            turn_on(&facts.layout),
+            turn_on(facts),
         ));
     }
     findings
@@ -203,7 +206,7 @@ fn why_off(facts: &Facts, live: &Live) -> Finding {
             "reboot; if that does not help, the firmware or boot loader reads a different file",
         ),
         (MemoryOption::Disabled, Ok(MemoryOption::Disabled)) => {
-            finding("the boot command line disables the memory cgroup", Some(&file), turn_on(&facts.layout))
+            finding("the boot command line disables the memory cgroup", Some(&file), turn_on(facts))
         }
         (MemoryOption::Disabled, _) => {
             let from_tree =
@@ -213,12 +216,12 @@ fn why_off(facts: &Facts, live: &Live) -> Finding {
                 Layout::Unknown => format!("the kernel was started with {DISABLE}"),
                 _ => format!("the kernel was started with {DISABLE}, which is not in {file}"),
             };
-            finding(text, Some(&layer), turn_on(&facts.layout))
+            finding(text, Some(&layer), turn_on(facts))
         }
         (MemoryOption::Unset | MemoryOption::Unknown, _)
             if matches!(facts.layout, Layout::Raspberry(_) | Layout::DebianRaspi(_)) =>
         {
-            finding("this kernel has the memory cgroup off by default", Some(&file), turn_on(&facts.layout))
+            finding("this kernel has the memory cgroup off by default", Some(&file), turn_on(facts))
         }
         (MemoryOption::Unset | MemoryOption::Unknown, _) => finding(
             format!("the kernel {} does not have the memory cgroup, and no option disables it", live.release),

@@ -62,6 +62,11 @@ pub fn plan(facts: &Facts, plan: &mut Plan) -> Result<bool> {
     }
 }
 
+/// Whether the plan for an image leaves a manual step without which the memory cgroup is off at the next boot.
+pub fn has_manual_step(facts: &Facts) -> bool {
+    facts.live.is_none() && facts.layout.has_manual_step()
+}
+
 /// Adds a note where files are changed on a root file system whose changes are lost on reboot.
 pub fn report_volatile_changes(volatile: Option<&str>, plan: &mut Plan) {
     if let Some(why) = volatile.filter(|_| plan.actions.iter().any(|action| action.path().is_some())) {

@@ -34,7 +34,7 @@ use std::path::{Path, PathBuf};
 
 use edge_host::action::Bytes;
 use edge_host::{Action, FileSnapshot, Inverse, Node, Plan, Result, Root, quoted};
-use edge_systemd::{Link, MASK, is_mask};
+use edge_systemd::{Link, MASK, PulledIn, is_mask};
 
 use super::active::{Active, is_zram};
 pub use fstab_lines::FstabLines;
@@ -210,6 +210,17 @@ fn show(root: &Root, path: impl AsRef<Path>) -> String {
 fn systemctl(root: &Root, words: &str, unit: &str) -> String {
     let image = if root.is_live() { String::new() } else { format!(" --root={}", quoted(&show(root, "/"))) };
     format!("systemctl{image} {words} {}", quoted(unit))
+}
+
+/// Why a unit is started that is not enabled itself.
+fn pulled_in(root: &Root, by: &PulledIn) -> String {
+    format!("{} by {} ({}:{})", by.how, by.by, show(root, &by.file), by.line)
+}
+
+/// The manual step that keeps another unit from starting this one; systemd of a running host must be reloaded.
+fn unhook(root: &Root, by: &PulledIn) -> String {
+    let reload = if root.is_live() { ", then run systemctl daemon-reload" } else { "" };
+    format!("remove {} from {}= in {}:{}{reload}", by.unit, by.key, show(root, &by.file), by.line)
 }
 
 /// Masks a unit by a link to /dev/null.

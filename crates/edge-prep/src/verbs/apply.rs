@@ -27,7 +27,11 @@ pub(crate) fn apply(host: &mut Host, args: &ApplyArgs) -> Result<Outcome> {
         has_manual_step |= swap::plan(facts, policy, &mut plan)?;
     }
     let needs_reboot = match request.memory_cgroup {
-        Some(CgroupPolicy::On) => cgroup::plan(&cgroup::facts(host)?, &mut plan)?,
+        Some(CgroupPolicy::On) => {
+            let facts = cgroup::facts(host)?;
+            has_manual_step |= cgroup::has_manual_step(&facts);
+            cgroup::plan(&facts, &mut plan)?
+        }
         Some(CgroupPolicy::Keep) | None => false,
     };
     stored::plan(host, &request, args.request.role.is_some(), &mut plan)?;

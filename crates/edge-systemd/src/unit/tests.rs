@@ -152,3 +152,69 @@ fn links_to_a_unit_may_be_hidden() {
     );
     assert_eq!(tree.links("none.service"), [] as [&str; 0]);
 }
+
+#[test]
+fn started_at_boot_follows_dependencies() {
+    let tree = Tree::new(&[
+        (USR, "multi-user.target", "[Unit]\nRequires=basic.target\n"),
+        (ETC, "multi-user.target.d/x.conf", "[Unit]\nWants=\"drop.service\"\nWants=\n"),
+        (USR, "drop.service", "[Unit]\nBindsTo=c.service %p-%i.service x%Qx.service not-a-unit\n"),
+        (USR, "c.service", "[Unit]\nRequires=drop.service\nAfter=no.service\nRequisite=no.service\n"),
+        (USR, "b@.service", "[Unit]\nWants=of-%i.service alias.service\n"),
+        (USR, "real.service", "[Service]\n"),
+        (USR, "t.timer", "[Timer]\nOnBootSec=1\n"),
+        (USR, "u.path", "[Path]\nUnit=x.swap\n"),
+        (USR, "off.service", "[Unit]\nWants=no.service\n"),
+    ]);
+    tree.link(ETC, "default.target", "/lib/systemd/system/multi-user.target");
+    tree.link(ETC, "multi-user.target.wants/b@1.service", "/usr/lib/systemd/system/b@.service");
+    tree.link(ETC, "b@.service.requires/t.timer", "/usr/lib/systemd/system/t.timer");
+    tree.link(ETC, "graphical.target.wants/off.service", "/usr/lib/systemd/system/off.service");
+    tree.link(ETC, "timers.target.wants/u.path", "/usr/lib/systemd/system/u.path");
+    tree.link(USR, "alias.service", "real.service");
+    tree.link(ETC, "masked.service", "/dev/null");
+    tree.link(ETC, "multi-user.target.wants/masked.service", "/usr/lib/systemd/system/masked.service");
+    let root = tree.root();
+    let boot = Units::read(&root, Scope::NextBoot).unwrap().started_at_boot().unwrap();
+    let place = |name: &str| {
+        let by = boot.pulled_in(name)?;
+        Some(format!("{} {} by {} {}:{}", by.unit, by.how, by.by, by.file.display(), by.line))
+    };
+    let names: Vec<&str> = boot.names().filter(|name| !name.ends_with(".target")).collect();
+    assert_eq!(
+        names,
+        [
+            "b@1.service",
+            "c.service",
+            "drop-.service",
+            "drop.service",
+            "of-1.service",
+            "real.service",
+            "t.service",
+            "t.timer",
+            "u.path",
+            "x.swap"
+        ]
+    );
+    assert_eq!(place("b@1.service"), None);
+    let drop_in = "/etc/systemd/system/multi-user.target.d/x.conf";
+    assert_eq!(place("drop.service"), Some(format!("drop.service wanted by multi-user.target {drop_in}:2")));
+    for (name, by) in [
+        ("c.service", "c.service required by drop.service /usr/lib/systemd/system/drop.service:2"),
+        ("real.service", "alias.service wanted by b@1.service /usr/lib/systemd/system/b@.service:2"),
+        ("x.swap", "x.swap started by u.path /usr/lib/systemd/system/u.path:2"),
+    ] {
+        assert_eq!(place(name).as_deref(), Some(by));
+    }
+}
+
+#[test]
+fn started_at_boot_is_bounded() {
+    let text: String = (0..6000).map(|number| format!("Wants=a@{number}.service a@x.service\n")).collect();
+    let tree =
+        Tree::new(&[(USR, "multi-user.target", &format!("[Unit]\n{text}")), (USR, "a@.service", "[Unit]\nWants=%n\n")]);
+    let root = tree.root();
+    let boot = Units::read(&root, Scope::NextBoot).unwrap().started_at_boot().unwrap();
+    assert!(boot.names().count() <= 4096);
+    assert!(boot.starts("a@x.service"));
+}

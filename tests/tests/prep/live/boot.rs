@@ -106,6 +106,8 @@ END
         edge $on; cat /boot/grub/grub.cfg
         edge $on
         edge undo; cat /boot/grub/grub.cfg; ls /etc/default/grub.d
+        echo 'GRUB_CMDLINE_LINUX="quiet"' > /etc/default/grub
+        edge $on; cat /boot/grub/grub.cfg
         "#,
         "wrote /etc/default/grub.d/90-edgeutils.cfg: turns the memory cgroup on  [undo: exact]
         - cgroup_disable=memory of /etc/default/grub:1
@@ -123,6 +125,12 @@ END
         ran update-grub
         reverted run 1
         exit 0
-        linux cgroup_disable=memory",
+        linux cgroup_disable=memory
+        ran update-grub: generates grub.cfg  [undo: inverse]
+        wrote /var/lib/edgeutils/edge-prep.json: for edge-prep check after a reboot  [undo: exact]
+        edge-prep: note: reboot, then run: edge-prep check
+        2 changes, reboot required
+        exit 0
+        linux quiet",
     );
 }

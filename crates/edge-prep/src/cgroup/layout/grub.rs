@@ -1,7 +1,11 @@
 //! GRUB as Debian and Ubuntu configure it: our own drop-in after /etc/default/grub, and update-grub.
 //!
+//! The generated menu decides what boots: until it is generated again, an option in it is in effect.
+//!
 //! Generic kernels have the memory cgroup on and do not know `cgroup_enable=`, so the drop-in also
 //! removes the disabling option that earlier files set.
+
+mod menu;
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,12 +16,12 @@ use edge_host::{Error, FileSnapshot, Inverse, Node, Plan, Result, Root};
 use super::manual_step;
 use super::{Layout, NEW_FILE_MODE, argv};
 use crate::cgroup::cmdline::{DISABLE, ENABLE, MemoryOption};
+use menu::Menu;
 
 const MAIN: &str = "/etc/default/grub";
 const DROP_IN_DIR: &str = "/etc/default/grub.d";
 const DROP_IN: &str = "/etc/default/grub.d/90-edgeutils.cfg";
 const UPDATE_GRUB: [&str; 2] = ["/usr/sbin/update-grub", "/sbin/update-grub"];
-const GENERATED: &str = "/boot/grub/grub.cfg";
 const UPDATE: &str = "update-grub";
 /// update-grub searches every disk for other systems.
 const WITHIN: Duration = Duration::from_secs(300);
@@ -41,10 +45,14 @@ GRUB_CMDLINE_LINUX_DEFAULT=\"$(edgeutils_words \"$GRUB_CMDLINE_LINUX_DEFAULT\")\
 pub struct Grub {
     drop_in: FileSnapshot,
     shown: String,
+    /// /etc/default/grub, with the root prefix.
+    main: String,
     /// The lines that disable the memory cgroup.
     disabling: Vec<DisablingLine>,
-    /// Whether there is a grub.cfg without the token.
-    is_outdated: bool,
+    /// The generated menu, if there is one with kernels.
+    menu: Option<Menu>,
+    /// The command that generates it, as the caller can run it.
+    generate: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,11 +65,11 @@ struct DisablingLine {
 pub(super) fn find(root: &Root) -> Result<Option<Layout>> {
     let Some(main) = root.read(Path::new(MAIN))? else { return Ok(None) };
     let names = root.list(Path::new(DROP_IN_DIR))?;
-    let mut has_update = root.find(Path::new(DROP_IN_DIR))?.exists();
+    let mut has_update = false;
     for path in UPDATE_GRUB {
         has_update = has_update || root.find(Path::new(path))?.exists();
     }
-    if !has_update {
+    if !has_update && !root.find(Path::new(DROP_IN_DIR))?.exists() {
         return Ok(Some(Layout::ManualStep(manual_step::grubby(root, &String::from_utf8_lossy(&main)))));
     }
     let mut disabling = disabling_lines(&manual_step::show(root, MAIN), &main, true);
@@ -74,10 +82,13 @@ pub(super) fn find(root: &Root) -> Result<Option<Layout>> {
         let is_earlier = path.as_path() < Path::new(DROP_IN);
         disabling.extend(disabling_lines(&root.display(&path).display().to_string(), &bytes, is_earlier));
     }
-    let has_token = |bytes: Vec<u8>| bytes.windows(ENABLE.len()).any(|part| part == ENABLE.as_bytes());
-    let is_outdated = root.read(Path::new(GENERATED))?.is_some_and(|bytes| !has_token(bytes));
     let drop_in = root.find(Path::new(DROP_IN))?;
-    Ok(Some(Layout::Grub(Grub { drop_in, shown: manual_step::show(root, DROP_IN), disabling, is_outdated })))
+    let menu = menu::read(root)?;
+    let path = menu.as_ref().map_or(menu::USUAL, |menu| menu.path);
+    let command = if has_update { UPDATE.to_owned() } else { format!("grub-mkconfig -o {path}") };
+    let generate = manual_step::program(root, &command);
+    let (shown, main) = (manual_step::show(root, DROP_IN), manual_step::show(root, MAIN));
+    Ok(Some(Layout::Grub(Grub { drop_in, shown, main, disabling, menu, generate })))
 }
 
 /// The lines that set kernel options and disable the memory cgroup.
@@ -97,8 +108,19 @@ fn disabling_lines(shown: &str, bytes: &[u8], is_earlier: bool) -> Vec<Disabling
 }
 
 impl Grub {
+    /// The place that decides: a line that disables the memory cgroup, then what sets its option.
     pub(super) fn source(&self) -> String {
-        self.disabling.first().map_or_else(|| self.shown.clone(), |line| line.place.clone())
+        let configured = self.configured();
+        if configured == MemoryOption::Disabled {
+            let line = self.disabling.iter().find(|line| !line.is_removable).or(self.disabling.first());
+            return line.map_or_else(|| self.main.clone(), |line| line.place.clone());
+        }
+        match &self.menu {
+            Some(menu) if menu.option == MemoryOption::Disabled => menu.place.clone(),
+            _ if configured == MemoryOption::Enabled => self.shown.clone(),
+            Some(menu) => menu.shown.clone(),
+            None => self.main.clone(),
+        }
     }
 
     fn is_ours(&self) -> bool {
@@ -106,11 +128,31 @@ impl Grub {
     }
 
     pub(super) fn memory_option(&self) -> MemoryOption {
+        if self.is_disabled_in_menu() { MemoryOption::Disabled } else { self.configured() }
+    }
+
+    /// The option that the next generated menu has.
+    fn configured(&self) -> MemoryOption {
         match self.disabling.iter().any(|line| !line.is_removable || !self.is_ours()) {
             true => MemoryOption::Disabled,
             false if self.is_ours() => MemoryOption::Enabled,
             false => MemoryOption::Unset,
         }
+    }
+
+    fn is_disabled_in_menu(&self) -> bool {
+        self.menu.as_ref().is_some_and(|menu| menu.option == MemoryOption::Disabled)
+    }
+
+    /// The manual step that is left where only the generated menu disables the memory cgroup.
+    pub(super) fn generate_step(&self) -> Option<&str> {
+        let is_left = self.is_disabled_in_menu() && self.configured() != MemoryOption::Disabled;
+        is_left.then_some(self.generate.as_str())
+    }
+
+    /// Whether the menu of an image must be generated by the user, as no program of an image is run.
+    pub(super) fn has_manual_step(&self) -> bool {
+        self.is_disabled_in_menu()
     }
 
     pub(super) fn enable(&self, is_live: bool, plan: &mut Plan) -> Result<()> {
@@ -121,38 +163,50 @@ impl Grub {
             ))
             .hint(format!("remove {CONTROLLER} from {DISABLE_KEY} in that line, run {UPDATE}, then reboot")));
         }
-        let node = Node::File { content: Bytes::Known(TEXT.as_bytes().to_vec()), mode: NEW_FILE_MODE };
-        let why = "turns the memory cgroup on";
-        let write = plan.write(DROP_IN, self.drop_in.clone(), node, Inverse::Whole, why);
-        for line in &self.disabling {
-            write.details.push(format!("- {DISABLE} of {}", line.place));
+        if self.configured() != MemoryOption::Enabled && (!self.disabling.is_empty() || !self.is_disabled_in_menu()) {
+            let node = Node::File { content: Bytes::Known(TEXT.as_bytes().to_vec()), mode: NEW_FILE_MODE };
+            let why = "turns the memory cgroup on";
+            let write = plan.write(DROP_IN, self.drop_in.clone(), node, Inverse::Whole, why);
+            for line in &self.disabling {
+                write.details.push(format!("- {DISABLE} of {}", line.place));
+            }
+            write.details.push(format!("+ {ENABLE}"));
         }
-        write.details.push(format!("+ {ENABLE}"));
-        if is_live {
-            update(plan);
-        } else {
-            plan.note(format!("run {UPDATE} on the machine or in a chroot to generate grub.cfg"));
+        match &self.menu {
+            _ if is_live => self.update(plan),
+            Some(menu) if self.is_disabled_in_menu() => {
+                let place = &menu.place;
+                plan.note(format!(
+                    "{place} disables the memory cgroup until it is generated again; manual step: {}",
+                    self.generate
+                ));
+            }
+            _ => plan.note(format!("run {UPDATE} on the machine or in a chroot to generate grub.cfg")),
         }
         Ok(())
     }
 
     /// Runs update-grub where the drop-in exists and grub.cfg was generated without it.
     pub(super) fn regenerate_if_outdated(&self, plan: &mut Plan) {
-        if self.is_ours() && self.is_outdated {
-            update(plan);
+        let is_outdated = self.menu.as_ref().is_some_and(|menu| menu.option != MemoryOption::Enabled);
+        if self.is_ours() && is_outdated {
+            self.update(plan);
         }
     }
-}
 
-fn update(plan: &mut Plan) {
-    let run = Run {
-        argv: argv(&[UPDATE]),
-        probe: Some(argv(&["grep", "-qw", "--", ENABLE, GENERATED])),
-        inverse: Some(argv(&[UPDATE])),
-        undo_order: UndoOrder::Last,
-        deadline: WITHIN,
-    };
-    plan.run(run, "generates grub.cfg");
+    fn update(&self, plan: &mut Plan) {
+        // Without the drop-in, the menu does not have the option.
+        let has_option = self.is_ours() || !self.disabling.is_empty() || !self.is_disabled_in_menu();
+        let path = self.menu.as_ref().map_or(menu::USUAL, |menu| menu.path);
+        let run = Run {
+            argv: argv(&[UPDATE]),
+            probe: has_option.then(|| argv(&["grep", "-qw", "--", ENABLE, path])),
+            inverse: Some(argv(&[UPDATE])),
+            undo_order: UndoOrder::Last,
+            deadline: WITHIN,
+        };
+        plan.run(run, "generates grub.cfg");
+    }
 }
 
 #[cfg(test)]
@@ -166,7 +220,9 @@ pub(super) mod testing {
             DropIn::Present => file(TEXT),
             DropIn::Absent => FileSnapshot { state: State::Absent, bytes: Vec::new() },
         };
-        Grub { drop_in, shown: DROP_IN.to_owned(), disabling: Vec::new(), is_outdated: true }
+        let menu = super::menu::parse(super::menu::USUAL, super::menu::USUAL, "linux /vmlinuz root=x\n");
+        let (shown, main, generate) = (DROP_IN.to_owned(), super::MAIN.to_owned(), super::UPDATE.to_owned());
+        Grub { drop_in, shown, main, disabling: Vec::new(), menu, generate }
     }
 }
 

@@ -5,10 +5,10 @@
 use std::path::Path;
 
 use edge_host::{Result, Root, State};
-use edge_systemd::{ADMIN_UNITS, Scope, Settings, Unit, Units};
+use edge_systemd::{ADMIN_UNITS, Boot, Scope, Settings, Unit, Units};
 
 use super::script::{self, Command};
-use super::{AtBoot, SwapSource, show, systemctl};
+use super::{AtBoot, SwapSource, pulled_in, show, systemctl, unhook};
 
 /// The suffixes of directories with links that enable units.
 const ENABLING: [&str; 2] = [".wants", ".requires"];
@@ -30,9 +30,10 @@ const KNOWN: [&str; 7] = [
 
 pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
     let units = Units::read(root, Scope::NextBoot)?;
+    let boot = units.started_at_boot()?;
     let mut all = Vec::new();
     let mut names = units.names("service");
-    names.extend(instances(root)?);
+    names.extend(instances(root, &boot)?);
     for name in names {
         let unit = units.find(&name)?;
         if unit.name != name || unit.is_masked() || KNOWN.contains(&name.as_str()) {
@@ -40,20 +41,21 @@ pub(super) fn detect(root: &Root) -> Result<Vec<SwapSource>> {
         }
         let settings = units.settings(&unit)?;
         if let Some(command) = command(root, &settings) {
-            all.push(source(root, &units, &unit, command, does_more(&settings))?);
+            all.push(source(root, (&units, &boot), &unit, command, does_more(&settings))?);
         }
     }
     Ok(all)
 }
 
-/// The enabled instances of templates, whose files have other names.
-fn instances(root: &Root) -> Result<Vec<String>> {
-    let mut all = Vec::new();
+/// The enabled instances of templates, whose files have other names, and those that other units start.
+fn instances(root: &Root, boot: &Boot) -> Result<Vec<String>> {
+    let is_instance = |name: &str| name.contains('@') && name.ends_with(".service");
+    let mut all: Vec<String> = boot.names().filter(|name| is_instance(name)).map(str::to_owned).collect();
     for dir in root.list(Path::new(ADMIN_UNITS))?.iter().map(|name| Path::new(ADMIN_UNITS).join(name)) {
         let is_enabling = ENABLING.iter().any(|end| dir.to_string_lossy().ends_with(end));
         if is_enabling && matches!(root.find(&dir)?.state, State::Directory { .. }) {
             let names = root.list(&dir)?.into_iter().filter_map(|name| name.into_string().ok());
-            all.extend(names.filter(|name| name.contains('@') && name.ends_with(".service")));
+            all.extend(names.filter(|name| is_instance(name)));
         }
     }
     all.sort();
@@ -71,11 +73,28 @@ fn does_more(settings: &Settings) -> bool {
     commands.any(|command| script::does_more(&command.argv))
 }
 
-fn source(root: &Root, units: &Units<'_>, unit: &Unit, command: Command, does_more: bool) -> Result<SwapSource> {
+fn source(
+    root: &Root,
+    (units, boot): (&Units<'_>, &Boot),
+    unit: &Unit,
+    command: Command,
+    does_more: bool,
+) -> Result<SwapSource> {
     let (name, text) = (&unit.name, command.text.clone());
     let Some(by) = started_by(units, unit)? else {
-        let why = "its unit is not enabled".to_owned();
-        return Ok(SwapSource { what: name.clone(), why, ..command.source(root, "service", AtBoot::Disabled, "") });
+        let Some(by) = boot.pulled_in(name) else {
+            let why = "its unit is not enabled".to_owned();
+            return Ok(SwapSource { what: name.clone(), why, ..command.source(root, "service", AtBoot::Disabled, "") });
+        };
+        let why = format!("runs {text:?}; {}", pulled_in(root, by));
+        let is_admins = unit.file().is_some_and(|file| file.path.starts_with(ADMIN_UNITS));
+        let found = command.source(root, "service", AtBoot::Enabled, "");
+        let found = match (does_more, is_admins) {
+            (true, _) => found,
+            (false, true) => found.manual_step(unhook(root, by)),
+            (false, false) => found.manual_step(systemctl(root, "mask", name)),
+        };
+        return Ok(SwapSource { what: name.clone(), why, ..found });
     };
     let is_admins = by.link.starts_with(ADMIN_UNITS);
     let verb = if is_admins { "disable" } else { "mask" };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use edge_host::{Result, Root, quoted};
 use edge_systemd::{ADMIN_UNITS, Link, Scope, Units};
 
-use super::{AtBoot, Devices, SwapSource, disable, mask, show};
+use super::{AtBoot, Devices, SwapSource, disable, mask, pulled_in, show, unhook};
 
 const INIT_SCRIPTS: &str = "/etc/init.d";
 /// The run levels that systemd reads for compatibility.
@@ -42,19 +42,31 @@ pub(super) fn detect(root: &Root, service: Service) -> Result<Option<SwapSource>
     }
     // A unit takes precedence over an init script of the same name.
     let started = if own.exists() { None } else { script.and_then(|script| script.started_by) };
-    let Some(by) = links.first().map(|link| link.path.clone()).or(started.clone()) else {
-        return Ok(Some(found(AtBoot::Disabled, format!("the {kind} is not enabled"))));
+    let boot = units.started_at_boot()?;
+    let pulled = boot.pulled_in(&own.name);
+    let by = links.first().map(|link| link.path.clone()).or(started.clone());
+    let why = match (&by, pulled) {
+        (Some(by), _) => format!("enabled by {}", show(root, by)),
+        (None, Some(by)) => pulled_in(root, by),
+        (None, None) => return Ok(Some(found(AtBoot::Disabled, format!("the {kind} is not enabled")))),
     };
-    let found = found(AtBoot::Enabled, format!("enabled by {}", show(root, &by)));
+    let found = found(AtBoot::Enabled, why);
     let what = format!("{unit} of {source}");
-    if links.iter().all(Link::is_admins) && started.is_none() {
+    if links.iter().all(Link::is_admins) && started.is_none() && pulled.is_none() {
         return Ok(Some(SwapSource { actions: disable(links, &what), ..found }));
     }
     let path = Path::new(ADMIN_UNITS).join(unit);
     let was = root.find_link(&path)?;
     Ok(Some(if was.exists() {
         // A file of the administrator is where the mask would be.
-        found.manual_step(removal(root, &by))
+        match (pulled, &by) {
+            (Some(by), _) => {
+                let links = links.into_iter().filter(Link::is_admins).collect();
+                SwapSource { actions: disable(links, &what), ..found.manual_step(unhook(root, by)) }
+            }
+            (None, Some(by)) => found.manual_step(removal(root, by)),
+            (None, None) => found,
+        }
     } else {
         SwapSource { actions: mask(path, was, &what), ..found }
     }))
