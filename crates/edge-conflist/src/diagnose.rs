@@ -7,6 +7,7 @@
 mod addresses;
 mod network;
 mod plugins;
+mod values;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -4,6 +4,7 @@ use edge_host::Finding;
 use ipnet::IpNet;
 use serde_json::{Value, json};
 
+use super::network::CORRECT;
 use crate::conflist::{File, HOST_LOCAL, Network, ipam_of, kind_of};
 use crate::needs::FlannelBridge;
 use crate::networks::Networks;
@@ -21,9 +22,7 @@ pub(super) fn ranges(file: &File, network: &Network) -> Vec<Finding> {
         }
         let Some(ipam) = plugin.get("ipam") else { continue };
         let error = |at: &str, text: String| {
-            Finding::error(&file.path, text)
-                .at(&format!("plugins[{index}].{at}"))
-                .hint("correct it, or write the network again: edge-cni conf bridge --subnet CIDR")
+            Finding::error(&file.path, text).at(&format!("plugins[{index}].{at}")).hint(CORRECT)
         };
         if let Some((at, text)) = wrong_list(ipam) {
             findings.push(error(&at, text));

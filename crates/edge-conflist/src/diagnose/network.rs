@@ -3,11 +3,14 @@
 use edge_host::{Finding, Severity};
 
 use super::plugins::diagnose_plugin;
-use super::{Effect, Facts, LOOPBACK, Problem, addresses, other};
+use super::{Effect, Facts, LOOPBACK, Problem, addresses, other, values};
 use crate::conflist::{File, Network};
 use crate::leases;
 use crate::plugin::PluginFile;
 use crate::runtime::Runtime;
+
+/// What to do about a value that a plugin refuses.
+pub(super) const CORRECT: &str = "correct it, or write the network again: edge-cni conf bridge --subnet CIDR";
 
 /// The problems of a file, whether it is used or not.
 pub(super) fn diagnose_file(facts: &Facts, file: &File) -> Vec<Problem> {
@@ -59,6 +62,7 @@ fn diagnose_network(facts: &Facts, file: &File, network: &Network) -> Vec<Proble
     }
     let pods_fail = |finding: Finding| Problem { finding, effect: Effect::PodsFail };
     problems.extend(addresses::ranges(file, network).into_iter().map(pods_fail));
+    problems.extend(values::values(file, network, CORRECT).into_iter().map(pods_fail));
     problems.extend(too_new(facts, file, network).into_iter().map(pods_fail));
     for lack in facts.lacks.get(&file.path).into_iter().flatten() {
         // In an image the daemon has not run yet.
