@@ -4,7 +4,7 @@ use edge_host::Finding;
 use ipnet::IpNet;
 use serde_json::{Value, json};
 
-use super::network::CORRECT;
+use super::hint::CORRECT;
 use crate::conflist::{File, HOST_LOCAL, Network, ipam_of, kind_of};
 use crate::needs::FlannelBridge;
 use crate::networks::Networks;

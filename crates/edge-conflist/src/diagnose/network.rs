@@ -2,15 +2,13 @@
 
 use edge_host::{Finding, Severity};
 
+use super::hint::{CORRECT, LEFTOVER};
 use super::plugins::diagnose_plugin;
 use super::{Effect, Facts, LOOPBACK, Problem, addresses, other, values};
 use crate::conflist::{File, Network};
 use crate::leases;
 use crate::plugin::PluginFile;
 use crate::runtime::Runtime;
-
-/// What to do about a value that a plugin refuses.
-pub(super) const CORRECT: &str = "correct it, or write the network again: edge-cni conf bridge --subnet CIDR";
 
 /// The problems of a file, whether it is used or not.
 pub(super) fn diagnose_file(facts: &Facts, file: &File) -> Vec<Problem> {
@@ -72,10 +70,8 @@ fn diagnose_network(facts: &Facts, file: &File, network: &Network) -> Vec<Proble
             (_, false) => Severity::Note,
         };
         let finding = Finding::new(severity, &file.path, lack.text.as_str()).at(&lack.at);
-        let hint = "deploy the network of the cluster again, or remove this leftover and write another network: \
-                    edge-cni conf bridge --subnet CIDR";
         let effect = if severity == Severity::Error { Effect::PodsFail } else { Effect::Other };
-        let finding = if severity == Severity::Error { finding.hint(hint) } else { finding };
+        let finding = if severity == Severity::Error { finding.hint(LEFTOVER) } else { finding };
         problems.push(Problem { finding, effect });
     }
     problems
