@@ -54,8 +54,15 @@ case $version in
     *1.*.* | '') ;;
     *) [ -e "$edgecore" ] || fail 2 "KUBEEDGE_VERSION must be a release, such as $version.0: keadm join ignores \"$version\", and installs the newest" ;;
 esac
-# shellcheck disable=SC2086 # options, split at spaces
-[ -z "$subnets" ] || valid POD_SUBNET edge-cni conf bridge $subnets --help
+[ -z "$plugins" ] || [ -d "$plugins" ] || fail 2 "CNI_PLUGINS must be a directory, not \"$plugins\""
+# shellcheck disable=SC2086,SC2317 # options, split at spaces; called by valid
+bridge() {
+    code=0
+    edge-cni ${root:+--root "$root"} conf bridge $subnets -n || code=$?
+    # What the network needs may come with the plugins.
+    [ "$code" = 2 ] && return 2 || return 0
+}
+[ -z "$subnets" ] || valid POD_SUBNET bridge
 # shellcheck disable=SC2086
 [ -z "$crio" ] || valid "CRIO_VERSION or CRIO_OPTIONS" edge-crio install --version "$crio" ${version:+--kubeedge-version "$version"} ${CRIO_OPTIONS:-} --help
 [ "$runtime" = keep ] || [ -n "$crio" ] || crio_settings > /dev/null ||

@@ -13,7 +13,7 @@ pub(crate) const DROPIN: &str = "20-edgeutils.conf";
 pub(crate) struct Overridden {
     /// Its name.
     pub(crate) name: String,
-    /// The file and line that set it; none where a later file only resets it.
+    /// The file and line that set it; none where it is removed.
     pub(crate) by: Option<(PathBuf, usize)>,
 }
 
@@ -64,7 +64,7 @@ fn without_unit(host: &Host, unit: &str) -> Result<Vec<Variable>> {
             settings.add(&path, &bytes);
         }
     }
-    Ok(settings.environment())
+    settings.whole_environment(&host.root)
 }
 
 /// Findings on the drop-ins of all units that have one.
@@ -84,7 +84,7 @@ pub(crate) fn check(host: &Host) -> Vec<Finding> {
             Ok(all) => findings.extend(all.into_iter().map(|one| {
                 let text = match &one.by {
                     Some(_) => format!("also sets {} and takes precedence over {}", one.name, own.display()),
-                    None => format!("sets {}, but a file that is read later resets it", one.name),
+                    None => format!("sets {}, but a later Environment= or an UnsetEnvironment= removes it", one.name),
                 };
                 match one.by {
                     Some((file, line)) => Finding::warning(host.root.display(&file), text).on_line(Some(line)),

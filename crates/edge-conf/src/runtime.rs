@@ -36,13 +36,13 @@ pub(crate) fn require(host: &Host, socket: &Path, document: &Value, version: Opt
         Presence::There => return Ok(()),
         Presence::NotRunning => (
             format!("{name} is installed, but nothing listens on {}", socket.display()),
-            format!("start it: systemctl enable --now {program}.service, or use --force"),
+            format!("use --force, or start it: systemctl enable --now {program}.service"),
         ),
         Presence::NotInstalled if program == CRIO.1 => (
             format!("{name} is not installed"),
-            "install it: edge-crio install --version VERSION, or use --force".to_owned(),
+            "use --force, or install it: edge-crio install --version VERSION".to_owned(),
         ),
-        Presence::NotInstalled => (format!("{name} is not installed"), "install it, or use --force".to_owned()),
+        Presence::NotInstalled => (format!("{name} is not installed"), "use --force, or install it".to_owned()),
     };
     let now = runtime(document, version).and_then(|now| {
         let default =

@@ -202,16 +202,19 @@ pub fn compatibility(crio: Version, kubeedge: Minor) -> Result<Compatibility> {
     }
     let Some(inside) = skew.kubeedge.kubernetes.get(&edge.to_string()) else {
         return Ok(Compatibility::Compatible(format!(
-            "KubeEdge {kubeedge} and CRI-O {crio_text} support the same CRI version"
+            "edge-crio does not know KubeEdge {kubeedge}: whether it supports CRI-O {crio_text} is unknown"
         )));
     };
     let distance = match minor.cmp(inside) {
         std::cmp::Ordering::Equal => "the same minor version as CRI-O, as both projects test".to_owned(),
-        _ => format!(
-            "{} minor versions {} than CRI-O: both support the same CRI version, but neither project tests this combination, only CRI-O 1.{inside}",
-            minor.abs_diff(*inside),
-            if *inside < minor { "older" } else { "newer" }
-        ),
+        _ => {
+            let distance = minor.abs_diff(*inside);
+            format!(
+                "{distance} minor version{} {} than CRI-O: both support the same CRI version, but neither project tests this combination, only CRI-O 1.{inside}",
+                if distance == 1 { "" } else { "s" },
+                if *inside < minor { "older" } else { "newer" }
+            )
+        }
     };
     Ok(Compatibility::Compatible(format!("KubeEdge {kubeedge} contains Kubernetes 1.{inside}, {distance}")))
 }
@@ -307,7 +310,7 @@ mod tests {
         for (edge, kubernetes) in [(7, 19), (9, 21), (10, 22), (11, 22), (18, 29), (19, 29)] {
             assert!(fits(24, edge).contains(&format!("Kubernetes 1.{kubernetes},")), "{}", fits(24, edge));
         }
-        assert!(fits(34, 40).ends_with("support the same CRI version"));
+        assert_eq!(fits(34, 40), "edge-crio does not know KubeEdge 1.40: whether it supports CRI-O 1.34 is unknown");
     }
 
     #[test]

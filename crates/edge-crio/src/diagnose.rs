@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 pub use edge_host::{Finding, Severity};
 
-use crate::config::{Current, Driver, MAIN, Setting, is_stray, reference_problem};
+use crate::config::{ConfFile, Current, Driver, MAIN, Setting, is_stray, reference_problem};
 use crate::unit::UNIT;
 use crate::version::Version;
 
@@ -44,8 +44,9 @@ pub fn running(installed: Option<Version>, runs: Option<Version>) -> Option<Find
 /// Problems of CRI-O's own files; `release` is the installed release, if it is known.
 pub fn configuration(current: &Current, release: Option<Version>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let dir = current.options.dropin_dir().unwrap_or_default();
-    for file in current.files.iter().filter(|file| is_stray(&file.path, &dir)) {
+    let dir = current.options.dropin_dir();
+    let is_stray = |file: &&ConfFile| dir.as_ref().is_some_and(|dir| is_stray(&file.path, dir));
+    for file in current.files.iter().filter(is_stray) {
         let text = "CRI-O loads this file, too: it loads every file in this directory and its subdirectories";
         findings.push(
             Finding::warning(&file.path, text).hint("move it out of the directory, unless it is meant to be loaded"),
@@ -149,7 +150,7 @@ const DEFAULT_SOCKET: &str = "/var/run/crio/crio.sock";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{ConfFile, Options};
+    use crate::config::Options;
 
     #[test]
     fn listen_must_be_a_path() {

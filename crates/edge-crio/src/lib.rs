@@ -19,7 +19,6 @@ mod containers;
 pub mod cri;
 pub mod diagnose;
 pub mod facts;
-mod hints;
 mod log;
 pub mod manual;
 mod monitor;

@@ -75,6 +75,8 @@ pub struct RuntimeFacts {
 /// Everything that the configuration refers to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct References {
+    /// The program that the unit starts.
+    pub program: Option<Reference>,
     /// default_runtime.
     pub default_runtime: Option<Setting>,
     /// The runtimes by name.
@@ -147,7 +149,13 @@ impl References {
         let files = FILES.iter().chain(TLS_FILES.iter().filter(|_| tls));
         let files = files.filter_map(|key| Some((*key, named(merged.text(key)?)))).collect();
         let relative = ABSOLUTE.iter().filter_map(|key| Some((*key, merged.text(key)?)));
+        // systemd searches for a program without a directory in its own path.
+        let program = config.options.program.clone().map(|setting| match setting.value.contains('/') {
+            true => named(setting),
+            false => Reference { setting: Some(setting.clone()), ..searched(&setting.value) },
+        });
         Ok(References {
+            program,
             default_runtime: merged.text("crio.runtime.default_runtime"),
             runtimes,
             conmon,

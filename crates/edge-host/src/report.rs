@@ -1,6 +1,7 @@
 //! What the user sees: the result on stdout, messages on stderr, JSON on request.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -124,6 +125,10 @@ impl Report {
     /// From now on the commands in hints name the tree that this call works on.
     pub(crate) fn works_on(&mut self, root: &Root) {
         self.options.root = root.option();
+        let dir = root.display(Path::new("/"));
+        let dir = quoted(&dir.to_string_lossy());
+        let shorter = dir.strip_suffix('/').filter(|rest| !rest.is_empty()).unwrap_or(&dir);
+        self.options.image = (!root.is_live()).then(|| shorter.to_owned());
     }
 
     /// From now on the commands of this utility in hints repeat an option, for example the file that the call names.
@@ -234,8 +239,9 @@ impl Report {
 
     /// What to do next.
     pub fn hint(&mut self, text: &str) {
-        let text = self.options.complete(self.tool, text);
-        self.message("hint", &text);
+        if let Some(text) = self.options.complete(self.tool, text) {
+            self.message("hint", &text);
+        }
     }
 
     fn message(&mut self, level: &str, text: &str) {
@@ -256,7 +262,7 @@ impl Report {
         let args = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
         let text = shorten::shortened(error.message(), args);
         self.err(&format!("{tool}: {}\n", visible(&text)));
-        let hint = error.hint_text().map(|hint| self.options.complete(self.tool, hint));
+        let hint = error.hint_text().and_then(|hint| self.options.complete(self.tool, hint));
         if let Some(hint) = &hint {
             self.err(&format!("{}: {}\n", painted("hint", HINT, self.colors.1), visible(hint)));
         }

@@ -12,7 +12,7 @@ use crate::env_file;
 use crate::exec::{self, Command, Word};
 use crate::name::expanded;
 use crate::syntax::parse;
-use crate::words::variables;
+use crate::words::{unquoted_words, variables};
 
 /// An assignment and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +113,24 @@ impl Settings {
 
     /// The variables of `Environment=`, sorted by name.
     pub fn environment(&self) -> Vec<Variable> {
+        self.assigned().into_values().collect()
+    }
+
+    /// `UnsetEnvironment=` removes a variable from wherever it comes: by its name, or only with this value.
+    fn without_unset(&self, mut all: BTreeMap<String, Variable>) -> Vec<Variable> {
+        for one in self.list("Service", "UnsetEnvironment") {
+            for word in unquoted_words(&one.value) {
+                let Some(word) = expanded(&word, &self.unit) else { continue };
+                let (name, value) = word.split_once('=').map_or((&*word, None), |(name, value)| (name, Some(value)));
+                if all.get(name).is_some_and(|own| value.is_none_or(|value| own.value == value)) {
+                    all.remove(name);
+                }
+            }
+        }
+        all.into_values().collect()
+    }
+
+    fn assigned(&self) -> BTreeMap<String, Variable> {
         let mut all = BTreeMap::new();
         for one in self.list("Service", "Environment") {
             for (name, value) in variables(&one.value) {
@@ -120,7 +138,7 @@ impl Settings {
                 all.insert(name.clone(), Variable { name, value, file: one.file.to_path_buf(), line: one.line });
             }
         }
-        all.into_values().collect()
+        all
     }
 
     /// The words of the commands of `ExecStart=`, with the variables of this environment replaced.
@@ -129,10 +147,9 @@ impl Settings {
     }
 
     /// The environment of the unit's programs from its files, sorted by name: files of `EnvironmentFile=` take precedence over
-    /// `Environment=`, and later ones over earlier ones. A missing file sets nothing.
+    /// `Environment=`, and later ones over earlier ones. A missing file sets nothing. `UnsetEnvironment=` comes last.
     pub fn whole_environment(&self, root: &Root) -> Result<Vec<Variable>> {
-        let mut all: BTreeMap<String, Variable> =
-            self.environment().into_iter().map(|one| (one.name.clone(), one)).collect();
+        let mut all = self.assigned();
         for one in self.list("Service", "EnvironmentFile") {
             let Some(path) = expanded(&one.value, &self.unit) else { continue };
             for file in files(root, Path::new(path.strip_prefix('-').unwrap_or(&path)))? {
@@ -142,7 +159,7 @@ impl Settings {
                 }
             }
         }
-        Ok(all.into_values().collect())
+        Ok(self.without_unset(all))
     }
 }
 
@@ -222,6 +239,21 @@ mod tests {
             (1, &["/bin/c".to_owned()] as &[_], 5)
         );
         assert_eq!(format!("{:?}", all.environment()[1]), "C of /etc/20.conf:2", "without its value");
+    }
+
+    #[test]
+    fn unset_environment_removes_a_name_or_one_value() {
+        let root = Root::live().unwrap();
+        let of = |unset: &str| {
+            let text = format!("[Service]\nUnsetEnvironment={unset}\nEnvironment=A=1 B=2 \"C=x y\"\n");
+            let all = settings(&[("/a", &text)]).whole_environment(&root).unwrap();
+            all.into_iter().map(|one| one.name).collect::<String>()
+        };
+        for (unset, want) in
+            [("A", "BC"), ("A=1 B=1", "BC"), ("'C=x y' D", "AB"), ("A\nUnsetEnvironment=", "ABC"), ("%n a", "ABC")]
+        {
+            assert_eq!(of(unset), want, "{unset}");
+        }
     }
 
     #[test]

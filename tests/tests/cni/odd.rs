@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 
 use edgeutils_tests::cni::{ARM64, fake_build, image_for, tiny};
-use edgeutils_tests::tool::{self, Ran, Tool};
+use edgeutils_tests::tool::{Ran, Tool};
 use edgeutils_tests::tree::{Tree, assert_same};
 use edgeutils_tests::{is_root, live, skip};
 
@@ -86,28 +86,11 @@ fn user_without_rights_gets_an_error_with_a_hint() {
     for dir in [tree.path(), beside.path()] {
         fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    // The program may be where that user has no access.
-    let program = beside.at("edge-cni");
-    fs::copy(tool::path("edge-cni"), &program).unwrap();
     let before = tree.snapshot();
     let nobody = |root: bool, args: &[&str]| {
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-        // An emulator comes before it.
-        let mut words = Tool::new("edge-cni").words();
-        *words.last_mut().unwrap() = program.clone().into_os_string();
-        command.args(words);
-        if root {
-            command.arg("--root").arg(tree.path());
-        }
-        Ran::of(
-            &command
-                .args(args)
-                .env_clear()
-                .envs([("PATH", "/usr/bin:/bin"), ("HOME", "/nonexistent")])
-                .output()
-                .unwrap(),
-        )
+        let tool = Tool::of_nobody("edge-cni", beside.path());
+        let tool = if root { tool.arg("--root").arg(tree.path()) } else { tool };
+        tool.args(args).run()
     };
     let ran = nobody(true, &["install", "--from-build", &build]).expect(1);
     assert!(ran.stderr.contains("Permission denied (os error 13)\nhint: run it as root (sudo)"), "{}", ran.stderr);

@@ -221,14 +221,7 @@ fn check_by_another_user_does_not_judge_what_it_cannot_read() {
         std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
     for name in ["edge-cni", "edge-crio"] {
-        let program = beside.at(name);
-        std::fs::copy(edgeutils_tests::tool::path(name), &program).unwrap();
-        let mut command = std::process::Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-        let mut words = Tool::new(name).words();
-        *words.last_mut().unwrap() = program.into_os_string();
-        let output = command.args(words).arg("--root").arg(tree.path()).arg("check").output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let said = Tool::of_nobody(name, beside.path()).arg("--root").arg(tree.path()).arg("check").run().stdout;
         let want = "10-pods.conflist: warning: this user cannot read the file: it is unknown whether the network is usable\n    hint: run it as root (sudo)\n";
         assert!(said.contains(want), "{name}: {said}");
     }

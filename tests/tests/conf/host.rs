@@ -73,10 +73,16 @@ fn check_finds_a_drop_in_that_overrides_env() {
         assert!(ran.stderr.contains("override.conf:3 also sets A and takes precedence"), "{}", ran.stderr);
         assert!(!ran.stdout.contains("already up to date"), "{}", ran.stdout);
         conf(&tree, "1.20", &["env", "B=2"]).expect(0);
-        tree.write(&format!("{DROPINS}/override.conf"), "[Service]\nEnvironment=\n");
-        assert!(conf(&tree, "1.20", &["env", "A=1"]).expect(3).stderr.contains("resets A"));
+        for removal in ["Environment=", "UnsetEnvironment=A=2 A=1", "UnsetEnvironment=A"] {
+            tree.write(&format!("{DROPINS}/override.conf"), format!("[Service]\n{removal}\n"));
+            assert!(conf(&tree, "1.20", &["env", "A=1"]).expect(3).stderr.contains("removes A"), "{removal}");
+        }
         let ran = conf(&tree, "1.20", &["check"]).expect(0);
-        assert!(ran.stdout.contains("sets A, but a file that is read later resets it"), "{}", ran.stdout);
+        assert!(
+            ran.stdout.contains("sets A, but a later Environment= or an UnsetEnvironment= removes it"),
+            "{}",
+            ran.stdout
+        );
     }
 }
 
@@ -133,7 +139,7 @@ fn enable_crio_is_refused_while_cri_o_is_not_installed() {
         ] {
             let ran = conf(&tree, version, args).expect(4);
             let expected = format!(
-                "cannot enable crio: CRI-O is not installed, and edgecore would use it{now}\nhint: install it: edge-crio "
+                "cannot enable crio: CRI-O is not installed, and edgecore would use it{now}\nhint: use --force, or install it: edge-crio "
             );
             assert!(ran.stderr.contains(&expected), "{}", ran.stderr);
             assert_same(&tree.snapshot(), &before, "refused");

@@ -152,7 +152,7 @@ fn install_repairs_what_check_reports() {
         damage();
         let ran = run(&tree, &["check"]).expect(3);
         let want = format!(
-            "/{conmon}: error: {said}\n    hint: install the same version again: edge-crio --root {} install --version V\n",
+            "/{conmon}: error: {said}\n    hint: install the same version again: edge-crio --root {} install --version 1.30.4\n",
             tree.path().display()
         );
         assert!(ran.stdout.contains(&want), "{said}: {}", ran.stdout);

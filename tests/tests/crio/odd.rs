@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use edgeutils_tests::standin::{ARM64, Archive, bundle};
-use edgeutils_tests::tool::{self, Ran, Tool};
+use edgeutils_tests::tool::{Ran, Tool};
 use edgeutils_tests::tree::{Tree, assert_same};
 use edgeutils_tests::{is_root, live, skip};
 use tempfile::TempDir;
@@ -125,27 +125,10 @@ fn user_without_rights_gets_a_hint() {
     for path in [site.tree.path(), site.dir.path()] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    // The program may be in a directory that the user cannot enter.
-    let program = site.dir.path().join("edge-crio");
-    fs::copy(tool::path("edge-crio"), &program).unwrap();
     let nobody = |root: bool, args: &[&str]| {
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-        // An emulator may precede it.
-        let mut words = Tool::new("edge-crio").words();
-        *words.last_mut().unwrap() = program.clone().into_os_string();
-        command.args(words);
-        if root {
-            command.arg("--root").arg(site.tree.path());
-        }
-        Ran::of(
-            &command
-                .args(args)
-                .env_clear()
-                .envs([("PATH", "/usr/bin:/bin"), ("HOME", "/nonexistent")])
-                .output()
-                .unwrap(),
-        )
+        let tool = Tool::of_nobody("edge-crio", site.dir.path());
+        let tool = if root { tool.arg("--root").arg(site.tree.path()) } else { tool };
+        tool.args(args).run()
     };
     let before = site.tree.snapshot();
     let ran = nobody(true, &site.install(&[])).expect(1);

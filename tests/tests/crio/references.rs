@@ -82,7 +82,11 @@ fn program_that_does_not_exist_is_reported_with_its_line() {
         ),
         (
             "usr/bin/pinns",
-            "/etc/crio/crio.conf: error: crio.runtime.pinns_path: is not set, and there is no program pinns in CRI-O's PATH: CRI-O does not start",
+            "crio.service: error: crio.runtime.pinns_path: is not set, and there is no program pinns in CRI-O's PATH: CRI-O does not start",
+        ),
+        (
+            "usr/bin/crio",
+            "/usr/lib/systemd/system/crio.service:3: error: ExecStart: /usr/bin/crio does not exist: CRI-O does not start",
         ),
         (
             "etc/crio/policy.json",
@@ -303,4 +307,59 @@ fn mount_options_are_found_wherever_they_are_set() {
     std::fs::remove_file(tree.at(of_crio)).unwrap();
     tree.write("etc/default/crio", "CRIO_CONFIG_OPTIONS=--storage-opt=overlay.mountopt=nodev\n");
     assert_eq!(findings(&tree), [""; 0], "an option replaces all of them");
+}
+
+#[test]
+fn program_of_a_drop_in_must_exist() {
+    let tree = image("1.34.2");
+    let dropin = "etc/systemd/system/crio.service.d/x.conf";
+    tree.write(dropin, "[Service]\nExecStart=\nExecStart=/opt/crio/crio\n");
+    let want = format!("/{dropin}:3: error: ExecStart: /opt/crio/crio does not exist: CRI-O does not start");
+    assert_eq!(findings(&tree), [want]);
+    // A name without a directory is searched for.
+    tree.write(dropin, "[Service]\nExecStart=\nExecStart=crio\n");
+    assert_eq!(findings(&tree), [""; 0]);
+}
+
+#[test]
+fn release_that_is_unknown_needs_one_of_the_own_runtimes() {
+    let tree = image("1.34.2");
+    std::fs::remove_file(tree.at(STATUS)).unwrap();
+    tree.write(CONF, "[crio.image]\nsignature_policy = \"/etc/crio/policy.json\"\n");
+    tree.write("usr/bin/conmon", "");
+    set_permissions(tree.at("usr/bin/conmon"), Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(findings(&tree), ["crio.service: error: CRI-O's PATH has neither crun nor runc: CRI-O does not start"]);
+    tree.write("usr/bin/runc", "");
+    set_permissions(tree.at("usr/bin/runc"), Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(findings(&tree), [""; 0]);
+}
+
+#[test]
+fn options_of_the_unit_without_a_counterpart_in_files_are_no_conflict() {
+    let tree = image("1.34.2");
+    let dropin = "etc/systemd/system/crio.service.d/x.conf";
+    tree.write(dropin, "[Service]\nEnvironment=CONTAINER_CGROUP_MANAGER=cgroupfs CONTAINER_CONMON_CGROUP=pod\n");
+    assert_eq!(findings(&tree), [""; 0]);
+    // Without a directory of drop-ins only the main file is read.
+    tree.write(dropin, "[Service]\nEnvironment=CRIO_CONFIG_OPTIONS=--config-dir=\n");
+    tree.write("etc/crio/crio.conf", PACKAGED);
+    tree.write(CONF, "[not TOML");
+    assert_eq!(findings(&tree), [""; 0]);
+}
+
+#[test]
+fn hints_for_an_image_change_only_the_image() {
+    let tree = image("1.34.2");
+    for gone in ["etc/crio/policy.json", "etc/systemd/system/multi-user.target.wants/crio.service"] {
+        std::fs::remove_file(tree.at(gone)).unwrap();
+    }
+    tree.write(CONF, "[crio.runtime]\ndefault_runtime = \"crun\"\n[crio.api]\nlisten = \"unix:///run/crio.sock\"\n");
+    let ran = Tool::new("edge-crio").arg("--root").arg(tree.path()).arg("check").run().expect(3);
+    let dir = tree.path().display().to_string();
+    for want in
+        [format!("> {dir}/etc/containers/policy.json\n"), format!(": systemctl --root={dir} enable crio.service\n")]
+    {
+        assert!(ran.stdout.contains(&want), "{want}: {}", ran.stdout);
+    }
+    assert!(!ran.stdout.contains("systemctl restart"), "{}", ran.stdout);
 }

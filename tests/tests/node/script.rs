@@ -83,6 +83,8 @@ fn script_validates_all_settings_before_a_change() {
         (("KUBEEDGE_VERSION", "1.21.0 --token=x"), 2, "KUBEEDGE_VERSION is not valid"),
         (("CRIO_VERSION", "34"), 2, "CRIO_VERSION or CRIO_OPTIONS is not valid"),
         (("SWAP", "none"), 2, "SWAP is not valid"),
+        (("POD_SUBNET", "10.85.0.5/16"), 2, "POD_SUBNET is not valid"),
+        (("CNI_PLUGINS", "/nonexistent"), 2, "CNI_PLUGINS must be a directory"),
         (("POD_SUBNET", "10.85.0.0/99"), 2, "POD_SUBNET is not valid"),
         (("POD_SUBNET", "10.85.0.0/16,fd00::/129"), 2, "POD_SUBNET is not valid"),
     ] {
@@ -204,9 +206,11 @@ fn dry_run_shows_every_step_of_a_bare_host() {
     let ran = script(&tree, &variables, &["-n"]).expect(0);
     assert!(ran.stdout.contains("would run edge-conf enable logs"), "{}", ran.stdout);
     // A failure of one step does not hide the others.
-    let broken = [("CNI_PLUGINS", "/nowhere"), ("RUNTIME", "crio"), ("CLOUDCORE", "192.0.2.1")];
+    let empty = tempfile::tempdir().unwrap();
+    let empty = empty.path().to_str().unwrap();
+    let broken = [("CNI_PLUGINS", empty), ("RUNTIME", "crio"), ("CLOUDCORE", "192.0.2.1")];
     let ran = script(&tree, &broken, &["-n"]).expect(1);
-    assert!(ran.stderr.contains("cannot install from /nowhere"), "{}", ran.stderr);
+    assert!(ran.stderr.contains(&format!("cannot install from {empty}")), "{}", ran.stderr);
     assert!(ran.stderr.ends_with("nothing was changed: see the errors above\n"), "{}", ran.stderr);
     assert!(ran.stdout.contains("keadm join --cloudcore-ipport=192.0.2.1:10000"), "{}", ran.stdout);
     let ran = script(&tree, &broken, &[]).expect(1);

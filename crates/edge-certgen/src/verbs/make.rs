@@ -86,7 +86,7 @@ pub(crate) fn ca(host: &mut Host, options: &Options) -> Result<Outcome> {
 
 pub(crate) fn server(host: &mut Host, options: &Options, given: &Names) -> Result<Outcome> {
     let names = (request::names_or_variables(given)?, request::are_complete(given)?);
-    by_hub(host, options, &Kind::Server, names, None, false)
+    by_hub(host, options, HubPair { kind: &Kind::Server, names, node: None, is_for_all: false })
 }
 
 pub(crate) fn edge(host: &mut Host, options: &Options, given: &Names) -> Result<Outcome> {
@@ -102,7 +102,7 @@ pub(crate) fn edge(host: &mut Host, options: &Options, given: &Names) -> Result<
         }
     };
     let are_complete = !names.is_empty();
-    by_hub(host, options, &Kind::Edge, (names, are_complete), node, false)
+    by_hub(host, options, HubPair { kind: &Kind::Edge, names: (names, are_complete), node, is_for_all: false })
 }
 
 /// `genCertAndKey NAME [IP…]`.
@@ -118,40 +118,34 @@ pub(crate) fn named(host: &mut Host, options: &Options, name: &str, addresses: &
             .hint("make it: edge-certgen stream --ip IP"));
     }
     let are_complete = !given.is_empty();
-    by_hub(host, options, &kind, (given, are_complete), None, true)
+    by_hub(host, options, HubPair { kind: &kind, names: (given, are_complete), node: None, is_for_all: true })
 }
 
-/// Makes a key pair signed by rootCA, which is made first if missing, in one run.
-fn by_hub(
-    host: &mut Host,
-    options: &Options,
-    kind: &Kind,
-    names: (Vec<Name>, bool),
-    node: Option<&str>,
-    is_for_all: bool,
-) -> Result<Outcome> {
-    let outcome = make_by_hub(host, options, kind, names, node, is_for_all)?;
+/// A key pair signed by rootCA.
+pub(crate) struct HubPair<'a> {
+    pub(crate) kind: &'a Kind,
+    /// The names that are given, and whether they are all that the certificate must have.
+    pub(crate) names: (Vec<Name>, bool),
+    pub(crate) node: Option<&'a str>,
+    /// As certgen.sh made it, whatever its name: people copy its `server` to edge nodes, and old manifests of cloudcore
+    /// mount its `edge`, so it serves as a server and as a client.
+    pub(crate) is_for_all: bool,
+}
+
+/// Makes the pair, and rootCA first if it is missing, in one run.
+fn by_hub(host: &mut Host, options: &Options, pair: HubPair<'_>) -> Result<Outcome> {
+    let kind = pair.kind;
+    let outcome = make_by_hub(host, options, pair)?;
     Ok(hint_next_step(host, kind, outcome))
 }
 
 /// The same without the hint about a restart.
-///
-/// `names`: those that are given, and whether they are all that the certificate must have.
-/// `is_for_all`: a pair as certgen.sh made it, whatever its name: people copy its `server` to edge nodes, and old
-/// manifests of cloudcore mount its `edge`, so it serves as a server and as a client.
-pub(crate) fn make_by_hub(
-    host: &mut Host,
-    options: &Options,
-    kind: &Kind,
-    names: (Vec<Name>, bool),
-    node: Option<&str>,
-    is_for_all: bool,
-) -> Result<Outcome> {
+pub(crate) fn make_by_hub(host: &mut Host, options: &Options, pair: HubPair<'_>) -> Result<Outcome> {
+    let HubPair { kind, names: (names, names_are_complete), node, is_for_all } = pair;
     let (dirs, mut entry) = (request::dirs(host, options)?, kind.entry()?);
     if is_for_all {
         entry.usages = Kind::Other(kind.stem().to_owned()).entry()?.usages;
     }
-    let (names, names_are_complete) = names;
     let request = request::of_pair(options, &entry, names, node)?;
     let authority = request::authority(options, kind)?;
     let call = Call { options, dirs, kind: kind.clone(), request };

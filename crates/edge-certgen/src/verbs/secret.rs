@@ -6,6 +6,7 @@ use std::path::Path;
 use edge_host::{Common, Error, Host, Mode, Outcome, Result};
 use toml_edit::{Item, TableLike};
 
+use super::make::{HubPair, make_by_hub};
 use crate::catalog::{damaged, parse};
 use crate::cert::Certificate;
 use crate::cli::{Options, Shape};
@@ -61,7 +62,8 @@ pub(crate) fn build(host: &mut Host, common: &Common, options: &Options) -> Resu
             .hint("make it, then print it: edge-certgen genCertAndKey edge; then: edge-certgen secret cloudcore"));
     }
     host.report.result_to_stderr();
-    let outcome = super::make::make_by_hub(host, options, &Kind::Edge, (Vec::new(), false), None, true)?;
+    let pair = HubPair { kind: &Kind::Edge, names: (Vec::new(), false), node: None, is_for_all: true };
+    let outcome = make_by_hub(host, options, pair)?;
     debug_assert_eq!(host.mode, Mode::Apply);
     let text = document(host, options, Shape::Cloudcore, "kubeedge")?;
     host.report.document(text.as_bytes())?;

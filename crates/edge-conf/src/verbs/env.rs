@@ -111,7 +111,7 @@ fn later_settings(host: &Host, units: &Units<'_>, unit: &Unit, given: &[Variable
     all.iter().filter(|own| differs(own)).map(text).collect()
 }
 
-/// The variables of our drop-in that a file which is read later sets to another value or resets.
+/// The variables of our drop-in that another file sets to another value or removes.
 fn overridden(host: &Host, unit: &str, given: &[Variable]) -> Vec<String> {
     let all = environment::overridden(host, unit).unwrap_or_default();
     let is_given = |one: &&environment::Overridden| given.iter().any(|own| own.name == one.name);
@@ -120,7 +120,7 @@ fn overridden(host: &Host, unit: &str, given: &[Variable]) -> Vec<String> {
             let shown = host.root.display(file);
             format!("{}:{line} also sets {} and takes precedence", shown.display(), one.name)
         }
-        None => format!("a file that is read after the drop-in resets {}", one.name),
+        None => format!("a later Environment= or an UnsetEnvironment= of the unit removes {}", one.name),
     };
     all.iter().filter(is_given).map(text).collect()
 }

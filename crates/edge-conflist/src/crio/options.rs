@@ -57,6 +57,8 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 pub struct Options {
     all: BTreeMap<&'static str, Setting<Vec<String>>>,
     path: Option<String>,
+    /// The program that the unit starts.
+    pub program: Option<Setting>,
     /// The file that containers-storage reads instead of storage.conf.
     pub storage_conf: Option<PathBuf>,
     /// Why there may be further options: `cannot read /etc/systemd/system/crio.service.d/x.conf`.
@@ -103,6 +105,8 @@ impl Options {
                 options.set(key, *form, &one.value, &one.file, one.line);
             }
         }
+        options.program =
+            words.first().map(|word| Setting { value: word.text.clone(), file: word.file.clone(), line: word.line });
         let mut given = Options::default();
         for (index, word) in words.iter().enumerate() {
             let Some(name) = word.text.strip_prefix("--").or_else(|| word.text.strip_prefix('-')) else { continue };

@@ -8,6 +8,7 @@ use super::{Finding, Severity};
 use crate::config::Setting;
 use crate::policy;
 use crate::references::{Found, HookProblem, Reference, References, RuntimeFacts};
+use crate::unit::UNIT;
 use crate::version::Version;
 
 const UNSTARTED: &str = "CRI-O does not start";
@@ -22,14 +23,16 @@ const OWN_PROFILE: u32 = 25;
 const OCI: &str = "oci";
 const CONMON: &str = "conmon";
 const UNUSABLE: &str = "pods cannot start";
-const CONFIG: &str = "/etc/crio/crio.conf";
+const INSTALL_RUNTIME: &str = "apt-get install crun";
 const INSTALL: &str =
     "correct the path, or install what is missing; for a file of CRI-O: edge-crio install --version V";
 
 /// Reports what `references` contains; `release` is the installed release, if it is known.
 pub fn references(references: &References, release: Option<Version>) -> Result<Vec<Finding>> {
     let minor = release.map(|release| release.minor);
-    let mut findings = runtimes(references, minor);
+    let mut findings: Vec<Finding> =
+        references.program.iter().filter_map(|one| missing(one, "ExecStart", Severity::Error, UNSTARTED)).collect();
+    findings.extend(runtimes(references, minor));
     findings.extend(monitors(references, minor));
     if let Some(pinns) = &references.pinns {
         findings.extend(program(pinns, "crio.runtime.pinns_path", "pinns", Severity::Error, UNSTARTED));
@@ -119,9 +122,20 @@ fn runtimes(references: &References, minor: Option<u32>) -> Vec<Finding> {
                 None => finding,
             }));
         }
-        (None, _) => {}
+        (None, _) => findings.extend(no_own_runtime(references)),
     }
     findings
+}
+
+/// The default runtime of an unknown release is crun or runc.
+fn no_own_runtime(references: &References) -> Option<Finding> {
+    let is_missing = |(name, own): (&String, &Reference)| {
+        !references.runtimes.contains_key(name) && matches!(own.found, Found::Absent | Found::Other)
+    };
+    (!references.own_runtimes.is_empty() && references.own_runtimes.iter().all(is_missing)).then(|| {
+        let text = format!("CRI-O's PATH has neither crun nor runc: {UNSTARTED}");
+        Finding::error(UNIT, text).hint(format!("install one of them: {INSTALL_RUNTIME}"))
+    })
 }
 
 /// The default runtime of some version, which CRI-O defines itself.
@@ -201,7 +215,7 @@ fn program(reference: &Reference, key: &str, name: &str, severity: Severity, con
         (Found::Unknown(cause), None) => Some(Finding::new(Severity::Note, &reference.path, cause.clone())),
         (_, None) => {
             let text = format!("is not set, and there is no program {name} in CRI-O's PATH: {consequence}");
-            let finding = Finding::new(severity, CONFIG, text).at(key);
+            let finding = Finding::new(severity, UNIT, text).at(key);
             Some(finding.hint("install the same version again: edge-crio install --version V"))
         }
     }

@@ -19,7 +19,6 @@ use crate::diagnose::{
     services, unloadable,
 };
 use crate::facts::{self, socket_path};
-use crate::hints::for_root;
 use crate::references::References;
 use crate::unit::{self, UNIT, UnitFacts};
 use crate::verbs::startup;
@@ -44,11 +43,12 @@ const CRIO: &str = "cri-o";
 pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
     let current = Current::read(host)?;
     let config = current.effective.clone();
-    let mut findings = installed(host)?;
-    findings.extend(options(host, &current)?);
-    findings.extend(unloadable(&config::unloadable(host, &current.options)?));
     let socket = socket_path(config.socket());
     let answer = host.root.is_live().then(|| cri::ask(Path::new(socket), ASK_WITHIN));
+    let answers = answer.iter().flatten().any(|answer| answer.name == CRIO);
+    let mut findings = installed(host, answers)?;
+    findings.extend(options(host, &current)?);
+    findings.extend(unloadable(&config::unloadable(host, &current.options)?));
     let installed = installed_release(host)?;
     let runs = answer.iter().flatten().filter(|answer| answer.name == CRIO).find_map(startup::version_of);
     findings.extend(running(installed, runs));
@@ -70,8 +70,10 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
     let driver = effective_driver(actual, &current, &mut findings);
     let others = other_services(host, &mut findings)?;
     findings.extend(services(&driver, socket, &others));
-    for hint in findings.iter_mut().filter_map(|finding| finding.hint.as_mut()) {
-        *hint = for_root(&host.root, hint);
+    if let Some(release) = release.filter(|release| release.patch.is_some()) {
+        for hint in findings.iter_mut().filter_map(|finding| finding.hint.as_mut()) {
+            *hint = hint.replace("--version V", &format!("--version {release}"));
+        }
     }
     Ok(host.report.findings(&findings))
 }
@@ -101,6 +103,7 @@ fn effective_driver(actual: Option<String>, current: &Current, findings: &mut Ve
     let option = current.options.text("crio.runtime.cgroup_manager");
     match option.filter(|option| option.value == driver) {
         _ if driver == configured => {}
+        Some(_) if in_files.cgroup_manager.is_none() => {}
         Some(option) => {
             let text = format!("the cgroup driver {driver} that is set here overrides {configured} in CRI-O's files");
             findings.push(
@@ -119,8 +122,8 @@ fn effective_driver(actual: Option<String>, current: &Current, findings: &mut Ve
     driver
 }
 
-/// Reports what is installed, and checks that it is complete and installed only once.
-fn installed(host: &mut Host) -> Result<Vec<Finding>> {
+/// Reports what is installed, and checks that it is complete and installed only once; `answers`: CRI-O runs.
+fn installed(host: &mut Host, answers: bool) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     let unit = UnitFacts::read(&host.root)?;
     let manifest = Manifest::read(host)?;
@@ -139,19 +142,19 @@ fn installed(host: &mut Host) -> Result<Vec<Finding>> {
         }
         for row in manifest.files.iter().filter(|row| !cni.owns(&row.path)) {
             host.check_interrupt()?;
-            const REPAIR: &str = "install the same version again: edge-crio install --version V";
-            const REPLACE: &str = "move it away, then install the same version again: edge-crio install --version V";
+            let repair = format!("install the same version again: edge-crio install --version {}", manifest.version);
+            let replace = format!("move it away, then {repair}");
             let (text, hint) = match &host.root.find_large(&row.path)?.state {
                 State::File { sha256, .. } if *sha256 != row.sha256 && !row.kind.is_editable() => {
-                    ("the file differs from that of the bundle", REPAIR)
+                    ("the file differs from that of the bundle", repair)
                 }
                 State::File { mode, .. } if row.kind.is_executable() && mode & EXECUTABLE == 0 => {
-                    ("the file is not executable", REPAIR)
+                    ("the file is not executable", repair)
                 }
                 State::File { .. } => continue,
-                State::Absent => ("the file does not exist", REPAIR),
+                State::Absent => ("the file does not exist", repair),
                 // Someone replaced it, and an install does not overwrite that.
-                _ => ("it differs from the file of the bundle", REPLACE),
+                _ => ("it differs from the file of the bundle", replace),
             };
             findings.push(Finding::error(&row.path, text).hint(hint));
         }
@@ -174,6 +177,10 @@ fn installed(host: &mut Host) -> Result<Vec<Finding>> {
         findings.push(Finding::warning(&unit.all[0], text));
     }
     match (&unit.file, unit.is_masked, unit.is_enabled) {
+        (None, _, _) if answers => findings.push(Finding::warning(
+            UNIT,
+            "the unit does not exist, although CRI-O is running: systemd does not start it at boot",
+        )),
         (None, _, _) => findings.push(
             Finding::error(UNIT, "CRI-O is not installed: the unit does not exist")
                 .hint("install it: edge-crio install --version V"),

@@ -75,7 +75,10 @@ pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
                 return Err(Error::refused(format!(
                     "cannot install the bundle: the package cri-o {package} is installed"
                 ))
-                .hint("keep using packages with --source apt, or remove it first: edge-crio remove"));
+                .hint(match host.root.is_live() {
+                    true => "keep using packages with --source apt, or remove it first: edge-crio remove",
+                    false => "remove the package from the image first: apt-get remove cri-o",
+                }));
             }
             host.prepare_change()?;
             from_bundle(host, archive, manifest.as_ref(), &system, request.proxy.as_ref())?

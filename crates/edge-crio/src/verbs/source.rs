@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use edge_fetch::archive;
 use edge_fetch::folder::{self, SUMS};
 use edge_fetch::{Download, Proxy, checksum, is_sha256, sums};
-use edge_host::{Arch, Error, Host, Mode, Result};
+use edge_host::{Arch, Error, Exit, Host, Mode, Result};
 
 use crate::address;
 use crate::bundle::{self, Manifest, Staged, unpack};
@@ -132,7 +132,11 @@ fn named_archive(
         }
     };
     let known = known_sum(version, arch)?;
-    let sha256 = expected_checksum(given, known.as_deref(), name)?;
+    let sha256 = expected_checksum(given, known.as_deref(), name).map_err(|error| match &location {
+        // That it cannot be read comes before what is unknown about it.
+        Location::File(path) if error.exit() == Exit::Refused => archive::Archive::open(path).err().unwrap_or(error),
+        _ => error,
+    })?;
     Ok(Archive { version, location, sha256 })
 }
 

@@ -146,7 +146,7 @@ impl Report {
             visible(&place),
             visible(&format!("{setting}{}", finding.text))
         ));
-        let hint = finding.hint.as_ref().map(|hint| self.options.complete(self.tool, hint));
+        let hint = finding.hint.as_ref().and_then(|hint| self.options.complete(self.tool, hint));
         if let Some(hint) = &hint {
             self.painted_line(&format!("    {}: {}", painted("hint", HINT, colored), visible(hint)));
         }

@@ -2,6 +2,8 @@
 //!
 //! A hint must work as printed: without `--root DIR`, a command found in an image would change the running host.
 
+mod image;
+
 /// What comes before a command in a hint, if it does not begin the hint. A command for another host follows a plain
 /// word instead.
 const BEFORE_COMMAND: [&str; 5] = [": ", "sudo ", "| ", "`", "("];
@@ -15,10 +17,21 @@ pub(super) struct Options {
     pub(super) root: String,
     /// For this utility alone: `--file PATH`.
     pub(super) own: String,
+    /// The image, as a shell word; none for the running system.
+    pub(super) image: Option<String>,
 }
 
 impl Options {
-    pub(super) fn complete(&self, tool: &str, hint: &str) -> String {
+    /// The hint as it works for this call; none if there is nothing to do in an image.
+    pub(super) fn complete(&self, tool: &str, hint: &str) -> Option<String> {
+        let hint = self.repeated(tool, hint);
+        match &self.image {
+            Some(dir) => image::hint_for(dir, &hint),
+            None => Some(hint),
+        }
+    }
+
+    fn repeated(&self, tool: &str, hint: &str) -> String {
         let mut completed = String::with_capacity(hint.len());
         let mut rest = 0;
         for (at, _) in hint.match_indices(NAME) {
@@ -49,7 +62,7 @@ mod tests {
 
     #[test]
     fn hint_repeats_the_options_of_the_call_in_its_commands() {
-        let options = Options { root: " --root /img".to_owned(), own: " --file a.yaml".to_owned() };
+        let options = Options { root: " --root /img".to_owned(), own: " --file a.yaml".to_owned(), image: None };
         for (hint, want) in [
             ("edge-prep apply --swap off", "edge-prep --root /img apply --swap off"),
             ("edge-conf set a=1", "edge-conf --root /img --file a.yaml set a=1"),
@@ -65,8 +78,8 @@ mod tests {
             ("on the edge nodes, use edge-conf enable logs", "on the edge nodes, use edge-conf enable logs"),
             ("remove /usr/bin/edge-redirect or edge-x.service", "remove /usr/bin/edge-redirect or edge-x.service"),
         ] {
-            assert_eq!(options.complete("edge-conf", hint), want);
-            assert_eq!(Options::default().complete("edge-conf", hint), hint);
+            assert_eq!(options.complete("edge-conf", hint).as_deref(), Some(want));
+            assert_eq!(Options::default().complete("edge-conf", hint).as_deref(), Some(hint));
         }
     }
 }

@@ -1,0 +1,102 @@
+//! Commands of other programs in hints, as they work on an image.
+//!
+//! Pasted as they are for a running system, they would change the host that the image is mounted on.
+
+use super::BEFORE_COMMAND;
+
+/// Programs whose operands are paths.
+const FILE_PROGRAMS: [&str; 5] = ["chmod", "mv", "cp", "rm", "echo"];
+const SYSTEMCTL: &str = "systemctl";
+const APT_GET: &str = "apt-get";
+/// Verbs of systemctl that only change or read files (systemctl(1), `--root`).
+const FILE_VERBS: [&str; 6] = ["enable", "disable", "mask", "unmask", "cat", "is-enabled"];
+/// Options for a running system.
+const LIVE_OPTIONS: [&str; 2] = ["--now ", "--runtime "];
+/// What ends a part of a hint, and begins the next.
+const BETWEEN_PARTS: [&str; 5] = [", and ", ", or ", "; ", " && ", ", "];
+
+/// The hint with its commands for the image at `dir`, a shell word. None if it only says what to do with a running
+/// service: nothing runs in an image.
+pub(super) fn hint_for(dir: &str, hint: &str) -> Option<String> {
+    let mut hint = hint.to_owned();
+    let mut from = 0;
+    while let Some((at, name)) = next_command(&hint, from) {
+        let end = hint[at..].find(['`', ';', ')']).map_or(hint.len(), |length| at + length);
+        let command = &hint[at..end];
+        let verb = command.split(' ').nth(1).unwrap_or_default();
+        let changed = match name {
+            APT_GET => format!("chroot {dir} {command}"),
+            SYSTEMCTL if FILE_VERBS.contains(&verb) => {
+                let command = LIVE_OPTIONS.iter().fold(command.to_owned(), |text, option| text.replace(option, ""));
+                command.replacen(SYSTEMCTL, &format!("{SYSTEMCTL} --root={dir}"), 1)
+            }
+            SYSTEMCTL => {
+                hint = without_part(&hint, at, end)?;
+                // The rest is short, and has no other command before this one.
+                from = hint.len().min(at);
+                continue;
+            }
+            _ => command.split(' ').map(|word| below(dir, word)).collect::<Vec<_>>().join(" "),
+        };
+        from = at + changed.len();
+        hint.replace_range(at..end, &changed);
+    }
+    Some(hint)
+}
+
+/// Where the next command of a known program begins.
+fn next_command(hint: &str, from: usize) -> Option<(usize, &'static str)> {
+    let begins = |at: usize| at == 0 || BEFORE_COMMAND.iter().chain(&["&& "]).any(|text| hint[..at].ends_with(text));
+    let known = || FILE_PROGRAMS.into_iter().chain([SYSTEMCTL, APT_GET]);
+    let name_at =
+        |at: usize| known().find(|name| hint[at..].strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')));
+    let starts = hint.char_indices().map(|(at, _)| at).filter(|at| *at >= from && begins(*at));
+    starts.into_iter().find_map(|at| Some((at, name_at(at)?)))
+}
+
+/// The hint without the part that ends with the command at `at..end`.
+fn without_part(hint: &str, at: usize, end: usize) -> Option<String> {
+    let start = BETWEEN_PARTS.iter().filter_map(|text| hint[..at].rfind(text)).max();
+    let rest = hint[end..].trim_start_matches("; ").trim_start_matches("or ");
+    let kept = match start {
+        Some(start) => format!("{}{}", &hint[..start], &hint[end..]),
+        None => rest.to_owned(),
+    };
+    (!kept.is_empty()).then_some(kept)
+}
+
+/// An absolute path as it is below the image; other words, and paths that are below it already, as they are.
+fn below(dir: &str, word: &str) -> String {
+    match word.starts_with('/') && !word.starts_with(&format!("{dir}/")) {
+        true => format!("{}{word}", dir.trim_end_matches('/')),
+        false => word.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hint_for_an_image_changes_only_the_image() {
+        for (hint, want) in [
+            ("enable it: systemctl enable crio.service", "enable it: systemctl --root=/img enable crio.service"),
+            ("systemctl unmask --runtime a.service; or b", "systemctl --root=/img unmask a.service; or b"),
+            ("x: systemctl disable --now kubelet.service", "x: systemctl --root=/img disable kubelet.service"),
+            ("x: echo '{\"a\":[]}' > /etc/a.json", "x: echo '{\"a\":[]}' > /img/etc/a.json"),
+            ("x: chmod 755 /usr/bin/a", "x: chmod 755 /img/usr/bin/a"),
+            ("x: mv /img/etc/a /img/etc/b", "x: mv /img/etc/a /img/etc/b"),
+            ("remove the link (rm /etc/a), then run again", "remove the link (rm /img/etc/a), then run again"),
+            ("remove it: apt-get remove cri-o", "remove it: chroot /img apt-get remove cri-o"),
+            ("set it to /a, and restart CRI-O: systemctl restart crio.service", "set it to /a"),
+            ("start it: systemctl start a; or add it with --force", "add it with --force"),
+            ("see /etc/a, or move it away: mv /etc/a /root", "see /etc/a, or move it away: mv /img/etc/a /img/root"),
+            ("the rm command, /etc/a", "the rm command, /etc/a"),
+            ("x: chroot /img apt-get install a", "x: chroot /img apt-get install a"),
+            ("x: sed -i '1s|a|b|' /img/etc/a && systemctl daemon-reload", "x: sed -i '1s|a|b|' /img/etc/a"),
+        ] {
+            assert_eq!(hint_for("/img", hint).as_deref(), Some(want), "{hint}");
+        }
+        assert_eq!(hint_for("/img", "restart it: systemctl restart crio.service"), None);
+    }
+}
