@@ -15,6 +15,7 @@ use crate::version::Version;
 
 /// An SD card may need minutes for a large package. apt is never killed: this is only when waiting for it ends.
 const DEADLINE: Duration = Duration::from_secs(30 * 60);
+const MARK_WITHIN: Duration = Duration::from_secs(120);
 const MODE: u32 = 0o644;
 
 /// Succeeds if all packages, given as NAME VERSION, are installed in these versions.
@@ -136,18 +137,13 @@ fn run_install(facts: &Facts, found: &Selection<'_>, plan: &mut Plan) {
         .filter(|change| change.before.is_none())
         .map(|change| change.name.clone())
         .collect();
-    let mut probe = shell(ARE_INSTALLED);
-    for (package, version) in &found.packages {
-        probe.extend([package.name.to_string(), version.to_string()]);
-    }
-    let run = Run {
-        argv,
-        probe: Some(probe),
+    let versions = found.packages.iter().flat_map(|(package, version)| [package.name.to_string(), version.to_string()]);
+    let probe = command(["sh", "-c", ARE_INSTALLED, "sh"], &versions.collect::<Vec<_>>());
+    let mut run = Run::new(argv, DEADLINE).with_probe(probe);
+    if !added.is_empty() {
         // Removes only what this run has installed; dpkg refuses if something else needs it by then.
-        inverse: (!added.is_empty()).then(|| [vec!["dpkg".to_owned(), "--remove".to_owned()], added].concat()),
-        undo_order: UndoOrder::Reverse,
-        deadline: DEADLINE,
-    };
+        run = run.undone_by(UndoOrder::Reverse, command(["dpkg", "--remove"], &added));
+    }
     let names: Vec<&str> = found.packages.iter().map(|(package, _)| package.name.as_str()).collect();
     let why = if facts.packages_are_there(&found.packages) { "another version" } else { "not installed" };
     plan.run(run, format!("{}: {why}", names.join(", "))).details =
@@ -180,14 +176,9 @@ fn hold(facts: &Facts, request: &Request, found: Option<&Selection<'_>>, plan: &
         if names.is_empty() {
             continue;
         }
-        let mark = |verb: &str| [vec!["apt-mark".to_owned(), verb.to_owned()], names.clone()].concat();
-        let run = Run {
-            argv: mark("hold"),
-            probe: Some([shell(ARE_HELD), names.clone()].concat()),
-            inverse: Some(mark(back)),
-            undo_order: UndoOrder::Reverse,
-            deadline: Duration::from_secs(120),
-        };
+        let run = Run::new(command(["apt-mark", "hold"], &names), MARK_WITHIN)
+            .with_probe(command(["sh", "-c", ARE_HELD, "sh"], &names))
+            .undone_by(UndoOrder::Reverse, command(["apt-mark", back], &names));
         plan.run(run, why);
     }
 }
@@ -196,30 +187,19 @@ fn hold(facts: &Facts, request: &Request, found: Option<&Selection<'_>>, plan: &
 pub(crate) fn removal(packages: &[(String, Version)], held: &[String], plan: &mut Plan) {
     let names: Vec<String> = packages.iter().map(|(name, _)| name.clone()).collect();
     if !held.is_empty() {
-        let mark = |verb: &str| [vec!["apt-mark".to_owned(), verb.to_owned()], held.to_vec()].concat();
-        let run = Run {
-            argv: mark("unhold"),
-            probe: None,
-            inverse: Some(mark("hold")),
-            undo_order: UndoOrder::Last,
-            deadline: Duration::from_secs(120),
-        };
+        let run = Run::new(command(["apt-mark", "unhold"], held), MARK_WITHIN)
+            .undone_by(UndoOrder::Last, command(["apt-mark", "hold"], held));
         plan.run(run, "held");
     }
     if names.is_empty() {
         return;
     }
-    let mut again = vec!["apt-get".to_owned(), "install".to_owned()];
-    again.extend(packages.iter().map(|(name, version)| format!("{name}={version}")));
+    let mut again: Vec<String> = packages.iter().map(|(name, version)| format!("{name}={version}")).collect();
     again.extend(apt::options());
-    let run = Run {
-        argv: [vec!["dpkg".to_owned(), "--remove".to_owned()], names.clone()].concat(),
-        probe: Some([shell(ARE_GONE), names].concat()),
-        inverse: Some(again),
+    let run = Run::new(command(["dpkg", "--remove"], &names), DEADLINE)
+        .with_probe(command(["sh", "-c", ARE_GONE, "sh"], &names))
         // After the source is restored.
-        undo_order: UndoOrder::Reverse,
-        deadline: DEADLINE,
-    };
+        .undone_by(UndoOrder::Reverse, command(["apt-get", "install"], &again));
     plan.run(run, "its configuration files stay");
 }
 
@@ -238,8 +218,8 @@ fn file(bytes: Vec<u8>) -> Node {
 }
 
 /// A script whose arguments follow.
-fn shell(script: &str) -> Vec<String> {
-    ["sh", "-c", script, "sh"].map(str::to_owned).to_vec()
+fn command<const N: usize>(words: [&str; N], operands: &[String]) -> Vec<String> {
+    words.into_iter().map(str::to_owned).chain(operands.iter().cloned()).collect()
 }
 
 #[cfg(test)]

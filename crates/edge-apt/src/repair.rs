@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use edge_host::action::{Run, UndoOrder};
+use edge_host::action::Run;
 use edge_host::{Action, Cmd, Error, Exit, Host, Mode, Outcome, Plan, Result, Root, apply_part};
 
 use crate::apt::{self, DPKG_CONFFILES, Scope, Simulated};
@@ -148,6 +148,5 @@ fn plan_repair(would: &Simulated, fix_broken: &[String], plan: &mut Plan) -> Res
 }
 
 fn run(argv: Vec<String>, probe: &str) -> Run {
-    let probe = Some(["sh", "-c", probe].map(str::to_owned).to_vec());
-    Run { argv, probe, inverse: None, undo_order: UndoOrder::Reverse, deadline: DEADLINE }
+    Run::new(argv, DEADLINE).with_probe(["sh", "-c", probe])
 }

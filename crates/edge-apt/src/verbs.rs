@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use edge_host::action::{Run, UndoOrder};
+use edge_host::action::Run;
 use edge_host::{Error, Exit, Host, Mode, Outcome, Plan, Result, apply, apply_part};
 
 use crate::apt::{self, Scope};
@@ -88,9 +88,7 @@ fn dry_run(host: &mut Host, args: &WaitArgs) -> Result<Outcome> {
     let unfinished = repair::unfinished(&host.root)?;
     let mut plan = Plan::new();
     if args.update {
-        let argv = ["apt-get", "update"].map(str::to_owned).to_vec();
-        let deadline = repair::DEADLINE;
-        let run = Run { argv, probe: None, inverse: None, undo_order: UndoOrder::Reverse, deadline };
+        let run = Run::new(["apt-get", "update"], repair::DEADLINE);
         plan.run(run, "the package lists; fails if one of them cannot be updated");
     }
     let mut outcome = Outcome::default();

@@ -5,8 +5,10 @@
 //! themselves, whatever the runtime reports.
 
 mod addresses;
+mod hint;
 mod network;
 mod plugins;
+mod values;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -177,7 +179,8 @@ pub fn facts(host: &Host, places: Places, with_releases: bool) -> Result<Facts> 
 /// The problems, and the configuration that a runtime uses, if any.
 pub fn diagnose(facts: &Facts) -> Verdict<'_> {
     let mut problems: Vec<Problem> = unread(facts).into_iter().collect();
-    let all: Vec<Vec<Problem>> = facts.files.iter().map(|file| network::diagnose_file(facts, file)).collect();
+    let own = |file| network::diagnose_file(facts, file).into_iter().map(|one| hint::replacing(facts, file, one));
+    let all: Vec<Vec<Problem>> = facts.files.iter().map(|file| own(file).collect()).collect();
     let blocks = |problem: &Problem| problem.finding.severity == Severity::Error && problem.effect == Effect::NotReady;
     let is_candidate = |file: &File| match (&facts.places.default_network, &file.content) {
         (Some(default), Ok(network)) => network.name == default.value,
@@ -191,7 +194,7 @@ pub fn diagnose(facts: &Facts) -> Verdict<'_> {
         let file = &facts.files[at];
         match used {
             Some(used) if at == used => problems.extend(own.iter().map(|one| match next {
-                Some(next) if is_leftover(facts, file, one) => move_away(facts, one, file, &facts.files[next]),
+                Some(next) if is_in_the_way(facts, file, one) => move_away(facts, one, file, &facts.files[next]),
                 _ => one.clone(),
             })),
             Some(used) => {
@@ -205,16 +208,16 @@ pub fn diagnose(facts: &Facts) -> Verdict<'_> {
             None => problems.extend(own.iter().map(|one| not_loaded(one, own))),
         }
     }
-    match used.map(|at| &facts.files[at]) {
+    let used = used.map(|at| &facts.files[at]);
+    match used {
         Some(file) => {
-            problems.extend(network::diagnose_used(facts, file));
-            Verdict { problems, used: Some(file) }
+            let found = network::diagnose_used(facts, file).into_iter();
+            problems.extend(found.map(|one| hint::replacing(facts, file, one)));
         }
-        None => {
-            problems.extend(missing(facts));
-            Verdict { problems, used: None }
-        }
+        None => problems.extend(missing(facts)),
     }
+    let problems = problems.into_iter().map(|problem| hint::complete(facts, problem)).collect();
+    Verdict { problems, used }
 }
 
 fn is_error(problem: &Problem) -> bool {
@@ -271,11 +274,18 @@ fn is_leftover(facts: &Facts, file: &File, problem: &Problem) -> bool {
     is_error(problem) && lacks.into_iter().any(|lack| lack.text == problem.finding.text)
 }
 
-/// The network that is used is a leftover, while a later one works.
+/// Whether it goes away with the file: a leftover, or a network that would be written again.
+fn is_in_the_way(facts: &Facts, file: &File, problem: &Problem) -> bool {
+    let is_written_again = problem.finding.hint.as_ref().is_some_and(|hint| hint.contains(hint::CONF));
+    is_leftover(facts, file, problem) || (is_error(problem) && problem.effect == Effect::PodsFail && is_written_again)
+}
+
+/// The network that is used does not work, while a later one does.
 fn move_away(facts: &Facts, problem: &Problem, file: &File, next: &File) -> Problem {
     let next = next.path.file_name().unwrap_or_default().to_string_lossy();
-    let path = facts.on_host(&file.path);
-    let hint = format!("move this leftover away, so that {next} is used: mv {path} {path}.disabled");
+    let what =
+        if is_leftover(facts, file, problem) { "move this leftover away" } else { "correct it, or move it away" };
+    let hint = format!("{what}, so that {next} is used: {}", hint::mv(facts, file));
     Problem { finding: problem.finding.clone().hint(hint), effect: problem.effect }
 }
 

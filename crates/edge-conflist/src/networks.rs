@@ -6,7 +6,7 @@ use edge_host::{Host, Result, ResultExt};
 use futures_util::TryStreamExt;
 use ipnet::IpNet;
 use rtnetlink::packet_route::address::AddressAttribute;
-use rtnetlink::packet_route::link::LinkAttribute;
+use rtnetlink::packet_route::link::{LinkAttribute, LinkInfo};
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage};
 use rtnetlink::{Handle, RouteMessageBuilder};
 
@@ -20,6 +20,25 @@ pub struct Networks {
     pub routes: Vec<Route>,
     /// Its addresses.
     pub addresses: Vec<Address>,
+    /// Its links.
+    pub links: Vec<Link>,
+}
+
+/// A link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Its name.
+    pub name: String,
+    /// Its kind as `ip -d link` shows it, such as `bridge` or `veth`; none of hardware.
+    pub kind: Option<String>,
+    index: u32,
+}
+
+impl Link {
+    /// A link whose index is not needed.
+    pub fn new(name: &str, kind: Option<&str>) -> Link {
+        Link { name: name.to_owned(), kind: kind.map(str::to_owned), index: 0 }
+    }
 }
 
 /// A route of the main table; default routes are left out.
@@ -54,8 +73,8 @@ async fn query() -> std::result::Result<Networks, Box<dyn std::error::Error + Se
     let (connection, handle, _) = rtnetlink::new_connection()?;
     tokio::spawn(connection);
     let links = links(&handle).await?;
-    let name = |index: u32| links.iter().find(|(own, _)| *own == index).map(|(_, name)| name.clone());
-    let mut networks = Networks::default();
+    let name = |index: u32| links.iter().find(|link| link.index == index).map(|link| link.name.clone());
+    let mut networks = Networks { links: links.clone(), ..Networks::default() };
     for message in [
         RouteMessageBuilder::<std::net::Ipv4Addr>::new().build(),
         RouteMessageBuilder::<std::net::Ipv6Addr>::new().build(),
@@ -79,15 +98,24 @@ async fn query() -> std::result::Result<Networks, Box<dyn std::error::Error + Se
     Ok(networks)
 }
 
-async fn links(handle: &Handle) -> std::result::Result<Vec<(u32, String)>, rtnetlink::Error> {
+async fn links(handle: &Handle) -> std::result::Result<Vec<Link>, rtnetlink::Error> {
     let mut messages = handle.link().get().execute();
     let mut links = Vec::new();
     while let Some(message) = messages.try_next().await? {
-        let name = message.attributes.iter().find_map(|attribute| match attribute {
-            LinkAttribute::IfName(name) => Some(name.clone()),
-            _ => None,
-        });
-        links.extend(name.map(|name| (message.header.index, name)));
+        let mut link = Link { index: message.header.index, ..Link::new("", None) };
+        for attribute in message.attributes {
+            match attribute {
+                LinkAttribute::IfName(name) => link.name = name,
+                LinkAttribute::LinkInfo(infos) => {
+                    link.kind = infos.iter().find_map(|info| match info {
+                        LinkInfo::Kind(kind) => Some(kind.to_string()),
+                        _ => None,
+                    });
+                }
+                _ => {}
+            }
+        }
+        links.push(link);
     }
     Ok(links)
 }

@@ -85,7 +85,7 @@ impl Range {
 }
 
 /// Parses a subnet; errors in the words of the user.
-fn parse_subnet(text: &str) -> std::result::Result<IpNet, String> {
+pub(crate) fn parse_subnet(text: &str) -> std::result::Result<IpNet, String> {
     let invalid = |why: &str| format!("{text:?} is not a valid CIDR: {why}");
     let Some((address, prefix)) = text.split_once('/') else {
         return Err(invalid("the prefix length is missing, such as in 10.85.0.0/16"));

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use edge_host::action::{Run, UndoOrder};
+use edge_host::action::UndoOrder;
 use edge_host::{Error, Inverse, Node, Plan, Result, Root, State};
 use edge_systemd::{Link, Scope, Settings, Units, requested_links, systemctl};
 
@@ -111,8 +111,8 @@ pub fn reload(plan: &mut Plan) {
 
 /// Plans to stop the unit; an undo starts it as the last step, when everything it needs is restored.
 pub fn stop(plan: &mut Plan) {
-    let inverse = Some(systemctl::argv(&["start", "--no-block"], UNIT));
-    plan.run(Run { inverse, undo_order: UndoOrder::Finally, ..systemctl::stop(UNIT) }, "before it is removed");
+    let start = systemctl::argv(&["start", "--no-block"], UNIT);
+    plan.run(systemctl::stop(UNIT).undone_by(UndoOrder::Finally, start), "before it is removed");
 }
 
 /// The state of the unit, from systemd.

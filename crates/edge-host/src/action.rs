@@ -181,6 +181,29 @@ pub struct Run {
     pub deadline: Duration,
 }
 
+impl Run {
+    /// A command without a probe that an undo leaves as it is.
+    pub fn new<W: Into<String>>(argv: impl IntoIterator<Item = W>, deadline: Duration) -> Run {
+        Run { argv: words(argv), probe: None, inverse: None, undo_order: UndoOrder::Reverse, deadline }
+    }
+
+    /// The same with a command whose exit status 0 says that it is done.
+    #[must_use]
+    pub fn with_probe<W: Into<String>>(self, argv: impl IntoIterator<Item = W>) -> Run {
+        Run { probe: Some(words(argv)), ..self }
+    }
+
+    /// The same with the command that undoes it, and when an undo runs that.
+    #[must_use]
+    pub fn undone_by<W: Into<String>>(self, undo_order: UndoOrder, argv: impl IntoIterator<Item = W>) -> Run {
+        Run { inverse: Some(words(argv)), undo_order, ..self }
+    }
+}
+
+fn words<W: Into<String>>(argv: impl IntoIterator<Item = W>) -> Vec<String> {
+    argv.into_iter().map(Into::into).collect()
+}
+
 mod seconds {
     use std::time::Duration;
 

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use edge_host::action::{Bytes, Run, SetValue, UndoOrder};
+use edge_host::action::{Bytes, Run, SetValue};
 use edge_host::{Error, FileSnapshot, Finding, Host, Inverse, Node, Plan, Result, Root, State, StatusLine};
 use edge_systemd::{MASK, is_mask};
 
@@ -57,17 +57,9 @@ pub fn plan(facts: &Facts, modules: &[Module], sysctls: &[Sysctl], overrides: bo
     }
     for module in modules {
         if facts.modules.needs_load(module)? {
-            let argv = vec!["modprobe".to_owned(), "--".to_owned(), module.name().to_owned()];
-            let probe = vec!["test".to_owned(), "-d".to_owned(), module.sys_path()];
             // No inverse: another program may use the module by then, and a loaded module does no harm.
-            let run = Run {
-                argv,
-                probe: Some(probe),
-                inverse: None,
-                undo_order: UndoOrder::Reverse,
-                deadline: MODPROBE_WITHIN,
-            };
-            plan.run(run, "loads the module now");
+            let run = Run::new(["modprobe", "--", module.name()], MODPROBE_WITHIN);
+            plan.run(run.with_probe(["test", "-d", &module.sys_path()]), "loads the module now");
         }
     }
     Ok(())

@@ -10,10 +10,12 @@
 
 pub mod cgroup;
 pub mod cli;
+mod facts;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod kernel;
 pub mod manual;
+mod plan;
 mod reboot;
 mod report;
 pub mod request;

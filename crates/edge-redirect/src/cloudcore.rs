@@ -26,6 +26,8 @@ pub(crate) enum Manager {
     Elsewhere(String),
     /// cloudcore, if it is 1.8; its version is unknown, and this configuration does not tell.
     Unknown(PathBuf),
+    /// Unknown, as this configuration cannot be read; with the reason, which names it.
+    Unreadable(PathBuf, String),
     /// Nobody: a live chain is a leftover; with the reason.
     Nobody(String),
 }
@@ -37,6 +39,7 @@ impl Manager {
             Manager::Cloudcore(_) | Manager::Unknown(_) => "managed by cloudcore".to_owned(),
             Manager::Elsewhere(why) if why.is_empty() => "managed by cloudcore".to_owned(),
             Manager::Elsewhere(why) => format!("not managed by cloudcore on this host ({why})"),
+            Manager::Unreadable(_, why) => format!("it is unknown whether cloudcore manages it ({why})"),
             Manager::Nobody(why) => format!("left by cloudcore, which does not manage it now ({why})"),
         }
     }
@@ -62,11 +65,12 @@ pub(crate) fn manager(host: &Host, given: Option<Minor>) -> Result<Manager> {
     let bytes = match root.read(&path) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return none(),
-        // Then only the live chain counts.
-        Err(error) => return Ok(Manager::Elsewhere(error.message().to_owned())),
+        Err(error) => return Ok(Manager::Unreadable(path, error.message().to_owned())),
     };
-    let Ok(document) = edge_yaml::read(&String::from_utf8_lossy(&bytes)) else {
-        return Ok(Manager::Nobody(format!("{shown} is not valid YAML")));
+    let read = String::from_utf8(bytes).map_err(|_| "not valid UTF-8".to_owned());
+    let document = match read.and_then(|text| edge_yaml::read(&text).map_err(|error| error.to_string())) {
+        Ok(document) => document,
+        Err(error) => return Ok(Manager::Unreadable(path.clone(), format!("{shown}: {error}"))),
     };
     let mut known = manages_chain(given, &document);
     if known.is_none() {
@@ -148,6 +152,9 @@ pub(crate) fn restart_hint() -> String {
      or add it now with --force"
         .to_owned()
 }
+
+/// What to do if a configuration cannot be read.
+pub(crate) const CORRECT_HINT: &str = "correct that file and run again, or add the redirect now with --force";
 
 /// Why nothing is added in an image.
 pub(crate) fn at_start(file: &Path) -> String {

@@ -2,6 +2,7 @@
 
 mod live;
 
+use std::path::Path;
 use std::time::Duration;
 
 use edge_firewall::{Firewall, View};
@@ -15,6 +16,7 @@ use crate::facts::Facts;
 use crate::persist::{self, Stored, UNIT};
 use crate::plan::{self, Goal};
 use crate::redirect::Redirect;
+use crate::rules::{TABLE, has_kept_chain};
 use crate::unit::FILE;
 
 use live::Live;
@@ -41,6 +43,10 @@ pub(crate) fn findings(host: &Host, facts: &Facts, lock_wait: Duration) -> Resul
     } else if !is_redirected && findings.iter().all(|finding| finding.severity == Severity::Note) {
         findings.push(Finding::error(FILE, "no redirects are configured").hint(add("PORT=IP:PORT")));
     }
+    if let (Some(firewall), Manager::Unreadable(file, why)) = (&facts.firewall, &facts.manager) {
+        let has_chain = firewall.views()?.iter().any(|view| has_kept_chain(view.save.table(TABLE)));
+        findings.extend((has_chain || !is_redirected).then(|| unknown_manager(file, why)));
+    }
     Ok(findings)
 }
 
@@ -57,8 +63,15 @@ fn once_it_runs(manager: &Manager) -> Option<Finding> {
             let add = "edge-redirect add --cloudcore IP --kubeedge-version V --persist";
             Some(Finding::warning(file, text).hint(format!("add a redirect if it is needed: {add}")))
         }
+        Manager::Unreadable(file, why) => Some(unknown_manager(file, why)),
         Manager::Elsewhere(_) | Manager::Nobody(_) => None,
     }
+}
+
+/// A configuration of cloudcore that cannot be read.
+fn unknown_manager(file: &Path, why: &str) -> Finding {
+    let text = format!("it is unknown whether cloudcore manages {KEPT_CHAIN} itself ({why})");
+    Finding::warning(file, text).hint("correct that file")
 }
 
 /// Tables that `restore` would change, such as rules in another backend or for other traffic.

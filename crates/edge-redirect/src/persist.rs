@@ -105,7 +105,9 @@ impl Facts {
     pub(crate) fn unmask(&self, root: &Root) -> String {
         let is_runtime = self.mask.as_ref().is_some_and(|path| path.starts_with(RUN));
         let runtime = if is_runtime { " --runtime" } else { "" };
-        format!("systemctl{} unmask{runtime} {UNIT}", root.option())
+        let options = root.option();
+        let image = options.strip_suffix(" --force-root").unwrap_or(&options);
+        format!("systemctl{image} unmask{runtime} {UNIT}")
     }
 
     /// Errors: exit 4 if the administrator has masked the unit.

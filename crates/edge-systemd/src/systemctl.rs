@@ -17,19 +17,15 @@ pub fn argv(words: &[&str], unit: &str) -> Vec<String> {
 
 /// Reloads the units; in an undo after their files are restored.
 pub fn reload() -> Run {
-    let argv = vec![PROGRAM.to_owned(), "daemon-reload".to_owned()];
-    Run { argv: argv.clone(), probe: None, inverse: Some(argv), undo_order: UndoOrder::Last, deadline: WITHIN }
+    const ARGV: [&str; 2] = [PROGRAM, "daemon-reload"];
+    Run::new(ARGV, WITHIN).undone_by(UndoOrder::Last, ARGV)
 }
 
 /// Starts a unit and waits for it.
 pub fn start(unit: &str) -> Run {
-    Run {
-        argv: argv(&["start"], unit),
-        probe: Some(argv(&["is-active", "--quiet"], unit)),
-        inverse: Some(argv(&["stop"], unit)),
-        undo_order: UndoOrder::Reverse,
-        deadline: WITHIN,
-    }
+    Run::new(argv(&["start"], unit), WITHIN)
+        .with_probe(argv(&["is-active", "--quiet"], unit))
+        .undone_by(UndoOrder::Reverse, argv(&["stop"], unit))
 }
 
 /// Starts a unit without waiting for it.
@@ -39,24 +35,12 @@ pub fn start_no_block(unit: &str) -> Run {
 
 /// Stops a unit; an undo starts it after its files are restored and reloaded.
 pub fn stop(unit: &str) -> Run {
-    Run {
-        argv: argv(&["stop"], unit),
-        probe: None,
-        inverse: Some(argv(&["start"], unit)),
-        undo_order: UndoOrder::Last,
-        deadline: WITHIN,
-    }
+    Run::new(argv(&["stop"], unit), WITHIN).undone_by(UndoOrder::Last, argv(&["start"], unit))
 }
 
 /// Restarts a unit without waiting for it; an undo restarts it at the end, if it is active then.
 pub fn restart_no_block(unit: &str) -> Run {
-    Run {
-        argv: argv(&["restart", "--no-block"], unit),
-        probe: None,
-        inverse: Some(argv(&["try-restart"], unit)),
-        undo_order: UndoOrder::Finally,
-        deadline: WITHIN,
-    }
+    Run::new(argv(&["restart", "--no-block"], unit), WITHIN).undone_by(UndoOrder::Finally, argv(&["try-restart"], unit))
 }
 
 /// Whether a unit is active.

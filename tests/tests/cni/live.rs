@@ -4,3 +4,4 @@ mod build;
 mod go;
 mod kill;
 mod network;
+mod refused;

@@ -4,6 +4,7 @@
 
 mod check;
 mod conf;
+mod hints;
 mod install;
 mod live;
 mod odd;

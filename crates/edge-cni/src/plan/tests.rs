@@ -21,7 +21,7 @@ fn refuse_overlaps_compares_routes_addresses_and_networks() {
     let request = Network::new("n", &nets(&["10.85.0.0/16", "fd00:85::/64"])).unwrap();
     let on = |to: &str, link: &str| Networks {
         routes: vec![Route { to: to.parse().unwrap(), link: Some(link.to_owned()) }],
-        addresses: Vec::new(),
+        ..Networks::default()
     };
     for (networks, valid) in [
         (on("10.0.0.0/8", "tun0"), false),
@@ -33,8 +33,8 @@ fn refuse_overlaps_compares_routes_addresses_and_networks() {
         assert_eq!(refuse_overlaps(&request, Some(&networks), &[]).is_ok(), valid, "{networks:?}");
     }
     let has = |address: &str, link: &str| Networks {
-        routes: Vec::new(),
         addresses: vec![Address { address: address.parse().unwrap(), link: link.to_owned() }],
+        ..Networks::default()
     };
     for (networks, valid) in [
         (has("10.85.7.7/32", "lo"), false),

@@ -116,6 +116,10 @@ fn to_host(host: &mut Host, request: &Network, path: PathBuf, document: String, 
         let dir = places.conf_dir.display();
         plan.note(format!("CRI-O is set to {dir} and does not read {CONF_DIR}: to write the network there, use --out"));
     }
+    if let Some(default) = places.default_network.as_ref().filter(|default| default.value != request.name) {
+        let (file, name) = (default.file.display(), &default.value);
+        plan.note(format!("{file} limits CRI-O to the network {name}, so it does not use this one: use --name {name}"));
+    }
     let sum = sha256(&document);
     record.replace(&shown, &before.state, &sum);
     record.conflists.insert(shown, sum);

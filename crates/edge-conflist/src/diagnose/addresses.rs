@@ -4,6 +4,7 @@ use edge_host::Finding;
 use ipnet::IpNet;
 use serde_json::{Value, json};
 
+use super::hint::CORRECT;
 use crate::conflist::{File, HOST_LOCAL, Network, ipam_of, kind_of};
 use crate::needs::FlannelBridge;
 use crate::networks::Networks;
@@ -21,9 +22,7 @@ pub(super) fn ranges(file: &File, network: &Network) -> Vec<Finding> {
         }
         let Some(ipam) = plugin.get("ipam") else { continue };
         let error = |at: &str, text: String| {
-            Finding::error(&file.path, text)
-                .at(&format!("plugins[{index}].{at}"))
-                .hint("correct it, or write the network again: edge-cni conf bridge --subnet CIDR")
+            Finding::error(&file.path, text).at(&format!("plugins[{index}].{at}")).hint(CORRECT)
         };
         if let Some((at, text)) = wrong_list(ipam) {
             findings.push(error(&at, text));
@@ -133,17 +132,35 @@ pub(super) fn against_host(file: &File, network: &Network, networks: &Networks) 
             );
         }
     }
-    if network.is_gateway() {
-        findings.extend(bridge_address(file, bridge, &ranges, networks));
+    match not_a_bridge(file, bridge, networks) {
+        Some(finding) => findings.push(finding),
+        None if network.is_gateway() => findings.extend(bridge_address(file, bridge, &ranges, networks)),
+        None => {}
     }
     findings
+}
+
+/// The plugin refuses a link with the bridge's name that is not a bridge (bridge.go, bridgeByName).
+fn not_a_bridge(file: &File, bridge: &str, networks: &Networks) -> Option<Finding> {
+    let link = networks.links.iter().find(|link| link.name == bridge && link.kind.as_deref() != Some("bridge"))?;
+    let other = "set another name as \"bridge\" of the network";
+    let (kind, hint) = match &link.kind {
+        Some(kind) => (format!(" but of the kind {kind}"), format!("{other}, or run: ip link delete {bridge}")),
+        None => (String::new(), other.to_owned()),
+    };
+    Some(
+        Finding::error(&file.path, format!("the link {bridge} exists and is not a bridge{kind}: pods fail")).hint(hint),
+    )
 }
 
 /// Compares the bridge of flannel with this host's subnets.
 pub(super) fn of_flannel(file: &File, bridge: &FlannelBridge, networks: &Networks) -> Vec<Finding> {
     let parse = |subnet: &IpNet| Range::parse(&json!({"subnet": subnet.to_string()})).ok();
     let ranges: Vec<Range> = bridge.subnets.iter().filter_map(parse).collect();
-    bridge_address(file, &bridge.name, &ranges, networks)
+    match not_a_bridge(file, &bridge.name, networks) {
+        Some(finding) => vec![finding],
+        None => bridge_address(file, &bridge.name, &ranges, networks),
+    }
 }
 
 /// The plugin refuses a bridge with another address of IPv4, or of an overlapping subnet (bridge.go, ensureAddr).

@@ -2,8 +2,9 @@
 
 use edge_host::{Finding, Severity};
 
+use super::hint::{CORRECT, LEFTOVER};
 use super::plugins::diagnose_plugin;
-use super::{Effect, Facts, LOOPBACK, Problem, addresses, other};
+use super::{Effect, Facts, LOOPBACK, Problem, addresses, other, values};
 use crate::conflist::{File, Network};
 use crate::leases;
 use crate::plugin::PluginFile;
@@ -59,6 +60,7 @@ fn diagnose_network(facts: &Facts, file: &File, network: &Network) -> Vec<Proble
     }
     let pods_fail = |finding: Finding| Problem { finding, effect: Effect::PodsFail };
     problems.extend(addresses::ranges(file, network).into_iter().map(pods_fail));
+    problems.extend(values::values(file, network, CORRECT).into_iter().map(pods_fail));
     problems.extend(too_new(facts, file, network).into_iter().map(pods_fail));
     for lack in facts.lacks.get(&file.path).into_iter().flatten() {
         // In an image the daemon has not run yet.
@@ -68,10 +70,8 @@ fn diagnose_network(facts: &Facts, file: &File, network: &Network) -> Vec<Proble
             (_, false) => Severity::Note,
         };
         let finding = Finding::new(severity, &file.path, lack.text.as_str()).at(&lack.at);
-        let hint = "deploy the network of the cluster again, or remove this leftover and write another network: \
-                    edge-cni conf bridge --subnet CIDR";
         let effect = if severity == Severity::Error { Effect::PodsFail } else { Effect::Other };
-        let finding = if severity == Severity::Error { finding.hint(hint) } else { finding };
+        let finding = if severity == Severity::Error { finding.hint(LEFTOVER) } else { finding };
         problems.push(Problem { finding, effect });
     }
     problems

@@ -231,7 +231,3 @@ fn old_path(path: &Path) -> PathBuf {
 fn token_inverse(before: &str) -> Inverse {
     Inverse::Edit { kind: cmdline::EDITOR.to_owned(), data: cmdline::record(before), parts: vec![ENABLE.to_owned()] }
 }
-
-fn argv(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
-}

@@ -88,12 +88,8 @@ pub(super) fn plan(all: &[Active], plan: &mut Plan) {
             }
             StopMethod::Unit(unit) if active.used_kib > SYSTEMD_MANAGES_KIB => {
                 // systemd follows /proc/swaps: the unit becomes inactive when the device is off.
-                let run = Run {
-                    inverse: Some(systemctl::argv(&["start"], unit)),
-                    undo_order: UndoOrder::Last,
-                    ..swapoff(active)
-                };
-                plan.run(run, figures(active));
+                let start = systemctl::argv(&["start"], unit);
+                plan.run(swapoff(active).undone_by(UndoOrder::Last, start), figures(active));
             }
             StopMethod::Unit(unit) => stop(unit, &[active], plan),
             StopMethod::Swapoff => {
@@ -106,8 +102,8 @@ pub(super) fn plan(all: &[Active], plan: &mut Plan) {
 
 /// Plans to stop a unit. An undo starts it last, after its files are restored and systemd is reloaded.
 fn stop(unit: &str, own: &[&Active], plan: &mut Plan) {
-    let run = Run { probe: Some(not_listed(own)), deadline: deadline(own), ..systemctl::stop(unit) };
-    plan.run(run, describe(own));
+    let run = Run { deadline: deadline(own), ..systemctl::stop(unit) };
+    plan.run(run.with_probe(not_listed(own)), describe(own));
 }
 
 fn swapoff(active: &Active) -> Run {
@@ -117,13 +113,9 @@ fn swapoff(active: &Active) -> Run {
         on.extend(argv(&["-p", &active.priority.to_string()]));
     }
     on.extend(argv(&["--", &path]));
-    Run {
-        argv: argv(&["swapoff", "--", &path]),
-        probe: Some(not_listed(&[active])),
-        inverse: Some(on),
-        undo_order: UndoOrder::Reverse,
-        deadline: deadline(&[active]),
-    }
+    Run::new(["swapoff", "--", &path], deadline(&[active]))
+        .with_probe(not_listed(&[active]))
+        .undone_by(UndoOrder::Reverse, on)
 }
 
 fn not_listed(own: &[&Active]) -> Vec<String> {

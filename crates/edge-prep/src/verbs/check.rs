@@ -3,7 +3,8 @@
 use edge_host::{Error, Host, Outcome, Result};
 
 use crate::cli::RequestArgs;
-use crate::request::{CgroupPolicy, Request};
+use crate::facts::Facts;
+use crate::request::Request;
 use crate::{cgroup, kernel, stored, swap};
 
 pub(crate) fn check(host: &mut Host, args: &RequestArgs) -> Result<Outcome> {
@@ -14,18 +15,17 @@ pub(crate) fn check(host: &mut Host, args: &RequestArgs) -> Result<Outcome> {
                 .hint("edge-prep check --for edgecore")
         })?,
     };
-    let kernel = kernel::facts(host, &request.modules, &request.sysctls)?;
+    let facts = Facts::read(host, &request)?;
     let mut findings = Vec::new();
-    if let Some(policy) = request.swap {
-        findings.extend(swap::findings(&swap::facts(host)?, policy));
+    if let (Some(policy), Some(swap)) = (request.swap, &facts.swap) {
+        findings.extend(swap::findings(swap, policy));
     }
-    if request.memory_cgroup == Some(CgroupPolicy::On) {
-        let cgroup = cgroup::facts(host)?;
-        if let Some(error) = cgroup::unreadable(&cgroup) {
+    if let Some(cgroup) = &facts.cgroup {
+        if let Some(error) = cgroup::unreadable(cgroup) {
             return Err(error);
         }
-        findings.extend(cgroup::findings(&cgroup));
+        findings.extend(cgroup::findings(cgroup));
     }
-    findings.extend(kernel::findings(&kernel, &request.modules, &request.sysctls));
+    findings.extend(kernel::findings(&facts.kernel, &request.modules, &request.sysctls));
     Ok(host.report.findings(&findings))
 }

@@ -1,7 +1,8 @@
 //! `edge-prep status`: the state of swap, memory cgroup, modules and sysctls.
 
-use edge_host::{Host, Outcome, Result};
+use edge_host::{Host, Outcome, Result, StatusLine};
 
+use crate::facts::Facts;
 use crate::request::{Request, Role};
 use crate::{cgroup, kernel, stored, swap};
 
@@ -15,15 +16,14 @@ pub(crate) fn status(host: &mut Host) -> Result<Outcome> {
     let (mut names, mut keys) = (Vec::new(), Vec::new());
     request.modules.retain(|module| is_new(&mut names, module.name()));
     request.sysctls.retain(|sysctl| is_new(&mut keys, &sysctl.key));
-    let mut lines = swap::status(&swap::facts(host)?);
-    let cgroup = cgroup::facts(host)?;
-    lines.extend(cgroup::status(&cgroup));
-    let kernel = kernel::facts(host, &request.modules, &request.sysctls)?;
-    lines.extend(kernel::status(&kernel, &request.modules, &request.sysctls));
+    let facts = Facts::read(host, &request)?;
+    let mut lines: Vec<StatusLine> = facts.swap.iter().flat_map(swap::status).collect();
+    lines.extend(facts.cgroup.iter().flat_map(cgroup::status));
+    lines.extend(kernel::status(&facts.kernel, &request.modules, &request.sysctls));
     for line in &lines {
         host.report.status(line);
     }
-    cgroup::unreadable(&cgroup).map_or(Ok(Outcome::default()), Err)
+    facts.cgroup.as_ref().and_then(cgroup::unreadable).map_or(Ok(Outcome::default()), Err)
 }
 
 fn is_new(seen: &mut Vec<String>, name: &str) -> bool {

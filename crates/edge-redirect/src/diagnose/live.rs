@@ -188,6 +188,8 @@ impl Live<'_> {
             Manager::Cloudcore(_) | Manager::Unknown(_) => {
                 error().hint("restart cloudcore: systemctl restart cloudcore")
             }
+            // The redirect is only added with --force.
+            Manager::Unreadable(..) => error().hint(format!("add a redirect: {}", add("PORT=IP:PORT --force"))),
             Manager::Elsewhere(_) => error().hint(format!("add a redirect: {}", add("PORT=IP:PORT"))),
         })
     }

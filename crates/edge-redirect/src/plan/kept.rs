@@ -4,15 +4,15 @@ use edge_firewall::{Family, View};
 use edge_host::{Error, Exit, Plan, Result};
 use edge_kubeedge::stream::KEPT_CHAIN;
 
-use crate::cloudcore::{Manager, restart_hint};
+use crate::cloudcore::{CORRECT_HINT, Manager, restart_hint};
 use crate::effect::{Routes, routes};
 use crate::redirect::Redirect;
 use crate::request::Traffic;
-use crate::rules::{OUTPUT, PREROUTING, TABLE, cloudcore_rules};
+use crate::rules::{OUTPUT, PREROUTING, TABLE, cloudcore_rules, has_kept_chain};
 
 /// The redirects that cloudcore's own chain does not make.
 ///
-/// Errors: exit 4 if it should make one of them, and nothing else does.
+/// Errors: exit 4 if it should make one of them, and nothing else does; or if that is unknown.
 pub(super) fn not_kept(
     mut new: Vec<Redirect>,
     before: &[Redirect],
@@ -21,6 +21,16 @@ pub(super) fn not_kept(
     traffic: Traffic,
     plan: &mut Plan,
 ) -> Result<Vec<Redirect>> {
+    let is_missing = |redirect: &&Redirect| redirect.family() == Family::V4 && !before.contains(redirect);
+    if let Manager::Unreadable(_, why) = manager {
+        let cause = format!("it is unknown whether cloudcore manages {KEPT_CHAIN} on this host ({why})");
+        let has_chain = views.iter().any(|view| has_kept_chain(view.save.table(TABLE)));
+        if let Some(redirect) = new.iter().find(is_missing).filter(|_| has_chain) {
+            let error = Error::cannot("add", redirect.to_string(), cause).with_exit(Exit::Refused);
+            return Err(error.hint(CORRECT_HINT));
+        }
+        plan.note(cause);
+    }
     let routes = routes(views);
     let by_cloudcore = |redirect: &Redirect| routes.iter().find(|route| route.is_kept(redirect, traffic));
     let kept: Vec<(Redirect, &Routes<'_>)> =
@@ -37,7 +47,6 @@ pub(super) fn not_kept(
     new.retain(|redirect| !kept.iter().any(|(other, _)| other == redirect));
     // In an image there is no live chain.
     let Manager::Cloudcore(file) = manager else { return Ok(new) };
-    let is_missing = |redirect: &&Redirect| redirect.family() == Family::V4 && !before.contains(redirect);
     match new.iter().find(is_missing).filter(|_| !views.is_empty()) {
         None => Ok(new),
         Some(redirect) => {

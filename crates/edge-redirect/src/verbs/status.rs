@@ -125,10 +125,16 @@ fn cloudcore(view: &View<'_>, routes: &[Routes<'_>], manager: &Manager) -> Optio
     Some(StatusLine::new(format!("chain {KEPT_CHAIN}"), state, text).from(format!("{} {}", seen.family, seen.backend)))
 }
 
-/// cloudcore should manage its own chain, but no rule jumps to it.
+/// cloudcore should manage its own chain, or may do so, but no rule jumps to it.
 fn not_started(views: &[View<'_>], manager: &Manager) -> Option<StatusLine> {
-    let Manager::Cloudcore(file) = manager else { return None };
     let is_used = |view: &View<'_>| cloudcore_rules(view.save.table(TABLE)).is_some();
+    let file = match manager {
+        Manager::Cloudcore(file) => file,
+        Manager::Unreadable(..) if !views.iter().any(is_used) => {
+            return Some(StatusLine::new(format!("chain {KEPT_CHAIN}"), "unknown", manager.shown()));
+        }
+        _ => return None,
+    };
     let is_unknown = views.is_empty() || views.iter().any(|view| view.seen.unreadable.is_some());
     let text = "managed by cloudcore once it runs; no rule jumps to it now";
     let (state, text) = match (is_unknown, views.iter().any(is_used)) {

@@ -11,7 +11,7 @@ use edgeutils_tests::{live, skip};
 const PLUGINS: &str = "bridge,dhcp,host-local,loopback,portmap";
 
 /// The output of a script with two releases, $NEW and $OLD; none where it cannot run here.
-fn transcript(test: &str, text: &str) -> Option<String> {
+pub(super) fn transcript(test: &str, text: &str) -> Option<String> {
     if !live::can_unshare() || !can_build() {
         skip(test, "namespaces cannot be made, or go is not on the PATH");
         return None;
@@ -25,7 +25,7 @@ fn transcript(test: &str, text: &str) -> Option<String> {
 
 /// Fails unless each of these is in the text, in this order.
 #[track_caller]
-fn in_order(text: &str, expected: &[&str]) {
+pub(super) fn in_order(text: &str, expected: &[&str]) {
     let mut rest = text;
     for want in expected {
         let Some(at) = rest.find(want) else { panic!("{want:?} is not in its place in\n{text}") };

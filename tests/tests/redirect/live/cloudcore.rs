@@ -72,7 +72,7 @@ fn add_refuses_what_cloudcore_should_redirect_and_does_not() {
 #[test]
 fn add_adds_what_cloudcore_does_not_manage() {
     let text = r#"
-        # Turned off, external, invalid, and no file: of a cloudcore in a pod or on another host.
+        # Turned off, external, and no file: of a cloudcore in a pod or on another host. If it is invalid, that is unknown.
         for text in 'modules: {iptablesManager: {enable: false}}' 'modules: {IptablesManager: {mode: external}}' 'modules: [' none; do
             clear; yaml "$text"; [ "$text" != none ] || rm /etc/kubeedge/config/cloudcore.yaml
             add
@@ -80,7 +80,7 @@ fn add_adds_what_cloudcore_does_not_manage() {
             clear; chain; pair 10352 192.0.2.1; add
             clear; chain; pair 10351 192.0.2.1; add
             clear; chain; pair 10351 192.0.2.9; add
-        done | sort | uniq -c | sed 's/^ *//'
+        done | sed 's/(.*)/FILE/' | sort | uniq -c | sed 's/^ *//'
         clear; yaml 'modules: {iptablesManager: {enable: false}}'
         # The address of this host and a version prove nothing.
         ip link add v0 type veth peer name v1; ip link set v0 up; ip addr add 192.0.2.1/24 dev v0
@@ -92,12 +92,61 @@ fn add_adds_what_cloudcore_does_not_manage() {
     each(
         "not managed",
         &format!("{PRELUDE}{text}"),
-        "14 exit 0 1 change
+        "11 exit 0 1 change
         2 exit 0 already up to date
-        4 exit 3 10351=192.0.2.1:10003 has no effect: shadowed by -A TUNNEL-PORT -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.9:10003 1 change, manual step required
+        3 exit 3 10351=192.0.2.1:10003 has no effect: shadowed by -A TUNNEL-PORT -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.9:10003 1 change, manual step required
+        4 exit 4 it is unknown whether cloudcore manages TUNNEL-PORT on this host FILE
         exit 0 1 change
         redirect 10351 to 192.0.2.1:10003: active: from this host, 0 connections so far, lost on reboot  (EDGEUTILS-STREAM, IPv4 $b)
         exit 0 1 change",
+    );
+}
+
+#[test]
+fn unreadable_configuration_of_cloudcore_decides_nothing() {
+    let text = r#"
+        { yaml 'modules: ['; chain; pair 10351 192.0.2.1
+        add; add -n; tail -1 errors; redirect status | head -1; redirect check
+        nat -F TUNNEL-PORT; redirect check
+        # What exists may persist.
+        add --force; add --persist; redirect status | grep chain
+        clear; redirect status; redirect check; run add 10351=192.0.2.1:10003 --backend $b; grep note: errors | head -1
+        clear; chain; rm /etc/kubeedge/config/cloudcore.yaml; mkdir /etc/kubeedge/config/cloudcore.yaml; add
+        rmdir /etc/kubeedge/config/cloudcore.yaml; yaml 'a: \377'; add; } 2>&1 | PLAIN
+        "#;
+    each(
+        "unreadable",
+        &format!("{PRELUDE}{text}").replace("PLAIN", "sed s,/etc/kubeedge/config/cloudcore.yaml,FILE,g"),
+        r#"exit 4 it is unknown whether cloudcore manages TUNNEL-PORT on this host (FILE: not valid YAML at line 1, column 10: a value is missing after "[")
+        exit 4 it is unknown whether cloudcore manages TUNNEL-PORT on this host (FILE: not valid YAML at line 1, column 10: a value is missing after "[")
+        hint: correct that file and run again, or add the redirect now with --force
+        chain TUNNEL-PORT: active: it is unknown whether cloudcore manages it (FILE: not valid YAML at line 1, column 10: a value is missing after "["): 10351 to 192.0.2.1:10003  (IPv4 $b)
+        FILE: warning: it is unknown whether cloudcore manages TUNNEL-PORT itself (FILE: not valid YAML at line 1, column 10: a value is missing after "[")
+        hint: correct that file
+        no errors, 1 warning
+        exit 0
+        table nat of iptables-$b: error: TUNNEL-PORT: cloudcore has added no ports to this chain
+        hint: add a redirect: edge-redirect add PORT=IP:PORT --force --persist
+        FILE: warning: it is unknown whether cloudcore manages TUNNEL-PORT itself (FILE: not valid YAML at line 1, column 10: a value is missing after "[")
+        hint: correct that file
+        2 problems found
+        exit 3
+        exit 0 1 change
+        exit 0 3 changes
+        chain TUNNEL-PORT: inactive: it is unknown whether cloudcore manages it (FILE: not valid YAML at line 1, column 10: a value is missing after "["): no ports yet  (IPv4 $b)
+        chain TUNNEL-PORT: unknown: it is unknown whether cloudcore manages it (FILE: not valid YAML at line 1, column 10: a value is missing after "[")
+        unit edge-redirect.service: enabled: it restores the redirects at boot  (/etc/edgeutils/redirect.toml)
+        exit 0
+        /etc/edgeutils/redirect.toml: error: no redirects are configured
+        hint: edge-redirect add PORT=IP:PORT --persist
+        FILE: warning: it is unknown whether cloudcore manages TUNNEL-PORT itself (FILE: not valid YAML at line 1, column 10: a value is missing after "[")
+        hint: correct that file
+        2 problems found
+        exit 3
+        exit 0 1 change
+        edge-redirect: note: it is unknown whether cloudcore manages TUNNEL-PORT on this host (FILE: not valid YAML at line 1, column 10: a value is missing after "[")
+        exit 4 it is unknown whether cloudcore manages TUNNEL-PORT on this host (cannot read FILE: it is a directory, not a file)
+        exit 4 it is unknown whether cloudcore manages TUNNEL-PORT on this host (FILE: not valid UTF-8)"#,
     );
 }
 

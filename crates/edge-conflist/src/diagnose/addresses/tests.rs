@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::conflist::parse;
-use crate::networks::{Address, Route};
+use crate::networks::{Address, Link, Route};
 
 fn file(name: &str, ipam: &str) -> File {
     let text = format!(
@@ -86,7 +86,7 @@ fn against_host_finds_routes_and_addresses_of_other_networks() {
         let file = file("n", &format!(r#"{{"type": "host-local", "ranges": {ranges}}}"#));
         let routes = vec![Route { to: route.0.parse().unwrap(), link: Some(route.1.to_owned()) }];
         let address = |text: &&str| Address { address: text.parse().unwrap(), link: "cni0".to_owned() };
-        let networks = Networks { routes, addresses: own.iter().map(address).collect() };
+        let networks = Networks { routes, addresses: own.iter().map(address).collect(), ..Networks::default() };
         let found = against_host(&file, file.content.as_ref().unwrap(), &networks);
         found.into_iter().map(|finding| finding.text).collect::<Vec<_>>()
     };
@@ -110,4 +110,29 @@ fn against_host_finds_routes_and_addresses_of_other_networks() {
         assert_eq!(of(none, &[own]), [want]);
     }
     assert!(of(none, &["10.88.0.1/16", "10.85.0.1/16"]).is_empty());
+}
+
+#[test]
+fn against_host_finds_a_link_that_is_not_a_bridge() {
+    let file = file("n", r#"{"type": "host-local", "subnet": "10.85.0.0/16"}"#);
+    let found = |name: &str, kind: Option<&str>| {
+        let addresses = vec![Address { address: "10.88.0.1/16".parse().unwrap(), link: name.to_owned() }];
+        let networks = Networks { links: vec![Link::new(name, kind)], addresses, ..Networks::default() };
+        let all = against_host(&file, file.content.as_ref().unwrap(), &networks);
+        let flannel = FlannelBridge { name: "cni0".to_owned(), subnets: vec!["10.85.0.0/16".parse().unwrap()] };
+        assert_eq!(of_flannel(&file, &flannel, &networks), all, "flannel uses the plugin bridge");
+        all.into_iter().map(|one| format!("{}; {}", one.text, one.hint.unwrap_or_default())).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        found("cni0", Some("veth")),
+        [
+            "the link cni0 exists and is not a bridge but of the kind veth: pods fail; set another name as \"bridge\" of the network, or run: ip link delete cni0"
+        ]
+    );
+    assert_eq!(
+        found("cni0", None),
+        ["the link cni0 exists and is not a bridge: pods fail; set another name as \"bridge\" of the network"]
+    );
+    assert!(found("cni0", Some("bridge"))[0].starts_with("cni0 has the address"));
+    assert!(found("eth0", Some("veth")).is_empty());
 }

@@ -10,6 +10,8 @@ const SYSTEMCTL: &str = "systemctl";
 const APT_GET: &str = "apt-get";
 /// Verbs of systemctl that only change or read files (systemctl(1), `--root`).
 const FILE_VERBS: [&str; 6] = ["enable", "disable", "mask", "unmask", "cat", "is-enabled"];
+/// The option for an image, as `--root DIR` or `--root=DIR`.
+const ROOT: &str = "--root";
 /// Options for a running system.
 const LIVE_OPTIONS: [&str; 2] = ["--now ", "--runtime "];
 /// What ends a part of a hint, and begins the next.
@@ -23,10 +25,10 @@ pub(super) fn hint_for(dir: &str, hint: &str) -> Option<String> {
     while let Some((at, name)) = next_command(&hint, from) {
         let end = hint[at..].find(['`', ';', ')']).map_or(hint.len(), |length| at + length);
         let command = &hint[at..end];
-        let verb = command.split(' ').nth(1).unwrap_or_default();
         let changed = match name {
+            SYSTEMCTL if is_for_image(command) => command.to_owned(),
             APT_GET => format!("chroot {dir} {command}"),
-            SYSTEMCTL if FILE_VERBS.contains(&verb) => {
+            SYSTEMCTL if FILE_VERBS.contains(&verb(command)) => {
                 let command = LIVE_OPTIONS.iter().fold(command.to_owned(), |text, option| text.replace(option, ""));
                 command.replacen(SYSTEMCTL, &format!("{SYSTEMCTL} --root={dir}"), 1)
             }
@@ -42,6 +44,16 @@ pub(super) fn hint_for(dir: &str, hint: &str) -> Option<String> {
         hint.replace_range(at..end, &changed);
     }
     Some(hint)
+}
+
+/// Whether a call of systemctl names an image already.
+fn is_for_image(command: &str) -> bool {
+    command.split(' ').any(|word| word == ROOT || word.strip_prefix(ROOT).is_some_and(|rest| rest.starts_with('=')))
+}
+
+/// The verb of a call of systemctl; options may come before it.
+fn verb(command: &str) -> &str {
+    command.split(' ').skip(1).find(|word| !word.starts_with('-')).unwrap_or_default()
 }
 
 /// Where the next command of a known program begins.
@@ -92,6 +104,10 @@ mod tests {
             ("start it: systemctl start a; or add it with --force", "add it with --force"),
             ("see /etc/a, or move it away: mv /etc/a /root", "see /etc/a, or move it away: mv /img/etc/a /img/root"),
             ("the rm command, /etc/a", "the rm command, /etc/a"),
+            ("systemctl --now enable a.service", "systemctl --root=/img enable a.service"),
+            // Written for the image.
+            ("x: systemctl --root /img unmask a.service; or b", "x: systemctl --root /img unmask a.service; or b"),
+            ("systemctl --root='/a b' mask c.service", "systemctl --root='/a b' mask c.service"),
             ("x: chroot /img apt-get install a", "x: chroot /img apt-get install a"),
             ("x: sed -i '1s|a|b|' /img/etc/a && systemctl daemon-reload", "x: sed -i '1s|a|b|' /img/etc/a"),
         ] {

@@ -10,7 +10,7 @@ use edge_host::action::{Bytes, Run, UndoOrder};
 use edge_host::{Node, Plan, Result, ResultExt, Root, State};
 
 use super::partition::{self, Partition};
-use super::{BootFile, NEW_FILE_MODE, argv, token_inverse};
+use super::{BootFile, NEW_FILE_MODE, token_inverse};
 use crate::cgroup::cmdline::{self, ENABLE, MemoryOption, OneLine};
 
 const EXTRA: &str = "/etc/default/raspi-extra-cmdline";
@@ -99,12 +99,8 @@ impl DebianRaspi {
 }
 
 fn regenerate(plan: &mut Plan) {
-    let run = Run {
-        argv: argv(&REGENERATE),
-        probe: Some(argv(&["grep", "-qw", "--", ENABLE, GENERATED])),
-        inverse: Some(argv(&REGENERATE)),
-        undo_order: UndoOrder::Last,
-        deadline: WITHIN,
-    };
+    let run = Run::new(REGENERATE, WITHIN)
+        .with_probe(["grep", "-qw", "--", ENABLE, GENERATED])
+        .undone_by(UndoOrder::Last, REGENERATE);
     plan.run(run, "generates cmdline.txt");
 }

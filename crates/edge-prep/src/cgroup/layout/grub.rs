@@ -14,7 +14,7 @@ use edge_host::action::{Bytes, Run, UndoOrder};
 use edge_host::{Error, FileSnapshot, Inverse, Node, Plan, Result, Root};
 
 use super::manual_step;
-use super::{Layout, NEW_FILE_MODE, argv};
+use super::{Layout, NEW_FILE_MODE};
 use crate::cgroup::cmdline::{DISABLE, ENABLE, MemoryOption};
 use menu::Menu;
 
@@ -198,13 +198,10 @@ impl Grub {
         // Without the drop-in, the menu does not have the option.
         let has_option = self.is_ours() || !self.disabling.is_empty() || !self.is_disabled_in_menu();
         let path = self.menu.as_ref().map_or(menu::USUAL, |menu| menu.path);
-        let run = Run {
-            argv: argv(&[UPDATE]),
-            probe: has_option.then(|| argv(&["grep", "-qw", "--", ENABLE, path])),
-            inverse: Some(argv(&[UPDATE])),
-            undo_order: UndoOrder::Last,
-            deadline: WITHIN,
-        };
+        let mut run = Run::new([UPDATE], WITHIN).undone_by(UndoOrder::Last, [UPDATE]);
+        if has_option {
+            run = run.with_probe(["grep", "-qw", "--", ENABLE, path]);
+        }
         plan.run(run, "generates grub.cfg");
     }
 }
