@@ -1,14 +1,14 @@
 //! Runs a trial in private namespaces: it changes nothing of the host.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
 use crate::error::{Error, Result, ResultExt};
+use crate::mounts::{Mount, Mounts};
 
-const OWN_MOUNTS: &str = "/proc/self/mountinfo";
 const TOP: &str = "/";
 /// Kernel file systems: what is set there belongs to the namespace.
 const VIRTUAL: [&str; 4] = ["/proc", "/sys", "/dev", "/run"];
@@ -34,16 +34,16 @@ fn close_view(scratch: &[&Path]) -> Result<()> {
     let none: Option<&str> = None;
     let top = Path::new(TOP);
     mount(none, top, none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).on(HIDE, top)?;
-    let text = std::fs::read_to_string(OWN_MOUNTS).on("read", OWN_MOUNTS)?;
-    for (path, flags) in mounts(&text) {
+    for found in Mounts::read()?.iter() {
+        let path = &found.point;
         if VIRTUAL.iter().any(|top| path.starts_with(top)) {
             continue;
         }
-        let flags = flags | MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
-        match mount(none, &path, none, flags, none) {
+        let flags = flags(found) | MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+        match mount(none, path, none, flags, none) {
             // It is covered by another mount and cannot be reached.
             Ok(()) | Err(nix::Error::EINVAL | nix::Error::ENOENT) => {}
-            Err(errno) => return Err(errno).on(HIDE, &path),
+            Err(errno) => return Err(errno).on(HIDE, path),
         }
     }
     for dir in scratch {
@@ -56,35 +56,18 @@ fn close_view(scratch: &[&Path]) -> Result<()> {
     Ok(())
 }
 
-/// The mounts of a mountinfo, with the flags that a remount must name again to keep.
-fn mounts(text: &str) -> Vec<(PathBuf, MsFlags)> {
-    let mut all = Vec::new();
-    for line in text.lines() {
-        let mut fields = line.split(' ').skip(4);
-        let (Some(path), Some(options)) = (fields.next(), fields.next()) else { continue };
-        let mut flags = MsFlags::empty();
-        for option in options.split(',') {
-            flags |= match option {
-                "nosuid" => MsFlags::MS_NOSUID,
-                "nodev" => MsFlags::MS_NODEV,
-                "noexec" => MsFlags::MS_NOEXEC,
-                "noatime" => MsFlags::MS_NOATIME,
-                "nodiratime" => MsFlags::MS_NODIRATIME,
-                "relatime" => MsFlags::MS_RELATIME,
-                _ => MsFlags::empty(),
-            };
-        }
-        all.push((PathBuf::from(unescaped(path)), flags));
-    }
-    all
-}
-
-/// The kernel writes white space and backslashes of paths as octal numbers.
-fn unescaped(text: &str) -> String {
-    ["040", "011", "012", "134"]
-        .iter()
-        .zip([" ", "\t", "\n", "\\"])
-        .fold(text.to_owned(), |text, (code, char)| text.replace(&format!("\\{code}"), char))
+/// The flags of a mount that a remount must name again to keep.
+fn flags(mount: &Mount) -> MsFlags {
+    let flag = |option: &String| match option.as_str() {
+        "nosuid" => MsFlags::MS_NOSUID,
+        "nodev" => MsFlags::MS_NODEV,
+        "noexec" => MsFlags::MS_NOEXEC,
+        "noatime" => MsFlags::MS_NOATIME,
+        "nodiratime" => MsFlags::MS_NODIRATIME,
+        "relatime" => MsFlags::MS_RELATIME,
+        _ => MsFlags::empty(),
+    };
+    mount.options.iter().map(flag).collect()
 }
 
 #[cfg(test)]
@@ -92,13 +75,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mounts_are_read_with_their_flags() {
-        let text = "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n\
-                    30 22 0:5 / /mnt/a\\040b ro,nosuid,nodev,noexec - tmpfs t rw\n";
-        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-        let want = [(PathBuf::from("/"), MsFlags::MS_RELATIME), (PathBuf::from("/mnt/a b"), flags)];
-        assert_eq!(mounts(text), want);
-        assert!(mounts("").is_empty());
+    fn flags_are_those_of_the_mount() {
+        let text = b"30 22 0:5 / /mnt/a\\040b ro,nosuid,nodev,noexec,relatime - tmpfs t rw,noatime\n";
+        let mounts = Mounts::parse(text).unwrap();
+        let want = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC | MsFlags::MS_RELATIME;
+        assert_eq!(mounts.iter().map(flags).collect::<Vec<_>>(), [want]);
     }
 
     /// Logs a skip as the integration tests do, which depend on this crate, so that `cargo xtask test` counts it.

@@ -20,10 +20,12 @@ mod plan;
 #[cfg(test)]
 mod testing;
 
-use edge_host::{Editor, Host, Result, Root};
+use std::path::Path;
+
+use edge_host::{Editor, Host, Mounts, Result, Root};
 
 use layout::Layout;
-use live::{Live, Mount};
+use live::Live;
 
 pub use diagnose::{findings, status, unreadable};
 pub use plan::{has_manual_step, plan, report_volatile_changes};
@@ -77,9 +79,8 @@ pub fn editors() -> &'static [&'static dyn Editor] {
 }
 
 /// Whether the root is an overlay with an upper layer in memory: some overlays have it on a disk.
-fn volatile(mounts: &[Mount], cmdline: &str) -> Option<String> {
-    let at = |point: &std::path::Path| mounts.iter().rfind(|mount| mount.point == point);
-    let root = at(std::path::Path::new(ROOT_POINT)).filter(|mount| mount.kind == OVERLAY_KIND)?;
+fn volatile(mounts: &Mounts, cmdline: &str) -> Option<String> {
+    let root = mounts.at(Path::new(ROOT_POINT)).filter(|mount| mount.kind == OVERLAY_KIND)?;
     if root.source == OVERLAYROOT {
         return Some(format!("the root is mounted by {OVERLAYROOT}"));
     }
@@ -90,8 +91,8 @@ fn volatile(mounts: &[Mount], cmdline: &str) -> Option<String> {
     if let Some(word) = cmdline.split_whitespace().find(|word| is_word(word)) {
         return Some(format!("{word} in /proc/cmdline"));
     }
-    let upper = root.super_options.split(',').find_map(|option| option.strip_prefix("upperdir="));
-    let holder = upper.and_then(|upper| std::path::Path::new(upper).ancestors().find_map(at));
+    let upper = root.super_options.iter().find_map(|option| option.strip_prefix("upperdir="));
+    let holder = upper.and_then(|upper| Path::new(upper).ancestors().find_map(|dir| mounts.at(dir)));
     let memory = holder.filter(|mount| mount.kind == "tmpfs")?;
     Some(format!("the root's upper layer is in memory ({})", memory.point.display()))
 }
@@ -100,26 +101,17 @@ fn volatile(mounts: &[Mount], cmdline: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn mount(point: &str, kind: &str, source: &str, super_options: &str) -> Mount {
-        Mount {
-            point: point.into(),
-            kind: kind.into(),
-            source: source.into(),
-            options: "rw".into(),
-            super_options: super_options.into(),
-        }
-    }
-
     #[test]
     fn volatile_finds_an_overlay_in_memory() {
-        let plain = mount("/", "ext4", "/dev/root", "rw");
-        assert_eq!(volatile(&[plain], "boot=overlay"), None, "requested, and not in effect before a reboot");
-        let own = mount("/", "overlay", "overlay", "rw,lowerdir=/lower,upperdir=/upper/data,workdir=/upper/work");
-        assert_eq!(volatile(std::slice::from_ref(&own), "quiet"), None);
-        assert!(volatile(std::slice::from_ref(&own), "quiet boot=overlay").is_some());
-        assert!(volatile(std::slice::from_ref(&own), "overlayroot=tmpfs").is_some());
-        assert!(volatile(&[mount("/", "overlay", "overlayroot", "")], "").is_some());
-        let memory = mount("/upper", "tmpfs", "tmpfs", "rw");
-        assert!(volatile(&[memory, own], "").is_some());
+        const OVERLAY: &str = "1 0 0:1 / / rw - overlay overlay rw,lowerdir=/lower,upperdir=/upper/data\n";
+        const IN_MEMORY: &str = "2 1 0:2 / /upper rw - tmpfs tmpfs rw\n";
+        let volatile = |text: &str, cmdline: &str| volatile(&Mounts::parse(text.as_bytes()).unwrap(), cmdline);
+        let plain = "1 0 8:1 / / rw - ext4 /dev/root rw\n";
+        assert_eq!(volatile(plain, "boot=overlay"), None, "requested, and not in effect before a reboot");
+        assert_eq!(volatile(OVERLAY, "quiet"), None);
+        assert!(volatile(OVERLAY, "quiet boot=overlay").is_some());
+        assert!(volatile(OVERLAY, "overlayroot=tmpfs").is_some());
+        assert!(volatile("1 0 0:1 / / rw - overlay overlayroot rw\n", "").is_some());
+        assert!(volatile(&format!("{OVERLAY}{IN_MEMORY}"), "").is_some());
     }
 }

@@ -3,11 +3,10 @@
 //! /proc/cgroups alone decides nothing: kernels without the v1 memory controller leave `memory` out of
 //! it although the v2 controller works.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use edge_host::{Result, Root};
+use edge_host::{Mount, Mounts, Result, Root};
 
-const MOUNTINFO: &str = "/proc/self/mountinfo";
 const CMDLINE: &str = "/proc/cmdline";
 const CGROUPS: &str = "/proc/cgroups";
 const RELEASE: &str = "/proc/sys/kernel/osrelease";
@@ -52,21 +51,6 @@ pub enum Memory {
     Unknown,
 }
 
-/// A line of mountinfo, without the fields that are not needed here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mount {
-    /// The mount point.
-    pub point: PathBuf,
-    /// The type of file system.
-    pub kind: String,
-    /// What is mounted.
-    pub source: String,
-    /// Options of the mount.
-    pub options: String,
-    /// Options of the file system.
-    pub super_options: String,
-}
-
 /// What is known of the running kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Live {
@@ -85,14 +69,7 @@ pub struct Live {
     /// Whether it was built with CONFIG_MEMCG, by its configuration in /boot; read only where the controller is off.
     pub has_memcg: Option<bool>,
     /// All mounts.
-    pub mounts: Vec<Mount>,
-}
-
-impl Mount {
-    /// Whether it is mounted read-only.
-    pub fn is_read_only(&self) -> bool {
-        [&self.options, &self.super_options].iter().any(|options| options.split(',').any(|option| option == "ro"))
-    }
+    pub mounts: Mounts,
 }
 
 /// Reads the running kernel's facts; none for an image.
@@ -100,7 +77,7 @@ pub fn read(root: &Root) -> Result<Option<Live>> {
     if !root.is_live() {
         return Ok(None);
     }
-    let mounts = mounts(root)?;
+    let mounts = Mounts::read()?;
     let hierarchy = hierarchy(&mounts);
     let list = |dir: &str, name: &str| text(root, &Path::new(dir).join(name)).map(Option::unwrap_or_default);
     let memory = match hierarchy {
@@ -128,11 +105,6 @@ pub fn read(root: &Root) -> Result<Option<Live>> {
         has_memcg,
         mounts,
     }))
-}
-
-/// All mounts of the running system.
-pub fn mounts(root: &Root) -> Result<Vec<Mount>> {
-    Ok(parse_mounts(&text(root, Path::new(MOUNTINFO))?.unwrap_or_default()))
 }
 
 /// Whether at least one kernel that is installed in an image has CONFIG_MEMCG; none where it is not known.
@@ -166,31 +138,8 @@ fn has_memcg(config: &[u8]) -> Option<bool> {
     })
 }
 
-fn parse_mounts(text: &str) -> Vec<Mount> {
-    text.lines().filter_map(parse_mount).collect()
-}
-
-fn parse_mount(line: &str) -> Option<Mount> {
-    let (own, system) = line.split_once(" - ")?;
-    let (mut own, mut system) = (own.split(' ').skip(4), system.split(' '));
-    Some(Mount {
-        point: PathBuf::from(unescape(own.next()?)),
-        options: own.next()?.to_owned(),
-        kind: system.next()?.to_owned(),
-        source: unescape(system.next()?),
-        super_options: system.next().unwrap_or_default().to_owned(),
-    })
-}
-
-/// Replaces the octal escapes of mountinfo: white space and the backslash.
-fn unescape(text: &str) -> String {
-    let codes = [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")];
-    codes.iter().fold(text.to_owned(), |text, (code, c)| text.replace(code, c))
-}
-
-fn hierarchy(mounts: &[Mount]) -> Hierarchy {
-    // Of several mounts at one point, the last one is visible.
-    let at = |point: &str| mounts.iter().rfind(|mount| mount.point == Path::new(point));
+fn hierarchy(mounts: &Mounts) -> Hierarchy {
+    let at = |point: &str| mounts.at(Path::new(point));
     if at(CGROUP).is_some_and(|mount| mount.kind == "cgroup2") {
         return Hierarchy::V2;
     }
@@ -211,9 +160,8 @@ fn memory_v2(controllers: &str, subtree: &str) -> Memory {
     }
 }
 
-fn memory_v1(mounts: &[Mount], unified: &str, cgroups: &str) -> Memory {
-    let names =
-        |mount: &&Mount| mount.kind == "cgroup" && mount.super_options.split(',').any(|name| name == CONTROLLER);
+fn memory_v1(mounts: &Mounts, unified: &str, cgroups: &str) -> Memory {
+    let names = |mount: &&Mount| mount.kind == "cgroup" && mount.super_options.iter().any(|name| name == CONTROLLER);
     if mounts.iter().any(|mount| names(&mount)) || unified.split_whitespace().any(|name| name == CONTROLLER) {
         return Memory::On;
     }
@@ -227,7 +175,6 @@ fn memory_v1(mounts: &[Mount], unified: &str, cgroups: &str) -> Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     const V2: &str = "24 1 179:2 / / rw,noatime shared:1 - ext4 /dev/root rw\n\
         30 24 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n\
@@ -237,16 +184,16 @@ mod tests {
         32 30 0:28 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n";
     const MEMORY: &str = "33 30 0:29 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
 
+    fn mounts(text: &str) -> Mounts {
+        Mounts::parse(text.as_bytes()).unwrap()
+    }
+
     #[test]
     fn hierarchy_follows_from_the_mounts() {
-        assert_eq!(hierarchy(&parse_mounts(V2)), Hierarchy::V2);
-        assert_eq!(hierarchy(&parse_mounts(HYBRID)), Hierarchy::Hybrid);
-        assert_eq!(hierarchy(&parse_mounts(MEMORY)), Hierarchy::V1);
-        assert_eq!(hierarchy(&parse_mounts("")), Hierarchy::NotMounted);
-        let mounts = parse_mounts(V2);
-        assert_eq!(mounts.iter().map(Mount::is_read_only).collect::<Vec<_>>(), [false, false, true]);
-        let odd = parse_mounts("1 2 0:1 / /a\\040b rw - ext4 /dev/x\\134y rw\n");
-        assert_eq!((odd[0].point.to_str().unwrap(), odd[0].source.as_str()), ("/a b", "/dev/x\\y"));
+        assert_eq!(hierarchy(&mounts(V2)), Hierarchy::V2);
+        assert_eq!(hierarchy(&mounts(HYBRID)), Hierarchy::Hybrid);
+        assert_eq!(hierarchy(&mounts(MEMORY)), Hierarchy::V1);
+        assert_eq!(hierarchy(&mounts("")), Hierarchy::NotMounted);
     }
 
     #[test]
@@ -255,8 +202,8 @@ mod tests {
         assert_eq!(memory_v2("cpuset cpu io memory pids", "cpu"), Memory::NotDelegated);
         assert_eq!(memory_v2("cpuset cpu io pids", "cpu"), Memory::Off);
         assert_eq!(memory_v2("", ""), Memory::Off);
-        let with = parse_mounts(&format!("{HYBRID}{MEMORY}"));
-        let without = parse_mounts(HYBRID);
+        let with = mounts(&format!("{HYBRID}{MEMORY}"));
+        let without = mounts(HYBRID);
         assert_eq!(memory_v1(&with, "", ""), Memory::On, "/proc/cgroups does not matter");
         assert_eq!(memory_v1(&without, "cpu memory", ""), Memory::On);
         assert_eq!(memory_v1(&without, "", "memory\t0\t90\t1\n"), Memory::NotMounted);
@@ -269,13 +216,5 @@ mod tests {
         assert_eq!(has_memcg(b"CONFIG_A=y\nCONFIG_MEMCG=y\n"), Some(true));
         assert_eq!(has_memcg(b"CONFIG_MEMCG_KMEM=y\n# CONFIG_MEMCG is not set\n"), Some(false));
         assert_eq!(has_memcg(b"CONFIG_MEMCG_KMEM=y\n"), None);
-    }
-
-    proptest! {
-        #[test]
-        fn parse_mounts_takes_any_text(text in "\\PC{0,200}", line in "[ a-z0-9/,:\\\\-]{0,80}") {
-            parse_mounts(&text);
-            parse_mounts(&line);
-        }
     }
 }

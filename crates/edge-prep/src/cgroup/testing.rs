@@ -13,7 +13,7 @@ pub(super) fn live(memory: Memory, cmdline: &str) -> Live {
         model: None,
         release: "6.12.0".to_owned(),
         has_memcg: None,
-        mounts: Vec::new(),
+        mounts: edge_host::Mounts::default(),
     }
 }
 

@@ -5,9 +5,7 @@
 
 use std::path::Path;
 
-use edge_host::{Error, Result, Root};
-
-use crate::cgroup::live::{self, Mount};
+use edge_host::{Error, Mount, Mounts, Result, Root};
 
 const DIRS: [&str; 2] = ["/boot/firmware", "/boot"];
 const FSTAB: &str = "/etc/fstab";
@@ -27,9 +25,9 @@ pub enum Partition {
 pub(super) fn check(root: &Root, dir: &Path) -> Result<Partition> {
     let fstab = root.read(Path::new(FSTAB))?.unwrap_or_default();
     let device = entry(&String::from_utf8_lossy(&fstab), dir).map(str::to_owned);
-    let mounts = if root.is_live() { Some(live::mounts(root)?) } else { None };
+    let mounts = if root.is_live() { Some(Mounts::read()?) } else { None };
     let is_empty = root.list(dir)?.is_empty();
-    evaluate(&root.display(dir), device.as_deref(), find(mounts.as_deref(), dir), is_empty)
+    evaluate(&root.display(dir), device.as_deref(), find(mounts.as_ref(), dir), is_empty)
 }
 
 /// The mount point of a boot partition that is not mounted, as the caller sees it.
@@ -46,8 +44,8 @@ enum Mounted<'m> {
     Unknown,
 }
 
-fn find<'m>(mounts: Option<&'m [Mount]>, dir: &Path) -> Mounted<'m> {
-    match mounts.map(|mounts| mounts.iter().rfind(|mount| mount.point == dir)) {
+fn find<'m>(mounts: Option<&'m Mounts>, dir: &Path) -> Mounted<'m> {
+    match mounts.map(|mounts| mounts.at(dir)) {
         Some(Some(mount)) => Mounted::Here(mount),
         Some(None) => Mounted::Not,
         None => Mounted::Unknown,
@@ -93,13 +91,8 @@ mod tests {
         PARTUUID=1-01  /boot/firmware/  vfat  defaults 0 2\nPARTUUID=1-02 / ext4 defaults 0 1\n";
 
     fn mount(options: &str) -> Mount {
-        Mount {
-            point: "/boot/firmware".into(),
-            kind: "vfat".into(),
-            source: "/dev/mmcblk0p1".into(),
-            options: options.into(),
-            super_options: "rw".into(),
-        }
+        let line = format!("90 24 179:1 / /boot/firmware {options} - vfat /dev/mmcblk0p1 rw\n");
+        Mounts::parse(line.as_bytes()).unwrap().at(Path::new("/boot/firmware")).unwrap().clone()
     }
 
     #[test]
