@@ -158,6 +158,12 @@ impl<'r> Conditions<'r> {
         self.ports.iter().any(|(negated, _)| !negated)
     }
 
+    /// The ports of its first condition about them; all if it has none.
+    pub(crate) fn named_ports(&self) -> Vec<RangeInclusive<u16>> {
+        let named = self.ports.iter().find(|(negated, _)| !negated);
+        named.map_or_else(|| vec![1..=u16::MAX], |(_, list)| list.clone())
+    }
+
     pub(crate) fn rule(&self) -> &Rule<'r> {
         &self.rule
     }

@@ -1,6 +1,7 @@
 //! Finds the rule that decides about new TCP connections to a port of another host.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 use crate::connection::{Applies, Conditions, Target};
 use crate::owner::{Name, named};
@@ -51,6 +52,17 @@ pub struct Decision<'t> {
     pub partly: Vec<Deciding<'t>>,
 }
 
+/// A rule that redirects connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redirecting<'t> {
+    /// The rule.
+    pub rule: Rule<'t>,
+    /// The address and port.
+    pub to: &'t str,
+    /// The ports that it is for.
+    pub ports: Vec<RangeInclusive<u16>>,
+}
+
 /// The rules that new connections pass, from one chain of the kernel on.
 #[derive(Debug, Clone)]
 pub struct Path<'t> {
@@ -97,6 +109,19 @@ impl<'t> Path<'t> {
             chains.insert(name, rules);
         }
         Path { base, chains, except }
+    }
+
+    /// The rules of a chain that redirect connections to an address; none if connections cannot get to the chain.
+    pub fn redirecting(&self, chain: &str) -> Option<Vec<Redirecting<'t>>> {
+        let redirecting = |conditions: &Conditions<'t>| {
+            let Target::Dnat(_) = &conditions.target else { return None };
+            let ports = conditions.named_ports();
+            let is_ever = |range: &RangeInclusive<u16>| conditions.applies(Some(*range.start())) != Applies::Never;
+            let ports: Vec<_> = ports.into_iter().filter(is_ever).collect();
+            let rule = *conditions.rule();
+            (!ports.is_empty()).then(|| Redirecting { rule, to: destination(&rule), ports })
+        };
+        Some(self.chains.get(chain)?.iter().filter_map(redirecting).collect())
     }
 
     /// The rule that decides about connections to this port.
@@ -250,6 +275,28 @@ mod tests {
         );
         let (by, partly) = decided(&rules, |_| Known::Nothing);
         assert!(by.starts_with("OUTPUT -p tcp -j DNAT") && partly == 1, "{by} {partly}");
+    }
+
+    #[test]
+    fn rules_that_redirect_are_listed_with_their_ports() {
+        let list = |rules: &str| {
+            let rules: String = rules.split(';').map(|rule| format!("-A {}\n", rule.trim())).collect();
+            let text = format!("*nat\n:OUTPUT ACCEPT [0:0]\n:A - [0:0]\n{rules}COMMIT\n");
+            let save = Save::parse(&text).unwrap();
+            let found = Path::of(save.table("nat"), "OUTPUT", &[]).redirecting("A");
+            found.map(|found| found.into_iter().flat_map(|rule| rule.ports).collect::<Vec<_>>())
+        };
+        for (rule, want) in [
+            ("-p tcp -m tcp --dport 10351", vec![10351..=10351]),
+            ("-p tcp -m multiport --dports 22,10350:10351", vec![22..=22, 10350..=10351]),
+            ("-s 10.0.0.0/8 -p tcp -m tcp --dport 10351", vec![10351..=10351]),
+            ("-p tcp", vec![1..=65535]),
+            ("-p udp -m udp --dport 10351", vec![]),
+        ] {
+            assert_eq!(list(&format!("OUTPUT -j A; A {rule} {DNAT}")), Some(want), "{rule}");
+        }
+        assert_eq!(list("OUTPUT -j A; A -p tcp -j ACCEPT"), Some(vec![]));
+        assert_eq!(list(&format!("A -p tcp {DNAT}")), None);
     }
 
     #[test]

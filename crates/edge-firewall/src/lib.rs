@@ -32,7 +32,7 @@ mod transaction;
 mod words;
 
 pub use backend::{Backend, Choice, Family, choose};
-pub use decision::{Deciding, Decision, Known, Path, Verdict};
+pub use decision::{Deciding, Decision, Known, Path, Redirecting, Verdict};
 #[doc(hidden)]
 pub use fuzz::fuzz;
 pub use hidden::{Hidden, HiddenPart};

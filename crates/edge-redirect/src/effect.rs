@@ -3,7 +3,6 @@
 use std::sync::LazyLock;
 
 use edge_firewall::{Backend, Deciding, Family, Known, Name, Path, Rule, Table, Verdict, View};
-use edge_kubeedge::stream::KEPT_CHAIN;
 
 use crate::redirect::Redirect;
 use crate::request::Traffic;
@@ -23,7 +22,7 @@ pub(crate) fn not_followed() -> Vec<Name> {
 pub(crate) struct Routes<'v> {
     pub(crate) backend: Backend,
     pub(crate) family: Family,
-    output: Path<'v>,
+    pub(crate) output: Path<'v>,
     prerouting: Path<'v>,
 }
 
@@ -62,7 +61,7 @@ impl ByRule {
     }
 }
 
-fn shown(chain: &str, rule: &str) -> String {
+pub(crate) fn shown(chain: &str, rule: &str) -> String {
     format!("-A {chain} {rule}").trim_end().to_owned()
 }
 
@@ -85,30 +84,15 @@ fn path<'v>(table: Option<&'v Table<'v>>, base: &'static str) -> Path<'v> {
 }
 
 impl<'v> Routes<'v> {
-    fn paths(&self, traffic: Traffic) -> impl Iterator<Item = &Path<'v>> {
+    pub(crate) fn paths(&self, traffic: Traffic) -> impl Iterator<Item = &Path<'v>> {
         let forward = (traffic == Traffic::Forward).then_some(&self.prerouting);
         forward.into_iter().chain([&self.output])
     }
 
-    fn by_rule(&self, by: &Deciding<'_>) -> ByRule {
+    pub(crate) fn by_rule(&self, by: &Deciding<'_>) -> ByRule {
         let Deciding { rule, .. } = by;
         let (chain, rule) = (rule.chain.to_owned(), rule.text.to_owned());
         ByRule { chain, rule, backend: self.backend, family: self.family }
-    }
-
-    /// Whether cloudcore's own chain makes this redirect.
-    pub(crate) fn is_kept(&self, redirect: &Redirect, traffic: Traffic) -> bool {
-        let to = redirect.to.to_string();
-        self.family == redirect.family()
-            && self.paths(traffic).all(|path| {
-                let by = path.decide(redirect.port, |_| Known::Nothing).by;
-                by.is_some_and(|by| by.rule.chain == KEPT_CHAIN && by.verdict == Verdict::Dnat(&to))
-            })
-    }
-
-    /// The rule that decides about a port.
-    pub(crate) fn deciding(&self, port: u16, traffic: Traffic) -> Option<ByRule> {
-        self.paths(traffic).find_map(|path| path.decide(port, |_| Known::Nothing).by).map(|by| self.by_rule(&by))
     }
 }
 
