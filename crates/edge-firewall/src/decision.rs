@@ -48,7 +48,7 @@ pub enum Verdict<'t> {
 pub struct Decision<'t> {
     /// The rule that decides about all connections that no earlier one took; none if no rule does.
     pub by: Option<Deciding<'t>>,
-    /// Rules before it for this port and further conditions, such as an address.
+    /// Rules before it for a part of the connections, such as those to an address.
     pub partly: Vec<Deciding<'t>>,
 }
 
@@ -144,8 +144,12 @@ impl<'t> Conditions<'t> {
     /// The chain to read before it is known what it does.
     pub(crate) fn follows(&self, except: &[Name]) -> Option<&str> {
         let applies = self.applies(None);
-        let is_needed = applies == Applies::Fully || applies == Applies::Partly && self.names_port();
-        self.chain(except).filter(|_| is_needed)
+        self.chain(except).filter(|_| applies != Applies::Never)
+    }
+
+    /// Whether it is for this part of the connections only by conditions that are not about the port.
+    pub(crate) fn is_by_others(&self) -> bool {
+        self.applies(None) == Applies::Partly && !self.names_port()
     }
 }
 
@@ -198,7 +202,8 @@ impl<'t, K: Fn(&Rule<'t>) -> Known> Walk<'_, 't, K> {
                 self.decision.by = Some(deciding);
                 return Flow::Decided;
             }
-            if names_port {
+            // A chain that was not read is left out if it is not known to be about the port: it may be one of very many.
+            if names_port || verdict != Verdict::Unknown {
                 self.decision.partly.push(deciding);
             }
         }
@@ -269,12 +274,28 @@ mod tests {
     }
 
     #[test]
-    fn rules_for_a_part_are_listed_if_they_name_the_port() {
-        let rules = format!(
-            "OUTPUT -d 198.51.100.0/24 -j ACCEPT; OUTPUT -d 198.51.100.0/24 -p tcp -m tcp --dport 10351 -j A; OUTPUT -p tcp {DNAT}; A -j ACCEPT"
-        );
-        let (by, partly) = decided(&rules, |_| Known::Nothing);
-        assert!(by.starts_with("OUTPUT -p tcp -j DNAT") && partly == 1, "{by} {partly}");
+    fn rules_for_a_part_are_listed() {
+        let net = "-d 198.51.100.0/24";
+        for (rules, want) in [
+            (format!("OUTPUT {net} -p tcp -m tcp --dport 10351 -j A; A -j ACCEPT"), 1),
+            (format!("OUTPUT {net} -j ACCEPT"), 1),
+            (format!("OUTPUT {net} -j RETURN"), 1),
+            (format!("OUTPUT {net} -j A; A -p tcp -j ACCEPT"), 1),
+            ("OUTPUT -m iprange --dst-range 198.51.100.1-198.51.100.9 -j ACCEPT".to_owned(), 1),
+            ("OUTPUT -m mark --mark 0x1 -j REDIRECT; OUTPUT -m time --timestart 08:00:00 -j ACCEPT".to_owned(), 2),
+            // Of chains that do not take the port, and of services and containers.
+            (format!("OUTPUT {net} -j A; A -p tcp -m tcp --dport 80 -j ACCEPT; A -j RETURN"), 0),
+            (format!("OUTPUT {net} -p tcp -m tcp --dport 80 -j ACCEPT"), 0),
+            (format!("OUTPUT {net} -p udp -j ACCEPT"), 0),
+            (format!("OUTPUT {net} -j KUBE-SERVICES; KUBE-SERVICES -j ACCEPT"), 0),
+            ("OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j A; A -j ACCEPT".to_owned(), 0),
+            // Not read: it counts only if it names the port.
+            (format!("OUTPUT {net} -j NOT-READ"), 0),
+            (format!("OUTPUT {net} -p tcp -m tcp --dport 10351 -j NOT-READ"), 1),
+        ] {
+            let (by, partly) = decided(&format!("{rules}; OUTPUT -p tcp {DNAT}"), |_| Known::Nothing);
+            assert!(by.starts_with("OUTPUT -p tcp -j DNAT") && partly == want, "{rules}: {by} {partly}");
+        }
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Whether connections really get to a redirect, or another rule decides about them.
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use edge_firewall::{Backend, Deciding, Family, Known, Name, Path, Rule, Table, Verdict, View};
+use edge_firewall::{Backend, Deciding, Decision, Family, Known, Name, Path, Rule, Table, Verdict, View};
 
 use crate::redirect::Redirect;
 use crate::request::Traffic;
@@ -12,6 +13,9 @@ use crate::rules::{CHAIN, OUTPUT, PREROUTING, TABLE};
 static BY_ADDRESS: LazyLock<Vec<Name>> = LazyLock::new(|| {
     ["KUBE-", "cali-", "CILIUM_", "CNI-", "DOCKER"].map(|prefix| Name::Beginning(prefix.to_owned())).to_vec()
 });
+
+/// How many rules that take a part of the connections are shown.
+const MOST_SHOWN: usize = 4;
 
 /// The chains that need not be read.
 pub(crate) fn not_followed() -> Vec<Name> {
@@ -111,9 +115,7 @@ pub(crate) fn effect(
     for route in routes.iter().filter(|route| route.family == redirect.family()) {
         for path in route.paths(traffic) {
             let decision = path.decide(redirect.port, |rule| known(route.backend, rule));
-            let others = decision.partly.iter().filter(|other| other.verdict != Verdict::Dnat(&to));
-            let others = others.map(|other| shown(other.rule.chain, other.rule.text));
-            partly.extend(others.filter(|other| !partly.contains(other)).collect::<Vec<_>>());
+            partly.extend(taken(&decision, &to));
             match decision.by {
                 Some(by) if by.verdict == Verdict::Dnat(&to) => {}
                 Some(by) if route.backend == home && by.verdict == Verdict::Unknown => {
@@ -132,7 +134,38 @@ pub(crate) fn effect(
     }
     match elsewhere {
         Some(by) => Effect::Unknown(format!("{} in backend {} may come first", by.shown(), by.backend)),
-        None if is_decided => Effect::Active(partly),
+        None if is_decided => Effect::Active(few(partly)),
         None => Effect::Inactive,
+    }
+}
+
+/// The rules that take a part of the connections before the one that decides, other than to this address.
+pub(crate) fn taken(decision: &Decision<'_>, to: &str) -> Vec<String> {
+    let others = decision.partly.iter().filter(|other| other.verdict != Verdict::Dnat(to));
+    others.map(|other| shown(other.rule.chain, other.rule.text)).collect()
+}
+
+/// The first of these rules, each once, and the number of the others.
+pub(crate) fn few(rules: Vec<String>) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let mut few: Vec<String> = rules.into_iter().filter(|rule| seen.insert(rule.clone())).collect();
+    let more = few.len().saturating_sub(MOST_SHOWN);
+    if more > 1 {
+        few.truncate(MOST_SHOWN);
+        few.push(format!("{more} more rules"));
+    }
+    few
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_of_many_rules_are_shown() {
+        let of = |count: usize| few((0..count).flat_map(|number| [number.to_string(), number.to_string()]).collect());
+        assert_eq!(of(2), ["0", "1"]);
+        assert_eq!(of(MOST_SHOWN + 1).len(), MOST_SHOWN + 1);
+        assert_eq!(of(1000).last().unwrap(), "996 more rules");
     }
 }

@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use edge_firewall::{Known, Verdict};
 use edge_kubeedge::stream::{KEPT_CHAIN, is_dialled};
 
-use crate::effect::{ByRule, Routes, shown};
+use crate::effect::{ByRule, Routes, few, shown, taken};
 use crate::redirect::Redirect;
 use crate::request::Traffic;
 use crate::rules::{OUTPUT, PREROUTING};
@@ -23,8 +23,8 @@ pub(crate) struct Pair {
 /// What becomes of connections to a port that the chain should redirect to an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum KeptEffect {
-    /// The chain redirects them.
-    Active,
+    /// The chain redirects them, but for those of these rules.
+    Active(Vec<String>),
     /// Another rule decides; the address if the chain itself redirects them to another one.
     Other(ByRule, Option<String>),
     /// This rule of the chain, or a jump to it, has further conditions.
@@ -72,7 +72,7 @@ pub(crate) fn pairs(route: &Routes<'_>) -> Option<Vec<Pair>> {
 /// Whether cloudcore's own chain makes this redirect.
 pub(crate) fn is_kept(route: &Routes<'_>, redirect: &Redirect, traffic: Traffic) -> bool {
     route.family == redirect.family()
-        && kept_effect(route, redirect.port, &redirect.to.to_string(), traffic) == KeptEffect::Active
+        && matches!(kept_effect(route, redirect.port, &redirect.to.to_string(), traffic), KeptEffect::Active(_))
 }
 
 /// What becomes of connections to this port.
@@ -81,12 +81,13 @@ pub(crate) fn kept_effect(route: &Routes<'_>, port: u16, to: &str, traffic: Traf
         Traffic::Forward => &[PREROUTING, OUTPUT][..],
         Traffic::Output => &[OUTPUT][..],
     };
+    let mut taken_before = Vec::new();
     for (path, base) in route.paths(traffic).zip(bases) {
         let decision = path.decide(port, |_| Known::Nothing);
         let is_part =
             |by: &&edge_firewall::Deciding<'_>| by.rule.chain == KEPT_CHAIN && by.verdict == Verdict::Dnat(to);
         match decision.by {
-            Some(by) if is_part(&&by) => continue,
+            Some(by) if is_part(&&by) => taken_before.extend(taken(&decision, to)),
             by => {
                 let is_same = by.is_some_and(|by| by.verdict == Verdict::Dnat(to));
                 if let Some(part) = decision.partly.iter().find(is_part).filter(|_| !is_same) {
@@ -101,5 +102,5 @@ pub(crate) fn kept_effect(route: &Routes<'_>, port: u16, to: &str, traffic: Traf
             }
         }
     }
-    KeptEffect::Active
+    KeptEffect::Active(few(taken_before))
 }

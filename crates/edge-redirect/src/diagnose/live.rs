@@ -168,22 +168,23 @@ impl Live<'_> {
         if pairs.is_empty() {
             return (false, self.without_ports(&table, live).into_iter().collect());
         }
-        let problem = |pair: &Pair| match pair.effect(route, Traffic::Output) {
-            KeptEffect::Other(by, _) if by.chain != KEPT_CHAIN && by.chain != CHAIN => {
-                let text = format!("{pair} has no effect, shadowed by {}", by.shown());
-                Some(Finding::error(&table, text).at(KEPT_CHAIN).hint(format!("delete that rule: {}", by.delete())))
+        let problem = |pair: &Pair| -> Vec<Finding> {
+            let error = |text: &str| Finding::error(&table, format!("{pair} has no effect, {text}")).at(KEPT_CHAIN);
+            let warning = |text: &str| Finding::warning(&table, format!("{pair} is {text}")).at(KEPT_CHAIN);
+            match pair.effect(route, Traffic::Output) {
+                KeptEffect::Other(by, _) if by.chain != KEPT_CHAIN && by.chain != CHAIN => {
+                    let hint = format!("delete that rule: {}", by.delete());
+                    vec![error(&format!("shadowed by {}", by.shown())).hint(hint)]
+                }
+                KeptEffect::Other(..) => Vec::new(),
+                KeptEffect::Partly(rule) => vec![warning(&format!("for part of the connections: {rule}"))],
+                KeptEffect::Absent(_) => vec![error("no rule jumps to it")],
+                KeptEffect::Active(rules) => {
+                    rules.iter().map(|rule| warning(&format!("partly shadowed by {rule}"))).collect()
+                }
             }
-            KeptEffect::Partly(rule) => {
-                let text = format!("{pair} is for part of the connections: {rule}");
-                Some(Finding::warning(&table, text).at(KEPT_CHAIN))
-            }
-            KeptEffect::Absent(_) => {
-                let text = format!("{pair} has no effect, no rule jumps to it");
-                Some(Finding::error(&table, text).at(KEPT_CHAIN))
-            }
-            KeptEffect::Active | KeptEffect::Other(..) => None,
         };
-        (true, pairs.iter().filter_map(problem).collect())
+        (true, pairs.iter().flat_map(problem).collect())
     }
 
     /// cloudcore's own chain is empty: a problem only if nothing else redirects, and the chain is not a leftover.

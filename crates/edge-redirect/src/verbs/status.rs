@@ -115,7 +115,10 @@ fn cloudcore(view: &View<'_>, routes: &[Routes<'_>], manager: &Manager) -> Optio
     let each: Vec<String> = pairs.iter().map(Pair::to_string).collect();
     // What has no effect comes before what is unknown.
     let problem = |pair: &Pair| match pair.effect(route, Traffic::Output) {
-        KeptEffect::Active => None,
+        KeptEffect::Active(rules) if rules.is_empty() => None,
+        KeptEffect::Active(rules) => {
+            Some((3, "active", format!("{}; {pair} is partly shadowed by {}", each.join(", "), rules.join(", "))))
+        }
         KeptEffect::Other(by, _) => Some((0, "shadowed", format!("{pair} has no effect, shadowed by {}", by.shown()))),
         KeptEffect::Absent(_) => Some((1, "inactive", format!("{pair} has no effect, no rule jumps to it"))),
         KeptEffect::Partly(rule) => Some((2, "unknown", format!("{pair} is for part of the connections: {rule}"))),
