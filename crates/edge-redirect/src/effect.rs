@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use edge_firewall::{Backend, Deciding, Decision, Family, Known, Name, Path, Rule, Table, Verdict, View};
+use edge_firewall::{Backend, Deciding, Decision, Earlier, Family, Known, Name, Path, Rule, Table, Verdict, View};
 
 use crate::redirect::Redirect;
 use crate::request::Traffic;
@@ -28,6 +28,7 @@ pub(crate) struct Routes<'v> {
     pub(crate) family: Family,
     pub(crate) output: Path<'v>,
     prerouting: Path<'v>,
+    earlier: &'v [Earlier],
 }
 
 /// Whether a redirect takes effect.
@@ -78,6 +79,7 @@ pub(crate) fn routes<'v>(views: &'v [View<'v>]) -> Vec<Routes<'v>> {
             family: view.seen.family,
             output: path(table, OUTPUT),
             prerouting: path(table, PREROUTING),
+            earlier: &view.seen.earlier,
         }
     };
     views.iter().map(routes).collect()
@@ -91,6 +93,13 @@ impl<'v> Routes<'v> {
     pub(crate) fn paths(&self, traffic: Traffic) -> impl Iterator<Item = &Path<'v>> {
         let forward = (traffic == Traffic::Forward).then_some(&self.prerouting);
         forward.into_iter().chain([&self.output])
+    }
+
+    /// A chain of nft that may take connections to this port before the rules of iptables.
+    pub(crate) fn earlier(&self, port: u16, to: &str, traffic: Traffic) -> Option<String> {
+        let is_on_way = |chain: &&Earlier| chain.base == OUTPUT || traffic == Traffic::Forward;
+        let chain = self.earlier.iter().filter(is_on_way).find(|chain| chain.may_take(port, to))?;
+        Some(format!("chain {} of nft comes first, and may redirect connections elsewhere", chain.name))
     }
 
     pub(crate) fn by_rule(&self, by: &Deciding<'_>) -> ByRule {
@@ -132,9 +141,13 @@ pub(crate) fn effect(
             }
         }
     }
+    let earlier = || {
+        let mut of_family = routes.iter().filter(|route| route.family == redirect.family());
+        of_family.find_map(|route| route.earlier(redirect.port, &to, traffic))
+    };
     match elsewhere {
         Some(by) => Effect::Unknown(format!("{} in backend {} may come first", by.shown(), by.backend)),
-        None if is_decided => Effect::Active(few(partly)),
+        None if is_decided => earlier().map_or_else(|| Effect::Active(few(partly)), Effect::Unknown),
         None => Effect::Inactive,
     }
 }

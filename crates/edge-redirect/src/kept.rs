@@ -29,6 +29,8 @@ pub(crate) enum KeptEffect {
     Other(ByRule, Option<String>),
     /// This rule of the chain, or a jump to it, has further conditions.
     Partly(String),
+    /// Something else may take them, with the reason.
+    Unknown(String),
     /// From this chain of the kernel they do not get there.
     Absent(&'static str),
 }
@@ -102,5 +104,6 @@ pub(crate) fn kept_effect(route: &Routes<'_>, port: u16, to: &str, traffic: Traf
             }
         }
     }
-    KeptEffect::Active(few(taken_before))
+    let earlier = route.earlier(port, to, traffic);
+    earlier.map_or_else(|| KeptEffect::Active(few(taken_before)), KeptEffect::Unknown)
 }

@@ -178,6 +178,10 @@ impl Live<'_> {
                 }
                 KeptEffect::Other(..) => Vec::new(),
                 KeptEffect::Partly(rule) => vec![warning(&format!("for part of the connections: {rule}"))],
+                KeptEffect::Unknown(why) => {
+                    let text = format!("it is unknown whether {pair} is in effect: {why}");
+                    vec![Finding::warning(&table, text).at(KEPT_CHAIN)]
+                }
                 KeptEffect::Absent(_) => vec![error("no rule jumps to it")],
                 KeptEffect::Active(rules) => {
                     rules.iter().map(|rule| warning(&format!("partly shadowed by {rule}"))).collect()

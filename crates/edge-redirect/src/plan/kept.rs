@@ -105,6 +105,8 @@ fn missing(routes: &[Routes<'_>], redirect: &Redirect, traffic: Traffic) -> Miss
             Missing { cause, hint: "add the redirect now with --force".to_owned() }
         }
         KeptEffect::Absent(base) => absent(format!("no rule of {base} jumps to it")),
-        KeptEffect::Active(_) => absent("its redirect is in effect only in another backend".to_owned()),
+        KeptEffect::Active(_) | KeptEffect::Unknown(_) => {
+            absent("its redirect is in effect only in another backend".to_owned())
+        }
     }
 }

@@ -120,6 +120,7 @@ fn cloudcore(view: &View<'_>, routes: &[Routes<'_>], manager: &Manager) -> Optio
             Some((3, "active", format!("{}; {pair} is partly shadowed by {}", each.join(", "), rules.join(", "))))
         }
         KeptEffect::Other(by, _) => Some((0, "shadowed", format!("{pair} has no effect, shadowed by {}", by.shown()))),
+        KeptEffect::Unknown(why) => Some((2, "unknown", format!("{pair}: {why}"))),
         KeptEffect::Absent(_) => Some((1, "inactive", format!("{pair} has no effect, no rule jumps to it"))),
         KeptEffect::Partly(rule) => Some((2, "unknown", format!("{pair} is for part of the connections: {rule}"))),
     };
