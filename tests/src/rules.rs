@@ -1,5 +1,5 @@
-//! Firewall rules of several programs on a private host: mount, network and UTS namespaces with empty /run and /var, /etc
-//! on an overlay, and the real iptables of both backends.
+//! Firewall rules of several programs on a private host: mount, network, UTS and PID namespaces with empty /run and
+//! /var, /etc on an overlay, and the real iptables of both backends.
 
 use std::fmt::Write;
 use std::process::Command;
@@ -37,7 +37,8 @@ pub fn script_on(rules: &str, text: &str) -> Ran {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), rules).unwrap();
     let output = Command::new("timeout")
-        .args(["--kill-after=1", "300", "unshare", "-mnu", "--propagation", "private", "--"])
+        .args(["--kill-after=1", "300", "unshare", "-mnupf", "--mount-proc", "--kill-child"])
+        .args(["--propagation", "private", "--"])
         .args(["sh", "-uc", &format!("{PRELUDE}{text}")])
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")

@@ -127,6 +127,10 @@ impl<'r> Conditions<'r> {
                 self.ports.push((negated, value.split(',').filter_map(range).collect()));
                 Applies::Fully
             }
+            // Of every connection.
+            "--sport" | "--sports" if value.split(',').filter_map(range).any(|range| is_every_port(&range)) => {
+                known(true)
+            }
             "-p" => known(["tcp", "6", "all", "0"].contains(&value)),
             "-m" if UNDERSTOOD.contains(&value) => Applies::Fully,
             "--comment" => Applies::Fully,
@@ -158,6 +162,12 @@ impl<'r> Conditions<'r> {
         self.ports.iter().any(|(negated, _)| !negated)
     }
 
+    /// The ports of its first condition about them; all if it has none.
+    pub(crate) fn named_ports(&self) -> Vec<RangeInclusive<u16>> {
+        let named = self.ports.iter().find(|(negated, _)| !negated);
+        named.map_or_else(|| vec![1..=u16::MAX], |(_, list)| list.clone())
+    }
+
     pub(crate) fn rule(&self) -> &Rule<'r> {
         &self.rule
     }
@@ -184,6 +194,10 @@ fn range(text: &str) -> Option<RangeInclusive<u16>> {
     };
     let bound = |text: &str, default| if text.is_empty() { Some(default) } else { text.parse().ok() };
     Some(bound(first, 0)?..=bound(last, u16::MAX)?)
+}
+
+fn is_every_port(range: &RangeInclusive<u16>) -> bool {
+    *range.start() <= 1 && *range.end() == u16::MAX
 }
 
 /// Whether the first packet of a connection, which has only SYN, matches.
@@ -240,6 +254,8 @@ mod tests {
             ("-p tcp -m tcp --tcp-flags SYN,ACK SYN,ACK", Never),
             ("-p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN", Never),
             ("-m comment --comment \"-p udp\" -j X", Fully),
+            ("-p tcp -m tcp --sport 1:65535", Fully),
+            ("-p tcp -m tcp ! --sport 0:65535", Never),
         ] {
             assert_eq!(applies(text, "OUTPUT"), want, "{text}");
         }

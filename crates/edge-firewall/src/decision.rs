@@ -1,6 +1,7 @@
 //! Finds the rule that decides about new TCP connections to a port of another host.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 use crate::connection::{Applies, Conditions, Target};
 use crate::owner::{Name, named};
@@ -47,8 +48,19 @@ pub enum Verdict<'t> {
 pub struct Decision<'t> {
     /// The rule that decides about all connections that no earlier one took; none if no rule does.
     pub by: Option<Deciding<'t>>,
-    /// Rules before it for this port and further conditions, such as an address.
+    /// Rules before it for a part of the connections, such as those to an address.
     pub partly: Vec<Deciding<'t>>,
+}
+
+/// A rule that redirects connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redirecting<'t> {
+    /// The rule.
+    pub rule: Rule<'t>,
+    /// The address and port.
+    pub to: &'t str,
+    /// The ports that it is for.
+    pub ports: Vec<RangeInclusive<u16>>,
 }
 
 /// The rules that new connections pass, from one chain of the kernel on.
@@ -99,6 +111,19 @@ impl<'t> Path<'t> {
         Path { base, chains, except }
     }
 
+    /// The rules of a chain that redirect connections to an address; none if connections cannot get to the chain.
+    pub fn redirecting(&self, chain: &str) -> Option<Vec<Redirecting<'t>>> {
+        let redirecting = |conditions: &Conditions<'t>| {
+            let Target::Dnat(_) = &conditions.target else { return None };
+            let ports = conditions.named_ports();
+            let is_ever = |range: &RangeInclusive<u16>| conditions.applies(Some(*range.start())) != Applies::Never;
+            let ports: Vec<_> = ports.into_iter().filter(is_ever).collect();
+            let rule = *conditions.rule();
+            (!ports.is_empty()).then(|| Redirecting { rule, to: destination(&rule), ports })
+        };
+        Some(self.chains.get(chain)?.iter().filter_map(redirecting).collect())
+    }
+
     /// The rule that decides about connections to this port.
     pub fn decide(&self, port: u16, known: impl Fn(&Rule<'t>) -> Known) -> Decision<'t> {
         let mut walk = Walk { port, known, steps: 0, path: self, decision: Decision::default() };
@@ -119,8 +144,12 @@ impl<'t> Conditions<'t> {
     /// The chain to read before it is known what it does.
     pub(crate) fn follows(&self, except: &[Name]) -> Option<&str> {
         let applies = self.applies(None);
-        let is_needed = applies == Applies::Fully || applies == Applies::Partly && self.names_port();
-        self.chain(except).filter(|_| is_needed)
+        self.chain(except).filter(|_| applies != Applies::Never)
+    }
+
+    /// Whether it is for this part of the connections only by conditions that are not about the port.
+    pub(crate) fn is_by_others(&self) -> bool {
+        self.applies(None) == Applies::Partly && !self.names_port()
     }
 }
 
@@ -173,7 +202,8 @@ impl<'t, K: Fn(&Rule<'t>) -> Known> Walk<'_, 't, K> {
                 self.decision.by = Some(deciding);
                 return Flow::Decided;
             }
-            if names_port {
+            // A chain that was not read is left out if it is not known to be about the port: it may be one of very many.
+            if names_port || verdict != Verdict::Unknown {
                 self.decision.partly.push(deciding);
             }
         }
@@ -244,12 +274,50 @@ mod tests {
     }
 
     #[test]
-    fn rules_for_a_part_are_listed_if_they_name_the_port() {
-        let rules = format!(
-            "OUTPUT -d 198.51.100.0/24 -j ACCEPT; OUTPUT -d 198.51.100.0/24 -p tcp -m tcp --dport 10351 -j A; OUTPUT -p tcp {DNAT}; A -j ACCEPT"
-        );
-        let (by, partly) = decided(&rules, |_| Known::Nothing);
-        assert!(by.starts_with("OUTPUT -p tcp -j DNAT") && partly == 1, "{by} {partly}");
+    fn rules_for_a_part_are_listed() {
+        let net = "-d 198.51.100.0/24";
+        for (rules, want) in [
+            (format!("OUTPUT {net} -p tcp -m tcp --dport 10351 -j A; A -j ACCEPT"), 1),
+            (format!("OUTPUT {net} -j ACCEPT"), 1),
+            (format!("OUTPUT {net} -j RETURN"), 1),
+            (format!("OUTPUT {net} -j A; A -p tcp -j ACCEPT"), 1),
+            ("OUTPUT -m iprange --dst-range 198.51.100.1-198.51.100.9 -j ACCEPT".to_owned(), 1),
+            ("OUTPUT -m mark --mark 0x1 -j REDIRECT; OUTPUT -m time --timestart 08:00:00 -j ACCEPT".to_owned(), 2),
+            // Of chains that do not take the port, and of services and containers.
+            (format!("OUTPUT {net} -j A; A -p tcp -m tcp --dport 80 -j ACCEPT; A -j RETURN"), 0),
+            (format!("OUTPUT {net} -p tcp -m tcp --dport 80 -j ACCEPT"), 0),
+            (format!("OUTPUT {net} -p udp -j ACCEPT"), 0),
+            (format!("OUTPUT {net} -j KUBE-SERVICES; KUBE-SERVICES -j ACCEPT"), 0),
+            ("OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j A; A -j ACCEPT".to_owned(), 0),
+            // Not read: it counts only if it names the port.
+            (format!("OUTPUT {net} -j NOT-READ"), 0),
+            (format!("OUTPUT {net} -p tcp -m tcp --dport 10351 -j NOT-READ"), 1),
+        ] {
+            let (by, partly) = decided(&format!("{rules}; OUTPUT -p tcp {DNAT}"), |_| Known::Nothing);
+            assert!(by.starts_with("OUTPUT -p tcp -j DNAT") && partly == want, "{rules}: {by} {partly}");
+        }
+    }
+
+    #[test]
+    fn rules_that_redirect_are_listed_with_their_ports() {
+        let list = |rules: &str| {
+            let rules: String = rules.split(';').map(|rule| format!("-A {}\n", rule.trim())).collect();
+            let text = format!("*nat\n:OUTPUT ACCEPT [0:0]\n:A - [0:0]\n{rules}COMMIT\n");
+            let save = Save::parse(&text).unwrap();
+            let found = Path::of(save.table("nat"), "OUTPUT", &[]).redirecting("A");
+            found.map(|found| found.into_iter().flat_map(|rule| rule.ports).collect::<Vec<_>>())
+        };
+        for (rule, want) in [
+            ("-p tcp -m tcp --dport 10351", vec![10351..=10351]),
+            ("-p tcp -m multiport --dports 22,10350:10351", vec![22..=22, 10350..=10351]),
+            ("-s 10.0.0.0/8 -p tcp -m tcp --dport 10351", vec![10351..=10351]),
+            ("-p tcp", vec![1..=65535]),
+            ("-p udp -m udp --dport 10351", vec![]),
+        ] {
+            assert_eq!(list(&format!("OUTPUT -j A; A {rule} {DNAT}")), Some(want), "{rule}");
+        }
+        assert_eq!(list("OUTPUT -j A; A -p tcp -j ACCEPT"), Some(vec![]));
+        assert_eq!(list(&format!("A -p tcp {DNAT}")), None);
     }
 
     #[test]

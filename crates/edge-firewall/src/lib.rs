@@ -14,6 +14,7 @@
 mod backend;
 mod connection;
 mod decision;
+mod earlier;
 mod fuzz;
 mod hidden;
 mod host;
@@ -32,7 +33,8 @@ mod transaction;
 mod words;
 
 pub use backend::{Backend, Choice, Family, choose};
-pub use decision::{Deciding, Decision, Known, Path, Verdict};
+pub use decision::{Deciding, Decision, Known, Path, Redirecting, Verdict};
+pub use earlier::Earlier;
 #[doc(hidden)]
 pub use fuzz::fuzz;
 pub use hidden::{Hidden, HiddenPart};

@@ -6,13 +6,17 @@ use serde_json::Value;
 /// A chain.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct NftChain {
-    table: String,
+    #[serde(default)]
+    pub(crate) family: String,
+    pub(crate) table: String,
     pub(crate) name: String,
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
     /// The hook; none for a chain that is only reached by jumps.
     #[serde(default)]
     pub(crate) hook: Option<String>,
     #[serde(default)]
-    prio: Option<i64>,
+    pub(crate) prio: Option<i64>,
 }
 
 /// A rule, as far as it is understood.
@@ -53,6 +57,12 @@ pub(crate) fn chains(json: &str, table: &str) -> Option<Vec<NftChain>> {
     let document: Document = serde_json::from_str(json).ok()?;
     let chains = document.nftables.into_iter().filter_map(|item| item.chain);
     Some(chains.filter(|chain| chain.table == table).collect())
+}
+
+/// The chains of the kernel of all tables in the output of `nft -j list chains`; none for other output.
+pub(crate) fn hooks(json: &str) -> Option<Vec<NftChain>> {
+    let document: Document = serde_json::from_str(json).ok()?;
+    Some(document.nftables.into_iter().filter_map(|item| item.chain).filter(|chain| chain.hook.is_some()).collect())
 }
 
 /// The rules of a chain in the output of `nft -j list chain`, in order; none for other output.
@@ -142,6 +152,11 @@ fn dnat(value: &Value) -> String {
 }
 
 impl NftChain {
+    /// Whether it translates addresses.
+    pub(crate) fn is_nat(&self) -> bool {
+        self.kind.as_deref() == Some("nat")
+    }
+
     /// Whether iptables-nft uses it as the chain of this name in table nat (`xtables_ipv4` of iptables/nft.c); true for names
     /// that are not chains of the kernel.
     pub(crate) fn is_hooked(&self) -> bool {

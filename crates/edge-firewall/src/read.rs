@@ -7,6 +7,7 @@ use std::time::Duration;
 use edge_host::{Cmd, Error, Exit, Result, Root};
 
 use crate::backend::{Backend, Family};
+use crate::earlier::Earlier;
 use crate::reader::Reader;
 use crate::save::Save;
 use crate::scope::Scope;
@@ -32,6 +33,8 @@ pub struct Seen {
     pub text: String,
     /// Notes about what iptables does not show.
     pub notes: Vec<String>,
+    /// Chains of nft that come before those of the table; empty if they were not read.
+    pub earlier: Vec<Earlier>,
     /// Why the table in the scope cannot be read; then `text` lacks it.
     pub unreadable: Option<Error>,
 }
@@ -71,7 +74,8 @@ pub(crate) enum Read {
 /// Errors: exit 1 if only root may read it.
 pub(crate) fn read_one(root: &Root, backend: Backend, family: Family, stem: &str, scope: &Scope) -> Result<Read> {
     let restore = format!("{stem}-restore");
-    let mut seen = Seen { backend, family, restore, text: String::new(), notes: Vec::new(), unreadable: None };
+    let (text, notes, earlier) = (String::new(), Vec::new(), Vec::new());
+    let mut seen = Seen { backend, family, restore, text, notes, earlier, unreadable: None };
     let read = match backend {
         Backend::Nft => read_chains(&mut seen, &Reader { program: stem, family, scope }),
         Backend::Legacy => {

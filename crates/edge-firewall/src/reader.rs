@@ -20,6 +20,8 @@ const LARGEST: usize = 16 << 20;
 const NO_CHAIN: &str = "No such file or directory";
 /// The limit of chains that are followed; what the others do is unknown.
 const MOST_FOLLOWED: usize = 64;
+/// The limit of those that are followed for a part of the connections, such as those to an address.
+const MOST_PARTLY: usize = 16;
 /// A chain that every table of iptables has.
 const EVERYWHERE: &str = "OUTPUT";
 
@@ -114,7 +116,7 @@ impl Reader<'_> {
     fn follow(&self, shown: &mut Shown) -> Result<()> {
         let Some(except) = &self.scope.follow_except else { return Ok(()) };
         let mut followed: HashSet<String> = HashSet::new();
-        let mut from = 0;
+        let (mut from, mut partly) = (0, 0);
         while from < shown.text.len() && followed.len() < MOST_FOLLOWED {
             let lines =
                 format!("*t\n{}COMMIT\n", shown.text[from..].trim_start_matches(&format!("*{}\n", self.scope.table)));
@@ -125,9 +127,16 @@ impl Reader<'_> {
                 let Some(name) = conditions.follows(except).filter(|name| !self.scope.owner.owns_chain(name)) else {
                     continue;
                 };
-                if self.scope.chains.iter().any(|chain| chain == name) || !followed.insert(name.to_owned()) {
+                if self.scope.chains.iter().any(|chain| chain == name) || followed.contains(name) {
                     continue;
                 }
+                if conditions.is_by_others() {
+                    if partly == MOST_PARTLY {
+                        continue;
+                    }
+                    partly += 1;
+                }
+                followed.insert(name.to_owned());
                 match self.list(name)? {
                     Listed::Lines { text, .. } => shown.text.push_str(&text),
                     // By nft, if it is installed and the chain exists.

@@ -1,9 +1,9 @@
 //! Whether connections really get to a redirect, or another rule decides about them.
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use edge_firewall::{Backend, Deciding, Family, Known, Name, Path, Rule, Table, Verdict, View};
-use edge_kubeedge::stream::KEPT_CHAIN;
+use edge_firewall::{Backend, Deciding, Decision, Earlier, Family, Known, Name, Path, Rule, Table, Verdict, View};
 
 use crate::redirect::Redirect;
 use crate::request::Traffic;
@@ -14,6 +14,9 @@ static BY_ADDRESS: LazyLock<Vec<Name>> = LazyLock::new(|| {
     ["KUBE-", "cali-", "CILIUM_", "CNI-", "DOCKER"].map(|prefix| Name::Beginning(prefix.to_owned())).to_vec()
 });
 
+/// How many rules that take a part of the connections are shown.
+const MOST_SHOWN: usize = 4;
+
 /// The chains that need not be read.
 pub(crate) fn not_followed() -> Vec<Name> {
     BY_ADDRESS.clone()
@@ -23,8 +26,9 @@ pub(crate) fn not_followed() -> Vec<Name> {
 pub(crate) struct Routes<'v> {
     pub(crate) backend: Backend,
     pub(crate) family: Family,
-    output: Path<'v>,
+    pub(crate) output: Path<'v>,
     prerouting: Path<'v>,
+    earlier: &'v [Earlier],
 }
 
 /// Whether a redirect takes effect.
@@ -62,7 +66,7 @@ impl ByRule {
     }
 }
 
-fn shown(chain: &str, rule: &str) -> String {
+pub(crate) fn shown(chain: &str, rule: &str) -> String {
     format!("-A {chain} {rule}").trim_end().to_owned()
 }
 
@@ -75,6 +79,7 @@ pub(crate) fn routes<'v>(views: &'v [View<'v>]) -> Vec<Routes<'v>> {
             family: view.seen.family,
             output: path(table, OUTPUT),
             prerouting: path(table, PREROUTING),
+            earlier: &view.seen.earlier,
         }
     };
     views.iter().map(routes).collect()
@@ -85,30 +90,22 @@ fn path<'v>(table: Option<&'v Table<'v>>, base: &'static str) -> Path<'v> {
 }
 
 impl<'v> Routes<'v> {
-    fn paths(&self, traffic: Traffic) -> impl Iterator<Item = &Path<'v>> {
+    pub(crate) fn paths(&self, traffic: Traffic) -> impl Iterator<Item = &Path<'v>> {
         let forward = (traffic == Traffic::Forward).then_some(&self.prerouting);
         forward.into_iter().chain([&self.output])
     }
 
-    fn by_rule(&self, by: &Deciding<'_>) -> ByRule {
+    /// A chain of nft that may take connections to this port before the rules of iptables.
+    pub(crate) fn earlier(&self, port: u16, to: &str, traffic: Traffic) -> Option<String> {
+        let is_on_way = |chain: &&Earlier| chain.base == OUTPUT || traffic == Traffic::Forward;
+        let chain = self.earlier.iter().filter(is_on_way).find(|chain| chain.may_take(port, to))?;
+        Some(format!("chain {} of nft comes first, and may redirect connections elsewhere", chain.name))
+    }
+
+    pub(crate) fn by_rule(&self, by: &Deciding<'_>) -> ByRule {
         let Deciding { rule, .. } = by;
         let (chain, rule) = (rule.chain.to_owned(), rule.text.to_owned());
         ByRule { chain, rule, backend: self.backend, family: self.family }
-    }
-
-    /// Whether cloudcore's own chain makes this redirect.
-    pub(crate) fn is_kept(&self, redirect: &Redirect, traffic: Traffic) -> bool {
-        let to = redirect.to.to_string();
-        self.family == redirect.family()
-            && self.paths(traffic).all(|path| {
-                let by = path.decide(redirect.port, |_| Known::Nothing).by;
-                by.is_some_and(|by| by.rule.chain == KEPT_CHAIN && by.verdict == Verdict::Dnat(&to))
-            })
-    }
-
-    /// The rule that decides about a port.
-    pub(crate) fn deciding(&self, port: u16, traffic: Traffic) -> Option<ByRule> {
-        self.paths(traffic).find_map(|path| path.decide(port, |_| Known::Nothing).by).map(|by| self.by_rule(&by))
     }
 }
 
@@ -127,9 +124,7 @@ pub(crate) fn effect(
     for route in routes.iter().filter(|route| route.family == redirect.family()) {
         for path in route.paths(traffic) {
             let decision = path.decide(redirect.port, |rule| known(route.backend, rule));
-            let others = decision.partly.iter().filter(|other| other.verdict != Verdict::Dnat(&to));
-            let others = others.map(|other| shown(other.rule.chain, other.rule.text));
-            partly.extend(others.filter(|other| !partly.contains(other)).collect::<Vec<_>>());
+            partly.extend(taken(&decision, &to));
             match decision.by {
                 Some(by) if by.verdict == Verdict::Dnat(&to) => {}
                 Some(by) if route.backend == home && by.verdict == Verdict::Unknown => {
@@ -146,9 +141,44 @@ pub(crate) fn effect(
             }
         }
     }
+    let earlier = || {
+        let mut of_family = routes.iter().filter(|route| route.family == redirect.family());
+        of_family.find_map(|route| route.earlier(redirect.port, &to, traffic))
+    };
     match elsewhere {
         Some(by) => Effect::Unknown(format!("{} in backend {} may come first", by.shown(), by.backend)),
-        None if is_decided => Effect::Active(partly),
+        None if is_decided => earlier().map_or_else(|| Effect::Active(few(partly)), Effect::Unknown),
         None => Effect::Inactive,
+    }
+}
+
+/// The rules that take a part of the connections before the one that decides, other than to this address.
+pub(crate) fn taken(decision: &Decision<'_>, to: &str) -> Vec<String> {
+    let others = decision.partly.iter().filter(|other| other.verdict != Verdict::Dnat(to));
+    others.map(|other| shown(other.rule.chain, other.rule.text)).collect()
+}
+
+/// The first of these rules, each once, and the number of the others.
+pub(crate) fn few(rules: Vec<String>) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let mut few: Vec<String> = rules.into_iter().filter(|rule| seen.insert(rule.clone())).collect();
+    let more = few.len().saturating_sub(MOST_SHOWN);
+    if more > 1 {
+        few.truncate(MOST_SHOWN);
+        few.push(format!("{more} more rules"));
+    }
+    few
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_of_many_rules_are_shown() {
+        let of = |count: usize| few((0..count).flat_map(|number| [number.to_string(), number.to_string()]).collect());
+        assert_eq!(of(2), ["0", "1"]);
+        assert_eq!(of(MOST_SHOWN + 1).len(), MOST_SHOWN + 1);
+        assert_eq!(of(1000).last().unwrap(), "996 more rules");
     }
 }

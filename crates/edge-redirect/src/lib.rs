@@ -9,6 +9,7 @@ mod cloudcore;
 mod diagnose;
 mod effect;
 mod facts;
+mod kept;
 pub mod manual;
 mod persist;
 mod plan;

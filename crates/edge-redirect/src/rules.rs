@@ -102,14 +102,6 @@ pub(crate) fn redirect_of(rule: &str) -> Option<Redirect> {
     Dnat::of(rule)?.redirect()
 }
 
-/// The redirects of cloudcore's own chain, as they are written; none if no rule jumps to it.
-pub(crate) fn cloudcore_rules(table: Option<&Table<'_>>) -> Option<Vec<(u16, String)>> {
-    let table = table?;
-    let is_used = table.rules().any(|rule| rule.chain == OUTPUT && rule.target().as_deref() == Some(KEPT_CHAIN));
-    let pair = |rule: &Rule<'_>| Dnat::of(rule.text).map(|dnat| (dnat.port, dnat.to.into_owned()));
-    is_used.then(|| table.rules().filter(|rule| rule.chain == KEPT_CHAIN).filter_map(pair).collect())
-}
-
 /// Whether cloudcore's own chain exists.
 pub(crate) fn has_kept_chain(table: Option<&Table<'_>>) -> bool {
     table.is_some_and(|table| table.chains().any(|chain| chain.name == KEPT_CHAIN))
@@ -275,16 +267,6 @@ mod tests {
                 ("OUTPUT", 10350, false, true),
             ]
         );
-    }
-
-    #[test]
-    fn cloudcore_rules_need_a_jump() {
-        let chain = "-A TUNNEL-PORT -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.1:10003\n";
-        let jump = "-A OUTPUT -m comment --comment \"kubeedge tunnel port\" -j TUNNEL-PORT\n";
-        assert_eq!(with(chain, cloudcore_rules), None);
-        let kept = with(&format!("{jump}{chain}"), cloudcore_rules);
-        assert_eq!(kept.unwrap(), [(10351, "192.0.2.1:10003".to_owned())]);
-        assert_eq!(cloudcore_rules(None), None);
     }
 
     #[test]

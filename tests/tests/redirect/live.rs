@@ -4,6 +4,7 @@ mod boot;
 mod broken;
 mod check;
 mod cloudcore;
+mod kept;
 mod kill;
 mod native;
 mod rules;

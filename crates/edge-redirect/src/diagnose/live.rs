@@ -11,11 +11,12 @@ use super::{RESTORE, add, differing, hinted};
 use crate::cloudcore::Manager;
 use crate::effect::{ByRule, Effect, Routes, effect};
 use crate::facts::Facts;
+use crate::kept::{KeptEffect, Pair, pairs};
 use crate::persist::Stored;
 use crate::plan;
 use crate::redirect::Redirect;
 use crate::request::Traffic;
-use crate::rules::{CHAIN, OUTPUT, TABLE, UnmanagedRule, cloudcore_rules, counted, live_rules, unmanaged};
+use crate::rules::{CHAIN, OUTPUT, TABLE, UnmanagedRule, counted, live_rules, unmanaged};
 use crate::unit::FILE;
 
 /// The live rules, and what was found in them.
@@ -158,20 +159,36 @@ impl Live<'_> {
 
     /// Whether cloudcore's own chain redirects anything, and its problems.
     fn cloudcore(&self, view: &View<'_>, live: &HashSet<Redirect>) -> (bool, Vec<Finding>) {
-        let Some(pairs) = cloudcore_rules(view.save.table(TABLE)) else { return (false, Vec::new()) };
+        let route =
+            self.routes.iter().find(|route| (route.backend, route.family) == (view.seen.backend, view.seen.family));
+        let Some((route, pairs)) = route.and_then(|route| Some((route, pairs(route)?))) else {
+            return (false, Vec::new());
+        };
         let table = table_of(view);
         if pairs.is_empty() {
             return (false, self.without_ports(&table, live).into_iter().collect());
         }
-        let route =
-            self.routes.iter().find(|route| (route.backend, route.family) == (view.seen.backend, view.seen.family));
-        let shadow = |(port, to): &(u16, String)| {
-            let by =
-                route?.deciding(*port, Traffic::Output).filter(|by| by.chain != KEPT_CHAIN && by.chain != CHAIN)?;
-            let text = format!("{port} to {to} has no effect, shadowed by {}", by.shown());
-            Some(Finding::error(&table, text).at(KEPT_CHAIN).hint(format!("delete that rule: {}", by.delete())))
+        let problem = |pair: &Pair| -> Vec<Finding> {
+            let error = |text: &str| Finding::error(&table, format!("{pair} has no effect, {text}")).at(KEPT_CHAIN);
+            let warning = |text: &str| Finding::warning(&table, format!("{pair} is {text}")).at(KEPT_CHAIN);
+            match pair.effect(route, Traffic::Output) {
+                KeptEffect::Other(by, _) if by.chain != KEPT_CHAIN && by.chain != CHAIN => {
+                    let hint = format!("delete that rule: {}", by.delete());
+                    vec![error(&format!("shadowed by {}", by.shown())).hint(hint)]
+                }
+                KeptEffect::Other(..) => Vec::new(),
+                KeptEffect::Partly(rule) => vec![warning(&format!("for part of the connections: {rule}"))],
+                KeptEffect::Unknown(why) => {
+                    let text = format!("it is unknown whether {pair} is in effect: {why}");
+                    vec![Finding::warning(&table, text).at(KEPT_CHAIN)]
+                }
+                KeptEffect::Absent(_) => vec![error("no rule jumps to it")],
+                KeptEffect::Active(rules) => {
+                    rules.iter().map(|rule| warning(&format!("partly shadowed by {rule}"))).collect()
+                }
+            }
         };
-        (true, pairs.iter().filter_map(shadow).collect())
+        (true, pairs.iter().flat_map(problem).collect())
     }
 
     /// cloudcore's own chain is empty: a problem only if nothing else redirects, and the chain is not a leftover.
@@ -197,7 +214,7 @@ impl Live<'_> {
     /// cloudcore should manage its chain, but does not.
     fn not_started(&self) -> Option<Finding> {
         let Manager::Cloudcore(file) = &self.facts.manager else { return None };
-        if self.views.iter().any(|view| cloudcore_rules(view.save.table(TABLE)).is_some()) {
+        if self.routes.iter().any(|route| pairs(route).is_some()) {
             return None;
         }
         let text = format!("cloudcore manages {KEPT_CHAIN} on this host, but no rule of {OUTPUT} jumps to it");

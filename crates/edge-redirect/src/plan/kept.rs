@@ -6,9 +6,13 @@ use edge_kubeedge::stream::KEPT_CHAIN;
 
 use crate::cloudcore::{CORRECT_HINT, Manager, restart_hint};
 use crate::effect::{Routes, routes};
+use crate::kept::{KeptEffect, Pair, is_kept, kept_effect, pairs};
 use crate::redirect::Redirect;
 use crate::request::Traffic;
-use crate::rules::{OUTPUT, PREROUTING, TABLE, cloudcore_rules, has_kept_chain};
+use crate::rules::{OUTPUT, TABLE, has_kept_chain};
+
+/// Prints the config map in which each cloudcore records its port.
+const TUNNELPORT: &str = "kubectl get configmap -n kubeedge tunnelport -o yaml";
 
 /// The redirects that cloudcore's own chain does not make.
 ///
@@ -32,17 +36,20 @@ pub(super) fn not_kept(
         plan.note(cause);
     }
     let routes = routes(views);
-    let by_cloudcore = |redirect: &Redirect| routes.iter().find(|route| route.is_kept(redirect, traffic));
+    let by_cloudcore = |redirect: &Redirect| routes.iter().find(|route| is_kept(route, redirect, traffic));
     let kept: Vec<(Redirect, &Routes<'_>)> =
         new.iter().filter_map(|redirect| Some((*redirect, by_cloudcore(redirect)?))).collect();
     if let Some((_, route)) = kept.first() {
         let each: Vec<String> =
             kept.iter().map(|(redirect, _)| format!("{} to {}", redirect.port, redirect.to)).collect();
-        plan.note(format!(
-            "cloudcore manages {KEPT_CHAIN} on this host ({}): {}; nothing is added for IPv4 without --force",
-            route.backend,
-            each.join(", ")
-        ));
+        let (backend, each) = (route.backend, each.join(", "));
+        let by = match manager {
+            Manager::Elsewhere(why) if !why.is_empty() => {
+                format!("{KEPT_CHAIN}, {}, is in effect ({backend})", manager.shown())
+            }
+            _ => format!("cloudcore manages {KEPT_CHAIN} on this host ({backend})"),
+        };
+        plan.note(format!("{by}: {each}; nothing is added for IPv4 without --force"));
     }
     new.retain(|redirect| !kept.iter().any(|(other, _)| other == redirect));
     // In an image there is no live chain.
@@ -50,38 +57,56 @@ pub(super) fn not_kept(
     match new.iter().find(is_missing).filter(|_| !views.is_empty()) {
         None => Ok(new),
         Some(redirect) => {
-            let cause = format!(
-                "cloudcore manages {KEPT_CHAIN} on this host ({}), and {}",
-                file.display(),
-                missing(views, &routes, redirect, traffic)
-            );
-            Err(Error::cannot("add", redirect.to_string(), cause).with_exit(Exit::Refused).hint(restart_hint()))
+            let Missing { cause, hint } = missing(&routes, redirect, traffic);
+            let cause = format!("cloudcore manages {KEPT_CHAIN} on this host ({}), and {cause}", file.display());
+            Err(Error::cannot("add", redirect.to_string(), cause).with_exit(Exit::Refused).hint(hint))
         }
     }
 }
 
+/// Why a redirect is not in effect by cloudcore's own chain, and what helps.
+struct Missing {
+    cause: String,
+    hint: String,
+}
+
 /// What is missing for a redirect to be in effect by cloudcore's own chain.
-fn missing(views: &[View<'_>], routes: &[Routes<'_>], redirect: &Redirect, traffic: Traffic) -> String {
-    let v4 = || views.iter().filter(|view| view.seen.family == Family::V4);
-    let Some((view, pairs)) = v4().find_map(|view| Some((view, cloudcore_rules(view.save.table(TABLE))?))) else {
-        return format!("no rule of {OUTPUT} jumps to it");
+fn missing(routes: &[Routes<'_>], redirect: &Redirect, traffic: Traffic) -> Missing {
+    // cloudcore itself adds what does not exist.
+    let absent = |cause: String| Missing { cause, hint: restart_hint() };
+    let v4 = routes.iter().filter(|route| route.family == Family::V4);
+    let Some((route, pairs)) = v4.into_iter().find_map(|route| Some((route, pairs(route)?))) else {
+        return absent(format!("no rule of {OUTPUT} jumps to it"));
     };
     if pairs.is_empty() {
-        return "the chain has no redirects".to_owned();
+        return absent("the chain has no redirects".to_owned());
     }
-    let to = redirect.to.to_string();
-    match pairs.iter().find(|(port, _)| *port == redirect.port) {
-        None => {
-            let each: Vec<String> = pairs.iter().map(|(port, to)| format!("{port} to {to}")).collect();
-            format!("the chain redirects only {}", each.join(", "))
+    let Redirect { port, to } = redirect;
+    if !pairs.iter().any(|pair| pair.ports.contains(port)) {
+        let each: Vec<String> = pairs.iter().map(Pair::to_string).collect();
+        return absent(format!("the chain redirects only {}", each.join(", ")));
+    }
+    match kept_effect(route, *port, &to.to_string(), traffic) {
+        KeptEffect::Other(by, Some(other)) => Missing {
+            cause: format!("the chain redirects {port} to {other}"),
+            hint: format!(
+                "compare with the ports of each cloudcore: {TUNNELPORT}; if {port} belongs to {}, \
+                 delete the outdated rule: {}",
+                to.ip(),
+                by.delete()
+            ),
+        },
+        KeptEffect::Other(by, None) => Missing {
+            cause: format!("its redirect is shadowed by {}", by.shown()),
+            hint: format!("delete that rule: {}", by.delete()),
+        },
+        KeptEffect::Partly(rule) => {
+            let cause = format!("its redirect has further conditions: {rule}");
+            Missing { cause, hint: "add the redirect now with --force".to_owned() }
         }
-        Some((port, other)) if *other != to => format!("the chain redirects {port} to {other}"),
-        Some(_) => {
-            let route = routes.iter().find(|route| (route.backend, route.family) == (view.seen.backend, Family::V4));
-            match route.and_then(|route| route.deciding(redirect.port, traffic)) {
-                Some(by) if by.chain != KEPT_CHAIN => format!("its redirect is shadowed by {}", by.shown()),
-                _ => format!("no rule of {PREROUTING} jumps to it"),
-            }
+        KeptEffect::Absent(base) => absent(format!("no rule of {base} jumps to it")),
+        KeptEffect::Active(_) | KeptEffect::Unknown(_) => {
+            absent("its redirect is in effect only in another backend".to_owned())
         }
     }
 }

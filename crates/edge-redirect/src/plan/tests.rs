@@ -15,6 +15,7 @@ const JUMP: &str = "-p tcp -m addrtype ! --dst-type LOCAL -m comment --comment \
 
 fn firewall(saves: &[(Backend, Family, &str)]) -> Firewall {
     let seen = |&(backend, family, text): &(Backend, Family, &str)| Seen {
+        earlier: Vec::new(),
         backend,
         family,
         restore: format!("{}-{backend}-restore", family.program()),

@@ -10,11 +10,12 @@ use super::views;
 use crate::cloudcore::Manager;
 use crate::effect::{Effect, Routes, effect, routes};
 use crate::facts::{self, Facts};
+use crate::kept::{KeptEffect, Pair, pairs};
 use crate::persist::UNIT;
 use crate::plan;
 use crate::redirect::Redirect;
 use crate::request::Traffic;
-use crate::rules::{CHAIN, LiveRules, TABLE, cloudcore_rules, counted, live_rules, redirect_of, unmanaged};
+use crate::rules::{CHAIN, LiveRules, TABLE, counted, live_rules, redirect_of, unmanaged};
 use crate::unit::FILE;
 
 pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
@@ -39,7 +40,7 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
         lines.extend(cloudcore(view, &routes, &facts.manager));
         lines.extend(others(view, &facts));
     }
-    lines.extend(not_started(&views, &facts.manager));
+    lines.extend(not_started(&views, &routes, &facts.manager));
     lines.extend(stored(host, &facts, &live));
     lines.extend(facts.firewall.iter().flat_map(unusable));
     let unread = facts.firewall.as_ref().and_then(|_| facts.why_not_live());
@@ -109,16 +110,24 @@ fn connections(table: Option<&Table<'_>>) -> HashMap<Redirect, u64> {
 /// cloudcore's own chain, and whether its redirects take effect.
 fn cloudcore(view: &View<'_>, routes: &[Routes<'_>], manager: &Manager) -> Option<StatusLine> {
     let seen = view.seen;
-    let pairs = cloudcore_rules(view.save.table(TABLE))?;
     let route = routes.iter().find(|route| (route.backend, route.family) == (seen.backend, seen.family))?;
-    let each: Vec<String> = pairs.iter().map(|(port, to)| format!("{port} to {to}")).collect();
-    let shadow = pairs.iter().find_map(|(port, to)| {
-        let by = route.deciding(*port, Traffic::Output).filter(|by| by.chain != KEPT_CHAIN)?;
-        Some(format!("{port} to {to} has no effect, shadowed by {}", by.shown()))
-    });
+    let pairs = pairs(route)?;
+    let each: Vec<String> = pairs.iter().map(Pair::to_string).collect();
+    // What has no effect comes before what is unknown.
+    let problem = |pair: &Pair| match pair.effect(route, Traffic::Output) {
+        KeptEffect::Active(rules) if rules.is_empty() => None,
+        KeptEffect::Active(rules) => {
+            Some((3, "active", format!("{}; {pair} is partly shadowed by {}", each.join(", "), rules.join(", "))))
+        }
+        KeptEffect::Other(by, _) => Some((0, "shadowed", format!("{pair} has no effect, shadowed by {}", by.shown()))),
+        KeptEffect::Unknown(why) => Some((2, "unknown", format!("{pair}: {why}"))),
+        KeptEffect::Absent(_) => Some((1, "inactive", format!("{pair} has no effect, no rule jumps to it"))),
+        KeptEffect::Partly(rule) => Some((2, "unknown", format!("{pair} is for part of the connections: {rule}"))),
+    };
+    let problem = pairs.iter().filter_map(problem).min_by_key(|(order, ..)| *order);
     let who = manager.shown();
-    let (state, text) = match shadow {
-        Some(shadow) => ("shadowed", format!("{who}: {shadow}")),
+    let (state, text) = match problem {
+        Some((_, state, problem)) => (state, format!("{who}: {problem}")),
         None if pairs.is_empty() => ("inactive", format!("{who}: no ports yet")),
         None => ("active", format!("{who}: {}", each.join(", "))),
     };
@@ -126,18 +135,18 @@ fn cloudcore(view: &View<'_>, routes: &[Routes<'_>], manager: &Manager) -> Optio
 }
 
 /// cloudcore should manage its own chain, or may do so, but no rule jumps to it.
-fn not_started(views: &[View<'_>], manager: &Manager) -> Option<StatusLine> {
-    let is_used = |view: &View<'_>| cloudcore_rules(view.save.table(TABLE)).is_some();
+fn not_started(views: &[View<'_>], routes: &[Routes<'_>], manager: &Manager) -> Option<StatusLine> {
+    let is_used = routes.iter().any(|route| pairs(route).is_some());
     let file = match manager {
         Manager::Cloudcore(file) => file,
-        Manager::Unreadable(..) if !views.iter().any(is_used) => {
+        Manager::Unreadable(..) if !is_used => {
             return Some(StatusLine::new(format!("chain {KEPT_CHAIN}"), "unknown", manager.shown()));
         }
         _ => return None,
     };
     let is_unknown = views.is_empty() || views.iter().any(|view| view.seen.unreadable.is_some());
     let text = "managed by cloudcore once it runs; no rule jumps to it now";
-    let (state, text) = match (is_unknown, views.iter().any(is_used)) {
+    let (state, text) = match (is_unknown, is_used) {
         (_, true) => return None,
         (true, false) => ("unknown", "managed by cloudcore once it runs"),
         (false, false) => ("missing", text),

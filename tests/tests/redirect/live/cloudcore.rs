@@ -6,7 +6,7 @@ use edgeutils_tests::rules::each;
 
 /// `yaml TEXT` writes cloudcore.yaml; `chain` makes cloudcore's chain with its jumps, and `pair PORT IP` adds a redirect;
 /// `add` prints exit code and the end of the error, and removes what it added.
-const PRELUDE: &str = r#"
+pub(super) const PRELUDE: &str = r#"
 yaml() { mkdir -p /etc/kubeedge/config; printf "$1" > /etc/kubeedge/config/cloudcore.yaml; }
 nat() { iptables-$b -t nat "$@"; }
 chain() { nat -N TUNNEL-PORT; for c in OUTPUT PREROUTING; do nat -A $c -m comment --comment 'kubeedge tunnel port' -j TUNNEL-PORT; done; }

@@ -160,6 +160,42 @@ fn native_rules_that_decide_first_are_understood() {
 }
 
 #[test]
+fn earlier_chains_of_nft_may_redirect_connections() {
+    if !can("earlier") {
+        return;
+    }
+    let earlier = "chain ip mine out of nft comes first, and may redirect connections elsewhere";
+    for (hook, rule, state) in [
+        ("output priority -101", "tcp dport 10351 redirect to :9", "unknown"),
+        ("output priority -150", "ip daddr 198.51.100.0/24 tcp dport 10351 dnat to 192.0.2.9", "unknown"),
+        ("output priority -101", "tcp dport 7 redirect to :9", "active"),
+        ("output priority -101", "tcp dport 10351 accept", "active"),
+        ("output priority -101", "tcp dport 10351 dnat to 192.0.2.1:10003", "active"),
+        // As kube-proxy and Docker do; and other traffic.
+        ("output priority -100", "tcp dport 10351 redirect to :9", "active"),
+        ("prerouting priority -150", "tcp dport 10351 redirect to :9", "active"),
+    ] {
+        let native = format!("table ip mine {{; chain out {{; type nat hook {hook}; {rule}; }}; }}");
+        let is_active = state == "active";
+        let (count, why) = if is_active { (0, "") } else { (1, earlier) };
+        transcript(
+            "ip",
+            &format!(
+                "native \"{native}\"; add; call status; grep -o ':10003: [a-z]*' said; grep -o 'chain ip mine.*elsewhere' said
+                call check; grep -c 'warning: .*: it is unknown whether the redirect is in effect: chain ip mine' said
+                $iptables -t nat -F; $iptables -t nat -N TUNNEL-PORT; $iptables -t nat -A OUTPUT -p tcp -j TUNNEL-PORT
+                $iptables -t nat -A TUNNEL-PORT -p tcp --dport 10351 -j DNAT --to $to
+                call status; grep -o 'TUNNEL-PORT: [a-z]*' said"
+            ),
+            &format!(
+                "add: exit 0, 1 jumps, 1 rules\nstatus: exit 0, 1 jumps, 1 rules\n:10003: {state}\n{why}
+                check: exit 3, 1 jumps, 1 rules\n{count}\nstatus: exit 0, 0 jumps, 0 rules\nTUNNEL-PORT: {state}"
+            ),
+        );
+    }
+}
+
+#[test]
 fn hooks_that_iptables_does_not_use_are_refused() {
     if !can("other hooks") {
         return;

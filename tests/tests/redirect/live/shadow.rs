@@ -106,3 +106,79 @@ fn check_finds_shadowed_redirects_and_its_hints_repair_them() {
         exit 0",
     );
 }
+
+#[test]
+fn rules_that_take_a_part_are_reported() {
+    let text = r#"
+        part() { try "$@"; /mnt/bin/edge-redirect status | sed -n 's/^redirect .*from this host\(.*\), 0 conn.*/\1/p'
+            /mnt/bin/edge-redirect check | grep -c 'warning: .*partly shadowed'; }
+        part -d 198.51.100.0/24 -j ACCEPT
+        part -m iprange --dst-range 198.51.100.1-198.51.100.9 -j ACCEPT
+        part -m mark --mark 1 -p tcp -j RETURN
+        part -p tcp --sport 1024:65535 -j ACCEPT
+        part -p tcp --sport 1:65535 -j ACCEPT
+        clear; nat -N theirs; nat -A theirs -p tcp -j REDIRECT --to-ports 9; nat -A OUTPUT -d 198.51.100.0/24 -g theirs
+        redirect add 10351=192.0.2.1:10003 --backend $b > /dev/null 2>&1; redirect status | head -1
+        # The chain of cloudcore.
+        clear; nat -A OUTPUT -d 198.51.100.0/24 -j ACCEPT; nat -N TUNNEL-PORT; nat -A OUTPUT -p tcp -j TUNNEL-PORT
+        nat -A TUNNEL-PORT -p tcp --dport 10351 -j DNAT --to 192.0.2.1:10003; redirect status | head -1; redirect check
+        # Many.
+        clear; for i in 1 2 3 4 5 6 7 8; do nat -A OUTPUT -d 198.51.100.$i -j ACCEPT; done
+        redirect add 10351=192.0.2.1:10003 --backend $b --persist > /dev/null 2>&1; redirect check | tail -3
+        "#;
+    each(
+        "part",
+        &format!("{PRELUDE}{text}"),
+        "0 : active
+        , partly shadowed by -A OUTPUT -d 198.51.100.0/24 -j ACCEPT
+        1
+        0 : active
+        , partly shadowed by -A OUTPUT -m iprange --dst-range 198.51.100.1-198.51.100.9 -j ACCEPT
+        1
+        0 : active
+        , partly shadowed by -A OUTPUT -p tcp -m mark --mark 0x1 -j RETURN
+        1
+        0 : active
+        , partly shadowed by -A OUTPUT -p tcp -m tcp --sport 1024:65535 -j ACCEPT
+        1
+        3 -p tcp -m tcp --sport 1:65535 -j ACCEPT: shadowed
+        0
+        redirect 10351 to 192.0.2.1:10003: active: from this host, partly shadowed by -A theirs -p tcp -j REDIRECT --to-ports 9, 0 connections so far, lost on reboot  (EDGEUTILS-STREAM, IPv4 $b)
+        chain TUNNEL-PORT: active: managed by cloudcore: 10351 to 192.0.2.1:10003; 10351 to 192.0.2.1:10003 is partly shadowed by -A OUTPUT -d 198.51.100.0/24 -j ACCEPT  (IPv4 $b)
+        table nat of iptables-$b: warning: TUNNEL-PORT: 10351 to 192.0.2.1:10003 is partly shadowed by -A OUTPUT -d 198.51.100.0/24 -j ACCEPT
+        no errors, 1 warning
+        exit 0
+        table nat of iptables-$b: warning: 10351=192.0.2.1:10003: partly shadowed by 4 more rules
+        no errors, 5 warnings
+        exit 0",
+    );
+}
+
+#[test]
+fn usual_rules_of_other_programs_are_no_problem() {
+    let text = r#"
+        nat() { iptables-$b -t nat "$@"; }
+        for chain in DOCKER KUBE-SERVICES KUBE-SVC-A CNI-HOSTPORT-DNAT NETAVARK-HOSTPORT-DNAT PREROUTING_direct PRE_public; do nat -N $chain; done
+        for chain in PREROUTING OUTPUT; do
+            nat -A $chain -m comment --comment 'kubernetes service portals' -j KUBE-SERVICES
+            nat -A $chain -m addrtype --dst-type LOCAL -j DOCKER
+            nat -A $chain -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT
+            nat -A $chain -m addrtype --dst-type LOCAL -j NETAVARK-HOSTPORT-DNAT
+            nat -A $chain -j PREROUTING_direct
+        done
+        nat -A OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER
+        nat -A PREROUTING -i eth0 -g PRE_public; nat -A PRE_public -p tcp --dport 80 -j DNAT --to 192.0.2.9:8080
+        nat -A DOCKER -i docker0 -j RETURN; nat -A DOCKER ! -i docker0 -p tcp --dport 8080 -j DNAT --to 172.17.0.2:80
+        nat -A KUBE-SERVICES -d 10.96.0.1 -p tcp --dport 443 -j KUBE-SVC-A; nat -A KUBE-SERVICES -m addrtype --dst-type LOCAL -j KUBE-SVC-A
+        nat -A KUBE-SVC-A -p tcp -j DNAT --to 192.0.2.1:6443
+        nat -A NETAVARK-HOSTPORT-DNAT -p tcp --dport 81 -j ACCEPT
+        redirect add 10351=192.0.2.1:10003 --backend $b --from forward --persist 2>&1 | tail -1; redirect check
+        "#;
+    each(
+        "usual rules",
+        text,
+        "exit 0
+        no problems found
+        exit 0",
+    );
+}
