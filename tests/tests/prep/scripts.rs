@@ -37,6 +37,9 @@ fn is_found(tree: &Tree, place: &str) {
         assert!(ran.stdout.ends_with("manual step required\n"), "{}", ran.stdout);
         let note = format!("{root}/{place}); manual step: ");
         assert!(ran.stderr.contains(&note), "{place}: {}", ran.stderr);
+        // The name of a source is part of a sentence: by cron, by an init script.
+        let is_bare = |name| ran.stderr.contains(&format!(" by {name} ("));
+        assert!(!["service", "init script", "udev rule", "local.d"].into_iter().any(is_bare), "{}", ran.stderr);
     }
     assert_same(&tree.snapshot(), &before, place);
     let found = prep(tree, &["check"]).expect(3);
