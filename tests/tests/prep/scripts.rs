@@ -37,6 +37,9 @@ fn is_found(tree: &Tree, place: &str) {
         assert!(ran.stdout.ends_with("manual step required\n"), "{}", ran.stdout);
         let note = format!("{root}/{place}); manual step: ");
         assert!(ran.stderr.contains(&note), "{place}: {}", ran.stderr);
+        // The name of a source is part of a sentence: by cron, by an init script.
+        let is_bare = |name| ran.stderr.contains(&format!(" by {name} ("));
+        assert!(!["service", "init script", "udev rule", "local.d"].into_iter().any(is_bare), "{}", ran.stderr);
     }
     assert_same(&tree.snapshot(), &before, place);
     let found = prep(tree, &["check"]).expect(3);
@@ -125,6 +128,9 @@ fn service_is_found_by_its_script_and_timer() {
 fn boot_scripts_and_jobs_are_found() {
     for (file, text, line, links) in [
         ("etc/rc.local", "#!/bin/sh -e\n# swapon /no\nswapon /swapfile\nexit 0\n", 3, &[][..]),
+        ("etc/rc.local", "#!/bin/sh\ntest -f /swapfile && sudo /sbin/swapon /swapfile\nexit 0\n", 2, &[]),
+        ("etc/rc.local", "more() {\n  sh -c 'swapon /swapfile'\n}\nmore\nexit 0\n", 2, &[]),
+        ("etc/rc.local", "cat >/run/s <<EOF\nswapon /swapfile\nEOF\nsh /run/s\nexit 0\n", 2, &[]),
         ("etc/rc.d/rc.local", "mkswap /dev/zram0; swapon /dev/zram0\n", 1, &[]),
         (
             "etc/init.d/memory",
@@ -148,6 +154,10 @@ fn boot_scripts_and_jobs_are_found() {
         ("etc/cron.d/swap.dpkg-old", "@reboot root swapon /swapfile\n"),
         ("etc/cron.d/swap", "# @reboot root swapon /swapfile\n"),
         ("etc/local.d/swap.start", "swapon /swapfile\n"),
+        ("etc/rc.local", "#!/bin/sh\nexit 0\nswapon /swapfile\n"),
+        ("etc/rc.local", "#!/bin/sh\ncat >/opt/swap.sh <<EOF\n#!/bin/sh\nswapon /swapfile\nEOF\nexit 0\n"),
+        ("etc/rc.local", "#!/bin/sh\nswapoff -a\nswapon --show\nsudo echo swapon /swapfile\n"),
+        ("etc/cron.d/swap", "@reboot root grep -q swapon /etc/rc.local && logger 'swapon /swapfile'\n"),
     ] {
         is_not_found(&system(&[(file, text)], &[]), file);
     }

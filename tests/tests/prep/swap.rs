@@ -123,6 +123,18 @@ fn services_are_disabled_and_their_files_are_kept() {
 }
 
 #[test]
+fn dphys_swapfile_with_size_0_is_off() {
+    let unit = format!("{LIB}/dphys-swapfile.service");
+    let tree = Tree::with(&[(&unit, SERVICE), ("etc/dphys-swapfile", "CONF_SWAPSIZE=0\n")]);
+    tree.link(&format!("{ETC}/multi-user.target.wants/dphys-swapfile.service"), &format!("/{unit}"));
+    changes_nothing(&tree);
+    prep(&tree, &["check", "--swap", "off"]).expect(0);
+    let status = prep(&tree, &["status"]).expect(0).stdout;
+    let line = format!("disabled: dphys-swapfile: CONF_SWAPSIZE=0 in {}", tree.at("etc/dphys-swapfile").display());
+    assert!(status.contains(&line), "{status}");
+}
+
+#[test]
 fn service_that_cannot_be_disabled_is_masked() {
     // Enabled by its package below /usr.
     let tree = Tree::with(&[(&format!("{LIB}/zramswap.service"), SERVICE)]);

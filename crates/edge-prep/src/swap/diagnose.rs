@@ -57,9 +57,9 @@ fn active_line(active: &Active, found: &[SwapSource]) -> StatusLine {
     let providers = providers(active, found);
     let at_boot = match providers.first() {
         Some(found) if found.at_boot == AtBoot::Enabled => {
-            format!("re-enabled {} by {}: {}", found.when(), found.source, found.why)
+            format!("re-enabled {} by {}: {}", found.when(), found.named(), found.why)
         }
-        Some(found) => format!("not re-enabled at boot by {}: {}", found.source, found.why),
+        Some(found) => format!("not re-enabled at boot by {}: {}", found.named(), found.why),
         None => "no source found that enables it at boot: turned on manually or by a program".to_owned(),
     };
     let stays = match &active.stop_method {

@@ -67,7 +67,8 @@ fn add_notes(found: &[SwapSource], plan: &mut Plan) {
         let (source, place, why) = (found.source, found.place(), &found.why);
         match (&found.manual_step, found.at_boot) {
             (Some(step), AtBoot::Enabled) => {
-                plan.note(format!("swap is re-enabled {} by {source} ({place}); manual step: {step}", found.when()));
+                let (when, by) = (found.when(), found.named());
+                plan.note(format!("swap is re-enabled {when} by {by} ({place}); manual step: {step}"));
             }
             (Some(step), _) => plan.note(format!("{source} ({place}): {why}; optional: {step}")),
             (None, AtBoot::Related) => plan.note(format!("{source} is on: {why}")),

@@ -126,6 +126,16 @@ impl SwapSource {
         if self.is_later { "after the boot" } else { "at boot" }
     }
 
+    /// Its name after a preposition: `by a service`, `by cron`.
+    pub fn named(&self) -> String {
+        match self.source {
+            "service" | "swap unit" | "udev rule" => format!("a {}", self.source),
+            "init script" => format!("an {}", self.source),
+            "local.d" => "a script in local.d".to_owned(),
+            name => name.to_owned(),
+        }
+    }
+
     /// Whether an active swap comes from this source.
     pub fn provides(&self, active: &Active) -> bool {
         match &self.devices {

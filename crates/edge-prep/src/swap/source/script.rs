@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use edge_host::{Result, Root};
 
-use super::shell::{Script, quoted_command};
+use super::shell::Script;
 use super::{AtBoot, Devices, SwapSource, show};
 
 /// Limits for the scripts that one script runs.
@@ -46,7 +46,7 @@ pub(super) fn in_text(root: &Root, file: &Path, line: usize, text: &str) -> Opti
 
 /// Finds it in a file that is run as a program; none where there is no such script.
 pub(super) fn in_program(root: &Root, file: &Path) -> Option<Command> {
-    let script = Script { calls: vec![file.to_str()?.to_owned()], ..Script::default() };
+    let script = Script::calling(file.to_str()?);
     found(root, file, 0, "", script)
 }
 
@@ -84,11 +84,7 @@ fn found(root: &Root, file: &Path, before: usize, text: &str, script: Script) ->
             }
         };
         before = 0;
-        script = if is_shell(&text) {
-            Script::read(&text)
-        } else {
-            Script { turns_on: quoted_command(&text), ..Script::default() }
-        };
+        script = if is_shell(&text) { Script::read(&text) } else { Script::of_other_language(&text) };
     }
 }
 

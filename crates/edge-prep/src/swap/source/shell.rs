@@ -1,7 +1,12 @@
 //! Finds the command of a shell script that turns swap on, without running the script.
 //!
-//! A command counts where the shell would run it: not in a comment, a text (`echo "swapon failed"`) or a test. `swapon -a`
-//! does not: it turns on what fstab has, which is a source of its own.
+//! A command counts where the shell would run it: not in a comment, a text (`echo "swapon failed"`), a test, after the
+//! script's `exit`, or in a here-document that is only written to a file. `swapon -a` does not: it turns on what fstab has,
+//! which is a source of its own.
+
+mod words;
+
+use words::{ShellCommand, commands};
 
 const SWAPON: &str = "swapon";
 const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "ksh", "zsh"];
@@ -27,6 +32,13 @@ const WRAPPERS: [&str; 18] = [
     "systemd-run",
     "eval",
 ];
+/// Programs that only print or search for the command that a wrapper has in its arguments: `sudo echo swapon /x`.
+const NAMING: [&str; 12] =
+    ["echo", "printf", "logger", "grep", "egrep", "fgrep", "which", "type", "man", "cat", "pgrep", "pkill"];
+/// The first words of a block of commands, and the last ones.
+const OPENING: [&str; 7] = ["if", "for", "while", "until", "case", "select", "{"];
+const CLOSING: [&str; 4] = ["fi", "done", "esac", "}"];
+const EXIT: &str = "exit";
 /// Programs that turn swap on with this argument.
 const OTHERS: [(&str, &str); 2] = [("dphys-swapfile", "swapon"), ("zramswap", "start")];
 const SYSTEMCTL: &str = "systemctl";
@@ -43,6 +55,8 @@ pub(super) struct Script {
     pub(super) calls: Vec<String>,
     /// Whether it also does what has nothing to do with swap, or runs other scripts.
     pub(super) does_more: bool,
+    /// The here-documents that are not the input of a shell: a script that is written and then run counts.
+    written: Vec<(usize, ShellCommand)>,
 }
 
 impl Script {
@@ -53,6 +67,16 @@ impl Script {
         script
     }
 
+    /// A script that only runs this file.
+    pub(super) fn calling(file: &str) -> Script {
+        Script { calls: vec![file.to_owned()], ..Script::default() }
+    }
+
+    /// Reads the text of a script for another interpreter.
+    pub(super) fn of_other_language(text: &str) -> Script {
+        Script { turns_on: quoted_command(text), ..Script::default() }
+    }
+
     /// Reads one command.
     pub(super) fn command(words: &[String]) -> Script {
         let mut script = Script::default();
@@ -61,8 +85,30 @@ impl Script {
     }
 
     fn add(&mut self, text: &str, first_line: usize, depth: usize) {
-        for (line, words) in commands(text) {
-            self.judge(&words, first_line + line, depth);
+        let mut blocks = 0_usize;
+        let mut all = commands(text).into_iter().peekable();
+        while let Some(command) = all.next() {
+            let line = first_line + command.line;
+            match &command.here_document {
+                Some(text) if command.words.iter().any(|word| SHELLS.contains(&name_of(word).as_str())) => {
+                    self.nested(text, line, depth);
+                }
+                Some(_) => self.written.push((line, command)),
+                None => {
+                    self.judge(&command.words, line, depth);
+                    blocks = blocks_after(blocks, &command.words);
+                    if blocks == 0 && ends_script(&command, all.peek()) {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// A script within a script.
+    fn nested(&mut self, text: &str, line: usize, depth: usize) {
+        if depth < MOST_NESTED {
+            self.add(text, line, depth + 1);
         }
     }
 
@@ -78,29 +124,56 @@ impl Script {
         } else if SHELLS.contains(&name.as_str()) {
             let is_text = args.first().is_some_and(|arg| arg.starts_with('-') && arg.contains('c'));
             match args.iter().find(|arg| !arg.starts_with('-')) {
-                Some(text) if is_text && depth < MOST_NESTED => self.add(text, line, depth + 1),
-                Some(file) if !is_text => self.call(file),
-                _ => {}
+                Some(text) if is_text => self.nested(text, line, depth),
+                Some(file) => self.call(file, depth),
+                None => {}
             }
         } else if name == "." || name == "source" {
-            args.iter().take(1).for_each(|file| self.call(file));
+            args.iter().take(1).for_each(|file| self.call(file, depth));
         } else if WRAPPERS.contains(&name.as_str()) {
             match args.iter().position(|word| is_known(&name_of(word))) {
+                Some(at) if args[..at].iter().any(|word| NAMING.contains(&name_of(word).as_str())) => {}
                 Some(at) if depth < MOST_NESTED => self.judge(&args[at..], line, depth + 1),
                 Some(_) => {}
-                None if name == "eval" && depth < MOST_NESTED => self.add(&args.join(" "), line, depth + 1),
-                None => args.iter().filter(|arg| arg.starts_with('/')).for_each(|file| self.call(file)),
+                None if name == "eval" => self.nested(&args.join(" "), line, depth),
+                None => args.iter().filter(|arg| arg.starts_with('/')).for_each(|file| self.call(file, depth)),
             }
         } else {
-            self.call(program);
+            self.call(program, depth);
         }
     }
 
-    fn call(&mut self, file: &str) {
-        if file.starts_with('/') {
-            self.calls.push(file.to_owned());
+    fn call(&mut self, file: &str, depth: usize) {
+        if !file.starts_with('/') {
+            return;
         }
+        self.calls.push(file.to_owned());
+        let writes = |word: &String| word.trim_start_matches('>') == file;
+        let Some(at) = self.written.iter().position(|(_, command)| command.words.iter().any(writes)) else { return };
+        let (line, command) = self.written.remove(at);
+        self.nested(&command.here_document.unwrap_or_default(), line, depth);
     }
+}
+
+/// How many blocks of commands are open after a command.
+fn blocks_after(blocks: usize, words: &[String]) -> usize {
+    let leading = words.iter().take_while(|word| {
+        let word = word.as_str();
+        KEYWORDS.contains(&word) || OPENING.contains(&word) || CLOSING.contains(&word)
+    });
+    leading.fold(blocks, |blocks, word| {
+        let blocks = blocks + usize::from(OPENING.contains(&word.as_str()));
+        blocks.saturating_sub(usize::from(CLOSING.contains(&word.as_str())))
+    })
+}
+
+/// Whether no command after this one is run: `exit` outside of blocks, subshells, conditions and pipes.
+fn ends_script(command: &ShellCommand, next: Option<&ShellCommand>) -> bool {
+    let is_plain = |separators: &str| separators.chars().all(|char| matches!(char, '\n' | ';'));
+    command.words[0] == EXIT
+        && command.subshells == 0
+        && is_plain(&command.before)
+        && next.is_none_or(|next| next.before.starts_with(['\n', ';']))
 }
 
 /// The last part of a program's path; of a variable such as `$SWAPON`, its name.
@@ -165,57 +238,7 @@ fn names_a_device(args: &[String]) -> bool {
     has_operand
 }
 
-/// The words of each command, with its line from 0.
-fn commands(text: &str) -> Vec<(usize, Vec<String>)> {
-    let (mut all, mut words, mut word) = (Vec::new(), Vec::new(), None::<String>);
-    let (mut line, mut at_line, mut quote) = (0, 0, None);
-    let mut chars = text.chars().peekable();
-    while let Some(char) = chars.next() {
-        let is_end = quote.is_none() && matches!(char, '\n' | ';' | '&' | '|' | '(' | ')' | '`');
-        if is_end || (quote.is_none() && char.is_whitespace()) {
-            words.extend(word.take());
-        }
-        if is_end && !words.is_empty() {
-            all.push((at_line, std::mem::take(&mut words)));
-        }
-        match (char, quote) {
-            ('\n', None) => {}
-            (_, Some('\'')) if char != '\'' => word.get_or_insert_default().push(char),
-            ('\\', _) => match chars.next() {
-                Some('\n') => line += 1,
-                Some(other) => {
-                    at_line = if words.is_empty() && word.is_none() { line } else { at_line };
-                    word.get_or_insert_default().push(other);
-                }
-                None => {}
-            },
-            ('"' | '\'', None) => {
-                quote = Some(char);
-                at_line = if words.is_empty() && word.is_none() { line } else { at_line };
-                word.get_or_insert_default();
-            }
-            (_, Some(open)) if char == open => quote = None,
-            ('#', None) if word.is_none() => {
-                while chars.peek().is_some_and(|next| *next != '\n') {
-                    chars.next();
-                }
-            }
-            _ if is_end || (quote.is_none() && char.is_whitespace()) => {}
-            _ => {
-                at_line = if words.is_empty() && word.is_none() { line } else { at_line };
-                word.get_or_insert_default().push(char);
-            }
-        }
-        line += usize::from(char == '\n');
-    }
-    words.extend(word);
-    if !words.is_empty() {
-        all.push((at_line, words));
-    }
-    all
-}
-
-/// The same for a script in another language, such as Python: a line that has the command in quotation marks.
+/// The command of a script in another language, such as Python: a line that has it in quotation marks.
 pub(super) fn quoted_command(text: &str) -> Option<(usize, String)> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     (1..).zip(text.lines()).find_map(|(number, line)| {
@@ -252,6 +275,21 @@ mod tests {
             ("dphys-swapfile swapon", 1),
             ("systemctl start data-swap.swap", 1),
             ("swapon UUID=1-2 2>/dev/null", 1),
+            ("test -f /s && swapon /s", 1),
+            ("[ -f /s ] && sudo /sbin/swapon /s &", 1),
+            ("more() {\n  swapon /s\n}\nmore\nexit 0\n", 2),
+            ("if false; then\nexit 0\nfi\nswapon /s", 4),
+            ("f() {\nexit 1\n}\nswapon /s", 4),
+            ("test -e /s || exit 0\nswapon /s", 2),
+            ("test -e /s ||\n  exit 0\nswapon /s", 3),
+            ("(\nexit 0\n)\nswapon /s", 4),
+            ("case $1 in\nstop) swapoff /s; exit 0 ;;\n*)\nexit 0\n;;\nesac\nswapon /s", 7),
+            ("cat <<EOF\nx\nEOF\nswapon /s", 4),
+            ("sudo bash -s <<-'EOF'\n\tswapon /s\n\tEOF\n", 2),
+            ("cat << EOF | sh\nswapon /s\nEOF\n", 2),
+            ("cat > /opt/s.sh <<EOF\n#!/bin/sh\nswapon /s\nEOF\nsh /opt/s.sh\n", 3),
+            ("x=$((1 << 2))\nswapon /s", 2),
+            ("cat <<<EOF\nswapon /s\nEOF\n", 2),
         ] {
             assert_eq!(Script::read(text).turns_on.map(|(line, _)| line), Some(line), "{text}");
         }
@@ -271,6 +309,14 @@ mod tests {
             "swapon -a 2>/dev/null",
             "systemctl stop data.swap",
             "zramswap status",
+            "exit 0\nswapon /s",
+            "if true; then\n  date\nfi\nexit\n/sbin/swapon /s",
+            "date; exit 0; swapon /s",
+            "cat > /opt/s.sh <<EOF\nswapon /s\nEOF\nchmod 755 /opt/s.sh\n",
+            "tee /opt/s.sh << 'E O' >/dev/null\nswapon /s\nE O\n",
+            "cat >/a <<A; cat >/b <<-\"B\"\nswapon /a\nA\nswapon /b\n\tB\ntrue",
+            "sudo echo swapon /s",
+            "sudo grep -q swapon /etc/rc.local",
         ] {
             assert_eq!(Script::read(text).turns_on, None, "{text}");
         }
@@ -294,7 +340,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn read_takes_any_text(text in "\\PC{0,120}", shell in "[a-c'\"`$(){};&|#\\\\ \n/=-]{0,80}(sh -c ')?swapon /x") {
+        fn read_takes_any_text(text in "\\PC{0,120}", shell in "[a-c<'\"`$(){};&|#\\\\ \n/=-]{0,80}(sh -c ')?swapon /x") {
             Script::read(&text);
             Script::read(&shell);
             quoted_command(&text);
