@@ -78,6 +78,11 @@ fn check_hints_move_away_a_network_that_does_not_work() {
     shell(&command);
     let ran = run(&tree, &["check"]).expect(0);
     assert!(ran.stdout.starts_with("/etc/cni/net.d/10-pods.conflist"), "{}", ran.stdout);
+    // A file that is not valid keeps containerd from using the next one.
+    tree.write("etc/cni/net.d/05-router.conflist", "{");
+    assert_eq!(hints(&tree), [format!("correct it, or move it away: {command}")]);
+    shell(&command);
+    run(&tree, &["check"]).expect(0);
     // No other one works.
     tree.write("etc/cni/net.d/05-router.conflist", &bad);
     std::fs::remove_file(tree.at("etc/cni/net.d/10-pods.conflist")).unwrap();
