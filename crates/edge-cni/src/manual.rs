@@ -8,6 +8,10 @@ pub const MANUAL: Manual = Manual {
     files: &[
         ("/opt/cni/bin/", "The plugins"),
         ("/etc/cni/net.d/", "Network configurations"),
+        (
+            "/etc/containerd/config.toml",
+            "The directories of containerd, which check compares with those that it examines",
+        ),
         ("/var/lib/edgeutils/edge-cni.json", "The plugins and networks that edge-cni installed, for remove"),
     ],
     environment: &[

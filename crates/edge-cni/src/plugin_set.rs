@@ -135,7 +135,9 @@ impl PluginSet {
                 format!("it has plugins for {}, but none for {machine}", names.join(", "))
             };
             Error::failed(format!("cannot install from {}: {has}", dir.display()))
-                .hint("add a build (edge-cni build), or a release archive with its original name")
+                .hint(format!(
+                    "add a release archive with its original name, or a build: on a host with Go, run edge-cni build --version v1.9.1 --arch {machine} --out DIR"
+                ))
         })
     }
 

@@ -1,6 +1,7 @@
 //! Compares host-local's leases, one file for each address, with the ranges of the network.
 
-use edge_host::{Finding, Host, Result, ResultExt};
+use edge_host::{Error, Finding, Host, Result, ResultExt, State};
+use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -17,6 +18,8 @@ const NEARLY_ALL: u128 = 90;
 pub struct Leases {
     dir: PathBuf,
     leases: Vec<Lease>,
+    /// A file in the place of their directory, or of one above it.
+    obstacle: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,14 +34,38 @@ pub fn leases(host: &Host, network: &Network) -> Result<Leases> {
     let dir = network.leases();
     let boot = if host.root.is_live() { boot(host)? } else { None };
     let mut leases = Vec::new();
-    for name in host.root.list(&dir)? {
+    let names = match host.root.list(&dir) {
+        Err(error) if is_below_a_file(&error) => {
+            let obstacle = obstacle(host, &dir)?;
+            return Ok(Leases { dir, leases, obstacle });
+        }
+        names => names?,
+    };
+    for name in names {
         let Some(address) = name.to_str().and_then(|name| name.parse::<IpAddr>().ok()) else { continue };
         let Some(file) = host.root.open(&dir.join(&name))? else { continue };
         let time = file.metadata().and_then(|meta| meta.modified());
         let time = time.on("read", host.root.display(&dir.join(&name)))?;
         leases.push(Lease { address, is_stale: boot.is_some_and(|boot| time < boot) });
     }
-    Ok(Leases { dir, leases })
+    Ok(Leases { dir, leases, obstacle: None })
+}
+
+fn is_below_a_file(error: &Error) -> bool {
+    error.io_kind() == Some(io::ErrorKind::NotADirectory)
+}
+
+/// The first part of a path that is there and is not a directory.
+fn obstacle(host: &Host, dir: &Path) -> Result<Option<PathBuf>> {
+    let mut parts: Vec<&Path> = dir.ancestors().collect();
+    parts.reverse();
+    for part in parts {
+        let state = host.root.find_large(part)?.state;
+        if !matches!(state, State::Directory { .. } | State::Absent) {
+            return Ok(Some(part.to_path_buf()));
+        }
+    }
+    Ok(None)
 }
 
 fn boot(host: &Host) -> Result<Option<SystemTime>> {
@@ -55,6 +82,11 @@ pub fn diagnose(network: &Network, leases: &Leases) -> Vec<Finding> {
     let ranges = network.ranges();
     let mut findings = Vec::new();
     let dir = leases.dir.as_path();
+    if let Some(file) = &leases.obstacle {
+        let text = "it is not a directory: host-local cannot write leases, and new pods get no address";
+        let hint = "set \"dataDir\" of host-local to a directory, or move this file away";
+        return vec![Finding::error(file, text).hint(hint)];
+    }
     let stale = leases.leases.iter().filter(|lease| lease.is_stale).count();
     // A lease may only look stale, where the clock was wrong at boot: removing it is safe only without pods.
     let clean = format!("stop all pods and remove the files named after addresses in {}", dir.display());
@@ -110,7 +142,7 @@ mod tests {
         );
         let lease =
             |(address, is_stale): &(&str, bool)| Lease { address: address.parse().unwrap(), is_stale: *is_stale };
-        let leases = Leases { dir: PathBuf::from("/x/n"), leases: leases.iter().map(lease).collect() };
+        let leases = Leases { dir: PathBuf::from("/x/n"), leases: leases.iter().map(lease).collect(), obstacle: None };
         let found = diagnose(&parse(&text, "conflist").unwrap(), &leases);
         found.into_iter().map(|finding| format!("{:?}: {}", finding.severity, finding.text)).collect()
     }

@@ -10,6 +10,7 @@
 
 pub mod catalog;
 pub mod conflist;
+pub mod containerd;
 pub mod crio;
 pub mod diagnose;
 mod json;

@@ -3,6 +3,7 @@
 mod dropin;
 mod effective;
 mod image;
+mod keys;
 mod load;
 mod merged;
 mod proxy;
@@ -15,6 +16,7 @@ pub use dropin::{Driver, Keys, drop_in};
 pub use edge_conflist::crio::{DIR, MAIN, Options, Setting};
 pub use effective::{Effective, InvalidSetting, effective, is_stray};
 pub use image::reference_problem;
+pub use keys::{Key, Kind, Table};
 pub use load::{Current, read, unloadable};
 pub use merged::{Merged, RuntimeEntry};
 pub use proxy::proxy_drop_in;

@@ -1,9 +1,11 @@
 //! Finds problems that keep CRI-O from working; pure: `verbs::check` reads the facts.
 
+mod keys;
 mod references;
 mod services;
 mod storage;
 
+pub use keys::keys;
 pub use references::references;
 pub use services::{OtherServices, docker_driver, kubelet_driver, services};
 pub use storage::{IGNORES_METACOPY, storage};
@@ -85,10 +87,6 @@ pub fn configuration(current: &Current, release: Option<Version>) -> Vec<Finding
                 .hint("set both: edge-crio install --version V --cgroup-driver cgroupfs"),
         );
     }
-    findings.extend(current.merged.mistyped.iter().map(|(key, Setting { value: expected, file, line })| {
-        let finding = Finding::error(file, format!("is not {expected}: CRI-O does not start"));
-        finding.on_line(Some(*line)).at(key).hint("correct it, or remove the line to use the default")
-    }));
     findings.extend(listen(config.listen.as_ref(), config.socket()));
     if let Some(image) = &config.pause_image
         && let Some(problem) = reference_problem(&image.value)

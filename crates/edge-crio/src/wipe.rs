@@ -52,7 +52,7 @@ impl WipeFacts {
     /// Reads it for the start of a release.
     pub(crate) fn read(host: &Host, merged: &Merged, next: Version) -> WipeFacts {
         let path = |key: &str, default: &str| {
-            let text = merged.text_or_empty(key).unwrap_or_else(|| default.to_owned());
+            let text = merged.text_or_empty(key).map_or_else(|| default.to_owned(), |setting| setting.value);
             (!text.is_empty()).then(|| Path::new("/").join(text))
         };
         let persist = if next.minor <= LAST_PERSIST { FILE_PERSIST } else { "" };

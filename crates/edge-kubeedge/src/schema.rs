@@ -14,4 +14,4 @@ pub use path::format_path;
 pub use rule::{Rule, Violation};
 pub use table::{Default, Key, Table};
 pub(crate) use types::is_quantity;
-pub use types::{KeyType, TypeError, check_type, typed, yaml_1_1_bool};
+pub use types::{KeyType, TypeError, check_type, is_duration, typed, yaml_1_1_bool};

@@ -78,6 +78,11 @@ fn check_hints_move_away_a_network_that_does_not_work() {
     shell(&command);
     let ran = run(&tree, &["check"]).expect(0);
     assert!(ran.stdout.starts_with("/etc/cni/net.d/10-pods.conflist"), "{}", ran.stdout);
+    // A file that is not valid keeps containerd from using the next one.
+    tree.write("etc/cni/net.d/05-router.conflist", "{");
+    assert_eq!(hints(&tree), [format!("correct it, or move it away: {command}")]);
+    shell(&command);
+    run(&tree, &["check"]).expect(0);
     // No other one works.
     tree.write("etc/cni/net.d/05-router.conflist", &bad);
     std::fs::remove_file(tree.at("etc/cni/net.d/10-pods.conflist")).unwrap();
@@ -111,4 +116,38 @@ fn check_hints_of_a_full_range_replace_the_network_that_is_used() {
     shell(&write);
     let ran = run(&tree, &["check"]).expect(0);
     assert!(ran.stdout.starts_with("/etc/cni/net.d/10-edgeutils.conflist"), "{}", ran.stdout);
+}
+
+#[test]
+fn check_hints_name_the_directories_of_containerd() {
+    let tree = image("v1.9.1", ARM64);
+    tree.write("etc/cni/net.d/10-pods.conflist", LIST);
+    tree.write("usr/bin/containerd", tiny(ARM64, "containerd"));
+    let section = "version = 2\nimports = [\"conf.d/*.toml\"]\n[plugins.\"io.containerd.grpc.v1.cri\".cni]\n";
+    let set = |keys: &str| tree.write("etc/containerd/config.toml", format!("{section}{keys}"));
+    // No file, the usual directories, or no CRI.
+    run(&tree, &["check"]).expect(0);
+    set("conf_dir = \"/etc/cni/net.d/\"\nbin_dir = \"/opt/cni/bin\"\n");
+    assert_eq!(run(&tree, &["check"]).expect(0).stdout.lines().count(), 2);
+    tree.write("etc/containerd/config.toml", format!("disabled_plugins = [\"cri\"]\n{section}conf_dir = \"/x\"\n"));
+    assert_eq!(run(&tree, &["check"]).expect(0).stdout.lines().count(), 2);
+    set("bin_dir = \"/opt/cni/bin\"\n");
+    let import = "version = 3\n[plugins.\"io.containerd.cri.v1.runtime\".cni]\nconf_dir = \"/etc/containerd/net.d\"\n";
+    tree.write("etc/containerd/conf.d/50-net.toml", import);
+    let said = run(&tree, &["check"]).expect(0).stdout;
+    let want = "/etc/containerd/conf.d/50-net.toml:3: warning: cni.conf_dir: containerd uses the networks in /etc/containerd/net.d, but those in /etc/cni/net.d were examined";
+    assert!(said.contains(want), "{said}");
+    let root = tree.path().display();
+    let command = format!("edge-cni --root {root} check --conf-dir /etc/containerd/net.d");
+    assert!(said.contains(&format!("hint: examine the directories of containerd: {command}\n")), "{said}");
+    tree.write("etc/containerd/net.d/10-pods.conflist", LIST);
+    shell(&command);
+    let said = run(&tree, &["check", "--conf-dir", "/etc/containerd/net.d"]).expect(0).stdout;
+    assert!(said.contains("no problems found"), "{said}");
+    set("bin_dir = \"/opt/other\"\n");
+    let said = run(&tree, &["check"]).expect(0).stdout;
+    assert!(said.contains(&format!("{command} --bin-dir /opt/other\n")), "{said}");
+    // CRI-O is the runtime.
+    tree.write("usr/bin/crio", tiny(ARM64, "crio"));
+    assert!(!run(&tree, &["check"]).expect(0).stdout.contains("containerd"));
 }

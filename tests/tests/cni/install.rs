@@ -231,6 +231,11 @@ fn install_offline_uses_the_newest_set_for_the_machine() {
     image_for(&tree, ARM64);
     let ran = run(&tree, &["install", "--offline", text(&none)]).expect(1);
     assert!(ran.stderr.contains("it has plugins for amd64, but none for arm64"), "{ran:?}");
+    let empty = beside.at("empty");
+    fs::create_dir(&empty).unwrap();
+    let ran = run(&tree, &["install", "--offline", text(&empty)]).expect(1);
+    let want = "it contains no plugins\nhint: add a release archive with its original name, or a build: on a host with Go, run edge-cni build --version v1.9.1 --arch arm64 --out DIR";
+    assert!(ran.stderr.contains(want), "{ran:?}");
 }
 
 #[test]

@@ -226,3 +226,19 @@ fn check_by_another_user_does_not_judge_what_it_cannot_read() {
         assert!(said.contains(want), "{name}: {said}");
     }
 }
+
+#[test]
+fn check_reports_a_file_in_the_place_of_the_leases() {
+    let tree = image("v1.9.1", ARM64);
+    tree.write("srv/leases", "a file");
+    tree.write("srv/dir/pods", "a file");
+    for (data_dir, file) in
+        [("/srv/leases", "/srv/leases"), ("/srv/leases/below", "/srv/leases"), ("/srv/dir", "/srv/dir/pods")]
+    {
+        let list = LIST.replace("\"ranges\"", &format!("\"dataDir\": \"{data_dir}\", \"ranges\""));
+        tree.write("etc/cni/net.d/10-pods.conflist", list);
+        let want = "it is not a directory: host-local cannot write leases, and new pods get no address";
+        assert_eq!(findings(&tree, 3), [format!("error {file} : {want}")]);
+        assert!(crio_findings(&tree).iter().any(|line| line.contains(want)), "{:?}", crio_findings(&tree));
+    }
+}

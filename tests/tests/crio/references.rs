@@ -187,10 +187,17 @@ fn values_of_another_type_are_reported() {
     let text = "[crio]\nstorage_option = 'overlay.mountopt=nodev'\ninternal_wipe = 'no'\n[crio.runtime]\nconmon = 5\nhooks_dir = '/x'\n";
     tree.write("etc/crio/crio.conf.d/50.conf", text);
     let want = [
-        "2: error: crio.storage_option: is not a list of strings",
-        "3: error: crio.internal_wipe: is not true or false",
-        "5: error: crio.runtime.conmon: is not a string",
-        "6: error: crio.runtime.hooks_dir: is not a list of strings",
+        "2: error: crio.storage_option: \"overlay.mountopt=nodev\" is not a list of strings",
+        "3: error: crio.internal_wipe: \"no\" is not true or false",
+        "5: error: crio.runtime.conmon: 5 is not a string",
+        "6: error: crio.runtime.hooks_dir: \"/x\" is not a list of strings",
+    ];
+    let want = want.map(|text| format!("/etc/crio/crio.conf.d/50.conf:{text}: CRI-O does not start"));
+    assert_eq!(findings(&tree), want);
+    tree.write("etc/crio/crio.conf.d/50.conf", "[crio.runtime]\npids_limit = '1024'\nlog_level = 'verbose'\n");
+    let want = [
+        "2: error: crio.runtime.pids_limit: \"1024\" is not an integer",
+        "3: error: crio.runtime.log_level: \"verbose\" is not valid, expected panic, fatal, error, warn, warning, info, debug or trace",
     ];
     let want = want.map(|text| format!("/etc/crio/crio.conf.d/50.conf:{text}: CRI-O does not start"));
     assert_eq!(findings(&tree), want);

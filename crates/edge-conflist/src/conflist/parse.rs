@@ -8,6 +8,9 @@ use crate::version::{Cni, shown};
 
 type Result<T> = std::result::Result<T, ConfigError>;
 
+/// Some editors begin a file of UTF-8 with it, and Go's parser refuses it.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// Parses a configuration; the extension of `name`, its file's name, decides whether it is a list or a single plugin.
 ///
 /// Errors: what libcni refuses when it loads the file, and a name that it refuses only when a pod is started.
@@ -23,6 +26,10 @@ pub fn parse(text: &str, name: &str) -> Result<Network> {
 pub(super) fn json(text: &str) -> Result<Value> {
     if text.trim().is_empty() {
         return Err(ConfigError::of("the file is empty"));
+    }
+    if text.starts_with(BYTE_ORDER_MARK) {
+        let error = ConfigError::of("the file begins with a byte order mark, which is not valid JSON");
+        return Err(ConfigError { line: Some(1), ..error.hint("save it as UTF-8 without a byte order mark") });
     }
     serde_json::from_str(text).map_err(|cause| ConfigError {
         line: Some(cause.line()),

@@ -41,6 +41,7 @@ fn parse_reports_what_libcni_refuses() {
     for (text, kind, want) in [
         ("", "conflist", "the file is empty"),
         ("[]", "conflist", "the file is not a JSON object"),
+        ("\u{feff}{}", "conflist", "the file begins with a byte order mark, which is not valid JSON"),
         (
             "{\n\"name\": \"n\",,\n}",
             "conflist",

@@ -23,7 +23,7 @@ enum Form {
 }
 
 /// Key in the files (empty for the names of the files themselves), option, its short form, and variable.
-const TABLE: [(&str, &str, &str, &str, Form); 22] = [
+const TABLE: [(&str, &str, &str, &str, Form); 28] = [
     (CONFIG, "config", "c", "CONTAINER_CONFIG", Form::Text),
     (CONFIG_DIR, "config-dir", "d", "CONTAINER_CONFIG_DIR", Form::Text),
     ("crio.root", "root", "r", "CONTAINER_ROOT", Form::Text),
@@ -34,6 +34,12 @@ const TABLE: [(&str, &str, &str, &str, Form); 22] = [
     ("crio.version_file_persist", "version-file-persist", "", "CONTAINER_VERSION_FILE_PERSIST", Form::Text),
     ("crio.internal_wipe", "internal-wipe", "", "CONTAINER_INTERNAL_WIPE", Form::Flag),
     ("crio.api.listen", "listen", "", "CONTAINER_LISTEN", Form::Text),
+    ("crio.api.stream_idle_timeout", "stream-idle-timeout", "", "STREAM_IDLE_TIMEOUT", Form::Text),
+    ("crio.api.tls_min_version", "tls-min-version", "", "CONTAINER_TLS_MIN_VERSION", Form::Text),
+    ("crio.runtime.log_level", "log-level", "l", "CONTAINER_LOG_LEVEL", Form::Text),
+    ("crio.runtime.log_size_max", "log-size-max", "", "CONTAINER_LOG_SIZE_MAX", Form::Text),
+    ("crio.image.image_volumes", "image-volumes", "", "CONTAINER_IMAGE_VOLUMES", Form::Text),
+    ("crio.image.short_name_mode", "short-name-mode", "", "CONTAINER_SHORT_NAME_MODE", Form::Text),
     ("crio.runtime.cgroup_manager", "cgroup-manager", "", "CONTAINER_CGROUP_MANAGER", Form::Text),
     ("crio.runtime.conmon", "conmon", "", "CONTAINER_CONMON", Form::Text),
     ("crio.runtime.conmon_cgroup", "conmon-cgroup", "", "CONTAINER_CONMON_CGROUP", Form::Text),
@@ -205,7 +211,8 @@ mod tests {
                 "crio.api.listen=/o:2",
                 "crio.internal_wipe=false:4",
                 "crio.runtime.conmon=/c:3",
-                "crio.runtime.hooks_dir=/a,/b,/c:4"
+                "crio.runtime.hooks_dir=/a,/b,/c:4",
+                "crio.runtime.log_level=debug:4"
             ]
         );
         assert_eq!((of.main_file(), of.dropin_dir()), (Some("/x".into()), Some(DIR.into())));

@@ -2,7 +2,7 @@
 
 use edge_host::{Finding, Severity};
 
-use super::hint::{CORRECT, LEFTOVER};
+use super::hint::{CORRECT, LEFTOVER, mv};
 use super::plugins::diagnose_plugin;
 use super::{Effect, Facts, LOOPBACK, Problem, addresses, other, values};
 use crate::conflist::{File, Network};
@@ -24,6 +24,9 @@ pub(super) fn diagnose_file(facts: &Facts, file: &File) -> Vec<Problem> {
             if error.is_unknown {
                 return vec![other(Finding { severity: Severity::Warning, ..finding })];
             }
+            let hint =
+                finding.hint.clone().unwrap_or_else(|| format!("correct it, or move it away: {}", mv(facts, file)));
+            let finding = finding.hint(hint);
             let effect = if error.is_for_pods { Effect::PodsFail } else { Effect::NotReady };
             vec![Problem { finding, effect }]
         }

@@ -13,6 +13,7 @@ enum Value {
     Text(String),
     List(Vec<String>),
     Flag(bool),
+    Number(i64),
     /// Of another type.
     Other,
 }
@@ -42,9 +43,6 @@ pub struct Merged {
     values: BTreeMap<String, Setting<Value>>,
     /// The runtimes by name.
     pub runtimes: BTreeMap<String, RuntimeEntry>,
-    /// Values of another type than CRI-O expects, with the key and that type: it does not start with them, also where a
-    /// later file sets the key again.
-    pub mistyped: Vec<(String, Setting<&'static str>)>,
     /// Every storage_option in the order in which containers-storage reads them: those of all files.
     pub storage_options: Vec<Setting>,
 }
@@ -98,17 +96,8 @@ impl Merged {
             (Some(text), ..) => Value::Text(text.to_owned()),
             (_, Some(flag), _) => Value::Flag(flag),
             (.., Some(list)) => Value::List(list),
-            _ => Value::Other,
+            _ => item.as_integer().map_or(Value::Other, Value::Number),
         };
-        let (expected, is_expected) = match key.as_str() {
-            key if LISTS.contains(&key) => ("a list of strings", matches!(value, Value::List(_))),
-            key if FLAGS.contains(&key) => ("true or false", matches!(value, Value::Flag(_))),
-            key if STRINGS.contains(&key) => ("a string", matches!(value, Value::Text(_))),
-            _ => ("", true),
-        };
-        if !is_expected {
-            self.mistyped.push((key.clone(), Setting { value: expected, file: file.path.clone(), line }));
-        }
         if let (STORAGE_OPTION, Value::List(list)) = (key.as_str(), &value) {
             self.storage_options.extend(list.iter().cloned().map(|value| of_text(value, &file.path, line)));
         }
@@ -117,22 +106,29 @@ impl Merged {
 
     /// A string that is set and not empty.
     pub fn text(&self, key: &str) -> Option<Setting> {
+        self.text_or_empty(key).filter(|setting| !setting.value.is_empty())
+    }
+
+    /// A string that may be empty, which turns some settings off.
+    pub fn text_or_empty(&self, key: &str) -> Option<Setting> {
         let Setting { value, file, line } = self.values.get(key)?;
         let text = match value {
             Value::Text(text) => text,
             Value::List(list) => list.first()?,
             _ => return None,
         };
-        (!text.is_empty()).then(|| of_text(text.clone(), file, *line))
+        Some(of_text(text.clone(), file, *line))
     }
 
-    /// A string that may be empty, which turns some settings off.
-    pub fn text_or_empty(&self, key: &str) -> Option<String> {
-        match &self.values.get(key)?.value {
-            Value::Text(text) => Some(text.clone()),
-            Value::List(list) => list.first().cloned(),
-            _ => None,
-        }
+    /// An integer.
+    pub fn number(&self, key: &str) -> Option<Setting<i64>> {
+        let Setting { value, file, line } = self.values.get(key)?;
+        let number = match value {
+            Value::Number(number) => *number,
+            Value::List(list) => list.first()?.parse().ok()?,
+            _ => return None,
+        };
+        Some(Setting { value: number, file: file.clone(), line: *line })
     }
 
     /// A list of strings.
@@ -157,22 +153,6 @@ impl Merged {
 }
 
 const STORAGE_OPTION: &str = "crio.storage_option";
-/// Keys with lists; [`super::effective`] checks those of the network.
-const LISTS: [&str; 2] = [STORAGE_OPTION, "crio.runtime.hooks_dir"];
-const FLAGS: [&str; 2] = ["crio.internal_wipe", "crio.api.stream_enable_tls"];
-const STRINGS: [&str; 11] = [
-    "crio.root",
-    "crio.storage_driver",
-    "crio.log_dir",
-    "crio.version_file",
-    "crio.version_file_persist",
-    "crio.runtime.conmon",
-    "crio.runtime.default_runtime",
-    "crio.runtime.pinns_path",
-    "crio.runtime.seccomp_profile",
-    "crio.runtime.blockio_config_file",
-    "crio.image.signature_policy",
-];
 
 fn of_text(value: String, file: &std::path::Path, line: usize) -> Setting {
     Setting { value, file: file.to_path_buf(), line }
@@ -219,7 +199,6 @@ mod tests {
             "[crio",
         ]);
         let merged = Merged::of(&files, &Options::default());
-        assert_eq!(merged.mistyped, []);
         let options: Vec<&str> = merged.storage_options.iter().map(|one| one.value.as_str()).collect();
         assert_eq!(options, ["a=1", "b=2", "a=3"]);
         let conmon = merged.text("crio.runtime.conmon").unwrap();

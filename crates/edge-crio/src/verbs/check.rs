@@ -15,7 +15,7 @@ use crate::bundle::{EXECUTABLE, MANIFEST, Manifest};
 use crate::config::{self, Current, Effective};
 use crate::cri::{self, Answer};
 use crate::diagnose::{
-    self, Finding, OtherServices, Severity, configuration, docker_driver, kubelet_driver, references, running,
+    self, Finding, OtherServices, Severity, configuration, docker_driver, keys, kubelet_driver, references, running,
     services, unloadable,
 };
 use crate::facts::{self, socket_path};
@@ -55,6 +55,7 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
     // Of a CRI-O that was not installed by edge-crio or apt only the running release is known.
     let release = installed.or(runs);
     findings.extend(configuration(&current, release));
+    findings.extend(keys(&current, release)?);
     // Without CRI-O all of them are missing.
     if UnitFacts::read(&host.root)?.file.is_some() {
         findings.extend(references(&References::read(host, &current, runs.is_some())?, release)?);

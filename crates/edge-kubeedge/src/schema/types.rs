@@ -278,7 +278,7 @@ fn whole(number: &Number) -> Option<i128> {
 }
 
 /// Go's grammar of a duration: `0`, or numbers each with a unit, after an optional sign.
-fn is_duration(text: &str) -> bool {
+pub fn is_duration(text: &str) -> bool {
     let mut rest = text.strip_prefix(['-', '+']).unwrap_or(text);
     if rest == "0" {
         return true;

@@ -351,6 +351,13 @@ fn check_reports_stray_files_and_an_invalid_conmon_cgroup() {
         "644",
     );
     machine.sh("systemctl restart crio.service").expect(0);
+    let ran = machine.crio("check").expect(0);
+    assert!(!ran.stdout.contains("overrides systemd in CRI-O's files"), "no file sets a driver: {}", ran.stdout);
+    machine.systemd.write(
+        "/etc/crio/crio.conf.d/15-driver.conf",
+        "[crio.runtime]\ncgroup_manager = \"systemd\"\n",
+        "644",
+    );
     says(
         &machine.crio("check").expect(0),
         "/etc/default/crio:2: warning: the cgroup driver cgroupfs that is set here overrides systemd in CRI-O's files",
@@ -360,7 +367,7 @@ fn check_reports_stray_files_and_an_invalid_conmon_cgroup() {
         "cgroup_manager will still be cgroupfs: /etc/default/crio:2 sets it for crio.service and takes precedence",
     );
     // That has written a drop-in.
-    machine.sh("rm /etc/crio/crio.conf.d/20-edgeutils.conf").expect(0);
+    machine.sh("rm /etc/crio/crio.conf.d/20-edgeutils.conf /etc/crio/crio.conf.d/15-driver.conf").expect(0);
     machine.sh("echo > /etc/default/crio; mv /run/99-old.conf.dpkg-dist /etc/crio/crio.conf.d").expect(0);
     // CRI-O loads files in subdirectories, and does not start if it cannot read one.
     machine
