@@ -272,7 +272,8 @@ fn check_says_which_document_is_judged() {
         "{}",
         ran.stdout
     );
-    let ran = conf(&Tree::with(&[(EDGECORE, "---\nkind: EdgeCore\n")]), "1.20", &["check"]).expect(0);
+    let connected = "---\nkind: EdgeCore\nmodules: {edgeHub: {websocket: {server: 192.0.2.2:10000}, httpServer: https://192.0.2.2:10002}}\n";
+    let ran = conf(&Tree::with(&[(EDGECORE, connected)]), "1.20", &["check"]).expect(0);
     assert!(ran.stdout.ends_with("no problems found\n"), "{}", ran.stdout);
 }
 

@@ -119,7 +119,8 @@ fn cloudcore() {
 
 #[test]
 fn duplicates_are_reported_with_their_lines() {
-    let doc = Value::Mapping(serde_yaml::Mapping::new());
+    let servers = "{websocket: {server: '192.0.2.1:10000'}, httpServer: 'https://192.0.2.1:10002'}";
+    let doc = edge_yaml::read(&format!("modules: {{edgeHub: {servers}}}")).unwrap();
     let duplicate = Duplicate { steps: vec!["modules".to_owned(), "edgeHub".to_owned()], lines: vec![3, 9] };
     let findings = check(Kind::EdgeCore, None, &doc, &[duplicate]);
     assert_eq!(findings.len(), 1);
