@@ -4,6 +4,7 @@
 //! user looks. The caller parses the file and also passes the exact duplicates, because a parsed value
 //! does not have them any more.
 
+mod cloud;
 mod document;
 mod files;
 mod keys;

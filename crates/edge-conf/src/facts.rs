@@ -7,6 +7,7 @@ use edge_host::{Error, FileSnapshot, Host, Result};
 use edge_kubeedge::Kind;
 use edge_kubeedge::paths::{CONFIG_DIR, EDGECORE_YAML};
 use edge_kubeedge::schema::{Lookup, Table};
+use edge_kubeedge::unit::{ConfigFile, config_in_use};
 
 use crate::request::Request;
 
@@ -107,22 +108,25 @@ fn text_of(bytes: Vec<u8>, name: &str) -> Result<String> {
     })
 }
 
-/// The default files that exist.
-pub fn present_kinds(host: &Host) -> Result<Vec<Kind>> {
-    let mut kinds = Vec::new();
+/// The files that the components of this host read, as far as they exist. A file that the unit names counts also if only
+/// the default one exists, which is not read then.
+pub fn files_in_use(host: &Host) -> Result<Vec<(Kind, ConfigFile)>> {
+    let mut files = Vec::new();
     for kind in [Kind::EdgeCore, Kind::CloudCore] {
-        if host.root.open(&kind.config_path())?.is_some() {
-            kinds.push(kind);
+        let file = config_in_use(&host.root, kind)?;
+        if host.root.open(&file.path)?.is_some() || host.root.open(&kind.config_path())?.is_some() {
+            files.push((kind, file));
         }
     }
-    Ok(kinds)
+    Ok(files)
 }
 
-/// The default file to work on: the one of this kind, the only one that exists, or the one that has the settings.
-pub fn choose_file(host: &Host, kind: Option<Kind>, requests: &[Request]) -> Result<PathBuf> {
-    let present = present_kinds(host)?;
+/// The file to work on without --file: the one of this kind, the only one that exists, or the one that has the settings.
+pub fn choose_file(host: &mut Host, kind: Option<Kind>, requests: &[Request]) -> Result<PathBuf> {
+    let present = files_in_use(host)?;
     if let Some(kind) = kind {
-        return Ok(kind.config_path());
+        let file = config_in_use(&host.root, kind)?;
+        return Ok(announced(host, kind, file));
     }
     match present.as_slice() {
         [] => Err(Error::failed(format!(
@@ -130,19 +134,42 @@ pub fn choose_file(host: &Host, kind: Option<Kind>, requests: &[Request]) -> Res
             host.root.display(Path::new(CONFIG_DIR)).display()
         ))
         .hint("create it with keadm join (edge) or keadm init (cloud), or edit another file with --file FILE")),
-        [kind] => Ok(kind.config_path()),
+        [(kind, file)] => Ok(announced(host, *kind, file.clone())),
         _ => {
             let mut kinds: Vec<Kind> = requests.iter().filter_map(kind_of).collect();
             kinds.dedup();
-            match kinds.as_slice() {
-                [kind] => Ok(kind.config_path()),
-                _ => Err(Error::usage(format!(
-                    "cannot choose a configuration file: both edgecore.yaml and cloudcore.yaml are in {CONFIG_DIR}"
-                ))
-                .hint(format!("choose one: --file {EDGECORE_YAML}"))),
+            match (kinds.as_slice(), present.iter().find(|(kind, _)| kinds.first() == Some(kind))) {
+                ([_], Some((kind, file))) => Ok(announced(host, *kind, file.clone())),
+                _ => Err(cannot_choose(host, &present)),
             }
         }
     }
+}
+
+fn cannot_choose(host: &Host, present: &[(Kind, ConfigFile)]) -> Error {
+    let message = if present.iter().all(|(_, file)| file.named_in.is_none()) {
+        format!("both edgecore.yaml and cloudcore.yaml are in {CONFIG_DIR}")
+    } else {
+        let shown = present.iter().map(|(_, file)| host.root.display(&file.path).display().to_string());
+        format!("both {} are in use", shown.collect::<Vec<_>>().join(" and "))
+    };
+    let first = present.first().map_or_else(|| EDGECORE_YAML.into(), |(_, file)| file.path.display().to_string());
+    Error::usage(format!("cannot choose a configuration file: {message}")).hint(format!("choose one: --file {first}"))
+}
+
+/// The path of a file, with a note on why it is not the default one.
+pub fn announced(host: &mut Host, kind: Kind, file: ConfigFile) -> PathBuf {
+    if let Some((unit, line)) = file.named_in.filter(|_| file.path != kind.config_path()) {
+        let (path, unit) = (host.root.display(&file.path), host.root.display(&unit));
+        host.report.note(&format!(
+            "using {}, which {} runs {} with (--config in {}:{line})",
+            path.display(),
+            kind.unit(),
+            kind.program(),
+            unit.display()
+        ));
+    }
+    file.path
 }
 
 /// The kind of file that a setting belongs to; none where it belongs to both or neither.

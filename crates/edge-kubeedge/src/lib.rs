@@ -15,6 +15,7 @@ pub mod schema;
 pub mod settings;
 pub mod spelling;
 pub mod stream;
+pub mod unit;
 pub mod value;
 mod version;
 

@@ -7,6 +7,7 @@ use edge_yaml::Value;
 
 use crate::paths::PROGRAM_DIRS;
 use crate::settings::written;
+use crate::unit::config_in_use;
 use crate::{Kind, Minor, program};
 
 /// Where a version is known from.
@@ -50,7 +51,7 @@ pub fn kind_of(document: &Value, path: Option<&Path>) -> Option<Kind> {
 }
 
 /// The version that reads a configuration: the given one, else the one in the file, else that of the installed
-/// programs, but only for the file that they read by default.
+/// programs, but only for the file that they read.
 ///
 /// # Errors
 /// A program cannot be read.
@@ -69,7 +70,11 @@ pub fn version(
         return Ok(VersionSource::InFile(version));
     }
     // A file in another place may be for another host.
-    if path != Some(kind.config_path().as_path()) {
+    let is_read_here = match path {
+        Some(path) => path == kind.config_path() || path == config_in_use(root, kind)?.path,
+        None => false,
+    };
+    if !is_read_here {
         return Ok(VersionSource::Unknown);
     }
     installed(root, kind)

@@ -5,15 +5,10 @@ use std::path::{Path, PathBuf};
 use edge_host::{Host, Process, Result, Root, processes};
 use edge_kubeedge::paths::CLOUDCORE_YAML;
 use edge_kubeedge::stream::{ChainManager, KEPT_CHAIN, manages_chain};
+use edge_kubeedge::unit::{config_of_unit, config_option};
 use edge_kubeedge::{Kind, Minor, VersionSource, version};
-use edge_systemd::{Scope, Units};
+use edge_systemd::Scope;
 
-/// Its unit, made by keadm and by installation guides.
-const UNIT: &str = "cloudcore.service";
-/// Where it may be.
-const UNIT_DIRS: [&str; 4] =
-    ["/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
-const CONFIG: &str = "--config";
 /// Words in the control groups of containers.
 const CONTAINERS: [&str; 5] = ["kubepods", "crio", "containerd", "docker", "libpod"];
 
@@ -50,7 +45,7 @@ impl Manager {
 /// Errors: exit 1 if the units or processes cannot be read.
 pub(crate) fn manager(host: &Host, given: Option<Minor>) -> Result<Manager> {
     let root = &host.root;
-    let by_unit = unit_config(root)?;
+    let by_unit = config_of_unit(root, Kind::CloudCore, Scope::NextBoot)?.map(|file| file.path);
     let has_default = root.find(Path::new(CLOUDCORE_YAML))?.exists();
     let none = || Ok(Manager::Elsewhere(String::new()));
     if by_unit.is_none() && !has_default {
@@ -86,38 +81,6 @@ pub(crate) fn manager(host: &Host, given: Option<Minor>) -> Result<Manager> {
     })
 }
 
-/// The configuration that the unit names; the default one if it names none.
-fn unit_config(root: &Root) -> Result<Option<PathBuf>> {
-    // Without the unit, the others are not read: there are many.
-    if !UNIT_DIRS.iter().any(|dir| root.find_link(&Path::new(dir).join(UNIT)).is_ok_and(|file| file.exists())) {
-        return Ok(None);
-    }
-    let units = Units::read(root, Scope::NextBoot)?;
-    let unit = units.find(UNIT)?;
-    if !unit.exists() || unit.is_masked() {
-        return Ok(None);
-    }
-    let commands = units.settings(&unit)?.exec_start();
-    let named = commands.iter().find_map(|command| config(&command.argv));
-    Ok(Some(named.unwrap_or_else(|| PathBuf::from(CLOUDCORE_YAML))))
-}
-
-/// The value of `--config`.
-fn config(argv: &[String]) -> Option<PathBuf> {
-    let mut words = argv.iter();
-    while let Some(word) = words.next() {
-        let value = match word.strip_prefix(CONFIG) {
-            Some("") => words.next().map(String::as_str),
-            Some(value) => value.strip_prefix('='),
-            None => None,
-        };
-        if let Some(value) = value.filter(|value| value.starts_with('/')) {
-            return Some(PathBuf::from(value));
-        }
-    }
-    None
-}
-
 /// The processes of cloudcore.
 #[derive(Debug, Default)]
 struct Running {
@@ -134,7 +97,7 @@ impl Running {
             if groups.iter().any(|group| CONTAINERS.iter().any(|word| group.contains(word))) {
                 running.in_container = true;
             } else {
-                let path = config(&process.arguments()).unwrap_or_else(|| PathBuf::from(CLOUDCORE_YAML));
+                let path = config_option(&process.arguments()).unwrap_or_else(|| PathBuf::from(CLOUDCORE_YAML));
                 running.on_host = Some(path);
             }
         }
@@ -162,24 +125,4 @@ pub(crate) fn at_start(file: &Path) -> String {
         "cloudcore manages {KEPT_CHAIN} itself once it runs on this host ({}); nothing is added without --force",
         file.display()
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn config_is_the_value_of_its_option() {
-        for (line, want) in [
-            ("cloudcore", None),
-            ("cloudcore --config /etc/a.yaml", Some("/etc/a.yaml")),
-            ("cloudcore --v=4 --config=/etc/a.yaml", Some("/etc/a.yaml")),
-            ("cloudcore --config", None),
-            ("cloudcore --config=relative.yaml", None),
-            ("cloudcore --configs /x", None),
-        ] {
-            let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
-            assert_eq!(config(&argv).as_deref(), want.map(Path::new), "{line}");
-        }
-    }
 }

@@ -10,6 +10,8 @@ use serde_json::Value;
 
 const EDGECORE: &str = "etc/kubeedge/config/edgecore.yaml";
 const CLOUDCORE: &str = "etc/kubeedge/config/cloudcore.yaml";
+/// The servers without which edgecore looks for cloudcore on its own host.
+const SERVERS: &str = "websocket: {server: 192.0.2.2:10000}, httpServer: https://192.0.2.2:10002";
 
 fn check(tree: &Tree, version: &str, args: &[&str]) -> Ran {
     let tool = Tool::new("edge-conf").arg("--root").arg(tree.path()).arg("check").args(args);
@@ -48,13 +50,13 @@ fn check_finds_keys_that_kubeedge_ignores() {
     finds(
         EDGECORE,
         "1.8",
-        "kind: EdgeCore\nedgeStream: {enable: true}\nmodules:\n  edgeHub:\n    heartbeet: 15\n  edgeMush: {}\n  dynamicController: {enable: true}\n",
+        "kind: EdgeCore\nedgeStream: {enable: true}\nmodules:\n  edgeHub:\n    heartbeet: 15\n    websocket: {server: 192.0.2.2:10000}\n    httpServer: https://192.0.2.2:10002\n  edgeMush: {}\n  dynamicController: {enable: true}\n",
         3,
         &[
             "2 error edgeStream: is in the wrong place; KubeEdge ignores it [move it to modules.edgeStream]",
             "5 error modules.edgeHub.heartbeet: is not a known key; KubeEdge ignores it [did you mean modules.edgeHub.heartbeat?]",
-            "6 error modules.edgeMush: is not a known key; KubeEdge ignores it",
-            "7 error modules.dynamicController: is a key of cloudcore.yaml; KubeEdge ignores it [set modules.dynamicController in cloudcore.yaml]",
+            "8 error modules.edgeMush: is not a known key; KubeEdge ignores it",
+            "9 error modules.dynamicController: is a key of cloudcore.yaml; KubeEdge ignores it [set modules.dynamicController in cloudcore.yaml]",
         ],
     );
 }
@@ -64,7 +66,9 @@ fn check_finds_values_that_kubeedge_rejects() {
     finds(
         EDGECORE,
         "1.8",
-        "kind: EdgeCore\nmodules:\n  edgeHub: {heartbeat: 15s}\n  edgeStream: {enable: perhaps}\n  metaManager:\n",
+        &format!(
+            "kind: EdgeCore\nmodules:\n  edgeHub: {{heartbeat: 15s, {SERVERS}}}\n  edgeStream: {{enable: perhaps}}\n  metaManager:\n"
+        ),
         3,
         &[
             "3 error modules.edgeHub.heartbeat: must be a whole number from -2147483648 to 2147483647, not \"15s\"; edgecore does not start",
@@ -76,11 +80,13 @@ fn check_finds_values_that_kubeedge_rejects() {
 
 #[test]
 fn check_finds_a_file_for_another_version() {
-    let api = "kind: EdgeCore\napiVersion: edgecore.config.kubeedge.io/";
-    finds(EDGECORE, "1.11", &format!("{api}v1alpha1\n"), 0, &[]);
-    finds(EDGECORE, "1.12", &format!("{api}v1alpha2\n"), 0, &[]);
+    let file = |api: &str| {
+        format!("kind: EdgeCore\napiVersion: edgecore.config.kubeedge.io/{api}\nmodules: {{edgeHub: {{{SERVERS}}}}}\n")
+    };
+    finds(EDGECORE, "1.11", &file("v1alpha1"), 0, &[]);
+    finds(EDGECORE, "1.12", &file("v1alpha2"), 0, &[]);
     for (version, text) in [("1.12", "v1alpha1"), ("1.11", "v1alpha2")] {
-        let (code, found) = findings(&Tree::with(&[(EDGECORE, &format!("{api}{text}\n"))]), version);
+        let (code, found) = findings(&Tree::with(&[(EDGECORE, &file(text))]), version);
         assert_eq!((code, found.len()), (3, 1), "{found:?}");
         assert!(found[0].starts_with(&format!("2 error apiVersion: is {text}, but edgecore {version} ")), "{found:?}");
     }
@@ -88,7 +94,9 @@ fn check_finds_a_file_for_another_version() {
 
 #[test]
 fn check_finds_settings_that_a_newer_version_loses() {
+    let servers = format!("  edgeHub: {{{SERVERS}}}\n");
     let crio = "kind: EdgeCore\nmodules:\n  edged:\n    cgroupDriver: systemd\n    remoteRuntimeEndpoint: unix:///var/run/crio/crio.sock\n";
+    let crio = &format!("{crio}{servers}");
     let driver = "4 error modules.edged.cgroupDriver: was removed after KubeEdge 1.11; KubeEdge ignores it [use modules.edged.tailoredKubeletConfig.cgroupDriver]";
     let socket = "modules.edged.tailoredKubeletConfig.containerRuntimeEndpoint";
     finds(EDGECORE, "1.11", crio, 0, &[]);
@@ -102,8 +110,9 @@ fn check_finds_settings_that_a_newer_version_loses() {
     );
     finds(EDGECORE, "1.18", crio, 3, &[driver, &gone]);
     // A default, or a value that is also at the new path, is not lost.
-    let kept = crio.replace("systemd", "cgroupfs")
-        + "    tailoredKubeletConfig:\n      containerRuntimeEndpoint: unix:///var/run/crio/crio.sock\n      imageServiceEndpoint: /run/crio/crio.sock\n";
+    let kept = crio.replace("systemd", "cgroupfs").replace(&servers, "")
+        + "    tailoredKubeletConfig:\n      containerRuntimeEndpoint: unix:///var/run/crio/crio.sock\n      imageServiceEndpoint: /run/crio/crio.sock\n"
+        + &servers;
     let warnings = [driver.replace("error", "warning"), gone.replace("error", "warning")];
     let images = "8 warning modules.edged.tailoredKubeletConfig.imageServiceEndpoint: \"/run/crio/crio.sock\" is deprecated without unix:// before it";
     finds(EDGECORE, "1.18", &kept, 0, &[&warnings[0], &warnings[1], images]);
@@ -139,18 +148,18 @@ fn check_finds_keys_that_are_set_twice() {
     finds(
         EDGECORE,
         "1.8",
-        "kind: EdgeCore\nmodules:\n  edgeHub:\n    heartbeat: 15\n    heartbeat: 20\n  edgeStream: {Enable: true, enable: false}\n",
+        "kind: EdgeCore\nmodules:\n  edgeHub:\n    heartbeat: 15\n    heartbeat: 20\n    websocket: {server: 192.0.2.2:10000}\n    httpServer: https://192.0.2.2:10002\n  edgeStream: {Enable: true, enable: false}\n",
         3,
         &[
             "5 error modules.edgeHub.heartbeat: is set more than once, in lines 4, 5; KubeEdge uses the last one and ignores the others [keep only one; of a section, the earlier one is ignored as a whole]",
-            "6 error modules.edgeStream.enable: is also spelled Enable; KubeEdge uses enable, whatever the order [keep only modules.edgeStream.enable]",
+            "8 error modules.edgeStream.enable: is also spelled Enable; KubeEdge uses enable, whatever the order [keep only modules.edgeStream.enable]",
         ],
     );
 }
 
 #[test]
 fn check_finds_a_tunnel_to_this_host() {
-    let text = "kind: EdgeCore\nmodules:\n  edgeHub: {websocket: {server: 192.0.2.2:10000}}\n  edgeStream:\n    enable: true\n    server: 127.0.0.1:10004\n";
+    let text = "kind: EdgeCore\nmodules:\n  edgeHub: {websocket: {server: 192.0.2.2:10000}, httpServer: https://192.0.2.2:10002}\n  edgeStream:\n    enable: true\n    server: 127.0.0.1:10004\n";
     finds(
         EDGECORE,
         "1.8",
@@ -162,6 +171,71 @@ fn check_finds_a_tunnel_to_this_host() {
     );
     finds(EDGECORE, "1.8", &text.replace("127.0.0.1", "192.0.2.2"), 0, &[]);
     finds(EDGECORE, "1.8", &text.replace("true", "false"), 0, &[]);
+}
+
+#[test]
+fn check_finds_servers_that_default_to_this_host() {
+    let hub = |text: &str| format!("kind: EdgeCore\nmodules:\n  edgeHub: {text}\n");
+    let (server, https) = ("modules.edgeHub.websocket.server", "modules.edgeHub.httpServer");
+    let own = "is not set: edgecore uses the address of this host, so cloudcore must run here";
+    let set = "edge-conf --root DIR set";
+    let example = "otherwise, set the address of cloudcore, such as";
+    let certificates = "edgecore requests its certificates at";
+    let address = "the address of this host, not at cloudcore";
+    let cloud = "https://192.0.2.2:10002";
+    for (text, expected) in [
+        (
+            hub("{heartbeat: 15}"),
+            format!(
+                "null warning {server}: {own} [{example}: {set} {server}=192.0.2.1:10000 {https}=https://192.0.2.1:10002]"
+            ),
+        ),
+        (
+            hub("{websocket: {server: null}, httpServer: https://127.0.0.1:10002}"),
+            format!("3 warning {server}: {own} [{example}: {set} {server}=192.0.2.1:10000]"),
+        ),
+        (
+            hub("{httpServer: 'https://[2001:db8::1]:10002/'}"),
+            format!("null warning {server}: {own} [{set} {server}=[2001:db8::1]:10000]"),
+        ),
+        (
+            hub("{websocket: {enable: false}, quic: {enable: true}, httpServer: https://cloud.example}"),
+            format!(
+                "null warning modules.edgeHub.quic.server: {own} [{set} modules.edgeHub.quic.server=cloud.example:10001]"
+            ),
+        ),
+        (
+            hub("{websocket: {server: 192.0.2.2:10000}}"),
+            format!("null warning {https}: is not set: {certificates} {address} [{set} {https}={cloud}]"),
+        ),
+        (
+            hub("{websocket: {server: 192.0.2.2:10000}, httpServer: https://localhost:10002}"),
+            format!(
+                "3 warning {https}: is https://localhost:10002: {certificates} this host, not at cloudcore [{set} {https}={cloud}]"
+            ),
+        ),
+        // cloudcore runs on this host.
+        (
+            hub("{websocket: {server: 127.0.0.1:10000}}"),
+            format!(
+                "3 warning {server}: is 127.0.0.1:10000: edgecore connects to this host, so cloudcore must run here too [otherwise, set it to the address of cloudcore]"
+            ),
+        ),
+    ] {
+        finds(EDGECORE, "1.20", &text, 0, &[&expected]);
+    }
+    finds(EDGECORE, "1.20", &hub(&format!("{{{SERVERS}}}")), 0, &[]);
+    // A hub that is off, or that edgecore does not start with, has an error of its own.
+    for off in ["enable: false", "websocket: {enable: false}", "quic: {enable: true}"] {
+        let (code, found) = findings(&Tree::with(&[(EDGECORE, &hub(&format!("{{{off}}}")))]), "1.20");
+        assert!(code == 3 && found.iter().all(|line| !line.contains("is not set")), "{found:?}");
+    }
+    // The hints work as printed.
+    let tree = Tree::with(&[(EDGECORE, &hub("{heartbeat: 15}"))]);
+    let ran = check(&tree, "1.20", &[]).expect(0);
+    let hint = ran.stdout.split("such as: edge-conf ").nth(1).and_then(|rest| rest.lines().next()).unwrap();
+    Tool::new("edge-conf").args(hint.split(' ').collect::<Vec<_>>()).run().expect(0);
+    assert!(check(&tree, "1.20", &[]).expect(0).stdout.ends_with("no problems found\n"));
 }
 
 #[test]
@@ -194,7 +268,7 @@ fn default_configurations_are_without_findings_in_an_unknown_version_too() {
 
 #[test]
 fn check_applies_merge_keys() {
-    let text = "kind: EdgeCore\nmodules:\n  edgeStream: &x\n    enable: true\n  edgeHub:\n    <<: {heartbeat: 15, hartbeat: 3}\n    enable: true\n";
+    let text = "kind: EdgeCore\nmodules:\n  edgeStream: &x\n    enable: false\n  edgeHub:\n    <<: {heartbeat: 15, hartbeat: 3}\n    enable: true\n    websocket: {server: 192.0.2.2:10000}\n    httpServer: https://192.0.2.2:10002\n";
     finds(
         EDGECORE,
         "1.8",
@@ -208,8 +282,8 @@ fn check_applies_merge_keys() {
 
 #[test]
 fn check_uses_the_version_in_the_file_or_reports_it_as_unknown() {
-    let text = "kind: EdgeCore\nmodules: {edged: {cgroupDriver: systemd}}\n";
-    let tree = Tree::with(&[(EDGECORE, text)]);
+    let text = format!("kind: EdgeCore\nmodules: {{edgeHub: {{{SERVERS}}}, edged: {{cgroupDriver: systemd}}}}\n");
+    let tree = Tree::with(&[(EDGECORE, &text)]);
     let ran = check(&tree, "", &[]).expect(0);
     assert!(
         ran.stdout.ends_with("edgecore.yaml for an unknown KubeEdge version\nno problems found\n"),
@@ -226,7 +300,8 @@ fn check_uses_the_version_in_the_file_or_reports_it_as_unknown() {
 
 #[test]
 fn check_reads_both_files_and_the_worst_is_the_exit() {
-    let tree = Tree::with(&[(EDGECORE, "kind: EdgeCore\n"), (CLOUDCORE, "kind: CloudCore\nx: 1\n")]);
+    let edge = format!("kind: EdgeCore\nmodules: {{edgeHub: {{{SERVERS}}}}}\n");
+    let tree = Tree::with(&[(EDGECORE, &edge), (CLOUDCORE, "kind: CloudCore\nx: 1\n")]);
     let ran = check(&tree, "1.8", &[]).expect(3);
     assert!(
         ran.stdout.contains("edgecore.yaml for KubeEdge 1.8\n") && ran.stdout.ends_with("\n1 problem found\n"),

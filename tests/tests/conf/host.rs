@@ -6,6 +6,9 @@ use edgeutils_tests::tool::{Ran, Tool};
 use edgeutils_tests::tree::{Tree, assert_same};
 
 const EDGECORE: &str = "etc/kubeedge/config/edgecore.yaml";
+/// A file with the addresses of cloudcore.
+const CONNECTED: &str =
+    "kind: EdgeCore\nmodules: {edgeHub: {websocket: {server: 192.0.2.2:10000}, httpServer: https://192.0.2.2:10002}}\n";
 const CLOUDCORE: &str = "etc/kubeedge/config/cloudcore.yaml";
 const DROPINS: &str = "etc/systemd/system/edgecore.service.d";
 
@@ -52,7 +55,7 @@ fn check_finds_half_a_pair_of_hub_files() {
 #[test]
 fn check_finds_a_drop_in_that_overrides_env() {
     for unit in [true, false] {
-        let tree = Tree::with(&[(EDGECORE, "kind: EdgeCore\n")]);
+        let tree = Tree::with(&[(EDGECORE, CONNECTED)]);
         if unit {
             tree.write(
                 "etc/systemd/system/edgecore.service",
@@ -93,7 +96,7 @@ fn check_finds_two_sockets_that_differ() {
         ("1.20", "tailoredKubeletConfig.containerRuntimeEndpoint", "tailoredKubeletConfig.imageServiceEndpoint"),
     ] {
         let path = |key: &str| format!("modules.edged.{key}");
-        let tree = Tree::with(&[(EDGECORE, "kind: EdgeCore\n")]);
+        let tree = Tree::with(&[(EDGECORE, CONNECTED)]);
         // The default of the other is containerd.
         let ran = conf(&tree, version, &["set", &format!("{}=unix:///run/crio/crio.sock", path(runtime))]).expect(0);
         assert!(ran.stderr.contains("images are pulled by another runtime"), "{}", ran.stderr);
@@ -106,7 +109,7 @@ fn check_finds_two_sockets_that_differ() {
 
 #[test]
 fn check_finds_built_in_edge_mesh_that_is_on_by_default() {
-    let tree = Tree::with(&[(EDGECORE, "kind: EdgeCore\nmodules: {edgeMesh: {listenPort: 40001}}\n")]);
+    let tree = Tree::with(&[(EDGECORE, &CONNECTED.replace("{edgeHub", "{edgeMesh: {listenPort: 40001}, edgeHub"))]);
     for (version, is_found) in [("1.4", true), ("1.7", true), ("1.8", false)] {
         let ran = conf(&tree, version, &["check"]);
         assert_eq!(

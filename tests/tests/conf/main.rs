@@ -7,6 +7,7 @@ mod features;
 mod filter;
 mod go_judge;
 mod host;
+mod in_use;
 mod input;
 mod judge;
 mod kept;

@@ -129,7 +129,7 @@ fn check_finds_servers_of_cloudcore_that_cannot_start() {
         assert!(ran.stdout.ends_with("no problems found\n"), "{text}: {}", ran.stdout);
     }
     let tree = Tree::with(&[(CLOUDCORE, "kind: CloudCore\ncommonConfig: {tunnelPort: 70000}\n")]);
-    assert!(conf(&tree, "1.20", &["check"]).expect(0).stdout.contains("warning: commonConfig.tunnelPort: \"70000\""));
+    assert!(conf(&tree, "1.20", &["check"]).expect(3).stdout.contains("error: commonConfig.tunnelPort: \"70000\""));
 }
 
 #[test]
@@ -272,7 +272,8 @@ fn check_says_which_document_is_judged() {
         "{}",
         ran.stdout
     );
-    let ran = conf(&Tree::with(&[(EDGECORE, "---\nkind: EdgeCore\n")]), "1.20", &["check"]).expect(0);
+    let connected = "---\nkind: EdgeCore\nmodules: {edgeHub: {websocket: {server: 192.0.2.2:10000}, httpServer: https://192.0.2.2:10002}}\n";
+    let ran = conf(&Tree::with(&[(EDGECORE, connected)]), "1.20", &["check"]).expect(0);
     assert!(ran.stdout.ends_with("no problems found\n"), "{}", ran.stdout);
 }
 

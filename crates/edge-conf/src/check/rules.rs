@@ -73,7 +73,7 @@ pub(super) fn edgecore(version: Option<Minor>, doc: &Value, findings: &mut Vec<S
     let values = Settings::new(Kind::EdgeCore, version, doc);
     disabled_modules(&values, findings);
     edge_hub(&values, findings);
-    own_host(&values, findings);
+    super::cloud::servers(&values, findings);
     edge_stream(&values, findings);
     edge_mesh(version, &values, findings);
     if values.is_on("modules.edged.enable") {
@@ -164,23 +164,6 @@ fn edge_hub(values: &Settings<'_>, findings: &mut Vec<SettingFinding>) {
     );
 }
 
-/// The hub at a loopback address, where cloudcore is only if it runs on the node itself.
-fn own_host(values: &Settings<'_>, findings: &mut Vec<SettingFinding>) {
-    let Ok(hub) = hub::in_use(values) else { return };
-    if let Ok(Some(cloudcore)) = hub.address()
-        && cloudcore.is_loopback()
-    {
-        let message = format!(
-            "is {}:{}: edgecore connects to this host, so cloudcore must run here too",
-            cloudcore.host, cloudcore.port
-        );
-        findings.push(
-            SettingFinding { severity: Severity::Warning, ..error(hub.path, message) }
-                .hint("otherwise, set it to the address of cloudcore"),
-        );
-    }
-}
-
 fn edge_stream(values: &Settings<'_>, findings: &mut Vec<SettingFinding>) {
     let path = "modules.edgeStream.server";
     let Ok(hub) = hub::in_use(values) else { return };
@@ -266,7 +249,7 @@ fn servers(values: &Settings<'_>, findings: &mut Vec<SettingFinding>) {
     }
 }
 
-fn error(path: &str, message: impl Into<String>) -> SettingFinding {
+pub(super) fn error(path: &str, message: impl Into<String>) -> SettingFinding {
     let steps: Vec<&str> = path.split('.').collect();
     SettingFinding::new(Severity::Error, &steps, message)
 }

@@ -1,6 +1,7 @@
 //! One case for each finding.
 
 use super::*;
+use edge_kubeedge::schema::{Key, KeyType, Table};
 
 fn findings(kind: Kind, version: u16, yaml: &str) -> String {
     let doc = edge_yaml::read(yaml).unwrap();
@@ -117,9 +118,38 @@ fn cloudcore() {
     ));
 }
 
+/// Every key that is a port, with the version that has it.
+#[test]
+fn port_is_an_error_outside_its_range() {
+    for kind in [Kind::EdgeCore, Kind::CloudCore] {
+        let table = Table::of(kind);
+        let is_port =
+            |key: &Key| matches!(key.ty, KeyType::Int { .. }) && key.path.to_ascii_lowercase().ends_with("port");
+        let ports: Vec<Key> = table.keys().filter(is_port).collect();
+        assert!(ports.len() >= 5, "{kind}");
+        for key in ports {
+            let (sections, name) = key.path.rsplit_once('.').unwrap();
+            let document = |value: &str| {
+                let own = format!("enable: true, {name}: {value}");
+                let text = sections.rsplit('.').fold(own, |inner, section| format!("{section}: {{{inner}}}"));
+                edge_yaml::read(&text).unwrap()
+            };
+            let errors = |value: &str| {
+                let found = check(kind, Some(key.first), &document(value), &[]);
+                found.into_iter().filter(|one| one.severity == Severity::Error && one.path() == key.path).count()
+            };
+            for bad in ["65536", "70000", "-1"] {
+                assert_eq!(errors(bad), 1, "{} {bad}", key.path);
+            }
+            assert_eq!((errors("1"), errors("65535")), (0, 0), "{}", key.path);
+        }
+    }
+}
+
 #[test]
 fn duplicates_are_reported_with_their_lines() {
-    let doc = Value::Mapping(serde_yaml::Mapping::new());
+    let servers = "{websocket: {server: '192.0.2.1:10000'}, httpServer: 'https://192.0.2.1:10002'}";
+    let doc = edge_yaml::read(&format!("modules: {{edgeHub: {servers}}}")).unwrap();
     let duplicate = Duplicate { steps: vec!["modules".to_owned(), "edgeHub".to_owned()], lines: vec![3, 9] };
     let findings = check(Kind::EdgeCore, None, &doc, &[duplicate]);
     assert_eq!(findings.len(), 1);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use edge_host::{Finding, Host, Outcome, Result};
+use edge_kubeedge::unit::config_in_use;
 use edge_kubeedge::{Kind, VersionSource};
 use edge_yaml::{Path, Step};
 
@@ -17,7 +18,9 @@ pub(crate) fn run(host: &mut Host, options: &Options) -> Result<Outcome> {
         Some(path) if facts::is_stdin(Some(path)) => vec![facts::stdin_file()?],
         Some(path) => vec![facts::read_file(host, path)?],
         None => {
-            let paths: Vec<PathBuf> = facts::present_kinds(host)?.into_iter().map(Kind::config_path).collect();
+            let in_use = facts::files_in_use(host)?;
+            let paths: Vec<PathBuf> =
+                in_use.into_iter().map(|(kind, file)| facts::announced(host, kind, file)).collect();
             if paths.is_empty() {
                 // The same message as every other verb prints.
                 facts::choose_file(host, None, &[])?;
@@ -43,7 +46,7 @@ fn one(host: &mut Host, options: &Options, file: &File) -> Result<Vec<Finding>> 
     let (rules, known) = rules_by_name(host, options, file, opened.entry.as_ref(), document)?;
     let mut found = check_document(rules.kind, rules.version, document);
     if let (Some(path), None, Kind::CloudCore) = (&file.path, &opened.entry, rules.kind) {
-        let is_here = *path == rules.kind.config_path();
+        let is_here = *path == rules.kind.config_path() || *path == config_in_use(&host.root, rules.kind)?.path;
         found.extend(check_files(rules.version, &document.as_go(), is_here, &|file| facts::has_file(host, file)));
     }
     let version = match known {
