@@ -216,7 +216,7 @@ pub fn assert_no_temporary(seen: &Snapshot) {
     let is_temporary = |path: &&std::path::PathBuf| {
         path.file_name().is_some_and(|name| {
             let name = name.to_string_lossy();
-            name.starts_with('.') && name.contains(".edgeutils-")
+            name.starts_with('.') && name.contains(".edgeutils-") && !name.starts_with(".edgeutils-trash-")
         })
     };
     let left: Vec<_> = seen.keys().filter(is_temporary).collect();

@@ -1,4 +1,4 @@
-//! The six primitive changes. Units, rules, links and packages are built from these above.
+//! The primitive changes. Units, rules, links and packages are built from these above.
 
 use std::fmt;
 use std::io;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 pub use crate::cmd::Script;
 use crate::error::Result;
-use crate::root::{FileSnapshot, State};
+use crate::root::{FileSnapshot, Inode, State};
 
 /// One change, with what it is for.
 #[derive(Debug)]
@@ -38,6 +38,8 @@ pub enum ActionKind {
     Write(Write),
     /// Remove a file, a symbolic link or an empty directory.
     Remove(Remove),
+    /// Remove a file or a directory with everything below it.
+    RemoveTree(RemoveTree),
     /// Change the permission bits of a file, and nothing else of it.
     Mode(SetMode),
     /// Set a value in a kernel file, live only.
@@ -140,6 +142,17 @@ pub struct Remove {
     /// Whether a file is kept beside the journal, whatever its size: for what
     /// [`crate::Root::find_large`] found. Otherwise the journal holds a copy of up to [`MAX_COPY`].
     pub aside: bool,
+}
+
+/// A path that is removed with everything below it. If something is mounted there, it is not touched (exit 4).
+#[derive(Debug, Clone)]
+pub struct RemoveTree {
+    /// Absolute path below the root; a link is removed itself.
+    pub path: PathBuf,
+    /// What the facts found there.
+    pub was: Inode,
+    /// Whether it is moved to the trash beside it, from which an undo restores it; otherwise it is deleted at once.
+    pub to_trash: bool,
 }
 
 /// Permission bits that a regular file must have.
@@ -290,7 +303,12 @@ impl Action {
             {
                 Undo::None
             }
-            ActionKind::Write(_) | ActionKind::Remove(_) | ActionKind::Mode(_) | ActionKind::Set(_) => Undo::Exact,
+            ActionKind::RemoveTree(tree) if !tree.to_trash => Undo::None,
+            ActionKind::Write(_)
+            | ActionKind::Remove(_)
+            | ActionKind::RemoveTree(_)
+            | ActionKind::Mode(_)
+            | ActionKind::Set(_) => Undo::Exact,
             ActionKind::Run(run) if run.inverse.is_some() => Undo::Inverse,
             ActionKind::Transaction(_) => Undo::Inverse,
             ActionKind::Run(_) => Undo::None,
@@ -303,6 +321,8 @@ impl Action {
             ActionKind::Write(Write { node: Node::Link(_), .. }) => "link",
             ActionKind::Write(_) => "write",
             ActionKind::Remove(_) => "remove",
+            ActionKind::RemoveTree(RemoveTree { to_trash: true, .. }) => "trash",
+            ActionKind::RemoveTree(_) => "delete",
             ActionKind::Mode(_) => "chmod",
             ActionKind::Set(_) => "set",
             ActionKind::Run(_) | ActionKind::Transaction(_) => "run",
@@ -319,6 +339,7 @@ impl Action {
         match &self.kind {
             ActionKind::Write(write) => Some(&write.path),
             ActionKind::Remove(remove) => Some(&remove.path),
+            ActionKind::RemoveTree(tree) => Some(&tree.path),
             ActionKind::Mode(set) => Some(&set.path),
             ActionKind::Set(set) => Some(&set.path),
             ActionKind::Run(_) | ActionKind::Transaction(_) => None,

@@ -14,6 +14,7 @@ mod recover;
 mod resume;
 mod stage;
 mod step;
+mod trash;
 mod unrecorded;
 
 use serde_json::json;

@@ -52,7 +52,7 @@ pub use private::in_private;
 pub use process::{Process, processes};
 pub use program::Program;
 pub use report::{Finding, Report, Severity, StatusLine};
-pub use root::{FileSnapshot, MAX_READ, NewDir, Root, State};
+pub use root::{FileSnapshot, Inode, MAX_READ, NewDir, Root, State};
 pub use run::{main, main_with};
 pub use scratch::Scratch;
 pub use secret::{STRUCK, has_credentials, is_secret_name, redact, shown_url};

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::action::{Action, ActionKind, Inverse, Node, Remove, Run, SetMode, SetValue, Transaction, Write};
+use crate::action::{
+    Action, ActionKind, Inverse, Node, Remove, RemoveTree, Run, SetMode, SetValue, Transaction, Write,
+};
 use crate::root::FileSnapshot;
 
 /// What is to be done, in order. Empty means up to date.
@@ -48,6 +50,11 @@ impl Plan {
     /// Adds the removal of a file that [`crate::Root::find_large`] found, such as a program.
     pub fn remove_large(&mut self, path: impl Into<PathBuf>, was: FileSnapshot, why: impl Into<String>) -> &mut Action {
         self.push(ActionKind::Remove(Remove { path: path.into(), was, aside: true }), why)
+    }
+
+    /// Adds the removal of a path with everything below it.
+    pub fn remove_tree(&mut self, tree: RemoveTree, why: impl Into<String>) -> &mut Action {
+        self.push(ActionKind::RemoveTree(tree), why)
     }
 
     /// Adds a change of permission bits.

@@ -16,6 +16,7 @@ mod stage;
 mod state;
 mod state_dir;
 mod system;
+mod trash;
 mod write;
 
 use std::os::fd::OwnedFd;
@@ -34,6 +35,7 @@ pub(crate) use resolve::{LastLink, ResolvedPath};
 pub use stage::NewDir;
 pub use state::State;
 pub(crate) use state::{Content, digest, hex, sha256};
+pub use trash::Inode;
 pub(crate) use write::{Meta, temporary_name};
 
 /// Directories with the state of the running kernel: not available in an image.

@@ -296,7 +296,7 @@ fn revert(host: &mut Host, writer: &mut Writer, entry: &Entry, decided: Decided)
         }
         step => step,
     };
-    step::perform(&host.root, host.lock.as_ref(), entry, step)?;
+    step::perform(&host.root, host.lock.as_ref(), writer.id, entry, step)?;
     writer.append(&[Record::Undone { seq }])?;
     host.progress.changed |= !nothing;
     host.report.action(&shown, status);

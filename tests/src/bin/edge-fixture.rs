@@ -5,7 +5,8 @@
 //! that appends a line and can be undone by itself; `"data": ANY` is recorded with it), `{"link": PATH, "target": T}`,
 //! `{"large": PATH, "text": T, "times": N, "sum": T}` (a large file of N times the text, whose
 //! checksum is that of T where one is given), `{"same key": PATH, "text": T}` (a key in another form),
-//! `{"chmod": PATH, "mode": N}`, `{"remove": PATH}`, `{"remove large": PATH}`, `{"set": PATH, "text": T}`, `{"run": [ARGV], "inverse": [ARGV]}`,
+//! `{"chmod": PATH, "mode": N}`, `{"remove": PATH}`, `{"remove large": PATH}`, `{"trash": PATH}` and `{"delete": PATH}` (with everything below it),
+//! `{"set": PATH, "text": T}`, `{"run": [ARGV], "inverse": [ARGV]}`,
 //! `{"script": [ARGV], "text": INPUT, "state": PATH, "after": T}` (a transaction that leaves T in the
 //! file), `{"panic": T}`. What is up to date is left out, as in every utility. PATH is a text or a list of
 //! bytes. A key with `"reached": FILE, "gate": FILE` makes the first when its turn comes and waits
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use edge_host::action::{Bytes, Run, Script, SetValue, Transaction, UndoOrder};
+use edge_host::action::{Bytes, RemoveTree, Run, Script, SetValue, Transaction, UndoOrder};
 use edge_host::{Common, Editor, Error, Host, Inverse, Node, Outcome, Plan, Result, State, UndoArgs, apply, undo};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -240,6 +241,11 @@ fn make(host: &Host, items: &[Value]) -> Result<Plan> {
             let was = host.root.find_large(&path)?;
             if was.exists() {
                 plan.remove_large(path, was, "not needed");
+            }
+        } else if let Some(path) = path("trash").or_else(|| path("delete")) {
+            if let Some(was) = host.root.inode(&path)? {
+                let to_trash = !item["trash"].is_null();
+                plan.remove_tree(RemoveTree { path, was, to_trash }, "not needed");
             }
         } else if let Some(path) = path("set") {
             let was = String::from_utf8_lossy(&host.root.read(&path)?.unwrap_or_default()).trim().to_owned();

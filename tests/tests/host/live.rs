@@ -4,3 +4,4 @@ mod container;
 mod namespaces;
 mod recovery;
 mod sweep;
+mod trash;

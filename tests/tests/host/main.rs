@@ -21,6 +21,7 @@ mod refusals;
 mod root;
 mod signals;
 mod staged;
+mod trash;
 mod unclear;
 mod undo;
 mod unmounted;

@@ -66,7 +66,7 @@ pub(super) fn value_unchanged(root: &Root, set: &SetValue) -> Result<()> {
     if holds { Ok(()) } else { Err(moved(root, "set", &set.path)) }
 }
 
-fn moved(root: &Root, verb: &str, path: &Path) -> Error {
+pub(super) fn moved(root: &Root, verb: &str, path: &Path) -> Error {
     Error::refused(format!(
         "cannot {verb} {}: it was changed by another process in the meantime",
         root.display(path).display()

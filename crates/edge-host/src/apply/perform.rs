@@ -70,7 +70,7 @@ fn one(host: &mut Host, writer: &mut Writer, step: Step) -> Result<()> {
             is_known = (ended_itself || !matches!(change, Change::Transaction { .. })) && !changes_packages(&change);
             output.and_then(|output| command.succeeded(output)).map(|_| None)
         }
-        None => perform(&host.root, action.kind, &change),
+        None => perform(&host.root, writer.id, action.kind, &change),
     };
     let done = match performed {
         // A program may fail after its work is done, or be ended at its deadline while systemd continues

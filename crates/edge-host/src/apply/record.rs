@@ -4,8 +4,8 @@ use std::io;
 
 use nix::unistd::{getegid, geteuid};
 
-use super::mode;
 use super::paths::{key_meta, link_mode, meta, relative, resolve, unchanged, value_unchanged};
+use super::{mode, trash};
 use crate::action::{Action, ActionKind, Bytes, Inverse, MAX_COPY, Node, Write};
 use crate::error::{Error, Result, ResultExt};
 use crate::journal::{Change, WriteChange};
@@ -34,6 +34,7 @@ pub(super) fn record_of(root: &Root, action: &Action) -> Result<Change> {
             }
         }
         ActionKind::Mode(set) => mode::change(root, set)?,
+        ActionKind::RemoveTree(tree) => trash::change(root, tree)?,
         ActionKind::Set(set) => {
             if !root.is_live() {
                 return Err(Error::failed(format!(

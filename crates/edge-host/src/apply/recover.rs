@@ -4,7 +4,7 @@ use super::command::changes_packages;
 use super::complete::complete;
 use super::keep::clear_kept;
 use super::paths::{absolute, find_value, is_before, remove_made, resolve, resolve_change, same_value};
-use super::{mode, previous};
+use super::{mode, previous, trash};
 use crate::action::Run as Command;
 use crate::cmd::Cmd;
 use crate::error::{Error, Result, ResultExt};
@@ -123,7 +123,7 @@ fn left_open(host: &mut Host, run: &Run, error: &Error) {
 fn recover_entry(host: &mut Host, run: u64, entry: &Entry, continues: bool) -> Result<Option<Record>> {
     let seq = entry.intent.seq;
     let mut completed = false;
-    let outcome = outcome_of(&host.root, entry, continues, &mut completed)?;
+    let outcome = outcome_of(&host.root, run, entry, continues, &mut completed)?;
     if completed {
         note_completed(host, entry);
     }
@@ -162,7 +162,7 @@ fn can_be_resumed(run: &Run, request: &str) -> bool {
     run.is_unfinished() && !run.is_half_undone() && run.header.request == request
 }
 
-fn outcome_of(root: &Root, entry: &Entry, continues: bool, completed: &mut bool) -> Result<RecoveryOutcome> {
+fn outcome_of(root: &Root, run: u64, entry: &Entry, continues: bool, completed: &mut bool) -> Result<RecoveryOutcome> {
     Ok(match &entry.intent.change {
         Change::Write(change) => match &entry.undoing {
             Some((from, to)) if complete(root, change, from, to, completed)? => RecoveryOutcome::Undone,
@@ -174,6 +174,8 @@ fn outcome_of(root: &Root, entry: &Entry, continues: bool, completed: &mut bool)
             if now.same_content(before) { RecoveryOutcome::NotDone } else { RecoveryOutcome::Done(None) }
         }
         Change::Mode { path, mode, .. } => mode::recover(root, path, *mode)?,
+        Change::Trash { path, inode } => trash::recover(root, path, *inode, run)?,
+        Change::Delete { path, inode } => trash::recover_deleted(root, path, *inode)?,
         Change::Set { path, after, .. } => {
             // A value that the kernel does not have any more, for example because its module is not loaded, is not set.
             let now = if root.is_live() { find_value(root, &absolute(path))? } else { None };

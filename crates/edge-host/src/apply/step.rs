@@ -2,10 +2,10 @@
 
 use std::io;
 
-use super::mode;
 use super::paths::{resolve, unchanged, value_unchanged};
 use super::record::record_of;
 use super::stage::stage;
+use super::{mode, trash};
 use crate::action::{Action, ActionKind, Node, Write};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result, ResultExt};
@@ -36,7 +36,7 @@ impl Step {
 }
 
 /// Does one action that is not a command. Returns the state that it left, if that was not known before.
-pub(super) fn perform(root: &Root, kind: ActionKind, change: &Change) -> Result<Option<State>> {
+pub(super) fn perform(root: &Root, run: u64, kind: ActionKind, change: &Change) -> Result<Option<State>> {
     match (kind, change) {
         (ActionKind::Write(write), Change::Write(change)) => return perform_write(root, write, change),
         (ActionKind::Remove(remove), _) => {
@@ -49,6 +49,7 @@ pub(super) fn perform(root: &Root, kind: ActionKind, change: &Change) -> Result<
             removed.on("remove", root.display(&remove.path))?;
         }
         (ActionKind::Mode(set), _) => mode::perform(root, &set)?,
+        (ActionKind::RemoveTree(tree), _) => trash::perform(root, &tree, run)?,
         (ActionKind::Set(set), _) => {
             value_unchanged(root, &set)?;
             let resolved = resolve(root, &set.path, LastLink::Follow)?;

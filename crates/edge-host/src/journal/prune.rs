@@ -4,7 +4,8 @@ use nix::fcntl::OFlag;
 
 use super::line::{Chain, FORMAT_1};
 use super::writer::Writer;
-use super::{Intent, Journal, MAX_RUN, Progress, Record, RunName};
+use super::{Change, Intent, Journal, MAX_RUN, Progress, Record, Run, RunName};
+use crate::apply::absolute;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::root::LastLink;
@@ -27,6 +28,10 @@ impl Journal<'_> {
         for name in surplus {
             // A run that cannot be read stays: it may be the only record of a change.
             let Ok(run) = self.load(name) else { continue };
+            // The trash would belong to no run.
+            if run.as_ref().is_some_and(|run| self.has_trash(run)) {
+                continue;
+            }
             let first = match &mut first {
                 Some(first) => first,
                 none => none.insert(self.first_states()?),
@@ -51,6 +56,18 @@ impl Journal<'_> {
             self.remove_run(name)?;
         }
         Ok(())
+    }
+
+    /// Whether something that a run removed is still in its trash, as far as can be told.
+    fn has_trash(&self, run: &Run) -> bool {
+        run.entries.iter().any(|entry| match &entry.intent.change {
+            Change::Trash { path, inode } if entry.progress == Progress::Done => {
+                let resolved = self.root.resolve(&absolute(path), LastLink::Keep);
+                let found = resolved.and_then(|resolved| resolved.inode_in_trash(run.header.run));
+                found.map_or(true, |found| found == Some(*inode))
+            }
+            _ => false,
+        })
     }
 
     /// The paths that are recorded already. No undo reads this file, so lines that cannot be read are ignored.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::action::{Inverse, Run};
-use crate::root::{Content, LastLink, State};
+use crate::root::{Content, Inode, LastLink, State};
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -86,6 +86,16 @@ pub(crate) enum Change {
         #[serde(default, skip_serializing_if = "is_false")]
         aside: bool,
     },
+    /// A path with everything below it, in the trash of the run.
+    Trash {
+        path: String,
+        inode: Inode,
+    },
+    /// The same, deleted.
+    Delete {
+        path: String,
+        inode: Inode,
+    },
     /// Permission bits alone.
     Mode {
         path: String,
@@ -160,7 +170,7 @@ impl Change {
     pub(crate) fn last_link(&self) -> LastLink {
         match self {
             Change::Write(change) => change.last_link(),
-            Change::Remove { .. } => LastLink::Keep,
+            Change::Remove { .. } | Change::Trash { .. } | Change::Delete { .. } => LastLink::Keep,
             _ => LastLink::Follow,
         }
     }
@@ -171,6 +181,7 @@ impl Change {
             Change::Write(WriteChange { path, inverse: Inverse::Edit { parts, .. }, .. }) => {
                 parts.iter().map(|part| format!("{path}#{part}")).collect()
             }
+            Change::Trash { path, .. } | Change::Delete { path, .. } => vec![format!("{path}{BELOW}")],
             Change::Write(WriteChange { path, .. })
             | Change::Remove { path, .. }
             | Change::Mode { path, .. }
@@ -229,6 +240,8 @@ impl Change {
         match self {
             Change::Write(WriteChange { path, .. })
             | Change::Remove { path, .. }
+            | Change::Trash { path, .. }
+            | Change::Delete { path, .. }
             | Change::Mode { path, .. }
             | Change::Set { path, .. } => Some(path),
             Change::Run(_) | Change::Transaction { .. } => None,
@@ -236,12 +249,17 @@ impl Change {
     }
 }
 
-/// Whether two things overlap: they are equal, or one contains the other (a file its keys, a key its children).
+/// After the path of a tree: everything below it is changed too.
+const BELOW: &str = "/";
+
+/// Whether two things overlap: they are equal, or one contains the other (a tree its files, a file its keys, a key its
+/// children).
 pub(crate) fn overlap(a: &str, b: &str) -> bool {
     let contains = |outer: &str, inner: &str| match inner.strip_prefix(outer) {
         Some("") => true,
+        Some(_) if outer.ends_with(BELOW) => true,
         Some(rest) => rest.starts_with('#') || (outer.contains('#') && rest.starts_with(['.', '['])),
-        None => false,
+        None => outer.strip_suffix(BELOW) == Some(inner),
     };
     // The same command in two runs is not a conflict.
     !a.starts_with("command ") && (contains(a, b) || contains(b, a))
@@ -262,6 +280,11 @@ mod tests {
             ("etc/x#a.b", "etc/x#a.c", false),
             ("etc/x", "etc/xy", false),
             ("etc/x", "etc/x.d", false),
+            ("etc/x/", "etc/x", true),
+            ("etc/x/", "etc/x/y/z#a", true),
+            ("etc/x/", "etc/x/y/", true),
+            ("etc/x/", "etc/xy", false),
+            ("etc/x/", "etc/xy/", false),
             ("command systemctl daemon-reload", "command systemctl daemon-reload", false),
         ] {
             assert_eq!(overlap(a, b), want, "{a} {b}");

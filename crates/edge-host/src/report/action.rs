@@ -20,6 +20,7 @@ impl Shown {
     pub(crate) fn of(action: &Action) -> Shown {
         let object = match (&action.kind, action.path()) {
             (ActionKind::Set(set), _) => format!("{} to {}", set.path.display(), set.value),
+            (ActionKind::RemoveTree(tree), _) if tree.to_trash => format!("{} to the trash", tree.path.display()),
             (ActionKind::Run(run), _) => redact_args(&run.argv).join(" "),
             (ActionKind::Transaction(transaction), _) => redact_args(&transaction.script.argv).join(" "),
             (_, Some(path)) => path.display().to_string(),
@@ -41,6 +42,8 @@ fn words(verb: &str) -> (&str, &str) {
         "write" => ("write", "wrote"),
         "link" => ("link", "linked"),
         "remove" => ("remove", "removed"),
+        "trash" => ("move", "moved"),
+        "delete" => ("delete", "deleted"),
         "restore" => ("restore", "restored"),
         "revert-edit" => ("revert the edit of", "reverted the edit of"),
         "run" => ("run", "ran"),

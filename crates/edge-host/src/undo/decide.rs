@@ -11,7 +11,7 @@ use crate::apply::{
 use crate::error::{Error, Result, ResultExt};
 use crate::exit::Exit;
 use crate::journal::{Change, Entry, WriteChange};
-use crate::root::{Content, ResolvedPath, Root, State, sha256};
+use crate::root::{Content, Inode, LastLink, ResolvedPath, Root, State, sha256};
 
 /// What an undo needs besides the record of one action.
 #[derive(Clone, Copy)]
@@ -57,6 +57,8 @@ impl Undoing<'_> {
                 let step = self.decide_removed(path, before, content.as_ref(), *aside, now.clone())?;
                 Ok(Decided { step, now: Some(now) })
             }
+            Change::Trash { path, inode } => self.decide_trashed(path, *inode),
+            Change::Delete { .. } => Ok(UndoStep::Leave("it was deleted").into()),
             Change::Mode { path, before, mode } => {
                 match (undo_mode(&self.root.find(&absolute(path))?.state, before, *mode), before) {
                     (Ok(None), _) => Ok(UndoStep::Already.into()),
@@ -189,6 +191,26 @@ impl Undoing<'_> {
             State::File { .. } if change.large || change.aside => self.kept_aside(&change.path, &change.before, state),
             before => self.copied(&change.path, before, change.content.as_ref(), state),
         }
+    }
+
+    fn decide_trashed(&self, path: &str, was: Inode) -> Result<Decided> {
+        let resolved = resolve(self.root, &absolute(path), LastLink::Keep)?;
+        let shown = self.root.display(&absolute(path));
+        let now = resolved.inode().on("read", &shown)?;
+        if now == Some(was) {
+            return Ok(UndoStep::Already.into());
+        }
+        let cannot = |why: &str| {
+            let text = format!("cannot restore {}: {why}", shown.display());
+            Err(Error::refused(text).hint(self.keep_all()))
+        };
+        if resolved.inode_in_trash(self.run).on("read", &shown)? != Some(was) {
+            return cannot("it is no longer in the trash");
+        }
+        if now.is_some() && !resolved.is_empty_dir().on("read", &shown)? {
+            return cannot("it exists again; move it away first");
+        }
+        Ok(UndoStep::FromTrash.into())
     }
 
     fn decide_removed(

@@ -27,6 +27,8 @@ pub(crate) enum UndoStep {
     Edit { bytes: Vec<u8>, state: State, values: Vec<String> },
     /// By force: the current version is kept as a copy before this is done.
     Keeping { now: State, then: Box<UndoStep> },
+    /// The tree is moved back from the trash.
+    FromTrash,
     /// The previous permission bits are set.
     Mode(u32),
     /// The previous kernel value is set.
@@ -68,7 +70,7 @@ impl UndoStep {
 
     pub(crate) fn verb(&self) -> &'static str {
         match self {
-            UndoStep::Already | UndoStep::Restore(_) | UndoStep::Mode(_) => "restore",
+            UndoStep::Already | UndoStep::Restore(_) | UndoStep::FromTrash | UndoStep::Mode(_) => "restore",
             UndoStep::Leave(_) => "leave",
             UndoStep::Remove => "remove",
             UndoStep::Edit { .. } => "revert-edit",
@@ -106,6 +108,7 @@ impl UndoStep {
             UndoStep::Already => "already restored".to_owned(),
             UndoStep::Remove => "it did not exist before".to_owned(),
             UndoStep::Restore(_) => "previous content".to_owned(),
+            UndoStep::FromTrash => "from the trash".to_owned(),
             UndoStep::Mode(mode) => format!("previous mode {mode:04o}"),
             UndoStep::Edit { .. } => "other changes in it are kept".to_owned(),
             UndoStep::Set { before, .. } => format!("previous value {before}"),
@@ -136,7 +139,7 @@ pub(crate) fn record_before(root: &Root, entry: &Entry, step: &UndoStep) -> Resu
 }
 
 /// Does a step; a script keeps the lock until its end.
-pub(crate) fn perform(root: &Root, lock: Option<&Lock>, entry: &Entry, step: UndoStep) -> Result<()> {
+pub(crate) fn perform(root: &Root, lock: Option<&Lock>, run: u64, entry: &Entry, step: UndoStep) -> Result<()> {
     let change = &entry.intent.change;
     let made = match change {
         Change::Write(change) => change.made.as_slice(),
@@ -145,8 +148,10 @@ pub(crate) fn perform(root: &Root, lock: Option<&Lock>, entry: &Entry, step: Und
     let shown = shown(root, change);
     match step {
         UndoStep::Already => {
-            if let Change::Write(change) = change {
-                discard_needless(root, change)?;
+            match change {
+                Change::Write(change) => discard_needless(root, change)?,
+                Change::Trash { .. } => resolve_change(root, change)?.clear_trash(run).on("restore", &shown)?,
+                _ => {}
             }
             // After a kill between the removal of the file and of its parent directories.
             if matches!(change, Change::Write(WriteChange { before: State::Absent, .. })) {
@@ -168,9 +173,10 @@ pub(crate) fn perform(root: &Root, lock: Option<&Lock>, entry: &Entry, step: Und
         UndoStep::Edit { bytes, state, .. } => {
             put(&resolve_change(root, change)?, &bytes, &state).on("restore", &shown)
         }
+        UndoStep::FromTrash => resolve_change(root, change)?.move_from_trash(run).on("restore", &shown),
         UndoStep::Mode(mode) => resolve_change(root, change)?.set_mode(mode).on("restore", &shown),
         // The copy was made before: see [`keep`].
-        UndoStep::Keeping { then, .. } => perform(root, lock, entry, *then),
+        UndoStep::Keeping { then, .. } => perform(root, lock, run, entry, *then),
         UndoStep::Set { before, .. } => resolve_change(root, change)?.set_value(&before).on("restore", &shown),
         UndoStep::Run(argv) => Cmd::of_argv(&argv)?.run().map(|_| ()),
         UndoStep::Script(script) => Cmd::of_script(&script)?.holding(lock.and_then(Lock::share)).run().map(|_| ()),

@@ -1,0 +1,179 @@
+//! Moves a tree to the trash beside it, and back: `PARENT/.edgeutils-trash-RUN/NAME`, on the same mount, so that
+//! nothing in it is read or copied, and private (0700), so that the keys in it are.
+//!
+//! A mount in the tree would move along. What calls this looks at the mounts before and after.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use nix::dir::{Dir, Entry};
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, openat, renameat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
+use nix::unistd::{UnlinkatFlags, fsync, geteuid, linkat, unlinkat};
+use serde::{Deserialize, Serialize};
+
+use super::Root;
+use super::delete::{Leftovers, delete};
+use super::read::kind;
+use super::resolve::{LastLink, ResolvedPath};
+use super::stage::DIR_FLAGS;
+use crate::error::Result;
+
+/// The number of the run follows.
+const TRASH: &str = ".edgeutils-trash-";
+const PRIVATE: u32 = 0o700;
+
+/// Which file or directory is at a path, whatever is in it: its number in the file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inode(u64);
+
+impl Inode {
+    #[allow(clippy::useless_conversion, reason = "32-bit machines have smaller numbers")]
+    fn of(stat: &FileStat) -> Inode {
+        Inode(stat.st_ino.into())
+    }
+}
+
+impl Root {
+    /// What `path` itself is, a link not followed; none if it does not exist.
+    pub fn inode(&self, path: &Path) -> Result<Option<Inode>> {
+        let found = self.resolve(path, LastLink::Keep).and_then(|resolved| resolved.inode());
+        found.map_err(|cause| self.path_error("read", path, &cause))
+    }
+}
+
+impl ResolvedPath<'_> {
+    pub(crate) fn inode(&self) -> io::Result<Option<Inode>> {
+        Ok(self.stat()?.as_ref().map(Inode::of))
+    }
+
+    /// Whether it is a directory with nothing in it.
+    pub(crate) fn is_empty_dir(&self) -> io::Result<bool> {
+        match self.open(DIR_FLAGS) {
+            Ok(dir) => {
+                let mut names = Dir::from_fd(dir)?.into_iter();
+                let is_name = |entry: &nix::Result<Entry>| {
+                    !entry.as_ref().is_ok_and(|entry| [c".", c".."].contains(&entry.file_name()))
+                };
+                Ok(names.find(is_name).transpose()?.is_none())
+            }
+            Err(cause) if cause.raw_os_error() == Some(Errno::ENOTDIR as i32) => Ok(false),
+            Err(cause) => Err(cause),
+        }
+    }
+
+    /// The path as mountinfo has it, with all links resolved.
+    pub(crate) fn mounted_path(&self) -> io::Result<PathBuf> {
+        Ok(fs::read_link(format!("/proc/self/fd/{}", self.dir().as_raw_fd()))?.join(&self.name))
+    }
+
+    /// The same in the trash of a run.
+    pub(crate) fn mounted_path_in_trash(&self, run: u64) -> io::Result<PathBuf> {
+        let path = self.mounted_path()?;
+        Ok(path.with_file_name(trash_name(run)).join(&self.name))
+    }
+
+    /// What has its name in the trash of a run.
+    pub(crate) fn inode_in_trash(&self, run: u64) -> io::Result<Option<Inode>> {
+        let Some(trash) = self.trash(run)? else { return Ok(None) };
+        match fstatat(&trash, self.name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(Inode::of(&stat))),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Moves it to the trash of a run. EXDEV: it is on the lower layer of an overlay; EBUSY: it is a mount point.
+    pub(crate) fn move_to_trash(&self, run: u64) -> io::Result<()> {
+        let trash = self.make_trash(run)?;
+        let moved = match fstatat(&trash, self.name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(_) => Err(Errno::EEXIST),
+            Err(_) => renameat(self.dir(), self.name.as_os_str(), &trash, self.name.as_os_str()),
+        };
+        if let Err(errno) = moved {
+            self.remove_empty_trash(run)?;
+            return Err(errno.into());
+        }
+        fsync(&trash)?;
+        self.sync_dir()
+    }
+
+    /// Moves it back. EEXIST, ENOTEMPTY or ENOTDIR: there is something else in its place; an empty directory is
+    /// replaced by a directory.
+    pub(crate) fn move_from_trash(&self, run: u64) -> io::Result<()> {
+        let trash = self.trash(run)?.ok_or(Errno::ENOENT)?;
+        let name = self.name.as_os_str();
+        let stat = fstatat(&trash, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+        if kind(&stat) == SFlag::S_IFDIR {
+            renameat(&trash, name, self.dir(), name)?;
+        } else {
+            // Unlike a rename, a link does not replace what is there.
+            linkat(&trash, name, self.dir(), name, AtFlags::empty())?;
+            unlinkat(&trash, name, UnlinkatFlags::NoRemoveDir)?;
+        }
+        self.sync_dir()?;
+        self.remove_empty_trash(run)
+    }
+
+    /// Removes the trash of a run if nothing is in it, and of a file that is back in its place the name in it.
+    pub(crate) fn clear_trash(&self, run: u64) -> io::Result<()> {
+        let own = self.stat()?;
+        if let (Some(own), Some(trash)) = (own, self.trash(run)?)
+            && kind(&own) != SFlag::S_IFDIR
+            && self.inode_in_trash(run)? == Some(Inode::of(&own))
+        {
+            unlinkat(&trash, self.name.as_os_str(), UnlinkatFlags::NoRemoveDir)?;
+        }
+        self.remove_empty_trash(run)
+    }
+
+    /// Deletes it with everything below it; mounts stay.
+    pub(crate) fn delete_tree(&self) -> Leftovers {
+        delete(self.dir(), &self.name)
+    }
+
+    fn remove_empty_trash(&self, run: u64) -> io::Result<()> {
+        if !self.missing.is_empty() {
+            return Ok(());
+        }
+        match unlinkat(self.dir(), trash_name(run).as_os_str(), UnlinkatFlags::RemoveDir) {
+            Ok(()) => self.sync_dir(),
+            Err(Errno::ENOENT | Errno::ENOTEMPTY | Errno::EEXIST) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    fn make_trash(&self, run: u64) -> io::Result<OwnedFd> {
+        match mkdirat(self.dir(), trash_name(run).as_os_str(), Mode::from_bits_truncate(PRIVATE)) {
+            Ok(()) | Err(Errno::EEXIST) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        self.trash(run)?.ok_or_else(|| Errno::ENOENT.into())
+    }
+
+    /// The trash of a run, if there is one. One that others can write, or that is not the caller's, is an error.
+    fn trash(&self, run: u64) -> io::Result<Option<OwnedFd>> {
+        if !self.missing.is_empty() {
+            return Ok(None);
+        }
+        let name = trash_name(run);
+        let trash = match openat(self.dir(), name.as_os_str(), DIR_FLAGS, Mode::empty()) {
+            Ok(trash) => trash,
+            Err(Errno::ENOENT) => return Ok(None),
+            Err(errno) => return Err(errno.into()),
+        };
+        let stat = fstat(&trash)?;
+        if stat.st_uid != geteuid().as_raw() || stat.st_mode & 0o777 & !PRIVATE != 0 {
+            return Err(io::Error::other(format!("{} is not a private directory", OsStr::new(&name).display())));
+        }
+        Ok(Some(trash))
+    }
+}
+
+fn trash_name(run: u64) -> OsString {
+    OsString::from(format!("{TRASH}{run}"))
+}
