@@ -149,7 +149,7 @@ pub fn crio(document: &Value, version: Option<Minor>, crio: &Crio) -> Result<Req
     let driver = crio.cgroup_driver.as_deref().unwrap_or(DEFAULT_DRIVER);
     let known = version.or_else(|| implied_version(document)).ok_or_else(|| {
         Error::failed("cannot enable crio: the KubeEdge version is unknown, and the keys differ between versions")
-            .hint("edge-conf enable crio --kubeedge-version VERSION")
+            .hint("edge-conf enable crio --kubeedge-version 1.23; replace 1.23 by the version of edgecore")
     })?;
     let keys = Keys::of(known);
     let mut requests = Requests::default();

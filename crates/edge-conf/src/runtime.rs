@@ -40,7 +40,8 @@ pub(crate) fn require(host: &Host, socket: &Path, document: &Value, version: Opt
         ),
         Presence::NotInstalled if program == CRIO.1 => (
             format!("{name} is not installed"),
-            "use --force, or install it: edge-crio install --version VERSION".to_owned(),
+            "use --force, or install it: edge-crio install --version 1.34; replace 1.34 by the version of the cluster"
+                .to_owned(),
         ),
         Presence::NotInstalled => (format!("{name} is not installed"), "use --force, or install it".to_owned()),
     };

@@ -44,8 +44,8 @@ impl Kind {
 /// The units cannot be read.
 pub fn config_of_unit(root: &Root, kind: Kind, scope: Scope) -> Result<Option<ConfigFile>> {
     // Without the unit, the others are not read: there are many.
-    let has_unit = |dir: &&str| root.find_link(&Path::new(dir).join(kind.unit())).is_ok_and(|file| file.exists());
-    if !UNIT_DIRS.iter().any(|dir| has_unit(&dir)) {
+    let has_unit = |dir: &str| root.find_link(&Path::new(dir).join(kind.unit())).is_ok_and(|file| file.exists());
+    if !UNIT_DIRS.iter().any(|dir| has_unit(dir)) {
         return Ok(None);
     }
     let units = Units::read(root, scope)?;

@@ -109,7 +109,10 @@ fn version_that_is_unknown_is_reported_and_all_are_checked() {
             ran.stderr,
             "edge-conf: note: the KubeEdge version is unknown: checked against all versions; to check against one, use --kubeedge-version VERSION\n"
         );
-        let hint = format!("hint: edge-conf --root {} enable crio --kubeedge-version V", tree.path().display());
+        let hint = format!(
+            "hint: edge-conf --root {} enable crio --kubeedge-version 1.23; replace 1.23 by the version of edgecore",
+            tree.path().display()
+        );
         let ran = conf(&tree, &["enable", "crio"]).expect(1);
         assert!(ran.stderr.contains(&hint), "{}", ran.stderr);
     }
