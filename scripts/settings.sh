@@ -4,7 +4,7 @@ set -euf
 
 # In the archive, the utilities are in ../bin.
 PATH=$(cd "$(dirname "$0")/.." && pwd)/bin:$PATH
-script=${0##*/} status=0 dry='' restart=''
+script=${0##*/} status=0 dry='' restart='' rehearsal='' waits=''
 note() { echo "$script: $*" >&2; }
 fail() { code=$1 && shift && note "$*" && exit "$code"; }
 
@@ -77,18 +77,39 @@ case ${RESTART:-no} in yes | no) ;; *) fail 2 "RESTART must be yes or no, not \"
 host=$(echo "${CLOUDCORE:-}" | tr -d '[]')
 case $host in *:*) host="[$host]" ;; esac
 
-# step TOOL ARGUMENTS…: a dry run goes through all steps, otherwise a failure ends the script. Exit 3 is not a failure.
+# step TOOL ARGUMENTS…: a dry run goes through all steps, otherwise a failure ends the script. Exit 3 is not a failure,
+# and in a rehearsal neither is the one in waits: the step may need the changes of an earlier one.
 step() {
     tool=$1 code=0
     shift
+    set -- ${root:+--root "$root"} "$@"
+    if [ -n "$rehearsal" ]; then
+        text=$("$tool" "$@" -n 2>&1 > /dev/null) || code=$?
+        case $code in 0 | 3 | "$waits") return ;; esac
+        note "$tool $*"
+        printf '%s\n' "$text" >&2
+        exit "$code"
+    fi
     note "$tool $*"
-    "$tool" ${root:+--root "$root"} "$@" || code=$?
+    "$tool" "$@" || code=$?
     case $dry$code in
         *0) ;;
         *3) [ "$status" != 0 ] || status=3 ;;
         yes[14]) [ "$status" = 1 ] || status=$code ;;
         *) fail "$code" "stopped at $tool: after the cause is fixed, run the same command again" ;;
     esac
+}
+
+# rehearse: runs the steps of the script as dry runs, so that what one of them refuses is refused before the first change.
+rehearse() {
+    [ -z "$dry" ] || return 0
+    dry=yes rehearsal=yes
+    # Without || after the list, as that would turn off -e in it.
+    set +e
+    (set -e && exec 3> /dev/null && steps "$@")
+    code=$? dry='' rehearsal=''
+    set -e
+    case $code in 0 | 3) ;; *) fail "$code" "nothing was changed: after the cause is fixed, run the same command again" ;; esac
 }
 
 # later COMMAND WHEN: a step of a dry run that needs the changes of an earlier one.
@@ -113,6 +134,7 @@ restart_needed() {
 
 # finish NEXT: ends with a line that names the next step.
 finish() {
+    [ -z "$rehearsal" ] || exit "$status"
     [ -n "$root" ] || [ ! -e /run/reboot-required ] || note "reboot required: reboot"
     case $dry$status in
         3) note "manual step required, see above" ;;
