@@ -25,6 +25,7 @@ set -eu
 
 cloudcore=$root/etc/kubeedge/config/cloudcore.yaml at=${root:+ --root $root}
 [ -n "$version" ] || fail 2 "KUBEEDGE_VERSION is required: the version of cloudcore, such as 1.7.2"
+require edge-certgen edge-redirect
 addresses=$(echo "${CLOUDCORE:-}" | tr -d '[]')
 [ -n "$addresses" ] && [ -e "$cloudcore" ] ||
     advertised=$(edge-conf ${root:+--root "$root"} --kubeedge-version "$version" get 'modules.cloudHub.advertiseAddress[0]')

@@ -40,6 +40,10 @@ is_crio_missing() {
     [ ! -e "$root/usr/bin/crio" ] && [ ! -e "$root/usr/local/bin/crio" ]
 }
 
+require edge-prep
+[ -z "$plugins$subnets" ] || require edge-cni
+if [ -n "$crio" ] || [ "$runtime" = crio ]; then require edge-crio; fi
+
 # Everything is validated before anything is changed.
 case $runtime in keep | crio) ;; *) fail 2 "RUNTIME must be keep or crio, not \"$runtime\"" ;; esac
 case ${CLOUDCORE:-} in

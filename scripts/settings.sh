@@ -70,6 +70,10 @@ valid() {
     case $code in 0) ;; 2) fail 2 "$name is not valid; nothing was changed" ;; *) exit "$code" ;; esac
 }
 
+# require TOOL…: fails if a utility is not installed.
+missing='install the utilities in /usr/local/bin, or add their directory to PATH'
+require() { for tool; do command -v "$tool" > /dev/null || fail 1 "cannot find $tool: $missing"; done; }
+require edge-conf
 root=${ROOT:-} version=${KUBEEDGE_VERSION:-}
 [ -z "$version" ] || valid KUBEEDGE_VERSION edge-conf enable logs --kubeedge-version "$version" --help
 case ${RESTART:-no} in yes | no) ;; *) fail 2 "RESTART must be yes or no, not \"$RESTART\"" ;; esac

@@ -125,6 +125,36 @@ fn cloud_setting_that_a_later_step_refuses_changes_nothing() {
 }
 
 #[test]
+fn utility_that_is_not_installed_is_named() {
+    let tree = systems::by_name(systems::RASPBERRY_PI_OS_12);
+    let before = tree.snapshot();
+    let bin = Tree::new();
+    let all = ["edge-conf", "edge-prep", "edge-certgen", "edge-redirect"];
+    for (script, missing, variables) in [
+        ("edge-node.sh", "edge-conf", &[][..]),
+        ("edge-node.sh", "edge-prep", &[]),
+        ("edge-node.sh", "edge-cni", &[("POD_SUBNET", "10.85.0.0/16")]),
+        ("edge-node.sh", "edge-crio", &[("CRIO_VERSION", "1.34")]),
+        ("cloud-node.sh", "edge-certgen", &[("KUBEEDGE_VERSION", "1.7.2")]),
+        ("cloud-node.sh", "edge-redirect", &[("KUBEEDGE_VERSION", "1.7.2")]),
+    ] {
+        for name in all {
+            bin.write(name, "#!/bin/sh\n");
+            std::fs::set_permissions(bin.at(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let _ = std::fs::remove_file(bin.at(missing));
+        let search = format!("{}:/usr/bin:/bin", bin.path().display());
+        let variables = [variables, &[("PATH", search.as_str())]].concat();
+        let ran = named(script, &tree, &variables, &[]).expect(1);
+        let text = format!(
+            "{script}: cannot find {missing}: install the utilities in /usr/local/bin, or add their directory to PATH\n"
+        );
+        assert_eq!((ran.stdout.as_str(), ran.stderr), ("", text));
+        assert_same(&tree.snapshot(), &before, missing);
+    }
+}
+
+#[test]
 fn ca_key_from_standard_input_reaches_the_certificates() {
     let (tree, pki) = (cloud(), Pki::usual("ca"));
     let ca = pki.at("ca.crt");
