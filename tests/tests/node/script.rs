@@ -312,6 +312,11 @@ fn cloud_script_reads_its_address_from_cloudcore_yaml_and_repeats_without_change
         "{}",
         ran.stdout
     );
+    // Paths in notes are those below ROOT.
+    let note = format!("{root}/usr/local/bin/edge-redirect does not exist yet");
+    assert!(ran.stderr.contains(&note), "{}", ran.stderr);
+    let ran = named("cloud-node.sh", &tree, &[("KUBEEDGE_VERSION", "1.12.0")], &["-n"]).expect(3);
+    assert!(ran.stderr.contains(&format!("({root}/{file})")), "{}", ran.stderr);
     assert_same(&tree.snapshot(), &before, "cloud-node.sh -n");
     run(&[]).expect(0);
     assert!(tree.read("etc/edgeutils/redirect.toml").contains("\"10351=192.0.2.2:10003\""));
