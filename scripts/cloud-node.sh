@@ -23,20 +23,38 @@ set -eu
 # shellcheck source=settings.sh
 . "$(dirname "$0")/settings.sh"
 
-cloudcore=$root/etc/kubeedge/config/cloudcore.yaml
+cloudcore=$root/etc/kubeedge/config/cloudcore.yaml at=${root:+ --root $root}
 [ -n "$version" ] || fail 2 "KUBEEDGE_VERSION is required: the version of cloudcore, such as 1.7.2"
+require edge-certgen edge-redirect
 addresses=$(echo "${CLOUDCORE:-}" | tr -d '[]')
 [ -n "$addresses" ] && [ -e "$cloudcore" ] ||
     advertised=$(edge-conf ${root:+--root "$root"} --kubeedge-version "$version" get 'modules.cloudHub.advertiseAddress[0]')
 addresses=${addresses:-$advertised}
 valid CLOUDCORE edge-redirect add --cloudcore "${addresses%%,*}" --kubeedge-version "$version" --help
+# shellcheck disable=SC2317 # called by valid
+config() {
+    code=0
+    edge-conf ${root:+--root "$root"} --kubeedge-version "$version" enable logs -n || code=$?
+    # Refused without the certificates, which the first step makes.
+    case $code in 3 | 4) ;; *) return "$code" ;; esac
+}
+valid cloudcore.yaml config
 
-step edge-certgen stream --ip "$addresses" ${NAMES:+--dns "$NAMES"} ${CA:+--ca "$CA"} ${CA_KEY:+--ca-key "$CA_KEY"} "$@"
-remember cloudcore "$cloudcore"
-if [ -n "$dry" ] && [ ! -e "$root/etc/kubeedge/certs/stream.crt" ]; then
-    later "edge-conf --kubeedge-version $version enable logs" "once the certificates exist"
-else
-    step edge-conf --kubeedge-version "$version" $restart enable logs "$@"
-fi
-step edge-redirect add --cloudcore "${addresses%%,*}" --kubeedge-version "$version" --persist "$@"
-finish "$(restart_needed)"
+steps() {
+    # The rehearsal does not read a key from standard input; nothing is changed before this step.
+    [ "$rehearsal${CA_KEY:-}" = yes- ] ||
+        step edge-certgen stream --ip "$addresses" ${NAMES:+--dns "$NAMES"} ${CA:+--ca "$CA"} ${CA_KEY:+--ca-key "$CA_KEY"} "$@"
+    remember cloudcore "$cloudcore"
+    if [ -n "$dry" ] && [ ! -e "$root/etc/kubeedge/certs/stream.crt" ]; then
+        later "edge-conf$at --kubeedge-version $version enable logs" "once the certificates exist"
+    else
+        step edge-conf --kubeedge-version "$version" $restart enable logs "$@"
+    fi
+    # Refused until cloudcore has started with its stream.
+    waits=4
+    step edge-redirect add --cloudcore "${addresses%%,*}" --kubeedge-version "$version" --persist "$@"
+    finish "$(restart_needed)"
+}
+
+rehearse "$@"
+steps "$@"

@@ -26,13 +26,23 @@ set -eu
 # shellcheck source=settings.sh
 . "$(dirname "$0")/settings.sh"
 
-plugins=${CNI_PLUGINS:-} crio=${CRIO_VERSION:-} edgecore=$root/etc/kubeedge/config/edgecore.yaml
+plugins=${CNI_PLUGINS:-} crio=${CRIO_VERSION:-} edgecore=$root/etc/kubeedge/config/edgecore.yaml at=${root:+ --root $root}
 runtime=${RUNTIME:-${crio:+crio}} && runtime=${runtime:-keep}
 subnets=$(echo "${POD_SUBNET:+,${POD_SUBNET:-}}" | sed 's/,/ --subnet /g')
 # shellcheck disable=SC2317 # called by valid
 stream() { printf 'apiVersion: edgecore.config.kubeedge.io/v1alpha2\nkind: EdgeCore\n' | edge-conf --file - enable logs --server "$host:10004"; }
 crio_settings() { edge-crio ${root:+--root "$root"} settings "$@"; }
-is_crio_missing() { [ -n "$dry" ] && [ ! -e "$root/usr/bin/crio" ] && [ ! -e "$root/usr/local/bin/crio" ]; }
+# What a step of a dry run needs and an earlier step installs. In a rehearsal, an installed one is not yet the one that is used.
+are_plugins_missing() { [ -n "$dry" ] && [ -n "$plugins" ] && { [ -n "$rehearsal" ] || [ ! -e "$root/opt/cni/bin/bridge" ]; }; }
+is_crio_missing() {
+    [ -n "$dry" ] || return 1
+    [ -z "$rehearsal" ] || [ -z "$crio" ] || return 0
+    [ ! -e "$root/usr/bin/crio" ] && [ ! -e "$root/usr/local/bin/crio" ]
+}
+
+require edge-prep
+[ -z "$plugins$subnets" ] || require edge-cni
+if [ -n "$crio" ] || [ "$runtime" = crio ]; then require edge-crio; fi
 
 # Everything is validated before anything is changed.
 case $runtime in keep | crio) ;; *) fail 2 "RUNTIME must be keep or crio, not \"$runtime\"" ;; esac
@@ -59,8 +69,8 @@ esac
 bridge() {
     code=0
     edge-cni ${root:+--root "$root"} conf bridge $subnets -n || code=$?
-    # What the network needs may come with the plugins.
-    [ "$code" = 2 ] && return 2 || return 0
+    # A failure may be a missing plugin, which CNI_PLUGINS installs.
+    case $code in 2 | 4) return "$code" ;; esac
 }
 [ -z "$subnets" ] || valid POD_SUBNET bridge
 # shellcheck disable=SC2086
@@ -68,40 +78,51 @@ bridge() {
 [ "$runtime" = keep ] || [ -n "$crio" ] || crio_settings > /dev/null ||
     fail 4 "RUNTIME=crio needs CRI-O, and nothing was changed: set CRIO_VERSION to install it"
 
-step edge-prep apply --for edgecore ${SWAP:+--swap "$SWAP"} "$@"
-[ -z "$plugins" ] || step edge-cni install --offline "$plugins" "$@"
-if [ -n "$subnets" ] && [ -n "$dry" ] && [ -n "$plugins" ] && [ ! -e "$root/opt/cni/bin/bridge" ]; then
-    later "edge-cni conf bridge$subnets" "once the plugins are installed"
-elif [ -n "$subnets" ]; then
-    # shellcheck disable=SC2086
-    step edge-cni conf bridge $subnets "$@"
-fi
-# shellcheck disable=SC2086
-[ "$runtime" = keep ] || [ -z "$crio" ] ||
-    step edge-crio install --version "$crio" ${version:+--kubeedge-version "$version"} ${CRIO_OPTIONS:-} "$@"
-
-if [ ! -e "$edgecore" ]; then
-    # The flags of CRI-O; without a version, or before CRI-O is installed, the call that prints them.
-    flags="\$(edge-crio settings --format keadm --kubeedge-version ${version:-VERSION})"
-    if [ "$runtime" = keep ]; then
-        flags=
-    elif [ -n "$version" ] && ! is_crio_missing; then
-        flags=$(crio_settings --format keadm --kubeedge-version "$version") || status=1
+steps() {
+    step edge-prep apply --for edgecore ${SWAP:+--swap "$SWAP"} "$@"
+    [ -z "$plugins" ] || step edge-cni install --offline "$plugins" "$@"
+    if [ -n "$subnets" ] && are_plugins_missing; then
+        later "edge-cni$at conf bridge$subnets" "once the plugins are installed"
+    elif [ -n "$subnets" ]; then
+        # shellcheck disable=SC2086
+        step edge-cni conf bridge $subnets "$@"
     fi
-    show "keadm join --cloudcore-ipport=${host:-CLOUDCORE}:10000 --token=TOKEN${version:+ --kubeedge-version=$version}${flags:+ $flags}"
-    later "edge-conf enable logs${host:+ --server $host:10004}" "after keadm join"
-    [ "$runtime" = keep ] || later "edge-crio settings | edge-conf enable crio -" "after keadm join"
-    finish "edgecore.yaml does not exist yet: run keadm join, then this script again"
-fi
+    if [ "$runtime" = crio ] && [ -n "$crio" ]; then
+        # shellcheck disable=SC2086
+        step edge-crio install --version "$crio" ${version:+--kubeedge-version "$version"} ${CRIO_OPTIONS:-} "$@" <<END
+$input
+END
+    fi
 
-remember edgecore "$edgecore"
-step edge-conf ${version:+--kubeedge-version "$version"} $restart enable logs ${host:+--server "$host:10004"} "$@"
-if [ "$runtime" = crio ] && is_crio_missing; then
-    later "edge-crio settings | edge-conf enable crio -" "once CRI-O is installed"
-elif [ "$runtime" = crio ]; then
-    settings=$(crio_settings) || fail 1 "edgecore.yaml is not changed for CRI-O: its settings are unknown"
-    step edge-conf ${version:+--kubeedge-version "$version"} $restart enable crio - "$@" <<END
+    if [ ! -e "$edgecore" ]; then
+        # The flags of CRI-O; without a version, or before CRI-O is installed, the call that prints them.
+        flags="\$(edge-crio settings --format keadm --kubeedge-version ${version:-VERSION})"
+        if [ "$runtime" = keep ]; then
+            flags=
+        elif [ -n "$version" ] && ! is_crio_missing; then
+            flags=$(crio_settings --format keadm --kubeedge-version "$version") || { [ -z "$rehearsal" ] || exit 1; status=1; }
+        fi
+        show "keadm join --cloudcore-ipport=${host:-CLOUDCORE}:10000 --token=TOKEN${version:+ --kubeedge-version=$version}${flags:+ $flags}"
+        later "edge-conf enable logs${host:+ --server $host:10004}" "after keadm join"
+        [ "$runtime" = keep ] || later "edge-crio settings | edge-conf enable crio -" "after keadm join"
+        finish "edgecore.yaml does not exist yet: run keadm join, then this script again"
+    fi
+
+    remember edgecore "$edgecore"
+    step edge-conf ${version:+--kubeedge-version "$version"} $restart enable logs ${host:+--server "$host:10004"} "$@"
+    if [ "$runtime" = crio ] && is_crio_missing; then
+        later "edge-crio$at settings | edge-conf$at enable crio -" "once CRI-O is installed"
+    elif [ "$runtime" = crio ]; then
+        settings=$(crio_settings) || fail 1 "edgecore.yaml is not changed for CRI-O: its settings are unknown"
+        step edge-conf ${version:+--kubeedge-version "$version"} $restart enable crio - "$@" <<END
 $settings
 END
-fi
-finish "$(restart_needed)"
+    fi
+    finish "$(restart_needed)"
+}
+
+# Both the rehearsal and the step read a proxy with a password.
+input=''
+case " ${CRIO_OPTIONS:-} " in *' --proxy - '* | *' --proxy=- '*) input=$(cat) ;; esac
+rehearse "$@"
+steps "$@"

@@ -4,7 +4,7 @@ set -euf
 
 # In the archive, the utilities are in ../bin.
 PATH=$(cd "$(dirname "$0")/.." && pwd)/bin:$PATH
-script=${0##*/} status=0 dry='' restart=''
+script=${0##*/} status=0 dry='' restart='' rehearsal='' waits=''
 note() { echo "$script: $*" >&2; }
 fail() { code=$1 && shift && note "$*" && exit "$code"; }
 
@@ -70,6 +70,10 @@ valid() {
     case $code in 0) ;; 2) fail 2 "$name is not valid; nothing was changed" ;; *) exit "$code" ;; esac
 }
 
+# require TOOL…: fails if a utility is not installed.
+missing='install the utilities in /usr/local/bin, or add their directory to PATH'
+require() { for tool; do command -v "$tool" > /dev/null || fail 1 "cannot find $tool: $missing"; done; }
+require edge-conf
 root=${ROOT:-} version=${KUBEEDGE_VERSION:-}
 [ -z "$version" ] || valid KUBEEDGE_VERSION edge-conf enable logs --kubeedge-version "$version" --help
 case ${RESTART:-no} in yes | no) ;; *) fail 2 "RESTART must be yes or no, not \"$RESTART\"" ;; esac
@@ -77,18 +81,39 @@ case ${RESTART:-no} in yes | no) ;; *) fail 2 "RESTART must be yes or no, not \"
 host=$(echo "${CLOUDCORE:-}" | tr -d '[]')
 case $host in *:*) host="[$host]" ;; esac
 
-# step TOOL ARGUMENTS…: a dry run goes through all steps, otherwise a failure ends the script. Exit 3 is not a failure.
+# step TOOL ARGUMENTS…: a dry run goes through all steps, otherwise a failure ends the script. Exit 3 is not a failure,
+# and in a rehearsal neither is the one in waits: the step may need the changes of an earlier one.
 step() {
     tool=$1 code=0
     shift
+    set -- ${root:+--root "$root"} "$@"
+    if [ -n "$rehearsal" ]; then
+        text=$("$tool" "$@" -n 2>&1 > /dev/null) || code=$?
+        case $code in 0 | 3 | "$waits") return ;; esac
+        note "$tool $*"
+        printf '%s\n' "$text" >&2
+        exit "$code"
+    fi
     note "$tool $*"
-    "$tool" ${root:+--root "$root"} "$@" || code=$?
+    "$tool" "$@" || code=$?
     case $dry$code in
         *0) ;;
         *3) [ "$status" != 0 ] || status=3 ;;
         yes[14]) [ "$status" = 1 ] || status=$code ;;
         *) fail "$code" "stopped at $tool: after the cause is fixed, run the same command again" ;;
     esac
+}
+
+# rehearse: runs the steps of the script as dry runs, so that what one of them refuses is refused before the first change.
+rehearse() {
+    [ -z "$dry" ] || return 0
+    dry=yes rehearsal=yes
+    # Without || after the list, as that would turn off -e in it.
+    set +e
+    (set -e && exec 3> /dev/null && steps "$@")
+    code=$? dry='' rehearsal=''
+    set -e
+    case $code in 0 | 3) ;; *) fail "$code" "nothing was changed: after the cause is fixed, run the same command again" ;; esac
 }
 
 # later COMMAND WHEN: a step of a dry run that needs the changes of an earlier one.
@@ -113,6 +138,7 @@ restart_needed() {
 
 # finish NEXT: ends with a line that names the next step.
 finish() {
+    [ -z "$rehearsal" ] || exit "$status"
     [ -n "$root" ] || [ ! -e /run/reboot-required ] || note "reboot required: reboot"
     case $dry$status in
         3) note "manual step required, see above" ;;

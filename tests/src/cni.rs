@@ -1,5 +1,5 @@
-//! CNI plugins for the tests: tiny programs of any machine, and the real ones, built by edge-cni
-//! itself into the target directory, where they and Go's caches stay for the next run.
+//! CNI plugins for the tests: tiny programs for any architecture, and the real plugins. edge-cni builds those into the
+//! target directory, where they and Go's caches are kept for the next run.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,12 +13,12 @@ use crate::tree::Tree;
 /// The Go module of the plugins.
 pub const MODULE: &str = "github.com/containernetworking/plugins";
 
-/// ELF's numbers of machines.
+/// The machine number of amd64 in an ELF header.
 pub const AMD64: u8 = 62;
-/// The same for arm64.
+/// The machine number of arm64 in an ELF header.
 pub const ARM64: u8 = 183;
 
-/// The smallest file that has the header of a static program, with a text behind it.
+/// The header of a static program for this machine, followed by the text.
 pub fn tiny(machine: u8, text: &str) -> Vec<u8> {
     [&crate::standin::elf(64, machine), text.as_bytes()].concat()
 }
@@ -28,7 +28,7 @@ pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A directory as `edge-cni build` leaves it, with these plugins.
+/// Writes a directory with these plugins in the format of `edge-cni build`.
 pub fn fake_build(dir: &Path, version: &str, arch: &str, plugins: &[(&str, Vec<u8>)]) {
     std::fs::create_dir_all(dir).unwrap();
     let mut listed = serde_json::Map::new();
@@ -41,19 +41,19 @@ pub fn fake_build(dir: &Path, version: &str, arch: &str, plugins: &[(&str, Vec<u
     std::fs::write(dir.join("edge-cni.json"), manifest.to_string()).unwrap();
 }
 
-/// Where builds and Go's caches are kept: beside the test programs, so that `cargo clean` drops them.
+/// The directory of builds and of Go's caches, in the target directory, so that `cargo clean` removes them.
 fn cache() -> PathBuf {
     // target/PROFILE/deps/this-test
     let own = std::env::current_exe().unwrap();
     own.ancestors().nth(3).unwrap().join("cni")
 }
 
-/// Whether there is a go command to build with.
+/// Whether the go command is installed.
 pub fn can_build() -> bool {
     Command::new("go").arg("version").output().is_ok_and(|output| output.status.success())
 }
 
-/// Whether go is missing, in which case the test is skipped.
+/// Whether go is not installed; the test is then recorded as skipped.
 pub fn no_go(test: &str) -> bool {
     let missing = !can_build();
     if missing {
@@ -62,7 +62,7 @@ pub fn no_go(test: &str) -> bool {
     missing
 }
 
-/// edge-cni with the PATH of the test and Go's caches in the target directory.
+/// edge-cni with the PATH of the test, and with Go's caches in the target directory.
 pub fn builder() -> Tool {
     let cache = cache();
     std::fs::create_dir_all(&cache).unwrap();
@@ -75,7 +75,7 @@ pub fn builder() -> Tool {
     tool.env("HOME", std::env::var_os("HOME").unwrap_or_else(|| "/".into()))
         .env("GOCACHE", cache.join("go-build"))
         .env("GOMODCACHE", cache.join("go-mod"))
-        // The cache of modules is read-only otherwise, and could not be removed with the rest.
+        // Otherwise the module cache is read-only, and `cargo clean` cannot remove it.
         .env("GOFLAGS", "-modcacherw")
 }
 
@@ -89,7 +89,7 @@ pub fn built(version: &str, arch: &str, plugins: &str) -> PathBuf {
     out
 }
 
-/// A checkout with one small plugin, its vendor directory left out.
+/// A checkout of the module with one small plugin and without a vendor directory.
 pub fn folder(tree: &Tree) -> String {
     let main = "package main\n\nvar name = \"tiny\"\n\nfunc main() {\n\tprintln(name)\n}\n";
     tree.write("src/go.mod", format!("module {MODULE}\n\ngo 1.14\n"));
@@ -101,18 +101,18 @@ pub fn folder(tree: &Tree) -> String {
     tree.at("src").to_str().unwrap().to_owned()
 }
 
-/// The machine that the tests run on, as Go calls it.
+/// The architecture that the tests run on, by Go's name.
 pub fn own_arch() -> &'static str {
     if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" }
 }
 
-/// Makes an image for the machine with this ELF number: adds a shell for it.
+/// Makes the tree an image for this machine: adds a shell for it.
 pub fn image_for(tree: &Tree, machine: u8) {
     tree.write("bin/sh", tiny(machine, "a shell"));
 }
 
-/// Runs a shell script in private namespaces: with empty /opt, /run, /var and
-/// /mnt, and a view of /etc that forgets what is written. `cni` runs edge-cni.
+/// Runs a shell script in private namespaces, with empty /opt, /run, /var and /mnt, and with an overlay on /etc, so that
+/// the host is not changed. `cni` runs edge-cni and prints its exit code.
 pub fn script(text: &str) -> Ran {
     const PRELUDE: &str = r#"
         exec 2>&1

@@ -1,5 +1,5 @@
-//! CRI-O's stand-in: a daemon of the tests that speaks the real CRI, and a bundle in the real layout with
-//! it inside.
+//! The stand-in for CRI-O: a daemon that implements the CRI for the tests, and bundles that contain it, in upstream's
+//! layout.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -14,7 +14,7 @@ use tar::{Builder, EntryType, Header};
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/go/cri-standin");
 
-/// The unit as upstream's bundle has it, for another distribution and another place.
+/// The unit of upstream's bundle, which is for another distribution and another directory.
 pub const UNIT: &str = "[Unit]\nDescription=Container Runtime Interface for OCI (CRI-O)\nAfter=network.target\n\n\
 [Service]\nType=notify\nEnvironmentFile=-/etc/sysconfig/crio\nEnvironment=GOTRACEBACK=crash\n\
 ExecStart=/usr/local/bin/crio \\\n          $CRIO_CONFIG_OPTIONS \\\n          $CRIO_RUNTIME_OPTIONS\n\
@@ -23,13 +23,13 @@ ExecReload=/bin/kill -s HUP $MAINPID\nTimeoutStartSec=0\nRestart=on-failure\nRes
 const CONF: &str = "[crio.image]\nsignature_policy = \"/etc/crio/policy.json\"\n\n[crio.runtime]\ndefault_runtime = \"crun\"\n\n\
 [crio.runtime.runtimes.crun]\nruntime_path = \"/usr/libexec/crio/crun\"\nmonitor_path = \"/usr/libexec/crio/conmon\"\n";
 
-/// Builds the daemon for an architecture by Go's name; says why where it cannot be done here.
+/// Builds the daemon for an architecture, by Go's name. Errors: why it cannot be built on this machine.
 pub fn build(arch: &str, version: &str) -> Result<PathBuf, String> {
     let own = std::env::current_exe().map_err(|cause| cause.to_string())?;
     let dir = own.ancestors().nth(2).ok_or("no target directory")?.join("standin").join(format!("{arch}-{version}"));
     fs::create_dir_all(&dir).map_err(|cause| cause.to_string())?;
     let built = dir.join("crio");
-    // Go itself knows what is up to date; two tests at once each build their own.
+    // Go does not rebuild what is up to date. Tests that run at the same time build separate files.
     static BUILDS: AtomicUsize = AtomicUsize::new(0);
     let number = BUILDS.fetch_add(1, Ordering::Relaxed);
     let fresh = dir.join(format!("crio-{}-{number}", std::process::id()));
@@ -43,15 +43,15 @@ pub fn build(arch: &str, version: &str) -> Result<PathBuf, String> {
         .env("GOOS", "linux")
         .env("GOARCH", arch)
         .output()
-        .map_err(|cause| format!("go cannot be run: {cause}"))?;
+        .map_err(|cause| format!("cannot run go: {cause}"))?;
     if !output.status.success() {
-        return Err(format!("the stand-in does not build: {}", String::from_utf8_lossy(&output.stderr)));
+        return Err(format!("cannot build the stand-in: {}", String::from_utf8_lossy(&output.stderr)));
     }
     fs::rename(&fresh, &built).map_err(|cause| cause.to_string())?;
     Ok(built)
 }
 
-/// The smallest file that has the header of a static program: of 32 or 64 bits, for a machine by its ELF number.
+/// The ELF header of a static program with 32 or 64 bits, for a machine number.
 pub const fn elf(bits: u8, machine: u8) -> [u8; 64] {
     let mut head = [0; 64];
     (head[0], head[1], head[2], head[3]) = (0x7f, b'E', b'L', b'F');
@@ -67,7 +67,7 @@ pub const ARM64: &[u8] = &elf(64, 183);
 /// A program for 32-bit ARM.
 pub const ARM32: &[u8] = &elf(32, 40);
 
-/// What an archive is made of.
+/// A tar archive that is being written.
 #[allow(missing_debug_implementations, reason = "the encoder has none")]
 pub struct Archive {
     tar: Builder<GzEncoder<File>>,
@@ -75,19 +75,19 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// An empty one at `path`.
+    /// An empty archive at `path`.
     pub fn at(path: &Path) -> Archive {
         let file = File::create(path).unwrap();
         Archive { tar: Builder::new(GzEncoder::new(file, Compression::none())), path: path.to_path_buf() }
     }
 
-    /// Adds a plain file by the name as it is, whatever it is.
+    /// Adds a regular file; the name is not checked or changed.
     #[must_use]
     pub fn file(self, name: &str, mode: u32, bytes: &[u8]) -> Archive {
         self.entry(name, EntryType::Regular, mode, bytes, "")
     }
 
-    /// Adds anything.
+    /// Adds an entry of any kind.
     #[must_use]
     pub fn entry(mut self, name: &str, kind: EntryType, mode: u32, bytes: &[u8], link: &str) -> Archive {
         let mut header = Header::new_gnu();
@@ -103,14 +103,14 @@ impl Archive {
         self
     }
 
-    /// Adds bytes that belong to no file, as if they were padding.
+    /// Adds bytes that are not part of a file, such as padding.
     #[must_use]
     pub fn tail(mut self, bytes: &[u8]) -> Archive {
         std::io::Write::write_all(self.tar.get_mut(), bytes).unwrap();
         self
     }
 
-    /// Adds the header of a file of this size, and none of its bytes.
+    /// Adds the header of a file of this size without its content.
     #[must_use]
     pub fn promise(mut self, name: &str, size: u64) -> Archive {
         let mut header = Header::new_gnu();
@@ -122,14 +122,15 @@ impl Archive {
         self
     }
 
-    /// Ends it; its SHA-256.
+    /// Completes the archive and returns its SHA-256.
     pub fn finish(self) -> String {
         self.tar.into_inner().unwrap().finish().unwrap();
         sha256(&self.path)
     }
 }
 
-/// A bundle of this release in `dir` with the program as crio, in the layout of upstream's; its path and sum.
+/// Writes a bundle of this release to `dir`, in upstream's layout and with the program as crio. Returns its path and
+/// SHA-256.
 pub fn bundle(dir: &Path, version: &str, arch: &str, program: &[u8]) -> (PathBuf, String) {
     let path = dir.join(format!("cri-o.{arch}.v{version}.tar.gz"));
     let mut archive = Archive::at(&path).entry("cri-o/", EntryType::Directory, 0o755, b"", "");

@@ -1,4 +1,4 @@
-//! `xtask bench`: ours and theirs side by side, interleaved, as ratios of medians.
+//! `xtask bench`: a utility and a reference side by side, interleaved, as ratios of medians.
 
 mod case;
 mod cases;
@@ -53,7 +53,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let bin = scratch.join("bin");
     dist::compile(workspace, &toolchain, &bin)?;
 
-    let mut rows = vec![["case", "ours", "theirs", "ratio", "limit", ""].map(str::to_owned)];
+    let mut rows = vec![["case", "edgeutils", "reference", "ratio", "limit", ""].map(str::to_owned)];
     let mut missed = false;
     let (firewall, _hosts) = firewall::cases(&bin, &scratch)?;
     for case in cases::all(&bin, &scratch)?.into_iter().chain(firewall).filter(|case| args.selects(case)) {
@@ -73,20 +73,20 @@ type Row = [String; 6];
 /// The line of a case, and whether it is within its limit.
 fn measured(case: &Case, runs: Option<u16>) -> Result<(Row, bool)> {
     let runs = runs.unwrap_or(case.runs);
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let (mut edgeutils, mut reference) = (Vec::new(), Vec::new());
     // One run of each first, so that both find their files in memory.
-    sample(&case.ours, case.measure)?;
-    sample(&case.theirs, case.measure)?;
+    sample(&case.edgeutils, case.measure)?;
+    sample(&case.reference, case.measure)?;
     let runs = match case.measure {
         Measure::Memory => runs.min(MEMORY_RUNS),
         _ => runs,
     };
     for _ in 0..runs {
-        ours.push(sample(&case.ours, case.measure)?);
-        theirs.push(sample(&case.theirs, case.measure)?);
+        edgeutils.push(sample(&case.edgeutils, case.measure)?);
+        reference.push(sample(&case.reference, case.measure)?);
     }
-    let (ours, theirs) = (median(ours), median(theirs));
-    let ratio = ours / theirs.max(f64::MIN_POSITIVE);
+    let (edgeutils, reference) = (median(edgeutils), median(reference));
+    let ratio = edgeutils / reference.max(f64::MIN_POSITIVE);
     let shown = |value: f64| match case.measure {
         Measure::Memory => format!("{:.2} MiB", value / 1024.0),
         Measure::Size => format!("{:.2} MiB", value / 1_048_576.0),
@@ -95,18 +95,18 @@ fn measured(case: &Case, runs: Option<u16>) -> Result<(Row, bool)> {
     let (limit, is_ok) = match case.limit {
         Limit::Times(limit) => (format!("≤ {limit} ×"), ratio <= limit),
         Limit::TimesAnd(limit, millis) => {
-            (format!("≤ {limit} × + {millis} ms"), ours <= limit * theirs + millis / 1000.0)
+            (format!("≤ {limit} × + {millis} ms"), edgeutils <= limit * reference + millis / 1000.0)
         }
         Limit::Faster(limit) => (format!("≥ {limit} × faster"), ratio * limit <= 1.0),
-        Limit::MiB(limit) => (format!("≤ {limit} MiB"), ours <= limit * 1024.0),
+        Limit::MiB(limit) => (format!("≤ {limit} MiB"), edgeutils <= limit * 1024.0),
     };
     let ratio = match case.limit {
         Limit::Faster(_) => format!("{:.1} × faster", 1.0 / ratio.max(f64::MIN_POSITIVE)),
         Limit::Times(_) | Limit::TimesAnd(..) | Limit::MiB(_) => format!("{ratio:.2} ×"),
     };
-    let (name, theirs) =
-        (format!("{}: {}", case.name, case.measure), format!("{} {}", case.theirs.name(), shown(theirs)));
-    Ok(([name, shown(ours), theirs, ratio, limit, if is_ok { "ok" } else { "MISSED" }.to_owned()], is_ok))
+    let (name, reference) =
+        (format!("{}: {}", case.name, case.measure), format!("{} {}", case.reference.name(), shown(reference)));
+    Ok(([name, shown(edgeutils), reference, ratio, limit, if is_ok { "ok" } else { "MISSED" }.to_owned()], is_ok))
 }
 
 fn sample(program: &Program, measure: Measure) -> Result<f64> {

@@ -50,7 +50,8 @@ pub(crate) fn program(host: &Host) -> Result<Program> {
             return Ok(Program { path: text(&path)?, note: None });
         }
     }
-    let note = format!("{EXPECTED} does not exist yet: install it, as the unit starts it");
+    let shown = host.root.display(Path::new(EXPECTED));
+    let note = format!("{} does not exist yet: install it, as the unit starts it", shown.display());
     Ok(Program { path: EXPECTED.to_owned(), note: Some(note) })
 }
 

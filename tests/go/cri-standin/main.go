@@ -1,12 +1,12 @@
-// Command cri-standin stands in for CRI-O's daemon in tests: it speaks the real CRI, in the words of
-// Kubernetes' own module, but runs no containers.
+// Command cri-standin replaces the CRI-O daemon in tests: it implements the CRI with the messages of the
+// Kubernetes module k8s.io/cri-api, but does not run containers.
 //
-// It reads crio.conf.d as CRI-O does, refuses to start where CRI-O does, has the network judged by the library
-// that CRI-O has it judged by (ocicni), and tells systemd when it is up (Type=notify).
+// Like CRI-O, it reads crio.conf.d, refuses to start with an invalid configuration, gets the status of the
+// network from ocicni, and notifies systemd when it has started (Type=notify).
 //
-// What a test wants of it stands in files below /run/cri-standin: `containers` (a running container a
-// line), `slow` (milliseconds until it is up), `fail` (it ends with this text), `api` (v1alpha2 for an
-// old one).
+// Tests control it with files in /run/cri-standin: `containers` (one running container per line), `slow`
+// (milliseconds until it has started), `fail` (it exits with this message), `api` (v1alpha2 for an old
+// version of the API).
 package main
 
 import (
@@ -110,7 +110,7 @@ func run() error {
 	service := grpc.NewServer()
 	desc := cri.RuntimeService_ServiceDesc
 	if wish("api") == "v1alpha2" {
-		// The messages are the same; only the name of the service is older, and the newest call is missing.
+		// The messages are the same; only the name of the service is different, and the newest call is missing.
 		desc.ServiceName = "runtime.v1alpha2.RuntimeService"
 		desc.Methods = without(desc.Methods, "RuntimeConfig")
 	}
@@ -141,7 +141,7 @@ func without(methods []grpc.MethodDesc, name string) []grpc.MethodDesc {
 	return kept
 }
 
-// ready tells systemd.
+// ready notifies systemd that the daemon has started.
 func ready() error {
 	address := os.Getenv("NOTIFY_SOCKET")
 	if address == "" {
@@ -156,8 +156,8 @@ func ready() error {
 	return err
 }
 
-// plugin answers as a CNI plugin that is asked for its version; one whose name ends in -old knows only
-// the older ones.
+// plugin prints the versions that a CNI plugin supports; one whose name ends in -old supports only
+// older versions.
 func plugin() {
 	versions := `"0.1.0","0.2.0","0.3.0","0.3.1","0.4.0"`
 	if !strings.HasSuffix(os.Args[0], "-old") {

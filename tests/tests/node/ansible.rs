@@ -120,6 +120,10 @@ fn play_changes_nothing_with_an_invalid_setting() {
         // YAML reads an unquoted 1.30 as 1.3.
         json!({"edgeutils_crio_version": 1.3}),
         json!({"edgeutils_runtime": "docker"}),
+        json!({"edgeutils_kubeedge_version": "1.10.0", "edgeutils_crio_version": "1.34"}),
+        json!({"edgeutils_cloudcore": "127.0.0.1"}),
+        json!({"edgeutils_cni_plugins": "/nonexistent"}),
+        json!({"edgeutils_pod_subnet": "10.85.0.0/99"}),
     ] {
         play_with(&root, variables, &[]).expect(2, 0, 1);
         assert_same(&root.snapshot(), &before, "an invalid setting");
@@ -128,7 +132,12 @@ fn play_changes_nothing_with_an_invalid_setting() {
     let played = play_with(&root, json!({"edgeutils_runtime": "crio"}), &[]);
     assert_eq!(played.stats["failures"], 1, "{}", played.ran.stdout);
     assert!(played.ran.stdout.contains("it is not installed"), "{}", played.ran.stdout);
-    assert!(!root.read(EDGECORE).contains("crio.sock"), "{}", root.read(EDGECORE));
+    assert_same(&root.snapshot(), &before, "edgeutils_runtime");
+    let cloud = Tree::with(&[("etc/kubeedge/config/cloudcore.yaml", &render(Kind::CloudCore, Minor::new(7)))]);
+    let before = cloud.snapshot();
+    let variables = json!({"edgeutils_kubeedge_version": "1.2.0", "edgeutils_certgen_options": []});
+    play_of("cloud-node.yaml", &cloud, variables, &[]).expect(2, 0, 1);
+    assert_same(&cloud.snapshot(), &before, "edgeutils_kubeedge_version");
 }
 
 #[test]
@@ -296,15 +305,24 @@ fn play_installs_plugins_a_network_and_crio_in_an_image() {
     play_with(&root, all(&sum), &["--check"]).expect(0, 6, 0);
     assert_same(&root.snapshot(), &before, "check mode");
 
-    // A failure stops the play; earlier changes are kept, and are not repeated.
+    // An archive that would be refused is refused before the first change.
     let failed = play_with(&root, all(&"0".repeat(64)), &[]);
-    failed.expect(2, 3, 1);
+    failed.expect(2, 0, 1);
     let call = &results(&failed, "edge-crio install", "failed")[0];
     assert_eq!(call["rc"], 4, "{call}");
     assert!(call["stderr"].as_str().unwrap().contains("its SHA-256 is"), "{call}");
-    assert!(!root.at("usr/local/bin/crio").exists());
+    assert_same(&root.snapshot(), &before, "a damaged archive");
 
-    play_with(&root, all(&sum), &[]).expect(0, 3, 0);
+    // A failure stops the play; earlier changes are kept, and are not repeated.
+    fake_build(&beside.at("few/arm64"), "v1.9.1", "arm64", &[("loopback", tiny(ARM64, "loopback"))]);
+    let mut few = all(&sum);
+    few["edgeutils_cni_plugins"] = json!(beside.at("few"));
+    let failed = play_with(&root, few, &[]);
+    failed.expect(2, 2, 1);
+    let call = &results(&failed, "edge-cni conf", "failed")[0];
+    assert!(call["stderr"].as_str().unwrap().contains("bridge is missing in "), "{call}");
+
+    play_with(&root, all(&sum), &[]).expect(0, 5, 0);
     let network = root.read("etc/cni/net.d/10-edgeutils.conflist");
     assert!(network.contains("10.85.0.0/16") && network.contains("fd00:85::/64"), "{network}");
     assert!(root.at("opt/cni/bin/portmap").exists() && root.at("usr/local/bin/crio").exists());

@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::io::{Seek, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
@@ -15,6 +16,8 @@ use edgeutils_tests::systems;
 use edgeutils_tests::tool::{self, Ran};
 use edgeutils_tests::tree::{Tree, assert_same};
 
+mod rehearsal;
+
 const FILE: &str = "etc/kubeedge/config/edgecore.yaml";
 const ENV: &str = "etc/edgeutils/node.env";
 
@@ -23,6 +26,10 @@ fn script(tree: &Tree, variables: &[(&str, &str)], args: &[&str]) -> Ran {
 }
 
 fn named(name: &str, tree: &Tree, variables: &[(&str, &str)], args: &[&str]) -> Ran {
+    with_input(name, tree, variables, args, "")
+}
+
+fn with_input(name: &str, tree: &Tree, variables: &[(&str, &str)], args: &[&str], input: &str) -> Ran {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts").join(name);
     // Wrappers, so that the script runs the utilities under an emulator too.
     let bin = Tree::new();
@@ -32,9 +39,12 @@ fn named(name: &str, tree: &Tree, variables: &[(&str, &str)], args: &[&str]) -> 
         std::fs::set_permissions(bin.at(name), std::fs::Permissions::from_mode(0o755)).unwrap();
     }
     let search = format!("{}:/usr/bin:/bin", bin.path().display());
+    let mut stdin = tempfile::tempfile().unwrap();
+    stdin.write_all(input.as_bytes()).unwrap();
+    stdin.rewind().unwrap();
     let mut command = Command::new("sh");
     command.arg(path).args(args).env_clear().env("PATH", search).env("ROOT", tree.path());
-    Ran::of(&command.envs(variables.iter().copied()).output().unwrap())
+    Ran::of(&command.envs(variables.iter().copied()).stdin(stdin).output().unwrap())
 }
 
 #[test]
@@ -136,12 +146,16 @@ fn settings_file_is_read_without_executing_it() {
     let ran = script(&tree, &[], &[]).expect(0);
     assert!(tree.read(FILE).contains("server: \"[2001:db8::7]:10004\"\n"), "{}", tree.read(FILE));
     assert!(ran.stderr.contains("node.env:7: unknown setting SITE is ignored\n"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("edge-conf --kubeedge-version v1.23.1 enable logs"), "{}", ran.stderr);
+    assert!(ran.stderr.contains(" --kubeedge-version v1.23.1 enable logs"), "{}", ran.stderr);
     assert!(!pwned.exists(), "the file was executed");
     // The environment takes precedence, also with an empty value.
     let ran = script(&tree, &[("CLOUDCORE", "192.0.2.3"), ("KUBEEDGE_VERSION", "")], &[]).expect(0);
     assert!(tree.read(FILE).contains("server: \"192.0.2.3:10004\"\n"), "{}", tree.read(FILE));
-    assert!(ran.stderr.contains(": edge-conf enable logs"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains(&format!(": edge-conf --root {} enable logs", tree.path().display())),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]
@@ -188,7 +202,10 @@ fn dry_run_shows_every_step_of_a_bare_host() {
     for step in [
         "would write /etc/modules-load.d/90-edgeutils.conf",
         "would write /opt/cni/bin/portmap",
-        "would run edge-cni conf bridge --subnet 10.85.0.0/16 --subnet fd00:85::/64, once the plugins are installed\n",
+        &format!(
+            "would run edge-cni --root {} conf bridge --subnet 10.85.0.0/16 --subnet fd00:85::/64, once the plugins are installed\n",
+            tree.path().display()
+        ),
         "would write /usr/local/bin/crio",
         &format!("{keadm} $(edge-crio settings --format keadm --kubeedge-version 1.18.3)\n"),
         "would run edge-conf enable logs --server [2001:db8::1]:10004, after keadm join\n",
@@ -216,7 +233,7 @@ fn dry_run_shows_every_step_of_a_bare_host() {
     let ran = script(&tree, &broken, &[]).expect(1);
     assert!(
         ran.stderr
-            .ends_with("\nedge-node.sh: stopped at edge-cni: after the cause is fixed, run the same command again\n"),
+            .ends_with("\nedge-node.sh: nothing was changed: after the cause is fixed, run the same command again\n"),
         "{}",
         ran.stderr
     );
@@ -286,12 +303,20 @@ fn cloud_script_reads_its_address_from_cloudcore_yaml_and_repeats_without_change
     let before = tree.snapshot();
     let ran = run(&["-n"]).expect(3);
     assert!(ran.stdout.contains("SANs IP:127.0.0.1, IP:192.0.2.2\n"), "{}", ran.stdout);
-    let later = "would run edge-conf --kubeedge-version 1.7.2 enable logs, once the certificates exist\n";
+    let root = tree.path().display();
+    let later = format!(
+        "would run edge-conf --root {root} --kubeedge-version 1.7.2 enable logs, once the certificates exist\n"
+    );
     assert!(
-        ran.stdout.contains(later) && ran.stdout.contains("would write /etc/edgeutils/redirect.toml"),
+        ran.stdout.contains(&later) && ran.stdout.contains("would write /etc/edgeutils/redirect.toml"),
         "{}",
         ran.stdout
     );
+    // Paths in notes are those below ROOT.
+    let note = format!("{root}/usr/local/bin/edge-redirect does not exist yet");
+    assert!(ran.stderr.contains(&note), "{}", ran.stderr);
+    let ran = named("cloud-node.sh", &tree, &[("KUBEEDGE_VERSION", "1.12.0")], &["-n"]).expect(3);
+    assert!(ran.stderr.contains(&format!("({root}/{file})")), "{}", ran.stderr);
     assert_same(&tree.snapshot(), &before, "cloud-node.sh -n");
     run(&[]).expect(0);
     assert!(tree.read("etc/edgeutils/redirect.toml").contains("\"10351=192.0.2.2:10003\""));

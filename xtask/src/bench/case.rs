@@ -2,11 +2,11 @@
 
 use super::measure::{Measure, Program};
 
-/// A pair of programs, and the limit for ours.
+/// A utility, the program that it is compared with, and the limit.
 pub(crate) struct Case {
     pub(crate) name: String,
-    pub(crate) ours: Program,
-    pub(crate) theirs: Program,
+    pub(crate) edgeutils: Program,
+    pub(crate) reference: Program,
     pub(crate) measure: Measure,
     pub(crate) limit: Limit,
     pub(crate) runs: u16,
@@ -15,25 +15,25 @@ pub(crate) struct Case {
 impl Case {
     pub(crate) fn new(
         name: &str,
-        (ours, theirs): (&Program, &Program),
+        (edgeutils, reference): (&Program, &Program),
         measure: Measure,
         limit: Limit,
         runs: u16,
     ) -> Case {
-        Case { name: name.to_owned(), ours: ours.clone(), theirs: theirs.clone(), measure, limit, runs }
+        Case { name: name.to_owned(), edgeutils: edgeutils.clone(), reference: reference.clone(), measure, limit, runs }
     }
 }
 
-/// Limit of our figure in relation to theirs.
+/// Limit of the utility's figure in relation to that of the reference.
 #[derive(Clone, Copy)]
 pub(crate) enum Limit {
-    /// At most this many times theirs.
+    /// At most this many times that of the reference.
     Times(f64),
-    /// At most this many times theirs, plus this many milliseconds.
+    /// At most this many times that of the reference, plus this many milliseconds.
     TimesAnd(f64, f64),
-    /// At least this many times as fast as theirs.
+    /// At least this many times as fast as the reference.
     Faster(f64),
-    /// At most this many MiB, whatever theirs uses.
+    /// At most this many MiB, whatever the reference uses.
     MiB(f64),
 }
 

@@ -79,14 +79,14 @@ fn prepare(bin: &Path, scratch: &Path) -> Result<[Case; 2]> {
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let (program, root) = (text(&bin.join("edge-prep")), text(&own));
     let argv = [program.as_str(), "--root", &root, "apply", "--for", "kubeadm", "-n"];
-    let ours = Program::new("edge-prep", &argv).ending_with(3);
+    let edgeutils = Program::new("edge-prep", &argv).ending_with(3);
     let cmdline = guide.join("boot/firmware/cmdline.txt");
     let before = String::from_utf8(read(&cmdline)?)?;
-    let theirs = Program::shell("guide", &format!("cd {}\n{GUIDE}", text(&guide))).changing(cmdline, &before);
+    let reference = Program::shell("guide", &format!("cd {}\n{GUIDE}", text(&guide))).changing(cmdline, &before);
     let name = "edge-prep apply -n, Raspberry Pi";
     Ok([
-        Case::new(name, (&ours, &theirs), Measure::Cpu, Limit::Times(4.0), 301),
-        Case::new(name, (&ours, &Program::nothing()), Measure::Memory, Limit::MiB(8.0), 5),
+        Case::new(name, (&edgeutils, &reference), Measure::Cpu, Limit::Times(4.0), 301),
+        Case::new(name, (&edgeutils, &Program::nothing()), Measure::Memory, Limit::MiB(8.0), 5),
     ])
 }
 
@@ -101,7 +101,8 @@ fn set(bin: &Path, scratch: &Path, release: &str) -> Result<[Case; 3]> {
     let root_text = text(&root);
     let mut argv = vec![program.as_str(), "--root", &root_text, "--kubeedge-version"];
     argv.extend([release, "set"].iter().chain(EDGE_CONF));
-    let ours = Program::new("edge-conf", &argv).changing(root.join(EDGECORE_YAML), &before).leaving(root.join(TRACES));
+    let edgeutils =
+        Program::new("edge-conf", &argv).changing(root.join(EDGECORE_YAML), &before).leaving(root.join(TRACES));
 
     let copy = scratch.join(format!("{release}.sed.yaml"));
     let copy_text = text(&copy);
@@ -116,9 +117,9 @@ fn set(bin: &Path, scratch: &Path, release: &str) -> Result<[Case; 3]> {
 
     let name = format!("edge-conf set, 3 keys, {release}");
     Ok([
-        Case::new(&name, (&ours, &sed), Measure::Cpu, Limit::Times(3.0), 301),
-        Case::new(&name, (&ours, &yq), Measure::Wall, Limit::Faster(10.0), 15),
-        Case::new(&name, (&ours, &Program::nothing()), Measure::Memory, Limit::MiB(8.0), 5),
+        Case::new(&name, (&edgeutils, &sed), Measure::Cpu, Limit::Times(3.0), 301),
+        Case::new(&name, (&edgeutils, &yq), Measure::Wall, Limit::Faster(10.0), 15),
+        Case::new(&name, (&edgeutils, &Program::nothing()), Measure::Memory, Limit::MiB(8.0), 5),
     ])
 }
 
@@ -131,7 +132,7 @@ mod tests {
         let scratch = std::env::temp_dir().join(format!("xtask-cases-{}", std::process::id()));
         for release in ["1.8", "1.23"] {
             let [sed, ..] = set(Path::new("bin"), &scratch, release).unwrap();
-            sed.theirs.time().unwrap();
+            sed.reference.time().unwrap();
             let after = std::fs::read_to_string(scratch.join(format!("{release}.sed.yaml"))).unwrap();
             let before = edgecore_yaml(release).unwrap();
             let changed = before.lines().zip(after.lines()).filter(|(a, b)| a != b);

@@ -36,17 +36,18 @@ pub(super) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
     // One cold cache each; the module itself is there for both.
     let out = path("out");
     let cold = |name: &str| format!("rm -rf {0}; export GOCACHE={0}", path(name));
-    let ours = format!("{}; rm -rf {out}; {edge_cni} build --version {RELEASE} --out {out}", cold("cache-ours"));
+    let edgeutils =
+        format!("{}; rm -rf {out}; {edge_cni} build --version {RELEASE} --out {out}", cold("cache-edgeutils"));
     let flags = format!("-trimpath -ldflags '-s -w -X {STAMP}={RELEASE}'");
     let gopath = path("gopath");
     let one_by_one = format!(
         "{}; export GOMODCACHE=$(go env GOMODCACHE) GOPATH={gopath} CGO_ENABLED=0; cd /; for package in {}; do go install {flags} $package || exit 1; done",
-        cold("cache-theirs"),
+        cold("cache-reference"),
         packages.join(" ")
     );
     let warm = format!(
         "export GOCACHE={}; rm -rf {out}; {edge_cni} build --version {RELEASE} --out {out}",
-        path("cache-ours")
+        path("cache-edgeutils")
     );
     let default = path("default");
     let by_default = format!(
@@ -66,7 +67,13 @@ pub(super) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
     let cold = Limit::Times(COLD_LIMIT);
     let (install, nothing) = (own(&install), Program::nothing());
     Ok(vec![
-        Case::new("edge-cni build, all plugins, cold cache", (&own(&ours), &one_by_one), Measure::Wall, cold, RUNS),
+        Case::new(
+            "edge-cni build, all plugins, cold cache",
+            (&own(&edgeutils), &one_by_one),
+            Measure::Wall,
+            cold,
+            RUNS,
+        ),
         Case::new("edge-cni build, all plugins", (&sized, &by_default), Measure::Size, Limit::Times(0.75), RUNS),
         Case::new("edge-cni install, all plugins", (&install, &nothing), Measure::Memory, Limit::MiB(24.0), RUNS),
     ])

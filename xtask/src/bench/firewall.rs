@@ -24,7 +24,7 @@ const REDIRECT: &str = "10351=192.0.2.1:10003";
 const AGAINST_PROGRAMS: f64 = 1.5;
 /// CPU time against that without rules in other chains.
 const AGAINST_NONE: f64 = 1.2;
-/// x_tables: without changes, only saves are run: one more than theirs, for the empty backend.
+/// x_tables: without changes, only saves are run: one more than by the reference, for the empty backend.
 const IN_ORDER: f64 = 1.3;
 
 /// Rules of many owners in a network namespace of its own; $1 is the backend, $2 the rules, $3 a
@@ -132,13 +132,13 @@ fn pair(host: &Host, own: &str, verb: Verb, backend: &str) -> (Program, Program)
     let (call, name) = if verb == Verb::Status { (vec![own, "status"], "status") } else { (add.to_vec(), "add") };
     let read = if backend == "nft" { NFT_READ } else { LEGACY_READ };
     let script = verb.programs(read);
-    let ours = Program::new(&format!("edge-redirect {name}"), &host.argv(&call));
-    let theirs = Program::new("iptables", &host.argv(&["sh", "-c", &script, "sh", "iptables", backend]));
+    let edgeutils = Program::new(&format!("edge-redirect {name}"), &host.argv(&call));
+    let reference = Program::new("iptables", &host.argv(&["sh", "-c", &script, "sh", "iptables", backend]));
     let before = match verb {
         Verb::Add => host.argv(&["sh", "-c", CLEAN, "sh", backend, own]),
         Verb::Status | Verb::AddAgain => host.argv(&add),
     };
-    (ours.after(&before), theirs.after(&before))
+    (edgeutils.after(&before), reference.after(&before))
 }
 
 /// Rules in chains that no other rule jumps to: the kernel checks all chains that are reached whenever a rule is added.
@@ -172,10 +172,10 @@ pub(super) fn cases(bin: &Path, scratch: &Path) -> Result<(Vec<Case>, Vec<Host>)
     for count in COUNTS {
         let on = host(format!("nft-{count}"), "nft", rules::foreign(count))?;
         for verb in [Verb::Status, Verb::Add, Verb::AddAgain] {
-            let (ours, theirs) = pair(&on, &own, verb, "nft");
+            let (edgeutils, reference) = pair(&on, &own, verb, "nft");
             let name = format!("edge-redirect {}, {count} other rules, nft", verb.name());
             let limit = Limit::Times(AGAINST_PROGRAMS);
-            cases.push(Case { name, ours, theirs, measure: Measure::Cpu, limit, runs: RUNS });
+            cases.push(Case { name, edgeutils, reference, measure: Measure::Cpu, limit, runs: RUNS });
         }
         hosts.push(on);
     }
@@ -183,19 +183,26 @@ pub(super) fn cases(bin: &Path, scratch: &Path) -> Result<(Vec<Case>, Vec<Host>)
     for count in COUNTS.into_iter().skip(1) {
         let on = host(format!("unreached-{count}"), "nft", unreached(count))?;
         for verb in [Verb::Status, Verb::Add, Verb::AddAgain] {
-            let (ours, theirs) = (pair(&on, &own, verb, "nft").0, pair(&none, &own, verb, "nft").0);
+            let (edgeutils, reference) = (pair(&on, &own, verb, "nft").0, pair(&none, &own, verb, "nft").0);
             let name = format!("edge-redirect {}, {count} other rules against none, nft", verb.name());
             let limit = Limit::Times(AGAINST_NONE);
-            cases.push(Case { name, ours, theirs, measure: Measure::Cpu, limit, runs: RUNS });
+            cases.push(Case { name, edgeutils, reference, measure: Measure::Cpu, limit, runs: RUNS });
         }
         hosts.push(on);
     }
     hosts.push(none);
     let on = host("legacy".to_owned(), "legacy", rules::foreign(RULES))?;
     for verb in [Verb::Add, Verb::AddAgain] {
-        let (ours, theirs) = pair(&on, &own, verb, "legacy");
+        let (edgeutils, reference) = pair(&on, &own, verb, "legacy");
         let name = format!("edge-redirect {}, {RULES} rules, legacy", verb.name());
-        cases.push(Case { name, ours, theirs, measure: Measure::Wall, limit: Limit::Times(IN_ORDER), runs: RUNS });
+        cases.push(Case {
+            name,
+            edgeutils,
+            reference,
+            measure: Measure::Wall,
+            limit: Limit::Times(IN_ORDER),
+            runs: RUNS,
+        });
     }
     hosts.push(on);
     Ok((cases, hosts))

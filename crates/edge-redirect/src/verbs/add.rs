@@ -27,7 +27,7 @@ pub(crate) fn run(host: &mut Host, args: &AddArgs, lock_wait: Duration) -> Resul
         && !request.force
     {
         // Whether the redirect is in effect cannot be known, so nothing is claimed.
-        host.report.note(&at_start(file));
+        host.report.note(&at_start(&host.root.display(file)));
         return Ok(Outcome::default());
     }
     let views = views(&facts)?;
