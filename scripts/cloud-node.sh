@@ -21,7 +21,7 @@
 #   RESTART           yes: restart a running cloudcore if cloudcore.yaml was changed; default: no
 set -eu
 # shellcheck source=settings.sh
-. "$(dirname "$0")/settings.sh"
+. "$(dirname "$(readlink -f "$0")")/settings.sh"
 
 cloudcore=$root/etc/kubeedge/config/cloudcore.yaml at=${root:+ --root $root}
 [ -n "$version" ] || fail 2 "KUBEEDGE_VERSION is required: the version of cloudcore, such as 1.7.2"

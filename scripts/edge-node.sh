@@ -24,7 +24,7 @@
 #   RESTART           yes: restart a running edgecore if edgecore.yaml was changed; default: no
 set -eu
 # shellcheck source=settings.sh
-. "$(dirname "$0")/settings.sh"
+. "$(dirname "$(readlink -f "$0")")/settings.sh"
 
 plugins=${CNI_PLUGINS:-} crio=${CRIO_VERSION:-} edgecore=$root/etc/kubeedge/config/edgecore.yaml at=${root:+ --root $root}
 runtime=${RUNTIME:-${crio:+crio}} && runtime=${runtime:-keep}

@@ -3,7 +3,7 @@
 set -euf
 
 # In the archive, the utilities are in ../bin.
-PATH=$(cd "$(dirname "$0")/.." && pwd)/bin:$PATH
+PATH=$(cd "$(dirname "$(readlink -f "$0")")/.." && pwd)/bin:$PATH
 script=${0##*/} status=0 dry='' restart='' rehearsal='' waits=''
 note() { echo "$script: $*" >&2; }
 fail() { code=$1 && shift && note "$*" && exit "$code"; }

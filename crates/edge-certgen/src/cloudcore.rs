@@ -1,11 +1,13 @@
 //! The part of cloudcore.yaml that is about certificates: addresses, names and files.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use edge_host::Host;
+use edge_kubeedge::Kind;
 use edge_kubeedge::paths::CLOUDCORE_YAML;
 use edge_kubeedge::settings::{plain, written};
 use edge_kubeedge::spelling::spelled;
+use edge_kubeedge::unit::config_in_use;
 use edge_yaml::{Document, Value};
 
 use crate::names::{self, Name};
@@ -41,9 +43,12 @@ pub(crate) struct Invalid {
 }
 
 /// Reads the file: its path on the host, and what it contains or why it cannot be read. None where it does not exist.
-pub(crate) fn read(host: &Host) -> Option<(&'static Path, std::result::Result<Cloudcore, String>)> {
-    let path = Path::new(CLOUDCORE_YAML);
-    let bytes = match host.root.read(path) {
+pub(crate) fn read(host: &Host) -> Option<(PathBuf, std::result::Result<Cloudcore, String>)> {
+    let path = match config_in_use(&host.root, Kind::CloudCore) {
+        Ok(file) => file.path,
+        Err(error) => return Some((CLOUDCORE_YAML.into(), Err(error.message().to_owned()))),
+    };
+    let bytes = match host.root.read(&path) {
         Ok(bytes) => bytes?,
         Err(error) => return Some((path, Err(error.cause().to_owned()))),
     };

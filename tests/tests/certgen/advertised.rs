@@ -87,3 +87,23 @@ fn stream_without_addresses_uses_those_of_cloudcore_yaml() {
     let ran = certgen(&tree, &["stream"]).expect(0);
     assert!(ran.stderr.contains("; what it advertises is left out\n"), "{}", ran.stderr);
 }
+
+#[test]
+fn file_of_cloudcore_is_the_one_that_its_unit_names() {
+    let tree = Tree::with(&[
+        (
+            "etc/systemd/system/cloudcore.service",
+            "[Service]\nExecStart=/usr/local/bin/cloudcore --config=/opt/cloud.yaml\n",
+        ),
+        ("opt/cloud.yaml", "modules:\n  cloudHub:\n    advertiseAddress: [192.0.2.7]\n"),
+        ("etc/kubeedge/config/cloudcore.yaml", "modules:\n  cloudHub:\n    advertiseAddress: [192.0.2.8]\n"),
+    ]);
+    let ran = certgen(&tree, &["server", "-n"]).expect(3);
+    let note =
+        format!("note: using the addresses that {}:3 advertises: IP:192.0.2.7\n", tree.at("opt/cloud.yaml").display());
+    assert!(ran.stderr.contains(&note), "{}", ran.stderr);
+    tree.write("opt/cloud.yaml", "modules: [\n");
+    let ran = certgen(&tree, &["check"]).expect(3);
+    let start = format!("{}: error: cannot read the addresses", "/opt/cloud.yaml");
+    assert!(ran.stdout.contains(&start), "{}", ran.stdout);
+}

@@ -97,6 +97,14 @@ fn check_finds_edgecores_runtime_settings_where_its_version_reads_them() {
         "{other:#?}"
     );
     assert_eq!(found("", "Enable: false"), [""; 0], "edgecore does not run pods");
+    // The file is the one that the unit names.
+    tree.write(
+        "etc/systemd/system/edgecore.service",
+        "[Service]\nExecStart=/usr/bin/edgecore --config /opt/edge.yaml\n",
+    );
+    tree.write("opt/edge.yaml", format!("modules:\n  Edged: {{{}}}\n", NEW.replace("systemd", "cgroupfs")));
+    assert_eq!(about(&check(&tree), "opt/edge.yaml").len(), 1);
+    assert_eq!(about(&check(&tree), EDGECORE), [""; 0]);
 }
 
 #[test]

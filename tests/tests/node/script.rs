@@ -332,3 +332,17 @@ fn cloud_script_reads_its_address_from_cloudcore_yaml_and_repeats_without_change
         assert!(ran.stdout.contains("DNS:cloud.example.com"), "{}", ran.stdout);
     }
 }
+
+#[test]
+fn script_works_through_a_link() {
+    let tree = systems::by_name(systems::RASPBERRY_PI_OS_12);
+    let bin = Tree::new();
+    for name in ["edge-node.sh", "cloud-node.sh"] {
+        let script =
+            std::fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts").join(name)).unwrap();
+        bin.link(name, script.to_str().unwrap());
+        let output = Command::new("sh").arg(bin.at(name)).arg("--help").env("ROOT", tree.path()).output().unwrap();
+        let ran = Ran::of(&output).expect(0);
+        assert!(ran.stdout.contains("Settings are environment variables"), "{}", ran.stdout);
+    }
+}

@@ -4,7 +4,8 @@
 use std::path::Path;
 
 use edge_host::{Finding, Host, Outcome, Result, State};
-use edge_kubeedge::paths::{CLOUDCORE_YAML, EDGECORE_YAML};
+use edge_kubeedge::Kind as Component;
+use edge_kubeedge::unit::config_in_use;
 
 use crate::catalog;
 use crate::cert::{bundle_from_pem, each_from_pem};
@@ -87,8 +88,8 @@ fn roles(host: &Host, dirs: &Dirs, given: &Names) -> Result<Roles> {
     let has_stream = has(&dirs.certificate(&Kind::Stream))? || has(&dirs.key(&Kind::Stream))?;
     // Addresses are those of a server.
     let has_names = !given.ip.is_empty() || !given.dns.is_empty();
-    let cloud = has_stream || has_names || has(Path::new(CLOUDCORE_YAML))?;
-    Ok(Roles { cloud, edge: !has_names && has(Path::new(EDGECORE_YAML))? })
+    let cloud = has_stream || has_names || has(&config_in_use(&host.root, Component::CloudCore)?.path)?;
+    Ok(Roles { cloud, edge: !has_names && has(&config_in_use(&host.root, Component::EdgeCore)?.path)? })
 }
 
 fn nothing(context: &Context<'_>) -> Finding {
@@ -129,19 +130,19 @@ fn expected_names(
         Ok(found) => found,
         Err(why) => {
             let text = format!("cannot read the addresses and names that cloudcore advertises: {why}");
-            findings.push(Finding::error(file, text));
+            findings.push(Finding::error(&file, text));
             return Ok((expected, cloud));
         }
     };
     for invalid in &found.invalid {
         let text = format!("{:?}: {}", invalid.entry, invalid.why);
-        findings.push(Finding::error(file, text).at(invalid.setting).on_line(invalid.line));
+        findings.push(Finding::error(&file, text).at(invalid.setting).on_line(invalid.line));
     }
     if let Some(other) = found.stream_certificate.filter(|path| *path != dirs.certificate(&Kind::Stream)) {
         let text = format!("tlsStreamCertFile is {}, which this check does not read", other.display());
         let dir = other.parent().filter(|_| other.file_name().is_some_and(|name| name == "stream.crt"));
         let hint = dir.map(|dir| format!("check that one: edge-certgen check stream --cert-dir {}", dir.display()));
-        findings.push(Finding { hint, ..Finding::warning(file, text) });
+        findings.push(Finding { hint, ..Finding::warning(&file, text) });
     }
     cloud.extend(found.names.iter().cloned());
     Ok((if expected.is_empty() { names::collect(found.names) } else { expected }, cloud))

@@ -29,7 +29,7 @@ fn advertised(host: &mut Host, stem: &str, kept: &[Name], may_be_none: bool) -> 
         )))
     };
     let Some((path, read)) = cloudcore::read(host) else { return missing("") };
-    let file = host.root.display(path).display().to_string();
+    let file = host.root.display(&path).display().to_string();
     let found = match read {
         Ok(found) => found,
         Err(why) if may_be_none => {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use edge_host::{Host, Outcome, Result, State, processes};
 use edge_kubeedge::Kind;
-use edge_kubeedge::paths::EDGECORE_YAML;
 use edge_kubeedge::runtime::{Runtime, runtime};
+use edge_kubeedge::unit::config_in_use;
 use edge_systemd::{Scope, Units};
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
@@ -304,10 +304,11 @@ fn no_network(host: &mut Host) -> Result<Vec<Finding>> {
 
 /// The settings of the other services, with a finding for each file that cannot be compared.
 fn other_services(host: &Host, findings: &mut Vec<Finding>) -> Result<OtherServices> {
+    let edgecore_file = config_in_use(&host.root, Kind::EdgeCore)?.path;
     let mut all = OtherServices {
-        edgecore: setting(host, EDGECORE_YAML, findings, |text| edgecore(host, text))?,
-        kubelet: setting(host, KUBELET, findings, |text| Ok(kubelet_driver(text)))?,
-        docker: setting(host, DOCKER, findings, |text| Ok(docker_driver(text)))?,
+        edgecore: setting(host, &edgecore_file, findings, |text| edgecore(host, &edgecore_file, text))?,
+        kubelet: setting(host, Path::new(KUBELET), findings, |text| Ok(kubelet_driver(text)))?,
+        docker: setting(host, Path::new(DOCKER), findings, |text| Ok(docker_driver(text)))?,
         ..OtherServices::default()
     };
     let units = Units::read(&host.root, Scope::NextBoot)?;
@@ -331,13 +332,13 @@ fn other_services(host: &Host, findings: &mut Vec<Finding>) -> Result<OtherServi
 /// What `read` finds in a file, with the path of the file. A file that is not valid becomes a finding.
 fn setting<T>(
     host: &Host,
-    path: &str,
+    path: &Path,
     findings: &mut Vec<Finding>,
     read: impl Fn(&str) -> Result<std::result::Result<Option<T>, String>>,
 ) -> Result<Option<(String, T)>> {
-    let Some(bytes) = host.root.read(Path::new(path))? else { return Ok(None) };
+    let Some(bytes) = host.root.read(path)? else { return Ok(None) };
     match read(&String::from_utf8_lossy(&bytes))? {
-        Ok(value) => Ok(value.map(|value| (path.to_owned(), value))),
+        Ok(value) => Ok(value.map(|value| (path.display().to_string(), value))),
         Err(cause) => {
             let text = format!("cannot compare its settings with those of CRI-O: {cause}");
             findings.push(Finding::error(path, text));
@@ -347,12 +348,12 @@ fn setting<T>(
 }
 
 /// The runtime that edgecore's file configures.
-fn edgecore(host: &Host, text: &str) -> Result<std::result::Result<Option<Runtime>, String>> {
+fn edgecore(host: &Host, path: &Path, text: &str) -> Result<std::result::Result<Option<Runtime>, String>> {
     let document = match edge_yaml::read(text) {
         Ok(document) => document,
         Err(cause) => return Ok(Err(cause.to_string())),
     };
-    let known = edge_kubeedge::version(&host.root, None, Kind::EdgeCore, &document, Some(Path::new(EDGECORE_YAML)))?;
+    let known = edge_kubeedge::version(&host.root, None, Kind::EdgeCore, &document, Some(path))?;
     Ok(Ok(runtime(&document, known.version())))
 }
 

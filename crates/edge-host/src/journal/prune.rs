@@ -1,11 +1,12 @@
 //! Removes the oldest runs; the first state of each path is kept.
 
+use std::path::Path;
+
 use nix::fcntl::OFlag;
 
 use super::line::{Chain, FORMAT_1};
 use super::writer::Writer;
 use super::{Change, Intent, Journal, MAX_RUN, Progress, Record, Run, RunName};
-use crate::apply::absolute;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::root::LastLink;
@@ -62,7 +63,7 @@ impl Journal<'_> {
     fn has_trash(&self, run: &Run) -> bool {
         run.entries.iter().any(|entry| match &entry.intent.change {
             Change::Trash { path, inode } if entry.progress == Progress::Done => {
-                let resolved = self.root.resolve(&absolute(path), LastLink::Keep);
+                let resolved = self.root.resolve(&Path::new("/").join(path), LastLink::Keep);
                 let found = resolved.and_then(|resolved| resolved.inode_in_trash(run.header.run));
                 found.map_or(true, |found| found == Some(*inode))
             }

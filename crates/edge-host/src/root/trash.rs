@@ -25,6 +25,7 @@ use crate::error::Result;
 
 /// The number of the run follows.
 const TRASH: &str = ".edgeutils-trash-";
+const DESCRIPTORS: &str = "/proc/self/fd";
 const PRIVATE: u32 = 0o700;
 
 /// Which file or directory is at a path, whatever is in it: its number in the file system.
@@ -68,7 +69,7 @@ impl ResolvedPath<'_> {
 
     /// The path as mountinfo has it, with all links resolved.
     pub(crate) fn mounted_path(&self) -> io::Result<PathBuf> {
-        Ok(fs::read_link(format!("/proc/self/fd/{}", self.dir().as_raw_fd()))?.join(&self.name))
+        Ok(fs::read_link(Path::new(DESCRIPTORS).join(self.dir().as_raw_fd().to_string()))?.join(&self.name))
     }
 
     /// The same in the trash of a run.
