@@ -204,7 +204,8 @@ fn running_cloudcore_names_its_configuration() {
         yaml 'modules: {iptablesManager: {enable: true}}'
         printf 'modules: {iptablesManager: {mode: external}}\n' > other.yaml
         cp /bin/sh /mnt/bin/cloudcore
-        /mnt/bin/cloudcore -c 'sleep 60; :' --config=/mnt/other.yaml & sleep 0.2
+        mkfifo /mnt/hold; exec 9<>/mnt/hold
+        /mnt/bin/cloudcore -c 'read line; :' --config=/mnt/other.yaml <&9 & sleep 0.2
         add; kill $!
         clear; add | sed 's/ (.*//'
         "#;
