@@ -5,6 +5,7 @@ use edge_host::{Cmd, SEARCH_PATH};
 use crate::backend::Family;
 use crate::connection::{Applies, Conditions, Target};
 use crate::nft::{hooks, rules};
+use crate::read::Seen;
 use crate::save::Rule;
 
 /// The limit of the output of nft.
@@ -12,7 +13,11 @@ const LARGEST: usize = 16 << 20;
 /// The limit of chains that are read.
 const MOST_READ: usize = 16;
 /// The priority of the chains of iptables.
-const OF_IPTABLES: i64 = -100;
+const PRIORITY: i64 = -100;
+/// The tables of iptables.
+const OF_IPTABLES: [&str; 5] = ["filter", "nat", "mangle", "raw", "security"];
+/// The families of nft, and those of iptables whose connections pass their chains.
+const FAMILIES: [(&str, &[Family]); 3] = [("ip", &[Family::V4]), ("ip6", &[Family::V6]), ("inet", &Family::ALL)];
 /// Hooks, and the chains of iptables with the same.
 const HOOKS: [(&str, &str); 2] = [("output", "OUTPUT"), ("prerouting", "PREROUTING")];
 
@@ -50,37 +55,66 @@ impl Earlier {
     }
 }
 
-/// The chains of nft for this family; none without nft, or if it cannot read them.
-pub(crate) fn earlier(family: Family) -> Vec<Earlier> {
-    let Some(found) = nft(&["list", "chains"]).and_then(|json| hooks(&json)) else { return Vec::new() };
-    let own = match family {
-        Family::V4 => "ip",
-        Family::V6 => "ip6",
-    };
-    let is_earlier = |prio: i64| prio < OF_IPTABLES;
+/// Adds the chains of nft to what was read; none without nft, or if it cannot read them.
+///
+/// The chains of a family are listed only if it has a table that is not one of iptables, or iptables does not show all of
+/// one: a cluster has tens of thousands of them.
+pub(crate) fn add_earlier(all: &mut [Seen]) {
+    // Names every table. nft (1.0.6) reads all rules before it lists tables, and for flowtables none.
+    let Some(text) = nft(&["list", "flowtables"]) else { return };
+    let tables = tables(&text);
+    for (nft_family, families) in FAMILIES {
+        let is_foreign = |(family, name): &(&str, &str)| {
+            *family == nft_family && (families.len() > 1 || !OF_IPTABLES.contains(name))
+        };
+        let is_hidden = |seen: &Seen| families == [seen.family] && !seen.notes.is_empty();
+        if tables.is_empty() || tables.iter().any(is_foreign) || all.iter().any(is_hidden) {
+            let found = chains_of(nft_family);
+            let of_family = all.iter_mut().filter(|seen| families.contains(&seen.family));
+            of_family.for_each(|seen| seen.earlier.extend_from_slice(&found));
+        }
+    }
+}
+
+fn chains_of(nft_family: &str) -> Vec<Earlier> {
+    let found = nft(&["-j", "list", "chains", nft_family]).and_then(|json| hooks(&json)).unwrap_or_default();
+    let is_earlier = |prio: i64| prio < PRIORITY;
     let mut all = Vec::new();
-    for chain in found.iter().filter(|chain| [own, "inet"].contains(&&*chain.family)) {
+    for chain in found {
         let base = HOOKS.iter().find(|(hook, _)| chain.hook.as_deref() == Some(hook)).map(|(_, base)| *base);
         let (Some(base), true, true) = (base, chain.is_nat(), chain.prio.is_some_and(is_earlier)) else { continue };
         if all.len() == MOST_READ {
             break;
         }
-        let json = nft(&["list", "chain", &chain.family, &chain.table, &chain.name]);
+        let json = nft(&["-j", "list", "chain", &chain.family, &chain.table, &chain.name]);
         let rules = json.and_then(|json| rules(&json)).unwrap_or_default().into_iter().map(|rule| rule.text).collect();
         all.push(Earlier { name: format!("{} {} {}", chain.family, chain.table, chain.name), base, rules });
     }
     all
 }
 
+/// Family and name of each table that nft prints.
+fn tables(text: &str) -> Vec<(&str, &str)> {
+    let heads = text.lines().filter_map(|line| line.strip_prefix("table ")?.strip_suffix(" {"));
+    heads.filter_map(|head| head.split_once(' ')).collect()
+}
+
 fn nft(args: &[&str]) -> Option<String> {
     which::which_in("nft", Some(SEARCH_PATH), "/").ok()?;
-    let output = Cmd::find("nft").ok()?.arg("-j").args(args).keep_output(LARGEST).run().ok()?;
+    let output = Cmd::find("nft").ok()?.args(args).keep_output(LARGEST).run().ok()?;
     Some(output.stdout)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tables_are_those_that_nft_prints() {
+        let text = "table ip nat {\n}\ntable inet mine {\n\tflowtable f {\n\t\thook ingress priority filter\n\t}\n}\n";
+        assert_eq!(tables(text), [("ip", "nat"), ("inet", "mine")]);
+        assert!(tables("").is_empty());
+    }
 
     #[test]
     fn chain_takes_what_its_rules_redirect() {

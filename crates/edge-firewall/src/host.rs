@@ -3,7 +3,7 @@
 use edge_host::{Cmd, Error, Exit, Result, Root, SEARCH_PATH};
 
 use crate::backend::{Backend, Choice, Family, choose};
-use crate::earlier::earlier;
+use crate::earlier::add_earlier;
 use crate::owned::Owned;
 use crate::owner::{Name, Owner};
 use crate::read::{Read, Seen, read_one};
@@ -72,14 +72,7 @@ impl Firewall {
     pub fn read_any(root: &Root, scope: &Scope) -> Result<Firewall> {
         let mut firewall = Firewall::of(Vec::new(), default_backend(root)?);
         firewall.read_others(root, &Family::ALL, scope)?;
-        for family in Family::ALL {
-            let found = earlier(family);
-            firewall
-                .seen
-                .iter_mut()
-                .filter(|seen| seen.family == family)
-                .for_each(|seen| seen.earlier.clone_from(&found));
-        }
+        add_earlier(&mut firewall.seen);
         match firewall.unusable.first() {
             Some((_, _, error)) if firewall.seen.is_empty() => Err(error.clone()),
             _ => Ok(firewall),

@@ -11,7 +11,7 @@ use crate::cloudcore::Manager;
 use crate::persist::Stored;
 use crate::redirect::{Redirect, merged};
 use crate::request::{BackendChoice, Request, Traffic};
-use crate::rules::{LiveRules, TABLE, UnmanagedRule, counted, live_rules, owned, owner, unmanaged};
+use crate::rules::{LiveRules, TABLE, UnmanagedRule, counted, live_rules, owned, owner, scope_of, unmanaged};
 
 mod kept;
 mod shadow;
@@ -104,6 +104,14 @@ pub(crate) struct Planned {
     /// The backend of each address family, and unmanaged rules that are replaced there and in the other one.
     pub(crate) homes: Vec<(Family, Backend)>,
     pub(crate) adopted: Vec<(Backend, Family, String, String)>,
+}
+
+/// Errors: exit 4 if iptables cannot add to a chain of nf_tables, unless the rules belong to x_tables.
+pub(crate) fn can_add(firewall: &Firewall, goal: &Goal) -> Result<()> {
+    if goal.backend.backend() == Some(Backend::Legacy) {
+        return Ok(());
+    }
+    firewall.can_add(&scope_of(goal.traffic))
 }
 
 /// Plans the changes from the live rules of all address families that were read to the goal.

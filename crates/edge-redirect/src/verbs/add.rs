@@ -11,7 +11,6 @@ use crate::facts;
 use crate::persist;
 use crate::plan::{self, Planned};
 use crate::request::Request;
-use crate::rules::scope_of;
 use crate::unit;
 
 pub(crate) fn run(host: &mut Host, args: &AddArgs, lock_wait: Duration) -> Result<Outcome> {
@@ -39,7 +38,7 @@ pub(crate) fn run(host: &mut Host, args: &AddArgs, lock_wait: Duration) -> Resul
     };
     let mut planned = Planned::default();
     if let Some(firewall) = &facts.firewall {
-        firewall.can_add(&scope_of(goal.traffic))?;
+        plan::can_add(firewall, &goal)?;
         planned = plan::rules(firewall, &views, &goal, &mut plan)?;
         if stored.is_none() && !planned.made.is_empty() {
             plan.note("the rules are lost on reboot; use --persist to restore them at boot");

@@ -10,7 +10,7 @@ use edge_host::{Error, Host, Outcome, Plan, Result, apply_unrecorded};
 use super::{carry_out, stored, views, warn_of_shadows};
 use crate::facts;
 use crate::plan::{self, Goal};
-use crate::rules::{scope, scope_of};
+use crate::rules::scope;
 
 pub(crate) fn run(host: &mut Host, lock_wait: Duration) -> Result<Outcome> {
     let facts = facts::all(host, false)?;
@@ -28,7 +28,7 @@ pub(crate) fn run(host: &mut Host, lock_wait: Duration) -> Result<Outcome> {
     firewall.readable()?;
     facts.notes().for_each(|note| plan.note(note));
     let views = views(&facts)?;
-    firewall.can_add(&scope_of(goal.traffic))?;
+    plan::can_add(firewall, &goal)?;
     let planned = plan::rules(firewall, &views, &goal, &mut plan)?;
     let outcome = carry_out(host, apply_unrecorded, &facts, &planned.made, plan)?;
     // Only a warning: the unit must not fail at boot, as then it would not restart together with firewall services.
