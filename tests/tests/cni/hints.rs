@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use edgeutils_tests::cni::{ARM64, fake_build, image_for, tiny};
@@ -21,8 +22,12 @@ fn hints(tree: &Tree) -> Vec<String> {
 /// Runs a command of a hint.
 #[track_caller]
 fn shell(command: &str) {
-    let path = tool::path("edge-cni");
-    let path = format!("{}:/usr/bin:/bin", path.parent().unwrap().display());
+    // A wrapper, so that the command runs under an emulator too.
+    let bin = Tree::new();
+    let runner = std::env::var(tool::RUNNER).unwrap_or_default();
+    bin.write("edge-cni", format!("#!/bin/sh\nexec {runner} {} \"$@\"\n", tool::path("edge-cni").display()));
+    std::fs::set_permissions(bin.at("edge-cni"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", bin.path().display());
     let command = command.replace("CIDR", "10.95.0.0/16");
     let output = Command::new("sh").args(["-c", &command]).env("PATH", path).output().unwrap();
     assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
