@@ -48,6 +48,8 @@ pub enum ActionKind {
     Run(Run),
     /// Have a program carry out a script.
     Transaction(Transaction),
+    /// Do something that cannot be undone, live only.
+    Effect(Effect),
 }
 
 /// A file or link that is written.
@@ -247,6 +249,47 @@ pub struct Transaction {
     pub data: Value,
 }
 
+/// Something that cannot be undone and is neither a file nor a command, such as the end of a process.
+///
+/// The journal keeps only its name. After an interruption the same call plans it again if the new facts ask for it.
+pub struct Effect {
+    /// What is done: `unmount`, `end` or `delete`.
+    pub verb: EffectVerb,
+    /// What it is done to.
+    pub object: String,
+    /// Does it, once.
+    pub perform: Box<dyn FnOnce() -> Result<()>>,
+}
+
+/// What an [`Effect`] does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EffectVerb {
+    /// Unmounts a file system.
+    Unmount,
+    /// Ends a process, a pod or a container.
+    End,
+    /// Deletes an object of the kernel, such as a link or a control group.
+    Delete,
+}
+
+impl EffectVerb {
+    /// The verb for people and records.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            EffectVerb::Unmount => "unmount",
+            EffectVerb::End => "end",
+            EffectVerb::Delete => "delete",
+        }
+    }
+}
+
+impl fmt::Debug for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Effect({:?} {})", self.verb, self.object)
+    }
+}
+
 /// When an undo runs the inverse of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -303,7 +346,7 @@ impl Action {
             {
                 Undo::None
             }
-            ActionKind::RemoveTree(tree) if !tree.to_trash => Undo::None,
+            ActionKind::RemoveTree(RemoveTree { to_trash: false, .. }) | ActionKind::Effect(_) => Undo::None,
             ActionKind::Write(_)
             | ActionKind::Remove(_)
             | ActionKind::RemoveTree(_)
@@ -326,6 +369,7 @@ impl Action {
             ActionKind::Mode(_) => "chmod",
             ActionKind::Set(_) => "set",
             ActionKind::Run(_) | ActionKind::Transaction(_) => "run",
+            ActionKind::Effect(effect) => effect.verb.word(),
         }
     }
 
@@ -342,7 +386,7 @@ impl Action {
             ActionKind::RemoveTree(tree) => Some(&tree.path),
             ActionKind::Mode(set) => Some(&set.path),
             ActionKind::Set(set) => Some(&set.path),
-            ActionKind::Run(_) | ActionKind::Transaction(_) => None,
+            ActionKind::Run(_) | ActionKind::Transaction(_) | ActionKind::Effect(_) => None,
         }
     }
 }

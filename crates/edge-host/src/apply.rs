@@ -80,7 +80,7 @@ fn carry_out(host: &mut Host, plan: Plan, is_last: bool) -> Result<Outcome> {
     host.must_be_prepared()?;
     intents::must_be_permitted(host, &plan)?;
     let (resume, pending) = Resume::find(host, &plan.actions)?;
-    let planned = plan.actions.len();
+    let (planned, continues) = (plan.actions.len(), plan.continues);
     if planned + pending.len() == 0 {
         if is_last {
             resume.end(host)?;
@@ -97,8 +97,10 @@ fn carry_out(host: &mut Host, plan: Plan, is_last: bool) -> Result<Outcome> {
     let mut writer = intents::record(host, &steps, &resume)?;
     host.progress.run = Some(writer.id);
     host.all_ended = false;
-    perform::all(host, &mut writer, steps)?;
-    if is_last {
+    let worst = perform::all(host, &mut writer, steps, continues)?;
+    host.progress.exit = host.progress.exit.worst(worst);
+    // What failed is open: the same command resumes the run.
+    if is_last && host.progress.exit == Exit::Done {
         previous::end(host, writer)?;
     }
     Ok(host.progress)

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::action::{
-    Action, ActionKind, Inverse, Node, Remove, RemoveTree, Run, SetMode, SetValue, Transaction, Write,
+    Action, ActionKind, Effect, Inverse, Node, Remove, RemoveTree, Run, SetMode, SetValue, Transaction, Write,
 };
 use crate::root::FileSnapshot;
 
@@ -15,6 +15,9 @@ use crate::root::FileSnapshot;
 pub struct Plan {
     /// The actions, first to last.
     pub actions: Vec<Action>,
+    /// Whether the actions after one that failed are done all the same: each error is reported, and the call ends with
+    /// the worst exit code. Otherwise the first failure ends it.
+    pub continues: bool,
     /// Notes: what was found, what is not changed and why.
     pub notes: Vec<String>,
 }
@@ -81,6 +84,11 @@ impl Plan {
     /// Adds a script that a program carries out.
     pub fn transaction(&mut self, transaction: Transaction, why: impl Into<String>) -> &mut Action {
         self.push(ActionKind::Transaction(transaction), why)
+    }
+
+    /// Adds something that cannot be undone.
+    pub fn effect(&mut self, effect: Effect, why: impl Into<String>) -> &mut Action {
+        self.push(ActionKind::Effect(effect), why)
     }
 
     /// Adds a note.

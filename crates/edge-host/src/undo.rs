@@ -376,6 +376,7 @@ fn shown(entry: &Entry, step: &UndoStep) -> Shown {
     let object = match &entry.intent.change {
         Change::Run(Command { argv, inverse, .. }) => inverse.as_ref().unwrap_or(argv).join(" "),
         Change::Transaction { argv, .. } => argv.join(" "),
+        Change::Effect { object, .. } => object.clone(),
         change => absolute(change.path().unwrap_or_default()).display().to_string(),
     };
     Shown { verb: step.verb().to_owned(), object, why: step.why(), undo: None, details: step.details() }

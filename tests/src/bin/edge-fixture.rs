@@ -8,7 +8,8 @@
 //! `{"chmod": PATH, "mode": N}`, `{"remove": PATH}`, `{"remove large": PATH}`, `{"trash": PATH}` and `{"delete": PATH}` (with everything below it),
 //! `{"set": PATH, "text": T}`, `{"run": [ARGV], "inverse": [ARGV]}`,
 //! `{"script": [ARGV], "text": INPUT, "state": PATH, "after": T}` (a transaction that leaves T in the
-//! file), `{"panic": T}`. What is up to date is left out, as in every utility. PATH is a text or a list of
+//! file), `{"panic": T}`, `{"unmade": PATH}` (an effect that removes a file, or fails with
+//! `"exit": N`), `{"continues": true}` (of the whole plan). What is up to date is left out, as in every utility. PATH is a text or a list of
 //! bytes. A key with `"reached": FILE, "gate": FILE` makes the first when its turn comes and waits
 //! for the second, so that a test can act in the middle of an apply. `"with next": true` stages a write
 //! together with the one after it.
@@ -21,7 +22,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use edge_host::action::{Bytes, RemoveTree, Run, Script, SetValue, Transaction, UndoOrder};
+use edge_host::action::{Bytes, Effect, EffectVerb, RemoveTree, Run, Script, SetValue, Transaction, UndoOrder};
 use edge_host::{Common, Editor, Error, Host, Inverse, Node, Outcome, Plan, Result, State, UndoArgs, apply, undo};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -247,6 +248,19 @@ fn make(host: &Host, items: &[Value]) -> Result<Plan> {
                 let to_trash = !item["trash"].is_null();
                 plan.remove_tree(RemoveTree { path, was, to_trash }, "not needed");
             }
+        } else if let Some(path) = path("unmade") {
+            // Up to date once the file is gone.
+            if path.exists() {
+                let (object, exit) = (path.display().to_string(), item["exit"].as_i64());
+                let perform = Box::new(move || match exit {
+                    None => std::fs::remove_file(&path).map_err(|cause| Error::io("delete", &path, &cause)),
+                    Some(4) => Err(Error::refused(format!("cannot delete {}: it is in use", path.display()))),
+                    Some(_) => Err(Error::failed(format!("cannot delete {}: it is busy", path.display()))),
+                });
+                plan.effect(Effect { verb: EffectVerb::Delete, object, perform }, "not needed");
+            }
+        } else if item["continues"] == true {
+            plan.continues = true;
         } else if let Some(path) = path("set") {
             let was = String::from_utf8_lossy(&host.root.read(&path)?.unwrap_or_default()).trim().to_owned();
             let value = String::from_utf8_lossy(&text).into_owned();

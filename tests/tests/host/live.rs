@@ -1,6 +1,7 @@
 //! Tests in private namespaces of this machine, not under emulation.
 
 mod container;
+mod effects;
 mod namespaces;
 mod recovery;
 mod sweep;

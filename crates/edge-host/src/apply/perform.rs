@@ -9,8 +9,10 @@ use crate::host::Host;
 use crate::journal::{Change, Record, Writer};
 use crate::report::{Shown, Status};
 
-/// Does one step after another, and stops at the first that fails or after a signal.
-pub(super) fn all(host: &mut Host, writer: &mut Writer, steps: Vec<Step>) -> Result<()> {
+/// Does one step after another, and stops at the first that fails, unless the plan `continues`, or after a signal.
+/// Returns the worst exit code of those that failed.
+pub(super) fn all(host: &mut Host, writer: &mut Writer, steps: Vec<Step>, continues: bool) -> Result<Exit> {
+    let mut worst = Exit::Done;
     let files: Vec<usize> =
         steps.iter().filter(|step| !matches!(step.change, Change::Run(_))).map(|step| step.seq).collect();
     let mut steps = steps.into_iter().peekable();
@@ -26,6 +28,7 @@ pub(super) fn all(host: &mut Host, writer: &mut Writer, steps: Vec<Step>) -> Res
             let Some(next) = steps.next_if(|next| next.action.can_be_staged()) else { break };
             group.push(next);
         }
+        let last = first + group.len();
         let done = match host.interrupt.check() {
             Ok(()) if group.len() > 1 => together(host, writer, group),
             Ok(()) => group.into_iter().try_for_each(|step| {
@@ -33,12 +36,18 @@ pub(super) fn all(host: &mut Host, writer: &mut Writer, steps: Vec<Step>) -> Res
             }),
             Err(error) => Err((0, error)),
         };
-        if let Err((touched, error)) = done {
-            give_up(writer, files.into_iter().filter(|seq| *seq >= first + touched));
-            return Err(error);
+        let Err((touched, error)) = done else { continue };
+        if continues && error.exit() != Exit::Interrupted {
+            worst = worst.worst(error.exit());
+            host.report.error(&error);
+            // What a failed step has left is read from the host by the next call; a refused one has changed nothing.
+            give_up(writer, files.iter().copied().filter(|seq| (first + touched..last).contains(seq)));
+            continue;
         }
+        give_up(writer, files.into_iter().filter(|seq| *seq >= first + touched));
+        return Err(error);
     }
-    Ok(())
+    Ok(worst)
 }
 
 /// Records that these were never begun, so that a change that someone else makes to such a file before the next
@@ -52,7 +61,8 @@ fn give_up(writer: &mut Writer, untouched: impl Iterator<Item = usize>) {
 fn one(host: &mut Host, writer: &mut Writer, step: Step) -> Result<()> {
     let Step { action, command, change, seq, .. } = step;
     let shown = Shown::of(&action);
-    let is_command = change.argv().is_some();
+    // Afterwards the host may not show whether it was done.
+    let is_command = change.argv().is_some() || matches!(change, Change::Effect { .. });
     let mut is_known = true;
     if is_command {
         writer.append(&[Record::Begun { seq }])?;

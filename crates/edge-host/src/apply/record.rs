@@ -45,6 +45,13 @@ pub(super) fn record_of(root: &Root, action: &Action) -> Result<Change> {
             value_unchanged(root, set)?;
             Change::Set { path: relative(root, &set.path)?, before: set.was.clone(), after: set.value.clone() }
         }
+        ActionKind::Effect(effect) => {
+            if !root.is_live() {
+                let (verb, object) = (effect.verb.word(), &effect.object);
+                return Err(Error::failed(format!("cannot {verb} {object}: nothing live is changed under --root")));
+            }
+            Change::Effect { verb: effect.verb, object: effect.object.clone() }
+        }
         ActionKind::Run(run) => Change::Run(run.clone()),
         ActionKind::Transaction(transaction) => Change::Transaction {
             argv: transaction.script.argv.clone(),

@@ -187,7 +187,7 @@ fn outcome_of(root: &Root, run: u64, entry: &Entry, continues: bool, completed: 
         }
         // The new plan is made from new facts and contains what is missing, and an undo goes by facts too: so it
         // counts as done if it may have been done.
-        Change::Transaction { .. } => {
+        Change::Transaction { .. } | Change::Effect { .. } => {
             if entry.begun {
                 RecoveryOutcome::Done(None)
             } else {

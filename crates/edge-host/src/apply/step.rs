@@ -55,6 +55,7 @@ pub(super) fn perform(root: &Root, run: u64, kind: ActionKind, change: &Change) 
             let resolved = resolve(root, &set.path, LastLink::Follow)?;
             resolved.set_value(&set.value).on("set", root.display(&set.path))?;
         }
+        (ActionKind::Effect(effect), _) => (effect.perform)()?,
         (ActionKind::Run(_) | ActionKind::Transaction(_), _) => {
             return Err(Error::failed("cannot run a command that was not looked for"));
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::action::{Inverse, Run};
+use crate::action::{EffectVerb, Inverse, Run};
 use crate::root::{Content, Inode, LastLink, State};
 
 /// One line.
@@ -114,6 +114,11 @@ pub(crate) enum Change {
         kind: String,
         data: Value,
     },
+    /// What cannot be undone.
+    Effect {
+        verb: EffectVerb,
+        object: String,
+    },
 }
 
 /// A file or link that is written.
@@ -188,6 +193,7 @@ impl Change {
             | Change::Set { path, .. } => vec![path.clone()],
             Change::Run(Run { argv, .. }) => vec![format!("command {}", argv.join(" "))],
             Change::Transaction { object, .. } => vec![object.clone()],
+            Change::Effect { .. } => Vec::new(),
         }
     }
 
@@ -244,7 +250,7 @@ impl Change {
             | Change::Delete { path, .. }
             | Change::Mode { path, .. }
             | Change::Set { path, .. } => Some(path),
-            Change::Run(_) | Change::Transaction { .. } => None,
+            Change::Run(_) | Change::Transaction { .. } | Change::Effect { .. } => None,
         }
     }
 }

@@ -21,6 +21,7 @@ impl Shown {
         let object = match (&action.kind, action.path()) {
             (ActionKind::Set(set), _) => format!("{} to {}", set.path.display(), set.value),
             (ActionKind::RemoveTree(tree), _) if tree.to_trash => format!("{} to the trash", tree.path.display()),
+            (ActionKind::Effect(effect), _) => effect.object.clone(),
             (ActionKind::Run(run), _) => redact_args(&run.argv).join(" "),
             (ActionKind::Transaction(transaction), _) => redact_args(&transaction.script.argv).join(" "),
             (_, Some(path)) => path.display().to_string(),
@@ -44,6 +45,8 @@ fn words(verb: &str) -> (&str, &str) {
         "remove" => ("remove", "removed"),
         "trash" => ("move", "moved"),
         "delete" => ("delete", "deleted"),
+        "unmount" => ("unmount", "unmounted"),
+        "end" => ("end", "ended"),
         "restore" => ("restore", "restored"),
         "revert-edit" => ("revert the edit of", "reverted the edit of"),
         "run" => ("run", "ran"),

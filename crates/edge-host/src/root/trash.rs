@@ -4,15 +4,17 @@
 //! A mount in the tree would move along. What calls this looks at the mounts before and after.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use nix::dir::{Dir, Entry};
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, openat, renameat};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
+use nix::fcntl::{AtFlags, OFlag, openat, renameat};
+use nix::sys::stat::{Mode, SFlag, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, fsync, geteuid, linkat, unlinkat};
 use serde::{Deserialize, Serialize};
 
@@ -28,16 +30,26 @@ const TRASH: &str = ".edgeutils-trash-";
 const DESCRIPTORS: &str = "/proc/self/fd";
 const PRIVATE: u32 = 0o700;
 
-/// Which file or directory is at a path, whatever is in it: its number in the file system.
+/// Which file or directory is at a path, whatever is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Inode(u64);
+pub struct Inode {
+    /// Its number in the file system, which is used again when it is deleted.
+    number: u64,
+    /// When it was created, in nanoseconds since 1970; none where the file system does not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    created: Option<u64>,
+}
 
 impl Inode {
-    #[allow(clippy::useless_conversion, reason = "32-bit machines have smaller numbers")]
-    fn of(stat: &FileStat) -> Inode {
-        Inode(stat.st_ino.into())
+    fn of(fd: OwnedFd) -> io::Result<Inode> {
+        let meta = File::from(fd).metadata()?;
+        let created = meta.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        Ok(Inode { number: meta.ino(), created: created.and_then(|time| u64::try_from(time.as_nanos()).ok()) })
     }
 }
+
+/// The entry of a directory itself, also a link.
+const ENTRY: OFlag = OFlag::O_PATH.union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
 
 impl Root {
     /// What `path` itself is, a link not followed; none if it does not exist.
@@ -49,7 +61,11 @@ impl Root {
 
 impl ResolvedPath<'_> {
     pub(crate) fn inode(&self) -> io::Result<Option<Inode>> {
-        Ok(self.stat()?.as_ref().map(Inode::of))
+        match self.open(ENTRY) {
+            Ok(fd) => Inode::of(fd).map(Some),
+            Err(cause) if cause.raw_os_error() == Some(Errno::ENOENT as i32) => Ok(None),
+            Err(cause) => Err(cause),
+        }
     }
 
     /// Whether it is a directory with nothing in it.
@@ -81,8 +97,8 @@ impl ResolvedPath<'_> {
     /// What has its name in the trash of a run.
     pub(crate) fn inode_in_trash(&self, run: u64) -> io::Result<Option<Inode>> {
         let Some(trash) = self.trash(run)? else { return Ok(None) };
-        match fstatat(&trash, self.name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(Some(Inode::of(&stat))),
+        match openat(&trash, self.name.as_os_str(), ENTRY, Mode::empty()) {
+            Ok(fd) => Inode::of(fd).map(Some),
             Err(Errno::ENOENT) => Ok(None),
             Err(errno) => Err(errno.into()),
         }
@@ -125,7 +141,7 @@ impl ResolvedPath<'_> {
         let own = self.stat()?;
         if let (Some(own), Some(trash)) = (own, self.trash(run)?)
             && kind(&own) != SFlag::S_IFDIR
-            && self.inode_in_trash(run)? == Some(Inode::of(&own))
+            && self.inode_in_trash(run)? == self.inode()?
         {
             unlinkat(&trash, self.name.as_os_str(), UnlinkatFlags::NoRemoveDir)?;
         }

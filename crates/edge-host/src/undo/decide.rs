@@ -59,6 +59,7 @@ impl Undoing<'_> {
             }
             Change::Trash { path, inode } => self.decide_trashed(path, *inode),
             Change::Delete { .. } => Ok(UndoStep::Leave("it was deleted").into()),
+            Change::Effect { .. } => Ok(UndoStep::Leave("this cannot be undone").into()),
             Change::Mode { path, before, mode } => {
                 match (undo_mode(&self.root.find(&absolute(path))?.state, before, *mode), before) {
                     (Ok(None), _) => Ok(UndoStep::Already.into()),
