@@ -1,5 +1,7 @@
 //! The primitive changes. Units, rules, links and packages are built from these above.
 
+mod effect;
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::effect::{Effect, EffectVerb};
 pub use crate::cmd::Script;
 use crate::error::Result;
 use crate::root::{FileSnapshot, Inode, State};
@@ -247,47 +250,6 @@ pub struct Transaction {
     pub kind: String,
     /// What the editor needs; it goes into the journal as it is.
     pub data: Value,
-}
-
-/// Something that cannot be undone and is neither a file nor a command, such as the end of a process.
-///
-/// The journal keeps only its name. After an interruption the same call plans it again if the new facts ask for it.
-pub struct Effect {
-    /// What is done: `unmount`, `end` or `delete`.
-    pub verb: EffectVerb,
-    /// What it is done to.
-    pub object: String,
-    /// Does it, once.
-    pub perform: Box<dyn FnOnce() -> Result<()>>,
-}
-
-/// What an [`Effect`] does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EffectVerb {
-    /// Unmounts a file system.
-    Unmount,
-    /// Ends a process, a pod or a container.
-    End,
-    /// Deletes an object of the kernel, such as a link or a control group.
-    Delete,
-}
-
-impl EffectVerb {
-    /// The verb for people and records.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            EffectVerb::Unmount => "unmount",
-            EffectVerb::End => "end",
-            EffectVerb::Delete => "delete",
-        }
-    }
-}
-
-impl fmt::Debug for Effect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Effect({:?} {})", self.verb, self.object)
-    }
 }
 
 /// When an undo runs the inverse of a command.

@@ -15,7 +15,7 @@ use crate::root::FileSnapshot;
 pub struct Plan {
     /// The actions, first to last.
     pub actions: Vec<Action>,
-    /// Whether the actions after one that failed are done all the same: each error is reported, and the call ends with
+    /// Whether the actions after one that failed are done anyway: each error is reported, and the call ends with
     /// the worst exit code. Otherwise the first failure ends it.
     pub continues: bool,
     /// Notes: what was found, what is not changed and why.

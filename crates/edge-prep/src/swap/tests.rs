@@ -69,6 +69,7 @@ fn shown(facts: Facts) -> Vec<String> {
         ActionKind::Write(write) => format!("write {}", write.path.display()),
         ActionKind::Remove(remove) => format!("remove {}", remove.path.display()),
         ActionKind::RemoveTree(_) => "remove a tree".to_owned(),
+        ActionKind::Effect(effect) => effect.object.clone(),
         ActionKind::Mode(_) => "chmod".to_owned(),
         ActionKind::Set(_) => "set".to_owned(),
         ActionKind::Transaction(_) => "script".to_owned(),
