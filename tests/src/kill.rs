@@ -40,6 +40,15 @@ pub fn can_kill() -> bool {
     Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status().is_ok_and(|status| status.success())
 }
 
+/// The same, for a test that is skipped then.
+pub fn cannot_kill(test: &str) -> bool {
+    let cannot = !can_kill();
+    if cannot {
+        crate::skip(test, "strace cannot trace here");
+    }
+    cannot
+}
+
 /// The changing calls that `argv` makes when nothing stops it, in order.
 pub fn calls(argv: &[&str]) -> Vec<Call> {
     let log = tempfile::NamedTempFile::new().unwrap();

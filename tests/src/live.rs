@@ -21,6 +21,15 @@ pub fn can_unshare() -> bool {
     crate::is_root() && Command::new("unshare").args(["-mnu", "true"]).status().is_ok_and(|status| status.success())
 }
 
+/// The same, for a test that is skipped then.
+pub fn cannot_unshare(test: &str) -> bool {
+    let cannot = !can_unshare();
+    if cannot {
+        crate::skip(test, "private namespaces cannot be made");
+    }
+    cannot
+}
+
 /// Runs a shell script there; what it and all in it printed is in `stdout`.
 pub fn script(fixture: &str, text: &str) -> Ran {
     let output = Command::new("timeout")

@@ -162,7 +162,7 @@ pub fn announced(host: &mut Host, kind: Kind, file: ConfigFile) -> PathBuf {
     if let Some((unit, line)) = file.named_in.filter(|_| file.path != kind.config_path()) {
         let (path, unit) = (host.root.display(&file.path), host.root.display(&unit));
         host.report.note(&format!(
-            "using {}, which {} runs {} with (--config in {}:{line})",
+            "using {}: {} starts {} with it (--config in {}:{line})",
             path.display(),
             kind.unit(),
             kind.program(),

@@ -8,6 +8,7 @@ use crate::nft::{hooks, rules};
 use crate::read::Seen;
 use crate::save::Rule;
 
+const PROGRAM: &str = "nft";
 /// The limit of the output of nft.
 const LARGEST: usize = 16 << 20;
 /// The limit of chains that are read.
@@ -55,13 +56,16 @@ impl Earlier {
     }
 }
 
-/// Adds the chains of nft to what was read; none without nft, or if it cannot read them.
+/// Adds the chains of nft to what was read, and a note if it cannot list them; none without nft.
 ///
 /// The chains of a family are listed only if it has a table that is not one of iptables, or iptables does not show all of
 /// one: a cluster has tens of thousands of them.
 pub(crate) fn add_earlier(all: &mut [Seen]) {
+    if which::which_in(PROGRAM, Some(SEARCH_PATH), "/").is_err() {
+        return;
+    }
     // Names every table. nft (1.0.6) reads all rules before it lists tables, and for flowtables none.
-    let Some(text) = nft(&["list", "flowtables"]) else { return };
+    let text = nft(&["list", "flowtables"]).unwrap_or_default();
     let tables = tables(&text);
     for (nft_family, families) in FAMILIES {
         let is_foreign = |(family, name): &(&str, &str)| {
@@ -69,15 +73,22 @@ pub(crate) fn add_earlier(all: &mut [Seen]) {
         };
         let is_hidden = |seen: &Seen| families == [seen.family] && !seen.notes.is_empty();
         if tables.is_empty() || tables.iter().any(is_foreign) || all.iter().any(is_hidden) {
-            let found = chains_of(nft_family);
-            let of_family = all.iter_mut().filter(|seen| families.contains(&seen.family));
-            of_family.for_each(|seen| seen.earlier.extend_from_slice(&found));
+            let mut of_family = all.iter_mut().filter(|seen| families.contains(&seen.family));
+            match chains_of(nft_family) {
+                Some(found) => of_family.for_each(|seen| seen.earlier.extend_from_slice(&found)),
+                None => of_family.next().into_iter().for_each(|seen| {
+                    seen.notes.push(format!(
+                        "{PROGRAM} cannot list the chains of family {nft_family}: whether one of them comes first is unknown"
+                    ));
+                }),
+            }
         }
     }
 }
 
-fn chains_of(nft_family: &str) -> Vec<Earlier> {
-    let found = nft(&["-j", "list", "chains", nft_family]).and_then(|json| hooks(&json)).unwrap_or_default();
+/// None if they cannot be listed.
+fn chains_of(nft_family: &str) -> Option<Vec<Earlier>> {
+    let found = hooks(&nft(&["-j", "list", "chains", nft_family])?)?;
     let is_earlier = |prio: i64| prio < PRIORITY;
     let mut all = Vec::new();
     for chain in found {
@@ -90,7 +101,7 @@ fn chains_of(nft_family: &str) -> Vec<Earlier> {
         let rules = json.and_then(|json| rules(&json)).unwrap_or_default().into_iter().map(|rule| rule.text).collect();
         all.push(Earlier { name: format!("{} {} {}", chain.family, chain.table, chain.name), base, rules });
     }
-    all
+    Some(all)
 }
 
 /// Family and name of each table that nft prints.
@@ -100,8 +111,7 @@ fn tables(text: &str) -> Vec<(&str, &str)> {
 }
 
 fn nft(args: &[&str]) -> Option<String> {
-    which::which_in("nft", Some(SEARCH_PATH), "/").ok()?;
-    let output = Cmd::find("nft").ok()?.args(args).keep_output(LARGEST).run().ok()?;
+    let output = Cmd::find(PROGRAM).ok()?.args(args).keep_output(LARGEST).run().ok()?;
     Some(output.stdout)
 }
 

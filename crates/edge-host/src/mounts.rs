@@ -1,8 +1,8 @@
 //! The mounts that the calling thread sees, from mountinfo (proc_pid_mountinfo(5)).
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result, ResultExt};
@@ -94,11 +94,16 @@ fn unescaped(field: &[u8]) -> OsString {
 }
 
 fn octal(digits: &[u8]) -> Option<u8> {
-    u8::from_str_radix(OsStr::from_bytes(digits).to_str()?, 8).ok()
+    digits.iter().try_fold(0u8, |number, digit| {
+        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 8)?;
+        number.checked_mul(8)?.checked_add(digit)
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
     use proptest::prelude::*;
 

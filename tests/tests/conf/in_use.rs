@@ -29,7 +29,7 @@ fn file_is_the_one_that_the_unit_names() {
         let tree = tree(exec);
         let line = if exec.contains("$ARGS") { 3 } else { 2 };
         let note = format!(
-            "edge-conf: note: using {}, which edgecore.service runs edgecore with (--config in {}:{line})\n",
+            "edge-conf: note: using {}: edgecore.service starts edgecore with it (--config in {}:{line})\n",
             tree.at(OWN).display(),
             tree.at(UNIT).display()
         );

@@ -1,14 +1,25 @@
-//! The key table: the rows in `data/*.keys`, which are searched in place.
+//! The key table: the rows in `data/*.keys`.
 //!
-//! Nothing is parsed in advance: a lookup scans about fifty kilobytes of text, compares the first
-//! field of each line, and parses the few lines that match.
+//! Only the paths are read in advance, for an index: a check looks up every key of a file.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::path::index;
 use super::types::KeyType;
 use crate::Kind;
 use crate::Minor;
 
 const EDGECORE: &str = include_str!("../../data/edgecore.keys");
 const CLOUDCORE: &str = include_str!("../../data/cloudcore.keys");
+
+/// Path and unparsed rest of a row.
+type Row = (&'static str, &'static str);
+/// The rows of each path, in lower case: all of them for one path in the order of the table.
+type Index = HashMap<String, Vec<Row>>;
+
+static OF_EDGECORE: LazyLock<Index> = LazyLock::new(|| Table::of(Kind::EdgeCore).indexed());
+static OF_CLOUDCORE: LazyLock<Index> = LazyLock::new(|| Table::of(Kind::CloudCore).indexed());
 
 /// The keys of one kind of file.
 #[derive(Clone, Copy, Debug)]
@@ -89,14 +100,12 @@ impl Table {
     /// The row of a path in canonical spelling.
     #[must_use]
     pub fn key(self, path: &str, version: Minor) -> Option<Key> {
-        self.rows()
-            .filter(|(own, _)| *own == path)
-            .filter_map(|(path, rest)| Key::parse(path, rest))
-            .find(|key| key.is_in(version))
+        let rows = self.rows_of(&path.to_ascii_lowercase()).iter().filter(|(own, _)| *own == path);
+        rows.filter_map(|(path, rest)| Key::parse(path, rest)).find(|key| key.is_in(version))
     }
 
     /// Path and unparsed rest of each row.
-    pub(super) fn rows(self) -> impl Iterator<Item = (&'static str, &'static str)> {
+    pub(super) fn rows(self) -> impl Iterator<Item = Row> {
         self.lines().filter_map(row)
     }
 
@@ -124,9 +133,36 @@ impl Table {
         })
     }
 
-    /// The rows that may match a path, by a cheap test of every row.
-    pub(super) fn rows_like(self, path: &[&str]) -> impl Iterator<Item = (&'static str, &'static str)> {
-        self.lines().filter(move |line| begins(line, path)).filter_map(row)
+    /// The rows of a path and, as it may be an entry of a list or map, of the path without its last step.
+    pub(super) fn rows_like(self, path: &[&str]) -> impl Iterator<Item = Row> {
+        let mut text = String::new();
+        let mut owner = 0;
+        for step in path {
+            owner = text.len();
+            match index(step) {
+                Some(_) => text.push_str("[]"),
+                None => {
+                    text.push_str(if text.is_empty() { "" } else { "." });
+                    text.push_str(&step.to_ascii_lowercase());
+                }
+            }
+        }
+        self.rows_of(&text[..owner]).iter().chain(self.rows_of(&text)).copied()
+    }
+
+    /// The rows of a path in lower case.
+    fn rows_of(self, path: &str) -> &'static [Row] {
+        let index = match self.kind {
+            Kind::EdgeCore => &OF_EDGECORE,
+            Kind::CloudCore => &OF_CLOUDCORE,
+        };
+        index.get(path).map_or(&[], Vec::as_slice)
+    }
+
+    fn indexed(self) -> Index {
+        let mut index = Index::new();
+        self.rows().for_each(|row| index.entry(row.0.to_ascii_lowercase()).or_default().push(row));
+        index
     }
 
     /// Every key of every path, in lower case.
@@ -191,35 +227,11 @@ pub(super) fn within(version: Minor, first: Minor, last: Option<Minor>) -> bool 
 }
 
 /// Path and unparsed rest of a line that is a row.
-fn row(line: &'static str) -> Option<(&'static str, &'static str)> {
+fn row(line: &'static str) -> Option<Row> {
     // Fields are separated by two spaces; after `moved` and `known` there is one, and `dead` and `rule` are never paths.
     let end = line.bytes().position(|byte| byte == b' ')?;
     let (path, rest) = line.split_at(end);
     (rest.starts_with("  ") && !matches!(path, "dead" | "rule")).then_some((path, rest))
-}
-
-/// Whether the row's path begins with the steps, or ends before they do.
-fn begins(row: &str, path: &[&str]) -> bool {
-    let mut rest = row.as_bytes();
-    for step in path {
-        match rest.first() {
-            Some(b' ') => return true,
-            Some(b'[') => {
-                rest = rest.get(2..).unwrap_or_default();
-                continue;
-            }
-            Some(b'.') => rest = rest.get(1..).unwrap_or_default(),
-            _ => {}
-        }
-        let Some((key, after)) = rest.split_at_checked(step.len()) else {
-            return false;
-        };
-        if !key.eq_ignore_ascii_case(step.as_bytes()) {
-            return false;
-        }
-        rest = after;
-    }
-    true
 }
 
 /// The field at the start and what comes after it; fields are separated by two or more spaces.

@@ -3,10 +3,10 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use edgeutils_tests::cni::{ARM64, fake_build, image_for, tiny};
+use edgeutils_tests::kill::cannot_kill;
 use edgeutils_tests::sweep::{Points, converges};
 use edgeutils_tests::tool::Tool;
 use edgeutils_tests::tree::Tree;
-use edgeutils_tests::{kill, skip};
 
 /// Plugins are all alike.
 const POINTS: Points = Points::About(24);
@@ -43,14 +43,6 @@ fn sets() -> (Tree, String, String) {
 
 fn cni(tree: &Tree, args: &[&str]) {
     Tool::new("edge-cni").arg("--root").arg(tree.path()).args(args).run().expect(0);
-}
-
-fn cannot_kill(test: &str) -> bool {
-    let cannot = !kill::can_kill();
-    if cannot {
-        skip(test, "strace is not installed");
-    }
-    cannot
 }
 
 #[test]

@@ -5,11 +5,11 @@
 
 use std::path::{Path, PathBuf};
 
+use edgeutils_tests::kill::cannot_kill;
 use edgeutils_tests::standin::{ARM64, bundle, elf};
 use edgeutils_tests::sweep::{Points, assert_no_temporary, converges, look, sweep};
 use edgeutils_tests::tool::{self, Tool};
 use edgeutils_tests::tree::{Snapshot, Tree, assert_same};
-use edgeutils_tests::{kill, skip};
 use tempfile::TempDir;
 
 const PROGRAM: &[u8] = ARM64;
@@ -59,14 +59,6 @@ fn argv(tree: &Tree, args: &[&str]) -> Vec<String> {
     let (program, root) = (tool::path("edge-crio"), tree.path());
     let own = [program.to_str().unwrap(), "--root", root.to_str().unwrap()];
     own.iter().chain(args).map(|word| (*word).to_owned()).collect()
-}
-
-fn cannot_kill(test: &str) -> bool {
-    let cannot = !kill::can_kill();
-    if cannot {
-        skip(test, "strace cannot be used here");
-    }
-    cannot
 }
 
 #[test]

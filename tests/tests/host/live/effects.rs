@@ -2,22 +2,14 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use edgeutils_tests::live::{can_unshare, script, transcript};
-use edgeutils_tests::{kill, skip};
+use edgeutils_tests::kill::cannot_kill;
+use edgeutils_tests::live::{cannot_unshare, script, transcript};
 
 const FIXTURE: &str = env!("CARGO_BIN_EXE_edge-fixture");
 
-fn cannot(test: &str) -> bool {
-    let cannot = !can_unshare();
-    if cannot {
-        skip(test, "private namespaces cannot be made");
-    }
-    cannot
-}
-
 #[test]
 fn effect_is_recorded_and_not_undone() {
-    if cannot("host live effects") {
+    if cannot_unshare("host live effects") {
         return;
     }
     transcript(
@@ -57,7 +49,7 @@ fn effect_is_recorded_and_not_undone() {
 
 #[test]
 fn plan_that_continues_does_the_rest_and_keeps_the_worst_code() {
-    if cannot("host live effects continue") {
+    if cannot_unshare("host live effects continue") {
         return;
     }
     transcript(
@@ -104,7 +96,7 @@ fn plan_that_continues_does_the_rest_and_keeps_the_worst_code() {
 
 #[test]
 fn effect_that_was_interrupted_is_decided_by_new_facts() {
-    if cannot("host live effects kill") || !kill::can_kill() {
+    if cannot_unshare("host live effects kill") || cannot_kill("host live effects kill") {
         return;
     }
     // Killed before the file is removed; and after that, as the host shows no more.

@@ -5,10 +5,10 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use edgeutils_tests::kill::cannot_kill;
 use edgeutils_tests::sweep::{Points, converges};
 use edgeutils_tests::tool::Tool;
 use edgeutils_tests::tree::Tree;
-use edgeutils_tests::{kill, skip};
 
 /// Of each call; what all utilities have in common is in host_crash, at every point.
 const POINTS: Points = Points::About(16);
@@ -30,14 +30,6 @@ fn after(program: &str, args: &[&str]) -> Tree {
     let tree = image();
     Tool::new(program).arg("--root").arg(tree.path()).args(args).run().expect(0);
     tree
-}
-
-fn cannot_kill(test: &str) -> bool {
-    let cannot = !kill::can_kill();
-    if cannot {
-        skip(test, "strace cannot trace here");
-    }
-    cannot
 }
 
 #[test]

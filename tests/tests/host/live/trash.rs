@@ -2,22 +2,15 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use edgeutils_tests::live::{can_unshare, script, transcript};
+use edgeutils_tests::kill::cannot_kill;
+use edgeutils_tests::live::{cannot_unshare, script, transcript};
 use edgeutils_tests::skip;
 
 const FIXTURE: &str = env!("CARGO_BIN_EXE_edge-fixture");
 
-fn cannot(test: &str) -> bool {
-    let cannot = !can_unshare();
-    if cannot {
-        skip(test, "private namespaces cannot be made");
-    }
-    cannot
-}
-
 #[test]
 fn mount_in_a_tree_keeps_the_tree() {
-    if cannot("host live trash mount") {
+    if cannot_unshare("host live trash mount") {
         return;
     }
     let text = r#"
@@ -53,7 +46,7 @@ fn mount_in_a_tree_keeps_the_tree() {
 
 #[test]
 fn mount_that_comes_between_check_and_rename_keeps_the_tree() {
-    if cannot("host live trash race") || !edgeutils_tests::kill::can_kill() {
+    if cannot_unshare("host live trash race") || cannot_kill("host live trash race") {
         return;
     }
     // strace holds the rename back until the mount is made.
@@ -75,7 +68,7 @@ fn mount_that_comes_between_check_and_rename_keeps_the_tree() {
 
 #[test]
 fn tree_on_the_lower_layer_of_an_overlay_cannot_be_moved() {
-    if cannot("host live trash overlay") {
+    if cannot_unshare("host live trash overlay") {
         return;
     }
     let text = r#"
