@@ -9,6 +9,9 @@ use edge_systemd::{Link, Scope, Settings, Units, requested_links, systemctl};
 /// The unit.
 pub use edge_conflist::crio::UNIT;
 
+/// For a host without CRI-O.
+pub const INSTALL_HINT: &str = "install it, in the minor version of the cluster: edge-crio install --version 1.34";
+
 /// The unit of the package and of bundles, and what its \[Install\] section requests, for a dry run that does not have
 /// its file.
 pub const PACKAGED: &str = "/usr/lib/systemd/system/crio.service";

@@ -182,10 +182,8 @@ fn installed(host: &mut Host, answers: bool) -> Result<Vec<Finding>> {
             UNIT,
             "the unit does not exist, although CRI-O is running: systemd does not start it at boot",
         )),
-        (None, _, _) => findings.push(
-            Finding::error(UNIT, "CRI-O is not installed: the unit does not exist")
-                .hint("install it: edge-crio install --version V"),
-        ),
+        (None, _, _) => findings
+            .push(Finding::error(UNIT, "CRI-O is not installed: the unit does not exist").hint(unit::INSTALL_HINT)),
         (Some(_), true, _) => findings.push(
             Finding::error(UNIT, "the unit is masked, and cannot be started")
                 .hint(format!("unmask it: systemctl unmask {UNIT}")),

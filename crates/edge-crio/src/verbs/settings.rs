@@ -37,8 +37,7 @@ pub(crate) fn run(host: &mut Host, args: &SettingsArgs) -> Result<Outcome> {
         || apt::installed(host)?.is_some()
         || unit::UnitFacts::read(&host.root)?.file.is_some();
     if !is_installed {
-        return Err(Error::failed("cannot print the settings of CRI-O: it is not installed")
-            .hint("install it: edge-crio install --version V"));
+        return Err(Error::failed("cannot print the settings of CRI-O: it is not installed").hint(unit::INSTALL_HINT));
     }
     let release = match here.as_ref().and_then(startup::version_of) {
         Some(runs) => Some(runs),
