@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use crate::connection::{Applies, Conditions, Target};
 use crate::owner::{Name, named};
-use crate::save::{Rule, Table};
+use crate::save::{Line, Rule, Table};
 
 /// The limit of chains within chains; the kernel's is 16.
 const DEEPEST: usize = 20;
@@ -85,27 +85,45 @@ struct Walk<'p, 't, K> {
     decision: Decision<'t>,
 }
 
+/// The rules of each chain of a table, for the paths through it.
+#[derive(Debug, Clone, Default)]
+pub struct Chains<'t>(HashMap<&'t str, Vec<&'t [Line<'t>]>>);
+
+impl<'t> Chains<'t> {
+    /// The chains that a table declares; none without a table.
+    pub fn of(table: Option<&'t Table<'t>>) -> Chains<'t> {
+        let Some(table) = table else { return Chains::default() };
+        let mut chains = Chains(table.chains().map(|chain| (chain.name, Vec::new())).collect());
+        // The rules of a chain are usually printed together.
+        for lines in table.lines.chunk_by(|a, b| chain_of(a) == chain_of(b)) {
+            if let Some(rules) = lines.first().and_then(chain_of).and_then(|name| chains.0.get_mut(name)) {
+                rules.push(lines);
+            }
+        }
+        chains
+    }
+
+    fn rules(&self, chain: &str) -> impl Iterator<Item = &'t Rule<'t>> {
+        let lines = self.0.get(chain).into_iter().flatten().flat_map(|lines| lines.iter());
+        lines.filter_map(|line| if let Line::Rule(rule) = line { Some(rule) } else { None })
+    }
+}
+
+/// The chain of a rule.
+fn chain_of<'t>(line: &Line<'t>) -> Option<&'t str> {
+    if let Line::Rule(rule) = line { Some(rule.chain) } else { None }
+}
+
 impl<'t> Path<'t> {
     /// The rules from a chain of the kernel on, without chains that never decide about such connections.
-    pub fn of(table: Option<&'t Table<'t>>, base: &'t str, except: &'t [Name]) -> Path<'t> {
-        let mut all: HashMap<&str, Vec<&'t Rule<'t>>> = HashMap::new();
-        for rule in table.into_iter().flat_map(|table| table.rules()) {
-            all.entry(rule.chain).or_default().push(rule);
-        }
-        let made = table.into_iter().flat_map(|table| table.chains()).map(|chain| (chain.name, Vec::new()));
-        let mut empty: HashMap<&'t str, Vec<Conditions<'t>>> = made.collect();
-        let mut chains = HashMap::new();
-        let mut next = vec![base];
+    pub fn of(all: &Chains<'t>, base: &'t str, except: &'t [Name]) -> Path<'t> {
+        let mut chains: HashMap<&'t str, Vec<Conditions<'t>>> = HashMap::new();
+        let mut next: Vec<&str> = vec![base];
         while let Some(name) = next.pop() {
-            let Some((name, none)) = empty.remove_entry(name) else { continue };
-            let mut rules = none;
-            for rule in all.remove(name).unwrap_or_default() {
-                let rule = Conditions::of(rule, base);
-                if let Some((known, _)) = rule.chain(except).and_then(|name| empty.get_key_value(name)) {
-                    next.push(known);
-                }
-                rules.push(rule);
-            }
+            let Some((&name, _)) = all.0.get_key_value(name).filter(|_| !chains.contains_key(name)) else { continue };
+            let rules: Vec<Conditions<'t>> = all.rules(name).map(|rule| Conditions::of(rule, base)).collect();
+            let targets = rules.iter().filter_map(|rule| rule.chain(except));
+            next.extend(targets.filter_map(|name| all.0.get_key_value(name)).map(|(&name, _)| name));
             chains.insert(name, rules);
         }
         Path { base, chains, except }
@@ -230,7 +248,7 @@ mod tests {
         let text = format!("*nat\n:OUTPUT ACCEPT [0:0]\n{made}{rules}COMMIT\n");
         let save = Save::parse(&text).unwrap();
         let except = [Name::Beginning("KUBE-".into())];
-        let decision = Path::of(save.table("nat"), "OUTPUT", &except).decide(10351, known);
+        let decision = Path::of(&Chains::of(save.table("nat")), "OUTPUT", &except).decide(10351, known);
         let by = decision.by.map(|by| format!("{} {}: {:?}", by.rule.chain, by.rule.text, by.verdict));
         (by.unwrap_or_default(), decision.partly.len())
     }
@@ -304,7 +322,7 @@ mod tests {
             let rules: String = rules.split(';').map(|rule| format!("-A {}\n", rule.trim())).collect();
             let text = format!("*nat\n:OUTPUT ACCEPT [0:0]\n:A - [0:0]\n{rules}COMMIT\n");
             let save = Save::parse(&text).unwrap();
-            let found = Path::of(save.table("nat"), "OUTPUT", &[]).redirecting("A");
+            let found = Path::of(&Chains::of(save.table("nat")), "OUTPUT", &[]).redirecting("A");
             found.map(|found| found.into_iter().flat_map(|rule| rule.ports).collect::<Vec<_>>())
         };
         for (rule, want) in [

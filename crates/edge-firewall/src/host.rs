@@ -98,7 +98,12 @@ impl Firewall {
 
     /// Reads more of nf_tables if only that tells which backend the host uses, see [`choose`].
     fn read_users(&mut self, family: Family, scope: &Scope) -> Result<()> {
-        let Some(legacy) = self.get(Backend::Legacy, family).map(Seen::parse).transpose()? else { return Ok(()) };
+        let Some(legacy) = self.get(Backend::Legacy, family) else { return Ok(()) };
+        // Most often the declarations tell, so that a large table is not parsed once more.
+        if legacy.declares(&scope.table, &scope.owner) {
+            return Ok(());
+        }
+        let legacy = legacy.parse()?;
         let has_own = |save: &Save<'_>| !Owned::of(save.table(&scope.table), &scope.owner).same(&Owned::default());
         let is_open = !has_own(&legacy) && (legacy.is_populated() || self.default == Some(Backend::Legacy));
         let nft = self.seen.iter_mut().find(|seen| seen.backend == Backend::Nft && seen.family == family);

@@ -33,7 +33,7 @@ mod transaction;
 mod words;
 
 pub use backend::{Backend, Choice, Family, choose};
-pub use decision::{Deciding, Decision, Known, Path, Redirecting, Verdict};
+pub use decision::{Chains, Deciding, Decision, Known, Path, Redirecting, Verdict};
 pub use earlier::Earlier;
 #[doc(hidden)]
 pub use fuzz::fuzz;

@@ -8,6 +8,7 @@ use edge_host::{Cmd, Error, Exit, Result, Root};
 
 use crate::backend::{Backend, Family};
 use crate::earlier::Earlier;
+use crate::owner::{Matcher, Owner};
 use crate::reader::Reader;
 use crate::save::Save;
 use crate::scope::Scope;
@@ -49,6 +50,14 @@ impl Seen {
             Read::Rules(Seen { unreadable: Some(error), .. }) | Read::Failed(error) => Err(error),
             Read::Rules(seen) => Ok(seen),
         }
+    }
+
+    /// Whether a table declares a chain of this owner, which iptables-save prints before its rules.
+    pub(crate) fn declares(&self, table: &str, owner: &Owner) -> bool {
+        let own = Matcher::of(owner);
+        let mut lines = self.text.lines().skip_while(|line| line.strip_prefix('*') != Some(table)).skip(1);
+        let chains = lines.by_ref().map_while(|line| line.strip_prefix(':'));
+        chains.filter_map(|line| line.split(' ').next()).any(|name| own.owns_chain(name))
     }
 
     /// Parses the rules.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use edge_firewall::{Backend, Deciding, Decision, Earlier, Family, Known, Name, Path, Rule, Table, Verdict, View};
+use edge_firewall::{Backend, Chains, Deciding, Decision, Earlier, Family, Known, Name, Path, Rule, Verdict, View};
 
 use crate::redirect::Redirect;
 use crate::request::Traffic;
@@ -73,20 +73,16 @@ pub(crate) fn shown(chain: &str, rule: &str) -> String {
 /// The routes of all tables that were read.
 pub(crate) fn routes<'v>(views: &'v [View<'v>]) -> Vec<Routes<'v>> {
     let routes = |view: &'v View<'v>| {
-        let table = view.save.table(TABLE);
+        let chains = Chains::of(view.save.table(TABLE));
         Routes {
             backend: view.seen.backend,
             family: view.seen.family,
-            output: path(table, OUTPUT),
-            prerouting: path(table, PREROUTING),
+            output: Path::of(&chains, OUTPUT, &BY_ADDRESS),
+            prerouting: Path::of(&chains, PREROUTING, &BY_ADDRESS),
             earlier: &view.seen.earlier,
         }
     };
     views.iter().map(routes).collect()
-}
-
-fn path<'v>(table: Option<&'v Table<'v>>, base: &'static str) -> Path<'v> {
-    Path::of(table, base, &BY_ADDRESS)
 }
 
 impl<'v> Routes<'v> {

@@ -26,8 +26,6 @@ const AGAINST_PROGRAMS: f64 = 1.5;
 const AGAINST_NONE: f64 = 1.2;
 /// x_tables, wall clock: all rules are parsed, beside the restore of the programs.
 const LEGACY: f64 = 1.3;
-/// The same where no restore runs.
-const LEGACY_IN_ORDER: f64 = 1.5;
 
 /// Rules of many owners in a network namespace of its own; $1 is the backend, $2 the rules, $3 a
 /// directory of the real file system for the journal, whose writes count.
@@ -198,10 +196,17 @@ pub(super) fn cases(bin: &Path, scratch: &Path) -> Result<(Vec<Case>, Vec<Host>)
     }
     hosts.push(none);
     let on = host("legacy".to_owned(), "legacy", rules::foreign(RULES))?;
-    for (verb, most) in [(Verb::Add, LEGACY), (Verb::AddAgain, LEGACY_IN_ORDER)] {
+    for verb in [Verb::Add, Verb::AddAgain] {
         let (edgeutils, reference) = pair(&on, &own, verb, "legacy");
         let name = format!("edge-redirect {}, {RULES} rules, legacy", verb.name());
-        cases.push(Case { name, edgeutils, reference, measure: Measure::Wall, limit: Limit::Times(most), runs: RUNS });
+        cases.push(Case {
+            name,
+            edgeutils,
+            reference,
+            measure: Measure::Wall,
+            limit: Limit::Times(LEGACY),
+            runs: RUNS,
+        });
     }
     hosts.push(on);
     Ok((cases, hosts))

@@ -25,17 +25,17 @@ pub(super) fn not_kept(
     traffic: Traffic,
     plan: &mut Plan,
 ) -> Result<Vec<Redirect>> {
+    let has_chain = views.iter().any(|view| has_kept_chain(view.save.table(TABLE)));
     let is_missing = |redirect: &&Redirect| redirect.family() == Family::V4 && !before.contains(redirect);
     if let Manager::Unreadable(_, why) = manager {
         let cause = format!("it is unknown whether cloudcore manages {KEPT_CHAIN} on this host ({why})");
-        let has_chain = views.iter().any(|view| has_kept_chain(view.save.table(TABLE)));
         if let Some(redirect) = new.iter().find(is_missing).filter(|_| has_chain) {
             let error = Error::cannot("add", redirect.to_string(), cause).with_exit(Exit::Refused);
             return Err(error.hint(CORRECT_HINT));
         }
         plan.note(cause);
     }
-    let routes = routes(views);
+    let routes = if has_chain { routes(views) } else { Vec::new() };
     let by_cloudcore = |redirect: &Redirect| routes.iter().find(|route| is_kept(route, redirect, traffic));
     let kept: Vec<(Redirect, &Routes<'_>)> =
         new.iter().filter_map(|redirect| Some((*redirect, by_cloudcore(redirect)?))).collect();
