@@ -40,7 +40,7 @@ pub use fuzz::fuzz;
 pub use hidden::{Hidden, HiddenPart};
 pub use host::{Firewall, View};
 pub use owned::{Owned, OwnedChain, Placed};
-pub use owner::{Name, Owner};
+pub use owner::{Name, Owner, Shared};
 pub use read::Seen;
 pub use save::{Chain, Line, Malformed, Rule, Save, Table};
 pub use scope::Scope;

@@ -23,7 +23,7 @@ pub(crate) const PREROUTING: &str = "PREROUTING";
 
 /// How our rules are recognized.
 pub(crate) fn owner() -> Owner {
-    Owner { chains: vec![Name::Exactly(CHAIN.to_owned())], ..Owner::default() }
+    Owner { name: CHAIN.to_owned(), chains: vec![Name::Exactly(CHAIN.to_owned())], ..Owner::default() }
 }
 
 /// The chains that must be readable before the table is reported or changed.
