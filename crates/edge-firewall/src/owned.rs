@@ -45,7 +45,19 @@ pub struct Placed {
 impl Owned {
     /// Finds what the owner has in a table; nothing without a table.
     pub fn of(table: Option<&Table<'_>>, owner: &Owner) -> Owned {
-        let Some(table) = table else { return Owned::default() };
+        table
+            .map(|table| Owned::find(table, owner, |chain, rule| chain.rules.push(rule.to_owned())))
+            .unwrap_or_default()
+    }
+
+    /// The same without the rules of its chains, and their number: for what is not restored.
+    pub(crate) fn without_rules(table: &Table<'_>, owner: &Owner) -> (Owned, usize) {
+        let mut count = 0;
+        let owned = Owned::find(table, owner, |_, _| count += 1);
+        (owned, count)
+    }
+
+    fn find(table: &Table<'_>, owner: &Owner, mut add: impl FnMut(&mut OwnedChain, &str)) -> Owned {
         let mut own = Matcher::of(owner);
         add_shared(table, owner, &mut own);
         let mut owned = Owned::default();
@@ -61,7 +73,7 @@ impl Owned {
             position = if rule.chain == chain_before { position + 1 } else { 1 };
             chain_before = rule.chain;
             if let Some(chain) = places.get(rule.chain).and_then(|place| owned.chains.get_mut(*place)) {
-                chain.rules.push(rule.text.to_owned());
+                add(chain, rule.text);
             } else if own.owns_rule(rule) {
                 owned.placed.push(Placed {
                     chain: rule.chain.to_owned(),

@@ -110,7 +110,7 @@ pub(crate) struct Matcher<'o> {
     search: Option<Vec<String>>,
     comments: HashSet<&'o str>,
     comment_patterns: PatternMap<()>,
-    rules: HashSet<(&'o str, RuleKey)>,
+    rules: RuleSet<'o>,
     rule_chains: HashSet<&'o str>,
 }
 
@@ -158,7 +158,10 @@ impl<'o> Matcher<'o> {
     }
 }
 
-fn keys(rules: &[(String, String)]) -> HashSet<(&str, RuleKey)> {
+/// Chains with rules.
+type RuleSet<'o> = HashSet<(&'o str, RuleKey)>;
+
+fn keys(rules: &[(String, String)]) -> RuleSet<'_> {
     rules.iter().map(|(chain, rule)| (chain.as_str(), rule_key(rule))).collect()
 }
 
@@ -166,7 +169,7 @@ fn keys(rules: &[(String, String)]) -> HashSet<(&str, RuleKey)> {
 #[derive(Debug)]
 pub(crate) struct SharedChains<'o> {
     groups: HashMap<&'o str, usize>,
-    fixed: Vec<(PatternMap<()>, HashSet<(&'o str, RuleKey)>)>,
+    fixed: Vec<(PatternMap<()>, RuleSet<'o>)>,
     /// Which groups belong to the owner.
     pub(crate) owned: Vec<bool>,
 }

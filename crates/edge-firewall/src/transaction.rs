@@ -71,7 +71,8 @@ fn object(table: &str, seen: &Seen, owner: &Owner) -> String {
     format!("table {table} of {}-{}{part}", seen.family.program(), seen.backend)
 }
 
-fn restore(program: &str, text: String, lock_wait: Duration) -> Script {
+/// The script for a program.
+pub(crate) fn restore(program: &str, text: String, lock_wait: Duration) -> Script {
     let wait = format!("--wait={}", lock_wait.as_secs());
     let argv = [program, "--noflush", "--counters", &wait].map(str::to_owned).to_vec();
     Script { argv, text, deadline: DEADLINE + lock_wait }
