@@ -1,5 +1,14 @@
 //! The phases: each reads its facts, says what of them is removed, and plans that.
 
+mod cgroups;
+mod files;
+mod firewall;
+mod links;
+mod mounts;
+mod pods;
+mod processes;
+mod units;
+
 use edge_host::{Host, Plan, Result};
 
 use crate::context::Context;
@@ -22,15 +31,14 @@ pub(crate) trait PhaseFacts {
 ///
 /// Errors: what cannot be read is unknown, not absent.
 pub(crate) fn read(phase: Phase, host: &Host, context: &Context) -> Result<Option<Box<dyn PhaseFacts>>> {
-    let _ = (host, context);
     match phase {
-        Phase::Units
-        | Phase::Pods
-        | Phase::Processes
-        | Phase::Mounts
-        | Phase::Links
-        | Phase::Firewall
-        | Phase::Cgroups
-        | Phase::Files => Ok(None),
+        Phase::Units => units::read(host, context),
+        Phase::Pods => pods::read(host, context),
+        Phase::Processes => processes::read(host, context),
+        Phase::Mounts => mounts::read(host, context),
+        Phase::Links => links::read(host, context),
+        Phase::Firewall => firewall::read(host, context),
+        Phase::Cgroups => cgroups::read(host, context),
+        Phase::Files => files::read(host, context),
     }
 }
