@@ -38,7 +38,7 @@ mod signal;
 pub mod undo;
 mod visible;
 
-pub use action::{Action, Inverse, Node};
+pub use action::{Action, Inverse, Node, Tag};
 pub use apply::{apply, apply_part, apply_unrecorded};
 pub use arch::Arch;
 pub use cmd::{Cmd, Output, SEARCH_PATH};
