@@ -158,7 +158,7 @@ pub enum NftRemoval {
 ///
 /// Errors: a name that nft could not read.
 pub fn nft_script(removals: &[NftRemoval]) -> Result<Script> {
-    let (mut rules, mut flushes, mut rest) = (String::new(), String::new(), String::new());
+    let [mut rules, mut flushes, mut chains, mut tables] = [const { String::new() }; 4];
     for removal in removals {
         let (family, table, chain) = match removal {
             NftRemoval::Table { family, name } => (family, name, None),
@@ -182,15 +182,15 @@ pub fn nft_script(removals: &[NftRemoval]) -> Result<Script> {
                 writeln!(rules, "delete rule {family} {table} {chain} handle {handle}")
             }
             NftRemoval::Chain { name, .. } => {
-                let _ = writeln!(rest, "delete chain {family} {table} {name}");
+                let _ = writeln!(chains, "delete chain {family} {table} {name}");
                 writeln!(flushes, "flush chain {family} {table} {name}")
             }
             // Added first, so that it is not an error if the table is gone; `destroy` needs nft 1.0.8 and Linux 6.3.
-            NftRemoval::Table { .. } => writeln!(rest, "add table {family} {table}\ndelete table {family} {table}"),
+            NftRemoval::Table { .. } => writeln!(tables, "add table {family} {table}\ndelete table {family} {table}"),
         };
     }
     let argv = [PROGRAM, "-f", "-"].map(str::to_owned).to_vec();
-    Ok(Script { argv, text: rules + &flushes + &rest, deadline: DEADLINE })
+    Ok(Script { argv, text: rules + &flushes + &chains + &tables, deadline: DEADLINE })
 }
 
 #[cfg(test)]
