@@ -120,7 +120,7 @@ mod tests {
         let (one, two, three) = (link(1, "veth"), link(2, "veth"), link(3, "veth"));
         let all = [one.identity(), two.identity(), three.identity()];
         let wanted = all.iter().map(|own| (own.index, own)).collect();
-        let renamed = Link { name: "b".to_owned(), ..two.clone() };
+        let renamed = Link { name: "b".to_owned(), ..two };
         let mut errors = BTreeMap::new();
         let present = [one, renamed, link(3, "bridge"), link(4, "veth")];
         assert_eq!(same(&present, &wanted, &mut errors), [&present[0]]);
