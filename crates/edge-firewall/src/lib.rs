@@ -14,6 +14,7 @@
 mod backend;
 mod connection;
 mod decision;
+mod dnat;
 mod earlier;
 mod fuzz;
 mod hidden;
@@ -37,6 +38,7 @@ mod words;
 
 pub use backend::{Backend, Choice, Family, choose};
 pub use decision::{Chains, Deciding, Decision, Known, Path, Redirecting, Verdict};
+pub use dnat::Dnat;
 pub use earlier::Earlier;
 #[doc(hidden)]
 pub use fuzz::fuzz;
