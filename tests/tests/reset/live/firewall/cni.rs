@@ -1,0 +1,1 @@
+//! Podman uses the same chains as pods.
