@@ -41,6 +41,8 @@ pub(crate) enum Record {
     Undone { seq: usize },
     /// The whole run is undone.
     Reverted,
+    /// What it moved to the trash is about to be deleted from there, and is not restored any more.
+    Purged { seq: usize },
 }
 
 /// The first record of a run.
@@ -195,6 +197,11 @@ impl Change {
             Change::Transaction { object, .. } => vec![object.clone()],
             Change::Effect { .. } => Vec::new(),
         }
+    }
+
+    /// Whether it can neither be undone nor be seen on the host afterwards.
+    pub(crate) fn is_effect(&self) -> bool {
+        matches!(self, Change::Effect { .. })
     }
 
     /// The command line, if one is run.
