@@ -13,6 +13,7 @@ pub(crate) fn utilities() -> Vec<(&'static str, Command, Manual)> {
         ("edge-apt", edge_apt::cli::Cli::command(), edge_apt::manual::MANUAL),
         ("edge-conf", edge_conf::cli::Cli::command(), edge_conf::manual::MANUAL),
         ("edge-redirect", edge_redirect::cli::Cli::command(), edge_redirect::manual::MANUAL),
+        ("edge-reset", edge_reset::cli::Cli::command(), edge_reset::manual::MANUAL),
     ]
 }
 

@@ -30,8 +30,21 @@ pub struct Action {
     /// A group of such writes is made, written and fsynced beside its places before the first file is
     /// renamed: a failure until then, such as a full file system, changes nothing. After a kill between
     /// two renames the next call resumes, as always. Commands, removals, kernel values and
-    /// [`Node::Large`] end a group.
+    /// [`Node::Large`] end a group. Of effects, a group is recorded at once.
     pub with_next: bool,
+    /// What it belongs to, in a plan of several phases.
+    pub tag: Option<Tag>,
+}
+
+/// What an action belongs to: fields of its record, and the first column of its line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tag {
+    /// Names what is changed, the same in every call.
+    pub id: String,
+    /// The phase of the plan.
+    pub phase: &'static str,
+    /// Changes if it is replaced by another of the same name.
+    pub fingerprint: String,
 }
 
 /// What an action does. [`crate::journal::Change`] is its record, with the same variants.

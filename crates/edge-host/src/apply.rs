@@ -82,7 +82,7 @@ fn carry_out(host: &mut Host, plan: Plan, is_last: bool) -> Result<Outcome> {
     let (resume, pending) = Resume::find(host, &plan.actions)?;
     let (planned, continues) = (plan.actions.len(), plan.continues);
     if planned + pending.len() == 0 {
-        if is_last {
+        if is_last && host.progress.exit == Exit::Done {
             resume.end(host)?;
         }
         return Ok(host.progress);

@@ -11,7 +11,7 @@ use crate::exit::Outcome;
 use crate::journal::{Journal, RunName};
 use crate::lock::Lock;
 use crate::report::{Color, Report};
-use crate::root::{LastLink, Meta, Root};
+use crate::root::{LastLink, Meta, Root, digest};
 use crate::signal::Interrupt;
 
 /// A file system in memory.
@@ -138,6 +138,12 @@ impl Host {
     pub fn count_unlisted(&mut self) {
         self.planned += 1;
         self.report.count(1);
+    }
+
+    /// What the call reads is part of what it requests, such as a plan on standard input: a call with another one does
+    /// not resume its run. [`Host::prepare_change`] must not have been called.
+    pub fn requests_also(&mut self, bytes: &[u8]) {
+        self.request = digest(format!("{} {}", self.request, digest(bytes)).as_bytes());
     }
 
     /// The name of the utility.

@@ -98,7 +98,7 @@ impl Plan {
 
     fn push(&mut self, kind: ActionKind, why: impl Into<String>) -> &mut Action {
         let at = self.actions.len();
-        self.actions.push(Action { kind, why: why.into(), details: Vec::new(), with_next: false });
+        self.actions.push(Action { kind, why: why.into(), details: Vec::new(), with_next: false, tag: None });
         &mut self.actions[at]
     }
 }

@@ -379,5 +379,5 @@ fn shown(entry: &Entry, step: &UndoStep) -> Shown {
         Change::Effect { object, .. } => object.clone(),
         change => absolute(change.path().unwrap_or_default()).display().to_string(),
     };
-    Shown { verb: step.verb().to_owned(), object, why: step.why(), undo: None, details: step.details() }
+    Shown { verb: step.verb().to_owned(), object, why: step.why(), undo: None, details: step.details(), tag: None }
 }

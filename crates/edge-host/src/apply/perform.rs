@@ -24,6 +24,20 @@ pub(super) fn all(host: &mut Host, writer: &mut Writer, steps: Vec<Step>, contin
             continue;
         }
         let mut group = vec![step];
+        if group[0].change.is_effect() {
+            while group.last().is_some_and(|last| last.action.with_next) {
+                let Some(next) = steps.next_if(|next| next.change.is_effect()) else { break };
+                group.push(next);
+            }
+            match host.interrupt.check().and_then(|()| effects(host, writer, group, continues)) {
+                Ok(exit) => worst = worst.worst(exit),
+                Err(error) => {
+                    give_up(writer, files.into_iter().filter(|seq| *seq >= first));
+                    return Err(error);
+                }
+            }
+            continue;
+        }
         while group.last().is_some_and(|last| last.action.with_next && last.action.can_be_staged()) {
             let Some(next) = steps.next_if(|next| next.action.can_be_staged()) else { break };
             group.push(next);
@@ -58,11 +72,43 @@ fn give_up(writer: &mut Writer, untouched: impl Iterator<Item = usize>) {
     writer.append(&records).ok();
 }
 
+/// Does effects, recorded at once: none can be undone, so that the facts of the next call decide after a kill.
+/// Returns the worst exit code of those that failed, if the plan `continues`.
+fn effects(host: &mut Host, writer: &mut Writer, group: Vec<Step>, continues: bool) -> Result<Exit> {
+    let begun: Vec<Record> = group.iter().map(|step| Record::Begun { seq: step.seq }).collect();
+    writer.append(&begun)?;
+    writer.sync()?;
+    let (mut worst, mut records) = (Exit::Done, Vec::new());
+    let mut stopped = None;
+    for Step { action, change, seq, .. } in group {
+        let shown = Shown::of(&action);
+        match perform(&host.root, writer.id, action.kind, &change) {
+            Ok(after) => {
+                host.progress.changed = true;
+                records.push(Record::Done { seq, after });
+                host.report.action(&shown, Status::Done);
+            }
+            Err(error) => {
+                records.push(Record::Failed { seq });
+                let error = not_done(host, &shown, error);
+                if !continues || error.exit() == Exit::Interrupted {
+                    stopped = Some(error);
+                    break;
+                }
+                worst = worst.worst(error.exit());
+                host.report.error(&error);
+            }
+        }
+    }
+    writer.append(&records)?;
+    stopped.map_or(Ok(worst), Err)
+}
+
 fn one(host: &mut Host, writer: &mut Writer, step: Step) -> Result<()> {
     let Step { action, command, change, seq, .. } = step;
     let shown = Shown::of(&action);
     // Afterwards the host may not show whether it was done.
-    let is_command = change.argv().is_some() || matches!(change, Change::Effect { .. });
+    let is_command = change.argv().is_some();
     let mut is_known = true;
     if is_command {
         writer.append(&[Record::Begun { seq }])?;

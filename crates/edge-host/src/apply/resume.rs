@@ -32,7 +32,7 @@ impl Resume {
                 continue;
             }
             let (kind, why) = (ActionKind::Run(run.clone()), entry.intent.why.clone());
-            pending.push(Action { kind, why, details: Vec::new(), with_next: false });
+            pending.push(Action { kind, why, details: Vec::new(), with_next: false, tag: None });
         }
         resume.finished = finished;
         Ok((resume, pending))

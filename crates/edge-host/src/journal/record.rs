@@ -197,6 +197,11 @@ impl Change {
         }
     }
 
+    /// Whether it can neither be undone nor be seen on the host afterwards.
+    pub(crate) fn is_effect(&self) -> bool {
+        matches!(self, Change::Effect { .. })
+    }
+
     /// The command line, if one is run.
     pub(crate) fn argv(&self) -> Option<&[String]> {
         match self {

@@ -3,8 +3,11 @@
 use serde_json::json;
 
 use super::{Report, Status};
-use crate::action::{Action, ActionKind};
+use crate::action::{Action, ActionKind, Tag};
 use crate::secret::redact_args;
+
+/// Width of the first column of a plan of several phases.
+const COLUMN: usize = 10;
 
 /// An action as it is printed, also one from the journal.
 #[derive(Debug, Clone)]
@@ -14,6 +17,7 @@ pub(crate) struct Shown {
     pub(crate) why: String,
     pub(crate) undo: Option<String>,
     pub(crate) details: Vec<String>,
+    pub(crate) tag: Option<Tag>,
 }
 
 impl Shown {
@@ -33,6 +37,7 @@ impl Shown {
             why: action.why.clone(),
             undo: Some(action.undo().to_string()),
             details: action.details.clone(),
+            tag: action.tag.clone(),
         }
     }
 }
@@ -55,6 +60,11 @@ fn words(verb: &str) -> (&str, &str) {
 }
 
 impl Report {
+    /// A line of a plan of several phases, with a first column.
+    pub fn line_of(&mut self, phase: &str, text: &str) {
+        self.line(&format!("{phase:COLUMN$} {text}"));
+    }
+
     /// One action of a plan, an apply or an undo.
     pub(crate) fn action(&mut self, shown: &Shown, status: Status) {
         if matches!(status, Status::Planned | Status::Done) {
@@ -70,14 +80,21 @@ impl Report {
         };
         let why = if shown.why.is_empty() { String::new() } else { format!(": {}", shown.why) };
         let undo = shown.undo.as_ref().map(|undo| format!("  [undo: {undo}]")).unwrap_or_default();
-        self.line(&format!("{word} {}{why}{undo}", shown.object));
+        let line = format!("{word} {}{why}{undo}", shown.object);
+        match &shown.tag {
+            Some(tag) => self.line_of(tag.phase, &line),
+            None => self.line(&line),
+        }
         for detail in &shown.details {
             self.line(&format!("    {detail}"));
         }
-        self.record(
-            "action",
-            json!({"do": shown.verb, "object": shown.object, "why": shown.why, "undo": shown.undo,
-                   "details": shown.details, "status": status.word()}),
-        );
+        let mut record = json!({"do": shown.verb, "object": shown.object, "why": shown.why, "undo": shown.undo,
+                   "details": shown.details, "status": status.word()});
+        if let Some(Tag { id, phase, fingerprint }) = &shown.tag {
+            record["id"] = json!(id);
+            record["phase"] = json!(phase);
+            record["fingerprint"] = json!(fingerprint);
+        }
+        self.record("action", record);
     }
 }

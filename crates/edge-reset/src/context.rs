@@ -1,0 +1,47 @@
+//! What is read once, before the first phase: configurations and units are removed by later phases.
+
+use edge_host::{Host, Result};
+
+use crate::creator::{Creators, Keeper};
+use crate::item::{Fate, Item};
+use crate::networks::Networks;
+use crate::ownership::{Entry, Ownership, Tier};
+use crate::request::Request;
+use crate::roots::Roots;
+
+/// What all phases need.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) request: Request,
+    pub(crate) ownership: Ownership,
+    pub(crate) creators: Creators,
+    pub(crate) roots: Roots,
+    pub(crate) networks: Networks,
+}
+
+impl Context {
+    pub(crate) fn read(host: &Host, request: Request) -> Result<Context> {
+        let ownership = Ownership::read(&host.root)?;
+        let creators = Creators::read(host)?;
+        let roots = Roots::read(host)?;
+        let networks = Networks::read(host)?;
+        Ok(Context { request, ownership, creators, roots, networks })
+    }
+
+    /// An item of an entry, with the fate that its tier, its creators and the profile give it.
+    pub(crate) fn decide(&self, item: Item, entry: &Entry) -> Item {
+        let item = Item { creators: entry.creators.clone(), text: entry.text.clone(), ..item };
+        match entry.tier {
+            Tier::Kept => return Item { fate: Fate::Keep, ..item },
+            Tier::Named => {
+                return Item { fate: Fate::Keep, is_leftover: true, hint: entry.cleaner.clone(), ..item };
+            }
+            Tier::Removed => {}
+        }
+        match self.creators.keeper(&entry.creators, self.request.profile) {
+            Keeper::None => item,
+            Keeper::Uses(creator, shown) => item.kept(format!("{creator} uses it ({shown})")),
+            Keeper::OtherProfile => item.kept("it belongs to another profile"),
+        }
+    }
+}

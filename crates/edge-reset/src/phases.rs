@@ -1,0 +1,44 @@
+//! The phases: each reads its facts, says what of them is removed, and plans that.
+
+mod cgroups;
+mod files;
+mod firewall;
+mod links;
+mod mounts;
+mod pods;
+mod processes;
+mod units;
+
+use edge_host::{Host, Plan, Result};
+
+use crate::context::Context;
+use crate::item::Item;
+use crate::phase::Phase;
+
+/// What a phase has read.
+pub(crate) trait PhaseFacts {
+    /// Everything that was seen: what is removed, what is kept and why, and what is refused.
+    fn items(&self) -> &[Item];
+
+    /// Adds the actions for the chosen items, all of which are of [`PhaseFacts::items`] with the fate to be removed, and
+    /// tags each with its item.
+    ///
+    /// Errors: the actions cannot be planned; then none is added.
+    fn plan(self: Box<Self>, chosen: &[Item], plan: &mut Plan) -> Result<()>;
+}
+
+/// Reads the facts of a phase; none if it has nothing to do with this host.
+///
+/// Errors: what cannot be read is unknown, not absent.
+pub(crate) fn read(phase: Phase, host: &Host, context: &Context) -> Result<Option<Box<dyn PhaseFacts>>> {
+    match phase {
+        Phase::Units => units::read(host, context),
+        Phase::Pods => pods::read(host, context),
+        Phase::Processes => processes::read(host, context),
+        Phase::Mounts => mounts::read(host, context),
+        Phase::Links => links::read(host, context),
+        Phase::Firewall => firewall::read(host, context),
+        Phase::Cgroups => cgroups::read(host, context),
+        Phase::Files => files::read(host, context),
+    }
+}

@@ -1,0 +1,5 @@
+//! One verb each.
+
+pub(crate) mod apply;
+pub(crate) mod purge;
+pub(crate) mod scan;

@@ -1,0 +1,157 @@
+//! `edge-reset apply`: phase after phase, from the facts that the previous one has left.
+
+use edge_host::{Error, Exit, Host, Mode, Outcome, Plan, Result, apply, apply_part};
+
+use crate::cli::ApplyArgs;
+use crate::context::Context;
+use crate::filter::{self, Filter, Verdict};
+use crate::item::{Fate, Item};
+use crate::phase::Phase;
+use crate::phases;
+use crate::request::Request;
+
+/// The first column of what is not changed.
+const KEPT: &str = "kept";
+const REFUSED: &str = "refused";
+
+pub(crate) fn run(host: &mut Host, args: &ApplyArgs) -> Result<Outcome> {
+    let is_confirmed = args.yes || host.mode == Mode::DryRun;
+    if !is_confirmed {
+        host.mode = Mode::DryRun;
+    }
+    let filter = match &args.plan {
+        Some(file) => {
+            let bytes = filter::read(file)?;
+            host.requests_also(&bytes);
+            Some(Filter::parse(&bytes)?)
+        }
+        None => None,
+    };
+    host.prepare_change()?;
+    let context = Context::read(host, Request::of(&args.choice, !args.no_trash, host.root.is_live()))?;
+    let mut reset = Reset { host, context, filter, exit: Exit::Done, depending: Vec::new() };
+    for phase in reset.context.request.phases.clone() {
+        reset.phase(phase)?;
+    }
+    let outcome = reset.end()?;
+    if is_confirmed {
+        return Ok(outcome);
+    }
+    Err(Error::refused("cannot reset this host without --yes").hint("to make these changes, add --yes"))
+}
+
+struct Reset<'h> {
+    host: &'h mut Host,
+    context: Context,
+    filter: Option<Filter>,
+    exit: Exit,
+    /// Items that a dry run cannot judge yet.
+    depending: Vec<Item>,
+}
+
+impl Reset<'_> {
+    /// Reads one phase and carries it out. What cannot be read does not stop the others.
+    fn phase(&mut self, phase: Phase) -> Result<()> {
+        let facts = match phases::read(phase, self.host, &self.context) {
+            Ok(Some(facts)) => facts,
+            Ok(None) => return Ok(()),
+            Err(error) => return self.failed(error),
+        };
+        let chosen = self.choose(phase, facts.items());
+        let mut plan = Plan { continues: true, ..Plan::default() };
+        if let Err(error) = facts.plan(&chosen, &mut plan) {
+            return self.failed(error);
+        }
+        match apply_part(self.host, plan) {
+            Ok(outcome) => self.exit = self.exit.worst(outcome.exit),
+            Err(error) => return self.failed(error),
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, error: Error) -> Result<()> {
+        if error.exit() == Exit::Interrupted {
+            return Err(error);
+        }
+        self.exit = self.exit.worst(error.exit());
+        self.host.report.error(&error);
+        Ok(())
+    }
+
+    /// The items that are removed; reports the others.
+    fn choose(&mut self, phase: Phase, items: &[Item]) -> Vec<Item> {
+        let mut chosen = Vec::new();
+        for item in items {
+            match item.fate {
+                Fate::Keep => self.keeps(item),
+                Fate::Refuse => self.refuses(item, &item.text),
+                Fate::Remove => match self.filter.as_ref().map(|filter| filter.verdict(item)) {
+                    None | Some(Verdict::Planned) => chosen.push(item.clone()),
+                    Some(Verdict::Changed) => self.refuses(item, "it was replaced after the plan was made"),
+                    Some(Verdict::New) => {
+                        self.host.report.line_of(KEPT, &format!("{}: it is not in the plan", item.object));
+                        self.exit = self.exit.worst(Exit::Differs);
+                    }
+                },
+            }
+        }
+        if let Some(gone) = self.filter.as_ref().map(|filter| filter.gone(phase, items)).filter(|gone| *gone > 0) {
+            let what = if gone == 1 { "item" } else { "items" };
+            self.host.report.note(&format!("{phase}: {gone} {what} of the plan removed already"));
+        }
+        self.depending.extend(chosen.iter().filter(|item| item.depends_on.is_some()).cloned());
+        chosen
+    }
+
+    fn keeps(&mut self, item: &Item) {
+        self.host.report.line_of(KEPT, &format!("{}: {}", item.object, item.text));
+        if let Some(cleaner) = item.hint.as_ref().filter(|_| item.is_leftover) {
+            self.host.report.hint(&format!("to remove {}: {cleaner}", item.object));
+        }
+        if item.is_leftover {
+            self.exit = self.exit.worst(Exit::Differs);
+        }
+    }
+
+    fn refuses(&mut self, item: &Item, why: &str) {
+        let error = Error::refused(format!("cannot remove {}: {why}", item.object));
+        let error = match &item.hint {
+            Some(hint) => error.hint(hint.clone()),
+            None => error,
+        };
+        self.host.report.line_of(REFUSED, &item.object);
+        self.host.report.error(&error);
+        self.exit = self.exit.worst(Exit::Refused);
+    }
+
+    /// Closes the run, and looks once more at what is left.
+    fn end(mut self) -> Result<Outcome> {
+        if self.host.mode == Mode::DryRun {
+            self.name_depending();
+        }
+        let outcome = apply(self.host, Plan::new())?;
+        if self.host.mode == Mode::Apply && self.filter.is_none() {
+            self.leftovers();
+        }
+        Ok(Outcome { exit: self.exit.worst(outcome.exit), ..outcome })
+    }
+
+    fn name_depending(&mut self) {
+        if !self.depending.is_empty() {
+            let names: Vec<&str> = self.depending.iter().map(|item| item.object.as_str()).collect();
+            self.host.report.line(&format!("then, depending on these: {}", names.join(", ")));
+        }
+    }
+
+    /// Reports what should be gone and is not.
+    fn leftovers(&mut self) {
+        for phase in self.context.request.phases.clone() {
+            // What could not be read was reported before.
+            let Ok(Some(facts)) = phases::read(phase, self.host, &self.context) else { continue };
+            for item in facts.items().iter().filter(|item| item.fate == Fate::Remove) {
+                self.host.report.warning(&format!("{} is still there, or there again", item.object));
+                self.exit = self.exit.worst(Exit::Failed);
+            }
+        }
+    }
+}

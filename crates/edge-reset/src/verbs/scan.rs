@@ -1,0 +1,39 @@
+//! `edge-reset scan`: what is on the host, and what would be done with it.
+
+use edge_host::{Exit, Host, Outcome, Result};
+
+use crate::cli::ScanArgs;
+use crate::context::Context;
+use crate::item::{Fate, Item};
+use crate::phases;
+use crate::request::Request;
+
+pub(crate) fn run(host: &mut Host, args: &ScanArgs) -> Result<Outcome> {
+    let context = Context::read(host, Request::of(&args.choice, true, host.root.is_live()))?;
+    let (mut exit, mut items) = (Exit::Done, Vec::new());
+    for phase in context.request.phases.clone() {
+        match phases::read(phase, host, &context) {
+            Ok(facts) => items.extend(facts.iter().flat_map(|facts| facts.items().to_vec())),
+            // The others are shown anyway.
+            Err(error) => {
+                exit = exit.worst(error.exit());
+                host.report.error(&error);
+            }
+        }
+    }
+    items.iter().for_each(|item| item.report(&mut host.report));
+    if exit == Exit::Done {
+        host.report.line(&summary(&items));
+    }
+    Ok(Outcome { exit, ..Outcome::default() })
+}
+
+fn summary(items: &[Item]) -> String {
+    let count = |fate| items.iter().filter(|item| item.fate == fate).count();
+    match items.len() {
+        0 => "nothing of KubeEdge, Kubernetes or CNI was found".to_owned(),
+        _ => {
+            format!("{} to remove, {} to keep, {} refused", count(Fate::Remove), count(Fate::Keep), count(Fate::Refuse))
+        }
+    }
+}

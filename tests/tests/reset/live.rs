@@ -1,0 +1,11 @@
+//! Tests in private namespaces, which an emulated machine does not have.
+
+mod cgroups;
+mod files;
+mod firewall;
+mod links;
+mod mounts;
+mod plan;
+mod pods;
+mod processes;
+mod units;

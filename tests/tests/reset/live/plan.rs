@@ -1,0 +1,1 @@
+//! `--plan`, interruptions and the whole of a reset.
