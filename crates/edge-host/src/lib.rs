@@ -36,6 +36,7 @@ mod secret;
 mod shell;
 mod signal;
 pub mod undo;
+mod unmount;
 mod visible;
 
 pub use action::{Action, Inverse, Node, Tag};
@@ -60,4 +61,5 @@ pub use scratch::Scratch;
 pub use secret::{STRUCK, has_credentials, is_secret_name, redact, shown_url};
 pub use shell::quoted;
 pub use undo::{Editor, UndoArgs};
+pub use unmount::Unmount;
 pub use visible::{is_hidden, visible};

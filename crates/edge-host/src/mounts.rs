@@ -16,6 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 pub use self::tree::MountTree;
+pub(crate) use self::tree::is_below;
 use crate::error::{Error, Result, ResultExt};
 
 /// Not `self`: another thread can have another mount namespace.
