@@ -25,7 +25,8 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use edge_host::action::{Bytes, Effect, EffectVerb, RemoveTree, Run, Script, SetValue, Transaction, UndoOrder};
 use edge_host::{
-    Common, Editor, Error, Host, Inverse, Mounts, Node, Outcome, Plan, Result, State, UndoArgs, Unmount, apply, undo,
+    Common, Editor, Error, Host, Inverse, Mounts, Node, Outcome, Plan, Result, State, UndoArgs, Unmount, apply, purge,
+    trashed, undo,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -75,6 +76,12 @@ enum Verb {
     Delete {
         /// What to delete
         path: PathBuf,
+    },
+    /// Delete what is in the trash
+    Purge {
+        /// Of which run
+        #[arg(long)]
+        id: Option<u64>,
     },
     /// Undo the newest run; with --id, another one
     Undo(UndoArgs),
@@ -137,6 +144,11 @@ fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
             let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
             host.report.line(most.trim_end_matches("kB").trim());
             Ok(Outcome::default())
+        }
+        Verb::Purge { id } => {
+            host.prepare_change()?;
+            let all = trashed(host, id)?;
+            purge(host, &all)
         }
         Verb::Undo(args) => undo::run(host, &args, &[&AddedLine, &Keeper]),
     }

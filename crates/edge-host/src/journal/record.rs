@@ -41,6 +41,8 @@ pub(crate) enum Record {
     Undone { seq: usize },
     /// The whole run is undone.
     Reverted,
+    /// What it moved to the trash is about to be deleted from there, and is not restored any more.
+    Purged { seq: usize },
 }
 
 /// The first record of a run.
