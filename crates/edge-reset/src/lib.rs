@@ -19,6 +19,7 @@ mod request;
 mod roots;
 mod verbs;
 
+use edge_firewall::Rules;
 use edge_host::{Host, Outcome, Result, undo};
 
 use cli::{Cli, Verb};
@@ -28,7 +29,7 @@ pub fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
     match cli.verb {
         Verb::Scan(args) => verbs::scan::run(host, &args),
         Verb::Apply(args) => verbs::apply::run(host, &args),
-        Verb::Undo(args) => undo::run(host, &args, &[]),
+        Verb::Undo(args) => undo::run(host, &args, &[&Rules]),
         Verb::Purge(args) => verbs::purge::run(host, &args),
     }
 }
