@@ -36,6 +36,7 @@ pub use stage::NewDir;
 pub use state::State;
 pub(crate) use state::{Content, digest, hex, sha256};
 pub use trash::Inode;
+pub(crate) use trash::trash_path;
 pub(crate) use write::{Meta, temporary_name};
 
 /// Directories with the state of the running kernel: not available in an image.

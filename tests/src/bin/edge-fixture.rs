@@ -23,7 +23,9 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use edge_host::action::{Bytes, Effect, EffectVerb, RemoveTree, Run, Script, SetValue, Transaction, UndoOrder};
-use edge_host::{Common, Editor, Error, Host, Inverse, Node, Outcome, Plan, Result, State, UndoArgs, apply, undo};
+use edge_host::{
+    Common, Editor, Error, Host, Inverse, Node, Outcome, Plan, Result, State, UndoArgs, apply, purge, trashed, undo,
+};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -72,6 +74,12 @@ enum Verb {
     Delete {
         /// What to delete
         path: PathBuf,
+    },
+    /// Delete what is in the trash
+    Purge {
+        /// Of which run
+        #[arg(long)]
+        id: Option<u64>,
     },
     /// Undo the newest run; with --id, another one
     Undo(UndoArgs),
@@ -134,6 +142,11 @@ fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
             let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
             host.report.line(most.trim_end_matches("kB").trim());
             Ok(Outcome::default())
+        }
+        Verb::Purge { id } => {
+            host.prepare_change()?;
+            let all = trashed(host, id)?;
+            purge(host, &all)
         }
         Verb::Undo(args) => undo::run(host, &args, &[&AddedLine, &Keeper]),
     }
