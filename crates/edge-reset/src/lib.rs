@@ -6,6 +6,7 @@
 //! ipvsadm and docker, on a live host only.
 
 pub mod cli;
+mod agents;
 mod context;
 mod creator;
 mod filter;
