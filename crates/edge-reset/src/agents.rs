@@ -136,7 +136,9 @@ mod tests {
     #[test]
     fn socket_has_one_spelling() {
         let mut agents = Agents::default();
-        for text in ["unix:///var/run/crio/crio.sock", "/run/crio/crio.sock", "unix:/run//crio/crio.sock", "tcp://x", ""] {
+        for text in
+            ["unix:///var/run/crio/crio.sock", "/run/crio/crio.sock", "unix:/run//crio/crio.sock", "tcp://x", ""]
+        {
             agents.socket(Some(text), "a");
         }
         agents.cgroup_root(Some("/"), "a");

@@ -49,7 +49,8 @@ fn labelled(row: &Row<Container>) -> Result<Vec<(String, String)>> {
     let filter = format!("label={}", row.own.label);
     let ps = ["ps", "--all", "--no-trunc", "--filter", &filter, "--format", "{{.ID}} {{.Names}}"];
     let output = Cmd::find(DOCKER)?.args(ps).deadline(LISTED_WITHIN).run()?;
-    let mut found = listed(&output.stdout).ok_or_else(|| Error::cannot("read the output of", "docker ps", "not in the expected format"))?;
+    let mut found = listed(&output.stdout)
+        .ok_or_else(|| Error::cannot("read the output of", "docker ps", "not in the expected format"))?;
     found.retain(|(_, name)| row.own.name.matches(name));
     found.sort_by_key(|(_, name)| name.starts_with(PAUSE));
     Ok(found)

@@ -70,7 +70,8 @@ pub(super) fn read(host: &Host, context: &Context, pods: &mut Pods) -> Result<()
 
 /// None if the server does not support the CRI.
 pub(super) fn list(socket: &Path) -> Result<Option<Vec<Sandbox>>> {
-    let hint = "start the container runtime and run again, or remove the socket if the runtime is not installed any more";
+    let hint =
+        "start the container runtime and run again, or remove the socket if the runtime is not installed any more";
     sandboxes(socket, LISTED_WITHIN).map_err(|error| error.hint(hint))
 }
 
@@ -89,9 +90,9 @@ fn found<'r>(host: &Host, rows: &'r [Row<Socket>], agents: &Agents) -> Result<Ve
     let mut all: Vec<Found<'r>> = Vec::new();
     let default = rows.iter().filter_map(|row| Some((row.own.path.clone()?, row, "the default path".to_owned())));
     let any = rows.iter().find(|row| row.own.path.is_none());
-    let configured = any.into_iter().flat_map(|row| {
-        agents.sockets.iter().map(move |socket| (socket.path.clone(), row, socket.source.clone()))
-    });
+    let configured = any
+        .into_iter()
+        .flat_map(|row| agents.sockets.iter().map(move |socket| (socket.path.clone(), row, socket.source.clone())));
     for (path, row, source) in default.chain(configured) {
         let is_socket = host.root.find(&path)?.state == State::Other;
         let canonical = host.root.canonical(&path)?;
