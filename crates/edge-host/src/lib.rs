@@ -47,7 +47,7 @@ pub use cmd::{Cmd, Output, SEARCH_PATH};
 pub use error::{Error, Result, ResultExt};
 pub use exit::{Exit, Outcome};
 pub use host::{Common, Host, Mode};
-pub use mounts::{Mount, MountTree, Mounts, Propagation};
+pub use mounts::{Mount, MountTree, Mounts, Propagation, mount_path};
 pub use out::{OutDir, OutState, out_file, out_root, out_state};
 pub use overlay::overlay_supports;
 pub use pattern::{Pattern, PatternMap};
