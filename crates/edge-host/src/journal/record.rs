@@ -298,6 +298,10 @@ mod tests {
             ("etc/x/", "etc/x/y/", true),
             ("etc/x/", "etc/xy", false),
             ("etc/x/", "etc/xy/", false),
+            // The rules of two owners in a table; older versions recorded the table alone.
+            ("table nat of iptables-nft#A", "table nat of iptables-nft#B", false),
+            ("table nat of iptables-nft#A", "table nat of iptables-nft", true),
+            ("table nat of iptables-nft#A", "table nat of iptables-legacy", false),
             ("command systemctl daemon-reload", "command systemctl daemon-reload", false),
         ] {
             assert_eq!(overlap(a, b), want, "{a} {b}");
