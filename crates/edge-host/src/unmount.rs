@@ -21,6 +21,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::mount::MntFlags;
 
+pub use self::holders::namespaces_in_use;
 use self::holders::{Holder, holders, members};
 use self::place::Place;
 use self::timed::{Answer, within};

@@ -1,11 +1,15 @@
 //! The processes that hold a mount: with a working directory, a root, a program, an open file or a mapped file in it;
 //! and those that are in a namespace that is kept by a mount.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+use crate::error::Result;
+use crate::root::Root;
 
 const PROCESSES: &str = "/proc";
 const OWN_NAMESPACE: &str = "/proc/thread-self/ns/mnt";
@@ -34,6 +38,19 @@ pub(super) fn holders(point: &Path) -> Vec<Holder> {
 pub(super) fn members(namespace: &Path) -> Vec<Holder> {
     let Some((kind, _)) = namespace.to_str().and_then(|name| name.split_once(':')) else { return Vec::new() };
     all(|dir| fs::read_link(dir.join("ns").join(kind)).is_ok_and(|own| own == namespace))
+}
+
+/// The namespaces that a process is in, such as `net:[4026531840]`.
+pub fn namespaces_in_use(root: &Root) -> Result<HashSet<PathBuf>> {
+    let mut all = HashSet::new();
+    for pid in root.list(Path::new(PROCESSES))? {
+        let dir = Path::new(PROCESSES).join(&pid).join("ns");
+        if pid.as_bytes().iter().all(u8::is_ascii_digit) {
+            let links = fs::read_dir(&dir).into_iter().flatten().flatten();
+            all.extend(links.filter_map(|link| fs::read_link(link.path()).ok()));
+        }
+    }
+    Ok(all)
 }
 
 fn all(is_one: impl Fn(&Path) -> bool) -> Vec<Holder> {
@@ -101,6 +118,7 @@ mod tests {
         assert!(members(&own).iter().any(|holder| holder.pid == std::process::id()));
         assert_eq!(members(Path::new("net:[1]")), []);
         assert_eq!(members(Path::new("/")), []);
+        assert!(namespaces_in_use(&Root::live().unwrap()).unwrap().contains(&own));
     }
 
     #[test]

@@ -125,14 +125,23 @@ impl Search<'_> {
         let named = row.own.named(mount, &place.dir);
         let item = match row.own.proof.map(|proof| self.proofs.judge(proof, mount, named.as_deref())) {
             Some(Err(why)) => return Some((item.kept(why), None)),
-            Some(Ok(Some(proof))) => item.with_proof(proof),
-            Some(Ok(None)) | None => item,
+            Some(Ok(proof)) => Item { proofs: item.proofs.into_iter().chain(proof).collect(), ..item },
+            None => item,
         };
         let container = named.filter(|_| row.own.is_of_container());
         let in_use = self.proofs.is_in_use(mount, container.as_deref());
         let depends_on = if in_use { Some(Phase::Pods) } else { None };
-        let text = if item.text.is_empty() { source::of(mount, self.mounts) } else { item.text.clone() };
+        let text = if item.text.is_empty() {
+            source::of(mount, self.mounts, |other| !self.is_in_a_place(other))
+        } else {
+            item.text.clone()
+        };
         Some((Item { text, depends_on, ..item }, container))
+    }
+
+    /// Whether it is strictly below a directory that an entry is about.
+    fn is_in_a_place(&self, mount: &Mount) -> bool {
+        self.places.iter().flatten().any(|place| is_below(&mount.point, &place.dir))
     }
 
     /// It is strictly below a root, and no entry is about it.
@@ -142,9 +151,11 @@ impl Search<'_> {
         };
         let of = self.rows.iter().zip(&self.places);
         let is_in_root = of.into_iter().any(|(row, places)| places.iter().any(|place| is_below(row, place)));
-        let is_root = self.rows.iter().zip(&self.places).any(|(row, places)| {
-            row.own.is_of_root() && places.iter().any(|place| place.dir == mount.point)
-        });
+        let is_root = self
+            .rows
+            .iter()
+            .zip(&self.places)
+            .any(|(row, places)| row.own.is_of_root() && places.iter().any(|place| place.dir == mount.point));
         if is_root {
             return Some(item.kept("it is mounted by the administrator; only what is in it is removed"));
         }
