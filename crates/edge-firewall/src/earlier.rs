@@ -8,7 +8,9 @@ use crate::nft::{hooks, rules};
 use crate::read::Seen;
 use crate::save::Rule;
 
-const PROGRAM: &str = "nft";
+/// Names every table. nft (1.0.6) reads all rules before it lists tables, and for flowtables none.
+pub(crate) const LIST_TABLES: [&str; 2] = ["list", "flowtables"];
+pub(crate) const PROGRAM: &str = "nft";
 /// The limit of the output of nft.
 const LARGEST: usize = 16 << 20;
 /// The limit of chains that are read.
@@ -64,8 +66,7 @@ pub(crate) fn add_earlier(all: &mut [Seen]) {
     if which::which_in(PROGRAM, Some(SEARCH_PATH), "/").is_err() {
         return;
     }
-    // Names every table. nft (1.0.6) reads all rules before it lists tables, and for flowtables none.
-    let text = nft(&["list", "flowtables"]).unwrap_or_default();
+    let text = nft(&LIST_TABLES).unwrap_or_default();
     let tables = tables(&text);
     for (nft_family, families) in FAMILIES {
         let is_foreign = |(family, name): &(&str, &str)| {
@@ -105,7 +106,7 @@ fn chains_of(nft_family: &str) -> Option<Vec<Earlier>> {
 }
 
 /// Family and name of each table that nft prints.
-fn tables(text: &str) -> Vec<(&str, &str)> {
+pub(crate) fn tables(text: &str) -> Vec<(&str, &str)> {
     let heads = text.lines().filter_map(|line| line.strip_prefix("table ")?.strip_suffix(" {"));
     heads.filter_map(|head| head.split_once(' ')).collect()
 }

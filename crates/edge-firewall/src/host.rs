@@ -205,7 +205,7 @@ impl Firewall {
 }
 
 /// The prefix of the names of a backend's programs: `iptables-nft`, or plain `iptables` on hosts with one backend.
-fn stem(backend: Backend, family: Family, default: Option<Backend>) -> Option<String> {
+pub(crate) fn stem(backend: Backend, family: Family, default: Option<Backend>) -> Option<String> {
     let program = family.program();
     let named = format!("{program}-{backend}");
     if is_installed(&named, backend) {
@@ -221,7 +221,7 @@ fn is_installed(stem: &str, backend: Backend) -> bool {
 }
 
 /// The backend that plain `iptables` uses: by the target of its links, as with Debian's alternatives, or by its version.
-fn default_backend(root: &Root) -> Result<Option<Backend>> {
+pub(crate) fn default_backend(root: &Root) -> Result<Option<Backend>> {
     let Ok(program) = which::which_in(Family::V4.program(), Some(SEARCH_PATH), "/") else { return Ok(None) };
     let file = root.canonical(&program)?;
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();

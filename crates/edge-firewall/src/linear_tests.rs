@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::owned::{Owned, Placed};
-use crate::owner::{Name, Owner};
+use crate::owner::{Name, Owner, Shared};
 use crate::save::Save;
 use crate::script::script;
 
@@ -115,10 +115,21 @@ fn owner_with_many_names_comments_and_rules_is_matched_in_linear_time() {
             chains: all.clone().filter_map(chains).collect(),
             comments: pick(with_comments).map(|number| format!("mark {number}")).collect(),
             rules: pick(with_rules).map(|n| ("OUTPUT".to_owned(), format!("-s 10.0.0.{n} -j RETURN"))).collect(),
+            ..Owner::default()
         }
     };
     let exactly = |number| Some(Name::Exactly(format!("CHAIN-{number}")));
     let beginning = |number| Some(Name::Beginning(format!("CHAIN-{number}")));
+    let like = |number| Some(Name::Like(format!("CHAIN-{number}*").parse().unwrap()));
+    is_linear("patterns", rules, |text| all_ways(text, &of(text, like, false, false)));
+    is_linear("shared chains", rules, |text| {
+        let groups = (0..count(text)).map(|n| Shared { chains: vec![format!("CHAIN-{n}")], ..Shared::default() });
+        all_ways(text, &Owner { shared: groups.collect(), ..Owner::default() });
+    });
+    is_linear("patterns of comments", rules, |text| {
+        let patterns = (0..count(text)).map(|number| format!("mark {number}*").parse().unwrap());
+        all_ways(text, &Owner { comment_patterns: patterns.collect(), ..Owner::default() });
+    });
     is_linear("whole names", rules, |text| all_ways(text, &of(text, exactly, false, false)));
     is_linear("beginnings", rules, |text| all_ways(text, &of(text, beginning, false, false)));
     is_linear("comments", rules, |text| all_ways(text, &of(text, |_| None, true, false)));

@@ -1,11 +1,11 @@
 //! The chains and rules that an owner has in a table, and their places.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use serde::{Deserialize, Serialize};
 
-use crate::owner::{Matcher, Owner};
+use crate::owner::{Matcher, Owner, SharedChains};
 use crate::save::Table;
 use crate::words::{rule_key, same_rule};
 
@@ -45,8 +45,21 @@ pub struct Placed {
 impl Owned {
     /// Finds what the owner has in a table; nothing without a table.
     pub fn of(table: Option<&Table<'_>>, owner: &Owner) -> Owned {
-        let Some(table) = table else { return Owned::default() };
-        let own = Matcher::of(owner);
+        table
+            .map(|table| Owned::find(table, owner, |chain, rule| chain.rules.push(rule.to_owned())))
+            .unwrap_or_default()
+    }
+
+    /// The same without the rules of its chains, and their number: for what is not restored.
+    pub(crate) fn without_rules(table: &Table<'_>, owner: &Owner) -> (Owned, usize) {
+        let mut count = 0;
+        let owned = Owned::find(table, owner, |_, _| count += 1);
+        (owned, count)
+    }
+
+    fn find(table: &Table<'_>, owner: &Owner, mut add: impl FnMut(&mut OwnedChain, &str)) -> Owned {
+        let mut own = Matcher::of(owner);
+        add_shared(table, owner, &mut own);
         let mut owned = Owned::default();
         let mut places: HashMap<&str, usize> = HashMap::new();
         for chain in table.chains().filter(|chain| chain.is_made() && own.owns_chain(chain.name)) {
@@ -60,7 +73,7 @@ impl Owned {
             position = if rule.chain == chain_before { position + 1 } else { 1 };
             chain_before = rule.chain;
             if let Some(chain) = places.get(rule.chain).and_then(|place| owned.chains.get_mut(*place)) {
-                chain.rules.push(rule.text.to_owned());
+                add(chain, rule.text);
             } else if own.owns_rule(rule) {
                 owned.placed.push(Placed {
                     chain: rule.chain.to_owned(),
@@ -97,6 +110,31 @@ impl Owned {
         let left = unmatched(all, |placed| (placed.chain.as_str(), placed.rule.as_str()));
         unmatched(left, |placed| (placed.chain.as_str(), rule_key(&placed.rule)))
     }
+}
+
+/// Adds the shared chains in which nothing foreign is left.
+fn add_shared(table: &Table<'_>, owner: &Owner, own: &mut Matcher<'_>) {
+    let mut shared = SharedChains::of(&owner.shared);
+    let made: HashSet<&str> = table.chains().filter(|chain| chain.is_made()).map(|chain| chain.name).collect();
+    if !made.iter().any(|name| shared.group(name).is_some()) {
+        return;
+    }
+    for rule in table.rules().filter(|rule| !own.owns_chain(rule.chain)) {
+        let target = rule.target().and_then(|target| shared.group(&target));
+        match (shared.group(rule.chain), target) {
+            (None, None) => {}
+            // The kernel's chains have the jumps that everyone needs.
+            (None, Some(to)) if made.contains(rule.chain) => shared.keep(to),
+            (None, Some(_)) => {}
+            (Some(group), to) if to == Some(group) || shared.is_fixed(group, rule) || own.owns_rule(rule) => {}
+            (Some(group), to) => {
+                shared.keep(group);
+                to.into_iter().for_each(|to| shared.keep(to));
+            }
+        }
+    }
+    let is_owned = |group: usize| shared.owned.get(group).copied().unwrap_or_default();
+    made.iter().filter(|name| shared.group(name).is_some_and(is_owned)).for_each(|name| own.add_chain(name));
 }
 
 type TwoLists<'a> = (Vec<&'a Placed>, Vec<&'a Placed>);
@@ -193,6 +231,79 @@ COMMIT
         let owner = |chain: &str| Owner { rules: vec![(chain.into(), rule.into())], ..Owner::default() };
         assert_eq!(owned(&owner("OUTPUT")).placed[0].position, Some(6));
         assert!(owned(&owner("PREROUTING")).placed.is_empty());
+    }
+
+    #[test]
+    fn of_finds_comments_and_chains_by_pattern_and_no_others() {
+        let text = "*filter\n:FORWARD ACCEPT [0:0]\n:KUBE-SVC-ERIFXISQEP7F7OF4 - [0:0]\n:KUBE-SVC-mine - [0:0]\n\
+            :cali-FORWARD - [0:0]\n:calico-dhcp-x - [0:0]\n\
+            -A FORWARD -m comment --comment \"cali:tVnHkvAo15HuiPy0\" -j ACCEPT\n\
+            -A FORWARD -m comment --comment \"not cali:tVnHkvAo15HuiPy0\" -j ACCEPT\n\
+            -A FORWARD -j KUBE-SVC-mine\n-A FORWARD -j calico-dhcp-x\n-A FORWARD -g cali-FORWARD\nCOMMIT\n";
+        let like = |pattern: &str| Name::Like(pattern.parse().unwrap());
+        let owner = Owner {
+            chains: vec![like("KUBE-SVC-{base32:16}"), like("cali-*")],
+            comment_patterns: vec!["cali:*".parse().unwrap()],
+            ..Owner::default()
+        };
+        let found = Owned::of(Save::parse(text).unwrap().table("filter"), &owner);
+        let names: Vec<&str> = found.chains.iter().map(|chain| chain.name.as_str()).collect();
+        assert_eq!(names, ["KUBE-SVC-ERIFXISQEP7F7OF4", "cali-FORWARD"]);
+        assert_eq!(found.placed.iter().filter_map(|placed| placed.position).collect::<Vec<_>>(), [1, 5]);
+    }
+
+    /// portmap's chains of one pod, and in addition these rules.
+    fn portmap(more: &str) -> String {
+        let dnat = |id: &str| {
+            format!(
+                "-A CNI-HOSTPORT-DNAT -p tcp -m comment --comment \"dnat name: \\\"net\\\" id: \\\"{id}\\\"\" -j CNI-DN-{id}\n"
+            )
+        };
+        format!(
+            "*nat\n:PREROUTING ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n:CNI-HOSTPORT-DNAT - [0:0]\n\
+             :CNI-HOSTPORT-MASQ - [0:0]\n:CNI-HOSTPORT-SETMARK - [0:0]\n:CNI-DN-a - [0:0]\n:CNI-DN-b - [0:0]\n\
+             -A PREROUTING -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT\n\
+             -A POSTROUTING -m comment --comment \"CNI portfwd requiring masquerade\" -j CNI-HOSTPORT-MASQ\n\
+             {}{more}-A CNI-HOSTPORT-MASQ -m mark --mark 0x2000/0x2000 -j MASQUERADE\n\
+             -A CNI-HOSTPORT-SETMARK -m comment --comment \"CNI portfwd masquerade mark\" -j MARK --set-xmark 0x2000/0x2000\n\
+             -A CNI-DN-a -s 10.1.0.0/16 -j CNI-HOSTPORT-SETMARK\nCOMMIT\n",
+            dnat("a")
+        )
+    }
+
+    #[test]
+    fn of_finds_shared_chains_only_without_foreign_rules_and_jumps() {
+        let owner = Owner {
+            chains: vec![Name::Exactly("CNI-DN-a".into())],
+            shared: vec![crate::owner::Shared {
+                chains: ["CNI-HOSTPORT-DNAT", "CNI-HOSTPORT-MASQ", "CNI-HOSTPORT-SETMARK"].map(str::to_owned).to_vec(),
+                comments: vec!["CNI portfwd masquerade mark".parse().unwrap()],
+                rules: vec![("CNI-HOSTPORT-MASQ".into(), "-m mark --mark 0x2000/0x2000 -j MASQUERADE".into())],
+            }],
+            ..Owner::default()
+        };
+        let placed = |text: &str| {
+            let save = Save::parse(text).unwrap();
+            let found = Owned::of(save.table("nat"), &owner);
+            let names: Vec<String> = found.chains.into_iter().map(|chain| chain.name).collect();
+            (names.len(), found.placed.into_iter().map(|placed| placed.chain).collect::<Vec<_>>())
+        };
+        assert_eq!(placed(&portmap("")), (4, vec!["PREROUTING".to_owned(), "POSTROUTING".to_owned()]));
+        for foreign in [
+            "-A CNI-HOSTPORT-DNAT -p tcp -j CNI-DN-b\n",
+            "-A CNI-HOSTPORT-MASQ -j ACCEPT\n",
+            "-A CNI-DN-b -j CNI-HOSTPORT-SETMARK\n",
+        ] {
+            assert_eq!(placed(&portmap(foreign)), (1, vec!["CNI-HOSTPORT-DNAT".to_owned()]), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn records_of_older_versions_are_read() {
+        let old = r#"{"chains":[{"exactly":"EDGEUTILS-STREAM"},{"beginning":"X-"}],"comments":["mark"],"rules":[["OUTPUT","-j A"]]}"#;
+        let owner: Owner = serde_json::from_str(old).unwrap();
+        assert_eq!((owner.name.as_str(), owner.comments.len(), owner.shared.len()), ("", 1, 0));
+        assert_eq!(serde_json::to_string(&owner).unwrap(), old);
     }
 
     #[test]

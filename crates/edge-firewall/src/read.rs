@@ -94,16 +94,22 @@ pub(crate) fn read_one(root: &Root, backend: Backend, family: Family, stem: &str
     };
     match read {
         Ok(()) => Ok(Read::Rules(seen)),
-        Err(error) if error.output().is_some_and(|output| output.stderr.contains("you must be root")) => {
-            let object = format!("the {family} rules");
-            Err(Error::cannot("read", object, "not run as root").hint("run it as root (sudo)"))
-        }
-        Err(error) if error.exit() == Exit::Refused => {
-            seen.unreadable = Some(error);
-            Ok(Read::Rules(seen))
-        }
-        Err(error) => Ok(Read::Failed(error)),
+        Err(error) => match needs_root(&error, family) {
+            Some(error) => Err(error),
+            None if error.exit() == Exit::Refused => {
+                seen.unreadable = Some(error);
+                Ok(Read::Rules(seen))
+            }
+            None => Ok(Read::Failed(error)),
+        },
     }
+}
+
+/// The error for the user, if only root may read the rules.
+pub(crate) fn needs_root(error: &Error, family: Family) -> Option<Error> {
+    error.output().filter(|output| output.stderr.contains("you must be root"))?;
+    let object = format!("the {family} rules");
+    Some(Error::cannot("read", object, "not run as root").hint("run it as root (sudo)"))
 }
 
 fn read_chains(seen: &mut Seen, reader: &Reader<'_>) -> Result<()> {
@@ -120,7 +126,7 @@ fn read_chains(seen: &mut Seen, reader: &Reader<'_>) -> Result<()> {
 }
 
 /// Reads all tables with iptables-save; these must be among them.
-fn read_all(seen: &mut Seen, stem: &str, tables: &str) -> Result<()> {
+pub(crate) fn read_all(seen: &mut Seen, stem: &str, tables: &str) -> Result<()> {
     let save = Cmd::find(&format!("{stem}-save"))?.arg("--counters").deadline(DEADLINE).keep_output(LARGEST_SAVE);
     seen.text = save.run()?.stdout;
     let cannot = |cause: String| Error::cannot("read", format!("the output of {}", save.shown()), cause);

@@ -215,10 +215,7 @@ impl Reader<'_> {
     /// The owner's chains. iptables can list a chain only by its whole name.
     fn own(&self) -> Result<Vec<String>> {
         let owner = &self.scope.owner;
-        let whole = |name: &Name| match name {
-            Name::Exactly(name) => Some(name.clone()),
-            Name::Beginning(_) => None,
-        };
+        let whole = |name: &Name| name.exact().map(str::to_owned);
         if let Some(names) = owner.chains.iter().map(whole).collect() {
             return Ok(names);
         }

@@ -12,6 +12,7 @@ use crate::backend::{Backend, Family};
 use crate::host::{Firewall, View};
 use crate::owned::Owned;
 use crate::owner::Owner;
+use crate::read::Seen;
 use crate::scope::Scope;
 use crate::script::script;
 
@@ -59,12 +60,19 @@ pub fn transaction(
         before,
         lock_seconds: lock_wait.as_secs(),
     };
-    let object = format!("table {table} of {}-{}", seen.family.program(), seen.backend);
+    let object = object(table, seen, owner);
     let data = serde_json::to_value(&change).on("record", format!("the change of {object}"))?;
     Ok(Some(Transaction { script: restore(&seen.restore, text, lock_wait), object, kind: KIND.to_owned(), data }))
 }
 
-fn restore(program: &str, text: String, lock_wait: Duration) -> Script {
+/// What a change touches. A record of an older version names the table alone, which overlaps with the change of any owner.
+fn object(table: &str, seen: &Seen, owner: &Owner) -> String {
+    let part = if owner.name.is_empty() { String::new() } else { format!("#{}", owner.name) };
+    format!("table {table} of {}-{}{part}", seen.family.program(), seen.backend)
+}
+
+/// The script for a program.
+pub(crate) fn restore(program: &str, text: String, lock_wait: Duration) -> Script {
     let wait = format!("--wait={}", lock_wait.as_secs());
     let argv = [program, "--noflush", "--counters", &wait].map(str::to_owned).to_vec();
     Script { argv, text, deadline: DEADLINE + lock_wait }
@@ -99,5 +107,39 @@ impl Editor for Rules {
         let lock_wait = Duration::from_secs(change.lock_seconds);
         let text = script(&change.table, save.table(&change.table), &change.owner, &change.before);
         Ok(text.map(|text| restore(&seen.restore, text, lock_wait)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::owned::OwnedChain;
+    use crate::owner::Name;
+
+    const SAVE: &str = "*nat\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n";
+
+    #[test]
+    fn transaction_names_its_owner_and_old_records_are_reverted() {
+        let seen = Seen {
+            backend: Backend::Nft,
+            family: Family::V4,
+            restore: "iptables-nft-restore".into(),
+            text: SAVE.into(),
+            notes: Vec::new(),
+            earlier: Vec::new(),
+            unreadable: None,
+        };
+        let view = View { seen: &seen, save: seen.parse().unwrap() };
+        let desired = Owned { chains: vec![OwnedChain { name: "A".into(), rules: Vec::new() }], placed: Vec::new() };
+        for (name, want) in [("", "table nat of iptables-nft"), ("A", "table nat of iptables-nft#A")] {
+            let owner = Owner { name: name.into(), chains: vec![Name::Exactly("A".into())], ..Owner::default() };
+            let made = transaction(&view, "nat", &owner, &desired, Duration::ZERO).unwrap().unwrap();
+            assert_eq!(made.object, want);
+            let read: RuleChange = serde_json::from_value(made.data).unwrap();
+            assert_eq!(read.owner, owner);
+        }
+        let old = r#"{"backend":"nft","family":"v4","table":"nat","owner":{"chains":[{"exactly":"EDGEUTILS-STREAM"}],
+            "comments":[],"rules":[]},"before":{"chains":[],"placed":[]},"placed":[],"lock_seconds":60}"#;
+        assert!(serde_json::from_str::<RuleChange>(old).is_ok());
     }
 }

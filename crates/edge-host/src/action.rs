@@ -257,7 +257,8 @@ mod seconds {
 pub struct Transaction {
     /// What is run.
     pub script: Script,
-    /// What it changes, for messages and to tell whether two runs changed the same: `nat of iptables-nft`.
+    /// What it changes, for messages and to tell whether two runs changed the same: `table nat of iptables-nft`, or the
+    /// part of one owner of it, `table nat of iptables-nft#EDGEUTILS-STREAM`.
     pub object: String,
     /// Names the editor.
     pub kind: String,

@@ -29,7 +29,7 @@ use nix::sys::stat::Mode;
 use crate::error::{Error, Result, ResultExt};
 use crate::shell::quoted;
 
-pub(crate) use attributes::take_attributes;
+pub(crate) use attributes::{mount_id, take_attributes};
 pub(crate) use delete::delete_path;
 pub use read::{FileSnapshot, MAX_READ};
 pub(crate) use resolve::{LastLink, ResolvedPath};
@@ -37,6 +37,7 @@ pub use stage::NewDir;
 pub use state::State;
 pub(crate) use state::{Content, digest, hex, sha256};
 pub use trash::Inode;
+pub(crate) use trash::trash_path;
 pub(crate) use write::{Meta, temporary_name};
 
 /// Directories with the state of the running kernel: not available in an image.

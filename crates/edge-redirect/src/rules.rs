@@ -1,10 +1,9 @@
 //! The rules: our own chain and its jump, cloudcore's chain, and unmanaged rules from installation guides.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use edge_firewall::{Name, Owned, OwnedChain, Owner, Placed, Rule, Scope, Table, quote, words};
+use edge_firewall::{Dnat, Name, Owned, OwnedChain, Owner, Placed, Rule, Scope, Table, quote};
 use edge_kubeedge::stream::{KEPT_CHAIN, STREAM_PORT};
 
 use crate::effect::not_followed;
@@ -23,7 +22,7 @@ pub(crate) const PREROUTING: &str = "PREROUTING";
 
 /// How our rules are recognized.
 pub(crate) fn owner() -> Owner {
-    Owner { chains: vec![Name::Exactly(CHAIN.to_owned())], ..Owner::default() }
+    Owner { name: CHAIN.to_owned(), chains: vec![Name::Exactly(CHAIN.to_owned())], ..Owner::default() }
 }
 
 /// The chains that must be readable before the table is reported or changed.
@@ -99,7 +98,9 @@ pub(crate) fn live_rules(table: Option<&Table<'_>>) -> LiveRules {
 
 /// The redirect that a rule of our chain makes.
 pub(crate) fn redirect_of(rule: &str) -> Option<Redirect> {
-    Dnat::of(rule)?.redirect()
+    let dnat = Dnat::of(rule)?;
+    let to: SocketAddr = dnat.to.parse().ok().filter(|_| dnat.is_plain)?;
+    Some(Redirect { port: dnat.port, to })
 }
 
 /// Whether cloudcore's own chain exists.
@@ -164,53 +165,6 @@ pub(crate) fn counted(found: &[UnmanagedRule]) -> Vec<(&UnmanagedRule, usize)> {
         }
     }
     counted
-}
-
-/// A rule that redirects a TCP port to an address.
-struct Dnat<'r> {
-    port: u16,
-    to: Cow<'r, str>,
-    is_plain: bool,
-    includes_local: bool,
-}
-
-impl<'r> Dnat<'r> {
-    fn of(rule: &'r str) -> Option<Dnat<'r>> {
-        if !rule.contains("DNAT") {
-            return None;
-        }
-        let mut words = words(rule).peekable();
-        let (mut port, mut to, mut is_dnat, mut is_tcp) = (None, None, false, false);
-        let (mut is_plain, mut includes_local, mut negated) = (true, true, false);
-        while let Some(word) = words.next() {
-            if word == "!" {
-                negated = true;
-                continue;
-            }
-            // Some options have no value and some have two; a comment may look like an option.
-            let is_value = |other: &Cow<'_, str>| word == "--comment" || !other.starts_with('-') && other != "!";
-            let value = words.next_if(is_value).unwrap_or_default();
-            match (&*word, &*value, negated) {
-                ("-p", "tcp", false) => is_tcp = true,
-                ("-m", "tcp" | "addrtype", _) => {}
-                ("-m", "comment", _) | ("--comment", _, false) => {}
-                ("--dport", ..) if !negated => port = value.parse().ok(),
-                ("-j", "DNAT", _) => is_dnat = true,
-                ("--to-destination", ..) => to = Some(value),
-                ("-d", "127.0.0.0/8", true) | ("-d", "::1/128", true) | ("--dst-type", "LOCAL", true) => {
-                    includes_local = false;
-                }
-                _ => is_plain = false,
-            }
-            negated = false;
-        }
-        (is_dnat && is_tcp).then_some(Dnat { port: port?, to: to?, is_plain, includes_local })
-    }
-
-    fn redirect(&self) -> Option<Redirect> {
-        let to: SocketAddr = self.to.parse().ok().filter(|_| self.is_plain)?;
-        Some(Redirect { port: self.port, to })
-    }
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ impl Context {
         let ownership = Ownership::read(&host.root)?;
         let creators = Creators::read(host)?;
         let roots = Roots::read(host)?;
-        let networks = Networks::read(host)?;
+        let networks = Networks::read(host, &ownership)?;
         Ok(Context { request, ownership, creators, roots, networks })
     }
 

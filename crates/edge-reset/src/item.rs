@@ -106,7 +106,13 @@ impl Item {
         let names: Vec<&str> = self.creators.iter().map(Creator::title).collect();
         let parts = [names.join(", "), self.proofs.join(", "), self.text.clone()];
         let text = parts.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join("; ");
-        report.line_of(self.phase.name(), &format!("{} {}: {text}", self.fate.word(), self.object));
+        let text = if text.is_empty() { text } else { format!(": {text}") };
+        report.line_of(self.phase.name(), &format!("{} {}{text}", self.fate.word(), self.object));
+        self.record(report);
+    }
+
+    /// Its record.
+    pub(crate) fn record(&self, report: &mut Report) {
         report.record(
             "item",
             json!({"id": self.id, "kind": self.kind, "object": self.object,

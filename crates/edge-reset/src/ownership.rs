@@ -129,6 +129,15 @@ impl Ownership {
     }
 }
 
+#[cfg(test)]
+impl Ownership {
+    /// The built-in data alone.
+    pub(crate) fn built_in() -> Ownership {
+        let of = |(phase, text)| (Source::BuiltIn(phase), parsed(text, &Source::BuiltIn(phase)).unwrap());
+        Ownership { documents: DATA.map(of).into_iter().collect() }
+    }
+}
+
 impl Source {
     fn error(&self, cause: &str) -> Error {
         match self {

@@ -5,9 +5,11 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
+use std::process::Command;
 
 use edgeutils_tests::image::Image;
 use edgeutils_tests::kill;
+use edgeutils_tests::skip;
 use edgeutils_tests::sweep::look;
 use edgeutils_tests::tree::assert_same;
 
@@ -184,5 +186,82 @@ fn killed_removal_of_trees_converges() {
         assert_eq!(image.run(&["undo", "--id", "1"]).code, 0, "{call:?}");
         let after = look(image.tree.path());
         assert_same(&after, &before, &format!("killed before {call:?}, and undone"));
+    }
+}
+
+#[test]
+fn purge_deletes_the_trash_and_the_undo_says_so() {
+    let image = image();
+    let before = look(image.tree.path());
+    image.run(&["purge"]).says(0, "");
+    image.apply(PLAN).says(0, "");
+    let ran = image.run(&["purge", "-n"]).says(3, "");
+    let line = "would delete /etc/.edgeutils-trash-1/kubeedge: moved from /etc/kubeedge by run 1  [undo: none]\n";
+    assert!(ran.stdout.starts_with(line), "{}", ran.stdout);
+    assert!(image.tree.at("etc/.edgeutils-trash-1/kubeedge").exists());
+    image.run(&["purge", "--id", "2"]).says(
+        1,
+        "edge-fixture: cannot purge run 2: it is not in the journal of edge-fixture\n\
+         hint: list the runs: edge-fixture --root DIR undo --list\n",
+    );
+    let ran = image.run(&["purge", "--id", "1"]).says(0, "");
+    assert!(ran.stdout.ends_with("3 changes\n"), "{}", ran.stdout);
+    assert!(!image.tree.at("etc/.edgeutils-trash-1").exists() && !image.tree.at("usr/bin/.edgeutils-trash-1").exists());
+    assert_eq!(image.run(&["purge"]).says(0, "").stdout, "already up to date\n");
+    let ran = image.undo().says(0, "");
+    assert!(ran.stdout.contains("skipped /etc/kubeedge: it was deleted from the trash"), "{}", ran.stdout);
+    assert_ne!(look(image.tree.path()), before);
+}
+
+#[test]
+fn purge_keeps_what_was_replaced_and_what_cannot_be_deleted() {
+    let image = image();
+    image.apply(PLAN).says(0, "");
+    fs::rename(image.tree.at("etc/.edgeutils-trash-1/link"), image.tree.at("etc/aside")).unwrap();
+    image.tree.write("etc/.edgeutils-trash-1/link", "another");
+    let locked = image.tree.at("etc/.edgeutils-trash-1/kubeedge/edgecore.yaml");
+    let chattr = |flag: &str| Command::new("chattr").arg(flag).arg(&locked).status();
+    if !chattr("+i").is_ok_and(|status| status.success()) {
+        return skip("host trash purge", "files cannot be made immutable");
+    }
+    let ran = image.run(&["purge"]);
+    chattr("-i").unwrap();
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("edgecore.yaml: Operation not permitted"), "{}", ran.stderr);
+    assert!(!image.tree.at("usr/bin/.edgeutils-trash-1").exists(), "the others are deleted");
+    assert_eq!(image.tree.read("etc/.edgeutils-trash-1/link"), "another");
+    // An undo restores no part of a tree.
+    let ran = image.undo();
+    assert!(!image.tree.at("etc/kubeedge").exists(), "{}", ran.stdout);
+    image.run(&["purge"]).says(0, "");
+    assert!(!image.tree.at("etc/.edgeutils-trash-1/kubeedge").exists());
+}
+
+#[test]
+fn killed_purge_converges_and_no_undo_restores_a_part() {
+    if kill::cannot_kill("host trash purge kill") {
+        return;
+    }
+    let prepared = || {
+        let image = image();
+        image.apply(PLAN).says(0, "");
+        image
+    };
+    let argv = |image: &Image| image.argv(&["purge"]);
+    let image = prepared();
+    let words = argv(&image);
+    let calls = kill::calls(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(calls.iter().any(|call| call.name() == "unlinkat"), "{calls:?}");
+    for call in &calls {
+        let image = prepared();
+        let whole = look(&image.tree.at("etc/.edgeutils-trash-1/kubeedge"));
+        let words = argv(&image);
+        assert!(kill::kill_before(call, &words.iter().map(String::as_str).collect::<Vec<_>>()), "{call:?}");
+        image.undo();
+        if image.tree.at("etc/kubeedge").exists() {
+            assert_same(&look(&image.tree.at("etc/kubeedge")), &whole, &format!("undone after {call:?}"));
+        }
+        assert_eq!(image.run(&["purge"]).code, 0, "{call:?}");
+        assert!(!image.tree.at("etc/.edgeutils-trash-1").exists(), "{call:?}");
     }
 }

@@ -41,6 +41,8 @@ pub(crate) enum Record {
     Undone { seq: usize },
     /// The whole run is undone.
     Reverted,
+    /// What it moved to the trash is about to be deleted from there, and is not restored any more.
+    Purged { seq: usize },
 }
 
 /// The first record of a run.
@@ -296,6 +298,10 @@ mod tests {
             ("etc/x/", "etc/x/y/", true),
             ("etc/x/", "etc/xy", false),
             ("etc/x/", "etc/xy/", false),
+            // The rules of two owners in a table; older versions recorded the table alone.
+            ("table nat of iptables-nft#A", "table nat of iptables-nft#B", false),
+            ("table nat of iptables-nft#A", "table nat of iptables-nft", true),
+            ("table nat of iptables-nft#A", "table nat of iptables-legacy", false),
             ("command systemctl daemon-reload", "command systemctl daemon-reload", false),
         ] {
             assert_eq!(overlap(a, b), want, "{a} {b}");

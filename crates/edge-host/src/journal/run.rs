@@ -42,6 +42,8 @@ pub(crate) struct Entry {
     pub(crate) after: Option<State>,
     /// Old and new content of an undo in place that may be half-written.
     pub(crate) undoing: Option<(Content, Content)>,
+    /// What is in the trash may be deleted in part.
+    pub(crate) purged: bool,
 }
 
 /// How far an action is.
@@ -56,7 +58,7 @@ pub(crate) enum Progress {
 
 impl Entry {
     fn new(intent: Intent) -> Entry {
-        Entry { intent, progress: Progress::Pending, begun: false, after: None, undoing: None }
+        Entry { intent, progress: Progress::Pending, begun: false, after: None, undoing: None, purged: false }
     }
 
     /// Whether it changed the host, or may have, and is not undone.
@@ -149,6 +151,7 @@ impl Run {
                 entry.progress = Progress::Undone;
                 entry.undoing = None;
             }
+            Record::Purged { seq } => self.entries.get_mut(seq)?.purged = true,
             Record::Finished => self.finished = true,
             Record::End => (self.ended, self.reverting) = (true, false),
             Record::Kept => (self.kept, self.reverting) = (true, false),

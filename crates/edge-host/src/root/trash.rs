@@ -6,7 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -90,8 +90,7 @@ impl ResolvedPath<'_> {
 
     /// The same in the trash of a run.
     pub(crate) fn mounted_path_in_trash(&self, run: u64) -> io::Result<PathBuf> {
-        let path = self.mounted_path()?;
-        Ok(path.with_file_name(trash_name(run)).join(&self.name))
+        Ok(trash_path(&self.mounted_path()?, run))
     }
 
     /// What has its name in the trash of a run.
@@ -148,12 +147,21 @@ impl ResolvedPath<'_> {
         self.remove_empty_trash(run)
     }
 
+    /// Deletes what has its name in the trash of a run, and then the trash if nothing else is in it; mounts stay.
+    pub(crate) fn delete_from_trash(&self, run: u64) -> io::Result<Leftovers> {
+        let Some(trash) = self.trash(run)? else { return Ok(Leftovers::default()) };
+        let leftovers = delete(trash.as_fd(), &self.name);
+        self.remove_empty_trash(run)?;
+        Ok(leftovers)
+    }
+
     /// Deletes it with everything below it; mounts stay.
     pub(crate) fn delete_tree(&self) -> Leftovers {
         delete(self.dir(), &self.name)
     }
 
-    fn remove_empty_trash(&self, run: u64) -> io::Result<()> {
+    /// Removes the trash of a run if nothing is in it.
+    pub(crate) fn remove_empty_trash(&self, run: u64) -> io::Result<()> {
         if !self.missing.is_empty() {
             return Ok(());
         }
@@ -189,6 +197,11 @@ impl ResolvedPath<'_> {
         }
         Ok(Some(trash))
     }
+}
+
+/// Where a path is when it is in the trash of a run.
+pub(crate) fn trash_path(path: &Path, run: u64) -> PathBuf {
+    path.with_file_name(trash_name(run)).join(path.file_name().unwrap_or_default())
 }
 
 fn trash_name(run: u64) -> OsString {

@@ -57,6 +57,7 @@ impl Undoing<'_> {
                 let step = self.decide_removed(path, before, content.as_ref(), *aside, now.clone())?;
                 Ok(Decided { step, now: Some(now) })
             }
+            Change::Trash { .. } if entry.purged => Ok(UndoStep::Leave("it was deleted from the trash").into()),
             Change::Trash { path, inode } => self.decide_trashed(path, *inode),
             Change::Delete { .. } => Ok(UndoStep::Leave("it was deleted").into()),
             Change::Effect { .. } => Ok(UndoStep::Leave("this cannot be undone").into()),

@@ -66,7 +66,8 @@ pub(super) fn objects(run: &Run) -> Vec<String> {
         .filter(|entry| entry.progress != Progress::Void)
         .map(|entry| match &entry.intent.change {
             Change::Run(run) => run.argv.join(" "),
-            Change::Transaction { object, .. } | Change::Effect { object, .. } => object.clone(),
+            Change::Transaction { object, .. } => object.replacen('#', ": ", 1),
+            Change::Effect { object, .. } => object.clone(),
             change => format!("/{}", change.path().unwrap_or_default()),
         })
         .collect()

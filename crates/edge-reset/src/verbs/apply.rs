@@ -1,5 +1,7 @@
 //! `edge-reset apply`: phase after phase, from the facts that the previous one has left.
 
+use std::collections::BTreeMap;
+
 use edge_host::{Error, Exit, Host, Mode, Outcome, Plan, Result, apply, apply_part};
 
 use crate::cli::ApplyArgs;
@@ -13,6 +15,8 @@ use crate::request::Request;
 /// The first column of what is not changed.
 const KEPT: &str = "kept";
 const REFUSED: &str = "refused";
+/// Names of one line.
+const SHOWN: usize = 6;
 
 pub(crate) fn run(host: &mut Host, args: &ApplyArgs) -> Result<Outcome> {
     let is_confirmed = args.yes || host.mode == Mode::DryRun;
@@ -81,15 +85,18 @@ impl Reset<'_> {
     /// The items that are removed; reports the others.
     fn choose(&mut self, phase: Phase, items: &[Item]) -> Vec<Item> {
         let mut chosen = Vec::new();
+        self.keeps(items);
         for item in items {
             match item.fate {
-                Fate::Keep => self.keeps(item),
+                Fate::Keep => {}
                 Fate::Refuse => self.refuses(item, &item.text),
                 Fate::Remove => match self.filter.as_ref().map(|filter| filter.verdict(item)) {
                     None | Some(Verdict::Planned) => chosen.push(item.clone()),
                     Some(Verdict::Changed) => self.refuses(item, "it was replaced after the plan was made"),
                     Some(Verdict::New) => {
-                        self.host.report.line_of(KEPT, &format!("{}: it is not in the plan", item.object));
+                        let item = item.clone().kept("it is not in the plan");
+                        self.host.report.line_of(KEPT, &format!("{}: {}", item.object, item.text));
+                        item.record(&mut self.host.report);
                         self.exit = self.exit.worst(Exit::Differs);
                     }
                 },
@@ -103,13 +110,26 @@ impl Reset<'_> {
         chosen
     }
 
-    fn keeps(&mut self, item: &Item) {
-        self.host.report.line_of(KEPT, &format!("{}: {}", item.object, item.text));
-        if let Some(cleaner) = item.hint.as_ref().filter(|_| item.is_leftover) {
-            self.host.report.hint(&format!("to remove {}: {cleaner}", item.object));
+    /// Reports what is kept: one line for all that are kept for the same reason.
+    fn keeps(&mut self, items: &[Item]) {
+        let mut groups: BTreeMap<(&str, Option<&str>), Vec<&Item>> = BTreeMap::new();
+        for item in items.iter().filter(|item| item.fate == Fate::Keep) {
+            groups.entry((&item.text, item.hint.as_deref())).or_default().push(item);
         }
-        if item.is_leftover {
-            self.exit = self.exit.worst(Exit::Differs);
+        for ((text, hint), items) in groups {
+            let mut names: Vec<&str> = items.iter().take(SHOWN).map(|item| item.object.as_str()).collect();
+            let more = format!("{} more", items.len().saturating_sub(SHOWN));
+            names.extend((items.len() > SHOWN).then_some(more.as_str()));
+            let names = names.join(", ");
+            let text = if text.is_empty() { String::new() } else { format!(": {text}") };
+            self.host.report.line_of(KEPT, &format!("{names}{text}"));
+            items.iter().for_each(|item| item.record(&mut self.host.report));
+            if items.iter().any(|item| item.is_leftover) {
+                self.exit = self.exit.worst(Exit::Differs);
+            }
+            if let Some(hint) = hint {
+                self.host.report.hint(&format!("to remove {names}: {hint}"));
+            }
         }
     }
 
@@ -119,7 +139,8 @@ impl Reset<'_> {
             Some(hint) => error.hint(hint.clone()),
             None => error,
         };
-        self.host.report.line_of(REFUSED, &item.object);
+        self.host.report.line_of(REFUSED, &format!("{}: {why}", item.object));
+        Item { fate: Fate::Refuse, text: why.to_owned(), ..item.clone() }.record(&mut self.host.report);
         self.host.report.error(&error);
         self.exit = self.exit.worst(Exit::Refused);
     }

@@ -1,0 +1,159 @@
+//! Deletes what runs have moved to the trash.
+//!
+//! That it is given up is recorded before the first file is deleted: an undo never restores a part of a tree.
+
+use std::path::PathBuf;
+
+use crate::apply::{absolute, resolve};
+use crate::error::{Error, Result, ResultExt};
+use crate::exit::{Exit, Outcome};
+use crate::host::{Host, Mode};
+use crate::journal::{Change, Progress, Record, Run, RunName};
+use crate::mounts::Mounts;
+use crate::report::{Shown, Status};
+use crate::root::{Inode, LastLink, trash_path};
+use crate::shell::quoted;
+
+/// A file or directory in the trash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trashed {
+    /// The run that moved it there.
+    pub run: u64,
+    /// Where it was, below the root.
+    pub path: PathBuf,
+    /// Where it is, below the root too.
+    pub place: PathBuf,
+    seq: usize,
+    inode: Inode,
+}
+
+/// What the runs of this utility, or one of them, have in the trash. [`Host::prepare_change`] must have been called.
+///
+/// Errors: exit 4 where a run cannot be read; exit 1 if the run that is named does not exist.
+pub fn trashed(host: &Host, id: Option<u64>) -> Result<Vec<Trashed>> {
+    let journal = host.journal();
+    let names = journal.names()?;
+    let own: Vec<&RunName> = names.iter().filter(|name| name.tool == host.tool).collect();
+    if let Some(id) = id.filter(|id| !own.iter().any(|name| name.id == *id)) {
+        let hint = format!("list the runs: {}{} undo --list", host.tool, host.root.option());
+        return Err(
+            Error::failed(format!("cannot purge run {id}: it is not in the journal of {}", host.tool)).hint(hint)
+        );
+    }
+    let mut all = Vec::new();
+    for name in own.into_iter().filter(|name| id.is_none_or(|id| name.id == id)) {
+        let Some(run) = journal.load(name)? else { continue };
+        all.extend(in_trash(host, &run)?);
+    }
+    Ok(all)
+}
+
+fn in_trash(host: &Host, run: &Run) -> Result<Vec<Trashed>> {
+    let mut found = Vec::new();
+    // One that was given up may be there in part, also after an undo.
+    for entry in run.entries.iter().filter(|entry| entry.purged || entry.progress == Progress::Done) {
+        let Change::Trash { path, inode } = &entry.intent.change else { continue };
+        let path = absolute(path);
+        let shown = host.root.display(&path);
+        let resolved = resolve(&host.root, &path, LastLink::Keep)?;
+        if resolved.inode_in_trash(run.header.run).on("read", &shown)? == Some(*inode) {
+            let place = trash_path(&path, run.header.run);
+            found.push(Trashed { run: run.header.run, path, place, seq: entry.intent.seq, inode: *inode });
+        } else if entry.purged && host.mode == Mode::Apply {
+            // A kill came before it.
+            resolved.remove_empty_trash(run.header.run).on("remove the trash of", &shown)?;
+        }
+    }
+    Ok(found)
+}
+
+/// Deletes it, or in a dry run shows it. [`Host::prepare_change`] must have been called.
+///
+/// What cannot be deleted, such as an immutable file or a mount, stays in the trash, and everything else is deleted; the
+/// same call then continues. Errors: exit 5 after a signal.
+pub fn purge(host: &mut Host, all: &[Trashed]) -> Result<Outcome> {
+    host.report.applies();
+    let mut exit = Exit::Done;
+    if host.mode == Mode::DryRun {
+        all.iter().for_each(|one| host.report.action(&shown(one), Status::Planned));
+        host.report.record("plan", serde_json::json!({"actions": all.len()}));
+        host.progress.changed = !all.is_empty();
+        return Ok(Outcome { exit: if all.is_empty() { Exit::Done } else { Exit::Differs }, ..host.progress });
+    }
+    host.must_be_prepared()?;
+    for group in all.chunk_by(|a, b| a.run == b.run) {
+        give_up(host, group)?;
+    }
+    for (at, one) in all.iter().enumerate() {
+        host.check_interrupt()?;
+        host.report.progress(&format!("deleting {} ({} of {})", one.place.display(), at + 1, all.len()));
+        let deleted = delete(host, one);
+        host.report.progress_ends();
+        match deleted {
+            Ok(()) => {
+                host.progress.changed = true;
+                host.report.action(&shown(one), Status::Done);
+            }
+            Err(error) => {
+                let status = if error.exit() == Exit::Refused { Status::Refused } else { Status::Failed };
+                host.report.action(&shown(one), status);
+                host.report.error(&error);
+                exit = exit.worst(error.exit());
+            }
+        }
+    }
+    Ok(Outcome { exit, ..host.progress })
+}
+
+/// Records that the trees of a run are given up.
+fn give_up(host: &Host, group: &[Trashed]) -> Result<()> {
+    let Some(first) = group.first() else { return Ok(()) };
+    let name = RunName { id: first.run, tool: host.tool.to_owned() };
+    let Some(run) = host.journal().load(&name)? else { return Ok(()) };
+    let is_new = |one: &&Trashed| run.entries.get(one.seq).is_some_and(|entry| !entry.purged);
+    let records: Vec<Record> = group.iter().filter(is_new).map(|one| Record::Purged { seq: one.seq }).collect();
+    if records.is_empty() {
+        return Ok(());
+    }
+    let mut writer = host.journal().reopen(&run)?;
+    writer.append(&records)?;
+    // It is closed the way it was; one that is open stays open.
+    let closing = match () {
+        () if run.reverting => None,
+        () if run.reverted => Some(Record::Reverted),
+        () if run.kept => Some(Record::Kept),
+        () => run.ended.then_some(Record::End),
+    };
+    match closing {
+        Some(closing) => host.journal().close(writer, closing),
+        None => writer.sync(),
+    }
+}
+
+fn delete(host: &Host, one: &Trashed) -> Result<()> {
+    let resolved = resolve(&host.root, &one.path, LastLink::Keep)?;
+    let shown = host.root.display(&one.place);
+    if resolved.inode_in_trash(one.run).on("read", &shown)? != Some(one.inode) {
+        return Err(Error::refused(format!("cannot delete {}: it was replaced", shown.display())));
+    }
+    let place = resolved.mounted_path_in_trash(one.run).on("read", &shown)?;
+    let mounts = Mounts::read()?;
+    if let Some(mount) = mounts.iter().find(|mount| mount.point.starts_with(&place)) {
+        let mount = mount.point.display().to_string();
+        return Err(Error::refused(format!("cannot delete {}: {mount} is mounted", shown.display()))
+            .hint(format!("unmount it (umount {}), then run the command again", quoted(&mount))));
+    }
+    let leftovers = resolved.delete_from_trash(one.run).on("delete", &shown)?;
+    leftovers.into_error("delete", &shown).map_or(Ok(()), Err)
+}
+
+fn shown(one: &Trashed) -> Shown {
+    Shown {
+        verb: "delete".to_owned(),
+        object: one.place.display().to_string(),
+        why: format!("moved from {} by run {}", one.path.display(), one.run),
+        undo: Some("none".to_owned()),
+        details: Vec::new(),
+        tag: None,
+    }
+}
