@@ -1,5 +1,5 @@
 #!/bin/sh
-# Read by edge-node.sh and cloud-node.sh: options, the settings in node.env, and the calls of utilities.
+# Read by edge-node.sh, cloud-node.sh and undo-node.sh: options, the settings in node.env, and the calls of utilities.
 set -euf
 
 # In the archive, the utilities are in ../bin.

@@ -7,6 +7,7 @@
 pub mod acl;
 pub mod apt;
 pub mod cni;
+pub mod cri;
 pub mod debian;
 pub mod defaults;
 pub mod fuzz;

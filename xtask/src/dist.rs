@@ -33,7 +33,8 @@ const SIZE_LIMIT: u64 = 2 << 20;
 const SIZE_LIMITS: &[(&str, u64)] = &[("edge-certgen", 3 << 20), ("edge-cni", 3 << 20), ("edge-crio", 5 << 20)];
 
 /// Scripts that combine the utilities, which they find in ../bin.
-pub(crate) const SCRIPTS: &[&str] = &["scripts/cloud-node.sh", "scripts/edge-node.sh", "scripts/settings.sh"];
+pub(crate) const SCRIPTS: &[&str] =
+    &["scripts/cloud-node.sh", "scripts/edge-node.sh", "scripts/settings.sh", "scripts/undo-node.sh"];
 
 /// A built and checked binary.
 pub(crate) struct Binary {

@@ -23,6 +23,10 @@ const MAX_FILES: usize = 100;
 pub struct Containerd {
     conf_dir: Option<Setting<PathBuf>>,
     bin_dirs: Option<Setting<Vec<PathBuf>>>,
+    /// Where it keeps images and containers, if a file sets it.
+    pub root: Option<Setting<PathBuf>>,
+    /// Where it keeps what a reboot discards, if a file sets it.
+    pub state: Option<Setting<PathBuf>>,
     /// Files that are not valid TOML, with the line: containerd does not start.
     pub invalid: Vec<(PathBuf, usize)>,
     is_disabled: bool,
@@ -84,6 +88,12 @@ impl Containerd {
         let cni = key.and_then(|key| document.get("plugins")?.get(key)?.get("cni"));
         let item = |key: &str| cni.and_then(|cni| cni.get(key));
         let line = |item: &Item| line_at(text, item.span().map_or(0, |span| span.start));
+        for (key, found) in [("root", &mut self.root), ("state", &mut self.state)] {
+            let set = document.get(key).and_then(|item| Some((item, item.as_str().filter(|dir| !dir.is_empty())?)));
+            if let Some((item, dir)) = set {
+                *found = Some(Setting { value: clean(dir), file: path.to_path_buf(), line: line(item) });
+            }
+        }
         // An empty value is containerd's default.
         if let Some((item, dir)) = item("conf_dir").and_then(|item| Some((item, item.as_str()?))) {
             let set = Setting { value: clean(dir), file: path.to_path_buf(), line: line(item) };

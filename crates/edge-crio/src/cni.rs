@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use edge_conflist::crio::places;
 use edge_conflist::diagnose::{Effect, Problem, diagnose, facts};
+use edge_cri::Answer;
 use edge_host::{Finding, Host, Result, Severity};
 
-use crate::cri::{self, Answer};
 use crate::version::Version;
 
 /// The minor version that needs no plugin for the loopback interface.
@@ -86,7 +86,7 @@ impl Network {
         while self.used.is_some() && !answer.network_ready.is_met && Instant::now() < end {
             host.check_interrupt()?;
             thread::sleep(ASK_EVERY);
-            if let Ok(newer) = cri::ask(socket, ANSWER_WITHIN) {
+            if let Ok(newer) = edge_cri::ask(socket, ANSWER_WITHIN) {
                 answer = newer;
             }
         }

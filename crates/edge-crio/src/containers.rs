@@ -10,7 +10,7 @@ use std::time::Duration;
 use edge_host::{Error, Host, Result, processes};
 
 use crate::config::Effective;
-use crate::{cri, monitor};
+use crate::monitor;
 
 const ASK_WITHIN: Duration = Duration::from_secs(5);
 /// A process that every user can see, unless /proc hides those of others.
@@ -41,7 +41,7 @@ impl Running {
         }
         let socket = Path::new(config.socket());
         let asked = match host.root.find_link(socket)?.exists() {
-            true => Some(cri::running(socket, ASK_WITHIN)),
+            true => Some(edge_cri::running(socket, ASK_WITHIN)),
             false => None,
         };
         let problem = match asked {
@@ -65,8 +65,8 @@ impl Running {
     pub(crate) fn describe(&self) -> Option<String> {
         match self {
             Running::None => None,
-            Running::Named(names) => Some(format!("{}: {}", cri::containers_running(names.len()), names.join(", "))),
-            Running::Counted(number) => Some(format!("{} without CRI-O (conmon)", cri::containers_running(*number))),
+            Running::Named(names) => Some(format!("{}: {}", containers_running(names.len()), names.join(", "))),
+            Running::Counted(number) => Some(format!("{} without CRI-O (conmon)", containers_running(*number))),
             Running::Unknown(cause) => Some(format!("it is unknown whether containers are running ({cause})")),
         }
     }
@@ -83,6 +83,11 @@ impl Running {
 /// What to do about running containers.
 pub(crate) const DRAIN: &str =
     "drain the node first (kubectl drain NODE), or stop the pods: crictl pods, crictl stopp ID";
+
+/// `2 containers are running`.
+fn containers_running(number: usize) -> String {
+    if number == 1 { "1 container is running".to_owned() } else { format!("{number} containers are running") }
+}
 
 /// The number of containers with processes in their control groups.
 fn in_groups(host: &Host) -> Result<usize> {

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use edge_cri::Answer;
 use edge_host::{FileSnapshot, Host, Result, overlay_supports};
 
 use crate::config::{self, Current, Setting, has_metacopy, mount_options, without_flags};
-use crate::cri::{self, Answer};
 use crate::unit::UnitFacts;
 
 /// CRI-O answers at once, or a little later while it is starting.
@@ -119,7 +119,7 @@ pub fn answer(host: &Host, socket: &str) -> Result<Option<Answer>> {
     if !host.root.is_live() || !host.root.find_link(Path::new(socket_path(socket)))?.exists() {
         return Ok(None);
     }
-    Ok(cri::ask(Path::new(socket_path(socket)), ANSWER_WITHIN).ok())
+    Ok(edge_cri::ask(Path::new(socket_path(socket)), ANSWER_WITHIN).ok())
 }
 
 /// The path of `unix:///run/x.sock`.

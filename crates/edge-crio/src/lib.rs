@@ -16,7 +16,6 @@ pub mod cli;
 pub mod cni;
 pub mod config;
 mod containers;
-pub mod cri;
 pub mod diagnose;
 pub mod facts;
 mod log;

@@ -1,20 +1,43 @@
 //! The mounts that the calling thread sees, from mountinfo (proc_pid_mountinfo(5)).
+//!
+//! [`Mounts::tree`] has them as the kernel does: which is mounted on which, which covers which, and which are
+//! unmounted together.
+
+mod parse;
+#[cfg(test)]
+mod tests;
+mod tree;
 
 use std::ffi::OsString;
-use std::fs;
-use std::os::unix::ffi::OsStringExt;
+use std::fmt::Write;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+pub use self::parse::mount_path;
+pub use self::tree::MountTree;
+pub(crate) use self::tree::is_below;
 use crate::error::{Error, Result, ResultExt};
 
 /// Not `self`: another thread can have another mount namespace.
 const MOUNTINFO: &str = "/proc/thread-self/mountinfo";
-/// What ends the optional fields of a line.
-const SEPARATOR: &[u8] = b"-";
+/// The kernel allows 100,000 mounts (fs.mount-max).
+const MAX_MOUNTINFO: u64 = 64 << 20;
+/// Before Linux 5.8 the list may lack a mount while others are unmounted.
+const ATTEMPTS: u32 = 8;
 
 /// One mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
+    /// Its number, which is used again after it was unmounted.
+    pub id: u32,
+    /// The number of the mount that it is mounted on.
+    pub parent: u32,
+    /// Major and minor number of its file system.
+    pub device: (u32, u32),
+    /// What of its file system is mounted: `/`, or for a bind mount a directory or file in it.
+    pub root: PathBuf,
     /// The mount point.
     pub point: PathBuf,
     /// The type of file system.
@@ -25,16 +48,38 @@ pub struct Mount {
     pub options: Vec<String>,
     /// Options of the file system.
     pub super_options: Vec<String>,
+    /// Who sees what is mounted and unmounted on it.
+    pub propagation: Propagation,
 }
 
-/// All mounts, in the kernel's order: what is mounted over another comes after it.
+/// The peer groups of a mount (mount_namespaces(7)).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Propagation {
+    /// The group that it shares all mounts with.
+    pub shared: Option<u32>,
+    /// The group that it receives mounts from.
+    pub master: Option<u32>,
+    /// The nearest group above that one with a member that the calling thread sees.
+    pub from: Option<u32>,
+    /// It cannot be bound.
+    pub unbindable: bool,
+}
+
+/// All mounts, in the kernel's order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mounts(Vec<Mount>);
 
 impl Mounts {
     /// Reads the mounts of the running system.
     pub fn read() -> Result<Mounts> {
-        let bytes = fs::read(MOUNTINFO).on("read", MOUNTINFO)?;
+        let mut bytes = read()?;
+        for _ in 1..ATTEMPTS {
+            let again = read()?;
+            if again == bytes {
+                break;
+            }
+            bytes = again;
+        }
         Mounts::parse(&bytes)
             .ok_or_else(|| Error::failed(format!("cannot read {MOUNTINFO}: not in the expected format")))
     }
@@ -42,7 +87,7 @@ impl Mounts {
     /// None if a line is not one of mountinfo.
     pub fn parse(text: &[u8]) -> Option<Mounts> {
         let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        lines.map(parse_line).collect::<Option<_>>().map(Mounts)
+        lines.map(parse::line).collect::<Option<_>>().map(Mounts)
     }
 
     /// The mount that is visible at a mount point.
@@ -54,6 +99,11 @@ impl Mounts {
     pub fn iter(&self) -> impl Iterator<Item = &Mount> {
         self.0.iter()
     }
+
+    /// How they are mounted on each other.
+    pub fn tree(&self) -> MountTree<'_> {
+        MountTree::of(&self.0)
+    }
 }
 
 impl Mount {
@@ -61,88 +111,40 @@ impl Mount {
     pub fn is_read_only(&self) -> bool {
         [&self.options, &self.super_options].iter().any(|options| options.iter().any(|option| option == "ro"))
     }
+
+    /// Whether both show the same part of the same file system.
+    pub fn shows_the_same_as(&self, other: &Mount) -> bool {
+        (self.device, &self.root, &self.kind, &self.source) == (other.device, &other.root, &other.kind, &other.source)
+    }
+
+    /// What is mounted where, in one line: another mount at the same point has another one.
+    pub fn identity(&self) -> String {
+        let (major, minor) = self.device;
+        let [point, root, source] =
+            [self.point.as_os_str(), self.root.as_os_str(), &self.source].map(|text| escaped(text.as_bytes()));
+        format!("{point} {major}:{minor} {root} {} {source}", escaped(self.kind.as_bytes()))
+    }
 }
 
-fn parse_line(line: &[u8]) -> Option<Mount> {
-    let mut fields = line.split(|byte| *byte == b' ');
-    let mut own = fields.by_ref().skip(4);
-    let (point, options) = (own.next()?, own.next()?);
-    fields.find(|field| *field == SEPARATOR)?;
-    Some(Mount {
-        point: PathBuf::from(unescaped(point)),
-        options: list(options),
-        kind: String::from_utf8_lossy(fields.next()?).into_owned(),
-        source: unescaped(fields.next()?),
-        super_options: list(fields.next().unwrap_or_default()),
+fn read() -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = File::open(MOUNTINFO).on("read", MOUNTINFO)?;
+    file.take(MAX_MOUNTINFO + 1).read_to_end(&mut bytes).on("read", MOUNTINFO)?;
+    if bytes.len() as u64 > MAX_MOUNTINFO {
+        return Err(Error::cannot("read", MOUNTINFO, "there are too many mounts"));
+    }
+    Ok(bytes)
+}
+
+/// As mountinfo writes it, but for every byte that is not a printable ASCII character.
+fn escaped(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len()), |mut text, byte| {
+        if byte.is_ascii_graphic() && *byte != b'\\' {
+            text.push(char::from(*byte));
+        } else {
+            // Into a String, which does not fail.
+            let _ = write!(text, "\\{byte:03o}");
+        }
+        text
     })
-}
-
-fn list(options: &[u8]) -> Vec<String> {
-    options.split(|byte| *byte == b',').map(|option| String::from_utf8_lossy(option).into_owned()).collect()
-}
-
-/// The kernel writes white space, the number sign and the backslash as a backslash and three octal digits.
-fn unescaped(field: &[u8]) -> OsString {
-    let mut bytes = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let [first, after @ ..] = rest {
-        let code = after.get(..3).filter(|_| *first == b'\\').and_then(octal);
-        bytes.push(code.unwrap_or(*first));
-        rest = if code.is_some() { &after[3..] } else { after };
-    }
-    OsString::from_vec(bytes)
-}
-
-fn octal(digits: &[u8]) -> Option<u8> {
-    digits.iter().try_fold(0u8, |number, digit| {
-        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 8)?;
-        number.checked_mul(8)?.checked_add(digit)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::ffi::OsStrExt;
-
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn mounts_are_read_as_bytes() {
-        let text = b"24 1 179:2 / / rw,noatime shared:1 - ext4 /dev/root rw\n\
-            90 24 179:1 / /boot/firmware ro,relatime shared:40 master:2 - vfat /dev/mmcblk0p1 rw,fmask=0022\n\
-            91 24 0:5 / /a\\040b\\134040\\043\\011\xff rw,nosuid - tmpfs x\\012y ro,size=1k\n\
-            92 24 0:6 / /boot/firmware rw - fuse.x - rw\n";
-        let mounts = Mounts::parse(text).unwrap();
-        let all: Vec<&Mount> = mounts.iter().collect();
-        assert_eq!(all[2].point.as_os_str().as_bytes(), b"/a b\\040#\t\xff");
-        assert_eq!(all[2].source, "x\ny");
-        assert_eq!(all.iter().map(|mount| mount.is_read_only()).collect::<Vec<_>>(), [false, true, true, false]);
-        assert_eq!(mounts.at(Path::new("/boot/firmware")).unwrap().kind, "fuse.x", "it covers the other");
-        assert_eq!(mounts.at(Path::new("/boot/firmware")).unwrap().source, "-");
-        assert_eq!(mounts.at(Path::new("/boot")), None);
-        for odd in ["24 1 179:2 / / rw,noatime shared:1 ext4 /dev/root rw", "x", "1 2 3 4 5 6 - ext4"] {
-            assert_eq!(Mounts::parse(odd.as_bytes()), None, "{odd}");
-        }
-        assert_eq!(Mounts::parse(b""), Some(Mounts::default()));
-        assert_eq!(Mounts::read().unwrap().at(Path::new("/proc")).unwrap().kind, "proc");
-    }
-
-    proptest! {
-        #[test]
-        fn mounts_take_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200), line in "[ a-z0-9/,:\\\\-]{0,80}") {
-            let _ = Mounts::parse(&bytes);
-            let _ = Mounts::parse(line.as_bytes());
-        }
-
-        #[test]
-        fn any_path_is_read_as_it_was(path in prop::collection::vec(1u8.., 1..40)) {
-            let escape = |byte: &u8| match byte {
-                b' ' | b'\t' | b'\n' | b'\\' | b'#' => format!("\\{byte:03o}").into_bytes(),
-                _ => vec![*byte],
-            };
-            let escaped: Vec<u8> = path.iter().flat_map(escape).collect();
-            prop_assert_eq!(unescaped(&escaped).into_vec(), path);
-        }
-    }
 }

@@ -1,12 +1,19 @@
 //! The processes of the running system, by what a process cannot fake: executable, user and control group. Name and
 //! command line can be anything.
 
+mod end;
+
 use std::path::{Path, PathBuf};
+
+pub use end::ProcessId;
+pub(crate) use end::{Handle, name};
 
 use crate::error::Result;
 use crate::root::{Root, State};
 
 const PROCESSES: &str = "/proc";
+const OWN_THREAD: &str = "/proc/thread-self";
+const MOUNT_NAMESPACE: &str = "ns/mnt";
 /// What the kernel appends to the path of an executable that was replaced.
 const DELETED: &str = " (deleted)";
 
@@ -14,18 +21,50 @@ const DELETED: &str = " (deleted)";
 #[derive(Debug)]
 pub struct Process<'r> {
     root: &'r Root,
+    pid: u32,
     dir: PathBuf,
 }
 
 /// All processes of the running system.
 pub fn processes(root: &Root) -> Result<Vec<Process<'_>>> {
-    let is_number = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit());
     let names = root.list(Path::new(PROCESSES))?;
-    let pids = names.iter().filter_map(|name| name.to_str().filter(|name| is_number(name)));
-    Ok(pids.map(|pid| Process { root, dir: Path::new(PROCESSES).join(pid) }).collect())
+    let pids = names.iter().filter_map(|name| name.to_str()?.parse().ok());
+    Ok(pids.map(|pid| Process::numbered(root, pid)).collect())
+}
+
+impl<'r> Process<'r> {
+    /// The calling process.
+    pub fn own(root: &'r Root) -> Process<'r> {
+        Process::numbered(root, std::process::id())
+    }
+
+    fn numbered(root: &'r Root, pid: u32) -> Process<'r> {
+        Process { root, pid, dir: Path::new(PROCESSES).join(pid.to_string()) }
+    }
 }
 
 impl Process<'_> {
+    /// Its number.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// What tells it from a later process with the same number.
+    pub fn id(&self) -> Option<ProcessId> {
+        let started = end::started(&self.root.read(&self.dir.join("stat")).ok()??)?;
+        Some(ProcessId::new(self.pid, started, self.executable()))
+    }
+
+    /// Whether it has the calling thread's mount namespace, in which its paths are ours: a process of a container has
+    /// another one.
+    pub fn shares_mounts(&self) -> Option<bool> {
+        let namespace = |path: &Path| match self.root.find_link(path).ok()?.state {
+            State::Link { target } => Some(target),
+            _ => None,
+        };
+        Some(namespace(&self.dir.join(MOUNT_NAMESPACE))? == namespace(&Path::new(OWN_THREAD).join(MOUNT_NAMESPACE))?)
+    }
+
     /// The effective user.
     pub fn user(&self) -> Option<u32> {
         effective_user(&self.text("status")?)
@@ -70,15 +109,18 @@ mod tests {
     #[test]
     fn process_has_executable_user_and_cgroup() {
         let root = Root::live().unwrap();
-        let own = PathBuf::from(PROCESSES).join(std::process::id().to_string());
         let all = processes(&root).unwrap();
-        let own = all.iter().find(|process| process.dir == own).unwrap();
+        let own = all.iter().find(|process| process.pid() == std::process::id()).unwrap();
         assert_eq!(own.executable().unwrap(), std::env::current_exe().unwrap().canonicalize().unwrap());
         assert_eq!(own.user(), Some(nix::unistd::geteuid().as_raw()));
         assert!(!own.cgroups().is_empty() && own.cgroups().iter().all(|path| path.starts_with('/')));
         assert_eq!(own.arguments().len(), std::env::args().count());
-        let gone = Process { root: &root, dir: PathBuf::from("/proc/999999999") };
+        assert_eq!(own.shares_mounts(), Some(true));
+        assert_eq!(own.id(), Process::own(&root).id());
+        assert!(own.id().is_some());
+        let gone = Process::numbered(&root, 999_999_999);
         assert_eq!((gone.user(), gone.executable(), gone.cgroups().len()), (None, None, 0));
+        assert_eq!((gone.id(), gone.shares_mounts()), (None, None));
         assert_eq!(effective_user("Name:\tUid: x\nUid:\t1000\t0\t0\t0\n"), Some(0));
     }
 }

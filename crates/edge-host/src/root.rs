@@ -9,6 +9,7 @@
 mod attributes;
 mod delete;
 mod large;
+mod mounted;
 mod previous;
 mod read;
 mod resolve;
@@ -28,7 +29,7 @@ use nix::sys::stat::Mode;
 use crate::error::{Error, Result, ResultExt};
 use crate::shell::quoted;
 
-pub(crate) use attributes::take_attributes;
+pub(crate) use attributes::{mount_id, take_attributes};
 pub(crate) use delete::delete_path;
 pub use read::{FileSnapshot, MAX_READ};
 pub(crate) use resolve::{LastLink, ResolvedPath};

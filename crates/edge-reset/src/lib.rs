@@ -5,10 +5,12 @@
 //! rules and control groups, and moves directories to a trash beside them. Runs systemctl, iptables, nft, ipset,
 //! ipvsadm and docker, on a live host only.
 
+mod agents;
 pub mod cli;
 mod context;
 mod creator;
 mod filter;
+mod groups;
 mod item;
 pub mod manual;
 mod networks;

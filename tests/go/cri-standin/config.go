@@ -33,7 +33,10 @@ type config struct {
 }
 
 // An option counts before all files.
-const driverOption = "--cgroup-manager="
+const (
+	driverOption = "--cgroup-manager="
+	listenOption = "--listen="
+)
 
 // read takes every file of the directory and of those in it, whatever it is called, in the order of a walk,
 // as CRI-O does: a link is followed, and what cannot be read or is of another type ends it.
@@ -56,7 +59,7 @@ func read(main, dir string, options []string) (config, error) {
 		return found, err
 	}
 	if _, err := os.Stat(dir); os.IsNotExist(err) {
-		return found, found.check()
+		return found.with(options)
 	}
 	err := filepath.Walk(dir, func(path string, info fs.FileInfo, err error) error {
 		if err != nil || info.IsDir() {
@@ -70,12 +73,19 @@ func read(main, dir string, options []string) (config, error) {
 	if old := found.Crio.Network.OldDir; old != "" {
 		found.Crio.Network.Dirs = append(found.Crio.Network.Dirs, old)
 	}
+	return found.with(options)
+}
+
+func (c config) with(options []string) (config, error) {
 	for _, option := range options {
 		if driver, is := strings.CutPrefix(option, driverOption); is {
-			found.Crio.Runtime.CgroupManager = driver
+			c.Crio.Runtime.CgroupManager = driver
+		}
+		if listen, is := strings.CutPrefix(option, listenOption); is {
+			c.Crio.API.Listen = listen
 		}
 	}
-	return found, found.check()
+	return c, c.check()
 }
 
 // check is that of CRI-O before 1.33: with cgroupfs, conmon in system.slice, the default of systemd, is an error.

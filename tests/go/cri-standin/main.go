@@ -4,12 +4,14 @@
 // Like CRI-O, it reads crio.conf.d, refuses to start with an invalid configuration, gets the status of the
 // network from ocicni, and notifies systemd when it has started (Type=notify).
 //
-// Tests control it with files in /run/cri-standin: `containers` (one running container per line), `slow`
-// (milliseconds until it has started), `fail` (it exits with this message), `api` (v1alpha2 for an old
-// version of the API).
+// Tests control it with files in /run/cri-standin or $CRI_STANDIN: `containers` (one running container per
+// line), `slow` (milliseconds until it has started), `fail` (it exits with this message), `api` (v1alpha2 for
+// an old version of the API, none for a daemon without the CRI), and `sandboxes/ID` (NAMESPACE NAME UID, see
+// sandbox.go).
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -28,10 +30,9 @@ import (
 // version is set when it is built: -ldflags "-X main.version=1.34.2".
 var version = "1.34.2"
 
-const (
-	wishes = "/run/cri-standin"
-	socket = "/var/run/crio/crio.sock"
-)
+const socket = "/var/run/crio/crio.sock"
+
+var wishes = cmp.Or(os.Getenv("CRI_STANDIN"), "/run/cri-standin")
 
 type server struct {
 	cri.UnimplementedRuntimeServiceServer
@@ -113,6 +114,9 @@ func run() error {
 		// The messages are the same; only the name of the service is different, and the newest call is missing.
 		desc.ServiceName = "runtime.v1alpha2.RuntimeService"
 		desc.Methods = without(desc.Methods, "RuntimeConfig")
+	}
+	if wish("api") == "none" {
+		desc.ServiceName = "containerd.services.tasks.v1.Tasks"
 	}
 	network, err := config.watch()
 	if err != nil {

@@ -9,7 +9,8 @@
 //! `{"set": PATH, "text": T}`, `{"run": [ARGV], "inverse": [ARGV]}`,
 //! `{"script": [ARGV], "text": INPUT, "state": PATH, "after": T}` (a transaction that leaves T in the
 //! file), `{"panic": T}`, `{"unmade": PATH}` (an effect that removes a file, or fails with
-//! `"exit": N`), `{"continues": true}` (of the whole plan). What is up to date is left out, as in every utility. PATH is a text or a list of
+//! `"exit": N`), `{"unmount": PATH}` (all mounts strictly below it; `"deadline": MILLISECONDS`, and `"file": true` removes what
+//! they are mounted on), `{"continues": true}` (of the whole plan). What is up to date is left out, as in every utility. PATH is a text or a list of
 //! bytes. A key with `"reached": FILE, "gate": FILE` makes the first when its turn comes and waits
 //! for the second, so that a test can act in the middle of an apply. `"with next": true` stages a write
 //! together with the one after it.
@@ -24,7 +25,8 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use edge_host::action::{Bytes, Effect, EffectVerb, RemoveTree, Run, Script, SetValue, Transaction, UndoOrder};
 use edge_host::{
-    Common, Editor, Error, Host, Inverse, Node, Outcome, Plan, Result, State, UndoArgs, apply, purge, trashed, undo,
+    Common, Editor, Error, Host, Inverse, Mounts, Node, Outcome, Plan, Result, State, UndoArgs, Unmount, apply, purge,
+    trashed, undo,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -271,6 +273,17 @@ fn make(host: &Host, items: &[Value]) -> Result<Plan> {
                     Some(_) => Err(Error::failed(format!("cannot delete {}: it is busy", path.display()))),
                 });
                 plan.effect(Effect { verb: EffectVerb::Delete, object, perform }, "not needed");
+            }
+        } else if let Some(path) = path("unmount") {
+            for mount in Mounts::read()?.tree().below(&path) {
+                let mut unmount = Unmount::new(mount, std::slice::from_ref(&path));
+                if let Some(deadline) = item["deadline"].as_u64() {
+                    unmount = unmount.with_deadline(Duration::from_millis(deadline));
+                }
+                if item["file"] == true {
+                    unmount = unmount.and_remove_its_file();
+                }
+                plan.effect(unmount.effect(), "not needed");
             }
         } else if item["continues"] == true {
             plan.continues = true;

@@ -143,8 +143,12 @@ fn delete_needs_no_openat2() {
             mkdir -p /mnt/canary /mnt/tree/a/bound /mnt/tree/b/c
             echo precious > /mnt/canary/file
             mount --bind /mnt/canary /mnt/tree/a/bound
-            strace -qq -o /dev/null -e inject=openat2:error=ERRNO "$FIXTURE" --force-namespace delete /mnt/tree 2>/dev/null
+            # A server that never answers, where FUSE can be mounted.
+            mkdir /mnt/tree/dead; test -w /dev/fuse && exec 7<>/dev/fuse
+            mount -i -t fuse -o fd=7,rootmode=40000,user_id=0,group_id=0 dead /mnt/tree/dead 2>/dev/null
+            timeout -s KILL 20 strace -qq -o /dev/null -e inject=openat2:error=ERRNO "$FIXTURE" --force-namespace delete /mnt/tree 2>/dev/null
             echo "exit $?"
+            umount -l /mnt/tree/dead 2>/dev/null; rmdir /mnt/tree/dead 2>/dev/null
             find /mnt | sort
             "#
             .replace("ERRNO", errno),

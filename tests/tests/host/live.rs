@@ -6,3 +6,4 @@ mod namespaces;
 mod recovery;
 mod sweep;
 mod trash;
+mod unmount;

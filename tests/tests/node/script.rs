@@ -17,6 +17,7 @@ use edgeutils_tests::tool::{self, Ran};
 use edgeutils_tests::tree::{Tree, assert_same};
 
 mod rehearsal;
+mod undo;
 
 const FILE: &str = "etc/kubeedge/config/edgecore.yaml";
 const ENV: &str = "etc/edgeutils/node.env";

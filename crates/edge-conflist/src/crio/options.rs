@@ -23,10 +23,11 @@ enum Form {
 }
 
 /// Key in the files (empty for the names of the files themselves), option, its short form, and variable.
-const TABLE: [(&str, &str, &str, &str, Form); 28] = [
+const TABLE: [(&str, &str, &str, &str, Form); 30] = [
     (CONFIG, "config", "c", "CONTAINER_CONFIG", Form::Text),
     (CONFIG_DIR, "config-dir", "d", "CONTAINER_CONFIG_DIR", Form::Text),
     ("crio.root", "root", "r", "CONTAINER_ROOT", Form::Text),
+    ("crio.runroot", "runroot", "", "CONTAINER_RUNROOT", Form::Text),
     ("crio.storage_driver", "storage-driver", "s", "CONTAINER_STORAGE_DRIVER", Form::Text),
     ("crio.storage_option", "storage-opt", "", "CONTAINER_STORAGE_OPT", Form::List),
     ("crio.log_dir", "log-dir", "", "CONTAINER_LOG_DIR", Form::Text),
@@ -44,6 +45,7 @@ const TABLE: [(&str, &str, &str, &str, Form); 28] = [
     ("crio.runtime.conmon", "conmon", "", "CONTAINER_CONMON", Form::Text),
     ("crio.runtime.conmon_cgroup", "conmon-cgroup", "", "CONTAINER_CONMON_CGROUP", Form::Text),
     ("crio.runtime.default_runtime", "default-runtime", "", "CONTAINER_DEFAULT_RUNTIME", Form::Text),
+    ("crio.runtime.namespaces_dir", "namespaces-dir", "", "CONTAINER_NAMESPACES_DIR", Form::Text),
     ("crio.runtime.pinns_path", "pinns-path", "", "CONTAINER_PINNS_PATH", Form::Text),
     ("crio.runtime.seccomp_profile", "seccomp-profile", "", "CONTAINER_SECCOMP_PROFILE", Form::Text),
     ("crio.runtime.hooks_dir", "hooks-dir", "", "CONTAINER_HOOKS_DIR", Form::List),

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use edge_cri::Answer;
 use edge_host::{Host, Outcome, Result, State, processes};
 use edge_kubeedge::Kind;
 use edge_kubeedge::runtime::{Runtime, runtime};
@@ -13,7 +14,6 @@ use nix::unistd::{AccessFlags, access};
 
 use crate::bundle::{EXECUTABLE, MANIFEST, Manifest};
 use crate::config::{self, Current, Effective};
-use crate::cri::{self, Answer};
 use crate::diagnose::{
     self, Finding, OtherServices, Severity, configuration, docker_driver, keys, kubelet_driver, references, running,
     services, unloadable,
@@ -44,7 +44,7 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
     let current = Current::read(host)?;
     let config = current.effective.clone();
     let socket = socket_path(config.socket());
-    let answer = host.root.is_live().then(|| cri::ask(Path::new(socket), ASK_WITHIN));
+    let answer = host.root.is_live().then(|| edge_cri::ask(Path::new(socket), ASK_WITHIN));
     let answers = answer.iter().flatten().any(|answer| answer.name == CRIO);
     let mut findings = installed(host, answers)?;
     findings.extend(options(host, &current)?);

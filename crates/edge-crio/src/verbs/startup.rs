@@ -4,11 +4,11 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use edge_cri::Answer;
 use edge_host::{Error, Host, Result, redact};
 use edge_systemd::systemctl;
 
 use crate::config::{Current, Effective};
-use crate::cri::{self, Answer};
 use crate::facts::socket_path;
 use crate::version::Version;
 use crate::{cni, log, unit};
@@ -46,7 +46,7 @@ pub(crate) fn wait(host: &mut Host, socket: &str, start: &Start, within: Duratio
         };
         // A daemon that is being restarted may still answer.
         let cause = if state.active == "active" && is_new {
-            match cri::ask(path, ASK_WITHIN) {
+            match edge_cri::ask(path, ASK_WITHIN) {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error.to_string(),
             }

@@ -172,7 +172,7 @@ fn is_one_of(cause: &io::Error, list: &[Errno]) -> bool {
 }
 
 /// The mount that an open file is on.
-pub(super) fn mount_id(fd: impl AsFd) -> Option<u64> {
+pub(crate) fn mount_id(fd: impl AsFd) -> Option<u64> {
     let text = std::fs::read_to_string(format!("{FDINFO}/{}", fd.as_fd().as_raw_fd())).ok()?;
     text.lines().find_map(|line| line.strip_prefix("mnt_id:")?.trim().parse().ok())
 }

@@ -1,6 +1,6 @@
 //! `edge-reset scan`: what is on the host, and what would be done with it.
 
-use edge_host::{Exit, Host, Outcome, Result};
+use edge_host::{Exit, Host, Mode, Outcome, Result};
 
 use crate::cli::ScanArgs;
 use crate::context::Context;
@@ -9,6 +9,8 @@ use crate::phases;
 use crate::request::Request;
 
 pub(crate) fn run(host: &mut Host, args: &ScanArgs) -> Result<Outcome> {
+    // What a phase before would do is then not taken for done.
+    host.mode = Mode::DryRun;
     let context = Context::read(host, Request::of(&args.choice, true, host.root.is_live()))?;
     let (mut exit, mut items) = (Exit::Done, Vec::new());
     for phase in context.request.phases.clone() {

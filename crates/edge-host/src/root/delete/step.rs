@@ -72,9 +72,10 @@ impl Step {
                 Err(errno) => return Err(errno.into()),
             }
         }
-        let fd = openat(dir, name, FLAGS, Mode::empty())?;
-        match (mount_id(&fd), mount_id(dir)) {
-            (Some(own), Some(above)) if own == above => Ok(fd),
+        // Opened to be read only after that, as the server of another mount may be dead.
+        let path = openat(dir, name, FLAGS | OFlag::O_PATH, Mode::empty())?;
+        match (mount_id(&path), mount_id(dir)) {
+            (Some(own), Some(above)) if own == above => Ok(openat(&path, OsStr::new("."), FLAGS, Mode::empty())?),
             (Some(_), Some(_)) => Err(Errno::EXDEV.into()),
             _ => Err(io::Error::other("it may be a mount point: neither openat2 nor /proc/self/fdinfo is available")),
         }
