@@ -165,6 +165,31 @@ fn bridge_with_hardware_a_tap_or_a_default_route_is_refused() {
     );
 }
 
+/// Otherwise nothing would prove any more that the bridge is one of pods.
+#[test]
+fn files_of_a_network_stay_as_long_as_its_bridge() {
+    transcript(
+        "files_of_a_network_stay_as_long_as_its_bridge",
+        r#"
+        net 10-flannel.conflist "$FLANNEL"
+        ip link add cni0 type bridge; ip tuntap add tap0 mode tap; ip link set tap0 master cni0
+        edge apply --yes --only links,files > log; grep -E '^(refused|links|exit)|conflist' log; ls /etc/cni/net.d
+        ip link set tap0 nomaster
+        edge apply --yes --only links,files > log; grep -E '^(refused|links|exit)|conflist' log; ls /etc/cni/net.d; links
+        "#,
+        r#"
+        refused    bridge cni0: its member tap0 (tap) is not of a pod
+        kept       /etc/cni/net.d/10-flannel.conflist: its bridge cni0 still exists
+        exit 4
+        10-flannel.conflist
+        links      deleted bridge cni0: made by cni  [undo: none]
+        files      moved /etc/cni/net.d/10-flannel.conflist to the trash: made by cni, flannel, calico  [undo: exact]
+        exit 0
+        lo tap0
+        "#,
+    );
+}
+
 #[test]
 fn link_that_was_replaced_after_the_plan_is_refused() {
     transcript(
