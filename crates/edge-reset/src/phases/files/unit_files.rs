@@ -17,7 +17,7 @@ const KIND: &str = "unit";
 const OF_EDGE_CONF: &[u8] = b"# Written by edge-conf ";
 const EDGE_CONF_UNDO: &str = "edge-conf undo";
 
-/// Adds them; returns what systemd is told once they are removed.
+/// Adds them; returns the state of each unit, by item.
 pub(super) fn read(finder: &mut Finder<'_>) -> Result<HashMap<String, UnitState>> {
     let units = Units::read(&finder.host.root, Scope::Now)?;
     let is_live = is_running(&finder.host.root)?;
