@@ -31,16 +31,16 @@ pub(super) fn read(finder: &mut Finder<'_>) -> Result<()> {
     let networks = &finder.context.networks;
     let mut owned = Vec::new();
     for network in &networks.owned {
-        let mut paths = Vec::new();
+        let mut paths: Vec<PathBuf> = network.entries.iter().map(|entry| entry.path.clone()).collect();
+        paths.extend(network.flannel_files.iter().cloned());
+        paths.push(network.leases.clone());
+        // Last, as they tell whose the others are.
         for conf in &network.confs {
             match &conf.keeper {
                 None => paths.push(conf.path.clone()),
                 Some(why) => keep(finder, &conf.path, &entry, why)?,
             }
         }
-        paths.extend(network.entries.iter().map(|entry| entry.path.clone()));
-        paths.extend(network.flannel_files.iter().cloned());
-        paths.push(network.leases.clone());
         paths = existing(finder, paths)?;
         owned.extend(paths.iter().cloned());
         let Some(first) = paths.first().cloned() else { continue };
