@@ -46,7 +46,12 @@ fn snapshot_reads_what_ip_has_made() {
             ip route add blackhole 10.9.0.0/26 proto 80
             ip -6 route add blackhole fd09::/64
             ip route add default via 10.244.1.2 table 300
-            ip route add 10.66.0.0/24 nexthop via 10.244.1.3 nexthop via 10.244.1.4");
+            ip route add 10.66.0.0/24 nexthop via 10.244.1.3 nexthop via 10.244.1.4
+            ip route add 10.67.0.0/24 via inet6 fd00::9 dev cni0
+            ip route add 10.68.0.0/24 encap ip id 1 dst 10.244.1.9 via 10.244.1.9 dev cni0
+            ip link set cni0 alias \"$(printf 'caf\\351')\"
+            ip link add \"$(printf 'caf\\351')\" type bridge
+            ip address add 10.245.0.1/24 dev \"$(printf 'caf\\351')\"");
         let read = Snapshot::read().unwrap();
         let (bridge, veth) = (named(&read, "cni0"), named(&read, "veth1"));
         assert!(bridge.is("bridge") && bridge.is_up && !veth.is_up && veth.is("veth"));
