@@ -10,11 +10,12 @@ use std::process::{Command, Output};
 
 use crate::tool::{RUNNER, Ran};
 
-/// System calls that change files; a kill before each of them covers every state in between.
+/// System calls that change files, mounts, links or processes; a kill before each of them covers every state in between.
 ///
-/// openat is left out: what it creates is seen at the write that follows.
+/// openat is left out: what it creates is seen at the write that follows. So is ioctl, which mostly asks.
 const CHANGING: &str = "write,pwrite64,fsync,fdatasync,ftruncate,fallocate,rename,renameat,renameat2,unlink,\
-unlinkat,mkdir,mkdirat,symlinkat,linkat,fchmod,fchown,fsetxattr,fchmodat,fchownat";
+unlinkat,mkdir,mkdirat,symlinkat,linkat,fchmod,fchown,fsetxattr,fchmodat,fchownat,\
+mount,umount2,setns,sendto,sendmsg,kill,pidfd_send_signal";
 
 /// One call of a run: the nth (from 1) of its name.
 #[derive(Debug, Clone, PartialEq, Eq)]

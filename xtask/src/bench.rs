@@ -7,6 +7,7 @@ mod cni;
 mod crio;
 mod firewall;
 mod measure;
+mod reset;
 
 use std::process::ExitCode;
 
@@ -98,11 +99,12 @@ fn measured(case: &Case, runs: Option<u16>) -> Result<(Row, bool)> {
             (format!("≤ {limit} × + {millis} ms"), edgeutils <= limit * reference + millis / 1000.0)
         }
         Limit::Faster(limit) => (format!("≥ {limit} × faster"), ratio * limit <= 1.0),
+        Limit::Millis(limit) => (format!("≤ {limit} ms"), edgeutils <= limit / 1000.0),
         Limit::MiB(limit) => (format!("≤ {limit} MiB"), edgeutils <= limit * 1024.0),
     };
     let ratio = match case.limit {
         Limit::Faster(_) => format!("{:.1} × faster", 1.0 / ratio.max(f64::MIN_POSITIVE)),
-        Limit::Times(_) | Limit::TimesAnd(..) | Limit::MiB(_) => format!("{ratio:.2} ×"),
+        Limit::Times(_) | Limit::TimesAnd(..) | Limit::Millis(_) | Limit::MiB(_) => format!("{ratio:.2} ×"),
     };
     let (name, reference) =
         (format!("{}: {}", case.name, case.measure), format!("{} {}", case.reference.name(), shown(reference)));

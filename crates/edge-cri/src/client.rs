@@ -41,15 +41,21 @@ where
     block_on(within, async { Client::connect(socket, within).await?.call(method, request).await })
 }
 
-/// The same for an object that may be gone, which is none.
-pub(crate) fn call_for<Q, A>(socket: &Path, within: Duration, method: &str, request: Q) -> Result<Option<A>, String>
+/// The same; none if the answer is this error.
+pub(crate) fn call_unless<Q, A>(
+    error: Code,
+    socket: &Path,
+    within: Duration,
+    method: &str,
+    request: Q,
+) -> Result<Option<A>, String>
 where
     Q: prost::Message + Clone + Default + 'static,
     A: prost::Message + Default + 'static,
 {
     block_on(within, async {
         match Client::connect(socket, within).await?.call(method, request).await {
-            Err(status) if status.code() == Code::NotFound => Ok(None),
+            Err(status) if status.code() == error => Ok(None),
             done => done.map(Some),
         }
     })

@@ -103,16 +103,17 @@ pub fn running(socket: &Path, within: Duration) -> Result<Vec<String>> {
     Ok(running.map(|container| container.metadata.map_or(container.id, |metadata| metadata.name)).collect())
 }
 
-/// The sandboxes of all pods, also those that were stopped. Fails as [`ask`].
-pub fn sandboxes(socket: &Path, within: Duration) -> Result<Vec<Sandbox>> {
-    let all: Result<ListPodSandboxResponse, String> =
-        client::call(socket, within, "ListPodSandbox", ListPodSandboxRequest {});
+/// The sandboxes of all pods, also those that were stopped; none if the server answers but does not support the CRI, such
+/// as a containerd that is Docker's alone. Fails otherwise as [`ask`].
+pub fn sandboxes(socket: &Path, within: Duration) -> Result<Option<Vec<Sandbox>>> {
+    let all: Result<Option<ListPodSandboxResponse>, String> =
+        client::call_unless(Code::Unimplemented, socket, within, "ListPodSandbox", ListPodSandboxRequest {});
     let sandbox = |sandbox: messages::PodSandbox| {
         let pod = sandbox.metadata.unwrap_or_default();
         let is_ready = sandbox.state == READY;
         Sandbox { id: sandbox.id, name: pod.name, namespace: pod.namespace, uid: pod.uid, is_ready }
     };
-    Ok(all.on(QUERY, socket)?.items.into_iter().map(sandbox).collect())
+    Ok(all.on(QUERY, socket)?.map(|all| all.items.into_iter().map(sandbox).collect()))
 }
 
 /// Stops a sandbox: its containers end, and its network is deleted. One that is already stopped or removed is success.
@@ -121,7 +122,7 @@ pub fn sandboxes(socket: &Path, within: Duration) -> Result<Vec<Sandbox>> {
 pub fn stop_sandbox(socket: &Path, id: &str, within: Duration) -> Result<()> {
     let request = StopPodSandboxRequest { pod_sandbox_id: id.to_owned() };
     let done: Result<Option<StopPodSandboxResponse>, String> =
-        client::call_for(socket, within, "StopPodSandbox", request);
+        client::call_unless(Code::NotFound, socket, within, "StopPodSandbox", request);
     done.map(drop).on("stop the pod sandbox", at(id, socket))
 }
 
@@ -131,7 +132,7 @@ pub fn stop_sandbox(socket: &Path, id: &str, within: Duration) -> Result<()> {
 pub fn remove_sandbox(socket: &Path, id: &str, within: Duration) -> Result<()> {
     let request = RemovePodSandboxRequest { pod_sandbox_id: id.to_owned() };
     let done: Result<Option<RemovePodSandboxResponse>, String> =
-        client::call_for(socket, within, "RemovePodSandbox", request);
+        client::call_unless(Code::NotFound, socket, within, "RemovePodSandbox", request);
     done.map(drop).on("remove the pod sandbox", at(id, socket))
 }
 

@@ -60,7 +60,10 @@ mod tests {
     fn dnat_is_plain_without_other_conditions() {
         for (rule, want) in [
             ("-p tcp -m tcp --dport 10350 -j DNAT --to-destination 192.0.2.1:10003", Some((true, true))),
-            ("! -d 127.0.0.0/8 -p tcp -m tcp --dport 10350 -j DNAT --to-destination 192.0.2.1:10003", Some((true, false))),
+            (
+                "! -d 127.0.0.0/8 -p tcp -m tcp --dport 10350 -j DNAT --to-destination 192.0.2.1:10003",
+                Some((true, false)),
+            ),
             ("-s 10.0.0.0/8 -p tcp -m tcp --dport 10350 -j DNAT --to-destination 192.0.2.1:10003", Some((false, true))),
             ("-p udp -m udp --dport 10350 -j DNAT --to-destination 192.0.2.1:10003", None),
             ("-p tcp -m tcp --dport 10350 -m comment --comment DNAT -j ACCEPT", None),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use edge_host::action::Script;
 use edge_host::{Cmd, Result, Root};
 
-use crate::owned::Owned;
+use crate::owned::{Owned, Placed};
 use crate::owner::Owner;
 use crate::read::Seen;
 use crate::save::Table;
@@ -24,8 +24,8 @@ pub struct Removal {
     pub chains: Vec<String>,
     /// The number of rules in these chains.
     pub rules: usize,
-    /// The chains of other owners with a rule of this one, once for each rule.
-    pub placed: Vec<String>,
+    /// The rules in the chains of other owners.
+    pub placed: Vec<Placed>,
     /// The input for `iptables-restore --noflush`, which names nothing else.
     ///
     /// A restore of the whole table would be faster with nf_tables, but takes counters and rules of others back to the
@@ -56,7 +56,7 @@ impl Removal {
             table: table.name.to_owned(),
             chains: owned.chains.into_iter().map(|chain| chain.name).collect(),
             rules,
-            placed: owned.placed.into_iter().map(|placed| placed.chain).collect(),
+            placed: owned.placed,
             text,
         })
     }
@@ -110,7 +110,7 @@ mod tests {
         let removal = Removal::of(table, &owner).unwrap();
         assert_eq!(Some(&removal.text), script("nat", Some(table), &owner, &Owned::default()).as_ref());
         assert_eq!((removal.chains, removal.rules), (vec!["OWN".to_owned()], 2));
-        assert_eq!(removal.placed, ["OUTPUT", "OTHER"]);
+        assert_eq!(removal.placed.iter().map(|placed| placed.chain.as_str()).collect::<Vec<_>>(), ["OUTPUT", "OTHER"]);
         let nobody = Owner { chains: vec![Name::Exactly("OUTPUT".into())], ..Owner::default() };
         assert_eq!(Removal::of(table, &nobody), None);
     }

@@ -39,6 +39,8 @@ pub struct TableRule {
     pub comment: Option<String>,
     /// The chain that it jumps to.
     pub target: Option<String>,
+    /// It has a comment of iptables, which nft does not show.
+    pub has_hidden_comment: bool,
 }
 
 #[derive(Deserialize)]
@@ -112,7 +114,10 @@ impl NftTable {
                     verdict.get("target")?.as_str().map(str::to_owned)
                 };
                 let target = rule.expr.iter().find_map(jump);
-                TableRule { chain: rule.chain, handle: rule.handle, comment: rule.comment, target }
+                let is_comment = |expr: &Value| expr.pointer("/xt/name").and_then(Value::as_str) == Some("comment");
+                let has_hidden_comment = rule.expr.iter().any(is_comment);
+                let RuleItem { chain, handle, comment, .. } = rule;
+                TableRule { chain, handle, comment, target, has_hidden_comment }
             }));
         }
         if is_named {

@@ -89,10 +89,23 @@ fn carry_out(host: &mut Host, plan: Plan, is_last: bool) -> Result<Outcome> {
     }
     // Whatever can be found out before the first change is found out now.
     let first_seq = resume.run().map_or(0, |run| run.entries.len());
-    let actions = plan.actions.into_iter().chain(pending).enumerate();
-    let steps = actions
-        .map(|(index, action)| Step::new(host, action, first_seq + index, index >= planned))
-        .collect::<Result<Vec<_>>>()?;
+    let mut steps = Vec::new();
+    for (index, action) in plan.actions.into_iter().chain(pending).enumerate() {
+        let shown = Shown::of(&action);
+        match Step::new(host, action, first_seq + steps.len(), index >= planned) {
+            Ok(step) => steps.push(step),
+            // The others are done anyway.
+            Err(error) if continues => {
+                host.progress.exit = host.progress.exit.worst(error.exit());
+                perform::report(host, &shown, &error);
+                host.report.error(&error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if steps.is_empty() {
+        return Ok(host.progress);
+    }
     previous::make_room(host, &steps, resume.run())?;
     let mut writer = intents::record(host, &steps, &resume)?;
     host.progress.run = Some(writer.id);

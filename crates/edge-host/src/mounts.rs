@@ -15,6 +15,7 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+pub use self::parse::mount_path;
 pub use self::tree::MountTree;
 pub(crate) use self::tree::is_below;
 use crate::error::{Error, Result, ResultExt};

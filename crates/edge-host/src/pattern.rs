@@ -119,9 +119,12 @@ impl FromStr for Pattern {
         }
         let front = match parts.first() {
             Some(Part::Text(text)) => text.clone(),
-            _ => return fail("it must begin with text"),
+            Some(Part::Any) => return fail("it must not match every name"),
+            _ => String::new(),
         };
-        parts.remove(0);
+        if !front.is_empty() {
+            parts.remove(0);
+        }
         Ok(Pattern { front, rest: parts })
     }
 }
@@ -234,6 +237,7 @@ mod tests {
             ("CNI-{hex:4}", &["CNI-0a9f"], &["CNI-0A9F", "CNI-0a9", "CNI-FORWARD", "CNI-0a9fé"]),
             ("flannel.{digits}", &["flannel.1", "flannel.4096"], &["flannel.", "flannel.1a", "flannel1"]),
             ("cali-*", &["cali-", "cali-FORWARD"], &["calico-dhcp-x", "cali"]),
+            ("{hex:2}-{hex:1}", &["0a-f"], &["0A-f", "0a-ff", "-0a-f"]),
             ("a{digits}-{hex:2}x*", &["a12-ffx", "a1-00xyz"], &["a-ffx", "a1-ff"]),
         ] {
             let pattern = pattern(text);
@@ -249,7 +253,7 @@ mod tests {
     #[test]
     fn invalid_patterns_are_refused() {
         for text in
-            ["", "*", "{digits}", "a*b", "a{hex}", "a{hex:0}", "a{hex:999}", "a{octal:1}", "a{hex:1", "a}", "a**"]
+            ["", "*", "{hex:1", "a*b", "a{hex}", "a{hex:0}", "a{hex:999}", "a{octal:1}", "a{hex:1", "a}", "a**"]
         {
             let error = text.parse::<Pattern>().unwrap_err();
             assert!(error.contains("is not a valid pattern"), "{text}: {error}");

@@ -9,6 +9,7 @@
 mod attributes;
 mod delete;
 mod large;
+mod mounted;
 mod previous;
 mod read;
 mod resolve;

@@ -21,7 +21,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::mount::MntFlags;
 
-use self::holders::holders;
+pub use self::holders::namespaces_in_use;
+use self::holders::{Holder, holders, members};
 use self::place::Place;
 use self::timed::{Answer, within};
 use crate::action::{Effect, EffectVerb};
@@ -48,11 +49,16 @@ const FUSE_SUBTYPE: &str = "fuse.";
 /// it may be writing data. Not bpf: it belongs to the host.
 const PSEUDO: [&str; 7] = ["proc", "sysfs", "cgroup", "cgroup2", "nsfs", "mqueue", "devpts"];
 
+/// What keeps a namespace.
+const NAMESPACE: &str = "nsfs";
+
 /// One mount that is to be unmounted.
 #[derive(Debug, Clone)]
 pub struct Unmount {
     mount: Mount,
     tops: Vec<PathBuf>,
+    /// Numbers of mounts below them that stay.
+    kept: Vec<u32>,
     deadline: Duration,
     removes_point: bool,
 }
@@ -61,7 +67,14 @@ impl Unmount {
     /// A mount that is strictly below one of the directories `tops`, whose paths are without links. Mounts that are
     /// not are left as they are.
     pub fn new(mount: &Mount, tops: &[PathBuf]) -> Unmount {
-        Unmount { mount: mount.clone(), tops: tops.to_vec(), deadline: DEADLINE, removes_point: false }
+        let (mount, tops) = (mount.clone(), tops.to_vec());
+        Unmount { mount, tops, kept: Vec::new(), deadline: DEADLINE, removes_point: false }
+    }
+
+    /// The same with mounts, by their numbers, that are left as they are although they are below the directories.
+    #[must_use]
+    pub fn except(self, kept: &[u32]) -> Unmount {
+        Unmount { kept: kept.to_vec(), ..self }
     }
 
     /// The same with another time for a server to answer than 10 seconds.
@@ -90,9 +103,15 @@ impl Unmount {
     /// Unmounts it.
     ///
     /// Success if it is no longer there. Exit 4 if it is another one by now, is covered, is in use, has something
-    /// mounted on it, or would take along a mount elsewhere.
+    /// mounted on it, keeps a namespace that a process is in, or would take along a mount elsewhere.
     pub fn run(self) -> Result<()> {
         if self.is_ready()? {
+            // The kernel lets go of the mount, but a process in its namespace keeps that.
+            if self.mount.kind == NAMESPACE
+                && let Some(users) = shown(&members(&self.mount.root))
+            {
+                return Err(self.in_use(&users));
+            }
             self.carry_out()?;
         }
         if self.removes_point { self.remove_file() } else { Ok(()) }
@@ -208,9 +227,9 @@ impl Unmount {
         removed.unwrap_or(Err(Errno::ETIMEDOUT)).on("remove", &self.mount.point)
     }
 
-    /// Whether a mount is strictly below one of the directories.
+    /// Whether a mount is strictly below one of the directories, and does not stay.
     fn has(&self, mount: &Mount) -> bool {
-        self.tops.iter().any(|top| is_below(&mount.point, top))
+        self.tops.iter().any(|top| is_below(&mount.point, top)) && !self.kept.contains(&mount.id)
     }
 
     /// The highest mount above `mount` that is below the directories and reached by its path.
@@ -234,7 +253,8 @@ impl Unmount {
         }
         let is_ours = tree.parent(mount).is_some_and(|parent| self.has(parent));
         let others = tree.unmounted_with(mount);
-        others.into_iter().find(|other| !self.has(other) && (is_ours || !other.shows_the_same_as(mount)))
+        let is_image = |other: &Mount| !is_ours && !self.kept.contains(&other.id) && other.shows_the_same_as(mount);
+        others.into_iter().find(|other| !self.has(other) && !is_image(other))
     }
 
     fn takes_along(&self, other: &Mount) -> Error {
@@ -246,18 +266,16 @@ impl Unmount {
     }
 
     fn busy(&self) -> Error {
-        let holders = holders(&self.mount.point);
-        let mut shown: Vec<String> = holders.iter().take(MAX_SHOWN).map(ToString::to_string).collect();
-        if let Some(more) = holders.len().checked_sub(MAX_SHOWN).filter(|more| *more > 0) {
-            shown.push(format!("{more} more"));
-        }
-        if shown.is_empty() {
-            return self
+        match shown(&holders(&self.mount.point)) {
+            Some(users) => self.in_use(&users),
+            None => self
                 .refused("it is in use, and not by a process that can be seen")
-                .hint("a loop device, a swap file or an export may be on it: losetup; swapon --show; exportfs");
+                .hint("a loop device, a swap file or an export may be on it: losetup; swapon --show; exportfs"),
         }
-        self.refused(&format!("it is in use by {}", shown.join(", ")))
-            .hint("end what uses it, then run the command again")
+    }
+
+    fn in_use(&self, users: &str) -> Error {
+        self.refused(&format!("it is in use by {users}")).hint("end what uses it, then run the command again")
     }
 
     fn replaced(&self) -> Error {
@@ -271,6 +289,15 @@ impl Unmount {
     fn refused(&self, cause: &str) -> Error {
         Error::cannot(VERB, &self.mount.point, cause).with_exit(crate::exit::Exit::Refused)
     }
+}
+
+/// Some of them by name.
+fn shown(holders: &[Holder]) -> Option<String> {
+    let mut shown: Vec<String> = holders.iter().take(MAX_SHOWN).map(ToString::to_string).collect();
+    if let Some(more) = holders.len().checked_sub(MAX_SHOWN).filter(|more| *more > 0) {
+        shown.push(format!("{more} more"));
+    }
+    (!shown.is_empty()).then(|| shown.join(", "))
 }
 
 fn unmount_first(point: &str) -> String {

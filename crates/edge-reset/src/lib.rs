@@ -5,10 +5,12 @@
 //! rules and control groups, and moves directories to a trash beside them. Runs systemctl, iptables, nft, ipset,
 //! ipvsadm and docker, on a live host only.
 
+mod agents;
 pub mod cli;
 mod context;
 mod creator;
 mod filter;
+mod groups;
 mod item;
 pub mod manual;
 mod networks;
@@ -19,6 +21,7 @@ mod request;
 mod roots;
 mod verbs;
 
+use edge_firewall::Rules;
 use edge_host::{Host, Outcome, Result, undo};
 
 use cli::{Cli, Verb};
@@ -28,7 +31,7 @@ pub fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
     match cli.verb {
         Verb::Scan(args) => verbs::scan::run(host, &args),
         Verb::Apply(args) => verbs::apply::run(host, &args),
-        Verb::Undo(args) => undo::run(host, &args, &[]),
+        Verb::Undo(args) => undo::run(host, &args, &[&Rules]),
         Verb::Purge(args) => verbs::purge::run(host, &args),
     }
 }

@@ -1,18 +1,30 @@
 //! What the user requested.
 
 use clap::ValueEnum;
+use serde::Deserialize;
 
 use crate::cli::ChoiceArgs;
 use crate::creator::Profile;
 use crate::phase::Phase;
 
 /// What is removed only on request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Also {
     /// The data of a control plane, including etcd's
     ControlPlane,
     /// What keadm configured for mosquitto
     Mosquitto,
+}
+
+impl Also {
+    /// As it is written on the command line.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Also::ControlPlane => "control-plane",
+            Also::Mosquitto => "mosquitto",
+        }
+    }
 }
 
 /// What is removed.

@@ -77,6 +77,11 @@ impl Roots {
     }
 }
 
+/// Whether it is at its default place, which no configuration has to name.
+pub(crate) fn is_default(root: &RootDir) -> bool {
+    root.source == DEFAULT
+}
+
 /// Adds a directory, or to one that is there its creators. The first source is kept.
 fn add(all: &mut Vec<RootDir>, path: &str, source: impl Into<String>, creators: &[&str]) {
     let path = absolute(path);

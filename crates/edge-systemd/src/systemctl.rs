@@ -43,6 +43,11 @@ pub fn restart_no_block(unit: &str) -> Run {
     Run::new(argv(&["restart", "--no-block"], unit), WITHIN).undone_by(UndoOrder::Finally, argv(&["try-restart"], unit))
 }
 
+/// Removes a failed unit without a file from systemd's list.
+pub fn reset_failed(unit: &str) -> Run {
+    Run::new(argv(&["reset-failed"], unit), WITHIN)
+}
+
 /// Whether a unit is active.
 pub fn is_active(unit: &str) -> Result<bool> {
     Ok(Cmd::find(PROGRAM)?.args(["is-active", "--quiet", "--", unit]).output()?.status.success())

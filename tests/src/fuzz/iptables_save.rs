@@ -1,6 +1,7 @@
 //! The output of iptables-save.
 
-use edge_firewall::{Name, Owned, OwnedChain, Owner, Save, quote, same_rule, script, words};
+use edge_firewall::{Name, Owned, OwnedChain, Owner, Save, Shared, quote, same_rule, script, words};
+use edge_host::Pattern;
 
 use super::Target;
 
@@ -50,15 +51,24 @@ pub(super) const TARGET: Target = Target {
         ("", "#\n", ""),
         ("*nat\n-A OUTPUT ", "\\", "\nCOMMIT\n"),
         ("*nat\n", "-A OUTPUT -m comment --comment ours -j C{}\n", "COMMIT\n"),
+        ("*nat\n:SHARED - [0:0]\n", "-A SHARED -m comment --comment cali:x{} -j C{}\n", "COMMIT\n"),
         ("*nat\n", ":EDGE{} - [0:0]\n-A EDGE{} -j ACCEPT\n", "COMMIT\n"),
     ],
 };
 
 fn owner() -> Owner {
     Owner {
+        name: "fuzz".to_owned(),
+        shared: vec![Shared {
+            chains: vec!["SHARED".to_owned()],
+            comments: vec![Pattern::beginning("shared")],
+            rules: Vec::new(),
+        }],
+        comment_patterns: vec![Pattern::beginning("cali:")],
         chains: vec![Name::Exactly("EDGE".to_owned()), Name::Beginning("EDGE".to_owned())],
         comments: vec!["ours".to_owned()],
         rules: vec![("OUTPUT".to_owned(), "-p tcp -m tcp --dport 1 -j EDGE".to_owned())],
+        ..Owner::default()
     }
 }
 

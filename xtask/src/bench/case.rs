@@ -33,6 +33,8 @@ pub(crate) enum Limit {
     TimesAnd(f64, f64),
     /// At least this many times as fast as the reference.
     Faster(f64),
+    /// At most this many milliseconds, whatever the reference takes.
+    Millis(f64),
     /// At most this many MiB, whatever the reference uses.
     MiB(f64),
 }

@@ -45,6 +45,7 @@ pub(crate) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
     }
     cases.extend(super::cni::all(bin, scratch)?);
     cases.extend(super::crio::all(bin, scratch)?);
+    cases.extend(super::reset::all(bin, scratch)?);
     Ok(cases)
 }
 

@@ -187,10 +187,15 @@ fn together(host: &mut Host, writer: &mut Writer, group: Vec<Step>) -> Result<()
     }
 }
 
-/// Reports what could not be done, with the ways to resume or undo what was done before.
-fn not_done(host: &mut Host, shown: &Shown, error: Error) -> Error {
+/// The line and record of an action that was not done.
+pub(super) fn report(host: &mut Host, shown: &Shown, error: &Error) {
     let status = if error.exit() == Exit::Refused { Status::Refused } else { Status::Failed };
     host.report.action(shown, status);
+}
+
+/// Reports what could not be done, with the ways to resume or undo what was done before.
+fn not_done(host: &mut Host, shown: &Shown, error: Error) -> Error {
+    report(host, shown, &error);
     let Some(id) = host.progress.run.filter(|_| host.progress.changed) else { return error };
     let hint = error.hint_text().map(|hint| format!("{hint}; ")).unwrap_or_default();
     let (tool, option) = (host.tool, host.root.option());

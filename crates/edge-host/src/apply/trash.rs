@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+
 use super::paths::{absolute, relative, resolve};
 use super::recover::RecoveryOutcome;
 use crate::action::RemoveTree;
@@ -26,13 +28,18 @@ pub(super) fn perform(root: &Root, tree: &RemoveTree, run: u64) -> Result<()> {
     if !tree.to_trash {
         return resolved.delete_tree().into_error("delete", &shown).map_or(Ok(()), Err);
     }
-    resolved.move_to_trash(run).on("move", &shown)?;
+    resolved.move_to_trash(run).on("move", &shown).map_err(explained)?;
     let moved = resolved.mounted_path_in_trash(run).on("read", &shown)?;
     let Some(mount) = mounted(&moved)? else { return Ok(()) };
     // It was mounted in between. The tree goes back, and the mount with it.
     let mount = resolved.mounted_path().on("read", &shown)?.join(mount.strip_prefix(&moved).unwrap_or(&mount));
     resolved.move_from_trash(run).on("restore", &shown)?;
     Err(refused(root, &tree.path, &mount))
+}
+
+/// A directory of an overlay's lower layer cannot be renamed.
+fn explained(error: Error) -> Error {
+    if error.errno() == Some(Errno::EXDEV) { error.hint("to delete it instead, add --no-trash") } else { error }
 }
 
 fn gate<'r>(root: &'r Root, tree: &RemoveTree) -> Result<ResolvedPath<'r>> {

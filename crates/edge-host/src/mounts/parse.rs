@@ -28,8 +28,8 @@ pub(super) fn line(line: &[u8]) -> Option<Mount> {
         id,
         parent,
         device,
-        root: PathBuf::from(unescaped(root)),
-        point: PathBuf::from(unescaped(point)),
+        root: mount_path(root),
+        point: mount_path(point),
         options: list(options),
         kind: String::from_utf8_lossy(fields.next()?).into_owned(),
         source: unescaped(fields.next()?),
@@ -75,6 +75,11 @@ pub(super) fn unescaped(field: &[u8]) -> OsString {
         rest = if code.is_some() { &after[3..] } else { after };
     }
     OsString::from_vec(bytes)
+}
+
+/// A path as mountinfo and fstab write it.
+pub fn mount_path(field: &[u8]) -> PathBuf {
+    PathBuf::from(unescaped(field))
 }
 
 fn octal(digits: &[u8]) -> Option<u8> {

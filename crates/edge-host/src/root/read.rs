@@ -102,6 +102,12 @@ impl Root {
         self.resolve(path, LastLink::Follow).and_then(|resolved| resolved.list()).map_err(fail)
     }
 
+    /// How many names are in a directory; 0 where it does not exist. A large one is not kept in memory.
+    pub fn count(&self, path: &Path) -> Result<usize> {
+        let fail = |cause: io::Error| self.path_error("list", path, &cause);
+        self.resolve(path, LastLink::Follow).and_then(|resolved| resolved.count()).map_err(fail)
+    }
+
     fn look(&self, path: &Path, last: LastLink) -> Result<FileSnapshot> {
         let resolved = self.resolve(path, last).map_err(|cause| self.read_error(path, &cause))?;
         resolved.find().map_err(|cause| self.read_error(path, &cause))
@@ -136,6 +142,20 @@ impl ResolvedPath<'_> {
         let mut names = names_in(fd)?;
         names.sort();
         Ok(names)
+    }
+
+    /// How many names are in this directory; 0 where it does not exist.
+    fn count(&self) -> io::Result<usize> {
+        match self.open(OFlag::O_RDONLY | OFlag::O_DIRECTORY) {
+            Ok(fd) => {
+                let names = Dir::from_fd(fd)?
+                    .into_iter()
+                    .filter(|entry| !entry.as_ref().is_ok_and(|entry| [c".", c".."].contains(&entry.file_name())));
+                names.map(|entry| Ok(entry.map(|_| 1)?)).sum()
+            }
+            Err(cause) if cause.raw_os_error() == Some(Errno::ENOENT as i32) => Ok(0),
+            Err(cause) => Err(cause),
+        }
     }
 
     /// State and bytes of what is here.

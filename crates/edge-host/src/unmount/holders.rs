@@ -1,10 +1,15 @@
-//! The processes that hold a mount: with a working directory, a root, a program, an open file or a mapped file in it.
+//! The processes that hold a mount: with a working directory, a root, a program, an open file or a mapped file in it;
+//! and those that are in a namespace that is kept by a mount.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+use crate::error::Result;
+use crate::root::Root;
 
 const PROCESSES: &str = "/proc";
 const OWN_NAMESPACE: &str = "/proc/thread-self/ns/mnt";
@@ -22,16 +27,40 @@ pub(super) struct Holder {
 /// Those that can be seen; it reads links of /proc only, and no file of the mount.
 pub(super) fn holders(point: &Path) -> Vec<Holder> {
     let own = fs::read_link(OWN_NAMESPACE).ok();
+    all(|dir| {
+        // In another mount namespace the same path is another mount.
+        let namespace = fs::read_link(dir.join("ns/mnt")).ok();
+        (namespace.is_none() || namespace == own) && holds(dir, point)
+    })
+}
+
+/// Those that are in a namespace, such as `net:[4026531840]`.
+pub(super) fn members(namespace: &Path) -> Vec<Holder> {
+    let Some((kind, _)) = namespace.to_str().and_then(|name| name.split_once(':')) else { return Vec::new() };
+    all(|dir| fs::read_link(dir.join("ns").join(kind)).is_ok_and(|own| own == namespace))
+}
+
+/// The namespaces that a process is in, such as `net:[4026531840]`.
+pub fn namespaces_in_use(root: &Root) -> Result<HashSet<PathBuf>> {
+    let mut all = HashSet::new();
+    for pid in root.list(Path::new(PROCESSES))? {
+        let dir = Path::new(PROCESSES).join(&pid).join("ns");
+        if pid.as_bytes().iter().all(u8::is_ascii_digit) {
+            let links = fs::read_dir(&dir).into_iter().flatten().flatten();
+            all.extend(links.filter_map(|link| fs::read_link(link.path()).ok()));
+        }
+    }
+    Ok(all)
+}
+
+fn all(is_one: impl Fn(&Path) -> bool) -> Vec<Holder> {
     let mut holders: Vec<Holder> = fs::read_dir(PROCESSES)
         .into_iter()
         .flatten()
         .filter_map(|entry| {
             let dir = entry.ok()?.path();
             let pid = dir.file_name()?.to_str()?.parse().ok()?;
-            // In another mount namespace the same path is another mount.
-            let namespace = fs::read_link(dir.join("ns/mnt")).ok();
-            let is_ours = namespace.is_none() || namespace == own;
-            (is_ours && holds(&dir, point)).then(|| Holder { pid, program: fs::read_link(dir.join("exe")).ok() })
+            is_one(&dir).then(|| Holder { pid, program: fs::read_link(dir.join("exe")).ok() })
         })
         .collect();
     holders.sort_by_key(|holder| holder.pid);
@@ -81,6 +110,15 @@ mod tests {
         let maps = b"7f00-7f01 r-xp 00000000 08:01 12    /mnt/a b/lib.so (deleted)\n7f02-7f03 rw-p 0 00:00 0 \n7ff0-7ff1 r-xp 0 00:00 0   [vdso]\n";
         assert!(maps_file_in(maps, Path::new("/mnt/a b")));
         assert!(!maps_file_in(maps, Path::new("/mnt/a")));
+    }
+
+    #[test]
+    fn members_of_a_namespace_are_found() {
+        let own = fs::read_link("/proc/self/ns/net").unwrap();
+        assert!(members(&own).iter().any(|holder| holder.pid == std::process::id()));
+        assert_eq!(members(Path::new("net:[1]")), []);
+        assert_eq!(members(Path::new("/")), []);
+        assert!(namespaces_in_use(&Root::live().unwrap()).unwrap().contains(&own));
     }
 
     #[test]

@@ -1,11 +1,91 @@
-//! Control groups of pods.
+//! Control groups of pods: empty once their processes have ended. systemd stops its slices first, or it would keep them
+//! as units that have no group.
 
-use edge_host::{Host, Result};
+use std::path::Path;
+use std::time::Duration;
+
+use edge_host::action::{Effect, EffectVerb, Run};
+use edge_host::{Cgroup, Host, Mode, Plan, Result};
+use edge_systemd::systemctl;
 
 use super::PhaseFacts;
 use crate::context::Context;
+use crate::groups::Group;
+use crate::item::{Fate, Item};
+use crate::phase::Phase;
+
+/// It exists while systemd is running.
+const SYSTEMD: &str = "/run/systemd/system";
+const STOP_WITHIN: Duration = Duration::from_secs(90);
+
+struct Groups {
+    items: Vec<Item>,
+    groups: Vec<Group>,
+    has_systemd: bool,
+}
 
 pub(crate) fn read(host: &Host, context: &Context) -> Result<Option<Box<dyn PhaseFacts>>> {
-    let _ = (host, context);
-    Ok(None)
+    let has_systemd = host.root.find(Path::new(SYSTEMD))?.exists();
+    // Their end is planned, but has not come yet.
+    let are_ending = host.mode == Mode::DryRun && context.request.phases.contains(&Phase::Processes);
+    let (mut items, mut groups) = (Vec::new(), Vec::new());
+    for group in Group::all(host, context)? {
+        let path = group.path.display().to_string();
+        let number = group.processes()?.len();
+        let item = Item {
+            object: format!("control group {path}"),
+            proofs: vec![format!("in {}", hierarchies(&group))],
+            ..Item::new(Phase::Cgroups, "cgroup", &path, &[&group.identity()?])
+        };
+        let item = context.decide(item, &group.entry);
+        items.push(match (item.fate, number, group.ends_processes) {
+            (Fate::Remove, 1.., true) if are_ending => Item { depends_on: Some(Phase::Processes), ..item },
+            (Fate::Remove, 1.., true) => item.refused(
+                format!("it has {number} processes"),
+                "end them first: edge-reset apply --yes --only pods,processes,cgroups",
+            ),
+            // A scope in system.slice whose processes nobody has proven.
+            (Fate::Remove, 1.., false) => item.kept("it has processes"),
+            _ => item,
+        });
+        groups.push(group);
+    }
+    Ok(Some(Box::new(Groups { items, groups, has_systemd })))
+}
+
+/// `/sys/fs/cgroup` or `12 hierarchies`.
+fn hierarchies(group: &Group) -> String {
+    match group.parts.as_slice() {
+        [one] => one.dir().display().to_string(),
+        parts => format!("{} hierarchies", parts.len()),
+    }
+}
+
+impl PhaseFacts for Groups {
+    fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    fn plan(self: Box<Self>, chosen: &[Item], plan: &mut Plan) -> Result<()> {
+        for (item, group) in self.items.iter().zip(self.groups) {
+            if !chosen.iter().any(|chosen| chosen.id == item.id) {
+                continue;
+            }
+            if self.has_systemd && group.is_slice() {
+                let name = group.name();
+                // Also the slices in it, which require it. An undo does not start them: the kubelet makes them.
+                let stop = Run::new(systemctl::argv(&["stop"], &name), STOP_WITHIN);
+                item.tag(plan.run(stop, item.why()));
+            }
+            let object = item.object.clone();
+            let perform = Box::new(move || remove(&group.parts));
+            item.tag(plan.effect(Effect { verb: EffectVerb::Delete, object, perform }, item.why()));
+        }
+        Ok(())
+    }
+}
+
+/// From every hierarchy, also after one where it cannot be removed.
+fn remove(parts: &[Cgroup]) -> Result<()> {
+    parts.iter().fold(Ok(()), |done, part| done.and(part.remove()))
 }

@@ -5,7 +5,7 @@
 
 pub(crate) mod environment;
 pub(crate) mod owned;
-mod package;
+pub(crate) mod package;
 
 use std::collections::HashMap;
 

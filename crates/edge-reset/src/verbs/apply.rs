@@ -7,6 +7,7 @@ use edge_host::{Error, Exit, Host, Mode, Outcome, Plan, Result, apply, apply_par
 use crate::cli::ApplyArgs;
 use crate::context::Context;
 use crate::filter::{self, Filter, Verdict};
+use crate::groups::own_group;
 use crate::item::{Fate, Item};
 use crate::phase::Phase;
 use crate::phases;
@@ -33,6 +34,9 @@ pub(crate) fn run(host: &mut Host, args: &ApplyArgs) -> Result<Outcome> {
     };
     host.prepare_change()?;
     let context = Context::read(host, Request::of(&args.choice, !args.no_trash, host.root.is_live()))?;
+    if host.root.is_live() {
+        refuse_in_pod(host, &context)?;
+    }
     let mut reset = Reset { host, context, filter, exit: Exit::Done, depending: Vec::new() };
     for phase in reset.context.request.phases.clone() {
         reset.phase(phase)?;
@@ -42,6 +46,18 @@ pub(crate) fn run(host: &mut Host, args: &ApplyArgs) -> Result<Outcome> {
         return Ok(outcome);
     }
     Err(Error::refused("cannot reset this host without --yes").hint("to make these changes, add --yes"))
+}
+
+/// From inside a pod, such as `kubectl debug node`, it would end itself with the pods, half-way.
+fn refuse_in_pod(host: &Host, context: &Context) -> Result<()> {
+    match own_group(host, context)? {
+        Some(group) => {
+            let what =
+                format!("cannot reset this host from inside a pod: this process is in the control group {group}");
+            Err(Error::refused(what).hint("run it in a shell of the host itself, such as that of ssh or a console"))
+        }
+        None => Ok(()),
+    }
 }
 
 struct Reset<'h> {

@@ -95,6 +95,43 @@ fn plan_that_continues_does_the_rest_and_keeps_the_worst_code() {
 }
 
 #[test]
+fn plan_that_continues_does_the_rest_where_facts_no_longer_hold() {
+    if cannot_unshare("host live effects facts") {
+        return;
+    }
+    transcript(
+        FIXTURE,
+        r#"
+        mkdir tree other; touch other/x; mkdir tree/m; mount -t tmpfs tmpfs tree/m
+        plan '[{"continues": true}, {"trash": "/mnt/tree"}, {"run": ["/no/such/program"]}, {"trash": "/mnt/other"}]'
+        apply; ls -A
+        umount tree/m
+        apply; ls -A
+        "#,
+        "refused to move /mnt/tree to the trash: not needed  [undo: exact]
+        edge-fixture: cannot remove /mnt/tree: /mnt/tree/m is mounted
+        hint: unmount it (umount /mnt/tree/m), then run the command again
+        could not run /no/such/program: a command  [undo: none]
+        edge-fixture: cannot find the program /no/such/program in /usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin
+        hint: install the package that contains /no/such/program and run again
+        moved /mnt/other to the trash: not needed  [undo: exact]
+        1 change
+        exit 1
+        .edgeutils-trash-1
+        plan.json
+        tree
+        could not run /no/such/program: a command  [undo: none]
+        edge-fixture: cannot find the program /no/such/program in /usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin
+        hint: install the package that contains /no/such/program and run again
+        moved /mnt/tree to the trash: not needed  [undo: exact]
+        1 change
+        exit 1
+        .edgeutils-trash-1
+        plan.json",
+    );
+}
+
+#[test]
 fn effect_that_was_interrupted_is_decided_by_new_facts() {
     if cannot_unshare("host live effects kill") || cannot_kill("host live effects kill") {
         return;

@@ -1,18 +1,11 @@
 //! Which networks are those of pods: other programs use the same plugins, and with them the same names.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::net::IpAddr;
-use std::path::Path;
 
-use edge_conflist::cache::{self, Entry};
-use edge_conflist::conflist::{CONF_DIR, Network, files};
-use edge_host::{Host, Result};
 use sha2::{Digest, Sha512};
 
-/// Files of Podman's and nerdctl's networks, their names, and their bridges.
-const FOREIGN_FILES: [&str; 2] = ["87-podman", "nerdctl-"];
-const FOREIGN_NAMES: [&str; 1] = ["podman"];
-const FOREIGN_BRIDGES: [&str; 2] = ["cni-podman", "nerdctl"];
+use crate::networks::Networks;
 
 /// The length of a chain's name (`pkg/utils` of the CNI plugins).
 const CHAIN_LENGTH: usize = 28;
@@ -23,106 +16,72 @@ const CHAIN_PREFIXES: [&str; 3] = ["CNI-", "CNI-DN-", "CNI-SN-"];
 pub(super) enum Whose {
     /// That of pods.
     Pods,
-    /// That of another program.
-    Others,
+    /// That of another program: `Podman's`.
+    Others(String),
     /// Neither a configuration nor an entry of libcni names it.
     Unknown,
 }
 
-/// The networks of this host.
-#[derive(Debug, Default)]
-pub(super) struct Pods {
-    /// By name; `true` for those of pods.
-    networks: BTreeMap<String, bool>,
-    bridges: BTreeMap<String, bool>,
-    ranges: Vec<(edge_conflist::range::Range, bool)>,
-    addresses: HashMap<IpAddr, bool>,
-    /// The names of chains of containers.
-    chains: HashMap<String, String>,
-    /// The containers, by network.
-    containers: BTreeSet<(String, String)>,
+/// The networks of this host, by what is in rules.
+#[derive(Debug)]
+pub(super) struct Pods<'c> {
+    networks: &'c Networks,
+    /// The networks of the chains of containers, and of containers.
+    chains: HashMap<String, &'c str>,
+    containers: HashMap<&'c str, &'c str>,
 }
 
-impl Pods {
-    /// Reads configurations and the entries of libcni.
-    pub(super) fn read(host: &Host) -> Result<Pods> {
-        let mut pods = Pods::default();
-        for file in files(host, Path::new(CONF_DIR))? {
-            let Ok(network) = file.content else { continue };
-            let name = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let is_foreign = FOREIGN_FILES.iter().any(|prefix| name.starts_with(prefix));
-            pods.add_network(&network, is_foreign);
+impl<'c> Pods<'c> {
+    pub(super) fn of(networks: &'c Networks) -> Pods<'c> {
+        let all = networks.owned.iter().chain(&networks.foreign);
+        let entries = all.flat_map(|network| network.entries.iter());
+        let mut pods = Pods { networks, chains: HashMap::new(), containers: HashMap::new() };
+        for entry in entries {
+            for prefix in CHAIN_PREFIXES {
+                pods.chains.insert(chain_name(prefix, &entry.network, &entry.container), &entry.network);
+            }
+            pods.containers.insert(&entry.container, &entry.network);
         }
-        cache::read(host)?.entries.iter().for_each(|entry| pods.add_entry(entry));
-        Ok(pods)
+        pods
     }
 
-    fn add_network(&mut self, network: &Network, is_foreign: bool) {
-        let has = |known: &[&str], name: &str| known.iter().any(|prefix| name.starts_with(prefix));
-        let is_foreign = is_foreign
-            || FOREIGN_NAMES.contains(&network.name.as_str())
-            || network.bridge().is_some_and(|bridge| has(&FOREIGN_BRIDGES, bridge));
-        // Whatever else says that it belongs to pods, it is kept.
-        let is_pods = !is_foreign && self.networks.get(&network.name) != Some(&false);
-        self.networks.insert(network.name.clone(), is_pods);
-        if let Some(bridge) = network.bridge() {
-            *self.bridges.entry(bridge.to_owned()).or_insert(is_pods) &= is_pods;
-        }
-        self.ranges.extend(network.ranges().into_iter().map(|range| (range, is_pods)));
-    }
-
-    fn add_entry(&mut self, entry: &Entry) {
-        match &entry.conf {
-            Some(conf) => self.add_network(conf, false),
-            // An older entry has no configuration: a name that no file has is not known to be of pods.
-            None if !self.networks.contains_key(&entry.network) => return,
-            None => {}
-        }
-        let is_pods = self.networks.get(&entry.network) == Some(&true);
-        for address in &entry.addresses {
-            *self.addresses.entry(*address).or_insert(is_pods) &= is_pods;
-        }
-        for prefix in CHAIN_PREFIXES {
-            self.chains.insert(chain_name(prefix, &entry.network, &entry.container), entry.network.clone());
-        }
-        self.containers.insert((entry.network.clone(), entry.container.clone()));
-    }
-
-    /// Whose a network is.
+    /// Whose a network is; a name that another program uses too is not one of pods.
     pub(super) fn network(&self, name: &str) -> Whose {
-        match self.networks.get(name) {
-            Some(true) => Whose::Pods,
-            Some(false) => Whose::Others,
+        let other = self.networks.foreign.iter().find(|network| network.name == name);
+        match other.and_then(|network| network.owner.clone()) {
+            Some(owner) => Whose::Others(owner),
+            None if self.networks.owned(name).is_some() => Whose::Pods,
             None => Whose::Unknown,
         }
     }
 
     /// The network for whose container a chain was made.
-    pub(super) fn of_chain(&self, chain: &str) -> Option<&str> {
-        self.chains.get(chain).map(String::as_str)
+    pub(super) fn of_chain(&self, chain: &str) -> Option<&'c str> {
+        self.chains.get(chain).copied()
     }
 
     /// The network of a container.
-    pub(super) fn of_container(&self, id: &str) -> Option<&str> {
-        self.containers.iter().find(|(_, container)| container == id).map(|(network, _)| network.as_str())
+    pub(super) fn of_container(&self, id: &str) -> Option<&'c str> {
+        self.containers.get(id).copied()
     }
 
     /// Whether an address is one of pods, and of nobody else.
     pub(super) fn has_address(&self, address: IpAddr) -> bool {
-        let by_entry = self.addresses.get(&address).copied();
-        let by_range = self.ranges.iter().filter(|(range, _)| range.subnet.contains(&address)).map(|(_, own)| *own);
-        let mut all = by_entry.into_iter().chain(by_range).peekable();
-        all.peek().is_some() && all.all(|own| own)
+        let has = |network: &crate::networks::CniNetwork| {
+            network.addresses.contains(&address) || network.subnets.iter().any(|subnet| subnet.contains(&address))
+        };
+        self.networks.owned.iter().any(has) && !self.networks.foreign.iter().any(has)
     }
 
     /// Whether a bridge belongs to pods.
     pub(super) fn has_bridge(&self, name: &str) -> bool {
-        self.bridges.get(name) == Some(&true)
+        self.networks.of_bridge(name).is_some()
     }
 
     /// Whether a network of pods allocates from this subnet.
     pub(super) fn has_subnet(&self, subnet: &str) -> bool {
-        self.ranges.iter().any(|(range, own)| *own && range.subnet.to_string() == subnet)
+        let all = self.networks.owned.iter().flat_map(|network| &network.subnets);
+        all.into_iter().any(|own| own.to_string() == subnet)
     }
 }
 
@@ -144,7 +103,7 @@ pub(super) fn network_of(comment: &str) -> Option<&str> {
 }
 
 /// The network or container that a comment of a plugin for nf_tables names.
-pub(super) fn network_of_nft<'c>(pods: &'c Pods, comment: &'c str) -> Option<&'c str> {
+pub(super) fn network_of_nft<'t>(pods: &Pods<'t>, comment: &'t str) -> Option<&'t str> {
     let by_name = comment.split_once(", net: ").and_then(|(_, rest)| rest.split_once(", if: ")).map(|(name, _)| name);
     let by_id = || {
         let id = comment.rsplit_once(", id: ").map_or(comment, |(_, id)| id);
@@ -156,31 +115,39 @@ pub(super) fn network_of_nft<'c>(pods: &'c Pods, comment: &'c str) -> Option<&'c
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::networks::CniNetwork;
 
-    fn network(text: &str) -> Network {
-        edge_conflist::conflist::parse(text, "x.conflist").unwrap()
+    fn network(name: &str, bridge: &str, subnet: &str, owner: Option<&str>) -> CniNetwork {
+        CniNetwork {
+            name: name.into(),
+            bridges: [bridge.to_owned()].into(),
+            subnets: vec![subnet.parse().unwrap()],
+            owner: owner.map(str::to_owned),
+            ..CniNetwork::default()
+        }
     }
 
     #[test]
     fn networks_of_podman_are_not_of_pods() {
-        let conf = |name: &str, bridge: &str, subnet: &str| {
-            network(&format!(
-                r#"{{"cniVersion":"0.4.0","name":"{name}","plugins":[{{"type":"bridge","bridge":"{bridge}","ipam":{{"type":"host-local","ranges":[[{{"subnet":"{subnet}"}}]]}}}}]}}"#
-            ))
+        let networks = Networks {
+            owned: vec![network("cbr0", "cni0", "10.85.0.0/16", None), network("both", "br9", "10.90.0.0/24", None)],
+            foreign: vec![
+                network("podman", "cni-podman0", "10.88.0.0/16", Some("Podman's")),
+                network("both", "br9", "10.90.0.0/24", Some("Podman's")),
+            ],
+            ..Networks::default()
         };
-        let mut pods = Pods::default();
-        pods.add_network(&conf("cbr0", "cni0", "10.85.0.0/16"), false);
-        pods.add_network(&conf("podman", "cni-podman0", "10.88.0.0/16"), false);
-        pods.add_network(&conf("mine", "cni-podman1", "10.89.0.0/24"), false);
-        pods.add_network(&conf("other", "br9", "10.90.0.0/24"), true);
+        let pods = Pods::of(&networks);
         assert_eq!(pods.network("cbr0"), Whose::Pods);
-        for name in ["podman", "mine", "other"] {
-            assert_eq!(pods.network(name), Whose::Others, "{name}");
+        for name in ["podman", "both"] {
+            assert_eq!(pods.network(name), Whose::Others("Podman's".into()), "{name}");
         }
         assert_eq!(pods.network("x"), Whose::Unknown);
-        assert!(pods.has_bridge("cni0") && !pods.has_bridge("cni-podman0") && !pods.has_bridge("x"));
-        assert!(pods.has_address("10.85.3.4".parse().unwrap()) && !pods.has_address("10.88.0.2".parse().unwrap()));
-        assert!(!pods.has_address("192.0.2.1".parse().unwrap()) && pods.has_subnet("10.85.0.0/16"));
+        assert!(pods.has_bridge("cni0") && ["cni-podman0", "br9", "x"].iter().all(|bridge| !pods.has_bridge(bridge)));
+        assert!(pods.has_address("10.85.3.4".parse().unwrap()) && pods.has_subnet("10.85.0.0/16"));
+        for address in ["10.88.0.2", "10.90.0.2", "192.0.2.1"] {
+            assert!(!pods.has_address(address.parse().unwrap()), "{address}");
+        }
     }
 
     #[test]
@@ -190,7 +157,8 @@ mod tests {
         for other in ["name: cbr0", "a name: \"cbr0\" id: \"0a1b\"", "name: \"cbr0\" id: \"0a1b\" x", ""] {
             assert_eq!(network_of(other), None, "{other}");
         }
-        let pods = Pods::default();
+        let networks = Networks::default();
+        let pods = Pods::of(&networks);
         assert_eq!(network_of_nft(&pods, "6fd9-287f, net: up, link, if: eth0, id: 0a1b"), Some("up, link"));
         assert_eq!(network_of_nft(&pods, "0a1b"), None);
     }

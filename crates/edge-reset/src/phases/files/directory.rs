@@ -1,0 +1,234 @@
+//! Directories of one program: of a fixed place, or of the place that a configuration names.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use edge_host::{Pattern, Result, State};
+use edge_kubeedge::paths::CA_DIR;
+use edge_yaml::Value;
+use serde::Deserialize;
+
+use super::finder::{Finder, Order, Removal};
+use super::place::{is_neutral, is_system, is_trash};
+use super::proof::{self, Proof};
+use super::volumes;
+use crate::item::{Fate, Item};
+use crate::ownership::{Entry, Row, Tier};
+use crate::request::Also;
+use crate::roots::{RootDir, is_default};
+
+const KIND: &str = "directory";
+const ETCD: &str = "/var/lib/etcd";
+const MEMBER: &str = "member";
+/// Where kubeadm describes etcd, and the volume in it.
+const ETCD_MANIFEST: &str = "etcd.yaml";
+const ETCD_VOLUME: &str = "etcd-data";
+/// k3s' own database, in its data-dir.
+const K3S_DATABASE: &str = "server/db";
+const ROOT_CA_KEY: &str = "rootCA.key";
+const OTHER_MEMBERS: &str = "if this cluster has other etcd members, run there: etcdctl member list, then etcdctl \
+                             member remove ID";
+
+/// A `[[directory]]` of the data.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Directory {
+    path: Option<PathBuf>,
+    of: Option<Of>,
+    #[serde(default)]
+    names: Vec<Pattern>,
+    #[serde(default)]
+    common: Vec<String>,
+    #[serde(default)]
+    contains: Vec<String>,
+    proof: Option<Proof>,
+    also: Option<Also>,
+    #[serde(default)]
+    control_plane: bool,
+    #[serde(default)]
+    last: bool,
+}
+
+/// Which directories of the configurations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Of {
+    Kubelet,
+    K3s,
+    Etcd,
+    StaticPods,
+}
+
+pub(super) fn read(finder: &mut Finder<'_>) -> Result<()> {
+    let rows: Vec<Row<Directory>> = finder.context.ownership.rows("directory")?;
+    for row in &rows {
+        for root in roots(finder, row)? {
+            one(finder, row, &rows, &root)?;
+        }
+    }
+    Ok(())
+}
+
+fn roots(finder: &Finder<'_>, row: &Row<Directory>) -> Result<Vec<RootDir>> {
+    let roots = &finder.context.roots;
+    let fixed = |path: PathBuf| RootDir { path, source: String::new(), creators: row.entry.creators.clone() };
+    Ok(match row.own.of {
+        None => row.own.path.iter().cloned().map(fixed).collect(),
+        Some(Of::Kubelet) => roots.kubelet.clone(),
+        Some(Of::K3s) => roots.k3s.clone(),
+        Some(Of::StaticPods) => roots.static_pods.clone(),
+        Some(Of::Etcd) => etcd(finder)?.into_iter().map(fixed).collect(),
+    })
+}
+
+/// The directories of etcd's data: the usual one, and those that kubeadm's manifests mount.
+fn etcd(finder: &Finder<'_>) -> Result<Vec<PathBuf>> {
+    let mut all = vec![PathBuf::from(ETCD)];
+    for dir in &finder.context.roots.static_pods {
+        let Some(bytes) = finder.host.root.read(&dir.path.join(ETCD_MANIFEST))? else { continue };
+        let document = std::str::from_utf8(&bytes).ok().and_then(|text| edge_yaml::read(text).ok());
+        let volumes = document.as_ref().and_then(|pod| pod.get("spec")?.get("volumes")?.as_sequence());
+        let of_etcd = |volume: &&Value| volume.get("name").and_then(Value::as_str) == Some(ETCD_VOLUME);
+        let path = volumes.into_iter().flatten().find(of_etcd).and_then(|volume| {
+            volume.get("hostPath")?.get("path")?.as_str().map(PathBuf::from).filter(|path| path.is_absolute())
+        });
+        all.extend(path.filter(|path| !all.contains(path)));
+    }
+    Ok(all)
+}
+
+/// Whether this host is part of a control plane, as far as this directory goes.
+fn is_control_plane(finder: &Finder<'_>, row: &Row<Directory>, root: &RootDir) -> Result<bool> {
+    if row.own.of == Some(Of::K3s) {
+        return Ok(finder.inode(&root.path.join(K3S_DATABASE))?.is_some());
+    }
+    for dir in &finder.context.roots.static_pods {
+        if finder.inode(&dir.path.join(ETCD_MANIFEST))?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(finder.inode(&Path::new(ETCD).join(MEMBER))?.is_some())
+}
+
+fn one(finder: &mut Finder<'_>, row: &Row<Directory>, rows: &[Row<Directory>], root: &RootDir) -> Result<()> {
+    let path = &root.path;
+    let Some(inode) = finder.inode(path)? else { return Ok(()) };
+    if !matches!(finder.host.root.find(path)?.state, State::Directory { .. }) {
+        return Ok(());
+    }
+    let all = finder.host.root.list(path)?;
+    let has_trash = all.iter().any(|name| is_trash(name));
+    let names: Vec<OsString> = all.into_iter().filter(|name| !is_neutral(name)).collect();
+    let entry = Entry { creators: root.creators.clone(), ..row.entry.clone() };
+    if row.entry.tier == Tier::Kept {
+        return keep(finder, row, &entry, path, &names);
+    }
+    if !names.is_empty()
+        && !row.own.contains.is_empty()
+        && !row.own.contains.iter().any(|one| names.iter().any(|name| name == one.as_str()))
+    {
+        return finder.keep_in(path, &names, &entry, "it contains nothing that its creators make");
+    }
+    let (known, unknown) = parted(finder, row, path, &names)?;
+    let is_kept = |name: &OsString| {
+        rows.iter().any(|other| {
+            other.entry.tier == Tier::Kept
+                && other.own.of.is_some()
+                && other.own.of == row.own.of
+                && matches(&other.own.names, name)
+        })
+    };
+    let stays = if is_system(path) { Some("others use it too") } else { finder.places.stays(path)? };
+    let is_whole = unknown.is_empty() && stays.is_none() && !has_trash && row.own.of != Some(Of::StaticPods);
+    let rest: Vec<OsString> = unknown.into_iter().filter(|name| !is_kept(name)).collect();
+    let is_named = row.own.of.is_some_and(|of| of != Of::StaticPods) || !known.is_empty();
+    let paths = if is_whole { vec![path.clone()] } else { known.iter().map(|name| path.join(name)).collect() };
+    if is_whole && row.own.proof == Some(Proof::EmptyDirectories) && !proof::is_empty_tree(finder.host, path)? {
+        return Ok(());
+    }
+    if !paths.is_empty() {
+        let item = finder.item(path, KIND, inode, &entry);
+        let item = describe(finder, row, root, item, stays)?;
+        let is_late = row.own.last || (row.own.of == Some(Of::Kubelet) && is_default(root));
+        let order = if is_late { Order::Last } else { Order::First };
+        let source = Some(root.source.clone()).filter(|source| !source.is_empty() && !is_default(root));
+        finder.add(Removal { item, path: path.clone(), paths, order, source });
+    }
+    if is_named && row.own.of != Some(Of::StaticPods) {
+        finder.keep_in(path, &rest, &entry, "its creators do not make it")?;
+    }
+    Ok(())
+}
+
+/// Shows what of a kept directory is there.
+fn keep(finder: &mut Finder<'_>, row: &Row<Directory>, entry: &Entry, path: &Path, names: &[OsString]) -> Result<()> {
+    let shown: Vec<PathBuf> = if row.own.names.is_empty() {
+        vec![path.to_path_buf()]
+    } else {
+        names.iter().filter(|name| matches(&row.own.names, name)).map(|name| path.join(name)).collect()
+    };
+    for path in shown {
+        let Some(inode) = finder.inode(&path)? else { continue };
+        let item = finder.item(&path, KIND, inode, entry);
+        finder.add(Removal { item, path, paths: Vec::new(), order: Order::First, source: None });
+    }
+    Ok(())
+}
+
+/// The names that are known, and the others.
+fn parted(
+    finder: &Finder<'_>,
+    row: &Row<Directory>,
+    path: &Path,
+    names: &[OsString],
+) -> Result<(Vec<OsString>, Vec<OsString>)> {
+    let (mut known, mut unknown) = (Vec::new(), Vec::new());
+    let is_common = |name: &OsStr| row.own.common.iter().any(|common| name == common.as_str());
+    for name in names {
+        let is_known = match row.own.proof {
+            Some(proof) => proof.of_child(finder.host, &path.join(name))?,
+            None => row.own.names.is_empty() || matches(&row.own.names, name),
+        };
+        let is_proven = is_known && !(is_system(path) && (row.own.names.is_empty() || is_common(name)));
+        if is_proven { known.push(name.clone()) } else { unknown.push(name.clone()) }
+    }
+    Ok((known, unknown))
+}
+
+fn matches(patterns: &[Pattern], name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| patterns.iter().any(|pattern| pattern.matches(name)))
+}
+
+/// The item with its proof, what is worth saying, and what stands against it.
+fn describe(
+    finder: &Finder<'_>,
+    row: &Row<Directory>,
+    root: &RootDir,
+    mut item: Item,
+    stays: Option<&str>,
+) -> Result<Item> {
+    item.proofs.extend(Some(root.source.clone()).filter(|source| !source.is_empty()));
+    if item.fate != Fate::Remove {
+        return Ok(item);
+    }
+    let has_control_plane = row.own.control_plane && is_control_plane(finder, row, root)?;
+    let needed = row.own.also.or(has_control_plane.then_some(Also::ControlPlane));
+    if let Some(also) = needed.filter(|also| !finder.context.request.has_also(*also)) {
+        return Ok(
+            item.refused("it belongs to a control plane", format!("to remove it too, add --also {}", also.name()))
+        );
+    }
+    let mut texts: Vec<String> = Some(item.text.clone()).into_iter().filter(|text| !text.is_empty()).collect();
+    texts.extend(stays.map(str::to_owned));
+    if Path::new(CA_DIR).starts_with(&root.path) && finder.inode(&Path::new(CA_DIR).join(ROOT_CA_KEY))?.is_some() {
+        let then = if finder.context.request.to_trash { "which purge deletes" } else { "which cannot be restored" };
+        texts.push(format!("it contains {ROOT_CA_KEY}, the key of KubeEdge's CA, {then}"));
+    }
+    if row.own.of == Some(Of::Etcd) {
+        texts.push(OTHER_MEMBERS.to_owned());
+    }
+    if row.own.of == Some(Of::Kubelet) {
+        texts.extend(volumes::not_mounted(finder, &root.path)?);
+    }
+    Ok(Item { text: texts.join("; "), ..item })
+}

@@ -1,0 +1,178 @@
+//! Collects what is removed and what is kept, and finds out what stands against it.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use edge_host::action::RemoveTree;
+use edge_host::{Host, Inode, Mode, Result, quoted};
+
+use super::place::Places;
+use crate::context::Context;
+use crate::item::{Fate, Item};
+use crate::ownership::Entry;
+use crate::phase::Phase;
+
+const DIRECTORY: &str = "directory";
+/// Not available in an image.
+const RUN: &str = "/run";
+
+/// When something is removed. What others are read from goes last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Order {
+    First,
+    /// It contains configurations or programs.
+    Last,
+    /// A unit, which names the configuration.
+    Unit,
+}
+
+/// Something that goes, if nothing stands against it.
+#[derive(Debug)]
+pub(super) struct Removal {
+    pub(super) item: Item,
+    /// What it is called.
+    pub(super) path: PathBuf,
+    /// What of it is removed: itself, or some of what is in it.
+    pub(super) paths: Vec<PathBuf>,
+    pub(super) order: Order,
+    /// The configuration that names it, if it is not at its default place.
+    pub(super) source: Option<String>,
+}
+
+pub(super) struct Finder<'a> {
+    pub(super) host: &'a Host,
+    pub(super) context: &'a Context,
+    pub(super) places: Places<'a>,
+    removals: Vec<Removal>,
+    kept: Vec<(PathBuf, Item)>,
+}
+
+impl<'a> Finder<'a> {
+    pub(super) fn new(host: &'a Host, context: &'a Context) -> Result<Finder<'a>> {
+        Ok(Finder { host, context, places: Places::read(host)?, removals: Vec::new(), kept: Vec::new() })
+    }
+
+    /// Whether the path exists at all on this root: an image has no /run.
+    pub(super) fn inode(&self, path: &Path) -> Result<Option<Inode>> {
+        if !self.host.root.is_live() && path.starts_with(RUN) {
+            return Ok(None);
+        }
+        self.host.root.inode(path)
+    }
+
+    /// An item for a path, with the fate that its entry gives it.
+    pub(super) fn item(&self, path: &Path, kind: &'static str, inode: Inode, entry: &Entry) -> Item {
+        let identity = serde_json::to_vec(&inode).unwrap_or_default();
+        self.context.decide(Item::new(Phase::Files, kind, &path.to_string_lossy(), &[&identity]), entry)
+    }
+
+    /// Adds an item: what is kept or refused is only shown.
+    pub(super) fn add(&mut self, removal: Removal) {
+        if removal.item.fate == Fate::Remove {
+            self.removals.push(removal);
+        } else {
+            self.kept.push((removal.path, removal.item));
+        }
+    }
+
+    /// Names what is kept in a directory, the first of it.
+    pub(super) fn keep_in(&mut self, dir: &Path, names: &[OsString], entry: &Entry, why: &str) -> Result<()> {
+        const SHOWN: usize = 8;
+        let (Some(first), Some(inode)) = (names.first(), self.inode(dir)?) else { return Ok(()) };
+        let mut shown: Vec<String> = names.iter().take(SHOWN).map(|name| name.to_string_lossy().into_owned()).collect();
+        if names.len() > SHOWN {
+            shown.push(format!("and {} more", names.len() - SHOWN));
+        }
+        let item = self.item(dir, DIRECTORY, inode, entry);
+        let item = Item {
+            id: format!("{}/*", item.id),
+            object: format!("{} ({})", dir.display(), shown.join(", ")),
+            ..item.kept(why)
+        };
+        self.kept.push((dir.join(first), item));
+        Ok(())
+    }
+
+    /// All items, in the order of their removal, and the trees of those that go.
+    pub(super) fn finish(mut self) -> Result<(Vec<Item>, HashMap<String, Vec<RemoveTree>>)> {
+        self.removals.sort_by_key(|removal| removal.order);
+        self.drop_nested();
+        for at in 0..self.removals.len() {
+            let below = self.mounted_in(&self.removals[at].paths)?;
+            let kept = self.kept_in(&self.removals[at]);
+            let item = &mut self.removals[at].item;
+            if let Some(kept) = kept {
+                let hint = "move it to another place, then run the command again";
+                *item = item.clone().refused(format!("it contains {}, which is kept", kept.display()), hint);
+            } else if let Some(mount) = below {
+                let is_before = self.host.mode == Mode::DryRun
+                    && self.host.root.is_live()
+                    && self.context.request.phases.contains(&Phase::Mounts);
+                if is_before {
+                    item.depends_on = Some(Phase::Mounts);
+                } else {
+                    let mount = mount.display().to_string();
+                    let hint = format!("unmount it (umount {}), then run the command again", quoted(&mount));
+                    *item = item.clone().refused(format!("{mount} is mounted"), hint);
+                }
+            }
+        }
+        self.keep_configurations();
+        let mut trees = HashMap::new();
+        for removal in self.removals.iter().filter(|removal| removal.item.fate == Fate::Remove) {
+            let mut all = Vec::new();
+            for path in &removal.paths {
+                if let Some(was) = self.inode(path)? {
+                    let to_trash = self.context.request.to_trash && !self.places.is_volatile(path)?;
+                    all.push(RemoveTree { path: path.clone(), was, to_trash });
+                }
+            }
+            trees.insert(removal.item.id.clone(), all);
+        }
+        let items =
+            self.removals.into_iter().map(|removal| removal.item).chain(self.kept.into_iter().map(|kept| kept.1));
+        Ok((items.collect(), trees))
+    }
+
+    /// What is in another one that is removed is part of that.
+    fn drop_nested(&mut self) {
+        let outer: Vec<PathBuf> = self.removals.iter().flat_map(|removal| removal.paths.clone()).collect();
+        let is_nested = |path: &PathBuf| outer.iter().any(|other| path != other && path.starts_with(other));
+        for removal in &mut self.removals {
+            removal.paths.retain(|path| !is_nested(path));
+        }
+        self.removals.retain(|removal| !removal.paths.is_empty());
+    }
+
+    fn mounted_in(&self, paths: &[PathBuf]) -> Result<Option<PathBuf>> {
+        for path in paths {
+            if let Some(mount) = self.places.mounted_in(path)? {
+                return Ok(Some(mount));
+            }
+        }
+        Ok(None)
+    }
+
+    fn kept_in(&self, removal: &Removal) -> Option<PathBuf> {
+        let is_inside =
+            |kept: &&(PathBuf, Item)| removal.paths.iter().any(|path| kept.0 != *path && kept.0.starts_with(path));
+        self.kept.iter().find(is_inside).map(|kept| kept.0.clone())
+    }
+
+    /// What names a root that is refused stays with it, so that the same command finds that root again.
+    fn keep_configurations(&mut self) {
+        let refused = self.removals.iter().filter(|removal| removal.item.fate == Fate::Refuse);
+        let needed: Vec<(String, PathBuf)> =
+            refused.filter_map(|removal| Some((removal.source.clone()?, removal.path.clone()))).collect();
+        for removal in self.removals.iter_mut().filter(|removal| removal.item.fate == Fate::Remove) {
+            let names = removal.paths.iter().map(|path| self.host.root.display(path));
+            let names: Vec<PathBuf> = names.collect();
+            let root = needed.iter().find(|(source, _)| names.iter().any(|name| Path::new(source).starts_with(name)));
+            if let Some((_, root)) = root {
+                let why = format!("it names {}, which could not be removed", root.display());
+                removal.item = removal.item.clone().refused(why, "see the hint for that, then run the command again");
+            }
+        }
+    }
+}

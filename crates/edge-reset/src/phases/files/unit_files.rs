@@ -1,0 +1,74 @@
+//! The files of units, and their drop-ins.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use edge_host::{Result, State};
+use edge_systemd::{Scope, Units, is_running, systemctl};
+
+use super::UnitState;
+use super::finder::{Finder, Order, Removal};
+use crate::item::Item;
+use crate::ownership::Tier;
+use crate::phases::units::owned::{self, OwnedUnit, Standing};
+
+const KIND: &str = "unit";
+/// How a drop-in of edge-conf begins, and what reverts it.
+const OF_EDGE_CONF: &[u8] = b"# Written by edge-conf ";
+const EDGE_CONF_UNDO: &str = "edge-conf undo";
+
+/// Adds them; returns what systemd is told once they are removed.
+pub(super) fn read(finder: &mut Finder<'_>) -> Result<HashMap<String, UnitState>> {
+    let units = Units::read(&finder.host.root, Scope::Now)?;
+    let is_live = is_running(&finder.host.root)?;
+    let mut states = HashMap::new();
+    for unit in owned::read(finder.host, finder.context, &units)? {
+        if unit.row.entry.tier != Tier::Removed || !matches!(unit.standing, Standing::Owned | Standing::Absent) {
+            continue;
+        }
+        let mut paths = dropins(finder, &unit)?;
+        if let Some(file) = &unit.file {
+            paths.insert(0, file.path.clone());
+        }
+        let Some(path) = paths.first().cloned() else { continue };
+        let Some(inode) = finder.inode(&path)? else { continue };
+        let mut item = finder.item(&path, KIND, inode, &unit.row.entry);
+        item.proofs.extend(unit.proofs.clone());
+        if is_live {
+            let has_failed = systemctl::show(&unit.name, "ActiveState")?.get("ActiveState") == "failed";
+            states.insert(item.id.clone(), UnitState { name: unit.name.clone(), has_failed });
+        }
+        finder.add(Removal { item, path, paths, order: Order::Unit, source: None });
+    }
+    Ok(states)
+}
+
+/// The drop-ins that go: their directory, or those in it that are not edge-conf's.
+fn dropins(finder: &mut Finder<'_>, unit: &OwnedUnit) -> Result<Vec<PathBuf>> {
+    let dir = unit.dropins();
+    let root = &finder.host.root;
+    if !matches!(root.find_link(&dir)?.state, State::Directory { .. }) {
+        return Ok(Vec::new());
+    }
+    let (mut ours, mut others) = (Vec::new(), Vec::new());
+    for name in root.list(&dir)? {
+        let path = dir.join(name);
+        let is_ours = root.find_link(&path)?.bytes.starts_with(OF_EDGE_CONF);
+        if is_ours { ours.push(path) } else { others.push(path) }
+    }
+    if ours.is_empty() {
+        return Ok(vec![dir]);
+    }
+    for path in ours {
+        keep(finder, &path, unit)?;
+    }
+    Ok(others)
+}
+
+fn keep(finder: &mut Finder<'_>, path: &Path, unit: &OwnedUnit) -> Result<()> {
+    let Some(inode) = finder.inode(path)? else { return Ok(()) };
+    let item = finder.item(path, KIND, inode, &unit.row.entry).kept("made by edge-conf");
+    let item = Item { is_leftover: true, hint: Some(EDGE_CONF_UNDO.to_owned()), ..item };
+    finder.add(Removal { item, path: path.to_path_buf(), paths: Vec::new(), order: Order::Unit, source: None });
+    Ok(())
+}

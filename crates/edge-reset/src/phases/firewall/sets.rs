@@ -1,0 +1,126 @@
+//! Sets of addresses, which rules of kube-proxy and calico use.
+
+use std::collections::BTreeSet;
+
+use edge_host::{Cmd, Error, Result};
+
+use super::data::Data;
+use super::table::Kept;
+use super::{Part, delete};
+use crate::item::{Fate, Item};
+use crate::phase::Phase;
+
+const PROGRAM: &str = "ipset";
+/// The limit of its output: a few lines for each set.
+const LARGEST: usize = 16 << 20;
+/// Messages of a kernel without sets.
+const NO_SETS: [&str; 3] =
+    ["Protocol not supported", "Kernel support protocol versions", "Cannot open session to kernel"];
+
+/// A set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Set {
+    name: String,
+    kind: String,
+    references: u64,
+}
+
+/// Reads them; none without the program.
+pub(super) fn read(data: &Data) -> Result<Part> {
+    let Some(sets) = list()? else { return Ok(Part::new()) };
+    let (mut names, mut creators, mut kept) = (Vec::new(), BTreeSet::new(), Kept::default());
+    for set in sets {
+        let Some(rule) = data.sets.get(&set.name) else { continue };
+        let like = rule.like.clone();
+        if like.fate != Fate::Remove {
+            kept.add(like, &set.name);
+        } else if set.name.contains(char::is_whitespace) {
+            kept.add(like.kept("its name has unusual characters"), &set.name);
+        } else if rule.own.is_empty() || rule.own.contains(&set.kind) {
+            creators.extend(like.creators);
+            names.push(set.name);
+        } else {
+            kept.add(like.kept(format!("its type is {}", set.kind)), &set.name);
+        }
+    }
+    let mut part: Part = kept.items("ipset", "the sets").into_iter().map(|item| (item, None)).collect();
+    if !names.is_empty() {
+        let item = Item::new(Phase::Firewall, "sets", PROGRAM, &[PROGRAM.as_bytes()]);
+        let (count, s) = (names.len(), if names.len() == 1 { "" } else { "s" });
+        let item = Item {
+            object: format!("{count} set{s}"),
+            creators: creators.into_iter().collect(),
+            proofs: vec!["names and types of sets".to_owned()],
+            ..item
+        };
+        part.push((
+            item,
+            Some(Box::new(move |plan, item| item.tag(delete(plan, item, Box::new(move || destroy(&names)))))),
+        ));
+    }
+    Ok(part)
+}
+
+fn list() -> Result<Option<Vec<Set>>> {
+    let Ok(program) = Cmd::find(PROGRAM) else { return Ok(None) };
+    let cmd = program.args(["list", "-terse"]).keep_output(LARGEST);
+    let output = cmd.output()?;
+    if !output.status.success() && NO_SETS.iter().any(|message| output.stderr.contains(message)) {
+        return Ok(None);
+    }
+    let text = cmd.succeeded(output)?.stdout;
+    parse(&text)
+        .map(Some)
+        .ok_or_else(|| Error::cannot("parse", format!("the output of {}", cmd.shown()), "a set has no type"))
+}
+
+/// The sets of `ipset list -terse`; none for other output.
+fn parse(text: &str) -> Option<Vec<Set>> {
+    let blocks = text.split("\n\n").map(str::trim).filter(|block| !block.is_empty());
+    blocks
+        .map(|block| {
+            let value = |key: &str| block.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
+            let references = value("References")?.trim().parse().ok()?;
+            Some(Set { name: value("Name")?.to_owned(), kind: value("Type")?.trim().to_owned(), references })
+        })
+        .collect()
+}
+
+/// Destroys sets in one call; those in use are left.
+///
+/// Errors: names the sets that are in use.
+fn destroy(names: &[String]) -> Result<()> {
+    let now = list()?.unwrap_or_default();
+    let own = || now.iter().filter(|set| names.contains(&set.name));
+    let script: String = own().filter(|set| set.references == 0).map(|set| format!("destroy {}\n", set.name)).collect();
+    if !script.is_empty() {
+        Cmd::find(PROGRAM)?.arg("restore").stdin(script).run()?;
+    }
+    let used: Vec<&str> = own().filter(|set| set.references > 0).map(|set| set.name.as_str()).collect();
+    if used.is_empty() {
+        return Ok(());
+    }
+    Err(Error::cannot("destroy", used.join(", "), "a rule or another set of others uses it")
+        .hint("find the rule: iptables-save | grep match-set; nft list ruleset"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_are_parsed_and_other_output_refused() {
+        let text = "Name: KUBE-CLUSTER-IP\nType: hash:ip,port\nRevision: 5\nHeader: family inet hashsize 1024 maxelem 65536\n\
+            Size in memory: 208\nReferences: 2\nNumber of entries: 0\n\nName: a b\nType: bitmap:port\nReferences: 0\n";
+        let sets = parse(text).unwrap();
+        assert_eq!(
+            (sets[0].name.as_str(), sets[0].kind.as_str(), sets[0].references),
+            ("KUBE-CLUSTER-IP", "hash:ip,port", 2)
+        );
+        assert_eq!((sets[1].name.as_str(), sets[1].references), ("a b", 0));
+        assert_eq!(parse("").unwrap(), []);
+        for bad in ["hello", "Name: a\nType: b\n", "Name: a\nType: b\nReferences: x\n"] {
+            assert!(parse(bad).is_none(), "{bad}");
+        }
+    }
+}

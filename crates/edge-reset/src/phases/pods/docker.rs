@@ -1,0 +1,82 @@
+//! Containers that dockershim and keadm made with Docker, recognized by name and label.
+
+use std::path::Path;
+use std::time::Duration;
+
+use edge_host::{Cmd, Error, Host, Pattern, Result};
+use serde::Deserialize;
+
+use super::{End, Pods};
+use crate::context::Context;
+use crate::item::Item;
+use crate::ownership::Row;
+use crate::phase::Phase;
+
+const SECTION: &str = "pod-container";
+const DOCKER: &str = "docker";
+/// Without it the daemon does not run, and neither do its containers.
+const SOCKET: &str = "/run/docker.sock";
+const LISTED_WITHIN: Duration = Duration::from_secs(10);
+/// The container that keeps the namespaces of a pod: it is removed after the others.
+const PAUSE: &str = "k8s_POD_";
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Container {
+    name: Pattern,
+    label: String,
+}
+
+pub(super) fn read(host: &Host, context: &Context, pods: &mut Pods) -> Result<()> {
+    if !host.root.find(Path::new(SOCKET))?.exists() || Cmd::find(DOCKER).is_err() {
+        return Ok(());
+    }
+    for row in context.ownership.rows::<Container>(SECTION)? {
+        for (id, name) in labelled(&row)? {
+            let item = Item {
+                object: format!("container {name}"),
+                proofs: vec![format!("label {}", row.own.label)],
+                ..Item::new(Phase::Pods, "container", &format!("docker/{name}"), &[id.as_bytes()])
+            };
+            pods.add(context.decide(item, &row.entry), End::Container(id));
+        }
+    }
+    Ok(())
+}
+
+/// ID and name of each container of an entry, also of those that have ended.
+fn labelled(row: &Row<Container>) -> Result<Vec<(String, String)>> {
+    let filter = format!("label={}", row.own.label);
+    let ps = ["ps", "--all", "--no-trunc", "--filter", &filter, "--format", "{{.ID}} {{.Names}}"];
+    let output = Cmd::find(DOCKER)?.args(ps).deadline(LISTED_WITHIN).run()?;
+    let mut found = listed(&output.stdout)
+        .ok_or_else(|| Error::cannot("read the output of", "docker ps", "not in the expected format"))?;
+    found.retain(|(_, name)| row.own.name.matches(name));
+    found.sort_by_key(|(_, name)| name.starts_with(PAUSE));
+    Ok(found)
+}
+
+/// None if a line is not `ID NAME`.
+fn listed(text: &str) -> Option<Vec<(String, String)>> {
+    let line = |line: &str| {
+        let (id, name) = line.split_once(' ')?;
+        let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        (is_id && !name.is_empty() && !name.contains(' ')).then(|| (id.to_owned(), name.to_owned()))
+    };
+    text.lines().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn list_has_an_id_and_a_name_in_each_line() {
+        let pair = |id: &str, name: &str| (id.to_owned(), name.to_owned());
+        assert_eq!(listed("0a1b k8s_a_b\n2c x\n"), Some(vec![pair("0a1b", "k8s_a_b"), pair("2c", "x")]));
+        assert_eq!(listed(""), Some(vec![]));
+        for odd in ["0a1b\n", "0a1b a b\n", "error: x\n", "\n"] {
+            assert_eq!(listed(odd), None, "{odd}");
+        }
+    }
+}
