@@ -46,12 +46,7 @@ fn snapshot_reads_what_ip_has_made() {
             ip route add blackhole 10.9.0.0/26 proto 80
             ip -6 route add blackhole fd09::/64
             ip route add default via 10.244.1.2 table 300
-            ip route add 10.66.0.0/24 nexthop via 10.244.1.3 nexthop via 10.244.1.4
-            ip route add 10.67.0.0/24 via inet6 fd00::9 dev cni0
-            ip route add 10.68.0.0/24 encap ip id 1 dst 10.244.1.9 via 10.244.1.9 dev cni0
-            ip link set cni0 alias \"$(printf 'caf\\351')\"
-            ip link add \"$(printf 'caf\\351')\" type bridge
-            ip address add 10.245.0.1/24 dev \"$(printf 'caf\\351')\"");
+            ip route add 10.66.0.0/24 nexthop via 10.244.1.3 nexthop via 10.244.1.4");
         let read = Snapshot::read().unwrap();
         let (bridge, veth) = (named(&read, "cni0"), named(&read, "veth1"));
         assert!(bridge.is("bridge") && bridge.is_up && !veth.is_up && veth.is("veth"));
@@ -87,6 +82,51 @@ fn snapshot_reads_what_ip_has_made() {
         let after = Snapshot::read().unwrap();
         assert_eq!(after.addresses_of(bridge.index).count(), 0);
         assert_eq!(sh("ip route; ip route show table 300; ip -6 route | grep fd0 || true"), "");
+    });
+}
+
+#[test]
+fn snapshot_reads_names_and_aliases_that_are_not_utf_8() {
+    if cannot_unshare("snapshot_reads_names_and_aliases_that_are_not_utf_8") {
+        return;
+    }
+    in_namespace(|| {
+        sh("name=$(printf 'caf\\351'); ip link add cni0 type bridge
+            ip link set cni0 alias \"$name\"; ip link add \"$name\" type bridge
+            ip address add 10.1.0.1/24 dev \"$name\"");
+        let read = Snapshot::read().unwrap();
+        let odd = named(&read, "caf\u{fffd}");
+        assert_eq!(read.addresses_of(odd.index).count(), 1);
+        assert_eq!(delete(&[named(&read, "cni0").identity(), odd.identity()]).unwrap(), BTreeMap::new());
+        assert_eq!(sh("ip -o link | wc -l"), "1\n");
+    });
+}
+
+#[test]
+fn routes_of_tunnels_and_with_gateways_of_another_family_are_deleted() {
+    if cannot_unshare("routes_of_tunnels_and_with_gateways_of_another_family_are_deleted") {
+        return;
+    }
+    in_namespace(|| {
+        sh("ip link add cni0 type bridge; ip link set cni0 up
+            ip address add 10.1.0.1/24 dev cni0; ip -6 address add fd00::1/64 dev cni0 nodad
+            ip route add 10.2.0.0/24 via inet6 fd00::9 dev cni0
+            ip route add 10.2.0.0/24 via inet6 fd00::8 dev cni0 metric 5
+            ip route add 10.3.0.0/24 encap ip id 1 dst 10.1.0.9 via 10.1.0.9 dev cni0
+            ip route add 10.4.0.0/24 nexthop encap ip id 1 dst 10.1.0.9 via 10.1.0.9 nexthop via inet6 fd00::9 dev cni0");
+        let read = Snapshot::read().unwrap();
+        let to = |to: &str| read.routes.iter().find(|route| route.to.to_string() == to).unwrap();
+        assert_eq!(
+            to("10.4.0.0/24").gateways.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["10.1.0.9", "fd00::9"]
+        );
+        for route in ["10.2.0.0/24", "10.3.0.0/24"] {
+            to(route).delete().unwrap();
+        }
+        assert_eq!(
+            sh("ip route show 10.2.0.0/24 | sed 's/ *$//'; ip route show 10.3.0.0/24"),
+            "10.2.0.0/24 via inet6 fd00::8 dev cni0 metric 5\n"
+        );
     });
 }
 
