@@ -9,7 +9,6 @@ mod row;
 mod source;
 #[cfg(test)]
 mod tests;
-mod volume;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -20,7 +19,6 @@ use edge_host::{Error, Host, Mount, MountTree, Mounts, Plan, Result, Root, Unmou
 use self::admin::Admin;
 use self::proof::Proofs;
 use self::row::{MountRow, Place, places};
-pub(crate) use self::volume::unmounted_volumes;
 use super::PhaseFacts;
 use crate::context::Context;
 use crate::item::{Fate, Item};

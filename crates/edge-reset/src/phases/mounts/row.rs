@@ -122,11 +122,6 @@ impl Shape {
         });
         is_shaped && names.next().is_some() == self.below
     }
-
-    /// The names, for a walk down.
-    pub(super) fn names(&self) -> &[Name] {
-        &self.parts
-    }
 }
 
 impl MountRow {
