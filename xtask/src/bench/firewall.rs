@@ -68,7 +68,7 @@ pub(super) struct Host {
 }
 
 impl Host {
-    fn start(backend: &str, rules: &Path, journal: &Path) -> Result<Host> {
+    pub(super) fn start(backend: &str, rules: &Path, journal: &Path) -> Result<Host> {
         let mut child = Command::new("unshare")
             .args(["--mount", "--net", "--propagation", "private", "--", "sh", "-c", START, "sh", backend])
             .args([rules, journal])
@@ -87,7 +87,7 @@ impl Host {
     }
 
     /// A command line on it.
-    fn argv(&self, words: &[&str]) -> Vec<String> {
+    pub(super) fn argv(&self, words: &[&str]) -> Vec<String> {
         let pid = self.child.id().to_string();
         let enter = ["nsenter", "--target", &pid, "--mount", "--net", "--"];
         enter.iter().chain(words).map(|&word| word.to_owned()).collect()
