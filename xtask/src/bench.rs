@@ -9,6 +9,7 @@ mod firewall;
 mod links;
 mod measure;
 mod reset;
+mod reset_firewall;
 
 use std::process::ExitCode;
 
@@ -59,7 +60,8 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let mut missed = false;
     let (firewall, _hosts) = firewall::cases(&bin, &scratch)?;
     let (links, _host) = links::cases(&bin)?;
-    let all = cases::all(&bin, &scratch)?.into_iter().chain(firewall).chain(links);
+    let (rules, _reset_hosts) = reset_firewall::cases(&bin, &scratch)?;
+    let all = cases::all(&bin, &scratch)?.into_iter().chain(firewall).chain(links).chain(rules);
     for case in all.filter(|case| args.selects(case)) {
         let (row, is_ok) = measured(&case, args.runs)?;
         eprintln!("{}", case.name);

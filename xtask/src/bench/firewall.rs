@@ -68,7 +68,7 @@ pub(super) struct Host {
 }
 
 impl Host {
-    fn start(backend: &str, rules: &Path, journal: &Path) -> Result<Host> {
+    pub(super) fn start(backend: &str, rules: &Path, journal: &Path) -> Result<Host> {
         Host::of(START, &[Path::new(backend), rules, journal])
             .with_context(|| format!("cannot make a host with the rules of {} for {backend}", rules.display()))
     }
