@@ -173,9 +173,9 @@ fn files_of_a_network_stay_as_long_as_its_bridge() {
         r#"
         net 10-flannel.conflist "$FLANNEL"
         ip link add cni0 type bridge; ip tuntap add tap0 mode tap; ip link set tap0 master cni0
-        edge apply --yes --only links,files > log; grep -E '^(refused|links|exit)|conflist' log; ls /etc/cni/net.d
+        edge apply --yes --only links,files > log 2> errors; grep -E '^(refused|links|exit)|conflist' log; ls /etc/cni/net.d
         ip link set tap0 nomaster
-        edge apply --yes --only links,files > log; grep -E '^(refused|links|exit)|conflist' log; ls /etc/cni/net.d; links
+        edge apply --yes --only links,files > log 2> errors; grep -E '^(refused|links|exit)|conflist' log; ls /etc/cni/net.d; links
         "#,
         r#"
         refused    bridge cni0: its member tap0 (tap) is not of a pod
