@@ -36,16 +36,16 @@ pub(super) fn read(finder: &mut Finder<'_>) -> Result<()> {
     let bridges = if is_before { BTreeSet::new() } else { bridges(finder.host)? };
     let mut owned = Vec::new();
     for network in &networks.owned {
-        let mut paths = Vec::new();
+        let mut paths: Vec<PathBuf> = network.entries.iter().map(|entry| entry.path.clone()).collect();
+        paths.extend(network.flannel_files.iter().cloned());
+        paths.push(network.leases.clone());
+        // Last, as they tell whose the others are.
         for conf in &network.confs {
             match &conf.keeper {
                 None => paths.push(conf.path.clone()),
                 Some(why) => keep(finder, &conf.path, &entry, why)?,
             }
         }
-        paths.extend(network.entries.iter().map(|entry| entry.path.clone()));
-        paths.extend(network.flannel_files.iter().cloned());
-        paths.push(network.leases.clone());
         paths = existing(finder, paths)?;
         // Only these files prove that the bridge is one of pods: the next call needs them.
         if let Some(bridge) = network.bridges.intersection(&bridges).next() {

@@ -4,10 +4,10 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use edge_host::{Host, Mounts, Pattern, Result};
+use edge_host::{Host, Mounts, Result};
 use serde::Deserialize;
 
-use super::row::Shape;
+use super::row::{Name, Shape};
 use crate::context::Context;
 
 /// A `[[volume]]`.
@@ -26,7 +26,7 @@ pub(crate) fn unmounted_volumes(host: &Host, context: &Context, root: &Path) -> 
     let own = tree.reached_by(&root).map(|mount| mount.id);
     let mut found = Vec::new();
     for row in context.ownership.rows::<VolumeRow>("volume")? {
-        for dir in matching(host, &root, row.own.path.parts())? {
+        for dir in matching(host, &root, row.own.path.names())? {
             // What is mounted is not looked at.
             if tree.reached_by(&dir).map(|mount| mount.id) != own {
                 continue;
@@ -44,7 +44,7 @@ pub(crate) fn unmounted_volumes(host: &Host, context: &Context, root: &Path) -> 
 }
 
 /// What exists below a directory in this shape. Nothing is entered that a mount is on.
-fn matching(host: &Host, root: &Path, parts: &[Option<Pattern>]) -> Result<Vec<PathBuf>> {
+fn matching(host: &Host, root: &Path, parts: &[Name]) -> Result<Vec<PathBuf>> {
     let mounts = Mounts::read()?;
     let mut dirs = vec![root.to_path_buf()];
     for part in parts {
@@ -52,10 +52,7 @@ fn matching(host: &Host, root: &Path, parts: &[Option<Pattern>]) -> Result<Vec<P
         for dir in &dirs {
             let is_mounted = dir != root && mounts.at(dir).is_some();
             let names = if is_mounted { Vec::new() } else { names_in(host, dir)? };
-            let has_shape = |name: &str| part.as_ref().is_none_or(|pattern| pattern.matches(name));
-            next.extend(
-                names.iter().filter(|name| name.to_str().map_or(part.is_none(), has_shape)).map(|name| dir.join(name)),
-            );
+            next.extend(names.iter().filter(|name| part.matches(name)).map(|name| dir.join(name)));
         }
         dirs = next;
     }
