@@ -82,7 +82,8 @@ pub fn script(programs: &[&Path], text: &str) -> Ran {
     let groups = Groups::make();
     let own = tool::path("edge-reset");
     let dirs = programs.iter().map(|program| program.parent().unwrap()).chain([own.parent().unwrap()]);
-    let path: Vec<PathBuf> = dirs.map(Path::to_path_buf).chain(["/usr/local/bin", "/usr/sbin", "/usr/bin"].map(PathBuf::from)).collect();
+    let path: Vec<PathBuf> =
+        dirs.map(Path::to_path_buf).chain(["/usr/local/bin", "/usr/sbin", "/usr/bin"].map(PathBuf::from)).collect();
     let output = Command::new("timeout")
         .args(["--kill-after=1", "120", "sh", "-c", START, "sh", &groups.name])
         .args(groups.tops.iter().map(|(top, kind)| format!("{}={kind}", top.dir().display())))

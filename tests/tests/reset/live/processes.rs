@@ -52,7 +52,8 @@ edge apply --yes --only processes
     let (before, rest) = out.split_once("processes ").unwrap_or_else(|| panic!("{out}"));
     assert_eq!(before.lines().filter(|line| line.ends_with(" lives")).count(), 13, "{out}");
     let (first, rest) = rest.split_once("exit 0\n").unwrap_or_else(|| panic!("{out}"));
-    for ended in ["(/usr/local/bin/edgecore)", "(/usr/local/bin/cloudcore)", "(/usr/local/bin/containerd-shim-runc-v2)"] {
+    for ended in ["(/usr/local/bin/edgecore)", "(/usr/local/bin/cloudcore)", "(/usr/local/bin/containerd-shim-runc-v2)"]
+    {
         assert_eq!(first.matches(ended).count(), 1, "{ended}: {out}");
     }
     assert!(first.contains("(/mnt/edgecore): only the name of its program is that of KubeEdge"), "{out}");
@@ -95,6 +96,7 @@ state "edgecore" $a; state "pod" $b
     let Some(out) = script("reset processes", text) else { return };
     let refused = "edge-reset: cannot reset this host from inside a pod: this process is in the control group ";
     let hint = "hint: run it in a shell of the host itself, such as that of ssh or a console\nexit 4\n";
-    let want = format!("{refused}/kubepods/besteffort/pod1\n{hint}{refused}kubepods\n{hint}edgecore lives\npod lives\n");
+    let want =
+        format!("{refused}/kubepods/besteffort/pod1\n{hint}{refused}kubepods\n{hint}edgecore lives\npod lives\n");
     assert_eq!(out, want);
 }
