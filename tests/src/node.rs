@@ -29,7 +29,7 @@ done
 ip link set lo up
 cd /mnt
 edge() { edge-reset --force-namespace "$@"; echo "exit $?"; }
-until_true() { i=0; until "$@" 2> /dev/null; do i=$((i + 1)); [ $i -lt 500 ] || { echo "never: $*"; exit 95; }; sleep 0.02; done; }
+until_true() { tries=0; until "$@" 2> /dev/null; do tries=$((tries + 1)); [ $tries -lt 500 ] || { echo "never: $*"; exit 95; }; sleep 0.02; done; }
 # A program in the background, in the control group of this name in every hierarchy.
 in_group() {
     group=$1; shift

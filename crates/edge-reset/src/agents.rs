@@ -118,7 +118,7 @@ fn flag<'w>(words: &'w [String], name: &str) -> Option<&'w str> {
         "" => words.get(at + 1).map(String::as_str),
         rest => rest.strip_prefix('='),
     };
-    words.iter().enumerate().rev().find_map(at)
+    words.iter().enumerate().filter_map(at).next_back()
 }
 
 #[cfg(test)]

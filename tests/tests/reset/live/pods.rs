@@ -87,3 +87,36 @@ left crio
     let kept = "pod default/nginx: kubelet uses it (/var/lib/kubelet/config.yaml)";
     assert!(out.contains(kept) && out.contains("\nexit 0\na1 \n") && out.ends_with("exit 0\n\n"), "{out}");
 }
+
+#[test]
+fn containers_of_docker_end_by_name_and_label() {
+    let text = r#"
+mount -t tmpfs tmpfs /usr/local/bin; mkdir /mnt/containers
+cat > /usr/local/bin/docker <<'END'
+#!/bin/sh
+cd /mnt/containers
+case $1 in
+ps) for id in *; do grep -qx "${5#label=}" $id && echo "$id $(head -1 $id)"; done; exit 0 ;;
+rm) echo "$*" >> /mnt/calls; rm "$3" ;;
+esac
+END
+chmod 755 /usr/local/bin/docker
+container() { id=$1; shift; printf '%s\n' "$@" > "/mnt/containers/$id"; }
+container 0a k8s_POD_nginx_default_u1_0 io.kubernetes.pod.uid
+container 0b k8s_nginx_nginx_default_u1_0 io.kubernetes.pod.uid
+container 0c mqtt-kubeedge io.kubeedge.edgecore/mqtt
+container 0d k8s_mine
+container 0e web io.kubernetes.pod.uid
+edge apply --yes --only pods
+: > /run/docker.sock
+edge apply --yes --only pods
+ls /mnt/containers | tr '\n' ' '; cat /mnt/calls
+edge apply --yes --only pods
+"#;
+    let Some(out) = script("reset pods", text) else { return };
+    let (without, rest) = out.split_once("exit 0\n").unwrap_or_else(|| panic!("{out}"));
+    assert_eq!(without, "already up to date\n", "without its socket the daemon does not run: {out}");
+    let (_, end) = rest.split_once("exit 0\n").unwrap_or_else(|| panic!("{out}"));
+    let calls = "rm --force 0b\nrm --force 0a\nrm --force 0c\n";
+    assert_eq!(end, format!("0d 0e {calls}already up to date\nexit 0\n"), "{out}");
+}

@@ -56,7 +56,7 @@ edge apply --yes --only processes
     {
         assert_eq!(first.matches(ended).count(), 1, "{ended}: {out}");
     }
-    assert!(first.contains("(/mnt/edgecore): only the name of its program is that of KubeEdge"), "{out}");
+    assert!(out.contains("(/mnt/edgecore): only the name of its program is that of KubeEdge"), "{out}");
     let want = "by nohup\nreplaced\nexporter lives\nother directory lives\nother user lives\ncontainer lives\nunit lives\n\
                 containerd lives\nshim\nshim of docker lives\nmonitor\nmonitor of podman lives\nother monitor lives\n";
     assert!(rest.starts_with(want), "{out}");
@@ -72,11 +72,12 @@ fn processes_end_where_the_kernel_has_no_descriptors_of_processes() {
 edgecore 300 & a=$!
 in_group kubepods/pod1 sh -c 'trap "" TERM; while :; do sleep 0.1; done'; b=$last
 until_true grep -q edgecore /proc/$a/cmdline
-strace -f -o /mnt/log -e trace=kill,pidfd_send_signal -e inject=pidfd_open:error=ENOSYS edge-reset --force-namespace apply --yes --only processes
-state "edgecore" $a; state "pod" $b; grep -c pidfd_send_signal /mnt/log
+strace -f -o /mnt/log -e trace=kill,pidfd_open,pidfd_send_signal -e inject=pidfd_open:error=ENOSYS edge-reset --force-namespace apply --yes --only processes
+state "edgecore" $a; state "pod" $b
+grep -c pidfd_send_signal /mnt/log; grep -o "kill($a, SIGTERM" /mnt/log | wc -l
 "#;
     let Some(out) = script("reset processes", text) else { return };
-    assert!(out.ends_with("\nedgecore\npod\n0\n"), "{out}");
+    assert!(out.ends_with("\nedgecore\npod\n0\n1\n"), "{out}");
 }
 
 #[test]
