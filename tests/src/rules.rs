@@ -6,15 +6,18 @@ use std::process::Command;
 
 use crate::tool::{self, Ran};
 
-/// `redirect` runs edge-redirect from where only root may write, and prints its exit code.
+/// `redirect` runs edge-redirect from where only root may write, and prints its exit code; `reset` edge-reset, for the
+/// phase firewall.
 const PRELUDE: &str = r#"
 exec 2>&1
-for dir in /run /var /mnt; do mount -t tmpfs -o size=64m,mode=755 tmpfs "$dir" || exit 99; done
+for dir in /run /var /mnt; do mount -t tmpfs -o size=256m,mode=755 tmpfs "$dir" || exit 99; done
 mkdir /mnt/bin /mnt/up /mnt/work /run/netns
 mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/up,workdir=/mnt/work /etc || exit 99
 cp "$PROGRAM" /mnt/bin/edge-redirect && chmod 755 /mnt/bin/edge-redirect
 cd /mnt
 ip link set lo up
+cp "$RESET" /mnt/bin/edge-reset && chmod 755 /mnt/bin/edge-reset
+reset() { verb=$1; shift; /mnt/bin/edge-reset --force-namespace "$verb" "$@"; echo "exit $?"; }
 redirect() { /mnt/bin/edge-redirect --force-namespace "$@"; echo "exit $?"; }
 # What iptables-save prints but for the time; x_tables resets the counters of policies with every
 # change by any program, so that these are no sign.
@@ -43,6 +46,7 @@ pub fn script_on(rules: &str, text: &str) -> Ran {
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("PROGRAM", tool::path("edge-redirect"))
+        .env("RESET", tool::path("edge-reset"))
         .env("WRITER", tool::path("edge-iptables-writer"))
         .env("RULES", file.path())
         .output()

@@ -9,7 +9,6 @@
 mod address;
 mod delete;
 mod link;
-mod message;
 mod route;
 mod snapshot;
 mod socket;

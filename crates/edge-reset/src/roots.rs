@@ -17,7 +17,7 @@ const TOP: &str = "/";
 /// A link to /run on every distribution of today.
 const VAR_RUN: &str = "/var/run";
 const RUN: &str = "/run";
-const DEFAULT: &str = "the default";
+const DEFAULT: &str = "its default place";
 
 /// A directory that contains what a program made.
 #[derive(Debug, Clone, PartialEq, Eq)]

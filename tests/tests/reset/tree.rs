@@ -1,1 +1,262 @@
 //! Images: `--root`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use edgeutils_tests::sweep::{Points, converges, look};
+use edgeutils_tests::tool::{Ran, Tool};
+use edgeutils_tests::tree::{Snapshot, Tree, assert_same};
+
+use crate::pictures::{self, POD, TOKEN};
+
+fn reset(tree: &Tree, args: &[&str]) -> Ran {
+    let ran = Tool::new("edge-reset").arg("--root").arg(tree.path()).args(args).run();
+    let even = |text: &str| text.replace(tree.path().to_str().unwrap(), "DIR");
+    Ran { stdout: even(&ran.stdout), stderr: even(&ran.stderr), ..ran }
+}
+
+/// The tree without trashes and without directories that became empty.
+fn left(tree: &Tree) -> Snapshot {
+    let all = tree.snapshot();
+    let is_trash = |path: &Path| path.iter().any(|name| name.to_string_lossy().starts_with(".edgeutils-trash-"));
+    all.into_iter().filter(|(path, what)| !is_trash(path) && !what.ends_with(" directory")).collect()
+}
+
+/// Whether an object is listed as kept, with this reason.
+#[track_caller]
+fn keeps(ran: &Ran, object: &str, why: &str) {
+    let is_it = |line: &str| {
+        let (objects, reason) = line.strip_prefix("kept ").and_then(|line| line.split_once(": ")).unwrap_or_default();
+        objects.split(", ").any(|one| one.trim() == object) && reason.contains(why)
+    };
+    assert!(ran.stdout.lines().any(is_it), "{object}: {why}: {}", ran.stdout);
+}
+
+/// The paths of files that a reset has removed.
+fn removed(before: &Snapshot, after: &Snapshot) -> BTreeSet<String> {
+    before.keys().filter(|path| !after.contains_key(*path)).map(|path| path.display().to_string()).collect()
+}
+
+/// A reset leaves exactly what every host has and these; a second one changes nothing; one undo restores everything.
+#[track_caller]
+fn leaves(tree: &Tree, args: &[&str], kept: &[&str], code: i32) -> Ran {
+    let (before, whole) = (left(tree), look(tree.path()));
+    let ran = reset(tree, &[&["apply", "--yes"], args].concat()).expect(code);
+    let after = left(tree);
+    let of_host: BTreeSet<_> = left(&pictures::host()).into_keys().map(|path| path.display().to_string()).collect();
+    let own: BTreeSet<String> =
+        after.keys().map(|path| path.display().to_string()).filter(|path| !of_host.contains(path)).collect();
+    assert_eq!(own.iter().map(String::as_str).collect::<Vec<_>>(), kept, "{}{}", ran.stdout, ran.stderr);
+    assert!(of_host.iter().all(|path| after.contains_key(Path::new(path))), "{:?}", removed(&before, &after));
+    let again = reset(tree, &[&["apply", "--yes"], args].concat()).expect(code);
+    assert!(again.stdout.ends_with("already up to date\n"), "{}", again.stdout);
+    reset(tree, &["undo"]).expect(0);
+    assert_same(&look(tree.path()), &whole, "after the undo");
+    ran
+}
+
+#[test]
+fn edge_node_of_keadm_1_8_is_removed_and_restored() {
+    let ran = leaves(&pictures::keadm_1_8(), &[], &[], 0);
+    assert!(ran.stdout.contains("moved /etc/systemd/system/edgecore.service to the trash"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("removed /etc/systemd/system/multi-user.target.wants/edgecore.service"));
+    keeps(&ran, "/var/lib/longhorn", "volumes of Longhorn: data of users");
+}
+
+#[test]
+fn edge_node_of_keadm_1_23_is_removed_and_restored() {
+    let kept = ["usr/libexec/kubernetes/kubelet-plugins/volume/exec/.keep/x"];
+    let ran = leaves(&pictures::keadm_1_23(), &[], &kept, 0);
+    let lost = format!("pods/{POD}/volumes/kubernetes.io~csi/pv/mount holds 1 entry though nothing is mounted");
+    assert!(ran.stdout.contains(&lost), "{}", ran.stdout);
+    assert!(ran.stdout.contains("it contains rootCA.key, the key of KubeEdge's CA, which purge deletes"));
+    keeps(&ran, "/etc/cni/net.d/87-podman.conflist", "Podman's");
+}
+
+#[test]
+fn dry_run_and_plan_without_yes_change_nothing() {
+    let tree = pictures::keadm_1_23();
+    let before = look(tree.path());
+    let planned = reset(&tree, &["apply", "-n"]).expect(3).stdout;
+    assert!(planned.contains("files      would move /etc/kubeedge to the trash: made by edgecore, cloudcore"));
+    reset(&tree, &["apply"]).expect(4);
+    reset(&tree, &["scan", "--json"]).expect(0);
+    assert_same(&look(tree.path()), &before, "after a dry run");
+}
+
+#[test]
+fn cloud_host_keeps_what_is_kubelets() {
+    let tree = pictures::cloud();
+    let before = left(&tree);
+    let ran = reset(&tree, &["apply", "--yes"]).expect(0);
+    let want =
+        ["etc/kubeedge/config/cloudcore.yaml", "etc/systemd/system/cloudcore.service", "usr/local/bin/cloudcore"];
+    assert_eq!(removed(&before, &left(&tree)).iter().map(String::as_str).collect::<Vec<_>>(), want);
+    for kept in ["/var/lib/kubelet", "/data/kubelet", "/etc/cni/net.d/10-flannel.conflist"] {
+        keeps(&ran, kept, "kubelet uses it (/usr/lib/systemd/system/kubelet.service)");
+    }
+}
+
+#[test]
+fn control_plane_is_refused_unless_it_is_named() {
+    let tree = pictures::cloud();
+    let ran = reset(&tree, &["apply", "--yes", "--profile", "kubeadm"]).expect(4);
+    assert!(ran.stderr.contains("cannot remove /etc/kubernetes: it belongs to a control plane\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hint: to remove it too, add --also control-plane\n"), "{}", ran.stderr);
+    assert!(tree.at("data/etcd/member/wal").exists() && tree.at("etc/kubernetes/admin.conf").exists());
+    assert!(!tree.at("data/kubelet").exists(), "{}", ran.stdout);
+    let ran = reset(&tree, &["apply", "--yes", "--profile", "kubeadm", "--also", "control-plane"]).expect(0);
+    assert!(ran.stdout.contains("etcdctl member list"), "{}", ran.stdout);
+    for gone in ["data/etcd", "etc/kubernetes/admin.conf", "var/lib/kubelet"] {
+        assert!(!tree.at(gone).exists(), "{gone}: {}", ran.stdout);
+    }
+    assert_eq!(
+        (tree.read("etc/kubernetes/mine.yaml"), tree.read("var/lib/etcd/backup/mine")),
+        ("mine".into(), "mine".into())
+    );
+    keeps(&ran, "/etc/kubernetes (mine.yaml)", "it is not known whose it is");
+    // A unit of a package is only stopped.
+    assert!(tree.at("usr/lib/systemd/system/kubelet.service").exists());
+}
+
+#[test]
+fn k3s_keeps_the_volumes_of_its_users() {
+    let tree = pictures::k3s();
+    let ran = reset(&tree, &["apply", "--yes", "--profile", "k3s"]).expect(4);
+    assert!(ran.stderr.contains("cannot remove /data/k3s: it belongs to a control plane"), "{}", ran.stderr);
+    // What names the root is still there.
+    assert!(tree.at("etc/rancher/k3s/config.yaml").exists(), "{}", ran.stdout);
+    let ran = reset(&tree, &["apply", "--yes", "--profile", "all", "--also", "control-plane"]).expect(0);
+    for gone in [
+        "data/k3s/server",
+        "data/k3s/agent",
+        "data/kubelet",
+        "etc/rancher/k3s",
+        "etc/rancher/node",
+        "usr/local/bin/k3s",
+        "usr/local/bin/kubectl",
+        "usr/local/bin/k3s-killall.sh",
+        "etc/systemd/system/k3s.service.env",
+    ] {
+        assert!(tree.at(gone).symlink_metadata().is_err(), "{gone}: {}", ran.stdout);
+    }
+    assert_eq!(tree.read("data/k3s/storage/pvc-1/file"), "data of a user");
+    keeps(&ran, "/data/k3s/storage", "volumes of local-path: data of users");
+    assert!(tree.at("usr/local/bin/ctr").symlink_metadata().is_ok(), "a link to another program");
+}
+
+/// A node whose configuration names this root.
+fn with_root(root: &str, files: &[&str]) -> Tree {
+    let tree = pictures::keadm_1_23();
+    let config = tree.read("etc/kubeedge/config/edgecore.yaml");
+    assert!(config.contains("rootDirectory: /var/lib/kubelet"), "{config}");
+    let config = config.replace("rootDirectory: /var/lib/kubelet", &format!("rootDirectory: {root}"));
+    tree.write("etc/kubeedge/config/edgecore.yaml", config);
+    files.iter().for_each(|file| tree.write(file, "x"));
+    tree
+}
+
+#[test]
+fn configured_root_goes_only_as_far_as_it_is_known() {
+    let tree = with_root("/data/kubelet", &["data/kubelet/pods/x", "data/kubelet/pki/x", "data/kubelet/backup/x"]);
+    let ran = reset(&tree, &["apply", "--yes"]).expect(0);
+    assert!(!tree.at("data/kubelet/pods").exists() && !tree.at("data/kubelet/pki").exists(), "{}", ran.stdout);
+    assert!(tree.at("data/kubelet/backup/x").exists());
+    keeps(&ran, "/data/kubelet (backup)", "it is not known whose it is");
+    assert!(reset(&tree, &["apply", "--yes"]).expect(0).stdout.ends_with("already up to date\n"));
+    // Nothing else is in it.
+    let tree = with_root("/data/kubelet", &["data/kubelet/pods/x"]);
+    reset(&tree, &["apply", "--yes"]).expect(0);
+    assert!(!tree.at("data/kubelet").exists() && tree.at("data").exists());
+}
+
+#[test]
+fn root_that_is_a_directory_of_the_system_loses_only_what_no_one_else_makes() {
+    for root in ["/var", "/", "/etc", "/var/lib", "/home"] {
+        let at = |name: &str| format!("{}/{name}", root.trim_matches('/'));
+        let files =
+            [at("pods/u/x"), at("cpu_manager_state"), at("pki/tls/ca.crt"), at("plugins/mine"), at("config.yaml")];
+        let tree = with_root(root, &files.each_ref().map(String::as_str));
+        let ran = reset(&tree, &["apply", "--yes"]).expect(0);
+        assert!(!tree.at(&files[0]).exists() && !tree.at(&files[1]).exists(), "{root}: {}", ran.stdout);
+        for kept in &files[2..] {
+            assert_eq!(tree.read(kept), "x", "{root}: {}", ran.stdout);
+        }
+        assert!(tree.at("etc/hostname").exists() && tree.at("srv/data/file").exists());
+    }
+}
+
+#[test]
+fn root_that_is_a_link_or_in_fstab_stays() {
+    let tree = pictures::keadm_1_23();
+    std::fs::create_dir_all(tree.at("data")).unwrap();
+    std::fs::rename(tree.at("var/lib/kubelet"), tree.at("data/kubelet")).unwrap();
+    tree.link("var/lib/kubelet", "/data/kubelet");
+    tree.write("etc/fstab", "/dev/sdb1 /var/lib/kubeedge ext4 defaults 0 2\n");
+    let before = look(tree.path());
+    let ran = reset(&tree, &["apply", "--yes"]).expect(0);
+    assert!(tree.at("var/lib/kubelet").is_symlink() && !tree.at("data/kubelet/pki").exists(), "{}", ran.stdout);
+    assert!(tree.at("var/lib/kubeedge").exists() && !tree.at("var/lib/kubeedge/edgecore.db").exists());
+    assert!(ran.stdout.contains("it is a mount point at the next boot, and stays"), "{}", ran.stdout);
+    assert!(reset(&tree, &["apply", "--yes"]).expect(0).stdout.ends_with("already up to date\n"));
+    reset(&tree, &["undo"]).expect(0);
+    assert_same(&look(tree.path()), &before, "after the undo");
+}
+
+#[test]
+fn configuration_that_cannot_be_read_is_not_taken_for_absent() {
+    let tree = pictures::keadm_1_23();
+    tree.write("etc/kubeedge/config/edgecore.yaml", "modules: {edged: [\n");
+    let ran = reset(&tree, &["apply", "--yes"]).expect(1);
+    assert!(ran.stderr.contains("cannot read DIR/etc/kubeedge/config/edgecore.yaml: "), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("hint: repair that file or move it away, then run the command again"),
+        "{}",
+        ran.stderr
+    );
+    assert!(tree.at("var/lib/kubelet/pki").exists() && tree.at("etc/kubeedge").exists());
+}
+
+#[test]
+fn unit_that_runs_another_program_stays() {
+    let tree = pictures::host();
+    tree.write("etc/systemd/system/edgecore.service", "[Service]\nExecStart=/usr/bin/edgecore-exporter\n");
+    tree.link("etc/systemd/system/multi-user.target.wants/edgecore.service", "/etc/systemd/system/edgecore.service");
+    let before = tree.snapshot();
+    let ran = reset(&tree, &["apply", "--yes"]).expect(0);
+    keeps(&ran, "edgecore.service", "ExecStart= does not run the program of such a unit");
+    assert_same(&tree.snapshot(), &before, "a unit of another program");
+    // One of a package, too, stays and stays enabled.
+    tree.write("etc/systemd/system/edgecore.service", "[Service]\nExecStart=/usr/bin/edgecore\n");
+    tree.write("var/lib/dpkg/info/edgecore.list", "/.\n/etc/systemd/system/edgecore.service\n");
+    let before = tree.snapshot();
+    reset(&tree, &["apply", "--yes"]).expect(0);
+    assert_same(&tree.snapshot(), &before, "a unit of a package");
+}
+
+#[test]
+fn link_to_a_unit_that_is_gone_is_removed() {
+    let tree = pictures::host();
+    tree.link("etc/systemd/system/multi-user.target.wants/edgecore.service", "/etc/systemd/system/edgecore.service");
+    reset(&tree, &["apply", "--yes"]).expect(0);
+    assert!(!tree.at("etc/systemd/system/multi-user.target.wants/edgecore.service").is_symlink());
+    reset(&tree, &["undo"]).expect(0);
+    assert!(tree.at("etc/systemd/system/multi-user.target.wants/edgecore.service").is_symlink());
+}
+
+#[test]
+fn drop_in_of_edge_conf_is_left_to_its_undo() {
+    let tree = pictures::keadm_1_8();
+    let ours = "etc/systemd/system/edgecore.service.d/20-edgeutils.conf";
+    tree.write(ours, "# Written by edge-conf env; `edge-conf undo` reverts it.\n[Service]\nEnvironment=A=1\n");
+    let ran = reset(&tree, &["apply", "--yes"]).expect(3);
+    assert!(tree.at(ours).exists() && !tree.at("etc/systemd/system/edgecore.service.d/10-proxy.conf").exists());
+    assert!(ran.stderr.contains("20-edgeutils.conf: edge-conf --root DIR undo\n"), "{ran:?}");
+    assert!(!tree.at("etc/systemd/system/edgecore.service").exists());
+}
+
+#[test]
+fn killed_reset_gets_to_the_same_end() {
+    converges(Points::About(12), pictures::keadm_1_8, "edge-reset", &["apply", "--yes"]);
+    converges(Points::About(12), pictures::keadm_1_23, "edge-reset", &["apply", "--yes"]);
+}

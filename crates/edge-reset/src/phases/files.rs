@@ -6,6 +6,7 @@
 mod directory;
 mod entry;
 mod finder;
+mod networks;
 mod place;
 mod proof;
 mod unit_files;
@@ -29,7 +30,7 @@ struct Facts {
     units: HashMap<String, UnitState>,
 }
 
-/// What systemd is told about a unit whose file is removed.
+/// A unit whose file is removed, as systemd has it.
 #[derive(Debug, Clone)]
 pub(super) struct UnitState {
     name: String,
@@ -41,6 +42,7 @@ pub(crate) fn read(host: &Host, context: &Context) -> Result<Option<Box<dyn Phas
     let mut finder = Finder::new(host, context)?;
     directory::read(&mut finder)?;
     entry::read(&mut finder)?;
+    networks::read(&mut finder)?;
     let units = unit_files::read(&mut finder)?;
     let (items, trees) = finder.finish()?;
     Ok(Some(Box::new(Facts { items, trees, units })))

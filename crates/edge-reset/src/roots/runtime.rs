@@ -11,6 +11,8 @@ use toml_edit::{Document, Item};
 use super::{DEFAULT, RootDir, Roots, add, at_word, option, words};
 
 const STORAGE_CONF: &str = "/etc/containers/storage.conf";
+const CONTAINERD_ROOT: &str = "/var/lib/containerd";
+const CONTAINERD_STATE: &str = "/run/containerd";
 const CONTAINERD_UNIT: &str = "containerd.service";
 
 const CRIO: &[&str] = &["cri-o"];
@@ -31,8 +33,8 @@ pub(super) fn read(host: &Host, units: &Units<'_>, roots: &mut Roots) {
         (&mut roots.crio, ROOT.2, CRIO),
         (&mut roots.crio_run, RUNROOT.2, CRIO),
         (&mut roots.crio_namespaces, NAMESPACES.2, CRIO),
-        (&mut roots.containerd, "/var/lib/containerd", CONTAINERD),
-        (&mut roots.containerd_state, "/run/containerd", CONTAINERD),
+        (&mut roots.containerd, CONTAINERD_ROOT, CONTAINERD),
+        (&mut roots.containerd_state, CONTAINERD_STATE, CONTAINERD),
     ] {
         if all.is_empty() {
             add(all, path, DEFAULT, creators);

@@ -1,5 +1,6 @@
 //! The phase links.
 
+use edgeutils_tests::kill::cannot_kill;
 use edgeutils_tests::live::{cannot_unshare, script};
 use edgeutils_tests::tool;
 
@@ -164,6 +165,31 @@ fn bridge_with_hardware_a_tap_or_a_default_route_is_refused() {
     );
 }
 
+/// Otherwise nothing would prove any more that the bridge is one of pods.
+#[test]
+fn files_of_a_network_stay_as_long_as_its_bridge() {
+    transcript(
+        "files_of_a_network_stay_as_long_as_its_bridge",
+        r#"
+        net 10-flannel.conflist "$FLANNEL"
+        ip link add cni0 type bridge; ip tuntap add tap0 mode tap; ip link set tap0 master cni0
+        edge apply --yes --only links,files > log; grep -E '^(refused|links|exit)|conflist' log; ls /etc/cni/net.d
+        ip link set tap0 nomaster
+        edge apply --yes --only links,files > log; grep -E '^(refused|links|exit)|conflist' log; ls /etc/cni/net.d; links
+        "#,
+        r#"
+        refused    bridge cni0: its member tap0 (tap) is not of a pod
+        kept       /etc/cni/net.d/10-flannel.conflist: its bridge cni0 still exists
+        exit 4
+        10-flannel.conflist
+        links      deleted bridge cni0: made by cni  [undo: none]
+        files      moved /etc/cni/net.d/10-flannel.conflist to the trash: made by cni, flannel, calico  [undo: exact]
+        exit 0
+        lo tap0
+        "#,
+    );
+}
+
 #[test]
 fn link_that_was_replaced_after_the_plan_is_refused() {
     transcript(
@@ -216,5 +242,37 @@ fn route_of_edgemesh_goes_only_beside_its_chain() {
         10.200.0.0/16 via 172.17.0.2 dev docker0
         172.17.0.0/16 dev docker0 proto kernel scope link src 172.17.0.1
         "#,
+    );
+}
+
+#[test]
+fn kill_before_any_message_leaves_what_the_next_call_removes() {
+    const TEST: &str = "kill_before_any_message_leaves_what_the_next_call_removes";
+    if cannot_kill(TEST) {
+        return;
+    }
+    transcript(
+        TEST,
+        r#"
+        net 10-flannel.conflist "$FLANNEL"
+        printf 'FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.1.1/24\n' > /run/flannel/subnet.env
+        ip link add eth9 type veth peer name far; ip address add 192.0.2.7/24 dev eth9; ip link set eth9 up
+        ip netns add a
+        # The first ones only read.
+        n=4 killed=0 whole=
+        while [ $n -lt 40 ] && [ -z "$whole" ]; do
+            n=$((n + 1))
+            ip link add cni0 type bridge; ip address add 10.244.1.1/24 dev cni0; ip link set cni0 up
+            ip link add veth0000000a type veth peer name eth0 netns a; ip link set veth0000000a master cni0 up
+            ip link set far up; ip route add 10.244.2.0/24 via 192.0.2.8
+            strace -qq -f -o /mnt/calls -e trace=sendto -e inject=sendto:signal=KILL:when=$n \
+                "$FIXTURE" --force-namespace apply --yes --only links > /mnt/log 2>&1 && whole=$n || killed=$((killed + 1))
+            reset apply --yes > /mnt/log 2>&1
+            tail -n 1 /mnt/log | grep -qx 'exit 0' || { echo "after a kill at $n:"; cat /mnt/log; }
+            [ "$(links)$(ip route)" = "lo far eth9 192.0.2.0/24 dev eth9 proto kernel scope link src 192.0.2.7 " ] || links
+        done
+        [ "$killed" -gt 10 ] && [ -n "$whole" ] && echo done || echo "$killed kills, then $whole"
+        "#,
+        "done",
     );
 }

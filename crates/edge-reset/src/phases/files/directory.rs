@@ -102,12 +102,13 @@ fn is_control_plane(finder: &Finder<'_>, row: &Row<Directory>, root: &RootDir) -
     if row.own.of == Some(Of::K3s) {
         return Ok(finder.inode(&root.path.join(K3S_DATABASE))?.is_some());
     }
-    for dir in &finder.context.roots.static_pods {
-        if finder.inode(&dir.path.join(ETCD_MANIFEST))?.is_some() {
+    for dir in finder.context.roots.static_pods.iter().chain([root]) {
+        let is_meant = row.own.of.is_none() || dir == root;
+        if is_meant && finder.inode(&dir.path.join(ETCD_MANIFEST))?.is_some() {
             return Ok(true);
         }
     }
-    Ok(finder.inode(&Path::new(ETCD).join(MEMBER))?.is_some())
+    Ok(row.own.of.is_none() && finder.inode(&Path::new(ETCD).join(MEMBER))?.is_some())
 }
 
 fn one(finder: &mut Finder<'_>, row: &Row<Directory>, rows: &[Row<Directory>], root: &RootDir) -> Result<()> {
@@ -155,7 +156,7 @@ fn one(finder: &mut Finder<'_>, row: &Row<Directory>, rows: &[Row<Directory>], r
         finder.add(Removal { item, path: path.clone(), paths, order, source });
     }
     if is_named && row.own.of != Some(Of::StaticPods) {
-        finder.keep_in(path, &rest, &entry, "its creators do not make it")?;
+        finder.keep_in(path, &rest, &entry, "it is not known whose it is")?;
     }
     Ok(())
 }

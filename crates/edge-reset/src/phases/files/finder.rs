@@ -46,11 +46,20 @@ pub(super) struct Finder<'a> {
     pub(super) places: Places<'a>,
     removals: Vec<Removal>,
     kept: Vec<(PathBuf, Item)>,
+    /// Directories that are refused, with what names them.
+    refused: Vec<(String, PathBuf)>,
 }
 
 impl<'a> Finder<'a> {
     pub(super) fn new(host: &'a Host, context: &'a Context) -> Result<Finder<'a>> {
-        Ok(Finder { host, context, places: Places::read(host)?, removals: Vec::new(), kept: Vec::new() })
+        Ok(Finder {
+            host,
+            context,
+            places: Places::read(host)?,
+            removals: Vec::new(),
+            kept: Vec::new(),
+            refused: Vec::new(),
+        })
     }
 
     /// Whether the path exists at all on this root: an image has no /run.
@@ -72,6 +81,9 @@ impl<'a> Finder<'a> {
         if removal.item.fate == Fate::Remove {
             self.removals.push(removal);
         } else {
+            if removal.item.fate == Fate::Refuse {
+                self.refused.extend(removal.source.map(|source| (source, removal.path.clone())));
+            }
             self.kept.push((removal.path, removal.item));
         }
     }
@@ -163,12 +175,14 @@ impl<'a> Finder<'a> {
     /// What names a root that is refused stays with it, so that the same command finds that root again.
     fn keep_configurations(&mut self) {
         let refused = self.removals.iter().filter(|removal| removal.item.fate == Fate::Refuse);
-        let needed: Vec<(String, PathBuf)> =
-            refused.filter_map(|removal| Some((removal.source.clone()?, removal.path.clone()))).collect();
+        self.refused.extend(refused.filter_map(|removal| Some((removal.source.clone()?, removal.path.clone()))));
         for removal in self.removals.iter_mut().filter(|removal| removal.item.fate == Fate::Remove) {
-            let names = removal.paths.iter().map(|path| self.host.root.display(path));
-            let names: Vec<PathBuf> = names.collect();
-            let root = needed.iter().find(|(source, _)| names.iter().any(|name| Path::new(source).starts_with(name)));
+            let names: Vec<String> =
+                removal.paths.iter().map(|path| self.host.root.display(path).display().to_string()).collect();
+            let is_in = |source: &str, name: &String| {
+                source.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with(['/', ':', ' ']))
+            };
+            let root = self.refused.iter().find(|(source, _)| names.iter().any(|name| is_in(source, name)));
             if let Some((_, root)) = root {
                 let why = format!("it names {}, which could not be removed", root.display());
                 removal.item = removal.item.clone().refused(why, "see the hint for that, then run the command again");

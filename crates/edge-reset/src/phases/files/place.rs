@@ -47,7 +47,7 @@ pub(super) fn is_trash(name: &OsStr) -> bool {
     name.as_bytes().starts_with(TRASH.as_bytes())
 }
 
-/// Whether a name says nothing about whose a directory is.
+/// Whether a name is one that every directory can have.
 pub(super) fn is_neutral(name: &OsStr) -> bool {
     is_trash(name) || name == LOST_FOUND
 }

@@ -8,6 +8,7 @@ use edge_systemd::{Scope, Units, is_running, systemctl};
 
 use super::UnitState;
 use super::finder::{Finder, Order, Removal};
+use super::place::is_trash;
 use crate::item::Item;
 use crate::ownership::Tier;
 use crate::phases::units::owned::{self, OwnedUnit, Standing};
@@ -17,7 +18,7 @@ const KIND: &str = "unit";
 const OF_EDGE_CONF: &[u8] = b"# Written by edge-conf ";
 const EDGE_CONF_UNDO: &str = "edge-conf undo";
 
-/// Adds them; returns what systemd is told once they are removed.
+/// Adds them; returns the state of each unit, by item.
 pub(super) fn read(finder: &mut Finder<'_>) -> Result<HashMap<String, UnitState>> {
     let units = Units::read(&finder.host.root, Scope::Now)?;
     let is_live = is_running(&finder.host.root)?;
@@ -51,12 +52,13 @@ fn dropins(finder: &mut Finder<'_>, unit: &OwnedUnit) -> Result<Vec<PathBuf>> {
         return Ok(Vec::new());
     }
     let (mut ours, mut others) = (Vec::new(), Vec::new());
-    for name in root.list(&dir)? {
+    let has_trash = root.list(&dir)?.iter().any(|name| is_trash(name));
+    for name in root.list(&dir)?.iter().filter(|name| !is_trash(name)) {
         let path = dir.join(name);
         let is_ours = root.find_link(&path)?.bytes.starts_with(OF_EDGE_CONF);
         if is_ours { ours.push(path) } else { others.push(path) }
     }
-    if ours.is_empty() {
+    if ours.is_empty() && !has_trash {
         return Ok(vec![dir]);
     }
     for path in ours {

@@ -1,6 +1,7 @@
 //! Volumes whose directory contains files although nothing is mounted there: an application has written them while the
 //! volume was not mounted, and nobody looks for them.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use edge_host::{Result, State};
@@ -70,7 +71,11 @@ fn look(finder: &Finder<'_>, place: &Path, found: &mut Vec<(PathBuf, usize)>) ->
 
 /// What is in a directory on which nothing is mounted. What is mounted is not touched: its server may be dead.
 fn children(finder: &Finder<'_>, dir: &Path) -> Result<Vec<PathBuf>> {
-    if finder.inode(dir)?.is_none() || finder.places.is_mounted(dir)? {
+    let found = match finder.inode(dir) {
+        Err(error) if error.io_kind() == Some(ErrorKind::NotADirectory) => None,
+        found => found?,
+    };
+    if found.is_none() || finder.places.is_mounted(dir)? {
         return Ok(Vec::new());
     }
     let root = &finder.host.root;

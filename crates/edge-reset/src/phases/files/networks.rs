@@ -1,0 +1,125 @@
+//! The files of CNI networks of pods: configurations, libcni's entries, leases. Those of Podman and nerdctl are in the
+//! same directories and stay.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use edge_host::{Mode, Result, State};
+use serde::Deserialize;
+
+use super::finder::{Finder, Order, Removal};
+use crate::item::Item;
+use crate::networks::bridges;
+use crate::ownership::{Entry, Row};
+use crate::phase::Phase;
+
+const NETWORK: &str = "network";
+const FILE: &str = "file";
+/// Where libcni and the plugins keep everything else.
+const STATE: &str = "/var/lib/cni";
+/// host-local's lock in a directory of leases.
+const LOCK: &str = "lock";
+/// Deepest file in [`STATE`], and the most entries that are looked at.
+const MAX_DEPTH: usize = 4;
+const MAX_ENTRIES: usize = 100_000;
+
+/// A `[[cni]]` of the data has no fields of its own.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Common {}
+
+pub(super) fn read(finder: &mut Finder<'_>) -> Result<()> {
+    let rows: Vec<Row<Common>> = finder.context.ownership.rows("cni")?;
+    let Some(entry) = rows.into_iter().next().map(|row| row.entry) else { return Ok(()) };
+    let networks = &finder.context.networks;
+    let is_before = finder.host.mode == Mode::DryRun && finder.context.request.phases.contains(&Phase::Links);
+    let bridges = if is_before { BTreeSet::new() } else { bridges(finder.host)? };
+    let mut owned = Vec::new();
+    for network in &networks.owned {
+        let mut paths: Vec<PathBuf> = network.entries.iter().map(|entry| entry.path.clone()).collect();
+        paths.extend(network.flannel_files.iter().cloned());
+        paths.push(network.leases.clone());
+        // Last, as they tell whose the others are.
+        for conf in &network.confs {
+            match &conf.keeper {
+                None => paths.push(conf.path.clone()),
+                Some(why) => keep(finder, &conf.path, &entry, why)?,
+            }
+        }
+        paths = existing(finder, paths)?;
+        // Only these files prove that the bridge is one of pods: the next call needs them.
+        if let Some(bridge) = network.bridges.intersection(&bridges).next() {
+            for path in &paths {
+                keep(finder, path, &entry, &format!("its bridge {bridge} still exists"))?;
+            }
+            continue;
+        }
+        owned.extend(paths.iter().cloned());
+        let Some(first) = paths.first().cloned() else { continue };
+        let Some(inode) = finder.inode(&first)? else { continue };
+        let item = finder.item(&first, NETWORK, inode, &entry);
+        let proofs = vec![format!("network {}", network.name)];
+        finder.add(Removal { item: Item { proofs, ..item }, path: first, paths, order: Order::Last, source: None });
+    }
+    for network in &networks.foreign {
+        let owner = network.owner.as_deref().unwrap_or("another program's");
+        let paths = network.confs.iter().map(|conf| conf.path.clone()).chain([network.leases.clone()]);
+        for path in paths.collect::<Vec<_>>() {
+            keep(finder, &path, &entry, owner)?;
+        }
+    }
+    for path in &networks.unknown {
+        keep(finder, path, &entry, "it is not understood")?;
+    }
+    whole(finder, &entry, &owned)
+}
+
+fn existing(finder: &Finder<'_>, paths: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
+    let mut there = Vec::new();
+    for path in paths {
+        if finder.inode(&path)?.is_some() {
+            there.push(path);
+        }
+    }
+    Ok(there)
+}
+
+fn keep(finder: &mut Finder<'_>, path: &Path, entry: &Entry, why: &str) -> Result<()> {
+    let Some(inode) = finder.inode(path)? else { return Ok(()) };
+    let item = finder.item(path, FILE, inode, entry).kept(why);
+    finder.add(Removal { item, path: path.to_path_buf(), paths: Vec::new(), order: Order::First, source: None });
+    Ok(())
+}
+
+/// If nothing else is in it, the directory goes too.
+fn whole(finder: &mut Finder<'_>, entry: &Entry, owned: &[PathBuf]) -> Result<()> {
+    let path = Path::new(STATE);
+    let Some(inode) = finder.inode(path)? else { return Ok(()) };
+    if finder.places.stays(path)?.is_some() || !has_only(finder, owned)? {
+        return Ok(());
+    }
+    let item = finder.item(path, "directory", inode, entry);
+    finder.add(Removal { item, path: path.into(), paths: vec![path.into()], order: Order::Last, source: None });
+    Ok(())
+}
+
+fn has_only(finder: &Finder<'_>, owned: &[PathBuf]) -> Result<bool> {
+    let root = &finder.host.root;
+    let mut waiting = vec![(PathBuf::from(STATE), 0)];
+    let mut seen = 0;
+    while let Some((dir, depth)) = waiting.pop() {
+        for name in root.list(&dir)? {
+            let inner = dir.join(&name);
+            seen += 1;
+            if owned.contains(&inner) || name == LOCK {
+                continue;
+            }
+            let is_dir = matches!(root.find_link(&inner)?.state, State::Directory { .. });
+            if !is_dir || depth == MAX_DEPTH || seen > MAX_ENTRIES {
+                return Ok(false);
+            }
+            waiting.push((inner, depth + 1));
+        }
+    }
+    Ok(true)
+}
