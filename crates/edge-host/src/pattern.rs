@@ -252,8 +252,7 @@ mod tests {
 
     #[test]
     fn invalid_patterns_are_refused() {
-        for text in
-            ["", "*", "{hex:1", "a*b", "a{hex}", "a{hex:0}", "a{hex:999}", "a{octal:1}", "a{hex:1", "a}", "a**"]
+        for text in ["", "*", "{hex:1", "a*b", "a{hex}", "a{hex:0}", "a{hex:999}", "a{octal:1}", "a{hex:1", "a}", "a**"]
         {
             let error = text.parse::<Pattern>().unwrap_err();
             assert!(error.contains("is not a valid pattern"), "{text}: {error}");
