@@ -4,13 +4,13 @@ use edgeutils_tests::skip;
 use edgeutils_tests::systemd::Systemd;
 use edgeutils_tests::tool;
 
-const UNIT: &str = "[Service]\nExecStart=/usr/local/bin/edgecore\n[Install]\nWantedBy=multi-user.target\n";
+const UNIT: &str = "[Service]\nExecStart=/usr/local/bin/edgecore 100000\n[Install]\nWantedBy=multi-user.target\n";
 const PACKAGED: &str = "[Service]\nExecStart=/usr/bin/kubelet\n[Install]\nWantedBy=multi-user.target\n";
 const PROGRAM: &str = "#!/bin/sh\nexec sleep 100000\n";
 
 fn boot(test: &str) -> Option<Systemd> {
     let machine = Systemd::boot(&[&tool::path("edge-reset")]).map_err(|reason| skip(test, &reason)).ok()?;
-    machine.write("/usr/local/bin/edgecore", PROGRAM, "755");
+    machine.sh("cp /bin/sleep /usr/local/bin/edgecore").expect(0);
     machine.write("/usr/bin/kubelet", PROGRAM, "755");
     machine.write("/etc/kubeedge/edgecore.service", UNIT, "644");
     machine.write("/usr/lib/systemd/system/kubelet.service", PACKAGED, "644");
@@ -53,6 +53,7 @@ fn units_are_stopped_disabled_and_restored() {
 #[test]
 fn unit_that_has_failed_or_lost_its_file_is_not_listed_any_more() {
     let Some(machine) = boot("reset live failed units") else { return };
+    machine.sh("rm /usr/local/bin/edgecore").expect(0);
     machine.write("/usr/local/bin/edgecore", "#!/bin/sh\nexit 7\n", "755");
     machine.sh("systemctl restart edgecore; for try in $(seq 50); do systemctl is-failed edgecore && break; sleep 0.1; done").expect(0);
     let ran = machine.sh("edge-reset --force-namespace apply --yes --only units,files").expect(0);
