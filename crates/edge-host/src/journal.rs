@@ -5,6 +5,7 @@
 //! of each path is kept forever, in `first.jsonl`.
 
 mod close;
+mod forget;
 mod kept;
 mod line;
 mod prune;

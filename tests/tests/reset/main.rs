@@ -4,4 +4,5 @@
 
 mod live;
 mod pictures;
+mod resolver;
 mod tree;

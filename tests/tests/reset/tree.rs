@@ -256,6 +256,38 @@ fn drop_in_of_edge_conf_is_left_to_its_undo() {
 }
 
 #[test]
+fn golden_image_has_no_token_and_no_key_in_any_file() {
+    const SECRETS: [&str; 5] = [TOKEN, "a private key", "the key of the CA", "an old key", "a database"];
+    let tree = pictures::keadm_1_23();
+    // Earlier runs: of edge-conf, with the old token in its record, and of edge-reset, with a key in its trash.
+    let set = ["set", "modules.edgeHub.token=other"];
+    Tool::new("edge-conf").arg("--root").arg(tree.path()).args(set).run().expect(0);
+    tree.write("var/lib/edged/pki/old.key", "an old key");
+    reset(&tree, &["apply", "--yes", "--only", "files"]).expect(0);
+    let restored = pictures::keadm_1_23();
+    for path in ["etc/kubeedge", "var/lib/kubelet", "var/lib/kubeedge"] {
+        std::fs::rename(restored.at(path), tree.at(path)).unwrap();
+    }
+    let found = |tree: &Tree| -> Vec<String> {
+        let files = walkdir::WalkDir::new(tree.path()).into_iter().map(Result::unwrap);
+        let files = files.filter(|entry| entry.file_type().is_file());
+        let has = |entry: &walkdir::DirEntry| {
+            let text = String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap()).into_owned();
+            SECRETS.iter().any(|secret| text.contains(secret))
+        };
+        files.filter(has).map(|entry| entry.path().display().to_string()).collect()
+    };
+    assert!(found(&tree).len() > 4, "{:?}", found(&tree));
+    let ran = reset(&tree, &["apply", "--yes", "--no-trash"]).expect(0);
+    assert_eq!(found(&tree), Vec::<String>::new(), "{}", ran.stdout);
+    let trash = |entry: &walkdir::DirEntry| entry.file_name().to_string_lossy().starts_with(".edgeutils-trash-");
+    assert!(!walkdir::WalkDir::new(tree.path()).into_iter().map(Result::unwrap).any(|entry| trash(&entry)));
+    // What is not of the node is still there.
+    assert_eq!(tree.read("root/.kube/config"), "a kubeconfig");
+    assert!(reset(&tree, &["apply", "--yes", "--no-trash"]).expect(0).stdout.ends_with("already up to date\n"));
+}
+
+#[test]
 fn killed_reset_gets_to_the_same_end() {
     converges(Points::About(12), pictures::keadm_1_8, "edge-reset", &["apply", "--yes"]);
     converges(Points::About(12), pictures::keadm_1_23, "edge-reset", &["apply", "--yes"]);

@@ -6,6 +6,7 @@
 pub(crate) mod environment;
 pub(crate) mod owned;
 pub(crate) mod package;
+mod resolver;
 
 use std::collections::HashMap;
 
@@ -33,6 +34,7 @@ struct Facts {
 enum Todo {
     Unit { name: String, stop: Option<Stop>, links: Vec<Link> },
     Environment(Variables),
+    Resolver(Box<resolver::Edit>),
 }
 
 /// How an undo treats a unit that is stopped.
@@ -50,10 +52,14 @@ pub(crate) fn read(host: &Host, context: &Context) -> Result<Option<Box<dyn Phas
     let states = if is_live { states(&all)? } else { HashMap::new() };
     let mut facts = Facts { items: Vec::new(), todo: HashMap::new() };
     for unit in all {
-        facts.add(context, unit, &states);
+        facts.add(host, context, unit, &states);
     }
     if let Some((item, variables)) = environment::read(is_live, context)? {
         facts.todo.insert(item.id.clone(), Todo::Environment(variables));
+        facts.items.push(item);
+    }
+    if let Some((item, edit)) = resolver::read(host, context)? {
+        facts.todo.extend(edit.map(|edit| (item.id.clone(), Todo::Resolver(Box::new(edit)))));
         facts.items.push(item);
     }
     Ok(Some(Box::new(facts)))
@@ -62,17 +68,17 @@ pub(crate) fn read(host: &Host, context: &Context) -> Result<Option<Box<dyn Phas
 /// The properties of units, by name; systemd is asked once.
 fn states(all: &[OwnedUnit]) -> Result<HashMap<String, Properties>> {
     let names = all.iter().map(|unit| unit.name.as_str());
-    let shown = Cmd::find("systemctl")?.args(["show", "-p", "Id,ActiveState,ExecStart", "--"]).args(names).run()?;
+    let shown = Cmd::find("systemctl")?.args(["show", "-p", "Id,ActiveState,MainPID", "--"]).args(names).run()?;
     let blocks = shown.stdout.split("\n\n").map(Properties::parse);
     Ok(blocks.map(|block| (block.get("Id").to_owned(), block)).collect())
 }
 
 impl Facts {
-    fn add(&mut self, context: &Context, unit: OwnedUnit, states: &HashMap<String, Properties>) {
+    fn add(&mut self, host: &Host, context: &Context, unit: OwnedUnit, states: &HashMap<String, Properties>) {
         let state = states.get(&unit.name);
         let is_active = state.is_some_and(|state| ACTIVE.contains(&state.get("ActiveState")));
-        // Without a file, systemd still knows what it runs.
-        let runs_ours = || state.is_some_and(|state| unit.row.own.runs(&owned::started(state.get("ExecStart"))));
+        // Without a file, its process shows what it is.
+        let runs_ours = || state.is_some_and(|state| unit.row.own.runs(&owned::command(host, state.get("MainPID"))));
         let stop = match &unit.standing {
             Standing::Absent => (is_active && runs_ours()).then_some(Stop::Final),
             Standing::Owned | Standing::Packaged => is_active.then_some(Stop::Undone),
@@ -125,6 +131,7 @@ impl PhaseFacts for Facts {
                     }
                 }
                 Some(Todo::Environment(variables)) => item.tag(plan.run(variables.unset(), item.why())),
+                Some(Todo::Resolver(edit)) => edit.plan(item, plan),
                 None => {}
             }
         }

@@ -1,10 +1,8 @@
 //! `edge-reset apply`: phase after phase, from the facts that the previous one has left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use std::collections::HashSet;
-
-use edge_host::{Error, Exit, Host, Mode, Outcome, Plan, Result, apply, apply_part};
+use edge_host::{Error, Exit, Host, Mode, Outcome, Plan, Result, apply, apply_part, purge, trashed};
 
 use crate::cli::ApplyArgs;
 use crate::context::Context;
@@ -179,7 +177,23 @@ impl Reset<'_> {
         if self.host.mode == Mode::Apply && self.filter.is_none() {
             self.leftovers();
         }
+        if !self.host.root.is_live() && !self.context.request.to_trash {
+            self.forget()?;
+        }
         Ok(Outcome { exit: self.exit.worst(outcome.exit), ..outcome })
+    }
+
+    /// An image is copied to many hosts: the records and trashes of earlier runs in it contain keys and tokens too.
+    fn forget(&mut self) -> Result<()> {
+        if self.host.mode == Mode::DryRun {
+            self.host.report.note("earlier runs of edgeutils in this image would be forgotten, with their trashes");
+            return Ok(());
+        }
+        let forgotten = trashed(self.host, None).and_then(|all| purge(self.host, &all)).and_then(|outcome| {
+            self.exit = self.exit.worst(outcome.exit);
+            self.host.forget_other_runs()
+        });
+        forgotten.or_else(|error| self.failed(error))
     }
 
     fn name_depending(&mut self) {

@@ -1,1 +1,94 @@
-//! The phase files.
+//! The phase files, on a live system with mounts.
+
+use edgeutils_tests::skip;
+use edgeutils_tests::systemd::Systemd;
+use edgeutils_tests::tool::{self, Ran};
+
+fn boot(test: &str) -> Option<Systemd> {
+    Systemd::boot(&[&tool::path("edge-reset")]).map_err(|reason| skip(test, &reason)).ok()
+}
+
+fn reset(machine: &Systemd, args: &str) -> Ran {
+    machine.sh(&format!("edge-reset --force-namespace {args}"))
+}
+
+const APPLY: &str = "apply --yes --only units,files";
+
+#[test]
+fn root_that_is_a_mount_point_stays_and_its_content_is_restored() {
+    let Some(machine) = boot("reset live mount point") else { return };
+    let list = "cd /var/lib/kubelet && find . ! -path './.edgeutils*' -printf '%p %m %y %s\\n' | sort";
+    machine
+        .sh("mkdir -p /data/kubelet/pki /data/kubelet/pods/u /var/lib/kubelet && mount --bind /data/kubelet /var/lib/kubelet \
+             && echo key > /var/lib/kubelet/pki/key && chmod 2700 /var/lib/kubelet/pods && ln /data/kubelet/pki/key /data/kubelet/kubeconfig")
+        .expect(0);
+    let before = machine.sh(list).expect(0).stdout;
+    let ran = reset(&machine, APPLY).expect(0);
+    assert!(ran.stdout.contains("moved /var/lib/kubelet/pki to the trash"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("it is a mount point, which stays"), "{}", ran.stdout);
+    let left = machine
+        .sh("mountpoint -q /var/lib/kubelet && ls -A /var/lib/kubelet; ls /var/lib/kubelet/.edgeutils-trash-1")
+        .expect(0);
+    assert_eq!(left.stdout, ".edgeutils-trash-1\nkubeconfig\npki\npods\n", "{}", ran.stdout);
+    assert!(reset(&machine, APPLY).expect(0).stdout.ends_with("already up to date\n"));
+    // kubelet starts again on it, and makes what undo would restore.
+    machine.sh("mkdir -p /var/lib/kubelet/pki && echo new > /var/lib/kubelet/pki/key").expect(0);
+    let ran = reset(&machine, "undo").expect(4);
+    assert!(
+        ran.stderr.contains("cannot restore /var/lib/kubelet/pki: it exists again; move it away first"),
+        "{}",
+        ran.stderr
+    );
+    machine.sh("mv /var/lib/kubelet/pki /data/new").expect(0);
+    reset(&machine, "undo").expect(0);
+    assert_eq!(machine.sh(list).expect(0).stdout, before);
+    machine.sh("test /data/kubelet/pki/key -ef /var/lib/kubelet/kubeconfig").expect(0);
+}
+
+#[test]
+fn root_with_a_mount_in_it_is_refused_and_the_rest_goes() {
+    let Some(machine) = boot("reset live gate") else { return };
+    machine
+        .sh("mkdir -p /data/mine /data/kubelet/pods/u/volumes/x /var/log/kubeedge /etc/kubeedge/config && echo whole > /data/mine/file && \
+             mount --bind /data/mine /data/kubelet/pods/u/volumes/x && \
+             printf 'apiVersion: edgecore.config.kubeedge.io/v1alpha2\\nkind: EdgeCore\\nmodules:\\n  edged:\\n    rootDirectory: /data/kubelet\\n' \
+             > /etc/kubeedge/config/edgecore.yaml")
+        .expect(0);
+    // A dry run of all phases says that it depends on the mounts.
+    let ran = reset(&machine, "apply -n --only units,mounts,files").expect(3);
+    assert!(ran.stdout.contains("would move /data/kubelet to the trash"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("then, depending on these: /data/kubelet\n"), "{}", ran.stdout);
+    let ran = reset(&machine, APPLY).expect(4);
+    let mount = "/data/kubelet/pods/u/volumes/x";
+    assert!(ran.stderr.contains(&format!("cannot remove /data/kubelet: {mount} is mounted\n")), "{}", ran.stderr);
+    assert!(ran.stderr.contains(&format!("hint: unmount it (umount {mount}), then run the command again")));
+    // What names that root stays with it.
+    assert!(ran.stderr.contains("cannot remove /etc/kubeedge: it names /data/kubelet"), "{}", ran.stderr);
+    machine.sh("test -e /etc/kubeedge/config/edgecore.yaml && test ! -e /var/log/kubeedge").expect(0);
+    assert_eq!(machine.read("/data/kubelet/pods/u/volumes/x/file"), "whole\n");
+    machine.sh("umount /data/kubelet/pods/u/volumes/x").expect(0);
+    reset(&machine, APPLY).expect(0);
+    machine.sh("test ! -e /data/kubelet && test ! -e /etc/kubeedge").expect(0);
+    assert_eq!(machine.read("/data/mine/file"), "whole\n");
+}
+
+#[test]
+fn directory_in_memory_is_deleted_and_one_of_an_overlay_cannot_be_moved() {
+    let Some(machine) = boot("reset live tmpfs") else { return };
+    machine
+        .sh("mkdir -p /run/flannel /data/low/kubelet/pki /data/up /data/work && echo a > /run/flannel/subnet.env && \
+             mkdir -p /var/lib/rancher && mount -t overlay overlay -o lowerdir=/data/low,upperdir=/data/up,workdir=/data/work /var/lib/rancher \
+             2>/dev/null || echo none > /data/none; mkdir -p /etc/kubeedge/config && \
+             printf 'apiVersion: edgecore.config.kubeedge.io/v1alpha2\\nkind: EdgeCore\\nmodules:\\n  edged:\\n    rootDirectory: /var/lib/rancher/kubelet\\n' \
+             > /etc/kubeedge/config/edgecore.yaml")
+        .expect(0);
+    let has_overlay = machine.sh("test -e /data/none").code != 0;
+    let ran = reset(&machine, APPLY).expect(if has_overlay { 1 } else { 0 });
+    assert!(ran.stdout.contains("deleted /run/flannel: made by flannel  [undo: none]"), "{}", ran.stdout);
+    if !has_overlay {
+        return skip("reset live overlay", "an overlay cannot be mounted on an overlay");
+    }
+    assert!(ran.stderr.contains("cannot move /var/lib/rancher/kubelet"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hint: to delete it instead, add --no-trash"), "{}", ran.stderr);
+    machine.sh("test -e /var/lib/rancher/kubelet/pki").expect(0);
+}

@@ -19,7 +19,7 @@ const MOUNT: &str = "mount";
 /// How many are named.
 const SHOWN: usize = 3;
 
-/// A `[[volume]]` of the data.
+/// A `[[volume_kind]]` of the data.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Kinds {
@@ -28,7 +28,7 @@ struct Kinds {
 
 /// A line for each of the first, and the number of the others.
 pub(super) fn not_mounted(finder: &Finder<'_>, root: &Path) -> Result<Vec<String>> {
-    let rows: Vec<Row<Kinds>> = finder.context.ownership.rows("volume")?;
+    let rows: Vec<Row<Kinds>> = finder.context.ownership.rows("volume_kind")?;
     let kinds: Vec<&str> = rows.iter().flat_map(|row| row.own.kinds.iter().map(String::as_str)).collect();
     let mut found = Vec::new();
     for pod in children(finder, &root.join(PODS))? {

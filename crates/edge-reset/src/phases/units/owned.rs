@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use edge_host::{Host, Result, State};
+use edge_host::{Host, Result, State, processes};
 use edge_systemd::{ADMIN_UNITS, Link, Unit, UnitFile, Units};
 use serde::Deserialize;
 
@@ -135,10 +135,15 @@ fn one(
     Ok(found)
 }
 
-/// The command in systemd's property ExecStart: `{ path=/usr/bin/a ; argv[]=/usr/bin/a --b ; …`.
-pub(super) fn started(property: &str) -> Vec<String> {
-    let words = property.split_once("argv[]=").map_or("", |(_, words)| words.split(" ; ").next().unwrap_or_default());
-    words.split_whitespace().map(str::to_owned).collect()
+/// The program of a process by its number, with the arguments that it was started with.
+pub(super) fn command(host: &Host, pid: &str) -> Vec<String> {
+    let all = processes(&host.root).unwrap_or_default();
+    let process = all.iter().find(|process| process.pid().to_string() == pid);
+    let program = process.and_then(|process| Some((process, process.executable()?)));
+    program.map_or_else(Vec::new, |(process, program)| {
+        let arguments = process.arguments().into_iter().skip(1);
+        std::iter::once(program.display().to_string()).chain(arguments).collect()
+    })
 }
 
 #[cfg(test)]
@@ -159,12 +164,5 @@ mod tests {
         let k3s = known(&["k3s"], &["server", "agent"]);
         assert!(k3s.runs(&argv("/usr/local/bin/k3s agent")));
         assert!(!k3s.runs(&argv("/usr/local/bin/k3s")) && !k3s.runs(&argv("/usr/local/bin/k3s kubectl")));
-    }
-
-    #[test]
-    fn started_is_the_command_of_the_property() {
-        let property = "{ path=/usr/local/bin/edgecore ; argv[]=/usr/local/bin/edgecore --v=2 ; ignore_errors=no ; }";
-        assert_eq!(started(property), ["/usr/local/bin/edgecore", "--v=2"]);
-        assert!(started("").is_empty());
     }
 }
