@@ -3,11 +3,11 @@
 use edge_host::{Result, ResultExt};
 use ipnet::IpNet;
 use nix::libc::{IFA_ADDRESS, IFA_LOCAL};
-use rtnetlink::packet_core::{DecodeError, Emitable, parse_ip};
+use rtnetlink::packet_core::{Emitable, parse_ip};
 use rtnetlink::packet_route::address::{AddressAttribute, AddressHeader, AddressMessage};
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use crate::socket::{Socket, attributes, is_gone, value};
+use crate::socket::{Decoded, Socket, attributes, is_gone, value};
 
 /// An address of a link.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,7 +38,7 @@ impl Address {
         RouteNetlinkMessage::GetAddress(AddressMessage::default())
     }
 
-    pub(crate) fn parse(body: &[u8]) -> std::result::Result<Option<Address>, DecodeError> {
+    pub(crate) fn parse(body: &[u8]) -> Decoded<Address> {
         let header = AddressHeader::parse(body)?;
         let all = attributes(&body[header.buffer_len()..])?;
         // Of a point-to-point link, IFA_ADDRESS is the other end.

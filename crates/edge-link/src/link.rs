@@ -10,7 +10,7 @@ use rtnetlink::packet_core::{DecodeError, Emitable, parse_u32};
 use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::link::{LinkAttribute, LinkExtentMask, LinkFlags, LinkHeader, LinkMessage};
 
-use crate::socket::{attributes, value};
+use crate::socket::{Decoded, attributes, value};
 
 // include/uapi/linux/if_link.h.
 const IFLA_VXLAN_ID: u16 = 1;
@@ -84,7 +84,7 @@ impl Link {
         self.kind.as_deref() == Some(kind)
     }
 
-    pub(crate) fn parse(body: &[u8]) -> Result<Option<Link>, DecodeError> {
+    pub(crate) fn parse(body: &[u8]) -> Decoded<Link> {
         let header = LinkHeader::parse(body)?;
         let is_up = header.flags.contains(LinkFlags::Up);
         let mut link = Link { index: header.index, is_up, ..Link::default() };

@@ -4,14 +4,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use edge_host::{Error, Result, ResultExt};
 use ipnet::IpNet;
-use rtnetlink::packet_core::{DecodeError, Parseable};
+use rtnetlink::packet_core::Parseable;
 use rtnetlink::packet_route::route::{
     RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteType, RouteVia,
 };
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use crate::address::family;
-use crate::socket::{Socket, is_gone};
+use crate::socket::{Decoded, Socket, is_gone};
 
 /// The table that `ip route` shows.
 pub const MAIN_TABLE: u32 = RouteHeader::RT_TABLE_MAIN as u32;
@@ -95,7 +95,7 @@ impl Route {
         RouteNetlinkMessage::GetRoute(message)
     }
 
-    pub(crate) fn parse(body: &[u8]) -> std::result::Result<Option<Route>, DecodeError> {
+    pub(crate) fn parse(body: &[u8]) -> Decoded<Route> {
         let RouteMessage { header, attributes, .. } = RouteMessage::parse(body)?;
         // An entry of a cache.
         if header.flags.contains(RouteFlags::Cloned) {
@@ -130,24 +130,25 @@ impl Route {
                 RouteAttribute::MultiPath(ways) => {
                     for way in ways {
                         route.links.push(way.interface_index);
-                        way.attributes.into_iter().for_each(|own| route.add_way(own));
+                        way.attributes.iter().for_each(|own| route.add_way(own));
                     }
                 }
-                own => route.add_way(own),
+                own => route.add_way(&own),
             }
         }
         Ok(Some(route))
     }
 
-    fn add_way(&mut self, attribute: RouteAttribute) {
-        match attribute {
-            RouteAttribute::Oif(link) => self.links.push(link),
-            RouteAttribute::Gateway(RouteAddress::Inet(gateway)) => self.gateways.push(gateway.into()),
-            RouteAttribute::Gateway(RouteAddress::Inet6(gateway)) => self.gateways.push(gateway.into()),
+    fn add_way(&mut self, attribute: &RouteAttribute) {
+        let gateway = match attribute {
+            RouteAttribute::Oif(link) => return self.links.push(*link),
+            RouteAttribute::Gateway(RouteAddress::Inet(own)) => IpAddr::V4(*own),
+            RouteAttribute::Gateway(RouteAddress::Inet6(own)) => IpAddr::V6(*own),
             // A gateway of the other family.
-            RouteAttribute::Via(RouteVia::Inet(gateway)) => self.gateways.push(gateway.into()),
-            RouteAttribute::Via(RouteVia::Inet6(gateway)) => self.gateways.push(gateway.into()),
-            _ => {}
-        }
+            RouteAttribute::Via(RouteVia::Inet(own)) => IpAddr::V4(*own),
+            RouteAttribute::Via(RouteVia::Inet6(own)) => IpAddr::V6(*own),
+            _ => return,
+        };
+        self.gateways.push(gateway);
     }
 }

@@ -17,10 +17,12 @@ const BUFFER: usize = 256 << 10;
 /// How often a list that changes while it is read is read again.
 const ATTEMPTS: usize = 20;
 
+/// What a message describes; none where it is not of interest.
+pub(crate) type Decoded<T> = Result<Option<T>, DecodeError>;
+
 /// What a message has after its header.
 ///
-/// It is decoded by who asked for it, and only as far as it is needed: `RouteNetlinkMessage` decodes all of it, and
-/// fails because of a name or an alias that is not UTF-8, which the kernel allows.
+/// `RouteNetlinkMessage` would decode all of it, and fail because of a name or an alias that is not UTF-8.
 struct Body(Vec<u8>);
 
 impl NetlinkDeserializable for Body {
@@ -55,11 +57,11 @@ impl Socket {
         }
     }
 
-    /// Lists objects; `parse` returns none for one that is not of interest.
+    /// Lists objects.
     pub(crate) fn list<T>(
         &mut self,
         request: &RouteNetlinkMessage,
-        parse: &dyn Fn(&[u8]) -> Result<Option<T>, DecodeError>,
+        parse: &dyn Fn(&[u8]) -> Decoded<T>,
     ) -> io::Result<Vec<T>> {
         for _ in 0..ATTEMPTS {
             if let Some(all) = self.list_once(request, parse)? {
@@ -73,7 +75,7 @@ impl Socket {
     fn list_once<T>(
         &mut self,
         request: &RouteNetlinkMessage,
-        parse: &dyn Fn(&[u8]) -> Result<Option<T>, DecodeError>,
+        parse: &dyn Fn(&[u8]) -> Decoded<T>,
     ) -> io::Result<Option<Vec<T>>> {
         self.send(request, NLM_F_DUMP)?;
         let mut all = Vec::new();
@@ -85,7 +87,9 @@ impl Socket {
                     NetlinkPayload::Error(error) => end = Some(error.raw_code()),
                     NetlinkPayload::Done(done) => end = Some(done.code),
                     NetlinkPayload::Overrun(_) => is_whole = false,
-                    NetlinkPayload::InnerMessage(Body(body)) => all.extend(parse(&body).map_err(malformed)?),
+                    NetlinkPayload::InnerMessage(Body(body)) => {
+                        all.extend(parse(&body).map_err(|cause| malformed(&cause))?)
+                    }
                     _ => {}
                 }
             }
@@ -114,7 +118,7 @@ impl Socket {
                 result => break result?,
             }
         };
-        let mut found = messages(self.buffer.get(..length).ok_or_else(|| malformed("it is too long"))?)?;
+        let mut found = messages(self.buffer.get(..length).ok_or_else(|| malformed(&"it is too long"))?)?;
         found.retain(|message| message.header.sequence_number == self.sequence);
         Ok(found)
     }
@@ -124,7 +128,7 @@ impl Socket {
 fn messages(mut rest: &[u8]) -> io::Result<Vec<NetlinkMessage<Body>>> {
     let mut found = Vec::new();
     while !rest.is_empty() {
-        let message = NetlinkMessage::deserialize(rest).map_err(malformed)?;
+        let message = NetlinkMessage::deserialize(rest).map_err(|cause| malformed(&cause))?;
         let length = (message.header.length as usize).next_multiple_of(NLMSG_ALIGNTO.into());
         rest = rest.get(length..).unwrap_or_default();
         found.push(message);
@@ -142,7 +146,7 @@ pub(crate) fn value<'a>(from: &'a [NlaBuffer<&[u8]>], kind: u16) -> Option<&'a [
     from.iter().find(|one| one.kind() == kind).map(NlaBuffer::value)
 }
 
-fn malformed(cause: impl ToString) -> io::Error {
+fn malformed(cause: &impl ToString) -> io::Error {
     let cause = cause.to_string();
     io::Error::new(io::ErrorKind::InvalidData, format!("the kernel sent a message of an unknown format: {cause}"))
 }
