@@ -33,7 +33,9 @@ pub(super) fn other(host: &Host, address: IpAddr, programs: &[String]) -> Result
         if !programs.iter().any(|own| own == name) {
             return Ok(Some(program.display().to_string()));
         }
-        held.iter().for_each(|one| drop(sockets.remove(one)));
+        for one in &held {
+            sockets.remove(one);
+        }
     }
     Ok((!sockets.is_empty()).then(|| "another program".to_owned()))
 }
