@@ -147,7 +147,7 @@ impl Report {
         let reboot = if outcome.reboot { ", reboot required" } else { "" };
         let what = match self.changes {
             0 if outcome.changed => return,
-            0 if self.needs_manual_step => "no changes".to_owned(),
+            0 if self.needs_manual_step || outcome.exit != Exit::Done => "no changes".to_owned(),
             0 => "already up to date".to_owned(),
             number if is_dry_run => would_be_made(number),
             number => counted(number, "change"),

@@ -6,15 +6,18 @@ use edgeutils_tests::kill::{CHANGING, cannot_kill};
 use edgeutils_tests::live::cannot_unshare;
 use edgeutils_tests::tool::{self, Ran};
 
+/// How many calls of each name are tried; all of them with a large number, which takes minutes.
+const KILLS: &str = "EDGEUTILS_KILLS";
+
 /// `world` makes an edge node with pods of its own, beside Podman's and the user's; `clear` ends it; `state` prints all
 /// that a reset may change, whatever the number of its run.
 const PRELUDE: &str = r#"
 exec 2>&1
 mount --make-rprivate /
 for dir in /run /mnt; do mount -t tmpfs -o mode=755 tmpfs "$dir" || exit 99; done
-mkdir /mnt/up /mnt/work /mnt/var
+mkdir /mnt/up /mnt/work /mnt/none /mnt/var /mnt/varwork
 mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/up,workdir=/mnt/work /etc || exit 99
-mount --bind /mnt/var /var || exit 99
+mount -t overlay overlay -o lowerdir=/mnt/none,upperdir=/mnt/var,workdir=/mnt/varwork /var || exit 99
 rm -rf /etc/cni /etc/kubeedge; ip link set lo up; cd /mnt
 reset() { "$RESET" --force-namespace "$@"; }
 FLANNEL='{"name": "cbr0", "cniVersion": "0.3.1", "plugins": [{"type": "flannel"}, {"type": "portmap"}]}'
@@ -83,6 +86,7 @@ fn script(text: &str) -> Ran {
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("RESET", tool::path("edge-reset"))
         .env("CHANGING", CHANGING)
+        .env("KILLS", std::env::var(KILLS).unwrap_or_else(|_| "4".to_owned()))
         .output()
         .unwrap();
     Ran::of(&output)
@@ -105,7 +109,9 @@ fn reset_removes_what_is_proven_and_undo_restores_the_files() {
     }
     let ran = script(
         r#"
-        world; (cd /; find etc/kubeedge etc/cni var | grep -v var/lib/edgeutils | sort) > /mnt/before
+        # What is mounted is not restored.
+        files() { (cd /; find etc/kubeedge etc/cni var | grep -v 'var/lib/edgeutils\|/token/\|/data/' | sort); }
+        world; files > /mnt/before
         reset apply; echo "exit $?"
         reset apply -n > /dev/null; echo "exit $?"; test -e /etc/kubeedge && echo "nothing was changed"
         reset apply --yes; echo "exit $?"
@@ -113,7 +119,7 @@ fn reset_removes_what_is_proven_and_undo_restores_the_files() {
         reset apply --yes; echo "exit $?"
         reset scan | grep remove
         echo "--- undo"; reset undo; echo "exit $?"
-        (cd /; find etc/kubeedge etc/cni var | grep -v var/lib/edgeutils | sort) | diff /mnt/before - && echo "files restored"
+        files | diff /mnt/before - && echo "files restored"
         cat /etc/kubeedge/ca/rootCA.key
         "#,
     );
@@ -134,9 +140,12 @@ fn reset_removes_what_is_proven_and_undo_restores_the_files() {
             "cni-podman0",
             "-A PREROUTING -m comment --comment \"KUBE- of mine\" -j MINE",
             "data\n--- again",
-            "already up to date\nexit 0\n--- undo",
+            "already up to date\nexit 0\n",
+            "--- undo",
             "reverted run",
             "exit 0",
+            "files restored",
+            "key",
         ],
     );
     let (state, _) = ran.stdout.split_once("--- again").unwrap();
@@ -146,7 +155,6 @@ fn reset_removes_what_is_proven_and_undo_restores_the_files() {
     {
         assert!(!state.replace("cni-podman0\n", "").contains(gone), "{gone} is still there:\n{}", ran.stdout);
     }
-    prints(&ran, &["--- undo", "exit 0", "key"]);
 }
 
 #[test]
@@ -176,8 +184,8 @@ fn plan_is_a_filter_of_what_is_there_and_unchanged() {
         &[
             "exit 3",
             "it was replaced after the plan was made",
-            "removed already",
             "cni1: it is not in the plan",
+            "removed already",
             "exit 4",
             "--- left\ncni1\nkubelet stays\ndata\n",
             "kubelet is gone",
@@ -196,21 +204,20 @@ fn killed_reset_gets_to_the_same_end() {
         r#"
         world; reset apply --yes > /dev/null; state > /mnt/want; clear
         world; strace -f -qq -o /mnt/trace -e trace="$CHANGING" "$RESET" --force-namespace apply --yes > /dev/null; clear
-        # Output is written too; what matters of the journal is between its fsyncs.
-        sed 's/^[0-9]* *//; s/(.*//' /mnt/trace | grep -v '^write$' | sort | uniq -c > /mnt/calls
+        sed 's/^[0-9]* *//; s/(.*//' /mnt/trace | sort | uniq -c > /mnt/calls
         while read -r count call; do
-            nth=1
+            nth=1 step=$((count / KILLS + 1))
             while [ $nth -le $count ]; do
                 world
                 strace -f -qq -o /dev/null -e inject=$call:signal=SIGKILL:when=$nth "$RESET" --force-namespace apply --yes > /mnt/out 2>&1
                 reset apply --yes > /mnt/out 2>&1 || { echo "exit $? after a kill before $call $nth"; cat /mnt/out; }
                 state > /mnt/got
                 diff /mnt/want /mnt/got || { echo "differs after a kill before $call $nth"; cat /mnt/out; }
-                clear; nth=$((nth + 1)); echo killed
+                clear; nth=$((nth + step)); echo killed
             done
         done < /mnt/calls
         "#,
     );
     let kills = ran.stdout.matches("killed\n").count();
-    assert!(kills > 60 && ran.stdout == "killed\n".repeat(kills), "{}", ran.stdout);
+    assert!(kills > 30 && ran.stdout == "killed\n".repeat(kills), "{}", ran.stdout);
 }
