@@ -17,6 +17,9 @@ const DIRECTORY: &str = "directory";
 /// Not available in an image.
 const RUN: &str = "/run";
 
+/// What is removed of each item.
+pub(super) type Trees = HashMap<String, Vec<RemoveTree>>;
+
 /// When something is removed. What others are read from goes last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Order {
@@ -107,7 +110,7 @@ impl<'a> Finder<'a> {
     }
 
     /// All items, in the order of their removal, and the trees of those that go.
-    pub(super) fn finish(mut self) -> Result<(Vec<Item>, HashMap<String, Vec<RemoveTree>>)> {
+    pub(super) fn finish(mut self) -> Result<(Vec<Item>, Trees)> {
         self.removals.sort_by_key(|removal| removal.order);
         self.drop_nested();
         for at in 0..self.removals.len() {
