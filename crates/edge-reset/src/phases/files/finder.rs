@@ -188,7 +188,8 @@ impl<'a> Finder<'a> {
             let root = self.refused.iter().find(|(source, _)| names.iter().any(|name| is_in(source, name)));
             if let Some((_, root)) = root {
                 let why = format!("it names {}, which could not be removed", root.display());
-                removal.item = removal.item.clone().refused(why, "see the hint for that, then run the command again");
+                let hint = format!("once {} can be removed, run the command again", root.display());
+                removal.item = removal.item.clone().refused(why, hint);
             }
         }
     }
