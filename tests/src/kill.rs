@@ -13,7 +13,7 @@ use crate::tool::{RUNNER, Ran};
 /// System calls that change files, mounts, links or processes; a kill before each of them covers every state in between.
 ///
 /// openat is left out: what it creates is seen at the write that follows. So is ioctl, which mostly asks.
-const CHANGING: &str = "write,pwrite64,fsync,fdatasync,ftruncate,fallocate,rename,renameat,renameat2,unlink,\
+pub const CHANGING: &str = "write,pwrite64,fsync,fdatasync,ftruncate,fallocate,rename,renameat,renameat2,unlink,\
 unlinkat,mkdir,mkdirat,symlinkat,linkat,fchmod,fchown,fsetxattr,fchmodat,fchownat,\
 mount,umount2,setns,sendto,sendmsg,kill,pidfd_send_signal";
 

@@ -16,6 +16,7 @@ pub mod journal;
 pub mod kill;
 pub mod language;
 pub mod live;
+pub mod node;
 pub mod pki;
 pub mod rules;
 pub mod standin;

@@ -6,15 +6,18 @@ use std::process::Command;
 
 use crate::tool::{self, Ran};
 
-/// `redirect` runs edge-redirect from where only root may write, and prints its exit code.
+/// `redirect` runs edge-redirect from where only root may write, and prints its exit code; `reset` edge-reset, for the
+/// phase firewall.
 const PRELUDE: &str = r#"
 exec 2>&1
-for dir in /run /var /mnt; do mount -t tmpfs -o size=64m,mode=755 tmpfs "$dir" || exit 99; done
+for dir in /run /var /mnt; do mount -t tmpfs -o size=256m,mode=755 tmpfs "$dir" || exit 99; done
 mkdir /mnt/bin /mnt/up /mnt/work /run/netns
 mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/up,workdir=/mnt/work /etc || exit 99
 cp "$PROGRAM" /mnt/bin/edge-redirect && chmod 755 /mnt/bin/edge-redirect
 cd /mnt
 ip link set lo up
+cp "$RESET" /mnt/bin/edge-reset && chmod 755 /mnt/bin/edge-reset
+reset() { verb=$1; shift; /mnt/bin/edge-reset --force-namespace "$verb" "$@"; echo "exit $?"; }
 redirect() { /mnt/bin/edge-redirect --force-namespace "$@"; echo "exit $?"; }
 # What iptables-save prints but for the time; x_tables resets the counters of policies with every
 # change by any program, so that these are no sign.
@@ -43,6 +46,7 @@ pub fn script_on(rules: &str, text: &str) -> Ran {
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("PROGRAM", tool::path("edge-redirect"))
+        .env("RESET", tool::path("edge-reset"))
         .env("WRITER", tool::path("edge-iptables-writer"))
         .env("RULES", file.path())
         .output()
@@ -107,4 +111,59 @@ pub fn foreign(count: usize) -> String {
     }
     nat.push_str("[1:1] -A ufw-user-input -p tcp -m tcp --dport 443 -m comment --comment \"dapp_Nginx%20HTTPS\" -j ACCEPT\nCOMMIT\n");
     nat
+}
+
+/// Chains of kube-proxy with 20,000 rules for so many services, among 5,000 rules of docker: 7,502 chains for 2,500
+/// services. Input for iptables-restore with `--counters`, and the script that removes what is kube-proxy's.
+pub fn services(count: usize) -> (String, String) {
+    const DOCKER: usize = 5_000;
+    let name = |kind: &str, number: usize| {
+        let digit = |place: u32| char::from(b"ABCDEFGHIJKLMNOP"[number / 16_usize.pow(place) % 16]);
+        format!("KUBE-{kind}-{}", (0..16).rev().map(digit).collect::<String>())
+    };
+    let service = |number| name("SVC", number);
+    let ends = |number: usize| [name("SEP", number * 2), name("SEP", number * 2 + 1)];
+    let mut chains = vec!["KUBE-SERVICES".to_owned(), "KUBE-MARK-MASQ".to_owned()];
+    chains.extend((0..count).flat_map(|number| [service(number)].into_iter().chain(ends(number))));
+    let jumps = ["PREROUTING", "OUTPUT"]
+        .map(|chain| format!("{chain} -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES"));
+    let mut text =
+        "*nat\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n\
+        :DOCKER - [0:0]\n"
+            .to_owned();
+    let declared: String = chains.iter().map(|chain| format!(":{chain} - [0:0]\n")).collect();
+    text += &declared;
+    text.extend(jumps.iter().map(|jump| format!("[1:60] -A {jump}\n")));
+    for number in 0..DOCKER {
+        let (a, b) = (number / 250, number % 250 + 1);
+        let _ = writeln!(
+            text,
+            "[{b}:{a}] -A DOCKER ! -i docker0 -p tcp -m tcp --dport {} -j DNAT --to-destination 172.17.{a}.{b}:80",
+            number + 1_000
+        );
+    }
+    for number in 0..count {
+        let (a, b) = (number / 250, number % 250 + 1);
+        let (chain, [one, two]) = (service(number), ends(number));
+        let web = format!("-m comment --comment \"default/web-{number}:http\"");
+        let _ = write!(
+            text,
+            "-A KUBE-SERVICES -d 10.96.{a}.{b}/32 -p tcp {web} -m tcp --dport 80 -j {chain}\n\
+             -A {chain} ! -s 10.244.0.0/16 -d 10.96.{a}.{b}/32 -p tcp {web} -m tcp --dport 80 -j KUBE-MARK-MASQ\n\
+             -A {chain} {web} -m statistic --mode random --probability 0.50000000000 -j {one}\n-A {chain} {web} -j {two}\n"
+        );
+        for (end, net) in [(one, 244), (two, 245)] {
+            let _ = write!(
+                text,
+                "-A {end} -s 10.{net}.{a}.{b}/32 {web} -j KUBE-MARK-MASQ\n\
+                 -A {end} -p tcp {web} -m tcp -j DNAT --to-destination 10.{net}.{a}.{b}:8080\n"
+            );
+        }
+    }
+    text += "COMMIT\n";
+    let mut script = "*nat\n".to_owned();
+    script.extend(jumps.iter().map(|jump| format!("-D {jump}\n")));
+    script += &declared;
+    script.extend(chains.iter().map(|chain| format!("-X {chain}\n")));
+    (text, script + "COMMIT\n")
 }

@@ -6,8 +6,10 @@ mod certgen;
 mod cni;
 mod crio;
 mod firewall;
+mod links;
 mod measure;
 mod reset;
+mod reset_firewall;
 
 use std::process::ExitCode;
 
@@ -57,7 +59,10 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let mut rows = vec![["case", "edgeutils", "reference", "ratio", "limit", ""].map(str::to_owned)];
     let mut missed = false;
     let (firewall, _hosts) = firewall::cases(&bin, &scratch)?;
-    for case in cases::all(&bin, &scratch)?.into_iter().chain(firewall).filter(|case| args.selects(case)) {
+    let (links, _host) = links::cases(&bin)?;
+    let (rules, _reset_hosts) = reset_firewall::cases(&bin, &scratch)?;
+    let all = cases::all(&bin, &scratch)?.into_iter().chain(firewall).chain(links).chain(rules);
+    for case in all.filter(|case| args.selects(case)) {
         let (row, is_ok) = measured(&case, args.runs)?;
         eprintln!("{}", case.name);
         missed |= !is_ok;

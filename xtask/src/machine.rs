@@ -29,6 +29,7 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("gpg", "gpg", &["stories", "e2e"]),
     package("gpg-agent", "gpg-agent", &["stories", "e2e"]),
     package("iproute2", "ip", &["stories", "bench"]),
+    package("ipset", "ipset", &["stories"]),
     package("iptables", "iptables-legacy", &["stories", "bench"]),
     // Only recommended by the compiler: the headers that ring's C code includes.
     package("libc6-dev-arm64-cross", "/usr/aarch64-linux-gnu/include/string.h", &["dist", "qemu"]),

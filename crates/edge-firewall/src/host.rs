@@ -15,7 +15,7 @@ const NO_BACKEND: [&str; 2] = ["Protocol not supported", "generation id: Invalid
 /// Chains that the kubelet makes only to mark the backend that it uses.
 const KUBELET_MARKS: [&str; 2] = ["KUBE-IPTABLES-HINT", "KUBE-KUBELET-CANARY"];
 
-fn has_no_backend(error: &Error) -> bool {
+pub(crate) fn has_no_backend(error: &Error) -> bool {
     error.output().is_some_and(|output| NO_BACKEND.iter().any(|message| output.stderr.contains(message)))
 }
 

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::earlier::{LIST_TABLES, PROGRAM, tables};
+use crate::host::has_no_backend;
 
 /// The limit of the output of nft.
 const LARGEST: usize = 64 << 20;
@@ -73,7 +74,7 @@ struct RuleItem {
     expr: Vec<Value>,
 }
 
-/// Family and name of every table; none without nft.
+/// Family and name of every table; none without nft. A kernel without nf_tables has no tables.
 ///
 /// Errors: nft fails, or its output is not understood.
 pub fn nft_tables() -> Result<Option<Vec<(String, String)>>> {
@@ -81,7 +82,10 @@ pub fn nft_tables() -> Result<Option<Vec<(String, String)>>> {
         return Ok(None);
     }
     let cmd = Cmd::find(PROGRAM)?.args(LIST_TABLES).keep_output(LARGEST);
-    let text = cmd.run()?.stdout;
+    let text = match cmd.run() {
+        Err(error) if has_no_backend(&error) => return Ok(Some(Vec::new())),
+        ran => ran?.stdout,
+    };
     let found: Vec<(String, String)> =
         tables(&text).into_iter().map(|(family, name)| (family.to_owned(), name.to_owned())).collect();
     if found.is_empty() && !text.trim().is_empty() {

@@ -18,7 +18,10 @@ impl Firewall {
         let mut firewall = Firewall::of(Vec::new(), default);
         for family in Family::ALL {
             for backend in Backend::ALL {
-                let Some(stem) = stem(backend, family, default) else { continue };
+                let Some(stem) = stem(backend, family, default) else {
+                    firewall.unusable.extend(missing(root, backend, family)?.map(|error| (backend, family, error)));
+                    continue;
+                };
                 match read(root, backend, family, &stem) {
                     Ok(seen) => firewall.seen.push(seen),
                     Err(error) => match needs_root(&error, family) {
@@ -52,6 +55,17 @@ impl Seen {
             unreadable: None,
         }
     }
+}
+
+/// x_tables that has tables, perhaps made in a container, but no programs here.
+fn missing(root: &Root, backend: Backend, family: Family) -> Result<Option<Error>> {
+    if backend == Backend::Nft || legacy_tables(root, family)?.is_empty() {
+        return Ok(None);
+    }
+    let program = format!("{}-legacy-save", family.program());
+    let cause = format!("{program} is not installed, and the kernel has tables of x_tables");
+    let error = Error::cannot("read", format!("the {family} rules of backend {backend}"), cause);
+    Ok(Some(error.hint("install iptables: apt-get install iptables")))
 }
 
 fn read(root: &Root, backend: Backend, family: Family, stem: &str) -> Result<Seen, Error> {

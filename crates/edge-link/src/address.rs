@@ -1,21 +1,13 @@
 //! An address of a link.
 
-use std::io;
-
 use edge_host::{Result, ResultExt};
 use ipnet::IpNet;
+use nix::libc::{IFA_ADDRESS, IFA_LOCAL};
+use rtnetlink::packet_core::{Emitable, parse_ip};
+use rtnetlink::packet_route::address::{AddressAttribute, AddressHeader, AddressMessage};
+use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use crate::message::{Request, attributes, bytes, family, ip, malformed, octets, u32_at};
-use crate::socket::{Socket, is_gone};
-
-/// `RTM_GETADDR`.
-const GET: u16 = 22;
-/// `RTM_DELADDR`.
-const DELETE: u16 = 21;
-/// The length of `struct ifaddrmsg`.
-const FIXED: usize = 8;
-const ADDRESS: u16 = 1;
-const LOCAL: u16 = 2;
+use crate::socket::{Decoded, Socket, attributes, is_gone, value};
 
 /// An address of a link.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,27 +21,33 @@ pub struct Address {
 impl Address {
     /// Removes it from its link.
     pub fn delete(&self) -> Result<()> {
-        let own = octets(self.address.addr());
-        let mut fixed = vec![family(self.address.addr()), self.address.prefix_len(), 0, 0];
-        fixed.extend(self.link.to_ne_bytes());
-        let request = Request::new(DELETE, fixed).with(LOCAL, &own).with(ADDRESS, &own);
+        let own = self.address.addr();
+        let mut message = AddressMessage::default();
+        message.header.family = family(&self.address);
+        message.header.prefix_len = self.address.prefix_len();
+        message.header.index = self.link;
+        message.attributes = vec![AddressAttribute::Local(own), AddressAttribute::Address(own)];
+        let request = RouteNetlinkMessage::DelAddress(message);
         match Socket::open().and_then(|mut socket| socket.change(&request)) {
             Err(cause) if is_gone(&cause) => Ok(()),
             result => result.on("remove", format!("the address {}", self.address)),
         }
     }
 
-    pub(crate) fn list() -> Request {
-        Request::new(GET, vec![0; FIXED])
+    pub(crate) fn list() -> RouteNetlinkMessage {
+        RouteNetlinkMessage::GetAddress(AddressMessage::default())
     }
 
-    pub(crate) fn parse(body: &[u8]) -> io::Result<Option<Address>> {
-        let fixed: [u8; FIXED] = bytes(body, 0)?;
-        let all = attributes(body.get(FIXED..).unwrap_or_default())?;
-        // Of a point-to-point link, ADDRESS is the other end.
-        let own = [LOCAL, ADDRESS].iter().find_map(|kind| all.iter().find(|(found, _)| found == kind));
-        let Some((_, own)) = own else { return Ok(None) };
-        let address = IpNet::new(ip(own)?, fixed[1]).map_err(|_| malformed())?;
-        Ok(Some(Address { address, link: u32_at(&fixed, 4)? }))
+    pub(crate) fn parse(body: &[u8]) -> Decoded<Address> {
+        let header = AddressHeader::parse(body)?;
+        let all = attributes(&body[header.buffer_len()..])?;
+        // Of a point-to-point link, IFA_ADDRESS is the other end.
+        let Some(own) = value(&all, IFA_LOCAL).or(value(&all, IFA_ADDRESS)) else { return Ok(None) };
+        let address = IpNet::new(parse_ip(own)?, header.prefix_len).map_err(|cause| cause.to_string())?;
+        Ok(Some(Address { address, link: header.index }))
     }
+}
+
+pub(crate) fn family(of: &IpNet) -> AddressFamily {
+    if of.addr().is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 }
 }

@@ -1,37 +1,21 @@
 //! A link, as the kernel describes it.
 
 use std::fmt;
-use std::io;
 
-use crate::message::{Request, attributes, bytes, text, u32_at};
+use nix::libc::{
+    IFLA_ADDRESS, IFLA_GROUP, IFLA_IFNAME, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_LINK, IFLA_LINK_NETNSID, IFLA_LINKINFO,
+    IFLA_MASTER,
+};
+use rtnetlink::packet_core::{DecodeError, Emitable, parse_u32};
+use rtnetlink::packet_route::RouteNetlinkMessage;
+use rtnetlink::packet_route::link::{LinkAttribute, LinkExtentMask, LinkFlags, LinkHeader, LinkMessage};
 
-/// `RTM_GETLINK`.
-const GET: u16 = 18;
-/// `RTM_DELLINK`.
-const DELETE: u16 = 17;
-/// `RTM_SETLINK`.
-const SET: u16 = 19;
-/// The length of `struct ifinfomsg`.
-const FIXED: usize = 16;
-/// `IFF_UP`.
-const UP: u32 = 1;
+use crate::socket::{Decoded, attributes, value};
 
-// Attributes: include/uapi/linux/if_link.h.
-const ADDRESS: u16 = 1;
-const NAME: u16 = 3;
-const PEER: u16 = 5;
-const MASTER: u16 = 10;
-const INFO: u16 = 18;
-const GROUP: u16 = 27;
-const EXT_MASK: u16 = 29;
-const PEER_NAMESPACE: u16 = 37;
-const INFO_KIND: u16 = 1;
-const INFO_DATA: u16 = 2;
-const VXLAN_ID: u16 = 1;
-const TUN_TYPE: u16 = 3;
-/// `RTEXT_FILTER_SKIP_STATS`.
-const WITHOUT_COUNTERS: u32 = 8;
-/// The value of [`TUN_TYPE`] of a tap.
+// include/uapi/linux/if_link.h.
+const IFLA_VXLAN_ID: u16 = 1;
+const IFLA_TUN_TYPE: u16 = 3;
+/// The value of [`IFLA_TUN_TYPE`] of a tap.
 const TAP: u8 = 2;
 
 const BRIDGE: &str = "bridge";
@@ -100,100 +84,108 @@ impl Link {
         self.kind.as_deref() == Some(kind)
     }
 
-    pub(crate) fn parse(body: &[u8]) -> io::Result<Option<Link>> {
-        let fixed: [u8; FIXED] = bytes(body, 0)?;
-        let mut link = Link { index: u32_at(&fixed, 4)?, is_up: u32_at(&fixed, 8)? & UP != 0, ..Link::default() };
-        for (kind, value) in attributes(body.get(FIXED..).unwrap_or_default())? {
-            match kind {
-                ADDRESS => link.mac = value.to_vec(),
-                NAME => link.name = text(value),
-                PEER => link.peer = Some(u32_at(value, 0)?).filter(|index| *index != 0),
-                MASTER => link.master = Some(u32_at(value, 0)?).filter(|index| *index != 0),
-                GROUP => link.group = u32_at(value, 0)?,
-                PEER_NAMESPACE => link.is_peer_elsewhere = true,
-                INFO => link.add_info(value)?,
+    pub(crate) fn parse(body: &[u8]) -> Decoded<Link> {
+        let header = LinkHeader::parse(body)?;
+        let is_up = header.flags.contains(LinkFlags::Up);
+        let mut link = Link { index: header.index, is_up, ..Link::default() };
+        for attribute in attributes(&body[header.buffer_len()..])? {
+            let value = attribute.value();
+            match attribute.kind() {
+                IFLA_ADDRESS => link.mac = value.to_vec(),
+                IFLA_IFNAME => link.name = text(value),
+                IFLA_LINK => link.peer = Some(parse_u32(value)?).filter(|index| *index != 0),
+                IFLA_MASTER => link.master = Some(parse_u32(value)?).filter(|index| *index != 0),
+                IFLA_GROUP => link.group = parse_u32(value)?,
+                IFLA_LINK_NETNSID => link.is_peer_elsewhere = true,
+                IFLA_LINKINFO => link.add_info(value)?,
                 _ => {}
             }
         }
         Ok(Some(link))
     }
 
-    fn add_info(&mut self, info: &[u8]) -> io::Result<()> {
+    fn add_info(&mut self, info: &[u8]) -> Result<(), DecodeError> {
         let info = attributes(info)?;
-        let of = |kind: u16| info.iter().find(|(own, _)| *own == kind).map(|(_, value)| *value);
-        self.kind = of(INFO_KIND).map(text);
-        let data = attributes(of(INFO_DATA).unwrap_or_default())?;
-        let of = |kind: u16| data.iter().find(|(own, _)| *own == kind).map(|(_, value)| *value);
+        let data = attributes(value(&info, IFLA_INFO_DATA).unwrap_or_default())?;
+        self.kind = value(&info, IFLA_INFO_KIND).map(text);
         match self.kind.as_deref() {
-            Some(VXLAN) => self.vni = of(VXLAN_ID).map(|value| u32_at(value, 0)).transpose()?,
-            Some(TUN) if of(TUN_TYPE) == Some(&[TAP]) => self.kind = Some("tap".to_owned()),
+            Some(VXLAN) => self.vni = value(&data, IFLA_VXLAN_ID).map(parse_u32).transpose()?,
+            Some(TUN) if value(&data, IFLA_TUN_TYPE) == Some(&[TAP]) => self.kind = Some("tap".to_owned()),
             _ => {}
         }
         Ok(())
     }
 
-    pub(crate) fn list() -> Request {
-        Request::new(GET, vec![0; FIXED]).with(EXT_MASK, &WITHOUT_COUNTERS.to_ne_bytes())
+    pub(crate) fn list() -> RouteNetlinkMessage {
+        RouteNetlinkMessage::GetLink(message(0, LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats])))
     }
 
     /// Deletes the link of an index.
-    pub(crate) fn delete_one(index: u32) -> Request {
-        Request::new(DELETE, fixed(index))
+    pub(crate) fn delete_one(index: u32) -> RouteNetlinkMessage {
+        RouteNetlinkMessage::DelLink(message(index, None))
     }
 
     /// Deletes all links of a group.
-    pub(crate) fn delete_group(group: u32) -> Request {
-        Request::new(DELETE, fixed(0)).with(GROUP, &group.to_ne_bytes())
+    pub(crate) fn delete_group(group: u32) -> RouteNetlinkMessage {
+        RouteNetlinkMessage::DelLink(message(0, LinkAttribute::Group(group)))
     }
 
-    pub(crate) fn set_group(index: u32, group: u32) -> Request {
-        Request::new(SET, fixed(index)).with(GROUP, &group.to_ne_bytes())
+    pub(crate) fn set_group(index: u32, group: u32) -> RouteNetlinkMessage {
+        RouteNetlinkMessage::SetLink(message(index, LinkAttribute::Group(group)))
     }
 }
 
-fn fixed(index: u32) -> Vec<u8> {
-    let mut fixed = vec![0; FIXED];
-    fixed[4..8].copy_from_slice(&index.to_ne_bytes());
-    fixed
+/// The bytes of a string, which ends with a zero.
+fn text(value: &[u8]) -> String {
+    String::from_utf8_lossy(value.strip_suffix(&[0]).unwrap_or(value)).into_owned()
+}
+
+fn message(index: u32, attribute: impl Into<Option<LinkAttribute>>) -> LinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    message.attributes.extend(attribute.into());
+    message
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::messages;
+    use rtnetlink::packet_core::DefaultNla;
+    use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoTun, InfoVxlan, LinkInfo};
 
-    fn nested(kind: u16, inner: &Request) -> (u16, Vec<u8>) {
-        let encoded = inner.encode(0, 0);
-        (kind, messages(&encoded).unwrap()[0].body.to_vec())
+    fn parsed(attributes: Vec<LinkAttribute>) -> Link {
+        let mut message = message(7, None);
+        message.attributes = attributes;
+        let mut body = vec![0; message.buffer_len()];
+        message.emit(&mut body);
+        Link::parse(&body).unwrap().unwrap()
     }
 
-    fn parsed(attributes: &[(u16, Vec<u8>)]) -> Link {
-        let request = Request::new(16, fixed(7));
-        let request = attributes.iter().fold(request, |request, (kind, value)| request.with(*kind, value));
-        Link::parse(messages(&request.encode(0, 1)).unwrap()[0].body).unwrap().unwrap()
-    }
-
-    fn info(kind: &str, data: &Request) -> (u16, Vec<u8>) {
-        let data = nested(INFO_DATA, data);
-        nested(INFO, &Request::new(0, Vec::new()).with(INFO_KIND, kind.as_bytes()).with(data.0, &data.1))
+    fn info(kind: InfoKind, data: InfoData) -> LinkAttribute {
+        LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind), LinkInfo::Data(data)])
     }
 
     #[test]
     fn parse_reads_kind_and_data() {
-        let vxlan = Request::new(0, Vec::new()).with(VXLAN_ID, &4096u32.to_ne_bytes());
-        let link =
-            parsed(&[(NAME, b"flannel.4096\0".to_vec()), (ADDRESS, vec![2, 0, 0, 0, 0, 1]), info("vxlan", &vxlan)]);
+        let link = parsed(vec![
+            LinkAttribute::IfName("flannel.4096".to_owned()),
+            LinkAttribute::Address(vec![2, 0, 0, 0, 0, 1]),
+            info(InfoKind::Vxlan, InfoData::Vxlan(vec![InfoVxlan::Id(4096)])),
+        ]);
         assert_eq!((link.name.as_str(), link.kind.as_deref(), link.vni), ("flannel.4096", Some("vxlan"), Some(4096)));
         assert_eq!(link.identity().to_string(), "7 vxlan 4096 02:00:00:00:00:01");
-        let tun = |kind: u8| Request::new(0, Vec::new()).with(TUN_TYPE, &[kind]);
-        assert_eq!(parsed(&[info("tun", &tun(1))]).kind.as_deref(), Some("tun"));
-        assert_eq!(parsed(&[info("tun", &tun(2))]).kind.as_deref(), Some("tap"));
-        assert_eq!(parsed(&[]).identity().to_string(), "7 hardware");
+        let tun = |kind: u8| InfoData::Tun(vec![InfoTun::Other(DefaultNla::new(IFLA_TUN_TYPE, vec![kind]))]);
+        assert_eq!(parsed(vec![info(InfoKind::Tun, tun(1))]).kind.as_deref(), Some("tun"));
+        assert_eq!(parsed(vec![info(InfoKind::Tun, tun(2))]).kind.as_deref(), Some("tap"));
+        assert_eq!(parsed(Vec::new()).identity().to_string(), "7 hardware");
     }
 
     #[test]
     fn identity_of_a_bridge_does_not_depend_on_its_members() {
-        let bridge = |mac: u8| parsed(&[(ADDRESS, vec![mac; 6]), info("bridge", &Request::new(0, Vec::new()))]);
+        let bridge = |mac: u8| {
+            let own = LinkAttribute::Address(vec![mac; 6]);
+            parsed(vec![own, info(InfoKind::Bridge, InfoData::Bridge(Vec::new()))])
+        };
         assert_eq!(bridge(1).identity(), bridge(2).identity());
     }
 }

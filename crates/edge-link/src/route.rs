@@ -1,35 +1,20 @@
 //! A route.
 
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use edge_host::{Error, Result, ResultExt};
 use ipnet::IpNet;
+use rtnetlink::packet_core::Parseable;
+use rtnetlink::packet_route::route::{
+    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteType, RouteVia,
+};
+use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use crate::message::{INET, Request, attributes, bytes, family, ip, malformed, octets, u16_at, u32_at};
-use crate::socket::{Socket, is_gone};
+use crate::address::family;
+use crate::socket::{Decoded, Socket, is_gone};
 
-/// `RTM_GETROUTE`.
-const GET: u16 = 26;
-/// `RTM_DELROUTE`.
-const DELETE: u16 = 25;
-/// The length of `struct rtmsg`.
-const FIXED: usize = 12;
-/// The length of `struct rtnexthop`.
-const NEXT_HOP: usize = 8;
-/// `RTM_F_CLONED`: an entry of a cache.
-const CLONED: u32 = 0x200;
 /// The table that `ip route` shows.
-pub const MAIN_TABLE: u32 = 254;
-
-// Attributes: include/uapi/linux/rtnetlink.h.
-const DESTINATION: u16 = 1;
-const LINK: u16 = 4;
-const GATEWAY: u16 = 5;
-const PRIORITY: u16 = 6;
-const MULTIPATH: u16 = 9;
-const TABLE: u16 = 15;
-const VIA: u16 = 18;
+pub const MAIN_TABLE: u32 = RouteHeader::RT_TABLE_MAIN as u32;
 
 /// What a route does with packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,106 +60,95 @@ impl Route {
         if self.links.len() > 1 || self.gateways.len() > 1 {
             return Err(Error::cannot("delete", shown, "it has several gateways"));
         }
-        let kind = match self.kind {
-            RouteKind::Unicast => 1,
-            RouteKind::Local => 2,
-            RouteKind::Blackhole => 6,
-            RouteKind::Other(kind) => kind,
+        let mut message = RouteMessage::default();
+        message.header.address_family = family(&self.to);
+        message.header.destination_prefix_length = self.to.prefix_len();
+        message.header.table = u8::try_from(self.table).unwrap_or(RouteHeader::RT_TABLE_UNSPEC);
+        message.header.protocol = self.protocol.into();
+        message.header.scope = self.scope.into();
+        message.header.kind = match self.kind {
+            RouteKind::Unicast => RouteType::Unicast,
+            RouteKind::Local => RouteType::Local,
+            RouteKind::Blackhole => RouteType::BlackHole,
+            RouteKind::Other(kind) => kind.into(),
         };
-        let fixed = vec![
-            family(self.to.addr()),
-            self.to.prefix_len(),
-            0,
-            0,
-            u8::try_from(self.table).unwrap_or(0),
-            self.protocol,
-            self.scope,
-            kind,
-            0,
-            0,
-            0,
-            0,
-        ];
-        let mut request = Request::new(DELETE, fixed)
-            .with(DESTINATION, &octets(self.to.addr()))
-            .with(TABLE, &self.table.to_ne_bytes());
-        for gateway in &self.gateways {
-            request = request.with(GATEWAY, &octets(*gateway));
-        }
+        let to = self.to.addr();
+        message.attributes = vec![RouteAttribute::Destination(to.into()), RouteAttribute::Table(self.table)];
+        message.attributes.extend(self.gateways.iter().map(|gateway| match *gateway {
+            IpAddr::V6(gateway) if to.is_ipv4() => RouteAttribute::Via(RouteVia::Inet6(gateway)),
+            gateway => RouteAttribute::Gateway(gateway.into()),
+        }));
         // The kernel gives a blackhole of IPv6 the link lo, and does not accept it back.
-        for link in self.links.iter().filter(|_| self.kind == RouteKind::Unicast) {
-            request = request.with(LINK, &link.to_ne_bytes());
-        }
-        if let Some(priority) = self.priority {
-            request = request.with(PRIORITY, &priority.to_ne_bytes());
-        }
+        let links = self.links.iter().filter(|_| self.kind == RouteKind::Unicast);
+        message.attributes.extend(links.copied().map(RouteAttribute::Oif));
+        message.attributes.extend(self.priority.map(RouteAttribute::Priority));
+        let request = RouteNetlinkMessage::DelRoute(message);
         match Socket::open().and_then(|mut socket| socket.change(&request)) {
             Err(cause) if is_gone(&cause) => Ok(()),
             result => result.on("delete", shown),
         }
     }
 
-    pub(crate) fn list(family: u8) -> Request {
-        let mut fixed = vec![0; FIXED];
-        fixed[0] = family;
-        Request::new(GET, fixed)
+    pub(crate) fn list(family: AddressFamily) -> RouteNetlinkMessage {
+        let mut message = RouteMessage::default();
+        message.header.address_family = family;
+        RouteNetlinkMessage::GetRoute(message)
     }
 
-    pub(crate) fn parse(body: &[u8]) -> io::Result<Option<Route>> {
-        let fixed: [u8; FIXED] = bytes(body, 0)?;
-        if u32_at(&fixed, 8)? & CLONED != 0 {
+    pub(crate) fn parse(body: &[u8]) -> Decoded<Route> {
+        let RouteMessage { header, attributes, .. } = RouteMessage::parse(body)?;
+        // An entry of a cache.
+        if header.flags.contains(RouteFlags::Cloned) {
             return Ok(None);
         }
-        let any = if fixed[0] == INET { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
-        let kind = match fixed[7] {
-            1 => RouteKind::Unicast,
-            2 => RouteKind::Local,
-            6 => RouteKind::Blackhole,
-            other => RouteKind::Other(other),
+        let any: IpAddr = match header.address_family {
+            AddressFamily::Inet => Ipv4Addr::UNSPECIFIED.into(),
+            _ => Ipv6Addr::UNSPECIFIED.into(),
         };
+        let net = |to| IpNet::new(to, header.destination_prefix_length).map_err(|cause| cause.to_string());
         let mut route = Route {
-            to: IpNet::new(any, fixed[1]).map_err(|_| malformed())?,
+            to: net(any)?,
             gateways: Vec::new(),
             links: Vec::new(),
-            table: u32::from(fixed[4]),
-            protocol: fixed[5],
-            kind,
-            scope: fixed[6],
+            table: header.table.into(),
+            protocol: header.protocol.into(),
+            kind: match header.kind {
+                RouteType::Unicast => RouteKind::Unicast,
+                RouteType::Local => RouteKind::Local,
+                RouteType::BlackHole => RouteKind::Blackhole,
+                other => RouteKind::Other(other.into()),
+            },
+            scope: header.scope.into(),
             priority: None,
         };
-        for (kind, value) in attributes(body.get(FIXED..).unwrap_or_default())? {
-            match kind {
-                DESTINATION => route.to = IpNet::new(ip(value)?, fixed[1]).map_err(|_| malformed())?,
-                TABLE => route.table = u32_at(value, 0)?,
-                PRIORITY => route.priority = Some(u32_at(value, 0)?),
-                MULTIPATH => route.add_ways(value)?,
-                _ => route.add_way(kind, value)?,
+        for attribute in attributes {
+            match attribute {
+                RouteAttribute::Destination(RouteAddress::Inet(to)) => route.to = net(to.into())?,
+                RouteAttribute::Destination(RouteAddress::Inet6(to)) => route.to = net(to.into())?,
+                RouteAttribute::Table(table) => route.table = table,
+                RouteAttribute::Priority(priority) => route.priority = Some(priority),
+                RouteAttribute::MultiPath(ways) => {
+                    for way in ways {
+                        route.links.push(way.interface_index);
+                        way.attributes.iter().for_each(|own| route.add_way(own));
+                    }
+                }
+                own => route.add_way(&own),
             }
         }
         Ok(Some(route))
     }
 
-    fn add_way(&mut self, kind: u16, value: &[u8]) -> io::Result<()> {
-        match kind {
-            LINK => self.links.push(u32_at(value, 0)?),
-            GATEWAY => self.gateways.push(ip(value)?),
-            // A gateway of the other family, after its own.
-            VIA => self.gateways.push(ip(value.get(2..).unwrap_or_default())?),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn add_ways(&mut self, mut rest: &[u8]) -> io::Result<()> {
-        while !rest.is_empty() {
-            let length = usize::from(u16_at(rest, 0)?);
-            let inner = rest.get(NEXT_HOP..length).ok_or_else(malformed)?;
-            self.links.push(u32_at(rest, 4)?);
-            for (kind, value) in attributes(inner)? {
-                self.add_way(kind, value)?;
-            }
-            rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-        }
-        Ok(())
+    fn add_way(&mut self, attribute: &RouteAttribute) {
+        let gateway = match attribute {
+            RouteAttribute::Oif(link) => return self.links.push(*link),
+            RouteAttribute::Gateway(RouteAddress::Inet(own)) => IpAddr::V4(*own),
+            RouteAttribute::Gateway(RouteAddress::Inet6(own)) => IpAddr::V6(*own),
+            // A gateway of the other family.
+            RouteAttribute::Via(RouteVia::Inet(own)) => IpAddr::V4(*own),
+            RouteAttribute::Via(RouteVia::Inet6(own)) => IpAddr::V6(*own),
+            _ => return,
+        };
+        self.gateways.push(gateway);
     }
 }

@@ -1,10 +1,10 @@
 //! Everything of a network namespace at one time.
 
 use edge_host::{Result, ResultExt};
+use rtnetlink::packet_route::AddressFamily;
 
 use crate::address::Address;
 use crate::link::Link;
-use crate::message::{INET, INET6};
 use crate::route::Route;
 use crate::socket::Socket;
 
@@ -26,7 +26,7 @@ impl Snapshot {
         let links = links(&mut socket)?;
         let addresses = socket.list(&Address::list(), &Address::parse).on("read", "the addresses of the kernel")?;
         let mut routes = Vec::new();
-        for family in [INET, INET6] {
+        for family in [AddressFamily::Inet, AddressFamily::Inet6] {
             routes.extend(socket.list(&Route::list(family), &Route::parse).on("read", "the routes of the kernel")?);
         }
         Ok(Snapshot { links, addresses, routes })

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use edge_host::{Error, Host, Result, ResultExt};
 use edge_kubeedge::runtime::{Keys, V1ALPHA2};
 use edge_kubeedge::schema::Table;
-use edge_kubeedge::settings::texts;
+use edge_kubeedge::settings::written;
 use edge_kubeedge::unit::config_in_use;
 use edge_kubeedge::{Kind, Minor};
 use edge_systemd::{Scope, Units};
+use edge_yaml::Value;
 
 const KUBELET_YAML: &str = "/var/lib/kubelet/config.yaml";
 const KUBELET_UNIT: &str = "kubelet.service";
@@ -78,8 +79,9 @@ impl Agents {
             Err(error) => return self.unknown.push(error),
         };
         let source = shown.display().to_string();
-        sockets.iter().flat_map(|key| texts(&document, key)).for_each(|text| self.socket(Some(text), &source));
-        roots.iter().flat_map(|key| texts(&document, key)).for_each(|text| self.cgroup_root(Some(text), &source));
+        let text = |key: &String| written(&document, key).and_then(Value::as_str);
+        sockets.iter().for_each(|key| self.socket(text(key), &source));
+        roots.iter().for_each(|key| self.cgroup_root(text(key), &source));
     }
 
     fn socket(&mut self, text: Option<&str>, source: &str) {
@@ -116,7 +118,7 @@ fn flag<'w>(words: &'w [String], name: &str) -> Option<&'w str> {
         "" => words.get(at + 1).map(String::as_str),
         rest => rest.strip_prefix('='),
     };
-    words.iter().enumerate().filter_map(at).last()
+    words.iter().enumerate().filter_map(at).next_back()
 }
 
 #[cfg(test)]

@@ -82,6 +82,11 @@ impl Group {
     }
 }
 
+/// `2 processes`.
+pub(crate) fn counted(number: usize) -> String {
+    if number == 1 { "1 process".to_owned() } else { format!("{number} processes") }
+}
+
 /// The control group of pods that the calling process is in: it would end itself with them.
 pub(crate) fn own_group(host: &Host, context: &Context) -> Result<Option<String>> {
     let rows = context.ownership.rows::<Place>(SECTION)?;

@@ -13,6 +13,7 @@ use edge_conflist::conflist::{CONF_DIR, DEFAULT_BRIDGE, LEASES, Network, files, 
 use edge_conflist::containerd::Containerd;
 use edge_conflist::{crio, record};
 use edge_host::{Host, Pattern, Result};
+use edge_link::Snapshot;
 use ipnet::IpNet;
 use serde::Deserialize;
 use serde_json::Value;
@@ -194,6 +195,15 @@ fn bridge_of(plugin: &Value) -> Option<String> {
         FLANNEL if delegate.is_none_or(|delegate| ["", BRIDGE].contains(&kind_of(delegate))) => named(delegate),
         _ => None,
     }
+}
+
+/// The bridges that exist now; none on an image.
+pub(crate) fn bridges(host: &Host) -> Result<BTreeSet<String>> {
+    if !host.root.is_live() {
+        return Ok(BTreeSet::new());
+    }
+    let links = Snapshot::read()?.links.into_iter();
+    Ok(links.filter(|link| link.is(BRIDGE)).map(|link| link.name).collect())
 }
 
 /// The directories of networks: the usual one, and those that the runtimes are set to use.

@@ -192,6 +192,17 @@ mod tests {
     }
 
     #[test]
+    fn section_of_built_in_data_belongs_to_one_phase() {
+        let mut of = std::collections::BTreeMap::new();
+        for (source, document) in Ownership::built_in().documents {
+            let Source::BuiltIn(phase) = source else { panic!("not built in") };
+            for (section, _) in document.as_table() {
+                assert_eq!(*of.entry(section.to_owned()).or_insert(phase), phase, "{section}");
+            }
+        }
+    }
+
+    #[test]
     fn built_in_data_is_valid() {
         for (phase, text) in DATA {
             parsed(text, &Source::BuiltIn(phase)).unwrap();

@@ -68,7 +68,6 @@ fn owner() -> Owner {
         chains: vec![Name::Exactly("EDGE".to_owned()), Name::Beginning("EDGE".to_owned())],
         comments: vec!["ours".to_owned()],
         rules: vec![("OUTPUT".to_owned(), "-p tcp -m tcp --dport 1 -j EDGE".to_owned())],
-        ..Owner::default()
     }
 }
 

@@ -68,10 +68,16 @@ pub(super) struct Host {
 }
 
 impl Host {
-    fn start(backend: &str, rules: &Path, journal: &Path) -> Result<Host> {
+    pub(super) fn start(backend: &str, rules: &Path, journal: &Path) -> Result<Host> {
+        Host::of(START, &[Path::new(backend), rules, journal])
+            .with_context(|| format!("cannot make a host with the rules of {} for {backend}", rules.display()))
+    }
+
+    /// A mount and a network namespace of their own, kept by a script that prints `ready`.
+    pub(super) fn of(script: &str, args: &[&Path]) -> Result<Host> {
         let mut child = Command::new("unshare")
-            .args(["--mount", "--net", "--propagation", "private", "--", "sh", "-c", START, "sh", backend])
-            .args([rules, journal])
+            .args(["--mount", "--net", "--propagation", "private", "--", "sh", "-c", script, "sh"])
+            .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -81,13 +87,13 @@ impl Host {
         let mut said = String::new();
         BufReader::new(stdout.context("no pipe")?).read_line(&mut said).context("cannot read from unshare")?;
         if said.trim() != "ready" {
-            bail!("cannot make a host with the rules of {} for {backend}", rules.display());
+            bail!("the script failed");
         }
         Ok(host)
     }
 
     /// A command line on it.
-    fn argv(&self, words: &[&str]) -> Vec<String> {
+    pub(super) fn argv(&self, words: &[&str]) -> Vec<String> {
         let pid = self.child.id().to_string();
         let enter = ["nsenter", "--target", &pid, "--mount", "--net", "--"];
         enter.iter().chain(words).map(|&word| word.to_owned()).collect()

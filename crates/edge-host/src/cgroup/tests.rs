@@ -84,10 +84,13 @@ fn group_is_ended_and_removed_in_every_hierarchy() {
 
 #[test]
 fn group_that_forks_while_it_is_ended_is_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("chain");
     // Each process starts the next one and ends.
-    let chain = "f() { (f) & exit; }; f";
-    let tree = "while :; do sleep 60 & sleep 0.001; done";
-    for script in [chain, tree] {
+    fs::write(&path, "[ $1 -gt 0 ] && sh \"$0\" $(($1 - 1)) &\n").unwrap();
+    let chain = format!("exec sh {} 20000", path.display());
+    let tree = "i=0; while [ $i -lt 2000 ]; do i=$((i + 1)); sleep 60 & sleep 0.001; done";
+    for script in [chain.as_str(), tree] {
         // In the others nothing can be forbidden.
         for own in Own::all().into_iter().take(2) {
             let mut child = own.run("a", script);

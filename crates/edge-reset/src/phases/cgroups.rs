@@ -5,12 +5,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use edge_host::action::{Effect, EffectVerb, Run};
-use edge_host::{Cgroup, Host, Mode, Plan, Result};
+use edge_host::{Cgroup, Error, Host, Mode, Plan, Result};
 use edge_systemd::systemctl;
 
 use super::PhaseFacts;
 use crate::context::Context;
-use crate::groups::Group;
+use crate::groups::{Group, counted};
 use crate::item::{Fate, Item};
 use crate::phase::Phase;
 
@@ -41,7 +41,7 @@ pub(crate) fn read(host: &Host, context: &Context) -> Result<Option<Box<dyn Phas
         items.push(match (item.fate, number, group.ends_processes) {
             (Fate::Remove, 1.., true) if are_ending => Item { depends_on: Some(Phase::Processes), ..item },
             (Fate::Remove, 1.., true) => item.refused(
-                format!("it has {number} processes"),
+                format!("it has {}", counted(number)),
                 "end them first: edge-reset apply --yes --only pods,processes,cgroups",
             ),
             // A scope in system.slice whose processes nobody has proven.
@@ -87,5 +87,6 @@ impl PhaseFacts for Groups {
 
 /// From every hierarchy, also after one where it cannot be removed.
 fn remove(parts: &[Cgroup]) -> Result<()> {
-    parts.iter().fold(Ok(()), |done, part| done.and(part.remove()))
+    let failed: Vec<Error> = parts.iter().filter_map(|part| part.remove().err()).collect();
+    failed.into_iter().next().map_or(Ok(()), Err)
 }

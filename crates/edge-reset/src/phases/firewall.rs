@@ -41,28 +41,37 @@ pub(crate) fn read(host: &Host, context: &Context) -> Result<Option<Box<dyn Phas
     for error in firewall.unreadable() {
         facts.items.push(unreadable(error));
     }
+    if firewall.seen.is_empty() && firewall.unusable.is_empty() {
+        facts.items.extend(hidden::without_programs()?);
+    }
     for (index, seen) in firewall.seen.iter().enumerate() {
-        let save = seen.parse()?;
+        let save = match seen.parse() {
+            Ok(save) => save,
+            Err(error) => {
+                facts.items.push(unreadable(&error));
+                continue;
+            }
+        };
         for table in &save.tables {
             facts.add_table(index, seen, table, &data, &pods, &recognizer)?;
         }
         facts.items.extend(hidden::items(seen, &save, &data)?);
     }
     facts.saves = saves::of(host, firewall.seen)?;
-    facts.add(nft::read(&data, &pods)?);
-    facts.add(sets::read(&data)?);
-    facts.add(ipvs::read(host, &data)?);
+    facts.add(nft::read(&data, &pods));
+    facts.add(sets::read(&data));
+    facts.add(ipvs::read(host, &data));
     let is_proxy = |item: &Item| item.creators.iter().any(|creator| creator.name() == localnet::PROXY);
     let has_proxy = facts.items.iter().any(|item| item.fate == Fate::Remove && is_proxy(item));
     let has_guard = facts.work.iter().any(|(_, work)| work.removes(localnet::GUARD));
-    facts.add(localnet::read(host, has_proxy, has_guard)?);
+    facts.add(localnet::read(host, has_proxy, has_guard));
     Ok(Some(Box::new(facts)))
 }
 
 /// A backend that the kernel has and that cannot be read may contain anything.
 fn unreadable(error: &Error) -> Item {
     let item = Item::new(Phase::Firewall, "backend", error.object(), &[]);
-    item.refused(error.message(), "repair or remove the program, and run again")
+    item.refused(error.message(), error.hint_text().unwrap_or("repair or remove the program, and run again"))
 }
 
 /// What is done for an item.
@@ -95,7 +104,9 @@ type Job = Box<dyn FnOnce(&mut Plan, &Item)>;
 type Part = Vec<(Item, Option<Job>)>;
 
 impl Facts {
-    fn add(&mut self, part: Part) {
+    /// Adds a part. What cannot be read does not stop the others.
+    fn add(&mut self, part: Result<Part>) {
+        let part = part.unwrap_or_else(|error| vec![(unreadable(&error), None)]);
         for (item, work) in part {
             self.work.extend(work.map(|work| (item.id.clone(), Work::Other(work))));
             self.items.push(item);

@@ -9,18 +9,16 @@ mod row;
 mod source;
 #[cfg(test)]
 mod tests;
-mod volume;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use edge_host::action::{Effect, EffectVerb};
-use edge_host::{Error, Host, Mount, MountTree, Mounts, Plan, Result, Root, Unmount};
+use edge_host::{Error, Host, Mount, MountTree, Mounts, Plan, Result, Root, Unmount, quoted};
 
 use self::admin::Admin;
 use self::proof::Proofs;
 use self::row::{MountRow, Place, places};
-pub(crate) use self::volume::unmounted_volumes;
 use super::PhaseFacts;
 use crate::context::Context;
 use crate::item::{Fate, Item};
@@ -172,10 +170,9 @@ impl Search<'_> {
             let on = self.tree.children(mount).find(|child| staying.contains(&child.id));
             match on {
                 Some(on) if item.fate == Fate::Remove => {
-                    let (why, hint) = (
-                        format!("{} is mounted in it, and stays", on.point.display()),
-                        "unmount that first, if it is not needed",
-                    );
+                    let on = on.point.display().to_string();
+                    let hint = format!("if it is not needed, unmount it first (umount {})", quoted(&on));
+                    let why = format!("{on} is mounted in it, and stays");
                     *item = item.clone().refused(why, hint);
                 }
                 None if item.fate == Fate::Remove => drop(staying.remove(&mount.id)),

@@ -70,7 +70,7 @@ impl PhaseFacts for Pods {
                     plan.effect(effect(Box::new(move || end_sandbox(&socket, &id))), item.why())
                 }
                 End::Socket(socket) => plan.effect(effect(Box::new(move || end_all(&socket))), item.why()),
-                // With the volumes: `docker rm` keeps them without -v.
+                // Its volumes stay: only --volumes would remove them.
                 End::Container(id) => plan.run(Run::new(["docker", "rm", "--force", &id], WITHIN), item.why()),
             };
             item.tag(action);

@@ -10,7 +10,7 @@ use edge_host::{Cgroup, Host, Plan, ProcessId, Result};
 
 use super::PhaseFacts;
 use crate::context::Context;
-use crate::groups::Group;
+use crate::groups::{Group, counted};
 use crate::item::Item;
 use crate::phase::Phase;
 
@@ -38,9 +38,8 @@ pub(crate) fn read(host: &Host, context: &Context) -> Result<Option<Box<dyn Phas
             continue;
         }
         let path = group.path.display().to_string();
-        let processes = if number == 1 { "1 process".to_owned() } else { format!("{number} processes") };
         let item = Item {
-            object: format!("{processes} in the control group {path}"),
+            object: format!("{} in the control group {path}", counted(number)),
             proofs: vec![format!("control group {path}")],
             ..Item::new(Phase::Processes, "processes", &path, &[&group.identity()?])
         };

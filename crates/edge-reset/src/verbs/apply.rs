@@ -1,6 +1,6 @@
 //! `edge-reset apply`: phase after phase, from the facts that the previous one has left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use edge_host::{Error, Exit, Host, Mode, Outcome, Plan, Result, apply, apply_part, purge, trashed};
 
@@ -37,7 +37,7 @@ pub(crate) fn run(host: &mut Host, args: &ApplyArgs) -> Result<Outcome> {
     if host.root.is_live() {
         refuse_in_pod(host, &context)?;
     }
-    let mut reset = Reset { host, context, filter, exit: Exit::Done, depending: Vec::new() };
+    let mut reset = Reset { host, context, filter, exit: Exit::Done, depending: Vec::new(), reported: HashSet::new() };
     for phase in reset.context.request.phases.clone() {
         reset.phase(phase)?;
     }
@@ -67,6 +67,8 @@ struct Reset<'h> {
     exit: Exit,
     /// Items that a dry run cannot judge yet.
     depending: Vec<Item>,
+    /// Items of phases in which something was not done: that is reported with its exit code.
+    reported: HashSet<String>,
 }
 
 impl Reset<'_> {
@@ -83,7 +85,12 @@ impl Reset<'_> {
             return self.failed(error);
         }
         match apply_part(self.host, plan) {
-            Ok(outcome) => self.exit = self.exit.worst(outcome.exit),
+            Ok(outcome) => {
+                if outcome.exit != Exit::Done {
+                    self.reported.extend(chosen.into_iter().map(|item| item.id));
+                }
+                self.exit = self.exit.worst(outcome.exit);
+            }
             Err(error) => return self.failed(error),
         }
         Ok(())
@@ -201,7 +208,8 @@ impl Reset<'_> {
         for phase in self.context.request.phases.clone() {
             // What could not be read was reported before.
             let Ok(Some(facts)) = phases::read(phase, self.host, &self.context) else { continue };
-            for item in facts.items().iter().filter(|item| item.fate == Fate::Remove) {
+            let is_new = |item: &&Item| item.fate == Fate::Remove && !self.reported.contains(&item.id);
+            for item in facts.items().iter().filter(is_new) {
                 self.host.report.warning(&format!("{} is still there, or there again", item.object));
                 self.exit = self.exit.worst(Exit::Failed);
             }

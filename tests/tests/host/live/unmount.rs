@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use edgeutils_tests::kill::cannot_kill;
 use edgeutils_tests::live::{cannot_unshare, script, transcript};
 
 const FIXTURE: &str = env!("CARGO_BIN_EXE_edge-fixture");
@@ -182,4 +183,27 @@ fn dead_server_does_not_hold_up_an_unmount() {
     }
     let want = format!("{GONE}in time\nwhole\nwhole\n/mnt/host/fuse slow\n/mnt/host/home tmpfs\n");
     assert_eq!(ran.stdout, want);
+}
+
+#[test]
+fn killed_unmount_gets_to_the_same_end() {
+    if cannot_unshare("host live unmount kill") || cannot_kill("host live unmount kill") {
+        return;
+    }
+    // Each unmount is in a thread of its own, where it is the first; the writes of the journal are between them.
+    let writes = (1..=8).map(|nth| ("write", nth));
+    for (call, nth) in [("mount", 1), ("umount2", 1)].into_iter().chain(writes) {
+        let text = format!(
+            r#"
+            mount --make-rshared /mnt
+            for name in v w; do mkdir root/pods/$name; mount --rbind host root/pods/$name; done
+            plan '[{{"continues": true}}, {{"unmount": "/mnt/root"}}]'
+            strace -f -qq -o /dev/null -e trace={call} -e inject={call}:signal=KILL:when={nth} \
+                "$FIXTURE" --force-namespace apply --plan /mnt/plan.json >out 2>&1
+            echo "killed $?"
+            reset; cat host/file host/home/file; table
+            "#
+        );
+        says(&text, &format!("killed 137\n{GONE}{WHOLE}"));
+    }
 }

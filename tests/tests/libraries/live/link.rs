@@ -86,6 +86,51 @@ fn snapshot_reads_what_ip_has_made() {
 }
 
 #[test]
+fn snapshot_reads_names_and_aliases_that_are_not_utf_8() {
+    if cannot_unshare("snapshot_reads_names_and_aliases_that_are_not_utf_8") {
+        return;
+    }
+    in_namespace(|| {
+        sh("name=$(printf 'caf\\351'); ip link add cni0 type bridge
+            ip link set cni0 alias \"$name\"; ip link add \"$name\" type bridge
+            ip address add 10.1.0.1/24 dev \"$name\"");
+        let read = Snapshot::read().unwrap();
+        let odd = named(&read, "caf\u{fffd}");
+        assert_eq!(read.addresses_of(odd.index).count(), 1);
+        assert_eq!(delete(&[named(&read, "cni0").identity(), odd.identity()]).unwrap(), BTreeMap::new());
+        assert_eq!(sh("ip -o link | wc -l"), "1\n");
+    });
+}
+
+#[test]
+fn routes_of_tunnels_and_with_gateways_of_another_family_are_deleted() {
+    if cannot_unshare("routes_of_tunnels_and_with_gateways_of_another_family_are_deleted") {
+        return;
+    }
+    in_namespace(|| {
+        sh("ip link add cni0 type bridge; ip link set cni0 up
+            ip address add 10.1.0.1/24 dev cni0; ip -6 address add fd00::1/64 dev cni0 nodad
+            ip route add 10.2.0.0/24 via inet6 fd00::9 dev cni0
+            ip route add 10.2.0.0/24 via inet6 fd00::8 dev cni0 metric 5
+            ip route add 10.3.0.0/24 encap ip id 1 dst 10.1.0.9 via 10.1.0.9 dev cni0
+            ip route add 10.4.0.0/24 nexthop encap ip id 1 dst 10.1.0.9 via 10.1.0.9 nexthop via inet6 fd00::9 dev cni0");
+        let read = Snapshot::read().unwrap();
+        let to = |to: &str| read.routes.iter().find(|route| route.to.to_string() == to).unwrap();
+        assert_eq!(
+            to("10.4.0.0/24").gateways.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["10.1.0.9", "fd00::9"]
+        );
+        for route in ["10.2.0.0/24", "10.3.0.0/24"] {
+            to(route).delete().unwrap();
+        }
+        assert_eq!(
+            sh("ip route show 10.2.0.0/24 | sed 's/ *$//'; ip route show 10.3.0.0/24"),
+            "10.2.0.0/24 via inet6 fd00::8 dev cni0 metric 5\n"
+        );
+    });
+}
+
+#[test]
 fn delete_leaves_links_that_are_not_the_same_any_more() {
     if cannot_unshare("delete_leaves_links_that_are_not_the_same_any_more") {
         return;

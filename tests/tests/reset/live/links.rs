@@ -1,5 +1,6 @@
 //! The phase links.
 
+use edgeutils_tests::kill::cannot_kill;
 use edgeutils_tests::live::{cannot_unshare, script};
 use edgeutils_tests::tool;
 
@@ -16,6 +17,8 @@ pod() {
 }
 links() { ip -o link | cut -d' ' -f2 | tr -d : | cut -d@ -f1 | tr '\n' ' '; echo; }
 reset() { edge "$@" --only links; }
+# Without the state of the carrier, which changes by itself.
+routes() { ip route | cut -d' ' -f1-3; }
 FLANNEL='{"name": "cbr0", "cniVersion": "0.3.1", "plugins": [{"type": "flannel", "delegate": {"isDefaultGateway": true}}]}'
 PODMAN='{"cniVersion": "0.4.0", "name": "podman", "plugins": [{"type": "bridge", "bridge": "cni-podman0",
     "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.88.0.0/16"}]]}}, {"type": "portmap"}]}'
@@ -53,7 +56,7 @@ fn links_of_pods_go_and_those_of_podman_stay() {
         ip route add blackhole 10.99.0.0/26 proto 80
         reset apply -n
         reset apply --yes
-        links; ip route
+        links; routes
         reset apply --yes
         "#,
         r#"
@@ -78,10 +81,10 @@ fn links_of_pods_go_and_those_of_podman_stay() {
         7 changes
         exit 0
         lo cni-podman0 veth00000003 tun7 eth9
-        default via 192.0.2.1 dev eth9
-        10.88.0.0/16 dev cni-podman0 proto kernel scope link src 10.88.0.1
-        blackhole 10.99.0.0/26 proto 80
-        192.0.2.0/24 dev eth9 proto kernel scope link src 192.0.2.7
+        default via 192.0.2.1
+        10.88.0.0/16 dev cni-podman0
+        blackhole 10.99.0.0/26 proto
+        192.0.2.0/24 dev eth9
         kept       bridge cni-podman0: Podman's
         already up to date
         exit 0
@@ -164,6 +167,31 @@ fn bridge_with_hardware_a_tap_or_a_default_route_is_refused() {
     );
 }
 
+/// Otherwise nothing would prove any more that the bridge is one of pods.
+#[test]
+fn files_of_a_network_stay_as_long_as_its_bridge() {
+    transcript(
+        "files_of_a_network_stay_as_long_as_its_bridge",
+        r#"
+        net 10-flannel.conflist "$FLANNEL"
+        ip link add cni0 type bridge; ip tuntap add tap0 mode tap; ip link set tap0 master cni0
+        edge apply --yes --only links,files > log 2> errors; grep -E '^(refused|links|exit)|conflist' log; ls /etc/cni/net.d
+        ip link set tap0 nomaster
+        edge apply --yes --only links,files > log 2> errors; grep -E '^(refused|links|exit)|conflist' log; ls /etc/cni/net.d; links
+        "#,
+        r#"
+        refused    bridge cni0: its member tap0 (tap) is not of a pod
+        kept       /etc/cni/net.d/10-flannel.conflist: its bridge cni0 still exists
+        exit 4
+        10-flannel.conflist
+        links      deleted bridge cni0: made by cni  [undo: none]
+        files      moved /etc/cni/net.d/10-flannel.conflist to the trash: made by cni, flannel, calico  [undo: exact]
+        exit 0
+        lo tap0
+        "#,
+    );
+}
+
 #[test]
 fn link_that_was_replaced_after_the_plan_is_refused() {
     transcript(
@@ -198,23 +226,55 @@ fn route_of_edgemesh_goes_only_beside_its_chain() {
         r#"
         ip link add docker0 type bridge; ip address add 172.17.0.1/16 dev docker0; ip link set docker0 up
         ip route add 10.96.0.0/12 via 172.17.0.1; ip route add 10.200.0.0/16 via 172.17.0.2
-        reset apply --yes; ip route
+        reset apply --yes; routes
         iptables-nft -t nat -N EDGE-MESH
-        reset apply --yes; ip route
+        reset apply --yes; routes
         "#,
         r#"
         kept       bridge docker0: Docker's
         already up to date
         exit 0
-        10.96.0.0/12 via 172.17.0.1 dev docker0
-        10.200.0.0/16 via 172.17.0.2 dev docker0
-        172.17.0.0/16 dev docker0 proto kernel scope link src 172.17.0.1
+        10.96.0.0/12 via 172.17.0.1
+        10.200.0.0/16 via 172.17.0.2
+        172.17.0.0/16 dev docker0
         kept       bridge docker0: Docker's
         links      deleted route 10.96.0.0/12 via 172.17.0.1: made by edgemesh, edgecore  [undo: none]
         1 change
         exit 0
-        10.200.0.0/16 via 172.17.0.2 dev docker0
-        172.17.0.0/16 dev docker0 proto kernel scope link src 172.17.0.1
+        10.200.0.0/16 via 172.17.0.2
+        172.17.0.0/16 dev docker0
         "#,
+    );
+}
+
+#[test]
+fn kill_before_any_message_leaves_what_the_next_call_removes() {
+    const TEST: &str = "kill_before_any_message_leaves_what_the_next_call_removes";
+    if cannot_kill(TEST) {
+        return;
+    }
+    transcript(
+        TEST,
+        r#"
+        net 10-flannel.conflist "$FLANNEL"
+        printf 'FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.1.1/24\n' > /run/flannel/subnet.env
+        ip link add eth9 type veth peer name far; ip address add 192.0.2.7/24 dev eth9; ip link set eth9 up
+        ip netns add a
+        # The first ones only read.
+        n=4 killed=0 whole=
+        while [ $n -lt 40 ] && [ -z "$whole" ]; do
+            n=$((n + 1))
+            ip link add cni0 type bridge; ip address add 10.244.1.1/24 dev cni0; ip link set cni0 up
+            ip link add veth0000000a type veth peer name eth0 netns a; ip link set veth0000000a master cni0 up
+            ip link set far up; ip route add 10.244.2.0/24 via 192.0.2.8
+            strace -qq -f -o /mnt/calls -e trace=sendto -e inject=sendto:signal=KILL:when=$n \
+                "$FIXTURE" --force-namespace apply --yes --only links > /mnt/log 2>&1 && whole=$n || killed=$((killed + 1))
+            reset apply --yes > /mnt/log 2>&1
+            tail -n 1 /mnt/log | grep -qx 'exit 0' || { echo "after a kill at $n:"; cat /mnt/log; }
+            [ "$(links)$(routes)" = "lo far eth9 192.0.2.0/24 dev eth9" ] || { links; routes; }
+        done
+        [ "$killed" -gt 10 ] && [ -n "$whole" ] && echo done || echo "$killed kills, then $whole"
+        "#,
+        "done",
     );
 }

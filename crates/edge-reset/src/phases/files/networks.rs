@@ -1,14 +1,17 @@
 //! The files of CNI networks of pods: configurations, libcni's entries, leases. Those of Podman and nerdctl are in the
 //! same directories and stay.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use edge_host::{Result, State};
+use edge_host::{Mode, Result, State};
 use serde::Deserialize;
 
 use super::finder::{Finder, Order, Removal};
 use crate::item::Item;
+use crate::networks::bridges;
 use crate::ownership::{Entry, Row};
+use crate::phase::Phase;
 
 const NETWORK: &str = "network";
 const FILE: &str = "file";
@@ -29,6 +32,8 @@ pub(super) fn read(finder: &mut Finder<'_>) -> Result<()> {
     let rows: Vec<Row<Common>> = finder.context.ownership.rows("cni")?;
     let Some(entry) = rows.into_iter().next().map(|row| row.entry) else { return Ok(()) };
     let networks = &finder.context.networks;
+    let is_before = finder.host.mode == Mode::DryRun && finder.context.request.phases.contains(&Phase::Links);
+    let bridges = if is_before { BTreeSet::new() } else { bridges(finder.host)? };
     let mut owned = Vec::new();
     for network in &networks.owned {
         let mut paths: Vec<PathBuf> = network.entries.iter().map(|entry| entry.path.clone()).collect();
@@ -42,6 +47,13 @@ pub(super) fn read(finder: &mut Finder<'_>) -> Result<()> {
             }
         }
         paths = existing(finder, paths)?;
+        // Only these files prove that the bridge is one of pods: the next call needs them.
+        if let Some(bridge) = network.bridges.intersection(&bridges).next() {
+            for path in &paths {
+                keep(finder, path, &entry, &format!("its bridge {bridge} still exists"))?;
+            }
+            continue;
+        }
         owned.extend(paths.iter().cloned());
         let Some(first) = paths.first().cloned() else { continue };
         let Some(inode) = finder.inode(&first)? else { continue };

@@ -1,12 +1,30 @@
 //! Tables that iptables cannot show, as they contain native nft rules: they are not empty.
 
-use edge_firewall::{Backend, Family, HiddenPart, NftTable, Save, Seen};
+use edge_firewall::{Backend, Family, HiddenPart, NftTable, Save, Seen, nft_tables};
 use edge_host::Result;
 
 use super::data::Data;
 use super::{place, shown};
 use crate::item::{Fate, Item};
 use crate::phase::Phase;
+
+/// Families and tables of iptables in nf_tables.
+const FAMILIES: [&str; 2] = ["ip", "ip6"];
+const TABLES: [&str; 4] = ["nat", "filter", "mangle", "raw"];
+const INSTALL: &str = "install iptables and run again: apt-get install iptables";
+
+/// Without iptables: rules that programs in containers made may be there nevertheless.
+pub(super) fn without_programs() -> Result<Option<Item>> {
+    let item = Item::new(Phase::Firewall, "backend", "iptables", &[]);
+    let Some(tables) = nft_tables()? else {
+        return Ok(Some(item.kept("neither iptables nor nft is installed: its rules are unknown")));
+    };
+    let is_of_iptables =
+        |(family, name): &&(String, String)| FAMILIES.contains(&family.as_str()) && TABLES.contains(&name.as_str());
+    Ok(tables.iter().find(is_of_iptables).map(|(family, name)| {
+        item.refused(format!("there is a table {family} {name}, and iptables is not installed"), INSTALL)
+    }))
+}
 
 /// An item for each of them: refused if it contains a chain that would be removed, or if that is unknown.
 pub(super) fn items(seen: &Seen, save: &Save<'_>, data: &Data) -> Result<Vec<Item>> {

@@ -77,7 +77,7 @@ impl<'c> Proofs<'c> {
     /// Whether a process still uses it, which the phases before may end.
     pub(super) fn is_in_use(&self, mount: &Mount, container: Option<&str>) -> bool {
         self.namespaces.contains(&mount.root)
-            || container.is_some_and(|id| self.cgroups.iter().any(|path| path.contains(id)))
+            || container.is_some_and(|id| self.cgroups.iter().any(|path| names(path, id)))
     }
 }
 
@@ -93,10 +93,15 @@ fn containers(text: &[u8]) -> Vec<(String, bool)> {
     all.iter().flat_map(one).collect()
 }
 
+/// Whether a control group is named after a container: `…/ID` or `…/cri-containerd-ID.scope`.
+fn names(cgroup: &str, container: &str) -> bool {
+    cgroup.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == container)
+}
+
 /// A process in a control group of a container, for people.
 pub(super) fn process_of(root: &Root, container: &str) -> Result<Option<String>> {
     let all = processes(root)?;
-    let one = all.iter().find(|process| process.cgroups().iter().any(|path| path.contains(container)));
+    let one = all.iter().find(|process| process.cgroups().iter().any(|path| names(path, container)));
     Ok(one.map(|process| match process.executable() {
         Some(program) => format!("process {} ({})", process.pid(), program.display()),
         None => format!("process {}", process.pid()),

@@ -1,5 +1,6 @@
 //! The entries of the data about mounts.
 
+use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
@@ -14,6 +15,10 @@ use crate::roots::RootDir;
 
 /// Matches any one name.
 const ANY: &str = "*";
+/// Matches a UUID in lowercase.
+const UUID: &str = "{uuid}";
+/// Digits between its dashes.
+const UUID_DIGITS: [usize; 5] = [8, 4, 4, 4, 12];
 
 /// A `[[mount]]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -68,10 +73,28 @@ impl TryFrom<String> for Within {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Shape {
-    /// None: any name.
-    parts: Vec<Option<Pattern>>,
+    parts: Vec<Name>,
     /// Anything strictly below.
     below: bool,
+}
+
+/// The shape of one name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Name {
+    Any,
+    Uuid,
+    Like(Pattern),
+}
+
+impl Name {
+    pub(super) fn matches(&self, name: &OsStr) -> bool {
+        match (self, name.to_str()) {
+            (Name::Any, _) => true,
+            (Name::Uuid, Some(name)) => is_uuid(name),
+            (Name::Like(pattern), Some(name)) => pattern.matches(name),
+            (_, None) => false,
+        }
+    }
 }
 
 impl TryFrom<String> for Shape {
@@ -79,7 +102,11 @@ impl TryFrom<String> for Shape {
 
     fn try_from(text: String) -> Result<Shape, String> {
         let (path, below) = text.strip_suffix('/').map_or((text.as_str(), false), |path| (path, true));
-        let part = |part: &str| if part == ANY { Ok(None) } else { Pattern::from_str(part).map(Some) };
+        let part = |part: &str| match part {
+            ANY => Ok(Name::Any),
+            UUID => Ok(Name::Uuid),
+            _ => Pattern::from_str(part).map(Name::Like),
+        };
         let parts = path.split('/').filter(|part| !part.is_empty()).map(part).collect::<Result<_, _>>()?;
         Ok(Shape { parts, below })
     }
@@ -89,17 +116,11 @@ impl Shape {
     /// Whether a path below the directory has it.
     pub(super) fn matches(&self, path: &Path) -> bool {
         let mut names = path.components();
-        let is_shaped = self.parts.iter().all(|part| match (part, names.next()) {
-            (None, Some(Component::Normal(_))) => true,
-            (Some(pattern), Some(Component::Normal(name))) => name.to_str().is_some_and(|name| pattern.matches(name)),
+        let is_shaped = self.parts.iter().all(|part| match names.next() {
+            Some(Component::Normal(name)) => part.matches(name),
             _ => false,
         });
         is_shaped && names.next().is_some() == self.below
-    }
-
-    /// The parts, for a walk down: none for any name.
-    pub(super) fn parts(&self) -> &[Option<Pattern>] {
-        &self.parts
     }
 }
 
@@ -113,7 +134,7 @@ impl MountRow {
 
     /// What the first `*` of the path is.
     pub(super) fn named(&self, mount: &Mount, dir: &Path) -> Option<String> {
-        let at = self.path.parts.iter().position(Option::is_none)?;
+        let at = self.path.parts.iter().position(|part| *part == Name::Any)?;
         let name = mount.point.strip_prefix(dir).ok()?.components().nth(at)?;
         Some(name.as_os_str().to_str()?.to_owned())
     }
@@ -127,6 +148,12 @@ impl MountRow {
     pub(super) fn is_of_container(&self) -> bool {
         self.proof == Some(Proof::Container)
     }
+}
+
+fn is_uuid(name: &str) -> bool {
+    let parts: Vec<&str> = name.split('-').collect();
+    let is_hex = |part: &&str| part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    parts.iter().all(is_hex) && parts.iter().map(|part| part.len()).eq(UUID_DIGITS)
 }
 
 /// A directory of an entry.

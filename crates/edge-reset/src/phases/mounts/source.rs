@@ -4,8 +4,14 @@ use std::path::PathBuf;
 
 use edge_host::{Mount, Mounts};
 
-/// `bind of /srv/data, which stays`, or type and source. `stays` is whether a mount is none of ours.
+use super::NAMESPACE;
+
+/// `bind of /srv/data, which stays`, `net namespace`, or type and source. `stays` is whether a mount is none of ours.
 pub(super) fn of(mount: &Mount, mounts: &Mounts, stays: impl Fn(&Mount) -> bool) -> String {
+    if mount.kind == NAMESPACE {
+        let root = mount.root.to_string_lossy();
+        return format!("{} namespace", root.split(':').next().unwrap_or_default());
+    }
     // The same part of the file system elsewhere: of those the mount that shows the least besides.
     let elsewhere = mounts
         .iter()

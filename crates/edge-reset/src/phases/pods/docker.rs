@@ -23,7 +23,7 @@ const PAUSE: &str = "k8s_POD_";
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Container {
-    name: Pattern,
+    name: Option<Pattern>,
     label: String,
 }
 
@@ -51,7 +51,7 @@ fn labelled(row: &Row<Container>) -> Result<Vec<(String, String)>> {
     let output = Cmd::find(DOCKER)?.args(ps).deadline(LISTED_WITHIN).run()?;
     let mut found = listed(&output.stdout)
         .ok_or_else(|| Error::cannot("read the output of", "docker ps", "not in the expected format"))?;
-    found.retain(|(_, name)| row.own.name.matches(name));
+    found.retain(|(_, name)| row.own.name.as_ref().is_none_or(|pattern| pattern.matches(name)));
     found.sort_by_key(|(_, name)| name.starts_with(PAUSE));
     Ok(found)
 }
