@@ -93,6 +93,11 @@ impl<'h> Places<'h> {
         Ok(self.mounts.iter().map(|mount| &mount.point).find(|point| point.starts_with(&place)).cloned())
     }
 
+    /// Whether something is mounted at exactly this directory.
+    pub(super) fn is_mounted(&self, path: &Path) -> Result<bool> {
+        Ok(self.mounts.at(&self.host.root.mounted_path(path)?).is_some())
+    }
+
     /// Whether it is lost at a reboot anyway, so that no trash is made of it.
     pub(super) fn is_volatile(&self, path: &Path) -> Result<bool> {
         let place = self.host.root.mounted_path(path)?;
