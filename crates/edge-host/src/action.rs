@@ -171,6 +171,9 @@ pub struct RemoveTree {
     pub was: Inode,
     /// Whether it is moved to the trash beside it, from which an undo restores it; otherwise it is deleted at once.
     pub to_trash: bool,
+    /// What must be gone before, such as the directories that a configuration names: if one of them could not be
+    /// removed, this is refused (exit 4), so that the next call finds it again.
+    pub after: Vec<PathBuf>,
 }
 
 /// Permission bits that a regular file must have.

@@ -261,7 +261,7 @@ fn make(host: &Host, items: &[Value]) -> Result<Plan> {
         } else if let Some(path) = path("trash").or_else(|| path("delete")) {
             if let Some(was) = host.root.inode(&path)? {
                 let to_trash = !item["trash"].is_null();
-                plan.remove_tree(RemoveTree { path, was, to_trash }, "not needed");
+                plan.remove_tree(RemoveTree { path, was, to_trash, after: Vec::new() }, "not needed");
             }
         } else if let Some(path) = path("unmade") {
             // Up to date once the file is gone.

@@ -25,6 +25,17 @@ pub(super) fn change(root: &Root, tree: &RemoveTree) -> Result<Change> {
 pub(super) fn perform(root: &Root, tree: &RemoveTree, run: u64) -> Result<()> {
     let resolved = gate(root, tree)?;
     let shown = root.display(&tree.path);
+    for path in &tree.after {
+        if root.inode(path)?.is_some() {
+            let other = root.display(path);
+            return Err(Error::refused(format!(
+                "cannot remove {}: {} is still there",
+                shown.display(),
+                other.display()
+            ))
+            .hint(format!("once {} is removed, run the command again", other.display())));
+        }
+    }
     if !tree.to_trash {
         return resolved.delete_tree().into_error("delete", &shown).map_or(Ok(()), Err);
     }

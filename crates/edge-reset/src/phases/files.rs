@@ -14,18 +14,17 @@ mod volumes;
 
 use std::collections::HashMap;
 
-use edge_host::action::RemoveTree;
 use edge_host::{Host, Plan, Result};
 use edge_systemd::systemctl;
 
-use self::finder::Finder;
+use self::finder::{Finder, Trees};
 use super::PhaseFacts;
 use crate::context::Context;
 use crate::item::Item;
 
 struct Facts {
     items: Vec<Item>,
-    trees: HashMap<String, Vec<RemoveTree>>,
+    trees: Trees,
     /// Units whose files are removed, by item, and those of them that have failed.
     units: HashMap<String, UnitState>,
 }

@@ -17,6 +17,9 @@ const DIRECTORY: &str = "directory";
 /// Not available in an image.
 const RUN: &str = "/run";
 
+/// What is removed of each item.
+pub(super) type Trees = HashMap<String, Vec<RemoveTree>>;
+
 /// When something is removed. What others are read from goes last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Order {
@@ -107,7 +110,7 @@ impl<'a> Finder<'a> {
     }
 
     /// All items, in the order of their removal, and the trees of those that go.
-    pub(super) fn finish(mut self) -> Result<(Vec<Item>, HashMap<String, Vec<RemoveTree>>)> {
+    pub(super) fn finish(mut self) -> Result<(Vec<Item>, Trees)> {
         self.removals.sort_by_key(|removal| removal.order);
         self.drop_nested();
         for at in 0..self.removals.len() {
@@ -137,7 +140,7 @@ impl<'a> Finder<'a> {
             for path in &removal.paths {
                 if let Some(was) = self.inode(path)? {
                     let to_trash = self.context.request.to_trash && !self.places.is_volatile(path)?;
-                    all.push(RemoveTree { path: path.clone(), was, to_trash });
+                    all.push(RemoveTree { path: path.clone(), was, to_trash, after: self.named_in(path) });
                 }
             }
             trees.insert(removal.item.id.clone(), all);
@@ -172,21 +175,32 @@ impl<'a> Finder<'a> {
         self.kept.iter().find(is_inside).map(|kept| kept.0.clone())
     }
 
+    /// What the configurations in a directory name, and is removed before.
+    fn named_in(&self, path: &Path) -> Vec<PathBuf> {
+        let is_in =
+            |removal: &&Removal| removal.source.as_ref().is_some_and(|source| is_set_in(self.host, source, path));
+        let named = self.removals.iter().filter(|removal| removal.item.fate == Fate::Remove).filter(is_in);
+        named.flat_map(|removal| removal.paths.iter().filter(|named| !named.starts_with(path)).cloned()).collect()
+    }
+
     /// What names a root that is refused stays with it, so that the same command finds that root again.
     fn keep_configurations(&mut self) {
         let refused = self.removals.iter().filter(|removal| removal.item.fate == Fate::Refuse);
         self.refused.extend(refused.filter_map(|removal| Some((removal.source.clone()?, removal.path.clone()))));
         for removal in self.removals.iter_mut().filter(|removal| removal.item.fate == Fate::Remove) {
-            let names: Vec<String> =
-                removal.paths.iter().map(|path| self.host.root.display(path).display().to_string()).collect();
-            let is_in = |source: &str, name: &String| {
-                source.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with(['/', ':', ' ']))
-            };
-            let root = self.refused.iter().find(|(source, _)| names.iter().any(|name| is_in(source, name)));
+            let is_in = |source: &str| removal.paths.iter().any(|path| is_set_in(self.host, source, path));
+            let root = self.refused.iter().find(|(source, _)| is_in(source));
             if let Some((_, root)) = root {
                 let why = format!("it names {}, which could not be removed", root.display());
-                removal.item = removal.item.clone().refused(why, "see the hint for that, then run the command again");
+                let hint = format!("once {} can be removed, run the command again", root.display());
+                removal.item = removal.item.clone().refused(why, hint);
             }
         }
     }
+}
+
+/// Whether a source, `FILE:LINE (SETTING)` or `FILE (SETTING)`, is at a path or below it.
+fn is_set_in(host: &Host, source: &str, path: &Path) -> bool {
+    let path = host.root.display(path).display().to_string();
+    source.strip_prefix(&path).is_some_and(|rest| rest.starts_with(['/', ':', ' ']))
 }

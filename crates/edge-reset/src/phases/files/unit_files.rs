@@ -9,7 +9,7 @@ use edge_systemd::{Scope, Units, is_running, systemctl};
 use super::UnitState;
 use super::finder::{Finder, Order, Removal};
 use super::place::is_trash;
-use crate::item::Item;
+use crate::item::{Fate, Item};
 use crate::ownership::Tier;
 use crate::phases::units::owned::{self, OwnedUnit, Standing};
 
@@ -69,8 +69,11 @@ fn dropins(finder: &mut Finder<'_>, unit: &OwnedUnit) -> Result<Vec<PathBuf>> {
 
 fn keep(finder: &mut Finder<'_>, path: &Path, unit: &OwnedUnit) -> Result<()> {
     let Some(inode) = finder.inode(path)? else { return Ok(()) };
-    let item = finder.item(path, KIND, inode, &unit.row.entry).kept("made by edge-conf");
-    let item = Item { is_leftover: true, hint: Some(EDGE_CONF_UNDO.to_owned()), ..item };
+    let mut item = finder.item(path, KIND, inode, &unit.row.entry);
+    if item.fate == Fate::Remove {
+        let hint = Some(EDGE_CONF_UNDO.to_owned());
+        item = Item { is_leftover: true, hint, ..item.kept("made by edge-conf") };
+    }
     finder.add(Removal { item, path: path.to_path_buf(), paths: Vec::new(), order: Order::Unit, source: None });
     Ok(())
 }

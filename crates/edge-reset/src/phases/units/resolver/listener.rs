@@ -33,9 +33,7 @@ pub(super) fn other(host: &Host, address: IpAddr, programs: &[String]) -> Result
         if !programs.iter().any(|own| own == name) {
             return Ok(Some(program.display().to_string()));
         }
-        for one in &held {
-            sockets.remove(one);
-        }
+        sockets.retain(|socket| !held.contains(socket));
     }
     Ok((!sockets.is_empty()).then(|| "another program".to_owned()))
 }
