@@ -77,7 +77,7 @@ fn unreadable(error: &Error) -> Item {
 /// What is done for an item.
 enum Work {
     /// Remove what an owner has in a table.
-    Table { save: usize, seen: Seen, removal: Removal, owner: Box<Owner> },
+    Table { save: usize, seen: Seen, removal: Box<Removal>, owner: Box<Owner> },
     /// Change rules, which can be undone.
     Rules { save: usize, transaction: Box<Transaction> },
     /// Anything else.
@@ -155,7 +155,7 @@ impl Facts {
                 ..item
             });
             let seen = seen.without_text();
-            let work = Work::Table { save, seen, removal, owner: Box::new(sorted.owner) };
+            let work = Work::Table { save, seen, removal: Box::new(removal), owner: Box::new(sorted.owner) };
             self.work.push((format!("{}/{place}", Phase::Firewall), work));
         }
         self.items.extend(sorted.kept.items(&place, &shown));
@@ -207,7 +207,7 @@ impl PhaseFacts for Facts {
             match work {
                 Work::Rules { transaction, .. } => item.tag(plan.transaction(*transaction, item.why())),
                 Work::Table { seen, removal, owner, .. } => {
-                    let perform = Box::new(move || remove(&Root::live()?, &seen, removal, &owner, LOCK_WAIT));
+                    let perform = Box::new(move || remove(&Root::live()?, &seen, *removal, &owner, LOCK_WAIT));
                     item.tag(delete(plan, item, perform));
                 }
                 Work::Other(work) => others.push((item, work)),
