@@ -2,7 +2,7 @@
 //!
 //! That it is given up is recorded before the first file is deleted: an undo never restores a part of a tree.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::apply::{absolute, resolve};
 use crate::error::{Error, Result, ResultExt};
@@ -67,18 +67,21 @@ fn in_trash(host: &Host, run: &Run) -> Result<Vec<Trashed>> {
     Ok(found)
 }
 
-/// Deletes it, or in a dry run shows it. [`Host::prepare_change`] must have been called.
+/// Deletes it, or in a dry run shows it; and files that the runs have kept beside the journal. [`Host::prepare_change`]
+/// must have been called.
 ///
 /// What cannot be deleted, such as an immutable file or a mount, stays in the trash, and everything else is deleted; the
 /// same call then continues. Errors: exit 5 after a signal.
-pub fn purge(host: &mut Host, all: &[Trashed]) -> Result<Outcome> {
+pub fn purge(host: &mut Host, all: &[Trashed], files: &[PathBuf]) -> Result<Outcome> {
     host.report.applies();
     let mut exit = Exit::Done;
     if host.mode == Mode::DryRun {
         all.iter().for_each(|one| host.report.action(&shown(one), Status::Planned));
-        host.report.record("plan", serde_json::json!({"actions": all.len()}));
-        host.progress.changed = !all.is_empty();
-        return Ok(Outcome { exit: if all.is_empty() { Exit::Done } else { Exit::Differs }, ..host.progress });
+        files.iter().for_each(|path| host.report.action(&shown_file(path), Status::Planned));
+        let count = all.len() + files.len();
+        host.report.record("plan", serde_json::json!({"actions": count}));
+        host.progress.changed = count > 0;
+        return Ok(Outcome { exit: if count == 0 { Exit::Done } else { Exit::Differs }, ..host.progress });
     }
     host.must_be_prepared()?;
     for group in all.chunk_by(|a, b| a.run == b.run) {
@@ -89,20 +92,28 @@ pub fn purge(host: &mut Host, all: &[Trashed]) -> Result<Outcome> {
         host.report.progress(&format!("deleting {} ({} of {})", one.place.display(), at + 1, all.len()));
         let deleted = delete(host, one);
         host.report.progress_ends();
-        match deleted {
-            Ok(()) => {
-                host.progress.changed = true;
-                host.report.action(&shown(one), Status::Done);
-            }
-            Err(error) => {
-                let status = if error.exit() == Exit::Refused { Status::Refused } else { Status::Failed };
-                host.report.action(&shown(one), status);
-                host.report.error(&error);
-                exit = exit.worst(error.exit());
-            }
-        }
+        exit = exit.worst(report(host, &shown(one), deleted));
+    }
+    for path in files {
+        host.check_interrupt()?;
+        let removed = host.root.resolve(path, LastLink::Keep).and_then(|resolved| resolved.remove_file());
+        let removed = removed.on("delete", host.root.display(path));
+        exit = exit.worst(report(host, &shown_file(path), removed));
     }
     Ok(Outcome { exit, ..host.progress })
+}
+
+/// Reports a deletion; its exit code.
+fn report(host: &mut Host, shown: &Shown, deleted: Result<()>) -> Exit {
+    let Err(error) = deleted else {
+        host.progress.changed = true;
+        host.report.action(shown, Status::Done);
+        return Exit::Done;
+    };
+    let status = if error.exit() == Exit::Refused { Status::Refused } else { Status::Failed };
+    host.report.action(shown, status);
+    host.report.error(&error);
+    error.exit()
 }
 
 /// Records that the trees of a run are given up.
@@ -148,10 +159,14 @@ fn delete(host: &Host, one: &Trashed) -> Result<()> {
 }
 
 fn shown(one: &Trashed) -> Shown {
+    Shown { why: format!("moved from {} by run {}", one.path.display(), one.run), ..shown_file(&one.place) }
+}
+
+fn shown_file(path: &Path) -> Shown {
     Shown {
         verb: "delete".to_owned(),
-        object: one.place.display().to_string(),
-        why: format!("moved from {} by run {}", one.path.display(), one.run),
+        object: path.display().to_string(),
+        why: String::new(),
         undo: Some("none".to_owned()),
         details: Vec::new(),
         tag: None,

@@ -71,7 +71,10 @@ Examples:
   edge-reset apply --yes
   edge-reset apply -n --json > plan.jsonl; edge-reset apply --yes --plan plan.jsonl
   edge-reset apply --yes --profile all --also control-plane
-  edge-reset apply --yes --root /mnt --no-trash";
+  edge-reset apply --yes --root /mnt --no-trash
+
+Deleted files are not overwritten: their blocks are free, and can still be read from the disk or image. Before an image
+is copied to other hosts, wipe its free blocks: fstrim on what is mounted, or zerofree on an ext4 file system that is not.";
 
 /// Options that choose what is removed.
 #[derive(Debug, Clone, Args)]
@@ -88,7 +91,7 @@ pub struct ChoiceArgs {
     #[arg(long, value_enum, value_name = "PHASE", value_delimiter = ',')]
     pub skip: Vec<Phase>,
 
-    /// Also remove these: the data of a control plane, including etcd's; the configuration that keadm made for mosquitto
+    /// Also remove a control plane, including etcd's data; also stop and disable mosquitto, the broker of edgecore up to 1.9
     #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',')]
     pub also: Vec<Also>,
 }

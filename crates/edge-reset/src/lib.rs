@@ -8,6 +8,7 @@
 mod agents;
 pub mod cli;
 mod context;
+mod control_plane;
 mod creator;
 mod filter;
 mod groups;

@@ -107,6 +107,11 @@ impl Ownership {
         Ok(Ownership { documents })
     }
 
+    /// Whether an administrator has added entries.
+    pub(crate) fn has_added(&self) -> bool {
+        self.documents.iter().any(|(source, _)| matches!(source, Source::File(_)))
+    }
+
     /// The entries of a section, such as `[[link]]`, in the order of the files.
     ///
     /// Errors: an entry that is not valid.

@@ -11,6 +11,8 @@ mod units;
 
 use edge_host::{Host, Plan, Result};
 
+pub(crate) use self::firewall::saves::all as saves;
+
 use crate::context::Context;
 use crate::item::Item;
 use crate::phase::Phase;

@@ -13,7 +13,7 @@ use crate::phase::Phase;
 pub enum Also {
     /// The data of a control plane, including etcd's
     ControlPlane,
-    /// What keadm configured for mosquitto
+    /// mosquitto, which is stopped and disabled
     Mosquitto,
 }
 

@@ -148,7 +148,7 @@ fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
         Verb::Purge { id } => {
             host.prepare_change()?;
             let all = trashed(host, id)?;
-            purge(host, &all)
+            purge(host, &all, &[])
         }
         Verb::Undo(args) => undo::run(host, &args, &[&AddedLine, &Keeper]),
     }

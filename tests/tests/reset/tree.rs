@@ -100,11 +100,13 @@ fn cloud_host_keeps_what_is_kubelets() {
 #[test]
 fn control_plane_is_refused_unless_it_is_named() {
     let tree = pictures::cloud();
+    let before = tree.snapshot();
     let ran = reset(&tree, &["apply", "--yes", "--profile", "kubeadm"]).expect(4);
-    assert!(ran.stderr.contains("cannot remove /etc/kubernetes: it belongs to a control plane\n"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("hint: to remove it too, add --also control-plane\n"), "{}", ran.stderr);
-    assert!(tree.at("data/etcd/member/wal").exists() && tree.at("etc/kubernetes/admin.conf").exists());
-    assert!(!tree.at("data/kubelet").exists(), "{}", ran.stdout);
+    assert!(ran.stderr.contains("it is part of a control plane ("), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hint: to remove it too, add --also control-plane; where etcd has"), "{}", ran.stderr);
+    assert_same(&tree.snapshot(), &before, "a control plane that was not named");
+    let ran = reset(&tree, &["scan", "--profile", "kubeadm"]).expect(0);
+    assert!(ran.stdout.contains("refuse /etc/kubernetes: "), "{}", ran.stdout);
     let ran = reset(&tree, &["apply", "--yes", "--profile", "kubeadm", "--also", "control-plane"]).expect(0);
     assert!(ran.stdout.contains("etcdctl member list"), "{}", ran.stdout);
     for gone in ["data/etcd", "etc/kubernetes/admin.conf", "var/lib/kubelet"] {
@@ -123,7 +125,7 @@ fn control_plane_is_refused_unless_it_is_named() {
 fn k3s_keeps_the_volumes_of_its_users() {
     let tree = pictures::k3s();
     let ran = reset(&tree, &["apply", "--yes", "--profile", "k3s"]).expect(4);
-    assert!(ran.stderr.contains("cannot remove /data/k3s: it belongs to a control plane"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("it is part of a control plane ("), "{}", ran.stderr);
     // What names the root is still there.
     assert!(tree.at("etc/rancher/k3s/config.yaml").exists(), "{}", ran.stdout);
     let ran = reset(&tree, &["apply", "--yes", "--profile", "all", "--also", "control-plane"]).expect(0);
@@ -291,4 +293,49 @@ fn golden_image_has_no_token_and_no_key_in_any_file() {
 fn killed_reset_gets_to_the_same_end() {
     converges(Points::About(12), pictures::keadm_1_8, "edge-reset", &["apply", "--yes"]);
     converges(Points::About(12), pictures::keadm_1_23, "edge-reset", &["apply", "--yes"]);
+}
+
+#[test]
+fn administrators_add_what_is_removed_and_kept() {
+    let tree = pictures::keadm_1_23();
+    tree.write("opt/agent/state", "x");
+    tree.write(
+        "etc/edgeutils/reset.d/site.toml",
+        "[[directory]]\npath = '/opt/agent'\ncreators = ['edgecore']\n\
+         [[directory]]\npath = '/opt/mine'\ntier = 'kept'\ntext = 'backups'\n",
+    );
+    tree.write("opt/mine/x", "x");
+    let ran = reset(&tree, &["apply", "--yes"]).expect(0);
+    assert!(!tree.at("opt/agent").exists() && tree.at("opt/mine/x").exists(), "{}", ran.stdout);
+    keeps(&ran, "/opt/mine", "backups");
+    for (text, cause) in [
+        ("[[directorys]]\npath = '/opt/agent'\n", "directorys is not a section; expected "),
+        ("[[directory]]\npaths = '/opt/agent'\n", "[[directory]]: unknown field `paths`"),
+        ("[[directory]]\npath = '/opt/agent'\ntier = 'gone'\n", "[[directory]]: unknown variant `gone`"),
+        ("[[directory\n", ""),
+    ] {
+        tree.write("etc/edgeutils/reset.d/site.toml", text);
+        let before = tree.snapshot();
+        let ran = reset(&tree, &["apply", "--yes"]);
+        assert_eq!(ran.code, 1, "{text}: {}", ran.stderr);
+        let start = format!("edge-reset: cannot read DIR/etc/edgeutils/reset.d/site.toml: {cause}");
+        assert!(ran.stderr.starts_with(&start), "{}", ran.stderr);
+        assert_same(&tree.snapshot(), &before, text);
+    }
+}
+
+#[test]
+fn mosquitto_is_stopped_only_if_it_is_named() {
+    let tree = pictures::keadm_1_8();
+    let unit = "usr/lib/systemd/system/mosquitto.service";
+    let link = "etc/systemd/system/multi-user.target.wants/mosquitto.service";
+    tree.write(unit, "[Service]\nExecStart=/usr/sbin/mosquitto -c /etc/mosquitto/mosquitto.conf\n");
+    std::fs::create_dir_all(tree.at("etc/systemd/system/multi-user.target.wants")).unwrap();
+    std::os::unix::fs::symlink(format!("/{unit}"), tree.at(link)).unwrap();
+    reset(&tree, &["apply", "--yes"]).expect(0);
+    assert!(tree.at(link).symlink_metadata().is_ok());
+    let ran = reset(&tree, &["apply", "--yes", "--also", "mosquitto"]).expect(0);
+    assert!(tree.at(link).symlink_metadata().is_err() && tree.at(unit).exists(), "{}", ran.stdout);
+    reset(&tree, &["undo"]).expect(0);
+    assert!(tree.at(link).symlink_metadata().is_ok());
 }

@@ -11,7 +11,7 @@ mod localnet;
 mod nft;
 mod pods;
 mod recognized;
-mod saves;
+pub(crate) mod saves;
 mod sets;
 mod table;
 

@@ -86,17 +86,23 @@ impl Facts {
         };
         let links = match &unit.standing {
             Standing::Owned | Standing::Absent => unit.links.clone(),
+            Standing::Packaged if unit.row.own.also.is_some() => unit.links.clone(),
             Standing::Packaged | Standing::Unproven(_) => Vec::new(),
         };
         let decided = context.decide(item(&unit), &unit.row.entry);
         let mut item = Item { proofs: unit.proofs.clone(), ..decided };
+        let is_named = unit.row.own.also.is_none_or(|also| context.request.has_also(also));
         let has_work = stop.is_some() || !links.is_empty();
         match &unit.standing {
             Standing::Unproven(why) => return self.items.push(item.kept(why.clone())),
             Standing::Absent if !has_work => return,
+            _ if !is_named => return,
             _ if item.fate != Fate::Remove => return self.items.push(item),
             // Its file is an item of the phase files.
             _ if !has_work => return,
+            Standing::Packaged if unit.row.own.also.is_some() => {
+                "its package stays".clone_into(&mut item.text);
+            }
             Standing::Packaged => "a package's: it is only stopped, and stays enabled".clone_into(&mut item.text),
             Standing::Owned | Standing::Absent => {}
         }

@@ -6,6 +6,7 @@ use edge_host::{Error, Exit, Host, Mode, Outcome, Plan, Result, apply, apply_par
 
 use crate::cli::ApplyArgs;
 use crate::context::Context;
+use crate::control_plane;
 use crate::filter::{self, Filter, Verdict};
 use crate::groups::own_group;
 use crate::item::{Fate, Item};
@@ -36,6 +37,11 @@ pub(crate) fn run(host: &mut Host, args: &ApplyArgs) -> Result<Outcome> {
     let context = Context::read(host, Request::of(&args.choice, !args.no_trash, host.root.is_live()))?;
     if host.root.is_live() {
         refuse_in_pod(host, &context)?;
+    }
+    control_plane::refuse(host, &context)?;
+    if context.ownership.has_added() {
+        // An added entry that is not valid is found before the first change.
+        context.request.phases.iter().try_for_each(|phase| phases::read(*phase, host, &context).map(drop))?;
     }
     let mut reset = Reset { host, context, filter, exit: Exit::Done, depending: Vec::new(), reported: HashSet::new() };
     for phase in reset.context.request.phases.clone() {
@@ -189,7 +195,7 @@ impl Reset<'_> {
             self.host.report.note("earlier runs of edgeutils in this image would be forgotten, with their trashes");
             return Ok(());
         }
-        let forgotten = trashed(self.host, None).and_then(|all| purge(self.host, &all)).and_then(|outcome| {
+        let forgotten = trashed(self.host, None).and_then(|all| purge(self.host, &all, &[])).and_then(|outcome| {
             self.exit = self.exit.worst(outcome.exit);
             self.host.forget_other_runs()
         });

@@ -6,6 +6,7 @@ use edge_host::{Error, Host, Mode, Outcome, Result, Trashed, purge, trashed};
 use edge_kubeedge::paths;
 
 use crate::cli::PurgeArgs;
+use crate::phases;
 
 /// The key that signs the certificates of all edge nodes.
 const ROOT_CA_KEY: &str = "rootCA.key";
@@ -20,9 +21,11 @@ pub(crate) fn run(host: &mut Host, args: &PurgeArgs) -> Result<Outcome> {
     for one in &all {
         warn_of_key(host, one)?;
     }
-    let outcome = purge(host, &all)?;
-    if is_confirmed || all.is_empty() {
-        return Ok(Outcome { exit: if is_confirmed { outcome.exit } else { edge_host::Exit::Done }, ..outcome });
+    // They are of no run in particular: a run writes those that it changes.
+    let saves = if args.id.is_none() { phases::saves(host)? } else { Vec::new() };
+    let outcome = purge(host, &all, &saves)?;
+    if is_confirmed || all.len() + saves.len() == 0 {
+        return Ok(outcome);
     }
     Err(Error::refused("cannot purge without --yes: it cannot be undone").hint("to delete these, add --yes"))
 }

@@ -10,6 +10,7 @@ use crate::item::Item;
 
 /// Their directory.
 const DIR: &str = "/var/lib/edgeutils/edge-reset";
+const SUFFIX: &str = "save";
 /// Rules name addresses and ports.
 const MODE: u32 = 0o600;
 
@@ -21,13 +22,20 @@ pub(super) struct Save {
     text: String,
 }
 
+/// All that there are.
+pub(crate) fn all(host: &Host) -> Result<Vec<PathBuf>> {
+    let names = host.root.list(Path::new(DIR))?;
+    let all = names.into_iter().map(|name| Path::new(DIR).join(name));
+    Ok(all.filter(|path| path.extension().is_some_and(|suffix| suffix == SUFFIX)).collect())
+}
+
 /// Where each is written: a name that is free.
 pub(super) fn of(host: &Host, all: Vec<Seen>) -> Result<Vec<Save>> {
     let names = host.root.list(Path::new(DIR))?;
     let mut saves = Vec::new();
     for seen in all {
         let stem = seen.restore.strip_suffix("-restore").unwrap_or(&seen.restore).to_owned();
-        let file = |number: usize| format!("{stem}.{number}.save");
+        let file = |number: usize| format!("{stem}.{number}.{SUFFIX}");
         let mut number = 1;
         while names.iter().any(|name| *name == *file(number)) {
             number += 1;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::package::Packages;
 use crate::context::Context;
 use crate::ownership::{Row, Tier};
+use crate::request::Also;
 
 /// A `[[unit]]` of the data.
 #[derive(Debug, Clone, Deserialize)]
@@ -19,6 +20,8 @@ pub(crate) struct Known {
     programs: Vec<String>,
     #[serde(default)]
     arguments: Vec<String>,
+    /// What must be named for it.
+    pub(crate) also: Option<Also>,
 }
 
 impl Known {
@@ -156,6 +159,7 @@ mod tests {
             names: Vec::new(),
             programs: programs.iter().map(|&one| one.to_owned()).collect(),
             arguments: arguments.iter().map(|&one| one.to_owned()).collect(),
+            also: None,
         };
         let argv = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
         let edge = known(&["edgecore"], &[]);
