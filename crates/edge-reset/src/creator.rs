@@ -64,6 +64,9 @@ struct Known {
     /// The node agents that it runs for: its things are theirs.
     #[serde(default)]
     runs_for: Vec<Creator>,
+    /// Whether it is a kubelet, or contains one: what all of them share is kept for each that is present.
+    #[serde(default)]
+    is_kubelet: bool,
     /// A unit of one of these names shows that it is present.
     #[serde(default)]
     units: Vec<String>,
@@ -124,9 +127,14 @@ impl Creators {
 
     /// Whether the things of these are removed, or why not: the first of them that is present and not in the profile.
     pub(crate) fn keeper(&self, creators: &[Creator], profile: Profile) -> Keeper {
-        let all: Vec<&Creator> = creators.iter().flat_map(|creator| self.responsible(creator)).collect();
+        let mut all: Vec<&Creator> = creators.iter().flat_map(|creator| self.responsible(creator)).collect();
+        let is_kubelet = |creator: &Creator| self.known.get(creator).is_some_and(|known| known.is_kubelet);
+        if all.iter().filter(|creator| is_kubelet(creator)).count() > 1 {
+            all.extend(self.known.keys().filter(|creator| is_kubelet(creator)));
+        }
         let is_in = |creator: &Creator| {
-            profile == Profile::All || self.known.get(creator).is_some_and(|known| known.profiles.contains(&profile))
+            let profiles = self.known.get(creator).map_or(&[][..], |known| &known.profiles);
+            profiles.contains(&profile) || (profile == Profile::All && !profiles.is_empty())
         };
         let others = all.iter().filter(|creator| !is_in(creator));
         match others.filter_map(|creator| Some((*creator, self.present(creator)?))).next() {
@@ -181,6 +189,10 @@ mod tests {
         assert_eq!(keeper(&["cloudcore", "kubelet"], &["cni"], Profile::Kubeedge), uses("kubelet"));
         assert_eq!(keeper(&["edgecore", "kubelet"], &shared, Profile::All), Keeper::None);
         assert_eq!(keeper(&[], &["kubeadm"], Profile::Kubeedge), Keeper::OtherProfile);
+        // A kubelet of no profile keeps what all of them share, and nothing else.
+        assert_eq!(keeper(&["rke2"], &shared, Profile::All), uses("rke2"));
+        assert_eq!(keeper(&["k0s"], &["flannel"], Profile::Kubeedge), uses("k0s"));
+        assert_eq!(keeper(&["microk8s", "edgecore"], &["edgecore"], Profile::Kubeedge), Keeper::None);
     }
 
     #[test]
@@ -188,7 +200,8 @@ mod tests {
         let all = creators(&[]).known;
         for (creator, known) in &all {
             assert!(known.runs_for.iter().all(|agent| all.contains_key(agent)), "{creator}");
-            assert!(!known.profiles.is_empty() || !known.runs_for.is_empty(), "{creator} is in no profile");
+            let is_somewhere = !known.profiles.is_empty() || !known.runs_for.is_empty() || known.is_kubelet;
+            assert!(is_somewhere, "{creator} is in no profile");
         }
     }
 }

@@ -15,7 +15,11 @@ const STDIN: &str = "-";
 
 /// The items of a plan: their fingerprints by id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Filter(BTreeMap<String, String>);
+pub(crate) struct Filter {
+    items: BTreeMap<String, String>,
+    /// Whether something is moved to the trash.
+    has_trash: bool,
+}
 
 /// What a plan says of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +58,7 @@ impl Filter {
                 .hint("make one: edge-reset apply -n --json > plan.jsonl")
         };
         let text = std::str::from_utf8(bytes).map_err(|_| bad("it is not UTF-8"))?;
-        let (mut items, mut is_whole) = (BTreeMap::new(), false);
+        let (mut items, mut is_whole, mut has_trash) = (BTreeMap::new(), false, false);
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
             let record: Value = serde_json::from_str(line).map_err(|_| bad("a line is not a JSON record"))?;
             let field = |name: &str| record.get(name).and_then(Value::as_str);
@@ -64,17 +68,27 @@ impl Filter {
                         return Err(bad("it is not a plan of edge-reset: an action has no id"));
                     };
                     items.insert(id.to_owned(), fingerprint.to_owned());
+                    has_trash |= field("do") == Some("trash");
                 }
                 Some("plan") => is_whole = true,
                 Some(_) => {}
                 None => return Err(bad("a line is not a record of edge-reset")),
             }
         }
-        if is_whole { Ok(Filter(items)) } else { Err(bad("its end is missing")) }
+        if is_whole { Ok(Filter { items, has_trash }) } else { Err(bad("its end is missing")) }
+    }
+
+    /// Refuses to delete at once what the plan moves to the trash.
+    pub(crate) fn allows(&self, to_trash: bool) -> Result<()> {
+        if to_trash || !self.has_trash {
+            return Ok(());
+        }
+        Err(Error::refused("cannot apply the plan with --no-trash: it moves directories to the trash")
+            .hint("omit --no-trash, or make the plan with it"))
     }
 
     pub(crate) fn verdict(&self, item: &Item) -> Verdict {
-        match self.0.get(&item.id) {
+        match self.items.get(&item.id) {
             Some(fingerprint) if *fingerprint == item.fingerprint => Verdict::Planned,
             Some(_) => Verdict::Changed,
             None => Verdict::New,
@@ -84,7 +98,7 @@ impl Filter {
     /// How many items of a phase are in the plan and not on the host any more.
     pub(crate) fn gone(&self, phase: Phase, items: &[Item]) -> usize {
         let prefix = format!("{phase}/");
-        let ids = self.0.keys().filter(|id| id.starts_with(&prefix));
+        let ids = self.items.keys().filter(|id| id.starts_with(&prefix));
         ids.filter(|id| !items.iter().any(|item| item.id == **id)).count()
     }
 }

@@ -23,16 +23,39 @@ mod roots;
 mod verbs;
 
 use edge_firewall::Rules;
-use edge_host::{Host, Outcome, Result, undo};
+use std::path::Path;
+
+use edge_host::{Error, Host, Outcome, Result, Root, undo};
 
 use cli::{Cli, Verb};
 
+/// Two directories that an image and the running system share only if they are the same.
+const SHARED: [&str; 2] = ["/etc", "/usr"];
+
 /// Carries out one call.
 pub fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
+    must_not_be_the_running_system(host)?;
     match cli.verb {
         Verb::Scan(args) => verbs::scan::run(host, &args),
         Verb::Apply(args) => verbs::apply::run(host, &args),
         Verb::Undo(args) => undo::run(host, &args, &[&Rules]),
         Verb::Purge(args) => verbs::purge::run(host, &args),
     }
+}
+
+/// As an image, the processes, mounts and links that show what is in use would not be looked at.
+fn must_not_be_the_running_system(host: &Host) -> Result<()> {
+    if host.root.is_live() {
+        return Ok(());
+    }
+    let live = Root::live()?;
+    for dir in SHARED.map(Path::new) {
+        let own = host.root.inode(dir)?;
+        if own.is_none() || own != live.inode(dir)? {
+            return Ok(());
+        }
+    }
+    let shown = host.root.display(Path::new("/"));
+    let what = format!("cannot reset {} with --root: it is the running system", shown.display());
+    Err(Error::refused(what).hint("omit --root; in a container or chroot, run it on the host"))
 }

@@ -1,7 +1,7 @@
 //! The CNI networks of this host: those of pods, and those of other programs.
 //!
 //! Podman and nerdctl use the same plugins, and with them the same names of chains, links and files. A network is
-//! theirs by its file, its bridge or its name (`[[network]]` in the data); all others, of the directories of the
+//! theirs by its file, its keys, its bridge, its name or the namespace of a container (`[[network]]` in the data); all others, of the directories of the
 //! container runtimes and of libcni's entries, are networks of pods.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +45,12 @@ pub(crate) struct Other {
     /// Plugins that only this program uses.
     #[serde(default)]
     plugin: Vec<Pattern>,
+    /// Keys of the configuration that only this program writes.
+    #[serde(default)]
+    key: Vec<Pattern>,
+    /// Names of the network namespaces of its containers.
+    #[serde(default)]
+    netns: Vec<Pattern>,
     /// Whether only the file belongs to it, and the network is one of pods.
     #[serde(default)]
     only_file: bool,
@@ -96,6 +102,8 @@ pub(crate) struct Networks {
 impl Networks {
     pub(crate) fn read(host: &Host, ownership: &Ownership) -> Result<Networks> {
         let mut reading = Reading { others: ownership.rows("network")?, ..Reading::default() };
+        let cache = cache::read(host)?;
+        reading.claim(&cache.entries);
         let record = record::read(host)?;
         for dir in conf_dirs(host)? {
             for file in files(host, &dir)? {
@@ -108,7 +116,6 @@ impl Networks {
                 }
             }
         }
-        let cache = cache::read(host)?;
         reading.unknown.extend(cache.unknown);
         cache.entries.into_iter().for_each(|entry| reading.add_entry(entry));
         reading.add_state(host)?;
@@ -219,10 +226,23 @@ fn conf_dirs(host: &Host) -> Result<BTreeSet<PathBuf>> {
 struct Reading {
     others: Vec<Row<Other>>,
     networks: BTreeMap<(Option<String>, String), CniNetwork>,
+    /// Networks that have a container of another program, by its network namespace: whose they are.
+    claimed: BTreeMap<String, String>,
     unknown: Vec<PathBuf>,
 }
 
 impl Reading {
+    /// A network of another program can have any name, file and bridge: the namespace of a container tells.
+    fn claim(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            let name = entry.netns.as_ref().and_then(|path| path.file_name()?.to_str());
+            let row = name.and_then(|name| self.others.iter().find(|row| matches(&row.own.netns, name)));
+            if let Some(row) = row {
+                self.claimed.insert(entry.network.clone(), row.entry.text.clone());
+            }
+        }
+    }
+
     fn add_conf(&mut self, path: &Path, network: &Network, is_of_edge_cni: bool) {
         let file = path.file_name().unwrap_or_default().to_string_lossy();
         let of_file = self.others.iter().filter(|row| matches(&row.own.file, &file));
@@ -260,9 +280,11 @@ impl Reading {
             !other.only_file
                 && (matches(&other.name, name)
                     || bridges.iter().any(|bridge| matches(&other.bridge, bridge))
-                    || plugins.iter().any(|plugin| matches(&other.plugin, kind_of(plugin))))
+                    || plugins.iter().any(|plugin| matches(&other.plugin, kind_of(plugin)))
+                    || network.is_some_and(|network| network.keys.iter().any(|key| matches(&other.key, key))))
         };
-        self.others.iter().find(is_its).map(|row| row.entry.text.clone())
+        let row = self.others.iter().find(is_its).map(|row| &row.entry.text);
+        row.or_else(|| self.claimed.get(name)).cloned()
     }
 
     fn network(&mut self, owner: Option<String>, name: &str) -> &mut CniNetwork {

@@ -136,6 +136,16 @@ fn everything(mut seen: impl FnMut(&str, &Value, bool)) {
         (&["undo", "--list"], 0),
     ];
     let calls = calls.chain(crio.iter().map(|call| ("edge-crio", call)));
+    let reset: &[(&[&str], i32)] = &[
+        (&["scan"], 0),
+        (&["apply", "-n"], 3),
+        (&["apply"], 4),
+        (&["apply", "--yes"], 0),
+        (&["purge", "-n"], 3),
+        (&["purge", "--yes"], 0),
+        (&["undo", "--list"], 0),
+    ];
+    let calls = calls.chain(reset.iter().map(|call| ("edge-reset", call)));
     let ran = calls.map(|(tool, (args, code))| (*args, *code, run(&tree, tool, args)));
     let ran = ran.chain(cni::can_build().then(built)).map(|(args, code, ran)| (args, code, ran.expect(code)));
     for (args, code, ran) in ran.chain(live_calls()) {

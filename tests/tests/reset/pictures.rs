@@ -6,6 +6,8 @@ use edge_kubeedge::{Kind, Minor};
 use edgeutils_tests::defaults;
 use edgeutils_tests::tree::Tree;
 
+/// Below a pod: written while the volume was not mounted.
+pub(crate) const LOST: &str = "volumes/kubernetes.io~csi/pv/mount/lost";
 pub(crate) const POD: &str = "0f5e5b0e-4f1c-4a43-9a1e-6c1d5d1c2b3a";
 pub(crate) const TOKEN: &str = "4d9b7f0e2c1a.eyJhbGciOiJIUzI1NiJ9.c2VjcmV0";
 const UNIT: &str = "[Unit]\nDescription=edgecore.service\n[Service]\nType=simple\nExecStart=/usr/local/bin/edgecore\n\
@@ -84,7 +86,7 @@ pub(crate) fn keadm_1_23() -> Tree {
     ] {
         tree.write(path, text);
     }
-    tree.write(&format!("var/lib/kubelet/pods/{POD}/volumes/kubernetes.io~csi/pv/mount/lost"), "written unmounted");
+    tree.write(&format!("var/lib/kubelet/pods/{POD}/{LOST}"), "written unmounted");
     tree.write(&format!("var/log/pods/default_web-0_{POD}/web/0.log"), "a log");
     tree.link("var/log/containers/web-0_default_web.log", &format!("/var/log/pods/default_web-0_{POD}/web/0.log"));
     unit(&tree);

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use edgeutils_tests::sweep::{Points, converges, look};
+use edgeutils_tests::sweep::look;
 use edgeutils_tests::tool::{Ran, Tool};
 use edgeutils_tests::tree::{Snapshot, Tree, assert_same};
 
-use crate::pictures::{self, POD, TOKEN};
+use crate::pictures::{self, LOST, POD, TOKEN};
 
 fn reset(tree: &Tree, args: &[&str]) -> Ran {
     let ran = Tool::new("edge-reset").arg("--root").arg(tree.path()).args(args).run();
@@ -57,7 +57,7 @@ fn leaves(tree: &Tree, args: &[&str], kept: &[&str], code: i32) -> Ran {
 
 #[test]
 fn edge_node_of_keadm_1_8_is_removed_and_restored() {
-    let ran = leaves(&pictures::keadm_1_8(), &[], &[], 0);
+    let ran = leaves(&pictures::keadm_1_8(), &[], &["tmp/kubeedge/hosts"], 0);
     assert!(ran.stdout.contains("moved /etc/systemd/system/edgecore.service to the trash"), "{}", ran.stdout);
     assert!(ran.stdout.contains("removed /etc/systemd/system/multi-user.target.wants/edgecore.service"));
     keeps(&ran, "/var/lib/longhorn", "volumes of Longhorn: data of users");
@@ -280,6 +280,8 @@ fn golden_image_has_no_token_and_no_key_in_any_file() {
         files.filter(has).map(|entry| entry.path().display().to_string()).collect()
     };
     assert!(found(&tree).len() > 4, "{:?}", found(&tree));
+    // Data in the directory of a volume is not deleted at once.
+    std::fs::remove_file(tree.at(&format!("var/lib/kubelet/pods/{POD}/{LOST}"))).unwrap();
     let ran = reset(&tree, &["apply", "--yes", "--no-trash"]).expect(0);
     assert_eq!(found(&tree), Vec::<String>::new(), "{}", ran.stdout);
     let trash = |entry: &walkdir::DirEntry| entry.file_name().to_string_lossy().starts_with(".edgeutils-trash-");
@@ -287,12 +289,6 @@ fn golden_image_has_no_token_and_no_key_in_any_file() {
     // What is not of the node is still there.
     assert_eq!(tree.read("root/.kube/config"), "a kubeconfig");
     assert!(reset(&tree, &["apply", "--yes", "--no-trash"]).expect(0).stdout.ends_with("already up to date\n"));
-}
-
-#[test]
-fn killed_reset_gets_to_the_same_end() {
-    converges(Points::About(12), pictures::keadm_1_8, "edge-reset", &["apply", "--yes"]);
-    converges(Points::About(12), pictures::keadm_1_23, "edge-reset", &["apply", "--yes"]);
 }
 
 #[test]
@@ -338,4 +334,53 @@ fn mosquitto_is_stopped_only_if_it_is_named() {
     assert!(tree.at(link).symlink_metadata().is_err() && tree.at(unit).exists(), "{}", ran.stdout);
     reset(&tree, &["undo"]).expect(0);
     assert!(tree.at(link).symlink_metadata().is_ok());
+}
+
+#[test]
+fn running_system_is_not_an_image() {
+    for root in ["/", "/proc/self/root"] {
+        let ran = Tool::new("edge-reset").args(["--root", root, "apply", "-n"]).run();
+        assert_eq!(ran.code, 4, "{}", ran.stderr);
+        let text = format!("edge-reset: cannot reset {root}");
+        assert!(ran.stderr.starts_with(&text) && ran.stderr.contains("it is the running system"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn no_trash_keeps_data_in_the_directory_of_a_volume_that_is_not_mounted() {
+    let tree = pictures::keadm_1_23();
+    let data = format!("var/lib/kubelet/pods/{POD}/{LOST}");
+    let ran = reset(&tree, &["apply", "--yes", "--no-trash"]).expect(4);
+    assert!(ran.stderr.contains("--no-trash would delete data: "), "{}", ran.stderr);
+    assert_eq!(tree.read(&data), "written unmounted");
+    reset(&tree, &["apply", "--yes"]).expect(0);
+}
+
+#[test]
+fn plan_for_the_trash_deletes_nothing_at_once() {
+    let tree = pictures::keadm_1_23();
+    let plan = reset(&tree, &["apply", "-n", "--json"]).expect(3).stdout;
+    let file = Tree::new();
+    file.write("plan.jsonl", &plan);
+    let path = file.at("plan.jsonl");
+    let before = tree.snapshot();
+    let ran = reset(&tree, &["apply", "--yes", "--no-trash", "--plan", path.to_str().unwrap()]).expect(4);
+    assert!(ran.stderr.contains("it moves directories to the trash"), "{}", ran.stderr);
+    assert_same(&tree.snapshot(), &before, "a plan for the trash");
+    reset(&tree, &["apply", "--yes", "--plan", path.to_str().unwrap()]).expect(0);
+}
+
+#[test]
+fn kubelet_of_another_distribution_keeps_what_all_kubelets_share() {
+    for (file, agent) in [("etc/rancher/rke2/config.yaml", "rke2"), ("var/lib/k0s/pki/x", "k0s")] {
+        let tree = pictures::host();
+        tree.write(file, "x");
+        tree.write("var/lib/kubelet/pods/x", "x");
+        let before = tree.snapshot();
+        for profile in ["kubeedge", "all"] {
+            let ran = reset(&tree, &["apply", "--yes", "--profile", profile]).expect(0);
+            keeps(&ran, "/var/lib/kubelet", &format!("{agent} uses it"));
+            assert_same(&tree.snapshot(), &before, agent);
+        }
+    }
 }

@@ -72,6 +72,8 @@ pub struct Network {
     pub has_check: bool,
     /// Whether a directory with the network's name adds plugins to it; libcni reads it from 1.3.0 on.
     pub has_folder: bool,
+    /// The other keys of the file, which programs add for themselves: `nerdctlID`, `args.podman_labels`.
+    pub keys: Vec<String>,
 }
 
 impl Network {

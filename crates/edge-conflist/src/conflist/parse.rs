@@ -80,6 +80,7 @@ fn list(object: &Map<String, Value>, file: &str) -> Result<Network> {
         plugins,
         has_check: !no_check,
         has_folder: !inlined,
+        keys: keys(object),
     })
 }
 
@@ -103,7 +104,14 @@ fn single(value: &Value, object: &Map<String, Value>, file: &str) -> Result<Netw
         plugins,
         has_check: true,
         has_folder: false,
+        keys: keys(object),
     })
+}
+
+/// The keys of an object, and those of `args` in it.
+fn keys(object: &Map<String, Value>) -> Vec<String> {
+    let args = object.get("args").and_then(Value::as_object).into_iter().flat_map(Map::keys);
+    object.keys().cloned().chain(args.map(|key| format!("args.{key}"))).collect()
 }
 
 /// `cniVersion`; none where the file is empty.

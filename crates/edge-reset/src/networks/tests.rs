@@ -95,3 +95,26 @@ fn explains_addresses_of_ranges_leases_and_daemons() {
     assert_eq!(flannel.explains(net("10.244.1.1/24")), Some("the first one of its subnet"));
     assert_eq!(flannel.explains(net("192.168.1.10/24")), None);
 }
+
+#[test]
+fn network_is_anothers_by_its_keys_or_the_namespace_of_a_container() {
+    let mut reading = reading();
+    let claimed = Entry { netns: Some("/run/netns/netns-0a1b".into()), ..entry("apps", &["brapps"]) };
+    reading.claim(std::slice::from_ref(&claimed));
+    let bridge = |name: &str, extra: &str| {
+        format!(
+            r#"{{"cniVersion": "0.4.0", "name": "{name}", {extra} "plugins": [{{"type": "bridge", "bridge": "br{name}"}}]}}"#
+        )
+    };
+    conf(&mut reading, "apps.conflist", &bridge("apps", ""));
+    conf(&mut reading, "lan.conflist", &bridge("lan", r#""args": {"podman_labels": {"a": "b"}},"#));
+    conf(&mut reading, "n.conflist", &bridge("n", r#""nerdctlLabels": {},"#));
+    conf(&mut reading, "nomad.conflist", &bridge("nomad", ""));
+    conf(&mut reading, "pods.conflist", &bridge("pods", ""));
+    reading.add_entry(claimed);
+    let networks = done(reading);
+    let names = |all: &[CniNetwork]| all.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&networks.owned), ["pods"]);
+    assert_eq!(networks.foreign.len(), 4);
+    assert!(networks.of_bridge("brapps").is_none() && networks.of_bridge("brpods").is_some());
+}

@@ -29,7 +29,9 @@ pub(crate) fn run(host: &mut Host, args: &ApplyArgs) -> Result<Outcome> {
         Some(file) => {
             let bytes = filter::read(file)?;
             host.requests_also(&bytes);
-            Some(Filter::parse(&bytes)?)
+            let filter = Filter::parse(&bytes)?;
+            filter.allows(!args.no_trash)?;
+            Some(filter)
         }
         None => None,
     };

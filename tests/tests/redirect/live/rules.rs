@@ -84,7 +84,7 @@ fn undo_refuses_a_run_before_a_later_change() {
         saved iptables-$b-save | grep -c EDGEUTILS
         ",
         &format!(
-            "edge-redirect: cannot undo the change of table nat of iptables-$b: run 2 of edge-redirect changed it later
+            "edge-redirect: cannot undo the change of table nat of iptables-$b: EDGEUTILS-STREAM: run 2 of edge-redirect changed it later
             hint: undo that run first: edge-redirect undo --id 2; to keep the run: edge-redirect undo --id 1 --skip
             reverted 0 of 1 change of run 1
             exit 4

@@ -1,8 +1,12 @@
 //! The phase files, on a live system with mounts.
 
+use edgeutils_tests::kill::cannot_kill;
 use edgeutils_tests::skip;
+use edgeutils_tests::sweep::{Points, converges};
 use edgeutils_tests::systemd::Systemd;
 use edgeutils_tests::tool::{self, Ran};
+
+use crate::pictures;
 
 fn boot(test: &str) -> Option<Systemd> {
     Systemd::boot(&[&tool::path("edge-reset")]).map_err(|reason| skip(test, &reason)).ok()
@@ -92,4 +96,13 @@ fn directory_in_memory_is_deleted_and_one_of_an_overlay_cannot_be_moved() {
     assert!(ran.stderr.contains(why), "{}", ran.stderr);
     reset(&machine, &format!("{APPLY} --no-trash")).expect(0);
     machine.sh("test ! -e /data/merged/kubelet && test ! -e /etc/kubeedge").expect(0);
+}
+
+#[test]
+fn killed_reset_of_an_image_gets_to_the_same_end() {
+    if cannot_kill("reset live image kill") {
+        return;
+    }
+    converges(Points::About(12), pictures::keadm_1_8, "edge-reset", &["apply", "--yes"]);
+    converges(Points::About(12), pictures::keadm_1_23, "edge-reset", &["apply", "--yes"]);
 }

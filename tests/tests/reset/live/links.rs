@@ -147,7 +147,7 @@ fn bridge_with_hardware_a_tap_or_a_default_route_is_refused() {
         refused    bridge cni0: its member uplink0 (veth) is not of a pod
         edge-reset: cannot remove bridge cni0: its member uplink0 (veth) is not of a pod
         hint: if it does not need the bridge: ip link set dev uplink0 nomaster
-        already up to date
+        no changes
         exit 4
         lo cni0 veth1a2b3c4d uplink0
         edge-reset: cannot remove bridge cni0: its member tap0 (tap) is not of a pod
@@ -155,7 +155,7 @@ fn bridge_with_hardware_a_tap_or_a_default_route_is_refused() {
         refused    bridge cni0: it has a default route of this host
         edge-reset: cannot remove bridge cni0: it has a default route of this host
         hint: if this host does not need it: ip route delete default dev cni0
-        already up to date
+        no changes
         exit 4
         lo cni0 veth1a2b3c4d uplink0 tap0
         links      deleted bridge cni0: made by cni  [undo: none]

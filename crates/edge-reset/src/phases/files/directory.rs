@@ -229,7 +229,12 @@ fn describe(
         texts.push(OTHER_MEMBERS.to_owned());
     }
     if row.own.of == Some(Of::Kubelet) {
-        texts.extend(volumes::not_mounted(finder, &root.path)?);
+        let data = volumes::not_mounted(finder, &root.path)?;
+        if !finder.context.request.to_trash && !data.is_empty() {
+            let hint = "move that to another place, then run the command again";
+            return Ok(item.refused(format!("--no-trash would delete data: {}", data.join("; ")), hint));
+        }
+        texts.extend(data);
     }
     Ok(Item { text: texts.join("; "), ..item })
 }

@@ -134,6 +134,7 @@ impl<'a> Finder<'a> {
             }
         }
         self.keep_configurations();
+        self.sort();
         let mut trees = HashMap::new();
         for removal in self.removals.iter().filter(|removal| removal.item.fate == Fate::Remove) {
             let mut all = Vec::new();
@@ -148,6 +149,15 @@ impl<'a> Finder<'a> {
         let items =
             self.removals.into_iter().map(|removal| removal.item).chain(self.kept.into_iter().map(|kept| kept.1));
         Ok((items.collect(), trees))
+    }
+
+    /// What names others goes after them.
+    fn sort(&mut self) {
+        let names_others = |removal: &Removal| removal.paths.iter().any(|path| !self.named_in(path).is_empty());
+        let keys: Vec<bool> = self.removals.iter().map(names_others).collect();
+        let mut keyed: Vec<(bool, Removal)> = keys.into_iter().zip(std::mem::take(&mut self.removals)).collect();
+        keyed.sort_by_key(|(names_others, removal)| (removal.order, *names_others));
+        self.removals = keyed.into_iter().map(|(_, removal)| removal).collect();
     }
 
     /// What is in another one that is removed is part of that.

@@ -17,7 +17,8 @@ const INSTALL: &str = "install iptables and run again: apt-get install iptables"
 pub(super) fn without_programs() -> Result<Option<Item>> {
     let item = Item::new(Phase::Firewall, "backend", "iptables", &[]);
     let Some(tables) = nft_tables()? else {
-        return Ok(Some(item.kept("neither iptables nor nft is installed: its rules are unknown")));
+        let why = format!("neither iptables nor nft is installed, so its rules are unknown: {INSTALL}");
+        return Ok(Some(Item { is_leftover: true, ..item.kept(why) }));
     };
     let is_of_iptables =
         |(family, name): &&(String, String)| FAMILIES.contains(&family.as_str()) && TABLES.contains(&name.as_str());
