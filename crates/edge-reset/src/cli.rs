@@ -73,6 +73,21 @@ Examples:
   edge-reset apply --yes --profile all --also control-plane
   edge-reset apply --yes --root /mnt --no-trash
 
+The trash is .edgeutils-trash-RUN beside what was moved, on the same file system; it uses space until purge. What is on a
+tmpfs is deleted at once. undo restores files and units, but no rules, mounts or links: the programs that made them do so
+when they start again.
+
+Entries in /etc/edgeutils/reset.d/NAME.toml are added to the built-in ones. With tier = \"kept\" nothing is removed:
+
+  [[directory]]
+  path = \"/opt/agent\"
+  creators = [\"edgecore\"]
+
+  [[directory]]
+  path = \"/opt/backups\"
+  tier = \"kept\"
+  text = \"backups of this site\"
+
 Deleted files are not overwritten: their blocks are free, and can still be read from the disk or image. Before an image
 is copied to other hosts, wipe its free blocks: fstrim on what is mounted, or zerofree on an ext4 file system that is not.";
 

@@ -153,6 +153,14 @@ impl Creators {
     }
 }
 
+#[cfg(test)]
+impl Creators {
+    /// The built-in data, and nothing that is present.
+    pub(crate) fn built_in() -> Creators {
+        Creators { known: toml_edit::de::from_str(DATA).unwrap(), present: BTreeMap::new() }
+    }
+}
+
 /// Who keeps a thing from being removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Keeper {
@@ -169,9 +177,8 @@ mod tests {
     use super::*;
 
     fn creators(present: &[&str]) -> Creators {
-        let known = toml_edit::de::from_str(DATA).unwrap();
         let present = present.iter().map(|name| (Creator::from(*name), "a unit".to_owned())).collect();
-        Creators { known, present }
+        Creators { present, ..Creators::built_in() }
     }
 
     #[test]

@@ -18,7 +18,7 @@ fn context(networks: Networks) -> Context {
     Context {
         request: Request::of(&choice, true, true),
         ownership: Ownership::built_in(),
-        creators: Creators::default(),
+        creators: Creators::built_in(),
         roots: Roots::default(),
         networks,
     }
