@@ -186,7 +186,7 @@ fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Res
     host.journal().sweep_kept()?;
     if exit == Exit::Done {
         host.journal().close(writer, Record::Reverted)?;
-        host.report.line(&format!("reverted run {id}"));
+        host.report.line(&reverted(id, entries.iter().filter(|entry| entry.purged).count(), entries.len()));
     } else {
         // Where nothing was undone, the run is as before. Otherwise the next call recovers what a failed step has left.
         if !is_touched && !run.is_half_undone() {
@@ -195,6 +195,15 @@ fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Res
         host.report.line(&reverted_in_part(entries.len() - failed, entries.len(), id));
     }
     Ok(Outcome { exit, ..host.progress })
+}
+
+/// The last line of an undo, which restores nothing that was purged.
+fn reverted(id: u64, purged: usize, all: usize) -> String {
+    match purged {
+        0 => format!("reverted run {id}"),
+        _ if purged == all => format!("nothing to undo: everything that run {id} changed was purged"),
+        _ => format!("reverted run {id}, without what was purged"),
+    }
 }
 
 /// The last line of an undo that some actions refused: they are undone by the same call once that is possible.

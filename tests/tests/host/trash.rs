@@ -210,6 +210,7 @@ fn purge_deletes_the_trash_and_the_undo_says_so() {
     assert_eq!(image.run(&["purge"]).says(0, "").stdout, "already up to date\n");
     let ran = image.undo().says(0, "");
     assert!(ran.stdout.contains("skipped /etc/kubeedge: it was deleted from the trash"), "{}", ran.stdout);
+    assert!(ran.stdout.ends_with("\nnothing to undo: everything that run 1 changed was purged\n"), "{}", ran.stdout);
     assert_ne!(look(image.tree.path()), before);
 }
 
