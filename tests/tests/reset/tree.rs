@@ -337,6 +337,18 @@ fn mosquitto_is_stopped_only_if_it_is_named() {
 }
 
 #[test]
+fn without_yes_nothing_is_changed_and_the_result_says_so() {
+    let tree = pictures::keadm_1_23();
+    let before = tree.snapshot();
+    let ran = reset(&tree, &["apply", "--json"]).expect(4);
+    let last = ran.stdout.lines().last().unwrap_or_default();
+    assert!(last.contains(r#""changed":false,"exit":4"#), "{last}");
+    let ran = reset(&tree, &["apply"]).expect(4);
+    assert!(ran.stdout.ends_with(" changes would be made\n") && ran.stderr.contains("without --yes"), "{}", ran.stdout);
+    assert_same(&tree.snapshot(), &before, "apply without --yes");
+}
+
+#[test]
 fn running_system_is_not_an_image() {
     for root in ["/", "/proc/self/root"] {
         let ran = Tool::new("edge-reset").args(["--root", root, "apply", "-n"]).run();

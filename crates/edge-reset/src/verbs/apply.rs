@@ -53,7 +53,9 @@ pub(crate) fn run(host: &mut Host, args: &ApplyArgs) -> Result<Outcome> {
     if is_confirmed {
         return Ok(outcome);
     }
-    Err(Error::refused("cannot reset this host without --yes").hint("to make these changes, add --yes"))
+    let error = Error::refused("cannot reset this host without --yes").hint("to make these changes, add --yes");
+    host.report.error(&error);
+    Ok(Outcome { exit: error.exit(), changed: false, ..outcome })
 }
 
 /// From inside a pod, such as `kubectl debug node`, it would end itself with the pods, half-way.

@@ -27,7 +27,9 @@ pub(crate) fn run(host: &mut Host, args: &PurgeArgs) -> Result<Outcome> {
     if is_confirmed || all.len() + saves.len() == 0 {
         return Ok(outcome);
     }
-    Err(Error::refused("cannot purge without --yes: it cannot be undone").hint("to delete these, add --yes"))
+    let error = Error::refused("cannot purge without --yes: it cannot be undone").hint("to delete these, add --yes");
+    host.report.error(&error);
+    Ok(Outcome { exit: error.exit(), changed: false, ..outcome })
 }
 
 /// Without this key no new edge node can join, and no certificate can be renewed.
