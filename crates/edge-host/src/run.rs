@@ -1,6 +1,7 @@
 //! Runs a utility: parses the call, runs it and reports how it ended.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -119,15 +120,14 @@ fn report_interrupted(printed: Printed) {
 
 /// A call that clap did not accept, or that only asks for help or the version.
 fn not_parsed(printed: Printed, error: &clap::Error) -> Exit {
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        // A closed pipe (`--help | head`) is not an error.
-        let _ = error.print();
-        return Exit::Done;
-    }
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        // clap prints the help to stderr; it shows what is missing.
-        let _ = error.print();
-        return Exit::Usage;
+    let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if asked || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let exit = if asked { Exit::Done } else { Exit::Usage };
+        // A closed pipe (`--help | head`) is not an error. Of records, standard output has nothing else; without a verb,
+        // clap itself prints the help to standard error.
+        let _ = if printed.json { write!(std::io::stderr(), "{}", error.render()) } else { error.print() };
+        printed.report().result(exit, &Outcome::default());
+        return exit;
     }
     let mut report = printed.report();
     let text = error.render().to_string();

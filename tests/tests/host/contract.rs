@@ -43,7 +43,7 @@ fn call_ends_with_its_code_and_its_record() {
     let apply: &[&str] = &["apply", "--plan", "PLANS/plan.json", "--json"];
     image.plan("bad.json", "{");
     image.plan("panic.json", r#"[{"panic": 1}]"#);
-    let calls: [(&[&str], i32, bool, Option<u64>); 14] = [
+    let calls: [(&[&str], i32, bool, Option<u64>); 17] = [
         (&["undo", "--json"], 0, false, None),
         (&["apply", "--plan", "PLANS/plan.json", "--json", "-n"], 3, true, None),
         (apply, 0, true, Some(1)),
@@ -56,6 +56,10 @@ fn call_ends_with_its_code_and_its_record() {
         (&["undo", "--json", "--id", "1", "--list"], 2, false, None),
         (&["--json"], 2, false, None),
         (&["nonsense", "--json"], 2, false, None),
+        // Their text is on standard error.
+        (&["--json", "--help"], 0, false, None),
+        (&["undo", "-h", "--json"], 0, false, None),
+        (&["--version", "--json"], 0, false, None),
         (&["apply", "--plan", "PLANS/bad.json", "--json"], 2, false, None),
         (&["apply", "--plan", "PLANS/panic.json", "--json"], 1, false, None),
     ];
