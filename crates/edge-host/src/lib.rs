@@ -59,7 +59,7 @@ pub use process::{Process, ProcessId, processes};
 pub use program::Program;
 pub use purge::{Trashed, purge, trashed};
 pub use report::{Finding, Report, Severity, StatusLine};
-pub use root::{FileSnapshot, Inode, MAX_READ, NewDir, Root, State};
+pub use root::{EntryKind, FileSnapshot, Inode, MAX_READ, NewDir, Root, State};
 pub use run::{main, main_with};
 pub use scratch::Scratch;
 pub use secret::{STRUCK, has_credentials, is_secret_name, redact, shown_url};

@@ -15,6 +15,75 @@ pub fn written<'a>(document: &'a Value, path: &str) -> Option<&'a Value> {
     effective(document, &steps)
 }
 
+/// A value of another type than its setting has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistyped {
+    /// Its keys, as they are written; none for the document itself.
+    pub path: Vec<String>,
+    /// What is there: `a list`.
+    pub is: &'static str,
+    /// What its setting has: `text`.
+    pub want: &'static str,
+}
+
+/// The text that takes effect at a path, for a reader to which a value of another type is not an absent one.
+///
+/// # Errors
+/// The value, or one of the sections above it, is of another type.
+pub fn text_at<'a>(document: &'a Value, path: &str) -> Result<Option<&'a str>, Mistyped> {
+    let want = "text";
+    let found = checked(document, &path.split('.').collect::<Vec<_>>(), &mut Vec::new())?;
+    found.map(|(value, path)| value.as_str().ok_or(Mistyped { path, is: type_of(value), want })).transpose()
+}
+
+/// The texts in a list, read the same way; a single text is a list of one.
+///
+/// # Errors
+/// As [`text_at`].
+pub fn texts_at<'a>(document: &'a Value, path: &str) -> Result<Vec<&'a str>, Mistyped> {
+    let want = "a list of texts";
+    let found = checked(document, &path.split('.').collect::<Vec<_>>(), &mut Vec::new())?;
+    let Some((value, path)) = found else { return Ok(Vec::new()) };
+    let all = match value {
+        Value::Sequence(all) => all.iter().map(Value::as_str).collect(),
+        value => value.as_str().map(|text| vec![text]),
+    };
+    all.ok_or(Mistyped { path, is: type_of(value), want })
+}
+
+/// A value that takes effect, and its path as it is written.
+type Found<'a> = (&'a Value, Vec<String>);
+
+fn checked<'a>(value: &'a Value, steps: &[&str], path: &mut Vec<String>) -> Result<Option<Found<'a>>, Mistyped> {
+    let Some((step, rest)) = steps.split_first().filter(|_| !value.is_null()) else {
+        return Ok(Some((value, path.clone())).filter(|_| !value.is_null()));
+    };
+    let mistyped = || Mistyped { path: path.clone(), is: type_of(value), want: "a section" };
+    let mapping = value.as_mapping().ok_or_else(mistyped)?;
+    for spelling in spellings(mapping, step) {
+        let Some(inner) = value.get(spelling) else { continue };
+        path.push(spelling.to_owned());
+        let found = checked(inner, rest, path)?;
+        path.pop();
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "empty",
+        Value::Bool(_) => "a truth value",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Sequence(_) => "a list",
+        Value::Mapping(_) => "a section",
+        Value::Tagged(_) => "a value with a tag",
+    }
+}
+
 /// The texts in a list; empty where it is not set.
 pub fn texts<'a>(document: &'a Value, path: &str) -> impl Iterator<Item = &'a str> {
     written(document, path).and_then(Value::as_sequence).into_iter().flatten().filter_map(Value::as_str)
@@ -125,6 +194,21 @@ mod tests {
         assert_eq!(written(&document, "modules.edged.rootDirectory").and_then(Value::as_str), Some("r"));
         assert_eq!(written(&document, "modules.edged.enable"), None);
         assert_eq!(written(&document, "modules.edged.nodeIP.x"), None);
+    }
+
+    #[test]
+    fn value_of_another_type_is_not_absent() {
+        let document =
+            read("{Modules: {edged: {rootDirectory: 42, nodeIP: null, b: [x, y], c: z}}, list: [1], t: text}");
+        let wrong = |path: &str| text_at(&document, path).map_err(|wrong| (wrong.path.join("."), wrong.is, wrong.want));
+        assert_eq!(wrong("modules.edged.rootDirectory").unwrap_err().0, "Modules.edged.rootDirectory");
+        assert_eq!(wrong("list.a"), Err(("list".to_owned(), "a list", "a section")));
+        assert_eq!(wrong("t.a.b"), Err(("t".to_owned(), "a text", "a section")));
+        assert_eq!((wrong("modules.edged.nodeIP"), wrong("modules.edged.x.y")), (Ok(None), Ok(None)));
+        assert_eq!((wrong("t"), wrong("modules.edged.c")), (Ok(Some("text")), Ok(Some("z"))));
+        assert_eq!(texts_at(&document, "modules.edged.b"), Ok(vec!["x", "y"]));
+        assert_eq!(texts_at(&document, "modules.edged.c"), Ok(vec!["z"]));
+        assert!(texts_at(&document, "list").is_err() && text_at(&read("[a]"), "t").is_err());
     }
 
     #[test]

@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use edge_host::{Error, Host, Result, ResultExt};
+use edge_host::{Error, Host, Result};
 use edge_kubeedge::runtime::{Keys, V1ALPHA2};
 use edge_kubeedge::schema::Table;
-use edge_kubeedge::settings::written;
-use edge_kubeedge::unit::config_in_use;
 use edge_kubeedge::{Kind, Minor};
 use edge_systemd::{Scope, Units};
-use edge_yaml::Value;
+
+use crate::configuration::Configuration;
+use crate::phases::Renamed;
+use crate::roots::configs;
 
 const KUBELET_YAML: &str = "/var/lib/kubelet/config.yaml";
 const KUBELET_UNIT: &str = "kubelet.service";
@@ -45,43 +46,46 @@ impl Agents {
     /// Reads the configurations.
     ///
     /// Errors: units that cannot be read.
-    pub(crate) fn read(host: &Host) -> Result<Agents> {
+    pub(crate) fn read(host: &Host, renamed: &[Renamed]) -> Result<Agents> {
         let mut found = Agents::default();
-        let edgecore = config_in_use(&host.root, Kind::EdgeCore)?.path;
-        let keys = [Minor::new(1), V1ALPHA2, Table::of(Kind::EdgeCore).newest()].map(|minor| Keys::of(minor).endpoint);
-        found.file(host, &edgecore, &keys, &CGROUP_KEYS.map(str::to_owned));
-        let mut kubelet = PathBuf::from(KUBELET_YAML);
         let units = Units::read(&host.root, Scope::Now)?;
-        let unit = units.find(KUBELET_UNIT)?;
-        if unit.exists() && !unit.is_masked() {
-            let settings = units.settings(&unit)?;
-            let words = settings.exec_start_words(&settings.whole_environment(&host.root)?);
-            let words: Vec<String> = words.into_iter().map(|word| word.text).collect();
-            if let Some(path) = flag(&words, CONFIG_FLAG) {
-                kubelet = PathBuf::from(path);
-            }
-            found.socket(flag(&words, SOCKET_FLAG), KUBELET_UNIT);
-            found.cgroup_root(flag(&words, CGROUP_FLAG), KUBELET_UNIT);
+        let keys = [Minor::new(1), V1ALPHA2, Table::of(Kind::EdgeCore).newest()].map(|minor| Keys::of(minor).endpoint);
+        for edgecore in configs(host, &units, renamed, Kind::EdgeCore)? {
+            found.file(host, &edgecore.path, &keys, &CGROUP_KEYS.map(str::to_owned));
         }
-        found.file(host, &kubelet, &["containerRuntimeEndpoint".to_owned()], &["cgroupRoot".to_owned()]);
+        for name in Renamed::names(&[KUBELET_UNIT], renamed, "kubelet") {
+            let mut kubelet = PathBuf::from(KUBELET_YAML);
+            let unit = units.find(name)?;
+            if unit.exists() && !unit.is_masked() {
+                let settings = units.settings(&unit)?;
+                let words = settings.exec_start_words(&settings.whole_environment(&host.root)?);
+                let words: Vec<String> = words.into_iter().map(|word| word.text).collect();
+                if let Some(path) = flag(&words, CONFIG_FLAG) {
+                    kubelet = PathBuf::from(path);
+                }
+                found.socket(flag(&words, SOCKET_FLAG), name);
+                found.cgroup_root(flag(&words, CGROUP_FLAG), name);
+            }
+            found.file(host, &kubelet, &["containerRuntimeEndpoint".to_owned()], &["cgroupRoot".to_owned()]);
+        }
         Ok(found)
     }
 
     fn file(&mut self, host: &Host, path: &Path, sockets: &[String], roots: &[String]) {
-        let shown = host.root.display(path);
-        let read = || -> Result<_> {
-            let bytes = host.root.read(path)?.unwrap_or_default();
-            let text = String::from_utf8(bytes).on("read", &shown)?;
-            edge_yaml::read(&text).on("read", &shown)
-        };
-        let document = match read() {
-            Ok(document) => document,
-            Err(error) => return self.unknown.push(error),
-        };
-        let source = shown.display().to_string();
-        let text = |key: &String| written(&document, key).and_then(Value::as_str);
-        sockets.iter().for_each(|key| self.socket(text(key), &source));
-        roots.iter().for_each(|key| self.cgroup_root(text(key), &source));
+        let read = self.settings(host, path, sockets, roots);
+        self.unknown.extend(read.err());
+    }
+
+    fn settings(&mut self, host: &Host, path: &Path, sockets: &[String], roots: &[String]) -> Result<()> {
+        let Some(found) = Configuration::read(host, path)? else { return Ok(()) };
+        let source = found.shown().display().to_string();
+        for key in sockets {
+            self.socket(found.text(key)?, &source);
+        }
+        for key in roots {
+            self.cgroup_root(found.text(key)?, &source);
+        }
+        Ok(())
     }
 
     fn socket(&mut self, text: Option<&str>, source: &str) {

@@ -6,6 +6,7 @@ use crate::creator::{Creators, Keeper};
 use crate::item::{Fate, Item};
 use crate::networks::Networks;
 use crate::ownership::{Entry, Ownership, Tier};
+use crate::phases::{self, Renamed};
 use crate::request::Request;
 use crate::roots::Roots;
 
@@ -15,6 +16,8 @@ pub(crate) struct Context {
     pub(crate) request: Request,
     pub(crate) ownership: Ownership,
     pub(crate) creators: Creators,
+    /// Units of node agents that have other names.
+    pub(crate) renamed: Vec<Renamed>,
     pub(crate) roots: Roots,
     pub(crate) networks: Networks,
 }
@@ -22,10 +25,14 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn read(host: &Host, request: Request) -> Result<Context> {
         let ownership = Ownership::read(&host.root)?;
-        let creators = Creators::read(host)?;
-        let roots = Roots::read(host)?;
+        let renamed = Renamed::read(host, &ownership)?;
+        let creators = Creators::read(host, &renamed)?;
+        ownership.check(&creators)?;
+        let roots = Roots::read(host, &renamed)?;
         let networks = Networks::read(host, &ownership)?;
-        Ok(Context { request, ownership, creators, roots, networks })
+        let context = Context { request, ownership, creators, renamed, roots, networks };
+        phases::check(&context)?;
+        Ok(context)
     }
 
     /// An item of an entry, with the fate that its tier, its creators and the profile give it.

@@ -9,6 +9,8 @@ use edge_host::{Error, Host, Result, processes};
 use edge_systemd::{Scope, Units};
 use serde::Deserialize;
 
+use crate::phases::Renamed;
+
 const DATA: &str = include_str!("../data/creators.toml");
 
 /// Whose things are removed.
@@ -89,7 +91,7 @@ impl Creators {
     /// Reads which are present.
     ///
     /// Errors: units that cannot be read; built-in data that is not valid.
-    pub(crate) fn read(host: &Host) -> Result<Creators> {
+    pub(crate) fn read(host: &Host, renamed: &[Renamed]) -> Result<Creators> {
         let known: BTreeMap<Creator, Known> = toml_edit::de::from_str(DATA)
             .map_err(|error| Error::failed(format!("cannot read the built-in data creators: {error}")))?;
         let mut present = BTreeMap::new();
@@ -117,7 +119,17 @@ impl Creators {
                 present.entry(creator.clone()).or_insert(format!("the process {program}"));
             }
         }
+        for unit in renamed {
+            for creator in &unit.creators {
+                present.entry(creator.clone()).or_insert(unit.path.display().to_string());
+            }
+        }
         Ok(Creators { known, present })
+    }
+
+    /// The names of all programs that are known.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Creator> {
+        self.known.keys()
     }
 
     /// What shows that a program is present.

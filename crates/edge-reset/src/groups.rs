@@ -40,7 +40,7 @@ impl Group {
     /// Errors: the hierarchies or the configurations cannot be read.
     pub(crate) fn all(host: &Host, context: &Context) -> Result<Vec<Group>> {
         let tops = hierarchies()?;
-        let agents = Agents::read(host)?;
+        let agents = Agents::read(host, &context.renamed)?;
         let mut all: Vec<Group> = Vec::new();
         for row in context.ownership.rows::<Place>(SECTION)? {
             let roots = agents.cgroup_roots.iter().filter(|_| row.own.is_below_root);
@@ -80,6 +80,10 @@ impl Group {
     pub(crate) fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
+}
+
+pub(crate) fn check(context: &Context) -> Result<()> {
+    context.ownership.rows::<Place>(SECTION).map(drop)
 }
 
 /// `2 processes`.

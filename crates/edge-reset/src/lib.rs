@@ -7,6 +7,7 @@
 
 mod agents;
 pub mod cli;
+mod configuration;
 mod context;
 mod control_plane;
 mod creator;

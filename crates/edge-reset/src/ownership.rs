@@ -1,13 +1,15 @@
 //! The ownership data: what belongs to whom, from `data/ownership` and from the administrator's files.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use edge_host::{Error, Result, ResultExt, Root};
+use edge_conflist::crio::line_at;
+use edge_host::{Error, Exit, Result, Root};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use toml_edit::{Array, DocumentMut, Item, Table};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use toml_edit::{Array, Document, DocumentMut, Item, Table};
 
-use crate::creator::Creator;
+use crate::creator::{Creator, Creators};
 use crate::phase::Phase;
 
 /// What administrators add.
@@ -59,17 +61,42 @@ pub(crate) struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Row<T> {
     pub(crate) entry: Entry,
+    /// Where an administrator has added it; none if it is built in.
+    pub(crate) added: Option<Place>,
     /// The fields of its section.
     pub(crate) own: T,
 }
 
+/// Any fields.
+#[derive(Debug, Deserialize)]
+struct Any(BTreeMap<String, IgnoredAny>);
+
+/// Sections whose entries say something about others, and nothing is removed for them.
+const WITHOUT_CREATORS: [&str; 2] = ["network", "volume_kind"];
+
 /// The keys of [`Entry`].
 const COMMON: [&str; 4] = ["creators", "tier", "text", "cleaner"];
+
+/// A line of a file of an administrator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    path: PathBuf,
+    line: usize,
+}
+
+impl Place {
+    /// An entry that would not do what it was written for is refused, and nothing is changed.
+    pub(crate) fn error(&self, cause: &str) -> Error {
+        let place = format!("{}:{}", self.path.display(), self.line);
+        let error = Error::cannot("read", &self.path, format!("line {}: {cause}", self.line));
+        error.with_exit(Exit::Refused).hint(format!("correct {place}; nothing was changed"))
+    }
+}
 
 /// All entries.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ownership {
-    documents: Vec<(Source, DocumentMut)>,
+    documents: Vec<(Source, Document<String>)>,
 }
 
 #[derive(Debug, Clone)]
@@ -87,29 +114,56 @@ impl Ownership {
         for (phase, text) in DATA {
             documents.push((Source::BuiltIn(phase), parsed(text, &Source::BuiltIn(phase))?));
         }
-        let known: Vec<String> =
-            documents.iter().flat_map(|(_, one)| one.as_table().iter().map(|(key, _)| key.to_owned())).collect();
+        let built_in = Ownership { documents: documents.clone() };
+        let known: Vec<String> = built_in.sections().into_iter().collect();
         for name in root.list(Path::new(DIR))? {
             let path = Path::new(DIR).join(&name);
             if path.extension().is_none_or(|suffix| suffix != SUFFIX) {
                 continue;
             }
-            let bytes = root.read(&path)?.unwrap_or_default();
             let source = Source::File(root.display(&path));
-            let text = String::from_utf8(bytes).on("read", root.display(&path))?;
+            let bytes = root.read(&path).map_err(|error| error.with_exit(Exit::Refused))?;
+            let Some(bytes) = bytes else { return Err(source.error(1, "it is a dangling symbolic link")) };
+            let text = String::from_utf8(bytes).map_err(|error| {
+                let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+                source.error(line_at(&String::from_utf8_lossy(valid), usize::MAX), "it is not UTF-8 text")
+            })?;
             let document = parsed(&text, &source)?;
-            if let Some((odd, _)) = document.as_table().iter().find(|(key, _)| !known.iter().any(|known| known == key))
-            {
-                return Err(source.error(&format!("{odd} is not a section; expected {}", known.join(", "))));
+            let odd = document.as_table().iter().find(|(key, _)| !known.iter().any(|known| known == key));
+            if let Some((odd, item)) = odd {
+                let line =
+                    line_at(&text, start(document.as_table(), odd).or(item.span().map(|span| span.start)).unwrap_or(0));
+                return Err(source.error(line, &format!("{odd} is not a section; expected {}", known.join(", "))));
             }
             documents.push((source, document));
         }
         Ok(Ownership { documents })
     }
 
-    /// Whether an administrator has added entries.
-    pub(crate) fn has_added(&self) -> bool {
-        self.documents.iter().any(|(source, _)| matches!(source, Source::File(_)))
+    /// Errors: an administrator's entry names a program that is unknown, or none for what is removed.
+    pub(crate) fn check(&self, known: &Creators) -> Result<()> {
+        for section in self.sections() {
+            for row in self.rows::<Any>(&section)? {
+                let Some(place) = row.added else { continue };
+                let odd = row.entry.creators.iter().find(|creator| !known.names().any(|name| name == *creator));
+                if let Some(odd) = odd {
+                    let names: Vec<&str> = known.names().map(Creator::name).collect();
+                    let cause = format!("{:?} is not a creator; expected {}", odd.name(), names.join(", "));
+                    return Err(place.error(&format!("[[{section}]]: {cause}")));
+                }
+                let needs = row.entry.tier == Tier::Removed && !WITHOUT_CREATORS.contains(&section.as_str());
+                // Of directories that configurations name, these say who uses them.
+                if needs && row.entry.creators.is_empty() && !row.own.0.contains_key("of") {
+                    return Err(place.error(&format!("[[{section}]]: creators is missing: it would never be removed")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The names of the sections of all files.
+    fn sections(&self) -> BTreeSet<String> {
+        self.documents.iter().flat_map(|(_, one)| one.as_table().iter().map(|(key, _)| key.to_owned())).collect()
     }
 
     /// The entries of a section, such as `[[link]]`, in the order of the files.
@@ -119,13 +173,23 @@ impl Ownership {
         let mut rows = Vec::new();
         for (source, document) in &self.documents {
             let Some(item) = document.get(section) else { continue };
-            let tables =
-                item.as_array_of_tables().ok_or_else(|| source.error(&format!("{section} is not [[{section}]]")))?;
+            let line = |byte: Option<usize>| line_at(document.raw(), byte.unwrap_or(0));
+            let tables = item.as_array_of_tables().ok_or_else(|| {
+                let line = line(start(document.as_table(), section));
+                source.error(line, &format!("{section} is not [[{section}]]"))
+            })?;
             for table in tables {
                 let (common, own) = split(table);
-                let at = |error: toml_edit::de::Error| source.error(&format!("[[{section}]]: {}", error.message()));
+                let begin = table.span().map(|span| span.start);
+                let at = |error: toml_edit::de::Error| {
+                    // The names of keys have lost their places.
+                    let key = error.message().split('`').nth(1).and_then(|key| start(table, key));
+                    let place = key.or(error.span().map(|span| span.start).filter(|at| *at > 0)).or(begin);
+                    source.error(line(place), &format!("[[{section}]]: {}", error.message()))
+                };
                 rows.push(Row {
                     entry: toml_edit::de::from_document(common).map_err(at)?,
+                    added: source.place(line(begin)),
                     own: toml_edit::de::from_document(own).map_err(at)?,
                 });
             }
@@ -144,16 +208,30 @@ impl Ownership {
 }
 
 impl Source {
-    fn error(&self, cause: &str) -> Error {
+    fn error(&self, line: usize, cause: &str) -> Error {
         match self {
             Source::BuiltIn(phase) => Error::failed(format!("cannot read the built-in data {phase}: {cause}")),
-            Source::File(path) => Error::cannot("read", path, cause),
+            Source::File(path) => Place { path: path.clone(), line }.error(cause),
+        }
+    }
+
+    fn place(&self, line: usize) -> Option<Place> {
+        match self {
+            Source::BuiltIn(_) => None,
+            Source::File(path) => Some(Place { path: path.clone(), line }),
         }
     }
 }
 
-fn parsed(text: &str, source: &Source) -> Result<DocumentMut> {
-    text.parse().map_err(|error: toml_edit::TomlError| source.error(error.message()))
+fn parsed(text: &str, source: &Source) -> Result<Document<String>> {
+    Document::parse(text.to_owned()).map_err(|error: toml_edit::TomlError| {
+        source.error(line_at(text, error.span().map_or(0, |span| span.start)), error.message())
+    })
+}
+
+/// Where a key begins.
+fn start(table: &Table, key: &str) -> Option<usize> {
+    Some(table.get_key_value(key)?.0.span()?.start)
 }
 
 /// The common keys of an entry, and its own.

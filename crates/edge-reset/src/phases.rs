@@ -12,10 +12,26 @@ mod units;
 use edge_host::{Host, Plan, Result};
 
 pub(crate) use self::firewall::saves::all as saves;
+pub(crate) use self::units::renamed::{Renamed, kubeedge_version};
 
 use crate::context::Context;
+use crate::groups;
 use crate::item::Item;
 use crate::phase::Phase;
+
+/// Reads every entry of the ownership data.
+///
+/// Errors: one of an administrator is not valid, whichever phases are requested.
+pub(crate) fn check(context: &Context) -> Result<()> {
+    units::check(context)?;
+    pods::check(context)?;
+    processes::check(context)?;
+    mounts::check(context)?;
+    links::check(context)?;
+    firewall::check(context)?;
+    groups::check(context)?;
+    files::check(context)
+}
 
 /// What a phase has read.
 pub(crate) trait PhaseFacts {

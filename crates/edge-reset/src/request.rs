@@ -1,6 +1,7 @@
 //! What the user requested.
 
 use clap::ValueEnum;
+use edge_host::{Error, Result};
 use serde::Deserialize;
 
 use crate::cli::ChoiceArgs;
@@ -41,11 +42,23 @@ pub(crate) struct Request {
 
 impl Request {
     /// The request of a call, for a live host or an image.
-    pub(crate) fn of(args: &ChoiceArgs, to_trash: bool, is_live: bool) -> Request {
+    ///
+    /// Errors: no phase is left (usage): nothing would be looked at, which is not a host without changes.
+    pub(crate) fn of(args: &ChoiceArgs, to_trash: bool, is_live: bool) -> Result<Request> {
         let is_chosen =
             |phase: &Phase| (args.only.is_empty() || args.only.contains(phase)) && !args.skip.contains(phase);
-        let phases = Phase::ALL.into_iter().filter(is_chosen).filter(|phase| is_live || phase.is_for_images());
-        Request { profile: args.profile, phases: phases.collect(), also: args.also.clone(), to_trash }
+        let chosen: Vec<Phase> = Phase::ALL.into_iter().filter(is_chosen).collect();
+        if chosen.is_empty() {
+            return Err(
+                Error::usage("no phase is left: --skip names all of them").hint("omit at least one from --skip")
+            );
+        }
+        let phases: Vec<Phase> = chosen.into_iter().filter(|phase| is_live || phase.is_for_images()).collect();
+        if phases.is_empty() {
+            return Err(Error::usage("no phase is left: of an image, only units and files can be removed")
+                .hint("choose one of them, or omit --root"));
+        }
+        Ok(Request { profile: args.profile, phases, also: args.also.clone(), to_trash })
     }
 
     /// Whether something is removed that has to be named.

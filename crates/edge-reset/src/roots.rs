@@ -3,15 +3,19 @@
 //! What a configuration names is known only as long as that configuration exists, so the phase files removes those last.
 //! A configuration that exists and cannot be read is a problem, and not an absent setting: see [`Roots::complete`].
 
+mod kubeedge;
 mod kubelet;
 mod runtime;
 
+pub(crate) use self::kubeedge::configs;
+
 use std::path::{Component, Path, PathBuf};
 
-use edge_host::{Error, Host, Result};
+use edge_host::{Error, Exit, Host, Result};
 use edge_systemd::{Scope, Units, Word};
 
 use crate::creator::Creator;
+use crate::phases::Renamed;
 
 const TOP: &str = "/";
 /// A link to /run on every distribution of today.
@@ -28,6 +32,27 @@ pub(crate) struct RootDir {
     pub(crate) source: String,
     /// The programs that use it.
     pub(crate) creators: Vec<Creator>,
+}
+
+/// A file that a program of KubeEdge is configured to use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RootFile {
+    pub(crate) path: PathBuf,
+    /// What names it.
+    pub(crate) source: String,
+    pub(crate) creator: Creator,
+    pub(crate) kind: FileKind,
+}
+
+/// What proves such a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FileKind {
+    /// It is read as the configuration of that program.
+    Configuration,
+    /// It begins as a database of SQLite.
+    Database,
+    /// Nothing: it may be the user's, and is only named.
+    PrivateKey,
 }
 
 /// All of them. None is empty: what no configuration names is at its default place.
@@ -49,25 +74,29 @@ pub(crate) struct Roots {
     pub(crate) containerd: Vec<RootDir>,
     /// containerd's `state`.
     pub(crate) containerd_state: Vec<RootDir>,
+    /// Single files of node agents that are not at their default places: databases and configurations.
+    pub(crate) files: Vec<RootFile>,
     /// Configurations that exist and could not be read.
     pub(crate) problems: Vec<Error>,
 }
 
 impl Roots {
-    pub(crate) fn read(host: &Host) -> Result<Roots> {
+    pub(crate) fn read(host: &Host, renamed: &[Renamed]) -> Result<Roots> {
         let mut roots = Roots::default();
         let units = Units::read(&host.root, Scope::Now)?;
-        kubelet::read(host, &units, &mut roots);
+        kubelet::read(host, &units, renamed, &mut roots);
+        kubeedge::read(host, &units, renamed, &mut roots);
         runtime::read(host, &units, &mut roots);
         Ok(roots)
     }
 
-    /// Errors: a configuration that exists could not be read. A phase that depends on what it names calls this.
+    /// Errors: a configuration that exists could not be read (exit 4). A phase that depends on what it names calls this.
     pub(crate) fn complete(&self) -> Result<()> {
-        match self.problems.first() {
-            None => Ok(()),
-            Some(problem) if problem.hint_text().is_some() => Err(problem.clone()),
-            Some(problem) => Err(problem.clone().hint("repair that file or move it away, then run the command again")),
+        let Some(problem) = self.problems.first() else { return Ok(()) };
+        let problem = problem.clone().with_exit(Exit::Refused);
+        match problem.hint_text() {
+            Some(_) => Err(problem),
+            None => Err(problem.hint("repair that file or move it away, then run the command again")),
         }
     }
 

@@ -131,9 +131,10 @@ pub(crate) fn k3s() -> Tree {
         ("usr/local/bin/k3s", "a program"),
         ("usr/local/bin/k3s-killall.sh", "#!/bin/sh\n# k3s\n"),
         ("data/k3s/server/db/state.db", "a database"),
+        ("data/k3s/agent/client-kubelet.crt", "a certificate"),
         ("data/k3s/agent/client.key", "a key"),
         ("data/k3s/storage/pvc-1/file", "data of a user"),
-        ("data/kubelet/pods/x", ""),
+        ("data/kubelet/plugins_registry/x", ""),
     ] {
         tree.write(path, text);
     }

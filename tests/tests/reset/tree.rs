@@ -9,7 +9,7 @@ use edgeutils_tests::tree::{Snapshot, Tree, assert_same};
 
 use crate::pictures::{self, LOST, POD, TOKEN};
 
-fn reset(tree: &Tree, args: &[&str]) -> Ran {
+pub(crate) fn reset(tree: &Tree, args: &[&str]) -> Ran {
     let ran = Tool::new("edge-reset").arg("--root").arg(tree.path()).args(args).run();
     let even = |text: &str| text.replace(tree.path().to_str().unwrap(), "DIR");
     Ran { stdout: even(&ran.stdout), stderr: even(&ran.stderr), ..ran }
@@ -24,7 +24,7 @@ fn left(tree: &Tree) -> Snapshot {
 
 /// Whether an object is listed as kept, with this reason.
 #[track_caller]
-fn keeps(ran: &Ran, object: &str, why: &str) {
+pub(crate) fn keeps(ran: &Ran, object: &str, why: &str) {
     let is_it = |line: &str| {
         let (objects, reason) = line.strip_prefix("kept ").and_then(|line| line.split_once(": ")).unwrap_or_default();
         objects.split(", ").any(|one| one.trim() == object) && reason.contains(why)
@@ -147,78 +147,6 @@ fn k3s_keeps_the_volumes_of_its_users() {
     assert!(tree.at("usr/local/bin/ctr").symlink_metadata().is_ok(), "a link to another program");
 }
 
-/// A node whose configuration names this root.
-fn with_root(root: &str, files: &[&str]) -> Tree {
-    let tree = pictures::keadm_1_23();
-    let config = tree.read("etc/kubeedge/config/edgecore.yaml");
-    assert!(config.contains("rootDirectory: /var/lib/kubelet"), "{config}");
-    let config = config.replace("rootDirectory: /var/lib/kubelet", &format!("rootDirectory: {root}"));
-    tree.write("etc/kubeedge/config/edgecore.yaml", config);
-    files.iter().for_each(|file| tree.write(file, "x"));
-    tree
-}
-
-#[test]
-fn configured_root_goes_only_as_far_as_it_is_known() {
-    let tree = with_root("/data/kubelet", &["data/kubelet/pods/x", "data/kubelet/pki/x", "data/kubelet/backup/x"]);
-    let ran = reset(&tree, &["apply", "--yes"]).expect(0);
-    assert!(!tree.at("data/kubelet/pods").exists() && !tree.at("data/kubelet/pki").exists(), "{}", ran.stdout);
-    assert!(tree.at("data/kubelet/backup/x").exists());
-    keeps(&ran, "/data/kubelet (backup)", "it is not known whose it is");
-    assert!(reset(&tree, &["apply", "--yes"]).expect(0).stdout.ends_with("already up to date\n"));
-    // Nothing else is in it.
-    let tree = with_root("/data/kubelet", &["data/kubelet/pods/x"]);
-    reset(&tree, &["apply", "--yes"]).expect(0);
-    assert!(!tree.at("data/kubelet").exists() && tree.at("data").exists());
-}
-
-#[test]
-fn root_that_is_a_directory_of_the_system_loses_only_what_no_one_else_makes() {
-    for root in ["/var", "/", "/etc", "/var/lib", "/home"] {
-        let at = |name: &str| format!("{}/{name}", root.trim_matches('/'));
-        let files =
-            [at("pods/u/x"), at("cpu_manager_state"), at("pki/tls/ca.crt"), at("plugins/mine"), at("config.yaml")];
-        let tree = with_root(root, &files.each_ref().map(String::as_str));
-        let ran = reset(&tree, &["apply", "--yes"]).expect(0);
-        assert!(!tree.at(&files[0]).exists() && !tree.at(&files[1]).exists(), "{root}: {}", ran.stdout);
-        for kept in &files[2..] {
-            assert_eq!(tree.read(kept), "x", "{root}: {}", ran.stdout);
-        }
-        assert!(tree.at("etc/hostname").exists() && tree.at("srv/data/file").exists());
-    }
-}
-
-#[test]
-fn root_that_is_a_link_or_in_fstab_stays() {
-    let tree = pictures::keadm_1_23();
-    std::fs::create_dir_all(tree.at("data")).unwrap();
-    std::fs::rename(tree.at("var/lib/kubelet"), tree.at("data/kubelet")).unwrap();
-    tree.link("var/lib/kubelet", "/data/kubelet");
-    tree.write("etc/fstab", "/dev/sdb1 /var/lib/kubeedge ext4 defaults 0 2\n");
-    let before = look(tree.path());
-    let ran = reset(&tree, &["apply", "--yes"]).expect(0);
-    assert!(tree.at("var/lib/kubelet").is_symlink() && !tree.at("data/kubelet/pki").exists(), "{}", ran.stdout);
-    assert!(tree.at("var/lib/kubeedge").exists() && !tree.at("var/lib/kubeedge/edgecore.db").exists());
-    assert!(ran.stdout.contains("it is a mount point at the next boot, and stays"), "{}", ran.stdout);
-    assert!(reset(&tree, &["apply", "--yes"]).expect(0).stdout.ends_with("already up to date\n"));
-    reset(&tree, &["undo"]).expect(0);
-    assert_same(&look(tree.path()), &before, "after the undo");
-}
-
-#[test]
-fn configuration_that_cannot_be_read_is_not_taken_for_absent() {
-    let tree = pictures::keadm_1_23();
-    tree.write("etc/kubeedge/config/edgecore.yaml", "modules: {edged: [\n");
-    let ran = reset(&tree, &["apply", "--yes"]).expect(1);
-    assert!(ran.stderr.contains("cannot read DIR/etc/kubeedge/config/edgecore.yaml: "), "{}", ran.stderr);
-    assert!(
-        ran.stderr.contains("hint: repair that file or move it away, then run the command again"),
-        "{}",
-        ran.stderr
-    );
-    assert!(tree.at("var/lib/kubelet/pki").exists() && tree.at("etc/kubeedge").exists());
-}
-
 #[test]
 fn unit_that_runs_another_program_stays() {
     let tree = pictures::host();
@@ -289,35 +217,6 @@ fn golden_image_has_no_token_and_no_key_in_any_file() {
     // What is not of the node is still there.
     assert_eq!(tree.read("root/.kube/config"), "a kubeconfig");
     assert!(reset(&tree, &["apply", "--yes", "--no-trash"]).expect(0).stdout.ends_with("already up to date\n"));
-}
-
-#[test]
-fn administrators_add_what_is_removed_and_kept() {
-    let tree = pictures::keadm_1_23();
-    tree.write("opt/agent/state", "x");
-    tree.write(
-        "etc/edgeutils/reset.d/site.toml",
-        "[[directory]]\npath = '/opt/agent'\ncreators = ['edgecore']\n\
-         [[directory]]\npath = '/opt/mine'\ntier = 'kept'\ntext = 'backups'\n",
-    );
-    tree.write("opt/mine/x", "x");
-    let ran = reset(&tree, &["apply", "--yes"]).expect(0);
-    assert!(!tree.at("opt/agent").exists() && tree.at("opt/mine/x").exists(), "{}", ran.stdout);
-    keeps(&ran, "/opt/mine", "backups");
-    for (text, cause) in [
-        ("[[directorys]]\npath = '/opt/agent'\n", "directorys is not a section; expected "),
-        ("[[directory]]\npaths = '/opt/agent'\n", "[[directory]]: unknown field `paths`"),
-        ("[[directory]]\npath = '/opt/agent'\ntier = 'gone'\n", "[[directory]]: unknown variant `gone`"),
-        ("[[directory\n", ""),
-    ] {
-        tree.write("etc/edgeutils/reset.d/site.toml", text);
-        let before = tree.snapshot();
-        let ran = reset(&tree, &["apply", "--yes"]);
-        assert_eq!(ran.code, 1, "{text}: {}", ran.stderr);
-        let start = format!("edge-reset: cannot read DIR/etc/edgeutils/reset.d/site.toml: {cause}");
-        assert!(ran.stderr.starts_with(&start), "{}", ran.stderr);
-        assert_same(&tree.snapshot(), &before, text);
-    }
 }
 
 #[test]

@@ -37,6 +37,21 @@ impl FileSnapshot {
     }
 }
 
+/// What [`Root::entry_kind`] tells apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Link,
+    /// A socket.
+    Socket,
+    /// A device or pipe.
+    Other,
+}
+
 impl Root {
     /// Reads the regular file at `path`, links followed; `None` if it does not exist.
     ///
@@ -58,6 +73,20 @@ impl Root {
     /// What is at `path` itself: a link is reported as a link.
     pub fn find_link(&self, path: &Path) -> Result<FileSnapshot> {
         self.look(path, LastLink::Keep)
+    }
+
+    /// What kind of thing `path` itself is, a link not followed; none if it does not exist. Nothing of it is read, so it
+    /// can be of any size.
+    pub fn entry_kind(&self, path: &Path) -> Result<Option<EntryKind>> {
+        let stat = self.resolve(path, LastLink::Keep).and_then(|resolved| resolved.stat());
+        let stat = stat.map_err(|cause| self.read_error(path, &cause))?;
+        Ok(stat.map(|stat| match kind(&stat) {
+            SFlag::S_IFREG => EntryKind::File,
+            SFlag::S_IFDIR => EntryKind::Directory,
+            SFlag::S_IFLNK => EntryKind::Link,
+            SFlag::S_IFSOCK => EntryKind::Socket,
+            _ => EntryKind::Other,
+        }))
     }
 
     /// The path without any link in it, as it is below the root.

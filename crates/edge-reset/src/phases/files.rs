@@ -3,9 +3,11 @@
 //! What configurations and units name is read from them by every phase and by a later call, so they go last: after a run
 //! that was killed, the same command finds the same roots.
 
+mod content;
 mod directory;
 mod entry;
 mod finder;
+mod named;
 mod networks;
 mod place;
 mod proof;
@@ -36,11 +38,19 @@ pub(super) struct UnitState {
     has_failed: bool,
 }
 
+pub(super) fn check(context: &Context) -> Result<()> {
+    directory::check(context)?;
+    entry::check(context)?;
+    networks::check(context)?;
+    volumes::check(context)
+}
+
 pub(crate) fn read(host: &Host, context: &Context) -> Result<Option<Box<dyn PhaseFacts>>> {
     context.roots.complete()?;
     let mut finder = Finder::new(host, context)?;
     directory::read(&mut finder)?;
     entry::read(&mut finder)?;
+    named::read(&mut finder)?;
     networks::read(&mut finder)?;
     let units = unit_files::read(&mut finder)?;
     let (items, trees) = finder.finish()?;

@@ -32,6 +32,10 @@ use recognized::Recognizer;
 /// How long iptables-restore waits for other programs.
 const LOCK_WAIT: Duration = Duration::from_secs(60);
 
+pub(super) fn check(context: &Context) -> Result<()> {
+    Data::read(context).map(drop)
+}
+
 pub(crate) fn read(host: &Host, context: &Context) -> Result<Option<Box<dyn PhaseFacts>>> {
     let data = Data::read(context)?;
     let pods = Pods::of(&context.networks);

@@ -34,6 +34,11 @@ struct Links {
     things: Vec<Thing>,
 }
 
+pub(super) fn check(context: &Context) -> Result<()> {
+    judge::check(context)?;
+    route::check(context)
+}
+
 pub(crate) fn read(host: &Host, context: &Context) -> Result<Option<Box<dyn PhaseFacts>>> {
     if !host.root.is_live() {
         return Ok(None);

@@ -41,6 +41,10 @@ struct MountFacts {
     root: Root,
 }
 
+pub(super) fn check(context: &Context) -> Result<()> {
+    context.ownership.rows::<MountRow>("mount").map(drop)
+}
+
 pub(crate) fn read(host: &Host, context: &Context) -> Result<Option<Box<dyn PhaseFacts>>> {
     if !host.root.is_live() {
         return Ok(None);
@@ -107,7 +111,7 @@ impl Search<'_> {
         let shown = mount.point.display().to_string();
         let item = Item::new(Phase::Mounts, "mount", &shown, &[mount.identity().as_bytes()]);
         let of_row = self.rows.iter().zip(&self.places).find_map(|(row, places)| {
-            let place = places.iter().find(|place| row.own.matches(mount, &place.dir))?;
+            let place = places.iter().find(|place| row.own.matches(mount, place))?;
             Some((row, place))
         });
         let Some((row, place)) = of_row else { return Some((self.unknown(mount, item)?, None)) };

@@ -38,6 +38,11 @@ enum End {
     Container(String),
 }
 
+pub(super) fn check(context: &Context) -> Result<()> {
+    docker::check(context)?;
+    sockets::check(context)
+}
+
 pub(crate) fn read(host: &Host, context: &Context) -> Result<Option<Box<dyn PhaseFacts>>> {
     let mut pods = Pods { items: Vec::new(), ends: Vec::new() };
     sockets::read(host, context, &mut pods)?;

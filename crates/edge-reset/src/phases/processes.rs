@@ -30,6 +30,10 @@ enum End {
     Process(ProcessId),
 }
 
+pub(super) fn check(context: &Context) -> Result<()> {
+    programs::check(context)
+}
+
 pub(crate) fn read(host: &Host, context: &Context) -> Result<Option<Box<dyn PhaseFacts>>> {
     let mut found = Processes { items: Vec::new(), ends: Vec::new() };
     for group in Group::all(host, context)?.into_iter().filter(|group| group.ends_processes) {

@@ -6,6 +6,7 @@
 pub(crate) mod environment;
 pub(crate) mod owned;
 pub(crate) mod package;
+pub(crate) mod renamed;
 mod resolver;
 
 use std::collections::HashMap;
@@ -43,6 +44,12 @@ enum Stop {
     Undone,
     /// Nothing can start it: it has no file.
     Final,
+}
+
+pub(super) fn check(context: &Context) -> Result<()> {
+    owned::check(context)?;
+    environment::check(context)?;
+    resolver::check(context)
 }
 
 pub(crate) fn read(host: &Host, context: &Context) -> Result<Option<Box<dyn PhaseFacts>>> {

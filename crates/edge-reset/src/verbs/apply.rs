@@ -21,6 +21,7 @@ const REFUSED: &str = "refused";
 const SHOWN: usize = 6;
 
 pub(crate) fn run(host: &mut Host, args: &ApplyArgs) -> Result<Outcome> {
+    let request = Request::of(&args.choice, !args.no_trash, host.root.is_live())?;
     let is_confirmed = args.yes || host.mode == Mode::DryRun;
     if !is_confirmed {
         host.mode = Mode::DryRun;
@@ -36,15 +37,11 @@ pub(crate) fn run(host: &mut Host, args: &ApplyArgs) -> Result<Outcome> {
         None => None,
     };
     host.prepare_change()?;
-    let context = Context::read(host, Request::of(&args.choice, !args.no_trash, host.root.is_live()))?;
+    let context = Context::read(host, request)?;
     if host.root.is_live() {
         refuse_in_pod(host, &context)?;
     }
     control_plane::refuse(host, &context)?;
-    if context.ownership.has_added() {
-        // An added entry that is not valid is found before the first change.
-        context.request.phases.iter().try_for_each(|phase| phases::read(*phase, host, &context).map(drop))?;
-    }
     let mut reset = Reset { host, context, filter, exit: Exit::Done, depending: Vec::new(), reported: HashSet::new() };
     for phase in reset.context.request.phases.clone() {
         reset.phase(phase)?;

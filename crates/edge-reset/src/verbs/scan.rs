@@ -11,7 +11,7 @@ use crate::request::Request;
 pub(crate) fn run(host: &mut Host, args: &ScanArgs) -> Result<Outcome> {
     // What a phase before would do is then not taken for done.
     host.mode = Mode::DryRun;
-    let context = Context::read(host, Request::of(&args.choice, true, host.root.is_live()))?;
+    let context = Context::read(host, Request::of(&args.choice, true, host.root.is_live())?)?;
     let (mut exit, mut items) = (Exit::Done, Vec::new());
     for phase in context.request.phases.clone() {
         match phases::read(phase, host, &context) {

@@ -175,15 +175,32 @@ fn files_of_a_network_stay_as_long_as_its_bridge() {
         r#"
         net 10-flannel.conflist "$FLANNEL"
         ip link add cni0 type bridge; ip tuntap add tap0 mode tap; ip link set tap0 master cni0
-        edge apply --yes --only links,files > log 2> errors; grep -E '^(refused|links|exit)|conflist' log; ls /etc/cni/net.d
+        mkdir -p /var/lib/rancher/k3s/agent/etc/cni/net.d; cp /etc/cni/net.d/10-flannel.conflist /var/lib/rancher/k3s/agent/etc/cni/net.d
+        # A dry run says the same.
+        edge apply -n --profile all --only links,files > log 2> errors; grep -E '^(refused|links|exit)|conflist' log; grep -A1 'k3s: ' errors
+        edge apply --yes --profile all --only links,files > log 2> errors; grep -E '^(refused|links|exit)|conflist' log; grep -A1 'k3s: ' errors
+        rm -r /var/lib/rancher; ls /etc/cni/net.d
         ip link set tap0 nomaster
+        edge apply -n --only links,files | grep -E '^(refused|links|exit)|conflist'
         edge apply --yes --only links,files > log 2> errors; grep -E '^(refused|links|exit)|conflist' log; ls /etc/cni/net.d; links
         "#,
         r#"
         refused    bridge cni0: its member tap0 (tap) is not of a pod
-        kept       /etc/cni/net.d/10-flannel.conflist: its bridge cni0 still exists
+        kept       /etc/cni/net.d/10-flannel.conflist, /var/lib/rancher/k3s/agent/etc/cni/net.d/10-flannel.conflist: its bridge cni0 still exists
+        refused    /var/lib/rancher/k3s: it contains /var/lib/rancher/k3s/agent/etc/cni/net.d/10-flannel.conflist, which is kept
         exit 4
+        edge-reset: cannot remove /var/lib/rancher/k3s: it contains /var/lib/rancher/k3s/agent/etc/cni/net.d/10-flannel.conflist, which is kept
+        hint: once the bridge cni0 can be deleted, run the command again
+        refused    bridge cni0: its member tap0 (tap) is not of a pod
+        kept       /etc/cni/net.d/10-flannel.conflist, /var/lib/rancher/k3s/agent/etc/cni/net.d/10-flannel.conflist: its bridge cni0 still exists
+        refused    /var/lib/rancher/k3s: it contains /var/lib/rancher/k3s/agent/etc/cni/net.d/10-flannel.conflist, which is kept
+        exit 4
+        edge-reset: cannot remove /var/lib/rancher/k3s: it contains /var/lib/rancher/k3s/agent/etc/cni/net.d/10-flannel.conflist, which is kept
+        hint: once the bridge cni0 can be deleted, run the command again
         10-flannel.conflist
+        links      would delete bridge cni0: made by cni  [undo: none]
+        files      would move /etc/cni/net.d/10-flannel.conflist to the trash: made by cni, flannel, calico  [undo: exact]
+        exit 3
         links      deleted bridge cni0: made by cni  [undo: none]
         files      moved /etc/cni/net.d/10-flannel.conflist to the trash: made by cni, flannel, calico  [undo: exact]
         exit 0

@@ -1,5 +1,6 @@
 //! Directories of one program: of a fixed place, or of the place that a configuration names.
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -8,10 +9,12 @@ use edge_kubeedge::paths::CA_DIR;
 use edge_yaml::Value;
 use serde::Deserialize;
 
+use super::content::{Content, Parted};
 use super::finder::{Finder, Order, Removal};
-use super::place::{is_neutral, is_system, is_trash};
+use super::place::{JOURNAL, are_names, is_neutral, is_plain, is_system, is_trash};
 use super::proof::{self, Proof};
 use super::volumes;
+use crate::context::Context;
 use crate::item::{Fate, Item};
 use crate::ownership::{Entry, Row, Tier};
 use crate::request::Also;
@@ -38,7 +41,7 @@ struct Directory {
     #[serde(default)]
     names: Vec<Pattern>,
     #[serde(default)]
-    common: Vec<String>,
+    content: HashMap<Pattern, Content>,
     #[serde(default)]
     contains: Vec<String>,
     proof: Option<Proof>,
@@ -57,6 +60,38 @@ enum Of {
     K3s,
     Etcd,
     StaticPods,
+}
+
+/// Errors: an entry is not valid, or would take what others have in the same directory.
+pub(super) fn check(context: &Context) -> Result<()> {
+    let rows: Vec<Row<Directory>> = context.ownership.rows("directory")?;
+    for (at, row) in rows.iter().enumerate() {
+        let Some(place) = &row.added else { continue };
+        let error = |why: &str| place.error(&format!("[[directory]]: {why}"));
+        are_names(row.own.names.iter()).map_err(|why| error(&why))?;
+        let Some(path) = row.own.path.as_ref().filter(|_| row.own.of.is_none()) else {
+            if row.own.of.is_some() && row.own.path.is_none() {
+                continue;
+            }
+            return Err(error("it has no path, or both path and of"));
+        };
+        is_plain(path).map_err(|why| error(&why))?;
+        let is_removed = row.entry.tier == Tier::Removed;
+        let is_of_system = |path: &Path| is_system(path) || path.starts_with(JOURNAL);
+        let named = row.own.names.iter().map(|name| path.join(name.front()));
+        if is_removed && (path == Path::new("/") || named.clone().any(|path| is_of_system(&path))) {
+            return Err(error("a directory of the system cannot be removed"));
+        }
+        if is_removed && row.own.names.is_empty() && is_of_system(path) {
+            return Err(error(&format!("others have files in {} too: add names = […]", path.display())));
+        }
+        let is_same =
+            |other: &&Row<Directory>| other.own.path.as_deref() == Some(path) && (is_removed || other.added.is_some());
+        if rows[..at].iter().any(|other| is_same(&other)) {
+            return Err(error(&format!("{} has another entry already", path.display())));
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn read(finder: &mut Finder<'_>) -> Result<()> {
@@ -117,6 +152,7 @@ fn one(finder: &mut Finder<'_>, row: &Row<Directory>, rows: &[Row<Directory>], r
     if !matches!(finder.host.root.find(path)?.state, State::Directory { .. }) {
         return Ok(());
     }
+    let canonical = finder.host.root.canonical(path)?;
     let all = finder.host.root.list(path)?;
     let has_trash = all.iter().any(|name| is_trash(name));
     let names: Vec<OsString> = all.into_iter().filter(|name| !is_neutral(name)).collect();
@@ -130,19 +166,25 @@ fn one(finder: &mut Finder<'_>, row: &Row<Directory>, rows: &[Row<Directory>], r
     {
         return finder.keep_in(path, &names, &entry, "it contains nothing that its creators make");
     }
-    let (known, unknown) = parted(finder, row, path, &names)?;
-    let is_kept = |name: &OsString| {
+    let stays = if is_system(&canonical) { Some("others use it too") } else { finder.places.stays(path)? };
+    let is_usual = match row.own.of {
+        None => true,
+        Some(Of::Etcd) => path == Path::new(ETCD),
+        Some(_) => is_default(root),
+    };
+    let is_own = is_usual && stays.is_none();
+    let Parted { known, unknown } = parted(finder, row, path, &names, is_own)?;
+    let is_kept = |name: &PathBuf| {
         rows.iter().any(|other| {
             other.entry.tier == Tier::Kept
                 && other.own.of.is_some()
                 && other.own.of == row.own.of
-                && matches(&other.own.names, name)
+                && matches(&other.own.names, name.as_os_str())
         })
     };
-    let stays = if is_system(path) { Some("others use it too") } else { finder.places.stays(path)? };
     let is_whole = unknown.is_empty() && stays.is_none() && !has_trash && row.own.of != Some(Of::StaticPods);
-    let rest: Vec<OsString> = unknown.into_iter().filter(|name| !is_kept(name)).collect();
-    let is_named = row.own.of.is_some_and(|of| of != Of::StaticPods) || !known.is_empty();
+    let rest: Vec<OsString> = unknown.into_iter().filter(|name| !is_kept(name)).map(PathBuf::into_os_string).collect();
+    let is_named = row.own.of.is_some_and(|of| of != Of::StaticPods) || !known.is_empty() || !is_own;
     let paths = if is_whole { vec![path.clone()] } else { known.iter().map(|name| path.join(name)).collect() };
     if is_whole && row.own.proof == Some(Proof::EmptyDirectories) && !proof::is_empty_tree(finder.host, path)? {
         return Ok(());
@@ -156,7 +198,11 @@ fn one(finder: &mut Finder<'_>, row: &Row<Directory>, rows: &[Row<Directory>], r
         finder.add(Removal { item, path: path.clone(), paths, order, source });
     }
     if is_named && row.own.of != Some(Of::StaticPods) {
-        finder.keep_in(path, &rest, &entry, "it is not known whose it is")?;
+        let why = match stays.filter(|_| known.is_empty() && is_usual) {
+            Some(stays) => format!("it is not known whose it is; {stays}"),
+            None => "it is not known whose it is".to_owned(),
+        };
+        finder.keep_in(path, &rest, &entry, &why)?;
     }
     Ok(())
 }
@@ -171,29 +217,25 @@ fn keep(finder: &mut Finder<'_>, row: &Row<Directory>, entry: &Entry, path: &Pat
     for path in shown {
         let Some(inode) = finder.inode(&path)? else { continue };
         let item = finder.item(&path, KIND, inode, entry);
+        finder.protect(&path)?;
         finder.add(Removal { item, path, paths: Vec::new(), order: Order::First, source: None });
     }
     Ok(())
 }
 
 /// The names that are known, and the others.
-fn parted(
-    finder: &Finder<'_>,
-    row: &Row<Directory>,
-    path: &Path,
-    names: &[OsString],
-) -> Result<(Vec<OsString>, Vec<OsString>)> {
-    let (mut known, mut unknown) = (Vec::new(), Vec::new());
-    let is_common = |name: &OsStr| row.own.common.iter().any(|common| name == common.as_str());
+fn parted(finder: &Finder<'_>, row: &Row<Directory>, path: &Path, names: &[OsString], is_own: bool) -> Result<Parted> {
+    let mut parted = Parted::default();
     for name in names {
-        let is_known = match row.own.proof {
-            Some(proof) => proof.of_child(finder.host, &path.join(name))?,
-            None => row.own.names.is_empty() || matches(&row.own.names, name),
-        };
-        let is_proven = is_known && !(is_system(path) && (row.own.names.is_empty() || is_common(name)));
-        if is_proven { known.push(name.clone()) } else { unknown.push(name.clone()) }
+        let is_named = row.own.names.is_empty() || matches(&row.own.names, name);
+        let pattern = name.to_str().and_then(|name| row.own.content.iter().find(|(pattern, _)| pattern.matches(name)));
+        match (row.own.proof, pattern) {
+            (Some(proof), _) => parted.add(name, proof.of_child(finder.host, &path.join(name))?),
+            (None, Some((_, content))) if !is_own => content.part(finder, path, name, &mut parted)?,
+            (None, _) => parted.add(name, is_named && (is_own || !row.own.names.is_empty())),
+        }
     }
-    Ok((known, unknown))
+    Ok(parted)
 }
 
 fn matches(patterns: &[Pattern], name: &OsStr) -> bool {

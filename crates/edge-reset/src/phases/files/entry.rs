@@ -6,7 +6,9 @@ use edge_host::{Pattern, Result};
 use serde::Deserialize;
 
 use super::finder::{Finder, Order, Removal};
+use super::place::{are_names, is_plain};
 use super::proof::{Programs, Proof};
+use crate::context::Context;
 use crate::item::Fate;
 use crate::ownership::Row;
 use crate::request::Also;
@@ -23,6 +25,21 @@ struct Known {
     also: Option<Also>,
     #[serde(default)]
     last: bool,
+}
+
+/// Errors: an entry is not valid, or would reach out of its directory.
+pub(super) fn check(context: &Context) -> Result<()> {
+    let rows: Vec<Row<Known>> = context.ownership.rows("entry")?;
+    for (at, row) in rows.iter().enumerate() {
+        let Some(place) = &row.added else { continue };
+        is_plain(&row.own.dir).map_err(|why| place.error(&format!("[[entry]]: {why}")))?;
+        are_names(row.own.names.iter()).map_err(|why| place.error(&format!("[[entry]]: {why}")))?;
+        let is_same = |other: &&Row<Known>| other.own.dir == row.own.dir && other.own.names == row.own.names;
+        if rows[..at].iter().any(|other| is_same(&other)) {
+            return Err(place.error("[[entry]]: these names have another entry already"));
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn read(finder: &mut Finder<'_>) -> Result<()> {

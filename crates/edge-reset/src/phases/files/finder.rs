@@ -1,6 +1,6 @@
 //! Collects what is removed and what is kept, and finds out what stands against it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::item::{Fate, Item};
 use crate::ownership::Entry;
 use crate::phase::Phase;
+use crate::phases;
 
 const DIRECTORY: &str = "directory";
 /// Not available in an image.
@@ -49,6 +50,10 @@ pub(super) struct Finder<'a> {
     pub(super) places: Places<'a>,
     removals: Vec<Removal>,
     kept: Vec<(PathBuf, Item)>,
+    /// What is kept only for now, and what to do.
+    until: HashMap<PathBuf, String>,
+    /// What an entry keeps whatever else is said of it, links resolved.
+    protected: Vec<PathBuf>,
     /// Directories that are refused, with what names them.
     refused: Vec<(String, PathBuf)>,
 }
@@ -61,6 +66,8 @@ impl<'a> Finder<'a> {
             places: Places::read(host)?,
             removals: Vec::new(),
             kept: Vec::new(),
+            until: HashMap::new(),
+            protected: Vec::new(),
             refused: Vec::new(),
         })
     }
@@ -91,6 +98,51 @@ impl<'a> Finder<'a> {
         }
     }
 
+    /// Keeps something that an earlier phase could not finish with; `advice` is for what contains it.
+    pub(super) fn keep_until(&mut self, path: &Path, item: Item, advice: String) {
+        self.until.insert(path.to_path_buf(), advice);
+        self.kept.push((path.to_path_buf(), item));
+    }
+
+    /// Whether a phase is requested and has not been carried out, as this is a dry run.
+    pub(super) fn is_before(&self, phase: Phase) -> bool {
+        self.host.mode == Mode::DryRun && self.host.root.is_live() && self.context.request.phases.contains(&phase)
+    }
+
+    /// What an earlier phase says that it would do: a run would see what it has done. What it cannot read stays.
+    pub(super) fn items_of(&self, phase: Phase) -> Vec<Item> {
+        let facts = phases::read(phase, self.host, self.context).ok().flatten();
+        facts.map(|facts| facts.items().to_vec()).unwrap_or_default()
+    }
+
+    /// Whether it is, or is in, what is removed so far.
+    pub(super) fn removes(&self, path: &Path) -> bool {
+        self.removals.iter().any(|removal| removal.paths.iter().any(|removed| path.starts_with(removed)))
+    }
+
+    /// Nothing in it is removed, and neither is it.
+    pub(super) fn protect(&mut self, path: &Path) -> Result<()> {
+        self.protected.push(self.host.root.canonical(path)?);
+        Ok(())
+    }
+
+    /// What is kept by an entry is not removed by another one.
+    fn keep_protected(&mut self) -> Result<()> {
+        for removal in std::mem::take(&mut self.removals) {
+            let own = self.host.root.canonical(&removal.path)?;
+            match self.protected.iter().find(|kept| own.starts_with(kept)) {
+                // The entry that keeps it shows it.
+                Some(kept) if *kept == own => {}
+                Some(kept) => {
+                    let why = format!("it is in {}, which is kept", kept.display());
+                    self.kept.push((removal.path, removal.item.kept(why)));
+                }
+                None => self.removals.push(removal),
+            }
+        }
+        Ok(())
+    }
+
     /// Names what is kept in a directory, the first of it.
     pub(super) fn keep_in(&mut self, dir: &Path, names: &[OsString], entry: &Entry, why: &str) -> Result<()> {
         const SHOWN: usize = 8;
@@ -111,26 +163,32 @@ impl<'a> Finder<'a> {
 
     /// All items, in the order of their removal, and the trees of those that go.
     pub(super) fn finish(mut self) -> Result<(Vec<Item>, Trees)> {
+        self.keep_protected()?;
         self.removals.sort_by_key(|removal| removal.order);
         self.drop_nested();
+        let mut going = None;
         for at in 0..self.removals.len() {
             let below = self.mounted_in(&self.removals[at].paths)?;
+            let staying = match (&below[..], self.is_before(Phase::Mounts)) {
+                ([], _) => None,
+                (_, true) => {
+                    let going = going.get_or_insert_with(|| unmounted(&self.items_of(Phase::Mounts)));
+                    below.iter().find(|mount| !going.contains(&mount.display().to_string()))
+                }
+                ([first, ..], false) => Some(first),
+            };
             let kept = self.kept_in(&self.removals[at]);
             let item = &mut self.removals[at].item;
             if let Some(kept) = kept {
-                let hint = "move it to another place, then run the command again";
+                let advice = self.until.get(&kept).cloned();
+                let hint = advice.unwrap_or_else(|| "move it to another place, then run the command again".to_owned());
                 *item = item.clone().refused(format!("it contains {}, which is kept", kept.display()), hint);
-            } else if let Some(mount) = below {
-                let is_before = self.host.mode == Mode::DryRun
-                    && self.host.root.is_live()
-                    && self.context.request.phases.contains(&Phase::Mounts);
-                if is_before {
-                    item.depends_on = Some(Phase::Mounts);
-                } else {
-                    let mount = mount.display().to_string();
-                    let hint = format!("unmount it (umount {}), then run the command again", quoted(&mount));
-                    *item = item.clone().refused(format!("{mount} is mounted"), hint);
-                }
+            } else if let Some(mount) = staying {
+                let mount = mount.display().to_string();
+                let hint = format!("unmount it (umount {}), then run the command again", quoted(&mount));
+                *item = item.clone().refused(format!("{mount} is mounted"), hint);
+            } else if !below.is_empty() {
+                item.depends_on = Some(Phase::Mounts);
             }
         }
         self.keep_configurations();
@@ -170,13 +228,12 @@ impl<'a> Finder<'a> {
         self.removals.retain(|removal| !removal.paths.is_empty());
     }
 
-    fn mounted_in(&self, paths: &[PathBuf]) -> Result<Option<PathBuf>> {
+    fn mounted_in(&self, paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+        let mut all = Vec::new();
         for path in paths {
-            if let Some(mount) = self.places.mounted_in(path)? {
-                return Ok(Some(mount));
-            }
+            all.extend(self.places.mounted_in(path)?);
         }
-        Ok(None)
+        Ok(all)
     }
 
     fn kept_in(&self, removal: &Removal) -> Option<PathBuf> {
@@ -207,6 +264,16 @@ impl<'a> Finder<'a> {
             }
         }
     }
+}
+
+/// The points at which nothing is mounted after the phase mounts.
+fn unmounted(items: &[Item]) -> HashSet<String> {
+    let of = |is_going: bool| {
+        let those = items.iter().filter(move |item| (item.fate == Fate::Remove) == is_going);
+        those.map(|item| item.object.clone())
+    };
+    let staying: HashSet<String> = of(false).collect();
+    of(true).filter(|point| !staying.contains(point)).collect()
 }
 
 /// Whether a source, `FILE:LINE (SETTING)` or `FILE (SETTING)`, is at a path or below it.

@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use edge_host::{Mode, Result, State};
+use edge_host::{EntryKind, Result};
 use serde::Deserialize;
 
 use super::finder::{Finder, Order, Removal};
-use crate::item::Item;
+use crate::context::Context;
+use crate::item::{Fate, Item};
 use crate::networks::bridges;
 use crate::ownership::{Entry, Row};
 use crate::phase::Phase;
@@ -28,12 +29,15 @@ const MAX_ENTRIES: usize = 100_000;
 #[serde(deny_unknown_fields)]
 struct Common {}
 
+pub(super) fn check(context: &Context) -> Result<()> {
+    context.ownership.rows::<Common>("cni").map(drop)
+}
+
 pub(super) fn read(finder: &mut Finder<'_>) -> Result<()> {
     let rows: Vec<Row<Common>> = finder.context.ownership.rows("cni")?;
     let Some(entry) = rows.into_iter().next().map(|row| row.entry) else { return Ok(()) };
     let networks = &finder.context.networks;
-    let is_before = finder.host.mode == Mode::DryRun && finder.context.request.phases.contains(&Phase::Links);
-    let bridges = if is_before { BTreeSet::new() } else { bridges(finder.host)? };
+    let bridges = staying_bridges(finder)?;
     let mut owned = Vec::new();
     for network in &networks.owned {
         let mut paths: Vec<PathBuf> = network.entries.iter().map(|entry| entry.path.clone()).collect();
@@ -50,7 +54,11 @@ pub(super) fn read(finder: &mut Finder<'_>) -> Result<()> {
         // Only these files prove that the bridge is one of pods: the next call needs them.
         if let Some(bridge) = network.bridges.intersection(&bridges).next() {
             for path in &paths {
-                keep(finder, path, &entry, &format!("its bridge {bridge} still exists"))?;
+                let advice = format!("once the bridge {bridge} can be deleted, run the command again");
+                let Some(item) = kept(finder, path, &entry, &format!("its bridge {bridge} still exists"))? else {
+                    continue;
+                };
+                finder.keep_until(path, item, advice);
             }
             continue;
         }
@@ -74,6 +82,17 @@ pub(super) fn read(finder: &mut Finder<'_>) -> Result<()> {
     whole(finder, &entry, &owned)
 }
 
+/// The bridges that the phase links leaves; a dry run asks that phase which ones these are.
+fn staying_bridges(finder: &Finder<'_>) -> Result<BTreeSet<String>> {
+    let mut all = bridges(finder.host)?;
+    if finder.is_before(Phase::Links) {
+        for item in finder.items_of(Phase::Links).iter().filter(|item| item.fate == Fate::Remove) {
+            all.retain(|bridge| item.id != format!("{}/{bridge}", Phase::Links));
+        }
+    }
+    Ok(all)
+}
+
 fn existing(finder: &Finder<'_>, paths: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
     let mut there = Vec::new();
     for path in paths {
@@ -84,9 +103,13 @@ fn existing(finder: &Finder<'_>, paths: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
     Ok(there)
 }
 
+fn kept(finder: &Finder<'_>, path: &Path, entry: &Entry, why: &str) -> Result<Option<Item>> {
+    let Some(inode) = finder.inode(path)? else { return Ok(None) };
+    Ok(Some(finder.item(path, FILE, inode, entry).kept(why)))
+}
+
 fn keep(finder: &mut Finder<'_>, path: &Path, entry: &Entry, why: &str) -> Result<()> {
-    let Some(inode) = finder.inode(path)? else { return Ok(()) };
-    let item = finder.item(path, FILE, inode, entry).kept(why);
+    let Some(item) = kept(finder, path, entry, why)? else { return Ok(()) };
     finder.add(Removal { item, path: path.to_path_buf(), paths: Vec::new(), order: Order::First, source: None });
     Ok(())
 }
@@ -114,7 +137,7 @@ fn has_only(finder: &Finder<'_>, owned: &[PathBuf]) -> Result<bool> {
             if owned.contains(&inner) || name == LOCK {
                 continue;
             }
-            let is_dir = matches!(root.find_link(&inner)?.state, State::Directory { .. });
+            let is_dir = root.entry_kind(&inner)? == Some(EntryKind::Directory);
             if !is_dir || depth == MAX_DEPTH || seen > MAX_ENTRIES {
                 return Ok(false);
             }

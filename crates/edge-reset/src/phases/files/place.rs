@@ -3,19 +3,22 @@
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use edge_host::{Host, Mounts, Result, State};
+use edge_host::{EntryKind, Host, Mounts, Pattern, Result};
 use edge_systemd::{Scope, Units};
 
 const FSTAB: &str = "/etc/fstab";
 /// Where the journal of this utility is.
-const JOURNAL: &str = "/var/lib/edgeutils";
+pub(super) const JOURNAL: &str = "/var/lib/edgeutils";
 const RUN: &str = "/run";
 const VOLATILE: [&str; 2] = ["tmpfs", "ramfs"];
 /// The trash of an earlier run, and what a file system makes itself.
 const TRASH: &str = ".edgeutils-trash-";
 const LOST_FOUND: &str = "lost+found";
+
+/// File systems of the kernel.
+const KERNEL: [&str; 3] = ["/dev", "/proc", "/sys"];
 
 /// Directories of the system with two names and more; all with one name are too.
 const SYSTEM: [&str; 14] = [
@@ -40,6 +43,29 @@ pub(super) fn is_system(path: &Path) -> bool {
     path.components().count() <= 2
         || SYSTEM.iter().any(|own| path == Path::new(own))
         || Path::new(JOURNAL).starts_with(path)
+}
+
+/// Whether a path of an administrator's entry names one place, whatever the working directory and links are.
+pub(super) fn is_plain(path: &Path) -> Result<(), String> {
+    let shown = path.display();
+    if !path.is_absolute() || path.as_os_str().as_bytes().contains(&0) {
+        return Err(format!("\"{shown}\" is not an absolute path"));
+    }
+    // What the kernel shows there is not stored.
+    match path.components().find(|part| !matches!(part, Component::Normal(_) | Component::RootDir)) {
+        Some(_) => Err(format!("\"{shown}\" must not contain ..")),
+        None if KERNEL.iter().any(|own| path.starts_with(own)) => Err(format!("{shown} belongs to the kernel")),
+        None => Ok(()),
+    }
+}
+
+/// Whether these are names in a directory, and not paths.
+pub(super) fn are_names<'p>(mut names: impl Iterator<Item = &'p Pattern>) -> Result<(), String> {
+    let is_path = |name: &&Pattern| name.to_string().contains('/') || [".", ".."].contains(&name.front());
+    match names.find(is_path) {
+        Some(name) => Err(format!("{:?} is not a name in that directory", name.to_string())),
+        None => Ok(()),
+    }
 }
 
 /// Whether a name in a directory is that of a trash.
@@ -73,7 +99,7 @@ impl<'h> Places<'h> {
 
     /// Why a directory itself stays and only what is in it goes.
     pub(super) fn stays(&self, path: &Path) -> Result<Option<&'static str>> {
-        if matches!(self.host.root.find_link(path)?.state, State::Link { .. }) {
+        if self.host.root.entry_kind(path)? == Some(EntryKind::Link) {
             return Ok(Some("it is a symbolic link, which stays"));
         }
         if self.mounts.at(&self.host.root.mounted_path(path)?).is_some() {
@@ -85,12 +111,12 @@ impl<'h> Places<'h> {
         Ok(None)
     }
 
-    /// A mount at the path itself or below it.
-    pub(super) fn mounted_in(&self, path: &Path) -> Result<Option<PathBuf>> {
+    /// The mounts at the path itself and below it.
+    pub(super) fn mounted_in(&self, path: &Path) -> Result<Vec<PathBuf>> {
         let parent = self.host.root.mounted_path(path.parent().unwrap_or(path))?;
         // A link is removed itself, whatever is mounted where it points.
         let place = parent.join(path.file_name().unwrap_or_default());
-        Ok(self.mounts.iter().map(|mount| &mount.point).find(|point| point.starts_with(&place)).cloned())
+        Ok(self.mounts.iter().map(|mount| &mount.point).filter(|point| point.starts_with(&place)).cloned().collect())
     }
 
     /// Whether something is mounted at exactly this directory.

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use edge_host::{Host, Program, Result, ResultExt, State};
+use edge_host::{EntryKind, Host, Program, Result, ResultExt, State};
 use edge_kubeedge::program;
 use edge_systemd::{Scope, Units};
 use edge_yaml::Value;
@@ -151,7 +151,7 @@ fn is_pod_log(name: &OsStr) -> bool {
 /// Whether a file is a manifest of a pod.
 fn is_pod(host: &Host, path: &Path) -> Result<bool> {
     let is_manifest = path.extension().is_some_and(|end| MANIFESTS.iter().any(|one| end == *one));
-    if !is_manifest || !matches!(host.root.find_link(path)?.state, State::File { .. }) {
+    if !is_manifest || host.root.entry_kind(path)? != Some(EntryKind::File) {
         return Ok(false);
     }
     let bytes = host.root.read(path)?.unwrap_or_default();
@@ -166,7 +166,7 @@ pub(super) fn is_empty_tree(host: &Host, path: &Path) -> Result<bool> {
     while let Some((dir, depth)) = waiting.pop() {
         for name in host.root.list(&dir)? {
             let inner = dir.join(name);
-            let is_dir = matches!(host.root.find_link(&inner)?.state, State::Directory { .. });
+            let is_dir = host.root.entry_kind(&inner)? == Some(EntryKind::Directory);
             if !is_dir || depth == MAX_DEPTH {
                 return Ok(false);
             }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use edge_host::{Result, State};
+use edge_host::{EntryKind, Result};
 use edge_systemd::{Scope, Units, is_running, systemctl};
 
 use super::UnitState;
@@ -48,7 +48,7 @@ pub(super) fn read(finder: &mut Finder<'_>) -> Result<HashMap<String, UnitState>
 fn dropins(finder: &mut Finder<'_>, unit: &OwnedUnit) -> Result<Vec<PathBuf>> {
     let dir = unit.dropins();
     let root = &finder.host.root;
-    if !matches!(root.find_link(&dir)?.state, State::Directory { .. }) {
+    if root.entry_kind(&dir)? != Some(EntryKind::Directory) {
         return Ok(Vec::new());
     }
     let (mut ours, mut others) = (Vec::new(), Vec::new());

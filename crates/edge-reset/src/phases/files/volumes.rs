@@ -4,10 +4,11 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use edge_host::{Result, State};
+use edge_host::{EntryKind, Result};
 use serde::Deserialize;
 
 use super::finder::Finder;
+use crate::context::Context;
 use crate::ownership::Row;
 
 const PODS: &str = "pods";
@@ -24,6 +25,10 @@ const SHOWN: usize = 3;
 #[serde(deny_unknown_fields)]
 struct Kinds {
     kinds: Vec<String>,
+}
+
+pub(super) fn check(context: &Context) -> Result<()> {
+    context.ownership.rows::<Kinds>("volume_kind").map(drop)
 }
 
 /// A line for each of the first, and the number of the others.
@@ -79,7 +84,7 @@ fn children(finder: &Finder<'_>, dir: &Path) -> Result<Vec<PathBuf>> {
         return Ok(Vec::new());
     }
     let root = &finder.host.root;
-    if !matches!(root.find_link(dir)?.state, State::Directory { .. }) {
+    if root.entry_kind(dir)? != Some(EntryKind::Directory) {
         return Ok(Vec::new());
     }
     Ok(root.list(dir)?.iter().map(|name| dir.join(name)).collect())

@@ -195,7 +195,7 @@ impl Reader<'_> {
     ) -> Result<Vec<Rule<O>>> {
         let rows = self.context.ownership.rows::<T>(section)?.into_iter();
         Ok(rows
-            .map(|Row { mut entry, own: fields }| {
+            .map(|Row { mut entry, own: fields, .. }| {
                 let (own, removed_with) = own(fields);
                 if removed_with.is_some_and(|profile| self.is_for(profile)) {
                     entry.tier = Tier::Removed;

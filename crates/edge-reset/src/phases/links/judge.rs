@@ -33,6 +33,10 @@ pub(super) struct LinkRow {
 /// The kinds that have a word of their own in items.
 const KINDS: [&str; 8] = ["bridge", "veth", "vxlan", "tun", "dummy", "ipip", "wireguard", "ifb"];
 
+pub(super) fn check(context: &Context) -> Result<()> {
+    context.ownership.rows::<LinkRow>("link").map(drop)
+}
+
 pub(super) struct Judge<'a> {
     pub(super) context: &'a Context,
     pub(super) view: &'a View,

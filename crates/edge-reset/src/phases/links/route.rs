@@ -57,6 +57,12 @@ struct TableRow {
     number: Vec<u32>,
 }
 
+pub(super) fn check(context: &Context) -> Result<()> {
+    context.ownership.rows::<RouteRow>("route")?;
+    context.ownership.rows::<AddressRow>("address")?;
+    context.ownership.rows::<TableRow>("table").map(drop)
+}
+
 /// The routes, addresses and tables that match an entry; `links` are the links that do.
 pub(super) fn found(
     host: &Host,

@@ -16,9 +16,10 @@ const FLANNEL: &str = "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.1.1/
 fn context(networks: Networks) -> Context {
     let choice = ChoiceArgs { profile: Profile::All, only: Vec::new(), skip: Vec::new(), also: Vec::new() };
     Context {
-        request: Request::of(&choice, true, true),
+        request: Request::of(&choice, true, true).unwrap(),
         ownership: Ownership::built_in(),
         creators: Creators::built_in(),
+        renamed: Vec::new(),
         roots: Roots::default(),
         networks,
     }

@@ -4,14 +4,14 @@ use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
-use edge_host::{Host, Mount, Pattern, Result};
+use edge_host::{EntryKind, Host, Mount, Pattern, Result};
 use serde::Deserialize;
 
 use super::is_below;
 use crate::context::Context;
 use crate::creator::Creator;
 use crate::ownership::Row;
-use crate::roots::RootDir;
+use crate::roots::{RootDir, is_default};
 
 /// Matches any one name.
 const ANY: &str = "*";
@@ -27,9 +27,17 @@ pub(super) struct MountRow {
     #[serde(rename = "in")]
     within: Within,
     path: Shape,
+    at: Option<At>,
     #[serde(rename = "type")]
     kind: Option<String>,
     pub(super) proof: Option<Proof>,
+}
+
+/// Where the directory is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum At {
+    DefaultPlace,
 }
 
 /// What must be seen besides.
@@ -126,8 +134,10 @@ impl Shape {
 
 impl MountRow {
     /// Whether it is about a mount, for one of its directories.
-    pub(super) fn matches(&self, mount: &Mount, dir: &Path) -> bool {
-        self.kind.as_ref().is_none_or(|kind| *kind == mount.kind)
+    pub(super) fn matches(&self, mount: &Mount, place: &Place) -> bool {
+        let dir = &place.dir;
+        (self.at.is_none() || place.is_default)
+            && self.kind.as_ref().is_none_or(|kind| *kind == mount.kind)
             && is_below(&mount.point, dir)
             && mount.point.strip_prefix(dir).is_ok_and(|path| self.path.matches(path))
     }
@@ -163,6 +173,8 @@ pub(super) struct Place {
     pub(super) dir: PathBuf,
     /// What names it; none if it is always this one.
     source: Option<String>,
+    /// Whether it is where it is without a configuration, and no link is there.
+    is_default: bool,
     /// The programs that use it, if it is known.
     pub(super) creators: Vec<Creator>,
 }
@@ -189,12 +201,19 @@ pub(super) fn places(host: &Host, context: &Context, rows: &[Row<MountRow>]) -> 
             Within::CrioRun => &roots.crio_run,
             Within::CrioNamespaces => &roots.crio_namespaces,
             Within::Dir(dir) => {
-                return Ok(vec![Place { dir: host.root.canonical(dir)?, source: None, creators: Vec::new() }]);
+                return Ok(vec![Place {
+                    dir: host.root.canonical(dir)?,
+                    source: None,
+                    is_default: true,
+                    creators: Vec::new(),
+                }]);
             }
         };
         let place = |root: &RootDir| {
             let creators = if row.own.is_of_root() { root.creators.clone() } else { Vec::new() };
-            Ok(Place { dir: host.root.canonical(&root.path)?, source: Some(root.source.clone()), creators })
+            let dir = host.root.canonical(&root.path)?;
+            let is_default = is_default(root) && host.root.entry_kind(&root.path)? != Some(EntryKind::Link);
+            Ok(Place { dir, source: Some(root.source.clone()), is_default, creators })
         };
         configured.iter().map(place).collect()
     };

@@ -27,6 +27,10 @@ struct Container {
     label: String,
 }
 
+pub(super) fn check(context: &Context) -> Result<()> {
+    context.ownership.rows::<Container>(SECTION).map(drop)
+}
+
 pub(super) fn read(host: &Host, context: &Context, pods: &mut Pods) -> Result<()> {
     if !host.root.find(Path::new(SOCKET))?.exists() || Cmd::find(DOCKER).is_err() {
         return Ok(());

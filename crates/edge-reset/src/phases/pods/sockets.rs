@@ -31,9 +31,13 @@ struct Found<'r> {
     source: String,
 }
 
+pub(super) fn check(context: &Context) -> Result<()> {
+    context.ownership.rows::<Socket>(SECTION).map(drop)
+}
+
 pub(super) fn read(host: &Host, context: &Context, pods: &mut Pods) -> Result<()> {
     let rows: Vec<Row<Socket>> = context.ownership.rows(SECTION)?;
-    let agents = Agents::read(host)?;
+    let agents = Agents::read(host, &context.renamed)?;
     for error in agents.unknown.iter().take(1) {
         let name = "sockets in a configuration that cannot be read";
         let item = Item::new(Phase::Pods, "socket", name, &[]);

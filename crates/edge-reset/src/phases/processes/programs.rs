@@ -4,7 +4,6 @@ use std::path::Path;
 
 use edge_host::{Host, Pattern, Process, Result, processes};
 use edge_kubeedge::paths::PROGRAM_DIRS;
-use edge_kubeedge::program::from_elf;
 use serde::Deserialize;
 
 use super::{End, Processes, depending};
@@ -12,6 +11,7 @@ use crate::context::Context;
 use crate::item::Item;
 use crate::ownership::Row;
 use crate::phase::Phase;
+use crate::phases::kubeedge_version;
 
 const SECTION: &str = "process";
 const ROOT_USER: u32 = 0;
@@ -28,6 +28,10 @@ struct Program {
     is_kubeedge: bool,
     #[serde(default)]
     units: Vec<String>,
+}
+
+pub(super) fn check(context: &Context) -> Result<()> {
+    context.ownership.rows::<Program>(SECTION).map(drop)
 }
 
 pub(super) fn read(host: &Host, context: &Context, found: &mut Processes) -> Result<()> {
@@ -51,7 +55,7 @@ pub(super) fn read(host: &Host, context: &Context, found: &mut Processes) -> Res
             found.items.push(item);
             found.ends.push(End::Process(id));
         } else if process.shares_mounts() == Some(true) {
-            let is_proven = is_installed(&executable) || has_version(host, &executable);
+            let is_proven = is_installed(&executable) || kubeedge_version(host, &executable).is_some();
             let item = context.decide(item, &row.entry);
             let why = "only the name of its program is that of KubeEdge";
             found.items.push(if is_proven { item } else { item.kept(why) });
@@ -84,11 +88,6 @@ fn is_of_pods(process: &Process<'_>) -> bool {
 
 fn is_installed(executable: &Path) -> bool {
     executable.parent().is_some_and(|dir| PROGRAM_DIRS.iter().any(|known| dir == Path::new(known)))
-}
-
-fn has_version(host: &Host, executable: &Path) -> bool {
-    let file = host.root.open(executable).ok().flatten();
-    file.is_some_and(|mut file| from_elf(&mut file).is_ok_and(|version| version.is_some()))
 }
 
 #[cfg(test)]

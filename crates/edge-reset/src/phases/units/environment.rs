@@ -51,6 +51,10 @@ impl Variables {
     }
 }
 
+pub(super) fn check(context: &Context) -> Result<()> {
+    context.ownership.rows::<Named>("environment").map(drop)
+}
+
 /// What is set, on a host that systemd runs.
 pub(super) fn read(is_live: bool, context: &Context) -> Result<Option<(Item, Variables)>> {
     let rows: Vec<Row<Named>> = context.ownership.rows("environment")?;

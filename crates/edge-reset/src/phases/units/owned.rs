@@ -15,11 +15,11 @@ use crate::request::Also;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Known {
-    names: Vec<String>,
+    pub(super) names: Vec<String>,
     #[serde(default)]
-    programs: Vec<String>,
+    pub(super) programs: Vec<String>,
     #[serde(default)]
-    arguments: Vec<String>,
+    pub(super) arguments: Vec<String>,
     /// What must be named for it.
     pub(crate) also: Option<Also>,
 }
@@ -78,6 +78,26 @@ impl OwnedUnit {
     }
 }
 
+/// Errors: an entry is not valid, or a unit has two of them.
+pub(super) fn check(context: &Context) -> Result<()> {
+    let rows: Vec<Row<Known>> = context.ownership.rows("unit")?;
+    for (at, row) in rows.iter().enumerate() {
+        let Some(place) = &row.added else { continue };
+        let wrong = row.own.names.iter().find(|name| name.contains('/') || !name.contains('.'));
+        if let Some(name) = wrong {
+            return Err(place.error(&format!("{name:?} is not the name of a unit, such as agent.service")));
+        }
+        if row.entry.tier == Tier::Removed && row.own.programs.is_empty() {
+            return Err(place.error("[[unit]]: programs is missing: what ExecStart= runs proves the unit"));
+        }
+        let twice = row.own.names.iter().find(|name| rows[..at].iter().any(|other| other.own.names.contains(name)));
+        if let Some(name) = twice {
+            return Err(place.error(&format!("{name} has another entry already")));
+        }
+    }
+    Ok(())
+}
+
 /// All units of the data; one without a file and links is there too, as it may still run.
 pub(crate) fn read(host: &Host, context: &Context, units: &Units<'_>) -> Result<Vec<OwnedUnit>> {
     let rows: Vec<Row<Known>> = context.ownership.rows("unit")?;
@@ -92,6 +112,10 @@ pub(crate) fn read(host: &Host, context: &Context, units: &Units<'_>) -> Result<
                 continue;
             }
             all.push(one(host, units, &row, name, &unit, &mut packages)?);
+        }
+        for other in context.renamed.iter().filter(|other| other.is_of(&row.own)) {
+            let unit = units.find(&other.name)?;
+            all.push(one(host, units, &row, &other.name, &unit, &mut packages)?);
         }
     }
     Ok(all)

@@ -64,6 +64,10 @@ impl Edit {
     }
 }
 
+pub(super) fn check(context: &Context) -> Result<()> {
+    context.ownership.rows::<Known>("resolver").map(drop)
+}
+
 /// Reads whether the first name server is EdgeMesh's. It is kept where one proof is missing.
 pub(super) fn read(host: &Host, context: &Context) -> Result<Option<(Item, Option<Edit>)>> {
     let rows: Vec<Row<Known>> = context.ownership.rows("resolver")?;

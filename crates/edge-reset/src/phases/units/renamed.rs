@@ -1,0 +1,91 @@
+//! Units of node agents that an administrator has given another name: `INSTALL_K3S_NAME` does so, and so do guides.
+//!
+//! They are found by what they run, because with such a unit its program is present, and what it uses is in use.
+
+use std::path::{Path, PathBuf};
+
+use edge_host::{Host, Result, State};
+use edge_kubeedge::paths::PROGRAM_DIRS;
+use edge_kubeedge::program::from_elf;
+use edge_systemd::{ADMIN_UNITS, Scope, Units};
+
+use super::owned::Known;
+use super::package::Packages;
+use crate::creator::Creator;
+use crate::ownership::{Ownership, Row, Tier};
+
+const SERVICE: &str = "service";
+
+/// A unit that runs a program of the data and is called otherwise.
+#[derive(Debug, Clone)]
+pub(crate) struct Renamed {
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+    pub(crate) creators: Vec<Creator>,
+    /// The names that such a unit usually has.
+    usual: Vec<String>,
+}
+
+impl Renamed {
+    /// Those of the administrator: a distribution does not rename its units.
+    ///
+    /// Errors: units that cannot be read.
+    pub(crate) fn read(host: &Host, ownership: &Ownership) -> Result<Vec<Renamed>> {
+        let rows: Vec<Row<Known>> = ownership.rows("unit")?;
+        let usual = |name: &String| rows.iter().any(|row| row.own.names.contains(name));
+        let units = Units::read(&host.root, Scope::Now)?;
+        let mut packages = Packages::default();
+        let mut found = Vec::new();
+        for name in units.names(SERVICE).into_iter().filter(|name| !usual(name) && !name.contains('@')) {
+            let unit = units.find(&name)?;
+            let Some(file) = unit.file().filter(|file| unit.name == name && is_admins(&file.path) && !file.is_mask)
+            else {
+                continue;
+            };
+            if !matches!(file.itself.state, State::File { .. }) {
+                continue;
+            }
+            let commands = units.settings(&unit)?.exec_start();
+            let of = |row: &&Row<Known>| {
+                row.entry.tier == Tier::Removed
+                    && row.own.also.is_none()
+                    && commands.iter().any(|command| row.own.runs(&command.argv) && is_proven(host, row, &command.argv))
+            };
+            let Some(row) = rows.iter().find(of) else { continue };
+            if !packages.own(host, &file.path)? {
+                let (creators, usual) = (row.entry.creators.clone(), row.own.names.clone());
+                found.push(Renamed { name, path: file.path.clone(), creators, usual });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether it is a unit of an entry of the data.
+    pub(super) fn is_of(&self, known: &Known) -> bool {
+        self.usual == known.names
+    }
+
+    /// The usual names of the units of a program, and those that are called otherwise.
+    pub(crate) fn names<'n>(usual: &[&'n str], renamed: &'n [Renamed], program: &str) -> Vec<&'n str> {
+        let is_its = |unit: &&Renamed| unit.creators.contains(&Creator::from(program));
+        usual.iter().copied().chain(renamed.iter().filter(is_its).map(|unit| unit.name.as_str())).collect()
+    }
+}
+
+fn is_admins(path: &Path) -> bool {
+    path.parent() == Some(Path::new(ADMIN_UNITS))
+}
+
+/// Any program can have such a name. These are installed where its creator installs it, have an argument that only it
+/// has, or contain the version of KubeEdge.
+fn is_proven(host: &Host, row: &Row<Known>, argv: &[String]) -> bool {
+    let Some(program) = argv.first().map(Path::new) else { return false };
+    let is_installed = program.parent().is_some_and(|dir| PROGRAM_DIRS.iter().any(|known| dir == Path::new(known)));
+    is_installed || !row.own.arguments.is_empty() || kubeedge_version(host, program).is_some()
+}
+
+/// The version of KubeEdge in a program.
+pub(crate) fn kubeedge_version(host: &Host, program: &Path) -> Option<String> {
+    let mut file = host.root.open(program).ok().flatten()?;
+    from_elf(&mut file).ok().flatten().map(|version| version.text)
+}
