@@ -1,6 +1,7 @@
 //! The primitive changes. Units, rules, links and packages are built from these above.
 
 mod effect;
+mod seconds;
 
 use std::fmt;
 use std::io;
@@ -148,6 +149,13 @@ pub enum Inverse {
         /// do not prevent an undo.
         parts: Vec<String>,
     },
+    /// The file stays while the [`crate::Editor`] of this kind needs it, such as the only copy of something.
+    Keep {
+        /// Names the editor.
+        kind: String,
+        /// What the editor needs; it goes into the journal as it is.
+        data: Value,
+    },
 }
 
 /// A path that is removed.
@@ -238,20 +246,6 @@ fn words<W: Into<String>>(argv: impl IntoIterator<Item = W>) -> Vec<String> {
     argv.into_iter().map(Into::into).collect()
 }
 
-mod seconds {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_u64(time.as_secs())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        u64::deserialize(from).map(Duration::from_secs)
-    }
-}
-
 /// A script that is carried out whole or not at all, such as a table's new rules for iptables-restore.
 ///
 /// An undo goes by the facts of that moment and not by an inverse that was fixed beforehand: an
@@ -325,7 +319,9 @@ impl Action {
             {
                 Undo::None
             }
-            ActionKind::RemoveTree(RemoveTree { to_trash: false, .. }) | ActionKind::Effect(_) => Undo::None,
+            ActionKind::RemoveTree(RemoveTree { to_trash: false, .. })
+            | ActionKind::Effect(_)
+            | ActionKind::Write(Write { inverse: Inverse::Keep { .. }, .. }) => Undo::None,
             ActionKind::Write(_)
             | ActionKind::Remove(_)
             | ActionKind::RemoveTree(_)

@@ -64,6 +64,6 @@ pub use run::{main, main_with};
 pub use scratch::Scratch;
 pub use secret::{STRUCK, has_credentials, is_secret_name, redact, shown_url};
 pub use shell::quoted;
-pub use undo::{Editor, UndoArgs};
+pub use undo::{Editor, Needed, UndoArgs};
 pub use unmount::{Unmount, namespaces_in_use};
 pub use visible::{is_hidden, visible};

@@ -4,16 +4,18 @@
 mod check;
 mod decide;
 mod diff;
+mod editor;
 mod keys;
 mod list;
 mod step;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use self::decide::{Decided, Undoing};
+pub use self::editor::{Editor, Needed};
 use self::step::UndoStep;
-use crate::action::{RESCUE_SUFFIX, Run as Command, Script, UndoOrder};
+use crate::action::{RESCUE_SUFFIX, Run as Command, UndoOrder};
 use crate::apply::absolute;
 use crate::error::{Error, Result};
 use crate::exit::{Exit, Outcome};
@@ -40,31 +42,6 @@ pub struct UndoArgs {
     /// Keep the run; from now on, undo without --id skips it
     #[arg(long, conflicts_with_all = ["list", "force"])]
     pub skip: bool,
-}
-
-/// Undoes the changes of a utility that cannot be undone by restoring a file. An editor implements the methods that
-/// its kind needs; the others fail.
-pub trait Editor {
-    /// The kind that [`crate::Inverse::Edit`] or [`crate::action::Transaction`] names.
-    fn kind(&self) -> &'static str;
-
-    /// For kinds that edit files: the bytes of the file with the edit reverted and everything else as it is now. The same
-    /// bytes mean that it is reverted already. Refuses (exit 4) if the value of the edit is no longer there.
-    fn revert(&self, _now: &[u8], _data: &Value) -> Result<Vec<u8>> {
-        Err(Error::failed(format!("{} edits no files", self.kind())))
-    }
-
-    /// For kinds of [`crate::action::Transaction`]: the script that restores the previous state, made from the current
-    /// one; `None` if they are the same.
-    fn revert_script(&self, _data: &Value) -> Result<Option<Script>> {
-        Err(Error::failed(format!("cannot undo by a script: {} edits files", self.kind())))
-    }
-
-    /// Whether a command that undoes an action would succeed. Every one of a run is checked before anything
-    /// is undone: a refusal (exit 4) keeps the whole run and is reported.
-    fn check_command(&self, _argv: &[String]) -> Result<()> {
-        Ok(())
-    }
 }
 
 /// `undo`: the newest run of this tool that is not yet undone, or the one that is named.
@@ -140,6 +117,7 @@ fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Res
         let blocked = blocker(&undoing, entry, &later);
         let differs = blocked.is_none();
         let decided = blocked.map_or_else(|| undoing.decide(entry), Err);
+        let hints = decided.as_ref().map(|decided| decided.step.hints().to_vec()).unwrap_or_default();
         if let Some(note) = decided.as_ref().ok().and_then(|decided| decided.step.note()) {
             host.report.note(&format!("{}: its {note}", root.display(&absolute(path)).display()));
         }
@@ -157,6 +135,9 @@ fn undo(host: &mut Host, run: &Run, force: bool, editors: &[&dyn Editor]) -> Res
             }
             (Err(error), _) => Err(error),
         };
+        if outcome.is_ok() {
+            hints.iter().for_each(|hint| host.report.hint(hint));
+        }
         // If one part cannot be undone, the others are undone anyway.
         if let Err(error) = outcome {
             if error.exit() == Exit::Interrupted {

@@ -13,7 +13,7 @@ use crate::report::Shown;
 pub(super) fn must_be_recordable(plan: &Plan) -> Result<()> {
     for action in &plan.actions {
         let data = match &action.kind {
-            ActionKind::Write(Write { inverse: Inverse::Edit { data, .. }, .. })
+            ActionKind::Write(Write { inverse: Inverse::Edit { data, .. } | Inverse::Keep { data, .. }, .. })
             | ActionKind::Transaction(Transaction { data, .. }) => data,
             _ => continue,
         };

@@ -1,5 +1,7 @@
 //! Decides how an action is undone: the current state is compared with those before and after it.
 
+use std::path::Path;
+
 use super::Editor;
 use super::diff::difference_of;
 use super::step::{NEWER_RIGHTS, Restore, Source, UndoStep};
@@ -141,6 +143,14 @@ impl Undoing<'_> {
         if is_before(&now, &change.before, after) {
             return Ok(UndoStep::Already);
         }
+        if let Inverse::Keep { kind, data } = &change.inverse
+            && let State::File { .. } = now
+        {
+            let found = resolved.find().on("read", &shown)?;
+            if let Some(needed) = self.editor(kind, &shown)?.needs(&shown, &found.bytes, data)? {
+                return Ok(UndoStep::Keep(needed));
+            }
+        }
         if after.is_some_and(|after| now.same_content(after)) {
             if now.same_content(&change.before) && after.is_some_and(|after| !now.same_rights(after)) {
                 return Ok(UndoStep::Leave(NEWER_RIGHTS));
@@ -148,12 +158,7 @@ impl Undoing<'_> {
             return self.restore(change, keep_rights(&change.before, after, &now));
         }
         let Inverse::Edit { kind, data, .. } = &change.inverse else { return self.forced(change, resolved, now) };
-        let Some(editor) = self.editors.iter().find(|editor| editor.kind() == kind) else {
-            return Err(Error::failed(format!(
-                "cannot undo {}: this version does not know how to undo {kind:?}",
-                root.display(&path).display()
-            )));
-        };
+        let editor = self.editor(kind, &shown)?;
         let State::File { .. } = now else { return self.forced(change, resolved, now) };
         let found = resolved.find().on("read", &shown)?;
         match editor.revert(&found.bytes, data) {
@@ -167,6 +172,14 @@ impl Undoing<'_> {
                 Err(self.or_by_force(error.hint_text().map_or(again.clone(), |hint| again.hint(hint))))
             }
         }
+    }
+
+    fn editor(&self, kind: &str, shown: &Path) -> Result<&dyn Editor> {
+        let editor = self.editors.iter().find(|editor| editor.kind() == kind).copied();
+        editor.ok_or_else(|| {
+            let what = format!("cannot undo {}: this version does not know how to undo {kind:?}", shown.display());
+            Error::failed(what)
+        })
     }
 
     /// Restores the previous content of a write, with this state.

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::PathBuf;
 
+use super::Needed;
 use crate::action::Script;
 use crate::apply::{absolute, discard_needless, keep_newer, kept_as, remove_made, resolve, resolve_change};
 use crate::cmd::Cmd;
@@ -39,6 +40,8 @@ pub(crate) enum UndoStep {
     Script(Script),
     /// It cannot be undone here, which is not an error, and why.
     Leave(&'static str),
+    /// The file is still needed.
+    Keep(Needed),
 }
 
 /// What is restored.
@@ -65,13 +68,13 @@ pub(crate) enum Source {
 
 impl UndoStep {
     pub(crate) fn changes_nothing(&self) -> bool {
-        matches!(self, UndoStep::Already | UndoStep::Leave(_))
+        matches!(self, UndoStep::Already | UndoStep::Leave(_) | UndoStep::Keep(_))
     }
 
     pub(crate) fn verb(&self) -> &'static str {
         match self {
             UndoStep::Already | UndoStep::Restore(_) | UndoStep::FromTrash | UndoStep::Mode(_) => "restore",
-            UndoStep::Leave(_) => "leave",
+            UndoStep::Leave(_) | UndoStep::Keep(_) => "leave",
             UndoStep::Remove => "remove",
             UndoStep::Edit { .. } => "revert-edit",
             UndoStep::Keeping { then, .. } => then.verb(),
@@ -103,6 +106,11 @@ impl UndoStep {
         matches!(self, UndoStep::Restore(Restore { keeps_rights: true, .. })).then_some(NEWER_RIGHTS)
     }
 
+    /// What the user can do with a file that is kept.
+    pub(crate) fn hints(&self) -> &[String] {
+        if let UndoStep::Keep(needed) = self { &needed.hints } else { &[] }
+    }
+
     pub(crate) fn why(&self) -> String {
         match self {
             UndoStep::Already => "already restored".to_owned(),
@@ -116,6 +124,7 @@ impl UndoStep {
             UndoStep::Run(_) => String::new(),
             UndoStep::Script(_) => "previous state".to_owned(),
             UndoStep::Leave(why) => (*why).to_owned(),
+            UndoStep::Keep(needed) => needed.why.clone(),
         }
     }
 }
@@ -160,7 +169,7 @@ pub(crate) fn perform(root: &Root, lock: Option<&Lock>, run: u64, entry: &Entry,
                 Ok(())
             }
         }
-        UndoStep::Leave(_) => Ok(()),
+        UndoStep::Leave(_) | UndoStep::Keep(_) => Ok(()),
         UndoStep::Remove => {
             // If the file was made through a dangling link, the file is removed and not the link.
             resolve_change(root, change)?.remove_file().on("restore", &shown)?;
