@@ -22,6 +22,7 @@ mod host;
 #[cfg(test)]
 mod linear_tests;
 mod listing;
+mod missing;
 mod nft;
 mod owned;
 mod owner;
@@ -44,6 +45,7 @@ pub use earlier::Earlier;
 pub use fuzz::fuzz;
 pub use hidden::{Hidden, HiddenPart};
 pub use host::{Firewall, View};
+pub use missing::missing;
 pub use owned::{Owned, OwnedChain, Placed};
 pub use owner::{Name, Owner, Shared};
 pub use read::Seen;

@@ -105,6 +105,12 @@ impl NftTable {
             .map_err(|error| Error::cannot("parse", format!("the output of {}", cmd.shown()), error.to_string()))
     }
 
+    /// It as nft prints it, and `nft -f` reads it.
+    pub fn text(&self) -> Result<String> {
+        let cmd = Cmd::find(PROGRAM)?.args(["list", "table", &self.family, &self.name]).keep_output(LARGEST);
+        Ok(cmd.run()?.stdout)
+    }
+
     fn parse(family: &str, name: &str, json: &str) -> serde_json::Result<NftTable> {
         let document: Document = serde_json::from_str(json)?;
         let mut table = NftTable { family: family.to_owned(), name: name.to_owned(), ..NftTable::default() };

@@ -56,7 +56,8 @@ pub enum Verb {
     /// Undo the newest run; with --id, another one
     ///
     /// Restores files from the trash and starts units that were stopped. Pods, processes, mounts, links, rules of
-    /// other programs and control groups are not restored: their programs make them again.
+    /// other programs and control groups are not restored: their programs make them again. What was removed of rules,
+    /// tables, sets and virtual services is still in a file beside the journal; undo prints the command that restores it.
     #[command(after_help = "Examples:\n  edge-reset undo --list\n  edge-reset undo")]
     Undo(UndoArgs),
 

@@ -39,7 +39,7 @@ pub fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
     match cli.verb {
         Verb::Scan(args) => verbs::scan::run(host, &args),
         Verb::Apply(args) => verbs::apply::run(host, &args),
-        Verb::Undo(args) => undo::run(host, &args, &[&Rules]),
+        Verb::Undo(args) => undo::run(host, &args, &[&Rules, &phases::Keeper]),
         Verb::Purge(args) => verbs::purge::run(host, &args),
     }
 }

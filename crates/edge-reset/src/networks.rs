@@ -28,6 +28,9 @@ const FLANNEL_DIR: &str = "/var/lib/cni/flannel";
 const LAST_RESERVED: &str = "last_reserved_ip.";
 const BRIDGE: &str = "bridge";
 const FLANNEL: &str = "flannel";
+/// Keys of the plugins firewall and portmap.
+const ADMIN_CHAIN: &str = "iptablesAdminChainName";
+const MARK_BIT: &str = "markMasqBit";
 
 /// A `[[network]]` of the data: what shows that a network, or only its file, belongs to another program.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -74,6 +77,10 @@ pub(crate) struct CniNetwork {
     pub(crate) bridges: BTreeSet<String>,
     /// The types of its plugins.
     pub(crate) plugins: BTreeSet<String>,
+    /// The chains that its plugin firewall leaves to the administrator, where they have a name of their own.
+    pub(crate) admin_chains: BTreeSet<String>,
+    /// The bits of the marks that its plugin portmap sets, where they are not the usual one.
+    pub(crate) mark_bits: BTreeSet<u32>,
     /// The subnets that its files set.
     pub(crate) subnets: Vec<IpNet>,
     /// The addresses that it has given to containers or to its bridge.
@@ -175,6 +182,9 @@ impl CniNetwork {
         for plugin in &network.plugins {
             self.plugins.insert(kind_of(plugin).to_owned());
             self.bridges.extend(bridge_of(plugin));
+            self.admin_chains.extend(plugin.get(ADMIN_CHAIN).and_then(Value::as_str).map(str::to_owned));
+            let bit = plugin.get(MARK_BIT).and_then(Value::as_u64).and_then(|bit| u32::try_from(bit).ok());
+            self.mark_bits.extend(bit.filter(|bit| *bit < u32::BITS));
         }
         self.subnets.extend(network.ranges().iter().map(|range| range.subnet));
         self.leases = network.leases();

@@ -11,7 +11,7 @@ mod units;
 
 use edge_host::{Host, Plan, Result};
 
-pub(crate) use self::firewall::saves::all as saves;
+pub(crate) use self::firewall::saves::{Keeper, all as saves};
 pub(crate) use self::units::renamed::{Renamed, kubeedge_version};
 
 use crate::context::Context;

@@ -4,6 +4,7 @@
 //! journal before. Foreign rules keep their places and counters; only the counters of policies in x_tables do not survive
 //! a change by any program.
 
+mod contents;
 mod data;
 mod hidden;
 mod ipvs;
@@ -13,6 +14,7 @@ mod pods;
 mod recognized;
 pub(crate) mod saves;
 mod sets;
+mod shared;
 mod table;
 
 use std::time::Duration;
@@ -28,6 +30,7 @@ use crate::phase::Phase;
 use data::Data;
 use pods::Pods;
 use recognized::Recognizer;
+use saves::{Save, Saves};
 
 /// How long iptables-restore waits for other programs.
 const LOCK_WAIT: Duration = Duration::from_secs(60);
@@ -56,15 +59,29 @@ pub(crate) fn read(host: &Host, context: &Context) -> Result<Option<Box<dyn Phas
                 continue;
             }
         };
+        let before = facts.items.len();
         for table in &save.tables {
             facts.add_table(index, seen, table, &data, &pods, &recognizer)?;
         }
+        if seen.text.len() as u64 > saves::LARGEST {
+            facts.items[before..].iter_mut().for_each(refuse_too_large);
+        }
         facts.items.extend(hidden::items(seen, &save, &data)?);
     }
-    facts.saves = saves::of(host, firewall.seen)?;
-    facts.add(nft::read(&data, &pods));
-    facts.add(sets::read(&data));
-    facts.add(ipvs::read(host, &data));
+    let mut saves = Saves::read(host)?;
+    for (index, seen) in firewall.seen.into_iter().enumerate() {
+        let program = seen.restore.strip_suffix("-restore").unwrap_or(&seen.restore);
+        let mut save = saves.of_rules(program, seen.text)?;
+        let foreign = facts.foreign.iter().filter(|(of, ..)| *of == index);
+        foreign.for_each(|(_, table, rules)| save.add_foreign(table, rules));
+        facts.saves.push((seen.backend, save));
+    }
+    facts.add(nft::read(&data, &pods, &mut saves));
+    let services = ipvs::read(host, &data, &mut saves);
+    // Without the sets they could not be told from those of others.
+    let are_left = services.as_ref().map_or(true, |part| part.iter().any(|(item, _)| item.is_leftover));
+    facts.add(services);
+    facts.add(sets::read(&data, are_left, &mut saves));
     let is_proxy = |item: &Item| item.creators.iter().any(|creator| creator.name() == localnet::PROXY);
     let has_proxy = facts.items.iter().any(|item| item.fate == Fate::Remove && is_proxy(item));
     let has_guard = facts.work.iter().any(|(_, work)| work.removes(localnet::GUARD));
@@ -76,6 +93,15 @@ pub(crate) fn read(host: &Host, context: &Context) -> Result<Option<Box<dyn Phas
 fn unreadable(error: &Error) -> Item {
     let item = Item::new(Phase::Firewall, "backend", error.object(), &[]);
     item.refused(error.message(), error.hint_text().unwrap_or("repair or remove the program, and run again"))
+}
+
+/// Without a copy nothing is removed for good.
+fn refuse_too_large(item: &mut Item) {
+    if item.fate == Fate::Remove {
+        let why =
+            format!("the rules of this backend are larger than {} MiB, which cannot be kept", saves::LARGEST >> 20);
+        *item = item.clone().refused(why, "stop the program that makes them, flush its chains, and run again");
+    }
 }
 
 /// What is done for an item.
@@ -99,8 +125,12 @@ impl Work {
 struct Facts {
     items: Vec<Item>,
     work: Vec<(String, Work)>,
-    saves: Vec<saves::Save>,
+    saves: Vec<(Backend, Save)>,
+    foreign: Vec<Foreign>,
 }
+
+/// Rules of others in chains that are removed: the number of the save, table, and chain and rule.
+type Foreign = (usize, String, Vec<(String, String)>);
 
 /// Plans what is done for an item.
 type Job = Box<dyn FnOnce(&mut Plan, &Item)>;
@@ -126,7 +156,8 @@ impl Facts {
         pods: &Pods<'_>,
         recognizer: &Recognizer<'_>,
     ) -> Result<()> {
-        let mut sorted = table::sort(table, data, pods, recognizer);
+        let all_shared = shared::shared(table, data, pods);
+        let mut sorted = table::sort(table, data, &all_shared, pods, recognizer);
         let (place, shown) = (place(seen, table.name), shown(seen, table.name));
         if !sorted.guide.rules.is_empty() {
             let view = View { seen, save: edge_firewall::Save { tables: vec![table.clone()], rest: Vec::new() } };
@@ -142,20 +173,29 @@ impl Facts {
             }
         }
         let removal = Removal::of(table, &sorted.owner);
-        for (like, chain) in table::shared_left(table, data, removal.as_ref()) {
+        for (like, chain) in table::shared_left(table, &all_shared, removal.as_ref()) {
             sorted.kept.add(like, chain);
         }
         if let Some(removal) = removal {
-            // Chains of pods go with them, so that a table is not another one without these.
-            let identity = [place.as_bytes()];
+            let foreign = contents::foreign(table, &removal.chains, data);
+            // Chains of pods go with them, so that a table is not another one without these; but one in which somebody
+            // has added a rule is.
+            let mut identity = vec![place.as_bytes()];
+            identity.extend(foreign.iter().flat_map(|(chain, rule)| [chain.as_bytes(), rule.as_bytes()]));
             let item = Item::new(Phase::Firewall, "table", &place, &identity);
+            let text = contents::shown(&foreign);
+            if !foreign.is_empty() {
+                let owned = foreign.iter().map(|(chain, rule)| ((*chain).to_owned(), (*rule).to_owned())).collect();
+                self.foreign.push((save, table.name.to_owned(), owned));
+            }
             let shared =
-                data.shared.iter().filter(|shared| shared.own.chains.iter().any(|c| removal.chains.contains(c)));
+                all_shared.iter().filter(|shared| shared.own.chains.iter().any(|c| removal.chains.contains(c)));
             sorted.creators.extend(shared.flat_map(|shared| shared.like.creators.iter().cloned()));
             self.items.push(Item {
                 object: format!("{} in {shown}", table::counted(&removal)),
                 creators: sorted.creators.into_iter().collect(),
                 proofs: sorted.proofs.into_iter().collect(),
+                text,
                 ..item
             });
             let seen = seen.without_text();
@@ -190,19 +230,24 @@ impl PhaseFacts for Facts {
     }
 
     fn plan(self: Box<Self>, chosen: &[Item], plan: &mut Plan) -> Result<()> {
-        let Facts { work, saves, .. } = *self;
+        let Facts { work, saves, foreign, .. } = *self;
         let is_chosen = |id: &String| chosen.iter().find(|item| item.id == *id);
         let chosen_work: Vec<(&Item, Work)> =
             work.into_iter().filter_map(|(id, work)| Some((is_chosen(&id)?, work))).collect();
-        let mut of_save: Vec<(usize, &Item)> = Vec::new();
-        let (mut is_legacy, mut others) = (false, Vec::new());
-        for (item, work) in &chosen_work {
-            if let Work::Table { save, .. } | Work::Rules { save, .. } = work {
-                of_save.push((*save, item));
-                is_legacy |= saves.get(*save).is_some_and(|save| save.backend == Backend::Legacy);
+        let mut others = Vec::new();
+        let mut is_legacy = false;
+        for (index, (backend, save)) in saves.into_iter().enumerate() {
+            let is_of =
+                |work: &Work| matches!(work, Work::Table { save, .. } | Work::Rules { save, .. } if *save == index);
+            let Some((item, _)) = chosen_work.iter().find(|(_, work)| is_of(work)) else { continue };
+            is_legacy |= backend == Backend::Legacy;
+            let is_lasting = |work: &Work| matches!(work, Work::Table { save, .. } if *save == index);
+            let is_lasting = chosen_work.iter().any(|(_, work)| is_lasting(work));
+            if is_lasting && foreign.iter().any(|(of, ..)| *of == index) {
+                plan.note(format!("{} keeps the rules of others that are removed", save.path().display()));
             }
+            save.plan(is_lasting, item, plan);
         }
-        saves::plan(saves, &of_save, plan);
         if is_legacy {
             plan.note("the packet counters of policies in x_tables are reset with any change by any program");
         }

@@ -1,6 +1,7 @@
 //! The phase firewall, with real iptables of both backends, nft and ipset.
 
 mod cni;
+mod genuine;
 mod host;
 mod rulesets;
 
@@ -61,7 +62,7 @@ END
         for b in nft legacy; do load $b ours --noflush; done
         ipset create KUBE-CLUSTER-IP hash:ip,port; ipset create cali40all-ipam-pools hash:net
         ipset create KUBE-LOOP-BACK bitmap:ip range 192.0.2.0/24
-        for table in kube-proxy calico; do nft add table ip $table; nft add chain ip $table services; nft add chain ip $table nat-prerouting; done
+        nft add table ip kube-proxy; nft add chain ip kube-proxy services; nft add table ip calico; nft add chain ip calico filter-FORWARD
         nft add table ip6 flannel-ipv6
         iptables-nft -t nat -A OUTPUT -p tcp --dport 10350 -j DNAT --to-destination 192.0.2.1:10003
         all > with 2> /dev/null
@@ -86,7 +87,7 @@ END
         "firewall   deleted 2 sets: made by calico, kube-proxy  [undo: none]",
         "kept       table ip6 flannel-ipv6: it has not the chains of that program",
         "kept       KUBE-LOOP-BACK in the sets: its type is bitmap:ip",
-        "24 changes would be made\nexit 3\n",
+        "27 changes would be made\nexit 3\n",
         "600 /var/lib/edgeutils/edge-reset/ip6tables-legacy.1.save\n27\n",
         "600 /var/lib/edgeutils/edge-reset/iptables-nft.1.save\n32\n",
         "exit 0\n-A OUTPUT -p tcp -m tcp --dport 10350 -j DNAT --to-destination 192.0.2.1:10003\n",

@@ -1,10 +1,13 @@
 //! The ownership data of this phase, indexed by name, with the fate of each entry on this host.
 
+use std::sync::Arc;
+
 use edge_firewall::Shared;
 use edge_host::{Pattern, PatternMap, Result};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::contents::{Contents, Shape};
 use crate::context::Context;
 use crate::creator::{Creator, Profile};
 use crate::item::{Fate, Item};
@@ -33,6 +36,10 @@ struct Named {
     names: Vec<Pattern>,
     #[serde(default)]
     proof: Option<Proof>,
+    #[serde(default)]
+    rules: Vec<Shape>,
+    #[serde(default)]
+    comments: Vec<Shape>,
     #[serde(default)]
     removed_with: Option<Profile>,
 }
@@ -70,6 +77,10 @@ struct Table {
     #[serde(default)]
     chains: Vec<String>,
     #[serde(default)]
+    comment: Option<String>,
+    #[serde(default)]
+    known: Vec<Pattern>,
+    #[serde(default)]
     proof: Option<Proof>,
     #[serde(default)]
     removed_with: Option<Profile>,
@@ -97,9 +108,14 @@ struct Set {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Virtual {
-    link: String,
-    sets: Vec<String>,
+pub(super) struct Virtual {
+    /// The link that has the addresses.
+    pub(super) link: String,
+    /// Sets that have them too.
+    pub(super) sets: Vec<String>,
+    /// Sets with ports on addresses of this host.
+    #[serde(default)]
+    pub(super) ports: Vec<String>,
 }
 
 /// What an entry says, on this host.
@@ -110,19 +126,31 @@ pub(super) struct Rule<T> {
     pub(super) own: T,
 }
 
+/// An own chain.
+#[derive(Debug, Clone, Default)]
+pub(super) struct OwnChain {
+    /// It is removed only for an own network.
+    pub(super) by_network: bool,
+    /// What its program writes into it, if that is known.
+    pub(super) contents: Option<Arc<Contents>>,
+}
+
 /// An own table of nf_tables.
-#[derive(Debug, Clone)]
 pub(super) struct OwnTable {
     pub(super) families: Vec<String>,
     pub(super) name: String,
+    /// One of them shows that it is the program's; by network, those that have the rules of containers.
     pub(super) chains: Vec<String>,
+    /// The comment of the table, which shows that too.
+    pub(super) comment: Option<String>,
+    /// All chains that the program makes; unknown if there are none.
+    pub(super) known: PatternMap<()>,
     pub(super) by_network: bool,
 }
 
 /// All entries.
 pub(super) struct Data {
-    /// With `true`, only of an own network.
-    pub(super) chains: PatternMap<Rule<bool>>,
+    pub(super) chains: PatternMap<Rule<OwnChain>>,
     pub(super) shared: Vec<Rule<Shared>>,
     pub(super) comments: PatternMap<Rule<()>>,
     pub(super) removed_comments: Vec<Pattern>,
@@ -132,8 +160,7 @@ pub(super) struct Data {
     pub(super) table_chains: Vec<Rule<(String, String, PatternMap<()>)>>,
     /// With the types of such sets; of any type if there are none.
     pub(super) sets: PatternMap<Rule<Vec<String>>>,
-    /// The link and the sets that have the addresses.
-    pub(super) virtuals: Vec<Rule<(String, Vec<String>)>>,
+    pub(super) virtuals: Vec<Rule<Virtual>>,
 }
 
 impl Data {
@@ -147,19 +174,24 @@ impl Data {
             recognized: reader.rows("rule", |row: Recognized| (row.proof, None))?,
             tables: reader.rows("nft-table", |row: Table| {
                 let by_network = row.proof == Some(Proof::Network);
-                let own = OwnTable { families: row.families, name: row.name, chains: row.chains, by_network };
-                (own, row.removed_with)
+                let Table { families, name, chains, comment, known, removed_with, .. } = row;
+                let known = known.into_iter().collect();
+                (OwnTable { families, name, chains, comment, known, by_network }, removed_with)
             })?,
             table_chains: reader.rows("nft-chain", |row: TableChain| {
                 debug_assert_eq!(row.proof, Some(Proof::Network));
                 ((row.family, row.table, row.names.into_iter().collect()), None)
             })?,
             sets: PatternMap::default(),
-            virtuals: reader.rows("ipvs", |row: Virtual| ((row.link, row.sets), None))?,
+            virtuals: reader.rows("ipvs", |row: Virtual| (row, None))?,
         };
-        for Rule { like, own } in reader.rows("chain", |row: Named| ((row.names, row.proof), row.removed_with))? {
-            let (names, proof) = own;
-            let rule = Rule { like, own: proof == Some(Proof::Network) };
+        let chain = |row: Named| {
+            let contents = Contents { comments: row.comments, rules: row.rules };
+            let contents = (contents != Contents::default()).then(|| Arc::new(contents));
+            ((row.names, OwnChain { by_network: row.proof == Some(Proof::Network), contents }), row.removed_with)
+        };
+        for Rule { like, own: (names, own) } in reader.rows("chain", chain)? {
+            let rule = Rule { like, own };
             names.into_iter().for_each(|name| data.chains.insert(name, rule.clone()));
         }
         for Rule { like, own } in reader.rows("rule-comment", |row: Comments| (row.patterns, row.removed_with))? {

@@ -78,6 +78,16 @@ impl<'c> Pods<'c> {
         self.networks.of_bridge(name).is_some()
     }
 
+    /// The chains that plugins of networks of pods leave to the administrator.
+    pub(super) fn admin_chains(&self) -> impl Iterator<Item = &str> {
+        self.networks.owned.iter().flat_map(|network| &network.admin_chains).map(String::as_str)
+    }
+
+    /// The bits of the marks that plugins of networks of pods set.
+    pub(super) fn mark_bits(&self) -> impl Iterator<Item = u32> {
+        self.networks.owned.iter().flat_map(|network| &network.mark_bits).copied()
+    }
+
     /// Whether a network of pods allocates from this subnet.
     pub(super) fn has_subnet(&self, subnet: &str) -> bool {
         let all = self.networks.owned.iter().flat_map(|network| &network.subnets);

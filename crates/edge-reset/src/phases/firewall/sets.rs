@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use edge_host::{Cmd, Error, Result};
 
-use super::data::Data;
+use super::data::{self, Data};
+use super::saves::Saves;
 use super::table::Kept;
 use super::{Part, delete};
 use crate::item::{Fate, Item};
@@ -13,6 +14,7 @@ use crate::phase::Phase;
 const PROGRAM: &str = "ipset";
 /// The limit of its output: a few lines for each set.
 const LARGEST: usize = 16 << 20;
+const RESTORE: &str = "ipset -exist restore -file";
 /// Messages of a kernel without sets.
 const NO_SETS: [&str; 3] =
     ["Protocol not supported", "Kernel support protocol versions", "Cannot open session to kernel"];
@@ -26,14 +28,19 @@ struct Set {
 }
 
 /// Reads them; none without the program.
-pub(super) fn read(data: &Data) -> Result<Part> {
+///
+/// With `are_services_left` those that prove virtual services are kept.
+pub(super) fn read(data: &Data, are_services_left: bool, saves: &mut Saves<'_>) -> Result<Part> {
     let Some(sets) = list()? else { return Ok(Part::new()) };
     let (mut names, mut creators, mut kept) = (Vec::new(), BTreeSet::new(), Kept::default());
     for set in sets {
         let Some(rule) = data.sets.get(&set.name) else { continue };
         let like = rule.like.clone();
+        let proves = |row: &data::Virtual| row.sets.contains(&set.name) || row.ports.contains(&set.name);
         if like.fate != Fate::Remove {
             kept.add(like, &set.name);
+        } else if are_services_left && data.virtuals.iter().any(|row| proves(&row.own)) {
+            kept.add(like.kept("virtual services are found by it"), &set.name);
         } else if set.name.contains(char::is_whitespace) {
             kept.add(like.kept("its name has unusual characters"), &set.name);
         } else if rule.own.is_empty() || rule.own.contains(&set.kind) {
@@ -53,9 +60,13 @@ pub(super) fn read(data: &Data) -> Result<Part> {
             proofs: vec!["names and types of sets".to_owned()],
             ..item
         };
+        let save = saves.of_other(PROGRAM, saved(&names)?, RESTORE)?;
         part.push((
             item,
-            Some(Box::new(move |plan, item| item.tag(delete(plan, item, Box::new(move || destroy(&names)))))),
+            Some(Box::new(move |plan, item| {
+                save.plan(true, item, plan);
+                item.tag(delete(plan, item, Box::new(move || destroy(&names))));
+            })),
         ));
     }
     Ok(part)
@@ -84,6 +95,13 @@ fn parse(text: &str) -> Option<Vec<Set>> {
             Some(Set { name: value("Name")?.to_owned(), kind: value("Type")?.trim().to_owned(), references })
         })
         .collect()
+}
+
+/// The sets with what is in them, as `ipset restore` reads them.
+fn saved(names: &[String]) -> Result<String> {
+    let text = Cmd::find(PROGRAM)?.arg("save").keep_output(LARGEST).run()?.stdout;
+    let is_of = |line: &&str| line.split(' ').nth(1).is_some_and(|name| names.iter().any(|own| own == name));
+    Ok(text.lines().filter(is_of).map(|line| format!("{line}\n")).collect())
 }
 
 /// Destroys sets in one call; those in use are left.

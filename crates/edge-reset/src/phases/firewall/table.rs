@@ -10,6 +10,8 @@ use super::recognized::Recognizer;
 use crate::creator::Creator;
 use crate::item::{Fate, Item};
 
+type SharedRule = data::Rule<edge_firewall::Shared>;
+
 /// Names of one line.
 const SHOWN: usize = 3;
 /// What the comments of the plugins contain, as iptables-save quotes it.
@@ -55,7 +57,13 @@ impl Kept {
 }
 
 /// Decides for each chain and rule.
-pub(super) fn sort(table: &Table<'_>, data: &Data, pods: &Pods<'_>, recognizer: &Recognizer<'_>) -> Sorted {
+pub(super) fn sort(
+    table: &Table<'_>,
+    data: &Data,
+    shared: &[SharedRule],
+    pods: &Pods<'_>,
+    recognizer: &Recognizer<'_>,
+) -> Sorted {
     let mut sorted = Sorted {
         owner: Owner { comment_patterns: data.removed_comments.clone(), ..Owner::default() },
         guide: Owner { name: "guide".to_owned(), ..Owner::default() },
@@ -68,7 +76,7 @@ pub(super) fn sort(table: &Table<'_>, data: &Data, pods: &Pods<'_>, recognizer: 
     for chain in table.chains().filter(|chain| chain.is_made()) {
         let Some(rule) = data.chains.get(chain.name) else { continue };
         let like = rule.like.clone();
-        if like.fate == Fate::Remove && rule.own {
+        if like.fate == Fate::Remove && rule.own.by_network {
             let network = networks.get(chain.name).map(String::as_str).or_else(|| pods.of_chain(chain.name));
             match network.map(|network| (network, pods.network(network))) {
                 Some((network, Whose::Pods)) => sorted.proofs.insert(format!("comments of network {network}")),
@@ -96,7 +104,7 @@ pub(super) fn sort(table: &Table<'_>, data: &Data, pods: &Pods<'_>, recognizer: 
         going.insert(chain.name);
         sorted.owner.chains.push(Name::Exactly(chain.name.to_owned()));
     }
-    for shared in &data.shared {
+    for shared in shared {
         let has = |chain: &&String| table.chain(chain).is_some_and(edge_firewall::Chain::is_made);
         if shared.like.fate == Fate::Remove {
             sorted.owner.shared.push(shared.own.clone());
@@ -138,7 +146,7 @@ fn add_rule(rule: &Rule<'_>, table: &str, data: &Data, recognizer: &Recognizer<'
 /// The networks that comments name for chains of containers: in the chain itself, or in a jump to it. A chain with two
 /// of them has none.
 fn networks_of_chains(table: &Table<'_>, data: &Data) -> HashMap<String, String> {
-    let is_of_network = |chain: &str| data.chains.get(chain).is_some_and(|rule| rule.own);
+    let is_of_network = |chain: &str| data.chains.get(chain).is_some_and(|rule| rule.own.by_network);
     let mut networks: HashMap<String, String> = HashMap::new();
     for rule in table.rules().filter(|rule| rule.text.contains(NETWORK_MARK)) {
         let comment = rule.comment().unwrap_or_default();
@@ -173,9 +181,13 @@ pub(super) fn counted(removal: &Removal) -> String {
 }
 
 /// The shared chains of a table that are kept because something of others is in them.
-pub(super) fn shared_left<'d>(table: &Table<'_>, data: &'d Data, removal: Option<&Removal>) -> Vec<(Item, &'d str)> {
+pub(super) fn shared_left<'d>(
+    table: &Table<'_>,
+    all: &'d [SharedRule],
+    removal: Option<&Removal>,
+) -> Vec<(Item, &'d str)> {
     let mut left = Vec::new();
-    for shared in data.shared.iter().filter(|shared| shared.like.fate == Fate::Remove) {
+    for shared in all.iter().filter(|shared| shared.like.fate == Fate::Remove) {
         let is_there = |chain: &&String| table.chain(chain).is_some_and(edge_firewall::Chain::is_made);
         let goes = |chain: &String| removal.is_some_and(|removal| removal.chains.contains(chain));
         for chain in shared.own.chains.iter().filter(is_there).filter(|chain| !goes(chain)) {

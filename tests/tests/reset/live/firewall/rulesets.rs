@@ -107,9 +107,9 @@ COMMIT
 -A KUBE-MARK-MASQ -j MARK --set-xmark 0x4000/0x4000
 -A KUBE-POSTROUTING -m mark ! --mark 0x4000/0x4000 -j RETURN
 -A TUNNEL-PORT -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.1:10003
--A EDGE-MESH -j EDGE-MESH-TCP
--A EDGE-MESH-TCP -p tcp -j RETURN
--A FLANNEL-POSTRTG -m mark --mark 0x4000/0x4000 -j RETURN
+-A EDGE-MESH -d 10.96.0.0/12 -p tcp -m comment --comment "tcp service proxy" -j EDGE-MESH-TCP
+-A EDGE-MESH-TCP -p tcp -j DNAT --to-destination :40001
+-A FLANNEL-POSTRTG -m mark --mark 0x4000/0x4000 -m comment --comment "flanneld masq" -j RETURN
 COMMIT
 *filter
 :KUBE-FIREWALL - [0:0]
@@ -124,7 +124,7 @@ COMMIT
 -I FORWARD -m comment --comment "cali:wUHhoiAYhphO9Mso" -j cali-FORWARD
 -A KUBE-FIREWALL ! -s 127.0.0.0/8 -d 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP
 -A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP
--A FLANNEL-FWD -s 10.244.0.0/16 -j ACCEPT
+-A FLANNEL-FWD -s 10.244.0.0/16 -m comment --comment "flanneld forward" -j ACCEPT
 -A cali-FORWARD -m comment --comment "cali:vjrMJCRpqwy5oRoX" -j MARK --set-xmark 0x0/0xe0000
 COMMIT
 "#;
