@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use edge_host::{Cgroup, Host, Pattern, Process, Result, hierarchies};
+use edge_systemd::systemctl;
 use serde::Deserialize;
 
 use crate::agents::Agents;
@@ -77,6 +78,17 @@ impl Group {
         self.name().ends_with(SLICE)
     }
 
+    /// The units of such groups that systemd lists as failed, each with its entry.
+    pub(crate) fn failed(context: &Context) -> Result<Vec<(String, Entry)>> {
+        let rows = context.ownership.rows::<Place>(SECTION)?;
+        let mut all = Vec::new();
+        for unit in systemctl::failed("scope,slice")? {
+            let is_it = |row: &&Row<Place>| name_of(&row.own.path).matches(&unit);
+            all.extend(rows.iter().find(is_it).map(|row| (unit.clone(), row.entry.clone())));
+        }
+        Ok(all)
+    }
+
     pub(crate) fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
@@ -120,10 +132,7 @@ fn is_in_pods(own: &str, places: &[&Path]) -> bool {
 
 /// Adds the groups at a place whose last name may be a pattern.
 fn add(all: &mut Vec<Group>, tops: &[Cgroup], row: &Row<Place>, place: &Path) -> Result<()> {
-    let name: Pattern = place.file_name().unwrap_or_default().to_string_lossy().parse().unwrap_or_else(|_| {
-        // Of a configuration, which may contain anything.
-        Pattern::exactly(place.file_name().unwrap_or_default().to_string_lossy())
-    });
+    let name = name_of(place);
     let above = place.parent().unwrap_or(Path::new(""));
     for top in tops {
         let Some(above) = top.child(above)? else { continue };
@@ -145,6 +154,12 @@ fn add(all: &mut Vec<Group>, tops: &[Cgroup], row: &Row<Place>, place: &Path) ->
         }
     }
     Ok(())
+}
+
+/// The pattern of its last name. That of a configuration may contain anything.
+fn name_of(place: &Path) -> Pattern {
+    let name = place.file_name().unwrap_or_default().to_string_lossy();
+    name.parse().unwrap_or_else(|_| Pattern::exactly(name))
 }
 
 /// Where the group is for a kubelet with this cgroup root: systemd's slices carry the path in their name

@@ -68,6 +68,10 @@ pub(crate) struct Roots {
     pub(crate) crio: Vec<RootDir>,
     /// CRI-O's `runroot`.
     pub(crate) crio_run: Vec<RootDir>,
+    /// CRI-O's `container_exits_dir` and `container_attach_socket_dir`, which it passes to its monitors. The default ones
+    /// are always among them: a monitor keeps those that it was started with.
+    pub(crate) crio_exits: Vec<RootDir>,
+    pub(crate) crio_sockets: Vec<RootDir>,
     /// CRI-O's `namespaces_dir`: the directories netns, ipcns, utsns, userns and pidns are in it.
     pub(crate) crio_namespaces: Vec<RootDir>,
     /// containerd's `root`.
@@ -125,7 +129,7 @@ fn add(all: &mut Vec<RootDir>, path: &str, source: impl Into<String>, creators: 
 }
 
 /// The path without `.` and `..`. systemd starts programs in /, below which relative paths are then.
-fn absolute(path: &str) -> PathBuf {
+pub(crate) fn absolute(path: &str) -> PathBuf {
     let mut whole = PathBuf::from(TOP);
     for part in Path::new(path).components() {
         match part {

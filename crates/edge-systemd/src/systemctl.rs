@@ -48,6 +48,13 @@ pub fn reset_failed(unit: &str) -> Run {
     Run::new(argv(&["reset-failed"], unit), WITHIN)
 }
 
+/// The units of these types that have failed, also those whose files are gone.
+pub fn failed(types: &str) -> Result<Vec<String>> {
+    const LIST: [&str; 6] = ["list-units", "--all", "--state=failed", "--plain", "--no-legend", "--full"];
+    let shown = Cmd::find(PROGRAM)?.args(LIST).arg(format!("--type={types}")).run()?.stdout;
+    Ok(shown.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect())
+}
+
 /// Whether a unit is active.
 pub fn is_active(unit: &str) -> Result<bool> {
     Ok(Cmd::find(PROGRAM)?.args(["is-active", "--quiet", "--", unit]).output()?.status.success())

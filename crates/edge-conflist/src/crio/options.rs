@@ -23,7 +23,7 @@ enum Form {
 }
 
 /// Key in the files (empty for the names of the files themselves), option, its short form, and variable.
-const TABLE: [(&str, &str, &str, &str, Form); 30] = [
+const TABLE: [(&str, &str, &str, &str, Form); 32] = [
     (CONFIG, "config", "c", "CONTAINER_CONFIG", Form::Text),
     (CONFIG_DIR, "config-dir", "d", "CONTAINER_CONFIG_DIR", Form::Text),
     ("crio.root", "root", "r", "CONTAINER_ROOT", Form::Text),
@@ -45,6 +45,14 @@ const TABLE: [(&str, &str, &str, &str, Form); 30] = [
     ("crio.runtime.conmon", "conmon", "", "CONTAINER_CONMON", Form::Text),
     ("crio.runtime.conmon_cgroup", "conmon-cgroup", "", "CONTAINER_CONMON_CGROUP", Form::Text),
     ("crio.runtime.default_runtime", "default-runtime", "", "CONTAINER_DEFAULT_RUNTIME", Form::Text),
+    ("crio.runtime.container_exits_dir", "container-exits-dir", "", "CONTAINER_EXITS_DIR", Form::Text),
+    (
+        "crio.runtime.container_attach_socket_dir",
+        "container-attach-socket-dir",
+        "",
+        "CONTAINER_ATTACH_SOCKET_DIR",
+        Form::Text,
+    ),
     ("crio.runtime.namespaces_dir", "namespaces-dir", "", "CONTAINER_NAMESPACES_DIR", Form::Text),
     ("crio.runtime.pinns_path", "pinns-path", "", "CONTAINER_PINNS_PATH", Form::Text),
     ("crio.runtime.seccomp_profile", "seccomp-profile", "", "CONTAINER_SECCOMP_PROFILE", Form::Text),

@@ -1,6 +1,7 @@
 //! Control groups of pods: empty once their processes have ended. systemd stops its slices first, or it would keep them
 //! as units that have no group.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ const STOP_WITHIN: Duration = Duration::from_secs(90);
 struct Groups {
     items: Vec<Item>,
     groups: Vec<Group>,
+    /// Units without a group that have failed, by item: a pod that was killed can leave its scope in that state.
+    failed: HashMap<String, String>,
     has_systemd: bool,
 }
 
@@ -50,7 +53,20 @@ pub(crate) fn read(host: &Host, context: &Context) -> Result<Option<Box<dyn Phas
         });
         groups.push(group);
     }
-    Ok(Some(Box::new(Groups { items, groups, has_systemd })))
+    let mut failed = HashMap::new();
+    for (name, entry) in if has_systemd { Group::failed(context)? } else { Vec::new() } {
+        if groups.iter().any(|group| group.name() == name) {
+            continue;
+        }
+        let item = Item {
+            object: format!("failed unit {name}"),
+            proofs: vec!["its name".to_owned()],
+            ..Item::new(Phase::Cgroups, "unit", &format!("failed/{name}"), &[name.as_bytes()])
+        };
+        failed.insert(item.id.clone(), name);
+        items.push(context.decide(item, &entry));
+    }
+    Ok(Some(Box::new(Groups { items, groups, failed, has_systemd })))
 }
 
 /// `/sys/fs/cgroup` or `12 hierarchies`.
@@ -67,6 +83,9 @@ impl PhaseFacts for Groups {
     }
 
     fn plan(self: Box<Self>, chosen: &[Item], plan: &mut Plan) -> Result<()> {
+        for (item, name) in chosen.iter().filter_map(|item| Some((item, self.failed.get(&item.id)?))) {
+            item.tag(plan.run(systemctl::reset_failed(name), item.why()));
+        }
         for (item, group) in self.items.iter().zip(self.groups) {
             if !chosen.iter().any(|chosen| chosen.id == item.id) {
                 continue;

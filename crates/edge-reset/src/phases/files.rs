@@ -52,8 +52,9 @@ pub(crate) fn read(host: &Host, context: &Context) -> Result<Option<Box<dyn Phas
     entry::read(&mut finder)?;
     named::read(&mut finder)?;
     networks::read(&mut finder)?;
-    let units = unit_files::read(&mut finder)?;
-    let (items, trees) = finder.finish()?;
+    let (units, lost) = unit_files::read(&mut finder)?;
+    let (mut items, trees) = finder.finish()?;
+    items.extend(lost);
     Ok(Some(Box::new(Facts { items, trees, units })))
 }
 

@@ -22,9 +22,13 @@ const CONTAINERD: &[&str] = &["containerd"];
 const ROOT: (&str, &str, &str) = ("crio.root", "storage.graphroot", "/var/lib/containers/storage");
 const RUNROOT: (&str, &str, &str) = ("crio.runroot", "storage.runroot", "/run/containers/storage");
 const NAMESPACES: (&str, &str, &str) = ("crio.runtime.namespaces_dir", "", "/run");
+const EXITS: (&str, &str, &str) = ("crio.runtime.container_exits_dir", "", "/run/crio/exits");
+const SOCKETS: (&str, &str, &str) = ("crio.runtime.container_attach_socket_dir", "", "/run/crio");
 
 /// Reads all of them.
 pub(super) fn read(host: &Host, units: &Units<'_>, roots: &mut Roots) {
+    add(&mut roots.crio_exits, EXITS.2, DEFAULT, CRIO);
+    add(&mut roots.crio_sockets, SOCKETS.2, DEFAULT, CRIO);
     let read = crio(host, roots);
     roots.found(read);
     let read = containerd(host, units, roots);
@@ -53,21 +57,21 @@ fn crio(host: &Host, roots: &mut Roots) -> Result<()> {
         files.push((storage, bytes));
     }
     files.extend(crio::loaded(host, &options)?.into_iter().map(|(path, file)| (path, file.bytes)));
-    let (mut root, mut runroot, mut namespaces) = (None, None, None);
-    for (path, bytes) in &files {
-        for (found, keys) in [(&mut root, ROOT), (&mut runroot, RUNROOT), (&mut namespaces, NAMESPACES)] {
+    let sets = [
+        (&mut roots.crio, ROOT),
+        (&mut roots.crio_run, RUNROOT),
+        (&mut roots.crio_namespaces, NAMESPACES),
+        (&mut roots.crio_exits, EXITS),
+        (&mut roots.crio_sockets, SOCKETS),
+    ];
+    for (all, keys) in sets {
+        let mut found = None;
+        for (path, bytes) in &files {
             for key in [keys.0, keys.1].into_iter().filter(|key| !key.is_empty()) {
-                *found = setting(host, path, bytes, key)?.or(found.take());
+                found = setting(host, path, bytes, key)?.or(found);
             }
         }
-    }
-    let sets = [
-        (&mut roots.crio, root, ROOT.0),
-        (&mut roots.crio_run, runroot, RUNROOT.0),
-        (&mut roots.crio_namespaces, namespaces, NAMESPACES.0),
-    ];
-    for (all, found, key) in sets {
-        set(host, all, options.text(key).or(found), key);
+        set(host, all, options.text(keys.0).or(found), keys.0);
     }
     Ok(())
 }

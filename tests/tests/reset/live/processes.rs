@@ -10,6 +10,9 @@ mount -t tmpfs tmpfs /usr/local/bin
 for name in edgecore cloudcore edgecore-exporter containerd; do cp /bin/sleep /usr/local/bin/$name; done
 for name in containerd-shim-runc-v2 conmon; do cp /bin/sh /usr/local/bin/$name; done
 cp /bin/sleep /mnt/edgecore
+mkdir -p /etc/crio/crio.conf.d
+printf '[crio]\nrunroot = "/data/run"\n' > /etc/crio/crio.conf
+printf '[crio.runtime]\ncontainer_exits_dir = "/var/run/own/exits"\n' > /etc/crio/crio.conf.d/10.conf
 # A killed child of this shell is a zombie until it is waited for.
 state() { lives=; grep -qs "^State:.[^ZX]" "/proc/$2/status" && lives=" lives"; echo "$1$lives"; }
 "#;
@@ -37,10 +40,14 @@ shim -namespace moby -id 2; j=$last
 conmon -c 'sleep 300; :' conmon --exit-dir /var/run/crio/exits & k=$!
 conmon -c 'sleep 300; :' conmon --exit-dir /var/run/crio/exits --exit-command /usr/bin/podman & l=$!
 conmon -c 'sleep 300; :' conmon --exit-dir /run/libpod/exits & m=$!
+conmon -c 'sleep 300; :' conmon -b /data/run/overlay-containers/1/userdata & n=$!
+conmon -c 'sleep 300; :' conmon -b /run/containers/storage/overlay-containers/1/userdata & o=$!
+conmon -c 'sleep 300; :' conmon --exit-dir /run/own/exits & p=$!
 all() {
     state "by nohup" $a; state "replaced" $b; state "exporter" $c; state "other directory" $d; state "other user" $e
     state "container" $f; state "unit" $g; state "containerd" $h; state "shim" $i; state "shim of docker" $j
     state "monitor" $k; state "monitor of podman" $l; state "other monitor" $m
+    state "by runroot" $n; state "in the default runroot" $o; state "by exits" $p
 }
 sleep 0.2
 all
@@ -50,7 +57,7 @@ edge apply --yes --only processes
 "#;
     let Some(out) = script("reset processes", text) else { return };
     let (before, rest) = out.split_once("processes ").unwrap_or_else(|| panic!("{out}"));
-    assert_eq!(before.lines().filter(|line| line.ends_with(" lives")).count(), 13, "{out}");
+    assert_eq!(before.lines().filter(|line| line.ends_with(" lives")).count(), 16, "{out}");
     let (first, rest) = rest.split_once("exit 0\n").unwrap_or_else(|| panic!("{out}"));
     for ended in ["(/usr/local/bin/edgecore)", "(/usr/local/bin/cloudcore)", "(/usr/local/bin/containerd-shim-runc-v2)"]
     {
@@ -58,7 +65,8 @@ edge apply --yes --only processes
     }
     assert!(out.contains("(/mnt/edgecore): only the name of its program is that of KubeEdge"), "{out}");
     let want = "by nohup\nreplaced\nexporter lives\nother directory lives\nother user lives\ncontainer lives\nunit lives\n\
-                containerd lives\nshim\nshim of docker lives\nmonitor\nmonitor of podman lives\nother monitor lives\n";
+                containerd lives\nshim\nshim of docker lives\nmonitor\nmonitor of podman lives\nother monitor lives\n\
+                by runroot\nin the default runroot lives\nby exits\n";
     assert!(rest.starts_with(want), "{out}");
     assert!(rest.ends_with("already up to date\nexit 0\n"), "{out}");
 }

@@ -63,6 +63,33 @@ fn unit_that_has_failed_or_lost_its_file_is_not_listed_any_more() {
 }
 
 #[test]
+fn unit_that_fails_after_it_was_stopped_or_killed_is_not_listed_any_more() {
+    let Some(machine) = boot("reset live units that fail") else { return };
+    // It fails when it is stopped; and one is left of a run that was killed after it had removed the file.
+    let fails = "[Service]\nExecStart=/usr/local/bin/edgecore 100000\nExecStopPost=/bin/false\n";
+    machine.write("/etc/systemd/system/cloudcore.service", &fails.replace("edgecore", "cloudcore"), "644");
+    machine.write("/etc/systemd/system/mine.service", "[Service]\nExecStart=/bin/false\n", "644");
+    let id = "0123456789abcdef".repeat(4);
+    machine
+        .sh(&format!(
+            "cp /bin/sleep /usr/local/bin/cloudcore; systemctl daemon-reload; systemctl start cloudcore mine; \
+             systemctl kill -s KILL edgecore; rm /etc/systemd/system/edgecore.service; systemctl daemon-reload; \
+             for unit in cri-containerd-{id} mine-{id}; do \
+             systemd-run -q --scope --slice=kubepods-pod1.slice -p RuntimeMaxSec=1 --unit=$unit sleep 100 > /dev/null 2>&1 & done; wait"
+        ))
+        .expect(0);
+    let failed = "systemctl list-units --all --state=failed --plain --no-legend --full | cut -d' ' -f1 | sort";
+    let mine = format!("mine-{id}.scope\nmine.service\n");
+    let before = format!("cri-containerd-{id}.scope\nedgecore.service\n{mine}");
+    assert_eq!(machine.sh(failed).stdout, before);
+    let reset = "edge-reset --force-namespace apply --yes --profile all --only units,processes,cgroups,files";
+    let ran = machine.sh(reset).expect(0);
+    assert_eq!(machine.sh(failed).stdout, mine, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("reset-failed -- cloudcore.service"), "{}", ran.stdout);
+    assert!(machine.sh(reset).expect(0).stdout.ends_with("already up to date\n"));
+}
+
+#[test]
 fn unit_that_runs_without_its_file_is_stopped() {
     let Some(machine) = boot("reset live units without files") else { return };
     machine.sh("rm /etc/systemd/system/edgecore.service && systemctl daemon-reload").expect(0);

@@ -11,6 +11,7 @@ use super::finder::{Finder, Order, Removal};
 use super::place::is_trash;
 use crate::item::{Fate, Item};
 use crate::ownership::Tier;
+use crate::phase::Phase;
 use crate::phases::units::owned::{self, OwnedUnit, Standing};
 
 const KIND: &str = "unit";
@@ -18,11 +19,11 @@ const KIND: &str = "unit";
 const OF_EDGE_CONF: &[u8] = b"# Written by edge-conf ";
 const EDGE_CONF_UNDO: &str = "edge-conf undo";
 
-/// Adds them; returns the state of each unit, by item.
-pub(super) fn read(finder: &mut Finder<'_>) -> Result<HashMap<String, UnitState>> {
+/// Adds them; returns the state of each unit, by item, and units that are only left as failed.
+pub(super) fn read(finder: &mut Finder<'_>) -> Result<(HashMap<String, UnitState>, Vec<Item>)> {
     let units = Units::read(&finder.host.root, Scope::Now)?;
     let is_live = is_running(&finder.host.root)?;
-    let mut states = HashMap::new();
+    let (mut states, mut lost) = (HashMap::new(), Vec::new());
     for unit in owned::read(finder.host, finder.context, &units)? {
         if unit.row.entry.tier != Tier::Removed || !matches!(unit.standing, Standing::Owned | Standing::Absent) {
             continue;
@@ -31,17 +32,27 @@ pub(super) fn read(finder: &mut Finder<'_>) -> Result<HashMap<String, UnitState>
         if let Some(file) = &unit.file {
             paths.insert(0, file.path.clone());
         }
-        let Some(path) = paths.first().cloned() else { continue };
+        let has_failed = is_live && systemctl::show(&unit.name, "ActiveState")?.get("ActiveState") == "failed";
+        let state = UnitState { name: unit.name.clone(), has_failed };
+        let Some(path) = paths.first().cloned() else {
+            // It failed after its file was removed, or the run that removed it was killed.
+            if has_failed {
+                let item = Item::new(Phase::Files, KIND, &unit.name, &[unit.name.as_bytes()]);
+                let item = Item { object: format!("failed unit {}", unit.name), ..item };
+                states.insert(item.id.clone(), state);
+                lost.push(finder.context.decide(item, &unit.row.entry));
+            }
+            continue;
+        };
         let Some(inode) = finder.inode(&path)? else { continue };
         let mut item = finder.item(&path, KIND, inode, &unit.row.entry);
         item.proofs.extend(unit.proofs.clone());
         if is_live {
-            let has_failed = systemctl::show(&unit.name, "ActiveState")?.get("ActiveState") == "failed";
-            states.insert(item.id.clone(), UnitState { name: unit.name.clone(), has_failed });
+            states.insert(item.id.clone(), state);
         }
         finder.add(Removal { item, path, paths, order: Order::Unit, source: None });
     }
-    Ok(states)
+    Ok((states, lost))
 }
 
 /// The drop-ins that go: their directory, or those in it that are not edge-conf's.

@@ -12,6 +12,7 @@ use crate::item::Item;
 use crate::ownership::Row;
 use crate::phase::Phase;
 use crate::phases::kubeedge_version;
+use crate::roots::{RootDir, Roots, absolute, is_default};
 
 const SECTION: &str = "process";
 const ROOT_USER: u32 = 0;
@@ -21,7 +22,7 @@ const ROOT_USER: u32 = 0;
 struct Program {
     programs: Vec<Pattern>,
     #[serde(default)]
-    arguments: Vec<String>,
+    arguments: Vec<Argument>,
     #[serde(default)]
     without: Vec<String>,
     #[serde(default)]
@@ -40,7 +41,8 @@ pub(super) fn read(host: &Host, context: &Context, found: &mut Processes) -> Res
         let Some(executable) = process.executable() else { continue };
         let name = executable.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let called = rows.iter().filter(|row| row.own.programs.iter().any(|pattern| pattern.matches(name)));
-        let Some(row) = called.into_iter().find(|row| row.own.has_arguments(&process.arguments())) else { continue };
+        let is_meant = |row: &&Row<Program>| row.own.has_arguments(&process.arguments(), &context.roots);
+        let Some(row) = called.into_iter().find(is_meant) else { continue };
         let is_of_unit = row.own.units.iter().any(|unit| is_in(&process, unit));
         if process.user() != Some(ROOT_USER) || is_of_unit || is_of_pods(&process) {
             continue;
@@ -65,13 +67,71 @@ pub(super) fn read(host: &Host, context: &Context, found: &mut Processes) -> Res
     Ok(())
 }
 
+/// Words of a command line, the last of which can be a directory of a configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+struct Argument {
+    words: Vec<String>,
+    last: Option<Dir>,
+    /// Whether it is strictly below that directory.
+    is_below: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Dir {
+    Exits,
+    Sockets,
+    Run,
+}
+
+impl TryFrom<String> for Argument {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Argument, String> {
+        let mut words: Vec<String> = text.split(' ').map(str::to_owned).collect();
+        let word = words.last().cloned().unwrap_or_default();
+        let last = match word.trim_end_matches('/') {
+            "{crio-exits}" => Some(Dir::Exits),
+            "{crio-sockets}" => Some(Dir::Sockets),
+            "{crio-run}" => Some(Dir::Run),
+            odd if odd.contains(['{', '}']) => {
+                return Err(format!(
+                    "{odd} is not a directory; expected {{crio-exits}}, {{crio-sockets}} or {{crio-run}}"
+                ));
+            }
+            _ => None,
+        };
+        words.truncate(words.len() - usize::from(last.is_some()));
+        Ok(Argument { words, last, is_below: last.is_some() && word.ends_with('/') })
+    }
+}
+
+impl Argument {
+    fn is_in(&self, given: &[String], roots: &Roots) -> bool {
+        let Some(dir) = self.last else { return given.windows(self.words.len()).any(|window| window == self.words) };
+        let dirs: Vec<&RootDir> = match dir {
+            Dir::Exits => roots.crio_exits.iter().collect(),
+            Dir::Sockets => roots.crio_sockets.iter().collect(),
+            // Podman has the default one too.
+            Dir::Run => roots.crio_run.iter().filter(|root| !is_default(root)).collect(),
+        };
+        given.windows(self.words.len() + 1).any(|window| {
+            let Some((path, front)) = window.split_last() else { return false };
+            let path = absolute(path);
+            let is_it = |root: &&RootDir| path.starts_with(&root.path) && (path != root.path) == self.is_below;
+            front == self.words && dirs.iter().any(is_it)
+        })
+    }
+}
+
 impl Program {
-    fn has_arguments(&self, given: &[String]) -> bool {
+    fn has_arguments(&self, given: &[String], roots: &Roots) -> bool {
         let has = |words: &String| {
             let words: Vec<&str> = words.split(' ').collect();
             given.windows(words.len()).any(|window| window == words.as_slice())
         };
-        (self.arguments.is_empty() || self.arguments.iter().any(has)) && !self.without.iter().any(has)
+        let is_named = self.arguments.is_empty() || self.arguments.iter().any(|one| one.is_in(given, roots));
+        is_named && !self.without.iter().any(has)
     }
 }
 
@@ -98,12 +158,19 @@ mod tests {
     fn arguments_are_words_that_follow_each_other() {
         let program = Program {
             programs: vec![],
-            arguments: vec!["-namespace k8s.io".to_owned(), "--exit-dir /a".to_owned()],
+            arguments: ["-namespace k8s.io", "--exit-dir /a", "--exit-dir {crio-exits}", "-b {crio-run}/"]
+                .map(|text| Argument::try_from(text.to_owned()).unwrap())
+                .to_vec(),
             without: vec!["--exit-command".to_owned()],
             is_kubeedge: false,
             units: vec![],
         };
-        let has = |text: &str| program.has_arguments(&text.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        let dir = |path: &str| vec![RootDir { path: path.into(), source: "a file".to_owned(), creators: vec![] }];
+        let roots = Roots { crio_exits: dir("/run/e"), crio_run: dir("/data/run"), ..Roots::default() };
+        let has = |text: &str| program.has_arguments(&text.split(' ').map(str::to_owned).collect::<Vec<_>>(), &roots);
+        assert!(has("conmon --exit-dir /var/run/e") && has("conmon -b /data/run/overlay-containers/1/userdata -c 1"));
+        assert!(!has("conmon -b /data/run") && !has("conmon -b /data/runs/x") && !has("conmon --exit-dir /run/e/x"));
+        assert!(Argument::try_from("-b {crio}".to_owned()).is_err());
         assert!(has("shim -namespace k8s.io -id x"));
         assert!(has("conmon --exit-dir /a"));
         for other in ["shim -namespace moby", "shim k8s.io -namespace", "conmon --exit-dir /a --exit-command p", "shim"]
