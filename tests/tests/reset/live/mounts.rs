@@ -64,6 +64,43 @@ fn volumes_are_unmounted_and_their_data_stays() {
     );
 }
 
+/// Scenario 10: a CSI driver mounts a volume once for the node, and each pod has a bind of that.
+#[test]
+fn staging_mount_of_csi_goes_after_its_pods_and_its_data_stays() {
+    transcript(
+        "staging_mount_of_csi_goes_after_its_pods_and_its_data_stays",
+        r#"
+        volume=/var/lib/kubelet/plugins/kubernetes.io/csi/nfs.csi.k8s.io/0a1b; mkdir -p $volume/globalmount
+        printf '{"driverName":"nfs.csi.k8s.io","volumeHandle":"nfs#server#share"}' > $volume/vol_data.json
+        mount --make-rshared /var; mount --bind host $volume/globalmount
+        for pod in u v; do
+            mkdir -p $pods/$pod/volumes/kubernetes.io~csi/pv/mount
+            mount --bind $volume/globalmount $pods/$pod/volumes/kubernetes.io~csi/pv/mount
+        done
+        mkdir -p /var/lib/rancher/k3s/storage/pvc-1 /var/lib/rancher/k3s/agent; echo whole > /var/lib/rancher/k3s/storage/pvc-1/file
+        edge apply --yes --profile all --only mounts,files | grep -v ^kept; table
+        test -e /var/lib/kubelet || echo "the root is gone"; cat host/file host/home/file /var/lib/rancher/k3s/storage/pvc-1/file
+        ls /var/lib/rancher/k3s; edge apply --yes --profile all --only mounts,files | grep -v ^kept
+        "#,
+        "mounts     unmounted /var/lib/kubelet/pods/v/volumes/kubernetes.io~csi/pv/mount: made by edgecore, kubelet, k3s; bind of /mnt/host, which stays  [undo: none]
+        mounts     unmounted /var/lib/kubelet/pods/u/volumes/kubernetes.io~csi/pv/mount: made by edgecore, kubelet, k3s; bind of /mnt/host, which stays  [undo: none]
+        mounts     unmounted /var/lib/kubelet/plugins/kubernetes.io/csi/nfs.csi.k8s.io/0a1b/globalmount: made by edgecore, kubelet, k3s; bind of /mnt/host, which stays  [undo: none]
+        files      deleted /var/lib/rancher/k3s/agent: made by k3s  [undo: none]
+        files      deleted /var/lib/kubelet: made by edgecore, kubelet, k3s  [undo: none]
+        files      deleted /var/lib/cni: made by cni, flannel, calico  [undo: none]
+        6 changes
+        exit 0
+        /mnt/host/home
+        the root is gone
+        whole
+        whole
+        whole
+        storage
+        already up to date
+        exit 0",
+    );
+}
+
 #[test]
 fn volume_in_use_stays_and_the_others_are_unmounted() {
     transcript(

@@ -159,6 +159,46 @@ fn reset_removes_what_is_proven_and_undo_restores_the_files() {
     }
 }
 
+/// Scenario 18: credentials of a cluster are no reason to use them.
+#[test]
+fn no_call_connects_to_a_server_of_a_configuration() {
+    if cannot_unshare("reset connect") || cannot_kill("reset connect") {
+        return;
+    }
+    let ran = script(
+        r#"
+        world; mkdir -p /etc/kubernetes /mnt/home/.kube; export HOME=/mnt/home KUBECONFIG=/etc/kubernetes/admin.conf
+        cat > /etc/kubernetes/admin.conf <<END
+apiVersion: v1
+kind: Config
+clusters: [{name: c, cluster: {server: "https://127.0.0.1:6443"}}]
+users: [{name: admin, user: {token: secret}}]
+contexts: [{name: x, context: {cluster: c, user: admin}}]
+current-context: x
+END
+        cp /etc/kubernetes/admin.conf /mnt/home/.kube/config; cp /etc/kubernetes/admin.conf /etc/kubernetes/kubelet.conf
+        printf "%s  edgeHub: {httpServer: 'https://127.0.0.1:10002', token: secret, websocket: {server: '127.0.0.1:10000'}}\n" "$YAML" \
+            > /etc/kubeedge/config/edgecore.yaml
+        traced() {
+            strace -f -qq -o /mnt/trace -e trace=connect,sendto,sendmsg,sendmmsg "$@" > /mnt/out 2>&1; code=$?
+            echo "$(grep -c 'sa_family=AF_INET' /mnt/trace) of $(grep -c . /mnt/trace | sed 's/^[1-9][0-9]*$/many/'), exit $code"
+        }
+        # What would be seen.
+        traced bash -c 'echo > /dev/tcp/127.0.0.1/6443'
+        traced "$RESET" --force-namespace scan --profile all
+        traced "$RESET" --force-namespace apply -n
+        traced "$RESET" --force-namespace apply --yes --profile all --also control-plane
+        test -e /etc/kubernetes/admin.conf || echo "removed"; cat /mnt/home/.kube/config | grep -c secret
+        traced "$RESET" --force-namespace undo
+        traced "$RESET" --force-namespace apply --yes --profile all --also control-plane
+        traced "$RESET" --force-namespace purge --yes
+        "#,
+    );
+    let want = "1 of many, exit 1\n0 of many, exit 0\n0 of many, exit 3\n0 of many, exit 0\nremoved\n1\n\
+                0 of many, exit 0\n0 of many, exit 0\n0 of many, exit 0\n";
+    assert_eq!(ran.stdout, want);
+}
+
 #[test]
 fn plan_is_a_filter_of_what_is_there_and_unchanged() {
     if cannot_unshare("reset plan") {
