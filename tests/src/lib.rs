@@ -18,6 +18,7 @@ pub mod language;
 pub mod live;
 pub mod node;
 pub mod pki;
+pub mod program;
 pub mod rules;
 pub mod standin;
 pub mod sweep;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::net::UnixListener;
 
+use edgeutils_tests::program::with_flags;
 use edgeutils_tests::sweep::look;
 use edgeutils_tests::tree::{Tree, assert_same};
 
@@ -298,6 +299,30 @@ fn unit_of_another_name_is_found_by_what_it_runs() {
     }
     assert!(tree.at("etc/systemd/system/multi-user.target.wants/agent.service").symlink_metadata().is_err());
     assert!(tree.at("etc/systemd/system/mine.service").exists() && tree.at("opt/mine/edgecore").exists());
+    reset(&tree, &["undo"]).expect(0);
+    assert_same(&look(tree.path()), &before, "after the undo");
+}
+
+#[test]
+fn program_of_another_name_is_known_by_its_version() {
+    let tree = pictures::keadm_1_23();
+    let unit = |program: &str| format!("[Service]\nExecStart=/opt/edge/{program}\n");
+    tree.write("etc/systemd/system/edgecore.service", unit("agent"));
+    tree.write("etc/systemd/system/site.service", unit("other"));
+    tree.write("etc/systemd/system/mine.service", unit("mine"));
+    tree.write("etc/systemd/system/join.service", unit("keadm join"));
+    for program in ["agent", "other", "keadm"] {
+        tree.write(&format!("opt/edge/{program}"), with_flags("v1.23.1"));
+    }
+    tree.write("opt/edge/mine", "mine");
+    let before = look(tree.path());
+    let ran = reset(&tree, &["apply", "--yes"]).expect(3);
+    assert!(!tree.at("etc/systemd/system/edgecore.service").exists(), "{}", ran.stdout);
+    assert!(!tree.at("opt/edge/agent").exists() && tree.at("opt/edge/keadm").exists(), "{}", ran.stdout);
+    keeps(&ran, "site.service", "its program /opt/edge/other is KubeEdge v1.23.1 under another name");
+    let hint = "hint: to remove site.service: systemctl --root=DIR disable site.service";
+    assert!(ran.stderr.contains(hint), "{}", ran.stderr);
+    assert!(!ran.stdout.contains("mine.service") && !ran.stdout.contains("join.service"), "{}", ran.stdout);
     reset(&tree, &["undo"]).expect(0);
     assert_same(&look(tree.path()), &before, "after the undo");
 }

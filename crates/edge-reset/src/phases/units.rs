@@ -10,13 +10,15 @@ pub(crate) mod renamed;
 mod resolver;
 
 use std::collections::HashMap;
+use std::path::Path;
 
-use edge_host::{Cmd, Host, Plan, Result};
+use edge_host::{Cmd, Host, Plan, Result, quoted};
 use edge_systemd::systemctl::{self, Properties};
-use edge_systemd::{Link, Scope, Units, is_running};
+use edge_systemd::{Link, Scope, UnitFile, Units, is_running};
 
 use self::environment::Variables;
 use self::owned::{OwnedUnit, Standing};
+use self::renamed::Renamed;
 use super::PhaseFacts;
 use crate::context::Context;
 use crate::item::{Fate, Item};
@@ -60,6 +62,9 @@ pub(crate) fn read(host: &Host, context: &Context) -> Result<Option<Box<dyn Phas
     let mut facts = Facts { items: Vec::new(), todo: HashMap::new() };
     for unit in all {
         facts.add(host, context, unit, &states);
+    }
+    for (file, program, version) in Renamed::unclear(host, context)? {
+        facts.items.push(unclear(&file, &program, &version));
     }
     if let Some((item, variables)) = environment::read(is_live, context)? {
         facts.todo.insert(item.id.clone(), Todo::Environment(variables));
@@ -116,6 +121,15 @@ impl Facts {
         self.todo.insert(item.id.clone(), Todo::Unit { name: unit.name, stop, links });
         self.items.push(item);
     }
+}
+
+/// A unit that is left to the user.
+fn unclear(file: &UnitFile, program: &Path, version: &str) -> Item {
+    let name = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let item = Item::new(Phase::Units, KIND, &name, &[name.as_bytes()]);
+    let why = format!("its program {} is KubeEdge {version} under another name", program.display());
+    let hint = Some(format!("systemctl disable --now {}", quoted(&name)));
+    Item { is_leftover: true, hint, ..item.kept(why) }
 }
 
 fn item(unit: &OwnedUnit) -> Item {

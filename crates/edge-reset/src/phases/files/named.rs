@@ -1,15 +1,20 @@
 //! Single files that configurations and units of KubeEdge name: a database or a configuration that is not at its default
-//! place, or behind a link. They contain tokens and the secrets of pods, and no directory of the data has them.
+//! place, or behind a link, and the program of a unit. They contain tokens and the secrets of pods, and no directory of
+//! the data has them.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use edge_host::{EntryKind, Result, ResultExt};
 use edge_kubeedge::{Kind, kind_of};
+use edge_systemd::{Scope, Units};
 
 use super::finder::{Finder, Order, Removal};
 use crate::configuration::Configuration;
 use crate::ownership::{Entry, Tier};
+use crate::phases::kubeedge_version;
+use crate::phases::units::owned::{self, Standing};
+use crate::phases::units::package::Packages;
 use crate::roots::{FileKind, RootFile};
 
 const KIND: &str = "file";
@@ -30,6 +35,25 @@ pub(super) fn read(finder: &mut Finder<'_>) -> Result<()> {
         if let Some(path) = paths.last().cloned() {
             one(finder, file, &path, paths)?;
         }
+    }
+    programs(finder)
+}
+
+/// The program of a unit that goes, where no directory of programs has it.
+fn programs(finder: &mut Finder<'_>) -> Result<()> {
+    let units = Units::read(&finder.host.root, Scope::Now)?;
+    for unit in owned::read(finder.host, finder.context, &units)? {
+        let Some(path) = unit.program.filter(|path| unit.standing == Standing::Owned && !finder.removes(path)) else {
+            continue;
+        };
+        let Some(inode) = finder.inode(&path)? else { continue };
+        let Some(version) = kubeedge_version(finder.host, &path) else { continue };
+        let mut item = finder.item(&path, KIND, inode, &unit.row.entry);
+        item.proofs = vec![format!("{} runs it", unit.name), format!("KubeEdge {version}")];
+        if Packages::default().own(finder.host, &path)? {
+            item = item.kept("a package has it");
+        }
+        finder.add(Removal { item, paths: vec![path.clone()], path, order: Order::Last, source: None });
     }
     Ok(())
 }

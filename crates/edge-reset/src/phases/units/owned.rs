@@ -7,9 +7,13 @@ use edge_systemd::{ADMIN_UNITS, Link, Unit, UnitFile, Units};
 use serde::Deserialize;
 
 use super::package::Packages;
+use super::renamed::kubeedge_version;
 use crate::context::Context;
 use crate::ownership::{Row, Tier};
 use crate::request::Also;
+
+/// Programs that are built with their version in them.
+const KUBEEDGE: [&str; 2] = ["edgecore", "cloudcore"];
 
 /// A `[[unit]]` of the data.
 #[derive(Debug, Clone, Deserialize)]
@@ -25,6 +29,11 @@ pub(crate) struct Known {
 }
 
 impl Known {
+    /// Whether its program contains the version of KubeEdge.
+    fn is_kubeedge(&self) -> bool {
+        self.programs.iter().any(|program| KUBEEDGE.contains(&program.as_str()))
+    }
+
     /// Whether a command is the one that such a unit runs.
     pub(crate) fn runs(&self, argv: &[String]) -> bool {
         let name = argv.first().and_then(|program| Path::new(program).file_name()?.to_str());
@@ -149,14 +158,23 @@ fn one(
         found.standing = Standing::Unproven("it is masked".to_owned());
         return Ok(found);
     }
-    let settings = units.settings(unit)?;
-    let Some(command) = settings.exec_start().into_iter().find(|command| row.own.runs(&command.argv)) else {
+    let commands = units.settings(unit)?.exec_start();
+    let mut command = commands.iter().find(|command| row.own.runs(&command.argv));
+    if command.is_none() && row.own.is_kubeedge() {
+        // The program has another name.
+        command = commands.iter().find(|command| {
+            let version = command.argv.first().and_then(|program| kubeedge_version(host, Path::new(program)));
+            found.proofs.extend(version.as_ref().map(|version| format!("KubeEdge {version}")));
+            version.is_some()
+        });
+    }
+    let Some((program, command)) = command.and_then(|command| Some((command.argv.first()?, command))) else {
         found.standing = Standing::Unproven("ExecStart= does not run the program of such a unit".to_owned());
         return Ok(found);
     };
     let shown = host.root.display(&command.file);
-    found.proofs.push(format!("ExecStart={} in {}:{}", command.argv[0], shown.display(), command.line));
-    found.program = command.argv.first().map(PathBuf::from);
+    found.proofs.push(format!("ExecStart={program} in {}:{}", shown.display(), command.line));
+    found.program = Some(PathBuf::from(program));
     let is_admins = file.path.parent() == Some(Path::new(ADMIN_UNITS));
     found.standing = if is_admins && !packages.own(host, &file.path)? { Standing::Owned } else { Standing::Packaged };
     Ok(found)

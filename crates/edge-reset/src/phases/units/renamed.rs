@@ -7,14 +7,19 @@ use std::path::{Path, PathBuf};
 use edge_host::{Host, Result, State};
 use edge_kubeedge::paths::PROGRAM_DIRS;
 use edge_kubeedge::program::from_elf;
-use edge_systemd::{ADMIN_UNITS, Scope, Units};
+use edge_systemd::{ADMIN_UNITS, Scope, UnitFile, Units};
 
 use super::owned::Known;
 use super::package::Packages;
+use crate::context::Context;
 use crate::creator::Creator;
 use crate::ownership::{Ownership, Row, Tier};
 
 const SERVICE: &str = "service";
+/// It has the same version, and no node is run by it.
+const KEADM: &str = "keadm";
+/// Where packages have their programs.
+const DISTRIBUTION: [&str; 5] = ["/bin", "/lib", "/sbin", "/usr/bin", "/usr/sbin"];
 
 /// A unit that runs a program of the data and is called otherwise.
 #[derive(Debug, Clone)]
@@ -55,6 +60,42 @@ impl Renamed {
             if !packages.own(host, &file.path)? {
                 let (creators, usual) = (row.entry.creators.clone(), row.own.names.clone());
                 found.push(Renamed { name, path: file.path.clone(), creators, usual });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Units that run a program of KubeEdge which has another name too: which one it is, is not known, so they are only
+    /// named. Those of a distribution run its own programs.
+    ///
+    /// Errors: units that cannot be read.
+    pub(super) fn unclear(host: &Host, context: &Context) -> Result<Vec<(UnitFile, PathBuf, String)>> {
+        let rows: Vec<Row<Known>> = context.ownership.rows("unit")?;
+        let usual = |name: &String| {
+            rows.iter().any(|row| row.own.names.contains(name)) || context.renamed.iter().any(|unit| unit.name == *name)
+        };
+        let units = Units::read(&host.root, Scope::Now)?;
+        let mut found = Vec::new();
+        for name in units.names(SERVICE).into_iter().filter(|name| !usual(name) && !name.contains('@')) {
+            let unit = units.find(&name)?;
+            let Some(file) = unit.file().filter(|file| unit.name == name && is_admins(&file.path) && !file.is_mask)
+            else {
+                continue;
+            };
+            if !matches!(file.itself.state, State::File { .. }) {
+                continue;
+            }
+            for command in units.settings(&unit)?.exec_start() {
+                let Some(program) = command.argv.first().map(PathBuf::from) else { continue };
+                let is_distributions = DISTRIBUTION.iter().any(|dir| program.starts_with(dir));
+                let is_keadm = program.file_name().is_some_and(|name| name == KEADM);
+                if is_distributions || is_keadm {
+                    continue;
+                }
+                if let Some(version) = kubeedge_version(host, &program) {
+                    found.push((file.clone(), program, version));
+                    break;
+                }
             }
         }
         Ok(found)
