@@ -14,8 +14,10 @@ mod reset_firewall;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use nix::unistd::geteuid;
 
-use self::case::{Case, Limit};
+use self::case::{Case, Limit, Selection};
+use self::firewall::Host;
 use self::measure::{Measure, Program, peak_memory};
 use crate::dist::{self, Target, Toolchain};
 use crate::failure::hinted;
@@ -35,12 +37,6 @@ pub(crate) struct Args {
     only: Vec<String>,
 }
 
-impl Args {
-    fn selects(&self, case: &Case) -> bool {
-        self.only.is_empty() || self.only.iter().any(|text| case.name.contains(text))
-    }
-}
-
 /// Peak memory varies little: a few runs are enough.
 const MEMORY_RUNS: u16 = 5;
 
@@ -58,11 +54,26 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
 
     let mut rows = vec![["case", "edgeutils", "reference", "ratio", "limit", ""].map(str::to_owned)];
     let mut missed = false;
-    let (firewall, _hosts) = firewall::cases(&bin, &scratch)?;
-    let (links, _host) = links::cases(&bin)?;
-    let (rules, _reset_hosts) = reset_firewall::cases(&bin, &scratch)?;
-    let all = cases::all(&bin, &scratch)?.into_iter().chain(firewall).chain(links).chain(rules);
-    for case in all.filter(|case| args.selects(case)) {
+    let selection = Selection(&args.only);
+    let mut all = cases::all(&selection, &bin, &scratch)?;
+    let mut hosts = Vec::new();
+    let mut add = |(cases, made): (Vec<Case>, Vec<Host>)| {
+        all.extend(cases);
+        hosts.extend(made);
+    };
+    if !geteuid().is_root() {
+        eprintln!("edge-redirect and edge-reset are not measured: not running as root");
+    } else {
+        if selection.may_include("edge-redirect") {
+            add(firewall::cases(&bin, &scratch)?);
+        }
+        if selection.may_include("edge-reset") {
+            add(links::cases(&bin)?);
+            add(reset_firewall::cases(&bin, &scratch)?);
+            add(reset::cases(&bin, &scratch)?);
+        }
+    }
+    for case in all.into_iter().filter(|case| selection.includes(case)) {
         let (row, is_ok) = measured(&case, args.runs)?;
         eprintln!("{}", case.name);
         missed |= !is_ok;

@@ -21,7 +21,7 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("ansible-core", "ansible-playbook", &["stories"]),
     package("bash-completion", "/usr/share/bash-completion/bash_completion", &["stories"]),
     package("curl", "curl", &["stories"]),
-    package("e2fsprogs", "debugfs", &["e2e"]),
+    package("e2fsprogs", "debugfs", &["e2e", "bench"]),
     package("fish", "fish", &["stories"]),
     package("gcc-aarch64-linux-gnu", "aarch64-linux-gnu-gcc", &["dist", "qemu"]),
     package("golang-go", "go", &["stories", "e2e"]),

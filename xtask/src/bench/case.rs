@@ -39,6 +39,23 @@ pub(crate) enum Limit {
     MiB(f64),
 }
 
+/// The texts of which one is in the name of each measured case; none for all cases.
+pub(crate) struct Selection<'a>(pub(crate) &'a [String]);
+
+impl Selection<'_> {
+    pub(crate) fn includes(&self, case: &Case) -> bool {
+        self.0.is_empty() || self.0.iter().any(|text| case.name.contains(text))
+    }
+
+    /// Whether cases of this utility may be included: what they need takes minutes to prepare.
+    pub(crate) fn may_include(&self, utility: &str) -> bool {
+        let is_possible = |text: &String| {
+            !text.starts_with("edge-") || text.starts_with(utility) || utility.starts_with(text.as_str())
+        };
+        self.0.is_empty() || self.0.iter().any(is_possible)
+    }
+}
+
 /// Where a run leaves its journal under a root.
 pub(super) const TRACES: &str = "var/lib/edgeutils";
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use edgeutils_tests::systems;
 
-use super::case::{Case, Limit, TRACES};
+use super::case::{Case, Limit, Selection, TRACES};
 use super::certgen;
 use super::measure::{Measure, Program};
 use crate::sample::edgecore_yaml;
@@ -30,22 +30,31 @@ const YQ: &str = ".modules.edgeStream.enable = true \
     | .modules.edgeStream.server = \"192.0.2.1:10004\" \
     | .modules.metaManager.metaServer.enable = true";
 
-/// Every case, with the binaries of `bin` and files in `scratch`.
-pub(crate) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
+/// Every case that needs no host of its own, with the binaries of `bin` and files in `scratch`.
+pub(crate) fn all(selection: &Selection, bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
     let mut cases = vec![
         version(bin, "edge-conf"),
         version(bin, "edge-cni"),
         version(bin, "edge-prep"),
         version(bin, "edge-redirect"),
     ];
-    cases.extend(prepare(bin, scratch)?);
-    cases.extend(certgen::cases(bin)?);
-    for release in ["1.8", "1.23"] {
-        cases.extend(set(bin, scratch, release)?);
+    if selection.may_include("edge-prep") {
+        cases.extend(prepare(bin, scratch)?);
     }
-    cases.extend(super::cni::all(bin, scratch)?);
-    cases.extend(super::crio::all(bin, scratch)?);
-    cases.extend(super::reset::all(bin, scratch)?);
+    if selection.may_include("edge-certgen") {
+        cases.extend(certgen::cases(bin)?);
+    }
+    if selection.may_include("edge-conf") {
+        for release in ["1.8", "1.23"] {
+            cases.extend(set(bin, scratch, release)?);
+        }
+    }
+    if selection.may_include("edge-cni") {
+        cases.extend(super::cni::all(bin, scratch)?);
+    }
+    if selection.may_include("edge-crio") {
+        cases.extend(super::crio::all(bin, scratch)?);
+    }
     Ok(cases)
 }
 

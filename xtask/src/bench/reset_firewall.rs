@@ -27,12 +27,9 @@ nft list flowtables > /run/tables
 "iptables-$1-restore" --noflush --counters < "$3"
 "#;
 
-/// The cases, and their hosts, which must exist while they are measured. Empty without root.
+/// The cases, and their hosts, which must exist while they are measured.
 pub(super) fn cases(bin: &Path, scratch: &Path) -> Result<(Vec<Case>, Vec<Host>)> {
     let (mut cases, mut hosts) = (Vec::new(), Vec::new());
-    if !nix::unistd::geteuid().is_root() {
-        return Ok((cases, hosts));
-    }
     let own = bin.join("edge-reset").to_string_lossy().into_owned();
     let (text, script) = rules::services(SERVICES);
     let (rules, removal) = (scratch.join("services.rules"), scratch.join("services.removal"));
