@@ -3,8 +3,8 @@
 //! `Root::live()` is the running system. `Root::image(DIR)` is a mounted image or chroot below DIR:
 //! absolute links begin again at DIR, `..` stops at DIR, and nothing outside it is ever opened.
 //! Each component is opened from the descriptor of the one before, without following links, so that a component that
-//! is replaced by a link meanwhile is not followed. openat2, which needs Linux 5.6, is used only for deletion, with a
-//! fallback.
+//! is replaced by a link meanwhile is not followed. openat2, which needs Linux 5.6, does the same with one call where no
+//! link is on the way.
 
 mod attributes;
 mod delete;

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, openat, readlinkat};
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
 
 use super::{Root, VIRTUAL};
@@ -29,6 +29,7 @@ pub(crate) enum LastLink {
 #[derive(Debug)]
 pub(crate) struct ResolvedPath<'r> {
     root: &'r Root,
+    /// Opened directories, each with its path below the one before.
     stack: Vec<(OwnedFd, OsString)>,
     /// Parent directories that do not exist yet.
     pub(crate) missing: Vec<OsString>,
@@ -92,6 +93,7 @@ impl Root {
         let mut resolved = self.entry(OsString::from("."));
         let mut todo: VecDeque<OsString> = VecDeque::new();
         prepend(&mut todo, path);
+        let mut skipped = self.skip_parents(&mut resolved, &mut todo)?;
         let mut links = 0;
         while let Some(name) = todo.pop_front() {
             // A trailing slash asks for a directory, as it does of the kernel.
@@ -151,6 +153,11 @@ impl Root {
                         todo.push_front(OsString::from("."));
                     }
                     prepend(&mut todo, &target);
+                    // The target may lead up, so each directory above the link is needed.
+                    if let Some(parents) = skipped.take().filter(|_| !target.is_absolute()) {
+                        resolved.stack.clear();
+                        prepend(&mut todo, &parents);
+                    }
                 }
                 _ if todo.is_empty() && directory && kind != SFlag::S_IFDIR => return Err(Errno::ENOTDIR.into()),
                 _ if todo.is_empty() => {
@@ -163,6 +170,30 @@ impl Root {
         }
         // The path ended in `..` or is the root: the directory itself, named from inside.
         Ok(resolved)
+    }
+
+    /// Opens the parent directory with one call and returns its path, if there is no link and no `..` on the way to it;
+    /// otherwise, also before Linux 5.6, each component is left to do.
+    fn skip_parents(
+        &self,
+        resolved: &mut ResolvedPath<'_>,
+        todo: &mut VecDeque<OsString>,
+    ) -> io::Result<Option<PathBuf>> {
+        let Some(first) = todo.front() else {
+            return Ok(None);
+        };
+        if todo.len() < 3 || todo.iter().any(|name| name == "." || name == "..") {
+            return Ok(None);
+        }
+        self.refuse_virtual(resolved, first)?;
+        let parents: PathBuf = todo.iter().take(todo.len().saturating_sub(1)).collect();
+        let how = OpenHow::new().flags(STEP | OFlag::O_DIRECTORY).resolve(WITHOUT_LINKS);
+        let Ok(fd) = openat2(&self.top, &parents, how) else {
+            return Ok(None);
+        };
+        todo.drain(..todo.len().saturating_sub(1));
+        resolved.stack.push((fd, parents.clone().into_os_string()));
+        Ok(Some(parents))
     }
 
     /// A name in the top directory; nothing is resolved or refused.
@@ -179,6 +210,8 @@ impl Root {
     }
 }
 
+const WITHOUT_LINKS: ResolveFlag =
+    ResolveFlag::RESOLVE_NO_SYMLINKS.union(ResolveFlag::RESOLVE_NO_MAGICLINKS).union(ResolveFlag::RESOLVE_BENEATH);
 const STEP: OFlag = OFlag::O_PATH.union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
 
 /// Puts the components of `path` before the remaining ones.
@@ -193,5 +226,39 @@ fn prepend(todo: &mut VecDeque<OsString>, path: &Path) {
             Component::ParentDir => todo.push_front(OsString::from("..")),
             Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn resolve_follows_links_that_lead_up_from_deep_directories() {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("a/b/c");
+        fs::create_dir_all(&deep).unwrap();
+        for (link, target) in
+            [("up", "../file"), ("top", "../../../../top"), ("beside", "d/file"), ("absolute", "/a/file")]
+        {
+            symlink(target, deep.join(link)).unwrap();
+        }
+        symlink("b/c", dir.path().join("a/through")).unwrap();
+        let root = Root::image(dir.path()).unwrap();
+        let resolved = |path: &str, last| root.resolve(Path::new(path), last).unwrap().canonical();
+        for (path, target) in [
+            ("/a/b/c/up", "/a/b/file"),
+            ("/a/b/c/top", "/top"),
+            ("/a/b/c/beside", "/a/b/c/d/file"),
+            ("/a/b/c/absolute", "/a/file"),
+            ("/a/through/up", "/a/b/file"),
+            ("/a/b/c/../c/up", "/a/b/file"),
+        ] {
+            assert_eq!(resolved(path, LastLink::Follow), Path::new(target), "{path}");
+        }
+        assert_eq!(resolved("/a/b/c/up", LastLink::Keep), Path::new("/a/b/c/up"));
     }
 }
