@@ -28,7 +28,7 @@ use crate::host::{Host, Mode};
 use crate::plan::Plan;
 use crate::report::{Shown, Status};
 
-pub(crate) use keep::{KEPT_SUFFIX, keep_newer};
+pub(crate) use keep::{KEPT_SUFFIX, keep_newer, rename_newer};
 pub(crate) use mode::undo_mode;
 pub(crate) use paths::{
     absolute, damaged_record, find_value, is_before, relative, remove_made, resolve, resolve_change, same_value,
@@ -107,7 +107,7 @@ fn carry_out(host: &mut Host, plan: Plan, is_last: bool) -> Result<Outcome> {
         return Ok(host.progress);
     }
     previous::make_room(host, &steps, resume.run())?;
-    let mut writer = intents::record(host, &steps, &resume)?;
+    let mut writer = intents::record(host, &mut steps, &resume)?;
     host.progress.run = Some(writer.id);
     host.all_ended = false;
     let worst = perform::all(host, &mut writer, steps, continues)?;

@@ -17,11 +17,13 @@ use crate::secret::without_credentials;
 use crate::visible::visible;
 
 mod cause;
+mod locked;
 #[cfg(test)]
 mod tests;
 
 pub use self::cause::ResultExt;
 pub(crate) use self::cause::{CommandFailed, text_of};
+pub(crate) use self::locked::unlock_hint;
 
 /// Result of everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -92,7 +94,7 @@ impl Error {
             },
         };
         let mut error = Error::cannot(verb, object, text_of(cause.as_ref()));
-        error.0.hint = error_hint(cause.downcast_ref::<io::Error>()).map(str::to_owned);
+        error.0.hint = error_hint(cause.downcast_ref::<io::Error>(), Path::new(&error.0.object));
         error.0.source = Some(Source(Arc::from(cause)));
         error
     }
@@ -201,15 +203,17 @@ fn printable(text: &str) -> String {
     visible(without_credentials(text).trim_end()).into_owned()
 }
 
-fn error_hint(cause: Option<&io::Error>) -> Option<&'static str> {
-    match Errno::from_raw(cause?.raw_os_error()?) {
-        Errno::EACCES | Errno::EPERM if !nix::unistd::geteuid().is_root() => Some("run it as root (sudo)"),
+fn error_hint(cause: Option<&io::Error>, object: &Path) -> Option<String> {
+    let hint = match Errno::from_raw(cause?.raw_os_error()?) {
+        Errno::EACCES | Errno::EPERM if !nix::unistd::geteuid().is_root() => "run it as root (sudo)",
+        Errno::EPERM => return unlock_hint(&[object]),
         Errno::EROFS => {
-            Some("the file system is mounted read-only: remount it read-write (mount -o remount,rw) and run again")
+            "the file system is mounted read-only: remount it read-write (mount -o remount,rw) and run again"
         }
-        Errno::ENOSPC | Errno::EDQUOT => Some("free some space on that file system and run again"),
-        _ => None,
-    }
+        Errno::ENOSPC | Errno::EDQUOT => "free some space on that file system and run again",
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }
 
 /// Two errors are the same if the user sees the same.

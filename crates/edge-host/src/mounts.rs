@@ -3,6 +3,7 @@
 //! [`Mounts::tree`] has them as the kernel does: which is mounted on which, which covers which, and which are
 //! unmounted together.
 
+mod in_tree;
 mod parse;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+pub use self::in_tree::TreeMount;
 pub use self::parse::mount_path;
 pub use self::tree::MountTree;
 pub(crate) use self::tree::is_below;

@@ -11,8 +11,7 @@ use crate::host::{Host, Mode};
 use crate::journal::{Change, Progress, Record, Run, RunName};
 use crate::mounts::Mounts;
 use crate::report::{Shown, Status};
-use crate::root::{Inode, LastLink, trash_path};
-use crate::shell::quoted;
+use crate::root::{Inode, LastLink, ResolvedPath, Trash};
 
 /// A file or directory in the trash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +24,7 @@ pub struct Trashed {
     pub place: PathBuf,
     seq: usize,
     inode: Inode,
+    trash: Trash,
 }
 
 /// What the runs of this utility, or one of them, have in the trash. [`Host::prepare_change`] must have been called.
@@ -48,20 +48,40 @@ pub fn trashed(host: &Host, id: Option<u64>) -> Result<Vec<Trashed>> {
     Ok(all)
 }
 
+/// The files that a run of this utility has written, and no later one.
+///
+/// Errors: exit 4 if a run cannot be read.
+pub fn written(host: &Host, id: u64) -> Result<Vec<PathBuf>> {
+    let journal = host.journal();
+    let mut own = Vec::new();
+    for name in journal.names()?.iter().filter(|name| name.tool == host.tool && name.id >= id) {
+        let run = journal.load(name)?;
+        let entries = run.into_iter().flat_map(|run| run.entries).filter(|entry| entry.progress != Progress::Void);
+        let paths: Vec<PathBuf> = entries
+            .filter_map(|entry| match entry.intent.change {
+                Change::Write(change) => Some(absolute(&change.path)),
+                _ => None,
+            })
+            .collect();
+        if name.id == id { own = paths } else { own.retain(|path| !paths.contains(path)) }
+    }
+    Ok(own)
+}
+
 fn in_trash(host: &Host, run: &Run) -> Result<Vec<Trashed>> {
     let mut found = Vec::new();
     // One that was given up may be there in part, also after an undo.
     for entry in run.entries.iter().filter(|entry| entry.purged || entry.progress == Progress::Done) {
-        let Change::Trash { path, inode } = &entry.intent.change else { continue };
-        let path = absolute(path);
+        let Change::Trash { path, inode, .. } = &entry.intent.change else { continue };
+        let (path, trash) = (absolute(path), entry.intent.change.trash(run.header.run));
         let shown = host.root.display(&path);
         let resolved = resolve(&host.root, &path, LastLink::Keep)?;
-        if resolved.inode_in_trash(run.header.run).on("read", &shown)? == Some(*inode) {
-            let place = trash_path(&path, run.header.run);
-            found.push(Trashed { run: run.header.run, path, place, seq: entry.intent.seq, inode: *inode });
+        if resolved.inode_in_trash(trash).on("read", &shown)? == Some(*inode) {
+            let place = trash.place_of(&path);
+            found.push(Trashed { run: run.header.run, path, place, seq: entry.intent.seq, inode: *inode, trash });
         } else if entry.purged && host.mode == Mode::Apply {
             // A kill came before it.
-            resolved.remove_empty_trash(run.header.run).on("remove the trash of", &shown)?;
+            resolved.remove_empty_trash(trash).on("remove the trash of", &shown)?;
         }
     }
     Ok(found)
@@ -75,23 +95,35 @@ fn in_trash(host: &Host, run: &Run) -> Result<Vec<Trashed>> {
 pub fn purge(host: &mut Host, all: &[Trashed], files: &[PathBuf]) -> Result<Outcome> {
     host.report.applies();
     let mut exit = Exit::Done;
+    // What a mount keeps is not given up: an undo can restore it.
+    let mut free = Vec::new();
+    for one in all {
+        match gate(host, one) {
+            Ok(_) => free.push(one),
+            refused => exit = exit.worst(report(host, &shown(one), refused.map(drop))),
+        }
+    }
     if host.mode == Mode::DryRun {
-        all.iter().for_each(|one| host.report.action(&shown(one), Status::Planned));
+        free.iter().for_each(|one| host.report.action(&shown(one), Status::Planned));
         files.iter().for_each(|path| host.report.action(&shown_file(path), Status::Planned));
-        let count = all.len() + files.len();
+        let count = free.len() + files.len();
         host.report.record("plan", serde_json::json!({"actions": count}));
         host.progress.changed = count > 0;
-        return Ok(Outcome { exit: if count == 0 { Exit::Done } else { Exit::Differs }, ..host.progress });
+        return Ok(Outcome { exit: exit.worst(if count == 0 { Exit::Done } else { Exit::Differs }), ..host.progress });
     }
     host.must_be_prepared()?;
-    for group in all.chunk_by(|a, b| a.run == b.run) {
+    for group in free.chunk_by(|a, b| a.run == b.run) {
         give_up(host, group)?;
     }
-    for (at, one) in all.iter().enumerate() {
+    for (at, one) in free.iter().enumerate() {
         host.check_interrupt()?;
-        host.report.progress(&format!("deleting {} ({} of {})", one.place.display(), at + 1, all.len()));
+        host.report.progress(&format!("deleting {} ({} of {})", one.place.display(), at + 1, free.len()));
         let deleted = delete(host, one);
         host.report.progress_ends();
+        if deleted.as_ref().is_err_and(|error| error.exit() == Exit::Interrupted) {
+            host.progress.changed = true;
+            return deleted.map(|()| host.progress);
+        }
         exit = exit.worst(report(host, &shown(one), deleted));
     }
     for path in files {
@@ -117,11 +149,11 @@ fn report(host: &mut Host, shown: &Shown, deleted: Result<()>) -> Exit {
 }
 
 /// Records that the trees of a run are given up.
-fn give_up(host: &Host, group: &[Trashed]) -> Result<()> {
+fn give_up(host: &Host, group: &[&Trashed]) -> Result<()> {
     let Some(first) = group.first() else { return Ok(()) };
     let name = RunName { id: first.run, tool: host.tool.to_owned() };
     let Some(run) = host.journal().load(&name)? else { return Ok(()) };
-    let is_new = |one: &&Trashed| run.entries.get(one.seq).is_some_and(|entry| !entry.purged);
+    let is_new = |one: &&&Trashed| run.entries.get(one.seq).is_some_and(|entry| !entry.purged);
     let records: Vec<Record> = group.iter().filter(is_new).map(|one| Record::Purged { seq: one.seq }).collect();
     if records.is_empty() {
         return Ok(());
@@ -141,20 +173,29 @@ fn give_up(host: &Host, group: &[Trashed]) -> Result<()> {
     }
 }
 
-fn delete(host: &Host, one: &Trashed) -> Result<()> {
+/// Refuses what was replaced, and what a mount keeps.
+fn gate<'h>(host: &'h Host, one: &Trashed) -> Result<ResolvedPath<'h>> {
     let resolved = resolve(&host.root, &one.path, LastLink::Keep)?;
     let shown = host.root.display(&one.place);
-    if resolved.inode_in_trash(one.run).on("read", &shown)? != Some(one.inode) {
+    if resolved.inode_in_trash(one.trash).on("read", &shown)? != Some(one.inode) {
         return Err(Error::refused(format!("cannot delete {}: it was replaced", shown.display())));
     }
-    let place = resolved.mounted_path_in_trash(one.run).on("read", &shown)?;
-    let mounts = Mounts::read()?;
-    if let Some(mount) = mounts.iter().find(|mount| mount.point.starts_with(&place)) {
-        let mount = mount.point.display().to_string();
-        return Err(Error::refused(format!("cannot delete {}: {mount} is mounted", shown.display()))
-            .hint(format!("unmount it (umount {}), then run the command again", quoted(&mount))));
+    match resolved.mounts_in_trash(&Mounts::read()?, one.trash).on("read", &shown)?.first() {
+        Some(mount) => {
+            let (why, hint) = mount.explain();
+            Err(Error::refused(format!("cannot delete {}: {why}", shown.display())).hint(hint))
+        }
+        None => Ok(resolved),
     }
-    let leftovers = resolved.delete_from_trash(one.run).on("delete", &shown)?;
+}
+
+fn delete(host: &Host, one: &Trashed) -> Result<()> {
+    let shown = host.root.display(&one.place);
+    let leftovers =
+        gate(host, one)?.delete_from_trash(one.trash, &|| host.check_interrupt().is_err()).on("delete", &shown)?;
+    if !leftovers.is_nothing() {
+        host.check_interrupt()?;
+    }
     leftovers.into_error("delete", &shown).map_or(Ok(()), Err)
 }
 

@@ -36,8 +36,8 @@ pub(crate) use resolve::{LastLink, ResolvedPath};
 pub use stage::NewDir;
 pub use state::State;
 pub(crate) use state::{Content, digest, hex, sha256};
-pub use trash::Inode;
-pub(crate) use trash::trash_path;
+pub(crate) use trash::Trash;
+pub use trash::{Inode, is_trash};
 pub(crate) use write::{Meta, temporary_name};
 
 /// Directories with the state of the running kernel: not available in an image.

@@ -274,18 +274,15 @@ fn revert(host: &mut Host, writer: &mut Writer, entry: &Entry, decided: Decided)
     }
     let nothing = step.changes_nothing();
     let status = if nothing { Status::Skipped } else { Status::Done };
-    let step = match step {
-        UndoStep::Keeping { now, then } => {
-            let kept = step::keep(&host.root, entry, &now)?;
-            host.report.note(&format!(
-                "{} was changed since; the current version is kept as {}",
-                shown.object,
-                host.root.display(&kept).display()
-            ));
-            *then
-        }
-        step => step,
+    let kept = match &step {
+        UndoStep::Keeping { now, .. } => Some(("was changed since", step::keep(&host.root, entry, now)?)),
+        UndoStep::FromTrash { keeping: Some(now) } => Some(("exists again", step::keep_tree(&host.root, entry, *now)?)),
+        _ => None,
     };
+    if let Some((what, kept)) = kept {
+        let kept = host.root.display(&kept);
+        host.report.note(&format!("{} {what}; the current version is kept as {}", shown.object, kept.display()));
+    }
     step::perform(&host.root, host.lock.as_ref(), writer.id, entry, step)?;
     writer.append(&[Record::Undone { seq }])?;
     host.progress.changed |= !nothing;

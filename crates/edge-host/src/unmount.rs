@@ -14,7 +14,7 @@ mod place;
 mod tests;
 mod timed;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -266,7 +266,7 @@ impl Unmount {
     }
 
     fn busy(&self) -> Error {
-        match shown(&holders(&self.mount.point)) {
+        match users_of(&self.mount.point) {
             Some(users) => self.in_use(&users),
             None => self
                 .refused("it is in use, and not by a process that can be seen")
@@ -289,6 +289,11 @@ impl Unmount {
     fn refused(&self, cause: &str) -> Error {
         Error::cannot(VERB, &self.mount.point, cause).with_exit(crate::exit::Exit::Refused)
     }
+}
+
+/// The processes that hold a mount, if there are any.
+pub(crate) fn users_of(point: &Path) -> Option<String> {
+    shown(&holders(point))
 }
 
 /// Some of them by name.

@@ -1,5 +1,6 @@
 //! Tests in private namespaces of this machine, not under emulation.
 
+mod bound;
 mod canary;
 mod container;
 mod effects;

@@ -96,7 +96,7 @@ fn immutable_file_is_detected_before_the_first_rename() {
     let ran = image.run(&["apply", "--plan", "PLANS/plan.json"]);
     let cleared = || assert!(chattr("-i").unwrap().status.success());
     let says = "edge-fixture: cannot write DIR/etc/certificate: Operation not permitted (os error 1)\n\
-                hint: if lsattr shows it immutable: chattr -i DIR/etc/certificate, and run again\n";
+                hint: make it changeable (chattr -i DIR/etc/certificate), then run the command again\n";
     if ran.stderr != says {
         cleared();
     }

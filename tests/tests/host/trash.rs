@@ -67,13 +67,15 @@ fn undo_replaces_nothing_that_exists_again() {
     image.apply(PLAN).says(0, "");
     image.tree.write("etc/kubeedge/new", "new");
     image.tree.write("usr/bin/edgecore", "another");
-    let refusal = |path: &str| {
+    let refusal = |dir: &str, name: &str| {
         format!(
-            "edge-fixture: cannot restore DIR/{path}: it exists again; move it away first\n\
-             hint: to keep the run: edge-fixture --root DIR undo --id 1 --skip"
+            "edge-fixture: cannot restore DIR/{dir}/{name}: it exists again; what was moved is in \
+             DIR/{dir}/.edgeutils-trash-1/{name}\n\
+             hint: to restore it and keep the current version as NAME.edgeutils-kept: edge-fixture --root DIR undo --id 1 --force; \
+             to keep the run: edge-fixture --root DIR undo --id 1 --skip"
         )
     };
-    let ran = image.undo().says(4, &format!("{}\n{}", refusal("usr/bin/edgecore"), refusal("etc/kubeedge")));
+    let ran = image.undo().says(4, &format!("{}\n{}", refusal("usr/bin", "edgecore"), refusal("etc", "kubeedge")));
     assert!(ran.stdout.contains("reverted 1 of 3 changes of run 1"), "{}", ran.stdout);
     assert_eq!(
         (image.tree.read("etc/kubeedge/new"), image.tree.read("usr/bin/edgecore")),
@@ -88,6 +90,42 @@ fn undo_replaces_nothing_that_exists_again() {
 }
 
 #[test]
+fn undo_by_force_renames_what_exists_again() {
+    let image = image();
+    let before = look(image.tree.path());
+    image.apply(PLAN).says(0, "");
+    image.tree.write("etc/kubeedge/new", "new");
+    image.tree.write("usr/bin/edgecore", "another");
+    image.tree.write("etc/kubeedge.edgeutils-kept", "of someone else");
+    let ran = image.run(&["undo", "-n", "--force"]).says(3, "");
+    let line = "would restore /etc/kubeedge: from the trash; the current version is kept\n";
+    assert!(
+        ran.stdout.contains(line) && ran.stdout.contains("would restore /etc/link: from the trash\n"),
+        "{}",
+        ran.stdout
+    );
+    let note = |path: &str, kept: &str| {
+        format!("edge-fixture: note: {path} exists again; the current version is kept as {kept}")
+    };
+    let ran = image.run(&["undo", "--force"]).says(
+        0,
+        &format!(
+            "{}\n{}",
+            note("/usr/bin/edgecore", "DIR/usr/bin/edgecore.edgeutils-kept"),
+            note("/etc/kubeedge", "DIR/etc/kubeedge.edgeutils-kept.2")
+        ),
+    );
+    assert!(ran.stdout.ends_with("reverted run 1\n"), "{}", ran.stdout);
+    assert_eq!(image.tree.read("etc/kubeedge.edgeutils-kept.2/new"), "new");
+    assert_eq!(image.tree.read("usr/bin/edgecore.edgeutils-kept"), "another");
+    for kept in ["usr/bin/edgecore.edgeutils-kept", "etc/kubeedge.edgeutils-kept"] {
+        fs::remove_file(image.tree.at(kept)).unwrap();
+    }
+    fs::remove_dir_all(image.tree.at("etc/kubeedge.edgeutils-kept.2")).unwrap();
+    assert_same(&look(image.tree.path()), &before, "after the undo");
+}
+
+#[test]
 fn undo_says_what_is_no_longer_in_the_trash() {
     let image = image();
     image.apply(PLAN).says(0, "");
@@ -96,20 +134,55 @@ fn undo_says_what_is_no_longer_in_the_trash() {
     image.tree.write("etc/.edgeutils-trash-1/kubeedge/x", "x");
     image.undo().says(
         4,
-        "edge-fixture: cannot restore DIR/etc/kubeedge: it is no longer in the trash\n\
+        "edge-fixture: cannot restore DIR/etc/kubeedge: DIR/etc/.edgeutils-trash-1/kubeedge is no longer what was moved there\n\
          hint: to keep the run: edge-fixture --root DIR undo --id 1 --skip",
     );
     assert!(image.tree.at("usr/bin/edgecore").exists() && !image.tree.at("etc/kubeedge").exists());
 }
 
 #[test]
-fn trash_that_others_can_write_to_is_not_used() {
+fn trash_with_a_name_that_is_taken_gets_another_one() {
     let image = image();
-    fs::create_dir(image.tree.at("etc/.edgeutils-trash-1")).unwrap();
-    fs::set_permissions(image.tree.at("etc/.edgeutils-trash-1"), fs::Permissions::from_mode(0o777)).unwrap();
-    let ran = image.apply(PLAN);
-    assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.stderr.contains(".edgeutils-trash-1 is not a private directory"), "{}", ran.stderr);
+    let make = |path: &str, mode: u32| {
+        fs::create_dir(image.tree.at(path)).unwrap();
+        fs::set_permissions(image.tree.at(path), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    // Of a run of a journal that is lost, of others, and what is not a directory at all.
+    make("etc/.edgeutils-trash-1", 0o700);
+    image.tree.write("etc/.edgeutils-trash-1/kubeedge", "earlier");
+    make("etc/.edgeutils-trash-1.2", 0o777);
+    symlink("/tmp", image.tree.at("etc/.edgeutils-trash-1.3")).unwrap();
+    image.tree.write("etc/.edgeutils-trash-1.4", "a file");
+    let before = look(image.tree.path());
+    image.apply(PLAN).says(0, "");
+    let mut names: Vec<_> = fs::read_dir(image.tree.at("etc/.edgeutils-trash-1.5"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["kubeedge", "link"]);
+    assert!(image.tree.at("usr/bin/.edgeutils-trash-1/edgecore").exists(), "each directory by itself");
+    image.undo().says(0, "");
+    assert_same(&look(image.tree.path()), &before, "after the undo");
+    image.apply(PLAN).says(0, "");
+    let ran = image.run(&["purge"]).says(0, "");
+    assert!(ran.stdout.ends_with("3 changes\n"), "{}", ran.stdout);
+    assert_eq!(image.tree.read("etc/.edgeutils-trash-1/kubeedge"), "earlier");
+}
+
+#[test]
+fn trash_that_others_can_use_is_not_used_any_more() {
+    let image = image();
+    image.apply(PLAN).says(0, "");
+    let trash = image.tree.at("etc/.edgeutils-trash-1");
+    fs::set_permissions(&trash, fs::Permissions::from_mode(0o755)).unwrap();
+    let ran = image.undo();
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    let why =
+        "cannot read DIR/etc/kubeedge: its trash DIR/etc/.edgeutils-trash-1 can be used by others: its mode is 0755\n";
+    assert!(ran.stderr.contains(why), "{}", ran.stderr);
+    fs::set_permissions(&trash, fs::Permissions::from_mode(0o700)).unwrap();
+    image.undo().says(0, "");
     assert!(image.tree.at("etc/kubeedge/ca").exists());
 }
 
@@ -229,6 +302,9 @@ fn purge_keeps_what_was_replaced_and_what_cannot_be_deleted() {
     chattr("-i").unwrap();
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     assert!(ran.stderr.contains("edgecore.yaml: Operation not permitted"), "{}", ran.stderr);
+    let place = "DIR/etc/.edgeutils-trash-1/kubeedge/edgecore.yaml";
+    let hint = format!("hint: make it changeable (chattr -i {place}), then run the command again\n");
+    assert!(ran.stderr.contains(&hint), "{}", ran.stderr);
     assert!(!image.tree.at("usr/bin/.edgeutils-trash-1").exists(), "the others are deleted");
     assert_eq!(image.tree.read("etc/.edgeutils-trash-1/link"), "another");
     // An undo restores no part of a tree.

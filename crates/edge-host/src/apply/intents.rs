@@ -2,6 +2,7 @@
 
 use super::resume::Resume;
 use super::step::Step;
+use super::trash;
 use crate::action::{Action, ActionKind, Inverse, Transaction, Write};
 use crate::error::{Error, Result};
 use crate::host::Host;
@@ -34,32 +35,38 @@ pub(super) fn must_be_permitted(host: &Host, plan: &Plan) -> Result<()> {
 }
 
 /// Records what is about to be done. If there is no room for it, the journal stays as it was.
-pub(super) fn record(host: &Host, steps: &[Step], resume: &Resume) -> Result<Writer> {
-    let mut records: Vec<Record> = steps
-        .iter()
-        .map(|Step { action, change, seq, .. }| {
-            let (why, undo) = (action.why.clone(), action.undo().to_string());
-            Record::Intent(Box::new(Intent { seq: *seq, why, undo, change: change.clone() }))
-        })
-        .collect();
+pub(super) fn record(host: &Host, steps: &mut [Step], resume: &Resume) -> Result<Writer> {
+    let mut header = None;
     let mut writer = match resume.run() {
         Some(run) => {
             let compacted = host.journal().compacted(run)?;
             host.journal().reopen(compacted.as_ref().unwrap_or(run))?
         }
         None => {
-            let (writer, header) = host.journal().begin(host)?;
-            records.insert(0, header);
+            let (writer, first) = host.journal().begin(host)?;
+            header = Some(first);
             writer
         }
     };
-    records.extend(resume.records());
-    let kept = steps.iter().try_for_each(|step| host.journal().keep(&step.change));
-    if let Err(error) = kept.and_then(|()| writer.append_intents(&records)) {
+    let recorded = trash::choose(&host.root, steps, writer.id, resume.run())
+        .map(|()| records(header, steps, resume))
+        .and_then(|records| {
+            steps.iter().try_for_each(|step| host.journal().keep(&step.change))?;
+            writer.append_intents(&records)
+        });
+    if let Err(error) = recorded {
         if resume.run().is_none() {
             host.journal().forget(writer);
         }
         return Err(error);
     }
     Ok(writer)
+}
+
+fn records(header: Option<Record>, steps: &[Step], resume: &Resume) -> Vec<Record> {
+    let intents = steps.iter().map(|Step { action, change, seq, .. }| {
+        let (why, undo) = (action.why.clone(), action.undo().to_string());
+        Record::Intent(Box::new(Intent { seq: *seq, why, undo, change: change.clone() }))
+    });
+    header.into_iter().chain(intents).chain(resume.records()).collect()
 }

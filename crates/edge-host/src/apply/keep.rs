@@ -36,9 +36,26 @@ pub(crate) fn keep_newer(root: &Root, resolved: &ResolvedPath<'_>, now: &State) 
         };
         return done.map(|()| path.clone()).on("keep a copy in", &copy);
     }
+    Err(too_many(root, resolved))
+}
+
+/// Gives a tree, or what is in the place of one, such a name that is free.
+pub(crate) fn rename_newer(root: &Root, resolved: &ResolvedPath<'_>) -> Result<PathBuf> {
+    for number in 1..=MAX_KEPT {
+        let path = kept_path(resolved, number);
+        let shown = root.display(&path);
+        let kept = root.resolve(&path, LastLink::Keep).on("rename to", &shown)?;
+        if kept.stat().on("rename to", &shown)?.is_none() {
+            return resolved.rename_to(&kept).map(|()| path).on("rename to", &shown);
+        }
+    }
+    Err(too_many(root, resolved))
+}
+
+fn too_many(root: &Root, resolved: &ResolvedPath<'_>) -> Error {
     let shown = root.display(&resolved.canonical());
-    Err(Error::refused(format!("cannot keep a copy of {}: {MAX_KEPT} copies exist already", shown.display()))
-        .hint(format!("remove the files {}{KEPT_SUFFIX}* that are no longer needed", shown.display())))
+    Error::refused(format!("cannot keep a copy of {}: {MAX_KEPT} copies exist already", shown.display()))
+        .hint(format!("remove {}{KEPT_SUFFIX}* that are no longer needed", shown.display()))
 }
 
 /// Removes what a kill has left of such a copy.

@@ -46,7 +46,8 @@ pub(super) fn all(host: &mut Host, writer: &mut Writer, steps: Vec<Step>, contin
         let done = match host.interrupt.check() {
             Ok(()) if group.len() > 1 => together(host, writer, group),
             Ok(()) => group.into_iter().try_for_each(|step| {
-                one(host, writer, step).map_err(|error| (usize::from(error.exit() == Exit::Failed), error))
+                // A signal stops a deletion half-way.
+                one(host, writer, step).map_err(|error| (usize::from(error.exit() != Exit::Refused), error))
             }),
             Err(error) => Err((0, error)),
         };
@@ -82,7 +83,7 @@ fn effects(host: &mut Host, writer: &mut Writer, group: Vec<Step>, continues: bo
     let mut stopped = None;
     for Step { action, change, seq, .. } in group {
         let shown = Shown::of(&action);
-        match perform(&host.root, writer.id, action.kind, &change) {
+        match perform(host, writer.id, action.kind, &change) {
             Ok(after) => {
                 host.progress.changed = true;
                 records.push(Record::Done { seq, after });
@@ -126,7 +127,7 @@ fn one(host: &mut Host, writer: &mut Writer, step: Step) -> Result<()> {
             is_known = (ended_itself || !matches!(change, Change::Transaction { .. })) && !changes_packages(&change);
             output.and_then(|output| command.succeeded(output)).map(|_| None)
         }
-        None => perform(&host.root, writer.id, action.kind, &change),
+        None => perform(host, writer.id, action.kind, &change),
     };
     let done = match performed {
         // A program may fail after its work is done, or be ended at its deadline while systemd continues

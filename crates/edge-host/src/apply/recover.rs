@@ -174,7 +174,7 @@ fn outcome_of(root: &Root, run: u64, entry: &Entry, continues: bool, completed: 
             if now.same_content(before) { RecoveryOutcome::NotDone } else { RecoveryOutcome::Done(None) }
         }
         Change::Mode { path, mode, .. } => mode::recover(root, path, *mode)?,
-        Change::Trash { path, inode } => trash::recover(root, path, *inode, run)?,
+        Change::Trash { path, inode, .. } => trash::recover(root, path, *inode, entry.intent.change.trash(run))?,
         Change::Delete { path, inode } => trash::recover_deleted(root, path, *inode)?,
         Change::Set { path, after, .. } => {
             // A value that the kernel does not have any more, for example because its module is not loaded, is not set.

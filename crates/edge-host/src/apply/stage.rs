@@ -111,13 +111,7 @@ impl Staged<'_> {
     fn can_be_placed(&self) -> Result<()> {
         unchanged(self.root, "write", &self.path, &self.resolved, &self.was)?;
         let shown = self.root.display(&self.path);
-        self.resolved.can_be_replaced().map_err(|cause| {
-            let error = Error::io("write", &shown, &cause);
-            if error.hint_text().is_some() {
-                return error;
-            }
-            error.hint(format!("if lsattr shows it immutable: chattr -i {}, and run again", shown.display()))
-        })
+        self.resolved.can_be_replaced().on("write", &shown)
     }
 }
 

@@ -36,7 +36,8 @@ impl Step {
 }
 
 /// Does one action that is not a command. Returns the state that it left, if that was not known before.
-pub(super) fn perform(root: &Root, run: u64, kind: ActionKind, change: &Change) -> Result<Option<State>> {
+pub(super) fn perform(host: &Host, run: u64, kind: ActionKind, change: &Change) -> Result<Option<State>> {
+    let root = &host.root;
     match (kind, change) {
         (ActionKind::Write(write), Change::Write(change)) => return perform_write(root, write, change),
         (ActionKind::Remove(remove), _) => {
@@ -49,7 +50,7 @@ pub(super) fn perform(root: &Root, run: u64, kind: ActionKind, change: &Change) 
             removed.on("remove", root.display(&remove.path))?;
         }
         (ActionKind::Mode(set), _) => mode::perform(root, &set)?,
-        (ActionKind::RemoveTree(tree), _) => trash::perform(root, &tree, run)?,
+        (ActionKind::RemoveTree(tree), _) => trash::perform(host, &tree, change, run)?,
         (ActionKind::Set(set), _) => {
             value_unchanged(root, &set)?;
             let resolved = resolve(root, &set.path, LastLink::Follow)?;

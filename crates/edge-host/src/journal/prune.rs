@@ -62,9 +62,10 @@ impl Journal<'_> {
     /// Whether something that a run removed is still in its trash, as far as can be told.
     fn has_trash(&self, run: &Run) -> bool {
         run.entries.iter().any(|entry| match &entry.intent.change {
-            Change::Trash { path, inode } if entry.purged || entry.progress == Progress::Done => {
+            Change::Trash { path, inode, .. } if entry.purged || entry.progress == Progress::Done => {
                 let resolved = self.root.resolve(&Path::new("/").join(path), LastLink::Keep);
-                let found = resolved.and_then(|resolved| resolved.inode_in_trash(run.header.run));
+                let found =
+                    resolved.and_then(|resolved| resolved.inode_in_trash(entry.intent.change.trash(run.header.run)));
                 found.map_or(true, |found| found == Some(*inode))
             }
             _ => false,

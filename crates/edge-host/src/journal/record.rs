@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::action::{EffectVerb, Inverse, Run};
-use crate::root::{Content, Inode, LastLink, State};
+use crate::root::{Content, Inode, LastLink, State, Trash};
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -92,6 +92,9 @@ pub(crate) enum Change {
     Trash {
         path: String,
         inode: Inode,
+        /// Which trash of the run, if the name of the usual one was taken.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        number: Option<u32>,
     },
     /// The same, deleted.
     Delete {
@@ -197,6 +200,17 @@ impl Change {
             Change::Transaction { object, .. } => vec![object.clone()],
             Change::Effect { .. } => Vec::new(),
         }
+    }
+
+    /// The trash that it uses, if it uses one.
+    pub(crate) fn trash(&self, run: u64) -> Trash {
+        let number = if let Change::Trash { number, .. } = self { *number } else { None };
+        Trash { run, number }
+    }
+
+    /// What it moves there.
+    pub(crate) fn trashed(&self) -> Option<(&str, Inode)> {
+        if let Change::Trash { path, inode, .. } = self { Some((path, *inode)) } else { None }
     }
 
     /// Whether it can neither be undone nor be seen on the host afterwards.

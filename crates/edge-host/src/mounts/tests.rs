@@ -174,3 +174,39 @@ proptest! {
         prop_assert!(left.is_empty());
     }
 }
+
+#[test]
+fn tree_is_kept_by_mounts_in_it_and_by_those_that_show_it() {
+    let mounts = Mounts::parse(
+        b"20 1 8:1 / / rw - ext4 /dev/sda1 rw\n\
+          21 20 8:1 /data /var/data rw - ext4 /dev/sda1 rw\n\
+          30 21 0:5 / /var/data/k/in rw - tmpfs tmpfs rw\n\
+          31 20 8:1 /data/k/pods /srv/pods rw - ext4 /dev/sda1 rw\n\
+          32 20 8:2 /data/k /srv/other-disk rw - ext4 /dev/sdb rw\n\
+          33 20 8:1 /data/k/gone//deleted /srv/gone rw - ext4 /dev/sda1 rw\n\
+          34 20 0:6 / /srv/merged rw - overlay overlay rw,lowerdir=/low:/var/data/k/a\\040b,upperdir=/up\n\
+          35 20 8:1 /data/kk /srv/kk rw - ext4 /dev/sda1 rw\n\
+          36 20 8:1 /data /srv/above rw - ext4 /dev/sda1 rw\n\
+          37 36 0:7 / /srv/above/k/pods rw - tmpfs tmpfs rw\n",
+    )
+    .unwrap();
+    let of = |path: &str, on: Option<u64>| {
+        let all = mounts.of_tree(Path::new(path), on);
+        all.into_iter().map(|mount| format!("{} {}", mount.is_inside, mount.explain().0)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        of("/var/data/k", Some(21)),
+        [
+            "true /var/data/k/in is mounted",
+            "false /var/data/k/pods is also mounted on /srv/pods",
+            "false /var/data/k/a b is a layer of what is mounted on /srv/merged",
+            "true /srv/above/k/pods is mounted",
+        ]
+    );
+    assert_eq!(
+        of("/var/data/k/pods", Some(21)),
+        ["false it is also mounted on /srv/pods", "true /srv/above/k/pods is mounted"]
+    );
+    // A mount that is not in the table: by the path alone.
+    assert_eq!(of("/var/data/k/in", Some(99)), ["true /var/data/k/in is mounted"]);
+}

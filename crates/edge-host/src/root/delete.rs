@@ -40,9 +40,17 @@ const MAX_WALKS: u32 = 8;
 /// Names at either end of a path that is too long to be shown whole.
 const SHOWN_NAMES: usize = 4;
 
+/// Whether to stop between two entries; the rest is then left over.
+pub(crate) type Stop<'s> = &'s dyn Fn() -> bool;
+
 /// Removes `name` in `dir` and everything below it. A missing name is success.
 pub(crate) fn delete(dir: BorrowedFd<'_>, name: &OsStr) -> Leftovers {
-    delete_by(Step::default(), dir, name)
+    delete_until(dir, name, &|| false)
+}
+
+/// The same, until it is to stop.
+pub(crate) fn delete_until(dir: BorrowedFd<'_>, name: &OsStr, stop: Stop<'_>) -> Leftovers {
+    delete_by(Step::default(), dir, name, stop)
 }
 
 /// The same for a path of the caller; links in its parent directories are followed.
@@ -56,9 +64,9 @@ pub(crate) fn delete_path(path: &Path) -> Leftovers {
     }
 }
 
-fn delete_by(step: Step, dir: BorrowedFd<'_>, name: &OsStr) -> Leftovers {
+fn delete_by(step: Step, dir: BorrowedFd<'_>, name: &OsStr, stop: Stop<'_>) -> Leftovers {
     for _ in 0..MAX_WALKS {
-        let mut walk = Walk { top: dir, step, levels: Vec::new(), stuck: 0, left: Leftovers::default() };
+        let mut walk = Walk { top: dir, step, stop, levels: Vec::new(), stuck: 0, left: Leftovers::default() };
         if let Ok(()) = walk.run(name) {
             return walk.left;
         }
@@ -72,6 +80,7 @@ struct Lost;
 struct Walk<'d> {
     top: BorrowedFd<'d>,
     step: Step,
+    stop: Stop<'d>,
     /// From the top directory of the tree to the current one.
     levels: Vec<Level>,
     /// Directories remembered in all levels.
@@ -91,6 +100,10 @@ impl Walk<'_> {
             Err(errno) => self.stays(None, 0, errno.into()),
         }
         while let Some(level) = self.levels.last_mut() {
+            if (self.stop)() {
+                self.report(None, io::ErrorKind::Interrupted.into());
+                return Ok(());
+            }
             match level.next_directory(self.stuck < MAX_STUCK) {
                 Ok(Some((name, number))) => self.remove_directory(&name, number),
                 Ok(None) => self.go_up()?,
@@ -127,7 +140,7 @@ impl Walk<'_> {
 
     fn remove_files(&mut self) {
         let Some(level) = self.levels.last_mut() else { return };
-        let (pass, ended) = level.remove_files();
+        let (pass, ended) = level.remove_files(self.stop);
         level.has_left |= pass.count() > 0;
         let place = |name: PathBuf| path_of(&self.levels, Some(name.as_os_str()));
         self.left.absorb(pass, place);

@@ -1,5 +1,6 @@
 //! Moves a tree to the trash beside it, and back: `PARENT/.edgeutils-trash-RUN/NAME`, on the same mount, so that
-//! nothing in it is read or copied, and private (0700), so that the keys in it are.
+//! nothing in it is read or copied, and private (0700), so that the keys in it are. Where that name is taken, such as by
+//! a run of a journal that was lost, another one is used, and recorded.
 //!
 //! A mount in the tree would move along. What calls this looks at the mounts before and after.
 
@@ -7,6 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -14,12 +16,14 @@ use std::time::UNIX_EPOCH;
 use nix::dir::{Dir, Entry};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, renameat};
-use nix::sys::stat::{Mode, SFlag, fstat, fstatat, mkdirat};
+use nix::sys::stat::{Mode, SFlag, UtimensatFlags, fstat, fstatat, mkdirat, utimensat};
+use nix::sys::statfs::{OVERLAYFS_SUPER_MAGIC, fstatfs};
+use nix::sys::time::TimeSpec;
 use nix::unistd::{UnlinkatFlags, fsync, geteuid, linkat, unlinkat};
 use serde::{Deserialize, Serialize};
 
 use super::Root;
-use super::delete::{Leftovers, delete};
+use super::delete::{Leftovers, Stop, delete_until};
 use super::read::kind;
 use super::resolve::{LastLink, ResolvedPath};
 use super::stage::DIR_FLAGS;
@@ -27,13 +31,16 @@ use crate::error::Result;
 
 /// The number of the run follows.
 const TRASH: &str = ".edgeutils-trash-";
+/// Names that are tried.
+const MAX_NUMBER: u32 = 100;
 const DESCRIPTORS: &str = "/proc/self/fd";
 const PRIVATE: u32 = 0o700;
 
 /// Which file or directory is at a path, whatever is in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Inode {
-    /// Its number in the file system, which is used again when it is deleted.
+    /// Its number in the file system, which is used again when it is deleted; 0 on an overlay, where it does not last, if
+    /// the next is known.
     number: u64,
     /// When it was created, in nanoseconds since 1970; none where the file system does not record it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,10 +49,41 @@ pub struct Inode {
 
 impl Inode {
     fn of(fd: OwnedFd) -> io::Result<Inode> {
+        let is_overlay = is_overlay(&fd)?;
         let meta = File::from(fd).metadata()?;
         let created = meta.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        Ok(Inode { number: meta.ino(), created: created.and_then(|time| u64::try_from(time.as_nanos()).ok()) })
+        let created = created.and_then(|time| u64::try_from(time.as_nanos()).ok());
+        Ok(Inode { number: if is_overlay && created.is_some() { 0 } else { meta.ino() }, created })
     }
+}
+
+fn is_overlay(fd: impl AsFd) -> io::Result<bool> {
+    Ok(fstatfs(fd)?.filesystem_type() == OVERLAYFS_SUPER_MAGIC)
+}
+
+/// A trash of a run; which one, if its first name was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Trash {
+    pub(crate) run: u64,
+    /// None: the usual one.
+    pub(crate) number: Option<u32>,
+}
+
+impl Trash {
+    fn name(self) -> OsString {
+        let number = self.number.map(|number| format!(".{number}")).unwrap_or_default();
+        OsString::from(format!("{TRASH}{}{number}", self.run))
+    }
+
+    /// Where a path is when it is in this trash.
+    pub(crate) fn place_of(self, path: &Path) -> PathBuf {
+        path.with_file_name(self.name()).join(path.file_name().unwrap_or_default())
+    }
+}
+
+/// Whether a name is one of a trash.
+pub fn is_trash(name: &OsStr) -> bool {
+    name.as_bytes().starts_with(TRASH.as_bytes())
 }
 
 /// The entry of a directory itself, also a link.
@@ -59,13 +97,46 @@ impl Root {
     }
 }
 
+impl Root {
+    /// The names of trashes in a directory, which may be a large one; none if it is not a directory.
+    pub(crate) fn trashes(&self, dir: &Path) -> Result<Vec<OsString>> {
+        let found = self.resolve(dir, LastLink::Follow).and_then(|resolved| resolved.trashes());
+        found.map_err(|cause| self.path_error("list", dir, &cause))
+    }
+}
+
 impl ResolvedPath<'_> {
+    fn trashes(&self) -> io::Result<Vec<OsString>> {
+        let dir = match self.open(DIR_FLAGS) {
+            Ok(dir) => dir,
+            Err(cause) if [Errno::ENOENT, Errno::ENOTDIR].iter().any(|no| cause.raw_os_error() == Some(*no as i32)) => {
+                return Ok(Vec::new());
+            }
+            Err(cause) => return Err(cause),
+        };
+        let names = Dir::from_fd(dir)?.into_iter().map(|entry| {
+            let entry = entry?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            Ok(is_trash(name).then(|| name.to_owned()))
+        });
+        names.filter_map(io::Result::transpose).collect()
+    }
+
     pub(crate) fn inode(&self) -> io::Result<Option<Inode>> {
         match self.open(ENTRY) {
             Ok(fd) => Inode::of(fd).map(Some),
             Err(cause) if cause.raw_os_error() == Some(Errno::ENOENT as i32) => Ok(None),
             Err(cause) => Err(cause),
         }
+    }
+
+    /// Brings it to the upper layer, if it is on an overlay: there it is another inode, and a rename would do the same.
+    pub(crate) fn copy_up(&self) -> io::Result<()> {
+        let Some(stat) = self.stat()?.filter(|_| is_overlay(self.dir()).unwrap_or(false)) else { return Ok(()) };
+        let [read, written] = [(stat.st_atime, stat.st_atime_nsec), (stat.st_mtime, stat.st_mtime_nsec)]
+            .map(|(seconds, nanos)| TimeSpec::new(seconds, nanos));
+        // The times that it has: nothing else is changed of any kind of file.
+        Ok(utimensat(self.dir(), self.name.as_os_str(), &read, &written, UtimensatFlags::NoFollowSymlink)?)
     }
 
     /// Whether it is a directory with nothing in it.
@@ -89,14 +160,14 @@ impl ResolvedPath<'_> {
     }
 
     /// The same in the trash of a run.
-    pub(crate) fn mounted_path_in_trash(&self, run: u64) -> io::Result<PathBuf> {
-        Ok(trash_path(&self.mounted_path()?, run))
+    pub(crate) fn mounted_path_in_trash(&self, trash: Trash) -> io::Result<PathBuf> {
+        Ok(trash.place_of(&self.mounted_path()?))
     }
 
     /// What has its name in the trash of a run.
-    pub(crate) fn inode_in_trash(&self, run: u64) -> io::Result<Option<Inode>> {
-        let Some(trash) = self.trash(run)? else { return Ok(None) };
-        match openat(&trash, self.name.as_os_str(), ENTRY, Mode::empty()) {
+    pub(crate) fn inode_in_trash(&self, trash: Trash) -> io::Result<Option<Inode>> {
+        let Some(dir) = self.trash(trash)? else { return Ok(None) };
+        match openat(&dir, self.name.as_os_str(), ENTRY, Mode::empty()) {
             Ok(fd) => Inode::of(fd).map(Some),
             Err(Errno::ENOENT) => Ok(None),
             Err(errno) => Err(errno.into()),
@@ -104,106 +175,124 @@ impl ResolvedPath<'_> {
     }
 
     /// Moves it to the trash of a run. EXDEV: it is on the lower layer of an overlay; EBUSY: it is a mount point.
-    pub(crate) fn move_to_trash(&self, run: u64) -> io::Result<()> {
-        let trash = self.make_trash(run)?;
-        let moved = match fstatat(&trash, self.name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
-            Ok(_) => Err(Errno::EEXIST),
-            Err(_) => renameat(self.dir(), self.name.as_os_str(), &trash, self.name.as_os_str()),
+    pub(crate) fn move_to_trash(&self, trash: Trash) -> io::Result<()> {
+        let dir = self.make_trash(trash)?;
+        let moved = match fstatat(&dir, self.name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+            // It was made for what is recorded: something else came there since.
+            Ok(_) => {
+                return Err(io::Error::other(format!("{} is taken", self.mounted_path_in_trash(trash)?.display())));
+            }
+            Err(_) => renameat(self.dir(), self.name.as_os_str(), &dir, self.name.as_os_str()),
         };
         if let Err(errno) = moved {
-            self.remove_empty_trash(run)?;
+            self.remove_empty_trash(trash)?;
             return Err(errno.into());
         }
-        fsync(&trash)?;
+        fsync(&dir)?;
         self.sync_dir()
     }
 
     /// Moves it back. EEXIST, ENOTEMPTY or ENOTDIR: there is something else in its place; an empty directory is
     /// replaced by a directory.
-    pub(crate) fn move_from_trash(&self, run: u64) -> io::Result<()> {
-        let trash = self.trash(run)?.ok_or(Errno::ENOENT)?;
+    pub(crate) fn move_from_trash(&self, trash: Trash) -> io::Result<()> {
+        let dir = self.trash(trash)?.ok_or(Errno::ENOENT)?;
         let name = self.name.as_os_str();
-        let stat = fstatat(&trash, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+        let stat = fstatat(&dir, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
         if kind(&stat) == SFlag::S_IFDIR {
-            renameat(&trash, name, self.dir(), name)?;
+            renameat(&dir, name, self.dir(), name)?;
         } else {
             // Unlike a rename, a link does not replace what is there.
-            linkat(&trash, name, self.dir(), name, AtFlags::empty())?;
-            unlinkat(&trash, name, UnlinkatFlags::NoRemoveDir)?;
+            linkat(&dir, name, self.dir(), name, AtFlags::empty())?;
+            unlinkat(&dir, name, UnlinkatFlags::NoRemoveDir)?;
         }
         self.sync_dir()?;
-        self.remove_empty_trash(run)
+        self.remove_empty_trash(trash)
     }
 
     /// Removes the trash of a run if nothing is in it, and of a file that is back in its place the name in it.
-    pub(crate) fn clear_trash(&self, run: u64) -> io::Result<()> {
+    pub(crate) fn clear_trash(&self, trash: Trash) -> io::Result<()> {
         let own = self.stat()?;
-        if let (Some(own), Some(trash)) = (own, self.trash(run)?)
+        if let (Some(own), Some(dir)) = (own, self.trash(trash)?)
             && kind(&own) != SFlag::S_IFDIR
-            && self.inode_in_trash(run)? == self.inode()?
+            && self.inode_in_trash(trash)? == self.inode()?
         {
-            unlinkat(&trash, self.name.as_os_str(), UnlinkatFlags::NoRemoveDir)?;
+            unlinkat(&dir, self.name.as_os_str(), UnlinkatFlags::NoRemoveDir)?;
         }
-        self.remove_empty_trash(run)
+        self.remove_empty_trash(trash)
     }
 
     /// Deletes what has its name in the trash of a run, and then the trash if nothing else is in it; mounts stay.
-    pub(crate) fn delete_from_trash(&self, run: u64) -> io::Result<Leftovers> {
-        let Some(trash) = self.trash(run)? else { return Ok(Leftovers::default()) };
-        let leftovers = delete(trash.as_fd(), &self.name);
-        self.remove_empty_trash(run)?;
+    pub(crate) fn delete_from_trash(&self, trash: Trash, stop: Stop<'_>) -> io::Result<Leftovers> {
+        let Some(dir) = self.trash(trash)? else { return Ok(Leftovers::default()) };
+        let leftovers = delete_until(dir.as_fd(), &self.name, stop);
+        self.remove_empty_trash(trash)?;
         Ok(leftovers)
     }
 
     /// Deletes it with everything below it; mounts stay.
-    pub(crate) fn delete_tree(&self) -> Leftovers {
-        delete(self.dir(), &self.name)
+    pub(crate) fn delete_tree(&self, stop: Stop<'_>) -> Leftovers {
+        delete_until(self.dir(), &self.name, stop)
     }
 
     /// Removes the trash of a run if nothing is in it.
-    pub(crate) fn remove_empty_trash(&self, run: u64) -> io::Result<()> {
+    pub(crate) fn remove_empty_trash(&self, trash: Trash) -> io::Result<()> {
         if !self.missing.is_empty() {
             return Ok(());
         }
-        match unlinkat(self.dir(), trash_name(run).as_os_str(), UnlinkatFlags::RemoveDir) {
+        match unlinkat(self.dir(), trash.name().as_os_str(), UnlinkatFlags::RemoveDir) {
             Ok(()) => self.sync_dir(),
-            Err(Errno::ENOENT | Errno::ENOTEMPTY | Errno::EEXIST) => Ok(()),
+            Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ENOTEMPTY | Errno::EEXIST) => Ok(()),
+            // A read-only file system fails before it checks whether the name exists.
+            Err(Errno::EROFS) if self.is_absent(&trash.name()) => Ok(()),
             Err(errno) => Err(errno.into()),
         }
     }
 
-    fn make_trash(&self, run: u64) -> io::Result<OwnedFd> {
-        match mkdirat(self.dir(), trash_name(run).as_os_str(), Mode::from_bits_truncate(PRIVATE)) {
+    fn make_trash(&self, trash: Trash) -> io::Result<OwnedFd> {
+        match mkdirat(self.dir(), trash.name().as_os_str(), Mode::from_bits_truncate(PRIVATE)) {
             Ok(()) | Err(Errno::EEXIST) => {}
             Err(errno) => return Err(errno.into()),
         }
-        self.trash(run)?.ok_or_else(|| Errno::ENOENT.into())
+        self.trash(trash)?.ok_or_else(|| Errno::ENOENT.into())
+    }
+
+    /// A trash for it that does not exist yet.
+    pub(crate) fn free_trash(&self, run: u64) -> io::Result<Trash> {
+        for number in [None].into_iter().chain((2..=MAX_NUMBER).map(Some)) {
+            let trash = Trash { run, number };
+            match fstatat(self.dir(), trash.name().as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+                Ok(_) => {}
+                Err(Errno::ENOENT) => return Ok(trash),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        let all = self.mounted_path()?.with_file_name(Trash { run, number: None }.name());
+        Err(io::Error::other(format!("{} and {MAX_NUMBER} more names for its trash are taken", all.display())))
     }
 
     /// The trash of a run, if there is one. One that others can write, or that is not the caller's, is an error.
-    fn trash(&self, run: u64) -> io::Result<Option<OwnedFd>> {
+    fn trash(&self, trash: Trash) -> io::Result<Option<OwnedFd>> {
         if !self.missing.is_empty() {
             return Ok(None);
         }
-        let name = trash_name(run);
-        let trash = match openat(self.dir(), name.as_os_str(), DIR_FLAGS, Mode::empty()) {
-            Ok(trash) => trash,
+        let name = trash.name();
+        let foreign = |what: &str| -> io::Result<Option<OwnedFd>> {
+            let shown = self.mounted_path()?.with_file_name(&name);
+            Err(io::Error::other(format!("its trash {} {what}", shown.display())))
+        };
+        let dir = match openat(self.dir(), name.as_os_str(), DIR_FLAGS, Mode::empty()) {
+            Ok(dir) => dir,
             Err(Errno::ENOENT) => return Ok(None),
+            Err(Errno::ENOTDIR | Errno::ELOOP) => return foreign("is not a directory"),
             Err(errno) => return Err(errno.into()),
         };
-        let stat = fstat(&trash)?;
-        if stat.st_uid != geteuid().as_raw() || stat.st_mode & 0o777 & !PRIVATE != 0 {
-            return Err(io::Error::other(format!("{} is not a private directory", OsStr::new(&name).display())));
+        let stat = fstat(&dir)?;
+        match () {
+            () if stat.st_uid != geteuid().as_raw() => foreign(&format!("belongs to user {}", stat.st_uid)),
+            () if stat.st_mode & 0o777 & !PRIVATE != 0 => {
+                foreign(&format!("can be used by others: its mode is {:04o}", stat.st_mode & 0o7777))
+            }
+            () => Ok(Some(dir)),
         }
-        Ok(Some(trash))
     }
-}
-
-/// Where a path is when it is in the trash of a run.
-pub(crate) fn trash_path(path: &Path, run: u64) -> PathBuf {
-    path.with_file_name(trash_name(run)).join(path.file_name().unwrap_or_default())
-}
-
-fn trash_name(run: u64) -> OsString {
-    OsString::from(format!("{TRASH}{run}"))
 }

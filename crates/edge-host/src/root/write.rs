@@ -346,7 +346,7 @@ impl ResolvedPath<'_> {
         }
     }
 
-    fn is_absent(&self, name: &OsStr) -> bool {
+    pub(super) fn is_absent(&self, name: &OsStr) -> bool {
         fstatat(self.dir(), name, AtFlags::AT_SYMLINK_NOFOLLOW).is_err_and(|errno| errno == Errno::ENOENT)
     }
 

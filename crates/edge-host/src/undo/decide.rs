@@ -13,7 +13,8 @@ use crate::apply::{
 use crate::error::{Error, Result, ResultExt};
 use crate::exit::Exit;
 use crate::journal::{Change, Entry, WriteChange};
-use crate::root::{Content, Inode, LastLink, ResolvedPath, Root, State, sha256};
+use crate::mounts::Mounts;
+use crate::root::{Content, Inode, LastLink, ResolvedPath, Root, State, Trash, sha256};
 
 /// What an undo needs besides the record of one action.
 #[derive(Clone, Copy)]
@@ -60,7 +61,7 @@ impl Undoing<'_> {
                 Ok(Decided { step, now: Some(now) })
             }
             Change::Trash { .. } if entry.purged => Ok(UndoStep::Leave("it was deleted from the trash").into()),
-            Change::Trash { path, inode } => self.decide_trashed(path, *inode),
+            Change::Trash { path, inode, .. } => self.decide_trashed(path, *inode, entry.intent.change.trash(self.run)),
             Change::Delete { .. } => Ok(UndoStep::Leave("it was deleted").into()),
             Change::Effect { .. } => Ok(UndoStep::Leave("this cannot be undone").into()),
             Change::Mode { path, before, mode } => {
@@ -208,24 +209,33 @@ impl Undoing<'_> {
         }
     }
 
-    fn decide_trashed(&self, path: &str, was: Inode) -> Result<Decided> {
-        let resolved = resolve(self.root, &absolute(path), LastLink::Keep)?;
-        let shown = self.root.display(&absolute(path));
+    fn decide_trashed(&self, path: &str, was: Inode, trash: Trash) -> Result<Decided> {
+        let path = absolute(path);
+        let resolved = resolve(self.root, &path, LastLink::Keep)?;
+        let shown = self.root.display(&path);
         let now = resolved.inode().on("read", &shown)?;
         if now == Some(was) {
             return Ok(UndoStep::Already.into());
         }
-        let cannot = |why: &str| {
-            let text = format!("cannot restore {}: {why}", shown.display());
-            Err(Error::refused(text).hint(self.keep_all()))
-        };
-        if resolved.inode_in_trash(self.run).on("read", &shown)? != Some(was) {
-            return cannot("it is no longer in the trash");
+        let place = self.root.display(&trash.place_of(&path));
+        let refused = |why: &str| Error::refused(format!("cannot restore {}: {why}", shown.display()));
+        if resolved.inode_in_trash(trash).on("read", &shown)? != Some(was) {
+            return Err(
+                refused(&format!("{} is no longer what was moved there", place.display())).hint(self.keep_all())
+            );
         }
-        if now.is_some() && !resolved.is_empty_dir().on("read", &shown)? {
-            return cannot("it exists again; move it away first");
+        let Some(now) = now else { return Ok(UndoStep::FromTrash { keeping: None }.into()) };
+        if let Some(mount) = resolved.tree_mounts(&Mounts::read()?).on("read", &shown)?.first() {
+            let (why, hint) = mount.explain();
+            return Err(refused(&why).hint(format!("{hint}; {}", self.keep_all())));
         }
-        Ok(UndoStep::FromTrash.into())
+        if resolved.is_empty_dir().on("read", &shown)? {
+            return Ok(UndoStep::FromTrash { keeping: None }.into());
+        }
+        if self.force {
+            return Ok(UndoStep::FromTrash { keeping: Some(now) }.into());
+        }
+        Err(self.or_by_force(refused(&format!("it exists again; what was moved is in {}", place.display()))))
     }
 
     fn decide_removed(

@@ -2,16 +2,18 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Needed;
 use crate::action::Script;
-use crate::apply::{absolute, discard_needless, keep_newer, kept_as, remove_made, resolve, resolve_change};
+use crate::apply::{
+    absolute, discard_needless, keep_newer, kept_as, remove_made, rename_newer, resolve, resolve_change,
+};
 use crate::cmd::Cmd;
 use crate::error::{Error, Result, ResultExt};
 use crate::journal::{Change, Entry, Record, WriteChange, kept_path};
 use crate::lock::Lock;
-use crate::root::{Content, LastLink, Meta, ResolvedPath, Root, State};
+use crate::root::{Content, Inode, LastLink, Meta, ResolvedPath, Root, State};
 
 pub(super) const NEWER_RIGHTS: &str = "mode, owner or attributes were changed since and are kept";
 
@@ -28,8 +30,8 @@ pub(crate) enum UndoStep {
     Edit { bytes: Vec<u8>, state: State, values: Vec<String> },
     /// By force: the current version is kept as a copy before this is done.
     Keeping { now: State, then: Box<UndoStep> },
-    /// The tree is moved back from the trash.
-    FromTrash,
+    /// The tree is moved back from the trash; by force, after what exists again was renamed.
+    FromTrash { keeping: Option<Inode> },
     /// The previous permission bits are set.
     Mode(u32),
     /// The previous kernel value is set.
@@ -73,7 +75,7 @@ impl UndoStep {
 
     pub(crate) fn verb(&self) -> &'static str {
         match self {
-            UndoStep::Already | UndoStep::Restore(_) | UndoStep::FromTrash | UndoStep::Mode(_) => "restore",
+            UndoStep::Already | UndoStep::Restore(_) | UndoStep::FromTrash { .. } | UndoStep::Mode(_) => "restore",
             UndoStep::Leave(_) | UndoStep::Keep(_) => "leave",
             UndoStep::Remove => "remove",
             UndoStep::Edit { .. } => "revert-edit",
@@ -116,7 +118,8 @@ impl UndoStep {
             UndoStep::Already => "already restored".to_owned(),
             UndoStep::Remove => "it did not exist before".to_owned(),
             UndoStep::Restore(_) => "previous content".to_owned(),
-            UndoStep::FromTrash => "from the trash".to_owned(),
+            UndoStep::FromTrash { keeping: None } => "from the trash".to_owned(),
+            UndoStep::FromTrash { .. } => "from the trash; the current version is kept".to_owned(),
             UndoStep::Mode(mode) => format!("previous mode {mode:04o}"),
             UndoStep::Edit { .. } => "other changes in it are kept".to_owned(),
             UndoStep::Set { before, .. } => format!("previous value {before}"),
@@ -159,7 +162,9 @@ pub(crate) fn perform(root: &Root, lock: Option<&Lock>, run: u64, entry: &Entry,
         UndoStep::Already => {
             match change {
                 Change::Write(change) => discard_needless(root, change)?,
-                Change::Trash { .. } => resolve_change(root, change)?.clear_trash(run).on("restore", &shown)?,
+                Change::Trash { .. } => {
+                    resolve_change(root, change)?.clear_trash(change.trash(run)).on("restore", &shown)?
+                }
                 _ => {}
             }
             // After a kill between the removal of the file and of its parent directories.
@@ -182,7 +187,10 @@ pub(crate) fn perform(root: &Root, lock: Option<&Lock>, run: u64, entry: &Entry,
         UndoStep::Edit { bytes, state, .. } => {
             put(&resolve_change(root, change)?, &bytes, &state).on("restore", &shown)
         }
-        UndoStep::FromTrash => resolve_change(root, change)?.move_from_trash(run).on("restore", &shown),
+        // What exists again was renamed before: see [`keep_tree`].
+        UndoStep::FromTrash { .. } => {
+            resolve_change(root, change)?.move_from_trash(change.trash(run)).on("restore", &shown)
+        }
         UndoStep::Mode(mode) => resolve_change(root, change)?.set_mode(mode).on("restore", &shown),
         // The copy was made before: see [`keep`].
         UndoStep::Keeping { then, .. } => perform(root, lock, run, entry, *then),
@@ -232,6 +240,16 @@ pub(crate) fn keep(root: &Root, entry: &Entry, now: &State) -> Result<PathBuf> {
     keep_newer(root, &resolve_change(root, &entry.intent.change)?, now)
 }
 
+/// Renames a tree that exists again; returns its new path.
+pub(crate) fn keep_tree(root: &Root, entry: &Entry, now: Inode) -> Result<PathBuf> {
+    let resolved = resolve_change(root, &entry.intent.change)?;
+    let shown = shown(root, &entry.intent.change);
+    if resolved.inode().on("read", &shown)? != Some(now) {
+        return Err(changed_meanwhile(&shown));
+    }
+    rename_newer(root, &resolved)
+}
+
 /// Refuses if it was changed since the step was decided on.
 pub(crate) fn must_still_be(root: &Root, entry: &Entry, now: &State) -> Result<()> {
     let shown = shown(root, &entry.intent.change);
@@ -239,11 +257,12 @@ pub(crate) fn must_still_be(root: &Root, entry: &Entry, now: &State) -> Result<(
     if found.on("read", &shown)? == *now {
         return Ok(());
     }
-    Err(Error::refused(format!(
-        "cannot restore {}: it was changed by another process in the meantime",
-        shown.display()
-    ))
-    .hint("run the command again to compare with the current version"))
+    Err(changed_meanwhile(&shown))
+}
+
+fn changed_meanwhile(shown: &Path) -> Error {
+    Error::refused(format!("cannot restore {}: it was changed by another process in the meantime", shown.display()))
+        .hint("run the command again to compare with the current version")
 }
 
 fn shown(root: &Root, change: &Change) -> PathBuf {

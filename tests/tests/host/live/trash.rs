@@ -86,3 +86,26 @@ fn tree_on_the_lower_layer_of_an_overlay_cannot_be_moved() {
     assert!(moved.contains("cannot move /mnt/merged/tree"), "{moved}");
     assert!(rest.starts_with("x\ntree\n") && rest.ends_with("exit 0\nx\n"), "{rest}");
 }
+
+#[test]
+fn trash_on_an_overlay_is_recognized_although_its_inodes_are_others() {
+    if cannot_unshare("host live trash overlay inodes") {
+        return;
+    }
+    // A file of the lower layer is another inode after the rename, and a new directory after a remount.
+    let text = r#"
+        mkdir lower merged; echo lower > lower/file; chmod 4755 lower/file; ln -s x lower/link
+        mkdir /run/upper /run/work; mount -t overlay -o lowerdir=/mnt/lower,upperdir=/run/upper,workdir=/run/work none merged || { echo no overlay; exit; }
+        mkdir -p merged/new/in; echo new > merged/new/in/file; state() { (cd merged; stat -c '%n %a %Y' file link; cat file new/in/file); }
+        state > before; plan '[{"trash": "/mnt/merged/file"}, {"trash": "/mnt/merged/link"}, {"trash": "/mnt/merged/new"}]'
+        apply; mount -o remount,ro merged; mount -o remount,rw merged; ls -A merged
+        edge purge -n | tail -2; edge undo | tail -2; state | diff before - && echo restored
+        apply > /dev/null; mount -o remount,ro merged; mount -o remount,rw merged; edge purge | tail -2; ls -A merged
+    "#;
+    let ran = script(FIXTURE, text);
+    if ran.stdout.ends_with("no overlay\n") {
+        return skip("host live trash overlay inodes", "overlays cannot be mounted");
+    }
+    let want = "3 changes\nexit 0\n.edgeutils-trash-1\n3 changes would be made\nexit 3\nreverted run 1\nexit 0\nrestored\n3 changes\nexit 0\n";
+    assert!(ran.stdout.ends_with(want), "{}", ran.stdout);
+}

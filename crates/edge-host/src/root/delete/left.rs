@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-use crate::error::Error;
+use crate::error::{Error, unlock_hint};
+use crate::shell::quoted;
 
 /// Names that are shown.
 const SHOWN: usize = 8;
@@ -47,15 +48,19 @@ impl Leftovers {
         self.count == 0
     }
 
-    /// `cannot VERB PATH: ...`, with a hint to unmount.
+    /// `cannot VERB PATH: ...`, with a hint on what keeps them.
     pub(crate) fn into_error(self, verb: &str, path: &Path) -> Option<Error> {
-        let is_mounted_on = self.shown.iter().any(|(_, cause)| is_mount(cause));
+        let paths: Vec<PathBuf> = self.shown.iter().map(|(below, _)| path.join(below)).collect();
+        let hint = self.shown.iter().zip(&paths).find_map(|((_, cause), place)| match errno(cause) {
+            Some(Errno::EXDEV | Errno::EBUSY) => {
+                let path = quoted(&path.display().to_string());
+                Some(format!("unmount what is mounted there (grep {path} /proc/self/mountinfo) and run again"))
+            }
+            Some(Errno::EPERM) => unlock_hint(&paths),
+            _ => Error::io(verb, place, cause).hint_text().map(str::to_owned),
+        });
         let error = Error::io(verb, path, &self.into_result().err()?);
-        if !is_mounted_on {
-            return Some(error);
-        }
-        let path = path.display();
-        Some(error.hint(format!("unmount what is mounted there (grep {path} /proc/self/mountinfo) and run again")))
+        Some(hint.map_or(error.clone(), |hint| error.hint(hint)))
     }
 
     /// Success if nothing is left, else one error that names the first few.
@@ -82,12 +87,16 @@ impl Leftovers {
     }
 }
 
+fn errno(cause: &io::Error) -> Option<Errno> {
+    cause.raw_os_error().map(Errno::from_raw)
+}
+
 fn is_mount(cause: &io::Error) -> bool {
-    [Errno::EXDEV, Errno::EBUSY].iter().any(|errno| cause.raw_os_error() == Some(*errno as i32))
+    matches!(errno(cause), Some(Errno::EXDEV | Errno::EBUSY))
 }
 
 fn described(path: &Path, cause: &io::Error) -> String {
-    let cause = match cause.raw_os_error().map(Errno::from_raw) {
+    let cause = match errno(cause) {
         Some(Errno::EXDEV) => "it is a mount point".to_owned(),
         Some(Errno::EBUSY) => "it is a mount point or in use".to_owned(),
         _ => cause.to_string(),

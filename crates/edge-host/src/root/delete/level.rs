@@ -14,6 +14,7 @@ use nix::sys::stat::{SFlag, fstatat};
 use nix::unistd::{UnlinkatFlags, Whence, lseek, unlinkat};
 
 use super::super::read::kind;
+use super::Stop;
 use super::left::Leftovers;
 use super::step::Identity;
 
@@ -76,7 +77,7 @@ impl Level {
     }
 
     /// Removes everything that is not a directory. Leftovers are counted even if reading ends early.
-    pub(super) fn remove_files(&mut self) -> (Leftovers, io::Result<()>) {
+    pub(super) fn remove_files(&mut self, stop: Stop<'_>) -> (Leftovers, io::Result<()>) {
         let mut left = Leftovers::default();
         let Some(open) = &mut self.open else { return (left, Ok(())) };
         for _ in 0..MAX_PASSES {
@@ -91,6 +92,9 @@ impl Level {
                 if open.is_directory(&entry) {
                     self.has_directories = true;
                     continue;
+                }
+                if stop() {
+                    return (left, Ok(()));
                 }
                 match unlinkat(&open.dir, entry.file_name(), UnlinkatFlags::NoRemoveDir) {
                     Ok(()) => removed = true,

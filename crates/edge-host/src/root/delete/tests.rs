@@ -40,7 +40,7 @@ impl Place {
     }
 
     fn delete(&self, step: Step) -> Leftovers {
-        delete_by(step, File::open(self.top.path()).unwrap().as_fd(), OsStr::new("tree"))
+        delete_by(step, File::open(self.top.path()).unwrap().as_fd(), OsStr::new("tree"), &|| false)
     }
 
     #[track_caller]
