@@ -55,13 +55,17 @@ pub enum Verb {
 
     /// Undo the newest run; with --id, another one
     ///
-    /// Restores files from the trash and starts units that were stopped. Pods, processes, mounts, links, rules of
-    /// other programs and control groups are not restored: their programs make them again. What was removed of rules,
-    /// tables, sets and virtual services is still in a file beside the journal; undo prints the command that restores it.
+    /// Restores files from the trash and starts units that were stopped. A directory that exists again is not touched
+    /// (exit 4); with --force it is renamed to NAME.edgeutils-kept. Pods, processes, mounts, links, rules of other
+    /// programs and control groups are not restored: their programs make them again. What was removed of rules, tables,
+    /// sets and virtual services is still in a file beside the journal; undo prints the command that restores it.
     #[command(after_help = "Examples:\n  edge-reset undo --list\n  edge-reset undo")]
     Undo(UndoArgs),
 
     /// Delete what apply has moved to the trash; it can then not be undone
+    ///
+    /// The rules that apply saved are deleted too. What is mounted in the trash or from it is kept (exit 4), and what
+    /// cannot be deleted, such as an immutable file, is named (exit 1); the same command then continues.
     #[command(after_help = "Examples:\n  edge-reset purge -n\n  edge-reset purge --yes --id 7")]
     Purge(PurgeArgs),
 }
@@ -74,9 +78,9 @@ Examples:
   edge-reset apply --yes --profile all --also control-plane
   edge-reset apply --yes --root /mnt --no-trash
 
-The trash is .edgeutils-trash-RUN beside what was moved, on the same file system; it uses space until purge. What is on a
-tmpfs is deleted at once. undo restores files and units, but no rules, mounts or links: the programs that made them do so
-when they start again.
+The trash is .edgeutils-trash-RUN beside what was moved, on the same file system; it uses space until purge. On a running
+system, what is on a tmpfs is deleted at once, and the plan says so. undo restores files and units, but no rules, mounts
+or links: the programs that made them do so when they start again.
 
 Entries in /etc/edgeutils/reset.d/NAME.toml are added to the built-in ones. With tier = \"kept\" nothing is removed:
 
@@ -147,7 +151,7 @@ pub struct PurgeArgs {
     #[arg(long)]
     pub yes: bool,
 
-    /// Only the trash of this run [default: of all runs]
+    /// Only the trash of this run, and the rules that it saved [default: of all runs]
     #[arg(long, value_name = "ID")]
     pub id: Option<u64>,
 }

@@ -11,6 +11,7 @@ mod units;
 
 use edge_host::{Host, Plan, Result};
 
+pub(crate) use self::files::volumes::not_mounted;
 pub(crate) use self::firewall::saves::{Keeper, all as saves};
 pub(crate) use self::units::renamed::{Renamed, kubeedge_version};
 

@@ -3,9 +3,11 @@
 mod cgroups;
 mod files;
 mod firewall;
+mod full;
 mod links;
 mod mounts;
 mod plan;
 mod pods;
 mod processes;
+mod purge;
 mod units;

@@ -7,4 +7,5 @@ mod live;
 mod pictures;
 mod resolver;
 mod roots;
+mod trash;
 mod tree;

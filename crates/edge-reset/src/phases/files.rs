@@ -12,7 +12,7 @@ mod networks;
 mod place;
 mod proof;
 mod unit_files;
-mod volumes;
+pub(crate) mod volumes;
 
 use std::collections::HashMap;
 

@@ -42,7 +42,15 @@ pub(crate) fn run(host: &mut Host, args: &ApplyArgs) -> Result<Outcome> {
         refuse_in_pod(host, &context)?;
     }
     control_plane::refuse(host, &context)?;
-    let mut reset = Reset { host, context, filter, exit: Exit::Done, depending: Vec::new(), reported: HashSet::new() };
+    let mut reset = Reset {
+        host,
+        context,
+        filter,
+        exit: Exit::Done,
+        depending: Vec::new(),
+        reported: HashSet::new(),
+        last_error: None,
+    };
     for phase in reset.context.request.phases.clone() {
         reset.phase(phase)?;
     }
@@ -76,6 +84,7 @@ struct Reset<'h> {
     depending: Vec<Item>,
     /// Items of phases in which something was not done: that is reported with its exit code.
     reported: HashSet<String>,
+    last_error: Option<Error>,
 }
 
 impl Reset<'_> {
@@ -98,7 +107,10 @@ impl Reset<'_> {
                 }
                 self.exit = self.exit.worst(outcome.exit);
             }
-            Err(error) => return self.failed(error),
+            Err(error) => {
+                self.reported.extend(chosen.into_iter().map(|item| item.id));
+                return self.failed(error);
+            }
         }
         Ok(())
     }
@@ -108,7 +120,11 @@ impl Reset<'_> {
             return Err(error);
         }
         self.exit = self.exit.worst(error.exit());
-        self.host.report.error(&error);
+        // The same may stop every phase, such as a journal on a full disk.
+        if self.last_error.as_ref() != Some(&error) {
+            self.host.report.error(&error);
+        }
+        self.last_error = Some(error);
         Ok(())
     }
 

@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
-use edge_host::{Error, Host, Mode, Outcome, Result, Trashed, purge, trashed};
+use edge_host::{Error, Host, Mode, Mounts, Outcome, Result, Trashed, purge, trashed, written};
 use edge_kubeedge::paths;
 
 use crate::cli::PurgeArgs;
+use crate::ownership::Ownership;
 use crate::phases;
 
+/// In the root of a kubelet.
+const PODS: &str = "pods";
 /// The key that signs the certificates of all edge nodes.
 const ROOT_CA_KEY: &str = "rootCA.key";
 
@@ -18,11 +21,22 @@ pub(crate) fn run(host: &mut Host, args: &PurgeArgs) -> Result<Outcome> {
     }
     host.prepare_change()?;
     let all = trashed(host, args.id)?;
+    let (ownership, mounts) = (Ownership::read(&host.root)?, Mounts::read()?);
     for one in &all {
         warn_of_key(host, one)?;
+        // The whole root of a kubelet, or the pods of one that stays because it is a mount point.
+        let is_pods = one.place.file_name().is_some_and(|name| name == PODS);
+        let root = if is_pods { one.place.parent().unwrap_or(&one.place) } else { &one.place };
+        let data = phases::not_mounted(host, &ownership, &mounts, root)?;
+        if !data.is_empty() {
+            host.report.warning(&format!("this deletes data of volumes: {}", data.join("; ")));
+        }
     }
-    // They are of no run in particular: a run writes those that it changes.
-    let saves = if args.id.is_none() { phases::saves(host)? } else { Vec::new() };
+    let mut saves = phases::saves(host)?;
+    if let Some(id) = args.id {
+        let own = written(host, id)?;
+        saves.retain(|save| own.contains(save));
+    }
     let outcome = purge(host, &all, &saves)?;
     if is_confirmed || all.len() + saves.len() == 0 {
         return Ok(outcome);

@@ -23,7 +23,12 @@ pub(crate) fn run(host: &mut Host, args: &ScanArgs) -> Result<Outcome> {
             }
         }
     }
-    items.iter().for_each(|item| item.report(&mut host.report));
+    for item in &items {
+        item.report(&mut host.report);
+        if let Some(hint) = item.hint.as_ref().filter(|_| item.fate == Fate::Keep) {
+            host.report.hint(&format!("to remove {}: {hint}", item.object));
+        }
+    }
     if exit == Exit::Done {
         host.report.line(&summary(&items));
     }

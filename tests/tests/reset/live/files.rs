@@ -39,7 +39,10 @@ fn root_that_is_a_mount_point_stays_and_its_content_is_restored() {
     machine.sh("mkdir -p /var/lib/kubelet/pki && echo new > /var/lib/kubelet/pki/kubelet.key").expect(0);
     let ran = reset(&machine, "undo").expect(4);
     assert!(
-        ran.stderr.contains("cannot restore /var/lib/kubelet/pki: it exists again; move it away first"),
+        ran.stderr.contains(
+            "cannot restore /var/lib/kubelet/pki: it exists again; what was moved is in \
+             /var/lib/kubelet/.edgeutils-trash-1/pki\n"
+        ),
         "{}",
         ran.stderr
     );
@@ -93,7 +96,11 @@ fn directory_in_memory_is_deleted_and_one_of_an_overlay_cannot_be_moved() {
              > /etc/kubeedge/config/edgecore.yaml")
         .expect(0);
     let ran = reset(&machine, APPLY).expect(1);
-    assert!(ran.stdout.contains("deleted /run/flannel: made by flannel  [undo: none]"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("deleted /run/flannel: made by flannel; deleted at once, as it is on tmpfs  [undo: none]"),
+        "{}",
+        ran.stdout
+    );
     assert!(ran.stderr.contains("cannot move /data/merged/kubelet"), "{}", ran.stderr);
     assert!(ran.stderr.contains("hint: to delete it instead, add --no-trash"), "{}", ran.stderr);
     machine.sh("test -e /data/merged/kubelet/pki").expect(0);

@@ -78,7 +78,7 @@ state() {
 "#;
 
 /// Runs a script on a host of its own, in which only its own processes exist.
-fn script(text: &str) -> Ran {
+pub(super) fn script(text: &str) -> Ran {
     let output = Command::new("timeout")
         .args(["--kill-after=1", "400", "unshare", "-mnup", "--fork", "--mount-proc", "--propagation", "private", "--"])
         .args(["sh", "-uc", &format!("{PRELUDE}{text}")])

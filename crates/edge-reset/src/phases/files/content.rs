@@ -120,7 +120,7 @@ impl Content {
 /// Whether a directory has a socket in it, or nothing but directories.
 fn is_of_driver(finder: &Finder<'_>, path: &Path) -> Result<bool> {
     let root = &finder.host.root;
-    if root.entry_kind(path)? != Some(EntryKind::Directory) || !finder.places.mounted_in(path)?.is_empty() {
+    if root.entry_kind(path)? != Some(EntryKind::Directory) || finder.places.has_mounts(path)? {
         return Ok(false);
     }
     for name in root.list(path)? {
@@ -133,5 +133,5 @@ fn is_of_driver(finder: &Finder<'_>, path: &Path) -> Result<bool> {
 
 /// What is mounted is not touched: its server may be dead.
 fn is_empty(finder: &Finder<'_>, path: &Path) -> Result<bool> {
-    Ok(finder.places.mounted_in(path)?.is_empty() && is_empty_tree(finder.host, path)?)
+    Ok(!finder.places.has_mounts(path)? && is_empty_tree(finder.host, path)?)
 }

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use edge_host::{Pattern, Result, State};
+use edge_host::{Pattern, Result, State, is_trash};
 use edge_kubeedge::paths::CA_DIR;
 use edge_yaml::Value;
 use serde::Deserialize;
 
 use super::content::{Content, Parted};
 use super::finder::{Finder, Order, Removal};
-use super::place::{JOURNAL, are_names, is_neutral, is_plain, is_system, is_trash};
+use super::place::{JOURNAL, are_names, is_neutral, is_plain, is_system};
 use super::proof::{self, Proof};
 use super::volumes;
 use crate::context::Context;
@@ -271,10 +271,12 @@ fn describe(
         texts.push(OTHER_MEMBERS.to_owned());
     }
     if row.own.of == Some(Of::Kubelet) {
-        let data = volumes::not_mounted(finder, &root.path)?;
-        if !finder.context.request.to_trash && !data.is_empty() {
+        let data = volumes::not_mounted(finder.host, &finder.context.ownership, finder.places.mounts(), &root.path)?;
+        let volatile = finder.places.volatile(&root.path)?.map(|on| format!("it is on {on}, and its removal"));
+        let no_trash = (!finder.context.request.to_trash).then(|| "--no-trash".to_owned());
+        if let Some(what) = no_trash.or(volatile).filter(|_| !data.is_empty()) {
             let hint = "move that to another place, then run the command again";
-            return Ok(item.refused(format!("--no-trash would delete data: {}", data.join("; ")), hint));
+            return Ok(item.refused(format!("{what} would delete data: {}", data.join("; ")), hint));
         }
         texts.extend(data);
     }

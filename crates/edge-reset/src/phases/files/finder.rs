@@ -1,11 +1,12 @@
 //! Collects what is removed and what is kept, and finds out what stands against it.
 
-use std::collections::{HashMap, HashSet};
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use edge_host::action::RemoveTree;
-use edge_host::{Host, Inode, Mode, Result, quoted};
+use edge_host::{Host, Inode, Mode, Orphan, Result, TreeMount, orphans, quoted};
 
 use super::place::Places;
 use crate::context::Context;
@@ -56,6 +57,8 @@ pub(super) struct Finder<'a> {
     protected: Vec<PathBuf>,
     /// Directories that are refused, with what names them.
     refused: Vec<(String, PathBuf)>,
+    /// Directories in which a run may have a trash.
+    dirs: RefCell<BTreeSet<PathBuf>>,
 }
 
 impl<'a> Finder<'a> {
@@ -69,14 +72,17 @@ impl<'a> Finder<'a> {
             until: HashMap::new(),
             protected: Vec::new(),
             refused: Vec::new(),
+            dirs: RefCell::default(),
         })
     }
 
-    /// Whether the path exists at all on this root: an image has no /run.
+    /// Whether the path of something that may go exists at all on this root: an image has no /run.
     pub(super) fn inode(&self, path: &Path) -> Result<Option<Inode>> {
         if !self.host.root.is_live() && path.starts_with(RUN) {
             return Ok(None);
         }
+        // The trash is beside it, or in it if the directory itself stays.
+        self.dirs.borrow_mut().extend(path.parent().into_iter().chain([path]).map(Path::to_path_buf));
         self.host.root.inode(path)
     }
 
@@ -168,12 +174,12 @@ impl<'a> Finder<'a> {
         self.drop_nested();
         let mut going = None;
         for at in 0..self.removals.len() {
-            let below = self.mounted_in(&self.removals[at].paths)?;
+            let below = self.mounts_of(&self.removals[at].paths)?;
             let staying = match (&below[..], self.is_before(Phase::Mounts)) {
                 ([], _) => None,
                 (_, true) => {
                     let going = going.get_or_insert_with(|| unmounted(&self.items_of(Phase::Mounts)));
-                    below.iter().find(|mount| !going.contains(&mount.display().to_string()))
+                    below.iter().find(|mount| !going.contains(&mount.point.display().to_string()))
                 }
                 ([first, ..], false) => Some(first),
             };
@@ -184,9 +190,8 @@ impl<'a> Finder<'a> {
                 let hint = advice.unwrap_or_else(|| "move it to another place, then run the command again".to_owned());
                 *item = item.clone().refused(format!("it contains {}, which is kept", kept.display()), hint);
             } else if let Some(mount) = staying {
-                let mount = mount.display().to_string();
-                let hint = format!("unmount it (umount {}), then run the command again", quoted(&mount));
-                *item = item.clone().refused(format!("{mount} is mounted"), hint);
+                let (why, hint) = mount.explain();
+                *item = item.clone().refused(why, hint);
             } else if !below.is_empty() {
                 item.depends_on = Some(Phase::Mounts);
             }
@@ -194,19 +199,61 @@ impl<'a> Finder<'a> {
         self.keep_configurations();
         self.sort();
         let mut trees = HashMap::new();
-        for removal in self.removals.iter().filter(|removal| removal.item.fate == Fate::Remove) {
-            let mut all = Vec::new();
+        for at in 0..self.removals.len() {
+            let removal = &self.removals[at];
+            if removal.item.fate != Fate::Remove {
+                continue;
+            }
+            let (mut all, mut volatile) = (Vec::new(), None);
             for path in &removal.paths {
                 if let Some(was) = self.inode(path)? {
-                    let to_trash = self.context.request.to_trash && !self.places.is_volatile(path)?;
+                    let on = self.places.volatile(path)?.filter(|_| self.context.request.to_trash);
+                    let to_trash = self.context.request.to_trash && on.is_none();
                     all.push(RemoveTree { path: path.clone(), was, to_trash, after: self.named_in(path) });
+                    volatile = volatile.or(on.map(|on| format!("deleted at once, as it is on {on}")));
                 }
             }
             trees.insert(removal.item.id.clone(), all);
+            let item = &mut self.removals[at].item;
+            item.text = [item.text.clone()]
+                .into_iter()
+                .chain(volatile)
+                .filter(|part| !part.is_empty())
+                .collect::<Vec<_>>()
+                .join("; ");
         }
+        let orphans = self.orphans()?;
         let items =
             self.removals.into_iter().map(|removal| removal.item).chain(self.kept.into_iter().map(|kept| kept.1));
-        Ok((items.collect(), trees))
+        Ok((items.chain(orphans).collect(), trees))
+    }
+
+    /// What is in a trash of no run: only named, as nothing shows what it is still needed for.
+    fn orphans(&self) -> Result<Vec<Item>> {
+        let dirs = self.dirs.borrow().clone();
+        let words = |paths: &[PathBuf]| paths.iter().map(|path| self.shown(path)).collect::<Vec<_>>().join(" ");
+        let item = |orphan: Orphan| {
+            let name = orphan.trash.to_string_lossy().into_owned();
+            let places: Vec<PathBuf> = orphan.names.iter().map(|name| orphan.trash.join(name)).collect();
+            let (trash, parent) = (self.shown(&orphan.trash), self.shown(orphan.parent()));
+            let removed = if orphan.is_whole { trash } else { words(&places) };
+            let why = format!(
+                "trash of a run that is not in the journal; to restore what is in it: mv -n -t {parent} {}",
+                words(&places)
+            );
+            Item {
+                hint: Some(format!("rm -r --one-file-system {removed}")),
+                // An image is not clean with it: there are keys in it.
+                is_leftover: !self.context.request.to_trash && !self.host.root.is_live(),
+                ..Item::new(Phase::Files, "trash", &name, &[]).kept(why)
+            }
+        };
+        Ok(orphans(self.host, dirs)?.into_iter().map(item).collect())
+    }
+
+    /// A path for a shell.
+    fn shown(&self, path: &Path) -> String {
+        quoted(&self.host.root.display(path).to_string_lossy())
     }
 
     /// What names others goes after them.
@@ -228,12 +275,9 @@ impl<'a> Finder<'a> {
         self.removals.retain(|removal| !removal.paths.is_empty());
     }
 
-    fn mounted_in(&self, paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
-        let mut all = Vec::new();
-        for path in paths {
-            all.extend(self.places.mounted_in(path)?);
-        }
-        Ok(all)
+    fn mounts_of(&self, paths: &[PathBuf]) -> Result<Vec<TreeMount>> {
+        let all: Vec<Vec<TreeMount>> = paths.iter().map(|path| self.places.mounts_of(path)).collect::<Result<_>>()?;
+        Ok(all.into_iter().flatten().collect())
     }
 
     fn kept_in(&self, removal: &Removal) -> Option<PathBuf> {

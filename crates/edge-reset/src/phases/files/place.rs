@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
-use edge_host::{EntryKind, Host, Mounts, Pattern, Result};
+use edge_host::{EntryKind, Host, Mounts, Pattern, Result, TreeMount, is_trash};
 use edge_systemd::{Scope, Units};
 
 const FSTAB: &str = "/etc/fstab";
@@ -13,8 +13,7 @@ const FSTAB: &str = "/etc/fstab";
 pub(super) const JOURNAL: &str = "/var/lib/edgeutils";
 const RUN: &str = "/run";
 const VOLATILE: [&str; 2] = ["tmpfs", "ramfs"];
-/// The trash of an earlier run, and what a file system makes itself.
-const TRASH: &str = ".edgeutils-trash-";
+/// What a file system makes itself.
 const LOST_FOUND: &str = "lost+found";
 
 /// File systems of the kernel.
@@ -68,11 +67,6 @@ pub(super) fn are_names<'p>(mut names: impl Iterator<Item = &'p Pattern>) -> Res
     }
 }
 
-/// Whether a name in a directory is that of a trash.
-pub(super) fn is_trash(name: &OsStr) -> bool {
-    name.as_bytes().starts_with(TRASH.as_bytes())
-}
-
 /// Whether a name is one that every directory can have.
 pub(super) fn is_neutral(name: &OsStr) -> bool {
     is_trash(name) || name == LOST_FOUND
@@ -111,26 +105,33 @@ impl<'h> Places<'h> {
         Ok(None)
     }
 
-    /// The mounts at the path itself and below it.
-    pub(super) fn mounted_in(&self, path: &Path) -> Result<Vec<PathBuf>> {
-        let parent = self.host.root.mounted_path(path.parent().unwrap_or(path))?;
-        // A link is removed itself, whatever is mounted where it points.
-        let place = parent.join(path.file_name().unwrap_or_default());
-        Ok(self.mounts.iter().map(|mount| &mount.point).filter(|point| point.starts_with(&place)).cloned().collect())
+    /// The mounts that keep a path: at it or below it, and those elsewhere that show it or a part of it.
+    pub(super) fn mounts_of(&self, path: &Path) -> Result<Vec<TreeMount>> {
+        self.host.root.mounts_of_tree(&self.mounts, path)
     }
 
-    /// Whether something is mounted at exactly this directory.
-    pub(super) fn is_mounted(&self, path: &Path) -> Result<bool> {
-        Ok(self.mounts.at(&self.host.root.mounted_path(path)?).is_some())
+    /// Whether something is mounted at it or below it.
+    pub(super) fn has_mounts(&self, path: &Path) -> Result<bool> {
+        Ok(self.mounts_of(path)?.iter().any(|mount| mount.is_inside))
     }
 
-    /// Whether it is lost at a reboot anyway, so that no trash is made of it.
-    pub(super) fn is_volatile(&self, path: &Path) -> Result<bool> {
+    /// All mounts.
+    pub(super) fn mounts(&self) -> &Mounts {
+        &self.mounts
+    }
+
+    /// On what it is lost at a reboot anyway, so that no trash is made of it. An image is not lost with the host
+    /// that it is built on.
+    pub(super) fn volatile(&self, path: &Path) -> Result<Option<&str>> {
+        if !self.host.root.is_live() {
+            return Ok(None);
+        }
         let place = self.host.root.mounted_path(path)?;
         let above = self.mounts.iter().filter(|mount| place.starts_with(&mount.point));
         // Of those with the longest path, the last one covers the others.
         let mount = above.max_by_key(|mount| mount.point.components().count());
-        Ok(path.starts_with(RUN) || mount.is_some_and(|mount| VOLATILE.contains(&mount.kind.as_str())))
+        let kind = mount.map(|mount| mount.kind.as_str()).filter(|kind| VOLATILE.contains(kind));
+        Ok(kind.or(path.starts_with(RUN).then_some(RUN)))
     }
 }
 

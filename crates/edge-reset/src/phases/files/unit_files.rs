@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use edge_host::{EntryKind, Result};
+use edge_host::{EntryKind, Result, is_trash};
 use edge_systemd::{Scope, Units, is_running, systemctl};
 
 use super::UnitState;
 use super::finder::{Finder, Order, Removal};
-use super::place::is_trash;
 use crate::item::{Fate, Item};
 use crate::ownership::Tier;
 use crate::phase::Phase;

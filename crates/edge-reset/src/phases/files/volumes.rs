@@ -4,12 +4,11 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use edge_host::{EntryKind, Result};
+use edge_host::{EntryKind, Host, Mounts, Result};
 use serde::Deserialize;
 
-use super::finder::Finder;
 use crate::context::Context;
-use crate::ownership::Row;
+use crate::ownership::{Ownership, Row};
 
 const PODS: &str = "pods";
 const VOLUMES: &str = "volumes";
@@ -31,26 +30,33 @@ pub(super) fn check(context: &Context) -> Result<()> {
     context.ownership.rows::<Kinds>("volume_kind").map(drop)
 }
 
-/// A line for each of the first, and the number of the others.
-pub(super) fn not_mounted(finder: &Finder<'_>, root: &Path) -> Result<Vec<String>> {
-    let rows: Vec<Row<Kinds>> = finder.context.ownership.rows("volume_kind")?;
+/// Where to look.
+struct Look<'h> {
+    host: &'h Host,
+    mounts: &'h Mounts,
+}
+
+/// A line for each of the first below the root of a kubelet, and the number of the others.
+pub(crate) fn not_mounted(host: &Host, ownership: &Ownership, mounts: &Mounts, root: &Path) -> Result<Vec<String>> {
+    let rows: Vec<Row<Kinds>> = ownership.rows("volume_kind")?;
     let kinds: Vec<&str> = rows.iter().flat_map(|row| row.own.kinds.iter().map(String::as_str)).collect();
+    let look = Look { host, mounts };
     let mut found = Vec::new();
-    for pod in children(finder, &root.join(PODS))? {
-        for kind in children(finder, &pod.join(VOLUMES))? {
+    for pod in look.children(&root.join(PODS))? {
+        for kind in look.children(&pod.join(VOLUMES))? {
             if !kind.file_name().is_some_and(|name| kinds.iter().any(|kind| name == *kind)) {
                 continue;
             }
-            for volume in children(finder, &kind)? {
+            for volume in look.children(&kind)? {
                 let inner = volume.join(MOUNT);
-                let place = if finder.inode(&inner)?.is_some() { inner } else { volume };
-                look(finder, &place, &mut found)?;
+                let place = if host.root.inode(&inner)?.is_some() { inner } else { volume };
+                look.at(&place, &mut found)?;
             }
         }
-        for volume in children(finder, &pod.join(SUBPATHS))? {
-            for container in children(finder, &volume)? {
-                for place in children(finder, &container)? {
-                    look(finder, &place, &mut found)?;
+        for volume in look.children(&pod.join(SUBPATHS))? {
+            for container in look.children(&volume)? {
+                for place in look.children(&container)? {
+                    look.at(&place, &mut found)?;
                 }
             }
         }
@@ -68,24 +74,28 @@ pub(super) fn not_mounted(finder: &Finder<'_>, root: &Path) -> Result<Vec<String
     Ok(lines)
 }
 
-fn look(finder: &Finder<'_>, place: &Path, found: &mut Vec<(PathBuf, usize)>) -> Result<()> {
-    let count = children(finder, place)?.len();
-    found.extend((count > 0).then(|| (place.to_path_buf(), count)));
-    Ok(())
-}
+impl Look<'_> {
+    /// It may contain millions of files.
+    fn at(&self, place: &Path, found: &mut Vec<(PathBuf, usize)>) -> Result<()> {
+        let count = if self.is_own(place)? { self.host.root.count(place)? } else { 0 };
+        found.extend((count > 0).then(|| (place.to_path_buf(), count)));
+        Ok(())
+    }
 
-/// What is in a directory on which nothing is mounted. What is mounted is not touched: its server may be dead.
-fn children(finder: &Finder<'_>, dir: &Path) -> Result<Vec<PathBuf>> {
-    let found = match finder.inode(dir) {
-        Err(error) if error.io_kind() == Some(ErrorKind::NotADirectory) => None,
-        found => found?,
-    };
-    if found.is_none() || finder.places.is_mounted(dir)? {
-        return Ok(Vec::new());
+    fn children(&self, dir: &Path) -> Result<Vec<PathBuf>> {
+        let names = if self.is_own(dir)? { self.host.root.list(dir)? } else { Vec::new() };
+        Ok(names.iter().map(|name| dir.join(name)).collect())
     }
-    let root = &finder.host.root;
-    if root.entry_kind(dir)? != Some(EntryKind::Directory) {
-        return Ok(Vec::new());
+
+    /// Whether it is a directory on which nothing is mounted. What is mounted is not touched: its server may be dead.
+    fn is_own(&self, dir: &Path) -> Result<bool> {
+        let root = &self.host.root;
+        let found = match root.inode(dir) {
+            Err(error) if error.io_kind() == Some(ErrorKind::NotADirectory) => None,
+            found => found?,
+        };
+        Ok(found.is_some()
+            && self.mounts.at(&root.mounted_path(dir)?).is_none()
+            && root.entry_kind(dir)? == Some(EntryKind::Directory))
     }
-    Ok(root.list(dir)?.iter().map(|name| dir.join(name)).collect())
 }
