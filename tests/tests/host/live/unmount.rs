@@ -102,7 +102,7 @@ fn mount_on_a_covered_one_that_is_shared_elsewhere_is_refused() {
             "edge-fixture: cannot unmount /mnt/root/pods/v: /mnt/host/data would be unmounted with it
              edge-fixture: cannot unmount /mnt/root/pods/v: it is covered by what is mounted on /mnt/root/pods/v
              exit 4
-             edge-fixture: cannot remove /mnt/root: /mnt/root/pods/v is mounted, and in use by process PID (/usr/bin/sleep)
+             edge-fixture: cannot remove /mnt/root: /mnt/root/pods/v is mounted
              exit 4
              disk\nwhole\nwhole\n/mnt/host/data tmpfs\n/mnt/host/home tmpfs\n{GONE}/mnt/host/data tmpfs\n/mnt/host/home tmpfs\ndisk"
         ),
