@@ -8,6 +8,7 @@ mod editor;
 mod keys;
 mod list;
 mod step;
+mod trashed;
 
 use clap::Args;
 use serde_json::json;

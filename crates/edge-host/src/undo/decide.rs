@@ -13,8 +13,7 @@ use crate::apply::{
 use crate::error::{Error, Result, ResultExt};
 use crate::exit::Exit;
 use crate::journal::{Change, Entry, WriteChange};
-use crate::mounts::Mounts;
-use crate::root::{Content, Inode, LastLink, ResolvedPath, Root, State, Trash, sha256};
+use crate::root::{Content, ResolvedPath, Root, State, sha256};
 
 /// What an undo needs besides the record of one action.
 #[derive(Clone, Copy)]
@@ -209,35 +208,6 @@ impl Undoing<'_> {
         }
     }
 
-    fn decide_trashed(&self, path: &str, was: Inode, trash: Trash) -> Result<Decided> {
-        let path = absolute(path);
-        let resolved = resolve(self.root, &path, LastLink::Keep)?;
-        let shown = self.root.display(&path);
-        let now = resolved.inode().on("read", &shown)?;
-        if now == Some(was) {
-            return Ok(UndoStep::Already.into());
-        }
-        let place = self.root.display(&trash.place_of(&path));
-        let refused = |why: &str| Error::refused(format!("cannot restore {}: {why}", shown.display()));
-        if resolved.inode_in_trash(trash).on("read", &shown)? != Some(was) {
-            return Err(
-                refused(&format!("{} is no longer what was moved there", place.display())).hint(self.keep_all())
-            );
-        }
-        let Some(now) = now else { return Ok(UndoStep::FromTrash { keeping: None }.into()) };
-        if let Some(mount) = resolved.tree_mounts(&Mounts::read()?).on("read", &shown)?.first() {
-            let (why, hint) = mount.explain();
-            return Err(refused(&why).hint(format!("{hint}; {}", self.keep_all())));
-        }
-        if resolved.is_empty_dir().on("read", &shown)? {
-            return Ok(UndoStep::FromTrash { keeping: None }.into());
-        }
-        if self.force {
-            return Ok(UndoStep::FromTrash { keeping: Some(now) }.into());
-        }
-        Err(self.or_by_force(refused(&format!("it exists again; what was moved is in {}", place.display()))))
-    }
-
     fn decide_removed(
         &self,
         path: &str,
@@ -336,7 +306,7 @@ impl Undoing<'_> {
     }
 
     /// Adds `--force` and `--skip` to the hint of an error.
-    fn or_by_force(&self, error: Error) -> Error {
+    pub(super) fn or_by_force(&self, error: Error) -> Error {
         let own = error.hint_text().map(|hint| format!("{hint}; or ")).unwrap_or_default();
         let by_force = format!(
             "to restore it and keep the current version as NAME{KEPT_SUFFIX}: {} --force; {}",
