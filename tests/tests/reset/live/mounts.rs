@@ -87,7 +87,7 @@ fn staging_mount_of_csi_goes_after_its_pods_and_its_data_stays() {
         mounts     unmounted /var/lib/kubelet/plugins/kubernetes.io/csi/nfs.csi.k8s.io/0a1b/globalmount: made by edgecore, kubelet, k3s; bind of /mnt/host, which stays  [undo: none]
         files      deleted /var/lib/rancher/k3s/agent: made by k3s; deleted at once, as it is on tmpfs  [undo: none]
         files      deleted /var/lib/kubelet: made by edgecore, kubelet, k3s; deleted at once, as it is on tmpfs  [undo: none]
-        files      deleted /var/lib/cni: made by cni, flannel, calico  [undo: none]
+        files      deleted /var/lib/cni: made by cni, flannel, calico; deleted at once, as it is on tmpfs  [undo: none]
         6 changes
         exit 0
         /mnt/host/home
