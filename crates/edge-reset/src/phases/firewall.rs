@@ -68,6 +68,7 @@ pub(crate) fn read(host: &Host, context: &Context) -> Result<Option<Box<dyn Phas
         }
         facts.items.extend(hidden::items(seen, &save, &data)?);
     }
+    facts.items.extend(hidden::without_nft(&firewall.seen)?);
     let mut saves = Saves::read(host)?;
     for (index, seen) in firewall.seen.into_iter().enumerate() {
         let program = seen.restore.strip_suffix("-restore").unwrap_or(&seen.restore);

@@ -3,6 +3,8 @@
 mod cni;
 mod genuine;
 mod host;
+mod kill;
+mod others;
 mod rulesets;
 
 use edgeutils_tests::rules::{can_run, script_on};

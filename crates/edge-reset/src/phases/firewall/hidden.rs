@@ -27,6 +27,17 @@ pub(super) fn without_programs() -> Result<Option<Item>> {
     }))
 }
 
+/// Without nft: iptables shows only its own tables of nf_tables, and programs in containers bring an nft of their own.
+pub(super) fn without_nft(all: &[Seen]) -> Result<Option<Item>> {
+    if !all.iter().any(|seen| seen.backend == Backend::Nft) || nft_tables()?.is_some() {
+        return Ok(None);
+    }
+    let item = Item::new(Phase::Firewall, "backend", "nft", &[]);
+    let item = Item { object: "tables of nf_tables other than those of iptables".to_owned(), ..item };
+    let hint = Some("install nft and run again: apt-get install nftables".to_owned());
+    Ok(Some(Item { hint, ..item.kept("nft is not installed, so whether there are any is unknown") }))
+}
+
 /// An item for each of them: refused if it contains a chain that would be removed, or if that is unknown.
 pub(super) fn items(seen: &Seen, save: &Save<'_>, data: &Data) -> Result<Vec<Item>> {
     let mut items = Vec::new();

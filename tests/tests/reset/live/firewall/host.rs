@@ -133,3 +133,26 @@ fn rules_of_edge_redirect_are_kept_and_do_not_block_the_undo() {
     }
     assert!(printed.contains("EDGEUTILS-STREAM in nat (nft): edge-redirect's: edge-redirect remove\n"), "{printed}");
 }
+
+#[test]
+fn tables_of_nf_tables_are_unknown_without_nft() {
+    if !can("without nft") {
+        return;
+    }
+    let printed = run(
+        &[],
+        r#"
+        nft add table ip kube-proxy; nft add chain ip kube-proxy services
+        touch none; mount --bind none "$(readlink -f "$(command -v nft)")"
+        reset scan --only firewall; reset apply --yes --only firewall
+        "#,
+    );
+    let unknown =
+        "tables of nf_tables other than those of iptables: nft is not installed, so whether there are any is unknown";
+    assert_eq!(printed.matches(unknown).count(), 2, "{printed}");
+    assert!(printed.contains("install nft and run again: apt-get install nftables"), "{printed}");
+    assert!(
+        printed.contains("0 to remove, 1 to keep, 0 refused") && !printed.contains("nothing of KubeEdge"),
+        "{printed}"
+    );
+}
