@@ -274,11 +274,14 @@ fn odd_names_and_a_dead_server_are_no_obstacle() {
         for name in 'a b' '#' '\040' "$(printf 'bytes\377')" "$(printf 'line\nbreak')"; do
             mkdir -p "$pods/u/$name"; mount --bind host "$pods/u/$name"
         done
-        mkdir $pods/u/dead; test -w /dev/fuse && exec 7<>/dev/fuse
-        mount -i -t fuse -o fd=7,rootmode=40000,user_id=0,group_id=0 dead $pods/u/dead 2>/dev/null
+        dead=$pods/u/volumes/kubernetes.io~nfs/dead; mkdir -p $dead; test -w /dev/fuse && exec 7<>/dev/fuse
+        mount -i -t fuse -o fd=7,rootmode=40000,user_id=0,group_id=0 dead $dead 2>/dev/null
+        timeout 20 "$FIXTURE" --force-namespace scan > scan; echo "scan $?"; grep -o 'remove .*/dead: ' scan
         reset apply --yes > out; grep ^exit out; grep -c unmounted out; table; cat host/file host/home/file
         "#,
-        "exit 0
+        "scan 0
+        remove /var/lib/kubelet/pods/u/volumes/kubernetes.io~nfs/dead:
+        exit 0
         6
         /mnt/host/home
         whole

@@ -49,6 +49,9 @@ pub(crate) fn not_mounted(host: &Host, ownership: &Ownership, mounts: &Mounts, r
             }
             for volume in look.children(&kind)? {
                 let inner = volume.join(MOUNT);
+                if !look.is_own(&volume)? || look.is_mounted(&inner)? {
+                    continue;
+                }
                 let place = if host.root.inode(&inner)?.is_some() { inner } else { volume };
                 look.at(&place, &mut found)?;
             }
@@ -87,15 +90,21 @@ impl Look<'_> {
         Ok(names.iter().map(|name| dir.join(name)).collect())
     }
 
-    /// Whether it is a directory on which nothing is mounted. What is mounted is not touched: its server may be dead.
+    /// Whether it is a directory on which nothing is mounted.
     fn is_own(&self, dir: &Path) -> Result<bool> {
-        let root = &self.host.root;
-        let found = match root.inode(dir) {
-            Err(error) if error.io_kind() == Some(ErrorKind::NotADirectory) => None,
-            found => found?,
-        };
-        Ok(found.is_some()
-            && self.mounts.at(&root.mounted_path(dir)?).is_none()
-            && root.entry_kind(dir)? == Some(EntryKind::Directory))
+        if self.is_mounted(dir)? {
+            return Ok(false);
+        }
+        match self.host.root.entry_kind(dir) {
+            Err(error) if error.io_kind() == Some(ErrorKind::NotADirectory) => Ok(false),
+            kind => Ok(kind? == Some(EntryKind::Directory)),
+        }
+    }
+
+    /// Whether something is mounted at a path whose parent is not mounted. The path itself is not touched, not even opened:
+    /// the server of what is mounted may be dead.
+    fn is_mounted(&self, path: &Path) -> Result<bool> {
+        let parent = self.host.root.mounted_path(path.parent().unwrap_or(path))?;
+        Ok(self.mounts.at(&parent.join(path.file_name().unwrap_or_default())).is_some())
     }
 }
