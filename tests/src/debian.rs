@@ -44,17 +44,29 @@ const WITHIN: &str = "900";
 /// The namespaces of the making hold its mounts and its processes, and the lock ends with the last of
 /// them: one that is killed half-way leaves a directory that the next one removes.
 pub fn tree(release: &str) -> Result<PathBuf, String> {
+    tree_with(release, &[])
+}
+
+/// The same with these packages, without their documentation.
+pub fn tree_with(release: &str, packages: &[&str]) -> Result<PathBuf, String> {
     let arch = output_of("dpkg", &["--print-architecture"])?.trim().to_owned();
-    let recipe = [release, &arch, VARIANT, SETUP].join("\n");
+    let mut options = Vec::new();
+    if !packages.is_empty() {
+        options.push(format!("--include={}", packages.join(",")));
+        options.extend(["doc", "man", "locale"].map(|dir| format!("--dpkgopt=path-exclude=/usr/share/{dir}/*")));
+    }
+    let mut recipe = vec![release, &arch, VARIANT, SETUP];
+    recipe.extend(options.iter().map(String::as_str));
+    let recipe = recipe.join("\n");
     let hash: String = Sha256::digest(recipe).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     let tree = cache()?.join(format!("tree-{release}-{arch}-{hash}"));
     if !tree.is_dir() {
-        make(&tree, release, &arch)?;
+        make(&tree, release, &arch, &options)?;
     }
     Ok(tree.join("root"))
 }
 
-fn make(tree: &Path, release: &str, arch: &str) -> Result<(), String> {
+fn make(tree: &Path, release: &str, arch: &str, options: &[String]) -> Result<(), String> {
     let cannot = |cause: String| format!("cannot make a Debian tree: {cause}");
     let dir = tree.parent().unwrap_or(Path::new("/"));
     std::fs::create_dir_all(dir).map_err(|cause| cannot(format!("{}: {cause}", dir.display())))?;
@@ -66,6 +78,7 @@ fn make(tree: &Path, release: &str, arch: &str) -> Result<(), String> {
         .arg(tree)
         .args([VARIANT, arch, SETUP, release])
         .args(mirrors(release)?)
+        .args(options)
         .stdin(Stdio::null())
         .output();
     let output = output.map_err(|cause| cannot(cause.to_string()))?;

@@ -20,6 +20,7 @@ pub mod node;
 pub mod pki;
 pub mod program;
 pub mod rules;
+pub mod runtimes;
 pub mod standin;
 pub mod sweep;
 pub mod systemd;

@@ -1,7 +1,7 @@
 //! A connection to a CRI socket: gRPC over a Unix socket, with one deadline for all that a caller does on it.
 
 use std::error::Error;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::time::Duration;
 
@@ -22,18 +22,18 @@ pub(crate) struct Client {
     is_api_known: bool,
 }
 
-/// Waits for `work`, and no longer than `within`; the error is the cause alone.
-pub(crate) fn block_on<T>(within: Duration, work: impl Future<Output = Result<T, Status>>) -> Result<T, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| error.to_string())?;
+/// Waits for `work`, and no longer than `within`; the error is the cause alone, and of the kind `TimedOut` without an
+/// answer.
+pub(crate) fn block_on<T>(within: Duration, work: impl Future<Output = Result<T, Status>>) -> io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match runtime.block_on(async { tokio::time::timeout(within, work).await }) {
-        Ok(answer) => answer.map_err(|status| cause_of(&status)),
-        Err(_) => Err(format!("no answer within {} s", within.as_secs())),
+        Ok(answer) => answer.map_err(|status| io::Error::other(cause_of(&status))),
+        Err(_) => Err(io::Error::new(ErrorKind::TimedOut, format!("no answer within {} s", within.as_secs()))),
     }
 }
 
 /// One call on a connection of its own.
-pub(crate) fn call<Q, A>(socket: &Path, within: Duration, method: &str, request: Q) -> Result<A, String>
+pub(crate) fn call<Q, A>(socket: &Path, within: Duration, method: &str, request: Q) -> io::Result<A>
 where
     Q: prost::Message + Clone + Default + 'static,
     A: prost::Message + Default + 'static,
@@ -48,7 +48,7 @@ pub(crate) fn call_unless<Q, A>(
     within: Duration,
     method: &str,
     request: Q,
-) -> Result<Option<A>, String>
+) -> io::Result<Option<A>>
 where
     Q: prost::Message + Clone + Default + 'static,
     A: prost::Message + Default + 'static,
@@ -103,10 +103,18 @@ impl Client {
         Q: prost::Message + Default + 'static,
         A: prost::Message + Default + 'static,
     {
+        self.unary(&format!("/runtime.{api}.RuntimeService/{method}"), Request::new(request)).await
+    }
+
+    /// One call of any service.
+    pub(crate) async fn unary<Q, A>(&mut self, path: &str, request: Request<Q>) -> Result<A, Status>
+    where
+        Q: prost::Message + Default + 'static,
+        A: prost::Message + Default + 'static,
+    {
         self.grpc.ready().await.map_err(|error| Status::from_error(Box::new(error)))?;
-        let path = format!("/runtime.{api}.RuntimeService/{method}");
         let path = path.parse().map_err(|_| Status::internal("invalid method"))?;
-        let answer = self.grpc.unary(Request::new(request), path, ProstCodec::default()).await?;
+        let answer = self.grpc.unary(request, path, ProstCodec::default()).await?;
         Ok(answer.into_inner())
     }
 }
@@ -120,7 +128,10 @@ fn cause_of(status: &Status) -> String {
         next = cause.source();
     }
     match innermost {
-        Some(cause) if cause.is::<io::Error>() => cause.to_string(),
+        // One of the system; the library has others, such as that of a stream which the other side has closed.
+        Some(cause) if cause.downcast_ref::<io::Error>().is_some_and(|cause| cause.raw_os_error().is_some()) => {
+            cause.to_string()
+        }
         // Such as an HTTP/1 server: "frame with invalid size".
         Some(cause) => format!("no valid gRPC answer: {cause}"),
         None if status.message().is_empty() => format!("{:?}", status.code()),

@@ -6,18 +6,26 @@
 mod client;
 mod messages;
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use edge_host::{Result, ResultExt};
-use tonic::Code;
+use tonic::metadata::MetadataValue;
+use tonic::{Code, Request};
 
 use client::Client;
 use messages::{
-    CGROUPFS, ListContainersRequest, ListContainersResponse, ListPodSandboxRequest, ListPodSandboxResponse, READY,
-    RUNNING, RemovePodSandboxRequest, RemovePodSandboxResponse, RuntimeConfigRequest, RuntimeConfigResponse,
-    StatusRequest, StatusResponse, StopPodSandboxRequest, StopPodSandboxResponse, VersionRequest, VersionResponse,
+    CGROUPFS, ContainerdListRequest, ContainerdListResponse, ListContainersRequest, ListContainersResponse,
+    ListPodSandboxRequest, ListPodSandboxResponse, READY, RUNNING, RemovePodSandboxRequest, RemovePodSandboxResponse,
+    RuntimeConfigRequest, RuntimeConfigResponse, StatusRequest, StatusResponse, StopPodSandboxRequest,
+    StopPodSandboxResponse, VersionRequest, VersionResponse,
 };
+
+/// containerd's own API.
+const CONTAINERD_LIST: &str = "/containerd.services.containers.v1.Containers/List";
+/// The namespace of containerd that has the containers of pods, and the header that names it.
+const PODS: (&str, &str) = ("containerd-namespace", "k8s.io");
 
 const QUERY: &str = "query the container runtime at";
 
@@ -97,7 +105,7 @@ pub fn ask(socket: &Path, within: Duration) -> Result<Answer> {
 
 /// The names of the running containers. Fails as [`ask`].
 pub fn running(socket: &Path, within: Duration) -> Result<Vec<String>> {
-    let all: Result<ListContainersResponse, String> =
+    let all: io::Result<ListContainersResponse> =
         client::call(socket, within, "ListContainers", ListContainersRequest {});
     let running = all.on(QUERY, socket)?.containers.into_iter().filter(|container| container.state == RUNNING);
     Ok(running.map(|container| container.metadata.map_or(container.id, |metadata| metadata.name)).collect())
@@ -106,7 +114,7 @@ pub fn running(socket: &Path, within: Duration) -> Result<Vec<String>> {
 /// The sandboxes of all pods, also those that were stopped; none if the server answers but does not support the CRI, such
 /// as a containerd that is Docker's alone. Fails otherwise as [`ask`].
 pub fn sandboxes(socket: &Path, within: Duration) -> Result<Option<Vec<Sandbox>>> {
-    let all: Result<Option<ListPodSandboxResponse>, String> =
+    let all: io::Result<Option<ListPodSandboxResponse>> =
         client::call_unless(Code::Unimplemented, socket, within, "ListPodSandbox", ListPodSandboxRequest {});
     let sandbox = |sandbox: messages::PodSandbox| {
         let pod = sandbox.metadata.unwrap_or_default();
@@ -116,12 +124,27 @@ pub fn sandboxes(socket: &Path, within: Duration) -> Result<Option<Vec<Sandbox>>
     Ok(all.on(QUERY, socket)?.map(|all| all.items.into_iter().map(sandbox).collect()))
 }
 
+/// How many containers of pods a containerd has whose CRI is disabled; none if it is not a containerd. Fails otherwise as
+/// [`ask`].
+pub fn containers_without_cri(socket: &Path, within: Duration) -> Result<Option<usize>> {
+    let listed = client::block_on(within, async {
+        let mut request = Request::new(ContainerdListRequest {});
+        request.metadata_mut().insert(PODS.0, MetadataValue::from_static(PODS.1));
+        let listed = Client::connect(socket, within).await?.unary(CONTAINERD_LIST, request).await;
+        match listed {
+            Err(status) if status.code() == Code::Unimplemented => Ok(None),
+            listed => listed.map(|listed: ContainerdListResponse| Some(listed.containers.len())),
+        }
+    });
+    listed.on(QUERY, socket)
+}
+
 /// Stops a sandbox: its containers end, and its network is deleted. One that is already stopped or removed is success.
 ///
 /// Fails as [`ask`], and with the runtime's message.
 pub fn stop_sandbox(socket: &Path, id: &str, within: Duration) -> Result<()> {
     let request = StopPodSandboxRequest { pod_sandbox_id: id.to_owned() };
-    let done: Result<Option<StopPodSandboxResponse>, String> =
+    let done: io::Result<Option<StopPodSandboxResponse>> =
         client::call_unless(Code::NotFound, socket, within, "StopPodSandbox", request);
     done.map(drop).on("stop the pod sandbox", at(id, socket))
 }
@@ -131,7 +154,7 @@ pub fn stop_sandbox(socket: &Path, id: &str, within: Duration) -> Result<()> {
 /// Fails as [`ask`], and with the runtime's message.
 pub fn remove_sandbox(socket: &Path, id: &str, within: Duration) -> Result<()> {
     let request = RemovePodSandboxRequest { pod_sandbox_id: id.to_owned() };
-    let done: Result<Option<RemovePodSandboxResponse>, String> =
+    let done: io::Result<Option<RemovePodSandboxResponse>> =
         client::call_unless(Code::NotFound, socket, within, "RemovePodSandbox", request);
     done.map(drop).on("remove the pod sandbox", at(id, socket))
 }

@@ -169,6 +169,26 @@ pub(crate) struct RemovePodSandboxRequest {
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct RemovePodSandboxResponse {}
 
+/// Queries all containers in a namespace of containerd.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(crate) struct ContainerdListRequest {}
+
+/// All containers in a namespace of containerd.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ContainerdListResponse {
+    /// The containers.
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) containers: Vec<ContainerdContainer>,
+}
+
+/// A container of containerd.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(crate) struct ContainerdContainer {
+    /// Its ID.
+    #[prost(string, tag = "1")]
+    pub(crate) id: String,
+}
+
 /// Queries the configuration, from Kubernetes 1.28 on.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct RuntimeConfigRequest {}

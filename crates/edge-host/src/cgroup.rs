@@ -114,6 +114,15 @@ impl Cgroup {
         }
     }
 
+    /// Lets the processes of it and of all groups below it run that are frozen, in the hierarchy of v1 that freezes: as
+    /// long as they are, SIGKILL does not end them. In v2 it does.
+    pub fn thaw(&self) -> Result<()> {
+        match self.open()? {
+            Some(dir) => end::thaw(&dir).on("thaw", self.dir()),
+            None => Ok(()),
+        }
+    }
+
     /// Removes it and all groups below it, the innermost first. One that is gone is success.
     ///
     /// Fails where one has processes; the others are removed anyway.

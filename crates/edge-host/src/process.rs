@@ -14,6 +14,7 @@ use crate::root::{Root, State};
 const PROCESSES: &str = "/proc";
 const OWN_THREAD: &str = "/proc/thread-self";
 const MOUNT_NAMESPACE: &str = "ns/mnt";
+const PID_NAMESPACE: &str = "ns/pid";
 /// What the kernel appends to the path of an executable that was replaced.
 const DELETED: &str = " (deleted)";
 
@@ -58,11 +59,21 @@ impl Process<'_> {
     /// Whether it has the calling thread's mount namespace, in which its paths are ours: a process of a container has
     /// another one.
     pub fn shares_mounts(&self) -> Option<bool> {
+        self.shares(MOUNT_NAMESPACE)
+    }
+
+    /// Whether it has the calling thread's PID namespace: a daemon in a container, such as one of a node in a container,
+    /// has another one.
+    pub fn shares_pids(&self) -> Option<bool> {
+        self.shares(PID_NAMESPACE)
+    }
+
+    fn shares(&self, kind: &str) -> Option<bool> {
         let namespace = |path: &Path| match self.root.find_link(path).ok()?.state {
             State::Link { target } => Some(target),
             _ => None,
         };
-        Some(namespace(&self.dir.join(MOUNT_NAMESPACE))? == namespace(&Path::new(OWN_THREAD).join(MOUNT_NAMESPACE))?)
+        Some(namespace(&self.dir.join(kind))? == namespace(&Path::new(OWN_THREAD).join(kind))?)
     }
 
     /// The effective user.
@@ -115,12 +126,12 @@ mod tests {
         assert_eq!(own.user(), Some(nix::unistd::geteuid().as_raw()));
         assert!(!own.cgroups().is_empty() && own.cgroups().iter().all(|path| path.starts_with('/')));
         assert_eq!(own.arguments().len(), std::env::args().count());
-        assert_eq!(own.shares_mounts(), Some(true));
+        assert_eq!((own.shares_mounts(), own.shares_pids()), (Some(true), Some(true)));
         assert_eq!(own.id(), Process::own(&root).id());
         assert!(own.id().is_some());
         let gone = Process::numbered(&root, 999_999_999);
         assert_eq!((gone.user(), gone.executable(), gone.cgroups().len()), (None, None, 0));
-        assert_eq!((gone.id(), gone.shares_mounts()), (None, None));
+        assert_eq!((gone.id(), gone.shares_mounts(), gone.shares_pids()), (None, None, None));
         assert_eq!(effective_user("Name:\tUid: x\nUid:\t1000\t0\t0\t0\n"), Some(0));
     }
 }

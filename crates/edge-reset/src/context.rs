@@ -20,6 +20,8 @@ pub(crate) struct Context {
     pub(crate) renamed: Vec<Renamed>,
     pub(crate) roots: Roots,
     pub(crate) networks: Networks,
+    /// Whether pods remain, or may: their runtime then needs the files of their network to remove them.
+    pub(crate) pods_remain: bool,
 }
 
 impl Context {
@@ -30,7 +32,7 @@ impl Context {
         ownership.check(&creators)?;
         let roots = Roots::read(host, &renamed)?;
         let networks = Networks::read(host, &ownership)?;
-        let context = Context { request, ownership, creators, renamed, roots, networks };
+        let context = Context { request, ownership, creators, renamed, roots, networks, pods_remain: false };
         phases::check(&context)?;
         Ok(context)
     }

@@ -141,7 +141,8 @@ impl Creators {
     pub(crate) fn keeper(&self, creators: &[Creator], profile: Profile) -> Keeper {
         let mut all: Vec<&Creator> = creators.iter().flat_map(|creator| self.responsible(creator)).collect();
         let is_kubelet = |creator: &Creator| self.known.get(creator).is_some_and(|known| known.is_kubelet);
-        if all.iter().filter(|creator| is_kubelet(creator)).count() > 1 {
+        let is_of_profiles = |(_, known): &(&Creator, &Known)| known.is_kubelet && !known.profiles.is_empty();
+        if self.known.iter().filter(is_of_profiles).all(|(creator, _)| all.contains(&creator)) {
             all.extend(self.known.keys().filter(|creator| is_kubelet(creator)));
         }
         let is_in = |creator: &Creator| {
@@ -211,6 +212,9 @@ mod tests {
         // A kubelet of no profile keeps what all of them share, and nothing else.
         assert_eq!(keeper(&["rke2"], &shared, Profile::All), uses("rke2"));
         assert_eq!(keeper(&["k0s"], &["flannel"], Profile::Kubeedge), uses("k0s"));
+        // What is at the same place for two of them is not shared by all.
+        assert_eq!(keeper(&["rke2"], &["k3s", "rke2"], Profile::All), uses("rke2"));
+        assert_eq!(keeper(&["microk8s", "k3s"], &["k3s", "rke2"], Profile::K3s), Keeper::None);
         assert_eq!(keeper(&["microk8s", "edgecore"], &["edgecore"], Profile::Kubeedge), Keeper::None);
     }
 

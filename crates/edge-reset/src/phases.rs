@@ -13,6 +13,7 @@ use edge_host::{Host, Plan, Result};
 
 pub(crate) use self::files::volumes::not_mounted;
 pub(crate) use self::firewall::saves::{Keeper, all as saves};
+pub(crate) use self::pods::remain as pods_remain;
 pub(crate) use self::units::renamed::{Renamed, kubeedge_version};
 
 use crate::context::Context;
@@ -44,6 +45,19 @@ pub(crate) trait PhaseFacts {
     ///
     /// Errors: the actions cannot be planned; then none is added.
     fn plan(self: Box<Self>, chosen: &[Item], plan: &mut Plan) -> Result<()>;
+}
+
+/// The context of a call with the phase files and without the phase pods: whether there are pods is asked anyway.
+pub(crate) fn with_pods(host: &Host, context: Context) -> Context {
+    let phases = &context.request.phases;
+    if !host.root.is_live() || !phases.contains(&Phase::Files) || phases.contains(&Phase::Pods) {
+        return context;
+    }
+    let pods_remain = match pods::read(host, &context) {
+        Ok(facts) => facts.iter().any(|facts| pods_remain(facts.items().iter())),
+        Err(_) => true,
+    };
+    Context { pods_remain, ..context }
 }
 
 /// Reads the facts of a phase; none if it has nothing to do with this host.

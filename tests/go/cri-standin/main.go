@@ -6,8 +6,10 @@
 //
 // Tests control it with files in /run/cri-standin or $CRI_STANDIN: `containers` (one running container per
 // line), `slow` (milliseconds until it has started), `fail` (it exits with this message), `api` (v1alpha2 for
-// an old version of the API, none for a daemon without the CRI), and `sandboxes/ID` (NAMESPACE NAME UID, see
-// sandbox.go).
+// an old version of the API, none for a daemon without the CRI, http for one of HTTP/1), and `sandboxes/ID`
+// (NAMESPACE NAME UID, see sandbox.go).
+//
+// With the argument client it is a client of a real container runtime, see client.go.
 package main
 
 import (
@@ -15,6 +17,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -132,6 +135,9 @@ func run() error {
 	if err := ready(); err != nil {
 		return err
 	}
+	if wish("api") == "http" {
+		return http.Serve(listener, http.NotFoundHandler())
+	}
 	return service.Serve(listener)
 }
 
@@ -181,6 +187,9 @@ func main() {
 	task := run
 	if len(os.Args) == 4 && os.Args[1] == "judge" {
 		task = func() error { return judge(os.Args[2], os.Args[3]) }
+	}
+	if len(os.Args) > 3 && os.Args[1] == "client" {
+		task = func() error { return client(os.Args[2], os.Args[3], os.Args[4:], os.Stdin) }
 	}
 	if err := task(); err != nil {
 		fmt.Fprintln(os.Stderr, "level=fatal msg="+strconv.Quote(err.Error()))

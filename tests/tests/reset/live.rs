@@ -10,4 +10,5 @@ mod plan;
 mod pods;
 mod processes;
 mod purge;
+mod runtimes;
 mod units;

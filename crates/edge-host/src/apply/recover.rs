@@ -94,9 +94,12 @@ fn recover_run(host: &mut Host, run: &Run, is_newest: bool) -> Result<()> {
     if records.is_empty() && closing.is_none() {
         return Ok(());
     }
-    if run.is_unfinished() || !records.is_empty() {
-        let id = run.header.run;
+    let id = run.header.run;
+    if !records.is_empty() {
         host.report.note(&format!("run {id} was interrupted; what it had done was read from the host"));
+    } else if run.is_unfinished() {
+        // Each of its actions was done or failed.
+        host.report.note(&format!("run {id} was not completed"));
     }
     let mut writer = host.journal().reopen(run)?;
     writer.append(&records)?;

@@ -18,6 +18,8 @@ const END: &str = "end the processes of";
 const KILL: &str = "cgroup.kill";
 /// 0 forbids new processes in the group and below it.
 const MAX_PROCESSES: &str = "pids.max";
+/// Of v1.
+const FREEZER: &str = "freezer.state";
 /// Of v2: whether processes are in it or below it.
 const EVENTS: &str = "cgroup.events";
 const EMPTY: &str = "populated 0";
@@ -40,7 +42,7 @@ pub(super) fn all(dir: &Dir, shown: &Path, within: Duration) -> Result<()> {
             return Ok(());
         }
         if Instant::now() >= until {
-            let cause = format!("{} after {} s", remaining(&members), within.as_secs());
+            let cause = format!("{} after {} s", remaining(&members), within.as_secs_f64().round());
             return Err(
                 Error::cannot(END, shown, cause).hint("they may be waiting for a device or a file server: see dmesg")
             );
@@ -55,6 +57,19 @@ pub(super) fn all(dir: &Dir, shown: &Path, within: Duration) -> Result<()> {
         }
         thread::sleep(LOOK_EVERY);
     }
+}
+
+/// From the top, as a group is frozen as long as one above it is.
+pub(super) fn thaw(dir: &Dir) -> io::Result<()> {
+    if !dir.write(FREEZER, "THAWED")? {
+        return Ok(());
+    }
+    for child in dir.children()? {
+        if let Some(child) = dir.enter(&child)? {
+            thaw(&child)?;
+        }
+    }
+    Ok(())
 }
 
 /// In v2 a process without a number of ours, or one of a threaded group, counts as well.

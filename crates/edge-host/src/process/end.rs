@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,10 +14,13 @@ use super::{DELETED, PROCESSES};
 use crate::error::{Error, Result};
 
 const END: &str = "end process";
+const WAITING: &str = "it may be waiting for a device or a file server: see dmesg";
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// SIGKILL needs no more, unless the process waits for a device or a file server.
 const KILLED_WITHIN: Duration = Duration::from_secs(5);
-/// The start time among the fields of /proc/PID/stat after the name (proc_pid_stat(5): 22, counted from 1).
+/// The parent and the start time among the fields of /proc/PID/stat after the name (proc_pid_stat(5): 4 and 22, counted
+/// from 1).
+const PARENT: usize = 4 - 3;
 const START_TIME: usize = 22 - 3;
 
 /// A process, told from a later one with the same number by its start time.
@@ -68,7 +72,41 @@ impl ProcessId {
             }
         }
         let cause = format!("it still runs {} s after SIGKILL", KILLED_WITHIN.as_secs());
-        Err(Error::cannot(END, shown, cause).hint("it may be waiting for a device or a file server: see dmesg"))
+        Err(Error::cannot(END, shown, cause).hint(WAITING))
+    }
+
+    /// Ends its children by SIGKILL, then the process itself as [`ProcessId::end`]: of a monitor of containers they are
+    /// the first processes of the containers, which would otherwise outlive it.
+    ///
+    /// Errors: as [`ProcessId::end`], a child does not end, and the calling process descends from it (exit 4).
+    pub fn end_with_children(&self, grace: Duration) -> Result<()> {
+        let shown = self.shown();
+        if ancestors(std::process::id()).contains(&self.pid) {
+            let cause = "this process runs in one of its containers";
+            return Err(Error::refused(format!("cannot {END} {shown}: {cause}")));
+        }
+        let until = Instant::now() + KILLED_WITHIN;
+        // Those of another process with its number are not meant.
+        while self.is_running() && executable(self.pid) == self.executable {
+            let children = children(self.pid);
+            let Some(first) = children.first() else { break };
+            if Instant::now() >= until {
+                let cause = format!(
+                    "its child {first} ({}) still runs {} s after SIGKILL",
+                    name(*first),
+                    KILLED_WITHIN.as_secs()
+                );
+                return Err(Error::cannot(END, shown, cause).hint(WAITING));
+            }
+            for child in children {
+                let handle = Handle::open(child).map_err(|errno| failed(&shown, errno))?;
+                if let Some(handle) = handle.filter(|_| parent(child) == Some(self.pid)) {
+                    handle.send(Signal::KILL).map_err(|errno| failed(&shown, errno))?;
+                }
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        self.end(grace)
     }
 
     /// `1234 (/usr/local/bin/edgecore)`.
@@ -136,11 +174,30 @@ impl Handle {
 
 /// The start time in /proc/PID/stat; none for a process that has ended and only waits for its parent.
 pub(super) fn started(stat: &[u8]) -> Option<u64> {
+    field(stat, START_TIME)
+}
+
+/// A number in /proc/PID/stat, by its position after the state.
+fn field<T: FromStr>(stat: &[u8], at: usize) -> Option<T> {
     // The name before it may contain anything.
     let text = String::from_utf8_lossy(stat);
     let mut fields = text.rsplit_once(')')?.1.split_ascii_whitespace();
     let state = fields.next()?;
-    if ["Z", "X"].contains(&state) { None } else { fields.nth(START_TIME - 1)?.parse().ok() }
+    if ["Z", "X"].contains(&state) { None } else { fields.nth(at - 1)?.parse().ok() }
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    field(&fs::read(place(pid).join("stat")).ok()?, PARENT)
+}
+
+fn children(of: u32) -> Vec<u32> {
+    let all = fs::read_dir(PROCESSES).into_iter().flatten().flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| parent(*pid) == Some(of)).collect()
+}
+
+fn ancestors(of: u32) -> Vec<u32> {
+    std::iter::successors(parent(of), |pid| parent(*pid)).take_while(|pid| *pid != 0).collect()
 }
 
 /// What the process calls itself, for messages only.
@@ -217,6 +274,22 @@ mod tests {
         id.end(Duration::from_secs(9)).unwrap();
         let own = ProcessId { pid: std::process::id(), ..id };
         assert_eq!(own.end(Duration::ZERO).unwrap_err().exit(), Exit::Refused);
+    }
+
+    #[test]
+    fn children_end_with_the_process() {
+        let child = shell("sleep 60 & (trap '' TERM; sleep 60; :) & echo; while :; do wait; done");
+        let id = id_of(&child);
+        let before = children(child.id());
+        assert_eq!(before.len(), 2);
+        id.end_with_children(Duration::from_millis(300)).unwrap();
+        assert!(before.iter().all(|pid| parent(*pid) != Some(child.id())));
+        assert_eq!(signal_of(child), Some(15));
+        // One that this process descends from.
+        let root = Root::live().unwrap();
+        let above = std::os::unix::process::parent_id();
+        let above = processes(&root).unwrap().into_iter().find(|process| process.pid() == above).unwrap().id().unwrap();
+        assert_eq!(above.end_with_children(Duration::ZERO).unwrap_err().exit(), Exit::Refused);
     }
 
     #[test]

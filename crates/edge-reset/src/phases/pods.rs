@@ -4,39 +4,25 @@
 //! that does not answer is an error, and the others are asked anyway.
 
 mod docker;
+mod runtime;
 mod sockets;
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use edge_cri::{remove_sandbox, stop_sandbox};
-use edge_host::action::{Effect, EffectVerb, Run};
-use edge_host::{Host, Plan, Result};
+use edge_host::action::{Effect, EffectVerb};
+use edge_host::{Host, Mode, Plan, Result};
 
 use super::PhaseFacts;
 use crate::context::Context;
-use crate::item::Item;
+use crate::item::{Fate, Item};
+use crate::ownership::Entry;
 
-/// For each of the two calls that end a sandbox, and for a container of Docker.
-const WITHIN: Duration = Duration::from_secs(30);
-
+#[derive(Default)]
 struct Pods {
     items: Vec<Item>,
-    /// What ends each of them.
-    ends: Vec<End>,
+    /// What ends each of them; none if nothing does, whatever is chosen.
+    ends: Vec<Option<End>>,
 }
 
-/// How something is ended.
-enum End {
-    /// It is not, whatever is chosen.
-    Never,
-    /// A sandbox, by its ID at a socket.
-    Sandbox { socket: PathBuf, id: String },
-    /// All sandboxes at a socket that did not answer: it may answer now.
-    Socket(PathBuf),
-    /// A container of Docker, by its ID.
-    Container(String),
-}
+type End = Box<dyn FnOnce() -> Result<()>>;
 
 pub(super) fn check(context: &Context) -> Result<()> {
     docker::check(context)?;
@@ -44,16 +30,30 @@ pub(super) fn check(context: &Context) -> Result<()> {
 }
 
 pub(crate) fn read(host: &Host, context: &Context) -> Result<Option<Box<dyn PhaseFacts>>> {
-    let mut pods = Pods { items: Vec::new(), ends: Vec::new() };
+    let mut pods = Pods::default();
     sockets::read(host, context, &mut pods)?;
     docker::read(host, context, &mut pods)?;
     Ok(Some(Box::new(pods)))
 }
 
+/// Whether these are pods, or may be, apart from those that other programs use.
+pub(crate) fn remain<'i>(mut items: impl Iterator<Item = &'i Item>) -> bool {
+    items.any(|item| item.fate != Fate::Keep || item.is_leftover)
+}
+
 impl Pods {
-    fn add(&mut self, item: Item, end: End) {
+    fn add(&mut self, item: Item, end: Option<End>) {
         self.items.push(item);
         self.ends.push(end);
+    }
+
+    /// What is there is not known: it is asked for once more when it is ended.
+    fn add_unknown(&mut self, host: &Host, context: &Context, item: Item, entry: &Entry, cause: &str, end: End) {
+        let item = context.decide(item, entry);
+        let when = if host.mode == Mode::Apply { "at first it did not answer" } else { "it does not answer" };
+        let text = [item.text.clone(), format!("{when}: {cause}")];
+        let text = text.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
+        self.add(Item { text, ..item }, Some(end));
     }
 }
 
@@ -64,40 +64,9 @@ impl PhaseFacts for Pods {
 
     fn plan(self: Box<Self>, chosen: &[Item], plan: &mut Plan) -> Result<()> {
         for (item, end) in self.items.iter().zip(self.ends) {
-            if !chosen.iter().any(|chosen| chosen.id == item.id) {
-                continue;
-            }
-            let object = item.object.clone();
-            let effect = |perform| Effect { verb: EffectVerb::End, object, perform };
-            let action = match end {
-                End::Never => continue,
-                End::Sandbox { socket, id } => {
-                    plan.effect(effect(Box::new(move || end_sandbox(&socket, &id))), item.why())
-                }
-                End::Socket(socket) => plan.effect(effect(Box::new(move || end_all(&socket))), item.why()),
-                // Its volumes stay: only --volumes would remove them.
-                End::Container(id) => plan.run(Run::new(["docker", "rm", "--force", &id], WITHIN), item.why()),
-            };
-            item.tag(action);
+            let Some(perform) = end.filter(|_| chosen.iter().any(|chosen| chosen.id == item.id)) else { continue };
+            item.tag(plan.effect(Effect { verb: EffectVerb::End, object: item.object.clone(), perform }, item.why()));
         }
         Ok(())
     }
-}
-
-/// Stops and removes a sandbox. A stop that fails, such as one of a network that cannot be deleted, is followed by the
-/// removal anyway: its error is that of both if the sandbox remains.
-fn end_sandbox(socket: &Path, id: &str) -> Result<()> {
-    let stopped = stop_sandbox(socket, id, WITHIN);
-    match (stopped, remove_sandbox(socket, id, WITHIN)) {
-        (_, Ok(())) => Ok(()),
-        (Err(error), Err(_)) | (Ok(()), Err(error)) => Err(error),
-    }
-}
-
-fn end_all(socket: &Path) -> Result<()> {
-    let mut ended = Ok(());
-    for sandbox in sockets::list(socket)?.unwrap_or_default() {
-        ended = end_sandbox(socket, &sandbox.id).or_else(|error| ended.and(Err(error)));
-    }
-    ended
 }

@@ -28,6 +28,8 @@ enum End {
     Never,
     Group(Vec<Cgroup>),
     Process(ProcessId),
+    /// With its containers.
+    Monitor(ProcessId),
 }
 
 pub(super) fn check(context: &Context) -> Result<()> {
@@ -74,6 +76,7 @@ impl PhaseFacts for Processes {
                 End::Never => continue,
                 End::Group(parts) => Box::new(move || end_groups(&parts)),
                 End::Process(id) => Box::new(move || id.end(GRACE)),
+                End::Monitor(id) => Box::new(move || id.end_with_children(GRACE)),
             };
             item.tag(plan.effect(Effect { verb: EffectVerb::End, object: item.object.clone(), perform }, item.why()));
         }
@@ -82,6 +85,8 @@ impl PhaseFacts for Processes {
 }
 
 fn end_groups(parts: &[Cgroup]) -> Result<()> {
+    // As those of a container that is paused.
+    parts.iter().try_for_each(Cgroup::thaw)?;
     let until = Instant::now() + GROUP_WITHIN;
     parts.iter().try_for_each(|part| part.end(until.saturating_duration_since(Instant::now())))
 }

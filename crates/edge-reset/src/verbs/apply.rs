@@ -42,6 +42,7 @@ pub(crate) fn run(host: &mut Host, args: &ApplyArgs) -> Result<Outcome> {
         refuse_in_pod(host, &context)?;
     }
     control_plane::refuse(host, &context)?;
+    let context = phases::with_pods(host, context);
     let mut reset = Reset {
         host,
         context,
@@ -96,6 +97,10 @@ impl Reset<'_> {
             Err(error) => return self.failed(error),
         };
         let chosen = self.choose(phase, facts.items());
+        if phase == Phase::Pods {
+            let others = facts.items().iter().filter(|item| !chosen.contains(item));
+            self.context.pods_remain = phases::pods_remain(others);
+        }
         let mut plan = Plan { continues: true, ..Plan::default() };
         if let Err(error) = facts.plan(&chosen, &mut plan) {
             return self.failed(error);
@@ -103,6 +108,7 @@ impl Reset<'_> {
         match apply_part(self.host, plan) {
             Ok(outcome) => {
                 if outcome.exit != Exit::Done {
+                    self.context.pods_remain |= phase == Phase::Pods && self.host.mode == Mode::Apply;
                     self.reported.extend(chosen.into_iter().map(|item| item.id));
                 }
                 self.exit = self.exit.worst(outcome.exit);

@@ -5,6 +5,7 @@ use edge_host::{Exit, Host, Mode, Outcome, Result};
 use crate::cli::ScanArgs;
 use crate::context::Context;
 use crate::item::{Fate, Item};
+use crate::phase::Phase;
 use crate::phases;
 use crate::request::Request;
 
@@ -12,10 +13,18 @@ pub(crate) fn run(host: &mut Host, args: &ScanArgs) -> Result<Outcome> {
     // What a phase before would do is then not taken for done.
     host.mode = Mode::DryRun;
     let context = Context::read(host, Request::of(&args.choice, true, host.root.is_live())?)?;
+    let mut context = phases::with_pods(host, context);
     let (mut exit, mut items) = (Exit::Done, Vec::new());
     for phase in context.request.phases.clone() {
         match phases::read(phase, host, &context) {
-            Ok(facts) => items.extend(facts.iter().flat_map(|facts| facts.items().to_vec())),
+            Ok(facts) => {
+                items.extend(facts.iter().flat_map(|facts| facts.items().to_vec()));
+                if phase == Phase::Pods {
+                    context.pods_remain = phases::pods_remain(
+                        items.iter().filter(|item| item.phase == phase && item.fate != Fate::Remove),
+                    );
+                }
+            }
             // The others are shown anyway.
             Err(error) => {
                 exit = exit.worst(error.exit());

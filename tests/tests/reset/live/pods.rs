@@ -120,3 +120,64 @@ edge apply --yes --only pods
     let calls = "rm --force 0b\nrm --force 0a\nrm --force 0c\n";
     assert_eq!(end, format!("0d 0e {calls}already up to date\nexit 0\n"), "{out}");
 }
+
+#[test]
+fn pods_end_beside_one_about_which_the_runtime_does_not_answer() {
+    let text = r#"
+runtime crio /run/crio/crio.sock
+sandbox crio a1 "default a-hangs u1 hang"
+for i in $(seq 150); do sandbox crio b$i "default b$i u"; done
+edge apply --yes --only pods > /mnt/out 2>&1; tail -1 /mnt/out
+grep -c ' ended pod default/b' /mnt/out; grep -A1 'cannot stop' /mnt/out | cut -c-120; left crio; grep -c a1 /mnt/crio/calls
+"#;
+    let Some(out) = script("reset pods", text) else { return };
+    let error = "edge-reset: cannot stop the pod sandbox a1 at /run/crio/crio.sock: no answer within 30 s\n\
+                 hint: restart the container runtime; run the same command again to resume";
+    let want = format!("exit 1\n150\n{error}");
+    assert!(out.starts_with(&want) && out.ends_with("\na1 \n1\n"), "{out}");
+}
+
+#[test]
+fn pods_end_beside_sockets_of_other_programs_and_of_none() {
+    let text = r#"
+runtime crio /run/crio/crio.sock
+sandbox crio a1 "default nginx u1"
+mkdir -p /run/containerd /mnt/http; ln -s containerd.sock /run/containerd/containerd.sock
+echo http > /mnt/http/api; runtime http /run/cri-dockerd.sock
+edge apply --yes --only pods
+left crio
+"#;
+    let Some(out) = script("reset pods", text) else { return };
+    for part in [
+        "refused    all pods of containerd at /run/containerd/containerd.sock: cannot read /run/containerd/containerd.sock: \
+         Too many levels of symbolic links",
+        "ended pod default/nginx",
+        "edge-reset: cannot query the container runtime at /run/cri-dockerd.sock: no valid gRPC answer: ",
+        "hint: it is not a container runtime; to see which program listens there: ss -xlp src /run/cri-dockerd.sock",
+    ] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    assert!(out.ends_with("\nexit 1\n\n"), "{out}");
+}
+
+/// The containerd of k3s ends with k3s, in the phase before.
+#[test]
+fn pods_of_k3s_are_no_error_once_its_containerd_has_ended() {
+    let text = r#"
+mkdir -p /etc/rancher/k3s
+runtime k3s /run/k3s/containerd/containerd.sock; sandbox k3s a1 "default nginx u1"
+edge apply -n --only pods --profile k3s
+mkdir -p /etc/rancher/rke2; edge apply -n --only pods --profile k3s; rmdir /etc/rancher/rke2
+kill -9 $last; wait $last 2> /dev/null
+edge apply --yes --only pods --profile k3s
+"#;
+    let Some(out) = script("reset pods", text) else { return };
+    let socket = "/run/k3s/containerd/containerd.sock";
+    let want = format!(
+        "pods       would end pod default/nginx: made by k3s, rke2  [undo: none]\n1 change would be made\nexit 3\n\
+         kept       pod default/nginx: rke2 uses it (/etc/rancher/rke2)\nalready up to date\nexit 0\n\
+         kept       all pods of containerd of k3s at {socket}: it is not running; what its pods have left is removed by the \
+         other phases\nalready up to date\nexit 0\n"
+    );
+    assert_eq!(out, want);
+}

@@ -109,3 +109,55 @@ state "edgecore" $a; state "pod" $b
         format!("{refused}/kubepods/besteffort/pod1\n{hint}{refused}kubepods\n{hint}edgecore lives\npod lives\n");
     assert_eq!(out, want);
 }
+
+/// SIGKILL does not end what the freezer of v1 has frozen, as in a container that is paused.
+#[test]
+fn processes_that_are_frozen_or_zombies_do_not_stop_the_end_of_their_group() {
+    let text = r#"
+in_group kubepods/pod1/frozen sleep 301; a=$last
+state=/sys/fs/cgroup/freezer/kubepods/pod1/frozen/freezer.state
+[ ! -e $state ] || { echo FROZEN > $state; until_true grep -q FROZEN $state; }
+in_group kubepods/pod1/zombie sh -c 'sleep 0.1 & exec sleep 302'; b=$last
+# Its parent is elsewhere and does not wait for it.
+enter='for top in /sys/fs/cgroup/*; do echo 0 > $top/kubepods/pod1/cgroup.procs; done; echo $$ > /mnt/zombie'
+in_group system.slice/x.service sh -c 'sh -c "$1" & exec sleep 303' sh "$enter"; c=$last
+until_true sh -c 'grep -q "^State:.Z" /proc/$(cat /mnt/zombie)/status'
+edge apply --yes --only processes,cgroups
+state frozen $a; state parent $b; state other $c
+"#;
+    let Some(out) = script("reset processes", text) else { return };
+    assert!(out.contains("deleted control group kubepods"), "{out}");
+    assert!(out.ends_with("\nexit 0\nfrozen\nparent\nother lives\n"), "{out}");
+}
+
+/// It waits for a file server that has read its request and does not answer.
+#[test]
+fn process_that_nothing_ends_is_reported_in_bounded_time() {
+    let text = r#"
+test -w /dev/fuse || { echo none; exit; }
+mkdir /mnt/dead; exec 7<> /dev/fuse
+mount -i -t fuse -o fd=7,rootmode=40000,user_id=0,group_id=0 dead /mnt/dead
+dd bs=65536 count=1 <&7 2> /dev/null > /mnt/init
+# The answer to the first request: 80 bytes, no error, its number, version 7.31.
+{ printf '\120\0\0\0\0\0\0\0'; dd if=/mnt/init bs=1 skip=8 count=8 2> /dev/null; printf '\7\0\0\0\37\0\0\0'; head -c 56 /dev/zero; } > /mnt/answer
+dd if=/mnt/answer bs=80 count=1 >&7 2> /dev/null
+in_group kubepods/pod1 cat /mnt/dead/x; dd bs=65536 count=1 <&7 2> /dev/null | wc -c
+in_group kubepods/pod2 sleep 301; b=$last
+edge apply --yes --only processes,cgroups
+state other $b
+exec 7>&-
+until_true edge-reset --force-namespace apply --yes --only processes,cgroups
+edge apply --yes --only processes,cgroups
+"#;
+    let Some(out) = script("reset processes", text) else { return };
+    if out == "none\n" {
+        return;
+    }
+    let (first, second) = out.split_once("exit 1\n").unwrap_or_else(|| panic!("{out}"));
+    assert!(
+        first.contains("/kubepods: 1 still runs: ") && first.contains(" (cat) after 30 s\nhint: they may be"),
+        "{out}"
+    );
+    assert!(first.contains("refused    control group kubepods: it has 1 process\n"), "{out}");
+    assert!(second.starts_with("other\n") && second.ends_with("already up to date\nexit 0\n"), "{out}");
+}

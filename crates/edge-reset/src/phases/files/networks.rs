@@ -51,6 +51,13 @@ pub(super) fn read(finder: &mut Finder<'_>) -> Result<()> {
             }
         }
         paths = existing(finder, paths)?;
+        if finder.context.pods_remain {
+            let why = "a container runtime needs it to remove the pods that remain";
+            for path in &paths {
+                keep(finder, path, &entry, why)?;
+            }
+            continue;
+        }
         // Only these files prove that the bridge is one of pods: the next call needs them.
         if let Some(bridge) = network.bridges.intersection(&bridges).next() {
             for path in &paths {

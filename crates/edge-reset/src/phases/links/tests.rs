@@ -22,6 +22,7 @@ fn context(networks: Networks) -> Context {
         renamed: Vec::new(),
         roots: Roots::default(),
         networks,
+        pods_remain: false,
     }
 }
 

@@ -6,16 +6,16 @@ use std::time::Duration;
 use edge_host::{Cmd, Error, Host, Pattern, Result};
 use serde::Deserialize;
 
-use super::{End, Pods};
+use super::Pods;
 use crate::context::Context;
 use crate::item::Item;
-use crate::ownership::Row;
 use crate::phase::Phase;
 
 const SECTION: &str = "pod-container";
 const DOCKER: &str = "docker";
 /// Without it the daemon does not run, and neither do its containers.
 const SOCKET: &str = "/run/docker.sock";
+const REMOVED_WITHIN: Duration = Duration::from_secs(30);
 const LISTED_WITHIN: Duration = Duration::from_secs(10);
 /// The container that keeps the namespaces of a pod: it is removed after the others.
 const PAUSE: &str = "k8s_POD_";
@@ -32,30 +32,50 @@ pub(super) fn check(context: &Context) -> Result<()> {
 }
 
 pub(super) fn read(host: &Host, context: &Context, pods: &mut Pods) -> Result<()> {
+    let rows = context.ownership.rows::<Container>(SECTION)?;
     if !host.root.find(Path::new(SOCKET))?.exists() || Cmd::find(DOCKER).is_err() {
         return Ok(());
     }
-    for row in context.ownership.rows::<Container>(SECTION)? {
-        for (id, name) in labelled(&row)? {
-            let item = Item {
-                object: format!("container {name}"),
-                proofs: vec![format!("label {}", row.own.label)],
-                ..Item::new(Phase::Pods, "container", &format!("docker/{name}"), &[id.as_bytes()])
-            };
-            pods.add(context.decide(item, &row.entry), End::Container(id));
+    for row in rows {
+        match labelled(&row.own) {
+            Ok(listed) => {
+                for (id, name) in listed {
+                    let item = Item {
+                        object: format!("container {name}"),
+                        proofs: vec![format!("label {}", row.own.label)],
+                        ..Item::new(Phase::Pods, "container", &format!("docker/{name}"), &[id.as_bytes()])
+                    };
+                    pods.add(context.decide(item, &row.entry), Some(Box::new(move || remove(&id))));
+                }
+            }
+            Err(error) => {
+                let label = row.own.label.clone();
+                let item = Item {
+                    object: format!("all containers of Docker with the label {label}"),
+                    proofs: vec![format!("the socket {SOCKET}")],
+                    ..Item::new(Phase::Pods, "socket", &format!("docker/{label}"), &[label.as_bytes()])
+                };
+                let end = Box::new(move || labelled(&row.own)?.iter().try_for_each(|(id, _)| remove(id)));
+                pods.add_unknown(host, context, item, &row.entry, &format!("docker ps: {}", error.cause()), end);
+            }
         }
     }
     Ok(())
 }
 
+/// Its volumes stay: only --volumes would remove them.
+fn remove(id: &str) -> Result<()> {
+    Cmd::find(DOCKER)?.args(["rm", "--force", id]).deadline(REMOVED_WITHIN).run().map(drop)
+}
+
 /// ID and name of each container of an entry, also of those that have ended.
-fn labelled(row: &Row<Container>) -> Result<Vec<(String, String)>> {
-    let filter = format!("label={}", row.own.label);
+fn labelled(container: &Container) -> Result<Vec<(String, String)>> {
+    let filter = format!("label={}", container.label);
     let ps = ["ps", "--all", "--no-trunc", "--filter", &filter, "--format", "{{.ID}} {{.Names}}"];
     let output = Cmd::find(DOCKER)?.args(ps).deadline(LISTED_WITHIN).run()?;
     let mut found = listed(&output.stdout)
         .ok_or_else(|| Error::cannot("read the output of", "docker ps", "not in the expected format"))?;
-    found.retain(|(_, name)| row.own.name.as_ref().is_none_or(|pattern| pattern.matches(name)));
+    found.retain(|(_, name)| container.name.as_ref().is_none_or(|pattern| pattern.matches(name)));
     found.sort_by_key(|(_, name)| name.starts_with(PAUSE));
     Ok(found)
 }

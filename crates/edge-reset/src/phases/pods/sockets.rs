@@ -1,27 +1,33 @@
 //! The sandboxes at every CRI socket: those of the configurations, and those where the runtimes listen by default.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
-use edge_cri::{Sandbox, sandboxes};
+use edge_cri::{Sandbox, containers_without_cri};
 use edge_host::{Host, Result, State};
 use serde::Deserialize;
 
-use super::{End, Pods};
+use super::Pods;
+use super::runtime::Runtime;
 use crate::agents::Agents;
 use crate::context::Context;
-use crate::item::Item;
+use crate::item::{Fate, Item};
 use crate::ownership::Row;
 use crate::phase::Phase;
 
 const SECTION: &str = "pod-socket";
-const LISTED_WITHIN: Duration = Duration::from_secs(10);
+const COUNTED_WITHIN: Duration = Duration::from_secs(10);
+const ENABLE: &str = "remove \"cri\" from disabled_plugins in /etc/containerd/config.toml, restart containerd, and run the \
+                      same command again";
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Socket {
     path: Option<PathBuf>,
     runtime: String,
+    #[serde(default)]
+    is_embedded: bool,
 }
 
 /// A socket that exists, with the entry that decides about its pods, and what names it.
@@ -41,42 +47,48 @@ pub(super) fn read(host: &Host, context: &Context, pods: &mut Pods) -> Result<()
     for error in agents.unknown.iter().take(1) {
         let name = "sockets in a configuration that cannot be read";
         let item = Item::new(Phase::Pods, "socket", name, &[]);
-        pods.add(item.refused(error.message(), "repair or remove that file and run again"), End::Never);
+        pods.add(item.refused(error.message(), "repair or remove that file and run again"), None);
     }
-    for socket in found(host, &rows, &agents)? {
-        let runtime = &socket.row.own.runtime;
-        let shown = socket.path.display();
-        match list(&socket.path) {
-            Ok(listed) => {
-                for sandbox in listed.unwrap_or_default() {
-                    let item = item_of(&sandbox, &socket);
-                    pods.add(
-                        context.decide(item, &socket.row.entry),
-                        End::Sandbox { socket: socket.path.clone(), id: sandbox.id },
-                    );
+    for socket in found(host, &rows, &agents, pods) {
+        let entry = &socket.row.entry;
+        let runtime = Rc::new(Runtime::new(socket.path.clone()));
+        match runtime.sandboxes() {
+            Ok(Some(listed)) => {
+                for sandbox in listed {
+                    let item = context.decide(item_of(&sandbox, &socket), entry);
+                    let runtime = Rc::clone(&runtime);
+                    pods.add(item, Some(Box::new(move || runtime.end(&sandbox.id))));
                 }
             }
+            Ok(None) => without_cri(context, &socket, pods),
+            Err(_) if socket.row.own.is_embedded && !runtime.is_late() => {
+                let item = context.decide(socket.item(), entry);
+                let text = "it is not running; what its pods have left is removed by the other phases";
+                pods.add(if item.fate == Fate::Remove { item.kept(text) } else { item }, None);
+            }
             Err(error) => {
-                let item = Item {
-                    object: format!("all pods of {runtime} at {shown}"),
-                    proofs: vec![format!("a socket of {}", socket.source)],
-                    ..Item::new(Phase::Pods, "socket", &shown.to_string(), &[shown.to_string().as_bytes()])
-                };
-                let item = context.decide(item, &socket.row.entry);
-                let text = [item.text.as_str(), error.message()].map(str::to_owned);
-                let text = text.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
-                pods.add(Item { text, ..item }, End::Socket(socket.path.clone()));
+                let end = Box::new(move || runtime.end_all());
+                pods.add_unknown(host, context, socket.item(), entry, error.cause(), end);
             }
         }
     }
     Ok(())
 }
 
-/// None if the server does not support the CRI.
-pub(super) fn list(socket: &Path) -> Result<Option<Vec<Sandbox>>> {
-    let hint =
-        "start the container runtime and run again, or remove the socket if the runtime is not installed any more";
-    sandboxes(socket, LISTED_WITHIN).map_err(|error| error.hint(hint))
+/// A containerd whose CRI is disabled, as that of Docker's packages is, may have pods of the time before.
+fn without_cri(context: &Context, socket: &Found<'_>, pods: &mut Pods) {
+    let Ok(Some(number @ 1..)) = containers_without_cri(&socket.path, COUNTED_WITHIN) else { return };
+    let containers = if number == 1 { "1 container" } else { &format!("{number} containers") };
+    let object = format!("{containers} of pods of {} at {}", socket.row.own.runtime, socket.path.display());
+    let item = context.decide(Item { object, ..socket.item() }, &socket.row.entry);
+    let item = match item.fate {
+        Fate::Remove => {
+            let hint = Some(ENABLE.to_owned());
+            Item { is_leftover: true, hint, ..item.kept("the CRI is disabled") }
+        }
+        _ => item,
+    };
+    pods.add(item, None);
 }
 
 fn item_of(sandbox: &Sandbox, socket: &Found<'_>) -> Item {
@@ -89,8 +101,20 @@ fn item_of(sandbox: &Sandbox, socket: &Found<'_>) -> Item {
     }
 }
 
+impl Found<'_> {
+    /// All that is there.
+    fn item(&self) -> Item {
+        let shown = self.path.display().to_string();
+        Item {
+            object: format!("all pods of {} at {shown}", self.row.own.runtime),
+            proofs: vec![format!("a socket of {}", self.source)],
+            ..Item::new(Phase::Pods, "socket", &shown, &[shown.as_bytes()])
+        }
+    }
+}
+
 /// The sockets that exist, each once. One that does not is that of a runtime that does not run: there is no one to ask.
-fn found<'r>(host: &Host, rows: &'r [Row<Socket>], agents: &Agents) -> Result<Vec<Found<'r>>> {
+fn found<'r>(host: &Host, rows: &'r [Row<Socket>], agents: &Agents, pods: &mut Pods) -> Vec<Found<'r>> {
     let mut all: Vec<Found<'r>> = Vec::new();
     let default = rows.iter().filter_map(|row| Some((row.own.path.clone()?, row, "the default path".to_owned())));
     let any = rows.iter().find(|row| row.own.path.is_none());
@@ -98,11 +122,18 @@ fn found<'r>(host: &Host, rows: &'r [Row<Socket>], agents: &Agents) -> Result<Ve
         .into_iter()
         .flat_map(|row| agents.sockets.iter().map(move |socket| (socket.path.clone(), row, socket.source.clone())));
     for (path, row, source) in default.chain(configured) {
-        let is_socket = host.root.find(&path)?.state == State::Other;
-        let canonical = host.root.canonical(&path)?;
-        if is_socket && !all.iter().any(|other| other.path == canonical) {
-            all.push(Found { path: canonical, row, source });
+        let socket = host.root.find(&path).and_then(|found| {
+            let is_socket = found.state == State::Other;
+            Ok(if is_socket { Some(host.root.canonical(&path)?) } else { None })
+        });
+        match socket {
+            Ok(Some(path)) if !all.iter().any(|other| other.path == path) => all.push(Found { path, row, source }),
+            Ok(_) => {}
+            Err(error) => {
+                let item = Found { path, row, source }.item();
+                pods.add(item.refused(error.message(), "repair or remove it and run again"), None);
+            }
         }
     }
-    Ok(all)
+    all
 }

@@ -53,9 +53,12 @@ pub(super) fn read(host: &Host, context: &Context, found: &mut Processes) -> Res
         let item = Item::new(Phase::Processes, "process", &id.pid().to_string(), &identity);
         let item = Item { object, proofs: vec![format!("executable {}", executable.display())], ..item };
         if !row.own.is_kubeedge {
-            let item = depending(context.decide(item, &row.entry), context);
-            found.items.push(item);
-            found.ends.push(End::Process(id));
+            // Not in a node that is itself a container, such as those of kind.
+            if process.shares_pids() == Some(true) {
+                let item = depending(context.decide(item, &row.entry), context);
+                found.items.push(item);
+                found.ends.push(End::Monitor(id));
+            }
         } else if process.shares_mounts() == Some(true) {
             let is_proven = is_installed(&executable) || kubeedge_version(host, &executable).is_some();
             let item = context.decide(item, &row.entry);
