@@ -173,6 +173,20 @@ fn directory_behind_a_link_keeps_the_files_of_users() {
 }
 
 #[test]
+fn root_that_two_paths_lead_to_is_removed_once() {
+    let tree = with_root("/data/kubelet", &[]);
+    behind_link(&tree, "var/lib/kubelet", "data/kubelet");
+    let before = look(tree.path());
+    let planned = reset(&tree, &["apply", "-n"]).expect(3).stdout;
+    assert_eq!(planned.matches("/pki to the trash").count(), 1, "{planned}");
+    let ran = reset(&tree, &["apply", "--yes"]).expect(0);
+    assert!(tree.at("data/kubelet").exists() && !tree.at("data/kubelet/pki").exists(), "{}", ran.stdout);
+    assert!(reset(&tree, &["apply", "--yes"]).expect(0).stdout.ends_with("already up to date\n"));
+    reset(&tree, &["undo"]).expect(0);
+    assert_same(&look(tree.path()), &before, "after the undo");
+}
+
+#[test]
 fn data_dir_of_k3s_that_others_use_keeps_their_directories() {
     let tree = pictures::k3s();
     tree.write("etc/rancher/k3s/config.yaml", "data-dir: /data\n");

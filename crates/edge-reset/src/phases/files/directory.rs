@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use edge_host::{Pattern, Result, State, is_trash};
+use edge_host::{EntryKind, Pattern, Result, State, is_trash};
 use edge_kubeedge::paths::CA_DIR;
 use edge_yaml::Value;
 use serde::Deserialize;
@@ -166,7 +166,11 @@ fn one(finder: &mut Finder<'_>, row: &Row<Directory>, rows: &[Row<Directory>], r
     {
         return finder.keep_in(path, &names, &entry, "it contains nothing that its creators make");
     }
-    let stays = if is_system(&canonical) { Some("others use it too") } else { finder.places.stays(path)? };
+    let stays = match finder.places.stays(path)? {
+        _ if is_system(&canonical) => Some("others use it too"),
+        None if is_linked(finder, path)? => Some("a symbolic link points to it, so it stays"),
+        stays => stays,
+    };
     let is_usual = match row.own.of {
         None => true,
         Some(Of::Etcd) => path == Path::new(ETCD),
@@ -205,6 +209,17 @@ fn one(finder: &mut Finder<'_>, row: &Row<Directory>, rows: &[Row<Directory>], r
         finder.keep_in(path, &rest, &entry, &why)?;
     }
     Ok(())
+}
+
+/// Whether another root of a kubelet is a link to it: without it, that link would lead nowhere.
+fn is_linked(finder: &Finder<'_>, path: &Path) -> Result<bool> {
+    let root = &finder.host.root;
+    for other in finder.context.roots.kubelet.iter().filter(|other| other.path != path) {
+        if root.entry_kind(&other.path)? == Some(EntryKind::Link) && root.canonical(&other.path)? == path {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Shows what of a kept directory is there.

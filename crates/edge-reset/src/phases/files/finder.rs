@@ -171,7 +171,7 @@ impl<'a> Finder<'a> {
     pub(super) fn finish(mut self) -> Result<(Vec<Item>, Trees)> {
         self.keep_protected()?;
         self.removals.sort_by_key(|removal| removal.order);
-        self.drop_nested();
+        self.drop_nested()?;
         let mut going = None;
         for at in 0..self.removals.len() {
             let below = self.mounts_of(&self.removals[at].paths)?;
@@ -266,13 +266,24 @@ impl<'a> Finder<'a> {
     }
 
     /// What is in another one that is removed is part of that.
-    fn drop_nested(&mut self) {
-        let outer: Vec<PathBuf> = self.removals.iter().flat_map(|removal| removal.paths.clone()).collect();
-        let is_nested = |path: &PathBuf| outer.iter().any(|other| path != other && path.starts_with(other));
+    fn drop_nested(&mut self) -> Result<()> {
+        // Two paths can lead to the same place.
+        let mut places = HashMap::new();
+        for path in self.removals.iter().flat_map(|removal| &removal.paths) {
+            let above = self.host.root.canonical(path.parent().unwrap_or(path))?;
+            places.insert(path.clone(), above.join(path.file_name().unwrap_or_default()));
+        }
+        let all: HashSet<PathBuf> = places.values().cloned().collect();
+        let mut seen = HashSet::new();
         for removal in &mut self.removals {
-            removal.paths.retain(|path| !is_nested(path));
+            removal.paths.retain(|path| {
+                let Some(place) = places.get(path) else { return false };
+                let is_nested = place.ancestors().skip(1).any(|above| all.contains(above));
+                !is_nested && seen.insert(place.clone())
+            });
         }
         self.removals.retain(|removal| !removal.paths.is_empty());
+        Ok(())
     }
 
     fn mounts_of(&self, paths: &[PathBuf]) -> Result<Vec<TreeMount>> {
