@@ -77,6 +77,8 @@ pub struct Host {
     pub(crate) open_runs: Vec<RunName>,
     /// This call undoes a run.
     pub(crate) is_undo: bool,
+    /// Whether `--root /` is accepted.
+    pub(crate) accepts_own_tree: bool,
     /// This call changes nothing but files that the user has named.
     pub(crate) only_named_files: bool,
     pub(crate) interrupt: Interrupt,
@@ -122,6 +124,7 @@ impl Host {
             args,
             open_runs: Vec::new(),
             is_undo: false,
+            accepts_own_tree: true,
             only_named_files: false,
             interrupt,
             lock: None,
@@ -144,6 +147,11 @@ impl Host {
     /// not resume its run. [`Host::prepare_change`] must not have been called.
     pub fn requests_also(&mut self, bytes: &[u8]) {
         self.request = digest(format!("{} {}", self.request, digest(bytes)).as_bytes());
+    }
+
+    /// For a utility that refuses its own tree as `--root`: no hint names that.
+    pub fn refuses_own_tree(&mut self) {
+        self.accepts_own_tree = false;
     }
 
     /// The name of the utility.

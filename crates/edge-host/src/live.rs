@@ -29,11 +29,15 @@ pub(crate) fn check_root() -> Result<()> {
     Ok(())
 }
 
-/// Refuses (exit 4) live changes that would not reach the host.
-pub(crate) fn check() -> Result<()> {
+/// Refuses (exit 4) live changes that would not reach the host. `accepts_own_tree`: whether `--root /` is a way out.
+pub(crate) fn check(accepts_own_tree: bool) -> Result<()> {
     let Some(reason) = elsewhere() else { return Ok(()) };
-    Err(Error::refused(format!("cannot change this host: {reason}"))
-        .hint("use --root / to change only the files of this tree, or --force-namespace to change this host anyway"))
+    let hint = if accepts_own_tree {
+        "use --root / to change only the files of this tree, or --force-namespace to change this host anyway"
+    } else {
+        "run it on the host itself, or use --force-namespace to change this host anyway"
+    };
+    Err(Error::refused(format!("cannot change this host: {reason}")).hint(hint))
 }
 
 fn elsewhere() -> Option<String> {

@@ -41,9 +41,10 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
         Box::new(File::open(path).on("read", path)?)
     };
     let mut bytes = Vec::new();
-    let read = reader.take(MAX_READ + 1).read_to_end(&mut bytes).on("read", path)?;
+    let shown = if path == Path::new(STDIN) { Path::new("standard input") } else { path };
+    let read = reader.take(MAX_READ + 1).read_to_end(&mut bytes).on("read", shown)?;
     if read as u64 > MAX_READ {
-        return Err(Error::cannot("read", path, format!("it is larger than {} MiB", MAX_READ >> 20)));
+        return Err(Error::cannot("read", shown, format!("it is larger than {} MiB", MAX_READ >> 20)));
     }
     Ok(bytes)
 }

@@ -36,6 +36,7 @@ const SHARED: [&str; 2] = ["/etc", "/usr"];
 /// Carries out one call.
 pub fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
     must_not_be_the_running_system(host)?;
+    host.refuses_own_tree();
     match cli.verb {
         Verb::Scan(args) => verbs::scan::run(host, &args),
         Verb::Apply(args) => verbs::apply::run(host, &args),

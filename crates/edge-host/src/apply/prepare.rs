@@ -34,7 +34,7 @@ impl Host {
         if self.root.is_live() && !only_named_files {
             live::check_root()?;
             if self.namespace == Namespace::MustBeTheHosts {
-                live::check()?;
+                live::check(self.accepts_own_tree)?;
             }
         }
         if self.lock.is_some() {

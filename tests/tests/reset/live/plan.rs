@@ -200,6 +200,20 @@ END
 }
 
 #[test]
+fn hint_inside_a_container_names_what_is_not_refused() {
+    if cannot_unshare("reset container") {
+        return;
+    }
+    let ran = script(
+        "for verb in apply purge undo; do \"$RESET\" $verb $([ $verb = undo ] || echo --yes); echo \"exit $?\"; done",
+    );
+    let refused = "edge-reset: cannot change this host: this is a private PID namespace, as in a container\n\
+                   hint: run it on the host itself, or use --force-namespace to change this host anyway\nexit 4\n";
+    assert!(ran.stdout.starts_with(&refused.repeat(2)), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("--root /"), "{}", ran.stdout);
+}
+
+#[test]
 fn plan_is_a_filter_of_what_is_there_and_unchanged() {
     if cannot_unshare("reset plan") {
         return;
