@@ -47,6 +47,10 @@ pub fn script(fixture: &str, text: &str) -> Ran {
 #[track_caller]
 pub fn transcript(fixture: &str, text: &str, want: &str) {
     let ran = script(fixture, text);
-    let even = |text: &str| text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
     assert_eq!(even(&ran.stdout), even(want), "the script printed:\n{}{}", ran.stdout, ran.stderr);
+}
+
+/// A text without the white space around its lines, and without empty lines.
+pub fn even(text: &str) -> String {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
 }

@@ -7,8 +7,8 @@ use crate::live::cannot_unshare;
 use crate::tool::{self, Ran};
 use crate::{debian, node, skip, standin};
 
-const PACKAGES: [&str; 6] =
-    ["busybox-static", "containerd", "containernetworking-plugins", "docker.io", "iproute2", "podman"];
+const PACKAGES: [&str; 7] =
+    ["busybox-static", "containerd", "containernetworking-plugins", "docker.io", "iproute2", "nftables", "podman"];
 /// Those that runc needs, beside the ones of every node.
 const V1: [&str; 5] = ["pids", "freezer", "devices", "memory", "cpu"];
 

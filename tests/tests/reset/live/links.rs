@@ -1,22 +1,17 @@
 //! The phase links.
 
 use edgeutils_tests::kill::cannot_kill;
-use edgeutils_tests::live::{cannot_unshare, script};
-use edgeutils_tests::tool;
 
 /// A host with /etc of its own; `net FILE JSON` writes a network, `pod NAME BRIDGE VETH` attaches a pod, `links` prints
 /// the names of all links.
 const PRELUDE: &str = r#"
-mkdir -p /mnt/up /mnt/work /run/netns
-mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/up,workdir=/mnt/work /etc || exit 99
-rm -rf /etc/cni; mkdir -p /etc/cni/net.d /var/lib/cni/results /run/flannel
+mkdir -p /run/flannel
 ip link set lo up
 net() { printf %s "$2" > "/etc/cni/net.d/$1"; }
 pod() {
     ip netns add "$1" && ip link add "$3" type veth peer name eth0 netns "$1" && ip link set "$3" master "$2" up
 }
 links() { ip -o link | cut -d' ' -f2 | tr -d : | cut -d@ -f1 | tr '\n' ' '; echo; }
-reset() { edge "$@" --only links; }
 # Without the state of the carrier, which changes by itself.
 routes() { ip route | cut -d' ' -f1-3; }
 FLANNEL='{"name": "cbr0", "cniVersion": "0.3.1", "plugins": [{"type": "flannel", "delegate": {"isDefaultGateway": true}}]}'
@@ -27,13 +22,7 @@ PODMAN='{"cniVersion": "0.4.0", "name": "podman", "plugins": [{"type": "bridge",
 /// Runs the script, and compares what it prints line by line.
 #[track_caller]
 fn transcript(test: &str, text: &str, want: &str) {
-    if cannot_unshare(test) {
-        return;
-    }
-    let program = tool::path("edge-reset").to_string_lossy().into_owned();
-    let ran = script(&program, &format!("{PRELUDE}{text}"));
-    let even = |text: &str| text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
-    assert_eq!(even(&ran.stdout), even(want), "the script printed:\n{}{}", ran.stdout, ran.stderr);
+    super::transcript("links", test, &format!("{PRELUDE}{text}"), want);
 }
 
 #[test]

@@ -1,17 +1,11 @@
 //! The phase mounts.
 
-use edgeutils_tests::live::{cannot_unshare, script};
-use edgeutils_tests::tool;
-
 /// A host with an /etc of its own, and data of users in /mnt/host; `reset` runs the phase, `table` prints the mounts of
 /// /mnt/host, /run and /var/lib/kubelet.
 const PRELUDE: &str = r#"
-mkdir -p /mnt/up /mnt/work /run/netns /mnt/host/home
-mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/up,workdir=/mnt/work /etc || exit 99
-rm -rf /etc/cni; rm -f /etc/fstab; mkdir -p /etc/cni/net.d /var/lib/cni/results
+mkdir -p /mnt/host/home; rm -f /etc/fstab
 echo whole > host/file; mount -t tmpfs home host/home; echo whole > host/home/file
 pods=/var/lib/kubelet/pods; mkdir -p $pods/u/volumes $pods/u/volume-subpaths
-reset() { edge "$@" --only mounts; }
 table() { awk '$5 ~ "^(/mnt/host|/run/|/var/lib/kubelet)" {print $5}' /proc/self/mountinfo | sort; }
 # A namespace as a runtime keeps it: at a path, of a type.
 pin() { touch "$1"; unshare --"$2"="$1" true; }
@@ -20,13 +14,7 @@ pin() { touch "$1"; unshare --"$2"="$1" true; }
 /// Runs the script, and compares what it prints line by line.
 #[track_caller]
 fn transcript(test: &str, text: &str, want: &str) {
-    if cannot_unshare(test) {
-        return;
-    }
-    let program = tool::path("edge-reset").to_string_lossy().into_owned();
-    let ran = script(&program, &format!("{PRELUDE}{text}"));
-    let even = |text: &str| text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
-    assert_eq!(even(&ran.stdout), even(want), "the script printed:\n{}{}", ran.stdout, ran.stderr);
+    super::transcript("mounts", test, &format!("{PRELUDE}{text}"), want);
 }
 
 #[test]

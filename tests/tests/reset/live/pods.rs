@@ -132,7 +132,7 @@ grep -c ' ended pod default/b' /mnt/out; grep -A1 'cannot stop' /mnt/out | cut -
 "#;
     let Some(out) = script("reset pods", text) else { return };
     let error = "edge-reset: cannot stop the pod sandbox a1 at /run/crio/crio.sock: no answer within 30 s\n\
-                 hint: restart the container runtime; run the same command again to resume";
+                 hint: restart the container runtime";
     let want = format!("exit 1\n150\n{error}");
     assert!(out.starts_with(&want) && out.ends_with("\na1 \n1\n"), "{out}");
 }
